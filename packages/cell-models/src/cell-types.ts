@@ -1,0 +1,198 @@
+/**
+ * The kinds of cell that can be simulated, what each needs to grow at its reference rate, and their parameters.
+ *
+ * All four sets are the one model of `weisse.ts`. The published set describes a generic bacterium of 1e8 amino acids. The
+ * other three scale it to the protein mass of the real cell (an exact symmetry: `scaledBySize`) and then fit three
+ * numbers, nutrient quality and two levels of transcription, to measured doubling time, ribosomes per cell and 80 %
+ * of ribosomes engaged. What the model then says of the rest (elongation rate, ribosomal mass fraction) is prediction:
+ * ecoli 17.6 aa/s and 0.155, measured 18 and 0.153 (Bremer & Dennis 2008); syn3a 0.11, measured 0.084–0.092.
+ *
+ * A fit moves as a whole: whoever changes one number of a set must fit the three again, or its doubling time is off.
+ */
+import type { Surroundings, WeisseParameters } from "./weisse.ts";
+
+export type BiologicalType = "syn3a" | "ecoli" | "minimal_cell";
+export const biologicalTypes: readonly BiologicalType[] = ["syn3a", "ecoli", "minimal_cell"];
+
+/** `weisse-2015`, the published parameters unscaled, exists for `ecoli` only. */
+export type ParameterSetName = "default" | "weisse-2015";
+export const parameterSets: readonly ParameterSetName[] = ["default", "weisse-2015"];
+
+export type CellResource = "ribosomes" | "rnaPolymerases" | "atpPerSecond" | "dnaKilobases";
+export const cellResources: readonly CellResource[] = [
+  "ribosomes",
+  "rnaPolymerases",
+  "atpPerSecond",
+  "dnaKilobases",
+];
+
+/** Amounts of all four resources: ribosomes, polymerases, ATP molecules per second, thousand base pairs. Integers. */
+export type ResourceDemand = Readonly<Record<CellResource, number>>;
+
+export interface CellType {
+  readonly biologicalType: BiologicalType;
+  readonly parameterSet: ParameterSetName;
+  readonly parameters: WeisseParameters;
+  /** What the cell finds when its environment says nothing. */
+  readonly surroundings: Readonly<Surroundings>;
+  /** What it needs to grow at its reference rate: the default request of a VM. */
+  readonly fullDemand: ResourceDemand;
+  /** λ per minute under full demand in the default environment: 100 % of health. */
+  readonly referenceGrowthRate: number;
+}
+
+/** External nutrient, molecules; ten times K_t, so import runs at 10/11 of its maximum. Weiße 2015. */
+const SUBSTRATE = 1e4;
+
+/** Weiße 2015, table S1 as in the authors' code and BioModels MODEL1502270000. Units at `WeisseParameters`. */
+const PUBLISHED: WeisseParameters = Object.freeze({
+  mass: 1e8,
+  ribosomeLength: 7549,
+  proteinLength: 300,
+  elongationMax: 1260,
+  // K_γ = γ_max / K_p, K_p = 180.1378030928276 /min
+  elongationEnergy: 1260 / 180.1378030928276,
+  importRate: 726,
+  importSubstrate: 1000,
+  catabolicRate: 5800,
+  catabolicSubstrate: 1000,
+  transcriptionRibosome: 929.9678874564831,
+  transcriptionEnzyme: 4.139172187824451,
+  transcriptionHousekeeping: 948.9349882947897,
+  transcriptionEnergyRibosome: 426.8693338968694,
+  transcriptionEnergyOther: 4.379733394834643,
+  housekeepingAutoinhibition: 152219.040373749,
+  mrnaDecay: 0.1,
+  binding: 1,
+  unbinding: 1,
+  chloramphenicolBinding: 0.005990373118888,
+  // Ours: the E. coli pool (9.6 mM ATP and its companions, 5.8e6 molecules) brought to a mass of 1e8.
+  energyPool: 4.5e5,
+});
+
+/**
+ * The same cell, `scale` times as large: every amount × `scale` at every instant, λ unchanged. Exact up to rounding.
+ *
+ * External nutrient and K_t belong to the medium and stay.
+ */
+export function scaledBySize(p: WeisseParameters, scale: number): WeisseParameters {
+  return {
+    ...p,
+    mass: p.mass * scale,
+    elongationEnergy: p.elongationEnergy * scale,
+    catabolicSubstrate: p.catabolicSubstrate * scale,
+    transcriptionRibosome: p.transcriptionRibosome * scale,
+    transcriptionEnzyme: p.transcriptionEnzyme * scale,
+    transcriptionHousekeeping: p.transcriptionHousekeeping * scale,
+    transcriptionEnergyRibosome: p.transcriptionEnergyRibosome * scale,
+    transcriptionEnergyOther: p.transcriptionEnergyOther * scale,
+    housekeepingAutoinhibition: p.housekeepingAutoinhibition * scale,
+    binding: p.binding / scale,
+    energyPool: p.energyPool * scale,
+  };
+}
+
+/** 1.2815e9 amino acids: 234 fg of protein at τ = 40 min (Bremer & Dennis 2008), 182.6e-24 g per amino acid. */
+const ECOLI_SCALE = 12.815;
+/** Fitted to τ = 40 min, 26 300 ribosomes, 80 % engaged (Bremer & Dennis 2008). */
+const ECOLI: WeisseParameters = Object.freeze({
+  ...scaledBySize(PUBLISHED, ECOLI_SCALE),
+  mass: 1.2815e9,
+  transcriptionRibosome: 738.43000626947,
+  transcriptionEnzyme: 14.241749430279,
+  transcriptionHousekeeping: 3265.0234674151,
+  // Adenylates at 9.6 mM ATP, PMC6330087 table 1.
+  energyPool: 5.8e6,
+});
+
+/** 3.01e7 amino acids: the quantified proteome of syn3A (Thornburg 2022, doi:10.1016/j.cell.2021.12.025, its code). */
+const SYN3A_SCALE = 0.301;
+/** Fitted to τ = 105 min, 503 ribosomes, 80 % engaged; lengths, elongation and mRNA decay from Thornburg 2022. */
+const SYN3A: WeisseParameters = Object.freeze({
+  ...scaledBySize(PUBLISHED, SYN3A_SCALE),
+  mass: 3.01e7,
+  // Ribosomal protein per ribosome, from the genome; mean length of the proteome.
+  ribosomeLength: 6671,
+  proteinLength: 387,
+  // 12 aa/s
+  elongationMax: 720,
+  // 88 nt/s · 18/452 over a mean transcript of 1 100 nt
+  mrnaDecay: 0.19,
+  transcriptionRibosome: 9.40085128078,
+  transcriptionEnzyme: 0.081012210654,
+  transcriptionHousekeeping: 18.572631840376,
+  // 3.65 mM ATP in 3.35e-17 L: 73 700 molecules, with ADP and AMP about 7.4e4.
+  energyPool: 7.4e4,
+});
+
+function cellType(type: Omit<CellType, "surroundings"> & { readonly nutrientQuality: number }): CellType {
+  const { nutrientQuality, ...rest } = type;
+  const surroundings = { nutrientQuality, substrate: SUBSTRATE, chloramphenicolMicromolar: 0 };
+  return Object.freeze({
+    ...rest,
+    fullDemand: Object.freeze({ ...rest.fullDemand }),
+    surroundings: Object.freeze(surroundings),
+  });
+}
+
+/** Ribosomes and polymerases of a cell at τ = 40 min; genome 4.64 Mbp; ATP is the model's demand, 4 per amino acid. */
+const ECOLI_DEMAND = { ribosomes: 26300, rnaPolymerases: 5000, atpPerSecond: 1480454, dnaKilobases: 4642 };
+
+const TYPES: Readonly<Record<BiologicalType, CellType>> = {
+  syn3a: cellType({
+    biologicalType: "syn3a",
+    parameterSet: "default",
+    parameters: SYN3A,
+    nutrientQuality: 0.19655339702,
+    // Genome CP016816.2, 543 379 bp; 503 ribosomes and 187 polymerases: Thornburg 2022.
+    fullDemand: { ribosomes: 503, rnaPolymerases: 187, atpPerSecond: 13247, dnaKilobases: 543 },
+    referenceGrowthRate: Math.LN2 / 105,
+  }),
+  ecoli: cellType({
+    biologicalType: "ecoli",
+    parameterSet: "default",
+    parameters: ECOLI,
+    nutrientQuality: 0.24303471742764,
+    fullDemand: ECOLI_DEMAND,
+    referenceGrowthRate: Math.LN2 / 40,
+  }),
+  minimal_cell: cellType({
+    biologicalType: "minimal_cell",
+    parameterSet: "default",
+    // syn3A in a poorer state: syn3.0 doubles in 180 min (Hutchison 2016, doi:10.1126/science.aad6253, table 2).
+    parameters: SYN3A,
+    nutrientQuality: 0.10139585137808,
+    // 531 kbp: Hutchison 2016. The ribosomes are the model's own answer to the lower nutrient quality.
+    fullDemand: { ribosomes: 368, rnaPolymerases: 187, atpPerSecond: 7727, dnaKilobases: 531 },
+    referenceGrowthRate: Math.LN2 / 180,
+  }),
+};
+
+/**
+ * The published cell under the name and the demand of `ecoli`: its 3 189 ribosomes are far fewer than the 26 300 of the
+ * default demand, so the ribosome cap acts only on allocations below about 3 200; ATP and polymerases act by share.
+ */
+const WEISSE_2015: CellType = cellType({
+  biologicalType: "ecoli",
+  parameterSet: "weisse-2015",
+  parameters: PUBLISHED,
+  nutrientQuality: 0.5,
+  fullDemand: ECOLI_DEMAND,
+  referenceGrowthRate: 0.02411453378,
+});
+
+/** The type's constants, frozen and shared. Throws `RangeError` on an unknown name or `weisse-2015` not of ecoli. */
+export function cellTypeOf(
+  biologicalType: BiologicalType,
+  parameterSet: ParameterSetName = "default",
+): CellType {
+  if (!biologicalTypes.includes(biologicalType)) {
+    throw new RangeError(`biologicalType: "${biologicalType}" is none of ${biologicalTypes.join(", ")}`);
+  }
+  if (!parameterSets.includes(parameterSet)) {
+    throw new RangeError(`parameterSet: "${parameterSet}" is none of ${parameterSets.join(", ")}`);
+  }
+  if (parameterSet === "default") return TYPES[biologicalType];
+  if (biologicalType === "ecoli") return WEISSE_2015;
+  throw new RangeError(`parameterSet: "weisse-2015" is published for ecoli, not for ${biologicalType}`);
+}

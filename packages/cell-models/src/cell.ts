@@ -1,0 +1,282 @@
+/**
+ * One simulated cell: boots under what it was given, lives in quanta of one simulated minute, divides, is measured.
+ *
+ * A boot starts from the settled state under its allocation and environment: the VM is inoculated from a culture grown
+ * under what it was given. After that nothing jumps: a new allocation or environment changes rates, and the cell answers
+ * at its own pace (seconds for energy, a generation or more for ribosomes). The one exception is partition noise.
+ *
+ * The quantum is fixed because the solver's result depends, in the sixth digit, on where its intervals end: a cell advanced
+ * by 60 × 1 min and by 1 × 60 min is the same cell. Cells share no mutable state.
+ */
+import { type CellAllocation, type CellEnvironment, limitsOf, surroundingsOf } from "./allocation.ts";
+import { type BiologicalType, type CellType, cellTypeOf, type ParameterSetName } from "./cell-types.ts";
+import { partition } from "./partition.ts";
+import { type RandomState, seedRandom } from "./random.ts";
+import type { Rosenbrock } from "./rosenbrock.ts";
+import { type CellSnapshot, SNAPSHOT_FORMAT, snapshotProblems } from "./snapshot.ts";
+import { createSolver, FIRST_STEP_MINUTES } from "./solver.ts";
+import { A, createState, GENERATIONS, type StateVector } from "./state.ts";
+import { atpPerSecond, doublingTime, referenceState, settle } from "./steady-state.ts";
+import {
+  engagedRibosomes,
+  growthRate,
+  type Limits,
+  proteinAminoAcids,
+  ribosomalMassFraction,
+  type Surroundings,
+  totalRibosomes,
+  type WeisseModel,
+} from "./weisse.ts";
+
+/** The grid of simulated time. Smaller is slower, larger makes a new allocation wait. */
+export const QUANTUM_MINUTES = 1;
+/** Per call of `advance`: two simulated years, seconds of work; more is a mistake in a unit. */
+export const MAX_ADVANCE_MINUTES = 1_000_000;
+
+export interface CellOptions {
+  readonly biologicalType: BiologicalType;
+  readonly parameterSet?: ParameterSetName | undefined;
+  /** Integers; a name that is absent is 0. */
+  readonly allocation: CellAllocation;
+  readonly environment?: CellEnvironment | undefined;
+  /** Safe integer of 0 or more. Matters only with `partitionNoise`. */
+  readonly seed: number;
+  /** Default false: both daughters get exactly half. */
+  readonly partitionNoise?: boolean | undefined;
+}
+
+export interface CellSample {
+  readonly simMinutes: number;
+  readonly growthRatePerMinute: number;
+  /** Of growth at this instant; null when there is none. */
+  readonly doublingTimeMinutes: number | null;
+  /** Molecules. Engaged is above the cap only for the few minutes after the cap was lowered. */
+  readonly ribosomes: { readonly total: number; readonly engaged: number; readonly cap: number };
+  /** `perSecond` is what translation spends; the cap acts on import, so spending can exceed it for a while or a bit. */
+  readonly atp: { readonly molecules: number; readonly perSecond: number; readonly capPerSecond: number };
+  readonly rnaPolymerases: { readonly cap: number };
+  readonly proteinAminoAcids: number;
+  readonly divisions: number;
+  /** Integer 0..100: growth in percent of the type's reference rate, at most 100. */
+  readonly health: number;
+  /** φ_R, 0..1. */
+  readonly ribosomalMassFraction: number;
+}
+
+interface CellParts {
+  readonly type: CellType;
+  readonly allocation: CellAllocation;
+  readonly limits: Limits;
+  readonly surroundings: Surroundings;
+  readonly state: StateVector;
+  readonly random: RandomState;
+  readonly partitionNoise: boolean;
+  readonly stepMinutes: number;
+  readonly simMinutes: number;
+  readonly divisions: number;
+}
+
+export class Cell {
+  readonly #type: CellType;
+  readonly #model: { -readonly [K in keyof WeisseModel]: WeisseModel[K] };
+  readonly #solver: Rosenbrock<StateVector>;
+  readonly #state: StateVector;
+  readonly #before = createState();
+  readonly #random: RandomState;
+  readonly #partitionNoise: boolean;
+  #allocation: CellAllocation;
+  #stepMinutes: number;
+  #simMinutes: number;
+  #divisions: number;
+
+  private constructor(parts: CellParts) {
+    this.#type = parts.type;
+    this.#model = {
+      parameters: parts.type.parameters,
+      surroundings: parts.surroundings,
+      limits: parts.limits,
+    };
+    this.#solver = createSolver(this.#model);
+    this.#state = parts.state;
+    this.#random = parts.random;
+    this.#partitionNoise = parts.partitionNoise;
+    this.#allocation = { ...parts.allocation };
+    this.#stepMinutes = parts.stepMinutes;
+    this.#simMinutes = parts.simMinutes;
+    this.#divisions = parts.divisions;
+  }
+
+  /**
+   * A settled cell at minute 0 with no divisions behind it. Milliseconds of work.
+   *
+   * Throws `RangeError` that lists every problem of the allocation or of the environment, or names an unknown type.
+   */
+  static boot(options: CellOptions): Cell {
+    const type = cellTypeOf(options.biologicalType, options.parameterSet);
+    const limits = limitsOf(type, options.allocation);
+    const surroundings = surroundingsOf(type, options.environment ?? {});
+    const random = seedRandom(checkedSeed(options.seed));
+    const state = referenceState(type);
+    settle({ parameters: type.parameters, surroundings, limits }, type, state);
+    return new Cell({
+      type,
+      allocation: options.allocation,
+      limits,
+      surroundings,
+      state,
+      random,
+      partitionNoise: options.partitionNoise ?? false,
+      stepMinutes: FIRST_STEP_MINUTES,
+      simMinutes: 0,
+      divisions: 0,
+    });
+  }
+
+  /**
+   * The cell of a snapshot, which goes on exactly as the original would have. Throws `RangeError` with every problem.
+   *
+   * A copy that is to be an individual of its own (a fork) gets a `seed` of its own, from which its chance starts anew.
+   */
+  static restore(snapshot: CellSnapshot, options: { readonly seed?: number | undefined } = {}): Cell {
+    const problems = snapshotProblems(snapshot);
+    if (problems.length > 0) throw new RangeError(problems.join("; "));
+    const type = cellTypeOf(snapshot.biologicalType, snapshot.parameterSet);
+    const state = createState();
+    state.set(snapshot.state);
+    return new Cell({
+      type,
+      allocation: snapshot.allocation,
+      limits: limitsOf(type, snapshot.allocation),
+      surroundings: surroundingsOf(type, snapshot.environment),
+      state,
+      random: options.seed === undefined ? [...snapshot.random] : seedRandom(checkedSeed(options.seed)),
+      partitionNoise: snapshot.partitionNoise,
+      stepMinutes: snapshot.stepMinutes,
+      simMinutes: snapshot.simMinutes,
+      divisions: snapshot.divisions,
+    });
+  }
+
+  get biologicalType(): BiologicalType {
+    return this.#type.biologicalType;
+  }
+
+  get simMinutes(): number {
+    return this.#simMinutes;
+  }
+
+  get allocation(): CellAllocation {
+    return { ...this.#allocation };
+  }
+
+  /** What the cell finds now, the type's defaults filled in. */
+  get environment(): Required<CellEnvironment> & Surroundings {
+    return { ...this.#model.surroundings };
+  }
+
+  /**
+   * Lives `minutes` (an integer of quanta, 0..`MAX_ADVANCE_MINUTES`) and returns the divisions that happened.
+   *
+   * Throws `RangeError` on another number, and `StepLimitError` when the solver cannot cross a quantum; the cell then
+   * stands at the end of the last quantum it crossed.
+   */
+  advance(minutes: number): number {
+    if (!(Number.isInteger(minutes) && minutes >= 0 && minutes <= MAX_ADVANCE_MINUTES)) {
+      throw new RangeError(`minutes: ${minutes} is not an integer from 0 to ${MAX_ADVANCE_MINUTES}`);
+    }
+    const divisionsBefore = this.#divisions;
+    for (let i = 0; i < minutes; i += QUANTUM_MINUTES) this.#liveOneQuantum();
+    return this.#divisions - divisionsBefore;
+  }
+
+  /** Measures the cell; changes nothing. Finite numbers and null only. */
+  sample(): CellSample {
+    const p = this.#type.parameters;
+    const y = this.#state;
+    const lambda = growthRate(p, y);
+    return {
+      simMinutes: this.#simMinutes,
+      growthRatePerMinute: lambda,
+      doublingTimeMinutes: doublingTime(lambda),
+      ribosomes: {
+        total: totalRibosomes(y),
+        engaged: engagedRibosomes(y),
+        cap: this.#allocation.ribosomes ?? 0,
+      },
+      atp: {
+        molecules: y[A],
+        perSecond: atpPerSecond(p, y),
+        capPerSecond: this.#allocation.atpPerSecond ?? 0,
+      },
+      rnaPolymerases: { cap: this.#allocation.rnaPolymerases ?? 0 },
+      proteinAminoAcids: proteinAminoAcids(p, y),
+      divisions: this.#divisions,
+      health: Math.round(100 * Math.min(1, lambda / this.#type.referenceGrowthRate)),
+      ribosomalMassFraction: ribosomalMassFraction(p, y),
+    };
+  }
+
+  /** Replaces the whole allocation from the next quantum on. Throws `RangeError` with every problem, changing nothing. */
+  setAllocation(allocation: CellAllocation): void {
+    const limits = limitsOf(this.#type, allocation);
+    this.#allocation = { ...allocation };
+    if (sameNumbers(limits, this.#model.limits)) return;
+    this.#model.limits = limits;
+    this.#stepMinutes = FIRST_STEP_MINUTES;
+  }
+
+  /**
+   * Replaces the whole environment from the next quantum on; what is not named returns to the type's default.
+   *
+   * Throws `RangeError` that lists everything not finite, below 0 or above `environmentBounds`, changing nothing.
+   */
+  setEnvironment(environment: CellEnvironment): void {
+    const surroundings = surroundingsOf(this.#type, environment);
+    if (sameNumbers(surroundings, this.#model.surroundings)) return;
+    this.#model.surroundings = surroundings;
+    this.#stepMinutes = FIRST_STEP_MINUTES;
+  }
+
+  snapshot(): CellSnapshot {
+    return {
+      format: SNAPSHOT_FORMAT,
+      biologicalType: this.#type.biologicalType,
+      parameterSet: this.#type.parameterSet,
+      allocation: { ...this.#allocation },
+      environment: { ...this.#model.surroundings },
+      partitionNoise: this.#partitionNoise,
+      random: [...this.#random],
+      state: [...this.#state],
+      stepMinutes: this.#stepMinutes,
+      simMinutes: this.#simMinutes,
+      divisions: this.#divisions,
+    };
+  }
+
+  #liveOneQuantum(): void {
+    const y = this.#state;
+    this.#before.set(y);
+    try {
+      this.#stepMinutes = this.#solver.integrate(y, QUANTUM_MINUTES, this.#stepMinutes);
+    } catch (error) {
+      y.set(this.#before);
+      throw error;
+    }
+    this.#simMinutes += QUANTUM_MINUTES;
+    while (y[GENERATIONS] >= Math.LN2) {
+      y[GENERATIONS] -= Math.LN2;
+      this.#divisions += 1;
+      if (this.#partitionNoise) partition(y, this.#random, this.#model.limits.ribosomeCap);
+    }
+  }
+}
+
+function checkedSeed(seed: number): number {
+  if (Number.isSafeInteger(seed) && seed >= 0) return seed;
+  throw new RangeError(`seed: ${seed} is not an integer of 0 or more`);
+}
+
+/** True when two records of the same shape hold the same numbers: setting what is already set must not move a step. */
+function sameNumbers<T extends object>(a: T, b: T): boolean {
+  return Object.entries(a).every(([name, value]) => value === b[name as keyof T]);
+}

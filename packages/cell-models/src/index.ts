@@ -1,0 +1,28 @@
+export {
+  allocationProblems,
+  type CellAllocation,
+  type CellEnvironment,
+  environmentBounds,
+  environmentProblems,
+} from "./allocation.ts";
+export {
+  Cell,
+  type CellOptions,
+  type CellSample,
+  MAX_ADVANCE_MINUTES,
+  QUANTUM_MINUTES,
+} from "./cell.ts";
+export {
+  type BiologicalType,
+  biologicalTypes,
+  type CellResource,
+  type CellType,
+  cellResources,
+  cellTypeOf,
+  type ParameterSetName,
+  parameterSets,
+  type ResourceDemand,
+} from "./cell-types.ts";
+export { type CellSnapshot, SNAPSHOT_FORMAT, snapshotProblems } from "./snapshot.ts";
+export { type SteadyState, type SteadyStateOptions, steadyState } from "./steady-state.ts";
+export { StepLimitError } from "./step-limit-error.ts";

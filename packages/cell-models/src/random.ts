@@ -1,0 +1,55 @@
+/**
+ * Seeded randomness of one cell: the generator sfc32 (public domain, C. Doty-Humphrey) and a fair binomial.
+ *
+ * Integer operations only, so a seed gives the same cell on every machine; the four words of state go into the snapshot.
+ */
+
+/** The four 32-bit words of a generator. */
+export type RandomState = [number, number, number, number];
+
+/** Rounds thrown away after seeding, as the author of sfc32 advises for seeds that differ in few bits. */
+const WARM_UP_ROUNDS = 16;
+/** Above this many coins the binomial is drawn as a sum of uniforms: exact to 1e-3 of a standard deviation there. */
+const MAX_COINS = 1024;
+/** Twelve uniforms have variance 1; their sum never leaves ±6 standard deviations. */
+const UNIFORMS = 12;
+
+/** A generator for a seed, a safe integer of 0 or more. */
+export function seedRandom(seed: number): RandomState {
+  const state: RandomState = [seed >>> 0, Math.floor(seed / 0x1_0000_0000) >>> 0, 0x9e3779b9, 1];
+  for (let i = 0; i < WARM_UP_ROUNDS; i++) nextWord(state);
+  return state;
+}
+
+/** The next 32 random bits, 0..2^32−1; moves the state on. */
+export function nextWord(state: RandomState): number {
+  const [a, b, c, counter] = state;
+  const word = (a + b + counter) >>> 0;
+  state[3] = (counter + 1) >>> 0;
+  state[0] = (b ^ (b >>> 9)) >>> 0;
+  state[1] = (c + (c << 3)) >>> 0;
+  state[2] = (((c << 21) | (c >>> 11)) + word) >>> 0;
+  return word;
+}
+
+/** Heads in `coins` fair throws (a whole number); for more than 1024 coins a real number of the same mean and variance. */
+export function fairBinomial(state: RandomState, coins: number): number {
+  if (coins <= MAX_COINS) {
+    let heads = 0;
+    for (let left = coins; left > 0; left -= 32) {
+      const word = nextWord(state);
+      heads += bitCount(left >= 32 ? word : word & ((1 << left) - 1));
+    }
+    return heads;
+  }
+  let sum = -UNIFORMS / 2;
+  for (let i = 0; i < UNIFORMS; i++) sum += nextWord(state) / 0x1_0000_0000;
+  return coins / 2 + (Math.sqrt(coins) / 2) * sum;
+}
+
+function bitCount(word: number): number {
+  let bits = word - ((word >>> 1) & 0x55555555);
+  bits = (bits & 0x33333333) + ((bits >>> 2) & 0x33333333);
+  bits = (bits + (bits >>> 4)) & 0x0f0f0f0f;
+  return Math.imul(bits, 0x01010101) >>> 24;
+}

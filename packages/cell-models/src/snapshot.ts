@@ -1,0 +1,75 @@
+/**
+ * A cell at rest on a quantum boundary, as plain JSON data: everything its future depends on, and nothing else.
+ *
+ * Numbers are doubles; JSON writes the shortest text that reads back as the same double, so a cell restored from
+ * text goes on bit for bit like the one that was never stopped. That includes the solver's step: it decides where the
+ * next steps end. A snapshot comes from a store, hence from outside, and is checked before it is used.
+ */
+import { allocationProblems, type CellAllocation, environmentProblems } from "./allocation.ts";
+import { type BiologicalType, biologicalTypes, type ParameterSetName, parameterSets } from "./cell-types.ts";
+import type { RandomState } from "./random.ts";
+import { STATE_NAMES, STATE_SIZE } from "./state.ts";
+import type { Surroundings } from "./weisse.ts";
+
+/** Raised when the order or meaning of `state` changes; an older one is refused, not guessed at. */
+export const SNAPSHOT_FORMAT = 1;
+
+export interface CellSnapshot {
+  readonly format: typeof SNAPSHOT_FORMAT;
+  readonly biologicalType: BiologicalType;
+  readonly parameterSet: ParameterSetName;
+  readonly allocation: CellAllocation;
+  readonly environment: Readonly<Surroundings>;
+  readonly partitionNoise: boolean;
+  readonly random: Readonly<RandomState>;
+  /** In the order of `STATE_NAMES`. */
+  readonly state: readonly number[];
+  readonly stepMinutes: number;
+  readonly simMinutes: number;
+  readonly divisions: number;
+}
+
+/** One sentence per problem, each beginning with the path it is about; empty when a cell can be restored from it. */
+export function snapshotProblems(snapshot: CellSnapshot): string[] {
+  if (typeof snapshot !== "object" || snapshot === null) return ["snapshot: is not an object"];
+  if (snapshot.format !== SNAPSHOT_FORMAT) {
+    return [`format: ${snapshot.format} is not ${SNAPSHOT_FORMAT}, the only one this version reads`];
+  }
+  const problems: string[] = [];
+  if (!biologicalTypes.includes(snapshot.biologicalType)) problems.push("biologicalType: is not known");
+  if (!parameterSets.includes(snapshot.parameterSet)) problems.push("parameterSet: is not known");
+  if (typeof snapshot.partitionNoise !== "boolean") problems.push("partitionNoise: is not a boolean");
+  if (!isCount(snapshot.simMinutes)) problems.push("simMinutes: is not an integer of 0 or more");
+  if (!isCount(snapshot.divisions)) problems.push("divisions: is not an integer of 0 or more");
+  if (!(Number.isFinite(snapshot.stepMinutes) && snapshot.stepMinutes > 0)) {
+    problems.push("stepMinutes: is not a number above 0");
+  }
+  problems.push(...wordProblems(snapshot.random), ...stateProblems(snapshot.state));
+  problems.push(...nested("allocation", snapshot.allocation, allocationProblems));
+  problems.push(...nested("environment", snapshot.environment, environmentProblems));
+  return problems;
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function wordProblems(words: unknown): string[] {
+  const valid =
+    Array.isArray(words) &&
+    words.length === 4 &&
+    words.every((word) => isCount(word) && word < 0x1_0000_0000);
+  return valid ? [] : ["random: is not four 32-bit words"];
+}
+
+function stateProblems(state: unknown): string[] {
+  if (!Array.isArray(state) || state.length !== STATE_SIZE) return [`state: is not ${STATE_SIZE} numbers`];
+  return state.flatMap((value, i) =>
+    Number.isFinite(value) && value >= 0 ? [] : [`state.${STATE_NAMES[i]}: is not a number of 0 or more`],
+  );
+}
+
+function nested<T>(path: string, value: T, problemsOf: (value: T) => string[]): string[] {
+  if (typeof value !== "object" || value === null) return [`${path}: is not an object`];
+  return problemsOf(value).map((problem) => `${path}.${problem}`);
+}

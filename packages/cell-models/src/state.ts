@@ -1,0 +1,74 @@
+/**
+ * The layout of a cell's state vector: 14 variables of the Weiße model, 4 chloramphenicol-bound complexes, ∫λ dt.
+ *
+ * The order is chosen for the solver, which eliminates columns from the left and skips zeros. What nothing else
+ * depends on comes first (∫λ dt, the bound complexes: their columns are empty but for the diagonal, so they cost
+ * nothing), then what few equations depend on, and `A`, on which everything depends, last. A snapshot stores the vector
+ * in this order: whoever changes it changes the snapshot format.
+ *
+ * Units: molecules per cell, `GENERATIONS` dimensionless.
+ */
+
+/** ∫λ dt since the last division; ln 2 = one doubling. */
+export const GENERATIONS = 0;
+/** Ribosomes held by chloramphenicol on mRNA of class r, t, m, q ("zombies"). */
+export const Z_R = 1;
+export const Z_T = 2;
+export const Z_M = 3;
+export const Z_Q = 4;
+/** Transporter. */
+export const E_T = 5;
+/** Metabolic enzyme. */
+export const E_M = 6;
+/** Internal nutrient. */
+export const S_I = 7;
+/** House-keeping protein. */
+export const Q = 8;
+/** Free mRNA of each class. */
+export const M_R = 9;
+export const M_T = 10;
+export const M_M = 11;
+export const M_Q = 12;
+/** Free ribosomes. */
+export const R = 13;
+/** Translating complexes (ribosome on mRNA) of each class. */
+export const C_R = 14;
+export const C_T = 15;
+export const C_M = 16;
+export const C_Q = 17;
+/** Energy, in units that elongate a protein by one amino acid. */
+export const A = 18;
+
+export const STATE_SIZE = 19;
+
+type Index = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15 | 16 | 17 | 18;
+
+/** A `Float64Array` of `STATE_SIZE`; the named elements are numbers, never `undefined`. */
+export type StateVector = Float64Array & Record<Index, number>;
+
+export function createState(): StateVector {
+  return new Float64Array(STATE_SIZE) as StateVector;
+}
+
+/** Names in the order of the vector, for messages and for reading a snapshot by eye. */
+export const STATE_NAMES: readonly string[] = [
+  "generations",
+  "zr",
+  "zt",
+  "zm",
+  "zq",
+  "et",
+  "em",
+  "si",
+  "q",
+  "mr",
+  "mt",
+  "mm",
+  "mq",
+  "r",
+  "cr",
+  "ct",
+  "cm",
+  "cq",
+  "a",
+];

@@ -1,0 +1,229 @@
+/**
+ * The cell model of Weiße, Oyarzún, Danos & Swain, PNAS 112:E1038 (2015), doi:10.1073/pnas.1416533112: its rates.
+ *
+ * A cell imports a nutrient (s_i), turns it into energy (a), and spends a on making protein of four classes: ribosomes
+ * r, transporters t, metabolic enzymes m, house-keeping q. All classes compete for the same free ribosomes, so growth λ
+ * and its trade-offs come out of the equations instead of being put in. λ = (amino acids elongated per minute) / M,
+ * and everything is diluted at rate λ: the numbers are those of a cell of constant mass M.
+ *
+ * Added to the published model: three limits of the hypervisor (ribosome cap, ATP share, RNA polymerase share) and a
+ * throttle of import at `energyPool`, without which a cell that may not translate piles up energy without bound.
+ *
+ * What can go wrong: far below zero the rates are meaningless but smooth, and there is a false steady state at a < −Kγ;
+ * an integrator must refuse steps that leave the admissible region (`isAdmissible`). `weisse-jacobian.ts` must
+ * follow every change here; its test compares the two.
+ */
+import {
+  A,
+  C_M,
+  C_Q,
+  C_R,
+  C_T,
+  E_M,
+  E_T,
+  GENERATIONS,
+  M_M,
+  M_Q,
+  M_R,
+  M_T,
+  Q,
+  R,
+  S_I,
+  STATE_SIZE,
+  type StateVector,
+  Z_M,
+  Z_Q,
+  Z_R,
+  Z_T,
+} from "./state.ts";
+
+/** Constants of one kind of cell. Names in brackets are those of the paper. */
+export interface WeisseParameters {
+  /** Protein per cell, amino acids [M]. */
+  readonly mass: number;
+  /** Length of a ribosome and of every other protein, amino acids [n_r, n_x]. */
+  readonly ribosomeLength: number;
+  readonly proteinLength: number;
+  /** Fastest elongation, amino acids per minute and ribosome [γ_max], and the energy at half of it, molecules [K_γ]. */
+  readonly elongationMax: number;
+  readonly elongationEnergy: number;
+  /** Import: per transporter and minute [v_t], half-saturating external nutrient, molecules [K_t]. */
+  readonly importRate: number;
+  readonly importSubstrate: number;
+  /** Catabolism: per enzyme and minute [v_m], half-saturating internal nutrient, molecules [K_m]. */
+  readonly catabolicRate: number;
+  readonly catabolicSubstrate: number;
+  /** Fastest transcription, mRNA per minute [w_r, w_e, w_q]. */
+  readonly transcriptionRibosome: number;
+  readonly transcriptionEnzyme: number;
+  readonly transcriptionHousekeeping: number;
+  /** Energy at half-maximal transcription, molecules [θ_r, θ_x]. */
+  readonly transcriptionEnergyRibosome: number;
+  readonly transcriptionEnergyOther: number;
+  /** House-keeping protein at which its own transcription is halved, molecules [K_q]; the Hill exponent is 4. */
+  readonly housekeepingAutoinhibition: number;
+  /** mRNA decay, per minute [d_m]. */
+  readonly mrnaDecay: number;
+  /** Ribosome–mRNA binding, cell/(min·molecule) [k_b], and unbinding, per minute [k_u]. */
+  readonly binding: number;
+  readonly unbinding: number;
+  /** Capture of translating ribosomes by chloramphenicol, per minute and µM [k_cm]. */
+  readonly chloramphenicolBinding: number;
+  /** Energy at which import is halved, molecules: the adenylate pool of the cell. Not in the paper. */
+  readonly energyPool: number;
+}
+
+/** What a cell finds around it. */
+export interface Surroundings {
+  /** Energy units per molecule of nutrient, dimensionless [n_s]. */
+  nutrientQuality: number;
+  /** External nutrient, molecules [s]. */
+  substrate: number;
+  chloramphenicolMicromolar: number;
+}
+
+/** What the hypervisor lets a cell use. */
+export interface Limits {
+  /** Ribosomes that may translate at once, molecules. */
+  ribosomeCap: number;
+  /** Free ribosomes that may bind per free place under the cap, 1 or more: how softly the cap sets in. */
+  bindablePerPlace: number;
+  /** 0..1, a factor on import, hence on the whole energy supply. */
+  atpShare: number;
+  /** 0..1, a common factor on all transcription. */
+  transcriptionShare: number;
+}
+
+/** One cell's equations: constants that never change, surroundings and limits that may change between two quanta. */
+export interface WeisseModel {
+  readonly parameters: WeisseParameters;
+  readonly surroundings: Surroundings;
+  readonly limits: Limits;
+}
+
+/** Elongation rate γ(a), amino acids per minute and ribosome. */
+export function elongationRate(p: WeisseParameters, energy: number): number {
+  return (p.elongationMax * energy) / (p.elongationEnergy + energy);
+}
+
+/** Ribosomes engaged in translation, Σc_x, molecules. What chloramphenicol holds does not translate and is not in it. */
+export function engagedRibosomes(y: StateVector): number {
+  return y[C_R] + y[C_T] + y[C_M] + y[C_Q];
+}
+
+/** Every ribosome of the cell: free, engaged and held by chloramphenicol, molecules. */
+export function totalRibosomes(y: StateVector): number {
+  return y[R] + engagedRibosomes(y) + y[Z_R] + y[Z_T] + y[Z_M] + y[Z_Q];
+}
+
+/** Amino acids elongated per minute in the whole cell. */
+export function translationRate(p: WeisseParameters, y: StateVector): number {
+  return elongationRate(p, y[A]) * engagedRibosomes(y);
+}
+
+/** λ per minute. */
+export function growthRate(p: WeisseParameters, y: StateVector): number {
+  return translationRate(p, y) / p.mass;
+}
+
+/** Amino acids in protein, ribosomes included; relaxes to `mass` at rate λ. */
+export function proteinAminoAcids(p: WeisseParameters, y: StateVector): number {
+  return p.ribosomeLength * totalRibosomes(y) + p.proteinLength * (y[E_T] + y[E_M] + y[Q]);
+}
+
+/** φ_R: the share of protein mass that is ribosomes, 0..1. */
+export function ribosomalMassFraction(p: WeisseParameters, y: StateVector): number {
+  return (p.ribosomeLength * totalRibosomes(y)) / proteinAminoAcids(p, y);
+}
+
+/**
+ * Free ribosomes that may bind: all of them, or as many as the places left under the cap admit, never fewer than none.
+ *
+ * The cap acts here and not on the number of ribosomes made: limiting their synthesis makes the cell grow faster first and
+ * lets its energy run away, whereas a cell that may not engage them ends with more idle ones, as under chloramphenicol.
+ */
+export function bindableRibosomes(y: StateVector, limits: Limits): number {
+  return Math.max(0, Math.min(y[R], limits.bindablePerPlace * (limits.ribosomeCap - engagedRibosomes(y))));
+}
+
+/** Factor 0..1 on import: 1 while energy is far below the adenylate pool. */
+export function importThrottle(p: WeisseParameters, energy: number): number {
+  const ratio = energy / p.energyPool;
+  return 1 / (1 + ratio * ratio * ratio * ratio);
+}
+
+/** Imported nutrient, molecules per minute and transporter. */
+export function importPerTransporter(model: WeisseModel, energy: number): number {
+  const { parameters: p, surroundings: s, limits } = model;
+  const saturation = s.substrate / (p.importSubstrate + s.substrate);
+  return limits.atpShare * p.importRate * saturation * importThrottle(p, energy);
+}
+
+/** Writes dy/dt, per minute, into `out`. */
+export function weisseRates(model: WeisseModel, y: StateVector, out: StateVector): void {
+  const { parameters: p, surroundings, limits } = model;
+  const energy = y[A];
+  const gamma = elongationRate(p, energy);
+  const engaged = engagedRibosomes(y);
+  const translated = gamma * engaged;
+  const lambda = translated / p.mass;
+
+  const imported = y[E_T] * importPerTransporter(model, energy);
+  const catabolised = (y[E_M] * p.catabolicRate * y[S_I]) / (p.catabolicSubstrate + y[S_I]);
+
+  const finish = gamma / p.proteinLength;
+  const madeR = (y[C_R] * gamma) / p.ribosomeLength;
+  const madeT = y[C_T] * finish;
+  const madeM = y[C_M] * finish;
+  const madeQ = y[C_Q] * finish;
+
+  const bindable = p.binding * bindableRibosomes(y, limits);
+  const netR = bindable * y[M_R] - p.unbinding * y[C_R] - madeR;
+  const netT = bindable * y[M_T] - p.unbinding * y[C_T] - madeT;
+  const netM = bindable * y[M_M] - p.unbinding * y[C_M] - madeM;
+  const netQ = bindable * y[M_Q] - p.unbinding * y[C_Q] - madeQ;
+
+  const share = limits.transcriptionShare;
+  const otherActivity = (share * energy) / (p.transcriptionEnergyOther + energy);
+  const written = p.transcriptionEnzyme * otherActivity;
+  const writtenR = (share * p.transcriptionRibosome * energy) / (p.transcriptionEnergyRibosome + energy);
+  const repression = y[Q] / p.housekeepingAutoinhibition;
+  const writtenQ =
+    (p.transcriptionHousekeeping * otherActivity) / (1 + repression * repression * repression * repression);
+
+  const capture = p.chloramphenicolBinding * surroundings.chloramphenicolMicromolar;
+  const loss = lambda + capture;
+  const mrnaLoss = lambda + p.mrnaDecay;
+
+  out[GENERATIONS] = lambda;
+  out[Z_R] = capture * y[C_R] - lambda * y[Z_R];
+  out[Z_T] = capture * y[C_T] - lambda * y[Z_T];
+  out[Z_M] = capture * y[C_M] - lambda * y[Z_M];
+  out[Z_Q] = capture * y[C_Q] - lambda * y[Z_Q];
+  out[E_T] = madeT - lambda * y[E_T];
+  out[E_M] = madeM - lambda * y[E_M];
+  out[S_I] = imported - catabolised - lambda * y[S_I];
+  out[Q] = madeQ - lambda * y[Q];
+  out[M_R] = writtenR - mrnaLoss * y[M_R] - netR;
+  out[M_T] = written - mrnaLoss * y[M_T] - netT;
+  out[M_M] = written - mrnaLoss * y[M_M] - netM;
+  out[M_Q] = writtenQ - mrnaLoss * y[M_Q] - netQ;
+  out[R] = madeR - lambda * y[R] - (netR + netT + netM + netQ);
+  out[C_R] = netR - loss * y[C_R];
+  out[C_T] = netT - loss * y[C_T];
+  out[C_M] = netM - loss * y[C_M];
+  out[C_Q] = netQ - loss * y[C_Q];
+  out[A] = surroundings.nutrientQuality * catabolised - translated - lambda * energy;
+}
+
+/**
+ * True when a step from `from` may end at `to`: finite, nothing negative, no more ribosomes engaged than the cap.
+ *
+ * A cap lowered below what is engaged is approached from above, as ribosomes finish: then engagement may only fall.
+ */
+export function isAdmissible(model: WeisseModel, from: StateVector, to: StateVector): boolean {
+  for (let i = 0; i < STATE_SIZE; i++) {
+    if (!((to[i] as number) >= 0)) return false;
+  }
+  return engagedRibosomes(to) <= Math.max(model.limits.ribosomeCap, engagedRibosomes(from));
+}

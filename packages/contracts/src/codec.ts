@@ -1,0 +1,69 @@
+/**
+ * Bytes ↔ event envelope, validated against the catalogue of event types.
+ *
+ * An event that cannot be decoded is never skipped: `decodeEvent` throws a `Fault` CORRUPT_EVENT that names the sequence,
+ * and the reader stops there, because a state with a hole is fiction.
+ */
+import { type EventEnvelope, Fault, type StoredEvent } from "@bioxen/kernel";
+import { z } from "zod";
+import { CHASSIS_EVENTS } from "./events/chassis.ts";
+import { LEDGER_EVENTS } from "./events/ledger.ts";
+import { VM_EVENTS } from "./events/vm.ts";
+import { AGGREGATE_KINDS } from "./subjects.ts";
+
+export const EVENT_TYPES: Readonly<Record<string, z.ZodType>> = {
+  ...VM_EVENTS,
+  ...LEDGER_EVENTS,
+  ...CHASSIS_EVENTS,
+};
+
+const envelopeSchema = z.object({
+  specversion: z.literal("1.0"),
+  id: z.string().min(1),
+  source: z.string().min(1),
+  type: z.string(),
+  subject: z.string().regex(new RegExp(`^(?:${AGGREGATE_KINDS.join("|")})/[a-z0-9-]+$`)),
+  time: z.iso.datetime(),
+  datacontenttype: z.literal("application/json"),
+  data: z.unknown(),
+  aggregateversion: z.int().min(1),
+  correlationid: z.string(),
+  causationid: z.string(),
+  traceparent: z.string().optional(),
+});
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+export function encodeEvent(envelope: EventEnvelope): Uint8Array {
+  return encoder.encode(JSON.stringify(envelope));
+}
+
+function corrupt(seq: number, streamSubject: string, why: string, cause?: unknown): Fault {
+  return new Fault("CORRUPT_EVENT", `event ${seq} on ${streamSubject} cannot be read: ${why}`, {
+    retryable: false,
+    details: { seq, subject: streamSubject },
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** The stored event; throws `Fault` CORRUPT_EVENT for bytes that are not an event this version knows. */
+export function decodeEvent(bytes: Uint8Array, seq: number, streamSubject: string): StoredEvent {
+  let json: unknown;
+  try {
+    json = JSON.parse(decoder.decode(bytes));
+  } catch (cause) {
+    throw corrupt(seq, streamSubject, "it is not JSON", cause);
+  }
+  const envelope = envelopeSchema.safeParse(json);
+  if (!envelope.success) throw corrupt(seq, streamSubject, z.prettifyError(envelope.error));
+  const { type, subject } = envelope.data;
+  const schema = EVENT_TYPES[type];
+  if (schema === undefined) throw corrupt(seq, streamSubject, `this version knows no event type ${type}`);
+  if (streamSubject !== `bioxen.evt.${subject.replace("/", ".")}`) {
+    throw corrupt(seq, streamSubject, `it speaks of ${subject}`);
+  }
+  const data = schema.safeParse(envelope.data.data);
+  if (!data.success) throw corrupt(seq, streamSubject, `${type}: ${z.prettifyError(data.error)}`);
+  return { seq, streamSubject, envelope: { ...envelope.data, data: data.data } as EventEnvelope };
+}

@@ -1,0 +1,366 @@
+/**
+ * Every request/reply subject of BioXen: who owns it, what it takes, what it answers. Services register their
+ * endpoints from here, clients type their calls from here, docs/PROTOCOL.md is generated from here.
+ *
+ * `internal`: spoken between our services (DESIGN: scheduler proposes, allocator disposes, agents report); its shape may
+ * change with the version, while everything else is the public contract.
+ */
+import { z } from "zod";
+import { entryKey, reservation } from "./events/ledger.ts";
+import { placementRefusal } from "./events/vm.ts";
+import { VM_STATES } from "./fold/vm.ts";
+import { BIOLOGICAL_TYPES, DEFAULT_OVERHEAD_PERMILLE, VM_TYPES } from "./resources.ts";
+import {
+  amounts,
+  config,
+  environment,
+  id,
+  labels,
+  MAX_EXEC_TIMEOUT_MS,
+  MAX_PAGE,
+  MAX_VMS_PER_CHASSIS,
+  placement,
+  priority,
+  recordedAmounts,
+  requestedResources,
+  restartPolicy,
+  seed,
+  source,
+} from "./schemas.ts";
+import { chassisSample, vmSample } from "./telemetry.ts";
+import { chassisView, ledgerView, vmView } from "./views.ts";
+
+export type ServiceName = "lifecycle" | "allocator" | "chassis-scheduler" | "monitor" | "chassis-agent";
+
+export interface Endpoint<Request extends z.ZodType = z.ZodType, Result extends z.ZodType = z.ZodType> {
+  readonly subject: string;
+  readonly owner: ServiceName;
+  readonly internal: boolean;
+  readonly summary: string;
+  readonly request: Request;
+  /** What the reply has beside `ok`. */
+  readonly result: Result;
+}
+
+function endpoint<Request extends z.ZodType, Result extends z.ZodType>(
+  subject: string,
+  owner: ServiceName,
+  summary: string,
+  request: Request,
+  result: Result,
+  internal = false,
+): Endpoint<Request, Result> {
+  return { subject, owner, internal, summary, request, result };
+}
+
+const vmOnly = z.strictObject({ vmId: id });
+const chassisOnly = z.strictObject({ chassisId: id });
+const vmChanged = z.object({ changed: z.boolean(), vm: vmView });
+const chassisChanged = z.object({ changed: z.boolean(), chassis: chassisView });
+const resourceUse = z.object({
+  capacity: z.number(),
+  offered: z.number(),
+  reserved: z.number(),
+  permille: z.number(),
+});
+const utilisation = z.record(z.string(), resourceUse);
+
+export const createRequest = z.strictObject({
+  vmId: id.optional(),
+  biologicalType: z.enum(BIOLOGICAL_TYPES),
+  vmType: z.enum(VM_TYPES).default("basic"),
+  resources: requestedResources.default({}),
+  priority: priority.default(1),
+  seed: seed.optional(),
+  program: source.optional(),
+  environment: environment.default({}),
+  placement: placement.default({}),
+  restartPolicy: restartPolicy.default({ mode: "never", maxAttempts: 3, backoffMs: 1_000 }),
+  labels: labels.default({}),
+  config: config.default({}),
+});
+export type CreateRequest = z.input<typeof createRequest>;
+
+const planRequest = z.union([z.strictObject({ vmIds: z.array(id).min(1).max(MAX_PAGE) }), createRequest]);
+
+const listRequest = z.strictObject({
+  state: z.enum(VM_STATES).optional(),
+  label: z.string().min(1).max(127).optional(),
+  chassisId: id.optional(),
+  limit: z.int().min(1).max(MAX_PAGE).default(MAX_PAGE),
+  cursor: z.string().max(63).optional(),
+});
+
+const registerRequest = z.strictObject({
+  chassisId: id,
+  chassisType: z.string().min(1).max(63),
+  capacity: amounts.optional(),
+  overheadPermille: z.int().min(0).max(1000).default(DEFAULT_OVERHEAD_PERMILLE),
+  maxVms: z.int().min(0).max(MAX_VMS_PER_CHASSIS).optional(),
+  labels: labels.default({}),
+  agentId: id,
+});
+
+const timeoutMs = z.int().min(1).max(MAX_EXEC_TIMEOUT_MS);
+const execResult = z.object({ result: z.unknown(), stdout: z.string(), instructions: z.int() });
+const candidate = z.object({
+  chassisId: z.string(),
+  score: z.int().nullable(),
+  refusal: placementRefusal.nullable(),
+});
+
+export const ENDPOINTS = {
+  vmCreate: endpoint("bioxen.cmd.vm.create", "lifecycle", "Create a VM.", createRequest, vmChanged),
+  vmStart: endpoint("bioxen.cmd.vm.start", "lifecycle", "Ask for a place and run.", vmOnly, vmChanged),
+  vmPause: endpoint(
+    "bioxen.cmd.vm.pause",
+    "lifecycle",
+    "Hold the guest; the place is kept.",
+    vmOnly,
+    vmChanged,
+  ),
+  vmResume: endpoint("bioxen.cmd.vm.resume", "lifecycle", "Let a paused guest go on.", vmOnly, vmChanged),
+  vmStop: endpoint(
+    "bioxen.cmd.vm.stop",
+    "lifecycle",
+    "Stop the guest and give the place back.",
+    vmOnly,
+    vmChanged,
+  ),
+  vmDestroy: endpoint("bioxen.cmd.vm.destroy", "lifecycle", "Stop and forget the VM.", vmOnly, vmChanged),
+  vmResize: endpoint(
+    "bioxen.cmd.vm.resize",
+    "lifecycle",
+    "Change the request or, while it holds a place, the allocation: all or nothing.",
+    z.strictObject({
+      vmId: id,
+      resources: requestedResources.refine(
+        (r) => Object.keys(r).length > 0,
+        "must name at least one resource",
+      ),
+    }),
+    vmChanged,
+  ),
+  vmExec: endpoint(
+    "bioxen.cmd.vm.exec",
+    "lifecycle",
+    "Run Lua in the guest.",
+    z.strictObject({ vmId: id, source, timeoutMs: timeoutMs.default(5_000) }),
+    execResult,
+  ),
+  vmGet: endpoint(
+    "bioxen.qry.vm.get",
+    "lifecycle",
+    "One VM, now or after the event with sequence `atSeq`.",
+    z.strictObject({ vmId: id, atSeq: z.int().min(1).optional() }),
+    z.object({ vm: vmView }),
+  ),
+  vmList: endpoint(
+    "bioxen.qry.vm.list",
+    "lifecycle",
+    "VMs in order of id; `label` is `name` or `name=value`. Destroyed ones only with state `destroyed`.",
+    listRequest,
+    z.object({ vms: z.array(vmView), cursor: z.string().nullable() }),
+  ),
+  vmHistory: endpoint(
+    "bioxen.qry.vm.history",
+    "lifecycle",
+    "Every event of one VM with its sequence.",
+    vmOnly,
+    z.object({ events: z.array(z.looseObject({ seq: z.int(), type: z.string() })) }),
+  ),
+  chassisRegister: endpoint(
+    "bioxen.cmd.chassis.register",
+    "chassis-scheduler",
+    "Offer a chassis; the agent named runs its guests.",
+    registerRequest,
+    chassisChanged,
+  ),
+  chassisCordon: endpoint(
+    "bioxen.cmd.chassis.cordon",
+    "chassis-scheduler",
+    "Take no more VMs.",
+    chassisOnly,
+    chassisChanged,
+  ),
+  chassisUncordon: endpoint(
+    "bioxen.cmd.chassis.uncordon",
+    "chassis-scheduler",
+    "Take VMs again.",
+    chassisOnly,
+    chassisChanged,
+  ),
+  chassisRemove: endpoint(
+    "bioxen.cmd.chassis.remove",
+    "chassis-scheduler",
+    "Withdraw a chassis that holds no VM.",
+    chassisOnly,
+    z.object({ changed: z.boolean(), chassis: chassisView.nullable() }),
+  ),
+  chassisGet: endpoint(
+    "bioxen.qry.chassis.get",
+    "chassis-scheduler",
+    "One chassis.",
+    chassisOnly,
+    z.object({ chassis: chassisView }),
+  ),
+  chassisList: endpoint(
+    "bioxen.qry.chassis.list",
+    "chassis-scheduler",
+    "All chassis in order of id.",
+    z.strictObject({}),
+    z.object({ chassis: z.array(chassisView) }),
+  ),
+  placementPlan: endpoint(
+    "bioxen.qry.placement.plan",
+    "chassis-scheduler",
+    "Where these VMs, or a VM made like this, would be placed now. Changes nothing.",
+    planRequest,
+    z.object({
+      placements: z.array(z.object({ vmId: z.string(), chassisId: z.string(), score: z.int() })),
+      deferrals: z.array(z.object({ vmId: z.string(), reasons: z.array(placementRefusal) })),
+      scores: z.record(z.string(), z.array(candidate)),
+    }),
+  ),
+  placementExplain: endpoint(
+    "bioxen.qry.placement.explain",
+    "chassis-scheduler",
+    "Why a VM is where it is, or nowhere: every chassis with its score or its refusal.",
+    vmOnly,
+    z.object({
+      vmId: z.string(),
+      state: z.string(),
+      chassisId: z.string().nullable(),
+      summary: z.string(),
+      candidates: z.array(candidate),
+    }),
+  ),
+  ledgerGet: endpoint(
+    "bioxen.qry.ledger.get",
+    "allocator",
+    "The account of one chassis, now or after the event with sequence `atSeq`.",
+    z.strictObject({ chassisId: id, atSeq: z.int().min(1).optional() }),
+    z.object({ ledger: ledgerView }),
+  ),
+  ledgerList: endpoint(
+    "bioxen.qry.ledger.list",
+    "allocator",
+    "All ledgers in order of chassis id.",
+    z.strictObject({}),
+    z.object({ ledgers: z.array(ledgerView) }),
+  ),
+  monitorVm: endpoint(
+    "bioxen.qry.monitor.vm",
+    "monitor",
+    "The latest telemetry of one VM; null when none was heard since the monitor began.",
+    vmOnly,
+    z.object({ sample: vmSample.nullable(), ageMs: z.int().nullable() }),
+  ),
+  monitorChassis: endpoint(
+    "bioxen.qry.monitor.chassis",
+    "monitor",
+    "Utilisation per resource, fairness and health of one chassis.",
+    chassisOnly,
+    z.object({
+      chassisId: z.string(),
+      utilisation,
+      fairness: z.number().nullable(),
+      health: z.number().nullable(),
+      vms: z.int(),
+      sample: chassisSample.nullable(),
+    }),
+  ),
+  monitorFleet: endpoint(
+    "bioxen.qry.monitor.fleet",
+    "monitor",
+    "Utilisation per resource over all chassis, Jain's index over granted ÷ requested, health, VMs by state.",
+    z.strictObject({}),
+    z.object({
+      utilisation,
+      fairness: z.number().nullable(),
+      health: z.number().nullable(),
+      vms: z.record(z.string(), z.int()),
+      divisions: z.int(),
+      samples: z.array(vmSample),
+    }),
+  ),
+
+  vmDefer: endpoint(
+    "bioxen.cmd.vm.defer",
+    "lifecycle",
+    "The scheduler: these VMs have no place, and why.",
+    z.strictObject({
+      deferrals: z
+        .array(z.strictObject({ vmId: id, reasons: z.array(placementRefusal) }))
+        .min(1)
+        .max(MAX_PAGE),
+    }),
+    z.object({}),
+    true,
+  ),
+  vmReport: endpoint(
+    "bioxen.cmd.vm.report",
+    "lifecycle",
+    "An agent: what its guest did.",
+    z.strictObject({
+      vmId: id,
+      fence: z.int().min(1),
+      observed: z.enum(["started", "restarted", "stopped", "failed"]),
+      reason: z.string().max(4_096).default(""),
+      code: z.string().max(63).default("INTERNAL"),
+    }),
+    z.object({ changed: z.boolean() }),
+    true,
+  ),
+  ledgerReserve: endpoint(
+    "bioxen.cmd.ledger.reserve",
+    "allocator",
+    "The scheduler proposes a plan for one chassis: what fits is reserved in one event, the rest refused.",
+    z.strictObject({
+      chassisId: id,
+      planId: z.string().max(63),
+      reservations: z.array(reservation).min(1).max(MAX_PAGE),
+    }),
+    z.object({
+      seq: z.int().nullable(),
+      reserved: z.array(z.string()),
+      refused: z.array(z.object({ vmId: z.string(), refusal: placementRefusal })),
+    }),
+    true,
+  ),
+  ledgerResize: endpoint(
+    "bioxen.cmd.ledger.resize",
+    "allocator",
+    "Lifecycle: change what a VM holds, all or nothing.",
+    z.strictObject({ chassisId: id, ...entryKey.shape, amounts: recordedAmounts }),
+    z.object({ changed: z.boolean() }),
+    true,
+  ),
+} as const;
+
+export type EndpointName = keyof typeof ENDPOINTS;
+export type RequestOf<N extends EndpointName> = z.input<(typeof ENDPOINTS)[N]["request"]>;
+export type ParsedRequestOf<N extends EndpointName> = z.output<(typeof ENDPOINTS)[N]["request"]>;
+export type ResultOf<N extends EndpointName> = z.output<(typeof ENDPOINTS)[N]["result"]>;
+
+/** What an agent's own inbox takes: the fence says which guest is meant. */
+export const agentExecRequest = z.strictObject({ vmId: id, fence: z.int().min(1), source, timeoutMs });
+export type AgentExecRequest = z.infer<typeof agentExecRequest>;
+
+/** A path and a sentence for every problem of a payload. */
+export interface Problem {
+  readonly path: string;
+  readonly message: string;
+}
+
+export function problemsOf(error: z.ZodError): Problem[] {
+  return error.issues.flatMap((issue) => {
+    if (issue.code === "unrecognized_keys") {
+      return issue.keys.map((key) => ({
+        path: [...issue.path, key].join("."),
+        message: "is not a field of this command",
+      }));
+    }
+    return [{ path: issue.path.join("."), message: issue.message }];
+  });
+}

@@ -1,0 +1,45 @@
+/**
+ * What can have happened to the account of one chassis. A reservation's fencing token is the stream sequence of the
+ * event that made it: monotone over all chassis, known to every reader, never chosen by anybody.
+ */
+import { z } from "zod";
+import { recordedAmounts } from "../schemas.ts";
+
+export const reservation = z.object({
+  vmId: z.string(),
+  incarnation: z.int().min(1),
+  amounts: recordedAmounts,
+});
+
+/** An entry is named by its VM and the fencing token of its reservation. */
+export const entryKey = z.object({ vmId: z.string(), fence: z.int().min(1) });
+
+export const LEDGER_EVENTS = {
+  "bioxen.ledger.opened.v1": z.object({
+    chassisType: z.string(),
+    capacity: recordedAmounts,
+    offered: recordedAmounts,
+    maxVms: z.int().min(0),
+  }),
+  "bioxen.ledger.capacity-changed.v1": z.object({
+    capacity: recordedAmounts,
+    offered: recordedAmounts,
+    maxVms: z.int().min(0),
+  }),
+  /** A whole plan at once: all of it was free together. */
+  "bioxen.ledger.reserved.v1": z.object({
+    planId: z.string(),
+    reservations: z.array(reservation).min(1),
+    expiresAtMs: z.int(),
+  }),
+  "bioxen.ledger.committed.v1": z.object({ entries: z.array(entryKey).min(1) }),
+  "bioxen.ledger.released.v1": z.object({ entries: z.array(entryKey).min(1), reason: z.string() }),
+  /** Not confirmed in time. */
+  "bioxen.ledger.expired.v1": z.object({ entries: z.array(entryKey).min(1) }),
+  "bioxen.ledger.resized.v1": z.object({ vmId: z.string(), fence: z.int().min(1), amounts: recordedAmounts }),
+  "bioxen.ledger.closed.v1": z.object({}),
+} as const;
+
+export type LedgerEvent = {
+  [T in keyof typeof LEDGER_EVENTS]: { readonly type: T; readonly data: z.infer<(typeof LEDGER_EVENTS)[T]> };
+}[keyof typeof LEDGER_EVENTS];

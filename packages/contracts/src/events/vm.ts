@@ -1,0 +1,71 @@
+/**
+ * What can have happened to a VM. Stored for ever: a type is never changed, only followed by a higher version.
+ */
+import { z } from "zod";
+import { BIOLOGICAL_TYPES, VM_TYPES } from "../resources.ts";
+import { recordedAmounts } from "../schemas.ts";
+
+const empty = z.object({});
+
+/** Why one chassis did not take a VM. */
+export const placementRefusal = z.object({
+  /** null: the reason is not one chassis' (none is registered). */
+  chassisId: z.string().nullable(),
+  code: z.string(),
+  message: z.string(),
+  resource: z.string().optional(),
+  requested: z.number().optional(),
+  free: z.number().optional(),
+});
+export type PlacementRefusal = z.infer<typeof placementRefusal>;
+
+export const vmCreated = z.object({
+  incarnation: z.int().min(1),
+  biologicalType: z.enum(BIOLOGICAL_TYPES),
+  vmType: z.enum(VM_TYPES),
+  request: recordedAmounts,
+  priority: z.int(),
+  seed: z.int(),
+  program: z.string().nullable(),
+  environment: z.record(z.string(), z.number()),
+  placement: z.record(z.string(), z.json()),
+  restartPolicy: z.object({
+    mode: z.enum(["never", "on-failure", "always"]),
+    maxAttempts: z.int(),
+    backoffMs: z.int(),
+  }),
+  labels: z.record(z.string(), z.string()),
+  config: z.record(z.string(), z.json()),
+  parent: z.string().nullable(),
+});
+
+export const VM_EVENTS = {
+  "bioxen.vm.created.v1": vmCreated,
+  /** It wants a place. `automatic`: by its restart policy, not by a command. */
+  "bioxen.vm.start-requested.v1": z.object({ automatic: z.boolean() }),
+  /** No chassis takes it now; recorded when the reasons change. */
+  "bioxen.vm.deferred.v1": z.object({ reasons: z.array(placementRefusal) }),
+  /** A ledger holds `allocation` for it; `fence` is that reservation's fencing token. */
+  "bioxen.vm.placed.v1": z.object({
+    chassisId: z.string(),
+    fence: z.int().min(1),
+    allocation: recordedAmounts,
+  }),
+  "bioxen.vm.started.v1": z.object({ fence: z.int().min(1) }),
+  /** The guest had to be started again in the same place: its agent had died. */
+  "bioxen.vm.guest-restarted.v1": z.object({ fence: z.int().min(1), reason: z.string() }),
+  "bioxen.vm.paused.v1": empty,
+  "bioxen.vm.resumed.v1": empty,
+  "bioxen.vm.stop-requested.v1": z.object({ destroy: z.boolean() }),
+  "bioxen.vm.stopped.v1": z.object({ reason: z.string() }),
+  "bioxen.vm.failed.v1": z.object({ reason: z.string(), code: z.string() }),
+  /** It lost its place (reservation expired, chassis lost) and waits for another. */
+  "bioxen.vm.displaced.v1": z.object({ fence: z.int().min(1), reason: z.string() }),
+  /** `allocation` is null when it holds none: only the request changed. */
+  "bioxen.vm.resized.v1": z.object({ request: recordedAmounts, allocation: recordedAmounts.nullable() }),
+  "bioxen.vm.destroyed.v1": z.object({ reason: z.string() }),
+} as const;
+
+export type VmEvent = {
+  [T in keyof typeof VM_EVENTS]: { readonly type: T; readonly data: z.infer<(typeof VM_EVENTS)[T]> };
+}[keyof typeof VM_EVENTS];

@@ -1,0 +1,99 @@
+/**
+ * The meaning of a ledger's events: the account of one chassis after them.
+ */
+import { type Amounts, type Fold, NO_AMOUNTS, subtract, sum } from "@bioxen/kernel";
+import type { LedgerEvent } from "../events/ledger.ts";
+
+export interface LedgerEntry {
+  readonly vmId: string;
+  readonly incarnation: number;
+  /** Fencing token: the stream sequence of the reservation. */
+  readonly fence: number;
+  readonly amounts: Amounts;
+  /** `reserved`: held until `expiresAtMs`; `committed`: an allocation, held until released. */
+  readonly phase: "reserved" | "committed";
+  readonly expiresAtMs: number | null;
+}
+
+export interface Ledger {
+  readonly open: boolean;
+  readonly chassisType: string;
+  readonly capacity: Amounts;
+  readonly offered: Amounts;
+  readonly maxVms: number;
+  /** By VM id: a VM has at most one entry in a ledger. */
+  readonly entries: Readonly<Record<string, LedgerEntry>>;
+}
+
+export const NO_LEDGER: Ledger = Object.freeze({
+  open: false,
+  chassisType: "",
+  capacity: NO_AMOUNTS,
+  offered: NO_AMOUNTS,
+  maxVms: 0,
+  entries: {},
+});
+
+/** What all entries hold together, reserved and committed. */
+export function heldAmounts(ledger: Ledger): Amounts {
+  return sum(Object.values(ledger.entries).map((entry) => entry.amounts));
+}
+
+/** What is left of the offer. Throws when the ledger is above it: that cannot be, see `decideReserve`. */
+export function freeAmounts(ledger: Ledger): Amounts {
+  return subtract(ledger.offered, heldAmounts(ledger));
+}
+
+function without(ledger: Ledger, keys: readonly { vmId: string; fence: number }[]): Ledger {
+  const gone = new Set(keys.map((key) => `${key.vmId} ${key.fence}`));
+  const left = Object.entries(ledger.entries).filter(([vmId, entry]) => !gone.has(`${vmId} ${entry.fence}`));
+  return { ...ledger, entries: Object.fromEntries(left) };
+}
+
+export const ledgerFold: Fold<Ledger> = {
+  initial: NO_LEDGER,
+  evolve(ledger, untyped, at) {
+    const event = untyped as LedgerEvent;
+    switch (event.type) {
+      case "bioxen.ledger.opened.v1":
+        return { ...event.data, open: true, entries: {} };
+      case "bioxen.ledger.capacity-changed.v1":
+        return { ...ledger, ...event.data };
+      case "bioxen.ledger.reserved.v1": {
+        const entries: Record<string, LedgerEntry> = { ...ledger.entries };
+        for (const { vmId, incarnation, amounts } of event.data.reservations) {
+          entries[vmId] = {
+            vmId,
+            incarnation,
+            fence: at.seq,
+            amounts,
+            phase: "reserved",
+            expiresAtMs: event.data.expiresAtMs,
+          };
+        }
+        return { ...ledger, entries };
+      }
+      case "bioxen.ledger.committed.v1": {
+        const entries: Record<string, LedgerEntry> = { ...ledger.entries };
+        for (const { vmId, fence } of event.data.entries) {
+          const entry = entries[vmId];
+          if (entry?.fence === fence) entries[vmId] = { ...entry, phase: "committed", expiresAtMs: null };
+        }
+        return { ...ledger, entries };
+      }
+      case "bioxen.ledger.released.v1":
+      case "bioxen.ledger.expired.v1":
+        return without(ledger, event.data.entries);
+      case "bioxen.ledger.resized.v1": {
+        const entry = ledger.entries[event.data.vmId];
+        if (entry?.fence !== event.data.fence) return ledger;
+        return {
+          ...ledger,
+          entries: { ...ledger.entries, [entry.vmId]: { ...entry, amounts: event.data.amounts } },
+        };
+      }
+      case "bioxen.ledger.closed.v1":
+        return { ...ledger, open: false };
+    }
+  },
+};

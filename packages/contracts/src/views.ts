@@ -1,0 +1,169 @@
+/**
+ * What the services answer: the VM, chassis and ledger of the contract, made from the folds.
+ */
+import { type Amounts, fits, shortages, subtract } from "@bioxen/kernel";
+import { z } from "zod";
+import type { PlacementRefusal } from "./events/vm.ts";
+import { placementRefusal } from "./events/vm.ts";
+import type { Chassis } from "./fold/chassis.ts";
+import { heldAmounts, type Ledger } from "./fold/ledger.ts";
+import { VM_STATES, type Vm } from "./fold/vm.ts";
+import { BIOLOGICAL_TYPES, type ChassisType, offeredOf, VM_TYPES } from "./resources.ts";
+import { recordedAmounts } from "./schemas.ts";
+
+export const vmView = z.object({
+  vmId: z.string(),
+  incarnation: z.int(),
+  biologicalType: z.enum(BIOLOGICAL_TYPES),
+  vmType: z.enum(VM_TYPES),
+  state: z.enum(VM_STATES),
+  reason: z.string().nullable(),
+  chassisId: z.string().nullable(),
+  request: recordedAmounts,
+  allocation: recordedAmounts.nullable(),
+  priority: z.int(),
+  seed: z.int(),
+  labels: z.record(z.string(), z.string()),
+  parent: z.string().nullable(),
+  version: z.int(),
+  createdAtMs: z.int(),
+  updatedAtMs: z.int(),
+  /** Extensions: fencing token of its place; why it waits, per chassis; what it was created with. */
+  fence: z.int().nullable(),
+  refusals: z.array(placementRefusal),
+  failure: z.string().nullable(),
+  pendingSinceMs: z.int().nullable(),
+  environment: z.record(z.string(), z.number()),
+  restartPolicy: z.object({ mode: z.string(), maxAttempts: z.int(), backoffMs: z.int() }),
+  placement: z.record(z.string(), z.unknown()),
+  config: z.record(z.string(), z.unknown()),
+});
+export type VmView = z.infer<typeof vmView>;
+
+export function viewOfVm(vmId: string, vm: Vm): VmView {
+  return {
+    vmId,
+    incarnation: vm.incarnation,
+    biologicalType: vm.biologicalType,
+    vmType: vm.vmType,
+    state: vm.state,
+    reason: vm.reason,
+    chassisId: vm.chassisId,
+    request: vm.request,
+    allocation: vm.allocation,
+    priority: vm.priority,
+    seed: vm.seed,
+    labels: vm.labels,
+    parent: vm.parent,
+    version: vm.version,
+    createdAtMs: vm.createdAtMs,
+    updatedAtMs: vm.updatedAtMs,
+    fence: vm.fence,
+    refusals: [...vm.refusals],
+    failure: vm.failure,
+    pendingSinceMs: vm.pendingSinceMs,
+    environment: vm.environment,
+    restartPolicy: vm.restartPolicy,
+    placement: vm.placement,
+    config: vm.config,
+  };
+}
+
+export const ledgerView = z.object({
+  chassisId: z.string(),
+  capacity: recordedAmounts,
+  offered: recordedAmounts,
+  reserved: recordedAmounts,
+  free: recordedAmounts,
+  maxVms: z.int(),
+  entries: z.array(
+    z.object({
+      vmId: z.string(),
+      incarnation: z.int(),
+      fence: z.int(),
+      amounts: recordedAmounts,
+      phase: z.enum(["reserved", "committed"]),
+      expiresAtMs: z.int().nullable(),
+    }),
+  ),
+});
+export type LedgerView = z.infer<typeof ledgerView>;
+
+export function viewOfLedger(chassisId: string, ledger: Ledger): LedgerView {
+  const reserved = heldAmounts(ledger);
+  const entries = Object.values(ledger.entries).sort(
+    (a, b) => a.fence - b.fence || (a.vmId < b.vmId ? -1 : 1),
+  );
+  return {
+    chassisId,
+    capacity: ledger.capacity,
+    offered: ledger.offered,
+    reserved,
+    free: subtract(ledger.offered, reserved),
+    maxVms: ledger.maxVms,
+    entries,
+  };
+}
+
+export const chassisView = z.object({
+  chassisId: z.string(),
+  chassisType: z.string(),
+  capacity: recordedAmounts,
+  offered: recordedAmounts,
+  overheadPermille: z.int(),
+  maxVms: z.int(),
+  labels: z.record(z.string(), z.string()),
+  agentId: z.string(),
+  /** `ready`: heard of lately; `suspect`: not; `unknown`: this instance has not listened long enough to say. */
+  state: z.enum(["ready", "suspect", "unknown"]),
+  cordoned: z.boolean(),
+  heartbeatAgeMs: z.int().nullable(),
+  registeredAtMs: z.int(),
+  version: z.int(),
+});
+export type ChassisView = z.infer<typeof chassisView>;
+
+export function viewOfChassis(
+  chassisId: string,
+  chassis: Chassis,
+  liveness: Pick<ChassisView, "state" | "heartbeatAgeMs">,
+): ChassisView {
+  return {
+    chassisId,
+    chassisType: chassis.chassisType,
+    capacity: chassis.capacity,
+    offered: offeredOf(chassis.chassisType as ChassisType, chassis.capacity, chassis.overheadPermille),
+    overheadPermille: chassis.overheadPermille,
+    maxVms: chassis.maxVms,
+    labels: chassis.labels,
+    agentId: chassis.agentId,
+    cordoned: chassis.cordoned,
+    registeredAtMs: chassis.registeredAtMs,
+    version: chassis.version,
+    ...liveness,
+  };
+}
+
+/**
+ * Why `offered` could never hold `request`, even when empty; undefined when it could. The one feasibility rule for
+ * lifecycle (INFEASIBLE), scheduler (proposal) and allocator (disposal), which give what is free in place of the offer.
+ */
+export function roomFor(
+  request: Amounts,
+  room: { readonly free: Amounts; readonly placesLeft: number },
+): Omit<PlacementRefusal, "chassisId"> | undefined {
+  if (room.placesLeft < 1) {
+    return {
+      code: "CAPACITY_EXCEEDED",
+      message: "all of its places for VMs are taken",
+      resource: "maxVms",
+      requested: 1,
+      free: 0,
+    };
+  }
+  if (fits(request, room.free)) return undefined;
+  const short = shortages(request, room.free);
+  const worst = short.reduce((a, b) => (b.requested - b.free > a.requested - a.free ? b : a));
+  const all = short.map((s) => `${s.resource} ${s.requested} asked, ${s.free} free`).join(", ");
+  return { code: "CAPACITY_EXCEEDED", message: `not enough room: ${all}`, ...worst };
+}

@@ -1,0 +1,275 @@
+/**
+ * The basic driver: cells of the model in this thread, their Lua in a worker (`lua-host.ts`).
+ *
+ * The two sides touch at one place, a call: it takes the cell's measurements with it, and what the guest asks of its
+ * environment comes back with a success and is applied at once, or not at all. So nothing a guest's Lua does, and no
+ * loss of the worker, leaves a cell half changed. Simulated time passes only in `tick`, and only for running guests.
+ */
+import type { CellSnapshot } from "@bioxen/cell-models";
+import {
+  type DriverCapabilities,
+  DriverError,
+  type ExecOptions,
+  type ExecOutcome,
+  Fences,
+  type GuestEvent,
+  type GuestSample,
+  type GuestSpec,
+  type GuestState,
+  type GuestStatus,
+  type VmDriver,
+} from "@bioxen/vm-driver";
+import { CellClock } from "./cell-clock.ts";
+import { CellGuest, checkSource } from "./cell-guest.ts";
+import { applyWanted, cellView, luaEnvironmentBounds } from "./cell-view.ts";
+import { GuestHooks } from "./guest-hooks.ts";
+import {
+  DEFAULT_EXEC_TIMEOUT_MS,
+  DEFAULT_TIME_SCALE,
+  MAX_EXEC_INSTRUCTIONS,
+  MAX_EXEC_TIMEOUT_MS,
+  MAX_TIME_SCALE,
+} from "./limits.ts";
+import type { Work } from "./lua-guest.ts";
+import { LuaHost } from "./lua-host.ts";
+import type { CallReport, GuestKey } from "./lua-protocol.ts";
+
+export interface BasicDriverOptions {
+  /** Simulated minutes per second of the host, above 0 and at most {@link MAX_TIME_SCALE}. Default 1. */
+  readonly timeScaleMinutesPerSecond?: number | undefined;
+  /** Monotone milliseconds, for the budget of a tick. Default `performance.now`. */
+  readonly now?: (() => number) | undefined;
+  /** Another Lua worker, for tests. */
+  readonly workerUrl?: URL | undefined;
+}
+
+export interface BasicDriver extends VmDriver {
+  /** The state of a guest's cell, to be restored elsewhere; undefined when no such guest is here. Not its Lua globals. */
+  snapshotCell(vmId: string): CellSnapshot | undefined;
+}
+
+const CAPABILITIES: DriverCapabilities = {
+  vmType: "basic",
+  exec: true,
+  pause: true,
+  liveResize: true,
+  snapshot: false,
+  clock: "host",
+  meters: ["ribosomes", "atpPerSecond", "rnaPolymerases"],
+  maxExecTimeoutMs: MAX_EXEC_TIMEOUT_MS,
+};
+
+/** Throws `RangeError` on a time scale out of range. */
+export function createBasicDriver(options: BasicDriverOptions = {}): BasicDriver {
+  return new Basic(options);
+}
+
+interface Held {
+  readonly guest: CellGuest;
+  readonly started: Promise<void>;
+}
+
+class Basic implements BasicDriver {
+  readonly capabilities = CAPABILITIES;
+  readonly #fences = new Fences();
+  readonly #held = new Map<string, Held>();
+  readonly #byKey = new Map<GuestKey, CellGuest>();
+  readonly #listeners: ((event: GuestEvent) => void)[] = [];
+  readonly #clock: CellClock;
+  readonly #lua: LuaHost;
+  readonly #hooks: GuestHooks;
+  #nextKey: GuestKey = 1;
+  #closed = false;
+
+  constructor(options: BasicDriverOptions) {
+    const scale = options.timeScaleMinutesPerSecond ?? DEFAULT_TIME_SCALE;
+    if (!(scale > 0 && scale <= MAX_TIME_SCALE)) {
+      throw new RangeError(`time scale ${scale} is not above 0 and at most ${MAX_TIME_SCALE} min/s`);
+    }
+    this.#clock = new CellClock(scale, options.now ?? (() => performance.now()));
+    this.#lua = new LuaHost({
+      workerUrl: options.workerUrl,
+      onPrinted: (key, lines, leftOut) => {
+        const guest = this.#byKey.get(key);
+        if (guest === undefined) return;
+        for (const line of lines) this.#log(guest, line);
+        if (leftOut > 0) this.#log(guest, `… ${leftOut} lines left out`);
+      },
+    });
+    this.#hooks = new GuestHooks({
+      call: (guest, work, limits) => this.#call(guest, work, limits),
+      log: (guest, line) => this.#log(guest, line),
+    });
+  }
+
+  async start(spec: GuestSpec): Promise<void> {
+    this.#requireOpen();
+    const held = this.#held.get(spec.vmId);
+    if (this.#fences.start(spec.vmId, spec.fence, held?.guest.spec.fence) === "same") return held?.started;
+    const guest = CellGuest.boot(spec, this.#nextKey);
+    this.#nextKey += 1;
+    if (held !== undefined) this.#end(held.guest);
+    const { vmId, biologicalType, seed, program } = spec;
+    this.#byKey.set(guest.key, guest);
+    const identity = { vmId, biologicalType, seed, environmentBounds: luaEnvironmentBounds };
+    this.#lua.open(guest.key, identity, program);
+    const started = this.#runProgram(guest);
+    this.#held.set(vmId, { guest, started });
+    await started;
+  }
+
+  async #runProgram(guest: CellGuest): Promise<void> {
+    const { program } = guest.spec;
+    try {
+      if (program !== undefined) {
+        const work = { kind: "chunk", source: program, name: "program" } as const;
+        const limits = { instructions: MAX_EXEC_INSTRUCTIONS, timeoutMs: DEFAULT_EXEC_TIMEOUT_MS };
+        outcomeOf(await this.#call(guest, work, limits));
+      }
+      if (guest.state === "starting") guest.state = "running";
+    } catch (error) {
+      this.#end(guest);
+      throw error;
+    }
+  }
+
+  async pause(vmId: string, fence: number): Promise<void> {
+    this.#alive(vmId, fence).state = "paused";
+  }
+
+  async resume(vmId: string, fence: number): Promise<void> {
+    this.#alive(vmId, fence).state = "running";
+  }
+
+  async stop(vmId: string, fence: number): Promise<void> {
+    this.#requireOpen();
+    const guest = this.#held.get(vmId)?.guest;
+    this.#fences.stop(vmId, fence, guest?.spec.fence);
+    if (guest !== undefined) this.#end(guest);
+  }
+
+  async resize(vmId: string, fence: number, allocation: Readonly<Record<string, number>>): Promise<void> {
+    this.#alive(vmId, fence).resize(allocation);
+  }
+
+  async exec(vmId: string, fence: number, source: string, options: ExecOptions): Promise<ExecOutcome> {
+    const guest = this.#alive(vmId, fence);
+    if (guest.state !== "running") throw new DriverError("INVALID_STATE", `"${vmId}" is ${guest.state}`);
+    const { timeoutMs } = options;
+    if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > MAX_EXEC_TIMEOUT_MS) {
+      throw new DriverError(
+        "BAD_REQUEST",
+        `timeoutMs: ${timeoutMs} is not an integer from 1 to ${MAX_EXEC_TIMEOUT_MS}`,
+      );
+    }
+    checkSource(source);
+    const limits = { instructions: MAX_EXEC_INSTRUCTIONS, timeoutMs };
+    return outcomeOf(await this.#call(guest, { kind: "chunk", source, name: "exec" }, limits));
+  }
+
+  sample(vmId: string): GuestSample | undefined {
+    const guest = this.#held.get(vmId)?.guest;
+    if (guest === undefined || guest.state === "starting") return undefined;
+    return guest.sample(this.#clock.lagMs(guest));
+  }
+
+  list(): readonly GuestStatus[] {
+    const statuses: GuestStatus[] = [];
+    for (const { guest } of this.#held.values()) {
+      const { state, reason } = guest;
+      if (state === "starting" || state === "ended") continue;
+      const status = { vmId: guest.spec.vmId, fence: guest.spec.fence, state };
+      statuses.push(reason === undefined ? status : { ...status, reason });
+    }
+    return statuses.sort((a, b) => (a.vmId < b.vmId ? -1 : 1));
+  }
+
+  onGuestEvent(listener: (event: GuestEvent) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  tick(elapsedMs: number): void {
+    // A clock that went backwards owes nobody anything.
+    if (this.#closed || !(elapsedMs > 0)) return;
+    const guests = [...this.#held.values()].map(({ guest }) => guest);
+    const ran = guests.filter((guest) => guest.isRunning());
+    this.#clock.tick(guests, elapsedMs);
+    for (const guest of ran) {
+      const { vmId, fence } = guest.spec;
+      const { divisionsToReport: divisions, reason } = guest;
+      guest.divisionsToReport = 0;
+      if (divisions > 0) this.#emit({ kind: "divided", vmId, fence, divisions });
+      if (!guest.isRunning()) this.#emit({ kind: "failed", vmId, fence, reason: reason ?? "unknown" });
+      else this.#hooks.callDue(guest);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const { guest } of [...this.#held.values()]) this.#end(guest);
+    await this.#lua.close();
+  }
+
+  snapshotCell(vmId: string): CellSnapshot | undefined {
+    return this.#held.get(vmId)?.guest.cell.snapshot();
+  }
+
+  /** Runs work in the guest's Lua and applies what it asked of the environment. */
+  async #call(
+    guest: CellGuest,
+    work: Work,
+    limits: { readonly instructions: number; readonly timeoutMs: number },
+  ): Promise<CallReport> {
+    const report = await this.#lua.call(guest.key, { work, view: cellView(guest.cell), limits });
+    if (guest.state === "ended")
+      throw new DriverError("INVALID_STATE", "the guest was stopped during the call");
+    guest.luaInstructions += report.instructions;
+    guest.hooks = report.hooks ?? guest.hooks;
+    if (report.outcome.ok && report.outcome.environment !== undefined) {
+      applyWanted(guest.cell, report.outcome.environment);
+    }
+    return report;
+  }
+
+  #end(guest: CellGuest): void {
+    guest.state = "ended";
+    this.#byKey.delete(guest.key);
+    if (this.#held.get(guest.spec.vmId)?.guest === guest) this.#held.delete(guest.spec.vmId);
+    this.#lua.drop(guest.key);
+  }
+
+  #alive(vmId: string, fence: number): CellGuest & { state: GuestState } {
+    this.#requireOpen();
+    const guest = this.#held.get(vmId)?.guest;
+    this.#fences.touch(vmId, fence, guest?.spec.fence);
+    if (guest === undefined || guest.state === "failed" || !isListed(guest)) {
+      throw new DriverError("INVALID_STATE", `"${vmId}" is ${guest?.state ?? "not here"}`);
+    }
+    return guest;
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new DriverError("UNAVAILABLE", "the driver is closed");
+  }
+
+  #log(guest: CellGuest, line: string): void {
+    this.#emit({ kind: "log", vmId: guest.spec.vmId, fence: guest.spec.fence, line });
+  }
+
+  #emit(event: GuestEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+}
+
+function isListed(guest: CellGuest): guest is CellGuest & { state: GuestState } {
+  return guest.state !== "starting" && guest.state !== "ended";
+}
+
+/** What the port answers for a call's report. Throws the guest's failure as a `DriverError`. */
+function outcomeOf({ outcome, instructions, stdout, stateLost }: CallReport): ExecOutcome {
+  if (outcome.ok) return { result: outcome.result, stdout, instructions };
+  const details = { instructions, stdout, stateLost };
+  throw new DriverError(outcome.code, outcome.message, {
+    details: outcome.traceback === undefined ? details : { ...details, traceback: outcome.traceback },
+  });
+}

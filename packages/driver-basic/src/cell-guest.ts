@@ -1,0 +1,107 @@
+/**
+ * One guest of the basic driver: its cell, its state, and what its hooks are due. No Lua in here.
+ */
+import { type BiologicalType, Cell, type CellAllocation, type ParameterSetName } from "@bioxen/cell-models";
+import { messageOf } from "@bioxen/kernel";
+import { DriverError, type GuestSample, type GuestSpec, type GuestState } from "@bioxen/vm-driver";
+import type { Clocked } from "./cell-clock.ts";
+import { MAX_SOURCE_BYTES } from "./limits.ts";
+import type { HookName } from "./lua-guest.ts";
+import type { GuestKey } from "./lua-protocol.ts";
+
+export class CellGuest implements Clocked {
+  readonly spec: GuestSpec;
+  readonly key: GuestKey;
+  readonly cell: Cell;
+  /** `starting`: its program runs; it is not listed and no time passes. `ended`: another took its place, or none. */
+  state: GuestState | "starting" | "ended" = "starting";
+  reason: string | undefined;
+  owedMinutes = 0;
+  luaInstructions = 0;
+  /** Hooks the guest has defined, as far as known. */
+  hooks: readonly HookName[] = [];
+  hooksOff = false;
+  hookErrorsInARow = 0;
+  hookCallsUnderWay = 0;
+  /** Since the hooks were last called. */
+  minutesForHook = 0;
+  divisionsForHook = 0;
+  /** Since the last `divided` event. */
+  divisionsToReport = 0;
+
+  private constructor(spec: GuestSpec, key: GuestKey, cell: Cell) {
+    this.spec = spec;
+    this.key = key;
+    this.cell = cell;
+  }
+
+  /** A guest whose cell is booted. Throws `BAD_REQUEST` with every problem of the spec. */
+  static boot(spec: GuestSpec, key: GuestKey): CellGuest {
+    const { biologicalType, allocation, environment, seed, program } = spec;
+    if (program !== undefined) checkSource(program);
+    const parameterSet = spec.config["parameterSet"];
+    const partitionNoise = spec.config["partitionNoise"];
+    if (partitionNoise !== undefined && typeof partitionNoise !== "boolean") {
+      throw new DriverError("BAD_REQUEST", "config.partitionNoise is not true or false");
+    }
+    // The model names every value it does not know, of whatever type.
+    const cell = badRequestUnless(() =>
+      Cell.boot({
+        biologicalType: biologicalType as BiologicalType,
+        parameterSet: parameterSet as ParameterSetName | undefined,
+        allocation,
+        environment,
+        seed,
+        partitionNoise,
+      }),
+    );
+    return new CellGuest(spec, key, cell);
+  }
+
+  isRunning(): boolean {
+    return this.state === "running";
+  }
+
+  /** Lives one simulated minute; a cell that cannot be computed any further fails. */
+  liveQuantum(): void {
+    let divisions: number;
+    try {
+      divisions = this.cell.advance(1);
+    } catch (error) {
+      this.state = "failed";
+      this.reason = messageOf(error);
+      return;
+    }
+    this.minutesForHook += 1;
+    this.divisionsForHook += divisions;
+    this.divisionsToReport += divisions;
+  }
+
+  resize(allocation: CellAllocation): void {
+    badRequestUnless(() => this.cell.setAllocation(allocation));
+  }
+
+  sample(lagMs: number): GuestSample {
+    const { ribosomalMassFraction: _, ...sample } = this.cell.sample();
+    return { ...sample, luaInstructions: this.luaInstructions, lagMs };
+  }
+}
+
+/** Throws `BAD_REQUEST` or `TOO_LARGE` unless this can be given to Lua. */
+export function checkSource(source: string): void {
+  const bytes = Buffer.byteLength(source);
+  if (bytes > MAX_SOURCE_BYTES) {
+    throw new DriverError("TOO_LARGE", `source of ${bytes} bytes is over ${MAX_SOURCE_BYTES}`, {
+      details: { limitBytes: MAX_SOURCE_BYTES, bytes },
+    });
+  }
+}
+
+function badRequestUnless<T>(body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    if (error instanceof RangeError) throw new DriverError("BAD_REQUEST", error.message, { cause: error });
+    throw error;
+  }
+}

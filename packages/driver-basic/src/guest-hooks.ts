@@ -1,0 +1,60 @@
+/**
+ * Calls a guest's `on_minute(cell, minutes)` and `on_division(cell, divisions)`.
+ *
+ * At most once per tick, and not again before the last call is over: minutes and divisions that pass meanwhile are counted
+ * together in the next one. Errors go to the VM's log; a guest that errs too often in a row is not called any more.
+ */
+import type { CellGuest } from "./cell-guest.ts";
+import { HOOK_TIMEOUT_MS, MAX_HOOK_ERRORS_IN_A_ROW, MAX_HOOK_INSTRUCTIONS } from "./limits.ts";
+import type { CallLimits } from "./lua-call.ts";
+import type { HookName, Work } from "./lua-guest.ts";
+import type { CallReport } from "./lua-protocol.ts";
+
+export interface HookPorts {
+  readonly call: (guest: CellGuest, work: Work, limits: CallLimits) => Promise<CallReport>;
+  readonly log: (guest: CellGuest, line: string) => void;
+}
+
+const LIMITS: CallLimits = { instructions: MAX_HOOK_INSTRUCTIONS, timeoutMs: HOOK_TIMEOUT_MS };
+
+export class GuestHooks {
+  readonly #ports: HookPorts;
+
+  constructor(ports: HookPorts) {
+    this.#ports = ports;
+  }
+
+  callDue(guest: CellGuest): void {
+    if (guest.hooksOff || guest.hookCallsUnderWay > 0) return;
+    const { minutesForHook: minutes, divisionsForHook: divisions } = guest;
+    guest.minutesForHook = 0;
+    guest.divisionsForHook = 0;
+    if (divisions > 0 && guest.hooks.includes("on_division")) this.#call(guest, "on_division", divisions);
+    if (minutes > 0 && guest.hooks.includes("on_minute")) this.#call(guest, "on_minute", minutes);
+  }
+
+  #call(guest: CellGuest, name: HookName, argument: number): void {
+    guest.hookCallsUnderWay += 1;
+    this.#ports
+      .call(guest, { kind: "hook", name, argument }, LIMITS)
+      .then(
+        ({ outcome }) => {
+          if (outcome.ok) guest.hookErrorsInARow = 0;
+          else this.#failed(guest, name, `${outcome.code}: ${outcome.message}`);
+        },
+        // Not the guest's doing: it was stopped, or the worker was replaced.
+        () => {},
+      )
+      .finally(() => {
+        guest.hookCallsUnderWay -= 1;
+      });
+  }
+
+  #failed(guest: CellGuest, name: HookName, message: string): void {
+    this.#ports.log(guest, `${name} failed: ${message}`);
+    guest.hookErrorsInARow += 1;
+    if (guest.hookErrorsInARow < MAX_HOOK_ERRORS_IN_A_ROW || guest.hooksOff) return;
+    guest.hooksOff = true;
+    this.#ports.log(guest, `hooks are switched off after ${MAX_HOOK_ERRORS_IN_A_ROW} errors in a row`);
+  }
+}

@@ -1,0 +1,279 @@
+/**
+ * One call into a guest: an exec, the program, a hook. It runs in slices, so that many guests share one thread.
+ *
+ * Lua calls `look` every few instructions. There the call gives way when its slice is over, and its limits are checked by
+ * whoever resumes it, or does not: a guest that is out of time is simply not resumed, which no `pcall` can catch. Where
+ * Lua cannot give way (a C function that called back into Lua) the call goes on, looked at after every instruction
+ * once its slice is over, until it gets out of there or has used up what is allowed. Then an exception unwinds
+ * it; what it leaves is no longer trusted and the state is lost.
+ */
+import {
+  GUEST_MEMORY_RESERVE_BYTES,
+  MAX_DESCRIBE_INSTRUCTIONS,
+  MAX_ERROR_BYTES,
+  MAX_UNINTERRUPTIBLE_INSTRUCTIONS,
+  SLICE_INSTRUCTIONS,
+  SLICE_MS,
+} from "./limits.ts";
+import { type LuaState, STATUS, TYPE } from "./lua-abi.ts";
+import { type LuaGuest, OutOfMemory, type Work } from "./lua-guest.ts";
+import { ResultError, ResultReader } from "./lua-json.ts";
+import type { MemoryAccount } from "./lua-memory.ts";
+import type { OnProcessor } from "./lua-runtime.ts";
+
+export interface CallLimits {
+  readonly instructions: number;
+  /** From the first slice on, waiting for other guests included. */
+  readonly timeoutMs: number;
+}
+
+export type CallOutcome =
+  | {
+      readonly ok: true;
+      /** No value is null, one is itself, several are an array. */
+      readonly result: unknown;
+      /** What the guest asked of its environment, by the names Lua has. */
+      readonly environment: Readonly<Record<string, number>> | undefined;
+    }
+  | {
+      readonly ok: false;
+      readonly code: "GUEST_ERROR" | "GUEST_TIMEOUT" | "GUEST_OUT_OF_MEMORY" | "TOO_LARGE" | "UNAVAILABLE";
+      readonly message: string;
+      readonly traceback?: string;
+    };
+
+export interface CallEnd {
+  readonly outcome: CallOutcome;
+  readonly instructions: number;
+  /** The Lua state cannot be used any more. */
+  readonly stateLost: boolean;
+}
+
+/** Thrown through Lua to end a guest where it cannot be yielded. */
+class Uninterruptible extends Error {}
+
+const DESCRIBE_LIMITS: CallLimits = { instructions: MAX_DESCRIBE_INSTRUCTIONS, timeoutMs: SLICE_MS * 10 };
+const MEMORY_MESSAGE = "not enough memory";
+
+export class LuaCall implements OnProcessor {
+  readonly #guest: LuaGuest;
+  readonly #limits: CallLimits;
+  readonly #write: (text: Uint8Array) => void;
+  #thread: LuaState = 0;
+  #args = 0;
+  #executed = 0;
+  /** Instructions after which the current wait for a look ends. */
+  #interval = 0;
+  #looksSoon = false;
+  #uninterruptible = 0;
+  #sliceStart = 0;
+  #sliceStartMs = 0;
+  #deadlineMs: number | undefined;
+  /** A call inside a call, for the text of its error. */
+  #describes = false;
+
+  /** `write` gets what the guest prints, a line without its end at a time; the bytes are valid during the call. */
+  constructor(guest: LuaGuest, limits: CallLimits, write: (text: Uint8Array) => void) {
+    this.#guest = guest;
+    this.#limits = limits;
+    this.#write = write;
+  }
+
+  get account(): MemoryAccount {
+    return this.#guest.account;
+  }
+
+  /** Puts the work on its thread. A `CallEnd` when it ends there already: it does not compile. */
+  begin(work: Work, view: unknown): CallEnd | undefined {
+    let syntaxError = false;
+    const prepared = this.#hostWork(() => {
+      const ready = this.#guest.prepare(work, view);
+      this.#thread = ready.thread;
+      this.#args = ready.args;
+      syntaxError = ready.syntaxError;
+    });
+    if (!prepared) return this.#outOfMemory();
+    return syntaxError ? this.#failed(false) : undefined;
+  }
+
+  /** Runs one slice. A `CallEnd` when the call is over, undefined when it wants another. */
+  advance(): CallEnd | undefined {
+    const { runtime, L } = this.#guest;
+    this.#sliceStart = this.#executed;
+    this.#sliceStartMs = runtime.now();
+    if (this.#deadlineMs === undefined) {
+      this.#deadlineMs = this.#sliceStartMs + this.#limits.timeoutMs;
+      this.#interval = this.account.look();
+      runtime.setHook(this.#thread, this.#interval);
+    }
+    let status: number = STATUS.memory;
+    try {
+      runtime.protect(L, () => {
+        status = runtime.runs(this, () =>
+          runtime.abi._lua_resume(this.#thread, L, this.#args, runtime.wordOut),
+        );
+      });
+    } catch (error) {
+      if (!(error instanceof Uninterruptible)) throw error;
+      return this.#end(timeout(error.message), true);
+    }
+    this.#args = 0;
+    if (status === STATUS.yield) {
+      const over = this.#overLimit();
+      return over === undefined ? undefined : this.#end(timeout(over), false);
+    }
+    this.#executed += this.#interval - runtime.untilLook(this.#thread);
+    if (status === STATUS.ok) return this.#succeeded(runtime.abi.HEAP32[runtime.wordOut >> 2] ?? 0);
+    return status === STATUS.memory ? this.#outOfMemory() : this.#failed(true);
+  }
+
+  // -------------------------------------------------------------- called from inside Lua
+
+  look(thread: LuaState): void {
+    const { runtime } = this.#guest;
+    this.#executed += this.#interval;
+    this.#looksSoon = false;
+    const interval = this.account.look();
+    const over = this.#overLimit();
+    const sliceOver =
+      over !== undefined ||
+      this.#executed - this.#sliceStart >= SLICE_INSTRUCTIONS ||
+      runtime.now() - this.#sliceStartMs >= SLICE_MS;
+    if (runtime.abi._lua_isyieldable(thread) !== 0) {
+      this.#uninterruptible = 0;
+      this.#setInterval(thread, interval);
+      if (sliceOver) runtime.abi._lua_yieldk(thread, 0, 0, 0);
+      return;
+    }
+    this.#uninterruptible += this.#interval;
+    if (this.#uninterruptible > MAX_UNINTERRUPTIBLE_INSTRUCTIONS) {
+      throw new Uninterruptible(over ?? "too long inside a function that cannot be interrupted");
+    }
+    this.#setInterval(thread, sliceOver ? 1 : interval);
+  }
+
+  lookSoon(): void {
+    if (this.#looksSoon) return;
+    this.#looksSoon = true;
+    this.#executed += this.#interval - this.#guest.runtime.untilLook(this.#thread);
+    this.#interval = 0;
+    this.#setInterval(this.#thread, 1);
+  }
+
+  charge(instructions: number): void {
+    this.#executed += instructions;
+    if (instructions >= SLICE_INSTRUCTIONS / 10) this.lookSoon();
+  }
+
+  write(text: Uint8Array): void {
+    this.#write(text);
+  }
+
+  #setInterval(thread: LuaState, interval: number): void {
+    if (interval === this.#interval) return;
+    this.#interval = interval;
+    this.#guest.runtime.setHook(thread, interval);
+  }
+
+  #overLimit(): string | undefined {
+    if (this.#executed > this.#limits.instructions) return `over ${this.#limits.instructions} instructions`;
+    const late = this.#guest.runtime.now() > (this.#deadlineMs ?? Number.POSITIVE_INFINITY);
+    return late ? `over ${this.#limits.timeoutMs} ms` : undefined;
+  }
+
+  // -------------------------------------------------------------- how it ended
+
+  #succeeded(results: number): CallEnd {
+    const { runtime, L } = this.#guest;
+    const { abi } = runtime;
+    const reader = new ResultReader(runtime, this.#thread);
+    let result: unknown = null;
+    let environment: unknown;
+    try {
+      const read = this.#hostWork(() => {
+        if (results === 1) result = reader.read(-1);
+        else if (results > 1) result = Array.from({ length: results }, (_, i) => reader.read(i - results));
+        this.#guest.pushWantedEnvironment();
+        environment = new ResultReader(runtime, L).read(-1);
+        abi._lua_settop(L, -2);
+      });
+      if (!read) return this.#outOfMemory();
+    } catch (error) {
+      if (!(error instanceof ResultError)) throw error;
+      return this.#end({ ok: false, code: error.code, message: error.message }, false);
+    }
+    const wanted = environment === null ? undefined : (environment as Record<string, number>);
+    return this.#end({ ok: true, result, environment: wanted }, false);
+  }
+
+  /** An error is on top of the thread. */
+  #failed(withTraceback: boolean): CallEnd {
+    const { runtime, L } = this.#guest;
+    const { abi } = runtime;
+    let message: string | undefined;
+    let traceback: string | undefined;
+    const read = this.#hostWork(() => {
+      const type = abi._lua_type(this.#thread, -1);
+      if (type === TYPE.string || type === TYPE.number)
+        message = runtime.textAt(this.#thread, -1, MAX_ERROR_BYTES);
+      if (!withTraceback) return;
+      abi._luaL_traceback(L, this.#thread, 0, 0);
+      traceback = runtime.textAt(L, -1, MAX_ERROR_BYTES);
+      abi._lua_settop(L, -2);
+    });
+    if (!read) return this.#outOfMemory();
+    const described = message === undefined ? this.#describe() : { message, stateLost: false };
+    const failure = { ok: false, code: "GUEST_ERROR", message: described.message } as const;
+    return this.#end(traceback === undefined ? failure : { ...failure, traceback }, described.stateLost);
+  }
+
+  /** What the guest's own `__tostring` says of an error that is no text, run under limits of its own. */
+  #describe(): { message: string; stateLost: boolean } {
+    const unreadable = "the error is a value that cannot be read as text";
+    if (this.#describes) return { message: unreadable, stateLost: false };
+    const call = new LuaCall(this.#guest, DESCRIBE_LIMITS, () => {});
+    call.#describes = true;
+    const prepared = this.#hostWork(() => {
+      const { thread, args } = this.#guest.prepareDescription(this.#thread);
+      call.#thread = thread;
+      call.#args = args;
+    });
+    if (!prepared) return { message: unreadable, stateLost: false };
+    let end: CallEnd | undefined;
+    while (end === undefined) end = call.advance();
+    const text = end.outcome.ok && typeof end.outcome.result === "string" ? end.outcome.result : unreadable;
+    return { message: text.slice(0, MAX_ERROR_BYTES), stateLost: end.stateLost };
+  }
+
+  #outOfMemory(): CallEnd {
+    if (!this.#describes) this.#guest.forgetThreads();
+    const recovered = this.#guest.recoverMemory();
+    return this.#end({ ok: false, code: "GUEST_OUT_OF_MEMORY", message: MEMORY_MESSAGE }, !recovered);
+  }
+
+  #end(outcome: CallOutcome, stateLost: boolean): CallEnd {
+    if (!this.#describes) this.#guest.forgetThreads();
+    // A guest that failed may sit idle for long; what it left is not kept until it allocates again.
+    if (!outcome.ok && !stateLost && this.account.used > GUEST_MEMORY_RESERVE_BYTES)
+      this.#guest.recoverMemory();
+    return { outcome, instructions: this.#executed, stateLost };
+  }
+
+  /** Runs the host's own work on the guest's state; false when the guest has no memory even for that. */
+  #hostWork(body: () => void): boolean {
+    const { runtime, L } = this.#guest;
+    this.account.allowHeadroom(true);
+    try {
+      return runtime.protect(L, body) === STATUS.ok;
+    } catch (error) {
+      if (error instanceof OutOfMemory) return false;
+      throw error;
+    } finally {
+      this.account.allowHeadroom(false);
+    }
+  }
+}
+
+function timeout(message: string): CallOutcome {
+  return { ok: false, code: "GUEST_TIMEOUT", message };
+}

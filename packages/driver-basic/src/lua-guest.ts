@@ -1,0 +1,275 @@
+/**
+ * The Lua side of one VM: a Lua state with the sandbox in it, whose globals stay from call to call.
+ *
+ * A call runs on a thread of its own inside this state (`lua-call.ts`), one call at a time. This file makes the state, puts
+ * the call on its thread and reads what it left; everything that can fail or allocate happens inside `protect`.
+ *
+ * A state that cannot be trusted any more, or has no memory left to run anything in, is lost: the owner closes it and
+ * boots another. The cell is elsewhere and knows nothing of it.
+ */
+import { readFileSync } from "node:fs";
+import { GUEST_MEMORY_BYTES, GUEST_MEMORY_RESERVE_BYTES, MAX_ERROR_BYTES } from "./limits.ts";
+import { type LuaState, REGISTRY, REGISTRY_GLOBALS, STATUS, TYPE } from "./lua-abi.ts";
+import { pushJson } from "./lua-json.ts";
+import { MemoryAccount } from "./lua-memory.ts";
+import type { LuaRuntime } from "./lua-runtime.ts";
+import { disableWeakTables } from "./lua-weak-tables.ts";
+
+/** What the sandbox is told about the VM, once. */
+export interface GuestIdentity {
+  readonly vmId: string;
+  readonly biologicalType: string;
+  /** Seed of `math.random`. Safe integer. */
+  readonly seed: number;
+  /** Largest value of each part of the environment, by the name Lua has for it. */
+  readonly environmentBounds: Readonly<Record<string, number>>;
+}
+
+/** Code to run: a chunk, or a global function of the guest by its name. */
+export type Work =
+  | { readonly kind: "chunk"; readonly source: string; readonly name: string }
+  | { readonly kind: "hook"; readonly name: HookName; readonly argument: number };
+
+export type HookName = "on_minute" | "on_division";
+export const HOOK_NAMES: readonly HookName[] = ["on_minute", "on_division"];
+
+/** There was no memory for the state. */
+export class GuestBootError extends Error {}
+
+/** Where the registry keeps what the host needs. Far from 1–3, which are Lua's own. */
+const KEPT = {
+  begin: 101n,
+  finish: 102n,
+  collect: 103n,
+  describe: 104n,
+  cell: 105n,
+  arguments: 106n,
+  thread: 107n,
+  nested: 108n,
+};
+const LIBRARIES = ["string", "table", "utf8", "math"] as const;
+type SandboxFile = "arguments" | "string" | "table" | "base" | "cell";
+const sandboxFile = (name: SandboxFile): Uint8Array =>
+  readFileSync(new URL(`./sandbox/${name}.lua`, import.meta.url));
+/** In the order in which they run. */
+const SANDBOX: Readonly<Record<SandboxFile, Uint8Array>> = {
+  arguments: sandboxFile("arguments"),
+  string: sandboxFile("string"),
+  table: sandboxFile("table"),
+  base: sandboxFile("base"),
+  cell: sandboxFile("cell"),
+};
+
+export class LuaGuest {
+  readonly runtime: LuaRuntime;
+  readonly L: LuaState;
+  readonly account: MemoryAccount;
+
+  private constructor(runtime: LuaRuntime, L: LuaState, account: MemoryAccount) {
+    this.runtime = runtime;
+    this.L = L;
+    this.account = account;
+  }
+
+  /** A state with the sandbox ready. Throws {@link GuestBootError}. */
+  static boot(runtime: LuaRuntime, identity: GuestIdentity): LuaGuest {
+    const account = new MemoryAccount();
+    account.allowHeadroom(true);
+    const L = runtime.newState(account);
+    if (L === 0) throw new GuestBootError("no memory for another Lua state");
+    const guest = new LuaGuest(runtime, L, account);
+    const status = runtime.protect(L, () => guest.#openSandbox(identity));
+    account.allowHeadroom(false);
+    if (status === STATUS.ok) return guest;
+    guest.close();
+    throw new GuestBootError(`the sandbox did not start (status ${status})`);
+  }
+
+  #openSandbox(identity: GuestIdentity): void {
+    const { runtime, L } = this;
+    const { abi } = runtime;
+    // Only the base library is not left as a value but put into the globals by itself.
+    abi._luaopen_base(L);
+    abi._lua_settop(L, 0);
+    disableWeakTables(runtime, L);
+    for (const name of LIBRARIES) {
+      abi._lua_rawgeti(L, REGISTRY, REGISTRY_GLOBALS);
+      runtime.pushString(L, name);
+      abi[`_luaopen_${name}`](L);
+      abi._lua_rawset(L, -3);
+      abi._lua_settop(L, 0);
+    }
+    this.#runSandbox(identity);
+    this.#nameLibraries();
+  }
+
+  /** Runs the sandbox's files and keeps what they return for the host. */
+  #runSandbox({ seed, vmId, biologicalType, environmentBounds }: GuestIdentity): void {
+    const { runtime, L } = this;
+    const { abi } = runtime;
+    const keep = (...keys: readonly bigint[]): void => {
+      for (const key of keys.toReversed()) abi._lua_rawseti(L, REGISTRY, key);
+    };
+    const run = (name: SandboxFile, results: number, pushArguments: () => number): void => {
+      if (this.load(L, SANDBOX[name], `sandbox/${name}`) !== STATUS.ok) {
+        throw new GuestBootError(runtime.textAt(L, -1, MAX_ERROR_BYTES));
+      }
+      abi._lua_callk(L, pushArguments(), results, 0, 0);
+    };
+    const pushCheckers = (): number => {
+      abi._lua_rawgeti(L, REGISTRY, KEPT.arguments);
+      return 1;
+    };
+    run("arguments", 1, () => 0);
+    keep(KEPT.arguments);
+    run("string", 0, () => {
+      abi._lua_pushcclosure(L, runtime.scanFunction, 0);
+      return pushCheckers() + 1;
+    });
+    run("table", 0, pushCheckers);
+    run("base", 2, () => {
+      abi._lua_pushcclosure(L, runtime.writeFunction, 0);
+      pushJson(runtime, L, seed);
+      return 2;
+    });
+    keep(KEPT.collect, KEPT.describe);
+    run("cell", 3, () => {
+      for (const argument of [vmId, biologicalType, environmentBounds]) pushJson(runtime, L, argument);
+      return 3;
+    });
+    keep(KEPT.begin, KEPT.finish, KEPT.cell);
+  }
+
+  /** Lets tracebacks say `string.rep` where they would say "function <sandbox/string:40>". */
+  #nameLibraries(): void {
+    const { runtime, L } = this;
+    const { abi } = runtime;
+    runtime.pushString(L, "_LOADED");
+    abi._lua_createtable(L, 0, LIBRARIES.length);
+    for (const name of LIBRARIES) {
+      runtime.pushString(L, name);
+      this.#pushGlobal(name);
+      abi._lua_rawset(L, -3);
+    }
+    runtime.pushString(L, "_G");
+    abi._lua_rawgeti(L, REGISTRY, REGISTRY_GLOBALS);
+    abi._lua_rawset(L, -3);
+    abi._lua_rawset(L, REGISTRY);
+  }
+
+  /** Compiles text, never bytecode, and leaves the function or the error on the stack of `thread`. In `protect`. */
+  load(thread: LuaState, source: Uint8Array, name: string): number {
+    const { abi } = this.runtime;
+    // One buffer for source, name and mode, each with its final zero: Lua reads all three while it compiles.
+    const tail = new TextEncoder().encode(`\0=${name}\0t\0`);
+    const bytes = new Uint8Array(source.length + tail.length);
+    bytes.set(source);
+    bytes.set(tail, source.length);
+    const at = this.runtime.toScratch(bytes);
+    const nameAt = at + source.length + 1;
+    return abi._luaL_loadbufferx(thread, at, source.length, nameAt, at + bytes.length - 2);
+  }
+
+  /**
+   * A new thread with the work on its stack and the view in the sandbox. In `protect`.
+   *
+   * Returns the thread, how many arguments are on it, and whether what is on top is the compiler's error instead.
+   */
+  prepare(work: Work, view: unknown): { thread: LuaState; args: number; syntaxError: boolean } {
+    const { runtime, L } = this;
+    const { abi } = runtime;
+    abi._lua_rawgeti(L, REGISTRY, KEPT.begin);
+    pushJson(runtime, L, view);
+    abi._lua_callk(L, 1, 0, 0, 0);
+    const thread = this.#newThread(KEPT.thread);
+    if (work.kind === "chunk") {
+      this.account.allowHeadroom(false);
+      const status = this.load(thread, new TextEncoder().encode(work.source), work.name);
+      if (status === STATUS.memory) throw new OutOfMemory();
+      return { thread, args: 0, syntaxError: status !== STATUS.ok };
+    }
+    this.#pushGlobal(work.name);
+    abi._lua_rawgeti(L, REGISTRY, KEPT.cell);
+    pushJson(runtime, L, work.argument);
+    abi._lua_xmove(L, thread, 3);
+    return { thread, args: 2, syntaxError: false };
+  }
+
+  /** A thread on which the guest's own `tostring` of the value on top of `failed`, which it takes, can run. In `protect`. */
+  prepareDescription(failed: LuaState): { thread: LuaState; args: number } {
+    const { abi } = this.runtime;
+    const thread = this.#newThread(KEPT.nested);
+    abi._lua_rawgeti(this.L, REGISTRY, KEPT.describe);
+    abi._lua_xmove(this.L, thread, 1);
+    abi._lua_xmove(failed, thread, 1);
+    return { thread, args: 1 };
+  }
+
+  #newThread(key: bigint): LuaState {
+    const { abi } = this.runtime;
+    const thread = abi._lua_newthread(this.L);
+    abi._lua_rawseti(this.L, REGISTRY, key);
+    return thread;
+  }
+
+  /** Leaves what the guest asked for its environment on the stack of the state: a table or nil. In `protect`. */
+  pushWantedEnvironment(): void {
+    const { abi } = this.runtime;
+    abi._lua_rawgeti(this.L, REGISTRY, KEPT.finish);
+    abi._lua_callk(this.L, 0, 1, 0, 0);
+  }
+
+  /** Lets go of the threads of a call that is over. They are never closed: that would run guest code without hooks. */
+  forgetThreads(): void {
+    const { abi } = this.runtime;
+    this.runtime.protect(this.L, () => {
+      for (const key of [KEPT.thread, KEPT.nested]) {
+        abi._lua_pushnil(this.L);
+        abi._lua_rawseti(this.L, REGISTRY, key);
+      }
+    });
+  }
+
+  /** Collects all garbage; false when even so too little memory is left to run anything in. */
+  recoverMemory(): boolean {
+    const { abi } = this.runtime;
+    this.account.allowHeadroom(true);
+    const status = this.runtime.protect(this.L, () => {
+      abi._lua_rawgeti(this.L, REGISTRY, KEPT.collect);
+      abi._lua_callk(this.L, 0, 0, 0, 0);
+    });
+    this.account.allowHeadroom(false);
+    const free = GUEST_MEMORY_BYTES - this.account.used;
+    return status === STATUS.ok && free >= GUEST_MEMORY_RESERVE_BYTES;
+  }
+
+  /** Whether the guest has this global function. Metatables of the globals are not asked. */
+  defines(name: HookName): boolean {
+    let type: number = TYPE.nil;
+    this.account.allowHeadroom(true);
+    this.runtime.protect(this.L, () => {
+      type = this.#pushGlobal(name);
+    });
+    this.account.allowHeadroom(false);
+    return type === TYPE.function;
+  }
+
+  #pushGlobal(name: string): number {
+    const { abi } = this.runtime;
+    const { L } = this;
+    abi._lua_rawgeti(L, REGISTRY, REGISTRY_GLOBALS);
+    this.runtime.pushString(L, name);
+    const type = abi._lua_rawget(L, -2);
+    // Takes the table of globals from below the value.
+    abi._lua_copy(L, -1, -2);
+    abi._lua_settop(L, -2);
+    return type;
+  }
+
+  close(): void {
+    this.runtime.closeState(this.L, this.account);
+  }
+}
+
+/** The guest's memory ended while the host worked for it. */
+export class OutOfMemory extends Error {}

@@ -1,0 +1,272 @@
+/**
+ * The agent's side of the Lua worker: sends calls, watches that it lives, and replaces it when it does not.
+ *
+ * The limits inside the worker end every guest that Lua lets us count. What is left is a guest that found a way to keep
+ * one instruction busy. Then the shared counter stops moving; after two silent seconds the worker is ended, whoever it
+ * worked for gets `GUEST_TIMEOUT`, calls that had started `UNAVAILABLE`, calls that had not are sent to the next worker.
+ * That costs every guest its Lua globals: their programs run again before their next call. A guest that does it
+ * three times has its Lua switched off. Cells are in this thread and notice nothing.
+ *
+ * The worker starts with the first call, so an agent whose guests never use Lua never has one.
+ */
+import { Worker } from "node:worker_threads";
+import { DriverError } from "@bioxen/vm-driver";
+import {
+  DEFAULT_EXEC_TIMEOUT_MS,
+  MAX_EXEC_INSTRUCTIONS,
+  MAX_QUEUED_EXECS,
+  MAX_WORKERS_LOST_PER_GUEST,
+  QUEUE_GRACE_MS,
+  WATCHDOG_INTERVAL_MS,
+  WATCHDOG_SILENT_LOOKS,
+  WORKER_HEAP_MB,
+  WORKER_START_MS,
+} from "./limits.ts";
+import type { CallLimits } from "./lua-call.ts";
+import type { GuestIdentity, Work } from "./lua-guest.ts";
+import {
+  type CallId,
+  type CallReport,
+  type FromWorker,
+  type GuestKey,
+  type OpenGuest,
+  SIGNAL,
+  SIGNAL_BYTES,
+  type ToWorker,
+  type WorkerData,
+} from "./lua-protocol.ts";
+
+export interface LuaHostOptions {
+  readonly onPrinted: (key: GuestKey, lines: readonly string[], leftOut: number) => void;
+  /** Another worker file, for tests. */
+  readonly workerUrl?: URL | undefined;
+}
+
+export interface CallRequest {
+  readonly work: Work;
+  readonly view: unknown;
+  readonly limits: CallLimits;
+}
+
+interface Pending {
+  readonly key: GuestKey;
+  readonly request: CallRequest;
+  readonly settle: (report: CallReport) => void;
+  readonly fail: (error: DriverError) => void;
+  /** Ends the wait for a start. */
+  readonly timer: NodeJS.Timeout;
+  started: boolean;
+  /** Workers it was sent to. A call that no worker lives to start is given up. */
+  sends: number;
+}
+
+interface Tenancy {
+  readonly open: OpenGuest;
+  /** Whether the present worker knows it. */
+  known: boolean;
+  everKnown: boolean;
+  workersLost: number;
+}
+
+const PROGRAM_LIMITS: CallLimits = {
+  instructions: MAX_EXEC_INSTRUCTIONS,
+  timeoutMs: DEFAULT_EXEC_TIMEOUT_MS,
+};
+const MAX_SENDS = 2;
+const STARTING_LOOKS = WORKER_START_MS / WATCHDOG_INTERVAL_MS;
+
+export class LuaHost {
+  readonly #options: LuaHostOptions;
+  readonly #tenancies = new Map<GuestKey, Tenancy>();
+  readonly #pending = new Map<CallId, Pending>();
+  #worker: Worker | undefined;
+  #signals = new Int32Array(new SharedArrayBuffer(SIGNAL_BYTES));
+  #ready = false;
+  #nextCall: CallId = 1;
+  #watchdog: NodeJS.Timeout | undefined;
+  #lastBeat = 0;
+  #silentLooks = 0;
+  #closed = false;
+
+  constructor(options: LuaHostOptions) {
+    this.#options = options;
+  }
+
+  /** A guest that may have calls from now on. Its program is only kept, to be run again after a loss. */
+  open(key: GuestKey, identity: GuestIdentity, program: string | undefined): void {
+    const open: OpenGuest = { kind: "open", key, identity, program, again: false, limits: PROGRAM_LIMITS };
+    this.#tenancies.set(key, { open, known: false, everKnown: false, workersLost: 0 });
+  }
+
+  /** Ends whatever the guest was doing: its calls fail with `INVALID_STATE`. */
+  drop(key: GuestKey): void {
+    const tenancy = this.#tenancies.get(key);
+    this.#tenancies.delete(key);
+    if (tenancy?.known === true) this.#worker?.postMessage({ kind: "drop", key } satisfies ToWorker);
+    for (const [call, pending] of this.#pending) {
+      if (pending.key !== key) continue;
+      this.#take(call)?.fail(new DriverError("INVALID_STATE", "the guest was stopped during the call"));
+    }
+  }
+
+  /**
+   * Runs work in the guest. Resolves with how it ended, also when it failed by the guest's own doing.
+   *
+   * Rejects with `UNAVAILABLE` when it was not run to its end: too many wait, no worker, or its time passed in the queue.
+   */
+  call(key: GuestKey, request: CallRequest): Promise<CallReport> {
+    const tenancy = this.#tenancies.get(key);
+    if (this.#closed || tenancy === undefined) {
+      return Promise.reject(new DriverError("UNAVAILABLE", "the guest's Lua is closed"));
+    }
+    if (tenancy.workersLost >= MAX_WORKERS_LOST_PER_GUEST) {
+      return Promise.resolve(lostReport("GUEST_ERROR", SWITCHED_OFF));
+    }
+    const waiting = [...this.#pending.values()].filter((pending) => pending.key === key).length;
+    if (waiting >= MAX_QUEUED_EXECS) {
+      return Promise.reject(new DriverError("UNAVAILABLE", `${waiting} calls of this guest wait already`));
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<CallReport>();
+    const call = this.#nextCall;
+    this.#nextCall += 1;
+    const timer = setTimeout(() => this.#giveUp(call), request.limits.timeoutMs + QUEUE_GRACE_MS);
+    this.#pending.set(call, { key, request, settle: resolve, fail: reject, timer, started: false, sends: 0 });
+    this.#send(call);
+    return promise;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const key of [...this.#tenancies.keys()]) this.drop(key);
+    clearInterval(this.#watchdog);
+    await this.#detach()?.terminate();
+  }
+
+  #send(call: CallId): void {
+    const pending = this.#pending.get(call);
+    const tenancy = pending === undefined ? undefined : this.#tenancies.get(pending.key);
+    if (pending === undefined || tenancy === undefined) return;
+    if (pending.sends >= MAX_SENDS) {
+      this.#take(call)?.fail(
+        new DriverError("UNAVAILABLE", "the Lua worker died before the call could start"),
+      );
+      return;
+    }
+    pending.sends += 1;
+    const worker = this.#worker ?? this.#spawn();
+    const post = (message: ToWorker): void => worker.postMessage(message);
+    if (!tenancy.known) {
+      post({ ...tenancy.open, again: tenancy.everKnown });
+      tenancy.known = true;
+      tenancy.everKnown = true;
+    }
+    post({ kind: "call", key: pending.key, call, ...pending.request });
+    this.#watch();
+  }
+
+  #spawn(): Worker {
+    this.#signals = new Int32Array(new SharedArrayBuffer(SIGNAL_BYTES));
+    this.#ready = false;
+    const url = this.#options.workerUrl ?? new URL("./lua-worker.ts", import.meta.url);
+    const data: WorkerData = { signals: this.#signals.buffer as SharedArrayBuffer };
+    const worker = new Worker(url, {
+      workerData: data,
+      name: "bioxen-lua",
+      resourceLimits: { maxOldGenerationSizeMb: WORKER_HEAP_MB },
+    });
+    worker.on("message", (message: FromWorker) => this.#receive(worker, message));
+    worker.on("error", (error) => this.#lose(worker, "GUEST_ERROR", `it failed: ${error.message}`));
+    worker.on("exit", () => this.#lose(worker, "GUEST_ERROR", "it ended"));
+    this.#worker = worker;
+    return worker;
+  }
+
+  #receive(worker: Worker, message: FromWorker): void {
+    if (worker !== this.#worker) return;
+    if (message.kind === "ready") this.#ready = true;
+    else if (message.kind === "printed") {
+      this.#options.onPrinted(message.key, message.lines, message.leftOut);
+    } else if (message.kind === "started") {
+      const pending = this.#pending.get(message.call);
+      if (pending !== undefined) pending.started = true;
+    } else this.#take(message.call)?.settle(message.report);
+  }
+
+  #take(call: CallId): Pending | undefined {
+    const pending = this.#pending.get(call);
+    if (pending === undefined) return undefined;
+    this.#pending.delete(call);
+    clearTimeout(pending.timer);
+    return pending;
+  }
+
+  /** Its time passed. A call that has started is ended by the worker, which measures from the start. */
+  #giveUp(call: CallId): void {
+    const pending = this.#pending.get(call);
+    if (pending === undefined || pending.started) return;
+    this.#worker?.postMessage({ kind: "cancel", key: pending.key, call } satisfies ToWorker);
+    this.#take(call)?.fail(
+      new DriverError("UNAVAILABLE", "other calls kept this one waiting past its timeout"),
+    );
+  }
+
+  // -------------------------------------------------------------- the watchdog
+
+  #watch(): void {
+    if (this.#watchdog !== undefined) return;
+    this.#silentLooks = 0;
+    this.#watchdog = setInterval(() => this.#look(), WATCHDOG_INTERVAL_MS);
+  }
+
+  /** Counts looks, not time: when this thread was held up itself, that says nothing about the worker. */
+  #look(): void {
+    const beat = Atomics.load(this.#signals, SIGNAL.heartbeat);
+    this.#silentLooks = beat === this.#lastBeat ? this.#silentLooks + 1 : 0;
+    this.#lastBeat = beat;
+    const idle = this.#pending.size === 0 && Atomics.load(this.#signals, SIGNAL.guest) === 0;
+    if (idle || this.#worker === undefined) {
+      clearInterval(this.#watchdog);
+      this.#watchdog = undefined;
+      return;
+    }
+    const patience = this.#ready ? WATCHDOG_SILENT_LOOKS : STARTING_LOOKS;
+    if (this.#silentLooks < patience) return;
+    this.#lose(this.#worker, "GUEST_TIMEOUT", "it gave no sign of life");
+  }
+
+  #lose(worker: Worker, code: "GUEST_TIMEOUT" | "GUEST_ERROR", why: string): void {
+    if (worker !== this.#worker) return;
+    const culpritCall = Atomics.load(this.#signals, SIGNAL.call);
+    const culprit = this.#tenancies.get(Atomics.load(this.#signals, SIGNAL.guest));
+    if (culprit !== undefined) culprit.workersLost += 1;
+    void this.#detach()?.terminate();
+    const unstarted: CallId[] = [];
+    for (const [call, pending] of [...this.#pending]) {
+      if (call === culpritCall)
+        this.#take(call)?.settle(
+          lostReport(code, `the Lua worker had to be replaced during this call: ${why}`),
+        );
+      else if (!pending.started) unstarted.push(call);
+      else {
+        const message = "another guest took the Lua worker down during this call";
+        this.#take(call)?.fail(new DriverError("UNAVAILABLE", message));
+      }
+    }
+    for (const call of unstarted) this.#send(call);
+  }
+
+  #detach(): Worker | undefined {
+    const worker = this.#worker;
+    this.#worker = undefined;
+    this.#silentLooks = 0;
+    for (const tenancy of this.#tenancies.values()) tenancy.known = false;
+    return worker;
+  }
+}
+
+const SWITCHED_OFF = `this guest's Lua took the worker down ${MAX_WORKERS_LOST_PER_GUEST} times and is switched off`;
+
+function lostReport(code: "GUEST_TIMEOUT" | "GUEST_ERROR", message: string): CallReport {
+  const outcome = { ok: false, code, message } as const;
+  return { outcome, instructions: 0, stdout: "", stateLost: true, hooks: undefined };
+}

@@ -1,0 +1,163 @@
+/**
+ * Shares one thread among the calls of many guests.
+ *
+ * Calls of one guest wait for each other, as they share its globals. Of the guests that have a call, each gets one slice in
+ * turn, so a busy guest costs another at most its share. A guest whose state was lost is booted again before its next
+ * call and its program runs first; what that run asks of the environment is not applied, the cell has not forgotten.
+ */
+
+import { type CallEnd, type CallLimits, LuaCall } from "./lua-call.ts";
+import { GuestBootError, type GuestIdentity, HOOK_NAMES, LuaGuest, type Work } from "./lua-guest.ts";
+import { CallOutput, LogLines } from "./lua-output.ts";
+import type { CallId, FromWorker, GuestKey, ToWorker } from "./lua-protocol.ts";
+import type { LuaRuntime } from "./lua-runtime.ts";
+
+interface Job {
+  /** undefined: the program, run again. */
+  readonly call: CallId | undefined;
+  readonly work: Work;
+  readonly view: unknown;
+  readonly limits: CallLimits;
+}
+
+interface Tenant {
+  readonly key: GuestKey;
+  readonly identity: GuestIdentity;
+  readonly program: string | undefined;
+  readonly programLimits: CallLimits;
+  readonly log: LogLines;
+  readonly queue: Job[];
+  guest: LuaGuest | undefined;
+  running: { readonly job: Job; readonly call: LuaCall | undefined; readonly output: CallOutput } | undefined;
+  /** The next boot is not the first: the program has to run before anything else. */
+  again: boolean;
+}
+
+const NOTHING_RUN = { instructions: 0, stateLost: false } as const;
+
+export interface SchedulerOptions {
+  readonly post: (message: FromWorker) => void;
+  /** Whom the thread works for from now on; undefined is nobody. */
+  readonly workingFor: (key: GuestKey | undefined, call: CallId | undefined) => void;
+}
+
+export class LuaScheduler {
+  readonly #runtime: LuaRuntime;
+  readonly #post: (message: FromWorker) => void;
+  readonly #workingFor: SchedulerOptions["workingFor"];
+  readonly #tenants = new Map<GuestKey, Tenant>();
+  /** Tenants with something to do, the next one first. */
+  #ready: Tenant[] = [];
+
+  constructor(runtime: LuaRuntime, options: SchedulerOptions) {
+    this.#runtime = runtime;
+    this.#post = options.post;
+    this.#workingFor = options.workingFor;
+  }
+
+  receive(message: ToWorker): void {
+    if (message.kind === "open") {
+      const { key, identity, program, again, limits } = message;
+      const log = new LogLines(this.#runtime.now);
+      const rest = { queue: [], guest: undefined, running: undefined, programLimits: limits };
+      this.#tenants.set(key, { key, identity, program, again, log, ...rest });
+      return;
+    }
+    const tenant = this.#tenants.get(message.key);
+    if (tenant === undefined) return;
+    if (message.kind === "call") {
+      tenant.queue.push(message);
+      if (!this.#ready.includes(tenant)) this.#ready.push(tenant);
+    } else if (message.kind === "cancel") {
+      const index = tenant.queue.findIndex((job) => job.call === message.call);
+      if (index >= 0) tenant.queue.splice(index, 1);
+    } else {
+      this.#tenants.delete(message.key);
+      this.#ready = this.#ready.filter((other) => other !== tenant);
+      tenant.guest?.close();
+    }
+  }
+
+  /** Runs slices for about `budgetMs`. Returns whether there is more to do. */
+  turn(budgetMs: number): boolean {
+    const endMs = this.#runtime.now() + budgetMs;
+    while (this.#runtime.now() < endMs) {
+      const tenant = this.#ready.shift();
+      if (tenant === undefined) break;
+      if (this.#slice(tenant)) this.#ready.push(tenant);
+    }
+    this.#workingFor(undefined, undefined);
+    return this.#ready.length > 0;
+  }
+
+  /** One slice for this tenant. Returns whether it wants another. */
+  #slice(tenant: Tenant): boolean {
+    this.#workingFor(tenant.key, tenant.running?.job.call ?? tenant.queue[0]?.call);
+    const end = tenant.running === undefined ? this.#startNext(tenant) : tenant.running.call?.advance();
+    // What it printed goes before the news that it is over.
+    this.#publishLog(tenant, end !== undefined);
+    if (end !== undefined) this.#finish(tenant, end);
+    return tenant.running !== undefined || tenant.queue.length > 0;
+  }
+
+  /** Begins the next job. A `CallEnd` when it is over at once. */
+  #startNext(tenant: Tenant): CallEnd | undefined {
+    const refusal = tenant.guest === undefined ? this.#boot(tenant) : undefined;
+    const job = tenant.queue.shift();
+    if (job === undefined) return undefined;
+    if (job.call !== undefined) this.#post({ kind: "started", call: job.call });
+    const output = new CallOutput(tenant.log);
+    const { guest } = tenant;
+    if (guest === undefined) {
+      tenant.running = { job, output, call: undefined };
+      return { outcome: { ok: false, code: "UNAVAILABLE", message: refusal ?? "" }, ...NOTHING_RUN };
+    }
+    const call = new LuaCall(guest, job.limits, output.write);
+    tenant.running = { job, output, call };
+    if (job.work.kind === "hook" && !guest.defines(job.work.name)) {
+      return { outcome: { ok: true, result: null, environment: undefined }, ...NOTHING_RUN };
+    }
+    return call.begin(job.work, job.view);
+  }
+
+  /** Makes the tenant's Lua state, and puts its program before the other jobs. Returns why it could not. */
+  #boot(tenant: Tenant): string | undefined {
+    try {
+      tenant.guest = LuaGuest.boot(this.#runtime, tenant.identity);
+    } catch (error) {
+      if (error instanceof GuestBootError) return error.message;
+      throw error;
+    }
+    if (tenant.again && tenant.program !== undefined) {
+      const work = { kind: "chunk", source: tenant.program, name: "program" } as const;
+      const view = tenant.queue[0]?.view;
+      tenant.queue.unshift({ call: undefined, work, view, limits: tenant.programLimits });
+    }
+    tenant.again = true;
+    return undefined;
+  }
+
+  #finish(tenant: Tenant, end: CallEnd): void {
+    const running = tenant.running;
+    if (running === undefined) return;
+    tenant.running = undefined;
+    if (end.stateLost) {
+      tenant.guest?.close();
+      tenant.guest = undefined;
+    }
+    const { job, output } = running;
+    if (job.call !== undefined) {
+      const { guest } = tenant;
+      const hooks = guest === undefined ? undefined : HOOK_NAMES.filter((name) => guest.defines(name));
+      this.#post({ kind: "ended", call: job.call, report: { ...end, hooks, stdout: output.text() } });
+    } else if (!end.outcome.ok && tenant.log.wants()) {
+      tenant.log.add(`the program failed when it ran again: ${end.outcome.message}`);
+      this.#publishLog(tenant, true);
+    }
+  }
+
+  #publishLog(tenant: Tenant, last: boolean): void {
+    const printed = tenant.log.take(last);
+    if (printed !== undefined) this.#post({ kind: "printed", key: tenant.key, ...printed });
+  }
+}

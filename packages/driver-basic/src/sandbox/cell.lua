@@ -1,0 +1,58 @@
+-- The `cell` table: what the host measured, and what the guest wants of its environment.
+--
+-- The measurements are those of the moment the call was sent. What the guest wants is collected here and applied by the
+-- host when the call succeeds.
+
+local vm_id, biological_type, bounds = ...
+local error, type, tostring, next, format = error, type, tostring, next, string.format
+
+-- What the host measured when the call began, and what the guest asked for since.
+local view, wanted = { environment = {} }, nil
+
+local function copy(source)
+  local result = {}
+  for key, value in next, source do result[key] = value end
+  return result
+end
+
+cell = { id = vm_id, type = biological_type }
+for _, name in next, { "growth_rate", "doubling_time", "sim_minutes", "divisions", "health", "protein_amino_acids" } do
+  cell[name] = function() return view[name] end
+end
+for _, name in next, { "ribosomes", "atp", "rna_polymerases" } do
+  cell[name] = function() return copy(view[name]) end
+end
+
+function cell.environment()
+  local result = copy(view.environment)
+  for name, value in next, wanted or {} do result[name] = value end
+  return result
+end
+
+function cell.set_environment(changes)
+  if type(changes) ~= "table" then error("set_environment takes a table", 2) end
+  local checked = copy(wanted or {})
+  for name, value in next, changes do
+    local bound = type(name) == "string" and bounds[name]
+    if not bound then
+      error(format("'%s' is not part of an environment", tostring(name)), 2)
+    end
+    -- False for NaN, too.
+    if type(value) ~= "number" or not (value >= 0 and value <= bound) then
+      error(format("%s must be a number from 0 to %g", name, bound), 2)
+    end
+    checked[name] = value
+  end
+  wanted = checked
+end
+
+local function begin(now)
+  view, wanted = now, nil
+end
+
+local function finish()
+  return wanted
+end
+
+-- For the host, which calls `begin` before and `finish` after every call of the guest.
+return begin, finish, cell

@@ -1,0 +1,80 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { CellClock, type Clocked } from "../src/cell-clock.ts";
+import { MAX_LAG_MS, TICK_BUDGET_MS } from "../src/limits.ts";
+
+class FakeCell implements Clocked {
+  owedMinutes = 0;
+  lived = 0;
+  running = true;
+  readonly #cost: () => void;
+  constructor(cost: () => void = () => {}) {
+    this.#cost = cost;
+  }
+  isRunning(): boolean {
+    return this.running;
+  }
+  liveQuantum(): void {
+    this.lived += 1;
+    this.#cost();
+  }
+}
+
+describe("the cells' clock", () => {
+  it("over any ticks, a host that keeps up has lived exactly the whole minutes that passed", () => {
+    const ticks = fc.array(fc.integer({ min: 1, max: 5_000 }), { maxLength: 40 });
+    fc.assert(
+      fc.property(ticks, fc.constantFrom(0.5, 1, 4), (elapsed, scale) => {
+        const clock = new CellClock(scale, () => 0);
+        const cell = new FakeCell();
+        for (const ms of elapsed) clock.tick([cell], ms);
+        const due = (elapsed.reduce((sum, ms) => sum + ms, 0) / 1000) * scale;
+        expect(Math.abs(cell.lived + cell.owedMinutes - due)).toBeLessThan(1e-6);
+        expect(cell.owedMinutes).toBeLessThan(1);
+        expect(clock.lagMs(cell)).toBe(0);
+      }),
+    );
+  });
+
+  it("a slow host is slow for all cells alike, and says by how much", () => {
+    let nowMs = 0;
+    const cost = (): void => {
+      nowMs += 3;
+    };
+    const cells = Array.from({ length: 10 }, () => new FakeCell(cost));
+    const clock = new CellClock(1, () => nowMs);
+    for (let tick = 0; tick < 10; tick += 1) {
+      const beforeMs = nowMs;
+      clock.tick(cells, 1_000);
+      expect(nowMs - beforeMs).toBeLessThanOrEqual(TICK_BUDGET_MS + 3);
+    }
+    const lived = cells.map((cell) => cell.lived);
+    expect(lived.reduce((a, b) => a + b)).toBe(70);
+    expect(lived.every((n) => n === 7)).toBe(true);
+    expect(cells.map((cell) => clock.lagMs(cell))).toEqual(cells.map(() => 3_000));
+  });
+
+  it("lag has a bound, and what is beyond it is not made up for", () => {
+    const cell = new FakeCell();
+    const clock = new CellClock(2, () => 0);
+    cell.running = false;
+    clock.tick([cell], 1e9);
+    expect(cell.owedMinutes, "no time passes while it does not run").toBe(0);
+    cell.running = true;
+    clock.tick([cell], 1e9);
+    expect(cell.lived).toBe((MAX_LAG_MS / 1000) * 2);
+  });
+
+  it("a cell that stops running in the middle lives no further", () => {
+    const cell = new FakeCell(() => {
+      cell.running = false;
+    });
+    const other = new FakeCell();
+    new CellClock(1, () => 0).tick([cell, other], 5_000);
+    expect([cell.lived, other.lived]).toEqual([1, 5]);
+  });
+
+  it("no cells are no trouble", () => {
+    new CellClock(1, () => 0).tick([], 1_000);
+  });
+});

@@ -1,0 +1,77 @@
+/**
+ * A basic driver with what its tests ask again and again.
+ */
+import {
+  type DriverError,
+  driverErrorCode,
+  type ExecOutcome,
+  type GuestEvent,
+  type GuestSpec,
+} from "@bioxen/vm-driver";
+import { type BasicDriver, type BasicDriverOptions, createBasicDriver } from "../src/index.ts";
+
+export function cellSpec(vmId: string, fence: number, more: Partial<GuestSpec> = {}): GuestSpec {
+  return {
+    vmId,
+    fence,
+    incarnation: 1,
+    biologicalType: "syn3a",
+    seed: 7,
+    allocation: { ribosomes: 503, rnaPolymerases: 187, atpPerSecond: 13_247, dnaKilobases: 543 },
+    config: {},
+    ...more,
+  };
+}
+
+export class Fleet {
+  readonly driver: BasicDriver;
+  readonly events: GuestEvent[] = [];
+  #fence = 0;
+  readonly #fences = new Map<string, number>();
+
+  constructor(options: BasicDriverOptions = {}) {
+    this.driver = createBasicDriver({ timeScaleMinutesPerSecond: 60, ...options });
+    this.driver.onGuestEvent((event) => this.events.push(event));
+  }
+
+  async start(vmId: string, more: Partial<GuestSpec> = {}): Promise<void> {
+    this.#fence += 1;
+    this.#fences.set(vmId, this.#fence);
+    await this.driver.start(cellSpec(vmId, this.#fence, more));
+  }
+
+  fence(vmId: string): number {
+    return this.#fences.get(vmId) ?? 0;
+  }
+
+  exec(vmId: string, source: string, timeoutMs = 5_000): Promise<ExecOutcome> {
+    return this.driver.exec(vmId, this.fence(vmId), source, { timeoutMs });
+  }
+
+  async value(vmId: string, source: string): Promise<unknown> {
+    return (await this.exec(vmId, source)).result;
+  }
+
+  /** How an exec failed; throws when it did not. */
+  async failure(vmId: string, source: string, timeoutMs?: number): Promise<DriverError> {
+    const error = await this.exec(vmId, source, timeoutMs).then(
+      (outcome) => new Error(`it succeeded: ${JSON.stringify(outcome)}`),
+      (thrown: DriverError) => thrown,
+    );
+    if (driverErrorCode(error) === undefined) throw error;
+    return error as DriverError;
+  }
+
+  log(vmId: string): string[] {
+    return this.events.flatMap((event) => (event.kind === "log" && event.vmId === vmId ? [event.line] : []));
+  }
+
+  /** Waits until it holds, giving the worker's messages a chance in between. Fails after 10 s. */
+  async until(holds: () => boolean, what: string): Promise<void> {
+    const endMs = performance.now() + 10_000;
+    while (!holds()) {
+      if (performance.now() > endMs) throw new Error(`never: ${what}`);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+}

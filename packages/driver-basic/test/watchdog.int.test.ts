@@ -1,0 +1,70 @@
+/**
+ * The worker stuck or gone: who loses what, and that everybody goes on.
+ */
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Fleet } from "./fleet.ts";
+
+describe("the watchdog", () => {
+  let fleet: Fleet;
+  beforeEach(() => {
+    fleet = new Fleet({ workerUrl: new URL("./stalling-worker.ts", import.meta.url) });
+  });
+  afterEach(() => fleet.driver.close());
+
+  it("ends a stuck worker; the culprit times out, others are told or run, cells notice nothing", async () => {
+    await fleet.start("bad");
+    await fleet.start("started", { program: "programmed = true" });
+    await fleet.start("waiting");
+    await fleet.value("started", "kept = 1");
+    await fleet.value("waiting", "kept = 1");
+    const started = fleet.failure("started", "local n = 0 while true do n = n + 1 end", 60_000);
+    await fleet.value("waiting", "return 1");
+    const stuck = fleet.failure("bad", "--stall", 60_000);
+    const waiting = fleet.value("waiting", "return kept == nil");
+    fleet.driver.tick(1_000);
+
+    expect(await stuck).toMatchObject({ code: "GUEST_TIMEOUT", details: { stateLost: true } });
+    expect(await started).toMatchObject({ code: "UNAVAILABLE", retryable: true });
+    expect(await waiting, "sent to the next worker, where its globals are gone").toBe(true);
+    expect(await fleet.value("started", "return programmed, kept")).toEqual([true, null]);
+    expect(await fleet.value("bad", "return 1")).toBe(1);
+    fleet.driver.tick(1_000);
+    for (const id of ["bad", "started", "waiting"]) expect(fleet.driver.sample(id)?.simMinutes).toBe(120);
+  });
+
+  it("a guest that takes three workers down has its Lua switched off", async () => {
+    await fleet.start("bad");
+    await fleet.start("good");
+    for (let i = 0; i < 3; i += 1) {
+      expect((await fleet.failure("bad", "--crash")).code).toBe("GUEST_ERROR");
+      expect(await fleet.value("good", "return 1")).toBe(1);
+    }
+    expect(await fleet.failure("bad", "return 1")).toMatchObject({
+      code: "GUEST_ERROR",
+      message: expect.stringContaining("switched off"),
+    });
+    expect(await fleet.value("good", "return 1")).toBe(1);
+    await fleet.start("bad");
+    expect(await fleet.value("bad", "return 1"), "a new start is a new guest").toBe(1);
+  });
+
+  it("a stopped guest's stuck worker is ended all the same", async () => {
+    await fleet.start("bad");
+    await fleet.start("good");
+    const stuck = fleet.failure("bad", "--stall", 60_000);
+    await fleet.driver.stop("bad", fleet.fence("bad"));
+    expect((await stuck).code).toBe("INVALID_STATE");
+    expect(await fleet.value("good", "return 1")).toBe(1);
+  });
+});
+
+describe("a worker that cannot start", () => {
+  it("fails calls as unavailable, and cells go on", async () => {
+    const fleet = new Fleet({ workerUrl: new URL("./no-such-worker.ts", import.meta.url) });
+    await fleet.start("cell-a");
+    expect(await fleet.failure("cell-a", "return 1")).toMatchObject({ code: "UNAVAILABLE", retryable: true });
+    fleet.driver.tick(1_000);
+    expect(fleet.driver.sample("cell-a")?.simMinutes).toBe(60);
+    await fleet.driver.close();
+  });
+});

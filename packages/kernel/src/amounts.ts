@@ -1,0 +1,90 @@
+/**
+ * Resource vectors: what a VM asks for, what a chassis offers, what is left.
+ *
+ * An absent name is 0, so that vectors of cell chassis (ribosomes, ATP…) and of pools (vCPUs, MiB) share one
+ * arithmetic. Only non-negative safe integers exist here: a fraction or a negative amount is how the system this
+ * one replaces grew capacity out of nothing. Every function returns a new vector with its names in sorted
+ * order, so that equal amounts serialise to equal bytes.
+ */
+import { invariant } from "./fault.ts";
+
+export type Amounts = Readonly<Record<string, number>>;
+
+/** Largest amount of one resource; 10^12 leaves sums of 9 000 such amounts exact in a double. */
+export const MAX_AMOUNT = 1_000_000_000_000;
+
+export const NO_AMOUNTS: Amounts = Object.freeze({});
+
+/** The amount of `name`, 0 when absent. */
+export function amountOf(amounts: Amounts, name: string): number {
+  return amounts[name] ?? 0;
+}
+
+/** True for an integer in 0…{@link MAX_AMOUNT}. */
+export function isAmount(value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= MAX_AMOUNT;
+}
+
+function names(a: Amounts, b: Amounts): string[] {
+  return [...new Set([...Object.keys(a), ...Object.keys(b)])].sort();
+}
+
+function combine(a: Amounts, b: Amounts, op: (x: number, y: number) => number): Amounts {
+  const out: Record<string, number> = {};
+  for (const name of names(a, b)) out[name] = op(amountOf(a, name), amountOf(b, name));
+  return out;
+}
+
+/** `a + b`, per resource. */
+export function add(a: Amounts, b: Amounts): Amounts {
+  return combine(a, b, (x, y) => x + y);
+}
+
+/** `a − b`, per resource; a negative result is a bug of the caller, who must have asked {@link fits} first. */
+export function subtract(a: Amounts, b: Amounts): Amounts {
+  return combine(a, b, (x, y) => {
+    invariant(x >= y, "subtracting more than there is", { a, b });
+    return x - y;
+  });
+}
+
+export function sum(all: Iterable<Amounts>): Amounts {
+  let total: Amounts = NO_AMOUNTS;
+  for (const one of all) total = add(total, one);
+  return total;
+}
+
+/** Same vector, where absent and 0 are the same. */
+export function equalAmounts(a: Amounts, b: Amounts): boolean {
+  return names(a, b).every((name) => amountOf(a, name) === amountOf(b, name));
+}
+
+export interface Shortage {
+  readonly resource: string;
+  readonly requested: number;
+  readonly free: number;
+}
+
+/** Every resource of which `free` has less than `request`, in order of name; empty when it fits. */
+export function shortages(request: Amounts, free: Amounts): Shortage[] {
+  return Object.keys(request)
+    .sort()
+    .map((resource) => ({ resource, requested: amountOf(request, resource), free: amountOf(free, resource) }))
+    .filter((s) => s.requested > s.free);
+}
+
+export function fits(request: Amounts, free: Amounts): boolean {
+  return shortages(request, free).length === 0;
+}
+
+/**
+ * What VMs can be given of `capacity` when the hypervisor keeps `overheadPermille` of every resource for itself.
+ * Rounded down: a ribosome is whole.
+ */
+export function afterOverhead(capacity: Amounts, overheadPermille: number): Amounts {
+  const out: Record<string, number> = {};
+  for (const name of Object.keys(capacity).sort()) {
+    out[name] = Math.floor((amountOf(capacity, name) * (1000 - overheadPermille)) / 1000);
+  }
+  return out;
+}

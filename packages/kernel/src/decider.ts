@@ -1,0 +1,30 @@
+/**
+ * The shape of every aggregate: pure, synchronous, no clock, no randomness.
+ *
+ * `evolve` says what an event means and is public language (packages/contracts); `decide` says whether a command may
+ * happen and belongs to the one service that owns the aggregate. One command appends at most one event, so that an
+ * append is atomic by construction.
+ */
+import type { EventBody, EventPosition } from "./envelope.ts";
+import type { Rejection } from "./rejection.ts";
+
+export type Decision<Event extends EventBody, Code extends string = string> =
+  | { readonly ok: true; readonly event: Event }
+  /** The aggregate already is where the command leads. */
+  | { readonly ok: true; readonly event: null }
+  | { readonly ok: false; readonly rejection: Rejection<Code> };
+
+export interface Fold<State, Event extends EventBody = EventBody> {
+  readonly initial: State;
+  evolve(state: State, event: Event, at: EventPosition): State;
+}
+
+export interface Decider<State, Command, Event extends EventBody> extends Fold<State, Event> {
+  decide(state: State, command: Command): Decision<Event>;
+}
+
+export function accept<Event extends EventBody>(event: Event): { readonly ok: true; readonly event: Event } {
+  return { ok: true, event };
+}
+
+export const UNCHANGED = Object.freeze({ ok: true, event: null } as const);

@@ -1,0 +1,63 @@
+/**
+ * The envelope every event travels and is stored in: CloudEvents 1.0 structured JSON with our extensions.
+ *
+ * One message = one event = one decision of one aggregate. `aggregateversion` counts 1, 2, 3 … per aggregate and
+ * exists so that a gap is visible to any reader; it is not the stream sequence, which orders all aggregates.
+ */
+export interface EventBody {
+  /** `bioxen.<aggregate>.<past-tense>.v<N>` */
+  readonly type: string;
+  readonly data: unknown;
+}
+
+export interface EventEnvelope<Body extends EventBody = EventBody> {
+  readonly specversion: "1.0";
+  readonly id: string;
+  /** The service that decided it, as a URI reference: `/bioxen/lifecycle`. */
+  readonly source: string;
+  readonly type: Body["type"];
+  /** The aggregate, `vm/cell-1`. */
+  readonly subject: string;
+  /** RFC 3339 UTC. */
+  readonly time: string;
+  readonly datacontenttype: "application/json";
+  readonly data: Body["data"];
+  readonly aggregateversion: number;
+  /** The id of the command that began it all. */
+  readonly correlationid: string;
+  /** The id of the command or event that directly caused this one. */
+  readonly causationid: string;
+  readonly traceparent?: string;
+}
+
+/** Where an event stands: what `evolve` may know beside the event itself. */
+export interface EventPosition {
+  /** Sequence in the stream, from 1; orders all events of all aggregates. */
+  readonly seq: number;
+  readonly version: number;
+  readonly atMs: number;
+}
+
+export interface StoredEvent {
+  readonly seq: number;
+  /** The stream subject it is stored under, `bioxen.evt.vm.cell-1`. */
+  readonly streamSubject: string;
+  readonly envelope: EventEnvelope;
+}
+
+/** What a decision needs beside state and command to become an envelope. */
+export interface Causation {
+  /** Unique per attempt to do one thing; a retry of the same thing carries the same id. */
+  readonly commandId: string;
+  readonly correlationId: string;
+  readonly causationId: string;
+  readonly traceparent?: string;
+}
+
+export function positionOf(event: StoredEvent): EventPosition {
+  return {
+    seq: event.seq,
+    version: event.envelope.aggregateversion,
+    atMs: Date.parse(event.envelope.time),
+  };
+}

@@ -1,0 +1,44 @@
+/**
+ * Failures of the world, and bugs.
+ *
+ * A refusal is a value (see rejection.ts). A `Fault` is the world failing: a server away, a deadline passed.
+ * It says whether trying again can help. A broken invariant is a bug: the process dies and the log replays.
+ */
+export type FaultCode = "UNAVAILABLE" | "TIMEOUT" | "CONFLICT" | "CORRUPT_EVENT" | "TOO_LARGE" | "INTERNAL";
+
+export class Fault extends Error {
+  readonly code: FaultCode;
+  readonly retryable: boolean;
+  readonly details: Readonly<Record<string, unknown>>;
+
+  constructor(
+    code: FaultCode,
+    message: string,
+    options: { retryable: boolean; cause?: unknown; details?: Readonly<Record<string, unknown>> },
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "Fault";
+    this.code = code;
+    this.retryable = options.retryable;
+    this.details = options.details ?? {};
+  }
+}
+
+export class InvariantViolation extends Error {
+  readonly context: unknown;
+  constructor(message: string, context: unknown) {
+    super(`invariant broken: ${message}`);
+    this.name = "InvariantViolation";
+    this.context = context;
+  }
+}
+
+/** Throws {@link InvariantViolation} when `holds` is false: a bug here, never the caller's input. */
+export function invariant(holds: boolean, message: string, context?: unknown): asserts holds {
+  if (!holds) throw new InvariantViolation(message, context);
+}
+
+/** The message of anything thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

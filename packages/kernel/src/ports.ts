@@ -1,0 +1,86 @@
+/**
+ * What the application layer needs from the world. Adapters: packages/nats (real), packages/testkit (in memory);
+ * one contract suite runs against both.
+ */
+import type { EventEnvelope, StoredEvent } from "./envelope.ts";
+
+export interface Clock {
+  /** Epoch milliseconds. */
+  nowMs(): number;
+}
+
+export interface IdSource {
+  /** Unique, sortable by time, safe in a NATS subject token. */
+  next(): string;
+}
+
+export type AppendResult =
+  | { readonly kind: "appended"; readonly seq: number }
+  /** Somebody else appended to this subject first: reload, decide again. */
+  | { readonly kind: "conflict" };
+
+export interface FollowOptions {
+  /** First sequence wanted, from 1. */
+  readonly fromSeq: number;
+  /** Called in order of sequence, never concurrently; a throw stops the feed and is passed to `onStop`. */
+  readonly onEvent: (event: StoredEvent) => void;
+  /** Called once, when everything that was stored when following began has been delivered. */
+  readonly onCaughtUp: () => void;
+  /** The feed ended by itself: an event that cannot be read, or a throw of `onEvent`. Never called after `stop()`. */
+  readonly onStop: (cause: unknown) => void;
+}
+
+export interface Following {
+  stop(): Promise<void>;
+}
+
+/**
+ * The append-only log.
+ *
+ * `append` stores `envelope` under `streamSubject` only when the last event of that subject has stream sequence
+ * `expectedSeq` (0: there is none). Resending the same `envelope.id` after a lost acknowledgement never stores it twice: it
+ * answers `appended` when this very event is the subject's last, else `conflict`. Throws `Fault` UNAVAILABLE when the
+ * outcome could not be learnt within the adapter's deadline.
+ */
+export interface EventLog {
+  append(streamSubject: string, envelope: EventEnvelope, expectedSeq: number): Promise<AppendResult>;
+  /** All events of one subject with a sequence above `afterSeq`, in order. */
+  read(streamSubject: string, afterSeq: number): Promise<readonly StoredEvent[]>;
+  follow(options: FollowOptions): Promise<Following>;
+  /** Sequence of the newest event, 0 when the log is empty. */
+  lastSeq(): Promise<number>;
+}
+
+/** The caller of another service's commands and queries. */
+export interface Caller {
+  /**
+   * The reply's JSON, whatever it says. Throws `Fault`: UNAVAILABLE when nobody serves `subject`, TIMEOUT when
+   * no reply came within `timeoutMs`; both retryable.
+   */
+  call(subject: string, payload: unknown, options: CallOptions): Promise<Reply>;
+}
+
+export interface CallOptions {
+  readonly timeoutMs: number;
+  /** Becomes the `Nats-Msg-Id` header: the same id has one outcome. */
+  readonly commandId?: string;
+  readonly correlationId?: string;
+  readonly causationId?: string;
+  readonly traceparent?: string;
+}
+
+export type Reply =
+  | ({ readonly ok: true } & Readonly<Record<string, unknown>>)
+  | { readonly ok: false; readonly error: ReplyError };
+
+export interface ReplyError {
+  readonly code: string;
+  readonly message: string;
+  readonly retryable: boolean;
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+/** Ephemeral publications: telemetry, guest output. At most once, nobody waits. */
+export interface Publisher {
+  publish(subject: string, payload: unknown): void;
+}

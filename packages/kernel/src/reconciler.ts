@@ -1,0 +1,92 @@
+/**
+ * The form of every process manager here: keys that may need work, looked at one by one until nothing is due.
+ *
+ * Level-triggered: `step` compares what is with what should be and does at most one thing about it, so that a lost
+ * wake-up, a crash or a duplicate costs a look, never an effect. A step that throws is tried again with growing
+ * waits; it never blocks the other keys. Each key has one step at a time.
+ */
+import type { Clock } from "./ports.ts";
+
+/** First wait after a failed step, ms; doubles up to the longest. */
+const FIRST_RETRY_MS = 100;
+const LONGEST_RETRY_MS = 5_000;
+/** Steps in flight at once: enough to overlap appends, few enough not to flood the other services. */
+const MAX_IN_FLIGHT = 32;
+
+/** What follows a step: look again when an event says so, or at an instant even if nothing happens. */
+export type StepResult = { readonly dueAtMs: number } | undefined;
+
+export interface ReconcilerOptions {
+  readonly clock: Clock;
+  readonly setTimer: (callback: () => void, delayMs: number) => { cancel(): void };
+  readonly step: (key: string) => Promise<StepResult>;
+  readonly onError: (key: string, thrown: unknown) => void;
+}
+
+export class Reconciler {
+  readonly #options: ReconcilerOptions;
+  readonly #dirty = new Set<string>();
+  readonly #running = new Set<string>();
+  readonly #timers = new Map<string, { cancel(): void }>();
+  readonly #failures = new Map<string, number>();
+  #stopped = false;
+
+  constructor(options: ReconcilerOptions) {
+    this.#options = options;
+  }
+
+  /** `key` may need work. Cheap; many wakes before the next step are one. */
+  wake(key: string): void {
+    if (this.#stopped) return;
+    this.#dirty.add(key);
+    this.#pump();
+  }
+
+  /** No further steps begin; resolves when those in flight have ended. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#dirty.clear();
+    for (const timer of this.#timers.values()) timer.cancel();
+    this.#timers.clear();
+    while (this.#running.size > 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  #pump(): void {
+    for (const key of this.#dirty) {
+      if (this.#running.size >= MAX_IN_FLIGHT) return;
+      if (this.#running.has(key)) continue;
+      this.#dirty.delete(key);
+      this.#running.add(key);
+      void this.#run(key);
+    }
+  }
+
+  async #run(key: string): Promise<void> {
+    this.#timers.get(key)?.cancel();
+    this.#timers.delete(key);
+    try {
+      const next = await this.#options.step(key);
+      this.#failures.delete(key);
+      if (next !== undefined) this.#wakeAt(key, next.dueAtMs);
+    } catch (thrown) {
+      this.#options.onError(key, thrown);
+      const failures = (this.#failures.get(key) ?? 0) + 1;
+      this.#failures.set(key, failures);
+      const waitMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures - 1, 10));
+      this.#wakeAt(key, this.#options.clock.nowMs() + waitMs);
+    } finally {
+      this.#running.delete(key);
+      this.#pump();
+    }
+  }
+
+  #wakeAt(key: string, atMs: number): void {
+    if (this.#stopped) return;
+    const delayMs = Math.max(0, atMs - this.#options.clock.nowMs());
+    this.#timers.get(key)?.cancel();
+    this.#timers.set(
+      key,
+      this.#options.setTimer(() => this.wake(key), delayMs),
+    );
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * One connection to NATS, with the few verbs BioXen needs. Nothing outside this package imports a NATS module.
+ *
+ * The connection never gives up: a server away is a wait, not an end, and subscriptions are made again by the
+ * client. Calls have deadlines of their own, so that a caller learns of the outage while the connection heals.
+ */
+import { type Caller, type CallOptions, Fault, messageOf, type Publisher, type Reply } from "@bioxen/kernel";
+import type { Msg, NatsConnection } from "@nats-io/nats-core";
+import { connect, headers, NoRespondersError, RequestError, TimeoutError } from "@nats-io/transport-node";
+
+/** Wait between two tries to reach a server, ms: a restarted server is found again within half a second. */
+const RECONNECT_WAIT_MS = 250;
+/** The server must answer two pings this far apart, ms, or the connection is made anew. */
+const PING_INTERVAL_MS = 10_000;
+/** Longest wait for the very first connection, ms. */
+export const CONNECT_TIMEOUT_MS = 10_000;
+/** Ours, beside the protocol's own: what began a chain of commands and events. */
+export const CORRELATION_HEADER = "Bioxen-Correlation-Id";
+export const CAUSATION_HEADER = "Bioxen-Causation-Id";
+export const MESSAGE_ID_HEADER = "Nats-Msg-Id";
+export const TRACE_HEADER = "traceparent";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+export interface BusOptions {
+  readonly servers: string | readonly string[];
+  /** Shown by the server's monitoring; the name of the service or tool. */
+  readonly name: string;
+  readonly connectTimeoutMs?: number;
+}
+
+export type BusStatus = "connected" | "disconnected";
+
+/** Throws `Fault` UNAVAILABLE when no server answers within `connectTimeoutMs`. */
+export async function connectBus(options: BusOptions): Promise<Bus> {
+  const servers = typeof options.servers === "string" ? options.servers.split(",") : [...options.servers];
+  const deadline = Date.now() + (options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS);
+  for (;;) {
+    try {
+      const connection = await connect({
+        servers,
+        name: options.name,
+        maxReconnectAttempts: -1,
+        reconnectTimeWait: RECONNECT_WAIT_MS,
+        pingInterval: PING_INTERVAL_MS,
+        timeout: Math.max(100, deadline - Date.now()),
+      });
+      return new Bus(connection);
+    } catch (cause) {
+      if (Date.now() + RECONNECT_WAIT_MS >= deadline) {
+        throw new Fault(
+          "UNAVAILABLE",
+          `no NATS server answers at ${servers.join(", ")}: ${messageOf(cause)}`,
+          {
+            retryable: true,
+            cause,
+          },
+        );
+      }
+      await new Promise((resolve) => setTimeout(resolve, RECONNECT_WAIT_MS));
+    }
+  }
+}
+
+export class Bus implements Caller, Publisher {
+  readonly connection: NatsConnection;
+  #connected = true;
+  readonly #statusListeners: ((status: BusStatus) => void)[] = [];
+
+  constructor(connection: NatsConnection) {
+    this.connection = connection;
+    void this.#watchStatus();
+  }
+
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  get serverVersion(): string {
+    return this.connection.info?.version ?? "unknown";
+  }
+
+  /** Largest payload the server takes, bytes. */
+  get maxPayloadBytes(): number {
+    return this.connection.info?.max_payload ?? 1_048_576;
+  }
+
+  onStatus(listener: (status: BusStatus) => void): void {
+    this.#statusListeners.push(listener);
+  }
+
+  async call(subject: string, payload: unknown, options: CallOptions): Promise<Reply> {
+    const bytes = encoder.encode(JSON.stringify(payload));
+    if (bytes.byteLength > this.maxPayloadBytes) {
+      throw new Fault(
+        "TOO_LARGE",
+        `the payload has ${bytes.byteLength} bytes, the server takes ${this.maxPayloadBytes}`,
+        {
+          retryable: false,
+          details: { limit: this.maxPayloadBytes, bytes: bytes.byteLength },
+        },
+      );
+    }
+    let message: Msg;
+    try {
+      message = await this.connection.request(subject, bytes, {
+        timeout: options.timeoutMs,
+        headers: commandHeaders(options),
+      });
+    } catch (cause) {
+      throw asCallFault(subject, options.timeoutMs, cause);
+    }
+    try {
+      return JSON.parse(decoder.decode(message.data)) as Reply;
+    } catch (cause) {
+      throw new Fault("INTERNAL", `the reply on ${subject} is not JSON`, { retryable: false, cause });
+    }
+  }
+
+  publish(subject: string, payload: unknown): void {
+    this.connection.publish(subject, encoder.encode(JSON.stringify(payload)));
+  }
+
+  /** Every JSON message on `subject` (wildcards allowed); one that is not JSON is passed over: nobody waits for it. */
+  subscribe(subject: string, onMessage: (payload: unknown, subject: string) => void): { stop(): void } {
+    const subscription = this.connection.subscribe(subject, {
+      callback: (error, message) => {
+        if (error !== null && error !== undefined) return;
+        let payload: unknown;
+        try {
+          payload = JSON.parse(decoder.decode(message.data));
+        } catch {
+          return;
+        }
+        onMessage(payload, message.subject);
+      },
+    });
+    return { stop: () => subscription.unsubscribe() };
+  }
+
+  /** Sends what is buffered, lets handlers in flight end, and closes. */
+  async close(): Promise<void> {
+    if (!this.connection.isClosed()) await this.connection.drain().catch(() => this.connection.close());
+  }
+
+  async #watchStatus(): Promise<void> {
+    for await (const status of this.connection.status()) {
+      if (status.type !== "disconnect" && status.type !== "reconnect") continue;
+      this.#connected = status.type === "reconnect";
+      for (const listener of this.#statusListeners) listener(this.#connected ? "connected" : "disconnected");
+    }
+  }
+}
+
+function commandHeaders(options: CallOptions) {
+  const h = headers();
+  if (options.commandId !== undefined) h.set(MESSAGE_ID_HEADER, options.commandId);
+  if (options.correlationId !== undefined) h.set(CORRELATION_HEADER, options.correlationId);
+  if (options.causationId !== undefined) h.set(CAUSATION_HEADER, options.causationId);
+  if (options.traceparent !== undefined) h.set(TRACE_HEADER, options.traceparent);
+  return h;
+}
+
+function asCallFault(subject: string, timeoutMs: number, cause: unknown): Fault {
+  const noResponders =
+    cause instanceof NoRespondersError || (cause instanceof RequestError && cause.isNoResponders());
+  if (noResponders)
+    return new Fault("UNAVAILABLE", `nobody serves ${subject} now`, { retryable: true, cause });
+  if (cause instanceof TimeoutError) {
+    return new Fault("TIMEOUT", `no reply on ${subject} within ${timeoutMs} ms`, { retryable: true, cause });
+  }
+  return new Fault("UNAVAILABLE", `cannot call ${subject}: ${messageOf(cause)}`, { retryable: true, cause });
+}

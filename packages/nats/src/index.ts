@@ -1,0 +1,4 @@
+export * from "./bus.ts";
+export * from "./event-log.ts";
+export * from "./inbox.ts";
+export * from "./streams.ts";

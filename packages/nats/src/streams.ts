@@ -1,0 +1,107 @@
+/**
+ * Streams are declared data. At boot the declaration is compared with what the server has: a missing stream is made,
+ * drift that the server allows to be mended is mended, and nothing is ever deleted.
+ */
+import { EVENT_STREAM, EVENT_STREAM_CONFIG } from "@bioxen/contracts";
+import { type EventLog, Fault, messageOf } from "@bioxen/kernel";
+import { JetStreamApiError, jetstream, jetstreamManager, type StreamConfig } from "@nats-io/jetstream";
+import type { Bus } from "./bus.ts";
+import { JetStreamEventLog } from "./event-log.ts";
+
+/** Oldest server: 2.10.20 to 2.10.22 could lose a whole stream on a killed process. */
+export const OLDEST_SERVER = [2, 10, 23] as const;
+const STREAM_NOT_FOUND = 10_059;
+/** JetStream is asked for this long at boot before the service gives up, ms: a restarted server reloads its streams. */
+const READY_DEADLINE_MS = 15_000;
+const RETRY_WAIT_MS = 200;
+
+/** True when `version` ("2.14.0", "2.10.27-beta") is at least {@link OLDEST_SERVER}. */
+export function isSupportedServer(version: string): boolean {
+  const parts = version.split(/[.-]/).map((part) => Number.parseInt(part, 10));
+  for (const [i, least] of OLDEST_SERVER.entries()) {
+    const part = parts[i] ?? 0;
+    if (part !== least) return part > least;
+  }
+  return true;
+}
+
+/**
+ * The event log of this server, its stream ensured. Throws `Fault` UNAVAILABLE when the server is too old, has no
+ * JetStream, or the stream drifted in a way that cannot be mended.
+ */
+export async function openEventLog(bus: Bus, replicas = 1): Promise<EventLog> {
+  if (!isSupportedServer(bus.serverVersion)) {
+    throw new Fault(
+      "UNAVAILABLE",
+      `nats-server ${bus.serverVersion} is older than ${OLDEST_SERVER.join(".")}`,
+      {
+        retryable: false,
+      },
+    );
+  }
+  const deadline = Date.now() + READY_DEADLINE_MS;
+  for (;;) {
+    try {
+      const jsm = await jetstreamManager(bus.connection);
+      await ensureEventStream(jsm, replicas);
+      return new JetStreamEventLog(jetstream(bus.connection), jsm);
+    } catch (cause) {
+      if (cause instanceof Fault) throw cause;
+      if (Date.now() + RETRY_WAIT_MS >= deadline) {
+        throw new Fault("UNAVAILABLE", `the event log cannot be opened: ${messageOf(cause)}`, {
+          retryable: true,
+          cause,
+        });
+      }
+      await new Promise((resolve) => setTimeout(resolve, RETRY_WAIT_MS));
+    }
+  }
+}
+
+type Manager = Awaited<ReturnType<typeof jetstreamManager>>;
+
+async function ensureEventStream(jsm: Manager, replicas: number): Promise<void> {
+  const wanted = {
+    ...EVENT_STREAM_CONFIG,
+    subjects: [...EVENT_STREAM_CONFIG.subjects],
+    num_replicas: replicas,
+  };
+  const present = await presentConfig(jsm);
+  if (present === undefined) {
+    await jsm.streams.add(wanted as Partial<StreamConfig> & { name: string });
+    return;
+  }
+  const drifted = driftOf(wanted, present);
+  if (drifted.length === 0) return;
+  try {
+    await jsm.streams.update(EVENT_STREAM, wanted as Partial<StreamConfig>);
+  } catch (cause) {
+    throw new Fault(
+      "UNAVAILABLE",
+      `stream ${EVENT_STREAM} differs in ${drifted.join(", ")} and cannot be mended`,
+      {
+        retryable: false,
+        cause,
+        details: { drifted },
+      },
+    );
+  }
+}
+
+async function presentConfig(jsm: Manager): Promise<StreamConfig | undefined> {
+  try {
+    return (await jsm.streams.info(EVENT_STREAM)).config;
+  } catch (cause) {
+    if (cause instanceof JetStreamApiError && cause.code === STREAM_NOT_FOUND) return undefined;
+    throw cause;
+  }
+}
+
+/** Names of the declared settings that the present configuration does not have; more replicas than declared are fine. */
+export function driftOf(wanted: Readonly<Record<string, unknown>>, present: object): string[] {
+  const now = present as Readonly<Record<string, unknown>>;
+  return Object.keys(wanted).filter((name) => {
+    if (name === "num_replicas") return Number(now[name] ?? 1) < Number(wanted[name]);
+    return JSON.stringify(now[name] ?? null) !== JSON.stringify(wanted[name]);
+  });
+}

@@ -1,0 +1,146 @@
+/**
+ * The port between an agent and what runs its guests.
+ *
+ * A driver holds guests and nothing else: no ledger, no retries, no log. Whoever calls it has recorded the decision
+ * before; the driver only has to make it true, once, however often it is told. Two things keep that sound:
+ *
+ * - **Fences.** Every effect names the reservation it acts for by its `fence`, the stream sequence of the reservation:
+ *   a number that only grows. An older fence is refused, so that a call delayed in a queue cannot undo a newer
+ *   decision, and a stop is remembered, so that a start which arrives after it leaves no ghost (see `fences.ts`).
+ * - **Idempotence.** Every verb that finds the guest already where it leads succeeds and does nothing.
+ *
+ * What a driver can do is data (`capabilities`), not a method that happens to be missing: the agent answers `UNSUPPORTED`
+ * without a call. Every method rejects with `DriverError` only; anything else thrown is a bug of the driver.
+ * What the port leaves out: snapshots of a guest's inside, and moving one between hosts.
+ */
+export interface DriverCapabilities {
+  /** The contract's `vmType` this driver runs: `basic`, `xcpng`. */
+  readonly vmType: string;
+  readonly exec: boolean;
+  readonly pause: boolean;
+  /** A running guest takes a new allocation without being started again. */
+  readonly liveResize: boolean;
+  /** The state inside the guest can be taken and given back. */
+  readonly snapshot: boolean;
+  /** `host`: simulated time passes only in {@link VmDriver.tick}; `own`: the guests' clocks run by themselves. */
+  readonly clock: "host" | "own";
+  /** Resources whose allocation is seen as a cap in {@link GuestSample}. */
+  readonly meters: readonly string[];
+  /** Longest `timeoutMs` that `exec` takes, ms. 0 where there is no exec. */
+  readonly maxExecTimeoutMs: number;
+}
+
+/** What a guest is started with. Integers in `allocation`; JSON values in `config`. */
+export interface GuestSpec {
+  readonly vmId: string;
+  /** Which life of this id it is: 1, 2, 3 …, a destroyed VM's id can be taken again. */
+  readonly incarnation: number;
+  /** Stream sequence of the reservation this guest runs on. A newer reservation has a larger one. */
+  readonly fence: number;
+  readonly biologicalType: string;
+  /** Seed of everything random in the guest. Safe integer. */
+  readonly seed: number;
+  readonly allocation: Readonly<Record<string, number>>;
+  readonly environment?: Readonly<Record<string, number>> | undefined;
+  /** Source that runs once at the start; the start fails when it fails. */
+  readonly program?: string | undefined;
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+/** `failed`: it stopped running by itself; it stays listed, and holds its fence, until it is stopped or replaced. */
+export type GuestState = "running" | "paused" | "failed";
+
+export interface GuestStatus {
+  readonly vmId: string;
+  readonly fence: number;
+  readonly state: GuestState;
+  /** Why it failed. */
+  readonly reason?: string;
+}
+
+export interface ExecOutcome {
+  /** A JSON value. */
+  readonly result: unknown;
+  /** What it printed, bounded by the driver. */
+  readonly stdout: string;
+  /** Instructions it took, by the driver's own measure. */
+  readonly instructions: number;
+}
+
+/** The latest measurement of a guest: a VM's telemetry in the contract without `vmId`, `chassisId`, `atMs`. */
+export interface GuestSample {
+  readonly simMinutes: number;
+  readonly growthRatePerMinute: number;
+  /** null while it does not grow. */
+  readonly doublingTimeMinutes: number | null;
+  readonly ribosomes: { readonly total: number; readonly engaged: number; readonly cap: number };
+  readonly atp: { readonly molecules: number; readonly perSecond: number; readonly capPerSecond: number };
+  readonly rnaPolymerases: { readonly cap: number };
+  readonly proteinAminoAcids: number;
+  readonly divisions: number;
+  /** Instructions of the guest's own programs since it was started. */
+  readonly luaInstructions: number;
+  /** 0–100. */
+  readonly health: number;
+  /** Host time by which the guest is behind the host's clock because the host is too slow, ms; 0 when it keeps up. */
+  readonly lagMs: number;
+}
+
+export type GuestEvent =
+  /** A line the guest printed. */
+  | { readonly kind: "log"; readonly vmId: string; readonly fence: number; readonly line: string }
+  /** The guest is in state `failed` from now on. */
+  | { readonly kind: "failed"; readonly vmId: string; readonly fence: number; readonly reason: string }
+  /** The cell divided this many times since the last such event. */
+  | { readonly kind: "divided"; readonly vmId: string; readonly fence: number; readonly divisions: number };
+
+export interface ExecOptions {
+  /** 1..{@link DriverCapabilities.maxExecTimeoutMs}; else `BAD_REQUEST`. */
+  readonly timeoutMs: number;
+}
+
+export interface VmDriver {
+  readonly capabilities: DriverCapabilities;
+
+  /**
+   * Starts a guest; resolves when it runs.
+   *
+   * The fence of the guest that is here: does nothing. A newer one: the guest that is here ends and this one
+   * takes its place. An older one, or one not newer than the last stop: `STALE_FENCE`. A start that fails
+   * (`BAD_REQUEST`, `GUEST_ERROR`, …) leaves nothing behind and may be tried again with the same fence.
+   */
+  start(spec: GuestSpec): Promise<void>;
+
+  /** `GUEST_NOT_FOUND`, `STALE_FENCE`; `INVALID_STATE` when the guest has failed; `UNSUPPORTED`. */
+  pause(vmId: string, fence: number): Promise<void>;
+  resume(vmId: string, fence: number): Promise<void>;
+
+  /** Ends the guest and whatever it was doing. A guest that is not here is stopped already. `STALE_FENCE`. */
+  stop(vmId: string, fence: number): Promise<void>;
+
+  /** Gives a running or paused guest this allocation instead, all of it. Errors as for `pause`, and `BAD_REQUEST`. */
+  resize(vmId: string, fence: number, allocation: Readonly<Record<string, number>>): Promise<void>;
+
+  /**
+   * Runs source in a running guest. Effects on the guest are applied together when it succeeds.
+   *
+   * `GUEST_ERROR`, `GUEST_TIMEOUT`, `GUEST_OUT_OF_MEMORY`: the guest's own doing, and the guest goes on.
+   * `INVALID_STATE` when it is not running, `UNAVAILABLE` (retryable) when it was not run to its end, `TOO_LARGE`.
+   */
+  exec(vmId: string, fence: number, source: string, options: ExecOptions): Promise<ExecOutcome>;
+
+  /** undefined when no such guest is here. */
+  sample(vmId: string): GuestSample | undefined;
+
+  /** Every guest here, in order of id. */
+  list(): readonly GuestStatus[];
+
+  /** Listeners are called synchronously, in order of registration; what they throw is not caught. */
+  onGuestEvent(listener: (event: GuestEvent) => void): void;
+
+  /** The host's clock: `elapsedMs` have passed. Ignored where the clock is the guests' own. */
+  tick(elapsedMs: number): void;
+
+  /** Ends every guest and frees everything. After it every verb rejects with `UNAVAILABLE`. Idempotent. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,286 @@
+/**
+ * A driver without a model, for tests of what uses a driver: it does what it is told, when it is told.
+ *
+ * Left alone it behaves, deterministically. `script` makes the next calls of a verb misbehave in one of the four ways a
+ * real one can: it refuses; it hangs and carries the call out later (`late-effect`); it carries it out and the reply comes
+ * later (`late-reply`); or never (`lost-reply`). `release` is the later. Further faults: `failGuest`, `plantGhost`.
+ *
+ * It leaves out everything that needs time: no timers, no promises of its own that a test has to wait for.
+ */
+import type {
+  DriverCapabilities,
+  ExecOptions,
+  ExecOutcome,
+  GuestEvent,
+  GuestSample,
+  GuestSpec,
+  GuestState,
+  GuestStatus,
+  VmDriver,
+} from "./driver.ts";
+import { DriverError } from "./driver-error.ts";
+import { Fences } from "./fences.ts";
+
+export type ScriptedVerb = "start" | "pause" | "resume" | "stop" | "resize" | "exec";
+
+export type Behaviour =
+  /** Nothing is done and the call rejects with this. */
+  | { readonly kind: "refuse"; readonly error: DriverError }
+  /** Nothing happens until `release`; then it is done and answered: the late success of a call given up long ago. */
+  | { readonly kind: "late-effect" }
+  /** Done at once, answered at `release`. */
+  | { readonly kind: "late-reply" }
+  /** Done at once, never answered. */
+  | { readonly kind: "lost-reply" };
+
+export interface ScriptedCall {
+  readonly verb: ScriptedVerb;
+  readonly vmId: string;
+  readonly fence: number;
+}
+
+export interface ScriptedOptions {
+  readonly capabilities?: Partial<DriverCapabilities>;
+  /** What exec answers; throw a `DriverError` to reject. Default: the source comes back as the result. */
+  readonly exec?: (source: string, spec: GuestSpec) => ExecOutcome;
+}
+
+export interface ScriptedDriver extends VmDriver {
+  /** The next `times` (default 1) calls of the verb, on this VM or on any, behave so. First scripted, first used. */
+  script(verb: ScriptedVerb, behaviour: Behaviour, options?: { vmId?: string; times?: number }): void;
+  /** Carries out and answers what is held back, in order of the calls; all of it or one VM's. Returns how many. */
+  release(vmId?: string): number;
+  /** Every call so far, in order, also those refused. */
+  readonly calls: readonly ScriptedCall[];
+  /** The guest fails by itself, as when its host took it down. */
+  failGuest(vmId: string, reason: string): void;
+  /** A guest that nobody started through this driver: what a crashed agent left behind. */
+  plantGhost(spec: GuestSpec): void;
+  emit(event: GuestEvent): void;
+}
+
+interface Guest {
+  spec: GuestSpec;
+  state: GuestState;
+  reason: string | undefined;
+  allocation: Readonly<Record<string, number>>;
+  simMinutes: number;
+  instructions: number;
+}
+
+interface Planned {
+  readonly verb: ScriptedVerb;
+  readonly vmId: string | undefined;
+  readonly behaviour: Behaviour;
+  left: number;
+}
+
+/** Rate at which a scripted guest's clock runs: one simulated minute per second of the host. */
+const SCRIPTED_MINUTES_PER_SECOND = 1;
+const MAX_EXEC_TIMEOUT_MS = 60_000;
+
+const CAPABILITIES: DriverCapabilities = {
+  vmType: "basic",
+  exec: true,
+  pause: true,
+  liveResize: true,
+  snapshot: false,
+  clock: "host",
+  meters: ["ribosomes", "atpPerSecond", "rnaPolymerases"],
+  maxExecTimeoutMs: MAX_EXEC_TIMEOUT_MS,
+};
+
+export function createScriptedDriver(options: ScriptedOptions = {}): ScriptedDriver {
+  return new Scripted(options);
+}
+
+class Scripted implements ScriptedDriver {
+  readonly capabilities: DriverCapabilities;
+  readonly calls: ScriptedCall[] = [];
+  readonly #exec: (source: string, spec: GuestSpec) => ExecOutcome;
+  readonly #fences = new Fences();
+  readonly #guests = new Map<string, Guest>();
+  readonly #listeners: ((event: GuestEvent) => void)[] = [];
+  readonly #plan: Planned[] = [];
+  #held: { readonly vmId: string; readonly go: () => void }[] = [];
+  #closed = false;
+
+  constructor(options: ScriptedOptions) {
+    this.capabilities = { ...CAPABILITIES, ...options.capabilities };
+    this.#exec = options.exec ?? ((source) => ({ result: source, stdout: "", instructions: source.length }));
+  }
+
+  start(spec: GuestSpec): Promise<void> {
+    return this.#carryOut("start", spec.vmId, spec.fence, () => {
+      const held = this.#guests.get(spec.vmId);
+      if (this.#fences.start(spec.vmId, spec.fence, held?.spec.fence) === "same") return;
+      this.#guests.set(spec.vmId, newGuest(spec));
+    });
+  }
+
+  pause(vmId: string, fence: number): Promise<void> {
+    return this.#carryOut("pause", vmId, fence, () => {
+      this.#require("pause");
+      this.#alive(vmId, fence).state = "paused";
+    });
+  }
+
+  resume(vmId: string, fence: number): Promise<void> {
+    return this.#carryOut("resume", vmId, fence, () => {
+      this.#require("pause");
+      this.#alive(vmId, fence).state = "running";
+    });
+  }
+
+  stop(vmId: string, fence: number): Promise<void> {
+    return this.#carryOut("stop", vmId, fence, () => {
+      this.#fences.stop(vmId, fence, this.#guests.get(vmId)?.spec.fence);
+      this.#guests.delete(vmId);
+    });
+  }
+
+  resize(vmId: string, fence: number, allocation: Readonly<Record<string, number>>): Promise<void> {
+    return this.#carryOut("resize", vmId, fence, () => {
+      this.#require("liveResize");
+      this.#alive(vmId, fence).allocation = { ...allocation };
+    });
+  }
+
+  exec(vmId: string, fence: number, source: string, options: ExecOptions): Promise<ExecOutcome> {
+    return this.#carryOut("exec", vmId, fence, () => {
+      this.#require("exec");
+      const guest = this.#alive(vmId, fence);
+      if (guest.state !== "running") throw new DriverError("INVALID_STATE", `"${vmId}" is ${guest.state}`);
+      const { timeoutMs } = options;
+      if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > this.capabilities.maxExecTimeoutMs) {
+        throw new DriverError("BAD_REQUEST", `timeoutMs ${timeoutMs} is out of range`);
+      }
+      const outcome = this.#exec(source, guest.spec);
+      guest.instructions += outcome.instructions;
+      return outcome;
+    });
+  }
+
+  sample(vmId: string): GuestSample | undefined {
+    const guest = this.#guests.get(vmId);
+    return guest === undefined ? undefined : sampleOf(guest);
+  }
+
+  list(): readonly GuestStatus[] {
+    const statuses = [...this.#guests.values()].map((guest) => {
+      const status = { vmId: guest.spec.vmId, fence: guest.spec.fence, state: guest.state };
+      return guest.reason === undefined ? status : { ...status, reason: guest.reason };
+    });
+    return statuses.sort((a, b) => (a.vmId < b.vmId ? -1 : 1));
+  }
+
+  onGuestEvent(listener: (event: GuestEvent) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  tick(elapsedMs: number): void {
+    for (const guest of this.#guests.values()) {
+      if (guest.state === "running") guest.simMinutes += (elapsedMs / 1000) * SCRIPTED_MINUTES_PER_SECOND;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#guests.clear();
+    this.#held = [];
+  }
+
+  script(verb: ScriptedVerb, behaviour: Behaviour, options: { vmId?: string; times?: number } = {}): void {
+    this.#plan.push({ verb, behaviour, vmId: options.vmId, left: options.times ?? 1 });
+  }
+
+  release(vmId?: string): number {
+    const due = this.#held.filter((held) => vmId === undefined || held.vmId === vmId);
+    this.#held = this.#held.filter((held) => !due.includes(held));
+    for (const held of due) held.go();
+    return due.length;
+  }
+
+  failGuest(vmId: string, reason: string): void {
+    const guest = this.#guests.get(vmId);
+    if (guest === undefined || guest.state === "failed") return;
+    guest.state = "failed";
+    guest.reason = reason;
+    this.emit({ kind: "failed", vmId, fence: guest.spec.fence, reason });
+  }
+
+  plantGhost(spec: GuestSpec): void {
+    this.#guests.set(spec.vmId, newGuest(spec));
+  }
+
+  emit(event: GuestEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  #carryOut<T>(verb: ScriptedVerb, vmId: string, fence: number, effect: () => T): Promise<T> {
+    this.calls.push({ verb, vmId, fence });
+    const behaviour = this.#behaviourOf(verb, vmId);
+    if (behaviour?.kind === "refuse") return Promise.reject(behaviour.error);
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const attempt = (answer: (reply: () => void) => void): void => {
+      try {
+        if (this.#closed) throw new DriverError("UNAVAILABLE", "the driver is closed");
+        const value = effect();
+        answer(() => resolve(value));
+      } catch (error) {
+        answer(() => reject(error));
+      }
+    };
+    if (behaviour === undefined) attempt((reply) => reply());
+    else if (behaviour.kind === "lost-reply") attempt(() => {});
+    else if (behaviour.kind === "late-reply") attempt((reply) => this.#held.push({ vmId, go: reply }));
+    else this.#held.push({ vmId, go: () => attempt((reply) => reply()) });
+    return promise;
+  }
+
+  #behaviourOf(verb: ScriptedVerb, vmId: string): Behaviour | undefined {
+    const index = this.#plan.findIndex((p) => p.verb === verb && (p.vmId ?? vmId) === vmId);
+    const planned = this.#plan[index];
+    if (planned === undefined) return undefined;
+    planned.left -= 1;
+    if (planned.left === 0) this.#plan.splice(index, 1);
+    return planned.behaviour;
+  }
+
+  #alive(vmId: string, fence: number): Guest {
+    const guest = this.#guests.get(vmId);
+    this.#fences.touch(vmId, fence, guest?.spec.fence);
+    if (guest === undefined || guest.state === "failed") {
+      throw new DriverError("INVALID_STATE", `"${vmId}" has failed`);
+    }
+    return guest;
+  }
+
+  #require(capability: "exec" | "pause" | "liveResize"): void {
+    if (this.capabilities[capability]) return;
+    throw new DriverError("UNSUPPORTED", `this driver has no ${capability}`);
+  }
+}
+
+function newGuest(spec: GuestSpec): Guest {
+  const { allocation } = spec;
+  return { spec, state: "running", reason: undefined, allocation, simMinutes: 0, instructions: 0 };
+}
+
+/** Nothing grows: only the clock, the caps and the counter of instructions move. */
+function sampleOf(guest: Guest): GuestSample {
+  const cap = (name: string): number => guest.allocation[name] ?? 0;
+  return {
+    simMinutes: guest.simMinutes,
+    growthRatePerMinute: 0,
+    doublingTimeMinutes: null,
+    ribosomes: { total: 0, engaged: 0, cap: cap("ribosomes") },
+    atp: { molecules: 0, perSecond: 0, capPerSecond: cap("atpPerSecond") },
+    rnaPolymerases: { cap: cap("rnaPolymerases") },
+    proteinAminoAcids: 0,
+    divisions: 0,
+    luaInstructions: guest.instructions,
+    health: guest.state === "failed" ? 0 : 100,
+    lagMs: 0,
+  };
+}

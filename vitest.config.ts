@@ -1,0 +1,48 @@
+import { defineConfig } from "vitest/config";
+
+/**
+ * Three projects by cost. `unit`: no process, no port. `int`: a real nats-server or worker per file.
+ * `e2e`: the whole stack as processes, one file at a time, because each takes both cores.
+ */
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: "tidy", include: ["test/tidy.test.ts"] } },
+      {
+        test: {
+          name: "unit",
+          include: [
+            "packages/*/{src,test}/**/*.test.ts",
+            "services/*/{src,test}/**/*.test.ts",
+            "test/sim/**/*.test.ts",
+          ],
+          exclude: ["**/*.int.test.ts", "**/node_modules/**"],
+        },
+      },
+      {
+        test: {
+          name: "int",
+          include: [
+            "packages/*/{src,test}/**/*.int.test.ts",
+            "services/*/{src,test}/**/*.int.test.ts",
+            "test/contract/**/*.test.ts",
+          ],
+          exclude: ["**/node_modules/**"],
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+          maxWorkers: 2,
+        },
+      },
+      {
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts", "test/examples/**/*.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+          maxWorkers: 1,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
