@@ -27,6 +27,7 @@ import {
   seed,
   source,
 } from "./schemas.ts";
+import { agentExecSubject } from "./subjects.ts";
 import { chassisSample, vmSample } from "./telemetry.ts";
 import { chassisView, ledgerView, vmView } from "./views.ts";
 
@@ -346,6 +347,12 @@ export type ResultOf<N extends EndpointName> = z.output<(typeof ENDPOINTS)[N]["r
 /** What an agent's own inbox takes: the fence says which guest is meant. */
 export const agentExecRequest = z.strictObject({ vmId: id, fence: z.int().min(1), source, timeoutMs });
 export type AgentExecRequest = z.infer<typeof agentExecRequest>;
+
+/** The endpoint of one agent: lifecycle forwards `exec` here. */
+export function agentExec(agentId: string): Endpoint<typeof agentExecRequest, typeof execResult> {
+  const summary = "Run Lua in a guest of this agent.";
+  return endpoint(agentExecSubject(agentId), "chassis-agent", summary, agentExecRequest, execResult, true);
+}
 
 /** A path and a sentence for every problem of a payload. */
 export interface Problem {

@@ -1,9 +1,8 @@
 /**
  * What the services answer: the VM, chassis and ledger of the contract, made from the folds.
  */
-import { type Amounts, fits, shortages, subtract } from "@bioxen/kernel";
+import { subtract } from "@bioxen/kernel";
 import { z } from "zod";
-import type { PlacementRefusal } from "./events/vm.ts";
 import { placementRefusal } from "./events/vm.ts";
 import type { Chassis } from "./fold/chassis.ts";
 import { heldAmounts, type Ledger } from "./fold/ledger.ts";
@@ -81,6 +80,7 @@ export const ledgerView = z.object({
       vmId: z.string(),
       incarnation: z.int(),
       fence: z.int(),
+      reservedBy: z.string(),
       amounts: recordedAmounts,
       phase: z.enum(["reserved", "committed"]),
       expiresAtMs: z.int().nullable(),
@@ -142,28 +142,4 @@ export function viewOfChassis(
     version: chassis.version,
     ...liveness,
   };
-}
-
-/**
- * Why `offered` could never hold `request`, even when empty; undefined when it could. The one feasibility rule for
- * lifecycle (INFEASIBLE), scheduler (proposal) and allocator (disposal), which give what is free in place of the offer.
- */
-export function roomFor(
-  request: Amounts,
-  room: { readonly free: Amounts; readonly placesLeft: number },
-): Omit<PlacementRefusal, "chassisId"> | undefined {
-  if (room.placesLeft < 1) {
-    return {
-      code: "CAPACITY_EXCEEDED",
-      message: "all of its places for VMs are taken",
-      resource: "maxVms",
-      requested: 1,
-      free: 0,
-    };
-  }
-  if (fits(request, room.free)) return undefined;
-  const short = shortages(request, room.free);
-  const worst = short.reduce((a, b) => (b.requested - b.free > a.requested - a.free ? b : a));
-  const all = short.map((s) => `${s.resource} ${s.requested} asked, ${s.free} free`).join(", ");
-  return { code: "CAPACITY_EXCEEDED", message: `not enough room: ${all}`, ...worst };
 }

@@ -6,7 +6,7 @@
  * one process the commands of one aggregate queue up behind each other, so that conflicts are left for
  * other instances.
  *
- * A command's id stands in the event it caused (`causationid`), so its first outcome is found again by any instance and
+ * A command's id stands in the event it caused (`causationid`), so that its first outcome is found again by any instance and
  * after any crash: the log is the memory. Only ids younger than the window are kept.
  */
 import type { Decision, Fold } from "./decider.ts";
@@ -42,6 +42,8 @@ export interface Held<State> {
   /** Stream sequence of its last event, 0 when there is none. */
   readonly lastSeq: number;
   readonly version: number;
+  /** Its last event; undefined when there is none. */
+  readonly last: EventEnvelope | undefined;
 }
 
 export type Executed<State> =
@@ -67,7 +69,9 @@ export class Aggregates<State> {
   }
 
   get(id: string): Held<State> {
-    return this.#held.get(id) ?? { state: this.#options.fold.initial, lastSeq: 0, version: 0 };
+    return (
+      this.#held.get(id) ?? { state: this.#options.fold.initial, lastSeq: 0, version: 0, last: undefined }
+    );
   }
 
   entries(): IterableIterator<[string, Held<State>]> {
@@ -88,7 +92,7 @@ export class Aggregates<State> {
     }
     const at = positionOf(event);
     const state = this.#options.fold.evolve(before.state, event.envelope, at);
-    const held = { state, lastSeq: event.seq, version: before.version + 1 };
+    const held = { state, lastSeq: event.seq, version: before.version + 1, last: event.envelope };
     this.#held.set(id, held);
     this.#remember(id, event.envelope.causationid, at.atMs, held);
   }
@@ -119,8 +123,8 @@ export class Aggregates<State> {
     decide: (state: State) => Decision<EventBody>,
   ): Promise<Executed<State>> {
     for (let attempt = 0; attempt < MAX_CONFLICT_RETRIES; attempt += 1) {
-      const first = this.#outcomes.get(`${id} ${causation.commandId}`);
-      if (first !== undefined) return { ok: true, changed: true, held: first.held };
+      const first = this.#outcomes.get(`${id} ${causation.causeId}`);
+      if (causation.deduplicate && first !== undefined) return { ok: true, changed: true, held: first.held };
       const before = this.get(id);
       const decision = decide(before.state);
       if (!decision.ok) return decision;
@@ -152,15 +156,15 @@ export class Aggregates<State> {
       data: event.data,
       aggregateversion: before.version + 1,
       correlationid: causation.correlationId,
-      causationid: causation.commandId,
+      causationid: causation.causeId,
     } as const;
     return causation.traceparent === undefined ? base : { ...base, traceparent: causation.traceparent };
   }
 
-  #remember(id: string, commandId: string, atMs: number, held: Held<State>): void {
+  #remember(id: string, causeId: string, atMs: number, held: Held<State>): void {
     const oldest = this.#options.clock.nowMs() - OUTCOME_WINDOW_MS;
     if (atMs < oldest) return;
-    this.#outcomes.set(`${id} ${commandId}`, { atMs, held });
+    this.#outcomes.set(`${id} ${causeId}`, { atMs, held });
     for (const [key, outcome] of this.#outcomes) {
       if (outcome.atMs >= oldest) break;
       this.#outcomes.delete(key);

@@ -32,6 +32,8 @@ export interface EventEnvelope<Body extends EventBody = EventBody> {
 
 /** Where an event stands: what `evolve` may know beside the event itself. */
 export interface EventPosition {
+  /** The envelope's id. */
+  readonly eventId: string;
   /** Sequence in the stream, from 1; orders all events of all aggregates. */
   readonly seq: number;
   readonly version: number;
@@ -47,15 +49,26 @@ export interface StoredEvent {
 
 /** What a decision needs beside state and command to become an envelope. */
 export interface Causation {
-  /** Unique per attempt to do one thing; a retry of the same thing carries the same id. */
-  readonly commandId: string;
+  /** The command or event that directly asks for it; becomes `causationid`. */
+  readonly causeId: string;
   readonly correlationId: string;
-  readonly causationId: string;
   readonly traceparent?: string;
+  /**
+   * True when `causeId` stands for one intent of a caller (its `Nats-Msg-Id`): a retry under the same id gets the first
+   * outcome. False for what a process does because of an event, which may rightly cause several things.
+   */
+  readonly deduplicate: boolean;
+}
+
+/** Continues the chain of an event: what a process does because of it. */
+export function causedBy(envelope: EventEnvelope): Causation {
+  const base = { causeId: envelope.id, correlationId: envelope.correlationid, deduplicate: false };
+  return envelope.traceparent === undefined ? base : { ...base, traceparent: envelope.traceparent };
 }
 
 export function positionOf(event: StoredEvent): EventPosition {
   return {
+    eventId: event.envelope.id,
     seq: event.seq,
     version: event.envelope.aggregateversion,
     atMs: Date.parse(event.envelope.time),

@@ -23,6 +23,7 @@ export class EventFeed {
   readonly #log: EventLog;
   readonly #sinks = new Map<string, EventSink>();
   readonly #listeners: FeedListener[] = [];
+  readonly #stopListeners: ((cause: unknown) => void)[] = [];
   readonly #waiting: {
     readonly seq: number;
     readonly resolve: () => void;
@@ -57,6 +58,11 @@ export class EventFeed {
     this.#listeners.push(listener);
   }
 
+  /** Called once, when the feed ends by itself. */
+  onStop(listener: (cause: unknown) => void): void {
+    this.#stopListeners.push(listener);
+  }
+
   /** Begins at the first event; resolves when caught up, rejects when the log cannot be read. */
   start(): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -64,6 +70,7 @@ export class EventFeed {
         this.#stopCause = cause;
         for (const waiter of this.#waiting.splice(0)) waiter.reject(cause);
         reject(cause);
+        for (const listener of this.#stopListeners) listener(cause);
       };
       this.#log
         .follow({

@@ -2,7 +2,7 @@
  * What the application layer needs from the world. Adapters: packages/nats (real), packages/testkit (in memory);
  * one contract suite runs against both.
  */
-import type { EventEnvelope, StoredEvent } from "./envelope.ts";
+import type { Causation, EventEnvelope, StoredEvent } from "./envelope.ts";
 
 export interface Clock {
   /** Epoch milliseconds. */
@@ -63,10 +63,9 @@ export interface Caller {
 export interface CallOptions {
   readonly timeoutMs: number;
   /** Becomes the `Nats-Msg-Id` header: the same id has one outcome. */
-  readonly commandId?: string;
-  readonly correlationId?: string;
-  readonly causationId?: string;
-  readonly traceparent?: string;
+  readonly messageId?: string;
+  /** The chain this call belongs to; continued by whoever answers. */
+  readonly causation?: Causation;
 }
 
 export type Reply =
@@ -83,4 +82,32 @@ export interface ReplyError {
 /** Ephemeral publications: telemetry, guest output. At most once, nobody waits. */
 export interface Publisher {
   publish(subject: string, payload: unknown): void;
+}
+
+/** Ephemeral subscriptions: every JSON message on `subject` (wildcards allowed) while somebody listens. */
+export interface Subscriber {
+  subscribe(subject: string, onMessage: (payload: unknown, subject: string) => void): { stop(): void };
+}
+
+export interface Timers {
+  after(delayMs: number, callback: () => void): { cancel(): void };
+  every(intervalMs: number, callback: () => void): { cancel(): void };
+}
+
+/** Structured log: fields first, one sentence after. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** Everything the application layer of a service may touch. */
+export interface ServicePorts {
+  readonly log: EventLog;
+  readonly bus: Caller & Publisher & Subscriber;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly timers: Timers;
+  readonly logger: Logger;
 }

@@ -2,13 +2,14 @@
  * A service's view of aggregates it does not own: the same fold as the owner's, with nothing to append.
  */
 import type { Fold } from "./decider.ts";
-import { positionOf, type StoredEvent } from "./envelope.ts";
+import { type EventEnvelope, positionOf, type StoredEvent } from "./envelope.ts";
 import type { EventSink } from "./feed.ts";
 
 export class ReadModel<State> implements EventSink {
   readonly kind: string;
   readonly #fold: Fold<State>;
   readonly #states = new Map<string, State>();
+  readonly #last = new Map<string, EventEnvelope>();
 
   constructor(kind: string, fold: Fold<State>) {
     this.kind = kind;
@@ -19,10 +20,16 @@ export class ReadModel<State> implements EventSink {
     const id = event.envelope.subject.slice(this.kind.length + 1);
     const before = this.#states.get(id) ?? this.#fold.initial;
     this.#states.set(id, this.#fold.evolve(before, event.envelope, positionOf(event)));
+    this.#last.set(id, event.envelope);
   }
 
   get(id: string): State {
     return this.#states.get(id) ?? this.#fold.initial;
+  }
+
+  /** The last event of one aggregate; undefined when there is none. */
+  last(id: string): EventEnvelope | undefined {
+    return this.#last.get(id);
   }
 
   entries(): IterableIterator<[string, State]> {

@@ -5,7 +5,7 @@
  * wake-up, a crash or a duplicate costs a look, never an effect. A step that throws is tried again with growing
  * waits; it never blocks the other keys. Each key has one step at a time.
  */
-import type { Clock } from "./ports.ts";
+import type { Clock, Timers } from "./ports.ts";
 
 /** First wait after a failed step, ms; doubles up to the longest. */
 const FIRST_RETRY_MS = 100;
@@ -18,7 +18,7 @@ export type StepResult = { readonly dueAtMs: number } | undefined;
 
 export interface ReconcilerOptions {
   readonly clock: Clock;
-  readonly setTimer: (callback: () => void, delayMs: number) => { cancel(): void };
+  readonly timers: Timers;
   readonly step: (key: string) => Promise<StepResult>;
   readonly onError: (key: string, thrown: unknown) => void;
 }
@@ -86,7 +86,7 @@ export class Reconciler {
     this.#timers.get(key)?.cancel();
     this.#timers.set(
       key,
-      this.#options.setTimer(() => this.wake(key), delayMs),
+      this.#options.timers.after(delayMs, () => this.wake(key)),
     );
   }
 }

@@ -4,7 +4,15 @@
  * The connection never gives up: a server away is a wait, not an end, and subscriptions are made again by the
  * client. Calls have deadlines of their own, so that a caller learns of the outage while the connection heals.
  */
-import { type Caller, type CallOptions, Fault, messageOf, type Publisher, type Reply } from "@bioxen/kernel";
+import {
+  type Caller,
+  type CallOptions,
+  Fault,
+  messageOf,
+  type Publisher,
+  type Reply,
+  type Subscriber,
+} from "@bioxen/kernel";
 import type { Msg, NatsConnection } from "@nats-io/nats-core";
 import { connect, headers, NoRespondersError, RequestError, TimeoutError } from "@nats-io/transport-node";
 
@@ -63,7 +71,7 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
   }
 }
 
-export class Bus implements Caller, Publisher {
+export class Bus implements Caller, Publisher, Subscriber {
   readonly connection: NatsConnection;
   #connected = true;
   readonly #statusListeners: ((status: BusStatus) => void)[] = [];
@@ -155,10 +163,13 @@ export class Bus implements Caller, Publisher {
 
 function commandHeaders(options: CallOptions) {
   const h = headers();
-  if (options.commandId !== undefined) h.set(MESSAGE_ID_HEADER, options.commandId);
-  if (options.correlationId !== undefined) h.set(CORRELATION_HEADER, options.correlationId);
-  if (options.causationId !== undefined) h.set(CAUSATION_HEADER, options.causationId);
-  if (options.traceparent !== undefined) h.set(TRACE_HEADER, options.traceparent);
+  const { messageId, causation } = options;
+  if (messageId !== undefined) h.set(MESSAGE_ID_HEADER, messageId);
+  if (causation !== undefined) {
+    h.set(CORRELATION_HEADER, causation.correlationId);
+    h.set(CAUSATION_HEADER, causation.causeId);
+    if (causation.traceparent !== undefined) h.set(TRACE_HEADER, causation.traceparent);
+  }
   return h;
 }
 

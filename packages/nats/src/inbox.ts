@@ -6,50 +6,20 @@
  * fault of ours. Nothing is decided here.
  */
 import {
-  type Endpoint,
   ERRORS,
   type ErrorCode,
+  type HandlerResult,
   isErrorCode,
   MAX_PAYLOAD_BYTES,
   type Problem,
   problemsOf,
+  type ServedEndpoint,
 } from "@bioxen/contracts";
-import { Fault, type Rejection, type ReplyError } from "@bioxen/kernel";
+import { type Causation, Fault, type Rejection, type ReplyError } from "@bioxen/kernel";
 import { type ServiceMsg, Svcm } from "@nats-io/services";
 import { headers, type MsgHdrs } from "@nats-io/transport-node";
 import { z } from "zod";
 import { type Bus, CAUSATION_HEADER, CORRELATION_HEADER, MESSAGE_ID_HEADER, TRACE_HEADER } from "./bus.ts";
-
-/** What a handler knows of its caller. */
-export interface CommandContext {
-  /** Unique per command: the caller's `Nats-Msg-Id` on this subject, or an id made here. */
-  readonly commandId: string;
-  readonly correlationId: string;
-  readonly causationId: string;
-  readonly traceparent?: string;
-}
-
-export type HandlerResult =
-  | { readonly ok: true; readonly result: Readonly<Record<string, unknown>> }
-  | { readonly ok: false; readonly rejection: Rejection };
-
-export type Handler<Request> = (
-  request: Request,
-  context: CommandContext,
-) => Promise<HandlerResult> | HandlerResult;
-
-export interface ServedEndpoint {
-  readonly endpoint: Endpoint;
-  readonly handle: Handler<never>;
-}
-
-/** Pairs an endpoint with its handler, types checked. */
-export function serve<E extends Endpoint>(
-  endpoint: E,
-  handle: Handler<z.output<E["request"]>>,
-): ServedEndpoint {
-  return { endpoint, handle: handle as Handler<never> };
-}
 
 export interface InboxOptions {
   readonly bus: Bus;
@@ -134,7 +104,7 @@ async function handled(
   if (!payload.ok) return badRequest([{ path: "", message: payload.why }]);
   const request = served.endpoint.request.safeParse(payload.value);
   if (!request.success) return badRequest(problemsOf(request.error));
-  return served.handle(request.data as never, contextOf(options, served, message.headers));
+  return served.handle(request.data as never, causationOf(options, served, message.headers));
 }
 
 const strictDecoder = new TextDecoder("utf-8", { fatal: true });
@@ -148,16 +118,16 @@ function parseJson(data: Uint8Array): { ok: true; value: unknown } | { ok: false
   }
 }
 
-function contextOf(options: InboxOptions, served: ServedEndpoint, h: MsgHdrs | undefined): CommandContext {
+function causationOf(options: InboxOptions, served: ServedEndpoint, h: MsgHdrs | undefined): Causation {
   const messageId = h?.get(MESSAGE_ID_HEADER) || undefined;
-  const commandId = messageId === undefined ? options.newId() : `${served.endpoint.subject}:${messageId}`;
+  const causeId =
+    messageId === undefined
+      ? h?.get(CAUSATION_HEADER) || options.newId()
+      : `${served.endpoint.subject}:${messageId}`;
+  const correlationId = h?.get(CORRELATION_HEADER) || causeId;
+  const causation = { causeId, correlationId, deduplicate: messageId !== undefined };
   const traceparent = h?.get(TRACE_HEADER) || undefined;
-  const context = {
-    commandId,
-    correlationId: h?.get(CORRELATION_HEADER) || commandId,
-    causationId: h?.get(CAUSATION_HEADER) || commandId,
-  };
-  return traceparent === undefined ? context : { ...context, traceparent };
+  return traceparent === undefined ? causation : { ...causation, traceparent };
 }
 
 function refused(

@@ -9,6 +9,8 @@ export interface LedgerEntry {
   readonly incarnation: number;
   /** Fencing token: the stream sequence of the reservation. */
   readonly fence: number;
+  /** The event that made the reservation. */
+  readonly reservedBy: string;
   readonly amounts: Amounts;
   /** `reserved`: held until `expiresAtMs`; `committed`: an allocation, held until released. */
   readonly phase: "reserved" | "committed";
@@ -66,6 +68,7 @@ export const ledgerFold: Fold<Ledger> = {
             vmId,
             incarnation,
             fence: at.seq,
+            reservedBy: at.eventId,
             amounts,
             phase: "reserved",
             expiresAtMs: event.data.expiresAtMs,

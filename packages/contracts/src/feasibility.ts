@@ -1,0 +1,98 @@
+/**
+ * The one feasibility rule: may this VM live on that chassis, given what is free there?
+ *
+ * Lifecycle asks it with the whole offer (INFEASIBLE), the scheduler with what is free (proposal), the allocator with
+ * what is free at the moment of the append (disposal). One rule in three places, because a proposer and a committer
+ * that disagree retry for ever. Taste (best fit, spread) is no part of it.
+ */
+import { type Amounts, amountOf, fits, shortages } from "@bioxen/kernel";
+import type { PlacementRefusal } from "./events/vm.ts";
+import type { Chassis } from "./fold/chassis.ts";
+import { freeAmounts, type Ledger } from "./fold/ledger.ts";
+import type { Vm } from "./fold/vm.ts";
+import { type ChassisType, offeredOf } from "./resources.ts";
+
+/** A refusal of one chassis, before it is known which. */
+export type Misfit = Omit<PlacementRefusal, "chassisId">;
+
+export interface Room {
+  readonly free: Amounts;
+  /** VMs it may still take. */
+  readonly placesLeft: number;
+}
+
+/** What an empty chassis has. */
+export function emptyRoom(chassis: Chassis): Room {
+  return {
+    free: offeredOf(chassis.chassisType as ChassisType, chassis.capacity, chassis.overheadPermille),
+    placesLeft: chassis.maxVms,
+  };
+}
+
+/** What a ledger has left. */
+export function roomOf(ledger: Ledger): Room {
+  return {
+    free: freeAmounts(ledger),
+    placesLeft: Math.max(0, ledger.maxVms - Object.keys(ledger.entries).length),
+  };
+}
+
+/** Why `room` cannot hold `request`; undefined when it can. Details name the resource that is shortest. */
+export function roomFor(request: Amounts, room: Room): Misfit | undefined {
+  if (room.placesLeft < 1) {
+    return {
+      code: "CAPACITY_EXCEEDED",
+      message: "all of its places for VMs are taken",
+      resource: "maxVms",
+      requested: 1,
+      free: 0,
+    };
+  }
+  if (fits(request, room.free)) return undefined;
+  const short = shortages(request, room.free);
+  const worst = short.reduce((a, b) => (b.requested - b.free > a.requested - a.free ? b : a));
+  const all = short.map((s) => `${s.resource} ${s.requested} asked, ${s.free} free`).join(", ");
+  return { code: "CAPACITY_EXCEEDED", message: `not enough room: ${all}`, ...worst };
+}
+
+/** What of a VM decides where it may live. */
+export type PlacementNeeds = Pick<Vm, "vmType" | "placement">;
+
+/** Why a VM may not live on this chassis however empty it is; undefined when it may. */
+export function mismatchOf(vm: PlacementNeeds, chassisId: string, chassis: Chassis): Misfit | undefined {
+  const isPool = chassis.chassisType === "xcpng";
+  if ((vm.vmType === "xcpng") !== isPool) {
+    return { code: "UNSUPPORTED", message: `runs no VMs of type ${vm.vmType}` };
+  }
+  const wanted = vm.placement as { chassisId?: string; chassisTypes?: readonly string[] };
+  if (wanted.chassisId !== undefined && wanted.chassisId !== chassisId) {
+    return { code: "UNSUPPORTED", message: `the VM asks for chassis ${wanted.chassisId}` };
+  }
+  if (wanted.chassisTypes !== undefined && !wanted.chassisTypes.includes(chassis.chassisType)) {
+    return {
+      code: "UNSUPPORTED",
+      message: `the VM asks for chassis of type ${wanted.chassisTypes.join(" or ")}`,
+    };
+  }
+  return undefined;
+}
+
+/** The score of an exact fit. */
+export const FULL_SCORE = 1_000;
+
+/**
+ * Best-fit score of a room for a request that fits: fuller is better.
+ *
+ * Integer 0..1000; 1000 leaves nothing of some resource. Uses the tightest dimension, not the mean: a chassis with ATP
+ * left but no ribosomes is full.
+ */
+export function bestFitScore(request: Amounts, room: Room, offered: Amounts): number {
+  let tightest = 0;
+  for (const resource of Object.keys(request)) {
+    const whole = amountOf(offered, resource);
+    if (whole === 0) continue;
+    const used = whole - amountOf(room.free, resource) + amountOf(request, resource);
+    tightest = Math.max(tightest, Math.floor((used * FULL_SCORE) / whole));
+  }
+  return Math.min(FULL_SCORE, tightest);
+}

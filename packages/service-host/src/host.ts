@@ -1,0 +1,133 @@
+/**
+ * Runs one service as a process.
+ *
+ * Boot order: configuration → bus → log → folds caught up → inbox → ready. Nothing is answered before the state is
+ * there. When an event cannot be read the process stays, and every request is answered UNAVAILABLE with the
+ * sequence: an operator needs a service that says what is wrong more than one that is gone. A lost log or a broken
+ * invariant ends the process, and its supervisor starts it again.
+ *
+ * Ends on SIGTERM, SIGINT, and when the channel to the process that started it closes, so that no orphan is left behind.
+ */
+import type { ServedEndpoint, ServiceName } from "@bioxen/contracts";
+import { EventFeed, type EventSink, Fault, messageOf, type ServicePorts } from "@bioxen/kernel";
+import { type Bus, connectBus, openEventLog, openInbox } from "@bioxen/nats";
+import { ConfigError, type Environment, EXIT_MISCONFIGURED, hostConfig, readConfig } from "./config.ts";
+import { createLogger, randomIds, systemClock, systemTimers } from "./real-world.ts";
+
+/** Time for handlers and effects in flight to end, ms; then the process goes anyway. */
+export const DRAIN_DEADLINE_MS = 4_000;
+/** The first server may come up after its services, ms. */
+const FIRST_CONNECT_TIMEOUT_MS = 30_000;
+
+/** A service without its process: what it folds, what it answers, what it does by itself. */
+export interface Service {
+  /** Everything it folds; the feed applies each event here before anybody hears of it. */
+  readonly sinks: readonly EventSink[];
+  readonly endpoints: readonly ServedEndpoint[];
+  /** The state is there: begin what the service does by itself. */
+  begin(feed: EventFeed): Promise<void> | void;
+  /** End it; effects in flight are waited for. */
+  end(): Promise<void> | void;
+}
+
+export interface ServiceDefinition {
+  readonly name: ServiceName;
+  readonly description: string;
+  readonly create: (ports: ServicePorts, env: Environment) => Service;
+}
+
+export const SERVICE_VERSION = "0.1.0";
+
+/** Never returns before the service has ended; sets the exit code. */
+export async function runService(
+  definition: ServiceDefinition,
+  env: Environment = process.env,
+): Promise<void> {
+  try {
+    await run(definition, env);
+  } catch (thrown) {
+    const misconfigured = thrown instanceof ConfigError;
+    const logger = createLogger(definition.name, "info");
+    logger.error({ err: thrown }, `${definition.name} cannot run: ${messageOf(thrown)}`);
+    process.exit(misconfigured ? EXIT_MISCONFIGURED : 1);
+  }
+}
+
+async function run(definition: ServiceDefinition, env: Environment): Promise<void> {
+  const config = readConfig(hostConfig, env);
+  const logger = createLogger(definition.name, config.BIOXEN_LOG_LEVEL);
+  const ended = endOfProcess();
+  const bus = await connectBus({
+    servers: config.BIOXEN_NATS_URL,
+    name: `bioxen-${definition.name}`,
+    connectTimeoutMs: FIRST_CONNECT_TIMEOUT_MS,
+  });
+  bus.onStatus((status) => logger.warn({ status }, `the bus is ${status}`));
+  const log = await openEventLog(bus, config.BIOXEN_EVENT_REPLICAS);
+  const ports = { log, bus, clock: systemClock, ids: randomIds, timers: systemTimers, logger };
+  const service = definition.create(ports, env);
+  const feed = new EventFeed(log, service.sinks);
+  feed.onStop((cause) => {
+    logger.error({ err: cause }, `the event feed stopped: ${messageOf(cause)}`);
+    if (!isCorruption(cause)) process.exit(1);
+  });
+  const startedAt = systemClock.nowMs();
+  await feed.start().catch((cause: unknown) => {
+    if (!isCorruption(cause)) throw cause;
+  });
+  if (feed.live) {
+    logger.info(
+      { events: feed.appliedSeq, tookMs: systemClock.nowMs() - startedAt },
+      "the state is rebuilt from the log",
+    );
+    await service.begin(feed);
+  }
+  const inbox = await serveRequests(definition, service, bus, feed, ports);
+  process.send?.({ kind: "ready" });
+  logger.info({}, `${definition.name} serves`);
+
+  logger.info({ cause: await ended }, "ending");
+  setTimeout(() => process.exit(1), DRAIN_DEADLINE_MS).unref();
+  await inbox.stop();
+  await service.end();
+  await feed.stop();
+  await bus.close();
+  process.exit(0);
+}
+
+function isCorruption(cause: unknown): boolean {
+  return cause instanceof Fault && cause.code === "CORRUPT_EVENT";
+}
+
+function serveRequests(
+  definition: ServiceDefinition,
+  service: Service,
+  bus: Bus,
+  feed: EventFeed,
+  { ids, logger }: ServicePorts,
+) {
+  return openInbox({
+    bus,
+    name: definition.name,
+    version: SERVICE_VERSION,
+    description: definition.description,
+    endpoints: service.endpoints,
+    newId: ids.next,
+    unavailable: () => feed.stopReason,
+    onFault: (subject, thrown) => {
+      if (thrown instanceof Fault) {
+        logger.warn({ subject, code: thrown.code }, thrown.message);
+        return;
+      }
+      logger.error({ subject, err: thrown }, `a handler failed: ${messageOf(thrown)}`);
+    },
+  });
+}
+
+/** Resolves with what asked this process to end. */
+function endOfProcess(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => resolve(signal));
+    process.on("disconnect", () => resolve("the process that started this one is gone"));
+  });
+}

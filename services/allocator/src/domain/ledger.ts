@@ -1,0 +1,183 @@
+/**
+ * What may happen to the account of one chassis. The one place where capacity is given away.
+ *
+ * Whatever the scheduler proposes is checked again here, on the state the append is conditional on: a plan made on an
+ * old view costs work, never capacity. Reservations are held until their VM runs (commit), ends (release) or takes too
+ * long (expiry). A configuration that shrinks below what is held takes nothing away: the offer follows it down as
+ * entries end, and is never below what is held.
+ */
+import {
+  type Chassis,
+  type ChassisType,
+  heldAmounts,
+  type Ledger,
+  type LedgerEntry,
+  type LedgerEvent,
+  type Misfit,
+  offeredOf,
+  refuse,
+  roomFor,
+  roomOf,
+} from "@bioxen/contracts";
+import { type Amounts, accept, add, type Decision, equalAmounts, UNCHANGED } from "@bioxen/kernel";
+
+export type LedgerDecision = Decision<LedgerEvent>;
+
+/** Opens the account of a registered chassis, follows its configuration, closes that of one that was removed. */
+export function decideFollowChassis(ledger: Ledger, chassis: Chassis | null): LedgerDecision {
+  if (chassis === null) {
+    if (!ledger.open || Object.keys(ledger.entries).length > 0) return UNCHANGED;
+    return accept<LedgerEvent>({ type: "bioxen.ledger.closed.v1", data: {} });
+  }
+  const { chassisType, capacity, maxVms, overheadPermille } = chassis;
+  const configured = offeredOf(chassisType as ChassisType, capacity, overheadPermille);
+  const offered = atLeast(configured, heldAmounts(ledger));
+  const places = Math.max(maxVms, Object.keys(ledger.entries).length);
+  if (!ledger.open) {
+    return accept<LedgerEvent>({
+      type: "bioxen.ledger.opened.v1",
+      data: { chassisType, capacity, offered, maxVms: places },
+    });
+  }
+  const same =
+    equalAmounts(ledger.capacity, capacity) &&
+    equalAmounts(ledger.offered, offered) &&
+    ledger.maxVms === places;
+  if (same) return UNCHANGED;
+  return accept<LedgerEvent>({
+    type: "bioxen.ledger.capacity-changed.v1",
+    data: { capacity, offered, maxVms: places },
+  });
+}
+
+function atLeast(amounts: Amounts, least: Amounts): Amounts {
+  const out: Record<string, number> = { ...amounts };
+  for (const [name, amount] of Object.entries(least)) out[name] = Math.max(out[name] ?? 0, amount);
+  return out;
+}
+
+export interface ProposedReservation {
+  readonly vmId: string;
+  readonly incarnation: number;
+  readonly amounts: Amounts;
+}
+
+/** Which of a plan's reservations this ledger can hold together, taken in the plan's order. */
+export function sortOut(
+  chassisId: string,
+  ledger: Ledger,
+  proposed: readonly ProposedReservation[],
+): { readonly fit: ProposedReservation[]; readonly refused: { vmId: string; misfit: Misfit }[] } {
+  const fit: ProposedReservation[] = [];
+  const refused: { vmId: string; misfit: Misfit }[] = [];
+  const taken = new Set(Object.keys(ledger.entries));
+  let room = ledger.open ? roomOf(ledger) : { free: {}, placesLeft: 0 };
+  for (const one of proposed) {
+    const misfit = !ledger.open
+      ? { code: "CHASSIS_NOT_FOUND", message: `${chassisId} is not open` }
+      : taken.has(one.vmId)
+        ? { code: "CONFLICT", message: `${one.vmId} already has a reservation here` }
+        : roomFor(one.amounts, room);
+    if (misfit !== undefined) {
+      refused.push({ vmId: one.vmId, misfit });
+      continue;
+    }
+    taken.add(one.vmId);
+    room = { free: takeFrom(room.free, one.amounts), placesLeft: room.placesLeft - 1 };
+    fit.push(one);
+  }
+  return { fit, refused };
+}
+
+function takeFrom(free: Amounts, amounts: Amounts): Amounts {
+  const left: Record<string, number> = { ...free };
+  for (const [name, amount] of Object.entries(amounts)) left[name] = (left[name] ?? 0) - amount;
+  return left;
+}
+
+export function decideReserve(
+  chassisId: string,
+  ledger: Ledger,
+  planId: string,
+  proposed: readonly ProposedReservation[],
+  expiresAtMs: number,
+): LedgerDecision {
+  const { fit } = sortOut(chassisId, ledger, proposed);
+  if (fit.length === 0) return UNCHANGED;
+  return accept<LedgerEvent>({
+    type: "bioxen.ledger.reserved.v1",
+    data: { planId, reservations: fit, expiresAtMs },
+  });
+}
+
+/** All or nothing: the whole new vector is free beside what the others hold, or nothing changes. */
+export function decideResize(
+  chassisId: string,
+  ledger: Ledger,
+  vmId: string,
+  fence: number,
+  amounts: Amounts,
+): LedgerDecision {
+  const entry = ledger.entries[vmId];
+  if (entry?.fence !== fence) {
+    return refuse("CONFLICT", `${vmId} has no such reservation on ${chassisId}`, { retryable: true });
+  }
+  if (equalAmounts(entry.amounts, amounts)) return UNCHANGED;
+  const growth: Record<string, number> = {};
+  for (const [name, amount] of Object.entries(amounts)) {
+    if (amount > (entry.amounts[name] ?? 0)) growth[name] = amount;
+  }
+  const { free } = roomOf(ledger);
+  const misfit = roomFor(growth, { free: add(free, entry.amounts), placesLeft: 1 });
+  if (misfit !== undefined) {
+    const { resource, requested, free: left } = misfit;
+    return refuse("CAPACITY_EXCEEDED", `${chassisId}: ${misfit.message}`, {
+      retryable: true,
+      details: { chassisId, resource, requested, free: left },
+    });
+  }
+  return accept<LedgerEvent>({ type: "bioxen.ledger.resized.v1", data: { vmId, fence, amounts } });
+}
+
+/**
+ * An expiry waits this much longer than the instant it promises, ms. Lifecycle confirms no start after that instant, so
+ * a confirmation under way, or a clock that is off by less, never meets an expiry.
+ */
+export const EXPIRY_GRACE_MS = 10_000;
+
+export type EntryVerdict = "keep" | "commit" | "release";
+
+/** Everything that is due on the entries of one ledger, one event at a time: releases, expiries, commits. */
+export function decideSettle(
+  ledger: Ledger,
+  verdict: (entry: LedgerEntry) => EntryVerdict,
+  nowMs: number,
+): LedgerDecision {
+  const entries = Object.values(ledger.entries).sort((a, b) => (a.vmId < b.vmId ? -1 : 1));
+  const keys = (some: readonly LedgerEntry[]) => some.map(({ vmId, fence }) => ({ vmId, fence }));
+  const released = entries.filter((entry) => verdict(entry) === "release");
+  if (released.length > 0) {
+    return accept<LedgerEvent>({
+      type: "bioxen.ledger.released.v1",
+      data: { entries: keys(released), reason: "its VM does not use it any more" },
+    });
+  }
+  const committed = entries.filter((entry) => entry.phase === "reserved" && verdict(entry) === "commit");
+  if (committed.length > 0) {
+    return accept<LedgerEvent>({ type: "bioxen.ledger.committed.v1", data: { entries: keys(committed) } });
+  }
+  const expired = entries.filter((entry) => entry.phase === "reserved" && expiresFrom(entry) <= nowMs);
+  if (expired.length === 0) return UNCHANGED;
+  return accept<LedgerEvent>({ type: "bioxen.ledger.expired.v1", data: { entries: keys(expired) } });
+}
+
+function expiresFrom(entry: LedgerEntry): number {
+  return entry.expiresAtMs === null ? Number.POSITIVE_INFINITY : entry.expiresAtMs + EXPIRY_GRACE_MS;
+}
+
+/** When the next reservation runs out; undefined when none is unconfirmed. */
+export function nextExpiryAtMs(ledger: Ledger): number | undefined {
+  const unconfirmed = Object.values(ledger.entries).filter((entry) => entry.phase === "reserved");
+  const next = Math.min(...unconfirmed.map(expiresFrom));
+  return Number.isFinite(next) ? next : undefined;
+}

@@ -1,0 +1,28 @@
+/**
+ * Does a VM still use this reservation? Read from the VM's own story.
+ *
+ * The reader of the VMs may be behind the ledger: a reservation is a few events younger than the news of the VM it is for. So
+ * nothing is released by what is not known yet, only by what the VM's story says after it.
+ */
+import type { LedgerEntry, VmState } from "@bioxen/contracts";
+import type { EntryVerdict } from "./ledger.ts";
+
+/** `vm` as known after the event with sequence `knownSeq`. */
+export function verdictOf(entry: LedgerEntry, vm: VmState, knownSeq: number): EntryVerdict {
+  if (entry.fence > knownSeq) return "keep";
+  if (!vm.exists || vm.incarnation !== entry.incarnation) return "release";
+  switch (vm.state) {
+    case "running":
+    case "paused":
+      return vm.fence === entry.fence ? "commit" : "release";
+    case "starting":
+      return vm.fence === entry.fence ? "keep" : "release";
+    case "stopping":
+      // It is given back when the guest has stopped, not before: the guest still uses it.
+      return vm.fence === entry.fence ? "keep" : "release";
+    case "pending":
+      return entry.fence > vm.lastFence ? "keep" : "release";
+    default:
+      return "release";
+  }
+}

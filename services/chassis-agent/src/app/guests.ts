@@ -1,0 +1,195 @@
+/**
+ * Makes the guests of this agent what the log says, one VM at a time, and reports what came of it.
+ *
+ * Reports go to lifecycle and are repeated until they are taken. Nothing is remembered over a restart: guests that
+ * should run and do not are started again, from the reservation they still have.
+ */
+import {
+  type ChassisState,
+  chassisFold,
+  ENDPOINTS,
+  type RequestOf,
+  type VmState,
+  vmFold,
+} from "@bioxen/contracts";
+import {
+  type Amounts,
+  causedBy,
+  type EventFeed,
+  Fault,
+  messageOf,
+  ReadModel,
+  Reconciler,
+  type ServicePorts,
+} from "@bioxen/kernel";
+import { DriverError, type VmDriver } from "@bioxen/vm-driver";
+import { type AgentAction, nextAction, type PresentGuest } from "../domain/desired.ts";
+
+/** Deadline of one report, ms; it is repeated. */
+const REPORT_TIMEOUT_MS = 5_000;
+/** Actions one look may take; start, resize, pause and their reports are fewer. */
+const MAX_ACTIONS_PER_LOOK = 8;
+
+type Report = RequestOf<"vmReport">;
+
+export class Guests {
+  readonly vms = new ReadModel<VmState>("vm", vmFold);
+  readonly chassis = new ReadModel<ChassisState>("chassis", chassisFold);
+  readonly #ports: ServicePorts;
+  readonly #agentId: string;
+  readonly #driver: VmDriver;
+  readonly #reconciler: Reconciler;
+  /** What each guest here was last given. */
+  readonly #allocations = new Map<string, Amounts>();
+  /** Reports not taken yet; the latest of each VM counts. */
+  readonly #owed = new Map<string, Report>();
+  readonly #onStarted: (vmId: string) => void;
+
+  constructor(ports: ServicePorts, agentId: string, driver: VmDriver, onStarted: (vmId: string) => void) {
+    this.#ports = ports;
+    this.#agentId = agentId;
+    this.#driver = driver;
+    this.#onStarted = onStarted;
+    this.#reconciler = new Reconciler({
+      clock: ports.clock,
+      timers: ports.timers,
+      step: (vmId) => this.#look(vmId),
+      onError: (vmId, thrown) =>
+        ports.logger.warn({ vmId, err: thrown }, `a step failed: ${messageOf(thrown)}`),
+    });
+  }
+
+  begin(feed: EventFeed): void {
+    feed.onEvent(({ envelope }) => {
+      if (envelope.subject.startsWith("vm/")) this.#reconciler.wake(envelope.subject.slice("vm/".length));
+      else if (envelope.subject.startsWith("chassis/")) this.#wakeAll();
+    });
+    this.#driver.onGuestEvent((event) => {
+      if (event.kind === "failed") this.#reconciler.wake(event.vmId);
+    });
+    this.#wakeAll();
+  }
+
+  end(): Promise<void> {
+    return this.#reconciler.stop();
+  }
+
+  /** Ids of the chassis this agent runs. */
+  hosted(): string[] {
+    return [...this.chassis.entries()]
+      .filter(([, chassis]) => chassis.registered && chassis.agentId === this.#agentId)
+      .map(([chassisId]) => chassisId)
+      .sort();
+  }
+
+  /** The VM's chassis when this agent runs it; null otherwise. */
+  chassisOf(vmId: string): string | null {
+    const vm = this.vms.get(vmId);
+    if (!vm.exists || vm.chassisId === null) return null;
+    const chassis = this.chassis.get(vm.chassisId);
+    return chassis.registered && chassis.agentId === this.#agentId ? vm.chassisId : null;
+  }
+
+  #wakeAll(): void {
+    for (const [vmId] of this.vms.entries()) this.#reconciler.wake(vmId);
+    for (const { vmId } of this.#driver.list()) this.#reconciler.wake(vmId);
+  }
+
+  async #look(vmId: string): Promise<undefined> {
+    for (let i = 0; i < MAX_ACTIONS_PER_LOOK; i += 1) {
+      await this.#sendOwed(vmId);
+      const isHosted = this.chassisOf(vmId) !== null;
+      const action = nextAction(this.vms.get(vmId), isHosted, this.#present(vmId));
+      if (action.kind === "none") return undefined;
+      await this.#act(vmId, action);
+      const isReport = action.kind === "stop" || action.kind.startsWith("report-");
+      if (isReport) break;
+    }
+    await this.#sendOwed(vmId);
+    return undefined;
+  }
+
+  #present(vmId: string): PresentGuest | undefined {
+    const status = this.#driver.list().find((guest) => guest.vmId === vmId);
+    return status === undefined ? undefined : { ...status, allocation: this.#allocations.get(vmId) ?? {} };
+  }
+
+  async #act(vmId: string, action: Exclude<AgentAction, { kind: "none" }>): Promise<void> {
+    switch (action.kind) {
+      case "start":
+        return this.#start(vmId, action);
+      case "end":
+        await this.#driver.stop(vmId, action.fence);
+        this.#allocations.delete(vmId);
+        return;
+      case "stop":
+        await this.#driver.stop(vmId, action.fence);
+        this.#allocations.delete(vmId);
+        this.#owe({ vmId, fence: action.fence, observed: "stopped", reason: "by command" });
+        return;
+      case "pause":
+        return this.#driver.pause(vmId, action.fence);
+      case "resume":
+        return this.#driver.resume(vmId, action.fence);
+      case "resize":
+        await this.#driver.resize(vmId, action.fence, action.allocation);
+        this.#allocations.set(vmId, action.allocation);
+        return;
+      case "report-started":
+        this.#owe({ vmId, fence: action.fence, observed: "started" });
+        return;
+      case "report-failed":
+        this.#owe({
+          vmId,
+          fence: action.fence,
+          observed: "failed",
+          reason: action.reason,
+          code: "GUEST_ERROR",
+        });
+        return;
+    }
+  }
+
+  async #start(vmId: string, { vm, fence, allocation }: AgentAction & { kind: "start" }): Promise<void> {
+    try {
+      await this.#driver.start({
+        vmId,
+        incarnation: vm.incarnation,
+        fence,
+        biologicalType: vm.biologicalType,
+        seed: vm.seed,
+        allocation,
+        environment: vm.environment,
+        program: vm.program ?? undefined,
+        config: vm.config,
+      });
+    } catch (thrown) {
+      if (!(thrown instanceof DriverError) || thrown.retryable) throw thrown;
+      this.#owe({ vmId, fence, observed: "failed", reason: thrown.message, code: thrown.code });
+      return;
+    }
+    this.#allocations.set(vmId, allocation);
+    this.#onStarted(vmId);
+    if (vm.state === "starting") return;
+    this.#owe({ vmId, fence, observed: "restarted", reason: "its agent was started again" });
+  }
+
+  #owe(report: Report): void {
+    this.#owed.set(report.vmId, report);
+  }
+
+  async #sendOwed(vmId: string): Promise<void> {
+    const report = this.#owed.get(vmId);
+    if (report === undefined) return;
+    const last = this.vms.last(vmId);
+    const reply = await this.#ports.bus.call(ENDPOINTS.vmReport.subject, report, {
+      timeoutMs: REPORT_TIMEOUT_MS,
+      ...(last === undefined ? {} : { causation: causedBy(last) }),
+    });
+    if (!reply.ok && reply.error.retryable) {
+      throw new Fault("UNAVAILABLE", `report of ${vmId}: ${reply.error.message}`, { retryable: true });
+    }
+    if (!reply.ok) this.#ports.logger.error({ vmId, report, error: reply.error }, "a report was refused");
+    if (this.#owed.get(vmId) === report) this.#owed.delete(vmId);
+  }
+}

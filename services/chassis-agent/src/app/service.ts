@@ -1,0 +1,67 @@
+/**
+ * The chassis-agent on its ports: registers the chassis it brings, runs the guests of every chassis that names it.
+ */
+import { agentExec, ENDPOINTS, serve } from "@bioxen/contracts";
+import { type EventFeed, messageOf, Reconciler, type ServicePorts } from "@bioxen/kernel";
+import type { VmDriver } from "@bioxen/vm-driver";
+import type { OwnChassis } from "./chassis-config.ts";
+import { execInGuest } from "./exec.ts";
+import { Guests } from "./guests.ts";
+import { AgentTelemetry } from "./telemetry.ts";
+
+/** Deadline of one registration, ms; it is repeated. */
+const REGISTER_TIMEOUT_MS = 5_000;
+
+export interface AgentOptions {
+  readonly agentId: string;
+  readonly chassis: readonly OwnChassis[];
+  readonly driver: VmDriver;
+  readonly monotonicMs: () => number;
+}
+
+export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
+  const { agentId, driver } = options;
+  const telemetry = new AgentTelemetry(ports, agentId, driver, options.monotonicMs);
+  const guests: Guests = new Guests(ports, agentId, driver, (vmId) => telemetry.publishVm(vmId, guests));
+  const registrations = new Reconciler({
+    clock: ports.clock,
+    timers: ports.timers,
+    step: (chassisId) => register(ports, options, chassisId),
+    onError: (chassisId, thrown) =>
+      ports.logger.warn({ chassisId, err: thrown }, `cannot register ${chassisId}: ${messageOf(thrown)}`),
+  });
+  return {
+    sinks: [guests.vms, guests.chassis],
+    endpoints: [serve(agentExec(agentId), (request) => execInGuest(driver, request))],
+    begin(feed: EventFeed) {
+      feed.onEvent(({ envelope }) => {
+        if (envelope.type === "bioxen.chassis.registered.v1") telemetry.heartbeat(guests, feed);
+      });
+      telemetry.begin(guests, feed);
+      guests.begin(feed);
+      for (const { chassisId } of options.chassis) registrations.wake(chassisId);
+    },
+    async end() {
+      telemetry.end();
+      await registrations.stop();
+      await guests.end();
+      await driver.close();
+    },
+  };
+}
+
+/** Offers one own chassis; a refusal by value is logged and left, anything else is tried again. */
+async function register(ports: ServicePorts, options: AgentOptions, chassisId: string): Promise<undefined> {
+  const own = options.chassis.find((chassis) => chassis.chassisId === chassisId);
+  if (own === undefined) return undefined;
+  const reply = await ports.bus.call(
+    ENDPOINTS.chassisRegister.subject,
+    { chassisId, chassisType: own.chassisType, agentId: options.agentId },
+    { timeoutMs: REGISTER_TIMEOUT_MS },
+  );
+  if (reply.ok) return undefined;
+  const { code, message, retryable } = reply.error;
+  if (retryable) throw new Error(`${code}: ${message}`);
+  ports.logger.error({ chassisId, code }, `${chassisId} was refused: ${message}`);
+  return undefined;
+}

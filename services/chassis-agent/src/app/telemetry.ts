@@ -1,0 +1,120 @@
+/**
+ * Lets simulated time pass and publishes what there is to see: a sample of every guest, a heartbeat of every chassis, what
+ * guests print.
+ */
+import {
+  type ChassisSample,
+  chassisTelemetrySubject,
+  SAMPLE_INTERVAL_MS,
+  type VmSample,
+  vmLogSubject,
+  vmTelemetrySubject,
+} from "@bioxen/contracts";
+import type { EventFeed, ServicePorts } from "@bioxen/kernel";
+import type { VmDriver } from "@bioxen/vm-driver";
+import type { Guests } from "./guests.ts";
+
+/** Simulated time passes in steps of this host time, ms: smooth to the eye, and the loop is free in between. */
+const TICK_INTERVAL_MS = 100;
+/** A host that slept this long owes its guests no more, ms: a suspended laptop must not be caught up with. */
+const MAX_TICK_MS = 5_000;
+
+export class AgentTelemetry {
+  readonly #ports: ServicePorts;
+  readonly #agentId: string;
+  readonly #driver: VmDriver;
+  readonly #monotonicMs: () => number;
+  readonly #timers: { cancel(): void }[] = [];
+  readonly #sampleNumbers = new Map<string, { fence: number; number: number }>();
+  #heartbeats = 0;
+  #lastTickMs = 0;
+  #longestHoldUpMs = 0;
+
+  constructor(ports: ServicePorts, agentId: string, driver: VmDriver, monotonicMs: () => number) {
+    this.#ports = ports;
+    this.#agentId = agentId;
+    this.#driver = driver;
+    this.#monotonicMs = monotonicMs;
+  }
+
+  begin(guests: Guests, feed: EventFeed): void {
+    const { bus, clock, timers } = this.#ports;
+    this.#driver.onGuestEvent((event) => {
+      if (event.kind !== "log") return;
+      const { vmId, line } = event;
+      bus.publish(vmLogSubject(vmId), { vmId, chassisId: guests.chassisOf(vmId), atMs: clock.nowMs(), line });
+    });
+    this.#lastTickMs = this.#monotonicMs();
+    this.#timers.push(
+      timers.every(TICK_INTERVAL_MS, () => this.#tick()),
+      timers.every(SAMPLE_INTERVAL_MS, () => {
+        for (const { vmId } of this.#driver.list()) this.publishVm(vmId, guests);
+        this.heartbeat(guests, feed);
+      }),
+    );
+    this.heartbeat(guests, feed);
+  }
+
+  end(): void {
+    for (const timer of this.#timers.splice(0)) timer.cancel();
+  }
+
+  #tick(): void {
+    const nowMs = this.#monotonicMs();
+    const elapsedMs = nowMs - this.#lastTickMs;
+    this.#lastTickMs = nowMs;
+    this.#longestHoldUpMs = Math.max(this.#longestHoldUpMs, elapsedMs - TICK_INTERVAL_MS);
+    this.#driver.tick(Math.min(elapsedMs, MAX_TICK_MS));
+  }
+
+  publishVm(vmId: string, guests: Guests): void {
+    const status = this.#driver.list().find((guest) => guest.vmId === vmId);
+    const chassisId = guests.chassisOf(vmId);
+    const sample = this.#driver.sample(vmId);
+    if (status === undefined || status.state === "failed" || chassisId === null || sample === undefined)
+      return;
+    const { bus, clock } = this.#ports;
+    const message: VmSample = {
+      vmId,
+      chassisId,
+      atMs: clock.nowMs(),
+      sampleNumber: this.#nextNumber(vmId, status.fence),
+      state: status.state,
+      ...sample,
+    };
+    bus.publish(vmTelemetrySubject(vmId), message);
+  }
+
+  #nextNumber(vmId: string, fence: number): number {
+    const before = this.#sampleNumbers.get(vmId);
+    const number = before?.fence === fence ? before.number + 1 : 1;
+    this.#sampleNumbers.set(vmId, { fence, number });
+    return number;
+  }
+
+  heartbeat(guests: Guests, feed: EventFeed): void {
+    const { bus, clock } = this.#ports;
+    const perChassis = new Map<string, number>();
+    const running = this.#driver.list();
+    for (const { vmId } of running) {
+      const chassisId = guests.chassisOf(vmId);
+      if (chassisId !== null) perChassis.set(chassisId, (perChassis.get(chassisId) ?? 0) + 1);
+    }
+    const here = new Set(running.map((guest) => guest.vmId));
+    for (const vmId of this.#sampleNumbers.keys()) if (!here.has(vmId)) this.#sampleNumbers.delete(vmId);
+    this.#heartbeats += 1;
+    for (const chassisId of guests.hosted()) {
+      const message: ChassisSample = {
+        chassisId,
+        agentId: this.#agentId,
+        atMs: clock.nowMs(),
+        sampleNumber: this.#heartbeats,
+        guests: perChassis.get(chassisId) ?? 0,
+        eventLoopLagMs: Math.max(0, Math.round(this.#longestHoldUpMs)),
+        appliedSeq: feed.appliedSeq,
+      };
+      bus.publish(chassisTelemetrySubject(chassisId), message);
+    }
+    this.#longestHoldUpMs = 0;
+  }
+}

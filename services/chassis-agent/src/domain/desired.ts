@@ -1,0 +1,52 @@
+/**
+ * What an agent should do about one VM: the log says what should be, the driver what is.
+ *
+ * One action at a time, the next look decides the next. A guest whose VM is elsewhere, stopped or on a newer
+ * reservation is a leftover and is ended; a guest that should be here and is not is started, and reported as restarted when
+ * the log thought that it ran.
+ */
+import type { Vm, VmState } from "@bioxen/contracts";
+import { type Amounts, equalAmounts } from "@bioxen/kernel";
+
+/** A guest as the driver lists it, with the allocation it was last given. */
+export interface PresentGuest {
+  readonly fence: number;
+  readonly state: "running" | "paused" | "failed";
+  readonly reason?: string | undefined;
+  readonly allocation: Amounts;
+}
+
+export type AgentAction =
+  | { readonly kind: "start"; readonly vm: Vm; readonly fence: number; readonly allocation: Amounts }
+  | { readonly kind: "end"; readonly fence: number }
+  | { readonly kind: "pause"; readonly fence: number }
+  | { readonly kind: "resume"; readonly fence: number }
+  | { readonly kind: "resize"; readonly fence: number; readonly allocation: Amounts }
+  | { readonly kind: "report-started"; readonly fence: number }
+  | { readonly kind: "report-failed"; readonly fence: number; readonly reason: string }
+  /** End the guest if there is one, then say that it has stopped. */
+  | { readonly kind: "stop"; readonly fence: number }
+  | { readonly kind: "none" };
+
+const NONE: AgentAction = { kind: "none" };
+
+/** `isHosted`: this agent runs the chassis the VM is on. */
+export function nextAction(vm: VmState, isHosted: boolean, guest: PresentGuest | undefined): AgentAction {
+  const fence = vm.exists && isHosted ? vm.fence : null;
+  if (!vm.exists || fence === null) return guest === undefined ? NONE : { kind: "end", fence: guest.fence };
+  if (vm.state === "stopping") return { kind: "stop", fence };
+  if (guest === undefined || guest.fence < fence) {
+    return { kind: "start", vm, fence, allocation: vm.allocation ?? {} };
+  }
+  if (guest.fence > fence) return NONE;
+  if (guest.state === "failed") {
+    return { kind: "report-failed", fence, reason: guest.reason ?? "the guest ended" };
+  }
+  if (!equalAmounts(guest.allocation, vm.allocation ?? {})) {
+    return { kind: "resize", fence, allocation: vm.allocation ?? {} };
+  }
+  if (vm.state === "starting") return { kind: "report-started", fence };
+  if (vm.state === "paused" && guest.state === "running") return { kind: "pause", fence };
+  if (vm.state === "running" && guest.state === "paused") return { kind: "resume", fence };
+  return NONE;
+}

@@ -1,0 +1,105 @@
+/**
+ * The scheduler's picture of the cluster: VMs that wait, and what every chassis has left. Made anew for each plan.
+ */
+import {
+  type Chassis,
+  type ChassisState,
+  chassisFold,
+  type Ledger,
+  ledgerFold,
+  type Misfit,
+  roomOf,
+  type Vm,
+  type VmState,
+  vmFold,
+} from "@bioxen/contracts";
+import { Aggregates, ReadModel, type ServicePorts } from "@bioxen/kernel";
+import type { ChassisRoom, WaitingVm } from "../domain/plan.ts";
+import { ChassisLiveness } from "./liveness.ts";
+
+export class Cluster {
+  readonly chassis: Aggregates<ChassisState>;
+  readonly vms = new ReadModel<VmState>("vm", vmFold);
+  readonly ledgers = new ReadModel<Ledger>("ledger", ledgerFold);
+  readonly liveness: ChassisLiveness;
+
+  constructor(ports: ServicePorts) {
+    const { log, clock, ids } = ports;
+    const source = "/bioxen/chassis-scheduler";
+    this.chassis = new Aggregates({ kind: "chassis", fold: chassisFold, log, clock, ids, source });
+    this.liveness = new ChassisLiveness(ports);
+  }
+
+  registered(): [string, Chassis][] {
+    const all = [...this.chassis.entries()].flatMap(([chassisId, { state }]): [string, Chassis][] =>
+      state.registered ? [[chassisId, state]] : [],
+    );
+    return all.sort(([a], [b]) => (a < b ? -1 : 1));
+  }
+
+  rooms(): ChassisRoom[] {
+    return this.registered().flatMap(([chassisId, chassis]) => {
+      const ledger = this.ledgers.get(chassisId);
+      if (!ledger.open) return [];
+      return [
+        {
+          chassisId,
+          chassis,
+          offered: ledger.offered,
+          room: roomOf(ledger),
+          closed: this.#closed(chassisId, chassis),
+        },
+      ];
+    });
+  }
+
+  /** True once it is known of every chassis whether it is heard of. */
+  isLivenessKnown(): boolean {
+    return this.registered().every(([chassisId]) => this.liveness.of(chassisId).state !== "unknown");
+  }
+
+  /** A silent chassis takes nobody: its agent could not start a guest. */
+  #closed(chassisId: string, chassis: Chassis): Misfit | undefined {
+    if (chassis.cordoned) return { code: "UNAVAILABLE", message: "is cordoned" };
+    if (this.liveness.of(chassisId).state === "ready") return undefined;
+    return { code: "UNAVAILABLE", message: `its agent ${chassis.agentId} is not heard of` };
+  }
+
+  /** Pending VMs that no ledger holds a place for yet. */
+  waiting(): WaitingVm[] {
+    const out: WaitingVm[] = [];
+    for (const [vmId, vm] of this.vms.entries()) {
+      if (!vm.exists || vm.state !== "pending" || this.#hasPlace(vmId, vm)) continue;
+      out.push(waitingVm(vmId, vm));
+    }
+    return out;
+  }
+
+  #hasPlace(vmId: string, vm: Vm): boolean {
+    for (const [, ledger] of this.ledgers.entries()) {
+      const entry = ledger.entries[vmId];
+      if (entry !== undefined && entry.incarnation === vm.incarnation && entry.fence > vm.lastFence)
+        return true;
+    }
+    return false;
+  }
+
+  /** VMs with an entry in this chassis' ledger, or that say they are on it. */
+  heldBy(chassisId: string): string[] {
+    const held = new Set(Object.keys(this.ledgers.get(chassisId).entries));
+    for (const [vmId, vm] of this.vms.entries()) if (vm.exists && vm.chassisId === chassisId) held.add(vmId);
+    return [...held].sort();
+  }
+}
+
+export function waitingVm(vmId: string, vm: Vm): WaitingVm {
+  return {
+    vmId,
+    incarnation: vm.incarnation,
+    vmType: vm.vmType,
+    request: vm.request,
+    placement: vm.placement,
+    priority: vm.priority,
+    waitingSinceMs: vm.pendingSinceMs ?? vm.updatedAtMs,
+  };
+}

@@ -1,0 +1,170 @@
+/**
+ * Turns the plan into proposals: one round at a time, woken by what can change the plan.
+ *
+ * A round plans for everybody who waits, proposes one batch to each chassis' ledger, waits until its own picture has
+ * the outcome, and tells lifecycle why the rest waits. What the allocator refused is planned again in the
+ * next round, on the newer picture. Nothing here is remembered: a crash costs a round.
+ */
+import { ENDPOINTS, MAX_PAGE, type PlacementRefusal, type ResultOf } from "@bioxen/contracts";
+import {
+  type EventFeed,
+  Fault,
+  messageOf,
+  type Reply,
+  type ServicePorts,
+  type StoredEvent,
+} from "@bioxen/kernel";
+import { type Placement, type Plan, planPlacements, type WaitingVm } from "../domain/plan.ts";
+import type { Cluster } from "./cluster.ts";
+
+/** Deadline of one proposal or deferral, ms. */
+const CALL_TIMEOUT_MS = 10_000;
+/** Reservations proposed at once to one ledger: one event of about 100 bytes each. */
+const MAX_BATCH = 500;
+/** First wait after a failed round, ms; doubles up to the longest. */
+const FIRST_RETRY_MS = 100;
+const LONGEST_RETRY_MS = 5_000;
+/** Events gather this long before a round, ms: a burst of starts is planned together. */
+const GATHER_MS = 2;
+
+export class PlacementProcess {
+  readonly #ports: ServicePorts;
+  readonly #cluster: Cluster;
+  #feed: EventFeed | undefined;
+  #running: Promise<void> | undefined;
+  #wanted = false;
+  #timer: { cancel(): void } | undefined;
+  #failures = 0;
+  #ended = false;
+  /** Reasons last told to lifecycle, so that a round says only what is new. */
+  readonly #told = new Map<string, string>();
+
+  constructor(ports: ServicePorts, cluster: Cluster) {
+    this.#ports = ports;
+    this.#cluster = cluster;
+  }
+
+  begin(feed: EventFeed): void {
+    this.#feed = feed;
+    feed.onEvent((event) => {
+      if (mayChangePlan(event)) this.wake();
+    });
+    this.wake();
+  }
+
+  async end(): Promise<void> {
+    this.#ended = true;
+    this.#timer?.cancel();
+    await this.#running;
+  }
+
+  /** The plan may have changed. */
+  wake(): void {
+    this.#wanted = true;
+    if (this.#running === undefined && this.#timer === undefined) this.#schedule(GATHER_MS);
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#ended) return;
+    this.#timer = this.#ports.timers.after(delayMs, () => {
+      this.#timer = undefined;
+      this.#wanted = false;
+      this.#running = this.#round()
+        .then(
+          () => {
+            this.#failures = 0;
+            return GATHER_MS;
+          },
+          (thrown: unknown) => {
+            this.#ports.logger.warn({ err: thrown }, `a placement round failed: ${messageOf(thrown)}`);
+            this.#failures += 1;
+            this.#wanted = true;
+            return Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.#failures - 1, 10));
+          },
+        )
+        .then((waitMs) => {
+          this.#running = undefined;
+          if (this.#wanted) this.#schedule(waitMs);
+        });
+    });
+  }
+
+  async #round(): Promise<void> {
+    const waiting = this.#cluster.waiting();
+    if (waiting.length === 0) return this.#told.clear();
+    const plan = planPlacements(waiting, this.#cluster.rooms());
+    const planId = this.#ports.ids.next();
+    const seqs = await Promise.all(
+      batchesOf(plan.placements).map((batch) => this.#propose(planId, batch.chassisId, batch.placements)),
+    );
+    await this.#feed?.applied(Math.max(0, ...seqs));
+    if (this.#cluster.isLivenessKnown()) await this.#explain(plan.deferrals, waiting);
+  }
+
+  /** Sequence of the reservation, 0 when nothing was reserved. */
+  async #propose(planId: string, chassisId: string, placements: readonly Placement[]): Promise<number> {
+    const reservations = placements.map(({ vm }) => ({
+      vmId: vm.vmId,
+      incarnation: vm.incarnation,
+      amounts: vm.request,
+    }));
+    const reply = await this.#call(ENDPOINTS.ledgerReserve.subject, { chassisId, planId, reservations });
+    const { seq, refused } = reply as Reply & ResultOf<"ledgerReserve">;
+    if (refused.length > 0) {
+      this.#wanted = true;
+      this.#ports.logger.info({ chassisId, refused: refused.length }, "a stale plan: planning again");
+    }
+    return seq ?? 0;
+  }
+
+  async #explain(deferrals: Plan["deferrals"], waiting: readonly WaitingVm[]): Promise<void> {
+    const since = new Map(waiting.map((vm) => [vm.vmId, vm.waitingSinceMs]));
+    for (const vmId of this.#told.keys()) if (!since.has(vmId)) this.#told.delete(vmId);
+    const digest = ({ vmId, reasons }: Plan["deferrals"][number]) => `${since.get(vmId)} ${kindsOf(reasons)}`;
+    const news = deferrals.filter((deferral) => this.#told.get(deferral.vmId) !== digest(deferral));
+    for (let i = 0; i < news.length; i += MAX_PAGE) {
+      const page = news.slice(i, i + MAX_PAGE);
+      await this.#call(ENDPOINTS.vmDefer.subject, { deferrals: page });
+      for (const deferral of page) this.#told.set(deferral.vmId, digest(deferral));
+    }
+  }
+
+  async #call(subject: string, payload: unknown): Promise<Reply> {
+    const reply = await this.#ports.bus.call(subject, payload, { timeoutMs: CALL_TIMEOUT_MS });
+    if (reply.ok) return reply;
+    throw new Fault("UNAVAILABLE", `${subject}: ${reply.error.code}: ${reply.error.message}`, {
+      retryable: true,
+    });
+  }
+}
+
+/** What a reason is, without the numbers that move with every other VM. */
+function kindsOf(reasons: readonly PlacementRefusal[]): string {
+  return reasons.map((r) => `${r.chassisId} ${r.code} ${r.resource ?? ""}`).join("\n");
+}
+
+function batchesOf(placements: readonly Placement[]): { chassisId: string; placements: Placement[] }[] {
+  const batches = new Map<string, Placement[]>();
+  for (const placement of placements) {
+    const batch = batches.get(placement.chassisId) ?? [];
+    if (batch.length < MAX_BATCH) batch.push(placement);
+    batches.set(placement.chassisId, batch);
+  }
+  return [...batches].map(([chassisId, batch]) => ({ chassisId, placements: batch }));
+}
+
+/** Somebody new waits, something was freed, or a chassis changed. Taking room never helps anybody. */
+function mayChangePlan({ envelope }: StoredEvent): boolean {
+  switch (envelope.type) {
+    case "bioxen.vm.start-requested.v1":
+    case "bioxen.vm.displaced.v1":
+    case "bioxen.ledger.opened.v1":
+    case "bioxen.ledger.capacity-changed.v1":
+    case "bioxen.ledger.released.v1":
+    case "bioxen.ledger.expired.v1":
+    case "bioxen.ledger.resized.v1":
+      return true;
+    default:
+      return envelope.subject.startsWith("chassis/");
+  }
+}

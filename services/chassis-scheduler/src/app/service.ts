@@ -1,0 +1,128 @@
+/**
+ * The chassis-scheduler on its ports: owns every chassis' stream, plans placements, explains them.
+ */
+import {
+  type ChassisState,
+  ENDPOINTS,
+  type Handled,
+  type ParsedRequestOf,
+  type ResultOf,
+  refuse,
+  serve,
+  viewOfChassis,
+} from "@bioxen/contracts";
+import type { Causation, EventFeed, Executed, ServicePorts } from "@bioxen/kernel";
+import {
+  type ChassisDecision,
+  decideCordon,
+  decideRegister,
+  decideRemove,
+  decideUncordon,
+  notFound,
+  registrationOf,
+} from "../domain/chassis.ts";
+import { Cluster } from "./cluster.ts";
+import { PlacementProcess } from "./placement-process.ts";
+import { PlacementQueries } from "./placement-queries.ts";
+
+export function createChassisScheduler(ports: ServicePorts) {
+  const cluster = new Cluster(ports);
+  const commands = new ChassisCommands(cluster);
+  const placements = new PlacementProcess(ports, cluster);
+  const queries = new PlacementQueries(cluster, ports.clock);
+  return {
+    sinks: [cluster.chassis, cluster.vms, cluster.ledgers],
+    endpoints: [
+      serve(ENDPOINTS.chassisRegister, (request, causation) => commands.register(request, causation)),
+      serve(ENDPOINTS.chassisCordon, commands.cordon),
+      serve(ENDPOINTS.chassisUncordon, commands.uncordon),
+      serve(ENDPOINTS.chassisRemove, (request, causation) => commands.remove(request, causation)),
+      serve(ENDPOINTS.chassisGet, ({ chassisId }) => commands.get(chassisId)),
+      serve(ENDPOINTS.chassisList, () => commands.list()),
+      serve(ENDPOINTS.placementPlan, (request) => queries.plan(request)),
+      serve(ENDPOINTS.placementExplain, (request) => queries.explain(request)),
+    ],
+    begin(feed: EventFeed) {
+      const ids = () => cluster.registered().map(([chassisId]) => chassisId);
+      cluster.liveness.begin(ids, (chassisId, state) => {
+        ports.logger.info({ chassisId, state }, `${chassisId} is ${state}`);
+        placements.wake();
+      });
+      placements.begin(feed);
+    },
+    async end() {
+      cluster.liveness.end();
+      await placements.end();
+    },
+  };
+}
+
+class ChassisCommands {
+  readonly #cluster: Cluster;
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+  }
+
+  async register(
+    request: ParsedRequestOf<"chassisRegister">,
+    causation: Causation,
+  ): Promise<Handled<ResultOf<"chassisRegister">>> {
+    const wanted = registrationOf(request);
+    if ("problems" in wanted) {
+      const message = wanted.problems.map((p) => `${p.path} ${p.message}`).join("; ");
+      return refuse("BAD_REQUEST", message, { details: { problems: wanted.problems } });
+    }
+    return this.#decide(request.chassisId, causation, (state) => decideRegister(state, wanted.registration));
+  }
+
+  cordon = ({ chassisId }: { chassisId: string }, causation: Causation) =>
+    this.#decide(chassisId, causation, (state) => decideCordon(chassisId, state));
+  uncordon = ({ chassisId }: { chassisId: string }, causation: Causation) =>
+    this.#decide(chassisId, causation, (state) => decideUncordon(chassisId, state));
+
+  async remove(
+    { chassisId }: { chassisId: string },
+    causation: Causation,
+  ): Promise<Handled<ResultOf<"chassisRemove">>> {
+    const executed = await this.#cluster.chassis.execute(chassisId, causation, (state) =>
+      decideRemove(chassisId, state, this.#cluster.heldBy(chassisId)),
+    );
+    if (!executed.ok) return { ok: false, rejection: executed.rejection };
+    return { ok: true, result: { changed: executed.changed, chassis: null } };
+  }
+
+  get(chassisId: string): Handled<ResultOf<"chassisGet">> {
+    const chassis = this.#view(chassisId, this.#cluster.chassis.get(chassisId).state);
+    return chassis === undefined ? notFound(chassisId) : { ok: true, result: { chassis } };
+  }
+
+  list(): Handled<ResultOf<"chassisList">> {
+    const chassis = this.#cluster
+      .registered()
+      .map(([chassisId, state]) => viewOfChassis(chassisId, state, this.#cluster.liveness.of(chassisId)));
+    return { ok: true, result: { chassis } };
+  }
+
+  async #decide(
+    chassisId: string,
+    causation: Causation,
+    decide: (state: ChassisState) => ChassisDecision,
+  ): Promise<Handled<ResultOf<"chassisRegister">>> {
+    const executed: Executed<ChassisState> = await this.#cluster.chassis.execute(
+      chassisId,
+      causation,
+      decide,
+    );
+    if (!executed.ok) return { ok: false, rejection: executed.rejection };
+    const chassis = this.#view(chassisId, executed.held.state);
+    if (chassis === undefined) return notFound(chassisId);
+    return { ok: true, result: { changed: executed.changed, chassis } };
+  }
+
+  #view(chassisId: string, state: ChassisState) {
+    return state.registered
+      ? viewOfChassis(chassisId, state, this.#cluster.liveness.of(chassisId))
+      : undefined;
+  }
+}

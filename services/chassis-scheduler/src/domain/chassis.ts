@@ -1,0 +1,115 @@
+/**
+ * What may happen to a chassis: registered (again) by whoever brings it, closed and opened to new VMs by operators,
+ * removed when it is empty.
+ */
+import {
+  CHASSIS_DEFAULTS,
+  CHASSIS_TYPES,
+  type ChassisEvent,
+  type ChassisState,
+  type ChassisType,
+  type ParsedRequestOf,
+  POOL_RESOURCES,
+  refuse,
+} from "@bioxen/contracts";
+import { type Amounts, accept, type Decision, UNCHANGED } from "@bioxen/kernel";
+
+export type ChassisDecision = Decision<ChassisEvent>;
+type Registration = Extract<ChassisEvent, { type: "bioxen.chassis.registered.v1" }>["data"];
+
+/** What a registration asks for, defaults of its type filled in, or everything that is wrong with it. */
+export function registrationOf(
+  request: ParsedRequestOf<"chassisRegister">,
+): { readonly registration: Registration } | { readonly problems: { path: string; message: string }[] } {
+  const problems: { path: string; message: string }[] = [];
+  const known = CHASSIS_TYPES.find((type) => type === request.chassisType);
+  if (known === undefined) {
+    problems.push({ path: "chassisType", message: `must be one of ${CHASSIS_TYPES.join(", ")}` });
+    return { problems };
+  }
+  const given = (request.capacity ?? {}) as Amounts;
+  const defaults = defaultsOf(known);
+  for (const name of Object.keys(given)) {
+    if (!defaults.names.includes(name)) {
+      problems.push({ path: `capacity.${name}`, message: `is not a resource of a chassis of type ${known}` });
+    }
+  }
+  if (known === "xcpng" && request.capacity === undefined) {
+    problems.push({ path: "capacity", message: "of a pool must be given: it is read from its hosts" });
+  }
+  if (problems.length > 0) return { problems };
+  return {
+    registration: {
+      chassisType: known,
+      capacity: sorted({ ...defaults.capacity, ...given }),
+      overheadPermille: request.overheadPermille,
+      maxVms: request.maxVms ?? defaults.maxVms,
+      labels: request.labels,
+      agentId: request.agentId,
+    },
+  };
+}
+
+/** VMs a pool takes unless told otherwise: what one XCP-ng host supports. */
+const POOL_MAX_VMS = 1_000;
+
+function defaultsOf(type: ChassisType): { names: readonly string[]; capacity: Amounts; maxVms: number } {
+  if (type === "xcpng") return { names: POOL_RESOURCES, capacity: {}, maxVms: POOL_MAX_VMS };
+  const { capacity, maxVms } = CHASSIS_DEFAULTS[type];
+  return { names: Object.keys(capacity), capacity, maxVms };
+}
+
+function sorted(amounts: Amounts): Amounts {
+  return Object.fromEntries(Object.entries(amounts).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+export function decideRegister(state: ChassisState, registration: Registration): ChassisDecision {
+  if (!state.registered) {
+    return accept<ChassisEvent>({ type: "bioxen.chassis.registered.v1", data: registration });
+  }
+  if (state.chassisType !== registration.chassisType) {
+    const message = `it is registered as ${state.chassisType}; remove it before it becomes ${registration.chassisType}`;
+    return refuse("CONFLICT", message);
+  }
+  const { chassisType, capacity, overheadPermille, maxVms, labels, agentId } = state;
+  const present = { chassisType, capacity, overheadPermille, maxVms, labels, agentId };
+  if (canonical(present) === canonical(registration)) return UNCHANGED;
+  return accept<ChassisEvent>({ type: "bioxen.chassis.reconfigured.v1", data: registration });
+}
+
+function canonical(registration: Registration): string {
+  return JSON.stringify({
+    ...registration,
+    capacity: sorted(registration.capacity),
+    labels: Object.entries(registration.labels).sort(),
+  });
+}
+
+export function decideCordon(chassisId: string, state: ChassisState): ChassisDecision {
+  if (!state.registered) return notFound(chassisId);
+  return state.cordoned ? UNCHANGED : accept<ChassisEvent>({ type: "bioxen.chassis.cordoned.v1", data: {} });
+}
+
+export function decideUncordon(chassisId: string, state: ChassisState): ChassisDecision {
+  if (!state.registered) return notFound(chassisId);
+  return state.cordoned
+    ? accept<ChassisEvent>({ type: "bioxen.chassis.uncordoned.v1", data: {} })
+    : UNCHANGED;
+}
+
+export function decideRemove(
+  chassisId: string,
+  state: ChassisState,
+  held: readonly string[],
+): ChassisDecision {
+  if (!state.registered) return notFound(chassisId);
+  if (held.length > 0) {
+    const message = `${chassisId} still holds ${held.length} VMs: cordon it and stop them first`;
+    return refuse("CONFLICT", message, { details: { vmIds: held.slice(0, 100) } });
+  }
+  return accept<ChassisEvent>({ type: "bioxen.chassis.removed.v1", data: {} });
+}
+
+export function notFound(chassisId: string) {
+  return refuse("CHASSIS_NOT_FOUND", `there is no chassis ${chassisId}`);
+}

@@ -1,0 +1,257 @@
+/**
+ * The commands on VMs: what must be looked up before deciding, and what must be asked of others before appending.
+ */
+import {
+  agentExec,
+  type Chassis,
+  type ChassisState,
+  ENDPOINTS,
+  emptyRoom,
+  fullDemand,
+  type Handled,
+  isErrorCode,
+  type Ledger,
+  mismatchOf,
+  type ParsedRequestOf,
+  type PlacementRefusal,
+  type Problem,
+  type ResultOf,
+  refuse,
+  requestedAmounts,
+  roomFor,
+  type Vm,
+  type VmState,
+  viewOfVm,
+} from "@bioxen/contracts";
+import {
+  type Aggregates,
+  type Amounts,
+  type Caller,
+  type Causation,
+  type Clock,
+  type Executed,
+  type ReadModel,
+  type Rejection,
+  type ReplyError,
+  reject,
+} from "@bioxen/kernel";
+import {
+  admit,
+  decideCreate,
+  decideDefer,
+  decideDestroy,
+  decidePause,
+  decideResize,
+  decideResume,
+  decideStart,
+  decideStop,
+  type VmDecision,
+} from "../domain/vm.ts";
+import { decideReport } from "../domain/vm-world.ts";
+import { seedOf, vmIdOf } from "./derived-ids.ts";
+
+/** The allocator's answer to a resize, ms: one append and its queue. */
+const RESIZE_TIMEOUT_MS = 5_000;
+/** What an exec may take beside the guest's own time, ms: two hops and the guest's turn among others. */
+const EXEC_MARGIN_MS = 5_000;
+
+export interface CommandPorts {
+  readonly vms: Aggregates<VmState>;
+  readonly ledgers: ReadModel<Ledger>;
+  readonly chassis: ReadModel<ChassisState>;
+  readonly caller: Caller;
+  readonly clock: Clock;
+}
+
+type VmChanged = ResultOf<"vmCreate">;
+
+export class VmCommands {
+  readonly #ports: CommandPorts;
+
+  constructor(ports: CommandPorts) {
+    this.#ports = ports;
+  }
+
+  async create(request: ParsedRequestOf<"vmCreate">, causation: Causation): Promise<Handled<VmChanged>> {
+    const { biologicalType, vmType } = request;
+    const full = fullDemand(biologicalType, vmType);
+    const problems = [...foreignResources(request.resources, full), ...parameterSetProblems(request)];
+    if (problems.length > 0) return badRequest(problems);
+    const vmId = request.vmId ?? vmIdOf(causation.causeId);
+    const executed = await this.#ports.vms.execute(vmId, causation, (state) =>
+      decideCreate(vmId, state, {
+        biologicalType,
+        vmType,
+        request: requestedAmounts(request.resources, full, full),
+        priority: request.priority,
+        seed: request.seed ?? seedOf(causation.causeId),
+        program: request.program ?? null,
+        environment: recorded(request.environment),
+        placement: recorded(request.placement),
+        restartPolicy: request.restartPolicy,
+        labels: request.labels,
+        config: request.config,
+        parent: null,
+      }),
+    );
+    return this.#changed(vmId, executed);
+  }
+
+  start = (request: { vmId: string }, causation: Causation) =>
+    this.#decide(request.vmId, causation, (state) =>
+      decideStart(request.vmId, state, (vm) => this.#infeasible(vm)),
+    );
+  pause = (request: { vmId: string }, causation: Causation) =>
+    this.#decide(request.vmId, causation, (state) => decidePause(request.vmId, state));
+  resume = (request: { vmId: string }, causation: Causation) =>
+    this.#decide(request.vmId, causation, (state) => decideResume(request.vmId, state));
+  stop = (request: { vmId: string }, causation: Causation) =>
+    this.#decide(request.vmId, causation, (state) => decideStop(request.vmId, state));
+  destroy = (request: { vmId: string }, causation: Causation) =>
+    this.#decide(request.vmId, causation, (state) => decideDestroy(request.vmId, state));
+
+  /**
+   * Where the VM holds a place the ledger decides first; should this process die between the two appends,
+   * the VM adopts the ledger's amounts (`vm-process.ts`).
+   */
+  async resize(
+    { vmId, resources }: ParsedRequestOf<"vmResize">,
+    causation: Causation,
+  ): Promise<Handled<VmChanged>> {
+    const before = this.#ports.vms.get(vmId).state;
+    const admitted = admit(vmId, before, "resize");
+    if ("answer" in admitted) return this.#decide(vmId, causation, () => admitted.answer);
+    const { vm } = admitted;
+    const full = fullDemand(vm.biologicalType, vm.vmType);
+    const problems = foreignResources(resources, full);
+    if (problems.length > 0) return badRequest(problems);
+    const request = requestedAmounts(resources, full, vm.request);
+    if (vm.fence === null || vm.chassisId === null) {
+      return this.#decide(vmId, causation, (state) => decideResize(vmId, state, request, null));
+    }
+    const granted = { fence: vm.fence, amounts: request };
+    const reply = await this.#ports.caller.call(
+      ENDPOINTS.ledgerResize.subject,
+      { chassisId: vm.chassisId, vmId, ...granted },
+      { timeoutMs: RESIZE_TIMEOUT_MS, causation },
+    );
+    if (!reply.ok) return passedOn(reply.error);
+    return this.#decide(vmId, causation, (state) => decideResize(vmId, state, request, granted));
+  }
+
+  async exec(
+    { vmId, source, timeoutMs }: ParsedRequestOf<"vmExec">,
+    causation: Causation,
+  ): Promise<Handled<ResultOf<"vmExec">>> {
+    const admitted = admit(vmId, this.#ports.vms.get(vmId).state, "exec");
+    if ("answer" in admitted) {
+      if (!admitted.answer.ok) return { ok: false, rejection: admitted.answer.rejection };
+      return refuse("INTERNAL", "exec is nothing that can be there already");
+    }
+    const { chassisId, fence } = admitted.vm;
+    const chassis = chassisId === null ? undefined : this.#ports.chassis.get(chassisId);
+    if (chassis === undefined || !chassis.registered || fence === null) {
+      return refuse("UNAVAILABLE", `the chassis of ${vmId} is not registered`, { retryable: true });
+    }
+    const reply = await this.#ports.caller.call(
+      agentExec(chassis.agentId).subject,
+      { vmId, fence, source, timeoutMs },
+      { timeoutMs: timeoutMs + EXEC_MARGIN_MS, causation },
+    );
+    if (!reply.ok) return passedOn(reply.error);
+    const { result, stdout, instructions } = reply as ResultOf<"vmExec"> & { ok: true };
+    return { ok: true, result: { result, stdout, instructions } };
+  }
+
+  async defer(
+    { deferrals }: ParsedRequestOf<"vmDefer">,
+    causation: Causation,
+  ): Promise<Handled<Record<string, never>>> {
+    for (const { vmId, reasons } of deferrals) {
+      await this.#ports.vms.execute(vmId, causation, (state) => decideDefer(state, reasons));
+    }
+    return { ok: true, result: {} };
+  }
+
+  async report(
+    { vmId, ...report }: ParsedRequestOf<"vmReport">,
+    causation: Causation,
+  ): Promise<Handled<{ changed: boolean }>> {
+    const executed = await this.#ports.vms.execute(vmId, causation, (state) => {
+      const held =
+        state.exists && state.chassisId !== null ? this.#ports.ledgers.get(state.chassisId) : undefined;
+      return decideReport(state, report, held?.entries[vmId], this.#ports.clock.nowMs());
+    });
+    if (!executed.ok) return { ok: false, rejection: executed.rejection };
+    return { ok: true, result: { changed: executed.changed } };
+  }
+
+  async #decide(
+    vmId: string,
+    causation: Causation,
+    decide: (state: VmState) => VmDecision,
+  ): Promise<Handled<VmChanged>> {
+    return this.#changed(vmId, await this.#ports.vms.execute(vmId, causation, decide));
+  }
+
+  #changed(vmId: string, executed: Executed<VmState>): Handled<VmChanged> {
+    if (!executed.ok) return { ok: false, rejection: executed.rejection };
+    const { state } = executed.held;
+    if (!state.exists) return refuse("VM_NOT_FOUND", `there is no VM ${vmId}`);
+    return { ok: true, result: { changed: executed.changed, vm: viewOfVm(vmId, state) } };
+  }
+
+  /** Why every registered chassis could never hold it; undefined when one could, or none is registered. */
+  #infeasible(vm: Vm): readonly PlacementRefusal[] | undefined {
+    const registered = [...this.#ports.chassis.entries()].filter(
+      (entry): entry is [string, Chassis] => entry[1].registered,
+    );
+    const wanted = vm.placement["chassisId"];
+    if (registered.length === 0) return undefined;
+    if (typeof wanted === "string" && !registered.some(([chassisId]) => chassisId === wanted))
+      return undefined;
+    const reasons: PlacementRefusal[] = [];
+    for (const [chassisId, chassis] of registered) {
+      const misfit = mismatchOf(vm, chassisId, chassis) ?? roomFor(vm.request, emptyRoom(chassis));
+      if (misfit === undefined) return undefined;
+      reasons.push({ chassisId, ...misfit });
+    }
+    return reasons;
+  }
+}
+
+function foreignResources(resources: object, full: Amounts): Problem[] {
+  const foreign = Object.keys(resources).filter((name) => !(name in full));
+  return foreign.map((name) => ({
+    path: `resources.${name}`,
+    message: "is not a resource of this type of VM",
+  }));
+}
+
+/** The published, unscaled parameters exist for E. coli only. */
+function parameterSetProblems({ biologicalType, config }: ParsedRequestOf<"vmCreate">): Problem[] {
+  const wanted = config["parameterSet"];
+  if (wanted === undefined || wanted === "default") return [];
+  if (wanted === "weisse-2015" && biologicalType === "ecoli") return [];
+  return [{ path: "config.parameterSet", message: 'must be "default", or "weisse-2015" for ecoli' }];
+}
+
+function badRequest(problems: readonly Problem[]): {
+  readonly ok: false;
+  readonly rejection: Rejection;
+} {
+  const message = problems.map((p) => `${p.path} ${p.message}`).join("; ");
+  return refuse("BAD_REQUEST", message, { details: { problems } });
+}
+
+/** Another service's refusal, as it stands. */
+function passedOn(error: ReplyError): { readonly ok: false; readonly rejection: Rejection } {
+  const { code, message, retryable, details } = error;
+  const known = isErrorCode(code) ? code : "INTERNAL";
+  return reject(known, message, details === undefined ? { retryable } : { retryable, details });
+}
+
+/** As JSON records it: without what is undefined. */
+function recorded<T>(value: object): Record<string, T> {
+  return JSON.parse(JSON.stringify(value)) as Record<string, T>;
+}

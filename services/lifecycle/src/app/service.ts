@@ -1,0 +1,92 @@
+/**
+ * The lifecycle service on its ports: owns every VM's stream, answers commands and queries, drives the processes.
+ */
+import {
+  type ChassisState,
+  chassisFold,
+  ENDPOINTS,
+  type Ledger,
+  type LedgerEvent,
+  ledgerFold,
+  serve,
+  type VmState,
+  vmFold,
+} from "@bioxen/contracts";
+import {
+  Aggregates,
+  type EventFeed,
+  messageOf,
+  ReadModel,
+  Reconciler,
+  type ServicePorts,
+  type StoredEvent,
+} from "@bioxen/kernel";
+import { VmCommands } from "./commands.ts";
+import { VmQueries } from "./queries.ts";
+import { VmProcess } from "./vm-process.ts";
+
+export function createLifecycle(ports: ServicePorts) {
+  const { log, clock, ids, bus, timers, logger } = ports;
+  const vms = new Aggregates<VmState>({
+    kind: "vm",
+    fold: vmFold,
+    log,
+    clock,
+    ids,
+    source: "/bioxen/lifecycle",
+  });
+  const ledgers = new ReadModel<Ledger>("ledger", ledgerFold);
+  const chassis = new ReadModel<ChassisState>("chassis", chassisFold);
+  const commands = new VmCommands({ vms, ledgers, chassis, caller: bus, clock });
+  const queries = new VmQueries(vms, log);
+  const process = new VmProcess(vms, ledgers, clock);
+  const reconciler = new Reconciler({
+    clock,
+    timers,
+    step: (vmId) => process.step(vmId),
+    onError: (vmId, thrown) => logger.warn({ vmId, err: thrown }, `a step failed: ${messageOf(thrown)}`),
+  });
+  return {
+    sinks: [vms, ledgers, chassis],
+    endpoints: [
+      serve(ENDPOINTS.vmCreate, (request, causation) => commands.create(request, causation)),
+      serve(ENDPOINTS.vmStart, commands.start),
+      serve(ENDPOINTS.vmPause, commands.pause),
+      serve(ENDPOINTS.vmResume, commands.resume),
+      serve(ENDPOINTS.vmStop, commands.stop),
+      serve(ENDPOINTS.vmDestroy, commands.destroy),
+      serve(ENDPOINTS.vmResize, (request, causation) => commands.resize(request, causation)),
+      serve(ENDPOINTS.vmExec, (request, causation) => commands.exec(request, causation)),
+      serve(ENDPOINTS.vmDefer, (request, causation) => commands.defer(request, causation)),
+      serve(ENDPOINTS.vmReport, (request, causation) => commands.report(request, causation)),
+      serve(ENDPOINTS.vmGet, (request) => queries.get(request)),
+      serve(ENDPOINTS.vmList, (request) => queries.list(request)),
+      serve(ENDPOINTS.vmHistory, (request) => queries.history(request)),
+    ],
+    begin(feed: EventFeed) {
+      feed.onEvent((event) => {
+        for (const vmId of concernedVms(event)) reconciler.wake(vmId);
+      });
+      for (const [vmId] of vms.entries()) reconciler.wake(vmId);
+    },
+    end: () => reconciler.stop(),
+  };
+}
+
+/** The VMs an event may have given something to do. */
+function concernedVms({ envelope }: StoredEvent): readonly string[] {
+  if (envelope.subject.startsWith("vm/")) return [envelope.subject.slice("vm/".length)];
+  if (!envelope.subject.startsWith("ledger/")) return [];
+  const event = envelope as unknown as LedgerEvent;
+  switch (event.type) {
+    case "bioxen.ledger.reserved.v1":
+      return event.data.reservations.map((r) => r.vmId);
+    case "bioxen.ledger.released.v1":
+    case "bioxen.ledger.expired.v1":
+      return event.data.entries.map((e) => e.vmId);
+    case "bioxen.ledger.resized.v1":
+      return [event.data.vmId];
+    default:
+      return [];
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * Drives each VM along without being asked: takes the place a ledger holds for it, notices a lost one, ends what a stop
+ * or destroy began, and starts again what its restart policy wants.
+ *
+ * Level-triggered: each look compares the VM with the ledgers and does one thing, until nothing is due.
+ */
+import type { Ledger, VmState } from "@bioxen/contracts";
+import {
+  type Aggregates,
+  type Causation,
+  type Clock,
+  causedBy,
+  invariant,
+  type ReadModel,
+} from "@bioxen/kernel";
+import type { VmDecision } from "../domain/vm.ts";
+import {
+  decideEndings,
+  decideFollowLedger,
+  decidePlace,
+  decideRestart,
+  type HeldPlace,
+  isForWaiting,
+  restartDueAtMs,
+} from "../domain/vm-world.ts";
+
+/** Decisions one look may make before others get their turn; the longest legal chain is three. */
+const MAX_STEPS_PER_LOOK = 8;
+
+export class VmProcess {
+  readonly #vms: Aggregates<VmState>;
+  readonly #ledgers: ReadModel<Ledger>;
+  readonly #clock: Clock;
+
+  constructor(vms: Aggregates<VmState>, ledgers: ReadModel<Ledger>, clock: Clock) {
+    this.#vms = vms;
+    this.#ledgers = ledgers;
+    this.#clock = clock;
+  }
+
+  /** Looks at one VM; says when to look again even if nothing happens. */
+  async step(vmId: string): Promise<{ readonly dueAtMs: number } | undefined> {
+    for (let i = 0; i < MAX_STEPS_PER_LOOK; i += 1) {
+      const { last } = this.#vms.get(vmId);
+      if (last === undefined) return undefined;
+      const executed = await this.#vms.execute(vmId, this.#causation(vmId), (state) =>
+        this.#decide(vmId, state),
+      );
+      invariant(executed.ok, "a process decides nothing that is refused", { vmId });
+      if (!executed.changed) break;
+    }
+    const dueAtMs = restartDueAtMs(this.#vms.get(vmId).state);
+    return dueAtMs === undefined ? undefined : { dueAtMs };
+  }
+
+  #decide(vmId: string, state: VmState): VmDecision {
+    const ending = decideEndings(state);
+    if (!ending.ok || ending.event !== null) return ending;
+    if (!state.exists) return ending;
+    if (state.fence !== null && state.chassisId !== null) {
+      return decideFollowLedger(state, this.#ledgers.get(state.chassisId).entries[vmId] ?? null);
+    }
+    const place = this.#placeFor(vmId, state);
+    return place === undefined ? decideRestart(state, this.#clock.nowMs()) : decidePlace(state, place);
+  }
+
+  #placeFor(vmId: string, state: VmState): HeldPlace | undefined {
+    for (const [chassisId, ledger] of this.#ledgers.entries()) {
+      const entry = ledger.entries[vmId];
+      if (entry !== undefined && isForWaiting(state, entry)) return { chassisId, entry };
+    }
+    return undefined;
+  }
+
+  /** In the VM's own chain; the direct cause is the reservation when there is a new one, else its last event. */
+  #causation(vmId: string): Causation {
+    const { state, last } = this.#vms.get(vmId);
+    invariant(last !== undefined, "a VM that is looked at has an event", { vmId });
+    const own = causedBy(last);
+    const place = this.#placeFor(vmId, state);
+    return place === undefined ? own : { ...own, causeId: place.entry.reservedBy };
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * What the world does to a VM: its place in the ledgers, and its guest as the agent reports it.
+ */
+import type { LedgerEntry, VmEvent, VmState } from "@bioxen/contracts";
+import { accept, equalAmounts, UNCHANGED } from "@bioxen/kernel";
+import type { VmDecision } from "./vm.ts";
+
+/** A VM's reservation and the chassis it is on. */
+export interface HeldPlace {
+  readonly chassisId: string;
+  readonly entry: LedgerEntry;
+}
+
+/** True when `entry` is a reservation this VM waits for: of this life, newer than any it had. */
+export function isForWaiting(state: VmState, entry: LedgerEntry): boolean {
+  return (
+    state.exists &&
+    state.state === "pending" &&
+    entry.incarnation === state.incarnation &&
+    entry.fence > state.lastFence
+  );
+}
+
+export function decidePlace(state: VmState, place: HeldPlace): VmDecision {
+  if (!isForWaiting(state, place.entry)) return UNCHANGED;
+  const { fence, amounts } = place.entry;
+  return accept<VmEvent>({
+    type: "bioxen.vm.placed.v1",
+    data: { chassisId: place.chassisId, fence, allocation: amounts },
+  });
+}
+
+/** The VM's place as the ledger has it now; null: its reservation is gone. Adopts what the ledger says. */
+export function decideFollowLedger(state: VmState, entry: LedgerEntry | null): VmDecision {
+  if (!state.exists || state.fence === null || state.state === "stopping") return UNCHANGED;
+  if (entry === null || entry.fence !== state.fence) {
+    const data = { fence: state.fence, reason: "its reservation ended" };
+    return accept<VmEvent>({ type: "bioxen.vm.displaced.v1", data });
+  }
+  if (equalAmounts(entry.amounts, state.allocation ?? {})) return UNCHANGED;
+  return accept<VmEvent>({
+    type: "bioxen.vm.resized.v1",
+    data: { request: state.request, allocation: entry.amounts },
+  });
+}
+
+/** What an agent saw its guest do. */
+export interface GuestReport {
+  readonly fence: number;
+  readonly observed: "started" | "restarted" | "stopped" | "failed";
+  readonly reason: string;
+  readonly code: string;
+}
+
+/**
+ * `held`: the ledger's entry as known here. A start is confirmed only while its reservation is good, which the
+ * allocator keeps a little longer than it says: a VM never runs without an allocation.
+ */
+export function decideReport(
+  state: VmState,
+  report: GuestReport,
+  held: LedgerEntry | undefined,
+  nowMs: number,
+): VmDecision {
+  if (!state.exists || state.fence !== report.fence) return UNCHANGED;
+  const { fence, reason, code } = report;
+  switch (report.observed) {
+    case "started":
+      if (state.state !== "starting" || !isGood(held, fence, nowMs)) return UNCHANGED;
+      return accept<VmEvent>({ type: "bioxen.vm.started.v1", data: { fence } });
+    case "restarted":
+      if (state.state !== "running" && state.state !== "paused") return UNCHANGED;
+      return accept<VmEvent>({ type: "bioxen.vm.guest-restarted.v1", data: { fence, reason } });
+    case "stopped":
+      if (state.state !== "stopping") return UNCHANGED;
+      return accept<VmEvent>({ type: "bioxen.vm.stopped.v1", data: { reason } });
+    case "failed":
+      if (state.state === "stopping")
+        return accept<VmEvent>({ type: "bioxen.vm.stopped.v1", data: { reason } });
+      return accept<VmEvent>({ type: "bioxen.vm.failed.v1", data: { reason, code } });
+  }
+}
+
+function isGood(entry: LedgerEntry | undefined, fence: number, nowMs: number): boolean {
+  return entry?.fence === fence && (entry.expiresAtMs === null || nowMs < entry.expiresAtMs);
+}
+
+/** A stop that has no guest to wait for, and a destroy whose guest has stopped. */
+export function decideEndings(state: VmState): VmDecision {
+  if (!state.exists) return UNCHANGED;
+  if (state.state === "stopping" && state.chassisId === null) {
+    return accept<VmEvent>({ type: "bioxen.vm.stopped.v1", data: { reason: "it had no guest" } });
+  }
+  if (state.state === "stopped" && state.destroyRequested) {
+    return accept<VmEvent>({ type: "bioxen.vm.destroyed.v1", data: { reason: "by command" } });
+  }
+  return UNCHANGED;
+}
+
+/** Longest wait between two automatic starts, ms. */
+export const LONGEST_RESTART_BACKOFF_MS = 600_000;
+
+/** When its restart policy starts a failed VM again; undefined: never. The wait doubles with each attempt. */
+export function restartDueAtMs(state: VmState): number | undefined {
+  if (!state.exists || state.state !== "error") return undefined;
+  const { mode, maxAttempts, backoffMs } = state.restartPolicy;
+  if (mode === "never" || state.automaticStarts >= maxAttempts) return undefined;
+  const waitMs = Math.min(LONGEST_RESTART_BACKOFF_MS, backoffMs * 2 ** Math.min(state.automaticStarts, 20));
+  return state.updatedAtMs + waitMs;
+}
+
+export function decideRestart(state: VmState, nowMs: number): VmDecision {
+  const dueAtMs = restartDueAtMs(state);
+  if (dueAtMs === undefined || dueAtMs > nowMs) return UNCHANGED;
+  return accept<VmEvent>({ type: "bioxen.vm.start-requested.v1", data: { automatic: true } });
+}

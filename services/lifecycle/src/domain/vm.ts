@@ -1,0 +1,138 @@
+/**
+ * What may happen to one VM.
+ *
+ * Commands of users move it along the contract's table (§3); the rest is what the world reports: a reservation made for it,
+ * a place lost, a guest that started, stopped or failed. Those carry the fence of the reservation they speak of, and one
+ * that speaks of another reservation than the present one changes nothing.
+ */
+import { type PlacementRefusal, refuse, type Vm, type VmEvent, type VmState } from "@bioxen/contracts";
+import { type Amounts, accept, type Decision, equalAmounts, reject, UNCHANGED } from "@bioxen/kernel";
+
+export type VmDecision = Decision<VmEvent>;
+
+/** What a user may ask of a VM. */
+export type VmVerb = "create" | "start" | "pause" | "resume" | "stop" | "destroy" | "resize" | "exec";
+
+const ALLOWED: Readonly<Record<Vm["state"], readonly VmVerb[]>> = {
+  created: ["start", "resize", "destroy"],
+  pending: ["stop", "destroy"],
+  starting: ["stop", "destroy"],
+  running: ["pause", "stop", "resize", "exec", "destroy"],
+  paused: ["resume", "stop", "resize", "destroy"],
+  stopping: ["destroy"],
+  stopped: ["start", "resize", "destroy"],
+  error: ["start", "resize", "destroy"],
+  destroyed: ["create"],
+};
+
+/** States in which a command finds the VM where it leads. */
+const THERE: Readonly<Partial<Record<VmVerb, readonly Vm["state"][]>>> = {
+  start: ["pending", "starting", "running"],
+  pause: ["paused"],
+  resume: ["running"],
+  stop: ["stopping", "stopped"],
+  destroy: ["destroyed"],
+};
+
+/** The VM when `verb` is allowed now, else what to answer instead. */
+export function admit(
+  vmId: string,
+  state: VmState,
+  verb: Exclude<VmVerb, "create">,
+): { readonly vm: Vm } | { readonly answer: VmDecision } {
+  if (!state.exists) return { answer: refuse("VM_NOT_FOUND", `there is no VM ${vmId}`) };
+  if (THERE[verb]?.includes(state.state)) return { answer: UNCHANGED };
+  const allowed = ALLOWED[state.state];
+  if (allowed.includes(verb)) return { vm: state };
+  const message = `a VM that is ${state.state} cannot ${verb}; allowed: ${allowed.join(", ")}`;
+  const details = { state: state.state, command: verb, allowed };
+  return { answer: refuse("INVALID_TRANSITION", message, { details }) };
+}
+
+export type NewVm = Omit<Extract<VmEvent, { type: "bioxen.vm.created.v1" }>["data"], "incarnation">;
+
+export function decideCreate(vmId: string, state: VmState, vm: NewVm): VmDecision {
+  if (state.exists && state.state !== "destroyed") {
+    return refuse("VM_ALREADY_EXISTS", `VM ${vmId} exists and is ${state.state}`);
+  }
+  const incarnation = state.exists ? state.incarnation + 1 : 1;
+  return accept<VmEvent>({ type: "bioxen.vm.created.v1", data: { incarnation, ...vm } });
+}
+
+/** `infeasible` says, of this VM, why no registered chassis could ever hold it. */
+export function decideStart(
+  vmId: string,
+  state: VmState,
+  infeasible: (vm: Vm) => readonly PlacementRefusal[] | undefined,
+): VmDecision {
+  const admitted = admit(vmId, state, "start");
+  if ("answer" in admitted) return admitted.answer;
+  const reasons = infeasible(admitted.vm);
+  if (reasons !== undefined) {
+    const all = reasons.map((r) => `${r.chassisId}: ${r.message}`).join("; ");
+    const message = `${vmId} fits no chassis even when it is empty: ${all}`;
+    return reject("INFEASIBLE", message, { details: { request: admitted.vm.request, reasons } });
+  }
+  return accept<VmEvent>({ type: "bioxen.vm.start-requested.v1", data: { automatic: false } });
+}
+
+export function decidePause(vmId: string, state: VmState): VmDecision {
+  const admitted = admit(vmId, state, "pause");
+  return "answer" in admitted ? admitted.answer : accept<VmEvent>({ type: "bioxen.vm.paused.v1", data: {} });
+}
+
+export function decideResume(vmId: string, state: VmState): VmDecision {
+  const admitted = admit(vmId, state, "resume");
+  return "answer" in admitted ? admitted.answer : accept<VmEvent>({ type: "bioxen.vm.resumed.v1", data: {} });
+}
+
+export function decideStop(vmId: string, state: VmState): VmDecision {
+  const admitted = admit(vmId, state, "stop");
+  if ("answer" in admitted) return admitted.answer;
+  return accept<VmEvent>({ type: "bioxen.vm.stop-requested.v1", data: { destroy: false } });
+}
+
+/** A VM with a guest is stopped first; `vm-process.ts` ends what this begins. */
+export function decideDestroy(vmId: string, state: VmState): VmDecision {
+  const admitted = admit(vmId, state, "destroy");
+  if ("answer" in admitted) return admitted.answer;
+  const { vm } = admitted;
+  if (vm.chassisId === null && vm.state !== "stopping") {
+    return accept<VmEvent>({ type: "bioxen.vm.destroyed.v1", data: { reason: "by command" } });
+  }
+  if (vm.destroyRequested) return UNCHANGED;
+  return accept<VmEvent>({ type: "bioxen.vm.stop-requested.v1", data: { destroy: true } });
+}
+
+/** `granted`: the ledger has made room already; null where there is no reservation to change. */
+export function decideResize(
+  vmId: string,
+  state: VmState,
+  request: Amounts,
+  granted: { readonly fence: number; readonly amounts: Amounts } | null,
+): VmDecision {
+  const admitted = admit(vmId, state, "resize");
+  if ("answer" in admitted) return admitted.answer;
+  const { vm } = admitted;
+  if ((granted?.fence ?? null) !== vm.fence) {
+    return refuse("CONFLICT", `${vmId} changed its place meanwhile, try again`, { retryable: true });
+  }
+  const allocation = granted?.amounts ?? null;
+  const sameAllocation = allocation === null || equalAmounts(allocation, vm.allocation ?? {});
+  if (sameAllocation && equalAmounts(request, vm.request)) return UNCHANGED;
+  return accept<VmEvent>({ type: "bioxen.vm.resized.v1", data: { request, allocation } });
+}
+
+/** The scheduler found no place. Recorded only when the reasons changed in kind, not with every number. */
+export function decideDefer(state: VmState, reasons: readonly PlacementRefusal[]): VmDecision {
+  if (!state.exists || state.state !== "pending") return UNCHANGED;
+  if (kindsOf(state.refusals) === kindsOf(reasons)) return UNCHANGED;
+  return accept<VmEvent>({ type: "bioxen.vm.deferred.v1", data: { reasons: [...reasons] } });
+}
+
+function kindsOf(refusals: readonly PlacementRefusal[]): string {
+  return refusals
+    .map((r) => `${r.chassisId} ${r.code} ${r.resource ?? ""}`)
+    .sort()
+    .join("\n");
+}
