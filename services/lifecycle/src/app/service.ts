@@ -37,13 +37,20 @@ export function createLifecycle(ports: ServicePorts) {
   });
   const ledgers = new ReadModel<Ledger>("ledger", ledgerFold);
   const chassis = new ReadModel<ChassisState>("chassis", chassisFold);
-  const commands = new VmCommands({ vms, ledgers, chassis, caller: bus, clock });
+  const commands: VmCommands = new VmCommands({
+    vms,
+    ledgers,
+    chassis,
+    caller: bus,
+    clock,
+    wake: (vmId) => reconciler.wake(vmId),
+  });
   const queries = new VmQueries(vms, log);
   const process = new VmProcess(vms, ledgers, clock);
-  const reconciler = new Reconciler({
+  const reconciler: Reconciler = new Reconciler({
     clock,
     timers,
-    step: (vmId) => process.step(vmId),
+    step: async (vmId) => (commands.resizing.has(vmId) ? undefined : process.step(vmId)),
     onError: (vmId, thrown) => logger.warn({ vmId, err: thrown }, `a step failed: ${messageOf(thrown)}`),
   });
   return {

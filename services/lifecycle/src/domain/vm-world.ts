@@ -40,7 +40,7 @@ export function decideFollowLedger(state: VmState, entry: LedgerEntry | null): V
   if (equalAmounts(entry.amounts, state.allocation ?? {})) return UNCHANGED;
   return accept<VmEvent>({
     type: "bioxen.vm.resized.v1",
-    data: { request: state.request, allocation: entry.amounts },
+    data: { request: entry.amounts, allocation: entry.amounts },
   });
 }
 
