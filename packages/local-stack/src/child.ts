@@ -1,0 +1,143 @@
+/**
+ * One supervised process: started, watched, started again when it dies, ended when asked.
+ *
+ * The wait before a restart doubles while it keeps dying and starts small again once it lived for a while. Exit code 78
+ * (wrong configuration) is not restarted: it would end the same way.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+
+const FIRST_WAIT_MS = 100;
+const LONGEST_WAIT_MS = 5_000;
+/** A process that lived this long, ms, is well. */
+const WELL_AFTER_MS = 10_000;
+/** From the polite signal to SIGKILL, ms. */
+const STOP_DEADLINE_MS = 6_000;
+const EXIT_MISCONFIGURED = 78;
+/** Bytes of the log shown when it does not get ready. */
+const TAIL_BYTES = 1_500;
+
+export interface ChildSpec {
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  readonly logFile: string;
+  /** It says `{kind: "ready"}` over its channel; without a channel it is ready once it runs. */
+  readonly speaksReady: boolean;
+}
+
+export type ChildState = "starting" | "ready" | "waiting" | "failed" | "ended";
+
+export class SupervisedChild {
+  readonly spec: ChildSpec;
+  readonly #onChange: (child: SupervisedChild) => void;
+  #process: ChildProcess | undefined;
+  #state: ChildState = "starting";
+  #restarts = 0;
+  #waitMs = FIRST_WAIT_MS;
+  #timer: NodeJS.Timeout | undefined;
+  #ending = false;
+  #readyListeners: (() => void)[] = [];
+  #closed: Promise<void> = Promise.resolve();
+
+  constructor(spec: ChildSpec, onChange: (child: SupervisedChild) => void = () => undefined) {
+    this.spec = spec;
+    this.#onChange = onChange;
+  }
+
+  get state(): ChildState {
+    return this.#state;
+  }
+
+  get pid(): number | null {
+    return this.#process?.pid ?? null;
+  }
+
+  get restarts(): number {
+    return this.#restarts;
+  }
+
+  start(): void {
+    const log = openSync(this.spec.logFile, "a");
+    const child = spawn(this.spec.command, [...this.spec.args], {
+      env: this.spec.env,
+      stdio: this.spec.speaksReady ? ["ignore", log, log, "ipc"] : ["ignore", log, log],
+      // Its own group: a Ctrl-C on the terminal reaches the stack, which ends its children in order.
+      detached: true,
+    });
+    closeSync(log);
+    const startedAtMs = Date.now();
+    this.#process = child;
+    this.#set("starting");
+    if (!this.spec.speaksReady) child.once("spawn", () => this.#ready());
+    child.on("message", (message: { kind?: unknown }) => {
+      if (message.kind === "ready") this.#ready();
+    });
+    this.#closed = new Promise((resolve) => {
+      let over = false;
+      const ended = (code: number | null) => {
+        if (over) return;
+        over = true;
+        resolve();
+        this.#process = undefined;
+        this.#ended(code, Date.now() - startedAtMs);
+      };
+      child.once("error", () => ended(null));
+      child.once("exit", (code) => ended(code));
+    });
+  }
+
+  #ready(): void {
+    this.#set("ready");
+    for (const listener of this.#readyListeners.splice(0)) listener();
+  }
+
+  #ended(code: number | null, livedMs: number): void {
+    if (this.#ending) return this.#set("ended");
+    if (code === EXIT_MISCONFIGURED) return this.#set("failed");
+    if (livedMs >= WELL_AFTER_MS) this.#waitMs = FIRST_WAIT_MS;
+    this.#set("waiting");
+    this.#timer = setTimeout(() => {
+      this.#restarts += 1;
+      this.start();
+    }, this.#waitMs);
+    this.#waitMs = Math.min(LONGEST_WAIT_MS, this.#waitMs * 2);
+  }
+
+  #set(state: ChildState): void {
+    this.#state = state;
+    this.#onChange(this);
+  }
+
+  /** True when it got ready within `deadlineMs`. */
+  whenReady(deadlineMs: number): Promise<boolean> {
+    if (this.#state === "ready") return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(false), deadlineMs);
+      this.#readyListeners.push(() => {
+        clearTimeout(timer);
+        resolve(true);
+      });
+    });
+  }
+
+  /** Ends it for good; resolves when it has gone. */
+  async stop(): Promise<void> {
+    this.#ending = true;
+    clearTimeout(this.#timer);
+    const child = this.#process;
+    if (child === undefined) return this.#set("ended");
+    child.kill("SIGTERM");
+    const killer = setTimeout(() => child.kill("SIGKILL"), STOP_DEADLINE_MS);
+    await this.#closed;
+    clearTimeout(killer);
+  }
+
+  /** The end of its log, for a person. */
+  async tail(): Promise<string> {
+    const text = await readFile(this.spec.logFile, "utf8").catch(() => "");
+    return text.slice(-TAIL_BYTES).trim();
+  }
+}

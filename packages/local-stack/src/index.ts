@@ -1,0 +1,11 @@
+export { findServerBinary, type ServerBinary } from "./server-binary.ts";
+export {
+  DEFAULT_CHASSIS,
+  DEFAULT_STACK_TIME_SCALE,
+  type LocalStack,
+  type LocalStackOptions,
+  SERVICES,
+  type ServiceStatus,
+  startLocalStack,
+} from "./stack.ts";
+export { bioxenHome, findLocalStack, isAlive, type StackRecord } from "./stack-file.ts";

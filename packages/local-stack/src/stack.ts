@@ -1,0 +1,180 @@
+/**
+ * The local stack: one nats-server, five service processes, one data directory.
+ *
+ * Whoever starts it owns it: when this process ends, politely or not, its services end too (their channel closes), and a
+ * nats-server left behind is ended by the next stack on the same data.
+ */
+import { mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { ServiceName } from "@bioxen/contracts";
+import { Fault } from "@bioxen/kernel";
+import { SupervisedChild } from "./child.ts";
+import { endOrphan, startServer } from "./server.ts";
+import { findServerBinary } from "./server-binary.ts";
+import {
+  bioxenHome,
+  lockDataDir,
+  noteServer,
+  removePointer,
+  type StackRecord,
+  unlockDataDir,
+  writePointer,
+} from "./stack-file.ts";
+
+/** All services must serve within this time, ms. */
+const READY_DEADLINE_MS = 45_000;
+/** Agents last to start and first to end: a guest is not restarted by an agent about to go. */
+export const SERVICES: readonly ServiceName[] = [
+  "lifecycle",
+  "allocator",
+  "chassis-scheduler",
+  "monitor",
+  "chassis-agent",
+];
+
+export interface LocalStackOptions {
+  /** Default: `data` in the home. Everything the stack remembers is in it. */
+  readonly dataDir?: string | undefined;
+  /** Default: a free port on the loopback interface. */
+  readonly port?: number | undefined;
+  /** `ecoli:2,yeast:1`; default `ecoli:1,yeast:1`. */
+  readonly chassis?: string | undefined;
+  /** Simulated minutes per second; default 10. */
+  readonly timeScale?: number | undefined;
+  readonly durability?: "always" | "relaxed" | undefined;
+  /** Where the pointer goes; default `BIOXEN_HOME` or the XDG data directory. */
+  readonly home?: string | undefined;
+  readonly onProgress?: ((line: string) => void) | undefined;
+  /** Entry points of the services, for tests of the supervision. */
+  readonly serviceEntry?: ((name: ServiceName) => string) | undefined;
+  readonly logLevel?: string | undefined;
+}
+
+export interface ServiceStatus {
+  readonly name: string;
+  readonly state: SupervisedChild["state"];
+  readonly pid: number | null;
+  readonly restarts: number;
+}
+
+export interface LocalStack {
+  readonly url: string;
+  readonly dataDir: string;
+  readonly durability: "always" | "relaxed";
+  readonly serverVersion: string;
+  services(): ServiceStatus[];
+  /** Ends everything; idempotent. */
+  stop(): Promise<void>;
+}
+
+export const DEFAULT_CHASSIS = "ecoli:1,yeast:1";
+export const DEFAULT_STACK_TIME_SCALE = 10;
+
+function entryOf(name: ServiceName): string {
+  return fileURLToPath(new URL(`../../../services/${name}/main.ts`, import.meta.url));
+}
+
+/**
+ * Resolves when every service serves. Throws `Fault`: CONFLICT when the data directory or port is taken, UNAVAILABLE when
+ * there is no server to run or a service does not get ready; nothing is left running then.
+ */
+export async function startLocalStack(options: LocalStackOptions = {}): Promise<LocalStack> {
+  const home = options.home ?? bioxenHome();
+  const dataDir = resolve(options.dataDir ?? join(home, "data"));
+  const durability = options.durability ?? "always";
+  const progress = options.onProgress ?? (() => undefined);
+  const binary = await findServerBinary();
+  const { leftServerPid } = await lockDataDir(dataDir);
+  const children: SupervisedChild[] = [];
+  let stopping: Promise<void> | undefined;
+  const stop = () => {
+    stopping ??= endAll(children, home, dataDir);
+    return stopping;
+  };
+  try {
+    await endOrphan(leftServerPid, dataDir);
+    const { child, url } = await startServer({
+      binary,
+      dataDir,
+      port: options.port,
+      durability,
+      onChange: (server) => void noteServer(dataDir, server.pid).catch(() => undefined),
+    });
+    children.push(child);
+    await noteServer(dataDir, child.pid);
+    progress(`nats-server ${binary.version} on ${url}, data in ${dataDir}`);
+    await startServices(options, url, dataDir, children, progress);
+    const record: StackRecord = {
+      url,
+      pid: process.pid,
+      serverPid: child.pid,
+      serverVersion: binary.version,
+      dataDir,
+      durability,
+      startedAtMs: Date.now(),
+    };
+    await writePointer(home, record);
+    const services = () => children.slice(1).map(statusOf);
+    return { url, dataDir, durability, serverVersion: binary.version, services, stop };
+  } catch (thrown) {
+    await stop();
+    throw thrown;
+  }
+}
+
+function statusOf(child: SupervisedChild): ServiceStatus {
+  return { name: child.spec.name, state: child.state, pid: child.pid, restarts: child.restarts };
+}
+
+async function startServices(
+  options: LocalStackOptions,
+  url: string,
+  dataDir: string,
+  children: SupervisedChild[],
+  progress: (line: string) => void,
+): Promise<void> {
+  await mkdir(join(dataDir, "log"), { recursive: true });
+  const started = SERVICES.map((name) => {
+    const child = new SupervisedChild(
+      {
+        name,
+        command: process.execPath,
+        args: [(options.serviceEntry ?? entryOf)(name)],
+        env: {
+          ...process.env,
+          BIOXEN_NATS_URL: url,
+          BIOXEN_LOG_LEVEL: options.logLevel ?? process.env["BIOXEN_LOG_LEVEL"] ?? "info",
+          BIOXEN_CHASSIS: options.chassis ?? DEFAULT_CHASSIS,
+          BIOXEN_TIME_SCALE: String(options.timeScale ?? DEFAULT_STACK_TIME_SCALE),
+          BIOXEN_AGENT_ID: process.env["BIOXEN_AGENT_ID"] ?? "local",
+        },
+        logFile: join(dataDir, "log", `${name}.log`),
+        speaksReady: true,
+      },
+      (changed) => {
+        if (changed.state === "waiting") progress(`${name} ended and is started again`);
+      },
+    );
+    children.push(child);
+    child.start();
+    return child;
+  });
+  await Promise.all(
+    started.map(async (child) => {
+      if (await child.whenReady(READY_DEADLINE_MS)) return progress(`${child.spec.name} serves`);
+      const message = `${child.spec.name} did not get ready; the end of its log:\n${await child.tail()}`;
+      throw new Fault("UNAVAILABLE", message, { retryable: true });
+    }),
+  );
+}
+
+async function endAll(children: readonly SupervisedChild[], home: string, dataDir: string): Promise<void> {
+  const [server, ...services] = children;
+  const agent = services.at(-1);
+  if (agent !== undefined) await agent.stop();
+  await Promise.all(services.slice(0, -1).map((child) => child.stop()));
+  await server?.stop();
+  await removePointer(home);
+  await unlockDataDir(dataDir);
+}
