@@ -95,8 +95,10 @@ export class SupervisedChild {
   }
 
   #ended(code: number | null, livedMs: number): void {
-    if (this.#ending) return this.#set("ended");
-    if (code === EXIT_MISCONFIGURED) return this.#set("failed");
+    if (this.#ending || code === EXIT_MISCONFIGURED) {
+      this.#set(this.#ending ? "ended" : "failed");
+      return;
+    }
     if (livedMs >= WELL_AFTER_MS) this.#waitMs = FIRST_WAIT_MS;
     this.#set("waiting");
     this.#timer = setTimeout(() => {
@@ -128,7 +130,10 @@ export class SupervisedChild {
     this.#ending = true;
     clearTimeout(this.#timer);
     const child = this.#process;
-    if (child === undefined) return this.#set("ended");
+    if (child === undefined) {
+      this.#set("ended");
+      return;
+    }
     child.kill("SIGTERM");
     const killer = setTimeout(() => child.kill("SIGKILL"), STOP_DEADLINE_MS);
     await this.#closed;

@@ -1,4 +1,5 @@
 export * from "./bus.ts";
+export * from "./discovery.ts";
 export * from "./event-log.ts";
 export * from "./inbox.ts";
 export * from "./streams.ts";

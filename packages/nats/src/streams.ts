@@ -58,6 +58,24 @@ export async function openEventLog(bus: Bus, replicas = 1): Promise<EventLog> {
   }
 }
 
+/** The log of a server that has one; makes and mends nothing. Throws `Fault` UNAVAILABLE when there is none. */
+export async function openExistingEventLog(bus: Bus): Promise<EventLog> {
+  try {
+    const jsm = await jetstreamManager(bus.connection);
+    if ((await presentConfig(jsm)) === undefined) throw new Error(`it has no stream ${EVENT_STREAM}`);
+    return new JetStreamEventLog(jetstream(bus.connection), jsm);
+  } catch (cause) {
+    throw new Fault("UNAVAILABLE", `no event log: ${messageOf(cause)}`, { retryable: true, cause });
+  }
+}
+
+/** Settings in which the event stream differs from its declaration; undefined when there is no stream. */
+export async function eventStreamDrift(bus: Bus): Promise<string[] | undefined> {
+  const present = await presentConfig(await jetstreamManager(bus.connection));
+  if (present === undefined) return undefined;
+  return driftOf({ ...EVENT_STREAM_CONFIG, subjects: [...EVENT_STREAM_CONFIG.subjects] }, present);
+}
+
 type Manager = Awaited<ReturnType<typeof jetstreamManager>>;
 
 async function ensureEventStream(jsm: Manager, replicas: number): Promise<void> {

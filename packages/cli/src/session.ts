@@ -1,0 +1,112 @@
+/**
+ * One command's view of a BioXen: which server, one connection, calls by name of the endpoint.
+ */
+import {
+  ENDPOINTS,
+  type EndpointName,
+  MAX_EXEC_TIMEOUT_MS,
+  type RequestOf,
+  type ResultOf,
+} from "@bioxen/contracts";
+import type { EventLog, Reply, StoredEvent } from "@bioxen/kernel";
+import { findLocalStack } from "@bioxen/local-stack";
+import { type Bus, connectBus, openExistingEventLog } from "@bioxen/nats";
+import { CommandEnd, EXIT_UNREACHABLE, refused } from "./outcome.ts";
+
+export interface GlobalOptions {
+  readonly json?: boolean;
+  readonly server?: string;
+  /** ms */
+  readonly timeout?: number;
+}
+
+/** Deadline of one request, ms, unless `--timeout` says otherwise. */
+export const DEFAULT_TIMEOUT_MS = 10_000;
+/** Longest the first connection is tried, ms: a command should not hang where nothing runs. */
+const CONNECT_TIMEOUT_MS = 3_000;
+
+export interface CallResult<Result> {
+  readonly reply: Reply;
+  readonly result: Result;
+}
+
+export class Session {
+  readonly bus: Bus;
+  readonly url: string;
+  readonly timeoutMs: number;
+
+  private constructor(bus: Bus, url: string, timeoutMs: number) {
+    this.bus = bus;
+    this.url = url;
+    this.timeoutMs = timeoutMs;
+  }
+
+  /** `--server`, else `BIOXEN_NATS_URL`, else the local stack. */
+  static async open(options: GlobalOptions): Promise<Session> {
+    const url = options.server ?? process.env["BIOXEN_NATS_URL"] ?? (await findLocalStack())?.url;
+    if (url === undefined) {
+      throw new CommandEnd(
+        EXIT_UNREACHABLE,
+        "no BioXen is reachable: start one with `bioxen up`, or name its server with --server or BIOXEN_NATS_URL",
+        { code: "UNAVAILABLE", message: "no local stack runs and no server is named", retryable: true },
+      );
+    }
+    const timeoutMs = options.timeout ?? DEFAULT_TIMEOUT_MS;
+    const bus = await connectBus({
+      servers: url,
+      name: "bioxen-cli",
+      connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, timeoutMs),
+    });
+    return new Session(bus, url, timeoutMs);
+  }
+
+  /** The reply, whatever it says. Throws `Fault` when there is none. */
+  call<N extends EndpointName>(name: N, request: RequestOf<N>): Promise<Reply> {
+    const margin = name === "vmExec" ? MAX_EXEC_TIMEOUT_MS : 0;
+    return this.bus.call(ENDPOINTS[name].subject, request, { timeoutMs: this.timeoutMs + margin });
+  }
+
+  /** What was asked for; a refusal ends the command with exit code 1. */
+  async ask<N extends EndpointName>(name: N, request: RequestOf<N>): Promise<ResultOf<N>> {
+    const reply = await this.call(name, request);
+    if (!reply.ok) throw refused(reply.error);
+    return reply as unknown as ResultOf<N>;
+  }
+
+  eventLog(): Promise<EventLog> {
+    return openExistingEventLog(this.bus);
+  }
+
+  close(): Promise<void> {
+    return this.bus.close();
+  }
+}
+
+/** Every event from `fromSeq` up to what is the end now, in order; `onUnreadable` gets the one that stops it. */
+export async function walkLog(
+  log: EventLog,
+  onEvent: (event: StoredEvent) => void,
+  options: { readonly fromSeq?: number; readonly toSeq?: number } = {},
+): Promise<unknown> {
+  const end = Math.min(await log.lastSeq(), options.toSeq ?? Number.POSITIVE_INFINITY);
+  const fromSeq = options.fromSeq ?? 1;
+  if (end < fromSeq) return undefined;
+  let stop: () => void = () => undefined;
+  const cause = await new Promise<unknown>((resolve) => {
+    log
+      .follow({
+        fromSeq,
+        onEvent: (event) => {
+          if (event.seq <= end) onEvent(event);
+          if (event.seq >= end) resolve(undefined);
+        },
+        onCaughtUp: () => undefined,
+        onStop: (why) => resolve(why),
+      })
+      .then((following) => {
+        stop = () => void following.stop();
+      }, resolve);
+  });
+  stop();
+  return cause;
+}

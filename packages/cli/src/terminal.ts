@@ -1,0 +1,58 @@
+/**
+ * Writing for people: tables, bars, colour where a terminal shows it.
+ */
+const COLOURS = { red: 31, green: 32, yellow: 33, cyan: 36, grey: 90, bold: 1 } as const;
+
+/** `text` in a colour, on terminals that want one. */
+export function paint(colour: keyof typeof COLOURS, text: string, on = wantsColour()): string {
+  return on ? `\u001b[${COLOURS[colour]}m${text}\u001b[0m` : text;
+}
+
+function wantsColour(): boolean {
+  return process.stdout.isTTY === true && !process.env["NO_COLOR"];
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the colours above are control characters.
+const CONTROL = /\u001b\[\d+m/g;
+
+function width(cell: string): number {
+  return cell.replaceAll(CONTROL, "").length;
+}
+
+/** Columns aligned, numbers of the last rows included; an empty table is its header. */
+export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [header.map((h) => paint("grey", h)), ...rows];
+  const widths = header.map((_, column) => Math.max(...all.map((row) => width(row[column] ?? ""))));
+  return all
+    .map((row) =>
+      row
+        .map((cell, column) => cell + " ".repeat(Math.max(0, (widths[column] ?? 0) - width(cell))))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
+
+/** A bar of `cells` characters for 0..1000 permille. */
+export function bar(permille: number, cells = 20): string {
+  const full = Math.round((Math.min(1000, Math.max(0, permille)) * cells) / 1000);
+  return "█".repeat(full) + "░".repeat(cells - full);
+}
+
+/** The colour a VM's state is shown in. */
+export function paintState(state: string): string {
+  if (state === "running") return paint("green", state);
+  if (state === "error") return paint("red", state);
+  return state === "pending" || state === "paused" || state === "suspect" ? paint("yellow", state) : state;
+}
+
+export function minutes(value: number | null | undefined): string {
+  return value === null || value === undefined ? "–" : `${value.toFixed(1)} min`;
+}
+
+/** How long ago, for a person. */
+export function ago(ms: number): string {
+  if (ms < 60_000) return `${Math.round(ms / 1000)} s`;
+  if (ms < 3_600_000) return `${Math.round(ms / 60_000)} min`;
+  return `${(ms / 3_600_000).toFixed(1)} h`;
+}
