@@ -1,0 +1,153 @@
+/**
+ * `vm create`, `vm resize`, `vm plan`: the commands that speak of resources.
+ */
+import type { BiologicalType, RequestOf, VmType } from "@bioxen/contracts";
+import type { Command } from "commander";
+import { refused, usage } from "../outcome.ts";
+import { amountOption, given, integerOption, labelOption, numberOption, readSource } from "../parse.ts";
+import { note, say, sayJson, showReply, withSession } from "../run.ts";
+import { table } from "../terminal.ts";
+import { startAndWait } from "./vm-start.ts";
+import { vmWords } from "./vm-words.ts";
+
+interface ResourceOptions {
+  readonly ribosomes?: number | string;
+  readonly atp?: number | string;
+  readonly rnap?: number | string;
+  readonly dna?: number | string;
+  readonly vcpus?: number;
+  readonly memory?: number;
+}
+
+interface CreateOptions extends ResourceOptions {
+  readonly type: string;
+  readonly vmType: string;
+  readonly priority?: number;
+  readonly seed?: number;
+  readonly program?: string;
+  readonly label?: Record<string, string>;
+  readonly nutrient?: number;
+  readonly substrate?: number;
+  readonly chloramphenicol?: number;
+  readonly chassis?: string;
+  readonly restart?: "never" | "on-failure" | "always";
+  readonly parameterSet?: string;
+  readonly start?: boolean;
+}
+
+function withResources(command: Command): Command {
+  return command
+    .option("--ribosomes <n>", "ribosomes, or a share of full demand", amountOption)
+    .option("--atp <n>", "ATP per second, or a share", amountOption)
+    .option("--rnap <n>", "RNA polymerases, or a share", amountOption)
+    .option("--dna <n>", "kilobases of genome space, or a share", amountOption)
+    .option("--vcpus <n>", "virtual CPUs (xcpng)", integerOption)
+    .option("--memory <MiB>", "memory, MiB (xcpng)", integerOption);
+}
+
+function resourcesOf(o: ResourceOptions) {
+  return given({
+    ribosomes: o.ribosomes,
+    atpPerSecond: o.atp,
+    rnaPolymerases: o.rnap,
+    dnaKilobases: o.dna,
+    vcpus: o.vcpus,
+    memoryMiB: o.memory,
+  });
+}
+
+async function requestOf(vmId: string | undefined, o: CreateOptions): Promise<RequestOf<"vmCreate">> {
+  const request = {
+    vmId,
+    biologicalType: o.type as BiologicalType,
+    vmType: o.vmType as VmType,
+    resources: resourcesOf(o),
+    priority: o.priority,
+    seed: o.seed,
+    program: o.program === undefined ? undefined : await readSource(o.program),
+    environment: given({
+      nutrientQuality: o.nutrient,
+      substrate: o.substrate,
+      chloramphenicolMicromolar: o.chloramphenicol,
+    }),
+    placement: given({ chassisId: o.chassis }),
+    labels: o.label,
+    restartPolicy: o.restart === undefined ? undefined : { mode: o.restart },
+    config: given({ parameterSet: o.parameterSet }),
+  };
+  return given(request) as RequestOf<"vmCreate">;
+}
+
+function withCreateOptions(command: Command): Command {
+  return withResources(command)
+    .option("--type <type>", "syn3a, ecoli or minimal_cell", "syn3a")
+    .option("--vm-type <type>", "basic or xcpng", "basic")
+    .option("--priority <n>", "1 (low) to 5 (high)", integerOption)
+    .option("--seed <n>", "seed of everything random in it", integerOption)
+    .option("--program <file>", "Lua that runs when it starts; - is standard input")
+    .option("--label <name=value>", "label, repeatable", labelOption)
+    .option("--nutrient <n>", "nutrient quality of the medium", numberOption)
+    .option("--substrate <n>", "substrate in the medium, molecules", numberOption)
+    .option("--chloramphenicol <n>", "chloramphenicol, micromolar", numberOption)
+    .option("--chassis <id>", "only on this chassis")
+    .option("--restart <mode>", "never, on-failure or always")
+    .option("--parameter-set <name>", "default, or weisse-2015 for ecoli");
+}
+
+export function addCreateCommands(vm: Command): void {
+  withCreateOptions(vm.command("create [id]").description("create a VM; without an id it gets one"))
+    .option("--start", "start it, and wait until it runs or is known to wait")
+    .action(async (vmId: string | undefined, options: CreateOptions, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const reply = await session.call("vmCreate", await requestOf(vmId, options));
+        if (!reply.ok) throw refused(reply.error);
+        const created = (reply as unknown as { vm: Parameters<typeof vmWords>[0] }).vm;
+        if (options.start === true) return startAndWait(session, created.vmId, json === true);
+        if (json === true) sayJson(reply);
+        else {
+          say(vmWords(created, null));
+          note(`start it with: bioxen vm start ${created.vmId}`);
+        }
+      });
+    });
+  withResources(vm.command("resize <id>").description("change what a VM asks for or holds")).action(
+    async (vmId: string, options: ResourceOptions, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const resources = resourcesOf(options);
+        if (Object.keys(resources).length === 0)
+          throw usage("name at least one of --ribosomes, --atp, --rnap, --dna, --vcpus, --memory");
+        const reply = await session.call("vmResize", { vmId, resources });
+        showReply(
+          reply,
+          json === true,
+          (done) => vmWords((done as never as { vm: Parameters<typeof vmWords>[0] }).vm, null),
+          refused,
+        );
+      });
+    },
+  );
+  withCreateOptions(
+    vm.command("plan [ids...]").description("where these VMs, or one made like this, would go"),
+  ).action(async (ids: string[], options: CreateOptions, command: Command) => {
+    await withSession(command, async (session, { json }) => {
+      const request = ids.length > 0 ? { vmIds: ids } : await requestOf(undefined, options);
+      const plan = await session.ask("placementPlan", request);
+      if (json === true) return sayJson(plan);
+      for (const { vmId, chassisId, score } of plan.placements)
+        say(`${vmId} → ${chassisId} (score ${score})`);
+      for (const { vmId, reasons } of plan.deferrals) {
+        say(`${vmId} waits`);
+        for (const r of reasons) say(`  ${r.chassisId ?? "cluster"}: ${r.code}: ${r.message}`);
+      }
+      const rows = Object.entries(plan.scores).flatMap(([vmId, list]) =>
+        list.map((c) => [
+          vmId,
+          c.chassisId,
+          c.score === null ? "–" : String(c.score),
+          c.refusal?.message ?? "",
+        ]),
+      );
+      say(table(["VM", "CHASSIS", "SCORE", "REFUSAL"], rows));
+    });
+  });
+}

@@ -1,0 +1,51 @@
+/**
+ * Starting is answered when it is decided: it runs, it failed, or it is known why it waits.
+ */
+import { ENDPOINTS, type ResultOf, type VmView } from "@bioxen/contracts";
+import type { Reply } from "@bioxen/kernel";
+import { CommandEnd, EXIT_REFUSED, EXIT_UNREACHABLE, refused } from "../outcome.ts";
+import { note, say, sayJson } from "../run.ts";
+import type { Session } from "../session.ts";
+import { vmWords } from "./vm-words.ts";
+
+/** How often the VM is looked at while it is on its way, ms. */
+const LOOK_INTERVAL_MS = 50;
+
+/** Starts one VM and shows what became of it. Exit code 0 when it runs or waits with reasons. */
+export async function startAndWait(session: Session, vmId: string, json: boolean): Promise<void> {
+  const reply = await session.bus.call(ENDPOINTS.vmStart.subject, { vmId }, { timeoutMs: session.timeoutMs });
+  if (!reply.ok) throw refused(reply.error);
+  const { changed, vm } = reply as Reply & ResultOf<"vmStart">;
+  const settled = await waitFor(session, vm, isSettled);
+  if (json) sayJson({ ok: true, changed, vm: settled });
+  else {
+    say(vmWords(settled, null));
+    for (const r of settled.refusals) note(`  ${r.chassisId ?? "cluster"}: ${r.code}: ${r.message}`);
+  }
+  if (settled.state === "error")
+    throw new CommandEnd(EXIT_REFUSED, json ? "" : `${vmId} failed: ${settled.reason}`);
+}
+
+function isSettled(vm: VmView): boolean {
+  if (vm.state === "starting") return false;
+  return vm.state !== "pending" || vm.refusals.length > 0;
+}
+
+/** The VM once `isDone` says so; ends the command with exit code 3 after the deadline. */
+export async function waitFor(
+  session: Session,
+  from: VmView,
+  isDone: (vm: VmView) => boolean,
+): Promise<VmView> {
+  let vm = from;
+  const deadline = Date.now() + session.timeoutMs;
+  while (!isDone(vm)) {
+    if (Date.now() > deadline) {
+      const message = `${vm.vmId} is still ${vm.state} after ${session.timeoutMs} ms${vm.reason === null ? "" : `: ${vm.reason}`}`;
+      throw new CommandEnd(EXIT_UNREACHABLE, message);
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
+    ({ vm } = await session.ask("vmGet", { vmId: vm.vmId }));
+  }
+  return vm;
+}

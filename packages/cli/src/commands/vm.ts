@@ -1,0 +1,209 @@
+/**
+ * `bioxen vm …`: life and sight of VMs.
+ */
+import {
+  type EndpointName,
+  type VmSample,
+  type VmView,
+  vmLogSubject,
+  vmTelemetrySubject,
+} from "@bioxen/contracts";
+import { Fault } from "@bioxen/kernel";
+import type { Command } from "commander";
+import { endOf, refused, usage } from "../outcome.ts";
+import { integerOption, readSource } from "../parse.ts";
+import { conclude, say, sayJson, showReply, withSession } from "../run.ts";
+import type { Session } from "../session.ts";
+import { minutes, table } from "../terminal.ts";
+import { untilInterrupted } from "../until.ts";
+import { addCreateCommands } from "./vm-create.ts";
+import { startAndWait } from "./vm-start.ts";
+import { vmTable, vmWords } from "./vm-words.ts";
+
+/** A VM that has just started is measured within this time, ms. */
+const FIRST_SAMPLE_MS = 3_000;
+const LOOK_INTERVAL_MS = 50;
+
+export function addVmCommands(program: Command): void {
+  const vm = program.command("vm").description("biological virtual machines");
+  addCreateCommands(vm);
+  addLifeCommands(vm);
+  addSightCommands(vm);
+  addStreams(vm);
+  vm.command("exec <id> [file]")
+    .description("run Lua in a running VM; - reads standard input")
+    .option("-e, --eval <source>", "the source itself")
+    .option("--timeout-ms <n>", "limit of the guest's own time, ms", integerOption)
+    .action(async (vmId: string, file: string | undefined, options, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        if ((options.eval === undefined) === (file === undefined))
+          throw usage("give either -e SOURCE or a file");
+        const source: string = options.eval ?? (await readSource(file ?? "-"));
+        const timeout = options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs as number };
+        const reply = await session.call("vmExec", { vmId, source, ...timeout });
+        const words = (done: object) => {
+          const { result, stdout } = done as { result: unknown; stdout: string };
+          return `${stdout}${JSON.stringify(result, null, 2) ?? "null"}`;
+        };
+        showReply(reply, json === true, words, refused);
+      });
+    });
+}
+
+function addLifeCommands(vm: Command): void {
+  vm.command("start <ids...>")
+    .description("ask for a place and run")
+    .action((ids: string[], _options, command: Command) =>
+      eachOf(command, ids, (session, vmId, json) => startAndWait(session, vmId, json)),
+    );
+  const verbs: readonly [string, EndpointName & `vm${string}`, string][] = [
+    ["pause", "vmPause", "hold the guest; its place is kept"],
+    ["resume", "vmResume", "let it go on"],
+    ["stop", "vmStop", "end the guest and give its place back"],
+    ["destroy", "vmDestroy", "stop it and forget it"],
+  ];
+  for (const [verb, endpoint, description] of verbs) {
+    vm.command(`${verb} <ids...>`)
+      .description(description)
+      .action((ids: string[], _options, command: Command) =>
+        eachOf(command, ids, async (session, vmId, json) => {
+          const reply = await session.call(endpoint as "vmStop", { vmId });
+          const words = (done: object) => {
+            const { changed, vm: view } = done as { changed: boolean; vm: VmView };
+            return `${view.vmId} is ${view.state}${changed ? "" : " already"}`;
+          };
+          showReply(reply, json, words, refused);
+        }),
+      );
+  }
+}
+
+/** One after the other; a refusal of one does not keep the others from being asked. */
+async function eachOf(
+  command: Command,
+  ids: readonly string[],
+  body: (session: Session, vmId: string, json: boolean) => Promise<void>,
+): Promise<void> {
+  await withSession(command, async (session, { json }) => {
+    for (const vmId of ids) {
+      try {
+        await body(session, vmId, json === true);
+      } catch (thrown) {
+        if (thrown instanceof Fault) throw thrown;
+        conclude(endOf(thrown), json === true);
+      }
+    }
+  });
+}
+
+function addSightCommands(vm: Command): void {
+  vm.command("ls")
+    .description("all VMs")
+    .option("--state <state>")
+    .option("--label <label>", "name or name=value")
+    .option("--chassis <id>")
+    .action(async (options, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const vms: VmView[] = [];
+        let cursor: string | null = null;
+        do {
+          const page: { vms: VmView[]; cursor: string | null } = await session.ask("vmList", {
+            ...(options.state ? { state: options.state } : {}),
+            ...(options.label ? { label: options.label } : {}),
+            ...(options.chassis ? { chassisId: options.chassis } : {}),
+            ...(cursor === null ? {} : { cursor }),
+          });
+          vms.push(...page.vms);
+          cursor = page.cursor;
+        } while (cursor !== null);
+        if (json === true) sayJson({ ok: true, vms, cursor: null });
+        else say(vmTable(vms, Date.now()));
+      });
+    });
+  vm.command("show <id>")
+    .description("one VM with its latest measurement")
+    .option("--at <seq>", "as it was after this event", integerOption)
+    .action(async (vmId: string, options: { at?: number }, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const at = options.at === undefined ? {} : { atSeq: options.at };
+        const { vm: view } = await session.ask("vmGet", { vmId, ...at });
+        const sample = options.at === undefined ? await firstSample(session, view) : null;
+        if (json === true) sayJson({ ok: true, vm: view, sample });
+        else say(vmWords(view, sample));
+      });
+    });
+  vm.command("history <id>")
+    .description("what happened to a VM, and why")
+    .action(async (vmId: string, _options, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const { events } = await session.ask("vmHistory", { vmId });
+        if (json === true) return sayJson({ ok: true, events });
+        const rows = events.map((event) => [
+          String(event.seq),
+          String(event["time"]),
+          event.type.replace(/^bioxen\.vm\.|\.v\d+$/g, ""),
+          String(event["source"]).replace("/bioxen/", ""),
+          JSON.stringify(event["data"]),
+        ]);
+        say(table(["SEQ", "TIME", "EVENT", "BY", "DATA"], rows));
+      });
+    });
+  vm.command("explain <id>")
+    .description("why it is where it is, or nowhere")
+    .action(async (vmId: string, _options, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const why = await session.ask("placementExplain", { vmId });
+        if (json === true) return sayJson(why);
+        say(`${vmId}: ${why.summary}`);
+        const rows = why.candidates.map((c) => [
+          c.chassisId,
+          c.score === null ? "–" : String(c.score),
+          c.refusal === null ? "fits" : `${c.refusal.code}: ${c.refusal.message}`,
+        ]);
+        say(table(["CHASSIS", "SCORE", "VERDICT"], rows));
+      });
+    });
+}
+
+/** The latest sample; a guest that has just started gets a moment to be measured. */
+async function firstSample(session: Session, vm: VmView): Promise<VmSample | null> {
+  const deadline = Date.now() + FIRST_SAMPLE_MS;
+  for (;;) {
+    const { sample } = await session.ask("monitorVm", { vmId: vm.vmId });
+    const due = vm.state === "running" || vm.state === "paused";
+    if (sample !== null || !due || Date.now() > deadline) return sample;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
+  }
+}
+
+function addStreams(vm: Command): void {
+  vm.command("watch <id>")
+    .description("measurements as they come, until Ctrl-C")
+    .action(async (vmId: string, _options, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        await session.ask("vmGet", { vmId });
+        session.bus.subscribe(vmTelemetrySubject(vmId), (payload) => {
+          const s = payload as VmSample;
+          if (json === true) sayJson(s);
+          else {
+            say(
+              `${new Date(s.atMs).toISOString()} ${s.state} ${s.simMinutes} min, doubling ${minutes(s.doublingTimeMinutes)}, ribosomes ${s.ribosomes.engaged.toFixed(0)}, divisions ${s.divisions}`,
+            );
+          }
+        });
+        await untilInterrupted();
+      });
+    });
+  vm.command("logs <id>")
+    .description("what the guest prints, until Ctrl-C")
+    .action(async (vmId: string, _options, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        await session.ask("vmGet", { vmId });
+        session.bus.subscribe(vmLogSubject(vmId), (payload) => {
+          if (json === true) sayJson(payload);
+          else say((payload as { line: string }).line);
+        });
+        await untilInterrupted();
+      });
+    });
+}

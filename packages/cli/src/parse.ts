@@ -1,0 +1,50 @@
+/**
+ * Values of options, from text: what the contract takes, or a sentence about what is wrong.
+ */
+import { readFile } from "node:fs/promises";
+import { text as readStream } from "node:stream/consumers";
+import { InvalidArgumentError } from "commander";
+import { usage } from "./outcome.ts";
+
+/** `300` is an amount, `50%` a share; anything else is refused here, before it is sent. */
+export function amountOption(text: string): number | string {
+  if (/^[0-9]+$/.test(text)) return Number(text);
+  if (/^(?:100|[1-9]?[0-9])%$/.test(text)) return text;
+  throw new InvalidArgumentError('must be an integer, or a share "0%" to "100%".');
+}
+
+export function integerOption(text: string): number {
+  if (/^-?[0-9]+$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text);
+  throw new InvalidArgumentError("must be an integer.");
+}
+
+export function numberOption(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError("must be a number.");
+}
+
+/** Collects repeated `name=value`. */
+export function labelOption(
+  text: string,
+  before: Readonly<Record<string, string>> = {},
+): Record<string, string> {
+  const split = text.indexOf("=");
+  if (split < 1) throw new InvalidArgumentError("must be name=value.");
+  return { ...before, [text.slice(0, split)]: text.slice(split + 1) };
+}
+
+/** The text of a file; `-` is standard input. */
+export async function readSource(path: string): Promise<string> {
+  if (path === "-") return readStream(process.stdin);
+  return readFile(path, "utf8").catch((thrown: NodeJS.ErrnoException) => {
+    throw usage(`cannot read ${path}: ${thrown.code ?? thrown.message}`);
+  });
+}
+
+/** Without what is undefined. */
+export function given<T extends object>(value: T): { [K in keyof T]: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as {
+    [K in keyof T]: NonNullable<T[K]>;
+  };
+}
