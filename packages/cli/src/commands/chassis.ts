@@ -1,0 +1,135 @@
+/**
+ * `bioxen chassis …` and `bioxen ledger …`: who hosts, and the account of each.
+ */
+import type { ChassisView, LedgerView, RequestOf } from "@bioxen/contracts";
+import type { Command } from "commander";
+import { refused } from "../outcome.ts";
+import { given, integerOption, labelOption } from "../parse.ts";
+import { say, sayJson, showReply, withSession } from "../run.ts";
+import { ago, bar, paintState, table } from "../terminal.ts";
+import { amountsLine } from "./vm-words.ts";
+
+export function addChassisCommands(program: Command): void {
+  const chassis = program.command("chassis").description("what hosts VMs");
+  chassis
+    .command("ls")
+    .description("all chassis")
+    .action(async (_options, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const reply = await session.ask("chassisList", {});
+        if (json === true) sayJson(reply);
+        else say(chassisTable(reply.chassis));
+      });
+    });
+  chassis
+    .command("show <id>")
+    .description("one chassis with its use")
+    .action(async (chassisId: string, _options, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const reply = await session.ask("chassisGet", { chassisId });
+        if (json === true) return sayJson(reply);
+        const { ledger } = await session.ask("ledgerGet", { chassisId });
+        say(`${chassisTable([reply.chassis])}\n\n${ledgerWords(ledger)}`);
+      });
+    });
+  chassis
+    .command("register <id>")
+    .description("offer a chassis that an agent runs")
+    .requiredOption("--type <type>", "ecoli, yeast, orthogonal or xcpng")
+    .requiredOption("--agent <id>", "the agent that runs its guests")
+    .option("--max-vms <n>", "VMs it takes", integerOption)
+    .option("--overhead-permille <n>", "the hypervisor's own share", integerOption)
+    .option("--capacity <name=n>", "another capacity than its type's, repeatable", labelOption)
+    .option("--label <name=value>", "label, repeatable", labelOption)
+    .action(async (chassisId: string, o, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const capacity = o.capacity as Record<string, string> | undefined;
+        const request = given({
+          chassisId,
+          chassisType: o.type as string,
+          agentId: o.agent as string,
+          maxVms: o.maxVms as number | undefined,
+          overheadPermille: o.overheadPermille as number | undefined,
+          labels: o.label as Record<string, string> | undefined,
+          capacity:
+            capacity && Object.fromEntries(Object.entries(capacity).map(([name, n]) => [name, Number(n)])),
+        }) as RequestOf<"chassisRegister">;
+        showReply(await session.call("chassisRegister", request), json === true, changedWords, refused);
+      });
+    });
+  const verbs = [
+    ["cordon", "chassisCordon", "take no more VMs"],
+    ["uncordon", "chassisUncordon", "take VMs again"],
+    ["remove", "chassisRemove", "withdraw a chassis that holds no VM"],
+  ] as const;
+  for (const [verb, endpoint, description] of verbs) {
+    chassis
+      .command(`${verb} <id>`)
+      .description(description)
+      .action(async (chassisId: string, _options, command: Command) => {
+        await withSession(command, async (session, { json }) => {
+          showReply(await session.call(endpoint, { chassisId }), json === true, changedWords, refused);
+        });
+      });
+  }
+}
+
+function changedWords(reply: object): string {
+  const { changed, chassis } = reply as { changed: boolean; chassis: ChassisView | null };
+  return `${chassis === null ? "removed" : chassisTable([chassis])}${changed ? "" : "\n(it was so already)"}`;
+}
+
+function chassisTable(all: readonly ChassisView[]): string {
+  const rows = all.map((c) => [
+    c.chassisId,
+    c.chassisType,
+    paintState(c.cordoned ? `${c.state}, cordoned` : c.state),
+    c.agentId,
+    c.heartbeatAgeMs === null ? "never" : `${ago(c.heartbeatAgeMs)} ago`,
+    String(c.maxVms),
+    amountsLine(c.offered),
+  ]);
+  return table(["CHASSIS", "TYPE", "STATE", "AGENT", "HEARTBEAT", "MAX VMS", "OFFERS"], rows);
+}
+
+export function ledgerWords(ledger: LedgerView): string {
+  const rows = Object.keys(ledger.offered).map((name) => {
+    const offered = ledger.offered[name] ?? 0;
+    const reserved = ledger.reserved[name] ?? 0;
+    const permille = offered === 0 ? 0 : Math.round((reserved * 1000) / offered);
+    return [name, bar(permille), `${(permille / 10).toFixed(1)} %`, `${reserved} of ${offered}`];
+  });
+  const entries = ledger.entries.map((e) => [
+    e.vmId,
+    e.phase === "committed" ? "allocated" : "reserved",
+    `#${e.fence}`,
+    amountsLine(e.amounts),
+  ]);
+  const head = `${ledger.chassisId}: ${ledger.entries.length} of ${ledger.maxVms} VMs`;
+  const use = table(["RESOURCE", "USE", "", "HELD OF OFFER"], rows);
+  return entries.length === 0
+    ? `${head}\n${use}`
+    : `${head}\n${use}\n${table(["VM", "PHASE", "FENCE", "HOLDS"], entries)}`;
+}
+
+export function addLedgerCommands(program: Command): void {
+  const ledger = program.command("ledger").description("capacity, reservations, allocations");
+  ledger
+    .command("show [chassis]")
+    .description("one account, or all")
+    .option("--at <seq>", "as it was after this event", integerOption)
+    .action(async (chassisId: string | undefined, options: { at?: number }, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        if (chassisId === undefined) {
+          const reply = await session.ask("ledgerList", {});
+          if (json === true) sayJson(reply);
+          else say(reply.ledgers.map(ledgerWords).join("\n\n"));
+          return;
+        }
+        const at = options.at === undefined ? {} : { atSeq: options.at };
+        const reply = await session.ask("ledgerGet", { chassisId, ...at });
+        if (json === true) sayJson(reply);
+        else say(ledgerWords(reply.ledger));
+      });
+    });
+}

@@ -1,0 +1,190 @@
+/**
+ * `bioxen demo`, the main job end to end on real parts: a stack, four cells, a look inside, the books, the log.
+ *
+ * Nothing here is staged: every number shown is asked of a service, and the tour fails where one is not what the model says.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { BiologicalType, VmSample, VmView } from "@bioxen/contracts";
+import { type LocalStack, startLocalStack } from "@bioxen/local-stack";
+import type { Command } from "commander";
+import { CommandEnd, EXIT_REFUSED, endOf } from "../outcome.ts";
+import { conclude, globalsOf, note, say } from "../run.ts";
+import { Session } from "../session.ts";
+import { paint } from "../terminal.ts";
+import { untilInterrupted } from "../until.ts";
+import { ledgerWords } from "./chassis.ts";
+import { verifyLog } from "./events.ts";
+import { LiveTable } from "./live-table.ts";
+import { waitFor } from "./vm-start.ts";
+
+/** Simulated minutes per second: a syn3a divides every two seconds, and growth settles while one looks. */
+const DEMO_TIME_SCALE = 60;
+const DEMO_CHASSIS = "ecoli:1,yeast:1";
+const WATCH_MS = 6_000;
+/** A paused cell is watched for this long, ms: more than one sample. */
+const PAUSE_MS = 1_500;
+/** Measured doubling times may differ from the model's steady state by this share. */
+const TOLERANCE = 0.005;
+
+interface Cell {
+  readonly vmId: string;
+  readonly biologicalType: BiologicalType;
+  readonly resources: { readonly ribosomes?: string };
+  /** Steady state of the model, minutes. */
+  readonly doublingMinutes: number;
+}
+
+const CELLS: readonly Cell[] = [
+  { vmId: "syn3a-1", biologicalType: "syn3a", resources: {}, doublingMinutes: 105 },
+  { vmId: "minimal-1", biologicalType: "minimal_cell", resources: {}, doublingMinutes: 180 },
+  { vmId: "ecoli-cell-1", biologicalType: "ecoli", resources: {}, doublingMinutes: 40 },
+  { vmId: "syn3a-half", biologicalType: "syn3a", resources: { ribosomes: "50%" }, doublingMinutes: 150.6 },
+];
+
+export function addDemoCommand(program: Command): void {
+  program
+    .command("demo")
+    .description("the main job, end to end")
+    .option("--once", "end after the tour and leave nothing running")
+    .option("--data <dir>", "keep everything in this directory; default: a temporary one")
+    .action(async (options: { once?: boolean; data?: string }, command: Command) => {
+      const json = globalsOf(command).json === true;
+      const temporary =
+        options.data === undefined ? await mkdtemp(join(tmpdir(), "bioxen-demo-")) : undefined;
+      let stack: LocalStack | undefined;
+      try {
+        stack = await tour(options.data ?? temporary ?? "", options.once === true, (started) => {
+          stack = started;
+        });
+      } catch (thrown) {
+        conclude(endOf(thrown), json);
+      } finally {
+        await stack?.stop();
+        if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
+      }
+    });
+}
+
+async function tour(
+  dataDir: string,
+  once: boolean,
+  onStarted: (stack: LocalStack) => void,
+): Promise<LocalStack> {
+  heading("A stack: nats-server and five services");
+  const stack = await startLocalStack({
+    dataDir,
+    chassis: DEMO_CHASSIS,
+    timeScale: DEMO_TIME_SCALE,
+    onProgress: (line) => say(`  ${line}`),
+    // A tour that leaves nothing behind is nobody's stack to be found.
+    ...(once ? { home: dataDir } : {}),
+  });
+  onStarted(stack);
+  const session = await Session.open({ server: stack.url });
+  // Whoever presses Ctrl-C during the tour wants it to end, at whichever step it is.
+  const interrupted = untilInterrupted().then(() => "interrupted" as const);
+  try {
+    const toured = steps(session).then(() => "done" as const);
+    if ((await Promise.race([toured, interrupted])) === "interrupted") {
+      toured.catch(() => undefined);
+      return stack;
+    }
+    if (once) return stack;
+    heading("It goes on until Ctrl-C. In another terminal:");
+    say("  npx -y pnpm@10.34.9 -s bioxen vm ls");
+    say("  npx -y pnpm@10.34.9 -s bioxen vm watch syn3a-1");
+    say("  npx -y pnpm@10.34.9 -s bioxen vm exec syn3a-1 -e 'return cell.ribosomes()'");
+    say("  npx -y pnpm@10.34.9 -s bioxen events tail --from 1");
+    await interrupted;
+    note("ending…");
+    return stack;
+  } finally {
+    await session.close();
+  }
+}
+
+function heading(text: string): void {
+  say(`\n${paint("bold", text)}`);
+}
+
+async function steps(session: Session): Promise<void> {
+  heading("Four cells: created, placed, started");
+  for (const cell of CELLS) {
+    const { vm } = await startCell(session, cell);
+    say(`  ${cell.vmId}: ${vm.biologicalType}, ${vm.state} on ${vm.chassisId}, fence ${vm.fence}`);
+  }
+  heading(`They grow, ${DEMO_TIME_SCALE} simulated minutes per second`);
+  const live = new LiveTable(session);
+  await live.show(WATCH_MS);
+  await lookInside(session);
+  await holdOne(session);
+  heading("The ledgers: what is held, and by whom");
+  for (const ledger of (await session.ask("ledgerList", {})).ledgers) say(`${ledgerWords(ledger)}\n`);
+  heading("The log, verified from its first event");
+  const report = await verifyLog(session);
+  say(`  ${report.events} events of ${report.aggregates} aggregates, ${report.violations.length} violations`);
+  if (report.violations.length > 0) {
+    throw new CommandEnd(EXIT_REFUSED, `the log has violations: ${JSON.stringify(report.violations)}`);
+  }
+  heading("Measured against the model");
+  for (const cell of CELLS) await compare(session, cell);
+}
+
+async function startCell(session: Session, cell: Cell): Promise<{ vm: VmView }> {
+  const { vmId, biologicalType, resources } = cell;
+  const known = await session.call("vmGet", { vmId });
+  const isThere = known.ok && (known["vm"] as VmView).state !== "destroyed";
+  if (!isThere) await session.ask("vmCreate", { vmId, biologicalType, resources });
+  const { vm } = await session.ask("vmStart", { vmId });
+  return { vm: await waitFor(session, vm, (now) => now.state === "running" || now.state === "error") };
+}
+
+async function lookInside(session: Session): Promise<void> {
+  heading("Lua inside a cell");
+  const source = 'print("I am " .. cell.id .. ", a " .. cell.type) return cell.growth_rate()';
+  say(`  > ${source}`);
+  const { result, stdout, instructions } = await session.ask("vmExec", { vmId: "syn3a-1", source });
+  say(`  ${stdout.trim()}\n  ${JSON.stringify(result)} per minute, ${instructions} instructions`);
+}
+
+async function holdOne(session: Session): Promise<void> {
+  heading("One cell is paused, and its time stands still");
+  const vmId = "minimal-1";
+  await session.ask("vmPause", { vmId });
+  const before = await newerSample(session, vmId, 0);
+  const after = await newerSample(session, vmId, before.atMs + PAUSE_MS);
+  say(`  ${vmId} paused at ${before.simMinutes} simulated min, ${PAUSE_MS} ms later at ${after.simMinutes}`);
+  if (after.simMinutes !== before.simMinutes) {
+    throw new CommandEnd(EXIT_REFUSED, "a paused cell went on growing");
+  }
+  await session.ask("vmResume", { vmId });
+  const resumed = await newerSample(session, vmId, after.atMs + 1, (s) => s.simMinutes > after.simMinutes);
+  say(`  resumed: at ${resumed.simMinutes} simulated min`);
+}
+
+/** The first sample from `atMs` on that `holds`; paused cells are sampled too. */
+async function newerSample(
+  session: Session,
+  vmId: string,
+  atMs: number,
+  holds: (sample: VmSample) => boolean = (sample) => sample.state === "paused",
+): Promise<VmSample> {
+  const deadline = Date.now() + session.timeoutMs;
+  for (;;) {
+    const { sample } = await session.ask("monitorVm", { vmId });
+    if (sample !== null && sample.atMs >= atMs && holds(sample)) return sample;
+    if (Date.now() > deadline) throw new CommandEnd(EXIT_REFUSED, `${vmId} is not measured any more`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+async function compare(session: Session, cell: Cell): Promise<void> {
+  const { sample } = await session.ask("monitorVm", { vmId: cell.vmId });
+  const measured = sample?.doublingTimeMinutes ?? Number.NaN;
+  const holds = Math.abs(measured / cell.doublingMinutes - 1) <= TOLERANCE;
+  const verdict = holds ? paint("green", "as the model says") : paint("red", "not as the model says");
+  say(`  ${cell.vmId}: doubles in ${measured.toFixed(2)} min, expected ${cell.doublingMinutes}: ${verdict}`);
+  if (!holds) throw new CommandEnd(EXIT_REFUSED, `${cell.vmId} does not grow as the model says`);
+}

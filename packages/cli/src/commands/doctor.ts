@@ -1,0 +1,144 @@
+/**
+ * `bioxen doctor`: everything that must hold for a healthy BioXen, each with what to do when it does not.
+ */
+
+import { messageOf } from "@bioxen/kernel";
+import { findServerBinary } from "@bioxen/local-stack";
+import { eventStreamDrift, isSupportedServer, OLDEST_SERVER } from "@bioxen/nats";
+import type { Command } from "commander";
+import { EXIT_REFUSED, endOf } from "../outcome.ts";
+import { globalsOf, say, sayJson } from "../run.ts";
+import { type GlobalOptions, Session } from "../session.ts";
+import { paint } from "../terminal.ts";
+import { statusOf } from "./stack.ts";
+
+type Verdict = "ok" | "warn" | "fail";
+
+interface Finding {
+  readonly check: string;
+  readonly verdict: Verdict;
+  readonly found: string;
+  readonly remedy?: string;
+}
+
+const OLDEST_NODE = 22;
+
+export function addDoctorCommand(program: Command): void {
+  program
+    .command("doctor")
+    .description("check what must hold, and say what to do")
+    .action(async (_options, command: Command) => {
+      const options = globalsOf(command);
+      const findings = [...(await ofThisMachine()), ...(await ofTheCluster(options))];
+      const failed = findings.some((finding) => finding.verdict === "fail");
+      if (options.json === true) sayJson({ ok: !failed, findings });
+      else for (const finding of findings) say(words(finding));
+      if (failed) process.exitCode = EXIT_REFUSED;
+    });
+}
+
+function words({ check, verdict, found, remedy }: Finding): string {
+  const colour = { ok: "green", warn: "yellow", fail: "red" } as const;
+  const line = `${paint(colour[verdict], verdict.padEnd(4))} ${check}: ${found}`;
+  return remedy === undefined ? line : `${line}\n     → ${remedy}`;
+}
+
+async function ofThisMachine(): Promise<Finding[]> {
+  const major = Number(process.versions.node.split(".")[0]);
+  const node: Finding = {
+    check: "Node.js",
+    verdict: major >= OLDEST_NODE ? "ok" : "fail",
+    found: process.versions.node,
+    ...(major >= OLDEST_NODE ? {} : { remedy: "run through pnpm, which brings its own Node" }),
+  };
+  try {
+    const { version, from } = await findServerBinary();
+    return [node, { check: "nats-server to run", verdict: "ok", found: `${version} from ${from}` }];
+  } catch (thrown) {
+    const found = messageOf(thrown);
+    return [
+      node,
+      { check: "nats-server to run", verdict: "warn", found, remedy: "needed by `bioxen up` only" },
+    ];
+  }
+}
+
+async function ofTheCluster(options: GlobalOptions): Promise<Finding[]> {
+  let session: Session;
+  try {
+    session = await Session.open(options);
+  } catch (thrown) {
+    return [{ check: "server", verdict: "fail", found: endOf(thrown).message, remedy: "bioxen up" }];
+  }
+  try {
+    return [...(await ofServer(session)), ...(await ofServices(session)), ...(await ofChassis(session))];
+  } finally {
+    await session.close();
+  }
+}
+
+async function ofServer(session: Session): Promise<Finding[]> {
+  const version = session.bus.serverVersion;
+  const supported = isSupportedServer(version);
+  const server: Finding = {
+    check: "server",
+    verdict: supported ? "ok" : "fail",
+    found: `${session.url}, nats-server ${version}`,
+    ...(supported ? {} : { remedy: `use ${OLDEST_SERVER.join(".")} or newer: older ones can lose a stream` }),
+  };
+  const drift = await eventStreamDrift(session.bus).catch((thrown: unknown) => messageOf(thrown));
+  if (typeof drift === "string" || drift === undefined) {
+    const found = drift ?? "there is none yet";
+    return [
+      server,
+      { check: "event log", verdict: "fail", found, remedy: "start a service: it makes the stream" },
+    ];
+  }
+  const found = drift.length === 0 ? "as declared" : `differs in ${drift.join(", ")}`;
+  return [server, { check: "event log", verdict: drift.length === 0 ? "ok" : "fail", found }];
+}
+
+async function ofServices(session: Session): Promise<Finding[]> {
+  const status = await statusOf(session);
+  const durability: Finding = {
+    check: "durability",
+    verdict: status.durability === "always" ? "ok" : "warn",
+    found:
+      status.durability === "always"
+        ? "an acknowledged command is on disk"
+        : status.durability === "relaxed"
+          ? "relaxed: a power cut may lose up to 2 minutes of acknowledged commands"
+          : "unknown: this server was not started here",
+  };
+  const services = status.services.map(({ name, instances, ready }): Finding => {
+    const finding = { check: name, verdict: ready ? "ok" : "fail", found: `${instances} answer` } as const;
+    return ready ? finding : { ...finding, remedy: "see its log in the data directory" };
+  });
+  return [durability, ...services];
+}
+
+async function ofChassis(session: Session): Promise<Finding[]> {
+  const reply = await session.call("chassisList", {}).catch((thrown: unknown) => endOf(thrown));
+  if (!("ok" in reply) || !reply.ok)
+    return [{ check: "chassis", verdict: "fail", found: "cannot be listed" }];
+  const all = reply["chassis"] as { chassisId: string; state: string; heartbeatAgeMs: number | null }[];
+  if (all.length === 0) {
+    return [
+      {
+        check: "chassis",
+        verdict: "warn",
+        found: "none is registered",
+        remedy: "start an agent with chassis",
+      },
+    ];
+  }
+  return all.map(({ chassisId, state, heartbeatAgeMs }): Finding => {
+    const found = heartbeatAgeMs === null ? state : `${state}, heard ${heartbeatAgeMs} ms ago`;
+    const finding = {
+      check: `chassis ${chassisId}`,
+      verdict: state === "ready" ? "ok" : "warn",
+      found,
+    } as const;
+    return state === "ready" ? finding : { ...finding, remedy: "start the agent that runs it" };
+  });
+}

@@ -1,0 +1,161 @@
+/**
+ * `bioxen events …` and `bioxen state --at`: the log itself, read without asking any service.
+ */
+import {
+  type ChassisState,
+  chassisFold,
+  type Ledger,
+  ledgerFold,
+  type VmState,
+  viewOfChassis,
+  viewOfLedger,
+  viewOfVm,
+  vmFold,
+} from "@bioxen/contracts";
+import { Fault, messageOf, ReadModel, type StoredEvent } from "@bioxen/kernel";
+import { LogVerifier, type VerifierReport } from "@bioxen/log-verifier";
+import { Command } from "commander";
+import { CommandEnd, EXIT_REFUSED, usage } from "../outcome.ts";
+import { integerOption } from "../parse.ts";
+import { say, sayJson, withSession } from "../run.ts";
+import { type Session, walkLog } from "../session.ts";
+import { paint } from "../terminal.ts";
+import { untilInterrupted } from "../until.ts";
+import { ledgerWords } from "./chassis.ts";
+import { vmTable } from "./vm-words.ts";
+
+/** Walks the whole log with the verifier; an event that cannot be read is a violation and the end. */
+export async function verifyLog(session: Session): Promise<VerifierReport> {
+  const verifier = new LogVerifier();
+  const log = await session.eventLog();
+  const cause = await walkLog(log, (event) => verifier.observe(event));
+  if (cause instanceof Fault && cause.code === "CORRUPT_EVENT") {
+    verifier.unreadable(Number(cause.details["seq"] ?? 0), messageOf(cause));
+  } else if (cause !== undefined) throw cause;
+  return verifier.report();
+}
+
+export function showReport(report: VerifierReport, json: boolean, of = "events"): void {
+  if (json) sayJson(report);
+  else {
+    say(`${report.events} ${of} of ${report.aggregates} aggregates, ${report.violations.length} violations`);
+    for (const { seq, subject, rule, message } of report.violations)
+      say(`  #${seq} ${subject}: ${rule}: ${message}`);
+  }
+  if (report.violations.length > 0) throw new CommandEnd(EXIT_REFUSED, "");
+}
+
+function eventLine({ seq, envelope }: StoredEvent): string {
+  const { time, subject, type, source, data } = envelope;
+  const name = type.replace(/^bioxen\.\w+\.|\.v\d+$/g, "");
+  return `${paint("grey", `#${seq} ${time}`)} ${subject} ${paint("bold", name)} ${paint("grey", `by ${source.replace("/bioxen/", "")}`)} ${JSON.stringify(data)}`;
+}
+
+export function addEventCommands(program: Command): void {
+  const events = program.command("events").description("the append-only log");
+  events
+    .command("verify")
+    .description("walk the whole log and check it")
+    .action(async (_options, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        showReport(await verifyLog(session), json === true);
+      });
+    });
+  events
+    .command("show <seq>")
+    .description("one event")
+    .action(async (text: string, _options, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const seq = integerOption(text);
+        let found: StoredEvent | undefined;
+        const keep = (event: StoredEvent) => {
+          found ??= event;
+        };
+        const cause = await walkLog(await session.eventLog(), keep, { fromSeq: seq, toSeq: seq });
+        if (cause !== undefined) throw cause;
+        if (found === undefined) throw usage(`there is no event ${seq}`);
+        if (json === true) sayJson({ seq, ...found.envelope });
+        else say(JSON.stringify({ seq, ...found.envelope }, null, 2));
+      });
+    });
+  events
+    .command("tail")
+    .description("events as they come, until Ctrl-C")
+    .option("--from <seq>", "begin with this event; default: with the next", integerOption)
+    .option("--no-follow", "end at the end of the log")
+    .action(async (options: { from?: number; follow: boolean }, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const log = await session.eventLog();
+        const show = (event: StoredEvent) => {
+          if (json === true) sayJson({ seq: event.seq, ...event.envelope });
+          else say(eventLine(event));
+        };
+        const fromSeq = options.from ?? (await log.lastSeq()) + 1;
+        if (!options.follow) {
+          const cause = await walkLog(log, show, { fromSeq });
+          if (cause !== undefined) throw cause;
+          return;
+        }
+        const stopped = new Promise<never>((_resolve, reject) => {
+          void log
+            .follow({ fromSeq, onEvent: show, onCaughtUp: () => undefined, onStop: reject })
+            .catch(reject);
+        });
+        await Promise.race([stopped, untilInterrupted()]);
+      });
+    });
+  addState(program);
+  addLedgerVerify(program);
+}
+
+function addState(program: Command): void {
+  program
+    .command("state")
+    .description("VMs, ledgers and chassis as they were after an event")
+    .requiredOption("--at <seq>", "sequence of the event", integerOption)
+    .action(async ({ at }: { at: number }, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const vms = new ReadModel<VmState>("vm", vmFold);
+        const ledgers = new ReadModel<Ledger>("ledger", ledgerFold);
+        const chassis = new ReadModel<ChassisState>("chassis", chassisFold);
+        let atMs = 0;
+        const apply = (event: StoredEvent) => {
+          for (const model of [vms, ledgers, chassis]) {
+            if (event.envelope.subject.startsWith(`${model.kind}/`)) model.apply(event);
+          }
+          atMs = Date.parse(event.envelope.time);
+        };
+        const cause = await walkLog(await session.eventLog(), apply, { toSeq: at });
+        if (cause !== undefined) throw cause;
+        const state = {
+          ok: true,
+          atSeq: at,
+          vms: sorted(vms).flatMap(([id, vm]) => (vm.exists ? [viewOfVm(id, vm)] : [])),
+          ledgers: sorted(ledgers).flatMap(([id, l]) => (l.open ? [viewOfLedger(id, l)] : [])),
+          chassis: sorted(chassis).flatMap(([id, c]) =>
+            c.registered ? [viewOfChassis(id, c, { state: "unknown", heartbeatAgeMs: null })] : [],
+          ),
+        };
+        if (json === true) sayJson(state);
+        else say(`${vmTable(state.vms, atMs)}\n\n${state.ledgers.map(ledgerWords).join("\n\n")}`);
+      });
+    });
+}
+
+function sorted<State>(model: ReadModel<State>): [string, State][] {
+  return [...model.entries()].sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function addLedgerVerify(program: Command): void {
+  const ledger = program.commands.find((command) => command.name() === "ledger") ?? new Command("ledger");
+  ledger
+    .command("verify")
+    .description("check every account over the whole log")
+    .action(async (_options, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const report = await verifyLog(session);
+        const violations = report.violations.filter((v) => v.subject.startsWith("ledger/"));
+        showReport({ ...report, violations }, json === true);
+      });
+    });
+}

@@ -1,0 +1,168 @@
+/**
+ * `bioxen up`, `down`, `status`: a BioXen on this machine.
+ */
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import {
+  DEFAULT_CHASSIS,
+  DEFAULT_STACK_TIME_SCALE,
+  findLocalStack,
+  isAlive,
+  SERVICES,
+  type StackRecord,
+  startLocalStack,
+} from "@bioxen/local-stack";
+import { discoverServices } from "@bioxen/nats";
+import type { Command } from "commander";
+import { CommandEnd, EXIT_UNREACHABLE, endOf } from "../outcome.ts";
+import { integerOption, numberOption } from "../parse.ts";
+import { conclude, globalsOf, note, say, sayJson, withSession } from "../run.ts";
+import type { Session } from "../session.ts";
+import { paint, table } from "../terminal.ts";
+import { untilInterrupted } from "../until.ts";
+
+/** Until the stack of another process is up or gone, ms. */
+const OTHER_DEADLINE_MS = 60_000;
+const LOOK_INTERVAL_MS = 100;
+/** Instances answer a ping within this time, ms. */
+export const DISCOVERY_MS = 400;
+
+interface UpOptions {
+  readonly chassis: string;
+  readonly data?: string;
+  readonly port?: number;
+  readonly timeScale: number;
+  readonly durability: "always" | "relaxed";
+  readonly detach?: boolean;
+}
+
+export function addStackCommands(program: Command): void {
+  program
+    .command("up")
+    .description("bring up NATS, all services and one agent on this machine")
+    .option("--chassis <list>", "chassis of the agent", DEFAULT_CHASSIS)
+    .option("--data <dir>", "where everything is kept")
+    .option("--port <n>", "port of the NATS server; default: a free one", integerOption)
+    .option("--time-scale <n>", "simulated minutes per second", numberOption, DEFAULT_STACK_TIME_SCALE)
+    .option("--durability <how>", "always (synced) or relaxed", "always")
+    .option("--detach", "go to the background once it is up")
+    .action(async (options: UpOptions, command: Command) => {
+      const json = globalsOf(command).json === true;
+      try {
+        await (options.detach === true ? upDetached(json) : upHere(options, json));
+      } catch (thrown) {
+        conclude(endOf(thrown), json);
+      }
+    });
+  program
+    .command("down")
+    .description("end the local stack")
+    .action(async (_options, command: Command) => {
+      const json = globalsOf(command).json === true;
+      const record = await findLocalStack();
+      if (record !== undefined) {
+        process.kill(record.pid, "SIGTERM");
+        await until(() => Promise.resolve(!isAlive(record.pid)), "the stack did not end");
+      }
+      if (json) sayJson({ ok: true, changed: record !== undefined });
+      else say(record === undefined ? "no local stack runs" : "the stack has ended");
+    });
+  program
+    .command("status")
+    .description("what runs, and how durable it is")
+    .action(async (_options, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const status = await statusOf(session);
+        if (json === true) return sayJson(status);
+        say(`server      ${status.server.url}, nats-server ${status.server.version}`);
+        say(`durability  ${status.durability}`);
+        say(`data        ${status.data ?? "elsewhere"}`);
+        const rows = status.services.map((s) => [
+          s.name,
+          String(s.instances),
+          s.ready ? paint("green", "ready") : paint("red", "away"),
+        ]);
+        say(table(["SERVICE", "INSTANCES", "STATE"], rows));
+      });
+    });
+}
+
+/** What the contract's `status --json` prints. */
+export async function statusOf(session: Session) {
+  const record = await findLocalStack();
+  const own: StackRecord | undefined = record?.url === session.url ? record : undefined;
+  const instances = await discoverServices(session.bus, DISCOVERY_MS);
+  return {
+    ok: true,
+    server: { url: session.url, version: session.bus.serverVersion },
+    durability: own?.durability ?? "unknown",
+    data: own?.dataDir ?? null,
+    services: SERVICES.map((name) => {
+      const count = instances.filter((instance) => instance.name === name).length;
+      return { name, instances: count, ready: count > 0 };
+    }),
+    metricsUrl: null,
+  };
+}
+
+async function upHere(options: UpOptions, json: boolean): Promise<void> {
+  const running = await findLocalStack();
+  if (running !== undefined)
+    note(`another local stack runs already (pid ${running.pid}, ${running.dataDir})`);
+  const stack = await startLocalStack({
+    dataDir: options.data,
+    port: options.port,
+    chassis: options.chassis,
+    timeScale: options.timeScale,
+    durability: options.durability,
+    onProgress: note,
+  });
+  if (json) sayJson({ ok: true, url: stack.url, data: stack.dataDir, durability: stack.durability });
+  else {
+    say(`BioXen is up on ${stack.url}, ${options.timeScale} simulated minutes per second. Next:`);
+    say("  bioxen vm create c1 --type syn3a --start");
+    say("  bioxen vm show c1");
+    say("Ctrl-C ends it; everything is kept in the data directory.");
+  }
+  await untilInterrupted();
+  note("ending…");
+  await stack.stop();
+}
+
+/** Starts the same command again in the background, without `--detach`, and waits until it is up. */
+async function upDetached(json: boolean): Promise<void> {
+  const before = await findLocalStack();
+  if (before !== undefined) {
+    throw new CommandEnd(1, `a local stack runs already (pid ${before.pid}): end it with \`bioxen down\``);
+  }
+  const main = fileURLToPath(new URL("../main.ts", import.meta.url));
+  const args = process.argv.slice(2).filter((arg) => arg !== "--detach");
+  const child = spawn(process.execPath, [main, ...args], { detached: true, stdio: "ignore" });
+  let exited = false;
+  child.once("exit", () => {
+    exited = true;
+  });
+  let record: StackRecord | undefined;
+  await until(async () => {
+    record = await findLocalStack();
+    return exited || record !== undefined;
+  }, "the stack did not come up");
+  child.unref();
+  if (record === undefined) {
+    throw new CommandEnd(
+      EXIT_UNREACHABLE,
+      "the stack did not come up: run `bioxen up` without --detach to see why",
+    );
+  }
+  const { url, dataDir: data, durability, pid } = record;
+  if (json) sayJson({ ok: true, url, data, durability, pid });
+  else say(`BioXen is up on ${url} (pid ${pid}); \`bioxen down\` ends it`);
+}
+
+async function until(holds: () => Promise<boolean>, otherwise: string): Promise<void> {
+  const deadline = Date.now() + OTHER_DEADLINE_MS;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new CommandEnd(EXIT_UNREACHABLE, otherwise);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
+  }
+}

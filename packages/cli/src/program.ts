@@ -1,0 +1,74 @@
+/**
+ * The `bioxen` command: all commands in one tree, exit codes of the contract.
+ */
+import { Command, CommanderError } from "commander";
+import { addChassisCommands, addLedgerCommands } from "./commands/chassis.ts";
+import { addDemoCommand } from "./commands/demo.ts";
+import { addDoctorCommand } from "./commands/doctor.ts";
+import { addEventCommands } from "./commands/events.ts";
+import { addStackCommands } from "./commands/stack.ts";
+import { addVmCommands } from "./commands/vm.ts";
+import { CommandEnd, EXIT_DONE, EXIT_USAGE } from "./outcome.ts";
+import { integerOption } from "./parse.ts";
+import { conclude } from "./run.ts";
+
+export function createProgram(): Command {
+  const program = new Command("bioxen")
+    .description("a hypervisor for biological virtual machines")
+    .version("0.1.0")
+    .showHelpAfterError("(bioxen --help shows every command)");
+  addStackCommands(program);
+  addDoctorCommand(program);
+  addDemoCommand(program);
+  addVmCommands(program);
+  addChassisCommands(program);
+  addLedgerCommands(program);
+  addEventCommands(program);
+  addGlobals(program);
+  return program;
+}
+
+/** Global options are taken anywhere on the line, so every command has them. */
+function addGlobals(command: Command): void {
+  if (command.commands.length === 0) {
+    command
+      .option("--json", "one JSON document on stdout")
+      .option("--server <url>", "NATS server; default BIOXEN_NATS_URL, else the local stack")
+      .option("--timeout <ms>", "deadline of each request, ms", integerOption);
+  }
+  command.exitOverride();
+  for (const child of command.commands) addGlobals(child);
+}
+
+/** Options before the command are moved behind it, where the command takes them. */
+export function withGlobalsLast(args: readonly string[]): string[] {
+  const front: string[] = [];
+  let i = 0;
+  for (; i < args.length; i += 1) {
+    const arg = args[i] ?? "";
+    if (arg === "--json" || /^--(server|timeout)=/.test(arg)) front.push(arg);
+    else if (arg === "--server" || arg === "--timeout") {
+      front.push(arg, args[i + 1] ?? "");
+      i += 1;
+    } else break;
+  }
+  return [...args.slice(i), ...front];
+}
+
+export async function runProgram(argv: readonly string[]): Promise<void> {
+  // A reader that has seen enough (`| head`) closes the pipe; that is no failure.
+  process.stdout.on("error", () => process.exit(EXIT_DONE));
+  const args = withGlobalsLast(argv.slice(2));
+  const program = createProgram();
+  if (args.length === 0) {
+    program.outputHelp();
+    return;
+  }
+  try {
+    await program.parseAsync(args, { from: "user" });
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) process.exitCode = thrown.exitCode === 0 ? EXIT_DONE : EXIT_USAGE;
+    else if (thrown instanceof CommandEnd) conclude(thrown, args.includes("--json"));
+    else throw thrown;
+  }
+}

@@ -1,0 +1,242 @@
+/**
+ * A second opinion on the whole log, event by event.
+ *
+ * It knows the contract and the meaning of events, and shares no line with the folds and deciders that wrote them: a bug there
+ * cannot hide here. It never stops at a violation, so that one does not cover the next.
+ */
+import type { ChassisEvent, LedgerEvent, VmEvent } from "@bioxen/contracts";
+import type { StoredEvent } from "@bioxen/kernel";
+import { LedgerAccount, sameAmounts, unsoundAmounts } from "./ledger-account.ts";
+import { MOVES } from "./vm-transitions.ts";
+
+export type Rule =
+  | "unreadable"
+  | "sequence"
+  | "version"
+  | "subject"
+  | "transition"
+  | "amounts"
+  | "over-offer"
+  | "unknown-entry"
+  | "placed-without-reservation"
+  | "started-without-reservation"
+  | "running-without-allocation"
+  | "two-allocations";
+
+export interface Violation {
+  readonly seq: number;
+  readonly subject: string;
+  readonly rule: Rule;
+  readonly message: string;
+}
+
+export interface VerifierReport {
+  readonly events: number;
+  readonly aggregates: number;
+  readonly lastSeq: number;
+  readonly violations: readonly Violation[];
+  /** Violations beyond {@link MAX_VIOLATIONS}: counted, not listed. */
+  readonly violationsLeftOut: number;
+}
+
+/** A broken log can break at every event; the first thousand say enough. */
+export const MAX_VIOLATIONS = 1_000;
+
+interface VmStory {
+  state: string;
+  incarnation: number;
+  chassisId: string | null;
+  fence: number | null;
+}
+
+export class LogVerifier {
+  readonly #versions = new Map<string, number>();
+  readonly #vms = new Map<string, VmStory>();
+  readonly #ledgers = new Map<string, LedgerAccount>();
+  readonly #violations: Violation[] = [];
+  #leftOut = 0;
+  #events = 0;
+  #lastSeq = 0;
+
+  observe(event: StoredEvent): void {
+    const { seq, streamSubject, envelope } = event;
+    this.#events += 1;
+    if (seq <= this.#lastSeq) this.#break(event, "sequence", `follows ${this.#lastSeq}`);
+    this.#lastSeq = seq;
+    const expected = (this.#versions.get(envelope.subject) ?? 0) + 1;
+    if (envelope.aggregateversion !== expected) {
+      this.#break(event, "version", `has version ${envelope.aggregateversion}, expected ${expected}`);
+    }
+    this.#versions.set(envelope.subject, envelope.aggregateversion);
+    if (streamSubject !== `bioxen.evt.${envelope.subject.replace("/", ".")}`) {
+      this.#break(event, "subject", `is stored under ${streamSubject}`);
+    }
+    const [kind, id = ""] = envelope.subject.split("/");
+    if (kind === "vm") this.#vm(event, id, envelope as unknown as VmEvent);
+    if (kind === "ledger") this.#ledger(event, id, envelope as unknown as LedgerEvent);
+    if (kind === "chassis") this.#chassis(event, envelope as unknown as ChassisEvent);
+  }
+
+  /** An event that could not even be decoded: reading ends there. */
+  unreadable(seq: number, message: string): void {
+    this.#add({ seq, subject: "", rule: "unreadable", message });
+  }
+
+  report(): VerifierReport {
+    const atEnd = this.#atEnd();
+    const violations = [...this.#violations, ...atEnd].slice(0, MAX_VIOLATIONS);
+    return {
+      events: this.#events,
+      aggregates: this.#versions.size,
+      lastSeq: this.#lastSeq,
+      violations,
+      violationsLeftOut: this.#leftOut + this.#violations.length + atEnd.length - violations.length,
+    };
+  }
+
+  #vm(event: StoredEvent, vmId: string, body: VmEvent): void {
+    const story = this.#vms.get(vmId) ?? { state: "absent", incarnation: 0, chassisId: null, fence: null };
+    const move = MOVES[body.type];
+    if (move === undefined || !move.from.includes(story.state)) {
+      this.#break(event, "transition", `${body.type} of a VM that is ${story.state}`);
+    }
+    const state = move === undefined || move.to === "same" ? story.state : move.to;
+    const next: VmStory = { ...story, state };
+    if (["pending", "stopped", "error", "destroyed"].includes(state)) {
+      next.chassisId = null;
+      next.fence = null;
+    }
+    if (body.type === "bioxen.vm.created.v1") {
+      next.incarnation = body.data.incarnation;
+      this.#checkAmounts(event, body.data.request);
+    }
+    if (body.type === "bioxen.vm.placed.v1") this.#placed(event, vmId, next, body.data);
+    if (body.type === "bioxen.vm.started.v1" && this.#holding(vmId, next) === undefined) {
+      this.#break(event, "started-without-reservation", `fence ${next.fence} is not held`);
+    }
+    if (body.type === "bioxen.vm.resized.v1") this.#resized(event, vmId, next, body.data);
+    this.#vms.set(vmId, next);
+  }
+
+  #placed(
+    event: StoredEvent,
+    vmId: string,
+    next: VmStory,
+    data: Extract<VmEvent, { type: "bioxen.vm.placed.v1" }>["data"],
+  ): void {
+    next.chassisId = data.chassisId;
+    next.fence = data.fence;
+    const held = this.#holding(vmId, next);
+    const sound =
+      held !== undefined &&
+      held.incarnation === next.incarnation &&
+      sameAmounts(held.amounts, data.allocation);
+    if (sound) return;
+    const message = `no ledger entry of ${data.chassisId} has fence ${data.fence} and these amounts`;
+    this.#break(event, "placed-without-reservation", message);
+  }
+
+  #resized(
+    event: StoredEvent,
+    vmId: string,
+    story: VmStory,
+    data: Extract<VmEvent, { type: "bioxen.vm.resized.v1" }>["data"],
+  ): void {
+    this.#checkAmounts(event, data.request);
+    if (data.allocation === null) return;
+    const held = this.#holding(vmId, story);
+    if (held !== undefined && sameAmounts(held.amounts, data.allocation)) return;
+    this.#break(event, "running-without-allocation", "its ledger does not hold the new allocation");
+  }
+
+  #holding(vmId: string, story: VmStory) {
+    if (story.chassisId === null || story.fence === null) return undefined;
+    return this.#ledgers.get(story.chassisId)?.held(vmId, story.fence);
+  }
+
+  #ledger(event: StoredEvent, chassisId: string, body: LedgerEvent): void {
+    const account = this.#ledgers.get(chassisId) ?? new LedgerAccount();
+    this.#ledgers.set(chassisId, account);
+    switch (body.type) {
+      case "bioxen.ledger.opened.v1":
+      case "bioxen.ledger.capacity-changed.v1":
+        this.#checkAmounts(event, body.data.offered);
+        account.offered = body.data.offered;
+        account.maxVms = body.data.maxVms;
+        break;
+      case "bioxen.ledger.reserved.v1":
+        for (const { vmId, incarnation, amounts } of body.data.reservations) {
+          this.#checkAmounts(event, amounts);
+          if (account.holdings.has(vmId))
+            this.#break(event, "two-allocations", `${vmId} holds an entry already`);
+          account.holdings.set(vmId, { incarnation, fence: event.seq, amounts, committed: false });
+        }
+        break;
+      case "bioxen.ledger.committed.v1":
+        for (const { vmId, fence } of body.data.entries) {
+          const held = account.held(vmId, fence);
+          if (held === undefined) this.#break(event, "unknown-entry", `${vmId} #${fence} is not held`);
+          else held.committed = true;
+        }
+        break;
+      case "bioxen.ledger.released.v1":
+      case "bioxen.ledger.expired.v1":
+        for (const { vmId, fence } of body.data.entries) {
+          if (account.held(vmId, fence) === undefined) {
+            this.#break(event, "unknown-entry", `${vmId} #${fence} is not held`);
+          } else account.holdings.delete(vmId);
+        }
+        break;
+      case "bioxen.ledger.resized.v1": {
+        this.#checkAmounts(event, body.data.amounts);
+        const held = account.held(body.data.vmId, body.data.fence);
+        if (held === undefined) this.#break(event, "unknown-entry", `${body.data.vmId} is not held`);
+        else held.amounts = body.data.amounts;
+        break;
+      }
+      case "bioxen.ledger.closed.v1":
+        account.offered = {};
+        account.maxVms = 0;
+        break;
+    }
+    for (const over of account.overdrafts()) this.#break(event, "over-offer", over);
+  }
+
+  #chassis(event: StoredEvent, body: ChassisEvent): void {
+    if ("capacity" in body.data) this.#checkAmounts(event, body.data.capacity);
+  }
+
+  #checkAmounts(event: StoredEvent, amounts: Readonly<Record<string, number>>): void {
+    for (const problem of unsoundAmounts(amounts)) this.#break(event, "amounts", problem);
+  }
+
+  /** What must hold once everything under way has been said. */
+  #atEnd(): Violation[] {
+    const out: Violation[] = [];
+    const at = (vmId: string) => ({ seq: this.#lastSeq, subject: `vm/${vmId}` });
+    for (const [vmId, story] of this.#vms) {
+      const runs = story.state === "running" || story.state === "paused";
+      if (runs && this.#holding(vmId, story) === undefined) {
+        const message = `it is ${story.state} and no ledger holds its fence ${story.fence}`;
+        out.push({ ...at(vmId), rule: "running-without-allocation", message });
+      }
+      const holders = [...this.#ledgers].filter(
+        ([, account]) => account.holdings.get(vmId)?.committed === true,
+      );
+      if (holders.length > 1) {
+        const message = `allocated on ${holders.map(([chassisId]) => chassisId).join(" and ")}`;
+        out.push({ ...at(vmId), rule: "two-allocations", message });
+      }
+    }
+    return out;
+  }
+
+  #break(event: StoredEvent, rule: Rule, message: string): void {
+    this.#add({ seq: event.seq, subject: event.envelope.subject, rule, message });
+  }
+
+  #add(violation: Violation): void {
+    if (this.#violations.length < MAX_VIOLATIONS) this.#violations.push(violation);
+    else this.#leftOut += 1;
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * The legal moves of a VM, written from the contract's table (§3), not from the code that decides them.
+ */
+
+/** For each event: the states it may find, and the state it leaves; `same` leaves it as it was. */
+interface Move {
+  readonly from: readonly string[];
+  readonly to: string;
+}
+
+const PLACED = ["starting", "running", "paused"] as const;
+const UNPLACED = ["created", "stopped", "error"] as const;
+
+export const MOVES: Readonly<Record<string, Move>> = {
+  "bioxen.vm.created.v1": { from: ["absent", "destroyed"], to: "created" },
+  "bioxen.vm.start-requested.v1": { from: UNPLACED, to: "pending" },
+  "bioxen.vm.deferred.v1": { from: ["pending"], to: "same" },
+  "bioxen.vm.placed.v1": { from: ["pending"], to: "starting" },
+  "bioxen.vm.started.v1": { from: ["starting"], to: "running" },
+  "bioxen.vm.guest-restarted.v1": { from: ["running", "paused"], to: "same" },
+  "bioxen.vm.paused.v1": { from: ["running"], to: "paused" },
+  "bioxen.vm.resumed.v1": { from: ["paused"], to: "running" },
+  // A destroy may be asked of a VM that is stopping already.
+  "bioxen.vm.stop-requested.v1": { from: ["pending", ...PLACED, "stopping"], to: "stopping" },
+  "bioxen.vm.stopped.v1": { from: ["stopping"], to: "stopped" },
+  "bioxen.vm.failed.v1": { from: PLACED, to: "error" },
+  "bioxen.vm.displaced.v1": { from: PLACED, to: "pending" },
+  "bioxen.vm.resized.v1": { from: [...UNPLACED, ...PLACED], to: "same" },
+  "bioxen.vm.destroyed.v1": { from: ["pending", ...UNPLACED], to: "destroyed" },
+};
