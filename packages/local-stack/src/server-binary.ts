@@ -73,8 +73,8 @@ async function usable(path: string, from: ServerBinary["from"]): Promise<ServerB
 async function shippedBinary(): Promise<ServerBinary | { readonly why: string }> {
   let path: string;
   try {
-    const manifest = createRequire(import.meta.url).resolve(`${SHIPPED_PACKAGE}/package.json`);
-    path = join(dirname(manifest), "bin", "nats-server");
+    const entry = createRequire(import.meta.url).resolve(SHIPPED_PACKAGE);
+    path = join(dirname(entry), "bin", "nats-server");
   } catch {
     return { why: `none is shipped for ${process.platform}-${process.arch}` };
   }
