@@ -9,6 +9,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ServiceName } from "@bioxen/contracts";
 import { Fault } from "@bioxen/kernel";
+import { whenChassisReady } from "./chassis-ready.ts";
 import { SupervisedChild } from "./child.ts";
 import { endOrphan, startServer } from "./server.ts";
 import { findServerBinary } from "./server-binary.ts";
@@ -76,7 +77,7 @@ function entryOf(name: ServiceName): string {
 }
 
 /**
- * Resolves when every service serves. Throws `Fault`: CONFLICT when the data directory or port is taken, UNAVAILABLE when
+ * Resolves when every service serves and the agent's chassis take VMs. Throws `Fault`: CONFLICT when the data directory or port is taken, UNAVAILABLE when
  * there is no server to run or a service does not get ready; nothing is left running then.
  */
 export async function startLocalStack(options: LocalStackOptions = {}): Promise<LocalStack> {
@@ -105,6 +106,7 @@ export async function startLocalStack(options: LocalStackOptions = {}): Promise<
     await noteServer(dataDir, child.pid);
     progress(`nats-server ${binary.version} on ${url}, data in ${dataDir}`);
     await startServices(options, url, dataDir, children, progress);
+    await whenChassisReady(url, options.chassis ?? DEFAULT_CHASSIS);
     const record: StackRecord = {
       url,
       pid: process.pid,

@@ -1,0 +1,88 @@
+/**
+ * The `bioxen` command: one JSON document, exit codes, and the demo as a person starts it.
+ */
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { World } from "./world.ts";
+
+let world: World;
+beforeAll(async () => {
+  world = await World.open({ chassis: "ecoli:1" });
+});
+afterAll(() => world.close());
+
+describe("bioxen", () => {
+  it("creates, starts and shows a cell in two commands", async () => {
+    const created = await world.bioxenJson("vm", "create", "c1", "--type", "syn3a", "--start");
+    expect(created).toMatchObject({ ok: true, changed: true, vm: { vmId: "c1", state: "running" } });
+    const shown = await world.bioxenJson("vm", "show", "c1");
+    expect(shown.vm.state).toBe("running");
+    expect(Math.abs(shown.sample.doublingTimeMinutes / 105 - 1)).toBeLessThan(0.005);
+    const half = await world.bioxenJson(
+      "vm",
+      "create",
+      "c2",
+      "--type",
+      "syn3a",
+      "--ribosomes",
+      "50%",
+      "--start",
+    );
+    expect(half.vm.allocation.ribosomes).toBe(252);
+    const exec = await world.bioxenJson("vm", "exec", "c1", "-e", "return cell.type");
+    expect(exec).toMatchObject({ ok: true, result: "syn3a" });
+  });
+
+  it("says with its exit code how it ended", async () => {
+    expect((await world.bioxen("vm", "ls")).code).toBe(0);
+    const unknown = await world.bioxen("vm", "start", "nobody");
+    expect(unknown.code).toBe(1);
+    expect(unknown.stderr).toContain("VM_NOT_FOUND");
+    expect(JSON.parse((await world.bioxen("vm", "start", "nobody", "--json")).stdout).error.code).toBe(
+      "VM_NOT_FOUND",
+    );
+    expect((await world.bioxen("vm", "create", "c9", "--ribosomes", "many")).code).toBe(2);
+    expect((await world.bioxen("no-such-command")).code).toBe(2);
+    const away = await world.bioxen("vm", "ls", "--server", "nats://127.0.0.1:1", "--timeout", "500");
+    expect(away.code).toBe(3);
+  });
+
+  it("shows state, health and the past", async () => {
+    const status = await world.bioxenJson("status");
+    expect(status).toMatchObject({ durability: "always", server: { url: world.stack.url } });
+    expect(status.services.every((s: { ready: boolean }) => s.ready)).toBe(true);
+    expect((await world.bioxen("doctor")).code).toBe(0);
+    const past = await world.bioxenJson("state", "--at", "3");
+    expect(past.atSeq).toBe(3);
+    const tail = await world.bioxen("events", "tail", "--from", "1", "--no-follow", "--json");
+    const lines = tail.stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(lines.map((line) => line.seq)).toEqual(lines.map((_, i) => i + 1));
+    for (const args of [
+      ["vm", "history", "c1"],
+      ["vm", "explain", "c1"],
+      ["vm", "plan", "--type", "ecoli"],
+      ["chassis", "ls"],
+      ["chassis", "show", "ecoli-1"],
+      ["ledger", "show"],
+      ["ledger", "verify"],
+      ["events", "show", "1"],
+    ]) {
+      const result = await world.bioxen(...args);
+      expect(result.code, `${args.join(" ")}: ${result.stderr}`).toBe(0);
+      expect(result.stdout.length).toBeGreaterThan(10);
+    }
+  });
+
+  it("the demo tours the whole job and leaves nothing running", async () => {
+    const main = new URL("../../packages/cli/src/main.ts", import.meta.url).pathname;
+    const { stdout } = await promisify(execFile)(process.execPath, [main, "demo", "--once"]);
+    expect(stdout.match(/as the model says/g)).toHaveLength(4);
+    expect(stdout).toContain("0 violations");
+    const { stdout: left } = await promisify(execFile)("ps", ["-eo", "args"]);
+    expect(left).not.toMatch(/bioxen-demo-/);
+  });
+});

@@ -1,0 +1,199 @@
+/**
+ * The main job as an outsider sees it: subjects and payloads of the contract, no project code on the client's side.
+ */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { eventually, type Json, World } from "./world.ts";
+
+let world: World;
+beforeAll(async () => {
+  world = await World.open({ chassis: "ecoli:1,yeast:1" });
+});
+afterAll(() => world.close());
+
+describe("a VM's life over the subjects", () => {
+  it("is created, placed, started, measured, stopped and destroyed, each as a CloudEvent", async () => {
+    const events: Json[] = [];
+    const samples: Json[] = [];
+    const subscriptions = [
+      world.nats.subscribe("bioxen.evt.vm.life-1", { callback: (_e, m) => void events.push(m.json()) }),
+      world.nats.subscribe("bioxen.tel.vm.life-1", { callback: (_e, m) => void samples.push(m.json()) }),
+    ];
+    const created = await world.done("cmd.vm.create", { vmId: "life-1", biologicalType: "syn3a" });
+    expect(created).toMatchObject({ changed: true, vm: { state: "created", allocation: null, version: 1 } });
+    expect((await world.done("cmd.vm.start", { vmId: "life-1" })).vm.state).toBe("pending");
+    const running = await world.reach("life-1", "running");
+    expect(running.allocation).toEqual({
+      ribosomes: 503,
+      rnaPolymerases: 187,
+      atpPerSecond: 13247,
+      dnaKilobases: 543,
+    });
+    expect((await world.done("cmd.vm.start", { vmId: "life-1" })).changed).toBe(false);
+    await eventually("telemetry", async () => (samples.length >= 2 ? true : undefined));
+    expect(samples[0]).toMatchObject({ vmId: "life-1", chassisId: running.chassisId });
+    await world.done("cmd.vm.pause", { vmId: "life-1" });
+    const still = await world.sample("life-1", (s) => s.state === "paused");
+    const later = await world.sample("life-1", (s) => s.atMs > still.atMs);
+    expect(later.simMinutes).toBe(still.simMinutes);
+    await world.done("cmd.vm.resume", { vmId: "life-1" });
+    await world.sample("life-1", (s) => s.simMinutes > still.simMinutes);
+    await world.done("cmd.vm.stop", { vmId: "life-1" });
+    expect((await world.reach("life-1", "stopped")).allocation).toBeNull();
+    await world.done("cmd.vm.destroy", { vmId: "life-1" });
+    await world.reach("life-1", "destroyed");
+    for (const subscription of subscriptions) subscription.unsubscribe();
+    expect(events.map((e) => e.type.replace(/bioxen\.vm\.|\.v1/g, ""))).toEqual([
+      "created",
+      "start-requested",
+      "placed",
+      "started",
+      "paused",
+      "resumed",
+      "stop-requested",
+      "stopped",
+      "destroyed",
+    ]);
+    for (const [i, event] of events.entries()) {
+      expect(event).toMatchObject({ specversion: "1.0", subject: "vm/life-1", aggregateversion: i + 1 });
+      expect(Number.isNaN(Date.parse(event.time))).toBe(false);
+    }
+    await eventually("the place is given back", async () => {
+      const { ledgers } = await world.done("qry.ledger.list", {});
+      return ledgers.every((l: Json) => l.entries.length === 0) ? true : undefined;
+    });
+    const again = await world.done("cmd.vm.create", { vmId: "life-1", biologicalType: "minimal_cell" });
+    expect(again.vm).toMatchObject({ incarnation: 2, state: "created", biologicalType: "minimal_cell" });
+  });
+
+  it("one message id has one outcome", async () => {
+    const payload = { biologicalType: "syn3a", labels: { once: "yes" } };
+    const replies = await Promise.all(
+      Array.from({ length: 5 }, () => world.ask("cmd.vm.create", payload, "create-once")),
+    );
+    expect(new Set(replies.map((reply) => reply.vm.vmId)).size).toBe(1);
+    expect(replies.every((reply) => reply.ok && reply.changed)).toBe(true);
+    expect((await world.done("qry.vm.list", { label: "once=yes" })).vms).toHaveLength(1);
+  });
+
+  it("answers the services protocol with schemas", async () => {
+    const info: Json = (await world.nats.request("$SRV.INFO.lifecycle", "", { timeout: 2_000 })).json();
+    const create = info.endpoints.find((e: Json) => e.subject === "bioxen.cmd.vm.create");
+    expect(JSON.parse(create.metadata.request).properties).toHaveProperty("biologicalType");
+    for (const name of ["allocator", "chassis-scheduler", "monitor", "chassis-agent"]) {
+      expect((await world.nats.request(`$SRV.PING.${name}`, "", { timeout: 2_000 })).json()).toMatchObject({
+        name,
+      });
+    }
+  });
+});
+
+describe("growth follows the allocation", () => {
+  it.each([
+    ["full-syn3a", "syn3a", {}, 105],
+    ["half-ribosomes", "syn3a", { ribosomes: "50%" }, 150.6],
+    ["half-atp", "syn3a", { atpPerSecond: "50%" }, 185.0],
+    ["half-rnap", "syn3a", { rnaPolymerases: "50%" }, 118.2],
+    ["full-minimal", "minimal_cell", {}, 180],
+    ["full-ecoli", "ecoli", {}, 40],
+  ])("%s doubles as the contract says", async (vmId, biologicalType, resources, expected) => {
+    await world.done("cmd.vm.create", { vmId, biologicalType, resources });
+    await world.done("cmd.vm.start", { vmId });
+    await world.reach(vmId, "running");
+    const { doublingTimeMinutes } = await world.sample(vmId);
+    expect(Math.abs(doublingTimeMinutes / expected - 1)).toBeLessThan(0.005);
+    await world.done("cmd.vm.destroy", { vmId });
+    await world.reach(vmId, "destroyed");
+  });
+});
+
+describe("bad input", () => {
+  it("every problem is named with its path, and no event is written", async () => {
+    const before = await world.bioxenJson("events", "verify");
+    const bad = await world.ask("cmd.vm.create", {
+      vmId: "Not Ok",
+      biologicalType: "yeast",
+      resources: { ribosomes: -1, dnaKilobases: 1.5, atpPerSecond: 1e300, magic: 3 },
+      priority: 9,
+      config: { nested: { password: "x" } },
+      surprise: true,
+    });
+    expect(bad.ok).toBe(false);
+    expect(bad.error.code).toBe("BAD_REQUEST");
+    const paths = bad.error.details.problems.map((p: Json) => p.path);
+    expect(paths).toEqual(
+      expect.arrayContaining([
+        "vmId",
+        "biologicalType",
+        "resources.ribosomes",
+        "resources.dnaKilobases",
+        "resources.atpPerSecond",
+        "priority",
+        "config.nested.password",
+        "surprise",
+      ]),
+    );
+    expect((await world.send("bioxen.cmd.vm.create", "{not json")).error.code).toBe("BAD_REQUEST");
+    expect((await world.send("bioxen.cmd.vm.start", "")).error.code).toBe("BAD_REQUEST");
+    const huge = JSON.stringify({ vmId: "huge", biologicalType: "syn3a", program: "x".repeat(600_000) });
+    expect((await world.send("bioxen.cmd.vm.create", huge)).error.code).toBe("TOO_LARGE");
+    expect((await world.ask("cmd.vm.start", { vmId: "nobody" })).error.code).toBe("VM_NOT_FOUND");
+    expect((await world.ask("qry.ledger.get", { chassisId: "nobody" })).error.code).toBe("CHASSIS_NOT_FOUND");
+    expect((await world.bioxenJson("events", "verify")).events).toBe(before.events);
+  });
+
+  it("illegal transitions, over-capacity and the infeasible have their codes", async () => {
+    await world.done("cmd.vm.create", { vmId: "bad-1", biologicalType: "syn3a" });
+    const pause = await world.ask("cmd.vm.pause", { vmId: "bad-1" });
+    expect(pause.error).toMatchObject({
+      code: "INVALID_TRANSITION",
+      details: { state: "created", command: "pause", allowed: ["start", "resize", "destroy"] },
+    });
+    const again = await world.ask("cmd.vm.create", { vmId: "bad-1", biologicalType: "syn3a" });
+    expect(again.error.code).toBe("VM_ALREADY_EXISTS");
+    await world.done("cmd.vm.resize", { vmId: "bad-1", resources: { ribosomes: 999_999 } });
+    expect((await world.ask("cmd.vm.start", { vmId: "bad-1" })).error.code).toBe("INFEASIBLE");
+    await world.done("cmd.vm.resize", { vmId: "bad-1", resources: { ribosomes: "100%" } });
+    await world.done("cmd.vm.start", { vmId: "bad-1" });
+    await world.reach("bad-1", "running");
+    const grow = await world.ask("cmd.vm.resize", { vmId: "bad-1", resources: { ribosomes: 999_999 } });
+    expect(grow.error).toMatchObject({ code: "CAPACITY_EXCEEDED", details: { resource: "ribosomes" } });
+    const shrunk = await world.done("cmd.vm.resize", { vmId: "bad-1", resources: { ribosomes: "50%" } });
+    expect(shrunk.vm).toMatchObject({ state: "running", allocation: { ribosomes: 252 } });
+    await world.sample("bad-1", (s) => s.ribosomes.cap === 252);
+    await world.done("cmd.vm.destroy", { vmId: "bad-1" });
+  });
+});
+
+describe("the Lua sandbox, through every service", () => {
+  it("ends what does not end, and the cells go on", async () => {
+    for (const vmId of ["lua-1", "lua-2"]) {
+      await world.done("cmd.vm.create", { vmId, biologicalType: "syn3a" });
+      await world.done("cmd.vm.start", { vmId });
+      await world.reach(vmId, "running");
+    }
+    const exec = (vmId: string, source: string) =>
+      world.ask("cmd.vm.exec", { vmId, source, timeoutMs: 1_000 });
+    const loop = exec("lua-1", "while true do pcall(function() while true do end end) end");
+    const neighbour = exec("lua-2", "return 1 + 1");
+    expect(await neighbour).toMatchObject({ ok: true, result: 2 });
+    expect((await loop).error.code).toBe("GUEST_TIMEOUT");
+    expect((await exec("lua-1", 'return string.rep("x", 1e9)')).error.code).toBe("GUEST_OUT_OF_MEMORY");
+    const gone = await exec(
+      "lua-1",
+      "return {os, io, require, load, debug} == nil or #{os, io, require, load, debug}",
+    );
+    expect(gone.result).toBe(0);
+    const failed = await exec("lua-1", 'error("on purpose")');
+    expect(failed.error).toMatchObject({ code: "GUEST_ERROR" });
+    expect(failed.error.message).toContain("on purpose");
+    expect(failed.error.details.traceback).toContain("exec:1");
+    expect(await exec("lua-1", 'print("hello") return cell.type')).toMatchObject({
+      result: "syn3a",
+      stdout: "hello\n",
+    });
+    const before = await world.sample("lua-1");
+    await world.sample("lua-1", (s) => s.simMinutes > before.simMinutes);
+    await exec("lua-1", "cell.set_environment{chloramphenicol_um = 3}");
+    await world.sample("lua-1", (s) => s.doublingTimeMinutes > 110);
+  });
+});

@@ -1,0 +1,71 @@
+/**
+ * Five hundred want the last twenty places: nobody is given what is not there, and nobody waits while there is room.
+ */
+import { connect } from "@nats-io/transport-node";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { eventually, type Json, World } from "./world.ts";
+
+const PLACES = 20;
+const CONTENDERS = 500;
+
+let world: World;
+beforeAll(async () => {
+  world = await World.open({ chassis: "ecoli:1" });
+});
+afterAll(() => world.close());
+
+async function countOf(state: string): Promise<number> {
+  let count = 0;
+  let cursor: string | undefined;
+  do {
+    const page = await world.done("qry.vm.list", { state, ...(cursor ? { cursor } : {}) });
+    count += page.vms.length;
+    cursor = page.cursor ?? undefined;
+  } while (cursor !== undefined);
+  return count;
+}
+
+const racer = (i: number) => `racer-${String(i).padStart(3, "0")}`;
+
+describe("a race for the last places", () => {
+  it("gives away exactly what there is", async () => {
+    // Genome space for twenty cells of 510 kb and not for one more: 10 200 kb are offered.
+    const resources = { ribosomes: 100, rnaPolymerases: 20, atpPerSecond: 1_000, dnaKilobases: 510 };
+    for (let i = 0; i < CONTENDERS; i += 1) {
+      await world.done("cmd.vm.create", { vmId: racer(i), biologicalType: "syn3a", resources });
+    }
+    const clients = await Promise.all([0, 1].map(() => connect({ servers: world.stack.url })));
+    await Promise.all(
+      Array.from({ length: CONTENDERS }, async (_, i) => {
+        const client = clients[i % clients.length] ?? world.nats;
+        const message = await client.request("bioxen.cmd.vm.start", JSON.stringify({ vmId: racer(i) }), {
+          timeout: 60_000,
+        });
+        expect((message.json() as Json).ok).toBe(true);
+      }),
+    );
+    await eventually("twenty run", async () => ((await countOf("running")) === PLACES ? true : undefined));
+    const waiting = await eventually("the others know why they wait", async () => {
+      const { vms } = await world.done("qry.vm.list", { state: "pending" });
+      const told = vms.every((vm: Json) => vm.refusals.some((r: Json) => r.code === "CAPACITY_EXCEEDED"));
+      return vms.length === CONTENDERS - PLACES && told ? (vms as Json[]) : undefined;
+    });
+    expect(waiting).toHaveLength(CONTENDERS - PLACES);
+    expect(await countOf("running")).toBe(PLACES);
+    const verified = await world.bioxenJson("events", "verify");
+    expect(verified.violations).toEqual([]);
+
+    const [lucky] = (await world.done("qry.vm.list", { state: "running" })).vms;
+    await world.done("cmd.vm.stop", { vmId: lucky.vmId });
+    await world.reach(lucky.vmId, "stopped");
+    await eventually("the freed place is taken", async () =>
+      (await countOf("running")) === PLACES ? true : undefined,
+    );
+    expect(await countOf("pending")).toBe(CONTENDERS - PLACES - 1);
+    const { ledger } = await world.done("qry.ledger.get", { chassisId: "ecoli-1" });
+    expect(ledger.entries).toHaveLength(PLACES);
+    expect(ledger.free.dnaKilobases).toBe(0);
+    expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);
+    for (const client of clients) await client.close();
+  });
+});

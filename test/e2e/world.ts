@@ -1,0 +1,124 @@
+/**
+ * A real stack on a directory of its own, and what outsiders have: a bare NATS client and the `bioxen` command.
+ */
+import { execFile } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type LocalStack, type LocalStackOptions, startLocalStack } from "@bioxen/local-stack";
+import { connect, headers, type NatsConnection } from "@nats-io/transport-node";
+
+const CLI = fileURLToPath(new URL("../../packages/cli/src/main.ts", import.meta.url));
+const ASK_TIMEOUT_MS = 20_000;
+const LOOK_INTERVAL_MS = 25;
+
+export interface CommandResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: an outsider knows no types.
+export type Json = any;
+
+export class World {
+  readonly dir: string;
+  readonly #options: LocalStackOptions;
+  stack: LocalStack;
+  nats: NatsConnection;
+
+  private constructor(dir: string, options: LocalStackOptions, stack: LocalStack, nats: NatsConnection) {
+    this.dir = dir;
+    this.#options = options;
+    this.stack = stack;
+    this.nats = nats;
+  }
+
+  static async open(options: LocalStackOptions = {}): Promise<World> {
+    const dir = await mkdtemp(join(tmpdir(), "bioxen-e2e-"));
+    const full = { timeScale: 60, logLevel: "warn", ...options, dataDir: join(dir, "data"), home: dir };
+    const stack = await startLocalStack(full);
+    return new World(dir, full, stack, await connect({ servers: stack.url }));
+  }
+
+  /** Everything ends, and begins again on the same data. */
+  async restart(): Promise<void> {
+    await this.nats.close();
+    await this.stack.stop();
+    this.stack = await startLocalStack(this.#options);
+    this.nats = await connect({ servers: this.stack.url });
+  }
+
+  async close(): Promise<void> {
+    await this.nats.close();
+    await this.stack.stop();
+    await rm(this.dir, { recursive: true, force: true });
+  }
+
+  async send(subject: string, bytes: string | Uint8Array, messageId?: string): Promise<Json> {
+    const h = headers();
+    if (messageId !== undefined) h.set("Nats-Msg-Id", messageId);
+    return (await this.nats.request(subject, bytes, { timeout: ASK_TIMEOUT_MS, headers: h })).json();
+  }
+
+  ask(subject: string, payload: unknown, messageId?: string): Promise<Json> {
+    return this.send(`bioxen.${subject}`, JSON.stringify(payload), messageId);
+  }
+
+  /** The reply, which must be ok. */
+  async done(subject: string, payload: unknown): Promise<Json> {
+    const reply = await this.ask(subject, payload);
+    if (reply.ok !== true) throw new Error(`${subject}: ${JSON.stringify(reply.error)}`);
+    return reply;
+  }
+
+  /** The VM once it is in `state`. */
+  reach(vmId: string, state: string): Promise<Json> {
+    return eventually(`${vmId} is ${state}`, async () => {
+      const reply = await this.ask("qry.vm.get", { vmId });
+      return reply.vm?.state === state ? reply.vm : undefined;
+    });
+  }
+
+  sample(vmId: string, holds: (sample: Json) => boolean = () => true): Promise<Json> {
+    return eventually(`a sample of ${vmId}`, async () => {
+      const { sample } = await this.ask("qry.monitor.vm", { vmId });
+      return sample && holds(sample) ? sample : undefined;
+    });
+  }
+
+  /** Runs `bioxen`; never throws. */
+  bioxen(...args: string[]): Promise<CommandResult> {
+    return new Promise((resolve) => {
+      const env = { ...process.env, BIOXEN_HOME: this.dir, NO_COLOR: "1" };
+      execFile(process.execPath, [CLI, ...args], { env, maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
+        resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
+      });
+    });
+  }
+
+  async bioxenJson(...args: string[]): Promise<Json> {
+    const result = await this.bioxen(...args, "--json");
+    try {
+      return JSON.parse(result.stdout);
+    } catch {
+      throw new Error(`bioxen ${args.join(" ")}: exit ${result.code}: ${result.stdout}${result.stderr}`);
+    }
+  }
+}
+
+/** What `look` gives once it gives something; an error that says what was waited for after the deadline. */
+export async function eventually<T>(
+  what: string,
+  look: () => Promise<T | undefined>,
+  withinMs = 30_000,
+): Promise<T> {
+  const deadline = Date.now() + withinMs;
+  for (;;) {
+    const seen = await look();
+    if (seen !== undefined) return seen;
+    if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
+  }
+}
