@@ -1,0 +1,126 @@
+/**
+ * A connection to a BioXen: calls by name of the endpoint, and the factories of VMs.
+ */
+import { randomUUID } from "node:crypto";
+import {
+  type BiologicalType,
+  type CreateRequest,
+  ENDPOINTS,
+  type EndpointName,
+  type RequestOf,
+  type ResultOf,
+  type VmType,
+  type VmView,
+} from "@bioxen/contracts";
+import { type Bus, connectBus } from "@bioxen/nats";
+import { asBioxenError, BioxenError } from "./errors.ts";
+import { BioVm } from "./vm.ts";
+
+export interface ConnectOptions {
+  /** `nats://host:4222`, or several. */
+  readonly servers: string | readonly string[];
+  /** Deadline of each request, ms; default {@link DEFAULT_TIMEOUT_MS}. */
+  readonly timeoutMs?: number;
+}
+
+export const DEFAULT_TIMEOUT_MS = 10_000;
+/** Tries of a request nobody answered; each carries the same message id, so it is carried out once. */
+const MAX_TRIES = 3;
+
+/** What a VM is made with beside its types: the contract's create command. */
+export type VmConfig = Omit<CreateRequest, "vmId" | "biologicalType" | "vmType">;
+
+/** Throws {@link BioxenError} UNAVAILABLE when no server answers. */
+export async function connect(options: ConnectOptions): Promise<Bioxen> {
+  try {
+    const bus = await connectBus({ servers: options.servers, name: "bioxen-client" });
+    return new Bioxen(bus, options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+  } catch (thrown) {
+    throw asBioxenError(thrown);
+  }
+}
+
+export class Bioxen {
+  readonly bus: Bus;
+  readonly timeoutMs: number;
+  readonly #onClose: (() => Promise<void>)[] = [];
+
+  constructor(bus: Bus, timeoutMs: number) {
+    this.bus = bus;
+    this.timeoutMs = timeoutMs;
+  }
+
+  /**
+   * Calls an endpoint of the catalogue. Tried again when nobody answered, under one message id.
+   * Throws {@link BioxenError} with the code of the refusal.
+   */
+  async call<N extends EndpointName>(
+    name: N,
+    request: RequestOf<N>,
+    timeoutMs: number = this.timeoutMs,
+  ): Promise<ResultOf<N>> {
+    const messageId = randomUUID();
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const reply = await this.bus.call(ENDPOINTS[name].subject, request, { timeoutMs, messageId });
+        if (!reply.ok) throw new BioxenError(reply.error);
+        return reply as unknown as ResultOf<N>;
+      } catch (thrown) {
+        const error = asBioxenError(thrown);
+        const worthIt = error instanceof BioxenError && error.code === "UNAVAILABLE" && error.retryable;
+        if (!worthIt || attempt === MAX_TRIES || name === "vmExec") throw error;
+      }
+    }
+  }
+
+  /** Creates a VM and returns its handle. The VM is not started. */
+  async createBioVm(
+    vmId: string,
+    biologicalType: BiologicalType,
+    vmType: VmType = "basic",
+    config: VmConfig = {},
+  ): Promise<BioVm> {
+    await this.call("vmCreate", { ...config, vmId, biologicalType, vmType });
+    return this.vm(vmId);
+  }
+
+  /** Creates a VM under an id of its own; a syn3a unless `biologicalType` says otherwise. */
+  async createBiologicalVm(
+    vmType: VmType = "basic",
+    config: VmConfig & { readonly biologicalType?: BiologicalType } = {},
+  ): Promise<BioVm> {
+    const { biologicalType = "syn3a", ...rest } = config;
+    const { vm } = await this.call("vmCreate", { ...rest, biologicalType, vmType });
+    return this.vm(vm.vmId);
+  }
+
+  /** The handle of a VM, which may not exist. */
+  vm(vmId: string): BioVm {
+    return new BioVm(this, vmId);
+  }
+
+  /** Every VM that is not destroyed, in order of id. */
+  async list(filter: Omit<RequestOf<"vmList">, "cursor" | "limit"> = {}): Promise<VmView[]> {
+    const vms: VmView[] = [];
+    let cursor: string | null = null;
+    do {
+      const page: ResultOf<"vmList"> = await this.call(
+        "vmList",
+        cursor === null ? filter : { ...filter, cursor },
+      );
+      vms.push(...page.vms);
+      cursor = page.cursor;
+    } while (cursor !== null);
+    return vms;
+  }
+
+  /** Called when this connection closes, after the bus has. */
+  onClose(callback: () => Promise<void>): void {
+    this.#onClose.push(callback);
+  }
+
+  async close(): Promise<void> {
+    await this.bus.close();
+    for (const callback of this.#onClose.splice(0)) await callback();
+  }
+}
