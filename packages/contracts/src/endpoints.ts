@@ -1,14 +1,12 @@
 /**
  * Every request/reply subject of BioXen: who owns it, what it takes, what it answers. Services register their
  * endpoints from here, clients type their calls from here, docs/PROTOCOL.md is generated from here.
- *
- * `internal`: spoken between our services (DESIGN: scheduler proposes, allocator disposes, agents report); its shape may
- * change with the version, while everything else is the public contract.
  */
 import { z } from "zod";
-import { entryKey, reservation } from "./events/ledger.ts";
+import { endpoint } from "./endpoint.ts";
 import { placementRefusal } from "./events/vm.ts";
 import { VM_STATES } from "./fold/vm.ts";
+import { execResult, INTERNAL_ENDPOINTS, timeoutMs } from "./internal-endpoints.ts";
 import { BIOLOGICAL_TYPES, DEFAULT_OVERHEAD_PERMILLE, VM_TYPES } from "./resources.ts";
 import {
   amounts,
@@ -16,43 +14,17 @@ import {
   environment,
   id,
   labels,
-  MAX_EXEC_TIMEOUT_MS,
   MAX_PAGE,
   MAX_VMS_PER_CHASSIS,
   placement,
   priority,
-  recordedAmounts,
   requestedResources,
   restartPolicy,
   seed,
   source,
 } from "./schemas.ts";
-import { agentExecSubject } from "./subjects.ts";
 import { chassisSample, vmSample } from "./telemetry.ts";
 import { chassisView, ledgerView, vmView } from "./views.ts";
-
-export type ServiceName = "lifecycle" | "allocator" | "chassis-scheduler" | "monitor" | "chassis-agent";
-
-export interface Endpoint<Request extends z.ZodType = z.ZodType, Result extends z.ZodType = z.ZodType> {
-  readonly subject: string;
-  readonly owner: ServiceName;
-  readonly internal: boolean;
-  readonly summary: string;
-  readonly request: Request;
-  /** What the reply has beside `ok`. */
-  readonly result: Result;
-}
-
-function endpoint<Request extends z.ZodType, Result extends z.ZodType>(
-  subject: string,
-  owner: ServiceName,
-  summary: string,
-  request: Request,
-  result: Result,
-  internal = false,
-): Endpoint<Request, Result> {
-  return { subject, owner, internal, summary, request, result };
-}
 
 const vmOnly = z.strictObject({ vmId: id });
 const chassisOnly = z.strictObject({ chassisId: id });
@@ -102,8 +74,6 @@ const registerRequest = z.strictObject({
   agentId: id,
 });
 
-const timeoutMs = z.int().min(1).max(MAX_EXEC_TIMEOUT_MS);
-const execResult = z.object({ result: z.unknown(), stdout: z.string(), instructions: z.int() });
 const candidate = z.object({
   chassisId: z.string(),
   score: z.int().nullable(),
@@ -286,88 +256,10 @@ export const ENDPOINTS = {
     }),
   ),
 
-  vmDefer: endpoint(
-    "bioxen.cmd.vm.defer",
-    "lifecycle",
-    "The scheduler: these VMs have no place, and why.",
-    z.strictObject({
-      deferrals: z
-        .array(z.strictObject({ vmId: id, reasons: z.array(placementRefusal) }))
-        .min(1)
-        .max(MAX_PAGE),
-    }),
-    z.object({}),
-    true,
-  ),
-  vmReport: endpoint(
-    "bioxen.cmd.vm.report",
-    "lifecycle",
-    "An agent: what its guest did.",
-    z.strictObject({
-      vmId: id,
-      fence: z.int().min(1),
-      observed: z.enum(["started", "restarted", "stopped", "failed"]),
-      reason: z.string().max(4_096).default(""),
-      code: z.string().max(63).default("INTERNAL"),
-    }),
-    z.object({ changed: z.boolean() }),
-    true,
-  ),
-  ledgerReserve: endpoint(
-    "bioxen.cmd.ledger.reserve",
-    "allocator",
-    "The scheduler proposes a plan for one chassis: what fits is reserved in one event, the rest refused.",
-    z.strictObject({
-      chassisId: id,
-      planId: z.string().max(63),
-      reservations: z.array(reservation).min(1).max(MAX_PAGE),
-    }),
-    z.object({
-      seq: z.int().nullable(),
-      reserved: z.array(z.string()),
-      refused: z.array(z.object({ vmId: z.string(), refusal: placementRefusal })),
-    }),
-    true,
-  ),
-  ledgerResize: endpoint(
-    "bioxen.cmd.ledger.resize",
-    "allocator",
-    "Lifecycle: change what a VM holds, all or nothing.",
-    z.strictObject({ chassisId: id, ...entryKey.shape, amounts: recordedAmounts }),
-    z.object({ changed: z.boolean() }),
-    true,
-  ),
+  ...INTERNAL_ENDPOINTS,
 } as const;
 
 export type EndpointName = keyof typeof ENDPOINTS;
 export type RequestOf<N extends EndpointName> = z.input<(typeof ENDPOINTS)[N]["request"]>;
 export type ParsedRequestOf<N extends EndpointName> = z.output<(typeof ENDPOINTS)[N]["request"]>;
 export type ResultOf<N extends EndpointName> = z.output<(typeof ENDPOINTS)[N]["result"]>;
-
-/** What an agent's own inbox takes: the fence says which guest is meant. */
-export const agentExecRequest = z.strictObject({ vmId: id, fence: z.int().min(1), source, timeoutMs });
-export type AgentExecRequest = z.infer<typeof agentExecRequest>;
-
-/** The endpoint of one agent: lifecycle forwards `exec` here. */
-export function agentExec(agentId: string): Endpoint<typeof agentExecRequest, typeof execResult> {
-  const summary = "Run Lua in a guest of this agent.";
-  return endpoint(agentExecSubject(agentId), "chassis-agent", summary, agentExecRequest, execResult, true);
-}
-
-/** A path and a sentence for every problem of a payload. */
-export interface Problem {
-  readonly path: string;
-  readonly message: string;
-}
-
-export function problemsOf(error: z.ZodError): Problem[] {
-  return error.issues.flatMap((issue) => {
-    if (issue.code === "unrecognized_keys") {
-      return issue.keys.map((key) => ({
-        path: [...issue.path, key].join("."),
-        message: "is not a field of this command",
-      }));
-    }
-    return [{ path: issue.path.join("."), message: issue.message }];
-  });
-}

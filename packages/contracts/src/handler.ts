@@ -3,7 +3,7 @@
  */
 import type { Causation, Rejection } from "@bioxen/kernel";
 import type { z } from "zod";
-import type { Endpoint } from "./endpoints.ts";
+import type { Endpoint } from "./endpoint.ts";
 
 export type HandlerResult =
   | { readonly ok: true; readonly result: Readonly<Record<string, unknown>> }

@@ -1,4 +1,5 @@
 export * from "./codec.ts";
+export * from "./endpoint.ts";
 export * from "./endpoints.ts";
 export * from "./errors.ts";
 export * from "./events/chassis.ts";
@@ -9,6 +10,7 @@ export * from "./fold/chassis.ts";
 export * from "./fold/ledger.ts";
 export * from "./fold/vm.ts";
 export * from "./handler.ts";
+export { type AgentExecRequest, agentExec, agentExecRequest } from "./internal-endpoints.ts";
 export * from "./resources.ts";
 export * from "./schemas.ts";
 export * from "./subjects.ts";

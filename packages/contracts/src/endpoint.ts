@@ -1,0 +1,46 @@
+/**
+ * The shape of a request/reply subject, and what a refused payload is told.
+ */
+import type { z } from "zod";
+
+export type ServiceName = "lifecycle" | "allocator" | "chassis-scheduler" | "monitor" | "chassis-agent";
+
+export interface Endpoint<Request extends z.ZodType = z.ZodType, Result extends z.ZodType = z.ZodType> {
+  readonly subject: string;
+  readonly owner: ServiceName;
+  readonly internal: boolean;
+  readonly summary: string;
+  readonly request: Request;
+  /** What the reply has beside `ok`. */
+  readonly result: Result;
+}
+
+/** One entry of the catalogue. */
+export function endpoint<Request extends z.ZodType, Result extends z.ZodType>(
+  subject: string,
+  owner: ServiceName,
+  summary: string,
+  request: Request,
+  result: Result,
+  internal = false,
+): Endpoint<Request, Result> {
+  return { subject, owner, internal, summary, request, result };
+}
+
+/** A path and a sentence for every problem of a payload. */
+export interface Problem {
+  readonly path: string;
+  readonly message: string;
+}
+
+export function problemsOf(error: z.ZodError): Problem[] {
+  return error.issues.flatMap((issue) => {
+    if (issue.code === "unrecognized_keys") {
+      return issue.keys.map((key) => ({
+        path: [...issue.path, key].join("."),
+        message: "is not a field of this command",
+      }));
+    }
+    return [{ path: issue.path.join("."), message: issue.message }];
+  });
+}

@@ -1,0 +1,77 @@
+/**
+ * What our services say to each other: the scheduler proposes, the allocator disposes, agents report. These shapes may change
+ * with the version; everything in endpoints.ts is the public contract.
+ */
+import { z } from "zod";
+import { type Endpoint, endpoint } from "./endpoint.ts";
+import { entryKey, reservation } from "./events/ledger.ts";
+import { placementRefusal } from "./events/vm.ts";
+import { id, MAX_EXEC_TIMEOUT_MS, MAX_PAGE, recordedAmounts, source } from "./schemas.ts";
+import { agentExecSubject } from "./subjects.ts";
+
+export const timeoutMs = z.int().min(1).max(MAX_EXEC_TIMEOUT_MS);
+export const execResult = z.object({ result: z.unknown(), stdout: z.string(), instructions: z.int() });
+
+export const INTERNAL_ENDPOINTS = {
+  vmDefer: endpoint(
+    "bioxen.cmd.vm.defer",
+    "lifecycle",
+    "The scheduler: these VMs have no place, and why.",
+    z.strictObject({
+      deferrals: z
+        .array(z.strictObject({ vmId: id, reasons: z.array(placementRefusal) }))
+        .min(1)
+        .max(MAX_PAGE),
+    }),
+    z.object({}),
+    true,
+  ),
+  vmReport: endpoint(
+    "bioxen.cmd.vm.report",
+    "lifecycle",
+    "An agent: what its guest did.",
+    z.strictObject({
+      vmId: id,
+      fence: z.int().min(1),
+      observed: z.enum(["started", "restarted", "stopped", "failed"]),
+      reason: z.string().max(4_096).default(""),
+      code: z.string().max(63).default("INTERNAL"),
+    }),
+    z.object({ changed: z.boolean() }),
+    true,
+  ),
+  ledgerReserve: endpoint(
+    "bioxen.cmd.ledger.reserve",
+    "allocator",
+    "The scheduler proposes a plan for one chassis: what fits is reserved in one event, the rest refused.",
+    z.strictObject({
+      chassisId: id,
+      planId: z.string().max(63),
+      reservations: z.array(reservation).min(1).max(MAX_PAGE),
+    }),
+    z.object({
+      seq: z.int().nullable(),
+      reserved: z.array(z.string()),
+      refused: z.array(z.object({ vmId: z.string(), refusal: placementRefusal })),
+    }),
+    true,
+  ),
+  ledgerResize: endpoint(
+    "bioxen.cmd.ledger.resize",
+    "allocator",
+    "Lifecycle: change what a VM holds, all or nothing.",
+    z.strictObject({ chassisId: id, ...entryKey.shape, amounts: recordedAmounts }),
+    z.object({ changed: z.boolean() }),
+    true,
+  ),
+} as const;
+
+/** What an agent's own inbox takes: the fence says which guest is meant. */
+export const agentExecRequest = z.strictObject({ vmId: id, fence: z.int().min(1), source, timeoutMs });
+export type AgentExecRequest = z.infer<typeof agentExecRequest>;
+
+/** The endpoint of one agent: lifecycle forwards `exec` here. */
+export function agentExec(agentId: string): Endpoint<typeof agentExecRequest, typeof execResult> {
+  const summary = "Run Lua in a guest of this agent.";
+  return endpoint(agentExecSubject(agentId), "chassis-agent", summary, agentExecRequest, execResult, true);
+}

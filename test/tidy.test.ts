@@ -1,0 +1,226 @@
+/**
+ * The rules of the house that a compiler does not know. Each failure says why the rule is there.
+ */
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync, realpathSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const tracked = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
+  cwd: ROOT,
+  encoding: "utf8",
+})
+  .split("\n")
+  .filter((path) => path !== "" && existsSync(join(ROOT, path)));
+const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
+const sources = tracked.filter((path) => path.endsWith(".ts"));
+const isTest = (path: string) => /\.test\.ts$|(^|\/)test\/|\/testing\.ts$/.test(path);
+
+/** What a file says to the machine: without its comments. */
+const codeOf = (path: string) => read(path).replaceAll(/\/\*[\s\S]*?\*\/|(?<!:)\/\/.*$/gm, "");
+
+/** Every module a file imports. */
+function importsOf(path: string): string[] {
+  return [
+    ...codeOf(path).matchAll(/^\s*(?:import|export)\b[^;]*?from\s+"([^"]+)"|^\s*import\s+"([^"]+)"/gm),
+  ].map((match) => match[1] ?? match[2] ?? "");
+}
+
+function offenders(paths: readonly string[], isWrong: (path: string) => string | false): string[] {
+  return paths.flatMap((path) => {
+    const wrong = isWrong(path);
+    return wrong === false ? [] : [`${path}: ${wrong}`];
+  });
+}
+
+const under = (folder: string) => sources.filter((path) => path.startsWith(folder));
+const foreign = (path: string, isAllowed: (module: string) => boolean) => {
+  const wrong = importsOf(path).filter((module) => !isAllowed(module));
+  return wrong.length > 0 && `imports ${wrong.join(", ")}`;
+};
+const relative = (module: string) => module.startsWith(".");
+
+describe("who may import whom", () => {
+  it("the kernel imports nothing of ours: everything stands on it", () => {
+    const production = under("packages/kernel/src").filter((path) => !isTest(path));
+    expect(offenders(production, (path) => foreign(path, relative))).toEqual([]);
+  });
+
+  it("contracts know the kernel and zod only: they are read by every client", () => {
+    const production = under("packages/contracts/src").filter((path) => !isTest(path));
+    const allowed = (module: string) => relative(module) || ["@bioxen/kernel", "zod"].includes(module);
+    expect(offenders(production, (path) => foreign(path, allowed))).toEqual([]);
+  });
+
+  it("only packages/nats imports NATS: the rest runs on ports, in a simulation too", () => {
+    const others = sources.filter((path) => !path.startsWith("packages/nats/") && !isTest(path));
+    expect(offenders(others, (path) => foreign(path, (module) => !module.startsWith("@nats-io/")))).toEqual(
+      [],
+    );
+  });
+
+  it("services know neither each other nor the bus: they meet in the log and over subjects", () => {
+    const names = ["lifecycle", "allocator", "chassis-scheduler", "monitor", "chassis-agent", "nats"];
+    const allowed = (module: string) => !names.some((name) => module === `@bioxen/${name}`);
+    expect(offenders(under("services/"), (path) => foreign(path, allowed))).toEqual([]);
+    const outside = (path: string) =>
+      importsOf(path).some((module) => /(\.\.\/){3,}/.test(module) && relative(module)) &&
+      "reaches out of its service";
+    expect(offenders(under("services/"), outside)).toEqual([]);
+  });
+
+  it("a domain is pure: no clock, no randomness, no platform, so that equal inputs decide equally", () => {
+    const domain = under("services/").filter((path) => path.includes("/src/domain/") && !isTest(path));
+    expect(domain.length).toBeGreaterThan(5);
+    const allowed = (module: string) =>
+      module === "@bioxen/kernel" || module === "@bioxen/contracts" || module.startsWith("./");
+    expect(offenders(domain, (path) => foreign(path, allowed))).toEqual([]);
+    const impure = /\bDate\b|Math\.random|\bprocess\.|\bconsole\.|setTimeout|\bcrypto\b|\bawait\b/;
+    expect(offenders(domain, (path) => impure.test(codeOf(path)) && "is not pure")).toEqual([]);
+  });
+
+  it("an application layer sees ports only", () => {
+    const app = under("services/").filter((path) => path.includes("/src/app/"));
+    const allowed = (module: string) => !/^node:(?!crypto)/.test(module) && module !== "@bioxen/service-host";
+    expect(offenders(app, (path) => foreign(path, allowed))).toEqual([]);
+  });
+
+  it("subjects are written in the catalogue only: a typo elsewhere would be a message nobody hears", () => {
+    const others = sources.filter(
+      (path) =>
+        !path.startsWith("packages/contracts/") &&
+        path !== "packages/kernel/src/aggregates.ts" &&
+        !isTest(path),
+    );
+    const literal = /["'`]bioxen\.(?:cmd|qry|evt|tel|log|agent)\./;
+    const verifier = (path: string) => path.startsWith("packages/log-verifier/");
+    expect(
+      offenders(others, (path) => !verifier(path) && literal.test(codeOf(path)) && "names a subject"),
+    ).toEqual([]);
+  });
+});
+
+describe("the shape of files", () => {
+  it("a file has one idea: above 350 lines it has two", () => {
+    const long = (path: string) => {
+      const lines = read(path).split("\n").length;
+      return lines > 350 && `${lines} lines`;
+    };
+    expect(offenders([...sources, "README.md"], long)).toEqual([]);
+    expect(read("README.md").split("\n").length).toBeLessThanOrEqual(150);
+  });
+
+  it("a service's entry point only names its parts", () => {
+    const entries = sources.filter((path) => /^services\/[^/]+\/main\.ts$/.test(path));
+    expect(entries).toHaveLength(5);
+    expect(offenders(entries, (path) => read(path).split("\n").length > 41 && "over 40 lines")).toEqual([]);
+  });
+
+  it("a name says what is inside: no drawer for everything", () => {
+    const drawer = /(^|[/-])(utils?|helpers?|common|manager|misc)(\.|\/|-|$)/;
+    // The contract itself names a ResourceManager.
+    const allowed = (path: string) => basename(path) === "resource-manager.ts";
+    expect(offenders(tracked, (path) => drawer.test(path) && !allowed(path) && "is a drawer")).toEqual([]);
+  });
+
+  it("nothing is put off, switched off or silenced", () => {
+    const marks = ["TO" + "DO", "FIX" + "ME", "@ts-" + "ignore", "@ts-" + "expect-error", "as " + "any"];
+    const off = new RegExp(
+      `\\b(?:it|test|describe)\\.(?:${["sk" + "ip", "on" + "ly", "to" + "do"].join("|")})\\b`,
+    );
+    const found = (path: string) => {
+      const text = read(path);
+      const mark = marks.find((one) => text.includes(one));
+      return mark ?? (off.test(text) && "a test is switched off");
+    };
+    expect(offenders(sources, (path) => found(path) || false)).toEqual([]);
+  });
+
+  it("every package and service says what it owns", () => {
+    const folders = new Set(
+      tracked.flatMap((path) => /^((?:packages|services)\/[^/]+)\//.exec(path)?.[1] ?? []),
+    );
+    expect([...folders].filter((folder) => !existsSync(join(ROOT, folder, "README.md")))).toEqual([]);
+  });
+
+  it("nothing of one machine is in the tree", () => {
+    const local = new RegExp(["/wo" + "rk/", "/home/" + "[a-z]", "regis" + "try\\.npm"].join("|"));
+    const texts = tracked.filter((path) => !/\.(png|jpg|wasm)$/.test(path));
+    expect(offenders(texts, (path) => local.test(read(path)) && "names a machine or a registry")).toEqual([]);
+    expect(read("pnpm-lock.yaml")).not.toMatch(/tarball: https?:/);
+  });
+});
+
+interface Manifest {
+  readonly name: string;
+  readonly version?: string;
+  readonly license?: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+}
+
+const manifests = tracked.filter((path) => basename(path) === "package.json");
+const manifestOf = (path: string) => JSON.parse(readFileSync(path, "utf8")) as Manifest;
+const PERMISSIVE =
+  /^\(?(?:MIT|Apache-2\.0|BSD-[23]-Clause|ISC|0BSD|BlueOak-1\.0\.0|Unlicense)(?: OR [\w.-]+)*\)?$/;
+
+/** The folder a dependency is installed in, seen from `from`; undefined where this platform has none. */
+function installed(name: string, from: string): string | undefined {
+  for (let folder = from; ; folder = dirname(folder)) {
+    const path = join(folder, "node_modules", name);
+    if (existsSync(path)) return realpathSync(path);
+    if (folder === dirname(folder)) return undefined;
+  }
+}
+
+describe("dependencies", () => {
+  const allowed = new Map(
+    [...read("docs/adr/0001-dependencies.md").matchAll(/^\|\s+(\S+)\s+\|\s+([^|]+?)\s+\|\s+([^|]+?)\s+\|$/gm)]
+      .filter((match) => !/^(package|-+)$/.test(match[1] ?? ""))
+      .map((match) => [match[1] ?? "", match[2] ?? ""]),
+  );
+
+  it("each has a line with its licence and the reason, and no line is left over", () => {
+    const declared = new Map<string, string>();
+    for (const path of manifests) {
+      const { dependencies, devDependencies, optionalDependencies } = manifestOf(join(ROOT, path));
+      for (const name of Object.keys({ ...dependencies, ...devDependencies, ...optionalDependencies })) {
+        if (!name.startsWith("@bioxen/")) declared.set(name, dirname(join(ROOT, path)));
+      }
+    }
+    expect([...declared.keys()].sort()).toEqual([...allowed.keys()].sort());
+    for (const [name, from] of declared) {
+      const folder = installed(name, from);
+      if (folder === undefined) continue;
+      expect(manifestOf(join(folder, "package.json")).license, name).toBe(allowed.get(name));
+      expect(allowed.get(name), name).toMatch(PERMISSIVE);
+    }
+  });
+
+  it.each(["lifecycle", "allocator", "chassis-scheduler", "monitor", "chassis-agent"])(
+    "%s runs on permissive licences only, all the way down",
+    (service) => {
+      const closure = new Map<string, string>();
+      const visit = (folder: string) => {
+        const { dependencies, optionalDependencies } = manifestOf(join(folder, "package.json"));
+        for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) {
+          const found = installed(name, folder);
+          if (found === undefined) continue;
+          const { version, license } = manifestOf(join(found, "package.json"));
+          const key = `${name}@${version}`;
+          if (closure.has(key)) continue;
+          closure.set(key, license ?? "none");
+          visit(found);
+        }
+      };
+      visit(join(ROOT, "services", service));
+      const outside = [...closure].filter(([key]) => !key.startsWith("@bioxen/"));
+      console.log(`${service}: ${outside.map(([key]) => key).join(" ")}`);
+      expect(outside.length).toBeGreaterThan(0);
+      expect(outside.filter(([, license]) => !PERMISSIVE.test(license))).toEqual([]);
+    },
+  );
+});
