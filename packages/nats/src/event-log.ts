@@ -34,6 +34,13 @@ const APPEND_DEADLINE_MS = 8_000;
 const RETRY_WAIT_MS = 100;
 /** Messages asked for at once while following: keeps the pipe full at 250 000 events/s. */
 const FOLLOW_BATCH = 2_000;
+/**
+ * A follower's consumer lives in the server's memory and dies with it. Two missed heartbeats, ms, and the client makes
+ * another from where it was: a restarted server is followed again within about twice this.
+ */
+const FOLLOW_HEARTBEAT_MS = 750;
+/** Longest life of one pull request, ms; the next is sent by the client. */
+const FOLLOW_EXPIRES_MS = 15_000;
 /** Server's codes for a failed expectation, standalone and clustered. */
 const WRONG_LAST_SEQUENCE = new Set([10_071, 10_164]);
 const MESSAGE_NOT_FOUND = 10_037;
@@ -133,7 +140,12 @@ export class JetStreamEventLog implements EventLog {
         options.onCaughtUp();
       }
     };
-    messages = await consumer.consume({ max_messages: FOLLOW_BATCH, callback: deliver });
+    messages = await consumer.consume({
+      max_messages: FOLLOW_BATCH,
+      expires: FOLLOW_EXPIRES_MS,
+      idle_heartbeat: FOLLOW_HEARTBEAT_MS,
+      callback: deliver,
+    });
     messages.closed().then(
       (cause) => {
         if (!stopped)

@@ -1,0 +1,138 @@
+/**
+ * What every event log must do; run against the twin in memory and the real one.
+ */
+import { eventSubject } from "@bioxen/contracts";
+import type { EventLog, StoredEvent } from "@bioxen/kernel";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { cordoned } from "./events.ts";
+import { eventually } from "./eventually.ts";
+
+export interface LogUnderTest {
+  readonly log: EventLog;
+  /** Stores bytes that are no event. */
+  readonly putBytes: (streamSubject: string, bytes: Uint8Array) => Promise<unknown> | unknown;
+  readonly close: () => Promise<void>;
+}
+
+const subjectOf = (id: string) => eventSubject("chassis", id);
+
+async function appendAll(log: EventLog, id: string, count: number): Promise<number[]> {
+  const seqs: number[] = [];
+  for (let version = 1; version <= count; version += 1) {
+    const appended = await log.append(subjectOf(id), cordoned(id, version), seqs.at(-1) ?? 0);
+    if (appended.kind !== "appended") throw new Error("a conflict where nobody else writes");
+    seqs.push(appended.seq);
+  }
+  return seqs;
+}
+
+interface Followed {
+  readonly events: StoredEvent[];
+  caughtUp: boolean;
+  stopCause: unknown;
+  readonly stop: () => Promise<void>;
+}
+
+async function followFrom(log: EventLog, fromSeq: number): Promise<Followed> {
+  const followed: Omit<Followed, "stop"> = { events: [], caughtUp: false, stopCause: undefined };
+  const following = await log.follow({
+    fromSeq,
+    onEvent: (event) => followed.events.push(event),
+    onCaughtUp: () => {
+      followed.caughtUp = true;
+    },
+    onStop: (cause) => {
+      followed.stopCause = cause;
+    },
+  });
+  return Object.assign(followed, { stop: () => following.stop() });
+}
+
+export function eventLogContract(name: string, open: () => Promise<LogUnderTest>): void {
+  describe(`event log ${name}`, () => {
+    let under: LogUnderTest;
+    let log: EventLog;
+    beforeAll(async () => {
+      under = await open();
+      log = under.log;
+    });
+    afterAll(() => under.close());
+
+    it("an empty log is caught up at once", async () => {
+      expect(await log.lastSeq()).toBe(0);
+      const followed = await followFrom(log, 1);
+      await eventually("caught up", () => followed.caughtUp || undefined);
+      expect(followed.events).toEqual([]);
+      await followed.stop();
+    });
+
+    it("appends in order and reads back what was appended", async () => {
+      const seqs = await appendAll(log, "order", 5);
+      const events = await log.read(subjectOf("order"), 0);
+      expect(events.map((event) => event.seq)).toEqual(seqs);
+      expect(events.map((event) => event.envelope)).toEqual([1, 2, 3, 4, 5].map((v) => cordoned("order", v)));
+      const later = await log.read(subjectOf("order"), seqs[2] ?? 0);
+      expect(later.map((event) => event.seq)).toEqual(seqs.slice(3));
+      expect(await log.read(subjectOf("order"), seqs[4] ?? 0)).toEqual([]);
+      expect(await log.read(subjectOf("nobody"), 0)).toEqual([]);
+      expect(await log.lastSeq()).toBe(seqs.at(-1));
+    });
+
+    it("refuses a stale expectation, and one that is ahead", async () => {
+      const [first = 0] = await appendAll(log, "stale", 1);
+      const conflict = { kind: "conflict" };
+      expect(await log.append(subjectOf("stale"), cordoned("stale", 2, "too-early"), 0)).toEqual(conflict);
+      expect(await log.append(subjectOf("stale"), cordoned("stale", 2, "ahead"), first + 100)).toEqual(
+        conflict,
+      );
+      expect((await log.append(subjectOf("stale"), cordoned("stale", 2), first)).kind).toBe("appended");
+    });
+
+    it("the same event sent again is stored once, and says so", async () => {
+      const first = await log.append(subjectOf("again"), cordoned("again", 1), 0);
+      expect(await log.append(subjectOf("again"), cordoned("again", 1), 0)).toEqual(first);
+      expect(await log.read(subjectOf("again"), 0)).toHaveLength(1);
+    });
+
+    it("of ten at once exactly one wins", async () => {
+      const results = await Promise.all(
+        Array.from({ length: 10 }, (_, i) =>
+          log.append(subjectOf("race"), cordoned("race", 1, `racer-${i}`), 0),
+        ),
+      );
+      expect(results.filter((result) => result.kind === "appended")).toHaveLength(1);
+      expect(await log.read(subjectOf("race"), 0)).toHaveLength(1);
+    });
+
+    it("two followers see the same events in the same order, from where they asked", async () => {
+      const all = await followFrom(log, 1);
+      const before = await log.lastSeq();
+      const late = await followFrom(log, before + 1);
+      expect(late.caughtUp || (await eventually("late is caught up", () => late.caughtUp || undefined))).toBe(
+        true,
+      );
+      const seqs = await appendAll(log, "followed", 20);
+      const last = seqs.at(-1) ?? 0;
+      await eventually("both have it", () =>
+        all.events.at(-1)?.seq === last && late.events.at(-1)?.seq === last ? true : undefined,
+      );
+      expect(all.caughtUp).toBe(true);
+      expect(all.events.map((event) => event.seq)).toEqual(Array.from({ length: last }, (_, i) => i + 1));
+      expect(late.events).toEqual(all.events.slice(before));
+      await all.stop();
+      await late.stop();
+      await appendAll(log, "unseen", 1);
+      expect(all.events.at(-1)?.seq).toBe(last);
+    });
+
+    it("an event that cannot be read stops the follower at its sequence, and is never passed over", async () => {
+      await under.putBytes(subjectOf("broken"), new TextEncoder().encode("{not an event"));
+      const brokenSeq = await log.lastSeq();
+      await appendAll(log, "after-broken", 1);
+      const followed = await followFrom(log, 1);
+      const cause = await eventually("it stopped", () => followed.stopCause);
+      expect(cause).toMatchObject({ code: "CORRUPT_EVENT", details: { seq: brokenSeq } });
+      expect(followed.events.at(-1)?.seq).toBe(brokenSeq - 1);
+    });
+  });
+}

@@ -1,0 +1,44 @@
+/**
+ * Events for tests, sound to the last field.
+ */
+import type { EventBody, EventEnvelope, StoredEvent } from "@bioxen/kernel";
+
+export interface EventFields {
+  readonly id?: string;
+  readonly version?: number;
+  readonly time?: string;
+  readonly causeId?: string;
+}
+
+/** An envelope of `kind/id` around `body`. */
+export function envelopeOf(
+  kind: string,
+  id: string,
+  body: EventBody,
+  fields: EventFields = {},
+): EventEnvelope {
+  const version = fields.version ?? 1;
+  return {
+    specversion: "1.0",
+    id: fields.id ?? `${kind}-${id}-${version}`,
+    source: "/bioxen/test",
+    type: body.type,
+    subject: `${kind}/${id}`,
+    time: fields.time ?? "2026-01-01T00:00:00.000Z",
+    datacontenttype: "application/json",
+    data: body.data,
+    aggregateversion: version,
+    correlationid: "test",
+    causationid: fields.causeId ?? "test",
+  };
+}
+
+export function storedOf(seq: number, envelope: EventEnvelope): StoredEvent {
+  return { seq, streamSubject: `bioxen.evt.${envelope.subject.replace("/", ".")}`, envelope };
+}
+
+/** The smallest sound events: a chassis closed and opened, over and over. */
+export function cordoned(id: string, version: number, eventId?: string): EventEnvelope {
+  const type = version % 2 === 1 ? "bioxen.chassis.cordoned.v1" : "bioxen.chassis.uncordoned.v1";
+  return envelopeOf("chassis", id, { type, data: {} }, { version, ...(eventId ? { id: eventId } : {}) });
+}

@@ -1,0 +1,6 @@
+export * from "./event-log-contract.ts";
+export * from "./events.ts";
+export * from "./eventually.ts";
+export * from "./fake-clock.ts";
+export * from "./memory-event-log.ts";
+export * from "./nats-server.ts";

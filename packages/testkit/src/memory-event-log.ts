@@ -1,0 +1,119 @@
+/**
+ * The event log in memory: the twin of the one on JetStream, held to it by `eventLogContract`.
+ *
+ * Delivers to followers asynchronously and in order, as the server does. Can be told to lose an acknowledgement or to be away,
+ * which a real server does too, only not when asked.
+ */
+import { decodeEvent, encodeEvent } from "@bioxen/contracts";
+import {
+  type AppendResult,
+  type EventEnvelope,
+  type EventLog,
+  Fault,
+  type Following,
+  type FollowOptions,
+  type StoredEvent,
+} from "@bioxen/kernel";
+
+interface StoredBytes {
+  readonly seq: number;
+  readonly streamSubject: string;
+  readonly bytes: Uint8Array;
+}
+
+export class MemoryEventLog implements EventLog {
+  readonly #stored: StoredBytes[] = [];
+  readonly #lastOf = new Map<string, number>();
+  readonly #seqOfId = new Map<string, number>();
+  readonly #followers = new Set<() => void>();
+  #acksToLose = 0;
+  #away = false;
+
+  /** The next `count` appends are stored, and their callers never learn it. */
+  loseAcks(count: number): void {
+    this.#acksToLose = count;
+  }
+
+  /** While away nothing is stored and nothing is read. */
+  setAway(away: boolean): void {
+    this.#away = away;
+  }
+
+  /** Stores bytes as they are, decodable or not. */
+  putBytes(streamSubject: string, bytes: Uint8Array): number {
+    const seq = this.#stored.length + 1;
+    this.#stored.push({ seq, streamSubject, bytes });
+    this.#lastOf.set(streamSubject, seq);
+    for (const wake of this.#followers) wake();
+    return seq;
+  }
+
+  async append(streamSubject: string, envelope: EventEnvelope, expectedSeq: number): Promise<AppendResult> {
+    this.#requireHere();
+    const before = this.#seqOfId.get(envelope.id);
+    const last = this.#lastOf.get(streamSubject) ?? 0;
+    if (before !== undefined)
+      return before === last ? { kind: "appended", seq: before } : { kind: "conflict" };
+    if (last !== expectedSeq) return { kind: "conflict" };
+    const seq = this.putBytes(streamSubject, encodeEvent(envelope));
+    this.#seqOfId.set(envelope.id, seq);
+    if (this.#acksToLose > 0) {
+      this.#acksToLose -= 1;
+      throw new Fault("UNAVAILABLE", "the acknowledgement was lost", { retryable: true });
+    }
+    return { kind: "appended", seq };
+  }
+
+  async read(streamSubject: string, afterSeq: number): Promise<readonly StoredEvent[]> {
+    this.#requireHere();
+    return this.#stored
+      .filter((one) => one.streamSubject === streamSubject && one.seq > afterSeq)
+      .map((one) => decodeEvent(one.bytes, one.seq, one.streamSubject));
+  }
+
+  async follow(options: FollowOptions): Promise<Following> {
+    this.#requireHere();
+    const caughtUpAt = this.#stored.length;
+    let next = options.fromSeq;
+    let caughtUp = false;
+    let scheduled = false;
+    const stop = async () => {
+      this.#followers.delete(wake);
+    };
+    const pump = () => {
+      scheduled = false;
+      try {
+        while (this.#followers.has(wake) && next <= this.#stored.length) {
+          const one = this.#stored[next - 1];
+          if (one === undefined) break;
+          next += 1;
+          options.onEvent(decodeEvent(one.bytes, one.seq, one.streamSubject));
+        }
+      } catch (cause) {
+        this.#followers.delete(wake);
+        options.onStop(cause);
+        return;
+      }
+      if (caughtUp || next <= caughtUpAt || !this.#followers.has(wake)) return;
+      caughtUp = true;
+      options.onCaughtUp();
+    };
+    const wake = () => {
+      if (scheduled) return;
+      scheduled = true;
+      queueMicrotask(pump);
+    };
+    this.#followers.add(wake);
+    wake();
+    return { stop };
+  }
+
+  async lastSeq(): Promise<number> {
+    this.#requireHere();
+    return this.#stored.length;
+  }
+
+  #requireHere(): void {
+    if (this.#away) throw new Fault("UNAVAILABLE", "the event log is away", { retryable: true });
+  }
+}

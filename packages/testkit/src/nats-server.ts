@@ -1,0 +1,85 @@
+/**
+ * A real nats-server for one test file: its own port, its own store, gone afterwards.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { findServerBinary } from "@bioxen/local-stack";
+import { eventually } from "./eventually.ts";
+
+export class TestServer {
+  readonly url: string;
+  readonly #port: number;
+  readonly #dir: string;
+  readonly #binary: string;
+  #process: ChildProcess;
+
+  private constructor(binary: string, dir: string, port: number, process: ChildProcess) {
+    this.#binary = binary;
+    this.#dir = dir;
+    this.#port = port;
+    this.#process = process;
+    this.url = `nats://127.0.0.1:${port}`;
+  }
+
+  static async start(): Promise<TestServer> {
+    const { path } = await findServerBinary();
+    const dir = await mkdtemp(join(tmpdir(), "bioxen-nats-"));
+    const process = run(path, dir, -1);
+    const port = await portOf(dir);
+    return new TestServer(path, dir, port, process);
+  }
+
+  /** As a power cut would: no goodbye. */
+  async kill(): Promise<void> {
+    const gone = new Promise((resolve) => this.#process.once("exit", resolve));
+    this.#process.kill("SIGKILL");
+    await gone;
+  }
+
+  /** Again, on the same port and store. */
+  async startAgain(): Promise<void> {
+    await clearPorts(this.#dir);
+    this.#process = run(this.#binary, this.#dir, this.#port);
+    await portOf(this.#dir);
+  }
+
+  async stop(): Promise<void> {
+    if (this.#process.exitCode === null && this.#process.signalCode === null) await this.kill();
+    await rm(this.#dir, { recursive: true, force: true });
+  }
+}
+
+function run(binary: string, dir: string, port: number): ChildProcess {
+  const args = [
+    "-a",
+    "127.0.0.1",
+    "-p",
+    String(port),
+    "-js",
+    "-sd",
+    join(dir, "store"),
+    "--ports_file_dir",
+    dir,
+  ];
+  return spawn(binary, args, { stdio: "ignore" });
+}
+
+async function portsFiles(dir: string): Promise<string[]> {
+  return (await readdir(dir)).filter((name) => name.endsWith(".ports")).map((name) => join(dir, name));
+}
+
+async function clearPorts(dir: string): Promise<void> {
+  for (const path of await portsFiles(dir)) await rm(path);
+}
+
+/** The port the server wrote down once it listens. */
+function portOf(dir: string): Promise<number> {
+  return eventually("the server listens", async () => {
+    const [path] = await portsFiles(dir);
+    const text = path === undefined ? "" : await readFile(path, "utf8");
+    const port = /127\.0\.0\.1:(\d+)/.exec(text)?.[1];
+    return port === undefined ? undefined : Number(port);
+  });
+}

@@ -1,0 +1,70 @@
+/**
+ * One suite, two logs; and what only a real server does: lose acknowledgements, die, and come back.
+ */
+import { eventSubject } from "@bioxen/contracts";
+import { connectBus, openEventLog } from "@bioxen/nats";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { cordoned, eventLogContract, eventually, MemoryEventLog, TestServer } from "../src/index.ts";
+
+eventLogContract("in memory", async () => {
+  const log = new MemoryEventLog();
+  return { log, putBytes: (subject, bytes) => log.putBytes(subject, bytes), close: async () => undefined };
+});
+
+eventLogContract("on JetStream", async () => {
+  const server = await TestServer.start();
+  const bus = await connectBus({ servers: server.url, name: "contract" });
+  const log = await openEventLog(bus);
+  return {
+    log,
+    putBytes: (subject, bytes) => bus.connection.request(subject, bytes, { timeout: 2_000 }),
+    close: async () => {
+      await bus.close();
+      await server.stop();
+    },
+  };
+});
+
+describe("a server that dies", () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await TestServer.start();
+  });
+  afterAll(() => server.stop());
+
+  it("loses nothing that was acknowledged, and its followers go on without a gap or a repeat", async () => {
+    const bus = await connectBus({ servers: server.url, name: "survivor" });
+    const log = await openEventLog(bus);
+    const seen: number[] = [];
+    const stops: unknown[] = [];
+    const following = await log.follow({
+      fromSeq: 1,
+      onEvent: (event) => void seen.push(event.seq),
+      onCaughtUp: () => undefined,
+      onStop: (cause) => void stops.push(cause),
+    });
+    const subject = eventSubject("chassis", "survivor");
+    let last = 0;
+    for (let version = 1; version <= 30; version += 1) {
+      if (version === 10 || version === 20) {
+        await server.kill();
+        // The append begins while nobody is there, and ends once somebody is.
+        const pending = log.append(subject, cordoned("survivor", version), last);
+        await server.startAgain();
+        const appended = await pending;
+        expect(appended.kind).toBe("appended");
+        if (appended.kind === "appended") last = appended.seq;
+        continue;
+      }
+      const appended = await log.append(subject, cordoned("survivor", version), last);
+      if (appended.kind === "appended") last = appended.seq;
+    }
+    expect(last).toBe(30);
+    await eventually("the follower has them all", () => (seen.length >= 30 ? true : undefined));
+    expect(seen).toEqual(Array.from({ length: 30 }, (_, i) => i + 1));
+    expect(stops).toEqual([]);
+    expect(await log.read(subject, 0)).toHaveLength(30);
+    await following.stop();
+    await bus.close();
+  });
+});
