@@ -1,0 +1,127 @@
+/**
+ * The public language: what it takes, what it refuses, what survives a round trip.
+ */
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { decodeEvent, encodeEvent } from "./codec.ts";
+import { problemsOf } from "./endpoint.ts";
+import { createRequest, ENDPOINTS } from "./endpoints.ts";
+import { ERROR_CODES, ERRORS } from "./errors.ts";
+import { bestFitScore, roomFor } from "./feasibility.ts";
+import { FULL_DEMAND, requestedAmounts } from "./resources.ts";
+
+const envelope = {
+  specversion: "1.0",
+  id: "e1",
+  source: "/bioxen/test",
+  type: "bioxen.chassis.cordoned.v1",
+  subject: "chassis/c1",
+  time: "2026-01-01T00:00:00.000Z",
+  datacontenttype: "application/json",
+  data: {},
+  aggregateversion: 2,
+  correlationid: "x",
+  causationid: "y",
+  traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+} as const;
+const SUBJECT = "bioxen.evt.chassis.c1";
+
+describe("the codec", () => {
+  it("gives back what was encoded", () => {
+    expect(decodeEvent(encodeEvent(envelope), 9, SUBJECT)).toEqual({
+      seq: 9,
+      streamSubject: SUBJECT,
+      envelope,
+    });
+  });
+
+  it.each([
+    ["not JSON", "{", SUBJECT],
+    ["another type", JSON.stringify({ ...envelope, type: "bioxen.chassis.exploded.v1" }), SUBJECT],
+    ["a version that is none", JSON.stringify({ ...envelope, aggregateversion: 0 }), SUBJECT],
+    ["another subject", JSON.stringify(envelope), "bioxen.evt.chassis.c2"],
+    [
+      "data of another shape",
+      JSON.stringify({ ...envelope, type: "bioxen.chassis.registered.v1", data: { maxVms: -1 } }),
+      SUBJECT,
+    ],
+  ])("refuses %s, with the sequence", (_what, text, subject) => {
+    expect(() => decodeEvent(new TextEncoder().encode(text), 9, subject)).toThrow(
+      expect.objectContaining({ code: "CORRUPT_EVENT", retryable: false, details: { seq: 9, subject } }),
+    );
+  });
+});
+
+describe("requests", () => {
+  it("a share is of full demand, rounded up", () => {
+    const full = FULL_DEMAND.syn3a;
+    expect(requestedAmounts({ ribosomes: "50%" }, full, full)).toEqual({ ...full, ribosomes: 252 });
+    expect(requestedAmounts({ ribosomes: "0%", dnaKilobases: 7 }, full, full)).toEqual({
+      ...full,
+      ribosomes: 0,
+      dnaKilobases: 7,
+    });
+  });
+
+  it("names every problem with its path", () => {
+    const parsed = createRequest.safeParse({
+      vmId: "-x",
+      biologicalType: "virus",
+      resources: { ribosomes: 1.5, atpPerSecond: "150%" },
+      config: { a: { b: [{ apiKey: "k" }] } },
+      nonsense: 1,
+    });
+    const paths = parsed.success ? [] : problemsOf(parsed.error).map((problem) => problem.path);
+    expect(paths.sort()).toEqual([
+      "biologicalType",
+      "config.a.b.0.apiKey",
+      "nonsense",
+      "resources.atpPerSecond",
+      "resources.ribosomes",
+      "vmId",
+    ]);
+  });
+
+  it("every endpoint has its schemas and a subject of its own", () => {
+    const endpoints = Object.values(ENDPOINTS);
+    expect(new Set(endpoints.map((e) => e.subject)).size).toBe(endpoints.length);
+    for (const { request, result, summary } of endpoints) {
+      expect(summary.endsWith(".")).toBe(true);
+      for (const schema of [request, result]) {
+        expect(z.toJSONSchema(schema, { io: "input", unrepresentable: "any" })).toBeTypeOf("object");
+      }
+    }
+  });
+});
+
+describe("errors", () => {
+  it("each code has a status, a meaning and a remedy", () => {
+    for (const code of ERROR_CODES) {
+      expect(ERRORS[code].status).toBeGreaterThanOrEqual(400);
+      expect(ERRORS[code].meaning.endsWith(".")).toBe(true);
+      expect(ERRORS[code].remedy.endsWith(".")).toBe(true);
+    }
+  });
+});
+
+describe("feasibility", () => {
+  const room = { free: { ribosomes: 10, dnaKilobases: 100 }, placesLeft: 1 };
+
+  it("says which resource is shortest, and by how much", () => {
+    expect(roomFor({ ribosomes: 10, dnaKilobases: 100 }, room)).toBeUndefined();
+    expect(roomFor({ ribosomes: 12, dnaKilobases: 150 }, room)).toMatchObject({
+      code: "CAPACITY_EXCEEDED",
+      resource: "dnaKilobases",
+      requested: 150,
+      free: 100,
+    });
+    expect(roomFor({}, { ...room, placesLeft: 0 })).toMatchObject({ resource: "maxVms" });
+  });
+
+  it("the score is the tightest dimension after placement", () => {
+    const offered = { ribosomes: 20, dnaKilobases: 100 };
+    expect(bestFitScore({ ribosomes: 10 }, room, offered)).toBe(1000);
+    expect(bestFitScore({ ribosomes: 1 }, room, offered)).toBe(550);
+    expect(bestFitScore({}, room, offered)).toBe(0);
+  });
+});

@@ -1,0 +1,129 @@
+/**
+ * Every rule fires on a story that breaks it and keeps silent on one that does not.
+ */
+import type { EventBody, StoredEvent } from "@bioxen/kernel";
+import { describe, expect, it } from "vitest";
+import { LogVerifier, type Rule } from "./index.ts";
+
+type Line = readonly [
+  subject: string,
+  type: string,
+  data: unknown,
+  changes?: Partial<{ version: number; seq: number; stored: string }>,
+];
+
+const opened = (ribosomes = 10, maxVms = 2): Line => [
+  "ledger/c",
+  "ledger.opened",
+  { chassisType: "ecoli", capacity: { ribosomes }, offered: { ribosomes }, maxVms },
+];
+const created: Line = ["vm/a", "vm.created", { incarnation: 1, request: { ribosomes: 4 } }];
+const asked: Line = ["vm/a", "vm.start-requested", { automatic: false }];
+const reserved = (ribosomes = 4, vmId = "a"): Line => [
+  "ledger/c",
+  "ledger.reserved",
+  { planId: "p", reservations: [{ vmId, incarnation: 1, amounts: { ribosomes } }], expiresAtMs: 1 },
+];
+const placed = (fence: number, ribosomes = 4): Line => [
+  "vm/a",
+  "vm.placed",
+  { chassisId: "c", fence, allocation: { ribosomes } },
+];
+const started = (fence: number): Line => ["vm/a", "vm.started", { fence }];
+const entry = (verb: string, fence: number): Line => [
+  "ledger/c",
+  `ledger.${verb}`,
+  { entries: [{ vmId: "a", fence }], reason: "test" },
+];
+const vm = (verb: string, data: unknown = {}): Line => ["vm/a", `vm.${verb}`, data];
+
+/** The whole life of one VM; sequences are line numbers. */
+const RUNNING: readonly Line[] = [
+  opened(),
+  created,
+  asked,
+  reserved(),
+  placed(4),
+  started(4),
+  entry("committed", 4),
+];
+const LIFE: readonly Line[] = [
+  ...RUNNING,
+  vm("paused"),
+  vm("resumed"),
+  ["ledger/c", "ledger.resized", { vmId: "a", fence: 4, amounts: { ribosomes: 9 } }],
+  vm("resized", { request: { ribosomes: 9 }, allocation: { ribosomes: 9 } }),
+  vm("stop-requested", { destroy: true }),
+  vm("stopped", { reason: "x" }),
+  vm("destroyed", { reason: "x" }),
+  entry("released", 4),
+];
+
+function verify(lines: readonly Line[]): Rule[] {
+  const verifier = new LogVerifier();
+  const versions = new Map<string, number>();
+  for (const [i, [subject, type, data, changes]] of lines.entries()) {
+    const version = changes?.version ?? (versions.get(subject) ?? 0) + 1;
+    versions.set(subject, version);
+    const body: EventBody = { type: `bioxen.${type}.v1`, data };
+    verifier.observe({
+      seq: changes?.seq ?? i + 1,
+      streamSubject: changes?.stored ?? `bioxen.evt.${subject.replace("/", ".")}`,
+      envelope: { subject, aggregateversion: version, ...body },
+    } as StoredEvent);
+  }
+  return verifier.report().violations.map((violation) => violation.rule);
+}
+
+describe("the verifier", () => {
+  it("finds nothing wrong with a life, whole or cut at any point after it runs", () => {
+    for (let length = 0; length <= LIFE.length; length += 1)
+      expect(verify(LIFE.slice(0, length))).toEqual([]);
+  });
+
+  it.each<[Rule, readonly Line[]]>([
+    ["sequence", [opened(), [...created.slice(0, 3), { seq: 1 }] as unknown as Line]],
+    ["version", [[...created.slice(0, 3), { version: 2 }] as unknown as Line]],
+    ["subject", [[...created.slice(0, 3), { stored: "bioxen.evt.vm.b" }] as unknown as Line]],
+    ["transition", [created, started(1)]],
+    ["transition", [created, created]],
+    ["transition", [...LIFE, vm("paused")]],
+    ["amounts", [["vm/a", "vm.created", { incarnation: 1, request: { ribosomes: -1 } }]]],
+    ["amounts", [["vm/a", "vm.created", { incarnation: 1, request: { ribosomes: 0.5 } }]]],
+    ["over-offer", [opened(3), reserved(4)]],
+    ["over-offer", [opened(10, 1), reserved(1, "a"), reserved(1, "b")]],
+    [
+      "over-offer",
+      [
+        opened(),
+        reserved(4),
+        ["ledger/c", "ledger.resized", { vmId: "a", fence: 2, amounts: { ribosomes: 11 } }],
+      ],
+    ],
+    ["unknown-entry", [opened(), reserved(), entry("committed", 1)]],
+    ["unknown-entry", [opened(), entry("released", 1)]],
+    ["unknown-entry", [opened(), reserved(), entry("expired", 2), entry("released", 2)]],
+    ["two-allocations", [opened(), reserved(), reserved()]],
+    ["placed-without-reservation", [opened(), created, asked, placed(3)]],
+    ["placed-without-reservation", [opened(), created, asked, reserved(4), placed(4, 5)]],
+    [
+      "started-without-reservation",
+      [opened(), created, asked, reserved(), placed(4), entry("expired", 4), started(4)],
+    ],
+    ["running-without-allocation", [...RUNNING, entry("released", 4)]],
+    [
+      "running-without-allocation",
+      [...RUNNING, vm("resized", { request: {}, allocation: { ribosomes: 5 } })],
+    ],
+  ])("%s is found", (rule, lines) => {
+    expect(verify(lines)).toContain(rule);
+  });
+
+  it("an unreadable event is a violation with its sequence", () => {
+    const verifier = new LogVerifier();
+    verifier.unreadable(12, "no");
+    expect(verifier.report().violations).toEqual([
+      { seq: 12, subject: "", rule: "unreadable", message: "no" },
+    ]);
+  });
+});

@@ -1,0 +1,211 @@
+/**
+ * The kernel on its twins: aggregates, feed, reconciler.
+ */
+import { type ChassisEvent, type ChassisState, chassisFold } from "@bioxen/contracts";
+import {
+  Aggregates,
+  accept,
+  type Causation,
+  EventFeed,
+  Fault,
+  ReadModel,
+  Reconciler,
+  UNCHANGED,
+} from "@bioxen/kernel";
+import { describe, expect, it } from "vitest";
+import { envelopeOf, FakeClock, idsInOrder, MemoryEventLog, settle, storedOf } from "../src/index.ts";
+
+const REGISTERED: ChassisEvent = {
+  type: "bioxen.chassis.registered.v1",
+  data: {
+    chassisType: "ecoli",
+    capacity: { ribosomes: 10 },
+    overheadPermille: 0,
+    maxVms: 4,
+    labels: {},
+    agentId: "a",
+  },
+};
+
+function instanceOn(log: MemoryEventLog, prefix: string, clock = new FakeClock()) {
+  return new Aggregates<ChassisState>({
+    kind: "chassis",
+    fold: chassisFold,
+    log,
+    clock,
+    ids: idsInOrder(prefix),
+    source: "/bioxen/test",
+  });
+}
+
+const because = (causeId: string, deduplicate = true): Causation => ({
+  causeId,
+  correlationId: causeId,
+  deduplicate,
+});
+const register = (state: ChassisState) => (state.registered ? UNCHANGED : accept(REGISTERED));
+const flip = (state: ChassisState) =>
+  accept<ChassisEvent>(
+    state.registered && state.cordoned
+      ? { type: "bioxen.chassis.uncordoned.v1", data: {} }
+      : { type: "bioxen.chassis.cordoned.v1", data: {} },
+  );
+
+describe("aggregates", () => {
+  it("a stale instance reads what it missed and decides again", async () => {
+    const log = new MemoryEventLog();
+    const [a, b] = [instanceOn(log, "a"), instanceOn(log, "b")];
+    expect(await a.execute("c1", because("one"), register)).toMatchObject({ ok: true, changed: true });
+    expect(await b.execute("c1", because("two"), register)).toMatchObject({ ok: true, changed: false });
+    const results = await Promise.all([
+      ...Array.from({ length: 10 }, (_, i) => a.execute("c1", because(`a${i}`), flip)),
+      ...Array.from({ length: 10 }, (_, i) => b.execute("c1", because(`b${i}`), flip)),
+    ]);
+    expect(results.every((result) => result.ok && result.changed)).toBe(true);
+    const versions = (await log.read("bioxen.evt.chassis.c1", 0)).map((e) => e.envelope.aggregateversion);
+    expect(versions).toEqual(Array.from({ length: 21 }, (_, i) => i + 1));
+  });
+
+  it("a command that comes again gets its first outcome, also from an instance that only knows the log", async () => {
+    const log = new MemoryEventLog();
+    const a = instanceOn(log, "a");
+    await a.execute("c1", because("register"), register);
+    const first = await a.execute("c1", because("flip"), flip);
+    const again = await a.execute("c1", because("flip"), flip);
+    expect(again).toEqual(first);
+    const fresh = instanceOn(log, "b");
+    for (const event of await log.read("bioxen.evt.chassis.c1", 0)) fresh.apply(event);
+    const afterCrash = await fresh.execute("c1", because("flip"), flip);
+    expect(afterCrash).toMatchObject({ ok: true, changed: true, held: { version: 2 } });
+    expect(await log.lastSeq()).toBe(2);
+  });
+
+  it("a lost acknowledgement costs a retry, never a second event", async () => {
+    const log = new MemoryEventLog();
+    const a = instanceOn(log, "a");
+    log.loseAcks(1);
+    await expect(a.execute("c1", because("register"), register)).rejects.toMatchObject({
+      code: "UNAVAILABLE",
+    });
+    expect(await a.execute("c1", because("register"), register)).toMatchObject({ ok: true });
+    expect(await log.lastSeq()).toBe(1);
+  });
+
+  it("what a process does because of one event may be several things", async () => {
+    const a = instanceOn(new MemoryEventLog(), "a");
+    await a.execute("c1", because("event-1", false), register);
+    expect(await a.execute("c1", because("event-1", false), flip)).toMatchObject({ held: { version: 2 } });
+  });
+
+  it("a gap in versions is corruption, with its sequence", () => {
+    const a = instanceOn(new MemoryEventLog(), "a");
+    const gap = storedOf(7, envelopeOf("chassis", "c1", REGISTERED, { version: 2 }));
+    expect(() => a.apply(gap)).toThrow(
+      expect.objectContaining({ code: "CORRUPT_EVENT", details: { seq: 7 } }),
+    );
+  });
+});
+
+describe("the feed", () => {
+  it("tells nobody of the past, everybody of the present, and knows how far it is", async () => {
+    const log = new MemoryEventLog();
+    const writer = instanceOn(log, "w");
+    await writer.execute("c1", because("1"), register);
+    const model = new ReadModel("chassis", chassisFold);
+    const feed = new EventFeed(log, [model]);
+    const heard: number[] = [];
+    feed.onEvent((event) => heard.push(event.seq));
+    await feed.start();
+    expect(feed.live).toBe(true);
+    expect(model.get("c1").registered).toBe(true);
+    expect(heard).toEqual([]);
+    const soon = feed.applied(2);
+    await writer.execute("c1", because("2"), flip);
+    await soon;
+    expect(heard).toEqual([2]);
+    expect(feed.appliedSeq).toBe(2);
+  });
+
+  it("stops at what cannot be read, says where, and applies nothing after it", async () => {
+    const log = new MemoryEventLog();
+    const writer = instanceOn(log, "w");
+    await writer.execute("c1", because("1"), register);
+    const model = new ReadModel("chassis", chassisFold);
+    const feed = new EventFeed(log, [model]);
+    const causes: unknown[] = [];
+    feed.onStop((cause) => causes.push(cause));
+    await feed.start();
+    log.putBytes("bioxen.evt.chassis.c2", new TextEncoder().encode("nonsense"));
+    await writer.execute("c1", because("2"), flip);
+    await settle();
+    expect(feed.live).toBe(false);
+    expect(feed.stopReason).toContain("event 2");
+    expect(causes).toHaveLength(1);
+    expect(model.get("c1")).toMatchObject({ cordoned: false });
+    await expect(feed.applied(3)).rejects.toBeInstanceOf(Fault);
+  });
+});
+
+describe("the reconciler", () => {
+  function reconcilerWith(step: (key: string) => Promise<{ dueAtMs: number } | undefined>) {
+    const clock = new FakeClock();
+    const errors: string[] = [];
+    const reconciler = new Reconciler({ clock, timers: clock, step, onError: (key) => errors.push(key) });
+    return { clock, errors, reconciler };
+  }
+
+  it("has one step of a key at a time, and looks again at what was woken meanwhile", async () => {
+    let running = 0;
+    let most = 0;
+    let steps = 0;
+    const { reconciler } = reconcilerWith(async () => {
+      running += 1;
+      most = Math.max(most, running);
+      steps += 1;
+      await settle();
+      running -= 1;
+      return undefined;
+    });
+    for (let i = 0; i < 5; i += 1) reconciler.wake("k");
+    await settle();
+    reconciler.wake("k");
+    await reconciler.stop();
+    expect(most).toBe(1);
+    expect(steps).toBe(2);
+  });
+
+  it("tries again what failed, with growing waits, and leaves the other keys alone", async () => {
+    const at: number[] = [];
+    let other = 0;
+    const { clock, errors, reconciler } = reconcilerWith(async (key) => {
+      if (key === "good") {
+        other += 1;
+        return undefined;
+      }
+      at.push(clock.nowMs());
+      throw new Error("no");
+    });
+    reconciler.wake("bad");
+    reconciler.wake("good");
+    await clock.advance(10_000);
+    const waits = at.slice(1).map((ms, i) => ms - (at[i] ?? 0));
+    expect(waits.slice(0, 5)).toEqual([100, 200, 400, 800, 1_600]);
+    expect(other).toBe(1);
+    expect(errors.length).toBe(at.length);
+    await reconciler.stop();
+  });
+
+  it("looks again at the instant a step asks for", async () => {
+    const at: number[] = [];
+    const { clock, reconciler } = reconcilerWith(async () => {
+      at.push(clock.nowMs());
+      return at.length === 1 ? { dueAtMs: clock.nowMs() + 5_000 } : undefined;
+    });
+    reconciler.wake("k");
+    await clock.advance(4_999);
+    expect(at).toHaveLength(1);
+    await clock.advance(1);
+    expect(at).toHaveLength(2);
+    await reconciler.stop();
+  });
+});
