@@ -1,0 +1,206 @@
+/**
+ * The books: nothing is given away twice, whatever is asked, in whatever order.
+ */
+import {
+  type Chassis,
+  freeAmounts,
+  heldAmounts,
+  type Ledger,
+  type LedgerEvent,
+  ledgerFold,
+  type VmState,
+} from "@bioxen/contracts";
+import { fits } from "@bioxen/kernel";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  decideFollowChassis,
+  decideReserve,
+  decideResize,
+  decideSettle,
+  EXPIRY_GRACE_MS,
+  type LedgerDecision,
+  nextExpiryAtMs,
+  sortOut,
+} from "./ledger.ts";
+import { verdictOf } from "./verdict.ts";
+
+const CHASSIS: Chassis = {
+  registered: true,
+  chassisType: "ecoli",
+  capacity: { dnaKilobases: 100, ribosomes: 100 },
+  overheadPermille: 100,
+  maxVms: 5,
+  labels: {},
+  agentId: "a",
+  cordoned: false,
+  registeredAtMs: 0,
+  version: 1,
+};
+const EXPIRES_AT_MS = 1_000;
+
+/** A ledger that can be told what happened. */
+class Books {
+  ledger: Ledger = ledgerFold.initial;
+  #seq = 0;
+
+  apply(decision: LedgerDecision): boolean {
+    if (!decision.ok || decision.event === null) return false;
+    this.#seq += 1;
+    const at = { eventId: `e${this.#seq}`, seq: this.#seq, version: this.#seq, atMs: 0 };
+    this.ledger = ledgerFold.evolve(this.ledger, decision.event as LedgerEvent, at);
+    return true;
+  }
+
+  reserve(...wanted: [vmId: string, ribosomes: number][]): string[] {
+    const proposed = wanted.map(([vmId, ribosomes]) => ({ vmId, incarnation: 1, amounts: { ribosomes } }));
+    const { fit } = sortOut("c", this.ledger, proposed);
+    this.apply(decideReserve("c", this.ledger, "p", proposed, EXPIRES_AT_MS));
+    return fit.map((one) => one.vmId);
+  }
+
+  static open(): Books {
+    const books = new Books();
+    books.apply(decideFollowChassis(books.ledger, CHASSIS));
+    return books;
+  }
+}
+
+describe("reserving", () => {
+  it("takes what fits together, in the plan's order, and refuses the rest with numbers", () => {
+    const books = Books.open();
+    expect(books.ledger.offered).toEqual({ dnaKilobases: 90, ribosomes: 90 });
+    expect(books.reserve(["a", 50], ["b", 50], ["c", 40])).toEqual(["a", "c"]);
+    expect(freeAmounts(books.ledger)).toMatchObject({ ribosomes: 0 });
+    const { refused } = sortOut("c", books.ledger, [
+      { vmId: "d", incarnation: 1, amounts: { ribosomes: 1 } },
+    ]);
+    expect(refused[0]?.misfit).toMatchObject({ code: "CAPACITY_EXCEEDED", requested: 1, free: 0 });
+    expect(books.reserve(["a", 0])).toEqual([]);
+  });
+
+  it("has no more places than it has", () => {
+    const books = Books.open();
+    const wanted = ["a", "b", "c", "d", "e", "f"].map((vmId): [string, number] => [vmId, 1]);
+    expect(books.reserve(...wanted)).toHaveLength(5);
+  });
+
+  it("a ledger that is not open takes nobody", () => {
+    expect(new Books().reserve(["a", 0])).toEqual([]);
+  });
+});
+
+describe("changing", () => {
+  it("a resize is all or nothing, beside what the others hold", () => {
+    const books = Books.open();
+    books.reserve(["a", 40], ["b", 40]);
+    const fence = books.ledger.entries["a"]?.fence ?? 0;
+    expect(decideResize("c", books.ledger, "a", fence, { ribosomes: 51 })).toMatchObject({
+      ok: false,
+      rejection: { code: "CAPACITY_EXCEEDED", details: { resource: "ribosomes", requested: 51, free: 50 } },
+    });
+    expect(books.apply(decideResize("c", books.ledger, "a", fence, { ribosomes: 50 }))).toBe(true);
+    expect(decideResize("c", books.ledger, "a", fence + 1, { ribosomes: 1 })).toMatchObject({
+      rejection: { code: "CONFLICT" },
+    });
+  });
+
+  it("an offer that shrinks follows what is held down, and is never below it", () => {
+    const books = Books.open();
+    books.reserve(["a", 40], ["b", 40]);
+    const smaller = { ...CHASSIS, capacity: { ribosomes: 50, dnaKilobases: 100 }, maxVms: 1 };
+    books.apply(decideFollowChassis(books.ledger, smaller));
+    expect(books.ledger).toMatchObject({ offered: { ribosomes: 80 }, maxVms: 2 });
+    expect(books.reserve(["c", 1])).toEqual([]);
+    books.apply(decideSettle(books.ledger, (e) => (e.vmId === "a" ? "release" : "keep"), 0));
+    books.apply(decideFollowChassis(books.ledger, smaller));
+    expect(books.ledger).toMatchObject({ offered: { ribosomes: 45 }, maxVms: 1 });
+    expect(decideFollowChassis(books.ledger, smaller)).toMatchObject({ event: null });
+  });
+
+  it("closes once it is empty and its chassis is gone", () => {
+    const books = Books.open();
+    books.reserve(["a", 1]);
+    expect(books.apply(decideFollowChassis(books.ledger, null))).toBe(false);
+    books.apply(decideSettle(books.ledger, () => "release", 0));
+    expect(books.apply(decideFollowChassis(books.ledger, null))).toBe(true);
+    expect(books.ledger.open).toBe(false);
+  });
+});
+
+describe("settling", () => {
+  it("an unconfirmed reservation expires, after its grace, a committed one never", () => {
+    const books = Books.open();
+    books.reserve(["a", 1], ["b", 1]);
+    books.apply(decideSettle(books.ledger, (e) => (e.vmId === "a" ? "commit" : "keep"), 0));
+    const dueAtMs = EXPIRES_AT_MS + EXPIRY_GRACE_MS;
+    expect(nextExpiryAtMs(books.ledger)).toBe(dueAtMs);
+    expect(decideSettle(books.ledger, () => "keep", dueAtMs - 1)).toMatchObject({ event: null });
+    books.apply(decideSettle(books.ledger, () => "keep", dueAtMs));
+    expect(Object.keys(books.ledger.entries)).toEqual(["a"]);
+    expect(nextExpiryAtMs(books.ledger)).toBeUndefined();
+  });
+
+  const entry = {
+    vmId: "a",
+    incarnation: 1,
+    fence: 9,
+    reservedBy: "e",
+    amounts: {},
+    phase: "reserved",
+    expiresAtMs: 0,
+  } as const;
+  const vm = (state: string, more: object = {}) =>
+    ({ exists: true, incarnation: 1, state, fence: null, lastFence: 0, ...more }) as VmState;
+
+  it.each<[string, VmState, string]>([
+    ["waits for it", vm("pending"), "keep"],
+    ["had it and lost it", vm("pending", { lastFence: 9 }), "release"],
+    ["starts on it", vm("starting", { fence: 9 }), "keep"],
+    ["runs on it", vm("running", { fence: 9 }), "commit"],
+    ["is paused on it", vm("paused", { fence: 9 }), "commit"],
+    ["runs on another", vm("running", { fence: 12 }), "release"],
+    ["is stopping on it", vm("stopping", { fence: 9 }), "keep"],
+    ["has stopped", vm("stopped", { lastFence: 9 }), "release"],
+    ["failed", vm("error"), "release"],
+    ["is destroyed", vm("destroyed"), "release"],
+    ["lives another life", vm("pending", { incarnation: 2 }), "release"],
+    ["never was", { exists: false }, "release"],
+  ])("a VM that %s", (_what, state, verdict) => {
+    expect(verdictOf(entry, state, 100)).toBe(verdict);
+    expect(verdictOf(entry, state, 8), "news older than the reservation decide nothing").toBe("keep");
+  });
+});
+
+describe("whatever happens", () => {
+  it("held never exceeds the offer, nor VMs their places", () => {
+    const step = fc.oneof(
+      fc.record({ kind: fc.constant("reserve"), vm: fc.nat(7), amount: fc.nat(60) }),
+      fc.record({ kind: fc.constant("release"), vm: fc.nat(7), amount: fc.nat(0) }),
+      fc.record({ kind: fc.constant("resize"), vm: fc.nat(7), amount: fc.nat(60) }),
+      fc.record({ kind: fc.constant("configure"), vm: fc.nat(7), amount: fc.nat(200) }),
+      fc.record({ kind: fc.constant("expire"), vm: fc.nat(7), amount: fc.nat(0) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const books = Books.open();
+        for (const { kind, vm, amount } of steps) {
+          const vmId = `vm-${vm}`;
+          const fence = books.ledger.entries[vmId]?.fence ?? 1;
+          if (kind === "reserve") books.reserve([vmId, amount]);
+          if (kind === "release")
+            books.apply(decideSettle(books.ledger, (e) => (e.vmId === vmId ? "release" : "keep"), 0));
+          if (kind === "resize")
+            books.apply(decideResize("c", books.ledger, vmId, fence, { ribosomes: amount }));
+          if (kind === "expire") books.apply(decideSettle(books.ledger, () => "keep", 1e9));
+          if (kind === "configure") {
+            const chassis = { ...CHASSIS, capacity: { ribosomes: amount, dnaKilobases: 100 }, maxVms: vm };
+            books.apply(decideFollowChassis(books.ledger, chassis));
+          }
+          expect(fits(heldAmounts(books.ledger), books.ledger.offered)).toBe(true);
+          expect(Object.keys(books.ledger.entries).length).toBeLessThanOrEqual(books.ledger.maxVms);
+        }
+      }),
+    );
+  });
+});

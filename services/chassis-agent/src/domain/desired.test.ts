@@ -1,0 +1,42 @@
+import type { VmState } from "@bioxen/contracts";
+import { describe, expect, it } from "vitest";
+import { nextAction, type PresentGuest } from "./desired.ts";
+
+const vm = (state: string, fence: number | null = 9) =>
+  ({ exists: true, state, fence, allocation: { ribosomes: 5 } }) as unknown as VmState;
+const guest = (more: Partial<PresentGuest> = {}): PresentGuest => ({
+  fence: 9,
+  state: "running",
+  allocation: { ribosomes: 5 },
+  ...more,
+});
+
+describe("what an agent does next", () => {
+  it.each<[string, VmState, boolean, PresentGuest | undefined, string]>([
+    ["nothing for what is not here and should not be", vm("stopped", null), true, undefined, "none"],
+    ["ends a leftover of a VM that stopped", vm("stopped", null), true, guest(), "end"],
+    ["ends a leftover of a VM that went elsewhere", vm("running"), false, guest(), "end"],
+    ["ends a leftover of a VM that never was", { exists: false }, true, guest(), "end"],
+    ["starts what was placed here", vm("starting"), true, undefined, "start"],
+    ["starts again what ran before it died", vm("running"), true, undefined, "start"],
+    ["starts again what was paused before it died", vm("paused"), true, undefined, "start"],
+    ["replaces a guest of an older reservation", vm("starting", 12), true, guest(), "start"],
+    [
+      "leaves a guest of a newer reservation, whose news is on its way",
+      vm("running", 7),
+      true,
+      guest(),
+      "none",
+    ],
+    ["reports a start", vm("starting"), true, guest(), "report-started"],
+    ["reports a failure", vm("running"), true, guest({ state: "failed" }), "report-failed"],
+    ["pauses", vm("paused"), true, guest(), "pause"],
+    ["resumes", vm("running"), true, guest({ state: "paused" }), "resume"],
+    ["resizes before all else", vm("paused"), true, guest({ allocation: {} }), "resize"],
+    ["stops", vm("stopping"), true, guest(), "stop"],
+    ["says that it stopped even when there was no guest", vm("stopping"), true, undefined, "stop"],
+    ["rests", vm("running"), true, guest(), "none"],
+  ])("%s", (_what, state, isHosted, present, kind) => {
+    expect(nextAction(state, isHosted, present).kind).toBe(kind);
+  });
+});
