@@ -1,0 +1,20 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { errorsDocument, protocolDocument } from "./documents.ts";
+import { ENDPOINTS } from "./endpoints.ts";
+import { ERROR_CODES } from "./errors.ts";
+
+const document = (name: string) => readFileSync(new URL(`../../../docs/${name}`, import.meta.url), "utf8");
+
+describe("the documents", () => {
+  it("are what the code says; `pnpm docs` writes them", () => {
+    expect(document("PROTOCOL.md")).toBe(protocolDocument());
+    expect(document("errors.md")).toBe(errorsDocument());
+  });
+
+  it("leave nothing out", () => {
+    for (const { subject } of Object.values(ENDPOINTS))
+      expect(document("PROTOCOL.md")).toContain(`\`${subject}\``);
+    for (const code of ERROR_CODES) expect(document("errors.md")).toContain(`\`${code}\``);
+  });
+});
