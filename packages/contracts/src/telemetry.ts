@@ -3,41 +3,45 @@
  */
 import { z } from "zod";
 
-export const vmSample = z.object({
-  vmId: z.string(),
-  chassisId: z.string(),
-  atMs: z.int(),
-  /** 1, 2, 3 … per guest start: a reader counts what it missed. */
-  sampleNumber: z.int(),
-  state: z.enum(["running", "paused"]),
-  simMinutes: z.number(),
-  growthRatePerMinute: z.number(),
-  /** null while the cell does not grow. */
-  doublingTimeMinutes: z.number().nullable(),
-  ribosomes: z.object({ total: z.number(), engaged: z.number(), cap: z.number() }),
-  atp: z.object({ molecules: z.number(), perSecond: z.number(), capPerSecond: z.number() }),
-  rnaPolymerases: z.object({ cap: z.number() }),
-  proteinAminoAcids: z.number(),
-  divisions: z.int(),
-  luaInstructions: z.int(),
-  health: z.number().min(0).max(100),
-  /** Simulated time owed to the guest because the host was too slow, ms. */
-  lagMs: z.number(),
-});
+export const vmSample = z
+  .object({
+    vmId: z.string(),
+    chassisId: z.string(),
+    atMs: z.int(),
+    /** 1, 2, 3 … per guest start: a reader counts what it missed. */
+    sampleNumber: z.int(),
+    state: z.enum(["running", "paused"]),
+    simMinutes: z.number(),
+    growthRatePerMinute: z.number(),
+    /** null while the cell does not grow. */
+    doublingTimeMinutes: z.number().nullable(),
+    ribosomes: z.object({ total: z.number(), engaged: z.number(), cap: z.number() }),
+    atp: z.object({ molecules: z.number(), perSecond: z.number(), capPerSecond: z.number() }),
+    rnaPolymerases: z.object({ cap: z.number() }),
+    proteinAminoAcids: z.number(),
+    divisions: z.int(),
+    luaInstructions: z.int(),
+    health: z.number().min(0).max(100),
+    /** Simulated time owed to the guest because the host was too slow, ms. */
+    lagMs: z.number(),
+  })
+  .meta({ id: "VmSample" });
 export type VmSample = z.infer<typeof vmSample>;
 
 /** An agent's heartbeat for one of its chassis. */
-export const chassisSample = z.object({
-  chassisId: z.string(),
-  agentId: z.string(),
-  atMs: z.int(),
-  sampleNumber: z.int(),
-  guests: z.int(),
-  /** Longest the agent's event loop was held up since the last sample, ms. */
-  eventLoopLagMs: z.number(),
-  /** Sequence of the last event the agent has applied. */
-  appliedSeq: z.int(),
-});
+export const chassisSample = z
+  .object({
+    chassisId: z.string(),
+    agentId: z.string(),
+    atMs: z.int(),
+    sampleNumber: z.int(),
+    guests: z.int(),
+    /** Longest the agent's event loop was held up since the last sample, ms. */
+    eventLoopLagMs: z.number(),
+    /** Sequence of the last event the agent has applied. */
+    appliedSeq: z.int(),
+  })
+  .meta({ id: "ChassisSample" });
 export type ChassisSample = z.infer<typeof chassisSample>;
 
 /** How often an agent publishes each sample, ms: a person sees it move, a thousand guests stay under 1 % of a core. */

@@ -10,33 +10,35 @@ import { VM_STATES, type Vm } from "./fold/vm.ts";
 import { BIOLOGICAL_TYPES, type ChassisType, offeredOf, VM_TYPES } from "./resources.ts";
 import { recordedAmounts } from "./schemas.ts";
 
-export const vmView = z.object({
-  vmId: z.string(),
-  incarnation: z.int(),
-  biologicalType: z.enum(BIOLOGICAL_TYPES),
-  vmType: z.enum(VM_TYPES),
-  state: z.enum(VM_STATES),
-  reason: z.string().nullable(),
-  chassisId: z.string().nullable(),
-  request: recordedAmounts,
-  allocation: recordedAmounts.nullable(),
-  priority: z.int(),
-  seed: z.int(),
-  labels: z.record(z.string(), z.string()),
-  parent: z.string().nullable(),
-  version: z.int(),
-  createdAtMs: z.int(),
-  updatedAtMs: z.int(),
-  /** Extensions: fencing token of its place; why it waits, per chassis; what it was created with. */
-  fence: z.int().nullable(),
-  refusals: z.array(placementRefusal),
-  failure: z.string().nullable(),
-  pendingSinceMs: z.int().nullable(),
-  environment: z.record(z.string(), z.number()),
-  restartPolicy: z.object({ mode: z.string(), maxAttempts: z.int(), backoffMs: z.int() }),
-  placement: z.record(z.string(), z.unknown()),
-  config: z.record(z.string(), z.unknown()),
-});
+export const vmView = z
+  .object({
+    vmId: z.string(),
+    incarnation: z.int(),
+    biologicalType: z.enum(BIOLOGICAL_TYPES),
+    vmType: z.enum(VM_TYPES),
+    state: z.enum(VM_STATES),
+    reason: z.string().nullable(),
+    chassisId: z.string().nullable(),
+    request: recordedAmounts,
+    allocation: recordedAmounts.nullable(),
+    priority: z.int(),
+    seed: z.int(),
+    labels: z.record(z.string(), z.string()),
+    parent: z.string().nullable(),
+    version: z.int(),
+    createdAtMs: z.int(),
+    updatedAtMs: z.int(),
+    /** Extensions: fencing token of its place; why it waits, per chassis; what it was created with. */
+    fence: z.int().nullable(),
+    refusals: z.array(placementRefusal),
+    failure: z.string().nullable(),
+    pendingSinceMs: z.int().nullable(),
+    environment: z.record(z.string(), z.number()),
+    restartPolicy: z.object({ mode: z.string(), maxAttempts: z.int(), backoffMs: z.int() }),
+    placement: z.record(z.string(), z.unknown()),
+    config: z.record(z.string(), z.unknown()),
+  })
+  .meta({ id: "VmView" });
 export type VmView = z.infer<typeof vmView>;
 
 export function viewOfVm(vmId: string, vm: Vm): VmView {
@@ -68,25 +70,27 @@ export function viewOfVm(vmId: string, vm: Vm): VmView {
   };
 }
 
-export const ledgerView = z.object({
-  chassisId: z.string(),
-  capacity: recordedAmounts,
-  offered: recordedAmounts,
-  reserved: recordedAmounts,
-  free: recordedAmounts,
-  maxVms: z.int(),
-  entries: z.array(
-    z.object({
-      vmId: z.string(),
-      incarnation: z.int(),
-      fence: z.int(),
-      reservedBy: z.string(),
-      amounts: recordedAmounts,
-      phase: z.enum(["reserved", "committed"]),
-      expiresAtMs: z.int().nullable(),
-    }),
-  ),
-});
+export const ledgerView = z
+  .object({
+    chassisId: z.string(),
+    capacity: recordedAmounts,
+    offered: recordedAmounts,
+    reserved: recordedAmounts,
+    free: recordedAmounts,
+    maxVms: z.int(),
+    entries: z.array(
+      z.object({
+        vmId: z.string(),
+        incarnation: z.int(),
+        fence: z.int(),
+        reservedBy: z.string(),
+        amounts: recordedAmounts,
+        phase: z.enum(["reserved", "committed"]),
+        expiresAtMs: z.int().nullable(),
+      }),
+    ),
+  })
+  .meta({ id: "LedgerView" });
 export type LedgerView = z.infer<typeof ledgerView>;
 
 export function viewOfLedger(chassisId: string, ledger: Ledger): LedgerView {
@@ -105,22 +109,24 @@ export function viewOfLedger(chassisId: string, ledger: Ledger): LedgerView {
   };
 }
 
-export const chassisView = z.object({
-  chassisId: z.string(),
-  chassisType: z.string(),
-  capacity: recordedAmounts,
-  offered: recordedAmounts,
-  overheadPermille: z.int(),
-  maxVms: z.int(),
-  labels: z.record(z.string(), z.string()),
-  agentId: z.string(),
-  /** `ready`: heard of lately; `suspect`: not; `unknown`: this instance has not listened long enough to say. */
-  state: z.enum(["ready", "suspect", "unknown"]),
-  cordoned: z.boolean(),
-  heartbeatAgeMs: z.int().nullable(),
-  registeredAtMs: z.int(),
-  version: z.int(),
-});
+export const chassisView = z
+  .object({
+    chassisId: z.string(),
+    chassisType: z.string(),
+    capacity: recordedAmounts,
+    offered: recordedAmounts,
+    overheadPermille: z.int(),
+    maxVms: z.int(),
+    labels: z.record(z.string(), z.string()),
+    agentId: z.string(),
+    /** `ready`: heard of lately; `suspect`: not; `unknown`: this instance has not listened long enough to say. */
+    state: z.enum(["ready", "suspect", "unknown"]),
+    cordoned: z.boolean(),
+    heartbeatAgeMs: z.int().nullable(),
+    registeredAtMs: z.int(),
+    version: z.int(),
+  })
+  .meta({ id: "ChassisView" });
 export type ChassisView = z.infer<typeof chassisView>;
 
 export function viewOfChassis(

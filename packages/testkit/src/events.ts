@@ -1,6 +1,7 @@
 /**
  * Events for tests, sound to the last field.
  */
+import { type AggregateKind, eventSubject } from "@bioxen/contracts";
 import type { EventBody, EventEnvelope, StoredEvent } from "@bioxen/kernel";
 
 export interface EventFields {
@@ -34,7 +35,8 @@ export function envelopeOf(
 }
 
 export function storedOf(seq: number, envelope: EventEnvelope): StoredEvent {
-  return { seq, streamSubject: `bioxen.evt.${envelope.subject.replace("/", ".")}`, envelope };
+  const [kind = "", id = ""] = envelope.subject.split("/");
+  return { seq, streamSubject: eventSubject(kind as AggregateKind, id), envelope };
 }
 
 /** The smallest sound events: a chassis closed and opened, over and over. */

@@ -8,15 +8,17 @@ import { recordedAmounts } from "../schemas.ts";
 const empty = z.object({});
 
 /** Why one chassis did not take a VM. */
-export const placementRefusal = z.object({
-  /** null: the reason is not one chassis' (none is registered). */
-  chassisId: z.string().nullable(),
-  code: z.string(),
-  message: z.string(),
-  resource: z.string().optional(),
-  requested: z.number().optional(),
-  free: z.number().optional(),
-});
+export const placementRefusal = z
+  .object({
+    /** null: the reason is not one chassis' (none is registered). */
+    chassisId: z.string().nullable(),
+    code: z.string(),
+    message: z.string(),
+    resource: z.string().optional(),
+    requested: z.number().optional(),
+    free: z.number().optional(),
+  })
+  .meta({ id: "PlacementRefusal" });
 export type PlacementRefusal = z.infer<typeof placementRefusal>;
 
 export const vmCreated = z.object({

@@ -1,6 +1,6 @@
 /** Writes the generated documents: `pnpm docs`. */
 import { writeFileSync } from "node:fs";
-import { errorsDocument, protocolDocument } from "./documents.ts";
+import { errorsDocument, protocolDocument } from "../src/documents.ts";
 
 writeFileSync(new URL("../../../docs/PROTOCOL.md", import.meta.url), protocolDocument());
 writeFileSync(new URL("../../../docs/errors.md", import.meta.url), errorsDocument());
