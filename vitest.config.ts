@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 /**
  * Three projects by cost. `unit`: no process, no port. `int`: a real nats-server or worker per file.
- * `e2e`: the whole stack as processes, one file at a time, because each takes both cores.
+ * `e2e`: the whole stack as processes, mostly waiting for each other.
  */
 export default defineConfig({
   test: {
@@ -39,8 +39,7 @@ export default defineConfig({
           include: ["test/e2e/**/*.test.ts", "test/examples/**/*.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 60_000,
-          maxWorkers: 1,
-          fileParallelism: false,
+          maxWorkers: 2,
         },
       },
     ],

@@ -1,0 +1,175 @@
+/**
+ * The inbox on a real server: whatever arrives gets one answer.
+ */
+import { ENDPOINTS, MAX_PAYLOAD_BYTES, refuse, type ServedEndpoint, serve } from "@bioxen/contracts";
+import { type Causation, Fault } from "@bioxen/kernel";
+import { type Bus, connectBus, discoverServices, type Inbox, openInbox } from "@bioxen/nats";
+import { connect, headers, type NatsConnection } from "@nats-io/transport-node";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { eventually, TestServer } from "../src/index.ts";
+
+let server: TestServer;
+let bus: Bus;
+let inbox: Inbox;
+let client: NatsConnection;
+let unavailable: string | undefined;
+const causations: Causation[] = [];
+const faults: string[] = [];
+let release: (() => void) | undefined;
+
+const VM = { chassisId: "c1" };
+const endpoints: ServedEndpoint[] = [
+  serve(ENDPOINTS.chassisList, () => ({ ok: true, result: { chassis: [] } })),
+  serve(ENDPOINTS.vmGet, () => refuse("VM_NOT_FOUND", "there is\nno VM", { details: { a: 1 } })),
+  serve(ENDPOINTS.vmHistory, (_request, causation) => {
+    causations.push(causation);
+    return { ok: true, result: { events: [] } };
+  }),
+  serve(ENDPOINTS.ledgerGet, () => {
+    throw new Fault("TIMEOUT", "the log is slow", { retryable: true });
+  }),
+  serve(ENDPOINTS.chassisGet, () => {
+    throw new TypeError("a bug");
+  }),
+  serve(ENDPOINTS.chassisCordon, async () => {
+    await new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    return refuse("CHASSIS_NOT_FOUND", "late, but answered");
+  }),
+];
+
+beforeAll(async () => {
+  server = await TestServer.start();
+  bus = await connectBus({ servers: server.url, name: "inbox" });
+  client = await connect({ servers: server.url });
+  let count = 0;
+  inbox = await openInbox({
+    bus,
+    name: "tested",
+    version: "1.2.3",
+    description: "an inbox under test",
+    endpoints,
+    newId: () => {
+      count += 1;
+      return `made-${count}`;
+    },
+    unavailable: () => unavailable,
+    onFault: (subject) => faults.push(subject),
+  });
+});
+afterAll(async () => {
+  await client.close();
+  await bus.close();
+  await server.stop();
+});
+
+async function send(subject: string, payload: string | Uint8Array, fields: Record<string, string> = {}) {
+  const h = headers();
+  for (const [name, value] of Object.entries(fields)) h.set(name, value);
+  const message = await client.request(subject, payload, { timeout: 5_000, headers: h });
+  return {
+    body: message.json<Record<string, unknown> & { error?: { code: string; details?: unknown } }>(),
+    headers: message.headers,
+  };
+}
+
+describe("the inbox", () => {
+  it("answers what it is asked, an empty payload as an empty object", async () => {
+    expect((await send(ENDPOINTS.chassisList.subject, "")).body).toEqual({ ok: true, chassis: [] });
+  });
+
+  it.each([
+    ["not JSON", "{"],
+    ["not UTF-8", new Uint8Array([0x22, 0xff, 0x22])],
+    ["no object", "[1]"],
+    ["with unknown fields", '{"x":1}'],
+  ])("a payload that is %s is refused as such", async (_what, payload) => {
+    const { body } = await send(ENDPOINTS.chassisList.subject, payload);
+    expect(body).toMatchObject({ ok: false, error: { code: "BAD_REQUEST", retryable: false } });
+    expect(body.error?.details).toMatchObject({ problems: [{ path: expect.any(String) }] });
+  });
+
+  it("a payload over the limit is refused before it is read", async () => {
+    const { body } = await send(ENDPOINTS.chassisList.subject, "x".repeat(MAX_PAYLOAD_BYTES + 1));
+    expect(body.error).toMatchObject({ code: "TOO_LARGE", details: { limit: MAX_PAYLOAD_BYTES } });
+  });
+
+  it("a refusal has the protocol's headers, on one line", async () => {
+    const { body, headers: h } = await send(ENDPOINTS.vmGet.subject, '{"vmId":"a"}');
+    expect(body.error).toEqual({
+      code: "VM_NOT_FOUND",
+      message: "there is\nno VM",
+      retryable: false,
+      details: { a: 1 },
+    });
+    expect(h?.get("Nats-Service-Error-Code")).toBe("404");
+    expect(h?.get("Nats-Service-Error")).toBe("VM_NOT_FOUND: there is no VM");
+  });
+
+  it("a fault of the world keeps its code, a bug is INTERNAL and says nothing of itself", async () => {
+    expect((await send(ENDPOINTS.ledgerGet.subject, JSON.stringify(VM))).body.error).toMatchObject({
+      code: "UNAVAILABLE",
+      retryable: true,
+    });
+    const bug = (await send(ENDPOINTS.chassisGet.subject, JSON.stringify(VM))).body;
+    expect(bug.error).toMatchObject({ code: "INTERNAL" });
+    expect(JSON.stringify(bug)).not.toContain("a bug");
+    expect(faults).toEqual([ENDPOINTS.ledgerGet.subject, ENDPOINTS.chassisGet.subject]);
+  });
+
+  it("a message id names one intent on its subject; a cause and a trace are carried on", async () => {
+    const { subject } = ENDPOINTS.vmHistory;
+    await send(subject, '{"vmId":"a"}', { "Nats-Msg-Id": "m1", traceparent: "00-t-s-01" });
+    await send(subject, '{"vmId":"a"}', {
+      "Bioxen-Correlation-Id": "chain",
+      "Bioxen-Causation-Id": "event-7",
+    });
+    await send(subject, '{"vmId":"a"}');
+    expect(causations).toEqual([
+      {
+        causeId: `${subject}:m1`,
+        correlationId: `${subject}:m1`,
+        deduplicate: true,
+        traceparent: "00-t-s-01",
+      },
+      { causeId: "event-7", correlationId: "chain", deduplicate: false },
+      {
+        causeId: expect.stringMatching(/^made-/),
+        correlationId: expect.stringMatching(/^made-/),
+        deduplicate: false,
+      },
+    ]);
+  });
+
+  it("while nothing can be served it says why", async () => {
+    unavailable = "event 7 cannot be read";
+    expect((await send(ENDPOINTS.chassisList.subject, "{}")).body.error).toMatchObject({
+      code: "UNAVAILABLE",
+      message: "event 7 cannot be read",
+      retryable: true,
+    });
+    unavailable = undefined;
+  });
+
+  it("is found by the services protocol, with its schemas", async () => {
+    expect(await discoverServices(bus, 300)).toEqual([
+      { name: "tested", id: expect.any(String), version: "1.2.3" },
+    ]);
+    const info = (await client.request("$SRV.INFO.tested", "", { timeout: 2_000 })).json<{
+      endpoints: { subject: string; metadata: { request: string } }[];
+    }>();
+    expect(info.endpoints).toHaveLength(endpoints.length);
+    expect(JSON.parse(info.endpoints[1]?.metadata.request ?? "")).toMatchObject({ required: ["vmId"] });
+  });
+
+  it("stops after it has answered what is in flight", async () => {
+    const late = send(ENDPOINTS.chassisCordon.subject, JSON.stringify(VM));
+    await eventually("it is in flight", () => release);
+    const stopped = inbox.stop();
+    release?.();
+    expect((await late).body.error).toMatchObject({ code: "CHASSIS_NOT_FOUND" });
+    await stopped;
+    await expect(send(ENDPOINTS.chassisList.subject, "{}")).rejects.toThrow();
+  });
+});
