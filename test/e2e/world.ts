@@ -51,7 +51,7 @@ export class World {
   }
 
   async close(): Promise<void> {
-    await this.nats.close();
+    if (!this.nats.isClosed()) await this.nats.close();
     await this.stack.stop();
     await rm(this.dir, { recursive: true, force: true });
   }

@@ -15,7 +15,7 @@ function countOf(chassis: string): number {
   return counts.reduce((a, b) => a + b, 0);
 }
 
-/** Throws `Fault` UNAVAILABLE when fewer than were asked for are ready in time. */
+/** Throws `Fault` UNAVAILABLE when fewer than were asked for are ready in time, or the scheduler cannot serve. */
 export async function whenChassisReady(url: string, chassis: string): Promise<void> {
   const wanted = countOf(chassis);
   const bus = await connectBus({ servers: url, name: "bioxen-local-stack" });
@@ -28,6 +28,8 @@ export async function whenChassisReady(url: string, chassis: string): Promise<vo
       const known = reply?.ok === true ? (reply["chassis"] as ChassisView[]) : [];
       const ready = known.filter((one) => one.state === "ready").length;
       if (reply?.ok === true && ready >= wanted) return;
+      // A service that answers that it cannot serve will not serve by waiting: its log cannot be read.
+      if (reply?.ok === false) throw new Fault("UNAVAILABLE", reply.error.message, { retryable: false });
       if (Date.now() > deadline) {
         throw new Fault("UNAVAILABLE", `${ready} of ${wanted} chassis are ready`, { retryable: true });
       }
