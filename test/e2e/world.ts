@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type LocalStack, type LocalStackOptions, startLocalStack } from "@bioxen/local-stack";
-import { connect, headers, type NatsConnection } from "@nats-io/transport-node";
+import { connect, headers, type MsgHdrs, type NatsConnection } from "@nats-io/transport-node";
 
 const CLI = fileURLToPath(new URL("../../packages/cli/src/main.ts", import.meta.url));
 const ASK_TIMEOUT_MS = 20_000;
@@ -56,9 +56,14 @@ export class World {
     await rm(this.dir, { recursive: true, force: true });
   }
 
-  async send(subject: string, bytes: string | Uint8Array, messageId?: string): Promise<Json> {
+  headersOf(fields: Readonly<Record<string, string>>): MsgHdrs {
     const h = headers();
-    if (messageId !== undefined) h.set("Nats-Msg-Id", messageId);
+    for (const [name, value] of Object.entries(fields)) h.set(name, value);
+    return h;
+  }
+
+  async send(subject: string, bytes: string | Uint8Array, messageId?: string): Promise<Json> {
+    const h = this.headersOf(messageId === undefined ? {} : { "Nats-Msg-Id": messageId });
     return (await this.nats.request(subject, bytes, { timeout: ASK_TIMEOUT_MS, headers: h })).json();
   }
 

@@ -20,6 +20,7 @@ import { type ServiceMsg, Svcm } from "@nats-io/services";
 import { headers, type MsgHdrs } from "@nats-io/transport-node";
 import { z } from "zod";
 import { type Bus, CAUSATION_HEADER, CORRELATION_HEADER, MESSAGE_ID_HEADER, TRACE_HEADER } from "./bus.ts";
+import type { Outcomes } from "./outcomes.ts";
 
 export interface InboxOptions {
   readonly bus: Bus;
@@ -28,6 +29,7 @@ export interface InboxOptions {
   readonly description: string;
   readonly endpoints: readonly ServedEndpoint[];
   readonly newId: () => string;
+  readonly outcomes: Outcomes;
   /** Why nothing can be served now (the feed stopped, not caught up); undefined: all is well. */
   readonly unavailable: () => string | undefined;
   /** A handler threw: logged, answered INTERNAL or as the fault says. */
@@ -100,11 +102,26 @@ async function handled(
       details: { limit: MAX_PAYLOAD_BYTES, bytes },
     });
   }
-  const payload = parseJson(message.data);
+  const causation = causationOf(options, served, message.headers);
+  if (!causation.deduplicate) return carriedOut(served, message.data, causation);
+  const first = await options.outcomes.find(causation.causeId);
+  if (first !== undefined) return first;
+  const outcome = await carriedOut(served, message.data, causation);
+  // "Not now" is no outcome: the caller is asked to send the same command again.
+  if (!outcome.ok && outcome.rejection.code === "UNAVAILABLE") return outcome;
+  return options.outcomes.keep(causation.causeId, outcome);
+}
+
+async function carriedOut(
+  served: ServedEndpoint,
+  data: Uint8Array,
+  causation: Causation,
+): Promise<HandlerResult> {
+  const payload = parseJson(data);
   if (!payload.ok) return badRequest([{ path: "", message: payload.why }]);
   const request = served.endpoint.request.safeParse(payload.value);
   if (!request.success) return badRequest(problemsOf(request.error));
-  return served.handle(request.data as never, causationOf(options, served, message.headers));
+  return served.handle(request.data as never, causation);
 }
 
 const strictDecoder = new TextDecoder("utf-8", { fatal: true });

@@ -2,4 +2,5 @@ export * from "./bus.ts";
 export * from "./discovery.ts";
 export * from "./event-log.ts";
 export * from "./inbox.ts";
+export * from "./outcomes.ts";
 export * from "./streams.ts";

@@ -10,7 +10,7 @@
  */
 import type { ServedEndpoint, ServiceName } from "@bioxen/contracts";
 import { EventFeed, type EventSink, Fault, messageOf, type ServicePorts } from "@bioxen/kernel";
-import { type Bus, connectBus, openEventLog, openInbox } from "@bioxen/nats";
+import { type Bus, connectBus, type Outcomes, openEventLog, openInbox, openOutcomes } from "@bioxen/nats";
 import { ConfigError, type Environment, EXIT_MISCONFIGURED, hostConfig, readConfig } from "./config.ts";
 import { createLogger, randomIds, systemClock, systemTimers } from "./real-world.ts";
 
@@ -64,6 +64,7 @@ async function run(definition: ServiceDefinition, env: Environment): Promise<voi
   });
   bus.onStatus((status) => logger.warn({ status }, `the bus is ${status}`));
   const log = await openEventLog(bus, config.BIOXEN_EVENT_REPLICAS);
+  const outcomes = await openOutcomes(bus, config.BIOXEN_EVENT_REPLICAS);
   const ports = { log, bus, clock: systemClock, ids: randomIds, timers: systemTimers, logger };
   const service = definition.create(ports, env);
   const feed = new EventFeed(log, service.sinks);
@@ -82,7 +83,7 @@ async function run(definition: ServiceDefinition, env: Environment): Promise<voi
     );
     await service.begin(feed);
   }
-  const inbox = await serveRequests(definition, service, bus, feed, ports);
+  const inbox = await serveRequests(definition, service, bus, outcomes, feed, ports);
   process.send?.({ kind: "ready" });
   logger.info({}, `${definition.name} serves`);
 
@@ -103,6 +104,7 @@ function serveRequests(
   definition: ServiceDefinition,
   service: Service,
   bus: Bus,
+  outcomes: Outcomes,
   feed: EventFeed,
   { ids, logger }: ServicePorts,
 ) {
@@ -113,6 +115,7 @@ function serveRequests(
     description: definition.description,
     endpoints: service.endpoints,
     newId: ids.next,
+    outcomes,
     unavailable: () => feed.stopReason,
     onFault: (subject, thrown) => {
       if (thrown instanceof Fault) {

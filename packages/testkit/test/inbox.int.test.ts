@@ -3,7 +3,7 @@
  */
 import { ENDPOINTS, MAX_PAYLOAD_BYTES, refuse, type ServedEndpoint, serve } from "@bioxen/contracts";
 import { type Causation, Fault } from "@bioxen/kernel";
-import { type Bus, connectBus, discoverServices, type Inbox, openInbox } from "@bioxen/nats";
+import { type Bus, connectBus, discoverServices, type Inbox, openInbox, openOutcomes } from "@bioxen/nats";
 import { connect, headers, type NatsConnection } from "@nats-io/transport-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually, TestServer } from "../src/index.ts";
@@ -13,6 +13,7 @@ let bus: Bus;
 let inbox: Inbox;
 let client: NatsConnection;
 let unavailable: string | undefined;
+let refusals = 0;
 const causations: Causation[] = [];
 const faults: string[] = [];
 let release: (() => void) | undefined;
@@ -30,6 +31,10 @@ const endpoints: ServedEndpoint[] = [
   }),
   serve(ENDPOINTS.chassisGet, () => {
     throw new TypeError("a bug");
+  }),
+  serve(ENDPOINTS.chassisUncordon, () => {
+    refusals += 1;
+    return refuse("CHASSIS_NOT_FOUND", `refusal ${refusals}`);
   }),
   serve(ENDPOINTS.chassisCordon, async () => {
     await new Promise<void>((resolve) => {
@@ -50,6 +55,7 @@ beforeAll(async () => {
     version: "1.2.3",
     description: "an inbox under test",
     endpoints,
+    outcomes: await openOutcomes(bus),
     newId: () => {
       count += 1;
       return `made-${count}`;
@@ -140,6 +146,21 @@ describe("the inbox", () => {
         deduplicate: false,
       },
     ]);
+  });
+
+  it("a message id has one outcome, whatever the payload and the state say later", async () => {
+    const { subject } = ENDPOINTS.chassisUncordon;
+    const twice = await Promise.all(
+      [1, 2].map(() => send(subject, JSON.stringify(VM), { "Nats-Msg-Id": "once" })),
+    );
+    expect(twice.map(({ body }) => body.error)).toEqual([twice[0]?.body.error, twice[0]?.body.error]);
+    expect((await send(subject, "{", { "Nats-Msg-Id": "once" })).body).toEqual(twice[0]?.body);
+    const other = await send(subject, JSON.stringify(VM), { "Nats-Msg-Id": "other" });
+    expect(other.body.error).not.toEqual(twice[0]?.body.error);
+    expect((await send(subject, "{", { "Nats-Msg-Id": "bad" })).body.error?.code).toBe("BAD_REQUEST");
+    expect((await send(subject, JSON.stringify(VM), { "Nats-Msg-Id": "bad" })).body.error?.code).toBe(
+      "BAD_REQUEST",
+    );
   });
 
   it("while nothing can be served it says why", async () => {
