@@ -97,8 +97,15 @@ export class Aggregates<State> {
     this.#remember(id, event.envelope.causationid, at.atMs, held);
   }
 
+  /** The aggregate as the log has it now, other instances' events included. */
+  async refresh(id: string): Promise<Held<State>> {
+    await this.#readMissed(id);
+    return this.get(id);
+  }
+
   /**
-   * Decides on aggregate `id` and appends what was decided.
+   * Decides on aggregate `id` and appends what was decided. What appends nothing (a refusal, "it is so already") is
+   * answered only after a look at the log: another instance may have written what this one has not heard yet.
    *
    * `decide` may run several times and must be pure. Throws `Fault`: UNAVAILABLE when the log could not be
    * reached (retry with the same command id: it is done at most once), CONFLICT after {@link MAX_CONFLICT_RETRIES}.
@@ -108,7 +115,20 @@ export class Aggregates<State> {
     causation: Causation,
     decide: (state: State) => Decision<EventBody>,
   ): Promise<Executed<State>> {
-    const turn = (this.#queues.get(id) ?? Promise.resolve()).then(() => this.#execute(id, causation, decide));
+    return this.#inTurn(id, () => this.#execute(id, causation, decide, true));
+  }
+
+  /** As `execute`, for a process: on the state at hand. News it has not heard yet will wake it again. */
+  react(
+    id: string,
+    causation: Causation,
+    decide: (state: State) => Decision<EventBody>,
+  ): Promise<Executed<State>> {
+    return this.#inTurn(id, () => this.#execute(id, causation, decide, false));
+  }
+
+  #inTurn(id: string, work: () => Promise<Executed<State>>): Promise<Executed<State>> {
+    const turn = (this.#queues.get(id) ?? Promise.resolve()).then(work);
     const settled = turn.catch(() => undefined);
     this.#queues.set(id, settled);
     void settled.then(() => {
@@ -121,14 +141,17 @@ export class Aggregates<State> {
     id: string,
     causation: Causation,
     decide: (state: State) => Decision<EventBody>,
+    confirm: boolean,
   ): Promise<Executed<State>> {
     for (let attempt = 0; attempt < MAX_CONFLICT_RETRIES; attempt += 1) {
       const first = this.#outcomes.get(`${id} ${causation.causeId}`);
       if (causation.deduplicate && first !== undefined) return { ok: true, changed: true, held: first.held };
       const before = this.get(id);
       const decision = decide(before.state);
-      if (!decision.ok) return decision;
-      if (decision.event === null) return { ok: true, changed: false, held: before };
+      if (!decision.ok || decision.event === null) {
+        if (confirm && (await this.#readMissed(id)) > 0) continue;
+        return decision.ok ? { ok: true, changed: false, held: before } : decision;
+      }
       const envelope = this.#envelope(id, before, decision.event, causation);
       const streamSubject = this.streamSubject(id);
       const appended = await this.#options.log.append(streamSubject, envelope, before.lastSeq);
@@ -136,11 +159,18 @@ export class Aggregates<State> {
         this.apply({ seq: appended.seq, streamSubject, envelope });
         return { ok: true, changed: true, held: this.get(id) };
       }
-      for (const missed of await this.#options.log.read(streamSubject, before.lastSeq)) this.apply(missed);
+      await this.#readMissed(id);
     }
     throw new Fault("CONFLICT", `${this.#options.kind} ${id} is being changed by others, try again`, {
       retryable: true,
     });
+  }
+
+  /** Applies what the log has beyond what is known here; says how much that was. */
+  async #readMissed(id: string): Promise<number> {
+    const missed = await this.#options.log.read(this.streamSubject(id), this.get(id).lastSeq);
+    for (const event of missed) this.apply(event);
+    return missed.length;
   }
 
   #envelope(id: string, before: Held<State>, event: EventBody, causation: Causation): EventEnvelope {

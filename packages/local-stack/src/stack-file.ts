@@ -2,6 +2,7 @@
  * The two small files of a local stack: the pointer by which other commands find it, and the lock by which a data
  * directory belongs to one stack at a time.
  */
+import { randomUUID } from "node:crypto";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -50,7 +51,7 @@ async function readRecord(path: string): Promise<StackRecord | undefined> {
 }
 
 async function replaceFile(path: string, content: string): Promise<void> {
-  const draft = `${path}.${process.pid}`;
+  const draft = `${path}.${randomUUID()}`;
   await writeFile(draft, content);
   await rename(draft, path);
 }
@@ -73,13 +74,19 @@ export async function removePointer(home: string): Promise<void> {
 export async function lockDataDir(dataDir: string): Promise<{ readonly leftServerPid: number | null }> {
   await mkdir(dataDir, { recursive: true });
   const path = join(dataDir, LOCK);
+  const own = JSON.stringify({ pid: process.pid, serverPid: null });
+  const isFree = await writeFile(path, own, { flag: "wx" }).then(
+    () => true,
+    () => false,
+  );
+  if (isFree) return { leftServerPid: null };
   const before = await readRecord(path);
   if (before !== undefined && before.pid !== process.pid && isAlive(before.pid)) {
     throw new Fault("CONFLICT", `${dataDir} is in use by the stack with pid ${before.pid}`, {
       retryable: false,
     });
   }
-  await replaceFile(path, JSON.stringify({ pid: process.pid, serverPid: null }));
+  await replaceFile(path, own);
   return { leftServerPid: before?.serverPid ?? null };
 }
 

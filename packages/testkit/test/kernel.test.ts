@@ -80,6 +80,19 @@ describe("aggregates", () => {
     expect(await log.lastSeq()).toBe(2);
   });
 
+  it("nobody is refused for what an instance has not heard yet", async () => {
+    const log = new MemoryEventLog();
+    const [a, b] = [instanceOn(log, "a"), instanceOn(log, "b")];
+    await a.execute("c1", because("1"), register);
+    const needsIt = (state: ChassisState) =>
+      state.registered
+        ? flip(state)
+        : ({ ok: false, rejection: { code: "X", message: "", retryable: false } } as const);
+    expect(await b.react("c1", because("2", false), needsIt)).toMatchObject({ ok: false });
+    expect(await b.execute("c1", because("3"), needsIt)).toMatchObject({ ok: true, held: { version: 2 } });
+    expect(await a.refresh("c1")).toMatchObject({ version: 2 });
+  });
+
   it("a lost acknowledgement costs a retry, never a second event", async () => {
     const log = new MemoryEventLog();
     const a = instanceOn(log, "a");

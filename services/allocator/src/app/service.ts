@@ -123,7 +123,7 @@ class Allocator {
     for (let i = 0; i < MAX_STEPS_PER_LOOK; i += 1) {
       const chassis = this.chassis.get(chassisId);
       const registered = chassis.registered ? chassis : null;
-      const executed = await this.ledgers.execute(chassisId, this.#causation(chassisId), (ledger) => {
+      const executed = await this.ledgers.react(chassisId, this.#causation(chassisId), (ledger) => {
         const followed = decideFollowChassis(ledger, registered);
         if (!followed.ok || followed.event !== null) return followed;
         const knownSeq = this.#knownSeq();
@@ -177,7 +177,9 @@ class Allocator {
 
   async get({ chassisId, atSeq }: ParsedRequestOf<"ledgerGet">): Promise<Handled<ResultOf<"ledgerGet">>> {
     const ledger =
-      atSeq === undefined ? this.ledgers.get(chassisId).state : await this.#asOf(chassisId, atSeq);
+      atSeq === undefined
+        ? (await this.ledgers.refresh(chassisId)).state
+        : await this.#asOf(chassisId, atSeq);
     if (!ledger.open) return refuse("CHASSIS_NOT_FOUND", `there is no ledger of ${chassisId}`);
     return done({ ledger: viewOfLedger(chassisId, ledger) });
   }

@@ -21,12 +21,15 @@ import {
   ReadModel,
   Reconciler,
   type ServicePorts,
+  type StepResult,
 } from "@bioxen/kernel";
 import { DriverError, type VmDriver } from "@bioxen/vm-driver";
 import { type AgentAction, nextAction, type PresentGuest } from "../domain/desired.ts";
 
 /** Deadline of one report, ms; it is repeated. */
 const REPORT_TIMEOUT_MS = 5_000;
+/** Until a report is made again that the log does not show yet, ms. */
+const REPORT_AGAIN_MS = 500;
 /** Actions one look may take; start, resize, pause and their reports are fewer. */
 const MAX_ACTIONS_PER_LOOK = 8;
 
@@ -95,7 +98,7 @@ export class Guests {
     for (const { vmId } of this.#driver.list()) this.#reconciler.wake(vmId);
   }
 
-  async #look(vmId: string): Promise<undefined> {
+  async #look(vmId: string): Promise<StepResult> {
     for (let i = 0; i < MAX_ACTIONS_PER_LOOK; i += 1) {
       await this.#sendOwed(vmId);
       const isHosted = this.chassisOf(vmId) !== null;
@@ -103,7 +106,10 @@ export class Guests {
       if (action.kind === "none") return undefined;
       await this.#act(vmId, action);
       const isReport = action.kind === "stop" || action.kind.startsWith("report-");
-      if (isReport) break;
+      if (!isReport) continue;
+      await this.#sendOwed(vmId);
+      // The instance that took it may not have heard of the reservation yet: say it again until the log agrees.
+      return { dueAtMs: this.#ports.clock.nowMs() + REPORT_AGAIN_MS };
     }
     await this.#sendOwed(vmId);
     return undefined;

@@ -92,8 +92,8 @@ class ChassisCommands {
     return { ok: true, result: { changed: executed.changed, chassis: null } };
   }
 
-  get(chassisId: string): Handled<ResultOf<"chassisGet">> {
-    const chassis = this.#view(chassisId, this.#cluster.chassis.get(chassisId).state);
+  async get(chassisId: string): Promise<Handled<ResultOf<"chassisGet">>> {
+    const chassis = this.#view(chassisId, (await this.#cluster.chassis.refresh(chassisId)).state);
     return chassis === undefined ? notFound(chassisId) : { ok: true, result: { chassis } };
   }
 

@@ -131,7 +131,7 @@ export class VmCommands {
     { vmId, resources }: ParsedRequestOf<"vmResize">,
     causation: Causation,
   ): Promise<Handled<VmChanged>> {
-    const before = this.#ports.vms.get(vmId).state;
+    const before = (await this.#ports.vms.refresh(vmId)).state;
     const admitted = admit(vmId, before, "resize");
     if ("answer" in admitted) return this.#decide(vmId, causation, () => admitted.answer);
     const { vm } = admitted;
@@ -162,7 +162,7 @@ export class VmCommands {
     { vmId, source, timeoutMs }: ParsedRequestOf<"vmExec">,
     causation: Causation,
   ): Promise<Handled<ResultOf<"vmExec">>> {
-    const admitted = admit(vmId, this.#ports.vms.get(vmId).state, "exec");
+    const admitted = admit(vmId, (await this.#ports.vms.refresh(vmId)).state, "exec");
     if ("answer" in admitted) {
       if (!admitted.answer.ok) return { ok: false, rejection: admitted.answer.rejection };
       return refuse("INTERNAL", "exec is nothing that can be there already");

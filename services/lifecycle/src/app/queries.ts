@@ -22,7 +22,7 @@ export class VmQueries {
   }
 
   async get({ vmId, atSeq }: ParsedRequestOf<"vmGet">): Promise<Handled<ResultOf<"vmGet">>> {
-    const state = atSeq === undefined ? this.#vms.get(vmId).state : await this.#asOf(vmId, atSeq);
+    const state = atSeq === undefined ? (await this.#vms.refresh(vmId)).state : await this.#asOf(vmId, atSeq);
     if (!state.exists) {
       const when = atSeq === undefined ? "" : ` at sequence ${atSeq}`;
       return refuse("VM_NOT_FOUND", `there is no VM ${vmId}${when}`);

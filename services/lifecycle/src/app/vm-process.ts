@@ -43,7 +43,7 @@ export class VmProcess {
     for (let i = 0; i < MAX_STEPS_PER_LOOK; i += 1) {
       const { last } = this.#vms.get(vmId);
       if (last === undefined) return undefined;
-      const executed = await this.#vms.execute(vmId, this.#causation(vmId), (state) =>
+      const executed = await this.#vms.react(vmId, this.#causation(vmId), (state) =>
         this.#decide(vmId, state),
       );
       invariant(executed.ok, "a process decides nothing that is refused", { vmId });

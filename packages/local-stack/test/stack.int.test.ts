@@ -1,0 +1,96 @@
+/**
+ * One data directory, one stack; what dies comes back; what ends leaves nothing.
+ */
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { SupervisedChild } from "../src/child.ts";
+import { findServerBinary, isAlive, startLocalStack } from "../src/index.ts";
+import { startServer } from "../src/server.ts";
+import { lockDataDir, noteServer, unlockDataDir } from "../src/stack-file.ts";
+
+let dir: string;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), "bioxen-stack-"));
+});
+afterEach(() => rm(dir, { recursive: true, force: true }));
+
+async function script(name: string, code: string): Promise<SupervisedChild> {
+  const file = join(dir, `${name}.mjs`);
+  await writeFile(file, code);
+  return new SupervisedChild({
+    name,
+    command: process.execPath,
+    args: [file],
+    env: process.env,
+    logFile: join(dir, `${name}.log`),
+    speaksReady: true,
+  });
+}
+
+const SERVES =
+  'process.send({ kind: "ready" }); process.on("SIGTERM", () => process.exit(0)); setInterval(() => {}, 1000);';
+
+describe("a supervised process", () => {
+  it("is ready when it says so, comes back when it is killed, and ends when asked", async () => {
+    const child = await script("good", SERVES);
+    child.start();
+    expect(await child.whenReady(10_000)).toBe(true);
+    const first = child.pid ?? 0;
+    process.kill(first, "SIGKILL");
+    await expect.poll(() => child.restarts === 1 && child.state, { timeout: 10_000 }).toBe("ready");
+    expect(child.pid).not.toBe(first);
+    const second = child.pid ?? 0;
+    await child.stop();
+    expect(child.state).toBe("ended");
+    expect(isAlive(second)).toBe(false);
+  });
+
+  it("is not started again when its configuration is wrong", async () => {
+    const child = await script("wrong", 'console.error("no"); process.exit(78);');
+    child.start();
+    await expect.poll(() => child.state, { timeout: 10_000 }).toBe("failed");
+    expect(child.restarts).toBe(0);
+    expect(await child.tail()).toBe("no");
+    await child.stop();
+  });
+});
+
+describe("a data directory", () => {
+  it("belongs to one living stack, and is taken over from a dead one", async () => {
+    await writeFile(join(dir, "stack.lock"), JSON.stringify({ pid: process.ppid, serverPid: 1 }));
+    await expect(lockDataDir(dir)).rejects.toMatchObject({ code: "CONFLICT" });
+    await expect(startLocalStack({ dataDir: dir, home: dir })).rejects.toThrow(`pid ${process.ppid}`);
+    // No process has this pid: it is above the kernel's limit.
+    await writeFile(join(dir, "stack.lock"), JSON.stringify({ pid: 2 ** 22 + 1, serverPid: 77 }));
+    expect(await lockDataDir(dir)).toEqual({ leftServerPid: 77 });
+    await Promise.all([noteServer(dir, 5), noteServer(dir, 5)]);
+    expect(JSON.parse(await readFile(join(dir, "stack.lock"), "utf8"))).toEqual({
+      pid: process.pid,
+      serverPid: 5,
+    });
+    await unlockDataDir(dir);
+    expect(await lockDataDir(dir)).toEqual({ leftServerPid: null });
+  });
+});
+
+describe("the server", () => {
+  it("does not take a port that somebody has", async () => {
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+    const { port } = other.address() as { port: number };
+    const binary = await findServerBinary();
+    const options = { binary, dataDir: dir, port, durability: "always", onChange: () => undefined } as const;
+    await expect(startServer(options)).rejects.toMatchObject({ code: "CONFLICT" });
+    other.close();
+  });
+
+  it("is found, or every way to get one is named", async () => {
+    expect((await findServerBinary()).version).toMatch(/^\d+\.\d+\.\d+/);
+    await expect(findServerBinary({ NATS_SERVER_BIN: join(dir, "nothing") })).rejects.toThrow(
+      "NATS_SERVER_BIN",
+    );
+  });
+});
