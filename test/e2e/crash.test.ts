@@ -66,10 +66,8 @@ describe("kill -9", () => {
     const { serverPid } = JSON.parse(await readFile(`${world.dir}/stack.json`, "utf8"));
     process.kill(serverPid, "SIGKILL");
     await eventually("the bus is back", async () => {
-      const message = await world.nats
-        .request("bioxen.qry.vm.list", "{}", { timeout: 500 })
-        .catch(() => undefined);
-      return (message?.json() as Json)?.ok === true ? true : undefined;
+      const reply = await world.look("qry.vm.list", {});
+      return reply.ok === true ? true : undefined;
     });
     expect(await truth()).toEqual(before);
     await world.done("cmd.vm.create", { vmId: "crash-4", biologicalType: "syn3a" });

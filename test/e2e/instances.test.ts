@@ -77,7 +77,7 @@ describe("three instances of every service", () => {
     const killing = (async () => {
       for (const name of REPLICATED) {
         await eventually("some work is done", async () => {
-          const { vms } = await world.ask("qry.vm.list", {});
+          const { vms } = await world.look("qry.vm.list", {});
           return vms?.length > 3 ? true : undefined;
         });
         extra.find((one) => one.name === name)?.child.kill("SIGKILL");
@@ -86,14 +86,14 @@ describe("three instances of every service", () => {
     const outcomes = (await Promise.all([...lives, killing])).flatMap((steps) => steps ?? []);
     expect(outcomes.filter((outcome) => !outcome.ok)).toEqual([]);
     const { vms } = await eventually("all have arrived", async () => {
-      const reply = await world.ask("qry.vm.list", {});
+      const reply = await world.look("qry.vm.list", {});
       const settled = reply.vms?.every((vm: Json) => vm.state === "running" || vm.state === "stopped");
       return settled ? reply : undefined;
     });
     expect(vms).toHaveLength(VMS);
     expect(vms.filter((vm: Json) => vm.state === "stopped")).toHaveLength(VMS / 3);
     await eventually("the ledgers hold what runs, and nothing else", async () => {
-      const { ledgers } = await world.ask("qry.ledger.list", {});
+      const { ledgers } = await world.look("qry.ledger.list", {});
       const held = ledgers?.flatMap((l: Json) => l.entries);
       return held?.length === (VMS * 2) / 3 && held.every((e: Json) => e.phase === "committed")
         ? true

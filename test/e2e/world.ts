@@ -11,6 +11,7 @@ import { connect, headers, type MsgHdrs, type NatsConnection } from "@nats-io/tr
 
 const CLI = fileURLToPath(new URL("../../packages/cli/src/main.ts", import.meta.url));
 const ASK_TIMEOUT_MS = 20_000;
+const LOOK_TIMEOUT_MS = 1_000;
 const LOOK_INTERVAL_MS = 25;
 
 export interface CommandResult {
@@ -71,6 +72,14 @@ export class World {
     return this.send(`bioxen.${subject}`, JSON.stringify(payload), messageId);
   }
 
+  /** The reply, or an empty object when there is none soon: for those who look again anyway. */
+  async look(subject: string, payload: unknown): Promise<Json> {
+    const request = this.nats.request(`bioxen.${subject}`, JSON.stringify(payload), {
+      timeout: LOOK_TIMEOUT_MS,
+    });
+    return request.then((message) => message.json()).catch(() => ({}));
+  }
+
   /** The reply, which must be ok. */
   async done(subject: string, payload: unknown): Promise<Json> {
     const reply = await this.ask(subject, payload);
@@ -81,14 +90,14 @@ export class World {
   /** The VM once it is in `state`. */
   reach(vmId: string, state: string): Promise<Json> {
     return eventually(`${vmId} is ${state}`, async () => {
-      const reply = await this.ask("qry.vm.get", { vmId });
+      const reply = await this.look("qry.vm.get", { vmId });
       return reply.vm?.state === state ? reply.vm : undefined;
     });
   }
 
   sample(vmId: string, holds: (sample: Json) => boolean = () => true): Promise<Json> {
     return eventually(`a sample of ${vmId}`, async () => {
-      const { sample } = await this.ask("qry.monitor.vm", { vmId });
+      const { sample } = await this.look("qry.monitor.vm", { vmId });
       return sample && holds(sample) ? sample : undefined;
     });
   }
