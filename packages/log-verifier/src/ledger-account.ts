@@ -6,6 +6,8 @@ export interface Holding {
   readonly incarnation: number;
   readonly fence: number;
   amounts: Record<string, number>;
+  /** Everything it ever held under this fence: its VM follows, and may be one change behind. */
+  readonly before: Record<string, number>[];
   committed: boolean;
 }
 

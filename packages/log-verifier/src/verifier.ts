@@ -143,10 +143,12 @@ export class LogVerifier {
     data: Extract<VmEvent, { type: "bioxen.vm.resized.v1" }>["data"],
   ): void {
     this.#checkAmounts(event, data.request);
-    if (data.allocation === null) return;
+    const { allocation } = data;
+    if (allocation === null) return;
     const held = this.#holding(vmId, story);
-    if (held !== undefined && sameAmounts(held.amounts, data.allocation)) return;
-    this.#break(event, "running-without-allocation", "its ledger does not hold the new allocation");
+    const granted = held === undefined ? [] : [held.amounts, ...held.before];
+    if (granted.some((amounts) => sameAmounts(amounts, allocation))) return;
+    this.#break(event, "running-without-allocation", "its ledger never held the new allocation");
   }
 
   #holding(vmId: string, story: VmStory) {
@@ -169,7 +171,13 @@ export class LogVerifier {
           this.#checkAmounts(event, amounts);
           if (account.holdings.has(vmId))
             this.#break(event, "two-allocations", `${vmId} holds an entry already`);
-          account.holdings.set(vmId, { incarnation, fence: event.seq, amounts, committed: false });
+          account.holdings.set(vmId, {
+            incarnation,
+            fence: event.seq,
+            amounts,
+            before: [],
+            committed: false,
+          });
         }
         break;
       case "bioxen.ledger.committed.v1":
@@ -191,7 +199,10 @@ export class LogVerifier {
         this.#checkAmounts(event, body.data.amounts);
         const held = account.held(body.data.vmId, body.data.fence);
         if (held === undefined) this.#break(event, "unknown-entry", `${body.data.vmId} is not held`);
-        else held.amounts = body.data.amounts;
+        else {
+          held.before.push(held.amounts);
+          held.amounts = body.data.amounts;
+        }
         break;
       }
       case "bioxen.ledger.closed.v1":

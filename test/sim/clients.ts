@@ -1,0 +1,92 @@
+/**
+ * Clients of a simulated cluster: random commands on few VMs, each insisted on under one message id until it is answered.
+ */
+import { ENDPOINTS, type EndpointName } from "@bioxen/contracts";
+import { Fault } from "@bioxen/kernel";
+import type { Faults } from "./faults.ts";
+import type { SimBus } from "./network.ts";
+import type { Universe } from "./universe.ts";
+
+const VERBS = [
+  "vmCreate",
+  "vmCreate",
+  "vmStart",
+  "vmStart",
+  "vmStart",
+  "vmStop",
+  "vmPause",
+  "vmResume",
+  "vmResize",
+  "vmDestroy",
+] as const satisfies readonly EndpointName[];
+
+const TIMEOUT_MS = 3_000;
+
+/** A command that was answered `changed: true`: its event must stand in the log, once. */
+export interface Acknowledged {
+  readonly causeId: string;
+  readonly vmId: string;
+}
+
+export class Clients {
+  readonly #universe: Universe;
+  readonly #faults: Faults;
+  readonly #bus: SimBus;
+  readonly acknowledged: Acknowledged[] = [];
+  /** Commands not answered yet. */
+  open = 0;
+
+  constructor(universe: Universe, faults: Faults, bus: SimBus) {
+    this.#universe = universe;
+    this.#faults = faults;
+    this.#bus = bus;
+  }
+
+  /** `count` commands, spread over `spanMs`. */
+  send(count: number, spanMs: number, vms: number): void {
+    for (let i = 0; i < count; i += 1) {
+      this.#universe.after(this.#universe.between(0, spanMs), () => void this.#insist(i, vms));
+    }
+  }
+
+  async #insist(number: number, vms: number): Promise<void> {
+    const verb = this.#universe.pick(VERBS);
+    const vmId = `vm-${this.#universe.between(1, vms)}`;
+    const { subject } = ENDPOINTS[verb];
+    const payload = this.#payload(verb, vmId);
+    const messageId = `m${number}`;
+    this.open += 1;
+    for (;;) {
+      try {
+        const reply = await this.#bus.call(subject, payload, { timeoutMs: TIMEOUT_MS, messageId });
+        if (!reply.ok && reply.error.code === "UNAVAILABLE") continue;
+        if (reply.ok && reply["changed"] === true) {
+          this.acknowledged.push({ causeId: `${subject}:${messageId}`, vmId });
+        }
+        this.#faults.count(reply.ok ? `answered ${verb}` : `answered ${verb} ${reply.error.code}`);
+        break;
+      } catch (thrown) {
+        if (!(thrown instanceof Fault)) throw thrown;
+        await this.#universe.delay(this.#universe.between(10, 500));
+      }
+    }
+    this.open -= 1;
+  }
+
+  #payload(verb: (typeof VERBS)[number], vmId: string): object {
+    // A few fill a chassis: 22 355 ribosomes are offered.
+    const ribosomes = this.#universe.pick([100, 3_000, 9_000, 16_000, 30_000]);
+    if (verb === "vmResize") return { vmId, resources: { ribosomes } };
+    if (verb !== "vmCreate") return { vmId };
+    const restart = this.#universe.chance(0.4)
+      ? { mode: "on-failure", maxAttempts: 2, backoffMs: 200 }
+      : undefined;
+    return {
+      vmId,
+      biologicalType: "syn3a",
+      resources: { ribosomes },
+      priority: this.#universe.between(1, 5),
+      ...(restart === undefined ? {} : { restartPolicy: restart }),
+    };
+  }
+}

@@ -1,0 +1,245 @@
+/**
+ * The log and the bus of a simulated cluster, with everything a network does to messages.
+ */
+import { decodeEvent, encodeEvent, type HandlerResult, type ServedEndpoint } from "@bioxen/contracts";
+import {
+  type AppendResult,
+  type CallOptions,
+  type Causation,
+  type EventEnvelope,
+  Fault,
+  type Reply,
+  type StoredEvent,
+} from "@bioxen/kernel";
+import type { Faults } from "./faults.ts";
+import type { Universe } from "./universe.ts";
+
+const CALM_DELAY_MS = 3;
+const LATE_DELAY_MS = 2_500;
+const APPEND_DEADLINE_MS = 8_000;
+
+interface Follower {
+  next: number;
+  scheduled: boolean;
+  readonly deliver: (event: StoredEvent) => void;
+}
+
+/** The truth of a run: what was appended, in order. */
+export class SimLog {
+  readonly #universe: Universe;
+  readonly #faults: Faults;
+  readonly #onAppend: (event: StoredEvent) => void;
+  readonly events: StoredEvent[] = [];
+  readonly #lastOf = new Map<string, StoredEvent>();
+  readonly #followers = new Set<Follower>();
+
+  constructor(universe: Universe, faults: Faults, onAppend: (event: StoredEvent) => void) {
+    this.#universe = universe;
+    this.#faults = faults;
+    this.#onAppend = onAppend;
+  }
+
+  delayMs(): number {
+    const late = this.#faults.strikes("message-late");
+    return this.#universe.between(0, late ? LATE_DELAY_MS : CALM_DELAY_MS);
+  }
+
+  async append(streamSubject: string, envelope: EventEnvelope, expectedSeq: number): Promise<AppendResult> {
+    // Bytes, not objects: what one process does to its event later is not seen by another.
+    const bytes = encodeEvent(envelope);
+    await this.#universe.delay(this.delayMs());
+    if (this.#faults.strikes("append-lost")) {
+      await this.#universe.delay(APPEND_DEADLINE_MS);
+      throw new Fault("UNAVAILABLE", "the append was lost", { retryable: true });
+    }
+    const result = this.#store(streamSubject, bytes, envelope.id, expectedSeq);
+    await this.#universe.delay(this.delayMs());
+    if (!this.#faults.strikes("ack-lost")) return result;
+    // The adapter sends it again and learns that it was stored, or gives up.
+    await this.#universe.delay(this.#universe.between(10, APPEND_DEADLINE_MS));
+    if (this.#universe.chance(0.5))
+      throw new Fault("UNAVAILABLE", "the acknowledgement was lost", { retryable: true });
+    return result;
+  }
+
+  #store(streamSubject: string, bytes: Uint8Array, id: string, expectedSeq: number): AppendResult {
+    const last = this.#lastOf.get(streamSubject);
+    if (last?.envelope.id === id) return { kind: "appended", seq: last.seq };
+    if ((last?.seq ?? 0) !== expectedSeq) {
+      this.#faults.count("conflict");
+      return { kind: "conflict" };
+    }
+    const event = decodeEvent(bytes, this.events.length + 1, streamSubject);
+    this.events.push(event);
+    this.#lastOf.set(streamSubject, event);
+    this.#onAppend(event);
+    for (const follower of this.#followers) this.#schedule(follower);
+    return { kind: "appended", seq: event.seq };
+  }
+
+  async read(streamSubject: string, afterSeq: number): Promise<readonly StoredEvent[]> {
+    await this.#universe.delay(this.delayMs());
+    return this.events.filter((e) => e.streamSubject === streamSubject && e.seq > afterSeq).map(copyOf);
+  }
+
+  follow(fromSeq: number, deliver: (event: StoredEvent) => void): () => void {
+    const follower: Follower = { next: fromSeq, scheduled: false, deliver };
+    this.#followers.add(follower);
+    this.#schedule(follower);
+    return () => this.#followers.delete(follower);
+  }
+
+  /** Batches, in order; sometimes much later. */
+  #schedule(follower: Follower): void {
+    if (follower.scheduled || follower.next > this.events.length) return;
+    follower.scheduled = true;
+    const late = this.#faults.strikes("follower-late");
+    this.#universe.after(this.#universe.between(0, late ? LATE_DELAY_MS : CALM_DELAY_MS), () => {
+      follower.scheduled = false;
+      const end = this.events.length;
+      while (follower.next <= end && this.#followers.has(follower)) {
+        const event = this.events[follower.next - 1];
+        follower.next += 1;
+        if (event !== undefined) follower.deliver(copyOf(event));
+      }
+      if (this.#followers.has(follower)) this.#schedule(follower);
+    });
+  }
+}
+
+function copyOf(event: StoredEvent): StoredEvent {
+  return structuredClone(event);
+}
+
+export interface Served {
+  readonly alive: () => boolean;
+  readonly endpoints: ReadonlyMap<string, ServedEndpoint>;
+}
+
+/** Requests find an instance that serves them; publications find whoever listens. */
+export class SimBus {
+  readonly #universe: Universe;
+  readonly #faults: Faults;
+  readonly #log: SimLog;
+  readonly #serving = new Set<Served>();
+  readonly #listeners = new Set<{
+    readonly pattern: RegExp;
+    readonly hear: (payload: unknown, subject: string) => void;
+  }>();
+  readonly #firstOutcomes = new Map<string, HandlerResult>();
+  readonly #onBug: (thrown: unknown) => void;
+  #ids = 0;
+
+  constructor(universe: Universe, faults: Faults, log: SimLog, onBug: (thrown: unknown) => void) {
+    this.#universe = universe;
+    this.#faults = faults;
+    this.#log = log;
+    this.#onBug = onBug;
+  }
+
+  serve(served: Served): () => void {
+    this.#serving.add(served);
+    return () => this.#serving.delete(served);
+  }
+
+  async call(subject: string, payload: unknown, options: CallOptions): Promise<Reply> {
+    const text = JSON.stringify(payload);
+    const reply = this.#delivered(subject, text, options);
+    const deadline = this.#universe.delay(options.timeoutMs).then(() => {
+      throw new Fault("TIMEOUT", `no reply on ${subject}`, { retryable: true });
+    });
+    deadline.catch(() => undefined);
+    return Promise.race([reply, deadline]);
+  }
+
+  async #delivered(subject: string, text: string, options: CallOptions): Promise<Reply> {
+    await this.#universe.delay(this.#log.delayMs());
+    if (this.#faults.strikes("request-lost")) return never();
+    if (this.#faults.strikes("request-repeated"))
+      void this.#atAnInstance(subject, text, options).catch(() => undefined);
+    const reply = await this.#atAnInstance(subject, text, options);
+    await this.#universe.delay(this.#log.delayMs());
+    if (this.#faults.strikes("reply-lost")) return never();
+    if (!reply.ok) this.#faults.count(`refused ${reply.error.code}`);
+    return JSON.parse(JSON.stringify(reply)) as Reply;
+  }
+
+  async #atAnInstance(subject: string, text: string, options: CallOptions): Promise<Reply> {
+    const able = [...this.#serving].filter((one) => one.alive() && one.endpoints.has(subject));
+    if (able.length === 0) throw new Fault("UNAVAILABLE", `nobody serves ${subject}`, { retryable: true });
+    const instance = this.#universe.pick(able);
+    const served = instance.endpoints.get(subject);
+    if (served === undefined) return never();
+    const causation = this.#causationOf(subject, options);
+    const result = await this.#firstOutcome(served, text, causation);
+    if (!instance.alive()) return never();
+    return result.ok ? { ok: true, ...result.result } : { ok: false, error: result.rejection };
+  }
+
+  /** As the real inbox: one message id, one outcome. */
+  async #firstOutcome(served: ServedEndpoint, text: string, causation: Causation): Promise<HandlerResult> {
+    const carriedOut = async (): Promise<HandlerResult> => {
+      const parsed = served.endpoint.request.safeParse(JSON.parse(text));
+      if (!parsed.success) {
+        return {
+          ok: false,
+          rejection: { code: "BAD_REQUEST", message: parsed.error.message, retryable: false },
+        };
+      }
+      try {
+        return await served.handle(parsed.data as never, causation);
+      } catch (thrown) {
+        if (!(thrown instanceof Fault)) {
+          this.#onBug(thrown);
+          return never();
+        }
+        return { ok: false, rejection: { code: "UNAVAILABLE", message: thrown.message, retryable: true } };
+      }
+    };
+    if (!causation.deduplicate) return carriedOut();
+    const key = causation.causeId;
+    const before = this.#firstOutcomes.get(key);
+    if (before !== undefined) {
+      this.#faults.count("outcome-found-again");
+      return before;
+    }
+    const outcome = await carriedOut();
+    if (!outcome.ok && outcome.rejection.code === "UNAVAILABLE") return outcome;
+    const first = this.#firstOutcomes.get(key) ?? outcome;
+    this.#firstOutcomes.set(key, first);
+    return first;
+  }
+
+  #causationOf(subject: string, { messageId, causation }: CallOptions): Causation {
+    this.#ids += 1;
+    const causeId =
+      messageId === undefined ? (causation?.causeId ?? `request-${this.#ids}`) : `${subject}:${messageId}`;
+    return {
+      causeId,
+      correlationId: causation?.correlationId ?? causeId,
+      deduplicate: messageId !== undefined,
+    };
+  }
+
+  publish(subject: string, payload: unknown): void {
+    if (this.#faults.strikes("telemetry-lost")) return;
+    const text = JSON.stringify(payload);
+    for (const listener of this.#listeners) {
+      if (!listener.pattern.test(subject)) continue;
+      this.#universe.after(this.#log.delayMs(), () => {
+        if (this.#listeners.has(listener)) listener.hear(JSON.parse(text), subject);
+      });
+    }
+  }
+
+  subscribe(subject: string, hear: (payload: unknown, subject: string) => void): { stop(): void } {
+    const pattern = new RegExp(`^${subject.replaceAll(".", "\\.").replaceAll("*", "[^.]+")}$`);
+    const listener = { pattern, hear };
+    this.#listeners.add(listener);
+    return { stop: () => void this.#listeners.delete(listener) };
+  }
+}
+
+function never<T>(): Promise<T> {
+  return new Promise(() => undefined);
+}

@@ -1,0 +1,239 @@
+/**
+ * Processes of a simulated cluster: the real services on simulated ports. A killed process does nothing more, whatever it had begun.
+ */
+import type { ServedEndpoint } from "@bioxen/contracts";
+import {
+  EventFeed,
+  type EventSink,
+  InvariantViolation,
+  type Logger,
+  type ServicePorts,
+} from "@bioxen/kernel";
+import { createScriptedDriver, DriverError, type ScriptedDriver } from "@bioxen/vm-driver";
+import { createAllocator } from "../../services/allocator/src/app/service.ts";
+import { parseOwnChassis } from "../../services/chassis-agent/src/app/chassis-config.ts";
+import { createChassisAgent } from "../../services/chassis-agent/src/app/service.ts";
+import { createChassisScheduler } from "../../services/chassis-scheduler/src/app/service.ts";
+import { createLifecycle } from "../../services/lifecycle/src/app/service.ts";
+import { createMonitor } from "../../services/monitor/src/app/service.ts";
+import type { Faults } from "./faults.ts";
+import type { SimBus, SimLog } from "./network.ts";
+import type { Universe } from "./universe.ts";
+
+export const KINDS = [
+  "lifecycle",
+  "allocator",
+  "chassis-scheduler",
+  "monitor",
+  "agent-a",
+  "agent-b",
+] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** Unconfirmed reservations are given back after this long, ms: short, so that runs meet it. */
+const START_DEADLINE_MS = 6_000;
+/** From death to the next instance, ms. */
+const RESTART_MS = { least: 50, most: 4_000 };
+const DRIVER_RELEASE_MS = 3_000;
+/** How often a process may die or a guest may fail, ms. */
+const TROUBLE_INTERVAL_MS = 500;
+
+/** Says nothing; but a broken invariant is a bug of the service, whoever caught it. */
+function listeningLogger(onBug: (thrown: unknown) => void): Logger {
+  const listen = (fields: object) => {
+    if ("err" in fields && fields.err instanceof InvariantViolation) onBug(fields.err);
+  };
+  return { debug: listen, info: listen, warn: listen, error: listen };
+}
+
+export interface Cluster {
+  readonly universe: Universe;
+  readonly faults: Faults;
+  readonly log: SimLog;
+  readonly bus: SimBus;
+  /** A bug in a service: the run fails with it. */
+  readonly onBug: (thrown: unknown) => void;
+}
+
+interface Running {
+  readonly sinks: readonly EventSink[];
+  readonly endpoints: readonly ServedEndpoint[];
+  begin(feed: EventFeed): Promise<void> | void;
+}
+
+export class SimProcess {
+  readonly kind: Kind;
+  readonly #cluster: Cluster;
+  readonly #chassis: string;
+  readonly #instance: number;
+  #life = 0;
+  #alive = false;
+  #driver: ScriptedDriver | undefined;
+  #undo: (() => void)[] = [];
+
+  constructor(kind: Kind, cluster: Cluster, instance: number, chassis = "") {
+    this.#instance = instance;
+    this.kind = kind;
+    this.#cluster = cluster;
+    this.#chassis = chassis;
+  }
+
+  /** Guests that run here now; none where no agent is. */
+  get driver(): ScriptedDriver | undefined {
+    return this.#alive ? this.#driver : undefined;
+  }
+
+  start(): void {
+    this.#life += 1;
+    this.#alive = true;
+    const life = this.#life;
+    const isAlive = () => this.#alive && this.#life === life;
+    const ports = this.#portsOf(isAlive, life);
+    const service = this.#create(ports);
+    const feed = new EventFeed(ports.log, service.sinks);
+    feed.onStop((cause) => this.#cluster.onBug(cause));
+    const endpoints = new Map(service.endpoints.map((served) => [served.endpoint.subject, served]));
+    void feed.start().then(async () => {
+      if (!isAlive()) return;
+      await service.begin(feed);
+      this.#undo.push(this.#cluster.bus.serve({ alive: isAlive, endpoints }));
+    }, this.#cluster.onBug);
+    this.#troubleIn(isAlive);
+  }
+
+  #create(ports: ServicePorts): Running {
+    switch (this.kind) {
+      case "lifecycle":
+        return createLifecycle(ports);
+      case "allocator":
+        return createAllocator(ports, { startDeadlineMs: START_DEADLINE_MS });
+      case "chassis-scheduler":
+        return createChassisScheduler(ports);
+      case "monitor":
+        return createMonitor(ports);
+      default: {
+        const driver = createScriptedDriver({});
+        this.#driver = driver;
+        return createChassisAgent(ports, {
+          agentId: this.kind,
+          chassis: parseOwnChassis(this.#chassis),
+          driver,
+          monotonicMs: () => this.#cluster.universe.nowMs,
+        });
+      }
+    }
+  }
+
+  kill(): void {
+    if (!this.#alive) return;
+    this.#alive = false;
+    for (const undo of this.#undo.splice(0)) undo();
+    const { universe } = this.#cluster;
+    universe.after(universe.between(RESTART_MS.least, RESTART_MS.most), () => this.start());
+  }
+
+  /** Now and then this process dies, or its driver or a guest gives trouble. */
+  #troubleIn(isAlive: () => boolean): void {
+    const { universe, faults } = this.#cluster;
+    universe.after(universe.between(1, TROUBLE_INTERVAL_MS), () => {
+      if (!isAlive()) return;
+      if (universe.chance(0.2) && faults.strikes("process-killed")) return this.kill();
+      if (this.#driver !== undefined) this.#troubleDriver(this.#driver, isAlive);
+      this.#troubleIn(isAlive);
+    });
+  }
+
+  #troubleDriver(driver: ScriptedDriver, isAlive: () => boolean): void {
+    const { universe, faults } = this.#cluster;
+    const verb = universe.pick(["start", "stop", "pause", "resume", "resize"] as const);
+    if (faults.strikes("driver-away")) {
+      driver.script(verb, { kind: "refuse", error: new DriverError("UNAVAILABLE", "not now") });
+    }
+    if (faults.strikes("driver-late")) {
+      driver.script(verb, { kind: universe.pick(["late-effect", "late-reply"] as const) });
+    }
+    universe.after(universe.between(1, DRIVER_RELEASE_MS), () => {
+      if (isAlive()) driver.release();
+    });
+    const [guest] = driver.list().filter((one) => one.state !== "failed");
+    if (guest !== undefined && faults.strikes("guest-failed")) driver.failGuest(guest.vmId, "it died");
+  }
+
+  /** Ports through which nothing comes or goes once the process is dead. */
+  #portsOf(isAlive: () => boolean, life: number): ServicePorts {
+    const { universe, log, bus } = this.#cluster;
+    let ids = 0;
+    const alive = async <T>(work: Promise<T>): Promise<T> => {
+      try {
+        const value = await work;
+        return isAlive() ? value : await new Promise<T>(() => undefined);
+      } catch (thrown) {
+        if (isAlive()) throw thrown;
+        return new Promise<T>(() => undefined);
+      }
+    };
+    const timer = (delayMs: number, callback: () => void) =>
+      universe.after(delayMs, () => isAlive() && callback());
+    return {
+      clock: { nowMs: () => universe.nowMs },
+      ids: {
+        next: () => {
+          ids += 1;
+          return `${this.kind}-${this.#instance}-${life}-${ids}`;
+        },
+      },
+      logger: listeningLogger(this.#cluster.onBug),
+      timers: {
+        after: timer,
+        every: (intervalMs, callback) => {
+          let current = { cancel: () => {} };
+          const again = () => {
+            current = timer(intervalMs, () => {
+              callback();
+              again();
+            });
+          };
+          again();
+          return { cancel: () => current.cancel() };
+        },
+      },
+      log: {
+        append: (subject, envelope, expected) => alive(log.append(subject, envelope, expected)),
+        read: (subject, afterSeq) => alive(log.read(subject, afterSeq)),
+        lastSeq: async () => log.events.length,
+        follow: async ({ fromSeq, onEvent, onCaughtUp, onStop }) => {
+          const end = log.events.length;
+          let caughtUp = end < fromSeq;
+          if (caughtUp) onCaughtUp();
+          const stop = log.follow(fromSeq, (event) => {
+            if (!isAlive()) return;
+            try {
+              onEvent(event);
+            } catch (cause) {
+              onStop(cause);
+              return;
+            }
+            if (caughtUp || event.seq < end) return;
+            caughtUp = true;
+            onCaughtUp();
+          });
+          this.#undo.push(stop);
+          return { stop: async () => stop() };
+        },
+      },
+      bus: {
+        call: (subject, payload, options) => alive(bus.call(subject, payload, options)),
+        publish: (subject, payload) => {
+          if (isAlive()) bus.publish(subject, payload);
+        },
+        subscribe: (subject, hear) => {
+          const subscription = bus.subscribe(subject, (payload, from) => {
+            if (isAlive()) hear(payload, from);
+          });
+          this.#undo.push(() => subscription.stop());
+          return subscription;
+        },
+      },
+    };
+  }
+}

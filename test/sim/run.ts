@@ -1,0 +1,190 @@
+/**
+ * One run: a cluster in trouble while clients work, then healed; what must never happen is looked for after every append,
+ * what must happen in the end is looked for in the end.
+ */
+import { createHash } from "node:crypto";
+import {
+  type ChassisState,
+  chassisFold,
+  emptyRoom,
+  freeAmounts,
+  type Ledger,
+  ledgerFold,
+  mismatchOf,
+  roomFor,
+  roomOf,
+  type Vm,
+  type VmState,
+  vmFold,
+} from "@bioxen/contracts";
+import { equalAmounts, ReadModel, type StoredEvent } from "@bioxen/kernel";
+import { LogVerifier } from "@bioxen/log-verifier";
+import { Clients } from "./clients.ts";
+import { Faults } from "./faults.ts";
+import { SimBus, SimLog } from "./network.ts";
+import { SimProcess } from "./processes.ts";
+import { Universe } from "./universe.ts";
+
+const TROUBLE_MS = 40_000;
+/** Healed time until everything must have come to rest, ms: longer than every deadline, wait and grace in a row. */
+const HEAL_MS = 90_000;
+const COMMANDS = 60;
+const VMS = 8;
+
+export interface RunReport {
+  readonly seed: number;
+  /** Empty when the run held. */
+  readonly problems: readonly string[];
+  readonly events: number;
+  readonly happened: ReadonlyMap<string, number>;
+  /** Equal for equal histories. */
+  readonly trace: string;
+}
+
+export async function run(seed: number): Promise<RunReport> {
+  const universe = new Universe(seed);
+  const faults = new Faults(universe);
+  const problems: string[] = [];
+  const problem = (text: string) => {
+    if (problems.length < 20) problems.push(text);
+  };
+  const verifier = new LogVerifier();
+  const folds = new Folds();
+  const log = new SimLog(universe, faults, (event) => {
+    verifier.observe(event);
+    folds.apply(event, problem);
+  });
+  const onBug = (thrown: unknown) =>
+    problem(`a bug: ${thrown instanceof Error ? thrown.stack : String(thrown)}`);
+  const bus = new SimBus(universe, faults, log, onBug);
+  const cluster = { universe, faults, log, bus, onBug };
+  const processes = [
+    ...(["lifecycle", "allocator", "chassis-scheduler", "monitor"] as const).flatMap((kind) =>
+      Array.from({ length: universe.between(1, 3) }, (_, i) => new SimProcess(kind, cluster, i)),
+    ),
+    new SimProcess("agent-a", cluster, 0, "ecoli:1"),
+    new SimProcess("agent-b", cluster, 0, "yeast:1"),
+  ];
+  for (const process of processes) process.start();
+  const clients = new Clients(universe, faults, bus);
+  clients.send(COMMANDS, TROUBLE_MS, VMS);
+  await universe.runUntil(universe.nowMs + TROUBLE_MS);
+  faults.heal();
+  await universe.runUntil(universe.nowMs + HEAL_MS);
+
+  for (const violation of verifier.report().violations) {
+    problem(`${violation.rule} at ${violation.seq} ${violation.subject}: ${violation.message}`);
+  }
+  if (clients.open > 0) problem(`${clients.open} commands were never answered`);
+  checkAcknowledged(clients, log.events, problem);
+  folds.checkRest(problem);
+  checkGuests(processes, folds, problem);
+  for (const event of log.events) faults.count(event.envelope.type);
+  return { seed, problems, events: log.events.length, happened: faults.happened, trace: traceOf(log.events) };
+}
+
+function traceOf(events: readonly StoredEvent[]): string {
+  const hash = createHash("sha256");
+  for (const { envelope } of events) hash.update(JSON.stringify(envelope));
+  return hash.digest("hex");
+}
+
+/** What was acknowledged stands in the log, exactly once. */
+function checkAcknowledged(
+  clients: Clients,
+  events: readonly StoredEvent[],
+  problem: (text: string) => void,
+): void {
+  const counts = new Map<string, number>();
+  for (const { envelope } of events) {
+    if (!envelope.subject.startsWith("vm/")) continue;
+    counts.set(envelope.causationid, (counts.get(envelope.causationid) ?? 0) + 1);
+  }
+  for (const { causeId, vmId } of clients.acknowledged) {
+    const count = counts.get(causeId) ?? 0;
+    if (count !== 1) problem(`${causeId} of ${vmId} was acknowledged and stands ${count} times in the log`);
+  }
+}
+
+/** The state as anybody would fold it, checked as it grows and when it has come to rest. */
+class Folds {
+  readonly vms = new ReadModel<VmState>("vm", vmFold);
+  readonly ledgers = new ReadModel<Ledger>("ledger", ledgerFold);
+  readonly chassis = new ReadModel<ChassisState>("chassis", chassisFold);
+
+  apply(event: StoredEvent, problem: (text: string) => void): void {
+    const frozen = deepFreeze(structuredClone(event));
+    for (const model of [this.vms, this.ledgers, this.chassis]) {
+      if (!frozen.envelope.subject.startsWith(`${model.kind}/`)) continue;
+      try {
+        model.apply(frozen);
+      } catch (thrown) {
+        problem(`the fold of ${event.envelope.subject} at ${event.seq} failed: ${String(thrown)}`);
+      }
+    }
+  }
+
+  existing(): [string, Vm][] {
+    return [...this.vms.entries()].flatMap(([vmId, vm]): [string, Vm][] => (vm.exists ? [[vmId, vm]] : []));
+  }
+
+  checkRest(problem: (text: string) => void): void {
+    const entries = [...this.ledgers.entries()].flatMap(([chassisId, ledger]) =>
+      Object.values(ledger.entries).map((entry) => ({ chassisId, ...entry })),
+    );
+    for (const [vmId, vm] of this.existing()) {
+      if (vm.state === "starting" || vm.state === "stopping") problem(`${vmId} is ${vm.state} for ever`);
+      if (vm.state === "pending") this.#checkWaiting(vmId, vm, problem);
+      const held = entries.filter((entry) => entry.vmId === vmId);
+      const runs = vm.state === "running" || vm.state === "paused";
+      if (held.length !== (runs ? 1 : 0)) problem(`${vmId} is ${vm.state} and has ${held.length} entries`);
+      if (held.some((entry) => !equalAmounts(entry.amounts, vm.allocation ?? {}))) {
+        problem(`${vmId} and its ledger differ: ${JSON.stringify(vm.allocation)}`);
+      }
+      if (held.some((entry) => entry.phase !== "committed")) problem(`${vmId} runs on what is not committed`);
+    }
+    for (const entry of entries) {
+      if (!this.vms.get(entry.vmId).exists)
+        problem(`${entry.chassisId} holds a place for nobody: ${entry.vmId}`);
+    }
+  }
+
+  /** Whoever waits has been told why, and the why is true. */
+  #checkWaiting(vmId: string, vm: Vm, problem: (text: string) => void): void {
+    if (vm.refusals.length === 0) problem(`${vmId} waits and was not told why`);
+    for (const [chassisId, chassis] of this.chassis.entries()) {
+      if (!chassis.registered || mismatchOf(vm, chassisId, chassis) !== undefined) continue;
+      const ledger = this.ledgers.get(chassisId);
+      if (roomFor(vm.request, roomOf(ledger)) !== undefined) continue;
+      if (roomFor(vm.request, emptyRoom(chassis)) !== undefined) continue;
+      problem(`${vmId} waits while ${chassisId} has room: ${JSON.stringify(freeAmounts(ledger))}`);
+    }
+  }
+}
+
+/** What runs is what should run, with what it was given. */
+function checkGuests(processes: readonly SimProcess[], folds: Folds, problem: (text: string) => void): void {
+  const guests = new Map<string, string>();
+  for (const process of processes) {
+    for (const guest of process.driver?.list() ?? []) {
+      const text = `${guest.state} #${guest.fence}`;
+      if (guests.has(guest.vmId)) problem(`${guest.vmId} runs twice: ${guests.get(guest.vmId)} and ${text}`);
+      guests.set(guest.vmId, text);
+    }
+  }
+  for (const [vmId, vm] of folds.existing()) {
+    const wanted = vm.state === "running" || vm.state === "paused" ? `${vm.state} #${vm.fence}` : undefined;
+    if (guests.get(vmId) !== wanted)
+      problem(`${vmId} should be ${wanted ?? "gone"}, its guest is ${guests.get(vmId) ?? "gone"}`);
+    guests.delete(vmId);
+  }
+  for (const [vmId, text] of guests) problem(`a ghost: ${vmId} ${text}`);
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null) {
+    for (const inner of Object.values(value)) deepFreeze(inner);
+    Object.freeze(value);
+  }
+  return value;
+}
