@@ -74,8 +74,8 @@ export class Clients {
   }
 
   #payload(verb: (typeof VERBS)[number], vmId: string): object {
-    // A few fill a chassis: 22 355 ribosomes are offered.
-    const ribosomes = this.#universe.pick([100, 3_000, 9_000, 16_000, 30_000]);
+    // 22 355 ribosomes are offered: four of the second or two of the third are one too many.
+    const ribosomes = this.#universe.pick([100, 5_589, 11_178, 22_355, 30_000]);
     if (verb === "vmResize") return { vmId, resources: { ribosomes } };
     if (verb !== "vmCreate") return { vmId };
     const restart = this.#universe.chance(0.4)

@@ -17,7 +17,7 @@ import {
   type VmState,
   vmFold,
 } from "@bioxen/contracts";
-import { equalAmounts, ReadModel, type StoredEvent } from "@bioxen/kernel";
+import { equalAmounts, type Fold, ReadModel, type StoredEvent } from "@bioxen/kernel";
 import { LogVerifier } from "@bioxen/log-verifier";
 import { Clients } from "./clients.ts";
 import { Faults } from "./faults.ts";
@@ -108,16 +108,16 @@ function checkAcknowledged(
 
 /** The state as anybody would fold it, checked as it grows and when it has come to rest. */
 class Folds {
-  readonly vms = new ReadModel<VmState>("vm", vmFold);
-  readonly ledgers = new ReadModel<Ledger>("ledger", ledgerFold);
-  readonly chassis = new ReadModel<ChassisState>("chassis", chassisFold);
+  readonly vms = new ReadModel<VmState>("vm", frozen(vmFold));
+  readonly ledgers = new ReadModel<Ledger>("ledger", frozen(ledgerFold));
+  readonly chassis = new ReadModel<ChassisState>("chassis", frozen(chassisFold));
 
   apply(event: StoredEvent, problem: (text: string) => void): void {
-    const frozen = deepFreeze(structuredClone(event));
+    const untouchable = deepFreeze(structuredClone(event));
     for (const model of [this.vms, this.ledgers, this.chassis]) {
-      if (!frozen.envelope.subject.startsWith(`${model.kind}/`)) continue;
+      if (!untouchable.envelope.subject.startsWith(`${model.kind}/`)) continue;
       try {
-        model.apply(frozen);
+        model.apply(untouchable);
       } catch (thrown) {
         problem(`the fold of ${event.envelope.subject} at ${event.seq} failed: ${String(thrown)}`);
       }
@@ -179,6 +179,11 @@ function checkGuests(processes: readonly SimProcess[], folds: Folds, problem: (t
     guests.delete(vmId);
   }
   for (const [vmId, text] of guests) problem(`a ghost: ${vmId} ${text}`);
+}
+
+/** A fold whose states cannot be changed: `evolve` that mutates fails. */
+function frozen<State>(fold: Fold<State>): Fold<State> {
+  return { initial: deepFreeze(fold.initial), evolve: (...args) => deepFreeze(fold.evolve(...args)) };
 }
 
 function deepFreeze<T>(value: T): T {
