@@ -55,7 +55,8 @@ describe("who may import whom", () => {
   });
 
   it("only packages/nats imports NATS: the rest runs on ports, in a simulation too", () => {
-    const others = sources.filter((path) => !path.startsWith("packages/nats/") && !isTest(path));
+    // Benchmarks compare with raw NATS.
+    const others = sources.filter((path) => !/^(packages\/nats|bench)\//.test(path) && !isTest(path));
     expect(offenders(others, (path) => foreign(path, (module) => !module.startsWith("@nats-io/")))).toEqual(
       [],
     );

@@ -1,0 +1,103 @@
+/**
+ * `pnpm bench [commands|replay]`: prints rates and their ratio to raw NATS. Ends with 0 when everything was measured.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ENDPOINTS, EVENT_STREAM, vmFold } from "@bioxen/contracts";
+import { ReadModel } from "@bioxen/kernel";
+import { startLocalStack } from "@bioxen/local-stack";
+import { connectBus, openExistingEventLog } from "@bioxen/nats";
+import { jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { connect } from "@nats-io/transport-node";
+
+const COMMANDS = 5_000;
+const AT_ONCE = 64;
+const TIMEOUT_MS = 30_000;
+/** Bytes of a raw message: what a `created` event has. */
+const RAW_BYTES = 700;
+
+/** Rate per second of `count` calls of `work`, `AT_ONCE` under way. */
+async function rateOf(count: number, work: (i: number) => Promise<unknown>): Promise<number> {
+  let next = 0;
+  const startedAt = performance.now();
+  const worker = async () => {
+    for (let i = next; i < count; i = next) {
+      next += 1;
+      await work(i);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  return (count * 1000) / (performance.now() - startedAt);
+}
+
+function show(name: string, ours: number, raw: number): void {
+  const permille = Math.round((1000 * ours) / raw);
+  console.log(
+    `${name.padEnd(10)} ${ours.toFixed(0).padStart(9)} /s   raw ${raw.toFixed(0).padStart(9)} /s   ratio ${permille / 1000}`,
+  );
+}
+
+async function commands(url: string): Promise<void> {
+  const bus = await connectBus({ servers: url, name: "bench" });
+  const raw = await connect({ servers: url });
+  const manager = await jetstreamManager(raw);
+  await manager.streams.add({ name: "BENCH_RAW", subjects: ["bench.raw.>"] });
+  const payload = "x".repeat(RAW_BYTES);
+  const js = jetstream(raw);
+  const rawRate = await rateOf(COMMANDS, (i) => js.publish(`bench.raw.${i}`, payload));
+  const ours = await rateOf(COMMANDS, async (i) => {
+    const request = { vmId: `bench-${i}`, biologicalType: "syn3a" };
+    const reply = await bus.call(ENDPOINTS.vmCreate.subject, request, { timeoutMs: TIMEOUT_MS });
+    if (!reply.ok) throw new Error(reply.error.message);
+  });
+  show("commands", ours, rawRate);
+  await raw.close();
+  await bus.close();
+}
+
+async function replay(url: string): Promise<void> {
+  const bus = await connectBus({ servers: url, name: "bench" });
+  const raw = await connect({ servers: url });
+  const log = await openExistingEventLog(bus);
+  const end = await log.lastSeq();
+  const consumer = await jetstream(raw).consumers.get(EVENT_STREAM);
+  let startedAt = performance.now();
+  const messages = await consumer.consume({ max_messages: 2_000 });
+  for await (const message of messages) if (message.seq >= end) break;
+  const rawRate = (end * 1000) / (performance.now() - startedAt);
+  const vms = new ReadModel("vm", vmFold);
+  startedAt = performance.now();
+  await new Promise<void>((resolve, reject) => {
+    void log.follow({
+      fromSeq: 1,
+      onEvent: (event) => {
+        if (event.envelope.subject.startsWith("vm/")) vms.apply(event);
+        if (event.seq >= end) resolve();
+      },
+      onCaughtUp: () => undefined,
+      onStop: reject,
+    });
+  });
+  show("replay", (end * 1000) / (performance.now() - startedAt), rawRate);
+  await raw.close();
+  await bus.close();
+}
+
+const BENCHMARKS = { commands, replay };
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !(name in BENCHMARKS));
+if (unknown.length > 0) {
+  console.error(`no benchmark ${unknown.join(", ")}; there are ${Object.keys(BENCHMARKS).join(", ")}`);
+  process.exit(2);
+}
+const dataDir = await mkdtemp(join(tmpdir(), "bioxen-bench-"));
+const stack = await startLocalStack({ dataDir, home: dataDir, logLevel: "warn" });
+try {
+  // Replay reads what the commands wrote.
+  await commands(stack.url);
+  if (wanted.length === 0 || wanted.includes("replay")) await replay(stack.url);
+} finally {
+  await stack.stop();
+  await rm(dataDir, { recursive: true, force: true });
+}
