@@ -51,6 +51,12 @@ export class World {
     this.nats = await connect({ servers: this.stack.url });
   }
 
+  /** A client that never gives up and looks for the server often. */
+  async reconnectForEver(): Promise<void> {
+    await this.nats.close();
+    this.nats = await connect({ servers: this.stack.url, maxReconnectAttempts: -1, reconnectTimeWait: 100 });
+  }
+
   async close(): Promise<void> {
     if (!this.nats.isClosed()) await this.nats.close();
     await this.stack.stop();
