@@ -69,6 +69,7 @@ describe("bioxen", () => {
       ["chassis", "show", "ecoli-1"],
       ["ledger", "show"],
       ["ledger", "verify"],
+      ["events", "seal"],
       ["events", "show", "1"],
     ]) {
       const result = await world.bioxen(...args);

@@ -64,7 +64,7 @@ export class SimLog {
 
   #store(streamSubject: string, bytes: Uint8Array, id: string, expectedSeq: number): AppendResult {
     const last = this.#lastOf.get(streamSubject);
-    if (last?.envelope.id === id) return { kind: "appended", seq: last.seq };
+    if (last?.envelope.id === id) return { kind: "appended", seq: last.seq, digest: last.digest };
     if ((last?.seq ?? 0) !== expectedSeq) {
       this.#faults.count("conflict");
       return { kind: "conflict" };
@@ -74,7 +74,7 @@ export class SimLog {
     this.#lastOf.set(streamSubject, event);
     this.#onAppend(event);
     for (const follower of this.#followers) this.#schedule(follower);
-    return { kind: "appended", seq: event.seq };
+    return { kind: "appended", seq: event.seq, digest: event.digest };
   }
 
   async read(streamSubject: string, afterSeq: number): Promise<readonly StoredEvent[]> {

@@ -4,6 +4,7 @@
  * An event that cannot be decoded is never skipped: `decodeEvent` throws a `Fault` CORRUPT_EVENT that names the sequence,
  * and the reader stops there, because a state with a hole is fiction.
  */
+import { hash } from "node:crypto";
 import { type EventEnvelope, Fault, type StoredEvent } from "@bioxen/kernel";
 import { z } from "zod";
 import { CHASSIS_EVENTS } from "./events/chassis.ts";
@@ -30,6 +31,7 @@ const envelopeSchema = z.object({
   correlationid: z.string(),
   causationid: z.string(),
   traceparent: z.string().optional(),
+  previoushash: z.hash("sha256").optional(),
 });
 
 const encoder = new TextEncoder();
@@ -37,6 +39,11 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
 
 export function encodeEvent(envelope: EventEnvelope): Uint8Array {
   return encoder.encode(JSON.stringify(envelope));
+}
+
+/** What the aggregate's next event carries as `previoushash`. */
+export function digestOf(bytes: Uint8Array): string {
+  return hash("sha256", bytes, "hex");
 }
 
 function corrupt(seq: number, streamSubject: string, why: string, cause?: unknown): Fault {
@@ -65,5 +72,10 @@ export function decodeEvent(bytes: Uint8Array, seq: number, streamSubject: strin
   }
   const data = schema.safeParse(envelope.data.data);
   if (!data.success) throw corrupt(seq, streamSubject, `${type}: ${z.prettifyError(data.error)}`);
-  return { seq, streamSubject, envelope: { ...envelope.data, data: data.data } as EventEnvelope };
+  return {
+    seq,
+    streamSubject,
+    digest: digestOf(bytes),
+    envelope: { ...envelope.data, data: data.data } as EventEnvelope,
+  };
 }

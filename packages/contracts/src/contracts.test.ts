@@ -3,7 +3,7 @@
  */
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { decodeEvent, encodeEvent } from "./codec.ts";
+import { decodeEvent, digestOf, encodeEvent } from "./codec.ts";
 import { problemsOf } from "./endpoint.ts";
 import { createRequest, ENDPOINTS } from "./endpoints.ts";
 import { ERROR_CODES, ERRORS } from "./errors.ts";
@@ -31,6 +31,7 @@ describe("the codec", () => {
     expect(decodeEvent(encodeEvent(envelope), 9, SUBJECT)).toEqual({
       seq: 9,
       streamSubject: SUBJECT,
+      digest: digestOf(encodeEvent(envelope)),
       envelope,
     });
   });

@@ -129,7 +129,8 @@ ${section(false)}
 Stream \`${EVENT_STREAM}\` (${EVENT_STREAM_CONFIG.storage} storage, no limit of age or size, delete and purge denied), subject
 \`bioxen.evt.<aggregate>.<id>\`, one CloudEvents 1.0 JSON message each: \`specversion\`, \`id\`, \`source\`, \`type\`, \`subject\`
 (\`vm/c1\`), \`time\`, \`datacontenttype\`, \`data\`, and the extensions \`aggregateversion\` (1, 2, 3 … per aggregate),
-\`correlationid\` (what began it all), \`causationid\` (the command or event that directly caused it), \`traceparent\`.
+\`correlationid\` (what began it all), \`causationid\` (the command or event that directly caused it), \`traceparent\`, \`previoushash\` (SHA-256 of the stored bytes of the aggregate's
+event before it; \`bioxen events verify\` checks the chain, \`events seal\` prints one digest of the whole log).
 
 ${eventRows(VM_EVENTS)}
 

@@ -42,8 +42,9 @@ export interface Held<State> {
   /** Stream sequence of its last event, 0 when there is none. */
   readonly lastSeq: number;
   readonly version: number;
-  /** Its last event; undefined when there is none. */
+  /** Its last event and that one's digest; undefined when there is none. */
   readonly last: EventEnvelope | undefined;
+  readonly lastDigest: string | undefined;
 }
 
 export type Executed<State> =
@@ -70,7 +71,13 @@ export class Aggregates<State> {
 
   get(id: string): Held<State> {
     return (
-      this.#held.get(id) ?? { state: this.#options.fold.initial, lastSeq: 0, version: 0, last: undefined }
+      this.#held.get(id) ?? {
+        state: this.#options.fold.initial,
+        lastSeq: 0,
+        version: 0,
+        last: undefined,
+        lastDigest: undefined,
+      }
     );
   }
 
@@ -92,7 +99,13 @@ export class Aggregates<State> {
     }
     const at = positionOf(event);
     const state = this.#options.fold.evolve(before.state, event.envelope, at);
-    const held = { state, lastSeq: event.seq, version: before.version + 1, last: event.envelope };
+    const held = {
+      state,
+      lastSeq: event.seq,
+      version: before.version + 1,
+      last: event.envelope,
+      lastDigest: event.digest,
+    };
     this.#held.set(id, held);
     this.#remember(id, event.envelope.causationid, at.atMs, held);
   }
@@ -156,7 +169,7 @@ export class Aggregates<State> {
       const streamSubject = this.streamSubject(id);
       const appended = await this.#options.log.append(streamSubject, envelope, before.lastSeq);
       if (appended.kind === "appended") {
-        this.apply({ seq: appended.seq, streamSubject, envelope });
+        this.apply({ seq: appended.seq, streamSubject, digest: appended.digest, envelope });
         return { ok: true, changed: true, held: this.get(id) };
       }
       await this.#readMissed(id);
@@ -188,7 +201,11 @@ export class Aggregates<State> {
       correlationid: causation.correlationId,
       causationid: causation.causeId,
     } as const;
-    return causation.traceparent === undefined ? base : { ...base, traceparent: causation.traceparent };
+    return {
+      ...base,
+      ...(before.lastDigest === undefined ? {} : { previoushash: before.lastDigest }),
+      ...(causation.traceparent === undefined ? {} : { traceparent: causation.traceparent }),
+    };
   }
 
   #remember(id: string, causeId: string, atMs: number, held: Held<State>): void {

@@ -28,6 +28,8 @@ export interface EventEnvelope<Body extends EventBody = EventBody> {
   /** The id of the command or event that directly caused this one. */
   readonly causationid: string;
   readonly traceparent?: string;
+  /** Digest of the aggregate's event before this one; absent in its first. Who changes an event breaks every one after. */
+  readonly previoushash?: string;
 }
 
 /** Where an event stands: what `evolve` may know beside the event itself. */
@@ -44,6 +46,8 @@ export interface StoredEvent {
   readonly seq: number;
   /** The stream subject it is stored under, `bioxen.evt.vm.cell-1`. */
   readonly streamSubject: string;
+  /** SHA-256 of its bytes as they are stored, hexadecimal. */
+  readonly digest: string;
   readonly envelope: EventEnvelope;
 }
 

@@ -15,7 +15,7 @@ export interface IdSource {
 }
 
 export type AppendResult =
-  | { readonly kind: "appended"; readonly seq: number }
+  | { readonly kind: "appended"; readonly seq: number; readonly digest: string }
   /** Somebody else appended to this subject first: reload, decide again. */
   | { readonly kind: "conflict" };
 

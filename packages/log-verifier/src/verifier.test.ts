@@ -9,7 +9,7 @@ type Line = readonly [
   subject: string,
   type: string,
   data: unknown,
-  changes?: Partial<{ version: number; seq: number; stored: string }>,
+  changes?: Partial<{ version: number; seq: number; stored: string; previous: string }>,
 ];
 
 const opened = (ribosomes = 10, maxVms = 2): Line => [
@@ -62,14 +62,23 @@ const LIFE: readonly Line[] = [
 function verify(lines: readonly Line[]): Rule[] {
   const verifier = new LogVerifier();
   const versions = new Map<string, number>();
+  const digests = new Map<string, string>();
   for (const [i, [subject, type, data, changes]] of lines.entries()) {
     const version = changes?.version ?? (versions.get(subject) ?? 0) + 1;
     versions.set(subject, version);
+    const previous = changes?.previous ?? digests.get(subject);
+    digests.set(subject, `digest-${i}`);
     const body: EventBody = { type: `bioxen.${type}.v1`, data };
     verifier.observe({
       seq: changes?.seq ?? i + 1,
       streamSubject: changes?.stored ?? `bioxen.evt.${subject.replace("/", ".")}`,
-      envelope: { subject, aggregateversion: version, ...body },
+      digest: `digest-${i}`,
+      envelope: {
+        subject,
+        aggregateversion: version,
+        ...body,
+        ...(previous ? { previoushash: previous } : {}),
+      },
     } as StoredEvent);
   }
   return verifier.report().violations.map((violation) => violation.rule);
@@ -85,6 +94,8 @@ describe("the verifier", () => {
     ["sequence", [opened(), [...created.slice(0, 3), { seq: 1 }] as unknown as Line]],
     ["version", [[...created.slice(0, 3), { version: 2 }] as unknown as Line]],
     ["subject", [[...created.slice(0, 3), { stored: "bioxen.evt.vm.b" }] as unknown as Line]],
+    ["chain", [[...created.slice(0, 3), { previous: "x" }] as unknown as Line]],
+    ["chain", [created, [...asked.slice(0, 3), { previous: "x" }] as unknown as Line]],
     ["transition", [created, started(1)]],
     ["transition", [created, created]],
     ["transition", [...LIFE, vm("paused")]],

@@ -4,6 +4,7 @@
  * It knows the contract and the meaning of events, and shares no line with the folds and deciders that wrote them: a bug there
  * cannot hide here. It never stops at a violation, so that one does not cover the next.
  */
+import { createHash } from "node:crypto";
 import type { ChassisEvent, LedgerEvent, VmEvent } from "@bioxen/contracts";
 import type { StoredEvent } from "@bioxen/kernel";
 import { LedgerAccount, sameAmounts, unsoundAmounts } from "./ledger-account.ts";
@@ -14,6 +15,7 @@ export type Rule =
   | "sequence"
   | "version"
   | "subject"
+  | "chain"
   | "transition"
   | "amounts"
   | "over-offer"
@@ -51,6 +53,8 @@ interface VmStory {
 
 export class LogVerifier {
   readonly #versions = new Map<string, number>();
+  readonly #digests = new Map<string, string>();
+  readonly #seal = createHash("sha256");
   readonly #vms = new Map<string, VmStory>();
   readonly #ledgers = new Map<string, LedgerAccount>();
   readonly #violations: Violation[] = [];
@@ -68,6 +72,15 @@ export class LogVerifier {
       this.#break(event, "version", `has version ${envelope.aggregateversion}, expected ${expected}`);
     }
     this.#versions.set(envelope.subject, envelope.aggregateversion);
+    if (envelope.previoushash !== this.#digests.get(envelope.subject)) {
+      this.#break(
+        event,
+        "chain",
+        "does not carry the digest of the event before it: one of them was changed",
+      );
+    }
+    this.#digests.set(envelope.subject, event.digest);
+    this.#seal.update(`${seq} ${event.digest}\n`);
     if (streamSubject !== `bioxen.evt.${envelope.subject.replace("/", ".")}`) {
       this.#break(event, "subject", `is stored under ${streamSubject}`);
     }
@@ -75,6 +88,11 @@ export class LogVerifier {
     if (kind === "vm") this.#vm(event, id, envelope as unknown as VmEvent);
     if (kind === "ledger") this.#ledger(event, id, envelope as unknown as LedgerEvent);
     if (kind === "chassis") this.#chassis(event, envelope as unknown as ChassisEvent);
+  }
+
+  /** One digest of all events so far, in order: whoever quotes it can tell later whether any was changed. */
+  seal(): string {
+    return this.#seal.copy().digest("hex");
   }
 
   /** An event that could not even be decoded: reading ends there. */

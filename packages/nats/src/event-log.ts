@@ -6,7 +6,7 @@
  * message is sent again, and when the server then says "wrong last sequence" (2.12 and newer check that before the
  * message id) the subject's last event tells whether it was ours. See docs/adr/0002-event-log.md.
  */
-import { decodeEvent, EVENT_STREAM, encodeEvent } from "@bioxen/contracts";
+import { decodeEvent, digestOf, EVENT_STREAM, encodeEvent } from "@bioxen/contracts";
 import {
   type AppendResult,
   type EventEnvelope,
@@ -64,7 +64,7 @@ export class JetStreamEventLog implements EventLog {
           expect: { streamName: EVENT_STREAM, lastSubjectSequence: expectedSeq },
           timeout: ACK_TIMEOUT_MS,
         });
-        return { kind: "appended", seq: ack.seq };
+        return { kind: "appended", seq: ack.seq, digest: digestOf(bytes) };
       } catch (cause) {
         if (cause instanceof JetStreamApiError && WRONG_LAST_SEQUENCE.has(cause.code)) {
           return await this.#lostOrLate(streamSubject, envelope);
@@ -87,7 +87,9 @@ export class JetStreamEventLog implements EventLog {
   /** The expectation failed: another's event, or ours whose acknowledgement got lost? */
   async #lostOrLate(streamSubject: string, envelope: EventEnvelope): Promise<AppendResult> {
     const last = await this.#lastOf(streamSubject);
-    return last?.envelope.id === envelope.id ? { kind: "appended", seq: last.seq } : { kind: "conflict" };
+    return last?.envelope.id === envelope.id
+      ? { kind: "appended", seq: last.seq, digest: last.digest }
+      : { kind: "conflict" };
   }
 
   async #lastOf(streamSubject: string): Promise<StoredEvent | undefined> {

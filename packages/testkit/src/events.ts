@@ -1,7 +1,7 @@
 /**
  * Events for tests, sound to the last field.
  */
-import { type AggregateKind, eventSubject } from "@bioxen/contracts";
+import { type AggregateKind, digestOf, encodeEvent, eventSubject } from "@bioxen/contracts";
 import type { EventBody, EventEnvelope, StoredEvent } from "@bioxen/kernel";
 
 export interface EventFields {
@@ -36,7 +36,12 @@ export function envelopeOf(
 
 export function storedOf(seq: number, envelope: EventEnvelope): StoredEvent {
   const [kind = "", id = ""] = envelope.subject.split("/");
-  return { seq, streamSubject: eventSubject(kind as AggregateKind, id), envelope };
+  return {
+    seq,
+    streamSubject: eventSubject(kind as AggregateKind, id),
+    digest: digestOf(encodeEvent(envelope)),
+    envelope,
+  };
 }
 
 /** The smallest sound events: a chassis closed and opened, over and over. */

@@ -4,7 +4,7 @@
  * Delivers to followers asynchronously and in order, as the server does. Can be told to lose an acknowledgement or to be away,
  * which a real server does too, only not when asked.
  */
-import { decodeEvent, encodeEvent } from "@bioxen/contracts";
+import { decodeEvent, digestOf, encodeEvent } from "@bioxen/contracts";
 import {
   type AppendResult,
   type EventEnvelope,
@@ -52,16 +52,19 @@ export class MemoryEventLog implements EventLog {
     this.#requireHere();
     const before = this.#seqOfId.get(envelope.id);
     const last = this.#lastOf.get(streamSubject) ?? 0;
-    if (before !== undefined)
-      return before === last ? { kind: "appended", seq: before } : { kind: "conflict" };
+    const bytes = encodeEvent(envelope);
+    const digest = digestOf(bytes);
+    if (before !== undefined) {
+      return before === last ? { kind: "appended", seq: before, digest } : { kind: "conflict" };
+    }
     if (last !== expectedSeq) return { kind: "conflict" };
-    const seq = this.putBytes(streamSubject, encodeEvent(envelope));
+    const seq = this.putBytes(streamSubject, bytes);
     this.#seqOfId.set(envelope.id, seq);
     if (this.#acksToLose > 0) {
       this.#acksToLose -= 1;
       throw new Fault("UNAVAILABLE", "the acknowledgement was lost", { retryable: true });
     }
-    return { kind: "appended", seq };
+    return { kind: "appended", seq, digest };
   }
 
   async read(streamSubject: string, afterSeq: number): Promise<readonly StoredEvent[]> {

@@ -26,13 +26,17 @@ import { vmTable } from "./vm-words.ts";
 
 /** Walks the whole log with the verifier; an event that cannot be read is a violation and the end. */
 export async function verifyLog(session: Session): Promise<VerifierReport> {
+  return (await walkWithVerifier(session)).report();
+}
+
+async function walkWithVerifier(session: Session): Promise<LogVerifier> {
   const verifier = new LogVerifier();
   const log = await session.eventLog();
   const cause = await walkLog(log, (event) => verifier.observe(event));
   if (cause instanceof Fault && cause.code === "CORRUPT_EVENT") {
     verifier.unreadable(Number(cause.details["seq"] ?? 0), messageOf(cause));
   } else if (cause !== undefined) throw cause;
-  return verifier.report();
+  return verifier;
 }
 
 export function showReport(report: VerifierReport, json: boolean, of = "events"): void {
@@ -59,6 +63,20 @@ export function addEventCommands(program: Command): void {
     .action(async (_options, command: Command) => {
       await withSession(command, async (session, { json }) => {
         showReport(await verifyLog(session), json === true);
+      });
+    });
+  events
+    .command("seal")
+    .description("one digest of the whole log, to be quoted: it changes when any event does")
+    .action(async (_options, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const verifier = await walkWithVerifier(session);
+        const { events: count, lastSeq, violations } = verifier.report();
+        if (violations.length > 0)
+          throw new CommandEnd(EXIT_REFUSED, "a log with violations is not sealed: see `events verify`");
+        const digest = verifier.seal();
+        if (json === true) sayJson({ ok: true, events: count, lastSeq, digest });
+        else say(`${digest}  ${count} events up to #${lastSeq}`);
       });
     });
   events
