@@ -177,7 +177,9 @@ function faultAsError(thrown: unknown): ReplyError {
   if (!(thrown instanceof Fault)) {
     return { code: "INTERNAL", message: "an unexpected fault, see the service's log", retryable: false };
   }
-  const code = thrown.code === "TIMEOUT" ? "UNAVAILABLE" : thrown.code;
+  // A log that cannot be read, or not in time, is a service that is away.
+  const isAway = thrown.code === "TIMEOUT" || thrown.code === "CORRUPT_EVENT";
+  const code = isAway ? "UNAVAILABLE" : thrown.code;
   return {
     code: isErrorCode(code) ? code : "INTERNAL",
     message: thrown.message,
