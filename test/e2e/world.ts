@@ -7,12 +7,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type LocalStack, type LocalStackOptions, startLocalStack } from "@bioxen/local-stack";
+import { eventually } from "@bioxen/testkit/eventually";
 import { connect, headers, type MsgHdrs, type NatsConnection } from "@nats-io/transport-node";
 
 const CLI = fileURLToPath(new URL("../../packages/cli/src/main.ts", import.meta.url));
 const ASK_TIMEOUT_MS = 20_000;
 const LOOK_TIMEOUT_MS = 1_000;
-const LOOK_INTERVAL_MS = 25;
+
+export { eventually };
 
 export interface CommandResult {
   readonly code: number;
@@ -125,20 +127,5 @@ export class World {
     } catch {
       throw new Error(`bioxen ${args.join(" ")}: exit ${result.code}: ${result.stdout}${result.stderr}`);
     }
-  }
-}
-
-/** What `look` gives once it gives something; an error that says what was waited for after the deadline. */
-export async function eventually<T>(
-  what: string,
-  look: () => Promise<T | undefined>,
-  withinMs = 30_000,
-): Promise<T> {
-  const deadline = Date.now() + withinMs;
-  for (;;) {
-    const seen = await look();
-    if (seen !== undefined) return seen;
-    if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
   }
 }
