@@ -51,6 +51,9 @@ describe("a race for the last places", () => {
       return vms.length === CONTENDERS - PLACES && told ? (vms as Json[]) : undefined;
     });
     expect(waiting).toHaveLength(CONTENDERS - PLACES);
+    expect(waiting.every((vm) => vm.reason.startsWith("ecoli-1: CAPACITY_EXCEEDED: not enough room"))).toBe(
+      true,
+    );
     expect(await countOf("running")).toBe(PLACES);
     const verified = await world.bioxenJson("events", "verify");
     expect(verified.violations).toEqual([]);

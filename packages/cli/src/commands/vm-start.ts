@@ -4,7 +4,7 @@
 import { ENDPOINTS, type ResultOf, type VmView } from "@bioxen/contracts";
 import type { Reply } from "@bioxen/kernel";
 import { CommandEnd, EXIT_REFUSED, EXIT_UNREACHABLE, refused } from "../outcome.ts";
-import { note, say, sayJson } from "../run.ts";
+import { say, sayJson } from "../run.ts";
 import type { Session } from "../session.ts";
 import { vmWords } from "./vm-words.ts";
 
@@ -20,7 +20,6 @@ export async function startAndWait(session: Session, vmId: string, json: boolean
   if (json) sayJson({ ok: true, changed, vm: settled });
   else {
     say(vmWords(settled, null));
-    for (const r of settled.refusals) note(`  ${r.chassisId ?? "cluster"}: ${r.code}: ${r.message}`);
   }
   if (settled.state === "error")
     throw new CommandEnd(EXIT_REFUSED, json ? "" : `${vmId} failed: ${settled.reason}`);

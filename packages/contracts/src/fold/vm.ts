@@ -135,7 +135,7 @@ function evolveExisting(vm: Vm, event: Exclude<VmEvent, { type: "bioxen.vm.creat
 
 /** One line for a person out of the refusals of all chassis. */
 export function describeRefusals(refusals: readonly PlacementRefusal[]): string {
-  return refusals.map((r) => (r.chassisId === null ? r.message : `${r.chassisId}: ${r.message}`)).join("; ");
+  return refusals.map((r) => `${r.chassisId ?? "cluster"}: ${r.code}: ${r.message}`).join("; ");
 }
 
 export const vmFold: Fold<VmState> = {

@@ -153,7 +153,7 @@ describe("commands", () => {
       },
     ];
     const waiting = given(CREATED, START, event("deferred", { reasons: reason(3) }));
-    expect(waiting).toMatchObject({ state: "pending", reason: "c: 3 free" });
+    expect(waiting).toMatchObject({ state: "pending", reason: "c: CAPACITY_EXCEEDED: 3 free" });
     expect(outcome(decideDefer(waiting, reason(2)))).toBe("=");
     expect(outcome(decideDefer(waiting, reason(2, "d")))).toBe("+ deferred");
     expect(outcome(decideDefer(given(CREATED), reason(2)))).toBe("=");
