@@ -104,12 +104,7 @@ async function handled(
   }
   const causation = causationOf(options, served, message.headers);
   if (!causation.deduplicate) return carriedOut(served, message.data, causation);
-  const first = await options.outcomes.find(causation.causeId);
-  if (first !== undefined) return first;
-  const outcome = await carriedOut(served, message.data, causation);
-  // "Not now" is no outcome: the caller is asked to send the same command again.
-  if (!outcome.ok && outcome.rejection.code === "UNAVAILABLE") return outcome;
-  return options.outcomes.keep(causation.causeId, outcome);
+  return options.outcomes.once(causation.causeId, () => carriedOut(served, message.data, causation));
 }
 
 async function carriedOut(

@@ -2,28 +2,34 @@
  * The first outcome of each command that carries a message id, for as long as the contract promises it.
  *
  * What a command appended is found again in the log by its id; what it did not append (a refusal, "it is so already", the
- * result of an exec) is only here. The store is shared by all instances and written once: of two instances that carry
- * out the same command at once, both answer what the first of them stored.
+ * result of an exec) is only here. An attempt claims the id before it does anything and settles the claim with its outcome,
+ * both conditional on the revision: of several attempts at once one works and the others wait for its outcome. A claim whose
+ * owner died is taken over; should that owner live after all, it can no longer settle, and answers what was settled.
  */
 import { createHash } from "node:crypto";
 import type { HandlerResult } from "@bioxen/contracts";
 import { Fault, messageOf } from "@bioxen/kernel";
 import { JetStreamApiError, jetstream } from "@nats-io/jetstream";
-import { type KV, Kvm } from "@nats-io/kv";
+import { type KV, type KvEntry, Kvm } from "@nats-io/kv";
 import type { Bus } from "./bus.ts";
 
 /** The contract promises 2 minutes; twice that against skewed clocks and slow callers. */
 const OUTCOME_TTL_MS = 240_000;
+/** After this long, ms, an unsettled claim is taken over: longer than any ordinary command. Too short costs work only. */
+const CLAIM_MS = 1_500;
+/** Between two looks at another's claim, ms. */
+const LOOK_INTERVAL_MS = 25;
 const BUCKET = "bioxen-first-outcomes";
-/** The server's code for "this key has a value". */
+/** The server's code for a revision that is not the last. */
 const WRONG_LAST_SEQUENCE = 10_071;
 
 export interface Outcomes {
-  /** What was answered first under this id; undefined when nothing was. */
-  find(commandId: string): Promise<HandlerResult | undefined>;
-  /** Keeps `outcome` when it is the first; returns the first. */
-  keep(commandId: string, outcome: HandlerResult): Promise<HandlerResult>;
+  /** The outcome of the first attempt under this id; `carryOut` runs when this is it, or the first one died. */
+  once(commandId: string, carryOut: () => Promise<HandlerResult>): Promise<HandlerResult>;
 }
+
+/** What a key holds: an outcome, or the claim of whoever works on it. */
+type Kept = { readonly outcome: HandlerResult } | { readonly claimed: true };
 
 /** Throws `Fault` UNAVAILABLE when the bucket can be neither found nor made. */
 export async function openOutcomes(bus: Bus, replicas = 1): Promise<Outcomes> {
@@ -47,24 +53,69 @@ class KvOutcomes implements Outcomes {
     this.#kv = kv;
   }
 
-  async find(commandId: string): Promise<HandlerResult | undefined> {
+  async once(commandId: string, carryOut: () => Promise<HandlerResult>): Promise<HandlerResult> {
+    const key = keyOf(commandId);
+    for (;;) {
+      const claim = await this.#claim(key);
+      if (typeof claim !== "number") return claim;
+      const outcome = await carryOut().catch(async (thrown: unknown) => {
+        await this.#giveBack(key, claim);
+        throw thrown;
+      });
+      // "Not now" is no outcome: the caller is asked to send the same command again.
+      if (!outcome.ok && outcome.rejection.code === "UNAVAILABLE") {
+        await this.#giveBack(key, claim);
+        return outcome;
+      }
+      if ((await this.#write(key, { outcome }, claim)) !== undefined) return outcome;
+    }
+  }
+
+  /** The revision of a claim of ours, or the outcome that somebody settled. */
+  async #claim(key: string): Promise<number | HandlerResult> {
+    const lookingSince = Date.now();
+    let revision = 0;
+    for (;;) {
+      const entry = await this.#read(key);
+      if (entry === undefined) {
+        const claim = await this.#write(key, { claimed: true }, 0);
+        if (claim !== undefined) return claim;
+        continue;
+      }
+      const record = entry.json<Kept>();
+      if ("outcome" in record) return record.outcome;
+      if (revision === entry.revision && Date.now() - lookingSince > CLAIM_MS) {
+        const claim = await this.#write(key, { claimed: true }, revision);
+        if (claim !== undefined) return claim;
+      }
+      revision = entry.revision;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
+    }
+  }
+
+  async #read(key: string): Promise<KvEntry | undefined> {
     try {
-      const entry = await this.#kv.get(keyOf(commandId));
-      return entry === null || entry.operation !== "PUT" ? undefined : entry.json<HandlerResult>();
+      const entry = await this.#kv.get(key);
+      return entry === null || entry.operation !== "PUT" ? undefined : entry;
     } catch (cause) {
       throw away(cause);
     }
   }
 
-  async keep(commandId: string, outcome: HandlerResult): Promise<HandlerResult> {
+  /** The new revision; undefined when `revision` (0: there is none) is not the last. */
+  async #write(key: string, record: Kept, revision: number): Promise<number | undefined> {
+    const text = JSON.stringify(record);
     try {
-      await this.#kv.create(keyOf(commandId), JSON.stringify(outcome));
-      return outcome;
+      return await (revision === 0 ? this.#kv.create(key, text) : this.#kv.update(key, text, revision));
     } catch (cause) {
-      const taken = cause instanceof JetStreamApiError && cause.code === WRONG_LAST_SEQUENCE;
-      if (!taken) throw away(cause);
-      return (await this.find(commandId)) ?? outcome;
+      if (cause instanceof JetStreamApiError && cause.code === WRONG_LAST_SEQUENCE) return undefined;
+      throw away(cause);
     }
+  }
+
+  /** The next attempt need not wait for the claim to grow old; when this fails it waits. */
+  async #giveBack(key: string, claim: number): Promise<void> {
+    await this.#kv.delete(key, { previousSeq: claim }).catch(() => undefined);
   }
 }
 

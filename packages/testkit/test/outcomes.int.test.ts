@@ -1,0 +1,65 @@
+/**
+ * One message id, one outcome: at once, in a row, and when the first attempt is slow, fails or dies.
+ */
+import type { HandlerResult } from "@bioxen/contracts";
+import { type Bus, connectBus, type Outcomes, openOutcomes } from "@bioxen/nats";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { eventually, TestServer } from "../src/index.ts";
+
+let server: TestServer;
+let bus: Bus;
+let instances: [Outcomes, Outcomes];
+beforeAll(async () => {
+  server = await TestServer.start();
+  bus = await connectBus({ servers: server.url, name: "outcomes" });
+  instances = [await openOutcomes(bus), await openOutcomes(bus)];
+});
+afterAll(async () => {
+  await bus.close();
+  await server.stop();
+});
+
+const result = (n: number): HandlerResult => ({ ok: true, result: { n } });
+const notNow: HandlerResult = { ok: false, rejection: { code: "UNAVAILABLE", message: "", retryable: true } };
+
+describe("first outcomes", () => {
+  it("of ten attempts at once one works, and all get its outcome", async () => {
+    let worked = 0;
+    const attempts = Array.from({ length: 10 }, (_, i) =>
+      instances[i % 2 === 0 ? 0 : 1].once("many", async () => {
+        worked += 1;
+        return result(i);
+      }),
+    );
+    const outcomes = await Promise.all(attempts);
+    expect(worked).toBe(1);
+    expect(new Set(outcomes.map((outcome) => JSON.stringify(outcome))).size).toBe(1);
+  });
+
+  it("an attempt that comes later gets it too; another id does not", async () => {
+    await instances[0].once("first", async () => result(1));
+    expect(await instances[1].once("first", async () => result(2))).toEqual(result(1));
+    expect(await instances[1].once("other", async () => result(2))).toEqual(result(2));
+  });
+
+  it('"not now" and a fault are no outcome: the next attempt works at once', async () => {
+    expect(await instances[0].once("later", async () => notNow)).toEqual(notNow);
+    await expect(instances[0].once("later", () => Promise.reject(new Error("no")))).rejects.toThrow("no");
+    expect(await instances[1].once("later", async () => result(3))).toEqual(result(3));
+  });
+
+  it("an attempt that hangs is taken over, and answers what was settled when it wakes", async () => {
+    let wake: ((outcome: HandlerResult) => void) | undefined;
+    const slow = instances[0].once(
+      "slow",
+      () =>
+        new Promise((resolve) => {
+          wake = resolve;
+        }),
+    );
+    await eventually("it has begun", () => wake);
+    expect(await instances[1].once("slow", async () => result(2))).toEqual(result(2));
+    wake?.(result(1));
+    expect(await slow).toEqual(result(2));
+  });
+});
