@@ -129,16 +129,29 @@ class Chaos {
       if (count !== (changed ? 1 : 0))
         problems.push(`${causeId} was acknowledged and stands ${count} times in the log`);
     }
-    const folded = await this.#world.bioxenJson("state", "--at", String(verified.events));
-    const { vms } = await this.#world.bioxenJson("vm", "ls");
-    const alive = folded.vms.filter((vm: Json) => vm.state !== "destroyed");
-    if (JSON.stringify(alive) !== JSON.stringify(vms))
-      problems.push("what is answered is not the fold of the log");
-    const { ledgers } = await this.#world.bioxenJson("ledger", "show");
-    if (JSON.stringify(folded.ledgers) !== JSON.stringify(ledgers))
-      problems.push("a ledger is not the fold of the log");
+    problems.push(...(await this.#compareWithFold()));
     console.log(`${verified.events} events, ${verified.violations.length} violations`);
     return problems;
+  }
+
+  /** What the services answer against the fold of the log, at a moment when nothing is appended. */
+  #compareWithFold(): Promise<string[]> {
+    return eventually("a moment without an event", async () => {
+      const { events: before } = await this.#world.bioxenJson("events", "verify");
+      const { vms } = await this.#world.bioxenJson("vm", "ls");
+      const { ledgers } = await this.#world.bioxenJson("ledger", "show");
+      const { events: after } = await this.#world.bioxenJson("events", "verify");
+      if (after !== before) return undefined;
+      const folded = await this.#world.bioxenJson("state", "--at", String(after));
+      const alive = folded.vms.filter((vm: Json) => vm.state !== "destroyed");
+      const problems: string[] = [];
+      if (JSON.stringify(alive) !== JSON.stringify(vms))
+        problems.push(`VMs differ: ${differing(alive, vms)}`);
+      if (JSON.stringify(folded.ledgers) !== JSON.stringify(ledgers)) {
+        problems.push(`ledgers differ: ${differing(folded.ledgers, ledgers)}`);
+      }
+      return problems;
+    });
   }
 
   /** Nothing is on its way any more: the log has stopped growing. */
@@ -157,6 +170,12 @@ class Chaos {
       120_000,
     );
   }
+}
+
+/** The first pair that differs, for a person. */
+function differing(folded: readonly Json[], answered: readonly Json[]): string {
+  const at = folded.findIndex((one, i) => JSON.stringify(one) !== JSON.stringify(answered[i]));
+  return `${folded.length} and ${answered.length}, first ${JSON.stringify(folded[at])} and ${JSON.stringify(answered[at])}`;
 }
 
 const world = await World.open({ chassis: "ecoli:2,yeast:1", logLevel: "error" });
