@@ -11,7 +11,7 @@ import {
   vmTelemetrySubject,
 } from "@bioxen/contracts";
 import type { EventFeed, ServicePorts } from "@bioxen/kernel";
-import type { VmDriver } from "@bioxen/vm-driver";
+import type { GuestStatus, VmDriver } from "@bioxen/vm-driver";
 import type { Guests } from "./guests.ts";
 
 /** Simulated time passes in steps of this host time, ms: smooth to the eye, and the loop is free in between. */
@@ -48,7 +48,7 @@ export class AgentTelemetry {
     this.#timers.push(
       timers.every(TICK_INTERVAL_MS, () => this.#tick()),
       timers.every(SAMPLE_INTERVAL_MS, () => {
-        for (const { vmId } of this.#driver.list()) this.publishVm(vmId, guests);
+        for (const status of this.#driver.list()) this.#publish(status, guests);
         this.heartbeat(guests, feed);
       }),
     );
@@ -67,12 +67,17 @@ export class AgentTelemetry {
     this.#driver.tick(Math.min(elapsedMs, MAX_TICK_MS));
   }
 
+  /** A sample now, without waiting for the next round: the guest has just started. */
   publishVm(vmId: string, guests: Guests): void {
     const status = this.#driver.list().find((guest) => guest.vmId === vmId);
+    if (status !== undefined) this.#publish(status, guests);
+  }
+
+  #publish(status: GuestStatus, guests: Guests): void {
+    const { vmId } = status;
     const chassisId = guests.chassisOf(vmId);
     const sample = this.#driver.sample(vmId);
-    if (status === undefined || status.state === "failed" || chassisId === null || sample === undefined)
-      return;
+    if (status.state === "failed" || chassisId === null || sample === undefined) return;
     const { bus, clock } = this.#ports;
     const message: VmSample = {
       vmId,
