@@ -25,11 +25,6 @@ export const DEFAULT_TIMEOUT_MS = 10_000;
 /** Longest the first connection is tried, ms: a command should not hang where nothing runs. */
 const CONNECT_TIMEOUT_MS = 3_000;
 
-export interface CallResult<Result> {
-  readonly reply: Reply;
-  readonly result: Result;
-}
-
 export class Session {
   readonly bus: Bus;
   readonly url: string;

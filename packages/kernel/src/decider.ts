@@ -19,10 +19,6 @@ export interface Fold<State, Event extends EventBody = EventBody> {
   evolve(state: State, event: Event, at: EventPosition): State;
 }
 
-export interface Decider<State, Command, Event extends EventBody> extends Fold<State, Event> {
-  decide(state: State, command: Command): Decision<Event>;
-}
-
 export function accept<Event extends EventBody>(event: Event): { readonly ok: true; readonly event: Event } {
   return { ok: true, event };
 }

@@ -14,7 +14,7 @@ import {
   type ServicePorts,
   type StoredEvent,
 } from "@bioxen/kernel";
-import { type Placement, type Plan, planPlacements, type WaitingVm } from "../domain/plan.ts";
+import { batchesOf, type Placement, type Plan, planPlacements, type WaitingVm } from "../domain/plan.ts";
 import type { Cluster } from "./cluster.ts";
 
 /** Deadline of one proposal or deferral, ms. */
@@ -95,7 +95,9 @@ export class PlacementProcess {
     const plan = planPlacements(waiting, this.#cluster.rooms());
     const planId = this.#ports.ids.next();
     const seqs = await Promise.all(
-      batchesOf(plan.placements).map((batch) => this.#propose(planId, batch.chassisId, batch.placements)),
+      batchesOf(plan.placements, MAX_BATCH).map((batch) =>
+        this.#propose(planId, batch.chassisId, batch.placements),
+      ),
     );
     await this.#feed?.applied(Math.max(0, ...seqs));
     if (this.#cluster.isLivenessKnown()) await this.#explain(plan.deferrals, waiting);
@@ -141,16 +143,6 @@ export class PlacementProcess {
 /** What a reason is, without the numbers that move with every other VM. */
 function kindsOf(reasons: readonly PlacementRefusal[]): string {
   return reasons.map((r) => `${r.chassisId} ${r.code} ${r.resource ?? ""}`).join("\n");
-}
-
-function batchesOf(placements: readonly Placement[]): { chassisId: string; placements: Placement[] }[] {
-  const batches = new Map<string, Placement[]>();
-  for (const placement of placements) {
-    const batch = batches.get(placement.chassisId) ?? [];
-    if (batch.length < MAX_BATCH) batch.push(placement);
-    batches.set(placement.chassisId, batch);
-  }
-  return [...batches].map(([chassisId, batch]) => ({ chassisId, placements: batch }));
 }
 
 /** Somebody new waits, something was freed, or a chassis changed. Taking room never helps anybody. */

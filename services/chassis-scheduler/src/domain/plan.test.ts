@@ -2,7 +2,7 @@ import type { Chassis } from "@bioxen/contracts";
 import { fits, sum } from "@bioxen/kernel";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type ChassisRoom, planPlacements, type WaitingVm } from "./plan.ts";
+import { batchesOf, type ChassisRoom, planPlacements, type WaitingVm } from "./plan.ts";
 
 function roomOf(chassisId: string, ribosomes: number, more: Partial<ChassisRoom> = {}): ChassisRoom {
   const chassis = { registered: true, chassisType: "ecoli", cordoned: false } as Chassis;
@@ -70,6 +70,19 @@ describe("a plan", () => {
     expect(where([waiting("x", 1, { placement: { chassisTypes: ["yeast"] } })], rooms)).toEqual({ x: "y" });
     expect(where([waiting("x", 1, { placement: { chassisId: "a" } })], rooms)).toEqual({ x: "a" });
     expect(where([waiting("x", 1, { vmType: "xcpng" })], rooms)).toEqual({});
+  });
+
+  it("is proposed whole, in batches of one chassis each", () => {
+    const all = Array.from({ length: 7 }, (_, i) => waiting(`vm-${i}`, 1));
+    const { placements } = planPlacements(all, [roomOf("a", 3), roomOf("b", 4)]);
+    const batches = batchesOf(placements, 2);
+    expect(batches.every((batch) => batch.placements.length <= 2)).toBe(true);
+    for (const { chassisId, placements: own } of batches) {
+      expect(own.every((placement) => placement.chassisId === chassisId)).toBe(true);
+    }
+    expect(batches.flatMap((batch) => batch.placements.map(({ vm }) => vm.vmId)).sort()).toEqual(
+      all.map((vm) => vm.vmId),
+    );
   });
 
   it("never plans more than there is, decides every VM once, and is the same in any order of input", () => {

@@ -111,3 +111,17 @@ function after(room: Room, request: Amounts): Room {
   for (const [name, amount] of Object.entries(request)) free[name] = (free[name] ?? 0) - amount;
   return { free, placesLeft: room.placesLeft - 1 };
 }
+
+/** The placements of a plan as proposals: per chassis, in the plan's order, at most `maxBatch` in one. None is left out. */
+export function batchesOf(
+  placements: readonly Placement[],
+  maxBatch: number,
+): { readonly chassisId: string; readonly placements: readonly Placement[] }[] {
+  const perChassis = Map.groupBy(placements, (placement) => placement.chassisId);
+  return [...perChassis].flatMap(([chassisId, all]) =>
+    Array.from({ length: Math.ceil(all.length / maxBatch) }, (_, i) => ({
+      chassisId,
+      placements: all.slice(i * maxBatch, (i + 1) * maxBatch),
+    })),
+  );
+}
