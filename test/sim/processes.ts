@@ -6,8 +6,10 @@ import {
   EventFeed,
   type EventSink,
   InvariantViolation,
+  type LeaseStore,
   type Logger,
   type ServicePorts,
+  StoredLeases,
 } from "@bioxen/kernel";
 import { createScriptedDriver, DriverError, type ScriptedDriver } from "@bioxen/vm-driver";
 import { createAllocator } from "../../services/allocator/src/app/service.ts";
@@ -51,6 +53,7 @@ export interface Cluster {
   readonly faults: Faults;
   readonly log: SimLog;
   readonly bus: SimBus;
+  readonly leases: LeaseStore;
   /** A bug in a service: the run fails with it. */
   readonly onBug: (thrown: unknown) => void;
 }
@@ -161,7 +164,7 @@ export class SimProcess {
 
   /** Ports through which nothing comes or goes once the process is dead. */
   #portsOf(isAlive: () => boolean, life: number): ServicePorts {
-    const { universe, log, bus } = this.#cluster;
+    const { universe, log, bus, leases } = this.#cluster;
     let ids = 0;
     const alive = async <T>(work: Promise<T>): Promise<T> => {
       try {
@@ -174,7 +177,7 @@ export class SimProcess {
     };
     const timer = (delayMs: number, callback: () => void) =>
       universe.after(delayMs, () => isAlive() && callback());
-    return {
+    const world: Pick<ServicePorts, "clock" | "ids" | "logger" | "timers"> = {
       clock: { nowMs: () => universe.nowMs },
       ids: {
         next: () => {
@@ -197,6 +200,14 @@ export class SimProcess {
           return { cancel: () => current.cancel() };
         },
       },
+    };
+    const store: LeaseStore = {
+      read: (name) => alive(leases.read(name)),
+      write: (name, record, revision) => alive(leases.write(name, record, revision)),
+    };
+    return {
+      ...world,
+      leases: new StoredLeases({ ...world, store, monotonicMs: () => universe.nowMs }),
       log: {
         append: (subject, envelope, expected) => alive(log.append(subject, envelope, expected)),
         read: (subject, afterSeq) => alive(log.read(subject, afterSeq)),

@@ -19,6 +19,7 @@ import {
 } from "@bioxen/contracts";
 import { equalAmounts, type Fold, ReadModel, type StoredEvent } from "@bioxen/kernel";
 import { LogVerifier } from "@bioxen/log-verifier";
+import { MemoryLeaseStore } from "@bioxen/testkit/memory-leases";
 import { Clients } from "./clients.ts";
 import { Faults } from "./faults.ts";
 import { SimBus, SimLog } from "./network.ts";
@@ -57,7 +58,7 @@ export async function run(seed: number): Promise<RunReport> {
   const onBug = (thrown: unknown) =>
     problem(`a bug: ${thrown instanceof Error ? thrown.stack : String(thrown)}`);
   const bus = new SimBus(universe, faults, log, onBug);
-  const cluster = { universe, faults, log, bus, onBug };
+  const cluster = { universe, faults, log, bus, leases: new MemoryLeaseStore(), onBug };
   const processes = [
     ...(["lifecycle", "allocator", "chassis-scheduler", "monitor"] as const).flatMap((kind) =>
       Array.from({ length: universe.between(1, 3) }, (_, i) => new SimProcess(kind, cluster, i)),

@@ -5,6 +5,7 @@ export * from "./envelope.ts";
 export * from "./fault.ts";
 export * from "./feed.ts";
 export * from "./ids.ts";
+export * from "./leases.ts";
 export * from "./ports.ts";
 export * from "./read-model.ts";
 export * from "./reconciler.ts";

@@ -102,6 +102,32 @@ export interface Logger {
   error(fields: object, message: string): void;
 }
 
+export interface LeaseListener {
+  /** From now on this instance acts. Called once for each holding. */
+  readonly onHeld: (token: number) => void;
+  /** It no longer does; another does or will. Called once for each holding that was not given back. */
+  readonly onLost: () => void;
+}
+
+/** One contender's standing for one name. */
+export interface Lease {
+  /**
+   * The fencing token while the lease is held *now*, else undefined. To be asked before every act, and to be stored with
+   * what it did, so that whoever stores it can refuse what an earlier holder sends late. Each holding's is greater than all
+   * before it; positive, at least the epoch milliseconds at its beginning.
+   */
+  token(): number | undefined;
+  /** Somebody refused this holder because of `token`: gives up an older one at once, and contends for a newer. */
+  surpass(token: number): void;
+  /** Contends no more, and gives back what it holds, so that another takes over without waiting. Never throws. */
+  release(): Promise<void>;
+}
+
+/** Among all contenders for a name, in all processes, at most one holds it; one that is silent is succeeded in seconds. */
+export interface Leases {
+  contend(name: string, listener: LeaseListener): Lease;
+}
+
 /** Everything the application layer of a service may touch. */
 export interface ServicePorts {
   readonly log: EventLog;
@@ -110,4 +136,5 @@ export interface ServicePorts {
   readonly ids: IdSource;
   readonly timers: Timers;
   readonly logger: Logger;
+  readonly leases: Leases;
 }

@@ -9,8 +9,16 @@
  * Ends on SIGTERM, SIGINT, and when the channel to the process that started it closes, so that no orphan is left behind.
  */
 import type { ServedEndpoint, ServiceName } from "@bioxen/contracts";
-import { EventFeed, type EventSink, Fault, messageOf, type ServicePorts } from "@bioxen/kernel";
-import { type Bus, connectBus, type Outcomes, openEventLog, openInbox, openOutcomes } from "@bioxen/nats";
+import { EventFeed, type EventSink, Fault, messageOf, type ServicePorts, StoredLeases } from "@bioxen/kernel";
+import {
+  type Bus,
+  connectBus,
+  KvLeaseStore,
+  type Outcomes,
+  openEventLog,
+  openInbox,
+  openOutcomes,
+} from "@bioxen/nats";
 import { ConfigError, type Environment, EXIT_MISCONFIGURED, hostConfig, readConfig } from "./config.ts";
 import { createLogger, randomIds, systemClock, systemTimers } from "./real-world.ts";
 
@@ -65,7 +73,10 @@ async function run(definition: ServiceDefinition, env: Environment): Promise<voi
   bus.onStatus((status) => logger.warn({ status }, `the bus is ${status}`));
   const log = await openEventLog(bus, config.BIOXEN_EVENT_REPLICAS);
   const outcomes = await openOutcomes(bus, config.BIOXEN_EVENT_REPLICAS);
-  const ports = { log, bus, clock: systemClock, ids: randomIds, timers: systemTimers, logger };
+  const world = { clock: systemClock, ids: randomIds, timers: systemTimers, logger };
+  const store = new KvLeaseStore(bus, config.BIOXEN_EVENT_REPLICAS);
+  const leases = new StoredLeases({ ...world, store, monotonicMs: () => performance.now() });
+  const ports = { ...world, log, bus, leases };
   const service = definition.create(ports, env);
   const feed = new EventFeed(log, service.sinks);
   feed.onStop((cause) => {

@@ -1,0 +1,56 @@
+/**
+ * One suite, two stores; the one in memory on a clock that is told.
+ */
+import { connectBus, KvLeaseStore, LEASE_BUCKET } from "@bioxen/nats";
+import { eventually, FakeClock, leasesContract, MemoryLeaseStore, TestServer } from "../src/index.ts";
+
+/** Less than any wait of a lease, ms: no moment in which two hold it is stepped over. */
+const STEP_MS = 50;
+
+leasesContract("in memory", async () => {
+  const clock = new FakeClock();
+  const store = new MemoryLeaseStore();
+  return {
+    store,
+    clock,
+    timers: clock,
+    monotonicMs: () => clock.nowMs(),
+    until: async (what, look, withinMs) => {
+      const deadlineMs = clock.nowMs() + withinMs;
+      for (;;) {
+        const seen = look();
+        if (seen !== undefined) return seen;
+        if (clock.nowMs() > deadlineMs) throw new Error(`not within ${withinMs} ms: ${what}`);
+        await clock.advance(STEP_MS);
+      }
+    },
+    forget: () => store.forget(),
+    close: async () => undefined,
+  };
+});
+
+leasesContract("in a KV bucket", async () => {
+  const server = await TestServer.start();
+  const bus = await connectBus({ servers: server.url, name: "leases" });
+  return {
+    store: new KvLeaseStore(bus),
+    clock: { nowMs: () => Date.now() },
+    timers: {
+      after: (delayMs, callback) => {
+        const timer = setTimeout(callback, delayMs);
+        return { cancel: () => clearTimeout(timer) };
+      },
+      every: (intervalMs, callback) => {
+        const timer = setInterval(callback, intervalMs);
+        return { cancel: () => clearInterval(timer) };
+      },
+    },
+    monotonicMs: () => performance.now(),
+    until: eventually,
+    forget: () => bus.connection.request(`$JS.API.STREAM.DELETE.KV_${LEASE_BUCKET}`),
+    close: async () => {
+      await bus.close();
+      await server.stop();
+    },
+  };
+});
