@@ -48,6 +48,8 @@ export const INTERNAL_ENDPOINTS = {
       chassisId: id,
       planId: z.string().max(63),
       reservations: z.array(reservation).min(1).max(MAX_PAGE),
+      /** Of the proposer's lease. Without one a proposal is older than every lease: taken only where none was ever seen. */
+      proposerToken: z.int().min(1).optional(),
     }),
     z.object({
       seq: z.int().nullable(),

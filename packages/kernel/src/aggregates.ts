@@ -9,7 +9,7 @@
  * A command's id stands in the event it caused (`causationid`), so that its first outcome is found again by any instance and
  * after any crash: the log is the memory. Only ids younger than the window are kept.
  */
-import type { Decision, Fold } from "./decider.ts";
+import { type Decision, type Fold, UNCHANGED } from "./decider.ts";
 import {
   type Causation,
   type EventBody,
@@ -131,13 +131,18 @@ export class Aggregates<State> {
     return this.#inTurn(id, () => this.#execute(id, causation, decide, true));
   }
 
-  /** As `execute`, for a process: on the state at hand. News it has not heard yet will wake it again. */
+  /**
+   * As `execute`, for a process: on the state at hand. News it has not heard yet will wake it again. `acts` is asked before each
+   * decision, also after a conflict: a process whose lease has ended meanwhile changes nothing.
+   */
   react(
     id: string,
     causation: Causation,
     decide: (state: State) => Decision<EventBody>,
+    acts: () => boolean = () => true,
   ): Promise<Executed<State>> {
-    return this.#inTurn(id, () => this.#execute(id, causation, decide, false));
+    const ifActing = (state: State) => (acts() ? decide(state) : UNCHANGED);
+    return this.#inTurn(id, () => this.#execute(id, causation, ifActing, false));
   }
 
   #inTurn(id: string, work: () => Promise<Executed<State>>): Promise<Executed<State>> {

@@ -14,6 +14,8 @@ export interface Holding {
 export class LedgerAccount {
   offered: Record<string, number> = {};
   maxVms = 0;
+  /** The newest lease under which a plan was reserved here. */
+  proposerToken = 0;
   readonly holdings = new Map<string, Holding>();
 
   /** One sentence for each resource, or the number of places, that is above the offer. */

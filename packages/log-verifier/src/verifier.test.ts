@@ -24,6 +24,10 @@ const reserved = (ribosomes = 4, vmId = "a"): Line => [
   "ledger.reserved",
   { planId: "p", reservations: [{ vmId, incarnation: 1, amounts: { ribosomes } }], expiresAtMs: 1 },
 ];
+const under = (proposerToken: number, vmId: string): Line => {
+  const [subject, type, data] = reserved(1, vmId);
+  return [subject, type, { ...(data as object), proposerToken }];
+};
 const placed = (fence: number, ribosomes = 4): Line => [
   "vm/a",
   "vm.placed",
@@ -115,6 +119,8 @@ describe("the verifier", () => {
     ["unknown-entry", [opened(), entry("released", 1)]],
     ["unknown-entry", [opened(), reserved(), entry("expired", 2), entry("released", 2)]],
     ["two-allocations", [opened(), reserved(), reserved()]],
+    ["stale-proposer", [opened(), under(8, "a"), under(7, "b")]],
+    ["stale-proposer", [opened(), under(8, "a"), reserved(1, "b")]],
     ["placed-without-reservation", [opened(), created, asked, placed(3)]],
     ["placed-without-reservation", [opened(), created, asked, reserved(4), placed(4, 5)]],
     [
@@ -128,6 +134,12 @@ describe("the verifier", () => {
     ],
   ])("%s is found", (rule, lines) => {
     expect(verify(lines)).toContain(rule);
+  });
+
+  it("leases may go on, and only upwards", () => {
+    expect(verify([opened(10, 5), reserved(1, "x"), under(7, "a"), under(7, "b"), under(9, "c")])).toEqual(
+      [],
+    );
   });
 
   it("an unreadable event is a violation with its sequence", () => {

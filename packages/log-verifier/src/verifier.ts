@@ -20,6 +20,7 @@ export type Rule =
   | "amounts"
   | "over-offer"
   | "unknown-entry"
+  | "stale-proposer"
   | "placed-without-reservation"
   | "started-without-reservation"
   | "running-without-allocation"
@@ -185,6 +186,7 @@ export class LogVerifier {
         account.maxVms = body.data.maxVms;
         break;
       case "bioxen.ledger.reserved.v1":
+        this.#proposer(event, account, body.data.proposerToken);
         for (const { vmId, incarnation, amounts } of body.data.reservations) {
           this.#checkAmounts(event, amounts);
           if (account.holdings.has(vmId))
@@ -229,6 +231,14 @@ export class LogVerifier {
         break;
     }
     for (const over of account.overdrafts()) this.#break(event, "over-offer", over);
+  }
+
+  /** Who proposed under an older lease had been succeeded. */
+  #proposer(event: StoredEvent, account: LedgerAccount, token = 0): void {
+    if (token < account.proposerToken) {
+      this.#break(event, "stale-proposer", `lease ${token} reserved after lease ${account.proposerToken}`);
+    }
+    account.proposerToken = Math.max(account.proposerToken, token);
   }
 
   #chassis(event: StoredEvent, body: ChassisEvent): void {

@@ -93,6 +93,25 @@ describe("aggregates", () => {
     expect(await a.refresh("c1")).toMatchObject({ version: 2 });
   });
 
+  it("a process that is succeeded while it appends is refused, and does not decide again", async () => {
+    const log = new MemoryEventLog();
+    const [a, b] = [instanceOn(log, "a"), instanceOn(log, "b")];
+    await a.execute("c1", because("1"), register);
+    let decisions = 0;
+    const reacted = await b.react(
+      "c1",
+      because("2", false),
+      (state) => {
+        decisions += 1;
+        return flip(state);
+      },
+      () => decisions === 0,
+    );
+    expect(reacted).toMatchObject({ ok: true, changed: false, held: { version: 1 } });
+    expect(decisions).toBe(1);
+    expect(await log.lastSeq()).toBe(1);
+  });
+
   it("a lost acknowledgement costs a retry, never a second event", async () => {
     const log = new MemoryEventLog();
     const a = instanceOn(log, "a");

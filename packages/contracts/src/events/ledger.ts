@@ -31,6 +31,8 @@ export const LEDGER_EVENTS = {
     planId: z.string(),
     reservations: z.array(reservation).min(1),
     expiresAtMs: z.int(),
+    /** The scheduler's lease when it proposed this; absent before schedulers had leases. Never falls in one ledger. */
+    proposerToken: z.int().min(1).optional(),
   }),
   "bioxen.ledger.committed.v1": z.object({ entries: z.array(entryKey).min(1) }),
   "bioxen.ledger.released.v1": z.object({ entries: z.array(entryKey).min(1), reason: z.string() }),

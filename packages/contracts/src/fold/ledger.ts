@@ -25,6 +25,8 @@ export interface Ledger {
   readonly maxVms: number;
   /** By VM id: a VM has at most one entry in a ledger. */
   readonly entries: Readonly<Record<string, LedgerEntry>>;
+  /** The newest lease under which anything was reserved here, 0 when there was none: an older one reserves nothing more. */
+  readonly proposerToken: number;
 }
 
 export const NO_LEDGER: Ledger = Object.freeze({
@@ -34,6 +36,7 @@ export const NO_LEDGER: Ledger = Object.freeze({
   offered: NO_AMOUNTS,
   maxVms: 0,
   entries: {},
+  proposerToken: 0,
 });
 
 /** What all entries hold together, reserved and committed. */
@@ -58,7 +61,7 @@ export const ledgerFold: Fold<Ledger> = {
     const event = untyped as LedgerEvent;
     switch (event.type) {
       case "bioxen.ledger.opened.v1":
-        return { ...event.data, open: true, entries: {} };
+        return { ...event.data, open: true, entries: {}, proposerToken: ledger.proposerToken };
       case "bioxen.ledger.capacity-changed.v1":
         return { ...ledger, ...event.data };
       case "bioxen.ledger.reserved.v1": {
@@ -74,7 +77,8 @@ export const ledgerFold: Fold<Ledger> = {
             expiresAtMs: event.data.expiresAtMs,
           };
         }
-        return { ...ledger, entries };
+        const proposerToken = Math.max(ledger.proposerToken, event.data.proposerToken ?? 0);
+        return { ...ledger, entries, proposerToken };
       }
       case "bioxen.ledger.committed.v1": {
         const entries: Record<string, LedgerEntry> = { ...ledger.entries };

@@ -26,6 +26,7 @@ import {
   type EventFeed,
   foldAll,
   invariant,
+  type Lease,
   messageOf,
   ReadModel,
   Reconciler,
@@ -74,6 +75,7 @@ class Allocator {
   readonly #startDeadlineMs: number;
   readonly #reconciler: Reconciler;
   #knownSeq: () => number = () => 0;
+  #lease: Lease | undefined;
 
   constructor(ports: ServicePorts, startDeadlineMs: number) {
     const { log, clock, ids, timers, logger } = ports;
@@ -90,7 +92,7 @@ class Allocator {
     this.#reconciler = new Reconciler({
       clock,
       timers,
-      step: (chassisId) => this.#settle(chassisId),
+      step: async (chassisId) => (this.#acts() ? this.#settle(chassisId) : undefined),
       onError: (chassisId, thrown) =>
         logger.warn({ chassisId, err: thrown }, `a step failed: ${messageOf(thrown)}`),
     });
@@ -99,12 +101,23 @@ class Allocator {
   begin(feed: EventFeed): void {
     this.#knownSeq = () => feed.appliedSeq;
     feed.onEvent((event) => this.#wakeFor(event));
-    const all = [...this.chassis.entries(), ...this.ledgers.entries()];
-    for (const [chassisId] of all) this.#reconciler.wake(chassisId);
+    this.#lease = this.#ports.leases.contend("allocator", {
+      onHeld: () => {
+        const all = [...this.chassis.entries(), ...this.ledgers.entries()];
+        for (const [chassisId] of all) this.#reconciler.wake(chassisId);
+      },
+      onLost: () => undefined,
+    });
   }
 
-  end(): Promise<void> {
-    return this.#reconciler.stop();
+  async end(): Promise<void> {
+    await this.#reconciler.stop();
+    await this.#lease?.release();
+  }
+
+  /** Whether this instance settles: the holder of the lease does; every instance answers requests. */
+  #acts(): boolean {
+    return this.#lease?.token() !== undefined;
   }
 
   #wakeFor({ envelope }: StoredEvent): void {
@@ -123,7 +136,7 @@ class Allocator {
     for (let i = 0; i < MAX_STEPS_PER_LOOK; i += 1) {
       const chassis = this.chassis.get(chassisId);
       const registered = chassis.registered ? chassis : null;
-      const executed = await this.ledgers.react(chassisId, this.#causation(chassisId), (ledger) => {
+      const decide = (ledger: Ledger) => {
         const followed = decideFollowChassis(ledger, registered);
         if (!followed.ok || followed.event !== null) return followed;
         const knownSeq = this.#knownSeq();
@@ -132,7 +145,9 @@ class Allocator {
           (entry) => verdictOf(entry, this.vms.get(entry.vmId), knownSeq),
           this.#ports.clock.nowMs(),
         );
-      });
+      };
+      const causation = this.#causation(chassisId);
+      const executed = await this.ledgers.react(chassisId, causation, decide, () => this.#acts());
       invariant(executed.ok, "settling refuses nothing", { chassisId });
       if (!executed.changed) break;
     }
@@ -147,14 +162,15 @@ class Allocator {
   }
 
   async reserve(
-    { chassisId, planId, reservations }: ParsedRequestOf<"ledgerReserve">,
+    { chassisId, planId, reservations, proposerToken }: ParsedRequestOf<"ledgerReserve">,
     causation: Causation,
   ): Promise<Handled<ResultOf<"ledgerReserve">>> {
     const expiresAtMs = this.#ports.clock.nowMs() + this.#startDeadlineMs;
     let sorted: ReturnType<typeof sortOut> = { fit: [], refused: [] };
     const executed = await this.ledgers.execute(chassisId, causation, (ledger) => {
       sorted = sortOut(chassisId, ledger, reservations);
-      return decideReserve(chassisId, ledger, planId, reservations, expiresAtMs);
+      const proposal = { planId, reservations, expiresAtMs, proposerToken };
+      return decideReserve(chassisId, ledger, proposal, this.#newestProposer());
     });
     if (!executed.ok) return { ok: false, rejection: executed.rejection };
     return done({
@@ -162,6 +178,10 @@ class Allocator {
       reserved: sorted.fit.map((one) => one.vmId),
       refused: sorted.refused.map(({ vmId, misfit }) => ({ vmId, refusal: { chassisId, ...misfit } })),
     });
+  }
+
+  #newestProposer(): number {
+    return Math.max(0, ...[...this.ledgers.entries()].map(([, { state }]) => state.proposerToken));
   }
 
   async resize(

@@ -38,6 +38,7 @@ const CHASSIS: Chassis = {
   version: 1,
 };
 const EXPIRES_AT_MS = 1_000;
+const PLAN = { planId: "p", expiresAtMs: EXPIRES_AT_MS };
 
 /** A ledger that can be told what happened. */
 class Books {
@@ -55,7 +56,7 @@ class Books {
   reserve(...wanted: [vmId: string, ribosomes: number][]): string[] {
     const proposed = wanted.map(([vmId, ribosomes]) => ({ vmId, incarnation: 1, amounts: { ribosomes } }));
     const { fit } = sortOut("c", this.ledger, proposed);
-    this.apply(decideReserve("c", this.ledger, "p", proposed, EXPIRES_AT_MS));
+    this.apply(decideReserve("c", this.ledger, { ...PLAN, reservations: proposed }));
     return fit.map((one) => one.vmId);
   }
 
@@ -83,6 +84,38 @@ describe("reserving", () => {
     const books = Books.open();
     const wanted = ["a", "b", "c", "d", "e", "f"].map((vmId): [string, number] => [vmId, 1]);
     expect(books.reserve(...wanted)).toHaveLength(5);
+  });
+
+  it("a proposer that was succeeded reserves nothing, in any ledger that has heard of it", () => {
+    const books = Books.open();
+    const reservations = [{ vmId: "a", incarnation: 1, amounts: { ribosomes: 1 } }];
+    const propose = (vmId: string, proposerToken?: number, newestHeard?: number) => {
+      const one = reservations.map((reservation) => ({ ...reservation, vmId }));
+      return decideReserve("c", books.ledger, { ...PLAN, reservations: one, proposerToken }, newestHeard);
+    };
+    const refused = (newestToken: number) => ({
+      ok: false,
+      rejection: { code: "CONFLICT", retryable: false, details: { newestToken } },
+    });
+    expect(books.apply(propose("older-caller")), "no lease was ever seen").toBe(true);
+    expect(books.apply(propose("a", 7))).toBe(true);
+    expect(propose("b", 6)).toMatchObject(refused(7));
+    expect(propose("b")).toMatchObject(refused(7));
+    expect(propose("b", 7, 8)).toMatchObject(refused(8));
+    expect(books.apply(propose("b", 7))).toBe(true);
+    expect(books.apply(propose("c", 9))).toBe(true);
+    const keys = ["older-caller", "a", "b", "c"].map((vmId) => ({
+      vmId,
+      fence: books.ledger.entries[vmId]?.fence ?? 0,
+    }));
+    const released: LedgerEvent = {
+      type: "bioxen.ledger.released.v1",
+      data: { entries: keys, reason: "test" },
+    };
+    books.apply({ ok: true, event: released });
+    expect(books.apply(decideFollowChassis(books.ledger, null)), "it closes").toBe(true);
+    books.apply(decideFollowChassis(books.ledger, CHASSIS));
+    expect(propose("d", 8), "closed and opened again it still knows").toMatchObject(refused(9));
   });
 
   it("a ledger that is not open takes nobody", () => {

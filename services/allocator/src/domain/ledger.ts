@@ -95,18 +95,43 @@ function takeFrom(free: Amounts, amounts: Amounts): Amounts {
   return left;
 }
 
+/** A scheduler's plan for one ledger. */
+export interface Proposal {
+  readonly planId: string;
+  readonly reservations: readonly ProposedReservation[];
+  readonly expiresAtMs: number;
+  /** Of the lease it was proposed under; absent: by a scheduler that knows no leases. */
+  readonly proposerToken?: number | undefined;
+}
+
+/**
+ * Takes what fits, and nothing at all from a proposer whose lease is older than one that has reserved already: it plans on what
+ * it knew before it was succeeded. `newestHeard` is the newest token in any ledger as known here. In one ledger a stale proposer
+ * never gets through, the append being conditional on it; in another ledger it may until the news has come round, and what it
+ * then reserves for a VM that has a place is given back (`verdict.ts`).
+ */
 export function decideReserve(
   chassisId: string,
   ledger: Ledger,
-  planId: string,
-  proposed: readonly ProposedReservation[],
-  expiresAtMs: number,
+  proposal: Proposal,
+  newestHeard = 0,
 ): LedgerDecision {
-  const { fit } = sortOut(chassisId, ledger, proposed);
+  const { planId, reservations, expiresAtMs, proposerToken } = proposal;
+  const newestToken = Math.max(ledger.proposerToken, newestHeard);
+  if ((proposerToken ?? 0) < newestToken) {
+    const message = `the proposal for ${chassisId} carries lease ${proposerToken ?? "none"}, lease ${newestToken} has reserved since`;
+    return refuse("CONFLICT", message, { details: { chassisId, newestToken } });
+  }
+  const { fit } = sortOut(chassisId, ledger, reservations);
   if (fit.length === 0) return UNCHANGED;
   return accept<LedgerEvent>({
     type: "bioxen.ledger.reserved.v1",
-    data: { planId, reservations: fit, expiresAtMs },
+    data: {
+      planId,
+      reservations: fit,
+      expiresAtMs,
+      ...(proposerToken === undefined ? {} : { proposerToken }),
+    },
   });
 }
 

@@ -4,13 +4,18 @@
  * A round plans for everybody who waits, proposes one batch to each chassis' ledger, waits until its own picture has
  * the outcome, and tells lifecycle why the rest waits. What the allocator refused is planned again in the
  * next round, on the newer picture. Nothing here is remembered: a crash costs a round.
+ *
+ * Of all instances only the holder of the lease has rounds. Its proposals carry the lease's token, and the ledgers
+ * refuse one that is older than they have seen.
  */
 import { ENDPOINTS, MAX_PAGE, type PlacementRefusal, type ResultOf } from "@bioxen/contracts";
 import {
   type EventFeed,
   Fault,
+  type Lease,
   messageOf,
   type Reply,
+  type ReplyError,
   type ServicePorts,
   type StoredEvent,
 } from "@bioxen/kernel";
@@ -31,6 +36,7 @@ export class PlacementProcess {
   readonly #ports: ServicePorts;
   readonly #cluster: Cluster;
   #feed: EventFeed | undefined;
+  #lease: Lease | undefined;
   #running: Promise<void> | undefined;
   #wanted = false;
   #timer: { cancel(): void } | undefined;
@@ -49,13 +55,21 @@ export class PlacementProcess {
     feed.onEvent((event) => {
       if (mayChangePlan(event)) this.wake();
     });
-    this.wake();
+    this.#lease = this.#ports.leases.contend("chassis-scheduler", {
+      onHeld: () => {
+        // Others may have told something else meanwhile.
+        this.#told.clear();
+        this.wake();
+      },
+      onLost: () => undefined,
+    });
   }
 
   async end(): Promise<void> {
     this.#ended = true;
     this.#timer?.cancel();
     await this.#running;
+    await this.#lease?.release();
   }
 
   /** The plan may have changed. */
@@ -90,27 +104,44 @@ export class PlacementProcess {
   }
 
   async #round(): Promise<void> {
+    const token = this.#lease?.token();
+    if (token === undefined) return;
     const waiting = this.#cluster.waiting();
     if (waiting.length === 0) return this.#told.clear();
     const plan = planPlacements(waiting, this.#cluster.rooms());
     const planId = this.#ports.ids.next();
     const seqs = await Promise.all(
       batchesOf(plan.placements, MAX_BATCH).map((batch) =>
-        this.#propose(planId, batch.chassisId, batch.placements),
+        this.#propose({ token, planId, chassisId: batch.chassisId }, batch.placements),
       ),
     );
     await this.#feed?.applied(Math.max(0, ...seqs));
-    if (this.#cluster.isLivenessKnown()) await this.#explain(plan.deferrals, waiting);
+    if (this.#cluster.isLivenessKnown()) await this.#explain(plan.deferrals, waiting, token);
   }
 
   /** Sequence of the reservation, 0 when nothing was reserved. */
-  async #propose(planId: string, chassisId: string, placements: readonly Placement[]): Promise<number> {
+  async #propose(
+    { token, planId, chassisId }: { token: number; planId: string; chassisId: string },
+    placements: readonly Placement[],
+  ): Promise<number> {
     const reservations = placements.map(({ vm }) => ({
       vmId: vm.vmId,
       incarnation: vm.incarnation,
       amounts: vm.request,
     }));
-    const reply = await this.#call(ENDPOINTS.ledgerReserve.subject, { chassisId, planId, reservations });
+    const { subject } = ENDPOINTS.ledgerReserve;
+    const proposal = { chassisId, planId, reservations, proposerToken: token };
+    const reply = await this.#ports.bus.call(subject, proposal, { timeoutMs: CALL_TIMEOUT_MS });
+    if (!reply.ok) {
+      const newest = reply.error.details?.["newestToken"];
+      if (typeof newest !== "number") throw refusalOf(subject, reply.error);
+      this.#ports.logger.warn(
+        { chassisId, token, newest },
+        "this scheduler was succeeded: it proposes nothing",
+      );
+      this.#lease?.surpass(newest);
+      return 0;
+    }
     const { seq, refused } = reply as Reply & ResultOf<"ledgerReserve">;
     if (refused.length > 0) {
       this.#wanted = true;
@@ -119,25 +150,23 @@ export class PlacementProcess {
     return seq ?? 0;
   }
 
-  async #explain(deferrals: Plan["deferrals"], waiting: readonly WaitingVm[]): Promise<void> {
+  async #explain(deferrals: Plan["deferrals"], waiting: readonly WaitingVm[], token: number): Promise<void> {
     const since = new Map(waiting.map((vm) => [vm.vmId, vm.waitingSinceMs]));
     for (const vmId of this.#told.keys()) if (!since.has(vmId)) this.#told.delete(vmId);
     const digest = ({ vmId, reasons }: Plan["deferrals"][number]) => `${since.get(vmId)} ${kindsOf(reasons)}`;
     const news = deferrals.filter((deferral) => this.#told.get(deferral.vmId) !== digest(deferral));
-    for (let i = 0; i < news.length; i += MAX_PAGE) {
+    for (let i = 0; i < news.length && this.#lease?.token() === token; i += MAX_PAGE) {
       const page = news.slice(i, i + MAX_PAGE);
-      await this.#call(ENDPOINTS.vmDefer.subject, { deferrals: page });
+      const { subject } = ENDPOINTS.vmDefer;
+      const reply = await this.#ports.bus.call(subject, { deferrals: page }, { timeoutMs: CALL_TIMEOUT_MS });
+      if (!reply.ok) throw refusalOf(subject, reply.error);
       for (const deferral of page) this.#told.set(deferral.vmId, digest(deferral));
     }
   }
+}
 
-  async #call(subject: string, payload: unknown): Promise<Reply> {
-    const reply = await this.#ports.bus.call(subject, payload, { timeoutMs: CALL_TIMEOUT_MS });
-    if (reply.ok) return reply;
-    throw new Fault("UNAVAILABLE", `${subject}: ${reply.error.code}: ${reply.error.message}`, {
-      retryable: true,
-    });
-  }
+function refusalOf(subject: string, { code, message }: ReplyError): Fault {
+  return new Fault("UNAVAILABLE", `${subject}: ${code}: ${message}`, { retryable: true });
 }
 
 /** What a reason is, without the numbers that move with every other VM. */

@@ -15,6 +15,7 @@ import {
 import {
   Aggregates,
   type EventFeed,
+  type Lease,
   messageOf,
   ReadModel,
   Reconciler,
@@ -26,7 +27,7 @@ import { VmQueries } from "./queries.ts";
 import { VmProcess } from "./vm-process.ts";
 
 export function createLifecycle(ports: ServicePorts) {
-  const { log, clock, ids, bus, timers, logger } = ports;
+  const { log, clock, ids, bus, timers, logger, leases } = ports;
   const vms = new Aggregates<VmState>({
     kind: "vm",
     fold: vmFold,
@@ -46,7 +47,8 @@ export function createLifecycle(ports: ServicePorts) {
     wake: (vmId) => reconciler.wake(vmId),
   });
   const queries = new VmQueries(vms, log);
-  const process = new VmProcess(vms, ledgers, clock);
+  let lease: Lease | undefined;
+  const process = new VmProcess(vms, ledgers, clock, () => lease?.token() !== undefined);
   const reconciler: Reconciler = new Reconciler({
     clock,
     timers,
@@ -74,9 +76,15 @@ export function createLifecycle(ports: ServicePorts) {
       feed.onEvent((event) => {
         for (const vmId of concernedVms(event)) reconciler.wake(vmId);
       });
-      for (const [vmId] of vms.entries()) reconciler.wake(vmId);
+      const onHeld = () => {
+        for (const [vmId] of vms.entries()) reconciler.wake(vmId);
+      };
+      lease = leases.contend("lifecycle", { onHeld, onLost: () => undefined });
     },
-    end: () => reconciler.stop(),
+    async end() {
+      await reconciler.stop();
+      await lease?.release();
+    },
   };
 }
 

@@ -31,21 +31,24 @@ export class VmProcess {
   readonly #vms: Aggregates<VmState>;
   readonly #ledgers: ReadModel<Ledger>;
   readonly #clock: Clock;
+  /** Whether this instance drives: the holder of the lease does. */
+  readonly #acts: () => boolean;
 
-  constructor(vms: Aggregates<VmState>, ledgers: ReadModel<Ledger>, clock: Clock) {
+  constructor(vms: Aggregates<VmState>, ledgers: ReadModel<Ledger>, clock: Clock, acts: () => boolean) {
     this.#vms = vms;
     this.#ledgers = ledgers;
     this.#clock = clock;
+    this.#acts = acts;
   }
 
   /** Looks at one VM; says when to look again even if nothing happens. */
   async step(vmId: string): Promise<{ readonly dueAtMs: number } | undefined> {
+    if (!this.#acts()) return undefined;
     for (let i = 0; i < MAX_STEPS_PER_LOOK; i += 1) {
       const { last } = this.#vms.get(vmId);
       if (last === undefined) return undefined;
-      const executed = await this.#vms.react(vmId, this.#causation(vmId), (state) =>
-        this.#decide(vmId, state),
-      );
+      const decide = (state: VmState) => this.#decide(vmId, state);
+      const executed = await this.#vms.react(vmId, this.#causation(vmId), decide, this.#acts);
       invariant(executed.ok, "a process decides nothing that is refused", { vmId });
       if (!executed.changed) break;
     }

@@ -36,6 +36,7 @@ describe("fairness", () => {
           expiresAtMs: null,
         },
       },
+      proposerToken: 0,
     } as const;
     expect(utilisationOf([ledger, { ...ledger, entries: {} }])).toEqual({
       ribosomes: { capacity: 20, offered: 16, reserved: 2, permille: 125 },
