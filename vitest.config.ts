@@ -14,7 +14,7 @@ export default defineConfig({
           include: [
             "packages/*/{src,test}/**/*.test.ts",
             "services/*/{src,test}/**/*.test.ts",
-            "test/sim/**/*.test.ts",
+            "test/{sim,data}/**/*.test.ts",
           ],
           exclude: ["**/*.int.test.ts", "**/node_modules/**"],
         },

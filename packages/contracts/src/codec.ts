@@ -5,17 +5,20 @@
  * and the reader stops there, because a state with a hole is fiction.
  */
 import { hash } from "node:crypto";
-import { type EventEnvelope, Fault, type StoredEvent } from "@bioxen/kernel";
+import { type EventEnvelope, Fault, invariant, type StoredEvent } from "@bioxen/kernel";
 import { z } from "zod";
 import { CHASSIS_EVENTS } from "./events/chassis.ts";
 import { LEDGER_EVENTS } from "./events/ledger.ts";
-import { VM_EVENTS } from "./events/vm.ts";
+import { SUPERSEDED_VM_EVENTS, VM_EVENTS } from "./events/vm.ts";
 import { AGGREGATE_KINDS } from "./subjects.ts";
+import { isSuperseded, upcast } from "./upcasters.ts";
 
+/** Every type in every version that was ever written: an old log is read for ever. */
 export const EVENT_TYPES: Readonly<Record<string, z.ZodType>> = {
   ...VM_EVENTS,
   ...LEDGER_EVENTS,
   ...CHASSIS_EVENTS,
+  ...SUPERSEDED_VM_EVENTS,
 };
 
 const envelopeSchema = z.object({
@@ -37,7 +40,11 @@ const envelopeSchema = z.object({
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
+/** What is stored. Throws for a version that has a successor: only the newest is written. */
 export function encodeEvent(envelope: EventEnvelope): Uint8Array {
+  invariant(!isSuperseded(envelope.type), "only the newest version of an event is written", {
+    type: envelope.type,
+  });
   return encoder.encode(JSON.stringify(envelope));
 }
 
@@ -54,7 +61,10 @@ function corrupt(seq: number, streamSubject: string, why: string, cause?: unknow
   });
 }
 
-/** The stored event; throws `Fault` CORRUPT_EVENT for bytes that are not an event this version knows. */
+/**
+ * The stored event in the newest version of its type; its digest is that of the bytes as they are stored. Throws `Fault`
+ * CORRUPT_EVENT for bytes that are not an event this version knows.
+ */
 export function decodeEvent(bytes: Uint8Array, seq: number, streamSubject: string): StoredEvent {
   let json: unknown;
   try {
@@ -76,6 +86,6 @@ export function decodeEvent(bytes: Uint8Array, seq: number, streamSubject: strin
     seq,
     streamSubject,
     digest: digestOf(bytes),
-    envelope: { ...envelope.data, data: data.data } as EventEnvelope,
+    envelope: upcast({ ...envelope.data, data: data.data } as EventEnvelope),
   };
 }

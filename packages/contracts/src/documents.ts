@@ -7,7 +7,7 @@ import { ENDPOINTS } from "./endpoints.ts";
 import { ERRORS } from "./errors.ts";
 import { CHASSIS_EVENTS } from "./events/chassis.ts";
 import { LEDGER_EVENTS } from "./events/ledger.ts";
-import { placementRefusal, VM_EVENTS } from "./events/vm.ts";
+import { placementRefusal, SUPERSEDED_VM_EVENTS, VM_EVENTS } from "./events/vm.ts";
 import { agentExec } from "./internal-endpoints.ts";
 import {
   CHASSIS_DEFAULTS,
@@ -137,6 +137,11 @@ ${eventRows(VM_EVENTS)}
 ${eventRows(LEDGER_EVENTS)}
 
 ${eventRows(CHASSIS_EVENTS)}
+
+Only the newest version of a type is written. These stand in older logs, are read for ever, and reach every reader (services, the client,
+\`events\`, \`history\`) as the version that followed; their stored bytes, and so their digests, stay as they are:
+
+${eventRows(SUPERSEDED_VM_EVENTS)}
 
 ## Telemetry
 

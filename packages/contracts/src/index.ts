@@ -15,4 +15,5 @@ export * from "./resources.ts";
 export * from "./schemas.ts";
 export * from "./subjects.ts";
 export * from "./telemetry.ts";
+export { isSuperseded, UPCASTERS, upcast } from "./upcasters.ts";
 export * from "./views.ts";

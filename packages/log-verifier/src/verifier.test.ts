@@ -9,7 +9,7 @@ type Line = readonly [
   subject: string,
   type: string,
   data: unknown,
-  changes?: Partial<{ version: number; seq: number; stored: string; previous: string }>,
+  changes?: Partial<{ version: number; seq: number; stored: string; previous: string; typeVersion: number }>,
 ];
 
 const opened = (ribosomes = 10, maxVms = 2): Line => [
@@ -72,7 +72,7 @@ function verify(lines: readonly Line[]): Rule[] {
     versions.set(subject, version);
     const previous = changes?.previous ?? digests.get(subject);
     digests.set(subject, `digest-${i}`);
-    const body: EventBody = { type: `bioxen.${type}.v1`, data };
+    const body: EventBody = { type: `bioxen.${type}.v${changes?.typeVersion ?? 1}`, data };
     verifier.observe({
       seq: changes?.seq ?? i + 1,
       streamSubject: changes?.stored ?? `bioxen.evt.${subject.replace("/", ".")}`,
@@ -92,6 +92,20 @@ describe("the verifier", () => {
   it("finds nothing wrong with a life, whole or cut at any point after it runs", () => {
     for (let length = 0; length <= LIFE.length; length += 1)
       expect(verify(LIFE.slice(0, length))).toEqual([]);
+  });
+
+  it("knows a displacement in both versions", () => {
+    const displaced = (version: number): Line => [
+      "vm/a",
+      "vm.displaced",
+      { fence: 4 },
+      { typeVersion: version },
+    ];
+    for (const version of [1, 2]) {
+      expect(verify([...RUNNING, displaced(version), entry("released", 4)])).toEqual([]);
+      expect(verify([created, displaced(version)])).toEqual(["transition"]);
+    }
+    expect(verify([...RUNNING, displaced(3)])).toEqual(["transition"]);
   });
 
   it.each<[Rule, readonly Line[]]>([

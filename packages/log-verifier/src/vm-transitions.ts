@@ -24,7 +24,9 @@ export const MOVES: Readonly<Record<string, Move>> = {
   "bioxen.vm.stop-requested.v1": { from: ["pending", ...PLACED, "stopping"], to: "stopping" },
   "bioxen.vm.stopped.v1": { from: ["stopping"], to: "stopped" },
   "bioxen.vm.failed.v1": { from: PLACED, to: "error" },
+  // Both versions: it judges what is stored, in whichever version a reader hands it over.
   "bioxen.vm.displaced.v1": { from: PLACED, to: "pending" },
+  "bioxen.vm.displaced.v2": { from: PLACED, to: "pending" },
   "bioxen.vm.resized.v1": { from: [...UNPLACED, ...PLACED], to: "same" },
   "bioxen.vm.destroyed.v1": { from: ["pending", ...UNPLACED], to: "destroyed" },
 };

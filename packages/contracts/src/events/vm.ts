@@ -1,5 +1,6 @@
 /**
  * What can have happened to a VM. Stored for ever: a type is never changed, only followed by a higher version.
+ * `VM_EVENTS` is what is written today; what only older logs hold is in `SUPERSEDED_VM_EVENTS`, see `upcasters.ts`.
  */
 import { z } from "zod";
 import { BIOLOGICAL_TYPES, VM_TYPES } from "../resources.ts";
@@ -41,6 +42,17 @@ export const vmCreated = z.object({
   parent: z.string().nullable(),
 });
 
+/**
+ * What took a VM's place away. `RESERVATION_EXPIRED`: its guest was not running in time. `RESERVATION_REPLACED`: the ledger
+ * holds another reservation for it. `RESERVATION_ENDED`: the ledger holds none, and nothing more is known.
+ */
+export const DISPLACEMENT_CODES = [
+  "RESERVATION_EXPIRED",
+  "RESERVATION_REPLACED",
+  "RESERVATION_ENDED",
+] as const;
+export type DisplacementCode = (typeof DISPLACEMENT_CODES)[number];
+
 export const VM_EVENTS = {
   "bioxen.vm.created.v1": vmCreated,
   /** It wants a place. `automatic`: by its restart policy, not by a command. */
@@ -61,8 +73,13 @@ export const VM_EVENTS = {
   "bioxen.vm.stop-requested.v1": z.object({ destroy: z.boolean() }),
   "bioxen.vm.stopped.v1": z.object({ reason: z.string() }),
   "bioxen.vm.failed.v1": z.object({ reason: z.string(), code: z.string() }),
-  /** It lost its place (reservation expired, chassis lost) and waits for another. */
-  "bioxen.vm.displaced.v1": z.object({ fence: z.int().min(1), reason: z.string() }),
+  /** It lost its place, the reservation `fence` on `chassisId`, and waits for another. `chassisId` is null in old logs only. */
+  "bioxen.vm.displaced.v2": z.object({
+    fence: z.int().min(1),
+    chassisId: z.string().nullable(),
+    code: z.enum(DISPLACEMENT_CODES),
+    reason: z.string(),
+  }),
   /** `allocation` is null when it holds none: only the request changed. */
   "bioxen.vm.resized.v1": z.object({ request: recordedAmounts, allocation: recordedAmounts.nullable() }),
   "bioxen.vm.destroyed.v1": z.object({ reason: z.string() }),
@@ -71,3 +88,8 @@ export const VM_EVENTS = {
 export type VmEvent = {
   [T in keyof typeof VM_EVENTS]: { readonly type: T; readonly data: z.infer<(typeof VM_EVENTS)[T]> };
 }[keyof typeof VM_EVENTS];
+
+/** Versions that nobody writes any more. */
+export const SUPERSEDED_VM_EVENTS = {
+  "bioxen.vm.displaced.v1": z.object({ fence: z.int().min(1), reason: z.string() }),
+} as const;

@@ -124,7 +124,7 @@ function evolveExisting(vm: Vm, event: Exclude<VmEvent, { type: "bioxen.vm.creat
         failure: event.data.code,
         pendingSinceMs: null,
       };
-    case "bioxen.vm.displaced.v1":
+    case "bioxen.vm.displaced.v2":
       return { ...vm, ...UNPLACED, state: "pending", reason: event.data.reason, pendingSinceMs: atMs };
     case "bioxen.vm.resized.v1":
       return { ...vm, request: event.data.request, allocation: event.data.allocation };

@@ -178,7 +178,7 @@ function kindsOf(reasons: readonly PlacementRefusal[]): string {
 function mayChangePlan({ envelope }: StoredEvent): boolean {
   switch (envelope.type) {
     case "bioxen.vm.start-requested.v1":
-    case "bioxen.vm.displaced.v1":
+    case "bioxen.vm.displaced.v2":
     case "bioxen.ledger.opened.v1":
     case "bioxen.ledger.capacity-changed.v1":
     case "bioxen.ledger.released.v1":

@@ -1,7 +1,7 @@
 /**
  * What the world does to a VM: its place in the ledgers, and its guest as the agent reports it.
  */
-import type { LedgerEntry, VmEvent, VmState } from "@bioxen/contracts";
+import type { DisplacementCode, LedgerEntry, Vm, VmEvent, VmState } from "@bioxen/contracts";
 import { accept, equalAmounts, UNCHANGED } from "@bioxen/kernel";
 import type { VmDecision } from "./vm.ts";
 
@@ -34,14 +34,28 @@ export function decidePlace(state: VmState, place: HeldPlace): VmDecision {
 export function decideFollowLedger(state: VmState, entry: LedgerEntry | null): VmDecision {
   if (!state.exists || state.fence === null || state.state === "stopping") return UNCHANGED;
   if (entry === null || entry.fence !== state.fence) {
-    const data = { fence: state.fence, reason: "its reservation ended" };
-    return accept<VmEvent>({ type: "bioxen.vm.displaced.v1", data });
+    const { fence, chassisId } = state;
+    const code = displacementOf(state, entry);
+    const data = { fence, chassisId, code, reason: DISPLACEMENT_REASONS[code] };
+    return accept<VmEvent>({ type: "bioxen.vm.displaced.v2", data });
   }
   if (equalAmounts(entry.amounts, state.allocation ?? {})) return UNCHANGED;
   return accept<VmEvent>({
     type: "bioxen.vm.resized.v1",
     data: { request: entry.amounts, allocation: entry.amounts },
   });
+}
+
+const DISPLACEMENT_REASONS: Readonly<Record<DisplacementCode, string>> = {
+  RESERVATION_EXPIRED: "its guest was not running in time and the reservation expired",
+  RESERVATION_REPLACED: "its chassis holds another reservation for it",
+  RESERVATION_ENDED: "its reservation ended",
+};
+
+/** The entry of a VM that is starting ends in one way only: the allocator releases none that its VM still waits on. */
+function displacementOf(vm: Vm, entry: LedgerEntry | null): DisplacementCode {
+  if (entry !== null) return "RESERVATION_REPLACED";
+  return vm.state === "starting" ? "RESERVATION_EXPIRED" : "RESERVATION_ENDED";
 }
 
 /** What an agent saw its guest do. */

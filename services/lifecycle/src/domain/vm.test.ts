@@ -69,7 +69,7 @@ const STORIES: Readonly<Record<Vm["state"], readonly VmEvent[]>> = {
 /** `+` an event, `=` there already, `!` refused. */
 function outcome(decision: VmDecision): string {
   if (!decision.ok) return `! ${decision.rejection.code}`;
-  return decision.event === null ? "=" : `+ ${decision.event.type.replace(/bioxen\.vm\.|\.v1/g, "")}`;
+  return decision.event === null ? "=" : `+ ${decision.event.type.replace(/bioxen\.vm\.|\.v\d+$/g, "")}`;
 }
 
 const feasible = () => undefined;
@@ -184,6 +184,21 @@ describe("the world", () => {
       "+ resized",
     );
     expect(outcome(decideFollowLedger(given(...STORIES.stopping), null))).toBe("=");
+  });
+
+  it("a displacement says where it was and what took the place away", () => {
+    const cause = (state: VmState, entry: LedgerEntry | null) => {
+      const decision = decideFollowLedger(state, entry);
+      return decision.ok && decision.event?.type === "bioxen.vm.displaced.v2" ? decision.event.data : null;
+    };
+    expect(cause(given(...STORIES.starting), null)).toEqual({
+      fence: 9,
+      chassisId: "c",
+      code: "RESERVATION_EXPIRED",
+      reason: "its guest was not running in time and the reservation expired",
+    });
+    expect(cause(running, null)).toMatchObject({ code: "RESERVATION_ENDED" });
+    expect(cause(running, entryOf(8))).toMatchObject({ code: "RESERVATION_REPLACED" });
   });
 
   it("a resize needs the place the ledger changed", () => {

@@ -1,0 +1,46 @@
+/**
+ * `node packages/contracts/scripts/add-golden.ts FILE…`: a golden event for every type that has none yet.
+ *
+ * A FILE has an event a line: as `bioxen events tail --json --no-follow` prints it, or as stored (`{seq, subject, payload}`
+ * as in test/data). A golden event that is there is never overwritten. `--readings` writes anew what today's
+ * code makes of all of them: the diff is the change of meaning, to be read before it is committed.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { encodeEvent } from "@bioxen/contracts";
+import type { EventEnvelope } from "@bioxen/kernel";
+import { ALL_TYPES, goldenPath, goldenTypes, readingOf, readingPath } from "./golden-events.ts";
+
+type Line = { readonly payload: string } | ({ readonly seq?: number } & EventEnvelope);
+
+/** The bytes that were stored, or that would be. */
+function bytesOf(line: Line): Uint8Array {
+  if ("payload" in line) return new TextEncoder().encode(line.payload);
+  const { seq: _, ...envelope } = line;
+  return encodeEvent(envelope);
+}
+
+function writeReading(type: string): void {
+  const path = readingPath(type);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, `${JSON.stringify(readingOf(readFileSync(goldenPath(type))), null, 2)}\n`);
+}
+
+const args = process.argv.slice(2);
+const fresh: string[] = [];
+for (const file of args.filter((arg) => arg !== "--readings")) {
+  for (const text of readFileSync(file, "utf8").split("\n").filter(Boolean)) {
+    const bytes = bytesOf(JSON.parse(text) as Line);
+    const { type } = JSON.parse(new TextDecoder().decode(bytes)) as EventEnvelope;
+    if (!ALL_TYPES.includes(type) || existsSync(goldenPath(type))) continue;
+    writeFileSync(goldenPath(type), bytes);
+    fresh.push(type);
+  }
+}
+for (const type of args.includes("--readings") ? goldenTypes() : fresh) writeReading(type);
+const missing = ALL_TYPES.filter((type) => !existsSync(goldenPath(type)));
+console.log(`${fresh.length} golden events added${fresh.map((type) => `\n  ${type}`).join("")}`);
+if (missing.length > 0) {
+  console.error(`still without one:${missing.map((type) => `\n  ${type}`).join("")}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,103 @@
+/**
+ * Logs of older versions, captured from real runs, read by today's code.
+ *
+ * `log-v<N>.jsonl` is what a stack of its time stored, a message a line: sequence, subject, and the payload to the
+ * byte. `log-v<N>.views.json` is what everything was in the end, folded by the release that wrote it. A log is never changed; a change of its views is a change of
+ * what the past means, and must be meant.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import {
+  type ChassisState,
+  chassisFold,
+  decodeEvent,
+  digestOf,
+  isSuperseded,
+  type Ledger,
+  ledgerFold,
+  type VmState,
+  viewOfChassis,
+  viewOfLedger,
+  viewOfVm,
+  vmFold,
+} from "@bioxen/contracts";
+import { ReadModel, type StoredEvent } from "@bioxen/kernel";
+import { LogVerifier } from "@bioxen/log-verifier";
+import { describe, expect, it } from "vitest";
+
+const FOLDER = new URL("./", import.meta.url);
+const LOGS = readdirSync(FOLDER).filter((name) => /^log-v\d+\.jsonl$/.test(name));
+
+interface Line {
+  readonly seq: number;
+  readonly subject: string;
+  readonly payload: string;
+}
+
+function linesOf(name: string): Line[] {
+  const text = readFileSync(new URL(name, FOLDER), "utf8");
+  return text
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Line);
+}
+
+const bytesOf = ({ payload }: Line) => new TextEncoder().encode(payload);
+const decoded = (line: Line): StoredEvent => decodeEvent(bytesOf(line), line.seq, line.subject);
+
+function viewsOf(events: readonly StoredEvent[]) {
+  const vms = new ReadModel<VmState>("vm", vmFold);
+  const ledgers = new ReadModel<Ledger>("ledger", ledgerFold);
+  const chassis = new ReadModel<ChassisState>("chassis", chassisFold);
+  for (const event of events) {
+    for (const model of [vms, ledgers, chassis]) {
+      if (event.envelope.subject.startsWith(`${model.kind}/`)) model.apply(event);
+    }
+  }
+  const unknown = { state: "unknown", heartbeatAgeMs: null } as const;
+  return {
+    vms: [...vms.entries()].flatMap(([id, vm]) => (vm.exists ? [viewOfVm(id, vm)] : [])),
+    ledgers: [...ledgers.entries()].map(([id, ledger]) => viewOfLedger(id, ledger)),
+    chassis: [...chassis.entries()].flatMap(([id, c]) =>
+      c.registered ? [viewOfChassis(id, c, unknown)] : [],
+    ),
+  };
+}
+
+describe.each(LOGS)("%s", (name) => {
+  const lines = linesOf(name);
+
+  it("is read to the end, as the newest versions, under the digests of what is stored", () => {
+    expect(lines.length).toBeGreaterThan(100);
+    for (const line of lines) {
+      const event = decoded(line);
+      expect(isSuperseded(event.envelope.type)).toBe(false);
+      expect(event.digest).toBe(digestOf(bytesOf(line)));
+    }
+  });
+
+  it("means what it meant", () => {
+    const pinned = JSON.parse(readFileSync(new URL(name.replace(".jsonl", ".views.json"), FOLDER), "utf8"));
+    // A view may gain fields; what it had, it keeps.
+    expect(viewsOf(lines.map(decoded))).toMatchObject(pinned);
+  });
+
+  it("has no violation, and one when an event is changed", () => {
+    const report = (all: readonly Line[]) => {
+      const verifier = new LogVerifier();
+      for (const line of all) verifier.observe(decoded(line));
+      return verifier.report();
+    };
+    expect(report(lines)).toMatchObject({ events: lines.length, violations: [], violationsLeftOut: 0 });
+    const at = lines.findIndex(({ payload }) => payload.includes("bioxen.vm.created."));
+    const changed = lines.map((line, i) =>
+      i === at ? { ...line, payload: line.payload.replace('"causationid":"', '"causationid":"x') } : line,
+    );
+    expect(report(changed).violations.map(({ rule }) => rule)).toEqual(["chain"]);
+  });
+});
+
+it("there is an old log, and an old version in it", () => {
+  expect(LOGS).toContain("log-v1.jsonl");
+  const types = linesOf("log-v1.jsonl").map(({ payload }) => (JSON.parse(payload) as { type: string }).type);
+  expect(types.filter(isSuperseded).length).toBeGreaterThan(0);
+});
