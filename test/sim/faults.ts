@@ -29,6 +29,10 @@ export const FAULTS = [
   "guest-failed",
   /** A driver call is carried out much later. */
   "driver-late",
+  /** All snapshots of folds are deleted before a process starts. */
+  "snapshots-deleted",
+  /** A process that starts, or writes one, cannot reach the snapshots. */
+  "snapshots-away",
 ] as const;
 export type FaultName = (typeof FAULTS)[number];
 
@@ -46,6 +50,8 @@ const HIGHEST_RATE: Readonly<Record<FaultName, number>> = {
   "driver-away": 0.1,
   "guest-failed": 0.05,
   "driver-late": 0.05,
+  "snapshots-deleted": 0.3,
+  "snapshots-away": 0.3,
 };
 
 export class Faults {

@@ -5,12 +5,16 @@ import type { ServedEndpoint } from "@bioxen/contracts";
 import {
   EventFeed,
   type EventSink,
+  Fault,
   InvariantViolation,
   type LeaseStore,
   type Logger,
   type ServicePorts,
+  type SnapshotStore,
+  SnapshotWriter,
   StoredLeases,
 } from "@bioxen/kernel";
+import type { MemorySnapshots } from "@bioxen/testkit/memory-snapshots";
 import { createScriptedDriver, DriverError, type ScriptedDriver } from "@bioxen/vm-driver";
 import { createAllocator } from "../../services/allocator/src/app/service.ts";
 import { parseOwnChassis } from "../../services/chassis-agent/src/app/chassis-config.ts";
@@ -53,6 +57,8 @@ export interface Cluster {
   readonly faults: Faults;
   readonly log: SimLog;
   readonly bus: SimBus;
+  readonly snapshots: MemorySnapshots;
+  readonly snapshotEvery: number;
   readonly leases: LeaseStore;
   /** A bug in a service: the run fails with it. */
   readonly onBug: (thrown: unknown) => void;
@@ -96,9 +102,11 @@ export class SimProcess {
     const feed = new EventFeed(ports.log, service.sinks);
     feed.onStop((cause) => this.#cluster.onBug(cause));
     const endpoints = new Map(service.endpoints.map((served) => [served.endpoint.subject, served]));
-    void feed.start().then(async () => {
+    const { source, writer } = this.#snapshots(ports, feed, isAlive);
+    void feed.start(source).then(async () => {
       if (!isAlive()) return;
       await service.begin(feed);
+      await writer?.begin();
       this.#undo.push(this.#cluster.bus.serve({ alive: isAlive, endpoints }));
     }, this.#cluster.onBug);
     this.#troubleIn(isAlive);
@@ -125,6 +133,29 @@ export class SimProcess {
         });
       }
     }
+  }
+
+  /** Every process starts from the newest snapshot, lifecycle writes them. */
+  #snapshots(ports: ServicePorts, feed: EventFeed, isAlive: () => boolean) {
+    const { faults, snapshots, snapshotEvery } = this.#cluster;
+    if (faults.strikes("snapshots-deleted")) snapshots.clear();
+    const reach = async <T>(work: () => Promise<T>): Promise<T> => {
+      if (!isAlive()) return new Promise<T>(() => undefined);
+      if (faults.strikes("snapshots-away")) throw new Fault("UNAVAILABLE", "away", { retryable: true });
+      return work();
+    };
+    const store: SnapshotStore = {
+      newest: () => reach(() => snapshots.newest()),
+      newestSeq: () => reach(() => snapshots.newestSeq()),
+      save: (head, chunks) => reach(() => snapshots.save(head, chunks)),
+    };
+    const count = (_fields: object, message: string) => faults.count(message);
+    const logger = { ...ports.logger, info: count };
+    const options = { ...ports, feed, store, logger, everyEvents: snapshotEvery };
+    return {
+      source: { store, logger },
+      writer: this.kind === "lifecycle" ? new SnapshotWriter(options) : undefined,
+    };
   }
 
   kill(): void {

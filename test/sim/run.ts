@@ -20,6 +20,7 @@ import {
 import { equalAmounts, type Fold, ReadModel, type StoredEvent } from "@bioxen/kernel";
 import { LogVerifier } from "@bioxen/log-verifier";
 import { MemoryLeaseStore } from "@bioxen/testkit/memory-leases";
+import { MemorySnapshots } from "@bioxen/testkit/memory-snapshots";
 import { Clients } from "./clients.ts";
 import { Faults } from "./faults.ts";
 import { SimBus, SimLog } from "./network.ts";
@@ -31,6 +32,8 @@ const TROUBLE_MS = 40_000;
 const HEAL_MS = 90_000;
 const COMMANDS = 60;
 const VMS = 8;
+/** Events from one snapshot to the next: a run has a few hundred. */
+const SNAPSHOT_EVERY = { least: 1, most: 60 };
 
 export interface RunReport {
   readonly seed: number;
@@ -58,7 +61,16 @@ export async function run(seed: number): Promise<RunReport> {
   const onBug = (thrown: unknown) =>
     problem(`a bug: ${thrown instanceof Error ? thrown.stack : String(thrown)}`);
   const bus = new SimBus(universe, faults, log, onBug);
-  const cluster = { universe, faults, log, bus, leases: new MemoryLeaseStore(), onBug };
+  const cluster = {
+    universe,
+    faults,
+    log,
+    bus,
+    leases: new MemoryLeaseStore(),
+    snapshots: new MemorySnapshots(),
+    snapshotEvery: universe.between(SNAPSHOT_EVERY.least, SNAPSHOT_EVERY.most),
+    onBug,
+  };
   const processes = [
     ...(["lifecycle", "allocator", "chassis-scheduler", "monitor"] as const).flatMap((kind) =>
       Array.from({ length: universe.between(1, 3) }, (_, i) => new SimProcess(kind, cluster, i)),
@@ -184,7 +196,11 @@ function checkGuests(processes: readonly SimProcess[], folds: Folds, problem: (t
 
 /** A fold whose states cannot be changed: `evolve` that mutates fails. */
 function frozen<State>(fold: Fold<State>): Fold<State> {
-  return { initial: deepFreeze(fold.initial), evolve: (...args) => deepFreeze(fold.evolve(...args)) };
+  return {
+    schema: fold.schema,
+    initial: deepFreeze(fold.initial),
+    evolve: (...args) => deepFreeze(fold.evolve(...args)),
+  };
 }
 
 function deepFreeze<T>(value: T): T {

@@ -13,6 +13,8 @@ const PROBES: readonly string[] = [
   ...FAULTS,
   "conflict",
   "outcome-found-again",
+  "a snapshot was written",
+  "a snapshot was taken over",
   ...["VM_NOT_FOUND", "VM_ALREADY_EXISTS", "INVALID_TRANSITION", "CAPACITY_EXCEEDED"].map(
     (code) => `refused ${code}`,
   ),

@@ -36,6 +36,9 @@ export const amounts = z.partialRecord(z.enum(RESOURCE_NAMES), amount);
 /** What was recorded: any resource name, so that an older reader survives a newer resource. */
 export const recordedAmounts = z.record(z.string(), amount);
 
+/** Whatever JSON can say. */
+export const anyJson = z.json();
+
 const share = z.string().regex(/^(?:100|[1-9]?[0-9])%$/, 'must be an integer, or a share "0%" to "100%"');
 export const requestedAmount = z.union([amount, share], {
   error: 'must be an integer from 0 to 10^12, or a share "0%" to "100%"',
@@ -96,7 +99,7 @@ function secretPaths(value: unknown, path: readonly string[]): string[][] {
   });
 }
 
-export const config = z.record(z.string().max(63), z.json()).superRefine((value, context) => {
+export const config = z.record(z.string().max(63), anyJson).superRefine((value, context) => {
   for (const path of secretPaths(value, [])) {
     context.addIssue({
       code: "custom",

@@ -7,7 +7,8 @@
  * other instances.
  *
  * A command's id stands in the event it caused (`causationid`), so that its first outcome is found again by any instance and
- * after any crash: the log is the memory. Only ids younger than the window are kept.
+ * after any crash: the log is the memory. Only ids younger than the window are kept; those of events that a snapshot
+ * spared us from reading are looked up in the log when such an aggregate gets a command.
  */
 import { type Decision, type Fold, UNCHANGED } from "./decider.ts";
 import {
@@ -18,8 +19,10 @@ import {
   type StoredEvent,
 } from "./envelope.ts";
 import { Fault, invariant } from "./fault.ts";
+import { type Held, HeldStates } from "./held.ts";
 import type { Clock, EventLog, IdSource } from "./ports.ts";
 import type { Rejection } from "./rejection.ts";
+import type { SnapshotHead, SnapshotPart } from "./snapshot.ts";
 
 /** Tries against other writers of the same aggregate; with 8 writers a conflict chain of 10 is already rare. */
 export const MAX_CONFLICT_RETRIES = 24;
@@ -37,28 +40,29 @@ export interface AggregateOptions<State> {
   readonly source: string;
 }
 
-export interface Held<State> {
-  readonly state: State;
-  /** Stream sequence of its last event, 0 when there is none. */
-  readonly lastSeq: number;
-  readonly version: number;
-  /** Its last event and that one's digest; undefined when there is none. */
-  readonly last: EventEnvelope | undefined;
-  readonly lastDigest: string | undefined;
-}
-
 export type Executed<State> =
   | { readonly ok: true; readonly changed: boolean; readonly held: Held<State> }
   | { readonly ok: false; readonly rejection: Rejection };
 
 export class Aggregates<State> {
   readonly #options: AggregateOptions<State>;
-  readonly #held = new Map<string, Held<State>>();
+  readonly snapshot: SnapshotPart;
+  readonly #held: HeldStates<State>;
   readonly #outcomes = new Map<string, { readonly atMs: number; readonly held: Held<State> }>();
   readonly #queues = new Map<string, Promise<unknown>>();
+  /** Aggregates restored from a snapshot that is younger than the window: outcomes before it are not known here yet. */
+  #unlearnt: { readonly ids: Set<string>; readonly untilMs: number } | undefined;
 
   constructor(options: AggregateOptions<State>) {
     this.#options = options;
+    const held = new HeldStates(options.fold);
+    this.#held = held;
+    this.snapshot = {
+      schema: options.fold.schema,
+      capture: () => held.capture(),
+      restore: (line) => held.restore(line),
+      restored: (head) => this.#restored(head),
+    };
   }
 
   get kind(): string {
@@ -70,15 +74,11 @@ export class Aggregates<State> {
   }
 
   get(id: string): Held<State> {
-    return (
-      this.#held.get(id) ?? {
-        state: this.#options.fold.initial,
-        lastSeq: 0,
-        version: 0,
-        last: undefined,
-        lastDigest: undefined,
-      }
-    );
+    return this.#held.get(id);
+  }
+
+  ids(): IterableIterator<string> {
+    return this.#held.ids();
   }
 
   entries(): IterableIterator<[string, Held<State>]> {
@@ -86,28 +86,11 @@ export class Aggregates<State> {
   }
 
   /** Folds one event of this kind in; an event already applied is passed over, a gap in versions is corruption. */
-  apply(event: StoredEvent): void {
+  apply(event: StoredEvent, replayed = false): void {
     const id = event.envelope.subject.slice(this.#options.kind.length + 1);
-    const before = this.get(id);
-    if (event.seq <= before.lastSeq) return;
-    if (event.envelope.aggregateversion !== before.version + 1) {
-      throw new Fault(
-        "CORRUPT_EVENT",
-        `event ${event.seq} of ${event.envelope.subject} has version ${event.envelope.aggregateversion}, expected ${before.version + 1}`,
-        { retryable: false, details: { seq: event.seq } },
-      );
-    }
     const at = positionOf(event);
-    const state = this.#options.fold.evolve(before.state, event.envelope, at);
-    const held = {
-      state,
-      lastSeq: event.seq,
-      version: before.version + 1,
-      last: event.envelope,
-      lastDigest: event.digest,
-    };
-    this.#held.set(id, held);
-    this.#remember(id, event.envelope.causationid, at.atMs, held);
+    const held = this.#held.apply(id, event, at, !replayed);
+    if (held !== undefined) this.#remember(id, event.envelope.causationid, at.atMs, held);
   }
 
   /** The aggregate as the log has it now, other instances' events included. */
@@ -161,6 +144,7 @@ export class Aggregates<State> {
     decide: (state: State) => Decision<EventBody>,
     confirm: boolean,
   ): Promise<Executed<State>> {
+    if (causation.deduplicate) await this.#learn(id);
     for (let attempt = 0; attempt < MAX_CONFLICT_RETRIES; attempt += 1) {
       const first = this.#outcomes.get(`${id} ${causation.causeId}`);
       if (causation.deduplicate && first !== undefined) return { ok: true, changed: true, held: first.held };
@@ -170,7 +154,9 @@ export class Aggregates<State> {
         if (confirm && (await this.#readMissed(id)) > 0) continue;
         return decision.ok ? { ok: true, changed: false, held: before } : decision;
       }
-      const envelope = this.#envelope(id, before, decision.event, causation);
+      const previousHash = await this.#lastDigest(id, before);
+      if (previousHash === "moved") continue;
+      const envelope = this.#envelope(id, before.version + 1, decision.event, causation, previousHash);
       const streamSubject = this.streamSubject(id);
       const appended = await this.#options.log.append(streamSubject, envelope, before.lastSeq);
       if (appended.kind === "appended") {
@@ -191,7 +177,21 @@ export class Aggregates<State> {
     return missed.length;
   }
 
-  #envelope(id: string, before: Held<State>, event: EventBody, causation: Causation): EventEnvelope {
+  /** What the next event carries as `previoushash`; `moved` when the aggregate has newer events, which were applied. */
+  async #lastDigest(id: string, before: Held<State>): Promise<string | undefined> {
+    if (before.lastSeq === 0 || before.lastDigest !== undefined) return before.lastDigest;
+    const [last, ...newer] = await this.#options.log.read(this.streamSubject(id), before.lastSeq - 1);
+    for (const event of newer) this.apply(event);
+    return newer.length > 0 ? "moved" : last?.digest;
+  }
+
+  #envelope(
+    id: string,
+    version: number,
+    event: EventBody,
+    causation: Causation,
+    previousHash: string | undefined,
+  ): EventEnvelope {
     invariant(/^[a-z0-9-]+$/.test(id), "an aggregate id is one subject token", { id });
     const base = {
       specversion: "1.0",
@@ -202,13 +202,13 @@ export class Aggregates<State> {
       time: new Date(this.#options.clock.nowMs()).toISOString(),
       datacontenttype: "application/json",
       data: event.data,
-      aggregateversion: before.version + 1,
+      aggregateversion: version,
       correlationid: causation.correlationId,
       causationid: causation.causeId,
     } as const;
     return {
       ...base,
-      ...(before.lastDigest === undefined ? {} : { previoushash: before.lastDigest }),
+      ...(previousHash === undefined ? {} : { previoushash: previousHash }),
       ...(causation.traceparent === undefined ? {} : { traceparent: causation.traceparent }),
     };
   }
@@ -221,5 +221,25 @@ export class Aggregates<State> {
       if (outcome.atMs >= oldest) break;
       this.#outcomes.delete(key);
     }
+  }
+
+  #restored({ takenAtMs }: SnapshotHead): void {
+    const untilMs = takenAtMs + OUTCOME_WINDOW_MS;
+    if (untilMs >= this.#options.clock.nowMs()) this.#unlearnt = { ids: new Set(this.#held.ids()), untilMs };
+  }
+
+  /** The outcomes of one restored aggregate that its snapshot does not have: its own events tell. */
+  async #learn(id: string): Promise<void> {
+    if (this.#unlearnt === undefined) return;
+    if (this.#unlearnt.untilMs < this.#options.clock.nowMs()) this.#unlearnt = undefined;
+    if (this.#unlearnt?.ids.has(id) !== true) return;
+    const events = await this.#options.log.read(this.streamSubject(id), 0);
+    const story = new HeldStates(this.#options.fold);
+    for (const event of events) {
+      const at = positionOf(event);
+      const held = story.apply(id, event, at, false);
+      if (held !== undefined) this.#remember(id, event.envelope.causationid, at.atMs, held);
+    }
+    this.#unlearnt?.ids.delete(id);
   }
 }

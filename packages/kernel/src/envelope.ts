@@ -65,7 +65,7 @@ export interface Causation {
 }
 
 /** Continues the chain of an event: what a process does because of it. */
-export function causedBy(envelope: EventEnvelope): Causation {
+export function causedBy(envelope: Pick<EventEnvelope, "id" | "correlationid" | "traceparent">): Causation {
   const base = { causeId: envelope.id, correlationId: envelope.correlationid, deduplicate: false };
   return envelope.traceparent === undefined ? base : { ...base, traceparent: envelope.traceparent };
 }
@@ -75,6 +75,22 @@ export function positionOf(event: StoredEvent): EventPosition {
     eventId: event.envelope.id,
     seq: event.seq,
     version: event.envelope.aggregateversion,
-    atMs: Date.parse(event.envelope.time),
+    atMs: msOf(event.envelope.time),
   };
+}
+
+/** `2026-01-01T00:00:00` of an instant as we write them, and what follows it. */
+const SECOND_LENGTH = 19;
+const INSTANT_LENGTH = 24;
+let lastSecond = "";
+let lastSecondMs = 0;
+
+/** Epoch milliseconds of an RFC 3339 instant. Events come in order, so most are in the second of the one before. */
+function msOf(time: string): number {
+  if (time.length !== INSTANT_LENGTH) return Date.parse(time);
+  if (!time.startsWith(lastSecond) || lastSecond === "") {
+    lastSecond = time.slice(0, SECOND_LENGTH);
+    lastSecondMs = Date.parse(`${lastSecond}.000Z`);
+  }
+  return lastSecondMs + Number(time.slice(SECOND_LENGTH + 1, INSTANT_LENGTH - 1));
 }

@@ -8,12 +8,29 @@
  */
 import type { StoredEvent } from "./envelope.ts";
 import { messageOf } from "./fault.ts";
-import type { EventLog, Following } from "./ports.ts";
+import type { Captured } from "./held.ts";
+import type { EventLog, Following, Logger } from "./ports.ts";
+import {
+  misfitOf,
+  restoreInto,
+  type SnapshotHead,
+  type SnapshotPart,
+  type SnapshotStore,
+} from "./snapshot.ts";
 
 /** Anything that folds the events of one kind: an `Aggregates` or a read model. */
 export interface EventSink {
   readonly kind: string;
-  apply(event: StoredEvent): void;
+  /** Absent: it must see every event. */
+  readonly snapshot?: SnapshotPart;
+  /** `replayed`: the service is coming up, and reads what was long stored. */
+  apply(event: StoredEvent, replayed: boolean): void;
+}
+
+/** Where a start may save itself most of the log. */
+export interface SnapshotSource {
+  readonly store: SnapshotStore;
+  readonly logger: Logger;
 }
 
 /** Called after `event` was applied to every sink, only once the feed has caught up. */
@@ -31,6 +48,7 @@ export class EventFeed {
   }[] = [];
   #following: Following | undefined;
   #appliedSeq = 0;
+  #last: Pick<StoredEvent, "streamSubject" | "digest"> = { streamSubject: "", digest: "" };
   #live = false;
   #stopCause: unknown;
 
@@ -63,8 +81,52 @@ export class EventFeed {
     this.#stopListeners.push(listener);
   }
 
-  /** Begins at the first event; resolves when caught up, rejects when the log cannot be read. */
-  start(): Promise<void> {
+  /**
+   * Begins after the newest snapshot that fits, else at the first event; resolves when caught up, rejects when the log
+   * cannot be read.
+   */
+  async start(snapshots?: SnapshotSource): Promise<void> {
+    if (snapshots !== undefined) await this.#restore(snapshots);
+    await this.#follow();
+  }
+
+  /** Everything the sinks hold, as it is after the last event applied. */
+  capture(nowMs: number): {
+    readonly head: SnapshotHead;
+    readonly captured: Map<string, readonly Captured[]>;
+  } {
+    const { streamSubject, digest } = this.#last;
+    const schemas: Record<string, number> = {};
+    const captured = new Map<string, readonly Captured[]>();
+    for (const { kind, snapshot } of this.#sinks.values()) {
+      if (snapshot === undefined) continue;
+      schemas[kind] = snapshot.schema;
+      captured.set(kind, snapshot.capture());
+    }
+    return { head: { streamSubject, digest, seq: this.#appliedSeq, takenAtMs: nowMs, schemas }, captured };
+  }
+
+  /** A snapshot is a cache: whatever is wrong with it, the log is there. */
+  async #restore({ store, logger }: SnapshotSource): Promise<void> {
+    try {
+      const snapshot = await store.newest();
+      if (snapshot === undefined) return;
+      const { head } = snapshot;
+      const misfit = await misfitOf(head, [...this.#sinks.values()], this.#log);
+      if (misfit !== undefined) {
+        logger.warn({ seq: head.seq }, `the snapshot is not taken over: ${misfit}`);
+        return;
+      }
+      restoreInto([...this.#sinks.values()], snapshot);
+      this.#appliedSeq = head.seq;
+      this.#last = head;
+      logger.info({ seq: head.seq }, "a snapshot was taken over");
+    } catch (cause) {
+      logger.warn({ err: cause }, `no snapshot could be read: ${messageOf(cause)}`);
+    }
+  }
+
+  #follow(): Promise<void> {
     return new Promise((resolve, reject) => {
       const stopped = (cause: unknown) => {
         this.#stopCause = cause;
@@ -74,7 +136,7 @@ export class EventFeed {
       };
       this.#log
         .follow({
-          fromSeq: 1,
+          fromSeq: this.#appliedSeq + 1,
           onEvent: (event) => this.#apply(event),
           onCaughtUp: () => {
             this.#live = true;
@@ -102,8 +164,9 @@ export class EventFeed {
   #apply(event: StoredEvent): void {
     if (event.seq <= this.#appliedSeq) return;
     const kind = event.envelope.subject.slice(0, event.envelope.subject.indexOf("/"));
-    this.#sinks.get(kind)?.apply(event);
+    this.#sinks.get(kind)?.apply(event, !this.#live);
     this.#appliedSeq = event.seq;
+    this.#last = event;
     if (this.#live) for (const listener of this.#listeners) listener(event);
     for (let i = this.#waiting.length - 1; i >= 0; i -= 1) {
       const waiter = this.#waiting[i];

@@ -2,42 +2,52 @@
  * A service's view of aggregates it does not own: the same fold as the owner's, with nothing to append.
  */
 import type { Fold } from "./decider.ts";
-import { type EventEnvelope, positionOf, type StoredEvent } from "./envelope.ts";
+import { positionOf, type StoredEvent } from "./envelope.ts";
 import type { EventSink } from "./feed.ts";
+import { type CauseEvent, HeldStates } from "./held.ts";
+import type { SnapshotPart } from "./snapshot.ts";
 
 export class ReadModel<State> implements EventSink {
   readonly kind: string;
-  readonly #fold: Fold<State>;
-  readonly #states = new Map<string, State>();
-  readonly #last = new Map<string, EventEnvelope>();
+  readonly snapshot: SnapshotPart;
+  readonly #held: HeldStates<State>;
 
   constructor(kind: string, fold: Fold<State>) {
     this.kind = kind;
-    this.#fold = fold;
+    const held = new HeldStates(fold);
+    this.#held = held;
+    this.snapshot = {
+      schema: fold.schema,
+      capture: () => held.capture(),
+      restore: (line) => held.restore(line),
+      restored: () => undefined,
+    };
   }
 
   apply(event: StoredEvent): void {
     const id = event.envelope.subject.slice(this.kind.length + 1);
-    const before = this.#states.get(id) ?? this.#fold.initial;
-    this.#states.set(id, this.#fold.evolve(before, event.envelope, positionOf(event)));
-    this.#last.set(id, event.envelope);
+    this.#held.apply(id, event, positionOf(event), false);
   }
 
   get(id: string): State {
-    return this.#states.get(id) ?? this.#fold.initial;
+    return this.#held.get(id).state;
   }
 
   /** The last event of one aggregate; undefined when there is none. */
-  last(id: string): EventEnvelope | undefined {
-    return this.#last.get(id);
+  last(id: string): CauseEvent | undefined {
+    return this.#held.get(id).last;
   }
 
-  entries(): IterableIterator<[string, State]> {
-    return this.#states.entries();
+  ids(): IterableIterator<string> {
+    return this.#held.ids();
   }
 
-  values(): IterableIterator<State> {
-    return this.#states.values();
+  *entries(): IterableIterator<[string, State]> {
+    for (const [id, { state }] of this.#held.entries()) yield [id, state];
+  }
+
+  *values(): IterableIterator<State> {
+    for (const [, { state }] of this.#held.entries()) yield state;
   }
 }
 

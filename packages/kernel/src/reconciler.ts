@@ -12,6 +12,11 @@ const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
 /** Steps in flight at once: enough to overlap appends, few enough not to flood the other services. */
 const MAX_IN_FLIGHT = 32;
+/**
+ * Steps begun before everything else gets a turn. Most steps find nothing to do and never wait for anything: 100 000 of
+ * them at a start would keep requests unheard for a second.
+ */
+const STEPS_PER_TURN = 256;
 
 /** What follows a step: look again when an event says so, or at an instant even if nothing happens. */
 export type StepResult = { readonly dueAtMs: number } | undefined;
@@ -30,6 +35,8 @@ export class Reconciler {
   readonly #timers = new Map<string, { cancel(): void }>();
   readonly #failures = new Map<string, number>();
   #stopped = false;
+  #begunThisTurn = 0;
+  #nextTurn: { cancel(): void } | undefined;
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
@@ -48,17 +55,32 @@ export class Reconciler {
     this.#dirty.clear();
     for (const timer of this.#timers.values()) timer.cancel();
     this.#timers.clear();
+    this.#nextTurn?.cancel();
     while (this.#running.size > 0) await new Promise((resolve) => setImmediate(resolve));
   }
 
   #pump(): void {
+    if (this.#nextTurn !== undefined) return;
     for (const key of this.#dirty) {
       if (this.#running.size >= MAX_IN_FLIGHT) return;
       if (this.#running.has(key)) continue;
+      if (this.#begunThisTurn >= STEPS_PER_TURN) {
+        this.#giveOthersATurn();
+        return;
+      }
+      this.#begunThisTurn += 1;
       this.#dirty.delete(key);
       this.#running.add(key);
       void this.#run(key);
     }
+  }
+
+  #giveOthersATurn(): void {
+    this.#nextTurn = this.#options.timers.after(0, () => {
+      this.#nextTurn = undefined;
+      this.#begunThisTurn = 0;
+      this.#pump();
+    });
   }
 
   async #run(key: string): Promise<void> {

@@ -33,4 +33,9 @@ export const hostConfig = z.object({
   BIOXEN_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
   /** Replicas of the event stream; 3 or 5 in a cluster. */
   BIOXEN_EVENT_REPLICAS: z.coerce.number().int().min(1).max(5).default(1),
+  /**
+   * Events from one snapshot of the folds to the next; 0: none are read or written. A start reads at most this much of the
+   * log, about 0.3 s of it; smaller writes more often what the log has already.
+   */
+  BIOXEN_SNAPSHOT_EVERY: z.coerce.number().int().min(0).default(50_000),
 });

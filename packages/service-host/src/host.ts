@@ -21,6 +21,7 @@ import {
 } from "@bioxen/nats";
 import { ConfigError, type Environment, EXIT_MISCONFIGURED, hostConfig, readConfig } from "./config.ts";
 import { createLogger, randomIds, systemClock, systemTimers } from "./real-world.ts";
+import { openSnapshots } from "./snapshots.ts";
 
 /** Time for handlers and effects in flight to end, ms; then the process goes anyway. */
 export const DRAIN_DEADLINE_MS = 4_000;
@@ -41,6 +42,8 @@ export interface Service {
 export interface ServiceDefinition {
   readonly name: ServiceName;
   readonly description: string;
+  /** It folds every kind of aggregate, and writes the snapshots that all services start from. */
+  readonly writesSnapshots?: boolean;
   readonly create: (ports: ServicePorts, env: Environment) => Service;
 }
 
@@ -84,7 +87,11 @@ async function run(definition: ServiceDefinition, env: Environment): Promise<voi
     if (!isCorruption(cause)) process.exit(1);
   });
   const startedAt = systemClock.nowMs();
-  await feed.start().catch((cause: unknown) => {
+  const snapshots = await openSnapshots(bus, ports, {
+    everyEvents: config.BIOXEN_SNAPSHOT_EVERY,
+    replicas: config.BIOXEN_EVENT_REPLICAS,
+  });
+  await feed.start(snapshots.source).catch((cause: unknown) => {
     if (!isCorruption(cause)) throw cause;
   });
   if (feed.live) {
@@ -93,6 +100,7 @@ async function run(definition: ServiceDefinition, env: Environment): Promise<voi
       "the state is rebuilt from the log",
     );
     await service.begin(feed);
+    if (definition.writesSnapshots === true) await snapshots.beginWriting(feed);
   }
   const inbox = await serveRequests(definition, service, bus, outcomes, feed, ports);
   process.send?.({ kind: "ready" });
@@ -102,6 +110,7 @@ async function run(definition: ServiceDefinition, env: Environment): Promise<voi
   setTimeout(() => process.exit(1), DRAIN_DEADLINE_MS).unref();
   await inbox.stop();
   await service.end();
+  await snapshots.end();
   await feed.stop();
   await bus.close();
   process.exit(0);

@@ -5,4 +5,6 @@ export * from "./fake-clock.ts";
 export * from "./leases-contract.ts";
 export * from "./memory-event-log.ts";
 export * from "./memory-leases.ts";
+export * from "./memory-snapshots.ts";
 export * from "./nats-server.ts";
+export * from "./snapshot-store-contract.ts";

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { BIOLOGICAL_TYPES, VM_TYPES } from "../resources.ts";
-import { recordedAmounts } from "../schemas.ts";
+import { anyJson, recordedAmounts } from "../schemas.ts";
 
 const empty = z.object({});
 
@@ -31,14 +31,14 @@ export const vmCreated = z.object({
   seed: z.int(),
   program: z.string().nullable(),
   environment: z.record(z.string(), z.number()),
-  placement: z.record(z.string(), z.json()),
+  placement: z.record(z.string(), anyJson),
   restartPolicy: z.object({
     mode: z.enum(["never", "on-failure", "always"]),
     maxAttempts: z.int(),
     backoffMs: z.int(),
   }),
   labels: z.record(z.string(), z.string()),
-  config: z.record(z.string(), z.json()),
+  config: z.record(z.string(), anyJson),
   parent: z.string().nullable(),
 });
 

@@ -22,6 +22,7 @@ export type ChassisState = { readonly registered: false } | Chassis;
 export const NO_CHASSIS: ChassisState = Object.freeze({ registered: false });
 
 export const chassisFold: Fold<ChassisState> = {
+  schema: 1,
   initial: NO_CHASSIS,
   evolve(state, untyped, at) {
     const event = untyped as ChassisEvent;

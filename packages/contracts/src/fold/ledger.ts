@@ -56,6 +56,7 @@ function without(ledger: Ledger, keys: readonly { vmId: string; fence: number }[
 }
 
 export const ledgerFold: Fold<Ledger> = {
+  schema: 1,
   initial: NO_LEDGER,
   evolve(ledger, untyped, at) {
     const event = untyped as LedgerEvent;

@@ -139,6 +139,7 @@ export function describeRefusals(refusals: readonly PlacementRefusal[]): string 
 }
 
 export const vmFold: Fold<VmState> = {
+  schema: 1,
   initial: NO_VM,
   evolve(state, untyped, at) {
     const event = untyped as VmEvent;

@@ -40,7 +40,7 @@ export class VmQueries {
 
   list(request: ParsedRequestOf<"vmList">): Handled<ResultOf<"vmList">> {
     const vms = [];
-    const ids = [...this.#vms.entries()].map(([vmId]) => vmId).sort();
+    const ids = [...this.#vms.ids()].sort();
     for (const vmId of ids) {
       if (request.cursor !== undefined && vmId <= request.cursor) continue;
       const { state } = this.#vms.get(vmId);

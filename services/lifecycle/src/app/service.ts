@@ -77,7 +77,7 @@ export function createLifecycle(ports: ServicePorts) {
         for (const vmId of concernedVms(event)) reconciler.wake(vmId);
       });
       const onHeld = () => {
-        for (const [vmId] of vms.entries()) reconciler.wake(vmId);
+        for (const vmId of vms.ids()) reconciler.wake(vmId);
       };
       lease = leases.contend("lifecycle", { onHeld, onLost: () => undefined });
     },

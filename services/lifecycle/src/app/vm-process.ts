@@ -68,6 +68,7 @@ export class VmProcess {
   }
 
   #placeFor(vmId: string, state: VmState): HeldPlace | undefined {
+    if (!state.exists || state.state !== "pending") return undefined;
     for (const [chassisId, ledger] of this.#ledgers.entries()) {
       const entry = ledger.entries[vmId];
       if (entry !== undefined && isForWaiting(state, entry)) return { chassisId, entry };

@@ -1,0 +1,184 @@
+/**
+ * How long lifecycle takes to come up on a log of a million events: from the log alone, and from a snapshot.
+ *
+ * Real processes on a real server. Beside them, in the same run, an ordered consumer that looks at nothing: the rate no
+ * reader can beat. What is timed is the state ("rebuilt from the log" in the service's own words) and the whole process, from
+ * its start until it serves.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { EVENT_STREAM } from "@bioxen/contracts";
+import { connectBus, openEventLog } from "@bioxen/nats";
+import { TestServer } from "@bioxen/testkit";
+import { jetstream } from "@nats-io/jetstream";
+import { connect, type NatsConnection } from "@nats-io/transport-node";
+import { syntheticLog } from "./synthetic-log.ts";
+
+const EVENTS = 1_000_000;
+const PUBLISHES_AT_ONCE = 512;
+/** Odd, so that the median is a measured one. */
+const ROUNDS = 3;
+const LIFECYCLE = fileURLToPath(new URL("../services/lifecycle/main.ts", import.meta.url));
+const BYTES_PER_MIB = 1_048_576;
+
+interface Start {
+  /** Until the state was there, ms, as the service says. */
+  readonly stateMs: number;
+  /** From the start of the process until it serves, ms. */
+  readonly processMs: number;
+  readonly residentBytes: number;
+}
+
+export async function startup(): Promise<void> {
+  const server = await TestServer.start();
+  try {
+    const empty = await startOf(server.url, 0, { untilWritten: false });
+    await seed(server.url);
+    const vms = EVENTS / 10;
+    const raw: number[] = [];
+    const cold: Start[] = [];
+    for (let round = 0; round < ROUNDS; round += 1) {
+      raw.push(await rawMs(server.url));
+      cold.push(await startOf(server.url, 0, { untilWritten: false }));
+    }
+    await startOf(server.url, EVENTS, { untilWritten: true });
+    const warm: Start[] = [];
+    for (let round = 0; round < ROUNDS; round += 1) {
+      warm.push(await startOf(server.url, EVENTS, { untilWritten: false }));
+    }
+    report(median(raw), cold, warm, empty, vms);
+  } finally {
+    await server.stop();
+  }
+}
+
+function report(
+  rawMs: number,
+  cold: readonly Start[],
+  warm: readonly Start[],
+  empty: Start,
+  vms: number,
+): void {
+  const of = (starts: readonly Start[], pick: (start: Start) => number) => median(starts.map(pick));
+  const rate = (ms: number) => `${Math.round(EVENTS / ms)} k/s`;
+  const coldMs = of(cold, (s) => s.stateMs);
+  const warmMs = of(warm, (s) => s.stateMs);
+  const perVm = (starts: readonly Start[]) =>
+    Math.round((of(starts, (s) => s.residentBytes) - empty.residentBytes) / vms);
+  console.log(`startup    ${EVENTS} events, medians of ${ROUNDS}`);
+  console.log(`  raw ordered consumer   ${rawMs.toFixed(0)} ms (${rate(rawMs)})`);
+  console.log(
+    `  from the log           ${coldMs} ms (${rate(coldMs)}), ratio of rates ${(rawMs / coldMs).toFixed(2)}; process ${of(cold, (s) => s.processMs).toFixed(0)} ms, ${perVm(cold)} bytes per VM`,
+  );
+  console.log(
+    `  from a snapshot        ${warmMs} ms, ${((100 * warmMs) / coldMs).toFixed(1)} % of that; process ${of(warm, (s) => s.processMs).toFixed(0)} ms, ${perVm(warm)} bytes per VM`,
+  );
+  console.log(
+    `  empty log              process ${empty.processMs.toFixed(0)} ms, ${(empty.residentBytes / BYTES_PER_MIB).toFixed(0)} MiB`,
+  );
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
+async function seed(url: string): Promise<void> {
+  const bus = await connectBus({ servers: url, name: "bench-seed" });
+  await openEventLog(bus);
+  const js = jetstream(bus.connection);
+  const messages = syntheticLog(EVENTS);
+  const publisher = async () => {
+    for (const { subject, bytes, id } of messages) await js.publish(subject, bytes, { msgID: id });
+  };
+  // One publisher at a time takes from the generator, and the connection keeps the order of what is sent.
+  await Promise.all(Array.from({ length: PUBLISHES_AT_ONCE }, publisher));
+  await bus.close();
+}
+
+/** Milliseconds in which an ordered consumer gets every message, in the faster of the client's two forms. */
+async function rawMs(url: string): Promise<number> {
+  const connection = await connect({ servers: url });
+  const forms = [await rawByCallback(connection), await rawByIterator(connection)];
+  await connection.close();
+  return Math.min(...forms);
+}
+
+async function rawByCallback(connection: NatsConnection): Promise<number> {
+  const consumer = await jetstream(connection).consumers.get(EVENT_STREAM);
+  const startedAt = performance.now();
+  let stop: (() => void) | undefined;
+  await new Promise<void>((resolve) => {
+    void consumer
+      .consume({ max_messages: 2_000, callback: ({ seq }) => void (seq >= EVENTS && resolve()) })
+      .then((messages) => {
+        stop = () => void messages.close();
+      });
+  });
+  stop?.();
+  return performance.now() - startedAt;
+}
+
+async function rawByIterator(connection: NatsConnection): Promise<number> {
+  const consumer = await jetstream(connection).consumers.get(EVENT_STREAM);
+  const startedAt = performance.now();
+  const messages = await consumer.consume({ max_messages: 2_000 });
+  for await (const message of messages) if (message.seq >= EVENTS) break;
+  return performance.now() - startedAt;
+}
+
+/** Starts lifecycle, waits until it serves (and has written a snapshot), and ends it. */
+async function startOf(
+  url: string,
+  snapshotEvery: number,
+  { untilWritten }: { readonly untilWritten: boolean },
+): Promise<Start> {
+  const startedAt = performance.now();
+  const env = { ...process.env, BIOXEN_NATS_URL: url, BIOXEN_SNAPSHOT_EVERY: String(snapshotEvery) };
+  const child = spawn(process.execPath, [LIFECYCLE], { env, stdio: ["ignore", "ignore", "pipe", "ipc"] });
+  const ready = new Promise<number>((resolve, reject) => {
+    child.once("message", () => resolve(performance.now() - startedAt));
+    child.once("exit", (code) => reject(new Error(`lifecycle ended with ${code}`)));
+  });
+  const lines = new LogLines(child);
+  const processMs = await ready;
+  const { tookMs } = await lines.find("rebuilt from the log");
+  if (untilWritten) await lines.find("a snapshot was written");
+  const residentBytes = await residentOf(child);
+  child.removeAllListeners("exit");
+  const gone = new Promise((resolve) => child.once("exit", resolve));
+  child.kill("SIGKILL");
+  await gone;
+  return { stateMs: Number(tookMs), processMs, residentBytes };
+}
+
+/** The service's JSON lines on stderr. */
+class LogLines {
+  readonly #lines: Record<string, unknown>[] = [];
+  #wake: () => void = () => undefined;
+
+  constructor(child: ChildProcess) {
+    if (child.stderr === null) throw new Error("no stderr");
+    createInterface({ input: child.stderr }).on("line", (line) => {
+      this.#lines.push(JSON.parse(line));
+      this.#wake();
+    });
+  }
+
+  async find(text: string): Promise<Record<string, unknown>> {
+    for (;;) {
+      const found = this.#lines.find(({ msg }) => typeof msg === "string" && msg.includes(text));
+      if (found !== undefined) return found;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+}
+
+/** Bytes in memory; NaN where the system does not say. */
+async function residentOf({ pid }: ChildProcess): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? Number.NaN) * 1_024;
+}

@@ -1,0 +1,154 @@
+/**
+ * A fast yes for values that a schema takes as they are.
+ *
+ * Reading a million events, the schema library costs several times what parsing their JSON does. Nearly all of them are
+ * what the schema says to the letter, and that is cheap to see. So `acceptorOf` makes of a schema a predicate that only ever
+ * says yes where the schema would return an equal value; on no, or on a kind of schema it does not know, the
+ * schema itself judges, strips what it strips, and says what is wrong. The schema stays the one source of truth; a
+ * test of random values holds the predicate to it.
+ */
+import type { z } from "zod";
+import { anyJson } from "./schemas.ts";
+
+export type Acceptor = (value: unknown) => boolean;
+
+/** What is read of a schema's definition; the kinds below name the rest. */
+interface Definition {
+  readonly type: string;
+  readonly format?: string;
+  readonly checks?: readonly { readonly _zod: { readonly def: CheckDefinition } }[];
+  readonly shape?: Readonly<Record<string, z.ZodType>>;
+  readonly catchall?: z.ZodType;
+  readonly innerType?: z.ZodType;
+  readonly element?: z.ZodType;
+  readonly keyType?: z.ZodType;
+  readonly valueType?: z.ZodType;
+  readonly entries?: Readonly<Record<string, string | number>>;
+  readonly values?: readonly unknown[];
+}
+
+interface CheckDefinition {
+  readonly check: string;
+  readonly value?: number;
+  readonly inclusive?: boolean;
+  readonly minimum?: number;
+}
+
+const NEVER: Acceptor = () => false;
+
+/** Yes only where `schema` would return an equal value; no says nothing. */
+export function acceptorOf(schema: z.ZodType): Acceptor {
+  if (schema === anyJson) return isJson;
+  const def = schema._zod.def as unknown as Definition;
+  switch (def.type) {
+    case "object":
+      return objectAcceptor(def);
+    case "string":
+      return isPlain(def) ? (value) => typeof value === "string" : NEVER;
+    case "number":
+      return numberAcceptor(def);
+    case "boolean":
+      return (value) => typeof value === "boolean";
+    case "enum":
+      return oneOf(Object.values(def.entries ?? {}));
+    case "literal":
+      return oneOf(def.values ?? []);
+    case "array":
+      return arrayAcceptor(def);
+    case "record":
+      return recordAcceptor(def);
+    case "nullable":
+      return nullableAcceptor(def);
+    default:
+      return NEVER;
+  }
+}
+
+function isPlain(def: Definition): boolean {
+  return def.format === undefined && (def.checks ?? []).length === 0;
+}
+
+function oneOf(values: readonly unknown[]): Acceptor {
+  const known = new Set(values);
+  return (value) => known.has(value);
+}
+
+function inner(schema: z.ZodType | undefined): Acceptor {
+  return schema === undefined ? NEVER : acceptorOf(schema);
+}
+
+/** Optional fields are left to the schema when they are there. */
+function objectAcceptor(def: Definition): Acceptor {
+  if (def.catchall !== undefined || (def.checks ?? []).length > 0) return NEVER;
+  const fields = Object.entries(def.shape ?? {});
+  const required = fields.filter(([, schema]) => schema._zod.optin !== "optional");
+  const names = required.map(([name]) => name);
+  const accepts = required.map(([, schema]) => acceptorOf(schema));
+  return (value) => {
+    if (!isRecord(value)) return false;
+    let count = 0;
+    for (const _ in value) count += 1;
+    if (count !== names.length) return false;
+    for (let i = 0; i < names.length; i += 1) {
+      if (accepts[i]?.(value[names[i] ?? ""]) !== true) return false;
+    }
+    return true;
+  };
+}
+
+function numberAcceptor(def: Definition): Acceptor {
+  if (def.format !== undefined && def.format !== "safeint") return NEVER;
+  let least = Number.NEGATIVE_INFINITY;
+  let most = Number.POSITIVE_INFINITY;
+  for (const { _zod } of def.checks ?? []) {
+    const { check, value, inclusive } = _zod.def;
+    if (check === "number_format") continue;
+    if (value === undefined || inclusive !== true) return NEVER;
+    if (check === "greater_than") least = Math.max(least, value);
+    else if (check === "less_than") most = Math.min(most, value);
+    else return NEVER;
+  }
+  const isKind = def.format === "safeint" ? Number.isSafeInteger : Number.isFinite;
+  return (value) => typeof value === "number" && isKind(value) && value >= least && value <= most;
+}
+
+function arrayAcceptor(def: Definition): Acceptor {
+  let least = 0;
+  for (const { _zod } of def.checks ?? []) {
+    if (_zod.def.check !== "min_length" || _zod.def.minimum === undefined) return NEVER;
+    least = Math.max(least, _zod.def.minimum);
+  }
+  const element = inner(def.element);
+  return (value) => Array.isArray(value) && value.length >= least && value.every(element);
+}
+
+/** Records by plain string. */
+function recordAcceptor(def: Definition): Acceptor {
+  const keys = def.keyType?._zod.def as unknown as Definition | undefined;
+  if ((def.checks ?? []).length > 0 || keys?.type !== "string" || !isPlain(keys)) return NEVER;
+  const accepts = inner(def.valueType);
+  return (value) => {
+    if (!isRecord(value)) return false;
+    for (const name in value) if (name === "__proto__" || !accepts(value[name])) return false;
+    return true;
+  };
+}
+
+function nullableAcceptor(def: Definition): Acceptor {
+  const accepts = inner(def.innerType);
+  return (value) => value === null || accepts(value);
+}
+
+function isJson(value: unknown): boolean {
+  if (value === null || typeof value === "string" || typeof value === "boolean") return true;
+  if (typeof value === "number") return Number.isFinite(value);
+  if (Array.isArray(value)) return value.every(isJson);
+  if (!isRecord(value)) return false;
+  for (const name in value) if (name === "__proto__" || !isJson(value[name])) return false;
+  return true;
+}
+
+/** An object as JSON.parse makes them. */
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+}

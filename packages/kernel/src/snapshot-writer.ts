@@ -1,0 +1,92 @@
+/**
+ * Writes a snapshot each time enough events have passed since the newest one.
+ *
+ * Every instance of a service that writes them counts for itself; who comes second finds a newer one and leaves it. A write
+ * that fails is logged, and the next is due as many events later: nobody depends on it.
+ */
+import type { StoredEvent } from "./envelope.ts";
+import { messageOf } from "./fault.ts";
+import type { EventFeed } from "./feed.ts";
+import type { Clock, Logger, Timers } from "./ports.ts";
+import { chunksOf, type SnapshotStore } from "./snapshot.ts";
+
+export interface SnapshotWriterOptions {
+  readonly feed: EventFeed;
+  readonly store: SnapshotStore;
+  /** Events from one snapshot to the next. */
+  readonly everyEvents: number;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly logger: Logger;
+}
+
+export class SnapshotWriter {
+  readonly #options: SnapshotWriterOptions;
+  #newestSeq = 0;
+  /** A snapshot from beyond the end of this log: of another log, and worth nothing here. */
+  #foreignSeq: number | undefined;
+  #writing: Promise<void> | undefined;
+  #ended = false;
+
+  constructor(options: SnapshotWriterOptions) {
+    this.#options = options;
+  }
+
+  /** Call once the feed is live. */
+  async begin(): Promise<void> {
+    const { feed, store, logger } = this.#options;
+    this.#newestSeq = await store.newestSeq().catch((cause: unknown) => {
+      logger.warn({ err: cause }, `no snapshot is known of: ${messageOf(cause)}`);
+      return 0;
+    });
+    if (this.#newestSeq > feed.appliedSeq) {
+      this.#foreignSeq = this.#newestSeq;
+      this.#newestSeq = 0;
+    }
+    feed.onEvent((event) => this.#count(event));
+    this.#count({ seq: feed.appliedSeq });
+  }
+
+  /** Resolves when nothing is being written any more; what was begun is given up. */
+  async end(): Promise<void> {
+    this.#ended = true;
+    await this.#writing;
+  }
+
+  #count({ seq }: Pick<StoredEvent, "seq">): void {
+    if (this.#writing !== undefined || this.#ended) return;
+    if (seq - this.#newestSeq < this.#options.everyEvents) return;
+    this.#writing = this.#write().finally(() => {
+      this.#writing = undefined;
+    });
+  }
+
+  async #write(): Promise<void> {
+    const { feed, store, everyEvents, clock, logger } = this.#options;
+    const startedAtMs = clock.nowMs();
+    const { head, captured } = feed.capture(startedAtMs);
+    try {
+      const newest = await store.newestSeq();
+      if (newest !== this.#foreignSeq && head.seq - newest < everyEvents) {
+        this.#newestSeq = newest;
+        return;
+      }
+      this.#newestSeq = head.seq;
+      await store.save(head, this.#whileWanted(chunksOf(captured, () => this.#pause())));
+      logger.info({ seq: head.seq, tookMs: clock.nowMs() - startedAtMs }, "a snapshot was written");
+    } catch (cause) {
+      logger.warn({ seq: head.seq, err: cause }, `no snapshot was written: ${messageOf(cause)}`);
+    }
+  }
+
+  async *#whileWanted(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of chunks) {
+      if (this.#ended) throw new Error("the service ends");
+      yield chunk;
+    }
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => this.#options.timers.after(0, resolve));
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * Snapshots of folds in a KV bucket: two slots of compressed chunks, and a manifest that says which is whole.
+ *
+ * A new snapshot goes into the slot that the manifest does not name; then the manifest is replaced, conditional on its
+ * revision. So a writer that dies leaves the one before it whole, nothing has to be deleted, and a reader that was
+ * overtaken sees a chunk with another digest than the manifest's, and looks again. The object store of the client would do the
+ * same with a digest computed in JavaScript, which alone costs more than the rest of a start.
+ */
+import { hash } from "node:crypto";
+import { promisify } from "node:util";
+import { zstdCompress, zstdDecompress } from "node:zlib";
+import { Fault, messageOf, type Snapshot, type SnapshotHead, type SnapshotStore } from "@bioxen/kernel";
+import { jetstream } from "@nats-io/jetstream";
+import { type KV, Kvm } from "@nats-io/kv";
+import { z } from "zod";
+import type { Bus } from "./bus.ts";
+
+const BUCKET = "bioxen-fold-snapshots";
+const MANIFEST = "manifest";
+/** Chunks read at once: hides the round trip, and stays far below what a connection buffers. */
+const READS_AT_ONCE = 16;
+/** A reader may be overtaken once by a writer; twice in a row means that the bucket is damaged. */
+const READ_ATTEMPTS = 2;
+
+const compress = promisify(zstdCompress);
+const decompress = promisify(zstdDecompress);
+
+const manifestSchema = z.object({
+  slot: z.enum(["a", "b"]),
+  head: z.object({
+    seq: z.int().min(1),
+    streamSubject: z.string(),
+    digest: z.string(),
+    takenAtMs: z.int(),
+    schemas: z.record(z.string(), z.int()),
+  }),
+  digests: z.array(z.string()),
+});
+type Manifest = z.infer<typeof manifestSchema>;
+
+/** Throws `Fault` UNAVAILABLE when the bucket can be neither found nor made. */
+export async function openFoldSnapshots(bus: Bus, replicas = 1): Promise<SnapshotStore> {
+  try {
+    const kv = await new Kvm(jetstream(bus.connection)).create(BUCKET, {
+      history: 1,
+      replicas,
+      description: "States of all aggregates after one event: a cache, safe to delete",
+    });
+    return new KvFoldSnapshots(kv);
+  } catch (cause) {
+    throw new Fault("UNAVAILABLE", `snapshots cannot be reached: ${messageOf(cause)}`, {
+      retryable: true,
+      cause,
+    });
+  }
+}
+
+class KvFoldSnapshots implements SnapshotStore {
+  readonly #kv: KV;
+
+  constructor(kv: KV) {
+    this.#kv = kv;
+  }
+
+  async newest(): Promise<Snapshot | undefined> {
+    for (let attempt = 0; attempt < READ_ATTEMPTS; attempt += 1) {
+      const { manifest } = await this.#manifest();
+      if (manifest === undefined) return undefined;
+      const chunks = await this.#chunks(manifest);
+      if (chunks !== undefined) return { head: manifest.head, chunks };
+    }
+    return undefined;
+  }
+
+  async newestSeq(): Promise<number> {
+    return (await this.#manifest()).manifest?.head.seq ?? 0;
+  }
+
+  async save(head: SnapshotHead, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    const before = await this.#manifest();
+    const slot = before.manifest?.slot === "a" ? "b" : "a";
+    const digests: string[] = [];
+    for await (const chunk of chunks) {
+      const packed = await compress(chunk);
+      await this.#kv.put(`${slot}.${digests.length}`, packed);
+      digests.push(hash("sha256", packed, "hex"));
+    }
+    const text = JSON.stringify({ slot, head, digests } satisfies Manifest);
+    if (before.revision === 0) await this.#kv.create(MANIFEST, text);
+    else await this.#kv.update(MANIFEST, text, before.revision);
+  }
+
+  /** Undefined when one is missing or is not what the manifest says. */
+  async #chunks({ slot, digests }: Manifest): Promise<Uint8Array[] | undefined> {
+    const chunks: Uint8Array[] = new Array(digests.length);
+    let next = 0;
+    let whole = true;
+    const reader = async () => {
+      while (whole && next < digests.length) {
+        const i = next;
+        next += 1;
+        const entry = await this.#kv.get(`${slot}.${i}`);
+        if (entry === null || hash("sha256", entry.value, "hex") !== digests[i]) whole = false;
+        else chunks[i] = await decompress(entry.value);
+      }
+    };
+    await Promise.all(Array.from({ length: READS_AT_ONCE }, reader));
+    return whole ? chunks : undefined;
+  }
+
+  /** What is no manifest of ours counts as none, and is written over. */
+  async #manifest(): Promise<{ readonly manifest: Manifest | undefined; readonly revision: number }> {
+    const entry = await this.#kv.get(MANIFEST);
+    if (entry === null) return { manifest: undefined, revision: 0 };
+    let json: unknown;
+    try {
+      json = entry.json();
+    } catch {
+      json = undefined;
+    }
+    return { manifest: manifestSchema.safeParse(json).data, revision: entry.revision };
+  }
+}

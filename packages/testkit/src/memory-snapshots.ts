@@ -1,0 +1,43 @@
+/**
+ * Snapshots in memory: the twin of those in a KV bucket, held to it by `snapshotStoreContract`.
+ */
+import { Fault, type Snapshot, type SnapshotHead, type SnapshotStore } from "@bioxen/kernel";
+
+export class MemorySnapshots implements SnapshotStore {
+  #newest: Snapshot | undefined;
+  #away = false;
+
+  /** While away every call fails. */
+  setAway(away: boolean): void {
+    this.#away = away;
+  }
+
+  clear(): void {
+    this.#newest = undefined;
+  }
+
+  async newest(): Promise<Snapshot | undefined> {
+    this.#requireHere();
+    return this.#newest;
+  }
+
+  async newestSeq(): Promise<number> {
+    this.#requireHere();
+    return this.#newest?.head.seq ?? 0;
+  }
+
+  async save(head: SnapshotHead, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    this.#requireHere();
+    const before = this.#newest;
+    const kept: Uint8Array[] = [];
+    for await (const chunk of chunks) kept.push(chunk);
+    if (this.#newest !== before) {
+      throw new Fault("CONFLICT", "another snapshot was written meanwhile", { retryable: false });
+    }
+    this.#newest = { head, chunks: kept };
+  }
+
+  #requireHere(): void {
+    if (this.#away) throw new Fault("UNAVAILABLE", "snapshots are away", { retryable: true });
+  }
+}

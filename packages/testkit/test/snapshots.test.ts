@@ -1,0 +1,203 @@
+/**
+ * A start from a snapshot ends where a start from the first event does; and which snapshots are not taken over.
+ */
+import { type ChassisEvent, type ChassisState, chassisFold, type VmState, vmFold } from "@bioxen/contracts";
+import {
+  Aggregates,
+  accept,
+  type Causation,
+  EventFeed,
+  type Logger,
+  ReadModel,
+  SnapshotWriter,
+  UNCHANGED,
+} from "@bioxen/kernel";
+import { describe, expect, it } from "vitest";
+import { FakeClock, idsInOrder, MemoryEventLog, MemorySnapshots, settle } from "../src/index.ts";
+
+const REGISTERED: ChassisEvent = {
+  type: "bioxen.chassis.registered.v1",
+  data: {
+    chassisType: "ecoli",
+    capacity: { ribosomes: 10 },
+    overheadPermille: 0,
+    maxVms: 4,
+    labels: { ünïcode: "line\nbreak and \t tab" },
+    agentId: "a",
+  },
+};
+const because = (causeId: string, deduplicate = true): Causation => ({
+  causeId,
+  correlationId: `${causeId} of\nsomebody`,
+  deduplicate,
+});
+const register = (state: ChassisState) => (state.registered ? UNCHANGED : accept(REGISTERED));
+const cordon = (state: ChassisState) =>
+  state.registered && state.cordoned
+    ? UNCHANGED
+    : accept<ChassisEvent>({ type: "bioxen.chassis.cordoned.v1", data: {} });
+const uncordon = () => accept<ChassisEvent>({ type: "bioxen.chassis.uncordoned.v1", data: {} });
+
+function world(schema = chassisFold.schema) {
+  const log = new MemoryEventLog();
+  const clock = new FakeClock();
+  const snapshots = new MemorySnapshots();
+  const said: string[] = [];
+  const say = (_fields: object, message: string) => void said.push(message);
+  const logger: Logger = { debug: say, info: say, warn: say, error: say };
+  let instances = 0;
+  const instance = (foldSchema = schema) => {
+    instances += 1;
+    const chassis = new Aggregates<ChassisState>({
+      kind: "chassis",
+      fold: { ...chassisFold, schema: foldSchema },
+      log,
+      clock,
+      ids: idsInOrder(`i${instances}`),
+      source: "/bioxen/test",
+    });
+    const vms = new ReadModel<VmState>("vm", vmFold);
+    const feed = new EventFeed(log, [chassis, vms]);
+    return { chassis, feed, start: () => feed.start({ store: snapshots, logger }) };
+  };
+  const writerOf = (feed: EventFeed, everyEvents: number) =>
+    new SnapshotWriter({ feed, store: snapshots, everyEvents, clock, timers: clock, logger });
+  return { log, clock, snapshots, said, instance, writerOf };
+}
+
+/** What an instance holds, to the last field. */
+function heldBy({ chassis, feed }: { chassis: Aggregates<ChassisState>; feed: EventFeed }) {
+  const all = [...chassis.entries()].map(([id, { lastDigest: _, ...held }]) => [id, held]);
+  return { seq: feed.appliedSeq, all };
+}
+
+async function busyWorld() {
+  const it = world();
+  const first = it.instance();
+  await first.start();
+  const writer = it.writerOf(first.feed, 10);
+  await writer.begin();
+  for (let i = 0; i < 8; i += 1) {
+    const id = `c${i % 3}`;
+    await first.chassis.execute(id, because(`r${i}`), register);
+    await first.chassis.execute(id, because(`k${i}`), cordon);
+    await first.chassis.execute(id, because(`u${i}`), uncordon);
+    await settle();
+  }
+  await it.clock.advance(10);
+  return { ...it, first, writer };
+}
+
+describe("a start from a snapshot", () => {
+  it("ends where a start from the first event does, and reads only what came after", async () => {
+    const { first, instance, snapshots, log } = await busyWorld();
+    const newest = await snapshots.newestSeq();
+    expect(newest).toBeGreaterThanOrEqual(10);
+    const read: number[] = [];
+    const follow = log.follow.bind(log);
+    log.follow = (options) => {
+      read.push(options.fromSeq);
+      return follow(options);
+    };
+    const warm = instance();
+    await warm.start();
+    const cold = instance();
+    await cold.feed.start();
+    expect(read).toEqual([newest + 1, 1]);
+    expect(heldBy(warm)).toEqual(heldBy(cold));
+    expect(heldBy(warm)).toEqual(heldBy(first));
+  });
+
+  it("goes on where the one before it was: versions and digests chain", async () => {
+    const { instance, log } = await busyWorld();
+    const warm = instance();
+    await warm.start();
+    await warm.chassis.execute("c0", because("after"), cordon);
+    const events = await log.read("bioxen.evt.chassis.c0", 0);
+    for (const [i, event] of events.entries()) {
+      expect(event.envelope.aggregateversion).toBe(i + 1);
+      expect(event.envelope.previoushash).toBe(events[i - 1]?.digest);
+    }
+  });
+
+  it("knows the first outcome of a command that was carried out before the snapshot", async () => {
+    const { instance, first, log } = await busyWorld();
+    const asked = await first.chassis.execute("c1", because("u4"), cordon);
+    const warm = instance();
+    await warm.start();
+    const before = await log.lastSeq();
+    const again = await warm.chassis.execute("c1", because("u4"), cordon);
+    expect(again).toMatchObject({ ok: true, changed: true });
+    const stateOf = (executed: typeof asked) => (executed.ok ? executed.held.state : undefined);
+    expect(stateOf(again)).toEqual(stateOf(asked));
+    expect(await log.lastSeq()).toBe(before);
+  });
+
+  it("is a start from the first event when all snapshots were deleted, or are away", async () => {
+    const { instance, first, snapshots, said } = await busyWorld();
+    snapshots.clear();
+    const cold = instance();
+    await cold.start();
+    expect(heldBy(cold)).toEqual(heldBy(first));
+    snapshots.setAway(true);
+    const alone = instance();
+    await alone.start();
+    expect(heldBy(alone)).toEqual(heldBy(first));
+    expect(said.at(-1)).toBe("no snapshot could be read: snapshots are away");
+  });
+
+  it("takes over no snapshot of another schema, or of another log", async () => {
+    const { instance, first, snapshots, said } = await busyWorld();
+    const newer = instance(chassisFold.schema + 1);
+    await newer.start();
+    expect(said.at(-1)).toMatch(/its chassis has schema 1, this version has 2/);
+    expect(heldBy(newer)).toEqual(heldBy(first));
+    const snapshot = await snapshots.newest();
+    snapshots.newest = async () =>
+      snapshot && { ...snapshot, head: { ...snapshot.head, digest: "0".repeat(64) } };
+    const wary = instance();
+    await wary.start();
+    expect(said.at(-1)).toMatch(/event \d+ of this log is another one/);
+    expect(heldBy(wary)).toEqual(heldBy(first));
+  });
+});
+
+describe("who writes snapshots", () => {
+  it("writes one each time enough events have passed, and none that somebody else has written", async () => {
+    const { said, log, instance, writerOf, clock } = await busyWorld();
+    const written = () => said.filter((line) => line === "a snapshot was written").length;
+    expect(await log.lastSeq()).toBeGreaterThanOrEqual(10);
+    const before = written();
+    const second = instance();
+    await second.start();
+    const writer = writerOf(second.feed, 10);
+    await writer.begin();
+    await settle();
+    expect(written()).toBe(before);
+    for (let i = 0; i < 5; i += 1) {
+      await second.chassis.execute("c9", because(`x${i}`), i === 0 ? register : uncordon);
+      await second.chassis.execute("c9", because(`y${i}`), cordon);
+    }
+    await settle();
+    await clock.advance(10);
+    // Both count to ten, one writes.
+    expect(written()).toBe(before + 1);
+    await writer.end();
+  });
+
+  it("goes on when the store is away", async () => {
+    const { said, instance, writerOf, clock, snapshots } = world();
+    const only = instance();
+    await only.start();
+    const writer = writerOf(only.feed, 2);
+    await writer.begin();
+    snapshots.setAway(true);
+    for (let i = 0; i < 3; i += 1) await only.chassis.execute(`c${i}`, because(`a${i}`), register);
+    await clock.advance(10);
+    expect(said.at(-1)).toBe("no snapshot was written: snapshots are away");
+    snapshots.setAway(false);
+    for (let i = 3; i < 6; i += 1) await only.chassis.execute(`c${i}`, because(`a${i}`), register);
+    await clock.advance(10);
+    expect(await snapshots.newestSeq()).toBeGreaterThan(0);
+  });
+});
