@@ -21,6 +21,14 @@ export const FAULTS = [
   "follower-late",
   /** A process dies, with everything it had begun. */
   "process-killed",
+  /** A process sleeps between deciding and sending, and then sends. */
+  "process-paused",
+  /** The same, of a plan, for longer than a lease: it is proposed by a scheduler that was succeeded. */
+  "proposer-paused",
+  /** A process reaches the leases no more for a while. */
+  "leases-cut",
+  /** A lease is written, and its writer never learns it. */
+  "lease-ack-lost",
   /** A heartbeat or sample is lost. */
   "telemetry-lost",
   /** A driver call fails for now. */
@@ -46,6 +54,10 @@ const HIGHEST_RATE: Readonly<Record<FaultName, number>> = {
   "message-late": 0.1,
   "follower-late": 0.1,
   "process-killed": 0.25,
+  "process-paused": 0.02,
+  "proposer-paused": 0.3,
+  "leases-cut": 0.02,
+  "lease-ack-lost": 0.04,
   "telemetry-lost": 0.3,
   "driver-away": 0.1,
   "guest-failed": 0.05,

@@ -22,6 +22,8 @@ interface Follower {
   next: number;
   scheduled: boolean;
   readonly deliver: (event: StoredEvent) => void;
+  /** A process that sleeps hears nothing before this instant. */
+  readonly awakeAtMs: () => number;
 }
 
 /** The truth of a run: what was appended, in order. */
@@ -82,8 +84,12 @@ export class SimLog {
     return this.events.filter((e) => e.streamSubject === streamSubject && e.seq > afterSeq).map(copyOf);
   }
 
-  follow(fromSeq: number, deliver: (event: StoredEvent) => void): () => void {
-    const follower: Follower = { next: fromSeq, scheduled: false, deliver };
+  follow(
+    fromSeq: number,
+    deliver: (event: StoredEvent) => void,
+    awakeAtMs: () => number = () => 0,
+  ): () => void {
+    const follower: Follower = { next: fromSeq, scheduled: false, deliver, awakeAtMs };
     this.#followers.add(follower);
     this.#schedule(follower);
     return () => this.#followers.delete(follower);
@@ -94,7 +100,12 @@ export class SimLog {
     if (follower.scheduled || follower.next > this.events.length) return;
     follower.scheduled = true;
     const late = this.#faults.strikes("follower-late");
-    this.#universe.after(this.#universe.between(0, late ? LATE_DELAY_MS : CALM_DELAY_MS), () => {
+    const deliverAll = () => {
+      const asleepMs = follower.awakeAtMs() - this.#universe.nowMs;
+      if (asleepMs > 0) {
+        this.#universe.after(asleepMs, deliverAll);
+        return;
+      }
       follower.scheduled = false;
       const end = this.events.length;
       while (follower.next <= end && this.#followers.has(follower)) {
@@ -103,7 +114,8 @@ export class SimLog {
         if (event !== undefined) follower.deliver(copyOf(event));
       }
       if (this.#followers.has(follower)) this.#schedule(follower);
-    });
+    };
+    this.#universe.after(this.#universe.between(0, late ? LATE_DELAY_MS : CALM_DELAY_MS), deliverAll);
   }
 }
 
@@ -113,6 +125,8 @@ function copyOf(event: StoredEvent): StoredEvent {
 
 export interface Served {
   readonly alive: () => boolean;
+  /** Resolves when the process does not sleep. */
+  readonly awake: () => Promise<void>;
   readonly endpoints: ReadonlyMap<string, ServedEndpoint>;
 }
 
@@ -161,6 +175,9 @@ export class SimBus {
     await this.#universe.delay(this.#log.delayMs());
     if (this.#faults.strikes("reply-lost")) return never();
     if (!reply.ok) this.#faults.count(`refused ${reply.error.code}`);
+    if (!reply.ok && reply.error.details?.["newestToken"] !== undefined) {
+      this.#faults.count("stale-proposer-refused");
+    }
     return JSON.parse(JSON.stringify(reply)) as Reply;
   }
 
@@ -171,6 +188,8 @@ export class SimBus {
     const served = instance.endpoints.get(subject);
     if (served === undefined) return never();
     const causation = this.#causationOf(subject, options);
+    await instance.awake();
+    if (!instance.alive()) return never();
     const result = await this.#firstOutcome(served, text, causation);
     if (!instance.alive()) return never();
     return result.ok ? { ok: true, ...result.result } : { ok: false, error: result.rejection };

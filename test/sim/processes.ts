@@ -1,7 +1,7 @@
 /**
  * Processes of a simulated cluster: the real services on simulated ports. A killed process does nothing more, whatever it had begun.
  */
-import type { ServedEndpoint } from "@bioxen/contracts";
+import { ENDPOINTS, type ServedEndpoint } from "@bioxen/contracts";
 import {
   EventFeed,
   type EventSink,
@@ -12,6 +12,7 @@ import {
   type ServicePorts,
   type SnapshotStore,
   SnapshotWriter,
+  type StoredEvent,
   StoredLeases,
 } from "@bioxen/kernel";
 import type { MemorySnapshots } from "@bioxen/testkit/memory-snapshots";
@@ -22,7 +23,8 @@ import { createChassisAgent } from "../../services/chassis-agent/src/app/service
 import { createChassisScheduler } from "../../services/chassis-scheduler/src/app/service.ts";
 import { createLifecycle } from "../../services/lifecycle/src/app/service.ts";
 import { createMonitor } from "../../services/monitor/src/app/service.ts";
-import type { Faults } from "./faults.ts";
+import type { FaultName, Faults } from "./faults.ts";
+import { leasePath } from "./lease-path.ts";
 import type { SimBus, SimLog } from "./network.ts";
 import type { Universe } from "./universe.ts";
 
@@ -41,6 +43,10 @@ const START_DEADLINE_MS = 6_000;
 /** From death to the next instance, ms. */
 const RESTART_MS = { least: 50, most: 4_000 };
 const DRIVER_RELEASE_MS = 3_000;
+/** A process may sleep this long, ms: with a late message less than the grace of an expiry, which is there for that. */
+const PAUSE_MS = { least: 500, most: 6_000 };
+/** A proposer that wakes after this, ms, was succeeded if there is another. */
+const LEAST_PROPOSER_PAUSE_MS = 3_500;
 /** How often a process may die or a guest may fail, ms. */
 const TROUBLE_INTERVAL_MS = 500;
 
@@ -77,6 +83,8 @@ export class SimProcess {
   readonly #instance: number;
   #life = 0;
   #alive = false;
+  /** It sleeps until this instant. */
+  #awakeAtMs = 0;
   #driver: ScriptedDriver | undefined;
   #undo: (() => void)[] = [];
 
@@ -95,6 +103,7 @@ export class SimProcess {
   start(): void {
     this.#life += 1;
     this.#alive = true;
+    this.#awakeAtMs = 0;
     const life = this.#life;
     const isAlive = () => this.#alive && this.#life === life;
     const ports = this.#portsOf(isAlive, life);
@@ -107,7 +116,8 @@ export class SimProcess {
       if (!isAlive()) return;
       await service.begin(feed);
       await writer?.begin();
-      this.#undo.push(this.#cluster.bus.serve({ alive: isAlive, endpoints }));
+      const awake = () => this.#awake();
+      this.#undo.push(this.#cluster.bus.serve({ alive: isAlive, awake, endpoints }));
     }, this.#cluster.onBug);
     this.#troubleIn(isAlive);
   }
@@ -193,21 +203,49 @@ export class SimProcess {
     if (guest !== undefined && faults.strikes("guest-failed")) driver.failGuest(guest.vmId, "it died");
   }
 
+  async #awake(): Promise<void> {
+    const { universe } = this.#cluster;
+    while (universe.nowMs < this.#awakeAtMs) await universe.delay(this.#awakeAtMs - universe.nowMs);
+  }
+
+  /** What is sent leaves when the process does not sleep; it may fall asleep just then. */
+  #leave(fault: FaultName, leastMs: number): Promise<void> {
+    const { universe, faults } = this.#cluster;
+    if (faults.strikes(fault)) this.#awakeAtMs = universe.nowMs + universe.between(leastMs, PAUSE_MS.most);
+    return this.#awake();
+  }
+
   /** Ports through which nothing comes or goes once the process is dead. */
   #portsOf(isAlive: () => boolean, life: number): ServicePorts {
-    const { universe, log, bus, leases } = this.#cluster;
+    const { universe, log, bus } = this.#cluster;
     let ids = 0;
     const alive = async <T>(work: Promise<T>): Promise<T> => {
       try {
         const value = await work;
+        await this.#awake();
         return isAlive() ? value : await new Promise<T>(() => undefined);
       } catch (thrown) {
+        await this.#awake();
         if (isAlive()) throw thrown;
         return new Promise<T>(() => undefined);
       }
     };
-    const timer = (delayMs: number, callback: () => void) =>
-      universe.after(delayMs, () => isAlive() && callback());
+    const timer = (delayMs: number, callback: () => void) => {
+      const fire = () => {
+        if (!isAlive()) return;
+        if (universe.nowMs < this.#awakeAtMs)
+          current = universe.after(this.#awakeAtMs - universe.nowMs, fire);
+        else callback();
+      };
+      let current = universe.after(delayMs, fire);
+      return { cancel: () => current.cancel() };
+    };
+    const send = async <T>(work: () => Promise<T>, isProposal = false): Promise<T> => {
+      await (isProposal
+        ? this.#leave("proposer-paused", LEAST_PROPOSER_PAUSE_MS)
+        : this.#leave("process-paused", PAUSE_MS.least));
+      return isAlive() ? alive(work()) : new Promise<T>(() => undefined);
+    };
     const world: Pick<ServicePorts, "clock" | "ids" | "logger" | "timers"> = {
       clock: { nowMs: () => universe.nowMs },
       ids: {
@@ -232,22 +270,23 @@ export class SimProcess {
         },
       },
     };
+    const path = leasePath(this.#cluster);
     const store: LeaseStore = {
-      read: (name) => alive(leases.read(name)),
-      write: (name, record, revision) => alive(leases.write(name, record, revision)),
+      read: (name) => alive(path.read(name)),
+      write: (name, record, revision) => alive(path.write(name, record, revision)),
     };
     return {
       ...world,
       leases: new StoredLeases({ ...world, store, monotonicMs: () => universe.nowMs }),
       log: {
-        append: (subject, envelope, expected) => alive(log.append(subject, envelope, expected)),
+        append: (subject, envelope, expected) => send(() => log.append(subject, envelope, expected)),
         read: (subject, afterSeq) => alive(log.read(subject, afterSeq)),
         lastSeq: async () => log.events.length,
         follow: async ({ fromSeq, onEvent, onCaughtUp, onStop }) => {
           const end = log.events.length;
           let caughtUp = end < fromSeq;
           if (caughtUp) onCaughtUp();
-          const stop = log.follow(fromSeq, (event) => {
+          const deliver = (event: StoredEvent) => {
             if (!isAlive()) return;
             try {
               onEvent(event);
@@ -258,19 +297,21 @@ export class SimProcess {
             if (caughtUp || event.seq < end) return;
             caughtUp = true;
             onCaughtUp();
-          });
+          };
+          const stop = log.follow(fromSeq, deliver, () => this.#awakeAtMs);
           this.#undo.push(stop);
           return { stop: async () => stop() };
         },
       },
       bus: {
-        call: (subject, payload, options) => alive(bus.call(subject, payload, options)),
+        call: (subject, payload, options) =>
+          send(() => bus.call(subject, payload, options), subject === ENDPOINTS.ledgerReserve.subject),
         publish: (subject, payload) => {
           if (isAlive()) bus.publish(subject, payload);
         },
         subscribe: (subject, hear) => {
           const subscription = bus.subscribe(subject, (payload, from) => {
-            if (isAlive()) hear(payload, from);
+            void this.#awake().then(() => isAlive() && hear(payload, from));
           });
           this.#undo.push(() => subscription.stop());
           return subscription;

@@ -15,6 +15,8 @@ const PROBES: readonly string[] = [
   "outcome-found-again",
   "a snapshot was written",
   "a snapshot was taken over",
+  "lease-taken-over",
+  "stale-proposer-refused",
   ...["VM_NOT_FOUND", "VM_ALREADY_EXISTS", "INVALID_TRANSITION", "CAPACITY_EXCEEDED"].map(
     (code) => `refused ${code}`,
   ),

@@ -1,0 +1,39 @@
+/**
+ * One process' way to the leases of a simulated cluster: late, cut for a while, or without an acknowledgement.
+ */
+import { Fault, type LeaseStore } from "@bioxen/kernel";
+import type { Cluster } from "./processes.ts";
+
+/** The leases are out of reach this long, ms: from one renewal to a lost lease. */
+const CUT_MS = { least: 500, most: 8_000 };
+/** A call that gets no answer fails after this, ms. */
+const CALL_TIMEOUT_MS = 800;
+
+export function leasePath({ universe, faults, leases, log }: Cluster): LeaseStore {
+  let cutUntilMs = 0;
+  const noAnswer = async (): Promise<never> => {
+    await universe.delay(CALL_TIMEOUT_MS);
+    throw new Fault("UNAVAILABLE", "the leases do not answer", { retryable: true });
+  };
+  const arrive = async (): Promise<void> => {
+    if (faults.strikes("leases-cut"))
+      cutUntilMs = universe.nowMs + universe.between(CUT_MS.least, CUT_MS.most);
+    if (universe.nowMs < cutUntilMs) await noAnswer();
+    await universe.delay(log.delayMs());
+  };
+  return {
+    async read(name) {
+      await arrive();
+      return leases.read(name);
+    },
+    async write(name, record, revision) {
+      await arrive();
+      const before = await leases.read(name);
+      const written = await leases.write(name, record, revision);
+      if (written !== undefined && before !== undefined && before.holder !== record.holder) {
+        faults.count("lease-taken-over");
+      }
+      return faults.strikes("lease-ack-lost") ? noAnswer() : written;
+    },
+  };
+}
