@@ -4,31 +4,38 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { LEASE_LOOK_MS, LEASE_TTL_MS } from "@bioxen/kernel";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually, type Json, World } from "./world.ts";
 
 const REPLICATED = ["lifecycle", "allocator", "chassis-scheduler", "monitor"] as const;
 const MORE_OF_EACH = 2;
 const VMS = 60;
+/** Services that act by themselves, under a lease. */
+const LEASED = ["lifecycle", "allocator", "chassis-scheduler"] as const;
+/** TTL and two looks, ms; and what a machine that is busy with other tests adds. */
+const TAKEOVER_MS = LEASE_TTL_MS + 2 * LEASE_LOOK_MS + 2_000;
 /** Tries of a command that was answered "not now"; each carries the same message id. */
 const MAX_TRIES = 20;
 
 let world: World;
 const extra: { name: string; child: ChildProcess }[] = [];
 
+/** One more instance of each, all of them serving. */
+async function moreOf(names: readonly string[]): Promise<void> {
+  const more = names.map((name) => {
+    const main = fileURLToPath(new URL(`../../services/${name}/main.ts`, import.meta.url));
+    const env = { ...process.env, BIOXEN_NATS_URL: world.stack.url, BIOXEN_LOG_LEVEL: "warn" };
+    const child = spawn(process.execPath, [main], { env, stdio: ["ignore", "ignore", "ignore", "ipc"] });
+    return { name, child };
+  });
+  extra.push(...more);
+  await Promise.all(more.map(({ child }) => new Promise((resolve) => child.once("message", resolve))));
+}
+
 beforeAll(async () => {
   world = await World.open({ chassis: "ecoli:2,yeast:1" });
-  for (const name of REPLICATED) {
-    for (let i = 0; i < MORE_OF_EACH; i += 1) {
-      const main = fileURLToPath(new URL(`../../services/${name}/main.ts`, import.meta.url));
-      const env = { ...process.env, BIOXEN_NATS_URL: world.stack.url, BIOXEN_LOG_LEVEL: "warn" };
-      extra.push({
-        name,
-        child: spawn(process.execPath, [main], { env, stdio: ["ignore", "ignore", "ignore", "ipc"] }),
-      });
-    }
-  }
-  await Promise.all(extra.map(({ child }) => new Promise((resolve) => child.once("message", resolve))));
+  await moreOf(Array.from({ length: MORE_OF_EACH }, () => REPLICATED).flat());
 });
 afterAll(async () => {
   for (const { child } of extra) child.kill("SIGKILL");
@@ -48,6 +55,47 @@ async function insist(subject: string, payload: object, id: string): Promise<Jso
 
 function withId(id: string) {
   return { headers: world.headersOf({ "Nats-Msg-Id": id }) };
+}
+
+interface Holder {
+  readonly pid: number;
+  readonly token: number;
+}
+
+/** Who holds the lease of `name` on record. */
+async function holderOf(name: string): Promise<Holder> {
+  const subject = `$JS.API.DIRECT.GET.KV_bioxen-leases.$KV.bioxen-leases.${name}`;
+  const { holder, token } = (await world.nats.request(subject, "", { timeout: 2_000 })).json<Json>();
+  return { pid: Number(holder?.split("/")[1]), token };
+}
+
+/** What every holder is told at once; resolves with the successors, each under a greater token than before. */
+async function succeeded(signal: NodeJS.Signals, withinMs: number): Promise<Holder[]> {
+  const before = await Promise.all(LEASED.map(holderOf));
+  for (const { pid } of before) process.kill(pid, signal);
+  return Promise.all(
+    LEASED.map((name, i) =>
+      eventually(
+        `another acts for ${name}`,
+        async () => {
+          const now = await holderOf(name);
+          return now.pid !== before[i]?.pid && now.token > (before[i]?.token ?? 0) ? now : undefined;
+        },
+        withinMs,
+      ),
+    ),
+  );
+}
+
+async function startOne(vmId: string): Promise<void> {
+  const resources = { ribosomes: "1%", rnaPolymerases: "1%", atpPerSecond: "1%", dnaKilobases: 1 };
+  for (const [verb, payload] of [
+    ["create", { vmId, biologicalType: "syn3a", resources }],
+    ["start", { vmId }],
+  ] as const) {
+    expect(await insist(`cmd.vm.${verb}`, payload, `${verb} ${vmId}`)).toMatchObject({ ok: true });
+  }
+  await world.reach(vmId, "running");
 }
 
 describe("three instances of every service", () => {
@@ -103,5 +151,28 @@ describe("three instances of every service", () => {
     const types = history.events.map((e: Json) => e.type);
     expect(new Set(types).size, "no event of one VM happened twice").toBe(types.length);
     expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);
+  });
+});
+
+describe("the instance that acts", () => {
+  beforeAll(() => moreOf(LEASED));
+
+  it("is succeeded within its lease when it is killed", async () => {
+    await succeeded("SIGKILL", TAKEOVER_MS);
+    await startOne("after-kill");
+  });
+
+  it("is succeeded while it is stopped, and is one of many when it wakes", async () => {
+    const before = await Promise.all(LEASED.map(holderOf));
+    const after = await succeeded("SIGSTOP", TAKEOVER_MS);
+    for (const { pid } of before) process.kill(pid, "SIGCONT");
+    await startOne("after-waking");
+    expect(await Promise.all(LEASED.map(holderOf))).toEqual(after);
+    expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);
+  });
+
+  it("hands over at once when it ends in order", async () => {
+    await succeeded("SIGTERM", LEASE_TTL_MS);
+    await startOne("after-goodbye");
   });
 });

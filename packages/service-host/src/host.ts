@@ -20,7 +20,7 @@ import {
   openOutcomes,
 } from "@bioxen/nats";
 import { ConfigError, type Environment, EXIT_MISCONFIGURED, hostConfig, readConfig } from "./config.ts";
-import { createLogger, randomIds, systemClock, systemTimers } from "./real-world.ts";
+import { createLogger, namedIds, randomIds, systemClock, systemTimers } from "./real-world.ts";
 import { openSnapshots } from "./snapshots.ts";
 
 /** Time for handlers and effects in flight to end, ms; then the process goes anyway. */
@@ -78,7 +78,7 @@ async function run(definition: ServiceDefinition, env: Environment): Promise<voi
   const outcomes = await openOutcomes(bus, config.BIOXEN_EVENT_REPLICAS);
   const world = { clock: systemClock, ids: randomIds, timers: systemTimers, logger };
   const store = new KvLeaseStore(bus, config.BIOXEN_EVENT_REPLICAS);
-  const leases = new StoredLeases({ ...world, store, monotonicMs: () => performance.now() });
+  const leases = new StoredLeases({ ...world, ids: namedIds, store, monotonicMs: () => performance.now() });
   const ports = { ...world, log, bus, leases };
   const service = definition.create(ports, env);
   const feed = new EventFeed(log, service.sinks);

@@ -2,6 +2,7 @@
  * The real clock, timers, ids and logger behind the kernel's ports.
  */
 import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
 import type { Clock, IdSource, Logger, Timers } from "@bioxen/kernel";
 import { pino } from "pino";
 
@@ -30,6 +31,9 @@ const RANDOM_BYTES = 10;
 export const randomIds: IdSource = {
   next: () => Date.now().toString(36).padStart(TIME_DIGITS, "0") + randomBytes(RANDOM_BYTES).toString("hex"),
 };
+
+/** `host/pid/id`: who reads the holder of a lease knows where to look. */
+export const namedIds: IdSource = { next: () => `${hostname()}/${process.pid}/${randomIds.next()}` };
 
 /** JSON lines on stderr; stdout stays free. */
 export function createLogger(service: string, level: string): Logger {
