@@ -1,5 +1,5 @@
 /**
- * `pnpm bench [commands|replay]`: prints rates and their ratio to raw NATS. Ends with 0 when everything was measured.
+ * `pnpm bench [commands|replay|startup]`: prints rates and their ratio to raw NATS. Ends with 0 when everything was measured.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -10,6 +10,7 @@ import { startLocalStack } from "@bioxen/local-stack";
 import { connectBus, openExistingEventLog } from "@bioxen/nats";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
+import { startup } from "./startup.ts";
 
 const COMMANDS = 5_000;
 const AT_ONCE = 64;
@@ -84,20 +85,26 @@ async function replay(url: string): Promise<void> {
   await bus.close();
 }
 
-const BENCHMARKS = { commands, replay };
+/** Commands and replay share a stack: replay reads what the commands wrote. */
+async function onOneStack(withReplay: boolean): Promise<void> {
+  const dataDir = await mkdtemp(join(tmpdir(), "bioxen-bench-"));
+  const stack = await startLocalStack({ dataDir, home: dataDir, logLevel: "warn" });
+  try {
+    await commands(stack.url);
+    if (withReplay) await replay(stack.url);
+  } finally {
+    await stack.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  }
+}
+
+const BENCHMARKS = ["commands", "replay", "startup"];
 const wanted = process.argv.slice(2);
-const unknown = wanted.filter((name) => !(name in BENCHMARKS));
+const unknown = wanted.filter((name) => !BENCHMARKS.includes(name));
 if (unknown.length > 0) {
-  console.error(`no benchmark ${unknown.join(", ")}; there are ${Object.keys(BENCHMARKS).join(", ")}`);
+  console.error(`no benchmark ${unknown.join(", ")}; there are ${BENCHMARKS.join(", ")}`);
   process.exit(2);
 }
-const dataDir = await mkdtemp(join(tmpdir(), "bioxen-bench-"));
-const stack = await startLocalStack({ dataDir, home: dataDir, logLevel: "warn" });
-try {
-  // Replay reads what the commands wrote.
-  await commands(stack.url);
-  if (wanted.length === 0 || wanted.includes("replay")) await replay(stack.url);
-} finally {
-  await stack.stop();
-  await rm(dataDir, { recursive: true, force: true });
-}
+const isWanted = (name: string) => wanted.length === 0 || wanted.includes(name);
+if (isWanted("commands") || isWanted("replay")) await onOneStack(isWanted("replay"));
+if (isWanted("startup")) await startup();

@@ -9,7 +9,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { EVENT_STREAM } from "@bioxen/contracts";
+import { EVENT_STREAM, eventSubject } from "@bioxen/contracts";
 import { connectBus, openEventLog } from "@bioxen/nats";
 import { TestServer } from "@bioxen/testkit";
 import { jetstream } from "@nats-io/jetstream";
@@ -21,6 +21,7 @@ const PUBLISHES_AT_ONCE = 512;
 /** Odd, so that the median is a measured one. */
 const ROUNDS = 3;
 const LIFECYCLE = fileURLToPath(new URL("../services/lifecycle/main.ts", import.meta.url));
+const VM_EVENTS = eventSubject("vm", "");
 const BYTES_PER_MIB = 1_048_576;
 
 interface Start {
@@ -31,16 +32,20 @@ interface Start {
   readonly residentBytes: number;
 }
 
+interface Raw {
+  readonly iteratorMs: number;
+  readonly callbackMs: number;
+}
+
 export async function startup(): Promise<void> {
   const server = await TestServer.start();
   try {
     const empty = await startOf(server.url, 0, { untilWritten: false });
-    await seed(server.url);
-    const vms = EVENTS / 10;
-    const raw: number[] = [];
+    const vms = await seed(server.url);
+    const raw: Raw[] = [];
     const cold: Start[] = [];
     for (let round = 0; round < ROUNDS; round += 1) {
-      raw.push(await rawMs(server.url));
+      raw.push(await rawOf(server.url));
       cold.push(await startOf(server.url, 0, { untilWritten: false }));
     }
     await startOf(server.url, EVENTS, { untilWritten: true });
@@ -48,61 +53,69 @@ export async function startup(): Promise<void> {
     for (let round = 0; round < ROUNDS; round += 1) {
       warm.push(await startOf(server.url, EVENTS, { untilWritten: false }));
     }
-    report(median(raw), cold, warm, empty, vms);
+    report(raw, cold, warm, empty, vms);
   } finally {
     await server.stop();
   }
 }
 
 function report(
-  rawMs: number,
+  raw: readonly Raw[],
   cold: readonly Start[],
   warm: readonly Start[],
   empty: Start,
   vms: number,
 ): void {
   const of = (starts: readonly Start[], pick: (start: Start) => number) => median(starts.map(pick));
-  const rate = (ms: number) => `${Math.round(EVENTS / ms)} k/s`;
+  const rate = (ms: number) => `${ms.toFixed(0)} ms (${Math.round(EVENTS / ms)} k/s)`;
+  const iteratorMs = median(raw.map((r) => r.iteratorMs));
+  const callbackMs = median(raw.map((r) => r.callbackMs));
   const coldMs = of(cold, (s) => s.stateMs);
   const warmMs = of(warm, (s) => s.stateMs);
-  const perVm = (starts: readonly Start[]) =>
-    Math.round((of(starts, (s) => s.residentBytes) - empty.residentBytes) / vms);
-  console.log(`startup    ${EVENTS} events, medians of ${ROUNDS}`);
-  console.log(`  raw ordered consumer   ${rawMs.toFixed(0)} ms (${rate(rawMs)})`);
-  console.log(
-    `  from the log           ${coldMs} ms (${rate(coldMs)}), ratio of rates ${(rawMs / coldMs).toFixed(2)}; process ${of(cold, (s) => s.processMs).toFixed(0)} ms, ${perVm(cold)} bytes per VM`,
-  );
-  console.log(
-    `  from a snapshot        ${warmMs} ms, ${((100 * warmMs) / coldMs).toFixed(1)} % of that; process ${of(warm, (s) => s.processMs).toFixed(0)} ms, ${perVm(warm)} bytes per VM`,
-  );
-  console.log(
+  const rest = (starts: readonly Start[]) => {
+    const bytes = of(starts, (s) => s.residentBytes) - empty.residentBytes;
+    return `process ${of(starts, (s) => s.processMs).toFixed(0)} ms, ${Math.round(bytes / vms)} bytes per VM`;
+  };
+  const lines = [
+    `startup    ${EVENTS} events, ${vms} VMs, medians of ${ROUNDS}`,
+    `  raw ordered consumer   iterator ${rate(iteratorMs)}, callback ${rate(callbackMs)}`,
+    `  from the log           ${rate(coldMs)}; ${rest(cold)}`,
+    `                         ratio of rates ${(iteratorMs / coldMs).toFixed(2)} to the iterator, ${(callbackMs / coldMs).toFixed(2)} to the callback`,
+    `  from a snapshot        ${warmMs} ms, ${((100 * warmMs) / coldMs).toFixed(1)} % of that; ${rest(warm)}`,
     `  empty log              process ${empty.processMs.toFixed(0)} ms, ${(empty.residentBytes / BYTES_PER_MIB).toFixed(0)} MiB`,
-  );
+  ];
+  console.log(lines.join("\n"));
 }
 
 function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
-async function seed(url: string): Promise<void> {
+/** How many VMs are in it. */
+async function seed(url: string): Promise<number> {
   const bus = await connectBus({ servers: url, name: "bench-seed" });
   await openEventLog(bus);
   const js = jetstream(bus.connection);
   const messages = syntheticLog(EVENTS);
+  const vms = new Set<string>();
   const publisher = async () => {
-    for (const { subject, bytes, id } of messages) await js.publish(subject, bytes, { msgID: id });
+    for (const { subject, bytes, id } of messages) {
+      if (subject.startsWith(VM_EVENTS)) vms.add(subject);
+      await js.publish(subject, bytes, { msgID: id });
+    }
   };
   // One publisher at a time takes from the generator, and the connection keeps the order of what is sent.
   await Promise.all(Array.from({ length: PUBLISHES_AT_ONCE }, publisher));
   await bus.close();
+  return vms.size;
 }
 
-/** Milliseconds in which an ordered consumer gets every message, in the faster of the client's two forms. */
-async function rawMs(url: string): Promise<number> {
+/** Milliseconds in which an ordered consumer gets every message, in both forms that the client has. */
+async function rawOf(url: string): Promise<Raw> {
   const connection = await connect({ servers: url });
-  const forms = [await rawByCallback(connection), await rawByIterator(connection)];
+  const raw = { iteratorMs: await rawByIterator(connection), callbackMs: await rawByCallback(connection) };
   await connection.close();
-  return Math.min(...forms);
+  return raw;
 }
 
 async function rawByCallback(connection: NatsConnection): Promise<number> {

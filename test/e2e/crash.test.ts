@@ -5,9 +5,14 @@ import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually, type Json, World } from "./world.ts";
 
+/** Events from one snapshot of the folds to the next: so few that every restart here begins with one. */
+const SNAPSHOT_EVERY = "10";
+const SNAPSHOTS = "KV_bioxen-fold-snapshots";
+
 let world: World;
 beforeAll(async () => {
-  world = await World.open({ chassis: "ecoli:1,yeast:1" });
+  process.env["BIOXEN_SNAPSHOT_EVERY"] = SNAPSHOT_EVERY;
+  world = await World.open({ chassis: "ecoli:1,yeast:1", logLevel: "info" });
 });
 afterAll(() => world.close());
 
@@ -90,4 +95,35 @@ describe("kill -9", () => {
     expect(verified.violations).toEqual([]);
     expect(verified.events).toBeGreaterThan(20);
   });
+
+  it("and every snapshot deleted: it costs time, and changes nothing", async () => {
+    const before = await truth();
+    expect(await startsFromSnapshots()).toBeGreaterThan(0);
+    const { success } = await jetStream(`STREAM.DELETE.${SNAPSHOTS}`);
+    expect(success).toBe(true);
+    const { server } = await world.bioxenJson("status");
+    const starts = await startsFromSnapshots();
+    for (const { name, pid, restarts } of world.stack.services()) {
+      process.kill(pid ?? -1, "SIGKILL");
+      await eventually(`${name} serves again`, async () => {
+        const now = world.stack.services().find((service) => service.name === name);
+        return now?.restarts === restarts + 1 && now.state === "ready" ? true : undefined;
+      });
+      // Lifecycle is the first to die; what comes after it may find the snapshot that it wrote.
+      if (name === "lifecycle") expect(await startsFromSnapshots()).toBe(starts);
+    }
+    expect(await truth()).toEqual(before);
+    expect((await world.bioxenJson("status")).server).toEqual(server);
+    expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);
+  });
 });
+
+/** How often lifecycle has begun with a snapshot, in its own words. */
+async function startsFromSnapshots(): Promise<number> {
+  const text = await readFile(`${world.dir}/data/log/lifecycle.log`, "utf8");
+  return text.split("a snapshot was taken over").length - 1;
+}
+
+async function jetStream(request: string): Promise<Json> {
+  return (await world.nats.request(`$JS.API.${request}`)).json();
+}

@@ -1,0 +1,42 @@
+/**
+ * A fold that gives other states than before must say so: its snapshots are taken over by schema.
+ *
+ * The pinned digests are of every state of the recorded log, event by event. When one differs, count up `schema` of that
+ * fold, and pin the new digest beside the new number.
+ */
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { chassisFold, decodeEvent, ledgerFold, vmFold } from "@bioxen/contracts";
+import { type Fold, ReadModel } from "@bioxen/kernel";
+import { expect, it } from "vitest";
+
+const LOG = fileURLToPath(new URL("log-v1.jsonl", import.meta.url));
+const PINNED: Readonly<Record<string, { readonly schema: number; readonly digest: string }>> = {
+  vm: { schema: 1, digest: "44265a1550501ef446a69ef9cea380f068f6f3dba642c72d5a4ffc0b454afe21" },
+  ledger: { schema: 1, digest: "4dd3bb269fd65dce3fc956de6a3820f86f0fd600f5429ccb7d3cfb26252c50dc" },
+  chassis: { schema: 1, digest: "9b3afbd8e6d37d5de73f86eeb8c63e16035109806c8e08c0162948ea59d8f659" },
+};
+const FOLDS: readonly [string, Fold<unknown>][] = [
+  ["vm", vmFold],
+  ["ledger", ledgerFold],
+  ["chassis", chassisFold],
+];
+
+const events = readFileSync(LOG, "utf8")
+  .trimEnd()
+  .split("\n")
+  .map((line) => JSON.parse(line) as { seq: number; subject: string; payload: string })
+  .map(({ seq, subject, payload }) => decodeEvent(new TextEncoder().encode(payload), seq, subject));
+
+it.each(FOLDS)("states of %s are those that its schema number stands for", (kind, fold) => {
+  const model = new ReadModel(kind, fold);
+  const hash = createHash("sha256");
+  for (const event of events) {
+    const [aggregate, id = ""] = event.envelope.subject.split("/");
+    if (aggregate !== kind) continue;
+    model.apply(event);
+    hash.update(JSON.stringify(model.get(id)));
+  }
+  expect({ schema: fold.schema, digest: hash.digest("hex") }).toEqual(PINNED[kind]);
+});
