@@ -119,6 +119,11 @@ describe("three instances of every service", () => {
         steps.push(a);
       }
       await world.reach(vmId, "running");
+      if (i % 3 === 1) {
+        const resize = { vmId, resources: { ribosomes: "9%" } };
+        const resized = await insist("cmd.vm.resize", resize, `resize ${vmId}`);
+        expect(resized, "recorded by the command, whichever instance acts").toMatchObject({ changed: true });
+      }
       if (i % 3 === 0) steps.push(await insist("cmd.vm.stop", { vmId }, `stop ${vmId}`));
       return steps;
     });

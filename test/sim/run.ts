@@ -92,7 +92,11 @@ export async function run(seed: number): Promise<RunReport> {
   checkAcknowledged(clients, log.events, problem);
   folds.checkRest(problem);
   checkGuests(processes, folds, problem);
-  for (const event of log.events) faults.count(event.envelope.type);
+  for (const { envelope } of log.events) {
+    faults.count(envelope.type);
+    const isResize = envelope.type === "bioxen.vm.resized.v1";
+    if (isResize && !envelope.causationid.startsWith("bioxen.cmd.")) faults.count("resize-adopted");
+  }
   return { seed, problems, events: log.events.length, happened: faults.happened, trace: traceOf(log.events) };
 }
 

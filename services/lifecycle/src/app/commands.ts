@@ -64,16 +64,12 @@ export interface CommandPorts {
   readonly chassis: ReadModel<ChassisState>;
   readonly caller: Caller;
   readonly clock: Clock;
-  /** Asks for another look at a VM. */
-  readonly wake: (vmId: string) => void;
 }
 
 type VmChanged = ResultOf<"vmCreate">;
 
 export class VmCommands {
   readonly #ports: CommandPorts;
-  /** VMs whose ledger is being changed by a command here, which will append the outcome itself. */
-  readonly resizing = new Set<string>();
 
   constructor(ports: CommandPorts) {
     this.#ports = ports;
@@ -125,7 +121,7 @@ export class VmCommands {
 
   /**
    * Where the VM holds a place the ledger decides first; should this process die between the two appends,
-   * the VM adopts the ledger's amounts (`vm-process.ts`).
+   * the VM adopts the ledger's amounts (`vm-process.ts`, at whichever instance, after a while).
    */
   async resize(
     { vmId, resources }: ParsedRequestOf<"vmResize">,
@@ -143,19 +139,13 @@ export class VmCommands {
       return this.#decide(vmId, causation, (state) => decideResize(vmId, state, request, null));
     }
     const granted = { fence: vm.fence, amounts: request };
-    this.resizing.add(vmId);
-    try {
-      const reply = await this.#ports.caller.call(
-        ENDPOINTS.ledgerResize.subject,
-        { chassisId: vm.chassisId, vmId, ...granted },
-        { timeoutMs: RESIZE_TIMEOUT_MS, causation },
-      );
-      if (!reply.ok) return passedOn(reply.error);
-      return await this.#decide(vmId, causation, (state) => decideResize(vmId, state, request, granted));
-    } finally {
-      this.resizing.delete(vmId);
-      this.#ports.wake(vmId);
-    }
+    const reply = await this.#ports.caller.call(
+      ENDPOINTS.ledgerResize.subject,
+      { chassisId: vm.chassisId, vmId, ...granted },
+      { timeoutMs: RESIZE_TIMEOUT_MS, causation },
+    );
+    if (!reply.ok) return passedOn(reply.error);
+    return this.#decide(vmId, causation, (state) => decideResize(vmId, state, request, granted));
   }
 
   async exec(

@@ -38,21 +38,14 @@ export function createLifecycle(ports: ServicePorts) {
   });
   const ledgers = new ReadModel<Ledger>("ledger", ledgerFold);
   const chassis = new ReadModel<ChassisState>("chassis", chassisFold);
-  const commands: VmCommands = new VmCommands({
-    vms,
-    ledgers,
-    chassis,
-    caller: bus,
-    clock,
-    wake: (vmId) => reconciler.wake(vmId),
-  });
+  const commands = new VmCommands({ vms, ledgers, chassis, caller: bus, clock });
   const queries = new VmQueries(vms, log);
   let lease: Lease | undefined;
   const process = new VmProcess(vms, ledgers, clock, () => lease?.token() !== undefined);
-  const reconciler: Reconciler = new Reconciler({
+  const reconciler = new Reconciler({
     clock,
     timers,
-    step: async (vmId) => (commands.resizing.has(vmId) ? undefined : process.step(vmId)),
+    step: (vmId) => process.step(vmId),
     onError: (vmId, thrown) => logger.warn({ vmId, err: thrown }, `a step failed: ${messageOf(thrown)}`),
   });
   return {

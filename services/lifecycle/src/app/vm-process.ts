@@ -7,11 +7,14 @@
 import type { Ledger, VmState } from "@bioxen/contracts";
 import {
   type Aggregates,
+  type Amounts,
   type Causation,
   type Clock,
   causedBy,
+  equalAmounts,
   invariant,
   type ReadModel,
+  UNCHANGED,
 } from "@bioxen/kernel";
 import type { VmDecision } from "../domain/vm.ts";
 import {
@@ -24,6 +27,11 @@ import {
   restartDueAtMs,
 } from "../domain/vm-world.ts";
 
+/**
+ * A resize that its ledger granted is recorded by the command that asked for it, at whichever instance; should that one die in
+ * between, the process adopts it after this long, ms. Shorter takes the record, and with it the answer, from slow commands.
+ */
+export const ADOPT_AFTER_MS = 2_000;
 /** Decisions one look may make before others get their turn; the longest legal chain is three. */
 const MAX_STEPS_PER_LOOK = 8;
 
@@ -31,6 +39,8 @@ export class VmProcess {
   readonly #vms: Aggregates<VmState>;
   readonly #ledgers: ReadModel<Ledger>;
   readonly #clock: Clock;
+  /** Amounts of ledgers that their VMs do not have yet, and since when. */
+  readonly #unrecorded = new Map<string, { readonly amounts: Amounts; readonly sinceMs: number }>();
   /** Whether this instance drives: the holder of the lease does. */
   readonly #acts: () => boolean;
 
@@ -52,16 +62,29 @@ export class VmProcess {
       invariant(executed.ok, "a process decides nothing that is refused", { vmId });
       if (!executed.changed) break;
     }
+    const unrecorded = this.#unrecorded.get(vmId);
+    if (unrecorded !== undefined) return { dueAtMs: unrecorded.sinceMs + ADOPT_AFTER_MS };
     const dueAtMs = restartDueAtMs(this.#vms.get(vmId).state);
     return dueAtMs === undefined ? undefined : { dueAtMs };
   }
 
   #decide(vmId: string, state: VmState): VmDecision {
+    const unrecorded = this.#unrecorded.get(vmId);
+    this.#unrecorded.delete(vmId);
     const ending = decideEndings(state);
     if (!ending.ok || ending.event !== null) return ending;
     if (!state.exists) return ending;
     if (state.fence !== null && state.chassisId !== null) {
-      return decideFollowLedger(state, this.#ledgers.get(state.chassisId).entries[vmId] ?? null);
+      const entry = this.#ledgers.get(state.chassisId).entries[vmId] ?? null;
+      const followed = decideFollowLedger(state, entry);
+      if (!followed.ok || followed.event?.type !== "bioxen.vm.resized.v1" || entry === null) return followed;
+      const { amounts } = entry;
+      const nowMs = this.#clock.nowMs();
+      const isKnown = unrecorded !== undefined && equalAmounts(unrecorded.amounts, amounts);
+      const sinceMs = isKnown ? unrecorded.sinceMs : nowMs;
+      if (nowMs - sinceMs >= ADOPT_AFTER_MS) return followed;
+      this.#unrecorded.set(vmId, { amounts, sinceMs });
+      return UNCHANGED;
     }
     const place = this.#placeFor(vmId, state);
     return place === undefined ? decideRestart(state, this.#clock.nowMs()) : decidePlace(state, place);

@@ -1,0 +1,80 @@
+/**
+ * A resize that its ledger granted and no command recorded: the one that asked for it died in between.
+ */
+import { type Ledger, ledgerFold, type VmState, vmFold } from "@bioxen/contracts";
+import { Aggregates, type EventBody, ReadModel } from "@bioxen/kernel";
+import { envelopeOf, FakeClock, idsInOrder, MemoryEventLog } from "@bioxen/testkit";
+import { expect, it } from "vitest";
+import { ADOPT_AFTER_MS, VmProcess } from "../../services/lifecycle/src/app/vm-process.ts";
+
+const CREATED = {
+  incarnation: 1,
+  biologicalType: "syn3a",
+  vmType: "basic",
+  request: { ribosomes: 10 },
+  priority: 1,
+  seed: 7,
+  program: null,
+  environment: {},
+  placement: {},
+  restartPolicy: { mode: "never", maxAttempts: 0, backoffMs: 0 },
+  labels: {},
+  config: {},
+  parent: null,
+};
+
+/** A VM that runs with 10 ribosomes, whose ledger gives it 20 by now. */
+async function granted() {
+  const log = new MemoryEventLog();
+  const clock = new FakeClock();
+  const vms = new Aggregates<VmState>({
+    kind: "vm",
+    fold: vmFold,
+    log,
+    clock,
+    ids: idsInOrder(),
+    source: "/bioxen/lifecycle",
+  });
+  const ledgers = new ReadModel<Ledger>("ledger", ledgerFold);
+  const versions = new Map<string, number>();
+  const happen = async (kind: "vm" | "ledger", type: string, data: object) => {
+    const version = (versions.get(kind) ?? 0) + 1;
+    versions.set(kind, version);
+    const body: EventBody = { type: `bioxen.${kind}.${type}.v1`, data };
+    const subject = `bioxen.evt.${kind}.a`;
+    const before = (await log.read(subject, 0)).at(-1)?.seq ?? 0;
+    await log.append(subject, envelopeOf(kind, "a", body, { version }), before);
+    const [event] = await log.read(subject, before);
+    if (event === undefined) throw new Error("it was just appended");
+    if (kind === "vm") vms.apply(event);
+    else ledgers.apply(event);
+    return event.seq;
+  };
+  const amounts = { ribosomes: 10 };
+  const offered = { ribosomes: 100 };
+  await happen("ledger", "opened", { chassisType: "ecoli", capacity: offered, offered, maxVms: 5 });
+  await happen("vm", "created", CREATED);
+  await happen("vm", "start-requested", { automatic: false });
+  const reservations = [{ vmId: "a", incarnation: 1, amounts }];
+  const fence = await happen("ledger", "reserved", { planId: "p", reservations, expiresAtMs: 9e15 });
+  await happen("vm", "placed", { chassisId: "a", fence, allocation: amounts });
+  await happen("vm", "started", { fence });
+  await happen("ledger", "resized", { vmId: "a", fence, amounts: { ribosomes: 20 } });
+  const allocation = () => {
+    const { state } = vms.get("a");
+    return state.exists ? state.allocation : undefined;
+  };
+  return { clock, allocation, process: new VmProcess(vms, ledgers, clock, () => true) };
+}
+
+it("is left to its command for a while, and then adopted", async () => {
+  const { clock, allocation, process } = await granted();
+  const dueAtMs = clock.nowMs() + ADOPT_AFTER_MS;
+  expect(await process.step("a"), "it comes back without being woken").toEqual({ dueAtMs });
+  await clock.advance(ADOPT_AFTER_MS - 1);
+  expect(await process.step("a")).toEqual({ dueAtMs });
+  expect(allocation()).toEqual({ ribosomes: 10 });
+  await clock.advance(1);
+  expect(await process.step("a")).toBeUndefined();
+  expect(allocation()).toEqual({ ribosomes: 20 });
+});
