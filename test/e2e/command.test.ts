@@ -78,6 +78,45 @@ describe("bioxen", () => {
     }
   });
 
+  it("tells what if, from the log alone", async () => {
+    const spread = await world.bioxenJson(
+      "vm",
+      "create",
+      "c3",
+      "--type",
+      "syn3a",
+      "--policy",
+      "spread",
+      "--start",
+    );
+    expect(spread.vm).toMatchObject({ state: "running", placement: { policy: "spread" } });
+    const same = await world.bioxenJson("replay");
+    expect(same).toMatchObject({ ok: true, fromSeq: 1, differences: [], reproduction: { permille: 1_000 } });
+    const question = [
+      "replay",
+      "--policy",
+      "spread",
+      "--without-chassis",
+      "ecoli-1",
+      "--with-chassis",
+      "yeast:1",
+    ];
+    const asked = await world.bioxenJson(...question, "--to", String(same.toSeq));
+    expect(asked.differences.map((d: { vmId: string }) => d.vmId)).toEqual(["c1", "c2", "c3"]);
+    for (const { alternative } of asked.differences) expect(alternative.chassisId).toBe("what-if-yeast-1");
+    const shown = await world.bioxen(...question);
+    expect(shown.code, shown.stderr).toBe(0);
+    expect(shown.stdout).toContain("the baseline places 3 of 3 as it really was");
+    for (const wrong of [
+      ["--without-chassis", "moon"],
+      ["--with-chassis", "moon:1"],
+      ["--policy", "moon"],
+      ["--from", "0"],
+    ]) {
+      expect((await world.bioxen("replay", ...wrong)).code, wrong.join(" ")).toBe(2);
+    }
+  });
+
   it("the demo tours the whole job and leaves nothing running", async () => {
     const main = new URL("../../packages/cli/src/main.ts", import.meta.url).pathname;
     const { stdout } = await promisify(execFile)(process.execPath, [main, "demo", "--once"]);

@@ -6,6 +6,7 @@ import { addChassisCommands, addLedgerCommands } from "./commands/chassis.ts";
 import { addDemoCommand } from "./commands/demo.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addEventCommands } from "./commands/events.ts";
+import { addReplayCommand } from "./commands/replay.ts";
 import { addStackCommands } from "./commands/stack.ts";
 import { addVmCommands } from "./commands/vm.ts";
 import { CommandEnd, EXIT_DONE, EXIT_USAGE } from "./outcome.ts";
@@ -24,6 +25,7 @@ export function createProgram(): Command {
   addChassisCommands(program);
   addLedgerCommands(program);
   addEventCommands(program);
+  addReplayCommand(program);
   addGlobals(program);
   return program;
 }

@@ -79,13 +79,17 @@ const selector = z.union([
   z.strictObject({ label: labelKey, value: labelValue.optional() }),
   z.strictObject({ vmId: id }),
 ]);
+/** How a chassis is chosen among those that can hold a VM: the fullest, or the emptiest. */
+export const PLACEMENT_POLICIES = ["bin-pack", "spread"] as const;
+export type PlacementPolicy = (typeof PLACEMENT_POLICIES)[number];
+
 export const placement = z.strictObject({
   chassisTypes: z.array(z.string().min(1).max(63)).min(1).max(16).optional(),
   chassisId: id.optional(),
   affinity: z.array(selector).max(16).optional(),
   antiAffinity: z.array(selector).max(16).optional(),
   tolerations: z.array(z.string().min(1).max(63)).max(16).optional(),
-  policy: z.enum(["bin-pack", "spread"]).optional(),
+  policy: z.enum(PLACEMENT_POLICIES).optional(),
 });
 
 /** Names that would carry a secret into an append-only log. */

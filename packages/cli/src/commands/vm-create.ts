@@ -1,7 +1,7 @@
 /**
  * `vm create`, `vm resize`, `vm plan`: the commands that speak of resources.
  */
-import type { BiologicalType, RequestOf, VmType } from "@bioxen/contracts";
+import type { BiologicalType, PlacementPolicy, RequestOf, VmType } from "@bioxen/contracts";
 import type { Command } from "commander";
 import { refused, usage } from "../outcome.ts";
 import { amountOption, given, integerOption, labelOption, numberOption, readSource } from "../parse.ts";
@@ -30,6 +30,7 @@ interface CreateOptions extends ResourceOptions {
   readonly substrate?: number;
   readonly chloramphenicol?: number;
   readonly chassis?: string;
+  readonly policy?: PlacementPolicy;
   readonly restart?: "never" | "on-failure" | "always";
   readonly parameterSet?: string;
   readonly start?: boolean;
@@ -70,7 +71,7 @@ async function requestOf(vmId: string | undefined, o: CreateOptions): Promise<Re
       substrate: o.substrate,
       chloramphenicolMicromolar: o.chloramphenicol,
     }),
-    placement: given({ chassisId: o.chassis }),
+    placement: given({ chassisId: o.chassis, policy: o.policy }),
     labels: o.label,
     restartPolicy: o.restart === undefined ? undefined : { mode: o.restart },
     config: given({ parameterSet: o.parameterSet }),
@@ -90,6 +91,7 @@ function withCreateOptions(command: Command): Command {
     .option("--substrate <n>", "substrate in the medium, molecules", numberOption)
     .option("--chloramphenicol <n>", "chloramphenicol, micromolar", numberOption)
     .option("--chassis <id>", "only on this chassis")
+    .option("--policy <policy>", "how its chassis is chosen: bin-pack or spread")
     .option("--restart <mode>", "never, on-failure or always")
     .option("--parameter-set <name>", "default, or weisse-2015 for ecoli");
 }

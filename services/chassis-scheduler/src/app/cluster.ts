@@ -14,7 +14,7 @@ import {
   vmFold,
 } from "@bioxen/contracts";
 import { Aggregates, ReadModel, type ServicePorts } from "@bioxen/kernel";
-import type { ChassisRoom, WaitingVm } from "../domain/plan.ts";
+import { type ChassisRoom, type WaitingVm, waitingVm } from "@bioxen/placement";
 import { ChassisLiveness } from "./liveness.ts";
 
 export class Cluster {
@@ -90,16 +90,4 @@ export class Cluster {
     for (const [vmId, vm] of this.vms.entries()) if (vm.exists && vm.chassisId === chassisId) held.add(vmId);
     return [...held].sort();
   }
-}
-
-export function waitingVm(vmId: string, vm: Vm): WaitingVm {
-  return {
-    vmId,
-    incarnation: vm.incarnation,
-    vmType: vm.vmType,
-    request: vm.request,
-    placement: vm.placement,
-    priority: vm.priority,
-    waitingSinceMs: vm.pendingSinceMs ?? vm.updatedAtMs,
-  };
 }

@@ -8,7 +8,13 @@
  * Of all instances only the holder of the lease has rounds. Its proposals carry the lease's token, and the ledgers
  * refuse one that is older than they have seen.
  */
-import { ENDPOINTS, MAX_PAGE, type PlacementRefusal, type ResultOf } from "@bioxen/contracts";
+import {
+  ENDPOINTS,
+  MAX_PAGE,
+  type PlacementPolicy,
+  type PlacementRefusal,
+  type ResultOf,
+} from "@bioxen/contracts";
 import {
   type EventFeed,
   Fault,
@@ -19,7 +25,14 @@ import {
   type ServicePorts,
   type StoredEvent,
 } from "@bioxen/kernel";
-import { batchesOf, type Placement, type Plan, planPlacements, type WaitingVm } from "../domain/plan.ts";
+import {
+  batchesOf,
+  GATHER_MS,
+  type Placement,
+  type Plan,
+  planPlacements,
+  type WaitingVm,
+} from "@bioxen/placement";
 import type { Cluster } from "./cluster.ts";
 
 /** Deadline of one proposal or deferral, ms. */
@@ -29,12 +42,11 @@ const MAX_BATCH = 500;
 /** First wait after a failed round, ms; doubles up to the longest. */
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
-/** Events gather this long before a round, ms: a burst of starts is planned together. */
-const GATHER_MS = 2;
 
 export class PlacementProcess {
   readonly #ports: ServicePorts;
   readonly #cluster: Cluster;
+  readonly #policy: PlacementPolicy;
   #feed: EventFeed | undefined;
   #lease: Lease | undefined;
   #running: Promise<void> | undefined;
@@ -45,9 +57,10 @@ export class PlacementProcess {
   /** Reasons last told to lifecycle, so that a round says only what is new. */
   readonly #told = new Map<string, string>();
 
-  constructor(ports: ServicePorts, cluster: Cluster) {
+  constructor(ports: ServicePorts, cluster: Cluster, policy: PlacementPolicy) {
     this.#ports = ports;
     this.#cluster = cluster;
+    this.#policy = policy;
   }
 
   begin(feed: EventFeed): void {
@@ -108,7 +121,7 @@ export class PlacementProcess {
     if (token === undefined) return;
     const waiting = this.#cluster.waiting();
     if (waiting.length === 0) return this.#told.clear();
-    const plan = planPlacements(waiting, this.#cluster.rooms());
+    const plan = planPlacements(waiting, this.#cluster.rooms(), this.#policy);
     const planId = this.#ports.ids.next();
     const seqs = await Promise.all(
       batchesOf(plan.placements, MAX_BATCH).map((batch) =>

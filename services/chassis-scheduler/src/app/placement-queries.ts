@@ -5,13 +5,14 @@ import {
   fullDemand,
   type Handled,
   type ParsedRequestOf,
+  type PlacementPolicy,
   type ResultOf,
   refuse,
   requestedAmounts,
 } from "@bioxen/contracts";
 import type { Clock } from "@bioxen/kernel";
-import { candidatesFor, planPlacements, type WaitingVm } from "../domain/plan.ts";
-import { type Cluster, waitingVm } from "./cluster.ts";
+import { candidatesFor, planPlacements, type WaitingVm, waitingVm } from "@bioxen/placement";
+import type { Cluster } from "./cluster.ts";
 
 /** What a VM that is only asked about is called when it has no name. */
 const UNNAMED = "new-vm";
@@ -19,16 +20,18 @@ const UNNAMED = "new-vm";
 export class PlacementQueries {
   readonly #cluster: Cluster;
   readonly #clock: Clock;
+  readonly #policy: PlacementPolicy;
 
-  constructor(cluster: Cluster, clock: Clock) {
+  constructor(cluster: Cluster, clock: Clock, policy: PlacementPolicy) {
     this.#cluster = cluster;
     this.#clock = clock;
+    this.#policy = policy;
   }
 
   plan(request: ParsedRequestOf<"placementPlan">): Handled<ResultOf<"placementPlan">> {
     const asked = "vmIds" in request ? this.#existing(request.vmIds) : [this.#imagined(request)];
     if (typeof asked === "string") return refuse("VM_NOT_FOUND", `there is no VM ${asked}`);
-    const plan = planPlacements(asked, this.#cluster.rooms());
+    const plan = planPlacements(asked, this.#cluster.rooms(), this.#policy);
     return {
       ok: true,
       result: {
@@ -65,7 +68,7 @@ export class PlacementQueries {
   explain({ vmId }: ParsedRequestOf<"placementExplain">): Handled<ResultOf<"placementExplain">> {
     const vm = this.#cluster.vms.get(vmId);
     if (!vm.exists) return refuse("VM_NOT_FOUND", `there is no VM ${vmId}`);
-    const candidates = candidatesFor(waitingVm(vmId, vm), this.#cluster.rooms());
+    const candidates = candidatesFor(waitingVm(vmId, vm), this.#cluster.rooms(), this.#policy);
     return {
       ok: true,
       result: { vmId, state: vm.state, chassisId: vm.chassisId, summary: summaryOf(vm), candidates },

@@ -6,12 +6,14 @@ import {
   ENDPOINTS,
   type Handled,
   type ParsedRequestOf,
+  type PlacementPolicy,
   type ResultOf,
   refuse,
   serve,
   viewOfChassis,
 } from "@bioxen/contracts";
 import type { Causation, EventFeed, Executed, ServicePorts } from "@bioxen/kernel";
+import { DEFAULT_POLICY } from "@bioxen/placement";
 import {
   type ChassisDecision,
   decideCordon,
@@ -25,11 +27,17 @@ import { Cluster } from "./cluster.ts";
 import { PlacementProcess } from "./placement-process.ts";
 import { PlacementQueries } from "./placement-queries.ts";
 
-export function createChassisScheduler(ports: ServicePorts) {
+export interface SchedulerOptions {
+  /** Of VMs that choose none. */
+  readonly policy?: PlacementPolicy;
+}
+
+export function createChassisScheduler(ports: ServicePorts, options: SchedulerOptions = {}) {
+  const policy = options.policy ?? DEFAULT_POLICY;
   const cluster = new Cluster(ports);
   const commands = new ChassisCommands(cluster);
-  const placements = new PlacementProcess(ports, cluster);
-  const queries = new PlacementQueries(cluster, ports.clock);
+  const placements = new PlacementProcess(ports, cluster, policy);
+  const queries = new PlacementQueries(cluster, ports.clock, policy);
   return {
     sinks: [cluster.chassis, cluster.vms, cluster.ledgers],
     endpoints: [

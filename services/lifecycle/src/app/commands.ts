@@ -56,7 +56,7 @@ const RESIZE_TIMEOUT_MS = 5_000;
 const EXEC_MARGIN_MS = 5_000;
 
 /** Constraints the scheduler does not weigh yet: better refused than taken and not kept. */
-const UNSUPPORTED_PLACEMENT = ["affinity", "antiAffinity", "tolerations", "policy"] as const;
+const UNSUPPORTED_PLACEMENT = ["affinity", "antiAffinity", "tolerations"] as const;
 
 export interface CommandPorts {
   readonly vms: Aggregates<VmState>;

@@ -33,6 +33,18 @@ describe("a plan", () => {
     expect(where([waiting("x", 25), waiting("y", 25)], rooms)).toEqual({ x: "b", y: "c" });
   });
 
+  it("spreads what asks for it, over the emptiest first, and packs the rest", () => {
+    const rooms = [roomOf("a", 60), roomOf("b", 30), roomOf("c", 80)];
+    const spread = { placement: { policy: "spread" } };
+    expect(where([waiting("x", 25, spread)], rooms)).toEqual({ x: "c" });
+    const all = [waiting("x", 25, spread), waiting("y", 25, spread), waiting("z", 25)];
+    expect(where(all, rooms)).toEqual({ x: "c", y: "a", z: "b" });
+    const placed = planPlacements([waiting("x", 25)], rooms, "spread").placements;
+    expect(placed).toMatchObject([{ chassisId: "c", score: 550 }]);
+    const packing = waiting("x", 25, { placement: { policy: "bin-pack" } });
+    expect(planPlacements([packing], rooms, "spread").placements[0]?.chassisId).toBe("b");
+  });
+
   it("serves priority, then waiting time, then id", () => {
     const rooms = [roomOf("a", 10)];
     const late = waiting("a-late", 10, { waitingSinceMs: 5 });

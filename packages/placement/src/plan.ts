@@ -2,20 +2,23 @@
  * Who goes where: a pure plan out of a view of the cluster. Nothing is promised by it; the allocator disposes.
  *
  * VMs are taken in order of priority (5 first), then of waiting time, then of id. Each gets the feasible chassis that
- * it fills most (best fit), ties by id, so that large holes stay whole for large cells. What it takes is counted
- * for those that follow. A VM that fits nowhere does not hold up smaller ones behind it: they could not
+ * its policy scores highest (`policy.ts`), ties by id. What it takes is counted for those that follow. A VM that fits nowhere does not hold up smaller ones behind it: they could not
  * have served it, and a chassis that stands empty serves nobody.
  */
 import {
-  bestFitScore,
   type Chassis,
   type Misfit,
   mismatchOf,
+  type PlacementPolicy,
   type PlacementRefusal,
   type Room,
   roomFor,
 } from "@bioxen/contracts";
 import type { Amounts } from "@bioxen/kernel";
+import { DEFAULT_POLICY, policyOf, scoreOf } from "./policy.ts";
+
+/** Events gather this long before a plan is made, ms: a burst of starts is planned together. */
+export const GATHER_MS = 2;
 
 export interface WaitingVm {
   readonly vmId: string;
@@ -61,22 +64,31 @@ export function byUrgency(a: WaitingVm, b: WaitingVm): number {
   return a.vmId < b.vmId ? -1 : 1;
 }
 
-/** Every chassis with its score for this VM, or its refusal. */
-export function candidatesFor(vm: WaitingVm, rooms: readonly ChassisRoom[]): Candidate[] {
+/** Every chassis with its score for this VM, or its refusal. `otherwise`: the policy of a VM that chose none. */
+export function candidatesFor(
+  vm: WaitingVm,
+  rooms: readonly ChassisRoom[],
+  otherwise: PlacementPolicy = DEFAULT_POLICY,
+): Candidate[] {
+  const policy = policyOf(vm.placement, otherwise);
   return rooms.map(({ chassisId, chassis, offered, room, closed }) => {
     const misfit = mismatchOf(vm, chassisId, chassis) ?? closed ?? roomFor(vm.request, room);
     if (misfit !== undefined) return { chassisId, score: null, refusal: { chassisId, ...misfit } };
-    return { chassisId, score: bestFitScore(vm.request, room, offered), refusal: null };
+    return { chassisId, score: scoreOf(policy, vm.request, room, offered), refusal: null };
   });
 }
 
-export function planPlacements(waiting: readonly WaitingVm[], chassis: readonly ChassisRoom[]): Plan {
+export function planPlacements(
+  waiting: readonly WaitingVm[],
+  chassis: readonly ChassisRoom[],
+  otherwise: PlacementPolicy = DEFAULT_POLICY,
+): Plan {
   const rooms = [...chassis].sort((a, b) => (a.chassisId < b.chassisId ? -1 : 1));
   const placements: Placement[] = [];
   const deferrals: { vmId: string; reasons: readonly PlacementRefusal[] }[] = [];
   const scores: Record<string, readonly Candidate[]> = {};
   for (const vm of [...waiting].sort(byUrgency)) {
-    const candidates = candidatesFor(vm, rooms);
+    const candidates = candidatesFor(vm, rooms, otherwise);
     scores[vm.vmId] = candidates;
     const best = bestOf(candidates);
     if (best === undefined) {

@@ -1,0 +1,155 @@
+/**
+ * `bioxen replay`: what would have happened under another policy or with other chassis. Reads the log, changes nothing.
+ */
+import { CHASSIS_DEFAULTS, PLACEMENT_POLICIES, type PlacementPolicy } from "@bioxen/contracts";
+import {
+  DemandReplay,
+  type ExtraChassis,
+  type Outcome,
+  type ReplayReport,
+  type ReplaySummary,
+} from "@bioxen/placement";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { usage } from "../outcome.ts";
+import { given, integerOption } from "../parse.ts";
+import { note, say, sayJson, withSession } from "../run.ts";
+import { walkLog } from "../session.ts";
+import { table } from "../terminal.ts";
+
+/** Differences shown to a person; `--json` has all. */
+const SHOWN_DIFFERENCES = 40;
+/** A line on stderr each so many events: about one a second on a small machine. */
+const PROGRESS_EVERY = 50_000;
+/** Chassis of one type a question may add. */
+const MAX_EXTRA = 1_000;
+
+interface ReplayCommandOptions {
+  readonly policy?: PlacementPolicy;
+  readonly recordedPolicy?: PlacementPolicy;
+  readonly withoutChassis?: readonly string[];
+  readonly withChassis?: readonly ExtraChassis[];
+  readonly from?: number;
+  readonly to?: number;
+}
+
+/** `c1,c2`, repeatable. */
+function idsOption(text: string, before: readonly string[] = []): string[] {
+  return [...before, ...text.split(",").map((part) => part.trim())];
+}
+
+/** `yeast:2,ecoli:1`, repeatable. */
+function extraOption(text: string, before: readonly ExtraChassis[] = []): ExtraChassis[] {
+  const types = Object.keys(CHASSIS_DEFAULTS) as ExtraChassis["chassisType"][];
+  const all = [...before];
+  for (const part of text.split(",")) {
+    const [name = "", count = "1", ...more] = part.trim().split(":");
+    const chassisType = types.find((type) => type === name);
+    if (chassisType === undefined)
+      throw new InvalidArgumentError(`the type must be one of ${types.join(", ")}.`);
+    if (more.length > 0 || !/^[0-9]+$/.test(count) || Number(count) < 1 || Number(count) > MAX_EXTRA)
+      throw new InvalidArgumentError(`the number must be an integer from 1 to ${MAX_EXTRA}.`);
+    if (all.some((one) => one.chassisType === chassisType))
+      throw new InvalidArgumentError(`${chassisType} is named twice.`);
+    all.push({ chassisType, count: Number(count) });
+  }
+  return all;
+}
+
+export function addReplayCommand(program: Command): void {
+  const policyOption = (flags: string, description: string) =>
+    new Option(flags, description).choices(PLACEMENT_POLICIES);
+  program
+    .command("replay")
+    .description("what if: decide the recorded demand again, under another policy or with other chassis")
+    .addOption(policyOption("--policy <policy>", "of VMs that chose none"))
+    .addOption(policyOption("--recorded-policy <policy>", "what the scheduler had then; default bin-pack"))
+    .option("--without-chassis <ids>", "chassis that were not there, repeatable", idsOption)
+    .option("--with-chassis <type:n>", "chassis that were there too, repeatable", extraOption)
+    .option("--from <seq>", "decide from this event on; before it everything is as it was", integerOption)
+    .option("--to <seq>", "up to this event", integerOption)
+    .action(async (options: ReplayCommandOptions, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const { from = 1, to, ...others } = options;
+        if (from < 1 || (to !== undefined && to < from))
+          throw usage("--from must be at least 1, --to not before it");
+        const replay = new DemandReplay({ ...given(others), fromSeq: from });
+        let read = 0;
+        const cause = await walkLog(
+          await session.eventLog(),
+          (event) => {
+            replay.observe(event);
+            read += 1;
+            if (read % PROGRESS_EVERY === 0) note(`${read} events read`);
+          },
+          to === undefined ? {} : { toSeq: to },
+        );
+        if (cause !== undefined) throw cause;
+        const strange = (options.withoutChassis ?? []).filter((id) => !replay.chassisSeen.has(id));
+        if (strange.length > 0) throw usage(`there was no chassis ${strange.join(", ")}`);
+        const report = replay.report();
+        if (report.events === 0) throw usage(`there is no event from ${from} on`);
+        if (json === true) sayJson({ ok: true, ...report });
+        else say(reportWords(report));
+      });
+    });
+}
+
+const seconds = (ms: number) => `${(ms / 1_000).toFixed(3)} s`;
+const percent = (permille: number) => `${(permille / 10).toFixed(1)} %`;
+
+function reportWords(report: ReplayReport): string {
+  const { fromSeq, toSeq, spanMs, recorded, baseline, alternative, reproduction, differences } = report;
+  const three = (name: string, value: (summary: ReplaySummary) => number | string) => [
+    name,
+    ...[recorded, baseline, alternative].map((summary) => String(value(summary))),
+  ];
+  const totals = table(
+    ["", "RECORDED", "BASELINE", "WHAT IF"],
+    [
+      three("demands", (s) => s.demands),
+      three("placed", (s) => s.placed),
+      three("without a place", (s) => s.unplaced),
+      three("total wait", (s) => seconds(s.totalWaitMs)),
+      three("longest wait", (s) => seconds(s.longestWaitMs)),
+      three("evicted", (s) => s.evictions),
+      three("resizes refused", (s) => s.refusedResizes),
+    ],
+  );
+  const { demands, sameChassis, permille, waitDifferenceMs } = reproduction;
+  return [
+    `events ${fromSeq} to ${toSeq}, ${seconds(spanMs)}`,
+    `the baseline places ${sameChassis} of ${demands} as it really was (${percent(permille)}), waits ${seconds(waitDifferenceMs)} more`,
+    "",
+    totals,
+    "",
+    useTable(report),
+    "",
+    differences.length === 0 ? "no VM fares differently" : differenceTable(report),
+  ].join("\n");
+}
+
+/** Mean use of each chassis' fullest resource. */
+function useTable({ recorded, baseline, alternative }: ReplayReport): string {
+  const ids = new Set([recorded, baseline, alternative].flatMap((s) => s.chassis.map((c) => c.chassisId)));
+  const use = (summary: ReplaySummary, id: string) => {
+    const all = summary.chassis.filter((chassis) => chassis.chassisId === id);
+    if (all.length === 0) return "–";
+    const fullest = Math.max(0, ...all.flatMap((chassis) => Object.values(chassis.meanPermille)));
+    return `${percent(fullest)}, ${Math.max(...all.map((chassis) => chassis.peakVms))} VMs`;
+  };
+  const rows = [...ids].sort().map((id) => [id, ...[recorded, baseline, alternative].map((s) => use(s, id))]);
+  return table(["MEAN USE, MOST VMS", "RECORDED", "BASELINE", "WHAT IF"], rows);
+}
+
+function differenceTable({ differences }: ReplayReport): string {
+  const words = (outcome: Outcome | null) => {
+    if (outcome === null) return "–";
+    return `${outcome.chassisId ?? "no place"} after ${seconds(outcome.waitMs)}`;
+  };
+  const rows = differences
+    .slice(0, SHOWN_DIFFERENCES)
+    .map((d) => [d.vmId, `#${d.askedSeq}`, words(d.baseline), words(d.alternative)]);
+  const more = differences.length - rows.length;
+  const shown = table(["VM", "ASKED", "BASELINE", "WHAT IF"], rows);
+  return more === 0 ? shown : `${shown}\n… and ${more} more: --json has all`;
+}

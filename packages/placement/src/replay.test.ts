@@ -1,0 +1,241 @@
+/**
+ * What a replay must be whatever is asked: the same twice, nothing when nothing is different, and never better with less.
+ */
+import { readFileSync } from "node:fs";
+import { decodeEvent } from "@bioxen/contracts";
+import type { StoredEvent } from "@bioxen/kernel";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type ReplayOptions, type ReplayReport, replayDemand } from "./index.ts";
+
+/** A log in the making; `at` is ms since its beginning. */
+class Log {
+  readonly events: StoredEvent[] = [];
+
+  add(at: number, subject: string, type: string, data: object): this {
+    const seq = this.events.length + 1;
+    const [kind] = subject.split("/");
+    const envelope = {
+      id: `e${seq}`,
+      type: `bioxen.${kind}.${type}`,
+      subject,
+      time: new Date(1_000_000 + at).toISOString(),
+      aggregateversion: seq,
+      data,
+    };
+    this.events.push({ seq, streamSubject: "", digest: "", envelope } as unknown as StoredEvent);
+    return this;
+  }
+
+  chassis(at: number, id: string, ribosomes = 100, maxVms = 100): this {
+    return this.add(at, `chassis/${id}`, "registered.v1", {
+      chassisType: "ecoli",
+      capacity: { ribosomes },
+      overheadPermille: 0,
+      maxVms,
+      labels: {},
+      agentId: "a",
+    });
+  }
+
+  vm(id: string, ribosomes: number, placement: object = {}, priority = 1): this {
+    const data = { incarnation: 1, vmType: "basic", request: { ribosomes }, placement, priority };
+    return this.add(0, `vm/${id}`, "created.v1", data);
+  }
+
+  start(at: number, id: string): this {
+    return this.add(at, `vm/${id}`, "start-requested.v1", { automatic: false });
+  }
+
+  placed(at: number, id: string, chassisId: string): this {
+    return this.add(at, `vm/${id}`, "placed.v1", { chassisId, fence: 1, allocation: {} });
+  }
+
+  stop(at: number, id: string): this {
+    this.add(at, `vm/${id}`, "stop-requested.v1", { destroy: false });
+    return this.add(at, `vm/${id}`, "stopped.v1", { reason: "x" });
+  }
+
+  replay(options: ReplayOptions = {}): ReplayReport {
+    return replayDemand(this.events, options);
+  }
+}
+
+/** Where each VM went in the alternative, of those that went elsewhere than in the baseline. */
+const moves = (report: ReplayReport) =>
+  Object.fromEntries(report.differences.map((d) => [d.vmId, d.alternative?.chassisId ?? null]));
+
+describe("a replay", () => {
+  it("places where the log did, waits as long, and measures what is used", () => {
+    const log = new Log().chassis(0, "a").chassis(0, "b").vm("x", 60).vm("y", 60).vm("z", 60);
+    for (const id of ["x", "y", "z"]) log.start(1_000, id);
+    log.placed(1_003, "x", "a").placed(1_003, "y", "b");
+    log.stop(5_000, "x").placed(5_002, "z", "a").stop(11_000, "y");
+    const { recorded, baseline, reproduction } = log.replay();
+    expect(reproduction).toEqual({ demands: 3, sameChassis: 3, permille: 1_000, waitDifferenceMs: -2 });
+    expect(baseline).toMatchObject({ demands: 3, placed: 3, unplaced: 0, longestWaitMs: 4_002 });
+    expect(recorded).toMatchObject({ totalWaitMs: 3 + 3 + 4_002, evictions: 0 });
+    expect(baseline.chassis).toMatchObject([
+      {
+        chassisId: "a",
+        presentMs: 11_000,
+        meanPermille: { ribosomes: 545 },
+        peakPermille: { ribosomes: 600 },
+      },
+      { chassisId: "b", presentMs: 11_000, meanPermille: { ribosomes: 545 }, peakVms: 1 },
+    ]);
+  });
+
+  it("says how far it is from what really happened", () => {
+    const log = new Log().chassis(0, "a").chassis(0, "b").vm("x", 60).vm("y", 10);
+    log.start(1_000, "x").start(1_000, "y").placed(1_010, "x", "b").placed(1_010, "y", "b");
+    expect(log.replay().reproduction).toMatchObject({ demands: 2, sameChassis: 0, permille: 0 });
+  });
+
+  it("spreads what was packed, and leaves a VM's own choice alone", () => {
+    const log = new Log().chassis(0, "a").chassis(0, "b").vm("x", 10).vm("y", 10);
+    log.vm("z", 10, { policy: "bin-pack" }).start(10, "x").start(20, "y").start(30, "z");
+    expect(moves(log.replay({ policy: "spread" }))).toEqual({ y: "b" });
+    expect(moves(log.replay({ recordedPolicy: "spread", policy: "bin-pack" }))).toEqual({ y: "a" });
+  });
+
+  it("has more chassis when asked: who waited does not", () => {
+    const log = new Log()
+      .chassis(0, "a", 10)
+      .vm("x", 10)
+      .vm("y", 10)
+      .start(10, "x")
+      .start(10, "y")
+      .stop(900, "x");
+    const report = log.replay({ withChassis: [{ chassisType: "ecoli", count: 1 }] });
+    expect(moves(report)).toEqual({ y: "what-if-ecoli-1" });
+    expect(report.alternative.totalWaitMs).toBeLessThan(report.baseline.totalWaitMs);
+  });
+
+  it("from an event on, keeps what stood, and moves whose chassis the question takes away", () => {
+    const log = new Log().chassis(0, "a").chassis(0, "b").vm("x", 10).vm("y", 10);
+    log.start(10, "x").placed(12, "x", "b").start(1_000, "y").placed(1_002, "y", "b");
+    const report = log.replay({ fromSeq: 7, withoutChassis: ["b"] });
+    expect(report.baseline).toMatchObject({ demands: 1, placed: 1 });
+    expect(report.baseline.chassis.map((c) => [c.chassisId, c.peakVms])).toEqual([
+      ["a", 0],
+      ["b", 2],
+    ]);
+    expect(report.alternative).toMatchObject({ demands: 2, placed: 2, evictions: 1 });
+    expect(moves(report)).toEqual({ x: "a", y: "a" });
+  });
+
+  it("a chassis that goes sends away who is on it here, a cordoned one takes nobody", () => {
+    const log = new Log().chassis(0, "a").chassis(0, "b").vm("x", 10).vm("y", 10);
+    log.add(5, "chassis/a", "cordoned.v1", {}).start(10, "x").placed(12, "x", "b");
+    log.add(20, "chassis/a", "uncordoned.v1", {}).add(50, "chassis/b", "removed.v1", {}).start(60, "y");
+    const { baseline } = log.replay();
+    expect(baseline).toMatchObject({ demands: 3, placed: 3, evictions: 1 });
+    expect(baseline.chassis.map((c) => [c.chassisId, c.peakVms])).toEqual([
+      ["a", 2],
+      ["b", 1],
+    ]);
+  });
+
+  it("a resize takes room where there is any, and is counted where there is none", () => {
+    const log = new Log().chassis(0, "a", 100).chassis(0, "b", 20).vm("x", 10).start(10, "x");
+    log.add(50, "vm/x", "resized.v1", { request: { ribosomes: 50 }, allocation: { ribosomes: 50 } });
+    expect(log.replay().baseline.refusedResizes).toBe(1);
+    expect(log.replay({ withoutChassis: ["b"] }).alternative).toMatchObject({
+      refusedResizes: 0,
+      chassis: [{ peakPermille: { ribosomes: 500 } }],
+    });
+  });
+
+  it("who is displaced asks again, who withdraws waits no longer", () => {
+    const log = new Log().chassis(0, "a", 10).vm("x", 10).vm("y", 10, {}, 5).start(10, "x").start(500, "y");
+    log.add(700, "vm/x", "displaced.v2", { fence: 1, chassisId: "a", code: "RESERVATION_ENDED", reason: "" });
+    log.stop(900, "x").stop(2_000, "y");
+    const { baseline } = log.replay();
+    expect(baseline).toMatchObject({ demands: 3, placed: 2, unplaced: 1 });
+    expect(baseline.totalWaitMs).toBe(2 + 202 + 200);
+  });
+});
+
+/** Uniform VMs that come and go, on uniform chassis. */
+const uniform = fc
+  .record({
+    chassis: fc.integer({ min: 1, max: 4 }),
+    slots: fc.integer({ min: 1, max: 3 }),
+    lives: fc.array(fc.tuple(fc.nat(60), fc.nat(60), fc.boolean()), { maxLength: 24 }),
+  })
+  .map(({ chassis, slots, lives }) => {
+    const log = new Log();
+    for (let i = 0; i < chassis; i += 1) log.chassis(0, `c${i}`, slots * 10);
+    for (const i of lives.keys()) log.vm(`vm-${i}`, 10);
+    const acts = lives.flatMap(([from, length, ends], i) => {
+      const start = { at: 10 + from, does: () => log.start(10 + from, `vm-${i}`) };
+      const stop = { at: 11 + from + length, does: () => log.stop(11 + from + length, `vm-${i}`) };
+      return ends ? [start, stop] : [start];
+    });
+    for (const { does } of acts.sort((a, b) => a.at - b.at)) does();
+    return { log, chassis };
+  });
+
+describe("of any log", () => {
+  it("the same question has the same answer, to the byte, and no question no difference", () => {
+    fc.assert(
+      fc.property(uniform, ({ log }) => {
+        const options = { policy: "spread", withoutChassis: ["c0"] } as const;
+        expect(JSON.stringify(log.replay(options))).toBe(JSON.stringify(log.replay(options)));
+        const { differences, baseline, alternative } = log.replay();
+        expect(differences).toEqual([]);
+        expect(alternative).toEqual(baseline);
+      }),
+    );
+  });
+
+  it("a chassis that stood empty makes no difference when it is away", () => {
+    fc.assert(
+      fc.property(uniform, ({ log }) => {
+        const empty = log.replay().baseline.chassis.filter((chassis) => chassis.peakVms === 0);
+        for (const { chassisId } of empty) {
+          expect(log.replay({ withoutChassis: [chassisId] }).differences).toEqual([]);
+        }
+      }),
+    );
+  });
+
+  it("equal VMs on fewer equal chassis never wait less, under either policy", () => {
+    fc.assert(
+      fc.property(uniform, fc.constantFrom("bin-pack", "spread"), ({ log, chassis }, policy) => {
+        let before = -1;
+        for (let gone = 0; gone <= chassis; gone += 1) {
+          const withoutChassis = Array.from({ length: gone }, (_, i) => `c${i}`);
+          const { totalWaitMs } = log.replay({ policy, withoutChassis }).alternative;
+          expect(totalWaitMs).toBeGreaterThanOrEqual(before);
+          before = totalWaitMs;
+        }
+      }),
+    );
+  });
+});
+
+describe("of a log from a real stack", () => {
+  const file = new URL("../../../test/data/log-v1.jsonl", import.meta.url);
+  const events = readFileSync(file, "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { seq: number; subject: string; payload: string })
+    .map(({ seq, subject, payload }) => decodeEvent(new TextEncoder().encode(payload), seq, subject));
+
+  it("every placement comes out as it was", () => {
+    const { reproduction, recorded, baseline } = replayDemand(events);
+    expect(reproduction).toMatchObject({ demands: 18, sameChassis: 18 });
+    expect(Math.abs(reproduction.waitDifferenceMs)).toBeLessThan(recorded.totalWaitMs / 20);
+    expect(baseline.chassis.map((c) => c.peakVms)).toEqual(recorded.chassis.map((c) => c.peakVms));
+  });
+
+  it("without the yeast no large cell has a place; with another none waits", () => {
+    const large = replayDemand(events, { withoutChassis: ["yeast-1"] });
+    const unplaced = large.differences.filter((d) => d.alternative?.chassisId === null);
+    expect(unplaced.map((d) => d.vmId)).toEqual(["big-1", "big-2", "big-3", "big-4", "big-5"]);
+    const more = replayDemand(events, { withChassis: [{ chassisType: "yeast", count: 1 }] });
+    expect(more.alternative).toMatchObject({ placed: 18, unplaced: 0, longestWaitMs: 2 });
+  });
+});

@@ -1,0 +1,194 @@
+/**
+ * A cluster that exists in a replay only: chassis with what they offer, who is on them, who waits, and a meter.
+ *
+ * It decides nothing. Time is that of the log, handed in with every change, and never goes back.
+ */
+import { type Chassis, type ChassisState, type ChassisType, offeredOf, roomFor } from "@bioxen/contracts";
+import { type Amounts, add, amountOf, equalAmounts, NO_AMOUNTS, subtract } from "@bioxen/kernel";
+import type { ChassisRoom, WaitingVm } from "./plan.ts";
+import { type ChassisUse, UseMeter } from "./use-meter.ts";
+
+/** One wait for a place and what came of it. */
+export interface Episode {
+  readonly vmId: string;
+  /** The event that asked; for VMs whose chassis is taken away by the replay itself, the event at which that was. */
+  readonly askedSeq: number;
+  readonly askedAtMs: number;
+  chassisId: string | null;
+  /** null while it waits, and for ever when it got no place. */
+  placedAtMs: number | null;
+  /** When it gave up waiting, or its place; null at the end of the replay. */
+  endedAtMs: number | null;
+  /** True for a place it had before the replay began to decide: not decided here, and no wait of this replay. */
+  carried: boolean;
+}
+
+interface Host {
+  readonly chassis: Chassis;
+  readonly offered: Amounts;
+  readonly held: Map<string, Amounts>;
+  used: Amounts;
+  readonly meter: UseMeter;
+}
+
+interface Tenant {
+  vm: WaitingVm;
+  episode: Episode;
+}
+
+export class VirtualCluster {
+  readonly episodes: Episode[] = [];
+  /** VMs that lost their place because their chassis was withdrawn while they were on it. */
+  evictions = 0;
+  /** Resizes of VMs with a place that had no room for them here. */
+  refusedResizes = 0;
+  readonly #hosts = new Map<string, Host>();
+  readonly #left: ChassisUse[] = [];
+  /** VMs that want a place or have one. */
+  readonly #tenants = new Map<string, Tenant>();
+  readonly #waiting = new Map<string, WaitingVm>();
+
+  ask(vm: WaitingVm, seq: number, atMs: number): void {
+    this.leave(vm.vmId, atMs);
+    const episode: Episode = {
+      vmId: vm.vmId,
+      askedSeq: seq,
+      askedAtMs: atMs,
+      chassisId: null,
+      placedAtMs: null,
+      endedAtMs: null,
+      carried: false,
+    };
+    this.episodes.push(episode);
+    this.#tenants.set(vm.vmId, { vm, episode });
+    this.#waiting.set(vm.vmId, vm);
+  }
+
+  place(vmId: string, chassisId: string, atMs: number): void {
+    const tenant = this.#tenants.get(vmId);
+    const host = this.#hosts.get(chassisId);
+    if (tenant === undefined || host === undefined || tenant.episode.chassisId !== null) return;
+    tenant.episode.chassisId = chassisId;
+    tenant.episode.placedAtMs = atMs;
+    this.#waiting.delete(vmId);
+    this.#hold(host, vmId, tenant.vm.request, atMs);
+  }
+
+  /** Gives up waiting; who has a place keeps it until it leaves. */
+  withdraw(vmId: string, atMs: number): void {
+    if (this.#waiting.has(vmId)) this.leave(vmId, atMs);
+  }
+
+  leave(vmId: string, atMs: number): void {
+    const tenant = this.#tenants.get(vmId);
+    if (tenant === undefined) return;
+    tenant.episode.endedAtMs = atMs;
+    this.#tenants.delete(vmId);
+    this.#waiting.delete(vmId);
+    const host = this.#hosts.get(tenant.episode.chassisId ?? "");
+    if (host !== undefined) this.#hold(host, vmId, null, atMs);
+  }
+
+  /** All or nothing, as the ledger does it; one that waits asks for the new amounts. */
+  resize(vmId: string, amounts: Amounts, atMs: number): void {
+    const tenant = this.#tenants.get(vmId);
+    if (tenant === undefined) return;
+    const host = this.#hosts.get(tenant.episode.chassisId ?? "");
+    if (host === undefined) {
+      tenant.vm = { ...tenant.vm, request: amounts };
+      this.#waiting.set(vmId, tenant.vm);
+      return;
+    }
+    const own = host.held.get(vmId) ?? NO_AMOUNTS;
+    if (equalAmounts(own, amounts)) return;
+    const room = { free: add(freeOf(host), own), placesLeft: 1 };
+    if (roomFor(amounts, room) !== undefined) {
+      this.refusedResizes += 1;
+      return;
+    }
+    tenant.vm = { ...tenant.vm, request: amounts };
+    this.#hold(host, vmId, amounts, atMs);
+  }
+
+  /** A chassis comes, changes or goes; who was on one that goes asks again. */
+  setChassis(chassisId: string, chassis: ChassisState, seq: number, atMs: number): void {
+    const before = this.#hosts.get(chassisId);
+    if (!chassis.registered) {
+      if (before !== undefined) this.#removeHost(chassisId, before, seq, atMs);
+      return;
+    }
+    const offered = offeredOf(chassis.chassisType as ChassisType, chassis.capacity, chassis.overheadPermille);
+    const held = before?.held ?? new Map<string, Amounts>();
+    const used = before?.used ?? NO_AMOUNTS;
+    const meter = before?.meter ?? new UseMeter(chassisId, chassis.chassisType, atMs);
+    const host: Host = { chassis, offered, held, used, meter };
+    this.#hosts.set(chassisId, host);
+    meter.set(used, offered, held.size, atMs);
+  }
+
+  #removeHost(chassisId: string, host: Host, seq: number, atMs: number): void {
+    const evicted = [...host.held.keys()].sort();
+    this.evictions += evicted.length;
+    for (const vmId of evicted) {
+      const vm = this.#tenants.get(vmId)?.vm;
+      if (vm !== undefined) this.ask({ ...vm, waitingSinceMs: atMs }, seq, atMs);
+    }
+    this.#left.push(host.meter.read(atMs));
+    this.#hosts.delete(chassisId);
+  }
+
+  #hold(host: Host, vmId: string, amounts: Amounts | null, atMs: number): void {
+    const before = host.held.get(vmId);
+    if (before !== undefined) host.used = subtract(host.used, before);
+    if (amounts === null) host.held.delete(vmId);
+    else {
+      host.held.set(vmId, amounts);
+      host.used = add(host.used, amounts);
+    }
+    host.meter.set(host.used, host.offered, host.held.size, atMs);
+  }
+
+  waiting(): WaitingVm[] {
+    return [...this.#waiting.values()];
+  }
+
+  rooms(): ChassisRoom[] {
+    return [...this.#hosts].map(([chassisId, host]) => ({
+      chassisId,
+      chassis: host.chassis,
+      offered: host.offered,
+      room: { free: freeOf(host), placesLeft: Math.max(0, host.chassis.maxVms - host.held.size) },
+      closed: host.chassis.cordoned ? { code: "UNAVAILABLE", message: "is cordoned" } : undefined,
+    }));
+  }
+
+  /** What was until now is the starting point: places are kept and count as nobody's decision, measuring begins. */
+  beginToDecide(atMs: number): void {
+    const open = [...this.#tenants.values()].map(({ episode }) => episode);
+    this.episodes.length = 0;
+    for (const episode of open) {
+      episode.carried = episode.chassisId !== null;
+      this.episodes.push(episode);
+    }
+    this.episodes.sort((a, b) => a.askedSeq - b.askedSeq || (a.vmId < b.vmId ? -1 : 1));
+    this.evictions = 0;
+    this.refusedResizes = 0;
+    this.#left.length = 0;
+    for (const { meter } of this.#hosts.values()) meter.restart(atMs);
+  }
+
+  use(atMs: number): ChassisUse[] {
+    const present = [...this.#hosts.values()].map(({ meter }) => meter.read(atMs));
+    const left = this.#left.filter(({ presentMs }) => presentMs > 0);
+    return [...left, ...present].sort((a, b) => (a.chassisId < b.chassisId ? -1 : 1));
+  }
+}
+
+/** Never below nothing: a chassis may have been made smaller than what is held on it. */
+function freeOf({ offered, used }: Host): Amounts {
+  return Object.fromEntries(
+    Object.keys(offered)
+      .sort()
+      .map((name) => [name, Math.max(0, amountOf(offered, name) - amountOf(used, name))]),
+  );
+}
