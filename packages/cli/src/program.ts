@@ -6,6 +6,7 @@ import { addChassisCommands, addLedgerCommands } from "./commands/chassis.ts";
 import { addDemoCommand } from "./commands/demo.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addEventCommands } from "./commands/events.ts";
+import { addJobCommands } from "./commands/jobs.ts";
 import { addReplayCommand } from "./commands/replay.ts";
 import { addStackCommands } from "./commands/stack.ts";
 import { addVmCommands } from "./commands/vm.ts";
@@ -26,6 +27,7 @@ export function createProgram(): Command {
   addLedgerCommands(program);
   addEventCommands(program);
   addReplayCommand(program);
+  addJobCommands(program);
   addGlobals(program);
   return program;
 }

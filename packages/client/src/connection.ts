@@ -14,6 +14,7 @@ import {
 } from "@bioxen/contracts";
 import { type Bus, connectBus } from "@bioxen/nats";
 import { asBioxenError, BioxenError } from "./errors.ts";
+import { ClientJobs } from "./jobs.ts";
 import { BioVm } from "./vm.ts";
 
 export interface ConnectOptions {
@@ -43,11 +44,14 @@ export async function connect(options: ConnectOptions): Promise<Bioxen> {
 export class Bioxen {
   readonly bus: Bus;
   readonly timeoutMs: number;
+  /** Durable commands: stored now, carried out once their owner is there. */
+  readonly jobs: ClientJobs;
   readonly #onClose: (() => Promise<void>)[] = [];
 
   constructor(bus: Bus, timeoutMs: number) {
     this.bus = bus;
     this.timeoutMs = timeoutMs;
+    this.jobs = new ClientJobs(bus);
   }
 
   /**

@@ -13,6 +13,7 @@ import type { BioVm } from "./vm.ts";
 export type { BiologicalType, VmSample, VmType, VmView } from "@bioxen/contracts";
 export { Bioxen, type ConnectOptions, type VmConfig } from "./connection.ts";
 export { BioxenError } from "./errors.ts";
+export { ClientJobs, type JobOutcome, type SubmitOptions } from "./jobs.ts";
 export { ResourceManager, type ResourceUsage } from "./resource-manager.ts";
 export { BioVm, type VmStatus } from "./vm.ts";
 export type { VmNews } from "./watch.ts";

@@ -9,6 +9,7 @@ import { CHASSIS_EVENTS } from "./events/chassis.ts";
 import { LEDGER_EVENTS } from "./events/ledger.ts";
 import { placementRefusal, SUPERSEDED_VM_EVENTS, VM_EVENTS } from "./events/vm.ts";
 import { agentExec } from "./internal-endpoints.ts";
+import { JOB_AGGREGATES, MAX_JOB_ATTEMPTS, MAX_JOB_ID_LENGTH } from "./jobs.ts";
 import {
   CHASSIS_DEFAULTS,
   DEFAULT_OVERHEAD_PERMILLE,
@@ -16,7 +17,14 @@ import {
   REFERENCE_DOUBLING_MINUTES,
 } from "./resources.ts";
 import { MAX_PAYLOAD_BYTES } from "./schemas.ts";
-import { EVENT_STREAM, EVENT_STREAM_CONFIG } from "./subjects.ts";
+import {
+  DEAD_LETTER_STREAM,
+  EVENT_STREAM,
+  EVENT_STREAM_CONFIG,
+  JOB_OUTCOME_STREAM,
+  JOB_STREAM,
+  MAX_STORED_JOB_BYTES,
+} from "./subjects.ts";
 import { chassisSample, SAMPLE_INTERVAL_MS, vmSample } from "./telemetry.ts";
 import { chassisView, ledgerView, vmView } from "./views.ts";
 
@@ -99,6 +107,27 @@ Capacity of a chassis by default, before the hypervisor's ${DEFAULT_OVERHEAD_PER
 ${resourceRows(chassis, "maxVms")}`;
 }
 
+function jobs(): string {
+  const kinds = JOB_AGGREGATES.map((aggregate) => `\`bioxen.job.${aggregate}.<verb>\``).join(" and ");
+  return `## Durable commands
+
+For services that publish and go on. What \`bioxen.cmd.<aggregate>.<verb>\` takes, published to \`bioxen.job.<aggregate>.<verb>\` with a
+\`Nats-Msg-Id\`, is stored in the work-queue stream \`${JOB_STREAM}\` and acknowledged by JetStream: from then on it is on disk. It is
+carried out once its owner is there (${kinds}), in the order of its VM or chassis, and once, however often it is
+published or delivered: its message id is the command's.
+
+What became of it is the same JSON as the command's reply, stored under \`bioxen.job-outcome.<Nats-Msg-Id>\` in stream
+\`${JOB_OUTCOME_STREAM}\` for 24 h. A refusal is an outcome. One that is \`retryable\` is tried again, ${MAX_JOB_ATTEMPTS} times in about half
+a minute. What cannot be carried out (${["BAD_REQUEST", "TOO_LARGE", "INTERNAL"].map((code) => `\`${code}\``).join(", ")}), and what was refused each time, is a dead letter: its outcome is the error, and the
+payload with its headers is kept under \`bioxen.job-dead.<id>\` in stream \`${DEAD_LETTER_STREAM}\`, with the reason in \`Bioxen-Job-Error\`.
+\`bioxen jobs ls --failed\` lists them, \`jobs retry ID\` submits one again under its id, \`jobs drop ID\` takes it away.
+
+An id has at most ${MAX_JOB_ID_LENGTH} printable ASCII characters without spaces, \`*\` and \`>\`, may have dots but no empty part between them,
+does not begin with \`_\`, and is unique among all jobs. A job that is published with another id, with none, or with one whose outcome
+belongs to another subject is a dead letter under the id \`_seq-<its sequence>\`, and has its outcome there. JetStream refuses jobs of
+more than ${MAX_STORED_JOB_BYTES} bytes to their publisher.`;
+}
+
 /** docs/PROTOCOL.md */
 export function protocolDocument(): string {
   const all: Endpoint[] = [...Object.values(ENDPOINTS), agentExec("AGENT")];
@@ -123,6 +152,8 @@ ${resources()}
 ## Commands and queries
 
 ${section(false)}
+
+${jobs()}
 
 ## Events
 

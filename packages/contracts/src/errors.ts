@@ -71,6 +71,11 @@ export const ERRORS = {
     remedy: "Keep less in memory.",
   },
   SNAPSHOT_NOT_FOUND: { status: 404, meaning: "No snapshot has this id.", remedy: "Take a snapshot first." },
+  JOB_NOT_FOUND: {
+    status: 404,
+    meaning: "No dead letter has this id, or no outcome is stored under it.",
+    remedy: "List the jobs with `bioxen jobs ls`; an outcome is kept for 24 h.",
+  },
   CONFLICT: {
     status: 409,
     meaning: "Others changed the same thing at the same time, again and again.",

@@ -11,6 +11,7 @@ export * from "./fold/ledger.ts";
 export * from "./fold/vm.ts";
 export * from "./handler.ts";
 export { type AgentExecRequest, agentExec, agentExecRequest } from "./internal-endpoints.ts";
+export * from "./jobs.ts";
 export * from "./resources.ts";
 export * from "./schemas.ts";
 export * from "./subjects.ts";

@@ -29,6 +29,57 @@ export function agentExecSubject(agentId: string): string {
   return `bioxen.agent.${agentId}.exec`;
 }
 
+/** A durable command: what `bioxen.cmd.<aggregate>.<verb>` takes, carried out when its owner is there. */
+export const JOB_STREAM = "BIOXEN_COMMANDS";
+export const JOB_SUBJECTS = "bioxen.job.>";
+export const JOB_OUTCOME_STREAM = "BIOXEN_OUTCOMES";
+export const DEAD_LETTER_STREAM = "BIOXEN_DEAD_LETTERS";
+export const ALL_DEAD_LETTERS = "bioxen.job-dead.>";
+const ALL_JOB_OUTCOMES = "bioxen.job-outcome.>";
+export const COMMAND_PREFIX = "bioxen.cmd.";
+const JOB_PREFIX = "bioxen.job.";
+
+/** Every verb of one kind of aggregate, and whatever else is published below it. */
+export function jobSubjectsOf(aggregate: string): string {
+  return `${JOB_PREFIX}${aggregate}.>`;
+}
+export function jobSubject(commandSubject: string): string {
+  return JOB_PREFIX + commandSubject.slice(COMMAND_PREFIX.length);
+}
+/** The command a job subject stands for; it may be one that nobody serves. */
+export function commandSubject(subjectOfJob: string): string {
+  return COMMAND_PREFIX + subjectOfJob.slice(JOB_PREFIX.length);
+}
+export function jobOutcomeSubject(jobId: string): string {
+  return `bioxen.job-outcome.${jobId}`;
+}
+export function deadLetterSubject(jobId: string): string {
+  return `bioxen.job-dead.${jobId}`;
+}
+
+const NANOSECONDS_PER_MS = 1_000_000;
+/** The contract's idempotency window, ms. */
+const DUPLICATE_WINDOW_MS = 120_000;
+/** The contract keeps a job's outcome for 24 h, ms. */
+const JOB_OUTCOME_AGE_MS = 86_400_000;
+/** Dead letters wait for a person, ms: a month has the holidays of whoever looks after them. */
+const DEAD_LETTER_AGE_MS = 30 * 86_400_000;
+/** Beyond this many the oldest dead letters go: more failures than anybody reads, and about 100 MB of ordinary ones. */
+const MAX_DEAD_LETTERS = 100_000;
+/**
+ * Largest job that is stored, bytes with its headers: what is over a command's own limit still becomes a dead letter
+ * that says so, and a dead letter, which has more headers, still fits the server's 1 MiB. Larger ones are refused to their
+ * publisher by JetStream.
+ */
+export const MAX_STORED_JOB_BYTES = 786_432;
+
+/** A stream as it must be; drift is repaired at boot where the server allows it, else refused. */
+export interface StreamDeclaration {
+  readonly name: string;
+  readonly subjects: readonly string[];
+  readonly [setting: string]: unknown;
+}
+
 /** How the event stream must be; drift is repaired at boot where the server allows it, else refused. */
 export const EVENT_STREAM_CONFIG = {
   name: EVENT_STREAM,
@@ -45,6 +96,53 @@ export const EVENT_STREAM_CONFIG = {
   allow_direct: true,
   deny_delete: true,
   deny_purge: true,
-  /** Nanoseconds; the contract's idempotency window. */
-  duplicate_window: 120_000_000_000,
-} as const;
+  duplicate_window: DUPLICATE_WINDOW_MS * NANOSECONDS_PER_MS,
+} as const satisfies StreamDeclaration;
+
+/** A job leaves the stream when its outcome is stored, never by age or size. */
+export const JOB_STREAM_CONFIG = {
+  name: JOB_STREAM,
+  subjects: [JOB_SUBJECTS],
+  description: "Durable commands that are not carried out yet",
+  retention: "workqueue",
+  storage: "file",
+  discard: "new",
+  max_age: 0,
+  max_msgs: -1,
+  max_bytes: -1,
+  max_msg_size: MAX_STORED_JOB_BYTES,
+  allow_direct: true,
+  duplicate_window: DUPLICATE_WINDOW_MS * NANOSECONDS_PER_MS,
+} as const satisfies StreamDeclaration;
+
+export const JOB_OUTCOME_STREAM_CONFIG = {
+  name: JOB_OUTCOME_STREAM,
+  subjects: [ALL_JOB_OUTCOMES],
+  description: "What became of each durable command: its reply",
+  retention: "limits",
+  storage: "file",
+  discard: "old",
+  max_age: JOB_OUTCOME_AGE_MS * NANOSECONDS_PER_MS,
+  max_msgs_per_subject: 1,
+  allow_direct: true,
+} as const satisfies StreamDeclaration;
+
+export const DEAD_LETTER_STREAM_CONFIG = {
+  name: DEAD_LETTER_STREAM,
+  subjects: [ALL_DEAD_LETTERS],
+  description: "Durable commands that could not be carried out, each with the reason",
+  retention: "limits",
+  storage: "file",
+  discard: "old",
+  max_age: DEAD_LETTER_AGE_MS * NANOSECONDS_PER_MS,
+  max_msgs: MAX_DEAD_LETTERS,
+  max_msgs_per_subject: 1,
+  allow_direct: true,
+} as const satisfies StreamDeclaration;
+
+export const STREAMS: readonly StreamDeclaration[] = [
+  EVENT_STREAM_CONFIG,
+  JOB_STREAM_CONFIG,
+  JOB_OUTCOME_STREAM_CONFIG,
+  DEAD_LETTER_STREAM_CONFIG,
+];

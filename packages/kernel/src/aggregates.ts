@@ -144,7 +144,11 @@ export class Aggregates<State> {
     decide: (state: State) => Decision<EventBody>,
     confirm: boolean,
   ): Promise<Executed<State>> {
-    if (causation.deduplicate) await this.#learn(id);
+    if (causation.deduplicate) {
+      await this.#learn(id);
+      const held = await this.#longAgo(id, causation);
+      if (held !== undefined) return { ok: true, changed: true, held };
+    }
     for (let attempt = 0; attempt < MAX_CONFLICT_RETRIES; attempt += 1) {
       const first = this.#outcomes.get(`${id} ${causation.causeId}`);
       if (causation.deduplicate && first !== undefined) return { ok: true, changed: true, held: first.held };
@@ -221,6 +225,19 @@ export class Aggregates<State> {
       if (outcome.atMs >= oldest) break;
       this.#outcomes.delete(key);
     }
+  }
+
+  /** The outcome of an intent that was stated before the window: no memory reaches that far back, but the log does. */
+  async #longAgo(id: string, { causeId, statedAtMs }: Causation): Promise<Held<State> | undefined> {
+    const { clock, fold, log } = this.#options;
+    // Half of the window: an id must not leave the memory between this look and the append.
+    if (statedAtMs === undefined || statedAtMs >= clock.nowMs() - OUTCOME_WINDOW_MS / 2) return undefined;
+    const story = new HeldStates(fold);
+    for (const event of await log.read(this.streamSubject(id), 0)) {
+      const held = story.apply(id, event, positionOf(event), false);
+      if (event.envelope.causationid === causeId) return held;
+    }
+    return undefined;
   }
 
   #restored({ takenAtMs }: SnapshotHead): void {

@@ -62,6 +62,8 @@ export interface Causation {
    * outcome. False for what a process does because of an event, which may rightly cause several things.
    */
   readonly deduplicate: boolean;
+  /** When the caller stated the intent, where that can be long ago: its outcome is then looked for in the log itself. */
+  readonly statedAtMs?: number;
 }
 
 /** Continues the chain of an event: what a process does because of it. */

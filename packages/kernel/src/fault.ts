@@ -4,7 +4,14 @@
  * A refusal is a value (see rejection.ts). A `Fault` is the world failing: a server away, a deadline passed.
  * It says whether trying again can help. A broken invariant is a bug: the process dies and the log replays.
  */
-export type FaultCode = "UNAVAILABLE" | "TIMEOUT" | "CONFLICT" | "CORRUPT_EVENT" | "TOO_LARGE" | "INTERNAL";
+export type FaultCode =
+  | "UNAVAILABLE"
+  | "TIMEOUT"
+  | "CONFLICT"
+  | "CORRUPT_EVENT"
+  | "BAD_REQUEST"
+  | "TOO_LARGE"
+  | "INTERNAL";
 
 export class Fault extends Error {
   readonly code: FaultCode;

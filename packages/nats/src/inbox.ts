@@ -5,21 +5,13 @@
  * Whatever arrives gets exactly one answer: not JSON, too large, not what the schema takes, refused, done, or a
  * fault of ours. Nothing is decided here.
  */
-import {
-  ERRORS,
-  type ErrorCode,
-  type HandlerResult,
-  isErrorCode,
-  MAX_PAYLOAD_BYTES,
-  type Problem,
-  problemsOf,
-  type ServedEndpoint,
-} from "@bioxen/contracts";
-import { type Causation, Fault, type Rejection, type ReplyError } from "@bioxen/kernel";
+import { ERRORS, type HandlerResult, isErrorCode, refuse, type ServedEndpoint } from "@bioxen/contracts";
+import type { ReplyError } from "@bioxen/kernel";
 import { type ServiceMsg, Svcm } from "@nats-io/services";
-import { headers, type MsgHdrs } from "@nats-io/transport-node";
+import { headers } from "@nats-io/transport-node";
 import { z } from "zod";
-import { type Bus, CAUSATION_HEADER, CORRELATION_HEADER, MESSAGE_ID_HEADER, TRACE_HEADER } from "./bus.ts";
+import type { Bus } from "./bus.ts";
+import { carriedOut, causationOf, faultAsError, overLimit, replyOf } from "./command.ts";
 import type { Outcomes } from "./outcomes.ts";
 
 export interface InboxOptions {
@@ -81,8 +73,9 @@ function jsonSchema(schema: z.ZodType): string {
 async function answer(options: InboxOptions, served: ServedEndpoint, message: ServiceMsg): Promise<void> {
   try {
     const result = await handled(options, served, message);
-    if (result.ok) message.respond(JSON.stringify({ ok: true, ...result.result }));
-    else respondError(message, errorOf(result.rejection));
+    const reply = replyOf(result);
+    if (reply.ok) message.respond(JSON.stringify(reply));
+    else respondError(message, reply.error);
   } catch (thrown) {
     options.onFault(served.endpoint.subject, thrown);
     respondError(message, faultAsError(thrown));
@@ -95,92 +88,12 @@ async function handled(
   message: ServiceMsg,
 ): Promise<HandlerResult> {
   const unavailable = options.unavailable();
-  if (unavailable !== undefined) return refused("UNAVAILABLE", unavailable, { retryable: true });
-  const bytes = message.data.byteLength;
-  if (bytes > MAX_PAYLOAD_BYTES) {
-    return refused("TOO_LARGE", `the payload has ${bytes} bytes, the limit is ${MAX_PAYLOAD_BYTES}`, {
-      details: { limit: MAX_PAYLOAD_BYTES, bytes },
-    });
-  }
-  const causation = causationOf(options, served, message.headers);
+  if (unavailable !== undefined) return refuse("UNAVAILABLE", unavailable, { retryable: true });
+  const tooLarge = overLimit(message.data);
+  if (tooLarge !== undefined) return tooLarge;
+  const causation = causationOf(served.endpoint.subject, message.headers, options.newId);
   if (!causation.deduplicate) return carriedOut(served, message.data, causation);
   return options.outcomes.once(causation.causeId, () => carriedOut(served, message.data, causation));
-}
-
-async function carriedOut(
-  served: ServedEndpoint,
-  data: Uint8Array,
-  causation: Causation,
-): Promise<HandlerResult> {
-  const payload = parseJson(data);
-  if (!payload.ok) return badRequest([{ path: "", message: payload.why }]);
-  const request = served.endpoint.request.safeParse(payload.value);
-  if (!request.success) return badRequest(problemsOf(request.error));
-  return served.handle(request.data as never, causation);
-}
-
-const strictDecoder = new TextDecoder("utf-8", { fatal: true });
-
-function parseJson(data: Uint8Array): { ok: true; value: unknown } | { ok: false; why: string } {
-  if (data.byteLength === 0) return { ok: true, value: {} };
-  try {
-    return { ok: true, value: JSON.parse(strictDecoder.decode(data)) };
-  } catch (thrown) {
-    return { ok: false, why: `is not JSON: ${thrown instanceof Error ? thrown.message : String(thrown)}` };
-  }
-}
-
-function causationOf(options: InboxOptions, served: ServedEndpoint, h: MsgHdrs | undefined): Causation {
-  const messageId = h?.get(MESSAGE_ID_HEADER) || undefined;
-  const causeId =
-    messageId === undefined
-      ? h?.get(CAUSATION_HEADER) || options.newId()
-      : `${served.endpoint.subject}:${messageId}`;
-  const correlationId = h?.get(CORRELATION_HEADER) || causeId;
-  const causation = { causeId, correlationId, deduplicate: messageId !== undefined };
-  const traceparent = h?.get(TRACE_HEADER) || undefined;
-  return traceparent === undefined ? causation : { ...causation, traceparent };
-}
-
-function refused(
-  code: ErrorCode,
-  message: string,
-  extra: { retryable?: boolean; details?: Readonly<Record<string, unknown>> } = {},
-): HandlerResult {
-  return {
-    ok: false,
-    rejection: {
-      code,
-      message,
-      retryable: extra.retryable ?? false,
-      ...(extra.details ? { details: extra.details } : {}),
-    },
-  };
-}
-
-function badRequest(problems: readonly Problem[]): HandlerResult {
-  const first = problems.map((p) => (p.path === "" ? `the payload ${p.message}` : `${p.path} ${p.message}`));
-  return refused("BAD_REQUEST", first.join("; "), { details: { problems } });
-}
-
-function errorOf(rejection: Rejection): ReplyError {
-  const { code, message, retryable, details } = rejection;
-  return details === undefined ? { code, message, retryable } : { code, message, retryable, details };
-}
-
-function faultAsError(thrown: unknown): ReplyError {
-  if (!(thrown instanceof Fault)) {
-    return { code: "INTERNAL", message: "an unexpected fault, see the service's log", retryable: false };
-  }
-  // A log that cannot be read, or not in time, is a service that is away.
-  const isAway = thrown.code === "TIMEOUT" || thrown.code === "CORRUPT_EVENT";
-  const code = isAway ? "UNAVAILABLE" : thrown.code;
-  return {
-    code: isErrorCode(code) ? code : "INTERNAL",
-    message: thrown.message,
-    retryable: thrown.retryable,
-    details: thrown.details,
-  };
 }
 
 function respondError(message: ServiceMsg, error: ReplyError): void {

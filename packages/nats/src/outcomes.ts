@@ -7,7 +7,7 @@
  * owner died is taken over; should that owner live after all, it can no longer settle, and answers what was settled.
  */
 import { createHash } from "node:crypto";
-import type { HandlerResult } from "@bioxen/contracts";
+import { type HandlerResult, refuse } from "@bioxen/contracts";
 import { Fault, messageOf } from "@bioxen/kernel";
 import { JetStreamApiError, jetstream } from "@nats-io/jetstream";
 import { type KV, type KvEntry, Kvm } from "@nats-io/kv";
@@ -24,12 +24,15 @@ const BUCKET = "bioxen-first-outcomes";
 const WRONG_LAST_SEQUENCE = 10_071;
 
 export interface Outcomes {
-  /** The outcome of the first attempt under this id; `carryOut` runs when this is it, or the first one died. */
-  once(commandId: string, carryOut: () => Promise<HandlerResult>): Promise<HandlerResult>;
+  /**
+   * The outcome of the first attempt under this id; `carryOut` runs when this is it, or the first one died. When
+   * `maxDeaths` attempts have died the outcome is INTERNAL: what ends whoever works on it would end the next one too.
+   */
+  once(commandId: string, carryOut: () => Promise<HandlerResult>, maxDeaths?: number): Promise<HandlerResult>;
 }
 
 /** What a key holds: an outcome, or the claim of whoever works on it. */
-type Kept = { readonly outcome: HandlerResult } | { readonly claimed: true };
+type Kept = { readonly outcome: HandlerResult } | { readonly claimed: true; readonly deaths?: number };
 
 /** Throws `Fault` UNAVAILABLE when the bucket can be neither found nor made. */
 export async function openOutcomes(bus: Bus, replicas = 1): Promise<Outcomes> {
@@ -53,10 +56,14 @@ class KvOutcomes implements Outcomes {
     this.#kv = kv;
   }
 
-  async once(commandId: string, carryOut: () => Promise<HandlerResult>): Promise<HandlerResult> {
+  async once(
+    commandId: string,
+    carryOut: () => Promise<HandlerResult>,
+    maxDeaths = Number.POSITIVE_INFINITY,
+  ): Promise<HandlerResult> {
     const key = keyOf(commandId);
     for (;;) {
-      const claim = await this.#claim(key);
+      const claim = await this.#claim(key, maxDeaths);
       if (typeof claim !== "number") return claim;
       const outcome = await carryOut().catch(async (thrown: unknown) => {
         await this.#giveBack(key, claim);
@@ -72,7 +79,7 @@ class KvOutcomes implements Outcomes {
   }
 
   /** The revision of a claim of ours, or the outcome that somebody settled. */
-  async #claim(key: string): Promise<number | HandlerResult> {
+  async #claim(key: string, maxDeaths: number): Promise<number | HandlerResult> {
     const lookingSince = Date.now();
     let revision = 0;
     for (;;) {
@@ -85,8 +92,11 @@ class KvOutcomes implements Outcomes {
       const record = entry.json<Kept>();
       if ("outcome" in record) return record.outcome;
       if (revision === entry.revision && Date.now() - lookingSince > CLAIM_MS) {
-        const claim = await this.#write(key, { claimed: true }, revision);
-        if (claim !== undefined) return claim;
+        const deaths = (record.deaths ?? 0) + 1;
+        const outcome = refuse("INTERNAL", `${deaths} attempts began and none came to its end`);
+        const kept: Kept = deaths < maxDeaths ? { claimed: true, deaths } : { outcome };
+        const claim = await this.#write(key, kept, revision);
+        if (claim !== undefined) return "outcome" in kept ? kept.outcome : claim;
       }
       revision = entry.revision;
       await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));

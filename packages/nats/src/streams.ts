@@ -2,7 +2,7 @@
  * Streams are declared data. At boot the declaration is compared with what the server has: a missing stream is made,
  * drift that the server allows to be mended is mended, and nothing is ever deleted.
  */
-import { EVENT_STREAM, EVENT_STREAM_CONFIG } from "@bioxen/contracts";
+import { EVENT_STREAM, STREAMS, type StreamDeclaration } from "@bioxen/contracts";
 import { type EventLog, Fault, messageOf } from "@bioxen/kernel";
 import { JetStreamApiError, jetstream, jetstreamManager, type StreamConfig } from "@nats-io/jetstream";
 import type { Bus } from "./bus.ts";
@@ -26,7 +26,7 @@ export function isSupportedServer(version: string): boolean {
 }
 
 /**
- * The event log of this server, its stream ensured. Throws `Fault` UNAVAILABLE when the server is too old, has no
+ * The event log of this server, its stream and all others of the catalogue ensured. Throws `Fault` UNAVAILABLE when the server is too old, has no
  * JetStream, or the stream drifted in a way that cannot be mended.
  */
 export async function openEventLog(bus: Bus, replicas = 1): Promise<EventLog> {
@@ -43,7 +43,7 @@ export async function openEventLog(bus: Bus, replicas = 1): Promise<EventLog> {
   for (;;) {
     try {
       const jsm = await jetstreamManager(bus.connection);
-      await ensureEventStream(jsm, replicas);
+      for (const declaration of STREAMS) await ensureStream(jsm, declaration, replicas);
       return new JetStreamEventLog(jetstream(bus.connection), jsm);
     } catch (cause) {
       if (cause instanceof Fault) throw cause;
@@ -62,53 +62,55 @@ export async function openEventLog(bus: Bus, replicas = 1): Promise<EventLog> {
 export async function openExistingEventLog(bus: Bus): Promise<EventLog> {
   try {
     const jsm = await jetstreamManager(bus.connection);
-    if ((await presentConfig(jsm)) === undefined) throw new Error(`it has no stream ${EVENT_STREAM}`);
+    if ((await presentConfig(jsm, EVENT_STREAM)) === undefined)
+      throw new Error(`it has no stream ${EVENT_STREAM}`);
     return new JetStreamEventLog(jetstream(bus.connection), jsm);
   } catch (cause) {
     throw new Fault("UNAVAILABLE", `no event log: ${messageOf(cause)}`, { retryable: true, cause });
   }
 }
 
-/** Settings in which the event stream differs from its declaration; undefined when there is no stream. */
-export async function eventStreamDrift(bus: Bus): Promise<string[] | undefined> {
-  const present = await presentConfig(await jetstreamManager(bus.connection));
-  if (present === undefined) return undefined;
-  return driftOf({ ...EVENT_STREAM_CONFIG, subjects: [...EVENT_STREAM_CONFIG.subjects] }, present);
+/** Every way in which a stream of the catalogue differs from its declaration; `absent` are those that are not there. */
+export async function streamDrift(
+  bus: Bus,
+): Promise<{ readonly absent: readonly string[]; readonly drifted: readonly string[] }> {
+  const jsm = await jetstreamManager(bus.connection);
+  const absent: string[] = [];
+  const drifted: string[] = [];
+  for (const declaration of STREAMS) {
+    const present = await presentConfig(jsm, declaration.name);
+    if (present === undefined) absent.push(declaration.name);
+    else drifted.push(...driftOf(declaration, present).map((setting) => `${declaration.name}.${setting}`));
+  }
+  return { absent, drifted };
 }
 
 type Manager = Awaited<ReturnType<typeof jetstreamManager>>;
 
-async function ensureEventStream(jsm: Manager, replicas: number): Promise<void> {
-  const wanted = {
-    ...EVENT_STREAM_CONFIG,
-    subjects: [...EVENT_STREAM_CONFIG.subjects],
-    num_replicas: replicas,
-  };
-  const present = await presentConfig(jsm);
+async function ensureStream(jsm: Manager, declaration: StreamDeclaration, replicas: number): Promise<void> {
+  const { name } = declaration;
+  const wanted = { ...declaration, subjects: [...declaration.subjects], num_replicas: replicas };
+  const present = await presentConfig(jsm, name);
   if (present === undefined) {
-    await jsm.streams.add(wanted as Partial<StreamConfig> & { name: string });
+    await jsm.streams.add(wanted);
     return;
   }
   const drifted = driftOf(wanted, present);
   if (drifted.length === 0) return;
   try {
-    await jsm.streams.update(EVENT_STREAM, wanted as Partial<StreamConfig>);
+    await jsm.streams.update(name, wanted);
   } catch (cause) {
-    throw new Fault(
-      "UNAVAILABLE",
-      `stream ${EVENT_STREAM} differs in ${drifted.join(", ")} and cannot be mended`,
-      {
-        retryable: false,
-        cause,
-        details: { drifted },
-      },
-    );
+    throw new Fault("UNAVAILABLE", `stream ${name} differs in ${drifted.join(", ")} and cannot be mended`, {
+      retryable: false,
+      cause,
+      details: { drifted },
+    });
   }
 }
 
-async function presentConfig(jsm: Manager): Promise<StreamConfig | undefined> {
+async function presentConfig(jsm: Manager, name: string): Promise<StreamConfig | undefined> {
   try {
-    return (await jsm.streams.info(EVENT_STREAM)).config;
+    return (await jsm.streams.info(name)).config;
   } catch (cause) {
     if (cause instanceof JetStreamApiError && cause.code === STREAM_NOT_FOUND) return undefined;
     throw cause;

@@ -9,16 +9,16 @@
  * Ends on SIGTERM, SIGINT, and when the channel to the process that started it closes, so that no orphan is left behind.
  */
 import type { ServedEndpoint, ServiceName } from "@bioxen/contracts";
-import { EventFeed, type EventSink, Fault, messageOf, type ServicePorts, StoredLeases } from "@bioxen/kernel";
 import {
-  type Bus,
-  connectBus,
-  KvLeaseStore,
-  type Outcomes,
-  openEventLog,
-  openInbox,
-  openOutcomes,
-} from "@bioxen/nats";
+  EventFeed,
+  type EventSink,
+  Fault,
+  type Logger,
+  messageOf,
+  type ServicePorts,
+  StoredLeases,
+} from "@bioxen/kernel";
+import { connectBus, KvLeaseStore, openEventLog, openInbox, openJobWorker, openOutcomes } from "@bioxen/nats";
 import { ConfigError, type Environment, EXIT_MISCONFIGURED, hostConfig, readConfig } from "./config.ts";
 import { createLogger, namedIds, randomIds, systemClock, systemTimers } from "./real-world.ts";
 import { openSnapshots } from "./snapshots.ts";
@@ -102,13 +102,23 @@ async function run(definition: ServiceDefinition, env: Environment): Promise<voi
     await service.begin(feed);
     if (definition.writesSnapshots === true) await snapshots.beginWriting(feed);
   }
-  const inbox = await serveRequests(definition, service, bus, outcomes, feed, ports);
+  const serving = {
+    bus,
+    outcomes,
+    endpoints: service.endpoints,
+    newId: randomIds.next,
+    unavailable: () => feed.stopReason,
+    onFault: faultLogger(logger),
+  };
+  const { name, description } = definition;
+  const inbox = await openInbox({ ...serving, name, description, version: SERVICE_VERSION });
+  const jobs = await openJobWorker({ ...serving, service: name, leases, timers: systemTimers });
   process.send?.({ kind: "ready" });
   logger.info({}, `${definition.name} serves`);
 
   logger.info({ cause: await ended }, "ending");
   setTimeout(() => process.exit(1), DRAIN_DEADLINE_MS).unref();
-  await inbox.stop();
+  await Promise.all([inbox.stop(), jobs.stop()]);
   await service.end();
   await snapshots.end();
   await feed.stop();
@@ -120,31 +130,14 @@ function isCorruption(cause: unknown): boolean {
   return cause instanceof Fault && cause.code === "CORRUPT_EVENT";
 }
 
-function serveRequests(
-  definition: ServiceDefinition,
-  service: Service,
-  bus: Bus,
-  outcomes: Outcomes,
-  feed: EventFeed,
-  { ids, logger }: ServicePorts,
-) {
-  return openInbox({
-    bus,
-    name: definition.name,
-    version: SERVICE_VERSION,
-    description: definition.description,
-    endpoints: service.endpoints,
-    newId: ids.next,
-    outcomes,
-    unavailable: () => feed.stopReason,
-    onFault: (subject, thrown) => {
-      if (thrown instanceof Fault) {
-        logger.warn({ subject, code: thrown.code }, thrown.message);
-        return;
-      }
-      logger.error({ subject, err: thrown }, `a handler failed: ${messageOf(thrown)}`);
-    },
-  });
+function faultLogger(logger: Logger): (subject: string, thrown: unknown) => void {
+  return (subject, thrown) => {
+    if (thrown instanceof Fault) {
+      logger.warn({ subject, code: thrown.code }, thrown.message);
+      return;
+    }
+    logger.error({ subject, err: thrown }, `a handler failed: ${messageOf(thrown)}`);
+  };
 }
 
 /** Resolves with what asked this process to end. */

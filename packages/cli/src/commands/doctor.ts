@@ -4,7 +4,7 @@
 
 import { messageOf } from "@bioxen/kernel";
 import { findServerBinary } from "@bioxen/local-stack";
-import { eventStreamDrift, isSupportedServer, OLDEST_SERVER } from "@bioxen/nats";
+import { isSupportedServer, OLDEST_SERVER, streamDrift } from "@bioxen/nats";
 import type { Command } from "commander";
 import { EXIT_REFUSED, endOf } from "../outcome.ts";
 import { globalsOf, say, sayJson } from "../run.ts";
@@ -86,16 +86,15 @@ async function ofServer(session: Session): Promise<Finding[]> {
     found: `${session.url}, nats-server ${version}`,
     ...(supported ? {} : { remedy: `use ${OLDEST_SERVER.join(".")} or newer: older ones can lose a stream` }),
   };
-  const drift = await eventStreamDrift(session.bus).catch((thrown: unknown) => messageOf(thrown));
-  if (typeof drift === "string" || drift === undefined) {
-    const found = drift ?? "there is none yet";
-    return [
-      server,
-      { check: "event log", verdict: "fail", found, remedy: "start a service: it makes the stream" },
-    ];
-  }
-  const found = drift.length === 0 ? "as declared" : `differs in ${drift.join(", ")}`;
-  return [server, { check: "event log", verdict: drift.length === 0 ? "ok" : "fail", found }];
+  const drift = await streamDrift(session.bus).catch((thrown: unknown) => messageOf(thrown));
+  const remedy = "start a service: it makes the streams, and mends what can be mended";
+  if (typeof drift === "string") return [server, { check: "streams", verdict: "fail", found: drift, remedy }];
+  const absent = drift.absent.map((name) => `there is no ${name} yet`);
+  const differing = drift.drifted.map((setting) => `${setting} is not as declared`);
+  const wrong = [...absent, ...differing];
+  return wrong.length === 0
+    ? [server, { check: "streams", verdict: "ok", found: "as declared" }]
+    : [server, { check: "streams", verdict: "fail", found: wrong.join("; "), remedy }];
 }
 
 async function ofServices(session: Session): Promise<Finding[]> {

@@ -1,0 +1,167 @@
+/**
+ * `bioxen jobs …`: durable commands that wait, what became of them, and the dead letters.
+ */
+import { randomUUID } from "node:crypto";
+import { COMMAND_PREFIX, isJobCommand, MAX_PAGE } from "@bioxen/contracts";
+import type { Reply } from "@bioxen/kernel";
+import { commandOf, type DeadLetter, type Job, Jobs } from "@bioxen/nats";
+import type { Command } from "commander";
+import { CommandEnd, EXIT_UNREACHABLE, refused, usage } from "../outcome.ts";
+import { readSource } from "../parse.ts";
+import { say, sayJson, showReply, withSession } from "../run.ts";
+import type { Session } from "../session.ts";
+import { ago, paint, table } from "../terminal.ts";
+
+export function addJobCommands(program: Command): void {
+  const jobs = program.command("jobs").description("durable commands");
+  addList(jobs);
+  addShow(jobs);
+  addSubmit(jobs);
+  jobs
+    .command("retry <id>")
+    .description("carry out a dead letter again")
+    .action((id: string, _options, command: Command) =>
+      onLetter(command, id, "is submitted again", (all) => all.retry(id)),
+    );
+  jobs
+    .command("drop <id>")
+    .description("take a dead letter away")
+    .action((id: string, _options, command: Command) =>
+      onLetter(command, id, "is dropped", (all) => all.drop(id)),
+    );
+}
+
+function addList(jobs: Command): void {
+  jobs
+    .command("ls")
+    .description("jobs that wait and dead letters, the oldest first")
+    .option("--failed", "dead letters only")
+    .action(async (options: { failed?: boolean }, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const all = new Jobs(session.bus);
+        const waiting = options.failed === true ? [] : await all.waiting(MAX_PAGE);
+        const letters = await all.deadLetters(MAX_PAGE);
+        const views = [...waiting.map(viewOfWaiting), ...letters.map(viewOfLetter)];
+        if (json === true) sayJson({ ok: true, jobs: views });
+        else say(jobTable(views));
+      });
+    });
+}
+
+function addShow(jobs: Command): void {
+  jobs
+    .command("show <id>")
+    .description("what became of a job")
+    .action(async (id: string, _options, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const all = new Jobs(session.bus);
+        const [outcome, letter] = await Promise.all([all.outcome(id), all.deadLetter(id)]);
+        if (outcome === undefined && letter === undefined) throw notFound(`job ${id} has no outcome`);
+        const failed =
+          letter === undefined ? null : { ...viewOfLetter(letter), payload: textOf(letter.data) };
+        const shown = { ok: true, id, outcome: outcome ?? null, failed };
+        if (json === true) sayJson(shown);
+        else say(JSON.stringify(shown, null, 2));
+      });
+    });
+}
+
+function addSubmit(jobs: Command): void {
+  jobs
+    .command("submit <command> [payload]")
+    .description("store a command, `vm.create` with its JSON; - reads standard input")
+    .option("--id <id>", "the job's id; default: a new one")
+    .option("--wait", "until it has an outcome, at most --timeout")
+    .action(async (name: string, payload: string | undefined, options: SubmitLine, command: Command) => {
+      const subject = name.startsWith(COMMAND_PREFIX) ? name : COMMAND_PREFIX + name;
+      if (!isJobCommand(subject)) throw usage(`there is no command ${subject}`);
+      const request = parsed(payload === "-" ? await readSource("-") : (payload ?? "{}"));
+      await withSession(command, async (session, { json }) => {
+        const submitted = await new Jobs(session.bus).submit(subject, request, options.id ?? randomUUID());
+        if (options.wait === true) return showOutcome(session, submitted.id, json === true);
+        if (json === true) sayJson({ ok: true, ...submitted });
+        else say(submitted.duplicate ? `${submitted.id} (it was stored already)` : submitted.id);
+      });
+    });
+}
+
+interface SubmitLine {
+  readonly id?: string;
+  readonly wait?: boolean;
+}
+
+async function showOutcome(session: Session, id: string, json: boolean): Promise<void> {
+  const outcome = await new Jobs(session.bus).waitForOutcome(id, session.timeoutMs);
+  if (outcome === undefined) {
+    throw new CommandEnd(EXIT_UNREACHABLE, `job ${id} is stored, and has no outcome yet`, {
+      code: "UNAVAILABLE",
+      message: `no outcome within ${session.timeoutMs} ms`,
+      retryable: true,
+    });
+  }
+  showReply(outcome, json, (reply: Reply) => JSON.stringify(reply), refused);
+}
+
+async function onLetter(
+  command: Command,
+  id: string,
+  done: string,
+  act: (jobs: Jobs) => Promise<DeadLetter | undefined>,
+): Promise<void> {
+  await withSession(command, async (session, { json }) => {
+    const letter = await act(new Jobs(session.bus));
+    if (letter === undefined) throw notFound(`there is no dead letter ${id}`);
+    if (json === true) sayJson({ ok: true, id, command: commandOf(letter) });
+    else say(`${id} (${commandOf(letter)}) ${done}`);
+  });
+}
+
+interface JobView {
+  readonly id: string;
+  readonly command: string;
+  readonly state: "waiting" | "failed";
+  readonly round: number;
+  readonly firstAtMs: number;
+  readonly failedAtMs: number | null;
+  readonly attempts: number | null;
+  readonly error: DeadLetter["error"] | null;
+}
+
+function viewOfWaiting(job: Job): JobView {
+  const { id, round, firstAtMs } = job;
+  const command = commandOf(job);
+  return { id, command, state: "waiting", round, firstAtMs, failedAtMs: null, attempts: null, error: null };
+}
+
+function viewOfLetter(letter: DeadLetter): JobView {
+  const { id, round, firstAtMs, diedAtMs, attempts, error } = letter;
+  const command = commandOf(letter);
+  return { id, command, state: "failed", round, firstAtMs, failedAtMs: diedAtMs, attempts, error };
+}
+
+function jobTable(views: readonly JobView[]): string {
+  const rows = views.map((view) => [
+    view.id,
+    view.command,
+    view.state === "failed" ? paint("red", view.state) : view.state,
+    `${ago(Date.now() - view.firstAtMs)} ago`,
+    view.error === null ? "" : `${view.error.code}: ${view.error.message}`,
+  ]);
+  return table(["JOB", "COMMAND", "STATE", "SUBMITTED", "WHY"], rows);
+}
+
+function notFound(message: string): CommandEnd {
+  return refused({ code: "JOB_NOT_FOUND", message, retryable: false });
+}
+
+function textOf(data: Uint8Array): string {
+  return new TextDecoder().decode(data);
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (thrown) {
+    throw usage(`the payload is not JSON: ${String(thrown)}`);
+  }
+}

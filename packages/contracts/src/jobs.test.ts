@@ -1,0 +1,100 @@
+import type { Reply } from "@bioxen/kernel";
+import { describe, expect, it } from "vitest";
+import {
+  afterAttempt,
+  answersJob,
+  isJobCommand,
+  JOB_AGGREGATES,
+  jobAggregatesOf,
+  jobIdProblem,
+  MAX_JOB_ATTEMPTS,
+  MAX_JOB_ID_LENGTH,
+  ownJobId,
+  STRAY_JOB_OWNER,
+  turnOf,
+} from "./jobs.ts";
+import { commandSubject, jobSubject } from "./subjects.ts";
+
+const refusal = (code: string, retryable = false): Reply => ({
+  ok: false,
+  error: { code, message: "why", retryable },
+});
+
+describe("what follows an attempt", () => {
+  it("a reply that is ok, or a refusal for good, is the outcome", () => {
+    for (const reply of [
+      { ok: true, changed: true } as Reply,
+      refusal("VM_ALREADY_EXISTS"),
+      refusal("INFEASIBLE"),
+    ]) {
+      expect(afterAttempt(reply, 1)).toEqual({ kind: "settled", reply });
+    }
+  });
+
+  it.each(["BAD_REQUEST", "TOO_LARGE", "INTERNAL"])("%s is a dead letter at once", (code) => {
+    expect(afterAttempt(refusal(code), 1)).toEqual({
+      kind: "dead",
+      error: { code, message: "why", retryable: false },
+    });
+  });
+
+  it("a refusal for now is tried again, later each time, within half a minute or so, then it is a dead letter", () => {
+    const waits: number[] = [];
+    for (let attempt = 1; attempt < MAX_JOB_ATTEMPTS; attempt += 1) {
+      const after = afterAttempt(refusal("UNAVAILABLE", true), attempt);
+      if (after.kind !== "again") throw new Error(after.kind);
+      waits.push(after.afterMs);
+    }
+    expect(waits).toEqual([...waits].sort((a, b) => a - b));
+    const wholeMs = waits.reduce((a, b) => a + b, 0);
+    expect(wholeMs).toBeGreaterThan(25_000);
+    expect(wholeMs).toBeLessThan(40_000);
+    expect(afterAttempt(refusal("UNAVAILABLE", true), MAX_JOB_ATTEMPTS).kind).toBe("dead");
+  });
+});
+
+describe("the name of a job", () => {
+  it.each(["a", "order-7", "a.b.c", "A_b", "6f9619ff-8b86-d011", "x/y=z", "a".repeat(MAX_JOB_ID_LENGTH)])(
+    "%s can end a subject",
+    (id) => expect(jobIdProblem(id)).toBeUndefined(),
+  );
+
+  it.each([undefined, "", " ", "a b", "a*", ">", "a.>", ".a", "a.", "a..b", "é", "a\u0000", "_x"])(
+    "%j cannot",
+    (id) => {
+      expect(jobIdProblem(id)).toMatch(/Nats-Msg-Id/);
+    },
+  );
+
+  it("one too long cannot; ours can be no publisher's", () => {
+    expect(jobIdProblem("a".repeat(MAX_JOB_ID_LENGTH + 1))).toContain(String(MAX_JOB_ID_LENGTH));
+    expect(jobIdProblem(ownJobId(7))).toBeDefined();
+  });
+
+  it("an outcome answers jobs of its subject and round, and earlier rounds", () => {
+    const stored = { subject: "bioxen.job.vm.start", round: 2 };
+    expect([1, 2, 3].map((round) => answersJob(stored, { ...stored, round }))).toEqual([true, true, false]);
+    expect(answersJob(stored, { subject: "bioxen.job.vm.stop", round: 1 })).toBe(false);
+    expect(answersJob(undefined, stored)).toBe(false);
+  });
+});
+
+describe("whose a job is", () => {
+  it("of the owner of its command; what services say to each other is no job", () => {
+    expect(jobAggregatesOf("lifecycle")).toEqual(["vm"]);
+    expect(jobAggregatesOf("chassis-scheduler")).toEqual(["chassis"]);
+    expect(JOB_AGGREGATES).toEqual(["vm", "chassis"]);
+    expect(jobAggregatesOf(STRAY_JOB_OWNER)).not.toEqual([]);
+    expect(isJobCommand("bioxen.cmd.vm.create")).toBe(true);
+    for (const subject of ["bioxen.cmd.vm.report", "bioxen.cmd.ledger.reserve", "bioxen.qry.vm.get"]) {
+      expect(isJobCommand(subject)).toBe(false);
+    }
+    expect(commandSubject(jobSubject("bioxen.cmd.vm.create"))).toBe("bioxen.cmd.vm.create");
+  });
+
+  it("jobs of one VM wait for each other, others for nobody", () => {
+    expect(turnOf({ vmId: "a", chassisId: "b" })).toBe(turnOf({ vmId: "a" }));
+    expect(turnOf({ vmId: "a" })).not.toBe(turnOf({ chassisId: "a" }));
+    for (const payload of [{}, { vmId: 1 }, null, "a", [1]]) expect(turnOf(payload)).toBeUndefined();
+  });
+});

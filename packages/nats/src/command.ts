@@ -1,0 +1,92 @@
+/**
+ * One payload and the endpoint it is for, whatever carried it: from bytes to the reply. Nothing is decided here.
+ */
+import {
+  type HandlerResult,
+  isErrorCode,
+  MAX_PAYLOAD_BYTES,
+  type Problem,
+  problemsOf,
+  refuse,
+  type ServedEndpoint,
+} from "@bioxen/contracts";
+import { type Causation, Fault, type Rejection, type Reply, type ReplyError } from "@bioxen/kernel";
+import type { MsgHdrs } from "@nats-io/transport-node";
+import { CAUSATION_HEADER, CORRELATION_HEADER, MESSAGE_ID_HEADER, TRACE_HEADER } from "./bus.ts";
+
+/** The refusal of a payload that is too large to be read; undefined: it is not. */
+export function overLimit(data: Uint8Array): HandlerResult | undefined {
+  const bytes = data.byteLength;
+  if (bytes <= MAX_PAYLOAD_BYTES) return undefined;
+  return refuse("TOO_LARGE", `the payload has ${bytes} bytes, the limit is ${MAX_PAYLOAD_BYTES}`, {
+    details: { limit: MAX_PAYLOAD_BYTES, bytes },
+  });
+}
+
+/** The chain a command belongs to. A message id names one intent on its subject: whoever carries it, it is the same cause. */
+export function causationOf(
+  subject: string,
+  h: MsgHdrs | undefined,
+  newId: () => string,
+  messageId = h?.get(MESSAGE_ID_HEADER) || undefined,
+): Causation {
+  const causeId = messageId === undefined ? h?.get(CAUSATION_HEADER) || newId() : `${subject}:${messageId}`;
+  const correlationId = h?.get(CORRELATION_HEADER) || causeId;
+  const causation = { causeId, correlationId, deduplicate: messageId !== undefined };
+  const traceparent = h?.get(TRACE_HEADER) || undefined;
+  return traceparent === undefined ? causation : { ...causation, traceparent };
+}
+
+/** What the handler answers, or the refusal of a payload that is not what it takes. */
+export async function carriedOut(
+  served: ServedEndpoint,
+  data: Uint8Array,
+  causation: Causation,
+): Promise<HandlerResult> {
+  const payload = parseJson(data);
+  if (!payload.ok) return badRequest([{ path: "", message: payload.why }]);
+  const request = served.endpoint.request.safeParse(payload.value);
+  if (!request.success) return badRequest(problemsOf(request.error));
+  return served.handle(request.data as never, causation);
+}
+
+const strictDecoder = new TextDecoder("utf-8", { fatal: true });
+
+export function parseJson(data: Uint8Array): { ok: true; value: unknown } | { ok: false; why: string } {
+  if (data.byteLength === 0) return { ok: true, value: {} };
+  try {
+    return { ok: true, value: JSON.parse(strictDecoder.decode(data)) };
+  } catch (thrown) {
+    return { ok: false, why: `is not JSON: ${thrown instanceof Error ? thrown.message : String(thrown)}` };
+  }
+}
+
+function badRequest(problems: readonly Problem[]): HandlerResult {
+  const first = problems.map((p) => (p.path === "" ? `the payload ${p.message}` : `${p.path} ${p.message}`));
+  return refuse("BAD_REQUEST", first.join("; "), { details: { problems } });
+}
+
+export function replyOf(result: HandlerResult): Reply {
+  return result.ok ? { ok: true, ...result.result } : { ok: false, error: errorOf(result.rejection) };
+}
+
+function errorOf(rejection: Rejection): ReplyError {
+  const { code, message, retryable, details } = rejection;
+  return details === undefined ? { code, message, retryable } : { code, message, retryable, details };
+}
+
+/** What a caller is told of something thrown. */
+export function faultAsError(thrown: unknown): ReplyError {
+  if (!(thrown instanceof Fault)) {
+    return { code: "INTERNAL", message: "an unexpected fault, see the service's log", retryable: false };
+  }
+  // A log that cannot be read, or not in time, is a service that is away.
+  const isAway = thrown.code === "TIMEOUT" || thrown.code === "CORRUPT_EVENT";
+  const code = isAway ? "UNAVAILABLE" : thrown.code;
+  return {
+    code: isErrorCode(code) ? code : "INTERNAL",
+    message: thrown.message,
+    retryable: thrown.retryable,
+    details: thrown.details,
+  };
+}

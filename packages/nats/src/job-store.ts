@@ -1,0 +1,211 @@
+/**
+ * The three streams of durable commands, as those need them who carry out and those who look after: what waits, what became of
+ * it, what could not be done. Every write is repeated by whoever asked until it is confirmed; none of them decides.
+ */
+import {
+  ALL_DEAD_LETTERS,
+  answersJob,
+  DEAD_LETTER_STREAM,
+  deadLetterSubject,
+  JOB_OUTCOME_STREAM,
+  JOB_STREAM,
+  JOB_SUBJECTS,
+  jobOutcomeSubject,
+  MAX_STORED_JOB_BYTES,
+} from "@bioxen/contracts";
+import { Fault, messageOf, type Reply, type ReplyError } from "@bioxen/kernel";
+import {
+  JetStreamApiError,
+  type JetStreamClient,
+  type JetStreamManager,
+  jetstream,
+  jetstreamManager,
+  type StoredMsg,
+} from "@nats-io/jetstream";
+import type { MsgHdrs } from "@nats-io/transport-node";
+import type { Bus } from "./bus.ts";
+import {
+  type DeadLetter,
+  deadLetterHeaders,
+  deadLetterOf,
+  type Job,
+  type JobCarrier,
+  jobOf,
+  outcomeHeaders,
+  outcomeOf,
+  type StoredOutcome,
+} from "./job-message.ts";
+
+/** Longest wait for one acknowledgement, ms. */
+const ACK_TIMEOUT_MS = 2_000;
+/** The server's codes for a failed expectation, standalone and clustered. */
+const WRONG_LAST_SEQUENCE = new Set([10_071, 10_164]);
+/** The server's code for a message that is larger than the stream takes. */
+const MESSAGE_TOO_LARGE = 10_054;
+
+const encoder = new TextEncoder();
+
+export interface PublishOptions {
+  readonly headers?: MsgHdrs;
+  readonly messageId?: string;
+  /** Sequence that the subject's last message must have; 0: there is none. */
+  readonly expectedSeq?: number;
+}
+
+export class JobStore {
+  readonly #js: JetStreamClient;
+  readonly #jsm: JetStreamManager;
+
+  constructor(js: JetStreamClient, jsm: JetStreamManager) {
+    this.#js = js;
+    this.#jsm = jsm;
+  }
+
+  /** Throws `Fault` UNAVAILABLE when the server has no JetStream or does not answer. */
+  static async open(bus: Bus): Promise<JobStore> {
+    return reach("JetStream", async () => {
+      return new JobStore(jetstream(bus.connection), await jetstreamManager(bus.connection));
+    });
+  }
+
+  /** Throws `Fault`: TOO_LARGE for what no stream takes, CONFLICT for a failed expectation, else UNAVAILABLE. */
+  async publish(subject: string, data: Uint8Array, options: PublishOptions = {}) {
+    const { headers, messageId, expectedSeq } = options;
+    return reach(`the stream of ${subject}`, () =>
+      this.#js.publish(subject, data, {
+        timeout: ACK_TIMEOUT_MS,
+        ...(headers === undefined ? {} : { headers }),
+        ...(messageId === undefined ? {} : { msgID: messageId }),
+        ...(expectedSeq === undefined ? {} : { expect: { lastSubjectSequence: expectedSeq } }),
+      }),
+    );
+  }
+
+  async outcome(jobId: string): Promise<StoredOutcome | undefined> {
+    const stored = await this.#get(JOB_OUTCOME_STREAM, { last_by_subj: jobOutcomeSubject(jobId) });
+    return stored === undefined ? undefined : outcomeOf(stored);
+  }
+
+  /** Stores what became of a job unless somebody has already: the first outcome of a round stays. */
+  async settle(job: Job, reply: Reply): Promise<void> {
+    const data = encoder.encode(JSON.stringify(reply));
+    const before = await this.outcome(job.id);
+    if (answersJob(before, job)) return;
+    await this.publish(
+      jobOutcomeSubject(job.id),
+      data.byteLength > MAX_STORED_JOB_BYTES ? shortened(reply) : data,
+      {
+        headers: outcomeHeaders(job),
+        expectedSeq: before?.seq ?? 0,
+      },
+    );
+  }
+
+  /** A dead letter first, its outcome after: who sees the outcome can retry. */
+  async bury(job: Job, error: ReplyError, attempts: number): Promise<void> {
+    await this.publish(deadLetterSubject(job.id), job.data, {
+      headers: deadLetterHeaders(job, error, attempts),
+    });
+    await this.settle(job, { ok: false, error });
+  }
+
+  async deadLetter(jobId: string): Promise<DeadLetter | undefined> {
+    const stored = await this.#get(DEAD_LETTER_STREAM, { last_by_subj: deadLetterSubject(jobId) });
+    return stored === undefined ? undefined : deadLetterOf(stored);
+  }
+
+  /** At most `limit`, the oldest first. */
+  async deadLetters(limit: number): Promise<DeadLetter[]> {
+    return (await this.#walk(DEAD_LETTER_STREAM, ALL_DEAD_LETTERS, limit)).map(deadLetterOf);
+  }
+
+  /** Jobs that have no outcome yet, under way or not; at most `limit`, the oldest first. */
+  async waiting(limit: number, subject: string = JOB_SUBJECTS): Promise<Job[]> {
+    return (await this.#walk(JOB_STREAM, subject, limit)).map(jobOf);
+  }
+
+  /** The subjects under which something waits. */
+  async waitingSubjects(): Promise<readonly string[]> {
+    const { state } = await reach(JOB_STREAM, () =>
+      this.#jsm.streams.info(JOB_STREAM, { subjects_filter: JOB_SUBJECTS }),
+    );
+    return Object.keys(state.subjects ?? {});
+  }
+
+  removeJob(seq: number): Promise<void> {
+    return this.#remove(JOB_STREAM, seq);
+  }
+  removeOutcome(seq: number): Promise<void> {
+    return this.#remove(JOB_OUTCOME_STREAM, seq);
+  }
+  removeDeadLetter(seq: number): Promise<void> {
+    return this.#remove(DEAD_LETTER_STREAM, seq);
+  }
+
+  /** What is gone already is removed. */
+  async #remove(stream: string, seq: number): Promise<void> {
+    await reach(stream, async () => {
+      await this.#jsm.streams.deleteMessage(stream, seq, false).catch((cause: unknown) => {
+        if (!(cause instanceof JetStreamApiError)) throw cause;
+      });
+    });
+  }
+
+  async #walk(stream: string, subject: string, limit: number): Promise<JobCarrier[]> {
+    const found: JobCarrier[] = [];
+    for (let seq = 1; found.length < limit; ) {
+      const next = await this.#get(stream, { seq, next_by_subj: subject });
+      if (next === undefined) break;
+      found.push(next);
+      seq = next.seq + 1;
+    }
+    return found;
+  }
+
+  /** From the stream's leader: what was acknowledged is there. */
+  async #get(
+    stream: string,
+    query: { last_by_subj: string } | { seq: number; next_by_subj: string },
+  ): Promise<JobCarrier | undefined> {
+    const stored = await reach(stream, () => this.#jsm.streams.getMessage(stream, query));
+    return stored === null ? undefined : carrierOf(stored);
+  }
+}
+
+function carrierOf({ subject, seq, data, header, time }: StoredMsg): JobCarrier {
+  return { subject, seq, data, headers: header, storedAtMs: time.getTime() };
+}
+
+/** What is told instead of a reply that no stream takes. */
+function shortened(reply: Reply): Uint8Array {
+  const limit = MAX_STORED_JOB_BYTES;
+  const message = reply.ok
+    ? "it was carried out; its result is larger than an outcome may be"
+    : `${reply.error.code}: ${reply.error.message.slice(0, 1_024)}`;
+  const code = reply.ok ? "TOO_LARGE" : reply.error.code;
+  return encoder.encode(
+    JSON.stringify({ ok: false, error: { code, message, retryable: false, details: { limit } } }),
+  );
+}
+
+async function reach<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (cause instanceof JetStreamApiError && WRONG_LAST_SEQUENCE.has(cause.code)) {
+      throw new Fault("CONFLICT", `${what} was written by another`, { retryable: true, cause });
+    }
+    if (cause instanceof JetStreamApiError && cause.code === MESSAGE_TOO_LARGE) {
+      const details = { limit: MAX_STORED_JOB_BYTES };
+      throw new Fault("TOO_LARGE", `${what} takes at most ${MAX_STORED_JOB_BYTES} bytes`, {
+        retryable: false,
+        cause,
+        details,
+      });
+    }
+    throw new Fault("UNAVAILABLE", `${what} cannot be reached: ${messageOf(cause)}`, {
+      retryable: true,
+      cause,
+    });
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * Durable commands on a real server: stored first, carried out once, in the order of each VM; what cannot be is told.
+ */
+import { ENDPOINTS, MAX_JOB_ATTEMPTS, MAX_PAYLOAD_BYTES, refuse } from "@bioxen/contracts";
+import { openOutcomes } from "@bioxen/nats";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { eventually } from "../src/index.ts";
+import { JOB, JobWorld } from "./job-world.ts";
+
+const START = ENDPOINTS.vmStart.subject;
+
+let world: JobWorld;
+beforeAll(async () => {
+  world = await JobWorld.open();
+});
+beforeEach(() => {
+  world.tried = [];
+});
+afterAll(() => world.close());
+
+describe("before anybody is there", () => {
+  it("jobs are stored, each id once, and are carried out when somebody comes, in order", async () => {
+    for (let i = 0; i < 20; i += 1) {
+      for (const vmId of ["early-a", "early-b"]) {
+        await world.start(vmId, `${vmId}-${i}`);
+        await world.start(vmId, `${vmId}-${i}`);
+      }
+    }
+    expect(await world.jobs.waiting(100)).toHaveLength(40);
+    expect(await world.jobs.outcome("early-a-0")).toBeUndefined();
+    await world.startWorker();
+    await world.isEmpty();
+    for (const vmId of ["early-a", "early-b"]) {
+      expect(world.tried.filter((one) => one.startsWith(vmId))).toEqual(
+        Array.from({ length: 20 }, (_, i) => `${vmId} ${vmId}-${i}`),
+      );
+      expect(await world.effectsOn(vmId)).toBe(20);
+    }
+    expect(await world.jobs.outcome("early-b-19")).toEqual({
+      ok: true,
+      changed: true,
+      vm: { vmId: "early-b" },
+    });
+  });
+});
+
+describe("what cannot be carried out", () => {
+  it.each([
+    ["no JSON", "{", "bad-1", JOB, "BAD_REQUEST", "is not JSON"],
+    ["not what the command takes", '{"vm":1}', "bad-2", JOB, "BAD_REQUEST", "vm is not a field"],
+    ["too large", " ".repeat(MAX_PAYLOAD_BYTES + 1), "bad-3", JOB, "TOO_LARGE", "the limit is"],
+    [
+      "of no verb",
+      "{}",
+      "bad-4",
+      "bioxen.job.vm.fly",
+      "BAD_REQUEST",
+      "there is no command bioxen.cmd.vm.fly",
+    ],
+    ["of no kind", "{}", "bad-5", "bioxen.job.dragon.fly", "BAD_REQUEST", "there is no command"],
+    ["of no shape", "{}", "bad-6", "bioxen.job.x", "BAD_REQUEST", "there is no command"],
+    ["what services say to each other", "{}", "bad-7", "bioxen.job.vm.report", "BAD_REQUEST", "there is no"],
+    ["of a dotted id", "[]", "bad.8", JOB, "BAD_REQUEST", "expected object"],
+  ])(
+    "a job that is %s is a dead letter at once, and its outcome says why",
+    async (_, payload, id, subject, code, why) => {
+      await world.publish(payload, id, subject);
+      const outcome = await world.outcomeOf(id);
+      expect(outcome).toMatchObject({ ok: false, error: { code, retryable: false } });
+      expect(JSON.stringify(outcome)).toContain(why);
+      const letter = await world.jobs.deadLetter(id);
+      expect(letter).toMatchObject({ id, subject, round: 1, error: { code } });
+      expect(new TextDecoder().decode(letter?.data)).toBe(payload);
+      await world.isEmpty();
+    },
+  );
+
+  it.each([
+    ["no id", undefined, "unnamed-1"],
+    ["an id with a space", "a b", "unnamed-2"],
+    ["an id with a wildcard", "a.*", "unnamed-3"],
+    ["an id with an empty part", "a..b", "unnamed-4"],
+    ["an id of ours", "_seq-1", "unnamed-5"],
+  ])("a job with %s is named by its place, and can be retried under that name", async (_, id, vmId) => {
+    await world.publish(JSON.stringify({ vmId }), id);
+    const letter = await eventually("it is a dead letter", async () => {
+      const letters = await world.jobs.deadLetters(100);
+      return letters.find((one) => new TextDecoder().decode(one.data).includes(`"${vmId}"`));
+    });
+    expect(letter.id).toMatch(/^_seq-\d+$/);
+    expect(letter.error.message).toContain("Nats-Msg-Id");
+    expect(await world.outcomeOf(letter.id)).toMatchObject({ ok: false, error: { code: "BAD_REQUEST" } });
+    expect(await world.effectsOn(vmId)).toBe(0);
+    await world.jobs.retry(letter.id);
+    expect(await world.outcomeOf(letter.id)).toMatchObject({ ok: true });
+    expect(await world.effectsOn(vmId)).toBe(1);
+  });
+
+  it("a refusal for good is an outcome, not a dead letter", async () => {
+    world.refusals.set("refused", refuse("VM_NOT_FOUND", "there is no VM"));
+    await world.start("refused", "refused-1");
+    expect(await world.outcomeOf("refused-1")).toMatchObject({ ok: false, error: { code: "VM_NOT_FOUND" } });
+    expect(await world.jobs.deadLetter("refused-1")).toBeUndefined();
+    expect(world.tried).toHaveLength(1);
+  });
+
+  it("a refusal for now is tried again while other VMs go on and its own waits; retried as a dead letter it can succeed", async () => {
+    world.refusals.set("later", refuse("CONFLICT", "not now", { retryable: true }));
+    await world.start("later", "later-1");
+    await world.start("later", "later-2");
+    await world.start("other", "other-1");
+    expect(await world.outcomeOf("other-1")).toMatchObject({ ok: true });
+    expect(await world.jobs.outcome("later-1")).toBeUndefined();
+    const letter = await eventually("it is a dead letter", () => world.jobs.deadLetter("later-1"));
+    world.refusals.delete("later");
+    expect(letter).toMatchObject({
+      attempts: MAX_JOB_ATTEMPTS,
+      error: { code: "CONFLICT", message: "not now" },
+    });
+    expect(world.tried.filter((one) => one === "later later-1")).toHaveLength(MAX_JOB_ATTEMPTS);
+    expect(await world.outcomeOf("later-1")).toMatchObject({ ok: false, error: { code: "CONFLICT" } });
+    expect(await world.outcomeOf("later-2")).toMatchObject({ ok: true });
+    expect(world.tried.indexOf("later later-2")).toBe(world.tried.lastIndexOf("later later-1") + 1);
+    await world.jobs.retry("later-1");
+    expect(await world.outcomeOf("later-1")).toMatchObject({ ok: true });
+    expect(await world.jobs.deadLetter("later-1")).toBeUndefined();
+    expect(await world.effectsOn("later")).toBe(2);
+    expect(await world.jobs.retry("later-1")).toBeUndefined();
+  });
+
+  it("a dead letter that is dropped is gone, its outcome is not", async () => {
+    await world.publish("{", "dropped");
+    await world.outcomeOf("dropped");
+    expect(await world.jobs.drop("dropped")).toMatchObject({ id: "dropped" });
+    expect(await world.jobs.deadLetter("dropped")).toBeUndefined();
+    expect(await world.jobs.outcome("dropped")).toMatchObject({ ok: false });
+    expect(await world.jobs.drop("dropped")).toBeUndefined();
+  });
+});
+
+describe("the same job again", () => {
+  it("long after, it finds its outcome; another job under its id is told so", async () => {
+    await world.start("again", "again-1");
+    const first = await world.outcomeOf("again-1");
+    await world.isEmpty();
+    // A server that starts again has forgotten the ids of jobs that are done, as every server has after two minutes.
+    await world.server.kill();
+    await world.server.startAgain();
+    await world.start("again", "again-1");
+    await world.isEmpty();
+    expect(await world.effectsOn("again")).toBe(1);
+    expect(world.tried.filter((one) => one.startsWith("again"))).toHaveLength(1);
+    expect(await world.jobs.outcome("again-1")).toEqual(first);
+    await world.server.kill();
+    await world.server.startAgain();
+    await world.publish('{"vmId":"again"}', "again-1", "bioxen.job.vm.stop");
+    await world.isEmpty();
+    const letters = await world.jobs.deadLetters(1_000);
+    expect(letters.find((letter) => letter.subject === "bioxen.job.vm.stop")?.error.message).toContain(
+      `of another job, again-1 on ${JOB}`,
+    );
+    expect(await world.jobs.outcome("again-1")).toEqual(first);
+  });
+
+  it("as a request under the same id, it gets the job's outcome and has no second effect", async () => {
+    await world.start("both", "both-1");
+    await world.outcomeOf("both-1");
+    const outcomes = await openOutcomes(world.bus);
+    const found = await outcomes.once(`${START}:both-1`, () =>
+      Promise.reject(new Error("carried out again")),
+    );
+    expect(found).toMatchObject({ ok: true });
+  });
+});

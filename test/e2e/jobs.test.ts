@@ -1,0 +1,162 @@
+/**
+ * Durable commands as an outsider sees them: published while no service runs, carried out once when they are back.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { join } from "node:path";
+import { findServerBinary } from "@bioxen/local-stack";
+import { connect } from "@nats-io/transport-node";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { eventually, type Json, World } from "./world.ts";
+
+const JOBS = 1_000;
+const MALFORMED = 20;
+/** Publications under way at once. */
+const AT_ONCE = 100;
+
+let world: World;
+beforeAll(async () => {
+  world = await World.open({ chassis: "ecoli:1" });
+});
+afterAll(() => world.close());
+
+/** Ways in which a job can be wrong: subject and payload. */
+const WRONG = [
+  ["vm.create", "{"],
+  ["vm.create", '{"biologicalType":"dragon"}'],
+  ["vm.fly", '{"vmId":"a"}'],
+  ["dragon.create", "{}"],
+] as const;
+
+interface Published {
+  readonly id: string;
+  readonly subject: string;
+  readonly payload: string;
+}
+
+function job(i: number): Published {
+  const id = `job-${i}`;
+  const wrong = i % (JOBS / MALFORMED) === 0 ? WRONG[(i / (JOBS / MALFORMED)) % WRONG.length] : undefined;
+  if (wrong !== undefined) return { id, subject: `bioxen.job.${wrong[0]}`, payload: wrong[1] };
+  return {
+    id,
+    subject: "bioxen.job.vm.create",
+    payload: JSON.stringify({ vmId: `durable-${i}`, biologicalType: "syn3a" }),
+  };
+}
+
+/** The stack's server alone, on its data and port: BioXen with every service down. */
+async function serverAlone(): Promise<ChildProcess> {
+  const { path } = await findServerBinary();
+  const server = spawn(path, ["-c", join(world.stack.dataDir, "nats-server.conf")], { stdio: "ignore" });
+  await eventually("the server listens", async () => {
+    const nats = await connect({ servers: world.stack.url, timeout: 500 }).catch(() => undefined);
+    if (nats === undefined) return undefined;
+    world.nats = nats;
+    const info = await nats.request("$JS.API.INFO", "", { timeout: 500 }).catch(() => undefined);
+    return info === undefined ? nats.close() : true;
+  });
+  return server;
+}
+
+async function end(server: ChildProcess): Promise<void> {
+  await world.nats.close();
+  const gone = new Promise((resolve) => server.once("exit", resolve));
+  server.kill("SIGTERM");
+  await gone;
+}
+
+const streamInfo = async (name: string, options: object = {}): Promise<Json> =>
+  (
+    await world.nats.request(`$JS.API.STREAM.INFO.${name}`, JSON.stringify(options), { timeout: 5_000 })
+  ).json();
+
+async function outcomeOf(id: string): Promise<Json> {
+  const subject = `bioxen.job-outcome.${id}`;
+  const request = JSON.stringify({ last_by_subj: subject });
+  const reply = await world.nats.request("$JS.API.STREAM.MSG.GET.BIOXEN_OUTCOMES", request, {
+    timeout: 5_000,
+  });
+  const { message } = reply.json<Json>();
+  return message && JSON.parse(Buffer.from(message.data, "base64").toString());
+}
+
+const failed = async (): Promise<Json[]> => (await world.bioxenJson("jobs", "ls", "--failed")).jobs;
+
+describe("durable commands", () => {
+  it("a thousand published while no service runs, each twice, some malformed: each has one effect and an outcome", async () => {
+    await world.nats.close();
+    await world.stack.stop();
+    const server = await serverAlone();
+    const all = Array.from({ length: JOBS }, (_, i) => job(i));
+    const twice = [...all, ...all];
+    for (let i = 0; i < twice.length; i += AT_ONCE) {
+      const acks = twice
+        .slice(i, i + AT_ONCE)
+        .map(({ subject, payload, id }) => world.send(subject, payload, id));
+      for (const ack of await Promise.all(acks)) expect(ack).toMatchObject({ stream: "BIOXEN_COMMANDS" });
+    }
+    expect((await streamInfo("BIOXEN_COMMANDS")).state.messages).toBe(JOBS);
+    await end(server);
+
+    await world.restart();
+    await eventually("every outcome is stored", async () =>
+      (await streamInfo("BIOXEN_OUTCOMES")).state.messages === JOBS ? true : undefined,
+    );
+    const outcomes = await Promise.all(all.map(({ id }) => outcomeOf(id)));
+    const refused = outcomes.flatMap((outcome, i) => (outcome.ok ? [] : [`job-${i}`]));
+    expect(refused).toHaveLength(MALFORMED);
+    const { state } = await streamInfo("BIOXEN_EVENTS", { subjects_filter: "bioxen.evt.vm.>" });
+    expect(Object.keys(state.subjects)).toHaveLength(JOBS - MALFORMED);
+    expect(new Set(Object.values(state.subjects)), "each VM was created once").toEqual(new Set([1]));
+    await eventually("nothing waits", async () =>
+      (await streamInfo("BIOXEN_COMMANDS")).state.messages === 0 ? true : undefined,
+    );
+
+    const letters = await failed();
+    expect(letters.map((letter) => letter.id).sort()).toEqual(refused.sort());
+    for (const { error, state: isA, round } of letters) {
+      expect([isA, round, error.code]).toEqual(["failed", 1, "BAD_REQUEST"]);
+      expect(error.message.length).toBeGreaterThan(10);
+    }
+    expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);
+  });
+
+  it("a dead letter is retried, and dies again while it is wrong; or is dropped", async () => {
+    expect(await world.bioxenJson("jobs", "retry", "job-0")).toMatchObject({ ok: true, id: "job-0" });
+    await eventually(
+      "it has died again",
+      async () => (await failed()).find((one) => one.id === "job-0")?.round === 2 || undefined,
+    );
+    expect(await outcomeOf("job-0")).toMatchObject({ ok: false, error: { code: "BAD_REQUEST" } });
+    expect((await world.bioxenJson("jobs", "show", "job-0")).failed.payload).toBe("{");
+    expect(await world.bioxenJson("jobs", "drop", "job-0")).toMatchObject({ ok: true });
+    expect(await failed()).toHaveLength(MALFORMED - 1);
+    const again = await world.bioxen("jobs", "drop", "job-0");
+    expect(again.code).toBe(1);
+    expect(again.stderr).toContain("JOB_NOT_FOUND");
+  });
+
+  it("one without an id says so, and is carried out when it is retried", async () => {
+    await world.send("bioxen.job.vm.create", JSON.stringify({ vmId: "nameless", biologicalType: "syn3a" }));
+    const letter = await eventually("it is a dead letter", async () =>
+      (await failed()).find((one) => one.id.startsWith("_seq-")),
+    );
+    expect(letter.error.message).toContain("Nats-Msg-Id");
+    expect((await world.look("qry.vm.get", { vmId: "nameless" })).error.code).toBe("VM_NOT_FOUND");
+    expect((await world.bioxen("jobs", "retry", letter.id)).code).toBe(0);
+    await world.reach("nameless", "created");
+  });
+
+  it("the command submits too, and waits for the outcome", async () => {
+    const submit = (...args: string[]) => world.bioxenJson("jobs", "submit", ...args, "--wait");
+    expect(await submit("vm.start", '{"vmId":"nameless"}', "--id", "s1")).toMatchObject({
+      ok: true,
+      vm: { vmId: "nameless" },
+    });
+    expect(await submit("vm.start", '{"vmId":"nobody"}')).toMatchObject({ error: { code: "VM_NOT_FOUND" } });
+    expect(await submit("chassis.cordon", '{"chassisId":"ecoli-1"}')).toMatchObject({ changed: true });
+    expect((await world.bioxen("jobs", "submit", "vm.fly")).code).toBe(2);
+    expect((await world.bioxen("jobs", "ls")).code).toBe(0);
+    expect((await world.bioxen("doctor")).stdout).toContain("streams");
+  });
+});
