@@ -20,6 +20,10 @@ import { connect, headers, NoRespondersError, RequestError, TimeoutError } from 
 const RECONNECT_WAIT_MS = 250;
 /** The server must answer two pings this far apart, ms, or the connection is made anew. */
 const PING_INTERVAL_MS = 10_000;
+/**
+ * One dial, ms: a connection cut in the middle of its greeting is noticed by this alone, and the next one tried.
+ */
+const DIAL_TIMEOUT_MS = 2_000;
 /** Longest wait for the very first connection, ms. */
 export const CONNECT_TIMEOUT_MS = 10_000;
 /** Ours, beside the protocol's own: what began a chain of commands and events. */
@@ -50,9 +54,9 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
         servers,
         name: options.name,
         maxReconnectAttempts: -1,
-        reconnectTimeWait: RECONNECT_WAIT_MS,
+        reconnectDelayHandler: paceOfDials(),
         pingInterval: PING_INTERVAL_MS,
-        timeout: Math.max(100, deadline - Date.now()),
+        timeout: Math.max(100, Math.min(DIAL_TIMEOUT_MS, deadline - Date.now())),
       });
       return new Bus(connection);
     } catch (cause) {
@@ -69,6 +73,20 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
       await new Promise((resolve) => setTimeout(resolve, RECONNECT_WAIT_MS));
     }
   }
+}
+
+/**
+ * The client compares the wall clock now with that of its last dial, and after the clock was set back it would dial no more until
+ * it has caught up. Asked here it is told, on a clock that is never set, either to wait or that the wait is long over.
+ */
+function paceOfDials(): () => number {
+  let lastDialMs = Number.NEGATIVE_INFINITY;
+  return () => {
+    const nowMs = performance.now();
+    if (nowMs - lastDialMs < RECONNECT_WAIT_MS) return RECONNECT_WAIT_MS;
+    lastDialMs = nowMs;
+    return -Number.MAX_SAFE_INTEGER;
+  };
 }
 
 export class Bus implements Caller, Publisher, Subscriber {

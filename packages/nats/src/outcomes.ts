@@ -69,8 +69,8 @@ class KvOutcomes implements Outcomes {
         await this.#giveBack(key, claim);
         throw thrown;
       });
-      // "Not now" is no outcome: the caller is asked to send the same command again.
-      if (!outcome.ok && outcome.rejection.code === "UNAVAILABLE") {
+      // "Not now" is no outcome, whatever its code: the caller is asked to send the same command again.
+      if (!outcome.ok && outcome.rejection.retryable) {
         await this.#giveBack(key, claim);
         return outcome;
       }

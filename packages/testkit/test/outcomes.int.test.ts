@@ -23,6 +23,16 @@ const result = (n: number): HandlerResult => ({ ok: true, result: { n } });
 const notNow: HandlerResult = { ok: false, rejection: { code: "UNAVAILABLE", message: "", retryable: true } };
 
 describe("first outcomes", () => {
+  it("a refusal that asks for another try is none, whatever its code; the next attempt decides", async () => {
+    const full: HandlerResult = {
+      ok: false,
+      rejection: { code: "CAPACITY_EXCEEDED", message: "", retryable: true },
+    };
+    expect(await instances[0].once("full", async () => full)).toEqual(full);
+    expect(await instances[1].once("full", async () => result(1))).toEqual(result(1));
+    expect(await instances[0].once("full", async () => result(2))).toEqual(result(1));
+  });
+
   it("of ten attempts at once one works, and all get its outcome", async () => {
     let worked = 0;
     const attempts = Array.from({ length: 10 }, (_, i) =>

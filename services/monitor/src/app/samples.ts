@@ -11,6 +11,9 @@ import {
 } from "@bioxen/contracts";
 import type { ServicePorts } from "@bioxen/kernel";
 
+/** A sample older than the one before by this, ms, was not overtaken: messages are not under way that long. */
+const SET_BACK_MS = 10_000;
+
 export class Samples {
   readonly #ports: ServicePorts;
   readonly #vms = new Map<string, VmSample>();
@@ -64,12 +67,14 @@ export class Samples {
   }
 }
 
-/** Samples can overtake each other on the way; the younger one counts. */
+/** Samples can overtake each other on the way; the younger one counts, unless the clock it was taken by was set back. */
 function keepNewest<Sample extends { atMs: number }>(
   kept: Map<string, Sample>,
   id: string,
   sample: Sample,
 ): void {
   const before = kept.get(id);
-  if (before === undefined || before.atMs <= sample.atMs) kept.set(id, sample);
+  const isOvertaken =
+    before !== undefined && sample.atMs < before.atMs && before.atMs - sample.atMs < SET_BACK_MS;
+  if (!isOvertaken) kept.set(id, sample);
 }
