@@ -15,6 +15,7 @@ export default defineConfig({
             "packages/*/{src,test}/**/*.test.ts",
             "services/*/{src,test}/**/*.test.ts",
             "test/{sim,data}/**/*.test.ts",
+            "test/chaos/checks.test.ts",
           ],
           exclude: ["**/*.int.test.ts", "**/node_modules/**"],
         },
@@ -36,7 +37,11 @@ export default defineConfig({
       {
         test: {
           name: "e2e",
-          include: ["test/e2e/**/*.test.ts", "test/examples/**/*.test.ts"],
+          include: [
+            "test/e2e/**/*.test.ts",
+            "test/examples/**/*.test.ts",
+            "test/chaos/{smoke,power-cut}.test.ts",
+          ],
           testTimeout: 120_000,
           hookTimeout: 60_000,
           maxWorkers: 2,

@@ -36,6 +36,8 @@ export const chassisSample = z
     atMs: z.int(),
     sampleNumber: z.int(),
     guests: z.int(),
+    /** Guests of the agent that the log has on none of its chassis: on their way in or out, or ghosts when they stay. */
+    strays: z.int(),
     /** Longest the agent's event loop was held up since the last sample, ms. */
     eventLoopLagMs: z.number(),
     /** Sequence of the last event the agent has applied. */

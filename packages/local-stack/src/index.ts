@@ -1,3 +1,5 @@
+export { SupervisedChild } from "./child.ts";
+export { startServer } from "./server.ts";
 export { findServerBinary, type ServerBinary } from "./server-binary.ts";
 export {
   DEFAULT_CHASSIS,

@@ -15,6 +15,11 @@ const LISTEN_DEADLINE_MS = 30_000;
 const LOOK_INTERVAL_MS = 25;
 /** An orphan gets this long to end by itself, ms. */
 const ORPHAN_DEADLINE_MS = 5_000;
+/**
+ * By default the server takes three quarters of what is free when it starts, and counts what it already has against that: a
+ * store beyond three sevenths of its disk would refuse every append after a restart. The disk itself is the limit.
+ */
+const MAX_FILE_STORE = "1024TB";
 const CONFIG_FILE = "nats-server.conf";
 
 export interface OwnServer {
@@ -70,7 +75,8 @@ function configOf({ dataDir, durability }: ServerOptions, port: number): string 
   const sync = durability === "always" ? "\n  sync_interval: always" : "";
   return `listen: ${JSON.stringify(`${HOST}:${port}`)}
 jetstream {
-  store_dir: ${JSON.stringify(join(dataDir, "jetstream"))}${sync}
+  store_dir: ${JSON.stringify(join(dataDir, "jetstream"))}
+  max_file_store: ${MAX_FILE_STORE}${sync}
 }
 `;
 }

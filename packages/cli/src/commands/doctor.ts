@@ -104,9 +104,9 @@ async function ofServices(session: Session): Promise<Finding[]> {
     verdict: status.durability === "always" ? "ok" : "warn",
     found:
       status.durability === "always"
-        ? "an acknowledged command is on disk"
+        ? "always: an acknowledged command is on disk, a power cut loses none"
         : status.durability === "relaxed"
-          ? "relaxed: a power cut may lose up to 2 minutes of acknowledged commands"
+          ? "relaxed: a killed process loses nothing, a power cut up to 2 minutes of acknowledged commands, and a log younger than that whole"
           : "unknown: this server was not started here",
   };
   const services = status.services.map(({ name, instances, ready }): Finding => {

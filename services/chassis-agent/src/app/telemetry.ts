@@ -101,9 +101,11 @@ export class AgentTelemetry {
     const { bus, clock } = this.#ports;
     const perChassis = new Map<string, number>();
     const running = this.#driver.list();
+    let strays = 0;
     for (const { vmId } of running) {
       const chassisId = guests.chassisOf(vmId);
-      if (chassisId !== null) perChassis.set(chassisId, (perChassis.get(chassisId) ?? 0) + 1);
+      if (chassisId === null) strays += 1;
+      else perChassis.set(chassisId, (perChassis.get(chassisId) ?? 0) + 1);
     }
     const here = new Set(running.map((guest) => guest.vmId));
     for (const vmId of this.#sampleNumbers.keys()) if (!here.has(vmId)) this.#sampleNumbers.delete(vmId);
@@ -115,6 +117,7 @@ export class AgentTelemetry {
         atMs: clock.nowMs(),
         sampleNumber: this.#heartbeats,
         guests: perChassis.get(chassisId) ?? 0,
+        strays,
         eventLoopLagMs: Math.max(0, Math.round(this.#longestHoldUpMs)),
         appliedSeq: feed.appliedSeq,
       };

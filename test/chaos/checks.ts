@@ -1,0 +1,118 @@
+/**
+ * What must hold afterwards, as pure functions of what clients were told, what stands in the log, and what agents report.
+ * Each answers with sentences; none means that all is well.
+ */
+import type { LedgerView, VmView } from "@bioxen/contracts";
+import type { Intent } from "./load.ts";
+
+/** One event that a command caused. */
+export interface Effect {
+  readonly seq: number;
+  /** The aggregate: `vm/cell-1`. */
+  readonly subject: string;
+  readonly version: number;
+}
+
+/** What an agent says of one chassis: the ids its guests' samples named, and how many guests it counts. */
+export interface GuestReport {
+  readonly chassisId: string;
+  readonly guests: number;
+  /** Guests of the agent that the log has on none of its chassis. */
+  readonly strays: number;
+  readonly vmIds: readonly string[];
+}
+
+/** Every acknowledged command stands in the log once, and what was refused not at all. */
+export function checkAcknowledgements(
+  intents: readonly Intent[],
+  effects: ReadonlyMap<string, readonly Effect[]>,
+): string[] {
+  const problems: string[] = [];
+  for (const { causeId, vmId, outcome, version } of intents) {
+    const caused = effects.get(causeId) ?? [];
+    for (const subject of new Set(caused.map((effect) => effect.subject))) {
+      const seqs = caused.filter((effect) => effect.subject === subject).map((effect) => effect.seq);
+      if (seqs.length > 1)
+        problems.push(`double effect: ${causeId} caused events ${seqs.join(", ")} of ${subject}`);
+    }
+    const own = caused.find((effect) => effect.subject === `vm/${vmId}`);
+    if (outcome === "unanswered") {
+      problems.push(`unanswered: ${causeId} was neither carried out nor refused in time`);
+    } else if (outcome === "changed") {
+      if (own === undefined) problems.push(`lost: ${causeId} was acknowledged and stands nowhere in the log`);
+      else if (own.version > version) {
+        problems.push(`lost: ${causeId} was answered with version ${version} before its own ${own.version}`);
+      }
+    } else if (own !== undefined) {
+      problems.push(`unacknowledged: ${causeId} was answered ${outcome} and caused event ${own.seq}`);
+    }
+  }
+  return problems;
+}
+
+/** A reservation belongs to a VM that lives on it, and a VM that has a place has a reservation. */
+export function checkReservations(vms: readonly VmView[], ledgers: readonly LedgerView[]): string[] {
+  const problems: string[] = [];
+  const byId = new Map(vms.map((vm) => [vm.vmId, vm]));
+  const held = new Set<string>();
+  for (const { chassisId, entries } of ledgers) {
+    for (const { vmId, fence } of entries) {
+      const vm = byId.get(vmId);
+      held.add(`${vmId} ${chassisId} ${fence}`);
+      if (vm === undefined || vm.chassisId !== chassisId || vm.fence !== fence) {
+        problems.push(
+          `reservation without a VM: ${chassisId} holds ${vmId} #${fence}, which is ${whereIs(vm)}`,
+        );
+      }
+    }
+  }
+  for (const vm of vms) {
+    if (vm.fence !== null && !held.has(`${vm.vmId} ${vm.chassisId} ${vm.fence}`)) {
+      problems.push(`VM without a reservation: ${vm.vmId} is ${whereIs(vm)}, which no ledger holds`);
+    }
+  }
+  return problems;
+}
+
+function whereIs(vm: VmView | undefined): string {
+  return vm === undefined ? "gone" : `${vm.state} on ${vm.chassisId} #${vm.fence}`;
+}
+
+/** Every VM that should run runs once and where the log says, and nothing else runs. */
+export function checkGuests(vms: readonly VmView[], reports: readonly GuestReport[]): string[] {
+  const problems: string[] = [];
+  const seenOn = new Map<string, string[]>();
+  for (const { chassisId, vmIds } of reports) {
+    for (const vmId of vmIds) seenOn.set(vmId, [...(seenOn.get(vmId) ?? []), chassisId]);
+  }
+  const running = vms.filter((vm) => vm.state === "running" || vm.state === "paused");
+  for (const { vmId, chassisId, state } of running) {
+    const on = seenOn.get(vmId) ?? [];
+    if (on.length > 1) problems.push(`runs twice: ${vmId} on ${on.join(" and ")}`);
+    else if (on[0] !== chassisId) {
+      problems.push(
+        `runs elsewhere: ${vmId} is ${state} on ${chassisId} and seen on ${on[0] ?? "no chassis"}`,
+      );
+    }
+  }
+  const wanted = new Set(running.map((vm) => vm.vmId));
+  for (const [vmId, on] of seenOn) {
+    if (!wanted.has(vmId)) problems.push(`runs without cause: ${vmId} on ${on.join(" and ")}`);
+  }
+  for (const { chassisId, guests, strays } of reports) {
+    const counted = running.filter((vm) => vm.chassisId === chassisId).length;
+    if (guests !== counted)
+      problems.push(`guests: ${chassisId} runs ${guests}, the log says ${counted} should`);
+    if (strays > 0)
+      problems.push(`guests: the agent of ${chassisId} runs ${strays} that the log does not know there`);
+  }
+  return problems;
+}
+
+/** What an instance answers is the fold of the log. */
+export function checkFold(who: string, folded: readonly unknown[], answered: readonly unknown[]): string[] {
+  if (JSON.stringify(folded) === JSON.stringify(answered)) return [];
+  const at = folded.findIndex((one, i) => JSON.stringify(one) !== JSON.stringify(answered[i]));
+  const first = `${JSON.stringify(folded[at])} and ${JSON.stringify(answered[at])}`;
+  return [`state: ${who} is not the fold: ${folded.length} and ${answered.length}, first ${first}`];
+}

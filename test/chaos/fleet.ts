@@ -1,0 +1,158 @@
+/**
+ * A server and any number of instances of every service, each a supervised process behind a relay of its own, on a store
+ * that may be a small disk and under a clock that may be moved.
+ */
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { ServiceName } from "@bioxen/contracts";
+import { findServerBinary, SERVICES, SupervisedChild, startServer } from "@bioxen/local-stack";
+import { Relay } from "./relay.ts";
+import { SmallDisk } from "./small-disk.ts";
+
+const READY_DEADLINE_MS = 60_000;
+/** Each agent brings chassis of its own: two agents must not offer the same one. */
+const CHASSIS = ["ecoli:2", "yeast:1", "orthogonal:1"] as const;
+/** Simulated minutes per second: guests grow, and leave the machine to the load. */
+const TIME_SCALE = 1;
+/** The disk of a run of some minutes, MiB: the log of all of them fits, and it is still soon filled. */
+const DISK = { base: 192, perMinute: 64 };
+const CLOCK = fileURLToPath(new URL("moved-clock.ts", import.meta.url));
+
+export interface Instance {
+  readonly name: ServiceName;
+  readonly index: number;
+  readonly child: SupervisedChild;
+  readonly relay: Relay;
+}
+
+export interface FleetOptions {
+  readonly instances: number;
+  readonly minutes: number;
+  readonly smallDisk: boolean;
+}
+
+export class Fleet {
+  readonly dir: string;
+  readonly url: string;
+  readonly server: SupervisedChild;
+  readonly services: readonly Instance[];
+  /** The store's own disk, or why there is none. */
+  readonly disk: SmallDisk | string;
+
+  private constructor(
+    dir: string,
+    url: string,
+    server: SupervisedChild,
+    services: readonly Instance[],
+    disk: SmallDisk | string,
+  ) {
+    this.dir = dir;
+    this.url = url;
+    this.server = server;
+    this.services = services;
+    this.disk = disk;
+  }
+
+  static async start({ instances, minutes, smallDisk }: FleetOptions): Promise<Fleet> {
+    const dir = await mkdtemp(join(tmpdir(), "bioxen-chaos-"));
+    const dataDir = join(dir, "data");
+    const store = join(dataDir, "jetstream");
+    await mkdir(join(dataDir, "log"), { recursive: true });
+    const size = DISK.base + Math.ceil(DISK.perMinute * minutes);
+    const disk = smallDisk ? await SmallDisk.mount(store, size) : "not asked for";
+    await writeFile(join(dir, "clock"), "0");
+    const { child, url } = await startServer({
+      binary: await findServerBinary(),
+      dataDir,
+      port: undefined,
+      durability: "always",
+      onChange: () => undefined,
+    });
+    const services: Instance[] = [];
+    for (const name of SERVICES) {
+      const count = name === "chassis-agent" ? Math.min(instances, CHASSIS.length) : instances;
+      for (let index = 0; index < count; index += 1) {
+        const relay = await Relay.open(Number(new URL(url).port));
+        const chassis = count === 1 ? CHASSIS.slice(0, 2).join(",") : (CHASSIS[index] ?? "");
+        const service = { name, index, relay, child: childOf(dir, name, index, relay.url, chassis) };
+        service.child.start();
+        services.push(service);
+      }
+    }
+    const fleet = new Fleet(dir, url, child, services, disk);
+    const ready = await Promise.all(services.map((one) => one.child.whenReady(READY_DEADLINE_MS)));
+    if (ready.includes(false)) {
+      await fleet.stop();
+      throw new Error(`a service did not get ready: see ${join(dataDir, "log")}`);
+    }
+    return fleet;
+  }
+
+  get allReady(): boolean {
+    return this.services.every(({ child }) => child.state === "ready");
+  }
+
+  /** Every process of the host sees its wall clock moved by so many ms. */
+  moveClock(offsetMs: number): Promise<void> {
+    return writeFile(join(this.dir, "clock"), String(offsetMs));
+  }
+
+  serverLog(): Promise<string> {
+    return readFile(this.server.spec.logFile, "utf8");
+  }
+
+  /** No fault goes on. */
+  async heal(): Promise<void> {
+    for (const { relay } of this.services) relay.heal();
+    if (typeof this.disk !== "string") await this.disk.free();
+    await this.moveClock(0);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.services.map(({ child }) => child.stop()));
+    await this.server.stop();
+    for (const { relay } of this.services) relay.close();
+  }
+
+  /** Store and logs stay where the returned path says. */
+  async keep(): Promise<string> {
+    if (typeof this.disk !== "string") {
+      await cp(join(this.dir, "data", "jetstream"), join(this.dir, "jetstream"), { recursive: true });
+      await this.disk.unmount();
+    }
+    return this.dir;
+  }
+
+  async remove(): Promise<void> {
+    if (typeof this.disk !== "string") await this.disk.unmount();
+    await rm(this.dir, { recursive: true, force: true });
+  }
+}
+
+function childOf(
+  dir: string,
+  name: ServiceName,
+  index: number,
+  url: string,
+  chassis: string,
+): SupervisedChild {
+  return new SupervisedChild({
+    name: `${name}-${index}`,
+    command: process.execPath,
+    args: [fileURLToPath(new URL(`../../services/${name}/main.ts`, import.meta.url))],
+    env: {
+      ...process.env,
+      NODE_OPTIONS: `--import=${CLOCK}`,
+      BIOXEN_CHAOS_CLOCK_FILE: join(dir, "clock"),
+      BIOXEN_NATS_URL: url,
+      BIOXEN_LOG_LEVEL: "warn",
+      BIOXEN_CHASSIS: chassis,
+      BIOXEN_TIME_SCALE: String(TIME_SCALE),
+      BIOXEN_AGENT_ID: `agent-${index}`,
+    },
+    logFile: join(dir, "data", "log", `${name}-${index}.log`),
+    speaksReady: true,
+  });
+}

@@ -1,0 +1,198 @@
+/**
+ * Clients that send mixed commands and insist: the same message id again until the command is answered for good.
+ *
+ * Every choice comes from the seed, per worker, so that the commands of a worker are the same in every run of it.
+ */
+import { connect, headers, type NatsConnection } from "@nats-io/transport-node";
+import { Universe } from "../sim/universe.ts";
+
+/** Workers of each client, one command at a time each. */
+const WORKERS_PER_CLIENT = 12;
+const VMS = 200;
+/** A service that hangs on the log says so after 8 s; whoever has not answered by then is gone. Kills make most of these, so shorter. */
+const REQUEST_TIMEOUT_MS = 3_000;
+const PAUSE_BEFORE_RETRY_MS = 50;
+/** A command not carried out by then, however often it was sent, is a violation: the longest fault and its recovery fit. */
+export const INTENT_DEADLINE_MS = 60_000;
+/** One command in this many is sent twice at once, as a nervous client does. */
+const TWICE_SHARE = 20;
+/** One name in the list, one share of the commands. */
+const VERBS = [
+  "create",
+  "create",
+  "create",
+  "start",
+  "start",
+  "start",
+  "stop",
+  "pause",
+  "resume",
+  "resize",
+  "destroy",
+] as const;
+
+export interface Intent {
+  readonly causeId: string;
+  readonly vmId: string;
+  /** `changed`, `unchanged`, an error code of a final refusal, or `unanswered`. */
+  readonly outcome: string;
+  /** Version of the VM in the answer; 0 without one. */
+  readonly version: number;
+  readonly attempts: number;
+  readonly sentAtMs: number;
+  readonly answeredAtMs: number;
+}
+
+export interface LoadOptions {
+  readonly url: string;
+  readonly seed: number;
+  readonly clients: number;
+  /** Commands in all; the load ends with the last. */
+  readonly commands: number;
+  /** Commands per second in all, at most. */
+  readonly rate: number;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a client knows no types.
+type Reply = any;
+
+export class Load {
+  readonly intents: Intent[] = [];
+  /** What must not be: one message id with two outcomes. */
+  readonly problems: string[] = [];
+  readonly retryable = new Map<string, number>();
+  readonly #options: LoadOptions;
+  #sent = 0;
+  #over = false;
+
+  constructor(options: LoadOptions) {
+    this.#options = options;
+  }
+
+  get sent(): number {
+    return this.#sent;
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** No new command; those under way are insisted on. */
+  end(): void {
+    this.#over = true;
+  }
+
+  async run(): Promise<void> {
+    const connections: NatsConnection[] = [];
+    for (let i = 0; i < this.#options.clients; i += 1) {
+      connections.push(
+        await connect({ servers: this.#options.url, maxReconnectAttempts: -1, reconnectTimeWait: 100 }),
+      );
+    }
+    const workers = connections.flatMap((nats, client) =>
+      Array.from({ length: WORKERS_PER_CLIENT }, (_, worker) =>
+        this.#work(nats, client * WORKERS_PER_CLIENT + worker),
+      ),
+    );
+    await Promise.all(workers);
+    this.#over = true;
+    await Promise.all(connections.map((nats) => nats.close()));
+  }
+
+  async #work(nats: NatsConnection, worker: number): Promise<void> {
+    const choose = new Universe(this.#options.seed * 1_000 + worker);
+    const intervalMs = (1_000 * this.#options.clients * WORKERS_PER_CLIENT) / this.#options.rate;
+    let dueMs = performance.now() + choose.between(0, Math.ceil(intervalMs));
+    for (let n = 1; !this.#over && this.#sent < this.#options.commands; n += 1) {
+      const waitMs = dueMs - performance.now();
+      if (waitMs > 0) await sleep(waitMs);
+      // Who was held up does not catch up: an outage is not followed by a flood.
+      dueMs = Math.max(dueMs, performance.now() - intervalMs) + intervalMs;
+      this.#sent += 1;
+      const verb = choose.pick(VERBS);
+      const vmId = `chaos-${choose.between(1, VMS)}`;
+      const share = `${choose.between(1, 10)}%`;
+      const resources = { ribosomes: share, rnaPolymerases: 5, atpPerSecond: share, dnaKilobases: 50 };
+      const payload =
+        verb === "create"
+          ? { vmId, biologicalType: "syn3a", resources }
+          : verb === "resize"
+            ? { vmId, resources: { ribosomes: share } }
+            : { vmId };
+      const subject = `bioxen.cmd.vm.${verb}`;
+      const id = `chaos-${this.#options.seed}-${worker}-${n}`;
+      const isTwice = choose.between(1, TWICE_SHARE) === 1;
+      await this.#insist(nats, subject, vmId, JSON.stringify(payload), id, isTwice);
+    }
+  }
+
+  async #insist(
+    nats: NatsConnection,
+    subject: string,
+    vmId: string,
+    payload: string,
+    id: string,
+    isTwice: boolean,
+  ): Promise<void> {
+    const sentAtMs = performance.now();
+    let attempts = 0;
+    for (;;) {
+      attempts += 1;
+      const asked = [once(nats, subject, payload, id)];
+      if (isTwice && attempts === 1) asked.push(once(nats, subject, payload, id));
+      const replies = await Promise.all(asked);
+      const final = replies.filter((reply) => reply.ok || !reply.error.retryable);
+      const [first, second] = final;
+      if (second !== undefined && JSON.stringify(first) !== JSON.stringify(second)) {
+        this.problems.push(
+          `${subject}:${id} has two outcomes: ${JSON.stringify(first)} and ${JSON.stringify(second)}`,
+        );
+      }
+      for (const reply of replies) if (!final.includes(reply)) this.#count(reply.error.code);
+      const answeredAtMs = performance.now();
+      const isTooLate = answeredAtMs - sentAtMs > INTENT_DEADLINE_MS;
+      if (first === undefined && !isTooLate) {
+        await sleep(PAUSE_BEFORE_RETRY_MS);
+        continue;
+      }
+      const outcome =
+        first === undefined
+          ? "unanswered"
+          : first.ok
+            ? first.changed
+              ? "changed"
+              : "unchanged"
+            : first.error.code;
+      const version = first?.vm?.version ?? 0;
+      this.intents.push({
+        causeId: `${subject}:${id}`,
+        vmId,
+        outcome,
+        version,
+        attempts,
+        sentAtMs,
+        answeredAtMs,
+      });
+      return;
+    }
+  }
+
+  #count(code: string): void {
+    this.retryable.set(code, (this.retryable.get(code) ?? 0) + 1);
+  }
+}
+
+async function once(nats: NatsConnection, subject: string, payload: string, id: string): Promise<Reply> {
+  const h = headers();
+  h.set("Nats-Msg-Id", id);
+  try {
+    return (await nats.request(subject, payload, { timeout: REQUEST_TIMEOUT_MS, headers: h })).json();
+  } catch (thrown) {
+    const code = thrown instanceof Error ? thrown.name : "unknown";
+    return { ok: false, error: { code: `no answer (${code})`, retryable: true } };
+  }
+}
+
+export function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,153 @@
+/**
+ * After the last fault: everything comes to rest within a deadline, and then each instance is asked by itself.
+ */
+import type { ChassisSample, VmSample } from "@bioxen/contracts";
+import { eventually } from "@bioxen/testkit/eventually";
+import type { NatsConnection } from "@nats-io/transport-node";
+import { checkFold, type GuestReport } from "./checks.ts";
+import type { Fleet, Instance } from "./fleet.ts";
+import { type History, readHistory } from "./history.ts";
+import { sleep } from "./load.ts";
+
+/** A reservation whose VM never came expires after 60 s and 10 s of grace; the rest is recovery. */
+const REST_DEADLINE_MS = 180_000;
+/** Nothing was appended for this long, ms: more than one repetition of a report or a proposal. */
+const QUIET_MS = 2_000;
+const ASK_TIMEOUT_MS = 2_000;
+/** Two rounds of samples of every guest and a little, ms. */
+const LISTEN_MS = 2_600;
+const PAGE = 100;
+
+// biome-ignore lint/suspicious/noExplicitAny: an outsider knows no types.
+type Json = any;
+
+/** The log, once nothing is on its way any more. Throws when that does not come. */
+export async function whenAtRest(fleet: Fleet): Promise<History> {
+  let last: History | undefined;
+  return eventually(
+    "everything has come to rest",
+    async () => {
+      if (!fleet.allReady) return undefined;
+      const before = last;
+      last = await readHistory(fleet.url).catch(() => undefined);
+      const moving = last?.vms.some((vm) => vm.state === "starting" || vm.state === "stopping") ?? true;
+      const unsettled = last?.ledgers.some((l) => l.entries.some((entry) => entry.phase === "reserved"));
+      const isStill = last !== undefined && before?.report.events === last.report.events;
+      if (isStill && !moving && !unsettled) return last;
+      await sleep(QUIET_MS);
+      return undefined;
+    },
+    REST_DEADLINE_MS,
+  );
+}
+
+/** Each instance of each service is left alone with the server in turn, and asked for all it knows. */
+export async function askEachInstance(
+  fleet: Fleet,
+  nats: NatsConnection,
+  history: History,
+): Promise<string[]> {
+  const problems: string[] = [];
+  for (const instance of fleet.services) {
+    const others = fleet.services.filter((one) => one.name === instance.name && one !== instance);
+    if (instance.name === "chassis-agent") continue;
+    for (const { relay } of others) relay.refuse();
+    try {
+      problems.push(...(await askedUntilTheFold(nats, instance, history)));
+    } finally {
+      for (const { relay } of others) relay.heal();
+    }
+  }
+  return problems;
+}
+
+/** An instance that has just connected again may have to hear the last news first. */
+async function askedUntilTheFold(
+  nats: NatsConnection,
+  instance: Instance,
+  history: History,
+): Promise<string[]> {
+  let found: string[] = [];
+  await eventually(
+    "the instance answers with the fold",
+    async () => {
+      found = await compare(nats, instance, history).catch((thrown: unknown) => [
+        `state: ${instance.name} ${instance.index} does not answer: ${String(thrown)}`,
+      ]);
+      return found.length === 0 ? true : undefined;
+    },
+    15_000,
+  ).catch(() => undefined);
+  return found;
+}
+
+async function compare(nats: NatsConnection, { name, index }: Instance, history: History): Promise<string[]> {
+  const who = `${name} ${index}`;
+  switch (name) {
+    case "lifecycle":
+      return checkFold(who, history.vms, await allVms(nats));
+    case "allocator":
+      return checkFold(who, history.ledgers, (await ask(nats, "qry.ledger.list", {})).ledgers);
+    case "chassis-scheduler": {
+      const { chassis } = await ask(nats, "qry.chassis.list", {});
+      const versions = chassis.map((c: Json) => ({ chassisId: c.chassisId, version: c.version }));
+      return checkFold(who, history.chassis, versions);
+    }
+    default: {
+      const { vms } = await ask(nats, "qry.monitor.fleet", {});
+      const counts = Object.entries(vms as Record<string, number>).filter(
+        ([state, count]) => state !== "destroyed" && count > 0,
+      );
+      const folded = new Map<string, number>();
+      for (const vm of history.vms) folded.set(vm.state, (folded.get(vm.state) ?? 0) + 1);
+      return checkFold(who, [...folded].sort(), counts.sort());
+    }
+  }
+}
+
+async function ask(nats: NatsConnection, subject: string, payload: unknown): Promise<Json> {
+  const message = await nats.request(`bioxen.${subject}`, JSON.stringify(payload), {
+    timeout: ASK_TIMEOUT_MS,
+  });
+  const reply = message.json<Json>();
+  if (reply.ok !== true) throw new Error(`${subject}: ${JSON.stringify(reply.error)}`);
+  return reply;
+}
+
+async function allVms(nats: NatsConnection): Promise<Json[]> {
+  const all: Json[] = [];
+  let cursor: string | null = null;
+  do {
+    const page: Json = await ask(nats, "qry.vm.list", { limit: PAGE, ...(cursor ? { cursor } : {}) });
+    all.push(...page.vms);
+    cursor = page.cursor;
+  } while (cursor !== null);
+  return all;
+}
+
+/** What the agents say runs, over a little more than two rounds of samples. */
+export async function listenToAgents(nats: NatsConnection): Promise<GuestReport[]> {
+  const seen = new Map<string, Set<string>>();
+  const heartbeats = new Map<string, ChassisSample>();
+  const samples = nats.subscribe("bioxen.tel.vm.*", {
+    callback: (_error, message) => {
+      const { vmId, chassisId } = message.json<VmSample>();
+      seen.set(chassisId, (seen.get(chassisId) ?? new Set()).add(vmId));
+    },
+  });
+  const beats = nats.subscribe("bioxen.tel.chassis.*", {
+    callback: (_error, message) => {
+      const sample = message.json<ChassisSample>();
+      heartbeats.set(sample.chassisId, sample);
+    },
+  });
+  await sleep(LISTEN_MS);
+  samples.unsubscribe();
+  beats.unsubscribe();
+  return [...heartbeats].map(([chassisId, { guests, strays }]) => ({
+    chassisId,
+    guests,
+    strays,
+    vmIds: [...(seen.get(chassisId) ?? [])],
+  }));
+}
