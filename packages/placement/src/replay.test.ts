@@ -2,11 +2,11 @@
  * What a replay must be whatever is asked: the same twice, nothing when nothing is different, and never better with less.
  */
 import { readFileSync } from "node:fs";
-import { decodeEvent } from "@bioxen/contracts";
+import { type Chassis, decodeEvent } from "@bioxen/contracts";
 import type { StoredEvent } from "@bioxen/kernel";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type ReplayOptions, type ReplayReport, replayDemand } from "./index.ts";
+import { planPlacements, type ReplayOptions, type ReplayReport, replayDemand } from "./index.ts";
 
 /** A log in the making; `at` is ms since its beginning. */
 class Log {
@@ -154,6 +154,10 @@ describe("a replay", () => {
     const { baseline } = log.replay();
     expect(baseline).toMatchObject({ demands: 3, placed: 2, unplaced: 1 });
     expect(baseline.totalWaitMs).toBe(2 + 202 + 200);
+    const late = new Log().chassis(0, "a", 10).vm("x", 10).vm("y", 10).start(10, "x").start(20, "y");
+    late.add(50, "vm/y", "stop-requested.v1", { destroy: false }).stop(60, "x");
+    late.add(100, "vm/y", "stopped.v1", { reason: "it had no guest" });
+    expect(late.replay().baseline).toMatchObject({ placed: 1, totalWaitMs: 2 + 30 });
   });
 });
 
@@ -197,6 +201,42 @@ describe("of any log", () => {
         for (const { chassisId } of empty) {
           expect(log.replay({ withoutChassis: [chassisId] }).differences).toEqual([]);
         }
+      }),
+    );
+  });
+
+  it("a burst, however large, is placed as one plan places it", () => {
+    const vm = fc.record({ n: fc.integer({ min: 1, max: 4 }), p: fc.integer({ min: 1, max: 5 }) });
+    fc.assert(
+      fc.property(fc.array(vm, { maxLength: 40 }), fc.array(fc.nat(9), { maxLength: 4 }), (vms, sizes) => {
+        const log = new Log();
+        for (const [i, size] of sizes.entries()) log.chassis(0, `c${i}`, size);
+        for (const [i, { n, p }] of vms.entries()) log.vm(`vm-${i}`, n, {}, p);
+        for (const i of vms.keys()) log.start(1_000, `vm-${i}`);
+        const waiting = vms.map(({ n, p }, i) => ({
+          vmId: `vm-${i}`,
+          incarnation: 1,
+          vmType: "basic" as const,
+          request: { ribosomes: n },
+          placement: {},
+          priority: p,
+          waitingSinceMs: 1_000,
+        }));
+        const rooms = sizes.map((ribosomes, i) => ({
+          chassisId: `c${i}`,
+          chassis: { chassisType: "ecoli" } as Chassis,
+          offered: { ribosomes },
+          room: { free: { ribosomes }, placesLeft: 100 },
+        }));
+        for (const { vm: one, chassisId } of planPlacements(waiting, rooms).placements) {
+          log.placed(1_002, one.vmId, chassisId);
+        }
+        expect(log.replay().reproduction).toEqual({
+          demands: vms.length,
+          sameChassis: vms.length,
+          permille: 1_000,
+          waitDifferenceMs: 0,
+        });
       }),
     );
   });

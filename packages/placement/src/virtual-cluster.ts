@@ -5,7 +5,7 @@
  */
 import { type Chassis, type ChassisState, type ChassisType, offeredOf, roomFor } from "@bioxen/contracts";
 import { type Amounts, add, amountOf, equalAmounts, NO_AMOUNTS, subtract } from "@bioxen/kernel";
-import type { ChassisRoom, WaitingVm } from "./plan.ts";
+import { byUrgency, type ChassisRoom, type WaitingVm } from "./plan.ts";
 import { type ChassisUse, UseMeter } from "./use-meter.ts";
 
 /** One wait for a place and what came of it. */
@@ -47,6 +47,10 @@ export class VirtualCluster {
   /** VMs that want a place or have one. */
   readonly #tenants = new Map<string, Tenant>();
   readonly #waiting = new Map<string, WaitingVm>();
+  /** VMs no plan has looked at since they asked. */
+  readonly #fresh = new Set<string>();
+  /** True when anything may fit that did not at the last plan. */
+  #roomGrew = true;
 
   ask(vm: WaitingVm, seq: number, atMs: number): void {
     this.leave(vm.vmId, atMs);
@@ -62,6 +66,7 @@ export class VirtualCluster {
     this.episodes.push(episode);
     this.#tenants.set(vm.vmId, { vm, episode });
     this.#waiting.set(vm.vmId, vm);
+    this.#fresh.add(vm.vmId);
   }
 
   place(vmId: string, chassisId: string, atMs: number): void {
@@ -97,6 +102,7 @@ export class VirtualCluster {
     if (host === undefined) {
       tenant.vm = { ...tenant.vm, request: amounts };
       this.#waiting.set(vmId, tenant.vm);
+      this.#fresh.add(vmId);
       return;
     }
     const own = host.held.get(vmId) ?? NO_AMOUNTS;
@@ -112,6 +118,7 @@ export class VirtualCluster {
 
   /** A chassis comes, changes or goes; who was on one that goes asks again. */
   setChassis(chassisId: string, chassis: ChassisState, seq: number, atMs: number): void {
+    this.#roomGrew = true;
     const before = this.#hosts.get(chassisId);
     if (!chassis.registered) {
       if (before !== undefined) this.#removeHost(chassisId, before, seq, atMs);
@@ -139,7 +146,10 @@ export class VirtualCluster {
 
   #hold(host: Host, vmId: string, amounts: Amounts | null, atMs: number): void {
     const before = host.held.get(vmId);
-    if (before !== undefined) host.used = subtract(host.used, before);
+    if (before !== undefined) {
+      host.used = subtract(host.used, before);
+      this.#roomGrew = true;
+    }
     if (amounts === null) host.held.delete(vmId);
     else {
       host.held.set(vmId, amounts);
@@ -148,8 +158,15 @@ export class VirtualCluster {
     host.meter.set(host.used, host.offered, host.held.size, atMs);
   }
 
-  waiting(): WaitingVm[] {
-    return [...this.#waiting.values()];
+  /**
+   * Whom a plan has to look at, most urgent first: all who wait when there may be more room than at the last plan, else
+   * those who asked since; for the others nothing can have become better.
+   */
+  toPlan(): WaitingVm[] {
+    const all = this.#roomGrew ? [...this.#waiting.keys()] : [...this.#fresh];
+    this.#roomGrew = false;
+    this.#fresh.clear();
+    return all.flatMap((vmId) => this.#waiting.get(vmId) ?? []).sort(byUrgency);
   }
 
   rooms(): ChassisRoom[] {
