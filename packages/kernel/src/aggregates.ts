@@ -159,7 +159,7 @@ export class Aggregates<State> {
         return decision.ok ? { ok: true, changed: false, held: before } : decision;
       }
       const previousHash = await this.#lastDigest(id, before);
-      if (previousHash === "moved") continue;
+      if (previousHash === null) continue;
       const envelope = this.#envelope(id, before.version + 1, decision.event, causation, previousHash);
       const streamSubject = this.streamSubject(id);
       const appended = await this.#options.log.append(streamSubject, envelope, before.lastSeq);
@@ -181,12 +181,12 @@ export class Aggregates<State> {
     return missed.length;
   }
 
-  /** What the next event carries as `previoushash`; `moved` when the aggregate has newer events, which were applied. */
-  async #lastDigest(id: string, before: Held<State>): Promise<string | undefined> {
+  /** What the next event carries as `previoushash`; null when the aggregate has newer events, which were applied. */
+  async #lastDigest(id: string, before: Held<State>): Promise<string | undefined | null> {
     if (before.lastSeq === 0 || before.lastDigest !== undefined) return before.lastDigest;
     const [last, ...newer] = await this.#options.log.read(this.streamSubject(id), before.lastSeq - 1);
     for (const event of newer) this.apply(event);
-    return newer.length > 0 ? "moved" : last?.digest;
+    return newer.length > 0 ? null : last?.digest;
   }
 
   #envelope(

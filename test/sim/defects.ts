@@ -1,0 +1,247 @@
+/**
+ * `pnpm sim:defects [NAME]`: puts known defects into a copy of the tree, one at a time, and shows what finds each.
+ *
+ * A check that has never failed proves little. Each defect is one that a careful programmer has made in a system like
+ * this; the copy is then judged by the unit tests beside the code and by simulated runs. Ends with 0 only when both the
+ * untouched copy is found sound and every defect is found by at least one of the two.
+ */
+import { execFileSync, spawn } from "node:child_process";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+/** Runs of the simulation per defect: each has been found within a few dozen. */
+const SEEDS = 100;
+/** A defect may keep a run from ever ending, ms. */
+const LIMIT_MS = 240_000;
+
+interface Change {
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+interface Defect {
+  readonly name: string;
+  readonly changes: readonly Change[];
+  /** Where the unit tests are that should know. */
+  readonly units: readonly string[];
+}
+
+const DEFECTS: readonly Defect[] = [
+  {
+    name: "no expected-version check",
+    changes: [
+      {
+        file: "packages/testkit/src/memory-event-log.ts",
+        from: 'if (last !== expectedSeq) return { kind: "conflict" };',
+        to: "",
+      },
+      {
+        file: "test/sim/network.ts",
+        from: "if ((last?.seq ?? 0) !== expectedSeq) {",
+        to: "if (expectedSeq < 0) {",
+      },
+    ],
+    units: ["packages/testkit"],
+  },
+  {
+    name: "placement not idempotent",
+    changes: [
+      {
+        file: "services/lifecycle/src/domain/vm-world.ts",
+        from: `    state.state === "pending" &&
+    entry.incarnation === state.incarnation &&
+    entry.fence > state.lastFence`,
+        to: "    entry.incarnation === state.incarnation",
+      },
+      {
+        file: "services/lifecycle/src/app/vm-process.ts",
+        from: '    if (!state.exists || state.state !== "pending") return undefined;\n',
+        to: "",
+      },
+    ],
+    units: ["services/lifecycle"],
+  },
+  {
+    name: "fencing token ignored",
+    changes: [
+      {
+        file: "services/lifecycle/src/domain/vm-world.ts",
+        from: "if (!state.exists || state.fence !== report.fence) return UNCHANGED;",
+        to: "if (!state.exists) return UNCHANGED;",
+      },
+    ],
+    units: ["services/lifecycle"],
+  },
+  {
+    name: "capacity off by one",
+    changes: [
+      {
+        file: "packages/kernel/src/amounts.ts",
+        from: "s.requested > s.free)",
+        to: "s.requested > s.free + 1)",
+      },
+    ],
+    units: ["packages/kernel", "packages/contracts", "services/allocator"],
+  },
+  {
+    name: "evolve mutates",
+    changes: [
+      {
+        file: "packages/contracts/src/fold/vm.ts",
+        from: '      return { ...vm, state: "paused", reason: null };',
+        to: '      return Object.assign(vm, { state: "paused" as const, reason: null });',
+      },
+    ],
+    units: ["packages/contracts", "services/lifecycle"],
+  },
+  {
+    name: "acknowledged before it is appended",
+    changes: [
+      {
+        file: "packages/kernel/src/aggregates.ts",
+        from: "const appended = await this.#options.log.append(streamSubject, envelope, before.lastSeq);",
+        to: `void this.#options.log.append(streamSubject, envelope, before.lastSeq).catch(() => undefined);
+      const appended = { kind: "appended" as "appended" | "conflict", seq: before.lastSeq + 1, digest: "" };`,
+      },
+      {
+        file: "packages/kernel/src/aggregates.ts",
+        from: 'if (appended.kind === "appended") {',
+        to: 'if (appended.kind !== "conflict") {',
+      },
+    ],
+    units: ["packages/testkit"],
+  },
+  {
+    name: "a process forgets its timeout",
+    changes: [
+      {
+        file: "services/allocator/src/domain/ledger.ts",
+        from: "return Number.isFinite(next) ? next : undefined;",
+        to: "return Number.isFinite(next) ? undefined : undefined;",
+      },
+    ],
+    units: ["services/allocator"],
+  },
+];
+
+/** The tracked tree without its dependencies, which are linked. */
+function copyOfTree(): string {
+  const copy = mkdtempSync(join(tmpdir(), "bioxen-defect-"));
+  const listed = execFileSync("git", ["ls-files", "-co", "--exclude-standard"], {
+    cwd: ROOT,
+    encoding: "utf8",
+  });
+  for (const path of listed.split("\n")) {
+    if (path !== "") cpSync(join(ROOT, path), join(copy, path), { recursive: true });
+  }
+  // Our own packages are linked relatively, so that in the copy the links lead to the copy.
+  mkdirSync(join(copy, "node_modules"));
+  for (const name of readdirSync(join(ROOT, "node_modules"))) {
+    const [from, to] = [join(ROOT, "node_modules", name), join(copy, "node_modules", name)];
+    if (name === "@bioxen") cpSync(from, to, { recursive: true, verbatimSymlinks: true });
+    else symlinkSync(from, to);
+  }
+  for (const manifest of listed
+    .split("\n")
+    .filter((path) => /^(packages|services)\/[^/]+\/package\.json$/.test(path))) {
+    const links = join(dirname(manifest), "node_modules");
+    if (!existsSync(join(ROOT, links))) continue;
+    cpSync(join(ROOT, links), join(copy, links), { recursive: true, verbatimSymlinks: true });
+  }
+  return copy;
+}
+
+/** Throws when the text to change is not there: the code moved on and the defect must follow. */
+function put(copy: string, { file, from, to }: Change): void {
+  const path = join(copy, file);
+  const text = readFileSync(path, "utf8");
+  if (text.split(from).length !== 2) throw new Error(`${file} does not have once: ${from}`);
+  writeFileSync(
+    path,
+    text.replace(from, () => to),
+  );
+}
+
+interface Judged {
+  readonly found: boolean;
+  readonly why: string;
+}
+
+function judge(copy: string, args: readonly string[], pick: (output: string) => string): Promise<Judged> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, args, { cwd: copy, env: { ...process.env, NO_COLOR: "1" } });
+    let output = "";
+    const hear = (data: Buffer) => {
+      output += data.toString();
+    };
+    child.stdout.on("data", hear);
+    child.stderr.on("data", hear);
+    const timer = setTimeout(() => child.kill("SIGKILL"), LIMIT_MS);
+    child.once("exit", (code) => {
+      clearTimeout(timer);
+      resolve({ found: code !== 0, why: code === 0 ? "" : pick(output) });
+    });
+  });
+}
+
+const firstLineWith = (mark: RegExp) => (output: string) =>
+  output
+    .split("\n")
+    .find((line) => mark.test(line))
+    ?.trim()
+    .slice(0, 140) ?? "it did not end, or ended without a word";
+
+function byUnits(copy: string, units: readonly string[]): Promise<Judged> {
+  const vitest = join("node_modules", "vitest", "vitest.mjs");
+  return judge(copy, [vitest, "run", "--project", "unit", ...units], firstLineWith(/^\s*FAIL/));
+}
+
+function bySimulation(copy: string): Promise<Judged> {
+  return judge(copy, ["test/sim/main.ts", "--seeds", String(SEEDS)], firstLineWith(/^ {2}\S/));
+}
+
+async function judged(defect: Defect): Promise<boolean> {
+  const copy = copyOfTree();
+  try {
+    for (const change of defect.changes) put(copy, change);
+    const units = await byUnits(copy, defect.units);
+    const simulation = await bySimulation(copy);
+    console.log(defect.name);
+    console.log(`  unit tests:  ${units.found ? units.why : "do not see it"}`);
+    console.log(`  simulation:  ${simulation.found ? simulation.why : "does not see it"}`);
+    return units.found || simulation.found;
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
+}
+
+const wanted = process.argv.slice(2);
+const chosen = DEFECTS.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
+if (chosen.length === 0) {
+  console.error(`no such defect; there are: ${DEFECTS.map(({ name }) => name).join(", ")}`);
+  process.exit(2);
+}
+const sound = !(await judged({
+  name: "none",
+  changes: [],
+  units: [...new Set(DEFECTS.flatMap(({ units }) => units))],
+}));
+if (!sound) console.error("the untouched tree is not sound: what follows says nothing");
+let missed = 0;
+for (const defect of chosen) if (!(await judged(defect))) missed += 1;
+console.log(`${chosen.length} defects, ${chosen.length - missed} found`);
+process.exitCode = sound && missed === 0 ? 0 : 1;
