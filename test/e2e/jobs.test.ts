@@ -3,6 +3,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { findServerBinary } from "@bioxen/local-stack";
 import { connect } from "@nats-io/transport-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -12,6 +13,9 @@ const JOBS = 1_000;
 const MALFORMED = 20;
 /** Publications under way at once. */
 const AT_ONCE = 100;
+const ORDERED_VMS = 40;
+/** Each is a create and a destroy: in another order one of them changes nothing or is refused. */
+const LIVES = 10;
 
 let world: World;
 beforeAll(async () => {
@@ -158,5 +162,41 @@ describe("durable commands", () => {
     expect((await world.bioxen("jobs", "submit", "vm.fly")).code).toBe(2);
     expect((await world.bioxen("jobs", "ls")).code).toBe(0);
     expect((await world.bioxen("doctor")).stdout).toContain("streams");
+  });
+
+  it("of two instances the one that works is killed: the other goes on, in the order of each VM", async () => {
+    const main = fileURLToPath(new URL("../../services/lifecycle/main.ts", import.meta.url));
+    const env = { ...process.env, BIOXEN_NATS_URL: world.stack.url, BIOXEN_LOG_LEVEL: "warn" };
+    const other = spawn(process.execPath, [main], { env, stdio: ["ignore", "ignore", "ignore", "ipc"] });
+    try {
+      await new Promise((resolve) => other.once("message", resolve));
+      const lives: string[] = [];
+      const publications: Promise<Json>[] = [];
+      for (let life = 0; life < LIVES; life += 1) {
+        for (let i = 0; i < ORDERED_VMS; i += 1) {
+          const vmId = `ordered-${i}`;
+          for (const [verb, payload] of [
+            ["create", { vmId, biologicalType: "syn3a" }],
+            ["destroy", { vmId }],
+          ] as const) {
+            const id = `${vmId}.${life}.${verb}`;
+            lives.push(id);
+            publications.push(world.send(`bioxen.job.vm.${verb}`, JSON.stringify(payload), id));
+          }
+        }
+      }
+      await eventually("the first have an outcome", () => outcomeOf(lives[0] ?? ""));
+      const working = world.stack.services().find((service) => service.name === "lifecycle")?.pid;
+      process.kill(working ?? -1, "SIGKILL");
+      await Promise.all(publications);
+      for (const id of lives) {
+        const outcome = await eventually(`${id} has an outcome`, () => outcomeOf(id));
+        expect(outcome, id).toMatchObject({ ok: true, changed: true });
+      }
+      const { state } = await streamInfo("BIOXEN_EVENTS", { subjects_filter: "bioxen.evt.vm.ordered-*" });
+      expect(new Set(Object.values(state.subjects))).toEqual(new Set([2 * LIVES]));
+    } finally {
+      other.kill("SIGKILL");
+    }
   });
 });
