@@ -28,6 +28,11 @@ import type { SnapshotHead, SnapshotPart } from "./snapshot.ts";
 export const MAX_CONFLICT_RETRIES = 24;
 /** Contract: the same command id has one outcome within 2 minutes; twice that against skewed clocks. */
 export const OUTCOME_WINDOW_MS = 240_000;
+/**
+ * So many of the newest outcomes are kept however old the clock says they are: one that is set forward by minutes would make a
+ * command that is repeated a moment later a new one. At 100 commands/s this is more than the deadline of any caller.
+ */
+const LEAST_OUTCOMES = 10_000;
 
 export interface AggregateOptions<State> {
   /** `vm`, `ledger`, `chassis`: the token after `bioxen.evt.`. */
@@ -222,7 +227,7 @@ export class Aggregates<State> {
     if (atMs < oldest) return;
     this.#outcomes.set(`${id} ${causeId}`, { atMs, held });
     for (const [key, outcome] of this.#outcomes) {
-      if (outcome.atMs >= oldest) break;
+      if (outcome.atMs >= oldest || this.#outcomes.size <= LEAST_OUTCOMES) break;
       this.#outcomes.delete(key);
     }
   }

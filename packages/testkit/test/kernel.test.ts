@@ -80,6 +80,16 @@ describe("aggregates", () => {
     expect(await log.lastSeq()).toBe(2);
   });
 
+  it("a clock that is set forward makes no command new", async () => {
+    const log = new MemoryEventLog();
+    const clock = new FakeClock();
+    const a = instanceOn(log, "a", clock);
+    await a.execute("c1", because("register"), register);
+    await clock.advance(600_000);
+    await a.execute("c2", because("another"), register);
+    expect(await a.execute("c1", because("register"), register)).toMatchObject({ ok: true, changed: true });
+  });
+
   it("nobody is refused for what an instance has not heard yet", async () => {
     const log = new MemoryEventLog();
     const [a, b] = [instanceOn(log, "a"), instanceOn(log, "b")];
