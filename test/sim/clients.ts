@@ -59,7 +59,7 @@ export class Clients {
     for (;;) {
       try {
         const reply = await this.#bus.call(subject, payload, { timeoutMs: TIMEOUT_MS, messageId });
-        if (!reply.ok && reply.error.code === "UNAVAILABLE") continue;
+        if (!reply.ok && ["UNAVAILABLE", "CONFLICT"].includes(reply.error.code)) continue;
         if (reply.ok && reply["changed"] === true) {
           this.acknowledged.push({ causeId: `${subject}:${messageId}`, vmId });
         }

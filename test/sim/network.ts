@@ -223,7 +223,7 @@ export class SimBus {
       return before;
     }
     const outcome = await carriedOut();
-    if (!outcome.ok && outcome.rejection.code === "UNAVAILABLE") return outcome;
+    if (!outcome.ok && outcome.rejection.retryable) return outcome;
     const first = this.#firstOutcomes.get(key) ?? outcome;
     this.#firstOutcomes.set(key, first);
     return first;

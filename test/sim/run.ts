@@ -32,6 +32,8 @@ const TROUBLE_MS = 40_000;
 const HEAL_MS = 90_000;
 const COMMANDS = 60;
 const VMS = 8;
+/** How the id of a command begins that carries a message id: its subject. */
+const CLIENT_COMMANDS = "bioxen.cmd.vm.";
 /** Events from one snapshot to the next: a run has a few hundred. */
 const SNAPSHOT_EVERY = { least: 1, most: 60 };
 
@@ -106,14 +108,19 @@ function traceOf(events: readonly StoredEvent[]): string {
   return hash.digest("hex");
 }
 
-/** What was acknowledged stands in the log, exactly once. */
+/** What was acknowledged stands in the log, exactly once; and no command of a client has two effects on anything. */
 function checkAcknowledged(
   clients: Clients,
   events: readonly StoredEvent[],
   problem: (text: string) => void,
 ): void {
   const counts = new Map<string, number>();
-  for (const { envelope } of events) {
+  const effects = new Set<string>();
+  for (const { envelope, seq } of events) {
+    const effect = `${envelope.causationid} on ${envelope.subject}`;
+    if (isOfClient(envelope.causationid) && effects.has(effect))
+      problem(`a second effect of ${effect} at ${seq}`);
+    effects.add(effect);
     if (!envelope.subject.startsWith("vm/")) continue;
     counts.set(envelope.causationid, (counts.get(envelope.causationid) ?? 0) + 1);
   }
@@ -121,6 +128,10 @@ function checkAcknowledged(
     const count = counts.get(causeId) ?? 0;
     if (count !== 1) problem(`${causeId} of ${vmId} was acknowledged and stands ${count} times in the log`);
   }
+}
+
+function isOfClient(causeId: string): boolean {
+  return causeId.startsWith(CLIENT_COMMANDS);
 }
 
 /** The state as anybody would fold it, checked as it grows and when it has come to rest. */

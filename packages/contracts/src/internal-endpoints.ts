@@ -63,7 +63,7 @@ export const INTERNAL_ENDPOINTS = {
     "allocator",
     "Lifecycle: change what a VM holds, all or nothing.",
     z.strictObject({ chassisId: id, ...entryKey.shape, amounts: recordedAmounts }),
-    z.object({ changed: z.boolean() }),
+    z.object({ changed: z.boolean(), seq: z.int() }),
     true,
   ),
 } as const;

@@ -192,7 +192,7 @@ class Allocator {
       decideResize(chassisId, ledger, vmId, fence, amounts),
     );
     if (!executed.ok) return { ok: false, rejection: executed.rejection };
-    return done({ changed: executed.changed });
+    return done({ changed: executed.changed, seq: executed.held.lastSeq });
   }
 
   async get({ chassisId, atSeq }: ParsedRequestOf<"ledgerGet">): Promise<Handled<ResultOf<"ledgerGet">>> {

@@ -64,6 +64,8 @@ export interface CommandPorts {
   readonly chassis: ReadModel<ChassisState>;
   readonly caller: Caller;
   readonly clock: Clock;
+  /** Resolves once the event with this sequence is in the folds here. */
+  readonly applied: (seq: number) => Promise<void>;
 }
 
 type VmChanged = ResultOf<"vmCreate">;
@@ -138,14 +140,20 @@ export class VmCommands {
     if (vm.fence === null || vm.chassisId === null) {
       return this.#decide(vmId, causation, (state) => decideResize(vmId, state, request, null));
     }
-    const granted = { fence: vm.fence, amounts: request };
+    const { chassisId, fence } = vm;
     const reply = await this.#ports.caller.call(
       ENDPOINTS.ledgerResize.subject,
-      { chassisId: vm.chassisId, vmId, ...granted },
-      { timeoutMs: RESIZE_TIMEOUT_MS, causation },
+      { chassisId, vmId, fence, amounts: request },
+      { timeoutMs: RESIZE_TIMEOUT_MS, causation, ...resizeIdOf(causation, fence) },
     );
     if (!reply.ok) return passedOn(reply.error);
-    return this.#decide(vmId, causation, (state) => decideResize(vmId, state, request, granted));
+    await this.#ports.applied((reply as ResultOf<"ledgerResize"> & { ok: true }).seq);
+    // A command that is sent again may find that another one has changed the ledger since: what it holds now counts.
+    const entry = this.#ports.ledgers.get(chassisId).entries[vmId];
+    if (entry?.fence !== fence) {
+      return refuse("CONFLICT", `${vmId} lost its place meanwhile, try again`, { retryable: true });
+    }
+    return this.#decide(vmId, causation, (state) => decideResize(vmId, state, entry.amounts, entry));
   }
 
   async exec(
@@ -227,6 +235,11 @@ export class VmCommands {
     }
     return reasons;
   }
+}
+
+/** One intent changes one reservation once, however often its command is sent: the ledger remembers it by this id. */
+function resizeIdOf({ causeId, deduplicate }: Causation, fence: number): { readonly messageId?: string } {
+  return deduplicate ? { messageId: `${causeId}:${fence}` } : {};
 }
 
 function foreignResources(resources: object, full: Amounts): Problem[] {

@@ -38,7 +38,9 @@ export function createLifecycle(ports: ServicePorts) {
   });
   const ledgers = new ReadModel<Ledger>("ledger", ledgerFold);
   const chassis = new ReadModel<ChassisState>("chassis", chassisFold);
-  const commands = new VmCommands({ vms, ledgers, chassis, caller: bus, clock });
+  let feed: EventFeed | undefined;
+  const applied = async (seq: number) => feed?.applied(seq);
+  const commands = new VmCommands({ vms, ledgers, chassis, caller: bus, clock, applied });
   const queries = new VmQueries(vms, log);
   let lease: Lease | undefined;
   const process = new VmProcess(vms, ledgers, clock, () => lease?.token() !== undefined);
@@ -65,7 +67,8 @@ export function createLifecycle(ports: ServicePorts) {
       serve(ENDPOINTS.vmList, (request) => queries.list(request)),
       serve(ENDPOINTS.vmHistory, (request) => queries.history(request)),
     ],
-    begin(feed: EventFeed) {
+    begin(live: EventFeed) {
+      feed = live;
       feed.onEvent((event) => {
         for (const vmId of concernedVms(event)) reconciler.wake(vmId);
       });
