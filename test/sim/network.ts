@@ -79,9 +79,14 @@ export class SimLog {
     return { kind: "appended", seq: event.seq, digest: event.digest };
   }
 
-  async read(streamSubject: string, afterSeq: number): Promise<readonly StoredEvent[]> {
+  async read(
+    streamSubject: string,
+    afterSeq: number,
+    untilSeq = Number.POSITIVE_INFINITY,
+  ): Promise<readonly StoredEvent[]> {
     await this.#universe.delay(this.delayMs());
-    return this.events.filter((e) => e.streamSubject === streamSubject && e.seq > afterSeq).map(copyOf);
+    const isAsked = (e: StoredEvent) => e.streamSubject === streamSubject && e.seq > afterSeq;
+    return this.events.filter((e) => isAsked(e) && e.seq <= untilSeq).map(copyOf);
   }
 
   follow(

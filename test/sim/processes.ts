@@ -280,7 +280,7 @@ export class SimProcess {
       leases: new StoredLeases({ ...world, store, monotonicMs: () => universe.nowMs }),
       log: {
         append: (subject, envelope, expected) => send(() => log.append(subject, envelope, expected)),
-        read: (subject, afterSeq) => alive(log.read(subject, afterSeq)),
+        read: (subject, afterSeq, untilSeq) => alive(log.read(subject, afterSeq, untilSeq)),
         lastSeq: async () => log.events.length,
         follow: async ({ fromSeq, onEvent, onCaughtUp, onStop }) => {
           const end = log.events.length;

@@ -9,6 +9,7 @@ import { addEventCommands } from "./commands/events.ts";
 import { addJobCommands } from "./commands/jobs.ts";
 import { addReplayCommand } from "./commands/replay.ts";
 import { addStackCommands } from "./commands/stack.ts";
+import { addStateCommand } from "./commands/state.ts";
 import { addVmCommands } from "./commands/vm.ts";
 import { CommandEnd, EXIT_DONE, EXIT_USAGE } from "./outcome.ts";
 import { integerOption } from "./parse.ts";
@@ -26,6 +27,7 @@ export function createProgram(): Command {
   addChassisCommands(program);
   addLedgerCommands(program);
   addEventCommands(program);
+  addStateCommand(program);
   addReplayCommand(program);
   addJobCommands(program);
   addGlobals(program);

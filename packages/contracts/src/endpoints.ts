@@ -27,9 +27,13 @@ import { chassisSample, vmSample } from "./telemetry.ts";
 import { chassisView, ledgerView, vmView } from "./views.ts";
 
 const vmOnly = z.strictObject({ vmId: id });
+/** The past is asked for by the sequence of an event of the log. */
+const atSeq = z.int().min(1);
 const chassisOnly = z.strictObject({ chassisId: id });
 const vmChanged = z.object({ changed: z.boolean(), vm: vmView });
 const chassisChanged = z.object({ changed: z.boolean(), chassis: chassisView });
+/** One event of the log. */
+const eventReference = z.object({ seq: z.int(), type: z.string(), subject: z.string() });
 const resourceUse = z.object({
   capacity: z.number(),
   offered: z.number(),
@@ -122,9 +126,13 @@ export const ENDPOINTS = {
   vmGet: endpoint(
     "bioxen.qry.vm.get",
     "lifecycle",
-    "One VM, now or after the event with sequence `atSeq`.",
-    z.strictObject({ vmId: id, atSeq: z.int().min(1).optional() }),
-    z.object({ vm: vmView }),
+    "One VM, now or after the event with sequence `atSeq`. With `atSeq` also the ledger and the chassis of its place as they were after that event, each null where it had none; a sequence the log does not have is a BAD_REQUEST that names the last.",
+    z.strictObject({ vmId: id, atSeq: atSeq.optional() }),
+    z.object({
+      vm: vmView,
+      ledger: ledgerView.nullable().optional(),
+      chassis: chassisView.nullable().optional(),
+    }),
   ),
   vmList: endpoint(
     "bioxen.qry.vm.list",
@@ -136,9 +144,11 @@ export const ENDPOINTS = {
   vmHistory: endpoint(
     "bioxen.qry.vm.history",
     "lifecycle",
-    "Every event of one VM with its sequence.",
+    "Every event of one VM with its sequence, and the event that caused it; null where a command did, or what the log does not tell.",
     vmOnly,
-    z.object({ events: z.array(z.looseObject({ seq: z.int(), type: z.string() })) }),
+    z.object({
+      events: z.array(z.looseObject({ seq: z.int(), type: z.string(), causedBy: eventReference.nullable() })),
+    }),
   ),
   chassisRegister: endpoint(
     "bioxen.cmd.chassis.register",
@@ -171,8 +181,8 @@ export const ENDPOINTS = {
   chassisGet: endpoint(
     "bioxen.qry.chassis.get",
     "chassis-scheduler",
-    "One chassis.",
-    chassisOnly,
+    "One chassis, now or after the event with sequence `atSeq`, of which nobody knows who was heard of: `state` is `unknown` then.",
+    z.strictObject({ chassisId: id, atSeq: atSeq.optional() }),
     z.object({ chassis: chassisView }),
   ),
   chassisList: endpoint(
@@ -210,7 +220,7 @@ export const ENDPOINTS = {
     "bioxen.qry.ledger.get",
     "allocator",
     "The account of one chassis, now or after the event with sequence `atSeq`.",
-    z.strictObject({ chassisId: id, atSeq: z.int().min(1).optional() }),
+    z.strictObject({ chassisId: id, atSeq: atSeq.optional() }),
     z.object({ ledger: ledgerView }),
   ),
   ledgerList: endpoint(

@@ -1,9 +1,10 @@
 /**
  * How a service answers an endpoint of the catalogue, whatever carries the request.
  */
-import type { Causation, Rejection } from "@bioxen/kernel";
+import type { Causation, EventLog, Rejection } from "@bioxen/kernel";
 import type { z } from "zod";
 import type { Endpoint } from "./endpoint.ts";
+import { refuse } from "./errors.ts";
 
 export type HandlerResult =
   | { readonly ok: true; readonly result: Readonly<Record<string, unknown>> }
@@ -34,4 +35,16 @@ export function serve<E extends Endpoint>(
 
 export function done<Result>(result: Result): { readonly ok: true; readonly result: Result } {
   return { ok: true, result };
+}
+
+/** The refusal of a question about a sequence the log does not have yet; undefined: it has it. */
+export async function beyondLog(
+  log: EventLog,
+  atSeq: number,
+): Promise<{ readonly ok: false; readonly rejection: Rejection } | undefined> {
+  const lastSeq = await log.lastSeq();
+  if (atSeq <= lastSeq) return undefined;
+  const end = lastSeq === 0 ? "the log is empty" : `the log ends at ${lastSeq}`;
+  const problems = [{ path: "atSeq", message: `must be a sequence of the log: ${end}` }];
+  return refuse("BAD_REQUEST", `there is no event ${atSeq}: ${end}`, { details: { problems, lastSeq } });
 }

@@ -129,6 +129,9 @@ export const chassisView = z
   .meta({ id: "ChassisView" });
 export type ChassisView = z.infer<typeof chassisView>;
 
+/** Heartbeats are no events: who was heard of is not known of the past. */
+export const PAST_LIVENESS = { state: "unknown", heartbeatAgeMs: null } as const;
+
 export function viewOfChassis(
   chassisId: string,
   chassis: Chassis,

@@ -44,8 +44,8 @@ export interface Following {
  */
 export interface EventLog {
   append(streamSubject: string, envelope: EventEnvelope, expectedSeq: number): Promise<AppendResult>;
-  /** All events of one subject with a sequence above `afterSeq`, in order. */
-  read(streamSubject: string, afterSeq: number): Promise<readonly StoredEvent[]>;
+  /** All events of one subject with a sequence above `afterSeq`, up to `untilSeq` where that is given, in order. */
+  read(streamSubject: string, afterSeq: number, untilSeq?: number): Promise<readonly StoredEvent[]>;
   follow(options: FollowOptions): Promise<Following>;
   /** Sequence of the newest event, 0 when the log is empty. */
   lastSeq(): Promise<number>;

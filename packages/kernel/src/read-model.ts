@@ -5,6 +5,7 @@ import type { Fold } from "./decider.ts";
 import { positionOf, type StoredEvent } from "./envelope.ts";
 import type { EventSink } from "./feed.ts";
 import { type CauseEvent, HeldStates } from "./held.ts";
+import type { EventLog } from "./ports.ts";
 import type { SnapshotPart } from "./snapshot.ts";
 
 export class ReadModel<State> implements EventSink {
@@ -56,4 +57,14 @@ export function foldAll<State>(fold: Fold<State>, events: Iterable<StoredEvent>)
   let state = fold.initial;
   for (const event of events) state = fold.evolve(state, event.envelope, positionOf(event));
   return state;
+}
+
+/** One aggregate as it was after the event with sequence `atSeq`, which the log must have. */
+export async function foldAt<State>(
+  log: EventLog,
+  streamSubject: string,
+  fold: Fold<State>,
+  atSeq: number,
+): Promise<State> {
+  return foldAll(fold, await log.read(streamSubject, 0, atSeq));
 }

@@ -102,16 +102,24 @@ export class JetStreamEventLog implements EventLog {
     }
   }
 
-  async read(streamSubject: string, afterSeq: number): Promise<readonly StoredEvent[]> {
+  async read(
+    streamSubject: string,
+    afterSeq: number,
+    untilSeq = Number.POSITIVE_INFINITY,
+  ): Promise<readonly StoredEvent[]> {
     const last = await this.#lastOf(streamSubject);
-    if (last === undefined || last.seq <= afterSeq) return [];
-    if (last.envelope.aggregateversion === 1 || last.seq === afterSeq + 1) return [last];
+    if (last === undefined || last.seq <= afterSeq || untilSeq <= afterSeq) return [];
+    if (last.envelope.aggregateversion === 1 || last.seq === afterSeq + 1) {
+      return last.seq <= untilSeq ? [last] : [];
+    }
     const consumer = await this.#orderedConsumer(afterSeq + 1, streamSubject);
     const events: StoredEvent[] = [];
     const messages = await consumer.consume({ max_messages: FOLLOW_BATCH });
     for await (const message of messages) {
+      // One beyond it comes for certain: the subject's last is.
+      if (message.seq > untilSeq) break;
       events.push(decodeEvent(message.data, message.seq, message.subject));
-      if (message.seq >= last.seq) break;
+      if (message.seq >= Math.min(last.seq, untilSeq)) break;
     }
     await messages.close();
     return events;

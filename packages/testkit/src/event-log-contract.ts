@@ -74,6 +74,22 @@ export function eventLogContract(name: string, open: () => Promise<LogUnderTest>
       const later = await log.read(subjectOf("order"), seqs[2] ?? 0);
       expect(later.map((event) => event.seq)).toEqual(seqs.slice(3));
       expect(await log.read(subjectOf("order"), seqs[4] ?? 0)).toEqual([]);
+      for (const [after, until] of [
+        [0, 3],
+        [1, 3],
+        [3, 4],
+        [2, 2],
+        [3, 1],
+        [0, 1],
+      ] as const) {
+        const between = await log.read(
+          subjectOf("order"),
+          after === 0 ? 0 : (seqs[after - 1] ?? 0),
+          seqs[until - 1],
+        );
+        expect(between.map((event) => event.seq)).toEqual(seqs.slice(after, until));
+      }
+      expect(await log.read(subjectOf("order"), 0, (seqs[0] ?? 0) - 1)).toEqual([]);
       expect(await log.read(subjectOf("nobody"), 0)).toEqual([]);
       expect(await log.lastSeq()).toBe(seqs.at(-1));
     });

@@ -67,10 +67,14 @@ export class MemoryEventLog implements EventLog {
     return { kind: "appended", seq, digest };
   }
 
-  async read(streamSubject: string, afterSeq: number): Promise<readonly StoredEvent[]> {
+  async read(
+    streamSubject: string,
+    afterSeq: number,
+    untilSeq = Number.POSITIVE_INFINITY,
+  ): Promise<readonly StoredEvent[]> {
     this.#requireHere();
     return this.#stored
-      .filter((one) => one.streamSubject === streamSubject && one.seq > afterSeq)
+      .filter((one) => one.streamSubject === streamSubject && one.seq > afterSeq && one.seq <= untilSeq)
       .map((one) => decodeEvent(one.bytes, one.seq, one.streamSubject));
   }
 

@@ -92,6 +92,19 @@ function chassisTable(all: readonly ChassisView[]): string {
   return table(["CHASSIS", "TYPE", "STATE", "AGENT", "HEARTBEAT", "MAX VMS", "OFFERS"], rows);
 }
 
+/** Who was registered; the log does not know who was heard of. */
+export function pastChassisTable(all: readonly ChassisView[]): string {
+  const rows = all.map((c) => [
+    c.chassisId,
+    c.chassisType,
+    c.cordoned ? "cordoned" : "open",
+    c.agentId,
+    String(c.maxVms),
+    amountsLine(c.offered),
+  ]);
+  return table(["CHASSIS", "TYPE", "STATE", "AGENT", "MAX VMS", "OFFERS"], rows);
+}
+
 export function ledgerWords(ledger: LedgerView): string {
   const rows = Object.keys(ledger.offered).map((name) => {
     const offered = ledger.offered[name] ?? 0;

@@ -1,18 +1,7 @@
 /**
- * `bioxen events …` and `bioxen state --at`: the log itself, read without asking any service.
+ * `bioxen events …`: the log itself, read without asking any service.
  */
-import {
-  type ChassisState,
-  chassisFold,
-  type Ledger,
-  ledgerFold,
-  type VmState,
-  viewOfChassis,
-  viewOfLedger,
-  viewOfVm,
-  vmFold,
-} from "@bioxen/contracts";
-import { Fault, messageOf, ReadModel, type StoredEvent } from "@bioxen/kernel";
+import { Fault, messageOf, type StoredEvent } from "@bioxen/kernel";
 import { LogVerifier, type VerifierReport } from "@bioxen/log-verifier";
 import { Command } from "commander";
 import { CommandEnd, EXIT_REFUSED, usage } from "../outcome.ts";
@@ -21,8 +10,6 @@ import { say, sayJson, withSession } from "../run.ts";
 import { type Session, walkLog } from "../session.ts";
 import { paint } from "../terminal.ts";
 import { untilInterrupted } from "../until.ts";
-import { ledgerWords } from "./chassis.ts";
-import { vmTable } from "./vm-words.ts";
 
 /** Walks the whole log with the verifier; an event that cannot be read is a violation and the end. */
 export async function verifyLog(session: Session): Promise<VerifierReport> {
@@ -122,46 +109,7 @@ export function addEventCommands(program: Command): void {
         await Promise.race([stopped, untilInterrupted()]);
       });
     });
-  addState(program);
   addLedgerVerify(program);
-}
-
-function addState(program: Command): void {
-  program
-    .command("state")
-    .description("VMs, ledgers and chassis as they were after an event")
-    .requiredOption("--at <seq>", "sequence of the event", integerOption)
-    .action(async ({ at }: { at: number }, command: Command) => {
-      await withSession(command, async (session, { json }) => {
-        const vms = new ReadModel<VmState>("vm", vmFold);
-        const ledgers = new ReadModel<Ledger>("ledger", ledgerFold);
-        const chassis = new ReadModel<ChassisState>("chassis", chassisFold);
-        let atMs = 0;
-        const apply = (event: StoredEvent) => {
-          for (const model of [vms, ledgers, chassis]) {
-            if (event.envelope.subject.startsWith(`${model.kind}/`)) model.apply(event);
-          }
-          atMs = Date.parse(event.envelope.time);
-        };
-        const cause = await walkLog(await session.eventLog(), apply, { toSeq: at });
-        if (cause !== undefined) throw cause;
-        const state = {
-          ok: true,
-          atSeq: at,
-          vms: sorted(vms).flatMap(([id, vm]) => (vm.exists ? [viewOfVm(id, vm)] : [])),
-          ledgers: sorted(ledgers).flatMap(([id, l]) => (l.open ? [viewOfLedger(id, l)] : [])),
-          chassis: sorted(chassis).flatMap(([id, c]) =>
-            c.registered ? [viewOfChassis(id, c, { state: "unknown", heartbeatAgeMs: null })] : [],
-          ),
-        };
-        if (json === true) sayJson(state);
-        else say(`${vmTable(state.vms, atMs)}\n\n${state.ledgers.map(ledgerWords).join("\n\n")}`);
-      });
-    });
-}
-
-function sorted<State>(model: ReadModel<State>): [string, State][] {
-  return [...model.entries()].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 function addLedgerVerify(program: Command): void {

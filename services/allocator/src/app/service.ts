@@ -3,6 +3,7 @@
  * their VMs did.
  */
 import {
+  beyondLog,
   type ChassisState,
   chassisFold,
   done,
@@ -10,7 +11,6 @@ import {
   type Handled,
   type Ledger,
   ledgerFold,
-  NO_LEDGER,
   type ParsedRequestOf,
   type ResultOf,
   refuse,
@@ -24,7 +24,7 @@ import {
   type Causation,
   causedBy,
   type EventFeed,
-  foldAll,
+  foldAt,
   invariant,
   type Lease,
   messageOf,
@@ -196,18 +196,15 @@ class Allocator {
   }
 
   async get({ chassisId, atSeq }: ParsedRequestOf<"ledgerGet">): Promise<Handled<ResultOf<"ledgerGet">>> {
+    const { log } = this.#ports;
+    const beyond = atSeq === undefined ? undefined : await beyondLog(log, atSeq);
+    if (beyond !== undefined) return beyond;
     const ledger =
       atSeq === undefined
         ? (await this.ledgers.refresh(chassisId)).state
-        : await this.#asOf(chassisId, atSeq);
+        : await foldAt(log, this.ledgers.streamSubject(chassisId), ledgerFold, atSeq);
     if (!ledger.open) return refuse("CHASSIS_NOT_FOUND", `there is no ledger of ${chassisId}`);
     return done({ ledger: viewOfLedger(chassisId, ledger) });
-  }
-
-  async #asOf(chassisId: string, atSeq: number): Promise<Ledger> {
-    const events = await this.#ports.log.read(this.ledgers.streamSubject(chassisId), 0);
-    const until = events.filter((event) => event.seq <= atSeq);
-    return until.length === 0 ? NO_LEDGER : foldAll(ledgerFold, until);
   }
 
   list(): Handled<ResultOf<"ledgerList">> {

@@ -2,9 +2,12 @@
  * The chassis-scheduler on its ports: owns every chassis' stream, plans placements, explains them.
  */
 import {
+  beyondLog,
   type ChassisState,
+  chassisFold,
   ENDPOINTS,
   type Handled,
+  PAST_LIVENESS,
   type ParsedRequestOf,
   type PlacementPolicy,
   type ResultOf,
@@ -12,7 +15,14 @@ import {
   serve,
   viewOfChassis,
 } from "@bioxen/contracts";
-import type { Causation, EventFeed, Executed, ServicePorts } from "@bioxen/kernel";
+import {
+  type Causation,
+  type EventFeed,
+  type EventLog,
+  type Executed,
+  foldAt,
+  type ServicePorts,
+} from "@bioxen/kernel";
 import { DEFAULT_POLICY } from "@bioxen/placement";
 import {
   type ChassisDecision,
@@ -35,7 +45,7 @@ export interface SchedulerOptions {
 export function createChassisScheduler(ports: ServicePorts, options: SchedulerOptions = {}) {
   const policy = options.policy ?? DEFAULT_POLICY;
   const cluster = new Cluster(ports);
-  const commands = new ChassisCommands(cluster);
+  const commands = new ChassisCommands(cluster, ports.log);
   const placements = new PlacementProcess(ports, cluster, policy);
   const queries = new PlacementQueries(cluster, ports.clock, policy);
   return {
@@ -45,7 +55,7 @@ export function createChassisScheduler(ports: ServicePorts, options: SchedulerOp
       serve(ENDPOINTS.chassisCordon, commands.cordon),
       serve(ENDPOINTS.chassisUncordon, commands.uncordon),
       serve(ENDPOINTS.chassisRemove, (request, causation) => commands.remove(request, causation)),
-      serve(ENDPOINTS.chassisGet, ({ chassisId }) => commands.get(chassisId)),
+      serve(ENDPOINTS.chassisGet, (request) => commands.get(request)),
       serve(ENDPOINTS.chassisList, () => commands.list()),
       serve(ENDPOINTS.placementPlan, (request) => queries.plan(request)),
       serve(ENDPOINTS.placementExplain, (request) => queries.explain(request)),
@@ -67,9 +77,11 @@ export function createChassisScheduler(ports: ServicePorts, options: SchedulerOp
 
 class ChassisCommands {
   readonly #cluster: Cluster;
+  readonly #log: EventLog;
 
-  constructor(cluster: Cluster) {
+  constructor(cluster: Cluster, log: EventLog) {
     this.#cluster = cluster;
+    this.#log = log;
   }
 
   async register(
@@ -100,9 +112,21 @@ class ChassisCommands {
     return { ok: true, result: { changed: executed.changed, chassis: null } };
   }
 
-  async get(chassisId: string): Promise<Handled<ResultOf<"chassisGet">>> {
+  async get({ chassisId, atSeq }: ParsedRequestOf<"chassisGet">): Promise<Handled<ResultOf<"chassisGet">>> {
+    if (atSeq !== undefined) return this.#getAt(chassisId, atSeq);
     const chassis = this.#view(chassisId, (await this.#cluster.chassis.refresh(chassisId)).state);
     return chassis === undefined ? notFound(chassisId) : { ok: true, result: { chassis } };
+  }
+
+  async #getAt(chassisId: string, atSeq: number): Promise<Handled<ResultOf<"chassisGet">>> {
+    const beyond = await beyondLog(this.#log, atSeq);
+    if (beyond !== undefined) return beyond;
+    const subject = this.#cluster.chassis.streamSubject(chassisId);
+    const state = await foldAt(this.#log, subject, chassisFold, atSeq);
+    if (!state.registered) {
+      return refuse("CHASSIS_NOT_FOUND", `there was no chassis ${chassisId} at sequence ${atSeq}`);
+    }
+    return { ok: true, result: { chassis: viewOfChassis(chassisId, state, PAST_LIVENESS) } };
   }
 
   list(): Handled<ResultOf<"chassisList">> {

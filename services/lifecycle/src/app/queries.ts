@@ -2,15 +2,24 @@
  * Questions about VMs, answered from the folds, or from the log for the past.
  */
 import {
+  type AggregateKind,
+  beyondLog,
+  chassisFold,
+  eventSubject,
   type Handled,
+  ledgerFold,
+  PAST_LIVENESS,
   type ParsedRequestOf,
   type ResultOf,
   refuse,
   type VmState,
+  viewOfChassis,
+  viewOfLedger,
   viewOfVm,
   vmFold,
 } from "@bioxen/contracts";
-import { type Aggregates, type EventLog, foldAll } from "@bioxen/kernel";
+import { type Aggregates, type EventLog, type Fold, foldAt } from "@bioxen/kernel";
+import { historyOf } from "./history.ts";
 
 export class VmQueries {
   readonly #vms: Aggregates<VmState>;
@@ -22,20 +31,37 @@ export class VmQueries {
   }
 
   async get({ vmId, atSeq }: ParsedRequestOf<"vmGet">): Promise<Handled<ResultOf<"vmGet">>> {
-    const state = atSeq === undefined ? (await this.#vms.refresh(vmId)).state : await this.#asOf(vmId, atSeq);
-    if (!state.exists) {
-      const when = atSeq === undefined ? "" : ` at sequence ${atSeq}`;
-      return refuse("VM_NOT_FOUND", `there is no VM ${vmId}${when}`);
-    }
+    if (atSeq !== undefined) return this.#getAt(vmId, atSeq);
+    const { state } = await this.#vms.refresh(vmId);
+    if (!state.exists) return notFound(vmId);
     return { ok: true, result: { vm: viewOfVm(vmId, state) } };
   }
 
-  async #asOf(vmId: string, atSeq: number): Promise<VmState> {
-    const events = await this.#log.read(this.#vms.streamSubject(vmId), 0);
-    return foldAll(
-      vmFold,
-      events.filter((event) => event.seq <= atSeq),
-    );
+  /** The VM, and the ledger and chassis of its place, all as they were after the same event. */
+  async #getAt(vmId: string, atSeq: number): Promise<Handled<ResultOf<"vmGet">>> {
+    const beyond = await beyondLog(this.#log, atSeq);
+    if (beyond !== undefined) return beyond;
+    const state = await this.#foldAt("vm", vmId, vmFold, atSeq);
+    if (!state.exists) return notFound(vmId, ` at sequence ${atSeq}`);
+    const vm = viewOfVm(vmId, state);
+    const { chassisId } = state;
+    if (chassisId === null) return { ok: true, result: { vm, ledger: null, chassis: null } };
+    const [ledger, chassis] = await Promise.all([
+      this.#foldAt("ledger", chassisId, ledgerFold, atSeq),
+      this.#foldAt("chassis", chassisId, chassisFold, atSeq),
+    ]);
+    return {
+      ok: true,
+      result: {
+        vm,
+        ledger: ledger.open ? viewOfLedger(chassisId, ledger) : null,
+        chassis: chassis.registered ? viewOfChassis(chassisId, chassis, PAST_LIVENESS) : null,
+      },
+    };
+  }
+
+  #foldAt<State>(kind: AggregateKind, id: string, fold: Fold<State>, atSeq: number): Promise<State> {
+    return foldAt(this.#log, eventSubject(kind, id), fold, atSeq);
   }
 
   list(request: ParsedRequestOf<"vmList">): Handled<ResultOf<"vmList">> {
@@ -55,9 +81,13 @@ export class VmQueries {
 
   async history({ vmId }: ParsedRequestOf<"vmHistory">): Promise<Handled<ResultOf<"vmHistory">>> {
     const events = await this.#log.read(this.#vms.streamSubject(vmId), 0);
-    if (events.length === 0) return refuse("VM_NOT_FOUND", `there is no VM ${vmId}`);
-    return { ok: true, result: { events: events.map(({ seq, envelope }) => ({ seq, ...envelope })) } };
+    if (events.length === 0) return notFound(vmId);
+    return { ok: true, result: { events: await historyOf(this.#log, events) } };
   }
+}
+
+function notFound(vmId: string, when = "") {
+  return refuse("VM_NOT_FOUND", `there is no VM ${vmId}${when}`);
 }
 
 function matches(vm: VmState & { exists: true }, request: ParsedRequestOf<"vmList">): boolean {

@@ -1,0 +1,208 @@
+/**
+ * The past is the fold of the log up to then, and nothing else: held to a second fold of the raw stream.
+ */
+import { randomInt } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { stateAt } from "../../packages/cli/src/past.ts";
+import { Session } from "../../packages/cli/src/session.ts";
+import { rawEvents, rawState } from "./raw-fold.ts";
+import { eventually, type Json, World } from "./world.ts";
+
+/** Sequences compared. */
+const LOOKS = 100;
+
+let world: World;
+let events: Json[];
+let session: Session;
+beforeAll(async () => {
+  world = await World.open({ chassis: "ecoli:1,orthogonal:1" });
+  await live();
+  events = await rawEvents(world.nats);
+  session = await Session.open({ server: world.stack.url });
+});
+afterAll(async () => {
+  await session?.close();
+  await world?.close();
+});
+
+const create = (vmId: string, more: object = {}) =>
+  world.done("cmd.vm.create", {
+    vmId,
+    biologicalType: "syn3a",
+    placement: { chassisId: "ecoli-1" },
+    ...more,
+  });
+const command = (verb: string, vmId: string, more: object = {}) =>
+  world.done(`cmd.vm.${verb}`, { vmId, ...more });
+const run = async (vmId: string) => {
+  await command("start", vmId);
+  await world.reach(vmId, "running");
+};
+const waits = (vmId: string, code: string) =>
+  eventually(`${vmId} waits because of ${code}`, async () => {
+    const { vm } = await world.look("qry.vm.get", { vmId });
+    return vm?.reason?.includes(code) ? true : undefined;
+  });
+
+/** A log in which everything happens that an operator can make happen. */
+async function live(): Promise<void> {
+  await create("big-1", { resources: { ribosomes: 12_000 }, labels: { tier: "gold" }, priority: 4 });
+  await create("big-2", { resources: { ribosomes: 12_000 }, restartPolicy: { mode: "on-failure" } });
+  await create("alone", {
+    biologicalType: "minimal_cell",
+    resources: { rnaPolymerases: "50%" },
+    placement: { chassisId: "orthogonal-1" },
+    environment: { nutrientQuality: 0.5 },
+  });
+  await run("big-1");
+  await command("start", "big-2");
+  await waits("big-2", "CAPACITY_EXCEEDED");
+  await run("alone");
+  await world.done("cmd.chassis.cordon", { chassisId: "ecoli-1" });
+  await create("late", { seed: 7, config: { note: "x" }, program: "print(1)" });
+  await command("start", "late");
+  await waits("late", "is cordoned");
+  await world.done("cmd.chassis.uncordon", { chassisId: "ecoli-1" });
+  await world.reach("late", "running");
+  await command("pause", "late");
+  await command("resize", "late", { resources: { ribosomes: 150 } });
+  const refused = await world.ask("cmd.vm.resize", { vmId: "late", resources: { ribosomes: 20_000 } });
+  expect(refused.error.code).toBe("CAPACITY_EXCEEDED");
+  await command("resume", "late");
+  await command("stop", "big-1");
+  await world.reach("big-2", "running");
+  await command("destroy", "big-1");
+  await world.reach("big-1", "destroyed");
+  await create("big-1", { biologicalType: "minimal_cell", labels: {} });
+  await command("resize", "big-1", { resources: { ribosomes: "50%" } });
+  await Promise.all(
+    Array.from({ length: 6 }, async (_, i) => {
+      const vmId = `small-${i}`;
+      await create(vmId, { priority: 1 + (i % 5), labels: { n: String(i) } });
+      await run(vmId);
+      await command("pause", vmId);
+      await command("resume", vmId);
+      await command("destroy", vmId);
+      await world.reach(vmId, "destroyed");
+    }),
+  );
+  const spare = { chassisId: "spare", chassisType: "yeast", agentId: "nobody" };
+  await world.done("cmd.chassis.register", spare);
+  await world.done("cmd.chassis.register", { ...spare, maxVms: 3, overheadPermille: 333 });
+  await eventually("the spare's ledger follows", async () => {
+    const { ledger } = await world.look("qry.ledger.get", { chassisId: "spare" });
+    return ledger?.maxVms === 3 ? true : undefined;
+  });
+  await world.done("cmd.chassis.remove", { chassisId: "spare" });
+  await eventually("the spare's ledger is closed", async () => {
+    const { error } = await world.look("qry.ledger.get", { chassisId: "spare" });
+    return error?.code === "CHASSIS_NOT_FOUND" ? true : undefined;
+  });
+}
+
+/** Distinct sequences of the log; a failure names the one it is at. */
+function randomSequences(count: number): number[] {
+  const seqs = new Set<number>();
+  while (seqs.size < Math.min(count, events.length)) seqs.add(1 + randomInt(events.length));
+  return [...seqs];
+}
+
+describe("state at a sequence", () => {
+  it("the log is varied enough to say something", () => {
+    const types = new Set(events.map((event) => event.type.replace(/^bioxen\.|\.v\d$/g, "")));
+    expect(events.length).toBeGreaterThan(LOOKS);
+    for (const type of [
+      ..."created start-requested deferred placed started paused resumed resized stopped destroyed"
+        .split(" ")
+        .map((name) => `vm.${name}`),
+      ..."opened capacity-changed reserved committed released resized closed"
+        .split(" ")
+        .map((name) => `ledger.${name}`),
+      ..."registered reconfigured cordoned uncordoned removed".split(" ").map((name) => `chassis.${name}`),
+    ]) {
+      expect(types, type).toContain(type);
+    }
+  });
+
+  it("equals a second fold of the raw stream, at 100 random sequences", async () => {
+    const log = await session.eventLog();
+    const seqs = randomSequences(LOOKS);
+    expect(seqs).toHaveLength(LOOKS);
+    for (const seq of seqs) {
+      const { vms, ledgers, chassis } = await stateAt(log, seq);
+      expect({ vms, ledgers, chassis }, `at #${seq}`).toEqual(rawState(events.slice(0, seq)));
+    }
+  });
+
+  it("is what the command says, in JSON and in words", async () => {
+    const [seq = 1] = randomSequences(1);
+    const said = await world.bioxenJson("state", "--at", String(seq));
+    expect(said, `at #${seq}`).toEqual({ ok: true, atSeq: seq, ...rawState(events.slice(0, seq)) });
+    const words = await world.bioxen("state", "--at", String(events.length));
+    for (const one of ["alone", "orthogonal-1", "ecoli-1", "HELD OF OFFER"])
+      expect(words.stdout).toContain(one);
+    expect(words.stderr).toBe("");
+  });
+
+  it("refuses a sequence the log does not have, and names its last", async () => {
+    const beyond = await world.bioxen("state", "--at", "1000000", "--json");
+    expect(beyond.code).toBe(1);
+    const { lastSeq } = JSON.parse(beyond.stdout).error.details;
+    expect(lastSeq).toBeGreaterThanOrEqual(events.length);
+    expect(beyond.stderr).toContain(`the log ends at #${lastSeq}`);
+    expect((await world.bioxen("state", "--at", "0")).code).toBe(2);
+    await expect(stateAt(await session.eventLog(), -3)).rejects.toMatchObject({ exitCode: 2 });
+  });
+});
+
+describe("queries of the past", () => {
+  it("answer each VM with the ledger and the chassis of its place, as they were together", async () => {
+    let placed = 0;
+    for (const seq of randomSequences(LOOKS)) {
+      const { vms, ledgers, chassis } = rawState(events.slice(0, seq));
+      const vm = vms[randomInt(Math.max(1, vms.length))];
+      if (vm !== undefined) {
+        const at = (all: Json[]) => all.find((one) => one.chassisId === vm.chassisId) ?? null;
+        const reply = await world.done("qry.vm.get", { vmId: vm.vmId, atSeq: seq });
+        const place = { ledger: at(ledgers), chassis: at(chassis) };
+        expect(reply, `${vm.vmId} at #${seq}`).toEqual({ ok: true, vm, ...place });
+        if (vm.chassisId !== null) placed += 1;
+      }
+      for (const one of chassis) {
+        const { chassisId } = one;
+        expect((await world.done("qry.chassis.get", { chassisId, atSeq: seq })).chassis).toEqual(one);
+      }
+    }
+    expect(placed).toBeGreaterThan(LOOKS / 10);
+    expect(Object.keys(await world.done("qry.vm.get", { vmId: "alone" }))).toEqual(["ok", "vm"]);
+  });
+
+  it("refuse what was not there, and what is not there yet", async () => {
+    const spare = { chassisId: "spare", atSeq: events.length };
+    expect((await world.ask("qry.chassis.get", spare)).error.code).toBe("CHASSIS_NOT_FOUND");
+    expect((await world.ask("qry.vm.get", { vmId: "alone", atSeq: 1 })).error.code).toBe("VM_NOT_FOUND");
+    const beyond = { atSeq: events.length + 1_000_000 };
+    for (const [subject, of] of [
+      ["qry.vm.get", { vmId: "alone" }],
+      ["qry.chassis.get", { chassisId: "ecoli-1" }],
+      ["qry.ledger.get", { chassisId: "ecoli-1" }],
+    ] as const) {
+      const { error } = await world.ask(subject, { ...of, ...beyond });
+      expect(error.code, subject).toBe("BAD_REQUEST");
+      expect(error.message).toContain(`the log ends at ${error.details.lastSeq}`);
+    }
+  });
+
+  it("the history of a VM names the event behind each, in its ledger too", async () => {
+    const seqOf = new Map(events.map((event, i) => [event.id, i + 1]));
+    const history = (await world.done("qry.vm.history", { vmId: "big-2" })).events;
+    for (const event of history) {
+      const seq = seqOf.get(event.causationid);
+      const cause = seq === undefined ? undefined : events[seq - 1];
+      const expected = cause === undefined ? null : { seq, type: cause.type, subject: cause.subject };
+      expect(event.causedBy, event.type).toEqual(expected);
+    }
+    const placed = history.find((event: Json) => event.type === "bioxen.vm.placed.v1");
+    expect(placed.causedBy).toMatchObject({ seq: placed.data.fence, subject: "ledger/ecoli-1" });
+  });
+});
