@@ -40,6 +40,8 @@ describe("README", () => {
     await run(connect, { log: (value: unknown) => lines.push(String(value)) });
     expect(Number(lines[0])).toBeCloseTo(150.42, 1);
     expect(Number(lines[1])).toBeCloseTo(Math.LN2 / 150.42, 5);
+    expect(lines[2]).toMatch(/^\d+ bioxen\.vm\.created\.v1$/);
+    expect(lines.at(-1)).toMatch(/^\d+ bioxen\.vm\.destroyed\.v1$/);
   });
 });
 

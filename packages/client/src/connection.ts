@@ -14,6 +14,7 @@ import {
 } from "@bioxen/contracts";
 import { type Bus, connectBus } from "@bioxen/nats";
 import { asBioxenError, BioxenError } from "./errors.ts";
+import { EventWatch, type WatchEventsOptions } from "./event-watch.ts";
 import { ClientJobs } from "./jobs.ts";
 import { BioVm } from "./vm.ts";
 
@@ -46,6 +47,7 @@ export class Bioxen {
   readonly timeoutMs: number;
   /** Durable commands: stored now, carried out once their owner is there. */
   readonly jobs: ClientJobs;
+  readonly #watches = new Set<EventWatch>();
   readonly #onClose: (() => Promise<void>)[] = [];
 
   constructor(bus: Bus, timeoutMs: number) {
@@ -118,12 +120,23 @@ export class Bioxen {
     return vms;
   }
 
+  /**
+   * The events of the log from sequence `from` on (default: from now on), those to come too: in order, each once, across lost
+   * connections and restarted servers. To go on in another process, remember the last `seq`. Ends by `break`, `return()`,
+   * `signal` or `close()`; rejects with {@link WatchError} when what comes next cannot be given.
+   * Throws {@link BioxenError} BAD_REQUEST for options that mean nothing.
+   */
+  watchEvents(options: WatchEventsOptions = {}): EventWatch {
+    return new EventWatch(this.bus, options, this.#watches);
+  }
+
   /** Called when this connection closes, after the bus has. */
   onClose(callback: () => Promise<void>): void {
     this.#onClose.push(callback);
   }
 
   async close(): Promise<void> {
+    await Promise.all([...this.#watches].map((watch) => watch.return()));
     await this.bus.close();
     for (const callback of this.#onClose.splice(0)) await callback();
   }

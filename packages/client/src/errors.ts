@@ -20,6 +20,36 @@ export class BioxenError extends Error {
   }
 }
 
+/**
+ * `event-unreadable`: bytes that are no event this version knows; `log-replaced`: the log ends before what was seen, or holds
+ * something else there; `log-away`: there is a server and for 30 s no log.
+ */
+export type WatchEndReason = "event-unreadable" | "log-replaced" | "log-away";
+
+/** Why a watch of events ended by itself: what comes next cannot be given. */
+export class WatchError extends BioxenError {
+  readonly reason: WatchEndReason;
+  /** Everything wanted up to here was given; `from: lastSeq + 1` goes on, where that is possible. */
+  readonly lastSeq: number;
+
+  constructor(reason: WatchEndReason, message: string, lastSeq: number, cause?: unknown) {
+    const retryable = reason === "log-away";
+    const code = retryable ? "UNAVAILABLE" : "INTERNAL";
+    super(
+      {
+        code,
+        message: `${message}; the last event seen is ${lastSeq}`,
+        retryable,
+        details: { reason, lastSeq },
+      },
+      { cause },
+    );
+    this.name = "WatchError";
+    this.reason = reason;
+    this.lastSeq = lastSeq;
+  }
+}
+
 /** A fault of the way there, as the error a caller sees; anything else as it is. */
 export function asBioxenError(thrown: unknown): unknown {
   if (!(thrown instanceof Fault)) return thrown;

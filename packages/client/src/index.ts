@@ -12,7 +12,8 @@ import type { BioVm } from "./vm.ts";
 
 export type { BiologicalType, VmSample, VmType, VmView } from "@bioxen/contracts";
 export { Bioxen, type ConnectOptions, type VmConfig } from "./connection.ts";
-export { BioxenError } from "./errors.ts";
+export { BioxenError, type WatchEndReason, WatchError } from "./errors.ts";
+export { EventWatch, type WatchEventsOptions, type WatchedEvent, type WatchOptions } from "./event-watch.ts";
 export { ClientJobs, type JobOutcome, type SubmitOptions } from "./jobs.ts";
 export { ResourceManager, type ResourceUsage } from "./resource-manager.ts";
 export { BioVm, type VmStatus } from "./vm.ts";

@@ -10,6 +10,7 @@ import {
 } from "@bioxen/contracts";
 import type { Bioxen } from "./connection.ts";
 import { BioxenError } from "./errors.ts";
+import type { EventWatch, WatchOptions } from "./event-watch.ts";
 import { ResourceManager } from "./resource-manager.ts";
 import { type VmNews, watchVm } from "./watch.ts";
 
@@ -99,9 +100,17 @@ export class BioVm {
     return (await this.#bioxen.call("vmHistory", { vmId: this.id })).events;
   }
 
-  /** Events and measurements from now on, until the iteration is left. */
+  /**
+   * Events and measurements from now on, until the iteration is left. What is published while the connection is lost is
+   * missed: {@link watchEvents} misses nothing.
+   */
   watch(): AsyncIterableIterator<VmNews> {
     return watchVm(this.#bioxen.bus, this.id);
+  }
+
+  /** Its events from the log, from `from` on, each once: see {@link Bioxen.watchEvents}. */
+  watchEvents(options: WatchOptions = {}): EventWatch {
+    return this.#bioxen.watchEvents({ ...options, vmId: this.id });
   }
 
   async #until(from: VmView, isDone: (vm: VmView) => boolean, timeoutMs?: number): Promise<VmView> {

@@ -12,6 +12,13 @@ export function eventSubject(kind: AggregateKind, id: string): string {
   return `bioxen.evt.${kind}.${id}`;
 }
 
+const EVENT_FILTER = /^bioxen\.evt(?:\.(?:[a-z0-9-]+|\*))*(?:\.(?:[a-z0-9-]+|\*|>))$/;
+
+/** True for the subject of an aggregate's events, and for a pattern of such. */
+export function isEventFilter(subject: string): boolean {
+  return EVENT_FILTER.test(subject);
+}
+
 export function vmTelemetrySubject(vmId: string): string {
   return `bioxen.tel.vm.${vmId}`;
 }

@@ -22,15 +22,22 @@ export type AppendResult =
 export interface FollowOptions {
   /** First sequence wanted, from 1. */
   readonly fromSeq: number;
+  /** Only events of this subject, wildcards allowed; default: all. */
+  readonly filter?: string;
+  /** Most events on their way at once; default: what keeps the pipe full. For who reads little and stops. */
+  readonly window?: number;
   /** Called in order of sequence, never concurrently; a throw stops the feed and is passed to `onStop`. */
   readonly onEvent: (event: StoredEvent) => void;
-  /** Called once, when everything that was stored when following began has been delivered. */
+  /** Called once, when everything wanted that was stored when following began has been delivered. */
   readonly onCaughtUp: () => void;
   /** The feed ended by itself: an event that cannot be read, or a throw of `onEvent`. Never called after `stop()`. */
   readonly onStop: (cause: unknown) => void;
+  /** Where it was is lost at the other end: from here on it is a new reading, of what may be another log. */
+  readonly onInterrupted?: () => void;
 }
 
 export interface Following {
+  /** Nothing is delivered any more; resolves when nothing of it is left at the other end. */
   stop(): Promise<void>;
 }
 

@@ -25,6 +25,7 @@ import {
   type JetStreamClient,
   type JetStreamManager,
   type JsMsg,
+  type StoredMsg,
 } from "@nats-io/jetstream";
 
 /** Longest wait for one acknowledgement, ms; a synced append takes about 0.4 ms on the machines measured. */
@@ -41,6 +42,8 @@ const FOLLOW_BATCH = 10_000;
 const FOLLOW_HEARTBEAT_MS = 750;
 /** Longest life of one pull request, ms; the next is sent by the client. */
 const FOLLOW_EXPIRES_MS = 15_000;
+/** Longest wait for the server to forget a follower, ms; it does so by itself 5 minutes after the last pull. */
+const FORGET_TIMEOUT_MS = 1_000;
 /** Server's codes for a failed expectation, standalone and clustered. */
 const WRONG_LAST_SEQUENCE = new Set([10_071, 10_164]);
 const MESSAGE_NOT_FOUND = 10_037;
@@ -93,9 +96,13 @@ export class JetStreamEventLog implements EventLog {
   }
 
   async #lastOf(streamSubject: string): Promise<StoredEvent | undefined> {
+    const message = await this.#lastMessageOf(streamSubject);
+    return message === undefined ? undefined : decodeEvent(message.data, message.seq, message.subject);
+  }
+
+  async #lastMessageOf(filter: string): Promise<StoredMsg | undefined> {
     try {
-      const message = await this.#jsm.streams.getMessage(EVENT_STREAM, { last_by_subj: streamSubject });
-      return message === null ? undefined : decodeEvent(message.data, message.seq, message.subject);
+      return (await this.#jsm.streams.getMessage(EVENT_STREAM, { last_by_subj: filter })) ?? undefined;
     } catch (cause) {
       if (cause instanceof JetStreamApiError && cause.code === MESSAGE_NOT_FOUND) return undefined;
       throw asLogFault(cause);
@@ -126,18 +133,25 @@ export class JetStreamEventLog implements EventLog {
   }
 
   async follow(options: FollowOptions): Promise<Following> {
-    const caughtUpAt = await this.lastSeq();
-    const consumer = await this.#orderedConsumer(options.fromSeq);
+    const caughtUpAt = await (options.filter === undefined
+      ? this.lastSeq()
+      : this.#lastSeqOf(options.filter));
+    const consumer = await this.#orderedConsumer(options.fromSeq, options.filter);
     let caughtUp = caughtUpAt < options.fromSeq;
     if (caughtUp) options.onCaughtUp();
-    let stopped = false;
     let messages: ConsumerMessages | undefined;
-    const stop = async () => {
-      stopped = true;
+    let ending: Promise<void> | undefined;
+    const end = async () => {
       await messages?.close();
+      await forget(consumer);
+    };
+    const stop = () => {
+      ending ??= end();
+      return ending;
     };
     const deliver = (message: JsMsg) => {
-      if (stopped) return;
+      // A consumer that was to begin beyond the end begins at the end.
+      if (ending !== undefined || message.seq < options.fromSeq) return;
       try {
         options.onEvent(decodeEvent(message.data, message.seq, message.subject));
       } catch (cause) {
@@ -151,14 +165,15 @@ export class JetStreamEventLog implements EventLog {
       }
     };
     messages = await consumer.consume({
-      max_messages: FOLLOW_BATCH,
+      max_messages: options.window ?? FOLLOW_BATCH,
       expires: FOLLOW_EXPIRES_MS,
       idle_heartbeat: FOLLOW_HEARTBEAT_MS,
       callback: deliver,
     });
+    if (options.onInterrupted !== undefined) void tellInterruptions(messages, options.onInterrupted);
     messages.closed().then(
       (cause) => {
-        if (!stopped)
+        if (ending === undefined)
           options.onStop(cause ?? new Fault("UNAVAILABLE", "the event feed was closed", { retryable: true }));
       },
       () => undefined,
@@ -174,6 +189,11 @@ export class JetStreamEventLog implements EventLog {
     }
   }
 
+  /** Sequence of the last event on any subject of `filter`, readable or not; 0: there is none. */
+  async #lastSeqOf(filter: string): Promise<number> {
+    return (await this.#lastMessageOf(filter))?.seq ?? 0;
+  }
+
   #orderedConsumer(fromSeq: number, filter?: string): Promise<Consumer> {
     return this.#js.consumers.get(EVENT_STREAM, {
       deliver_policy: DeliverPolicy.StartSequence,
@@ -181,6 +201,27 @@ export class JetStreamEventLog implements EventLog {
       ...(filter === undefined ? {} : { filter_subjects: filter }),
     });
   }
+}
+
+/** After `ordered_consumer_recreated` the first message is still to come; after `stream_not_found` there is none. */
+async function tellInterruptions(messages: ConsumerMessages, onInterrupted: () => void): Promise<void> {
+  for await (const { type } of messages.status()) {
+    if (type === "ordered_consumer_recreated" || type === "stream_not_found") onInterrupted();
+  }
+}
+
+/** An ordered consumer that is only left stays with the server for minutes. */
+async function forget(consumer: Consumer): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, FORGET_TIMEOUT_MS);
+  });
+  const gone = consumer.delete().then(
+    () => undefined,
+    () => undefined,
+  );
+  await Promise.race([gone, late]);
+  clearTimeout(timer);
 }
 
 function asLogFault(cause: unknown): unknown {

@@ -33,10 +33,11 @@ interface Followed {
   readonly stop: () => Promise<void>;
 }
 
-async function followFrom(log: EventLog, fromSeq: number): Promise<Followed> {
+async function followFrom(log: EventLog, fromSeq: number, filter?: string): Promise<Followed> {
   const followed: Omit<Followed, "stop"> = { events: [], caughtUp: false, stopCause: undefined };
   const following = await log.follow({
     fromSeq,
+    ...(filter === undefined ? {} : { filter }),
     onEvent: (event) => followed.events.push(event),
     onCaughtUp: () => {
       followed.caughtUp = true;
@@ -139,6 +140,34 @@ export function eventLogContract(name: string, open: () => Promise<LogUnderTest>
       await late.stop();
       await appendAll(log, "unseen", 1);
       expect(all.events.at(-1)?.seq).toBe(last);
+    });
+
+    it("a follower of one subject sees that one, and is caught up when the log ends with others", async () => {
+      const wanted = await appendAll(log, "one-of-many", 3);
+      await appendAll(log, "another", 3);
+      const one = await followFrom(log, 1, subjectOf("one-of-many"));
+      const none = await followFrom(log, 1, subjectOf("nobody"));
+      const all = await followFrom(log, wanted[0] ?? 0, eventSubject("chassis", "*"));
+      for (const followed of [one, none, all]) {
+        await eventually("caught up", () => followed.caughtUp || undefined);
+      }
+      expect(one.events.map((event) => event.seq)).toEqual(wanted);
+      expect(none.events).toEqual([]);
+      expect(all.events).toHaveLength(6);
+      const appended = await log.append(subjectOf("one-of-many"), cordoned("one-of-many", 4), wanted[2] ?? 0);
+      await eventually("the next has come", () => one.events[3]);
+      expect(appended).toMatchObject({ kind: "appended", seq: one.events[3]?.seq });
+      for (const followed of [one, none, all]) await followed.stop();
+    });
+
+    it("a follower from beyond the end waits, and is given nothing from before", async () => {
+      const end = await log.lastSeq();
+      const followed = await followFrom(log, end + 3);
+      await eventually("caught up", () => followed.caughtUp || undefined);
+      const seqs = await appendAll(log, "beyond", 4);
+      await eventually("it has come", () => followed.events[1]);
+      expect(followed.events.map((event) => event.seq)).toEqual(seqs.slice(2));
+      await followed.stop();
     });
 
     it("an event that cannot be read stops the follower at its sequence, and is never passed over", async () => {

@@ -81,6 +81,7 @@ export class MemoryEventLog implements EventLog {
   async follow(options: FollowOptions): Promise<Following> {
     this.#requireHere();
     const caughtUpAt = this.#stored.length;
+    const wanted = wantedBy(options.filter);
     let next = options.fromSeq;
     let caughtUp = false;
     let scheduled = false;
@@ -94,7 +95,7 @@ export class MemoryEventLog implements EventLog {
           const one = this.#stored[next - 1];
           if (one === undefined) break;
           next += 1;
-          options.onEvent(decodeEvent(one.bytes, one.seq, one.streamSubject));
+          if (wanted(one.streamSubject)) options.onEvent(decodeEvent(one.bytes, one.seq, one.streamSubject));
         }
       } catch (cause) {
         this.#followers.delete(wake);
@@ -123,4 +124,17 @@ export class MemoryEventLog implements EventLog {
   #requireHere(): void {
     if (this.#away) throw new Fault("UNAVAILABLE", "the event log is away", { retryable: true });
   }
+}
+
+/** As the server reads `*` (one token) and a last `>` (one or more). */
+function wantedBy(filter: string | undefined): (streamSubject: string) => boolean {
+  if (filter === undefined) return () => true;
+  const tokens = filter.split(".");
+  return (streamSubject) => {
+    const parts = streamSubject.split(".");
+    if (tokens.at(-1) !== ">" && parts.length !== tokens.length) return false;
+    return tokens.every(
+      (token, i) => parts[i] !== undefined && (token === ">" || token === "*" || token === parts[i]),
+    );
+  };
 }
