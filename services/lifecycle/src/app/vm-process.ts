@@ -87,7 +87,8 @@ export class VmProcess {
       return UNCHANGED;
     }
     const place = this.#placeFor(vmId, state);
-    return place === undefined ? decideRestart(state, this.#clock.nowMs()) : decidePlace(state, place);
+    const nowMs = this.#clock.nowMs();
+    return place === undefined ? decideRestart(state, nowMs) : decidePlace(state, place, nowMs);
   }
 
   #placeFor(vmId: string, state: VmState): HeldPlace | undefined {

@@ -21,8 +21,9 @@ export function isForWaiting(state: VmState, entry: LedgerEntry): boolean {
   );
 }
 
-export function decidePlace(state: VmState, place: HeldPlace): VmDecision {
-  if (!isForWaiting(state, place.entry)) return UNCHANGED;
+/** A reservation past its time is not taken: the allocator may be giving it back at this moment, and the VM waits for another. */
+export function decidePlace(state: VmState, place: HeldPlace, nowMs: number): VmDecision {
+  if (!isForWaiting(state, place.entry) || !isGood(place.entry, place.entry.fence, nowMs)) return UNCHANGED;
   const { fence, amounts } = place.entry;
   return accept<VmEvent>({
     type: "bioxen.vm.placed.v1",
