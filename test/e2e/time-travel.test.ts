@@ -8,6 +8,8 @@ import { Session } from "../../packages/cli/src/session.ts";
 import { rawEvents, rawState } from "./raw-fold.ts";
 import { eventually, type Json, World } from "./world.ts";
 
+/** From Ctrl-C to the end of a command, ms: a connection to close, on a machine that does other things. */
+const ENDS_WITHIN_MS = 2_000;
 /** Sequences compared. */
 const LOOKS = 100;
 
@@ -59,7 +61,11 @@ async function live(): Promise<void> {
   await waits("big-2", "CAPACITY_EXCEEDED");
   await run("alone");
   await world.done("cmd.chassis.cordon", { chassisId: "ecoli-1" });
-  await create("late", { seed: 7, config: { note: "x" }, program: "print(1)" });
+  await create("late", {
+    seed: 7,
+    config: { note: "x" },
+    program: "function on_minute(cell, minutes) print(minutes) end",
+  });
   await command("start", "late");
   await waits("late", "is cordoned");
   await world.done("cmd.chassis.uncordon", { chassisId: "ecoli-1" });
@@ -204,5 +210,59 @@ describe("queries of the past", () => {
     }
     const placed = history.find((event: Json) => event.type === "bioxen.vm.placed.v1");
     expect(placed.causedBy).toMatchObject({ seq: placed.data.fence, subject: "ledger/ecoli-1" });
+  });
+});
+
+describe("the log in words", () => {
+  it("a VM's history says what happened, who decided it and why, across aggregates", async () => {
+    const [{ stdout }, past] = await Promise.all([
+      world.bioxen("vm", "history", "big-2"),
+      world.bioxen("vm", "show", "late", "--at", String(events.length)),
+    ]);
+    for (const one of ["late: syn3a", "ecoli-1  ecoli", "HELD OF OFFER"]) expect(past.stdout).toContain(one);
+    const history: Json[] = (await world.done("qry.vm.history", { vmId: "big-2" })).events;
+    const lineOf = (type: string) => {
+      const { seq } = history.find((event) => event.type === `bioxen.vm.${type}.v1`);
+      return stdout.split("\n").find((line) => line.startsWith(`#${seq} `));
+    };
+    const placed = history.find((event) => event.type === "bioxen.vm.placed.v1");
+    expect(lineOf("created")).toMatch(/\+0 ms +created: syn3a .* lifecycle +by command vm\.create/);
+    expect(lineOf("start-requested")).toMatch(/wants to run +lifecycle +by command vm\.start/);
+    expect(lineOf("deferred")).toMatch(/waits: ecoli-1: .*because the scheduler found no place/);
+    expect(lineOf("placed")).toContain(`because ledger ecoli-1 reserved it at #${placed.data.fence}`);
+    expect(lineOf("started")).toContain(`because it was placed at #${placed.seq}`);
+  });
+
+  it("shows one event with its cause and its effects, and refuses what is no event", async () => {
+    const placed = events.findIndex((event) => event.type === "bioxen.vm.placed.v1");
+    const { fence } = events[placed].data;
+    const [words, json, beyond, none, from] = await Promise.all([
+      world.bioxen("events", "show", String(fence)),
+      world.bioxenJson("events", "show", String(placed + 1)),
+      world.bioxen("events", "show", "1000000"),
+      world.bioxen("events", "show", "0"),
+      world.bioxen("events", "tail", "--from", "1000000"),
+    ]);
+    expect(words.stdout).toContain(`effect   #${placed + 1} ${events[placed].subject}: placed on`);
+    expect(json).toMatchObject({ seq: placed + 1, ...events[placed], causedBy: { seq: fence } });
+    const started = json.effects.find((one: Json) => one.type === "bioxen.vm.started.v1");
+    expect(events[started.seq - 1].causationid).toBe(json.id);
+    expect(beyond.code).toBe(1);
+    expect(beyond.stderr).toMatch(/there is no event #1000000: the log ends at #\d+/);
+    expect(none.code).toBe(2);
+    expect(from.code).toBe(1);
+  });
+
+  it("what follows ends at Ctrl-C, at once and well", async () => {
+    const followed = await Promise.all([
+      world.bioxenUntilCtrlC("events", "tail", "--from", "1"),
+      world.bioxenUntilCtrlC("vm", "watch", "late"),
+      world.bioxenUntilCtrlC("vm", "logs", "late"),
+    ]);
+    for (const { code, stderr, endedInMs } of followed) {
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      expect(endedInMs).toBeLessThan(ENDS_WITHIN_MS);
+    }
+    expect(followed[0].stdout).toMatch(/^#1 \S+ chassis\/\S+ registered: .* \[chassis-scheduler\]/);
   });
 });

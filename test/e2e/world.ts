@@ -1,7 +1,7 @@
 /**
  * A real stack on a directory of its own, and what outsiders have: a bare NATS client and the `bioxen` command.
  */
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -118,6 +118,26 @@ export class World {
         resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
       });
     });
+  }
+
+  /** Runs a `bioxen` that follows something, and presses Ctrl-C at its first output. */
+  async bioxenUntilCtrlC(...args: string[]): Promise<CommandResult & { readonly endedInMs: number }> {
+    const env = { ...process.env, BIOXEN_HOME: this.dir, NO_COLOR: "1" };
+    const child = spawn(process.execPath, [CLI, ...args], { env });
+    let [stdout, stderr, pressedAtMs] = ["", "", 0];
+    child.stderr.on("data", (chunk) => {
+      stderr += chunk;
+    });
+    child.stdout.on("data", (chunk) => {
+      stdout += chunk;
+      if (pressedAtMs > 0) return;
+      pressedAtMs = Date.now();
+      child.kill("SIGINT");
+    });
+    const code = await new Promise<number>((resolve) => {
+      child.on("close", (status, signal) => resolve(status ?? (signal === null ? -1 : -2)));
+    });
+    return { code, stdout, stderr, endedInMs: Date.now() - pressedAtMs };
   }
 
   async bioxenJson(...args: string[]): Promise<Json> {

@@ -30,11 +30,11 @@ export interface PastState {
   readonly chassis: readonly ChassisView[];
 }
 
-/** The sequence of the log's last event, when `seq` is one of the log's. Ends the command with what is wrong otherwise. */
-export async function requireInLog(log: EventLog, seq: number): Promise<number> {
+/** Ends the command unless the log has event `seq`, or, with `orNext`, would give it to the next event. */
+export async function requireInLog(log: EventLog, seq: number, orNext = false): Promise<void> {
   if (seq < 1) throw usage(`there is no event #${seq}: sequences begin with 1`);
   const lastSeq = await log.lastSeq();
-  if (seq <= lastSeq) return lastSeq;
+  if (seq <= (orNext ? lastSeq + 1 : lastSeq)) return;
   const end = lastSeq === 0 ? "the log is empty" : `the log ends at #${lastSeq}`;
   const message = `there is no event #${seq}: ${end}`;
   const error = { code: "BAD_REQUEST", message, retryable: false, details: { lastSeq } };

@@ -24,12 +24,15 @@ export function addChassisCommands(program: Command): void {
   chassis
     .command("show <id>")
     .description("one chassis with its use")
-    .action(async (chassisId: string, _options, command: Command) => {
+    .option("--at <seq>", "as it was after this event", integerOption)
+    .action(async (chassisId: string, options: { at?: number }, command: Command) => {
       await withSession(command, async (session, { json }) => {
-        const reply = await session.ask("chassisGet", { chassisId });
+        const at = options.at === undefined ? {} : { atSeq: options.at };
+        const reply = await session.ask("chassisGet", { chassisId, ...at });
         if (json === true) return sayJson(reply);
-        const { ledger } = await session.ask("ledgerGet", { chassisId });
-        say(`${chassisTable([reply.chassis])}\n\n${ledgerWords(ledger)}`);
+        const { ledger } = await session.ask("ledgerGet", { chassisId, ...at });
+        const words = options.at === undefined ? chassisTable : pastChassisTable;
+        say(`${words([reply.chassis])}\n\n${ledgerWords(ledger)}`);
       });
     });
   chassis

@@ -4,12 +4,15 @@
 import { Fault, messageOf, type StoredEvent } from "@bioxen/kernel";
 import { LogVerifier, type VerifierReport } from "@bioxen/log-verifier";
 import { Command } from "commander";
-import { CommandEnd, EXIT_REFUSED, usage } from "../outcome.ts";
+import { CommandEnd, EXIT_REFUSED } from "../outcome.ts";
 import { integerOption } from "../parse.ts";
+import { requireInLog } from "../past.ts";
 import { say, sayJson, withSession } from "../run.ts";
 import { type Session, walkLog } from "../session.ts";
 import { paint } from "../terminal.ts";
 import { untilInterrupted } from "../until.ts";
+import { type EventInContext, eventInContext, LOOK_AROUND, referenceTo } from "./event-causes.ts";
+import { eventLine, whatHappened, whoDecided, whyItHappened } from "./event-words.ts";
 
 /** Walks the whole log with the verifier; an event that cannot be read is a violation and the end. */
 export async function verifyLog(session: Session): Promise<VerifierReport> {
@@ -36,12 +39,6 @@ export function showReport(report: VerifierReport, json: boolean, of = "events")
   if (report.violations.length > 0) throw new CommandEnd(EXIT_REFUSED, "");
 }
 
-function eventLine({ seq, envelope }: StoredEvent): string {
-  const { time, subject, type, source, data } = envelope;
-  const name = type.replace(/^bioxen\.\w+\.|\.v\d+$/g, "");
-  return `${paint("grey", `#${seq} ${time}`)} ${subject} ${paint("bold", name)} ${paint("grey", `by ${source.replace("/bioxen/", "")}`)} ${JSON.stringify(data)}`;
-}
-
 export function addEventCommands(program: Command): void {
   const events = program.command("events").description("the append-only log");
   events
@@ -66,41 +63,69 @@ export function addEventCommands(program: Command): void {
         else say(`${digest}  ${count} events up to #${lastSeq}`);
       });
     });
+  addShow(events);
+  addTail(events);
+  addLedgerVerify(program);
+}
+
+function addShow(events: Command): void {
   events
     .command("show <seq>")
-    .description("one event")
+    .description("one event, what caused it, and what it caused soon after")
     .action(async (text: string, _options, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const seq = integerOption(text);
-        let found: StoredEvent | undefined;
-        const keep = (event: StoredEvent) => {
-          found ??= event;
-        };
-        const cause = await walkLog(await session.eventLog(), keep, { fromSeq: seq, toSeq: seq });
-        if (cause !== undefined) throw cause;
-        if (found === undefined) throw usage(`there is no event ${seq}`);
-        if (json === true) sayJson({ seq, ...found.envelope });
-        else say(JSON.stringify({ seq, ...found.envelope }, null, 2));
+        const log = await session.eventLog();
+        await requireInLog(log, seq);
+        const found = await eventInContext(log, seq);
+        const effects = found.effects.map(referenceTo);
+        if (json === true) sayJson({ seq, ...found.event.envelope, causedBy: found.causedBy, effects });
+        else say(eventInWords(found));
       });
     });
+}
+
+function eventInWords({ event: { seq, envelope }, causedBy, effects }: EventInContext): string {
+  const lines = [
+    paint("bold", `#${seq} ${envelope.subject}: ${whatHappened(envelope)}`),
+    `  when     ${envelope.time}, version ${envelope.aggregateversion} of ${envelope.subject}`,
+    `  who      ${whoDecided(envelope)}`,
+    `  why      ${whyItHappened(envelope, causedBy)}`,
+    `  chain    ${envelope.correlationid}`,
+    `  id       ${envelope.id}`,
+    `  type     ${envelope.type}`,
+    ...effects.map((one) => `  effect   #${one.seq} ${one.envelope.subject}: ${whatHappened(one.envelope)}`),
+  ];
+  if (effects.length === 0) lines.push(`  effect   none in the ${LOOK_AROUND} events after it`);
+  const data = JSON.stringify(envelope.data, null, 2).replaceAll("\n", "\n           ");
+  return [...lines, `  data     ${data}`].join("\n");
+}
+
+function addTail(events: Command): void {
   events
     .command("tail")
-    .description("events as they come, until Ctrl-C")
-    .option("--from <seq>", "begin with this event; default: with the next", integerOption)
+    .description("one line for each event as it comes; follows until Ctrl-C, or ends with --no-follow")
+    .option(
+      "--from <seq>",
+      "begin with this event; default: the next one, with --no-follow the first",
+      integerOption,
+    )
+    .option("-f, --follow", "go on until Ctrl-C (the default)", true)
     .option("--no-follow", "end at the end of the log")
     .action(async (options: { from?: number; follow: boolean }, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const log = await session.eventLog();
-        const show = (event: StoredEvent) => {
-          if (json === true) sayJson({ seq: event.seq, ...event.envelope });
-          else say(eventLine(event));
+        if (options.from !== undefined) await requireInLog(log, options.from, options.follow);
+        const show = ({ seq, envelope }: StoredEvent) => {
+          if (json === true) sayJson({ seq, ...envelope });
+          else say(eventLine(seq, envelope));
         };
-        const fromSeq = options.from ?? (await log.lastSeq()) + 1;
         if (!options.follow) {
-          const cause = await walkLog(log, show, { fromSeq });
+          const cause = await walkLog(log, show, { fromSeq: options.from ?? 1 });
           if (cause !== undefined) throw cause;
           return;
         }
+        const fromSeq = options.from ?? (await log.lastSeq()) + 1;
         const stopped = new Promise<never>((_resolve, reject) => {
           void log
             .follow({ fromSeq, onEvent: show, onCaughtUp: () => undefined, onStop: reject })
@@ -109,7 +134,6 @@ export function addEventCommands(program: Command): void {
         await Promise.race([stopped, untilInterrupted()]);
       });
     });
-  addLedgerVerify(program);
 }
 
 function addLedgerVerify(program: Command): void {

@@ -16,7 +16,9 @@ import { conclude, say, sayJson, showReply, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
 import { minutes, table } from "../terminal.ts";
 import { untilInterrupted } from "../until.ts";
+import { ledgerWords, pastChassisTable } from "./chassis.ts";
 import { addCreateCommands } from "./vm-create.ts";
+import { addHistoryCommand } from "./vm-history.ts";
 import { startAndWait } from "./vm-start.ts";
 import { vmTable, vmWords } from "./vm-words.ts";
 
@@ -121,33 +123,18 @@ function addSightCommands(vm: Command): void {
       });
     });
   vm.command("show <id>")
-    .description("one VM with its latest measurement")
+    .description("one VM with its latest measurement, or as it was")
     .option("--at <seq>", "as it was after this event", integerOption)
     .action(async (vmId: string, options: { at?: number }, command: Command) => {
       await withSession(command, async (session, { json }) => {
-        const at = options.at === undefined ? {} : { atSeq: options.at };
-        const { vm: view } = await session.ask("vmGet", { vmId, ...at });
-        const sample = options.at === undefined ? await firstSample(session, view) : null;
+        if (options.at !== undefined) return showPast(session, vmId, options.at, json === true);
+        const { vm: view } = await session.ask("vmGet", { vmId });
+        const sample = await firstSample(session, view);
         if (json === true) sayJson({ ok: true, vm: view, sample });
         else say(vmWords(view, sample));
       });
     });
-  vm.command("history <id>")
-    .description("what happened to a VM, and why")
-    .action(async (vmId: string, _options, command: Command) => {
-      await withSession(command, async (session, { json }) => {
-        const { events } = await session.ask("vmHistory", { vmId });
-        if (json === true) return sayJson({ ok: true, events });
-        const rows = events.map((event) => [
-          String(event.seq),
-          String(event["time"]),
-          event.type.replace(/^bioxen\.vm\.|\.v\d+$/g, ""),
-          String(event["source"]).replace("/bioxen/", ""),
-          JSON.stringify(event["data"]),
-        ]);
-        say(table(["SEQ", "TIME", "EVENT", "BY", "DATA"], rows));
-      });
-    });
+  addHistoryCommand(vm);
   vm.command("explain <id>")
     .description("why it is where it is, or nowhere")
     .action(async (vmId: string, _options, command: Command) => {
@@ -165,6 +152,15 @@ function addSightCommands(vm: Command): void {
     });
 }
 
+/** The VM with the account and the chassis of its place; measurements are not in the log. */
+async function showPast(session: Session, vmId: string, atSeq: number, json: boolean): Promise<void> {
+  const reply = await session.ask("vmGet", { vmId, atSeq });
+  if (json) return sayJson({ ...reply, sample: null });
+  say(vmWords(reply.vm, null));
+  if (reply.chassis) say(`\n${pastChassisTable([reply.chassis])}`);
+  if (reply.ledger) say(`\n${ledgerWords(reply.ledger)}`);
+}
+
 /** The latest sample; a guest that has just started gets a moment to be measured. */
 async function firstSample(session: Session, vm: VmView): Promise<VmSample | null> {
   const deadline = Date.now() + FIRST_SAMPLE_MS;
@@ -178,7 +174,7 @@ async function firstSample(session: Session, vm: VmView): Promise<VmSample | nul
 
 function addStreams(vm: Command): void {
   vm.command("watch <id>")
-    .description("measurements as they come, until Ctrl-C")
+    .description("measurements as they come; follows until Ctrl-C")
     .action(async (vmId: string, _options, command: Command) => {
       await withSession(command, async (session, { json }) => {
         await session.ask("vmGet", { vmId });
@@ -195,7 +191,7 @@ function addStreams(vm: Command): void {
       });
     });
   vm.command("logs <id>")
-    .description("what the guest prints, until Ctrl-C")
+    .description("what the guest prints; follows until Ctrl-C")
     .action(async (vmId: string, _options, command: Command) => {
       await withSession(command, async (session, { json }) => {
         await session.ask("vmGet", { vmId });

@@ -1,0 +1,145 @@
+/**
+ * Events in words: what happened, who decided it, and why.
+ */
+import { type ChassisEvent, COMMAND_PREFIX, type LedgerEvent, type VmEvent } from "@bioxen/contracts";
+import type { EventEnvelope } from "@bioxen/kernel";
+import { amountsLine } from "./vm-words.ts";
+
+/** One event of the log, as an answer names it. */
+export interface EventReference {
+  readonly seq: number;
+  readonly type: string;
+  readonly subject: string;
+}
+
+type Told = Pick<EventEnvelope, "type" | "data" | "source" | "causationid" | "subject">;
+type DomainEvent = VmEvent | LedgerEvent | ChassisEvent;
+type Happened = { readonly [E in DomainEvent as E["type"]]: (data: E["data"]) => string };
+
+const plural = (count: number, what: string) => (count === 1 ? `1 ${what}` : `${count} ${what}s`);
+const entriesLine = (entries: readonly { readonly vmId: string; readonly fence: number }[]) =>
+  entries.map((e) => `${e.vmId} (#${e.fence})`).join(", ");
+
+/** The fencing token of a place is the sequence of its reservation, so `#12` leads there. */
+const HAPPENED: Happened = {
+  "bioxen.vm.created.v1": (d) =>
+    `created: ${d.biologicalType} on ${d.vmType}, life ${d.incarnation}, asks for ${amountsLine(d.request)}`,
+  "bioxen.vm.start-requested.v1": (d) =>
+    d.automatic ? "wants to run again, by its restart policy" : "wants to run",
+  "bioxen.vm.deferred.v1": (d) =>
+    `waits: ${d.reasons.map((r) => `${r.chassisId ?? "cluster"}: ${r.message}`).join("; ")}`,
+  "bioxen.vm.placed.v1": (d) => `placed on ${d.chassisId} with ${amountsLine(d.allocation)}`,
+  "bioxen.vm.started.v1": () => "runs",
+  "bioxen.vm.guest-restarted.v1": (d) => `its guest was started again: ${d.reason}`,
+  "bioxen.vm.paused.v1": () => "paused",
+  "bioxen.vm.resumed.v1": () => "resumed",
+  "bioxen.vm.stop-requested.v1": (d) => (d.destroy ? "is to stop and be destroyed" : "is to stop"),
+  "bioxen.vm.stopped.v1": (d) => `stopped: ${d.reason}`,
+  "bioxen.vm.failed.v1": (d) => `failed: ${d.code}: ${d.reason}`,
+  "bioxen.vm.displaced.v2": (d) => `lost its place on ${d.chassisId ?? "its chassis"}: ${d.reason}`,
+  "bioxen.vm.resized.v1": (d) =>
+    d.allocation === null
+      ? `asks for ${amountsLine(d.request)}`
+      : `resized: holds ${amountsLine(d.allocation)}`,
+  "bioxen.vm.destroyed.v1": (d) => `destroyed: ${d.reason}`,
+  "bioxen.ledger.opened.v1": (d) => `opened for ${d.maxVms} VMs, offers ${amountsLine(d.offered)}`,
+  "bioxen.ledger.capacity-changed.v1": (d) => `now for ${d.maxVms} VMs, offers ${amountsLine(d.offered)}`,
+  "bioxen.ledger.reserved.v1": (d) =>
+    `reserved for ${d.reservations.map((r) => `${r.vmId}: ${amountsLine(r.amounts)}`).join("; ")}`,
+  "bioxen.ledger.committed.v1": (d) => `allocated to ${entriesLine(d.entries)}`,
+  "bioxen.ledger.released.v1": (d) => `released ${entriesLine(d.entries)}: ${d.reason}`,
+  "bioxen.ledger.expired.v1": (d) => `expired: ${entriesLine(d.entries)}`,
+  "bioxen.ledger.resized.v1": (d) => `${d.vmId} (#${d.fence}) now holds ${amountsLine(d.amounts)}`,
+  "bioxen.ledger.closed.v1": () => "closed",
+  "bioxen.chassis.registered.v1": (d) =>
+    `registered: ${d.chassisType} of agent ${d.agentId}, takes ${plural(d.maxVms, "VM")}`,
+  "bioxen.chassis.reconfigured.v1": (d) =>
+    `registered anew: ${d.chassisType} of agent ${d.agentId}, takes ${plural(d.maxVms, "VM")}`,
+  "bioxen.chassis.cordoned.v1": () => "cordoned: takes no more VMs",
+  "bioxen.chassis.uncordoned.v1": () => "uncordoned: takes VMs again",
+  "bioxen.chassis.removed.v1": () => "removed",
+};
+
+/** What happened; of a type this version does not know, its data as they stand. */
+export function whatHappened({ type, data }: Told): string {
+  const words = (HAPPENED as Readonly<Record<string, ((data: never) => string) | undefined>>)[type];
+  return words === undefined ? `${nameOf(type)} ${JSON.stringify(data)}` : words(data as never);
+}
+
+/** `start-requested` of `bioxen.vm.start-requested.v1`. */
+export function nameOf(type: string): string {
+  return type.replace(/^bioxen\.\w+\.|\.v\d+$/g, "");
+}
+
+export function whoDecided({ source }: Told): string {
+  return source.replace("/bioxen/", "");
+}
+
+/** The commands that events without a cause in the log come from; what is not here an agent or the scheduler sent. */
+const COMMANDS: Readonly<Record<string, string>> = {
+  "vm.created": "vm.create",
+  "vm.start-requested": "vm.start",
+  "vm.paused": "vm.pause",
+  "vm.resumed": "vm.resume",
+  "vm.resized": "vm.resize",
+  "vm.destroyed": "vm.destroy",
+  "ledger.resized": "vm.resize",
+  "chassis.registered": "chassis.register",
+  "chassis.reconfigured": "chassis.register",
+  "chassis.cordoned": "chassis.cordon",
+  "chassis.uncordoned": "chassis.uncordon",
+  "chassis.removed": "chassis.remove",
+};
+
+export function whyItHappened(event: Told, causedBy: EventReference | null): string {
+  if (causedBy !== null) return becauseOf(event, causedBy);
+  const kind = event.type.replace(/^bioxen\.|\.v\d+$/g, "");
+  if (kind === "vm.deferred") return "because the scheduler found no place";
+  if (kind === "ledger.reserved") return "by a plan of the scheduler";
+  const colon = event.causationid.indexOf(":");
+  if (event.causationid.startsWith(COMMAND_PREFIX) && colon > 0) {
+    const command = event.causationid.slice(COMMAND_PREFIX.length, colon);
+    return `by command ${command}, message ${event.causationid.slice(colon + 1)}`;
+  }
+  if (kind === "vm.stop-requested") {
+    return (event.data as { destroy?: boolean }).destroy ? "by command vm.destroy" : "by command vm.stop";
+  }
+  const command = COMMANDS[kind];
+  return command === undefined ? `by ${event.causationid}` : `by command ${command}`;
+}
+
+/** What an aggregate did, as the reason for something else: `it was placed`, `ledger ecoli-1 reserved it`. */
+const DEEDS: Readonly<Record<string, string>> = {
+  "vm.created": "was created",
+  "vm.start-requested": "wanted to run",
+  "vm.deferred": "waited for a place",
+  "vm.placed": "was placed",
+  "vm.started": "ran",
+  "vm.guest-restarted": "had its guest started again",
+  "vm.paused": "was paused",
+  "vm.resumed": "was resumed",
+  "vm.stop-requested": "was to stop",
+  "vm.displaced": "lost its place",
+  "vm.resized": "was resized",
+  "ledger.reserved": "reserved it",
+  "ledger.released": "released something",
+  "ledger.expired": "let a reservation expire",
+  "ledger.committed": "allocated something",
+  "ledger.capacity-changed": "got another capacity",
+  "chassis.registered": "was registered",
+  "chassis.reconfigured": "was registered anew",
+  "chassis.removed": "was removed",
+};
+
+function becauseOf({ subject }: Told, cause: EventReference): string {
+  const kind = cause.type.replace(/^bioxen\.|\.v\d+$/g, "");
+  const isOwn = cause.subject === subject;
+  const deed = isOwn && kind === "ledger.reserved" ? "reserved something" : DEEDS[kind];
+  const who = isOwn ? "it" : cause.subject.replace("/", " ");
+  return `because ${who} ${deed ?? nameOf(cause.type)} at #${cause.seq}`;
+}
+
+/** One line for one event, as it comes. */
+export function eventLine(seq: number, event: Told & Pick<EventEnvelope, "time">): string {
+  return `#${seq} ${event.time} ${event.subject} ${whatHappened(event)} [${whoDecided(event)}]`;
+}
