@@ -8,7 +8,7 @@ import {
   type RequestOf,
   type ResultOf,
 } from "@bioxen/contracts";
-import type { EventLog, Reply, StoredEvent } from "@bioxen/kernel";
+import { type EventLog, Fault, type Reply, type StoredEvent } from "@bioxen/kernel";
 import { findLocalStack } from "@bioxen/local-stack";
 import { type Bus, connectBus, openExistingEventLog } from "@bioxen/nats";
 import { CommandEnd, EXIT_UNREACHABLE, refused } from "./outcome.ts";
@@ -77,21 +77,38 @@ export class Session {
   }
 }
 
-/** Every event from `fromSeq` up to what is the end now, in order; `onUnreadable` gets the one that stops it. */
+export interface WalkOptions {
+  readonly fromSeq?: number;
+  readonly toSeq?: number;
+  /** Longest silence of the log, ms; default {@link DEFAULT_TIMEOUT_MS}. Then the walk ends with `Fault` TIMEOUT. */
+  readonly stallMs?: number;
+}
+
+/** Every event from `fromSeq` up to what is the end now, in order. Returns what stopped it before that; undefined: nothing did. */
 export async function walkLog(
   log: EventLog,
   onEvent: (event: StoredEvent) => void,
-  options: { readonly fromSeq?: number; readonly toSeq?: number } = {},
+  options: WalkOptions = {},
 ): Promise<unknown> {
   const end = Math.min(await log.lastSeq(), options.toSeq ?? Number.POSITIVE_INFINITY);
-  const fromSeq = options.fromSeq ?? 1;
+  const { fromSeq = 1, stallMs = DEFAULT_TIMEOUT_MS } = options;
   if (end < fromSeq) return undefined;
   let stop: () => void = () => undefined;
+  let watchdog: NodeJS.Timeout | undefined;
+  let seen = 0;
+  let seenBefore = 0;
   const cause = await new Promise<unknown>((resolve) => {
+    watchdog = setInterval(() => {
+      const isSilent = seen === seenBefore;
+      seenBefore = seen;
+      const message = `the log gave no event for ${stallMs} ms`;
+      if (isSilent) resolve(new Fault("TIMEOUT", message, { retryable: true }));
+    }, stallMs);
     log
       .follow({
         fromSeq,
         onEvent: (event) => {
+          seen = event.seq;
           if (event.seq <= end) onEvent(event);
           if (event.seq >= end) resolve(undefined);
         },
@@ -102,6 +119,7 @@ export async function walkLog(
         stop = () => void following.stop();
       }, resolve);
   });
+  clearInterval(watchdog);
   stop();
   return cause;
 }
