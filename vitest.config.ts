@@ -18,6 +18,8 @@ export default defineConfig({
             "test/chaos/checks.test.ts",
           ],
           exclude: ["**/*.int.test.ts", "**/node_modules/**"],
+          // Some compute for seconds; on a busy machine for many. None is about time.
+          testTimeout: 60_000,
         },
       },
       {
