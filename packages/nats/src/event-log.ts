@@ -33,6 +33,8 @@ const ACK_TIMEOUT_MS = 2_000;
 /** When an append's outcome could not be learnt for this long, the caller is told, ms. */
 const APPEND_DEADLINE_MS = 8_000;
 const RETRY_WAIT_MS = 100;
+/** A server that dies in the middle of a read is back within this, ms, or the reader is told. */
+const READ_DEADLINE_MS = 10_000;
 /** Messages asked for at once while following: keeps the pipe full at 250 000 events/s. */
 const FOLLOW_BATCH = 10_000;
 /**
@@ -119,17 +121,32 @@ export class JetStreamEventLog implements EventLog {
     if (last.envelope.aggregateversion === 1 || last.seq === afterSeq + 1) {
       return last.seq <= untilSeq ? [last] : [];
     }
+    return this.#readUntil(streamSubject, afterSeq, Math.min(last.seq, untilSeq));
+  }
+
+  /** Events of one subject after `afterSeq` up to `endSeq`; the subject has one at `endSeq` or beyond. */
+  async #readUntil(streamSubject: string, afterSeq: number, endSeq: number): Promise<readonly StoredEvent[]> {
     const consumer = await this.#orderedConsumer(afterSeq + 1, streamSubject);
     const events: StoredEvent[] = [];
-    const messages = await consumer.consume({ max_messages: FOLLOW_BATCH });
-    for await (const message of messages) {
-      // One beyond it comes for certain: the subject's last is.
-      if (message.seq > untilSeq) break;
-      events.push(decodeEvent(message.data, message.seq, message.subject));
-      if (message.seq >= Math.min(last.seq, untilSeq)) break;
+    const messages = await consumer.consume({
+      max_messages: FOLLOW_BATCH,
+      expires: FOLLOW_EXPIRES_MS,
+      idle_heartbeat: FOLLOW_HEARTBEAT_MS,
+    });
+    const timer = setTimeout(() => void messages.close(), READ_DEADLINE_MS);
+    try {
+      for await (const message of messages) {
+        if (message.seq <= endSeq) events.push(decodeEvent(message.data, message.seq, message.subject));
+        if (message.seq >= endSeq) return events;
+      }
+    } finally {
+      clearTimeout(timer);
+      await messages.close();
+      void forget(consumer);
     }
-    await messages.close();
-    return events;
+    throw new Fault("UNAVAILABLE", `the event log did not give all of ${streamSubject} in time`, {
+      retryable: true,
+    });
   }
 
   async follow(options: FollowOptions): Promise<Following> {
