@@ -12,7 +12,8 @@ const CHECK_INTERVAL_MS = 500;
 export class ChassisLiveness {
   readonly #ports: ServicePorts;
   readonly #heardAtMs = new Map<string, number>();
-  readonly #reported = new Map<string, Liveness["state"]>();
+  /** What whoever asks is told, and nothing newer: a state that was seen and never reported would wake nobody when it ends. */
+  readonly #states = new Map<string, Liveness["state"]>();
   readonly #stops: (() => void)[] = [];
   #listeningSinceMs = 0;
 
@@ -28,9 +29,9 @@ export class ChassisLiveness {
     const { bus, clock, timers } = this.#ports;
     this.#listeningSinceMs = clock.nowMs();
     const note = (chassisId: string) => {
-      const { state } = this.of(chassisId);
-      if ((this.#reported.get(chassisId) ?? "unknown") === state) return;
-      this.#reported.set(chassisId, state);
+      const state = this.#stateNow(chassisId);
+      if (this.of(chassisId).state === state) return;
+      this.#states.set(chassisId, state);
       onChange(chassisId, state);
     };
     const subscription = bus.subscribe(ALL_CHASSIS_TELEMETRY, (payload) => {
@@ -54,13 +55,18 @@ export class ChassisLiveness {
 
   /** `unknown` until this process has listened long enough to say. */
   of(chassisId: string): Liveness {
+    const heardAtMs = this.#heardAtMs.get(chassisId);
+    const heartbeatAgeMs =
+      heardAtMs === undefined ? null : Math.max(0, this.#ports.clock.nowMs() - heardAtMs);
+    return { state: this.#states.get(chassisId) ?? "unknown", heartbeatAgeMs };
+  }
+
+  #stateNow(chassisId: string): Liveness["state"] {
     const nowMs = this.#ports.clock.nowMs();
     const heardAtMs = this.#heardAtMs.get(chassisId);
     if (heardAtMs === undefined) {
-      const listened = nowMs - this.#listeningSinceMs > SUSPECT_AFTER_MS;
-      return { state: listened ? "suspect" : "unknown", heartbeatAgeMs: null };
+      return nowMs - this.#listeningSinceMs > SUSPECT_AFTER_MS ? "suspect" : "unknown";
     }
-    const heartbeatAgeMs = Math.max(0, nowMs - heardAtMs);
-    return { state: heartbeatAgeMs > SUSPECT_AFTER_MS ? "suspect" : "ready", heartbeatAgeMs };
+    return nowMs - heardAtMs > SUSPECT_AFTER_MS ? "suspect" : "ready";
   }
 }
