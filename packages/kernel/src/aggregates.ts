@@ -67,6 +67,7 @@ export class Aggregates<State> {
       capture: () => held.capture(),
       restore: (line) => held.restore(line),
       restored: (head) => this.#restored(head),
+      discard: () => held.clear(),
     };
   }
 

@@ -56,10 +56,6 @@ export class HeldStates<State> {
     this.#none = { state: fold.initial, lastSeq: 0, version: 0, last: undefined, lastDigest: undefined };
   }
 
-  get size(): number {
-    return this.#held.size;
-  }
-
   get(id: string): Held<State> {
     const held = this.#held.get(id);
     if (held === undefined) return this.#none;

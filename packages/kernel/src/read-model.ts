@@ -22,6 +22,7 @@ export class ReadModel<State> implements EventSink {
       capture: () => held.capture(),
       restore: (line) => held.restore(line),
       restored: () => undefined,
+      discard: () => held.clear(),
     };
   }
 

@@ -33,7 +33,7 @@ export interface SnapshotStore {
   newest(): Promise<Snapshot | undefined>;
   /** Sequence of the newest, 0 when there is none. */
   newestSeq(): Promise<number>;
-  /** Replaces the one before it; a snapshot that is not newer than the newest is dropped. */
+  /** Replaces the one before it, whole or not at all; throws when somebody else replaced that meanwhile. */
   save(head: SnapshotHead, chunks: AsyncIterable<Uint8Array>): Promise<void>;
 }
 
@@ -45,6 +45,8 @@ export interface SnapshotPart {
   restore(line: Uint8Array): void;
   /** Everything was restored. */
   restored(head: SnapshotHead): void;
+  /** It was not: holds nothing again. */
+  discard(): void;
 }
 
 /** A chunk before compression, bytes: below the server's largest payload, and compressed in about a millisecond. */
@@ -71,13 +73,20 @@ export async function misfitOf(
   return `event ${head.seq} of this log is another one`;
 }
 
-/** Hands each line to the sink of its kind; kinds that nobody here folds are passed over. */
+/**
+ * Hands each line to the sink of its kind; kinds that nobody here folds are passed over. Throws, the sinks empty again, when a
+ * chunk is not made of lines.
+ */
 export function restoreInto(sinks: readonly EventSink[], { head, chunks }: Snapshot): void {
   const parts = new Map(sinks.map((sink) => [sink.kind, sink.snapshot]));
   for (const chunk of chunks) {
     let part: SnapshotPart | undefined;
     for (let start = 0; start < chunk.length; ) {
       const end = chunk.indexOf(NEWLINE, start);
+      if (end < 0) {
+        for (const one of parts.values()) one?.discard();
+        throw new Error("a chunk ends in the middle of a line");
+      }
       const line = chunk.subarray(start, end);
       if (chunk[start] === HASH) part = parts.get(decoder.decode(line.subarray(1)));
       else part?.restore(line);

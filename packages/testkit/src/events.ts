@@ -1,7 +1,13 @@
 /**
  * Events for tests, sound to the last field.
  */
-import { type AggregateKind, digestOf, encodeEvent, eventSubject } from "@bioxen/contracts";
+import {
+  type AggregateKind,
+  type ChassisEvent,
+  digestOf,
+  encodeEvent,
+  eventSubject,
+} from "@bioxen/contracts";
 import type { EventBody, EventEnvelope, StoredEvent } from "@bioxen/kernel";
 
 export interface EventFields {
@@ -48,4 +54,19 @@ export function storedOf(seq: number, envelope: EventEnvelope): StoredEvent {
 export function cordoned(id: string, version: number, eventId?: string): EventEnvelope {
   const type = version % 2 === 1 ? "bioxen.chassis.cordoned.v1" : "bioxen.chassis.uncordoned.v1";
   return envelopeOf("chassis", id, { type, data: {} }, { version, ...(eventId ? { id: eventId } : {}) });
+}
+
+/** What an agent registers: a small chassis. */
+export function registeredChassis(labels: Readonly<Record<string, string>> = {}): ChassisEvent {
+  return {
+    type: "bioxen.chassis.registered.v1",
+    data: {
+      chassisType: "ecoli",
+      capacity: { ribosomes: 10 },
+      overheadPermille: 0,
+      maxVms: 4,
+      labels,
+      agentId: "a",
+    },
+  };
 }

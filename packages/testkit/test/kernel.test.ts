@@ -13,19 +13,17 @@ import {
   UNCHANGED,
 } from "@bioxen/kernel";
 import { describe, expect, it } from "vitest";
-import { envelopeOf, FakeClock, idsInOrder, MemoryEventLog, settle, storedOf } from "../src/index.ts";
+import {
+  envelopeOf,
+  FakeClock,
+  idsInOrder,
+  MemoryEventLog,
+  registeredChassis,
+  settle,
+  storedOf,
+} from "../src/index.ts";
 
-const REGISTERED: ChassisEvent = {
-  type: "bioxen.chassis.registered.v1",
-  data: {
-    chassisType: "ecoli",
-    capacity: { ribosomes: 10 },
-    overheadPermille: 0,
-    maxVms: 4,
-    labels: {},
-    agentId: "a",
-  },
-};
+const REGISTERED = registeredChassis();
 
 function instanceOn(log: MemoryEventLog, prefix: string, clock = new FakeClock()) {
   return new Aggregates<ChassisState>({

@@ -13,25 +13,22 @@ import {
   UNCHANGED,
 } from "@bioxen/kernel";
 import { describe, expect, it } from "vitest";
-import { FakeClock, idsInOrder, MemoryEventLog, MemorySnapshots, settle } from "../src/index.ts";
+import {
+  FakeClock,
+  idsInOrder,
+  MemoryEventLog,
+  MemorySnapshots,
+  registeredChassis,
+  settle,
+} from "../src/index.ts";
 
-const REGISTERED: ChassisEvent = {
-  type: "bioxen.chassis.registered.v1",
-  data: {
-    chassisType: "ecoli",
-    capacity: { ribosomes: 10 },
-    overheadPermille: 0,
-    maxVms: 4,
-    labels: { ünïcode: "line\nbreak and \t tab" },
-    agentId: "a",
-  },
-};
 const because = (causeId: string, deduplicate = true): Causation => ({
   causeId,
   correlationId: `${causeId} of\nsomebody`,
   deduplicate,
 });
-const register = (state: ChassisState) => (state.registered ? UNCHANGED : accept(REGISTERED));
+const register = (state: ChassisState) =>
+  state.registered ? UNCHANGED : accept(registeredChassis({ ünïcode: "line\nbreak and \t tab" }));
 const cordon = (state: ChassisState) =>
   state.registered && state.cordoned
     ? UNCHANGED
@@ -144,6 +141,18 @@ describe("a start from a snapshot", () => {
     await alone.start();
     expect(heldBy(alone)).toEqual(heldBy(first));
     expect(said.at(-1)).toBe("no snapshot could be read: snapshots are away");
+  });
+
+  it("takes over nothing of a snapshot that ends in the middle of a line", async () => {
+    const { instance, first, snapshots, said } = await busyWorld();
+    const snapshot = await snapshots.newest();
+    if (snapshot === undefined) throw new Error("no snapshot");
+    const chunks = snapshot.chunks.map((chunk) => chunk.subarray(0, -1));
+    snapshots.newest = async () => ({ ...snapshot, chunks });
+    const cold = instance();
+    await cold.start();
+    expect(said.at(-1)).toBe("no snapshot could be read: a chunk ends in the middle of a line");
+    expect(heldBy(cold)).toEqual(heldBy(first));
   });
 
   it("takes over no snapshot of another schema, or of another log", async () => {

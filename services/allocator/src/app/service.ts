@@ -103,8 +103,8 @@ class Allocator {
     feed.onEvent((event) => this.#wakeFor(event));
     this.#lease = this.#ports.leases.contend("allocator", {
       onHeld: () => {
-        const all = [...this.chassis.entries(), ...this.ledgers.entries()];
-        for (const [chassisId] of all) this.#reconciler.wake(chassisId);
+        for (const chassisId of this.chassis.ids()) this.#reconciler.wake(chassisId);
+        for (const chassisId of this.ledgers.ids()) this.#reconciler.wake(chassisId);
       },
       onLost: () => undefined,
     });
