@@ -198,12 +198,13 @@ function judge(copy: string, args: readonly string[], pick: (output: string) => 
   });
 }
 
-const firstLineWith = (mark: RegExp) => (output: string) =>
-  output
-    .split("\n")
-    .find((line) => mark.test(line))
-    ?.trim()
-    .slice(0, 140) ?? "it did not end, or ended without a word";
+/** The first line with `mark`, after the first with `after` where that is given. */
+const firstLineWith = (mark: RegExp, after?: RegExp) => (output: string) => {
+  const lines = output.split("\n");
+  const from = after === undefined ? 0 : lines.findIndex((line) => after.test(line));
+  const found = from < 0 ? undefined : lines.slice(from).find((line) => mark.test(line));
+  return found?.trim().slice(0, 140) ?? "it did not end, or ended without a word";
+};
 
 function byUnits(copy: string, units: readonly string[]): Promise<Judged> {
   const vitest = join("node_modules", "vitest", "vitest.mjs");
@@ -211,7 +212,11 @@ function byUnits(copy: string, units: readonly string[]): Promise<Judged> {
 }
 
 function bySimulation(copy: string): Promise<Judged> {
-  return judge(copy, ["test/sim/main.ts", "--seeds", String(SEEDS)], firstLineWith(/^ {2}\S/));
+  return judge(
+    copy,
+    ["test/sim/main.ts", "--seeds", String(SEEDS)],
+    firstLineWith(/^ {2}\S/, /^seed \d+ failed/),
+  );
 }
 
 async function judged(defect: Defect): Promise<boolean> {

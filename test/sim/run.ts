@@ -25,7 +25,7 @@ import { Clients } from "./clients.ts";
 import { Faults } from "./faults.ts";
 import { SimBus, SimLog } from "./network.ts";
 import { SimProcess } from "./processes.ts";
-import { Universe } from "./universe.ts";
+import { MAX_HAPPENINGS, Universe } from "./universe.ts";
 
 const TROUBLE_MS = 40_000;
 /** Healed time until everything must have come to rest, ms: longer than every deadline, wait and grace in a row. */
@@ -83,9 +83,11 @@ export async function run(seed: number): Promise<RunReport> {
   for (const process of processes) process.start();
   const clients = new Clients(universe, faults, bus);
   clients.send(COMMANDS, TROUBLE_MS, VMS);
-  await universe.runUntil(universe.nowMs + TROUBLE_MS);
+  const isCalm = await universe.runUntil(universe.nowMs + TROUBLE_MS);
   faults.heal();
-  await universe.runUntil(universe.nowMs + HEAL_MS);
+  if (!(isCalm && (await universe.runUntil(universe.nowMs + HEAL_MS)))) {
+    problem(`it is busy with itself for ever: over ${MAX_HAPPENINGS} things happened`);
+  }
 
   for (const violation of verifier.report().violations) {
     problem(`${violation.rule} at ${violation.seq} ${violation.subject}: ${violation.message}`);
