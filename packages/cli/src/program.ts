@@ -10,6 +10,7 @@ import { addJobCommands } from "./commands/jobs.ts";
 import { addReplayCommand } from "./commands/replay.ts";
 import { addStackCommands } from "./commands/stack.ts";
 import { addStateCommand } from "./commands/state.ts";
+import { addTopCommand } from "./commands/top.ts";
 import { addVmCommands } from "./commands/vm.ts";
 import { CommandEnd, EXIT_DONE, EXIT_USAGE } from "./outcome.ts";
 import { integerOption } from "./parse.ts";
@@ -23,6 +24,7 @@ export function createProgram(): Command {
   addStackCommands(program);
   addDoctorCommand(program);
   addDemoCommand(program);
+  addTopCommand(program);
   addVmCommands(program);
   addChassisCommands(program);
   addLedgerCommands(program);

@@ -7,6 +7,7 @@ import {
   MAX_EXEC_TIMEOUT_MS,
   type RequestOf,
   type ResultOf,
+  type VmView,
 } from "@bioxen/contracts";
 import { type EventLog, Fault, type Reply, type StoredEvent } from "@bioxen/kernel";
 import { findLocalStack } from "@bioxen/local-stack";
@@ -66,6 +67,21 @@ export class Session {
     const reply = await this.call(name, request);
     if (!reply.ok) throw refused(reply.error);
     return reply as unknown as ResultOf<N>;
+  }
+
+  /** Every VM that fits, all pages of it. */
+  async allVms(filter: Omit<RequestOf<"vmList">, "cursor"> = {}): Promise<VmView[]> {
+    const vms: VmView[] = [];
+    let cursor: string | null = null;
+    do {
+      const page: ResultOf<"vmList"> = await this.ask("vmList", {
+        ...filter,
+        ...(cursor === null ? {} : { cursor }),
+      });
+      vms.push(...page.vms);
+      cursor = page.cursor;
+    } while (cursor !== null);
+    return vms;
   }
 
   eventLog(): Promise<EventLog> {

@@ -1,6 +1,8 @@
 /**
  * Writing for people: tables, bars, colour where a terminal shows it.
  */
+import { stripVTControlCharacters } from "node:util";
+
 const COLOURS = { red: 31, green: 32, yellow: 33, cyan: 36, grey: 90, bold: 1 } as const;
 
 /** `text` in a colour, on terminals that want one. */
@@ -12,11 +14,8 @@ function wantsColour(): boolean {
   return process.stdout.isTTY === true && !process.env["NO_COLOR"];
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the colours above are control characters.
-const CONTROL = /\u001b\[\d+m/g;
-
 function width(cell: string): number {
-  return cell.replaceAll(CONTROL, "").length;
+  return stripVTControlCharacters(cell).length;
 }
 
 /** Columns aligned, numbers of the last rows included; an empty table is its header. */
@@ -33,17 +32,26 @@ export function table(header: readonly string[], rows: readonly (readonly string
     .join("\n");
 }
 
+/** `text` in exactly `cells` characters: filled up with spaces, or cut with an ellipsis. For text without colours. */
+export function fit(text: string, cells: number, right = false): string {
+  const characters = [...text];
+  if (characters.length > cells) return `${characters.slice(0, Math.max(0, cells - 1)).join("")}…`;
+  const space = " ".repeat(cells - characters.length);
+  return right ? space + text : text + space;
+}
+
 /** A bar of `cells` characters for 0..1000 permille. */
 export function bar(permille: number, cells = 20): string {
   const full = Math.round((Math.min(1000, Math.max(0, permille)) * cells) / 1000);
   return "█".repeat(full) + "░".repeat(cells - full);
 }
 
-/** The colour a VM's state is shown in. */
+/** A state in its colour; spaces around it stay. */
 export function paintState(state: string): string {
-  if (state === "running") return paint("green", state);
-  if (state === "error") return paint("red", state);
-  return state === "pending" || state === "paused" || state === "suspect" ? paint("yellow", state) : state;
+  const name = state.trim();
+  if (name === "running") return paint("green", state);
+  if (name === "error") return paint("red", state);
+  return name === "pending" || name === "paused" || name === "suspect" ? paint("yellow", state) : state;
 }
 
 export function minutes(value: number | null | undefined): string {

@@ -106,18 +106,11 @@ function addSightCommands(vm: Command): void {
     .option("--chassis <id>")
     .action(async (options, command: Command) => {
       await withSession(command, async (session, { json }) => {
-        const vms: VmView[] = [];
-        let cursor: string | null = null;
-        do {
-          const page: { vms: VmView[]; cursor: string | null } = await session.ask("vmList", {
-            ...(options.state ? { state: options.state } : {}),
-            ...(options.label ? { label: options.label } : {}),
-            ...(options.chassis ? { chassisId: options.chassis } : {}),
-            ...(cursor === null ? {} : { cursor }),
-          });
-          vms.push(...page.vms);
-          cursor = page.cursor;
-        } while (cursor !== null);
+        const vms = await session.allVms({
+          ...(options.state ? { state: options.state } : {}),
+          ...(options.label ? { label: options.label } : {}),
+          ...(options.chassis ? { chassisId: options.chassis } : {}),
+        });
         if (json === true) sayJson({ ok: true, vms, cursor: null });
         else say(vmTable(vms, Date.now()));
       });

@@ -1,0 +1,110 @@
+/**
+ * `bioxen top`: the fleet as it lives, on the whole terminal; where there is none, a block now and then.
+ */
+import { emitKeypressEvents } from "node:readline";
+import type { Command } from "commander";
+import { usage } from "../outcome.ts";
+import { numberOption } from "../parse.ts";
+import { say, sayJson, withSession } from "../run.ts";
+import type { Session } from "../session.ts";
+import { FIRST_VIEW, frameOf, type TopSize, type TopView } from "../top/frame.ts";
+import { afterKey, type Key } from "../top/keys.ts";
+import { type TopPicture, takePicture } from "../top/picture.ts";
+import { untilInterrupted } from "../until.ts";
+
+/** Between two pictures, s: samples come once a second. */
+const DEFAULT_INTERVAL_S = 1;
+const SHORTEST_INTERVAL_S = 0.1;
+/** What is shown where no terminal says its size. */
+const PAPER: TopSize = { columns: 120, rows: 60 };
+/** The other screen of the terminal, cursor hidden: what was there before comes back afterwards. */
+const ENTER = "\u001b[?1049h\u001b[?25l";
+const LEAVE = "\u001b[?25h\u001b[?1049l";
+
+export function addTopCommand(program: Command): void {
+  program
+    .command("top")
+    .description("fleet, chassis and VMs, live")
+    .option("--once", "one picture, then end")
+    .option("--interval <s>", "seconds between two pictures", numberOption, DEFAULT_INTERVAL_S)
+    .option("--sort <column>", "column the VMs are sorted by", FIRST_VIEW.sortedBy)
+    .action(async (options: { once?: boolean; interval: number; sort: string }, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        if (!(options.interval >= SHORTEST_INTERVAL_S))
+          throw usage(`--interval must be at least ${SHORTEST_INTERVAL_S} s`);
+        const view = { ...FIRST_VIEW, sortedBy: options.sort.toUpperCase() };
+        const isLive = process.stdout.isTTY === true && process.stdin.isTTY === true;
+        if (options.once === true || json === true) {
+          const picture = await takePicture(session);
+          if (json === true) sayJson({ ok: true, ...picture });
+          else say(frameOf(picture, view, sizeOf()).slice(0, -1).join("\n"));
+          return;
+        }
+        await (isLive ? live : blocks)(session, view, options.interval * 1_000);
+      });
+    });
+}
+
+function sizeOf(): TopSize {
+  const { columns, rows, isTTY } = process.stdout;
+  return isTTY === true ? { columns, rows } : PAPER;
+}
+
+async function blocks(session: Session, view: TopView, intervalMs: number): Promise<void> {
+  let over = false;
+  void untilInterrupted().then(() => {
+    over = true;
+  });
+  while (!over) {
+    say(
+      `${frameOf(await takePicture(session), view, PAPER)
+        .slice(0, -1)
+        .join("\n")}\n`,
+    );
+    await new Promise((resolve) => setTimeout(resolve, intervalMs));
+  }
+}
+
+/** Redraws at each picture, key and change of size. Ends with the terminal as it was, whatever happens. */
+async function live(session: Session, first: TopView, intervalMs: number): Promise<void> {
+  let view = first;
+  let picture: TopPicture | undefined;
+  let end: (cause?: unknown) => void = () => undefined;
+  const ended = new Promise<void>((resolve, reject) => {
+    end = (cause) => (cause === undefined ? resolve() : reject(cause));
+  });
+  const draw = () => {
+    if (picture === undefined) return;
+    const lines = frameOf(picture, view, sizeOf());
+    process.stdout.write(`\u001b[H${lines.map((line) => `${line}\u001b[K`).join("\r\n")}\u001b[J`);
+  };
+  const onKey = (_text: string, key: Key) => {
+    const next = afterKey(view, key);
+    if (next === undefined) return end();
+    view = next;
+    draw();
+  };
+  let timer: NodeJS.Timeout | undefined;
+  const look = async () => {
+    if (!view.paused || picture === undefined) picture = await takePicture(session);
+    draw();
+    timer = setTimeout(() => void look().catch(end), intervalMs);
+  };
+  const leaveScreen = () => process.stdout.write(LEAVE);
+  process.once("exit", leaveScreen);
+  process.stdout.write(ENTER);
+  emitKeypressEvents(process.stdin);
+  process.stdin.setRawMode(true).resume().on("keypress", onKey);
+  process.stdout.on("resize", draw);
+  void untilInterrupted().then(() => end());
+  try {
+    await Promise.race([look(), ended]);
+    await ended;
+  } finally {
+    clearTimeout(timer);
+    process.stdout.off("resize", draw);
+    process.stdin.off("keypress", onKey).setRawMode(false).pause();
+    process.off("exit", leaveScreen);
+    leaveScreen();
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * The columns of the table of VMs: what each says, and how it is sorted by.
+ *
+ * In order of worth: where the terminal is too narrow the last ones are left out, the one sorted by never.
+ */
+import { minutes } from "../terminal.ts";
+import type { TopVm } from "./picture.ts";
+
+export interface Column {
+  readonly name: string;
+  readonly width: number;
+  /** Numbers stand at the right. */
+  readonly right?: boolean;
+  readonly cell: (vm: TopVm, atMs: number) => string;
+  /** What it is sorted by; null sorts last whatever the direction. */
+  readonly key: (vm: TopVm, atMs: number) => number | string | null;
+  /** The first direction a person wants: the largest number first, names from A. */
+  readonly descending?: boolean;
+}
+
+function number(
+  name: string,
+  width: number,
+  value: (vm: TopVm, atMs: number) => number | null,
+  show: (value: number) => string = (v) => v.toFixed(0),
+): Column {
+  const cell = (vm: TopVm, atMs: number) => {
+    const v = value(vm, atMs);
+    return v === null ? "–" : show(v);
+  };
+  return { name, width, right: true, cell, key: value, descending: true };
+}
+
+function share(used: number | undefined, cap: number | undefined): number | null {
+  return used === undefined || cap === undefined || cap === 0 ? null : (100 * used) / cap;
+}
+
+const percent = (value: number) => `${value.toFixed(0)} %`;
+
+export const COLUMNS: readonly Column[] = [
+  { name: "VM", width: 16, cell: ({ vm }) => vm.vmId, key: ({ vm }) => vm.vmId },
+  { name: "STATE", width: 9, cell: ({ vm }) => vm.state, key: ({ vm }) => vm.state },
+  { name: "CHASSIS", width: 12, cell: ({ vm }) => vm.chassisId ?? "–", key: ({ vm }) => vm.chassisId },
+  {
+    name: "DOUBLING",
+    width: 10,
+    right: true,
+    cell: ({ sample }) => minutes(sample?.doublingTimeMinutes),
+    key: ({ sample }) => sample?.doublingTimeMinutes ?? null,
+  },
+  number("RIBO", 6, ({ sample }) => share(sample?.ribosomes.engaged, sample?.ribosomes.cap), percent),
+  number("ATP", 6, ({ sample }) => share(sample?.atp.perSecond, sample?.atp.capPerSecond), percent),
+  number("HEALTH", 6, ({ sample }) => sample?.health ?? null),
+  number("PRIO", 4, ({ vm }) => vm.priority),
+  number("DIV", 6, ({ sample }) => sample?.divisions ?? null),
+  number(
+    "SIM",
+    8,
+    ({ sample }) => sample?.simMinutes ?? null,
+    (v) => `${(v / 60).toFixed(1)} h`,
+  ),
+  { name: "TYPE", width: 12, cell: ({ vm }) => vm.biologicalType, key: ({ vm }) => vm.biologicalType },
+  number(
+    "LAG",
+    8,
+    ({ sample }) => sample?.lagMs ?? null,
+    (v) => `${v.toFixed(0)} ms`,
+  ),
+  number(
+    "AGE",
+    8,
+    ({ vm }, atMs) => (atMs - vm.createdAtMs) / 60_000,
+    (v) => `${v.toFixed(0)} min`,
+  ),
+];
+
+/** The columns that fit `width`, and the one sorted by in any case. */
+export function fittingColumns(width: number, sortedBy: string): Column[] {
+  const wanted = COLUMNS.filter((column) => column.name === sortedBy);
+  let left = width - wanted.reduce((sum, column) => sum + column.width + 1, 0);
+  const shown = new Set(wanted);
+  for (const column of COLUMNS) {
+    if (shown.has(column)) continue;
+    left -= column.width + 1;
+    if (left < 0) break;
+    shown.add(column);
+  }
+  return COLUMNS.filter((column) => shown.has(column));
+}
+
+export function sortedVms(vms: readonly TopVm[], by: string, reversed: boolean, atMs: number): TopVm[] {
+  const column = COLUMNS.find(({ name }) => name === by) ?? COLUMNS[0];
+  if (column === undefined) return [...vms];
+  const sign = (column.descending === true) !== reversed ? -1 : 1;
+  const byId = (a: TopVm, b: TopVm) => (a.vm.vmId < b.vm.vmId ? -1 : 1);
+  return [...vms].sort((a, b) => {
+    const left = column.key(a, atMs);
+    const right = column.key(b, atMs);
+    if (left === right) return byId(a, b);
+    if (left === null) return 1;
+    if (right === null) return -1;
+    return left < right ? -sign : sign;
+  });
+}

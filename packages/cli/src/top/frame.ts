@@ -1,0 +1,133 @@
+/**
+ * One frame of `bioxen top` as lines of text, no wider and no more than the terminal: a pure function of the picture, the view
+ * and the size.
+ *
+ * Top to bottom: the fleet in two lines, a block of chassis with their fullest resource (at most a third of the height),
+ * the VMs (the rest), the keys. A terminal too small for a part does without it, VMs last.
+ */
+import { bar, fit, paint, paintState } from "../terminal.ts";
+import { type Column, fittingColumns, sortedVms } from "./columns.ts";
+import type { TopChassis, TopPicture } from "./picture.ts";
+
+export interface TopSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+export interface TopView {
+  readonly sortedBy: string;
+  readonly reversed: boolean;
+  /** Rows of VMs scrolled past. */
+  readonly scroll: number;
+  /** Only VMs whose id, chassis, type or state contains it. */
+  readonly filter: string;
+  /** The filter is being typed. */
+  readonly typing: boolean;
+  readonly paused: boolean;
+}
+
+export const FIRST_VIEW: TopView = {
+  sortedBy: "VM",
+  reversed: false,
+  scroll: 0,
+  filter: "",
+  typing: false,
+  paused: false,
+};
+
+/** A terminal narrower or lower than this shows what fits of it. */
+const LEAST_COLUMNS = 20;
+const LEAST_ROWS = 4;
+const BAR_CELLS = 20;
+
+export function frameOf(picture: TopPicture, view: TopView, size: TopSize): string[] {
+  const columns = Math.max(LEAST_COLUMNS, size.columns);
+  const rows = Math.max(LEAST_ROWS, size.rows);
+  const head = headLines(picture, columns);
+  const chassis = chassisLines(picture.chassis, columns, Math.max(1, Math.floor(rows / 3)));
+  const keys = keysLine(view, columns);
+  const room = rows - head.length - chassis.length - 1;
+  const body = room >= 2 ? vmLines(picture, view, columns, room) : [];
+  return [...head, ...chassis, ...body].slice(0, rows - 1).concat(keys);
+}
+
+function headLines({ fleet, chassis, atMs }: TopPicture, columns: number): string[] {
+  const states = Object.entries(fleet.vms)
+    .filter(([, count]) => count > 0)
+    .map(([state, count]) => `${count} ${state}`)
+    .join(", ");
+  const fairness = fleet.fairness === null ? "" : `, fairness ${fleet.fairness.toFixed(2)}`;
+  const health = fleet.health === null ? "" : `, health ${fleet.health.toFixed(0)}`;
+  const time = new Date(atMs).toISOString().slice(11, 19);
+  return [
+    paint("bold", fit(`bioxen ${time}  ${chassis.length} chassis  VMs: ${states || "none"}`, columns)),
+    fit(`${fleet.divisions} divisions${health}${fairness}`, columns),
+  ];
+}
+
+/** The fullest resource of each: the one that decides whether anything more fits. */
+function chassisLines(all: readonly TopChassis[], columns: number, most: number): string[] {
+  const shown = all.length > most ? all.slice(0, most - 1) : all;
+  const nameWidth = Math.max(7, ...shown.map(({ chassis }) => chassis.chassisId.length));
+  const lines = shown.map(({ chassis, ledger }) => {
+    const fullest = fullestOf(ledger);
+    const flags = `${chassis.state === "ready" ? "" : ` ${chassis.state}`}${chassis.cordoned ? " cordoned" : ""}`;
+    const text = `${bar(fullest.permille, BAR_CELLS)} ${(fullest.permille / 10).toFixed(0).padStart(3)} % ${fullest.resource}`;
+    const count = `${ledger?.entries.length ?? 0}/${chassis.maxVms} VMs`;
+    return fit(`${chassis.chassisId.padEnd(nameWidth)} ${text}  ${count}${flags}`, columns);
+  });
+  if (shown.length < all.length) lines.push(fit(`… and ${all.length - shown.length} chassis more`, columns));
+  return lines;
+}
+
+function fullestOf(ledger: TopChassis["ledger"]): { resource: string; permille: number } {
+  let fullest = { resource: "no account yet", permille: 0 };
+  for (const [resource, offered] of Object.entries(ledger?.offered ?? {})) {
+    const permille = offered === 0 ? 0 : Math.round(((ledger?.reserved[resource] ?? 0) * 1000) / offered);
+    if (permille > fullest.permille || fullest.resource === "no account yet")
+      fullest = { resource, permille };
+  }
+  return fullest;
+}
+
+function vmLines(picture: TopPicture, view: TopView, width: number, room: number): string[] {
+  const columns = fittingColumns(width, view.sortedBy);
+  const { atMs } = picture;
+  const found = picture.vms.filter(({ vm }) => matches(vm, view.filter));
+  const sorted = sortedVms(found, view.sortedBy, view.reversed, atMs);
+  const scroll = Math.min(view.scroll, Math.max(0, sorted.length - (room - 1)));
+  const header = columns
+    .map((column) => {
+      const marked = column.name === view.sortedBy ? `${column.name}${arrowOf(column, view)}` : column.name;
+      return fit(marked, column.width, column.right);
+    })
+    .join(" ");
+  const rows = sorted.slice(scroll, scroll + room - 1).map((vm) =>
+    columns
+      .map((column) => {
+        const text = fit(column.cell(vm, atMs), column.width, column.right);
+        return column.name === "STATE" ? paintState(text) : text;
+      })
+      .join(" "),
+  );
+  return [paint("grey", fit(header, width)), ...rows];
+}
+
+function arrowOf(column: Column, view: TopView): string {
+  return (column.descending === true) === view.reversed ? "▲" : "▼";
+}
+
+function matches(vm: TopPicture["vms"][number]["vm"], filter: string): boolean {
+  if (filter === "") return true;
+  return [vm.vmId, vm.chassisId ?? "", vm.biologicalType, vm.state].some((text) => text.includes(filter));
+}
+
+function keysLine(view: TopView, columns: number): string {
+  if (view.typing) return fit(`filter: ${view.filter}▏ (Enter keeps it, Esc clears it)`, columns);
+  const filter = view.filter === "" ? "" : ` [${view.filter}]`;
+  const state = view.paused ? " PAUSED" : "";
+  return paint(
+    "grey",
+    fit(`q quit  ←→ sort by  r reverse  ↑↓ scroll  / filter${filter}  p pause${state}`, columns),
+  );
+}
