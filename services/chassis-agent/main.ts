@@ -23,7 +23,7 @@ await runService({
     return createChassisAgent(ports, {
       agentId: BIOXEN_AGENT_ID,
       chassis: chassisFrom(BIOXEN_CHASSIS),
-      driver: createBasicDriver({ timeScaleMinutesPerSecond: BIOXEN_TIME_SCALE }),
+      drivers: [createBasicDriver({ timeScaleMinutesPerSecond: BIOXEN_TIME_SCALE })],
       monotonicMs: () => performance.now(),
     });
   },

@@ -138,7 +138,7 @@ export class SimProcess {
         return createChassisAgent(ports, {
           agentId: this.kind,
           chassis: parseOwnChassis(this.#chassis),
-          driver,
+          drivers: [driver],
           monotonicMs: () => this.#cluster.universe.nowMs,
         });
       }

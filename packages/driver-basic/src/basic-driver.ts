@@ -17,6 +17,7 @@ import {
   type GuestSpec,
   type GuestState,
   type GuestStatus,
+  type KeptGuest,
   type VmDriver,
 } from "@bioxen/vm-driver";
 import { CellClock } from "./cell-clock.ts";
@@ -55,6 +56,7 @@ const CAPABILITIES: DriverCapabilities = {
   liveResize: true,
   snapshot: false,
   clock: "host",
+  keepsStopped: false,
   meters: ["ribosomes", "atpPerSecond", "rnaPolymerases"],
   maxExecTimeoutMs: MAX_EXEC_TIMEOUT_MS,
 };
@@ -183,6 +185,14 @@ class Basic implements BasicDriver {
     }
     return statuses.sort((a, b) => (a.vmId < b.vmId ? -1 : 1));
   }
+
+  async whenReady(): Promise<void> {}
+
+  kept(): readonly KeptGuest[] {
+    return [];
+  }
+
+  async discard(): Promise<void> {}
 
   onGuestEvent(listener: (event: GuestEvent) => void): void {
     this.#listeners.push(listener);

@@ -24,6 +24,8 @@ export interface DriverCapabilities {
   readonly snapshot: boolean;
   /** `host`: simulated time passes only in {@link VmDriver.tick}; `own`: the guests' clocks run by themselves. */
   readonly clock: "host" | "own";
+  /** A stop leaves the guest's disks here, for its next start; see {@link VmDriver.kept}. */
+  readonly keepsStopped: boolean;
   /** Resources whose allocation is seen as a cap in {@link GuestSample}. */
   readonly meters: readonly string[];
   /** Longest `timeoutMs` that `exec` takes, ms. 0 where there is no exec. */
@@ -56,6 +58,14 @@ export interface GuestStatus {
   readonly state: GuestState;
   /** Why it failed. */
   readonly reason?: string;
+}
+
+/** What a stopped guest left here. */
+export interface KeptGuest {
+  readonly vmId: string;
+  readonly incarnation: number;
+  /** Of the reservation it last ran on. */
+  readonly fence: number;
 }
 
 export interface ExecOutcome {
@@ -92,7 +102,9 @@ export type GuestEvent =
   /** The guest is in state `failed` from now on. */
   | { readonly kind: "failed"; readonly vmId: string; readonly fence: number; readonly reason: string }
   /** The cell divided this many times since the last such event. */
-  | { readonly kind: "divided"; readonly vmId: string; readonly fence: number; readonly divisions: number };
+  | { readonly kind: "divided"; readonly vmId: string; readonly fence: number; readonly divisions: number }
+  /** Something else than this driver changed the guest, or what is kept of it: whoever cares should look. */
+  | { readonly kind: "changed"; readonly vmId: string; readonly fence: number };
 
 export interface ExecOptions {
   /** 1..{@link DriverCapabilities.maxExecTimeoutMs}; else `BAD_REQUEST`. */
@@ -132,8 +144,20 @@ export interface VmDriver {
   /** undefined when no such guest is here. */
   sample(vmId: string): GuestSample | undefined;
 
+  /**
+   * Resolves once `list` and `kept` say what is here: guests can outlive the driver that started them. Rejects with
+   * `UNAVAILABLE` while that cannot be learnt. Nothing may be concluded from a guest's absence before.
+   */
+  whenReady(): Promise<void>;
+
   /** Every guest here, in order of id. */
   list(): readonly GuestStatus[];
+
+  /** What stopped guests left here, in order of id; empty where a stop leaves nothing. */
+  kept(): readonly KeptGuest[];
+
+  /** Removes what a stopped guest of at most this incarnation left. Idempotent. `INVALID_STATE` while it runs. */
+  discard(vmId: string, incarnation: number): Promise<void>;
 
   /** Listeners are called synchronously, in order of registration; what they throw is not caught. */
   onGuestEvent(listener: (event: GuestEvent) => void): void;
@@ -141,6 +165,9 @@ export interface VmDriver {
   /** The host's clock: `elapsedMs` have passed. Ignored where the clock is the guests' own. */
   tick(elapsedMs: number): void;
 
-  /** Ends every guest and frees everything. After it every verb rejects with `UNAVAILABLE`. Idempotent. */
+  /**
+   * Frees everything. After it nothing is listed and every verb rejects with `UNAVAILABLE`. Guests end, but for those of a
+   * driver that `keepsStopped`: they are not in this process, and the next driver finds them. Idempotent.
+   */
   close(): Promise<void>;
 }

@@ -16,6 +16,7 @@ import type {
   GuestSpec,
   GuestState,
   GuestStatus,
+  KeptGuest,
   VmDriver,
 } from "./driver.ts";
 import { DriverError } from "./driver-error.ts";
@@ -86,6 +87,7 @@ const CAPABILITIES: DriverCapabilities = {
   liveResize: true,
   snapshot: false,
   clock: "host",
+  keepsStopped: false,
   meters: ["ribosomes", "atpPerSecond", "rnaPolymerases"],
   maxExecTimeoutMs: MAX_EXEC_TIMEOUT_MS,
 };
@@ -173,6 +175,14 @@ class Scripted implements ScriptedDriver {
     });
     return statuses.sort((a, b) => (a.vmId < b.vmId ? -1 : 1));
   }
+
+  async whenReady(): Promise<void> {}
+
+  kept(): readonly KeptGuest[] {
+    return [];
+  }
+
+  async discard(): Promise<void> {}
 
   onGuestEvent(listener: (event: GuestEvent) => void): void {
     this.#listeners.push(listener);

@@ -2,6 +2,7 @@
  * Which chassis an agent brings with it: `ecoli:2,yeast:1` is `ecoli-1`, `ecoli-2` and `yeast-1`.
  */
 import { CHASSIS_TYPES } from "@bioxen/contracts";
+import type { Amounts } from "@bioxen/kernel";
 
 /** Chassis of one type one agent may bring. */
 const MAX_PER_TYPE = 64;
@@ -9,6 +10,8 @@ const MAX_PER_TYPE = 64;
 export interface OwnChassis {
   readonly chassisId: string;
   readonly chassisType: string;
+  /** Where it is not configuration but read from elsewhere, again and again. */
+  readonly capacity?: () => Promise<Amounts>;
 }
 
 /** Throws `RangeError` with every problem. */

@@ -13,11 +13,11 @@ const PASSING: readonly DriverErrorCode[] = [
 ];
 
 export async function execInGuest(
-  driver: VmDriver,
+  driver: VmDriver | undefined,
   request: AgentExecRequest,
 ): Promise<Handled<ExecOutcome>> {
   const { vmId, fence, source, timeoutMs } = request;
-  if (!driver.capabilities.exec) return refuse("UNSUPPORTED", `guests of ${vmId}'s type run no Lua`);
+  if (driver?.capabilities.exec !== true) return refuse("UNSUPPORTED", `guests of ${vmId}'s type run no Lua`);
   try {
     return { ok: true, result: await driver.exec(vmId, fence, source, { timeoutMs }) };
   } catch (thrown) {

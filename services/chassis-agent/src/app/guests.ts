@@ -25,6 +25,8 @@ import {
 } from "@bioxen/kernel";
 import { DriverError, type VmDriver } from "@bioxen/vm-driver";
 import { type AgentAction, nextAction, type PresentGuest } from "../domain/desired.ts";
+import { isUnwanted } from "../domain/leftovers.ts";
+import { type Drivers, guestIn, keptIn } from "./drivers.ts";
 
 /** Deadline of one report, ms; it is repeated. */
 const REPORT_TIMEOUT_MS = 5_000;
@@ -34,13 +36,25 @@ const REPORT_AGAIN_MS = 500;
 const MAX_ACTIONS_PER_LOOK = 8;
 
 type Report = RequestOf<"vmReport">;
+type Acting = Pick<VmDriver, "start" | "stop" | "pause" | "resume" | "resize">;
+
+const unsupported = () =>
+  Promise.reject(new DriverError("UNSUPPORTED", "no driver here runs VMs of its type"));
+/** Stands in where a VM was placed on a chassis whose agent cannot run it: its start fails, its stop is done. */
+const NO_DRIVER: Acting = {
+  start: unsupported,
+  stop: () => Promise.resolve(),
+  pause: unsupported,
+  resume: unsupported,
+  resize: unsupported,
+};
 
 export class Guests {
   readonly vms = new ReadModel<VmState>("vm", vmFold);
   readonly chassis = new ReadModel<ChassisState>("chassis", chassisFold);
   readonly #ports: ServicePorts;
   readonly #agentId: string;
-  readonly #driver: VmDriver;
+  readonly #drivers: Drivers;
   readonly #reconciler: Reconciler;
   /** What each guest here was last given. */
   readonly #allocations = new Map<string, Amounts>();
@@ -48,10 +62,10 @@ export class Guests {
   readonly #owed = new Map<string, Report>();
   readonly #onStarted: (vmId: string) => void;
 
-  constructor(ports: ServicePorts, agentId: string, driver: VmDriver, onStarted: (vmId: string) => void) {
+  constructor(ports: ServicePorts, agentId: string, drivers: Drivers, onStarted: (vmId: string) => void) {
     this.#ports = ports;
     this.#agentId = agentId;
-    this.#driver = driver;
+    this.#drivers = drivers;
     this.#onStarted = onStarted;
     this.#reconciler = new Reconciler({
       clock: ports.clock,
@@ -67,9 +81,16 @@ export class Guests {
       if (envelope.subject.startsWith("vm/")) this.#reconciler.wake(envelope.subject.slice("vm/".length));
       else if (envelope.subject.startsWith("chassis/")) this.#wakeAll();
     });
-    this.#driver.onGuestEvent((event) => {
-      if (event.kind === "failed") this.#reconciler.wake(event.vmId);
+    this.#drivers.onGuestEvent((event) => {
+      if (event.kind === "failed" || event.kind === "changed") this.#reconciler.wake(event.vmId);
     });
+    for (const driver of this.#drivers.all) {
+      // A driver that is not ready makes its VMs' looks fail and be repeated; strays it holds are looked at then, too.
+      void driver.whenReady().then(
+        () => this.#wakeAll(),
+        () => undefined,
+      );
+    }
     this.#wakeAll();
   }
 
@@ -95,16 +116,20 @@ export class Guests {
 
   #wakeAll(): void {
     for (const [vmId] of this.vms.entries()) this.#reconciler.wake(vmId);
-    for (const { vmId } of this.#driver.list()) this.#reconciler.wake(vmId);
+    for (const vmId of this.#drivers.ids()) this.#reconciler.wake(vmId);
   }
 
   async #look(vmId: string): Promise<StepResult> {
+    await Promise.all(this.#drivers.all.map((driver) => this.#clear(driver, vmId)));
     for (let i = 0; i < MAX_ACTIONS_PER_LOOK; i += 1) {
       await this.#sendOwed(vmId);
+      const vm = this.vms.get(vmId);
+      const driver = vm.exists ? this.#drivers.of(vm.vmType) : undefined;
       const isHosted = this.chassisOf(vmId) !== null;
-      const action = nextAction(this.vms.get(vmId), isHosted, this.#present(vmId));
+      if (isHosted) await driver?.whenReady();
+      const action = nextAction(vm, isHosted, driver && this.#present(driver, vmId));
       if (action.kind === "none") return undefined;
-      await this.#act(vmId, action);
+      await this.#act(driver ?? NO_DRIVER, vmId, action);
       const isReport = action.kind === "stop" || action.kind.startsWith("report-");
       if (!isReport) continue;
       await this.#sendOwed(vmId);
@@ -115,30 +140,41 @@ export class Guests {
     return undefined;
   }
 
-  #present(vmId: string): PresentGuest | undefined {
-    const status = this.#driver.list().find((guest) => guest.vmId === vmId);
+  /** Ends what is here of a VM of another type with this id, and removes what nobody will start again. */
+  async #clear(driver: VmDriver, vmId: string): Promise<void> {
+    const vm = this.vms.get(vmId);
+    const { vmType } = driver.capabilities;
+    const stray = vm.exists && vm.vmType === vmType ? undefined : guestIn(driver, vmId);
+    if (stray !== undefined) await driver.stop(vmId, stray.fence);
+    const kept = keptIn(driver, vmId);
+    if (kept === undefined || !isUnwanted(vm, this.chassisOf(vmId) !== null, kept, vmType)) return;
+    await driver.discard(vmId, kept.incarnation);
+  }
+
+  #present(driver: VmDriver, vmId: string): PresentGuest | undefined {
+    const status = guestIn(driver, vmId);
     return status === undefined ? undefined : { ...status, allocation: this.#allocations.get(vmId) ?? {} };
   }
 
-  async #act(vmId: string, action: Exclude<AgentAction, { kind: "none" }>): Promise<void> {
+  async #act(driver: Acting, vmId: string, action: Exclude<AgentAction, { kind: "none" }>): Promise<void> {
     switch (action.kind) {
       case "start":
-        return this.#start(vmId, action);
+        return this.#start(driver, vmId, action);
       case "end":
-        await this.#driver.stop(vmId, action.fence);
+        await driver.stop(vmId, action.fence);
         this.#allocations.delete(vmId);
         return;
       case "stop":
-        await this.#driver.stop(vmId, action.fence);
+        await driver.stop(vmId, action.fence);
         this.#allocations.delete(vmId);
         this.#owe({ vmId, fence: action.fence, observed: "stopped", reason: "by command" });
         return;
       case "pause":
-        return this.#driver.pause(vmId, action.fence);
+        return driver.pause(vmId, action.fence);
       case "resume":
-        return this.#driver.resume(vmId, action.fence);
+        return driver.resume(vmId, action.fence);
       case "resize":
-        await this.#driver.resize(vmId, action.fence, action.allocation);
+        await driver.resize(vmId, action.fence, action.allocation);
         this.#allocations.set(vmId, action.allocation);
         return;
       case "report-started":
@@ -156,9 +192,13 @@ export class Guests {
     }
   }
 
-  async #start(vmId: string, { vm, fence, allocation }: AgentAction & { kind: "start" }): Promise<void> {
+  async #start(
+    driver: Acting,
+    vmId: string,
+    { vm, fence, allocation }: AgentAction & { kind: "start" },
+  ): Promise<void> {
     try {
-      await this.#driver.start({
+      await driver.start({
         vmId,
         incarnation: vm.incarnation,
         fence,

@@ -2,27 +2,39 @@
  * The chassis-agent on its ports: registers the chassis it brings, runs the guests of every chassis that names it.
  */
 import { agentExec, ENDPOINTS, serve } from "@bioxen/contracts";
-import { type EventFeed, messageOf, Reconciler, type ServicePorts } from "@bioxen/kernel";
+import {
+  type Amounts,
+  type EventFeed,
+  messageOf,
+  Reconciler,
+  type ServicePorts,
+  type StepResult,
+} from "@bioxen/kernel";
 import type { VmDriver } from "@bioxen/vm-driver";
 import type { OwnChassis } from "./chassis-config.ts";
+import { Drivers } from "./drivers.ts";
 import { execInGuest } from "./exec.ts";
 import { Guests } from "./guests.ts";
 import { AgentTelemetry } from "./telemetry.ts";
 
 /** Deadline of one registration, ms; it is repeated. */
 const REGISTER_TIMEOUT_MS = 5_000;
+/** How often a capacity that is read from elsewhere is read again, ms: a pool's hosts come and go by the hour. */
+const CAPACITY_INTERVAL_MS = 15_000;
 
 export interface AgentOptions {
   readonly agentId: string;
   readonly chassis: readonly OwnChassis[];
-  readonly driver: VmDriver;
+  /** One for each type of VM it runs. */
+  readonly drivers: readonly VmDriver[];
   readonly monotonicMs: () => number;
 }
 
 export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
-  const { agentId, driver } = options;
-  const telemetry = new AgentTelemetry(ports, agentId, driver, options.monotonicMs);
-  const guests: Guests = new Guests(ports, agentId, driver, (vmId) => telemetry.publishVm(vmId, guests));
+  const { agentId } = options;
+  const drivers = new Drivers(options.drivers);
+  const telemetry = new AgentTelemetry(ports, agentId, drivers, options.monotonicMs);
+  const guests: Guests = new Guests(ports, agentId, drivers, (vmId) => telemetry.publishVm(vmId, guests));
   const registrations = new Reconciler({
     clock: ports.clock,
     timers: ports.timers,
@@ -32,7 +44,12 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
   });
   return {
     sinks: [guests.vms, guests.chassis],
-    endpoints: [serve(agentExec(agentId), (request) => execInGuest(driver, request))],
+    endpoints: [
+      serve(agentExec(agentId), (request) => {
+        const vm = guests.vms.get(request.vmId);
+        return execInGuest(vm.exists ? drivers.of(vm.vmType) : undefined, request);
+      }),
+    ],
     begin(feed: EventFeed) {
       feed.onEvent(({ envelope }) => {
         if (envelope.type === "bioxen.chassis.registered.v1") telemetry.heartbeat(guests, feed);
@@ -45,23 +62,30 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
       telemetry.end();
       await registrations.stop();
       await guests.end();
-      await driver.close();
+      await drivers.close();
     },
   };
 }
 
 /** Offers one own chassis; a refusal by value is logged and left, anything else is tried again. */
-async function register(ports: ServicePorts, options: AgentOptions, chassisId: string): Promise<undefined> {
+async function register(ports: ServicePorts, options: AgentOptions, chassisId: string): Promise<StepResult> {
   const own = options.chassis.find((chassis) => chassis.chassisId === chassisId);
   if (own === undefined) return undefined;
+  const capacity: Amounts | undefined = await own.capacity?.();
   const reply = await ports.bus.call(
     ENDPOINTS.chassisRegister.subject,
-    { chassisId, chassisType: own.chassisType, agentId: options.agentId },
+    {
+      chassisId,
+      chassisType: own.chassisType,
+      agentId: options.agentId,
+      ...(capacity === undefined ? {} : { capacity }),
+    },
     { timeoutMs: REGISTER_TIMEOUT_MS },
   );
-  if (reply.ok) return undefined;
+  const again = own.capacity && { dueAtMs: ports.clock.nowMs() + CAPACITY_INTERVAL_MS };
+  if (reply.ok) return again;
   const { code, message, retryable } = reply.error;
   if (retryable) throw new Error(`${code}: ${message}`);
   ports.logger.error({ chassisId, code }, `${chassisId} was refused: ${message}`);
-  return undefined;
+  return again;
 }

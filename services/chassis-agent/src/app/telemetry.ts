@@ -11,7 +11,7 @@ import {
   vmTelemetrySubject,
 } from "@bioxen/contracts";
 import type { EventFeed, ServicePorts } from "@bioxen/kernel";
-import type { GuestStatus, VmDriver } from "@bioxen/vm-driver";
+import { type Drivers, guestIn, type HeldGuest } from "./drivers.ts";
 import type { Guests } from "./guests.ts";
 
 /** Simulated time passes in steps of this host time, ms: smooth to the eye, and the loop is free in between. */
@@ -22,7 +22,7 @@ const MAX_TICK_MS = 5_000;
 export class AgentTelemetry {
   readonly #ports: ServicePorts;
   readonly #agentId: string;
-  readonly #driver: VmDriver;
+  readonly #drivers: Drivers;
   readonly #monotonicMs: () => number;
   readonly #timers: { cancel(): void }[] = [];
   readonly #sampleNumbers = new Map<string, { fence: number; number: number }>();
@@ -30,16 +30,16 @@ export class AgentTelemetry {
   #lastTickMs = 0;
   #longestHoldUpMs = 0;
 
-  constructor(ports: ServicePorts, agentId: string, driver: VmDriver, monotonicMs: () => number) {
+  constructor(ports: ServicePorts, agentId: string, drivers: Drivers, monotonicMs: () => number) {
     this.#ports = ports;
     this.#agentId = agentId;
-    this.#driver = driver;
+    this.#drivers = drivers;
     this.#monotonicMs = monotonicMs;
   }
 
   begin(guests: Guests, feed: EventFeed): void {
     const { bus, clock, timers } = this.#ports;
-    this.#driver.onGuestEvent((event) => {
+    this.#drivers.onGuestEvent((event) => {
       if (event.kind !== "log") return;
       const { vmId, line } = event;
       bus.publish(vmLogSubject(vmId), { vmId, chassisId: guests.chassisOf(vmId), atMs: clock.nowMs(), line });
@@ -48,7 +48,7 @@ export class AgentTelemetry {
     this.#timers.push(
       timers.every(TICK_INTERVAL_MS, () => this.#tick()),
       timers.every(SAMPLE_INTERVAL_MS, () => {
-        for (const status of this.#driver.list()) this.#publish(status, guests);
+        for (const held of this.#drivers.list()) this.#publish(held, guests);
         this.heartbeat(guests, feed);
       }),
     );
@@ -64,19 +64,21 @@ export class AgentTelemetry {
     const elapsedMs = nowMs - this.#lastTickMs;
     this.#lastTickMs = nowMs;
     this.#longestHoldUpMs = Math.max(this.#longestHoldUpMs, elapsedMs - TICK_INTERVAL_MS);
-    this.#driver.tick(Math.min(elapsedMs, MAX_TICK_MS));
+    this.#drivers.tick(Math.min(elapsedMs, MAX_TICK_MS));
   }
 
   /** A sample now, without waiting for the next round: the guest has just started. */
   publishVm(vmId: string, guests: Guests): void {
-    const status = this.#driver.list().find((guest) => guest.vmId === vmId);
-    if (status !== undefined) this.#publish(status, guests);
+    for (const driver of this.#drivers.all) {
+      const status = guestIn(driver, vmId);
+      if (status !== undefined) this.#publish({ driver, status }, guests);
+    }
   }
 
-  #publish(status: GuestStatus, guests: Guests): void {
+  #publish({ driver, status }: HeldGuest, guests: Guests): void {
     const { vmId } = status;
     const chassisId = guests.chassisOf(vmId);
-    const sample = this.#driver.sample(vmId);
+    const sample = driver.sample(vmId);
     if (status.state === "failed" || chassisId === null || sample === undefined) return;
     const { bus, clock } = this.#ports;
     const message: VmSample = {
@@ -100,14 +102,14 @@ export class AgentTelemetry {
   heartbeat(guests: Guests, feed: EventFeed): void {
     const { bus, clock } = this.#ports;
     const perChassis = new Map<string, number>();
-    const running = this.#driver.list();
+    const running = this.#drivers.list();
     let strays = 0;
-    for (const { vmId } of running) {
+    for (const { vmId } of running.map(({ status }) => status)) {
       const chassisId = guests.chassisOf(vmId);
       if (chassisId === null) strays += 1;
       else perChassis.set(chassisId, (perChassis.get(chassisId) ?? 0) + 1);
     }
-    const here = new Set(running.map((guest) => guest.vmId));
+    const here = new Set(running.map(({ status }) => status.vmId));
     for (const vmId of this.#sampleNumbers.keys()) if (!here.has(vmId)) this.#sampleNumbers.delete(vmId);
     this.#heartbeats += 1;
     for (const chassisId of guests.hosted()) {
