@@ -13,8 +13,8 @@ import { expect, it } from "vitest";
 
 const LOG = fileURLToPath(new URL("log-v1.jsonl", import.meta.url));
 const PINNED: Readonly<Record<string, { readonly schema: number; readonly digest: string }>> = {
-  vm: { schema: 1, digest: "44265a1550501ef446a69ef9cea380f068f6f3dba642c72d5a4ffc0b454afe21" },
-  ledger: { schema: 1, digest: "4dd3bb269fd65dce3fc956de6a3820f86f0fd600f5429ccb7d3cfb26252c50dc" },
+  vm: { schema: 2, digest: "3c21d9ea00702c0ab6eb76df498f5092c47d7be0105d6428c26f85ac513176af" },
+  ledger: { schema: 2, digest: "401c40bec74994c038f4928df4c1519ce60d6e91bfab9cabd0e47f673c77cbd8" },
   chassis: { schema: 1, digest: "9b3afbd8e6d37d5de73f86eeb8c63e16035109806c8e08c0162948ea59d8f659" },
 };
 const FOLDS: readonly [string, Fold<unknown>][] = [

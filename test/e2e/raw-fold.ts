@@ -35,6 +35,7 @@ export function rawState(events: readonly Json[]): Json {
   return { vms: inOrder(vms), ledgers: inOrder(ledgers).map(ledgerSeen), chassis: inOrder(chassis) };
 }
 
+/** No VM of these stories is preempted, nor has less guaranteed than it asks for. */
 const HOMELESS = { chassisId: null, fence: null, allocation: null };
 
 /** What each event leaves different, beside its version and its time. */
@@ -67,7 +68,7 @@ const VM_CHANGES: Record<string, (d: Json, ms: number) => Json> = {
     pendingSinceMs: null,
   }),
   displaced: ({ reason }, ms) => ({ ...HOMELESS, state: "pending", reason, pendingSinceMs: ms }),
-  resized: (d) => d,
+  resized: (d) => ({ ...d, guarantee: d.request }),
   destroyed: ({ reason }) => ({ ...HOMELESS, state: "destroyed", reason }),
 };
 
@@ -77,7 +78,8 @@ function vmHappened(vms: Map<string, Json>, vmId: string, what: string, data: Js
     // The program is in the event, and in no view.
     const { program: _program, ...shown } = data;
     const fresh = { state: "created", reason: null, failure: null, refusals: [], pendingSinceMs: null };
-    vms.set(vmId, { vmId, ...shown, ...fresh, ...HOMELESS, ...seen, createdAtMs: at.ms });
+    const whole = { guarantee: data.request, preemption: null };
+    vms.set(vmId, { vmId, ...shown, ...fresh, ...whole, ...HOMELESS, ...seen, createdAtMs: at.ms });
     return;
   }
   const change = VM_CHANGES[what];

@@ -20,7 +20,7 @@ const PROBES: readonly string[] = [
   ...["VM_NOT_FOUND", "VM_ALREADY_EXISTS", "INVALID_TRANSITION", "CAPACITY_EXCEEDED"].map(
     (code) => `refused ${code}`,
   ),
-  ...Object.keys(VM_EVENTS),
+  ...Object.keys(VM_EVENTS).filter((type) => !/preempted|reinstated/.test(type)),
   ...Object.keys(LEDGER_EVENTS).filter((type) => !/closed|capacity-changed/.test(type)),
   ...Object.keys(CHASSIS_EVENTS).filter((type) => /registered/.test(type)),
 ];

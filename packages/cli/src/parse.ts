@@ -34,6 +34,22 @@ export function labelOption(
   return { ...before, [text.slice(0, split)]: text.slice(split + 1) };
 }
 
+const GUARANTEED = { ribosomes: "ribosomes", atp: "atpPerSecond", rnap: "rnaPolymerases" } as const;
+
+/** Collects repeated `ribosomes=200`, `atp=50%`: what preemption must leave. */
+export function guaranteeOption(
+  text: string,
+  before: Readonly<Record<string, number | string>> = {},
+): Record<string, number | string> {
+  const [name = "", amount = ""] = text.split("=");
+  if (!Object.hasOwn(GUARANTEED, name)) {
+    throw new InvalidArgumentError(
+      `must be name=amount with a name of ${Object.keys(GUARANTEED).join(", ")}.`,
+    );
+  }
+  return { ...before, [GUARANTEED[name as keyof typeof GUARANTEED]]: amountOption(amount) };
+}
+
 /** The text of a file; `-` is standard input. */
 export async function readSource(path: string): Promise<string> {
   if (path === "-") return readStream(process.stdin);

@@ -47,6 +47,8 @@ export const createRequest = z.strictObject({
   biologicalType: z.enum(BIOLOGICAL_TYPES),
   vmType: z.enum(VM_TYPES).default("basic"),
   resources: requestedResources.default({}),
+  /** The least that a VM of higher priority may shrink it to, in the form of `resources`; what it leaves out is the request's. */
+  guarantee: requestedResources.optional(),
   priority: priority.default(1),
   seed: seed.optional(),
   program: source.optional(),

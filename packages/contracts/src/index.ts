@@ -12,6 +12,7 @@ export * from "./fold/vm.ts";
 export * from "./handler.ts";
 export { type AgentExecRequest, agentExec, agentExecRequest } from "./internal-endpoints.ts";
 export * from "./jobs.ts";
+export * from "./preemption.ts";
 export * from "./resources.ts";
 export * from "./schemas.ts";
 export * from "./subjects.ts";

@@ -6,7 +6,8 @@ import { z } from "zod";
 import { type Endpoint, endpoint } from "./endpoint.ts";
 import { entryKey, reservation } from "./events/ledger.ts";
 import { placementRefusal } from "./events/vm.ts";
-import { id, MAX_EXEC_TIMEOUT_MS, MAX_PAGE, recordedAmounts, source } from "./schemas.ts";
+import { PREEMPTION_MODES } from "./preemption.ts";
+import { id, MAX_EXEC_TIMEOUT_MS, MAX_PAGE, priority, recordedAmounts, source } from "./schemas.ts";
 import { agentExecSubject } from "./subjects.ts";
 
 export const timeoutMs = z.int().min(1).max(MAX_EXEC_TIMEOUT_MS);
@@ -38,6 +39,29 @@ export const INTERNAL_ENDPOINTS = {
       code: z.string().max(63).default("INTERNAL"),
     }),
     z.object({ changed: z.boolean() }),
+    true,
+  ),
+  vmPreempt: endpoint(
+    "bioxen.cmd.vm.preempt",
+    "lifecycle",
+    "The scheduler: this VM must give up what it holds under `fence`, for the VM `by` that waits. A fence it no longer has, or a `by` that waits no longer, changes nothing.",
+    z.strictObject({
+      vmId: id,
+      fence: z.int().min(1),
+      mode: z.enum(PREEMPTION_MODES),
+      by: id,
+      byPriority: priority,
+      reason: z.string().max(4_096),
+    }),
+    z.object({ changed: z.boolean(), seq: z.int() }),
+    true,
+  ),
+  vmReinstate: endpoint(
+    "bioxen.cmd.vm.reinstate",
+    "lifecycle",
+    "The scheduler: there is room for what the preemption with sequence `preemptedSeq` took from this VM. All or nothing.",
+    z.strictObject({ vmId: id, fence: z.int().min(1), preemptedSeq: z.int().min(1) }),
+    z.object({ changed: z.boolean(), seq: z.int() }),
     true,
   ),
   ledgerReserve: endpoint(

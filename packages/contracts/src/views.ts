@@ -7,8 +7,22 @@ import { placementRefusal } from "./events/vm.ts";
 import type { Chassis } from "./fold/chassis.ts";
 import { heldAmounts, type Ledger } from "./fold/ledger.ts";
 import { VM_STATES, type Vm } from "./fold/vm.ts";
+import { guaranteeOf, PREEMPTION_MODES } from "./preemption.ts";
 import { BIOLOGICAL_TYPES, type ChassisType, offeredOf, VM_TYPES } from "./resources.ts";
 import { recordedAmounts } from "./schemas.ts";
+
+export const preemptionView = z
+  .object({
+    mode: z.enum(PREEMPTION_MODES),
+    by: z.string(),
+    byPriority: z.int(),
+    reason: z.string(),
+    seq: z.int(),
+    atMs: z.int(),
+    active: z.boolean(),
+    heldByUser: z.boolean(),
+  })
+  .meta({ id: "PreemptionView" });
 
 export const vmView = z
   .object({
@@ -33,6 +47,10 @@ export const vmView = z
     refusals: z.array(placementRefusal),
     failure: z.string().nullable(),
     pendingSinceMs: z.int().nullable(),
+    /** The least that preemption leaves it; its request unless it was created with less. */
+    guarantee: recordedAmounts,
+    /** How a VM of higher priority last took something from it; `active` while it still goes without. */
+    preemption: preemptionView.nullable(),
     environment: z.record(z.string(), z.number()),
     restartPolicy: z.object({ mode: z.string(), maxAttempts: z.int(), backoffMs: z.int() }),
     placement: z.record(z.string(), z.unknown()),
@@ -63,6 +81,8 @@ export function viewOfVm(vmId: string, vm: Vm): VmView {
     refusals: [...vm.refusals],
     failure: vm.failure,
     pendingSinceMs: vm.pendingSinceMs,
+    guarantee: guaranteeOf(vm),
+    preemption: vm.preemption,
     environment: vm.environment,
     restartPolicy: vm.restartPolicy,
     placement: vm.placement,
@@ -95,9 +115,9 @@ export type LedgerView = z.infer<typeof ledgerView>;
 
 export function viewOfLedger(chassisId: string, ledger: Ledger): LedgerView {
   const reserved = heldAmounts(ledger);
-  const entries = Object.values(ledger.entries).sort(
-    (a, b) => a.fence - b.fence || (a.vmId < b.vmId ? -1 : 1),
-  );
+  const entries = Object.values(ledger.entries)
+    .sort((a, b) => a.fence - b.fence || (a.vmId < b.vmId ? -1 : 1))
+    .map(({ amountsSeq: _, ...entry }) => entry);
   return {
     chassisId,
     capacity: ledger.capacity,

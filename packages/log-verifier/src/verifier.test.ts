@@ -63,6 +63,38 @@ const LIFE: readonly Line[] = [
   entry("released", 4),
 ];
 
+/** A VM of priority 2 that runs, and others that would like to. */
+const other = (vmId: string, priority: number): Line => [
+  `vm/${vmId}`,
+  "vm.created",
+  { incarnation: 1, request: { ribosomes: 4 }, priority },
+];
+const PRESSED: readonly Line[] = [
+  opened(),
+  ["vm/a", "vm.created", { incarnation: 1, request: { ribosomes: 4 }, priority: 2 }],
+  asked,
+  reserved(),
+  placed(4),
+  started(4),
+  entry("committed", 4),
+  other("urgent", 3),
+  other("equal", 2),
+];
+const FOR_WHOM = { fence: 4, by: "urgent", byPriority: 3, reason: "x" };
+const preempted = (more: object): Line =>
+  vm("preempted", { mode: "starve", ...FOR_WHOM, allocation: { ribosomes: 1 }, ...more });
+const evicted = (more: object): Line => {
+  const [subject, type, data] = vm("displaced", { ...FOR_WHOM, chassisId: "c", code: "PREEMPTED", ...more });
+  return [subject, type, data, { typeVersion: 2 }];
+};
+const holding = (ribosomes: number): Line => [
+  "ledger/c",
+  "ledger.resized",
+  { vmId: "a", fence: 4, amounts: { ribosomes } },
+];
+const reinstated = (state: string): Line =>
+  vm("reinstated", { fence: 4, allocation: { ribosomes: 4 }, state });
+
 function verify(lines: readonly Line[]): Rule[] {
   const verifier = new LogVerifier();
   const versions = new Map<string, number>();
@@ -108,7 +140,35 @@ describe("the verifier", () => {
     expect(verify([...RUNNING, displaced(3)])).toEqual(["transition"]);
   });
 
+  it("finds nothing wrong with what gives way, and gets it back", () => {
+    for (const mode of ["starve", "pause"]) {
+      const state = mode === "pause" ? "running" : "paused";
+      const userPaused = mode === "pause" ? [] : [vm("paused")];
+      const story = [...PRESSED, preempted({ mode }), holding(1), ...userPaused, holding(4)];
+      expect(verify([...story, reinstated(state)])).toEqual([]);
+      expect(
+        verify([...story, vm("resized", { request: { ribosomes: 4 }, allocation: { ribosomes: 4 } })]),
+      ).toEqual([]);
+    }
+    const held = [...PRESSED, preempted({ mode: "pause" }), vm("paused"), holding(1), holding(4)];
+    expect(verify([...held, reinstated("paused")])).toEqual([]);
+    expect(verify([...PRESSED, evicted({}), entry("released", 4)])).toEqual([]);
+  });
+
   it.each<[Rule, readonly Line[]]>([
+    ["preemption", [...PRESSED, preempted({ byPriority: 2 })]],
+    ["preemption", [...PRESSED, preempted({ by: "nobody" })]],
+    ["preemption", [...PRESSED, evicted({ by: "equal", byPriority: 2 })]],
+    ["preemption", [...PRESSED, evicted({ by: "nobody" }), entry("released", 4)]],
+    ["preemption", [...PRESSED, preempted({ allocation: { ribosomes: 5 } })]],
+    ["preemption", [...PRESSED, preempted({ allocation: { ribosomes: 4 } })]],
+    ["preemption", [...PRESSED, preempted({ mode: "pause" }), vm("resumed")]],
+    ["preemption", [...PRESSED, preempted({ mode: "pause" }), vm("paused"), vm("paused")]],
+    ["preemption", [...PRESSED, vm("paused"), vm("paused")]],
+    ["preemption", [...PRESSED, reinstated("running")]],
+    ["reinstated-without-room", [...PRESSED, preempted({}), reinstated("running")]],
+    ["reinstated-without-room", [...PRESSED, preempted({}), holding(1), reinstated("running")]],
+    ["transition", [created, preempted({})]],
     ["sequence", [opened(), [...created.slice(0, 3), { seq: 1 }] as unknown as Line]],
     ["version", [[...created.slice(0, 3), { version: 2 }] as unknown as Line]],
     ["subject", [[...created.slice(0, 3), { stored: "bioxen.evt.vm.b" }] as unknown as Line]],

@@ -8,6 +8,7 @@ import { createHash } from "node:crypto";
 import type { ChassisEvent, LedgerEvent, VmEvent } from "@bioxen/contracts";
 import type { StoredEvent } from "@bioxen/kernel";
 import { LedgerAccount, sameAmounts, unsoundAmounts } from "./ledger-account.ts";
+import { NEVER_CREATED, type Preemptable, preemptionStep, takenFor } from "./preemption-rules.ts";
 import { MOVES } from "./vm-transitions.ts";
 
 export type Rule =
@@ -24,6 +25,8 @@ export type Rule =
   | "placed-without-reservation"
   | "started-without-reservation"
   | "running-without-allocation"
+  | "preemption"
+  | "reinstated-without-room"
   | "two-allocations";
 
 export interface Violation {
@@ -45,12 +48,21 @@ export interface VerifierReport {
 /** A broken log can break at every event; the first thousand say enough. */
 export const MAX_VIOLATIONS = 1_000;
 
-interface VmStory {
-  state: string;
+interface VmStory extends Preemptable {
   incarnation: number;
   chassisId: string | null;
   fence: number | null;
+  /** How often its ledger had changed what it holds when something was last taken from it. */
+  ledgerChanges: number;
 }
+
+const NO_STORY: VmStory = {
+  ...NEVER_CREATED,
+  incarnation: 0,
+  chassisId: null,
+  fence: null,
+  ledgerChanges: 0,
+};
 
 export class LogVerifier {
   readonly #versions = new Map<string, number>();
@@ -114,7 +126,7 @@ export class LogVerifier {
   }
 
   #vm(event: StoredEvent, vmId: string, body: VmEvent): void {
-    const story = this.#vms.get(vmId) ?? { state: "absent", incarnation: 0, chassisId: null, fence: null };
+    const story = this.#vms.get(vmId) ?? NO_STORY;
     const move = MOVES[body.type];
     if (move === undefined || !move.from.includes(story.state)) {
       this.#break(event, "transition", `${body.type} of a VM that is ${story.state}`);
@@ -134,6 +146,7 @@ export class LogVerifier {
       this.#break(event, "started-without-reservation", `fence ${next.fence} is not held`);
     }
     if (body.type === "bioxen.vm.resized.v1") this.#resized(event, vmId, next, body.data);
+    this.#preemption(event, vmId, next, story.state, body);
     this.#vms.set(vmId, next);
   }
 
@@ -168,6 +181,25 @@ export class LogVerifier {
     const granted = held === undefined ? [] : [held.amounts, ...held.before];
     if (granted.some((amounts) => sameAmounts(amounts, allocation))) return;
     this.#break(event, "running-without-allocation", "its ledger never held the new allocation");
+  }
+
+  #preemption(event: StoredEvent, vmId: string, next: VmStory, before: string, body: VmEvent): void {
+    for (const problem of preemptionStep(next, before, body)) this.#break(event, "preemption", problem);
+    const isEviction = body.type === "bioxen.vm.displaced.v2" && body.data.code === "PREEMPTED";
+    if (isEviction || body.type === "bioxen.vm.preempted.v1") {
+      const { by = "", byPriority = 0 } = body.data;
+      for (const problem of takenFor(next, this.#vms.get(by), byPriority)) {
+        this.#break(event, "preemption", problem);
+      }
+      next.ledgerChanges = this.#holding(vmId, next)?.before.length ?? 0;
+    }
+    if (body.type !== "bioxen.vm.reinstated.v1") return;
+    const held = this.#holding(vmId, next);
+    const since = held === undefined ? [] : [held.amounts, ...held.before.slice(next.ledgerChanges + 1)];
+    const { allocation } = body.data;
+    if (held?.before.length !== next.ledgerChanges && since.some((one) => sameAmounts(one, allocation)))
+      return;
+    this.#break(event, "reinstated-without-room", "its ledger has not granted it that since");
   }
 
   #holding(vmId: string, story: VmStory) {

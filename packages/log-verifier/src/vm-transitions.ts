@@ -18,7 +18,8 @@ export const MOVES: Readonly<Record<string, Move>> = {
   "bioxen.vm.placed.v1": { from: ["pending"], to: "starting" },
   "bioxen.vm.started.v1": { from: ["starting"], to: "running" },
   "bioxen.vm.guest-restarted.v1": { from: ["running", "paused"], to: "same" },
-  "bioxen.vm.paused.v1": { from: ["running"], to: "paused" },
+  // One that is paused by preemption may be paused by its user as well: `preemption-rules.ts`.
+  "bioxen.vm.paused.v1": { from: ["running", "paused"], to: "paused" },
   "bioxen.vm.resumed.v1": { from: ["paused"], to: "running" },
   // A destroy may be asked of a VM that is stopping already.
   "bioxen.vm.stop-requested.v1": { from: ["pending", ...PLACED, "stopping"], to: "stopping" },
@@ -27,6 +28,9 @@ export const MOVES: Readonly<Record<string, Move>> = {
   // Both versions: it judges what is stored, in whichever version a reader hands it over.
   "bioxen.vm.displaced.v1": { from: PLACED, to: "pending" },
   "bioxen.vm.displaced.v2": { from: PLACED, to: "pending" },
+  // Where these lead depends on how: `preemption-rules.ts`.
+  "bioxen.vm.preempted.v1": { from: ["running", "paused"], to: "same" },
+  "bioxen.vm.reinstated.v1": { from: ["running", "paused"], to: "same" },
   "bioxen.vm.resized.v1": { from: [...UNPLACED, ...PLACED], to: "same" },
   "bioxen.vm.destroyed.v1": { from: ["pending", ...UNPLACED], to: "destroyed" },
 };

@@ -36,7 +36,13 @@ const HAPPENED: Happened = {
   "bioxen.vm.stop-requested.v1": (d) => (d.destroy ? "is to stop and be destroyed" : "is to stop"),
   "bioxen.vm.stopped.v1": (d) => `stopped: ${d.reason}`,
   "bioxen.vm.failed.v1": (d) => `failed: ${d.code}: ${d.reason}`,
-  "bioxen.vm.displaced.v2": (d) => `lost its place on ${d.chassisId ?? "its chassis"}: ${d.reason}`,
+  "bioxen.vm.displaced.v2": (d) =>
+    d.by === undefined
+      ? `lost its place on ${d.chassisId ?? "its chassis"}: ${d.reason}`
+      : `evicted from ${d.chassisId ?? "its chassis"} for ${d.by} (priority ${d.byPriority}): ${d.reason}`,
+  "bioxen.vm.preempted.v1": (d) =>
+    `${d.mode === "starve" ? "starved" : "paused"} for ${d.by} (priority ${d.byPriority}): ${d.reason}; keeps ${amountsLine(d.allocation)}`,
+  "bioxen.vm.reinstated.v1": (d) => `reinstated: ${d.state}, holds ${amountsLine(d.allocation)} again`,
   "bioxen.vm.resized.v1": (d) =>
     d.allocation === null
       ? `asks for ${amountsLine(d.request)}`
@@ -120,6 +126,8 @@ const DEEDS: Readonly<Record<string, string>> = {
   "vm.resumed": "was resumed",
   "vm.stop-requested": "was to stop",
   "vm.displaced": "lost its place",
+  "vm.preempted": "gave way",
+  "vm.reinstated": "got its room back",
   "vm.resized": "was resized",
   "ledger.reserved": "reserved it",
   "ledger.released": "released something",

@@ -4,7 +4,15 @@
 import type { BiologicalType, PlacementPolicy, RequestOf, VmType } from "@bioxen/contracts";
 import type { Command } from "commander";
 import { refused, usage } from "../outcome.ts";
-import { amountOption, given, integerOption, labelOption, numberOption, readSource } from "../parse.ts";
+import {
+  amountOption,
+  given,
+  guaranteeOption,
+  integerOption,
+  labelOption,
+  numberOption,
+  readSource,
+} from "../parse.ts";
 import { note, say, sayJson, showReply, withSession } from "../run.ts";
 import { table } from "../terminal.ts";
 import { startAndWait } from "./vm-start.ts";
@@ -22,6 +30,7 @@ interface ResourceOptions {
 interface CreateOptions extends ResourceOptions {
   readonly type: string;
   readonly vmType: string;
+  readonly guarantee?: Record<string, number | string>;
   readonly priority?: number;
   readonly seed?: number;
   readonly program?: string;
@@ -63,6 +72,7 @@ async function requestOf(vmId: string | undefined, o: CreateOptions): Promise<Re
     biologicalType: o.type as BiologicalType,
     vmType: o.vmType as VmType,
     resources: resourcesOf(o),
+    guarantee: o.guarantee,
     priority: o.priority,
     seed: o.seed,
     program: o.program === undefined ? undefined : await readSource(o.program),
@@ -83,7 +93,16 @@ function withCreateOptions(command: Command): Command {
   return withResources(command)
     .option("--type <type>", "syn3a, ecoli or minimal_cell", "syn3a")
     .option("--vm-type <type>", "basic or xcpng", "basic")
-    .option("--priority <n>", "1 (low) to 5 (high)", integerOption)
+    .option(
+      "--priority <n>",
+      "1 (low) to 5 (high): a higher one may take room from a lower one",
+      integerOption,
+    )
+    .option(
+      "--guarantee <name=n>",
+      "what a higher priority must leave it, as ribosomes=200 or atp=50%; repeatable",
+      guaranteeOption,
+    )
     .option("--seed <n>", "seed of everything random in it", integerOption)
     .option("--program <file>", "Lua that runs when it starts; - is standard input")
     .option("--label <name=value>", "label, repeatable", labelOption)

@@ -32,6 +32,12 @@ export function vmWords(vm: VmView, sample: VmSample | null): string {
   ];
   if (vm.reason !== null) lines.push(`  reason      ${vm.reason}`);
   lines.push(`  request     ${amountsLine(vm.request)}`, `  allocation  ${amountsLine(vm.allocation)}`);
+  if (vm.preemption?.active === true) {
+    const { mode, by, byPriority } = vm.preemption;
+    lines.push(
+      `  preempted   ${mode} for ${by} (priority ${byPriority}); guaranteed: ${amountsLine(vm.guarantee)}`,
+    );
+  }
   lines.push(
     `  version ${vm.version}, incarnation ${vm.incarnation}, seed ${vm.seed}, priority ${vm.priority}`,
   );

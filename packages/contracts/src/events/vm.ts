@@ -27,6 +27,8 @@ export const vmCreated = z.object({
   biologicalType: z.enum(BIOLOGICAL_TYPES),
   vmType: z.enum(VM_TYPES),
   request: recordedAmounts,
+  /** The least that preemption may shrink it to; absent: its request. */
+  guarantee: recordedAmounts.optional(),
   priority: z.int(),
   seed: z.int(),
   program: z.string().nullable(),
@@ -44,12 +46,14 @@ export const vmCreated = z.object({
 
 /**
  * What took a VM's place away. `RESERVATION_EXPIRED`: its guest was not running in time. `RESERVATION_REPLACED`: the ledger
- * holds another reservation for it. `RESERVATION_ENDED`: the ledger holds none, and nothing more is known.
+ * holds another reservation for it. `RESERVATION_ENDED`: the ledger holds none, and nothing more is known. `PREEMPTED`: a VM of
+ * higher priority needs it.
  */
 export const DISPLACEMENT_CODES = [
   "RESERVATION_EXPIRED",
   "RESERVATION_REPLACED",
   "RESERVATION_ENDED",
+  "PREEMPTED",
 ] as const;
 export type DisplacementCode = (typeof DISPLACEMENT_CODES)[number];
 
@@ -79,6 +83,27 @@ export const VM_EVENTS = {
     chassisId: z.string().nullable(),
     code: z.enum(DISPLACEMENT_CODES),
     reason: z.string(),
+    /** The VM that needs the place, and its priority; there with `PREEMPTED`, and only then. */
+    by: z.string().optional(),
+    byPriority: z.int().optional(),
+  }),
+  /**
+   * Gave up part of what it held for the VM `by`, and keeps `allocation`. Its ledger follows down. `starve`: it goes on with that;
+   * `pause`: it stands still.
+   */
+  "bioxen.vm.preempted.v1": z.object({
+    mode: z.enum(["starve", "pause"]),
+    fence: z.int().min(1),
+    by: z.string(),
+    byPriority: z.int(),
+    reason: z.string(),
+    allocation: recordedAmounts,
+  }),
+  /** Has all it asks for again; its ledger granted it before. `state`: what it is now. */
+  "bioxen.vm.reinstated.v1": z.object({
+    fence: z.int().min(1),
+    allocation: recordedAmounts,
+    state: z.enum(["running", "paused"]),
   }),
   /** `allocation` is null when it holds none: only the request changed. */
   "bioxen.vm.resized.v1": z.object({ request: recordedAmounts, allocation: recordedAmounts.nullable() }),

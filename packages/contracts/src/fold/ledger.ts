@@ -12,6 +12,8 @@ export interface LedgerEntry {
   /** The event that made the reservation. */
   readonly reservedBy: string;
   readonly amounts: Amounts;
+  /** Stream sequence of the event that gave it these amounts: tells whether it knows of a preemption of its VM yet. */
+  readonly amountsSeq: number;
   /** `reserved`: held until `expiresAtMs`; `committed`: an allocation, held until released. */
   readonly phase: "reserved" | "committed";
   readonly expiresAtMs: number | null;
@@ -56,7 +58,7 @@ function without(ledger: Ledger, keys: readonly { vmId: string; fence: number }[
 }
 
 export const ledgerFold: Fold<Ledger> = {
-  schema: 1,
+  schema: 2,
   initial: NO_LEDGER,
   evolve(ledger, untyped, at) {
     const event = untyped as LedgerEvent;
@@ -74,6 +76,7 @@ export const ledgerFold: Fold<Ledger> = {
             fence: at.seq,
             reservedBy: at.eventId,
             amounts,
+            amountsSeq: at.seq,
             phase: "reserved",
             expiresAtMs: event.data.expiresAtMs,
           };
@@ -97,7 +100,10 @@ export const ledgerFold: Fold<Ledger> = {
         if (entry?.fence !== event.data.fence) return ledger;
         return {
           ...ledger,
-          entries: { ...ledger.entries, [entry.vmId]: { ...entry, amounts: event.data.amounts } },
+          entries: {
+            ...ledger.entries,
+            [entry.vmId]: { ...entry, amounts: event.data.amounts, amountsSeq: at.seq },
+          },
         };
       }
       case "bioxen.ledger.closed.v1":

@@ -5,8 +5,9 @@
  * A VM's place is fenced: `fence` names the reservation it lives on, `lastFence` the newest it ever had, so that
  * a reservation that comes late, or a guest that outlived its place, can be told from the present one.
  */
-import type { Amounts, Fold } from "@bioxen/kernel";
+import { type Amounts, type EventPosition, equalAmounts, type Fold } from "@bioxen/kernel";
 import type { PlacementRefusal, VmEvent } from "../events/vm.ts";
+import { isHeldByPreemption, type PreemptionMode } from "../preemption.ts";
 import type { BiologicalType, VmType } from "../resources.ts";
 
 export const VM_STATES = [
@@ -28,6 +29,22 @@ export interface RestartPolicy {
   readonly backoffMs: number;
 }
 
+/** How it was last preempted. */
+export interface Preemption {
+  readonly mode: PreemptionMode;
+  /** The VM it was for, and that one's priority then. */
+  readonly by: string;
+  readonly byPriority: number;
+  readonly reason: string;
+  /** Sequence and time of the event. */
+  readonly seq: number;
+  readonly atMs: number;
+  /** It still goes without. False once it has everything again, or asks for nothing any more. */
+  readonly active: boolean;
+  /** While paused by preemption: its user wants it paused as well, so it stays so when it is reinstated. */
+  readonly heldByUser: boolean;
+}
+
 export interface Vm {
   readonly exists: true;
   readonly incarnation: number;
@@ -42,6 +59,8 @@ export interface Vm {
   readonly fence: number | null;
   readonly lastFence: number;
   readonly request: Amounts;
+  /** The least that preemption may shrink it to; null: its request. */
+  readonly guarantee: Amounts | null;
   readonly allocation: Amounts | null;
   readonly priority: number;
   readonly seed: number;
@@ -59,6 +78,7 @@ export interface Vm {
   /** Starts by restart policy since the last start by command. */
   readonly automaticStarts: number;
   readonly pendingSinceMs: number | null;
+  readonly preemption: Preemption | null;
   readonly version: number;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
@@ -70,7 +90,61 @@ export const NO_VM: VmState = Object.freeze({ exists: false });
 
 const UNPLACED = { chassisId: null, fence: null, allocation: null } as const;
 
-function evolveExisting(vm: Vm, event: Exclude<VmEvent, { type: "bioxen.vm.created.v1" }>, atMs: number): Vm {
+type Preempted = Extract<VmEvent, { type: "bioxen.vm.preempted.v1" }>["data"];
+
+function preempted(vm: Vm, { mode, by, byPriority, reason, allocation }: Preempted, at: EventPosition): Vm {
+  const heldByUser = isHeldByPreemption(vm) ? vm.preemption?.heldByUser === true : vm.state === "paused";
+  return {
+    ...vm,
+    state: mode === "pause" ? "paused" : vm.state,
+    reason,
+    allocation,
+    preemption: { mode, by, byPriority, reason, seq: at.seq, atMs: at.atMs, active: true, heldByUser },
+  };
+}
+
+type Displaced = Extract<VmEvent, { type: "bioxen.vm.displaced.v2" }>["data"];
+
+function displaced(vm: Vm, { code, reason, by, byPriority }: Displaced, at: EventPosition): Vm {
+  const preemption =
+    code === "PREEMPTED" && by !== undefined && byPriority !== undefined
+      ? ({ mode: "evict", by, byPriority, reason, seq: at.seq, atMs: at.atMs } as const)
+      : null;
+  return {
+    ...vm,
+    ...UNPLACED,
+    state: "pending",
+    reason,
+    pendingSinceMs: at.atMs,
+    preemption: preemption === null ? over(vm) : { ...preemption, active: true, heldByUser: false },
+  };
+}
+
+/** What is left of a preemption that ended: a memory. */
+function over({ preemption }: Vm): Preemption | null {
+  return preemption?.active === true ? { ...preemption, active: false, heldByUser: false } : preemption;
+}
+
+/** Pausing and resuming a starved VM does not end that it goes without. */
+function reasonLeft({ preemption }: Vm): string | null {
+  return preemption?.active === true ? preemption.reason : null;
+}
+
+/** A VM that was given all it asks for goes without nothing any more, and runs again unless its user paused it. */
+function resized(vm: Vm, request: Amounts, allocation: Amounts | null): Vm {
+  const next = { ...vm, request, allocation };
+  if (vm.preemption?.active !== true || allocation === null || !equalAmounts(request, allocation))
+    return next;
+  const isReleased = vm.preemption.mode === "pause" && !vm.preemption.heldByUser;
+  return { ...next, state: isReleased ? "running" : vm.state, reason: null, preemption: over(vm) };
+}
+
+function evolveExisting(
+  vm: Vm,
+  event: Exclude<VmEvent, { type: "bioxen.vm.created.v1" }>,
+  at: EventPosition,
+): Vm {
+  const { atMs } = at;
   switch (event.type) {
     case "bioxen.vm.start-requested.v1":
       return {
@@ -95,6 +169,7 @@ function evolveExisting(vm: Vm, event: Exclude<VmEvent, { type: "bioxen.vm.creat
         fence,
         lastFence: fence,
         allocation,
+        preemption: over(vm),
       };
     }
     case "bioxen.vm.started.v1":
@@ -102,15 +177,18 @@ function evolveExisting(vm: Vm, event: Exclude<VmEvent, { type: "bioxen.vm.creat
     case "bioxen.vm.guest-restarted.v1":
       return { ...vm, reason: event.data.reason };
     case "bioxen.vm.paused.v1":
-      return { ...vm, state: "paused", reason: null };
+      return vm.preemption !== null && isHeldByPreemption(vm)
+        ? { ...vm, preemption: { ...vm.preemption, heldByUser: true } }
+        : { ...vm, state: "paused", reason: reasonLeft(vm) };
     case "bioxen.vm.resumed.v1":
-      return { ...vm, state: "running", reason: null };
+      return { ...vm, state: "running", reason: reasonLeft(vm) };
     case "bioxen.vm.stop-requested.v1":
       return {
         ...vm,
         state: "stopping",
         reason: null,
         refusals: [],
+        preemption: over(vm),
         destroyRequested: event.data.destroy || vm.destroyRequested,
       };
     case "bioxen.vm.stopped.v1":
@@ -123,13 +201,31 @@ function evolveExisting(vm: Vm, event: Exclude<VmEvent, { type: "bioxen.vm.creat
         reason: event.data.reason,
         failure: event.data.code,
         pendingSinceMs: null,
+        preemption: over(vm),
       };
     case "bioxen.vm.displaced.v2":
-      return { ...vm, ...UNPLACED, state: "pending", reason: event.data.reason, pendingSinceMs: atMs };
+      return displaced(vm, event.data, at);
+    case "bioxen.vm.preempted.v1":
+      return preempted(vm, event.data, at);
+    case "bioxen.vm.reinstated.v1":
+      return {
+        ...vm,
+        state: event.data.state,
+        reason: null,
+        allocation: event.data.allocation,
+        preemption: over(vm),
+      };
     case "bioxen.vm.resized.v1":
-      return { ...vm, request: event.data.request, allocation: event.data.allocation };
+      return resized(vm, event.data.request, event.data.allocation);
     case "bioxen.vm.destroyed.v1":
-      return { ...vm, ...UNPLACED, state: "destroyed", reason: event.data.reason, destroyRequested: false };
+      return {
+        ...vm,
+        ...UNPLACED,
+        state: "destroyed",
+        reason: event.data.reason,
+        destroyRequested: false,
+        preemption: over(vm),
+      };
   }
 }
 
@@ -139,13 +235,14 @@ export function describeRefusals(refusals: readonly PlacementRefusal[]): string 
 }
 
 export const vmFold: Fold<VmState> = {
-  schema: 1,
+  schema: 2,
   initial: NO_VM,
   evolve(state, untyped, at) {
     const event = untyped as VmEvent;
     if (event.type === "bioxen.vm.created.v1") {
       return {
         ...event.data,
+        guarantee: event.data.guarantee ?? null,
         exists: true,
         state: "created",
         reason: null,
@@ -156,12 +253,13 @@ export const vmFold: Fold<VmState> = {
         destroyRequested: false,
         automaticStarts: 0,
         pendingSinceMs: null,
+        preemption: null,
         version: at.version,
         createdAtMs: at.atMs,
         updatedAtMs: at.atMs,
       };
     }
     if (!state.exists) throw new Error(`${event.type} of a VM that was never created`);
-    return { ...evolveExisting(state, event, at.atMs), version: at.version, updatedAtMs: at.atMs };
+    return { ...evolveExisting(state, event, at), version: at.version, updatedAtMs: at.atMs };
   },
 };

@@ -35,6 +35,7 @@ import {
 } from "@bioxen/kernel";
 import {
   decideFollowChassis,
+  decideFollowPreemption,
   decideReserve,
   decideResize,
   decideSettle,
@@ -139,6 +140,8 @@ class Allocator {
       const decide = (ledger: Ledger) => {
         const followed = decideFollowChassis(ledger, registered);
         if (!followed.ok || followed.event !== null) return followed;
+        const freed = decideFollowPreemption(ledger, (vmId) => this.vms.get(vmId));
+        if (!freed.ok || freed.event !== null) return freed;
         const knownSeq = this.#knownSeq();
         return decideSettle(
           ledger,

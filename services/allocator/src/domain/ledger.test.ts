@@ -15,6 +15,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   decideFollowChassis,
+  decideFollowPreemption,
   decideReserve,
   decideResize,
   decideSettle,
@@ -180,6 +181,7 @@ describe("settling", () => {
     fence: 9,
     reservedBy: "e",
     amounts: {},
+    amountsSeq: 9,
     phase: "reserved",
     expiresAtMs: 0,
   } as const;
@@ -202,6 +204,37 @@ describe("settling", () => {
   ])("a VM that %s", (_what, state, verdict) => {
     expect(verdictOf(entry, state, 100)).toBe(verdict);
     expect(verdictOf(entry, state, 8), "news older than the reservation decide nothing").toBe("keep");
+  });
+});
+
+describe("a preempted VM's entry", () => {
+  const books = Books.open();
+  books.reserve(["a", 50], ["b", 30]);
+  const reservedSeq = books.ledger.entries["a"]?.fence ?? 0;
+  const preempted = (seq: number, ribosomes: number) => (vmId: string) =>
+    ({
+      exists: vmId === "a",
+      fence: reservedSeq,
+      allocation: { ribosomes },
+      preemption: { active: true, seq },
+    }) as VmState;
+  const amounts = () => books.ledger.entries["a"]?.amounts;
+  const follow = (seq: number, ribosomes: number) =>
+    books.apply(decideFollowPreemption(books.ledger, preempted(seq, ribosomes)));
+
+  it("follows it down once, and not again what it was granted since", () => {
+    expect(follow(reservedSeq + 0.5, 20)).toBe(true);
+    expect(amounts()).toEqual({ ribosomes: 20 });
+    expect(follow(reservedSeq + 0.5, 20)).toBe(false);
+    books.apply(decideResize("c", books.ledger, "a", reservedSeq, { ribosomes: 50 }));
+    expect(follow(reservedSeq + 0.5, 20), "it was granted after the preemption").toBe(false);
+    expect(follow(100, 60), "it never grows").toBe(false);
+    expect(amounts()).toEqual({ ribosomes: 50 });
+  });
+
+  it("of a VM that lives on another place is left alone", () => {
+    const elsewhere = (vmId: string) => ({ ...preempted(100, 1)(vmId), fence: 99 }) as VmState;
+    expect(decideFollowPreemption(books.ledger, elsewhere)).toEqual({ ok: true, event: null });
   });
 });
 

@@ -10,6 +10,7 @@ import {
   type Chassis,
   type ChassisType,
   heldAmounts,
+  isFollowedBy,
   type Ledger,
   type LedgerEntry,
   type LedgerEvent,
@@ -18,8 +19,9 @@ import {
   refuse,
   roomFor,
   roomOf,
+  type VmState,
 } from "@bioxen/contracts";
-import { type Amounts, accept, add, type Decision, equalAmounts, UNCHANGED } from "@bioxen/kernel";
+import { type Amounts, accept, add, amountOf, type Decision, equalAmounts, UNCHANGED } from "@bioxen/kernel";
 
 export type LedgerDecision = Decision<LedgerEvent>;
 
@@ -172,13 +174,35 @@ export const EXPIRY_GRACE_MS = 10_000;
 
 export type EntryVerdict = "keep" | "commit" | "release";
 
+/**
+ * Follows a preemption down: the VM has given it up already, so no order of the two is unsafe but this one. Nothing ever grows
+ * here.
+ */
+export function decideFollowPreemption(ledger: Ledger, vmOf: (vmId: string) => VmState): LedgerDecision {
+  for (const entry of entriesInOrder(ledger)) {
+    const vm = vmOf(entry.vmId);
+    if (!vm.exists || vm.fence !== entry.fence || isFollowedBy(vm, entry)) continue;
+    const kept = vm.allocation ?? {};
+    const amounts = Object.fromEntries(
+      Object.entries(entry.amounts).map(([name, held]) => [name, Math.min(held, amountOf(kept, name))]),
+    );
+    const { vmId, fence } = entry;
+    return accept<LedgerEvent>({ type: "bioxen.ledger.resized.v1", data: { vmId, fence, amounts } });
+  }
+  return UNCHANGED;
+}
+
+function entriesInOrder(ledger: Ledger): LedgerEntry[] {
+  return Object.values(ledger.entries).sort((a, b) => (a.vmId < b.vmId ? -1 : 1));
+}
+
 /** Everything that is due on the entries of one ledger, one event at a time: releases, expiries, commits. */
 export function decideSettle(
   ledger: Ledger,
   verdict: (entry: LedgerEntry) => EntryVerdict,
   nowMs: number,
 ): LedgerDecision {
-  const entries = Object.values(ledger.entries).sort((a, b) => (a.vmId < b.vmId ? -1 : 1));
+  const entries = entriesInOrder(ledger);
   const keys = (some: readonly LedgerEntry[]) => some.map(({ vmId, fence }) => ({ vmId, fence }));
   const released = entries.filter((entry) => verdict(entry) === "release");
   if (released.length > 0) {

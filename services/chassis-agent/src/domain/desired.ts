@@ -42,11 +42,12 @@ export function nextAction(vm: VmState, isHosted: boolean, guest: PresentGuest |
   if (guest.state === "failed") {
     return { kind: "report-failed", fence, reason: guest.reason ?? "the guest ended" };
   }
+  // Before it is given less: what stands still misses nothing.
+  if (vm.state === "paused" && guest.state === "running") return { kind: "pause", fence };
   if (!equalAmounts(guest.allocation, vm.allocation ?? {})) {
     return { kind: "resize", fence, allocation: vm.allocation ?? {} };
   }
   if (vm.state === "starting") return { kind: "report-started", fence };
-  if (vm.state === "paused" && guest.state === "running") return { kind: "pause", fence };
   if (vm.state === "running" && guest.state === "paused") return { kind: "resume", fence };
   return NONE;
 }

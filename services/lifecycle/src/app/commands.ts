@@ -9,7 +9,8 @@ import {
   emptyRoom,
   fullDemand,
   type Handled,
-  isErrorCode,
+  isFollowedBy,
+  isHeldByPreemption,
   type Ledger,
   mismatchOf,
   type ParsedRequestOf,
@@ -30,10 +31,9 @@ import {
   type Causation,
   type Clock,
   type Executed,
+  equalAmounts,
   type ReadModel,
   type Rejection,
-  type ReplyError,
-  reject,
 } from "@bioxen/kernel";
 import {
   admit,
@@ -45,13 +45,14 @@ import {
   decideResume,
   decideStart,
   decideStop,
+  preemptedMeanwhile,
   type VmDecision,
 } from "../domain/vm.ts";
 import { decideReport } from "../domain/vm-world.ts";
 import { seedOf, vmIdOf } from "./derived-ids.ts";
+import { guaranteeProblems } from "./guarantee.ts";
+import { type PreemptionCommands, passedOn, RESIZE_TIMEOUT_MS, resizeIdOf } from "./preemption-commands.ts";
 
-/** The allocator's answer to a resize, ms: one append and its queue. */
-const RESIZE_TIMEOUT_MS = 5_000;
 /** What an exec may take beside the guest's own time, ms: two hops and the guest's turn among others. */
 const EXEC_MARGIN_MS = 5_000;
 
@@ -72,15 +73,24 @@ type VmChanged = ResultOf<"vmCreate">;
 
 export class VmCommands {
   readonly #ports: CommandPorts;
+  readonly #preemptions: PreemptionCommands;
 
-  constructor(ports: CommandPorts) {
+  constructor(ports: CommandPorts, preemptions: PreemptionCommands) {
     this.#ports = ports;
+    this.#preemptions = preemptions;
   }
 
   async create(request: ParsedRequestOf<"vmCreate">, causation: Causation): Promise<Handled<VmChanged>> {
     const { biologicalType, vmType } = request;
     const full = fullDemand(biologicalType, vmType);
-    const problems = [...foreignResources(request.resources, full), ...parameterSetProblems(request)];
+    const wanted = requestedAmounts(request.resources, full, full);
+    const guarantee = request.guarantee && requestedAmounts(request.guarantee, full, wanted);
+    const problems = [
+      ...foreignResources("resources", request.resources, full),
+      ...foreignResources("guarantee", request.guarantee ?? {}, full),
+      ...(guarantee === undefined ? [] : guaranteeProblems(vmType, wanted, guarantee)),
+      ...parameterSetProblems(request),
+    ];
     if (problems.length > 0) return badRequest(problems);
     const unsupported = UNSUPPORTED_PLACEMENT.filter((name) => request.placement[name] !== undefined);
     if (unsupported.length > 0) {
@@ -93,7 +103,8 @@ export class VmCommands {
       decideCreate(vmId, state, {
         biologicalType,
         vmType,
-        request: requestedAmounts(request.resources, full, full),
+        request: wanted,
+        ...(guarantee === undefined ? {} : { guarantee }),
         priority: request.priority,
         seed: request.seed ?? seedOf(causation.causeId),
         program: request.program ?? null,
@@ -114,12 +125,19 @@ export class VmCommands {
     );
   pause = (request: { vmId: string }, causation: Causation) =>
     this.#decide(request.vmId, causation, (state) => decidePause(request.vmId, state));
-  resume = (request: { vmId: string }, causation: Causation) =>
-    this.#decide(request.vmId, causation, (state) => decideResume(request.vmId, state));
   stop = (request: { vmId: string }, causation: Causation) =>
     this.#decide(request.vmId, causation, (state) => decideStop(request.vmId, state));
   destroy = (request: { vmId: string }, causation: Causation) =>
     this.#decide(request.vmId, causation, (state) => decideDestroy(request.vmId, state));
+
+  async resume({ vmId }: { vmId: string }, causation: Causation): Promise<Handled<VmChanged>> {
+    const { state } = await this.#ports.vms.refresh(vmId);
+    if (!state.exists || !isHeldByPreemption(state)) {
+      return this.#decide(vmId, causation, (now) => decideResume(vmId, now));
+    }
+    const restored = await this.#preemptions.restore(vmId, state, true, causation);
+    return restored.ok ? this.#changed(vmId, restored) : restored;
+  }
 
   /**
    * Where the VM holds a place the ledger decides first; should this process die between the two appends,
@@ -134,17 +152,21 @@ export class VmCommands {
     if ("answer" in admitted) return this.#decide(vmId, causation, () => admitted.answer);
     const { vm } = admitted;
     const full = fullDemand(vm.biologicalType, vm.vmType);
-    const problems = foreignResources(resources, full);
+    const problems = foreignResources("resources", resources, full);
     if (problems.length > 0) return badRequest(problems);
     const request = requestedAmounts(resources, full, vm.request);
     if (vm.fence === null || vm.chassisId === null) {
       return this.#decide(vmId, causation, (state) => decideResize(vmId, state, request, null));
     }
-    const { chassisId, fence } = vm;
+    const { chassisId, fence, preemption } = vm;
+    const held = this.#ports.ledgers.get(chassisId).entries[vmId];
+    if (held !== undefined && !isFollowedBy(vm, held)) {
+      return this.#decide(vmId, causation, () => preemptedMeanwhile(vmId));
+    }
     const reply = await this.#ports.caller.call(
       ENDPOINTS.ledgerResize.subject,
       { chassisId, vmId, fence, amounts: request },
-      { timeoutMs: RESIZE_TIMEOUT_MS, causation, ...resizeIdOf(causation, fence) },
+      { timeoutMs: RESIZE_TIMEOUT_MS, causation, ...resizeIdOf(causation, fence, preemption) },
     );
     if (!reply.ok) return passedOn(reply.error);
     await this.#ports.applied((reply as ResultOf<"ledgerResize"> & { ok: true }).seq);
@@ -153,7 +175,11 @@ export class VmCommands {
     if (entry?.fence !== fence) {
       return refuse("CONFLICT", `${vmId} lost its place meanwhile, try again`, { retryable: true });
     }
-    return this.#decide(vmId, causation, (state) => decideResize(vmId, state, entry.amounts, entry));
+    return this.#decide(vmId, causation, (state) =>
+      isPreempted(state) && !equalAmounts(entry.amounts, request)
+        ? preemptedMeanwhile(vmId)
+        : decideResize(vmId, state, entry.amounts, entry),
+    );
   }
 
   async exec(
@@ -237,15 +263,14 @@ export class VmCommands {
   }
 }
 
-/** One intent changes one reservation once, however often its command is sent: the ledger remembers it by this id. */
-function resizeIdOf({ causeId, deduplicate }: Causation, fence: number): { readonly messageId?: string } {
-  return deduplicate ? { messageId: `${causeId}:${fence}` } : {};
+function isPreempted(state: VmState): boolean {
+  return state.exists && state.preemption?.active === true;
 }
 
-function foreignResources(resources: object, full: Amounts): Problem[] {
+function foreignResources(field: "resources" | "guarantee", resources: object, full: Amounts): Problem[] {
   const foreign = Object.keys(resources).filter((name) => !(name in full));
   return foreign.map((name) => ({
-    path: `resources.${name}`,
+    path: `${field}.${name}`,
     message: "is not a resource of this type of VM",
   }));
 }
@@ -264,13 +289,6 @@ function badRequest(problems: readonly Problem[]): {
 } {
   const message = problems.map((p) => `${p.path} ${p.message}`).join("; ");
   return refuse("BAD_REQUEST", message, { details: { problems } });
-}
-
-/** Another service's refusal, as it stands. */
-function passedOn(error: ReplyError): { readonly ok: false; readonly rejection: Rejection } {
-  const { code, message, retryable, details } = error;
-  const known = isErrorCode(code) ? code : "INTERNAL";
-  return reject(known, message, details === undefined ? { retryable } : { retryable, details });
 }
 
 /** As JSON records it: without what is undefined. */

@@ -1,8 +1,9 @@
 /**
  * What happened to one VM, each event with the one that caused it.
  *
- * A cause of a VM's event is an event of its own, or the reservation it took. That one stands in the ledger of its chassis at the
- * sequence its fencing token names, so of each ledger only what is between the VM's first place there and its last is read.
+ * A cause of a VM's event is an event of its own, the reservation it took, or what another VM wanted that it gave way to. The
+ * reservation stands in the ledger of its chassis at the sequence its fencing token names, so of each ledger only what is
+ * between the VM's first place there and its last is read.
  */
 import { eventSubject, type ResultOf, type VmEvent } from "@bioxen/contracts";
 import type { EventLog, StoredEvent } from "@bioxen/kernel";
@@ -18,6 +19,9 @@ export async function historyOf(log: EventLog, own: readonly StoredEvent[]): Pro
   for (const [chassisId, fences] of placesOf(own)) {
     const ledger = eventSubject("ledger", chassisId);
     (await log.read(ledger, Math.min(...fences) - 1, Math.max(...fences))).forEach(learn);
+  }
+  for (const [vmId, untilSeq] of gaveWayTo(own)) {
+    (await log.read(eventSubject("vm", vmId), 0, untilSeq)).forEach(learn);
   }
   return own.map(({ seq, envelope }) => ({
     seq,
@@ -36,4 +40,15 @@ function placesOf(own: readonly StoredEvent[]): Map<string, number[]> {
     places.set(chassisId, [...(places.get(chassisId) ?? []), fence]);
   }
   return places;
+}
+
+/** The VMs it gave way to, each with the sequence at which it last did. */
+function gaveWayTo(own: readonly StoredEvent[]): Map<string, number> {
+  const others = new Map<string, number>();
+  for (const { seq, envelope } of own) {
+    const event = envelope as unknown as VmEvent;
+    if (event.type !== "bioxen.vm.preempted.v1" && event.type !== "bioxen.vm.displaced.v2") continue;
+    if (event.data.by !== undefined) others.set(event.data.by, seq);
+  }
+  return others;
 }

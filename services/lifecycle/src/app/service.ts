@@ -23,6 +23,7 @@ import {
   type StoredEvent,
 } from "@bioxen/kernel";
 import { VmCommands } from "./commands.ts";
+import { PreemptionCommands } from "./preemption-commands.ts";
 import { VmQueries } from "./queries.ts";
 import { VmProcess } from "./vm-process.ts";
 
@@ -40,7 +41,9 @@ export function createLifecycle(ports: ServicePorts) {
   const chassis = new ReadModel<ChassisState>("chassis", chassisFold);
   let feed: EventFeed | undefined;
   const applied = async (seq: number) => feed?.applied(seq);
-  const commands = new VmCommands({ vms, ledgers, chassis, caller: bus, clock, applied });
+  const commandPorts = { vms, ledgers, chassis, caller: bus, clock, applied };
+  const preemptions = new PreemptionCommands(commandPorts);
+  const commands = new VmCommands(commandPorts, preemptions);
   const queries = new VmQueries(vms, log);
   let lease: Lease | undefined;
   const process = new VmProcess(vms, ledgers, clock, () => lease?.token() !== undefined);
@@ -56,12 +59,14 @@ export function createLifecycle(ports: ServicePorts) {
       serve(ENDPOINTS.vmCreate, (request, causation) => commands.create(request, causation)),
       serve(ENDPOINTS.vmStart, commands.start),
       serve(ENDPOINTS.vmPause, commands.pause),
-      serve(ENDPOINTS.vmResume, commands.resume),
+      serve(ENDPOINTS.vmResume, (request, causation) => commands.resume(request, causation)),
       serve(ENDPOINTS.vmStop, commands.stop),
       serve(ENDPOINTS.vmDestroy, commands.destroy),
       serve(ENDPOINTS.vmResize, (request, causation) => commands.resize(request, causation)),
       serve(ENDPOINTS.vmExec, (request, causation) => commands.exec(request, causation)),
       serve(ENDPOINTS.vmDefer, (request, causation) => commands.defer(request, causation)),
+      serve(ENDPOINTS.vmPreempt, (request, causation) => preemptions.preempt(request, causation)),
+      serve(ENDPOINTS.vmReinstate, (request, causation) => preemptions.reinstate(request, causation)),
       serve(ENDPOINTS.vmReport, (request, causation) => commands.report(request, causation)),
       serve(ENDPOINTS.vmGet, (request) => queries.get(request)),
       serve(ENDPOINTS.vmList, (request) => queries.list(request)),

@@ -77,7 +77,9 @@ export class VmProcess {
     if (state.fence !== null && state.chassisId !== null) {
       const entry = this.#ledgers.get(state.chassisId).entries[vmId] ?? null;
       const followed = decideFollowLedger(state, entry);
-      if (!followed.ok || followed.event?.type !== "bioxen.vm.resized.v1" || entry === null) return followed;
+      const isAdoption =
+        followed.ok && followed.event !== null && entry !== null && entry.fence === state.fence;
+      if (!isAdoption) return followed;
       const { amounts } = entry;
       const nowMs = this.#clock.nowMs();
       const isKnown = unrecorded !== undefined && equalAmounts(unrecorded.amounts, amounts);

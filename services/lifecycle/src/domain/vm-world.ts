@@ -4,6 +4,7 @@
 import type { DisplacementCode, LedgerEntry, Vm, VmEvent, VmState } from "@bioxen/contracts";
 import { accept, equalAmounts, UNCHANGED } from "@bioxen/kernel";
 import type { VmDecision } from "./vm.ts";
+import { decideAdopt } from "./vm-preemption.ts";
 
 /** A VM's reservation and the chassis it is on. */
 export interface HeldPlace {
@@ -41,20 +42,20 @@ export function decideFollowLedger(state: VmState, entry: LedgerEntry | null): V
     return accept<VmEvent>({ type: "bioxen.vm.displaced.v2", data });
   }
   if (equalAmounts(entry.amounts, state.allocation ?? {})) return UNCHANGED;
-  return accept<VmEvent>({
-    type: "bioxen.vm.resized.v1",
-    data: { request: entry.amounts, allocation: entry.amounts },
-  });
+  return decideAdopt(state, entry);
 }
 
-const DISPLACEMENT_REASONS: Readonly<Record<DisplacementCode, string>> = {
+/** By the ledger alone; a preemption is decided on the VM. */
+type LedgerDisplacement = Exclude<DisplacementCode, "PREEMPTED">;
+
+const DISPLACEMENT_REASONS: Readonly<Record<LedgerDisplacement, string>> = {
   RESERVATION_EXPIRED: "its guest was not running in time and the reservation expired",
   RESERVATION_REPLACED: "its chassis holds another reservation for it",
   RESERVATION_ENDED: "its reservation ended",
 };
 
 /** The entry of a VM that is starting ends in one way only: the allocator releases none that its VM still waits on. */
-function displacementOf(vm: Vm, entry: LedgerEntry | null): DisplacementCode {
+function displacementOf(vm: Vm, entry: LedgerEntry | null): LedgerDisplacement {
   if (entry !== null) return "RESERVATION_REPLACED";
   return vm.state === "starting" ? "RESERVATION_EXPIRED" : "RESERVATION_ENDED";
 }

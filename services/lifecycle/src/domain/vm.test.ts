@@ -171,6 +171,7 @@ function entryOf(fence: number, incarnation = 1, more: Partial<LedgerEntry> = {}
     fence,
     reservedBy: "e",
     amounts: { ribosomes: 503 },
+    amountsSeq: fence,
     phase: "reserved",
     expiresAtMs: 50_000,
     ...more,
@@ -206,7 +207,7 @@ describe("the world", () => {
   });
 
   it("a resize needs the place the ledger changed", () => {
-    const granted = { fence: 9, amounts: { ribosomes: 7 } };
+    const granted = { fence: 9, amounts: { ribosomes: 7 }, amountsSeq: 20 };
     expect(outcome(decideResize("a", running, { ribosomes: 7 }, granted))).toBe("+ resized");
     expect(outcome(decideResize("a", running, { ribosomes: 7 }, { ...granted, fence: 8 }))).toBe(
       "! CONFLICT",

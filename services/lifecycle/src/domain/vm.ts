@@ -5,7 +5,16 @@
  * a place lost, a guest that started, stopped or failed. Those carry the fence of the reservation they speak of, and one
  * that speaks of another reservation than the present one changes nothing.
  */
-import { type PlacementRefusal, refuse, type Vm, type VmEvent, type VmState } from "@bioxen/contracts";
+import {
+  isFollowedBy,
+  isHeldByPreemption,
+  type LedgerEntry,
+  type PlacementRefusal,
+  refuse,
+  type Vm,
+  type VmEvent,
+  type VmState,
+} from "@bioxen/contracts";
 import { type Amounts, accept, type Decision, equalAmounts, reject, UNCHANGED } from "@bioxen/kernel";
 
 export type VmDecision = Decision<VmEvent>;
@@ -76,14 +85,25 @@ export function decideStart(
   return accept<VmEvent>({ type: "bioxen.vm.start-requested.v1", data: { automatic: false } });
 }
 
+/** One that is paused by preemption is paused by its user as well then, and stays so when it is reinstated. */
 export function decidePause(vmId: string, state: VmState): VmDecision {
+  const isToRemember = state.exists && isHeldByPreemption(state) && state.preemption?.heldByUser === false;
+  if (isToRemember) return accept<VmEvent>({ type: "bioxen.vm.paused.v1", data: {} });
   const admitted = admit(vmId, state, "pause");
   return "answer" in admitted ? admitted.answer : accept<VmEvent>({ type: "bioxen.vm.paused.v1", data: {} });
 }
 
+/** One that is paused by preemption is resumed by `decideReinstate`: it needs its room back first. */
 export function decideResume(vmId: string, state: VmState): VmDecision {
   const admitted = admit(vmId, state, "resume");
-  return "answer" in admitted ? admitted.answer : accept<VmEvent>({ type: "bioxen.vm.resumed.v1", data: {} });
+  if ("answer" in admitted) return admitted.answer;
+  if (isHeldByPreemption(admitted.vm)) return preemptedMeanwhile(vmId);
+  return accept<VmEvent>({ type: "bioxen.vm.resumed.v1", data: {} });
+}
+
+/** A command was decided on what the VM had before. */
+export function preemptedMeanwhile(vmId: string) {
+  return refuse("CONFLICT", `${vmId} has just been preempted, try again`, { retryable: true });
 }
 
 export function decideStop(vmId: string, state: VmState): VmDecision {
@@ -109,7 +129,7 @@ export function decideResize(
   vmId: string,
   state: VmState,
   request: Amounts,
-  granted: { readonly fence: number; readonly amounts: Amounts } | null,
+  granted: Pick<LedgerEntry, "fence" | "amounts" | "amountsSeq"> | null,
 ): VmDecision {
   const admitted = admit(vmId, state, "resize");
   if ("answer" in admitted) return admitted.answer;
@@ -117,6 +137,7 @@ export function decideResize(
   if ((granted?.fence ?? null) !== vm.fence) {
     return refuse("CONFLICT", `${vmId} changed its place meanwhile, try again`, { retryable: true });
   }
+  if (granted !== null && !isFollowedBy(vm, granted)) return preemptedMeanwhile(vmId);
   const allocation = granted?.amounts ?? null;
   const sameAllocation = allocation === null || equalAmounts(allocation, vm.allocation ?? {});
   if (sameAllocation && equalAmounts(request, vm.request)) return UNCHANGED;

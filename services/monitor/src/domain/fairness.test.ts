@@ -32,6 +32,7 @@ describe("fairness", () => {
           fence: 1,
           reservedBy: "e",
           amounts: { ribosomes: 2 },
+          amountsSeq: 1,
           phase: "committed",
           expiresAtMs: null,
         },
