@@ -5,13 +5,13 @@
  * environment comes back with a success and is applied at once, or not at all. So nothing a guest's Lua does, and no
  * loss of the worker, leaves a cell half changed. Simulated time passes only in `tick`, and only for running guests.
  */
-import type { CellSnapshot } from "@bioxen/cell-models";
 import {
   type DriverCapabilities,
   DriverError,
   type ExecOptions,
   type ExecOutcome,
   Fences,
+  type GuestCheckpoint,
   type GuestEvent,
   type GuestSample,
   type GuestSpec,
@@ -44,17 +44,12 @@ export interface BasicDriverOptions {
   readonly workerUrl?: URL | undefined;
 }
 
-export interface BasicDriver extends VmDriver {
-  /** The state of a guest's cell, to be restored elsewhere; undefined when no such guest is here. Not its Lua globals. */
-  snapshotCell(vmId: string): CellSnapshot | undefined;
-}
-
 const CAPABILITIES: DriverCapabilities = {
   vmType: "basic",
   exec: true,
   pause: true,
   liveResize: true,
-  snapshot: false,
+  snapshot: true,
   clock: "host",
   keepsStopped: false,
   meters: ["ribosomes", "atpPerSecond", "rnaPolymerases"],
@@ -62,7 +57,7 @@ const CAPABILITIES: DriverCapabilities = {
 };
 
 /** Throws `RangeError` on a time scale out of range. */
-export function createBasicDriver(options: BasicDriverOptions = {}): BasicDriver {
+export function createBasicDriver(options: BasicDriverOptions = {}): VmDriver {
   return new Basic(options);
 }
 
@@ -71,7 +66,7 @@ interface Held {
   readonly started: Promise<void>;
 }
 
-class Basic implements BasicDriver {
+class Basic implements VmDriver {
   readonly capabilities = CAPABILITIES;
   readonly #fences = new Fences();
   readonly #held = new Map<string, Held>();
@@ -114,7 +109,7 @@ class Basic implements BasicDriver {
     const { vmId, biologicalType, seed, program } = spec;
     this.#byKey.set(guest.key, guest);
     const identity = { vmId, biologicalType, seed, environmentBounds: luaEnvironmentBounds };
-    this.#lua.open(guest.key, identity, program);
+    this.#lua.open(guest.key, identity, program, guest.kept);
     const started = this.#runProgram(guest);
     this.#held.set(vmId, { guest, started });
     await started;
@@ -169,6 +164,18 @@ class Basic implements BasicDriver {
     return outcomeOf(await this.#call(guest, { kind: "chunk", source, name: "exec" }, limits));
   }
 
+  async snapshot(vmId: string, fence: number): Promise<GuestCheckpoint> {
+    const guest = this.#alive(vmId, fence);
+    guest.snapshotsUnderWay += 1;
+    try {
+      const lua = await this.#lua.keep(guest.key, cellView(guest.cell));
+      // From here to the bytes nothing else runs: cell and Lua are of the same moment.
+      return this.#alive(vmId, fence).checkpoint(lua);
+    } finally {
+      guest.snapshotsUnderWay -= 1;
+    }
+  }
+
   sample(vmId: string): GuestSample | undefined {
     const guest = this.#held.get(vmId)?.guest;
     if (guest === undefined || guest.state === "starting") return undefined;
@@ -220,10 +227,6 @@ class Basic implements BasicDriver {
     await this.#lua.close();
   }
 
-  snapshotCell(vmId: string): CellSnapshot | undefined {
-    return this.#held.get(vmId)?.guest.cell.snapshot();
-  }
-
   /** Runs work in the guest's Lua and applies what it asked of the environment. */
   async #call(
     guest: CellGuest,
@@ -233,8 +236,11 @@ class Basic implements BasicDriver {
     const report = await this.#lua.call(guest.key, { work, view: cellView(guest.cell), limits });
     if (guest.state === "ended")
       throw new DriverError("INVALID_STATE", "the guest was stopped during the call");
-    guest.luaInstructions += report.instructions;
     guest.hooks = report.hooks ?? guest.hooks;
+    // The program of a guest that goes on ran, counted and had its effects in the life before.
+    const isAgain = guest.state === "starting" && guest.spec.checkpoint !== undefined;
+    if (isAgain) return report;
+    guest.luaInstructions += report.instructions;
     if (report.outcome.ok && report.outcome.environment !== undefined) {
       applyWanted(guest.cell, report.outcome.environment);
     }

@@ -3,10 +3,18 @@
  */
 import { type BiologicalType, Cell, type CellAllocation, type ParameterSetName } from "@bioxen/cell-models";
 import { messageOf } from "@bioxen/kernel";
-import { DriverError, type GuestSample, type GuestSpec, type GuestState } from "@bioxen/vm-driver";
+import {
+  DriverError,
+  type GuestCheckpoint,
+  type GuestSample,
+  type GuestSpec,
+  type GuestState,
+} from "@bioxen/vm-driver";
 import type { Clocked } from "./cell-clock.ts";
+import { encodeCheckpoint, openCheckpoint } from "./checkpoint.ts";
 import { MAX_SOURCE_BYTES } from "./limits.ts";
 import type { HookName } from "./lua-guest.ts";
+import type { KeptLua } from "./lua-kept.ts";
 import type { GuestKey } from "./lua-protocol.ts";
 
 export class CellGuest implements Clocked {
@@ -23,27 +31,33 @@ export class CellGuest implements Clocked {
   hooksOff = false;
   hookErrorsInARow = 0;
   hookCallsUnderWay = 0;
+  snapshotsUnderWay = 0;
   /** Since the hooks were last called. */
   minutesForHook = 0;
   divisionsForHook = 0;
   /** Since the last `divided` event. */
   divisionsToReport = 0;
 
-  private constructor(spec: GuestSpec, key: GuestKey, cell: Cell) {
+  private constructor(spec: GuestSpec, key: GuestKey, cell: Cell, kept: KeptLua | null) {
     this.spec = spec;
     this.key = key;
     this.cell = cell;
+    this.kept = kept;
   }
 
-  /** A guest whose cell is booted. Throws `BAD_REQUEST` with every problem of the spec. */
+  /** What its Lua begins with; null: with nothing. */
+  readonly kept: KeptLua | null;
+
+  /** A guest whose cell is booted, or goes on. Throws `BAD_REQUEST` with every problem of the spec, `TOO_LARGE`. */
   static boot(spec: GuestSpec, key: GuestKey): CellGuest {
     const { biologicalType, allocation, environment, seed, program } = spec;
+    const partitionNoise = spec.config["partitionNoise"];
     if (program !== undefined) checkSource(program);
     const parameterSet = spec.config["parameterSet"];
-    const partitionNoise = spec.config["partitionNoise"];
     if (partitionNoise !== undefined && typeof partitionNoise !== "boolean") {
       throw new DriverError("BAD_REQUEST", "config.partitionNoise is not true or false");
     }
+    if (spec.checkpoint !== undefined) return CellGuest.#goOn(spec, key, spec.checkpoint);
     // The model names every value it does not know, of whatever type.
     const cell = badRequestUnless(() =>
       Cell.boot({
@@ -55,7 +69,38 @@ export class CellGuest implements Clocked {
         partitionNoise,
       }),
     );
-    return new CellGuest(spec, key, cell);
+    return new CellGuest(spec, key, cell, null);
+  }
+
+  static #goOn(spec: GuestSpec, key: GuestKey, bytes: Uint8Array): CellGuest {
+    const { checkpoint, cell } = openCheckpoint(bytes, spec);
+    const guest = new CellGuest(spec, key, cell, checkpoint.lua);
+    guest.resize(spec.allocation);
+    guest.owedMinutes = checkpoint.owedMinutes;
+    guest.luaInstructions = checkpoint.luaInstructions;
+    guest.hooksOff = checkpoint.hooks.off;
+    guest.hookErrorsInARow = checkpoint.hooks.errorsInARow;
+    guest.minutesForHook = checkpoint.hooks.minutes;
+    guest.divisionsForHook = checkpoint.hooks.divisions;
+    return guest;
+  }
+
+  /** With what its Lua has at this moment. Throws `TOO_LARGE`. */
+  checkpoint(lua: KeptLua | null): GuestCheckpoint {
+    const bytes = encodeCheckpoint({
+      seed: this.spec.seed,
+      cell: this.cell.snapshot(),
+      owedMinutes: this.owedMinutes,
+      luaInstructions: this.luaInstructions,
+      hooks: {
+        off: this.hooksOff,
+        errorsInARow: this.hookErrorsInARow,
+        minutes: this.minutesForHook,
+        divisions: this.divisionsForHook,
+      },
+      lua,
+    });
+    return { bytes, simMinutes: this.cell.simMinutes };
   }
 
   isRunning(): boolean {

@@ -25,7 +25,8 @@ export class GuestHooks {
   }
 
   callDue(guest: CellGuest): void {
-    if (guest.hooksOff || guest.hookCallsUnderWay > 0) return;
+    // Minutes that pass while a checkpoint is taken are in it as not yet told, so nobody may be told of them meanwhile.
+    if (guest.hooksOff || guest.hookCallsUnderWay > 0 || guest.snapshotsUnderWay > 0) return;
     const { minutesForHook: minutes, divisionsForHook: divisions } = guest;
     guest.minutesForHook = 0;
     guest.divisionsForHook = 0;

@@ -72,6 +72,19 @@ export const MAX_CAPTURES = 32;
 export const MAX_RESULT_DEPTH = 32;
 export const MAX_RESULT_VALUES = 20_000;
 export const MAX_RESULT_BYTES = 256 * 1024;
+/**
+ * What a checkpoint keeps of the guest's `state`: nesting, values (keys counted), bytes of text. Above, the checkpoint is
+ * `TOO_LARGE`. Reading the most takes about 20 ms during which no other guest runs.
+ */
+export const MAX_KEPT_DEPTH = 64;
+export const MAX_KEPT_VALUES = 20_000;
+export const MAX_KEPT_BYTES = 256 * 1024;
+/** The global that a checkpoint keeps. */
+export const STATE_GLOBAL = "state";
+/** `lmathlib.c`: four words of 64 bits behind `math.random`. */
+export const RANDOM_STATE_BYTES = 32;
+/** ms to read what is kept once its turn has come; it waits for the calls of the guest that were there before. */
+export const KEEP_TIMEOUT_MS = 5_000;
 /** Bytes of an error's message and of its traceback that are passed on. */
 export const MAX_ERROR_BYTES = 8 * 1024;
 /** Instructions for the guest's own `__tostring` of an error object. */

@@ -60,6 +60,11 @@ export interface LuaAbi {
   _lua_rawset(L: LuaState, index: number): void;
   _lua_rawseti(L: LuaState, index: number, key: bigint): void;
   _lua_next(L: LuaState, index: number): number;
+  /** Pushes it when there is one; 0 when there is none. */
+  _lua_getmetatable(L: LuaState, index: number): number;
+  /** Pushes it; the address of its name. */
+  _lua_getupvalue(L: LuaState, index: number, upvalue: number): Pointer;
+  _lua_touserdata(L: LuaState, index: number): Pointer;
   _lua_callk(L: LuaState, args: number, results: number, context: number, continuation: Pointer): void;
   _lua_pcallk(
     L: LuaState,

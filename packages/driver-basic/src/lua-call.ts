@@ -16,7 +16,7 @@ import {
   SLICE_MS,
 } from "./limits.ts";
 import { type LuaState, STATUS, TYPE } from "./lua-abi.ts";
-import { type LuaGuest, OutOfMemory, type Work } from "./lua-guest.ts";
+import { type Code, type LuaGuest, OutOfMemory } from "./lua-guest.ts";
 import { ResultError, ResultReader } from "./lua-json.ts";
 import type { MemoryAccount } from "./lua-memory.ts";
 import type { OnProcessor } from "./lua-runtime.ts";
@@ -84,7 +84,7 @@ export class LuaCall implements OnProcessor {
   }
 
   /** Puts the work on its thread. A `CallEnd` when it ends there already: it does not compile. */
-  begin(work: Work, view: unknown): CallEnd | undefined {
+  begin(work: Code, view: unknown): CallEnd | undefined {
     let syntaxError = false;
     const prepared = this.#hostWork(() => {
       const ready = this.#guest.prepare(work, view);

@@ -8,9 +8,16 @@
  * boots another. The cell is elsewhere and knows nothing of it.
  */
 import { readFileSync } from "node:fs";
-import { GUEST_MEMORY_BYTES, GUEST_MEMORY_RESERVE_BYTES, MAX_ERROR_BYTES } from "./limits.ts";
-import { type LuaState, REGISTRY, REGISTRY_GLOBALS, STATUS, TYPE } from "./lua-abi.ts";
-import { pushJson } from "./lua-json.ts";
+import {
+  GUEST_MEMORY_BYTES,
+  GUEST_MEMORY_RESERVE_BYTES,
+  MAX_ERROR_BYTES,
+  RANDOM_STATE_BYTES,
+  STATE_GLOBAL,
+} from "./limits.ts";
+import { type LuaState, type Pointer, REGISTRY, REGISTRY_GLOBALS, STATUS, TYPE } from "./lua-abi.ts";
+import { pushJson, ResultError } from "./lua-json.ts";
+import { type KeptLua, pushKept, readKept } from "./lua-kept.ts";
 import { MemoryAccount } from "./lua-memory.ts";
 import type { LuaRuntime } from "./lua-runtime.ts";
 import { disableWeakTables } from "./lua-weak-tables.ts";
@@ -25,10 +32,12 @@ export interface GuestIdentity {
   readonly environmentBounds: Readonly<Record<string, number>>;
 }
 
-/** Code to run: a chunk, or a global function of the guest by its name. */
+/** Code to run: a chunk, or a global function of the guest by its name. `keep` runs none: it reads what a checkpoint keeps. */
 export type Work =
   | { readonly kind: "chunk"; readonly source: string; readonly name: string }
-  | { readonly kind: "hook"; readonly name: HookName; readonly argument: number };
+  | { readonly kind: "hook"; readonly name: HookName; readonly argument: number }
+  | { readonly kind: "keep" };
+export type Code = Exclude<Work, { kind: "keep" }>;
 
 export type HookName = "on_minute" | "on_division";
 export const HOOK_NAMES: readonly HookName[] = ["on_minute", "on_division"];
@@ -46,6 +55,7 @@ const KEPT = {
   arguments: 106n,
   thread: 107n,
   nested: 108n,
+  random: 109n,
 };
 const LIBRARIES = ["string", "table", "utf8", "math"] as const;
 type SandboxFile = "arguments" | "string" | "table" | "base" | "cell";
@@ -64,6 +74,9 @@ export class LuaGuest {
   readonly runtime: LuaRuntime;
   readonly L: LuaState;
   readonly account: MemoryAccount;
+
+  /** Where `math.random` has its state; Lua moves no userdata, and the registry holds it whatever the guest does. */
+  #randomAt: Pointer = 0;
 
   private constructor(runtime: LuaRuntime, L: LuaState, account: MemoryAccount) {
     this.runtime = runtime;
@@ -99,8 +112,59 @@ export class LuaGuest {
       abi._lua_rawset(L, -3);
       abi._lua_settop(L, 0);
     }
+    this.#findRandom();
     this.#runSandbox(identity);
     this.#nameLibraries();
+  }
+
+  #findRandom(): void {
+    const { abi } = this.runtime;
+    const { L } = this;
+    this.#pushGlobal("math");
+    this.runtime.pushString(L, "random");
+    abi._lua_rawget(L, -2);
+    // Generator and seeder share it as their only upvalue.
+    abi._lua_getupvalue(L, -1, 1);
+    this.#randomAt = abi._lua_touserdata(L, -1);
+    abi._lua_rawseti(L, REGISTRY, KEPT.random);
+    abi._lua_settop(L, 0);
+    if (this.#randomAt === 0) throw new GuestBootError("this build of Lua keeps its generator elsewhere");
+  }
+
+  /** What a checkpoint keeps of this state. Throws {@link ResultError} that names what cannot be kept. */
+  keep(): KeptLua {
+    const { runtime, L } = this;
+    let kept: Omit<KeptLua, "random"> | undefined;
+    this.account.allowHeadroom(true);
+    try {
+      runtime.protect(L, () => {
+        this.#pushGlobal(STATE_GLOBAL);
+        kept = readKept(runtime, L);
+      });
+    } finally {
+      this.account.allowHeadroom(false);
+    }
+    if (kept === undefined) throw new ResultError("TOO_LARGE", `no memory left to read ${STATE_GLOBAL} with`);
+    const words = runtime.abi.HEAPU8.subarray(this.#randomAt, this.#randomAt + RANDOM_STATE_BYTES);
+    return { random: Buffer.from(words).toString("hex"), ...kept };
+  }
+
+  /** Makes the global `state` what was kept; false when there is no memory for it. */
+  restoreState(kept: KeptLua): boolean {
+    const { runtime, L } = this;
+    const { abi } = runtime;
+    const status = runtime.protect(L, () => {
+      abi._lua_rawgeti(L, REGISTRY, REGISTRY_GLOBALS);
+      runtime.pushString(L, STATE_GLOBAL);
+      pushKept(runtime, L, kept);
+      abi._lua_rawset(L, -3);
+    });
+    return status === STATUS.ok;
+  }
+
+  /** `math.random` goes on from where it was kept; where nothing was, it stays as it is. */
+  restoreRandom({ random }: KeptLua): void {
+    if (random !== null) this.runtime.abi.HEAPU8.set(Buffer.from(random, "hex"), this.#randomAt);
   }
 
   /** Runs the sandbox's files and keeps what they return for the host. */
@@ -175,7 +239,7 @@ export class LuaGuest {
    *
    * Returns the thread, how many arguments are on it, and whether what is on top is the compiler's error instead.
    */
-  prepare(work: Work, view: unknown): { thread: LuaState; args: number; syntaxError: boolean } {
+  prepare(work: Code, view: unknown): { thread: LuaState; args: number; syntaxError: boolean } {
     const { runtime, L } = this;
     const { abi } = runtime;
     abi._lua_rawgeti(L, REGISTRY, KEPT.begin);

@@ -13,6 +13,7 @@ import { Worker } from "node:worker_threads";
 import { DriverError } from "@bioxen/vm-driver";
 import {
   DEFAULT_EXEC_TIMEOUT_MS,
+  KEEP_TIMEOUT_MS,
   MAX_EXEC_INSTRUCTIONS,
   MAX_QUEUED_EXECS,
   MAX_WORKERS_LOST_PER_GUEST,
@@ -24,6 +25,7 @@ import {
 } from "./limits.ts";
 import type { CallLimits } from "./lua-call.ts";
 import type { GuestIdentity, Work } from "./lua-guest.ts";
+import type { KeptLua } from "./lua-kept.ts";
 import {
   type CallId,
   type CallReport,
@@ -61,7 +63,7 @@ interface Pending {
 }
 
 interface Tenancy {
-  readonly open: OpenGuest;
+  open: OpenGuest;
   /** Whether the present worker knows it. */
   known: boolean;
   everKnown: boolean;
@@ -92,9 +94,10 @@ export class LuaHost {
     this.#options = options;
   }
 
-  /** A guest that may have calls from now on. Its program is only kept, to be run again after a loss. */
-  open(key: GuestKey, identity: GuestIdentity, program: string | undefined): void {
-    const open: OpenGuest = { kind: "open", key, identity, program, again: false, limits: PROGRAM_LIMITS };
+  /** A guest that may have calls from now on. Its program is only remembered, to be run again after a loss. */
+  open(key: GuestKey, identity: GuestIdentity, program: string | undefined, kept: KeptLua | null): void {
+    const limits = PROGRAM_LIMITS;
+    const open: OpenGuest = { kind: "open", key, identity, program, kept, again: false, limits };
     this.#tenancies.set(key, { open, known: false, everKnown: false, workersLost: 0 });
   }
 
@@ -133,6 +136,25 @@ export class LuaHost {
     this.#pending.set(call, { key, request, settle: resolve, fail: reject, timer, started: false, sends: 0 });
     this.#send(call);
     return promise;
+  }
+
+  /**
+   * What a checkpoint keeps of the guest's Lua, after the calls that were sent before; null: it never ran any.
+   *
+   * Rejects with `GUEST_ERROR` or `TOO_LARGE` when its `state` cannot be kept, else as `call` does.
+   */
+  async keep(key: GuestKey, view: unknown): Promise<KeptLua | null> {
+    const tenancy = this.#tenancies.get(key);
+    // Nothing ran since it was opened, or nothing will again.
+    const isAtRest =
+      tenancy?.everKnown === false || (tenancy?.workersLost ?? 0) >= MAX_WORKERS_LOST_PER_GUEST;
+    if (tenancy !== undefined && isAtRest) return tenancy.open.kept;
+    const limits = { instructions: MAX_EXEC_INSTRUCTIONS, timeoutMs: KEEP_TIMEOUT_MS };
+    const { outcome } = await this.call(key, { work: { kind: "keep" }, view, limits });
+    if (!outcome.ok) throw new DriverError(outcome.code, outcome.message);
+    const kept = outcome.result as KeptLua;
+    if (tenancy !== undefined) tenancy.open = { ...tenancy.open, kept };
+    return kept;
   }
 
   async close(): Promise<void> {

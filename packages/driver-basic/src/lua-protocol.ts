@@ -6,6 +6,7 @@
  */
 import type { CallLimits, CallOutcome } from "./lua-call.ts";
 import type { GuestIdentity, HookName, Work } from "./lua-guest.ts";
+import type { KeptLua } from "./lua-kept.ts";
 
 /** One per guest and start, so that a guest that took the place of another is not taken for it. */
 export type GuestKey = number;
@@ -17,6 +18,8 @@ export interface OpenGuest {
   readonly identity: GuestIdentity;
   /** Runs again whenever the Lua state has to be made anew. */
   readonly program: string | undefined;
+  /** What its `state` begins with, now and whenever the Lua state has to be made anew; null: with nothing. */
+  readonly kept: KeptLua | null;
   /** The state was lost with an earlier worker: run the program before the first call. */
   readonly again: boolean;
   readonly limits: CallLimits;

@@ -3,11 +3,14 @@
  *
  * Calls of one guest wait for each other, as they share its globals. Of the guests that have a call, each gets one slice in
  * turn, so a busy guest costs another at most its share. A guest whose state was lost is booted again before its next
- * call and its program runs first; what that run asks of the environment is not applied, the cell has not forgotten.
+ * call and its program runs first; what that run asks of the environment is not applied, the cell has not forgotten. Its
+ * `state` is then as the last checkpoint kept it.
  */
 
-import { type CallEnd, type CallLimits, LuaCall } from "./lua-call.ts";
+import { type CallEnd, type CallLimits, type CallOutcome, LuaCall } from "./lua-call.ts";
 import { GuestBootError, type GuestIdentity, HOOK_NAMES, LuaGuest, type Work } from "./lua-guest.ts";
+import { ResultError } from "./lua-json.ts";
+import type { KeptLua } from "./lua-kept.ts";
 import { CallOutput, LogLines } from "./lua-output.ts";
 import type { CallId, FromWorker, GuestKey, ToWorker } from "./lua-protocol.ts";
 import type { LuaRuntime } from "./lua-runtime.ts";
@@ -28,6 +31,7 @@ interface Tenant {
   readonly log: LogLines;
   readonly queue: Job[];
   guest: LuaGuest | undefined;
+  kept: KeptLua | null;
   running: { readonly job: Job; readonly call: LuaCall | undefined; readonly output: CallOutput } | undefined;
   /** The next boot is not the first: the program has to run before anything else. */
   again: boolean;
@@ -57,10 +61,10 @@ export class LuaScheduler {
 
   receive(message: ToWorker): void {
     if (message.kind === "open") {
-      const { key, identity, program, again, limits } = message;
+      const { key, identity, program, again, limits, kept } = message;
       const log = new LogLines(this.#runtime.now);
       const rest = { queue: [], guest: undefined, running: undefined, programLimits: limits };
-      this.#tenants.set(key, { key, identity, program, again, log, ...rest });
+      this.#tenants.set(key, { key, identity, program, again, kept, log, ...rest });
       return;
     }
     const tenant = this.#tenants.get(message.key);
@@ -112,6 +116,10 @@ export class LuaScheduler {
       tenant.running = { job, output, call: undefined };
       return { outcome: { ok: false, code: "UNAVAILABLE", message: refusal ?? "" }, ...NOTHING_RUN };
     }
+    if (job.work.kind === "keep") {
+      tenant.running = { job, output, call: undefined };
+      return { outcome: this.#keep(tenant, guest), ...NOTHING_RUN };
+    }
     const call = new LuaCall(guest, job.limits, output.write);
     tenant.running = { job, output, call };
     if (job.work.kind === "hook" && !guest.defines(job.work.name)) {
@@ -128,6 +136,15 @@ export class LuaScheduler {
       if (error instanceof GuestBootError) return error.message;
       throw error;
     }
+    const { kept, guest } = tenant;
+    if (kept !== null) {
+      if (!guest.restoreState(kept)) {
+        tenant.guest = undefined;
+        guest.close();
+        return "no memory for the state that was kept";
+      }
+      if (tenant.program === undefined) guest.restoreRandom(kept);
+    }
     if (tenant.again && tenant.program !== undefined) {
       const work = { kind: "chunk", source: tenant.program, name: "program" } as const;
       const view = tenant.queue[0]?.view;
@@ -135,6 +152,16 @@ export class LuaScheduler {
     }
     tenant.again = true;
     return undefined;
+  }
+
+  #keep(tenant: Tenant, guest: LuaGuest): CallOutcome {
+    try {
+      tenant.kept = guest.keep();
+      return { ok: true, result: tenant.kept, environment: undefined };
+    } catch (error) {
+      if (!(error instanceof ResultError)) throw error;
+      return { ok: false, code: error.code, message: error.message };
+    }
   }
 
   #finish(tenant: Tenant, end: CallEnd): void {
@@ -146,6 +173,9 @@ export class LuaScheduler {
       tenant.guest = undefined;
     }
     const { job, output } = running;
+    // The program draws from the seed as it did the first time; what comes after goes on where it was kept.
+    const isProgram = job.work.kind === "chunk" && job.work.name === "program";
+    if (isProgram && tenant.kept !== null) tenant.guest?.restoreRandom(tenant.kept);
     if (job.call !== undefined) {
       const { guest } = tenant;
       const hooks = guest === undefined ? undefined : HOOK_NAMES.filter((name) => guest.defines(name));

@@ -3,9 +3,15 @@
  */
 
 import { Cell, StepLimitError } from "@bioxen/cell-models";
-import { type DriverErrorCode, driverErrorCode, type GuestEvent, type GuestSpec } from "@bioxen/vm-driver";
+import {
+  type DriverErrorCode,
+  driverErrorCode,
+  type GuestEvent,
+  type GuestSpec,
+  type VmDriver,
+} from "@bioxen/vm-driver";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { type BasicDriver, createBasicDriver } from "../src/index.ts";
+import { createBasicDriver } from "../src/index.ts";
 import { cellSpec } from "./fleet.ts";
 
 async function codeOf(call: Promise<unknown>): Promise<DriverErrorCode | "ok" | undefined> {
@@ -13,8 +19,8 @@ async function codeOf(call: Promise<unknown>): Promise<DriverErrorCode | "ok" | 
 }
 
 describe("cells of the basic driver", () => {
-  let driver: BasicDriver;
-  const open = (timeScaleMinutesPerSecond = 60): BasicDriver => {
+  let driver: VmDriver;
+  const open = (timeScaleMinutesPerSecond = 60): VmDriver => {
     driver = createBasicDriver({ timeScaleMinutesPerSecond, now: () => 0 });
     return driver;
   };
@@ -50,11 +56,10 @@ describe("cells of the basic driver", () => {
     open(1);
     await driver.start(cellSpec("cell-a", 1));
     for (let i = 0; i < 60; i += 1) driver.tick(1_000);
-    const first = driver.snapshotCell("cell-a");
+    const first = await driver.snapshot("cell-a", 1);
     await driver.start(cellSpec("cell-a", 2));
     for (let i = 0; i < 6; i += 1) driver.tick(10_000);
-    expect(driver.snapshotCell("cell-a")).toEqual(first);
-    expect(driver.snapshotCell("cell-x")).toBeUndefined();
+    expect(await driver.snapshot("cell-a", 2)).toEqual(first);
   });
 
   it("refuses what no cell can be, and keeps what was there", async () => {

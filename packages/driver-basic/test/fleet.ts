@@ -7,8 +7,9 @@ import {
   type ExecOutcome,
   type GuestEvent,
   type GuestSpec,
+  type VmDriver,
 } from "@bioxen/vm-driver";
-import { type BasicDriver, type BasicDriverOptions, createBasicDriver } from "../src/index.ts";
+import { type BasicDriverOptions, createBasicDriver } from "../src/index.ts";
 
 export function cellSpec(vmId: string, fence: number, more: Partial<GuestSpec> = {}): GuestSpec {
   return {
@@ -24,7 +25,7 @@ export function cellSpec(vmId: string, fence: number, more: Partial<GuestSpec> =
 }
 
 export class Fleet {
-  readonly driver: BasicDriver;
+  readonly driver: VmDriver;
   readonly events: GuestEvent[] = [];
   #fence = 0;
   readonly #fences = new Map<string, number>();

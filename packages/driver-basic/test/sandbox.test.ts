@@ -26,7 +26,7 @@ describe("what is there", () => {
       ..."_G _VERSION assert cell error getmetatable ipairs math next pairs pcall print rawequal rawget".split(
         " ",
       ),
-      ..."rawlen rawset select setmetatable string table tonumber tostring type utf8 xpcall".split(" "),
+      ..."rawlen rawset select setmetatable state string table tonumber tostring type utf8 xpcall".split(" "),
     ]);
     expect(
       bench.value("return _VERSION, math.floor(2.5), ('x'):upper(), utf8.char(233), #utf8.charpattern > 0"),

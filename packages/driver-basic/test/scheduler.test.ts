@@ -21,7 +21,7 @@ class Desk {
   open(key: GuestKey, program?: string, again = false): void {
     const limits = { instructions: 1e6, timeoutMs: 1_000 };
     this.#keys.push(key);
-    this.scheduler.receive({ kind: "open", key, identity: IDENTITY, program, again, limits });
+    this.scheduler.receive({ kind: "open", key, identity: IDENTITY, program, again, kept: null, limits });
   }
 
   exec(key: GuestKey, source: string, timeoutMs = 1_000): number {

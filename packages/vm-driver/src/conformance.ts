@@ -5,16 +5,11 @@
  * it must say `UNSUPPORTED`: nothing is skipped silently. It imports Vitest, so only tests may import it.
  */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { GuestSample, GuestSpec, VmDriver } from "./driver.ts";
-import { type DriverErrorCode, driverErrorCode } from "./driver-error.ts";
+import { checkpoints, goingOn } from "./conformance-checkpoints.ts";
+import { capIn, type DriverUnderTest, type Fixture, refused, states } from "./conformance-fixture.ts";
+import type { VmDriver } from "./driver.ts";
 
-export interface DriverUnderTest {
-  readonly driver: VmDriver;
-  /** A spec this driver starts, of the given VM and fence. Its allocation names every resource the driver meters. */
-  spec(vmId: string, fence: number): GuestSpec;
-  /** Valid source and the result it must have. Needed where the driver has exec. */
-  readonly program?: { readonly source: string; readonly result: unknown };
-}
+export type { DriverUnderTest };
 
 /** A call that takes longer than any exec here needs, ms. */
 const EXEC_TIMEOUT_MS = 5_000;
@@ -31,38 +26,30 @@ export function driverConformance(
       subject = await factory();
       driver = subject.driver;
     });
-    afterEach(() => driver.close());
+    const others: VmDriver[] = [];
+    afterEach(async () => {
+      for (const each of [driver, ...others.splice(0)]) await each.close();
+    });
 
     const fixture: Fixture = {
       subject: () => subject,
       driver: () => driver,
       start: (vmId, fence) => driver.start(subject.spec(vmId, fence)),
+      another: async () => {
+        const { driver: other } = await factory();
+        others.push(other);
+        return other;
+      },
     };
     describe("starting and stopping", () => lifecycle(fixture));
     describe("fences", () => fencing(fixture));
     describe("pausing", () => pausing(fixture));
     describe("resizing", () => resizing(fixture));
     describe("exec", () => executing(fixture));
+    describe("checkpoints", () => checkpoints(fixture));
+    describe("starting from a checkpoint", () => goingOn(fixture));
     describe("clock and close", () => clockAndClose(fixture));
   });
-}
-
-interface Fixture {
-  subject(): DriverUnderTest;
-  driver(): VmDriver;
-  start(vmId: string, fence: number): Promise<void>;
-}
-
-async function refused(call: Promise<unknown>, code: DriverErrorCode): Promise<void> {
-  const outcome = await call.then(
-    () => "it succeeded",
-    (error: unknown) => driverErrorCode(error) ?? error,
-  );
-  expect(outcome).toBe(code);
-}
-
-function states(driver: VmDriver): Record<string, string> {
-  return Object.fromEntries(driver.list().map((status) => [status.vmId, `${status.state}@${status.fence}`]));
 }
 
 function lifecycle({ driver, start, subject }: Fixture): void {
@@ -189,13 +176,6 @@ function pausing({ driver, start }: Fixture): void {
   });
 }
 
-function capIn(sample: GuestSample | undefined, resource: string): number | undefined {
-  if (resource === "ribosomes") return sample?.ribosomes.cap;
-  if (resource === "atpPerSecond") return sample?.atp.capPerSecond;
-  if (resource === "rnaPolymerases") return sample?.rnaPolymerases.cap;
-  return undefined;
-}
-
 function resizing({ driver, start, subject }: Fixture): void {
   it("a new allocation shows in the caps of the sample, or resizing is unsupported", async () => {
     await start("cell-a", 10);
@@ -254,6 +234,7 @@ function clockAndClose({ driver, start }: Fixture): void {
     expect(driver().sample("cell-a")).toBeUndefined();
     await refused(start("cell-c", 12), "UNAVAILABLE");
     await refused(driver().stop("cell-a", 10), "UNAVAILABLE");
+    if (driver().capabilities.snapshot) await refused(driver().snapshot("cell-a", 10), "UNAVAILABLE");
     driver().tick(1_000);
   });
 

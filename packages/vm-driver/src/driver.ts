@@ -11,7 +11,7 @@
  *
  * What a driver can do is data (`capabilities`), not a method that happens to be missing: the agent answers `UNSUPPORTED`
  * without a call. Every method rejects with `DriverError` only; anything else thrown is a bug of the driver.
- * What the port leaves out: snapshots of a guest's inside, and moving one between hosts.
+ * What the port leaves out: storing checkpoints, and moving a guest between hosts, which is a checkpoint, an end and a start.
  */
 export interface DriverCapabilities {
   /** The contract's `vmType` this driver runs: `basic`, `xcpng`. */
@@ -20,7 +20,7 @@ export interface DriverCapabilities {
   readonly pause: boolean;
   /** A running guest takes a new allocation without being started again. */
   readonly liveResize: boolean;
-  /** The state inside the guest can be taken and given back. */
+  /** Guests give checkpoints and go on from them. */
   readonly snapshot: boolean;
   /** `host`: simulated time passes only in {@link VmDriver.tick}; `own`: the guests' clocks run by themselves. */
   readonly clock: "host" | "own";
@@ -47,6 +47,24 @@ export interface GuestSpec {
   /** Source that runs once at the start; the start fails when it fails. */
   readonly program?: string | undefined;
   readonly config: Readonly<Record<string, unknown>>;
+  /**
+   * Where it goes on instead of beginning: what {@link VmDriver.snapshot} gave of a guest of this type and config. Its allocation is
+   * the spec's all the same. With another seed than that guest had it is another individual: the same state, chance of its own.
+   */
+  readonly checkpoint?: Uint8Array | undefined;
+}
+
+/**
+ * Bytes of one checkpoint. One of a cell is about 1 KB, with all the Lua state that may be kept up to some 500 KB; a checkpoint of
+ * every guest is stored each minute.
+ */
+export const MAX_CHECKPOINT_BYTES = 1024 * 1024;
+
+/** The state of a guest at one moment, in the driver's own form. */
+export interface GuestCheckpoint {
+  readonly bytes: Uint8Array;
+  /** Its simulated time, whole minutes. */
+  readonly simMinutes: number;
 }
 
 /** `failed`: it stopped running by itself; it stays listed, and holds its fence, until it is stopped or replaced. */
@@ -119,7 +137,8 @@ export interface VmDriver {
    *
    * The fence of the guest that is here: does nothing. A newer one: the guest that is here ends and this one
    * takes its place. An older one, or one not newer than the last stop: `STALE_FENCE`. A start that fails
-   * (`BAD_REQUEST`, `GUEST_ERROR`, …) leaves nothing behind and may be tried again with the same fence.
+   * (`BAD_REQUEST`, `GUEST_ERROR`, …) leaves nothing behind and may be tried again with the same fence. A checkpoint
+   * that is none, is of another kind of guest or is damaged in form is a `BAD_REQUEST`, a too long one `TOO_LARGE`.
    */
   start(spec: GuestSpec): Promise<void>;
 
@@ -140,6 +159,15 @@ export interface VmDriver {
    * `INVALID_STATE` when it is not running, `UNAVAILABLE` (retryable) when it was not run to its end, `TOO_LARGE`.
    */
   exec(vmId: string, fence: number, source: string, options: ExecOptions): Promise<ExecOutcome>;
+
+  /**
+   * The state of a running or paused guest, which goes on. All of it is of one moment, after every exec that was
+   * answered before. A guest started from it goes on as this one does.
+   *
+   * `GUEST_NOT_FOUND`, `STALE_FENCE`, `INVALID_STATE`, `UNSUPPORTED`; `GUEST_ERROR` or `TOO_LARGE` when the guest holds what
+   * cannot be kept; `UNAVAILABLE` (retryable) when it is too busy.
+   */
+  snapshot(vmId: string, fence: number): Promise<GuestCheckpoint>;
 
   /** undefined when no such guest is here. */
   sample(vmId: string): GuestSample | undefined;

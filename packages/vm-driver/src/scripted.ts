@@ -11,6 +11,7 @@ import type {
   DriverCapabilities,
   ExecOptions,
   ExecOutcome,
+  GuestCheckpoint,
   GuestEvent,
   GuestSample,
   GuestSpec,
@@ -21,8 +22,9 @@ import type {
 } from "./driver.ts";
 import { DriverError } from "./driver-error.ts";
 import { Fences } from "./fences.ts";
+import { beginningOf, scriptedCheckpoint } from "./scripted-checkpoint.ts";
 
-export type ScriptedVerb = "start" | "pause" | "resume" | "stop" | "resize" | "exec";
+export type ScriptedVerb = "start" | "pause" | "resume" | "stop" | "resize" | "exec" | "snapshot";
 
 export type Behaviour =
   /** Nothing is done and the call rejects with this. */
@@ -85,7 +87,7 @@ const CAPABILITIES: DriverCapabilities = {
   exec: true,
   pause: true,
   liveResize: true,
-  snapshot: false,
+  snapshot: true,
   clock: "host",
   keepsStopped: false,
   meters: ["ribosomes", "atpPerSecond", "rnaPolymerases"],
@@ -116,6 +118,7 @@ class Scripted implements ScriptedDriver {
     return this.#carryOut("start", spec.vmId, spec.fence, () => {
       const held = this.#guests.get(spec.vmId);
       if (this.#fences.start(spec.vmId, spec.fence, held?.spec.fence) === "same") return;
+      if (spec.checkpoint !== undefined) this.#require("snapshot");
       this.#guests.set(spec.vmId, newGuest(spec));
     });
   }
@@ -160,6 +163,15 @@ class Scripted implements ScriptedDriver {
       const outcome = this.#exec(source, guest.spec);
       guest.instructions += outcome.instructions;
       return outcome;
+    });
+  }
+
+  snapshot(vmId: string, fence: number): Promise<GuestCheckpoint> {
+    return this.#carryOut("snapshot", vmId, fence, () => {
+      this.#require("snapshot");
+      const { simMinutes, instructions, spec } = this.#alive(vmId, fence);
+      const bytes = scriptedCheckpoint({ scripted: spec.biologicalType, simMinutes, instructions });
+      return { bytes, simMinutes: Math.floor(simMinutes) };
     });
   }
 
@@ -266,15 +278,16 @@ class Scripted implements ScriptedDriver {
     return guest;
   }
 
-  #require(capability: "exec" | "pause" | "liveResize"): void {
+  #require(capability: "exec" | "pause" | "liveResize" | "snapshot"): void {
     if (this.capabilities[capability]) return;
     throw new DriverError("UNSUPPORTED", `this driver has no ${capability}`);
   }
 }
 
 function newGuest(spec: GuestSpec): Guest {
+  const { simMinutes, instructions } = beginningOf(spec);
   const { allocation } = spec;
-  return { spec, state: "running", reason: undefined, allocation, simMinutes: 0, instructions: 0 };
+  return { spec, state: "running", reason: undefined, allocation, simMinutes, instructions };
 }
 
 /** Nothing grows: only the clock, the caps and the counter of instructions move. */

@@ -15,6 +15,9 @@ local function copy(source)
   return result
 end
 
+-- What a checkpoint keeps of the guest, see lua-kept.ts. A guest that goes on from one finds it filled when its program runs.
+state = {}
+
 cell = { id = vm_id, type = biological_type }
 for _, name in next, { "growth_rate", "doubling_time", "sim_minutes", "divisions", "health", "protein_amino_acids" } do
   cell[name] = function() return view[name] end

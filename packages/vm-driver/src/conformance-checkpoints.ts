@@ -1,0 +1,125 @@
+/**
+ * The part of the conformance suite about checkpoints: how they are taken, and how a guest goes on from one.
+ */
+import { expect, it } from "vitest";
+import { capIn, type Fixture, refused, states } from "./conformance-fixture.ts";
+import { MAX_CHECKPOINT_BYTES, type VmDriver } from "./driver.ts";
+
+export function checkpoints({ driver, start, subject }: Fixture): void {
+  it("a checkpoint is taken of a running and of a paused guest and changes neither, or is unsupported", async () => {
+    await start("cell-a", 10);
+    if (!driver().capabilities.snapshot) {
+      await refused(driver().snapshot("cell-a", 10), "UNSUPPORTED");
+      const checkpoint = new Uint8Array([1]);
+      await refused(driver().start({ ...subject().spec("cell-b", 11), checkpoint }), "UNSUPPORTED");
+      return;
+    }
+    driver().tick(10_000);
+    const { bytes, simMinutes } = await driver().snapshot("cell-a", 10);
+    expect(bytes.length).toBeLessThanOrEqual(MAX_CHECKPOINT_BYTES);
+    expect(simMinutes).toBe(Math.floor(driver().sample("cell-a")?.simMinutes ?? -1));
+    expect(await driver().snapshot("cell-a", 10), "the same moment").toEqual({ bytes, simMinutes });
+    if (!driver().capabilities.pause) return;
+    await driver().pause("cell-a", 10);
+    expect(await driver().snapshot("cell-a", 10)).toEqual({ bytes, simMinutes });
+    expect(states(driver())).toEqual({ "cell-a": "paused@10" });
+  });
+
+  it("is taken of the guest that is meant, or of none", async () => {
+    if (!driver().capabilities.snapshot) return;
+    await start("cell-a", 10);
+    await refused(driver().snapshot("cell-a", 9), "STALE_FENCE");
+    await refused(driver().snapshot("cell-a", 11), "GUEST_NOT_FOUND");
+    await refused(driver().snapshot("cell-x", 10), "GUEST_NOT_FOUND");
+    await driver().stop("cell-a", 10);
+    await refused(driver().snapshot("cell-a", 10), "GUEST_NOT_FOUND");
+  });
+}
+
+export function goingOn({ driver, start, subject, another }: Fixture): void {
+  /** Uneven on purpose: what is owed between two quanta is part of a checkpoint. */
+  const live = (which: VmDriver): void => {
+    for (let i = 0; i < 7; i += 1) which.tick(9_700);
+  };
+  const goOn = (which: VmDriver, fence: number, checkpoint: Uint8Array) =>
+    which.start({ ...subject().spec("cell-a", fence), checkpoint });
+
+  it("a guest goes on bit for bit as the one that was never interrupted, here and elsewhere", async () => {
+    if (!driver().capabilities.snapshot) return;
+    await start("cell-a", 10);
+    live(driver());
+    const { bytes, simMinutes } = await driver().snapshot("cell-a", 10);
+    if (driver().capabilities.clock === "host") expect(simMinutes).toBeGreaterThan(0);
+    live(driver());
+    const uninterrupted = { sample: driver().sample("cell-a"), next: await driver().snapshot("cell-a", 10) };
+    await driver().stop("cell-a", 10);
+    const elsewhere = await another();
+    for (const each of [driver(), elsewhere]) {
+      await goOn(each, 11, bytes);
+      expect(states(each)).toEqual({ "cell-a": "running@11" });
+      if (each.capabilities.clock !== "host") continue;
+      expect(each.sample("cell-a")?.simMinutes).toBeGreaterThanOrEqual(simMinutes);
+      live(each);
+      expect({ sample: each.sample("cell-a"), next: await each.snapshot("cell-a", 11) }).toEqual(
+        uninterrupted,
+      );
+    }
+  });
+
+  it("what is no checkpoint is refused and leaves nothing behind", async () => {
+    if (!driver().capabilities.snapshot) return;
+    await start("cell-b", 5);
+    const { bytes } = await driver().snapshot("cell-b", 5);
+    const text = new TextEncoder();
+    const bad = [
+      new Uint8Array(0),
+      bytes.subarray(0, bytes.length - 1),
+      text.encode("{}"),
+      text.encode("null"),
+    ];
+    for (const checkpoint of bad) await refused(goOn(driver(), 10, checkpoint), "BAD_REQUEST");
+    await refused(goOn(driver(), 10, new Uint8Array(MAX_CHECKPOINT_BYTES + 1)), "TOO_LARGE");
+    expect(states(driver())).toEqual({ "cell-b": "running@5" });
+    await goOn(driver(), 10, bytes);
+    const foreign = { ...subject().spec("cell-a", 12), biologicalType: "no-such-type", checkpoint: bytes };
+    await refused(driver().start(foreign), "BAD_REQUEST");
+    expect(states(driver()), "the guest that was here stays").toEqual({
+      "cell-a": "running@10",
+      "cell-b": "running@5",
+    });
+  });
+
+  it("the fences of a start hold", async () => {
+    if (!driver().capabilities.snapshot) return;
+    await start("cell-a", 10);
+    driver().tick(5_000);
+    const { bytes } = await driver().snapshot("cell-a", 10);
+    driver().tick(5_000);
+    const before = driver().sample("cell-a");
+    await goOn(driver(), 10, bytes);
+    expect(driver().sample("cell-a"), "the same fence changes nothing").toEqual(before);
+    await refused(goOn(driver(), 9, bytes), "STALE_FENCE");
+    await goOn(driver(), 11, bytes);
+    expect(driver().sample("cell-a"), "a newer one takes its place").not.toEqual(before);
+    await driver().stop("cell-a", 11);
+    await refused(goOn(driver(), 11, bytes), "STALE_FENCE");
+  });
+
+  it("the allocation is the spec's, and another seed goes on from the same state", async () => {
+    if (!driver().capabilities.snapshot) return;
+    await start("cell-a", 10);
+    live(driver());
+    const { bytes } = await driver().snapshot("cell-a", 10);
+    const before = driver().sample("cell-a");
+    const spec = subject().spec("cell-b", 11);
+    await driver().start({ ...spec, seed: spec.seed + 1, checkpoint: bytes });
+    expect(driver().sample("cell-b")).toEqual(before);
+    const half = Object.fromEntries(
+      Object.entries(spec.allocation).map(([name, n]) => [name, Math.floor(n / 2)]),
+    );
+    await driver().start({ ...subject().spec("cell-c", 12), allocation: half, checkpoint: bytes });
+    for (const resource of driver().capabilities.meters) {
+      expect(capIn(driver().sample("cell-c"), resource), resource).toBe(half[resource]);
+    }
+  });
+}
