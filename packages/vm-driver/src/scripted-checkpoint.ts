@@ -15,7 +15,7 @@ export function scriptedCheckpoint(kept: ScriptedCheckpoint): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(kept));
 }
 
-/** Where a guest of this spec begins. Throws `BAD_REQUEST` or `TOO_LARGE`, as any driver must. */
+/** Where a guest of this spec begins. Throws `BAD_REQUEST` or `TOO_LARGE`, as every driver must. */
 export function beginningOf(spec: GuestSpec): Pick<ScriptedCheckpoint, "simMinutes" | "instructions"> {
   const { checkpoint, biologicalType } = spec;
   if (checkpoint === undefined) return { simMinutes: 0, instructions: 0 };
