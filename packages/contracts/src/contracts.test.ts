@@ -7,7 +7,7 @@ import { decodeEvent, digestOf, encodeEvent } from "./codec.ts";
 import { problemsOf } from "./endpoint.ts";
 import { createRequest, ENDPOINTS } from "./endpoints.ts";
 import { ERROR_CODES, ERRORS } from "./errors.ts";
-import { bestFitScore, roomFor } from "./feasibility.ts";
+import { roomFor } from "./feasibility.ts";
 import { FULL_DEMAND, requestedAmounts } from "./resources.ts";
 
 const envelope = {
@@ -117,12 +117,5 @@ describe("feasibility", () => {
       free: 100,
     });
     expect(roomFor({}, { ...room, placesLeft: 0 })).toMatchObject({ resource: "maxVms" });
-  });
-
-  it("the score is the tightest dimension after placement", () => {
-    const offered = { ribosomes: 20, dnaKilobases: 100 };
-    expect(bestFitScore({ ribosomes: 10 }, room, offered)).toBe(1000);
-    expect(bestFitScore({ ribosomes: 1 }, room, offered)).toBe(550);
-    expect(bestFitScore({}, room, offered)).toBe(0);
   });
 });

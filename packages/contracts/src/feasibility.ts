@@ -5,7 +5,7 @@
  * what is free at the moment of the append (disposal). One rule in three places, because a proposer and a committer
  * that disagree retry for ever. Taste (best fit, spread) is no part of it.
  */
-import { type Amounts, amountOf, fits, shortages } from "@bioxen/kernel";
+import { type Amounts, fits, shortages } from "@bioxen/kernel";
 import type { PlacementRefusal } from "./events/vm.ts";
 import type { Chassis } from "./fold/chassis.ts";
 import { freeAmounts, type Ledger } from "./fold/ledger.ts";
@@ -75,24 +75,4 @@ export function mismatchOf(vm: PlacementNeeds, chassisId: string, chassis: Chass
     };
   }
   return undefined;
-}
-
-/** The score of an exact fit. */
-export const FULL_SCORE = 1_000;
-
-/**
- * Best-fit score of a room for a request that fits: fuller is better.
- *
- * Integer 0..1000; 1000 leaves nothing of some resource. Uses the tightest dimension, not the mean: a chassis with ATP
- * left but no ribosomes is full.
- */
-export function bestFitScore(request: Amounts, room: Room, offered: Amounts): number {
-  let tightest = 0;
-  for (const resource of Object.keys(request)) {
-    const whole = amountOf(offered, resource);
-    if (whole === 0) continue;
-    const used = whole - amountOf(room.free, resource) + amountOf(request, resource);
-    tightest = Math.max(tightest, Math.floor((used * FULL_SCORE) / whole));
-  }
-  return Math.min(FULL_SCORE, tightest);
 }

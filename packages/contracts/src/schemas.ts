@@ -81,7 +81,7 @@ const selector = z.union([
 ]);
 /** How a chassis is chosen among those that can hold a VM: the fullest, or the emptiest. */
 export const PLACEMENT_POLICIES = ["bin-pack", "spread"] as const;
-export type PlacementPolicy = (typeof PLACEMENT_POLICIES)[number];
+export type PlacementPolicyName = (typeof PLACEMENT_POLICIES)[number];
 
 export const placement = z.strictObject({
   chassisTypes: z.array(z.string().min(1).max(63)).min(1).max(16).optional(),

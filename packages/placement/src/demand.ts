@@ -15,7 +15,7 @@ import {
   vmFold,
 } from "@bioxen/contracts";
 import { type Amounts, positionOf, type StoredEvent } from "@bioxen/kernel";
-import type { WaitingVm } from "./plan.ts";
+import { type WaitingVm, waitingVm } from "./snapshot.ts";
 
 export type Happening =
   | { readonly kind: "asked"; readonly vm: WaitingVm }
@@ -76,14 +76,4 @@ function happeningOf(vmId: string, vm: Vm, event: VmEvent, atMs: number): Happen
     default:
       return undefined;
   }
-}
-
-/** A VM as the plan sees it. */
-export function waitingVm(
-  vmId: string,
-  vm: Vm,
-  waitingSinceMs = vm.pendingSinceMs ?? vm.updatedAtMs,
-): WaitingVm {
-  const { incarnation, vmType, request, placement, priority } = vm;
-  return { vmId, incarnation, vmType, request, placement, priority, waitingSinceMs };
 }

@@ -1,6 +1,19 @@
 export type { Outcome, ReplayDifference, ReplayReport, ReplaySummary, Reproduction } from "./compare.ts";
-export { waitingVm } from "./demand.ts";
 export * from "./plan.ts";
-export { DEFAULT_POLICY, policyOf } from "./policy.ts";
+export {
+  BIN_PACK,
+  builtInPolicy,
+  DEFAULT_POLICY,
+  DEFAULT_POLICY_NAME,
+  type Fit,
+  FULL_SCORE,
+  fullnessWith,
+  type PlacementPolicy,
+  policyOf,
+  SPREAD,
+} from "./policy.ts";
 export { DemandReplay, type ExtraChassis, type ReplayOptions, replayDemand } from "./replay.ts";
+export { type ChassisRoom, type WaitingVm, waitingVm } from "./snapshot.ts";
+export { type Candidate, MAX_CANDIDATES, type RefusalCount } from "./survey.ts";
+export { AGEING_STEP_MS, byUrgency, effectivePriority } from "./urgency.ts";
 export type { ChassisUse } from "./use-meter.ts";

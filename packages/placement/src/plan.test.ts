@@ -2,7 +2,9 @@ import type { Chassis } from "@bioxen/contracts";
 import { fits, sum } from "@bioxen/kernel";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { batchesOf, type ChassisRoom, planPlacements, type WaitingVm } from "./plan.ts";
+import { batchesOf, planPlacements } from "./plan.ts";
+import { SPREAD } from "./policy.ts";
+import type { ChassisRoom, WaitingVm } from "./snapshot.ts";
 
 function roomOf(chassisId: string, ribosomes: number, more: Partial<ChassisRoom> = {}): ChassisRoom {
   const chassis = { registered: true, chassisType: "ecoli", cordoned: false } as Chassis;
@@ -16,6 +18,7 @@ function waiting(vmId: string, ribosomes: number, more: Partial<WaitingVm> = {})
     incarnation: 1,
     vmType: "basic",
     placement: {},
+    labels: {},
     priority: 1,
     waitingSinceMs: 0,
   } as const;
@@ -39,10 +42,10 @@ describe("a plan", () => {
     expect(where([waiting("x", 25, spread)], rooms)).toEqual({ x: "c" });
     const all = [waiting("x", 25, spread), waiting("y", 25, spread), waiting("z", 25)];
     expect(where(all, rooms)).toEqual({ x: "c", y: "a", z: "b" });
-    const placed = planPlacements([waiting("x", 25)], rooms, "spread").placements;
+    const placed = planPlacements([waiting("x", 25)], rooms, { policy: SPREAD }).placements;
     expect(placed).toMatchObject([{ chassisId: "c", score: 550 }]);
     const packing = waiting("x", 25, { placement: { policy: "bin-pack" } });
-    expect(planPlacements([packing], rooms, "spread").placements[0]?.chassisId).toBe("b");
+    expect(planPlacements([packing], rooms, { policy: SPREAD }).placements[0]?.chassisId).toBe("b");
   });
 
   it("serves priority, then waiting time, then id", () => {

@@ -1,127 +1,252 @@
 /**
  * Who goes where: a pure plan out of a view of the cluster. Nothing is promised by it; the allocator disposes.
  *
- * VMs are taken in order of priority (5 first), then of waiting time, then of id. Each gets the feasible chassis that
- * its policy scores highest (`policy.ts`), ties by id. What it takes is counted for those that follow. A VM that fits nowhere does not hold up smaller ones behind it: they could not
- * have served it, and a chassis that stands empty serves nobody.
+ * VMs are taken in order of effective priority (`urgency.ts`), then of waiting time, then of id. Each gets the feasible chassis that
+ * its policy scores highest (`policy.ts`), ties by id; what it takes is counted for those that follow.
+ *
+ * Two rules bend that order, and neither delays anybody who comes first by it:
+ * - Where all of one priority find room, the larger are placed before the smaller: big stones first pack tighter. The moment one of
+ *   them would be left out that had room, the attempt is taken back and the older go first.
+ * - A VM that fits nowhere does not hold up smaller ones behind it, until it has waited {@link HOLD_AFTER_MS}: then the chassis that
+ *   lacks least for it is kept for it. Nobody knows when running VMs end, so anything put there may delay it; what is missing there
+ *   only shrinks, so its turn comes. At most one chassis in {@link CHASSIS_PER_HOLD} is kept, so that the cluster goes on working.
  */
+import type { PlacementRefusal } from "@bioxen/contracts";
+import { DEFAULT_POLICY, type PlacementPolicy, policyOf } from "./policy.ts";
+import { type Ask, RoomIndex } from "./room-index.ts";
+import { Shelves } from "./shelves.ts";
+import type { ChassisRoom, WaitingVm } from "./snapshot.ts";
 import {
-  type Chassis,
-  type Misfit,
-  mismatchOf,
-  type PlacementPolicy,
-  type PlacementRefusal,
-  type Room,
-  roomFor,
-} from "@bioxen/contracts";
-import type { Amounts } from "@bioxen/kernel";
-import { DEFAULT_POLICY, policyOf, scoreOf } from "./policy.ts";
+  type Candidate,
+  candidatesOf,
+  type RefusalCount,
+  refusalCounts,
+  refusalsOf,
+  type Survey,
+  surveyOf,
+} from "./survey.ts";
+import { byAge, classesOf } from "./urgency.ts";
 
 /** Events gather this long before a plan is made, ms: a burst of starts is planned together. */
 export const GATHER_MS = 2;
-
-export interface WaitingVm {
-  readonly vmId: string;
-  readonly incarnation: number;
-  readonly vmType: "basic" | "xcpng";
-  readonly request: Amounts;
-  readonly placement: Readonly<Record<string, unknown>>;
-  readonly priority: number;
-  readonly waitingSinceMs: number;
-}
-
-export interface ChassisRoom {
-  readonly chassisId: string;
-  readonly chassis: Chassis;
-  readonly offered: Amounts;
-  readonly room: Room;
-  /** Why it takes nobody now (cordoned, silent); undefined when it does. */
-  readonly closed?: Misfit | undefined;
-}
-
-export interface Candidate {
-  readonly chassisId: string;
-  /** null: refused. */
-  readonly score: number | null;
-  readonly refusal: PlacementRefusal | null;
-}
+/**
+ * A VM that fits nowhere keeps a chassis after this long, ms. Shorter idles chassis for VMs that a usual end would have served;
+ * longer lets small VMs take every gap for longer.
+ */
+export const HOLD_AFTER_MS = 60_000;
+/** One chassis in this many may be kept for a VM that waits, at least one. */
+export const CHASSIS_PER_HOLD = 10;
 
 export interface Placement {
   readonly vm: WaitingVm;
   readonly chassisId: string;
   readonly score: number;
+  readonly policy: Pick<PlacementPolicy, "name" | "version">;
+  /** Chassis that were looked at, and those of them that could hold it; of the others none could have scored higher. */
+  readonly looked: number;
+  readonly fitting: number;
+  readonly refused: readonly RefusalCount[];
+}
+
+export interface Deferral {
+  readonly vmId: string;
+  readonly reasons: readonly PlacementRefusal[];
 }
 
 export interface Plan {
   readonly placements: readonly Placement[];
-  readonly deferrals: readonly { readonly vmId: string; readonly reasons: readonly PlacementRefusal[] }[];
+  readonly deferrals: readonly Deferral[];
   readonly scores: Readonly<Record<string, readonly Candidate[]>>;
 }
 
-export function byUrgency(a: WaitingVm, b: WaitingVm): number {
-  if (a.priority !== b.priority) return b.priority - a.priority;
-  if (a.waitingSinceMs !== b.waitingSinceMs) return a.waitingSinceMs - b.waitingSinceMs;
-  return a.vmId < b.vmId ? -1 : 1;
-}
-
-/** Every chassis with its score for this VM, or its refusal. `otherwise`: the policy of a VM that chose none. */
-export function candidatesFor(
-  vm: WaitingVm,
-  rooms: readonly ChassisRoom[],
-  otherwise: PlacementPolicy = DEFAULT_POLICY,
-): Candidate[] {
-  const policy = policyOf(vm.placement, otherwise);
-  return rooms.map(({ chassisId, chassis, offered, room, closed }) => {
-    const misfit = mismatchOf(vm, chassisId, chassis) ?? closed ?? roomFor(vm.request, room);
-    if (misfit !== undefined) return { chassisId, score: null, refusal: { chassisId, ...misfit } };
-    return { chassisId, score: scoreOf(policy, vm.request, room, offered), refusal: null };
-  });
+export interface PlanOptions {
+  /** Of VMs that choose none. */
+  readonly policy?: PlacementPolicy;
+  /** Now; absent: nobody has aged. */
+  readonly nowMs?: number;
+  /** VMs whose scores name every chassis, however many there are. */
+  readonly inFull?: ReadonlySet<string>;
 }
 
 export function planPlacements(
   waiting: readonly WaitingVm[],
   chassis: readonly ChassisRoom[],
-  otherwise: PlacementPolicy = DEFAULT_POLICY,
+  options: PlanOptions = {},
 ): Plan {
-  const rooms = [...chassis].sort((a, b) => (a.chassisId < b.chassisId ? -1 : 1));
-  const placements: Placement[] = [];
-  const deferrals: { vmId: string; reasons: readonly PlacementRefusal[] }[] = [];
-  const scores: Record<string, readonly Candidate[]> = {};
-  for (const vm of [...waiting].sort(byUrgency)) {
-    const candidates = candidatesFor(vm, rooms, otherwise);
-    scores[vm.vmId] = candidates;
-    const best = bestOf(candidates);
-    if (best === undefined) {
-      deferrals.push({ vmId: vm.vmId, reasons: reasonsOf(candidates) });
-      continue;
+  const planner = new Planner(waiting, chassis, options);
+  for (const vms of classesOf(waiting, options.nowMs ?? Number.NEGATIVE_INFINITY)) planner.placeClass(vms);
+  return planner.plan();
+}
+
+/** Every chassis with its score for this VM alone, or its refusal. */
+export function candidatesFor(
+  vm: WaitingVm,
+  rooms: readonly ChassisRoom[],
+  policy: PlacementPolicy = DEFAULT_POLICY,
+): readonly Candidate[] {
+  return planPlacements([vm], rooms, { policy, inFull: new Set([vm.vmId]) }).scores[vm.vmId] ?? [];
+}
+
+const NEEDS = new WeakMap<WaitingVm, string>();
+
+/** Equal for VMs that fit in the same rooms, equally well. */
+function needsOf(vm: WaitingVm): string {
+  let needs = NEEDS.get(vm);
+  if (needs === undefined) {
+    const { vmType, request, placement, excludeChassisIds } = vm;
+    needs = JSON.stringify([vmType, Object.entries(request).sort(), placement, excludeChassisIds ?? []]);
+    NEEDS.set(vm, needs);
+  }
+  return needs;
+}
+
+/** VMs with equal needs: what was found out for one holds for the next. */
+interface Group {
+  readonly ask: Ask;
+  /** Why none of them fits any more: rooms only shrink while a plan is made. */
+  hopeless:
+    | { readonly reasons: readonly PlacementRefusal[]; readonly candidates: readonly Candidate[] }
+    | undefined;
+}
+
+class Planner {
+  readonly #index: RoomIndex;
+  readonly #options: PlanOptions;
+  readonly #policy: PlacementPolicy;
+  readonly #shelves: Shelves;
+  readonly #groups = new Map<string, Group>();
+  /** The verdicts of all chassis on the VM that is looked at. */
+  readonly #verdicts: Int16Array;
+  #placements: Placement[] = [];
+  readonly #deferrals: Deferral[] = [];
+  readonly #scores: Record<string, readonly Candidate[]> = {};
+
+  constructor(waiting: readonly WaitingVm[], chassis: readonly ChassisRoom[], options: PlanOptions) {
+    this.#options = options;
+    this.#policy = options.policy ?? DEFAULT_POLICY;
+    this.#index = new RoomIndex(chassis, waiting);
+    this.#shelves = new Shelves(this.#index);
+    this.#verdicts = new Int16Array(this.#index.rooms.length);
+  }
+
+  plan(): Plan {
+    return { placements: this.#placements, deferrals: this.#deferrals, scores: this.#scores };
+  }
+
+  /** VMs of one effective priority, in order of age. */
+  placeClass(vms: readonly WaitingVm[]): void {
+    if (vms.length > 1 && this.#placeAll(this.#largestFirst(vms))) return;
+    for (const vm of vms) if (!this.#place(vm)) this.#defer(vm);
+  }
+
+  /** All of them that have room now, or nothing changes and the answer is no. */
+  #placeAll(vms: readonly WaitingVm[]): boolean {
+    const mark = this.#index.mark();
+    const placed = this.#placements.length;
+    const without: WaitingVm[] = [];
+    const unfit = new Set<Group>();
+    for (const vm of vms) {
+      const group = this.#groupOf(vm);
+      if (!unfit.has(group) && this.#place(vm)) continue;
+      if (this.#hasAged(vm) || (!unfit.has(group) && this.#index.fittedAt(mark, group.ask))) {
+        this.#index.rollback(mark);
+        this.#placements = this.#placements.slice(0, placed);
+        return false;
+      }
+      unfit.add(group);
+      without.push(vm);
     }
-    placements.push({ vm, chassisId: best.chassisId, score: best.score });
-    const at = rooms.findIndex((room) => room.chassisId === best.chassisId);
-    const taken = rooms[at];
-    if (taken !== undefined) rooms[at] = { ...taken, room: after(taken.room, vm.request) };
+    for (const vm of without.sort(byAge)) this.#defer(vm);
+    return true;
   }
-  return { placements, deferrals, scores };
-}
 
-function bestOf(candidates: readonly Candidate[]): { chassisId: string; score: number } | undefined {
-  let best: { chassisId: string; score: number } | undefined;
-  for (const { chassisId, score } of candidates) {
-    if (score !== null && (best === undefined || score > best.score)) best = { chassisId, score };
+  /** By the share of the whole cluster's offer that the scarcest resource of a VM is. */
+  #largestFirst(vms: readonly WaitingVm[]): WaitingVm[] {
+    const sizes = new Map(vms.map((vm) => [vm, this.#index.sizeOf(this.#groupOf(vm).ask)]));
+    return [...vms].sort((a, b) => (sizes.get(b) ?? 0) - (sizes.get(a) ?? 0) || byAge(a, b));
   }
-  return best;
-}
 
-function reasonsOf(candidates: readonly Candidate[]): readonly PlacementRefusal[] {
-  if (candidates.length === 0) {
-    return [{ chassisId: null, code: "CHASSIS_NOT_FOUND", message: "no chassis is registered" }];
+  #place(vm: WaitingVm): boolean {
+    const group = this.#groupOf(vm);
+    if (group.hopeless !== undefined) return false;
+    const { ask } = group;
+    const inFull = this.#options.inFull?.has(vm.vmId) === true;
+    const survey = (inFull ? undefined : this.#shelves.search(ask)) ?? this.#surveyAll(ask);
+    const [best] = survey.best;
+    if (best === undefined) return false;
+    this.#scores[vm.vmId] = candidatesOf(this.#index, ask, this.#verdicts, survey, inFull);
+    this.#index.take(best.at, ask.amounts);
+    this.#placements.push(this.#placementOf(vm, ask, survey, best));
+    return true;
   }
-  return candidates.flatMap(({ refusal }) => (refusal === null ? [] : [refusal]));
-}
 
-function after(room: Room, request: Amounts): Room {
-  const free: Record<string, number> = { ...room.free };
-  for (const [name, amount] of Object.entries(request)) free[name] = (free[name] ?? 0) - amount;
-  return { free, placesLeft: room.placesLeft - 1 };
+  #placementOf(
+    vm: WaitingVm,
+    { policy }: Ask,
+    survey: Survey,
+    { at, score }: { at: number; score: number },
+  ): Placement {
+    const chassisId = this.#index.rooms[at]?.chassisId ?? "";
+    const { looked, fitting } = survey;
+    return { vm, chassisId, score, policy, looked, fitting, refused: refusalCounts(this.#index, survey) };
+  }
+
+  #defer(vm: WaitingVm): void {
+    const group = this.#groupOf(vm);
+    const inFull = this.#options.inFull?.has(vm.vmId) === true;
+    if (group.hopeless === undefined || inFull) group.hopeless = this.#whyNot(group, inFull);
+    this.#scores[vm.vmId] = group.hopeless.candidates;
+    this.#deferrals.push({ vmId: vm.vmId, reasons: group.hopeless.reasons });
+    if (this.#hasAged(vm)) this.#keepChassisFor(vm, group.ask);
+  }
+
+  #whyNot(group: Group, inFull: boolean): NonNullable<Group["hopeless"]> {
+    const index = this.#index;
+    if (index.rooms.length === 0) {
+      const message = "no chassis is registered";
+      return { reasons: [{ chassisId: null, code: "CHASSIS_NOT_FOUND", message }], candidates: [] };
+    }
+    const { ask } = group;
+    const survey = this.#surveyAll(ask);
+    return {
+      reasons: refusalsOf(index, ask, this.#verdicts, survey),
+      candidates: candidatesOf(index, ask, this.#verdicts, survey, inFull),
+    };
+  }
+
+  #surveyAll(ask: Ask): Survey {
+    this.#index.judge(ask, this.#verdicts);
+    return surveyOf(this.#verdicts, this.#index.resources.length);
+  }
+
+  #hasAged(vm: WaitingVm): boolean {
+    return (this.#options.nowMs ?? Number.NEGATIVE_INFINITY) - vm.waitingSinceMs >= HOLD_AFTER_MS;
+  }
+
+  #keepChassisFor(vm: WaitingVm, ask: Ask): void {
+    const index = this.#index;
+    if (index.holds >= Math.ceil(index.rooms.length / CHASSIS_PER_HOLD)) return;
+    let least = Number.POSITIVE_INFINITY;
+    let nearest: number | undefined;
+    for (let at = 0; at < index.rooms.length; at += 1) {
+      const shortage = index.shortageAt(at, ask);
+      if (shortage === undefined || shortage >= least) continue;
+      least = shortage;
+      nearest = at;
+    }
+    if (nearest !== undefined) index.hold(nearest, vm.vmId);
+  }
+
+  #groupOf(vm: WaitingVm): Group {
+    const needs = needsOf(vm);
+    let group = this.#groups.get(needs);
+    if (group === undefined) {
+      const ask = this.#index.askOf(vm, policyOf(vm.placement, this.#policy));
+      group = { ask, hopeless: undefined };
+      this.#groups.set(needs, group);
+    }
+    return group;
+  }
 }
 
 /** The placements of a plan as proposals: per chassis, in the plan's order, at most `maxBatch` in one. None is left out. */

@@ -219,6 +219,7 @@ describe("of any log", () => {
           vmType: "basic" as const,
           request: { ribosomes: n },
           placement: {},
+          labels: {},
           priority: p,
           waitingSinceMs: 1_000,
         }));

@@ -16,13 +16,13 @@ import {
   type Chassis,
   type ChassisType,
   DEFAULT_OVERHEAD_PERMILLE,
-  type PlacementPolicy,
+  type PlacementPolicyName,
 } from "@bioxen/contracts";
 import type { StoredEvent } from "@bioxen/kernel";
 import { compare, type ReplayReport, summaryOf } from "./compare.ts";
 import { DemandReader, type DemandStep } from "./demand.ts";
-import { GATHER_MS, planPlacements, type WaitingVm } from "./plan.ts";
-import { DEFAULT_POLICY } from "./policy.ts";
+import { GATHER_MS, planPlacements } from "./plan.ts";
+import { builtInPolicy, DEFAULT_POLICY_NAME } from "./policy.ts";
 import { VirtualCluster } from "./virtual-cluster.ts";
 
 export interface ExtraChassis {
@@ -32,9 +32,9 @@ export interface ExtraChassis {
 
 export interface ReplayOptions {
   /** Of the alternative, for VMs that choose none; default: the recorded one. */
-  readonly policy?: PlacementPolicy;
+  readonly policy?: PlacementPolicyName;
   /** What the scheduler's default was when the log was written; the log does not say. */
-  readonly recordedPolicy?: PlacementPolicy;
+  readonly recordedPolicy?: PlacementPolicyName;
   /** Chassis the alternative does not have. */
   readonly withoutChassis?: readonly string[];
   /** Chassis it has beside, from the beginning, with the defaults of their types. */
@@ -43,30 +43,11 @@ export interface ReplayOptions {
   readonly fromSeq?: number;
 }
 
-/**
- * VMs planned at once. A plan is greedy, so slices of it in its order are the same plan; between them those are left out
- * who need what somebody before them did not get. A crowd of equal VMs costs one slice, not one look each.
- */
-const PLAN_SLICE = 8;
-
-const NEEDS = new WeakMap<WaitingVm, string>();
-
-/** Equal for VMs that fit in the same rooms. */
-function needsOf(vm: WaitingVm): string {
-  let needs = NEEDS.get(vm);
-  if (needs === undefined) {
-    const { vmType, request, placement } = vm;
-    needs = JSON.stringify([vmType, request, placement]);
-    NEEDS.set(vm, needs);
-  }
-  return needs;
-}
-
 type Decider =
   | { readonly by: "log" }
   | {
       readonly by: "plan";
-      readonly policy: PlacementPolicy;
+      readonly policy: PlacementPolicyName;
       readonly without: ReadonlySet<string>;
       readonly extra: readonly ExtraChassis[];
     };
@@ -141,20 +122,9 @@ class Run {
   #plan(atMs: number): void {
     this.#planDueAtMs = null;
     if (this.#decider.by === "log") return;
-    const { policy } = this.#decider;
-    const hopeless = new Set<string>();
-    const waiting = this.cluster.toPlan();
-    for (let next = 0; next < waiting.length; ) {
-      const slice: WaitingVm[] = [];
-      for (; next < waiting.length && slice.length < PLAN_SLICE; next += 1) {
-        const vm = waiting[next];
-        if (vm !== undefined && !hopeless.has(needsOf(vm))) slice.push(vm);
-      }
-      const { placements, deferrals } = planPlacements(slice, this.cluster.rooms(), policy);
-      for (const { vm, chassisId } of placements) this.cluster.place(vm.vmId, chassisId, atMs);
-      const deferred = new Set(deferrals.map(({ vmId }) => vmId));
-      for (const vm of slice) if (deferred.has(vm.vmId)) hopeless.add(needsOf(vm));
-    }
+    const policy = builtInPolicy(this.#decider.policy);
+    const plan = planPlacements(this.cluster.toPlan(atMs), this.cluster.rooms(), { policy, nowMs: atMs });
+    for (const { vm, chassisId } of plan.placements) this.cluster.place(vm.vmId, chassisId, atMs);
   }
 }
 
@@ -195,7 +165,7 @@ export class DemandReplay {
   readonly #chassisSeen = new Set<string>();
 
   constructor(options: ReplayOptions = {}) {
-    const recordedPolicy = options.recordedPolicy ?? DEFAULT_POLICY;
+    const recordedPolicy = options.recordedPolicy ?? DEFAULT_POLICY_NAME;
     const plan = { by: "plan", without: new Set<string>(), extra: [] } as const;
     this.#fromSeq = options.fromSeq ?? 1;
     this.#baseline = new Run({ ...plan, policy: recordedPolicy });

@@ -5,7 +5,8 @@
  */
 import { type Chassis, type ChassisState, type ChassisType, offeredOf, roomFor } from "@bioxen/contracts";
 import { type Amounts, add, amountOf, equalAmounts, NO_AMOUNTS, subtract } from "@bioxen/kernel";
-import { byUrgency, type ChassisRoom, type WaitingVm } from "./plan.ts";
+import { HOLD_AFTER_MS } from "./plan.ts";
+import type { ChassisRoom, WaitingVm } from "./snapshot.ts";
 import { type ChassisUse, UseMeter } from "./use-meter.ts";
 
 /** One wait for a place and what came of it. */
@@ -159,14 +160,16 @@ export class VirtualCluster {
   }
 
   /**
-   * Whom a plan has to look at, most urgent first: all who wait when there may be more room than at the last plan, else
-   * those who asked since; for the others nothing can have become better.
+   * Whom a plan has to look at: all who wait when there may be more room than at the last plan, else those who asked since and those
+   * that keep a chassis to themselves; for the others nothing can have become better.
    */
-  toPlan(): WaitingVm[] {
-    const all = this.#roomGrew ? [...this.#waiting.keys()] : [...this.#fresh];
+  toPlan(atMs: number): WaitingVm[] {
+    const waiting = [...this.#waiting.values()];
+    const keeps = (vm: WaitingVm) => atMs - vm.waitingSinceMs >= HOLD_AFTER_MS;
+    const due = this.#roomGrew ? waiting : waiting.filter((vm) => this.#fresh.has(vm.vmId) || keeps(vm));
     this.#roomGrew = false;
     this.#fresh.clear();
-    return all.flatMap((vmId) => this.#waiting.get(vmId) ?? []).sort(byUrgency);
+    return due;
   }
 
   rooms(): ChassisRoom[] {

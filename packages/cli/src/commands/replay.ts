@@ -1,7 +1,7 @@
 /**
  * `bioxen replay`: what would have happened under another policy or with other chassis. Reads the log, changes nothing.
  */
-import { CHASSIS_DEFAULTS, PLACEMENT_POLICIES, type PlacementPolicy } from "@bioxen/contracts";
+import { CHASSIS_DEFAULTS, PLACEMENT_POLICIES, type PlacementPolicyName } from "@bioxen/contracts";
 import {
   DemandReplay,
   type ExtraChassis,
@@ -24,8 +24,8 @@ const PROGRESS_EVERY = 50_000;
 const MAX_EXTRA = 1_000;
 
 interface ReplayCommandOptions {
-  readonly policy?: PlacementPolicy;
-  readonly recordedPolicy?: PlacementPolicy;
+  readonly policy?: PlacementPolicyName;
+  readonly recordedPolicy?: PlacementPolicyName;
   readonly withoutChassis?: readonly string[];
   readonly withChassis?: readonly ExtraChassis[];
   readonly from?: number;

@@ -1,7 +1,7 @@
 /**
  * `vm create`, `vm resize`, `vm plan`: the commands that speak of resources.
  */
-import type { BiologicalType, PlacementPolicy, RequestOf, VmType } from "@bioxen/contracts";
+import type { BiologicalType, PlacementPolicyName, RequestOf, VmType } from "@bioxen/contracts";
 import type { Command } from "commander";
 import { refused, usage } from "../outcome.ts";
 import {
@@ -39,7 +39,7 @@ interface CreateOptions extends ResourceOptions {
   readonly substrate?: number;
   readonly chloramphenicol?: number;
   readonly chassis?: string;
-  readonly policy?: PlacementPolicy;
+  readonly policy?: PlacementPolicyName;
   readonly restart?: "never" | "on-failure" | "always";
   readonly parameterSet?: string;
   readonly start?: boolean;

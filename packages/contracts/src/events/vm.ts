@@ -18,6 +18,8 @@ export const placementRefusal = z
     resource: z.string().optional(),
     requested: z.number().optional(),
     free: z.number().optional(),
+    /** So many chassis that are not named refuse for this kind of reason; absent: the line is of the one named. */
+    chassisCount: z.int().min(1).optional(),
   })
   .meta({ id: "PlacementRefusal" });
 export type PlacementRefusal = z.infer<typeof placementRefusal>;

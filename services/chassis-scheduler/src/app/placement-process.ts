@@ -8,13 +8,7 @@
  * Of all instances only the holder of the lease has rounds. Its proposals carry the lease's token, and the ledgers
  * refuse one that is older than they have seen.
  */
-import {
-  ENDPOINTS,
-  MAX_PAGE,
-  type PlacementPolicy,
-  type PlacementRefusal,
-  type ResultOf,
-} from "@bioxen/contracts";
+import { ENDPOINTS, MAX_PAGE, type PlacementRefusal, type ResultOf } from "@bioxen/contracts";
 import {
   type EventFeed,
   Fault,
@@ -29,6 +23,7 @@ import {
   batchesOf,
   GATHER_MS,
   type Placement,
+  type PlacementPolicy,
   type Plan,
   planPlacements,
   type WaitingVm,
@@ -121,7 +116,10 @@ export class PlacementProcess {
     if (token === undefined) return;
     const waiting = this.#cluster.waiting();
     if (waiting.length === 0) return this.#told.clear();
-    const plan = planPlacements(waiting, this.#cluster.rooms(), this.#policy);
+    const plan = planPlacements(waiting, this.#cluster.rooms(), {
+      policy: this.#policy,
+      nowMs: this.#ports.clock.nowMs(),
+    });
     const planId = this.#ports.ids.next();
     const seqs = await Promise.all(
       batchesOf(plan.placements, MAX_BATCH).map((batch) =>
@@ -182,9 +180,14 @@ function refusalOf(subject: string, { code, message }: ReplyError): Fault {
   return new Fault("UNAVAILABLE", `${subject}: ${code}: ${message}`, { retryable: true });
 }
 
-/** What a reason is, without the numbers that move with every other VM. */
+/**
+ * What a reason is, without the numbers that move with every other VM; where some stand for many chassis, also without the
+ * names of the few that happen to be nearest.
+ */
 function kindsOf(reasons: readonly PlacementRefusal[]): string {
-  return reasons.map((r) => `${r.chassisId} ${r.code} ${r.resource ?? ""}`).join("\n");
+  const isBounded = reasons.some(({ chassisCount }) => chassisCount !== undefined);
+  const kind = (r: PlacementRefusal) => `${isBounded ? "" : r.chassisId} ${r.code} ${r.resource ?? ""}`;
+  return [...new Set(reasons.map(kind))].join("\n");
 }
 
 /** Somebody new waits, something was freed, or a chassis changed. Taking room never helps anybody. */

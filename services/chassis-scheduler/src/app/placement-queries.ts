@@ -5,13 +5,18 @@ import {
   fullDemand,
   type Handled,
   type ParsedRequestOf,
-  type PlacementPolicy,
   type ResultOf,
   refuse,
   requestedAmounts,
 } from "@bioxen/contracts";
 import type { Clock } from "@bioxen/kernel";
-import { candidatesFor, planPlacements, type WaitingVm, waitingVm } from "@bioxen/placement";
+import {
+  candidatesFor,
+  type PlacementPolicy,
+  planPlacements,
+  type WaitingVm,
+  waitingVm,
+} from "@bioxen/placement";
 import type { Cluster } from "./cluster.ts";
 
 /** What a VM that is only asked about is called when it has no name. */
@@ -31,7 +36,10 @@ export class PlacementQueries {
   plan(request: ParsedRequestOf<"placementPlan">): Handled<ResultOf<"placementPlan">> {
     const asked = "vmIds" in request ? this.#existing(request.vmIds) : [this.#imagined(request)];
     if (typeof asked === "string") return refuse("VM_NOT_FOUND", `there is no VM ${asked}`);
-    const plan = planPlacements(asked, this.#cluster.rooms(), this.#policy);
+    const plan = planPlacements(asked, this.#cluster.rooms(), {
+      policy: this.#policy,
+      nowMs: this.#clock.nowMs(),
+    });
     return {
       ok: true,
       result: {
@@ -60,6 +68,7 @@ export class PlacementQueries {
       vmType: request.vmType,
       request: requestedAmounts(request.resources, full, full),
       placement: request.placement,
+      labels: request.labels,
       priority: request.priority,
       waitingSinceMs: this.#clock.nowMs(),
     };
@@ -71,7 +80,13 @@ export class PlacementQueries {
     const candidates = candidatesFor(waitingVm(vmId, vm), this.#cluster.rooms(), this.#policy);
     return {
       ok: true,
-      result: { vmId, state: vm.state, chassisId: vm.chassisId, summary: summaryOf(vm), candidates },
+      result: {
+        vmId,
+        state: vm.state,
+        chassisId: vm.chassisId,
+        summary: summaryOf(vm),
+        candidates: [...candidates],
+      },
     };
   }
 }

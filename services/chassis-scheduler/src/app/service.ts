@@ -9,7 +9,6 @@ import {
   type Handled,
   PAST_LIVENESS,
   type ParsedRequestOf,
-  type PlacementPolicy,
   type ResultOf,
   refuse,
   serve,
@@ -23,7 +22,7 @@ import {
   foldAt,
   type ServicePorts,
 } from "@bioxen/kernel";
-import { DEFAULT_POLICY } from "@bioxen/placement";
+import { DEFAULT_POLICY, type PlacementPolicy } from "@bioxen/placement";
 import {
   type ChassisDecision,
   decideCordon,

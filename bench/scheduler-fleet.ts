@@ -1,0 +1,97 @@
+/**
+ * A fleet as the scheduler sees one: chassis of all cell types, partly full of running VMs, and VMs that wait. Seeded: the same
+ * numbers every time.
+ */
+import {
+  CHASSIS_DEFAULTS,
+  type Chassis,
+  DEFAULT_OVERHEAD_PERMILLE,
+  FULL_DEMAND,
+  offeredOf,
+} from "@bioxen/contracts";
+import { type Amounts, add, fits, subtract } from "@bioxen/kernel";
+import type { ChassisRoom, WaitingVm } from "@bioxen/placement";
+
+/** Numbers in 0…1 from a seed (mulberry32). */
+export function randomFrom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+export const pick = <T>(random: () => number, all: readonly T[]): T =>
+  all[Math.floor(random() * all.length)] as T;
+
+const TYPES = ["ecoli", "ecoli", "ecoli", "yeast"] as const;
+const CELLS = ["syn3a", "syn3a", "minimal_cell"] as const;
+
+function chassisOf(type: (typeof TYPES)[number]): Chassis {
+  const { capacity, maxVms } = CHASSIS_DEFAULTS[type];
+  return {
+    registered: true,
+    chassisType: type,
+    capacity,
+    overheadPermille: DEFAULT_OVERHEAD_PERMILLE,
+    maxVms,
+    labels: {},
+    agentId: "agent-1",
+    cordoned: false,
+    registeredAtMs: 0,
+    version: 1,
+  };
+}
+
+/** `count` chassis in order of id, on which `running` VMs run where they were put at random. */
+export function fleetOf(count: number, running: number, seed: number): ChassisRoom[] {
+  const random = randomFrom(seed);
+  const rooms: ChassisRoom[] = Array.from({ length: count }, (_, i) => {
+    const chassis = chassisOf(pick(random, TYPES));
+    const offered = offeredOf(chassis.chassisType as "ecoli", chassis.capacity, chassis.overheadPermille);
+    const room = { free: offered, placesLeft: chassis.maxVms };
+    return { chassisId: `chassis-${String(i).padStart(6, "0")}`, chassis, offered, room };
+  });
+  for (let placed = 0; placed < running; ) {
+    const at = Math.floor(random() * count);
+    const request = requestOf(random, true);
+    const one = rooms[at] as ChassisRoom;
+    if (!fits(request, one.room.free) || one.room.placesLeft === 0) continue;
+    const room = { free: subtract(one.room.free, request), placesLeft: one.room.placesLeft - 1 };
+    rooms[at] = { ...one, room };
+    placed += 1;
+  }
+  return rooms;
+}
+
+/** Ribosomes, ATP and polymerases in steps of ten percent, or each to the unit, so that hardly two requests are equal. */
+export function requestOf(random: () => number, inSteps: boolean): Amounts {
+  const full = FULL_DEMAND[pick(random, CELLS)];
+  const share = () => (inSteps ? Math.ceil(random() * 10) / 10 : 0.1 + 0.9 * random());
+  const [ribosomes, atp, polymerases] = [share(), share(), share()];
+  return add(
+    {
+      ribosomes: Math.ceil((full["ribosomes"] ?? 0) * ribosomes),
+      atpPerSecond: Math.ceil((full["atpPerSecond"] ?? 0) * atp),
+      rnaPolymerases: Math.ceil((full["rnaPolymerases"] ?? 0) * polymerases),
+    },
+    { dnaKilobases: full["dnaKilobases"] ?? 0 },
+  );
+}
+
+export function waitingOf(count: number, seed: number, inSteps: boolean): WaitingVm[] {
+  const random = randomFrom(seed);
+  return Array.from({ length: count }, (_, i) => ({
+    vmId: `vm-${String(i).padStart(6, "0")}`,
+    incarnation: 1,
+    vmType: "basic" as const,
+    request: requestOf(random, inSteps),
+    placement: {},
+    labels: { team: "bench" },
+    priority: 1 + Math.floor(random() * 5),
+    waitingSinceMs: Math.floor(random() * 1_000),
+  }));
+}
