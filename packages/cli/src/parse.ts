@@ -6,11 +6,17 @@ import { text as readStream } from "node:stream/consumers";
 import { InvalidArgumentError } from "commander";
 import { usage } from "./outcome.ts";
 
-/** `300` is an amount, `50%` a share; anything else is refused here, before it is sent. */
+/** What is wrong with an amount (`300`) or a share (`50%`); undefined: nothing. */
+export function amountProblem(text: string): string | undefined {
+  if (/^(?:[0-9]+|(?:100|[1-9]?[0-9])%)$/.test(text)) return undefined;
+  return 'must be an integer, or a share "0%" to "100%".';
+}
+
+/** Refused here, before it is sent. */
 export function amountOption(text: string): number | string {
-  if (/^[0-9]+$/.test(text)) return Number(text);
-  if (/^(?:100|[1-9]?[0-9])%$/.test(text)) return text;
-  throw new InvalidArgumentError('must be an integer, or a share "0%" to "100%".');
+  const problem = amountProblem(text);
+  if (problem !== undefined) throw new InvalidArgumentError(problem);
+  return text.endsWith("%") ? text : Number(text);
 }
 
 export function integerOption(text: string): number {

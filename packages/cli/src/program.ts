@@ -7,6 +7,7 @@ import { addDemoCommand } from "./commands/demo.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addEventCommands } from "./commands/events.ts";
 import { addJobCommands } from "./commands/jobs.ts";
+import { openMenu } from "./commands/menu.ts";
 import { addReplayCommand } from "./commands/replay.ts";
 import { addStackCommands } from "./commands/stack.ts";
 import { addStateCommand } from "./commands/state.ts";
@@ -69,8 +70,8 @@ export async function runProgram(argv: readonly string[]): Promise<void> {
   const args = withGlobalsLast(argv.slice(2));
   const program = createProgram();
   if (args.length === 0) {
-    program.outputHelp();
-    return;
+    if (process.stdin.isTTY !== true || process.stdout.isTTY !== true) return program.outputHelp();
+    return openMenu();
   }
   try {
     await program.parseAsync(args, { from: "user" });

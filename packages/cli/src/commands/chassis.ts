@@ -82,7 +82,7 @@ function changedWords(reply: object): string {
   return `${chassis === null ? "removed" : chassisTable([chassis])}${changed ? "" : "\n(it was so already)"}`;
 }
 
-function chassisTable(all: readonly ChassisView[]): string {
+export function chassisTable(all: readonly ChassisView[]): string {
   const rows = all.map((c) => [
     c.chassisId,
     c.chassisType,

@@ -129,14 +129,25 @@ async function upHere(options: UpOptions, json: boolean): Promise<void> {
   await stack.stop();
 }
 
-/** Starts the same command again in the background, without `--detach`, and waits until it is up. */
+/** The same command again in the background, without `--detach`. */
 async function upDetached(json: boolean): Promise<void> {
   const before = await findLocalStack();
   if (before !== undefined) {
     throw new CommandEnd(1, `a local stack runs already (pid ${before.pid}): end it with \`bioxen down\``);
   }
+  const {
+    url,
+    dataDir: data,
+    durability,
+    pid,
+  } = await startDetached(process.argv.slice(2).filter((arg) => arg !== "--detach"));
+  if (json) sayJson({ ok: true, url, data, durability, pid });
+  else say(`BioXen is up on ${url} (pid ${pid}); \`bioxen down\` ends it`);
+}
+
+/** Runs `bioxen` with `args`, an `up`, in the background; resolves once its stack is up. */
+export async function startDetached(args: readonly string[]): Promise<StackRecord> {
   const main = fileURLToPath(new URL("../main.ts", import.meta.url));
-  const args = process.argv.slice(2).filter((arg) => arg !== "--detach");
   const child = spawn(process.execPath, [main, ...args], { detached: true, stdio: "ignore" });
   let exited = false;
   child.once("exit", () => {
@@ -154,9 +165,7 @@ async function upDetached(json: boolean): Promise<void> {
       "the stack did not come up: run `bioxen up` without --detach to see why",
     );
   }
-  const { url, dataDir: data, durability, pid } = record;
-  if (json) sayJson({ ok: true, url, data, durability, pid });
-  else say(`BioXen is up on ${url} (pid ${pid}); \`bioxen down\` ends it`);
+  return record;
 }
 
 async function until(holds: () => Promise<boolean>, otherwise: string): Promise<void> {

@@ -3,7 +3,7 @@
  */
 import { emitKeypressEvents } from "node:readline";
 import type { Command } from "commander";
-import { usage } from "../outcome.ts";
+import { endOf, usage } from "../outcome.ts";
 import { numberOption } from "../parse.ts";
 import { say, sayJson, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
@@ -69,13 +69,14 @@ async function blocks(session: Session, view: TopView, intervalMs: number): Prom
 async function live(session: Session, first: TopView, intervalMs: number): Promise<void> {
   let view = first;
   let picture: TopPicture | undefined;
+  let trouble: string | undefined;
   let end: (cause?: unknown) => void = () => undefined;
   const ended = new Promise<void>((resolve, reject) => {
     end = (cause) => (cause === undefined ? resolve() : reject(cause));
   });
   const draw = () => {
     if (picture === undefined) return;
-    const lines = frameOf(picture, view, sizeOf());
+    const lines = frameOf(picture, view, sizeOf(), trouble);
     process.stdout.write(`\u001b[H${lines.map((line) => `${line}\u001b[K`).join("\r\n")}\u001b[J`);
   };
   const onKey = (_text: string, key: Key) => {
@@ -86,7 +87,16 @@ async function live(session: Session, first: TopView, intervalMs: number): Promi
   };
   let timer: NodeJS.Timeout | undefined;
   const look = async () => {
-    if (!view.paused || picture === undefined) picture = await takePicture(session);
+    if (!view.paused || picture === undefined) {
+      try {
+        picture = await takePicture(session);
+        trouble = undefined;
+      } catch (thrown) {
+        // What was seen stays; a service that is away comes back.
+        if (picture === undefined) throw thrown;
+        trouble = endOf(thrown).message;
+      }
+    }
     draw();
     timer = setTimeout(() => void look().catch(end), intervalMs);
   };

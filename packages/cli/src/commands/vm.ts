@@ -17,6 +17,7 @@ import type { Session } from "../session.ts";
 import { minutes, table } from "../terminal.ts";
 import { untilInterrupted } from "../until.ts";
 import { ledgerWords, pastChassisTable } from "./chassis.ts";
+import { addConsoleCommand } from "./vm-console.ts";
 import { addCreateCommands } from "./vm-create.ts";
 import { addHistoryCommand } from "./vm-history.ts";
 import { startAndWait } from "./vm-start.ts";
@@ -32,6 +33,7 @@ export function addVmCommands(program: Command): void {
   addLifeCommands(vm);
   addSightCommands(vm);
   addStreams(vm);
+  addConsoleCommand(vm);
   vm.command("exec <id> [file]")
     .description("run Lua in a running VM; - reads standard input")
     .option("-e, --eval <source>", "the source itself")

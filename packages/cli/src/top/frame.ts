@@ -40,12 +40,13 @@ const LEAST_COLUMNS = 20;
 const LEAST_ROWS = 4;
 const BAR_CELLS = 20;
 
-export function frameOf(picture: TopPicture, view: TopView, size: TopSize): string[] {
+/** `trouble`: why there is no newer picture. */
+export function frameOf(picture: TopPicture, view: TopView, size: TopSize, trouble?: string): string[] {
   const columns = Math.max(LEAST_COLUMNS, size.columns);
   const rows = Math.max(LEAST_ROWS, size.rows);
   const head = headLines(picture, columns);
   const chassis = chassisLines(picture.chassis, columns, Math.max(1, Math.floor(rows / 3)));
-  const keys = keysLine(view, columns);
+  const keys = trouble === undefined ? keysLine(view, columns) : paint("red", fit(trouble, columns));
   const room = rows - head.length - chassis.length - 1;
   const body = room >= 2 ? vmLines(picture, view, columns, room) : [];
   return [...head, ...chassis, ...body].slice(0, rows - 1).concat(keys);

@@ -1,0 +1,41 @@
+/**
+ * `bioxen` alone on a terminal: the menu, on the BioXen that is reachable, or on one it offers to bring up.
+ */
+import { findLocalStack } from "@bioxen/local-stack";
+import { MenuLeft, TerminalAsking } from "../menu/asking.ts";
+import { mainMenu } from "../menu/main-menu.ts";
+import { CommandEnd, endOf } from "../outcome.ts";
+import { conclude } from "../run.ts";
+import { Session } from "../session.ts";
+import { startDetached } from "./stack.ts";
+
+export async function openMenu(): Promise<void> {
+  const asking = new TerminalAsking();
+  let session: Session | undefined;
+  asking.begin("BioXen: cells on chassis");
+  try {
+    session = await openSession(asking);
+    if (session !== undefined) await mainMenu(asking, session);
+    asking.end("What runs goes on running. `bioxen --help` lists every command.");
+  } catch (thrown) {
+    if (thrown instanceof MenuLeft) asking.end("Left. What runs goes on running.");
+    else conclude(endOf(thrown), false);
+  } finally {
+    await session?.close();
+  }
+}
+
+/** Undefined: the person wants none. */
+async function openSession(asking: TerminalAsking): Promise<Session | undefined> {
+  const isNamed = process.env["BIOXEN_NATS_URL"] !== undefined;
+  if (!isNamed && (await findLocalStack()) === undefined) {
+    const start = await asking.confirm(
+      "No BioXen is reachable. Bring one up on this machine, in the background?",
+    );
+    if (start !== true) return undefined;
+    await asking.during("Bringing up NATS and five services", startDetached(["up"]));
+  }
+  return Session.open({}).catch((thrown: unknown) => {
+    throw thrown instanceof CommandEnd ? thrown : endOf(thrown);
+  });
+}

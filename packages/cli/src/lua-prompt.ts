@@ -1,0 +1,73 @@
+/**
+ * What a Lua prompt makes of the lines it is given: an expression is answered with its value, a statement is run, what is not
+ * finished waits for more.
+ *
+ * The guest has no `load`, so a line is tried as `return <line>` first. That costs nothing when it is no expression: a chunk that
+ * does not compile ran no instruction.
+ */
+import type { Reply } from "@bioxen/kernel";
+
+/** Lines of one chunk that is never finished. */
+export const MAX_CHUNK_LINES = 1_000;
+
+export type Exec = (source: string) => Promise<Reply>;
+
+export type Answer =
+  | { readonly kind: "value"; readonly value: unknown; readonly stdout: string }
+  | { readonly kind: "refused"; readonly message: string; readonly stdout: string }
+  /** The chunk goes on in the next line. */
+  | { readonly kind: "more" };
+
+export class LuaPrompt {
+  readonly #exec: Exec;
+  #lines: string[] = [];
+
+  constructor(exec: Exec) {
+    this.#exec = exec;
+  }
+
+  /** True while a chunk is not finished. */
+  get isOpen(): boolean {
+    return this.#lines.length > 0;
+  }
+
+  /** Forgets what is not finished. */
+  clear(): void {
+    this.#lines = [];
+  }
+
+  async take(line: string): Promise<Answer> {
+    this.#lines.push(line);
+    const source = this.#lines.join("\n");
+    if (source.trim() === "") {
+      this.clear();
+      return { kind: "value", value: null, stdout: "" };
+    }
+    const asExpression = await this.#exec(`return ${source}`);
+    const reply = ranNothing(asExpression) ? await this.#exec(source) : asExpression;
+    if (isUnfinished(reply) && this.#lines.length < MAX_CHUNK_LINES) return { kind: "more" };
+    this.clear();
+    if (reply.ok) {
+      const { result, stdout } = reply as unknown as { result: unknown; stdout: string };
+      return { kind: "value", value: result, stdout };
+    }
+    const { code, message, details } = reply.error;
+    const traceback = details?.["traceback"];
+    const stdout = details?.["stdout"];
+    return {
+      kind: "refused",
+      message: `${code}: ${message}${typeof traceback === "string" ? `\n${traceback}` : ""}`,
+      stdout: typeof stdout === "string" ? stdout : "",
+    };
+  }
+}
+
+/** It did not compile. */
+function ranNothing(reply: Reply): boolean {
+  if (reply.ok || reply.error.code !== "GUEST_ERROR") return false;
+  return reply.error.details?.["instructions"] === 0;
+}
+
+function isUnfinished(reply: Reply): boolean {
+  return ranNothing(reply) && !reply.ok && reply.error.message.endsWith("near <eof>");
+}

@@ -1,0 +1,182 @@
+/**
+ * Making a VM, step by step. Nothing is sent before the last step, and then one command: leaving anywhere leaves no half VM.
+ */
+import { steadyState } from "@bioxen/cell-models";
+import {
+  BIOLOGICAL_TYPES,
+  type BiologicalType,
+  fullDemand,
+  REFERENCE_DOUBLING_MINUTES,
+  type RequestOf,
+  requestedAmounts,
+  type VmType,
+} from "@bioxen/contracts";
+import { ID_PATTERN } from "@bioxen/kernel";
+import { amountsLine } from "../commands/vm-words.ts";
+import { refused } from "../outcome.ts";
+import type { Session } from "../session.ts";
+import { minutes, table } from "../terminal.ts";
+import type { Asking, Choice } from "./asking.ts";
+import { doVerb, VERBS } from "./vm-actions.ts";
+
+type Shares = Readonly<Record<"ribosomes" | "atpPerSecond" | "rnaPolymerases", number>>;
+
+const SHARE_NAMES = {
+  ribosomes: "ribosomes",
+  atpPerSecond: "ATP",
+  rnaPolymerases: "RNA polymerases",
+} as const;
+/** Shares offered without typing, % of full demand. */
+const OFFERED_PERCENT = [100, 75, 50, 25] as const;
+const PRIORITIES: readonly Choice<string>[] = [
+  { value: "1", label: "1", hint: "low, the default" },
+  { value: "2", label: "2" },
+  { value: "3", label: "3" },
+  { value: "4", label: "4" },
+  { value: "5", label: "5", hint: "high: served first" },
+];
+
+/** Undefined at any question: back to the main menu, and nothing was made. */
+export async function createMenu(asking: Asking, session: Session): Promise<void> {
+  const biologicalType = await chooseType(asking);
+  if (biologicalType === undefined) return;
+  const vmType = await asking.choose<VmType>("On which infrastructure?", [
+    { value: "basic", label: "basic", hint: "the cell model with Lua, run by an agent here" },
+    { value: "xcpng", label: "xcpng", hint: "a VM on an XCP-ng pool" },
+  ]);
+  if (vmType === undefined) return;
+  const existing = new Set((await session.allVms()).map(({ vmId }) => vmId));
+  const vmId = await asking.text({
+    message: "Its id?",
+    initial: freeIdFor(biologicalType, existing),
+    problem: (text) => idProblem(text, existing),
+  });
+  if (vmId === undefined) return;
+  const shares = vmType === "basic" ? await chooseShares(asking, biologicalType) : {};
+  if (shares === undefined) return;
+  const priority = await asking.choose("Its priority?", PRIORITIES);
+  if (priority === undefined) return;
+  const resources = Object.fromEntries(
+    Object.entries(shares).map(([name, percent]) => [name, `${percent}%`]),
+  );
+  await confirmAndCreate(asking, session, {
+    vmId,
+    biologicalType,
+    vmType,
+    resources,
+    priority: Number(priority),
+  });
+}
+
+function chooseType(asking: Asking): Promise<BiologicalType | undefined> {
+  return asking.choose<BiologicalType>(
+    "Which cell?",
+    BIOLOGICAL_TYPES.map((type) => ({
+      value: type,
+      label: `${type}: doubles in ${REFERENCE_DOUBLING_MINUTES[type]} min at full demand`,
+      hint: amountsLine(fullDemand(type, "basic")),
+    })),
+  );
+}
+
+function freeIdFor(type: BiologicalType, existing: ReadonlySet<string>): string {
+  const stem = type.replaceAll("_", "-");
+  let number = 1;
+  while (existing.has(`${stem}-${number}`)) number += 1;
+  return `${stem}-${number}`;
+}
+
+function idProblem(text: string, existing: ReadonlySet<string>): string | undefined {
+  if (!ID_PATTERN.test(text))
+    return "small letters, digits and hyphens, at most 63, none at the ends a hyphen";
+  return existing.has(text) ? `${text} exists` : undefined;
+}
+
+/** How fast it would grow, as the model says; the same function that the cell itself runs on. */
+export function predictedDoubling(biologicalType: BiologicalType, shares: Shares): number | null {
+  const full = fullDemand(biologicalType, "basic");
+  const wanted = Object.fromEntries(Object.entries(shares).map(([name, percent]) => [name, `${percent}%`]));
+  return steadyState({ biologicalType, allocation: requestedAmounts(wanted, full, full) })
+    .doublingTimeMinutes;
+}
+
+const allAt = (percent: number): Shares => ({
+  ribosomes: percent,
+  atpPerSecond: percent,
+  rnaPolymerases: percent,
+});
+
+async function chooseShares(asking: Asking, type: BiologicalType): Promise<Shares | undefined> {
+  const doubles = (shares: Shares) => {
+    const predicted = predictedDoubling(type, shares);
+    return predicted === null ? "it would not grow" : `doubles in ${minutes(predicted)}`;
+  };
+  for (;;) {
+    const chosen = await asking.choose("How much of what it could use?", [
+      ...OFFERED_PERCENT.map((percent) => ({
+        value: String(percent),
+        label: `${percent} % of everything: ${doubles(allAt(percent))}`,
+      })),
+      { value: "own", label: "Each resource by itself" },
+    ]);
+    if (chosen === undefined) return undefined;
+    if (chosen !== "own") return allAt(Number(chosen));
+    const shares = await askShares(asking);
+    if (shares === undefined) continue;
+    const sentence = Object.entries(shares).map(
+      ([name, percent]) => `${SHARE_NAMES[name as keyof Shares]} ${percent} %`,
+    );
+    const keep = await asking.choose(`${sentence.join(", ")}: ${doubles(shares)}`, [
+      { value: "keep", label: "Take this" },
+      { value: "change", label: "Change it" },
+    ]);
+    if (keep === "keep") return shares;
+  }
+}
+
+async function askShares(asking: Asking): Promise<Shares | undefined> {
+  const shares: Partial<Record<keyof Shares, number>> = {};
+  for (const name of Object.keys(SHARE_NAMES) as (keyof Shares)[]) {
+    const answer = await asking.text({
+      message: `${SHARE_NAMES[name]}, % of full demand?`,
+      initial: "100",
+      problem: (text) => (/^(?:100|[1-9]?[0-9])$/.test(text) ? undefined : "a whole number from 0 to 100"),
+    });
+    if (answer === undefined) return undefined;
+    shares[name] = Number(answer);
+  }
+  return shares as Shares;
+}
+
+async function confirmAndCreate(
+  asking: Asking,
+  session: Session,
+  request: RequestOf<"vmCreate"> & { readonly vmId: string },
+): Promise<void> {
+  asking.show(await previewOf(session, request), "Where it would go");
+  const chosen = await asking.choose(`Make ${request.vmId}?`, [
+    { value: "start", label: "Create and start" },
+    { value: "create", label: "Create only" },
+    { value: "no", label: "No" },
+  ]);
+  if (chosen !== "start" && chosen !== "create") return asking.tell("news", "nothing was made");
+  const reply = await session.call("vmCreate", request);
+  if (!reply.ok) return asking.tell("refused", refused(reply.error).message);
+  asking.tell("done", `${request.vmId} is created`);
+  const start = VERBS.find(({ name }) => name === "start");
+  if (chosen === "start" && start !== undefined) await doVerb(asking, session, start, request.vmId);
+}
+
+async function previewOf(session: Session, request: RequestOf<"vmCreate">): Promise<string> {
+  const plan = await session.ask("placementPlan", request);
+  const [placement] = plan.placements;
+  const verdict = placement === undefined ? "it would wait for a place" : `on ${placement.chassisId}`;
+  const rows = Object.values(plan.scores).flatMap((candidates) =>
+    candidates.map((c) => [
+      c.chassisId,
+      c.score === null ? "–" : String(c.score),
+      c.refusal?.message ?? "fits",
+    ]),
+  );
+  return `${verdict}\n${table(["CHASSIS", "SCORE", "VERDICT"], rows)}`;
+}

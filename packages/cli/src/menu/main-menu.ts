@@ -1,0 +1,95 @@
+/**
+ * `bioxen` on a terminal: everything a person does with cells, from a menu. Esc goes back, Ctrl-C leaves; nothing is ever
+ * half done, because every entry ends in one command or in none.
+ */
+import { chassisTable, ledgerWords } from "../commands/chassis.ts";
+import { eventLine } from "../commands/event-words.ts";
+import { endOf } from "../outcome.ts";
+import { type Session, walkLog } from "../session.ts";
+import { type Asking, MenuLeft } from "./asking.ts";
+import { createMenu } from "./create.ts";
+import { resourcesMenu } from "./resources.ts";
+import { statusMenu, VERBS, verbMenu, vmsMenu } from "./vm-actions.ts";
+
+/** Events shown at once. */
+const RECENT_EVENTS = 20;
+
+/** Resolves when the person leaves. */
+export async function mainMenu(asking: Asking, session: Session): Promise<void> {
+  for (;;) {
+    const chosen = await asking.choose("What next?", await entries(session));
+    if (chosen === undefined || chosen === "exit") return;
+    try {
+      await enter(chosen, asking, session);
+    } catch (thrown) {
+      if (thrown instanceof MenuLeft) throw thrown;
+      asking.tell("refused", endOf(thrown).message);
+    }
+  }
+}
+
+/** A verb stands here only while there is a VM it is allowed for. */
+async function entries(session: Session) {
+  const vms = await session.allVms().catch(() => []);
+  const verbs = VERBS.flatMap((verb) => {
+    const count = vms.filter((vm) => verb.from.includes(vm.state)).length;
+    return count === 0
+      ? []
+      : [{ value: verb.name, label: verb.title, hint: `${count} VM${count > 1 ? "s" : ""}` }];
+  });
+  return [
+    { value: "create", label: "Create a cell" },
+    { value: "list", label: "List VMs", hint: String(vms.length) },
+    ...verbs,
+    ...(vms.length > 0 ? [{ value: "status", label: "Status and live metrics" }] : []),
+    { value: "resources", label: "Resources" },
+    { value: "chassis", label: "Chassis" },
+    { value: "events", label: "Events" },
+    { value: "exit", label: "Exit" },
+  ];
+}
+
+async function enter(chosen: string, asking: Asking, session: Session): Promise<void> {
+  const verb = VERBS.find(({ name }) => name === chosen);
+  if (verb !== undefined) return verbMenu(asking, session, verb);
+  if (chosen === "create") return createMenu(asking, session);
+  if (chosen === "list") return vmsMenu(asking, session);
+  if (chosen === "status") return statusMenu(asking, session);
+  if (chosen === "resources") return resourcesMenu(asking, session);
+  if (chosen === "chassis") return chassisMenu(asking, session);
+  return showEvents(asking, session);
+}
+
+async function chassisMenu(asking: Asking, session: Session): Promise<void> {
+  for (;;) {
+    const { chassis } = await session.ask("chassisList", {});
+    if (chassis.length === 0) return asking.tell("news", "no chassis is registered");
+    asking.show(chassisTable(chassis), "Chassis");
+    const chassisId = await asking.choose(
+      "Which one?",
+      chassis.map((c) => ({ value: c.chassisId, label: c.chassisId, hint: `${c.chassisType}, ${c.state}` })),
+    );
+    const one = chassis.find((c) => c.chassisId === chassisId);
+    if (one === undefined) return;
+    asking.show(
+      ledgerWords((await session.ask("ledgerGet", { chassisId: one.chassisId })).ledger),
+      one.chassisId,
+    );
+    const what = await asking.choose(`${one.chassisId}`, [
+      one.cordoned
+        ? { value: "open", label: "Open it to new VMs" }
+        : { value: "close", label: "Cordon it: no new VMs" },
+      { value: "back", label: "Back" },
+    ]);
+    if (what === "open") await session.ask("chassisUncordon", { chassisId: one.chassisId });
+    if (what === "close") await session.ask("chassisCordon", { chassisId: one.chassisId });
+  }
+}
+
+async function showEvents(asking: Asking, session: Session): Promise<void> {
+  const log = await session.eventLog();
+  const lines: string[] = [];
+  const fromSeq = Math.max(1, (await log.lastSeq()) - RECENT_EVENTS + 1);
+  await walkLog(log, ({ seq, envelope }) => lines.push(eventLine(seq, envelope)), { fromSeq });
+  asking.show(lines.join("\n") || "nothing has happened yet", "The latest events");
+}

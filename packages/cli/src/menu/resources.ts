@@ -1,0 +1,74 @@
+/**
+ * Resources in the menu: what VMs hold, what is left, and changing a share.
+ */
+import type { VmView } from "@bioxen/contracts";
+import { ledgerWords } from "../commands/chassis.ts";
+import { vmWords } from "../commands/vm-words.ts";
+import { refused } from "../outcome.ts";
+import { amountOption, amountProblem } from "../parse.ts";
+import type { Session } from "../session.ts";
+import { bar, table } from "../terminal.ts";
+import type { Asking } from "./asking.ts";
+import { chooseVm } from "./vm-actions.ts";
+
+/** States in which the contract takes a resize. */
+const RESIZABLE: readonly VmView["state"][] = ["created", "stopped", "error", "running", "paused"];
+
+export async function resourcesMenu(asking: Asking, session: Session): Promise<void> {
+  for (;;) {
+    const chosen = await asking.choose("Resources", [
+      { value: "usage", label: "Usage", hint: "of the whole fleet" },
+      { value: "available", label: "Available", hint: "what each chassis has left" },
+      { value: "allocate", label: "Allocate", hint: "change what a VM asks for or holds" },
+      { value: "back", label: "Back" },
+    ]);
+    if (chosen === undefined || chosen === "back") return;
+    if (chosen === "usage") await showUsage(asking, session);
+    else if (chosen === "available") await showAvailable(asking, session);
+    else await allocate(asking, session);
+  }
+}
+
+async function showUsage(asking: Asking, session: Session): Promise<void> {
+  const { utilisation, fairness } = await session.ask("monitorFleet", {});
+  const rows = Object.entries(utilisation).map(([name, { offered, reserved, permille }]) => [
+    name,
+    bar(permille),
+    `${(permille / 10).toFixed(1)} %`,
+    `${reserved} of ${offered}`,
+  ]);
+  const even =
+    fairness === null ? "" : `\nfairness (Jain's index over granted ÷ requested): ${fairness.toFixed(3)}`;
+  asking.show(`${table(["RESOURCE", "USE", "", "HELD OF OFFER"], rows)}${even}`, "Usage");
+}
+
+async function showAvailable(asking: Asking, session: Session): Promise<void> {
+  const { ledgers } = await session.ask("ledgerList", {});
+  if (ledgers.length === 0) return asking.tell("news", "no chassis is registered");
+  asking.show(ledgers.map(ledgerWords).join("\n\n"), "Available");
+}
+
+async function allocate(asking: Asking, session: Session): Promise<void> {
+  const vms = (await session.allVms()).filter(({ state }) => RESIZABLE.includes(state));
+  if (vms.length === 0) return asking.tell("news", "no VM can be resized now");
+  const vmId = await chooseVm(asking, "Resize which VM?", vms);
+  const vm = vms.find((one) => one.vmId === vmId);
+  if (vm === undefined) return;
+  const resource = await asking.choose(
+    "Which resource?",
+    Object.entries(vm.request).map(([name, amount]) => ({ value: name, label: name, hint: `${amount} now` })),
+  );
+  if (resource === undefined) return;
+  const amount = await asking.text({
+    message: `${resource}: an amount, or a share of full demand such as 50%`,
+    initial: String(vm.request[resource] ?? ""),
+    problem: amountProblem,
+  });
+  if (amount === undefined) return;
+  const reply = await session.call("vmResize", {
+    vmId: vm.vmId,
+    resources: { [resource]: amountOption(amount) },
+  });
+  if (!reply.ok) return asking.tell("refused", refused(reply.error).message);
+  asking.show(vmWords((await session.ask("vmGet", { vmId: vm.vmId })).vm, null), `${vm.vmId} now`);
+}

@@ -1,0 +1,133 @@
+/**
+ * What the menu does to a VM that exists: only what its state allows is offered.
+ */
+import type { EndpointName, VmView } from "@bioxen/contracts";
+import { vmTable, vmWords } from "../commands/vm-words.ts";
+import { refused } from "../outcome.ts";
+import type { Session } from "../session.ts";
+import { paintState } from "../terminal.ts";
+import type { Asking } from "./asking.ts";
+
+interface Verb {
+  readonly name: "start" | "pause" | "resume" | "stop" | "destroy";
+  readonly endpoint: EndpointName & ("vmStart" | "vmPause" | "vmResume" | "vmStop" | "vmDestroy");
+  readonly title: string;
+  /** States the contract allows it in. */
+  readonly from: readonly VmView["state"][];
+}
+
+export const VERBS: readonly Verb[] = [
+  { name: "start", endpoint: "vmStart", title: "Start", from: ["created", "stopped", "error"] },
+  { name: "pause", endpoint: "vmPause", title: "Pause", from: ["running"] },
+  { name: "resume", endpoint: "vmResume", title: "Resume", from: ["paused"] },
+  { name: "stop", endpoint: "vmStop", title: "Stop", from: ["running", "paused", "pending", "starting"] },
+  {
+    name: "destroy",
+    endpoint: "vmDestroy",
+    title: "Destroy",
+    from: ["created", "pending", "starting", "running", "paused", "stopping", "stopped", "error"],
+  },
+];
+
+/** States a VM passes through by itself. */
+const PASSING: readonly VmView["state"][] = ["starting", "stopping"];
+const LOOK_INTERVAL_MS = 100;
+
+export function allowedVerbs(vm: VmView): readonly Verb[] {
+  return VERBS.filter(({ from }) => from.includes(vm.state));
+}
+
+/** One of `vms`; undefined: back. */
+export function chooseVm(
+  asking: Asking,
+  message: string,
+  vms: readonly VmView[],
+): Promise<string | undefined> {
+  return asking.choose(
+    message,
+    vms.map((vm) => ({
+      value: vm.vmId,
+      label: `${vm.vmId}: ${vm.biologicalType}, ${vm.state}${vm.chassisId === null ? "" : ` on ${vm.chassisId}`}`,
+    })),
+  );
+}
+
+export async function doVerb(asking: Asking, session: Session, verb: Verb, vmId: string): Promise<void> {
+  if (verb.name === "destroy") {
+    const sure = await asking.confirm(`Destroy ${vmId}? What is in it is gone.`);
+    if (sure !== true) return;
+  }
+  const reply = await session.call(verb.endpoint as "vmStop", { vmId });
+  if (!reply.ok) return asking.tell("refused", refused(reply.error).message);
+  const vm = await asking.during(`${verb.title} ${vmId}`, settled(session, vmId, verb));
+  const why = vm.reason === null ? "" : `: ${vm.reason}`;
+  asking.tell(vm.state === "error" ? "refused" : "done", `${vmId} is ${paintState(vm.state)}${why}`);
+}
+
+/** The VM once it has come to rest, or as it is after the deadline of a request. */
+async function settled(session: Session, vmId: string, verb: Verb): Promise<VmView> {
+  const deadline = Date.now() + session.timeoutMs;
+  for (;;) {
+    const { vm } = await session.ask("vmGet", { vmId });
+    const waits = vm.state === "pending" && vm.refusals.length === 0;
+    const passes = PASSING.includes(vm.state) || waits || (verb.name === "destroy" && vm.state === "stopped");
+    if (!passes || Date.now() > deadline) return vm;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
+  }
+}
+
+/** Start, pause, …: of the VMs it is allowed for. */
+export async function verbMenu(asking: Asking, session: Session, verb: Verb): Promise<void> {
+  const vms = (await session.allVms()).filter((vm) => verb.from.includes(vm.state));
+  if (vms.length === 0) return asking.tell("news", `no VM can ${verb.name} now`);
+  const vmId = await chooseVm(asking, `${verb.title} which VM?`, vms);
+  if (vmId !== undefined) await doVerb(asking, session, verb, vmId);
+}
+
+/** The list, and from it one VM with everything that can be done with it. */
+export async function vmsMenu(asking: Asking, session: Session): Promise<void> {
+  const vms = await session.allVms();
+  if (vms.length === 0) return asking.tell("news", "there are no VMs yet");
+  asking.show(vmTable(vms, Date.now()), `${vms.length} VMs`);
+  const vmId = await chooseVm(asking, "Which one? (Esc goes back)", vms);
+  if (vmId !== undefined) await vmMenu(asking, session, vmId);
+}
+
+async function vmMenu(asking: Asking, session: Session, vmId: string): Promise<void> {
+  for (;;) {
+    const { vm } = await session.ask("vmGet", { vmId });
+    if (vm.state === "destroyed") return;
+    const verbs = allowedVerbs(vm);
+    const chosen = await asking.choose(`${vmId} is ${vm.state}`, [
+      { value: "status", label: "Status and live metrics" },
+      { value: "explain", label: "Why is it where it is?" },
+      ...verbs.map(({ name, title }) => ({ value: name, label: title })),
+      { value: "back", label: "Back" },
+    ]);
+    if (chosen === undefined || chosen === "back") return;
+    if (chosen === "status") await showLive(asking, session, vmId);
+    else if (chosen === "explain")
+      asking.show((await session.ask("placementExplain", { vmId })).summary, vmId);
+    else {
+      const verb = verbs.find(({ name }) => name === chosen);
+      if (verb !== undefined) await doVerb(asking, session, verb, vmId);
+    }
+  }
+}
+
+export async function showLive(asking: Asking, session: Session, vmId: string): Promise<void> {
+  await asking.live(async () => {
+    const [{ vm }, { sample }] = await Promise.all([
+      session.ask("vmGet", { vmId }),
+      session.ask("monitorVm", { vmId }),
+    ]);
+    return vmWords(vm, sample);
+  });
+}
+
+export async function statusMenu(asking: Asking, session: Session): Promise<void> {
+  const vms = await session.allVms();
+  if (vms.length === 0) return asking.tell("news", "there are no VMs yet");
+  const vmId = await chooseVm(asking, "Status of which VM?", vms);
+  if (vmId !== undefined) await showLive(asking, session, vmId);
+}
