@@ -1,0 +1,156 @@
+/**
+ * The pool's objects, and what changed since when.
+ *
+ * Each change takes the next generation. A reader names the generation it knows and gets, of every object that changed
+ * after it, one event with its present state: transitions in between are merged, as XAPI merges them.
+ */
+import { randomUUID } from "node:crypto";
+import type { EventBatch, XapiEvent } from "../xapi/wire.ts";
+import { Refusal } from "./refusal.ts";
+import { emptyValue, type FakeRecord, SCHEMA } from "./schema.ts";
+
+interface Row {
+  readonly record: FakeRecord;
+  readonly createdAt: number;
+  modifiedAt: number;
+}
+
+interface Grave {
+  readonly className: string;
+  readonly ref: string;
+  readonly createdAt: number;
+  readonly deletedAt: number;
+}
+
+/** Deletions remembered for readers that are behind; one further back has lost events. */
+const MAX_GRAVES = 10_000;
+const TOKEN = /^(\d{20}),(\d{20})$/;
+
+export class Database {
+  readonly #tables = new Map<string, Map<string, Row>>();
+  #graves: Grave[] = [];
+  #generation = 1;
+  /** Tokens from before this generation are of no use. */
+  #oldest = 0;
+  readonly #waiters = new Set<() => void>();
+
+  constructor() {
+    for (const className of Object.keys(SCHEMA)) this.#tables.set(className, new Map());
+  }
+
+  add(className: string, fields: FakeRecord): string {
+    const ref = `OpaqueRef:${randomUUID()}`;
+    const record: FakeRecord = {};
+    for (const [field, type] of Object.entries(SCHEMA[className] ?? {})) record[field] = emptyValue(type);
+    Object.assign(record, { uuid: randomUUID() }, fields);
+    this.#generation += 1;
+    this.#table(className).set(ref, { record, createdAt: this.#generation, modifiedAt: this.#generation });
+    this.#wake();
+    return ref;
+  }
+
+  /** The object; throws `HANDLE_INVALID`. Not to be changed but by `update`. */
+  get(className: string, ref: string): FakeRecord {
+    const row = this.#table(className).get(ref);
+    if (row === undefined) throw new Refusal("HANDLE_INVALID", className, ref);
+    return row.record;
+  }
+
+  find(className: string, ref: string): FakeRecord | undefined {
+    return this.#table(className).get(ref)?.record;
+  }
+
+  update(className: string, ref: string, fields: FakeRecord): void {
+    const row = this.#table(className).get(ref);
+    if (row === undefined) throw new Refusal("HANDLE_INVALID", className, ref);
+    Object.assign(row.record, fields);
+    this.#generation += 1;
+    row.modifiedAt = this.#generation;
+    this.#wake();
+  }
+
+  remove(className: string, ref: string): void {
+    const row = this.#table(className).get(ref);
+    if (row === undefined) return;
+    this.#table(className).delete(ref);
+    this.#generation += 1;
+    this.#graves.push({ className, ref, createdAt: row.createdAt, deletedAt: this.#generation });
+    if (this.#graves.length > MAX_GRAVES) this.#oldest = this.#graves.shift()?.deletedAt ?? this.#oldest;
+    this.#wake();
+  }
+
+  all(className: string): [string, FakeRecord][] {
+    return [...this.#table(className)].map(([ref, { record }]) => [ref, record]);
+  }
+
+  /** What XAPI calls a token: opaque to clients. */
+  token(): string {
+    return `${String(this.#generation).padStart(20, "0")},${"0".padStart(20, "0")}`;
+  }
+
+  /** Generation of a token; throws the refusals of `event.from`. */
+  generationOf(token: string): number {
+    if (token === "") return 0;
+    const match = TOKEN.exec(token);
+    if (match === null) throw new Refusal("EVENT_FROM_TOKEN_PARSE_FAILURE", token);
+    const generation = Number(match[1]);
+    if (generation < this.#oldest) throw new Refusal("EVENTS_LOST");
+    return generation;
+  }
+
+  /** Readers who know what is older than now have lost events. */
+  forgetHistory(): void {
+    this.#generation += 1;
+    this.#oldest = this.#generation;
+    this.#graves = [];
+    this.#wake();
+  }
+
+  /** One event per object that changed after `generation`; `isWanted` of class and reference. */
+  since(
+    generation: number,
+    isWanted: (className: string, ref: string) => boolean,
+    nowMs: number,
+  ): EventBatch {
+    const events: (XapiEvent & { id: number; timestamp: string; obj_uuid: string })[] = [];
+    const common = { id: this.#generation, timestamp: String(nowMs / 1000), obj_uuid: "" };
+    for (const [className, table] of this.#tables) {
+      for (const [ref, { record, createdAt, modifiedAt }] of table) {
+        if (modifiedAt <= generation || !isWanted(className, ref)) continue;
+        const operation = createdAt > generation ? "add" : "mod";
+        events.push({ ...common, class: className.toLowerCase(), operation, ref, snapshot: { ...record } });
+      }
+    }
+    for (const { className, ref, createdAt, deletedAt } of this.#graves) {
+      if (deletedAt <= generation || createdAt > generation || !isWanted(className, ref)) continue;
+      events.push({ ...common, class: className.toLowerCase(), operation: "del", ref });
+    }
+    const counts = Object.fromEntries(
+      [...this.#tables].map(([name, { size }]) => [name.toLowerCase(), size]),
+    );
+    return { events, token: this.token(), valid_ref_counts: counts } as EventBatch;
+  }
+
+  /** Resolves at the next change, or after `ms`. */
+  nextChange(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#waiters.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      this.#waiters.add(done);
+    });
+  }
+
+  #wake(): void {
+    for (const waiter of [...this.#waiters]) waiter();
+  }
+
+  #table(className: string): Map<string, Row> {
+    const table = this.#tables.get(className);
+    if (table === undefined) throw new Refusal("INTERNAL_ERROR", `no class ${className}`);
+    return table;
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * From a method's name and arguments to its result: session, signature, faults, tasks.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { allMethods, type FakeCredentials, type Handler, removeTask } from "./methods.ts";
+import { Operations } from "./operations.ts";
+import type { Pool } from "./pool.ts";
+import { Refusal } from "./refusal.ts";
+import { checkArguments, SIGNATURES } from "./signatures.ts";
+
+export interface Outcome {
+  /** The connection is to be dropped instead of answered. */
+  readonly dropped: boolean;
+  readonly result?: unknown;
+  /** Type of the result, in the datamodel's words. */
+  readonly type: string;
+}
+
+/** Calls since the start, for tests that count. */
+export interface CallStatistics {
+  total: number;
+  inFlight: number;
+  /** Most under way at once, waits for events left out. */
+  mostInFlight: number;
+  readonly byMethod: Map<string, number>;
+}
+
+const LOGIN = "session.login_with_password";
+
+export class Dispatch {
+  readonly operations: Operations;
+  readonly statistics: CallStatistics = { total: 0, inFlight: 0, mostInFlight: 0, byMethod: new Map() };
+  /** What each call takes before anything is done, ms. */
+  callMs = 0;
+  readonly #pool: Pool;
+  readonly #handlers: ReadonlyMap<string, Handler>;
+  readonly #running = new Map<string, AbortController>();
+
+  constructor(pool: Pool, credentials: FakeCredentials) {
+    this.#pool = pool;
+    this.operations = new Operations(pool);
+    this.#handlers = allMethods(pool, this.operations, credentials, (task) => this.#cancel(task));
+  }
+
+  /** Throws `Refusal`. */
+  async call(method: string, params: readonly unknown[]): Promise<Outcome> {
+    const { statistics } = this;
+    const { faults } = this.#pool;
+    statistics.total += 1;
+    statistics.byMethod.set(method, (statistics.byMethod.get(method) ?? 0) + 1);
+    const counts = method !== "event.from";
+    if (counts) statistics.inFlight += 1;
+    statistics.mostInFlight = Math.max(statistics.mostInFlight, statistics.inFlight);
+    try {
+      if (counts && this.callMs > 0) await delay(this.callMs);
+      const slow = faults.strike("slow", method);
+      if (slow !== undefined) await delay(slow.ms);
+      if (faults.strike("drop-before", method) !== undefined) return { dropped: true, type: "void" };
+      const outcome = await this.#answer(method, params);
+      return faults.strike("drop-after", method) === undefined ? outcome : { ...outcome, dropped: true };
+    } finally {
+      if (counts) statistics.inFlight -= 1;
+    }
+  }
+
+  async #answer(method: string, params: readonly unknown[]): Promise<Outcome> {
+    const isAsync = method.startsWith("Async.");
+    const plain = isAsync ? method.slice("Async.".length) : method;
+    const signature = SIGNATURES[plain];
+    const handler = this.#handlers.get(plain);
+    if (signature === undefined || handler === undefined) throw new Refusal("MESSAGE_METHOD_UNKNOWN", method);
+    const session = plain === LOGIN ? "" : this.#sessionOf(method, params);
+    const args = checkArguments(method, signature, plain === LOGIN ? params : params.slice(1));
+    const refused = this.#pool.faults.strike("refuse", method);
+    if (refused !== undefined && !isAsync) throw new Refusal(refused.code, ...(refused.params ?? []));
+    const work = async (signal?: AbortSignal): Promise<unknown> => {
+      if (refused !== undefined) throw new Refusal(refused.code, ...(refused.params ?? []));
+      return handler({ session, signal }, ...args);
+    };
+    if (!isAsync) return { dropped: false, result: (await work()) ?? "", type: signature.result };
+    return { dropped: false, result: this.#begin(method, session, work), type: "task ref" };
+  }
+
+  #sessionOf(method: string, params: readonly unknown[]): string {
+    const { db, faults } = this.#pool;
+    const session = String(params[0] ?? "");
+    if (faults.strike("lose-session", method) !== undefined) db.remove("session", session);
+    if (db.find("session", session) === undefined) throw new Refusal("SESSION_INVALID", session);
+    return session;
+  }
+
+  #begin(method: string, session: string, work: (signal: AbortSignal) => Promise<unknown>): string {
+    const { db, faults } = this.#pool;
+    const abort = new AbortController();
+    const task = db.add("task", {
+      name_label: method,
+      created: this.#pool.now(),
+      status: "pending",
+      type: "<none/>",
+      allowed_operations: ["cancel"],
+    });
+    this.#pool.link("session", session, "tasks", task);
+    this.#running.set(task, abort);
+    const isStuck = faults.strike("stuck-task", method) !== undefined;
+    const running = isStuck ? untilAborted(abort.signal) : work(abort.signal);
+    running.then(
+      (value) => this.#end(task, { status: "success", result: value ? `<value>${value}</value>` : "" }),
+      (thrown: unknown) => {
+        const refusal = thrown instanceof Refusal ? thrown : new Refusal("INTERNAL_ERROR", String(thrown));
+        const status = refusal.code === "TASK_CANCELLED" ? "cancelled" : "failure";
+        this.#end(task, { status, error_info: refusal.list() });
+      },
+    );
+    return task;
+  }
+
+  #end(task: string, fields: Readonly<Record<string, unknown>>): void {
+    this.#running.delete(task);
+    if (this.#pool.db.find("task", task) === undefined) return;
+    const ended = { progress: 1, finished: this.#pool.now(), allowed_operations: ["destroy"] };
+    this.#pool.db.update("task", task, { ...ended, ...fields });
+  }
+
+  #cancel(task: string): void {
+    const running = this.#running.get(task);
+    if (running === undefined) throw new Refusal("OPERATION_NOT_ALLOWED", "the task has ended");
+    this.#pool.db.update("task", task, { status: "cancelling" });
+    running.abort();
+  }
+
+  /** Nothing of ours goes on. */
+  close(): void {
+    for (const [task, abort] of this.#running) {
+      abort.abort();
+      removeTask(this.#pool, task);
+    }
+  }
+}
+
+function untilAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(new Refusal("TASK_CANCELLED", "")), { once: true });
+  });
+}

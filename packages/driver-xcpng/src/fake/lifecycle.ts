@@ -1,0 +1,73 @@
+/**
+ * What XAPI allows a VM in which power state, as data: the documented behaviour of its lifecycle checks, and the order in
+ * which they are made.
+ */
+import type { PowerState } from "../xapi/records.ts";
+import { Refusal } from "./refusal.ts";
+import type { FakeRecord } from "./schema.ts";
+
+const ANY: readonly PowerState[] = ["Halted", "Paused", "Suspended", "Running"];
+
+interface Rule {
+  readonly from: readonly PowerState[];
+  /** Where it leads; absent: it stays where it is. */
+  readonly to?: PowerState;
+  /** A template, or a snapshot, may be asked too. */
+  readonly template?: boolean;
+  readonly snapshot?: boolean;
+  /** The guest itself has to act: without its tools it cannot. */
+  readonly needsTools?: boolean;
+  /** It may begin while another operation is under way. */
+  readonly overtakes?: boolean;
+}
+
+export const LIFECYCLE: Readonly<Record<string, Rule>> = {
+  start: { from: ["Halted"], to: "Running" },
+  clone: { from: ["Halted"], template: true, snapshot: true },
+  copy: { from: ["Halted"], template: true, snapshot: true },
+  provision: { from: ["Halted"], template: true },
+  clean_shutdown: { from: ["Running"], to: "Halted", needsTools: true },
+  clean_reboot: { from: ["Running"], needsTools: true },
+  pause: { from: ["Running"], to: "Paused" },
+  unpause: { from: ["Paused"], to: "Running" },
+  suspend: { from: ["Running"], to: "Suspended", needsTools: true },
+  resume: { from: ["Suspended"], to: "Running" },
+  pool_migrate: { from: ["Running"] },
+  hard_reboot: { from: ["Paused", "Running"], to: "Running" },
+  hard_shutdown: { from: ["Paused", "Suspended", "Running"], to: "Halted", overtakes: true },
+  checkpoint: { from: ["Paused", "Suspended", "Running"], needsTools: true },
+  snapshot: { from: ANY },
+  revert: { from: ANY, template: true, snapshot: true, overtakes: true },
+  destroy: { from: ["Halted", "Suspended"], template: true, snapshot: true },
+  changing_memory_limits: { from: ["Halted"], template: true },
+  changing_dynamic_range: { from: ["Halted", "Running"], template: true },
+  changing_VCPUs: { from: ["Halted"], template: true },
+  changing_VCPUs_live: { from: ["Running"] },
+};
+
+export type VmOperation = keyof typeof LIFECYCLE & string;
+
+/** Throws the refusal XAPI would give; `hasTools`: the guest's drivers were seen. */
+export function assertAllowed(ref: string, vm: FakeRecord, operation: VmOperation, hasTools: boolean): Rule {
+  const rule = LIFECYCLE[operation];
+  if (rule === undefined) throw new Refusal("INTERNAL_ERROR", `no rule for ${operation}`);
+  const blocked = (vm["blocked_operations"] as Record<string, string>)[operation];
+  if (blocked !== undefined) throw new Refusal("OPERATION_BLOCKED", ref, blocked);
+  const state = vm["power_state"] as PowerState;
+  if (!rule.from.includes(state)) {
+    const wanted = rule.from.map((one) => one.toLowerCase()).join(", ");
+    throw new Refusal("VM_BAD_POWER_STATE", ref, wanted, state.toLowerCase());
+  }
+  const [other] = Object.entries(vm["current_operations"] as Record<string, string>);
+  if (other !== undefined && rule.overtakes !== true) {
+    throw new Refusal("OTHER_OPERATION_IN_PROGRESS", "VM", ref, other[1], other[0]);
+  }
+  const isSnapshot = vm["is_a_snapshot"] === true;
+  if (vm["is_a_template"] === true && !isSnapshot && rule.template !== true) {
+    throw new Refusal("VM_IS_TEMPLATE", ref, operation);
+  }
+  if (isSnapshot && rule.snapshot !== true) throw new Refusal("VM_IS_SNAPSHOT", ref, operation);
+  if (rule.needsTools === true && state === "Running" && !hasTools)
+    throw new Refusal("VM_LACKS_FEATURE", ref);
+  return rule;
+}

@@ -1,0 +1,150 @@
+/**
+ * Every method of the fake by name: those of VMs from `vm-methods.ts`, those that only read from the schema, and sessions,
+ * tasks, hosts and events from here.
+ */
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { Operations } from "./operations.ts";
+import type { Pool } from "./pool.ts";
+import { Refusal } from "./refusal.ts";
+import { SCHEMA } from "./schema.ts";
+import { vmMethods } from "./vm-methods.ts";
+
+export interface Call {
+  readonly session: string;
+  /** Aborted when the task is cancelled; undefined where there is no task. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Arguments were checked against the signature before. */
+// biome-ignore lint/suspicious/noExplicitAny: each handler names the types of its signature.
+export type Handler = (call: Call, ...args: any[]) => unknown;
+
+export interface FakeCredentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** Longest an event.from may wait, s; servers cut longer ones too. */
+const MAX_EVENT_WAIT_SECONDS = 3_600;
+
+export function allMethods(
+  pool: Pool,
+  operations: Operations,
+  credentials: FakeCredentials,
+  cancelTask: (task: string) => void,
+): ReadonlyMap<string, Handler> {
+  return new Map(
+    Object.entries({
+      ...readers(pool),
+      ...sessions(pool, credentials),
+      ...events(pool),
+      ...vmMethods(pool, operations),
+      "host.get_servertime": () => pool.now(),
+      "host.compute_free_memory": (_call: Call, host: string) => {
+        pool.db.get("host", host);
+        return Math.max(0, pool.freeMemory(host));
+      },
+      "task.cancel": (_call: Call, task: string) => {
+        pool.db.get("task", task);
+        cancelTask(task);
+      },
+      "task.destroy": (_call: Call, task: string) => removeTask(pool, task),
+    } satisfies Record<string, Handler>),
+  );
+}
+
+export function removeTask(pool: Pool, task: string): void {
+  pool.db.get("task", task);
+  for (const [session] of pool.db.all("session")) pool.unlink("session", session, "tasks", task);
+  pool.db.remove("task", task);
+}
+
+function readers(pool: Pool): Record<string, Handler> {
+  const { db } = pool;
+  const out: Record<string, Handler> = {};
+  for (const [name, fields] of Object.entries(SCHEMA)) {
+    for (const field of Object.keys(fields)) {
+      out[`${name}.get_${field}`] = (_call, ref: string) => db.get(name, ref)[field];
+    }
+    const labelled = (label: string) => db.all(name).filter(([, record]) => record["name_label"] === label);
+    out[`${name}.get_record`] = (_call, ref: string) => db.get(name, ref);
+    out[`${name}.get_all`] = () => db.all(name).map(([ref]) => ref);
+    out[`${name}.get_all_records`] = () => Object.fromEntries(db.all(name));
+    out[`${name}.get_by_name_label`] = (_call, label: string) => labelled(label).map(([ref]) => ref);
+    out[`${name}.get_by_uuid`] = (_call, uuid: string) => {
+      const found = db.all(name).find(([, record]) => record["uuid"] === uuid);
+      if (found === undefined) throw new Refusal("UUID_INVALID", name, uuid);
+      return found[0];
+    };
+  }
+  return out;
+}
+
+function sessions(pool: Pool, { username, password }: FakeCredentials): Record<string, Handler> {
+  const digest = (text: string) => createHash("sha256").update(text).digest();
+  const isRight = (name: string, given: string): boolean =>
+    timingSafeEqual(digest(`${name}\n${given}`), digest(`${username}\n${password}`));
+  return {
+    "session.login_with_password": (
+      _call,
+      name: string,
+      given: string,
+      _version = "1.1",
+      originator = "",
+    ) => {
+      if (!isRight(name, given)) {
+        throw new Refusal("SESSION_AUTHENTICATION_FAILED", name, "Authentication failure");
+      }
+      const [host = ""] = pool.db.all("host").map(([ref]) => ref);
+      return pool.db.add("session", {
+        this_host: host,
+        last_active: pool.now(),
+        is_local_superuser: true,
+        auth_user_name: name,
+        originator,
+      });
+    },
+    "session.logout": ({ session }) => {
+      pool.db.remove("session", session);
+    },
+  };
+}
+
+function events(pool: Pool): Record<string, Handler> {
+  const { db } = pool;
+  return {
+    "event.inject": (_call, className: string, ref: string) => {
+      const name = Object.keys(SCHEMA).find((one) => one.toLowerCase() === className.toLowerCase());
+      if (name === undefined) throw new Refusal("EVENT_SUBSCRIPTION_PARSE_FAILURE", className);
+      db.update(name, ref, {});
+      return db.token();
+    },
+    "event.from": async ({ session }, classes: readonly string[], token: string, seconds: number) => {
+      const isWanted = subscription(classes);
+      const deadline = performance.now() + Math.min(seconds, MAX_EVENT_WAIT_SECONDS) * 1000;
+      for (;;) {
+        if (db.find("session", session) === undefined) throw new Refusal("SESSION_INVALID", session);
+        const batch = db.since(db.generationOf(token), isWanted, Date.now());
+        const leftMs = deadline - performance.now();
+        if (batch.events.length > 0 || leftMs <= 0) return batch;
+        await db.nextChange(leftMs);
+      }
+    },
+  };
+}
+
+/** `*`, a class in any case, or one object: `vm/OpaqueRef:…`. */
+function subscription(classes: readonly string[]): (className: string, ref: string) => boolean {
+  const wanted = new Set(classes.map((one) => one.replace(/^[^/]*/, (name) => name.toLowerCase())));
+  const known = new Set(["*", ...Object.keys(SCHEMA).map((name) => name.toLowerCase())]);
+  for (const one of wanted) {
+    const [name = ""] = one.split("/");
+    // Real pools have classes the fake has not: nothing ever happens to them here.
+    if (!known.has(name) && !/^[a-z_]+$/.test(name))
+      throw new Refusal("EVENT_SUBSCRIPTION_PARSE_FAILURE", one);
+  }
+  return (className, ref) => {
+    const name = className.toLowerCase();
+    return wanted.has("*") || wanted.has(name) || wanted.has(`${name}/${ref}`);
+  };
+}

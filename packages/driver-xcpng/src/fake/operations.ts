@@ -1,0 +1,158 @@
+/**
+ * What happens to a VM when XAPI is asked: checked, begun, waited for, done; cancelled when its task is.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import * as copies from "./copies.ts";
+import { assertAllowed, LIFECYCLE, type VmOperation } from "./lifecycle.ts";
+import type { Pool } from "./pool.ts";
+import { Refusal } from "./refusal.ts";
+
+const NULL = "OpaqueRef:NULL";
+
+export class Operations {
+  readonly #pool: Pool;
+  #nextOperation = 1;
+
+  constructor(pool: Pool) {
+    this.#pool = pool;
+  }
+
+  /** Allowed now? Then `effect` after the operation's time, with other operations kept out meanwhile. */
+  async run<T>(vm: string, operation: VmOperation, effect: () => T, signal?: AbortSignal): Promise<T> {
+    const { db, options } = this.#pool;
+    assertAllowed(vm, db.get("VM", vm), operation, this.hasTools());
+    const id = `OpaqueRef:operation-${this.#nextOperation}`;
+    this.#nextOperation += 1;
+    const current = () => ({ ...(db.get("VM", vm)["current_operations"] as Record<string, string>) });
+    // A template is cloned by many at once.
+    const isExclusive = operation !== "clone" && operation !== "copy";
+    if (isExclusive) db.update("VM", vm, { current_operations: { ...current(), [id]: operation } });
+    try {
+      await delay(options.operationMs, undefined, signal === undefined ? {} : { signal }).catch(() => {
+        throw new Refusal("TASK_CANCELLED", vm);
+      });
+      // What overtook it, or a crash of its guest, may have changed the state.
+      assertStill(vm, db.get("VM", vm)["power_state"], operation);
+      return effect();
+    } finally {
+      if (isExclusive && db.find("VM", vm) !== undefined) {
+        const { [id]: _, ...others } = current();
+        db.update("VM", vm, { current_operations: others });
+      }
+    }
+  }
+
+  hasTools(): boolean {
+    return !this.#pool.faults.switches.guestsLackTools;
+  }
+
+  start(vm: string, startPaused: boolean, signal?: AbortSignal): Promise<void> {
+    return this.run(vm, "start", () => this.#enter(vm, startPaused ? "Paused" : "Running"), signal);
+  }
+
+  resume(vm: string, startPaused: boolean, signal?: AbortSignal): Promise<void> {
+    const effect = (): void => {
+      this.#enter(vm, startPaused ? "Paused" : "Running");
+      copies.dropMemoryImage(this.#pool, vm);
+    };
+    return this.run(vm, "resume", effect, signal);
+  }
+
+  suspend(vm: string, signal?: AbortSignal): Promise<void> {
+    const effect = (): void => {
+      const image = copies.memoryImage(this.#pool);
+      this.leave(vm, "Suspended");
+      this.#pool.db.update("VM", vm, { suspend_VDI: image });
+    };
+    return this.run(vm, "suspend", effect, signal);
+  }
+
+  pause(vm: string): Promise<void> {
+    return this.run(vm, "pause", () => this.#pool.db.update("VM", vm, { power_state: "Paused" }));
+  }
+
+  unpause(vm: string): Promise<void> {
+    return this.run(vm, "unpause", () => this.#pool.db.update("VM", vm, { power_state: "Running" }));
+  }
+
+  async cleanShutdown(vm: string, signal?: AbortSignal): Promise<void> {
+    const { faults } = this.#pool;
+    const isIgnored = (): boolean => faults.switches.guestsIgnoreShutdown;
+    await this.run(
+      vm,
+      "clean_shutdown",
+      () => {
+        if (!isIgnored()) this.leave(vm, "Halted");
+      },
+      signal,
+    );
+    while (isIgnored() && this.#pool.db.find("VM", vm)?.["power_state"] === "Running") {
+      if (signal?.aborted === true) throw new Refusal("TASK_CANCELLED", vm);
+      await delay(5);
+    }
+  }
+
+  hardShutdown(vm: string, signal?: AbortSignal): Promise<void> {
+    const effect = (): void => {
+      if (this.#pool.db.get("VM", vm)["power_state"] === "Suspended") copies.dropMemoryImage(this.#pool, vm);
+      this.leave(vm, "Halted");
+    };
+    return this.run(vm, "hard_shutdown", effect, signal);
+  }
+
+  migrate(vm: string, host: string, signal?: AbortSignal): Promise<void> {
+    const { db } = this.#pool;
+    db.get("host", host);
+    return this.run(vm, "pool_migrate", () => db.update("VM", vm, { resident_on: host }), signal);
+  }
+
+  destroy(vm: string, signal?: AbortSignal): Promise<void> {
+    const effect = (): void => {
+      if (this.#pool.db.get("VM", vm)["is_default_template"] === true) {
+        throw new Refusal("VM_CANNOT_DELETE_DEFAULT_TEMPLATE", vm);
+      }
+      copies.removeVm(this.#pool, vm);
+    };
+    return this.run(vm, "destroy", effect, signal);
+  }
+
+  #enter(vm: string, state: "Running" | "Paused"): void {
+    const { db } = this.#pool;
+    const record = db.get("VM", vm);
+    const host = this.#pool.hostFor(record);
+    db.update("VM", vm, { power_state: state, resident_on: host, domid: this.#pool.nextDomain() });
+    db.update("VM_metrics", record["metrics"] as string, {
+      start_time: this.#pool.now(),
+      memory_actual: record["memory_dynamic_max"],
+      VCPUs_number: record["VCPUs_at_startup"],
+    });
+    for (const vbd of record["VBDs"] as string[]) db.update("VBD", vbd, { currently_attached: true });
+    for (const vif of record["VIFs"] as string[]) db.update("VIF", vif, { currently_attached: true });
+    if (!this.hasTools()) return;
+    const metrics = db.add("VM_guest_metrics", {
+      networks: { "0/ip": this.#pool.nextAddress() },
+      os_version: { name: "a fake guest" },
+      live: true,
+      PV_drivers_detected: true,
+      last_updated: this.#pool.now(),
+    });
+    db.update("VM", vm, { guest_metrics: metrics });
+  }
+
+  /** It runs no more. */
+  leave(vm: string, state: "Halted" | "Suspended"): void {
+    const { db } = this.#pool;
+    const record = db.get("VM", vm);
+    for (const vbd of record["VBDs"] as string[]) db.update("VBD", vbd, { currently_attached: false });
+    for (const vif of record["VIFs"] as string[]) db.update("VIF", vif, { currently_attached: false });
+    db.remove("VM_guest_metrics", record["guest_metrics"] as string);
+    db.update("VM", vm, { power_state: state, resident_on: NULL, domid: -1, guest_metrics: NULL });
+  }
+}
+
+function assertStill(vm: string, state: unknown, operation: VmOperation): void {
+  const rule = LIFECYCLE[operation];
+  if (rule === undefined || rule.from.some((one) => one === state)) return;
+  const wanted = rule.from.map((one) => one.toLowerCase()).join(", ");
+  throw new Refusal("VM_BAD_POWER_STATE", vm, wanted, String(state).toLowerCase());
+}

@@ -1,0 +1,53 @@
+/**
+ * Every error code the fake answers with; a test holds each to XAPI's own list, because the names of its source's constants
+ * are not what is on the wire.
+ */
+export const FAKE_CODES = [
+  "EVENTS_LOST",
+  "EVENT_FROM_TOKEN_PARSE_FAILURE",
+  "EVENT_SUBSCRIPTION_PARSE_FAILURE",
+  "FIELD_TYPE_ERROR",
+  "HANDLE_INVALID",
+  "HOST_IS_SLAVE",
+  "HOST_NOT_ENOUGH_FREE_MEMORY",
+  "INTERNAL_ERROR",
+  "INVALID_VALUE",
+  "MAP_DUPLICATE_KEY",
+  "MEMORY_CONSTRAINT_VIOLATION_ORDER",
+  "MESSAGE_METHOD_UNKNOWN",
+  "MESSAGE_PARAMETER_COUNT_MISMATCH",
+  "NO_HOSTS_AVAILABLE",
+  "OPERATION_BLOCKED",
+  "OPERATION_NOT_ALLOWED",
+  "OTHER_OPERATION_IN_PROGRESS",
+  "PROVISION_ONLY_ALLOWED_ON_TEMPLATE",
+  "REVERT_ONLY_ALLOWED_ON_SNAPSHOT",
+  "SESSION_AUTHENTICATION_FAILED",
+  "SESSION_INVALID",
+  "SR_FULL",
+  "TASK_CANCELLED",
+  "UUID_INVALID",
+  "VDI_IN_USE",
+  "VM_BAD_POWER_STATE",
+  "VM_CANNOT_DELETE_DEFAULT_TEMPLATE",
+  "VM_IS_SNAPSHOT",
+  "VM_IS_TEMPLATE",
+  "VM_LACKS_FEATURE",
+] as const;
+export type FakeCode = (typeof FAKE_CODES)[number];
+
+export class Refusal extends Error {
+  readonly code: string;
+  readonly params: readonly string[];
+
+  constructor(code: FakeCode, ...params: readonly string[]) {
+    super(code);
+    this.code = code;
+    this.params = params;
+  }
+
+  /** `[code, …params]`, as every protocol carries it. */
+  list(): string[] {
+    return [this.code, ...this.params];
+  }
+}

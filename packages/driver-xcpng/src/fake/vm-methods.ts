@@ -1,0 +1,145 @@
+/**
+ * What the fake does for each method of a VM, its disks and its interfaces.
+ */
+import * as copies from "./copies.ts";
+import type { Handler } from "./methods.ts";
+import type { Operations } from "./operations.ts";
+import type { Pool } from "./pool.ts";
+import { Refusal } from "./refusal.ts";
+
+type StringMap = Record<string, string>;
+
+export function vmMethods(pool: Pool, operations: Operations): Record<string, Handler> {
+  const { db } = pool;
+  const vmOf = (ref: string) => db.get("VM", ref);
+  const set =
+    (field: string): Handler =>
+    (_call, vm: string, value: unknown) => {
+      vmOf(vm);
+      db.update("VM", vm, { [field]: value });
+    };
+  const addTo = (vm: string, field: string, key: string, value: string): void => {
+    const map = vmOf(vm)[field] as StringMap;
+    if (key in map) throw new Refusal("MAP_DUPLICATE_KEY", "VM", field, vm, key);
+    db.update("VM", vm, { [field]: { ...map, [key]: value } });
+  };
+  const removeFrom = (vm: string, field: string, key: string): void => {
+    const { [key]: _, ...rest } = vmOf(vm)[field] as StringMap;
+    db.update("VM", vm, { [field]: rest });
+  };
+  return {
+    "VM.clone": ({ signal }, vm: string, name: string) =>
+      operations.run(vm, "clone", () => copies.clone(pool, vm, name), signal),
+    "VM.copy": ({ signal }, vm: string, name: string, sr: string) => {
+      db.get("SR", sr);
+      return operations.run(vm, "copy", () => copies.clone(pool, vm, name), signal);
+    },
+    "VM.snapshot": ({ signal }, vm: string, name: string) =>
+      operations.run(vm, "snapshot", () => copies.snapshot(pool, vm, name, false), signal),
+    "VM.checkpoint": ({ signal }, vm: string, name: string) =>
+      operations.run(vm, "checkpoint", () => copies.snapshot(pool, vm, name, true), signal),
+    "VM.revert": ({ signal }, vm: string) =>
+      operations.run(vm, "revert", () => copies.revert(pool, vm), signal),
+    "VM.provision": ({ signal }, vm: string) => {
+      if (vmOf(vm)["is_a_template"] !== true) throw new Refusal("PROVISION_ONLY_ALLOWED_ON_TEMPLATE");
+      return operations.run(vm, "provision", () => db.update("VM", vm, { is_a_template: false }), signal);
+    },
+    "VM.start": ({ signal }, vm: string, paused: boolean) => operations.start(vm, paused, signal),
+    "VM.resume": ({ signal }, vm: string, paused: boolean) => operations.resume(vm, paused, signal),
+    "VM.suspend": ({ signal }, vm: string) => operations.suspend(vm, signal),
+    "VM.pause": (_call, vm: string) => operations.pause(vm),
+    "VM.unpause": (_call, vm: string) => operations.unpause(vm),
+    "VM.clean_shutdown": ({ signal }, vm: string) => operations.cleanShutdown(vm, signal),
+    "VM.hard_shutdown": ({ signal }, vm: string) => operations.hardShutdown(vm, signal),
+    "VM.clean_reboot": ({ signal }, vm: string) =>
+      operations.run(vm, "clean_reboot", () => undefined, signal),
+    "VM.hard_reboot": ({ signal }, vm: string) =>
+      operations.run(vm, "hard_reboot", () => db.update("VM", vm, { power_state: "Running" }), signal),
+    "VM.pool_migrate": ({ signal }, vm: string, host: string) => operations.migrate(vm, host, signal),
+    "VM.destroy": ({ signal }, vm: string) => operations.destroy(vm, signal),
+    "VM.set_name_label": set("name_label"),
+    "VM.set_name_description": set("name_description"),
+    "VM.set_other_config": set("other_config"),
+    "VM.add_to_other_config": (_call, vm: string, key: string, value: string) =>
+      addTo(vm, "other_config", key, value),
+    "VM.remove_from_other_config": (_call, vm: string, key: string) => removeFrom(vm, "other_config", key),
+    "VM.set_VCPUs_params": set("VCPUs_params"),
+    "VM.add_to_VCPUs_params": (_call, vm: string, key: string, value: string) =>
+      addTo(vm, "VCPUs_params", key, value),
+    "VM.remove_from_VCPUs_params": (_call, vm: string, key: string) => removeFrom(vm, "VCPUs_params", key),
+    "VM.add_to_VCPUs_params_live": (_call, vm: string, key: string, value: string) =>
+      operations.run(vm, "changing_VCPUs_live", () =>
+        db.update("VM", vm, { VCPUs_params: { ...(vmOf(vm)["VCPUs_params"] as StringMap), [key]: value } }),
+      ),
+    ...limits(pool, operations),
+    "VDI.destroy": (_call, vdi: string) => {
+      const inUse = (db.get("VDI", vdi)["VBDs"] as string[]).some(
+        (vbd) => db.get("VBD", vbd)["currently_attached"],
+      );
+      if (inUse) throw new Refusal("VDI_IN_USE", vdi, "destroy");
+      pool.removeVdi(vdi);
+    },
+    "VIF.create": (_call, fields: Record<string, unknown>) => copies.addVif(pool, fields),
+    "VIF.destroy": (_call, vif: string) => copies.removeVif(pool, vif),
+  };
+}
+
+/** Memory and virtual CPUs: what XAPI holds them to. */
+function limits(pool: Pool, operations: Operations): Record<string, Handler> {
+  const { db } = pool;
+  const vmOf = (ref: string) => db.get("VM", ref);
+  const orderly = (...amounts: readonly number[]): void => {
+    if (amounts.some((amount, i) => amount < (amounts[i - 1] ?? 0))) {
+      throw new Refusal("MEMORY_CONSTRAINT_VIOLATION_ORDER");
+    }
+  };
+  return {
+    "VM.set_memory_limits": (
+      _call,
+      vm: string,
+      min: number,
+      max: number,
+      dynamicMin: number,
+      dynamicMax: number,
+    ) => {
+      orderly(min, dynamicMin, dynamicMax, max);
+      return operations.run(vm, "changing_memory_limits", () =>
+        db.update("VM", vm, {
+          memory_static_min: min,
+          memory_static_max: max,
+          memory_dynamic_min: dynamicMin,
+          memory_dynamic_max: dynamicMax,
+          memory_target: dynamicMax,
+        }),
+      );
+    },
+    "VM.set_memory_dynamic_range": (_call, vm: string, min: number, max: number) => {
+      const { memory_static_min, memory_static_max } = vmOf(vm) as Record<string, number>;
+      orderly(memory_static_min ?? 0, min, max, memory_static_max ?? 0);
+      return operations.run(vm, "changing_dynamic_range", () =>
+        db.update("VM", vm, { memory_dynamic_min: min, memory_dynamic_max: max, memory_target: max }),
+      );
+    },
+    "VM.set_VCPUs_max": (_call, vm: string, count: number) => {
+      if (count < Number(vmOf(vm)["VCPUs_at_startup"]) || count < 1) {
+        throw new Refusal("INVALID_VALUE", "VCPUs_max", String(count));
+      }
+      return operations.run(vm, "changing_VCPUs", () => db.update("VM", vm, { VCPUs_max: count }));
+    },
+    "VM.set_VCPUs_at_startup": (_call, vm: string, count: number) => {
+      if (count < 1 || count > Number(vmOf(vm)["VCPUs_max"])) {
+        throw new Refusal("INVALID_VALUE", "VCPUs_at_startup", String(count));
+      }
+      return operations.run(vm, "changing_VCPUs", () => db.update("VM", vm, { VCPUs_at_startup: count }));
+    },
+    "VM.set_VCPUs_number_live": (_call, vm: string, count: number) => {
+      if (count < 1 || count > Number(vmOf(vm)["VCPUs_max"])) {
+        throw new Refusal("INVALID_VALUE", "VCPUs_number_live", String(count));
+      }
+      return operations.run(vm, "changing_VCPUs_live", () => {
+        const metrics = vmOf(vm)["metrics"] as string;
+        db.update("VM_metrics", metrics, { VCPUs_number: count });
+      });
+    },
+  };
+}

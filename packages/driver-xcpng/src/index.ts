@@ -1,0 +1,2 @@
+export * from "./xapi/client.ts";
+export * from "./xapi/errors.ts";

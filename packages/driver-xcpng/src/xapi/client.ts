@@ -1,0 +1,228 @@
+/**
+ * A typed client of XAPI with one session.
+ *
+ * It logs in when a call first needs it, and once again when the server no longer knows the session; a refusal for that
+ * reason was not carried out, so the call is sent again. A member that is not the master names the master; the client
+ * goes there, where its certificate must be trusted as well, and comes back to the configured address when that one is
+ * lost. Beyond that nothing is retried here, but for reads whose kept-alive connection broke: who decides is above.
+ */
+import { hasCode, refusalIn, XapiError, XapiUnreachable } from "./errors.ts";
+import { type ArgsOf, isRead, METHODS, type MethodName, type ResultOf } from "./methods.ts";
+import type { SessionStore } from "./session-file.ts";
+import { DEFAULT_LIMITS, Throttle, type ThrottleLimits } from "./throttle.ts";
+import { addressOfUrl, parseAddress, Transport } from "./transport.ts";
+import { type HostAddress, type Trust, TrustedAgents } from "./trust.ts";
+
+export interface Credentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+export interface XapiClientOptions {
+  /** `https://host[:port]` of a member of the pool, best its master. */
+  readonly url: string;
+  /** Asked at each login, so that a changed password needs no restart. */
+  readonly credentials: () => Promise<Credentials>;
+  readonly trust: Trust;
+  /** Names us in the pool's logs, and bounds our sessions. */
+  readonly originator: string;
+  readonly limits?: Partial<ThrottleLimits> | undefined;
+  readonly sessions?: SessionStore | undefined;
+  /** Deadline of a call, ms. Default {@link DEFAULT_CALL_TIMEOUT_MS}. */
+  readonly callTimeoutMs?: number | undefined;
+}
+
+export interface CallOptions {
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal | undefined;
+  /** A call that waits at the server for something to happen takes no place of the others. */
+  readonly waits?: boolean;
+}
+
+/** A busy master answers reads in a second; ten times that is lost. */
+export const DEFAULT_CALL_TIMEOUT_MS = 15_000;
+const API_VERSION = "2.20";
+/** Members asked for the master, one naming the next, before it is a circle. */
+const MAX_REDIRECTS = 3;
+/** Longest goodbye, ms. */
+const LOGOUT_TIMEOUT_MS = 3_000;
+
+export class XapiClient {
+  readonly #options: XapiClientOptions;
+  readonly #configured: HostAddress;
+  readonly #agents: TrustedAgents;
+  readonly #transport: Transport;
+  readonly #throttle: Throttle;
+  readonly #callTimeoutMs: number;
+  #address: HostAddress;
+  #session: Promise<string> | undefined;
+  #sessionNumber = 0;
+  #closed = false;
+
+  /** Throws `RangeError` when the URL is not one it may use. */
+  constructor(options: XapiClientOptions) {
+    this.#options = options;
+    this.#configured = addressOfUrl(options.url);
+    this.#address = this.#configured;
+    this.#agents = new TrustedAgents(options.trust, this.#configured);
+    this.#transport = new Transport(this.#agents);
+    this.#throttle = new Throttle({ ...DEFAULT_LIMITS, ...options.limits });
+    this.#callTimeoutMs = options.callTimeoutMs ?? DEFAULT_CALL_TIMEOUT_MS;
+  }
+
+  /** Counts logins: what was asked of an earlier session must be asked again. */
+  get sessionNumber(): number {
+    return this.#sessionNumber;
+  }
+
+  get host(): string {
+    return this.#address.host;
+  }
+
+  /** Throws `XapiError` for a refusal, `XapiUnreachable` when there is no answer. */
+  call<M extends MethodName>(method: M, args: ArgsOf<M>, options: CallOptions = {}): Promise<ResultOf<M>> {
+    return this.#inLine(METHODS[method].weight, options, async () => {
+      return (await this.#withSession(method, method, args, options)) as ResultOf<M>;
+    });
+  }
+
+  /** Begins `method` as a task of the server; resolves with the task's reference. See `tasks.ts`. */
+  begin<M extends MethodName>(method: M, args: ArgsOf<M>, options: CallOptions = {}): Promise<string> {
+    return this.#inLine(METHODS[method].weight, options, async () => {
+      return String(await this.#withSession(method, `Async.${method}`, args, options));
+    });
+  }
+
+  /** `GET` of a handler of `host`, with the session put into its query. */
+  get(host: string, path: string, query: Readonly<Record<string, string>>): Promise<string> {
+    return this.#inLine(1, {}, async () => {
+      const address = parseAddress(host, this.#address.port);
+      const session = await this.#login();
+      const search = new URLSearchParams({ session_id: session, ...query }).toString();
+      return this.#transport.get(address, `${path}?${search}`, `GET ${path}`, {
+        timeoutMs: this.#callTimeoutMs,
+      });
+    });
+  }
+
+  /** Reference of the session in use; logs in when there is none. */
+  session(): Promise<string> {
+    return this.#login();
+  }
+
+  /** Ends the session. Never throws: a session that cannot be ended is ended by the server, idle. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#throttle.close(new XapiUnreachable("closed", "the client is closed"));
+    const session = await this.#session?.catch(() => undefined);
+    if (session !== undefined && (await this.#logout(session))) await this.#options.sessions?.save(undefined);
+    this.#agents.close();
+  }
+
+  #inLine<T>(weight: number, options: CallOptions, work: () => Promise<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(new XapiUnreachable("closed", "the client is closed"));
+    return options.waits === true ? work() : this.#throttle.run(weight, work);
+  }
+
+  async #withSession(
+    method: MethodName,
+    wireMethod: string,
+    args: readonly unknown[],
+    options: CallOptions,
+  ): Promise<unknown> {
+    for (let attempt = 1; ; attempt += 1) {
+      const session = await this.#login();
+      try {
+        return await this.#send(wireMethod, [session, ...args], options);
+      } catch (thrown) {
+        const isLastAttempt = attempt > 1 || this.#closed;
+        if (hasCode(thrown, "SESSION_INVALID", "HOST_IS_SLAVE") && !isLastAttempt) {
+          await this.#forget(session, thrown);
+          continue;
+        }
+        const isBroken = thrown instanceof XapiUnreachable && thrown.kind === "connection";
+        if (isBroken) this.#lostAddress();
+        if (isBroken && isRead(method) && !isLastAttempt) continue;
+        throw thrown;
+      }
+    }
+  }
+
+  async #send(wireMethod: string, params: readonly unknown[], options: CallOptions): Promise<unknown> {
+    const reply = await this.#transport.rpc(this.#address, wireMethod, params, {
+      timeoutMs: options.timeoutMs ?? this.#callTimeoutMs,
+      signal: options.signal,
+    });
+    const refusal = refusalIn(reply, wireMethod);
+    if (refusal !== undefined) throw refusal;
+    return reply["result"];
+  }
+
+  /** A session that was refused is not used again, unless a newer one has taken its place already. */
+  async #forget(session: string, refusal: XapiError): Promise<void> {
+    const current = await this.#session?.catch(() => undefined);
+    if (current !== session && current !== undefined) return;
+    this.#session = undefined;
+    const [master] = refusal.params;
+    if (refusal.code === "HOST_IS_SLAVE" && master !== undefined) {
+      this.#address = parseAddress(master, this.#configured.port);
+    }
+  }
+
+  /** The master may be another one by now; the configured member will say. */
+  #lostAddress(): void {
+    if (this.#address === this.#configured) return;
+    this.#address = this.#configured;
+    this.#session = undefined;
+  }
+
+  #login(): Promise<string> {
+    if (this.#closed) return Promise.reject(new XapiUnreachable("closed", "the client is closed"));
+    if (this.#session !== undefined) return this.#session;
+    const made = this.#logIn();
+    this.#session = made;
+    made.catch(() => {
+      if (this.#session === made) this.#session = undefined;
+    });
+    return made;
+  }
+
+  async #logIn(): Promise<string> {
+    const { username, password } = await this.#options.credentials();
+    const params = [username, password, API_VERSION, this.#options.originator];
+    for (let hop = 0; ; hop += 1) {
+      try {
+        const session = String(await this.#send("session.login_with_password", params, {}));
+        this.#sessionNumber += 1;
+        await this.#options.sessions?.save(session);
+        return session;
+      } catch (thrown) {
+        const master = hasCode(thrown, "HOST_IS_SLAVE") ? thrown.params[0] : undefined;
+        if (master === undefined) {
+          if (thrown instanceof XapiUnreachable && thrown.kind === "connection") this.#lostAddress();
+          throw thrown;
+        }
+        if (hop >= MAX_REDIRECTS) {
+          throw new XapiUnreachable(
+            "protocol",
+            `the pool's members name each other as master (${master} last)`,
+          );
+        }
+        this.#address = parseAddress(master, this.#configured.port);
+      }
+    }
+  }
+
+  async #logout(session: string): Promise<boolean> {
+    return this.#send("session.logout", [session], { timeoutMs: LOGOUT_TIMEOUT_MS }).then(
+      () => true,
+      (thrown) => thrown instanceof XapiError && thrown.code === "SESSION_INVALID",
+    );
+  }
+
+  /** Ends another session of ours, one that a crash left, given its reference. */
+  async endSession(session: string): Promise<void> {
+    await this.#logout(session);
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * What can go wrong between us and a pool: it refused (`XapiError`, with its own code), or it could not be asked or
+ * understood (`XapiUnreachable`). Neither ever carries an argument of the call: one of them may be a password.
+ */
+
+/** Codes this driver tells apart; a test holds each to XAPI's list. */
+export const KNOWN_CODES = [
+  "SESSION_INVALID",
+  "SESSION_AUTHENTICATION_FAILED",
+  "HOST_IS_SLAVE",
+  "HANDLE_INVALID",
+  "UUID_INVALID",
+  "EVENTS_LOST",
+  "EVENT_FROM_TOKEN_PARSE_FAILURE",
+  "VM_BAD_POWER_STATE",
+  "VM_LACKS_FEATURE",
+  "VM_MISSING_PV_DRIVERS",
+  "VM_SHUTDOWN_TIMEOUT",
+  "VM_FAILED_SHUTDOWN_ACKNOWLEDGMENT",
+  "OTHER_OPERATION_IN_PROGRESS",
+  "HOST_STILL_BOOTING",
+  "HOST_OFFLINE",
+  "HOST_NOT_LIVE",
+  "HOST_NOT_ENOUGH_FREE_MEMORY",
+  "NO_HOSTS_AVAILABLE",
+  "SR_FULL",
+  "MEMORY_CONSTRAINT_VIOLATION",
+  "MEMORY_CONSTRAINT_VIOLATION_ORDER",
+  "INVALID_VALUE",
+  "VM_IS_TEMPLATE",
+  "VM_IS_SNAPSHOT",
+  "OPERATION_NOT_ALLOWED",
+  "OPERATION_BLOCKED",
+  "LICENCE_RESTRICTION",
+  "VDI_IN_USE",
+  "TASK_CANCELLED",
+  "RBAC_PERMISSION_DENIED",
+  "TOO_BUSY",
+] as const;
+export type KnownCode = (typeof KNOWN_CODES)[number];
+
+/** A constant of XAPI's source is spelt so; its wire string is not. Servers of both spellings were seen by other clients. */
+const OTHER_SPELLING: Readonly<Record<string, KnownCode>> = { LICENSE_RESTRICTION: "LICENCE_RESTRICTION" };
+
+export class XapiError extends Error {
+  readonly code: string;
+  /** What the server said about it: references, amounts, states. */
+  readonly params: readonly string[];
+
+  constructor(code: string, params: readonly string[], method: string) {
+    const known = OTHER_SPELLING[code] ?? code;
+    super(`${method}: ${known}${params.length === 0 ? "" : ` (${params.join(", ")})`}`);
+    this.name = "XapiError";
+    this.code = known;
+    this.params = params;
+  }
+}
+
+export type UnreachableKind = "timeout" | "connection" | "trust" | "protocol" | "closed";
+
+export class XapiUnreachable extends Error {
+  readonly kind: UnreachableKind;
+
+  constructor(kind: UnreachableKind, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = "XapiUnreachable";
+    this.kind = kind;
+  }
+}
+
+export function hasCode(thrown: unknown, ...codes: readonly KnownCode[]): thrown is XapiError {
+  return thrown instanceof XapiError && codes.some((code) => code === thrown.code);
+}
+
+/**
+ * The refusal in a reply, or undefined: JSON-RPC 2.0 (`{code, message, data}`), 1.0 (`[code, …params]`), and the struct
+ * of XML-RPC (`{Status, ErrorDescription}`) that some servers put into JSON.
+ */
+export function refusalIn(reply: Readonly<Record<string, unknown>>, method: string): XapiError | undefined {
+  const { error, result } = reply;
+  if (Array.isArray(error)) return fromList(error, method);
+  if (typeof error === "object" && error !== null) {
+    const { message, data } = error as { message?: unknown; data?: unknown };
+    const params = Array.isArray(data) ? data : data === undefined || data === null ? [] : [data];
+    return fromList([message ?? "INTERNAL_ERROR", ...params], method);
+  }
+  if (typeof error === "string" && error !== "") return fromList([error], method);
+  const struct = result as { Status?: unknown; ErrorDescription?: unknown } | null | undefined;
+  if (typeof struct === "object" && struct?.Status === "Failure" && Array.isArray(struct.ErrorDescription)) {
+    return fromList(struct.ErrorDescription, method);
+  }
+  return undefined;
+}
+
+/** Of `[code, …params]`, as a failed task has it too. */
+export function fromList(list: readonly unknown[], method: string): XapiError {
+  const [code = "INTERNAL_ERROR", ...params] = list.map(String);
+  return new XapiError(code, params, method);
+}

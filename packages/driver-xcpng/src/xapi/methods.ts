@@ -1,0 +1,92 @@
+/**
+ * Every method the driver may call, with the types of the datamodel: the compiler holds calls to it, a test holds it to the
+ * datamodel. The session reference that comes first on the wire is not listed; only `session.login_with_password` has none.
+ */
+import type { WireValue } from "./wire.ts";
+
+interface Method {
+  readonly params: readonly string[];
+  readonly result: string;
+  /** How much of the rate limit a call takes: what it costs the pool's one database, and its disks. */
+  readonly weight: number;
+}
+
+const READ = 1;
+/** A record is written, and every watcher told. */
+const WRITE = 2;
+/** Domains or disks are made, moved or ended. */
+const HEAVY = 4;
+
+const vm = ["VM ref"] as const;
+
+export const METHODS = {
+  "session.login_with_password": {
+    params: ["string", "string", "string", "string"],
+    result: "session ref",
+    weight: WRITE,
+  },
+  "session.logout": { params: [], result: "void", weight: WRITE },
+  "session.get_tasks": { params: ["session ref"], result: "task ref set", weight: READ },
+  "pool.get_all_records": { params: [], result: "(pool ref -> pool record) map", weight: READ },
+  "host.get_all_records": { params: [], result: "(host ref -> host record) map", weight: READ },
+  "host_metrics.get_all_records": {
+    params: [],
+    result: "(host_metrics ref -> host_metrics record) map",
+    weight: READ,
+  },
+  "host.get_servertime": { params: ["host ref"], result: "datetime", weight: READ },
+  "SR.get_all_records": { params: [], result: "(SR ref -> SR record) map", weight: READ },
+  "network.get_all_records": { params: [], result: "(network ref -> network record) map", weight: READ },
+  "event.inject": { params: ["string", "string"], result: "string", weight: READ },
+  "event.from": { params: ["string set", "string", "float"], result: "an event batch", weight: READ },
+  "task.get_record": { params: ["task ref"], result: "task record", weight: READ },
+  "task.cancel": { params: ["task ref"], result: "void", weight: READ },
+  "task.destroy": { params: ["task ref"], result: "void", weight: READ },
+  "VM.get_all_records": { params: [], result: "(VM ref -> VM record) map", weight: READ },
+  "VM.get_record": { params: vm, result: "VM record", weight: READ },
+  "VM.clone": { params: ["VM ref", "string"], result: "VM ref", weight: HEAVY },
+  "VM.copy": { params: ["VM ref", "string", "SR ref"], result: "VM ref", weight: HEAVY },
+  "VM.provision": { params: vm, result: "void", weight: HEAVY },
+  "VM.set_other_config": { params: ["VM ref", "(string -> string) map"], result: "void", weight: WRITE },
+  "VM.set_memory_limits": { params: ["VM ref", "int", "int", "int", "int"], result: "void", weight: WRITE },
+  "VM.set_memory_dynamic_range": { params: ["VM ref", "int", "int"], result: "void", weight: WRITE },
+  "VM.set_VCPUs_max": { params: ["VM ref", "int"], result: "void", weight: WRITE },
+  "VM.set_VCPUs_at_startup": { params: ["VM ref", "int"], result: "void", weight: WRITE },
+  "VM.set_VCPUs_number_live": { params: ["VM ref", "int"], result: "void", weight: WRITE },
+  "VM.set_VCPUs_params": { params: ["VM ref", "(string -> string) map"], result: "void", weight: WRITE },
+  "VM.add_to_VCPUs_params_live": { params: ["VM ref", "string", "string"], result: "void", weight: WRITE },
+  "VM.start": { params: ["VM ref", "bool", "bool"], result: "void", weight: HEAVY },
+  "VM.pause": { params: vm, result: "void", weight: WRITE },
+  "VM.unpause": { params: vm, result: "void", weight: WRITE },
+  "VM.suspend": { params: vm, result: "void", weight: HEAVY },
+  "VM.resume": { params: ["VM ref", "bool", "bool"], result: "void", weight: HEAVY },
+  "VM.clean_shutdown": { params: vm, result: "void", weight: HEAVY },
+  "VM.hard_shutdown": { params: vm, result: "void", weight: HEAVY },
+  "VM.snapshot": { params: ["VM ref", "string"], result: "VM ref", weight: HEAVY },
+  "VM.checkpoint": { params: ["VM ref", "string"], result: "VM ref", weight: HEAVY },
+  "VM.revert": { params: vm, result: "void", weight: HEAVY },
+  "VM.destroy": { params: vm, result: "void", weight: HEAVY },
+  "VM_metrics.get_record": { params: ["VM_metrics ref"], result: "VM_metrics record", weight: READ },
+  "VM_guest_metrics.get_record": {
+    params: ["VM_guest_metrics ref"],
+    result: "VM_guest_metrics record",
+    weight: READ,
+  },
+  "VBD.get_record": { params: ["VBD ref"], result: "VBD record", weight: READ },
+  "VDI.get_record": { params: ["VDI ref"], result: "VDI record", weight: READ },
+  "VDI.destroy": { params: ["VDI ref"], result: "void", weight: HEAVY },
+  "VIF.get_record": { params: ["VIF ref"], result: "VIF record", weight: READ },
+  "VIF.destroy": { params: ["VIF ref"], result: "void", weight: WRITE },
+  "VIF.create": { params: ["VIF record"], result: "VIF ref", weight: WRITE },
+} as const satisfies Readonly<Record<string, Method>>;
+
+export type MethodName = keyof typeof METHODS;
+
+type ArgsOfParams<P extends readonly string[]> = { readonly [I in keyof P]: WireValue<P[I] & string> };
+export type ArgsOf<M extends MethodName> = ArgsOfParams<(typeof METHODS)[M]["params"]>;
+export type ResultOf<M extends MethodName> = WireValue<(typeof METHODS)[M]["result"]>;
+
+/** A read may be sent again when its connection broke; anything else may have been carried out. */
+export function isRead(method: MethodName): boolean {
+  return /\.get_/.test(method) || method === "event.from";
+}
