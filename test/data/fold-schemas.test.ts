@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { chassisFold, decodeEvent, ledgerFold, vmFold } from "@bioxen/contracts";
+import { chassisFold, decodeEvent, ledgerFold, quotaFold, vmFold } from "@bioxen/contracts";
 import { type Fold, ReadModel } from "@bioxen/kernel";
 import { expect, it } from "vitest";
 
@@ -15,12 +15,14 @@ const LOG = fileURLToPath(new URL("log-v1.jsonl", import.meta.url));
 const PINNED: Readonly<Record<string, { readonly schema: number; readonly digest: string }>> = {
   vm: { schema: 2, digest: "3c21d9ea00702c0ab6eb76df498f5092c47d7be0105d6428c26f85ac513176af" },
   ledger: { schema: 2, digest: "401c40bec74994c038f4928df4c1519ce60d6e91bfab9cabd0e47f673c77cbd8" },
+  quota: { schema: 1, digest: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" },
   chassis: { schema: 1, digest: "9b3afbd8e6d37d5de73f86eeb8c63e16035109806c8e08c0162948ea59d8f659" },
 };
 const FOLDS: readonly [string, Fold<unknown>][] = [
   ["vm", vmFold],
   ["ledger", ledgerFold],
   ["chassis", chassisFold],
+  ["quota", quotaFold],
 ];
 
 const events = readFileSync(LOG, "utf8")

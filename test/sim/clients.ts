@@ -18,6 +18,7 @@ const VERBS = [
   "vmResume",
   "vmResize",
   "vmDestroy",
+  "quotaSet",
 ] as const satisfies readonly EndpointName[];
 
 const TIMEOUT_MS = 3_000;
@@ -60,7 +61,7 @@ export class Clients {
       try {
         const reply = await this.#bus.call(subject, payload, { timeoutMs: TIMEOUT_MS, messageId });
         if (!reply.ok && ["UNAVAILABLE", "CONFLICT"].includes(reply.error.code)) continue;
-        if (reply.ok && reply["changed"] === true) {
+        if (reply.ok && reply["changed"] === true && verb !== "quotaSet") {
           this.acknowledged.push({ causeId: `${subject}:${messageId}`, vmId });
         }
         this.#faults.count(reply.ok ? `answered ${verb}` : `answered ${verb} ${reply.error.code}`);
@@ -74,6 +75,10 @@ export class Clients {
   }
 
   #payload(verb: (typeof VERBS)[number], vmId: string): object {
+    const label = this.#universe.pick(["team", "team=a", "tier"]);
+    const limit = this.#universe.pick([0, 11_178, 17_000, 30_000]);
+    if (verb === "quotaSet")
+      return { label, resources: this.#universe.chance(0.9) ? { ribosomes: limit } : {} };
     // 22 355 ribosomes are offered: four of the second or two of the third are one too many.
     const ribosomes = this.#universe.pick([100, 5_589, 11_178, 22_355, 30_000]);
     if (verb === "vmResize") return { vmId, resources: { ribosomes } };
@@ -86,6 +91,7 @@ export class Clients {
       biologicalType: "syn3a",
       resources: { ribosomes },
       priority: this.#universe.between(1, 5),
+      labels: this.#universe.pick([{}, { team: "a" }, { team: "b" }, { team: "a", tier: "x" }]),
       ...(restart === undefined ? {} : { restartPolicy: restart }),
     };
   }

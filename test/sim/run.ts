@@ -5,19 +5,24 @@
 import { createHash } from "node:crypto";
 import {
   type ChassisState,
+  chargedAmounts,
   chassisFold,
   emptyRoom,
   freeAmounts,
   type Ledger,
   ledgerFold,
   mismatchOf,
+  type QuotaState,
+  quotaFold,
+  quotaFree,
+  quotaLabelsOf,
   roomFor,
   roomOf,
   type Vm,
   type VmState,
   vmFold,
 } from "@bioxen/contracts";
-import { equalAmounts, type Fold, ReadModel, type StoredEvent } from "@bioxen/kernel";
+import { type Amounts, equalAmounts, type Fold, ReadModel, type StoredEvent, sum } from "@bioxen/kernel";
 import { LogVerifier } from "@bioxen/log-verifier";
 import { MemoryLeaseStore } from "@bioxen/testkit/memory-leases";
 import { MemorySnapshots } from "@bioxen/testkit/memory-snapshots";
@@ -141,10 +146,11 @@ class Folds {
   readonly vms = new ReadModel<VmState>("vm", frozen(vmFold));
   readonly ledgers = new ReadModel<Ledger>("ledger", frozen(ledgerFold));
   readonly chassis = new ReadModel<ChassisState>("chassis", frozen(chassisFold));
+  readonly quotas = new ReadModel<QuotaState>("quota", frozen(quotaFold));
 
   apply(event: StoredEvent, problem: (text: string) => void): void {
     const untouchable = deepFreeze(structuredClone(event));
-    for (const model of [this.vms, this.ledgers, this.chassis]) {
+    for (const model of [this.vms, this.ledgers, this.chassis, this.quotas]) {
       if (!untouchable.envelope.subject.startsWith(`${model.kind}/`)) continue;
       try {
         model.apply(untouchable);
@@ -173,15 +179,52 @@ class Folds {
       }
       if (held.some((entry) => entry.phase !== "committed")) problem(`${vmId} runs on what is not committed`);
     }
+    this.#checkQuotas(entries, problem);
     for (const entry of entries) {
       if (!this.vms.get(entry.vmId).exists)
         problem(`${entry.chassisId} holds a place for nobody: ${entry.vmId}`);
     }
   }
 
+  /** What is charged is what is held, and every quota holds by now. */
+  #checkQuotas(
+    entries: readonly { readonly vmId: string; readonly chassisId: string; readonly amounts: Amounts }[],
+    problem: (text: string) => void,
+  ): void {
+    for (const quota of this.quotas.values()) {
+      if (!quota.exists) continue;
+      if (!quota.enforced) problem(`quota ${quota.label} does not hold yet`);
+      const carries = ({ vmId }: { vmId: string }) => {
+        const vm = this.vms.get(vmId);
+        return vm.exists && quotaLabelsOf(vm.labels).includes(quota.label);
+      };
+      const held = sum(entries.filter(carries).map((entry) => entry.amounts));
+      if (equalAmounts(held, chargedAmounts(quota))) continue;
+      problem(
+        `quota ${quota.label} has ${JSON.stringify(chargedAmounts(quota))} charged, ${JSON.stringify(held)} are held`,
+      );
+    }
+  }
+
+  /** A quota has no room for what this VM asks. */
+  #isOverQuota(vm: Vm): boolean {
+    const labels = quotaLabelsOf(vm.labels);
+    return [...this.quotas.values()].some((quota) => {
+      if (!quota.exists || !labels.includes(quota.label)) return false;
+      const free = quotaFree(quota);
+      return Object.keys(free).some((name) => (vm.request[name] ?? 0) > (free[name] ?? 0));
+    });
+  }
+
   /** Whoever waits has been told why, and the why is true. */
   #checkWaiting(vmId: string, vm: Vm, problem: (text: string) => void): void {
     if (vm.refusals.length === 0) problem(`${vmId} waits and was not told why`);
+    const isTold = vm.refusals.some(({ code }) => code === "QUOTA_EXCEEDED");
+    if (this.#isOverQuota(vm)) {
+      if (!isTold) problem(`${vmId} waits for a quota and was not told so: ${vm.reason}`);
+      return;
+    }
+    if (isTold) problem(`${vmId} waits for a quota that has room: ${vm.reason}`);
     for (const [chassisId, chassis] of this.chassis.entries()) {
       if (!chassis.registered || mismatchOf(vm, chassisId, chassis) !== undefined) continue;
       const ledger = this.ledgers.get(chassisId);

@@ -1,7 +1,7 @@
 /**
  * Many runs: which failed, and what happened in all of them together.
  */
-import { CHASSIS_EVENTS, LEDGER_EVENTS, VM_EVENTS } from "@bioxen/contracts";
+import { CHASSIS_EVENTS, LEDGER_EVENTS, QUOTA_EVENTS, VM_EVENTS } from "@bioxen/contracts";
 import { FAULTS } from "./faults.ts";
 import { type RunReport, run } from "./run.ts";
 
@@ -17,11 +17,12 @@ const PROBES: readonly string[] = [
   "a snapshot was taken over",
   "lease-taken-over",
   "stale-proposer-refused",
-  ...["VM_NOT_FOUND", "VM_ALREADY_EXISTS", "INVALID_TRANSITION", "CAPACITY_EXCEEDED"].map(
+  ...["VM_NOT_FOUND", "VM_ALREADY_EXISTS", "INVALID_TRANSITION", "CAPACITY_EXCEEDED", "QUOTA_EXCEEDED"].map(
     (code) => `refused ${code}`,
   ),
   ...Object.keys(VM_EVENTS).filter((type) => !/preempted|reinstated/.test(type)),
   ...Object.keys(LEDGER_EVENTS).filter((type) => !/closed|capacity-changed/.test(type)),
+  ...Object.keys(QUOTA_EVENTS),
   ...Object.keys(CHASSIS_EVENTS).filter((type) => /registered/.test(type)),
 ];
 

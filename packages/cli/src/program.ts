@@ -8,6 +8,7 @@ import { addDoctorCommand } from "./commands/doctor.ts";
 import { addEventCommands } from "./commands/events.ts";
 import { addJobCommands } from "./commands/jobs.ts";
 import { openMenu } from "./commands/menu.ts";
+import { addQuotaCommands } from "./commands/quota.ts";
 import { addReplayCommand } from "./commands/replay.ts";
 import { addStackCommands } from "./commands/stack.ts";
 import { addStateCommand } from "./commands/state.ts";
@@ -29,6 +30,7 @@ export function createProgram(): Command {
   addVmCommands(program);
   addChassisCommands(program);
   addLedgerCommands(program);
+  addQuotaCommands(program);
   addEventCommands(program);
   addStateCommand(program);
   addReplayCommand(program);

@@ -14,6 +14,7 @@ import {
   EVENT_TYPES,
   eventSubject,
   ledgerFold,
+  quotaFold,
   vmFold,
 } from "@bioxen/contracts";
 import { type EventEnvelope, type Fold, foldAll, positionOf, type StoredEvent } from "@bioxen/kernel";
@@ -41,6 +42,7 @@ const AGGREGATES: Readonly<Record<AggregateKind, { readonly first: string; reado
   {
     vm: { first: "bioxen.vm.created.v1", fold: vmFold as Fold<unknown> },
     ledger: { first: "bioxen.ledger.opened.v1", fold: ledgerFold as Fold<unknown> },
+    quota: { first: "bioxen.quota.set.v1", fold: quotaFold as Fold<unknown> },
     chassis: { first: "bioxen.chassis.registered.v1", fold: chassisFold as Fold<unknown> },
   };
 

@@ -10,6 +10,7 @@ import { z } from "zod";
 import { acceptorOf } from "./acceptor.ts";
 import { CHASSIS_EVENTS } from "./events/chassis.ts";
 import { LEDGER_EVENTS } from "./events/ledger.ts";
+import { QUOTA_EVENTS } from "./events/quota.ts";
 import { SUPERSEDED_VM_EVENTS, VM_EVENTS } from "./events/vm.ts";
 import { AGGREGATE_KINDS } from "./subjects.ts";
 import { isSuperseded, upcast } from "./upcasters.ts";
@@ -19,6 +20,7 @@ export const EVENT_TYPES: Readonly<Record<string, z.ZodType>> = {
   ...VM_EVENTS,
   ...LEDGER_EVENTS,
   ...CHASSIS_EVENTS,
+  ...QUOTA_EVENTS,
   ...SUPERSEDED_VM_EVENTS,
 };
 

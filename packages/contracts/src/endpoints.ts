@@ -18,13 +18,14 @@ import {
   MAX_VMS_PER_CHASSIS,
   placement,
   priority,
+  quotaLabel,
   requestedResources,
   restartPolicy,
   seed,
   source,
 } from "./schemas.ts";
 import { chassisSample, vmSample } from "./telemetry.ts";
-import { chassisView, ledgerView, vmView } from "./views.ts";
+import { chassisView, ledgerView, quotaView, vmView } from "./views.ts";
 
 const vmOnly = z.strictObject({ vmId: id });
 /** The past is asked for by the sequence of an event of the log. */
@@ -231,6 +232,27 @@ export const ENDPOINTS = {
     "All ledgers in order of chassis id.",
     z.strictObject({}),
     z.object({ ledgers: z.array(ledgerView) }),
+  ),
+  quotaSet: endpoint(
+    "bioxen.cmd.quota.set",
+    "allocator",
+    "VMs that carry the label (`name` with any value, or `name=value`) never hold more together, over all chassis. A resource that is not named has no limit; a limit below what is held takes nothing away. Answered once it holds, or with `enforced: false` when that takes long. Its events are on `bioxen.evt.quota.<label>`, where what is none of `a-z 0-9`, nor a `-` between two of them, is `--`, its UTF-8 bytes in hexadecimal, and `-`.",
+    z.strictObject({ label: quotaLabel, resources: amounts }),
+    z.object({ changed: z.boolean(), quota: quotaView }),
+  ),
+  quotaGet: endpoint(
+    "bioxen.qry.quota.get",
+    "allocator",
+    "The quota of one label; null when it was never set.",
+    z.strictObject({ label: quotaLabel }),
+    z.object({ quota: quotaView.nullable() }),
+  ),
+  quotaList: endpoint(
+    "bioxen.qry.quota.list",
+    "allocator",
+    "All quotas in order of label.",
+    z.strictObject({}),
+    z.object({ quotas: z.array(quotaView) }),
   ),
   monitorVm: endpoint(
     "bioxen.qry.monitor.vm",

@@ -77,6 +77,8 @@ export const INTERNAL_ENDPOINTS = {
     }),
     z.object({
       seq: z.int().nullable(),
+      /** Of the newest quota's event that a refusal rests on; absent: none does. */
+      quotaSeq: z.int().optional(),
       reserved: z.array(z.string()),
       refused: z.array(z.object({ vmId: z.string(), refusal: placementRefusal })),
     }),

@@ -53,6 +53,17 @@ export const labels = z
   .record(labelKey, labelValue)
   .refine((l) => Object.keys(l).length <= MAX_LABELS, `must have at most ${MAX_LABELS} labels`);
 
+/** Of a quota: `name`, or `name=value`, as in `vm.list`. The longest name and value. */
+export const quotaLabel = z
+  .string()
+  .max(127)
+  .refine((label) => {
+    const split = label.indexOf("=");
+    const name = split < 0 ? label : label.slice(0, split);
+    return labelKey.safeParse(name).success && labelValue.safeParse(label.slice(name.length + 1)).success;
+  }, "must be a label name, or name=value")
+  .refine((label) => label.isWellFormed(), "must be well-formed Unicode");
+
 const upTo = (limit: number) => z.number().min(0).max(limit).optional();
 export const environment = z.strictObject({
   nutrientQuality: upTo(MAX_NUTRIENT_QUALITY),

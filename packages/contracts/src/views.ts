@@ -6,6 +6,7 @@ import { z } from "zod";
 import { placementRefusal } from "./events/vm.ts";
 import type { Chassis } from "./fold/chassis.ts";
 import { heldAmounts, type Ledger } from "./fold/ledger.ts";
+import { chargedAmounts, type Quota, quotaFree } from "./fold/quota.ts";
 import { VM_STATES, type Vm } from "./fold/vm.ts";
 import { guaranteeOf, PREEMPTION_MODES } from "./preemption.ts";
 import { BIOLOGICAL_TYPES, type ChassisType, offeredOf, VM_TYPES } from "./resources.ts";
@@ -127,6 +128,30 @@ export function viewOfLedger(chassisId: string, ledger: Ledger): LedgerView {
     maxVms: ledger.maxVms,
     entries,
   };
+}
+
+export const quotaView = z
+  .object({
+    label: z.string(),
+    /** The limits. */
+    resources: recordedAmounts,
+    /** By all VMs that carry the label, on all chassis; what is being reserved at this moment is in it. */
+    held: recordedAmounts,
+    /** What is left of each limit. */
+    free: recordedAmounts,
+    /** False for a moment after it was first set: what is held already is being counted. */
+    enforced: z.boolean(),
+    holders: z.array(z.object({ vmId: z.string(), chassisId: z.string(), amounts: recordedAmounts })),
+  })
+  .meta({ id: "QuotaView" });
+export type QuotaView = z.infer<typeof quotaView>;
+
+export function viewOfQuota(quota: Quota): QuotaView {
+  const holders = Object.entries(quota.charges)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, { vmId, chassisId, amounts }]) => ({ vmId, chassisId, amounts }));
+  const { label, resources, enforced } = quota;
+  return { label, resources, held: chargedAmounts(quota), free: quotaFree(quota), enforced, holders };
 }
 
 export const chassisView = z

@@ -5,10 +5,11 @@
  * cannot hide here. It never stops at a violation, so that one does not cover the next.
  */
 import { createHash } from "node:crypto";
-import type { ChassisEvent, LedgerEvent, VmEvent } from "@bioxen/contracts";
+import type { ChassisEvent, LedgerEvent, QuotaEvent, VmEvent } from "@bioxen/contracts";
 import type { StoredEvent } from "@bioxen/kernel";
 import { LedgerAccount, sameAmounts, unsoundAmounts } from "./ledger-account.ts";
 import { NEVER_CREATED, type Preemptable, preemptionStep, takenFor } from "./preemption-rules.ts";
+import { QuotaBooks, type QuotaBreach } from "./quota-books.ts";
 import { MOVES } from "./vm-transitions.ts";
 
 export type Rule =
@@ -18,10 +19,10 @@ export type Rule =
   | "subject"
   | "chain"
   | "transition"
-  | "amounts"
   | "over-offer"
   | "unknown-entry"
   | "stale-proposer"
+  | QuotaBreach["rule"]
   | "placed-without-reservation"
   | "started-without-reservation"
   | "running-without-allocation"
@@ -70,6 +71,7 @@ export class LogVerifier {
   readonly #seal = createHash("sha256");
   readonly #vms = new Map<string, VmStory>();
   readonly #ledgers = new Map<string, LedgerAccount>();
+  readonly #quotas = new QuotaBooks();
   readonly #violations: Violation[] = [];
   #leftOut = 0;
   #events = 0;
@@ -100,6 +102,7 @@ export class LogVerifier {
     const [kind, id = ""] = envelope.subject.split("/");
     if (kind === "vm") this.#vm(event, id, envelope as unknown as VmEvent);
     if (kind === "ledger") this.#ledger(event, id, envelope as unknown as LedgerEvent);
+    if (kind === "quota") this.#breaches(event, this.#quotas.observe(id, envelope as unknown as QuotaEvent));
     if (kind === "chassis") this.#chassis(event, envelope as unknown as ChassisEvent);
   }
 
@@ -139,6 +142,7 @@ export class LogVerifier {
     }
     if (body.type === "bioxen.vm.created.v1") {
       next.incarnation = body.data.incarnation;
+      this.#quotas.created(vmId, next.incarnation, body.data.labels);
       this.#checkAmounts(event, body.data.request);
     }
     if (body.type === "bioxen.vm.placed.v1") this.#placed(event, vmId, next, body.data);
@@ -230,6 +234,7 @@ export class LogVerifier {
             before: [],
             committed: false,
           });
+          this.#breaches(event, this.#quotas.hold(vmId, chassisId, { incarnation, amounts }));
         }
         break;
       case "bioxen.ledger.committed.v1":
@@ -244,7 +249,10 @@ export class LogVerifier {
         for (const { vmId, fence } of body.data.entries) {
           if (account.held(vmId, fence) === undefined) {
             this.#break(event, "unknown-entry", `${vmId} #${fence} is not held`);
-          } else account.holdings.delete(vmId);
+          } else {
+            account.holdings.delete(vmId);
+            this.#quotas.hold(vmId, chassisId, null);
+          }
         }
         break;
       case "bioxen.ledger.resized.v1": {
@@ -254,9 +262,12 @@ export class LogVerifier {
         else {
           held.before.push(held.amounts);
           held.amounts = body.data.amounts;
+          this.#breaches(event, this.#quotas.hold(body.data.vmId, chassisId, { ...held }));
         }
         break;
       }
+      case "bioxen.ledger.fenced.v1":
+        break;
       case "bioxen.ledger.closed.v1":
         account.offered = {};
         account.maxVms = 0;
@@ -300,6 +311,10 @@ export class LogVerifier {
       }
     }
     return out;
+  }
+
+  #breaches(event: StoredEvent, breaches: readonly QuotaBreach[]): void {
+    for (const { rule, message } of breaches) this.#break(event, rule, message);
   }
 
   #break(event: StoredEvent, rule: Rule, message: string): void {

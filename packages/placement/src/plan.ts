@@ -11,8 +11,9 @@
  *   lacks least for it is kept for it. Nobody knows when running VMs end, so anything put there may delay it; what is missing there
  *   only shrinks, so its turn comes. At most one chassis in {@link CHASSIS_PER_HOLD} is kept, so that the cluster goes on working.
  */
-import type { PlacementRefusal } from "@bioxen/contracts";
+import type { PlacementRefusal, Quota } from "@bioxen/contracts";
 import { DEFAULT_POLICY, type PlacementPolicy, policyOf } from "./policy.ts";
+import { QuotaRooms } from "./quota-room.ts";
 import { type Ask, RoomIndex } from "./room-index.ts";
 import { Shelves } from "./shelves.ts";
 import type { ChassisRoom, WaitingVm } from "./snapshot.ts";
@@ -64,6 +65,8 @@ export interface PlanOptions {
   readonly policy?: PlacementPolicy;
   /** Now; absent: nobody has aged. */
   readonly nowMs?: number;
+  /** What of them is charged is held; the rest is what may be placed. */
+  readonly quotas?: Iterable<Quota>;
   /** VMs whose scores name every chassis, however many there are. */
   readonly inFull?: ReadonlySet<string>;
 }
@@ -114,6 +117,7 @@ class Planner {
   readonly #options: PlanOptions;
   readonly #policy: PlacementPolicy;
   readonly #shelves: Shelves;
+  readonly #quotas: QuotaRooms;
   readonly #groups = new Map<string, Group>();
   /** The verdicts of all chassis on the VM that is looked at. */
   readonly #verdicts: Int16Array;
@@ -126,6 +130,7 @@ class Planner {
     this.#policy = options.policy ?? DEFAULT_POLICY;
     this.#index = new RoomIndex(chassis, waiting);
     this.#shelves = new Shelves(this.#index);
+    this.#quotas = new QuotaRooms(options.quotas);
     this.#verdicts = new Int16Array(this.#index.rooms.length);
   }
 
@@ -134,7 +139,13 @@ class Planner {
   }
 
   /** VMs of one effective priority, in order of age. */
-  placeClass(vms: readonly WaitingVm[]): void {
+  placeClass(all: readonly WaitingVm[]): void {
+    // Quotas only shrink while a plan is made: who has no room under one now has none later.
+    const vms: WaitingVm[] = [];
+    for (const vm of all) {
+      if (this.#quotas.misfitOf(vm) === undefined) vms.push(vm);
+      else this.#defer(vm);
+    }
     if (vms.length > 1 && this.#placeAll(this.#largestFirst(vms))) return;
     for (const vm of vms) if (!this.#place(vm)) this.#defer(vm);
   }
@@ -142,14 +153,19 @@ class Planner {
   /** All of them that have room now, or nothing changes and the answer is no. */
   #placeAll(vms: readonly WaitingVm[]): boolean {
     const mark = this.#index.mark();
+    const quotaMark = this.#quotas.mark();
     const placed = this.#placements.length;
     const without: WaitingVm[] = [];
     const unfit = new Set<Group>();
     for (const vm of vms) {
       const group = this.#groupOf(vm);
+      // Its quota had room before others of its class took it.
+      const isOverQuota = this.#quotas.misfitOf(vm) !== undefined;
       if (!unfit.has(group) && this.#place(vm)) continue;
-      if (this.#hasAged(vm) || (!unfit.has(group) && this.#index.fittedAt(mark, group.ask))) {
+      const hadRoom = isOverQuota || this.#index.fittedAt(mark, group.ask);
+      if (this.#hasAged(vm) || (!unfit.has(group) && hadRoom)) {
         this.#index.rollback(mark);
+        this.#quotas.rollback(quotaMark);
         this.#placements = this.#placements.slice(0, placed);
         return false;
       }
@@ -168,7 +184,7 @@ class Planner {
 
   #place(vm: WaitingVm): boolean {
     const group = this.#groupOf(vm);
-    if (group.hopeless !== undefined) return false;
+    if (group.hopeless !== undefined || this.#quotas.misfitOf(vm) !== undefined) return false;
     const { ask } = group;
     const inFull = this.#options.inFull?.has(vm.vmId) === true;
     const survey = (inFull ? undefined : this.#shelves.search(ask)) ?? this.#surveyAll(ask);
@@ -176,6 +192,7 @@ class Planner {
     if (best === undefined) return false;
     this.#scores[vm.vmId] = candidatesOf(this.#index, ask, this.#verdicts, survey, inFull);
     this.#index.take(best.at, ask.amounts);
+    this.#quotas.take(vm);
     this.#placements.push(this.#placementOf(vm, ask, survey, best));
     return true;
   }
@@ -194,6 +211,13 @@ class Planner {
   #defer(vm: WaitingVm): void {
     const group = this.#groupOf(vm);
     const inFull = this.#options.inFull?.has(vm.vmId) === true;
+    const overQuota = this.#quotas.misfitOf(vm);
+    if (overQuota !== undefined) {
+      // No chassis is kept for it: a larger one would serve it no sooner.
+      this.#scores[vm.vmId] = inFull ? this.#whyNot(group, inFull).candidates : [];
+      this.#deferrals.push({ vmId: vm.vmId, reasons: [{ chassisId: null, ...overQuota }] });
+      return;
+    }
     if (group.hopeless === undefined || inFull) group.hopeless = this.#whyNot(group, inFull);
     this.#scores[vm.vmId] = group.hopeless.candidates;
     this.#deferrals.push({ vmId: vm.vmId, reasons: group.hopeless.reasons });

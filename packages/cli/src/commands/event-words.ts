@@ -1,7 +1,13 @@
 /**
  * Events in words: what happened, who decided it, and why.
  */
-import { type ChassisEvent, COMMAND_PREFIX, type LedgerEvent, type VmEvent } from "@bioxen/contracts";
+import {
+  type ChassisEvent,
+  COMMAND_PREFIX,
+  type LedgerEvent,
+  type QuotaEvent,
+  type VmEvent,
+} from "@bioxen/contracts";
 import type { EventEnvelope } from "@bioxen/kernel";
 import { amountsLine } from "./vm-words.ts";
 
@@ -13,12 +19,20 @@ export interface EventReference {
 }
 
 type Told = Pick<EventEnvelope, "type" | "data" | "source" | "causationid" | "subject">;
-type DomainEvent = VmEvent | LedgerEvent | ChassisEvent;
+type DomainEvent = VmEvent | LedgerEvent | ChassisEvent | QuotaEvent;
 type Happened = { readonly [E in DomainEvent as E["type"]]: (data: E["data"]) => string };
 
 const plural = (count: number, what: string) => (count === 1 ? `1 ${what}` : `${count} ${what}s`);
 const entriesLine = (entries: readonly { readonly vmId: string; readonly fence: number }[]) =>
   entries.map((e) => `${e.vmId} (#${e.fence})`).join(", ");
+
+const limitsLine = (limits: Readonly<Record<string, number>>) =>
+  Object.keys(limits).length === 0 ? "any amount" : `at most ${amountsLine(limits)}`;
+const settledLine = (c: {
+  readonly vmId: string;
+  readonly chassisId: string;
+  readonly amounts: Readonly<Record<string, number>> | null;
+}) => `${c.vmId} on ${c.chassisId} ${c.amounts === null ? "holds nothing" : amountsLine(c.amounts)}`;
 
 /** The fencing token of a place is the sequence of its reservation, so `#12` leads there. */
 const HAPPENED: Happened = {
@@ -56,6 +70,7 @@ const HAPPENED: Happened = {
   "bioxen.ledger.released.v1": (d) => `released ${entriesLine(d.entries)}: ${d.reason}`,
   "bioxen.ledger.expired.v1": (d) => `expired: ${entriesLine(d.entries)}`,
   "bioxen.ledger.resized.v1": (d) => `${d.vmId} (#${d.fence}) now holds ${amountsLine(d.amounts)}`,
+  "bioxen.ledger.fenced.v1": (d) => `fenced: whoever changes it from here on knows quota ${d.quota}`,
   "bioxen.ledger.closed.v1": () => "closed",
   "bioxen.chassis.registered.v1": (d) =>
     `registered: ${d.chassisType} of agent ${d.agentId}, takes ${plural(d.maxVms, "VM")}`,
@@ -64,6 +79,11 @@ const HAPPENED: Happened = {
   "bioxen.chassis.cordoned.v1": () => "cordoned: takes no more VMs",
   "bioxen.chassis.uncordoned.v1": () => "uncordoned: takes VMs again",
   "bioxen.chassis.removed.v1": () => "removed",
+  "bioxen.quota.set.v1": (d) => `${d.label} may hold ${limitsLine(d.resources)}`,
+  "bioxen.quota.enforced.v1": (d) => `holds from here on, ${plural(d.charges.length, "place")} counted`,
+  "bioxen.quota.charged.v1": (d) =>
+    `charged for ${d.chassisId}: ${d.charges.map((c) => `${c.vmId}: ${amountsLine(c.amounts)}`).join("; ")}`,
+  "bioxen.quota.settled.v1": (d) => `settled: ${d.charges.map(settledLine).join("; ")}`,
 };
 
 /** What happened; of a type this version does not know, its data as they stand. */
@@ -95,6 +115,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   "chassis.cordoned": "chassis.cordon",
   "chassis.uncordoned": "chassis.uncordon",
   "chassis.removed": "chassis.remove",
+  "quota.set": "quota.set",
 };
 
 export function whyItHappened(event: Told, causedBy: EventReference | null): string {
@@ -137,6 +158,7 @@ const DEEDS: Readonly<Record<string, string>> = {
   "chassis.registered": "was registered",
   "chassis.reconfigured": "was registered anew",
   "chassis.removed": "was removed",
+  "quota.set": "was set",
 };
 
 function becauseOf({ subject }: Told, cause: EventReference): string {

@@ -39,6 +39,8 @@ export const LEDGER_EVENTS = {
   /** Not confirmed in time. */
   "bioxen.ledger.expired.v1": z.object({ entries: z.array(entryKey).min(1) }),
   "bioxen.ledger.resized.v1": z.object({ vmId: z.string(), fence: z.int().min(1), amounts: recordedAmounts }),
+  /** Nothing changes but the last sequence: whoever decides on this ledger from here on knows of the quota, or its charge is void. */
+  "bioxen.ledger.fenced.v1": z.object({ quota: z.string() }),
   "bioxen.ledger.closed.v1": z.object({}),
 } as const;
 

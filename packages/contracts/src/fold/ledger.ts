@@ -106,6 +106,8 @@ export const ledgerFold: Fold<Ledger> = {
           },
         };
       }
+      case "bioxen.ledger.fenced.v1":
+        return ledger;
       case "bioxen.ledger.closed.v1":
         return { ...ledger, open: false };
     }

@@ -1,6 +1,6 @@
 /**
- * The allocator on its ports: owns every ledger's stream, disposes of the scheduler's plans, settles entries by what
- * their VMs did.
+ * The allocator on its ports: owns every ledger's and every quota's stream, disposes of the scheduler's plans, settles entries by
+ * what their VMs did.
  */
 import {
   beyondLog,
@@ -12,6 +12,8 @@ import {
   type Ledger,
   ledgerFold,
   type ParsedRequestOf,
+  type QuotaState,
+  quotaFold,
   type ResultOf,
   refuse,
   serve,
@@ -36,13 +38,14 @@ import {
 import {
   decideFollowChassis,
   decideFollowPreemption,
-  decideReserve,
-  decideResize,
   decideSettle,
   nextExpiryAtMs,
-  sortOut,
 } from "../domain/ledger.ts";
 import { verdictOf } from "../domain/verdict.ts";
+import { LedgerCommands } from "./ledger-commands.ts";
+import { QuotaCharges } from "./quota-charges.ts";
+import { QuotaCommands } from "./quota-commands.ts";
+import { QuotaProcess } from "./quota-process.ts";
 
 /** From reservation to a running guest, ms: a boot takes milliseconds, a restarted agent some seconds. */
 export const DEFAULT_START_DEADLINE_MS = 60_000;
@@ -55,13 +58,17 @@ export interface AllocatorOptions {
 
 export function createAllocator(ports: ServicePorts, options: AllocatorOptions = {}) {
   const allocator = new Allocator(ports, options.startDeadlineMs ?? DEFAULT_START_DEADLINE_MS);
+  const { commands, quotaCommands } = allocator;
   return {
-    sinks: [allocator.ledgers, allocator.vms, allocator.chassis],
+    sinks: [allocator.ledgers, allocator.vms, allocator.chassis, allocator.quotas],
     endpoints: [
-      serve(ENDPOINTS.ledgerReserve, (request, causation) => allocator.reserve(request, causation)),
-      serve(ENDPOINTS.ledgerResize, (request, causation) => allocator.resize(request, causation)),
+      serve(ENDPOINTS.ledgerReserve, (request, causation) => commands.reserve(request, causation)),
+      serve(ENDPOINTS.ledgerResize, (request, causation) => commands.resize(request, causation)),
       serve(ENDPOINTS.ledgerGet, (request) => allocator.get(request)),
       serve(ENDPOINTS.ledgerList, () => allocator.list()),
+      serve(ENDPOINTS.quotaSet, (request, causation) => quotaCommands.set(request, causation)),
+      serve(ENDPOINTS.quotaGet, (request) => quotaCommands.get(request)),
+      serve(ENDPOINTS.quotaList, () => quotaCommands.list()),
     ],
     begin: (feed: EventFeed) => allocator.begin(feed),
     end: () => allocator.end(),
@@ -72,24 +79,28 @@ class Allocator {
   readonly ledgers: Aggregates<Ledger>;
   readonly vms = new ReadModel<VmState>("vm", vmFold);
   readonly chassis = new ReadModel<ChassisState>("chassis", chassisFold);
+  readonly quotas: Aggregates<QuotaState>;
+  readonly commands: LedgerCommands;
+  readonly quotaCommands: QuotaCommands;
   readonly #ports: ServicePorts;
-  readonly #startDeadlineMs: number;
+  readonly #quotaProcess: QuotaProcess;
   readonly #reconciler: Reconciler;
-  #knownSeq: () => number = () => 0;
+  #feed: EventFeed | undefined;
   #lease: Lease | undefined;
 
   constructor(ports: ServicePorts, startDeadlineMs: number) {
     const { log, clock, ids, timers, logger } = ports;
     this.#ports = ports;
-    this.#startDeadlineMs = startDeadlineMs;
-    this.ledgers = new Aggregates({
-      kind: "ledger",
-      fold: ledgerFold,
-      log,
-      clock,
-      ids,
-      source: "/bioxen/allocator",
-    });
+    const source = "/bioxen/allocator";
+    this.ledgers = new Aggregates({ kind: "ledger", fold: ledgerFold, log, clock, ids, source });
+    this.quotas = new Aggregates({ kind: "quota", fold: quotaFold, log, clock, ids, source });
+    const { ledgers, quotas, vms } = this;
+    const applied = async (seq: number) => this.#feed?.applied(seq);
+    const charges = new QuotaCharges({ quotas, vms, log });
+    this.commands = new LedgerCommands({ ledgers, charges, clock, startDeadlineMs, applied });
+    this.quotaCommands = new QuotaCommands(quotas, timers);
+    const acts = () => this.#acts();
+    this.#quotaProcess = new QuotaProcess({ ports, quotas, ledgers, charges, applied, acts });
     this.#reconciler = new Reconciler({
       clock,
       timers,
@@ -100,12 +111,17 @@ class Allocator {
   }
 
   begin(feed: EventFeed): void {
-    this.#knownSeq = () => feed.appliedSeq;
-    feed.onEvent((event) => this.#wakeFor(event));
+    this.#feed = feed;
+    feed.onEvent((event) => {
+      this.#wakeFor(event);
+      this.#quotaProcess.wakeFor(event);
+      this.quotaCommands.changed();
+    });
     this.#lease = this.#ports.leases.contend("allocator", {
       onHeld: () => {
         for (const chassisId of this.chassis.ids()) this.#reconciler.wake(chassisId);
         for (const chassisId of this.ledgers.ids()) this.#reconciler.wake(chassisId);
+        this.#quotaProcess.wakeAll();
       },
       onLost: () => undefined,
     });
@@ -113,6 +129,7 @@ class Allocator {
 
   async end(): Promise<void> {
     await this.#reconciler.stop();
+    await this.#quotaProcess.end();
     await this.#lease?.release();
   }
 
@@ -124,10 +141,9 @@ class Allocator {
   #wakeFor({ envelope }: StoredEvent): void {
     const slash = envelope.subject.indexOf("/");
     const id = envelope.subject.slice(slash + 1);
-    if (envelope.subject.slice(0, slash) !== "vm") {
-      this.#reconciler.wake(id);
-      return;
-    }
+    const kind = envelope.subject.slice(0, slash);
+    if (kind === "ledger" || kind === "chassis") this.#reconciler.wake(id);
+    if (kind !== "vm") return;
     for (const [chassisId, { state }] of this.ledgers.entries()) {
       if (state.entries[id] !== undefined) this.#reconciler.wake(chassisId);
     }
@@ -142,7 +158,7 @@ class Allocator {
         if (!followed.ok || followed.event !== null) return followed;
         const freed = decideFollowPreemption(ledger, (vmId) => this.vms.get(vmId));
         if (!freed.ok || freed.event !== null) return freed;
-        const knownSeq = this.#knownSeq();
+        const knownSeq = this.#feed?.appliedSeq ?? 0;
         return decideSettle(
           ledger,
           (entry) => verdictOf(entry, this.vms.get(entry.vmId), knownSeq),
@@ -162,40 +178,6 @@ class Allocator {
     const cause = this.ledgers.get(chassisId).last ?? this.chassis.last(chassisId);
     invariant(cause !== undefined, "a ledger that is looked at has a chassis", { chassisId });
     return causedBy(cause);
-  }
-
-  async reserve(
-    { chassisId, planId, reservations, proposerToken }: ParsedRequestOf<"ledgerReserve">,
-    causation: Causation,
-  ): Promise<Handled<ResultOf<"ledgerReserve">>> {
-    const expiresAtMs = this.#ports.clock.nowMs() + this.#startDeadlineMs;
-    let sorted: ReturnType<typeof sortOut> = { fit: [], refused: [] };
-    const executed = await this.ledgers.execute(chassisId, causation, (ledger) => {
-      sorted = sortOut(chassisId, ledger, reservations);
-      const proposal = { planId, reservations, expiresAtMs, proposerToken };
-      return decideReserve(chassisId, ledger, proposal, this.#newestProposer());
-    });
-    if (!executed.ok) return { ok: false, rejection: executed.rejection };
-    return done({
-      seq: executed.changed ? executed.held.lastSeq : null,
-      reserved: sorted.fit.map((one) => one.vmId),
-      refused: sorted.refused.map(({ vmId, misfit }) => ({ vmId, refusal: { chassisId, ...misfit } })),
-    });
-  }
-
-  #newestProposer(): number {
-    return Math.max(0, ...[...this.ledgers.entries()].map(([, { state }]) => state.proposerToken));
-  }
-
-  async resize(
-    { chassisId, vmId, fence, amounts }: ParsedRequestOf<"ledgerResize">,
-    causation: Causation,
-  ): Promise<Handled<ResultOf<"ledgerResize">>> {
-    const executed = await this.ledgers.execute(chassisId, causation, (ledger) =>
-      decideResize(chassisId, ledger, vmId, fence, amounts),
-    );
-    if (!executed.ok) return { ok: false, rejection: executed.rejection };
-    return done({ changed: executed.changed, seq: executed.held.lastSeq });
   }
 
   async get({ chassisId, atSeq }: ParsedRequestOf<"ledgerGet">): Promise<Handled<ResultOf<"ledgerGet">>> {

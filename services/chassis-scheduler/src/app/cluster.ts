@@ -8,6 +8,9 @@ import {
   type Ledger,
   ledgerFold,
   type Misfit,
+  type Quota,
+  type QuotaState,
+  quotaFold,
   roomOf,
   type Vm,
   type VmState,
@@ -21,6 +24,7 @@ export class Cluster {
   readonly chassis: Aggregates<ChassisState>;
   readonly vms = new ReadModel<VmState>("vm", vmFold);
   readonly ledgers = new ReadModel<Ledger>("ledger", ledgerFold);
+  readonly quotaStates = new ReadModel<QuotaState>("quota", quotaFold);
   readonly liveness: ChassisLiveness;
 
   constructor(ports: ServicePorts) {
@@ -51,6 +55,10 @@ export class Cluster {
         },
       ];
     });
+  }
+
+  quotas(): Quota[] {
+    return [...this.quotaStates.values()].flatMap((quota) => (quota.exists ? [quota] : []));
   }
 
   /** True once it is known of every chassis whether it is heard of. */

@@ -118,6 +118,7 @@ export class PlacementProcess {
     if (waiting.length === 0) return this.#told.clear();
     const plan = planPlacements(waiting, this.#cluster.rooms(), {
       policy: this.#policy,
+      quotas: this.#cluster.quotas(),
       nowMs: this.#ports.clock.nowMs(),
     });
     const planId = this.#ports.ids.next();
@@ -130,7 +131,7 @@ export class PlacementProcess {
     if (this.#cluster.isLivenessKnown()) await this.#explain(plan.deferrals, waiting, token);
   }
 
-  /** Sequence of the reservation, 0 when nothing was reserved. */
+  /** The sequence that must be known here to see what came of it: of the reservation, or of the quota that stood against it. */
   async #propose(
     { token, planId, chassisId }: { token: number; planId: string; chassisId: string },
     placements: readonly Placement[],
@@ -153,12 +154,12 @@ export class PlacementProcess {
       this.#lease?.surpass(newest);
       return 0;
     }
-    const { seq, refused } = reply as Reply & ResultOf<"ledgerReserve">;
+    const { seq, quotaSeq, refused } = reply as Reply & ResultOf<"ledgerReserve">;
     if (refused.length > 0) {
       this.#wanted = true;
       this.#ports.logger.info({ chassisId, refused: refused.length }, "a stale plan: planning again");
     }
-    return seq ?? 0;
+    return Math.max(seq ?? 0, quotaSeq ?? 0);
   }
 
   async #explain(deferrals: Plan["deferrals"], waiting: readonly WaitingVm[], token: number): Promise<void> {
@@ -200,6 +201,9 @@ function mayChangePlan({ envelope }: StoredEvent): boolean {
     case "bioxen.ledger.released.v1":
     case "bioxen.ledger.expired.v1":
     case "bioxen.ledger.resized.v1":
+    case "bioxen.quota.set.v1":
+    case "bioxen.quota.enforced.v1":
+    case "bioxen.quota.settled.v1":
       return true;
     default:
       return envelope.subject.startsWith("chassis/");

@@ -38,6 +38,7 @@ export class PlacementQueries {
     if (typeof asked === "string") return refuse("VM_NOT_FOUND", `there is no VM ${asked}`);
     const plan = planPlacements(asked, this.#cluster.rooms(), {
       policy: this.#policy,
+      quotas: this.#cluster.quotas(),
       nowMs: this.#clock.nowMs(),
     });
     return {

@@ -48,7 +48,7 @@ export function createChassisScheduler(ports: ServicePorts, options: SchedulerOp
   const placements = new PlacementProcess(ports, cluster, policy);
   const queries = new PlacementQueries(cluster, ports.clock, policy);
   return {
-    sinks: [cluster.chassis, cluster.vms, cluster.ledgers],
+    sinks: [cluster.chassis, cluster.vms, cluster.ledgers, cluster.quotaStates],
     endpoints: [
       serve(ENDPOINTS.chassisRegister, (request, causation) => commands.register(request, causation)),
       serve(ENDPOINTS.chassisCordon, commands.cordon),

@@ -8,6 +8,8 @@ import {
   type Ledger,
   type LedgerEvent,
   ledgerFold,
+  type QuotaState,
+  quotaFold,
   serve,
   type VmState,
   vmFold,
@@ -54,7 +56,8 @@ export function createLifecycle(ports: ServicePorts) {
     onError: (vmId, thrown) => logger.warn({ vmId, err: thrown }, `a step failed: ${messageOf(thrown)}`),
   });
   return {
-    sinks: [vms, ledgers, chassis],
+    // Quotas: it decides nothing by them, but it writes the snapshots of all kinds that others fold.
+    sinks: [vms, ledgers, chassis, new ReadModel<QuotaState>("quota", quotaFold)],
     endpoints: [
       serve(ENDPOINTS.vmCreate, (request, causation) => commands.create(request, causation)),
       serve(ENDPOINTS.vmStart, commands.start),

@@ -1,0 +1,110 @@
+/**
+ * `bioxen quota …`: how much the VMs that carry a label may hold together, over all chassis.
+ */
+import type { QuotaView, RequestOf } from "@bioxen/contracts";
+import type { Command } from "commander";
+import { refused, usage } from "../outcome.ts";
+import { given, integerOption } from "../parse.ts";
+import { say, sayJson, showReply, withSession } from "../run.ts";
+import { bar, table } from "../terminal.ts";
+import { amountsLine } from "./vm-words.ts";
+
+interface LimitOptions {
+  readonly ribosomes?: number;
+  readonly atp?: number;
+  readonly rnap?: number;
+  readonly dna?: number;
+  readonly vcpus?: number;
+  readonly memory?: number;
+  readonly lift?: boolean;
+}
+
+const EXAMPLES = `
+Examples:
+  bioxen quota set team=red --ribosomes 2000 --dna 2172
+  bioxen quota set team --atp 500000        every VM with a label "team", whatever its value
+  bioxen quota set team=red --lift          no limit any more`;
+
+export function addQuotaCommands(program: Command): void {
+  const quota = program
+    .command("quota")
+    .description("limits on what VMs with a label hold together, over all chassis");
+  quota
+    .command("set <label>")
+    .description("set all limits of a label (name, or name=value); a resource that is not named has none")
+    .option("--ribosomes <n>", "ribosomes", integerOption)
+    .option("--atp <n>", "ATP per second", integerOption)
+    .option("--rnap <n>", "RNA polymerases", integerOption)
+    .option("--dna <n>", "kilobases of genome space", integerOption)
+    .option("--vcpus <n>", "virtual CPUs (xcpng)", integerOption)
+    .option("--memory <MiB>", "memory, MiB (xcpng)", integerOption)
+    .option("--lift", "no limit at all")
+    .addHelpText("after", EXAMPLES)
+    .action(async (label: string, options: LimitOptions, command: Command) => {
+      const resources = limitsOf(options);
+      await withSession(command, async (session, { json }) => {
+        const reply = await session.call("quotaSet", { label, resources });
+        showReply(reply, json === true, setWords, refused);
+      });
+    });
+  quota
+    .command("get <label>")
+    .description("the limits of a label, what is held and by whom")
+    .addHelpText("after", "\nExample:\n  bioxen quota get team=red")
+    .action(async (label: string, _options, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const reply = await session.ask("quotaGet", { label });
+        if (json === true) sayJson(reply);
+        else say(reply.quota === null ? `${label} has no quota` : quotaWords(reply.quota));
+      });
+    });
+  quota
+    .command("ls")
+    .description("all quotas")
+    .addHelpText("after", "\nExample:\n  bioxen quota ls --json")
+    .action(async (_options, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const reply = await session.ask("quotaList", {});
+        if (json === true) return sayJson(reply);
+        say(reply.quotas.length === 0 ? "no quota is set" : reply.quotas.map(quotaWords).join("\n\n"));
+      });
+    });
+}
+
+function limitsOf(o: LimitOptions): RequestOf<"quotaSet">["resources"] {
+  const limits = given({
+    ribosomes: o.ribosomes,
+    atpPerSecond: o.atp,
+    rnaPolymerases: o.rnap,
+    dnaKilobases: o.dna,
+    vcpus: o.vcpus,
+    memoryMiB: o.memory,
+  });
+  const some = Object.keys(limits).length > 0;
+  if (some === (o.lift === true)) {
+    throw usage("name at least one of --ribosomes, --atp, --rnap, --dna, --vcpus, --memory, or --lift alone");
+  }
+  return limits;
+}
+
+function setWords(reply: object): string {
+  const { changed, quota } = reply as { changed: boolean; quota: QuotaView };
+  const notYet = quota.enforced ? "" : "\n(it does not hold yet: what is held already is being counted)";
+  return `${quotaWords(quota)}${changed ? "" : "\n(it was so already)"}${notYet}`;
+}
+
+function quotaWords({ label, resources, held, holders }: QuotaView): string {
+  const rows = Object.entries(resources).map(([name, limit]) => {
+    const used = held[name] ?? 0;
+    const permille = limit === 0 ? (used > 0 ? 1_000 : 0) : Math.round((used * 1_000) / limit);
+    return [name, bar(Math.min(1_000, permille)), `${(permille / 10).toFixed(1)} %`, `${used} of ${limit}`];
+  });
+  const head = `${label}: ${holders.length} held, ${rows.length === 0 ? "no limit" : ""}`.replace(/, $/, "");
+  const parts = [head];
+  if (rows.length > 0) parts.push(table(["RESOURCE", "USE", "", "HELD OF LIMIT"], rows));
+  if (holders.length > 0) {
+    const places = holders.map((h) => [h.vmId, h.chassisId, amountsLine(h.amounts)]);
+    parts.push(table(["VM", "CHASSIS", "HOLDS"], places));
+  }
+  return parts.join("\n");
+}

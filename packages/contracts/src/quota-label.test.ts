@@ -1,0 +1,38 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { quotaIdOf, quotaLabelOf, quotaLabelsOf } from "./quota-label.ts";
+import { quotaLabel } from "./schemas.ts";
+
+describe("the token of a quota's label", () => {
+  it("is the label itself where that can be", () => {
+    expect(["team", "team-a", "a1-b2-c3"].map(quotaIdOf)).toEqual(["team", "team-a", "a1-b2-c3"]);
+    expect(quotaIdOf("team=Red")).toBe("team--3d52-ed");
+    expect(quotaIdOf("a--b")).toBe("a--2d2d-b");
+  });
+
+  it("is one token of a subject, and tells its label, whatever that is", () => {
+    const letters = fc.constantFrom(..."ab09-=A./é😀 ");
+    const label = fc.array(letters, { minLength: 1, maxLength: 40 }).map((all) => all.join(""));
+    fc.assert(
+      fc.property(label, (text) => {
+        expect(quotaIdOf(text)).toMatch(/^[a-z0-9-]+$/);
+        expect(quotaLabelOf(quotaIdOf(text))).toBe(text);
+      }),
+    );
+  });
+
+  it("a VM is under the quotas of its names and of its names with their values", () => {
+    expect(quotaLabelsOf({ team: "a", tier: "" })).toEqual(["team", "team=a", "tier", "tier="]);
+    expect(quotaLabelsOf({})).toEqual([]);
+  });
+
+  it.each(["", "=a", "-x", "a b=c", `${"n".repeat(64)}=1`, `n=${"v".repeat(64)}`, "n=\ud800"])(
+    "%j is no label of a quota",
+    (label) => {
+      expect(quotaLabel.safeParse(label).success).toBe(false);
+    },
+  );
+  it.each(["team", "team=", "tenant/x=ü", `${"n".repeat(63)}=${"v".repeat(63)}`])("%j is one", (label) => {
+    expect(quotaLabel.safeParse(label).success).toBe(true);
+  });
+});

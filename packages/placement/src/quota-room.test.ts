@@ -1,0 +1,74 @@
+import type { Chassis, Quota } from "@bioxen/contracts";
+import { expect, it } from "vitest";
+import { planPlacements } from "./plan.ts";
+import type { WaitingVm } from "./snapshot.ts";
+
+const quota = (label: string, ribosomes: number, held = 0): Quota => ({
+  exists: true,
+  label,
+  resources: { ribosomes },
+  firstSeq: 1,
+  setSeq: 1,
+  counted: true,
+  enforced: true,
+  charges: {
+    "x/c": {
+      vmId: "x",
+      incarnation: 1,
+      chassisId: "c",
+      amounts: { ribosomes: held },
+      ledgerSeq: 1,
+      chargedSeq: 2,
+      chargedAtMs: 0,
+    },
+  },
+});
+
+const vm = (vmId: string, ribosomes: number, labels: Record<string, string> = { team: "a" }): WaitingVm => ({
+  vmId,
+  incarnation: 1,
+  vmType: "basic",
+  request: { ribosomes },
+  placement: {},
+  labels,
+  priority: 1,
+  waitingSinceMs: 0,
+});
+
+const rooms = ["c", "d"].map((chassisId) => ({
+  chassisId,
+  chassis: { chassisType: "ecoli" } as Chassis,
+  offered: { ribosomes: 100 },
+  room: { free: { ribosomes: 100 }, placesLeft: 10 },
+}));
+
+const plan = (waiting: WaitingVm[], ...quotas: Quota[]) => planPlacements(waiting, rooms, { quotas });
+const placed = (...args: Parameters<typeof plan>) => plan(...args).placements.map((one) => one.vm.vmId);
+
+it("a plan keeps to quotas over all chassis, in its own order, and says what stands against it", () => {
+  const waiting = [vm("a", 60), vm("b", 60), vm("z", 60, {}), vm("n", 40)];
+  expect(placed(waiting)).toEqual(["a", "b", "n"]);
+  expect(placed(waiting, quota("team", 100))).toEqual(["a", "n", "z"]);
+  expect(placed(waiting, quota("team=a", 100, 60))).toEqual(["z", "n"]);
+  expect(placed(waiting, quota("team=b", 0))).toEqual(placed(waiting));
+  expect(plan([vm("a", 60)], quota("team", 100, 50)).deferrals).toEqual([
+    {
+      vmId: "a",
+      reasons: [
+        {
+          chassisId: null,
+          code: "QUOTA_EXCEEDED",
+          message: "quota team: ribosomes 60 asked, 50 of 100 free",
+          resource: "ribosomes",
+          requested: 60,
+          free: 50,
+        },
+      ],
+    },
+  ]);
+});
+
+it("a limit that was lowered below what is held leaves nothing, and what asks for none of it is not concerned", () => {
+  expect(placed([vm("a", 1)], quota("team", 10, 50))).toEqual([]);
+  expect(placed([{ ...vm("a", 0), request: { dnaKilobases: 0 } }], quota("team", 10, 50))).toEqual(["a"]);
+});

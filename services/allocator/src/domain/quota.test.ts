@@ -1,0 +1,235 @@
+/**
+ * Quotas: what is charged never exceeds a limit that holds, and is what the ledgers hold once all is settled.
+ */
+import {
+  chargedAmounts,
+  type Ledger,
+  ledgerFold,
+  type QuotaEvent,
+  type QuotaState,
+  quotaFold,
+} from "@bioxen/contracts";
+import { fits } from "@bioxen/kernel";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  chargeOut,
+  decideCharge,
+  decideEnforce,
+  decideSet,
+  decideSettleCharges,
+  type KnownWorld,
+  openCharges,
+  type QuotaDecision,
+  underOldLimits,
+} from "./quota.ts";
+
+/** One quota and two ledgers that can be told what happened, on one log. */
+class Story {
+  quota: QuotaState = quotaFold.initial;
+  seq = 0;
+  readonly ledgers = new Map<string, { ledger: Ledger; lastSeq: number }>();
+
+  /** The event that was decided, undefined when there was none. */
+  apply(decision: QuotaDecision): QuotaEvent | undefined {
+    if (!decision.ok || decision.event === null) return undefined;
+    this.seq += 1;
+    const at = { eventId: `e${this.seq}`, seq: this.seq, version: this.seq, atMs: this.seq };
+    this.quota = quotaFold.evolve(this.quota, decision.event, at);
+    return decision.event;
+  }
+
+  /** The ledger of `chassisId` holds this for `vmId` from now on; null: nothing. */
+  holds(chassisId: string, vmId: string, ribosomes: number | null): void {
+    this.seq += 1;
+    const entries = { ...this.ledger(chassisId).ledger.entries };
+    if (ribosomes === null) delete entries[vmId];
+    else {
+      const fence = entries[vmId]?.fence ?? this.seq;
+      entries[vmId] = {
+        vmId,
+        incarnation: 1,
+        fence,
+        reservedBy: "e",
+        amounts: { ribosomes },
+        amountsSeq: this.seq,
+        phase: "committed",
+        expiresAtMs: null,
+      };
+    }
+    this.ledgers.set(chassisId, {
+      ledger: { ...ledgerFold.initial, open: true, entries },
+      lastSeq: this.seq,
+    });
+  }
+
+  ledger(chassisId: string) {
+    return this.ledgers.get(chassisId) ?? { ledger: ledgerFold.initial, lastSeq: 0 };
+  }
+
+  get world(): KnownWorld {
+    const holders = [...this.ledgers].flatMap(([chassisId, { ledger }]) =>
+      Object.values(ledger.entries).map(({ vmId, incarnation }) => ({ vmId, incarnation, chassisId })),
+    );
+    return { ledger: (chassisId) => this.ledger(chassisId), holders: () => holders };
+  }
+
+  charge(chassisId: string, vmId: string, ribosomes: number): QuotaEvent | undefined {
+    const wanted = [{ vmId, incarnation: 1, amounts: { ribosomes } }];
+    return this.apply(decideCharge(this.quota, chassisId, this.ledger(chassisId).lastSeq, wanted));
+  }
+
+  set(ribosomes: number): void {
+    this.apply(decideSet(this.quota, "team", { ribosomes }));
+  }
+
+  get charged(): number {
+    return this.quota.exists ? (chargedAmounts(this.quota)["ribosomes"] ?? 0) : 0;
+  }
+
+  static enforced(ribosomes: number): Story {
+    const story = new Story();
+    story.set(ribosomes);
+    story.apply(decideEnforce(story.quota, story.world));
+    return story;
+  }
+}
+
+describe("a quota", () => {
+  it("gives what is left to whoever charges first, over all chassis", () => {
+    const story = Story.enforced(100);
+    expect(story.charge("c", "a", 60)?.type).toBe("bioxen.quota.charged.v1");
+    expect(story.charge("d", "b", 41)).toBeUndefined();
+    expect(story.charge("d", "b", 40)).toBeDefined();
+    expect(story.charged).toBe(100);
+  });
+
+  it("says which resource, how much was asked and how much is left", () => {
+    const story = Story.enforced(100);
+    story.charge("c", "a", 60);
+    if (!story.quota.exists) throw new Error("it was set");
+    const wanted = [{ vmId: "b", incarnation: 1, amounts: { ribosomes: 41, dnaKilobases: 9 } }];
+    expect(chargeOut(story.quota, "d", 0, wanted)).toMatchObject({
+      charged: [],
+      refused: [
+        { misfit: { code: "QUOTA_EXCEEDED", resource: "ribosomes", requested: 41, free: 40 }, vmId: "b" },
+      ],
+    });
+  });
+
+  it("a charge that was not used is given back as soon as its ledger has moved on, not before", () => {
+    const story = Story.enforced(100);
+    story.holds("c", "other", 1);
+    story.charge("c", "a", 60);
+    expect(story.apply(decideSettleCharges(story.quota, story.world))).toBeUndefined();
+    expect(story.quota.exists && openCharges(story.quota, story.world)).toHaveLength(1);
+    story.holds("c", "other", 2);
+    story.apply(decideSettleCharges(story.quota, story.world));
+    expect(story.charged).toBe(0);
+  });
+
+  it("what was released, or shrunk, is given back", () => {
+    const story = Story.enforced(100);
+    story.charge("c", "a", 60);
+    story.holds("c", "a", 60);
+    expect(story.apply(decideSettleCharges(story.quota, story.world))).toBeUndefined();
+    story.holds("c", "a", 20);
+    story.apply(decideSettleCharges(story.quota, story.world));
+    expect(story.charged).toBe(20);
+    story.holds("c", "a", null);
+    story.apply(decideSettleCharges(story.quota, story.world));
+    expect(story.charged).toBe(0);
+  });
+
+  it("two that charge for the same VM on the same state of a ledger hold the larger of both", () => {
+    const story = Story.enforced(100);
+    story.charge("c", "a", 60);
+    story.charge("c", "a", 40);
+    expect(story.charged).toBe(60);
+    expect(story.charge("c", "a", 101)).toBeUndefined();
+  });
+
+  it("who charges for a state of the ledger that another has passed is told so", () => {
+    const story = Story.enforced(100);
+    story.holds("c", "other", 1);
+    story.charge("c", "a", 10);
+    const wanted = [{ vmId: "a", incarnation: 1, amounts: { ribosomes: 20 } }];
+    expect(decideCharge(story.quota, "c", 0, wanted)).toMatchObject({ event: null });
+  });
+
+  it("takes nothing away when it is lowered, lets nobody grow, and lets everybody shrink", () => {
+    const story = Story.enforced(100);
+    story.charge("c", "a", 60);
+    story.holds("c", "a", 60);
+    story.set(10);
+    story.apply(decideEnforce(story.quota, story.world));
+    expect(story.charged).toBe(60);
+    expect(story.charge("c", "a", 61)).toBeUndefined();
+    expect(story.charge("d", "b", 1)).toBeUndefined();
+    expect(story.charge("c", "a", 30)).toBeDefined();
+  });
+
+  it("holds, when it is lowered, once what was charged before is used or void", () => {
+    const story = Story.enforced(100);
+    story.charge("c", "a", 60);
+    story.set(10);
+    expect(story.quota).toMatchObject({ enforced: false });
+    expect(story.quota.exists && underOldLimits(story.quota, story.world)).toHaveLength(1);
+    expect(story.apply(decideEnforce(story.quota, story.world))).toBeUndefined();
+    story.holds("c", "other", 1);
+    story.apply(decideEnforce(story.quota, story.world));
+    expect(story.quota).toMatchObject({ enforced: true });
+    story.set(20);
+    expect(story.quota, "raised it holds at once").toMatchObject({ enforced: true });
+  });
+
+  it("counts what was held before it was set", () => {
+    const story = new Story();
+    story.holds("c", "a", 60);
+    story.set(50);
+    story.holds("c", "a", 70);
+    story.apply(decideEnforce(story.quota, story.world));
+    expect(story.charged).toBe(70);
+    expect(story.charge("d", "b", 1)).toBeUndefined();
+  });
+
+  it("without limits refuses nothing, and a limit of 0 is one", () => {
+    const story = Story.enforced(0);
+    expect(story.charge("c", "a", 1)).toBeUndefined();
+    story.apply(decideSet(story.quota, "team", {}));
+    expect(story.charge("c", "a", 1_000)).toBeDefined();
+  });
+});
+
+describe("whatever happens", () => {
+  it("growing never leads above a limit that was set last, and settled charges are what is held", () => {
+    const step = fc.record({
+      kind: fc.constantFrom("reserve", "reserve", "release", "set", "abandon", "settle"),
+      chassis: fc.constantFrom("c", "d", "e"),
+      vm: fc.constantFrom("a", "b", "f"),
+      amount: fc.nat(60),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 50 }), (steps) => {
+        const story = Story.enforced(100);
+        for (const { kind, chassis, vm, amount } of steps) {
+          const before = story.charged;
+          if (kind === "reserve" && story.charge(chassis, vm, amount) !== undefined) {
+            const { quota } = story;
+            const isAbove = quota.exists && !fits(chargedAmounts(quota), quota.resources);
+            expect(isAbove && story.charged > before).toBe(false);
+            story.holds(chassis, vm, amount);
+          }
+          if (kind === "abandon") story.charge(chassis, `${vm}-never`, amount);
+          if (kind === "release") story.holds(chassis, vm, null);
+          if (kind === "set") story.set(amount * 3);
+          if (kind === "settle") story.apply(decideSettleCharges(story.quota, story.world));
+        }
+        for (const chassis of ["c", "d", "e"]) story.holds(chassis, "other", null);
+        story.apply(decideSettleCharges(story.quota, story.world));
+        const held = [...story.ledgers.values()].flatMap(({ ledger }) => Object.values(ledger.entries));
+        expect(story.charged).toBe(held.reduce((sum, entry) => sum + (entry.amounts["ribosomes"] ?? 0), 0));
+      }),
+    );
+  });
+});

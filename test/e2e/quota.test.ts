@@ -1,0 +1,133 @@
+/**
+ * A quota over three chassis, with three allocators that give room away at the same moment: nobody is given more, whoever waits
+ * knows why, and what is given back or raised is taken at once.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { eventually, type Json, World } from "./world.ts";
+
+const ALLOCATORS = 3;
+const CONTENDERS = 24;
+const RIBOSOMES = 100;
+const PLACES = 10;
+const LIMIT = PLACES * RIBOSOMES;
+const CHASSIS = ["ecoli-1", "ecoli-2", "yeast-1"] as const;
+
+let world: World;
+const extra: ChildProcess[] = [];
+
+beforeAll(async () => {
+  world = await World.open({ chassis: "ecoli:2,yeast:1" });
+  const main = fileURLToPath(new URL("../../services/allocator/main.ts", import.meta.url));
+  const env = { ...process.env, BIOXEN_NATS_URL: world.stack.url, BIOXEN_LOG_LEVEL: "warn" };
+  for (let i = 1; i < ALLOCATORS; i += 1) {
+    extra.push(spawn(process.execPath, [main], { env, stdio: ["ignore", "ignore", "ignore", "ipc"] }));
+  }
+  await Promise.all(extra.map((child) => new Promise((resolve) => child.once("message", resolve))));
+});
+afterAll(async () => {
+  for (const child of extra) child.kill("SIGKILL");
+  await world.close();
+});
+
+const vmOf = (i: number) => `q-${String(i).padStart(2, "0")}`;
+const quotaOf = async (label: string): Promise<Json> => (await world.done("qry.quota.get", { label })).quota;
+const inState = async (state: string): Promise<Json[]> =>
+  (await world.done("qry.vm.list", { state, label: "team=red" })).vms;
+
+describe("a quota", () => {
+  it("is kept by three allocators on three ledgers", async () => {
+    const set = await world.done("cmd.quota.set", { label: "team=red", resources: { ribosomes: LIMIT } });
+    expect(set).toMatchObject({
+      changed: true,
+      quota: { enforced: true, held: {}, free: { ribosomes: LIMIT } },
+    });
+    for (let i = 0; i < CONTENDERS; i += 1) {
+      await world.done("cmd.vm.create", {
+        vmId: vmOf(i),
+        biologicalType: "syn3a",
+        resources: { ribosomes: RIBOSOMES, rnaPolymerases: 20, atpPerSecond: 1_000 },
+        labels: { team: "red" },
+        placement: { chassisId: CHASSIS[i % CHASSIS.length] },
+      });
+    }
+    await Promise.all(
+      Array.from({ length: CONTENDERS }, (_, i) => world.done("cmd.vm.start", { vmId: vmOf(i) })),
+    );
+    await eventually("as many run as may", async () =>
+      (await inState("running")).length === PLACES ? true : undefined,
+    );
+    const waiting = await eventually("the others know why they wait", async () => {
+      const vms = await inState("pending");
+      const told = vms.every((vm) => vm.refusals.some((r: Json) => r.code === "QUOTA_EXCEEDED"));
+      return vms.length === CONTENDERS - PLACES && told ? vms : undefined;
+    });
+    expect(waiting[0].reason).toContain("quota team=red: ribosomes 100 asked, 0 of 1000 free");
+    expect(await quotaOf("team=red")).toMatchObject({ held: { ribosomes: LIMIT }, free: { ribosomes: 0 } });
+    const { ledgers } = await world.done("qry.ledger.list", {});
+    const held = ledgers.map((ledger: Json) => ledger.reserved.ribosomes ?? 0);
+    expect(held.reduce((a: number, b: number) => a + b, 0)).toBe(LIMIT);
+    expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);
+  });
+
+  it("refuses a resize above it, and wakes who waits when something is given back or it is raised", async () => {
+    const [first] = await inState("running");
+    const grow = await world.ask("cmd.vm.resize", {
+      vmId: first.vmId,
+      resources: { ribosomes: RIBOSOMES + 1 },
+    });
+    expect(grow.error).toMatchObject({
+      code: "QUOTA_EXCEEDED",
+      details: {
+        chassisId: first.chassisId,
+        resource: "ribosomes",
+        requested: RIBOSOMES + 1,
+        free: RIBOSOMES,
+      },
+    });
+    const shrunk = await world.done("cmd.vm.resize", { vmId: first.vmId, resources: { ribosomes: 50 } });
+    expect(shrunk.vm.allocation.ribosomes).toBe(50);
+    await eventually("what was shrunk is free", async () =>
+      (await quotaOf("team=red")).free.ribosomes === 50 ? true : undefined,
+    );
+    await world.done("cmd.vm.resize", { vmId: first.vmId, resources: { ribosomes: RIBOSOMES } });
+    await world.done("cmd.vm.stop", { vmId: first.vmId });
+    await eventually("its room is taken", async () =>
+      (await inState("running")).length === PLACES ? true : undefined,
+    );
+    const raised = await world.bioxenJson(
+      "quota",
+      "set",
+      "team=red",
+      "--ribosomes",
+      String(LIMIT + 2 * RIBOSOMES),
+    );
+    expect(raised).toMatchObject({ ok: true, changed: true });
+    await eventually("two more run", async () =>
+      (await inState("running")).length === PLACES + 2 ? true : undefined,
+    );
+  });
+
+  it("takes nothing away when it is lowered, and counts what was held before it was set", async () => {
+    await world.done("cmd.quota.set", { label: "team=red", resources: { ribosomes: RIBOSOMES } });
+    expect(await inState("running")).toHaveLength(PLACES + 2);
+    const whole = await world.done("cmd.quota.set", { label: "team", resources: { ribosomes: 100 * LIMIT } });
+    expect(whole.quota).toMatchObject({ enforced: true, held: { ribosomes: LIMIT + 2 * RIBOSOMES } });
+    expect(whole.quota.holders).toHaveLength(PLACES + 2);
+    const again = await world.done("cmd.quota.set", { label: "team", resources: { ribosomes: 100 * LIMIT } });
+    expect(again.changed).toBe(false);
+    const refused = await world.bioxen("quota", "set", "team", "--json");
+    expect(refused.code).toBe(2);
+    expect((await world.ask("cmd.quota.set", { label: "a b", resources: {} })).error.code).toBe(
+      "BAD_REQUEST",
+    );
+    const { quotas } = await world.bioxenJson("quota", "ls");
+    expect(quotas.map((quota: Json) => quota.label)).toEqual(["team", "team=red"]);
+    expect((await world.bioxen("quota", "get", "team=red")).stdout).toContain("1200 of 100");
+    expect(await world.bioxenJson("quota", "get", "nobody")).toMatchObject({ quota: null });
+    const lines = (await world.bioxen("events", "tail", "--from", "1", "--no-follow", "--json")).stdout;
+    expect(lines).toContain('"subject":"quota/team--3d-red"');
+    expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);
+  });
+});
