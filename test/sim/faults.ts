@@ -41,6 +41,8 @@ export const FAULTS = [
   "snapshots-deleted",
   /** A process that starts, or writes one, cannot reach the snapshots. */
   "snapshots-away",
+  /** A webhook does not take a notification. */
+  "webhook-failed",
 ] as const;
 export type FaultName = (typeof FAULTS)[number];
 
@@ -64,6 +66,7 @@ const HIGHEST_RATE: Readonly<Record<FaultName, number>> = {
   "driver-late": 0.05,
   "snapshots-deleted": 0.3,
   "snapshots-away": 0.3,
+  "webhook-failed": 0.5,
 };
 
 export class Faults {

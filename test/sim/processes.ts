@@ -1,7 +1,7 @@
 /**
  * Processes of a simulated cluster: the real services on simulated ports. A killed process does nothing more, whatever it had begun.
  */
-import { ENDPOINTS, type ServedEndpoint } from "@bioxen/contracts";
+import { type AlertNotification, ENDPOINTS, type ServedEndpoint } from "@bioxen/contracts";
 import {
   EventFeed,
   type EventSink,
@@ -23,6 +23,7 @@ import { createChassisAgent } from "../../services/chassis-agent/src/app/service
 import { createChassisScheduler } from "../../services/chassis-scheduler/src/app/service.ts";
 import { createLifecycle } from "../../services/lifecycle/src/app/service.ts";
 import { createMonitor } from "../../services/monitor/src/app/service.ts";
+import type { AlertWitness } from "./alerts.ts";
 import type { FaultName, Faults } from "./faults.ts";
 import { leasePath } from "./lease-path.ts";
 import type { SimBus, SimLog } from "./network.ts";
@@ -38,6 +39,8 @@ export const KINDS = [
 ] as const;
 export type Kind = (typeof KINDS)[number];
 
+/** How the subjects begin that deliverers are told on. */
+const ALERTS = "bioxen.alert.";
 /** Unconfirmed reservations are given back after this long, ms: short, so that runs meet it. */
 const START_DEADLINE_MS = 6_000;
 /** From death to the next instance, ms. */
@@ -66,6 +69,7 @@ export interface Cluster {
   readonly snapshots: MemorySnapshots;
   readonly snapshotEvery: number;
   readonly leases: LeaseStore;
+  readonly witness: AlertWitness;
   /** A bug in a service: the run fails with it. */
   readonly onBug: (thrown: unknown) => void;
 }
@@ -131,7 +135,7 @@ export class SimProcess {
       case "chassis-scheduler":
         return createChassisScheduler(ports);
       case "monitor":
-        return createMonitor(ports);
+        return createMonitor(ports, { webhooks: this.#cluster.witness.webhooks() });
       default: {
         const driver = createScriptedDriver({});
         this.#driver = driver;
@@ -307,7 +311,9 @@ export class SimProcess {
         call: (subject, payload, options) =>
           send(() => bus.call(subject, payload, options), subject === ENDPOINTS.ledgerReserve.subject),
         publish: (subject, payload) => {
-          if (isAlive()) bus.publish(subject, payload);
+          if (!isAlive()) return;
+          if (subject.startsWith(ALERTS)) this.#cluster.witness.sawPublished(payload as AlertNotification);
+          bus.publish(subject, payload);
         },
         subscribe: (subject, hear) => {
           const subscription = bus.subscribe(subject, (payload, from) => {

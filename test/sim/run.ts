@@ -26,6 +26,7 @@ import { type Amounts, equalAmounts, type Fold, ReadModel, type StoredEvent, sum
 import { LogVerifier } from "@bioxen/log-verifier";
 import { MemoryLeaseStore } from "@bioxen/testkit/memory-leases";
 import { MemorySnapshots } from "@bioxen/testkit/memory-snapshots";
+import { AlertFolds, AlertWitness, operate } from "./alerts.ts";
 import { Clients } from "./clients.ts";
 import { Faults } from "./faults.ts";
 import { SimBus, SimLog } from "./network.ts";
@@ -36,6 +37,7 @@ const TROUBLE_MS = 40_000;
 /** Healed time until everything must have come to rest, ms: longer than every deadline, wait and grace in a row. */
 const HEAL_MS = 90_000;
 const COMMANDS = 60;
+const ALERT_COMMANDS = 12;
 const VMS = 8;
 /** How the id of a command begins that carries a message id: its subject. */
 const CLIENT_COMMANDS = "bioxen.cmd.vm.";
@@ -74,6 +76,7 @@ export async function run(seed: number): Promise<RunReport> {
     log,
     bus,
     leases: new MemoryLeaseStore(),
+    witness: new AlertWitness(universe, faults),
     snapshots: new MemorySnapshots(),
     snapshotEvery: universe.between(SNAPSHOT_EVERY.least, SNAPSHOT_EVERY.most),
     onBug,
@@ -88,6 +91,7 @@ export async function run(seed: number): Promise<RunReport> {
   for (const process of processes) process.start();
   const clients = new Clients(universe, faults, bus);
   clients.send(COMMANDS, TROUBLE_MS, VMS);
+  operate(universe, faults, bus, ALERT_COMMANDS, TROUBLE_MS);
   const isCalm = await universe.runUntil(universe.nowMs + TROUBLE_MS);
   faults.heal();
   if (!(isCalm && (await universe.runUntil(universe.nowMs + HEAL_MS)))) {
@@ -100,6 +104,8 @@ export async function run(seed: number): Promise<RunReport> {
   if (clients.open > 0) problem(`${clients.open} commands were never answered`);
   checkAcknowledged(clients, log.events, problem);
   folds.checkRest(problem);
+  folds.alerts.checkRest(folds.ledgers, folds.vms, folds.chassis, universe.nowMs, problem);
+  cluster.witness.check(log.events, problem);
   checkGuests(processes, folds, problem);
   for (const { envelope } of log.events) {
     faults.count(envelope.type);
@@ -148,9 +154,11 @@ class Folds {
   readonly chassis = new ReadModel<ChassisState>("chassis", frozen(chassisFold));
   readonly quotas = new ReadModel<QuotaState>("quota", frozen(quotaFold));
 
+  readonly alerts = new AlertFolds(frozen);
+
   apply(event: StoredEvent, problem: (text: string) => void): void {
     const untouchable = deepFreeze(structuredClone(event));
-    for (const model of [this.vms, this.ledgers, this.chassis, this.quotas]) {
+    for (const model of [this.vms, this.ledgers, this.chassis, this.quotas, this.alerts.model]) {
       if (!untouchable.envelope.subject.startsWith(`${model.kind}/`)) continue;
       try {
         model.apply(untouchable);

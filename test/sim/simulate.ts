@@ -1,7 +1,7 @@
 /**
  * Many runs: which failed, and what happened in all of them together.
  */
-import { CHASSIS_EVENTS, LEDGER_EVENTS, QUOTA_EVENTS, VM_EVENTS } from "@bioxen/contracts";
+import { ALERT_EVENTS, CHASSIS_EVENTS, LEDGER_EVENTS, QUOTA_EVENTS, VM_EVENTS } from "@bioxen/contracts";
 import { FAULTS } from "./faults.ts";
 import { type RunReport, run } from "./run.ts";
 
@@ -23,6 +23,7 @@ const PROBES: readonly string[] = [
   ...Object.keys(VM_EVENTS).filter((type) => !/preempted|reinstated/.test(type)),
   ...Object.keys(LEDGER_EVENTS).filter((type) => !/closed|capacity-changed/.test(type)),
   ...Object.keys(QUOTA_EVENTS),
+  ...Object.keys(ALERT_EVENTS),
   ...Object.keys(CHASSIS_EVENTS).filter((type) => /registered/.test(type)),
 ];
 

@@ -2,6 +2,7 @@
  * The `bioxen` command: all commands in one tree, exit codes of the contract.
  */
 import { Command, CommanderError } from "commander";
+import { addAlertCommands } from "./commands/alerts.ts";
 import { addChassisCommands, addLedgerCommands } from "./commands/chassis.ts";
 import { addDemoCommand } from "./commands/demo.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
@@ -35,6 +36,7 @@ export function createProgram(): Command {
   addStateCommand(program);
   addReplayCommand(program);
   addJobCommands(program);
+  addAlertCommands(program);
   addGlobals(program);
   return program;
 }

@@ -9,6 +9,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import {
   type AggregateKind,
+  alertFold,
   chassisFold,
   decodeEvent,
   EVENT_TYPES,
@@ -43,6 +44,7 @@ const AGGREGATES: Readonly<Record<AggregateKind, { readonly first: string; reado
     vm: { first: "bioxen.vm.created.v1", fold: vmFold as Fold<unknown> },
     ledger: { first: "bioxen.ledger.opened.v1", fold: ledgerFold as Fold<unknown> },
     quota: { first: "bioxen.quota.set.v1", fold: quotaFold as Fold<unknown> },
+    alert: { first: "bioxen.alert.rule-set.v1", fold: alertFold as Fold<unknown> },
     chassis: { first: "bioxen.chassis.registered.v1", fold: chassisFold as Fold<unknown> },
   };
 

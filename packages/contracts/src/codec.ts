@@ -8,6 +8,7 @@ import { hash } from "node:crypto";
 import { type EventEnvelope, Fault, invariant, type StoredEvent } from "@bioxen/kernel";
 import { z } from "zod";
 import { acceptorOf } from "./acceptor.ts";
+import { ALERT_EVENTS } from "./events/alert.ts";
 import { CHASSIS_EVENTS } from "./events/chassis.ts";
 import { LEDGER_EVENTS } from "./events/ledger.ts";
 import { QUOTA_EVENTS } from "./events/quota.ts";
@@ -21,6 +22,7 @@ export const EVENT_TYPES: Readonly<Record<string, z.ZodType>> = {
   ...LEDGER_EVENTS,
   ...CHASSIS_EVENTS,
   ...QUOTA_EVENTS,
+  ...ALERT_EVENTS,
   ...SUPERSEDED_VM_EVENTS,
 };
 

@@ -7,6 +7,7 @@ import { endpoint } from "./endpoint.ts";
 import { placementRefusal } from "./events/vm.ts";
 import { VM_STATES } from "./fold/vm.ts";
 import { execResult, INTERNAL_ENDPOINTS, timeoutMs } from "./internal-endpoints.ts";
+import { MONITOR_ENDPOINTS } from "./monitor-endpoints.ts";
 import { BIOLOGICAL_TYPES, DEFAULT_OVERHEAD_PERMILLE, VM_TYPES } from "./resources.ts";
 import {
   amounts,
@@ -24,7 +25,6 @@ import {
   seed,
   source,
 } from "./schemas.ts";
-import { chassisSample, vmSample } from "./telemetry.ts";
 import { chassisView, ledgerView, quotaView, vmView } from "./views.ts";
 
 const vmOnly = z.strictObject({ vmId: id });
@@ -35,13 +35,6 @@ const vmChanged = z.object({ changed: z.boolean(), vm: vmView });
 const chassisChanged = z.object({ changed: z.boolean(), chassis: chassisView });
 /** One event of the log. */
 const eventReference = z.object({ seq: z.int(), type: z.string(), subject: z.string() });
-const resourceUse = z.object({
-  capacity: z.number(),
-  offered: z.number(),
-  reserved: z.number(),
-  permille: z.number(),
-});
-const utilisation = z.record(z.string(), resourceUse);
 
 export const createRequest = z.strictObject({
   vmId: id.optional(),
@@ -254,42 +247,7 @@ export const ENDPOINTS = {
     z.strictObject({}),
     z.object({ quotas: z.array(quotaView) }),
   ),
-  monitorVm: endpoint(
-    "bioxen.qry.monitor.vm",
-    "monitor",
-    "The latest telemetry of one VM; null when none was heard since the monitor began.",
-    vmOnly,
-    z.object({ sample: vmSample.nullable(), ageMs: z.int().nullable() }),
-  ),
-  monitorChassis: endpoint(
-    "bioxen.qry.monitor.chassis",
-    "monitor",
-    "Utilisation per resource, fairness and health of one chassis.",
-    chassisOnly,
-    z.object({
-      chassisId: z.string(),
-      utilisation,
-      fairness: z.number().nullable(),
-      health: z.number().nullable(),
-      vms: z.int(),
-      sample: chassisSample.nullable(),
-    }),
-  ),
-  monitorFleet: endpoint(
-    "bioxen.qry.monitor.fleet",
-    "monitor",
-    "Utilisation per resource over all chassis, Jain's index over granted ÷ requested, health, VMs by state.",
-    z.strictObject({}),
-    z.object({
-      utilisation,
-      fairness: z.number().nullable(),
-      health: z.number().nullable(),
-      vms: z.record(z.string(), z.int()),
-      divisions: z.int(),
-      samples: z.array(vmSample),
-    }),
-  ),
-
+  ...MONITOR_ENDPOINTS,
   ...INTERNAL_ENDPOINTS,
 } as const;
 

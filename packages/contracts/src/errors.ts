@@ -76,6 +76,11 @@ export const ERRORS = {
     meaning: "No dead letter has this id, or no outcome is stored under it.",
     remedy: "List the jobs with `bioxen jobs ls`; an outcome is kept for 24 h.",
   },
+  ALERT_RULE_NOT_FOUND: {
+    status: 404,
+    meaning: "No alert rule has this id.",
+    remedy: "List the rules with `bioxen alerts rules`.",
+  },
   CONFLICT: {
     status: 409,
     meaning: "Others changed the same thing at the same time, again and again.",

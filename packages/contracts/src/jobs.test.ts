@@ -83,7 +83,7 @@ describe("whose a job is", () => {
   it("of the owner of its command; what services say to each other is no job", () => {
     expect(jobAggregatesOf("lifecycle")).toEqual(["vm"]);
     expect(jobAggregatesOf("chassis-scheduler")).toEqual(["chassis"]);
-    expect(JOB_AGGREGATES).toEqual(["vm", "chassis", "quota"]);
+    expect(JOB_AGGREGATES).toEqual(["vm", "chassis", "quota", "alert"]);
     expect(jobAggregatesOf(STRAY_JOB_OWNER)).not.toEqual([]);
     expect(isJobCommand("bioxen.cmd.vm.create")).toBe(true);
     for (const subject of ["bioxen.cmd.vm.report", "bioxen.cmd.ledger.reserve", "bioxen.qry.vm.get"]) {

@@ -5,7 +5,7 @@ export const EVENT_STREAM = "BIOXEN_EVENTS";
 export const EVENT_SUBJECTS = "bioxen.evt.>";
 
 /** Kinds of aggregate, the token after `bioxen.evt.`. */
-export const AGGREGATE_KINDS = ["vm", "ledger", "chassis", "quota"] as const;
+export const AGGREGATE_KINDS = ["vm", "ledger", "chassis", "quota", "alert"] as const;
 export type AggregateKind = (typeof AGGREGATE_KINDS)[number];
 
 export function eventSubject(kind: AggregateKind, id: string): string {
@@ -28,6 +28,14 @@ export function chassisTelemetrySubject(chassisId: string): string {
 export function vmLogSubject(vmId: string): string {
   return `bioxen.log.vm.${vmId}`;
 }
+export function serviceTelemetrySubject(service: string): string {
+  return `bioxen.tel.service.${service}`;
+}
+/** Where an alert is told that was raised or cleared. */
+export function alertSubject(severity: string, ruleId: string): string {
+  return `bioxen.alert.${severity}.${ruleId}`;
+}
+export const ALL_SERVICE_TELEMETRY = "bioxen.tel.service.*";
 export const ALL_VM_TELEMETRY = "bioxen.tel.vm.*";
 export const ALL_CHASSIS_TELEMETRY = "bioxen.tel.chassis.*";
 

@@ -46,6 +46,30 @@ export const chassisSample = z
   .meta({ id: "ChassisSample" });
 export type ChassisSample = z.infer<typeof chassisSample>;
 
+/** How one instance of a service is. */
+export const serviceSample = z
+  .object({
+    service: z.string(),
+    /** Of this process alone. */
+    instance: z.string(),
+    atMs: z.int(),
+    /** 1, 2, 3 … per process. */
+    sampleNumber: z.int(),
+    /** Sequence of the last event it has applied. */
+    appliedSeq: z.int(),
+    /** Events stored that it has not applied; null when the log could not be asked. */
+    lagEvents: z.int().nullable(),
+    /** It answers requests: it caught up and nothing stopped it. */
+    ready: z.boolean(),
+    /** Longest its event loop was held up since the last sample, ms. */
+    eventLoopLagMs: z.number(),
+    /** Of one core since the last sample. */
+    cpuPermille: z.int(),
+    residentBytes: z.int(),
+  })
+  .meta({ id: "ServiceSample" });
+export type ServiceSample = z.infer<typeof serviceSample>;
+
 /** How often an agent publishes each sample, ms: a person sees it move, a thousand guests stay under 1 % of a core. */
 export const SAMPLE_INTERVAL_MS = 1_000;
 /** Without a heartbeat for this long a chassis is suspect: three missed and a little. */

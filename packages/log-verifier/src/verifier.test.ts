@@ -95,6 +95,14 @@ const holding = (ribosomes: number): Line => [
 const reinstated = (state: string): Line =>
   vm("reinstated", { fence: 4, allocation: { ribosomes: 4 }, state });
 
+const alert = (verb: string, data: unknown = {}): Line => ["alert/r", `alert.${verb}`, data];
+const told = (notificationId: string, ...webhooks: string[]): Line => {
+  const undelivered = webhooks.map((webhook) => ({ webhook, attempts: 1, reason: "x" }));
+  return alert("notified", { notifications: [{ notificationId, undelivered }] });
+};
+/** An event's id is `event-` and its line. */
+const TOLD: readonly Line[] = [alert("rule-set"), alert("raised", { target: "a" }), told("event-2", "w")];
+
 function verify(lines: readonly Line[]): Rule[] {
   const verifier = new LogVerifier();
   const versions = new Map<string, number>();
@@ -110,6 +118,7 @@ function verify(lines: readonly Line[]): Rule[] {
       streamSubject: changes?.stored ?? `bioxen.evt.${subject.replace("/", ".")}`,
       digest: `digest-${i}`,
       envelope: {
+        id: `event-${i + 1}`,
         subject,
         aggregateversion: version,
         ...body,
@@ -206,8 +215,25 @@ describe("the verifier", () => {
       "running-without-allocation",
       [...RUNNING, vm("resized", { request: {}, allocation: { ribosomes: 5 } })],
     ],
+    ["alert", [alert("raised", { target: "a" })]],
+    ["alert", [alert("rule-set"), alert("raised", { target: "a" }), alert("raised", { target: "a" })]],
+    ["alert", [alert("rule-set"), alert("cleared", { target: "a" })]],
+    ["alert", [alert("rule-set"), alert("raised", { target: "a" }), alert("rule-removed", { targets: [] })]],
+    ["alert", [alert("rule-set"), told("nothing")]],
+    ["alert", [...TOLD, told("event-2")]],
+    [
+      "alert",
+      [...TOLD, alert("retry-requested", { letters: [{ notificationId: "event-2", webhook: "b" }] })],
+    ],
   ])("%s is found", (rule, lines) => {
     expect(verify(lines)).toContain(rule);
+  });
+
+  it("finds nothing wrong with an alert that is raised, told, told again and cleared", () => {
+    const retry = alert("retry-requested", { letters: [{ notificationId: "event-2", webhook: "w" }] });
+    const rest = [retry, told("event-2"), alert("cleared", { target: "a" }), told("event-6")];
+    expect(verify([...TOLD, ...rest])).toEqual([]);
+    expect(verify([...TOLD, alert("rule-removed", { targets: ["a"] }), told("event-4.a")])).toEqual([]);
   });
 
   it("leases may go on, and only upwards", () => {

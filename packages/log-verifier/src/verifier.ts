@@ -5,8 +5,9 @@
  * cannot hide here. It never stops at a violation, so that one does not cover the next.
  */
 import { createHash } from "node:crypto";
-import type { ChassisEvent, LedgerEvent, QuotaEvent, VmEvent } from "@bioxen/contracts";
+import type { AlertEvent, ChassisEvent, LedgerEvent, QuotaEvent, VmEvent } from "@bioxen/contracts";
 import type { StoredEvent } from "@bioxen/kernel";
+import { AlertAccount } from "./alert-account.ts";
 import { LedgerAccount, sameAmounts, unsoundAmounts } from "./ledger-account.ts";
 import { NEVER_CREATED, type Preemptable, preemptionStep, takenFor } from "./preemption-rules.ts";
 import { QuotaBooks, type QuotaBreach } from "./quota-books.ts";
@@ -28,7 +29,8 @@ export type Rule =
   | "running-without-allocation"
   | "preemption"
   | "reinstated-without-room"
-  | "two-allocations";
+  | "two-allocations"
+  | "alert";
 
 export interface Violation {
   readonly seq: number;
@@ -72,6 +74,7 @@ export class LogVerifier {
   readonly #vms = new Map<string, VmStory>();
   readonly #ledgers = new Map<string, LedgerAccount>();
   readonly #quotas = new QuotaBooks();
+  readonly #alerts = new Map<string, AlertAccount>();
   readonly #violations: Violation[] = [];
   #leftOut = 0;
   #events = 0;
@@ -103,6 +106,7 @@ export class LogVerifier {
     if (kind === "vm") this.#vm(event, id, envelope as unknown as VmEvent);
     if (kind === "ledger") this.#ledger(event, id, envelope as unknown as LedgerEvent);
     if (kind === "quota") this.#breaches(event, this.#quotas.observe(id, envelope as unknown as QuotaEvent));
+    if (kind === "alert") this.#alert(event, id, envelope as unknown as AlertEvent);
     if (kind === "chassis") this.#chassis(event, envelope as unknown as ChassisEvent);
   }
 
@@ -282,6 +286,12 @@ export class LogVerifier {
       this.#break(event, "stale-proposer", `lease ${token} reserved after lease ${account.proposerToken}`);
     }
     account.proposerToken = Math.max(account.proposerToken, token);
+  }
+
+  #alert(event: StoredEvent, ruleId: string, body: AlertEvent): void {
+    const account = this.#alerts.get(ruleId) ?? new AlertAccount();
+    this.#alerts.set(ruleId, account);
+    for (const wrong of account.observe(event.envelope.id, body)) this.#break(event, "alert", wrong);
   }
 
   #chassis(event: StoredEvent, body: ChassisEvent): void {

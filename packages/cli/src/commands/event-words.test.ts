@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { CHASSIS_EVENTS, LEDGER_EVENTS, VM_EVENTS } from "@bioxen/contracts";
+import { ALERT_EVENTS, CHASSIS_EVENTS, LEDGER_EVENTS, VM_EVENTS } from "@bioxen/contracts";
 import { describe, expect, it } from "vitest";
 import { whatHappened, whyItHappened } from "./event-words.ts";
 
@@ -14,7 +14,7 @@ const told = (type: string, data: object, more: object = {}) => ({
 
 describe("an event in words", () => {
   it("every type that is written has words, not its data", () => {
-    for (const type of Object.keys({ ...VM_EVENTS, ...LEDGER_EVENTS, ...CHASSIS_EVENTS })) {
+    for (const type of Object.keys({ ...VM_EVENTS, ...LEDGER_EVENTS, ...CHASSIS_EVENTS, ...ALERT_EVENTS })) {
       const golden = new URL(`../../../contracts/golden/${type}.json`, import.meta.url);
       const words = whatHappened(JSON.parse(readFileSync(golden, "utf8")));
       expect(words, type).toMatch(/^[^{}]+$/);

@@ -2,6 +2,7 @@
  * Events in words: what happened, who decided it, and why.
  */
 import {
+  type AlertEvent,
   type ChassisEvent,
   COMMAND_PREFIX,
   type LedgerEvent,
@@ -19,7 +20,7 @@ export interface EventReference {
 }
 
 type Told = Pick<EventEnvelope, "type" | "data" | "source" | "causationid" | "subject">;
-type DomainEvent = VmEvent | LedgerEvent | ChassisEvent | QuotaEvent;
+type DomainEvent = VmEvent | LedgerEvent | ChassisEvent | QuotaEvent | AlertEvent;
 type Happened = { readonly [E in DomainEvent as E["type"]]: (data: E["data"]) => string };
 
 const plural = (count: number, what: string) => (count === 1 ? `1 ${what}` : `${count} ${what}s`);
@@ -84,6 +85,19 @@ const HAPPENED: Happened = {
   "bioxen.quota.charged.v1": (d) =>
     `charged for ${d.chassisId}: ${d.charges.map((c) => `${c.vmId}: ${amountsLine(c.amounts)}`).join("; ")}`,
   "bioxen.quota.settled.v1": (d) => `settled: ${d.charges.map(settledLine).join("; ")}`,
+  "bioxen.alert.rule-set.v1": (d) =>
+    `watches ${d.metric} ${d.above === null ? `below ${d.below}` : `above ${d.above}`} for ${d.forMs} ms, ${d.severity}`,
+  "bioxen.alert.rule-removed.v1": (d) => `watched no more; ${plural(d.targets.length, "alert")} ended`,
+  "bioxen.alert.raised.v1": (d) => `${d.severity}: ${d.metric} of ${d.target} is ${d.value}`,
+  "bioxen.alert.cleared.v1": (d) =>
+    d.code === "RECOVERED" ? `cleared for ${d.target}: ${d.value}` : `cleared for ${d.target}: ${d.code}`,
+  "bioxen.alert.notified.v1": (d) => {
+    const failed = d.notifications.flatMap((n) => n.undelivered.map((u) => `${u.webhook}: ${u.reason}`));
+    const told = `told of ${plural(d.notifications.length, "change")}`;
+    return failed.length === 0 ? told : `${told}, not taken by ${failed.join("; ")}`;
+  },
+  "bioxen.alert.retry-requested.v1": (d) =>
+    `${plural(d.letters.length, "dead letter")} to be delivered again`,
 };
 
 /** What happened; of a type this version does not know, its data as they stand. */
@@ -116,6 +130,9 @@ const COMMANDS: Readonly<Record<string, string>> = {
   "chassis.uncordoned": "chassis.uncordon",
   "chassis.removed": "chassis.remove",
   "quota.set": "quota.set",
+  "alert.rule-set": "alert.set-rule",
+  "alert.rule-removed": "alert.remove-rule",
+  "alert.retry-requested": "alert.retry",
 };
 
 export function whyItHappened(event: Told, causedBy: EventReference | null): string {
@@ -159,6 +176,12 @@ const DEEDS: Readonly<Record<string, string>> = {
   "chassis.reconfigured": "was registered anew",
   "chassis.removed": "was removed",
   "quota.set": "was set",
+  "alert.rule-set": "was set",
+  "alert.rule-removed": "was removed",
+  "alert.raised": "was raised",
+  "alert.cleared": "was cleared",
+  "alert.notified": "was told",
+  "alert.retry-requested": "was to be told again",
 };
 
 function becauseOf({ subject }: Told, cause: EventReference): string {

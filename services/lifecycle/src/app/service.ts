@@ -2,6 +2,8 @@
  * The lifecycle service on its ports: owns every VM's stream, answers commands and queries, drives the processes.
  */
 import {
+  type AlertState,
+  alertFold,
   type ChassisState,
   chassisFold,
   ENDPOINTS,
@@ -41,6 +43,8 @@ export function createLifecycle(ports: ServicePorts) {
   });
   const ledgers = new ReadModel<Ledger>("ledger", ledgerFold);
   const chassis = new ReadModel<ChassisState>("chassis", chassisFold);
+  // Nothing here asks for alerts; the snapshots that all services start from have them.
+  const alerts = new ReadModel<AlertState>("alert", alertFold);
   let feed: EventFeed | undefined;
   const applied = async (seq: number) => feed?.applied(seq);
   const commandPorts = { vms, ledgers, chassis, caller: bus, clock, applied };
@@ -57,7 +61,7 @@ export function createLifecycle(ports: ServicePorts) {
   });
   return {
     // Quotas: it decides nothing by them, but it writes the snapshots of all kinds that others fold.
-    sinks: [vms, ledgers, chassis, new ReadModel<QuotaState>("quota", quotaFold)],
+    sinks: [vms, ledgers, chassis, new ReadModel<QuotaState>("quota", quotaFold), alerts],
     endpoints: [
       serve(ENDPOINTS.vmCreate, (request, causation) => commands.create(request, causation)),
       serve(ENDPOINTS.vmStart, commands.start),

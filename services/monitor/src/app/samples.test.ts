@@ -14,14 +14,15 @@ function keptAfter(...instants: number[]): number | undefined {
       return { stop: () => undefined };
     },
   };
-  const samples = new Samples({ bus, logger: { warn: () => undefined } } as unknown as ServicePorts);
+  const clock = { nowMs: () => NOW_MS };
+  const samples = new Samples({ bus, clock, logger: { warn: () => undefined } } as unknown as ServicePorts);
   samples.begin();
-  for (const atMs of instants) {
+  for (const [i, atMs] of instants.entries()) {
     const sample: ChassisSample = {
       chassisId: "c",
       agentId: "a",
       atMs,
-      sampleNumber: 1,
+      sampleNumber: i + 1,
       guests: 0,
       strays: 0,
       eventLoopLagMs: 0,
@@ -29,7 +30,7 @@ function keptAfter(...instants: number[]): number | undefined {
     };
     hear(sample, "");
   }
-  return samples.chassis("c")?.atMs;
+  return samples.chassis.get("c")?.atMs;
 }
 
 describe("samples", () => {

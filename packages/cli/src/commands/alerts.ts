@@ -1,0 +1,176 @@
+/**
+ * `bioxen alerts …`: what is wrong now, what is watched for it, and what nobody could be told.
+ */
+import {
+  type ActiveAlertView,
+  ALERT_METRIC_NAMES,
+  ALERT_SEVERITIES,
+  type AlertRuleView,
+  type DeadNotification,
+  type RequestOf,
+} from "@bioxen/contracts";
+import type { Reply } from "@bioxen/kernel";
+import { type Command, Option } from "commander";
+import { refused, usage } from "../outcome.ts";
+import { given, integerOption } from "../parse.ts";
+import { say, sayJson, showReply, withSession } from "../run.ts";
+import { ago, paint, table } from "../terminal.ts";
+
+interface RuleLine {
+  readonly metric: string;
+  readonly above?: number;
+  readonly below?: number;
+  readonly for?: number;
+  readonly margin?: number;
+  readonly severity: string;
+  readonly vm?: string;
+  readonly chassis?: string;
+  readonly label?: string;
+}
+
+export function addAlertCommands(program: Command): void {
+  const alerts = program.command("alerts").description("what is wrong, and the rules that say so");
+  alerts
+    .command("ls")
+    .description("alerts raised and not cleared, the oldest first")
+    .option("--rule <id>", "of this rule only")
+    .action(async (options: { rule?: string }, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const reply = await session.ask("alertList", given({ ruleId: options.rule }));
+        if (json === true) return sayJson(reply);
+        say(activeTable(reply.active));
+        if (reply.activeTotal > reply.active.length)
+          say(`and ${reply.activeTotal - reply.active.length} more`);
+      });
+    });
+  alerts
+    .command("rules")
+    .description("all rules")
+    .action(async (_options, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const reply = await session.ask("alertList", {});
+        if (json === true) sayJson(reply);
+        else say(ruleTable(reply.rules));
+      });
+    });
+  addSet(alerts);
+  alerts
+    .command("remove <rule>")
+    .description("watch no more; the alerts of the rule end with it")
+    .action(async (ruleId: string, _options, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const reply = await session.call("alertRemoveRule", { ruleId });
+        const words = (r: typeof reply & { ok: true }) =>
+          r["changed"] === true ? `${ruleId} is removed` : `${ruleId} was removed already`;
+        showReply(reply, json === true, words, refused);
+      });
+    });
+  addDeadLetters(alerts);
+}
+
+function addSet(alerts: Command): void {
+  alerts
+    .command("set <rule>")
+    .description("watch a metric: set a rule, or set it anew")
+    .addOption(
+      new Option("--metric <name>", "what is watched").choices(ALERT_METRIC_NAMES).makeOptionMandatory(),
+    )
+    .option("--above <n>", "raised while the value is above it", integerOption)
+    .option("--below <n>", "raised while the value is below it", integerOption)
+    .option("--for <ms>", "only after this long without a break, ms", integerOption)
+    .option("--margin <permille>", "cleared only past the threshold by this share of it, ‰", integerOption)
+    .addOption(new Option("--severity <name>", "how bad").choices(ALERT_SEVERITIES).default("warning"))
+    .option("--vm <id>", "this VM only")
+    .option("--chassis <id>", "this chassis, or VMs on it, only")
+    .option("--label <name[=value]>", "what carries this label only")
+    .addHelpText(
+      "after",
+      "\nExample: bioxen alerts set hungry --metric vm.growthPermille --below 700 --for 10000 --margin 50 --label tier=gold",
+    )
+    .action(async (ruleId: string, line: RuleLine, command: Command) => {
+      if ((line.above === undefined) === (line.below === undefined)) {
+        throw usage("say --above or --below, one of them");
+      }
+      await withSession(command, async (session, { json }) => {
+        const request = given({
+          ruleId,
+          metric: line.metric,
+          above: line.above,
+          below: line.below,
+          forMs: line.for,
+          clearMarginPermille: line.margin,
+          severity: line.severity,
+          scope: given({ vmId: line.vm, chassisId: line.chassis, label: line.label }),
+        }) as RequestOf<"alertSetRule">;
+        const words = (r: Reply & { ok: true }) =>
+          r["changed"] === true ? `${ruleId} is set` : `${ruleId} is so already`;
+        showReply(await session.call("alertSetRule", request), json === true, words, refused);
+      });
+    });
+}
+
+function addDeadLetters(alerts: Command): void {
+  alerts
+    .command("dead")
+    .description("notifications that a webhook never took, the oldest first")
+    .action(async (_options, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const reply = await session.ask("alertDead", {});
+        if (json === true) sayJson(reply);
+        else say(deadTable(reply.dead));
+      });
+    });
+  alerts
+    .command("retry <rule> [notification]")
+    .description("deliver dead letters of a rule again: one of them, or all")
+    .addHelpText("after", "\nExample: bioxen alerts retry chassis-lost")
+    .action(async (ruleId: string, notificationId: string | undefined, _options, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const reply = await session.call("alertRetry", given({ ruleId, notificationId }));
+        const words = (r: Reply & { ok: true }) => `${r["retried"]} to be delivered again`;
+        showReply(reply, json === true, words, refused);
+      });
+    });
+}
+
+const SEVERITY_COLOURS = { info: "cyan", warning: "yellow", critical: "red" } as const;
+const painted = (severity: keyof typeof SEVERITY_COLOURS) => paint(SEVERITY_COLOURS[severity], severity);
+
+function activeTable(active: readonly ActiveAlertView[]): string {
+  const rows = active.map((alert) => [
+    painted(alert.severity),
+    alert.ruleId,
+    alert.target,
+    `${alert.metric} = ${alert.value}`,
+    `${ago(Date.now() - alert.sinceMs)} ago`,
+  ]);
+  return table(["SEVERITY", "RULE", "TARGET", "VALUE WHEN RAISED", "SINCE"], rows);
+}
+
+function ruleTable(rules: readonly AlertRuleView[]): string {
+  const rows = rules.map((rule) => [
+    rule.ruleId,
+    `${rule.metric} ${rule.above === undefined ? `< ${rule.below}` : `> ${rule.above}`}`,
+    `${rule.forMs} ms`,
+    `${rule.clearMarginPermille} ‰`,
+    painted(rule.severity),
+    Object.entries(rule.scope)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(", ") || "everything",
+    rule.isDefault ? "default" : "",
+  ]);
+  return table(["RULE", "RAISED WHILE", "FOR", "MARGIN", "SEVERITY", "SCOPE", ""], rows);
+}
+
+function deadTable(dead: readonly DeadNotification[]): string {
+  const rows = dead.map((letter) => [
+    letter.ruleId,
+    letter.notificationId,
+    `${letter.state} ${letter.target}`,
+    letter.webhook,
+    String(letter.attempts),
+    letter.reason,
+    `${ago(Date.now() - letter.diedAtMs)} ago`,
+  ]);
+  return table(["RULE", "NOTIFICATION", "WHAT", "WEBHOOK", "TRIES", "WHY", "GIVEN UP"], rows);
+}

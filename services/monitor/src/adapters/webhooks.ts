@@ -1,0 +1,88 @@
+/**
+ * Notifications as HTTP POSTs: JSON, one try per call, with a deadline.
+ *
+ * 2xx is taken. 408, 429, 5xx, a timeout and a connection that fails may end otherwise the next time; any other status will not.
+ * With a secret every body is signed, so that the receiver knows who sent it.
+ */
+import { createHmac } from "node:crypto";
+import { type AlertNotification, isWebhookName } from "@bioxen/contracts";
+import { messageOf } from "@bioxen/kernel";
+import type { Posted, Webhooks } from "../app/alert-deliveries.ts";
+
+/** Deadline of one try, ms: receivers take a note and answer; who works first blocks nobody but its own queue. */
+const POST_TIMEOUT_MS = 5_000;
+/** Webhooks at once: each is tried for every notification. */
+const MAX_WEBHOOKS = 16;
+/** Hexadecimal HMAC-SHA-256 of the body under the shared secret. */
+export const SIGNATURE_HEADER = "bioxen-signature";
+export const NOTIFICATION_HEADER = "bioxen-notification-id";
+
+export interface WebhookTargets {
+  readonly urls: ReadonlyMap<string, string>;
+  readonly secret?: string | undefined;
+}
+
+/** `name=URL,name=URL`; every problem, or the targets by name. A comma inside a URL is written `%2C`. */
+export function parseWebhooks(text: string): ReadonlyMap<string, string> | { readonly problems: string[] } {
+  const urls = new Map<string, string>();
+  const problems: string[] = [];
+  for (const part of text
+    .split(",")
+    .map((one) => one.trim())
+    .filter((one) => one !== "")) {
+    const split = part.indexOf("=");
+    const name = part.slice(0, Math.max(0, split));
+    const url = part.slice(split + 1);
+    if (!isWebhookName(name)) problems.push(`${part}: must be name=URL, the name of a-z, 0-9 and '-'`);
+    else if (urls.has(name)) problems.push(`${name}: is named twice`);
+    else if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ""))
+      problems.push(`${name}: must have an http or https URL`);
+    else urls.set(name, url);
+  }
+  if (urls.size > MAX_WEBHOOKS) problems.push(`at most ${MAX_WEBHOOKS} webhooks, not ${urls.size}`);
+  return problems.length > 0 ? { problems } : urls;
+}
+
+export function httpWebhooks({ urls, secret }: WebhookTargets): Webhooks {
+  return {
+    names: [...urls.keys()],
+    post: (webhook, notification) => {
+      const url = urls.get(webhook);
+      return url === undefined
+        ? Promise.resolve({ kind: "failed", reason: "there is no webhook of this name", permanent: true })
+        : post(url, secret, notification);
+    },
+  };
+}
+
+async function post(
+  url: string,
+  secret: string | undefined,
+  notification: AlertNotification,
+): Promise<Posted> {
+  const body = JSON.stringify(notification);
+  const signature =
+    secret === undefined
+      ? {}
+      : { [SIGNATURE_HEADER]: createHmac("sha256", secret).update(body).digest("hex") };
+  try {
+    const response = await fetch(url, {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        [NOTIFICATION_HEADER]: notification.notificationId,
+        ...signature,
+      },
+      body,
+      redirect: "error",
+      signal: AbortSignal.timeout(POST_TIMEOUT_MS),
+    });
+    await response.body?.cancel();
+    if (response.ok) return { kind: "taken" };
+    const permanent = response.status < 500 && response.status !== 408 && response.status !== 429;
+    return { kind: "failed", reason: `HTTP ${response.status}`, permanent };
+  } catch (thrown) {
+    const cause = thrown instanceof Error && thrown.cause instanceof Error ? `: ${thrown.cause.message}` : "";
+    return { kind: "failed", reason: `${messageOf(thrown)}${cause}`, permanent: false };
+  }
+}

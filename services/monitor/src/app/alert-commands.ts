@@ -1,0 +1,115 @@
+/**
+ * Commands and queries about alerts.
+ */
+import {
+  type ActiveAlertView,
+  type AlertState,
+  type DeadNotification,
+  done,
+  type Handled,
+  type ParsedRequestOf,
+  type ResultOf,
+  ruleOf,
+  viewOfRule,
+} from "@bioxen/contracts";
+import type { Causation, Executed } from "@bioxen/kernel";
+import {
+  type AlertDecision,
+  decideRemoveRule,
+  decideRetry,
+  decideSetRule,
+  effectiveRule,
+  isDefaultRule,
+} from "../domain/alert.ts";
+import type { Alerts } from "./alerts.ts";
+
+export class AlertCommands {
+  readonly #alerts: Alerts;
+
+  constructor(alerts: Alerts) {
+    this.#alerts = alerts;
+  }
+
+  setRule(
+    request: ParsedRequestOf<"alertSetRule">,
+    causation: Causation,
+  ): Promise<Handled<ResultOf<"alertSetRule">>> {
+    const { ruleId } = request;
+    const others = this.#alerts.ruleIds().filter((id) => id !== ruleId && this.#rule(id) !== null).length;
+    return this.#change(ruleId, causation, (state) => decideSetRule(ruleId, state, ruleOf(request), others));
+  }
+
+  removeRule(
+    { ruleId }: ParsedRequestOf<"alertRemoveRule">,
+    causation: Causation,
+  ): Promise<Handled<ResultOf<"alertRemoveRule">>> {
+    return this.#change(ruleId, causation, (state) => decideRemoveRule(ruleId, state));
+  }
+
+  async retry(
+    { ruleId, notificationId }: ParsedRequestOf<"alertRetry">,
+    causation: Causation,
+  ): Promise<Handled<ResultOf<"alertRetry">>> {
+    let retried = 0;
+    const executed = await this.#alerts.states.execute(ruleId, causation, (state) => {
+      const decision = decideRetry(ruleId, state, notificationId);
+      const event = decision.ok ? decision.event : null;
+      retried = event?.type === "bioxen.alert.retry-requested.v1" ? event.data.letters.length : 0;
+      return decision;
+    });
+    if (!executed.ok) return { ok: false, rejection: executed.rejection };
+    return done({ changed: executed.changed, retried });
+  }
+
+  list({ ruleId, limit }: ParsedRequestOf<"alertList">): Handled<ResultOf<"alertList">> {
+    const ids = ruleId === undefined ? this.#alerts.ruleIds() : [ruleId];
+    const rules = ids.flatMap((id) => this.#viewOf(id) ?? []);
+    const active: ActiveAlertView[] = [];
+    for (const id of ids) {
+      for (const [target, alert] of Object.entries(this.#state(id).active)) {
+        active.push({ ruleId: id, target, ...alert });
+      }
+    }
+    active.sort(
+      (a, b) => a.raisedAtMs - b.raisedAtMs || compare(a.ruleId, b.ruleId) || compare(a.target, b.target),
+    );
+    return done({ rules, active: active.slice(0, limit), activeTotal: active.length });
+  }
+
+  dead({ limit }: ParsedRequestOf<"alertDead">): Handled<ResultOf<"alertDead">> {
+    const all = this.#alerts
+      .ruleIds()
+      .flatMap((ruleId): DeadNotification[] =>
+        this.#state(ruleId).dead.map((letter) => ({ ...letter, ruleId })),
+      );
+    all.sort((a, b) => a.diedAtMs - b.diedAtMs || compare(a.notificationId, b.notificationId));
+    return done({ dead: all.slice(0, limit), total: all.length });
+  }
+
+  async #change(
+    ruleId: string,
+    causation: Causation,
+    decide: (state: AlertState) => AlertDecision,
+  ): Promise<Handled<ResultOf<"alertSetRule">>> {
+    const executed: Executed<AlertState> = await this.#alerts.states.execute(ruleId, causation, decide);
+    if (!executed.ok) return { ok: false, rejection: executed.rejection };
+    return done({ changed: executed.changed, rule: this.#viewOf(ruleId, executed.held.state) ?? null });
+  }
+
+  #state(ruleId: string): AlertState {
+    return this.#alerts.states.get(ruleId).state;
+  }
+
+  #rule(ruleId: string) {
+    return effectiveRule(ruleId, this.#state(ruleId));
+  }
+
+  #viewOf(ruleId: string, state = this.#state(ruleId)) {
+    const rule = effectiveRule(ruleId, state);
+    return rule === null ? undefined : viewOfRule(ruleId, rule, isDefaultRule(ruleId, state));
+  }
+}
+
+function compare(a: string, b: string): number {
+  return a === b ? 0 : a < b ? -1 : 1;
+}

@@ -1,0 +1,152 @@
+/**
+ * Tells the evaluator what there is to watch: every VM, chassis and service, and the values their alerts are about.
+ *
+ * What events and samples say is told as they come; what only time says (how long a VM waits, how old a heartbeat is) once
+ * a second.
+ */
+import type { AlertMetricName, ChassisState, Ledger, Vm, VmSample, VmState } from "@bioxen/contracts";
+import type { EventFeed, ReadModel, ServicePorts } from "@bioxen/kernel";
+import type { AlertEvaluator } from "../domain/alert-evaluator.ts";
+import { growthPermille, healthOf } from "../domain/health.ts";
+import { utilisationOf } from "../domain/utilisation.ts";
+import { type Samples, STALE_AFTER_MS } from "./samples.ts";
+
+/** Between two looks at what only time changes, ms: alerts count in seconds. */
+const TICK_MS = 1_000;
+/** The VM has a guest, or is about to: its samples say how it is. */
+export const MEASURED_STATES: readonly Vm["state"][] = ["running", "paused", "starting", "stopping"];
+const MEASURED = ["vm.health", "vm.growthPermille", "vm.lagMs"] as const satisfies readonly AlertMetricName[];
+
+export interface Watched {
+  readonly vms: ReadModel<VmState>;
+  readonly ledgers: ReadModel<Ledger>;
+  readonly chassis: ReadModel<ChassisState>;
+}
+
+export class AlertValues {
+  readonly #ports: ServicePorts;
+  readonly #watched: Watched;
+  readonly #samples: Samples;
+  readonly #evaluator: AlertEvaluator;
+  #listeningSinceMs = 0;
+  #tick: { cancel(): void } | undefined;
+
+  constructor(ports: ServicePorts, watched: Watched, samples: Samples, evaluator: AlertEvaluator) {
+    this.#ports = ports;
+    this.#watched = watched;
+    this.#samples = samples;
+    this.#evaluator = evaluator;
+  }
+
+  begin(feed: EventFeed): void {
+    this.#listeningSinceMs = this.#ports.clock.nowMs();
+    feed.onEvent(({ envelope }) => {
+      const slash = envelope.subject.indexOf("/");
+      const id = envelope.subject.slice(slash + 1);
+      const kind = envelope.subject.slice(0, slash);
+      if (kind === "vm") this.#lookAtVm(id);
+      if (kind === "chassis" || kind === "ledger") this.#lookAtChassis(id);
+    });
+    for (const vmId of this.#watched.vms.ids()) this.#lookAtVm(vmId);
+    for (const chassisId of this.#watched.chassis.ids()) this.#lookAtChassis(chassisId);
+    this.#tick = this.#ports.timers.every(TICK_MS, () => this.#lookAtTime());
+  }
+
+  end(): void {
+    this.#tick?.cancel();
+  }
+
+  heardVm(sample: VmSample): void {
+    const vm = this.#watched.vms.get(sample.vmId);
+    if (!vm.exists || !MEASURED_STATES.includes(vm.state)) return;
+    if (vm.state === "paused" || sample.state === "paused") {
+      this.#measured(sample.vmId, undefined);
+      return;
+    }
+    this.#observe("vm.health", sample.vmId, healthOf(vm, sample).health);
+    this.#observe("vm.growthPermille", sample.vmId, growthPermille(vm, sample));
+    this.#observe("vm.lagMs", sample.vmId, Math.round(sample.lagMs));
+  }
+
+  #lookAtVm(vmId: string): void {
+    const vm = this.#watched.vms.get(vmId);
+    if (!vm.exists || vm.state === "destroyed") {
+      this.#evaluator.forget("vm", vmId);
+      return;
+    }
+    const { chassisId, labels } = vm;
+    this.#evaluator.describe("vm", vmId, { chassisId, labels }, this.#nowMs());
+    this.#lookAtWait(vmId, vm);
+    if (!MEASURED_STATES.includes(vm.state)) this.#measured(vmId, null);
+    else if (vm.state !== "running") this.#measured(vmId, undefined);
+  }
+
+  #lookAtWait(vmId: string, vm: Vm): void {
+    const waitedMs = vm.pendingSinceMs === null ? 0 : Math.max(0, this.#nowMs() - vm.pendingSinceMs);
+    this.#observe("vm.pendingMs", vmId, waitedMs);
+  }
+
+  #measured(vmId: string, value: null | undefined): void {
+    for (const metric of MEASURED) this.#observe(metric, vmId, value);
+  }
+
+  #lookAtChassis(chassisId: string): void {
+    const chassis = this.#watched.chassis.get(chassisId);
+    if (!chassis.registered) {
+      this.#samples.forgetChassis(chassisId);
+      this.#evaluator.forget("chassis", chassisId);
+      return;
+    }
+    this.#evaluator.describe("chassis", chassisId, { chassisId, labels: chassis.labels }, this.#nowMs());
+    const ledger = this.#watched.ledgers.get(chassisId);
+    const uses = ledger.open ? Object.values(utilisationOf([ledger])) : [];
+    const fullest = uses.length === 0 ? null : Math.max(...uses.map((use) => use.permille));
+    this.#observe("chassis.reservedPermille", chassisId, fullest);
+  }
+
+  #lookAtTime(): void {
+    const nowMs = this.#nowMs();
+    for (const [vmId, vm] of this.#watched.vms.entries()) {
+      if (!vm.exists) continue;
+      if (vm.pendingSinceMs !== null) this.#lookAtWait(vmId, vm);
+      const isStale = (this.#samples.vms.ageMs(vmId, nowMs) ?? 0) > STALE_AFTER_MS;
+      if (isStale && MEASURED_STATES.includes(vm.state)) this.#measured(vmId, undefined);
+    }
+    for (const [chassisId, chassis] of this.#watched.chassis.entries()) {
+      if (!chassis.registered) continue;
+      // Never heard of: silent since it is there, as far as this process can tell.
+      const fromMs = Math.max(this.#listeningSinceMs, chassis.registeredAtMs);
+      const ageMs = this.#samples.chassis.ageMs(chassisId, nowMs) ?? nowMs - fromMs;
+      this.#observe("chassis.heartbeatAgeMs", chassisId, Math.max(0, ageMs));
+      this.#observe("telemetry.lostPermille", chassisId, this.#samples.lossOf(chassisId).permille(nowMs));
+    }
+    this.#lookAtServices(nowMs);
+  }
+
+  /** The slowest instance of each service that was heard of lately. */
+  #lookAtServices(nowMs: number): void {
+    const known = new Set<string>();
+    const lags = new Map<string, number>();
+    for (const key of this.#samples.services.ids()) known.add(key.slice(0, key.indexOf(" ")));
+    this.#samples.dropSilentServices(nowMs);
+    for (const key of this.#samples.services.ids()) {
+      const sample = this.#samples.services.get(key);
+      if (sample === undefined || sample.lagEvents === null) continue;
+      lags.set(sample.service, Math.max(lags.get(sample.service) ?? 0, sample.lagEvents));
+    }
+    for (const service of known) {
+      this.#evaluator.describe("service", service, SERVICE_FACTS, nowMs);
+      this.#observe("log.lagEvents", service, lags.get(service));
+    }
+  }
+
+  #observe(metric: AlertMetricName, target: string, value: number | null | undefined): void {
+    this.#evaluator.observe(metric, target, value, this.#nowMs());
+  }
+
+  #nowMs(): number {
+    return this.#ports.clock.nowMs();
+  }
+}
+
+const SERVICE_FACTS = { chassisId: null, labels: {} } as const;

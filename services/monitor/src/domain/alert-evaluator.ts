@@ -1,0 +1,218 @@
+/**
+ * Which rules hold for which targets, kept up to date value by value.
+ *
+ * A new value concerns only the rules whose edges lie between the old value and the new one; those are found by bisection in
+ * the sorted edges of its metric. So a thousand rules and two thousand VMs that stay where they are cost a search per sample, and
+ * nothing per rule. What a crossing means is left to the caller, who knows what is raised already: it is told of every pair of rule
+ * and target that may have something to do, and asks for the verdict.
+ *
+ * A value that is not known (a silent agent, a paused guest) ends the hold time: what was not seen did not hold.
+ */
+import {
+  ALERT_METRICS,
+  type AlertMetricName,
+  type AlertRule,
+  type AlertTargetKind,
+  hasLabel,
+} from "@bioxen/contracts";
+import { equalRules } from "./alert.ts";
+import { edgesOf, type Zone, zoneOf } from "./zones.ts";
+
+/** What a scope can ask of a target. */
+export interface TargetFacts {
+  readonly chassisId: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export type Verdict =
+  | { readonly zone: "breach"; readonly sinceMs: number; readonly value: number }
+  | { readonly zone: Exclude<Zone, "breach">; readonly value: number }
+  /** Its value is not known now. */
+  | { readonly zone: "unknown" }
+  /** There is no such target, or the rule does not speak of it. */
+  | { readonly zone: "gone" };
+
+interface WatchedRule {
+  readonly ruleId: string;
+  readonly rule: AlertRule;
+  /** Since when each target's value has been beyond the threshold. */
+  readonly breaching: Map<string, number>;
+}
+
+interface Edge {
+  readonly at: number;
+  readonly watched: WatchedRule;
+}
+
+class MetricWatch {
+  /** null: the target has no such value, by what it is now. */
+  readonly values = new Map<string, number | null>();
+  readonly rules = new Map<string, WatchedRule>();
+  #edges: Edge[] | undefined;
+
+  rulesChanged(): void {
+    this.#edges = undefined;
+  }
+
+  /** Rules with an edge in `from`…`to`, ends included. */
+  between(from: number, to: number): Set<WatchedRule> {
+    const found = new Set<WatchedRule>();
+    this.#edges ??= sortedEdges(this.rules.values());
+    const [low, high] = from < to ? [from, to] : [to, from];
+    const edges = this.#edges;
+    for (let i = firstAtLeast(edges, low); i < edges.length; i += 1) {
+      const edge = edges[i];
+      if (edge === undefined || edge.at > high) break;
+      found.add(edge.watched);
+    }
+    return found;
+  }
+}
+
+function sortedEdges(rules: Iterable<WatchedRule>): Edge[] {
+  const edges: Edge[] = [];
+  for (const watched of rules) {
+    const { breach, clear } = edgesOf(watched.rule);
+    edges.push({ at: breach, watched });
+    if (clear !== breach) edges.push({ at: clear, watched });
+  }
+  return edges.sort((a, b) => a.at - b.at);
+}
+
+function firstAtLeast(edges: readonly Edge[], value: number): number {
+  let low = 0;
+  let high = edges.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((edges[middle]?.at ?? Number.POSITIVE_INFINITY) < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+export class AlertEvaluator {
+  readonly #onTouched: (ruleId: string, target: string) => void;
+  readonly #metrics = new Map<string, MetricWatch>();
+  readonly #metricOf = new Map<string, string>();
+  readonly #facts: Readonly<Record<AlertTargetKind, Map<string, TargetFacts>>> = {
+    vm: new Map(),
+    chassis: new Map(),
+    service: new Map(),
+  };
+
+  /** `onTouched` is told of every pair of rule and target whose verdict may have changed. */
+  constructor(onTouched: (ruleId: string, target: string) => void) {
+    this.#onTouched = onTouched;
+    for (const name of Object.keys(ALERT_METRICS)) this.#metrics.set(name, new MetricWatch());
+  }
+
+  /** The rule of this name from now on; null: none. Hold times begin anew when it differs. */
+  setRule(ruleId: string, rule: AlertRule | null, nowMs: number): void {
+    const metric = this.#metricOf.get(ruleId);
+    const before = metric === undefined ? undefined : this.#metrics.get(metric);
+    const known = before?.rules.get(ruleId);
+    if (known !== undefined && rule !== null && equalRules(known.rule, rule)) return;
+    before?.rules.delete(ruleId);
+    before?.rulesChanged();
+    this.#metricOf.delete(ruleId);
+    const watch = rule === null ? undefined : this.#metrics.get(rule.metric);
+    // A metric that this version does not know is watched by nobody, and its alerts stay as they are.
+    if (rule === null || watch === undefined) return;
+    const watched = { ruleId, rule, breaching: new Map<string, number>() };
+    watch.rules.set(ruleId, watched);
+    watch.rulesChanged();
+    this.#metricOf.set(ruleId, rule.metric);
+    for (const target of watch.values.keys()) this.#judge(watched, target, nowMs);
+  }
+
+  /** The target exists, and this is what scopes can ask of it. */
+  describe(kind: AlertTargetKind, target: string, facts: TargetFacts, nowMs: number): void {
+    const before = this.#facts[kind].get(target);
+    this.#facts[kind].set(target, facts);
+    if (before !== undefined && sameFacts(before, facts)) return;
+    for (const watch of this.#watchesOf(kind)) {
+      for (const watched of watch.rules.values()) this.#judge(watched, target, nowMs);
+    }
+  }
+
+  /** The target's value is `value` now; undefined: not known; null: it has none, by what it is now. */
+  observe(metric: AlertMetricName, target: string, value: number | null | undefined, nowMs: number): void {
+    const watch = this.#metrics.get(metric);
+    if (watch === undefined) return;
+    const before = watch.values.get(target);
+    if (value === before) return;
+    if (value === undefined) {
+      watch.values.delete(target);
+      for (const { breaching } of watch.rules.values()) breaching.delete(target);
+      return;
+    }
+    watch.values.set(target, value);
+    const isStep = typeof before === "number" && value !== null;
+    const concerned = isStep ? watch.between(before, value) : watch.rules.values();
+    for (const watched of concerned) this.#judge(watched, target, nowMs);
+  }
+
+  /** The target is no more. */
+  forget(kind: AlertTargetKind, target: string): void {
+    if (!this.#facts[kind].delete(target)) return;
+    for (const watch of this.#watchesOf(kind)) {
+      watch.values.delete(target);
+      for (const { ruleId, breaching } of watch.rules.values()) {
+        breaching.delete(target);
+        this.#onTouched(ruleId, target);
+      }
+    }
+  }
+
+  verdict(ruleId: string, target: string): Verdict {
+    const metric = this.#metricOf.get(ruleId);
+    const watch = metric === undefined ? undefined : this.#metrics.get(metric);
+    const watched = watch?.rules.get(ruleId);
+    if (watch === undefined || watched === undefined) return { zone: "unknown" };
+    if (!this.#speaksOf(watched.rule, target)) return { zone: "gone" };
+    const value = watch.values.get(target);
+    if (value === undefined) return { zone: "unknown" };
+    if (value === null) return { zone: "gone" };
+    const zone = zoneOf(watched.rule, value);
+    const sinceMs = watched.breaching.get(target);
+    if (zone !== "breach") return { zone, value };
+    return sinceMs === undefined ? { zone: "unknown" } : { zone, value, sinceMs };
+  }
+
+  /** Targets whose value is beyond the threshold of this rule now. */
+  breaching(ruleId: string): IterableIterator<string> {
+    const metric = this.#metricOf.get(ruleId);
+    const watched = metric === undefined ? undefined : this.#metrics.get(metric)?.rules.get(ruleId);
+    return (watched?.breaching ?? new Map<string, number>()).keys();
+  }
+
+  #judge(watched: WatchedRule, target: string, nowMs: number): void {
+    const { ruleId, rule, breaching } = watched;
+    const value = this.#metrics.get(rule.metric)?.values.get(target);
+    const isBreach =
+      typeof value === "number" && this.#speaksOf(rule, target) && zoneOf(rule, value) === "breach";
+    if (!isBreach) breaching.delete(target);
+    else if (!breaching.has(target)) breaching.set(target, nowMs);
+    this.#onTouched(ruleId, target);
+  }
+
+  #speaksOf({ metric, scope }: AlertRule, target: string): boolean {
+    const kind = ALERT_METRICS[metric as AlertMetricName].of;
+    const facts = this.#facts[kind].get(target);
+    if (facts === undefined) return false;
+    if (scope.vmId !== null && scope.vmId !== target) return false;
+    if (scope.chassisId !== null && scope.chassisId !== (kind === "chassis" ? target : facts.chassisId))
+      return false;
+    return scope.label === null || hasLabel(facts.labels, scope.label);
+  }
+
+  *#watchesOf(kind: AlertTargetKind): IterableIterator<MetricWatch> {
+    for (const [name, watch] of this.#metrics) {
+      if (ALERT_METRICS[name as AlertMetricName].of === kind) yield watch;
+    }
+  }
+}
+
+function sameFacts(a: TargetFacts, b: TargetFacts): boolean {
+  return a.chassisId === b.chassisId && a.labels === b.labels;
+}

@@ -1,0 +1,269 @@
+/**
+ * Instances of the monitor on one log, one clock and one bus: what a cluster of them sees, without the machines.
+ */
+import {
+  type AlertEvent,
+  type AlertNotification,
+  type ChassisSample,
+  chassisTelemetrySubject,
+  ENDPOINTS,
+  type EndpointName,
+  FULL_DEMAND,
+  REFERENCE_DOUBLING_MINUTES,
+  type RequestOf,
+  type VmSample,
+  vmTelemetrySubject,
+} from "@bioxen/contracts";
+import { type EventBody, EventFeed, type ServicePorts, StoredLeases } from "@bioxen/kernel";
+import {
+  envelopeOf,
+  FakeClock,
+  idsInOrder,
+  MemoryEventLog,
+  MemoryLeaseStore,
+  registeredChassis,
+  settle,
+} from "@bioxen/testkit";
+import type { Posted, Webhooks } from "../src/app/alert-deliveries.ts";
+import { createMonitor } from "../src/app/service.ts";
+
+type Hear = (payload: unknown, subject: string) => void;
+
+/** Longer than a lease that is taken over, ms. */
+export const TAKEOVER_MS = 6_000;
+
+export class AlertWorld {
+  readonly clock = new FakeClock();
+  readonly log = new MemoryEventLog();
+  readonly published: AlertNotification[] = [];
+  /** By webhook: what it was sent. */
+  readonly posted: { readonly webhook: string; readonly notification: AlertNotification }[] = [];
+  /** What the next posts get; taken by default. */
+  readonly answers: Posted[] = [];
+  readonly #leases = new MemoryLeaseStore();
+  readonly #listeners = new Set<{ readonly pattern: RegExp; readonly hear: Hear }>();
+  readonly #instances: Instance[] = [];
+  readonly #versions = new Map<string, number>();
+  readonly #numbers = new Map<string, number>();
+  webhookNames: string[] = [];
+  #heartbeats = 0;
+
+  /** Chassis `chassisId` is registered, and its agent is heard of every second until the end. */
+  async livingChassis(chassisId: string): Promise<void> {
+    await this.chassis(chassisId);
+    this.clock.every(1_000, () => {
+      this.#heartbeats += 1;
+      const sample: ChassisSample = {
+        chassisId,
+        agentId: "a",
+        atMs: this.clock.nowMs(),
+        sampleNumber: this.#heartbeats,
+        guests: 0,
+        strays: 0,
+        eventLoopLagMs: 0,
+        appliedSeq: 1,
+      };
+      this.tell(chassisTelemetrySubject(chassisId), sample);
+    });
+  }
+
+  /** Starts one more instance; resolves when it serves. */
+  async start(): Promise<Instance> {
+    const number = this.#instances.length + 1;
+    const isAlive = () => instance.alive;
+    const own = new Set<{ readonly pattern: RegExp; readonly hear: Hear }>();
+    const timers: ServicePorts["timers"] = {
+      after: (delayMs, callback) => this.clock.after(delayMs, () => isAlive() && callback()),
+      every: (intervalMs, callback) => this.clock.every(intervalMs, () => isAlive() && callback()),
+    };
+    const dead = new Promise<never>(() => undefined);
+    const alive = async <T>(work: Promise<T>): Promise<T> => {
+      const value = await work;
+      return isAlive() ? value : dead;
+    };
+    const logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+    const world = { clock: this.clock, timers, ids: idsInOrder(`i${number}`), logger };
+    const store = {
+      read: (name: string) => (isAlive() ? this.#leases.read(name) : dead),
+      write: (...args: Parameters<MemoryLeaseStore["write"]>) =>
+        isAlive() ? this.#leases.write(...args) : dead,
+    };
+    const ports: ServicePorts = {
+      ...world,
+      log: {
+        append: (...args) => (isAlive() ? alive(this.log.append(...args)) : dead),
+        read: (...args) => this.log.read(...args),
+        lastSeq: () => this.log.lastSeq(),
+        follow: (options) =>
+          this.log.follow({ ...options, onEvent: (event) => isAlive() && options.onEvent(event) }),
+      },
+      bus: {
+        call: () => dead,
+        publish: (subject, payload) => {
+          if (isAlive() && subject.startsWith("bioxen.alert."))
+            this.published.push(payload as AlertNotification);
+        },
+        subscribe: (subject, hear) => {
+          const listener = { pattern: new RegExp(`^${subject.replaceAll("*", "[^.]+")}$`), hear };
+          own.add(listener);
+          this.#listeners.add(listener);
+          return { stop: () => void this.#listeners.delete(listener) };
+        },
+      },
+      leases: new StoredLeases({ ...world, store, monotonicMs: () => this.clock.nowMs() }),
+    };
+    const service = createMonitor(ports, { webhooks: this.#webhooks(isAlive) });
+    const instance = new Instance(service, () => {
+      for (const listener of own) this.#listeners.delete(listener);
+    });
+    this.#instances.push(instance);
+    const feed = new EventFeed(ports.log, service.sinks);
+    await feed.start();
+    service.begin(feed);
+    await this.clock.advance(0);
+    return instance;
+  }
+
+  #webhooks(isAlive: () => boolean): Webhooks {
+    return {
+      names: this.webhookNames,
+      post: async (webhook, notification) => {
+        if (!isAlive()) return new Promise<never>(() => undefined);
+        this.posted.push({ webhook, notification });
+        return this.answers.shift() ?? { kind: "taken" };
+      },
+    };
+  }
+
+  /** Something happens in the log that another service wrote. */
+  async happen(kind: string, id: string, body: EventBody): Promise<void> {
+    const subject = `${kind}/${id}`;
+    const version = (this.#versions.get(subject) ?? 0) + 1;
+    this.#versions.set(subject, version);
+    const last = await this.log.read(`bioxen.evt.${kind}.${id}`, 0);
+    const time = new Date(this.clock.nowMs()).toISOString();
+    const envelope = envelopeOf(kind, id, body, { version, time });
+    await this.log.append(`bioxen.evt.${kind}.${id}`, envelope, last.at(-1)?.seq ?? 0);
+    await settle();
+  }
+
+  async runningVm(vmId: string, labels: Readonly<Record<string, string>> = {}): Promise<void> {
+    await this.happen("vm", vmId, {
+      type: "bioxen.vm.created.v1",
+      data: {
+        incarnation: 1,
+        biologicalType: "syn3a",
+        vmType: "basic",
+        request: FULL_DEMAND.syn3a,
+        priority: 1,
+        seed: 1,
+        program: null,
+        environment: {},
+        placement: {},
+        restartPolicy: { mode: "never", maxAttempts: 0, backoffMs: 0 },
+        labels,
+        config: {},
+        parent: null,
+      },
+    });
+    await this.happen("vm", vmId, { type: "bioxen.vm.start-requested.v1", data: { automatic: false } });
+    const place = { chassisId: "c", fence: 1, allocation: FULL_DEMAND.syn3a };
+    await this.happen("vm", vmId, { type: "bioxen.vm.placed.v1", data: place });
+    await this.happen("vm", vmId, { type: "bioxen.vm.started.v1", data: { fence: 1 } });
+  }
+
+  chassis(chassisId: string): Promise<void> {
+    return this.happen("chassis", chassisId, registeredChassis());
+  }
+
+  /** A sample of every VM named, then a second passes. */
+  async second(growthPermille: Readonly<Record<string, number>>, seconds = 1): Promise<void> {
+    for (let i = 0; i < seconds; i += 1) {
+      for (const [vmId, permille] of Object.entries(growthPermille)) this.sample(vmId, permille);
+      await this.clock.advance(1_000);
+    }
+  }
+
+  sample(vmId: string, growthPermille: number): void {
+    const rate = (Math.LN2 / REFERENCE_DOUBLING_MINUTES.syn3a) * (growthPermille / 1_000);
+    const sampleNumber = (this.#numbers.get(vmId) ?? 0) + 1;
+    this.#numbers.set(vmId, sampleNumber);
+    const sample: VmSample = {
+      vmId,
+      chassisId: "c",
+      atMs: this.clock.nowMs(),
+      sampleNumber,
+      state: "running",
+      simMinutes: 0,
+      growthRatePerMinute: rate,
+      doublingTimeMinutes: Math.LN2 / rate,
+      ribosomes: { total: 1, engaged: 0, cap: 1 },
+      atp: { molecules: 1, perSecond: 0, capPerSecond: 1 },
+      rnaPolymerases: { cap: 1 },
+      proteinAminoAcids: 1,
+      divisions: 0,
+      luaInstructions: 0,
+      health: Math.min(100, Math.round(growthPermille / 10)),
+      lagMs: 0,
+    };
+    this.tell(vmTelemetrySubject(vmId), sample);
+  }
+
+  tell(subject: string, payload: unknown): void {
+    for (const { pattern, hear } of [...this.#listeners]) if (pattern.test(subject)) hear(payload, subject);
+  }
+
+  /** What stands in the log of a rule: `raised a`, `cleared a`, `set`, `removed`. */
+  async story(ruleId: string): Promise<string[]> {
+    const events = await this.log.read(`bioxen.evt.alert.${ruleId}`, 0);
+    return events.flatMap(({ envelope }) => {
+      const event = envelope as unknown as AlertEvent;
+      if (event.type === "bioxen.alert.raised.v1") return [`raised ${event.data.target}`];
+      if (event.type === "bioxen.alert.cleared.v1") return [`cleared ${event.data.target}`];
+      if (event.type === "bioxen.alert.rule-set.v1") return ["set"];
+      return event.type === "bioxen.alert.rule-removed.v1" ? ["removed"] : [];
+    });
+  }
+
+  notifications(): string[] {
+    return this.published.map(({ state, target }) => `${state} ${target}`);
+  }
+}
+
+export class Instance {
+  alive = true;
+  readonly #service: ReturnType<typeof createMonitor>;
+  readonly #kill: () => void;
+  #commands = 0;
+
+  constructor(service: ReturnType<typeof createMonitor>, kill: () => void) {
+    this.#service = service;
+    this.#kill = kill;
+  }
+
+  /** It does nothing more, whatever it had begun. */
+  kill(): void {
+    this.alive = false;
+    this.#kill();
+  }
+
+  end(): Promise<void> {
+    return Promise.resolve(this.#service.end());
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: as a caller sees a reply, untyped.
+  async ask<N extends EndpointName>(name: N, request: RequestOf<N>): Promise<any> {
+    const { subject, request: schema } = ENDPOINTS[name];
+    const served = this.#service.endpoints.find(({ endpoint }) => endpoint.subject === subject);
+    if (served === undefined) throw new Error(`nobody serves ${subject}`);
+    this.#commands += 1;
+    const causeId = `command-${this.#commands}`;
+    const parsed = schema.parse(request);
+    const answer = await served.handle(parsed as never, {
+      causeId,
+      correlationId: causeId,
+      deduplicate: false,
+    });
+    return answer.ok ? answer.result : answer.rejection;
+  }
+}
