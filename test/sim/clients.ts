@@ -21,6 +21,16 @@ const VERBS = [
   "quotaSet",
 ] as const satisfies readonly EndpointName[];
 
+/** VMs that are there and want to run, for the most part, and no quota to keep them from it. */
+const CROWDED_VERBS = [
+  ...VERBS.filter((verb) => verb !== "quotaSet"),
+  "vmCreate",
+  "vmCreate",
+  "vmStart",
+  "vmStart",
+  "vmStart",
+] as const satisfies readonly EndpointName[];
+
 const TIMEOUT_MS = 3_000;
 
 /** A command that was answered `changed: true`: its event must stand in the log, once. */
@@ -33,6 +43,8 @@ export class Clients {
   readonly #universe: Universe;
   readonly #faults: Faults;
   readonly #bus: SimBus;
+  /** In every other run all want a large share of one chassis, and press on each other. */
+  readonly #isCrowded: boolean;
   readonly acknowledged: Acknowledged[] = [];
   /** Commands not answered yet. */
   open = 0;
@@ -41,6 +53,7 @@ export class Clients {
     this.#universe = universe;
     this.#faults = faults;
     this.#bus = bus;
+    this.#isCrowded = universe.chance(0.5);
   }
 
   /** `count` commands, spread over `spanMs`. */
@@ -51,7 +64,7 @@ export class Clients {
   }
 
   async #insist(number: number, vms: number): Promise<void> {
-    const verb = this.#universe.pick(VERBS);
+    const verb = this.#universe.pick(this.#isCrowded ? CROWDED_VERBS : VERBS);
     const vmId = `vm-${this.#universe.between(1, vms)}`;
     const { subject } = ENDPOINTS[verb];
     const payload = this.#payload(verb, vmId);
@@ -80,18 +93,28 @@ export class Clients {
     if (verb === "quotaSet")
       return { label, resources: this.#universe.chance(0.9) ? { ribosomes: limit } : {} };
     // 22 355 ribosomes are offered: four of the second or two of the third are one too many.
-    const ribosomes = this.#universe.pick([100, 5_589, 11_178, 22_355, 30_000]);
+    const ribosomes = this.#universe.pick(
+      this.#isCrowded ? [5_589, 11_178, 22_355] : [100, 5_589, 11_178, 22_355, 30_000],
+    );
     if (verb === "vmResize") return { vmId, resources: { ribosomes } };
     if (verb !== "vmCreate") return { vmId };
     const restart = this.#universe.chance(0.4)
       ? { mode: "on-failure", maxAttempts: 2, backoffMs: 200 }
       : undefined;
+    const guarantee = this.#universe.chance(0.5) ? { ribosomes: "1%" } : undefined;
+    const placement = this.#isCrowded || this.#universe.chance(0.5) ? { chassisTypes: ["ecoli"] } : {};
     return {
       vmId,
       biologicalType: "syn3a",
-      resources: { ribosomes },
+      // Of 10 200 kb two of the second are all: genome space cannot be starved of anybody, nor given up by standing still.
+      resources: {
+        ribosomes,
+        ...(this.#isCrowded ? { dnaKilobases: this.#universe.pick([543, 5_100]) } : {}),
+      },
+      placement,
       priority: this.#universe.between(1, 5),
       labels: this.#universe.pick([{}, { team: "a" }, { team: "b" }, { team: "a", tier: "x" }]),
+      ...(guarantee === undefined ? {} : { guarantee }),
       ...(restart === undefined ? {} : { restartPolicy: restart }),
     };
   }

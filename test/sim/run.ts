@@ -109,6 +109,9 @@ export async function run(seed: number): Promise<RunReport> {
   checkGuests(processes, folds, problem);
   for (const { envelope } of log.events) {
     faults.count(envelope.type);
+    const { mode, code } = envelope.data as { mode?: string; code?: string };
+    if (envelope.type === "bioxen.vm.preempted.v1") faults.count(`gave way: ${mode}`);
+    if (envelope.type === "bioxen.vm.displaced.v2" && code === "PREEMPTED") faults.count("gave way: evict");
     const isResize = envelope.type === "bioxen.vm.resized.v1";
     if (isResize && !envelope.causationid.startsWith("bioxen.cmd.")) faults.count("resize-adopted");
   }
@@ -179,6 +182,7 @@ class Folds {
     for (const [vmId, vm] of this.existing()) {
       if (vm.state === "starting" || vm.state === "stopping") problem(`${vmId} is ${vm.state} for ever`);
       if (vm.state === "pending") this.#checkWaiting(vmId, vm, problem);
+      this.#checkShrunk(vmId, vm, problem);
       const held = entries.filter((entry) => entry.vmId === vmId);
       const runs = vm.state === "running" || vm.state === "paused";
       if (held.length !== (runs ? 1 : 0)) problem(`${vmId} is ${vm.state} and has ${held.length} entries`);
@@ -214,13 +218,13 @@ class Folds {
     }
   }
 
-  /** A quota has no room for what this VM asks. */
+  /** A quota has no room for what this VM asks and does not hold. */
   #isOverQuota(vm: Vm): boolean {
     const labels = quotaLabelsOf(vm.labels);
     return [...this.quotas.values()].some((quota) => {
       if (!quota.exists || !labels.includes(quota.label)) return false;
       const free = quotaFree(quota);
-      return Object.keys(free).some((name) => (vm.request[name] ?? 0) > (free[name] ?? 0));
+      return Object.keys(free).some((name) => lackOf(vm, name) > (free[name] ?? 0));
     });
   }
 
@@ -240,7 +244,37 @@ class Folds {
       if (roomFor(vm.request, emptyRoom(chassis)) !== undefined) continue;
       problem(`${vmId} waits while ${chassisId} has room: ${JSON.stringify(freeAmounts(ledger))}`);
     }
+    this.#checkNobodyLowerCouldGiveWay(vmId, vm, problem);
   }
+
+  /** No VM of lower priority keeps what one of higher priority waits for, where its leaving would serve that one. */
+  #checkNobodyLowerCouldGiveWay(vmId: string, vm: Vm, problem: (text: string) => void): void {
+    for (const [chassisId, chassis] of this.chassis.entries()) {
+      if (!chassis.registered || mismatchOf(vm, chassisId, chassis) !== undefined) continue;
+      const lower = this.existing().filter(
+        ([, other]) => other.chassisId === chassisId && other.priority < vm.priority,
+      );
+      const { free, placesLeft } = roomOf(this.ledgers.get(chassisId));
+      const without = sum([free, ...lower.map(([, other]) => other.allocation ?? {})]);
+      const misfit = roomFor(vm.request, { free: without, placesLeft: placesLeft + lower.length });
+      if (lower.length === 0 || misfit !== undefined) continue;
+      const names = lower.map(([otherId]) => otherId).join(", ");
+      problem(`${vmId} waits with priority ${vm.priority} while ${names} could give way on ${chassisId}`);
+    }
+  }
+
+  /** Who gave way has got it back where there is room for it. */
+  #checkShrunk(vmId: string, vm: Vm, problem: (text: string) => void): void {
+    if (vm.preemption?.active !== true || vm.chassisId === null || vm.allocation === null) return;
+    const { free } = roomOf(this.ledgers.get(vm.chassisId));
+    if (this.#isOverQuota(vm)) return;
+    if (roomFor(vm.request, { free: sum([free, vm.allocation]), placesLeft: 1 }) !== undefined) return;
+    problem(`${vmId} goes without while ${vm.chassisId} has room for it: ${JSON.stringify(free)}`);
+  }
+}
+
+function lackOf({ request, allocation }: Vm, name: string): number {
+  return (request[name] ?? 0) - (allocation?.[name] ?? 0);
 }
 
 /** What runs is what should run, with what it was given. */

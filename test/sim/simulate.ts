@@ -20,7 +20,8 @@ const PROBES: readonly string[] = [
   ...["VM_NOT_FOUND", "VM_ALREADY_EXISTS", "INVALID_TRANSITION", "CAPACITY_EXCEEDED", "QUOTA_EXCEEDED"].map(
     (code) => `refused ${code}`,
   ),
-  ...Object.keys(VM_EVENTS).filter((type) => !/preempted|reinstated/.test(type)),
+  ...Object.keys(VM_EVENTS),
+  ...["starve", "pause", "evict"].map((mode) => `gave way: ${mode}`),
   ...Object.keys(LEDGER_EVENTS).filter((type) => !/closed|capacity-changed/.test(type)),
   ...Object.keys(QUOTA_EVENTS),
   ...Object.keys(ALERT_EVENTS),

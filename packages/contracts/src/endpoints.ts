@@ -8,6 +8,7 @@ import { placementRefusal } from "./events/vm.ts";
 import { VM_STATES } from "./fold/vm.ts";
 import { execResult, INTERNAL_ENDPOINTS, timeoutMs } from "./internal-endpoints.ts";
 import { MONITOR_ENDPOINTS } from "./monitor-endpoints.ts";
+import { PREEMPTION_MODES } from "./preemption.ts";
 import { BIOLOGICAL_TYPES, DEFAULT_OVERHEAD_PERMILLE, VM_TYPES } from "./resources.ts";
 import {
   amounts,
@@ -20,12 +21,13 @@ import {
   placement,
   priority,
   quotaLabel,
+  recordedAmounts,
   requestedResources,
   restartPolicy,
   seed,
   source,
 } from "./schemas.ts";
-import { chassisView, ledgerView, quotaView, vmView } from "./views.ts";
+import { chassisView, ledgerView, preemptionView, quotaView, vmView } from "./views.ts";
 
 const vmOnly = z.strictObject({ vmId: id });
 /** The past is asked for by the sequence of an event of the log. */
@@ -78,6 +80,24 @@ const candidate = z.object({
   chassisId: z.string(),
   score: z.int().nullable(),
   refusal: placementRefusal.nullable(),
+});
+
+const preemptionPlanned = z.object({
+  vmId: z.string(),
+  chassisId: z.string(),
+  victims: z.array(
+    z.object({ vmId: z.string(), priority: z.int(), mode: z.enum(PREEMPTION_MODES), frees: recordedAmounts }),
+  ),
+});
+
+/** `active`: it still goes without. */
+const preemptedForIt = z.object({
+  vmId: z.string(),
+  mode: z.enum(PREEMPTION_MODES),
+  reason: z.string(),
+  seq: z.int(),
+  atMs: z.int(),
+  active: z.boolean(),
 });
 
 export const ENDPOINTS = {
@@ -196,6 +216,8 @@ export const ENDPOINTS = {
     z.object({
       placements: z.array(z.object({ vmId: z.string(), chassisId: z.string(), score: z.int() })),
       deferrals: z.array(z.object({ vmId: z.string(), reasons: z.array(placementRefusal) })),
+      /** Who of lower priority would give way to those that wait, and how. */
+      preemptions: z.array(preemptionPlanned),
       scores: z.record(z.string(), z.array(candidate)),
     }),
   ),
@@ -210,6 +232,10 @@ export const ENDPOINTS = {
       chassisId: z.string().nullable(),
       summary: z.string(),
       candidates: z.array(candidate),
+      /** How it gave way itself; null when it never did. */
+      preemption: preemptionView.nullable(),
+      /** Who gave way to it, and how. */
+      preempted: z.array(preemptedForIt),
     }),
   ),
   ledgerGet: endpoint(

@@ -1,3 +1,11 @@
+export {
+  type Coming,
+  NOTHING_COMING,
+  type PressedRoom,
+  type Settlement,
+  type ShrunkVm,
+  settleClaims,
+} from "./claims.ts";
 export type { Outcome, ReplayDifference, ReplayReport, ReplaySummary, Reproduction } from "./compare.ts";
 export * from "./plan.ts";
 export {
@@ -12,8 +20,10 @@ export {
   policyOf,
   SPREAD,
 } from "./policy.ts";
+export type { Preemption } from "./preemption.ts";
 export { DemandReplay, type ExtraChassis, type ReplayOptions, replayDemand } from "./replay.ts";
 export { type ChassisRoom, type WaitingVm, waitingVm } from "./snapshot.ts";
 export { type Candidate, MAX_CANDIDATES, type RefusalCount } from "./survey.ts";
 export { AGEING_STEP_MS, byUrgency, effectivePriority } from "./urgency.ts";
 export type { ChassisUse } from "./use-meter.ts";
+export { type Holder, holderOf, type Victim } from "./victims.ts";

@@ -54,9 +54,9 @@ const HAPPENED: Happened = {
   "bioxen.vm.displaced.v2": (d) =>
     d.by === undefined
       ? `lost its place on ${d.chassisId ?? "its chassis"}: ${d.reason}`
-      : `evicted from ${d.chassisId ?? "its chassis"} for ${d.by} (priority ${d.byPriority}): ${d.reason}`,
+      : `evicted from ${d.chassisId ?? "its chassis"}: ${d.reason}`,
   "bioxen.vm.preempted.v1": (d) =>
-    `${d.mode === "starve" ? "starved" : "paused"} for ${d.by} (priority ${d.byPriority}): ${d.reason}; keeps ${amountsLine(d.allocation)}`,
+    `${d.mode === "starve" ? "starved" : "paused"}: ${d.reason}; keeps ${amountsLine(d.allocation)}`,
   "bioxen.vm.reinstated.v1": (d) => `reinstated: ${d.state}, holds ${amountsLine(d.allocation)} again`,
   "bioxen.vm.resized.v1": (d) =>
     d.allocation === null

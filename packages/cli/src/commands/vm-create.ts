@@ -160,6 +160,10 @@ export function addCreateCommands(vm: Command): void {
         say(`${vmId} waits`);
         for (const r of reasons) say(`  ${r.chassisId ?? "cluster"}: ${r.code}: ${r.message}`);
       }
+      for (const { vmId, chassisId, victims } of plan.preemptions) {
+        const who = victims.map((v) => `${v.mode} ${v.vmId} (priority ${v.priority})`).join(", ");
+        say(`${vmId} would get room on ${chassisId} by preemption: ${who}`);
+      }
       const rows = Object.entries(plan.scores).flatMap(([vmId, list]) =>
         list.map((c) => [
           vmId,

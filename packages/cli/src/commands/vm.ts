@@ -3,6 +3,7 @@
  */
 import {
   type EndpointName,
+  type ResultOf,
   type VmSample,
   type VmView,
   vmLogSubject,
@@ -143,8 +144,17 @@ function addSightCommands(vm: Command): void {
           c.refusal === null ? "fits" : `${c.refusal.code}: ${c.refusal.message}`,
         ]);
         say(table(["CHASSIS", "SCORE", "VERDICT"], rows));
+        for (const line of gaveWayLines(why)) say(line);
       });
     });
+}
+
+/** Who gave way to it; events by their numbers, `events show N` tells more. */
+function gaveWayLines({ preempted }: ResultOf<"placementExplain">): string[] {
+  return preempted.map(({ vmId, mode, reason, seq, active }) => {
+    const now = active ? "and still goes without" : "and has its room again, or asks for none";
+    return `${vmId} gave way to it (${mode}, #${seq}) ${now}: ${reason}`;
+  });
 }
 
 /** The VM with the account and the chassis of its place; measurements are not in the log. */

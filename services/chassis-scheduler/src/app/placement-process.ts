@@ -3,7 +3,8 @@
  *
  * A round plans for everybody who waits, proposes one batch to each chassis' ledger, waits until its own picture has
  * the outcome, and tells lifecycle why the rest waits. What the allocator refused is planned again in the
- * next round, on the newer picture. Nothing here is remembered: a crash costs a round.
+ * next round, on the newer picture. Nothing here is remembered: a crash costs a round. Where VMs press on each other, the plan is
+ * settled by priority first (`settleClaims`): some give way, some get back what they gave.
  *
  * Of all instances only the holder of the lease has rounds. Its proposals carry the lease's token, and the ledgers
  * refuse one that is older than they have seen.
@@ -21,14 +22,20 @@ import {
 } from "@bioxen/kernel";
 import {
   batchesOf,
+  type ChassisRoom,
   GATHER_MS,
   type Placement,
   type PlacementPolicy,
   type Plan,
   planPlacements,
+  type Settlement,
+  type ShrunkVm,
+  settleClaims,
   type WaitingVm,
 } from "@bioxen/placement";
 import type { Cluster } from "./cluster.ts";
+import { PreemptionCalls } from "./preemption-calls.ts";
+import { pressedRooms, shrunkVms } from "./pressure.ts";
 
 /** Deadline of one proposal or deferral, ms. */
 const CALL_TIMEOUT_MS = 10_000;
@@ -51,17 +58,21 @@ export class PlacementProcess {
   #ended = false;
   /** Reasons last told to lifecycle, so that a round says only what is new. */
   readonly #told = new Map<string, string>();
+  readonly #calls: PreemptionCalls;
+  /** Highest priority that found no place in the last round; 0: nobody waits. */
+  #topDeferred = 0;
 
   constructor(ports: ServicePorts, cluster: Cluster, policy: PlacementPolicy) {
     this.#ports = ports;
     this.#cluster = cluster;
     this.#policy = policy;
+    this.#calls = new PreemptionCalls(ports, cluster);
   }
 
   begin(feed: EventFeed): void {
     this.#feed = feed;
     feed.onEvent((event) => {
-      if (mayChangePlan(event)) this.wake();
+      if (mayChangePlan(event) || this.#isNewVictim(event)) this.wake();
     });
     this.#lease = this.#ports.leases.contend("chassis-scheduler", {
       onHeld: () => {
@@ -71,6 +82,13 @@ export class PlacementProcess {
       },
       onLost: () => undefined,
     });
+  }
+
+  /** A VM that runs can give way to whoever waits; while it started it could not. */
+  #isNewVictim({ envelope }: StoredEvent): boolean {
+    if (envelope.type !== "bioxen.vm.started.v1" || this.#topDeferred === 0) return false;
+    const vm = this.#cluster.vms.get(envelope.subject.slice("vm/".length));
+    return vm.exists && vm.priority < this.#topDeferred;
   }
 
   async end(): Promise<void> {
@@ -115,20 +133,45 @@ export class PlacementProcess {
     const token = this.#lease?.token();
     if (token === undefined) return;
     const waiting = this.#cluster.waiting();
-    if (waiting.length === 0) return this.#told.clear();
-    const plan = planPlacements(waiting, this.#cluster.rooms(), {
+    this.#topDeferred = 0;
+    const shrunk = shrunkVms(this.#cluster);
+    if (waiting.length === 0) this.#told.clear();
+    if (waiting.length === 0 && shrunk.length === 0) return;
+    const rooms = this.#cluster.rooms();
+    const plan = planPlacements(waiting, rooms, {
       policy: this.#policy,
       quotas: this.#cluster.quotas(),
       nowMs: this.#ports.clock.nowMs(),
     });
+    const { placements, preemptions, reinstatements } = this.#settle(plan, waiting, rooms, shrunk);
     const planId = this.#ports.ids.next();
-    const seqs = await Promise.all(
-      batchesOf(plan.placements, MAX_BATCH).map((batch) =>
+    const acts = () => this.#lease?.token() === token;
+    const seqs = await Promise.all([
+      ...batchesOf(placements, MAX_BATCH).map((batch) =>
         this.#propose({ token, planId, chassisId: batch.chassisId }, batch.placements),
       ),
-    );
+      ...reinstatements.map((vm) => this.#calls.reinstate(vm)),
+      ...preemptions.map((preemption) => this.#calls.preempt(preemption, acts)),
+    ]);
     await this.#feed?.applied(Math.max(0, ...seqs));
     if (this.#cluster.isLivenessKnown()) await this.#explain(plan.deferrals, waiting, token);
+  }
+
+  #settle(
+    plan: Plan,
+    waiting: readonly WaitingVm[],
+    rooms: readonly ChassisRoom[],
+    shrunk: readonly ShrunkVm[],
+  ): Settlement {
+    const deferred = new Set(plan.deferrals.map(({ vmId }) => vmId));
+    for (const { vmId, priority } of waiting) {
+      if (deferred.has(vmId)) this.#topDeferred = Math.max(this.#topDeferred, priority);
+    }
+    if (deferred.size === 0 && shrunk.length === 0) {
+      return { placements: plan.placements, heldBack: [], preemptions: [], reinstatements: [] };
+    }
+    const pressed = pressedRooms(this.#cluster, rooms, this.#topDeferred);
+    return settleClaims(plan, waiting, pressed, shrunk, { mayPreempt: this.#cluster.isLivenessKnown() });
   }
 
   /** The sequence that must be known here to see what came of it: of the reservation, or of the quota that stood against it. */
@@ -191,11 +234,14 @@ function kindsOf(reasons: readonly PlacementRefusal[]): string {
   return [...new Set(reasons.map(kind))].join("\n");
 }
 
-/** Somebody new waits, something was freed, or a chassis changed. Taking room never helps anybody. */
+/** Somebody new waits or waits no more, something was freed, or a chassis changed. Taking room never helps anybody. */
 function mayChangePlan({ envelope }: StoredEvent): boolean {
   switch (envelope.type) {
     case "bioxen.vm.start-requested.v1":
     case "bioxen.vm.displaced.v2":
+    case "bioxen.vm.stop-requested.v1":
+    case "bioxen.vm.destroyed.v1":
+    case "bioxen.vm.preempted.v1":
     case "bioxen.ledger.opened.v1":
     case "bioxen.ledger.capacity-changed.v1":
     case "bioxen.ledger.released.v1":

@@ -4,20 +4,27 @@
 import {
   fullDemand,
   type Handled,
+  MAX_PAGE,
   type ParsedRequestOf,
+  type Preemption,
   type ResultOf,
   refuse,
   requestedAmounts,
+  type Vm,
 } from "@bioxen/contracts";
 import type { Clock } from "@bioxen/kernel";
 import {
   candidatesFor,
+  type Placement,
   type PlacementPolicy,
+  type Plan,
   planPlacements,
+  settleClaims,
   type WaitingVm,
   waitingVm,
 } from "@bioxen/placement";
 import type { Cluster } from "./cluster.ts";
+import { pressedRooms } from "./pressure.ts";
 
 /** What a VM that is only asked about is called when it has no name. */
 const UNNAMED = "new-vm";
@@ -36,16 +43,29 @@ export class PlacementQueries {
   plan(request: ParsedRequestOf<"placementPlan">): Handled<ResultOf<"placementPlan">> {
     const asked = "vmIds" in request ? this.#existing(request.vmIds) : [this.#imagined(request)];
     if (typeof asked === "string") return refuse("VM_NOT_FOUND", `there is no VM ${asked}`);
-    const plan = planPlacements(asked, this.#cluster.rooms(), {
+    const rooms = this.#cluster.rooms();
+    const plan = planPlacements(asked, rooms, {
       policy: this.#policy,
       quotas: this.#cluster.quotas(),
       nowMs: this.#clock.nowMs(),
     });
+    const pressed = pressedRooms(this.#cluster, rooms, Number.POSITIVE_INFINITY);
+    const { placements, heldBack, preemptions } = settleClaims(plan, asked, pressed, [], {
+      mayPreempt: true,
+    });
     return {
       ok: true,
       result: {
-        placements: plan.placements.map(({ vm, chassisId, score }) => ({ vmId: vm.vmId, chassisId, score })),
-        deferrals: plan.deferrals.map(({ vmId, reasons }) => ({ vmId, reasons: [...reasons] })),
+        placements: placements.map(({ vm, chassisId, score }) => ({ vmId: vm.vmId, chassisId, score })),
+        deferrals: [...plan.deferrals, ...heldBack.map(keptForAnother)].map(({ vmId, reasons }) => ({
+          vmId,
+          reasons: [...reasons],
+        })),
+        preemptions: preemptions.map(({ vm, chassisId, victims }) => ({
+          vmId: vm.vmId,
+          chassisId,
+          victims: victims.map(({ vmId, priority, mode, frees }) => ({ vmId, priority, mode, frees })),
+        })),
         scores: Object.fromEntries(Object.entries(plan.scores).map(([id, list]) => [id, [...list]])),
       },
     };
@@ -87,13 +107,46 @@ export class PlacementQueries {
         chassisId: vm.chassisId,
         summary: summaryOf(vm),
         candidates: [...candidates],
+        preemption: vm.preemption,
+        preempted: this.#preemptedFor(vmId, vm),
       },
     };
   }
+
+  /** Who gave way to this VM in its present life and has not given way to another since, the last first. */
+  #preemptedFor(vmId: string, { createdAtMs }: Vm): ResultOf<"placementExplain">["preempted"] {
+    const out: ResultOf<"placementExplain">["preempted"] = [];
+    for (const [victimId, victim] of this.#cluster.vms.entries()) {
+      if (!victim.exists || victim.preemption?.by !== vmId || victim.preemption.atMs < createdAtMs) continue;
+      const { mode, reason, seq, atMs, active } = victim.preemption;
+      out.push({ vmId: victimId, mode, reason, seq, atMs, active });
+    }
+    return out.sort((a, b) => b.seq - a.seq).slice(0, MAX_PAGE);
+  }
 }
 
-function summaryOf(vm: { state: string; chassisId: string | null; reason: string | null }): string {
+function keptForAnother({ vm: { vmId }, chassisId }: Placement): Plan["deferrals"][number] {
+  const message = "what is free there is kept for a VM of higher priority";
+  return { vmId, reasons: [{ chassisId, code: "UNAVAILABLE", message }] };
+}
+
+function summaryOf(vm: Vm): string {
+  if (vm.preemption?.active === true) return preemptedSummary(vm, vm.preemption);
   if (vm.chassisId !== null) return `it is ${vm.state} on ${vm.chassisId}`;
   if (vm.state === "pending") return `it waits for a place: ${vm.reason ?? "the next plan decides"}`;
   return `it is ${vm.state} and asks for no place`;
+}
+
+const GAVE_WAY: Readonly<Record<Preemption["mode"], string>> = {
+  starve: "it runs on less",
+  pause: "it was paused",
+  evict: "it was evicted and waits for a place",
+};
+
+function preemptedSummary({ state, chassisId }: Vm, { mode, by, byPriority, reason }: Preemption): string {
+  const where =
+    chassisId === null
+      ? ""
+      : ` It is ${state} on ${chassisId} and gets back what it gave once there is room.`;
+  return `${GAVE_WAY[mode]} for ${by} (priority ${byPriority}): ${reason}.${where}`;
 }

@@ -1,0 +1,129 @@
+/**
+ * Room for a VM that fits nowhere, out of what VMs of lower priority hold: on which chassis, and who gives way there.
+ *
+ * Only chassis that may take the VM at all are weighed, by the same rule that places it, each as if everybody of lower priority
+ * had left. Among those that would do, the one where it costs least is taken: the mildest mode, then the lowest priority, then the
+ * fewest victims. Never is anything taken for an equal or lower priority, so preemptions run downwards and come to an end: one who
+ * was evicted may preempt in turn only where it is the higher.
+ */
+import { type PreemptionMode, type Room, roomFor } from "@bioxen/contracts";
+import { type Amounts, add, amountOf, type Shortage, shortages } from "@bioxen/kernel";
+import { candidatesFor } from "./plan.ts";
+import type { ChassisRoom, WaitingVm } from "./snapshot.ts";
+import { chooseVictims, type Holder, type Victim } from "./victims.ts";
+
+/**
+ * Chassis on which victims are chosen for one VM: those that lack least for it. Weighing one costs up to a millisecond; a
+ * cheaper choice on a chassis that lacks more is missed.
+ */
+export const MAX_CHASSIS_WEIGHED = 32;
+
+export interface HeldRoom extends ChassisRoom {
+  /** VMs that hold something here. */
+  readonly holders: readonly Holder[];
+}
+
+export interface Preemption {
+  readonly vm: WaitingVm;
+  readonly chassisId: string;
+  /** The cheapest first. */
+  readonly victims: readonly Victim[];
+  /** What the chassis lacked. */
+  readonly lacking: readonly Shortage[];
+}
+
+/** The cheapest way to make room for `vm`; undefined when nobody of lower priority could. */
+export function choosePreemption(vm: WaitingVm, chassis: readonly HeldRoom[]): Preemption | undefined {
+  const emptied: ChassisRoom[] = [];
+  const byId = new Map<string, HeldRoom>();
+  for (const one of chassis) {
+    const { lower, frees, places } = mostBelow(vm.priority, one.holders);
+    if (lower.length === 0 || roomFor(vm.request, one.room) === undefined) continue;
+    const room = { free: add(one.room.free, frees), placesLeft: one.room.placesLeft + places };
+    if (roomFor(vm.request, room) !== undefined) continue;
+    emptied.push({ ...one, room });
+    byId.set(one.chassisId, { ...one, holders: lower });
+  }
+  if (emptied.length === 0) return undefined;
+  const able = candidatesFor(vm, emptied).flatMap(({ chassisId, score }) => {
+    const one = byId.get(chassisId);
+    return score === null || one === undefined ? [] : [one];
+  });
+  const nearest = able.sort(byLack(vm.request)).slice(0, MAX_CHASSIS_WEIGHED);
+  let best: { readonly preemption: Preemption; readonly cost: readonly number[] } | undefined;
+  for (const { chassisId, room, offered, holders } of nearest) {
+    const victims = chooseVictims(vm.request, room, holders);
+    if (victims === undefined) continue;
+    const cost = costOf(victims, offered);
+    if (best !== undefined && compare(cost, best.cost) >= 0) continue;
+    best = { preemption: { vm, chassisId, victims, lacking: lackingIn(vm.request, room) }, cost };
+  }
+  return best?.preemption;
+}
+
+/** What everybody in a list of holders could free, by the list and a priority: the same for every VM of that priority. */
+const MOST = new WeakMap<readonly Holder[], Map<number, Most>>();
+
+interface Most {
+  readonly lower: readonly Holder[];
+  readonly frees: Readonly<Record<string, number>>;
+  readonly places: number;
+}
+
+function mostBelow(priority: number, holders: readonly Holder[]): Most {
+  const known = MOST.get(holders) ?? new Map<number, Most>();
+  MOST.set(holders, known);
+  const before = known.get(priority);
+  if (before !== undefined) return before;
+  const lower = holders.filter((holder) => holder.priority < priority);
+  const frees: Record<string, number> = {};
+  let places = 0;
+  for (const { concessions } of lower) {
+    const most = concessions.at(-1);
+    for (const [name, n] of Object.entries(most?.frees ?? {})) frees[name] = (frees[name] ?? 0) + n;
+    places += most?.places ?? 0;
+  }
+  const most = { lower, frees, places };
+  known.set(priority, most);
+  return most;
+}
+
+/** Nearest to fitting first, by the resource it lacks most of, then by id. */
+function byLack(request: Amounts) {
+  const lack = ({ room, offered }: ChassisRoom) =>
+    Math.max(
+      0,
+      ...shortages(request, room.free).map((s) =>
+        permille(s.requested - s.free, amountOf(offered, s.resource)),
+      ),
+    );
+  return (a: ChassisRoom, b: ChassisRoom) => lack(a) - lack(b) || (a.chassisId < b.chassisId ? -1 : 1);
+}
+
+function permille(part: number, whole: number): number {
+  return whole === 0 ? 0 : Math.floor((1_000 * part) / whole);
+}
+
+/** What was lacking, a place among the VMs included. */
+function lackingIn(request: Amounts, { free, placesLeft }: Room): Shortage[] {
+  const places = placesLeft < 1 ? [{ resource: "maxVms", requested: 1, free: placesLeft }] : [];
+  return [...places, ...shortages(request, free)];
+}
+
+/**
+ * What a set of victims costs, most weighty first: evictions at all, pauses at all, the highest priority hit, how many are evicted,
+ * paused and starved, and what is taken of the fullest resource, in thousandths of the offer.
+ */
+function costOf(victims: readonly Victim[], offered: Amounts): number[] {
+  const count = (mode: PreemptionMode) => victims.filter((victim) => victim.mode === mode).length;
+  const [evicted, paused, starved] = [count("evict"), count("pause"), count("starve")];
+  const highest = Math.max(...victims.map(({ priority }) => priority));
+  const taken = victims.reduce<Amounts>((sum, { frees }) => add(sum, frees), {});
+  const most = Math.max(0, ...Object.entries(taken).map(([name, n]) => permille(n, amountOf(offered, name))));
+  return [Math.min(1, evicted), Math.min(1, paused), highest, evicted, paused, starved, most];
+}
+
+function compare(a: readonly number[], b: readonly number[]): number {
+  for (const [i, cost] of a.entries()) if (cost !== b[i]) return cost - (b[i] ?? 0);
+  return 0;
+}

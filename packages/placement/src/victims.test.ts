@@ -1,0 +1,172 @@
+/**
+ * Who gives way: the least that suffices, the mildest, the lowest; as sentences over random chassis.
+ */
+import { PREEMPTION_MODES, type PreemptionMode, roomFor } from "@bioxen/contracts";
+import { type Amounts, sum } from "@bioxen/kernel";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type Concession, chooseVictims, type Holder, type Victim } from "./victims.ts";
+
+/** Holds `ribosomes` and `kilobases`; starved it frees `spare` ribosomes, paused all, evicted everything and its place. */
+function holder(
+  vmId: string,
+  priority: number,
+  ribosomes: number,
+  more: { spare?: number; kilobases?: number; sinceMs?: number } = {},
+): Holder {
+  const { spare = 0, kilobases = 1, sinceMs = 0 } = more;
+  const concessions: Concession[] = [
+    ...(spare > 0 ? [{ mode: "starve", frees: { ribosomes: spare }, places: 0 } as const] : []),
+    ...(ribosomes > 0 ? [{ mode: "pause", frees: { ribosomes }, places: 0 } as const] : []),
+    { mode: "evict", frees: { ribosomes, kilobases }, places: 1 },
+  ];
+  return { vmId, fence: 9, priority, sinceMs, concessions };
+}
+
+const room = (ribosomes: number, kilobases = 0, placesLeft = 5) => ({
+  free: { ribosomes, kilobases },
+  placesLeft,
+});
+const said = (victims: readonly Victim[] | undefined) => victims?.map(({ vmId, mode }) => `${vmId}: ${mode}`);
+
+describe("victims", () => {
+  it("are starved before anybody is paused, paused before anybody is evicted", () => {
+    const holders = [holder("a", 1, 50, { spare: 10 }), holder("b", 3, 50, { spare: 10 })];
+    expect(said(chooseVictims({ ribosomes: 15 }, room(0), holders))).toEqual(["a: starve", "b: starve"]);
+    expect(said(chooseVictims({ ribosomes: 30 }, room(0), holders))).toEqual(["a: pause"]);
+    expect(said(chooseVictims({ ribosomes: 60 }, room(0), holders))).toEqual(["a: pause", "b: starve"]);
+    expect(said(chooseVictims({ kilobases: 1 }, room(0), holders))).toEqual(["a: evict"]);
+    expect(said(chooseVictims({ kilobases: 2 }, room(0), holders))).toEqual(["a: evict", "b: evict"]);
+    expect(chooseVictims({ kilobases: 3 }, room(0), holders)).toBeUndefined();
+  });
+
+  it("are of the lowest priority, then few, then young", () => {
+    const low = [holder("a", 2, 50), holder("b", 1, 50), holder("c", 1, 20)];
+    expect(said(chooseVictims({ ribosomes: 50 }, room(0), low))).toEqual(["b: pause"]);
+    expect(said(chooseVictims({ ribosomes: 15 }, room(0), low)), "the small one will do").toEqual([
+      "c: pause",
+    ]);
+    const equal = [holder("old", 1, 50, { sinceMs: 1 }), holder("young", 1, 50, { sinceMs: 2 })];
+    expect(said(chooseVictims({ ribosomes: 50 }, room(0), equal))).toEqual(["young: pause"]);
+  });
+
+  it("leave a place where it is places that lack", () => {
+    const holders = [holder("a", 1, 50, { spare: 50 }), holder("b", 1, 5)];
+    expect(said(chooseVictims({ ribosomes: 1 }, room(9, 0, 0), holders))).toEqual(["a: evict"]);
+  });
+
+  it("are nobody when nobody is needed", () => {
+    expect(chooseVictims({ ribosomes: 1 }, room(1), [holder("a", 1, 50)])).toEqual([]);
+  });
+});
+
+const anyHolder = fc.record({
+  priority: fc.integer({ min: 1, max: 4 }),
+  ribosomes: fc.nat(40),
+  spare: fc.nat(20),
+  kilobases: fc.nat(9),
+  sinceMs: fc.nat(3),
+});
+const anyCase = fc.record({
+  holders: fc.array(anyHolder, { maxLength: 9 }),
+  free: fc.record({ ribosomes: fc.nat(30), kilobases: fc.nat(5) }),
+  placesLeft: fc.nat(2),
+  request: fc.record({ ribosomes: fc.nat(90), kilobases: fc.nat(25) }),
+});
+type Case = typeof anyCase extends fc.Arbitrary<infer T> ? T : never;
+
+const holdersOf = ({ holders }: Case) =>
+  holders.map(({ priority, ribosomes, spare, ...more }, i) =>
+    holder(`vm-${i}`, priority, ribosomes, { spare: Math.min(spare, ribosomes), ...more }),
+  );
+
+/** Whether these concessions make the request fit, by the rule that places it. */
+function suffices({ request, free, placesLeft }: Case, given: readonly Concession[]): boolean {
+  const places = given.reduce((n, one) => n + one.places, placesLeft);
+  return (
+    roomFor(request, {
+      free: sum([free as Amounts, ...given.map((one) => one.frees)]),
+      placesLeft: places,
+    }) === undefined
+  );
+}
+
+const rank = (mode: PreemptionMode) => PREEMPTION_MODES.indexOf(mode);
+const upTo = (hardest: number, holders: readonly Holder[]) =>
+  holders.flatMap(({ concessions }) => concessions.findLast(({ mode }) => rank(mode) <= hardest) ?? []);
+
+/** `holds` is given what was chosen, each victim with its holder and its concession. */
+function always(
+  holds: (one: Case, holders: Holder[], chosen: { holder: Holder; given: Concession }[]) => void,
+): void {
+  fc.assert(
+    fc.property(anyCase, (one) => {
+      const holders = holdersOf(one);
+      const victims = chooseVictims(one.request, { free: one.free, placesLeft: one.placesLeft }, holders);
+      if (victims === undefined) {
+        expect(suffices(one, upTo(2, holders)), "they could have, all together").toBe(false);
+        return;
+      }
+      const chosen = victims.map(({ vmId, mode }) => {
+        const from = holders.find((candidate) => candidate.vmId === vmId);
+        const given = from?.concessions.find((concession) => concession.mode === mode);
+        if (from === undefined || given === undefined) throw new Error(`${vmId} cannot ${mode}`);
+        return { holder: from, given };
+      });
+      holds(one, holders, chosen);
+    }),
+    { numRuns: 2_000 },
+  );
+}
+
+describe("whatever is held and asked", () => {
+  it("what they give up is enough", () => {
+    always((one, _holders, chosen) =>
+      expect(
+        suffices(
+          one,
+          chosen.map(({ given }) => given),
+        ),
+      ).toBe(true),
+    );
+  });
+
+  it("nobody could be left out, nor get off milder", () => {
+    always((one, _holders, chosen) => {
+      for (const { holder: victim, given } of chosen) {
+        const others = chosen.filter(({ holder: other }) => other !== victim).map((other) => other.given);
+        expect(suffices(one, others)).toBe(false);
+        for (const milder of victim.concessions.slice(0, victim.concessions.indexOf(given))) {
+          expect(suffices(one, [...others, milder])).toBe(false);
+        }
+      }
+    });
+  });
+
+  it("nobody is treated harder than all would have to be", () => {
+    always((one, holders, chosen) => {
+      const hardest = Math.max(0, ...chosen.map(({ given }) => rank(given.mode)));
+      if (hardest > 0) expect(suffices(one, upTo(hardest - 1, holders))).toBe(false);
+    });
+  });
+
+  it("none has a higher priority than is needed for that", () => {
+    always((one, holders, chosen) => {
+      const highest = Math.max(0, ...chosen.map(({ holder: victim }) => victim.priority));
+      const mildest = PREEMPTION_MODES.findIndex((_mode, i) => suffices(one, upTo(i, holders)));
+      const lower = holders.filter(({ priority }) => priority < highest);
+      if (highest > 0) expect(suffices(one, upTo(mildest, lower))).toBe(false);
+    });
+  });
+
+  it("the order in which they are listed decides nothing", () => {
+    always((one, holders, chosen) => {
+      const again = chooseVictims(
+        one.request,
+        { free: one.free, placesLeft: one.placesLeft },
+        [...holders].reverse(),
+      );
+      expect(again?.map(({ vmId }) => vmId)).toEqual(chosen.map(({ holder: victim }) => victim.vmId));
+    });
+  });
+});

@@ -1,0 +1,85 @@
+/**
+ * Where VMs press on each other: what is about to be free on every chassis, who holds something there, and who lives with less than
+ * he asks for. Read from the picture anew for each plan.
+ */
+import { isFollowedBy, type Ledger, type LedgerEntry, type Vm, type VmState } from "@bioxen/contracts";
+import { type Amounts, add, amountOf } from "@bioxen/kernel";
+import {
+  type ChassisRoom,
+  type Coming,
+  type Holder,
+  holderOf,
+  NOTHING_COMING,
+  type PressedRoom,
+  type ShrunkVm,
+} from "@bioxen/placement";
+import type { Cluster } from "./cluster.ts";
+
+/** VMs that gave something up, whose ledger knows it, and that have not got it back. */
+export function shrunkVms({ vms, ledgers }: Pick<Cluster, "vms" | "ledgers">): ShrunkVm[] {
+  const out: ShrunkVm[] = [];
+  for (const [vmId, vm] of vms.entries()) {
+    if (!vm.exists || vm.preemption?.active !== true) continue;
+    const { chassisId, fence, allocation, priority, request } = vm;
+    if (chassisId === null || fence === null || allocation === null) continue;
+    const entry = ledgers.get(chassisId).entries[vmId];
+    if (entry === undefined || !isFollowedBy(vm, entry)) continue;
+    const { seq, atMs } = vm.preemption;
+    const lacks = beyond(request, allocation);
+    out.push({ vmId, chassisId, priority, fence, preemptedSeq: seq, sinceMs: atMs, lacks });
+  }
+  return out;
+}
+
+/** The rooms with what is about to be free in them, and with those who hold something there, of priorities below `below`. */
+export function pressedRooms(
+  { vms, ledgers }: Pick<Cluster, "vms" | "ledgers">,
+  rooms: readonly ChassisRoom[],
+  below: number,
+): PressedRoom[] {
+  const holders = new Map<string, Holder[]>();
+  for (const [vmId, vm] of vms.entries()) {
+    if (!vm.exists || vm.chassisId === null || vm.priority >= below) continue;
+    const holder = holderOf(vmId, vm);
+    if (holder === undefined) continue;
+    const here = holders.get(vm.chassisId);
+    if (here === undefined) holders.set(vm.chassisId, [holder]);
+    else here.push(holder);
+  }
+  return rooms.map((room) => ({
+    ...room,
+    coming: comingOf(ledgers.get(room.chassisId), (vmId) => vms.get(vmId)),
+    holders: holders.get(room.chassisId) ?? [],
+  }));
+}
+
+function comingOf(ledger: Ledger, vmOf: (vmId: string) => VmState): Coming {
+  let coming = NOTHING_COMING;
+  for (const entry of Object.values(ledger.entries)) {
+    const vm = vmOf(entry.vmId);
+    if (isGivenUp(entry, vm)) {
+      coming = { amounts: add(coming.amounts, entry.amounts), places: coming.places + 1 };
+    } else if (vm.exists && vm.fence === entry.fence && !isFollowedBy(vm, entry)) {
+      const amounts = beyond(entry.amounts, vm.allocation ?? {});
+      coming = { ...coming, amounts: add(coming.amounts, amounts) };
+    }
+  }
+  return coming;
+}
+
+/** The VM has gone on from this place: its story names a newer one, or none. */
+function isGivenUp(entry: LedgerEntry, vm: VmState): boolean {
+  return vm.exists && vm.incarnation === entry.incarnation && vm.fence !== entry.fence && hasHad(vm, entry);
+}
+
+function hasHad(vm: Vm, { fence }: LedgerEntry): boolean {
+  return vm.lastFence >= fence;
+}
+
+/** What `all` has more than `part`, per resource. */
+function beyond(all: Amounts, part: Amounts): Amounts {
+  const entries = Object.entries(all).map(
+    ([name, n]) => [name, Math.max(0, n - amountOf(part, name))] as const,
+  );
+  return Object.fromEntries(entries);
+}
