@@ -4,7 +4,8 @@
  * A VM asks for a place with `start-requested`, and again with `displaced`, which is how a lost chassis, a dead agent or a start
  * that took too long show here: whether agents are heard of is not recorded, only what came of it. It withdraws with
  * `stop-requested` and is gone with `stopped`, `failed` or `destroyed`, at the instant of the log: a VM that waits
- * longer runs shorter, it does not run later. Where it was placed is the answer, not the demand, and kept apart (`placed`).
+ * longer runs shorter, it does not run later. Where it was placed is the answer, not the demand, and kept apart (`placed`);
+ * so is that it gave way to a higher priority and what it got back (`given`).
  */
 import {
   type ChassisState,
@@ -21,6 +22,8 @@ export type Happening =
   | { readonly kind: "asked"; readonly vm: WaitingVm }
   | { readonly kind: "withdrew" | "left"; readonly vmId: string }
   | { readonly kind: "resized"; readonly vmId: string; readonly amounts: Amounts }
+  /** What it holds from now on of its request; null: nothing, it waits again. */
+  | { readonly kind: "given"; readonly vm: WaitingVm; readonly amounts: Amounts | null }
   | { readonly kind: "placed"; readonly vmId: string; readonly chassisId: string }
   | { readonly kind: "chassis"; readonly chassisId: string; readonly chassis: ChassisState };
 
@@ -61,8 +64,16 @@ export class DemandReader {
 function happeningOf(vmId: string, vm: Vm, event: VmEvent, atMs: number): Happening | undefined {
   switch (event.type) {
     case "bioxen.vm.start-requested.v1":
-    case "bioxen.vm.displaced.v2":
       return { kind: "asked", vm: waitingVm(vmId, vm, atMs) };
+    case "bioxen.vm.displaced.v2": {
+      const asked = waitingVm(vmId, vm, atMs);
+      return event.data.code === "PREEMPTED"
+        ? { kind: "given", vm: asked, amounts: null }
+        : { kind: "asked", vm: asked };
+    }
+    case "bioxen.vm.preempted.v1":
+    case "bioxen.vm.reinstated.v1":
+      return { kind: "given", vm: waitingVm(vmId, vm, atMs), amounts: event.data.allocation };
     case "bioxen.vm.stop-requested.v1":
       return { kind: "withdrew", vmId };
     case "bioxen.vm.stopped.v1":

@@ -159,6 +159,31 @@ describe("a replay", () => {
     late.add(100, "vm/y", "stopped.v1", { reason: "it had no guest" });
     expect(late.replay().baseline).toMatchObject({ placed: 1, totalWaitMs: 2 + 30 });
   });
+
+  it("who gave way is an answer of the log's scheduler: it is kept there, and decided by nobody here", () => {
+    const log = new Log()
+      .chassis(0, "a", 10)
+      .vm("x", 10)
+      .vm("y", 5, {}, 5)
+      .start(10, "x")
+      .placed(11, "x", "a");
+    const forY = { by: "y", byPriority: 5, reason: "" };
+    log.start(100, "y");
+    log.add(110, "vm/x", "preempted.v1", { mode: "starve", fence: 1, ...forY, allocation: { ribosomes: 5 } });
+    log.placed(120, "y", "a").stop(300, "y");
+    log.add(310, "vm/x", "reinstated.v1", { fence: 1, allocation: { ribosomes: 10 }, state: "running" });
+    log
+      .add(400, "vm/x", "displaced.v2", { fence: 1, chassisId: "a", code: "PREEMPTED", ...forY })
+      .stop(500, "x");
+    const { recorded, baseline } = log.replay();
+    expect(recorded).toMatchObject({
+      demands: 3,
+      placed: 2,
+      unplaced: 1,
+      chassis: [{ peakPermille: { ribosomes: 1_000 } }],
+    });
+    expect(baseline).toMatchObject({ demands: 2, placed: 1, unplaced: 1 });
+  });
 });
 
 /** Uniform VMs that come and go, on uniform chassis. */

@@ -8,7 +8,8 @@
  *
  * The model: a place is taken the moment it is planned, and free the moment its VM is gone. Left out: the time guests take
  * to start and stop, heartbeats (a silent chassis takes VMs here; what it lost asks again when the log says it was displaced),
- * reservations that expire, several schedulers. VMs end when the log says so, whether they waited or not. A VM's own
+ * reservations that expire, several schedulers, preemption (nobody gives way: whom the log's scheduler evicted keeps its place in the
+ * other two, and who preempted waits). VMs end when the log says so, whether they waited or not. A VM's own
  * `placement.policy` is kept; the policy asked for is that of all others.
  */
 import {
@@ -95,6 +96,11 @@ class Run {
         break;
       case "placed":
         if (this.#follows()) cluster.place(step.vmId, step.chassisId, step.atMs);
+        return;
+      case "given":
+        if (!this.#follows()) return;
+        if (step.amounts === null) cluster.ask(step.vm, step.seq, step.atMs);
+        else cluster.give(step.vm.vmId, step.amounts, step.atMs);
         return;
       case "chassis":
         if (this.#has(step.chassisId)) cluster.setChassis(step.chassisId, step.chassis, step.seq, step.atMs);

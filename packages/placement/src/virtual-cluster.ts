@@ -80,6 +80,12 @@ export class VirtualCluster {
     this.#hold(host, vmId, tenant.vm.request, atMs);
   }
 
+  /** Who has a place holds this much there, and asks for what it asked. */
+  give(vmId: string, amounts: Amounts, atMs: number): void {
+    const host = this.#hosts.get(this.#tenants.get(vmId)?.episode.chassisId ?? "");
+    if (host !== undefined) this.#hold(host, vmId, amounts, atMs);
+  }
+
   /** Gives up waiting; who has a place keeps it until it leaves. */
   withdraw(vmId: string, atMs: number): void {
     if (this.#waiting.has(vmId)) this.leave(vmId, atMs);
