@@ -132,15 +132,26 @@ export function decodeEvent(bytes: Uint8Array, seq: number, streamSubject: strin
     if (!data.success) throw corrupt(seq, streamSubject, `${type}: ${z.prettifyError(data.error)}`);
     envelope.data = data.data;
   }
-  return {
-    seq,
-    streamSubject,
-    // Made when it is asked for: most events of a replay are followed by another of their aggregate.
-    get digest() {
-      return digestOf(bytes);
-    },
-    envelope: upcast(envelope as EventEnvelope),
-  };
+  return new ReadEvent(seq, streamSubject, upcast(envelope as EventEnvelope), bytes);
+}
+
+/** Its digest is made when it is asked for: most events of a replay are followed by another of their aggregate. */
+class ReadEvent implements StoredEvent {
+  readonly seq: number;
+  readonly streamSubject: string;
+  readonly envelope: EventEnvelope;
+  readonly #bytes: Uint8Array;
+
+  constructor(seq: number, streamSubject: string, envelope: EventEnvelope, bytes: Uint8Array) {
+    this.seq = seq;
+    this.streamSubject = streamSubject;
+    this.envelope = envelope;
+    this.#bytes = bytes;
+  }
+
+  get digest(): string {
+    return digestOf(this.#bytes);
+  }
 }
 
 function parsedEnvelope(json: unknown, seq: number, streamSubject: string): z.infer<typeof envelopeSchema> {

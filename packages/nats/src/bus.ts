@@ -15,6 +15,9 @@ import {
 } from "@bioxen/kernel";
 import type { Msg, NatsConnection } from "@nats-io/nats-core";
 import { connect, headers, NoRespondersError, RequestError, TimeoutError } from "@nats-io/transport-node";
+import { type BusOptions, originOf, serversOf } from "./dial.ts";
+
+export type { BusOptions } from "./dial.ts";
 
 /** Wait between two tries to reach a server, ms: a restarted server is found again within half a second. */
 const RECONNECT_WAIT_MS = 250;
@@ -35,35 +38,26 @@ export const TRACE_HEADER = "traceparent";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-export interface BusOptions {
-  readonly servers: string | readonly string[];
-  /** Shown by the server's monitoring; the name of the service or tool. */
-  readonly name: string;
-  readonly connectTimeoutMs?: number;
-}
-
 export type BusStatus = "connected" | "disconnected";
 
 /** Throws `Fault` UNAVAILABLE when no server answers within `connectTimeoutMs`. */
 export async function connectBus(options: BusOptions): Promise<Bus> {
-  const servers = typeof options.servers === "string" ? options.servers.split(",") : [...options.servers];
   const deadline = Date.now() + (options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS);
   for (;;) {
     try {
       const connection = await connect({
-        servers,
-        name: options.name,
+        ...originOf(options),
         maxReconnectAttempts: -1,
         reconnectDelayHandler: paceOfDials(),
         pingInterval: PING_INTERVAL_MS,
         timeout: Math.max(100, Math.min(DIAL_TIMEOUT_MS, deadline - Date.now())),
       });
-      return new Bus(connection);
+      return new Bus(connection, options);
     } catch (cause) {
       if (Date.now() + RECONNECT_WAIT_MS >= deadline) {
         throw new Fault(
           "UNAVAILABLE",
-          `no NATS server answers at ${servers.join(", ")}: ${messageOf(cause)}`,
+          `no NATS server answers at ${serversOf(options).join(", ")}: ${messageOf(cause)}`,
           {
             retryable: true,
             cause,
@@ -91,11 +85,14 @@ function paceOfDials(): () => number {
 
 export class Bus implements Caller, Publisher, Subscriber {
   readonly connection: NatsConnection;
+  /** What the connection was made of, for who needs one of his own. */
+  readonly options: BusOptions;
   #connected = true;
   readonly #statusListeners: ((status: BusStatus) => void)[] = [];
 
-  constructor(connection: NatsConnection) {
+  constructor(connection: NatsConnection, options: BusOptions) {
     this.connection = connection;
+    this.options = options;
     void this.#watchStatus();
   }
 

@@ -18,15 +18,20 @@ import {
   type StoredEvent,
 } from "@bioxen/kernel";
 import {
-  type Consumer,
-  type ConsumerMessages,
-  DeliverPolicy,
   JetStreamApiError,
   type JetStreamClient,
   type JetStreamManager,
-  type JsMsg,
   type StoredMsg,
 } from "@nats-io/jetstream";
+import {
+  FOLLOW_BATCH,
+  FOLLOW_EXPIRES_MS,
+  FOLLOW_HEARTBEAT_MS,
+  followDirectly,
+  forget,
+  orderedConsumer,
+} from "./follower.ts";
+import { followThroughThread, type ReadingOptions } from "./thread-follower.ts";
 
 /** Longest wait for one acknowledgement, ms; a synced append takes about 0.4 ms on the machines measured. */
 const ACK_TIMEOUT_MS = 2_000;
@@ -35,17 +40,6 @@ const APPEND_DEADLINE_MS = 8_000;
 const RETRY_WAIT_MS = 100;
 /** A server that dies in the middle of a read is back within this, ms, or the reader is told. */
 const READ_DEADLINE_MS = 10_000;
-/** Messages asked for at once while following: keeps the pipe full at 250 000 events/s. */
-const FOLLOW_BATCH = 10_000;
-/**
- * A follower's consumer lives in the server's memory and dies with it. Two missed heartbeats, ms, and the client makes
- * another from where it was: a restarted server is followed again within about twice this.
- */
-const FOLLOW_HEARTBEAT_MS = 750;
-/** Longest life of one pull request, ms; the next is sent by the client. */
-const FOLLOW_EXPIRES_MS = 15_000;
-/** Longest wait for the server to forget a follower, ms; it does so by itself 5 minutes after the last pull. */
-const FORGET_TIMEOUT_MS = 1_000;
 /** Server's codes for a failed expectation, standalone and clustered. */
 const WRONG_LAST_SEQUENCE = new Set([10_071, 10_164]);
 const MESSAGE_NOT_FOUND = 10_037;
@@ -54,9 +48,12 @@ export class JetStreamEventLog implements EventLog {
   readonly #js: JetStreamClient;
   readonly #jsm: JetStreamManager;
 
-  constructor(js: JetStreamClient, jsm: JetStreamManager) {
+  readonly #reading: ReadingOptions;
+
+  constructor(js: JetStreamClient, jsm: JetStreamManager, reading: ReadingOptions) {
     this.#js = js;
     this.#jsm = jsm;
+    this.#reading = reading;
   }
 
   async append(streamSubject: string, envelope: EventEnvelope, expectedSeq: number): Promise<AppendResult> {
@@ -126,7 +123,7 @@ export class JetStreamEventLog implements EventLog {
 
   /** Events of one subject after `afterSeq` up to `endSeq`; the subject has one at `endSeq` or beyond. */
   async #readUntil(streamSubject: string, afterSeq: number, endSeq: number): Promise<readonly StoredEvent[]> {
-    const consumer = await this.#orderedConsumer(afterSeq + 1, streamSubject);
+    const consumer = await orderedConsumer(this.#js, afterSeq + 1, streamSubject);
     const events: StoredEvent[] = [];
     const messages = await consumer.consume({
       max_messages: FOLLOW_BATCH,
@@ -150,52 +147,18 @@ export class JetStreamEventLog implements EventLog {
   }
 
   async follow(options: FollowOptions): Promise<Following> {
-    const caughtUpAt = await (options.filter === undefined
-      ? this.lastSeq()
-      : this.#lastSeqOf(options.filter));
-    const consumer = await this.#orderedConsumer(options.fromSeq, options.filter);
-    let caughtUp = caughtUpAt < options.fromSeq;
-    if (caughtUp) options.onCaughtUp();
-    let messages: ConsumerMessages | undefined;
-    let ending: Promise<void> | undefined;
-    const end = async () => {
-      await messages?.close();
-      await forget(consumer);
-    };
-    const stop = () => {
-      ending ??= end();
-      return ending;
-    };
-    const deliver = (message: JsMsg) => {
-      // A consumer that was to begin beyond the end begins at the end.
-      if (ending !== undefined || message.seq < options.fromSeq) return;
-      try {
-        options.onEvent(decodeEvent(message.data, message.seq, message.subject));
-      } catch (cause) {
-        void stop();
-        options.onStop(cause);
-        return;
-      }
-      if (!caughtUp && message.seq >= caughtUpAt) {
-        caughtUp = true;
-        options.onCaughtUp();
-      }
-    };
-    messages = await consumer.consume({
-      max_messages: options.window ?? FOLLOW_BATCH,
-      expires: FOLLOW_EXPIRES_MS,
-      idle_heartbeat: FOLLOW_HEARTBEAT_MS,
-      callback: deliver,
+    const endSeq = await (options.filter === undefined ? this.lastSeq() : this.#lastSeqOf(options.filter));
+    const isLong = endSeq - options.fromSeq + 1 >= this.#reading.threadFromEvents;
+    // One subject, or little at a time, is asked for by who reads little.
+    if (!isLong || options.filter !== undefined || options.window !== undefined) {
+      return followDirectly(this.#js, options, endSeq);
+    }
+    return followThroughThread(options, {
+      ...this.#reading,
+      jsm: this.#jsm,
+      untilSeq: endSeq,
+      direct: async (rest) => followDirectly(this.#js, rest, await this.lastSeq()),
     });
-    if (options.onInterrupted !== undefined) void tellInterruptions(messages, options.onInterrupted);
-    messages.closed().then(
-      (cause) => {
-        if (ending === undefined)
-          options.onStop(cause ?? new Fault("UNAVAILABLE", "the event feed was closed", { retryable: true }));
-      },
-      () => undefined,
-    );
-    return { stop };
   }
 
   async lastSeq(): Promise<number> {
@@ -210,35 +173,6 @@ export class JetStreamEventLog implements EventLog {
   async #lastSeqOf(filter: string): Promise<number> {
     return (await this.#lastMessageOf(filter))?.seq ?? 0;
   }
-
-  #orderedConsumer(fromSeq: number, filter?: string): Promise<Consumer> {
-    return this.#js.consumers.get(EVENT_STREAM, {
-      deliver_policy: DeliverPolicy.StartSequence,
-      opt_start_seq: fromSeq,
-      ...(filter === undefined ? {} : { filter_subjects: filter }),
-    });
-  }
-}
-
-/** After `ordered_consumer_recreated` the first message is still to come; after `stream_not_found` there is none. */
-async function tellInterruptions(messages: ConsumerMessages, onInterrupted: () => void): Promise<void> {
-  for await (const { type } of messages.status()) {
-    if (type === "ordered_consumer_recreated" || type === "stream_not_found") onInterrupted();
-  }
-}
-
-/** An ordered consumer that is only left stays with the server for minutes. */
-async function forget(consumer: Consumer): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, FORGET_TIMEOUT_MS);
-  });
-  const gone = consumer.delete().then(
-    () => undefined,
-    () => undefined,
-  );
-  await Promise.race([gone, late]);
-  clearTimeout(timer);
 }
 
 function asLogFault(cause: unknown): unknown {

@@ -1,4 +1,5 @@
 export * from "./bus.ts";
+export { startLogReader } from "./catch-up.ts";
 export * from "./discovery.ts";
 export * from "./event-log.ts";
 export * from "./fold-snapshots.ts";
@@ -8,4 +9,5 @@ export { type JobWorker, type JobWorkerOptions, openJobWorker } from "./job-work
 export * from "./jobs.ts";
 export * from "./leases.ts";
 export * from "./outcomes.ts";
+export { READ_WINDOW } from "./reader-protocol.ts";
 export * from "./streams.ts";

@@ -7,6 +7,10 @@ import { type EventLog, Fault, messageOf } from "@bioxen/kernel";
 import { JetStreamApiError, jetstream, jetstreamManager, type StreamConfig } from "@nats-io/jetstream";
 import type { Bus } from "./bus.ts";
 import { JetStreamEventLog } from "./event-log.ts";
+import { type ReadingOptions, THREAD_FROM_EVENTS } from "./thread-follower.ts";
+
+/** How a long log is read; all of it has its defaults. */
+export type EventLogOptions = Partial<Omit<ReadingOptions, "bus">>;
 
 /** Oldest server: 2.10.20 to 2.10.22 could lose a whole stream on a killed process. */
 export const OLDEST_SERVER = [2, 10, 23] as const;
@@ -29,7 +33,7 @@ export function isSupportedServer(version: string): boolean {
  * The event log of this server, its stream and all others of the catalogue ensured. Throws `Fault` UNAVAILABLE when the server is too old, has no
  * JetStream, or the stream drifted in a way that cannot be mended.
  */
-export async function openEventLog(bus: Bus, replicas = 1): Promise<EventLog> {
+export async function openEventLog(bus: Bus, replicas = 1, reading: EventLogOptions = {}): Promise<EventLog> {
   if (!isSupportedServer(bus.serverVersion)) {
     throw new Fault(
       "UNAVAILABLE",
@@ -44,7 +48,7 @@ export async function openEventLog(bus: Bus, replicas = 1): Promise<EventLog> {
     try {
       const jsm = await jetstreamManager(bus.connection);
       for (const declaration of STREAMS) await ensureStream(jsm, declaration, replicas);
-      return new JetStreamEventLog(jetstream(bus.connection), jsm);
+      return logOn(bus, jsm, reading);
     } catch (cause) {
       if (cause instanceof Fault) throw cause;
       if (Date.now() + RETRY_WAIT_MS >= deadline) {
@@ -59,15 +63,23 @@ export async function openEventLog(bus: Bus, replicas = 1): Promise<EventLog> {
 }
 
 /** The log of a server that has one; makes and mends nothing. Throws `Fault` UNAVAILABLE when there is none. */
-export async function openExistingEventLog(bus: Bus): Promise<EventLog> {
+export async function openExistingEventLog(bus: Bus, reading: EventLogOptions = {}): Promise<EventLog> {
   try {
     const jsm = await jetstreamManager(bus.connection);
     if ((await presentConfig(jsm, EVENT_STREAM)) === undefined)
       throw new Error(`it has no stream ${EVENT_STREAM}`);
-    return new JetStreamEventLog(jetstream(bus.connection), jsm);
+    return logOn(bus, jsm, reading);
   } catch (cause) {
     throw new Fault("UNAVAILABLE", `no event log: ${messageOf(cause)}`, { retryable: true, cause });
   }
+}
+
+function logOn(bus: Bus, jsm: Manager, reading: EventLogOptions): EventLog {
+  return new JetStreamEventLog(jetstream(bus.connection), jsm, {
+    bus: bus.options,
+    threadFromEvents: THREAD_FROM_EVENTS,
+    ...reading,
+  });
 }
 
 /** Every way in which a stream of the catalogue differs from its declaration; `absent` are those that are not there. */

@@ -74,7 +74,9 @@ async function run(definition: ServiceDefinition, env: Environment): Promise<voi
     connectTimeoutMs: FIRST_CONNECT_TIMEOUT_MS,
   });
   bus.onStatus((status) => logger.warn({ status }, `the bus is ${status}`));
-  const log = await openEventLog(bus, config.BIOXEN_EVENT_REPLICAS);
+  const log = await openEventLog(bus, config.BIOXEN_EVENT_REPLICAS, {
+    onTrouble: (message, cause) => logger.warn({ err: cause }, message),
+  });
   const outcomes = await openOutcomes(bus, config.BIOXEN_EVENT_REPLICAS);
   const world = { clock: systemClock, ids: randomIds, timers: systemTimers, logger };
   const store = new KvLeaseStore(bus, config.BIOXEN_EVENT_REPLICAS);

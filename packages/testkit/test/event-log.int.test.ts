@@ -1,20 +1,27 @@
 /**
- * One suite, two logs; and what only a real server does: lose acknowledgements, die, and come back.
+ * One suite, three logs: in memory, on a real server, and on one read through a thread; and what only a real server does: lose acknowledgements, die, and come back.
  */
 import { eventSubject } from "@bioxen/contracts";
-import { connectBus, openEventLog } from "@bioxen/nats";
+import { connectBus, type EventLogOptions, openEventLog } from "@bioxen/nats";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { cordoned, eventLogContract, eventually, MemoryEventLog, TestServer } from "../src/index.ts";
+import {
+  cordoned,
+  eventLogContract,
+  eventually,
+  type LogUnderTest,
+  MemoryEventLog,
+  TestServer,
+} from "../src/index.ts";
 
 eventLogContract("in memory", async () => {
   const log = new MemoryEventLog();
   return { log, putBytes: (subject, bytes) => log.putBytes(subject, bytes), close: async () => undefined };
 });
 
-eventLogContract("on JetStream", async () => {
+async function onServer(options?: EventLogOptions): Promise<LogUnderTest> {
   const server = await TestServer.start();
   const bus = await connectBus({ servers: server.url, name: "contract" });
-  const log = await openEventLog(bus);
+  const log = await openEventLog(bus, 1, options);
   return {
     log,
     putBytes: (subject, bytes) => bus.connection.request(subject, bytes, { timeout: 2_000 }),
@@ -23,7 +30,11 @@ eventLogContract("on JetStream", async () => {
       await server.stop();
     },
   };
-});
+}
+
+eventLogContract("on JetStream", () => onServer());
+
+eventLogContract("on JetStream, read through a thread", () => onServer({ threadFromEvents: 1 }));
 
 describe("a server that dies", () => {
   let server: TestServer;

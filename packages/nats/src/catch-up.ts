@@ -1,0 +1,189 @@
+/**
+ * Reads a long stretch of the log through a thread of its own (docs/adr/0008-a-thread-reads-a-long-log.md).
+ *
+ * The thread reads, this side decodes and applies: both cores of a small machine work, and the rate is that of the slower half.
+ * Batches are applied one in a turn of the event loop, so that timers and sockets have their turns too. Whatever goes wrong
+ * with the thread is told with the sequence up to which everything was applied; nothing is passed over, nothing comes twice.
+ */
+import { Worker } from "node:worker_threads";
+import { decodeEvent, EVENT_STREAM } from "@bioxen/contracts";
+import type { StoredEvent } from "@bioxen/kernel";
+import { AckPolicy, DeliverPolicy, type JetStreamManager } from "@nats-io/jetstream";
+import { createInbox } from "@nats-io/nats-core";
+import type { BusOptions } from "./dial.ts";
+import { settledWithin } from "./patience.ts";
+import {
+  type FromReader,
+  type ReadBatch,
+  type ReaderData,
+  type ToReader,
+  unpack,
+} from "./reader-protocol.ts";
+
+/** A thread that has handed over nothing for this long is given up, ms: a stalled server is noticed, a busy machine is not. */
+const SILENCE_LIMIT_MS = 10_000;
+/** The server forgets the consumer this long after its last request, ms, should nobody tell it to. */
+const CONSUMER_INACTIVE_MS = 30_000;
+/** Longest wait for the server to forget the consumer, and for the thread to end, ms. */
+const LEAVE_TIMEOUT_MS = 1_000;
+const NANOS_PER_MS = 1_000_000;
+
+export type StartReader = (data: ReaderData) => Worker;
+
+export interface CatchUpOptions {
+  readonly jsm: JetStreamManager;
+  readonly bus: BusOptions;
+  readonly fromSeq: number;
+  /** The stream has it. */
+  readonly untilSeq: number;
+  readonly onEvent: (event: StoredEvent) => void;
+  readonly startReader?: StartReader | undefined;
+}
+
+/** How a catch-up ended; `nextSeq` is the first sequence that was not applied. */
+export type CaughtUp =
+  | { readonly kind: "done" | "stopped"; readonly nextSeq: number }
+  /** The thread or its connection: the events are not to blame. */
+  | { readonly kind: "failed"; readonly nextSeq: number; readonly cause: unknown }
+  /** An event that cannot be read, or a throw of `onEvent`. */
+  | { readonly kind: "refused"; readonly nextSeq: number; readonly cause: unknown };
+
+export class CatchUp {
+  readonly #options: CatchUpOptions;
+  readonly #consumer = `reader-${createInbox().split(".").at(-1)}`;
+  readonly #batches: ReadBatch[] = [];
+  readonly #over: Promise<CaughtUp>;
+  #end: (end: CaughtUp) => void = () => undefined;
+  #worker: Worker | undefined;
+  #nextSeq: number;
+  /** The thread has handed over all there is. */
+  #read = false;
+  #turn: NodeJS.Immediate | undefined;
+  #silence: NodeJS.Timeout | undefined;
+  #ending = false;
+
+  constructor(options: CatchUpOptions) {
+    this.#options = options;
+    this.#nextSeq = options.fromSeq;
+    this.#over = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+  }
+
+  /** Resolves when it is over, whichever way, and nothing of it is left here or at the server. Never rejects. */
+  async run(): Promise<CaughtUp> {
+    const { jsm, fromSeq } = this.#options;
+    try {
+      await jsm.consumers.add(EVENT_STREAM, {
+        name: this.#consumer,
+        ack_policy: AckPolicy.None,
+        deliver_policy: DeliverPolicy.StartSequence,
+        opt_start_seq: fromSeq,
+        mem_storage: true,
+        num_replicas: 1,
+        inactive_threshold: CONSUMER_INACTIVE_MS * NANOS_PER_MS,
+      });
+      if (!this.#ending) this.#start();
+    } catch (cause) {
+      this.#finish({ kind: "failed", nextSeq: fromSeq, cause });
+    }
+    const end = await this.#over;
+    await this.#leave();
+    return end;
+  }
+
+  /** Nothing is delivered any more; `run` resolves. */
+  stop(): void {
+    this.#finish({ kind: "stopped", nextSeq: this.#nextSeq });
+  }
+
+  #start(): void {
+    const { bus, untilSeq, startReader = startLogReader } = this.#options;
+    const data = { bus, stream: EVENT_STREAM, consumer: this.#consumer, untilSeq };
+    const worker = startReader(data);
+    this.#worker = worker;
+    worker.on("message", (message: FromReader) => this.#receive(message));
+    worker.on("error", (cause) => this.#fail(cause));
+    worker.on("exit", () => {
+      if (!this.#read) this.#fail(new Error("the reading thread ended"));
+    });
+    this.#expect();
+  }
+
+  #receive(message: FromReader): void {
+    if (this.#ending) return;
+    if (message.kind === "failed") {
+      this.#fail(new Error(message.why));
+      return;
+    }
+    if (message.kind === "batch") this.#batches.push(message.batch);
+    else this.#read = true;
+    this.#turn ??= setImmediate(() => this.#applyNext());
+  }
+
+  #applyNext(): void {
+    this.#turn = undefined;
+    const batch = this.#batches.shift();
+    if (batch !== undefined) {
+      try {
+        unpack(batch, (bytes, seq, subject) => this.#apply(bytes, seq, subject));
+      } catch (cause) {
+        this.#finish({ kind: "refused", nextSeq: this.#nextSeq, cause });
+      }
+      this.#expect();
+      this.#worker?.postMessage({ kind: "applied", events: batch.seqs.length } satisfies ToReader);
+    }
+    if (this.#ending) return;
+    if (this.#batches.length > 0) this.#turn = setImmediate(() => this.#applyNext());
+    else if (this.#read) this.#finish({ kind: "done", nextSeq: this.#options.untilSeq + 1 });
+  }
+
+  #apply(bytes: Uint8Array, seq: number, subject: string): void {
+    if (this.#ending) return;
+    if (seq < this.#nextSeq) {
+      this.#fail(new Error(`event ${seq} came after ${this.#nextSeq - 1}`));
+      return;
+    }
+    this.#options.onEvent(decodeEvent(bytes, seq, subject));
+    this.#nextSeq = seq + 1;
+  }
+
+  #expect(): void {
+    if (this.#ending) return;
+    this.#silence?.refresh();
+    this.#silence ??= setTimeout(
+      () => this.#fail(new Error(`the reading thread was silent for ${SILENCE_LIMIT_MS} ms`)),
+      SILENCE_LIMIT_MS,
+    );
+  }
+
+  #fail(cause: unknown): void {
+    this.#finish({ kind: "failed", nextSeq: this.#nextSeq, cause });
+  }
+
+  #finish(end: CaughtUp): void {
+    if (this.#ending) return;
+    this.#ending = true;
+    clearTimeout(this.#silence);
+    clearImmediate(this.#turn);
+    this.#batches.length = 0;
+    this.#end(end);
+  }
+
+  async #leave(): Promise<void> {
+    const { jsm } = this.#options;
+    const forgotten = jsm.consumers.delete(EVENT_STREAM, this.#consumer);
+    await settledWithin(Promise.allSettled([endOf(this.#worker), forgotten]), LEAVE_TIMEOUT_MS);
+    await this.#worker?.terminate();
+  }
+}
+
+export const startLogReader: StartReader = (data) =>
+  new Worker(new URL("./log-reader.ts", import.meta.url), { workerData: data, name: "bioxen-log-reader" });
+
+async function endOf(worker: Worker | undefined): Promise<void> {
+  if (worker === undefined || worker.threadId === -1) return;
+  const gone = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
+  worker.postMessage({ kind: "stop" } satisfies ToReader);
+  await gone;
+}
