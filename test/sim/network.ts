@@ -124,8 +124,9 @@ export class SimLog {
   }
 }
 
-function copyOf(event: StoredEvent): StoredEvent {
-  return structuredClone(event);
+/** Nobody shares an event: who changes what it was given changes nothing of the others'. */
+export function copyOf({ seq, streamSubject, digest, envelope }: StoredEvent): StoredEvent {
+  return { seq, streamSubject, digest, envelope: structuredClone(envelope) };
 }
 
 export interface Served {

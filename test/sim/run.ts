@@ -29,7 +29,7 @@ import { MemorySnapshots } from "@bioxen/testkit/memory-snapshots";
 import { AlertFolds, AlertWitness, operate } from "./alerts.ts";
 import { Clients } from "./clients.ts";
 import { Faults } from "./faults.ts";
-import { SimBus, SimLog } from "./network.ts";
+import { copyOf, SimBus, SimLog } from "./network.ts";
 import { SimProcess } from "./processes.ts";
 import { MAX_HAPPENINGS, Universe } from "./universe.ts";
 
@@ -160,7 +160,7 @@ class Folds {
   readonly alerts = new AlertFolds(frozen);
 
   apply(event: StoredEvent, problem: (text: string) => void): void {
-    const untouchable = deepFreeze(structuredClone(event));
+    const untouchable = deepFreeze(copyOf(event));
     for (const model of [this.vms, this.ledgers, this.chassis, this.quotas, this.alerts.model]) {
       if (!untouchable.envelope.subject.startsWith(`${model.kind}/`)) continue;
       try {

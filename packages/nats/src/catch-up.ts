@@ -1,5 +1,5 @@
 /**
- * Reads a long stretch of the log through a thread of its own (docs/adr/0008-a-thread-reads-a-long-log.md).
+ * Reads a long stretch of the log through a thread of its own (docs/adr/0012-a-thread-reads-a-long-log.md).
  *
  * The thread reads, this side decodes and applies: both cores of a small machine work, and the rate is that of the slower half.
  * Batches are applied one in a turn of the event loop, so that timers and sockets have their turns too. Whatever goes wrong
