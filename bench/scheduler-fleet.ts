@@ -7,6 +7,7 @@ import {
   type Chassis,
   DEFAULT_OVERHEAD_PERMILLE,
   FULL_DEMAND,
+  NEVER_LOST,
   offeredOf,
 } from "@bioxen/contracts";
 import { type Amounts, add, fits, subtract } from "@bioxen/kernel";
@@ -41,6 +42,7 @@ function chassisOf(type: (typeof TYPES)[number]): Chassis {
     labels: {},
     agentId: "agent-1",
     cordoned: false,
+    ...NEVER_LOST,
     registeredAtMs: 0,
     version: 1,
   };

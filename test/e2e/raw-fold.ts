@@ -54,7 +54,7 @@ const VM_CHANGES: Record<string, (d: Json, ms: number) => Json> = {
       .join("; "),
   }),
   placed: (d) => ({ state: "starting", reason: null, refusals: [], ...d }),
-  started: () => ({ state: "running", reason: null, pendingSinceMs: null }),
+  started: ({ paused }) => ({ state: paused ? "paused" : "running", reason: null, pendingSinceMs: null }),
   "guest-restarted": ({ reason }) => ({ reason }),
   paused: () => ({ state: "paused", reason: null }),
   resumed: () => ({ state: "running", reason: null }),
@@ -156,12 +156,16 @@ function chassisHappened(
     );
   const unheard = { state: "unknown", heartbeatAgeMs: null, version: at.n };
   if (what === "registered") {
-    const fresh = { cordoned: false, registeredAtMs: at.ms, ...unheard };
+    const fresh = { cordoned: false, lostAtMs: null, registeredAtMs: at.ms, ...unheard };
     chassis.set(chassisId, { chassisId, ...d, offered: offered(), ...fresh });
   } else if (what === "reconfigured") {
     chassis.set(chassisId, { ...before, ...d, offered: offered(), version: at.n });
   } else if (what === "cordoned" || what === "uncordoned") {
     chassis.set(chassisId, { ...before, cordoned: what === "cordoned", version: at.n });
+  } else if (what === "lost") {
+    chassis.set(chassisId, { ...before, state: "lost", lostAtMs: at.ms, version: at.n });
+  } else if (what === "recovered") {
+    chassis.set(chassisId, { ...before, state: "unknown", lostAtMs: null, version: at.n });
   } else if (what === "removed") chassis.delete(chassisId);
   else throw new Error(`nobody told this fold of chassis ${what}`);
 }

@@ -21,6 +21,10 @@ export const FAULTS = [
   "follower-late",
   /** A process dies, with everything it had begun. */
   "process-killed",
+  /** An agent dies and is not started again for longer than its chassis takes to be lost. */
+  "agent-gone",
+  /** An agent runs on and reaches nobody, for less or more than that. */
+  "agent-cut",
   /** A process sleeps between deciding and sending, and then sends. */
   "process-paused",
   /** The same, of a plan, for longer than a lease: it is proposed by a scheduler that was succeeded. */
@@ -56,6 +60,8 @@ const HIGHEST_RATE: Readonly<Record<FaultName, number>> = {
   "message-late": 0.1,
   "follower-late": 0.1,
   "process-killed": 0.25,
+  "agent-gone": 0.02,
+  "agent-cut": 0.02,
   "process-paused": 0.02,
   "proposer-paused": 0.3,
   "leases-cut": 0.02,

@@ -16,7 +16,7 @@ import {
   StoredLeases,
 } from "@bioxen/kernel";
 import type { MemorySnapshots } from "@bioxen/testkit/memory-snapshots";
-import { createScriptedDriver, DriverError, type ScriptedDriver } from "@bioxen/vm-driver";
+import { createScriptedDriver, type ScriptedDriver } from "@bioxen/vm-driver";
 import { createAllocator } from "../../services/allocator/src/app/service.ts";
 import { parseOwnChassis } from "../../services/chassis-agent/src/app/chassis-config.ts";
 import { createChassisAgent } from "../../services/chassis-agent/src/app/service.ts";
@@ -24,6 +24,7 @@ import { createChassisScheduler } from "../../services/chassis-scheduler/src/app
 import { createLifecycle } from "../../services/lifecycle/src/app/service.ts";
 import { createMonitor } from "../../services/monitor/src/app/service.ts";
 import type { AlertWitness } from "./alerts.ts";
+import { troubleDriver } from "./driver-trouble.ts";
 import type { FaultName, Faults } from "./faults.ts";
 import { leasePath } from "./lease-path.ts";
 import type { SimBus, SimLog } from "./network.ts";
@@ -43,9 +44,15 @@ export type Kind = (typeof KINDS)[number];
 const ALERTS = "bioxen.alert.";
 /** Unconfirmed reservations are given back after this long, ms: short, so that runs meet it. */
 const START_DEADLINE_MS = 6_000;
+/** Without an agent for this long a chassis is lost, ms: short, so that runs meet it. */
+const LOST_AFTER_MS = 6_000;
 /** From death to the next instance, ms. */
 const RESTART_MS = { least: 50, most: 4_000 };
-const DRIVER_RELEASE_MS = 3_000;
+/** The same of an agent that is gone for good, and how long one is cut off, ms: about a third of the cuts are short. */
+const GONE_MS = { least: 7_000, most: 20_000 };
+const CUT_MS = { least: 1_000, most: 16_000 };
+/** What is asked over a cut fails after this, ms. */
+const CUT_CALL_MS = 1_000;
 /** A process may sleep this long, ms: with a late message less than the grace of an expiry, which is there for that. */
 const PAUSE_MS = { least: 500, most: 6_000 };
 /** A proposer that wakes after this, ms, was succeeded if there is another. */
@@ -89,6 +96,8 @@ export class SimProcess {
   #alive = false;
   /** It sleeps until this instant. */
   #awakeAtMs = 0;
+  /** It reaches nobody until this instant. */
+  #cutUntilMs = 0;
   #driver: ScriptedDriver | undefined;
   #undo: (() => void)[] = [];
 
@@ -102,6 +111,16 @@ export class SimProcess {
   /** Guests that run here now; none where no agent is. */
   get driver(): ScriptedDriver | undefined {
     return this.#alive ? this.#driver : undefined;
+  }
+
+  /** True while it neither sleeps nor is dead. */
+  get isAwake(): boolean {
+    return this.#alive && this.#cluster.universe.nowMs >= this.#awakeAtMs;
+  }
+
+  /** Whatever is cut is mended. */
+  mend(): void {
+    this.#cutUntilMs = 0;
   }
 
   start(): void {
@@ -133,7 +152,10 @@ export class SimProcess {
       case "allocator":
         return createAllocator(ports, { startDeadlineMs: START_DEADLINE_MS });
       case "chassis-scheduler":
-        return createChassisScheduler(ports);
+        return createChassisScheduler(ports, {
+          monotonicMs: () => this.#cluster.universe.nowMs,
+          lostAfterMs: LOST_AFTER_MS,
+        });
       case "monitor":
         return createMonitor(ports, { webhooks: this.#cluster.witness.webhooks() });
       default: {
@@ -144,6 +166,7 @@ export class SimProcess {
           chassis: parseOwnChassis(this.#chassis),
           drivers: [driver],
           monotonicMs: () => this.#cluster.universe.nowMs,
+          lostAfterMs: LOST_AFTER_MS,
         });
       }
     }
@@ -172,12 +195,12 @@ export class SimProcess {
     };
   }
 
-  kill(): void {
+  kill({ least, most } = RESTART_MS): void {
     if (!this.#alive) return;
     this.#alive = false;
     for (const undo of this.#undo.splice(0)) undo();
     const { universe } = this.#cluster;
-    universe.after(universe.between(RESTART_MS.least, RESTART_MS.most), () => this.start());
+    universe.after(universe.between(least, most), () => this.start());
   }
 
   /** Now and then this process dies, or its driver or a guest gives trouble. */
@@ -186,25 +209,14 @@ export class SimProcess {
     universe.after(universe.between(1, TROUBLE_INTERVAL_MS), () => {
       if (!isAlive()) return;
       if (universe.chance(0.2) && faults.strikes("process-killed")) return this.kill();
-      if (this.#driver !== undefined) this.#troubleDriver(this.#driver, isAlive);
+      if (this.#driver !== undefined) {
+        if (faults.strikes("agent-gone")) return this.kill(GONE_MS);
+        if (faults.strikes("agent-cut"))
+          this.#cutUntilMs = universe.nowMs + universe.between(CUT_MS.least, CUT_MS.most);
+        troubleDriver(this.#driver, this.#cluster, isAlive);
+      }
       this.#troubleIn(isAlive);
     });
-  }
-
-  #troubleDriver(driver: ScriptedDriver, isAlive: () => boolean): void {
-    const { universe, faults } = this.#cluster;
-    const verb = universe.pick(["start", "stop", "pause", "resume", "resize"] as const);
-    if (faults.strikes("driver-away")) {
-      driver.script(verb, { kind: "refuse", error: new DriverError("UNAVAILABLE", "not now") });
-    }
-    if (faults.strikes("driver-late")) {
-      driver.script(verb, { kind: universe.pick(["late-effect", "late-reply"] as const) });
-    }
-    universe.after(universe.between(1, DRIVER_RELEASE_MS), () => {
-      if (isAlive()) driver.release();
-    });
-    const [guest] = driver.list().filter((one) => one.state !== "failed");
-    if (guest !== undefined && faults.strikes("guest-failed")) driver.failGuest(guest.vmId, "it died");
   }
 
   async #awake(): Promise<void> {
@@ -244,11 +256,18 @@ export class SimProcess {
       let current = universe.after(delayMs, fire);
       return { cancel: () => current.cancel() };
     };
+    const isCut = () => universe.nowMs < this.#cutUntilMs;
+    /** Over a cut nothing arrives, and whoever waits is told in the end. */
+    const reach = async <T>(work: () => Promise<T>): Promise<T> => {
+      if (!isCut()) return work();
+      await universe.delay(CUT_CALL_MS);
+      throw new Fault("UNAVAILABLE", "nobody is in reach", { retryable: true });
+    };
     const send = async <T>(work: () => Promise<T>, isProposal = false): Promise<T> => {
       await (isProposal
         ? this.#leave("proposer-paused", LEAST_PROPOSER_PAUSE_MS)
         : this.#leave("process-paused", PAUSE_MS.least));
-      return isAlive() ? alive(work()) : new Promise<T>(() => undefined);
+      return isAlive() ? alive(reach(work)) : new Promise<T>(() => undefined);
     };
     const world: Pick<ServicePorts, "clock" | "ids" | "logger" | "timers"> = {
       clock: { nowMs: () => universe.nowMs },
@@ -284,8 +303,8 @@ export class SimProcess {
       leases: new StoredLeases({ ...world, store, monotonicMs: () => universe.nowMs }),
       log: {
         append: (subject, envelope, expected) => send(() => log.append(subject, envelope, expected)),
-        read: (subject, afterSeq, untilSeq) => alive(log.read(subject, afterSeq, untilSeq)),
-        lastSeq: async () => log.events.length,
+        read: (subject, afterSeq, untilSeq) => alive(reach(() => log.read(subject, afterSeq, untilSeq))),
+        lastSeq: () => alive(reach(async () => log.events.length)),
         follow: async ({ fromSeq, onEvent, onCaughtUp, onStop }) => {
           const end = log.events.length;
           let caughtUp = end < fromSeq;
@@ -302,7 +321,7 @@ export class SimProcess {
             caughtUp = true;
             onCaughtUp();
           };
-          const stop = log.follow(fromSeq, deliver, () => this.#awakeAtMs);
+          const stop = log.follow(fromSeq, deliver, () => Math.max(this.#awakeAtMs, this.#cutUntilMs));
           this.#undo.push(stop);
           return { stop: async () => stop() };
         },
@@ -311,13 +330,13 @@ export class SimProcess {
         call: (subject, payload, options) =>
           send(() => bus.call(subject, payload, options), subject === ENDPOINTS.ledgerReserve.subject),
         publish: (subject, payload) => {
-          if (!isAlive()) return;
+          if (!isAlive() || isCut()) return;
           if (subject.startsWith(ALERTS)) this.#cluster.witness.sawPublished(payload as AlertNotification);
           bus.publish(subject, payload);
         },
         subscribe: (subject, hear) => {
           const subscription = bus.subscribe(subject, (payload, from) => {
-            void this.#awake().then(() => isAlive() && hear(payload, from));
+            void this.#awake().then(() => isAlive() && !isCut() && hear(payload, from));
           });
           this.#undo.push(() => subscription.stop());
           return subscription;

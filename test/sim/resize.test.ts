@@ -1,7 +1,14 @@
 /**
  * A resize that its ledger granted and no command recorded: the one that asked for it died in between.
  */
-import { type Ledger, ledgerFold, type VmState, vmFold } from "@bioxen/contracts";
+import {
+  type ChassisState,
+  chassisFold,
+  type Ledger,
+  ledgerFold,
+  type VmState,
+  vmFold,
+} from "@bioxen/contracts";
 import { Aggregates, type EventBody, ReadModel } from "@bioxen/kernel";
 import { envelopeOf, FakeClock, idsInOrder, MemoryEventLog } from "@bioxen/testkit";
 import { expect, it } from "vitest";
@@ -36,6 +43,7 @@ async function granted() {
     source: "/bioxen/lifecycle",
   });
   const ledgers = new ReadModel<Ledger>("ledger", ledgerFold);
+  const chassis = new ReadModel<ChassisState>("chassis", chassisFold);
   const versions = new Map<string, number>();
   const happen = async (kind: "vm" | "ledger", type: string, data: object) => {
     const version = (versions.get(kind) ?? 0) + 1;
@@ -64,7 +72,7 @@ async function granted() {
     const { state } = vms.get("a");
     return state.exists ? state.allocation : undefined;
   };
-  return { clock, allocation, process: new VmProcess(vms, ledgers, clock, () => true) };
+  return { clock, allocation, process: new VmProcess({ vms, ledgers, chassis }, clock, () => true) };
 }
 
 it("is left to its command for a while, and then adopted", async () => {

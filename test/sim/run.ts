@@ -29,6 +29,7 @@ import { MemorySnapshots } from "@bioxen/testkit/memory-snapshots";
 import { AlertFolds, AlertWitness, operate } from "./alerts.ts";
 import { Clients } from "./clients.ts";
 import { Faults } from "./faults.ts";
+import { GrowthWatch } from "./growth.ts";
 import { copyOf, SimBus, SimLog } from "./network.ts";
 import { SimProcess } from "./processes.ts";
 import { MAX_HAPPENINGS, Universe } from "./universe.ts";
@@ -89,11 +90,14 @@ export async function run(seed: number): Promise<RunReport> {
     new SimProcess("agent-b", cluster, 0, "yeast:1"),
   ];
   for (const process of processes) process.start();
+  const growth = new GrowthWatch(processes, problem);
+  growth.begin(universe);
   const clients = new Clients(universe, faults, bus);
   clients.send(COMMANDS, TROUBLE_MS, VMS);
   operate(universe, faults, bus, ALERT_COMMANDS, TROUBLE_MS);
   const isCalm = await universe.runUntil(universe.nowMs + TROUBLE_MS);
   faults.heal();
+  for (const process of processes) process.mend();
   if (!(isCalm && (await universe.runUntil(universe.nowMs + HEAL_MS)))) {
     problem(`it is busy with itself for ever: over ${MAX_HAPPENINGS} things happened`);
   }
@@ -113,6 +117,7 @@ export async function run(seed: number): Promise<RunReport> {
     if (envelope.type === "bioxen.vm.preempted.v1") faults.count(`gave way: ${mode}`);
     if (envelope.type === "bioxen.vm.displaced.v2" && code === "PREEMPTED") faults.count("gave way: evict");
     const isResize = envelope.type === "bioxen.vm.resized.v1";
+    if (envelope.type === "bioxen.vm.displaced.v2") faults.count(`displaced ${code}`);
     if (isResize && !envelope.causationid.startsWith("bioxen.cmd.")) faults.count("resize-adopted");
   }
   return { seed, problems, events: log.events.length, happened: faults.happened, trace: traceOf(log.events) };
@@ -192,6 +197,9 @@ class Folds {
       if (held.some((entry) => entry.phase !== "committed")) problem(`${vmId} runs on what is not committed`);
     }
     this.#checkQuotas(entries, problem);
+    for (const [chassisId, chassis] of this.chassis.entries()) {
+      if (chassis.registered && chassis.lost !== null) problem(`${chassisId} is lost for ever`);
+    }
     for (const entry of entries) {
       if (!this.vms.get(entry.vmId).exists)
         problem(`${entry.chassisId} holds a place for nobody: ${entry.vmId}`);

@@ -25,7 +25,8 @@ const PROBES: readonly string[] = [
   ...Object.keys(LEDGER_EVENTS).filter((type) => !/closed|capacity-changed/.test(type)),
   ...Object.keys(QUOTA_EVENTS),
   ...Object.keys(ALERT_EVENTS),
-  ...Object.keys(CHASSIS_EVENTS).filter((type) => /registered/.test(type)),
+  ...Object.keys(CHASSIS_EVENTS).filter((type) => /registered|lost|recovered/.test(type)),
+  "displaced CHASSIS_LOST",
 ];
 
 export interface Simulated {

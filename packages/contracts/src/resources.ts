@@ -20,6 +20,14 @@ export type BiologicalType = (typeof BIOLOGICAL_TYPES)[number];
 export const VM_TYPES = ["basic", "xcpng"] as const;
 export type VmType = (typeof VM_TYPES)[number];
 
+/**
+ * Whether a guest of this type ends with its agent, or is held by it when it is cut off: then a lost chassis has lost it, and its VM
+ * is placed elsewhere. Guests of a pool run on without their agent: placed elsewhere they would run twice.
+ */
+export function endsWithAgent(vmType: VmType): boolean {
+  return vmType === "basic";
+}
+
 export const CHASSIS_TYPES = ["ecoli", "yeast", "orthogonal", "xcpng"] as const;
 export type ChassisType = (typeof CHASSIS_TYPES)[number];
 

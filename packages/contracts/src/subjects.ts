@@ -36,6 +36,10 @@ export function alertSubject(severity: string, ruleId: string): string {
   return `bioxen.alert.${severity}.${ruleId}`;
 }
 export const ALL_SERVICE_TELEMETRY = "bioxen.tel.service.*";
+/** What a scheduler says to itself, to know that it would hear others. */
+export function schedulerEchoSubject(instanceId: string): string {
+  return `bioxen.tel.scheduler.${instanceId}`;
+}
 export const ALL_VM_TELEMETRY = "bioxen.tel.vm.*";
 export const ALL_CHASSIS_TELEMETRY = "bioxen.tel.chassis.*";
 

@@ -36,7 +36,10 @@ export const chassisSample = z
     atMs: z.int(),
     sampleNumber: z.int(),
     guests: z.int(),
-    /** Guests of the agent that the log has on none of its chassis: on their way in or out, or ghosts when they stay. */
+    /**
+     * Guests of the agent that the log has on none of its chassis, or there on another reservation: on their way in or out, or
+     * ghosts when they stay.
+     */
     strays: z.int(),
     /** Longest the agent's event loop was held up since the last sample, ms. */
     eventLoopLagMs: z.number(),
@@ -74,3 +77,11 @@ export type ServiceSample = z.infer<typeof serviceSample>;
 export const SAMPLE_INTERVAL_MS = 1_000;
 /** Without a heartbeat for this long a chassis is suspect: three missed and a little. */
 export const SUSPECT_AFTER_MS = 3_500;
+/**
+ * Without a heartbeat for at least this long, ms, a chassis is lost and its VMs are placed elsewhere: longer than an agent takes to
+ * be started again. `BIOXEN_LOST_AFTER_MS` says otherwise, to schedulers and agents alike: an agent that is cut off holds its
+ * guests just before this time.
+ */
+export const LOST_AFTER_MS = 10_000;
+/** Shorter makes a lost message or two a lost chassis. */
+export const LEAST_LOST_AFTER_MS = 2_000;

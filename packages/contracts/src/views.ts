@@ -164,10 +164,15 @@ export const chassisView = z
     maxVms: z.int(),
     labels: z.record(z.string(), z.string()),
     agentId: z.string(),
-    /** `ready`: heard of lately; `suspect`: not; `unknown`: this instance has not listened long enough to say. */
-    state: z.enum(["ready", "suspect", "unknown"]),
+    /**
+     * `ready`: heard of lately; `suspect`: not, and takes nobody; `lost`: so long not that its VMs are placed elsewhere, until
+     * it has recovered; `unknown`: this instance has not listened long enough to say.
+     */
+    state: z.enum(["ready", "suspect", "lost", "unknown"]),
     cordoned: z.boolean(),
     heartbeatAgeMs: z.int().nullable(),
+    /** Since when it is lost, epoch ms; null while it is not. */
+    lostAtMs: z.int().nullable(),
     registeredAtMs: z.int(),
     version: z.int(),
   })
@@ -192,8 +197,11 @@ export function viewOfChassis(
     labels: chassis.labels,
     agentId: chassis.agentId,
     cordoned: chassis.cordoned,
+    lostAtMs: chassis.lost?.atMs ?? null,
     registeredAtMs: chassis.registeredAtMs,
     version: chassis.version,
     ...liveness,
+    // Whether a chassis is lost is in the log; anything less is only known to who listens.
+    ...(chassis.lost === null ? {} : { state: "lost" as const }),
   };
 }

@@ -1,7 +1,2 @@
-export {
-  LogVerifier,
-  MAX_VIOLATIONS,
-  type Rule,
-  type VerifierReport,
-  type Violation,
-} from "./verifier.ts";
+export { MAX_VIOLATIONS, type Rule, type VerifierReport, type Violation } from "./report.ts";
+export { LogVerifier } from "./verifier.ts";

@@ -40,6 +40,8 @@ const entry = (verb: string, fence: number): Line => [
   { entries: [{ vmId: "a", fence }], reason: "test" },
 ];
 const vm = (verb: string, data: unknown = {}): Line => ["vm/a", `vm.${verb}`, data];
+const REGISTERED: Line = ["chassis/c", "chassis.registered", { capacity: { ribosomes: 10 } }];
+const chassis = (verb: string): Line => ["chassis/c", `chassis.${verb}`, {}];
 
 /** The whole life of one VM; sequences are line numbers. */
 const RUNNING: readonly Line[] = [
@@ -50,6 +52,16 @@ const RUNNING: readonly Line[] = [
   placed(4),
   started(4),
   entry("committed", 4),
+];
+/** The same after one line more. */
+const RUNNING_LATER: readonly Line[] = [
+  opened(),
+  created,
+  asked,
+  reserved(),
+  placed(5),
+  started(5),
+  entry("committed", 5),
 ];
 const LIFE: readonly Line[] = [
   ...RUNNING,
@@ -164,6 +176,35 @@ describe("the verifier", () => {
     expect(verify([...PRESSED, evicted({}), entry("released", 4)])).toEqual([]);
   });
 
+  it("a chassis is lost and recovers, and only a lost one displaces", () => {
+    const gone: Line = [
+      "vm/a",
+      "vm.displaced",
+      { fence: 4, chassisId: "c", code: "CHASSIS_LOST" },
+      { typeVersion: 2 },
+    ];
+    expect(
+      verify([
+        REGISTERED,
+        ...RUNNING_LATER,
+        chassis("lost"),
+        gone,
+        entry("released", 5),
+        chassis("recovered"),
+      ]),
+    ).toEqual([]);
+    expect(verify([REGISTERED, ...RUNNING_LATER, gone, entry("released", 5)])).toEqual([
+      "unfounded-displacement",
+    ]);
+  });
+
+  it("a start may leave its guest paused", () => {
+    const paused: Line = ["vm/a", "vm.started", { fence: 4, paused: true }];
+    const life = [...RUNNING.slice(0, 5), paused, entry("committed", 4)];
+    expect(verify([...life, vm("resumed")])).toEqual([]);
+    expect(verify([...life, vm("paused")])).toEqual(["preemption"]);
+  });
+
   it.each<[Rule, readonly Line[]]>([
     ["preemption", [...PRESSED, preempted({ byPriority: 2 })]],
     ["preemption", [...PRESSED, preempted({ by: "nobody" })]],
@@ -178,6 +219,10 @@ describe("the verifier", () => {
     ["reinstated-without-room", [...PRESSED, preempted({}), reinstated("running")]],
     ["reinstated-without-room", [...PRESSED, preempted({}), holding(1), reinstated("running")]],
     ["transition", [created, preempted({})]],
+    ["chassis-transition", [chassis("lost")]],
+    ["chassis-transition", [REGISTERED, chassis("recovered")]],
+    ["chassis-transition", [REGISTERED, chassis("lost"), chassis("lost")]],
+    ["chassis-transition", [REGISTERED, REGISTERED]],
     ["sequence", [opened(), [...created.slice(0, 3), { seq: 1 }] as unknown as Line]],
     ["version", [[...created.slice(0, 3), { version: 2 }] as unknown as Line]],
     ["subject", [[...created.slice(0, 3), { stored: "bioxen.evt.vm.b" }] as unknown as Line]],

@@ -8,48 +8,12 @@ import { createHash } from "node:crypto";
 import type { AlertEvent, ChassisEvent, LedgerEvent, QuotaEvent, VmEvent } from "@bioxen/contracts";
 import type { StoredEvent } from "@bioxen/kernel";
 import { AlertAccount } from "./alert-account.ts";
+import { ChassisStories } from "./chassis-stories.ts";
 import { LedgerAccount, sameAmounts, unsoundAmounts } from "./ledger-account.ts";
 import { NEVER_CREATED, type Preemptable, preemptionStep, takenFor } from "./preemption-rules.ts";
 import { QuotaBooks, type QuotaBreach } from "./quota-books.ts";
+import { MAX_VIOLATIONS, type Rule, type VerifierReport, type Violation } from "./report.ts";
 import { MOVES } from "./vm-transitions.ts";
-
-export type Rule =
-  | "unreadable"
-  | "sequence"
-  | "version"
-  | "subject"
-  | "chain"
-  | "transition"
-  | "over-offer"
-  | "unknown-entry"
-  | "stale-proposer"
-  | QuotaBreach["rule"]
-  | "placed-without-reservation"
-  | "started-without-reservation"
-  | "running-without-allocation"
-  | "preemption"
-  | "reinstated-without-room"
-  | "two-allocations"
-  | "alert";
-
-export interface Violation {
-  readonly seq: number;
-  readonly subject: string;
-  readonly rule: Rule;
-  readonly message: string;
-}
-
-export interface VerifierReport {
-  readonly events: number;
-  readonly aggregates: number;
-  readonly lastSeq: number;
-  readonly violations: readonly Violation[];
-  /** Violations beyond {@link MAX_VIOLATIONS}: counted, not listed. */
-  readonly violationsLeftOut: number;
-}
-
-/** A broken log can break at every event; the first thousand say enough. */
-export const MAX_VIOLATIONS = 1_000;
 
 interface VmStory extends Preemptable {
   incarnation: number;
@@ -75,6 +39,7 @@ export class LogVerifier {
   readonly #ledgers = new Map<string, LedgerAccount>();
   readonly #quotas = new QuotaBooks();
   readonly #alerts = new Map<string, AlertAccount>();
+  readonly #chassis = new ChassisStories();
   readonly #violations: Violation[] = [];
   #leftOut = 0;
   #events = 0;
@@ -107,7 +72,7 @@ export class LogVerifier {
     if (kind === "ledger") this.#ledger(event, id, envelope as unknown as LedgerEvent);
     if (kind === "quota") this.#breaches(event, this.#quotas.observe(id, envelope as unknown as QuotaEvent));
     if (kind === "alert") this.#alert(event, id, envelope as unknown as AlertEvent);
-    if (kind === "chassis") this.#chassis(event, envelope as unknown as ChassisEvent);
+    if (kind === "chassis") this.#ofChassis(event, id, envelope as unknown as ChassisEvent);
   }
 
   /** One digest of all events so far, in order: whoever quotes it can tell later whether any was changed. */
@@ -138,7 +103,8 @@ export class LogVerifier {
     if (move === undefined || !move.from.includes(story.state)) {
       this.#break(event, "transition", `${body.type} of a VM that is ${story.state}`);
     }
-    const state = move === undefined || move.to === "same" ? story.state : move.to;
+    const isLeftPaused = body.type === "bioxen.vm.started.v1" && body.data.paused === true;
+    const state = move === undefined || move.to === "same" ? story.state : isLeftPaused ? "paused" : move.to;
     const next: VmStory = { ...story, state };
     if (["pending", "stopped", "error", "destroyed"].includes(state)) {
       next.chassisId = null;
@@ -152,6 +118,12 @@ export class LogVerifier {
     if (body.type === "bioxen.vm.placed.v1") this.#placed(event, vmId, next, body.data);
     if (body.type === "bioxen.vm.started.v1" && this.#holding(vmId, next) === undefined) {
       this.#break(event, "started-without-reservation", `fence ${next.fence} is not held`);
+    }
+    if (body.type === "bioxen.vm.displaced.v2" && body.data.code === "CHASSIS_LOST") {
+      const { chassisId } = body.data;
+      if (chassisId !== story.chassisId || !this.#chassis.wasLost(chassisId ?? "")) {
+        this.#break(event, "unfounded-displacement", `${chassisId} was never lost, or is not its chassis`);
+      }
     }
     if (body.type === "bioxen.vm.resized.v1") this.#resized(event, vmId, next, body.data);
     this.#preemption(event, vmId, next, story.state, body);
@@ -294,8 +266,10 @@ export class LogVerifier {
     for (const wrong of account.observe(event.envelope.id, body)) this.#break(event, "alert", wrong);
   }
 
-  #chassis(event: StoredEvent, body: ChassisEvent): void {
+  #ofChassis(event: StoredEvent, chassisId: string, body: ChassisEvent): void {
     if ("capacity" in body.data) this.#checkAmounts(event, body.data.capacity);
+    const problem = this.#chassis.observe(chassisId, body);
+    if (problem !== undefined) this.#break(event, "chassis-transition", problem);
   }
 
   #checkAmounts(event: StoredEvent, amounts: Readonly<Record<string, number>>): void {

@@ -17,6 +17,7 @@ import {
   type Chassis,
   type ChassisType,
   DEFAULT_OVERHEAD_PERMILLE,
+  NEVER_LOST,
   type PlacementPolicyName,
 } from "@bioxen/contracts";
 import type { StoredEvent } from "@bioxen/kernel";
@@ -151,6 +152,7 @@ function chassisOf(
       labels: {},
       agentId: "what-if",
       cordoned: false,
+      ...NEVER_LOST,
       registeredAtMs: atMs,
       version: 1,
     },

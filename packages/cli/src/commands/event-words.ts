@@ -24,6 +24,7 @@ type DomainEvent = VmEvent | LedgerEvent | ChassisEvent | QuotaEvent | AlertEven
 type Happened = { readonly [E in DomainEvent as E["type"]]: (data: E["data"]) => string };
 
 const plural = (count: number, what: string) => (count === 1 ? `1 ${what}` : `${count} ${what}s`);
+const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
 const entriesLine = (entries: readonly { readonly vmId: string; readonly fence: number }[]) =>
   entries.map((e) => `${e.vmId} (#${e.fence})`).join(", ");
 
@@ -44,7 +45,7 @@ const HAPPENED: Happened = {
   "bioxen.vm.deferred.v1": (d) =>
     `waits: ${d.reasons.map((r) => `${r.chassisId ?? "cluster"}: ${r.message}`).join("; ")}`,
   "bioxen.vm.placed.v1": (d) => `placed on ${d.chassisId} with ${amountsLine(d.allocation)}`,
-  "bioxen.vm.started.v1": () => "runs",
+  "bioxen.vm.started.v1": (d) => (d.paused === true ? "its guest is there, paused" : "runs"),
   "bioxen.vm.guest-restarted.v1": (d) => `its guest was started again: ${d.reason}`,
   "bioxen.vm.paused.v1": () => "paused",
   "bioxen.vm.resumed.v1": () => "resumed",
@@ -98,6 +99,9 @@ const HAPPENED: Happened = {
   },
   "bioxen.alert.retry-requested.v1": (d) =>
     `${plural(d.letters.length, "dead letter")} to be delivered again`,
+  "bioxen.chassis.lost.v1": (d) =>
+    `lost: its agent was not heard of for ${seconds(d.silentMs)} (limit ${seconds(d.timeoutMs)})`,
+  "bioxen.chassis.recovered.v1": (d) => `recovered after ${seconds(d.lostForMs)}: takes VMs again`,
 };
 
 /** What happened; of a type this version does not know, its data as they stand. */
@@ -182,6 +186,8 @@ const DEEDS: Readonly<Record<string, string>> = {
   "alert.cleared": "was cleared",
   "alert.notified": "was told",
   "alert.retry-requested": "was to be told again",
+  "chassis.lost": "was lost",
+  "chassis.recovered": "recovered",
 };
 
 function becauseOf({ subject }: Told, cause: EventReference): string {

@@ -1,5 +1,5 @@
 /**
- * What can have happened to a chassis: what its agent registered, and what operators decided about it.
+ * What can have happened to a chassis: what its agent registered, what operators decided about it, and that it fell silent.
  */
 import { z } from "zod";
 import { recordedAmounts } from "../schemas.ts";
@@ -20,6 +20,17 @@ export const CHASSIS_EVENTS = {
   "bioxen.chassis.cordoned.v1": z.object({}),
   "bioxen.chassis.uncordoned.v1": z.object({}),
   "bioxen.chassis.removed.v1": z.object({}),
+  /**
+   * Its agent was not heard of for `silentMs` where `timeoutMs` were the limit: its `basic` VMs are placed elsewhere.
+   * `lossesInARow`: 1, 2, 3 … while each loss follows soon on the recovery before it.
+   */
+  "bioxen.chassis.lost.v1": z.object({
+    silentMs: z.int().min(0),
+    timeoutMs: z.int().min(1),
+    lossesInARow: z.int().min(1),
+  }),
+  /** Its agent is heard of steadily, has read of the loss and has no leftover guest: it takes VMs again. */
+  "bioxen.chassis.recovered.v1": z.object({ lostForMs: z.int().min(0) }),
 } as const;
 
 export type ChassisEvent = {

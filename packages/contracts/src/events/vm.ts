@@ -49,13 +49,14 @@ export const vmCreated = z.object({
 /**
  * What took a VM's place away. `RESERVATION_EXPIRED`: its guest was not running in time. `RESERVATION_REPLACED`: the ledger
  * holds another reservation for it. `RESERVATION_ENDED`: the ledger holds none, and nothing more is known. `PREEMPTED`: a VM of
- * higher priority needs it.
+ * higher priority needs it. `CHASSIS_LOST`: its chassis' agent is silent, and its guest with it.
  */
 export const DISPLACEMENT_CODES = [
   "RESERVATION_EXPIRED",
   "RESERVATION_REPLACED",
   "RESERVATION_ENDED",
   "PREEMPTED",
+  "CHASSIS_LOST",
 ] as const;
 export type DisplacementCode = (typeof DISPLACEMENT_CODES)[number];
 
@@ -71,7 +72,8 @@ export const VM_EVENTS = {
     fence: z.int().min(1),
     allocation: recordedAmounts,
   }),
-  "bioxen.vm.started.v1": z.object({ fence: z.int().min(1) }),
+  /** `paused`: its guest was left paused, as it was where it ran before; absent: it runs. */
+  "bioxen.vm.started.v1": z.object({ fence: z.int().min(1), paused: z.literal(true).optional() }),
   /** The guest had to be started again in the same place: its agent had died. */
   "bioxen.vm.guest-restarted.v1": z.object({ fence: z.int().min(1), reason: z.string() }),
   "bioxen.vm.paused.v1": empty,

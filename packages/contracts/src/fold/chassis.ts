@@ -13,16 +13,24 @@ export interface Chassis {
   readonly labels: Readonly<Record<string, string>>;
   readonly agentId: string;
   readonly cordoned: boolean;
+  /** Since when, and by which event, its agent counts as gone; null while it does not. */
+  readonly lost: { readonly atMs: number; readonly seq: number; readonly eventId: string } | null;
+  /** Of the latest loss, and when the chassis was back after it; see `bioxen.chassis.lost.v1`. */
+  readonly lossesInARow: number;
+  readonly recoveredAtMs: number | null;
   readonly registeredAtMs: number;
   readonly version: number;
 }
 
 export type ChassisState = { readonly registered: false } | Chassis;
 
+/** Of a chassis that has always been heard of. */
+export const NEVER_LOST = { lost: null, lossesInARow: 0, recoveredAtMs: null } as const;
+
 export const NO_CHASSIS: ChassisState = Object.freeze({ registered: false });
 
 export const chassisFold: Fold<ChassisState> = {
-  schema: 1,
+  schema: 2,
   initial: NO_CHASSIS,
   evolve(state, untyped, at) {
     const event = untyped as ChassisEvent;
@@ -31,6 +39,7 @@ export const chassisFold: Fold<ChassisState> = {
         ...event.data,
         registered: true,
         cordoned: false,
+        ...NEVER_LOST,
         registeredAtMs: at.atMs,
         version: at.version,
       };
@@ -43,6 +52,13 @@ export const chassisFold: Fold<ChassisState> = {
         return { ...state, cordoned: true, version: at.version };
       case "bioxen.chassis.uncordoned.v1":
         return { ...state, cordoned: false, version: at.version };
+      case "bioxen.chassis.lost.v1": {
+        const { lossesInARow } = event.data;
+        const { atMs, seq, eventId } = at;
+        return { ...state, lost: { atMs, seq, eventId }, lossesInARow, version: at.version };
+      }
+      case "bioxen.chassis.recovered.v1":
+        return { ...state, lost: null, recoveredAtMs: at.atMs, version: at.version };
       case "bioxen.chassis.removed.v1":
         return NO_CHASSIS;
     }

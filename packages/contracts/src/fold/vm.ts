@@ -75,6 +75,8 @@ export interface Vm {
   readonly refusals: readonly PlacementRefusal[];
   /** While stopping: destroy it once it has stopped. */
   readonly destroyRequested: boolean;
+  /** It was paused when it lost its place: its next guest is left paused. */
+  readonly startsPaused: boolean;
   /** Starts by restart policy since the last start by command. */
   readonly automaticStarts: number;
   readonly pendingSinceMs: number | null;
@@ -92,8 +94,12 @@ const UNPLACED = { chassisId: null, fence: null, allocation: null } as const;
 
 type Preempted = Extract<VmEvent, { type: "bioxen.vm.preempted.v1" }>["data"];
 
+function isPausedByUser(vm: Vm): boolean {
+  return isHeldByPreemption(vm) ? vm.preemption?.heldByUser === true : vm.state === "paused";
+}
+
 function preempted(vm: Vm, { mode, by, byPriority, reason, allocation }: Preempted, at: EventPosition): Vm {
-  const heldByUser = isHeldByPreemption(vm) ? vm.preemption?.heldByUser === true : vm.state === "paused";
+  const heldByUser = isPausedByUser(vm);
   return {
     ...vm,
     state: mode === "pause" ? "paused" : vm.state,
@@ -114,6 +120,7 @@ function displaced(vm: Vm, { code, reason, by, byPriority }: Displaced, at: Even
     ...vm,
     ...UNPLACED,
     state: "pending",
+    startsPaused: vm.startsPaused || isPausedByUser(vm),
     reason,
     pendingSinceMs: at.atMs,
     preemption: preemption === null ? over(vm) : { ...preemption, active: true, heldByUser: false },
@@ -153,6 +160,7 @@ function evolveExisting(
         reason: null,
         failure: null,
         refusals: [],
+        startsPaused: false,
         pendingSinceMs: atMs,
         automaticStarts: event.data.automatic ? vm.automaticStarts + 1 : 0,
       };
@@ -173,7 +181,13 @@ function evolveExisting(
       };
     }
     case "bioxen.vm.started.v1":
-      return { ...vm, state: "running", reason: null, pendingSinceMs: null };
+      return {
+        ...vm,
+        state: event.data.paused === true ? "paused" : "running",
+        startsPaused: false,
+        reason: null,
+        pendingSinceMs: null,
+      };
     case "bioxen.vm.guest-restarted.v1":
       return { ...vm, reason: event.data.reason };
     case "bioxen.vm.paused.v1":
@@ -235,7 +249,7 @@ export function describeRefusals(refusals: readonly PlacementRefusal[]): string 
 }
 
 export const vmFold: Fold<VmState> = {
-  schema: 2,
+  schema: 3,
   initial: NO_VM,
   evolve(state, untyped, at) {
     const event = untyped as VmEvent;
@@ -251,6 +265,7 @@ export const vmFold: Fold<VmState> = {
         lastFence: state.exists ? state.lastFence : 0,
         refusals: [],
         destroyRequested: false,
+        startsPaused: false,
         automaticStarts: 0,
         pendingSinceMs: null,
         preemption: null,

@@ -8,6 +8,7 @@ import {
   type Ledger,
   type LedgerEvent,
   ledgerFold,
+  NEVER_LOST,
   type VmState,
 } from "@bioxen/contracts";
 import { fits } from "@bioxen/kernel";
@@ -35,6 +36,7 @@ const CHASSIS: Chassis = {
   labels: {},
   agentId: "a",
   cordoned: false,
+  ...NEVER_LOST,
   registeredAtMs: 0,
   version: 1,
 };

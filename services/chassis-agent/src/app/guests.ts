@@ -8,6 +8,7 @@ import {
   type ChassisState,
   chassisFold,
   ENDPOINTS,
+  endsWithAgent,
   type RequestOf,
   type VmState,
   vmFold,
@@ -61,9 +62,18 @@ export class Guests {
   /** Reports not taken yet; the latest of each VM counts. */
   readonly #owed = new Map<string, Report>();
   readonly #onStarted: (vmId: string) => void;
+  /** Whether no guest may run now: the log is out of reach. */
+  readonly #isHolding: () => boolean;
 
-  constructor(ports: ServicePorts, agentId: string, drivers: Drivers, onStarted: (vmId: string) => void) {
+  constructor(
+    ports: ServicePorts,
+    agentId: string,
+    drivers: Drivers,
+    onStarted: (vmId: string) => void,
+    isHolding: () => boolean,
+  ) {
     this.#ports = ports;
+    this.#isHolding = isHolding;
     this.#agentId = agentId;
     this.#drivers = drivers;
     this.#onStarted = onStarted;
@@ -79,7 +89,7 @@ export class Guests {
   begin(feed: EventFeed): void {
     feed.onEvent(({ envelope }) => {
       if (envelope.subject.startsWith("vm/")) this.#reconciler.wake(envelope.subject.slice("vm/".length));
-      else if (envelope.subject.startsWith("chassis/")) this.#wakeAll();
+      else if (envelope.subject.startsWith("chassis/")) this.wakeAll();
     });
     this.#drivers.onGuestEvent((event) => {
       if (event.kind === "failed" || event.kind === "changed") this.#reconciler.wake(event.vmId);
@@ -87,11 +97,11 @@ export class Guests {
     for (const driver of this.#drivers.all) {
       // A driver that is not ready makes its VMs' looks fail and be repeated; strays it holds are looked at then, too.
       void driver.whenReady().then(
-        () => this.#wakeAll(),
+        () => this.wakeAll(),
         () => undefined,
       );
     }
-    this.#wakeAll();
+    this.wakeAll();
   }
 
   end(): Promise<void> {
@@ -114,7 +124,14 @@ export class Guests {
     return chassis.registered && chassis.agentId === this.#agentId ? vm.chassisId : null;
   }
 
-  #wakeAll(): void {
+  /** True when the log has this very guest on a chassis of this agent. */
+  isOwn(vmId: string, fence: number): boolean {
+    const vm = this.vms.get(vmId);
+    return vm.exists && vm.fence === fence && this.chassisOf(vmId) !== null;
+  }
+
+  /** Everything is to be looked at again. */
+  wakeAll(): void {
     for (const [vmId] of this.vms.entries()) this.#reconciler.wake(vmId);
     for (const vmId of this.#drivers.ids()) this.#reconciler.wake(vmId);
   }
@@ -127,7 +144,7 @@ export class Guests {
       const driver = vm.exists ? this.#drivers.of(vm.vmType) : undefined;
       const isHosted = this.chassisOf(vmId) !== null;
       if (isHosted) await driver?.whenReady();
-      const action = nextAction(vm, isHosted, driver && this.#present(driver, vmId));
+      const action = nextAction(vm, isHosted, driver && this.#present(driver, vmId), this.#isHeld(vmId));
       if (action.kind === "none") return undefined;
       await this.#act(driver ?? NO_DRIVER, vmId, action);
       const isReport = action.kind === "stop" || action.kind.startsWith("report-");
@@ -149,6 +166,15 @@ export class Guests {
     const kept = keptIn(driver, vmId);
     if (kept === undefined || !isUnwanted(vm, this.chassisOf(vmId) !== null, kept, vmType)) return;
     await driver.discard(vmId, kept.incarnation);
+  }
+
+  /** Its place may be another's by now: the log is out of reach, or says that the chassis is lost. */
+  #isHeld(vmId: string): boolean {
+    const vm = this.vms.get(vmId);
+    if (!vm.exists || vm.chassisId === null || !endsWithAgent(vm.vmType)) return false;
+    if (this.#isHolding()) return true;
+    const chassis = this.chassis.get(vm.chassisId);
+    return chassis.registered && chassis.lost !== null;
   }
 
   #present(driver: VmDriver, vmId: string): PresentGuest | undefined {

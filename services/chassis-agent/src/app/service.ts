@@ -1,7 +1,7 @@
 /**
  * The chassis-agent on its ports: registers the chassis it brings, runs the guests of every chassis that names it.
  */
-import { agentExec, ENDPOINTS, serve } from "@bioxen/contracts";
+import { agentExec, ENDPOINTS, LOST_AFTER_MS, serve } from "@bioxen/contracts";
 import {
   type Amounts,
   type EventFeed,
@@ -12,6 +12,7 @@ import {
 } from "@bioxen/kernel";
 import type { VmDriver } from "@bioxen/vm-driver";
 import type { OwnChassis } from "./chassis-config.ts";
+import { LogContact } from "./contact.ts";
 import { Drivers } from "./drivers.ts";
 import { execInGuest } from "./exec.ts";
 import { Guests } from "./guests.ts";
@@ -28,13 +29,17 @@ export interface AgentOptions {
   /** One for each type of VM it runs. */
   readonly drivers: readonly VmDriver[];
   readonly monotonicMs: () => number;
+  /** As the schedulers have it, ms, or less; default `LOST_AFTER_MS`. */
+  readonly lostAfterMs?: number;
 }
 
 export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
   const { agentId } = options;
   const drivers = new Drivers(options.drivers);
-  const telemetry = new AgentTelemetry(ports, agentId, drivers, options.monotonicMs);
-  const guests: Guests = new Guests(ports, agentId, drivers, (vmId) => telemetry.publishVm(vmId, guests));
+  const contact = new LogContact(ports, options.monotonicMs, options.lostAfterMs ?? LOST_AFTER_MS);
+  const telemetry = new AgentTelemetry(ports, agentId, drivers, options.monotonicMs, contact);
+  const onStarted = (vmId: string) => telemetry.publishVm(vmId, guests);
+  const guests: Guests = new Guests(ports, agentId, drivers, onStarted, () => contact.isHolding());
   const registrations = new Reconciler({
     clock: ports.clock,
     timers: ports.timers,
@@ -55,11 +60,13 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
         if (envelope.type === "bioxen.chassis.registered.v1") telemetry.heartbeat(guests, feed);
       });
       telemetry.begin(guests, feed);
+      contact.begin(feed, () => guests.wakeAll());
       guests.begin(feed);
       for (const { chassisId } of options.chassis) registrations.wake(chassisId);
     },
     async end() {
       telemetry.end();
+      contact.end();
       await registrations.stop();
       await guests.end();
       await drivers.close();

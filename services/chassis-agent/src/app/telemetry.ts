@@ -11,6 +11,7 @@ import {
   vmTelemetrySubject,
 } from "@bioxen/contracts";
 import type { EventFeed, ServicePorts } from "@bioxen/kernel";
+import type { LogContact } from "./contact.ts";
 import { type Drivers, guestIn, type HeldGuest } from "./drivers.ts";
 import type { Guests } from "./guests.ts";
 
@@ -24,13 +25,21 @@ export class AgentTelemetry {
   readonly #agentId: string;
   readonly #drivers: Drivers;
   readonly #monotonicMs: () => number;
+  readonly #contact: Pick<LogContact, "isHolding" | "ask">;
   readonly #timers: { cancel(): void }[] = [];
   readonly #sampleNumbers = new Map<string, { fence: number; number: number }>();
   #heartbeats = 0;
   #lastTickMs = 0;
   #longestHoldUpMs = 0;
 
-  constructor(ports: ServicePorts, agentId: string, drivers: Drivers, monotonicMs: () => number) {
+  constructor(
+    ports: ServicePorts,
+    agentId: string,
+    drivers: Drivers,
+    monotonicMs: () => number,
+    contact: Pick<LogContact, "isHolding" | "ask">,
+  ) {
+    this.#contact = contact;
     this.#ports = ports;
     this.#agentId = agentId;
     this.#drivers = drivers;
@@ -50,6 +59,8 @@ export class AgentTelemetry {
       timers.every(SAMPLE_INTERVAL_MS, () => {
         for (const held of this.#drivers.list()) this.#publish(held, guests);
         this.heartbeat(guests, feed);
+        // In this order, on one connection: see domain/self-fence.ts.
+        this.#contact.ask();
       }),
     );
     this.heartbeat(guests, feed);
@@ -64,7 +75,8 @@ export class AgentTelemetry {
     const elapsedMs = nowMs - this.#lastTickMs;
     this.#lastTickMs = nowMs;
     this.#longestHoldUpMs = Math.max(this.#longestHoldUpMs, elapsedMs - TICK_INTERVAL_MS);
-    this.#drivers.tick(Math.min(elapsedMs, MAX_TICK_MS));
+    // Asked here and not only when guests are held: one that slept past its time must not run a moment longer.
+    if (!this.#contact.isHolding()) this.#drivers.tick(Math.min(elapsedMs, MAX_TICK_MS));
   }
 
   /** A sample now, without waiting for the next round: the guest has just started. */
@@ -104,8 +116,8 @@ export class AgentTelemetry {
     const perChassis = new Map<string, number>();
     const running = this.#drivers.list();
     let strays = 0;
-    for (const { vmId } of running.map(({ status }) => status)) {
-      const chassisId = guests.chassisOf(vmId);
+    for (const { vmId, fence } of running.map(({ status }) => status)) {
+      const chassisId = guests.isOwn(vmId, fence) ? guests.chassisOf(vmId) : null;
       if (chassisId === null) strays += 1;
       else perChassis.set(chassisId, (perChassis.get(chassisId) ?? 0) + 1);
     }

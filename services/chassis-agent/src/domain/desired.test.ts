@@ -47,4 +47,21 @@ describe("what an agent does next", () => {
   ])("%s", (_what, state, isHosted, present, kind) => {
     expect(nextAction(state, isHosted, present).kind).toBe(kind);
   });
+
+  it("leaves the guest of a VM that was paused elsewhere paused, and only then reports it", () => {
+    const state = { ...vm("starting"), startsPaused: true } as VmState;
+    expect(nextAction(state, true, guest()).kind).toBe("pause");
+    expect(nextAction(state, true, guest({ state: "paused" })).kind).toBe("report-started");
+  });
+
+  it.each<[string, VmState, boolean, PresentGuest | undefined, string]>([
+    ["keeps a guest from running on", vm("running"), true, guest(), "pause"],
+    ["keeps one of a newer reservation as well", vm("running", 7), true, guest(), "pause"],
+    ["leaves a paused one", vm("running"), true, guest({ state: "paused" }), "none"],
+    ["starts nothing", vm("starting"), true, undefined, "none"],
+    ["says of nothing that it stopped", vm("stopping"), true, guest({ state: "paused" }), "none"],
+    ["still ends what is nobody's", vm("running"), false, guest(), "end"],
+  ])("while its places may be another's it %s", (_what, state, isHosted, present, kind) => {
+    expect(nextAction(state, isHosted, present, true).kind).toBe(kind);
+  });
 });

@@ -30,10 +30,19 @@ export type AgentAction =
 
 const NONE: AgentAction = { kind: "none" };
 
-/** `isHosted`: this agent runs the chassis the VM is on. */
-export function nextAction(vm: VmState, isHosted: boolean, guest: PresentGuest | undefined): AgentAction {
+/**
+ * `isHosted`: this agent runs the chassis the VM is on. `isHeld`: the guest must not run on, because its place may be another's by
+ * now (see `self-fence.ts`); it is kept as it is until that is known, and nothing is begun.
+ */
+export function nextAction(
+  vm: VmState,
+  isHosted: boolean,
+  guest: PresentGuest | undefined,
+  isHeld = false,
+): AgentAction {
   const fence = vm.exists && isHosted ? vm.fence : null;
   if (!vm.exists || fence === null) return guest === undefined ? NONE : { kind: "end", fence: guest.fence };
+  if (isHeld) return guest?.state === "running" ? { kind: "pause", fence: guest.fence } : NONE;
   if (vm.state === "stopping") return { kind: "stop", fence };
   if (guest === undefined || guest.fence < fence) {
     return { kind: "start", vm, fence, allocation: vm.allocation ?? {} };
@@ -43,7 +52,8 @@ export function nextAction(vm: VmState, isHosted: boolean, guest: PresentGuest |
     return { kind: "report-failed", fence, reason: guest.reason ?? "the guest ended" };
   }
   // Before it is given less: what stands still misses nothing.
-  if (vm.state === "paused" && guest.state === "running") return { kind: "pause", fence };
+  const isToPause = vm.state === "paused" || (vm.state === "starting" && vm.startsPaused);
+  if (isToPause && guest.state === "running") return { kind: "pause", fence };
   if (!equalAmounts(guest.allocation, vm.allocation ?? {})) {
     return { kind: "resize", fence, allocation: vm.allocation ?? {} };
   }

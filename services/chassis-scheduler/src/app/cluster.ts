@@ -5,6 +5,7 @@ import {
   type Chassis,
   type ChassisState,
   chassisFold,
+  endsWithAgent,
   type Ledger,
   ledgerFold,
   type Misfit,
@@ -27,11 +28,11 @@ export class Cluster {
   readonly quotaStates = new ReadModel<QuotaState>("quota", quotaFold);
   readonly liveness: ChassisLiveness;
 
-  constructor(ports: ServicePorts) {
+  constructor(ports: ServicePorts, monotonicMs: () => number, lostAfterMs: number) {
     const { log, clock, ids } = ports;
     const source = "/bioxen/chassis-scheduler";
     this.chassis = new Aggregates({ kind: "chassis", fold: chassisFold, log, clock, ids, source });
-    this.liveness = new ChassisLiveness(ports);
+    this.liveness = new ChassisLiveness(ports, monotonicMs, lostAfterMs);
   }
 
   registered(): [string, Chassis][] {
@@ -63,11 +64,16 @@ export class Cluster {
 
   /** True once it is known of every chassis whether it is heard of. */
   isLivenessKnown(): boolean {
-    return this.registered().every(([chassisId]) => this.liveness.of(chassisId).state !== "unknown");
+    return this.registered().every(
+      ([chassisId, { lost }]) => lost !== null || this.liveness.of(chassisId).state !== "unknown",
+    );
   }
 
   /** A silent chassis takes nobody: its agent could not start a guest. */
   #closed(chassisId: string, chassis: Chassis): Misfit | undefined {
+    if (chassis.lost !== null) {
+      return { code: "UNAVAILABLE", message: `is lost: its agent ${chassis.agentId} has not recovered` };
+    }
     if (chassis.cordoned) return { code: "UNAVAILABLE", message: "is cordoned" };
     if (this.liveness.of(chassisId).state === "ready") return undefined;
     return { code: "UNAVAILABLE", message: `its agent ${chassis.agentId} is not heard of` };
@@ -90,6 +96,15 @@ export class Cluster {
         return true;
     }
     return false;
+  }
+
+  /** How many VMs a loss of this chassis displaces that are still on it. */
+  evacuating(chassisId: string): number {
+    let count = 0;
+    for (const vm of this.vms.values()) {
+      if (vm.exists && vm.chassisId === chassisId && endsWithAgent(vm.vmType)) count += 1;
+    }
+    return count;
   }
 
   /** VMs with an entry in this chassis' ledger, or that say they are on it. */

@@ -6,14 +6,13 @@
  * next round, on the newer picture. Nothing here is remembered: a crash costs a round. Where VMs press on each other, the plan is
  * settled by priority first (`settleClaims`): some give way, some get back what they gave.
  *
- * Of all instances only the holder of the lease has rounds. Its proposals carry the lease's token, and the ledgers
+ * Of all instances only the holder of the lease has rounds (`leadership.ts`). Its proposals carry the lease's token, and the ledgers
  * refuse one that is older than they have seen.
  */
 import { ENDPOINTS, MAX_PAGE, type PlacementRefusal, type ResultOf } from "@bioxen/contracts";
 import {
   type EventFeed,
   Fault,
-  type Lease,
   messageOf,
   type Reply,
   type ReplyError,
@@ -34,6 +33,7 @@ import {
   type WaitingVm,
 } from "@bioxen/placement";
 import type { Cluster } from "./cluster.ts";
+import type { Leadership } from "./leadership.ts";
 import { PreemptionCalls } from "./preemption-calls.ts";
 import { pressedRooms, shrunkVms } from "./pressure.ts";
 
@@ -49,8 +49,8 @@ export class PlacementProcess {
   readonly #ports: ServicePorts;
   readonly #cluster: Cluster;
   readonly #policy: PlacementPolicy;
+  readonly #leadership: Leadership;
   #feed: EventFeed | undefined;
-  #lease: Lease | undefined;
   #running: Promise<void> | undefined;
   #wanted = false;
   #timer: { cancel(): void } | undefined;
@@ -62,8 +62,9 @@ export class PlacementProcess {
   /** Highest priority that found no place in the last round; 0: nobody waits. */
   #topDeferred = 0;
 
-  constructor(ports: ServicePorts, cluster: Cluster, policy: PlacementPolicy) {
+  constructor(ports: ServicePorts, cluster: Cluster, policy: PlacementPolicy, leadership: Leadership) {
     this.#ports = ports;
+    this.#leadership = leadership;
     this.#cluster = cluster;
     this.#policy = policy;
     this.#calls = new PreemptionCalls(ports, cluster);
@@ -74,13 +75,10 @@ export class PlacementProcess {
     feed.onEvent((event) => {
       if (mayChangePlan(event) || this.#isNewVictim(event)) this.wake();
     });
-    this.#lease = this.#ports.leases.contend("chassis-scheduler", {
-      onHeld: () => {
-        // Others may have told something else meanwhile.
-        this.#told.clear();
-        this.wake();
-      },
-      onLost: () => undefined,
+    this.#leadership.onHeld(() => {
+      // Others may have told something else meanwhile.
+      this.#told.clear();
+      this.wake();
     });
   }
 
@@ -95,7 +93,6 @@ export class PlacementProcess {
     this.#ended = true;
     this.#timer?.cancel();
     await this.#running;
-    await this.#lease?.release();
   }
 
   /** The plan may have changed. */
@@ -130,7 +127,7 @@ export class PlacementProcess {
   }
 
   async #round(): Promise<void> {
-    const token = this.#lease?.token();
+    const token = this.#leadership.token();
     if (token === undefined) return;
     const waiting = this.#cluster.waiting();
     this.#topDeferred = 0;
@@ -145,7 +142,7 @@ export class PlacementProcess {
     });
     const { placements, preemptions, reinstatements } = this.#settle(plan, waiting, rooms, shrunk);
     const planId = this.#ports.ids.next();
-    const acts = () => this.#lease?.token() === token;
+    const acts = () => this.#leadership.token() === token;
     const seqs = await Promise.all([
       ...batchesOf(placements, MAX_BATCH).map((batch) =>
         this.#propose({ token, planId, chassisId: batch.chassisId }, batch.placements),
@@ -194,7 +191,7 @@ export class PlacementProcess {
         { chassisId, token, newest },
         "this scheduler was succeeded: it proposes nothing",
       );
-      this.#lease?.surpass(newest);
+      this.#leadership.surpass(newest);
       return 0;
     }
     const { seq, quotaSeq, refused } = reply as Reply & ResultOf<"ledgerReserve">;
@@ -210,7 +207,7 @@ export class PlacementProcess {
     for (const vmId of this.#told.keys()) if (!since.has(vmId)) this.#told.delete(vmId);
     const digest = ({ vmId, reasons }: Plan["deferrals"][number]) => `${since.get(vmId)} ${kindsOf(reasons)}`;
     const news = deferrals.filter((deferral) => this.#told.get(deferral.vmId) !== digest(deferral));
-    for (let i = 0; i < news.length && this.#lease?.token() === token; i += MAX_PAGE) {
+    for (let i = 0; i < news.length && this.#leadership.token() === token; i += MAX_PAGE) {
       const page = news.slice(i, i + MAX_PAGE);
       const { subject } = ENDPOINTS.vmDefer;
       const reply = await this.#ports.bus.call(subject, { deferrals: page }, { timeoutMs: CALL_TIMEOUT_MS });

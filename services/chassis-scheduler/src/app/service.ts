@@ -7,6 +7,7 @@ import {
   chassisFold,
   ENDPOINTS,
   type Handled,
+  LOST_AFTER_MS,
   PAST_LIVENESS,
   type ParsedRequestOf,
   type ResultOf,
@@ -32,20 +33,28 @@ import {
   notFound,
   registrationOf,
 } from "../domain/chassis.ts";
+import { ChassisWatch } from "./chassis-watch.ts";
 import { Cluster } from "./cluster.ts";
+import { Leadership } from "./leadership.ts";
 import { PlacementProcess } from "./placement-process.ts";
 import { PlacementQueries } from "./placement-queries.ts";
 
 export interface SchedulerOptions {
   /** Of VMs that choose none. */
   readonly policy?: PlacementPolicy;
+  /** Milliseconds of a clock that nobody sets: silence is measured on it. */
+  readonly monotonicMs: () => number;
+  /** Least silence of an agent after which its chassis is lost, ms; default `LOST_AFTER_MS`. */
+  readonly lostAfterMs?: number;
 }
 
-export function createChassisScheduler(ports: ServicePorts, options: SchedulerOptions = {}) {
-  const policy = options.policy ?? DEFAULT_POLICY;
-  const cluster = new Cluster(ports);
+export function createChassisScheduler(ports: ServicePorts, options: SchedulerOptions) {
+  const { policy = DEFAULT_POLICY, monotonicMs, lostAfterMs = LOST_AFTER_MS } = options;
+  const cluster = new Cluster(ports, monotonicMs, lostAfterMs);
+  const leadership = new Leadership();
   const commands = new ChassisCommands(cluster, ports.log);
-  const placements = new PlacementProcess(ports, cluster, policy);
+  const placements = new PlacementProcess(ports, cluster, policy, leadership);
+  const watch = new ChassisWatch(ports, cluster, leadership, monotonicMs);
   const queries = new PlacementQueries(cluster, ports.clock, policy);
   return {
     sinks: [cluster.chassis, cluster.vms, cluster.ledgers, cluster.quotaStates],
@@ -66,10 +75,14 @@ export function createChassisScheduler(ports: ServicePorts, options: SchedulerOp
         placements.wake();
       });
       placements.begin(feed);
+      watch.begin();
+      leadership.contend(ports);
     },
     async end() {
       cluster.liveness.end();
+      await watch.end();
       await placements.end();
+      await leadership.release();
     },
   };
 }

@@ -1,13 +1,23 @@
-import type { ChassisState } from "@bioxen/contracts";
+import { type ChassisState, NEVER_LOST } from "@bioxen/contracts";
 import { describe, expect, it } from "vitest";
-import { decideCordon, decideRegister, decideRemove, decideUncordon, registrationOf } from "./chassis.ts";
+import {
+  decideCordon,
+  decideLost,
+  decideRecovered,
+  decideRegister,
+  decideRemove,
+  decideUncordon,
+  registrationOf,
+} from "./chassis.ts";
+import { FLAP_MEMORY_MS } from "./failure-detector.ts";
 
 const ask = { chassisId: "c", chassisType: "ecoli", overheadPermille: 150, labels: {}, agentId: "a" };
 
 function registered(): ChassisState {
   const wanted = registrationOf(ask);
   if ("problems" in wanted) throw new Error("refused");
-  return { ...wanted.registration, registered: true, cordoned: false, registeredAtMs: 0, version: 1 };
+  const fresh = { registered: true, cordoned: false, ...NEVER_LOST, registeredAtMs: 0, version: 1 } as const;
+  return { ...wanted.registration, ...fresh };
 }
 
 describe("registering", () => {
@@ -60,5 +70,49 @@ describe("operators", () => {
         rejection: { code: "CHASSIS_NOT_FOUND" },
       });
     }
+  });
+});
+
+describe("an agent that falls silent", () => {
+  const silence = { silentMs: 10_250.4, timeoutMs: 10_000 };
+  const lost = (state: ChassisState) => {
+    const decision = decideLost(state, silence, 1_000_000);
+    return decision.ok ? decision.event : null;
+  };
+  const gone = {
+    ...registered(),
+    lost: { atMs: 5_000, seq: 40, eventId: "e" },
+    lossesInARow: 1,
+  } as ChassisState;
+  const sign = { appliedSeq: 40, strays: 0 };
+
+  it("makes its chassis lost, once", () => {
+    expect(lost(registered())).toEqual({
+      type: "bioxen.chassis.lost.v1",
+      data: { silentMs: 10_250, timeoutMs: 10_000, lossesInARow: 1 },
+    });
+    expect(lost(gone)).toBeNull();
+    expect(lost({ registered: false })).toBeNull();
+  });
+
+  it("again soon after it was back is a loss in a row, later is a first one", () => {
+    const back = (agoMs: number) =>
+      ({ ...registered(), lossesInARow: 2, recoveredAtMs: 1_000_000 - agoMs }) as ChassisState;
+    expect(lost(back(1_000))).toMatchObject({ data: { lossesInARow: 3 } });
+    expect(lost(back(FLAP_MEMORY_MS))).toMatchObject({ data: { lossesInARow: 1 } });
+  });
+
+  it("is back when it has read of the loss, runs no leftover, and nobody lives there any more", () => {
+    expect(decideRecovered(gone, sign, 0, 9_000)).toMatchObject({
+      event: { type: "bioxen.chassis.recovered.v1", data: { lostForMs: 4_000 } },
+    });
+    for (const [what, ...args] of [
+      ["has not read of it", { ...sign, appliedSeq: 39 }, 0],
+      ["runs a ghost", { ...sign, strays: 1 }, 0],
+      ["is still being evacuated", sign, 1],
+    ] as const) {
+      expect(decideRecovered(gone, args[0], args[1], 9_000), what).toMatchObject({ event: null });
+    }
+    expect(decideRecovered(registered(), sign, 0, 9_000)).toMatchObject({ event: null });
   });
 });

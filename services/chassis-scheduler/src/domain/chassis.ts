@@ -1,6 +1,6 @@
 /**
  * What may happen to a chassis: registered (again) by whoever brings it, closed and opened to new VMs by operators,
- * removed when it is empty.
+ * removed when it is empty; lost when its agent is silent too long, and recovered when it is there again.
  */
 import {
   CHASSIS_DEFAULTS,
@@ -13,6 +13,7 @@ import {
   refuse,
 } from "@bioxen/contracts";
 import { type Amounts, accept, type Decision, UNCHANGED } from "@bioxen/kernel";
+import { FLAP_MEMORY_MS } from "./failure-detector.ts";
 
 export type ChassisDecision = Decision<ChassisEvent>;
 type Registration = Extract<ChassisEvent, { type: "bioxen.chassis.registered.v1" }>["data"];
@@ -108,6 +109,51 @@ export function decideRemove(
     return refuse("CONFLICT", message, { details: { vmIds: held.slice(0, 100) } });
   }
   return accept<ChassisEvent>({ type: "bioxen.chassis.removed.v1", data: {} });
+}
+
+export interface Silence {
+  readonly silentMs: number;
+  readonly timeoutMs: number;
+}
+
+/** `nowMs` is the log's clock: losses in a row are counted over restarts of whoever counts them. */
+export function decideLost(
+  state: ChassisState,
+  { silentMs, timeoutMs }: Silence,
+  nowMs: number,
+): ChassisDecision {
+  if (!state.registered || state.lost !== null) return UNCHANGED;
+  const { recoveredAtMs } = state;
+  const isInARow = recoveredAtMs !== null && nowMs - recoveredAtMs < FLAP_MEMORY_MS;
+  const lossesInARow = isInARow ? state.lossesInARow + 1 : 1;
+  const data = { silentMs: Math.round(silentMs), timeoutMs: Math.round(timeoutMs), lossesInARow };
+  return accept<ChassisEvent>({ type: "bioxen.chassis.lost.v1", data });
+}
+
+/** What a heartbeat of a lost chassis says, beside that it came. */
+export interface SignOfLife {
+  /** Sequence of the last event its agent has applied. */
+  readonly appliedSeq: number;
+  /** Guests that the log does not have there. */
+  readonly strays: number;
+}
+
+/**
+ * A lost chassis is back once its agent has read of the loss and has ended what is not its own any more, and once nobody's story
+ * says that it still lives there: what was evacuated must not be found running.
+ *
+ * `evacuating`: VMs that are to be displaced and are not yet.
+ */
+export function decideRecovered(
+  state: ChassisState,
+  sign: SignOfLife,
+  evacuating: number,
+  nowMs: number,
+): ChassisDecision {
+  if (!state.registered || state.lost === null) return UNCHANGED;
+  if (sign.appliedSeq < state.lost.seq || sign.strays > 0 || evacuating > 0) return UNCHANGED;
+  const data = { lostForMs: Math.max(0, nowMs - state.lost.atMs) };
+  return accept<ChassisEvent>({ type: "bioxen.chassis.recovered.v1", data });
 }
 
 export function notFound(chassisId: string) {

@@ -52,7 +52,7 @@ export function createLifecycle(ports: ServicePorts) {
   const commands = new VmCommands(commandPorts, preemptions);
   const queries = new VmQueries(vms, log);
   let lease: Lease | undefined;
-  const process = new VmProcess(vms, ledgers, clock, () => lease?.token() !== undefined);
+  const process = new VmProcess({ vms, ledgers, chassis }, clock, () => lease?.token() !== undefined);
   const reconciler = new Reconciler({
     clock,
     timers,
@@ -83,6 +83,11 @@ export function createLifecycle(ports: ServicePorts) {
       feed = live;
       feed.onEvent((event) => {
         for (const vmId of concernedVms(event)) reconciler.wake(vmId);
+        if (event.envelope.type !== "bioxen.chassis.lost.v1") return;
+        const chassisId = event.envelope.subject.slice("chassis/".length);
+        for (const [vmId, { state }] of vms.entries()) {
+          if (state.exists && state.chassisId === chassisId) reconciler.wake(vmId);
+        }
       });
       const onHeld = () => {
         for (const vmId of vms.ids()) reconciler.wake(vmId);

@@ -1,10 +1,10 @@
 /**
- * Drives each VM along without being asked: takes the place a ledger holds for it, notices a lost one, ends what a stop
- * or destroy began, and starts again what its restart policy wants.
+ * Drives each VM along without being asked: takes the place a ledger holds for it, notices a lost one and a lost chassis, ends what
+ * a stop or destroy began, and starts again what its restart policy wants.
  *
  * Level-triggered: each look compares the VM with the ledgers and does one thing, until nothing is due.
  */
-import type { Ledger, VmState } from "@bioxen/contracts";
+import type { ChassisState, Ledger, VmState } from "@bioxen/contracts";
 import {
   type Aggregates,
   type Amounts,
@@ -18,6 +18,7 @@ import {
 } from "@bioxen/kernel";
 import type { VmDecision } from "../domain/vm.ts";
 import {
+  decideChassisLost,
   decideEndings,
   decideFollowLedger,
   decidePlace,
@@ -35,18 +36,27 @@ export const ADOPT_AFTER_MS = 2_000;
 /** Decisions one look may make before others get their turn; the longest legal chain is three. */
 const MAX_STEPS_PER_LOOK = 8;
 
+/** What a VM's next step depends on. */
+export interface VmWorld {
+  readonly vms: Aggregates<VmState>;
+  readonly ledgers: ReadModel<Ledger>;
+  readonly chassis: ReadModel<ChassisState>;
+}
+
 export class VmProcess {
   readonly #vms: Aggregates<VmState>;
   readonly #ledgers: ReadModel<Ledger>;
+  readonly #chassis: ReadModel<ChassisState>;
   readonly #clock: Clock;
   /** Amounts of ledgers that their VMs do not have yet, and since when. */
   readonly #unrecorded = new Map<string, { readonly amounts: Amounts; readonly sinceMs: number }>();
   /** Whether this instance drives: the holder of the lease does. */
   readonly #acts: () => boolean;
 
-  constructor(vms: Aggregates<VmState>, ledgers: ReadModel<Ledger>, clock: Clock, acts: () => boolean) {
-    this.#vms = vms;
-    this.#ledgers = ledgers;
+  constructor(world: VmWorld, clock: Clock, acts: () => boolean) {
+    this.#vms = world.vms;
+    this.#ledgers = world.ledgers;
+    this.#chassis = world.chassis;
     this.#clock = clock;
     this.#acts = acts;
   }
@@ -75,6 +85,9 @@ export class VmProcess {
     if (!ending.ok || ending.event !== null) return ending;
     if (!state.exists) return ending;
     if (state.fence !== null && state.chassisId !== null) {
+      const chassis = this.#chassis.get(state.chassisId);
+      const lost = chassis.registered && chassis.lost !== null ? decideChassisLost(state) : UNCHANGED;
+      if (!lost.ok || lost.event !== null) return lost;
       const entry = this.#ledgers.get(state.chassisId).entries[vmId] ?? null;
       const followed = decideFollowLedger(state, entry);
       const isAdoption =
@@ -102,11 +115,14 @@ export class VmProcess {
     return undefined;
   }
 
-  /** In the VM's own chain; the direct cause is the reservation when there is a new one, else its last event. */
+  /** In the VM's own chain; the direct cause is a new reservation or the loss of its chassis, else its last event. */
   #causation(vmId: string): Causation {
     const { state, last } = this.#vms.get(vmId);
     invariant(last !== undefined, "a VM that is looked at has an event", { vmId });
     const own = causedBy(last);
+    const chassis = state.exists && state.chassisId !== null ? this.#chassis.get(state.chassisId) : undefined;
+    if (chassis?.registered === true && chassis.lost !== null)
+      return { ...own, causeId: chassis.lost.eventId };
     const place = this.#placeFor(vmId, state);
     return place === undefined ? own : { ...own, causeId: place.entry.reservedBy };
   }

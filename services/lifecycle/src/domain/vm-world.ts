@@ -1,7 +1,14 @@
 /**
- * What the world does to a VM: its place in the ledgers, and its guest as the agent reports it.
+ * What the world does to a VM: its place in the ledgers, the loss of its chassis, and its guest as the agent reports it.
  */
-import type { DisplacementCode, LedgerEntry, Vm, VmEvent, VmState } from "@bioxen/contracts";
+import {
+  type DisplacementCode,
+  endsWithAgent,
+  type LedgerEntry,
+  type Vm,
+  type VmEvent,
+  type VmState,
+} from "@bioxen/contracts";
 import { accept, equalAmounts, UNCHANGED } from "@bioxen/kernel";
 import type { VmDecision } from "./vm.ts";
 import { decideAdopt } from "./vm-preemption.ts";
@@ -45,14 +52,28 @@ export function decideFollowLedger(state: VmState, entry: LedgerEntry | null): V
   return decideAdopt(state, entry);
 }
 
-/** By the ledger alone; a preemption is decided on the VM. */
-type LedgerDisplacement = Exclude<DisplacementCode, "PREEMPTED">;
+/** By the ledger alone; a preemption is decided on the VM, the loss of a chassis on that. */
+type LedgerDisplacement = Exclude<DisplacementCode, "PREEMPTED" | "CHASSIS_LOST">;
 
 const DISPLACEMENT_REASONS: Readonly<Record<LedgerDisplacement, string>> = {
   RESERVATION_EXPIRED: "its guest was not running in time and the reservation expired",
   RESERVATION_REPLACED: "its chassis holds another reservation for it",
   RESERVATION_ENDED: "its reservation ended",
 };
+
+/**
+ * Its chassis is lost: the VM wants another place, and one that was to stop has stopped, its guest being beyond reach. A guest that
+ * does not end with its agent is left alone, and so is its VM.
+ */
+export function decideChassisLost(state: VmState): VmDecision {
+  if (!state.exists || state.fence === null || !endsWithAgent(state.vmType)) return UNCHANGED;
+  const { fence, chassisId } = state;
+  if (state.state === "stopping") {
+    return accept<VmEvent>({ type: "bioxen.vm.stopped.v1", data: { reason: `${chassisId} is lost` } });
+  }
+  const data = { fence, chassisId, code: "CHASSIS_LOST", reason: "its chassis is lost" } as const;
+  return accept<VmEvent>({ type: "bioxen.vm.displaced.v2", data });
+}
 
 /** The entry of a VM that is starting ends in one way only: the allocator releases none that its VM still waits on. */
 function displacementOf(vm: Vm, entry: LedgerEntry | null): LedgerDisplacement {
@@ -83,7 +104,10 @@ export function decideReport(
   switch (report.observed) {
     case "started":
       if (state.state !== "starting" || !isGood(held, fence, nowMs)) return UNCHANGED;
-      return accept<VmEvent>({ type: "bioxen.vm.started.v1", data: { fence } });
+      return accept<VmEvent>({
+        type: "bioxen.vm.started.v1",
+        data: state.startsPaused ? { fence, paused: true } : { fence },
+      });
     case "restarted":
       if (state.state !== "running" && state.state !== "paused") return UNCHANGED;
       return accept<VmEvent>({ type: "bioxen.vm.guest-restarted.v1", data: { fence, reason } });

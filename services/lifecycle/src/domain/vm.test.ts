@@ -16,6 +16,7 @@ import {
   type VmDecision,
 } from "./vm.ts";
 import {
+  decideChassisLost,
   decideEndings,
   decideFollowLedger,
   decidePlace,
@@ -204,6 +205,41 @@ describe("the world", () => {
     });
     expect(cause(running, null)).toMatchObject({ code: "RESERVATION_ENDED" });
     expect(cause(running, entryOf(8))).toMatchObject({ code: "RESERVATION_REPLACED" });
+  });
+
+  it("a lost chassis displaces whoever has a place there, and ends a stop; a pool's guests run on", () => {
+    const outcomes = Object.entries(STORIES).map(([state, story]) => [
+      state,
+      outcome(decideChassisLost(given(...story))),
+    ]);
+    expect(outcomes.filter(([, what]) => what !== "=")).toEqual([
+      ["starting", "+ displaced"],
+      ["running", "+ displaced"],
+      ["paused", "+ displaced"],
+      ["stopping", "+ stopped"],
+    ]);
+    expect(decideChassisLost(running)).toMatchObject({
+      event: { data: { code: "CHASSIS_LOST", chassisId: "c", fence: 9 } },
+    });
+    const inPool = event("created", { incarnation: 1, ...NEW_VM, vmType: "xcpng" });
+    expect(outcome(decideChassisLost(given(inPool, START, PLACED, STARTED)))).toBe("=");
+  });
+
+  it("a VM that was paused when it lost its place is paused again in the next", () => {
+    const displaced = {
+      type: "bioxen.vm.displaced.v2",
+      data: { fence: 9, chassisId: "c", code: "CHASSIS_LOST", reason: "x" },
+    } as VmEvent;
+    const elsewhere = event("placed", { chassisId: "d", fence: 12, allocation: { ribosomes: 503 } });
+    const started = (story: readonly VmEvent[]) => {
+      const report = { fence: 12, observed: "started", reason: "", code: "INTERNAL" } as const;
+      const vm = given(...story, displaced, elsewhere);
+      const decision = decideReport(vm, report, entryOf(12), 0);
+      if (!decision.ok || decision.event === null) throw new Error("it starts");
+      return given(...story, displaced, elsewhere, decision.event as VmEvent);
+    };
+    expect(started(STORIES.paused)).toMatchObject({ state: "paused", startsPaused: false });
+    expect(started(STORIES.running)).toMatchObject({ state: "running" });
   });
 
   it("a resize needs the place the ledger changed", () => {
