@@ -16,6 +16,7 @@ export default defineConfig({
             "services/*/{src,test}/**/*.test.ts",
             "test/{sim,data}/**/*.test.ts",
             "test/chaos/checks.test.ts",
+            "test/observability.test.ts",
           ],
           exclude: ["**/*.int.test.ts", "**/node_modules/**"],
           // Some compute for seconds; on a busy machine for many. None is about time.

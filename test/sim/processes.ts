@@ -14,6 +14,7 @@ import {
   SnapshotWriter,
   type StoredEvent,
   StoredLeases,
+  UNTRACED,
 } from "@bioxen/kernel";
 import type { MemorySnapshots } from "@bioxen/testkit/memory-snapshots";
 import { createScriptedDriver, type ScriptedDriver } from "@bioxen/vm-driver";
@@ -301,6 +302,7 @@ export class SimProcess {
     return {
       ...world,
       leases: new StoredLeases({ ...world, store, monotonicMs: () => universe.nowMs }),
+      tracer: UNTRACED,
       log: {
         append: (subject, envelope, expected) => send(() => log.append(subject, envelope, expected)),
         read: (subject, afterSeq, untilSeq) => alive(reach(() => log.read(subject, afterSeq, untilSeq))),

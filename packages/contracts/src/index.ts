@@ -18,6 +18,8 @@ export * from "./fold/vm.ts";
 export * from "./handler.ts";
 export { type AgentExecRequest, agentExec, agentExecRequest } from "./internal-endpoints.ts";
 export * from "./jobs.ts";
+export * from "./metrics.ts";
+export { HEALTH_CODES } from "./monitor-endpoints.ts";
 export * from "./preemption.ts";
 export * from "./quota-label.ts";
 export * from "./resources.ts";

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { activeAlert, alertRuleRequest, alertRuleView, deadNotification } from "./alerts.ts";
 import { endpoint } from "./endpoint.ts";
 import { id, MAX_PAGE } from "./schemas.ts";
-import { chassisSample, vmSample } from "./telemetry.ts";
+import { chassisSample, serviceSample, vmSample } from "./telemetry.ts";
 
 const resourceUse = z.object({
   capacity: z.number(),
@@ -14,6 +14,15 @@ const resourceUse = z.object({
   permille: z.number(),
 });
 const utilisation = z.record(z.string(), resourceUse);
+/**
+ * Why a VM is not as well as it could be. `starved`: it may use less of something than its type needs; `stalled`: it does not grow;
+ * `lagging`: its host owes it time; `slow`: it grows slowly on all it needs, as in a poor medium.
+ */
+export const HEALTH_CODES = ["starved", "stalled", "lagging", "slow"] as const;
+/** VMs by such a reason. */
+const impaired = z.record(z.string(), z.int());
+/** Samples that arrived, and that never did, since the monitor began. */
+const loss = z.object({ received: z.int(), lost: z.int() });
 const ruleOnly = z.strictObject({ ruleId: id });
 const ruleChanged = z.object({ changed: z.boolean(), rule: alertRuleView.nullable() });
 
@@ -23,7 +32,14 @@ export const MONITOR_ENDPOINTS = {
     "monitor",
     "The latest telemetry of one VM; null when none was heard since the monitor began.",
     z.strictObject({ vmId: id }),
-    z.object({ sample: vmSample.nullable(), ageMs: z.int().nullable() }),
+    z.object({
+      sample: vmSample.nullable(),
+      ageMs: z.int().nullable(),
+      /** 0 to 100; null while nothing is known, or it is paused. */
+      health: z.int().nullable(),
+      /** Why it is not better. */
+      reasons: z.array(z.object({ code: z.enum(HEALTH_CODES), message: z.string() })),
+    }),
   ),
   monitorChassis: endpoint(
     "bioxen.qry.monitor.chassis",
@@ -37,13 +53,16 @@ export const MONITOR_ENDPOINTS = {
       health: z.number().nullable(),
       vms: z.int(),
       sample: chassisSample.nullable(),
+      heartbeatAgeMs: z.int().nullable(),
+      impaired,
+      telemetry: loss.extend({ lostPermille: z.int().nullable() }),
     }),
   ),
   monitorFleet: endpoint(
     "bioxen.qry.monitor.fleet",
     "monitor",
-    "Utilisation per resource over all chassis, Jain's index over granted ÷ requested, health, VMs by state.",
-    z.strictObject({}),
+    "Utilisation per resource over all chassis, Jain's index over granted ÷ requested, health, VMs by state; the samples of at most `limit` VMs in order of id.",
+    z.strictObject({ limit: z.int().min(0).max(MAX_PAGE).default(MAX_PAGE) }),
     z.object({
       utilisation,
       fairness: z.number().nullable(),
@@ -51,6 +70,18 @@ export const MONITOR_ENDPOINTS = {
       vms: z.record(z.string(), z.int()),
       divisions: z.int(),
       samples: z.array(vmSample),
+      impaired,
+      waits: z.object({ waiting: z.int(), oldestMs: z.int() }),
+      /** Starts since the monitor began; a quantile is the upper end of its bucket. */
+      starts: z.object({
+        count: z.int(),
+        p50Ms: z.number().nullable(),
+        p95Ms: z.number().nullable(),
+        p99Ms: z.number().nullable(),
+        buckets: z.array(z.object({ le: z.string(), count: z.int() })),
+      }),
+      telemetry: loss,
+      services: z.array(serviceSample),
     }),
   ),
   alertSetRule: endpoint(

@@ -73,6 +73,8 @@ export interface CallOptions {
   readonly messageId?: string;
   /** The chain this call belongs to; continued by whoever answers. */
   readonly causation?: Causation;
+  /** W3C trace context of the work it is part of, where it belongs to no chain. */
+  readonly traceparent?: string | undefined;
 }
 
 export type Reply =
@@ -135,6 +137,26 @@ export interface Leases {
   contend(name: string, listener: LeaseListener): Lease;
 }
 
+export interface SpanOptions {
+  readonly kind: "server" | "client" | "producer" | "internal";
+  /** W3C trace context of what asked for this; absent: it begins a trace. */
+  readonly traceparent?: string | undefined;
+  readonly attributes?: Readonly<Record<string, string | number>>;
+}
+
+/** Follows work over all processes that take part in it. */
+export interface Tracer {
+  /** Does `work`, as one span, with the trace context of that span for whatever it asks of others. */
+  span<T>(
+    name: string,
+    options: SpanOptions,
+    work: (traceparent: string | undefined) => Promise<T>,
+  ): Promise<T>;
+}
+
+/** Follows nothing: trace contexts go through as they came. */
+export const UNTRACED: Tracer = { span: (_name, { traceparent }, work) => work(traceparent) };
+
 /** Everything the application layer of a service may touch. */
 export interface ServicePorts {
   readonly log: EventLog;
@@ -144,4 +166,5 @@ export interface ServicePorts {
   readonly timers: Timers;
   readonly logger: Logger;
   readonly leases: Leases;
+  readonly tracer: Tracer;
 }

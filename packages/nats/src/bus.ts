@@ -178,13 +178,13 @@ export class Bus implements Caller, Publisher, Subscriber {
 
 function commandHeaders(options: CallOptions) {
   const h = headers();
-  const { messageId, causation } = options;
+  const { messageId, causation, traceparent = causation?.traceparent } = options;
   if (messageId !== undefined) h.set(MESSAGE_ID_HEADER, messageId);
   if (causation !== undefined) {
     h.set(CORRELATION_HEADER, causation.correlationId);
     h.set(CAUSATION_HEADER, causation.causeId);
-    if (causation.traceparent !== undefined) h.set(TRACE_HEADER, causation.traceparent);
   }
+  if (traceparent !== undefined) h.set(TRACE_HEADER, traceparent);
   return h;
 }
 

@@ -8,6 +8,8 @@ export interface ServiceInstance {
   readonly name: string;
   readonly id: string;
   readonly version: string;
+  /** Where it is watched over HTTP; null where it does not say. */
+  readonly url: string | null;
 }
 
 /** Every instance that answers within `waitMs`, in order of name. */
@@ -15,7 +17,9 @@ export async function discoverServices(bus: Bus, waitMs: number): Promise<Servic
   const client = new Svcm(bus.connection).client({ strategy: "timer", maxWait: waitMs });
   const found: ServiceInstance[] = [];
   try {
-    for await (const { name, id, version } of await client.ping()) found.push({ name, id, version });
+    for await (const { name, id, version, metadata } of await client.ping()) {
+      found.push({ name, id, version, url: metadata?.["url"] ?? null });
+    }
   } catch {
     // Nobody at all serves: the server says so instead of keeping silent.
     return found;

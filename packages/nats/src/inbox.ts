@@ -20,6 +20,8 @@ export interface InboxOptions {
   readonly version: string;
   readonly description: string;
   readonly endpoints: readonly ServedEndpoint[];
+  /** Where this instance is watched over HTTP. */
+  readonly url?: string;
   readonly newId: () => string;
   readonly outcomes: Outcomes;
   /** Why nothing can be served now (the feed stopped, not caught up); undefined: all is well. */
@@ -38,7 +40,7 @@ export async function openInbox(options: InboxOptions): Promise<Inbox> {
     name: options.name,
     version: options.version,
     description: options.description,
-    metadata: { project: "bioxen" },
+    metadata: { project: "bioxen", ...(options.url === undefined ? {} : { url: options.url }) },
   });
   const inFlight = new Set<Promise<void>>();
   for (const served of options.endpoints) {

@@ -31,6 +31,13 @@ export const hostConfig = z.object({
   /** Servers, separated by commas. */
   BIOXEN_NATS_URL: z.string().default("nats://127.0.0.1:4222"),
   BIOXEN_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
+  /** Where `/live`, `/ready` and `/metrics` are answered: `host:port`; port 0 is a free one. */
+  BIOXEN_HTTP: z
+    .string()
+    .regex(/^(?:\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, "must be host:port")
+    .default("127.0.0.1:0"),
+  /** An OTLP collector (HTTP); without one nothing is traced. The SDK reads the rest of OTEL_* itself. */
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
   /** Replicas of the event stream; 3 or 5 in a cluster. */
   BIOXEN_EVENT_REPLICAS: z.coerce.number().int().min(1).max(5).default(1),
   /**

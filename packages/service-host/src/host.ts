@@ -8,7 +8,7 @@
  *
  * Ends on SIGTERM, SIGINT, and when the channel to the process that started it closes, so that no orphan is left behind.
  */
-import type { ServedEndpoint, ServiceName } from "@bioxen/contracts";
+import type { Measurement, ServedEndpoint, ServiceName } from "@bioxen/contracts";
 import {
   EventFeed,
   type EventSink,
@@ -20,8 +20,12 @@ import {
 } from "@bioxen/kernel";
 import { connectBus, KvLeaseStore, openEventLog, openInbox, openJobWorker, openOutcomes } from "@bioxen/nats";
 import { ConfigError, type Environment, EXIT_MISCONFIGURED, hostConfig, readConfig } from "./config.ts";
+import { openHttp } from "./http.ts";
+import { ProcessMetrics } from "./metrics.ts";
 import { createLogger, namedIds, randomIds, systemClock, systemTimers } from "./real-world.ts";
 import { openSnapshots } from "./snapshots.ts";
+import { exportTraces, openTelemetryTracer, tracedEndpoint, tracedPorts } from "./tracing.ts";
+import { ProcessVitals } from "./vitals.ts";
 
 /** Time for handlers and effects in flight to end, ms; then the process goes anyway. */
 export const DRAIN_DEADLINE_MS = 4_000;
@@ -35,6 +39,10 @@ export interface Service {
   readonly endpoints: readonly ServedEndpoint[];
   /** The state is there: begin what the service does by itself. */
   begin(feed: EventFeed): Promise<void> | void;
+  /** What it measures, when somebody asks. */
+  measure?(): readonly Measurement[];
+  /** The same with a series per VM. */
+  measureVms?(): readonly Measurement[];
   /** End it; effects in flight are waited for. */
   end(): Promise<void> | void;
 }
@@ -68,6 +76,12 @@ async function run(definition: ServiceDefinition, env: Environment): Promise<voi
   const config = readConfig(hostConfig, env);
   const logger = createLogger(definition.name, config.BIOXEN_LOG_LEVEL);
   const ended = endOfProcess();
+  const instance = namedIds.next();
+  const tracer = openTelemetryTracer();
+  const endTraces =
+    config.OTEL_EXPORTER_OTLP_ENDPOINT === undefined
+      ? async () => undefined
+      : await exportTraces(definition.name, instance);
   const bus = await connectBus({
     servers: config.BIOXEN_NATS_URL,
     name: `bioxen-${definition.name}`,
@@ -81,13 +95,23 @@ async function run(definition: ServiceDefinition, env: Environment): Promise<voi
   const world = { clock: systemClock, ids: randomIds, timers: systemTimers, logger };
   const store = new KvLeaseStore(bus, config.BIOXEN_EVENT_REPLICAS);
   const leases = new StoredLeases({ ...world, ids: namedIds, store, monotonicMs: () => performance.now() });
-  const ports = { ...world, log, bus, leases };
+  const ports = tracedPorts({ ...world, log, bus, leases, tracer });
   const service = definition.create(ports, env);
   const feed = new EventFeed(log, service.sinks);
   feed.onStop((cause) => {
     logger.error({ err: cause }, `the event feed stopped: ${messageOf(cause)}`);
     if (!isCorruption(cause)) process.exit(1);
   });
+  const vitals = new ProcessVitals(ports, definition.name, instance, feed);
+  const metrics = new ProcessMetrics(definition.name, () => vitals.now());
+  const http = await openHttp({
+    ...addressOf(config.BIOXEN_HTTP),
+    vitals,
+    metrics,
+    measure: () => service.measure?.() ?? [],
+    measureVms: service.measureVms === undefined ? undefined : () => service.measureVms?.() ?? [],
+  });
+  vitals.begin();
   const startedAt = systemClock.nowMs();
   const snapshots = await openSnapshots(bus, ports, {
     everyEvents: config.BIOXEN_SNAPSHOT_EVERY,
@@ -107,25 +131,33 @@ async function run(definition: ServiceDefinition, env: Environment): Promise<voi
   const serving = {
     bus,
     outcomes,
-    endpoints: service.endpoints,
+    endpoints: service.endpoints.map((served) => metrics.counted(tracedEndpoint(served, tracer))),
     newId: randomIds.next,
     unavailable: () => feed.stopReason,
     onFault: faultLogger(logger),
   };
   const { name, description } = definition;
-  const inbox = await openInbox({ ...serving, name, description, version: SERVICE_VERSION });
+  const inbox = await openInbox({ ...serving, name, description, version: SERVICE_VERSION, url: http.url });
   const jobs = await openJobWorker({ ...serving, service: name, leases, timers: systemTimers });
+  vitals.serves();
   process.send?.({ kind: "ready" });
   logger.info({}, `${definition.name} serves`);
 
   logger.info({ cause: await ended }, "ending");
   setTimeout(() => process.exit(1), DRAIN_DEADLINE_MS).unref();
+  vitals.end();
   await Promise.all([inbox.stop(), jobs.stop()]);
   await service.end();
   await snapshots.end();
   await feed.stop();
   await bus.close();
+  await Promise.all([http.close(), endTraces()]);
   process.exit(0);
+}
+
+function addressOf(text: string): { readonly host: string; readonly port: number } {
+  const colon = text.lastIndexOf(":");
+  return { host: text.slice(0, colon).replaceAll(/[[\]]/g, ""), port: Number(text.slice(colon + 1)) };
 }
 
 function isCorruption(cause: unknown): boolean {

@@ -5,6 +5,7 @@ import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import type { Clock, IdSource, Logger, Timers } from "@bioxen/kernel";
 import { pino } from "pino";
+import { traceFields } from "./tracing.ts";
 
 export const systemClock: Clock = { nowMs: () => Date.now() };
 
@@ -35,7 +36,10 @@ export const randomIds: IdSource = {
 /** `host/pid/id`: who reads the holder of a lease knows where to look. */
 export const namedIds: IdSource = { next: () => `${hostname()}/${process.pid}/${randomIds.next()}` };
 
-/** JSON lines on stderr; stdout stays free. */
+/** JSON lines on stderr, with the trace that is worked for; stdout stays free. */
 export function createLogger(service: string, level: string): Logger {
-  return pino({ level, base: { service, pid: process.pid } }, pino.destination({ dest: 2, sync: true }));
+  return pino(
+    { level, base: { service, pid: process.pid }, mixin: traceFields },
+    pino.destination({ dest: 2, sync: true }),
+  );
 }

@@ -14,7 +14,7 @@ import {
   type VmSample,
   vmTelemetrySubject,
 } from "@bioxen/contracts";
-import { type EventBody, EventFeed, type ServicePorts, StoredLeases } from "@bioxen/kernel";
+import { type EventBody, EventFeed, type ServicePorts, StoredLeases, UNTRACED } from "@bioxen/kernel";
 import {
   envelopeOf,
   FakeClock,
@@ -111,6 +111,7 @@ export class AlertWorld {
         },
       },
       leases: new StoredLeases({ ...world, store, monotonicMs: () => this.clock.nowMs() }),
+      tracer: UNTRACED,
     };
     const service = createMonitor(ports, { webhooks: this.#webhooks(isAlive) });
     const instance = new Instance(service, () => {

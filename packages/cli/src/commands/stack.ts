@@ -77,6 +77,7 @@ export function addStackCommands(program: Command): void {
         say(`server      ${status.server.url}, nats-server ${status.server.version}`);
         say(`durability  ${status.durability}`);
         say(`data        ${status.data ?? "elsewhere"}`);
+        say(`metrics     ${status.metricsUrl ?? "not known"}`);
         const rows = status.services.map((s) => [
           s.name,
           String(s.instances),
@@ -98,11 +99,18 @@ export async function statusOf(session: Session) {
     durability: own?.durability ?? "unknown",
     data: own?.dataDir ?? null,
     services: SERVICES.map((name) => {
-      const count = instances.filter((instance) => instance.name === name).length;
-      return { name, instances: count, ready: count > 0 };
+      const own = instances.filter((instance) => instance.name === name);
+      const urls = own.flatMap(({ url }) => url ?? []);
+      return { name, instances: own.length, ready: own.length > 0, urls };
     }),
-    metricsUrl: null,
+    metricsUrl: metricsUrlOf(instances),
   };
+}
+
+/** Of the fleet: the monitor's. Every service has its own beside its `urls`. */
+function metricsUrlOf(instances: Awaited<ReturnType<typeof discoverServices>>): string | null {
+  const monitor = instances.find(({ name, url }) => name === "monitor" && url !== null);
+  return monitor === undefined ? null : `${monitor.url}/metrics`;
 }
 
 async function upHere(options: UpOptions, json: boolean): Promise<void> {

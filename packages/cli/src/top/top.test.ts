@@ -47,7 +47,7 @@ function pictureOf(vms: readonly TopVm[], chassisCount = 2): TopPicture {
     } as unknown as LedgerView,
   }));
   const fleet = { utilisation: {}, fairness: 1, health: 99, vms: { running: vms.length }, divisions: 7 };
-  return { atMs: 60_000, fleet: fleet as TopPicture["fleet"], vms, chassis };
+  return { atMs: 60_000, fleet: fleet as unknown as TopPicture["fleet"], vms, chassis };
 }
 
 const plain = (lines: readonly string[]) => lines.map(stripVTControlCharacters);

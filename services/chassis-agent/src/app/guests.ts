@@ -224,7 +224,7 @@ export class Guests {
     { vm, fence, allocation }: AgentAction & { kind: "start" },
   ): Promise<void> {
     try {
-      await driver.start({
+      const spec = {
         vmId,
         incarnation: vm.incarnation,
         fence,
@@ -234,7 +234,10 @@ export class Guests {
         environment: vm.environment,
         program: vm.program ?? undefined,
         config: vm.config,
-      });
+      };
+      const traceparent = this.vms.last(vmId)?.traceparent;
+      const span = { kind: "internal", traceparent, attributes: { "bioxen.vm": vmId } } as const;
+      await this.#ports.tracer.span("start guest", span, () => driver.start(spec));
     } catch (thrown) {
       if (!(thrown instanceof DriverError) || thrown.retryable) throw thrown;
       this.#owe({ vmId, fence, observed: "failed", reason: thrown.message, code: thrown.code });

@@ -12,7 +12,8 @@ import {
 } from "@bioxen/contracts";
 import {
   type Aggregates,
-  causedBy,
+  type Causation,
+  type CauseEvent,
   invariant,
   messageOf,
   Reconciler,
@@ -30,6 +31,11 @@ export type Posted =
 export interface Webhooks {
   readonly names: readonly string[];
   post(webhook: string, notification: AlertNotification): Promise<Posted>;
+}
+
+/** Caused by an event of the rule. Hours after the command that set the rule it is no part of its trace. */
+export function inChainOf({ id, correlationid }: CauseEvent): Causation {
+  return { causeId: id, correlationId: correlationid, deduplicate: false };
 }
 
 export const NO_WEBHOOKS: Webhooks = {
@@ -182,7 +188,7 @@ export class AlertDeliveries {
     const { last } = this.#states.get(ruleId);
     invariant(last !== undefined, "a rule that owes something has an event", { ruleId });
     const decide = (state: AlertState) => decideNotified(state, results);
-    await this.#states.react(ruleId, causedBy(last), decide, this.#acts);
+    await this.#states.react(ruleId, inChainOf(last), decide, this.#acts);
     const tries = this.#tries.get(ruleId);
     for (const id of results.keys()) {
       this.#published.get(ruleId)?.delete(id);

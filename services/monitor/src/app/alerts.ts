@@ -9,7 +9,6 @@ import { type AlertState, alertFold, DEFAULT_ALERT_RULES } from "@bioxen/contrac
 import {
   Aggregates,
   type Causation,
-  causedBy,
   type EventFeed,
   invariant,
   type Lease,
@@ -20,7 +19,7 @@ import {
 } from "@bioxen/kernel";
 import { type AlertDecision, decideClear, decideRaise, effectiveRule, isFull } from "../domain/alert.ts";
 import { AlertEvaluator } from "../domain/alert-evaluator.ts";
-import { AlertDeliveries, type Webhooks } from "./alert-deliveries.ts";
+import { AlertDeliveries, inChainOf, type Webhooks } from "./alert-deliveries.ts";
 
 /** Alerts one look may raise or clear before other rules get their turn. */
 const MAX_STEPS_PER_LOOK = 64;
@@ -80,6 +79,14 @@ export class Alerts {
   /** Of every rule that was ever set, and of the defaults. */
   ruleIds(): string[] {
     return [...new Set([...Object.keys(DEFAULT_ALERT_RULES), ...this.states.ids()])].sort();
+  }
+
+  activeBySeverity(): Record<string, number> {
+    const out: Record<string, number> = { info: 0, warning: 0, critical: 0 };
+    for (const [, { state }] of this.states.entries()) {
+      for (const { severity } of Object.values(state.active)) out[severity] = (out[severity] ?? 0) + 1;
+    }
+    return out;
   }
 
   /** Whether this instance raises, clears and tells: the holder of the lease does. */
@@ -174,10 +181,10 @@ export class Alerts {
     }
   }
 
-  /** In the rule's own chain; what no event led to, a default rule, begins one. */
+  /** In the rule's own chain, and in nobody's trace; what no event led to, a default rule, begins one. */
   #causation(ruleId: string): Causation {
     const { last } = this.states.get(ruleId);
-    if (last !== undefined) return causedBy(last);
+    if (last !== undefined) return inChainOf(last);
     return { causeId: "default-rules", correlationId: this.#ports.ids.next(), deduplicate: false };
   }
 }

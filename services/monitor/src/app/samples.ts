@@ -130,8 +130,19 @@ export class Samples {
     return fresh;
   }
 
-  losses(): IterableIterator<[string, LossWindow]> {
-    return this.#losses.entries();
+  lossOfAll(): { received: number; lost: number } {
+    const all = [...this.#losses.values()];
+    const total = (of: (loss: LossWindow) => number) => all.reduce((sum, loss) => sum + of(loss), 0);
+    return { received: total((loss) => loss.received), lost: total((loss) => loss.lostForGood) };
+  }
+
+  /** Every instance heard of lately, by service. */
+  servicesNow(): ServiceSample[] {
+    const nowMs = this.#ports.clock.nowMs();
+    const fresh = [...this.services.ids()].filter(
+      (key) => (this.services.ageMs(key, nowMs) ?? 0) <= STALE_AFTER_MS,
+    );
+    return fresh.sort().flatMap((key) => this.services.get(key) ?? []);
   }
 
   /** The VM has no guest any more: its last sample is not of now. */

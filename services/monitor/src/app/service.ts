@@ -1,27 +1,22 @@
 /**
- * The monitor on its ports: what the fleet measures, beside what the log says it should be.
+ * The monitor on its ports: what the fleet measures, beside what the log says it should be, and alerts on it.
  */
 import {
-  type ChassisState,
-  chassisFold,
   ENDPOINTS,
   type Handled,
-  type Ledger,
-  ledgerFold,
+  type ParsedRequestOf,
   type ResultOf,
   refuse,
   serve,
-  type Vm,
-  type VmState,
-  vmFold,
 } from "@bioxen/contracts";
-import { type EventFeed, ReadModel, type ServicePorts } from "@bioxen/kernel";
-import { grantedShare, jainsIndex } from "../domain/fairness.ts";
+import type { EventFeed, ServicePorts } from "@bioxen/kernel";
 import { utilisationOf } from "../domain/utilisation.ts";
 import { AlertCommands } from "./alert-commands.ts";
 import { NO_WEBHOOKS, type Webhooks } from "./alert-deliveries.ts";
-import { AlertValues, MEASURED_STATES } from "./alert-values.ts";
+import { AlertValues } from "./alert-values.ts";
 import { Alerts } from "./alerts.ts";
+import { Fleet } from "./fleet.ts";
+import { fleetMeasurements, vmMeasurements } from "./measurements.ts";
 import { Samples } from "./samples.ts";
 
 export interface MonitorOptions {
@@ -30,122 +25,108 @@ export interface MonitorOptions {
 }
 
 export function createMonitor(ports: ServicePorts, options: MonitorOptions = {}) {
+  const samples = new Samples(ports);
+  const fleet = new Fleet(samples, ports.clock);
   const alerts = new Alerts(ports, options.webhooks ?? NO_WEBHOOKS);
+  const values = new AlertValues(ports, fleet, samples, alerts.evaluator);
   const commands = new AlertCommands(alerts);
-  const monitor = new Monitor(ports, alerts);
+  const queries = new MonitorQueries(ports, fleet, samples);
   return {
-    sinks: [monitor.vms, monitor.ledgers, monitor.chassis, alerts.states],
+    sinks: [fleet.vms, fleet.ledgers, fleet.chassis, alerts.states],
     endpoints: [
-      serve(ENDPOINTS.monitorVm, ({ vmId }) => monitor.vm(vmId)),
-      serve(ENDPOINTS.monitorChassis, ({ chassisId }) => monitor.ofChassis(chassisId)),
-      serve(ENDPOINTS.monitorFleet, () => monitor.fleet()),
+      serve(ENDPOINTS.monitorVm, ({ vmId }) => queries.vm(vmId)),
+      serve(ENDPOINTS.monitorChassis, ({ chassisId }) => queries.ofChassis(chassisId)),
+      serve(ENDPOINTS.monitorFleet, (request) => queries.fleet(request)),
       serve(ENDPOINTS.alertSetRule, (request, causation) => commands.setRule(request, causation)),
       serve(ENDPOINTS.alertRemoveRule, (request, causation) => commands.removeRule(request, causation)),
       serve(ENDPOINTS.alertList, (request) => commands.list(request)),
       serve(ENDPOINTS.alertDead, (request) => commands.dead(request)),
       serve(ENDPOINTS.alertRetry, (request, causation) => commands.retry(request, causation)),
     ],
-    begin: (feed: EventFeed) => monitor.begin(feed),
-    end: () => monitor.end(),
+    begin(feed: EventFeed) {
+      fleet.begin(feed);
+      alerts.begin(feed);
+      values.begin(feed);
+      samples.begin({ onVm: (sample) => values.heardVm(sample) });
+    },
+    async end() {
+      samples.end();
+      values.end();
+      await alerts.end();
+    },
+    measure: () => fleetMeasurements(fleet, samples, alerts, ports.clock),
+    measureVms: () => vmMeasurements(fleet, samples),
   };
 }
 
-class Monitor {
-  readonly vms = new ReadModel<VmState>("vm", vmFold);
-  readonly ledgers = new ReadModel<Ledger>("ledger", ledgerFold);
-  readonly chassis = new ReadModel<ChassisState>("chassis", chassisFold);
-  readonly #samples: Samples;
+class MonitorQueries {
   readonly #ports: ServicePorts;
-  readonly #alerts: Alerts;
-  readonly #values: AlertValues;
+  readonly #fleet: Fleet;
+  readonly #samples: Samples;
 
-  constructor(ports: ServicePorts, alerts: Alerts) {
+  constructor(ports: ServicePorts, fleet: Fleet, samples: Samples) {
     this.#ports = ports;
-    this.#alerts = alerts;
-    this.#samples = new Samples(ports);
-    this.#values = new AlertValues(ports, this, this.#samples, alerts.evaluator);
-  }
-
-  begin(feed: EventFeed): void {
-    this.#alerts.begin(feed);
-    this.#values.begin(feed);
-    this.#samples.begin({ onVm: (sample) => this.#values.heardVm(sample) });
-    feed.onEvent(({ envelope }) => {
-      if (!envelope.subject.startsWith("vm/")) return;
-      const vmId = envelope.subject.slice("vm/".length);
-      const vm = this.vms.get(vmId);
-      if (!vm.exists || !MEASURED_STATES.includes(vm.state)) this.#samples.forgetVm(vmId);
-    });
-  }
-
-  async end(): Promise<void> {
-    this.#samples.end();
-    this.#values.end();
-    await this.#alerts.end();
+    this.#fleet = fleet;
+    this.#samples = samples;
   }
 
   vm(vmId: string): Handled<ResultOf<"monitorVm">> {
-    if (!this.vms.get(vmId).exists) return refuse("VM_NOT_FOUND", `there is no VM ${vmId}`);
+    const vm = this.#fleet.vms.get(vmId);
+    if (!vm.exists) return refuse("VM_NOT_FOUND", `there is no VM ${vmId}`);
     const sample = this.#samples.vms.get(vmId) ?? null;
     const ageMs = sample === null ? null : Math.max(0, this.#ports.clock.nowMs() - sample.atMs);
-    return { ok: true, result: { sample, ageMs } };
+    const { health, reasons } = this.#fleet.healthOf(vmId, vm) ?? { health: null, reasons: [] };
+    return { ok: true, result: { sample, ageMs, health, reasons: [...reasons] } };
   }
 
   ofChassis(chassisId: string): Handled<ResultOf<"monitorChassis">> {
-    const ledger = this.ledgers.get(chassisId);
-    if (!this.chassis.get(chassisId).registered && !ledger.open) {
+    const ledger = this.#fleet.ledgers.get(chassisId);
+    if (!this.#fleet.chassis.get(chassisId).registered && !ledger.open) {
       return refuse("CHASSIS_NOT_FOUND", `there is no chassis ${chassisId}`);
     }
-    const here = this.#existing().filter(([, vm]) => vm.chassisId === chassisId);
+    const nowMs = this.#ports.clock.nowMs();
+    const here = this.#fleet.existing().filter(([, vm]) => vm.chassisId === chassisId);
     return {
       ok: true,
       result: {
         chassisId,
         utilisation: utilisationOf([ledger]),
-        fairness: fairnessOf(here),
-        health: this.#healthOf(here),
+        fairness: this.#fleet.fairness(here),
+        health: this.#fleet.meanHealth(here),
         vms: here.length,
         sample: this.#samples.chassis.get(chassisId) ?? null,
+        heartbeatAgeMs: this.#samples.chassis.ageMs(chassisId, nowMs) ?? null,
+        impaired: this.#fleet.impairments(here),
+        telemetry: this.#samples.lossOf(chassisId).view(nowMs),
       },
     };
   }
 
-  fleet(): Handled<ResultOf<"monitorFleet">> {
-    const all = this.#existing();
-    const byState: Record<string, number> = {};
-    for (const [, vm] of all) byState[vm.state] = (byState[vm.state] ?? 0) + 1;
+  fleet({ limit }: ParsedRequestOf<"monitorFleet">): Handled<ResultOf<"monitorFleet">> {
+    const all = this.#fleet.existing();
     const samples = all.flatMap(([vmId]) => this.#samples.vms.get(vmId) ?? []);
+    const { starts } = this.#fleet;
     return {
       ok: true,
       result: {
-        utilisation: utilisationOf([...this.ledgers.values()].filter((ledger) => ledger.open)),
-        fairness: fairnessOf(all),
-        health: this.#healthOf(all),
-        vms: byState,
+        utilisation: utilisationOf(this.#fleet.openLedgers().map(([, ledger]) => ledger)),
+        fairness: this.#fleet.fairness(all),
+        health: this.#fleet.meanHealth(all),
+        vms: this.#fleet.byState(all),
         divisions: samples.reduce((sum, sample) => sum + sample.divisions, 0),
-        samples,
+        samples: samples.slice(0, limit),
+        impaired: this.#fleet.impairments(all),
+        waits: this.#fleet.waits(all),
+        starts: {
+          count: starts.count,
+          p50Ms: starts.quantileMs(0.5),
+          p95Ms: starts.quantileMs(0.95),
+          p99Ms: starts.quantileMs(0.99),
+          buckets: starts.cumulative(),
+        },
+        telemetry: this.#samples.lossOfAll(),
+        services: this.#samples.servicesNow(),
       },
     };
   }
-
-  #existing(): [string, Vm][] {
-    return [...this.vms.entries()]
-      .flatMap(([vmId, vm]): [string, Vm][] => (vm.exists && vm.state !== "destroyed" ? [[vmId, vm]] : []))
-      .sort(([a], [b]) => (a < b ? -1 : 1));
-  }
-
-  /** Mean health of those that are measured, 0–100; null when none is. */
-  #healthOf(vms: readonly [string, Vm][]): number | null {
-    const measured = vms.flatMap(([vmId]) => this.#samples.vms.get(vmId)?.health ?? []);
-    return measured.length === 0 ? null : measured.reduce((a, b) => a + b, 0) / measured.length;
-  }
-}
-
-/** Over VMs that hold an allocation, or wait for one and so have been granted nothing. */
-function fairnessOf(vms: readonly [string, Vm][]): number | null {
-  const shares = vms.flatMap(([, vm]) => {
-    if (vm.allocation === null && vm.state !== "pending") return [];
-    return grantedShare(vm.allocation ?? {}, vm.request) ?? [];
-  });
-  return jainsIndex(shares);
 }

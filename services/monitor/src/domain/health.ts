@@ -4,7 +4,14 @@
  * The model says what a cell of this type grows at under full demand; a guest's growth as a share of that is its health. What the
  * host owes it in simulated time comes off: a cell that grows well an hour behind is of little use to who waits for it.
  */
-import { REFERENCE_DOUBLING_MINUTES, type Vm, type VmSample } from "@bioxen/contracts";
+import {
+  FULL_DEMAND,
+  type HEALTH_CODES,
+  REFERENCE_DOUBLING_MINUTES,
+  type Vm,
+  type VmSample,
+} from "@bioxen/contracts";
+import { amountOf } from "@bioxen/kernel";
 
 /** Simulated time owed at which nothing is left of the health, ms of host time: a minute behind is no service. */
 const LAG_OF_NO_HEALTH_MS = 60_000;
@@ -14,10 +21,8 @@ const LAGGING_FROM_MS = 2_000;
 const STALLED_BELOW_PERMILLE = 10;
 /** Growth under this, ‰: what is short is named. Rounding of allocations costs less. */
 const STARVED_BELOW_PERMILLE = 950;
-/** Engaged this much of its cap, ‰, or more: that resource is what limits it. */
-const LIMITING_PERMILLE = 990;
 
-export type HealthCode = "starved" | "stalled" | "lagging" | "slow";
+export type HealthCode = (typeof HEALTH_CODES)[number];
 
 export interface HealthReason {
   readonly code: HealthCode;
@@ -40,44 +45,40 @@ export function growthPermille(
   return Math.max(0, Math.round((1_000 * sample.growthRatePerMinute) / reference));
 }
 
-export function healthOf(
-  vm: Pick<Vm, "biologicalType" | "request" | "allocation">,
-  sample: VmSample,
-): Health {
+export function healthOf(vm: Pick<Vm, "biologicalType">, sample: VmSample): Health {
   const growth = growthPermille(vm, sample);
   const owed = Math.min(1, sample.lagMs / LAG_OF_NO_HEALTH_MS);
   const health = Math.round((Math.min(1_000, growth) / 10) * (1 - owed));
   return { health, reasons: [...growthReasons(growth, vm, sample), ...lagReasons(sample)] };
 }
 
-function growthReasons(
-  growth: number,
-  vm: Pick<Vm, "request" | "allocation">,
-  sample: VmSample,
-): HealthReason[] {
+function growthReasons(growth: number, vm: Pick<Vm, "biologicalType">, sample: VmSample): HealthReason[] {
   if (growth >= STARVED_BELOW_PERMILLE) return [];
-  const short = limitingResources(sample);
-  const percent = `${Math.round(growth / 10)} % of its type's rate`;
+  const rate = `grows at ${Math.round(growth / 10)} % of its type's rate`;
+  const short = shortages(vm, sample);
+  const isStalled = growth < STALLED_BELOW_PERMILLE;
   if (short.length > 0) {
-    const code = growth < STALLED_BELOW_PERMILLE ? "stalled" : "starved";
-    return [{ code, message: `${code} of ${short.join(" and ")}: grows at ${percent}` }];
+    const code = isStalled ? "stalled" : "starved";
+    return [{ code, message: `has ${short.join(" and ")}: ${rate}` }];
   }
-  if (growth < STALLED_BELOW_PERMILLE) return [{ code: "stalled", message: `does not grow: ${percent}` }];
-  const shrunk = Object.keys(vm.request).filter(
-    (name) => (vm.allocation?.[name] ?? 0) < (vm.request[name] ?? 0),
-  );
-  const why =
-    shrunk.length > 0 ? `holds less ${shrunk.join(" and ")} than it asks for` : "no resource is at its limit";
-  return [{ code: "slow", message: `${why}: grows at ${percent}` }];
+  return [{ code: isStalled ? "stalled" : "slow", message: `is given all it needs, and ${rate}` }];
 }
 
-/** What the cell uses all of that it may. */
-function limitingResources({ ribosomes, atp, rnaPolymerases }: VmSample): string[] {
-  const out: string[] = [];
-  if (ribosomes.engaged * 1_000 >= ribosomes.cap * LIMITING_PERMILLE) out.push("ribosomes");
-  if (atp.perSecond * 1_000 >= atp.capPerSecond * LIMITING_PERMILLE) out.push("ATP");
-  if (rnaPolymerases.cap === 0) out.push("RNA polymerases");
-  return out;
+/**
+ * What it may use less of than its type needs: below the full demand each of these slows a cell, as the model has it. How much of a cap is in
+ * use says nothing: some places always stand empty, and ATP is limited where it is made.
+ */
+function shortages({ biologicalType }: Pick<Vm, "biologicalType">, sample: VmSample): string[] {
+  const needs = FULL_DEMAND[biologicalType];
+  const caps = {
+    ribosomes: { name: "ribosomes", cap: sample.ribosomes.cap },
+    atpPerSecond: { name: "ATP", cap: sample.atp.capPerSecond },
+    rnaPolymerases: { name: "RNA polymerases", cap: sample.rnaPolymerases.cap },
+  } as const;
+  return Object.entries(caps).flatMap(([resource, { name, cap }]) => {
+    const need = amountOf(needs, resource);
+    return cap < need ? [`${Math.round((100 * cap) / need)} % of the ${name} it needs`] : [];
+  });
 }
 
 function lagReasons({ lagMs }: VmSample): HealthReason[] {

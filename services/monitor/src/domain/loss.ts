@@ -20,7 +20,7 @@ export interface Heard {
 export function heardNext(last: number | undefined, number: number): Heard {
   if (last === undefined) return { received: 1, lost: 0, last: number };
   if (number > last) return { received: 1, lost: number - last - 1, last: number };
-  if (number === last) return { received: 0, lost: 0, last };
+  if (number === last && number > 1) return { received: 0, lost: 0, last };
   if (number > 1 && last - number <= MOST_OVERTAKEN) return { received: 1, lost: -1, last };
   return { received: 1, lost: number - 1, last: number };
 }
@@ -43,6 +43,15 @@ export class LossWindow {
     if (slot.second !== second) Object.assign(slot, { second, received: 0, lost: 0 });
     slot.received += received;
     slot.lost += lost;
+  }
+
+  /** A late sample may take back a loss that was never counted here: no less than none. */
+  get lostForGood(): number {
+    return Math.max(0, this.lost);
+  }
+
+  view(nowMs: number): { received: number; lost: number; lostPermille: number | null } {
+    return { received: this.received, lost: this.lostForGood, lostPermille: this.permille(nowMs) ?? null };
   }
 
   /** Thousandths lost of what was sent in the window, rounded; undefined when nothing was heard in it. */

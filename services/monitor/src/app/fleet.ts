@@ -1,0 +1,113 @@
+/**
+ * What the fleet measures, beside what the log says it should be: one picture, made anew when somebody asks.
+ */
+import {
+  type ChassisState,
+  chassisFold,
+  type Ledger,
+  ledgerFold,
+  type Vm,
+  type VmEvent,
+  type VmState,
+  vmFold,
+} from "@bioxen/contracts";
+import { type Clock, type EventFeed, ReadModel, type StoredEvent } from "@bioxen/kernel";
+import { Durations } from "../domain/durations.ts";
+import { grantedShare, jainsIndex } from "../domain/fairness.ts";
+import { type Health, healthOf } from "../domain/health.ts";
+import { MEASURED_STATES } from "./alert-values.ts";
+import type { Samples } from "./samples.ts";
+
+export class Fleet {
+  readonly vms = new ReadModel<VmState>("vm", vmFold);
+  readonly ledgers = new ReadModel<Ledger>("ledger", ledgerFold);
+  readonly chassis = new ReadModel<ChassisState>("chassis", chassisFold);
+  /** From the wish to run to a running guest, since this process listens. */
+  readonly starts = new Durations();
+  readonly #samples: Samples;
+  readonly #clock: Clock;
+  /** Since when each VM wants to run and does not. */
+  readonly #wishes = new Map<string, number>();
+
+  constructor(samples: Samples, clock: Clock) {
+    this.#samples = samples;
+    this.#clock = clock;
+  }
+
+  begin(feed: EventFeed): void {
+    feed.onEvent((event) => {
+      if (!event.envelope.subject.startsWith("vm/")) return;
+      const vmId = event.envelope.subject.slice("vm/".length);
+      this.#noteStart(vmId, event);
+      const vm = this.vms.get(vmId);
+      if (!vm.exists || !MEASURED_STATES.includes(vm.state)) this.#samples.forgetVm(vmId);
+    });
+  }
+
+  #noteStart(vmId: string, { envelope }: StoredEvent): void {
+    const { type } = envelope as unknown as VmEvent;
+    const atMs = Date.parse(envelope.time);
+    if (type === "bioxen.vm.start-requested.v1") this.#wishes.set(vmId, atMs);
+    const wishedAtMs = this.#wishes.get(vmId);
+    if (type === "bioxen.vm.started.v1" && wishedAtMs !== undefined) this.starts.add(atMs - wishedAtMs);
+    const vm = this.vms.get(vmId);
+    if (!vm.exists || (vm.state !== "pending" && vm.state !== "starting")) this.#wishes.delete(vmId);
+  }
+
+  /** All but the destroyed ones, in order of id. */
+  existing(): [string, Vm][] {
+    return [...this.vms.entries()]
+      .flatMap(([vmId, vm]): [string, Vm][] => (vm.exists && vm.state !== "destroyed" ? [[vmId, vm]] : []))
+      .sort(([a], [b]) => (a < b ? -1 : 1));
+  }
+
+  openLedgers(): [string, Ledger][] {
+    return [...this.ledgers.entries()]
+      .filter(([, ledger]) => ledger.open)
+      .sort(([a], [b]) => (a < b ? -1 : 1));
+  }
+
+  /** Undefined while nothing was heard of it, or it is paused: a guest that is held grows not, and is none the worse. */
+  healthOf(vmId: string, vm: Vm): Health | undefined {
+    const sample = this.#samples.vms.get(vmId);
+    return sample === undefined || vm.state !== "running" ? undefined : healthOf(vm, sample);
+  }
+
+  /** Mean health of those that are measured, 0–100; null when none is. */
+  meanHealth(vms: readonly [string, Vm][]): number | null {
+    const measured = vms.flatMap(([vmId, vm]) => this.healthOf(vmId, vm)?.health ?? []);
+    return measured.length === 0 ? null : measured.reduce((a, b) => a + b, 0) / measured.length;
+  }
+
+  /** How many VMs are not as well as they could be, by reason. */
+  impairments(vms: readonly [string, Vm][]): Record<string, number> {
+    const out: Record<string, number> = { starved: 0, stalled: 0, lagging: 0, slow: 0 };
+    for (const [vmId, vm] of vms) {
+      for (const { code } of this.healthOf(vmId, vm)?.reasons ?? []) out[code] = (out[code] ?? 0) + 1;
+    }
+    return out;
+  }
+
+  /** Those that wait for a place, and how long the one has that waits longest, ms. */
+  waits(vms: readonly [string, Vm][]): { readonly waiting: number; readonly oldestMs: number } {
+    const nowMs = this.#clock.nowMs();
+    const waiting = vms.filter(([, vm]) => vm.state === "pending");
+    const ages = waiting.map(([, vm]) => Math.max(0, nowMs - (vm.pendingSinceMs ?? nowMs)));
+    return { waiting: waiting.length, oldestMs: Math.max(0, ...ages) };
+  }
+
+  byState(vms: readonly [string, Vm][]): Record<string, number> {
+    const out: Record<string, number> = {};
+    for (const [, vm] of vms) out[vm.state] = (out[vm.state] ?? 0) + 1;
+    return out;
+  }
+
+  /** Over VMs that hold an allocation, or wait for one and so have been granted nothing. */
+  fairness(vms: readonly [string, Vm][]): number | null {
+    const shares = vms.flatMap(([, vm]) => {
+      if (vm.allocation === null && vm.state !== "pending") return [];
+      return grantedShare(vm.allocation ?? {}, vm.request) ?? [];
+    });
+    return jainsIndex(shares);
+  }
+}

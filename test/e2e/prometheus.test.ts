@@ -1,0 +1,172 @@
+/**
+ * A real Prometheus scrapes a real stack: the text is clean, the shipped rules load, and one fires and resolves on a starvation.
+ */
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { METRICS } from "@bioxen/contracts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { eventually, type Json, World } from "./world.ts";
+
+const RULES = fileURLToPath(new URL("../../deploy/observability/bioxen.rules.yml", import.meta.url));
+/** The rule waits 10 s, and a busy machine takes its time. */
+const FIRES_WITHIN_MS = 90_000;
+
+const found = (name: string) =>
+  (process.env["PATH"] ?? "").split(delimiter).some((folder) => existsSync(join(folder, name)));
+const hasPrometheus = found("prometheus") && found("promtool");
+
+let world: World;
+beforeAll(async () => {
+  world = await World.open({ chassis: "ecoli:1" });
+});
+afterAll(() => world.close());
+
+const fetched = async (url: string) => {
+  const response = await fetch(url);
+  return { status: response.status, text: await response.text() };
+};
+
+interface Status {
+  readonly metricsUrl: string;
+  readonly services: readonly { readonly name: string; readonly urls: readonly string[] }[];
+}
+const status = (): Promise<Status> => world.bioxenJson("status");
+
+function promtool(input: string, ...args: string[]): Promise<{ code: number; output: string }> {
+  return new Promise((resolve) => {
+    const child = execFile("promtool", args, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code ?? -1), output: stdout + stderr });
+    });
+    child.stdin?.end(input);
+  });
+}
+
+describe("every service over HTTP", () => {
+  it("is live and ready, says how far it has read, and exposes only what the catalogue has", async () => {
+    await world.done("cmd.vm.create", { vmId: "fed", biologicalType: "syn3a" });
+    await world.done("cmd.vm.start", { vmId: "fed" });
+    await world.reach("fed", "running");
+    await world.sample("fed");
+    const { services, metricsUrl } = await status();
+    for (const { name, urls } of services) {
+      const [url] = urls;
+      expect(JSON.parse((await fetched(`${url}/live`)).text), name).toEqual({ live: true });
+      const ready = await eventually(`${name} has applied something`, async () => {
+        const reply = await fetched(`${url}/ready`);
+        return JSON.parse(reply.text).appliedSeq > 3 ? reply : undefined;
+      });
+      expect(ready.status, name).toBe(200);
+      expect(JSON.parse(ready.text)).toMatchObject({ ready: true, reason: null });
+      const { text } = await fetched(`${url}/metrics`);
+      const own = [...text.matchAll(/^# TYPE (bioxen_\S+) (\S+)$/gm)];
+      expect(own.length, name).toBeGreaterThanOrEqual(4);
+      for (const [, metric, type] of own) {
+        expect(METRICS[metric as keyof typeof METRICS]?.type, `${name} ${metric}`).toBe(type);
+      }
+      expect((await fetched(`${url}/nothing`)).status).toBe(404);
+    }
+    const { text } = await fetched(metricsUrl);
+    expect(text).toMatch(/^bioxen_vms\{state="running"\} 1$/m);
+    expect(text).not.toContain('vm="fed"');
+    const perVm = await fetched(`${metricsUrl}/vms`);
+    expect(perVm.text).toMatch(/^bioxen_vm_growth_ratio\{vm="fed"\} [01](\.\d+)?$/m);
+  });
+});
+
+if (!hasPrometheus) {
+  it("runs a real Prometheus", ({ skip }) => {
+    if (process.env["CI"]) throw new Error("CI has no prometheus: apt-get install prometheus");
+    skip("there is no prometheus on this machine: apt-get install prometheus");
+  });
+}
+
+describe.runIf(hasPrometheus)("a real Prometheus", () => {
+  let prometheus: ChildProcess | undefined;
+  let url = "";
+
+  beforeAll(async () => {
+    const { services } = await status();
+    const targets = services.flatMap(({ urls }) => urls.map((one) => one.replace("http://", "")));
+    const folder = join(world.dir, "prometheus");
+    await mkdir(folder, { recursive: true });
+    const config = [
+      "global: { scrape_interval: 1s, evaluation_interval: 1s }",
+      `rule_files: [${JSON.stringify(RULES)}]`,
+      "scrape_configs:",
+      `  - { job_name: bioxen, static_configs: [{ targets: ${JSON.stringify(targets)} }] }`,
+    ];
+    await writeFile(join(folder, "prometheus.yml"), `${config.join("\n")}\n`);
+    const address = `127.0.0.1:${await freePort()}`;
+    url = `http://${address}`;
+    const args = [
+      `--config.file=${join(folder, "prometheus.yml")}`,
+      `--storage.tsdb.path=${join(folder, "data")}`,
+      `--web.listen-address=${address}`,
+    ];
+    prometheus = spawn("prometheus", args, { stdio: "ignore" });
+    await eventually("prometheus is ready", async () => {
+      const ready = await fetch(`${url}/-/ready`).catch(() => undefined);
+      return ready?.ok === true ? true : undefined;
+    });
+  });
+  afterAll(() => {
+    prometheus?.kill("SIGKILL");
+  });
+
+  const api = async (path: string): Promise<Json> => (await fetch(`${url}/api/v1/${path}`)).json();
+  const alertState = async () => {
+    const { data } = await api("alerts");
+    return data.alerts.find((alert: Json) => alert.labels.alertname === "BioxenVmStarved")?.state;
+  };
+
+  it("promtool finds nothing to say about metrics and rules", async () => {
+    const { services } = await status();
+    for (const { name, urls } of services) {
+      const { text } = await fetched(`${urls[0]}/metrics`);
+      // Vitals of the process have the names that every Node service has.
+      const own = text.split("\n").filter((line) => /^(# (HELP|TYPE) )?bioxen_/.test(line));
+      expect(await promtool(`${own.join("\n")}\n`, "check", "metrics"), name).toEqual({
+        code: 0,
+        output: "",
+      });
+    }
+    const rules = await promtool("", "check", "rules", RULES);
+    expect(rules.code, rules.output).toBe(0);
+    expect(await readFile(RULES, "utf8")).toContain("BioxenVmStarved");
+  });
+
+  it("scrapes everything, and its rule fires and resolves on a starvation", async () => {
+    await eventually("all are scraped", async () => {
+      const { data } = await api("targets?state=active");
+      const up = data.activeTargets.filter((target: Json) => target.health === "up");
+      return up.length === 5 ? true : undefined;
+    });
+    await world.done("cmd.vm.resize", { vmId: "fed", resources: { ribosomes: "25%" } });
+    await eventually(
+      "the rule fires",
+      async () => ((await alertState()) === "firing" ? true : undefined),
+      FIRES_WITHIN_MS,
+    );
+    await world.done("cmd.vm.resize", { vmId: "fed", resources: { ribosomes: "100%" } });
+    await eventually(
+      "the rule resolves",
+      async () => ((await alertState()) === undefined ? true : undefined),
+      FIRES_WITHIN_MS,
+    );
+  });
+});
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once("error", reject);
+    probe.listen(0, "127.0.0.1", () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+    });
+  });
+}
