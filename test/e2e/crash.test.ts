@@ -25,7 +25,7 @@ interface Truth {
 async function truth(): Promise<Truth> {
   const { vms } = await world.bioxenJson("vm", "ls");
   const { ledgers } = await world.bioxenJson("ledger", "show");
-  const stable = vms.map(({ version: _v, updatedAtMs: _u, reason: _r, ...vm }: Json) => vm);
+  const stable = vms.map(({ version: _v, updatedAtMs: _u, reason: _r, checkpoint: _c, ...vm }: Json) => vm);
   return { vms: stable, ledgers };
 }
 

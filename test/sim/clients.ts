@@ -19,6 +19,11 @@ const VERBS = [
   "vmResize",
   "vmDestroy",
   "quotaSet",
+  "vmSnapshot",
+  "vmSnapshot",
+  "vmRestore",
+  "vmFork",
+  "vmDeleteSnapshot",
 ] as const satisfies readonly EndpointName[];
 
 /** VMs that are there and want to run, for the most part, and no quota to keep them from it. */
@@ -67,7 +72,7 @@ export class Clients {
     const verb = this.#universe.pick(this.#isCrowded ? CROWDED_VERBS : VERBS);
     const vmId = `vm-${this.#universe.between(1, vms)}`;
     const { subject } = ENDPOINTS[verb];
-    const payload = this.#payload(verb, vmId);
+    const payload = this.#payload(verb, vmId, vms);
     const messageId = `m${number}`;
     this.open += 1;
     for (;;) {
@@ -87,7 +92,7 @@ export class Clients {
     this.open -= 1;
   }
 
-  #payload(verb: (typeof VERBS)[number], vmId: string): object {
+  #payload(verb: (typeof VERBS)[number], vmId: string, vms: number): object {
     const label = this.#universe.pick(["team", "team=a", "tier"]);
     const limit = this.#universe.pick([0, 11_178, 17_000, 30_000]);
     if (verb === "quotaSet")
@@ -97,6 +102,13 @@ export class Clients {
       this.#isCrowded ? [5_589, 11_178, 22_355] : [100, 5_589, 11_178, 22_355, 30_000],
     );
     if (verb === "vmResize") return { vmId, resources: { ribosomes } };
+    const snapshotId = this.#universe.pick(["one", "two"]);
+    if (verb === "vmSnapshot") return this.#universe.chance(0.3) ? { vmId } : { vmId, snapshotId };
+    if (verb === "vmRestore" || verb === "vmDeleteSnapshot") return { vmId, snapshotId };
+    if (verb === "vmFork") {
+      const newVmId = `vm-${this.#universe.between(1, vms)}`;
+      return this.#universe.chance(0.5) ? { vmId, newVmId } : { vmId, newVmId, fromSnapshotId: snapshotId };
+    }
     if (verb !== "vmCreate") return { vmId };
     const restart = this.#universe.chance(0.4)
       ? { mode: "on-failure", maxAttempts: 2, backoffMs: 200 }

@@ -12,7 +12,7 @@ export function troubleDriver(
   { universe, faults }: Pick<Cluster, "universe" | "faults">,
   isAlive: () => boolean,
 ): void {
-  const verb = universe.pick(["start", "stop", "pause", "resume", "resize"] as const);
+  const verb = universe.pick(["start", "stop", "pause", "resume", "resize", "snapshot", "restart"] as const);
   if (faults.strikes("driver-away")) {
     driver.script(verb, { kind: "refuse", error: new DriverError("UNAVAILABLE", "not now") });
   }

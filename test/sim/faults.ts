@@ -47,6 +47,14 @@ export const FAULTS = [
   "snapshots-away",
   /** A webhook does not take a notification. */
   "webhook-failed",
+  /** A state of a guest cannot be stored, read or deleted now. */
+  "blobs-away",
+  /** The same takes long, and is overtaken. */
+  "blobs-late",
+  /** A state of a guest is stored, and its writer never learns it. */
+  "blob-ack-lost",
+  /** A disk has other bytes than were stored. */
+  "blob-damaged",
 ] as const;
 export type FaultName = (typeof FAULTS)[number];
 
@@ -73,6 +81,10 @@ const HIGHEST_RATE: Readonly<Record<FaultName, number>> = {
   "snapshots-deleted": 0.3,
   "snapshots-away": 0.3,
   "webhook-failed": 0.5,
+  "blobs-away": 0.1,
+  "blobs-late": 0.2,
+  "blob-ack-lost": 0.1,
+  "blob-damaged": 0.3,
 };
 
 export class Faults {

@@ -10,12 +10,12 @@ import {
   type LeaseStore,
   type Logger,
   type ServicePorts,
-  type SnapshotStore,
   SnapshotWriter,
   type StoredEvent,
   StoredLeases,
   UNTRACED,
 } from "@bioxen/kernel";
+import type { MemoryBlobs } from "@bioxen/testkit/memory-blobs";
 import type { MemorySnapshots } from "@bioxen/testkit/memory-snapshots";
 import { createScriptedDriver, type ScriptedDriver } from "@bioxen/vm-driver";
 import { createAllocator } from "../../services/allocator/src/app/service.ts";
@@ -25,10 +25,12 @@ import { createChassisScheduler } from "../../services/chassis-scheduler/src/app
 import { createLifecycle } from "../../services/lifecycle/src/app/service.ts";
 import { createMonitor } from "../../services/monitor/src/app/service.ts";
 import type { AlertWitness } from "./alerts.ts";
+import { blobPath } from "./blob-path.ts";
 import { troubleDriver } from "./driver-trouble.ts";
 import type { FaultName, Faults } from "./faults.ts";
 import { leasePath } from "./lease-path.ts";
 import type { SimBus, SimLog } from "./network.ts";
+import { snapshotPath } from "./snapshot-path.ts";
 import type { Universe } from "./universe.ts";
 
 export const KINDS = [
@@ -54,6 +56,10 @@ const GONE_MS = { least: 7_000, most: 20_000 };
 const CUT_MS = { least: 1_000, most: 16_000 };
 /** What is asked over a cut fails after this, ms. */
 const CUT_CALL_MS = 1_000;
+/** Short, so that a run has many; each is an event. */
+const CHECKPOINT_INTERVAL_MS = 4_000;
+/** Longer than any put and its report are apart here, ms, and short enough to be over before a run is. */
+const SWEEP = { everyMs: 10_000, orphanAgeMs: 60_000 };
 /** A process may sleep this long, ms: with a late message less than the grace of an expiry, which is there for that. */
 const PAUSE_MS = { least: 500, most: 6_000 };
 /** A proposer that wakes after this, ms, was succeeded if there is another. */
@@ -78,6 +84,7 @@ export interface Cluster {
   readonly snapshotEvery: number;
   readonly leases: LeaseStore;
   readonly witness: AlertWitness;
+  readonly blobs: MemoryBlobs;
   /** A bug in a service: the run fails with it. */
   readonly onBug: (thrown: unknown) => void;
 }
@@ -149,7 +156,7 @@ export class SimProcess {
   #create(ports: ServicePorts): Running {
     switch (this.kind) {
       case "lifecycle":
-        return createLifecycle(ports);
+        return createLifecycle(ports, { sweep: SWEEP });
       case "allocator":
         return createAllocator(ports, { startDeadlineMs: START_DEADLINE_MS });
       case "chassis-scheduler":
@@ -168,6 +175,7 @@ export class SimProcess {
           drivers: [driver],
           monotonicMs: () => this.#cluster.universe.nowMs,
           lostAfterMs: LOST_AFTER_MS,
+          checkpointIntervalMs: CHECKPOINT_INTERVAL_MS,
         });
       }
     }
@@ -176,17 +184,7 @@ export class SimProcess {
   /** Every process starts from the newest snapshot, lifecycle writes them. */
   #snapshots(ports: ServicePorts, feed: EventFeed, isAlive: () => boolean) {
     const { faults, snapshots, snapshotEvery } = this.#cluster;
-    if (faults.strikes("snapshots-deleted")) snapshots.clear();
-    const reach = async <T>(work: () => Promise<T>): Promise<T> => {
-      if (!isAlive()) return new Promise<T>(() => undefined);
-      if (faults.strikes("snapshots-away")) throw new Fault("UNAVAILABLE", "away", { retryable: true });
-      return work();
-    };
-    const store: SnapshotStore = {
-      newest: () => reach(() => snapshots.newest()),
-      newestSeq: () => reach(() => snapshots.newestSeq()),
-      save: (head, chunks) => reach(() => snapshots.save(head, chunks)),
-    };
+    const store = snapshotPath({ faults, snapshots }, isAlive);
     const count = (_fields: object, message: string) => faults.count(message);
     const logger = { ...ports.logger, info: count };
     const options = { ...ports, feed, store, logger, everyEvents: snapshotEvery };
@@ -303,6 +301,7 @@ export class SimProcess {
       ...world,
       leases: new StoredLeases({ ...world, store, monotonicMs: () => universe.nowMs }),
       tracer: UNTRACED,
+      blobs: blobPath(this.#cluster, { send, alive }),
       log: {
         append: (subject, envelope, expected) => send(() => log.append(subject, envelope, expected)),
         read: (subject, afterSeq, untilSeq) => alive(reach(() => log.read(subject, afterSeq, untilSeq))),

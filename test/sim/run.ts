@@ -24,12 +24,14 @@ import {
 } from "@bioxen/contracts";
 import { type Amounts, equalAmounts, type Fold, ReadModel, type StoredEvent, sum } from "@bioxen/kernel";
 import { LogVerifier } from "@bioxen/log-verifier";
+import { MemoryBlobs } from "@bioxen/testkit/memory-blobs";
 import { MemoryLeaseStore } from "@bioxen/testkit/memory-leases";
 import { MemorySnapshots } from "@bioxen/testkit/memory-snapshots";
 import { AlertFolds, AlertWitness, operate } from "./alerts.ts";
 import { Clients } from "./clients.ts";
 import { Faults } from "./faults.ts";
 import { GrowthWatch } from "./growth.ts";
+import { checkBlobs, checkRestored } from "./guest-states.ts";
 import { copyOf, SimBus, SimLog } from "./network.ts";
 import { SimProcess } from "./processes.ts";
 import { MAX_HAPPENINGS, Universe } from "./universe.ts";
@@ -37,7 +39,7 @@ import { MAX_HAPPENINGS, Universe } from "./universe.ts";
 const TROUBLE_MS = 40_000;
 /** Healed time until everything must have come to rest, ms: longer than every deadline, wait and grace in a row. */
 const HEAL_MS = 90_000;
-const COMMANDS = 60;
+const COMMANDS = 80;
 const ALERT_COMMANDS = 12;
 const VMS = 8;
 /** How the id of a command begins that carries a message id: its subject. */
@@ -78,6 +80,7 @@ export async function run(seed: number): Promise<RunReport> {
     bus,
     leases: new MemoryLeaseStore(),
     witness: new AlertWitness(universe, faults),
+    blobs: new MemoryBlobs({ nowMs: () => universe.nowMs }),
     snapshots: new MemorySnapshots(),
     snapshotEvery: universe.between(SNAPSHOT_EVERY.least, SNAPSHOT_EVERY.most),
     onBug,
@@ -111,6 +114,8 @@ export async function run(seed: number): Promise<RunReport> {
   folds.alerts.checkRest(folds.ledgers, folds.vms, folds.chassis, universe.nowMs, problem);
   cluster.witness.check(log.events, problem);
   checkGuests(processes, folds, problem);
+  await checkBlobs(cluster.blobs, processes, folds.existing(), problem);
+  checkRestored(log.events, universe.nowMs, processes, problem);
   for (const { envelope } of log.events) {
     faults.count(envelope.type);
     const { mode, code } = envelope.data as { mode?: string; code?: string };

@@ -17,9 +17,14 @@ const PROBES: readonly string[] = [
   "a snapshot was taken over",
   "lease-taken-over",
   "stale-proposer-refused",
-  ...["VM_NOT_FOUND", "VM_ALREADY_EXISTS", "INVALID_TRANSITION", "CAPACITY_EXCEEDED", "QUOTA_EXCEEDED"].map(
-    (code) => `refused ${code}`,
-  ),
+  ...[
+    "VM_NOT_FOUND",
+    "VM_ALREADY_EXISTS",
+    "INVALID_TRANSITION",
+    "CAPACITY_EXCEEDED",
+    "QUOTA_EXCEEDED",
+    "SNAPSHOT_NOT_FOUND",
+  ].map((code) => `refused ${code}`),
   ...Object.keys(VM_EVENTS),
   ...["starve", "pause", "evict"].map((mode) => `gave way: ${mode}`),
   ...Object.keys(LEDGER_EVENTS).filter((type) => !/closed|capacity-changed/.test(type)),

@@ -5,6 +5,7 @@ import {
   MAX_EXEC_TIMEOUT_MS,
   type RequestOf,
   type ResultOf,
+  type SnapshotView,
   type VmSample,
   type VmView,
 } from "@bioxen/contracts";
@@ -72,6 +73,28 @@ export class BioVm {
 
   async resize(resources: RequestOf<"vmResize">["resources"]): Promise<VmView> {
     return (await this.#bioxen.call("vmResize", { vmId: this.id, resources })).vm;
+  }
+
+  /** Keeps the state of its guest, which runs or is paused. Throws UNSUPPORTED where its driver cannot, GUEST_ERROR, TOO_LARGE. */
+  async snapshot(snapshotId?: string): Promise<SnapshotView> {
+    const named = snapshotId === undefined ? {} : { snapshotId };
+    return (await this.#bioxen.call("vmSnapshot", { vmId: this.id, ...named })).snapshot;
+  }
+
+  /** Sets it back; a guest that runs goes on from there, else the next start does. Throws SNAPSHOT_NOT_FOUND. */
+  async restore(snapshotId: string): Promise<VmView> {
+    return (await this.#bioxen.call("vmRestore", { vmId: this.id, snapshotId })).vm;
+  }
+
+  async deleteSnapshot(snapshotId: string): Promise<VmView> {
+    return (await this.#bioxen.call("vmDeleteSnapshot", { vmId: this.id, snapshotId })).vm;
+  }
+
+  /** A VM like this one with a seed of its own, that begins from a snapshot or, without one, from its guest as it is now. */
+  async fork(newVmId: string, fromSnapshotId?: string): Promise<BioVm> {
+    const from = fromSnapshotId === undefined ? {} : { fromSnapshotId };
+    await this.#bioxen.call("vmFork", { vmId: this.id, newVmId, ...from });
+    return new BioVm(this.#bioxen, newVmId);
   }
 
   /** The VM with its latest measurement; `atSeq`: as it was after that event, without one. */

@@ -6,6 +6,7 @@ import { z } from "zod";
 import { endpoint } from "./endpoint.ts";
 import { placementRefusal } from "./events/vm.ts";
 import { VM_STATES } from "./fold/vm.ts";
+import { GUEST_STATE_ENDPOINTS } from "./guest-state-endpoints.ts";
 import { execResult, INTERNAL_ENDPOINTS, timeoutMs } from "./internal-endpoints.ts";
 import { MONITOR_ENDPOINTS } from "./monitor-endpoints.ts";
 import { PREEMPTION_MODES } from "./preemption.ts";
@@ -274,6 +275,7 @@ export const ENDPOINTS = {
     z.object({ quotas: z.array(quotaView) }),
   ),
   ...MONITOR_ENDPOINTS,
+  ...GUEST_STATE_ENDPOINTS,
   ...INTERNAL_ENDPOINTS,
 } as const;
 

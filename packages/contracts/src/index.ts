@@ -6,17 +6,25 @@ export * from "./endpoints.ts";
 export * from "./errors.ts";
 export * from "./events/alert.ts";
 export * from "./events/chassis.ts";
+export * from "./events/guest-state.ts";
 export * from "./events/ledger.ts";
 export * from "./events/quota.ts";
 export * from "./events/vm.ts";
 export * from "./feasibility.ts";
 export * from "./fold/alert.ts";
 export * from "./fold/chassis.ts";
+export * from "./fold/guest-state.ts";
 export * from "./fold/ledger.ts";
 export * from "./fold/quota.ts";
 export * from "./fold/vm.ts";
 export * from "./handler.ts";
-export { type AgentExecRequest, agentExec, agentExecRequest } from "./internal-endpoints.ts";
+export {
+  type AgentCheckpointRequest,
+  type AgentExecRequest,
+  agentCheckpoint,
+  agentExec,
+  agentExecRequest,
+} from "./internal-endpoints.ts";
 export * from "./jobs.ts";
 export * from "./metrics.ts";
 export { HEALTH_CODES } from "./monitor-endpoints.ts";

@@ -4,11 +4,12 @@
  */
 import { z } from "zod";
 import { type Endpoint, endpoint } from "./endpoint.ts";
+import { checkpointRecord } from "./events/guest-state.ts";
 import { entryKey, reservation } from "./events/ledger.ts";
 import { placementRefusal } from "./events/vm.ts";
 import { PREEMPTION_MODES } from "./preemption.ts";
 import { id, MAX_EXEC_TIMEOUT_MS, MAX_PAGE, priority, recordedAmounts, source } from "./schemas.ts";
-import { agentExecSubject } from "./subjects.ts";
+import { agentCheckpointSubject, agentExecSubject } from "./subjects.ts";
 
 export const timeoutMs = z.int().min(1).max(MAX_EXEC_TIMEOUT_MS);
 export const execResult = z.object({ result: z.unknown(), stdout: z.string(), instructions: z.int() });
@@ -34,9 +35,14 @@ export const INTERNAL_ENDPOINTS = {
     z.strictObject({
       vmId: id,
       fence: z.int().min(1),
-      observed: z.enum(["started", "restarted", "stopped", "failed"]),
+      observed: z.enum(["started", "restarted", "stopped", "failed", "checkpointed", "checkpoint-lost"]),
       reason: z.string().max(4_096).default(""),
       code: z.string().max(63).default("INTERNAL"),
+      /** With `checkpointed`: the state that was stored, and how often the VM had been set back when its guest began. */
+      checkpoint: checkpointRecord.optional(),
+      restores: z.int().min(0).optional(),
+      /** With `checkpoint-lost`; `code` says why. */
+      checkpointId: z.string().max(63).optional(),
     }),
     z.object({ changed: z.boolean() }),
     true,
@@ -97,6 +103,24 @@ export const INTERNAL_ENDPOINTS = {
 /** What an agent's own inbox takes: the fence says which guest is meant. */
 export const agentExecRequest = z.strictObject({ vmId: id, fence: z.int().min(1), source, timeoutMs });
 export type AgentExecRequest = z.infer<typeof agentExecRequest>;
+
+/** `holder`: the VM the state is stored for; absent: the one it is taken of. */
+export const agentCheckpointRequest = z.strictObject({
+  vmId: id,
+  fence: z.int().min(1),
+  holder: id.optional(),
+});
+export type AgentCheckpointRequest = z.infer<typeof agentCheckpointRequest>;
+export const takenCheckpoint = z.object({ checkpoint: checkpointRecord, restores: z.int().min(0) });
+
+/** The endpoint of one agent: takes and stores the state of a guest, and records nothing. */
+export function agentCheckpoint(
+  agentId: string,
+): Endpoint<typeof agentCheckpointRequest, typeof takenCheckpoint> {
+  const summary = "Store the state of a guest of this agent.";
+  const subject = agentCheckpointSubject(agentId);
+  return endpoint(subject, "chassis-agent", summary, agentCheckpointRequest, takenCheckpoint, true);
+}
 
 /** The endpoint of one agent: lifecycle forwards `exec` here. */
 export function agentExec(agentId: string): Endpoint<typeof agentExecRequest, typeof execResult> {

@@ -1,6 +1,8 @@
 /**
  * Subjects and streams: the one catalogue. Nothing else in the tree writes a subject by hand.
  */
+import type { BlobName } from "@bioxen/kernel";
+
 export const EVENT_STREAM = "BIOXEN_EVENTS";
 export const EVENT_SUBJECTS = "bioxen.evt.>";
 
@@ -46,6 +48,22 @@ export const ALL_CHASSIS_TELEMETRY = "bioxen.tel.chassis.*";
 /** An agent's own inbox: what lifecycle forwards to the process that runs the guest. */
 export function agentExecSubject(agentId: string): string {
   return `bioxen.agent.${agentId}.exec`;
+}
+
+/** The same for the state of a guest. */
+export function agentCheckpointSubject(agentId: string): string {
+  return `bioxen.agent.${agentId}.checkpoint`;
+}
+
+/** States of guests, one message each: `bioxen.blob.<vmId>.<checkpointId>`. */
+export const GUEST_STATE_STREAM = "BIOXEN_GUEST_STATE";
+const BLOB_PREFIX = "bioxen.blob.";
+export const BLOB_SUBJECTS = `${BLOB_PREFIX}*.*`;
+export function blobSubject(name: BlobName): string {
+  return BLOB_PREFIX + name;
+}
+export function blobName(subject: string): BlobName {
+  return subject.slice(BLOB_PREFIX.length) as BlobName;
 }
 
 /** A durable command: what `bioxen.cmd.<aggregate>.<verb>` takes, carried out when its owner is there. */
@@ -159,9 +177,26 @@ export const DEAD_LETTER_STREAM_CONFIG = {
   allow_direct: true,
 } as const satisfies StreamDeclaration;
 
+/** A name has one content, and what nobody refers to any more is purged: no age, no marks of what was deleted. */
+export const GUEST_STATE_STREAM_CONFIG = {
+  name: GUEST_STATE_STREAM,
+  subjects: [BLOB_SUBJECTS],
+  description: "States of guests to go on from; the log says which are in use, and with which digest",
+  retention: "limits",
+  storage: "file",
+  discard: "new",
+  max_age: 0,
+  max_msgs: -1,
+  max_bytes: -1,
+  max_msgs_per_subject: 1,
+  compression: "s2",
+  allow_direct: true,
+} as const satisfies StreamDeclaration;
+
 export const STREAMS: readonly StreamDeclaration[] = [
   EVENT_STREAM_CONFIG,
   JOB_STREAM_CONFIG,
   JOB_OUTCOME_STREAM_CONFIG,
   DEAD_LETTER_STREAM_CONFIG,
+  GUEST_STATE_STREAM_CONFIG,
 ];

@@ -3,6 +3,7 @@
  */
 import { subtract } from "@bioxen/kernel";
 import { z } from "zod";
+import { checkpointRecord } from "./events/guest-state.ts";
 import { placementRefusal } from "./events/vm.ts";
 import type { Chassis } from "./fold/chassis.ts";
 import { heldAmounts, type Ledger } from "./fold/ledger.ts";
@@ -11,6 +12,13 @@ import { VM_STATES, type Vm } from "./fold/vm.ts";
 import { guaranteeOf, PREEMPTION_MODES } from "./preemption.ts";
 import { BIOLOGICAL_TYPES, type ChassisType, offeredOf, VM_TYPES } from "./resources.ts";
 import { recordedAmounts } from "./schemas.ts";
+
+const checkpointView = z.object({ ...checkpointRecord.shape, atMs: z.int() });
+/** A state that is kept under a name until it is deleted. */
+export const snapshotView = z
+  .object({ snapshotId: z.string(), ...checkpointView.shape })
+  .meta({ id: "SnapshotView" });
+export type SnapshotView = z.infer<typeof snapshotView>;
 
 export const preemptionView = z
   .object({
@@ -56,6 +64,9 @@ export const vmView = z
     restartPolicy: z.object({ mode: z.string(), maxAttempts: z.int(), backoffMs: z.int() }),
     placement: z.record(z.string(), z.unknown()),
     config: z.record(z.string(), z.unknown()),
+    /** The stored state its next guest goes on from; null: that begins anew. */
+    checkpoint: checkpointView.nullable(),
+    snapshots: z.array(snapshotView),
   })
   .meta({ id: "VmView" });
 export type VmView = z.infer<typeof vmView>;
@@ -88,6 +99,8 @@ export function viewOfVm(vmId: string, vm: Vm): VmView {
     restartPolicy: vm.restartPolicy,
     placement: vm.placement,
     config: vm.config,
+    checkpoint: vm.checkpoint,
+    snapshots: [...vm.snapshots],
   };
 }
 

@@ -103,16 +103,35 @@ class Basic implements VmDriver {
     this.#requireOpen();
     const held = this.#held.get(spec.vmId);
     if (this.#fences.start(spec.vmId, spec.fence, held?.guest.spec.fence) === "same") return held?.started;
+    const guest = this.#boot(spec);
+    if (held !== undefined) this.#end(held.guest);
+    const started = this.#runProgram(guest);
+    this.#held.set(spec.vmId, { guest, started });
+    await started;
+  }
+
+  async restart(spec: GuestSpec): Promise<void> {
+    const before = this.#alive(spec.vmId, spec.fence);
+    const guest = this.#boot(spec);
+    // Until its program has run the one before lives on, and stays when this one fails.
+    await this.#runProgram(guest);
+    if (this.#held.get(spec.vmId)?.guest !== before) {
+      this.#end(guest);
+      throw new DriverError("INVALID_STATE", "the guest was stopped during its restart");
+    }
+    guest.state = before.state === "paused" ? "paused" : "running";
+    this.#held.set(spec.vmId, { guest, started: Promise.resolve() });
+    this.#end(before);
+  }
+
+  #boot(spec: GuestSpec): CellGuest {
     const guest = CellGuest.boot(spec, this.#nextKey);
     this.#nextKey += 1;
-    if (held !== undefined) this.#end(held.guest);
     const { vmId, biologicalType, seed, program } = spec;
     this.#byKey.set(guest.key, guest);
     const identity = { vmId, biologicalType, seed, environmentBounds: luaEnvironmentBounds };
     this.#lua.open(guest.key, identity, program, guest.kept);
-    const started = this.#runProgram(guest);
-    this.#held.set(vmId, { guest, started });
-    await started;
+    return guest;
   }
 
   async #runProgram(guest: CellGuest): Promise<void> {

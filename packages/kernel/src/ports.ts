@@ -2,6 +2,7 @@
  * What the application layer needs from the world. Adapters: packages/nats (real), packages/testkit (in memory);
  * one contract suite runs against both.
  */
+import type { BlobStore } from "./blobs.ts";
 import type { Causation, EventEnvelope, StoredEvent } from "./envelope.ts";
 
 export interface Clock {
@@ -167,4 +168,6 @@ export interface ServicePorts {
   readonly logger: Logger;
   readonly leases: Leases;
   readonly tracer: Tracer;
+  /** States of guests. */
+  readonly blobs: BlobStore;
 }

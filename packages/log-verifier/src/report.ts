@@ -19,6 +19,7 @@ export type Rule =
   | "running-without-allocation"
   | "preemption"
   | "reinstated-without-room"
+  | "guest-state"
   | "two-allocations"
   | "alert"
   | "chassis-transition"

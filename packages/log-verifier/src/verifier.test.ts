@@ -43,6 +43,20 @@ const vm = (verb: string, data: unknown = {}): Line => ["vm/a", `vm.${verb}`, da
 const REGISTERED: Line = ["chassis/c", "chassis.registered", { capacity: { ribosomes: 10 } }];
 const chassis = (verb: string): Line => ["chassis/c", `chassis.${verb}`, {}];
 
+const kept = (simMinutes: number, more: object = {}): Line => {
+  const record = { checkpointId: `c${simMinutes}`, simMinutes, bytes: 1, sha256: "a".repeat(64) };
+  return vm("checkpointed", { fence: 4, ...record, ...more });
+};
+const lost = (checkpointId: string): Line =>
+  vm("checkpoint-lost", { fence: 4, checkpointId, code: "MISSING", reason: "x" });
+
+const snapshot = (snapshotId: string, simMinutes: number, more: object = {}): Line =>
+  vm("snapshotted", { snapshotId, ...(kept(simMinutes)[2] as object), ...more });
+const restored = (snapshotId: string, simMinutes: number): Line => {
+  const { fence: _, ...record } = kept(simMinutes)[2] as { readonly fence: number };
+  return vm("restored", { snapshotId, ...record });
+};
+
 /** The whole life of one VM; sequences are line numbers. */
 const RUNNING: readonly Line[] = [
   opened(),
@@ -65,8 +79,17 @@ const RUNNING_LATER: readonly Line[] = [
 ];
 const LIFE: readonly Line[] = [
   ...RUNNING,
+  kept(5),
   vm("paused"),
+  kept(7),
+  lost("c7"),
   vm("resumed"),
+  kept(2),
+  snapshot("s", 2),
+  kept(9),
+  restored("s", 2),
+  kept(3),
+  vm("snapshot-deleted", { snapshotId: "s" }),
   ["ledger/c", "ledger.resized", { vmId: "a", fence: 4, amounts: { ribosomes: 9 } }],
   vm("resized", { request: { ribosomes: 9 }, allocation: { ribosomes: 9 } }),
   vm("stop-requested", { destroy: true }),
@@ -256,6 +279,25 @@ describe("the verifier", () => {
       [opened(), created, asked, reserved(), placed(4), entry("expired", 4), started(4)],
     ],
     ["running-without-allocation", [...RUNNING, entry("released", 4)]],
+    ["guest-state", [...RUNNING, kept(5), kept(5)]],
+    ["guest-state", [...RUNNING, kept(5), kept(4)]],
+    ["guest-state", [["vm/a", "vm.created", { incarnation: 1, request: {}, checkpoint: {}, parent: null }]]],
+    ["guest-state", [...RUNNING, snapshot("s", 5), snapshot("s", 6)]],
+    ["guest-state", [...RUNNING, snapshot("s", 5, { fence: 3 })]],
+    ["guest-state", [...RUNNING, ...Array.from({ length: 17 }, (_, i) => snapshot(`s${i}`, i))]],
+    ["guest-state", [...RUNNING, vm("snapshot-deleted", { snapshotId: "s" })]],
+    ["guest-state", [...RUNNING, restored("s", 5)]],
+    ["guest-state", [...RUNNING, snapshot("s", 5), restored("s", 6)]],
+    [
+      "guest-state",
+      [...RUNNING, snapshot("s", 5), vm("snapshot-deleted", { snapshotId: "s" }), restored("s", 5)],
+    ],
+    ["guest-state", [...RUNNING, kept(5, { fence: 3 })]],
+    ["guest-state", [...RUNNING, kept(5, { sha256: "" })]],
+    ["guest-state", [...RUNNING, lost("c5")]],
+    ["guest-state", [...RUNNING, kept(5), kept(6), lost("c5")]],
+    ["guest-state", [...RUNNING, kept(5), lost("c5"), lost("c5")]],
+    ["transition", [...LIFE, kept(5)]],
     [
       "running-without-allocation",
       [...RUNNING, vm("resized", { request: {}, allocation: { ribosomes: 5 } })],

@@ -9,6 +9,7 @@ import type { AlertEvent, ChassisEvent, LedgerEvent, QuotaEvent, VmEvent } from 
 import type { StoredEvent } from "@bioxen/kernel";
 import { AlertAccount } from "./alert-account.ts";
 import { ChassisStories } from "./chassis-stories.ts";
+import { guestStateStep, type KeptState, NOTHING_KEPT } from "./guest-state-rules.ts";
 import { LedgerAccount, sameAmounts, unsoundAmounts } from "./ledger-account.ts";
 import { NEVER_CREATED, type Preemptable, preemptionStep, takenFor } from "./preemption-rules.ts";
 import { QuotaBooks, type QuotaBreach } from "./quota-books.ts";
@@ -19,6 +20,7 @@ interface VmStory extends Preemptable {
   incarnation: number;
   chassisId: string | null;
   fence: number | null;
+  kept: KeptState;
   /** How often its ledger had changed what it holds when something was last taken from it. */
   ledgerChanges: number;
 }
@@ -28,6 +30,7 @@ const NO_STORY: VmStory = {
   incarnation: 0,
   chassisId: null,
   fence: null,
+  kept: NOTHING_KEPT,
   ledgerChanges: 0,
 };
 
@@ -105,7 +108,9 @@ export class LogVerifier {
     }
     const isLeftPaused = body.type === "bioxen.vm.started.v1" && body.data.paused === true;
     const state = move === undefined || move.to === "same" ? story.state : isLeftPaused ? "paused" : move.to;
-    const next: VmStory = { ...story, state };
+    const { kept, problems } = guestStateStep(story.kept, story.fence, body);
+    for (const problem of problems) this.#break(event, "guest-state", problem);
+    const next: VmStory = { ...story, state, kept };
     if (["pending", "stopped", "error", "destroyed"].includes(state)) {
       next.chassisId = null;
       next.fence = null;

@@ -32,5 +32,10 @@ export const MOVES: Readonly<Record<string, Move>> = {
   "bioxen.vm.preempted.v1": { from: ["running", "paused"], to: "same" },
   "bioxen.vm.reinstated.v1": { from: ["running", "paused"], to: "same" },
   "bioxen.vm.resized.v1": { from: [...UNPLACED, ...PLACED], to: "same" },
+  "bioxen.vm.checkpointed.v1": { from: ["running", "paused"], to: "same" },
+  "bioxen.vm.snapshotted.v1": { from: ["running", "paused"], to: "same" },
+  "bioxen.vm.snapshot-deleted.v1": { from: ["pending", "stopping", ...UNPLACED, ...PLACED], to: "same" },
+  "bioxen.vm.restored.v1": { from: [...UNPLACED, "running", "paused"], to: "same" },
+  "bioxen.vm.checkpoint-lost.v1": { from: PLACED, to: "same" },
   "bioxen.vm.destroyed.v1": { from: ["pending", ...UNPLACED], to: "destroyed" },
 };

@@ -1,3 +1,4 @@
+export * from "./blobs.ts";
 export * from "./bus.ts";
 export { startLogReader } from "./catch-up.ts";
 export * from "./discovery.ts";

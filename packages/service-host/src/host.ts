@@ -18,7 +18,15 @@ import {
   type ServicePorts,
   StoredLeases,
 } from "@bioxen/kernel";
-import { connectBus, KvLeaseStore, openEventLog, openInbox, openJobWorker, openOutcomes } from "@bioxen/nats";
+import {
+  connectBus,
+  KvLeaseStore,
+  openBlobs,
+  openEventLog,
+  openInbox,
+  openJobWorker,
+  openOutcomes,
+} from "@bioxen/nats";
 import { ConfigError, type Environment, EXIT_MISCONFIGURED, hostConfig, readConfig } from "./config.ts";
 import { openHttp } from "./http.ts";
 import { ProcessMetrics } from "./metrics.ts";
@@ -95,7 +103,7 @@ async function run(definition: ServiceDefinition, env: Environment): Promise<voi
   const world = { clock: systemClock, ids: randomIds, timers: systemTimers, logger };
   const store = new KvLeaseStore(bus, config.BIOXEN_EVENT_REPLICAS);
   const leases = new StoredLeases({ ...world, ids: namedIds, store, monotonicMs: () => performance.now() });
-  const ports = tracedPorts({ ...world, log, bus, leases, tracer });
+  const ports = tracedPorts({ ...world, log, bus, leases, blobs: await openBlobs(bus), tracer });
   const service = definition.create(ports, env);
   const feed = new EventFeed(log, service.sinks);
   feed.onStop((cause) => {

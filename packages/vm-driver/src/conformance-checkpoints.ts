@@ -89,6 +89,53 @@ export function goingOn({ driver, start, subject, another }: Fixture): void {
     });
   });
 
+  it("a guest is set back in its place, as often as it is told, and stays paused", async () => {
+    const back = (checkpoint: Uint8Array | undefined, fence = 10) =>
+      driver().restart({ ...subject().spec("cell-a", fence), checkpoint });
+    if (!driver().capabilities.snapshot) {
+      await start("cell-a", 10);
+      await refused(back(undefined), "UNSUPPORTED");
+      return;
+    }
+    await refused(back(undefined), "GUEST_NOT_FOUND");
+    await start("cell-a", 10);
+    live(driver());
+    const { bytes } = await driver().snapshot("cell-a", 10);
+    const then = driver().sample("cell-a");
+    live(driver());
+    await refused(back(bytes, 9), "STALE_FENCE");
+    await refused(back(bytes.subarray(1)), "BAD_REQUEST");
+    expect(driver().sample("cell-a"), "what is refused changes nothing").not.toEqual(then);
+    for (let i = 0; i < 2; i += 1) {
+      await back(bytes);
+      expect(driver().sample("cell-a")).toEqual(then);
+      live(driver());
+    }
+    if (driver().capabilities.pause) {
+      await driver().pause("cell-a", 10);
+      await back(bytes);
+      live(driver());
+      expect(driver().sample("cell-a")).toEqual(then);
+      expect(states(driver())).toEqual({ "cell-a": "paused@10" });
+    }
+    await back(undefined);
+    expect(driver().sample("cell-a")?.simMinutes, "without a checkpoint it begins anew").toBe(0);
+    await driver().stop("cell-a", 10);
+    expect(driver().list()).toEqual([]);
+  });
+
+  it("a stop during a restart leaves no guest", async () => {
+    if (!driver().capabilities.snapshot) return;
+    await start("cell-a", 10);
+    const { bytes } = await driver().snapshot("cell-a", 10);
+    const restarting = driver()
+      .restart({ ...subject().spec("cell-a", 10), checkpoint: bytes })
+      .catch(() => {});
+    await driver().stop("cell-a", 10);
+    await restarting;
+    expect(driver().list()).toEqual([]);
+  });
+
   it("the fences of a start hold", async () => {
     if (!driver().capabilities.snapshot) return;
     await start("cell-a", 10);

@@ -58,7 +58,7 @@ export interface GuestSpec {
  * Bytes of one checkpoint. One of a cell is about 1 KB, with all the Lua state that may be kept up to some 500 KB; a checkpoint of
  * every guest is stored each minute.
  */
-export const MAX_CHECKPOINT_BYTES = 1024 * 1024;
+export const MAX_CHECKPOINT_BYTES = 786_432;
 
 /** The state of a guest at one moment, in the driver's own form. */
 export interface GuestCheckpoint {
@@ -141,6 +141,13 @@ export interface VmDriver {
    * that is none, is of another kind of guest or is damaged in form is a `BAD_REQUEST`, a too long one `TOO_LARGE`.
    */
   start(spec: GuestSpec): Promise<void>;
+
+  /**
+   * Puts a guest in the place of the one of this very fence, whose inside is given up: set back to a checkpoint, or begun anew.
+   * Running or paused, it stays so. Done again, it is done again. Errors as for `pause` and `start`; a spec that is refused
+   * leaves the guest as it was.
+   */
+  restart(spec: GuestSpec): Promise<void>;
 
   /** `GUEST_NOT_FOUND`, `STALE_FENCE`; `INVALID_STATE` when the guest has failed; `UNSUPPORTED`. */
   pause(vmId: string, fence: number): Promise<void>;

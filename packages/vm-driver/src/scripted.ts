@@ -24,7 +24,7 @@ import { DriverError } from "./driver-error.ts";
 import { Fences } from "./fences.ts";
 import { beginningOf, scriptedCheckpoint } from "./scripted-checkpoint.ts";
 
-export type ScriptedVerb = "start" | "pause" | "resume" | "stop" | "resize" | "exec" | "snapshot";
+export type ScriptedVerb = "start" | "pause" | "resume" | "stop" | "resize" | "exec" | "snapshot" | "restart";
 
 export type Behaviour =
   /** Nothing is done and the call rejects with this. */
@@ -120,6 +120,14 @@ class Scripted implements ScriptedDriver {
       if (this.#fences.start(spec.vmId, spec.fence, held?.spec.fence) === "same") return;
       if (spec.checkpoint !== undefined) this.#require("snapshot");
       this.#guests.set(spec.vmId, newGuest(spec));
+    });
+  }
+
+  restart(spec: GuestSpec): Promise<void> {
+    return this.#carryOut("restart", spec.vmId, spec.fence, () => {
+      this.#require("snapshot");
+      const { state } = this.#alive(spec.vmId, spec.fence);
+      this.#guests.set(spec.vmId, { ...newGuest(spec), state });
     });
   }
 

@@ -19,6 +19,7 @@ import {
   envelopeOf,
   FakeClock,
   idsInOrder,
+  MemoryBlobs,
   MemoryEventLog,
   MemoryLeaseStore,
   registeredChassis,
@@ -112,6 +113,7 @@ export class AlertWorld {
       },
       leases: new StoredLeases({ ...world, store, monotonicMs: () => this.clock.nowMs() }),
       tracer: UNTRACED,
+      blobs: new MemoryBlobs(),
     };
     const service = createMonitor(ports, { webhooks: this.#webhooks(isAlive) });
     const instance = new Instance(service, () => {

@@ -36,10 +36,13 @@ const settledLine = (c: {
   readonly amounts: Readonly<Record<string, number>> | null;
 }) => `${c.vmId} on ${c.chassisId} ${c.amounts === null ? "holds nothing" : amountsLine(c.amounts)}`;
 
+const forkLine = ({ parent, checkpoint }: (VmEvent & { type: "bioxen.vm.created.v1" })["data"]) =>
+  parent === null ? "" : `; a fork of ${parent}, from minute ${checkpoint?.simMinutes ?? 0}`;
+
 /** The fencing token of a place is the sequence of its reservation, so `#12` leads there. */
 const HAPPENED: Happened = {
   "bioxen.vm.created.v1": (d) =>
-    `created: ${d.biologicalType} on ${d.vmType}, life ${d.incarnation}, asks for ${amountsLine(d.request)}`,
+    `created: ${d.biologicalType} on ${d.vmType}, life ${d.incarnation}, asks for ${amountsLine(d.request)}${forkLine(d)}`,
   "bioxen.vm.start-requested.v1": (d) =>
     d.automatic ? "wants to run again, by its restart policy" : "wants to run",
   "bioxen.vm.deferred.v1": (d) =>
@@ -64,6 +67,12 @@ const HAPPENED: Happened = {
       ? `asks for ${amountsLine(d.request)}`
       : `resized: holds ${amountsLine(d.allocation)}`,
   "bioxen.vm.destroyed.v1": (d) => `destroyed: ${d.reason}`,
+  "bioxen.vm.checkpointed.v1": (d) => `its state was stored, at minute ${d.simMinutes} (${d.bytes} bytes)`,
+  "bioxen.vm.checkpoint-lost.v1": (d) => `its stored state is lost: ${d.code}: ${d.reason}`,
+  "bioxen.vm.snapshotted.v1": (d) =>
+    `snapshot ${d.snapshotId} taken, at minute ${d.simMinutes} (${d.bytes} bytes)`,
+  "bioxen.vm.snapshot-deleted.v1": (d) => `snapshot ${d.snapshotId} deleted`,
+  "bioxen.vm.restored.v1": (d) => `set back to snapshot ${d.snapshotId}, minute ${d.simMinutes}`,
   "bioxen.ledger.opened.v1": (d) => `opened for ${d.maxVms} VMs, offers ${amountsLine(d.offered)}`,
   "bioxen.ledger.capacity-changed.v1": (d) => `now for ${d.maxVms} VMs, offers ${amountsLine(d.offered)}`,
   "bioxen.ledger.reserved.v1": (d) =>
@@ -127,6 +136,9 @@ const COMMANDS: Readonly<Record<string, string>> = {
   "vm.resumed": "vm.resume",
   "vm.resized": "vm.resize",
   "vm.destroyed": "vm.destroy",
+  "vm.snapshotted": "vm.snapshot",
+  "vm.snapshot-deleted": "vm.delete-snapshot",
+  "vm.restored": "vm.restore",
   "ledger.resized": "vm.resize",
   "chassis.registered": "chassis.register",
   "chassis.reconfigured": "chassis.register",
@@ -152,6 +164,7 @@ export function whyItHappened(event: Told, causedBy: EventReference | null): str
   if (kind === "vm.stop-requested") {
     return (event.data as { destroy?: boolean }).destroy ? "by command vm.destroy" : "by command vm.stop";
   }
+  if (kind === "vm.created" && (event.data as { parent?: string | null }).parent) return "by command vm.fork";
   const command = COMMANDS[kind];
   return command === undefined ? `by ${event.causationid}` : `by command ${command}`;
 }
@@ -171,6 +184,11 @@ const DEEDS: Readonly<Record<string, string>> = {
   "vm.preempted": "gave way",
   "vm.reinstated": "got its room back",
   "vm.resized": "was resized",
+  "vm.checkpointed": "had its state stored",
+  "vm.checkpoint-lost": "lost its stored state",
+  "vm.snapshotted": "was snapshotted",
+  "vm.snapshot-deleted": "had a snapshot deleted",
+  "vm.restored": "was set back",
   "ledger.reserved": "reserved it",
   "ledger.released": "released something",
   "ledger.expired": "let a reservation expire",

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { BIOLOGICAL_TYPES, VM_TYPES } from "../resources.ts";
 import { anyJson, recordedAmounts } from "../schemas.ts";
+import { checkpointRecord, GUEST_STATE_EVENTS } from "./guest-state.ts";
 
 const empty = z.object({});
 
@@ -44,6 +45,8 @@ export const vmCreated = z.object({
   labels: z.record(z.string(), z.string()),
   config: z.record(z.string(), anyJson),
   parent: z.string().nullable(),
+  /** Of a fork: the state its first guest goes on from, stored for it; absent: that begins anew. */
+  checkpoint: checkpointRecord.optional(),
 });
 
 /**
@@ -112,6 +115,7 @@ export const VM_EVENTS = {
   /** `allocation` is null when it holds none: only the request changed. */
   "bioxen.vm.resized.v1": z.object({ request: recordedAmounts, allocation: recordedAmounts.nullable() }),
   "bioxen.vm.destroyed.v1": z.object({ reason: z.string() }),
+  ...GUEST_STATE_EVENTS,
 } as const;
 
 export type VmEvent = {

@@ -9,6 +9,7 @@ import { type Amounts, type EventPosition, equalAmounts, type Fold } from "@biox
 import type { PlacementRefusal, VmEvent } from "../events/vm.ts";
 import { isHeldByPreemption, type PreemptionMode } from "../preemption.ts";
 import type { BiologicalType, VmType } from "../resources.ts";
+import { evolveGuestState, type GuestState, NO_GUEST_STATE } from "./guest-state.ts";
 
 export const VM_STATES = [
   "created",
@@ -45,7 +46,7 @@ export interface Preemption {
   readonly heldByUser: boolean;
 }
 
-export interface Vm {
+export interface Vm extends GuestState {
   readonly exists: true;
   readonly incarnation: number;
   readonly biologicalType: BiologicalType;
@@ -206,7 +207,14 @@ function evolveExisting(
         destroyRequested: event.data.destroy || vm.destroyRequested,
       };
     case "bioxen.vm.stopped.v1":
-      return { ...vm, ...UNPLACED, state: "stopped", reason: event.data.reason, pendingSinceMs: null };
+      return {
+        ...vm,
+        ...UNPLACED,
+        state: "stopped",
+        reason: event.data.reason,
+        pendingSinceMs: null,
+        checkpoint: null,
+      };
     case "bioxen.vm.failed.v1":
       return {
         ...vm,
@@ -215,6 +223,7 @@ function evolveExisting(
         reason: event.data.reason,
         failure: event.data.code,
         pendingSinceMs: null,
+        checkpoint: null,
         preemption: over(vm),
       };
     case "bioxen.vm.displaced.v2":
@@ -238,8 +247,16 @@ function evolveExisting(
         state: "destroyed",
         reason: event.data.reason,
         destroyRequested: false,
+        checkpoint: null,
+        snapshots: [],
         preemption: over(vm),
       };
+    case "bioxen.vm.checkpointed.v1":
+    case "bioxen.vm.checkpoint-lost.v1":
+    case "bioxen.vm.snapshotted.v1":
+    case "bioxen.vm.snapshot-deleted.v1":
+    case "bioxen.vm.restored.v1":
+      return { ...vm, ...evolveGuestState(vm, event, atMs) };
   }
 }
 
@@ -249,13 +266,14 @@ export function describeRefusals(refusals: readonly PlacementRefusal[]): string 
 }
 
 export const vmFold: Fold<VmState> = {
-  schema: 3,
+  schema: 4,
   initial: NO_VM,
   evolve(state, untyped, at) {
     const event = untyped as VmEvent;
     if (event.type === "bioxen.vm.created.v1") {
+      const { checkpoint, ...created } = event.data;
       return {
-        ...event.data,
+        ...created,
         guarantee: event.data.guarantee ?? null,
         exists: true,
         state: "created",
@@ -269,6 +287,8 @@ export const vmFold: Fold<VmState> = {
         automaticStarts: 0,
         pendingSinceMs: null,
         preemption: null,
+        ...NO_GUEST_STATE,
+        checkpoint: checkpoint === undefined ? null : { ...checkpoint, atMs: at.atMs },
         version: at.version,
         createdAtMs: at.atMs,
         updatedAtMs: at.atMs,

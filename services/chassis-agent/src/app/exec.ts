@@ -21,9 +21,14 @@ export async function execInGuest(
   try {
     return { ok: true, result: await driver.exec(vmId, fence, source, { timeoutMs }) };
   } catch (thrown) {
-    if (!(thrown instanceof DriverError)) throw thrown;
-    const { code, message, details } = thrown;
-    if (PASSING.includes(code)) return refuse("UNAVAILABLE", message, { retryable: true, details });
-    return refuse(code as ErrorCode, message, { retryable: thrown.retryable, details });
+    return refusalOf(thrown);
   }
+}
+
+/** What a driver's refusal is in the contract's words; throws anything else again. */
+export function refusalOf(thrown: unknown): ReturnType<typeof refuse> {
+  if (!(thrown instanceof DriverError)) throw thrown;
+  const { code, message, details } = thrown;
+  if (PASSING.includes(code)) return refuse("UNAVAILABLE", message, { retryable: true, details });
+  return refuse(code as ErrorCode, message, { retryable: thrown.retryable, details });
 }

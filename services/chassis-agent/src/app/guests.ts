@@ -6,10 +6,12 @@
  */
 import {
   type ChassisState,
+  type CheckpointLoss,
   chassisFold,
   ENDPOINTS,
   endsWithAgent,
   type RequestOf,
+  type Vm,
   type VmState,
   vmFold,
 } from "@bioxen/contracts";
@@ -24,10 +26,12 @@ import {
   type ServicePorts,
   type StepResult,
 } from "@bioxen/kernel";
-import { DriverError, type VmDriver } from "@bioxen/vm-driver";
+import { DriverError, type GuestSpec, type VmDriver } from "@bioxen/vm-driver";
 import { type AgentAction, nextAction, type PresentGuest } from "../domain/desired.ts";
 import { isUnwanted } from "../domain/leftovers.ts";
+import { loadState } from "./checkpoints.ts";
 import { type Drivers, guestIn, keptIn } from "./drivers.ts";
+import { GuestStates } from "./guest-states.ts";
 
 /** Deadline of one report, ms; it is repeated. */
 const REPORT_TIMEOUT_MS = 5_000;
@@ -37,13 +41,14 @@ const REPORT_AGAIN_MS = 500;
 const MAX_ACTIONS_PER_LOOK = 8;
 
 type Report = RequestOf<"vmReport">;
-type Acting = Pick<VmDriver, "start" | "stop" | "pause" | "resume" | "resize">;
+type Acting = Pick<VmDriver, "start" | "restart" | "stop" | "pause" | "resume" | "resize">;
 
 const unsupported = () =>
   Promise.reject(new DriverError("UNSUPPORTED", "no driver here runs VMs of its type"));
 /** Stands in where a VM was placed on a chassis whose agent cannot run it: its start fails, its stop is done. */
 const NO_DRIVER: Acting = {
   start: unsupported,
+  restart: unsupported,
   stop: () => Promise.resolve(),
   pause: unsupported,
   resume: unsupported,
@@ -53,6 +58,7 @@ const NO_DRIVER: Acting = {
 export class Guests {
   readonly vms = new ReadModel<VmState>("vm", vmFold);
   readonly chassis = new ReadModel<ChassisState>("chassis", chassisFold);
+  readonly states: GuestStates;
   readonly #ports: ServicePorts;
   readonly #agentId: string;
   readonly #drivers: Drivers;
@@ -76,6 +82,7 @@ export class Guests {
     this.#isHolding = isHolding;
     this.#agentId = agentId;
     this.#drivers = drivers;
+    this.states = new GuestStates(ports, drivers, this.vms, (vmId) => this.chassisOf(vmId));
     this.#onStarted = onStarted;
     this.#reconciler = new Reconciler({
       clock: ports.clock,
@@ -147,7 +154,8 @@ export class Guests {
       const action = nextAction(vm, isHosted, driver && this.#present(driver, vmId), this.#isHeld(vmId));
       if (action.kind === "none") return undefined;
       await this.#act(driver ?? NO_DRIVER, vmId, action);
-      const isReport = action.kind === "stop" || action.kind.startsWith("report-");
+      const isLost = this.#owed.get(vmId)?.observed === "checkpoint-lost";
+      const isReport = isLost || action.kind === "stop" || action.kind.startsWith("report-");
       if (!isReport) continue;
       await this.#sendOwed(vmId);
       // The instance that took it may not have heard of the reservation yet: say it again until the log agrees.
@@ -179,20 +187,23 @@ export class Guests {
 
   #present(driver: VmDriver, vmId: string): PresentGuest | undefined {
     const status = guestIn(driver, vmId);
-    return status === undefined ? undefined : { ...status, allocation: this.#allocations.get(vmId) ?? {} };
+    if (status === undefined) return undefined;
+    const restores = this.states.restoresOf(vmId, status.fence);
+    return { ...status, allocation: this.#allocations.get(vmId) ?? {}, restores };
   }
 
   async #act(driver: Acting, vmId: string, action: Exclude<AgentAction, { kind: "none" }>): Promise<void> {
     switch (action.kind) {
       case "start":
-        return this.#start(driver, vmId, action);
+      case "restart":
+        return this.#begin(driver, vmId, action);
       case "end":
         await driver.stop(vmId, action.fence);
-        this.#allocations.delete(vmId);
+        this.#forget(vmId);
         return;
       case "stop":
         await driver.stop(vmId, action.fence);
-        this.#allocations.delete(vmId);
+        this.#forget(vmId);
         this.#owe({ vmId, fence: action.fence, observed: "stopped", reason: "by command" });
         return;
       case "pause":
@@ -218,35 +229,57 @@ export class Guests {
     }
   }
 
-  async #start(
+  async #begin(
     driver: Acting,
     vmId: string,
-    { vm, fence, allocation }: AgentAction & { kind: "start" },
+    { kind, vm, fence, allocation }: AgentAction & { kind: "start" | "restart" },
   ): Promise<void> {
+    const checkpoint = await this.#checkpointOf(vmId, vm, fence);
+    if (checkpoint === "lost") return;
     try {
-      const spec = {
-        vmId,
-        incarnation: vm.incarnation,
-        fence,
-        biologicalType: vm.biologicalType,
-        seed: vm.seed,
-        allocation,
-        environment: vm.environment,
-        program: vm.program ?? undefined,
-        config: vm.config,
-      };
       const traceparent = this.vms.last(vmId)?.traceparent;
       const span = { kind: "internal", traceparent, attributes: { "bioxen.vm": vmId } } as const;
-      await this.#ports.tracer.span("start guest", span, () => driver.start(spec));
+      const spec = { ...specOf(vmId, vm, fence, allocation), checkpoint };
+      await this.#ports.tracer.span(`${kind} guest`, span, () => driver[kind](spec));
     } catch (thrown) {
       if (!(thrown instanceof DriverError) || thrown.retryable) throw thrown;
-      this.#owe({ vmId, fence, observed: "failed", reason: thrown.message, code: thrown.code });
+      const isRefused = thrown.code === "BAD_REQUEST" || thrown.code === "TOO_LARGE";
+      if (vm.checkpoint !== null && isRefused) this.#oweLoss(vmId, vm, fence, "REFUSED", thrown.message);
+      else this.#owe({ vmId, fence, observed: "failed", reason: thrown.message, code: thrown.code });
       return;
     }
     this.#allocations.set(vmId, allocation);
+    this.states.began(vmId, fence, vm.restores);
     this.#onStarted(vmId);
-    if (vm.state === "starting") return;
-    this.#owe({ vmId, fence, observed: "restarted", reason: "its agent was started again" });
+    if (vm.state === "starting") {
+      // Before anything is waited for: no time passes for it.
+      if (vm.startsPaused) await driver.pause(vmId, fence);
+      return;
+    }
+    const why = kind === "restart" ? "its VM was set back" : "its agent was started again";
+    const from = vm.checkpoint === null ? "" : `; it goes on from minute ${vm.checkpoint.simMinutes}`;
+    this.#owe({ vmId, fence, observed: "restarted", reason: `${why}${from}` });
+    if (vm.state === "paused") await driver.pause(vmId, fence);
+  }
+
+  /** `lost`: there is one and nobody can go on from it, which is told first: the guest begins anew once that is recorded. */
+  async #checkpointOf(vmId: string, vm: Vm, fence: number): Promise<Uint8Array | undefined | "lost"> {
+    if (vm.checkpoint === null) return undefined;
+    const loaded = await loadState(this.#ports, vmId, vm.checkpoint);
+    if (loaded.kind === "whole") return loaded.bytes;
+    this.#oweLoss(vmId, vm, fence, loaded.code, loaded.reason);
+    return "lost";
+  }
+
+  #oweLoss(vmId: string, { checkpoint }: Vm, fence: number, code: CheckpointLoss, reason: string): void {
+    if (checkpoint === null) return;
+    const { checkpointId } = checkpoint;
+    this.#owe({ vmId, fence, observed: "checkpoint-lost", checkpointId, code, reason });
+  }
+
+  #forget(vmId: string): void {
+    this.#allocations.delete(vmId);
+    this.states.ended(vmId);
   }
 
   #owe(report: Report): void {
@@ -256,6 +289,13 @@ export class Guests {
   async #sendOwed(vmId: string): Promise<void> {
     const report = this.#owed.get(vmId);
     if (report === undefined) return;
+    await this.report(report);
+    if (this.#owed.get(vmId) === report) this.#owed.delete(vmId);
+  }
+
+  /** Throws `Fault` UNAVAILABLE while it is not taken; a refusal is logged and counts as taken. */
+  async report(report: Report): Promise<void> {
+    const { vmId } = report;
     const last = this.vms.last(vmId);
     const reply = await this.#ports.bus.call(ENDPOINTS.vmReport.subject, report, {
       timeoutMs: REPORT_TIMEOUT_MS,
@@ -265,6 +305,19 @@ export class Guests {
       throw new Fault("UNAVAILABLE", `report of ${vmId}: ${reply.error.message}`, { retryable: true });
     }
     if (!reply.ok) this.#ports.logger.error({ vmId, report, error: reply.error }, "a report was refused");
-    if (this.#owed.get(vmId) === report) this.#owed.delete(vmId);
   }
+}
+
+function specOf(vmId: string, vm: Vm, fence: number, allocation: Amounts): GuestSpec {
+  return {
+    vmId,
+    incarnation: vm.incarnation,
+    fence,
+    biologicalType: vm.biologicalType,
+    seed: vm.seed,
+    allocation,
+    environment: vm.environment,
+    program: vm.program ?? undefined,
+    config: vm.config,
+  };
 }

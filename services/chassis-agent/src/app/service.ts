@@ -1,7 +1,7 @@
 /**
  * The chassis-agent on its ports: registers the chassis it brings, runs the guests of every chassis that names it.
  */
-import { agentExec, ENDPOINTS, LOST_AFTER_MS, serve } from "@bioxen/contracts";
+import { agentCheckpoint, agentExec, ENDPOINTS, LOST_AFTER_MS, serve } from "@bioxen/contracts";
 import {
   type Amounts,
   type EventFeed,
@@ -12,6 +12,7 @@ import {
 } from "@bioxen/kernel";
 import type { VmDriver } from "@bioxen/vm-driver";
 import type { OwnChassis } from "./chassis-config.ts";
+import { CheckpointRounds, DEFAULT_CHECKPOINT_INTERVAL_MS } from "./checkpoint-rounds.ts";
 import { LogContact } from "./contact.ts";
 import { Drivers } from "./drivers.ts";
 import { execInGuest } from "./exec.ts";
@@ -31,6 +32,8 @@ export interface AgentOptions {
   readonly monotonicMs: () => number;
   /** As the schedulers have it, ms, or less; default `LOST_AFTER_MS`. */
   readonly lostAfterMs?: number;
+  /** From one checkpoint of a guest to the next, ms; 0: none. Default {@link DEFAULT_CHECKPOINT_INTERVAL_MS}. */
+  readonly checkpointIntervalMs?: number;
 }
 
 export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
@@ -40,6 +43,8 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
   const telemetry = new AgentTelemetry(ports, agentId, drivers, options.monotonicMs, contact);
   const onStarted = (vmId: string) => telemetry.publishVm(vmId, guests);
   const guests: Guests = new Guests(ports, agentId, drivers, onStarted, () => contact.isHolding());
+  const intervalMs = options.checkpointIntervalMs ?? DEFAULT_CHECKPOINT_INTERVAL_MS;
+  const rounds = new CheckpointRounds(ports, guests, intervalMs);
   const registrations = new Reconciler({
     clock: ports.clock,
     timers: ports.timers,
@@ -54,6 +59,7 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
         const vm = guests.vms.get(request.vmId);
         return execInGuest(vm.exists ? drivers.of(vm.vmType) : undefined, request);
       }),
+      serve(agentCheckpoint(agentId), (request) => guests.states.checkpointFor(request)),
     ],
     begin(feed: EventFeed) {
       feed.onEvent(({ envelope }) => {
@@ -62,12 +68,14 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
       telemetry.begin(guests, feed);
       contact.begin(feed, () => guests.wakeAll());
       guests.begin(feed);
+      rounds.begin(feed);
       for (const { chassisId } of options.chassis) registrations.wake(chassisId);
     },
     async end() {
       telemetry.end();
       contact.end();
       await registrations.stop();
+      await rounds.end();
       await guests.end();
       await drivers.close();
     },

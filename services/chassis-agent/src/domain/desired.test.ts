@@ -3,11 +3,12 @@ import { describe, expect, it } from "vitest";
 import { nextAction, type PresentGuest } from "./desired.ts";
 
 const vm = (state: string, fence: number | null = 9) =>
-  ({ exists: true, state, fence, allocation: { ribosomes: 5 } }) as unknown as VmState;
+  ({ exists: true, state, fence, allocation: { ribosomes: 5 }, restores: 1 }) as unknown as VmState;
 const guest = (more: Partial<PresentGuest> = {}): PresentGuest => ({
   fence: 9,
   state: "running",
   allocation: { ribosomes: 5 },
+  restores: 1,
   ...more,
 });
 
@@ -18,6 +19,8 @@ describe("what an agent does next", () => {
     ["ends a leftover of a VM that went elsewhere", vm("running"), false, guest(), "end"],
     ["ends a leftover of a VM that never was", { exists: false }, true, guest(), "end"],
     ["starts what was placed here", vm("starting"), true, undefined, "start"],
+    ["sets back what began before its VM was", vm("running"), true, guest({ restores: 0 }), "restart"],
+    ["also while it is paused", vm("paused"), true, guest({ restores: 0, state: "paused" }), "restart"],
     ["starts again what ran before it died", vm("running"), true, undefined, "start"],
     ["starts again what was paused before it died", vm("paused"), true, undefined, "start"],
     ["replaces a guest of an older reservation", vm("starting", 12), true, guest(), "start"],

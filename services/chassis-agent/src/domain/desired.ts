@@ -14,10 +14,14 @@ export interface PresentGuest {
   readonly state: "running" | "paused" | "failed";
   readonly reason?: string | undefined;
   readonly allocation: Amounts;
+  /** How often its VM had been set back when it began. */
+  readonly restores: number;
 }
 
 export type AgentAction =
   | { readonly kind: "start"; readonly vm: Vm; readonly fence: number; readonly allocation: Amounts }
+  /** In its place: its VM was set back. */
+  | { readonly kind: "restart"; readonly vm: Vm; readonly fence: number; readonly allocation: Amounts }
   | { readonly kind: "end"; readonly fence: number }
   | { readonly kind: "pause"; readonly fence: number }
   | { readonly kind: "resume"; readonly fence: number }
@@ -50,6 +54,9 @@ export function nextAction(
   if (guest.fence > fence) return NONE;
   if (guest.state === "failed") {
     return { kind: "report-failed", fence, reason: guest.reason ?? "the guest ended" };
+  }
+  if (guest.restores < vm.restores) {
+    return { kind: "restart", vm, fence, allocation: vm.allocation ?? {} };
   }
   // Before it is given less: what stands still misses nothing.
   const isToPause = vm.state === "paused" || (vm.state === "starting" && vm.startsPaused);

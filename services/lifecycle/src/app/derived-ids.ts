@@ -9,8 +9,16 @@ const ID_LENGTH = 12;
 const ALPHABET = "abcdefghijklmnopqrstuvwxyz234567";
 
 export function vmIdOf(commandId: string): string {
-  const bytes = createHash("sha256").update(`vm ${commandId}`).digest();
-  let id = "vm-";
+  return idOf("vm", commandId);
+}
+
+export function snapshotIdOf(commandId: string): string {
+  return idOf("snap", commandId);
+}
+
+function idOf(kind: string, commandId: string): string {
+  const bytes = createHash("sha256").update(`${kind} ${commandId}`).digest();
+  let id = `${kind}-`;
   for (let i = 0; i < ID_LENGTH; i += 1) id += ALPHABET[(bytes[i] ?? 0) % ALPHABET.length];
   return id;
 }

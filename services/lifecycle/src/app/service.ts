@@ -27,11 +27,18 @@ import {
   type StoredEvent,
 } from "@bioxen/kernel";
 import { VmCommands } from "./commands.ts";
+import { GuestStateCommands } from "./guest-state-commands.ts";
+import { DEFAULT_SWEEP, GuestStateSweeper, type SweepOptions } from "./guest-state-sweeper.ts";
 import { PreemptionCommands } from "./preemption-commands.ts";
 import { VmQueries } from "./queries.ts";
 import { VmProcess } from "./vm-process.ts";
 
-export function createLifecycle(ports: ServicePorts) {
+export interface LifecycleOptions {
+  /** When states of guests that nobody refers to are deleted. */
+  readonly sweep?: SweepOptions;
+}
+
+export function createLifecycle(ports: ServicePorts, options: LifecycleOptions = {}) {
   const { log, clock, ids, bus, timers, logger, leases } = ports;
   const vms = new Aggregates<VmState>({
     kind: "vm",
@@ -47,12 +54,16 @@ export function createLifecycle(ports: ServicePorts) {
   const alerts = new ReadModel<AlertState>("alert", alertFold);
   let feed: EventFeed | undefined;
   const applied = async (seq: number) => feed?.applied(seq);
+  const guestStates = new GuestStateCommands({ vms, chassis, caller: bus, blobs: ports.blobs, ids });
   const commandPorts = { vms, ledgers, chassis, caller: bus, clock, applied };
   const preemptions = new PreemptionCommands(commandPorts);
   const commands = new VmCommands(commandPorts, preemptions);
   const queries = new VmQueries(vms, log);
   let lease: Lease | undefined;
-  const process = new VmProcess({ vms, ledgers, chassis }, clock, () => lease?.token() !== undefined);
+  const acts = () => lease?.token() !== undefined;
+  const process = new VmProcess({ vms, ledgers, chassis }, clock, acts);
+  const vmOf = (vmId: string) => vms.get(vmId).state;
+  const sweeper = new GuestStateSweeper(ports, options.sweep ?? DEFAULT_SWEEP, vmOf, acts);
   const reconciler = new Reconciler({
     clock,
     timers,
@@ -71,6 +82,12 @@ export function createLifecycle(ports: ServicePorts) {
       serve(ENDPOINTS.vmDestroy, commands.destroy),
       serve(ENDPOINTS.vmResize, (request, causation) => commands.resize(request, causation)),
       serve(ENDPOINTS.vmExec, (request, causation) => commands.exec(request, causation)),
+      serve(ENDPOINTS.vmSnapshot, (request, causation) => guestStates.snapshot(request, causation)),
+      serve(ENDPOINTS.vmRestore, (request, causation) => guestStates.restore(request, causation)),
+      serve(ENDPOINTS.vmFork, (request, causation) => guestStates.fork(request, causation)),
+      serve(ENDPOINTS.vmDeleteSnapshot, (request, causation) =>
+        guestStates.deleteSnapshot(request, causation),
+      ),
       serve(ENDPOINTS.vmDefer, (request, causation) => commands.defer(request, causation)),
       serve(ENDPOINTS.vmPreempt, (request, causation) => preemptions.preempt(request, causation)),
       serve(ENDPOINTS.vmReinstate, (request, causation) => preemptions.reinstate(request, causation)),
@@ -83,19 +100,23 @@ export function createLifecycle(ports: ServicePorts) {
       feed = live;
       feed.onEvent((event) => {
         for (const vmId of concernedVms(event)) reconciler.wake(vmId);
+        sweeper.observe(event);
         if (event.envelope.type !== "bioxen.chassis.lost.v1") return;
         const chassisId = event.envelope.subject.slice("chassis/".length);
         for (const [vmId, { state }] of vms.entries()) {
           if (state.exists && state.chassisId === chassisId) reconciler.wake(vmId);
         }
       });
+      sweeper.begin(vms.ids());
       const onHeld = () => {
         for (const vmId of vms.ids()) reconciler.wake(vmId);
+        sweeper.held();
       };
       lease = leases.contend("lifecycle", { onHeld, onLost: () => undefined });
     },
     async end() {
       await reconciler.stop();
+      await sweeper.end();
       await lease?.release();
     },
   };

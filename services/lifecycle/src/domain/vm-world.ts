@@ -2,6 +2,8 @@
  * What the world does to a VM: its place in the ledgers, the loss of its chassis, and its guest as the agent reports it.
  */
 import {
+  CHECKPOINT_LOSSES,
+  type CheckpointRecord,
   type DisplacementCode,
   endsWithAgent,
   type LedgerEntry,
@@ -11,6 +13,7 @@ import {
 } from "@bioxen/contracts";
 import { accept, equalAmounts, UNCHANGED } from "@bioxen/kernel";
 import type { VmDecision } from "./vm.ts";
+import { decideCheckpointed, decideCheckpointLost } from "./vm-guest-state.ts";
 import { decideAdopt } from "./vm-preemption.ts";
 
 /** A VM's reservation and the chassis it is on. */
@@ -84,9 +87,12 @@ function displacementOf(vm: Vm, entry: LedgerEntry | null): LedgerDisplacement {
 /** What an agent saw its guest do. */
 export interface GuestReport {
   readonly fence: number;
-  readonly observed: "started" | "restarted" | "stopped" | "failed";
+  readonly observed: "started" | "restarted" | "stopped" | "failed" | "checkpointed" | "checkpoint-lost";
   readonly reason: string;
   readonly code: string;
+  readonly checkpoint?: CheckpointRecord | undefined;
+  readonly restores?: number | undefined;
+  readonly checkpointId?: string | undefined;
 }
 
 /**
@@ -118,6 +124,18 @@ export function decideReport(
       if (state.state === "stopping")
         return accept<VmEvent>({ type: "bioxen.vm.stopped.v1", data: { reason } });
       return accept<VmEvent>({ type: "bioxen.vm.failed.v1", data: { reason, code } });
+    case "checkpointed": {
+      const { checkpoint, restores = 0 } = report;
+      return checkpoint === undefined
+        ? UNCHANGED
+        : decideCheckpointed(state, { fence, restores, checkpoint });
+    }
+    case "checkpoint-lost": {
+      const known = CHECKPOINT_LOSSES.find((loss) => loss === code);
+      const { checkpointId } = report;
+      if (known === undefined || checkpointId === undefined) return UNCHANGED;
+      return decideCheckpointLost(state, { fence, checkpointId, code: known, reason });
+    }
   }
 }
 

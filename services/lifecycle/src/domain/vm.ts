@@ -20,17 +20,33 @@ import { type Amounts, accept, type Decision, equalAmounts, reject, UNCHANGED } 
 export type VmDecision = Decision<VmEvent>;
 
 /** What a user may ask of a VM. */
-export type VmVerb = "create" | "start" | "pause" | "resume" | "stop" | "destroy" | "resize" | "exec";
+export type VmVerb =
+  | "create"
+  | "start"
+  | "pause"
+  | "resume"
+  | "stop"
+  | "destroy"
+  | "resize"
+  | "exec"
+  | "snapshot"
+  | "restore"
+  | "fork"
+  | "delete-snapshot";
+
+/** With snapshots, and with a guest whose state can be taken. `fork` here is one of the guest; one of a snapshot asks nothing of the state. */
+const KEPT = ["restore", "delete-snapshot"] as const;
+const LIVE = ["snapshot", "fork", ...KEPT] as const;
 
 const ALLOWED: Readonly<Record<Vm["state"], readonly VmVerb[]>> = {
-  created: ["start", "resize", "destroy"],
-  pending: ["stop", "destroy"],
-  starting: ["stop", "destroy"],
-  running: ["pause", "stop", "resize", "exec", "destroy"],
-  paused: ["resume", "stop", "resize", "destroy"],
-  stopping: ["destroy"],
-  stopped: ["start", "resize", "destroy"],
-  error: ["start", "resize", "destroy"],
+  created: ["start", "resize", "destroy", ...KEPT],
+  pending: ["stop", "destroy", "delete-snapshot"],
+  starting: ["stop", "destroy", "delete-snapshot"],
+  running: ["pause", "stop", "resize", "exec", "destroy", ...LIVE],
+  paused: ["resume", "stop", "resize", "destroy", ...LIVE],
+  stopping: ["destroy", "delete-snapshot"],
+  stopped: ["start", "resize", "destroy", ...KEPT],
+  error: ["start", "resize", "destroy", ...KEPT],
   destroyed: ["create"],
 };
 

@@ -1,0 +1,135 @@
+/**
+ * Snapshot, restore and fork by command: what a VM was is kept, gone back to, and gone on from by another.
+ */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { eventually, type Json, World } from "./world.ts";
+
+const PROGRAM = "state.n = state.n or 0 function on_minute(_, minutes) state.n = state.n + minutes end";
+
+let world: World;
+beforeAll(async () => {
+  world = await World.open({ chassis: "ecoli:1", timeScale: 60 });
+});
+afterAll(() => world.close());
+
+const stateOf = async (vmId: string): Promise<Json> =>
+  (await world.done("cmd.vm.exec", { vmId, source: "return {cell.sim_minutes(), state.n, state.mark}" }))
+    .result;
+
+async function blobs(): Promise<string[]> {
+  const query = JSON.stringify({ subjects_filter: "bioxen.blob.>" });
+  const { state } = (await world.nats.request("$JS.API.STREAM.INFO.BIOXEN_GUEST_STATE", query)).json<Json>();
+  return Object.keys(state.subjects ?? {});
+}
+
+async function refusal(subject: string, payload: object): Promise<Json> {
+  return (await world.ask(subject, payload)).error;
+}
+
+describe("a VM with a past", () => {
+  it("is set back while it runs, by the command line", async () => {
+    await world.done("cmd.vm.create", { vmId: "past", biologicalType: "syn3a", seed: 7, program: PROGRAM });
+    await world.done("cmd.vm.start", { vmId: "past" });
+    await world.reach("past", "running");
+    await world.sample("past", (s) => s.simMinutes > 120);
+    const { snapshot } = await world.bioxenJson("vm", "snapshot", "past", "--id", "early");
+    expect(snapshot).toMatchObject({ snapshotId: "early", bytes: expect.any(Number) });
+    expect(await world.bioxenJson("vm", "snapshot", "past", "--id", "early")).toMatchObject({
+      changed: false,
+      snapshot,
+    });
+    await world.done("cmd.vm.exec", { vmId: "past", source: "state.mark = 'later'" });
+    const { snapshot: later } = await world.done("cmd.vm.snapshot", { vmId: "past" });
+    expect(later.snapshotId).toMatch(/^snap-/);
+    await world.sample("past", (s) => s.simMinutes > snapshot.simMinutes + 240);
+    await world.done("cmd.vm.pause", { vmId: "past" });
+    const restored = await world.bioxen("vm", "restore", "past", "early");
+    expect(restored).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(`minute ${snapshot.simMinutes}`),
+    });
+    const back = await world.sample("past", (s) => s.simMinutes === snapshot.simMinutes);
+    expect(back.state).toBe("paused");
+    await world.done("cmd.vm.resume", { vmId: "past" });
+    const [simMinutes, n, mark] = await eventually("its guest answers", async () => {
+      const reply = await world.look("cmd.vm.exec", {
+        vmId: "past",
+        source: "return {cell.sim_minutes(), state.n, state.mark or 'none'}",
+      });
+      return reply.ok === true ? reply.result : undefined;
+    });
+    expect(mark).toBe("none");
+    expect(simMinutes).toBeGreaterThanOrEqual(snapshot.simMinutes);
+    expect(simMinutes - n).toBeLessThan(120);
+  });
+
+  it("is set back while it is stopped, and its next start goes on from there", async () => {
+    const { vm } = await world.done("qry.vm.get", { vmId: "past" });
+    const [, later] = vm.snapshots;
+    await world.done("cmd.vm.stop", { vmId: "past" });
+    await world.reach("past", "stopped");
+    await world.done("cmd.vm.restore", { vmId: "past", snapshotId: later.snapshotId });
+    await world.done("cmd.vm.start", { vmId: "past" });
+    await world.reach("past", "running");
+    const [simMinutes, , mark] = await stateOf("past");
+    expect(simMinutes).toBeGreaterThanOrEqual(later.simMinutes);
+    expect(mark).toBe("later");
+  });
+
+  it("is forked: another VM with its state, a seed of its own and a copy of its own", async () => {
+    const fork = await world.done("cmd.vm.fork", { vmId: "past", fromSnapshotId: "early", newVmId: "fork" });
+    expect(fork.vm).toMatchObject({
+      vmId: "fork",
+      state: "created",
+      parent: "past",
+      biologicalType: "syn3a",
+    });
+    expect(fork.vm.seed).not.toBe(7);
+    const now = await world.bioxenJson("vm", "fork", "past", "fork-now", "--start");
+    expect(now.vm).toMatchObject({ state: "running", parent: "past" });
+    await world.done("cmd.vm.destroy", { vmId: "past" });
+    await world.reach("past", "destroyed");
+    await eventually("nothing of the parent is stored", async () =>
+      (await blobs()).some((subject) => subject.startsWith("bioxen.blob.past.")) ? undefined : true,
+    );
+    await world.done("cmd.vm.start", { vmId: "fork" });
+    await world.reach("fork", "running");
+    const [simMinutes, n, mark] = await stateOf("fork");
+    expect(simMinutes).toBeGreaterThanOrEqual(fork.vm.checkpoint.simMinutes);
+    expect(n).toBeGreaterThan(0);
+    expect(mark).toBeUndefined();
+    expect((await stateOf("fork-now"))[2]).toBe("later");
+  });
+
+  it("what cannot be is refused, and says why", async () => {
+    expect(await refusal("cmd.vm.restore", { vmId: "fork", snapshotId: "none" })).toMatchObject({
+      code: "SNAPSHOT_NOT_FOUND",
+    });
+    expect(await refusal("cmd.vm.fork", { vmId: "fork", newVmId: "fork-now" })).toMatchObject({
+      code: "VM_ALREADY_EXISTS",
+    });
+    expect(await refusal("cmd.vm.snapshot", { vmId: "nobody" })).toMatchObject({ code: "VM_NOT_FOUND" });
+    await world.done("cmd.vm.exec", { vmId: "fork", source: "state.f = print" });
+    expect(await refusal("cmd.vm.snapshot", { vmId: "fork" })).toMatchObject({
+      code: "GUEST_ERROR",
+      message: expect.stringContaining("state.f"),
+    });
+    await world.done("cmd.vm.stop", { vmId: "fork" });
+    await world.reach("fork", "stopped");
+    expect(await refusal("cmd.vm.snapshot", { vmId: "fork" })).toMatchObject({
+      code: "INVALID_TRANSITION",
+      details: { state: "stopped", command: "snapshot", allowed: expect.arrayContaining(["restore"]) },
+    });
+  });
+
+  it("one message id takes one snapshot and makes one fork", async () => {
+    const snapshots = [0, 1, 2].map(() => world.ask("cmd.vm.snapshot", { vmId: "fork-now" }, "once"));
+    const ids = (await Promise.all(snapshots)).map((reply) => reply.snapshot.snapshotId);
+    expect(new Set(ids).size).toBe(1);
+    const forks = [0, 1].map(() => world.ask("cmd.vm.fork", { vmId: "fork-now", newVmId: "twin" }, "twin"));
+    for (const reply of await Promise.all(forks)) expect(reply).toMatchObject({ ok: true, changed: true });
+    await world.done("cmd.vm.delete-snapshot", { vmId: "fork-now", snapshotId: ids[0] });
+    expect((await world.done("qry.vm.get", { vmId: "fork-now" })).vm.snapshots).toEqual([]);
+    expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);
+  });
+});

@@ -1,0 +1,42 @@
+/**
+ * The way of one process to the states of guests, and what can go wrong on it.
+ */
+import { type BlobStore, Fault } from "@bioxen/kernel";
+import type { MemoryBlobs } from "@bioxen/testkit/memory-blobs";
+import type { Faults } from "./faults.ts";
+import type { Universe } from "./universe.ts";
+
+/** What a slow disk takes, ms. */
+const LATE_MS = { least: 200, most: 5_000 };
+
+/** `send` is of what changes something, and may sleep before; `alive` of what only asks. Neither answers a dead process. */
+interface Door {
+  readonly send: <T>(work: () => Promise<T>) => Promise<T>;
+  readonly alive: <T>(work: Promise<T>) => Promise<T>;
+}
+
+export function blobPath(
+  cluster: { readonly universe: Universe; readonly faults: Faults; readonly blobs: MemoryBlobs },
+  { send, alive }: Door,
+): BlobStore {
+  const { universe, faults, blobs } = cluster;
+  const away = () => new Fault("UNAVAILABLE", "states of guests are away", { retryable: true });
+  const reach = async <T>(work: () => Promise<T>): Promise<T> => {
+    await universe.delay(universe.between(1, 5));
+    if (faults.strikes("blobs-away")) throw away();
+    if (faults.strikes("blobs-late")) await universe.delay(universe.between(LATE_MS.least, LATE_MS.most));
+    return work();
+  };
+  const put: BlobStore["put"] = async (name, bytes) => {
+    await blobs.put(name, bytes);
+    if (faults.strikes("blob-damaged")) blobs.damage(name);
+    if (faults.strikes("blob-ack-lost")) throw away();
+  };
+  return {
+    put: (name, bytes) => send(() => reach(() => put(name, bytes))),
+    get: (name, sha256) => alive(reach(() => blobs.get(name, sha256))),
+    delete: (name) => send(() => reach(() => blobs.delete(name))),
+    list: () => alive(reach(() => blobs.list())),
+    storedAtMs: (name) => alive(reach(() => blobs.storedAtMs(name))),
+  };
+}

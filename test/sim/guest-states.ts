@@ -1,0 +1,54 @@
+/**
+ * What must be true of the states of guests once a run has come to rest.
+ */
+import { blobsOf, type Vm } from "@bioxen/contracts";
+import type { StoredEvent } from "@bioxen/kernel";
+import type { MemoryBlobs } from "@bioxen/testkit/memory-blobs";
+import type { SimProcess } from "./processes.ts";
+
+/** What is stored is what the log refers to, and every guest is at least where its checkpoint is. */
+export async function checkBlobs(
+  blobs: MemoryBlobs,
+  processes: readonly SimProcess[],
+  vms: readonly [string, Vm][],
+  problem: (text: string) => void,
+): Promise<void> {
+  const stored = new Set(await blobs.list());
+  for (const [vmId, vm] of vms) {
+    for (const name of blobsOf(vmId, vm)) {
+      if (!stored.delete(name)) problem(`${vmId} refers to ${name}, which is not stored`);
+    }
+    const samples = processes.map((process) => process.driver?.sample(vmId)?.simMinutes);
+    const simMinutes = samples.find((minutes) => minutes !== undefined);
+    if (vm.checkpoint !== null && simMinutes !== undefined && simMinutes < vm.checkpoint.simMinutes) {
+      problem(
+        `the guest of ${vmId} is at minute ${simMinutes}, its checkpoint at ${vm.checkpoint.simMinutes}`,
+      );
+    }
+  }
+  for (const name of stored) problem(`${name} is stored, and nothing refers to it`);
+}
+
+/** A VM that was set back has lived no more since than the time that passed: a scripted guest lives a minute a second. */
+export function checkRestored(
+  events: readonly StoredEvent[],
+  nowMs: number,
+  processes: readonly SimProcess[],
+  problem: (text: string) => void,
+): void {
+  const restored = new Map<string, { readonly simMinutes: number; readonly atMs: number }>();
+  for (const { envelope } of events) {
+    if (envelope.type === "bioxen.vm.created.v1") restored.delete(envelope.subject);
+    if (envelope.type !== "bioxen.vm.restored.v1") continue;
+    const { simMinutes } = envelope.data as { readonly simMinutes: number };
+    restored.set(envelope.subject, { simMinutes, atMs: Date.parse(envelope.time) });
+  }
+  for (const [subject, { simMinutes, atMs }] of restored) {
+    const samples = processes.map((process) => process.driver?.sample(subject.slice("vm/".length)));
+    const lived = samples.find((sample) => sample !== undefined)?.simMinutes;
+    // The snapshot's minute is rounded down.
+    const most = simMinutes + 1 + (nowMs - atMs) / 1_000;
+    if (lived !== undefined && lived > most)
+      problem(`${subject} was set back, and is at minute ${lived}, not ${most}`);
+  }
+}
