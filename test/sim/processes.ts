@@ -139,7 +139,7 @@ export class SimProcess {
     const isAlive = () => this.#alive && this.#life === life;
     const ports = this.#portsOf(isAlive, life);
     const service = this.#create(ports);
-    const feed = new EventFeed(ports.log, service.sinks);
+    const feed = new EventFeed(ports.log, service.sinks, ports.timers);
     feed.onStop((cause) => this.#cluster.onBug(cause));
     const endpoints = new Map(service.endpoints.map((served) => [served.endpoint.subject, served]));
     const { source, writer } = this.#snapshots(ports, feed, isAlive);

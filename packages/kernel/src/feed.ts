@@ -7,9 +7,9 @@
  * stops for good and says at which sequence: state after a hole is fiction.
  */
 import type { StoredEvent } from "./envelope.ts";
-import { messageOf } from "./fault.ts";
+import { Fault, messageOf } from "./fault.ts";
 import type { Captured } from "./held.ts";
-import type { EventLog, Following, Logger } from "./ports.ts";
+import type { EventLog, Following, Logger, Timers } from "./ports.ts";
 import {
   misfitOf,
   restoreInto,
@@ -33,27 +33,37 @@ export interface SnapshotSource {
   readonly logger: Logger;
 }
 
+/**
+ * Longest wait for an event that is in the log to be applied here, ms: a restarted server is followed again in 2 s, and who
+ * waits has a caller that waits 10 s.
+ */
+export const APPLY_DEADLINE_MS = 8_000;
+
 /** Called after `event` was applied to every sink, only once the feed has caught up. */
 export type FeedListener = (event: StoredEvent) => void;
 
+interface Waiter {
+  readonly seq: number;
+  /** With a cause: it will not be. */
+  readonly settle: (cause?: unknown) => void;
+}
+
 export class EventFeed {
   readonly #log: EventLog;
+  readonly #timers: Timers;
   readonly #sinks = new Map<string, EventSink>();
   readonly #listeners: FeedListener[] = [];
   readonly #stopListeners: ((cause: unknown) => void)[] = [];
-  readonly #waiting: {
-    readonly seq: number;
-    readonly resolve: () => void;
-    readonly reject: (e: unknown) => void;
-  }[] = [];
+  readonly #waiting = new Set<Waiter>();
   #following: Following | undefined;
   #appliedSeq = 0;
   #last: Pick<StoredEvent, "streamSubject" | "digest"> = { streamSubject: "", digest: "" };
   #live = false;
   #stopCause: unknown;
 
-  constructor(log: EventLog, sinks: readonly EventSink[]) {
+  constructor(log: EventLog, sinks: readonly EventSink[], timers: Timers) {
     this.#log = log;
+    this.#timers = timers;
     for (const sink of sinks) this.#sinks.set(sink.kind, sink);
   }
 
@@ -130,7 +140,7 @@ export class EventFeed {
     return new Promise((resolve, reject) => {
       const stopped = (cause: unknown) => {
         this.#stopCause = cause;
-        for (const waiter of this.#waiting.splice(0)) waiter.reject(cause);
+        for (const waiter of this.#waiting) waiter.settle(cause);
         reject(cause);
         for (const listener of this.#stopListeners) listener(cause);
       };
@@ -150,11 +160,27 @@ export class EventFeed {
     });
   }
 
-  /** Resolves once the event with sequence `seq` has been applied here: read your own write. */
+  /**
+   * Resolves once the event with sequence `seq` has been applied here: read your own write. Rejects with `Fault` UNAVAILABLE
+   * after {@link APPLY_DEADLINE_MS}, and when the feed stops with what stopped it.
+   */
   applied(seq: number): Promise<void> {
     if (seq <= this.#appliedSeq) return Promise.resolve();
     if (this.#stopCause !== undefined) return Promise.reject(this.#stopCause);
-    return new Promise((resolve, reject) => this.#waiting.push({ seq, resolve, reject }));
+    return new Promise((resolve, reject) => {
+      const late = this.#timers.after(APPLY_DEADLINE_MS, () => {
+        const where = `event ${seq} has not come from the log in ${APPLY_DEADLINE_MS} ms, the last was ${this.#appliedSeq}`;
+        waiter.settle(new Fault("UNAVAILABLE", where, { retryable: true }));
+      });
+      const settle = (cause?: unknown) => {
+        late.cancel();
+        this.#waiting.delete(waiter);
+        if (cause === undefined) resolve();
+        else reject(cause);
+      };
+      const waiter: Waiter = { seq, settle };
+      this.#waiting.add(waiter);
+    });
   }
 
   async stop(): Promise<void> {
@@ -168,12 +194,6 @@ export class EventFeed {
     this.#appliedSeq = event.seq;
     this.#last = event;
     if (this.#live) for (const listener of this.#listeners) listener(event);
-    for (let i = this.#waiting.length - 1; i >= 0; i -= 1) {
-      const waiter = this.#waiting[i];
-      if (waiter !== undefined && waiter.seq <= event.seq) {
-        this.#waiting.splice(i, 1);
-        waiter.resolve();
-      }
-    }
+    for (const waiter of this.#waiting) if (waiter.seq <= event.seq) waiter.settle();
   }
 }

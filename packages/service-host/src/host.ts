@@ -105,7 +105,7 @@ async function run(definition: ServiceDefinition, env: Environment): Promise<voi
   const leases = new StoredLeases({ ...world, ids: namedIds, store, monotonicMs: () => performance.now() });
   const ports = tracedPorts({ ...world, log, bus, leases, blobs: await openBlobs(bus), tracer });
   const service = definition.create(ports, env);
-  const feed = new EventFeed(log, service.sinks);
+  const feed = new EventFeed(log, service.sinks, systemTimers);
   feed.onStop((cause) => {
     logger.error({ err: cause }, `the event feed stopped: ${messageOf(cause)}`);
     if (!isCorruption(cause)) process.exit(1);

@@ -4,6 +4,7 @@
 import { type ChassisEvent, type ChassisState, chassisFold } from "@bioxen/contracts";
 import {
   Aggregates,
+  APPLY_DEADLINE_MS,
   accept,
   type Causation,
   EventFeed,
@@ -152,7 +153,8 @@ describe("the feed", () => {
     const writer = instanceOn(log, "w");
     await writer.execute("c1", because("1"), register);
     const model = new ReadModel("chassis", chassisFold);
-    const feed = new EventFeed(log, [model]);
+    const clock = new FakeClock();
+    const feed = new EventFeed(log, [model], clock);
     const heard: number[] = [];
     feed.onEvent((event) => heard.push(event.seq));
     await feed.start();
@@ -164,6 +166,19 @@ describe("the feed", () => {
     await soon;
     expect(heard).toEqual([2]);
     expect(feed.appliedSeq).toBe(2);
+    await clock.advance(APPLY_DEADLINE_MS);
+  });
+
+  it("who waits for an event that does not come is told, and nothing of the wait is left", async () => {
+    const clock = new FakeClock();
+    const feed = new EventFeed(new MemoryEventLog(), [], clock);
+    await feed.start();
+    const never = feed.applied(1);
+    const told = expect(never).rejects.toMatchObject({ code: "UNAVAILABLE", retryable: true });
+    await clock.advance(APPLY_DEADLINE_MS - 1);
+    expect(await Promise.race([never, Promise.resolve("waits")])).toBe("waits");
+    await clock.advance(1);
+    await told;
   });
 
   it("stops at what cannot be read, says where, and applies nothing after it", async () => {
@@ -171,7 +186,7 @@ describe("the feed", () => {
     const writer = instanceOn(log, "w");
     await writer.execute("c1", because("1"), register);
     const model = new ReadModel("chassis", chassisFold);
-    const feed = new EventFeed(log, [model]);
+    const feed = new EventFeed(log, [model], new FakeClock());
     const causes: unknown[] = [];
     feed.onStop((cause) => causes.push(cause));
     await feed.start();

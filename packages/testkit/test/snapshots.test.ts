@@ -54,7 +54,7 @@ function world(schema = chassisFold.schema) {
       source: "/bioxen/test",
     });
     const vms = new ReadModel<VmState>("vm", vmFold);
-    const feed = new EventFeed(log, [chassis, vms]);
+    const feed = new EventFeed(log, [chassis, vms], new FakeClock());
     return { chassis, feed, start: () => feed.start({ store: snapshots, logger }) };
   };
   const writerOf = (feed: EventFeed, everyEvents: number) =>

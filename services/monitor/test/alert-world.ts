@@ -120,7 +120,7 @@ export class AlertWorld {
       for (const listener of own) this.#listeners.delete(listener);
     });
     this.#instances.push(instance);
-    const feed = new EventFeed(ports.log, service.sinks);
+    const feed = new EventFeed(ports.log, service.sinks, ports.timers);
     await feed.start();
     service.begin(feed);
     await this.clock.advance(0);
