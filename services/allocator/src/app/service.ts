@@ -10,6 +10,7 @@ import {
   ENDPOINTS,
   type Handled,
   type Ledger,
+  type LedgerEntry,
   ledgerFold,
   type ParsedRequestOf,
   type QuotaState,
@@ -39,6 +40,7 @@ import {
   decideFollowChassis,
   decideFollowPreemption,
   decideSettle,
+  type EntryVerdict,
   nextExpiryAtMs,
 } from "../domain/ledger.ts";
 import { verdictOf } from "../domain/verdict.ts";
@@ -149,7 +151,18 @@ class Allocator {
     }
   }
 
+  readonly #verdict = (entry: LedgerEntry): EntryVerdict =>
+    verdictOf(entry, this.vms.get(entry.vmId), this.#feed?.appliedSeq ?? 0);
+
+  /** Whether a VM has taken its place is decided on all that is in the log now: who is behind would expire it under the VM. */
+  async #catchUpIfExpiring(chassisId: string): Promise<void> {
+    const dueAtMs = nextExpiryAtMs(this.ledgers.get(chassisId).state, this.#verdict);
+    if (dueAtMs === undefined || dueAtMs > this.#ports.clock.nowMs()) return;
+    await this.#feed?.applied(await this.#ports.log.lastSeq());
+  }
+
   async #settle(chassisId: string): Promise<{ readonly dueAtMs: number } | undefined> {
+    await this.#catchUpIfExpiring(chassisId);
     for (let i = 0; i < MAX_STEPS_PER_LOOK; i += 1) {
       const chassis = this.chassis.get(chassisId);
       const registered = chassis.registered ? chassis : null;
@@ -158,19 +171,14 @@ class Allocator {
         if (!followed.ok || followed.event !== null) return followed;
         const freed = decideFollowPreemption(ledger, (vmId) => this.vms.get(vmId));
         if (!freed.ok || freed.event !== null) return freed;
-        const knownSeq = this.#feed?.appliedSeq ?? 0;
-        return decideSettle(
-          ledger,
-          (entry) => verdictOf(entry, this.vms.get(entry.vmId), knownSeq),
-          this.#ports.clock.nowMs(),
-        );
+        return decideSettle(ledger, this.#verdict, this.#ports.clock.nowMs());
       };
       const causation = this.#causation(chassisId);
       const executed = await this.ledgers.react(chassisId, causation, decide, () => this.#acts());
       invariant(executed.ok, "settling refuses nothing", { chassisId });
       if (!executed.changed) break;
     }
-    const dueAtMs = nextExpiryAtMs(this.ledgers.get(chassisId).state);
+    const dueAtMs = nextExpiryAtMs(this.ledgers.get(chassisId).state, this.#verdict);
     return dueAtMs === undefined ? undefined : { dueAtMs };
   }
 

@@ -6,6 +6,7 @@ import {
   freeAmounts,
   heldAmounts,
   type Ledger,
+  type LedgerEntry,
   type LedgerEvent,
   ledgerFold,
   NEVER_LOST,
@@ -165,16 +166,18 @@ describe("changing", () => {
 });
 
 describe("settling", () => {
-  it("an unconfirmed reservation expires, after its grace, a committed one never", () => {
+  it("a reservation nobody took expires, after its grace; one that is confirmed or taken never", () => {
     const books = Books.open();
-    books.reserve(["a", 1], ["b", 1]);
-    books.apply(decideSettle(books.ledger, (e) => (e.vmId === "a" ? "commit" : "keep"), 0));
+    books.reserve(["a", 1], ["b", 1], ["c", 1]);
+    const verdict = ({ vmId }: LedgerEntry) => (vmId === "a" ? "commit" : vmId === "b" ? "keep" : "hold");
+    books.apply(decideSettle(books.ledger, verdict, 0));
     const dueAtMs = EXPIRES_AT_MS + EXPIRY_GRACE_MS;
-    expect(nextExpiryAtMs(books.ledger)).toBe(dueAtMs);
-    expect(decideSettle(books.ledger, () => "keep", dueAtMs - 1)).toMatchObject({ event: null });
-    books.apply(decideSettle(books.ledger, () => "keep", dueAtMs));
-    expect(Object.keys(books.ledger.entries)).toEqual(["a"]);
-    expect(nextExpiryAtMs(books.ledger)).toBeUndefined();
+    expect(nextExpiryAtMs(books.ledger, verdict)).toBe(dueAtMs);
+    expect(decideSettle(books.ledger, verdict, dueAtMs - 1)).toMatchObject({ event: null });
+    books.apply(decideSettle(books.ledger, verdict, dueAtMs));
+    expect(Object.keys(books.ledger.entries)).toEqual(["a", "c"]);
+    expect(nextExpiryAtMs(books.ledger, verdict)).toBeUndefined();
+    expect(decideSettle(books.ledger, verdict, dueAtMs + 1e9)).toMatchObject({ event: null });
   });
 
   const entry = {
@@ -193,11 +196,11 @@ describe("settling", () => {
   it.each<[string, VmState, string]>([
     ["waits for it", vm("pending"), "keep"],
     ["had it and lost it", vm("pending", { lastFence: 9 }), "release"],
-    ["starts on it", vm("starting", { fence: 9 }), "keep"],
+    ["starts on it", vm("starting", { fence: 9 }), "hold"],
     ["runs on it", vm("running", { fence: 9 }), "commit"],
     ["is paused on it", vm("paused", { fence: 9 }), "commit"],
     ["runs on another", vm("running", { fence: 12 }), "release"],
-    ["is stopping on it", vm("stopping", { fence: 9 }), "keep"],
+    ["is stopping on it", vm("stopping", { fence: 9 }), "hold"],
     ["has stopped", vm("stopped", { lastFence: 9 }), "release"],
     ["failed", vm("error"), "release"],
     ["is destroyed", vm("destroyed"), "release"],

@@ -167,12 +167,13 @@ export function decideResize(
 }
 
 /**
- * An expiry waits this much longer than the instant it promises, ms. Lifecycle confirms no start after that instant, so
- * a confirmation under way, or a clock that is off by less, never meets an expiry.
+ * An expiry waits this much longer than the instant it promises, ms. Lifecycle takes no place after that instant, so
+ * one that is being taken, or a clock that is off by less, rarely meets an expiry; where they meet the VM is displaced.
  */
 export const EXPIRY_GRACE_MS = 10_000;
 
-export type EntryVerdict = "keep" | "commit" | "release";
+/** `keep`: its VM has not taken it, and it may expire. `hold`: its VM has it, and only the VM's story ends it. */
+export type EntryVerdict = "keep" | "hold" | "commit" | "release";
 
 /**
  * Follows a preemption down: the VM has given it up already, so no order of the two is unsafe but this one. Nothing ever grows
@@ -215,18 +216,26 @@ export function decideSettle(
   if (committed.length > 0) {
     return accept<LedgerEvent>({ type: "bioxen.ledger.committed.v1", data: { entries: keys(committed) } });
   }
-  const expired = entries.filter((entry) => entry.phase === "reserved" && expiresFrom(entry) <= nowMs);
+  const expired = entries.filter((entry) => mayExpire(entry, verdict) && expiresFrom(entry) <= nowMs);
   if (expired.length === 0) return UNCHANGED;
   return accept<LedgerEvent>({ type: "bioxen.ledger.expired.v1", data: { entries: keys(expired) } });
+}
+
+/** Only a reservation that its VM has not taken: the end of one it took is the VM's to decide. */
+function mayExpire(entry: LedgerEntry, verdict: (entry: LedgerEntry) => EntryVerdict): boolean {
+  return entry.phase === "reserved" && verdict(entry) === "keep";
 }
 
 function expiresFrom(entry: LedgerEntry): number {
   return entry.expiresAtMs === null ? Number.POSITIVE_INFINITY : entry.expiresAtMs + EXPIRY_GRACE_MS;
 }
 
-/** When the next reservation runs out; undefined when none is unconfirmed. */
-export function nextExpiryAtMs(ledger: Ledger): number | undefined {
-  const unconfirmed = Object.values(ledger.entries).filter((entry) => entry.phase === "reserved");
-  const next = Math.min(...unconfirmed.map(expiresFrom));
+/** When the next reservation runs out; undefined when none can. */
+export function nextExpiryAtMs(
+  ledger: Ledger,
+  verdict: (entry: LedgerEntry) => EntryVerdict,
+): number | undefined {
+  const waiting = Object.values(ledger.entries).filter((entry) => mayExpire(entry, verdict));
+  const next = Math.min(...waiting.map(expiresFrom));
   return Number.isFinite(next) ? next : undefined;
 }

@@ -16,10 +16,9 @@ export function verdictOf(entry: LedgerEntry, vm: VmState, knownSeq: number): En
     case "paused":
       return vm.fence === entry.fence ? "commit" : "release";
     case "starting":
-      return vm.fence === entry.fence ? "keep" : "release";
     case "stopping":
-      // It is given back when the guest has stopped, not before: the guest still uses it.
-      return vm.fence === entry.fence ? "keep" : "release";
+      // Its guest may run or come to run: it is given back when the VM has given it up or has stopped, by no clock.
+      return vm.fence === entry.fence ? "hold" : "release";
     case "pending":
       return entry.fence > vm.lastFence ? "keep" : "release";
     default:

@@ -4,7 +4,7 @@
  *
  * Level-triggered: each look compares the VM with the ledgers and does one thing, until nothing is due.
  */
-import type { ChassisState, Ledger, VmState } from "@bioxen/contracts";
+import type { ChassisState, Ledger, LedgerEntry, VmState } from "@bioxen/contracts";
 import {
   type Aggregates,
   type Amounts,
@@ -21,10 +21,12 @@ import {
   decideChassisLost,
   decideEndings,
   decideFollowLedger,
+  decideGiveUp,
   decidePlace,
   decideRestart,
   type HeldPlace,
   isForWaiting,
+  placeEndsAtMs,
   restartDueAtMs,
 } from "../domain/vm-world.ts";
 
@@ -74,7 +76,8 @@ export class VmProcess {
     }
     const unrecorded = this.#unrecorded.get(vmId);
     if (unrecorded !== undefined) return { dueAtMs: unrecorded.sinceMs + ADOPT_AFTER_MS };
-    const dueAtMs = restartDueAtMs(this.#vms.get(vmId).state);
+    const { state } = this.#vms.get(vmId);
+    const dueAtMs = placeEndsAtMs(state, this.#entryOf(vmId, state)) ?? restartDueAtMs(state);
     return dueAtMs === undefined ? undefined : { dueAtMs };
   }
 
@@ -88,7 +91,9 @@ export class VmProcess {
       const chassis = this.#chassis.get(state.chassisId);
       const lost = chassis.registered && chassis.lost !== null ? decideChassisLost(state) : UNCHANGED;
       if (!lost.ok || lost.event !== null) return lost;
-      const entry = this.#ledgers.get(state.chassisId).entries[vmId] ?? null;
+      const entry = this.#entryOf(vmId, state);
+      const givenUp = decideGiveUp(state, entry, this.#clock.nowMs());
+      if (!givenUp.ok || givenUp.event !== null) return givenUp;
       const followed = decideFollowLedger(state, entry);
       const isAdoption =
         followed.ok && followed.event !== null && entry !== null && entry.fence === state.fence;
@@ -104,6 +109,12 @@ export class VmProcess {
     const place = this.#placeFor(vmId, state);
     const nowMs = this.#clock.nowMs();
     return place === undefined ? decideRestart(state, nowMs) : decidePlace(state, place, nowMs);
+  }
+
+  /** What the ledger of the VM's chassis holds for it; null: nothing, or it has no chassis. */
+  #entryOf(vmId: string, state: VmState): LedgerEntry | null {
+    if (!state.exists || state.chassisId === null) return null;
+    return this.#ledgers.get(state.chassisId).entries[vmId] ?? null;
   }
 
   #placeFor(vmId: string, state: VmState): HeldPlace | undefined {

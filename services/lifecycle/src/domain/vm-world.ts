@@ -46,10 +46,7 @@ export function decidePlace(state: VmState, place: HeldPlace, nowMs: number): Vm
 export function decideFollowLedger(state: VmState, entry: LedgerEntry | null): VmDecision {
   if (!state.exists || state.fence === null || state.state === "stopping") return UNCHANGED;
   if (entry === null || entry.fence !== state.fence) {
-    const { fence, chassisId } = state;
-    const code = displacementOf(state, entry);
-    const data = { fence, chassisId, code, reason: DISPLACEMENT_REASONS[code] };
-    return accept<VmEvent>({ type: "bioxen.vm.displaced.v2", data });
+    return displaced(state, state.fence, displacementOf(state, entry));
   }
   if (equalAmounts(entry.amounts, state.allocation ?? {})) return UNCHANGED;
   return decideAdopt(state, entry);
@@ -78,7 +75,29 @@ export function decideChassisLost(state: VmState): VmDecision {
   return accept<VmEvent>({ type: "bioxen.vm.displaced.v2", data });
 }
 
-/** The entry of a VM that is starting ends in one way only: the allocator releases none that its VM still waits on. */
+/** When a VM that is starting on `entry` gives it up unless its guest runs by then; undefined: it is not, or has for ever. */
+export function placeEndsAtMs(state: VmState, entry: LedgerEntry | null): number | undefined {
+  if (!state.exists || state.state !== "starting" || entry?.fence !== state.fence) return undefined;
+  return entry.expiresAtMs ?? undefined;
+}
+
+/**
+ * The end of a place whose guest was not running in time. It is the VM that gives it up, in its own stream: a `started` that was
+ * decided in time and lands late meets this event and not the allocator's clock, and one of the two is refused. The
+ * allocator holds the entry until it has read this.
+ */
+export function decideGiveUp(state: VmState, entry: LedgerEntry | null, nowMs: number): VmDecision {
+  const endsAtMs = placeEndsAtMs(state, entry);
+  if (!state.exists || state.fence === null || endsAtMs === undefined || nowMs < endsAtMs) return UNCHANGED;
+  return displaced(state, state.fence, "RESERVATION_EXPIRED");
+}
+
+function displaced({ chassisId }: Vm, fence: number, code: LedgerDisplacement): VmDecision {
+  const data = { fence, chassisId, code, reason: DISPLACEMENT_REASONS[code] };
+  return accept<VmEvent>({ type: "bioxen.vm.displaced.v2", data });
+}
+
+/** A `placed` that was decided in time can land when the entry has expired already; no other entry of a VM that starts ends. */
 function displacementOf(vm: Vm, entry: LedgerEntry | null): LedgerDisplacement {
   if (entry !== null) return "RESERVATION_REPLACED";
   return vm.state === "starting" ? "RESERVATION_EXPIRED" : "RESERVATION_ENDED";
@@ -96,8 +115,8 @@ export interface GuestReport {
 }
 
 /**
- * `held`: the ledger's entry as known here. A start is confirmed only while its reservation is good, which the
- * allocator keeps a little longer than it says: a VM never runs without an allocation.
+ * `held`: the ledger's entry as known here. A start is confirmed only while its reservation is good, and the
+ * allocator keeps that until the VM gives it up: a VM never runs without an allocation.
  */
 export function decideReport(
   state: VmState,

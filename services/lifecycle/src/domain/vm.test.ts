@@ -19,9 +19,11 @@ import {
   decideChassisLost,
   decideEndings,
   decideFollowLedger,
+  decideGiveUp,
   decidePlace,
   decideReport,
   decideRestart,
+  placeEndsAtMs,
   restartDueAtMs,
 } from "./vm-world.ts";
 
@@ -190,6 +192,28 @@ describe("the world", () => {
       "+ resized",
     );
     expect(outcome(decideFollowLedger(given(...STORIES.stopping), null))).toBe("=");
+  });
+
+  it("a VM whose guest was not running in time gives its place up, at that instant and no other state does", () => {
+    const starting = given(...STORIES.starting);
+    expect(placeEndsAtMs(starting, entryOf(9))).toBe(50_000);
+    expect(outcome(decideGiveUp(starting, entryOf(9), 49_999))).toBe("=");
+    expect(decideGiveUp(starting, entryOf(9), 50_000)).toMatchObject({
+      event: {
+        type: "bioxen.vm.displaced.v2",
+        data: { fence: 9, chassisId: "c", code: "RESERVATION_EXPIRED" },
+      },
+    });
+    for (const [state, entry] of [
+      [starting, null],
+      [starting, entryOf(8)],
+      [starting, entryOf(9, 1, { phase: "committed", expiresAtMs: null })],
+      [running, entryOf(9)],
+      [given(...STORIES.stopping), entryOf(9)],
+    ] as const) {
+      expect(placeEndsAtMs(state, entry)).toBeUndefined();
+      expect(outcome(decideGiveUp(state, entry, 1e12))).toBe("=");
+    }
   });
 
   it("a displacement says where it was and what took the place away", () => {
