@@ -28,6 +28,7 @@ import { MemoryBlobs } from "@bioxen/testkit/memory-blobs";
 import { MemoryLeaseStore } from "@bioxen/testkit/memory-leases";
 import { MemorySnapshots } from "@bioxen/testkit/memory-snapshots";
 import { AlertFolds, AlertWitness, operate } from "./alerts.ts";
+import { Causes } from "./causes.ts";
 import { Clients } from "./clients.ts";
 import { Faults } from "./faults.ts";
 import { GrowthWatch } from "./growth.ts";
@@ -66,9 +67,11 @@ export async function run(seed: number): Promise<RunReport> {
   };
   const verifier = new LogVerifier();
   const folds = new Folds();
+  const causes = new Causes();
   const log = new SimLog(universe, faults, (event) => {
     verifier.observe(event);
     folds.apply(event, problem);
+    causes.apply(event, problem);
   });
   const onBug = (thrown: unknown) =>
     problem(`a bug: ${thrown instanceof Error ? thrown.stack : String(thrown)}`);

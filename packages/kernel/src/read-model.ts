@@ -40,6 +40,11 @@ export class ReadModel<State> implements EventSink {
     return this.#held.get(id).last;
   }
 
+  /** Where in the log that event is; 0: there is none. */
+  lastSeq(id: string): number {
+    return this.#held.get(id).lastSeq;
+  }
+
   ids(): IterableIterator<string> {
     return this.#held.ids();
   }

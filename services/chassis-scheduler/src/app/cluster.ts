@@ -17,7 +17,7 @@ import {
   type VmState,
   vmFold,
 } from "@bioxen/contracts";
-import { Aggregates, ReadModel, type ServicePorts } from "@bioxen/kernel";
+import { Aggregates, type Causation, causedBy, ReadModel, type ServicePorts } from "@bioxen/kernel";
 import { type ChassisRoom, type WaitingVm, waitingVm } from "@bioxen/placement";
 import { ChassisLiveness } from "./liveness.ts";
 
@@ -87,6 +87,15 @@ export class Cluster {
       out.push(waitingVm(vmId, vm));
     }
     return out;
+  }
+
+  /** Why `vmIds` are placed together: the newest event that made one of them wait. */
+  causeOf(vmIds: readonly string[]): Causation | undefined {
+    const newest = vmIds.reduce((best, vmId) =>
+      this.vms.lastSeq(vmId) > this.vms.lastSeq(best) ? vmId : best,
+    );
+    const cause = this.vms.last(newest);
+    return cause && causedBy(cause);
   }
 
   #hasPlace(vmId: string, vm: Vm): boolean {

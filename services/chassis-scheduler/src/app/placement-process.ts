@@ -183,10 +183,11 @@ export class PlacementProcess {
     }));
     const { subject } = ENDPOINTS.ledgerReserve;
     const proposal = { chassisId, planId, reservations, proposerToken: token };
-    // One proposal is for many VMs and belongs to one trace: that of the first, the most urgent.
-    const first = placements[0];
-    const traceparent = first === undefined ? undefined : this.#cluster.vms.last(first.vm.vmId)?.traceparent;
-    const reply = await this.#ports.bus.call(subject, proposal, { timeoutMs: CALL_TIMEOUT_MS, traceparent });
+    const causation = this.#cluster.causeOf(reservations.map(({ vmId }) => vmId));
+    const reply = await this.#ports.bus.call(subject, proposal, {
+      timeoutMs: CALL_TIMEOUT_MS,
+      ...(causation && { causation }),
+    });
     if (!reply.ok) {
       const newest = reply.error.details?.["newestToken"];
       if (typeof newest !== "number") throw refusalOf(subject, reply.error);

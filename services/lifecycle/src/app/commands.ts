@@ -30,6 +30,7 @@ import {
   type Caller,
   type Causation,
   type Clock,
+  causedBy,
   type Executed,
   equalAmounts,
   type ReadModel,
@@ -211,7 +212,10 @@ export class VmCommands {
     causation: Causation,
   ): Promise<Handled<Record<string, never>>> {
     for (const { vmId, reasons } of deferrals) {
-      await this.#ports.vms.execute(vmId, causation, (state) => decideDefer(state, reasons));
+      // Of a page of many VMs each stays in its own chain.
+      const { last } = this.#ports.vms.get(vmId);
+      const own = last === undefined ? causation : causedBy(last);
+      await this.#ports.vms.execute(vmId, own, (state) => decideDefer(state, reasons));
     }
     return { ok: true, result: {} };
   }
