@@ -1,0 +1,90 @@
+/**
+ * Copies what a service needs at run time, and nothing else, out of an installed workspace: its own source, the packages of ours
+ * it stands on, and the production dependencies of both. Symlinks stay symlinks, so that our packages are found outside of
+ * `node_modules`: Node strips types nowhere else.
+ *
+ * Usage: `node deploy/production-tree.ts <workspace> <target> <folder>...`: one tree in `<target>/<folder>` for each. Runs where there is no shell, no network
+ * and no package manager: inside an image's build.
+ */
+import {
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  symlinkSync,
+} from "node:fs";
+import { basename, dirname, join, relative, resolve } from "node:path";
+
+interface Manifest {
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
+}
+
+/** What is no part of a running service. */
+const LEFT_OUT = /(^|\/)(node_modules|test|golden|coverage)(\/|$)|\.test\.ts$/;
+
+class ProductionTree {
+  readonly #workspace: string;
+  readonly #target: string;
+  readonly #done = new Set<string>();
+
+  constructor(workspace: string, target: string) {
+    this.#workspace = realpathSync(workspace);
+    this.#target = resolve(target);
+  }
+
+  /** Copies the package in `folder` and everything it needs. */
+  add(folder: string): void {
+    const real = realpathSync(folder);
+    if (this.#done.has(real)) return;
+    this.#done.add(real);
+    const place = relative(this.#workspace, real);
+    if (place.startsWith("..")) throw new Error(`${real} is outside of the workspace ${this.#workspace}`);
+    const inStore = place.includes("node_modules");
+    cpSync(real, join(this.#target, place), {
+      recursive: true,
+      dereference: false,
+      filter: (source) => inStore || !LEFT_OUT.test(relative(real, source)),
+    });
+    for (const name of dependenciesOf(real)) this.#link(real, name);
+  }
+
+  /** The link by which a package finds a dependency, and the dependency. An optional one may not be installed here. */
+  #link(from: string, name: string): void {
+    const link = linkTo(name, from);
+    if (link === undefined) return;
+    const copy = join(this.#target, relative(this.#workspace, link));
+    if (lstatSync(link).isSymbolicLink() && lstatSync(copy, { throwIfNoEntry: false }) === undefined) {
+      mkdirSync(dirname(copy), { recursive: true });
+      symlinkSync(readlinkSync(link), copy);
+    }
+    this.add(link);
+  }
+}
+
+function dependenciesOf(folder: string): string[] {
+  const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
+  const { dependencies, optionalDependencies, peerDependencies } = manifest;
+  return Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies });
+}
+
+/** As Node looks for it: upwards from the importing package. */
+function linkTo(name: string, from: string): string | undefined {
+  for (let folder = from; ; folder = dirname(folder)) {
+    const nodeModules = basename(folder) === "node_modules" ? folder : join(folder, "node_modules");
+    if (existsSync(join(nodeModules, name))) return join(nodeModules, name);
+    if (folder === dirname(folder)) return undefined;
+  }
+}
+
+const [workspace, target, ...folders] = process.argv.slice(2);
+if (workspace === undefined || target === undefined || folders.length === 0) {
+  console.error("usage: node deploy/production-tree.ts <workspace> <target> <folder>...");
+  process.exit(2);
+}
+for (const folder of folders)
+  new ProductionTree(workspace, join(target, folder)).add(join(workspace, folder));

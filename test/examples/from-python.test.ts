@@ -1,0 +1,103 @@
+/**
+ * The table of what became of the original library: no cell is empty, and what it names as runnable runs, in order, on one stack.
+ */
+import { readFile } from "node:fs/promises";
+import {
+  type Bioxen,
+  connect,
+  createBiologicalVm,
+  createBioVm,
+  supportedBiologicalTypes,
+  supportedVmTypes,
+} from "@bioxen/client";
+import { ERRORS } from "@bioxen/contracts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { World } from "../e2e/world.ts";
+
+interface Row {
+  readonly original: string;
+  readonly today: string;
+  readonly run: string;
+}
+
+const text = await readFile(new URL("../../docs/from-bioxen-python.md", import.meta.url), "utf8");
+
+function rowsOf(section: string): Row[] {
+  return section
+    .split("\n")
+    .filter((line) => line.startsWith("|"))
+    .map((line) =>
+      line
+        .split("|")
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    )
+    .filter(([first]) => first !== "original" && !/^-+$/.test(first ?? ""))
+    .map(([original = "", today = "", run = ""]) => ({ original, today, run }));
+}
+
+/** Rows by the title of their section, in order. */
+const sections = text
+  .split(/^## /m)
+  .slice(1)
+  .map((section) => [section.slice(0, section.indexOf("\n")), rowsOf(section)] as const);
+
+/** The words of a command line, as a shell would split it. */
+function wordsOf(line: string): string[] {
+  return [...line.matchAll(/"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2] ?? "");
+}
+
+let world: World;
+let bioxen: Bioxen;
+beforeAll(async () => {
+  world = await World.open({ chassis: "ecoli:2,yeast:1", timeScale: 10 });
+  bioxen = await connect({ servers: world.stack.url });
+});
+afterAll(async () => {
+  await bioxen.close();
+  await world.close();
+});
+
+/** A command ends well, or with a refusal that its row announces. */
+async function runCommand(command: string, { today }: Row): Promise<void> {
+  const { code, stdout, stderr } = await world.bioxen(...wordsOf(command).slice(1));
+  const announced = Object.keys(ERRORS).filter((name) => today.includes(`\`${name}\``));
+  const asAnnounced = code === 1 && announced.some((name) => stderr.includes(name));
+  expect(code === 0 || asAnnounced, `${command} ended with ${code}: ${stdout}${stderr}`).toBe(true);
+}
+
+async function runProgram(source: string): Promise<void> {
+  const names = [
+    "bioxen",
+    "vm",
+    "createBioVm",
+    "createBiologicalVm",
+    "supportedBiologicalTypes",
+    "supportedVmTypes",
+  ];
+  const body = source.includes(";") ? source : `return ${source}`;
+  const program = new Function(...names, `return (async () => { ${body} })()`);
+  const factories = [createBioVm, createBiologicalVm, supportedBiologicalTypes, supportedVmTypes];
+  const result: unknown = await program(bioxen, bioxen.vm("cell-1"), ...factories);
+  if (!source.includes(";")) expect(result, source).toBeTruthy();
+}
+
+describe("from the Python library", () => {
+  it("has a row for every part of it, and no empty cell", () => {
+    const rows = sections.flatMap(([, some]) => some);
+    expect(rows.length).toBeGreaterThan(80);
+    for (const { original, today, run } of rows) {
+      expect(original && today && run, `${original} | ${today} | ${run}`).toBeTruthy();
+      expect(run, original).toMatch(/^`[^`]+`$|^not there: \S/);
+    }
+  });
+
+  it.each(sections)("runs what it says can be run: %s", async (_title, rows) => {
+    for (const row of rows) {
+      const code = /^`([^`]+)`$/.exec(row.run)?.[1];
+      if (code === undefined) continue;
+      if (code.startsWith("bioxen ")) await runCommand(code, row);
+      else await runProgram(code);
+    }
+  });
+});
