@@ -53,7 +53,7 @@ export function fleetOf(count: number, running: number, seed: number): ChassisRo
   const random = randomFrom(seed);
   const rooms: ChassisRoom[] = Array.from({ length: count }, (_, i) => {
     const chassis = chassisOf(pick(random, TYPES));
-    const offered = offeredOf(chassis.chassisType as "ecoli", chassis.capacity, chassis.overheadPermille);
+    const offered = offeredOf(chassis);
     const room = { free: offered, placesLeft: chassis.maxVms };
     return { chassisId: `chassis-${String(i).padStart(6, "0")}`, chassis, offered, room };
   });

@@ -81,7 +81,11 @@ function* chassisStory(writer: Writer, number: number): Generator<LogMessage> {
   const chassisId = `chassis-${number}`;
   const demand = FULL_DEMAND.syn3a;
   const vmIds = Array.from({ length: VMS_PER_CHASSIS }, (_, i) => `cell-${number}-${i}`);
-  const offered = offeredOf("ecoli", CAPACITY, OVERHEAD_PERMILLE);
+  const offered = offeredOf({
+    chassisType: "ecoli",
+    capacity: CAPACITY,
+    overheadPermille: OVERHEAD_PERMILLE,
+  });
   yield writer.write("chassis", chassisId, {
     type: "bioxen.chassis.registered.v1",
     data: {

@@ -79,7 +79,10 @@ describe("who may import whom", () => {
     );
     expect(domain.length).toBeGreaterThan(10);
     const allowed = (module: string) =>
-      module === "@bioxen/kernel" || module === "@bioxen/contracts" || module.startsWith("./");
+      module === "@bioxen/kernel" ||
+      module === "@bioxen/contracts" ||
+      module === "@bioxen/placement" ||
+      module.startsWith("./");
     expect(offenders(domain, (path) => foreign(path, allowed))).toEqual([]);
     const impure = /\bDate\b|Math\.random|\bprocess\.|\bconsole\.|setTimeout|\bcrypto\b|\bawait\b/;
     expect(offenders(domain, (path) => impure.test(codeOf(path)) && "is not pure")).toEqual([]);

@@ -1,6 +1,7 @@
 import { createBasicDriver, MAX_TIME_SCALE } from "@bioxen/driver-basic";
 import { readConfig, runService } from "@bioxen/service-host";
 import { agentConfig } from "./src/app/agent-config.ts";
+import { oversubscribed } from "./src/app/chassis-config.ts";
 import { createChassisAgent } from "./src/app/service.ts";
 
 await runService({
@@ -10,7 +11,7 @@ await runService({
     const config = readConfig(agentConfig(MAX_TIME_SCALE), env);
     return createChassisAgent(ports, {
       agentId: config.BIOXEN_AGENT_ID,
-      chassis: config.BIOXEN_CHASSIS,
+      chassis: oversubscribed(config.BIOXEN_CHASSIS, config.BIOXEN_OVERSUBSCRIBE),
       lostAfterMs: config.BIOXEN_LOST_AFTER_MS,
       drivers: [createBasicDriver({ timeScaleMinutesPerSecond: config.BIOXEN_TIME_SCALE })],
       checkpointIntervalMs: config.BIOXEN_CHECKPOINT_INTERVAL_MS,

@@ -23,6 +23,12 @@ export {
   parameterSets,
   type ResourceDemand,
 } from "./cell-types.ts";
+export {
+  OPTIMISE_TOLERANCE_PERMILLE,
+  type OptimiseOptions,
+  type Optimum,
+  optimiseAllocation,
+} from "./optimise.ts";
 export { type CellSnapshot, SNAPSHOT_FORMAT, snapshotProblems } from "./snapshot.ts";
 export { type SteadyState, type SteadyStateOptions, steadyState } from "./steady-state.ts";
 export { StepLimitError } from "./step-limit-error.ts";

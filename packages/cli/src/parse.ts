@@ -40,20 +40,18 @@ export function labelOption(
   return { ...before, [text.slice(0, split)]: text.slice(split + 1) };
 }
 
-const GUARANTEED = { ribosomes: "ribosomes", atp: "atpPerSecond", rnap: "rnaPolymerases" } as const;
+const RATES = { ribosomes: "ribosomes", atp: "atpPerSecond", rnap: "rnaPolymerases" } as const;
 
-/** Collects repeated `ribosomes=200`, `atp=50%`: what preemption must leave. */
-export function guaranteeOption(
+/** Collects repeated `ribosomes=200`, `atp=50%`: what preemption must leave, or up to what is lent. */
+export function rateOption(
   text: string,
   before: Readonly<Record<string, number | string>> = {},
 ): Record<string, number | string> {
   const [name = "", amount = ""] = text.split("=");
-  if (!Object.hasOwn(GUARANTEED, name)) {
-    throw new InvalidArgumentError(
-      `must be name=amount with a name of ${Object.keys(GUARANTEED).join(", ")}.`,
-    );
+  if (!Object.hasOwn(RATES, name)) {
+    throw new InvalidArgumentError(`must be name=amount with a name of ${Object.keys(RATES).join(", ")}.`);
   }
-  return { ...before, [GUARANTEED[name as keyof typeof GUARANTEED]]: amountOption(amount) };
+  return { ...before, [RATES[name as keyof typeof RATES]]: amountOption(amount) };
 }
 
 /** The text of a file; `-` is standard input. */

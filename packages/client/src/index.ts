@@ -15,6 +15,7 @@ export { Bioxen, type ConnectOptions, type VmConfig } from "./connection.ts";
 export { BioxenError, type WatchEndReason, WatchError } from "./errors.ts";
 export { EventWatch, type WatchEventsOptions, type WatchedEvent, type WatchOptions } from "./event-watch.ts";
 export { ClientJobs, type JobOutcome, type SubmitOptions } from "./jobs.ts";
+export { optimumOf } from "./optimum.ts";
 export { ResourceManager, type ResourceUsage } from "./resource-manager.ts";
 export { BioVm, type VmStatus } from "./vm.ts";
 export type { VmNews } from "./watch.ts";

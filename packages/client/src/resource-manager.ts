@@ -1,9 +1,11 @@
 /**
  * The resources of one VM: what it holds, uses and could have.
  */
+import type { Optimum } from "@bioxen/cell-models";
 import { type BiologicalType, FULL_DEMAND, fullDemand, type RequestOf, type VmView } from "@bioxen/contracts";
-import type { Amounts } from "@bioxen/kernel";
+import { type Amounts, add } from "@bioxen/kernel";
 import type { Bioxen } from "./connection.ts";
+import { optimumOf } from "./optimum.ts";
 
 /** What one resource is used for, beside what is allocated; null: not measured. */
 export interface ResourceUsage {
@@ -55,20 +57,20 @@ export class ResourceManager {
     return most;
   }
 
-  /**
-   * Gives it what its type needs to grow at its reference rate, or as much of that as its chassis has left. Needs no more: a cell
-   * does not grow faster with more than its full demand.
-   */
+  /** The smallest allocation with which it grows within 2 % of the best in reach of its chassis, by its cell's model. */
+  async optimum(): Promise<Optimum> {
+    const { vm } = await this.#bioxen.call("vmGet", { vmId: this.#vmId });
+    return optimumOf(
+      vm,
+      vm.chassisId === null ? undefined : add(await this.available(), vm.allocation ?? {}),
+    );
+  }
+
+  /** Gives it its {@link optimum}; a VM that is no cell gets its type's default request. */
   async optimise(): Promise<VmView> {
     const { vm } = await this.#bioxen.call("vmGet", { vmId: this.#vmId });
-    const wanted = fullDemand(vm.biologicalType, vm.vmType);
-    if (vm.chassisId === null) return this.allocate(wanted);
-    const free = await this.available();
-    const target = Object.entries(wanted).map(([name, amount]) => {
-      const reachable = (vm.allocation?.[name] ?? 0) + (free[name] ?? 0);
-      return [name, Math.min(amount, reachable)];
-    });
-    return this.allocate(Object.fromEntries(target));
+    if (vm.vmType !== "basic") return this.allocate(fullDemand(vm.biologicalType, vm.vmType));
+    return this.allocate((await this.optimum()).allocation);
   }
 
   /** What a type needs to grow at its reference rate. */

@@ -19,6 +19,7 @@ import {
   labels,
   MAX_PAGE,
   MAX_VMS_PER_CHASSIS,
+  oversubscribePermille,
   placement,
   priority,
   quotaLabel,
@@ -46,6 +47,11 @@ export const createRequest = z.strictObject({
   resources: requestedResources.default({}),
   /** The least that a VM of higher priority may shrink it to, in the form of `resources`; what it leaves out is the request's. */
   guarantee: requestedResources.optional(),
+  /**
+   * Up to what idle ribosomes, RNA polymerases and ATP of its chassis are lent to it while it can use them, by weight of priority, in the
+   * form of `resources`. Absent: nothing is lent, it grows as its allocation lets it.
+   */
+  burst: requestedResources.optional(),
   priority: priority.default(1),
   seed: seed.optional(),
   program: source.optional(),
@@ -72,6 +78,8 @@ const registerRequest = z.strictObject({
   chassisType: z.string().min(1).max(63),
   capacity: amounts.optional(),
   overheadPermille: z.int().min(0).max(1000).default(DEFAULT_OVERHEAD_PERMILLE),
+  /** What of its resources its ledger gives away, thousandths of what there is; default 1000, none. Its VMs share what there is by weight. */
+  oversubscribePermille: oversubscribePermille.optional(),
   maxVms: z.int().min(0).max(MAX_VMS_PER_CHASSIS).optional(),
   labels: labels.default({}),
   agentId: id,

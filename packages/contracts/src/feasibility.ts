@@ -10,7 +10,7 @@ import type { PlacementRefusal } from "./events/vm.ts";
 import type { Chassis } from "./fold/chassis.ts";
 import { freeAmounts, type Ledger } from "./fold/ledger.ts";
 import type { Vm } from "./fold/vm.ts";
-import { type ChassisType, offeredOf } from "./resources.ts";
+import { offeredOf } from "./resources.ts";
 
 /** A refusal of one chassis, before it is known which. */
 export type Misfit = Omit<PlacementRefusal, "chassisId">;
@@ -24,7 +24,7 @@ export interface Room {
 /** What an empty chassis has. */
 export function emptyRoom(chassis: Chassis): Room {
   return {
-    free: offeredOf(chassis.chassisType as ChassisType, chassis.capacity, chassis.overheadPermille),
+    free: offeredOf(chassis),
     placesLeft: chassis.maxVms,
   };
 }

@@ -12,6 +12,8 @@ import { type Amounts, afterOverhead } from "@bioxen/kernel";
 export const CELL_RESOURCES = ["ribosomes", "rnaPolymerases", "atpPerSecond", "dnaKilobases"] as const;
 export const POOL_RESOURCES = ["vcpus", "memoryMiB"] as const;
 export const RESOURCE_NAMES = [...CELL_RESOURCES, ...POOL_RESOURCES] as const;
+/** Used as a rate, so that what one leaves idle another can use at that moment: these are lent and may be oversubscribed. A genome takes room. */
+export const RATE_RESOURCES = ["ribosomes", "rnaPolymerases", "atpPerSecond"] as const;
 export type ResourceName = (typeof RESOURCE_NAMES)[number];
 
 export const BIOLOGICAL_TYPES = ["syn3a", "ecoli", "minimal_cell"] as const;
@@ -77,9 +79,35 @@ export function fullDemand(biologicalType: BiologicalType, vmType: VmType): Amou
   return vmType === "xcpng" ? XCPNG_DEMAND : FULL_DEMAND[biologicalType];
 }
 
-/** What VMs can be given: pools account for their hypervisor themselves, so only cell chassis keep an overhead. */
-export function offeredOf(chassisType: ChassisType, capacity: Amounts, overheadPermille: number): Amounts {
+/** What oversubscription is by itself, thousandths: none. */
+export const NOT_OVERSUBSCRIBED_PERMILLE = 1_000;
+/** Most a resource may be oversubscribed, thousandths: with more, a VM that gets its share gets less than a quarter of what it holds. */
+export const MAX_OVERSUBSCRIBE_PERMILLE = 4_000;
+
+/** What there really is for VMs: pools account for their hypervisor themselves, so only cell chassis keep an overhead. */
+export function realOffer(chassisType: string, capacity: Amounts, overheadPermille: number): Amounts {
   return chassisType === "xcpng" ? capacity : afterOverhead(capacity, overheadPermille);
+}
+
+/** What the ledger of a chassis gives away: what there really is, and of what is oversubscribed so many thousandths, rounded down. */
+export function offeredOf({
+  chassisType,
+  capacity,
+  overheadPermille,
+  oversubscribePermille = {},
+}: {
+  readonly chassisType: string;
+  readonly capacity: Amounts;
+  readonly overheadPermille: number;
+  readonly oversubscribePermille?: Amounts | undefined;
+}): Amounts {
+  const real = realOffer(chassisType, capacity, overheadPermille);
+  return Object.fromEntries(
+    Object.entries(real).map(([name, amount]) => {
+      const permille = oversubscribePermille[name] ?? NOT_OVERSUBSCRIBED_PERMILLE;
+      return [name, Math.floor((amount * permille) / NOT_OVERSUBSCRIBED_PERMILLE)];
+    }),
+  );
 }
 
 /** One resource of a request: an amount, or a share of full demand as `"NN%"`. */

@@ -3,7 +3,12 @@
  */
 import { ID_PATTERN, MAX_AMOUNT } from "@bioxen/kernel";
 import { z } from "zod";
-import { RESOURCE_NAMES } from "./resources.ts";
+import {
+  MAX_OVERSUBSCRIBE_PERMILLE,
+  NOT_OVERSUBSCRIBED_PERMILLE,
+  RATE_RESOURCES,
+  RESOURCE_NAMES,
+} from "./resources.ts";
 
 /** Lua source of a program or of one `exec`, bytes of UTF-8: what the `basic` driver compiles in one slice. */
 export const MAX_SOURCE_BYTES = 65_536;
@@ -35,6 +40,12 @@ export const amount = z.int().min(0).max(MAX_AMOUNT);
 export const amounts = z.partialRecord(z.enum(RESOURCE_NAMES), amount);
 /** What was recorded: any resource name, so that an older reader survives a newer resource. */
 export const recordedAmounts = z.record(z.string(), amount);
+
+/** Only what is used as a rate: room for a genome is there or not. */
+export const oversubscribePermille = z.partialRecord(
+  z.enum(RATE_RESOURCES),
+  z.int().min(NOT_OVERSUBSCRIBED_PERMILLE).max(MAX_OVERSUBSCRIBE_PERMILLE),
+);
 
 /** Whatever JSON can say. */
 export const anyJson = z.json();

@@ -2,6 +2,7 @@
  * Samples published on core NATS: at most once, the newest counts.
  */
 import { z } from "zod";
+import { recordedAmounts } from "./schemas.ts";
 
 export const vmSample = z
   .object({
@@ -22,6 +23,12 @@ export const vmSample = z
     divisions: z.int(),
     luaInstructions: z.int(),
     health: z.number().min(0).max(100),
+    /**
+     * What it may use now where that is not its allocation: with what is lent to it, or less on an oversubscribed chassis. Absent: its
+     * allocation. `lent` is the part beyond the allocation.
+     */
+    granted: recordedAmounts.optional(),
+    lent: recordedAmounts.optional(),
     /** Simulated time owed to the guest because the host was too slow, ms. */
     lagMs: z.number(),
   })

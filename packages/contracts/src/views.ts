@@ -1,7 +1,7 @@
 /**
  * What the services answer: the VM, chassis and ledger of the contract, made from the folds.
  */
-import { subtract } from "@bioxen/kernel";
+import { type Amounts, subtract } from "@bioxen/kernel";
 import { z } from "zod";
 import { checkpointRecord } from "./events/guest-state.ts";
 import { placementRefusal } from "./events/vm.ts";
@@ -10,7 +10,7 @@ import { heldAmounts, type Ledger } from "./fold/ledger.ts";
 import { chargedAmounts, type Quota, quotaFree } from "./fold/quota.ts";
 import { VM_STATES, type Vm } from "./fold/vm.ts";
 import { guaranteeOf, PREEMPTION_MODES } from "./preemption.ts";
-import { BIOLOGICAL_TYPES, type ChassisType, offeredOf, VM_TYPES } from "./resources.ts";
+import { BIOLOGICAL_TYPES, offeredOf, VM_TYPES } from "./resources.ts";
 import { recordedAmounts } from "./schemas.ts";
 
 const checkpointView = z.object({ ...checkpointRecord.shape, atMs: z.int() });
@@ -44,6 +44,8 @@ export const vmView = z
     chassisId: z.string().nullable(),
     request: recordedAmounts,
     allocation: recordedAmounts.nullable(),
+    /** Up to what idle capacity is lent to it; absent: nothing is. */
+    burst: recordedAmounts.optional(),
     priority: z.int(),
     seed: z.int(),
     labels: z.record(z.string(), z.string()),
@@ -82,6 +84,7 @@ export function viewOfVm(vmId: string, vm: Vm): VmView {
     chassisId: vm.chassisId,
     request: vm.request,
     allocation: vm.allocation,
+    ...(vm.burst === undefined ? {} : { burst: vm.burst }),
     priority: vm.priority,
     seed: vm.seed,
     labels: vm.labels,
@@ -111,6 +114,8 @@ export const ledgerView = z
     offered: recordedAmounts,
     reserved: recordedAmounts,
     free: recordedAmounts,
+    /** As in the chassis: the offer is so many thousandths of what there is. */
+    oversubscribePermille: recordedAmounts.optional(),
     maxVms: z.int(),
     entries: z.array(
       z.object({
@@ -138,6 +143,7 @@ export function viewOfLedger(chassisId: string, ledger: Ledger): LedgerView {
     offered: ledger.offered,
     reserved,
     free: subtract(ledger.offered, reserved),
+    ...oversubscribed(ledger),
     maxVms: ledger.maxVms,
     entries,
   };
@@ -174,6 +180,8 @@ export const chassisView = z
     capacity: recordedAmounts,
     offered: recordedAmounts,
     overheadPermille: z.int(),
+    /** Of each resource that is oversubscribed, thousandths of what there is that are offered; absent: none is. */
+    oversubscribePermille: recordedAmounts.optional(),
     maxVms: z.int(),
     labels: z.record(z.string(), z.string()),
     agentId: z.string(),
@@ -195,6 +203,10 @@ export type ChassisView = z.infer<typeof chassisView>;
 /** Heartbeats are no events: who was heard of is not known of the past. */
 export const PAST_LIVENESS = { state: "unknown", heartbeatAgeMs: null } as const;
 
+function oversubscribed({ oversubscribePermille }: { oversubscribePermille?: Amounts | undefined }) {
+  return oversubscribePermille === undefined ? {} : { oversubscribePermille };
+}
+
 export function viewOfChassis(
   chassisId: string,
   chassis: Chassis,
@@ -204,8 +216,9 @@ export function viewOfChassis(
     chassisId,
     chassisType: chassis.chassisType,
     capacity: chassis.capacity,
-    offered: offeredOf(chassis.chassisType as ChassisType, chassis.capacity, chassis.overheadPermille),
+    offered: offeredOf(chassis),
     overheadPermille: chassis.overheadPermille,
+    ...oversubscribed(chassis),
     maxVms: chassis.maxVms,
     labels: chassis.labels,
     agentId: chassis.agentId,

@@ -22,6 +22,7 @@ export {
 } from "./policy.ts";
 export type { Preemption } from "./preemption.ts";
 export { DemandReplay, type ExtraChassis, type ReplayOptions, replayDemand } from "./replay.ts";
+export { type Claim, type Share, shareOut } from "./sharing.ts";
 export { type ChassisRoom, type WaitingVm, waitingVm } from "./snapshot.ts";
 export { type Candidate, MAX_CANDIDATES, type RefusalCount } from "./survey.ts";
 export { AGEING_STEP_MS, byUrgency, effectivePriority } from "./urgency.ts";

@@ -3,7 +3,7 @@
  *
  * It decides nothing. Time is that of the log, handed in with every change, and never goes back.
  */
-import { type Chassis, type ChassisState, type ChassisType, offeredOf, roomFor } from "@bioxen/contracts";
+import { type Chassis, type ChassisState, offeredOf, roomFor } from "@bioxen/contracts";
 import { type Amounts, add, amountOf, equalAmounts, NO_AMOUNTS, subtract } from "@bioxen/kernel";
 import { HOLD_AFTER_MS } from "./plan.ts";
 import type { ChassisRoom, WaitingVm } from "./snapshot.ts";
@@ -131,7 +131,7 @@ export class VirtualCluster {
       if (before !== undefined) this.#removeHost(chassisId, before, seq, atMs);
       return;
     }
-    const offered = offeredOf(chassis.chassisType as ChassisType, chassis.capacity, chassis.overheadPermille);
+    const offered = offeredOf(chassis);
     const held = before?.held ?? new Map<string, Amounts>();
     const used = before?.used ?? NO_AMOUNTS;
     const meter = before?.meter ?? new UseMeter(chassisId, chassis.chassisType, atMs);

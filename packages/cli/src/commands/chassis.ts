@@ -7,6 +7,7 @@ import { refused } from "../outcome.ts";
 import { given, integerOption, labelOption } from "../parse.ts";
 import { say, sayJson, showReply, withSession } from "../run.ts";
 import { ago, bar, paintState, table } from "../terminal.ts";
+import { addLedgerVerify } from "./ledger-verify.ts";
 import { amountsLine } from "./vm-words.ts";
 
 export function addChassisCommands(program: Command): void {
@@ -43,10 +44,14 @@ export function addChassisCommands(program: Command): void {
     .option("--max-vms <n>", "VMs it takes", integerOption)
     .option("--overhead-permille <n>", "the hypervisor's own share", integerOption)
     .option("--capacity <name=n>", "another capacity than its type's, repeatable", labelOption)
+    .option(
+      "--oversubscribe <name=permille>",
+      "thousandths of what there is that are given away",
+      labelOption,
+    )
     .option("--label <name=value>", "label, repeatable", labelOption)
     .action(async (chassisId: string, o, command: Command) => {
       await withSession(command, async (session, { json }) => {
-        const capacity = o.capacity as Record<string, string> | undefined;
         const request = given({
           chassisId,
           chassisType: o.type as string,
@@ -54,8 +59,8 @@ export function addChassisCommands(program: Command): void {
           maxVms: o.maxVms as number | undefined,
           overheadPermille: o.overheadPermille as number | undefined,
           labels: o.label as Record<string, string> | undefined,
-          capacity:
-            capacity && Object.fromEntries(Object.entries(capacity).map(([name, n]) => [name, Number(n)])),
+          capacity: numbersOf(o.capacity as Record<string, string> | undefined),
+          oversubscribePermille: numbersOf(o.oversubscribe as Record<string, string> | undefined),
         }) as RequestOf<"chassisRegister">;
         showReply(await session.call("chassisRegister", request), json === true, changedWords, refused);
       });
@@ -75,6 +80,10 @@ export function addChassisCommands(program: Command): void {
         });
       });
   }
+}
+
+function numbersOf(texts: Record<string, string> | undefined) {
+  return texts && Object.fromEntries(Object.entries(texts).map(([name, n]) => [name, Number(n)]));
 }
 
 function changedWords(reply: object): string {
@@ -113,7 +122,9 @@ export function ledgerWords(ledger: LedgerView): string {
     const offered = ledger.offered[name] ?? 0;
     const reserved = ledger.reserved[name] ?? 0;
     const permille = offered === 0 ? 0 : Math.round((reserved * 1000) / offered);
-    return [name, bar(permille), `${(permille / 10).toFixed(1)} %`, `${reserved} of ${offered}`];
+    const times = ledger.oversubscribePermille?.[name];
+    const more = times === undefined ? "" : ` (${times / 1_000} × what there is)`;
+    return [name, bar(permille), `${(permille / 10).toFixed(1)} %`, `${reserved} of ${offered}${more}`];
   });
   const entries = ledger.entries.map((e) => [
     e.vmId,
@@ -130,6 +141,7 @@ export function ledgerWords(ledger: LedgerView): string {
 
 export function addLedgerCommands(program: Command): void {
   const ledger = program.command("ledger").description("capacity, reservations, allocations");
+  addLedgerVerify(ledger);
   ledger
     .command("show [chassis]")
     .description("one account, or all")

@@ -3,7 +3,7 @@
  */
 import { Fault, messageOf, type StoredEvent } from "@bioxen/kernel";
 import { LogVerifier, type VerifierReport } from "@bioxen/log-verifier";
-import { Command } from "commander";
+import type { Command } from "commander";
 import { CommandEnd, EXIT_REFUSED } from "../outcome.ts";
 import { integerOption } from "../parse.ts";
 import { requireInLog } from "../past.ts";
@@ -65,7 +65,6 @@ export function addEventCommands(program: Command): void {
     });
   addShow(events);
   addTail(events);
-  addLedgerVerify(program);
 }
 
 function addShow(events: Command): void {
@@ -132,20 +131,6 @@ function addTail(events: Command): void {
             .catch(reject);
         });
         await Promise.race([stopped, untilInterrupted()]);
-      });
-    });
-}
-
-function addLedgerVerify(program: Command): void {
-  const ledger = program.commands.find((command) => command.name() === "ledger") ?? new Command("ledger");
-  ledger
-    .command("verify")
-    .description("check every account over the whole log")
-    .action(async (_options, command: Command) => {
-      await withSession(command, async (session, { json }) => {
-        const report = await verifyLog(session);
-        const violations = report.violations.filter((v) => v.subject.startsWith("ledger/"));
-        showReport({ ...report, violations }, json === true);
       });
     });
 }

@@ -7,10 +7,10 @@ import { refused, usage } from "../outcome.ts";
 import {
   amountOption,
   given,
-  guaranteeOption,
   integerOption,
   labelOption,
   numberOption,
+  rateOption,
   readSource,
 } from "../parse.ts";
 import { note, say, sayJson, showReply, withSession } from "../run.ts";
@@ -31,6 +31,7 @@ interface CreateOptions extends ResourceOptions {
   readonly type: string;
   readonly vmType: string;
   readonly guarantee?: Record<string, number | string>;
+  readonly burst?: Record<string, number | string>;
   readonly priority?: number;
   readonly seed?: number;
   readonly program?: string;
@@ -73,6 +74,7 @@ async function requestOf(vmId: string | undefined, o: CreateOptions): Promise<Re
     vmType: o.vmType as VmType,
     resources: resourcesOf(o),
     guarantee: o.guarantee,
+    burst: o.burst,
     priority: o.priority,
     seed: o.seed,
     program: o.program === undefined ? undefined : await readSource(o.program),
@@ -101,7 +103,12 @@ function withCreateOptions(command: Command): Command {
     .option(
       "--guarantee <name=n>",
       "what a higher priority must leave it, as ribosomes=200 or atp=50%; repeatable",
-      guaranteeOption,
+      rateOption,
+    )
+    .option(
+      "--burst <name=n>",
+      "up to what idle capacity is lent to it, as ribosomes=400 or atp=100%; repeatable; default none",
+      rateOption,
     )
     .option("--seed <n>", "seed of everything random in it", integerOption)
     .option("--program <file>", "Lua that runs when it starts; - is standard input")

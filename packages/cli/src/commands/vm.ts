@@ -21,6 +21,7 @@ import { ledgerWords, pastChassisTable } from "./chassis.ts";
 import { addConsoleCommand } from "./vm-console.ts";
 import { addCreateCommands } from "./vm-create.ts";
 import { addHistoryCommand } from "./vm-history.ts";
+import { addOptimiseCommand } from "./vm-optimise.ts";
 import { addSnapshotCommands } from "./vm-snapshots.ts";
 import { startAndWait } from "./vm-start.ts";
 import { vmTable, vmWords } from "./vm-words.ts";
@@ -37,6 +38,7 @@ export function addVmCommands(program: Command): void {
   addStreams(vm);
   addConsoleCommand(vm);
   addSnapshotCommands(vm);
+  addOptimiseCommand(vm);
   vm.command("exec <id> [file]")
     .description("run Lua in a running VM; - reads standard input")
     .option("-e, --eval <source>", "the source itself")

@@ -8,6 +8,8 @@ const registration = z.object({
   chassisType: z.string(),
   capacity: recordedAmounts,
   overheadPermille: z.int().min(0).max(1000),
+  /** Thousandths of what there is that its ledger gives away, per resource; absent, as a name that is absent: not oversubscribed. */
+  oversubscribePermille: recordedAmounts.optional(),
   maxVms: z.int().min(0),
   labels: z.record(z.string(), z.string()),
   agentId: z.string(),

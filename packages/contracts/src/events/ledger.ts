@@ -14,17 +14,22 @@ export const reservation = z.object({
 /** An entry is named by its VM and the fencing token of its reservation. */
 export const entryKey = z.object({ vmId: z.string(), fence: z.int().min(1) });
 
+/** Of what there is, the thousandths that are offered of each resource; absent: none is oversubscribed. */
+const oversubscribePermille = recordedAmounts.optional();
+
 export const LEDGER_EVENTS = {
   "bioxen.ledger.opened.v1": z.object({
     chassisType: z.string(),
     capacity: recordedAmounts,
     offered: recordedAmounts,
     maxVms: z.int().min(0),
+    oversubscribePermille,
   }),
   "bioxen.ledger.capacity-changed.v1": z.object({
     capacity: recordedAmounts,
     offered: recordedAmounts,
     maxVms: z.int().min(0),
+    oversubscribePermille,
   }),
   /** A whole plan at once: all of it was free together. */
   "bioxen.ledger.reserved.v1": z.object({

@@ -32,6 +32,8 @@ export const vmCreated = z.object({
   request: recordedAmounts,
   /** The least that preemption may shrink it to; absent: its request. */
   guarantee: recordedAmounts.optional(),
+  /** Up to what idle capacity of its chassis is lent to it; absent: nothing is. */
+  burst: recordedAmounts.optional(),
   priority: z.int(),
   seed: z.int(),
   program: z.string().nullable(),

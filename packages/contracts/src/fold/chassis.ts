@@ -9,6 +9,7 @@ export interface Chassis {
   readonly chassisType: string;
   readonly capacity: Amounts;
   readonly overheadPermille: number;
+  readonly oversubscribePermille?: Amounts | undefined;
   readonly maxVms: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly agentId: string;
@@ -47,7 +48,7 @@ export const chassisFold: Fold<ChassisState> = {
     if (!state.registered) throw new Error(`${event.type} of a chassis that is not registered`);
     switch (event.type) {
       case "bioxen.chassis.reconfigured.v1":
-        return { ...state, ...event.data, version: at.version };
+        return { ...state, oversubscribePermille: undefined, ...event.data, version: at.version };
       case "bioxen.chassis.cordoned.v1":
         return { ...state, cordoned: true, version: at.version };
       case "bioxen.chassis.uncordoned.v1":

@@ -24,6 +24,7 @@ export interface Ledger {
   readonly chassisType: string;
   readonly capacity: Amounts;
   readonly offered: Amounts;
+  readonly oversubscribePermille?: Amounts | undefined;
   readonly maxVms: number;
   /** By VM id: a VM has at most one entry in a ledger. */
   readonly entries: Readonly<Record<string, LedgerEntry>>;
@@ -66,7 +67,7 @@ export const ledgerFold: Fold<Ledger> = {
       case "bioxen.ledger.opened.v1":
         return { ...event.data, open: true, entries: {}, proposerToken: ledger.proposerToken };
       case "bioxen.ledger.capacity-changed.v1":
-        return { ...ledger, ...event.data };
+        return { ...ledger, oversubscribePermille: undefined, ...event.data };
       case "bioxen.ledger.reserved.v1": {
         const entries: Record<string, LedgerEntry> = { ...ledger.entries };
         for (const { vmId, incarnation, amounts } of event.data.reservations) {

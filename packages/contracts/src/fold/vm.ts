@@ -62,6 +62,8 @@ export interface Vm extends GuestState {
   readonly request: Amounts;
   /** The least that preemption may shrink it to; null: its request. */
   readonly guarantee: Amounts | null;
+  /** Up to what idle capacity is lent to it; absent: nothing is. */
+  readonly burst?: Amounts | undefined;
   readonly allocation: Amounts | null;
   readonly priority: number;
   readonly seed: number;

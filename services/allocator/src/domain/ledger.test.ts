@@ -155,6 +155,20 @@ describe("changing", () => {
     expect(decideFollowChassis(books.ledger, smaller)).toMatchObject({ event: null });
   });
 
+  it("an offer may be more than there is, where the chassis says so, and follows it back down", () => {
+    const books = Books.open();
+    const oversubscribed = { ...CHASSIS, oversubscribePermille: { ribosomes: 1_555 } };
+    books.apply(decideFollowChassis(books.ledger, oversubscribed));
+    expect(books.ledger).toMatchObject({
+      offered: { ribosomes: 139, dnaKilobases: 90 },
+      oversubscribePermille: { ribosomes: 1_555 },
+    });
+    expect(books.reserve(["a", 100], ["b", 39], ["c", 1])).toEqual(["a", "b"]);
+    books.apply(decideFollowChassis(books.ledger, CHASSIS));
+    expect(books.ledger).toMatchObject({ offered: { ribosomes: 139 } });
+    expect(books.ledger.oversubscribePermille).toBeUndefined();
+  });
+
   it("closes once it is empty and its chassis is gone", () => {
     const books = Books.open();
     books.reserve(["a", 1]);

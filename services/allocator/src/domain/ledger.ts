@@ -8,7 +8,6 @@
  */
 import {
   type Chassis,
-  type ChassisType,
   heldAmounts,
   isFollowedBy,
   type Ledger,
@@ -31,24 +30,25 @@ export function decideFollowChassis(ledger: Ledger, chassis: Chassis | null): Le
     if (!ledger.open || Object.keys(ledger.entries).length > 0) return UNCHANGED;
     return accept<LedgerEvent>({ type: "bioxen.ledger.closed.v1", data: {} });
   }
-  const { chassisType, capacity, maxVms, overheadPermille } = chassis;
-  const configured = offeredOf(chassisType as ChassisType, capacity, overheadPermille);
-  const offered = atLeast(configured, heldAmounts(ledger));
+  const { chassisType, capacity, maxVms, oversubscribePermille } = chassis;
+  const offered = atLeast(offeredOf(chassis), heldAmounts(ledger));
+  const more = oversubscribePermille === undefined ? {} : { oversubscribePermille };
   const places = Math.max(maxVms, Object.keys(ledger.entries).length);
   if (!ledger.open) {
     return accept<LedgerEvent>({
       type: "bioxen.ledger.opened.v1",
-      data: { chassisType, capacity, offered, maxVms: places },
+      data: { chassisType, capacity, offered, maxVms: places, ...more },
     });
   }
   const same =
     equalAmounts(ledger.capacity, capacity) &&
     equalAmounts(ledger.offered, offered) &&
+    equalAmounts(ledger.oversubscribePermille ?? {}, oversubscribePermille ?? {}) &&
     ledger.maxVms === places;
   if (same) return UNCHANGED;
   return accept<LedgerEvent>({
     type: "bioxen.ledger.capacity-changed.v1",
-    data: { capacity, offered, maxVms: places },
+    data: { capacity, offered, maxVms: places, ...more },
   });
 }
 

@@ -4,7 +4,7 @@
 import { id, LEAST_LOST_AFTER_MS, LOST_AFTER_MS } from "@bioxen/contracts";
 import { messageOf } from "@bioxen/kernel";
 import { z } from "zod";
-import { type OwnChassis, parseOwnChassis } from "./chassis-config.ts";
+import { parseOversubscription, parseOwnChassis } from "./chassis-config.ts";
 import { DEFAULT_CHECKPOINT_INTERVAL_MS, LEAST_CHECKPOINT_INTERVAL_MS } from "./checkpoint-rounds.ts";
 
 const intervalText = `must be 0 or at least ${LEAST_CHECKPOINT_INTERVAL_MS}`;
@@ -14,7 +14,9 @@ export const agentConfig = (maxTimeScale: number) =>
   z.object({
     BIOXEN_AGENT_ID: id.default("local"),
     /** Chassis it brings: `ecoli:2,yeast:1`. */
-    BIOXEN_CHASSIS: z.string().default("").transform(ownChassis),
+    BIOXEN_CHASSIS: z.string().default("").transform(parsedBy(parseOwnChassis)),
+    /** Of what these chassis have, the thousandths their ledgers give away: `ribosomes=1500`. */
+    BIOXEN_OVERSUBSCRIBE: z.string().default("").transform(parsedBy(parseOversubscription)),
     /** From one checkpoint of a guest to the next, ms; 0: none are taken. */
     BIOXEN_CHECKPOINT_INTERVAL_MS: z.coerce
       .number()
@@ -27,11 +29,13 @@ export const agentConfig = (maxTimeScale: number) =>
     BIOXEN_LOST_AFTER_MS: z.coerce.number().int().min(LEAST_LOST_AFTER_MS).default(LOST_AFTER_MS),
   });
 
-function ownChassis(text: string, context: z.RefinementCtx): OwnChassis[] {
-  try {
-    return parseOwnChassis(text);
-  } catch (thrown) {
-    context.addIssue({ code: "custom", message: messageOf(thrown) });
-    return z.NEVER;
-  }
+function parsedBy<T>(parse: (text: string) => T) {
+  return (text: string, context: z.RefinementCtx): T => {
+    try {
+      return parse(text);
+    } catch (thrown) {
+      context.addIssue({ code: "custom", message: messageOf(thrown) });
+      return z.NEVER;
+    }
+  };
 }

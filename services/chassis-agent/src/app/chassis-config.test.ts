@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseOwnChassis } from "./chassis-config.ts";
+import { parseOversubscription, parseOwnChassis } from "./chassis-config.ts";
 
 describe("the chassis an agent brings", () => {
   it("are numbered by type", () => {
@@ -15,5 +15,21 @@ describe("the chassis an agent brings", () => {
     expect(() => parseOwnChassis("moon:1,ecoli:0,yeast:1,yeast:2")).toThrow(
       /moon:1: the type.*ecoli:0: the number.*yeast:2: yeast is named twice/,
     );
+  });
+});
+
+describe("the oversubscription of its chassis", () => {
+  it("is thousandths by resource, or nothing", () => {
+    expect(parseOversubscription("ribosomes=1500, atpPerSecond=2000")).toEqual({
+      ribosomes: 1_500,
+      atpPerSecond: 2_000,
+    });
+    expect(parseOversubscription("")).toBeUndefined();
+  });
+
+  it("every problem is named: below what there is, above the limit, a resource that is no rate, no number", () => {
+    for (const text of ["ribosomes=999", "ribosomes=4001", "dnaKilobases=2000", "ribosomes"]) {
+      expect(() => parseOversubscription(text)).toThrow(/ribosomes|dnaKilobases/);
+    }
   });
 });

@@ -1,7 +1,7 @@
 /**
  * Which chassis an agent brings with it: `ecoli:2,yeast:1` is `ecoli-1`, `ecoli-2` and `yeast-1`.
  */
-import { CHASSIS_TYPES } from "@bioxen/contracts";
+import { CHASSIS_TYPES, oversubscribePermille } from "@bioxen/contracts";
 import type { Amounts } from "@bioxen/kernel";
 
 /** Chassis of one type one agent may bring. */
@@ -12,6 +12,8 @@ export interface OwnChassis {
   readonly chassisType: string;
   /** Where it is not configuration but read from elsewhere, again and again. */
   readonly capacity?: () => Promise<Amounts>;
+  /** Of what there is, the thousandths its ledger gives away; absent: no resource is oversubscribed. */
+  readonly oversubscribePermille?: Amounts;
 }
 
 /** Throws `RangeError` with every problem. */
@@ -34,4 +36,27 @@ export function parseOwnChassis(text: string): OwnChassis[] {
   }
   if (problems.length > 0) throw new RangeError(problems.join("; "));
   return out;
+}
+
+/** `ribosomes=1500,atpPerSecond=2000`; undefined when there is nothing in it. Throws `RangeError` with every problem. */
+export function parseOversubscription(text: string): Amounts | undefined {
+  const parts = text.split(",").filter((part) => part.trim() !== "");
+  if (parts.length === 0) return undefined;
+  const pairs = parts.map((part) => part.trim().split("="));
+  const parsed = oversubscribePermille.safeParse(
+    Object.fromEntries(pairs.map(([name = "", permille = ""]) => [name, Number(permille)])),
+  );
+  if (parsed.success) return parsed.data as Amounts;
+  const problems = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+  throw new RangeError(problems.join("; "));
+}
+
+/** These chassis, so much oversubscribed. */
+export function oversubscribed(
+  chassis: readonly OwnChassis[],
+  permille: Amounts | undefined,
+): readonly OwnChassis[] {
+  return permille === undefined
+    ? chassis
+    : chassis.map((one) => ({ ...one, oversubscribePermille: permille }));
 }

@@ -131,6 +131,11 @@ export class Guests {
     return chassis.registered && chassis.agentId === this.#agentId ? vm.chassisId : null;
   }
 
+  /** What its guest here was last given; another object each time. */
+  given(vmId: string): Amounts | undefined {
+    return this.#allocations.get(vmId);
+  }
+
   /** True when the log has this very guest on a chassis of this agent. */
   isOwn(vmId: string, fence: number): boolean {
     const vm = this.vms.get(vmId);

@@ -94,6 +94,9 @@ async function register(ports: ServicePorts, options: AgentOptions, chassisId: s
       chassisType: own.chassisType,
       agentId: options.agentId,
       ...(capacity === undefined ? {} : { capacity }),
+      ...(own.oversubscribePermille === undefined
+        ? {}
+        : { oversubscribePermille: own.oversubscribePermille }),
     },
     { timeoutMs: REGISTER_TIMEOUT_MS },
   );

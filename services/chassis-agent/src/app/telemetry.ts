@@ -11,12 +11,14 @@ import {
   vmTelemetrySubject,
 } from "@bioxen/contracts";
 import type { EventFeed, ServicePorts } from "@bioxen/kernel";
+import type { Shares } from "../domain/shares.ts";
 import type { LogContact } from "./contact.ts";
 import { type Drivers, guestIn, type HeldGuest } from "./drivers.ts";
 import type { Guests } from "./guests.ts";
+import { SHARING_QUANTUM_MS, type SharedGuests, Sharing } from "./sharing.ts";
 
 /** Simulated time passes in steps of this host time, ms: smooth to the eye, and the loop is free in between. */
-const TICK_INTERVAL_MS = 100;
+const TICK_INTERVAL_MS = SHARING_QUANTUM_MS;
 /** A host that slept this long owes its guests no more, ms: a suspended laptop must not be caught up with. */
 const MAX_TICK_MS = 5_000;
 
@@ -28,6 +30,7 @@ export class AgentTelemetry {
   readonly #contact: Pick<LogContact, "isHolding" | "ask">;
   readonly #timers: { cancel(): void }[] = [];
   readonly #sampleNumbers = new Map<string, { fence: number; number: number }>();
+  #sharing: Sharing | undefined;
   #heartbeats = 0;
   #lastTickMs = 0;
   #longestHoldUpMs = 0;
@@ -54,8 +57,10 @@ export class AgentTelemetry {
       bus.publish(vmLogSubject(vmId), { vmId, chassisId: guests.chassisOf(vmId), atMs: clock.nowMs(), line });
     });
     this.#lastTickMs = this.#monotonicMs();
+    const sharing = new Sharing(sharedGuests(guests), this.#drivers, this.#ports.logger);
+    this.#sharing = sharing;
     this.#timers.push(
-      timers.every(TICK_INTERVAL_MS, () => this.#tick()),
+      timers.every(TICK_INTERVAL_MS, () => this.#tick(sharing)),
       timers.every(SAMPLE_INTERVAL_MS, () => {
         for (const held of this.#drivers.list()) this.#publish(held, guests);
         this.heartbeat(guests, feed);
@@ -70,13 +75,15 @@ export class AgentTelemetry {
     for (const timer of this.#timers.splice(0)) timer.cancel();
   }
 
-  #tick(): void {
+  #tick(sharing: Sharing): void {
     const nowMs = this.#monotonicMs();
     const elapsedMs = nowMs - this.#lastTickMs;
     this.#lastTickMs = nowMs;
     this.#longestHoldUpMs = Math.max(this.#longestHoldUpMs, elapsedMs - TICK_INTERVAL_MS);
     // Asked here and not only when guests are held: one that slept past its time must not run a moment longer.
-    if (!this.#contact.isHolding()) this.#drivers.tick(Math.min(elapsedMs, MAX_TICK_MS));
+    if (this.#contact.isHolding()) return;
+    sharing.apply();
+    this.#drivers.tick(Math.min(elapsedMs, MAX_TICK_MS));
   }
 
   /** A sample now, without waiting for the next round: the guest has just started. */
@@ -100,6 +107,7 @@ export class AgentTelemetry {
       sampleNumber: this.#nextNumber(vmId, status.fence),
       state: status.state,
       ...sample,
+      ...sharesIn(this.#sharing?.of(vmId)),
     };
     bus.publish(vmTelemetrySubject(vmId), message);
   }
@@ -139,4 +147,24 @@ export class AgentTelemetry {
     }
     this.#longestHoldUpMs = 0;
   }
+}
+
+/** Absent where it is the allocation and nothing else. */
+function sharesIn(shares: Shares | undefined): Pick<VmSample, "granted" | "lent"> {
+  return shares === undefined ? {} : { granted: shares.caps, lent: shares.lent };
+}
+
+function sharedGuests(guests: Guests): SharedGuests {
+  return {
+    chassisOf: (vmId) => guests.chassisOf(vmId),
+    given: (vmId) => guests.given(vmId),
+    vm(vmId) {
+      const vm = guests.vms.get(vmId);
+      return vm.exists ? vm : undefined;
+    },
+    chassis(chassisId) {
+      const chassis = guests.chassis.get(chassisId);
+      return chassis.registered ? chassis : undefined;
+    },
+  };
 }

@@ -20,6 +20,29 @@ function registered(): ChassisState {
   return { ...wanted.registration, ...fresh };
 }
 
+describe("oversubscription", () => {
+  it("is recorded where it is one, compared when it is registered again, and gone when it is not asked for", () => {
+    const wanted = registrationOf({ ...ask, oversubscribePermille: { ribosomes: 1_500 } });
+    if ("problems" in wanted) throw new Error("refused");
+    expect(wanted.registration.oversubscribePermille).toEqual({ ribosomes: 1_500 });
+    expect(registrationOf({ ...ask, oversubscribePermille: { ribosomes: 1_000 } })).toEqual(
+      registrationOf(ask),
+    );
+    expect(decideRegister(registered(), wanted.registration)).toMatchObject({
+      event: { type: "bioxen.chassis.reconfigured.v1" },
+    });
+    const state = { ...(registered() as object), ...wanted.registration } as ChassisState;
+    expect(decideRegister(state, wanted.registration)).toMatchObject({ event: null });
+  });
+
+  it("is for cell chassis", () => {
+    const pool = { ...ask, chassisType: "xcpng", capacity: { vcpus: 4, memoryMiB: 1_024 } };
+    expect(registrationOf({ ...pool, oversubscribePermille: { ribosomes: 1_500 } })).toMatchObject({
+      problems: [{ path: "oversubscribePermille" }],
+    });
+  });
+});
+
 describe("registering", () => {
   it("fills in what its type has", () => {
     expect(registered()).toMatchObject({

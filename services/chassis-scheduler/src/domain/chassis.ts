@@ -8,6 +8,7 @@ import {
   type ChassisEvent,
   type ChassisState,
   type ChassisType,
+  NOT_OVERSUBSCRIBED_PERMILLE,
   type ParsedRequestOf,
   POOL_RESOURCES,
   refuse,
@@ -35,6 +36,13 @@ export function registrationOf(
       problems.push({ path: `capacity.${name}`, message: `is not a resource of a chassis of type ${known}` });
     }
   }
+  const { oversubscribePermille } = request;
+  if (known === "xcpng" && oversubscribePermille !== undefined) {
+    problems.push({
+      path: "oversubscribePermille",
+      message: "is for cell chassis: a pool shares its CPUs itself",
+    });
+  }
   if (known === "xcpng" && request.capacity === undefined) {
     problems.push({ path: "capacity", message: "of a pool must be given: it is read from its hosts" });
   }
@@ -44,11 +52,18 @@ export function registrationOf(
       chassisType: known,
       capacity: sorted({ ...defaults.capacity, ...given }),
       overheadPermille: request.overheadPermille,
+      ...(isOversubscribed(oversubscribePermille)
+        ? { oversubscribePermille: sorted(oversubscribePermille) }
+        : {}),
       maxVms: request.maxVms ?? defaults.maxVms,
       labels: request.labels,
       agentId: request.agentId,
     },
   };
+}
+
+function isOversubscribed(permille: Amounts | undefined): permille is Amounts {
+  return Object.values(permille ?? {}).some((one) => one !== NOT_OVERSUBSCRIBED_PERMILLE);
 }
 
 /** VMs a pool takes unless told otherwise: what one XCP-ng host supports. */
@@ -72,17 +87,18 @@ export function decideRegister(state: ChassisState, registration: Registration):
     const message = `it is registered as ${state.chassisType}; remove it before it becomes ${registration.chassisType}`;
     return refuse("CONFLICT", message);
   }
-  const { chassisType, capacity, overheadPermille, maxVms, labels, agentId } = state;
-  const present = { chassisType, capacity, overheadPermille, maxVms, labels, agentId };
+  const { chassisType, capacity, overheadPermille, oversubscribePermille, maxVms, labels, agentId } = state;
+  const present = { chassisType, capacity, overheadPermille, oversubscribePermille, maxVms, labels, agentId };
   if (canonical(present) === canonical(registration)) return UNCHANGED;
   return accept<ChassisEvent>({ type: "bioxen.chassis.reconfigured.v1", data: registration });
 }
 
-function canonical(registration: Registration): string {
+function canonical({ oversubscribePermille, ...registration }: Registration): string {
   return JSON.stringify({
     ...registration,
     capacity: sorted(registration.capacity),
     labels: Object.entries(registration.labels).sort(),
+    oversubscribePermille: sorted(oversubscribePermille ?? {}),
   });
 }
 

@@ -50,6 +50,7 @@ import {
   type VmDecision,
 } from "../domain/vm.ts";
 import { decideReport } from "../domain/vm-world.ts";
+import { burstAmounts, burstProblems } from "./burst.ts";
 import { seedOf, vmIdOf } from "./derived-ids.ts";
 import { guaranteeProblems } from "./guarantee.ts";
 import { type PreemptionCommands, passedOn, RESIZE_TIMEOUT_MS, resizeIdOf } from "./preemption-commands.ts";
@@ -86,8 +87,11 @@ export class VmCommands {
     const full = fullDemand(biologicalType, vmType);
     const wanted = requestedAmounts(request.resources, full, full);
     const guarantee = request.guarantee && requestedAmounts(request.guarantee, full, wanted);
+    const burst = request.burst && burstAmounts(request.burst, full);
     const problems = [
       ...foreignResources("resources", request.resources, full),
+      ...foreignResources("burst", request.burst ?? {}, full),
+      ...(burst === undefined ? [] : burstProblems(vmType, wanted, burst)),
       ...foreignResources("guarantee", request.guarantee ?? {}, full),
       ...(guarantee === undefined ? [] : guaranteeProblems(vmType, wanted, guarantee)),
       ...parameterSetProblems(request),
@@ -106,6 +110,7 @@ export class VmCommands {
         vmType,
         request: wanted,
         ...(guarantee === undefined ? {} : { guarantee }),
+        ...(burst === undefined ? {} : { burst }),
         priority: request.priority,
         seed: request.seed ?? seedOf(causation.causeId),
         program: request.program ?? null,
@@ -271,7 +276,11 @@ function isPreempted(state: VmState): boolean {
   return state.exists && state.preemption?.active === true;
 }
 
-function foreignResources(field: "resources" | "guarantee", resources: object, full: Amounts): Problem[] {
+function foreignResources(
+  field: "resources" | "guarantee" | "burst",
+  resources: object,
+  full: Amounts,
+): Problem[] {
   const foreign = Object.keys(resources).filter((name) => !(name in full));
   return foreign.map((name) => ({
     path: `${field}.${name}`,

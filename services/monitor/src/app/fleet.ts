@@ -13,7 +13,7 @@ import {
 } from "@bioxen/contracts";
 import { type Clock, type EventFeed, ReadModel, type StoredEvent } from "@bioxen/kernel";
 import { Durations } from "../domain/durations.ts";
-import { grantedShare, jainsIndex } from "../domain/fairness.ts";
+import { demandOf, grantedShare, jainsIndex } from "../domain/fairness.ts";
 import { type Health, healthOf } from "../domain/health.ts";
 import { MEASURED_STATES } from "./alert-values.ts";
 import type { Samples } from "./samples.ts";
@@ -102,11 +102,15 @@ export class Fleet {
     return out;
   }
 
-  /** Over VMs that hold an allocation, or wait for one and so have been granted nothing. */
+  /**
+   * Over VMs that hold an allocation, or wait for one and so have been granted nothing. Who may be lent something asks for its
+   * ceiling; what it was granted is what its agent measured last.
+   */
   fairness(vms: readonly [string, Vm][]): number | null {
-    const shares = vms.flatMap(([, vm]) => {
+    const shares = vms.flatMap(([vmId, vm]) => {
       if (vm.allocation === null && vm.state !== "pending") return [];
-      return grantedShare(vm.allocation ?? {}, vm.request) ?? [];
+      const granted = vm.allocation === null ? undefined : this.#samples.vms.get(vmId)?.granted;
+      return grantedShare({ ...vm.allocation, ...granted }, demandOf(vm.request, vm.burst)) ?? [];
     });
     return jainsIndex(shares);
   }

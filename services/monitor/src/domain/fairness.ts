@@ -27,3 +27,13 @@ export function grantedShare(
   }
   return smallest;
 }
+
+/** What a VM asks for: its request, and as much more as may be lent to it. */
+export function demandOf(
+  request: Readonly<Record<string, number>>,
+  burst: Readonly<Record<string, number>> = {},
+): Record<string, number> {
+  const out = { ...request };
+  for (const [name, ceiling] of Object.entries(burst)) out[name] = Math.max(out[name] ?? 0, ceiling);
+  return out;
+}

@@ -1,0 +1,99 @@
+/**
+ * `bioxen vm optimise`: what a VM holds beside the least with which it would grow nearly as well as it can.
+ */
+import { OPTIMISE_TOLERANCE_PERMILLE, steadyState } from "@bioxen/cell-models";
+import { optimumOf } from "@bioxen/client";
+import type { VmView } from "@bioxen/contracts";
+import type { Command } from "commander";
+import { refused, usage } from "../outcome.ts";
+import { say, sayJson, withSession } from "../run.ts";
+import type { Session } from "../session.ts";
+import { minutes, table } from "../terminal.ts";
+
+interface Report {
+  readonly vmId: string;
+  /** What it holds, else what it asks for. */
+  readonly present: {
+    readonly allocation: Readonly<Record<string, number>>;
+    readonly doublingTimeMinutes: number | null;
+  };
+  readonly optimum: {
+    readonly allocation: Readonly<Record<string, number>>;
+    readonly doublingTimeMinutes: number | null;
+  };
+  /** The best within reach, which the optimum is within the tolerance of. */
+  readonly best: { readonly doublingTimeMinutes: number | null };
+  readonly tolerancePermille: number;
+  readonly applied: boolean;
+}
+
+const EXAMPLES = `
+Examples:
+  bioxen vm optimise cell-1             a table: what it holds, and what would do
+  bioxen vm optimise cell-1 --apply     and give it that`;
+
+export function addOptimiseCommand(vm: Command): void {
+  vm.command("optimise <id>")
+    .description("the smallest allocation with which it grows within 2 % of the best in reach, by its model")
+    .option("--apply", "resize it to that")
+    .addHelpText("after", EXAMPLES)
+    .action(async (vmId: string, options: { apply?: boolean }, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const report = await optimise(session, vmId, options.apply === true);
+        if (json === true) sayJson({ ok: true, ...report });
+        else say(wordsOf(report));
+      });
+    });
+}
+
+async function optimise(session: Session, vmId: string, apply: boolean): Promise<Report> {
+  const { vm } = await session.ask("vmGet", { vmId });
+  if (vm.vmType !== "basic") throw usage(`${vmId} is of type ${vm.vmType}: it has no cell to compute`);
+  const optimum = optimumOf(vm, await reachOf(session, vm));
+  const present = vm.allocation ?? vm.request;
+  const now = steadyState({
+    biologicalType: vm.biologicalType,
+    parameterSet: vm.config["parameterSet"] === "weisse-2015" ? "weisse-2015" : undefined,
+    environment: vm.environment,
+    allocation: present,
+  });
+  if (apply) {
+    const reply = await session.call("vmResize", { vmId, resources: optimum.allocation });
+    if (!reply.ok) throw refused(reply.error);
+  }
+  return {
+    vmId,
+    present: { allocation: present, doublingTimeMinutes: now.doublingTimeMinutes },
+    optimum: { allocation: optimum.allocation, doublingTimeMinutes: optimum.doublingTimeMinutes },
+    best: { doublingTimeMinutes: optimum.best.doublingTimeMinutes },
+    tolerancePermille: OPTIMISE_TOLERANCE_PERMILLE,
+    applied: apply,
+  };
+}
+
+/** What it holds and what its chassis has free; without a place anything. */
+async function reachOf(session: Session, vm: VmView): Promise<Record<string, number> | undefined> {
+  if (vm.chassisId === null) return undefined;
+  const { ledger } = await session.ask("ledgerGet", { chassisId: vm.chassisId });
+  const names = new Set([...Object.keys(ledger.free), ...Object.keys(vm.allocation ?? {})]);
+  return Object.fromEntries(
+    [...names].map((name) => [name, (ledger.free[name] ?? 0) + (vm.allocation?.[name] ?? 0)]),
+  );
+}
+
+function wordsOf({ vmId, present, optimum, best, tolerancePermille, applied }: Report): string {
+  const rows = Object.entries(optimum.allocation).map(([name, amount]) => {
+    const before = present.allocation[name] ?? 0;
+    const change = before === 0 ? "" : `${(((amount - before) * 100) / before).toFixed(1)} %`;
+    return [name, String(before), String(amount), change];
+  });
+  rows.push([
+    "doubling time",
+    minutes(present.doublingTimeMinutes),
+    minutes(optimum.doublingTimeMinutes),
+    "",
+  ]);
+  const head = `${vmId}: within ${tolerancePermille / 10} % of the best in reach, which is ${minutes(best.doublingTimeMinutes)}`;
+  const end = applied ? "it holds that now" : `give it that with: bioxen vm optimise ${vmId} --apply`;
+  return `${head}\n${table(["RESOURCE", "NOW", "OPTIMUM", "CHANGE"], rows)}\n${end}`;
+}

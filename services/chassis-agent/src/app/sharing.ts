@@ -1,0 +1,139 @@
+/**
+ * Lends what is idle on each chassis of this agent, quantum by quantum, and shares what there is where a chassis is oversubscribed.
+ *
+ * Before simulated time goes on, every chassis is looked at and the guests' caps are set through the driver. So what was lent is back
+ * with the quantum in which its owner can use it: an owner that is resumed lives no moment without it. None of it is in the log: the
+ * ledger says what is guaranteed. A chassis where nobody may be lent anything, and that is not oversubscribed, costs a look.
+ */
+import { fullDemand, RATE_RESOURCES, realOffer, type Vm } from "@bioxen/contracts";
+import { type Amounts, amountOf, equalAmounts, type Logger, messageOf } from "@bioxen/kernel";
+import type { VmDriver } from "@bioxen/vm-driver";
+import { type Sharer, type Shares, sharesOf } from "../domain/shares.ts";
+import type { Drivers } from "./drivers.ts";
+
+/**
+ * How often caps are set, ms of the host: the step in which simulated time passes (`telemetry.ts`). What is lent is back after this long
+ * at most.
+ */
+export const SHARING_QUANTUM_MS = 100;
+
+/** What sharing must know of the agent's VMs. */
+export interface SharedGuests {
+  chassisOf(vmId: string): string | null;
+  vm(vmId: string): Vm | undefined;
+  chassis(chassisId: string):
+    | {
+        readonly chassisType: string;
+        readonly capacity: Amounts;
+        readonly overheadPermille: number;
+        readonly oversubscribePermille?: Amounts | undefined;
+      }
+    | undefined;
+  /** What the guest was last given by the log; another object each time. */
+  given(vmId: string): Amounts | undefined;
+}
+
+interface Guest {
+  readonly vmId: string;
+  readonly vm: Vm;
+  readonly fence: number;
+  readonly driver: VmDriver;
+  readonly given: Amounts;
+  readonly isRunning: boolean;
+}
+
+interface Applied {
+  readonly given: Amounts;
+  readonly shares: Shares;
+}
+
+export class Sharing {
+  readonly #guests: SharedGuests;
+  readonly #drivers: Drivers;
+  readonly #logger: Logger;
+  readonly #applied = new Map<string, Applied>();
+
+  constructor(guests: SharedGuests, drivers: Drivers, logger: Logger) {
+    this.#guests = guests;
+    this.#drivers = drivers;
+    this.#logger = logger;
+  }
+
+  /** What a VM may use now and what of it is lent; undefined: it has its allocation. */
+  of(vmId: string): Shares | undefined {
+    return this.#applied.get(vmId)?.shares;
+  }
+
+  /** Sets the caps for the quantum that begins. */
+  apply(): void {
+    const here = new Set<string>();
+    for (const [chassisId, guests] of this.#perChassis()) {
+      const chassis = this.#guests.chassis(chassisId);
+      if (chassis === undefined) continue;
+      const oversubscribed = chassis.oversubscribePermille ?? {};
+      const isOversubscribed = Object.keys(oversubscribed).length > 0;
+      if (!isOversubscribed && guests.every(({ vm }) => vm.burst === undefined)) continue;
+      const real = realOffer(chassis.chassisType, chassis.capacity, chassis.overheadPermille);
+      const sharers = guests.map((guest) => this.#sharerOf(guest));
+      const shares = sharesOf(real, oversubscribed, sharers);
+      for (const [i, guest] of guests.entries()) {
+        const [sharer, its] = [sharers[i], shares.get(guest.vmId)];
+        if (sharer === undefined || its === undefined) continue;
+        here.add(guest.vmId);
+        this.#give(guest, sharer.caps, its);
+      }
+    }
+    for (const vmId of this.#applied.keys()) if (!here.has(vmId)) this.#applied.delete(vmId);
+  }
+
+  #give({ vmId, driver, fence, given }: Guest, before: Amounts, shares: Shares): void {
+    this.#applied.set(vmId, { given, shares });
+    if (equalAmounts(before, shares.caps)) return;
+    // A cell takes it at once, before time goes on; one that cannot take it has failed or is on its way out.
+    driver.resize(vmId, fence, { ...given, ...shares.caps }).catch((thrown: unknown) => {
+      this.#applied.delete(vmId);
+      this.#logger.debug({ vmId, err: thrown }, `a share was not taken: ${messageOf(thrown)}`);
+    });
+  }
+
+  /** Guests on cell chassis, by chassis. */
+  #perChassis(): Map<string, Guest[]> {
+    const out = new Map<string, Guest[]>();
+    for (const { driver, status } of this.#drivers.list()) {
+      const { vmId, fence, state } = status;
+      const vm = this.#guests.vm(vmId);
+      const given = this.#guests.given(vmId);
+      const chassisId = this.#guests.chassisOf(vmId);
+      const isOfNow = vm?.fence === fence && vm.vmType === "basic";
+      if (!isOfNow || state === "failed" || given === undefined || chassisId === null) continue;
+      const guest = { vmId, vm, fence, driver, given, isRunning: state === "running" };
+      const others = out.get(chassisId);
+      if (others === undefined) out.set(chassisId, [guest]);
+      else others.push(guest);
+    }
+    return out;
+  }
+
+  #sharerOf({ vmId, vm, given, isRunning, driver }: Guest): Sharer {
+    const sample = driver.sample(vmId);
+    const applied = this.#applied.get(vmId);
+    const caps = applied?.given === given ? applied.shares.caps : rateOf(given);
+    return {
+      vmId,
+      priority: vm.priority,
+      allocation: given,
+      burst: vm.burst ?? {},
+      fullDemand: fullDemand(vm.biologicalType, vm.vmType),
+      isRunning,
+      use:
+        sample === undefined
+          ? {}
+          : { ribosomes: sample.ribosomes.engaged, atpPerSecond: sample.atp.perSecond },
+      caps,
+    };
+  }
+}
+
+function rateOf(amounts: Amounts): Amounts {
+  return Object.fromEntries(RATE_RESOURCES.map((name) => [name, amountOf(amounts, name)]));
+}

@@ -1,0 +1,92 @@
+/**
+ * Guarantee and burst, and an oversubscribed chassis, as an outsider sees them.
+ */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Json, World } from "./world.ts";
+
+const OFFERED = 22_355;
+
+let world: World;
+beforeAll(async () => {
+  world = await World.open({ chassis: "ecoli:1" });
+});
+afterAll(() => world.close());
+
+/** A cell that could use all ribosomes there are. */
+async function run(vmId: string, priority: number): Promise<void> {
+  const resources = { ribosomes: OFFERED, rnaPolymerases: 2_125 };
+  await world.done("cmd.vm.create", { vmId, biologicalType: "ecoli", resources, priority });
+  await world.done("cmd.vm.start", { vmId });
+  await world.reach(vmId, "running");
+}
+
+describe("what is idle", () => {
+  it("is lent up to the ceiling, is no part of the ledger, and comes with no burst to nobody", async () => {
+    const created = await world.bioxenJson(
+      ...["vm", "create", "lent", "--type", "syn3a", "--ribosomes", "200", "--burst", "ribosomes=450"],
+    );
+    expect(created.vm).toMatchObject({ request: { ribosomes: 200 }, burst: { ribosomes: 450 } });
+    await world.done("cmd.vm.start", { vmId: "lent" });
+    await world.reach("lent", "running");
+    const sample = await world.sample("lent", ({ lent }) => lent?.ribosomes > 0);
+    expect(sample.granted.ribosomes).toBe(200 + sample.lent.ribosomes);
+    expect(sample.granted.ribosomes).toBeLessThanOrEqual(450);
+    expect(sample.ribosomes.cap).toBe(sample.granted.ribosomes);
+    const { ledger } = await world.done("qry.ledger.get", { chassisId: "ecoli-1" });
+    expect(ledger.reserved.ribosomes).toBe(200);
+    const refused = await world.ask("cmd.vm.create", {
+      vmId: "wrong",
+      biologicalType: "syn3a",
+      resources: { ribosomes: 300 },
+      burst: { ribosomes: 299, dnaKilobases: 600 },
+    });
+    expect(refused.error.details.problems.map((p: Json) => p.path).sort()).toEqual([
+      "burst.dnaKilobases",
+      "burst.ribosomes",
+    ]);
+    await world.done("cmd.vm.destroy", { vmId: "lent" });
+    await world.reach("lent", "destroyed");
+  });
+});
+
+describe("an oversubscribed chassis", () => {
+  it("gives away more than there is, and what there is is shared by weight", async () => {
+    const registered = await world.bioxenJson(
+      ...["chassis", "register", "ecoli-1", "--type", "ecoli", "--agent", "local"],
+      ...["--oversubscribe", "ribosomes=2000"],
+    );
+    expect(registered.chassis).toMatchObject({
+      offered: { ribosomes: 2 * OFFERED },
+      oversubscribePermille: { ribosomes: 2_000 },
+    });
+    await run("low", 1);
+    await run("high", 4);
+    const { ledger } = await world.done("qry.ledger.get", { chassisId: "ecoli-1" });
+    expect(ledger).toMatchObject({
+      offered: { ribosomes: 2 * OFFERED },
+      reserved: { ribosomes: 2 * OFFERED },
+      oversubscribePermille: { ribosomes: 2_000 },
+    });
+    const low = await world.sample("low", ({ granted }) => granted?.ribosomes < OFFERED);
+    const high = await world.sample("high", ({ granted }) => granted?.ribosomes < OFFERED);
+    expect(low.granted.ribosomes).toBeLessThan(high.granted.ribosomes);
+    expect(low.lent).toEqual({});
+    const { fairness } = await world.done("qry.monitor.chassis", { chassisId: "ecoli-1" });
+    expect(fairness).toBeLessThan(1);
+    // Whoever is alone has all it holds.
+    await world.done("cmd.vm.pause", { vmId: "high" });
+    await world.sample(
+      "low",
+      ({ granted, ribosomes }) => granted?.ribosomes === OFFERED && ribosomes.cap === OFFERED,
+    );
+    const refused = await world.ask("cmd.chassis.register", {
+      chassisId: "ecoli-1",
+      chassisType: "ecoli",
+      agentId: "local",
+      oversubscribePermille: { dnaKilobases: 2_000, ribosomes: 4_001 },
+    });
+    expect(refused.error.code).toBe("BAD_REQUEST");
+    expect((await world.bioxen("ledger", "show", "ecoli-1")).stdout).toContain("2 × what there is");
+    expect((await world.bioxenJson("ledger", "verify")).violations).toEqual([]);
+  });
+});

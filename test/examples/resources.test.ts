@@ -1,0 +1,41 @@
+/**
+ * What docs/resources.md shows runs, line by line.
+ */
+import { readFile } from "node:fs/promises";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { World } from "../e2e/world.ts";
+
+/** Every line is a process of its own; on a machine that is busy with other tests one takes five seconds to begin, ms. */
+const LIMIT_MS = 300_000;
+
+let world: World;
+beforeAll(async () => {
+  world = await World.open({ chassis: "ecoli:2,yeast:1" });
+});
+afterAll(() => world.close());
+
+it(
+  "the lines of docs/resources.md",
+  async () => {
+    const page = await readFile(new URL("../../docs/resources.md", import.meta.url), "utf8");
+    const boxes = [...page.matchAll(/```sh resources\n([\s\S]*?)```/g)].map((match) => match[1] ?? "");
+    const lines = boxes.join("").trim().split("\n");
+    expect(lines.length).toBeGreaterThan(12);
+    const said = new Map<string, string>();
+    for (const line of lines) {
+      const [command, ...args] = line.split(" ");
+      expect(command).toBe("bioxen");
+      const result = await world.bioxen(...args);
+      expect(result.code, `${line}: ${result.stdout}${result.stderr}`).toBe(0);
+      said.set(line, result.stdout);
+    }
+    expect(said.get("bioxen ledger verify")).toContain("the books add up at every sequence");
+    expect(said.get("bioxen quota get team=red")).toContain("420 of 600");
+    expect(said.get("bioxen ledger show yeast-1")).toContain("1.5 × what there is");
+    expect(said.get("bioxen vm optimise red-1")).toContain("doubling time");
+    const proof = await world.bioxenJson("ledger", "verify");
+    expect(proof).toMatchObject({ violations: [], firstViolationSeq: null });
+    expect((await world.bioxenJson("vm", "optimise", "nobody")).error.code).toBe("VM_NOT_FOUND");
+  },
+  LIMIT_MS,
+);
