@@ -18,8 +18,10 @@ import {
   id,
   labels,
   MAX_PAGE,
+  MAX_REBALANCE_MOVES,
   MAX_VMS_PER_CHASSIS,
   oversubscribePermille,
+  PLACEMENT_POLICIES,
   placement,
   priority,
   quotaLabel,
@@ -108,6 +110,8 @@ const preemptedForIt = z.object({
   atMs: z.int(),
   active: z.boolean(),
 });
+
+const balance = z.object({ used: z.int(), spread: z.int() });
 
 export const ENDPOINTS = {
   vmCreate: endpoint("bioxen.cmd.vm.create", "lifecycle", "Create a VM.", createRequest, vmChanged),
@@ -245,6 +249,29 @@ export const ENDPOINTS = {
       preemption: preemptionView.nullable(),
       /** Who gave way to it, and how. */
       preempted: z.array(preemptedForIt),
+    }),
+  ),
+  placementRebalance: endpoint(
+    "bioxen.qry.placement.rebalance",
+    "chassis-scheduler",
+    "Which running VMs would be better off elsewhere for the sake of all, and why: moves that empty chassis (`bin-pack`) or even them out (`spread`). `used` counts chassis in use, `spread` is the difference in fullness in thousandths, `coolingDown` the VMs that came to their places too lately. Changes nothing.",
+    z.strictObject({
+      policy: z.enum(PLACEMENT_POLICIES).optional(),
+      maxMoves: z.int().min(1).max(MAX_REBALANCE_MOVES).default(MAX_REBALANCE_MOVES),
+    }),
+    z.object({
+      policy: z.enum(PLACEMENT_POLICIES),
+      moves: z.array(
+        z.object({
+          vmId: z.string(),
+          fromChassisId: z.string(),
+          toChassisId: z.string(),
+          reason: z.string(),
+        }),
+      ),
+      before: balance,
+      after: balance,
+      coolingDown: z.int(),
     }),
   ),
   ledgerGet: endpoint(

@@ -22,6 +22,8 @@ export const MAX_CONFIG_BYTES = 16_384;
 export const MAX_EXEC_TIMEOUT_MS = 60_000;
 /** Rows of one page of a list. */
 export const MAX_PAGE = 1_000;
+/** Moves of one rebalancing: each takes two chassis' attention for seconds. */
+export const MAX_REBALANCE_MOVES = 16;
 /** VMs one chassis may be configured to take; bounds the size of a ledger. */
 export const MAX_VMS_PER_CHASSIS = 100_000;
 /**

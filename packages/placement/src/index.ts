@@ -21,6 +21,13 @@ export {
   SPREAD,
 } from "./policy.ts";
 export type { Preemption } from "./preemption.ts";
+export {
+  COOL_DOWN_MS,
+  planRebalance,
+  type Rebalance,
+  type Resident,
+  type ResidentRoom,
+} from "./rebalance.ts";
 export { DemandReplay, type ExtraChassis, type ReplayOptions, replayDemand } from "./replay.ts";
 export { type Claim, type Share, shareOut } from "./sharing.ts";
 export { type ChassisRoom, type WaitingVm, waitingVm } from "./snapshot.ts";

@@ -1,7 +1,7 @@
-import type { Chassis } from "@bioxen/contracts";
+import { type Chassis, MAX_REBALANCE_MOVES } from "@bioxen/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { COOL_DOWN_MS, MAX_MOVES, planRebalance, type Resident, type ResidentRoom } from "./rebalance.ts";
+import { COOL_DOWN_MS, planRebalance, type Resident, type ResidentRoom } from "./rebalance.ts";
 import type { WaitingVm } from "./snapshot.ts";
 
 const NOW_MS = 10 * COOL_DOWN_MS;
@@ -130,7 +130,7 @@ describe("whatever there is", () => {
           ),
         );
         const plan = told(rooms, policy);
-        expect(plan.moves.length).toBeLessThanOrEqual(MAX_MOVES);
+        expect(plan.moves.length).toBeLessThanOrEqual(MAX_REBALANCE_MOVES);
         expect(new Set(plan.moves.map(({ vmId }) => vmId)).size).toBe(plan.moves.length);
         const residents = new Map(
           rooms.flatMap((room) => room.residents.map((one) => [one.vm.vmId, one] as const)),
@@ -152,7 +152,7 @@ describe("whatever there is", () => {
         for (const { room } of after) expect(room.free["ribosomes"]).toBeGreaterThanOrEqual(0);
         expect(plan.after.used).toBeLessThanOrEqual(policy === "bin-pack" ? plan.before.used : rooms.length);
         if (policy === "spread") expect(plan.after.spread).toBeLessThanOrEqual(plan.before.spread);
-        if (plan.moves.length < MAX_MOVES && policy === "spread")
+        if (plan.moves.length < MAX_REBALANCE_MOVES && policy === "spread")
           expect(told(after, policy).moves).toEqual([]);
         expect(told([...rooms].reverse(), policy)).toEqual(plan);
       }),

@@ -7,6 +7,7 @@
  * a VM that came to its place less than {@link COOL_DOWN_MS} ago is left there: else two policies, or two operators, would
  * have it travel for ever. Only cells move; what chose another policy for itself is left alone.
  */
+import { MAX_REBALANCE_MOVES } from "@bioxen/contracts";
 import { amountOf } from "@bioxen/kernel";
 import { candidatesFor, planPlacements } from "./plan.ts";
 import { builtInPolicy, FULL_SCORE, policyOf } from "./policy.ts";
@@ -14,8 +15,6 @@ import { type ChassisRoom, inOrderOfId, type WaitingVm } from "./snapshot.ts";
 
 /** From one place to the next, ms: long against a boot and a checkpoint's interval, short against a working day. */
 export const COOL_DOWN_MS = 600_000;
-/** Moves of one answer, unless less are asked for: each takes two chassis' attention for seconds. */
-export const MAX_MOVES = 16;
 /** Of a chassis' offer, thousandths: a smaller difference is noise that the next start makes good. */
 export const LEAST_GAIN = 50;
 /** VMs of one chassis that are tried: those that hold most. */
@@ -79,7 +78,7 @@ class Rebalancer {
   constructor(chassis: readonly ResidentRoom[], options: RebalanceOptions) {
     for (const room of inOrderOfId(chassis) as readonly ResidentRoom[]) this.#rooms.set(room.chassisId, room);
     this.#options = options;
-    this.#left = Math.min(MAX_MOVES, options.maxMoves ?? MAX_MOVES);
+    this.#left = Math.min(MAX_REBALANCE_MOVES, options.maxMoves ?? MAX_REBALANCE_MOVES);
     this.#before = balanceOf([...this.#rooms.values()]);
   }
 

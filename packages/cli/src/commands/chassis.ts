@@ -1,7 +1,7 @@
 /**
  * `bioxen chassis …` and `bioxen ledger …`: who hosts, and the account of each.
  */
-import type { ChassisView, LedgerView, RequestOf } from "@bioxen/contracts";
+import type { ChassisView, LedgerView, PlacementPolicyName, RequestOf, ResultOf } from "@bioxen/contracts";
 import type { Command } from "commander";
 import { refused } from "../outcome.ts";
 import { given, integerOption, labelOption } from "../parse.ts";
@@ -65,6 +65,7 @@ export function addChassisCommands(program: Command): void {
         showReply(await session.call("chassisRegister", request), json === true, changedWords, refused);
       });
     });
+  addRebalanceCommand(chassis);
   const verbs = [
     ["cordon", "chassisCordon", "take no more VMs"],
     ["uncordon", "chassisUncordon", "take VMs again"],
@@ -84,6 +85,39 @@ export function addChassisCommands(program: Command): void {
 
 function numbersOf(texts: Record<string, string> | undefined) {
   return texts && Object.fromEntries(Object.entries(texts).map(([name, n]) => [name, Number(n)]));
+}
+
+function addRebalanceCommand(chassis: Command): void {
+  chassis
+    .command("rebalance")
+    .description("which running VMs would be better off elsewhere, and why")
+    .requiredOption("--dry-run", "says it and moves nobody")
+    .option("--policy <policy>", "bin-pack empties chassis, spread evens them out; default: the scheduler's")
+    .option("--max-moves <n>", "at most so many", integerOption)
+    .addHelpText("after", "\nExample:\n  bioxen chassis rebalance --dry-run --policy spread")
+    .action(async (options: { policy?: PlacementPolicyName; maxMoves?: number }, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const { policy, maxMoves } = options;
+        const reply = await session.ask("placementRebalance", given({ policy, maxMoves }));
+        if (json === true) sayJson(reply);
+        else say(rebalanceWords(reply));
+      });
+    });
+}
+
+function rebalanceWords({
+  policy,
+  moves,
+  before,
+  after,
+  coolingDown,
+}: ResultOf<"placementRebalance">): string {
+  const cooling =
+    coolingDown === 0 ? "" : `\n${coolingDown} more came to their places too lately to be moved`;
+  if (moves.length === 0) return `nothing would be better by ${policy}${cooling}`;
+  const rows = moves.map((m) => [m.vmId, m.fromChassisId, m.toChassisId, m.reason]);
+  const balance = `${before.used} → ${after.used} chassis in use, fullest and emptiest ${before.spread} → ${after.spread} ‰ apart`;
+  return `${table(["VM", "FROM", "TO", "WHY"], rows)}\n${balance}${cooling}`;
 }
 
 function changedWords(reply: object): string {

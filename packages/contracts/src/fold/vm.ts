@@ -83,6 +83,8 @@ export interface Vm extends GuestState {
   /** Starts by restart policy since the last start by command. */
   readonly automaticStarts: number;
   readonly pendingSinceMs: number | null;
+  /** Since when it has its present place; null without one. */
+  readonly placedAtMs: number | null;
   readonly preemption: Preemption | null;
   readonly version: number;
   readonly createdAtMs: number;
@@ -93,7 +95,7 @@ export type VmState = { readonly exists: false } | Vm;
 
 export const NO_VM: VmState = Object.freeze({ exists: false });
 
-const UNPLACED = { chassisId: null, fence: null, allocation: null } as const;
+const UNPLACED = { chassisId: null, fence: null, allocation: null, placedAtMs: null } as const;
 
 type Preempted = Extract<VmEvent, { type: "bioxen.vm.preempted.v1" }>["data"];
 
@@ -180,6 +182,7 @@ function evolveExisting(
         fence,
         lastFence: fence,
         allocation,
+        placedAtMs: atMs,
         preemption: over(vm),
       };
     }
@@ -268,7 +271,7 @@ export function describeRefusals(refusals: readonly PlacementRefusal[]): string 
 }
 
 export const vmFold: Fold<VmState> = {
-  schema: 4,
+  schema: 5,
   initial: NO_VM,
   evolve(state, untyped, at) {
     const event = untyped as VmEvent;

@@ -10,6 +10,7 @@ import {
   LOST_AFTER_MS,
   PAST_LIVENESS,
   type ParsedRequestOf,
+  PLACEMENT_POLICIES,
   type ResultOf,
   refuse,
   serve,
@@ -23,7 +24,7 @@ import {
   foldAt,
   type ServicePorts,
 } from "@bioxen/kernel";
-import { DEFAULT_POLICY, type PlacementPolicy } from "@bioxen/placement";
+import { DEFAULT_POLICY, DEFAULT_POLICY_NAME, type PlacementPolicy } from "@bioxen/placement";
 import {
   type ChassisDecision,
   decideCordon,
@@ -38,6 +39,7 @@ import { Cluster } from "./cluster.ts";
 import { Leadership } from "./leadership.ts";
 import { PlacementProcess } from "./placement-process.ts";
 import { PlacementQueries } from "./placement-queries.ts";
+import { Rebalancing } from "./rebalancing.ts";
 
 export interface SchedulerOptions {
   /** Of VMs that choose none. */
@@ -56,6 +58,8 @@ export function createChassisScheduler(ports: ServicePorts, options: SchedulerOp
   const placements = new PlacementProcess(ports, cluster, policy, leadership);
   const watch = new ChassisWatch(ports, cluster, leadership, monotonicMs);
   const queries = new PlacementQueries(cluster, ports.clock, policy);
+  const builtIn = PLACEMENT_POLICIES.find((name) => name === policy.name) ?? DEFAULT_POLICY_NAME;
+  const rebalancing = new Rebalancing(cluster, ports.clock, builtIn);
   return {
     sinks: [cluster.chassis, cluster.vms, cluster.ledgers, cluster.quotaStates],
     endpoints: [
@@ -67,6 +71,7 @@ export function createChassisScheduler(ports: ServicePorts, options: SchedulerOp
       serve(ENDPOINTS.chassisList, () => commands.list()),
       serve(ENDPOINTS.placementPlan, (request) => queries.plan(request)),
       serve(ENDPOINTS.placementExplain, (request) => queries.explain(request)),
+      serve(ENDPOINTS.placementRebalance, (request) => rebalancing.plan(request)),
     ],
     begin(feed: EventFeed) {
       const ids = () => cluster.registered().map(([chassisId]) => chassisId);
