@@ -142,11 +142,10 @@ function needsOf({ vmType, request, placement, priority }: WaitingVm): string {
 }
 
 interface Place {
-  /** As it will be once everything that was given up is free, less what is taken or kept. */
-  soon: Room;
+  /** With the room as it will be once everything that was given up is free, less what is taken or kept. */
+  view: HeldRoom;
   /** As it is, less what is taken. */
   now: Room;
-  readonly pressed: PressedRoom;
   /** Who gave way in this settlement. */
   readonly gone: Set<string>;
 }
@@ -154,28 +153,27 @@ interface Place {
 /** What every chassis has left while claims are gone through. */
 class Table {
   readonly #places = new Map<string, Place>();
+  /** Those where more is about to be free than is. */
+  readonly #growing = new Set<Place>();
 
   constructor(chassis: readonly PressedRoom[]) {
     for (const pressed of [...chassis].sort((a, b) => (a.chassisId < b.chassisId ? -1 : 1))) {
       const { free, placesLeft } = pressed.room;
       const { amounts, places } = pressed.coming;
       const soon = { free: add(free, amounts), placesLeft: placesLeft + places };
-      this.#places.set(pressed.chassisId, { soon, now: pressed.room, pressed, gone: new Set() });
+      const place = { view: { ...pressed, room: soon }, now: pressed.room, gone: new Set<string>() };
+      this.#places.set(pressed.chassisId, place);
+      if (isComing(pressed.coming)) this.#growing.add(place);
     }
   }
 
   /** Takes what is free now and promised to nobody; false when there is not so much. */
   take(chassisId: string, amounts: Amounts, places: 0 | 1): boolean {
     const place = this.#places.get(chassisId);
-    if (
-      place === undefined ||
-      misfitOf(amounts, place.now, places) ||
-      misfitOf(amounts, place.soon, places)
-    ) {
-      return false;
-    }
+    if (place === undefined) return false;
+    if (misfitOf(amounts, place.now, places) || misfitOf(amounts, place.view.room, places)) return false;
     place.now = less(place.now, amounts, places);
-    place.soon = less(place.soon, amounts, places);
+    keep(place, amounts, places);
     return true;
   }
 
@@ -186,35 +184,37 @@ class Table {
 
   /** Keeps for a VM what is about to be free for it. */
   keepFor(vm: WaitingVm): boolean {
-    const growing = [...this.#places.values()].filter(
-      ({ pressed, gone }) => gone.size > 0 || isComing(pressed.coming),
-    );
-    if (growing.length === 0) return false;
-    const rooms = growing.map(({ pressed, soon }) => ({ ...pressed, room: soon }));
-    const [first] = candidatesFor(vm, rooms).filter(({ score }) => score !== null);
+    if (this.#growing.size === 0) return false;
+    const rooms = [...this.#growing].map(({ view }) => view);
+    const first = candidatesFor(vm, rooms).find(({ score }) => score !== null);
     const place = first && this.#places.get(first.chassisId);
     if (place === undefined) return false;
-    place.soon = less(place.soon, vm.request, 1);
+    keep(place, vm.request, 1);
     return true;
   }
 
   preemptFor(vm: WaitingVm): Preemption | undefined {
-    const rooms = [...this.#places.values()].map(({ pressed, soon, gone }) => ({
-      ...pressed,
-      room: soon,
-      holders: gone.size === 0 ? pressed.holders : pressed.holders.filter(({ vmId }) => !gone.has(vmId)),
-    }));
+    const rooms = [...this.#places.values()].map(({ view }) => view);
     const found = choosePreemption(vm, rooms);
     const place = found && this.#places.get(found.chassisId);
-    if (place === undefined) return undefined;
-    for (const { vmId, frees, mode } of found?.victims ?? []) {
+    if (found === undefined || place === undefined) return undefined;
+    let { free, placesLeft } = place.view.room;
+    for (const { vmId, frees, mode } of found.victims) {
       place.gone.add(vmId);
-      const { free, placesLeft } = place.soon;
-      place.soon = { free: add(free, frees), placesLeft: placesLeft + (mode === "evict" ? 1 : 0) };
+      free = add(free, frees);
+      if (mode === "evict") placesLeft += 1;
     }
-    place.soon = less(place.soon, vm.request, 1);
+    const holders = place.view.holders.filter(({ vmId }) => !place.gone.has(vmId));
+    place.view = { ...place.view, holders, room: { free, placesLeft } };
+    this.#growing.add(place);
+    keep(place, vm.request, 1);
     return found;
   }
+}
+
+/** Promises part of what will be free. */
+function keep(place: Place, amounts: Amounts, places: 0 | 1): void {
+  place.view = { ...place.view, room: less(place.view.room, amounts, places) };
 }
 
 function isComing({ amounts, places }: Coming): boolean {

@@ -6,7 +6,7 @@
  * fewest victims. Never is anything taken for an equal or lower priority, so preemptions run downwards and come to an end: one who
  * was evicted may preempt in turn only where it is the higher.
  */
-import { type PreemptionMode, type Room, roomFor } from "@bioxen/contracts";
+import type { PreemptionMode, Room } from "@bioxen/contracts";
 import { type Amounts, add, amountOf, type Shortage, shortages } from "@bioxen/kernel";
 import { candidatesFor } from "./plan.ts";
 import type { ChassisRoom, WaitingVm } from "./snapshot.ts";
@@ -17,6 +17,9 @@ import { chooseVictims, type Holder, type Victim } from "./victims.ts";
  * cheaper choice on a chassis that lacks more is missed.
  */
 export const MAX_CHASSIS_WEIGHED = 32;
+
+/** Chassis that are asked at once whether they may take a VM: most that are near may. */
+const ASKED_AT_ONCE = 64;
 
 export interface HeldRoom extends ChassisRoom {
   /** VMs that hold something here. */
@@ -34,31 +37,58 @@ export interface Preemption {
 
 /** The cheapest way to make room for `vm`; undefined when nobody of lower priority could. */
 export function choosePreemption(vm: WaitingVm, chassis: readonly HeldRoom[]): Preemption | undefined {
-  const emptied: ChassisRoom[] = [];
-  const byId = new Map<string, HeldRoom>();
-  for (const one of chassis) {
-    const { lower, frees, places } = mostBelow(vm.priority, one.holders);
-    if (lower.length === 0 || roomFor(vm.request, one.room) === undefined) continue;
-    const room = { free: add(one.room.free, frees), placesLeft: one.room.placesLeft + places };
-    if (roomFor(vm.request, room) !== undefined) continue;
-    emptied.push({ ...one, room });
-    byId.set(one.chassisId, { ...one, holders: lower });
-  }
-  if (emptied.length === 0) return undefined;
-  const able = candidatesFor(vm, emptied).flatMap(({ chassisId, score }) => {
-    const one = byId.get(chassisId);
-    return score === null || one === undefined ? [] : [one];
-  });
-  const nearest = able.sort(byLack(vm.request)).slice(0, MAX_CHASSIS_WEIGHED);
   let best: { readonly preemption: Preemption; readonly cost: readonly number[] } | undefined;
-  for (const { chassisId, room, offered, holders } of nearest) {
-    const victims = chooseVictims(vm.request, room, holders);
+  for (const { one, most } of nearestAble(vm, chassis)) {
+    const { chassisId, room, offered } = one;
+    const victims = chooseVictims(vm.request, room, most.lower);
     if (victims === undefined) continue;
     const cost = costOf(victims, offered);
     if (best !== undefined && compare(cost, best.cost) >= 0) continue;
     best = { preemption: { vm, chassisId, victims, lacking: lackingIn(vm.request, room) }, cost };
   }
   return best?.preemption;
+}
+
+/** A chassis that would do if everybody of lower priority left it, and does not without. */
+interface Able {
+  readonly one: HeldRoom;
+  readonly most: Most;
+  readonly lack: number;
+}
+
+/** The {@link MAX_CHASSIS_WEIGHED} that lack least, of those that may take the VM at all. */
+function nearestAble(vm: WaitingVm, chassis: readonly HeldRoom[]): Able[] {
+  const needs = Object.entries(vm.request);
+  const near = chassis
+    .flatMap((one) => ableOf(needs, one, mostBelow(vm.priority, one.holders)) ?? [])
+    .sort((a, b) => a.lack - b.lack || (a.one.chassisId < b.one.chassisId ? -1 : 1));
+  const able: Able[] = [];
+  for (let i = 0; i < near.length && able.length < MAX_CHASSIS_WEIGHED; i += ASKED_AT_ONCE) {
+    const some = near.slice(i, i + ASKED_AT_ONCE);
+    const emptied = some.map(({ one, most }) => ({ ...one, room: withMost(one.room, most) }));
+    const fitting = candidatesFor(vm, emptied).filter(({ score }) => score !== null);
+    const ids = new Set(fitting.map(({ chassisId }) => chassisId));
+    able.push(...some.filter(({ one }) => ids.has(one.chassisId)));
+  }
+  return able.slice(0, MAX_CHASSIS_WEIGHED);
+}
+
+function ableOf(needs: readonly (readonly [string, number])[], one: HeldRoom, most: Most): Able | undefined {
+  if (most.lower.length === 0 || one.room.placesLeft + most.places < 1) return undefined;
+  let isShort = one.room.placesLeft < 1;
+  let lack = 0;
+  for (const [name, amount] of needs) {
+    const free = amountOf(one.room.free, name);
+    if (amount <= free) continue;
+    if (amount > free + (most.frees[name] ?? 0)) return undefined;
+    isShort = true;
+    lack = Math.max(lack, permille(amount - free, amountOf(one.offered, name)));
+  }
+  return isShort ? { one, most, lack } : undefined;
+}
+
+function withMost({ free, placesLeft }: Room, { frees, places }: Most): Room {
+  return { free: add(free, frees), placesLeft: placesLeft + places };
 }
 
 /** What everybody in a list of holders could free, by the list and a priority: the same for every VM of that priority. */
@@ -86,18 +116,6 @@ function mostBelow(priority: number, holders: readonly Holder[]): Most {
   const most = { lower, frees, places };
   known.set(priority, most);
   return most;
-}
-
-/** Nearest to fitting first, by the resource it lacks most of, then by id. */
-function byLack(request: Amounts) {
-  const lack = ({ room, offered }: ChassisRoom) =>
-    Math.max(
-      0,
-      ...shortages(request, room.free).map((s) =>
-        permille(s.requested - s.free, amountOf(offered, s.resource)),
-      ),
-    );
-  return (a: ChassisRoom, b: ChassisRoom) => lack(a) - lack(b) || (a.chassisId < b.chassisId ? -1 : 1);
 }
 
 function permille(part: number, whole: number): number {
