@@ -1,2 +1,8 @@
-export * from "./xapi/client.ts";
-export * from "./xapi/errors.ts";
+export { capacityOf, type PoolCapacity } from "./driver/capacity.ts";
+export { explainAccess } from "./driver/failures.ts";
+export { type Observed, OUTSIDE_CHANGES, type OutsideChange } from "./driver/watch.ts";
+export { createXcpngDriver, type XcpngDriver, type XcpngDriverOptions } from "./driver/xcpng-driver.ts";
+export { type Credentials, XapiClient, type XapiClientOptions } from "./xapi/client.ts";
+export { XapiError, XapiUnreachable } from "./xapi/errors.ts";
+export { SessionFile } from "./xapi/session-file.ts";
+export { normalFingerprint, parsePins, type Trust } from "./xapi/trust.ts";

@@ -12,6 +12,8 @@ export const DRIVER_ERROR_CODES = [
   "INVALID_STATE",
   "BAD_REQUEST",
   "TOO_LARGE",
+  /** The host itself has no room, whatever the ledger says. */
+  "CAPACITY_EXCEEDED",
   "UNAVAILABLE",
 ] as const;
 

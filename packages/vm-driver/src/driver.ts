@@ -43,6 +43,8 @@ export interface GuestSpec {
   /** Seed of everything random in the guest. Safe integer. */
   readonly seed: number;
   readonly allocation: Readonly<Record<string, number>>;
+  /** 1 (low) to 5 (high); default 1. For drivers whose host shares its processors by weight. */
+  readonly priority?: number | undefined;
   readonly environment?: Readonly<Record<string, number>> | undefined;
   /** Source that runs once at the start; the start fails when it fails. */
   readonly program?: string | undefined;
@@ -110,8 +112,23 @@ export interface GuestSample {
   readonly luaInstructions: number;
   /** 0–100. */
   readonly health: number;
+  /** Of a guest that is a machine; absent where it is a cell. */
+  readonly machine?: MachineSample;
   /** Host time by which the guest is behind the host's clock because the host is too slow, ms; 0 when it keeps up. */
   readonly lagMs: number;
+}
+
+/** What the host measured of a machine; null while it is not known. */
+export interface MachineSample {
+  readonly vcpus: number;
+  /** Of all its virtual CPUs together, thousandths. */
+  readonly cpuPermille: number | null;
+  readonly memoryMiB: number;
+  /** Needs the guest's tools. */
+  readonly memoryUsedMiB: number | null;
+  readonly address: string | null;
+  /** Name of the host it runs on. */
+  readonly host: string | null;
 }
 
 export type GuestEvent =

@@ -157,7 +157,7 @@ export function revert(pool: Pool, snapshotRef: string): void {
 export function dropMemoryImage(pool: Pool, ref: string): void {
   const image = pool.db.get("VM", ref)["suspend_VDI"] as string;
   if (image === NULL) return;
-  pool.removeVdi(image);
+  if (pool.db.find("VDI", image) !== undefined) pool.removeVdi(image);
   pool.db.update("VM", ref, { suspend_VDI: NULL });
 }
 

@@ -116,7 +116,7 @@ export class XapiClient {
     this.#closed = true;
     this.#throttle.close(new XapiUnreachable("closed", "the client is closed"));
     const session = await this.#session?.catch(() => undefined);
-    if (session !== undefined && (await this.#logout(session))) await this.#options.sessions?.save(undefined);
+    if (session !== undefined) await this.endSession(session);
     this.#agents.close();
   }
 
@@ -195,7 +195,7 @@ export class XapiClient {
       try {
         const session = String(await this.#send("session.login_with_password", params, {}));
         this.#sessionNumber += 1;
-        await this.#options.sessions?.save(session);
+        await this.#options.sessions?.add(session);
         return session;
       } catch (thrown) {
         const master = hasCode(thrown, "HOST_IS_SLAVE") ? thrown.params[0] : undefined;
@@ -221,8 +221,8 @@ export class XapiClient {
     );
   }
 
-  /** Ends another session of ours, one that a crash left, given its reference. */
+  /** Ends a session of ours, this one or one that a crash left. Never throws; what cannot be ended stays remembered. */
   async endSession(session: string): Promise<void> {
-    await this.#logout(session);
+    if (await this.#logout(session)) await this.#options.sessions?.remove(session);
   }
 }

@@ -47,6 +47,8 @@ export const METHODS = {
   "VM.clone": { params: ["VM ref", "string"], result: "VM ref", weight: HEAVY },
   "VM.copy": { params: ["VM ref", "string", "SR ref"], result: "VM ref", weight: HEAVY },
   "VM.provision": { params: vm, result: "void", weight: HEAVY },
+  "VM.add_to_other_config": { params: ["VM ref", "string", "string"], result: "void", weight: WRITE },
+  "VM.remove_from_other_config": { params: ["VM ref", "string"], result: "void", weight: WRITE },
   "VM.set_other_config": { params: ["VM ref", "(string -> string) map"], result: "void", weight: WRITE },
   "VM.set_memory_limits": { params: ["VM ref", "int", "int", "int", "int"], result: "void", weight: WRITE },
   "VM.set_memory_dynamic_range": { params: ["VM ref", "int", "int"], result: "void", weight: WRITE },

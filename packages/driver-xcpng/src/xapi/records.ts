@@ -70,6 +70,7 @@ export interface HostMetricsRecord {
 
 export interface VmMetricsRecord {
   readonly start_time: string;
+  readonly VCPUs_number: number;
 }
 
 export interface GuestMetricsRecord {
@@ -149,7 +150,7 @@ export const READ_FIELDS: { readonly [C in keyof RecordsByClass]: readonly (keyo
   pool: ["uuid", "name_label", "master", "default_SR"],
   host: ["uuid", "name_label", "address", "enabled", "memory_overhead", "cpu_info", "metrics"],
   host_metrics: ["memory_total", "live"],
-  VM_metrics: ["start_time"],
+  VM_metrics: ["start_time", "VCPUs_number"],
   VM_guest_metrics: ["networks", "os_version", "PV_drivers_detected"],
   VBD: ["VM", "VDI", "type", "empty"],
   VDI: ["uuid", "SR", "VBDs"],

@@ -1,14 +1,14 @@
 /**
- * Remembers the session of this client where the next one, after a crash, finds it: a pool counts sessions per originator
+ * Remembers the sessions of this client where the next one, after a crash, finds them: a pool counts sessions per originator
  * and keeps what they own, and nobody else can end them. A reference is as good as the password while it lives, so the
  * file is for its owner only.
  */
-import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 
 export interface SessionStore {
-  load(): Promise<string | undefined>;
-  /** undefined: there is none any more. */
-  save(session: string | undefined): Promise<void>;
+  load(): Promise<readonly string[]>;
+  add(session: string): Promise<void>;
+  remove(session: string): Promise<void>;
 }
 
 const OWNER_ONLY = 0o600;
@@ -16,20 +16,39 @@ const REFERENCE = /^OpaqueRef:[\w-]{1,100}$/;
 
 export class SessionFile implements SessionStore {
   readonly #path: string;
+  #written: Promise<void> = Promise.resolve();
 
   constructor(path: string) {
     this.#path = path;
   }
 
-  async load(): Promise<string | undefined> {
+  async load(): Promise<readonly string[]> {
     const text = await readFile(this.#path, "utf8").catch(() => "");
-    return REFERENCE.test(text.trim()) ? text.trim() : undefined;
+    return text.split("\n").filter((line) => REFERENCE.test(line));
   }
 
-  async save(session: string | undefined): Promise<void> {
-    if (session === undefined) return rm(this.#path, { force: true });
-    const draft = `${this.#path}.${process.pid}`;
-    await writeFile(draft, `${session}\n`, { mode: OWNER_ONLY });
-    await rename(draft, this.#path);
+  add(session: string): Promise<void> {
+    return this.#change((sessions) => [...sessions, session]);
+  }
+
+  remove(session: string): Promise<void> {
+    return this.#change((sessions) => sessions.filter((one) => one !== session));
+  }
+
+  /** One after the other, each whole or not at all. */
+  #change(to: (sessions: readonly string[]) => readonly string[]): Promise<void> {
+    const write = async (): Promise<void> => {
+      const draft = `${this.#path}.${process.pid}`;
+      await writeFile(
+        draft,
+        to(await this.load())
+          .map((line) => `${line}\n`)
+          .join(""),
+        { mode: OWNER_ONLY },
+      );
+      await rename(draft, this.#path);
+    };
+    this.#written = this.#written.then(write, write);
+    return this.#written;
   }
 }

@@ -320,6 +320,7 @@ function specOf(vmId: string, vm: Vm, fence: number, allocation: Amounts): Guest
     fence,
     biologicalType: vm.biologicalType,
     seed: vm.seed,
+    priority: vm.priority,
     allocation,
     environment: vm.environment,
     program: vm.program ?? undefined,

@@ -1,0 +1,62 @@
+/**
+ * Memory, virtual CPUs and processor time of a VM, in the order the pool takes them.
+ *
+ * Memory limits are one call and must not cross: static min ≤ dynamic min ≤ dynamic max ≤ static max. The maximum of
+ * virtual CPUs is raised before their number and lowered after it. A running VM moves only inside its maxima.
+ */
+import type { XapiClient } from "../xapi/client.ts";
+import type { VmRecord } from "../xapi/records.ts";
+import { MIB } from "./limits.ts";
+import type { Wishes } from "./wishes.ts";
+
+/** Of a halted VM: all of it, what is so already left out. */
+export async function size(client: XapiClient, ref: string, record: VmRecord, wishes: Wishes): Promise<void> {
+  const [memory, most] = [wishes.memoryMiB * MIB, wishes.maxMemoryMiB * MIB];
+  const { memory_static_max, memory_dynamic_max, memory_dynamic_min } = record;
+  const isSame = memory_static_max === most && memory_dynamic_max === memory && memory_dynamic_min === memory;
+  const least = Math.min(record.memory_static_min, memory);
+  if (!isSame) await client.call("VM.set_memory_limits", [ref, least, most, memory, memory]);
+  const { vcpus, maxVcpus } = wishes;
+  const setMax = async (): Promise<void> => {
+    if (record.VCPUs_max !== maxVcpus) await client.call("VM.set_VCPUs_max", [ref, maxVcpus]);
+  };
+  const setNumber = async (): Promise<void> => {
+    if (record.VCPUs_at_startup !== vcpus) await client.call("VM.set_VCPUs_at_startup", [ref, vcpus]);
+  };
+  const isGrowing = maxVcpus >= record.VCPUs_at_startup;
+  for (const step of isGrowing ? [setMax, setNumber] : [setNumber, setMax]) await step();
+  const { cap: _, ...rest } = record.VCPUs_params;
+  const params = {
+    ...rest,
+    weight: String(wishes.weight),
+    ...(wishes.cap > 0 ? { cap: String(wishes.cap) } : {}),
+  };
+  if (JSON.stringify(params) !== JSON.stringify(record.VCPUs_params)) {
+    await client.call("VM.set_VCPUs_params", [ref, params]);
+  }
+}
+
+/**
+ * Of a running VM: as far as its maxima go. Returns what only a restart can give, in words; empty: everything was done.
+ * Throws the pool's refusals.
+ */
+export async function resizeLive(
+  client: XapiClient,
+  ref: string,
+  record: VmRecord,
+  wanted: { readonly vcpus: number; readonly memoryMiB: number },
+  vcpusNow: number,
+): Promise<readonly string[]> {
+  const left: string[] = [];
+  const asked = wanted.memoryMiB * MIB;
+  const memory = Math.max(record.memory_static_min, Math.min(asked, record.memory_static_max));
+  const vcpus = Math.min(wanted.vcpus, record.VCPUs_max);
+  if (memory < asked)
+    left.push(`memory above ${record.memory_static_max / MIB} MiB (its config.maxMemoryMiB)`);
+  if (vcpus < wanted.vcpus) left.push(`more than ${record.VCPUs_max} vCPUs (its config.maxVcpus)`);
+  if (record.memory_dynamic_max !== memory || record.memory_dynamic_min !== memory) {
+    await client.call("VM.set_memory_dynamic_range", [ref, memory, memory]);
+  }
+  if (vcpusNow !== vcpus) await client.call("VM.set_VCPUs_number_live", [ref, vcpus]);
+  return left;
+}

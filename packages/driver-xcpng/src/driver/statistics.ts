@@ -1,0 +1,208 @@
+/**
+ * What the pool measured of our guests, as samples of the driver port.
+ *
+ * Hosts keep statistics in rows of 5 s and give them by HTTP. Numbers come as numbers or as text, and "NaN" where nothing
+ * was measured; older servers write NaN without quotes, which is no JSON.
+ */
+import type { GuestSample } from "@bioxen/vm-driver";
+import type { XapiClient } from "../xapi/client.ts";
+import type { GuestMetricsRecord, VmMetricsRecord } from "../xapi/records.ts";
+import { NULL_REF } from "../xapi/wire.ts";
+import { guestOf, type Inventory, type OwnVm } from "./inventory.ts";
+import { GUEST_METRICS_AGE_MS, MIB } from "./limits.ts";
+
+/** What one row says of one VM; null: not measured. */
+export interface Measured {
+  readonly atSeconds: number;
+  /** Share of all its virtual CPUs, 0 to 1. */
+  readonly cpu: number | null;
+  readonly memoryBytes: number | null;
+  readonly freeKiB: number | null;
+}
+
+/** Rows asked for, s: a host may be one row behind. */
+const LOOK_BACK_SECONDS = 15;
+
+/** The newest row of each VM, by uuid. Throws `SyntaxError` on what is no such body. */
+export function parseUpdates(body: string): ReadonlyMap<string, Measured> {
+  const quoted = body.replaceAll(/([[,:]\s*)(-?(?:NaN|Infinity|nan|inf))(?=\s*[,\]}])/g, '$1"NaN"');
+  const parsed = JSON.parse(quoted) as {
+    meta?: { legend?: unknown[]; end?: unknown };
+    data?: { t?: unknown; values?: unknown[] }[];
+  };
+  const newest = [...(parsed.data ?? [])].sort((a, b) => Number(b.t) - Number(a.t))[0];
+  const byVm = new Map<string, Map<string, number | null>>();
+  for (const [i, name] of (parsed.meta?.legend ?? []).entries()) {
+    const [, kind, uuid = "", metric = ""] = String(name).split(":");
+    if (kind !== "vm") continue;
+    const value = Number(newest?.values?.[i] ?? Number.NaN);
+    const metrics = byVm.get(uuid) ?? new Map<string, number | null>();
+    metrics.set(metric, Number.isFinite(value) ? value : null);
+    byVm.set(uuid, metrics);
+  }
+  const atSeconds = Number(newest?.t ?? parsed.meta?.end ?? 0);
+  return new Map(
+    [...byVm].map(([uuid, metrics]) => {
+      const cpus = [...metrics].filter(([name]) => /^cpu\d+$/.test(name)).map(([, value]) => value);
+      const known = cpus.filter((value) => value !== null);
+      const cpu = known.length === 0 ? null : known.reduce((a, b) => a + b, 0) / known.length;
+      return [
+        uuid,
+        {
+          atSeconds,
+          cpu,
+          memoryBytes: metrics.get("memory") ?? null,
+          freeKiB: metrics.get("memory_internal_free") ?? null,
+        },
+      ];
+    }),
+  );
+}
+
+/** Seconds since the epoch of `20260131T12:00:00Z`. */
+export function secondsOf(datetime: string): number {
+  const iso = datetime.replace(/^(\d{4})(\d\d)(\d\d)T/, "$1-$2-$3T");
+  return Date.parse(iso) / 1000;
+}
+
+interface Known {
+  metrics: VmMetricsRecord | undefined;
+  measured: Measured | undefined;
+  guest: GuestMetricsRecord | undefined;
+  /** Of `guest`: the reference it was read from, and when. */
+  guestRef: string;
+  guestAtMs: number;
+  /** Which run of the guest this is about. */
+  readonly fence: number;
+}
+
+export class Statistics {
+  readonly #client: XapiClient;
+  readonly #inventory: Inventory;
+  readonly #known = new Map<string, Known>();
+  readonly #hosts = new Map<
+    string,
+    { readonly name: string; readonly address: string; readonly aheadSeconds: number }
+  >();
+
+  constructor(client: XapiClient, inventory: Inventory) {
+    this.#client = client;
+    this.#inventory = inventory;
+  }
+
+  /** Hosts as they are now, and how far their clocks are from ours. */
+  async readHosts(): Promise<void> {
+    const hosts = Object.entries(await this.#client.call("host.get_all_records", []));
+    const read = hosts.map(async ([ref, { name_label, address }]) => {
+      const time = await this.#client.call("host.get_servertime", [ref]);
+      const aheadSeconds = secondsOf(time) - Date.now() / 1000;
+      this.#hosts.set(ref, { name: name_label, address, aheadSeconds });
+    });
+    await Promise.all(read);
+  }
+
+  /** Measures every guest once. A host that does not answer leaves its guests as they were; its failure is thrown. */
+  async poll(): Promise<void> {
+    const guests = this.#inventory.allOwn().filter((vm) => guestOf(vm) !== undefined);
+    for (const vmId of this.#known.keys()) {
+      if (this.#inventory.own(vmId) === undefined) this.#known.delete(vmId);
+    }
+    const hosts = new Set(guests.map(({ record }) => record.resident_on).filter((ref) => ref !== NULL_REF));
+    if ([...hosts].some((ref) => !this.#hosts.has(ref))) await this.readHosts();
+    const addresses = new Map(
+      [...hosts].flatMap((ref) => {
+        const host = this.#hosts.get(ref);
+        return host === undefined ? [] : [[host.address, host.aheadSeconds] as const];
+      }),
+    );
+    const failures: unknown[] = [];
+    for (const [address, aheadSeconds] of addresses) {
+      try {
+        const start = Math.floor(Date.now() / 1000 + aheadSeconds) - LOOK_BACK_SECONDS;
+        const query = { start: String(start), cf: "AVERAGE", interval: "5", json: "true", host: "false" };
+        const updates = parseUpdates(await this.#client.get(address, "/rrd_updates", query));
+        for (const vm of guests) this.#see(vm, updates.get(vm.record.uuid));
+      } catch (thrown) {
+        failures.push(thrown);
+      }
+    }
+    for (const vm of guests) await this.#readMetrics(vm);
+    if (failures.length > 0) throw failures[0];
+  }
+
+  #of({ tags }: OwnVm): Known {
+    const known = this.#known.get(tags.vmId);
+    if (known?.fence === tags.fence) return known;
+    const fresh: Known = {
+      metrics: undefined,
+      measured: undefined,
+      guest: undefined,
+      guestRef: NULL_REF,
+      guestAtMs: 0,
+      fence: tags.fence,
+    };
+    this.#known.set(tags.vmId, fresh);
+    return fresh;
+  }
+
+  #see(vm: OwnVm, measured: Measured | undefined): void {
+    if (measured !== undefined) this.#of(vm).measured = measured;
+  }
+
+  async #readMetrics(vm: OwnVm): Promise<void> {
+    const known = this.#of(vm);
+    known.metrics ??= await this.#client.call("VM_metrics.get_record", [vm.record.metrics]);
+    const ref = vm.record.guest_metrics;
+    if (ref === NULL_REF) known.guest = undefined;
+    else if (ref !== known.guestRef || Date.now() - known.guestAtMs > GUEST_METRICS_AGE_MS) {
+      known.guest = await this.#client.call("VM_guest_metrics.get_record", [ref]);
+      known.guestAtMs = Date.now();
+    }
+    known.guestRef = ref;
+  }
+
+  /** Virtual CPUs it has now. */
+  async vcpusOf(vm: OwnVm): Promise<number> {
+    return Number((await this.#client.call("VM_metrics.get_record", [vm.record.metrics])).VCPUs_number);
+  }
+
+  /** It was given another number of them. */
+  forget(vmId: string): void {
+    const known = this.#known.get(vmId);
+    if (known !== undefined) known.metrics = undefined;
+  }
+
+  /** The latest of a guest. A machine has no cell: what a cell's sample says of growth is 0. */
+  sample(vm: OwnVm): GuestSample {
+    const { metrics, measured, guest } = this.#of(vm);
+    const { record } = vm;
+    const uptimeSeconds =
+      metrics === undefined || measured === undefined
+        ? 0
+        : measured.atSeconds - secondsOf(metrics.start_time);
+    const memoryBytes = measured?.memoryBytes ?? record.memory_dynamic_max;
+    const free = measured?.freeKiB ?? null;
+    const state = guestOf(vm)?.state;
+    return {
+      simMinutes: Math.max(0, uptimeSeconds / 60),
+      growthRatePerMinute: 0,
+      doublingTimeMinutes: null,
+      ribosomes: { total: 0, engaged: 0, cap: 0 },
+      atp: { molecules: 0, perSecond: 0, capPerSecond: 0 },
+      rnaPolymerases: { cap: 0 },
+      proteinAminoAcids: 0,
+      divisions: 0,
+      luaInstructions: 0,
+      health: state === "running" || state === "paused" ? 100 : 0,
+      machine: {
+        vcpus: metrics?.VCPUs_number ?? record.VCPUs_at_startup,
+        cpuPermille: measured === undefined || measured.cpu === null ? null : Math.round(measured.cpu * 1000),
+        memoryMiB: Math.round(record.memory_dynamic_max / MIB),
+        memoryUsedMiB: free === null ? null : Math.max(0, Math.round(memoryBytes / MIB - free / 1024)),
+        address: guest?.networks["0/ip"] ?? null,
+        host: this.#hosts.get(record.resident_on)?.name ?? null,
+      },
+      lagMs: 0,
+    };
+  }
+}

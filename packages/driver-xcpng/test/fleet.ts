@@ -1,0 +1,62 @@
+/**
+ * A driver on a fake pool, for tests.
+ */
+import type { GuestSpec } from "@bioxen/vm-driver";
+import { createXcpngDriver, type XcpngDriver, type XcpngDriverOptions } from "../src/driver/xcpng-driver.ts";
+import { createFakeXapi, type FakeOptions, type FakeXapi, TEMPLATE_NAME } from "../src/fake/index.ts";
+import { parsePins } from "../src/xapi/trust.ts";
+
+export function driverOf(fake: FakeXapi, options: Partial<XcpngDriverOptions> = {}): XcpngDriver {
+  const { url, fingerprint, username, password } = fake;
+  return createXcpngDriver({
+    url,
+    credentials: async () => ({ username, password }),
+    trust: { kind: "pins", pins: parsePins(fingerprint) },
+    owner: "test",
+    template: TEMPLATE_NAME,
+    ...options,
+  });
+}
+
+export function machineSpec(vmId: string, fence: number, fields: Partial<GuestSpec> = {}): GuestSpec {
+  return {
+    vmId,
+    fence,
+    incarnation: 1,
+    biologicalType: "ecoli",
+    seed: 1,
+    allocation: { vcpus: 2, memoryMiB: 2_048 },
+    config: {},
+    ...fields,
+  };
+}
+
+export interface Rig {
+  readonly fake: FakeXapi;
+  readonly driver: XcpngDriver;
+  /** The agent is started again: another driver of the same owner. */
+  again(options?: Partial<XcpngDriverOptions>): XcpngDriver;
+}
+
+/** Runs `body` with a driver on a fresh fake, ends everything, and says what is left in the pool. */
+export async function withDriver(
+  body: (rig: Rig) => Promise<void>,
+  fakeOptions: FakeOptions = {},
+  driverOptions: Partial<XcpngDriverOptions> = {},
+): Promise<void> {
+  const fake = await createFakeXapi(fakeOptions);
+  const drivers = [driverOf(fake, driverOptions)];
+  const [driver] = drivers as [XcpngDriver];
+  const again = (options: Partial<XcpngDriverOptions> = {}): XcpngDriver => {
+    const next = driverOf(fake, { ...driverOptions, ...options });
+    drivers.push(next);
+    return next;
+  };
+  try {
+    await driver.whenReady();
+    await body({ fake, driver, again });
+  } finally {
+    for (const each of drivers) await each.close();
+    await fake.close();
+  }
+}
