@@ -1,5 +1,6 @@
-import { createBasicDriver, MAX_TIME_SCALE } from "@bioxen/driver-basic";
+import { MAX_TIME_SCALE } from "@bioxen/driver-basic";
 import { readConfig, runService } from "@bioxen/service-host";
+import { driversOf } from "./src/adapters/drivers-of.ts";
 import { agentConfig } from "./src/app/agent-config.ts";
 import { oversubscribed } from "./src/app/chassis-config.ts";
 import { createChassisAgent } from "./src/app/service.ts";
@@ -9,11 +10,12 @@ await runService({
   description: "Runs the guests of its chassis, measures them, tells what became of them.",
   create: (ports, env) => {
     const config = readConfig(agentConfig(MAX_TIME_SCALE), env);
+    const own = driversOf(ports, env, config.BIOXEN_AGENT_ID, config.BIOXEN_TIME_SCALE);
     return createChassisAgent(ports, {
       agentId: config.BIOXEN_AGENT_ID,
       chassis: oversubscribed(config.BIOXEN_CHASSIS, config.BIOXEN_OVERSUBSCRIBE),
       lostAfterMs: config.BIOXEN_LOST_AFTER_MS,
-      drivers: [createBasicDriver({ timeScaleMinutesPerSecond: config.BIOXEN_TIME_SCALE })],
+      ...own,
       checkpointIntervalMs: config.BIOXEN_CHECKPOINT_INTERVAL_MS,
       monotonicMs: () => performance.now(),
     });

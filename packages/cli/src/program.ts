@@ -7,6 +7,7 @@ import { addChassisCommands, addLedgerCommands } from "./commands/chassis.ts";
 import { addDemoCommand } from "./commands/demo.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addEventCommands } from "./commands/events.ts";
+import { addFakeXapiCommand } from "./commands/fake-xapi.ts";
 import { addJobCommands } from "./commands/jobs.ts";
 import { openMenu } from "./commands/menu.ts";
 import { addQuotaCommands } from "./commands/quota.ts";
@@ -25,6 +26,7 @@ export function createProgram(): Command {
     .version("0.1.0")
     .showHelpAfterError("(bioxen --help shows every command)");
   addStackCommands(program);
+  addFakeXapiCommand(program);
   addDoctorCommand(program);
   addDemoCommand(program);
   addTopCommand(program);

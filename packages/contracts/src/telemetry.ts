@@ -22,6 +22,17 @@ export const vmSample = z
     proteinAminoAcids: z.number(),
     divisions: z.int(),
     luaInstructions: z.int(),
+    /** What the pool measured of an `xcpng` VM; absent where the VM is a cell. null: not measured. */
+    machine: z
+      .object({
+        vcpus: z.int(),
+        cpuPermille: z.int().nullable(),
+        memoryMiB: z.int(),
+        memoryUsedMiB: z.int().nullable(),
+        address: z.string().nullable(),
+        host: z.string().nullable(),
+      })
+      .optional(),
     health: z.number().min(0).max(100),
     /**
      * What it may use now where that is not its allocation: with what is lent to it, or less on an oversubscribed chassis. Absent: its

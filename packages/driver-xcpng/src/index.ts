@@ -1,4 +1,12 @@
 export { capacityOf, type PoolCapacity } from "./driver/capacity.ts";
+export {
+  DEFAULT_POOL_CHASSIS,
+  DEFAULT_TEMPLATE,
+  POOL_VARIABLES,
+  type PoolConfiguration,
+  poolConfiguration,
+  poolProblem,
+} from "./driver/configuration.ts";
 export { explainAccess } from "./driver/failures.ts";
 export { type Observed, OUTSIDE_CHANGES, type OutsideChange } from "./driver/watch.ts";
 export { createXcpngDriver, type XcpngDriver, type XcpngDriverOptions } from "./driver/xcpng-driver.ts";

@@ -16,8 +16,8 @@ function countOf(chassis: string): number {
 }
 
 /** Throws `Fault` UNAVAILABLE when fewer than were asked for are ready in time, or the scheduler cannot serve. */
-export async function whenChassisReady(url: string, chassis: string): Promise<void> {
-  const wanted = countOf(chassis);
+export async function whenChassisReady(url: string, chassis: string, pools = 0): Promise<void> {
+  const wanted = countOf(chassis) + pools;
   const bus = await connectBus({ servers: url, name: "bioxen-local-stack" });
   try {
     const deadline = Date.now() + READY_DEADLINE_MS;

@@ -1,4 +1,5 @@
 export { SupervisedChild } from "./child.ts";
+export * from "./pool.ts";
 export { startServer } from "./server.ts";
 export { findServerBinary, type ServerBinary } from "./server-binary.ts";
 export {

@@ -12,6 +12,7 @@ import type { ServiceName } from "@bioxen/contracts";
 import { Fault } from "@bioxen/kernel";
 import { whenChassisReady } from "./chassis-ready.ts";
 import { SupervisedChild } from "./child.ts";
+import { agentEnvironment, type LocalPool, withoutPool } from "./pool.ts";
 import { endOrphan, startServer } from "./server.ts";
 import { findServerBinary } from "./server-binary.ts";
 import {
@@ -45,6 +46,8 @@ export interface LocalStackOptions {
   /** Simulated minutes per second; default 10. */
   readonly timeScale?: number | undefined;
   readonly durability?: "always" | "relaxed" | undefined;
+  /** An XCP-ng pool the agent runs VMs on; its credentials are in the environment. */
+  readonly xcpng?: LocalPool | undefined;
   /** Where the pointer goes; default `BIOXEN_HOME` or the XDG data directory. */
   readonly home?: string | undefined;
   readonly onProgress?: ((line: string) => void) | undefined;
@@ -107,7 +110,8 @@ export async function startLocalStack(options: LocalStackOptions = {}): Promise<
     await noteServer(dataDir, child.pid);
     progress(`nats-server ${binary.version} on ${url}, data in ${dataDir}`);
     await startServices(options, url, dataDir, children, progress);
-    await whenChassisReady(url, options.chassis ?? DEFAULT_CHASSIS);
+    const pools = options.xcpng === undefined ? 0 : 1;
+    await whenChassisReady(url, options.chassis ?? DEFAULT_CHASSIS, pools);
     const record: StackRecord = {
       url,
       pid: process.pid,
@@ -145,7 +149,9 @@ async function startServices(
         command: process.execPath,
         args: [(options.serviceEntry ?? entryOf)(name)],
         env: {
-          ...process.env,
+          ...(name === "chassis-agent"
+            ? agentEnvironment(process.env, options.xcpng, dataDir)
+            : withoutPool(process.env)),
           BIOXEN_NATS_URL: url,
           // Where Node would put it by itself: five services share most of their files, and start again with the next stack.
           NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? join(tmpdir(), "node-compile-cache"),

@@ -20,6 +20,7 @@ import { conclude, globalsOf, note, say, sayJson, withSession } from "../run.ts"
 import type { Session } from "../session.ts";
 import { paint, table } from "../terminal.ts";
 import { untilInterrupted } from "../until.ts";
+import { type PoolOptions, poolOf, withPoolOptions } from "./up-pool.ts";
 
 /** Until the stack of another process is up or gone, ms. */
 const OTHER_DEADLINE_MS = 60_000;
@@ -27,7 +28,7 @@ const LOOK_INTERVAL_MS = 100;
 /** Instances answer a ping within this time, ms. */
 export const DISCOVERY_MS = 400;
 
-interface UpOptions {
+interface UpOptions extends PoolOptions {
   readonly chassis: string;
   readonly data?: string;
   readonly port?: number;
@@ -37,8 +38,7 @@ interface UpOptions {
 }
 
 export function addStackCommands(program: Command): void {
-  program
-    .command("up")
+  withPoolOptions(program.command("up"))
     .description("bring up NATS, all services and one agent on this machine")
     .option("--chassis <list>", "chassis of the agent", DEFAULT_CHASSIS)
     .option("--data <dir>", "where everything is kept")
@@ -49,7 +49,7 @@ export function addStackCommands(program: Command): void {
     .action(async (options: UpOptions, command: Command) => {
       const json = globalsOf(command).json === true;
       try {
-        await (options.detach === true ? upDetached(json) : upHere(options, json));
+        await (options.detach === true ? upDetached(options, json) : upHere(options, json));
       } catch (thrown) {
         conclude(endOf(thrown), json);
       }
@@ -117,7 +117,9 @@ async function upHere(options: UpOptions, json: boolean): Promise<void> {
   const running = await findLocalStack();
   if (running !== undefined)
     note(`another local stack runs already (pid ${running.pid}, ${running.dataDir})`);
+  const xcpng = await poolOf(options);
   const stack = await startLocalStack({
+    xcpng,
     dataDir: options.data,
     port: options.port,
     chassis: options.chassis,
@@ -138,11 +140,12 @@ async function upHere(options: UpOptions, json: boolean): Promise<void> {
 }
 
 /** The same command again in the background, without `--detach`. */
-async function upDetached(json: boolean): Promise<void> {
+async function upDetached(options: UpOptions, json: boolean): Promise<void> {
   const before = await findLocalStack();
   if (before !== undefined) {
     throw new CommandEnd(1, `a local stack runs already (pid ${before.pid}): end it with \`bioxen down\``);
   }
+  await poolOf(options);
   const {
     url,
     dataDir: data,

@@ -43,6 +43,9 @@ interface CreateOptions extends ResourceOptions {
   readonly policy?: PlacementPolicyName;
   readonly restart?: "never" | "on-failure" | "always";
   readonly parameterSet?: string;
+  readonly template?: string;
+  readonly storage?: string;
+  readonly network?: string;
   readonly start?: boolean;
 }
 
@@ -86,7 +89,12 @@ async function requestOf(vmId: string | undefined, o: CreateOptions): Promise<Re
     placement: given({ chassisId: o.chassis, policy: o.policy }),
     labels: o.label,
     restartPolicy: o.restart === undefined ? undefined : { mode: o.restart },
-    config: given({ parameterSet: o.parameterSet }),
+    config: given({
+      parameterSet: o.parameterSet,
+      template: o.template,
+      storage: o.storage,
+      network: o.network,
+    }),
   };
   return given(request) as RequestOf<"vmCreate">;
 }
@@ -119,7 +127,10 @@ function withCreateOptions(command: Command): Command {
     .option("--chassis <id>", "only on this chassis")
     .option("--policy <policy>", "how its chassis is chosen: bin-pack or spread")
     .option("--restart <mode>", "never, on-failure or always")
-    .option("--parameter-set <name>", "default, or weisse-2015 for ecoli");
+    .option("--parameter-set <name>", "default, or weisse-2015 for ecoli")
+    .option("--template <name>", "template of the pool it is made from (xcpng)")
+    .option("--storage <name>", "storage repository of its disks (xcpng)")
+    .option("--network <name>", "network of its first interface (xcpng)");
 }
 
 export function addCreateCommands(vm: Command): void {

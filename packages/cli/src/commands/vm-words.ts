@@ -46,7 +46,16 @@ export function vmWords(vm: VmView, sample: VmSample | null): string {
 }
 
 export function sampleLines(sample: VmSample): string[] {
-  const { ribosomes, atp } = sample;
+  const { ribosomes, atp, machine } = sample;
+  if (machine !== undefined) {
+    const { vcpus, cpuPermille, memoryMiB, memoryUsedMiB } = machine;
+    return [
+      `  processor   ${cpuPermille === null ? "not measured" : `${(cpuPermille / 10).toFixed(1)} %`} of ${vcpus} vCPUs`,
+      `  memory      ${memoryUsedMiB ?? "?"} of ${memoryMiB} MiB used`,
+      `  address     ${machine.address ?? "not known"}, host ${machine.host ?? "not known"}`,
+      `  uptime      ${sample.simMinutes.toFixed(1)} min, health ${sample.health}`,
+    ];
+  }
   return [
     `  doubling    ${minutes(sample.doublingTimeMinutes)}  (${sample.growthRatePerMinute.toPrecision(4)} per min)`,
     `  ribosomes   ${ribosomes.engaged.toFixed(0)} engaged of ${ribosomes.total.toFixed(0)}, cap ${ribosomes.cap}`,

@@ -105,13 +105,15 @@ export class PoolVms {
   }
 
   /** From whatever was done of it to running, with its keys saying so. */
-  async bringUp(vm: OwnVm, wishes: Wishes, isNew: boolean, signal: AbortSignal): Promise<OwnVm | undefined> {
+  async bringUp(vm: OwnVm, wishes: Wishes, signal: AbortSignal): Promise<OwnVm | undefined> {
     const { ref } = vm;
     // Not given up half way: what a cancelled start did in the end, nobody could tell.
     const options = { timeoutMs: START_TIMEOUT_MS };
-    if (vm.record.is_a_template) await this.#tasks.run("VM.provision", [ref], options);
+    if (vm.record.is_a_template) {
+      if (wishes.network !== undefined) await this.#connect(vm, wishes.network);
+      await this.#tasks.run("VM.provision", [ref], options);
+    }
     signal.throwIfAborted();
-    if (isNew && wishes.network !== undefined) await this.#connect(vm, wishes.network);
     await size(this.#client, ref, vm.record, wishes);
     signal.throwIfAborted();
     await this.#tasks.run("VM.start", [ref, false, false], options);

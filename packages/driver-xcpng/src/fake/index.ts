@@ -14,7 +14,7 @@ import { Refusal } from "./refusal.ts";
 import { listen } from "./server.ts";
 import { rrdUpdates } from "./statistics.ts";
 
-export { selfSigned } from "./certificate.ts";
+export { type SelfSigned, selfSigned } from "./certificate.ts";
 export type { Fault, FaultKind } from "./faults.ts";
 export { LIFECYCLE } from "./lifecycle.ts";
 export { type Counts, MIB, TEMPLATE_NAME } from "./pool.ts";

@@ -27,6 +27,8 @@ const CAPACITY_INTERVAL_MS = 15_000;
 export interface AgentOptions {
   readonly agentId: string;
   readonly chassis: readonly OwnChassis[];
+  /** Those that come with a driver. */
+  readonly pools?: readonly OwnChassis[];
   /** One for each type of VM it runs. */
   readonly drivers: readonly VmDriver[];
   readonly monotonicMs: () => number;
@@ -69,7 +71,7 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
       contact.begin(feed, () => guests.wakeAll());
       guests.begin(feed);
       rounds.begin(feed);
-      for (const { chassisId } of options.chassis) registrations.wake(chassisId);
+      for (const { chassisId } of ownOf(options)) registrations.wake(chassisId);
     },
     async end() {
       telemetry.end();
@@ -82,9 +84,13 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
   };
 }
 
+function ownOf({ chassis, pools = [] }: AgentOptions): readonly OwnChassis[] {
+  return [...chassis, ...pools];
+}
+
 /** Offers one own chassis; a refusal by value is logged and left, anything else is tried again. */
 async function register(ports: ServicePorts, options: AgentOptions, chassisId: string): Promise<StepResult> {
-  const own = options.chassis.find((chassis) => chassis.chassisId === chassisId);
+  const own = ownOf(options).find((chassis) => chassis.chassisId === chassisId);
   if (own === undefined) return undefined;
   const capacity: Amounts | undefined = await own.capacity?.();
   const reply = await ports.bus.call(

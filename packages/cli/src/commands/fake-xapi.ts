@@ -1,0 +1,69 @@
+/**
+ * `bioxen fake-xapi`: a pool that is not there, to try xcpng VMs without one.
+ */
+import type { FakeOptions } from "@bioxen/driver-xcpng/fake";
+import type { Command } from "commander";
+import { CommandEnd, EXIT_REFUSED } from "../outcome.ts";
+import { given, integerOption } from "../parse.ts";
+import { conclude, globalsOf, note, say, sayJson } from "../run.ts";
+import { untilInterrupted } from "../until.ts";
+
+interface FakeXapiOptions {
+  readonly port?: number;
+  readonly hosts?: number;
+  readonly cpus?: number;
+  readonly memory?: number;
+}
+
+const EXAMPLE = `
+Example, in two terminals:
+  bioxen fake-xapi
+  BIOXEN_XCPNG_PASSWORD=… bioxen up --xcpng URL --xcpng-fingerprint SHA256
+  bioxen vm create x1 --type ecoli --vm-type xcpng --start`;
+
+export function addFakeXapiCommand(program: Command): void {
+  program
+    .command("fake-xapi")
+    .description("a fake XCP-ng pool on this machine, to try xcpng VMs on; nothing of it is kept")
+    .option("--port <n>", "port; default: a free one", integerOption)
+    .option("--hosts <n>", "hosts of the pool", integerOption)
+    .option("--cpus <n>", "processors of each host", integerOption)
+    .option("--memory <MiB>", "memory of each host, MiB", integerOption)
+    .addHelpText("after", EXAMPLE)
+    .action(async (options: FakeXapiOptions, command: Command) => {
+      const json = globalsOf(command).json === true;
+      try {
+        await serve(options, json);
+      } catch (thrown) {
+        const { code } = thrown as NodeJS.ErrnoException;
+        if (code !== "EADDRINUSE") throw thrown;
+        const message = `port ${options.port} is taken: choose another with --port, or leave it out`;
+        conclude(
+          new CommandEnd(EXIT_REFUSED, message, { code: "CONFLICT", message, retryable: false }),
+          json,
+        );
+      }
+    });
+}
+
+async function serve(options: FakeXapiOptions, json: boolean): Promise<void> {
+  // Loaded here: no other command needs it.
+  const { createFakeXapi, TEMPLATE_NAME } = await import("@bioxen/driver-xcpng/fake");
+  const settings: FakeOptions = given({
+    port: options.port,
+    hosts: options.hosts,
+    cpusPerHost: options.cpus,
+    memoryMiBPerHost: options.memory,
+  });
+  const fake = await createFakeXapi(settings);
+  const { url, fingerprint, username, password } = fake;
+  if (json) sayJson({ url, fingerprint, username, password });
+  else {
+    say(`a fake XCP-ng pool answers on ${url}; its template is "${TEMPLATE_NAME}". Use it with:`);
+    say(`  BIOXEN_XCPNG_USERNAME=${username} BIOXEN_XCPNG_PASSWORD=${password} \\`);
+    say(`    bioxen up --xcpng ${url} --xcpng-fingerprint ${fingerprint}`);
+  }
+  await untilInterrupted();
+  note("ending…");
+  await fake.close();
+}

@@ -1,0 +1,127 @@
+/**
+ * Which pool, and how to get at it, out of environment variables: the one way in which credentials come here. They are in no
+ * argument (`ps` shows those), no event, no log; a file keeps them out of the environment too.
+ */
+import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { messageOf } from "@bioxen/kernel";
+import { type Credentials, XapiClient } from "../xapi/client.ts";
+import { SessionFile } from "../xapi/session-file.ts";
+import { addressOfUrl } from "../xapi/transport.ts";
+import { parsePins, type Trust } from "../xapi/trust.ts";
+import { explainAccess } from "./failures.ts";
+import type { XcpngDriverOptions } from "./xcpng-driver.ts";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Every variable that has to do with a pool; a test of the local stack holds that only agents are given them. */
+export const POOL_VARIABLES = [
+  "BIOXEN_XCPNG_URL",
+  "BIOXEN_XCPNG_FINGERPRINT",
+  "BIOXEN_XCPNG_CA_FILE",
+  "BIOXEN_XCPNG_INSECURE",
+  "BIOXEN_XCPNG_USERNAME",
+  "BIOXEN_XCPNG_PASSWORD",
+  "BIOXEN_XCPNG_PASSWORD_FILE",
+  "BIOXEN_XCPNG_TEMPLATE",
+  "BIOXEN_XCPNG_CHASSIS",
+  "BIOXEN_XCPNG_STATE_DIR",
+] as const;
+
+export const DEFAULT_TEMPLATE = "bioxen-guest";
+export const DEFAULT_POOL_CHASSIS = "xcpng-1";
+
+export interface PoolConfiguration {
+  readonly chassisId: string;
+  readonly options: XcpngDriverOptions;
+}
+
+/** undefined when no pool is named. Throws `RangeError` with every problem. */
+export function poolConfiguration(env: Environment, owner: string): PoolConfiguration | undefined {
+  const url = env["BIOXEN_XCPNG_URL"];
+  if (!url) return undefined;
+  const problems: string[] = [];
+  const attempt = <T>(name: string, body: () => T): T | undefined => {
+    try {
+      return body();
+    } catch (thrown) {
+      problems.push(`${name}: ${messageOf(thrown)}`);
+      return undefined;
+    }
+  };
+  attempt("BIOXEN_XCPNG_URL", () => addressOfUrl(url));
+  const trust = trustOf(env, attempt, problems);
+  const passwordFile = env["BIOXEN_XCPNG_PASSWORD_FILE"];
+  const password = env["BIOXEN_XCPNG_PASSWORD"];
+  if (!password && !passwordFile) {
+    problems.push("BIOXEN_XCPNG_PASSWORD or BIOXEN_XCPNG_PASSWORD_FILE: the pool's password is needed");
+  }
+  const chassisId = env["BIOXEN_XCPNG_CHASSIS"] || DEFAULT_POOL_CHASSIS;
+  if (problems.length > 0 || trust === undefined) throw new RangeError(problems.join("; "));
+  const username = env["BIOXEN_XCPNG_USERNAME"] || "root";
+  const credentials = async (): Promise<Credentials> => {
+    if (password) return { username, password };
+    const read = await readFile(passwordFile ?? "", "utf8").catch((thrown: NodeJS.ErrnoException) => {
+      throw new Error(`the password file cannot be read: ${thrown.code ?? "unknown"}`);
+    });
+    return { username, password: read.replace(/\r?\n$/, "") };
+  };
+  const folder = env["BIOXEN_XCPNG_STATE_DIR"];
+  const sessions = folder ? new SessionFile(join(folder, `xcpng-sessions-${owner}`)) : undefined;
+  const template = env["BIOXEN_XCPNG_TEMPLATE"] || DEFAULT_TEMPLATE;
+  return { chassisId, options: { url, credentials, trust, owner, template, sessions } };
+}
+
+function trustOf(
+  env: Environment,
+  attempt: <T>(name: string, body: () => T) => T | undefined,
+  problems: string[],
+): Trust | undefined {
+  const fingerprint = env["BIOXEN_XCPNG_FINGERPRINT"];
+  const caFile = env["BIOXEN_XCPNG_CA_FILE"];
+  const isInsecure = env["BIOXEN_XCPNG_INSECURE"] === "yes";
+  if ([fingerprint, caFile, isInsecure].filter(Boolean).length > 1) {
+    problems.push(
+      "only one of BIOXEN_XCPNG_FINGERPRINT, BIOXEN_XCPNG_CA_FILE and BIOXEN_XCPNG_INSECURE can be meant",
+    );
+    return undefined;
+  }
+  if (fingerprint) {
+    const pins = attempt("BIOXEN_XCPNG_FINGERPRINT", () => parsePins(fingerprint));
+    return pins && { kind: "pins", pins };
+  }
+  if (caFile) {
+    const pem = attempt("BIOXEN_XCPNG_CA_FILE", () => readFileSync(caFile, "utf8"));
+    return pem === undefined ? undefined : { kind: "ca", pem };
+  }
+  return isInsecure ? { kind: "insecure" } : { kind: "system" };
+}
+
+/** Longest a check of the way to a pool may take, ms. */
+const CHECK_TIMEOUT_MS = 10_000;
+
+/** Whether the pool can be had and has the template: undefined, or what is wrong and what to do about it. */
+export async function poolProblem({ options }: PoolConfiguration): Promise<string | undefined> {
+  const { url, template } = options;
+  const client = new XapiClient({
+    ...options,
+    sessions: undefined,
+    originator: `bioxen/${options.owner}/check`,
+    callTimeoutMs: CHECK_TIMEOUT_MS,
+  });
+  try {
+    const named = Object.values(await client.call("VM.get_all_records", [])).filter(
+      (vm) => !vm.is_a_snapshot && (vm.name_label === template || vm.uuid === template),
+    );
+    if (named.some((vm) => vm.is_a_template)) return undefined;
+    if (named.length > 0) {
+      return `"${template}" on ${url} is a VM, not a template: shut it down and convert it, or name a template with --xcpng-template`;
+    }
+    return `${url} has no template "${template}": make one, or name another with --xcpng-template`;
+  } catch (thrown) {
+    return explainAccess(thrown, url);
+  } finally {
+    await client.close();
+  }
+}
