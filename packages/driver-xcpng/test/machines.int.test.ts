@@ -141,8 +141,11 @@ describe("a machine's life in the pool", () => {
   it("a suspended machine is a paused guest, and resumes", async () => {
     await withDriver(async ({ fake, driver }) => {
       await driver.start(machineSpec("x1", 10));
+      const lines: string[] = [];
+      driver.onGuestEvent((event) => event.kind === "log" && lines.push(event.line));
       await fake.outside("VM.suspend", machine(fake, "x1").ref);
       await eventually("it is seen", () => driver.list()[0]?.state === "paused" || undefined);
+      expect(lines).toEqual(["somebody else changed it in the pool: suspended"]);
       await driver.resume("x1", 10);
       expect(machine(fake, "x1")["power_state"]).toBe("Running");
     });

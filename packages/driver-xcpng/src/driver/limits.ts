@@ -2,13 +2,22 @@
  * Deadlines and bounds of the driver, each with its reason.
  */
 
-/** A copy-on-write clone takes seconds; on busy storage a minute. */
-export const CLONE_TIMEOUT_MS = 180_000;
-/** Until a domain is built; the guest boots after. */
-export const START_TIMEOUT_MS = 120_000;
-export const HARD_SHUTDOWN_TIMEOUT_MS = 60_000;
-/** A resume reads the guest's whole memory from disk. */
-export const RESUME_TIMEOUT_MS = 300_000;
+/** How long an operation of the pool may take before it is cancelled, ms. */
+export interface Deadlines {
+  /** A copy-on-write clone takes seconds; on busy storage a minute; a full copy as long as its disk is large. */
+  readonly cloneMs: number;
+  /** Until a domain is built; the guest boots after. */
+  readonly startMs: number;
+  readonly hardShutdownMs: number;
+  /** A resume reads the guest's whole memory from disk. */
+  readonly resumeMs: number;
+}
+export const DEFAULT_DEADLINES: Deadlines = {
+  cloneMs: 180_000,
+  startMs: 120_000,
+  hardShutdownMs: 60_000,
+  resumeMs: 300_000,
+};
 /** A guest's services get this long to end before it is switched off. XAPI itself would wait 20 minutes. */
 export const DEFAULT_SHUTDOWN_GRACE_MS = 60_000;
 export const MAX_SHUTDOWN_GRACE_MS = 1_200_000;

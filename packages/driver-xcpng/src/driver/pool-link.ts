@@ -12,7 +12,7 @@ import { Tasks } from "../xapi/tasks.ts";
 import { explainAccess } from "./failures.ts";
 import { Inventory } from "./inventory.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
-import { STATISTICS_INTERVAL_MS } from "./limits.ts";
+import { type Deadlines, STATISTICS_INTERVAL_MS } from "./limits.ts";
 import { PoolVms } from "./pool-vms.ts";
 import { Statistics } from "./statistics.ts";
 import { type Observed, Watch } from "./watch.ts";
@@ -22,6 +22,7 @@ export interface PoolLinkOptions extends Omit<XapiClientOptions, "originator"> {
   readonly owner: string;
   readonly statisticsIntervalMs?: number | undefined;
   readonly silenceSeconds?: number | undefined;
+  readonly deadlines?: Partial<Deadlines> | undefined;
   /** Trouble with the pool, and its end. Never holds a secret. */
   readonly onTrouble?: ((message: string) => void) | undefined;
 }
@@ -56,7 +57,7 @@ export class PoolLink {
     this.client = client;
     this.inventory = inventory;
     this.#tasks = tasks;
-    this.vms = new PoolVms({ client, tasks, inventory, owner });
+    this.vms = new PoolVms({ client, tasks, inventory, owner, deadlines: options.deadlines });
     this.statistics = new Statistics(client, inventory);
     const onError = (thrown: unknown): void => this.#trouble(messageOf(thrown));
     this.#watch = new Watch({ ...listener, owner, inventory, vms: this.vms, queue: this.queue, onError });

@@ -12,7 +12,7 @@ import type { VmRecord } from "../xapi/records.ts";
 import type { Tasks } from "../xapi/tasks.ts";
 import { NULL_REF } from "../xapi/wire.ts";
 import type { Inventory, OwnVm } from "./inventory.ts";
-import { CLONE_TIMEOUT_MS, HARD_SHUTDOWN_TIMEOUT_MS, RESUME_TIMEOUT_MS, START_TIMEOUT_MS } from "./limits.ts";
+import { DEFAULT_DEADLINES, type Deadlines } from "./limits.ts";
 import { size } from "./sizing.ts";
 import { cloneName, RAN_KEY, tagged } from "./tags.ts";
 import type { Wishes } from "./wishes.ts";
@@ -23,6 +23,7 @@ export interface PoolVmsOptions {
   readonly inventory: Inventory;
   /** Names who made a VM: two BioXen on one pool leave each other's alone. */
   readonly owner: string;
+  readonly deadlines?: Partial<Deadlines> | undefined;
 }
 
 export class PoolVms {
@@ -30,12 +31,14 @@ export class PoolVms {
   readonly #tasks: Tasks;
   readonly #inventory: Inventory;
   readonly #owner: string;
+  readonly #deadlines: Deadlines;
   /** Names of clones somebody here waits for. */
   readonly #making = new Set<string>();
   /** Changed since it was last read. */
   readonly #dirty = new Set<string>();
 
-  constructor({ client, tasks, inventory, owner }: PoolVmsOptions) {
+  constructor({ client, tasks, inventory, owner, deadlines }: PoolVmsOptions) {
+    this.#deadlines = { ...DEFAULT_DEADLINES, ...deadlines };
     this.#client = client;
     this.#tasks = tasks;
     this.#inventory = inventory;
@@ -76,7 +79,7 @@ export class PoolVms {
     const name = cloneName(this.#owner, spec.vmId, spec.fence, randomBytes(4).toString("hex"));
     this.#making.add(name);
     try {
-      const options = { timeoutMs: CLONE_TIMEOUT_MS, signal };
+      const options = { timeoutMs: this.#deadlines.cloneMs, signal };
       const ref =
         storage === undefined
           ? await this.#tasks.run("VM.clone", [template, name], options)
@@ -108,7 +111,7 @@ export class PoolVms {
   async bringUp(vm: OwnVm, wishes: Wishes, signal: AbortSignal): Promise<OwnVm | undefined> {
     const { ref } = vm;
     // Not given up half way: what a cancelled start did in the end, nobody could tell.
-    const options = { timeoutMs: START_TIMEOUT_MS };
+    const options = { timeoutMs: this.#deadlines.startMs };
     if (vm.record.is_a_template) {
       if (wishes.network !== undefined) await this.#connect(vm, wishes.network);
       await this.#tasks.run("VM.provision", [ref], options);
@@ -151,7 +154,7 @@ export class PoolVms {
 
   async resume(vm: OwnVm): Promise<void> {
     if (vm.record.power_state === "Paused") await this.#client.call("VM.unpause", [vm.ref]);
-    else await this.#tasks.run("VM.resume", [vm.ref, false, false], { timeoutMs: RESUME_TIMEOUT_MS });
+    else await this.#tasks.run("VM.resume", [vm.ref, false, false], { timeoutMs: this.#deadlines.resumeMs });
   }
 
   /** Halted, cleanly where it can be, and its keys say that we did it. */
@@ -191,7 +194,7 @@ export class PoolVms {
 
   async #switchOff(ref: string): Promise<void> {
     try {
-      await this.#tasks.run("VM.hard_shutdown", [ref], { timeoutMs: HARD_SHUTDOWN_TIMEOUT_MS });
+      await this.#tasks.run("VM.hard_shutdown", [ref], { timeoutMs: this.#deadlines.hardShutdownMs });
     } catch (thrown) {
       if (!isHaltedAlready(thrown)) throw thrown;
     }

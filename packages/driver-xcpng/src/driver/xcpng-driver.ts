@@ -303,6 +303,7 @@ class Xcpng implements XcpngDriver {
       this.#lost.set(vmId, { fence, reason: "it was deleted from the pool, and not by BioXen" });
     }
     for (const observer of this.#observers) observer(observed);
+    this.#emit({ kind: "log", vmId, fence, line: `somebody else changed it in the pool: ${change}` });
     const guest = this.list().find((one) => one.vmId === vmId);
     if (guest?.state === "failed" && before?.state !== "failed") {
       this.#emit({ kind: "failed", vmId, fence, reason: guest.reason ?? "it ended" });

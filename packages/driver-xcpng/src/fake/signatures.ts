@@ -25,6 +25,8 @@ const LISTED: Readonly<Record<string, Signature>> = {
   "event.inject": { params: ["string", "string"], result: "string" },
   "host.get_servertime": { params: ["host ref"], result: "datetime" },
   "host.compute_free_memory": { params: ["host ref"], result: "int" },
+  "pool.add_to_other_config": { params: ["pool ref", "string", "string"], result: "void" },
+  "pool.remove_from_other_config": { params: ["pool ref", "string"], result: "void" },
   "task.cancel": { params: ["task ref"], result: "void" },
   "task.destroy": { params: ["task ref"], result: "void" },
   "VM.clone": makesVm("VM ref", "string"),

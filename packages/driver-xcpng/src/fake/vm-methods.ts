@@ -18,15 +18,7 @@ export function vmMethods(pool: Pool, operations: Operations): Record<string, Ha
       vmOf(vm);
       db.update("VM", vm, { [field]: value });
     };
-  const addTo = (vm: string, field: string, key: string, value: string): void => {
-    const map = vmOf(vm)[field] as StringMap;
-    if (key in map) throw new Refusal("MAP_DUPLICATE_KEY", "VM", field, vm, key);
-    db.update("VM", vm, { [field]: { ...map, [key]: value } });
-  };
-  const removeFrom = (vm: string, field: string, key: string): void => {
-    const { [key]: _, ...rest } = vmOf(vm)[field] as StringMap;
-    db.update("VM", vm, { [field]: rest });
-  };
+  const { addTo, removeFrom } = maps(pool);
   return {
     "VM.clone": ({ signal }, vm: string, name: string) =>
       operations.run(vm, "clone", () => copies.clone(pool, vm, name), signal),
@@ -61,17 +53,23 @@ export function vmMethods(pool: Pool, operations: Operations): Record<string, Ha
     "VM.set_name_description": set("name_description"),
     "VM.set_other_config": set("other_config"),
     "VM.add_to_other_config": (_call, vm: string, key: string, value: string) =>
-      addTo(vm, "other_config", key, value),
-    "VM.remove_from_other_config": (_call, vm: string, key: string) => removeFrom(vm, "other_config", key),
+      addTo("VM", vm, "other_config", key, value),
+    "VM.remove_from_other_config": (_call, vm: string, key: string) =>
+      removeFrom("VM", vm, "other_config", key),
     "VM.set_VCPUs_params": set("VCPUs_params"),
     "VM.add_to_VCPUs_params": (_call, vm: string, key: string, value: string) =>
-      addTo(vm, "VCPUs_params", key, value),
-    "VM.remove_from_VCPUs_params": (_call, vm: string, key: string) => removeFrom(vm, "VCPUs_params", key),
+      addTo("VM", vm, "VCPUs_params", key, value),
+    "VM.remove_from_VCPUs_params": (_call, vm: string, key: string) =>
+      removeFrom("VM", vm, "VCPUs_params", key),
     "VM.add_to_VCPUs_params_live": (_call, vm: string, key: string, value: string) =>
       operations.run(vm, "changing_VCPUs_live", () =>
         db.update("VM", vm, { VCPUs_params: { ...(vmOf(vm)["VCPUs_params"] as StringMap), [key]: value } }),
       ),
     ...limits(pool, operations),
+    "pool.add_to_other_config": (_call, ref: string, key: string, value: string) =>
+      addTo("pool", ref, "other_config", key, value),
+    "pool.remove_from_other_config": (_call, ref: string, key: string) =>
+      removeFrom("pool", ref, "other_config", key),
     "VDI.destroy": (_call, vdi: string) => {
       const inUse = (db.get("VDI", vdi)["VBDs"] as string[]).some(
         (vbd) => db.get("VBD", vbd)["currently_attached"],
@@ -81,6 +79,22 @@ export function vmMethods(pool: Pool, operations: Operations): Record<string, Ha
     },
     "VIF.create": (_call, fields: Record<string, unknown>) => copies.addVif(pool, fields),
     "VIF.destroy": (_call, vif: string) => copies.removeVif(pool, vif),
+  };
+}
+
+/** Keys of a map, one by one. */
+function maps(pool: Pool) {
+  const mapOf = (name: string, ref: string, field: string) => pool.db.get(name, ref)[field] as StringMap;
+  return {
+    addTo(name: string, ref: string, field: string, key: string, value: string): void {
+      const map = mapOf(name, ref, field);
+      if (key in map) throw new Refusal("MAP_DUPLICATE_KEY", name, field, ref, key);
+      pool.db.update(name, ref, { [field]: { ...map, [key]: value } });
+    },
+    removeFrom(name: string, ref: string, field: string, key: string): void {
+      const { [key]: _, ...rest } = mapOf(name, ref, field);
+      pool.db.update(name, ref, { [field]: rest });
+    },
   };
 }
 

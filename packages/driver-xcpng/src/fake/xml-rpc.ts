@@ -114,7 +114,7 @@ function encodeBatch(value: unknown): string {
   const { events, token, valid_ref_counts } = value as {
     events: Readonly<Record<string, unknown>>[];
     token: string;
-    valid_ref_counts: unknown;
+    valid_ref_counts: Readonly<Record<string, number>>;
   };
   const encoded = events.map((event) => {
     const name = Object.keys(SCHEMA).find((one) => one.toLowerCase() === event["class"]);
@@ -125,7 +125,8 @@ function encodeBatch(value: unknown): string {
   return struct([
     ["events", array(encoded)],
     ["token", encode(token, "string")],
-    ["valid_ref_counts", encode(valid_ref_counts, "string")],
+    // 32 bits, so numbers here too.
+    ["valid_ref_counts", struct(Object.entries(valid_ref_counts).map(([k, v]) => [k, `<int>${v}</int>`]))],
   ]);
 }
 

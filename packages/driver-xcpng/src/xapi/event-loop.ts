@@ -68,8 +68,6 @@ export class EventLoop {
       try {
         await this.#step();
         this.#failures = 0;
-        if (this.#lastTrouble !== undefined) this.#options.onTrouble(undefined);
-        this.#lastTrouble = undefined;
       } catch (thrown) {
         if (this.#abort.signal.aborted) break;
         await this.#trouble(thrown);
@@ -87,6 +85,8 @@ export class EventLoop {
       this.#token = await client.call("event.inject", ["pool", pool]);
       await resync();
       this.#isReady = true;
+      if (this.#lastTrouble !== undefined) this.#options.onTrouble(undefined);
+      this.#lastTrouble = undefined;
       this.#ready.resolve();
     }
     const seconds = this.#options.silenceSeconds ?? DEFAULT_SILENCE_SECONDS;

@@ -1,0 +1,56 @@
+/**
+ * The conformance suite and one life against a real pool. Only when a pool is named:
+ *
+ *   BIOXEN_LIVE_XCPNG=yes BIOXEN_XCPNG_URL=https://… BIOXEN_XCPNG_FINGERPRINT=… BIOXEN_XCPNG_PASSWORD_FILE=… \
+ *   BIOXEN_XCPNG_TEMPLATE=… pnpm vitest run --project int packages/driver-xcpng/test/live.int.test.ts
+ *
+ * It makes and destroys small VMs under an owner of its own, and touches nothing else.
+ */
+import { randomBytes } from "node:crypto";
+import { driverConformance } from "@bioxen/vm-driver/conformance";
+import { describe, expect, it } from "vitest";
+import { poolConfiguration } from "../src/driver/configuration.ts";
+import { createXcpngDriver, type XcpngDriver } from "../src/driver/xcpng-driver.ts";
+import { machineSpec } from "./fleet.ts";
+
+const isAsked = process.env["BIOXEN_LIVE_XCPNG"] === "yes";
+if (!isAsked) console.warn("no real pool is named (BIOXEN_LIVE_XCPNG): nothing was tried on one");
+
+/** Guests of a real pool boot and end in minutes. */
+const TIMEOUT_MS = 600_000;
+const owner = `live-${randomBytes(4).toString("hex")}`;
+
+function liveDriver(): XcpngDriver {
+  const pool = poolConfiguration(process.env, owner);
+  if (pool === undefined) throw new Error("BIOXEN_XCPNG_URL names no pool");
+  return createXcpngDriver(pool.options);
+}
+
+it("BIOXEN_LIVE_XCPNG is yes, or nothing runs", () => {
+  expect(isAsked || process.env["BIOXEN_LIVE_XCPNG"] === undefined).toBe(true);
+});
+
+describe.skipIf(!isAsked)("a real pool", { timeout: TIMEOUT_MS }, () => {
+  driverConformance("xcpng, live", async () => {
+    const driver = liveDriver();
+    await driver.whenReady();
+    for (const { vmId, fence } of driver.list()) await driver.stop(vmId, fence);
+    for (const { vmId, incarnation } of driver.kept()) await driver.discard(vmId, incarnation);
+    await driver.close();
+    const fresh = liveDriver();
+    await fresh.whenReady();
+    return { driver: fresh, spec: machineSpec };
+  });
+
+  it("a machine starts, is measured, stops, and leaves nothing", async () => {
+    const driver = liveDriver();
+    await driver.whenReady();
+    const vmId = "live-one";
+    await driver.start(machineSpec(vmId, 1_000));
+    expect(driver.list()).toContainEqual({ vmId, fence: 1_000, state: "running" });
+    for (const guest of driver.list()) await driver.stop(guest.vmId, guest.fence);
+    for (const kept of driver.kept()) await driver.discard(kept.vmId, kept.incarnation);
+    expect([driver.list(), driver.kept()]).toEqual([[], []]);
+    await driver.close();
+  });
+});
