@@ -1,0 +1,46 @@
+/**
+ * A process with a driver that takes machines through their lives until it is killed, for `kills.int.test.ts`. What it is to do is
+ * told by its parent, which survives it: `{vmId, fence, verb}`; it answers when it is done, and asks itself again until then.
+ */
+import { DriverError } from "@bioxen/vm-driver";
+import { poolConfiguration } from "../src/driver/configuration.ts";
+import { createXcpngDriver } from "../src/driver/xcpng-driver.ts";
+import { machineSpec } from "./fleet.ts";
+
+export interface Order {
+  readonly vmId: string;
+  readonly fence: number;
+  readonly verb: "start" | "stop" | "discard";
+}
+
+const AGAIN_MS = 20;
+
+const pool = poolConfiguration(process.env, "mortal");
+if (pool === undefined) throw new Error("no pool is named");
+const driver = createXcpngDriver(pool.options);
+
+async function obey({ vmId, fence, verb }: Order): Promise<void> {
+  for (;;) {
+    try {
+      await driver.whenReady();
+      if (verb === "start")
+        return await driver.start(machineSpec(vmId, fence, { config: { shutdown: "hard" } }));
+      if (verb === "stop") return await driver.stop(vmId, fence);
+      return await driver.discard(vmId, 1);
+    } catch (thrown) {
+      if (!(thrown instanceof DriverError) || !thrown.retryable) throw thrown;
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    }
+  }
+}
+
+process.on("message", (order: Order | "end") => {
+  if (order === "end") {
+    void driver.close().then(() => process.exit(0));
+    return;
+  }
+  obey(order).then(
+    () => process.send?.({ done: order }),
+    (thrown: unknown) => process.send?.({ failed: order, why: String(thrown) }),
+  );
+});
