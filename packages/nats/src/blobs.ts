@@ -59,7 +59,8 @@ class JetStreamBlobs implements BlobStore {
     const message = await this.#message(name);
     if (message === undefined) return { kind: "absent" };
     if (hash("sha256", message.data, "hex") !== sha256) return { kind: "damaged" };
-    return { kind: "whole", bytes: message.data };
+    // What comes directly is a Buffer: a view of something larger, and not equal to the same bytes.
+    return { kind: "whole", bytes: Uint8Array.from(message.data) };
   }
 
   async delete(name: BlobName): Promise<void> {
