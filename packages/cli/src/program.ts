@@ -12,6 +12,7 @@ import { addJobCommands } from "./commands/jobs.ts";
 import { openMenu } from "./commands/menu.ts";
 import { addQuotaCommands } from "./commands/quota.ts";
 import { addReplayCommand } from "./commands/replay.ts";
+import { addReportCommands } from "./commands/report.ts";
 import { addStackCommands } from "./commands/stack.ts";
 import { addStateCommand } from "./commands/state.ts";
 import { addTopCommand } from "./commands/top.ts";
@@ -39,6 +40,7 @@ export function createProgram(): Command {
   addReplayCommand(program);
   addJobCommands(program);
   addAlertCommands(program);
+  addReportCommands(program);
   addGlobals(program);
   return program;
 }

@@ -23,6 +23,20 @@ export const HEALTH_CODES = ["starved", "stalled", "lagging", "slow"] as const;
 const impaired = z.record(z.string(), z.int());
 /** Samples that arrived, and that never did, since the monitor began. */
 const loss = z.object({ received: z.int(), lost: z.int() });
+/** The fleet at an instant, or the mean over a span. */
+const fleetPoint = z.object({
+  atMs: z.int(),
+  vmsRunning: z.number(),
+  vmsPending: z.number(),
+  vmsImpaired: z.number(),
+  health: z.number().nullable(),
+  fairness: z.number().nullable(),
+  growthLowestPermille: z.number().nullable(),
+  oldestWaitMs: z.number(),
+  alertsActive: z.number(),
+  telemetryLostPermille: z.number().nullable(),
+  reservedPermille: z.record(z.string(), z.number()),
+});
 const ruleOnly = z.strictObject({ ruleId: id });
 const ruleChanged = z.object({ changed: z.boolean(), rule: alertRuleView.nullable() });
 
@@ -82,6 +96,33 @@ export const MONITOR_ENDPOINTS = {
       }),
       telemetry: loss,
       services: z.array(serviceSample),
+    }),
+  ),
+  monitorHistory: endpoint(
+    "bioxen.qry.monitor.history",
+    "monitor",
+    "The fleet over time: a point a second for ten minutes, a minute for a day, an hour for a month, means of their span; the oldest first. In memory of the instance that answers, since it began.",
+    z.strictObject({
+      resolution: z.enum(["1s", "1min", "1h"]).default("1s"),
+      sinceMs: z.int().min(0).default(0),
+      limit: z.int().min(1).max(MAX_PAGE).default(MAX_PAGE),
+    }),
+    z.object({ resolution: z.string(), points: z.array(fleetPoint), nextSinceMs: z.int().nullable() }),
+  ),
+  monitorReport: endpoint(
+    "bioxen.qry.monitor.report",
+    "monitor",
+    "What holds the fleet back, in words: what each finding is about, the numbers behind it, and what helps.",
+    z.strictObject({}),
+    z.object({
+      findings: z.array(
+        z.object({
+          severity: z.enum(["critical", "warning", "info"]),
+          about: z.string(),
+          message: z.string(),
+          remedy: z.string(),
+        }),
+      ),
     }),
   ),
   alertSetRule: endpoint(

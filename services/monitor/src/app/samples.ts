@@ -136,6 +136,12 @@ export class Samples {
     return { received: total((loss) => loss.received), lost: total((loss) => loss.lostForGood) };
   }
 
+  /** Of all chassis together, in the last minute; undefined when nothing was heard. */
+  lostPermille(nowMs: number): number | undefined {
+    const shares = [...this.#losses.values()].flatMap((loss) => loss.permille(nowMs) ?? []);
+    return shares.length === 0 ? undefined : Math.max(...shares);
+  }
+
   /** Every instance heard of lately, by service. */
   servicesNow(): ServiceSample[] {
     const nowMs = this.#ports.clock.nowMs();

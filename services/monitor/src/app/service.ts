@@ -17,6 +17,7 @@ import { AlertValues } from "./alert-values.ts";
 import { Alerts } from "./alerts.ts";
 import { Fleet } from "./fleet.ts";
 import { fleetMeasurements, vmMeasurements } from "./measurements.ts";
+import { FleetOverTime } from "./over-time.ts";
 import { Samples } from "./samples.ts";
 
 export interface MonitorOptions {
@@ -30,6 +31,7 @@ export function createMonitor(ports: ServicePorts, options: MonitorOptions = {})
   const alerts = new Alerts(ports, options.webhooks ?? NO_WEBHOOKS);
   const values = new AlertValues(ports, fleet, samples, alerts.evaluator);
   const commands = new AlertCommands(alerts);
+  const overTime = new FleetOverTime(ports, fleet, samples, alerts);
   const queries = new MonitorQueries(ports, fleet, samples);
   return {
     sinks: [fleet.vms, fleet.ledgers, fleet.chassis, alerts.states],
@@ -37,6 +39,8 @@ export function createMonitor(ports: ServicePorts, options: MonitorOptions = {})
       serve(ENDPOINTS.monitorVm, ({ vmId }) => queries.vm(vmId)),
       serve(ENDPOINTS.monitorChassis, ({ chassisId }) => queries.ofChassis(chassisId)),
       serve(ENDPOINTS.monitorFleet, (request) => queries.fleet(request)),
+      serve(ENDPOINTS.monitorHistory, (request) => overTime.history(request)),
+      serve(ENDPOINTS.monitorReport, () => overTime.report()),
       serve(ENDPOINTS.alertSetRule, (request, causation) => commands.setRule(request, causation)),
       serve(ENDPOINTS.alertRemoveRule, (request, causation) => commands.removeRule(request, causation)),
       serve(ENDPOINTS.alertList, (request) => commands.list(request)),
@@ -47,11 +51,13 @@ export function createMonitor(ports: ServicePorts, options: MonitorOptions = {})
       fleet.begin(feed);
       alerts.begin(feed);
       values.begin(feed);
+      overTime.begin();
       samples.begin({ onVm: (sample) => values.heardVm(sample) });
     },
     async end() {
       samples.end();
       values.end();
+      overTime.end();
       await alerts.end();
     },
     measure: () => fleetMeasurements(fleet, samples, alerts, ports.clock),

@@ -1,0 +1,50 @@
+/**
+ * `bioxen report` and `bioxen metrics export`: what holds the fleet back, and how it went.
+ */
+import type { ResultOf } from "@bioxen/contracts";
+import { type Command, Option } from "commander";
+import { integerOption } from "../parse.ts";
+import { say, sayJson, withSession } from "../run.ts";
+import { paint } from "../terminal.ts";
+
+type Finding = ResultOf<"monitorReport">["findings"][number];
+
+export function addReportCommands(program: Command): void {
+  program
+    .command("report")
+    .description("what holds the fleet back, in words")
+    .action(async (_options, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const reply = await session.ask("monitorReport", {});
+        if (json === true) sayJson(reply);
+        else if (reply.findings.length === 0) say("nothing holds the fleet back");
+        else say(reply.findings.map(words).join("\n"));
+      });
+    });
+  const metrics = program.command("metrics").description("how the fleet went");
+  metrics
+    .command("export")
+    .description("the fleet over time as JSON Lines, the oldest first: a point a second, minute or hour")
+    .addOption(new Option("--resolution <span>", "one point per").choices(["1s", "1min", "1h"]).default("1s"))
+    .option("--since <ms>", "from this instant on, epoch ms", integerOption, 0)
+    .addHelpText("after", "\nExample: bioxen metrics export --resolution 1min > fleet.jsonl")
+    .action(async (options: { resolution: "1s" | "1min" | "1h"; since: number }, command: Command) => {
+      await withSession(command, async (session) => {
+        const { resolution } = options;
+        for (let sinceMs: number | null = options.since; sinceMs !== null; ) {
+          const page: ResultOf<"monitorHistory"> = await session.ask("monitorHistory", {
+            resolution,
+            sinceMs,
+          });
+          for (const point of page.points) sayJson(point);
+          sinceMs = page.nextSinceMs;
+        }
+      });
+    });
+}
+
+const COLOURS = { critical: "red", warning: "yellow", info: "cyan" } as const;
+
+function words({ severity, message, remedy }: Finding): string {
+  return `${paint(COLOURS[severity], severity.padEnd(8))} ${message}\n         → ${remedy}`;
+}

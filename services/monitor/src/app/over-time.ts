@@ -1,0 +1,121 @@
+/**
+ * The fleet over time and in words: points once a second, and a report when somebody asks.
+ */
+import { done, type Handled, type ParsedRequestOf, type ResultOf } from "@bioxen/contracts";
+import type { ServicePorts } from "@bioxen/kernel";
+import { growthPermille } from "../domain/health.ts";
+import { FleetHistory, type FleetPoint } from "../domain/history.ts";
+import { findingsOf } from "../domain/report.ts";
+import { utilisationOf } from "../domain/utilisation.ts";
+import type { Alerts } from "./alerts.ts";
+import type { Fleet } from "./fleet.ts";
+import type { Samples } from "./samples.ts";
+
+const POINT_INTERVAL_MS = 1_000;
+
+export class FleetOverTime {
+  readonly #ports: ServicePorts;
+  readonly #fleet: Fleet;
+  readonly #samples: Samples;
+  readonly #alerts: Alerts;
+  readonly #history = new FleetHistory();
+  #timer: { cancel(): void } | undefined;
+
+  constructor(ports: ServicePorts, fleet: Fleet, samples: Samples, alerts: Alerts) {
+    this.#ports = ports;
+    this.#fleet = fleet;
+    this.#samples = samples;
+    this.#alerts = alerts;
+  }
+
+  begin(): void {
+    this.#timer = this.#ports.timers.every(POINT_INTERVAL_MS, () => this.#history.add(this.#point()));
+  }
+
+  end(): void {
+    this.#timer?.cancel();
+  }
+
+  #point(): FleetPoint {
+    const nowMs = this.#ports.clock.nowMs();
+    const all = this.#fleet.existing();
+    const states = this.#fleet.byState(all);
+    let [healthSum, measured, impaired] = [0, 0, 0];
+    let lowest: number | null = null;
+    for (const [vmId, vm] of all) {
+      const sample = this.#samples.vms.get(vmId);
+      const assessed = this.#fleet.healthOf(vmId, vm);
+      if (sample === undefined || assessed === undefined) continue;
+      measured += 1;
+      healthSum += assessed.health;
+      if (assessed.reasons.length > 0) impaired += 1;
+      lowest = Math.min(lowest ?? Number.POSITIVE_INFINITY, growthPermille(vm, sample));
+    }
+    const use = utilisationOf(this.#fleet.openLedgers().map(([, ledger]) => ledger));
+    return {
+      atMs: nowMs,
+      vmsRunning: states["running"] ?? 0,
+      vmsPending: states["pending"] ?? 0,
+      vmsImpaired: impaired,
+      health: measured === 0 ? null : healthSum / measured,
+      fairness: this.#fleet.fairness(all),
+      growthLowestPermille: lowest,
+      oldestWaitMs: this.#fleet.waits(all).oldestMs,
+      alertsActive: Object.values(this.#alerts.activeBySeverity()).reduce((a, b) => a + b, 0),
+      telemetryLostPermille: this.#samples.lostPermille(nowMs) ?? null,
+      reservedPermille: Object.fromEntries(
+        Object.entries(use).map(([name, { permille }]) => [name, permille]),
+      ),
+    };
+  }
+
+  history({
+    resolution,
+    sinceMs,
+    limit,
+  }: ParsedRequestOf<"monitorHistory">): Handled<ResultOf<"monitorHistory">> {
+    const points = this.#history.since(resolution, sinceMs);
+    const nextSinceMs = points[limit]?.atMs ?? null;
+    const page = points
+      .slice(0, limit)
+      .map((point) => ({ ...point, reservedPermille: { ...point.reservedPermille } }));
+    return done({ resolution, points: page, nextSinceMs });
+  }
+
+  report(): Handled<ResultOf<"monitorReport">> {
+    const nowMs = this.#ports.clock.nowMs();
+    const all = this.#fleet.existing();
+    const chassis = [...this.#fleet.chassis.entries()].flatMap(([chassisId, { registered }]) => {
+      if (!registered) return [];
+      const use = utilisationOf([this.#fleet.ledgers.get(chassisId)]);
+      return [
+        {
+          chassisId,
+          heartbeatAgeMs: this.#samples.chassis.ageMs(chassisId, nowMs) ?? null,
+          eventLoopLagMs: this.#samples.chassis.get(chassisId)?.eventLoopLagMs ?? null,
+          reservedPermille: Object.fromEntries(
+            Object.entries(use).map(([name, { permille }]) => [name, permille]),
+          ),
+        },
+      ];
+    });
+    const waiting = all.flatMap(([vmId, vm]) =>
+      vm.state === "pending"
+        ? [{ vmId, waitedMs: Math.max(0, nowMs - (vm.pendingSinceMs ?? nowMs)), refusals: vm.refusals }]
+        : [],
+    );
+    const impaired = all.flatMap(([vmId, vm]) => {
+      const assessed = this.#fleet.healthOf(vmId, vm);
+      return (assessed?.reasons ?? []).map((reason) => ({ vmId, health: assessed?.health ?? 0, ...reason }));
+    });
+    const findings = findingsOf({
+      chassis: chassis.sort((a, b) => (a.chassisId < b.chassisId ? -1 : 1)),
+      waiting,
+      impaired,
+      services: this.#samples.servicesNow(),
+      fairness: this.#fleet.fairness(all),
+      telemetryLostPermille: this.#samples.lostPermille(nowMs) ?? null,
+    });
+    return done({ findings });
+  }
+}
