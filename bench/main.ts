@@ -1,5 +1,5 @@
 /**
- * `pnpm bench [commands|replay|startup]`: prints rates and their ratio to raw NATS. Ends with 0 when everything was measured.
+ * `pnpm bench [commands|replay|startup|monitor]`: prints rates and their ratio to raw NATS. Ends with 0 when everything was measured.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -10,6 +10,7 @@ import { startLocalStack } from "@bioxen/local-stack";
 import { connectBus, openExistingEventLog } from "@bioxen/nats";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
+import { monitor } from "./monitor.ts";
 import { startup } from "./startup.ts";
 
 const COMMANDS = 5_000;
@@ -98,7 +99,7 @@ async function onOneStack(withReplay: boolean): Promise<void> {
   }
 }
 
-const BENCHMARKS = ["commands", "replay", "startup"];
+const BENCHMARKS = ["commands", "replay", "startup", "monitor"];
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !BENCHMARKS.includes(name));
 if (unknown.length > 0) {
@@ -108,3 +109,4 @@ if (unknown.length > 0) {
 const isWanted = (name: string) => wanted.length === 0 || wanted.includes(name);
 if (isWanted("commands") || isWanted("replay")) await onOneStack(isWanted("replay"));
 if (isWanted("startup")) await startup();
+if (isWanted("monitor")) await monitor();

@@ -1,0 +1,151 @@
+/**
+ * A fleet for the monitor to watch, without the machines: running VMs in the log, and samples as their agent would publish them.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import {
+  ALL_SERVICE_TELEMETRY,
+  FULL_DEMAND,
+  REFERENCE_DOUBLING_MINUTES,
+  type ServiceSample,
+  type VmSample,
+  vmTelemetrySubject,
+} from "@bioxen/contracts";
+import type { EventBody } from "@bioxen/kernel";
+import { type Bus, connectBus, openEventLog } from "@bioxen/nats";
+import { envelopeOf, registeredChassis } from "@bioxen/testkit";
+
+const MONITOR = fileURLToPath(new URL("../services/monitor/main.ts", import.meta.url));
+const CHASSIS = "bench";
+const APPENDS_AT_ONCE = 64;
+/** Slices a second's samples are sent in: agents do not all speak at once. */
+const SLICES = 20;
+const SECOND_MS = 1_000;
+
+export class MonitoredFleet {
+  readonly bus: Bus;
+  readonly vmIds: readonly string[];
+  readonly #monitor: ChildProcess;
+  /** What the monitor last said of itself. */
+  vitals: ServiceSample | undefined;
+  /** Samples sent of each VM. */
+  sent = 0;
+
+  private constructor(bus: Bus, vmIds: readonly string[], monitor: ChildProcess) {
+    this.bus = bus;
+    this.vmIds = vmIds;
+    this.#monitor = monitor;
+    bus.subscribe(ALL_SERVICE_TELEMETRY, (sample) => {
+      this.vitals = sample as ServiceSample;
+    });
+  }
+
+  /** `vms` running VMs in the log, and a monitor that has read it. */
+  static async start(url: string, vms: number): Promise<MonitoredFleet> {
+    const bus = await connectBus({ servers: url, name: "bench-fleet" });
+    const vmIds = Array.from({ length: vms }, (_, i) => `vm-${i}`);
+    const log = await openEventLog(bus);
+    await log.append(`bioxen.evt.chassis.${CHASSIS}`, envelopeOf("chassis", CHASSIS, registeredChassis()), 0);
+    const left = [...vmIds];
+    const writer = async () => {
+      for (let vmId = left.pop(); vmId !== undefined; vmId = left.pop()) {
+        let lastSeq = 0;
+        for (const [i, body] of lifeOf().entries()) {
+          const envelope = envelopeOf("vm", vmId, body, { version: i + 1 });
+          const appended = await log.append(`bioxen.evt.vm.${vmId}`, envelope, lastSeq);
+          if (appended.kind !== "appended") throw new Error(`${vmId} is there already`);
+          lastSeq = appended.seq;
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: APPENDS_AT_ONCE }, writer));
+    const env = { ...process.env, BIOXEN_NATS_URL: url, BIOXEN_LOG_LEVEL: "warn" };
+    const monitor = spawn(process.execPath, [MONITOR], {
+      env,
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    });
+    await new Promise<void>((resolve, reject) => {
+      monitor.once("message", () => resolve());
+      monitor.once("exit", (code) => reject(new Error(`the monitor ended with ${code}`)));
+    });
+    monitor.removeAllListeners("exit");
+    return new MonitoredFleet(bus, vmIds, monitor);
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#monitor.kill(name);
+  }
+
+  /** One sample of every VM, over a second of real time. */
+  async second(): Promise<void> {
+    const beganAtMs = performance.now();
+    this.sent += 1;
+    const perSlice = Math.ceil(this.vmIds.length / SLICES);
+    for (let slice = 0; slice < SLICES; slice += 1) {
+      for (const vmId of this.vmIds.slice(slice * perSlice, (slice + 1) * perSlice)) {
+        this.bus.publish(vmTelemetrySubject(vmId), sampleOf(vmId, this.sent));
+      }
+      const dueMs = beganAtMs + ((slice + 1) * SECOND_MS) / SLICES;
+      const waitMs = dueMs - performance.now();
+      if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    }
+  }
+
+  async stop(): Promise<void> {
+    const hasEnded = this.#monitor.exitCode !== null || this.#monitor.signalCode !== null;
+    const gone = hasEnded ? undefined : new Promise((resolve) => this.#monitor.once("exit", resolve));
+    this.#monitor.kill("SIGKILL");
+    await gone;
+    await this.bus.close();
+  }
+}
+
+function lifeOf(): EventBody[] {
+  return [
+    {
+      type: "bioxen.vm.created.v1",
+      data: {
+        incarnation: 1,
+        biologicalType: "syn3a",
+        vmType: "basic",
+        request: FULL_DEMAND.syn3a,
+        priority: 1,
+        seed: 1,
+        program: null,
+        environment: {},
+        placement: {},
+        restartPolicy: { mode: "never", maxAttempts: 0, backoffMs: 0 },
+        labels: {},
+        config: {},
+        parent: null,
+      },
+    },
+    { type: "bioxen.vm.start-requested.v1", data: { automatic: false } },
+    { type: "bioxen.vm.placed.v1", data: { chassisId: CHASSIS, fence: 1, allocation: FULL_DEMAND.syn3a } },
+    { type: "bioxen.vm.started.v1", data: { fence: 1 } },
+  ];
+}
+
+function sampleOf(vmId: string, sampleNumber: number): VmSample {
+  // Growth trembles a little, so that no value is the same twice.
+  const permille = 990 + (sampleNumber % 10);
+  const rate = ((Math.LN2 / REFERENCE_DOUBLING_MINUTES.syn3a) * permille) / 1_000;
+  return {
+    vmId,
+    chassisId: CHASSIS,
+    atMs: Date.now(),
+    sampleNumber,
+    state: "running",
+    simMinutes: sampleNumber,
+    growthRatePerMinute: rate,
+    doublingTimeMinutes: Math.LN2 / rate,
+    ribosomes: { total: 640.123456, engaged: 480.654321, cap: 503 },
+    atp: { molecules: 123456.789, perSecond: 13246.123, capPerSecond: 13247 },
+    rnaPolymerases: { cap: 187 },
+    proteinAminoAcids: 1.23456789e8,
+    divisions: 3,
+    luaInstructions: 123_456,
+    health: 99,
+    lagMs: 0,
+  };
+}
