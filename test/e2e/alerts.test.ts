@@ -195,3 +195,34 @@ describe("bioxen alerts", () => {
     expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);
   });
 });
+
+describe("bioxen report and bioxen metrics export", () => {
+  it("a starvation is named with what is short, and gone from the report once it is mended", async () => {
+    await world.done("cmd.vm.resize", { vmId: "hungry", resources: { ribosomes: "25%" } });
+    await eventually("the report names it", async () => {
+      const { stdout } = await world.bioxen("report");
+      return /1 VM is starved: hungry; the worst, hungry, has 25 % of the ribosomes it needs/.test(stdout)
+        ? true
+        : undefined;
+    });
+    await world.done("cmd.vm.resize", { vmId: "hungry", resources: { ribosomes: "100%" } });
+    await eventually("it is gone", async () => {
+      const { findings } = await world.bioxenJson("report");
+      return findings?.some((one: Json) => one.about === "starved") ? undefined : true;
+    });
+  });
+
+  it("the fleet over time comes as JSON Lines, a point a second, and --since leaves out what was before", async () => {
+    const { stdout } = await world.bioxen("metrics", "export");
+    const points = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Json);
+    expect(points.length).toBeGreaterThan(3);
+    expect(points.every((point) => point.atMs % 1_000 === 0)).toBe(true);
+    expect(points.some((point) => point.vmsRunning === 1 && point.vmsImpaired === 1)).toBe(true);
+    const sinceMs = points[2].atMs;
+    const later = await world.bioxen("metrics", "export", "--since", String(sinceMs));
+    expect(JSON.parse(later.stdout.split("\n")[0] ?? "").atMs).toBe(sinceMs);
+  });
+});
