@@ -5,6 +5,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import {
   ALL_SERVICE_TELEMETRY,
+  eventSubject,
   FULL_DEMAND,
   REFERENCE_DOUBLING_MINUTES,
   type ServiceSample,
@@ -45,14 +46,18 @@ export class MonitoredFleet {
     const bus = await connectBus({ servers: url, name: "bench-fleet" });
     const vmIds = Array.from({ length: vms }, (_, i) => `vm-${i}`);
     const log = await openEventLog(bus);
-    await log.append(`bioxen.evt.chassis.${CHASSIS}`, envelopeOf("chassis", CHASSIS, registeredChassis()), 0);
+    await log.append(
+      eventSubject("chassis", CHASSIS),
+      envelopeOf("chassis", CHASSIS, registeredChassis()),
+      0,
+    );
     const left = [...vmIds];
     const writer = async () => {
       for (let vmId = left.pop(); vmId !== undefined; vmId = left.pop()) {
         let lastSeq = 0;
         for (const [i, body] of lifeOf().entries()) {
           const envelope = envelopeOf("vm", vmId, body, { version: i + 1 });
-          const appended = await log.append(`bioxen.evt.vm.${vmId}`, envelope, lastSeq);
+          const appended = await log.append(eventSubject("vm", vmId), envelope, lastSeq);
           if (appended.kind !== "appended") throw new Error(`${vmId} is there already`);
           lastSeq = appended.seq;
         }
