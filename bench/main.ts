@@ -1,5 +1,6 @@
 /**
- * `pnpm bench [commands|replay|startup|monitor]`: prints rates and their ratio to raw NATS. Ends with 0 when everything was measured.
+ * `pnpm bench [commands|replay|startup|monitor|scheduler|packing]`: prints rates and their ratio to raw NATS, what plans cost and how
+ * tight they are. Ends with 0 when everything was measured, and is within the limits that a benchmark has.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -11,6 +12,8 @@ import { connectBus, openExistingEventLog } from "@bioxen/nats";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import { monitor } from "./monitor.ts";
+import { packing } from "./packing.ts";
+import { scheduler } from "./scheduler.ts";
 import { startup } from "./startup.ts";
 
 const COMMANDS = 5_000;
@@ -99,7 +102,7 @@ async function onOneStack(withReplay: boolean): Promise<void> {
   }
 }
 
-const BENCHMARKS = ["commands", "replay", "startup", "monitor"];
+const BENCHMARKS = ["commands", "replay", "startup", "monitor", "scheduler", "packing"];
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !BENCHMARKS.includes(name));
 if (unknown.length > 0) {
@@ -110,3 +113,5 @@ const isWanted = (name: string) => wanted.length === 0 || wanted.includes(name);
 if (isWanted("commands") || isWanted("replay")) await onOneStack(isWanted("replay"));
 if (isWanted("startup")) await startup();
 if (isWanted("monitor")) await monitor();
+const verdicts = [isWanted("scheduler") ? scheduler() : true, isWanted("packing") ? packing() : true];
+if (verdicts.includes(false)) process.exitCode = 1;

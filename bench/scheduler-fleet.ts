@@ -6,9 +6,9 @@ import {
   CHASSIS_DEFAULTS,
   type Chassis,
   DEFAULT_OVERHEAD_PERMILLE,
+  emptyRoom,
   FULL_DEMAND,
   NEVER_LOST,
-  offeredOf,
 } from "@bioxen/contracts";
 import { type Amounts, add, fits, subtract } from "@bioxen/kernel";
 import type { ChassisRoom, WaitingVm } from "@bioxen/placement";
@@ -31,7 +31,7 @@ export const pick = <T>(random: () => number, all: readonly T[]): T =>
 const TYPES = ["ecoli", "ecoli", "ecoli", "yeast"] as const;
 const CELLS = ["syn3a", "syn3a", "minimal_cell"] as const;
 
-function chassisOf(type: (typeof TYPES)[number]): Chassis {
+export function chassisOf(type: (typeof TYPES)[number]): Chassis {
   const { capacity, maxVms } = CHASSIS_DEFAULTS[type];
   return {
     registered: true,
@@ -48,15 +48,24 @@ function chassisOf(type: (typeof TYPES)[number]): Chassis {
   };
 }
 
-/** `count` chassis in order of id, on which `running` VMs run where they were put at random. */
-export function fleetOf(count: number, running: number, seed: number): ChassisRoom[] {
+/** `count` empty chassis in order of id. */
+export function emptyFleetOf(count: number, seed: number): ChassisRoom[] {
   const random = randomFrom(seed);
-  const rooms: ChassisRoom[] = Array.from({ length: count }, (_, i) => {
+  return Array.from({ length: count }, (_, i) => {
     const chassis = chassisOf(pick(random, TYPES));
-    const offered = offeredOf(chassis);
-    const room = { free: offered, placesLeft: chassis.maxVms };
-    return { chassisId: `chassis-${String(i).padStart(6, "0")}`, chassis, offered, room };
+    return emptyRoomOf(`chassis-${String(i).padStart(6, "0")}`, chassis);
   });
+}
+
+export function emptyRoomOf(chassisId: string, chassis: Chassis): ChassisRoom {
+  const room = emptyRoom(chassis);
+  return { chassisId, chassis, offered: room.free, room };
+}
+
+/** The same with `running` VMs on them, where they were put at random. */
+export function fleetOf(count: number, running: number, seed: number): ChassisRoom[] {
+  const random = randomFrom(seed + 1);
+  const rooms = emptyFleetOf(count, seed);
   for (let placed = 0; placed < running; ) {
     const at = Math.floor(random() * count);
     const request = requestOf(random, true);

@@ -5,6 +5,7 @@ import {
   type ChassisState,
   chassisFold,
   type Ledger,
+  LedgersOfVms,
   ledgerFold,
   type VmState,
   vmFold,
@@ -72,7 +73,10 @@ async function granted() {
     const { state } = vms.get("a");
     return state.exists ? state.allocation : undefined;
   };
-  return { clock, allocation, process: new VmProcess({ vms, ledgers, chassis }, clock, () => true) };
+  const ledgersOf = new LedgersOfVms();
+  ledgersOf.note("a", ledgers.get("a"));
+  const world = { vms, ledgers, ledgersOf, chassis };
+  return { clock, allocation, process: new VmProcess(world, clock, () => true) };
 }
 
 it("is left to its command for a while, and then adopted", async () => {

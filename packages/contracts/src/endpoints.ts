@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { endpoint } from "./endpoint.ts";
+import { placementDecision } from "./events/ledger.ts";
 import { placementRefusal } from "./events/vm.ts";
 import { VM_STATES } from "./fold/vm.ts";
 import { GUEST_STATE_ENDPOINTS } from "./guest-state-endpoints.ts";
@@ -30,6 +31,7 @@ import {
   restartPolicy,
   seed,
   source,
+  taints,
 } from "./schemas.ts";
 import { chassisView, ledgerView, preemptionView, quotaView, vmView } from "./views.ts";
 
@@ -84,12 +86,15 @@ const registerRequest = z.strictObject({
   oversubscribePermille: oversubscribePermille.optional(),
   maxVms: z.int().min(0).max(MAX_VMS_PER_CHASSIS).optional(),
   labels: labels.default({}),
+  taints: taints.default([]),
   agentId: id,
 });
 
 const candidate = z.object({
   chassisId: z.string(),
   score: z.int().nullable(),
+  /** What preferred terms and taints add; the highest goes before the highest score. Absent: nothing is preferred. */
+  preference: z.int().optional(),
   refusal: placementRefusal.nullable(),
 });
 
@@ -112,6 +117,13 @@ const preemptedForIt = z.object({
 });
 
 const balance = z.object({ used: z.int(), spread: z.int() });
+const recordedDecision = placementDecision.extend({
+  chassisId: z.string(),
+  planId: z.string(),
+  seq: z.int(),
+  atMs: z.int(),
+});
+export type RecordedDecision = z.infer<typeof recordedDecision>;
 
 export const ENDPOINTS = {
   vmCreate: endpoint("bioxen.cmd.vm.create", "lifecycle", "Create a VM.", createRequest, vmChanged),
@@ -232,6 +244,10 @@ export const ENDPOINTS = {
       /** Who of lower priority would give way to those that wait, and how. */
       preemptions: z.array(preemptionPlanned),
       scores: z.record(z.string(), z.array(candidate)),
+      /** What would be other than now; who has a place is planned as if it had none. null: no place. */
+      changes: z.array(
+        z.object({ vmId: z.string(), from: z.string().nullable(), to: z.string().nullable() }),
+      ),
     }),
   ),
   placementExplain: endpoint(
@@ -244,7 +260,10 @@ export const ENDPOINTS = {
       state: z.string(),
       chassisId: z.string().nullable(),
       summary: z.string(),
+      /** As of now; of one that has a place as if it had none. */
       candidates: z.array(candidate),
+      /** Why it got its place, as decided then; null without a place, or where it was not recorded. */
+      decision: recordedDecision.nullable(),
       /** How it gave way itself; null when it never did. */
       preemption: preemptionView.nullable(),
       /** Who gave way to it, and how. */

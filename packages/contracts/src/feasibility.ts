@@ -10,7 +10,9 @@ import type { PlacementRefusal } from "./events/vm.ts";
 import type { Chassis } from "./fold/chassis.ts";
 import { freeAmounts, type Ledger } from "./fold/ledger.ts";
 import type { Vm } from "./fold/vm.ts";
+import { misfitAmong, type Neighbour, type Neighbours } from "./neighbours.ts";
 import { offeredOf } from "./resources.ts";
+import type { PlacementTerm, Taint, Toleration } from "./schemas.ts";
 
 /** A refusal of one chassis, before it is known which. */
 export type Misfit = Omit<PlacementRefusal, "chassisId">;
@@ -64,7 +66,11 @@ export function mismatchOf(vm: PlacementNeeds, chassisId: string, chassis: Chass
   if ((vm.vmType === "xcpng") !== isPool) {
     return { code: "UNSUPPORTED", message: `runs no VMs of type ${vm.vmType}` };
   }
-  const wanted = vm.placement as { chassisId?: string; chassisTypes?: readonly string[] };
+  const wanted = vm.placement as {
+    chassisId?: string;
+    chassisTypes?: readonly string[];
+    chassisLabels?: Readonly<Record<string, string>>;
+  };
   if (wanted.chassisId !== undefined && wanted.chassisId !== chassisId) {
     return { code: "UNSUPPORTED", message: `the VM asks for chassis ${wanted.chassisId}` };
   }
@@ -74,5 +80,58 @@ export function mismatchOf(vm: PlacementNeeds, chassisId: string, chassis: Chass
       message: `the VM asks for chassis of type ${wanted.chassisTypes.join(" or ")}`,
     };
   }
+  const missing = Object.entries(wanted.chassisLabels ?? {}).filter(
+    ([name, value]) => chassis.labels[name] !== value,
+  );
+  if (missing.length > 0) {
+    const words = missing.map(([name, value]) => `${name}=${value}`).join(", ");
+    return { code: "UNSUPPORTED", message: `the VM asks for a chassis labelled ${words}` };
+  }
+  const [against] = untolerated(vm, chassis, "NoSchedule");
+  if (against !== undefined) {
+    return { code: "UNSUPPORTED", message: `the VM does not tolerate its taint ${taintWords(against)}` };
+  }
   return undefined;
+}
+
+/** Taints of one effect that the VM does not tolerate. */
+export function untolerated(
+  { placement }: Pick<PlacementNeeds, "placement">,
+  { taints = [] }: Pick<Chassis, "taints">,
+  effect: Taint["effect"],
+): readonly Taint[] {
+  if (taints.length === 0) return taints;
+  const { tolerations = [] } = placement as { tolerations?: readonly Toleration[] };
+  return taints.filter(
+    (one) =>
+      one.effect === effect &&
+      !tolerations.some(
+        (t) =>
+          t.key === one.key &&
+          (t.value === undefined || t.value === one.value) &&
+          (t.effect === undefined || t.effect === one.effect),
+      ),
+  );
+}
+
+function taintWords({ key, value, effect }: Taint): string {
+  return `${key}${value === undefined ? "" : `=${value}`}:${effect}`;
+}
+
+/** The whole rule: why this VM may not live there now; undefined when it may. */
+export function misfitOf(
+  vm: Neighbour & PlacementNeeds & { readonly request: Amounts },
+  site: {
+    readonly chassisId: string;
+    readonly chassis: Chassis;
+    readonly room: Room;
+    readonly neighbours: Neighbours;
+  },
+  isAnywhere: (term: PlacementTerm) => boolean,
+): Misfit | undefined {
+  return (
+    mismatchOf(vm, site.chassisId, site.chassis) ??
+    roomFor(vm.request, site.room) ??
+    misfitAmong(vm, site.neighbours, isAnywhere)
+  );
 }

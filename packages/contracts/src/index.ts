@@ -15,6 +15,7 @@ export * from "./fold/alert.ts";
 export * from "./fold/chassis.ts";
 export * from "./fold/guest-state.ts";
 export * from "./fold/ledger.ts";
+export * from "./fold/ledgers-of-vms.ts";
 export * from "./fold/quota.ts";
 export * from "./fold/vm.ts";
 export * from "./handler.ts";
@@ -28,6 +29,7 @@ export {
 export * from "./jobs.ts";
 export * from "./metrics.ts";
 export { HEALTH_CODES } from "./monitor-endpoints.ts";
+export * from "./neighbours.ts";
 export * from "./preemption.ts";
 export * from "./quota-label.ts";
 export * from "./resources.ts";

@@ -99,10 +99,51 @@ export const source = z
     `must have at most ${MAX_SOURCE_BYTES} bytes`,
   );
 
-const selector = z.union([
-  z.strictObject({ label: labelKey, value: labelValue.optional() }),
-  z.strictObject({ vmId: id }),
-]);
+/** Terms, tolerations or taints of one VM or chassis: each is looked at for every pair of both. */
+const MAX_TERMS = 16;
+const someLabels = labels.refine((l) => Object.keys(l).length > 0, "must name at least one label");
+
+/** VMs by id or by label, and how much it matters to be with them, or apart from them. */
+export const placementTerm = z
+  .strictObject({
+    vmIds: z.array(id).min(1).max(MAX_TERMS).optional(),
+    /** All of them, on one VM. */
+    labels: someLabels.optional(),
+    /** True: rather so, but not at any price. Absent: it must be so. */
+    preferred: z.boolean().optional(),
+    /** Of a preferred term beside others; absent: 1. */
+    weight: z.int().min(1).max(100).optional(),
+  })
+  .refine(({ vmIds, labels: l }) => vmIds !== undefined || l !== undefined, "must have vmIds or labels")
+  .refine(({ preferred, weight }) => weight === undefined || preferred === true, {
+    path: ["weight"],
+    message: "is of preferred terms only",
+  });
+export type PlacementTerm = z.infer<typeof placementTerm>;
+
+/**
+ * What keeps VMs off a chassis that do not tolerate it. To move those that run there, drain it: a taint is looked at when a VM is
+ * placed.
+ */
+export const TAINT_EFFECTS = ["NoSchedule", "PreferNoSchedule"] as const;
+const taintEffect = z.enum(TAINT_EFFECTS, {
+  error: `must be ${TAINT_EFFECTS.join(" or ")}; to move running VMs away, drain the chassis`,
+});
+export const taint = z.strictObject({ key: labelKey, value: labelValue.optional(), effect: taintEffect });
+export type Taint = z.infer<typeof taint>;
+export const taints = z.array(taint).max(MAX_TERMS);
+/** As recorded. */
+export const recordedTaints = z.array(
+  z.object({ key: z.string(), value: z.string().optional(), effect: taintEffect }),
+);
+/** Without a value: of any; without an effect: of all. */
+export const toleration = z.strictObject({
+  key: labelKey,
+  value: labelValue.optional(),
+  effect: taintEffect.optional(),
+});
+export type Toleration = z.infer<typeof toleration>;
+
 /** How a chassis is chosen among those that can hold a VM: the fullest, or the emptiest. */
 export const PLACEMENT_POLICIES = ["bin-pack", "spread"] as const;
 export type PlacementPolicyName = (typeof PLACEMENT_POLICIES)[number];
@@ -110,9 +151,11 @@ export type PlacementPolicyName = (typeof PLACEMENT_POLICIES)[number];
 export const placement = z.strictObject({
   chassisTypes: z.array(z.string().min(1).max(63)).min(1).max(16).optional(),
   chassisId: id.optional(),
-  affinity: z.array(selector).max(16).optional(),
-  antiAffinity: z.array(selector).max(16).optional(),
-  tolerations: z.array(z.string().min(1).max(63)).max(16).optional(),
+  /** Labels the chassis must carry. */
+  chassisLabels: someLabels.optional(),
+  affinity: z.array(placementTerm).max(MAX_TERMS).optional(),
+  antiAffinity: z.array(placementTerm).max(MAX_TERMS).optional(),
+  tolerations: z.array(toleration).max(MAX_TERMS).optional(),
   policy: z.enum(PLACEMENT_POLICIES).optional(),
 });
 

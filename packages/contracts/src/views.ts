@@ -11,7 +11,7 @@ import { chargedAmounts, type Quota, quotaFree } from "./fold/quota.ts";
 import { VM_STATES, type Vm } from "./fold/vm.ts";
 import { guaranteeOf, PREEMPTION_MODES } from "./preemption.ts";
 import { BIOLOGICAL_TYPES, offeredOf, VM_TYPES } from "./resources.ts";
-import { recordedAmounts } from "./schemas.ts";
+import { recordedAmounts, recordedTaints } from "./schemas.ts";
 
 const checkpointView = z.object({ ...checkpointRecord.shape, atMs: z.int() });
 /** A state that is kept under a name until it is deleted. */
@@ -185,6 +185,7 @@ export const chassisView = z
     maxVms: z.int(),
     labels: z.record(z.string(), z.string()),
     agentId: z.string(),
+    taints: recordedTaints,
     /**
      * `ready`: heard of lately; `suspect`: not, and takes nobody; `lost`: so long not that its VMs are placed elsewhere, until
      * it has recovered; `unknown`: this instance has not listened long enough to say.
@@ -222,6 +223,7 @@ export function viewOfChassis(
     maxVms: chassis.maxVms,
     labels: chassis.labels,
     agentId: chassis.agentId,
+    taints: [...(chassis.taints ?? [])],
     cordoned: chassis.cordoned,
     lostAtMs: chassis.lost?.atMs ?? null,
     registeredAtMs: chassis.registeredAtMs,

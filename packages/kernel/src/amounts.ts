@@ -49,9 +49,11 @@ export function subtract(a: Amounts, b: Amounts): Amounts {
 }
 
 export function sum(all: Iterable<Amounts>): Amounts {
-  let total: Amounts = NO_AMOUNTS;
-  for (const one of all) total = add(total, one);
-  return total;
+  const total: Record<string, number> = {};
+  for (const one of all) {
+    for (const name of Object.keys(one)) total[name] = (total[name] ?? 0) + amountOf(one, name);
+  }
+  return Object.fromEntries(Object.entries(total).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** Same vector, where absent and 0 are the same. */

@@ -11,18 +11,24 @@
  *   lacks least for it is kept for it. Nobody knows when running VMs end, so anything put there may delay it; what is missing there
  *   only shrinks, so its turn comes. At most one chassis in {@link CHASSIS_PER_HOLD} is kept, so that the cluster goes on working.
  */
-import type { PlacementRefusal, Quota } from "@bioxen/contracts";
+import {
+  MAX_RECORDED_CANDIDATES,
+  type PlacementDecision,
+  type PlacementRefusal,
+  type Quota,
+  wants,
+} from "@bioxen/contracts";
 import { DEFAULT_POLICY, type PlacementPolicy, policyOf } from "./policy.ts";
 import { QuotaRooms } from "./quota-room.ts";
-import { type Ask, RoomIndex } from "./room-index.ts";
+import { type Ask, RoomIndex, scoreOf } from "./room-index.ts";
 import { Shelves } from "./shelves.ts";
 import type { ChassisRoom, WaitingVm } from "./snapshot.ts";
 import {
   type Candidate,
   candidatesOf,
-  type RefusalCount,
   refusalCounts,
   refusalsOf,
+  type Scored,
   type Survey,
   surveyOf,
 } from "./survey.ts";
@@ -42,11 +48,7 @@ export interface Placement {
   readonly vm: WaitingVm;
   readonly chassisId: string;
   readonly score: number;
-  readonly policy: Pick<PlacementPolicy, "name" | "version">;
-  /** Chassis that were looked at, and those of them that could hold it; of the others none could have scored higher. */
-  readonly looked: number;
-  readonly fitting: number;
-  readonly refused: readonly RefusalCount[];
+  readonly decision: PlacementDecision;
 }
 
 export interface Deferral {
@@ -78,6 +80,7 @@ export function planPlacements(
 ): Plan {
   const planner = new Planner(waiting, chassis, options);
   for (const vms of classesOf(waiting, options.nowMs ?? Number.NEGATIVE_INFINITY)) planner.placeClass(vms);
+  planner.placeFollowers();
   return planner.plan();
 }
 
@@ -92,7 +95,7 @@ export function candidatesFor(
 
 const NEEDS = new WeakMap<WaitingVm, string>();
 
-/** Equal for VMs that fit in the same rooms, equally well. */
+/** Equal for VMs that fit in the same rooms, equally well, as long as nobody cares who is where. */
 function needsOf(vm: WaitingVm): string {
   let needs = NEEDS.get(vm);
   if (needs === undefined) {
@@ -120,9 +123,9 @@ class Planner {
   readonly #quotas: QuotaRooms;
   readonly #groups = new Map<string, Group>();
   /** The verdicts of all chassis on the VM that is looked at. */
-  readonly #verdicts: Int16Array;
+  readonly #verdicts: Int32Array;
   #placements: Placement[] = [];
-  readonly #deferrals: Deferral[] = [];
+  readonly #deferrals: { readonly vm: WaitingVm; readonly reasons: Deferral["reasons"] }[] = [];
   readonly #scores: Record<string, readonly Candidate[]> = {};
 
   constructor(waiting: readonly WaitingVm[], chassis: readonly ChassisRoom[], options: PlanOptions) {
@@ -131,11 +134,12 @@ class Planner {
     this.#index = new RoomIndex(chassis, waiting);
     this.#shelves = new Shelves(this.#index);
     this.#quotas = new QuotaRooms(options.quotas);
-    this.#verdicts = new Int16Array(this.#index.rooms.length);
+    this.#verdicts = new Int32Array(this.#index.rooms.length);
   }
 
   plan(): Plan {
-    return { placements: this.#placements, deferrals: this.#deferrals, scores: this.#scores };
+    const deferrals = this.#deferrals.map(({ vm: { vmId }, reasons }) => ({ vmId, reasons }));
+    return { placements: this.#placements, deferrals, scores: this.#scores };
   }
 
   /** VMs of one effective priority, in order of age. */
@@ -162,7 +166,9 @@ class Planner {
       // Its quota had room before others of its class took it.
       const isOverQuota = this.#quotas.misfitOf(vm) !== undefined;
       if (!unfit.has(group) && this.#place(vm)) continue;
-      const hadRoom = isOverQuota || this.#index.fittedAt(mark, group.ask);
+      // Who came first may be who keeps it away: told apart from having no room only by the order of age.
+      const hadRoom =
+        isOverQuota || this.#index.company.isAsked || this.#index.fittedAt(mark, { ...group.ask, vm });
       if (this.#hasAged(vm) || (!unfit.has(group) && hadRoom)) {
         this.#index.rollback(mark);
         this.#quotas.rollback(quotaMark);
@@ -182,30 +188,52 @@ class Planner {
     return [...vms].sort((a, b) => (sizes.get(b) ?? 0) - (sizes.get(a) ?? 0) || byAge(a, b));
   }
 
+  /**
+   * Those that were to be with somebody who was placed only after they were looked at. The rest of a longer chain is placed by the
+   * next plan.
+   */
+  placeFollowers(): void {
+    const isFollower = (vm: WaitingVm) => wants(vm).near.length > 0;
+    const deferred = this.#deferrals.splice(0);
+    for (const deferral of deferred) {
+      const { vm } = deferral;
+      const group = this.#groupOf(vm);
+      if (isFollower(vm)) group.hopeless = undefined;
+      if (!isFollower(vm) || !this.#place(vm)) this.#deferrals.push(deferral);
+    }
+  }
+
   #place(vm: WaitingVm): boolean {
     const group = this.#groupOf(vm);
     if (group.hopeless !== undefined || this.#quotas.misfitOf(vm) !== undefined) return false;
-    const { ask } = group;
+    const ask = { ...group.ask, vm };
     const inFull = this.#options.inFull?.has(vm.vmId) === true;
     const survey = (inFull ? undefined : this.#shelves.search(ask)) ?? this.#surveyAll(ask);
     const [best] = survey.best;
     if (best === undefined) return false;
     this.#scores[vm.vmId] = candidatesOf(this.#index, ask, this.#verdicts, survey, inFull);
-    this.#index.take(best.at, ask.amounts);
+    this.#index.take(best.at, ask, vm);
     this.#quotas.take(vm);
     this.#placements.push(this.#placementOf(vm, ask, survey, best));
     return true;
   }
 
-  #placementOf(
-    vm: WaitingVm,
-    { policy }: Ask,
-    survey: Survey,
-    { at, score }: { at: number; score: number },
-  ): Placement {
-    const chassisId = this.#index.rooms[at]?.chassisId ?? "";
-    const { looked, fitting } = survey;
-    return { vm, chassisId, score, policy, looked, fitting, refused: refusalCounts(this.#index, survey) };
+  #placementOf(vm: WaitingVm, { policy }: Ask, survey: Survey, { at, rank }: Scored): Placement {
+    const named = ({ at: place, rank: own }: Scored) => ({
+      chassisId: (this.#index.rooms[place] as ChassisRoom).chassisId,
+      score: scoreOf(own),
+    });
+    const chosen = named({ at, rank });
+    const decision = {
+      policy: policy.name,
+      policyVersion: policy.version,
+      score: chosen.score,
+      candidates: survey.best.slice(0, MAX_RECORDED_CANDIDATES).map(named),
+      looked: survey.looked,
+      fitting: survey.fitting,
+      refused: refusalCounts(this.#index, survey),
+    };
+    return { vm, ...chosen, decision };
   }
 
   #defer(vm: WaitingVm): void {
@@ -214,23 +242,22 @@ class Planner {
     const overQuota = this.#quotas.misfitOf(vm);
     if (overQuota !== undefined) {
       // No chassis is kept for it: a larger one would serve it no sooner.
-      this.#scores[vm.vmId] = inFull ? this.#whyNot(group, inFull).candidates : [];
-      this.#deferrals.push({ vmId: vm.vmId, reasons: [{ chassisId: null, ...overQuota }] });
+      this.#scores[vm.vmId] = inFull ? this.#whyNot({ ...group.ask, vm }, inFull).candidates : [];
+      this.#deferrals.push({ vm, reasons: [{ chassisId: null, ...overQuota }] });
       return;
     }
-    if (group.hopeless === undefined || inFull) group.hopeless = this.#whyNot(group, inFull);
+    if (group.hopeless === undefined || inFull) group.hopeless = this.#whyNot({ ...group.ask, vm }, inFull);
     this.#scores[vm.vmId] = group.hopeless.candidates;
-    this.#deferrals.push({ vmId: vm.vmId, reasons: group.hopeless.reasons });
+    this.#deferrals.push({ vm, reasons: group.hopeless.reasons });
     if (this.#hasAged(vm)) this.#keepChassisFor(vm, group.ask);
   }
 
-  #whyNot(group: Group, inFull: boolean): NonNullable<Group["hopeless"]> {
+  #whyNot(ask: Ask, inFull: boolean): NonNullable<Group["hopeless"]> {
     const index = this.#index;
     if (index.rooms.length === 0) {
       const message = "no chassis is registered";
       return { reasons: [{ chassisId: null, code: "CHASSIS_NOT_FOUND", message }], candidates: [] };
     }
-    const { ask } = group;
     const survey = this.#surveyAll(ask);
     return {
       reasons: refusalsOf(index, ask, this.#verdicts, survey),
@@ -261,8 +288,15 @@ class Planner {
     if (nearest !== undefined) index.hold(nearest, vm.vmId);
   }
 
+  #needsOf(vm: WaitingVm): string {
+    const { isAsked, named } = this.#index.company;
+    if (!isAsked) return needsOf(vm);
+    const labels = JSON.stringify(Object.entries(vm.labels).sort());
+    return `${needsOf(vm)} ${labels} ${named.has(vm.vmId) ? vm.vmId : ""}`;
+  }
+
   #groupOf(vm: WaitingVm): Group {
-    const needs = needsOf(vm);
+    const needs = this.#needsOf(vm);
     let group = this.#groups.get(needs);
     if (group === undefined) {
       const ask = this.#index.askOf(vm, policyOf(vm.placement, this.#policy));

@@ -35,7 +35,8 @@ export interface PlacementPolicy {
   score(fit: Fit): number;
   /**
    * The most it can score where {@link fullnessWith} comes out from `least` to `most`. Lets a plan of a large cluster leave out chassis
-   * that cannot be the best; must only rise, or only fall, with both. Absent: every VM looks at every chassis.
+   * that cannot be the best; must only rise, or only fall, with both, and equal numbers must score the same on every chassis. Absent:
+   * every VM looks at every chassis.
    */
   bound?(least: number, most: number): number;
 }

@@ -1,13 +1,14 @@
 /**
  * The rooms of one plan as columns of numbers, so that a look at one chassis costs nanoseconds and not objects.
  *
- * A plan of 1 000 VMs over 10 000 chassis asks ten million times "does it fit, and how well". Each answer is a number: a score, or below
+ * A plan of 1 000 VMs over 10 000 chassis asks ten million times "does it fit, and how well". Each answer is a number: a rank, or below
  * zero the kind of refusal; words are made for the few that are shown (`explanation.ts`), by the feasibility rule itself. What a plan
  * takes is counted here and can be given back to a mark.
  */
-import { mismatchOf, type PlacementNeeds, type Room } from "@bioxen/contracts";
+import { mismatchOf, type PlacementNeeds, type Room, untolerated, wishes } from "@bioxen/contracts";
 import { type Amounts, amountOf, invariant } from "@bioxen/kernel";
-import { checkedScore, type Fit, type PlacementPolicy } from "./policy.ts";
+import { Company } from "./company.ts";
+import { checkedScore, type Fit, FULL_SCORE, type PlacementPolicy } from "./policy.ts";
 import { type ChassisRoom, inOrderOfId, type WaitingVm } from "./snapshot.ts";
 
 /** Verdicts below zero: why a chassis cannot hold a VM. From {@link SHORT} down: short of a resource, by its column. */
@@ -16,7 +17,23 @@ export const CLOSED = -2;
 export const EXCLUDED = -3;
 export const HELD = -4;
 export const PLACES = -5;
-export const SHORT = -6;
+export const COMPANY = -6;
+export const SHORT = -7;
+
+/** A rank is a preference and below it a score; of VMs that prefer nothing it is the score. */
+const RANKS_PER_PREFERENCE = FULL_SCORE + 1;
+/** Preferences beyond this count as this, on both sides. */
+const MOST_PREFERENCE = 1_000;
+/** What an untolerated `PreferNoSchedule` takes away: more than any one wish adds. */
+const SOFT_TAINT = -200;
+
+export function scoreOf(rank: number): number {
+  return rank % RANKS_PER_PREFERENCE;
+}
+
+export function preferenceOf(rank: number): number {
+  return Math.floor(rank / RANKS_PER_PREFERENCE) - MOST_PREFERENCE;
+}
 
 /** Everything about VMs that decides where they fit and how well: one look serves all that are equal in it. */
 export interface Ask {
@@ -26,6 +43,8 @@ export interface Ask {
   /** 1: it may live there however empty. */
   readonly admits: Uint8Array;
   readonly excluded: ReadonlySet<number>;
+  /** True when it prefers some chassis whatever their scores: by wishes, or by a taint that is not tolerated. */
+  readonly prefers: boolean;
 }
 
 export class RoomIndex {
@@ -43,13 +62,16 @@ export class RoomIndex {
   readonly #admits = new Map<string, Uint8Array>();
   readonly #places = new Map<string, number>();
   readonly #taken: { readonly at: number; readonly amounts: Float64Array }[] = [];
+  readonly company: Company;
+  /** True when any chassis has a taint that only puts off. */
+  readonly #hasSoftTaints: boolean;
   /** Every chassis that something was taken from, given back to or kept, in the order of the changes. */
   readonly changes: number[] = [];
   readonly #fit: RowFit;
   /** All that is offered, by resource. */
   #totals: readonly number[] | undefined;
 
-  constructor(chassis: readonly ChassisRoom[], waiting: Iterable<WaitingVm>) {
+  constructor(chassis: readonly ChassisRoom[], waiting: readonly WaitingVm[]) {
     this.rooms = inOrderOfId(chassis);
     const names = new Set<string>();
     for (const vm of waiting) for (const name of Object.keys(vm.request)) names.add(name);
@@ -70,6 +92,10 @@ export class RoomIndex {
       this.#placesLeft[at] = room.placesLeft;
       this.#shut[at] = closed === undefined ? 0 : CLOSED;
     }
+    this.company = new Company(this.rooms, waiting);
+    this.#hasSoftTaints = this.rooms.some(({ chassis: { taints = [] } }) =>
+      taints.some(({ effect }) => effect === "PreferNoSchedule"),
+    );
     this.#fit = new RowFit(this.resources, this.#free, this.#offered);
   }
 
@@ -87,12 +113,13 @@ export class RoomIndex {
 
   askOf(vm: WaitingVm, policy: PlacementPolicy): Ask {
     const excluded = new Set((vm.excludeChassisIds ?? []).flatMap((id) => this.placeOf(id) ?? []));
-    return { vm, amounts: this.amountsOf(vm.request), policy, admits: this.#admitsOf(vm), excluded };
+    const prefers = this.#hasSoftTaints || wishes(vm).length > 0;
+    return { vm, amounts: this.amountsOf(vm.request), policy, admits: this.#admitsOf(vm), excluded, prefers };
   }
 
   /** What may hold a VM however empty depends on its needs alone: asked once for all VMs with the same. */
   #admitsOf({ vmType, placement }: PlacementNeeds): Uint8Array {
-    const { policy: _, ...needs } = placement;
+    const { policy: _, affinity: _near, antiAffinity: _apart, ...needs } = placement;
     const key = JSON.stringify([vmType, needs]);
     let admits = this.#admits.get(key);
     if (admits === undefined) {
@@ -104,7 +131,7 @@ export class RoomIndex {
     return admits;
   }
 
-  /** A score from 0, or why not. */
+  /** A rank from 0, or why not. */
   verdictAt(at: number, ask: Ask): number {
     if (ask.excluded.size > 0 && ask.excluded.has(at)) return EXCLUDED;
     if (ask.admits[at] === 0) return MISMATCH;
@@ -118,16 +145,25 @@ export class RoomIndex {
     for (let r = 0; r < width; r += 1) {
       if ((amounts[r] as number) > (free[row + r] as number)) return SHORT - r;
     }
+    if (this.company.misfitAt(at, ask.vm) !== undefined) return COMPANY;
     const fit = this.#fit;
     fit.row = row;
     fit.amounts = amounts;
     fit.vm = ask.vm;
     fit.chassis = this.rooms[at] as ChassisRoom;
-    return checkedScore(ask.policy, fit);
+    const score = checkedScore(ask.policy, fit);
+    return ask.prefers ? this.#preferenceAt(at, ask.vm) * RANKS_PER_PREFERENCE + score : score;
+  }
+
+  /** From 0; what nothing speaks for or against is in the middle. */
+  #preferenceAt(at: number, vm: WaitingVm): number {
+    const softTaints = untolerated(vm, (this.rooms[at] as ChassisRoom).chassis, "PreferNoSchedule").length;
+    const total = this.company.wishesAt(at, vm) + softTaints * SOFT_TAINT;
+    return MOST_PREFERENCE + Math.max(-MOST_PREFERENCE, Math.min(MOST_PREFERENCE, total));
   }
 
   /** The verdict of every chassis, into `verdicts`. */
-  judge(ask: Ask, verdicts: Int16Array): void {
+  judge(ask: Ask, verdicts: Int32Array): void {
     for (let at = 0; at < verdicts.length; at += 1) verdicts[at] = this.verdictAt(at, ask);
   }
 
@@ -139,9 +175,10 @@ export class RoomIndex {
     return this.#free[at * this.resources.length + resource] as number;
   }
 
-  take(at: number, amounts: Float64Array): void {
+  take(at: number, { amounts }: Ask, vm: WaitingVm): void {
     this.#shift(at, amounts, -1);
     this.#taken.push({ at, amounts });
+    this.company.join(at, vm);
   }
 
   #shift(at: number, amounts: Float64Array, sign: 1 | -1): void {
@@ -165,6 +202,7 @@ export class RoomIndex {
   }
 
   rollback(mark: number): void {
+    this.company.leave(this.#taken.length - mark);
     for (const { at, amounts } of this.#taken.splice(mark).reverse()) this.#shift(at, amounts, 1);
   }
 

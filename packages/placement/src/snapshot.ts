@@ -1,7 +1,7 @@
 /**
  * What a plan is made of: who waits, and what every chassis has. Values, made by whoever keeps the picture.
  */
-import type { Chassis, Misfit, Room, Vm } from "@bioxen/contracts";
+import type { Chassis, Misfit, Neighbours, Room, Vm } from "@bioxen/contracts";
 import type { Amounts } from "@bioxen/kernel";
 
 export interface WaitingVm {
@@ -22,6 +22,8 @@ export interface ChassisRoom {
   readonly chassis: Chassis;
   readonly offered: Amounts;
   readonly room: Room;
+  /** The VMs that have a place there; absent: nobody. */
+  readonly neighbours?: Neighbours | undefined;
   /** Why it takes nobody now (cordoned, silent); undefined when it does. */
   readonly closed?: Misfit | undefined;
 }

@@ -4,8 +4,20 @@
  * Bounded whatever the cluster: nobody reads ten thousand lines, and no event may carry them. Up to {@link MAX_CANDIDATES} chassis
  * are listed one by one; of more, the best or the nearest to taking it, and the rest as counts.
  */
-import { mismatchOf, type PlacementRefusal, roomFor } from "@bioxen/contracts";
-import { type Ask, CLOSED, EXCLUDED, HELD, MISMATCH, PLACES, type RoomIndex, SHORT } from "./room-index.ts";
+import { mismatchOf, type PlacementDecision, type PlacementRefusal, roomFor } from "@bioxen/contracts";
+import {
+  type Ask,
+  CLOSED,
+  COMPANY,
+  EXCLUDED,
+  HELD,
+  MISMATCH,
+  PLACES,
+  preferenceOf,
+  type RoomIndex,
+  SHORT,
+  scoreOf,
+} from "./room-index.ts";
 import type { ChassisRoom } from "./snapshot.ts";
 
 /** Chassis of one VM that a plan speaks of by name: a screenful. */
@@ -15,18 +27,13 @@ export interface Candidate {
   readonly chassisId: string;
   /** null: refused. */
   readonly score: number | null;
+  /** What preferred terms and taints add; goes before the score. Absent: nothing is preferred. */
+  readonly preference?: number | undefined;
   readonly refusal: PlacementRefusal | null;
 }
 
-/** So many chassis refused for this kind of reason. */
-export interface RefusalCount {
-  readonly code: string;
-  readonly resource?: string | undefined;
-  readonly chassisCount: number;
-}
-
 export interface Survey {
-  /** The best in order of score, then of id; at most {@link MAX_CANDIDATES}. */
+  /** The best in order of rank, then of id; at most {@link MAX_CANDIDATES}. */
   readonly best: readonly Scored[];
   /** Chassis that were looked at; of the others none could have been among the best. */
   readonly looked: number;
@@ -38,7 +45,7 @@ export interface Survey {
 
 export interface Scored {
   readonly at: number;
-  readonly score: number;
+  readonly rank: number;
 }
 
 /** A survey in the making: verdicts in any order. */
@@ -47,7 +54,7 @@ export class Tally {
   readonly #counts: Int32Array;
   #looked = 0;
   #fitting = 0;
-  /** What a score must not be below to be among the best. */
+  /** What a rank must not be below to be among the best. */
   bar = 0;
 
   constructor(resources: number) {
@@ -62,7 +69,7 @@ export class Tally {
       return;
     }
     this.#fitting += 1;
-    if (verdict >= this.bar) this.#keep({ at, score: verdict });
+    if (verdict >= this.bar) this.#keep({ at, rank: verdict });
   }
 
   #keep(one: Scored): void {
@@ -72,7 +79,7 @@ export class Tally {
     if (place === MAX_CANDIDATES) return;
     best.splice(place, 0, one);
     if (best.length > MAX_CANDIDATES) best.pop();
-    if (best.length === MAX_CANDIDATES) this.bar = (best[MAX_CANDIDATES - 1] as Scored).score;
+    if (best.length === MAX_CANDIDATES) this.bar = (best[MAX_CANDIDATES - 1] as Scored).rank;
   }
 
   survey(): Survey {
@@ -83,10 +90,10 @@ export class Tally {
 }
 
 function isBetter(a: Scored, b: Scored): boolean {
-  return a.score > b.score || (a.score === b.score && a.at < b.at);
+  return a.rank > b.rank || (a.rank === b.rank && a.at < b.at);
 }
 
-export function surveyOf(verdicts: Int16Array, resources: number): Survey {
+export function surveyOf(verdicts: Int32Array, resources: number): Survey {
   const tally = new Tally(resources);
   for (let at = 0; at < verdicts.length; at += 1) tally.add(at, verdicts[at] as number);
   return tally.survey();
@@ -95,14 +102,14 @@ export function surveyOf(verdicts: Int16Array, resources: number): Survey {
 /** Nearest to taking it first: short of room, then those that hindrances of the moment keep, then those that never will. */
 function kindsByNearness(resources: number): number[] {
   const short = Array.from({ length: resources }, (_, r) => SHORT - r);
-  return [...short, PLACES, HELD, EXCLUDED, CLOSED, MISMATCH];
+  return [...short, PLACES, COMPANY, HELD, EXCLUDED, CLOSED, MISMATCH];
 }
 
 /** What a person is told of the cluster by one survey: lines for chassis, then for kinds of chassis. */
 export function refusalsOf(
   index: RoomIndex,
   ask: Ask,
-  verdicts: Int16Array,
+  verdicts: Int32Array,
   survey: Survey,
 ): PlacementRefusal[] {
   const named = refusersByName(index, verdicts);
@@ -122,7 +129,7 @@ export function refusalsOf(
   return lines;
 }
 
-function refusersByName(index: RoomIndex, verdicts: Int16Array): number[] {
+function refusersByName(index: RoomIndex, verdicts: Int32Array): number[] {
   const named: number[] = [];
   if (index.rooms.length <= MAX_CANDIDATES) {
     for (const [at, verdict] of verdicts.entries()) if (verdict < 0) named.push(at);
@@ -136,7 +143,7 @@ function refusersByName(index: RoomIndex, verdicts: Int16Array): number[] {
   return named;
 }
 
-export function refusalCounts(index: RoomIndex, survey: Survey): RefusalCount[] {
+export function refusalCounts(index: RoomIndex, survey: Survey): PlacementDecision["refused"] {
   return [...survey.refusing].map(([kind, chassisCount]) => {
     const { code, resource } = kindOf(index, kind);
     return { code, ...(resource && { resource }), chassisCount };
@@ -153,6 +160,8 @@ function kindOf(index: RoomIndex, kind: number): { code: string; message: string
       return { code: "UNAVAILABLE", message: "are to be left by it" };
     case HELD:
       return { code: "UNAVAILABLE", message: "are kept for VMs that have waited longer" };
+    case COMPANY:
+      return { code: "UNAVAILABLE", message: "have not the company it is to have" };
     case PLACES:
       return {
         code: "CAPACITY_EXCEEDED",
@@ -177,7 +186,8 @@ export function refusalAt(index: RoomIndex, at: number, ask: Ask): PlacementRefu
     (keptFor !== undefined
       ? { code: "UNAVAILABLE", message: `is kept for ${keptFor}, which has waited longer` }
       : undefined) ??
-    roomFor(ask.vm.request, index.roomAt(at));
+    roomFor(ask.vm.request, index.roomAt(at)) ??
+    index.company.misfitAt(at, ask.vm);
   return { chassisId, ...(misfit ?? { code: "INTERNAL", message: "refuses without a reason" }) };
 }
 
@@ -185,25 +195,29 @@ export function refusalAt(index: RoomIndex, at: number, ask: Ask): PlacementRefu
 export function candidatesOf(
   index: RoomIndex,
   ask: Ask,
-  verdicts: Int16Array,
+  verdicts: Int32Array,
   survey: Survey,
   inFull: boolean,
 ): Candidate[] {
   if (inFull || index.rooms.length <= MAX_CANDIDATES) {
     return index.rooms.map(({ chassisId }, at) => {
       const verdict = verdicts[at] as number;
-      if (verdict >= 0) return { chassisId, score: verdict, refusal: null };
+      if (verdict >= 0) return candidateOf(chassisId, verdict, ask);
       return { chassisId, score: null, refusal: refusalAt(index, at, ask) };
     });
   }
   if (survey.fitting > 0) {
-    return survey.best.map(({ at, score }) => {
-      const { chassisId } = index.rooms[at] as ChassisRoom;
-      return { chassisId, score, refusal: null };
-    });
+    return survey.best.map(({ at, rank }) =>
+      candidateOf((index.rooms[at] as ChassisRoom).chassisId, rank, ask),
+    );
   }
   return refusersByName(index, verdicts).map((at) => {
     const refusal = refusalAt(index, at, ask);
     return { chassisId: refusal.chassisId as string, score: null, refusal };
   });
+}
+
+function candidateOf(chassisId: string, rank: number, { prefers }: Ask): Candidate {
+  const preference = prefers ? { preference: preferenceOf(rank) } : {};
+  return { chassisId, score: scoreOf(rank), ...preference, refusal: null };
 }

@@ -3,7 +3,7 @@
  *
  * It decides nothing. Time is that of the log, handed in with every change, and never goes back.
  */
-import { type Chassis, type ChassisState, offeredOf, roomFor } from "@bioxen/contracts";
+import { type Chassis, type ChassisState, Neighbours, offeredOf, roomFor } from "@bioxen/contracts";
 import { type Amounts, add, amountOf, equalAmounts, NO_AMOUNTS, subtract } from "@bioxen/kernel";
 import { HOLD_AFTER_MS } from "./plan.ts";
 import type { ChassisRoom, WaitingVm } from "./snapshot.ts";
@@ -184,6 +184,7 @@ export class VirtualCluster {
       chassis: host.chassis,
       offered: host.offered,
       room: { free: freeOf(host), placesLeft: Math.max(0, host.chassis.maxVms - host.held.size) },
+      neighbours: new Neighbours([...host.held.keys()].flatMap((vmId) => this.#tenants.get(vmId)?.vm ?? [])),
       closed: host.chassis.cordoned ? { code: "UNAVAILABLE", message: "is cordoned" } : undefined,
     }));
   }

@@ -1,10 +1,18 @@
 /**
  * `bioxen chassis …` and `bioxen ledger …`: who hosts, and the account of each.
  */
-import type { ChassisView, LedgerView, PlacementPolicyName, RequestOf, ResultOf } from "@bioxen/contracts";
+import type {
+  ChassisView,
+  LedgerView,
+  PlacementPolicyName,
+  RequestOf,
+  ResultOf,
+  Taint,
+} from "@bioxen/contracts";
 import type { Command } from "commander";
 import { refused } from "../outcome.ts";
 import { given, integerOption, labelOption } from "../parse.ts";
+import { taintOption } from "../placement-options.ts";
 import { say, sayJson, showReply, withSession } from "../run.ts";
 import { ago, bar, paintState, table } from "../terminal.ts";
 import { addLedgerVerify } from "./ledger-verify.ts";
@@ -50,6 +58,11 @@ export function addChassisCommands(program: Command): void {
       labelOption,
     )
     .option("--label <name=value>", "label, repeatable", labelOption)
+    .option(
+      "--taint <key=value:effect>",
+      "keeps VMs off that do not tolerate it; NoSchedule or PreferNoSchedule; repeatable",
+      taintOption,
+    )
     .action(async (chassisId: string, o, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const request = given({
@@ -59,6 +72,7 @@ export function addChassisCommands(program: Command): void {
           maxVms: o.maxVms as number | undefined,
           overheadPermille: o.overheadPermille as number | undefined,
           labels: o.label as Record<string, string> | undefined,
+          taints: o.taint as Taint[] | undefined,
           capacity: numbersOf(o.capacity as Record<string, string> | undefined),
           oversubscribePermille: numbersOf(o.oversubscribe as Record<string, string> | undefined),
         }) as RequestOf<"chassisRegister">;

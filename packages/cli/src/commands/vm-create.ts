@@ -1,7 +1,7 @@
 /**
  * `vm create`, `vm resize`, `vm plan`: the commands that speak of resources.
  */
-import type { BiologicalType, PlacementPolicyName, RequestOf, VmType } from "@bioxen/contracts";
+import type { BiologicalType, RequestOf, VmType } from "@bioxen/contracts";
 import type { Command } from "commander";
 import { refused, usage } from "../outcome.ts";
 import {
@@ -13,6 +13,7 @@ import {
   rateOption,
   readSource,
 } from "../parse.ts";
+import { type PlacementOptions, placementOf, withPlacementOptions } from "../placement-options.ts";
 import { note, say, sayJson, showReply, withSession } from "../run.ts";
 import { table } from "../terminal.ts";
 import { startAndWait } from "./vm-start.ts";
@@ -27,7 +28,7 @@ interface ResourceOptions {
   readonly memory?: number;
 }
 
-interface CreateOptions extends ResourceOptions {
+interface CreateOptions extends ResourceOptions, PlacementOptions {
   readonly type: string;
   readonly vmType: string;
   readonly guarantee?: Record<string, number | string>;
@@ -39,8 +40,6 @@ interface CreateOptions extends ResourceOptions {
   readonly nutrient?: number;
   readonly substrate?: number;
   readonly chloramphenicol?: number;
-  readonly chassis?: string;
-  readonly policy?: PlacementPolicyName;
   readonly restart?: "never" | "on-failure" | "always";
   readonly parameterSet?: string;
   readonly template?: string;
@@ -86,7 +85,7 @@ async function requestOf(vmId: string | undefined, o: CreateOptions): Promise<Re
       substrate: o.substrate,
       chloramphenicolMicromolar: o.chloramphenicol,
     }),
-    placement: given({ chassisId: o.chassis, policy: o.policy }),
+    placement: placementOf(o),
     labels: o.label,
     restartPolicy: o.restart === undefined ? undefined : { mode: o.restart },
     config: given({
@@ -100,7 +99,7 @@ async function requestOf(vmId: string | undefined, o: CreateOptions): Promise<Re
 }
 
 function withCreateOptions(command: Command): Command {
-  return withResources(command)
+  return withPlacementOptions(withResources(command))
     .option("--type <type>", "syn3a, ecoli or minimal_cell", "syn3a")
     .option("--vm-type <type>", "basic or xcpng", "basic")
     .option(
@@ -124,8 +123,6 @@ function withCreateOptions(command: Command): Command {
     .option("--nutrient <n>", "nutrient quality of the medium", numberOption)
     .option("--substrate <n>", "substrate in the medium, molecules", numberOption)
     .option("--chloramphenicol <n>", "chloramphenicol, micromolar", numberOption)
-    .option("--chassis <id>", "only on this chassis")
-    .option("--policy <policy>", "how its chassis is chosen: bin-pack or spread")
     .option("--restart <mode>", "never, on-failure or always")
     .option("--parameter-set <name>", "default, or weisse-2015 for ecoli")
     .option("--template <name>", "template of the pool it is made from (xcpng)")
@@ -174,6 +171,8 @@ export function addCreateCommands(vm: Command): void {
       if (json === true) return sayJson(plan);
       for (const { vmId, chassisId, score } of plan.placements)
         say(`${vmId} → ${chassisId} (score ${score})`);
+      for (const { vmId, from, to } of plan.changes)
+        say(`${vmId}: now ${from ?? "without a place"}, then ${to ?? "without a place"}`);
       for (const { vmId, reasons } of plan.deferrals) {
         say(`${vmId} waits`);
         for (const r of reasons) say(`  ${r.chassisId ?? "cluster"}: ${r.code}: ${r.message}`);

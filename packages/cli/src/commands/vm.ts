@@ -147,6 +147,7 @@ function addSightCommands(vm: Command): void {
           c.score === null ? "–" : String(c.score),
           c.refusal === null ? "fits" : `${c.refusal.code}: ${c.refusal.message}`,
         ]);
+        if (rows.length > 0) say(`\nAs of now${why.chassisId === null ? "" : ", as if it had no place"}:`);
         say(table(["CHASSIS", "SCORE", "VERDICT"], rows));
         for (const line of gaveWayLines(why)) say(line);
       });

@@ -2,7 +2,7 @@
  * What can have happened to a chassis: what its agent registered, what operators decided about it, and that it fell silent.
  */
 import { z } from "zod";
-import { recordedAmounts } from "../schemas.ts";
+import { recordedAmounts, recordedTaints } from "../schemas.ts";
 
 const registration = z.object({
   chassisType: z.string(),
@@ -13,6 +13,8 @@ const registration = z.object({
   maxVms: z.int().min(0),
   labels: z.record(z.string(), z.string()),
   agentId: z.string(),
+  /** Absent: none. */
+  taints: recordedTaints.optional(),
 });
 
 export const CHASSIS_EVENTS = {

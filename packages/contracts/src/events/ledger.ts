@@ -5,10 +5,34 @@
 import { z } from "zod";
 import { recordedAmounts } from "../schemas.ts";
 
+/** Chassis named in one recorded decision: a plan's event holds hundreds of them. */
+export const MAX_RECORDED_CANDIDATES = 5;
+
+/** Why this chassis, as the scheduler saw it: a few lines whatever the size of the cluster. */
+export const placementDecision = z.object({
+  policy: z.string(),
+  policyVersion: z.int(),
+  /** 0 to 1000, by the policy. */
+  score: z.int(),
+  /** The best, the chosen one first. */
+  candidates: z.array(z.object({ chassisId: z.string(), score: z.int() })).max(MAX_RECORDED_CANDIDATES),
+  /** Chassis that were looked at; of the others none could have been better. */
+  looked: z.int(),
+  /** Of these, those that could hold it. */
+  fitting: z.int(),
+  /** Of these, those that could not, by kind of reason. */
+  refused: z.array(
+    z.object({ code: z.string(), resource: z.string().optional(), chassisCount: z.int().min(1) }),
+  ),
+});
+export type PlacementDecision = z.infer<typeof placementDecision>;
+
 export const reservation = z.object({
   vmId: z.string(),
   incarnation: z.int().min(1),
   amounts: recordedAmounts,
+  /** Absent before decisions were recorded. */
+  decision: placementDecision.optional(),
 });
 
 /** An entry is named by its VM and the fencing token of its reservation. */

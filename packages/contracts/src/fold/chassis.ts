@@ -3,6 +3,7 @@
  */
 import type { Amounts, Fold } from "@bioxen/kernel";
 import type { ChassisEvent } from "../events/chassis.ts";
+import type { Taint } from "../schemas.ts";
 
 export interface Chassis {
   readonly registered: true;
@@ -13,6 +14,8 @@ export interface Chassis {
   readonly maxVms: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly agentId: string;
+  /** Absent: none. */
+  readonly taints?: readonly Taint[] | undefined;
   readonly cordoned: boolean;
   /** Since when, and by which event, its agent counts as gone; null while it does not. */
   readonly lost: { readonly atMs: number; readonly seq: number; readonly eventId: string } | null;
@@ -47,8 +50,10 @@ export const chassisFold: Fold<ChassisState> = {
     }
     if (!state.registered) throw new Error(`${event.type} of a chassis that is not registered`);
     switch (event.type) {
-      case "bioxen.chassis.reconfigured.v1":
-        return { ...state, oversubscribePermille: undefined, ...event.data, version: at.version };
+      case "bioxen.chassis.reconfigured.v1": {
+        const { taints: _, ...others } = state;
+        return { ...others, oversubscribePermille: undefined, ...event.data, version: at.version };
+      }
       case "bioxen.chassis.cordoned.v1":
         return { ...state, cordoned: true, version: at.version };
       case "bioxen.chassis.uncordoned.v1":

@@ -28,10 +28,12 @@ import {
 import { decideReserve, decideResize, type Proposal, sortOut } from "../domain/ledger.ts";
 import { larger, type Wanted } from "../domain/quota.ts";
 import type { QuotaCharges } from "./quota-charges.ts";
+import type { Societies } from "./societies.ts";
 
 export interface LedgerCommandPorts {
   readonly ledgers: Aggregates<Ledger>;
   readonly charges: QuotaCharges;
+  readonly societies: Societies;
   readonly clock: Clock;
   /** From reservation to a running guest, ms. */
   readonly startDeadlineMs: number;
@@ -76,8 +78,10 @@ export class LedgerCommands {
       wanted: this.#fitting(chassisId, ledger, proposal),
       decide: (now, refused) => {
         const allowed = reservations.filter(({ vmId }) => !refused.has(vmId));
-        sorted = sortOut(chassisId, now, allowed);
-        return decideReserve(chassisId, now, { ...proposal, reservations: allowed }, this.#newestProposer());
+        const society = this.#ports.societies.of(chassisId);
+        sorted = sortOut(chassisId, now, allowed, society);
+        const wish = { ...proposal, reservations: allowed };
+        return decideReserve(chassisId, now, wish, this.#newestProposer(), society);
       },
     }));
     const { executed, refused: overQuota, quotaSeq } = granted;
@@ -96,7 +100,8 @@ export class LedgerCommands {
 
   /** What would be reserved if no quota stood against it. */
   #fitting(chassisId: string, ledger: Ledger, proposal: Proposal): readonly Wanted[] {
-    const decision = decideReserve(chassisId, ledger, proposal, this.#newestProposer());
+    const society = this.#ports.societies.of(chassisId);
+    const decision = decideReserve(chassisId, ledger, proposal, this.#newestProposer(), society);
     return decision.ok && decision.event?.type === "bioxen.ledger.reserved.v1"
       ? decision.event.data.reservations
       : [];

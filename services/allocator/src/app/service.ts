@@ -11,6 +11,7 @@ import {
   type Handled,
   type Ledger,
   type LedgerEntry,
+  LedgersOfVms,
   ledgerFold,
   type ParsedRequestOf,
   type QuotaState,
@@ -48,6 +49,7 @@ import { LedgerCommands } from "./ledger-commands.ts";
 import { QuotaCharges } from "./quota-charges.ts";
 import { QuotaCommands } from "./quota-commands.ts";
 import { QuotaProcess } from "./quota-process.ts";
+import { Societies } from "./societies.ts";
 
 /** From reservation to a running guest, ms: a boot takes milliseconds, a restarted agent some seconds. */
 export const DEFAULT_START_DEADLINE_MS = 60_000;
@@ -87,6 +89,7 @@ class Allocator {
   readonly #ports: ServicePorts;
   readonly #quotaProcess: QuotaProcess;
   readonly #reconciler: Reconciler;
+  readonly #ledgersOf = new LedgersOfVms();
   #feed: EventFeed | undefined;
   #lease: Lease | undefined;
 
@@ -99,7 +102,8 @@ class Allocator {
     const { ledgers, quotas, vms } = this;
     const applied = async (seq: number) => this.#feed?.applied(seq);
     const charges = new QuotaCharges({ quotas, vms, log });
-    this.commands = new LedgerCommands({ ledgers, charges, clock, startDeadlineMs, applied });
+    const societies = new Societies(vms, this.chassis, this.#ledgersOf);
+    this.commands = new LedgerCommands({ ledgers, charges, societies, clock, startDeadlineMs, applied });
     this.quotaCommands = new QuotaCommands(quotas, timers);
     const acts = () => this.#acts();
     this.#quotaProcess = new QuotaProcess({ ports, quotas, ledgers, charges, applied, acts });
@@ -114,6 +118,7 @@ class Allocator {
 
   begin(feed: EventFeed): void {
     this.#feed = feed;
+    for (const [chassisId, { state }] of this.ledgers.entries()) this.#ledgersOf.note(chassisId, state);
     feed.onEvent((event) => {
       this.#wakeFor(event);
       this.#quotaProcess.wakeFor(event);
@@ -144,11 +149,10 @@ class Allocator {
     const slash = envelope.subject.indexOf("/");
     const id = envelope.subject.slice(slash + 1);
     const kind = envelope.subject.slice(0, slash);
+    if (kind === "ledger") this.#ledgersOf.note(id, this.ledgers.get(id).state);
     if (kind === "ledger" || kind === "chassis") this.#reconciler.wake(id);
     if (kind !== "vm") return;
-    for (const [chassisId, { state }] of this.ledgers.entries()) {
-      if (state.entries[id] !== undefined) this.#reconciler.wake(chassisId);
-    }
+    for (const chassisId of this.#ledgersOf.of(id)) this.#reconciler.wake(chassisId);
   }
 
   readonly #verdict = (entry: LedgerEntry): EntryVerdict =>

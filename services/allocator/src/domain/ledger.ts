@@ -14,7 +14,14 @@ import {
   type LedgerEntry,
   type LedgerEvent,
   type Misfit,
+  misfitAmong,
+  mismatchOf,
+  type Neighbour,
+  Neighbours,
   offeredOf,
+  type PlacementDecision,
+  type PlacementNeeds,
+  type PlacementTerm,
   refuse,
   roomFor,
   roomOf,
@@ -62,33 +69,67 @@ export interface ProposedReservation {
   readonly vmId: string;
   readonly incarnation: number;
   readonly amounts: Amounts;
+  /** Recorded as it is. */
+  readonly decision?: PlacementDecision | undefined;
 }
 
-/** Which of a plan's reservations this ledger can hold together, taken in the plan's order. */
+/** Who the VMs of a ledger are, and what its chassis is: what decides who may live there beside whom. */
+export interface Society {
+  readonly chassis: Chassis;
+  /** undefined: not heard of here yet. */
+  vm(vmId: string): (Neighbour & PlacementNeeds) | undefined;
+  /** Has any other VM that the term means a place, on whatever chassis? */
+  isAnywhere(term: PlacementTerm, vmId: string): boolean;
+}
+
+/**
+ * Which of a plan's reservations this ledger can hold together, taken in the plan's order. Without a society capacity alone
+ * is looked at.
+ */
 export function sortOut(
   chassisId: string,
   ledger: Ledger,
   proposed: readonly ProposedReservation[],
+  society?: Society,
 ): { readonly fit: ProposedReservation[]; readonly refused: { vmId: string; misfit: Misfit }[] } {
   const fit: ProposedReservation[] = [];
   const refused: { vmId: string; misfit: Misfit }[] = [];
   const taken = new Set(Object.keys(ledger.entries));
   let room = ledger.open ? roomOf(ledger) : { free: {}, placesLeft: 0 };
+  let neighbours = new Neighbours([...taken].flatMap((vmId) => society?.vm(vmId) ?? []));
   for (const one of proposed) {
     const misfit = !ledger.open
       ? { code: "CHASSIS_NOT_FOUND", message: `${chassisId} is not open` }
       : taken.has(one.vmId)
         ? { code: "CONFLICT", message: `${one.vmId} already has a reservation here` }
-        : roomFor(one.amounts, room);
+        : (roomFor(one.amounts, room) ?? strangeness(chassisId, one, neighbours, society));
     if (misfit !== undefined) {
       refused.push({ vmId: one.vmId, misfit });
       continue;
     }
     taken.add(one.vmId);
     room = { free: takeFrom(room.free, one.amounts), placesLeft: room.placesLeft - 1 };
+    const joining = society?.vm(one.vmId);
+    if (joining !== undefined) neighbours = neighbours.with(joining);
     fit.push(one);
   }
   return { fit, refused };
+}
+
+/** Why it may not live there beside these, whatever room there is. */
+function strangeness(
+  chassisId: string,
+  { vmId }: ProposedReservation,
+  neighbours: Neighbours,
+  society: Society | undefined,
+): Misfit | undefined {
+  if (society === undefined) return undefined;
+  const vm = society.vm(vmId);
+  if (vm === undefined) return { code: "CONFLICT", message: `${vmId} is not known here yet` };
+  return (
+    mismatchOf(vm, chassisId, society.chassis) ??
+    misfitAmong(vm, neighbours, (term) => society.isAnywhere(term, vmId))
+  );
 }
 
 function takeFrom(free: Amounts, amounts: Amounts): Amounts {
@@ -117,6 +158,7 @@ export function decideReserve(
   ledger: Ledger,
   proposal: Proposal,
   newestHeard = 0,
+  society?: Society,
 ): LedgerDecision {
   const { planId, reservations, expiresAtMs, proposerToken } = proposal;
   const newestToken = Math.max(ledger.proposerToken, newestHeard);
@@ -124,7 +166,7 @@ export function decideReserve(
     const message = `the proposal for ${chassisId} carries lease ${proposerToken ?? "none"}, lease ${newestToken} has reserved since`;
     return refuse("CONFLICT", message, { details: { chassisId, newestToken } });
   }
-  const { fit } = sortOut(chassisId, ledger, reservations);
+  const { fit } = sortOut(chassisId, ledger, reservations, society);
   if (fit.length === 0) return UNCHANGED;
   return accept<LedgerEvent>({
     type: "bioxen.ledger.reserved.v1",

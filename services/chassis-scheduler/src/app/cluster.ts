@@ -1,5 +1,8 @@
 /**
- * The scheduler's picture of the cluster: VMs that wait, and what every chassis has left. Made anew for each plan.
+ * The scheduler's picture of the cluster: VMs that wait, and what every chassis has left.
+ *
+ * Kept with the events: a plan pays for what changed since the last one, not for every VM and every entry there is. Before
+ * `begin` it is empty.
  */
 import {
   type Chassis,
@@ -7,8 +10,11 @@ import {
   chassisFold,
   endsWithAgent,
   type Ledger,
+  LedgersOfVms,
   ledgerFold,
   type Misfit,
+  type Neighbour,
+  Neighbours,
   type Quota,
   type QuotaState,
   quotaFold,
@@ -16,8 +22,17 @@ import {
   type Vm,
   type VmState,
   vmFold,
+  wants,
 } from "@bioxen/contracts";
-import { Aggregates, type Causation, causedBy, ReadModel, type ServicePorts } from "@bioxen/kernel";
+import {
+  Aggregates,
+  type Causation,
+  causedBy,
+  type EventFeed,
+  ReadModel,
+  type ServicePorts,
+  type StoredEvent,
+} from "@bioxen/kernel";
 import { type ChassisRoom, type WaitingVm, waitingVm } from "@bioxen/placement";
 import { ChassisLiveness } from "./liveness.ts";
 
@@ -27,12 +42,50 @@ export class Cluster {
   readonly ledgers = new ReadModel<Ledger>("ledger", ledgerFold);
   readonly quotaStates = new ReadModel<QuotaState>("quota", quotaFold);
   readonly liveness: ChassisLiveness;
+  readonly #ledgersOf = new LedgersOfVms();
+  readonly #waiting = new Map<string, WaitingVm>();
+  readonly #rooms = new Map<string, ChassisRoom>();
+  /** Chassis whose room is to be made again. */
+  readonly #stale = new Set<string>();
+  /** Of all rooms, in order; undefined while it is to be made again. */
+  #order: readonly string[] | undefined;
 
   constructor(ports: ServicePorts, monotonicMs: () => number, lostAfterMs: number) {
     const { log, clock, ids } = ports;
     const source = "/bioxen/chassis-scheduler";
     this.chassis = new Aggregates({ kind: "chassis", fold: chassisFold, log, clock, ids, source });
     this.liveness = new ChassisLiveness(ports, monotonicMs, lostAfterMs);
+  }
+
+  /** Takes over what the folds hold, and follows them from then on. */
+  begin(feed: EventFeed): void {
+    for (const chassisId of this.chassis.ids()) this.#stale.add(chassisId);
+    for (const [chassisId, ledger] of this.ledgers.entries()) this.#ledgersOf.note(chassisId, ledger);
+    for (const vmId of this.vms.ids()) this.#noteVm(vmId);
+    feed.onEvent((event) => this.#note(event));
+  }
+
+  #note({ envelope }: StoredEvent): void {
+    const slash = envelope.subject.indexOf("/");
+    const [kind, id] = [envelope.subject.slice(0, slash), envelope.subject.slice(slash + 1)];
+    if (kind === "vm") this.#noteVm(id);
+    if (kind === "chassis" || kind === "ledger") this.#stale.add(id);
+    if (kind !== "ledger") return;
+    for (const vmId of this.#ledgersOf.note(id, this.ledgers.get(id))) this.#noteVm(vmId);
+  }
+
+  #noteVm(vmId: string): void {
+    const vm = this.vms.get(vmId);
+    if (vm.exists && vm.state === "pending" && !this.#hasPlace(vmId, vm)) {
+      this.#waiting.set(vmId, waitingVm(vmId, vm));
+    } else this.#waiting.delete(vmId);
+  }
+
+  #hasPlace(vmId: string, vm: Vm): boolean {
+    return this.#ledgersOf.of(vmId).some((chassisId) => {
+      const entry = this.ledgers.get(chassisId).entries[vmId];
+      return entry !== undefined && entry.incarnation === vm.incarnation && entry.fence > vm.lastFence;
+    });
   }
 
   registered(): [string, Chassis][] {
@@ -42,19 +95,39 @@ export class Cluster {
     return all.sort(([a], [b]) => (a < b ? -1 : 1));
   }
 
+  /** Of every chassis with an open ledger, in order of id. */
   rooms(): ChassisRoom[] {
-    return this.registered().flatMap(([chassisId, chassis]) => {
-      const ledger = this.ledgers.get(chassisId);
-      if (!ledger.open) return [];
-      return [
-        {
-          chassisId,
-          chassis,
-          offered: ledger.offered,
-          room: roomOf(ledger),
-          closed: this.#closed(chassisId, chassis),
-        },
-      ];
+    for (const chassisId of this.#stale) this.#makeRoom(chassisId);
+    this.#stale.clear();
+    this.#order ??= [...this.#rooms.keys()].sort();
+    return this.#order.map((chassisId) => {
+      const made = this.#rooms.get(chassisId) as ChassisRoom;
+      // Whether it is heard of changes without an event.
+      const closed = this.#closed(chassisId, made.chassis);
+      if (closed?.message === made.closed?.message) return made;
+      const room = { ...made, closed };
+      this.#rooms.set(chassisId, room);
+      return room;
+    });
+  }
+
+  #makeRoom(chassisId: string): void {
+    const chassis = this.chassis.get(chassisId).state;
+    const ledger = this.ledgers.get(chassisId);
+    const isThere = chassis.registered && ledger.open;
+    if (isThere !== this.#rooms.has(chassisId)) this.#order = undefined;
+    if (!isThere) {
+      this.#rooms.delete(chassisId);
+      return;
+    }
+    const closed = this.#closed(chassisId, chassis);
+    this.#rooms.set(chassisId, {
+      chassisId,
+      chassis,
+      offered: ledger.offered,
+      room: roomOf(ledger),
+      neighbours: new Neighbours(Object.keys(ledger.entries).flatMap((vmId) => this.#neighbour(vmId))),
+      closed,
     });
   }
 
@@ -62,11 +135,23 @@ export class Cluster {
     return [...this.quotaStates.values()].flatMap((quota) => (quota.exists ? [quota] : []));
   }
 
+  #neighbour(vmId: string): Neighbour[] {
+    const vm = this.vms.get(vmId);
+    return vm.exists ? [{ vmId, labels: vm.labels, placement: vm.placement }] : [];
+  }
+
+  /** True when anybody who waits is to be with others: then a place that is taken may help. */
+  doAnyFollow(): boolean {
+    return [...this.#waiting.values()].some((vm) => wants(vm).near.length > 0);
+  }
+
   /** True once it is known of every chassis whether it is heard of. */
   isLivenessKnown(): boolean {
-    return this.registered().every(
-      ([chassisId, { lost }]) => lost !== null || this.liveness.of(chassisId).state !== "unknown",
-    );
+    for (const [chassisId, { state }] of this.chassis.entries()) {
+      if (!state.registered || state.lost !== null) continue;
+      if (this.liveness.of(chassisId).state === "unknown") return false;
+    }
+    return true;
   }
 
   /** A silent chassis takes nobody: its agent could not start a guest. */
@@ -81,12 +166,7 @@ export class Cluster {
 
   /** Pending VMs that no ledger holds a place for yet. */
   waiting(): WaitingVm[] {
-    const out: WaitingVm[] = [];
-    for (const [vmId, vm] of this.vms.entries()) {
-      if (!vm.exists || vm.state !== "pending" || this.#hasPlace(vmId, vm)) continue;
-      out.push(waitingVm(vmId, vm));
-    }
-    return out;
+    return [...this.#waiting.values()];
   }
 
   /** Why `vmIds` are placed together: the newest event that made one of them wait. */
@@ -98,13 +178,9 @@ export class Cluster {
     return cause && causedBy(cause);
   }
 
-  #hasPlace(vmId: string, vm: Vm): boolean {
-    for (const [, ledger] of this.ledgers.entries()) {
-      const entry = ledger.entries[vmId];
-      if (entry !== undefined && entry.incarnation === vm.incarnation && entry.fence > vm.lastFence)
-        return true;
-    }
-    return false;
+  /** Chassis whose ledgers hold an entry of this VM, in order of id. */
+  ledgersOf(vmId: string): readonly string[] {
+    return this.#ledgersOf.of(vmId);
   }
 
   /** How many VMs a loss of this chassis displaces that are still on it. */

@@ -39,8 +39,8 @@ import { pressedRooms, shrunkVms } from "./pressure.ts";
 
 /** Deadline of one proposal or deferral, ms. */
 const CALL_TIMEOUT_MS = 10_000;
-/** Reservations proposed at once to one ledger: one event of about 100 bytes each. */
-const MAX_BATCH = 500;
+/** Reservations proposed at once to one ledger: one event of 500 bytes each, 1 200 with the longest names. */
+const MAX_BATCH = 250;
 /** First wait after a failed round, ms; doubles up to the longest. */
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
@@ -73,7 +73,8 @@ export class PlacementProcess {
   begin(feed: EventFeed): void {
     this.#feed = feed;
     feed.onEvent((event) => {
-      if (mayChangePlan(event) || this.#isNewVictim(event)) this.wake();
+      const mayHelp = mayChangePlan(event) || this.#isNewVictim(event);
+      if (mayHelp || (takesRoom(event) && this.#cluster.doAnyFollow())) this.wake();
     });
     this.#leadership.onHeld(() => {
       // Others may have told something else meanwhile.
@@ -176,10 +177,11 @@ export class PlacementProcess {
     { token, planId, chassisId }: { token: number; planId: string; chassisId: string },
     placements: readonly Placement[],
   ): Promise<number> {
-    const reservations = placements.map(({ vm }) => ({
+    const reservations = placements.map(({ vm, decision }) => ({
       vmId: vm.vmId,
       incarnation: vm.incarnation,
       amounts: vm.request,
+      decision,
     }));
     const { subject } = ENDPOINTS.ledgerReserve;
     const proposal = { chassisId, planId, reservations, proposerToken: token };
@@ -235,7 +237,12 @@ function kindsOf(reasons: readonly PlacementRefusal[]): string {
   return [...new Set(reasons.map(kind))].join("\n");
 }
 
-/** Somebody new waits or waits no more, something was freed, or a chassis changed. Taking room never helps anybody. */
+/** Helps nobody but those who are to be with whom it is taken for. */
+function takesRoom({ envelope }: StoredEvent): boolean {
+  return envelope.type === "bioxen.ledger.reserved.v1";
+}
+
+/** Somebody new waits or waits no more, something was freed, or a chassis changed. */
 function mayChangePlan({ envelope }: StoredEvent): boolean {
   switch (envelope.type) {
     case "bioxen.vm.start-requested.v1":

@@ -12,8 +12,10 @@ import {
   requestedAmounts,
   type Vm,
 } from "@bioxen/contracts";
-import type { Clock } from "@bioxen/kernel";
+import { add, type Clock, type EventLog, type ServicePorts } from "@bioxen/kernel";
 import {
+  type Candidate,
+  type ChassisRoom,
   candidatesFor,
   type Placement,
   type PlacementPolicy,
@@ -25,6 +27,7 @@ import {
 } from "@bioxen/placement";
 import type { Cluster } from "./cluster.ts";
 import { pressedRooms } from "./pressure.ts";
+import { decisionWords, recordedDecision } from "./recorded-decision.ts";
 
 /** What a VM that is only asked about is called when it has no name. */
 const UNNAMED = "new-vm";
@@ -32,18 +35,24 @@ const UNNAMED = "new-vm";
 export class PlacementQueries {
   readonly #cluster: Cluster;
   readonly #clock: Clock;
+  readonly #log: EventLog;
   readonly #policy: PlacementPolicy;
 
-  constructor(cluster: Cluster, clock: Clock, policy: PlacementPolicy) {
+  constructor(
+    cluster: Cluster,
+    { clock, log }: Pick<ServicePorts, "clock" | "log">,
+    policy: PlacementPolicy,
+  ) {
     this.#cluster = cluster;
     this.#clock = clock;
+    this.#log = log;
     this.#policy = policy;
   }
 
   plan(request: ParsedRequestOf<"placementPlan">): Handled<ResultOf<"placementPlan">> {
     const asked = "vmIds" in request ? this.#existing(request.vmIds) : [this.#imagined(request)];
     if (typeof asked === "string") return refuse("VM_NOT_FOUND", `there is no VM ${asked}`);
-    const rooms = this.#cluster.rooms();
+    const rooms = this.#roomsWithout(asked);
     const plan = planPlacements(asked, rooms, {
       policy: this.#policy,
       quotas: this.#cluster.quotas(),
@@ -67,6 +76,7 @@ export class PlacementQueries {
           victims: victims.map(({ vmId, priority, mode, frees }) => ({ vmId, priority, mode, frees })),
         })),
         scores: Object.fromEntries(Object.entries(plan.scores).map(([id, list]) => [id, [...list]])),
+        changes: this.#changes(asked, placements),
       },
     };
   }
@@ -95,22 +105,79 @@ export class PlacementQueries {
     };
   }
 
-  explain({ vmId }: ParsedRequestOf<"placementExplain">): Handled<ResultOf<"placementExplain">> {
+  /** Whose chassis would be another than now. */
+  #changes(
+    asked: readonly WaitingVm[],
+    placements: readonly Placement[],
+  ): ResultOf<"placementPlan">["changes"] {
+    const planned = new Map(placements.map(({ vm, chassisId }) => [vm.vmId, chassisId]));
+    return asked.flatMap(({ vmId }) => {
+      const vm = this.#cluster.vms.get(vmId);
+      const from = vm.exists ? vm.chassisId : null;
+      const to = planned.get(vmId) ?? null;
+      return from === to ? [] : [{ vmId, from, to }];
+    });
+  }
+
+  /** All rooms, as if these VMs had no place. */
+  #roomsWithout(vms: readonly WaitingVm[]): readonly ChassisRoom[] {
+    const own = new Map<string, string[]>();
+    for (const { vmId } of vms) {
+      for (const chassisId of this.#cluster.ledgersOf(vmId)) {
+        own.set(chassisId, [...(own.get(chassisId) ?? []), vmId]);
+      }
+    }
+    return this.#cluster.rooms().map((one) => this.#without(one, own.get(one.chassisId) ?? []));
+  }
+
+  #without(one: ChassisRoom, vmIds: readonly string[]): ChassisRoom {
+    const { entries } = this.#cluster.ledgers.get(one.chassisId);
+    let made = one;
+    for (const vmId of vmIds) {
+      const { free, placesLeft } = made.room;
+      const given = add(free, entries[vmId]?.amounts ?? {});
+      const neighbours = made.neighbours?.without(vmId);
+      made = { ...made, room: { free: given, placesLeft: placesLeft + 1 }, neighbours };
+    }
+    return made;
+  }
+
+  async explain({
+    vmId,
+  }: ParsedRequestOf<"placementExplain">): Promise<Handled<ResultOf<"placementExplain">>> {
     const vm = this.#cluster.vms.get(vmId);
     if (!vm.exists) return refuse("VM_NOT_FOUND", `there is no VM ${vmId}`);
-    const candidates = candidatesFor(waitingVm(vmId, vm), this.#cluster.rooms(), this.#policy);
+    const decision = await recordedDecision(this.#log, vmId, vm);
+    const why = decision === null ? "" : `: ${decisionWords(decision)}`;
     return {
       ok: true,
       result: {
         vmId,
         state: vm.state,
         chassisId: vm.chassisId,
-        summary: summaryOf(vm),
-        candidates: [...candidates],
+        summary: `${summaryOf(vm)}${why}`,
+        candidates: [...this.#candidates(vmId, vm)],
+        decision,
         preemption: vm.preemption,
         preempted: this.#preemptedFor(vmId, vm),
       },
     };
+  }
+
+  /** Of one that waits in its turn among all who wait, so that a chassis that is kept for another says so. */
+  #candidates(vmId: string, vm: Vm): readonly Candidate[] {
+    const waiting = this.#cluster.waiting();
+    if (!waiting.some((one) => one.vmId === vmId)) {
+      const asked = waitingVm(vmId, vm);
+      return candidatesFor(asked, this.#roomsWithout([asked]), this.#policy);
+    }
+    const { scores } = planPlacements(waiting, this.#cluster.rooms(), {
+      policy: this.#policy,
+      quotas: this.#cluster.quotas(),
+      nowMs: this.#clock.nowMs(),
+      inFull: new Set([vmId]),
+    });
+    return scores[vmId] ?? [];
   }
 
   /** Who gave way to this VM in its present life and has not given way to another since, the last first. */

@@ -57,7 +57,7 @@ export function createChassisScheduler(ports: ServicePorts, options: SchedulerOp
   const commands = new ChassisCommands(cluster, ports.log);
   const placements = new PlacementProcess(ports, cluster, policy, leadership);
   const watch = new ChassisWatch(ports, cluster, leadership, monotonicMs);
-  const queries = new PlacementQueries(cluster, ports.clock, policy);
+  const queries = new PlacementQueries(cluster, ports, policy);
   const builtIn = PLACEMENT_POLICIES.find((name) => name === policy.name) ?? DEFAULT_POLICY_NAME;
   const rebalancing = new Rebalancing(cluster, ports.clock, builtIn);
   return {
@@ -74,6 +74,7 @@ export function createChassisScheduler(ports: ServicePorts, options: SchedulerOp
       serve(ENDPOINTS.placementRebalance, (request) => rebalancing.plan(request)),
     ],
     begin(feed: EventFeed) {
+      cluster.begin(feed);
       const ids = () => cluster.registered().map(([chassisId]) => chassisId);
       cluster.liveness.begin(ids, (chassisId, state) => {
         ports.logger.info({ chassisId, state }, `${chassisId} is ${state}`);

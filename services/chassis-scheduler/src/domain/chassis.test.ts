@@ -11,7 +11,14 @@ import {
 } from "./chassis.ts";
 import { FLAP_MEMORY_MS } from "./failure-detector.ts";
 
-const ask = { chassisId: "c", chassisType: "ecoli", overheadPermille: 150, labels: {}, agentId: "a" };
+const ask = {
+  chassisId: "c",
+  chassisType: "ecoli",
+  overheadPermille: 150,
+  labels: {},
+  taints: [],
+  agentId: "a",
+};
 
 function registered(): ChassisState {
   const wanted = registrationOf(ask);

@@ -5,6 +5,7 @@
 import {
   CHASSIS_DEFAULTS,
   CHASSIS_TYPES,
+  type Chassis,
   type ChassisEvent,
   type ChassisState,
   type ChassisType,
@@ -58,6 +59,7 @@ export function registrationOf(
       maxVms: request.maxVms ?? defaults.maxVms,
       labels: request.labels,
       agentId: request.agentId,
+      ...(request.taints.length === 0 ? {} : { taints: request.taints }),
     },
   };
 }
@@ -87,18 +89,24 @@ export function decideRegister(state: ChassisState, registration: Registration):
     const message = `it is registered as ${state.chassisType}; remove it before it becomes ${registration.chassisType}`;
     return refuse("CONFLICT", message);
   }
-  const { chassisType, capacity, overheadPermille, oversubscribePermille, maxVms, labels, agentId } = state;
-  const present = { chassisType, capacity, overheadPermille, oversubscribePermille, maxVms, labels, agentId };
+  const { chassisType, capacity, overheadPermille, oversubscribePermille, maxVms, labels, agentId, taints } =
+    state;
+  const own = { chassisType, capacity, overheadPermille, oversubscribePermille, maxVms, labels, agentId };
+  const present = { ...own, taints };
   if (canonical(present) === canonical(registration)) return UNCHANGED;
   return accept<ChassisEvent>({ type: "bioxen.chassis.reconfigured.v1", data: registration });
 }
 
-function canonical({ oversubscribePermille, ...registration }: Registration): string {
+function canonical({
+  oversubscribePermille,
+  ...registration
+}: Omit<Registration, "taints"> & Pick<Chassis, "taints">): string {
   return JSON.stringify({
     ...registration,
     capacity: sorted(registration.capacity),
     labels: Object.entries(registration.labels).sort(),
     oversubscribePermille: sorted(oversubscribePermille ?? {}),
+    taints: (registration.taints ?? []).map((t) => `${t.key}=${t.value ?? ""}:${t.effect}`).sort(),
   });
 }
 

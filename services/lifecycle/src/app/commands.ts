@@ -58,9 +58,6 @@ import { type PreemptionCommands, passedOn, RESIZE_TIMEOUT_MS, resizeIdOf } from
 /** What an exec may take beside the guest's own time, ms: two hops and the guest's turn among others. */
 const EXEC_MARGIN_MS = 5_000;
 
-/** Constraints the scheduler does not weigh yet: better refused than taken and not kept. */
-const UNSUPPORTED_PLACEMENT = ["affinity", "antiAffinity", "tolerations"] as const;
-
 export interface CommandPorts {
   readonly vms: Aggregates<VmState>;
   readonly ledgers: ReadModel<Ledger>;
@@ -97,12 +94,6 @@ export class VmCommands {
       ...parameterSetProblems(request),
     ];
     if (problems.length > 0) return badRequest(problems);
-    const unsupported = UNSUPPORTED_PLACEMENT.filter((name) => request.placement[name] !== undefined);
-    if (unsupported.length > 0) {
-      return refuse("UNSUPPORTED", `placement by ${unsupported.join(" and ")} is not built yet`, {
-        details: { unsupported: unsupported.map((name) => `placement.${name}`) },
-      });
-    }
     const vmId = request.vmId ?? vmIdOf(causation.causeId);
     const executed = await this.#ports.vms.execute(vmId, causation, (state) =>
       decideCreate(vmId, state, {

@@ -9,6 +9,7 @@ import {
   ENDPOINTS,
   type Ledger,
   type LedgerEvent,
+  LedgersOfVms,
   ledgerFold,
   type QuotaState,
   quotaFold,
@@ -49,6 +50,7 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
     source: "/bioxen/lifecycle",
   });
   const ledgers = new ReadModel<Ledger>("ledger", ledgerFold);
+  const ledgersOf = new LedgersOfVms();
   const chassis = new ReadModel<ChassisState>("chassis", chassisFold);
   // Nothing here asks for alerts; the snapshots that all services start from have them.
   const alerts = new ReadModel<AlertState>("alert", alertFold);
@@ -61,7 +63,7 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
   const queries = new VmQueries(vms, log);
   let lease: Lease | undefined;
   const acts = () => lease?.token() !== undefined;
-  const process = new VmProcess({ vms, ledgers, chassis }, clock, acts);
+  const process = new VmProcess({ vms, ledgers, ledgersOf, chassis }, clock, acts);
   const vmOf = (vmId: string) => vms.get(vmId).state;
   const sweeper = new GuestStateSweeper(ports, options.sweep ?? DEFAULT_SWEEP, vmOf, acts);
   const reconciler = new Reconciler({
@@ -98,7 +100,13 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
     ],
     begin(live: EventFeed) {
       feed = live;
+      for (const [chassisId, ledger] of ledgers.entries()) ledgersOf.note(chassisId, ledger);
       feed.onEvent((event) => {
+        const { subject } = event.envelope;
+        if (subject.startsWith("ledger/")) {
+          const chassisId = subject.slice("ledger/".length);
+          ledgersOf.note(chassisId, ledgers.get(chassisId));
+        }
         for (const vmId of concernedVms(event)) reconciler.wake(vmId);
         sweeper.observe(event);
         if (event.envelope.type !== "bioxen.chassis.lost.v1") return;

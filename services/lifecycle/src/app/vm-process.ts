@@ -4,7 +4,7 @@
  *
  * Level-triggered: each look compares the VM with the ledgers and does one thing, until nothing is due.
  */
-import type { ChassisState, Ledger, LedgerEntry, VmState } from "@bioxen/contracts";
+import type { ChassisState, Ledger, LedgerEntry, LedgersOfVms, VmState } from "@bioxen/contracts";
 import {
   type Aggregates,
   type Amounts,
@@ -42,12 +42,14 @@ const MAX_STEPS_PER_LOOK = 8;
 export interface VmWorld {
   readonly vms: Aggregates<VmState>;
   readonly ledgers: ReadModel<Ledger>;
+  readonly ledgersOf: LedgersOfVms;
   readonly chassis: ReadModel<ChassisState>;
 }
 
 export class VmProcess {
   readonly #vms: Aggregates<VmState>;
   readonly #ledgers: ReadModel<Ledger>;
+  readonly #ledgersOf: LedgersOfVms;
   readonly #chassis: ReadModel<ChassisState>;
   readonly #clock: Clock;
   /** Amounts of ledgers that their VMs do not have yet, and since when. */
@@ -58,6 +60,7 @@ export class VmProcess {
   constructor(world: VmWorld, clock: Clock, acts: () => boolean) {
     this.#vms = world.vms;
     this.#ledgers = world.ledgers;
+    this.#ledgersOf = world.ledgersOf;
     this.#chassis = world.chassis;
     this.#clock = clock;
     this.#acts = acts;
@@ -119,8 +122,8 @@ export class VmProcess {
 
   #placeFor(vmId: string, state: VmState): HeldPlace | undefined {
     if (!state.exists || state.state !== "pending") return undefined;
-    for (const [chassisId, ledger] of this.#ledgers.entries()) {
-      const entry = ledger.entries[vmId];
+    for (const chassisId of this.#ledgersOf.of(vmId)) {
+      const entry = this.#ledgers.get(chassisId).entries[vmId];
       if (entry !== undefined && isForWaiting(state, entry)) return { chassisId, entry };
     }
     return undefined;

@@ -1,0 +1,122 @@
+/**
+ * What a plan costs: 10 000 chassis, 100 000 running VMs, 1 000 that wait.
+ *
+ * The pure plan, without bus and log, because that is what grows with the fleet. Three figures: placements per second while an empty
+ * fleet is filled in plans of 1 000; the plan of 1 000 on a fleet that runs 100 000, whose requests are hardly ever equal (the
+ * worst for a planner that groups them) or in steps of ten percent; and how the cost grows from 1 000 to 10 000 chassis.
+ * Time on the wall and of the processor: on a busy machine they differ, and the second is the plan's own.
+ */
+import { subtract } from "@bioxen/kernel";
+import { type ChassisRoom, type Placement, planPlacements, type WaitingVm } from "@bioxen/placement";
+import { emptyFleetOf, fleetOf, waitingOf } from "./scheduler-fleet.ts";
+
+const CHASSIS = 10_000;
+const VMS_PER_CHASSIS = 10;
+const PENDING = 1_000;
+/** Odd, so that the median is a measured one. */
+const RUNS = 21;
+const SIZES = [1_000, 2_000, 4_000, 7_000, 10_000];
+/** Plans before anything is timed: the first are compiled while they run. */
+const WARM_UP = 5;
+/** What the plan of 1 000 may take on two cores, ms. */
+const MEDIAN_LIMIT_MS = 200;
+/** Growth of the cost with the number of chassis that still counts as linear: what is left is noise of the measurement. */
+const EXPONENT_LIMIT = 1.1;
+
+interface Timing {
+  readonly wallMs: number;
+  readonly cpuMs: number;
+}
+
+/** False when a figure is over its limit. */
+export function scheduler(): boolean {
+  fill();
+  const medians = SIZES.map((chassis) => {
+    const fleet = fleetOf(chassis, chassis * VMS_PER_CHASSIS, 1);
+    note(`${chassis} chassis`);
+    return { chassis, distinct: timePlans(fleet, false), inSteps: timePlans(fleet, true) };
+  });
+  const largest = medians.at(-1) as (typeof medians)[number];
+  for (const { chassis, distinct, inSteps } of medians) {
+    console.log(
+      `  ${String(chassis).padStart(6)} chassis, ${chassis * VMS_PER_CHASSIS} VMs: plan of ${PENDING} ${timing(distinct)} all distinct, ${timing(inSteps)} in steps`,
+    );
+  }
+  const exponent = exponentOf(medians.map(({ chassis, distinct }) => [chassis, distinct.cpuMs]));
+  console.log(
+    `  cost grows as chassis^${exponent.toFixed(2)} (log-log fit of processor time, all distinct, ${SIZES.length} sizes)`,
+  );
+  const isFast = largest.distinct.wallMs <= MEDIAN_LIMIT_MS && largest.inSteps.wallMs <= MEDIAN_LIMIT_MS;
+  const isLinear = exponent <= EXPONENT_LIMIT;
+  if (!isFast) console.log(`  over the limit of ${MEDIAN_LIMIT_MS} ms`);
+  if (!isLinear) console.log(`  over the limit of ${EXPONENT_LIMIT}`);
+  return isFast && isLinear;
+}
+
+/** An empty fleet is filled, plan by plan. */
+function fill(): void {
+  let rooms = emptyFleetOf(CHASSIS, 1);
+  let [placed, planMs] = [0, 0];
+  for (let round = 0; placed < CHASSIS * VMS_PER_CHASSIS; round += 1) {
+    const waiting = waitingOf(PENDING, 1_000 + round, false);
+    const startedAt = performance.now();
+    const { placements } = planPlacements(waiting, rooms, { nowMs: 2_000 });
+    planMs += performance.now() - startedAt;
+    placed += placements.length;
+    rooms = withPlaced(rooms, placements);
+    if (round % 20 === 19) note(`${placed} placed`);
+    if (placements.length === 0) throw new Error(`the fleet is full at ${placed} VMs`);
+  }
+  const rate = Math.round((placed * 1_000) / planMs);
+  console.log(
+    `scheduler  ${placed} VMs onto ${CHASSIS} chassis in plans of ${PENDING}: ${rate} placements/s`,
+  );
+}
+
+function withPlaced(rooms: readonly ChassisRoom[], placements: readonly Placement[]): ChassisRoom[] {
+  const placed = Map.groupBy(placements, ({ chassisId }) => chassisId);
+  return rooms.map((one) => {
+    const here = placed.get(one.chassisId);
+    if (here === undefined) return one;
+    let { free } = one.room;
+    for (const { vm } of here) free = subtract(free, vm.request);
+    return { ...one, room: { free, placesLeft: one.room.placesLeft - here.length } };
+  });
+}
+
+/** Median of {@link RUNS}, each with other VMs that wait. */
+function timePlans(rooms: readonly ChassisRoom[], inSteps: boolean): Timing {
+  const timings = Array.from({ length: WARM_UP + RUNS }, (_, run) =>
+    timePlan(waitingOf(PENDING, 100 + run, inSteps), rooms),
+  ).slice(WARM_UP);
+  const median = (pick: (one: Timing) => number) =>
+    timings.map(pick).sort((a, b) => a - b)[Math.floor(RUNS / 2)] ?? Number.NaN;
+  return { wallMs: median((one) => one.wallMs), cpuMs: median((one) => one.cpuMs) };
+}
+
+function timePlan(waiting: readonly WaitingVm[], rooms: readonly ChassisRoom[]): Timing {
+  const cpuBefore = process.cpuUsage();
+  const startedAt = performance.now();
+  const plan = planPlacements(waiting, rooms, { nowMs: 2_000 });
+  const wallMs = performance.now() - startedAt;
+  const { user, system } = process.cpuUsage(cpuBefore);
+  if (plan.placements.length !== waiting.length) throw new Error("the fleet has room for all of them");
+  return { wallMs, cpuMs: (user + system) / 1_000 };
+}
+
+/** Slope of the line through the logarithms. */
+function exponentOf(points: readonly (readonly [number, number])[]): number {
+  const logs = points.map(([x, y]) => [Math.log(x), Math.log(y)] as const);
+  const mean = (all: readonly number[]) => all.reduce((a, b) => a + b, 0) / all.length;
+  const [meanX, meanY] = [mean(logs.map(([x]) => x)), mean(logs.map(([, y]) => y))];
+  const covariance = mean(logs.map(([x, y]) => (x - meanX) * (y - meanY)));
+  return covariance / mean(logs.map(([x]) => (x - meanX) ** 2));
+}
+
+function timing({ wallMs, cpuMs }: Timing): string {
+  return `${wallMs.toFixed(0)} ms (processor ${cpuMs.toFixed(0)} ms)`;
+}
+
+function note(line: string): void {
+  console.error(`  … ${line}`);
+}

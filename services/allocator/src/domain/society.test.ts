@@ -1,0 +1,60 @@
+/**
+ * A plan made on an old view costs work, never a constraint: the ledger's check is the last one.
+ */
+import type { Chassis, Ledger, LedgerEntry, Neighbour, PlacementNeeds } from "@bioxen/contracts";
+import { expect, it } from "vitest";
+import { type Society, sortOut } from "./ledger.ts";
+
+const APART = { antiAffinity: [{ labels: { app: "web" } }] };
+
+function society(vms: Record<string, Partial<Neighbour>>, chassis: Partial<Chassis> = {}): Society {
+  return {
+    chassis: { chassisType: "ecoli", labels: {}, ...chassis } as Chassis,
+    vm: (vmId) => {
+      const vm = vms[vmId];
+      return (
+        vm && ({ vmId, labels: {}, placement: {}, vmType: "basic", ...vm } as Neighbour & PlacementNeeds)
+      );
+    },
+    isAnywhere: () => false,
+  };
+}
+
+function ledgerWith(...vmIds: string[]): Ledger {
+  const entries = Object.fromEntries(vmIds.map((vmId) => [vmId, { vmId, amounts: {} } as LedgerEntry]));
+  return { open: true, offered: { ribosomes: 100 }, maxVms: 9, entries } as unknown as Ledger;
+}
+
+const proposed = (...vmIds: string[]) =>
+  vmIds.map((vmId) => ({ vmId, incarnation: 1, amounts: { ribosomes: 1 } }));
+const outcome = (ledger: Ledger, vmIds: string[], who: Society) => {
+  const { fit, refused } = sortOut("c", ledger, proposed(...vmIds), who);
+  return { fit: fit.map(({ vmId }) => vmId), refused: refused.map(({ misfit }) => misfit.message) };
+};
+
+it("anti-affinity holds against who is there, and between two of one proposal", () => {
+  const web = { labels: { app: "web" }, placement: APART };
+  const who = society({ x: web, y: web, there: { labels: { app: "web" } } });
+  expect(outcome(ledgerWith(), ["x", "y"], who)).toMatchObject({ fit: ["x"] });
+  expect(outcome(ledgerWith("there"), ["x"], who)).toEqual({
+    fit: [],
+    refused: ["there is there, and the VM is not to be with VMs labelled app=web"],
+  });
+  const shy = society({ x: web, shy: { placement: { antiAffinity: [{ vmIds: ["x"] }] } } });
+  expect(outcome(ledgerWith("shy"), ["x"], shy).fit).toEqual([]);
+});
+
+it("affinity needs its VM there", () => {
+  const follower = { placement: { affinity: [{ vmIds: ["db"] }] } };
+  expect(outcome(ledgerWith("db"), ["x"], society({ x: follower, db: {} })).fit).toEqual(["x"]);
+  expect(outcome(ledgerWith(), ["x"], society({ x: follower, db: {} })).fit).toEqual([]);
+});
+
+it("a taint or label that came after the plan counts, and nobody is placed of whom nothing is known", () => {
+  const taints = [{ key: "lab", effect: "NoSchedule" as const }];
+  expect(outcome(ledgerWith(), ["x"], society({ x: {} }, { taints })).fit).toEqual([]);
+  expect(outcome(ledgerWith(), ["x"], society({}))).toEqual({
+    fit: [],
+    refused: ["x is not known here yet"],
+  });
+});
