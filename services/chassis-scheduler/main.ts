@@ -1,6 +1,6 @@
 import { LEAST_LOST_AFTER_MS, LOST_AFTER_MS, PLACEMENT_POLICIES } from "@bioxen/contracts";
 import { builtInPolicy, DEFAULT_POLICY_NAME } from "@bioxen/placement";
-import { readConfig, runService } from "@bioxen/service-host";
+import { readChassisTypes, readConfig, runService } from "@bioxen/service-host";
 import { z } from "zod";
 import { createChassisScheduler } from "./src/app/service.ts";
 
@@ -9,16 +9,19 @@ const config = z.object({
   BIOXEN_PLACEMENT_POLICY: z.enum(PLACEMENT_POLICIES).default(DEFAULT_POLICY_NAME),
   /** Least silence of an agent after which its chassis is lost, ms; the same for all schedulers and agents. */
   BIOXEN_LOST_AFTER_MS: z.coerce.number().int().min(LEAST_LOST_AFTER_MS).default(LOST_AFTER_MS),
+  /** Directory of further types of chassis, one JSON file each. */
+  BIOXEN_CHASSIS_TYPES: z.string().min(1).optional(),
 });
 
 await runService({
   name: "chassis-scheduler",
   description: "Which chassis hosts whom: registers chassis, plans placements, explains them.",
   create: (ports, env) => {
-    const { BIOXEN_PLACEMENT_POLICY, BIOXEN_LOST_AFTER_MS } = readConfig(config, env);
+    const settings = readConfig(config, env);
     return createChassisScheduler(ports, {
-      policy: builtInPolicy(BIOXEN_PLACEMENT_POLICY),
-      lostAfterMs: BIOXEN_LOST_AFTER_MS,
+      policy: builtInPolicy(settings.BIOXEN_PLACEMENT_POLICY),
+      lostAfterMs: settings.BIOXEN_LOST_AFTER_MS,
+      chassisTypes: readChassisTypes(settings.BIOXEN_CHASSIS_TYPES),
       monotonicMs: () => performance.now(),
     });
   },

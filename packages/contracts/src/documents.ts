@@ -1,8 +1,10 @@
 /**
  * docs/PROTOCOL.md and docs/errors.md, made from the catalogues: code and document cannot drift.
  */
+
 import { z } from "zod";
 import { ALERT_METRICS, activeAlert, alertNotification, alertRuleView, deadNotification } from "./alerts.ts";
+import { CHASSIS_DEFAULTS } from "./chassis-types.ts";
 import { DEFAULT_ALERT_RULES } from "./default-alert-rules.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { ENDPOINTS } from "./endpoints.ts";
@@ -14,12 +16,7 @@ import { QUOTA_EVENTS } from "./events/quota.ts";
 import { placementRefusal, SUPERSEDED_VM_EVENTS, VM_EVENTS } from "./events/vm.ts";
 import { agentExec } from "./internal-endpoints.ts";
 import { JOB_AGGREGATES, MAX_JOB_ATTEMPTS, MAX_JOB_ID_LENGTH } from "./jobs.ts";
-import {
-  CHASSIS_DEFAULTS,
-  DEFAULT_OVERHEAD_PERMILLE,
-  FULL_DEMAND,
-  REFERENCE_DOUBLING_MINUTES,
-} from "./resources.ts";
+import { DEFAULT_OVERHEAD_PERMILLE, FULL_DEMAND, REFERENCE_DOUBLING_MINUTES } from "./resources.ts";
 import { MAX_PAYLOAD_BYTES } from "./schemas.ts";
 import {
   DEAD_LETTER_STREAM,

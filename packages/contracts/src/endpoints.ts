@@ -11,7 +11,7 @@ import { GUEST_STATE_ENDPOINTS } from "./guest-state-endpoints.ts";
 import { execResult, INTERNAL_ENDPOINTS, timeoutMs } from "./internal-endpoints.ts";
 import { MONITOR_ENDPOINTS } from "./monitor-endpoints.ts";
 import { PREEMPTION_MODES } from "./preemption.ts";
-import { BIOLOGICAL_TYPES, DEFAULT_OVERHEAD_PERMILLE, VM_TYPES } from "./resources.ts";
+import { BIOLOGICAL_TYPES, VM_TYPES } from "./resources.ts";
 import {
   amounts,
   config,
@@ -81,7 +81,8 @@ const registerRequest = z.strictObject({
   chassisId: id,
   chassisType: z.string().min(1).max(63),
   capacity: amounts.optional(),
-  overheadPermille: z.int().min(0).max(1000).default(DEFAULT_OVERHEAD_PERMILLE),
+  /** Of the type where it is absent. */
+  overheadPermille: z.int().min(0).max(1000).optional(),
   /** What of its resources its ledger gives away, thousandths of what there is; default 1000, none. Its VMs share what there is by weight. */
   oversubscribePermille: oversubscribePermille.optional(),
   maxVms: z.int().min(0).max(MAX_VMS_PER_CHASSIS).optional(),

@@ -11,7 +11,7 @@ import type { Chassis } from "./fold/chassis.ts";
 import { freeAmounts, type Ledger } from "./fold/ledger.ts";
 import type { Vm } from "./fold/vm.ts";
 import { misfitAmong, type Neighbour, type Neighbours } from "./neighbours.ts";
-import { offeredOf } from "./resources.ts";
+import { isPool, offeredOf } from "./resources.ts";
 import type { PlacementTerm, Taint, Toleration } from "./schemas.ts";
 
 /** A refusal of one chassis, before it is known which. */
@@ -62,8 +62,7 @@ export type PlacementNeeds = Pick<Vm, "vmType" | "placement">;
 
 /** Why a VM may not live on this chassis however empty it is; undefined when it may. */
 export function mismatchOf(vm: PlacementNeeds, chassisId: string, chassis: Chassis): Misfit | undefined {
-  const isPool = chassis.chassisType === "xcpng";
-  if ((vm.vmType === "xcpng") !== isPool) {
+  if ((vm.vmType === "xcpng") !== isPool(chassis.chassisType, chassis.capacity)) {
     return { code: "UNSUPPORTED", message: `runs no VMs of type ${vm.vmType}` };
   }
   const wanted = vm.placement as {

@@ -1,4 +1,5 @@
 export * from "./alerts.ts";
+export * from "./chassis-types.ts";
 export * from "./codec.ts";
 export * from "./default-alert-rules.ts";
 export * from "./endpoint.ts";

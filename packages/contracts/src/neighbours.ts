@@ -103,7 +103,7 @@ export class Neighbours {
 export const NO_NEIGHBOURS = new Neighbours([]);
 
 /**
- * Why a VM may not live beside these; undefined when it may. `isAnywhere`: has any VM but this one that the term means a place,
+ * Why a VM may not live beside these; undefined when it may. `isAnywhere`: is there a VM but this one that the term means and that has a place,
  * on whatever chassis?
  */
 export function misfitAmong(

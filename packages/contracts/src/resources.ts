@@ -55,22 +55,6 @@ export interface ChassisDefaults {
   readonly maxVms: number;
 }
 
-/** Capacity before overhead; a pool's is read from its hosts. */
-export const CHASSIS_DEFAULTS: Readonly<Record<Exclude<ChassisType, "xcpng">, ChassisDefaults>> = {
-  ecoli: {
-    capacity: { atpPerSecond: 6_400_000, dnaKilobases: 12_000, ribosomes: 26_300, rnaPolymerases: 5_000 },
-    maxVms: 64,
-  },
-  yeast: {
-    capacity: { atpPerSecond: 50_000_000, dnaKilobases: 24_000, ribosomes: 200_000, rnaPolymerases: 20_000 },
-    maxVms: 256,
-  },
-  orthogonal: {
-    capacity: { atpPerSecond: 100_000, dnaKilobases: 1_000, ribosomes: 500, rnaPolymerases: 200 },
-    maxVms: 1,
-  },
-};
-
 /** The hypervisor's own share of every cell resource, thousandths. */
 export const DEFAULT_OVERHEAD_PERMILLE = 150;
 
@@ -84,9 +68,14 @@ export const NOT_OVERSUBSCRIBED_PERMILLE = 1_000;
 /** Most a resource may be oversubscribed, thousandths: with more, a VM that gets its share gets less than a quarter of what it holds. */
 export const MAX_OVERSUBSCRIBE_PERMILLE = 4_000;
 
+/** Of whatever type, what offers virtual CPUs or memory is a pool. */
+export function isPool(chassisType: string, capacity: Amounts): boolean {
+  return chassisType === "xcpng" || POOL_RESOURCES.some((name) => name in capacity);
+}
+
 /** What there really is for VMs: pools account for their hypervisor themselves, so only cell chassis keep an overhead. */
 export function realOffer(chassisType: string, capacity: Amounts, overheadPermille: number): Amounts {
-  return chassisType === "xcpng" ? capacity : afterOverhead(capacity, overheadPermille);
+  return isPool(chassisType, capacity) ? capacity : afterOverhead(capacity, overheadPermille);
 }
 
 /** What the ledger of a chassis gives away: what there really is, and of what is oversubscribed so many thousandths, rounded down. */

@@ -27,7 +27,7 @@ function chassis(
 ): PressedRoom {
   return {
     chassisId,
-    chassis: { registered: true, chassisType: "ecoli", cordoned: false } as Chassis,
+    chassis: { registered: true, chassisType: "ecoli", capacity: {}, cordoned: false } as Chassis,
     offered: OFFERED,
     room: { free: { ribosomes: free }, placesLeft: 10 },
     coming: { amounts: { ribosomes: more.soon ?? 0 }, places: 0 },

@@ -19,7 +19,7 @@ function roomOf(
 ): ChassisRoom {
   return {
     chassisId,
-    chassis: { chassisType: "ecoli", maxVms: 10, labels: {}, ...chassis } as Chassis,
+    chassis: { chassisType: "ecoli", capacity: {}, maxVms: 10, labels: {}, ...chassis } as Chassis,
     offered: { ribosomes: 100 },
     room: { free: { ribosomes: 100 }, placesLeft: 10 },
     neighbours: new Neighbours(neighbours),

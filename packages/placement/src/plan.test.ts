@@ -7,7 +7,7 @@ import { SPREAD } from "./policy.ts";
 import type { ChassisRoom, WaitingVm } from "./snapshot.ts";
 
 function roomOf(chassisId: string, ribosomes: number, more: Partial<ChassisRoom> = {}): ChassisRoom {
-  const chassis = { registered: true, chassisType: "ecoli", cordoned: false } as Chassis;
+  const chassis = { registered: true, chassisType: "ecoli", capacity: {}, cordoned: false } as Chassis;
   const offered = { ribosomes: 100 };
   return { chassisId, chassis, offered, room: { free: { ribosomes }, placesLeft: 10 }, ...more };
 }
@@ -80,7 +80,9 @@ describe("a plan", () => {
   });
 
   it("keeps to what a VM asks for", () => {
-    const yeast = roomOf("y", 100, { chassis: { registered: true, chassisType: "yeast" } as Chassis });
+    const yeast = roomOf("y", 100, {
+      chassis: { registered: true, chassisType: "yeast", capacity: {} } as Chassis,
+    });
     const rooms = [roomOf("a", 100), yeast];
     expect(where([waiting("x", 1, { placement: { chassisTypes: ["yeast"] } })], rooms)).toEqual({ x: "y" });
     expect(where([waiting("x", 1, { placement: { chassisId: "a" } })], rooms)).toEqual({ x: "a" });

@@ -37,7 +37,7 @@ const vm = (vmId: string, ribosomes: number, labels: Record<string, string> = { 
 
 const rooms = ["c", "d"].map((chassisId) => ({
   chassisId,
-  chassis: { chassisType: "ecoli" } as Chassis,
+  chassis: { chassisType: "ecoli", capacity: {} } as Chassis,
   offered: { ribosomes: 100 },
   room: { free: { ribosomes: 100 }, placesLeft: 10 },
 }));

@@ -250,7 +250,7 @@ describe("of any log", () => {
         }));
         const rooms = sizes.map((ribosomes, i) => ({
           chassisId: `c${i}`,
-          chassis: { chassisType: "ecoli" } as Chassis,
+          chassis: { chassisType: "ecoli", capacity: {} } as Chassis,
           offered: { ribosomes },
           room: { free: { ribosomes }, placesLeft: 100 },
         }));

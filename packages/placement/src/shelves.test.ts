@@ -40,7 +40,10 @@ function built({ rooms, vms }: typeof cluster extends fc.Arbitrary<infer T> ? T 
     ]);
     return {
       chassisId: `c-${String(i).padStart(3, "0")}`,
-      chassis: { chassisType: size === 3 ? "xcpng" : i % 2 === 0 ? "ecoli" : "yeast" } as Chassis,
+      chassis: {
+        chassisType: size === 3 ? "xcpng" : i % 2 === 0 ? "ecoli" : "yeast",
+        capacity: {},
+      } as Chassis,
       offered,
       room: { free: Object.fromEntries(free), placesLeft: i % 7 },
       closed: i % 11 === 0 ? { code: "UNAVAILABLE", message: "is cordoned" } : undefined,

@@ -8,7 +8,7 @@ import type { ChassisRoom, WaitingVm } from "./snapshot.ts";
 import { AGEING_STEP_MS, effectivePriority } from "./urgency.ts";
 
 function roomOf(chassisId: string, free: number, offered = 100): ChassisRoom {
-  const chassis = { chassisType: "ecoli", maxVms: 10 } as Chassis;
+  const chassis = { chassisType: "ecoli", capacity: {}, maxVms: 10 } as Chassis;
   return {
     chassisId,
     chassis,
@@ -103,7 +103,7 @@ it("one that must leave its chassis is not put there again, and is told so", () 
 
 it("in a large cluster reasons are bounded: the nearest by name, the rest counted by kind", () => {
   const rooms = Array.from({ length: 100 }, (_, i) => roomOf(`c-${String(i).padStart(3, "0")}`, i % 5, 9));
-  const yeast = { ...roomOf("z", 9), chassis: { chassisType: "yeast", maxVms: 1 } as Chassis };
+  const yeast = { ...roomOf("z", 9), chassis: { chassisType: "yeast", capacity: {}, maxVms: 1 } as Chassis };
   const vm = { ...waiting("x", 9), placement: { chassisTypes: ["ecoli"] } };
   const { deferrals, scores } = planPlacements([vm], [...rooms, yeast]);
   const reasons = deferrals[0]?.reasons ?? [];

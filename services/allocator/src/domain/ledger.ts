@@ -78,7 +78,7 @@ export interface Society {
   readonly chassis: Chassis;
   /** undefined: not heard of here yet. */
   vm(vmId: string): (Neighbour & PlacementNeeds) | undefined;
-  /** Has any other VM that the term means a place, on whatever chassis? */
+  /** Is there another VM that the term means and that has a place, on whatever chassis? */
   isAnywhere(term: PlacementTerm, vmId: string): boolean;
 }
 

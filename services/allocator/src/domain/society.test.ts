@@ -9,7 +9,7 @@ const APART = { antiAffinity: [{ labels: { app: "web" } }] };
 
 function society(vms: Record<string, Partial<Neighbour>>, chassis: Partial<Chassis> = {}): Society {
   return {
-    chassis: { chassisType: "ecoli", labels: {}, ...chassis } as Chassis,
+    chassis: { chassisType: "ecoli", capacity: {}, labels: {}, ...chassis } as Chassis,
     vm: (vmId) => {
       const vm = vms[vmId];
       return (

@@ -4,7 +4,9 @@
 import {
   beyondLog,
   type ChassisState,
+  type ChassisTypeData,
   chassisFold,
+  chassisTypesWith,
   ENDPOINTS,
   type Handled,
   LOST_AFTER_MS,
@@ -44,6 +46,8 @@ import { Rebalancing } from "./rebalancing.ts";
 export interface SchedulerOptions {
   /** Of VMs that choose none. */
   readonly policy?: PlacementPolicy;
+  /** Types of chassis beside those that come with BioXen. */
+  readonly chassisTypes?: readonly ChassisTypeData[];
   /** Milliseconds of a clock that nobody sets: silence is measured on it. */
   readonly monotonicMs: () => number;
   /** Least silence of an agent after which its chassis is lost, ms; default `LOST_AFTER_MS`. */
@@ -51,10 +55,10 @@ export interface SchedulerOptions {
 }
 
 export function createChassisScheduler(ports: ServicePorts, options: SchedulerOptions) {
-  const { policy = DEFAULT_POLICY, monotonicMs, lostAfterMs = LOST_AFTER_MS } = options;
+  const { policy = DEFAULT_POLICY, monotonicMs, lostAfterMs = LOST_AFTER_MS, chassisTypes = [] } = options;
   const cluster = new Cluster(ports, monotonicMs, lostAfterMs);
   const leadership = new Leadership();
-  const commands = new ChassisCommands(cluster, ports.log);
+  const commands = new ChassisCommands(cluster, ports.log, chassisTypesWith(chassisTypes));
   const placements = new PlacementProcess(ports, cluster, policy, leadership);
   const watch = new ChassisWatch(ports, cluster, leadership, monotonicMs);
   const queries = new PlacementQueries(cluster, ports, policy);
@@ -96,17 +100,19 @@ export function createChassisScheduler(ports: ServicePorts, options: SchedulerOp
 class ChassisCommands {
   readonly #cluster: Cluster;
   readonly #log: EventLog;
+  readonly #types: ReadonlyMap<string, ChassisTypeData>;
 
-  constructor(cluster: Cluster, log: EventLog) {
+  constructor(cluster: Cluster, log: EventLog, types: ReadonlyMap<string, ChassisTypeData>) {
     this.#cluster = cluster;
     this.#log = log;
+    this.#types = types;
   }
 
   async register(
     request: ParsedRequestOf<"chassisRegister">,
     causation: Causation,
   ): Promise<Handled<ResultOf<"chassisRegister">>> {
-    const wanted = registrationOf(request);
+    const wanted = registrationOf(request, this.#types);
     if ("problems" in wanted) {
       const message = wanted.problems.map((p) => `${p.path} ${p.message}`).join("; ");
       return refuse("BAD_REQUEST", message, { details: { problems: wanted.problems } });

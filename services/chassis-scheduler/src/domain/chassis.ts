@@ -3,15 +3,13 @@
  * removed when it is empty; lost when its agent is silent too long, and recovered when it is there again.
  */
 import {
-  CHASSIS_DEFAULTS,
-  CHASSIS_TYPES,
   type Chassis,
   type ChassisEvent,
   type ChassisState,
-  type ChassisType,
+  type ChassisTypeData,
+  chassisTypesWith,
   NOT_OVERSUBSCRIBED_PERMILLE,
   type ParsedRequestOf,
-  POOL_RESOURCES,
   refuse,
 } from "@bioxen/contracts";
 import { type Amounts, accept, type Decision, UNCHANGED } from "@bioxen/kernel";
@@ -23,40 +21,41 @@ type Registration = Extract<ChassisEvent, { type: "bioxen.chassis.registered.v1"
 /** What a registration asks for, defaults of its type filled in, or everything that is wrong with it. */
 export function registrationOf(
   request: ParsedRequestOf<"chassisRegister">,
+  types: ReadonlyMap<string, ChassisTypeData> = chassisTypesWith([]),
 ): { readonly registration: Registration } | { readonly problems: { path: string; message: string }[] } {
   const problems: { path: string; message: string }[] = [];
-  const known = CHASSIS_TYPES.find((type) => type === request.chassisType);
-  if (known === undefined) {
-    problems.push({ path: "chassisType", message: `must be one of ${CHASSIS_TYPES.join(", ")}` });
+  const type = types.get(request.chassisType);
+  if (type === undefined) {
+    problems.push({ path: "chassisType", message: `must be one of ${[...types.keys()].join(", ")}` });
     return { problems };
   }
   const given = (request.capacity ?? {}) as Amounts;
-  const defaults = defaultsOf(known);
   for (const name of Object.keys(given)) {
-    if (!defaults.names.includes(name)) {
-      problems.push({ path: `capacity.${name}`, message: `is not a resource of a chassis of type ${known}` });
+    if (!type.resources.includes(name)) {
+      const message = `is not a resource of a chassis of type ${type.name}`;
+      problems.push({ path: `capacity.${name}`, message });
     }
   }
   const { oversubscribePermille } = request;
-  if (known === "xcpng" && oversubscribePermille !== undefined) {
+  if (type.hosts === "xcpng" && oversubscribePermille !== undefined) {
     problems.push({
       path: "oversubscribePermille",
       message: "is for cell chassis: a pool shares its CPUs itself",
     });
   }
-  if (known === "xcpng" && request.capacity === undefined) {
+  if (request.capacity === undefined && Object.keys(type.capacity).length === 0) {
     problems.push({ path: "capacity", message: "of a pool must be given: it is read from its hosts" });
   }
   if (problems.length > 0) return { problems };
   return {
     registration: {
-      chassisType: known,
-      capacity: sorted({ ...defaults.capacity, ...given }),
-      overheadPermille: request.overheadPermille,
+      chassisType: type.name,
+      capacity: sorted({ ...type.capacity, ...given }),
+      overheadPermille: request.overheadPermille ?? type.overheadPermille,
       ...(isOversubscribed(oversubscribePermille)
         ? { oversubscribePermille: sorted(oversubscribePermille) }
         : {}),
-      maxVms: request.maxVms ?? defaults.maxVms,
+      maxVms: request.maxVms ?? type.maxVms,
       labels: request.labels,
       agentId: request.agentId,
       ...(request.taints.length === 0 ? {} : { taints: request.taints }),
@@ -66,15 +65,6 @@ export function registrationOf(
 
 function isOversubscribed(permille: Amounts | undefined): permille is Amounts {
   return Object.values(permille ?? {}).some((one) => one !== NOT_OVERSUBSCRIBED_PERMILLE);
-}
-
-/** VMs a pool takes unless told otherwise: what one XCP-ng host supports. */
-const POOL_MAX_VMS = 1_000;
-
-function defaultsOf(type: ChassisType): { names: readonly string[]; capacity: Amounts; maxVms: number } {
-  if (type === "xcpng") return { names: POOL_RESOURCES, capacity: {}, maxVms: POOL_MAX_VMS };
-  const { capacity, maxVms } = CHASSIS_DEFAULTS[type];
-  return { names: Object.keys(capacity), capacity, maxVms };
 }
 
 function sorted(amounts: Amounts): Amounts {
