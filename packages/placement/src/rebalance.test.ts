@@ -33,7 +33,7 @@ function chassis(
   const used = residents.reduce((sum, { vm }) => sum + (vm.request["ribosomes"] ?? 0), 0);
   return {
     chassisId,
-    chassis: { registered: true, chassisType: "ecoli", cordoned: false } as Chassis,
+    chassis: { registered: true, chassisType: "ecoli", capacity: {}, cordoned: false } as Chassis,
     offered: { ribosomes: 100 },
     room: { free: { ribosomes: 100 - used }, placesLeft: 10 - residents.length },
     residents,

@@ -31,7 +31,7 @@ function asked(vms: Readonly<Record<string, VmState>>, policy?: "bin-pack" | "sp
     const used = here.reduce((sum, one) => sum + (one.request["ribosomes"] ?? 0), 0);
     return {
       chassisId,
-      chassis: { registered: true, chassisType: "ecoli", cordoned: false } as Chassis,
+      chassis: { registered: true, chassisType: "ecoli", capacity: {}, cordoned: false } as Chassis,
       offered: { ribosomes: 100 },
       room: { free: { ribosomes: 100 - used }, placesLeft: 9 },
     };

@@ -89,6 +89,7 @@ export function decideRegister(state: ChassisState, registration: Registration):
 
 function canonical({
   oversubscribePermille,
+  taints = [],
   ...registration
 }: Omit<Registration, "taints"> & Pick<Chassis, "taints">): string {
   return JSON.stringify({
@@ -96,7 +97,7 @@ function canonical({
     capacity: sorted(registration.capacity),
     labels: Object.entries(registration.labels).sort(),
     oversubscribePermille: sorted(oversubscribePermille ?? {}),
-    taints: (registration.taints ?? []).map((t) => `${t.key}=${t.value ?? ""}:${t.effect}`).sort(),
+    taints: taints.map((t) => `${t.key}=${t.value ?? ""}:${t.effect}`).sort(),
   });
 }
 
