@@ -8,6 +8,8 @@ import { acceptorOf } from "./acceptor.ts";
 import { EVENT_TYPES } from "./codec.ts";
 
 const RUNS = 300;
+/** Values looked through for one that is taken, where {@link RUNS} had none. */
+const SEARCHED = 5_000;
 /** Runs are repeated so often until anything was taken. */
 const MOST_ROUNDS = 20;
 
@@ -90,6 +92,7 @@ describe.each(Object.entries(EVENT_TYPES))("%s", (_type, schema) => {
         { numRuns: RUNS },
       );
     }
-    expect(taken).toBeGreaterThan(0);
+    // Of a type with many fields few random values are to the letter: one in two hundred at worst.
+    expect(taken > 0 || fc.sample(sound, SEARCHED).some(accepts)).toBe(true);
   });
 });
