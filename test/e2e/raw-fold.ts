@@ -59,17 +59,31 @@ const VM_CHANGES: Record<string, (d: Json, ms: number) => Json> = {
   paused: () => ({ state: "paused", reason: null }),
   resumed: () => ({ state: "running", reason: null }),
   "stop-requested": () => ({ state: "stopping", reason: null, refusals: [] }),
-  stopped: ({ reason }) => ({ ...HOMELESS, state: "stopped", reason, pendingSinceMs: null }),
+  stopped: ({ reason }) => ({
+    ...HOMELESS,
+    state: "stopped",
+    reason,
+    pendingSinceMs: null,
+    checkpoint: null,
+  }),
+  checkpointed: ({ fence: _fence, ...checkpoint }, ms) => ({ checkpoint: { ...checkpoint, atMs: ms } }),
   failed: ({ reason, code }) => ({
     ...HOMELESS,
     state: "error",
     reason,
     failure: code,
     pendingSinceMs: null,
+    checkpoint: null,
   }),
   displaced: ({ reason }, ms) => ({ ...HOMELESS, state: "pending", reason, pendingSinceMs: ms }),
   resized: (d) => ({ ...d, guarantee: d.request }),
-  destroyed: ({ reason }) => ({ ...HOMELESS, state: "destroyed", reason }),
+  destroyed: ({ reason }) => ({
+    ...HOMELESS,
+    state: "destroyed",
+    reason,
+    checkpoint: null,
+    snapshots: [],
+  }),
 };
 
 function vmHappened(vms: Map<string, Json>, vmId: string, what: string, data: Json, at: Json): void {
@@ -78,7 +92,7 @@ function vmHappened(vms: Map<string, Json>, vmId: string, what: string, data: Js
     // The program is in the event, and in no view.
     const { program: _program, ...shown } = data;
     const fresh = { state: "created", reason: null, failure: null, refusals: [], pendingSinceMs: null };
-    const whole = { guarantee: data.request, preemption: null };
+    const whole = { guarantee: data.request, preemption: null, checkpoint: null, snapshots: [] };
     vms.set(vmId, { vmId, ...shown, ...fresh, ...whole, ...HOMELESS, ...seen, createdAtMs: at.ms });
     return;
   }
@@ -157,9 +171,9 @@ function chassisHappened(
   const unheard = { state: "unknown", heartbeatAgeMs: null, version: at.n };
   if (what === "registered") {
     const fresh = { cordoned: false, lostAtMs: null, registeredAtMs: at.ms, ...unheard };
-    chassis.set(chassisId, { chassisId, ...d, offered: offered(), ...fresh });
+    chassis.set(chassisId, { chassisId, taints: [], ...d, offered: offered(), ...fresh });
   } else if (what === "reconfigured") {
-    chassis.set(chassisId, { ...before, ...d, offered: offered(), version: at.n });
+    chassis.set(chassisId, { ...before, taints: [], ...d, offered: offered(), version: at.n });
   } else if (what === "cordoned" || what === "uncordoned") {
     chassis.set(chassisId, { ...before, cordoned: what === "cordoned", version: at.n });
   } else if (what === "lost") {

@@ -228,7 +228,7 @@ describe("the log in words", () => {
     const placed = history.find((event) => event.type === "bioxen.vm.placed.v1");
     expect(lineOf("created")).toMatch(/\+0 ms +created: syn3a .* lifecycle +by command vm\.create/);
     expect(lineOf("start-requested")).toMatch(/wants to run +lifecycle +by command vm\.start/);
-    expect(lineOf("deferred")).toMatch(/waits: ecoli-1: .*because the scheduler found no place/);
+    expect(lineOf("deferred")).toMatch(/waits: ecoli-1: .*because it wanted to run at #\d+/);
     expect(lineOf("placed")).toContain(`because ledger ecoli-1 reserved it at #${placed.data.fence}`);
     expect(lineOf("started")).toContain(`because it was placed at #${placed.seq}`);
   });
