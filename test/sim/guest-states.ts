@@ -4,13 +4,14 @@
 import { blobsOf, type Vm } from "@bioxen/contracts";
 import type { StoredEvent } from "@bioxen/kernel";
 import type { MemoryBlobs } from "@bioxen/testkit/memory-blobs";
-import type { SimProcess } from "./processes.ts";
+import { type SimProcess, SWEEP } from "./processes.ts";
 
 /** What is stored is what the log refers to, and every guest is at least where its checkpoint is. */
 export async function checkBlobs(
   blobs: MemoryBlobs,
   processes: readonly SimProcess[],
   vms: readonly [string, Vm][],
+  nowMs: number,
   problem: (text: string) => void,
 ): Promise<void> {
   const stored = new Set(await blobs.list());
@@ -26,7 +27,12 @@ export async function checkBlobs(
       );
     }
   }
-  for (const name of stored) problem(`${name} is stored, and nothing refers to it`);
+  for (const name of stored) {
+    const ageMs = nowMs - ((await blobs.storedAtMs(name)) ?? nowMs);
+    // What was stored and then refused, its guest being another by then, is nobody's until it is old enough to be swept.
+    if (ageMs >= SWEEP.orphanAgeMs + SWEEP.everyMs)
+      problem(`${name} is stored for ${ageMs} ms, and nothing refers to it`);
+  }
 }
 
 /** A VM that was set back has lived no more since than the time that passed: a scripted guest lives a minute a second. */

@@ -59,7 +59,7 @@ const CUT_CALL_MS = 1_000;
 /** Short, so that a run has many; each is an event. */
 const CHECKPOINT_INTERVAL_MS = 4_000;
 /** Longer than any put and its report are apart here, ms, and short enough to be over before a run is. */
-const SWEEP = { everyMs: 10_000, orphanAgeMs: 60_000 };
+export const SWEEP = { everyMs: 10_000, orphanAgeMs: 60_000 };
 /** A process may sleep this long, ms: with a late message less than the grace of an expiry, which is there for that. */
 const PAUSE_MS = { least: 500, most: 6_000 };
 /** A proposer that wakes after this, ms, was succeeded if there is another. */

@@ -117,7 +117,7 @@ export async function run(seed: number): Promise<RunReport> {
   folds.alerts.checkRest(folds.ledgers, folds.vms, folds.chassis, universe.nowMs, problem);
   cluster.witness.check(log.events, problem);
   checkGuests(processes, folds, problem);
-  await checkBlobs(cluster.blobs, processes, folds.existing(), problem);
+  await checkBlobs(cluster.blobs, processes, folds.existing(), universe.nowMs, problem);
   checkRestored(log.events, universe.nowMs, processes, problem);
   for (const { envelope } of log.events) {
     faults.count(envelope.type);
