@@ -22,7 +22,7 @@ const PROBES: readonly string[] = [
     "VM_ALREADY_EXISTS",
     "INVALID_TRANSITION",
     "CAPACITY_EXCEEDED",
-    "QUOTA_EXCEEDED",
+    // Not QUOTA_EXCEEDED: a resize that only a quota stands against is rarer than once in 200 runs; test/e2e/quota.test.ts has it.
     "SNAPSHOT_NOT_FOUND",
   ].map((code) => `refused ${code}`),
   ...Object.keys(VM_EVENTS),
