@@ -175,7 +175,7 @@ describe("the inbox", () => {
 
   it("is found by the services protocol, with its schemas", async () => {
     expect(await discoverServices(bus, 300)).toEqual([
-      { name: "tested", id: expect.any(String), version: "1.2.3" },
+      { name: "tested", id: expect.any(String), version: "1.2.3", url: null },
     ]);
     const info = (await client.request("$SRV.INFO.tested", "", { timeout: 2_000 })).json<{
       endpoints: { subject: string; metadata: { request: string } }[];
