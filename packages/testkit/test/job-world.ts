@@ -72,6 +72,8 @@ export class JobWorld {
   aheadMs = 0;
   #workers: JobWorker[] = [];
   #instances = 0;
+  /** Instances up to this one are as if their process was gone. */
+  #killed = 0;
 
   private constructor(server: TestServer, bus: Bus, client: NatsConnection) {
     this.server = server;
@@ -102,6 +104,7 @@ export class JobWorld {
   /** As if their process was killed: they lose the lease, and nobody waits for them. */
   abandonWorkers(leases: ToldLeases): void {
     this.#workers = [];
+    this.#killed = this.#instances;
     leases.lose();
   }
 
@@ -123,6 +126,8 @@ export class JobWorld {
       source: "/bioxen/test",
     });
     const start = async ({ vmId }: { vmId: string }, causation: Causation) => {
+      // A job that is delivered again may still reach one that was killed: it does nothing any more.
+      if (instance <= this.#killed) return new Promise<never>(() => undefined);
       this.tried.push(`${vmId} ${causation.causeId.split(":")[1]}`);
       const refusal = this.refusals.get(vmId);
       if (refusal !== undefined) return refusal;
