@@ -142,8 +142,13 @@ export class TrustedAgents {
   }
 }
 
-function pemOf(der: Buffer): string {
-  const lines = der.toString("base64").replaceAll(/.{64}/g, "$&\n");
+export function pemOf(der: Buffer): string {
+  // No empty line at the end, whatever the length: OpenSSL takes none, and would trust nobody.
+  const lines =
+    der
+      .toString("base64")
+      .match(/.{1,64}/g)
+      ?.join("\n") ?? "";
   return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
 }
 
