@@ -49,7 +49,8 @@ export default defineConfig({
           ],
           testTimeout: 120_000,
           hookTimeout: 60_000,
-          maxWorkers: 2,
+          // One stack of six processes at a time: two on two cores keep each other waiting past what a person would.
+          maxWorkers: 1,
           retry: 1,
         },
       },
