@@ -77,23 +77,33 @@ function inner(schema: z.ZodType | undefined): Acceptor {
   return schema === undefined ? NEVER : acceptorOf(schema);
 }
 
-/** Optional fields are left to the schema when they are there. */
+/** No field is unknown, every one that must be there is, and what may be is as it should be where it is. */
 function objectAcceptor(def: Definition): Acceptor {
   if (def.catchall !== undefined || (def.checks ?? []).length > 0) return NEVER;
   const fields = Object.entries(def.shape ?? {});
-  const required = fields.filter(([, schema]) => schema._zod.optin !== "optional");
-  const names = required.map(([name]) => name);
-  const accepts = required.map(([, schema]) => acceptorOf(schema));
+  const isOptional = ([, schema]: [string, z.ZodType]) => schema._zod.optin === "optional";
+  const acceptors = (some: [string, z.ZodType][]) =>
+    some.map(([name, schema]) => [name, fieldAcceptor(schema)] as const);
+  const required = acceptors(fields.filter((field) => !isOptional(field)));
+  const optional = acceptors(fields.filter(isOptional));
   return (value) => {
     if (!isRecord(value)) return false;
     let count = 0;
     for (const _ in value) count += 1;
-    if (count !== names.length) return false;
-    for (let i = 0; i < names.length; i += 1) {
-      if (accepts[i]?.(value[names[i] ?? ""]) !== true) return false;
+    for (const [name, accepts] of required) if (!accepts(value[name])) return false;
+    let expected = required.length;
+    for (const [name, accepts] of optional) {
+      if (value[name] === undefined) continue;
+      if (!accepts(value[name])) return false;
+      expected += 1;
     }
-    return true;
+    return count === expected;
   };
+}
+
+function fieldAcceptor(schema: z.ZodType): Acceptor {
+  const def = schema._zod.def as unknown as Definition;
+  return def.type === "optional" ? inner(def.innerType) : acceptorOf(schema);
 }
 
 function numberAcceptor(def: Definition): Acceptor {
