@@ -29,6 +29,8 @@ export const JOB = "bioxen.job.vm.start";
 /** Retries wait half a minute in all; the test does not. */
 const HASTE = 20;
 
+const NEVER = new Promise<never>(() => undefined);
+
 /** A lease as the test says. */
 export class ToldLeases implements Leases {
   readonly #listeners: LeaseListener[] = [];
@@ -72,6 +74,7 @@ export class JobWorld {
   aheadMs = 0;
   #workers: JobWorker[] = [];
   #instances = 0;
+  #names = 0;
   /** Instances up to this one are as if their process was gone. */
   #killed = 0;
 
@@ -127,7 +130,7 @@ export class JobWorld {
     });
     const start = async ({ vmId }: { vmId: string }, causation: Causation) => {
       // A job that is delivered again may still reach one that was killed: it does nothing any more.
-      if (instance <= this.#killed) return new Promise<never>(() => undefined);
+      if (instance <= this.#killed) return NEVER;
       this.tried.push(`${vmId} ${causation.causeId.split(":")[1]}`);
       const refusal = this.refusals.get(vmId);
       if (refusal !== undefined) return refusal;
@@ -137,6 +140,8 @@ export class JobWorld {
       }));
       if (!executed.ok) throw new Error("refuses nothing");
       await this.after.get(vmId)?.();
+      // Killed on its way here: what it would have answered, nobody hears.
+      if (instance <= this.#killed) return NEVER;
       return { ok: true, result: { changed: true, vm: { vmId } as never } } as const;
     };
     const worker = await openJobWorker({
@@ -151,6 +156,12 @@ export class JobWorld {
       onFault: () => undefined,
     });
     this.#workers.push(worker);
+  }
+
+  /** A name nobody has used: a test that is tried again must not find what its first try left behind. */
+  fresh(name: string): string {
+    this.#names += 1;
+    return `${name}-${this.#names}`;
   }
 
   /** Published until it is acknowledged: servers go and come here. */
