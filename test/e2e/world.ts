@@ -10,7 +10,7 @@ import { type LocalStack, type LocalStackOptions, startLocalStack } from "@bioxe
 import { eventually } from "@bioxen/testkit/eventually";
 import { connect, headers, type MsgHdrs, type NatsConnection } from "@nats-io/transport-node";
 
-const CLI = fileURLToPath(new URL("../../packages/cli/src/main.ts", import.meta.url));
+export const CLI = fileURLToPath(new URL("../../packages/cli/src/main.ts", import.meta.url));
 const ASK_TIMEOUT_MS = 20_000;
 const LOOK_TIMEOUT_MS = 1_000;
 

@@ -3,6 +3,7 @@
  */
 import { Command, CommanderError } from "commander";
 import { addAlertCommands } from "./commands/alerts.ts";
+import { addApplyCommand } from "./commands/apply.ts";
 import { addChassisCommands, addLedgerCommands } from "./commands/chassis.ts";
 import { addDemoCommand } from "./commands/demo.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
@@ -32,6 +33,7 @@ export function createProgram(): Command {
   addDemoCommand(program);
   addTopCommand(program);
   addVmCommands(program);
+  addApplyCommand(program);
   addChassisCommands(program);
   addLedgerCommands(program);
   addQuotaCommands(program);

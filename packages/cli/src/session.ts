@@ -25,6 +25,8 @@ export interface GlobalOptions {
 export const DEFAULT_TIMEOUT_MS = 10_000;
 /** Longest the first connection is tried, ms: a command should not hang where nothing runs. */
 const CONNECT_TIMEOUT_MS = 3_000;
+/** Between two tries of one command, ms: a service that was started again answers after some of them. */
+const RETRY_INTERVAL_MS = 250;
 
 export class Session {
   readonly bus: Bus;
@@ -56,10 +58,25 @@ export class Session {
     return new Session(bus, url, timeoutMs);
   }
 
-  /** The reply, whatever it says. Throws `Fault` when there is none. */
-  call<N extends EndpointName>(name: N, request: RequestOf<N>): Promise<Reply> {
+  /** The reply, whatever it says; the same `messageId` has one outcome. Throws `Fault` when there is none. */
+  call<N extends EndpointName>(name: N, request: RequestOf<N>, messageId?: string): Promise<Reply> {
     const margin = name === "vmExec" ? MAX_EXEC_TIMEOUT_MS : 0;
-    return this.bus.call(ENDPOINTS[name].subject, request, { timeoutMs: this.timeoutMs + margin });
+    const id = messageId === undefined ? {} : { messageId };
+    return this.bus.call(ENDPOINTS[name].subject, request, { timeoutMs: this.timeoutMs + margin, ...id });
+  }
+
+  /** {@link call}, again under the same message id while it may help and the deadline of a request has not passed. */
+  async insist<N extends EndpointName>(name: N, request: RequestOf<N>, messageId: string): Promise<Reply> {
+    const deadline = Date.now() + this.timeoutMs;
+    for (;;) {
+      const reply = await this.call(name, request, messageId).catch((thrown: unknown) => {
+        if (thrown instanceof Fault && thrown.retryable && Date.now() < deadline) return undefined;
+        throw thrown;
+      });
+      if (reply?.ok || (reply !== undefined && (!reply.error.retryable || Date.now() >= deadline)))
+        return reply;
+      await new Promise((resolve) => setTimeout(resolve, RETRY_INTERVAL_MS));
+    }
   }
 
   /** What was asked for; a refusal ends the command with exit code 1. */

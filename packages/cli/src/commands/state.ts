@@ -4,12 +4,10 @@
 import type { Command } from "commander";
 import { integerOption } from "../parse.ts";
 import { stateAt } from "../past.ts";
+import { Progress } from "../progress.ts";
 import { say, sayJson, withSession } from "../run.ts";
 import { ledgerWords, pastChassisTable } from "./chassis.ts";
 import { vmTable } from "./vm-words.ts";
-
-/** Events between two looks at how far a long log has been read: about ten a second. */
-const PROGRESS_EVERY = 10_000;
 
 export function addStateCommand(program: Command): void {
   program
@@ -18,8 +16,8 @@ export function addStateCommand(program: Command): void {
     .requiredOption("--at <seq>", "sequence of the event, from 1 to the log's last", integerOption)
     .action(async ({ at }: { at: number }, command: Command) => {
       await withSession(command, async (session, { json }) => {
-        const progress = progressOf(at);
-        const { atMs, ...state } = await stateAt(await session.eventLog(), at, progress.seen);
+        const progress = new Progress((seq) => `${seq} of ${at} events`);
+        const { atMs, ...state } = await stateAt(await session.eventLog(), at, (seq) => progress.seen(seq));
         progress.end();
         if (json === true) return sayJson({ ok: true, ...state });
         say(`after #${at}, ${new Date(atMs).toISOString()}`);
@@ -27,17 +25,4 @@ export function addStateCommand(program: Command): void {
         say([pastChassisTable(state.chassis), vmTable(state.vms, atMs), ...ledgers].join("\n\n"));
       });
     });
-}
-
-/** How far it is, redrawn on a terminal; diagnostics in a pipe stay clean. */
-function progressOf(total: number): { seen(seq: number): void; end(): void } {
-  if (process.stderr.isTTY !== true || total < PROGRESS_EVERY) {
-    return { seen: () => undefined, end: () => undefined };
-  }
-  return {
-    seen(seq) {
-      if (seq % PROGRESS_EVERY === 0) process.stderr.write(`\r${seq} of ${total} events`);
-    },
-    end: () => void process.stderr.write("\r\u001b[K"),
-  };
 }

@@ -1,0 +1,123 @@
+/**
+ * A fleet file says what a create command can, and everything wrong with it is named with its line before anything is done.
+ */
+
+import { readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseFleet } from "./fleet-file.ts";
+import { fleetSchemaDocument } from "./fleet-schema.ts";
+
+let directory: string;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "bioxen-fleet-"));
+  await writeFile(join(directory, "hello.lua"), 'print("hello")');
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+async function fleetOf(text: string) {
+  const parsed = await parseFleet(text, directory);
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
+  return parsed.fleet;
+}
+
+async function problemsOf(text: string) {
+  const parsed = await parseFleet(text, directory);
+  if (parsed.ok) throw new Error("it is a fleet");
+  return parsed.problems.map(({ line, path, message }) => `${line} ${path}: ${message}`);
+}
+
+describe("a fleet file", () => {
+  it("makes so many alike as `count` says, with the defaults under what each says itself", async () => {
+    const { name, vms } = await fleetOf(`
+fleet: lab
+defaults: { biologicalType: syn3a, priority: 2, labels: { team: red }, resources: { ribosomes: "50%" } }
+vms:
+  - { vmId: cell, count: 3 }
+  - { vmId: big, biologicalType: ecoli, labels: { tier: gold }, resources: {}, state: paused }
+`);
+    expect(name).toBe("lab");
+    expect(vms.map(({ vmId, state }) => `${vmId} ${state}`)).toEqual([
+      "cell-1 running",
+      "cell-2 running",
+      "cell-3 running",
+      "big paused",
+    ]);
+    expect(vms[0]?.request).toMatchObject({ ribosomes: 252, rnaPolymerases: 187 });
+    expect(vms[3]?.request).toMatchObject({ ribosomes: 26_300 });
+    expect(vms[3]?.create).toMatchObject({
+      priority: 2,
+      labels: { team: "red", tier: "gold", "bioxen.io/fleet": "lab" },
+    });
+  });
+
+  it("may be JSON, and is the same fleet", async () => {
+    const json = { fleet: "lab", vms: [{ vmId: "a", biologicalType: "syn3a" }] };
+    const yaml = "fleet: lab\nvms:\n  - vmId: a\n    biologicalType: syn3a\n";
+    expect(await fleetOf(JSON.stringify(json))).toEqual(await fleetOf(yaml));
+  });
+
+  it("takes a program from a file beside it, and marks the VM with its digest", async () => {
+    const head = "fleet: lab\nvms: [{ vmId: a, biologicalType: syn3a, ";
+    const { vms } = await fleetOf(`${head}programFile: hello.lua }]`);
+    expect(vms[0]?.create.program).toBe('print("hello")');
+    const inline = await fleetOf(`${head}program: 'print("hello")' }]`);
+    expect(inline.vms[0]?.create.labels).toEqual(vms[0]?.create.labels);
+    const other = await fleetOf(`${head}program: 'print("bye")' }]`);
+    expect(other.vms[0]?.create.labels).not.toEqual(vms[0]?.create.labels);
+    expect(await problemsOf(`${head}programFile: none.lua }]`)).toEqual([
+      "2 vms.0.programFile: cannot be read: ENOENT",
+    ]);
+  });
+
+  it("names every problem with its line", async () => {
+    expect(
+      await problemsOf(`fleet: Lab
+vms:
+  - vmId: a
+    biologicalType: syn3b
+    labels:
+      bioxen.io/fleet: other
+  - vmId: b
+    moon: 1
+`),
+    ).toEqual([
+      "1 fleet: must be 1 to 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit",
+      '4 vms.0.biologicalType: Invalid option: expected one of "syn3a"|"ecoli"|"minimal_cell"',
+      expect.stringMatching(/^6 vms.0.labels.bioxen/),
+      "8 vms.1.moon: is not a field of this command",
+    ]);
+  });
+
+  it("refuses what only shows once all is put together", async () => {
+    const head = "fleet: lab\ndefaults: { biologicalType: syn3a }\nvms:\n";
+    expect(await problemsOf(`${head}  - { vmId: a-1 }\n  - { vmId: a, count: 2 }\n`)).toEqual([
+      "5 vms.1.vmId: a-1 is named at vms.0 already",
+    ]);
+    expect(await problemsOf(`${head}  - { vmId: a, resources: { vcpus: 2 } }\n`)).toEqual([
+      "4 vms.0.resources.vcpus: is not a resource of a basic VM",
+    ]);
+    expect(await problemsOf("fleet: lab\nvms: [{ vmId: a }]\n")).toEqual([
+      expect.stringMatching(/^2 vms.0.biologicalType: /),
+    ]);
+  });
+
+  it("is refused where it is no YAML, has a key twice, or grows out of aliases", async () => {
+    expect(await problemsOf("fleet: lab\nvms: [\n")).toEqual([expect.stringMatching(/^\d+ : /)]);
+    expect(await problemsOf("fleet: lab\nfleet: red\nvms: []\n")).toEqual(["2 : Map keys must be unique"]);
+    const bomb = ["a: &a [x, x, x, x, x, x, x, x, x]"];
+    for (const [here, before] of ["ba", "cb", "dc", "ed", "fe"].map((pair) => [...pair])) {
+      bomb.push(`${here}: &${here} [${Array(9).fill(`*${before}`).join(", ")}]`);
+    }
+    expect((await problemsOf(bomb.join("\n"))).length).toBeGreaterThan(0);
+  });
+});
+
+describe("docs/fleet.schema.json", () => {
+  it("is what the code says; `pnpm docs` writes it", () => {
+    const path = new URL("../../../../docs/fleet.schema.json", import.meta.url);
+    expect(readFileSync(path, "utf8")).toBe(fleetSchemaDocument());
+  });
+});

@@ -1,0 +1,187 @@
+/**
+ * From the text of a fleet file to the VMs it wants, or to everything that is wrong with it, each with its line.
+ *
+ * YAML 1.2; JSON is a part of it. Everything that can be known without asking a service is checked here, before anything is done.
+ */
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import {
+  createRequest,
+  fullDemand,
+  type ParsedRequestOf,
+  type Problem,
+  problemsOf,
+  requestedAmounts,
+} from "@bioxen/contracts";
+import { type Amounts, ID_PATTERN } from "@bioxen/kernel";
+import { type Document, isNode, LineCounter, parseDocument } from "yaml";
+import {
+  FLEET_LABEL,
+  type FleetFile,
+  type FleetState,
+  fleetFile,
+  MAX_FLEET_VMS,
+  PROGRAM_LABEL,
+} from "./fleet-schema.ts";
+
+/** Characters of a fleet file: {@link MAX_FLEET_VMS} VMs of some lines each. */
+const MAX_FILE_CHARACTERS = 8_388_608;
+/** Characters of a digest in a label: chance does not make two programs equal in 64 bits. */
+const DIGEST_CHARACTERS = 16;
+
+/** One VM as it shall be. */
+export interface WantedVm {
+  readonly vmId: string;
+  readonly state: FleetState;
+  readonly create: ParsedRequestOf<"vmCreate"> & { readonly vmId: string };
+  /** What it asks for, shares resolved. */
+  readonly request: Amounts;
+}
+
+export interface Fleet {
+  readonly name: string;
+  readonly vms: readonly WantedVm[];
+}
+
+export interface FleetProblem extends Problem {
+  /** In the file, from 1; null where it has no line of its own. */
+  readonly line: number | null;
+}
+
+export type ParsedFleet =
+  | { readonly ok: true; readonly fleet: Fleet }
+  | { readonly ok: false; readonly problems: readonly FleetProblem[] };
+
+type FileVm = FleetFile["vms"][number];
+
+/** `directory`: what `programFile` is relative to. */
+export async function parseFleet(text: string, directory: string): Promise<ParsedFleet> {
+  if (text.length > MAX_FILE_CHARACTERS) {
+    return failed([{ path: "", message: `must have at most ${MAX_FILE_CHARACTERS} characters`, line: null }]);
+  }
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  if (document.errors.length > 0) {
+    return failed(
+      document.errors.map((error) => ({
+        path: "",
+        message: (error.message.split("\n")[0] ?? "").replace(/ at line \d+, column \d+:?$/, ""),
+        line: error.linePos?.[0].line ?? null,
+      })),
+    );
+  }
+  const located = (problem: Problem) => ({ ...problem, line: lineOf(document, lines, problem.path) });
+  const parsed = fleetFile.safeParse(contentOf(document));
+  if (!parsed.success) return failed(problemsOf(parsed.error).map(located));
+  const { vms, problems } = await expand(parsed.data, directory);
+  if (problems.length > 0) return failed(problems.map(located));
+  return { ok: true, fleet: { name: parsed.data.fleet, vms } };
+}
+
+function failed(problems: readonly FleetProblem[]): ParsedFleet {
+  return { ok: false, problems };
+}
+
+/** Aliases beyond the library's limit are refused by it: a few lines could stand for gigabytes. */
+function contentOf(document: Document): unknown {
+  try {
+    return document.toJS() as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Of what stands at `path`, or of what it would stand in. */
+function lineOf(document: Document, lines: LineCounter, path: string): number | null {
+  const parts = path.split(".").map((part) => (/^\d+$/.test(part) ? Number(part) : part));
+  for (let length = parts.length; length > 0; length -= 1) {
+    const node = document.getIn(parts.slice(0, length), true);
+    if (isNode(node) && node.range) return lines.linePos(node.range[0]).line;
+  }
+  return null;
+}
+
+async function expand(file: FleetFile, directory: string) {
+  const vms: WantedVm[] = [];
+  const problems: Problem[] = [];
+  const seen = new Map<string, string>();
+  for (const [index, own] of file.vms.entries()) {
+    const path = `vms.${index}`;
+    const made = await requestOf(file, own, path, directory);
+    if ("problems" in made) {
+      problems.push(...made.problems);
+      continue;
+    }
+    for (const vmId of idsOf(own)) {
+      const before = seen.get(vmId);
+      if (before !== undefined) {
+        problems.push({ path: `${path}.vmId`, message: `${vmId} is named at ${before} already` });
+      } else if (!ID_PATTERN.test(vmId)) {
+        problems.push({ path: `${path}.vmId`, message: `${vmId} would be too long for an id` });
+      }
+      seen.set(vmId, path);
+      vms.push({ ...made, vmId, create: { ...made.create, vmId } });
+    }
+  }
+  if (vms.length > MAX_FLEET_VMS) {
+    problems.push({ path: "vms", message: `has ${vms.length} VMs, a fleet at most ${MAX_FLEET_VMS}` });
+  }
+  return { vms, problems };
+}
+
+function idsOf({ vmId, count }: FileVm): string[] {
+  if (count === undefined) return [vmId];
+  return Array.from({ length: count }, (_, i) => `${vmId}-${i + 1}`);
+}
+
+type Made = Omit<WantedVm, "vmId" | "create"> & { readonly create: ParsedRequestOf<"vmCreate"> };
+
+async function requestOf(
+  file: FleetFile,
+  own: FileVm,
+  path: string,
+  directory: string,
+): Promise<Made | { readonly problems: readonly Problem[] }> {
+  const merged: FileVm = { ...file.defaults, ...own, labels: { ...file.defaults?.labels, ...own.labels } };
+  const { vmId: _vmId, count: _count, state = "running", programFile, labels, ...rest } = merged;
+  const fields: Readonly<Record<string, unknown>> = rest;
+  const program = await programOf(fields["program"], programFile, directory);
+  if (typeof program === "object") return { problems: [{ path: `${path}.programFile`, ...program }] };
+  const parsed = createRequest.safeParse({
+    ...fields,
+    ...(program === undefined ? {} : { program }),
+    labels: {
+      ...labels,
+      [FLEET_LABEL]: file.fleet,
+      ...(program === undefined ? {} : { [PROGRAM_LABEL]: digestOf(program) }),
+    },
+  });
+  if (!parsed.success) {
+    return { problems: problemsOf(parsed.error).map((one) => ({ ...one, path: `${path}.${one.path}` })) };
+  }
+  const { biologicalType, vmType, resources } = parsed.data;
+  const full = fullDemand(biologicalType, vmType);
+  const foreign = Object.keys(resources).filter((name) => !(name in full));
+  if (foreign.length > 0) {
+    const message = `is not a resource of a ${vmType} VM`;
+    return { problems: foreign.map((name) => ({ path: `${path}.resources.${name}`, message })) };
+  }
+  return { state, create: parsed.data, request: requestedAmounts(resources, full, full) };
+}
+
+async function programOf(
+  program: unknown,
+  file: string | undefined,
+  directory: string,
+): Promise<string | undefined | { readonly message: string }> {
+  if (file === undefined) return program as string | undefined;
+  if (program !== undefined) return { message: "must not stand beside `program`" };
+  return readFile(resolve(directory, file), "utf8").catch((thrown: NodeJS.ErrnoException) => ({
+    message: `cannot be read: ${thrown.code ?? thrown.message}`,
+  }));
+}
+
+function digestOf(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, DIGEST_CHARACTERS);
+}
