@@ -65,7 +65,7 @@ export class Aggregates<State> {
     this.snapshot = {
       schema: options.fold.schema,
       capture: () => held.capture(),
-      restore: (line) => held.restore(line),
+      restore: (chunk, from, to) => held.restore(chunk, from, to),
       restored: (head) => this.#restored(head),
       discard: () => held.clear(),
     };

@@ -23,9 +23,12 @@ export interface Held<State> {
   readonly lastDigest: string | undefined;
 }
 
-/** A line of a snapshot that nobody has asked for yet. */
+/** A line of a snapshot that nobody has asked for yet: where it stands. A view of each line would cost more than reading it. */
 interface Dormant {
-  readonly line: Uint8Array;
+  readonly chunk: Uint8Array;
+  readonly from: number;
+  /** Of its end, which is not part of it. */
+  readonly to: number;
 }
 
 /** Everything in a line beside the aggregate's id. */
@@ -59,8 +62,8 @@ export class HeldStates<State> {
   get(id: string): Held<State> {
     const held = this.#held.get(id);
     if (held === undefined) return this.#none;
-    if (!("line" in held)) return held;
-    const awake = heldOf<State>(held.line);
+    if (!("chunk" in held)) return held;
+    const awake = heldOf<State>(textOf(held));
     this.#held.set(id, awake);
     return awake;
   }
@@ -104,9 +107,10 @@ export class HeldStates<State> {
     return [...this.#held];
   }
 
-  /** Takes over one line of a snapshot. The bytes must not change afterwards. */
-  restore(line: Uint8Array): void {
-    this.#held.set(decoder.decode(line.subarray(0, line.indexOf(SPACE))), { line });
+  /** Takes over one line of a snapshot: its place in the chunk, whose bytes must not change afterwards. */
+  restore(chunk: Uint8Array, from: number, to: number): void {
+    const id = decoder.decode(chunk.subarray(from, chunk.indexOf(SPACE, from)));
+    this.#held.set(id, { chunk, from, to });
   }
 
   clear(): void {
@@ -120,7 +124,7 @@ function causeOf({ id, correlationid, traceparent }: EventEnvelope): CauseEvent 
 
 /** The line of one aggregate, without its end: its id, a space, and JSON. */
 export function lineOf([id, held]: Captured): Uint8Array {
-  if ("line" in held) return held.line;
+  if ("chunk" in held) return held.chunk.subarray(held.from, held.to);
   const { last } = held;
   const row: Row = [
     held.lastSeq,
@@ -134,8 +138,12 @@ export function lineOf([id, held]: Captured): Uint8Array {
   return encoder.encode(`${id} ${JSON.stringify(row)}`);
 }
 
-function heldOf<State>(line: Uint8Array): Held<State> {
-  const row = JSON.parse(decoder.decode(line.subarray(line.indexOf(SPACE) + 1))) as Row;
+function textOf({ chunk, from, to }: Dormant): string {
+  return decoder.decode(chunk.subarray(chunk.indexOf(SPACE, from) + 1, to));
+}
+
+function heldOf<State>(json: string): Held<State> {
+  const row = JSON.parse(json) as Row;
   const [lastSeq, version, lastDigest, id, correlationid, traceparent, state] = row;
   const last = traceparent === null ? { id, correlationid } : { id, correlationid, traceparent };
   return { state: state as State, lastSeq, version, last, lastDigest: lastDigest ?? undefined };

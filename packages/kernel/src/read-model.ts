@@ -20,7 +20,7 @@ export class ReadModel<State> implements EventSink {
     this.snapshot = {
       schema: fold.schema,
       capture: () => held.capture(),
-      restore: (line) => held.restore(line),
+      restore: (chunk, from, to) => held.restore(chunk, from, to),
       restored: () => undefined,
       discard: () => held.clear(),
     };

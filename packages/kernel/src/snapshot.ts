@@ -42,7 +42,8 @@ export interface SnapshotPart {
   /** Of the fold; see `Fold.schema`. */
   readonly schema: number;
   capture(): readonly Captured[];
-  restore(line: Uint8Array): void;
+  /** One aggregate: its line in `chunk`, without the end of it. */
+  restore(chunk: Uint8Array, from: number, to: number): void;
   /** Everything was restored. */
   restored(head: SnapshotHead): void;
   /** It was not: holds nothing again. */
@@ -50,7 +51,7 @@ export interface SnapshotPart {
 }
 
 /** A chunk before compression, bytes: below the server's largest payload, and compressed in about a millisecond. */
-const CHUNK_BYTES = 524_288;
+export const CHUNK_BYTES = 524_288;
 const NEWLINE = 0x0a;
 const HASH = 0x23;
 const encoder = new TextEncoder();
@@ -87,9 +88,8 @@ export function restoreInto(sinks: readonly EventSink[], { head, chunks }: Snaps
         for (const one of parts.values()) one?.discard();
         throw new Error("a chunk ends in the middle of a line");
       }
-      const line = chunk.subarray(start, end);
-      if (chunk[start] === HASH) part = parts.get(decoder.decode(line.subarray(1)));
-      else part?.restore(line);
+      if (chunk[start] === HASH) part = parts.get(decoder.decode(chunk.subarray(start + 1, end)));
+      else part?.restore(chunk, start, end);
       start = end + 1;
     }
   }

@@ -9,7 +9,14 @@
 import { hash } from "node:crypto";
 import { promisify } from "node:util";
 import { zstdCompress, zstdDecompress } from "node:zlib";
-import { Fault, messageOf, type Snapshot, type SnapshotHead, type SnapshotStore } from "@bioxen/kernel";
+import {
+  CHUNK_BYTES,
+  Fault,
+  messageOf,
+  type Snapshot,
+  type SnapshotHead,
+  type SnapshotStore,
+} from "@bioxen/kernel";
 import { jetstream } from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
 import { z } from "zod";
@@ -21,6 +28,9 @@ const MANIFEST = "manifest";
 const READS_AT_ONCE = 16;
 /** A reader may be overtaken once by a writer; twice in a row means that the bucket is damaged. */
 const READ_ATTEMPTS = 2;
+
+/** A chunk in one piece: the default has it put together from 32. A longer one, of a single long line, still is. */
+const WHOLE = { chunkSize: CHUNK_BYTES };
 
 const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
@@ -101,7 +111,7 @@ class KvFoldSnapshots implements SnapshotStore {
         next += 1;
         const entry = await this.#kv.get(`${slot}.${i}`);
         if (entry === null || hash("sha256", entry.value, "hex") !== digests[i]) whole = false;
-        else chunks[i] = await decompress(entry.value);
+        else chunks[i] = await decompress(entry.value, WHOLE);
       }
     };
     await Promise.all(Array.from({ length: READS_AT_ONCE }, reader));

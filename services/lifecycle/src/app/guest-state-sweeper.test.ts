@@ -78,7 +78,6 @@ describe("the sweeper", () => {
     expect(await blobs.list()).toHaveLength(2);
     acts = true;
     sweeper = make();
-    sweeper.begin(vms.keys());
     sweeper.held();
     await stored(["a.c2"]);
   });

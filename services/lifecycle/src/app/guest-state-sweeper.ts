@@ -2,6 +2,7 @@
  * Deletes the states of guests that nobody refers to any more.
  *
  * What a VM's events cease to refer to is deleted at once: a name is used for one content only, so nothing will refer to it again.
+ * Only VMs that have something stored are looked at: a start does not wait for the others.
  * What nothing ever referred to (it was stored, and then its agent died or its command was refused) is found by comparing the
  * store with the log now and then; it is left alone until it is old, because the event that refers to it comes after it.
  */
@@ -42,8 +43,10 @@ export class GuestStateSweeper {
   readonly #vmOf: (vmId: string) => VmState;
   readonly #acts: () => boolean;
   readonly #reconciler: Reconciler;
-  /** What each VM referred to when it was last looked at; those that refer to nothing are not in it. */
+  /** What each VM that was looked at referred to then; those that refer to nothing are not in it. */
   readonly #referred = new Map<string, readonly BlobName[]>();
+  /** Was referred to and is not any more: no event is still to come that does. */
+  readonly #superseded = new Set<BlobName>();
 
   constructor(
     ports: SweeperPorts,
@@ -65,11 +68,6 @@ export class GuestStateSweeper {
     });
   }
 
-  /** The VMs there are; call once the state is there. */
-  begin(vmIds: Iterable<string>): void {
-    for (const vmId of vmIds) this.#remember(vmId);
-  }
-
   /** This instance acts from now on: what was left before is looked for. */
   held(): void {
     this.#reconciler.wake(ALL);
@@ -79,15 +77,19 @@ export class GuestStateSweeper {
     if (!envelope.subject.startsWith("vm/")) return;
     const vmId = envelope.subject.slice("vm/".length);
     const before = this.#referred.get(vmId) ?? [];
-    const now = this.#remember(vmId);
-    for (const name of before) if (!now.includes(name)) this.#reconciler.wake(name);
+    const now = this.#lookAt(vmId);
+    for (const name of before) {
+      if (now.includes(name)) continue;
+      this.#superseded.add(name);
+      this.#reconciler.wake(name);
+    }
   }
 
   end(): Promise<void> {
     return this.#reconciler.stop();
   }
 
-  #remember(vmId: string): readonly BlobName[] {
+  #lookAt(vmId: string): readonly BlobName[] {
     const vm = this.#vmOf(vmId);
     const names = vm.exists ? blobsOf(vmId, vm) : [];
     if (names.length === 0) this.#referred.delete(vmId);
@@ -97,22 +99,29 @@ export class GuestStateSweeper {
 
   /** Where another instance acts nothing is owed: that one sees the same events, and compares everything when it begins. */
   async #step(key: string): Promise<StepResult> {
-    if (!this.#acts()) return undefined;
-    if (key !== ALL) {
-      await this.#ports.blobs.delete(key as BlobName);
+    if (!this.#acts()) {
+      this.#superseded.delete(key as BlobName);
       return undefined;
     }
-    for (const name of await this.#ports.blobs.list()) {
-      if (await this.#isOrphan(name)) this.#reconciler.wake(name);
+    if (key === ALL) {
+      for (const name of await this.#ports.blobs.list()) this.#reconciler.wake(name);
+      return { dueAtMs: this.#ports.clock.nowMs() + this.#options.everyMs };
     }
-    return { dueAtMs: this.#ports.clock.nowMs() + this.#options.everyMs };
+    const name = key as BlobName;
+    if (this.#isReferred(name) || !(await this.#isOwed(name))) return undefined;
+    await this.#ports.blobs.delete(name);
+    this.#superseded.delete(name);
+    return undefined;
   }
 
-  async #isOrphan(name: BlobName): Promise<boolean> {
-    const isReferred = () => this.#referred.get(name.slice(0, name.indexOf(".")))?.includes(name) === true;
-    if (isReferred()) return false;
+  #isReferred(name: BlobName): boolean {
+    return this.#lookAt(name.slice(0, name.indexOf("."))).includes(name);
+  }
+
+  async #isOwed(name: BlobName): Promise<boolean> {
+    if (this.#superseded.has(name)) return true;
     const storedAtMs = await this.#ports.blobs.storedAtMs(name);
-    if (storedAtMs === undefined || isReferred()) return false;
+    if (storedAtMs === undefined || this.#isReferred(name)) return false;
     return this.#ports.clock.nowMs() - storedAtMs >= this.#options.orphanAgeMs;
   }
 }

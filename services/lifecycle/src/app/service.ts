@@ -100,7 +100,6 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
     ],
     begin(live: EventFeed) {
       feed = live;
-      for (const [chassisId, ledger] of ledgers.entries()) ledgersOf.note(chassisId, ledger);
       feed.onEvent((event) => {
         const { subject } = event.envelope;
         if (subject.startsWith("ledger/")) {
@@ -115,8 +114,9 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
           if (state.exists && state.chassisId === chassisId) reconciler.wake(vmId);
         }
       });
-      sweeper.begin(vms.ids());
       const onHeld = () => {
+        // Nobody asks before: those that came from a snapshot stay text until then.
+        for (const [chassisId, ledger] of ledgers.entries()) ledgersOf.note(chassisId, ledger);
         for (const vmId of vms.ids()) reconciler.wake(vmId);
         sweeper.held();
       };
