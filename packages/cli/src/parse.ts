@@ -3,7 +3,8 @@
  */
 import { readFile } from "node:fs/promises";
 import { text as readStream } from "node:stream/consumers";
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
+import { suggestion } from "./did-you-mean.ts";
 import { usage } from "./outcome.ts";
 
 /** What is wrong with an amount (`300`) or a share (`50%`); undefined: nothing. */
@@ -28,6 +29,14 @@ export function numberOption(text: string): number {
   const value = Number(text);
   if (text.trim() !== "" && Number.isFinite(value)) return value;
   throw new InvalidArgumentError("must be a number.");
+}
+
+/** An option whose value is one of `names`: one that is not is told which there are, and which was probably meant. */
+export function oneOf(flags: string, description: string, names: readonly string[]): Option {
+  return new Option(flags, description).choices(names).argParser((text) => {
+    if (names.includes(text)) return text;
+    throw new InvalidArgumentError(`must be one of ${names.join(", ")}${suggestion(text, names)}.`);
+  });
 }
 
 /** Collects repeated `name=value`. */

@@ -20,7 +20,7 @@ import { addTopCommand } from "./commands/top.ts";
 import { addVmCommands } from "./commands/vm.ts";
 import { CommandEnd, EXIT_DONE, EXIT_USAGE } from "./outcome.ts";
 import { integerOption } from "./parse.ts";
-import { conclude } from "./run.ts";
+import { conclude, sayJson } from "./run.ts";
 
 export function createProgram(): Command {
   const program = new Command("bioxen")
@@ -86,8 +86,16 @@ export async function runProgram(argv: readonly string[]): Promise<void> {
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (thrown) {
-    if (thrown instanceof CommanderError) process.exitCode = thrown.exitCode === 0 ? EXIT_DONE : EXIT_USAGE;
+    if (thrown instanceof CommanderError) concludeUsage(thrown, args.includes("--json"));
     else if (thrown instanceof CommandEnd) conclude(thrown, args.includes("--json"));
     else throw thrown;
   }
+}
+
+/** Commander has told a person already what is wrong; whoever reads JSON is told as everywhere. */
+function concludeUsage({ exitCode, message }: CommanderError, json: boolean): void {
+  process.exitCode = exitCode === 0 ? EXIT_DONE : EXIT_USAGE;
+  if (exitCode === 0 || !json) return;
+  const error = { code: "BAD_REQUEST", message: message.replace(/^error: /, ""), retryable: false };
+  sayJson({ ok: false, error });
 }

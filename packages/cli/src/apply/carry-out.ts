@@ -9,11 +9,10 @@ import type { RequestOf, VmView } from "@bioxen/contracts";
 import { Fault, type Reply, type ReplyError } from "@bioxen/kernel";
 import { endOf, refused } from "../outcome.ts";
 import type { Session } from "../session.ts";
+import { someAtATime } from "../some-at-a-time.ts";
 import type { WantedVm } from "./fleet-file.ts";
 import { nextStep, type PlannedVm, type Step } from "./plan.ts";
 
-/** VMs under way at once: so many starts are planned together, and one stack answers them in time. */
-const AT_ONCE = 8;
 /** How often a VM on its way is looked at, ms. */
 const LOOK_INTERVAL_MS = 100;
 
@@ -64,19 +63,6 @@ export async function carryOut(
     one,
   );
   return applied;
-}
-
-async function someAtATime<T>(all: readonly T[], work: (one: T) => Promise<void>): Promise<void> {
-  let next = 0;
-  const worker = async () => {
-    for (;;) {
-      const one = all[next];
-      next += 1;
-      if (one === undefined) return;
-      await work(one);
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
 }
 
 async function bring(

@@ -10,9 +10,9 @@ import {
   type RequestOf,
 } from "@bioxen/contracts";
 import type { Reply } from "@bioxen/kernel";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { refused, usage } from "../outcome.ts";
-import { given, integerOption } from "../parse.ts";
+import { given, integerOption, oneOf } from "../parse.ts";
 import { say, sayJson, showReply, withSession } from "../run.ts";
 import { ago, paint, table } from "../terminal.ts";
 
@@ -72,14 +72,12 @@ function addSet(alerts: Command): void {
   alerts
     .command("set <rule>")
     .description("watch a metric: set a rule, or set it anew")
-    .addOption(
-      new Option("--metric <name>", "what is watched").choices(ALERT_METRIC_NAMES).makeOptionMandatory(),
-    )
+    .addOption(oneOf("--metric <name>", "what is watched", ALERT_METRIC_NAMES).makeOptionMandatory())
     .option("--above <n>", "raised while the value is above it", integerOption)
     .option("--below <n>", "raised while the value is below it", integerOption)
     .option("--for <ms>", "only after this long without a break, ms", integerOption)
     .option("--margin <permille>", "cleared only past the threshold by this share of it, ‰", integerOption)
-    .addOption(new Option("--severity <name>", "how bad").choices(ALERT_SEVERITIES).default("warning"))
+    .addOption(oneOf("--severity <name>", "how bad", ALERT_SEVERITIES).default("warning"))
     .option("--vm <id>", "this VM only")
     .option("--chassis <id>", "this chassis, or VMs on it, only")
     .option("--label <name[=value]>", "what carries this label only")

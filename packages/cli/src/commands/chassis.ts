@@ -1,17 +1,18 @@
 /**
  * `bioxen chassis …` and `bioxen ledger …`: who hosts, and the account of each.
  */
-import type {
-  ChassisView,
-  LedgerView,
-  PlacementPolicyName,
-  RequestOf,
-  ResultOf,
-  Taint,
+import {
+  type ChassisView,
+  type LedgerView,
+  PLACEMENT_POLICIES,
+  type PlacementPolicyName,
+  type RequestOf,
+  type ResultOf,
+  type Taint,
 } from "@bioxen/contracts";
 import type { Command } from "commander";
 import { refused } from "../outcome.ts";
-import { given, integerOption, labelOption } from "../parse.ts";
+import { given, integerOption, labelOption, oneOf } from "../parse.ts";
 import { taintOption } from "../placement-options.ts";
 import { say, sayJson, showReply, withSession } from "../run.ts";
 import { ago, bar, paintState, table } from "../terminal.ts";
@@ -106,7 +107,13 @@ function addRebalanceCommand(chassis: Command): void {
     .command("rebalance")
     .description("which running VMs would be better off elsewhere, and why")
     .requiredOption("--dry-run", "says it and moves nobody")
-    .option("--policy <policy>", "bin-pack empties chassis, spread evens them out; default: the scheduler's")
+    .addOption(
+      oneOf(
+        "--policy <policy>",
+        "bin-pack empties chassis, spread evens them out; default: the scheduler's",
+        PLACEMENT_POLICIES,
+      ),
+    )
     .option("--max-moves <n>", "at most so many", integerOption)
     .addHelpText("after", "\nExample:\n  bioxen chassis rebalance --dry-run --policy spread")
     .action(async (options: { policy?: PlacementPolicyName; maxMoves?: number }, command: Command) => {

@@ -9,9 +9,10 @@ import {
   type ReplayReport,
   type ReplaySummary,
 } from "@bioxen/placement";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import type { Command } from "commander";
+import { chassisCounts } from "../chassis-list.ts";
 import { usage } from "../outcome.ts";
-import { given, integerOption } from "../parse.ts";
+import { given, integerOption, oneOf } from "../parse.ts";
 import { note, say, sayJson, withSession } from "../run.ts";
 import { walkLog } from "../session.ts";
 import { table } from "../terminal.ts";
@@ -40,24 +41,11 @@ function idsOption(text: string, before: readonly string[] = []): string[] {
 /** `yeast:2,ecoli:1`, repeatable. */
 function extraOption(text: string, before: readonly ExtraChassis[] = []): ExtraChassis[] {
   const types = Object.keys(CHASSIS_DEFAULTS) as ExtraChassis["chassisType"][];
-  const all = [...before];
-  for (const part of text.split(",")) {
-    const [name = "", count = "1", ...more] = part.trim().split(":");
-    const chassisType = types.find((type) => type === name);
-    if (chassisType === undefined)
-      throw new InvalidArgumentError(`the type must be one of ${types.join(", ")}.`);
-    if (more.length > 0 || !/^[0-9]+$/.test(count) || Number(count) < 1 || Number(count) > MAX_EXTRA)
-      throw new InvalidArgumentError(`the number must be an integer from 1 to ${MAX_EXTRA}.`);
-    if (all.some((one) => one.chassisType === chassisType))
-      throw new InvalidArgumentError(`${chassisType} is named twice.`);
-    all.push({ chassisType, count: Number(count) });
-  }
-  return all;
+  return chassisCounts(text, types, MAX_EXTRA, before);
 }
 
 export function addReplayCommand(program: Command): void {
-  const policyOption = (flags: string, description: string) =>
-    new Option(flags, description).choices(PLACEMENT_POLICIES);
+  const policyOption = (flags: string, description: string) => oneOf(flags, description, PLACEMENT_POLICIES);
   program
     .command("replay")
     .description("what if: decide the recorded demand again, under another policy or with other chassis")

@@ -2,8 +2,8 @@
  * `bioxen report` and `bioxen metrics export`: what holds the fleet back, and how it went.
  */
 import type { ResultOf } from "@bioxen/contracts";
-import { type Command, Option } from "commander";
-import { integerOption } from "../parse.ts";
+import type { Command } from "commander";
+import { integerOption, oneOf } from "../parse.ts";
 import { say, sayJson, withSession } from "../run.ts";
 import { paint } from "../terminal.ts";
 
@@ -25,7 +25,7 @@ export function addReportCommands(program: Command): void {
   metrics
     .command("export")
     .description("the fleet over time as JSON Lines, the oldest first: a point a second, minute or hour")
-    .addOption(new Option("--resolution <span>", "one point per").choices(["1s", "1min", "1h"]).default("1s"))
+    .addOption(oneOf("--resolution <span>", "one point per", ["1s", "1min", "1h"]).default("1s"))
     .option("--since <ms>", "from this instant on, epoch ms", integerOption, 0)
     .addHelpText("after", "\nExample: bioxen metrics export --resolution 1min > fleet.jsonl")
     .action(async (options: { resolution: "1s" | "1min" | "1h"; since: number }, command: Command) => {

@@ -2,11 +2,12 @@
  * `bioxen top`: the fleet as it lives, on the whole terminal; where there is none, a block now and then.
  */
 import { emitKeypressEvents } from "node:readline";
-import type { Command } from "commander";
+import type { Command, Option } from "commander";
 import { endOf, usage } from "../outcome.ts";
-import { numberOption } from "../parse.ts";
+import { numberOption, oneOf } from "../parse.ts";
 import { say, sayJson, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
+import { COLUMNS } from "../top/columns.ts";
 import { FIRST_VIEW, frameOf, type TopSize, type TopView } from "../top/frame.ts";
 import { afterKey, type Key } from "../top/keys.ts";
 import { type TopPicture, takePicture } from "../top/picture.ts";
@@ -27,12 +28,12 @@ export function addTopCommand(program: Command): void {
     .description("fleet, chassis and VMs, live")
     .option("--once", "one picture, then end")
     .option("--interval <s>", "seconds between two pictures", numberOption, DEFAULT_INTERVAL_S)
-    .option("--sort <column>", "column the VMs are sorted by", FIRST_VIEW.sortedBy)
+    .addOption(sortOption())
     .action(async (options: { once?: boolean; interval: number; sort: string }, command: Command) => {
       await withSession(command, async (session, { json }) => {
         if (!(options.interval >= SHORTEST_INTERVAL_S))
           throw usage(`--interval must be at least ${SHORTEST_INTERVAL_S} s`);
-        const view = { ...FIRST_VIEW, sortedBy: options.sort.toUpperCase() };
+        const view = { ...FIRST_VIEW, sortedBy: options.sort };
         const isLive = process.stdout.isTTY === true && process.stdin.isTTY === true;
         if (options.once === true || json === true) {
           const picture = await takePicture(session);
@@ -43,6 +44,14 @@ export function addTopCommand(program: Command): void {
         await (isLive ? live : blocks)(session, view, options.interval * 1_000);
       });
     });
+}
+
+/** Small letters do too. */
+function sortOption(): Option {
+  const names = COLUMNS.map(({ name }) => name);
+  const option = oneOf("--sort <column>", "column the VMs are sorted by", names).default(FIRST_VIEW.sortedBy);
+  const parse = option.parseArg;
+  return option.argParser((text) => parse?.(text.toUpperCase(), "") ?? text);
 }
 
 function sizeOf(): TopSize {

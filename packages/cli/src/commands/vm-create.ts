@@ -1,8 +1,18 @@
 /**
  * `vm create`, `vm resize`, `vm plan`: the commands that speak of resources.
  */
-import type { BiologicalType, RequestOf, VmType } from "@bioxen/contracts";
+import {
+  BIOLOGICAL_TYPES,
+  type BiologicalType,
+  PLACEMENT_POLICIES,
+  type RequestOf,
+  VM_TYPES,
+  type VmType,
+  type VmView,
+} from "@bioxen/contracts";
 import type { Command } from "commander";
+import { suggestion } from "../did-you-mean.ts";
+import { type SelectOptions, toEach, withSelector } from "../many-vms.ts";
 import { refused, usage } from "../outcome.ts";
 import {
   amountOption,
@@ -14,7 +24,7 @@ import {
   readSource,
 } from "../parse.ts";
 import { type PlacementOptions, placementOf, withPlacementOptions } from "../placement-options.ts";
-import { note, say, sayJson, showReply, withSession } from "../run.ts";
+import { note, say, sayJson, withSession } from "../run.ts";
 import { table } from "../terminal.ts";
 import { startAndWait } from "./vm-start.ts";
 import { vmWords } from "./vm-words.ts";
@@ -67,6 +77,23 @@ function resourcesOf(o: ResourceOptions) {
     vcpus: o.vcpus,
     memoryMiB: o.memory,
   });
+}
+
+/** What the service would refuse in the same words, without a guess at what was meant. */
+function refuseUnknownNames(o: CreateOptions): void {
+  const named: readonly (readonly [path: string, name: string | undefined, known: readonly string[]])[] = [
+    ["biologicalType", o.type, BIOLOGICAL_TYPES],
+    ["vmType", o.vmType, VM_TYPES],
+    ["placement.policy", o.policy, PLACEMENT_POLICIES],
+    ["restartPolicy.mode", o.restart, ["never", "on-failure", "always"]],
+  ];
+  const problems = named.flatMap(([path, name, known]) => {
+    if (name === undefined || known.includes(name)) return [];
+    return [{ path, message: `must be one of ${known.join(", ")}${suggestion(name, known)}` }];
+  });
+  if (problems.length === 0) return;
+  const message = problems.map((one) => `${one.path} ${one.message}`).join("; ");
+  throw refused({ code: "BAD_REQUEST", message, retryable: false, details: { problems } });
 }
 
 async function requestOf(vmId: string | undefined, o: CreateOptions): Promise<RequestOf<"vmCreate">> {
@@ -134,6 +161,7 @@ export function addCreateCommands(vm: Command): void {
   withCreateOptions(vm.command("create [id]").description("create a VM; without an id it gets one"))
     .option("--start", "start it, and wait until it runs or is known to wait")
     .action(async (vmId: string | undefined, options: CreateOptions, command: Command) => {
+      refuseUnknownNames(options);
       await withSession(command, async (session, { json }) => {
         const reply = await session.call("vmCreate", await requestOf(vmId, options));
         if (!reply.ok) throw refused(reply.error);
@@ -146,25 +174,24 @@ export function addCreateCommands(vm: Command): void {
         }
       });
     });
-  withResources(vm.command("resize <id>").description("change what a VM asks for or holds")).action(
-    async (vmId: string, options: ResourceOptions, command: Command) => {
-      await withSession(command, async (session, { json }) => {
-        const resources = resourcesOf(options);
-        if (Object.keys(resources).length === 0)
-          throw usage("name at least one of --ribosomes, --atp, --rnap, --dna, --vcpus, --memory");
-        const reply = await session.call("vmResize", { vmId, resources });
-        showReply(
-          reply,
-          json === true,
-          (done) => vmWords((done as never as { vm: Parameters<typeof vmWords>[0] }).vm, null),
-          refused,
-        );
+  withSelector(withResources(vm.command("resize [ids...]").description("change what VMs ask for or hold")))
+    .addHelpText(
+      "after",
+      "\nExamples:\n  bioxen vm resize c1 --ribosomes 300\n  bioxen vm resize -l team=red --atp 50%",
+    )
+    .action(async (ids: string[], options: ResourceOptions & SelectOptions, command: Command) => {
+      const resources = resourcesOf(options);
+      if (Object.keys(resources).length === 0)
+        throw usage("name at least one of --ribosomes, --atp, --rnap, --dna, --vcpus, --memory");
+      await toEach(command, ids, options, {
+        act: (session, vmId) => session.call("vmResize", { vmId, resources }),
+        words: (done) => vmWords(done["vm"] as VmView, null),
       });
-    },
-  );
+    });
   withCreateOptions(
     vm.command("plan [ids...]").description("where these VMs, or one made like this, would go"),
   ).action(async (ids: string[], options: CreateOptions, command: Command) => {
+    refuseUnknownNames(options);
     await withSession(command, async (session, { json }) => {
       const request = ids.length > 0 ? { vmIds: ids } : await requestOf(undefined, options);
       const plan = await session.ask("placementPlan", request);

@@ -3,6 +3,7 @@
  */
 import type { SnapshotView, VmView } from "@bioxen/contracts";
 import type { Command } from "commander";
+import { type SelectOptions, toEach, withSelector } from "../many-vms.ts";
 import { refused } from "../outcome.ts";
 import { given } from "../parse.ts";
 import { say, sayJson, showReply, withSession } from "../run.ts";
@@ -18,16 +19,15 @@ Examples:
   bioxen vm snapshots cell-1 --delete before`;
 
 export function addSnapshotCommands(vm: Command): void {
-  vm.command("snapshot <id>")
-    .description("keep the state of a VM that runs or is paused")
+  withSelector(vm.command("snapshot [ids...]").description("keep the state of VMs that run or are paused"))
     .option("--id <snapshotId>", "its name; one is made without")
     .addHelpText("after", EXAMPLES)
-    .action(async (vmId: string, options: { readonly id?: string }, command: Command) => {
-      await withSession(command, async (session, { json }) => {
-        const reply = await session.call("vmSnapshot", { vmId, ...given({ snapshotId: options.id }) });
-        showReply(reply, json === true, snapshotWords, refused);
-      });
-    });
+    .action((ids: string[], options: { readonly id?: string } & SelectOptions, command: Command) =>
+      toEach(command, ids, options, {
+        act: (session, vmId) => session.call("vmSnapshot", { vmId, ...given({ snapshotId: options.id }) }),
+        words: snapshotWords,
+      }),
+    );
   vm.command("snapshots <id>")
     .description("what is kept of a VM, oldest first")
     .option("--delete <snapshotId>", "forget one")

@@ -1,7 +1,7 @@
 /**
  * Starting is answered when it is decided: it runs, it failed, or it is known why it waits.
  */
-import { ENDPOINTS, type ResultOf, type VmView } from "@bioxen/contracts";
+import type { ResultOf, VmView } from "@bioxen/contracts";
 import type { Reply } from "@bioxen/kernel";
 import { CommandEnd, EXIT_REFUSED, EXIT_UNREACHABLE, refused } from "../outcome.ts";
 import { say, sayJson } from "../run.ts";
@@ -11,16 +11,21 @@ import { vmWords } from "./vm-words.ts";
 /** How often the VM is looked at while it is on its way, ms. */
 const LOOK_INTERVAL_MS = 50;
 
+/** Starts one VM; the reply has it once it runs, failed, or waits with reasons. */
+export async function startOne(session: Session, vmId: string): Promise<Reply> {
+  const reply = await session.call("vmStart", { vmId });
+  if (!reply.ok) return reply;
+  const { changed, vm } = reply as unknown as ResultOf<"vmStart">;
+  return { ok: true, changed, vm: await waitFor(session, vm, isSettled) };
+}
+
 /** Starts one VM and shows what became of it. Exit code 0 when it runs or waits with reasons. */
 export async function startAndWait(session: Session, vmId: string, json: boolean): Promise<void> {
-  const reply = await session.bus.call(ENDPOINTS.vmStart.subject, { vmId }, { timeoutMs: session.timeoutMs });
+  const reply = await startOne(session, vmId);
   if (!reply.ok) throw refused(reply.error);
-  const { changed, vm } = reply as Reply & ResultOf<"vmStart">;
-  const settled = await waitFor(session, vm, isSettled);
-  if (json) sayJson({ ok: true, changed, vm: settled });
-  else {
-    say(vmWords(settled, null));
-  }
+  const settled = reply["vm"] as VmView;
+  if (json) sayJson(reply);
+  else say(vmWords(settled, null));
   if (settled.state === "error")
     throw new CommandEnd(EXIT_REFUSED, json ? "" : `${vmId} failed: ${settled.reason}`);
 }

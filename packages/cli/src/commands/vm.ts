@@ -2,18 +2,17 @@
  * `bioxen vm …`: life and sight of VMs.
  */
 import {
-  type EndpointName,
   type ResultOf,
+  VM_STATES,
   type VmSample,
   type VmView,
   vmLogSubject,
   vmTelemetrySubject,
 } from "@bioxen/contracts";
-import { Fault } from "@bioxen/kernel";
 import type { Command } from "commander";
-import { endOf, refused, usage } from "../outcome.ts";
-import { integerOption, readSource } from "../parse.ts";
-import { conclude, say, sayJson, showReply, withSession } from "../run.ts";
+import { refused, usage } from "../outcome.ts";
+import { integerOption, oneOf, readSource } from "../parse.ts";
+import { say, sayJson, showReply, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
 import { minutes, table } from "../terminal.ts";
 import { untilInterrupted } from "../until.ts";
@@ -23,7 +22,7 @@ import { addCreateCommands } from "./vm-create.ts";
 import { addHistoryCommand } from "./vm-history.ts";
 import { addOptimiseCommand } from "./vm-optimise.ts";
 import { addSnapshotCommands } from "./vm-snapshots.ts";
-import { startAndWait } from "./vm-start.ts";
+import { addVerbCommands } from "./vm-verbs.ts";
 import { vmTable, vmWords } from "./vm-words.ts";
 
 /** A VM that has just started is measured within this time, ms. */
@@ -33,7 +32,7 @@ const LOOK_INTERVAL_MS = 50;
 export function addVmCommands(program: Command): void {
   const vm = program.command("vm").description("biological virtual machines");
   addCreateCommands(vm);
-  addLifeCommands(vm);
+  addVerbCommands(vm);
   addSightCommands(vm);
   addStreams(vm);
   addConsoleCommand(vm);
@@ -59,58 +58,12 @@ export function addVmCommands(program: Command): void {
     });
 }
 
-function addLifeCommands(vm: Command): void {
-  vm.command("start <ids...>")
-    .description("ask for a place and run")
-    .action((ids: string[], _options, command: Command) =>
-      eachOf(command, ids, (session, vmId, json) => startAndWait(session, vmId, json)),
-    );
-  const verbs: readonly [string, EndpointName & `vm${string}`, string][] = [
-    ["pause", "vmPause", "hold the guest; its place is kept"],
-    ["resume", "vmResume", "let it go on"],
-    ["stop", "vmStop", "end the guest and give its place back"],
-    ["destroy", "vmDestroy", "stop it and forget it"],
-  ];
-  for (const [verb, endpoint, description] of verbs) {
-    vm.command(`${verb} <ids...>`)
-      .description(description)
-      .action((ids: string[], _options, command: Command) =>
-        eachOf(command, ids, async (session, vmId, json) => {
-          const reply = await session.call(endpoint as "vmStop", { vmId });
-          const words = (done: object) => {
-            const { changed, vm: view } = done as { changed: boolean; vm: VmView };
-            return `${view.vmId} is ${view.state}${changed ? "" : " already"}`;
-          };
-          showReply(reply, json, words, refused);
-        }),
-      );
-  }
-}
-
-/** One after the other; a refusal of one does not keep the others from being asked. */
-async function eachOf(
-  command: Command,
-  ids: readonly string[],
-  body: (session: Session, vmId: string, json: boolean) => Promise<void>,
-): Promise<void> {
-  await withSession(command, async (session, { json }) => {
-    for (const vmId of ids) {
-      try {
-        await body(session, vmId, json === true);
-      } catch (thrown) {
-        if (thrown instanceof Fault) throw thrown;
-        conclude(endOf(thrown), json === true);
-      }
-    }
-  });
-}
-
 function addSightCommands(vm: Command): void {
   vm.command("ls")
     .description("all VMs")
-    .option("--state <state>")
+    .addOption(oneOf("--state <state>", "in this state only", VM_STATES))
     .option("--label <label>", "name or name=value")
-    .option("--chassis <id>")
+    .option("--chassis <id>", "on this chassis only")
     .action(async (options, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const vms = await session.allVms({

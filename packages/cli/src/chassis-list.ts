@@ -1,0 +1,34 @@
+/**
+ * `ecoli:2,yeast` in options: types of chassis, and how many of each.
+ */
+import { InvalidArgumentError } from "commander";
+import { suggestion } from "./did-you-mean.ts";
+
+export interface ChassisCount<T extends string> {
+  readonly chassisType: T;
+  readonly count: number;
+}
+
+/** `before`: of the same option given earlier. Throws with the first thing that is wrong. */
+export function chassisCounts<T extends string>(
+  text: string,
+  types: readonly T[],
+  most: number,
+  before: readonly ChassisCount<T>[] = [],
+): ChassisCount<T>[] {
+  const all = [...before];
+  for (const part of text.split(",")) {
+    const [name = "", count = "1", ...more] = part.trim().split(":");
+    const chassisType = types.find((type) => type === name);
+    if (chassisType === undefined)
+      throw new InvalidArgumentError(
+        `the type must be one of ${types.join(", ")}${suggestion(name, types)}.`,
+      );
+    if (more.length > 0 || !/^[0-9]+$/.test(count) || Number(count) < 1 || Number(count) > most)
+      throw new InvalidArgumentError(`the number must be an integer from 1 to ${most}.`);
+    if (all.some((one) => one.chassisType === chassisType))
+      throw new InvalidArgumentError(`${chassisType} is named twice.`);
+    all.push({ chassisType, count: Number(count) });
+  }
+  return all;
+}

@@ -1,0 +1,34 @@
+/**
+ * What somebody who mistyped probably meant. Commander does it for commands and options; this is for the values of options.
+ */
+
+/** Letters that may be wrong: as in commander, whose suggestions stand beside these. */
+const MAX_EDITS = 3;
+/** Of the longer word, the share of letters that must be right. */
+const LEAST_RIGHT = 0.4;
+
+/** ` (did you mean X?)`, or nothing where no candidate is close. */
+export function suggestion(word: string, candidates: readonly string[]): string {
+  let closest: { readonly candidate: string; readonly edits: number } | undefined;
+  for (const candidate of candidates) {
+    const edits = editsBetween(word.toLowerCase(), candidate.toLowerCase());
+    const longest = Math.max(word.length, candidate.length);
+    const isClose = edits <= MAX_EDITS && (longest - edits) / longest > LEAST_RIGHT;
+    if (isClose && (closest === undefined || edits < closest.edits)) closest = { candidate, edits };
+  }
+  return closest === undefined ? "" : ` (did you mean ${closest.candidate}?)`;
+}
+
+/** Letters to add, leave out or change: Levenshtein's distance. */
+function editsBetween(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

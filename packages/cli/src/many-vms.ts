@@ -1,0 +1,128 @@
+/**
+ * One command for several VMs: by their ids, or by the labels they carry. Each is asked for itself, a refusal of one does not keep
+ * the others from being asked, and each has its own result.
+ */
+import type { VmView } from "@bioxen/contracts";
+import { Fault, type Reply, type ReplyError } from "@bioxen/kernel";
+import { type Command, InvalidArgumentError } from "commander";
+import { EXIT_REFUSED, EXIT_UNREACHABLE, endOf, refused, usage } from "./outcome.ts";
+import { Progress } from "./progress.ts";
+import { note, say, sayJson, showReply, withSession } from "./run.ts";
+import type { Session } from "./session.ts";
+import { someAtATime } from "./some-at-a-time.ts";
+
+export interface SelectOptions {
+  readonly selector?: readonly string[];
+}
+
+/** What is done to each. */
+export interface Deed {
+  readonly act: (session: Session, vmId: string) => Promise<Reply>;
+  /** Of one that was done. */
+  readonly words: (reply: Reply & { readonly ok: true }) => string;
+  /** Of one that was done and came to nothing all the same, why; undefined: it did not. */
+  readonly failure?: (reply: Reply & { readonly ok: true }) => string | undefined;
+}
+
+/** Collects repeated `team=red,tier`: labels that a VM must all carry. */
+export function selectorOption(text: string, before: readonly string[] = []): string[] {
+  const labels = text.split(",").map((label) => label.trim());
+  if (labels.some((label) => label === "" || label.startsWith("="))) {
+    throw new InvalidArgumentError("must be name or name=value, several by commas.");
+  }
+  return [...before, ...labels];
+}
+
+export function withSelector(command: Command): Command {
+  return command.option(
+    "-l, --selector <label=value>",
+    "instead of ids: every VM with this label; several, by commas, must all be there",
+    selectorOption,
+  );
+}
+
+export async function toEach(
+  command: Command,
+  ids: readonly string[],
+  { selector }: SelectOptions,
+  deed: Deed,
+): Promise<void> {
+  if ((ids.length === 0) === (selector === undefined)) {
+    throw usage("name VMs by their ids, or by --selector: one of the two");
+  }
+  await withSession(command, async (session, { json }) => {
+    const [only] = ids;
+    if (only !== undefined && ids.length === 1) return toOne(session, only, deed, json === true);
+    const all = selector === undefined ? [...new Set(ids)] : await selected(session, selector);
+    if (all.length === 0 && json !== true) note(`no VM carries ${selector?.join(" and ")}`);
+    showAll(all, await repliesOf(session, all, deed), deed, json === true);
+  });
+}
+
+async function toOne(session: Session, vmId: string, deed: Deed, json: boolean): Promise<void> {
+  const reply = await deed.act(session, vmId);
+  showReply(reply, json, deed.words, refused);
+  const failure = reply.ok ? deed.failure?.(reply) : undefined;
+  if (failure === undefined) return;
+  process.exitCode = EXIT_REFUSED;
+  note(failure);
+}
+
+/** The service looks for one label; the others are looked for here. */
+async function selected(session: Session, labels: readonly string[]): Promise<string[]> {
+  const [first] = labels;
+  const found = await session.allVms(first === undefined ? {} : { label: first });
+  return found.filter((vm) => labels.every((label) => carries(vm, label))).map(({ vmId }) => vmId);
+}
+
+function carries({ labels }: VmView, label: string): boolean {
+  const split = label.indexOf("=");
+  return split < 0 ? Object.hasOwn(labels, label) : labels[label.slice(0, split)] === label.slice(split + 1);
+}
+
+/** Of all; once nobody answers, the rest is not asked any more. */
+async function repliesOf(session: Session, ids: readonly string[], deed: Deed): Promise<Map<string, Reply>> {
+  const replies = new Map<string, Reply>();
+  const progress = new Progress((done) => `${done} of ${ids.length} VMs`);
+  let away: ReplyError | undefined;
+  await someAtATime(ids, async (vmId) => {
+    if (away !== undefined) {
+      replies.set(vmId, { ok: false, error: { ...away, message: `not asked: ${away.message}` } });
+      return;
+    }
+    const reply = await deed.act(session, vmId).catch((thrown: unknown): Reply => {
+      const { error, message } = endOf(thrown);
+      const told = error ?? { code: "INTERNAL", message, retryable: false };
+      if (thrown instanceof Fault && thrown.retryable) away = told;
+      return { ok: false, error: told };
+    });
+    replies.set(vmId, reply);
+    progress.seen(replies.size);
+  });
+  progress.end();
+  return replies;
+}
+
+function showAll(
+  ids: readonly string[],
+  replies: ReadonlyMap<string, Reply>,
+  deed: Deed,
+  json: boolean,
+): void {
+  const problems: string[] = [];
+  let isAway = false;
+  for (const vmId of ids) {
+    const reply = replies.get(vmId);
+    if (reply === undefined) continue;
+    const failure = reply.ok ? deed.failure?.(reply) : refused(reply.error).message;
+    if (failure !== undefined) problems.push(`${vmId}: ${failure}`);
+    else if (reply.ok && !json) say(deed.words(reply));
+    isAway ||= !reply.ok && reply.error.code === "UNAVAILABLE";
+  }
+  if (json) {
+    const results = ids.map((vmId) => ({ vmId, ...replies.get(vmId) }));
+    sayJson({ ok: problems.length === 0, results });
+  }
+  for (const problem of problems) note(problem);
+  if (problems.length > 0) process.exitCode = isAway ? EXIT_UNREACHABLE : EXIT_REFUSED;
+}
