@@ -7,8 +7,8 @@
  * other instances.
  *
  * A command's id stands in the event it caused (`causationid`), so that its first outcome is found again by any instance and
- * after any crash: the log is the memory. Only ids younger than the window are kept; those of events that a snapshot
- * spared us from reading are looked up in the log when such an aggregate gets a command.
+ * after any crash: the log is the memory. Only recent ones are kept; those of events that a snapshot spared us from reading are looked
+ * up in the log when such an aggregate gets a command.
  */
 import { type Decision, type Fold, UNCHANGED } from "./decider.ts";
 import {
@@ -20,19 +20,13 @@ import {
 } from "./envelope.ts";
 import { Fault, invariant } from "./fault.ts";
 import { type Held, HeldStates } from "./held.ts";
+import { LEAST_OUTCOMES, OUTCOME_WINDOW_MS, OutcomeMemory } from "./outcome-memory.ts";
 import type { Clock, EventLog, IdSource } from "./ports.ts";
 import type { Rejection } from "./rejection.ts";
 import type { SnapshotHead, SnapshotPart } from "./snapshot.ts";
 
 /** Tries against other writers of the same aggregate; with 8 writers a conflict chain of 10 is already rare. */
 export const MAX_CONFLICT_RETRIES = 24;
-/** Contract: the same command id has one outcome within 2 minutes; twice that against skewed clocks. */
-export const OUTCOME_WINDOW_MS = 240_000;
-/**
- * So many of the newest outcomes are kept however old the clock says they are: one that is set forward by minutes would make a
- * command that is repeated a moment later a new one. At 100 commands/s this is more than the deadline of any caller.
- */
-const LEAST_OUTCOMES = 10_000;
 
 export interface AggregateOptions<State> {
   /** `vm`, `ledger`, `chassis`: the token after `bioxen.evt.`. */
@@ -53,13 +47,14 @@ export class Aggregates<State> {
   readonly #options: AggregateOptions<State>;
   readonly snapshot: SnapshotPart;
   readonly #held: HeldStates<State>;
-  readonly #outcomes = new Map<string, { readonly atMs: number; readonly held: Held<State> }>();
+  readonly #outcomes: OutcomeMemory<Held<State>>;
   readonly #queues = new Map<string, Promise<unknown>>();
-  /** Aggregates restored from a snapshot that is younger than the window: outcomes before it are not known here yet. */
-  #unlearnt: { readonly ids: Set<string>; readonly untilMs: number } | undefined;
+  /** Restored from a snapshot: outcomes before it are not known here until they are read. What is recent is as in the memory. */
+  #unlearnt: { readonly ids: Set<string>; readonly untilMs: number; eventsLeft: number } | undefined;
 
   constructor(options: AggregateOptions<State>) {
     this.#options = options;
+    this.#outcomes = new OutcomeMemory(options.clock);
     const held = new HeldStates(options.fold);
     this.#held = held;
     this.snapshot = {
@@ -96,7 +91,11 @@ export class Aggregates<State> {
     const id = event.envelope.subject.slice(this.#options.kind.length + 1);
     const at = positionOf(event);
     const held = this.#held.apply(id, event, at, !replayed);
-    if (held !== undefined) this.#remember(id, event.envelope.causationid, at.atMs, held);
+    if (held === undefined) return;
+    const { causationid } = event.envelope;
+    if (replayed) this.#outcomes.noteRead(id, causationid, at.atMs, held);
+    else this.#outcomes.note(id, causationid, at.atMs, held);
+    if (this.#unlearnt !== undefined) this.#unlearnt.eventsLeft -= 1;
   }
 
   /** The aggregate as the log has it now, other instances' events included. */
@@ -156,8 +155,8 @@ export class Aggregates<State> {
       if (held !== undefined) return { ok: true, changed: true, held };
     }
     for (let attempt = 0; attempt < MAX_CONFLICT_RETRIES; attempt += 1) {
-      const first = this.#outcomes.get(`${id} ${causation.causeId}`);
-      if (causation.deduplicate && first !== undefined) return { ok: true, changed: true, held: first.held };
+      const first = causation.deduplicate ? this.#outcomes.of(id, causation.causeId) : undefined;
+      if (first !== undefined) return { ok: true, changed: true, held: first };
       const before = this.get(id);
       const decision = decide(before.state);
       if (!decision.ok || decision.event === null) {
@@ -223,16 +222,6 @@ export class Aggregates<State> {
     };
   }
 
-  #remember(id: string, causeId: string, atMs: number, held: Held<State>): void {
-    const oldest = this.#options.clock.nowMs() - OUTCOME_WINDOW_MS;
-    if (atMs < oldest) return;
-    this.#outcomes.set(`${id} ${causeId}`, { atMs, held });
-    for (const [key, outcome] of this.#outcomes) {
-      if (outcome.atMs >= oldest || this.#outcomes.size <= LEAST_OUTCOMES) break;
-      this.#outcomes.delete(key);
-    }
-  }
-
   /** The outcome of an intent that was stated before the window: no memory reaches that far back, but the log does. */
   async #longAgo(id: string, { causeId, statedAtMs }: Causation): Promise<Held<State> | undefined> {
     const { clock, fold, log } = this.#options;
@@ -247,21 +236,22 @@ export class Aggregates<State> {
   }
 
   #restored({ takenAtMs }: SnapshotHead): void {
-    const untilMs = takenAtMs + OUTCOME_WINDOW_MS;
-    if (untilMs >= this.#options.clock.nowMs()) this.#unlearnt = { ids: new Set(this.#held.ids()), untilMs };
+    const ids = new Set(this.#held.ids());
+    this.#unlearnt = { ids, untilMs: takenAtMs + OUTCOME_WINDOW_MS, eventsLeft: LEAST_OUTCOMES };
   }
 
   /** The outcomes of one restored aggregate that its snapshot does not have: its own events tell. */
   async #learn(id: string): Promise<void> {
     if (this.#unlearnt === undefined) return;
-    if (this.#unlearnt.untilMs < this.#options.clock.nowMs()) this.#unlearnt = undefined;
+    const { untilMs, eventsLeft } = this.#unlearnt;
+    if (untilMs < this.#options.clock.nowMs() && eventsLeft <= 0) this.#unlearnt = undefined;
     if (this.#unlearnt?.ids.has(id) !== true) return;
     const events = await this.#options.log.read(this.streamSubject(id), 0);
     const story = new HeldStates(this.#options.fold);
     for (const event of events) {
       const at = positionOf(event);
       const held = story.apply(id, event, at, false);
-      if (held !== undefined) this.#remember(id, event.envelope.causationid, at.atMs, held);
+      if (held !== undefined) this.#outcomes.note(id, event.envelope.causationid, at.atMs, held);
     }
     this.#unlearnt?.ids.delete(id);
   }

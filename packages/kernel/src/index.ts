@@ -8,6 +8,7 @@ export * from "./feed.ts";
 export * from "./held.ts";
 export * from "./ids.ts";
 export * from "./leases.ts";
+export * from "./outcome-memory.ts";
 export * from "./ports.ts";
 export * from "./read-model.ts";
 export * from "./reconciler.ts";

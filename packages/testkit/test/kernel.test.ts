@@ -89,6 +89,25 @@ describe("aggregates", () => {
     expect(await a.execute("c1", because("register"), register)).toMatchObject({ ok: true, changed: true });
   });
 
+  it("nor does one that was set back while the event was written, for an instance that starts after it", async () => {
+    const log = new MemoryEventLog();
+    await instanceOn(log, "a", new FakeClock(0)).execute("c1", because("register"), register);
+    const later = new FakeClock(600_000);
+    await instanceOn(log, "b", later).execute("c2", because("another"), register);
+    const fresh = instanceOn(log, "c", later);
+    for (const id of ["c1", "c2"]) {
+      for (const event of await log.read(`bioxen.evt.chassis.${id}`, 0)) fresh.apply(event, true);
+    }
+    expect(await fresh.execute("c1", because("register"), register)).toMatchObject({
+      ok: true,
+      changed: true,
+    });
+    expect(await fresh.execute("c2", because("another"), register)).toMatchObject({
+      ok: true,
+      changed: true,
+    });
+  });
+
   it("nobody is refused for what an instance has not heard yet", async () => {
     const log = new MemoryEventLog();
     const [a, b] = [instanceOn(log, "a"), instanceOn(log, "b")];

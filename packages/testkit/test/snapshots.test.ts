@@ -117,18 +117,25 @@ describe("a start from a snapshot", () => {
     }
   });
 
-  it("knows the first outcome of a command that was carried out before the snapshot", async () => {
-    const { instance, first, log } = await busyWorld();
-    const asked = await first.chassis.execute("c1", because("u4"), cordon);
-    const warm = instance();
-    await warm.start();
-    const before = await log.lastSeq();
-    const again = await warm.chassis.execute("c1", because("u4"), cordon);
-    expect(again).toMatchObject({ ok: true, changed: true });
-    const stateOf = (executed: typeof asked) => (executed.ok ? executed.held.state : undefined);
-    expect(stateOf(again)).toEqual(stateOf(asked));
-    expect(await log.lastSeq()).toBe(before);
-  });
+  it.each([
+    ["", 0],
+    [", also when the clock was set forward meanwhile", 600_000],
+  ])(
+    "knows the first outcome of a command that was carried out before the snapshot%s",
+    async (_, aheadMs) => {
+      const { instance, first, log, clock } = await busyWorld();
+      const asked = await first.chassis.execute("c1", because("u4"), cordon);
+      await clock.advance(aheadMs);
+      const warm = instance();
+      await warm.start();
+      const before = await log.lastSeq();
+      const again = await warm.chassis.execute("c1", because("u4"), cordon);
+      expect(again).toMatchObject({ ok: true, changed: true });
+      const stateOf = (executed: typeof asked) => (executed.ok ? executed.held.state : undefined);
+      expect(stateOf(again)).toEqual(stateOf(asked));
+      expect(await log.lastSeq()).toBe(before);
+    },
+  );
 
   it("is a start from the first event when all snapshots were deleted, or are away", async () => {
     const { instance, first, snapshots, said } = await busyWorld();

@@ -1,0 +1,49 @@
+import { describe, expect, it } from "vitest";
+import { LEAST_OUTCOMES, OUTCOME_WINDOW_MS, OutcomeMemory } from "./outcome-memory.ts";
+
+const LONG_AGO = 0;
+const NOW = OUTCOME_WINDOW_MS * 10;
+
+function memory() {
+  const clock = { ms: NOW, nowMs: () => clock.ms };
+  return { clock, outcomes: new OutcomeMemory<number>(clock) };
+}
+
+describe("outcomes of commands", () => {
+  it("are kept by aggregate and command", () => {
+    const { outcomes } = memory();
+    outcomes.note("a", "x", NOW, 1);
+    outcomes.note("b", "x", NOW, 2);
+    expect([outcomes.of("a", "x"), outcomes.of("b", "x"), outcomes.of("a", "y")]).toEqual([1, 2, undefined]);
+  });
+
+  it("of those that are old the newest are kept, in whatever way they came", () => {
+    for (const how of ["note", "noteRead"] as const) {
+      const { outcomes } = memory();
+      const total = 2 * LEAST_OUTCOMES + 7;
+      for (let i = 0; i < total; i += 1) outcomes[how]("a", `c${i}`, LONG_AGO, i);
+      const kept = Array.from({ length: total }, (_, i) => outcomes.of("a", `c${i}`)).filter(
+        (outcome) => outcome !== undefined,
+      );
+      expect(kept).toEqual(Array.from({ length: LEAST_OUTCOMES }, (_, i) => total - LEAST_OUTCOMES + i));
+    }
+  });
+
+  it("all that are recent are kept, until they are not", () => {
+    const { clock, outcomes } = memory();
+    for (let i = 0; i < 2 * LEAST_OUTCOMES; i += 1) outcomes.note("a", `c${i}`, NOW, i);
+    expect(outcomes.of("a", "c0")).toBe(0);
+    clock.ms += OUTCOME_WINDOW_MS + 1;
+    outcomes.note("a", "late", clock.ms, -1);
+    expect(outcomes.of("a", "c0")).toBeUndefined();
+    expect(outcomes.of("a", `c${2 * LEAST_OUTCOMES - 1}`)).toBe(2 * LEAST_OUTCOMES - 1);
+  });
+
+  it("what a start reads is there with what comes after it", () => {
+    const { outcomes } = memory();
+    outcomes.noteRead("a", "old", LONG_AGO, 1);
+    outcomes.noteRead("a", "young", NOW, 2);
+    outcomes.note("a", "new", NOW, 3);
+    expect(["old", "young", "new"].map((causeId) => outcomes.of("a", causeId))).toEqual([1, 2, 3]);
+  });
+});
