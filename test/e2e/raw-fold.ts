@@ -35,7 +35,7 @@ export function rawState(events: readonly Json[]): Json {
   return { vms: inOrder(vms), ledgers: inOrder(ledgers).map(ledgerSeen), chassis: inOrder(chassis) };
 }
 
-/** No VM of these stories is preempted, nor has less guaranteed than it asks for. */
+/** No VM of these stories is preempted or moved, nor has less guaranteed than it asks for. */
 const HOMELESS = { chassisId: null, fence: null, allocation: null };
 
 /** What each event leaves different, beside its version and its time. */
@@ -92,7 +92,13 @@ function vmHappened(vms: Map<string, Json>, vmId: string, what: string, data: Js
     // The program is in the event, and in no view.
     const { program: _program, ...shown } = data;
     const fresh = { state: "created", reason: null, failure: null, refusals: [], pendingSinceMs: null };
-    const whole = { guarantee: data.request, preemption: null, checkpoint: null, snapshots: [] };
+    const whole = {
+      guarantee: data.request,
+      preemption: null,
+      checkpoint: null,
+      snapshots: [],
+      migration: null,
+    };
     vms.set(vmId, { vmId, ...shown, ...fresh, ...whole, ...HOMELESS, ...seen, createdAtMs: at.ms });
     return;
   }

@@ -17,6 +17,9 @@ const VERBS = [
   "vmPause",
   "vmResume",
   "vmResize",
+  "vmMigrate",
+  "vmMigrate",
+  "vmCancelMigration",
   "vmDestroy",
   "quotaSet",
   "vmSnapshot",
@@ -36,6 +39,8 @@ const CROWDED_VERBS = [
   "vmStart",
 ] as const satisfies readonly EndpointName[];
 
+const MOVE_VERBS: readonly EndpointName[] = ["vmMigrate", "vmCancelMigration"];
+
 const TIMEOUT_MS = 3_000;
 
 /** A command that was answered `changed: true`: its event must stand in the log, once. */
@@ -54,7 +59,11 @@ export class Clients {
   /** Commands not answered yet. */
   open = 0;
 
-  constructor(universe: Universe, faults: Faults, bus: SimBus) {
+  /** VMs that run and are not bound to a type of chassis: of others a move is mostly refused. */
+  readonly #movable: () => readonly string[];
+
+  constructor(universe: Universe, faults: Faults, bus: SimBus, movable: () => readonly string[]) {
+    this.#movable = movable;
     this.#universe = universe;
     this.#faults = faults;
     this.#bus = bus;
@@ -70,7 +79,9 @@ export class Clients {
 
   async #insist(number: number, vms: number): Promise<void> {
     const verb = this.#universe.pick(this.#isCrowded ? CROWDED_VERBS : VERBS);
-    const vmId = `vm-${this.#universe.between(1, vms)}`;
+    const anyVm = `vm-${this.#universe.between(1, vms)}`;
+    const movable = MOVE_VERBS.includes(verb) && this.#universe.chance(0.8) ? this.#movable() : [];
+    const vmId = movable.length === 0 ? anyVm : this.#universe.pick(movable);
     const { subject } = ENDPOINTS[verb];
     const payload = this.#payload(verb, vmId, vms);
     const messageId = `m${number}`;
@@ -78,7 +89,12 @@ export class Clients {
     for (;;) {
       try {
         const reply = await this.#bus.call(subject, payload, { timeoutMs: TIMEOUT_MS, messageId });
-        if (!reply.ok && ["UNAVAILABLE", "CONFLICT"].includes(reply.error.code)) continue;
+        const isNotNow = !reply.ok && reply.error.retryable;
+        if (isNotNow && ["UNAVAILABLE", "CONFLICT"].includes(reply.error.code)) {
+          // A chassis that is lost takes nobody for seconds: without a pause this would be all that happens.
+          await this.#universe.delay(this.#universe.between(10, 500));
+          continue;
+        }
         if (reply.ok && reply["changed"] === true && verb !== "quotaSet") {
           this.acknowledged.push({ causeId: `${subject}:${messageId}`, vmId });
         }
@@ -108,6 +124,9 @@ export class Clients {
     if (verb === "vmFork") {
       const newVmId = `vm-${this.#universe.between(1, vms)}`;
       return this.#universe.chance(0.5) ? { vmId, newVmId } : { vmId, newVmId, fromSnapshotId: snapshotId };
+    }
+    if (verb === "vmMigrate" && this.#universe.chance(0.5)) {
+      return { vmId, chassisId: this.#universe.pick(["ecoli-1", "yeast-1"]) };
     }
     if (verb !== "vmCreate") return { vmId };
     const restart = this.#universe.chance(0.4)

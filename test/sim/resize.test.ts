@@ -75,7 +75,7 @@ async function granted() {
   };
   const ledgersOf = new LedgersOfVms();
   ledgersOf.note("a", ledgers.get("a"));
-  const world = { vms, ledgers, ledgersOf, chassis };
+  const world = { vms, ledgers, ledgersOf, chassis, knownSeq: () => Number.MAX_SAFE_INTEGER };
   return { clock, allocation, process: new VmProcess(world, clock, () => true) };
 }
 

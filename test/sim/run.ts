@@ -98,7 +98,7 @@ export async function run(seed: number): Promise<RunReport> {
   for (const process of processes) process.start();
   const growth = new GrowthWatch(processes, problem);
   growth.begin(universe);
-  const clients = new Clients(universe, faults, bus);
+  const clients = new Clients(universe, faults, bus, () => folds.movable());
   clients.send(COMMANDS, TROUBLE_MS, VMS);
   operate(universe, faults, bus, ALERT_COMMANDS, TROUBLE_MS);
   const isCalm = await universe.runUntil(universe.nowMs + TROUBLE_MS);
@@ -182,6 +182,13 @@ class Folds {
         problem(`the fold of ${event.envelope.subject} at ${event.seq} failed: ${String(thrown)}`);
       }
     }
+  }
+
+  movable(): string[] {
+    const runs = this.existing().filter(
+      ([, vm]) => vm.state === "running" && !("chassisTypes" in vm.placement),
+    );
+    return runs.map(([vmId]) => vmId);
   }
 
   existing(): [string, Vm][] {

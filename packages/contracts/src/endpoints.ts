@@ -158,6 +158,20 @@ export const ENDPOINTS = {
     }),
     vmChanged,
   ),
+  vmMigrate: endpoint(
+    "bioxen.cmd.vm.migrate",
+    "lifecycle",
+    "Run elsewhere: on `chassisId`, or wherever there is room. It runs on until there is a place; then its guest is handed over with its state, and goes on there. Given up after a minute without a place.",
+    z.strictObject({ vmId: id, chassisId: id.optional() }),
+    vmChanged,
+  ),
+  vmCancelMigration: endpoint(
+    "bioxen.cmd.vm.cancel-migration",
+    "lifecycle",
+    "Stay where it is, unless it was handed over already.",
+    vmOnly,
+    vmChanged,
+  ),
   vmExec: endpoint(
     "bioxen.cmd.vm.exec",
     "lifecycle",

@@ -6,6 +6,7 @@ import { z } from "zod";
 import { type Endpoint, endpoint } from "./endpoint.ts";
 import { checkpointRecord } from "./events/guest-state.ts";
 import { entryKey, reservation } from "./events/ledger.ts";
+import { MOVE_CODES } from "./events/move.ts";
 import { placementRefusal } from "./events/vm.ts";
 import { PREEMPTION_MODES } from "./preemption.ts";
 import { id, MAX_EXEC_TIMEOUT_MS, MAX_PAGE, priority, recordedAmounts, source } from "./schemas.ts";
@@ -35,16 +36,39 @@ export const INTERNAL_ENDPOINTS = {
     z.strictObject({
       vmId: id,
       fence: z.int().min(1),
-      observed: z.enum(["started", "restarted", "stopped", "failed", "checkpointed", "checkpoint-lost"]),
+      observed: z.enum([
+        "started",
+        "restarted",
+        "stopped",
+        "failed",
+        "checkpointed",
+        "checkpoint-lost",
+        "handed-over",
+        "not-handed-over",
+      ]),
       reason: z.string().max(4_096).default(""),
       code: z.string().max(63).default("INTERNAL"),
-      /** With `checkpointed`: the state that was stored, and how often the VM had been set back when its guest began. */
+      /** With `checkpointed`, and with `handed-over` where the driver can: the state that was stored, and how often the VM had been set back when its guest began. */
       checkpoint: checkpointRecord.optional(),
       restores: z.int().min(0).optional(),
       /** With `checkpoint-lost`; `code` says why. */
       checkpointId: z.string().max(63).optional(),
     }),
     z.object({ changed: z.boolean() }),
+    true,
+  ),
+  vmMove: endpoint(
+    "bioxen.cmd.vm.move",
+    "lifecycle",
+    "The scheduler: this VM is to run elsewhere, for the sake of its chassis. As `migrate`, and waits as long as it takes.",
+    z.strictObject({
+      vmId: id,
+      fromChassisId: id,
+      toChassisId: id.optional(),
+      code: z.enum(MOVE_CODES),
+      reason: z.string().max(4_096),
+    }),
+    z.object({ changed: z.boolean(), seq: z.int() }),
     true,
   ),
   vmPreempt: endpoint(

@@ -4,6 +4,7 @@
 import { type Amounts, subtract } from "@bioxen/kernel";
 import { z } from "zod";
 import { checkpointRecord } from "./events/guest-state.ts";
+import { MOVE_CODES } from "./events/move.ts";
 import { placementRefusal } from "./events/vm.ts";
 import type { Chassis } from "./fold/chassis.ts";
 import { heldAmounts, type Ledger } from "./fold/ledger.ts";
@@ -57,6 +58,17 @@ export const vmView = z
     fence: z.int().nullable(),
     refusals: z.array(placementRefusal),
     failure: z.string().nullable(),
+    /** A move that is under way; `target`: the place it has there already, `refusals`: why it has none. */
+    migration: z
+      .object({
+        toChassisId: z.string().nullable(),
+        code: z.enum(MOVE_CODES),
+        reason: z.string(),
+        requestedAtMs: z.int(),
+        target: z.object({ chassisId: z.string(), fence: z.int(), allocation: recordedAmounts }).nullable(),
+        refusals: z.array(placementRefusal),
+      })
+      .nullable(),
     pendingSinceMs: z.int().nullable(),
     /** The least that preemption leaves it; its request unless it was created with less. */
     guarantee: recordedAmounts,
@@ -95,6 +107,7 @@ export function viewOfVm(vmId: string, vm: Vm): VmView {
     fence: vm.fence,
     refusals: [...vm.refusals],
     failure: vm.failure,
+    migration: vm.migration === null ? null : { ...vm.migration, refusals: [...vm.migration.refusals] },
     pendingSinceMs: vm.pendingSinceMs,
     guarantee: guaranteeOf(vm),
     preemption: vm.preemption,

@@ -47,6 +47,16 @@ export function guestStateStep(kept: KeptState, fence: number | null, body: VmEv
           `a checkpoint of minute ${body.data.simMinutes} after one of ${kept.checkpoint?.simMinutes}`,
         withoutDigest(body.data),
       );
+    case "bioxen.vm.moved.v1": {
+      const { checkpoint = null } = body.data;
+      if (checkpoint === null) return step(kept);
+      const isBack = checkpoint.simMinutes < (kept.checkpoint?.simMinutes ?? 0);
+      return step(
+        { ...kept, checkpoint },
+        isBack && `it is handed over at minute ${checkpoint.simMinutes}, before its checkpoint`,
+        withoutDigest(checkpoint),
+      );
+    }
     case "bioxen.vm.checkpoint-lost.v1": {
       const { checkpointId } = body.data;
       const isIts = checkpointId === kept.checkpoint?.checkpointId && body.data.fence === fence;

@@ -50,6 +50,9 @@ export function preemptionStep(next: Preemptable, before: string, body: VmEvent)
     case "bioxen.vm.placed.v1":
       next.allocation = body.data.allocation;
       return [];
+    case "bioxen.vm.moved.v1":
+      Object.assign(next, { allocation: body.data.allocation, gaveUp: null, userPaused: false });
+      return [];
     case "bioxen.vm.preempted.v1":
       return preempted(next, body.data.mode, body.data.allocation);
     case "bioxen.vm.reinstated.v1":

@@ -22,6 +22,7 @@ export type Rule =
   | "guest-state"
   | "two-allocations"
   | "alert"
+  | "move"
   | "chassis-transition"
   | "unfounded-displacement";
 

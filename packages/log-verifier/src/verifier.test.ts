@@ -1,168 +1,42 @@
 /**
  * Every rule fires on a story that breaks it and keeps silent on one that does not.
  */
-import type { EventBody, StoredEvent } from "@bioxen/kernel";
 import { describe, expect, it } from "vitest";
 import { LogVerifier, type Rule } from "./index.ts";
-
-type Line = readonly [
-  subject: string,
-  type: string,
-  data: unknown,
-  changes?: Partial<{ version: number; seq: number; stored: string; previous: string; typeVersion: number }>,
-];
-
-const opened = (ribosomes = 10, maxVms = 2): Line => [
-  "ledger/c",
-  "ledger.opened",
-  { chassisType: "ecoli", capacity: { ribosomes }, offered: { ribosomes }, maxVms },
-];
-const created: Line = ["vm/a", "vm.created", { incarnation: 1, request: { ribosomes: 4 } }];
-const asked: Line = ["vm/a", "vm.start-requested", { automatic: false }];
-const reserved = (ribosomes = 4, vmId = "a"): Line => [
-  "ledger/c",
-  "ledger.reserved",
-  { planId: "p", reservations: [{ vmId, incarnation: 1, amounts: { ribosomes } }], expiresAtMs: 1 },
-];
-const under = (proposerToken: number, vmId: string): Line => {
-  const [subject, type, data] = reserved(1, vmId);
-  return [subject, type, { ...(data as object), proposerToken }];
-};
-const placed = (fence: number, ribosomes = 4): Line => [
-  "vm/a",
-  "vm.placed",
-  { chassisId: "c", fence, allocation: { ribosomes } },
-];
-const started = (fence: number): Line => ["vm/a", "vm.started", { fence }];
-const entry = (verb: string, fence: number): Line => [
-  "ledger/c",
-  `ledger.${verb}`,
-  { entries: [{ vmId: "a", fence }], reason: "test" },
-];
-const vm = (verb: string, data: unknown = {}): Line => ["vm/a", `vm.${verb}`, data];
-const REGISTERED: Line = ["chassis/c", "chassis.registered", { capacity: { ribosomes: 10 } }];
-const chassis = (verb: string): Line => ["chassis/c", `chassis.${verb}`, {}];
-
-const kept = (simMinutes: number, more: object = {}): Line => {
-  const record = { checkpointId: `c${simMinutes}`, simMinutes, bytes: 1, sha256: "a".repeat(64) };
-  return vm("checkpointed", { fence: 4, ...record, ...more });
-};
-const lost = (checkpointId: string): Line =>
-  vm("checkpoint-lost", { fence: 4, checkpointId, code: "MISSING", reason: "x" });
-
-const snapshot = (snapshotId: string, simMinutes: number, more: object = {}): Line =>
-  vm("snapshotted", { snapshotId, ...(kept(simMinutes)[2] as object), ...more });
-const restored = (snapshotId: string, simMinutes: number): Line => {
-  const { fence: _, ...record } = kept(simMinutes)[2] as { readonly fence: number };
-  return vm("restored", { snapshotId, ...record });
-};
-
-/** The whole life of one VM; sequences are line numbers. */
-const RUNNING: readonly Line[] = [
-  opened(),
+import {
+  alert,
+  asked,
+  chassis,
   created,
-  asked,
-  reserved(),
-  placed(4),
-  started(4),
-  entry("committed", 4),
-];
-/** The same after one line more. */
-const RUNNING_LATER: readonly Line[] = [
-  opened(),
-  created,
-  asked,
-  reserved(),
-  placed(5),
-  started(5),
-  entry("committed", 5),
-];
-const LIFE: readonly Line[] = [
-  ...RUNNING,
-  kept(5),
-  vm("paused"),
-  kept(7),
-  lost("c7"),
-  vm("resumed"),
-  kept(2),
-  snapshot("s", 2),
-  kept(9),
-  restored("s", 2),
-  kept(3),
-  vm("snapshot-deleted", { snapshotId: "s" }),
-  ["ledger/c", "ledger.resized", { vmId: "a", fence: 4, amounts: { ribosomes: 9 } }],
-  vm("resized", { request: { ribosomes: 9 }, allocation: { ribosomes: 9 } }),
-  vm("stop-requested", { destroy: true }),
-  vm("stopped", { reason: "x" }),
-  vm("destroyed", { reason: "x" }),
-  entry("released", 4),
-];
-
-/** A VM of priority 2 that runs, and others that would like to. */
-const other = (vmId: string, priority: number): Line => [
-  `vm/${vmId}`,
-  "vm.created",
-  { incarnation: 1, request: { ribosomes: 4 }, priority },
-];
-const PRESSED: readonly Line[] = [
-  opened(),
-  ["vm/a", "vm.created", { incarnation: 1, request: { ribosomes: 4 }, priority: 2 }],
-  asked,
-  reserved(),
-  placed(4),
-  started(4),
-  entry("committed", 4),
-  other("urgent", 3),
-  other("equal", 2),
-];
-const FOR_WHOM = { fence: 4, by: "urgent", byPriority: 3, reason: "x" };
-const preempted = (more: object): Line =>
-  vm("preempted", { mode: "starve", ...FOR_WHOM, allocation: { ribosomes: 1 }, ...more });
-const evicted = (more: object): Line => {
-  const [subject, type, data] = vm("displaced", { ...FOR_WHOM, chassisId: "c", code: "PREEMPTED", ...more });
-  return [subject, type, data, { typeVersion: 2 }];
-};
-const holding = (ribosomes: number): Line => [
-  "ledger/c",
-  "ledger.resized",
-  { vmId: "a", fence: 4, amounts: { ribosomes } },
-];
-const reinstated = (state: string): Line =>
-  vm("reinstated", { fence: 4, allocation: { ribosomes: 4 }, state });
-
-const alert = (verb: string, data: unknown = {}): Line => ["alert/r", `alert.${verb}`, data];
-const told = (notificationId: string, ...webhooks: string[]): Line => {
-  const undelivered = webhooks.map((webhook) => ({ webhook, attempts: 1, reason: "x" }));
-  return alert("notified", { notifications: [{ notificationId, undelivered }] });
-};
-/** An event's id is `event-` and its line. */
-const TOLD: readonly Line[] = [alert("rule-set"), alert("raised", { target: "a" }), told("event-2", "w")];
-
-function verify(lines: readonly Line[]): Rule[] {
-  const verifier = new LogVerifier();
-  const versions = new Map<string, number>();
-  const digests = new Map<string, string>();
-  for (const [i, [subject, type, data, changes]] of lines.entries()) {
-    const version = changes?.version ?? (versions.get(subject) ?? 0) + 1;
-    versions.set(subject, version);
-    const previous = changes?.previous ?? digests.get(subject);
-    digests.set(subject, `digest-${i}`);
-    const body: EventBody = { type: `bioxen.${type}.v${changes?.typeVersion ?? 1}`, data };
-    verifier.observe({
-      seq: changes?.seq ?? i + 1,
-      streamSubject: changes?.stored ?? `bioxen.evt.${subject.replace("/", ".")}`,
-      digest: `digest-${i}`,
-      envelope: {
-        id: `event-${i + 1}`,
-        subject,
-        aggregateversion: version,
-        ...body,
-        ...(previous ? { previoushash: previous } : {}),
-      },
-    } as StoredEvent);
-  }
-  return verifier.report().violations.map((violation) => violation.rule);
-}
+  entry,
+  entryOn,
+  evicted,
+  holding,
+  kept,
+  LIFE,
+  type Line,
+  lost,
+  MOVING,
+  opened,
+  PRESSED,
+  placed,
+  preempted,
+  REGISTERED,
+  RUNNING,
+  RUNNING_LATER,
+  reinstated,
+  reserved,
+  restored,
+  snapshot,
+  started,
+  TOLD,
+  there,
+  told,
+  toMove,
+  under,
+  verify,
+  vm,
+} from "./testing.ts";
 
 describe("the verifier", () => {
   it("finds nothing wrong with a life, whole or cut at any point after it runs", () => {
@@ -221,6 +95,20 @@ describe("the verifier", () => {
     ]);
   });
 
+  it("a VM moves while it runs, or stays", () => {
+    expect(
+      verify([...MOVING, there("moved"), started(11), entryOn("d", "committed", 11), entry("released", 4)]),
+    ).toEqual([]);
+    expect(
+      verify([...MOVING, there("moved"), started(11), entryOn("d", "committed", 11)]),
+      "not given back yet",
+    ).toEqual([]);
+    expect(verify([...MOVING, vm("migration-cancelled"), entryOn("d", "released", 11)])).toEqual([]);
+    expect(
+      verify([...MOVING, vm("stop-requested", { destroy: false }), vm("stopped"), entry("released", 4)]),
+    ).toEqual([]);
+  });
+
   it("a start may leave its guest paused", () => {
     const paused: Line = ["vm/a", "vm.started", { fence: 4, paused: true }];
     const life = [...RUNNING.slice(0, 5), paused, entry("committed", 4)];
@@ -242,6 +130,15 @@ describe("the verifier", () => {
     ["reinstated-without-room", [...PRESSED, preempted({}), reinstated("running")]],
     ["reinstated-without-room", [...PRESSED, preempted({}), holding(1), reinstated("running")]],
     ["transition", [created, preempted({})]],
+    ["move", [...RUNNING, vm("migration-cancelled")]],
+    ["move", [...RUNNING, toMove, toMove]],
+    ["move", [...RUNNING, vm("migration-requested", { toChassisId: "c" })]],
+    ["move", [...RUNNING, there("migrating")]],
+    ["move", [...MOVING.slice(0, -2), there("migrating")]],
+    ["move", [...MOVING.slice(0, -1), there("moved")]],
+    ["move", [...MOVING, entryOn("d", "released", 11), there("moved")]],
+    ["move", [...RUNNING, vm("deferred", { reasons: [] })]],
+    ["transition", [created, toMove]],
     ["chassis-transition", [chassis("lost")]],
     ["chassis-transition", [REGISTERED, chassis("recovered")]],
     ["chassis-transition", [REGISTERED, chassis("lost"), chassis("lost")]],

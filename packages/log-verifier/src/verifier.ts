@@ -11,15 +11,16 @@ import { AlertAccount } from "./alert-account.ts";
 import { ChassisStories } from "./chassis-stories.ts";
 import { guestStateStep, type KeptState, NOTHING_KEPT } from "./guest-state-rules.ts";
 import { LedgerAccount, sameAmounts, unsoundAmounts } from "./ledger-account.ts";
+import { type Moving, moveStep, NOT_MOVING } from "./move-rules.ts";
 import { NEVER_CREATED, type Preemptable, preemptionStep, takenFor } from "./preemption-rules.ts";
 import { QuotaBooks, type QuotaBreach } from "./quota-books.ts";
 import { MAX_VIOLATIONS, type Rule, type VerifierReport, type Violation } from "./report.ts";
 import { MOVES } from "./vm-transitions.ts";
 
-interface VmStory extends Preemptable {
+type PlaceData = Extract<VmEvent, { type: "bioxen.vm.placed.v1" }>["data"];
+
+interface VmStory extends Preemptable, Moving {
   incarnation: number;
-  chassisId: string | null;
-  fence: number | null;
   kept: KeptState;
   /** How often its ledger had changed what it holds when something was last taken from it. */
   ledgerChanges: number;
@@ -27,6 +28,7 @@ interface VmStory extends Preemptable {
 
 const NO_STORY: VmStory = {
   ...NEVER_CREATED,
+  ...NOT_MOVING,
   incarnation: 0,
   chassisId: null,
   fence: null,
@@ -132,25 +134,22 @@ export class LogVerifier {
     }
     if (body.type === "bioxen.vm.resized.v1") this.#resized(event, vmId, next, body.data);
     this.#preemption(event, vmId, next, story.state, body);
+    const isHeld = (place: PlaceData) => this.#isHeld(vmId, next.incarnation, place);
+    for (const problem of moveStep(next, body, isHeld)) this.#break(event, "move", problem);
     this.#vms.set(vmId, next);
   }
 
-  #placed(
-    event: StoredEvent,
-    vmId: string,
-    next: VmStory,
-    data: Extract<VmEvent, { type: "bioxen.vm.placed.v1" }>["data"],
-  ): void {
+  #placed(event: StoredEvent, vmId: string, next: VmStory, data: PlaceData): void {
     next.chassisId = data.chassisId;
     next.fence = data.fence;
-    const held = this.#holding(vmId, next);
-    const sound =
-      held !== undefined &&
-      held.incarnation === next.incarnation &&
-      sameAmounts(held.amounts, data.allocation);
-    if (sound) return;
+    if (this.#isHeld(vmId, next.incarnation, data)) return;
     const message = `no ledger entry of ${data.chassisId} has fence ${data.fence} and these amounts`;
     this.#break(event, "placed-without-reservation", message);
+  }
+
+  #isHeld(vmId: string, incarnation: number, { chassisId, fence, allocation }: PlaceData): boolean {
+    const held = this.#ledgers.get(chassisId)?.held(vmId, fence);
+    return held?.incarnation === incarnation && sameAmounts(held.amounts, allocation);
   }
 
   #resized(
@@ -292,7 +291,11 @@ export class LogVerifier {
         out.push({ ...at(vmId), rule: "running-without-allocation", message });
       }
       const holders = [...this.#ledgers].filter(
-        ([, account]) => account.holdings.get(vmId)?.committed === true,
+        // What it has just left is still to be given back.
+        ([, account]) => {
+          const held = account.holdings.get(vmId);
+          return held?.committed === true && held.fence !== story.leftFence;
+        },
       );
       if (holders.length > 1) {
         const message = `allocated on ${holders.map(([chassisId]) => chassisId).join(" and ")}`;

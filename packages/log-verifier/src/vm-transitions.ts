@@ -14,7 +14,8 @@ const UNPLACED = ["created", "stopped", "error"] as const;
 export const MOVES: Readonly<Record<string, Move>> = {
   "bioxen.vm.created.v1": { from: ["absent", "destroyed"], to: "created" },
   "bioxen.vm.start-requested.v1": { from: UNPLACED, to: "pending" },
-  "bioxen.vm.deferred.v1": { from: ["pending"], to: "same" },
+  // One that runs is told why its move waits: `move-rules.ts`.
+  "bioxen.vm.deferred.v1": { from: ["pending", "running", "paused"], to: "same" },
   "bioxen.vm.placed.v1": { from: ["pending"], to: "starting" },
   "bioxen.vm.started.v1": { from: ["starting"], to: "running" },
   "bioxen.vm.guest-restarted.v1": { from: ["running", "paused"], to: "same" },
@@ -37,5 +38,9 @@ export const MOVES: Readonly<Record<string, Move>> = {
   "bioxen.vm.snapshot-deleted.v1": { from: ["pending", "stopping", ...UNPLACED, ...PLACED], to: "same" },
   "bioxen.vm.restored.v1": { from: [...UNPLACED, "running", "paused"], to: "same" },
   "bioxen.vm.checkpoint-lost.v1": { from: PLACED, to: "same" },
+  "bioxen.vm.migration-requested.v1": { from: ["running", "paused"], to: "same" },
+  "bioxen.vm.migrating.v1": { from: ["running", "paused"], to: "same" },
+  "bioxen.vm.moved.v1": { from: ["running", "paused"], to: "starting" },
+  "bioxen.vm.migration-cancelled.v1": { from: ["running", "paused"], to: "same" },
   "bioxen.vm.destroyed.v1": { from: ["pending", ...UNPLACED], to: "destroyed" },
 };

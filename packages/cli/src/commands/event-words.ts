@@ -66,6 +66,11 @@ const HAPPENED: Happened = {
     d.allocation === null
       ? `asks for ${amountsLine(d.request)}`
       : `resized: holds ${amountsLine(d.allocation)}`,
+  "bioxen.vm.migration-requested.v1": (d) =>
+    `is to move to ${d.toChassisId ?? "another chassis"}: ${d.reason}`,
+  "bioxen.vm.migrating.v1": (d) => `has a place on ${d.chassisId} and is handed over`,
+  "bioxen.vm.moved.v1": (d) => `moved to ${d.chassisId} with ${amountsLine(d.allocation)}`,
+  "bioxen.vm.migration-cancelled.v1": (d) => `stays where it is: ${d.reason}`,
   "bioxen.vm.destroyed.v1": (d) => `destroyed: ${d.reason}`,
   "bioxen.vm.checkpointed.v1": (d) => `its state was stored, at minute ${d.simMinutes} (${d.bytes} bytes)`,
   "bioxen.vm.checkpoint-lost.v1": (d) => `its stored state is lost: ${d.code}: ${d.reason}`,
@@ -135,6 +140,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   "vm.paused": "vm.pause",
   "vm.resumed": "vm.resume",
   "vm.resized": "vm.resize",
+  "vm.migration-requested": "vm.migrate",
   "vm.destroyed": "vm.destroy",
   "vm.snapshotted": "vm.snapshot",
   "vm.snapshot-deleted": "vm.delete-snapshot",
@@ -181,6 +187,10 @@ const DEEDS: Readonly<Record<string, string>> = {
   "vm.resumed": "was resumed",
   "vm.stop-requested": "was to stop",
   "vm.displaced": "lost its place",
+  "vm.migration-requested": "was to move",
+  "vm.migrating": "was handed over",
+  "vm.moved": "moved",
+  "vm.migration-cancelled": "was to stay",
   "vm.preempted": "gave way",
   "vm.reinstated": "got its room back",
   "vm.resized": "was resized",

@@ -20,6 +20,7 @@ import { ledgerWords, pastChassisTable } from "./chassis.ts";
 import { addConsoleCommand } from "./vm-console.ts";
 import { addCreateCommands } from "./vm-create.ts";
 import { addHistoryCommand } from "./vm-history.ts";
+import { addMigrateCommand } from "./vm-migrate.ts";
 import { addOptimiseCommand } from "./vm-optimise.ts";
 import { addSnapshotCommands } from "./vm-snapshots.ts";
 import { addVerbCommands } from "./vm-verbs.ts";
@@ -33,6 +34,7 @@ export function addVmCommands(program: Command): void {
   const vm = program.command("vm").description("biological virtual machines");
   addCreateCommands(vm);
   addVerbCommands(vm);
+  addMigrateCommand(vm);
   addSightCommands(vm);
   addStreams(vm);
   addConsoleCommand(vm);

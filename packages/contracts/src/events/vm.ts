@@ -6,6 +6,7 @@ import { z } from "zod";
 import { BIOLOGICAL_TYPES, VM_TYPES } from "../resources.ts";
 import { anyJson, recordedAmounts } from "../schemas.ts";
 import { checkpointRecord, GUEST_STATE_EVENTS } from "./guest-state.ts";
+import { MOVE_EVENTS } from "./move.ts";
 
 const empty = z.object({});
 
@@ -118,6 +119,7 @@ export const VM_EVENTS = {
   "bioxen.vm.resized.v1": z.object({ request: recordedAmounts, allocation: recordedAmounts.nullable() }),
   "bioxen.vm.destroyed.v1": z.object({ reason: z.string() }),
   ...GUEST_STATE_EVENTS,
+  ...MOVE_EVENTS,
 } as const;
 
 export type VmEvent = {

@@ -10,6 +10,7 @@ import type { PlacementRefusal, VmEvent } from "../events/vm.ts";
 import { isHeldByPreemption, type PreemptionMode } from "../preemption.ts";
 import type { BiologicalType, VmType } from "../resources.ts";
 import { evolveGuestState, type GuestState, NO_GUEST_STATE } from "./guest-state.ts";
+import { evolveMove, type Migration } from "./move.ts";
 
 export const VM_STATES = [
   "created",
@@ -86,6 +87,8 @@ export interface Vm extends GuestState {
   /** Since when it has its present place; null without one. */
   readonly placedAtMs: number | null;
   readonly preemption: Preemption | null;
+  /** It is to run elsewhere; null: it is not. */
+  readonly migration: Migration | null;
   readonly version: number;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
@@ -110,6 +113,8 @@ function preempted(vm: Vm, { mode, by, byPriority, reason, allocation }: Preempt
     state: mode === "pause" ? "paused" : vm.state,
     reason,
     allocation,
+    // Its place elsewhere is of what it held before it gave way.
+    migration: null,
     preemption: { mode, by, byPriority, reason, seq: at.seq, atMs: at.atMs, active: true, heldByUser },
   };
 }
@@ -126,6 +131,7 @@ function displaced(vm: Vm, { code, reason, by, byPriority }: Displaced, at: Even
     ...UNPLACED,
     state: "pending",
     startsPaused: vm.startsPaused || isPausedByUser(vm),
+    migration: null,
     reason,
     pendingSinceMs: at.atMs,
     preemption: preemption === null ? over(vm) : { ...preemption, active: true, heldByUser: false },
@@ -170,7 +176,10 @@ function evolveExisting(
         automaticStarts: event.data.automatic ? vm.automaticStarts + 1 : 0,
       };
     case "bioxen.vm.deferred.v1":
-      return { ...vm, refusals: event.data.reasons, reason: describeRefusals(event.data.reasons) };
+      // One that has a place is told why its move waits.
+      return vm.migration === null
+        ? { ...vm, refusals: event.data.reasons, reason: describeRefusals(event.data.reasons) }
+        : { ...vm, migration: { ...vm.migration, refusals: event.data.reasons } };
     case "bioxen.vm.placed.v1": {
       const { chassisId, fence, allocation } = event.data;
       return {
@@ -209,6 +218,7 @@ function evolveExisting(
         reason: null,
         refusals: [],
         preemption: over(vm),
+        migration: null,
         destroyRequested: event.data.destroy || vm.destroyRequested,
       };
     case "bioxen.vm.stopped.v1":
@@ -230,6 +240,7 @@ function evolveExisting(
         pendingSinceMs: null,
         checkpoint: null,
         preemption: over(vm),
+        migration: null,
       };
     case "bioxen.vm.displaced.v2":
       return displaced(vm, event.data, at);
@@ -262,6 +273,17 @@ function evolveExisting(
     case "bioxen.vm.snapshot-deleted.v1":
     case "bioxen.vm.restored.v1":
       return { ...vm, ...evolveGuestState(vm, event, atMs) };
+    case "bioxen.vm.moved.v1":
+      return {
+        ...vm,
+        ...evolveMove(vm, event, atMs),
+        startsPaused: isPausedByUser(vm),
+        preemption: over(vm),
+      };
+    case "bioxen.vm.migration-requested.v1":
+    case "bioxen.vm.migrating.v1":
+    case "bioxen.vm.migration-cancelled.v1":
+      return { ...vm, ...evolveMove(vm, event, atMs) };
   }
 }
 
@@ -271,7 +293,7 @@ export function describeRefusals(refusals: readonly PlacementRefusal[]): string 
 }
 
 export const vmFold: Fold<VmState> = {
-  schema: 5,
+  schema: 6,
   initial: NO_VM,
   evolve(state, untyped, at) {
     const event = untyped as VmEvent;
@@ -294,6 +316,7 @@ export const vmFold: Fold<VmState> = {
         preemption: null,
         ...NO_GUEST_STATE,
         checkpoint: checkpoint === undefined ? null : { ...checkpoint, atMs: at.atMs },
+        migration: null,
         version: at.version,
         createdAtMs: at.atMs,
         updatedAtMs: at.atMs,

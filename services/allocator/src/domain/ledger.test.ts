@@ -205,7 +205,8 @@ describe("settling", () => {
     expiresAtMs: 0,
   } as const;
   const vm = (state: string, more: object = {}) =>
-    ({ exists: true, incarnation: 1, state, fence: null, lastFence: 0, ...more }) as VmState;
+    ({ exists: true, incarnation: 1, state, fence: null, lastFence: 0, migration: null, ...more }) as VmState;
+  const MOVES = { migration: { target: null }, request: {} };
 
   it.each<[string, VmState, string]>([
     ["waits for it", vm("pending"), "keep"],
@@ -220,6 +221,23 @@ describe("settling", () => {
     ["is destroyed", vm("destroyed"), "release"],
     ["lives another life", vm("pending", { incarnation: 2 }), "release"],
     ["never was", { exists: false }, "release"],
+    ["is to move to it", vm("running", { ...MOVES, fence: 3, lastFence: 3 }), "keep"],
+    [
+      "is to move and asks for something else by now",
+      vm("running", { ...MOVES, fence: 3, lastFence: 3, request: { ribosomes: 9 } }),
+      "release",
+    ],
+    [
+      "is being moved to it",
+      vm("paused", { fence: 3, lastFence: 9, migration: { target: { fence: 9 } } }),
+      "keep",
+    ],
+    [
+      "is being moved to another place",
+      vm("running", { fence: 3, lastFence: 12, migration: { target: { fence: 12 } } }),
+      "release",
+    ],
+    ["runs on it and is to move", vm("running", { ...MOVES, fence: 9, lastFence: 9 }), "commit"],
   ])("a VM that %s", (_what, state, verdict) => {
     expect(verdictOf(entry, state, 100)).toBe(verdict);
     expect(verdictOf(entry, state, 8), "news older than the reservation decide nothing").toBe("keep");

@@ -4,13 +4,14 @@
  * The reader of the VMs may be behind the ledger: a reservation is a few events younger than the news of the VM it is for. So
  * nothing is released by what is not known yet, only by what the VM's story says after it.
  */
-import type { LedgerEntry, VmState } from "@bioxen/contracts";
+import { isForMove, type LedgerEntry, type Vm, type VmState } from "@bioxen/contracts";
 import type { EntryVerdict } from "./ledger.ts";
 
 /** `vm` as known after the event with sequence `knownSeq`. */
 export function verdictOf(entry: LedgerEntry, vm: VmState, knownSeq: number): EntryVerdict {
   if (entry.fence > knownSeq) return "keep";
   if (!vm.exists || vm.incarnation !== entry.incarnation) return "release";
+  if (isOfMove(entry, vm)) return "keep";
   switch (vm.state) {
     case "running":
     case "paused":
@@ -24,4 +25,10 @@ export function verdictOf(entry: LedgerEntry, vm: VmState, knownSeq: number): En
     default:
       return "release";
   }
+}
+
+/** The place a move leads to: it becomes an allocation once the VM has moved. */
+function isOfMove(entry: LedgerEntry, vm: Vm): boolean {
+  if (vm.migration === null || entry.fence === vm.fence) return false;
+  return vm.migration.target === null ? isForMove(vm, entry) : entry.fence === vm.migration.target.fence;
 }

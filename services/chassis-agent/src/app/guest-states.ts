@@ -75,6 +75,12 @@ export class GuestStates {
     }
   }
 
+  /** Whether guests of its type give their states. */
+  isKept(vmId: string): boolean {
+    const vm = this.#vms.get(vmId);
+    return vm.exists && this.#drivers.of(vm.vmType)?.capabilities.snapshot === true;
+  }
+
   /** Stores the state of a guest for lifecycle, which records it. */
   async checkpointFor({ vmId, fence, holder }: AgentCheckpointRequest): Promise<Handled<TakenCheckpoint>> {
     const vm = this.#vms.get(vmId);

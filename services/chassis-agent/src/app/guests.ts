@@ -32,6 +32,7 @@ import { isUnwanted } from "../domain/leftovers.ts";
 import { loadState } from "./checkpoints.ts";
 import { type Drivers, guestIn, keptIn } from "./drivers.ts";
 import { GuestStates } from "./guest-states.ts";
+import { HandOvers } from "./hand-overs.ts";
 
 /** Deadline of one report, ms; it is repeated. */
 const REPORT_TIMEOUT_MS = 5_000;
@@ -65,6 +66,7 @@ export class Guests {
   readonly #reconciler: Reconciler;
   /** What each guest here was last given. */
   readonly #allocations = new Map<string, Amounts>();
+  readonly #handOvers: HandOvers;
   /** Reports not taken yet; the latest of each VM counts. */
   readonly #owed = new Map<string, Report>();
   readonly #onStarted: (vmId: string) => void;
@@ -83,6 +85,7 @@ export class Guests {
     this.#agentId = agentId;
     this.#drivers = drivers;
     this.states = new GuestStates(ports, drivers, this.vms, (vmId) => this.chassisOf(vmId));
+    this.#handOvers = new HandOvers(this.states, (vmId) => this.#forget(vmId));
     this.#onStarted = onStarted;
     this.#reconciler = new Reconciler({
       clock: ports.clock,
@@ -157,10 +160,12 @@ export class Guests {
       const isHosted = this.chassisOf(vmId) !== null;
       if (isHosted) await driver?.whenReady();
       const action = nextAction(vm, isHosted, driver && this.#present(driver, vmId), this.#isHeld(vmId));
+      if (action.kind !== "report-handed-over") this.#handOvers.forget(vmId);
       if (action.kind === "none") return undefined;
       await this.#act(driver ?? NO_DRIVER, vmId, action);
       const isLost = this.#owed.get(vmId)?.observed === "checkpoint-lost";
-      const isReport = isLost || action.kind === "stop" || action.kind.startsWith("report-");
+      const isToReport = ["stop", "hand-over"].includes(action.kind) || action.kind.startsWith("report-");
+      const isReport = isLost || isToReport;
       if (!isReport) continue;
       await this.#sendOwed(vmId);
       // The instance that took it may not have heard of the reservation yet: say it again until the log agrees.
@@ -219,6 +224,10 @@ export class Guests {
         await driver.resize(vmId, action.fence, action.allocation);
         this.#allocations.set(vmId, action.allocation);
         return;
+      case "hand-over":
+        return this.#owe(await this.#handOvers.handOver(driver, vmId, action.fence));
+      case "report-handed-over":
+        return this.#owe(this.#handOvers.reportOf(vmId, action.fence));
       case "report-started":
         this.#owe({ vmId, fence: action.fence, observed: "started" });
         return;

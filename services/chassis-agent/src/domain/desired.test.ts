@@ -3,7 +3,16 @@ import { describe, expect, it } from "vitest";
 import { nextAction, type PresentGuest } from "./desired.ts";
 
 const vm = (state: string, fence: number | null = 9) =>
-  ({ exists: true, state, fence, allocation: { ribosomes: 5 }, restores: 1 }) as unknown as VmState;
+  ({
+    exists: true,
+    state,
+    fence,
+    allocation: { ribosomes: 5 },
+    restores: 1,
+    migration: null,
+  }) as unknown as VmState;
+const leaving = (state: string) =>
+  ({ ...vm(state), migration: { target: { chassisId: "d", fence: 12 } } }) as unknown as VmState;
 const guest = (more: Partial<PresentGuest> = {}): PresentGuest => ({
   fence: 9,
   state: "running",
@@ -49,6 +58,27 @@ describe("what an agent does next", () => {
     ["rests", vm("running"), true, guest(), "none"],
   ])("%s", (_what, state, isHosted, present, kind) => {
     expect(nextAction(state, isHosted, present).kind).toBe(kind);
+  });
+
+  it.each<[string, VmState, PresentGuest | undefined, string]>([
+    ["hands a running guest over", leaving("running"), guest(), "hand-over"],
+    ["hands a paused guest over", leaving("paused"), guest({ state: "paused" }), "hand-over"],
+    [
+      "says that it did, also when its guest died with the agent before",
+      leaving("running"),
+      undefined,
+      "report-handed-over",
+    ],
+    ["reports a guest that failed instead", leaving("running"), guest({ state: "failed" }), "report-failed"],
+    [
+      "keeps it while there is no place yet",
+      { ...leaving("running"), migration: { target: null } } as VmState,
+      guest(),
+      "none",
+    ],
+    ["stops it when its user wants that", leaving("stopping"), guest(), "stop"],
+  ])("of a VM that has a place elsewhere %s", (_what, state, present, kind) => {
+    expect(nextAction(state, true, present).kind).toBe(kind);
   });
 
   it("leaves the guest of a VM that was paused elsewhere paused, and only then reports it", () => {

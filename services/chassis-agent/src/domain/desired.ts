@@ -30,6 +30,9 @@ export type AgentAction =
   | { readonly kind: "report-failed"; readonly fence: number; readonly reason: string }
   /** End the guest if there is one, then say that it has stopped. */
   | { readonly kind: "stop"; readonly fence: number }
+  /** Take the guest down, its state kept, and say so: its VM has a place elsewhere. */
+  | { readonly kind: "hand-over"; readonly fence: number }
+  | { readonly kind: "report-handed-over"; readonly fence: number }
   | { readonly kind: "none" };
 
 const NONE: AgentAction = { kind: "none" };
@@ -48,6 +51,10 @@ export function nextAction(
   if (!vm.exists || fence === null) return guest === undefined ? NONE : { kind: "end", fence: guest.fence };
   if (isHeld) return guest?.state === "running" ? { kind: "pause", fence: guest.fence } : NONE;
   if (vm.state === "stopping") return { kind: "stop", fence };
+  if (isLeaving(vm) && guest?.state !== "failed" && (guest?.fence ?? 0) <= fence) {
+    // One whose guest is not here any more was handed over, or died with its agent: either way it goes on there.
+    return guest?.fence === fence ? { kind: "hand-over", fence } : { kind: "report-handed-over", fence };
+  }
   if (guest === undefined || guest.fence < fence) {
     return { kind: "start", vm, fence, allocation: vm.allocation ?? {} };
   }
@@ -67,4 +74,11 @@ export function nextAction(
   if (vm.state === "starting") return { kind: "report-started", fence };
   if (vm.state === "running" && guest.state === "paused") return { kind: "resume", fence };
   return NONE;
+}
+
+/** It has a place elsewhere and is to go there. */
+function isLeaving(vm: Vm): boolean {
+  return (
+    (vm.state === "running" || vm.state === "paused") && vm.migration !== null && vm.migration.target !== null
+  );
 }

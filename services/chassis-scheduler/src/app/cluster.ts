@@ -76,8 +76,9 @@ export class Cluster {
 
   #noteVm(vmId: string): void {
     const vm = this.vms.get(vmId);
-    if (vm.exists && vm.state === "pending" && !this.#hasPlace(vmId, vm)) {
-      this.#waiting.set(vmId, waitingVm(vmId, vm));
+    const isToMove = vm.exists && vm.migration?.target === null;
+    if (vm.exists && (vm.state === "pending" || isToMove) && !this.#hasPlace(vmId, vm)) {
+      this.#waiting.set(vmId, isToMove ? movingVm(vmId, vm) : waitingVm(vmId, vm));
     } else this.#waiting.delete(vmId);
   }
 
@@ -164,7 +165,7 @@ export class Cluster {
     return { code: "UNAVAILABLE", message: `its agent ${chassis.agentId} is not heard of` };
   }
 
-  /** Pending VMs that no ledger holds a place for yet. */
+  /** VMs that no ledger holds the place for yet that they want: who is pending, and who is to move. */
   waiting(): WaitingVm[] {
     return [...this.#waiting.values()];
   }
@@ -198,4 +199,13 @@ export class Cluster {
     for (const [vmId, vm] of this.vms.entries()) if (vm.exists && vm.chassisId === chassisId) held.add(vmId);
     return [...held].sort();
   }
+}
+
+/** A VM that runs and is to run elsewhere: on the chassis that was named, or on any but its own. */
+function movingVm(vmId: string, vm: Vm): WaitingVm {
+  const { migration, chassisId } = vm;
+  const waiting = waitingVm(vmId, vm, migration?.requestedAtMs);
+  const placement =
+    migration?.toChassisId == null ? vm.placement : { ...vm.placement, chassisId: migration.toChassisId };
+  return { ...waiting, placement, excludeChassisIds: chassisId === null ? [] : [chassisId] };
 }

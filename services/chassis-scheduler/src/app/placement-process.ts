@@ -246,6 +246,7 @@ function takesRoom({ envelope }: StoredEvent): boolean {
 function mayChangePlan({ envelope }: StoredEvent): boolean {
   switch (envelope.type) {
     case "bioxen.vm.start-requested.v1":
+    case "bioxen.vm.migration-requested.v1":
     case "bioxen.vm.displaced.v2":
     case "bioxen.vm.stop-requested.v1":
     case "bioxen.vm.destroyed.v1":

@@ -70,6 +70,14 @@ export interface CommandPorts {
 
 type VmChanged = ResultOf<"vmCreate">;
 
+/** The answer to a command on a VM: whether it changed anything, and what the VM is now. */
+export function changedVm(vmId: string, executed: Executed<VmState>): Handled<VmChanged> {
+  if (!executed.ok) return { ok: false, rejection: executed.rejection };
+  const { state } = executed.held;
+  if (!state.exists) return refuse("VM_NOT_FOUND", `there is no VM ${vmId}`);
+  return { ok: true, result: { changed: executed.changed, vm: viewOfVm(vmId, state) } };
+}
+
 export class VmCommands {
   readonly #ports: CommandPorts;
   readonly #preemptions: PreemptionCommands;
@@ -113,7 +121,7 @@ export class VmCommands {
         parent: null,
       }),
     );
-    return this.#changed(vmId, executed);
+    return changedVm(vmId, executed);
   }
 
   start = (request: { vmId: string }, causation: Causation) =>
@@ -133,7 +141,7 @@ export class VmCommands {
       return this.#decide(vmId, causation, (now) => decideResume(vmId, now));
     }
     const restored = await this.#preemptions.restore(vmId, state, true, causation);
-    return restored.ok ? this.#changed(vmId, restored) : restored;
+    return restored.ok ? changedVm(vmId, restored) : restored;
   }
 
   /**
@@ -148,6 +156,10 @@ export class VmCommands {
     const admitted = admit(vmId, before, "resize");
     if ("answer" in admitted) return this.#decide(vmId, causation, () => admitted.answer);
     const { vm } = admitted;
+    if (vm.migration?.target) {
+      const message = `${vmId} is on its way to ${vm.migration.target.chassisId}: resize it there`;
+      return refuse("CONFLICT", message, { retryable: true });
+    }
     const full = fullDemand(vm.biologicalType, vm.vmType);
     const problems = foreignResources("resources", resources, full);
     if (problems.length > 0) return badRequest(problems);
@@ -221,9 +233,10 @@ export class VmCommands {
     causation: Causation,
   ): Promise<Handled<{ changed: boolean }>> {
     const executed = await this.#ports.vms.execute(vmId, causation, (state) => {
-      const held =
-        state.exists && state.chassisId !== null ? this.#ports.ledgers.get(state.chassisId) : undefined;
-      return decideReport(state, report, held?.entries[vmId], this.#ports.clock.nowMs());
+      const entryOn = (chassisId: string | null | undefined) =>
+        chassisId ? this.#ports.ledgers.get(chassisId).entries[vmId] : undefined;
+      const [own, elsewhere] = state.exists ? [state.chassisId, state.migration?.target?.chassisId] : [];
+      return decideReport(state, report, entryOn(own), this.#ports.clock.nowMs(), entryOn(elsewhere));
     });
     if (!executed.ok) return { ok: false, rejection: executed.rejection };
     return { ok: true, result: { changed: executed.changed } };
@@ -234,14 +247,7 @@ export class VmCommands {
     causation: Causation,
     decide: (state: VmState) => VmDecision,
   ): Promise<Handled<VmChanged>> {
-    return this.#changed(vmId, await this.#ports.vms.execute(vmId, causation, decide));
-  }
-
-  #changed(vmId: string, executed: Executed<VmState>): Handled<VmChanged> {
-    if (!executed.ok) return { ok: false, rejection: executed.rejection };
-    const { state } = executed.held;
-    if (!state.exists) return refuse("VM_NOT_FOUND", `there is no VM ${vmId}`);
-    return { ok: true, result: { changed: executed.changed, vm: viewOfVm(vmId, state) } };
+    return changedVm(vmId, await this.#ports.vms.execute(vmId, causation, decide));
   }
 
   /** Why every registered chassis could never hold it; undefined when one could, or none is registered. */

@@ -14,6 +14,7 @@ import {
   type QuotaState,
   quotaFold,
   serve,
+  type Vm,
   type VmState,
   vmFold,
 } from "@bioxen/contracts";
@@ -30,6 +31,7 @@ import {
 import { VmCommands } from "./commands.ts";
 import { GuestStateCommands } from "./guest-state-commands.ts";
 import { DEFAULT_SWEEP, GuestStateSweeper, type SweepOptions } from "./guest-state-sweeper.ts";
+import { MoveCommands } from "./move-commands.ts";
 import { PreemptionCommands } from "./preemption-commands.ts";
 import { VmQueries } from "./queries.ts";
 import { VmProcess } from "./vm-process.ts";
@@ -60,10 +62,12 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
   const commandPorts = { vms, ledgers, chassis, caller: bus, clock, applied };
   const preemptions = new PreemptionCommands(commandPorts);
   const commands = new VmCommands(commandPorts, preemptions);
+  const moves = new MoveCommands(commandPorts);
   const queries = new VmQueries(vms, log);
   let lease: Lease | undefined;
   const acts = () => lease?.token() !== undefined;
-  const process = new VmProcess({ vms, ledgers, ledgersOf, chassis }, clock, acts);
+  const world = { vms, ledgers, ledgersOf, chassis, knownSeq: () => feed?.appliedSeq ?? 0 };
+  const process = new VmProcess(world, clock, acts);
   const vmOf = (vmId: string) => vms.get(vmId).state;
   const sweeper = new GuestStateSweeper(ports, options.sweep ?? DEFAULT_SWEEP, vmOf, acts);
   const reconciler = new Reconciler({
@@ -83,6 +87,9 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
       serve(ENDPOINTS.vmStop, commands.stop),
       serve(ENDPOINTS.vmDestroy, commands.destroy),
       serve(ENDPOINTS.vmResize, (request, causation) => commands.resize(request, causation)),
+      serve(ENDPOINTS.vmMigrate, (request, causation) => moves.migrate(request, causation)),
+      serve(ENDPOINTS.vmCancelMigration, (request, causation) => moves.cancel(request, causation)),
+      serve(ENDPOINTS.vmMove, (request, causation) => moves.move(request, causation)),
       serve(ENDPOINTS.vmExec, (request, causation) => commands.exec(request, causation)),
       serve(ENDPOINTS.vmSnapshot, (request, causation) => guestStates.snapshot(request, causation)),
       serve(ENDPOINTS.vmRestore, (request, causation) => guestStates.restore(request, causation)),
@@ -111,7 +118,7 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
         if (event.envelope.type !== "bioxen.chassis.lost.v1") return;
         const chassisId = event.envelope.subject.slice("chassis/".length);
         for (const [vmId, { state }] of vms.entries()) {
-          if (state.exists && state.chassisId === chassisId) reconciler.wake(vmId);
+          if (state.exists && isOn(chassisId, state)) reconciler.wake(vmId);
         }
       });
       const onHeld = () => {
@@ -128,6 +135,11 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
       await lease?.release();
     },
   };
+}
+
+/** It lives there, or is to go there. */
+function isOn(chassisId: string, { chassisId: present, migration }: Vm): boolean {
+  return present === chassisId || migration?.target?.chassisId === chassisId;
 }
 
 /** The VMs an event may have given something to do. */

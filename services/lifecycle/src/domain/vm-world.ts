@@ -12,15 +12,11 @@ import {
   type VmState,
 } from "@bioxen/contracts";
 import { accept, equalAmounts, UNCHANGED } from "@bioxen/kernel";
+import { type HeldPlace, isGood } from "./held-place.ts";
 import type { VmDecision } from "./vm.ts";
 import { decideCheckpointed, decideCheckpointLost } from "./vm-guest-state.ts";
+import { decideHandedOver, decideNotHandedOver } from "./vm-move.ts";
 import { decideAdopt } from "./vm-preemption.ts";
-
-/** A VM's reservation and the chassis it is on. */
-export interface HeldPlace {
-  readonly chassisId: string;
-  readonly entry: LedgerEntry;
-}
 
 /** True when `entry` is a reservation this VM waits for: of this life, newer than any it had. */
 export function isForWaiting(state: VmState, entry: LedgerEntry): boolean {
@@ -106,7 +102,15 @@ function displacementOf(vm: Vm, entry: LedgerEntry | null): LedgerDisplacement {
 /** What an agent saw its guest do. */
 export interface GuestReport {
   readonly fence: number;
-  readonly observed: "started" | "restarted" | "stopped" | "failed" | "checkpointed" | "checkpoint-lost";
+  readonly observed:
+    | "started"
+    | "restarted"
+    | "stopped"
+    | "failed"
+    | "checkpointed"
+    | "checkpoint-lost"
+    | "handed-over"
+    | "not-handed-over";
   readonly reason: string;
   readonly code: string;
   readonly checkpoint?: CheckpointRecord | undefined;
@@ -116,13 +120,15 @@ export interface GuestReport {
 
 /**
  * `held`: the ledger's entry as known here. A start is confirmed only while its reservation is good, and the
- * allocator keeps that until the VM gives it up: a VM never runs without an allocation.
+ * allocator keeps that until the VM gives it up: a VM never runs without an allocation. `heldElsewhere`: the same of the place that a
+ * move leads to.
  */
 export function decideReport(
   state: VmState,
   report: GuestReport,
   held: LedgerEntry | undefined,
   nowMs: number,
+  heldElsewhere?: LedgerEntry | undefined,
 ): VmDecision {
   if (!state.exists || state.fence !== report.fence) return UNCHANGED;
   const { fence, reason, code } = report;
@@ -155,11 +161,11 @@ export function decideReport(
       if (known === undefined || checkpointId === undefined) return UNCHANGED;
       return decideCheckpointLost(state, { fence, checkpointId, code: known, reason });
     }
+    case "handed-over":
+      return decideHandedOver(state, heldElsewhere, nowMs, report);
+    case "not-handed-over":
+      return decideNotHandedOver(state, reason);
   }
-}
-
-function isGood(entry: LedgerEntry | undefined, fence: number, nowMs: number): boolean {
-  return entry?.fence === fence && (entry.expiresAtMs === null || nowMs < entry.expiresAtMs);
 }
 
 /** A stop that has no guest to wait for, and a destroy whose guest has stopped. */

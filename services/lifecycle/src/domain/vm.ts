@@ -28,6 +28,7 @@ export type VmVerb =
   | "stop"
   | "destroy"
   | "resize"
+  | "migrate"
   | "exec"
   | "snapshot"
   | "restore"
@@ -42,8 +43,8 @@ const ALLOWED: Readonly<Record<Vm["state"], readonly VmVerb[]>> = {
   created: ["start", "resize", "destroy", ...KEPT],
   pending: ["stop", "destroy", "delete-snapshot"],
   starting: ["stop", "destroy", "delete-snapshot"],
-  running: ["pause", "stop", "resize", "exec", "destroy", ...LIVE],
-  paused: ["resume", "stop", "resize", "destroy", ...LIVE],
+  running: ["pause", "stop", "resize", "migrate", "exec", "destroy", ...LIVE],
+  paused: ["resume", "stop", "resize", "migrate", "destroy", ...LIVE],
   stopping: ["destroy", "delete-snapshot"],
   stopped: ["start", "resize", "destroy", ...KEPT],
   error: ["start", "resize", "destroy", ...KEPT],
@@ -162,9 +163,15 @@ export function decideResize(
 
 /** The scheduler found no place. Recorded only when the reasons changed in kind, not with every number. */
 export function decideDefer(state: VmState, reasons: readonly PlacementRefusal[]): VmDecision {
-  if (!state.exists || state.state !== "pending") return UNCHANGED;
-  if (kindsOf(state.refusals) === kindsOf(reasons)) return UNCHANGED;
+  if (!state.exists) return UNCHANGED;
+  const told = state.state === "pending" ? state.refusals : refusalsOfMove(state);
+  if (told === undefined || kindsOf(told) === kindsOf(reasons)) return UNCHANGED;
   return accept<VmEvent>({ type: "bioxen.vm.deferred.v1", data: { reasons: [...reasons] } });
+}
+
+/** Of a move that waits for a place. */
+function refusalsOfMove({ migration }: Vm): readonly PlacementRefusal[] | undefined {
+  return migration?.target === null ? migration.refusals : undefined;
 }
 
 function kindsOf(refusals: readonly PlacementRefusal[]): string {

@@ -1,0 +1,193 @@
+/**
+ * Stories for the tests of the verifier: lines of a log in few words, and what the verifier says of them.
+ */
+import type { EventBody, StoredEvent } from "@bioxen/kernel";
+import { LogVerifier, type Rule } from "./index.ts";
+
+export type Line = readonly [
+  subject: string,
+  type: string,
+  data: unknown,
+  changes?: Partial<{ version: number; seq: number; stored: string; previous: string; typeVersion: number }>,
+];
+
+export const opened = (ribosomes = 10, maxVms = 2): Line => [
+  "ledger/c",
+  "ledger.opened",
+  { chassisType: "ecoli", capacity: { ribosomes }, offered: { ribosomes }, maxVms },
+];
+export const created: Line = ["vm/a", "vm.created", { incarnation: 1, request: { ribosomes: 4 } }];
+export const asked: Line = ["vm/a", "vm.start-requested", { automatic: false }];
+export const reserved = (ribosomes = 4, vmId = "a"): Line => [
+  "ledger/c",
+  "ledger.reserved",
+  { planId: "p", reservations: [{ vmId, incarnation: 1, amounts: { ribosomes } }], expiresAtMs: 1 },
+];
+export const under = (proposerToken: number, vmId: string): Line => {
+  const [subject, type, data] = reserved(1, vmId);
+  return [subject, type, { ...(data as object), proposerToken }];
+};
+export const placed = (fence: number, ribosomes = 4): Line => [
+  "vm/a",
+  "vm.placed",
+  { chassisId: "c", fence, allocation: { ribosomes } },
+];
+export const started = (fence: number): Line => ["vm/a", "vm.started", { fence }];
+export const entry = (verb: string, fence: number): Line => [
+  "ledger/c",
+  `ledger.${verb}`,
+  { entries: [{ vmId: "a", fence }], reason: "test" },
+];
+export const vm = (verb: string, data: unknown = {}): Line => ["vm/a", `vm.${verb}`, data];
+export const REGISTERED: Line = ["chassis/c", "chassis.registered", { capacity: { ribosomes: 10 } }];
+export const chassis = (verb: string): Line => ["chassis/c", `chassis.${verb}`, {}];
+
+export const kept = (simMinutes: number, more: object = {}): Line => {
+  const record = { checkpointId: `c${simMinutes}`, simMinutes, bytes: 1, sha256: "a".repeat(64) };
+  return vm("checkpointed", { fence: 4, ...record, ...more });
+};
+export const lost = (checkpointId: string): Line =>
+  vm("checkpoint-lost", { fence: 4, checkpointId, code: "MISSING", reason: "x" });
+
+export const snapshot = (snapshotId: string, simMinutes: number, more: object = {}): Line =>
+  vm("snapshotted", { snapshotId, ...(kept(simMinutes)[2] as object), ...more });
+export const restored = (snapshotId: string, simMinutes: number): Line => {
+  const { fence: _, ...record } = kept(simMinutes)[2] as { readonly fence: number };
+  return vm("restored", { snapshotId, ...record });
+};
+
+/** The whole life of one VM; sequences are line numbers. */
+export const RUNNING: readonly Line[] = [
+  opened(),
+  created,
+  asked,
+  reserved(),
+  placed(4),
+  started(4),
+  entry("committed", 4),
+];
+/** The same after one line more. */
+export const RUNNING_LATER: readonly Line[] = [
+  opened(),
+  created,
+  asked,
+  reserved(),
+  placed(5),
+  started(5),
+  entry("committed", 5),
+];
+export const toMove: Line = vm("migration-requested", { toChassisId: null });
+export const there = (verb: string): Line =>
+  vm(verb, { chassisId: "d", fence: 11, allocation: { ribosomes: 4 } });
+export const entryOn = (chassisId: string, verb: string, fence: number): Line => [
+  `ledger/${chassisId}`,
+  `ledger.${verb}`,
+  { entries: [{ vmId: "a", fence }], reason: "test" },
+];
+/** It runs on `c` (#4) and has a place on `d` (#11). */
+export const MOVING: readonly Line[] = [
+  ...RUNNING,
+  [
+    "ledger/d",
+    "ledger.opened",
+    { chassisType: "ecoli", capacity: {}, offered: { ribosomes: 10 }, maxVms: 2 },
+  ],
+  toMove,
+  vm("deferred", { reasons: [] }),
+  [
+    "ledger/d",
+    "ledger.reserved",
+    { planId: "p", reservations: [{ vmId: "a", incarnation: 1, amounts: { ribosomes: 4 } }], expiresAtMs: 1 },
+  ],
+  there("migrating"),
+];
+export const LIFE: readonly Line[] = [
+  ...RUNNING,
+  kept(5),
+  vm("paused"),
+  kept(7),
+  lost("c7"),
+  vm("resumed"),
+  kept(2),
+  snapshot("s", 2),
+  kept(9),
+  restored("s", 2),
+  kept(3),
+  vm("snapshot-deleted", { snapshotId: "s" }),
+  ["ledger/c", "ledger.resized", { vmId: "a", fence: 4, amounts: { ribosomes: 9 } }],
+  vm("resized", { request: { ribosomes: 9 }, allocation: { ribosomes: 9 } }),
+  vm("stop-requested", { destroy: true }),
+  vm("stopped", { reason: "x" }),
+  vm("destroyed", { reason: "x" }),
+  entry("released", 4),
+];
+
+/** A VM of priority 2 that runs, and others that would like to. */
+const other = (vmId: string, priority: number): Line => [
+  `vm/${vmId}`,
+  "vm.created",
+  { incarnation: 1, request: { ribosomes: 4 }, priority },
+];
+export const PRESSED: readonly Line[] = [
+  opened(),
+  ["vm/a", "vm.created", { incarnation: 1, request: { ribosomes: 4 }, priority: 2 }],
+  asked,
+  reserved(),
+  placed(4),
+  started(4),
+  entry("committed", 4),
+  other("urgent", 3),
+  other("equal", 2),
+];
+const FOR_WHOM = { fence: 4, by: "urgent", byPriority: 3, reason: "x" };
+export const preempted = (more: object): Line =>
+  vm("preempted", { mode: "starve", ...FOR_WHOM, allocation: { ribosomes: 1 }, ...more });
+export const evicted = (more: object): Line => {
+  const [subject, type, data] = vm("displaced", { ...FOR_WHOM, chassisId: "c", code: "PREEMPTED", ...more });
+  return [subject, type, data, { typeVersion: 2 }];
+};
+export const holding = (ribosomes: number): Line => [
+  "ledger/c",
+  "ledger.resized",
+  { vmId: "a", fence: 4, amounts: { ribosomes } },
+];
+export const reinstated = (state: string): Line =>
+  vm("reinstated", { fence: 4, allocation: { ribosomes: 4 }, state });
+
+export const alert = (verb: string, data: unknown = {}): Line => ["alert/r", `alert.${verb}`, data];
+export const told = (notificationId: string, ...webhooks: string[]): Line => {
+  const undelivered = webhooks.map((webhook) => ({ webhook, attempts: 1, reason: "x" }));
+  return alert("notified", { notifications: [{ notificationId, undelivered }] });
+};
+/** An event's id is `event-` and its line. */
+export const TOLD: readonly Line[] = [
+  alert("rule-set"),
+  alert("raised", { target: "a" }),
+  told("event-2", "w"),
+];
+
+export function verify(lines: readonly Line[]): Rule[] {
+  const verifier = new LogVerifier();
+  const versions = new Map<string, number>();
+  const digests = new Map<string, string>();
+  for (const [i, [subject, type, data, changes]] of lines.entries()) {
+    const version = changes?.version ?? (versions.get(subject) ?? 0) + 1;
+    versions.set(subject, version);
+    const previous = changes?.previous ?? digests.get(subject);
+    digests.set(subject, `digest-${i}`);
+    const body: EventBody = { type: `bioxen.${type}.v${changes?.typeVersion ?? 1}`, data };
+    verifier.observe({
+      seq: changes?.seq ?? i + 1,
+      streamSubject: changes?.stored ?? `bioxen.evt.${subject.replace("/", ".")}`,
+      digest: `digest-${i}`,
+      envelope: {
+        id: `event-${i + 1}`,
+        subject,
+        aggregateversion: version,
+        ...body,
+        ...(previous ? { previoushash: previous } : {}),
+      },
+    } as StoredEvent);
+  }
+  return verifier.report().violations.map((violation) => violation.rule);
+}

@@ -1,0 +1,75 @@
+/**
+ * A VM moves from one chassis to another while it runs, by command line, and its move can be taken back.
+ */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { eventually, type Json, World } from "./world.ts";
+
+let world: World;
+beforeAll(async () => {
+  world = await World.open({ chassis: "ecoli:2" });
+});
+afterAll(() => world.close());
+
+async function runs(vmId: string): Promise<Json> {
+  await world.done("cmd.vm.create", { vmId, biologicalType: "syn3a" });
+  await world.done("cmd.vm.start", { vmId });
+  return world.reach(vmId, "running");
+}
+
+const other = (chassisId: string) => (chassisId === "ecoli-1" ? "ecoli-2" : "ecoli-1");
+
+/** One entry per VM, on the chassis it says it is on. */
+async function atRest(): Promise<void> {
+  await eventually("one allocation each, and nothing more", async () => {
+    const { vms } = await world.look("qry.vm.list", {});
+    const { ledgers } = await world.look("qry.ledger.list", {});
+    const held = ledgers?.flatMap((l: Json) =>
+      l.entries.map((e: Json) => `${e.vmId} ${l.chassisId} ${e.phase}`),
+    );
+    const wanted = vms
+      ?.filter((v: Json) => v.chassisId !== null)
+      .map((v: Json) => `${v.vmId} ${v.chassisId} committed`);
+    return held !== undefined && JSON.stringify(held.sort()) === JSON.stringify(wanted?.sort())
+      ? true
+      : undefined;
+  });
+}
+
+describe("vm migrate", () => {
+  it("runs on where it was told to, and nowhere else", async () => {
+    const { chassisId } = await runs("mover");
+    const moved = await world.bioxenJson("vm", "migrate", "mover", "--to", other(chassisId));
+    expect(moved).toMatchObject({
+      changed: true,
+      vm: { state: "running", chassisId: other(chassisId), migration: null },
+    });
+    const seen = await world.sample("mover", (s) => s.chassisId === other(chassisId));
+    await world.sample("mover", (s) => s.atMs > seen.atMs && s.simMinutes !== seen.simMinutes);
+    await atRest();
+  });
+
+  it("leaves a paused VM paused, and finds a place by itself", async () => {
+    const { chassisId } = await runs("sleeper");
+    await world.done("cmd.vm.pause", { vmId: "sleeper" });
+    const { vm } = await world.bioxenJson("vm", "migrate", "sleeper");
+    expect(vm).toMatchObject({ state: "paused", chassisId: other(chassisId) });
+    await atRest();
+  });
+
+  it("says what cannot be, and changes nothing", async () => {
+    const { chassisId } = await runs("stayer");
+    const refused = async (...args: string[]) =>
+      (await world.bioxenJson("vm", "migrate", "stayer", ...args)).error.code;
+    expect(await refused("--to", "nowhere")).toBe("CHASSIS_NOT_FOUND");
+    await world.done("cmd.chassis.cordon", { chassisId: other(chassisId) });
+    expect(await refused("--to", other(chassisId))).toBe("UNAVAILABLE");
+    const waits = await world.bioxenJson("vm", "migrate", "stayer");
+    expect(waits.vm).toMatchObject({ state: "running", chassisId, migration: { target: null } });
+    expect(waits.vm.migration.refusals.map((r: Json) => r.message)).toContain("is cordoned");
+    const { vm } = await world.bioxenJson("vm", "migrate", "stayer", "--cancel");
+    expect(vm).toMatchObject({ state: "running", chassisId, migration: null });
+    await world.done("cmd.chassis.uncordon", { chassisId: other(chassisId) });
+    await atRest();
+    expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);
+  });
+});
