@@ -38,13 +38,18 @@ async function atRest(): Promise<void> {
 describe("vm migrate", () => {
   it("runs on where it was told to, and nowhere else", async () => {
     const { chassisId } = await runs("mover");
+    const before = await world.sample("mover", (s) => s.simMinutes > 1);
     const moved = await world.bioxenJson("vm", "migrate", "mover", "--to", other(chassisId));
     expect(moved).toMatchObject({
       changed: true,
       vm: { state: "running", chassisId: other(chassisId), migration: null },
     });
+    const { events } = await world.done("qry.vm.history", { vmId: "mover" });
+    const handedOver = events.find((e: Json) => e.type === "bioxen.vm.moved.v1").data.checkpoint.simMinutes;
+    expect(handedOver).toBeGreaterThanOrEqual(before.simMinutes);
     const seen = await world.sample("mover", (s) => s.chassisId === other(chassisId));
-    await world.sample("mover", (s) => s.atMs > seen.atMs && s.simMinutes !== seen.simMinutes);
+    expect(seen.simMinutes, "it goes on from there").toBeGreaterThanOrEqual(handedOver);
+    await world.sample("mover", (s) => s.atMs > seen.atMs && s.simMinutes > seen.simMinutes);
     await atRest();
   });
 
@@ -58,12 +63,14 @@ describe("vm migrate", () => {
 
   it("says what cannot be, and changes nothing", async () => {
     const { chassisId } = await runs("stayer");
-    const refused = async (...args: string[]) =>
-      (await world.bioxenJson("vm", "migrate", "stayer", ...args)).error.code;
-    expect(await refused("--to", "nowhere")).toBe("CHASSIS_NOT_FOUND");
+    const refused = async (to: string) =>
+      (await world.ask("cmd.vm.migrate", { vmId: "stayer", chassisId: to })).error.code;
+    expect(await refused("nowhere")).toBe("CHASSIS_NOT_FOUND");
     await world.done("cmd.chassis.cordon", { chassisId: other(chassisId) });
-    expect(await refused("--to", other(chassisId))).toBe("UNAVAILABLE");
+    expect(await refused(other(chassisId))).toBe("UNAVAILABLE");
     const waits = await world.bioxenJson("vm", "migrate", "stayer");
+    const { summary } = await world.done("qry.placement.explain", { vmId: "stayer" });
+    expect(summary).toContain("is to move to another chassis (by command): it waits for a place");
     expect(waits.vm).toMatchObject({ state: "running", chassisId, migration: { target: null } });
     expect(waits.vm.migration.refusals.map((r: Json) => r.message)).toContain("is cordoned");
     const { vm } = await world.bioxenJson("vm", "migrate", "stayer", "--cancel");

@@ -85,6 +85,12 @@ export const vmView = z
   .meta({ id: "VmView" });
 export type VmView = z.infer<typeof vmView>;
 
+function viewOfMigration(migration: Vm["migration"]): VmView["migration"] {
+  if (migration === null) return null;
+  const { requestedBy: _by, ...seen } = migration;
+  return { ...seen, refusals: [...seen.refusals] };
+}
+
 export function viewOfVm(vmId: string, vm: Vm): VmView {
   return {
     vmId,
@@ -107,7 +113,7 @@ export function viewOfVm(vmId: string, vm: Vm): VmView {
     fence: vm.fence,
     refusals: [...vm.refusals],
     failure: vm.failure,
-    migration: vm.migration === null ? null : { ...vm.migration, refusals: [...vm.migration.refusals] },
+    migration: viewOfMigration(vm.migration),
     pendingSinceMs: vm.pendingSinceMs,
     guarantee: guaranteeOf(vm),
     preemption: vm.preemption,
@@ -167,7 +173,7 @@ export const quotaView = z
     label: z.string(),
     /** The limits. */
     resources: recordedAmounts,
-    /** By all VMs that carry the label, on all chassis; what is being reserved at this moment is in it. */
+    /** By all VMs that carry the label, on all chassis, one that moves once; what is being reserved at this moment is in it. */
     held: recordedAmounts,
     /** What is left of each limit. */
     free: recordedAmounts,

@@ -36,6 +36,8 @@ export interface EventEnvelope<Body extends EventBody = EventBody> {
 export interface EventPosition {
   /** The envelope's id. */
   readonly eventId: string;
+  readonly correlationId: string;
+  readonly traceparent?: string | undefined;
   /** Sequence in the stream, from 1; orders all events of all aggregates. */
   readonly seq: number;
   readonly version: number;
@@ -75,6 +77,8 @@ export function causedBy(envelope: Pick<EventEnvelope, "id" | "correlationid" | 
 export function positionOf(event: StoredEvent): EventPosition {
   return {
     eventId: event.envelope.id,
+    correlationId: event.envelope.correlationid,
+    traceparent: event.envelope.traceparent,
     seq: event.seq,
     version: event.envelope.aggregateversion,
     atMs: msOf(event.envelope.time),

@@ -114,6 +114,25 @@ describe("the quota books", () => {
     expect(judge(...steps)).toContain(rule);
   });
 
+  it("count a VM that moves once, with the most it holds on either chassis", () => {
+    const moves = [
+      set(10),
+      enforced(),
+      charged("a", "c1", 6),
+      hold("a", "c1", 6),
+      charged("a", "c2", 8),
+      hold("a", "c2", 8),
+    ];
+    expect(judge(...moves, charged("b", "c2", 2))).toEqual([]);
+    expect(judge(...moves, charged("b", "c2", 3))).toEqual(["over-quota"]);
+    expect(judge(...moves, hold("a", "c1", null), settled("a", "c1", null), charged("b", "c1", 3))).toEqual([
+      "over-quota",
+    ]);
+    expect(judge(...moves, hold("a", "c2", null), settled("a", "c2", null), charged("b", "c1", 4))).toEqual(
+      [],
+    );
+  });
+
   it("a limit that is lowered holds from the event that says so", () => {
     const before = [set(10), enforced(), charged("a", "c1", 8), set(5)];
     expect(judge(...before, hold("a", "c1", 8))).toEqual([]);

@@ -2,7 +2,7 @@
  * Who holds how much under which label, kept a second time: plain sums over plain maps, nothing shared with the allocator.
  *
  * From the event that says so on, a quota holds at every sequence: nothing grows above a limit, and nothing is held that was not
- * charged. What was above a limit when it was lowered may stay.
+ * charged. What was above a limit when it was lowered may stay. A VM that moves holds in two ledgers, and counts once.
  */
 import type { QuotaEvent } from "@bioxen/contracts";
 import { unsoundAmounts } from "./ledger-account.ts";
@@ -25,10 +25,8 @@ interface Books {
   /** What holds: the limits, or higher ones before them while what was charged under those is under way. */
   inForce: Amounts;
   counted: boolean;
-  /** By VM and chassis. */
-  readonly charges: Map<string, Amounts>;
-  readonly charged: Map<string, number>;
-  readonly held: Map<string, number>;
+  readonly charged: Tally;
+  readonly held: Tally;
 }
 
 export class QuotaBooks {
@@ -46,18 +44,15 @@ export class QuotaBooks {
   /** A ledger's entry is this from now on; null: there is none. */
   hold(vmId: string, chassisId: string, holding: Holding | null): QuotaBreach[] {
     const key = `${vmId}/${chassisId}`;
-    const before = this.#holdings.get(key);
     if (holding === null) this.#holdings.delete(key);
     else this.#holdings.set(key, holding);
     const out: QuotaBreach[] = [];
     for (const [label, books] of this.#quotas) {
-      const was =
-        before !== undefined && this.#carries(vmId, before.incarnation, label) ? before.amounts : {};
-      const is = holding !== null && this.#carries(vmId, holding.incarnation, label) ? holding.amounts : {};
-      const grown = change(books.held, was, is);
+      const is = holding !== null && this.#carries(vmId, holding.incarnation, label) ? holding : null;
+      const grown = books.held.put(vmId, chassisId, is);
       if (!books.counted) continue;
-      out.push(...overLimit(label, books.inForce, books.held, grown, "held"));
-      out.push(...uncovered(label, key, is, books.charges.get(key)));
+      out.push(...overLimit(label, books.inForce, books.held.totals, grown, "held"));
+      out.push(...uncovered(label, key, is?.amounts ?? {}, books.charged.at(vmId, chassisId)?.amounts));
     }
     return out;
   }
@@ -71,21 +66,23 @@ export class QuotaBooks {
     }
     switch (event.type) {
       case "bioxen.quota.enforced.v1":
-        for (const { vmId, chassisId, amounts } of event.data.charges) {
-          charge(books, `${vmId}/${chassisId}`, amounts);
+        for (const { vmId, chassisId, incarnation, amounts } of event.data.charges) {
+          books.charged.put(vmId, chassisId, { incarnation, amounts });
         }
         books.counted = true;
         books.inForce = books.limits;
         return this.#allCovered(label, books);
       case "bioxen.quota.charged.v1":
-        return event.data.charges.flatMap(({ vmId, amounts }) => {
-          const grown = charge(books, `${vmId}/${event.data.chassisId}`, amounts);
+        return event.data.charges.flatMap(({ vmId, incarnation, amounts }) => {
+          const grown = books.charged.put(vmId, event.data.chassisId, { incarnation, amounts });
           const unsound = unsoundAmounts(amounts).map((message) => ({ rule: "amounts" as const, message }));
-          return [...unsound, ...overLimit(label, books.limits, books.charged, grown, "charged")];
+          return [...unsound, ...overLimit(label, books.limits, books.charged.totals, grown, "charged")];
         });
       case "bioxen.quota.settled.v1":
         for (const { vmId, chassisId, amounts } of event.data.charges) {
-          charge(books, `${vmId}/${chassisId}`, amounts);
+          const before = books.charged.at(vmId, chassisId);
+          const after = amounts !== null && before !== undefined ? { ...before, amounts } : null;
+          books.charged.put(vmId, chassisId, after);
         }
         return books.counted ? this.#allCovered(label, books) : [];
     }
@@ -102,12 +99,13 @@ export class QuotaBooks {
         limits,
         inForce: limits,
         counted: false,
-        charges: new Map(),
-        charged: new Map(),
-        held: new Map(),
+        charged: new Tally(),
+        held: new Tally(),
       };
       for (const [key, { incarnation, amounts }] of this.#holdings) {
-        if (this.#carries(vmOf(key), incarnation, label)) change(fresh.held, {}, amounts);
+        const [vmId = "", chassisId = ""] = key.split("/");
+        if (this.#carries(vmId, incarnation, label))
+          fresh.held.put(vmId, chassisId, { incarnation, amounts });
       }
       this.#quotas.set(label, fresh);
     }
@@ -120,16 +118,48 @@ export class QuotaBooks {
   }
 
   #allCovered(label: string, books: Books): QuotaBreach[] {
-    return [...this.#holdings].flatMap(([key, { incarnation, amounts }]) =>
-      this.#carries(vmOf(key), incarnation, label)
-        ? uncovered(label, key, amounts, books.charges.get(key))
-        : [],
-    );
+    return [...this.#holdings].flatMap(([key, { incarnation, amounts }]) => {
+      const [vmId = "", chassisId = ""] = key.split("/");
+      if (!this.#carries(vmId, incarnation, label)) return [];
+      return uncovered(label, key, amounts, books.charged.at(vmId, chassisId)?.amounts);
+    });
   }
 }
 
-function vmOf(key: string): string {
-  return key.slice(0, key.indexOf("/"));
+/** Sums over VMs of what each has on one chassis, the most where it has it on several. */
+class Tally {
+  /** By VM, then chassis. */
+  readonly #byVm = new Map<string, Map<string, Holding>>();
+  readonly totals = new Map<string, number>();
+
+  at(vmId: string, chassisId: string): Holding | undefined {
+    return this.#byVm.get(vmId)?.get(chassisId);
+  }
+
+  /** Returns the names of what grew. */
+  put(vmId: string, chassisId: string, holding: Holding | null): string[] {
+    const places = this.#byVm.get(vmId) ?? new Map<string, Holding>();
+    const before = counted(places.values());
+    if (holding === null) places.delete(chassisId);
+    else places.set(chassisId, holding);
+    if (places.size === 0) this.#byVm.delete(vmId);
+    else this.#byVm.set(vmId, places);
+    return change(this.totals, before, counted(places.values()));
+  }
+}
+
+/** Of one VM: within each of its lives the most of every resource, over its lives the sum. */
+function counted(holdings: Iterable<Holding>): Amounts {
+  const lives = new Map<number, Map<string, number>>();
+  for (const { incarnation, amounts } of holdings) {
+    const life = lives.get(incarnation) ?? new Map<string, number>();
+    for (const [name, amount] of Object.entries(amounts))
+      life.set(name, Math.max(life.get(name) ?? 0, amount));
+    lives.set(incarnation, life);
+  }
+  const out: Record<string, number> = {};
+  for (const life of lives.values()) for (const [name, amount] of life) out[name] = (out[name] ?? 0) + amount;
+  return out;
 }
 
 /** Of each resource the higher limit; one that either does not limit has none. */
@@ -149,13 +179,6 @@ function change(totals: Map<string, number>, was: Amounts, is: Amounts): string[
     totals.set(name, (totals.get(name) ?? 0) + by);
     if (by > 0) grown.push(name);
   }
-  return grown;
-}
-
-function charge(books: Books, key: string, amounts: Amounts | null): string[] {
-  const grown = change(books.charged, books.charges.get(key) ?? {}, amounts ?? {});
-  if (amounts === null) books.charges.delete(key);
-  else books.charges.set(key, amounts);
   return grown;
 }
 

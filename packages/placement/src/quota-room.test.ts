@@ -68,6 +68,16 @@ it("a plan keeps to quotas over all chassis, in its own order, and says what sta
   ]);
 });
 
+it("a VM that moves asks only for what it does not hold yet", () => {
+  const moves = { ...vm("a", 60), holds: { ribosomes: 60 } };
+  expect(placed([moves, vm("b", 50)], quota("team", 100, 60))).toEqual(["a"]);
+  expect(placed([{ ...moves, holds: { ribosomes: 20 } }], quota("team", 100, 60))).toEqual(["a"]);
+  expect(placed([{ ...moves, holds: { ribosomes: 19 } }], quota("team", 100, 60))).toEqual([]);
+  expect(placed([moves, vm("b", 40)], quota("team", 10, 60)), "above a lowered limit it may move").toEqual([
+    "a",
+  ]);
+});
+
 it("a limit that was lowered below what is held leaves nothing, and what asks for none of it is not concerned", () => {
   expect(placed([vm("a", 1)], quota("team", 10, 50))).toEqual([]);
   expect(placed([{ ...vm("a", 0), request: { dnaKilobases: 0 } }], quota("team", 10, 50))).toEqual(["a"]);

@@ -8,6 +8,8 @@ import { type Amounts, amountOf } from "@bioxen/kernel";
 export interface UnderQuota {
   readonly request: Amounts;
   readonly labels: Readonly<Record<string, string>>;
+  /** What it holds already where it leaves: counts once until it has moved. */
+  readonly holds?: Amounts | undefined;
 }
 
 export class QuotaRooms {
@@ -23,9 +25,10 @@ export class QuotaRooms {
   misfitOf(vm: UnderQuota): Misfit | undefined {
     for (const [label, { limits, free }] of this.#of(vm)) {
       for (const resource of Object.keys(limits).sort()) {
+        const holds = amountOf(vm.holds ?? {}, resource);
         const requested = amountOf(vm.request, resource);
-        const left = amountOf(free, resource);
-        if (requested <= left) continue;
+        const left = amountOf(free, resource) + holds;
+        if (requested <= left || requested <= holds) continue;
         const message = `quota ${label}: ${resource} ${requested} asked, ${left} of ${limits[resource]} free`;
         return { code: "QUOTA_EXCEEDED", message, resource, requested, free: left };
       }
@@ -51,7 +54,7 @@ export class QuotaRooms {
       room.free = Object.fromEntries(
         Object.entries(room.free).map(([name, left]) => [
           name,
-          Math.max(0, left - amountOf(vm.request, name)),
+          Math.max(0, left - Math.max(0, amountOf(vm.request, name) - amountOf(vm.holds ?? {}, name))),
         ]),
       );
     }

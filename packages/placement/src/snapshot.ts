@@ -13,6 +13,8 @@ export interface WaitingVm {
   readonly labels: Readonly<Record<string, string>>;
   readonly priority: number;
   readonly waitingSinceMs: number;
+  /** Of a VM that moves: what it holds where it leaves. */
+  readonly holds?: Amounts | undefined;
   /** Chassis it must not go to whatever they have: the one it is to leave. */
   readonly excludeChassisIds?: readonly string[] | undefined;
 }

@@ -1,7 +1,14 @@
 /**
  * The meaning of a VM's moves: where it is to go, and the place it has there already.
  */
-import { type Amounts, equalAmounts } from "@bioxen/kernel";
+import {
+  type Amounts,
+  type Causation,
+  type CauseEvent,
+  causedBy,
+  type EventPosition,
+  equalAmounts,
+} from "@bioxen/kernel";
 import type { MoveCode } from "../events/move.ts";
 import type { PlacementRefusal, VmEvent } from "../events/vm.ts";
 import type { Vm } from "./vm.ts";
@@ -13,6 +20,8 @@ export interface Migration {
   readonly code: MoveCode;
   readonly reason: string;
   readonly requestedAtMs: number;
+  /** The event that asked for it, and its chain: what follows from the move belongs to that, whatever else happens to the VM. */
+  readonly requestedBy: CauseEvent;
   /** The place it has elsewhere; null while it waits for one. */
   readonly target: {
     readonly chassisId: string;
@@ -35,10 +44,18 @@ type MoveEvent = Extract<
 >;
 
 /** What changes. */
-export function evolveMove(vm: Vm, event: MoveEvent, atMs: number): Partial<Vm> {
+export function evolveMove(vm: Vm, event: MoveEvent, at: EventPosition): Partial<Vm> {
   switch (event.type) {
     case "bioxen.vm.migration-requested.v1":
-      return { migration: { ...event.data, requestedAtMs: atMs, target: null, refusals: [] } };
+      return {
+        migration: {
+          ...event.data,
+          requestedAtMs: at.atMs,
+          requestedBy: causeAt(at),
+          target: null,
+          refusals: [],
+        },
+      };
     case "bioxen.vm.migrating.v1":
       if (vm.migration === null) return {};
       return {
@@ -47,8 +64,8 @@ export function evolveMove(vm: Vm, event: MoveEvent, atMs: number): Partial<Vm> 
       };
     case "bioxen.vm.moved.v1": {
       const { checkpoint, ...place } = event.data;
-      const from = checkpoint ? { checkpoint: { ...checkpoint, atMs } } : {};
-      return { ...place, ...from, state: "starting", reason: null, migration: null };
+      const from = checkpoint ? { checkpoint: { ...checkpoint, atMs: at.atMs } } : {};
+      return { ...place, ...from, placedAtMs: at.atMs, state: "starting", reason: null, migration: null };
     }
     case "bioxen.vm.migration-cancelled.v1":
       return { migration: null, reason: `it was not moved: ${event.data.reason}` };
@@ -70,4 +87,14 @@ export function isForMove(
     entry.fence > vm.lastFence &&
     equalAmounts(entry.amounts, vm.request)
   );
+}
+
+/** What follows from a move that is under way belongs to the chain of whoever asked for it, whatever else happened to the VM since. */
+export function causedByMove({ requestedBy }: Migration): Causation {
+  return causedBy(requestedBy);
+}
+
+function causeAt({ eventId, correlationId, traceparent }: EventPosition): CauseEvent {
+  const base = { id: eventId, correlationid: correlationId };
+  return traceparent === undefined ? base : { ...base, traceparent };
 }

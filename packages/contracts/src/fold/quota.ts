@@ -41,9 +41,29 @@ export function chargeKey(vmId: string, chassisId: string): string {
   return `${vmId}/${chassisId}`;
 }
 
-/** What is held, or may be at any moment. */
+/** What is held, or may be at any moment. Each life of a VM counts once, however many chassis it holds on while it moves. */
 export function chargedAmounts(quota: Quota): Amounts {
-  return sum(Object.values(quota.charges).map((charge) => charge.amounts));
+  return mostPerLife(Object.values(quota.charges));
+}
+
+/** The sum over all lives of VMs of the most that each has in any one of these. */
+export function mostPerLife(
+  holdings: Iterable<{ readonly vmId: string; readonly incarnation: number; readonly amounts: Amounts }>,
+): Amounts {
+  const lives = new Map<string, Amounts>();
+  for (const { vmId, incarnation, amounts } of holdings) {
+    const life = `${vmId}#${incarnation}`;
+    const most = lives.get(life);
+    lives.set(life, most === undefined ? amounts : larger(most, amounts));
+  }
+  return sum(lives.values());
+}
+
+/** Of each resource the larger amount. */
+export function larger(a: Amounts, b: Amounts): Amounts {
+  const out: Record<string, number> = { ...a };
+  for (const [name, amount] of Object.entries(b)) out[name] = Math.max(out[name] ?? 0, amount);
+  return out;
 }
 
 /** What is left of each limit; 0 where more is held than a quota that was lowered allows. */

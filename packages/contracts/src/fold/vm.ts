@@ -276,14 +276,14 @@ function evolveExisting(
     case "bioxen.vm.moved.v1":
       return {
         ...vm,
-        ...evolveMove(vm, event, atMs),
+        ...evolveMove(vm, event, at),
         startsPaused: isPausedByUser(vm),
         preemption: over(vm),
       };
     case "bioxen.vm.migration-requested.v1":
     case "bioxen.vm.migrating.v1":
     case "bioxen.vm.migration-cancelled.v1":
-      return { ...vm, ...evolveMove(vm, event, atMs) };
+      return { ...vm, ...evolveMove(vm, event, at) };
   }
 }
 

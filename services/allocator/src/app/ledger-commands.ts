@@ -11,6 +11,7 @@ import {
   type Handled,
   type Ledger,
   type LedgerEvent,
+  larger,
   type Misfit,
   type ParsedRequestOf,
   type ResultOf,
@@ -26,7 +27,7 @@ import {
   MAX_CONFLICT_RETRIES,
 } from "@bioxen/kernel";
 import { decideReserve, decideResize, type Proposal, sortOut } from "../domain/ledger.ts";
-import { larger, type Wanted } from "../domain/quota.ts";
+import type { Wanted } from "../domain/quota.ts";
 import type { QuotaCharges } from "./quota-charges.ts";
 import type { Societies } from "./societies.ts";
 

@@ -150,7 +150,7 @@ interface Run {
 function step({ ledger, shadow, seq }: Run, command: Command): Run {
   const decision = command(ledger);
   if (!decision.ok || decision.event === null) return { ledger, shadow, seq };
-  const at = { eventId: `e${seq}`, seq: seq + 1, version: seq + 1, atMs: 0 };
+  const at = { eventId: `e${seq}`, correlationId: "c", seq: seq + 1, version: seq + 1, atMs: 0 };
   const after = ledgerFold.evolve(ledger, decision.event, at);
   return { ledger: after, shadow: shadowAfter(shadow, decision.event), seq: seq + 1 };
 }

@@ -52,7 +52,7 @@ class Books {
   apply(decision: LedgerDecision): boolean {
     if (!decision.ok || decision.event === null) return false;
     this.#seq += 1;
-    const at = { eventId: `e${this.#seq}`, seq: this.#seq, version: this.#seq, atMs: 0 };
+    const at = { eventId: `e${this.#seq}`, correlationId: "c", seq: this.#seq, version: this.#seq, atMs: 0 };
     this.ledger = ledgerFold.evolve(this.ledger, decision.event as LedgerEvent, at);
     return true;
   }

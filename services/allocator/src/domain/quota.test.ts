@@ -34,7 +34,13 @@ class Story {
   apply(decision: QuotaDecision): QuotaEvent | undefined {
     if (!decision.ok || decision.event === null) return undefined;
     this.seq += 1;
-    const at = { eventId: `e${this.seq}`, seq: this.seq, version: this.seq, atMs: this.seq };
+    const at = {
+      eventId: `e${this.seq}`,
+      correlationId: "c",
+      seq: this.seq,
+      version: this.seq,
+      atMs: this.seq,
+    };
     this.quota = quotaFold.evolve(this.quota, decision.event, at);
     return decision.event;
   }
@@ -193,6 +199,47 @@ describe("a quota", () => {
     expect(story.charge("d", "b", 1)).toBeUndefined();
   });
 
+  it("counts a VM that moves once, with the most it holds on either chassis", () => {
+    const story = Story.enforced(100);
+    story.charge("c", "a", 60);
+    story.holds("c", "a", 60);
+    story.charge("d", "a", 80);
+    story.holds("d", "a", 80);
+    expect(story.charged).toBe(80);
+    expect(story.charge("d", "b", 21)).toBeUndefined();
+    expect(story.charge("e", "a", 101), "not even by moving").toBeUndefined();
+    expect(story.charge("d", "b", 20)).toBeDefined();
+    story.holds("d", "b", 20);
+    story.holds("d", "a", null);
+    story.apply(decideSettleCharges(story.quota, story.world));
+    expect(story.charged, "it stays with what it has there").toBe(80);
+  });
+
+  it("counts the next life of a VM beside what its last one still holds", () => {
+    const story = Story.enforced(100);
+    story.charge("c", "a", 60);
+    story.holds("c", "a", 60);
+    const next = (ribosomes: number, chassisId: string) =>
+      decideCharge(story.quota, chassisId, story.ledger(chassisId).lastSeq, [
+        { vmId: "a", incarnation: 2, amounts: { ribosomes } },
+      ]);
+    expect(next(41, "d")).toMatchObject({ event: null });
+    expect(next(40, "d")).toMatchObject({ event: { type: "bioxen.quota.charged.v1" } });
+    expect(next(100, "c"), "where it takes the old one's place").toMatchObject({ ok: true });
+  });
+
+  it("holds, when it is new, once what was charged before everything was counted is used or void", () => {
+    const story = new Story();
+    story.holds("c", "a", 60);
+    story.set(50);
+    story.holds("c", "a", 60);
+    story.charge("c", "b", 1);
+    expect(story.apply(decideEnforce(story.quota, story.world))).toBeUndefined();
+    story.holds("c", "b", 1);
+    expect(story.apply(decideEnforce(story.quota, story.world))?.type).toBe("bioxen.quota.enforced.v1");
+    expect(story.charged).toBe(61);
+  });
+
   it("without limits refuses nothing, and a limit of 0 is one", () => {
     const story = Story.enforced(0);
     expect(story.charge("c", "a", 1)).toBeUndefined();
@@ -228,7 +275,9 @@ describe("whatever happens", () => {
         for (const chassis of ["c", "d", "e"]) story.holds(chassis, "other", null);
         story.apply(decideSettleCharges(story.quota, story.world));
         const held = [...story.ledgers.values()].flatMap(({ ledger }) => Object.values(ledger.entries));
-        expect(story.charged).toBe(held.reduce((sum, entry) => sum + (entry.amounts["ribosomes"] ?? 0), 0));
+        const mostOf = (vmId: string) =>
+          Math.max(0, ...held.filter((e) => e.vmId === vmId).map((e) => e.amounts["ribosomes"] ?? 0));
+        expect(story.charged).toBe(mostOf("a") + mostOf("b") + mostOf("f"));
       }),
     );
   });

@@ -7,25 +7,17 @@
  * what is charged only lets nobody grow.
  */
 import {
-  chargedAmounts,
   chargeKey,
   type Ledger,
+  larger,
   type Misfit,
   type Quota,
   type QuotaCharge,
   type QuotaEvent,
   type QuotaState,
 } from "@bioxen/contracts";
-import {
-  type Amounts,
-  accept,
-  add,
-  amountOf,
-  type Decision,
-  equalAmounts,
-  subtract,
-  UNCHANGED,
-} from "@bioxen/kernel";
+import { type Amounts, accept, amountOf, type Decision, equalAmounts, UNCHANGED } from "@bioxen/kernel";
+import { ChargedLives } from "./charged-lives.ts";
 
 export type QuotaDecision = Decision<QuotaEvent>;
 
@@ -54,7 +46,7 @@ export interface ChargedOut {
 
 /**
  * Which of these the quota has room for together, taken in order. While another may still use an older charge for the same VM
- * on the same state of the ledger, the larger of the two is held.
+ * on the same state of the ledger, the larger of the two is held. A VM that moves holds on two chassis and counts once.
  */
 export function chargeOut(
   quota: Quota,
@@ -64,25 +56,18 @@ export function chargeOut(
 ): ChargedOut {
   const charged: Wanted[] = [];
   const refused: { vmId: string; misfit: Misfit }[] = [];
-  let total = chargedAmounts(quota);
+  const lives = new ChargedLives(quota);
   for (const one of wanted) {
     const present = quota.charges[chargeKey(one.vmId, chassisId)];
-    const before = present?.amounts ?? {};
-    const amounts = present?.ledgerSeq === ledgerSeq ? larger(before, one.amounts) : one.amounts;
-    const others = subtract(total, before);
-    const misfit = overQuota(quota, others, before, amounts);
+    const amounts = present?.ledgerSeq === ledgerSeq ? larger(present.amounts, one.amounts) : one.amounts;
+    const { before, after, others, take } = lives.with({ ...one, chassisId, amounts }, present);
+    const misfit = overQuota(quota, others, before, after);
     if (misfit === undefined) {
       charged.push({ ...one, amounts });
-      total = add(others, amounts);
+      take();
     } else refused.push({ vmId: one.vmId, misfit });
   }
   return { charged, refused };
-}
-
-export function larger(a: Amounts, b: Amounts): Amounts {
-  const out: Record<string, number> = { ...a };
-  for (const [name, amount] of Object.entries(b)) out[name] = Math.max(out[name] ?? 0, amount);
-  return out;
 }
 
 /** Only what grows is refused. */
@@ -171,9 +156,9 @@ export function decideSettleCharges(quota: QuotaState, world: KnownWorld): Quota
   return accept<QuotaEvent>({ type: "bioxen.quota.settled.v1", data: { charges: settled } });
 }
 
-/** Of them those that a newer `set` did not know. */
+/** Of them those that a newer `set` did not know, or that were charged before everything that is held was counted. */
 export function underOldLimits(quota: Quota, world: KnownWorld): QuotaCharge[] {
-  return openCharges(quota, world).filter(({ chargedSeq }) => chargedSeq < quota.setSeq);
+  return openCharges(quota, world).filter(({ chargedSeq }) => !quota.counted || chargedSeq < quota.setSeq);
 }
 
 /** Charges whose ledger has not moved on: each is used within a moment, or its charger is dead. */

@@ -7,6 +7,7 @@
 import {
   type Chassis,
   type ChassisState,
+  causedByMove,
   chassisFold,
   endsWithAgent,
   type Ledger,
@@ -175,6 +176,8 @@ export class Cluster {
     const newest = vmIds.reduce((best, vmId) =>
       this.vms.lastSeq(vmId) > this.vms.lastSeq(best) ? vmId : best,
     );
+    const vm = this.vms.get(newest);
+    if (vm.exists && vm.migration !== null) return causedByMove(vm.migration);
     const cause = this.vms.last(newest);
     return cause && causedBy(cause);
   }
@@ -207,5 +210,6 @@ function movingVm(vmId: string, vm: Vm): WaitingVm {
   const waiting = waitingVm(vmId, vm, migration?.requestedAtMs);
   const placement =
     migration?.toChassisId == null ? vm.placement : { ...vm.placement, chassisId: migration.toChassisId };
-  return { ...waiting, placement, excludeChassisIds: chassisId === null ? [] : [chassisId] };
+  const excludeChassisIds = chassisId === null ? [] : [chassisId];
+  return { ...waiting, placement, excludeChassisIds, holds: vm.allocation ?? {} };
 }

@@ -2,6 +2,7 @@
  * What the scheduler would do, and why: the same plan as in the process, with nothing done about it.
  */
 import {
+  describeRefusals,
   fullDemand,
   type Handled,
   MAX_PAGE,
@@ -199,9 +200,17 @@ function keptForAnother({ vm: { vmId }, chassisId }: Placement): Plan["deferrals
 
 function summaryOf(vm: Vm): string {
   if (vm.preemption?.active === true) return preemptedSummary(vm, vm.preemption);
-  if (vm.chassisId !== null) return `it is ${vm.state} on ${vm.chassisId}`;
+  if (vm.chassisId !== null) return `it is ${vm.state} on ${vm.chassisId}${moveWords(vm)}`;
   if (vm.state === "pending") return `it waits for a place: ${vm.reason ?? "the next plan decides"}`;
   return `it is ${vm.state} and asks for no place`;
+}
+
+function moveWords({ migration }: Vm): string {
+  if (migration === null) return "";
+  const { target, toChassisId, refusals, reason } = migration;
+  const asked = ` and is to move to ${toChassisId ?? "another chassis"} (${reason})`;
+  if (target !== null) return `${asked}: it has its place on ${target.chassisId} and is handed over`;
+  return `${asked}: it waits for a place${refusals.length === 0 ? "" : `: ${describeRefusals(refusals)}`}`;
 }
 
 const GAVE_WAY: Readonly<Record<Preemption["mode"], string>> = {

@@ -16,6 +16,7 @@ const vm = (chassisId: string, ribosomes: number, more: Partial<Vm> = {}): VmSta
     request: { ribosomes },
     priority: 1,
     preemption: null,
+    migration: null,
     pendingSinceMs: null,
     updatedAtMs: 0,
     placedAtMs: 0,
@@ -66,6 +67,7 @@ it("is answered by the scheduler's policy, or the one that is asked for", () => 
 
 it.each<[string, Partial<Vm>]>([
   ["has just come", { placedAtMs: NOW_MS - 1 }],
+  ["is on its way", { migration: { target: null } as NonNullable<Vm["migration"]> }],
   ["is starting", { state: "starting" }],
   ["is no cell", { vmType: "xcpng" }],
   ["goes without what it gave up", { preemption: { active: true } as NonNullable<Vm["preemption"]> }],

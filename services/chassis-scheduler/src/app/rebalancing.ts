@@ -36,7 +36,8 @@ export class Rebalancing {
   }
 }
 
-/** A cell that runs, and has all it asks for: elsewhere it would be given that. */
-function isMovable({ vmType, state, preemption }: Vm): boolean {
-  return vmType === "basic" && (state === "running" || state === "paused") && preemption?.active !== true;
+/** A cell that runs, is not on its way already, and has all it asks for: elsewhere it would be given that. */
+function isMovable({ vmType, state, preemption, migration }: Vm): boolean {
+  const isThere = (state === "running" || state === "paused") && migration === null;
+  return vmType === "basic" && isThere && preemption?.active !== true;
 }

@@ -5,6 +5,7 @@ import {
   agentExec,
   type Chassis,
   type ChassisState,
+  causedByMove,
   ENDPOINTS,
   emptyRoom,
   fullDemand,
@@ -35,6 +36,7 @@ import {
   equalAmounts,
   type ReadModel,
   type Rejection,
+  UNCHANGED,
 } from "@bioxen/kernel";
 import {
   admit,
@@ -215,15 +217,19 @@ export class VmCommands {
     return { ok: true, result: { result, stdout, instructions } };
   }
 
-  async defer(
-    { deferrals }: ParsedRequestOf<"vmDefer">,
-    causation: Causation,
-  ): Promise<Handled<Record<string, never>>> {
+  async defer({ deferrals }: ParsedRequestOf<"vmDefer">): Promise<Handled<Record<string, never>>> {
     for (const { vmId, reasons } of deferrals) {
-      // Of a page of many VMs each stays in its own chain.
-      const { last } = this.#ports.vms.get(vmId);
-      const own = last === undefined ? causation : causedBy(last);
-      await this.#ports.vms.execute(vmId, own, (state) => decideDefer(state, reasons));
+      // Of a page of many VMs each stays in its own chain; what made this one wait may not be known here yet.
+      const known = this.#ports.vms.get(vmId);
+      const isNews = decideDefer(known.state, reasons) !== UNCHANGED;
+      const { state, last } = isNews ? known : await this.#ports.vms.refresh(vmId);
+      if (last === undefined) continue;
+      const move = moveOf(state);
+      const own = move === null ? causedBy(last) : causedByMove(move);
+      await this.#ports.vms.execute(vmId, own, (now) =>
+        // What it is told is of this move, or of its waiting for any place at all.
+        moveOf(now)?.requestedBy.id === move?.requestedBy.id ? decideDefer(now, reasons) : UNCHANGED,
+      );
     }
     return { ok: true, result: {} };
   }
@@ -304,4 +310,8 @@ function badRequest(problems: readonly Problem[]): {
 /** As JSON records it: without what is undefined. */
 function recorded<T>(value: object): Record<string, T> {
   return JSON.parse(JSON.stringify(value)) as Record<string, T>;
+}
+
+function moveOf(state: VmState) {
+  return state.exists ? state.migration : null;
 }

@@ -21,7 +21,7 @@ describe("the sweeper", () => {
   const happen = (vmId: string, type: string, data: object) => {
     version += 1;
     const event = { type: `bioxen.vm.${type}.v1`, data } as VmEvent;
-    const at = { eventId: `e${version}`, seq: version, version, atMs: clock.nowMs() };
+    const at = { eventId: `e${version}`, correlationId: "c", seq: version, version, atMs: clock.nowMs() };
     vms.set(vmId, vmFold.evolve(vms.get(vmId) ?? vmFold.initial, event, at));
     sweeper.observe({ envelope: { subject: `vm/${vmId}` } } as StoredEvent);
   };

@@ -97,7 +97,7 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
       serve(ENDPOINTS.vmDeleteSnapshot, (request, causation) =>
         guestStates.deleteSnapshot(request, causation),
       ),
-      serve(ENDPOINTS.vmDefer, (request, causation) => commands.defer(request, causation)),
+      serve(ENDPOINTS.vmDefer, (request) => commands.defer(request)),
       serve(ENDPOINTS.vmPreempt, (request, causation) => preemptions.preempt(request, causation)),
       serve(ENDPOINTS.vmReinstate, (request, causation) => preemptions.reinstate(request, causation)),
       serve(ENDPOINTS.vmReport, (request, causation) => commands.report(request, causation)),

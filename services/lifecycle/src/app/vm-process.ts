@@ -6,6 +6,7 @@
  */
 import {
   type ChassisState,
+  causedByMove,
   isForMove,
   type Ledger,
   type LedgerEntry,
@@ -199,7 +200,12 @@ export class VmProcess {
     const chassis = state.chassisId === null ? undefined : this.#chassis.get(state.chassisId);
     if (chassis?.registered === true && chassis.lost !== null)
       return { ...own, causeId: chassis.lost.eventId };
-    const place = this.#placeFor(vmId, state) ?? this.#placeElsewhere(vmId, state);
+    if (state.migration !== null) {
+      const place = this.#placeElsewhere(vmId, state);
+      const move = causedByMove(state.migration);
+      return place === undefined ? move : { ...move, causeId: place.entry.reservedBy };
+    }
+    const place = this.#placeFor(vmId, state);
     return place === undefined ? own : { ...own, causeId: place.entry.reservedBy };
   }
 }

@@ -30,7 +30,13 @@ const kept = (simMinutes: number) => event("checkpointed", { fence: 9, ...record
 const given = (...events: VmEvent[]): VmState =>
   events.reduce<VmState>(
     (state, one, i) =>
-      vmFold.evolve(state, one, { eventId: `e${i}`, seq: i + 1, version: i + 1, atMs: 1_000 * i }),
+      vmFold.evolve(state, one, {
+        eventId: `e${i}`,
+        correlationId: "c",
+        seq: i + 1,
+        version: i + 1,
+        atMs: 1_000 * i,
+      }),
     vmFold.initial,
   );
 const checkpointOf = (state: VmState) => (state as Vm).checkpoint?.checkpointId ?? null;

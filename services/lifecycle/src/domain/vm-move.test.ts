@@ -48,7 +48,13 @@ const DRAINED = event("migration-requested", { toChassisId: null, code: "DRAIN",
 const MIGRATING = event("migrating", THERE);
 const MOVED = event("moved", THERE);
 
-const at = (i: number): EventPosition => ({ eventId: `e${i}`, seq: i, version: i, atMs: 1_000 * i });
+const at = (i: number): EventPosition => ({
+  eventId: `e${i}`,
+  correlationId: "c",
+  seq: i,
+  version: i,
+  atMs: 1_000 * i,
+});
 const given = (...events: VmEvent[]): VmState =>
   events.reduce<VmState>((state, one, i) => vmFold.evolve(state, one, at(i + 1)), vmFold.initial);
 const vm = (...events: VmEvent[]) => given(...RUNS, ...events) as Vm;

@@ -38,7 +38,13 @@ const RUNS = [
 const given = (...events: VmEvent[]): VmState =>
   events.reduce<VmState>(
     (state, one, i) =>
-      vmFold.evolve(state, one, { eventId: `e${i}`, seq: 10 * (i + 1), version: i + 1, atMs: 1_000 * i }),
+      vmFold.evolve(state, one, {
+        eventId: `e${i}`,
+        correlationId: "c",
+        seq: 10 * (i + 1),
+        version: i + 1,
+        atMs: 1_000 * i,
+      }),
     vmFold.initial,
   );
 const running = (...more: VmEvent[]) => given(created(), ...RUNS, ...more);

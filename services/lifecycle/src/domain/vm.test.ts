@@ -52,7 +52,13 @@ const STOPPED = event("stopped", { reason: "x" });
 const FAILED = event("failed", { reason: "x", code: "GUEST_ERROR" });
 const DESTROYED = event("destroyed", { reason: "x" });
 
-const at = (i: number): EventPosition => ({ eventId: `e${i}`, seq: i, version: i, atMs: 1_000 * i });
+const at = (i: number): EventPosition => ({
+  eventId: `e${i}`,
+  correlationId: "c",
+  seq: i,
+  version: i,
+  atMs: 1_000 * i,
+});
 const given = (...events: VmEvent[]): VmState =>
   events.reduce<VmState>((state, one, i) => vmFold.evolve(state, one, at(i + 1)), vmFold.initial);
 
