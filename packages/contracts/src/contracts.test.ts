@@ -5,9 +5,10 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { decodeEvent, digestOf, encodeEvent } from "./codec.ts";
 import { problemsOf } from "./endpoint.ts";
-import { createRequest, ENDPOINTS } from "./endpoints.ts";
+import { ENDPOINTS } from "./endpoints.ts";
 import { ERROR_CODES, ERRORS } from "./errors.ts";
 import { roomFor } from "./feasibility.ts";
+import { createRequest } from "./placement-endpoints.ts";
 import { FULL_DEMAND, requestedAmounts } from "./resources.ts";
 
 const envelope = {

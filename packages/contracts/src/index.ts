@@ -33,6 +33,7 @@ export * from "./jobs.ts";
 export * from "./metrics.ts";
 export { HEALTH_CODES } from "./monitor-endpoints.ts";
 export * from "./neighbours.ts";
+export { type CreateRequest, createRequest, type RecordedDecision } from "./placement-endpoints.ts";
 export * from "./preemption.ts";
 export * from "./quota-label.ts";
 export * from "./resources.ts";
