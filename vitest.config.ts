@@ -1,8 +1,9 @@
 import { defineConfig } from "vitest/config";
 
 /**
- * Three projects by cost. `unit`: no process, no port. `int`: a real nats-server or worker per file.
- * `e2e`: the whole stack as processes, mostly waiting for each other.
+ * Projects by cost. `unit`: no process, no port. `int`: a real nats-server or worker per file. `e2e`: the whole stack as processes,
+ * mostly waiting for each other. `compose`: images and containers; it needs a Docker engine, so `pnpm test` leaves it out, and CI has a
+ * lane for it (test/compose/lane.sh).
  */
 export default defineConfig({
   test: {
@@ -52,6 +53,15 @@ export default defineConfig({
           // One stack of six processes at a time: two on two cores keep each other waiting past what a person would.
           maxWorkers: 1,
           retry: 1,
+        },
+      },
+      {
+        test: {
+          name: "compose",
+          include: ["test/compose/**/*.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+          maxWorkers: 1,
         },
       },
     ],

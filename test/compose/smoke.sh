@@ -1,23 +1,19 @@
 #!/usr/bin/env bash
 # Builds the images and brings the compose stack up under a project name of its own; a VM runs in it by command, survives a restart of
-# NATS and of every service, and is destroyed. Everything is removed at the end. With STAND_IN=1 on local stand-in images.
+# NATS and of every service, and is destroyed. Everything is removed at the end. The engine and the images are the caller's: see lane.sh.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-if [ "${STAND_IN:-}" = 1 ]; then
-  eval "$(bash test/compose/engine.sh)"
-  eval "$(bash test/compose/stand-in.sh)"
-fi
-export DOCKER_BUILDKIT=${DOCKER_BUILDKIT:-0} BIOXEN_NATS_PORT=${BIOXEN_NATS_PORT:-24222} COMPOSE_PROJECT_NAME=bioxen-smoke
-compose() { docker compose --profile cli "$@"; }
-cli() { compose run --rm -T cli "$@"; }
-trap 'status=$?; [ $status = 0 ] || compose logs --tail 20; compose down --volumes --remove-orphans >/dev/null 2>&1; exit $status' EXIT
+export BIOXEN_NATS_PORT=${BIOXEN_NATS_PORT:-24222} COMPOSE_PROJECT_NAME=bioxen-smoke
+compose() { docker compose --progress quiet "$@"; }
+cli() { compose --profile cli run --rm -T cli "$@"; }
+trap 'status=$?; [ $status = 0 ] || compose logs --tail 20; compose --profile cli down --volumes --remove-orphans >/dev/null 2>&1; exit $status' EXIT
 
-compose build
-docker compose up --detach --wait --wait-timeout 180
+compose --profile cli build
+compose up --detach --wait --wait-timeout 180
 cli vm create c1 --type syn3a --start --timeout 30000
 before=$(cli vm show c1 --json)
-docker compose restart
-docker compose up --detach --wait --wait-timeout 180
+compose restart
+compose up --detach --wait --wait-timeout 180
 after=$(cli vm show c1 --json --timeout 30000)
 node -e '
   const [before, after] = process.argv.slice(1).map((text) => JSON.parse(text).vm);

@@ -40,6 +40,6 @@ done
 printf 'FROM scratch\nCOPY . /\nENV PATH=/bin\nCMD ["node"]\n' >"$work/node.Dockerfile"
 printf 'FROM scratch\nCOPY . /\nENV PATH=/bin\nENTRYPOINT ["nats-server"]\n' >"$work/nats.Dockerfile"
 for image in node nats; do
-  docker build --quiet --file "$work/$image.Dockerfile" --tag "bioxen-stand-in/$image:local" "$work/$image" >&2
+  DOCKER_BUILDKIT=0 docker build --quiet --file "$work/$image.Dockerfile" --tag "bioxen-stand-in/$image:local" "$work/$image" >&2
 done
 echo "export NODE_IMAGE=bioxen-stand-in/node:local NATS_IMAGE=bioxen-stand-in/nats:local"

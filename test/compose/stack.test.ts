@@ -1,0 +1,151 @@
+/**
+ * The compose file as it is shipped: its stack gets healthy, a cell lives in it, and neither a restart of NATS nor of any service nor
+ * the removal of all containers loses anything: what an acknowledged command did is there, the log is the same log.
+ */
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { type Bioxen, connect } from "@bioxen/client";
+import { eventually } from "@bioxen/testkit/eventually";
+import { DockerComposeEnvironment, type StartedDockerComposeEnvironment, Wait } from "testcontainers";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { freePort, whyNoEngine } from "./engine.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const CLI = fileURLToPath(new URL("../../packages/cli/src/main.ts", import.meta.url));
+/** Also in `lane.sh`, which removes what a killed test leaves. */
+const PROJECT = "bioxen-suite";
+const SERVICES = ["lifecycle", "allocator", "chassis-scheduler", "monitor", "chassis-agent"];
+const STARTUP_DEADLINE_MS = 180_000;
+/** Between two commands of the load, ms. */
+const LOAD_INTERVAL_MS = 250;
+
+const whyNot = await whyNoEngine();
+if (whyNot !== undefined) console.log(`the compose stack is skipped: ${whyNot}`);
+
+/** Creates one VM after the other, whatever happens meanwhile, and knows which were acknowledged. */
+class Load {
+  readonly acknowledged: string[] = [];
+  #ended = false;
+  readonly #running: Promise<void>;
+
+  constructor(bioxen: Bioxen) {
+    this.#running = this.#run(bioxen);
+  }
+
+  async #run(bioxen: Bioxen): Promise<void> {
+    for (let n = 1; !this.#ended; n += 1) {
+      const vmId = `load-${n}`;
+      // Not acknowledged is no promise: it may be there or not.
+      const made = await bioxen.createBioVm(vmId, "minimal_cell").catch(() => undefined);
+      if (made !== undefined) this.acknowledged.push(vmId);
+      await new Promise((resolve) => setTimeout(resolve, LOAD_INTERVAL_MS));
+    }
+  }
+
+  async end(): Promise<readonly string[]> {
+    this.#ended = true;
+    await this.#running;
+    return this.acknowledged;
+  }
+}
+
+describe.skipIf(whyNot !== undefined)("the compose stack", () => {
+  let port: number;
+  let environment: StartedDockerComposeEnvironment;
+  let bioxen: Bioxen;
+
+  async function up(): Promise<StartedDockerComposeEnvironment> {
+    return new DockerComposeEnvironment(ROOT, "docker-compose.yml")
+      .withProjectName(PROJECT)
+      .withBuild()
+      .withEnvironment(environmentOf())
+      .withDefaultWaitStrategy(Wait.forHealthCheck())
+      .withStartupTimeout(STARTUP_DEADLINE_MS)
+      .up();
+  }
+
+  /** The VM, once it runs and its guest answers. */
+  async function runs(vmId: string): Promise<void> {
+    await eventually(`${vmId} runs and answers`, async () => {
+      const { state } = await bioxen.vm(vmId).status();
+      if (state !== "running") return undefined;
+      const { result } = await bioxen.vm(vmId).exec("return cell.id");
+      return result === vmId ? true : undefined;
+    });
+  }
+
+  /** `bioxen` in the container that the compose file has for it. */
+  async function inContainer(...args: string[]): Promise<string> {
+    const words = [
+      "compose",
+      "--project-name",
+      PROJECT,
+      "--profile",
+      "cli",
+      "run",
+      "--rm",
+      "-T",
+      "cli",
+      ...args,
+    ];
+    return (await promisify(execFile)("docker", words, { cwd: ROOT, env: environmentOf() })).stdout;
+  }
+
+  const environmentOf = () => ({ ...process.env, BIOXEN_NATS_PORT: String(port), BIOXEN_AGENT_ID: "suite" });
+
+  /** What the second opinion says of the whole log. */
+  async function verify(): Promise<{ events: number; violations: unknown[] }> {
+    const args = [CLI, "events", "verify", "--json", "--server", `nats://127.0.0.1:${port}`];
+    return JSON.parse((await promisify(execFile)(process.execPath, args)).stdout);
+  }
+
+  beforeAll(async () => {
+    port = await freePort();
+    environment = await up();
+    bioxen = await connect({ servers: `nats://127.0.0.1:${port}` });
+  }, STARTUP_DEADLINE_MS);
+  afterAll(async () => {
+    await bioxen?.close();
+    await environment?.down({ removeVolumes: true });
+  });
+
+  it("gets healthy, and a cell lives in it by command", async () => {
+    await inContainer("vm", "create", "c1", "--type", "syn3a", "--start", "--timeout", "30000");
+    expect(JSON.parse(await inContainer("vm", "show", "c1", "--json"))).toMatchObject({
+      vm: { state: "running" },
+    });
+    const vm = bioxen.vm("c1");
+    const sample = await eventually("c1 is measured", async () => (await vm.sample()) ?? undefined);
+    expect(sample.doublingTimeMinutes).toBeCloseTo(105, 0);
+    expect((await verify()).violations).toEqual([]);
+  });
+
+  it.each(["nats", ...SERVICES])("loses nothing when %s is restarted under load", async (service) => {
+    const before = await bioxen.vm("c1").history();
+    const load = new Load(bioxen);
+    await environment.getContainer(`${service}-1`).restart();
+    await runs("c1");
+    const acknowledged = await load.end();
+    expect(acknowledged.length).toBeGreaterThan(0);
+    const there = new Set((await bioxen.list()).map(({ vmId }) => vmId));
+    expect(acknowledged.filter((vmId) => !there.has(vmId))).toEqual([]);
+    const after = await bioxen.vm("c1").history();
+    expect(after.slice(0, before.length)).toEqual(before);
+    expect((await verify()).violations).toEqual([]);
+    await Promise.all(acknowledged.map((vmId) => bioxen.vm(vmId).destroy()));
+  });
+
+  it("keeps its volumes: all containers removed and made again, it is the same BioXen", async () => {
+    const [before, { events }] = [await bioxen.vm("c1").history(), await verify()];
+    await bioxen.close();
+    await environment.down({ removeVolumes: false });
+    environment = await up();
+    bioxen = await connect({ servers: `nats://127.0.0.1:${port}` });
+    await runs("c1");
+    expect((await bioxen.vm("c1").history()).slice(0, before.length)).toEqual(before);
+    const now = await verify();
+    expect(now.events).toBeGreaterThanOrEqual(events);
+    expect(now.violations).toEqual([]);
+  });
+});
