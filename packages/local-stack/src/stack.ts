@@ -5,9 +5,9 @@
  * nats-server left behind is ended by the next stack on the same data.
  */
 import { mkdir } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { ServiceName } from "@bioxen/contracts";
 import { Fault } from "@bioxen/kernel";
 import { whenChassisReady } from "./chassis-ready.ts";
@@ -77,7 +77,7 @@ export const DEFAULT_CHASSIS = "ecoli:1,yeast:1";
 export const DEFAULT_STACK_TIME_SCALE = 10;
 
 function entryOf(name: ServiceName): string {
-  return fileURLToPath(new URL(`../../../services/${name}/main.ts`, import.meta.url));
+  return createRequire(import.meta.url).resolve(`@bioxen/${name}/main`);
 }
 
 /**

@@ -1,0 +1,131 @@
+/**
+ * Makes the tarballs that install without this workspace: `node deploy/pack.ts [folder]` (default `.build/tarballs`) prints their paths.
+ *
+ * Here sources run as they are, but Node strips no types below `node_modules`: what is packed is JavaScript with declarations, one
+ * module per source file under the same path, so that a stack trace names the source. A manifest keeps its form; versions of the workspace
+ * and of the catalog become numbers, `.ts` in `exports` and `bin` becomes `.js`. Nothing is published from here.
+ */
+import { execFileSync } from "node:child_process";
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const BUILD = join(ROOT, ".build");
+const EMITTED = join(BUILD, "js");
+
+interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly license: string;
+  readonly exports?: Readonly<Record<string, string>>;
+  readonly bin?: Readonly<Record<string, string>>;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependenciesMeta?: object;
+}
+
+/** What it is tested on. npm leaves out the nats-server that comes along where Node is older than 22.15. */
+const ENGINES = { node: ">=24" };
+
+const manifestIn = (folder: string) =>
+  JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
+
+function compile(): void {
+  rmSync(BUILD, { recursive: true, force: true });
+  const tsc = join(ROOT, "node_modules", "typescript", "bin", "tsc");
+  execFileSync(process.execPath, [tsc, "-p", join(ROOT, "tsconfig.build.json")], { stdio: "inherit" });
+  for (const path of globSync("**/*.js", { cwd: EMITTED })) nameWorkers(join(EMITTED, path));
+}
+
+/** A worker or program is named by the URL of its source, which the compiler does not rewrite as it does imports. */
+function nameWorkers(path: string): void {
+  const text = readFileSync(path, "utf8");
+  const named = text.replaceAll(/(new URL\("\.[^"]*)\.ts(", import\.meta\.url\))/g, "$1.js$2");
+  if (named !== text) writeFileSync(path, named);
+  if (/\.ts["'`][^\n]*import\.meta/.test(named)) throw new Error(`${path} names a source that is not packed`);
+}
+
+/** What is asked for, as numbers: of ours the version of the workspace, of others what is installed here and was tested. */
+function numbered(wanted: Readonly<Record<string, string>> | undefined, folder: string) {
+  if (wanted === undefined) return undefined;
+  const entries = Object.entries(wanted).map(([name, range]): [string, string] => {
+    const isOpen = range.startsWith("workspace:") || range.startsWith("catalog:");
+    return [name, isOpen ? manifestIn(realpathSync(join(folder, "node_modules", name))).version : range];
+  });
+  return Object.fromEntries(entries);
+}
+
+const compiled = (source: string) => source.replace(/\.ts$/, ".js");
+
+function packedManifest(folder: string): object {
+  const { dependencies, optionalDependencies, exports, bin, ...rest } = manifestIn(folder);
+  const { name, version, license, peerDependencies, peerDependenciesMeta } = rest;
+  const paths = Object.entries(exports ?? {}).map(([path, source]) => [
+    path,
+    { types: source.replace(/\.ts$/, ".d.ts"), default: compiled(source) },
+  ]);
+  return {
+    name,
+    version,
+    license,
+    type: "module",
+    engines: ENGINES,
+    exports: Object.fromEntries(paths),
+    bin:
+      bin && Object.fromEntries(Object.entries(bin).map(([command, source]) => [command, compiled(source)])),
+    dependencies: numbered(dependencies, folder),
+    optionalDependencies: numbered(optionalDependencies, folder),
+    peerDependencies,
+    peerDependenciesMeta,
+  };
+}
+
+/** What the package is, without its tests: emitted modules, files that modules read, manifest, licence and README. */
+function stage(folder: string): string {
+  const staged = join(BUILD, "packages", basename(folder));
+  cpSync(join(EMITTED, folder), staged, { recursive: true });
+  for (const path of globSync("src/**/*.{json,lua}", { cwd: join(ROOT, folder) })) {
+    mkdirSync(dirname(join(staged, path)), { recursive: true });
+    copyFileSync(join(ROOT, folder, path), join(staged, path));
+  }
+  copyFileSync(join(ROOT, folder, "README.md"), join(staged, "README.md"));
+  copyFileSync(join(ROOT, "LICENSE"), join(staged, "LICENSE"));
+  writeFileSync(
+    join(staged, "package.json"),
+    `${JSON.stringify(packedManifest(join(ROOT, folder)), undefined, 2)}\n`,
+  );
+  return staged;
+}
+
+/** Everything that a library, command or test of somebody else stands on: paths of tarballs. */
+export function pack(target: string): string[] {
+  compile();
+  mkdirSync(target, { recursive: true });
+  const folders = globSync(["packages/*/package.json", "services/*/package.json"], { cwd: ROOT })
+    .map(dirname)
+    .filter((folder) => existsSync(join(EMITTED, folder)))
+    .sort()
+    .map(stage);
+  const args = ["pack", "--json", "--pack-destination", target, ...folders];
+  const packed = JSON.parse(execFileSync("npm", args, { encoding: "utf8" })) as {
+    readonly filename: string;
+  }[];
+  return packed.map(({ filename }) => join(target, filename));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const target = resolve(process.argv[2] ?? join(BUILD, "tarballs"));
+  for (const path of pack(target)) console.log(path);
+}
