@@ -4,6 +4,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { OUTPUTS } from "../../packages/cli/src/output/schemas.ts";
 import { World } from "./world.ts";
 
 let world: World;
@@ -119,9 +120,12 @@ describe("bioxen", () => {
 
   it("the demo tours the whole job and leaves nothing running", async () => {
     const main = new URL("../../packages/cli/src/main.ts", import.meta.url).pathname;
-    const { stdout } = await promisify(execFile)(process.execPath, [main, "demo", "--once"]);
-    expect(stdout.match(/as the model says/g)).toHaveLength(4);
-    expect(stdout).toContain("0 violations");
+    const demo = [main, "demo", "--once", "--json"];
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, demo);
+    expect(stderr.match(/as the model says/g)).toHaveLength(4);
+    expect(stderr).toContain("0 violations");
+    const toured = JSON.parse(stdout);
+    expect(OUTPUTS["demo"]?.schema.parse(toured)).toEqual(toured);
     const { stdout: left } = await promisify(execFile)("ps", ["-eo", "args"]);
     expect(left).not.toMatch(/bioxen-demo-/);
   });

@@ -1,5 +1,7 @@
 /** Writes the generated documents of the command: a part of `pnpm docs`. */
 import { writeFileSync } from "node:fs";
-import { fleetSchemaDocument } from "../src/apply/fleet-schema.ts";
+import { CLI_DOCUMENTS } from "../src/output/documents.ts";
 
-writeFileSync(new URL("../../../docs/fleet.schema.json", import.meta.url), fleetSchemaDocument());
+for (const [name, text] of Object.entries(CLI_DOCUMENTS)) {
+  writeFileSync(new URL(`../../../docs/${name}`, import.meta.url), text());
+}

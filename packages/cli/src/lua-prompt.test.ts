@@ -41,8 +41,9 @@ describe("a Lua prompt", () => {
     });
     const { prompt, ran } = promptOn({ "return f()": failed, "f()": value("never") });
     const answer = await prompt.take("f()");
-    expect(answer).toEqual({
+    expect(answer).toMatchObject({
       kind: "refused",
+      error: { code: "GUEST_ERROR" },
       message: "GUEST_ERROR: exec:1: boom\nstack traceback:",
       stdout: "a\n",
     });

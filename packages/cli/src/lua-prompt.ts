@@ -5,7 +5,7 @@
  * The guest has no `load`, so a line is tried as `return <line>` first. That costs nothing when it is no expression: a chunk that
  * does not compile ran no instruction.
  */
-import type { Reply } from "@bioxen/kernel";
+import type { Reply, ReplyError } from "@bioxen/kernel";
 
 /** Lines of one chunk that is never finished. */
 export const MAX_CHUNK_LINES = 1_000;
@@ -14,7 +14,12 @@ export type Exec = (source: string) => Promise<Reply>;
 
 export type Answer =
   | { readonly kind: "value"; readonly value: unknown; readonly stdout: string }
-  | { readonly kind: "refused"; readonly message: string; readonly stdout: string }
+  | {
+      readonly kind: "refused";
+      readonly message: string;
+      readonly stdout: string;
+      readonly error: ReplyError;
+    }
   /** The chunk goes on in the next line. */
   | { readonly kind: "more" };
 
@@ -58,6 +63,7 @@ export class LuaPrompt {
       kind: "refused",
       message: `${code}: ${message}${typeof traceback === "string" ? `\n${traceback}` : ""}`,
       stdout: typeof stdout === "string" ? stdout : "",
+      error: reply.error,
     };
   }
 }

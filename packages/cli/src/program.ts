@@ -47,6 +47,14 @@ export function createProgram(): Command {
   return program;
 }
 
+/** Every command that does something, by its words: `vm create`. */
+export function commandPaths(command: Command = createProgram(), before = ""): string[] {
+  return command.commands.flatMap((child) => {
+    const words = `${before}${child.name()}`;
+    return child.commands.length === 0 ? [words] : commandPaths(child, `${words} `);
+  });
+}
+
 /** Global options are taken anywhere on the line, so every command has them. */
 function addGlobals(command: Command): void {
   if (command.commands.length === 0) {

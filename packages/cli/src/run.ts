@@ -10,8 +10,15 @@ export function globalsOf(command: Command): GlobalOptions {
   return command.optsWithGlobals() as GlobalOptions;
 }
 
+/** Where words go: with `--json` some commands tell their story on stderr, for stdout belongs to one document. */
+let words: NodeJS.WriteStream = process.stdout;
+
+export function wordsAside(aside: boolean): void {
+  words = aside ? process.stderr : process.stdout;
+}
+
 export function say(line: string): void {
-  process.stdout.write(`${line}\n`);
+  words.write(`${line}\n`);
 }
 
 /** Progress and diagnostics: never on stdout, which belongs to the result. */

@@ -8,9 +8,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BiologicalType, VmSample, VmView } from "@bioxen/contracts";
 import { type LocalStack, startLocalStack } from "@bioxen/local-stack";
+import type { VerifierReport } from "@bioxen/log-verifier";
 import type { Command } from "commander";
 import { CommandEnd, EXIT_REFUSED, endOf } from "../outcome.ts";
-import { conclude, globalsOf, note, say } from "../run.ts";
+import { conclude, globalsOf, note, say, sayJson, wordsAside } from "../run.ts";
 import { Session } from "../session.ts";
 import { paint } from "../terminal.ts";
 import { untilInterrupted } from "../until.ts";
@@ -54,13 +55,18 @@ export function addDemoCommand(program: Command): void {
       const temporary =
         options.data === undefined ? await mkdtemp(join(tmpdir(), "bioxen-demo-")) : undefined;
       let stack: LocalStack | undefined;
+      wordsAside(json);
       try {
-        stack = await tour(options.data ?? temporary ?? "", options.once === true, (started) => {
+        const onStarted = (started: LocalStack) => {
           stack = started;
+        };
+        await tour(options.data ?? temporary ?? "", options.once === true, onStarted, (report) => {
+          if (json) sayJson({ ok: true, ...report });
         });
       } catch (thrown) {
         conclude(endOf(thrown), json);
       } finally {
+        wordsAside(false);
         await stack?.stop();
         if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
       }
@@ -71,7 +77,8 @@ async function tour(
   dataDir: string,
   once: boolean,
   onStarted: (stack: LocalStack) => void,
-): Promise<LocalStack> {
+  onToured: (report: TourReport) => void,
+): Promise<void> {
   heading("A stack: nats-server and five services");
   const stack = await startLocalStack({
     dataDir,
@@ -86,12 +93,14 @@ async function tour(
   // Whoever presses Ctrl-C during the tour wants it to end, at whichever step it is.
   const interrupted = untilInterrupted().then(() => "interrupted" as const);
   try {
-    const toured = steps(session).then(() => "done" as const);
+    const toured = steps(session)
+      .then(onToured)
+      .then(() => "done" as const);
     if ((await Promise.race([toured, interrupted])) === "interrupted") {
       toured.catch(() => undefined);
-      return stack;
+      return;
     }
-    if (once) return stack;
+    if (once) return;
     heading("It goes on until Ctrl-C. In another terminal:");
     say("  npx -y pnpm@10.34.9 -s bioxen vm ls");
     say("  npx -y pnpm@10.34.9 -s bioxen vm watch syn3a-1");
@@ -99,7 +108,6 @@ async function tour(
     say("  npx -y pnpm@10.34.9 -s bioxen events tail --from 1");
     await interrupted;
     note("ending…");
-    return stack;
   } finally {
     await session.close();
   }
@@ -109,7 +117,12 @@ function heading(text: string): void {
   say(`\n${paint("bold", text)}`);
 }
 
-async function steps(session: Session): Promise<void> {
+interface TourReport {
+  readonly cells: readonly Measured[];
+  readonly log: VerifierReport;
+}
+
+async function steps(session: Session): Promise<TourReport> {
   heading("Four cells: created, placed, started");
   for (const cell of CELLS) {
     const { vm } = await startCell(session, cell);
@@ -129,7 +142,9 @@ async function steps(session: Session): Promise<void> {
     throw new CommandEnd(EXIT_REFUSED, `the log has violations: ${JSON.stringify(report.violations)}`);
   }
   heading("Measured against the model");
-  for (const cell of CELLS) await compare(session, cell);
+  const cells: Measured[] = [];
+  for (const cell of CELLS) cells.push(await compare(session, cell));
+  return { cells, log: report };
 }
 
 async function startCell(session: Session, cell: Cell): Promise<{ vm: VmView }> {
@@ -180,11 +195,19 @@ async function newerSample(
   }
 }
 
-async function compare(session: Session, cell: Cell): Promise<void> {
+interface Measured {
+  readonly vmId: string;
+  readonly doublingTimeMinutes: number;
+  /** By the model. */
+  readonly expectedMinutes: number;
+}
+
+async function compare(session: Session, cell: Cell): Promise<Measured> {
   const { sample } = await session.ask("monitorVm", { vmId: cell.vmId });
   const measured = sample?.doublingTimeMinutes ?? Number.NaN;
   const holds = Math.abs(measured / cell.doublingMinutes - 1) <= TOLERANCE;
   const verdict = holds ? paint("green", "as the model says") : paint("red", "not as the model says");
   say(`  ${cell.vmId}: doubles in ${measured.toFixed(2)} min, expected ${cell.doublingMinutes}: ${verdict}`);
   if (!holds) throw new CommandEnd(EXIT_REFUSED, `${cell.vmId} does not grow as the model says`);
+  return { vmId: cell.vmId, doublingTimeMinutes: measured, expectedMinutes: cell.doublingMinutes };
 }

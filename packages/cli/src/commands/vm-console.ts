@@ -4,8 +4,8 @@
 import { createInterface } from "node:readline";
 import { vmLogSubject } from "@bioxen/contracts";
 import type { Command } from "commander";
-import { LuaPrompt } from "../lua-prompt.ts";
-import { note, say, withSession } from "../run.ts";
+import { type Answer, LuaPrompt } from "../lua-prompt.ts";
+import { note, say, sayJson, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
 import { paint } from "../terminal.ts";
 
@@ -13,20 +13,44 @@ export function addConsoleCommand(vm: Command): void {
   vm.command("console <id>")
     .description("a Lua prompt in a running VM; Ctrl-D detaches, the VM goes on")
     .action(async (vmId: string, _options, command: Command) => {
-      await withSession(command, async (session) => {
+      await withSession(command, async (session, { json }) => {
         const { vm: view } = await session.ask("vmGet", { vmId });
+        if (json === true) return attach(session, vmId, false, showAsJson, (line) => sayJson({ line }));
         const isTerminal = process.stdin.isTTY === true && process.stdout.isTTY === true;
         if (isTerminal) note(`${vmId} (${view.biologicalType}) is ${view.state}. Ctrl-D detaches.`);
-        await attach(session, vmId, isTerminal);
+        await attach(session, vmId, isTerminal, showInWords, (line) => say(paint("grey", line)));
         if (isTerminal) note(`\ndetached: ${vmId} goes on`);
       });
     });
 }
 
+type Finished = Exclude<Answer, { readonly kind: "more" }>;
+
+function showAsJson(answer: Finished): void {
+  if (answer.kind === "refused") sayJson({ ok: false, error: answer.error });
+  else sayJson({ ok: true, result: answer.value, stdout: answer.stdout });
+}
+
+function showInWords(answer: Finished): void {
+  if (answer.stdout !== "") process.stdout.write(answer.stdout);
+  if (answer.kind === "refused") note(paint("red", answer.message));
+  else if (answer.value !== null && answer.value !== undefined) say(JSON.stringify(answer.value, null, 2));
+}
+
 /** Resolves at the end of input. */
-async function attach(session: Session, vmId: string, isTerminal: boolean): Promise<void> {
+async function attach(
+  session: Session,
+  vmId: string,
+  isTerminal: boolean,
+  show: (answer: Finished) => void,
+  showHeard: (line: string) => void,
+): Promise<void> {
   const prompt = new LuaPrompt((source) => session.call("vmExec", { vmId, source }));
-  const lines = createInterface({ input: process.stdin, output: process.stdout, terminal: isTerminal });
+  const lines = createInterface({
+    input: process.stdin,
+    ...(isTerminal ? { output: process.stdout } : {}),
+    terminal: isTerminal,
+  });
   const ask = () => {
     if (!isTerminal) return;
     lines.setPrompt(`${vmId}${prompt.isOpen ? ">>" : ">"} `);
@@ -34,7 +58,7 @@ async function attach(session: Session, vmId: string, isTerminal: boolean): Prom
   };
   const heard = new HeardLines((line) => {
     if (isTerminal) process.stdout.write("\r\u001b[K");
-    say(paint("grey", line));
+    showHeard(line);
     ask();
   });
   session.bus.subscribe(vmLogSubject(vmId), (payload) => heard.hear((payload as { line: string }).line));
@@ -49,12 +73,7 @@ async function attach(session: Session, vmId: string, isTerminal: boolean): Prom
     heard.hold();
     const answer = await prompt.take(line);
     heard.release(answer.kind === "more" ? "" : answer.stdout);
-    if (answer.kind !== "more") {
-      if (answer.stdout !== "") process.stdout.write(answer.stdout);
-      if (answer.kind === "refused") note(paint("red", answer.message));
-      else if (answer.value !== null && answer.value !== undefined)
-        say(JSON.stringify(answer.value, null, 2));
-    }
+    if (answer.kind !== "more") show(answer);
     ask();
   }
 }

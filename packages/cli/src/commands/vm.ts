@@ -45,9 +45,9 @@ export function addVmCommands(program: Command): void {
     .option("-e, --eval <source>", "the source itself")
     .option("--timeout-ms <n>", "limit of the guest's own time, ms", integerOption)
     .action(async (vmId: string, file: string | undefined, options, command: Command) => {
+      if ((options.eval === undefined) === (file === undefined))
+        throw usage("give either -e SOURCE or a file");
       await withSession(command, async (session, { json }) => {
-        if ((options.eval === undefined) === (file === undefined))
-          throw usage("give either -e SOURCE or a file");
         const source: string = options.eval ?? (await readSource(file ?? "-"));
         const timeout = options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs as number };
         const reply = await session.call("vmExec", { vmId, source, ...timeout });

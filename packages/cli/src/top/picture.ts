@@ -30,7 +30,7 @@ export async function takePicture(session: Session): Promise<TopPicture> {
     session.ask("chassisList", {}),
     session.ask("ledgerList", {}),
   ]);
-  const { samples, ...summary } = fleet;
+  const { samples, ok: _, ...summary } = fleet as typeof fleet & { readonly ok: true };
   const sampleOf = new Map(samples.map((sample) => [sample.vmId, sample]));
   const ledgerOf = new Map(ledgers.map((ledger) => [ledger.chassisId, ledger]));
   return {

@@ -1,0 +1,117 @@
+/**
+ * What a person is told when something is wrong: held in one file, so that a change of words is a diff to be read.
+ * `npx vitest run --project unit -u packages/cli/src/output/errors.test.ts` writes it anew.
+ */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ERROR_CODES, ERRORS } from "@bioxen/contracts";
+import { Fault, type ReplyError } from "@bioxen/kernel";
+import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";
+import { runProgram } from "../program.ts";
+import { Session } from "../session.ts";
+
+let home: string;
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), "bioxen-errors-"));
+  vi.stubEnv("BIOXEN_HOME", home);
+  vi.stubEnv("NO_COLOR", "1");
+  await writeFile(
+    join(home, "bad.yaml"),
+    "fleet: Lab\nvms:\n  - { vmId: a, biologicalType: syn3b, moon: 1 }\n",
+  );
+});
+afterAll(async () => {
+  vi.unstubAllEnvs();
+  await rm(home, { recursive: true, force: true });
+});
+afterEach(() => vi.restoreAllMocks());
+
+async function told(args: readonly string[]): Promise<string> {
+  let text = "";
+  vi.spyOn(process.stdout, "write").mockImplementation((part) => {
+    text += `stdout: ${part}`;
+    return true;
+  });
+  vi.spyOn(process.stderr, "write").mockImplementation((part) => {
+    text += part;
+    return true;
+  });
+  const errors = new Set(process.stdout.listeners("error"));
+  process.exitCode = undefined;
+  await runProgram(["node", "bioxen", ...args]);
+  const code = Number(process.exitCode ?? 0);
+  process.exitCode = 0;
+  vi.restoreAllMocks();
+  for (const one of process.stdout.listeners("error")) {
+    if (!errors.has(one)) process.stdout.off("error", one as () => void);
+  }
+  const line = args.map((arg) => arg.replace(home, "HOME")).join(" ");
+  return `$ bioxen ${line}\n${text.replaceAll(home, "HOME").trimEnd()}\nexit code ${code}\n`;
+}
+
+/** Wrong before anybody is asked. */
+const WRONG: readonly (readonly string[])[] = [
+  ["vmm", "ls"],
+  ["vm", "strat", "c1"],
+  ["vm", "create", "c1", "--tpye", "syn3a"],
+  ["vm", "create", "c1", "--type", "syn3", "--policy", "bin-pak"],
+  ["vm", "create", "c1", "--ribosomes", "many"],
+  ["vm", "create", "c1", "--affinity", "a=b,c"],
+  ["vm", "create", "c1", "--guarantee", "ribosome=3"],
+  ["vm", "create", "c1", "--priority", "high", "--json"],
+  ["vm", "show"],
+  ["vm", "start"],
+  ["vm", "start", "c1", "--selector", "team=red"],
+  ["vm", "stop", "--selector", "=red"],
+  ["vm", "resize", "c1"],
+  ["vm", "ls", "--state", "runing"],
+  ["vm", "exec", "c1", "-e", "return 1", "file.lua"],
+  ["up", "--chassis", "ecolo:1"],
+  ["up", "--durability", "sometimes"],
+  ["chassis", "register", "x"],
+  ["chassis", "rebalance"],
+  ["quota", "set", "team=red"],
+  ["alerts", "set", "r", "--metric", "vm.healt", "--above", "1"],
+  ["alerts", "set", "r", "--metric", "vm.health", "--above", "1", "--below", "2"],
+  ["replay", "--with-chassis", "yest:1"],
+  ["jobs", "submit", "vm.moon"],
+  ["jobs", "submit", "vm.create", "{"],
+  ["top", "--sort", "helth"],
+  // Nobody is there.
+  ["vm", "ls"],
+  ["vm", "ls", "--json"],
+];
+
+/** What a service may refuse; details as services give them. */
+function refusalOf(code: (typeof ERROR_CODES)[number]): ReplyError {
+  const problems = [{ path: "vmId", message: "is not an id" }];
+  const details = { BAD_REQUEST: { problems }, GUEST_ERROR: { traceback: "stack traceback:\n\t…" } };
+  const own = details[code as keyof typeof details];
+  return { code, message: "as the service says it", retryable: false, ...(own && { details: own }) };
+}
+
+async function toldBy(session: Partial<Session>, args: readonly string[]): Promise<string> {
+  vi.spyOn(Session, "open").mockResolvedValue({ close: async () => undefined, ...session } as Session);
+  return told(args);
+}
+
+it("a person who is told that something is wrong is told what, and what to do", async () => {
+  const parts: string[] = [];
+  for (const args of WRONG) parts.push(await told(args));
+  for (const code of ERROR_CODES) {
+    const error = refusalOf(code);
+    const text = await toldBy({ call: async () => ({ ok: false, error }) }, ["vm", "pause", "c1"]);
+    expect(text).toContain(ERRORS[code].remedy);
+    parts.push(text);
+  }
+  const away = async () => {
+    throw new Fault("TIMEOUT", "no reply on bioxen.cmd.vm.pause within 10000 ms", { retryable: true });
+  };
+  parts.push(await toldBy({ call: away }, ["vm", "pause", "c1"]));
+  parts.push(await toldBy({ call: away }, ["vm", "pause", "c1", "c2"]));
+  const fleet = { allVms: async () => [] };
+  parts.push(await toldBy(fleet, ["apply", "-f", join(home, "bad.yaml")]));
+  parts.push(await toldBy(fleet, ["apply", "-f", join(home, "none.yaml")]));
+  await expect(parts.join("\n")).toMatchFileSnapshot("errors.snapshot.txt");
+});

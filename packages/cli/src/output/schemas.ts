@@ -1,0 +1,305 @@
+/**
+ * What every command prints with `--json`: one catalogue, from which docs/cli.schema.json is made, and to which a test holds what real
+ * commands print. Where a command answers what a service replied, its schema is that of the endpoint.
+ */
+import {
+  chassisView,
+  ENDPOINTS,
+  type EndpointName,
+  ledgerView,
+  snapshotView,
+  vmSample,
+  vmView,
+} from "@bioxen/contracts";
+import { z } from "zod";
+
+export interface Output {
+  /** One document, or one a line for what follows something. */
+  readonly form: "document" | "lines";
+  readonly schema: z.ZodType;
+}
+
+const ok = z.literal(true);
+
+/** What a refusal prints, and wrong usage too. */
+export const errorOutput = z.strictObject({
+  ok: z.literal(false),
+  error: z.strictObject({
+    code: z.string(),
+    message: z.string(),
+    retryable: z.boolean(),
+    details: z.record(z.string(), z.unknown()).optional(),
+  }),
+});
+
+function replyOf(name: EndpointName): z.ZodObject {
+  return z.object({ ok, ...(ENDPOINTS[name].result as z.ZodObject).shape });
+}
+
+const document = (schema: z.ZodType): Output => ({ form: "document", schema });
+const lines = (schema: z.ZodType): Output => ({ form: "lines", schema });
+const reply = (name: EndpointName): Output => document(replyOf(name));
+const shaped = (shape: z.ZodRawShape): Output => document(z.object({ ok, ...shape }));
+
+/** For one id the reply itself; for several, or a selector, a result each. */
+function each(name: EndpointName): Output {
+  const one = replyOf(name);
+  const result = z.union([one.extend({ vmId: z.string() }), errorOutput.extend({ vmId: z.string() })]);
+  return document(z.union([one, z.object({ ok: z.boolean(), results: z.array(result) })]));
+}
+
+const amounts = z.record(z.string(), z.number());
+const count = z.int().min(0);
+
+const violation = z.object({ seq: z.int(), subject: z.string(), rule: z.string(), message: z.string() });
+const verifierReport = z.object({
+  events: count,
+  aggregates: count,
+  lastSeq: count,
+  violations: z.array(violation),
+  violationsLeftOut: count,
+});
+
+const reference = z.object({ seq: z.int(), type: z.string(), subject: z.string() });
+/** CloudEvents 1.0 with the extensions of docs/PROTOCOL.md. */
+const storedEvent = z.object({
+  seq: z.int(),
+  specversion: z.literal("1.0"),
+  id: z.string(),
+  source: z.string(),
+  type: z.string(),
+  subject: z.string(),
+  time: z.string(),
+  datacontenttype: z.literal("application/json"),
+  data: z.record(z.string(), z.unknown()),
+  aggregateversion: z.int(),
+  correlationid: z.string(),
+  causationid: z.string(),
+  traceparent: z.string().optional(),
+  previoushash: z.string().optional(),
+});
+
+const stack = { url: z.string(), data: z.string(), durability: z.enum(["always", "relaxed"]) };
+const service = z.object({
+  name: z.string(),
+  instances: count,
+  ready: z.boolean(),
+  urls: z.array(z.string()),
+});
+const finding = z.object({
+  check: z.string(),
+  verdict: z.enum(["ok", "warn", "fail"]),
+  found: z.string(),
+  remedy: z.string().optional(),
+});
+
+const outcome = z.object({ chassisId: z.string().nullable(), waitMs: z.number() });
+const replaySummary = z.object({
+  demands: count,
+  placed: count,
+  unplaced: count,
+  totalWaitMs: z.number(),
+  longestWaitMs: z.number(),
+  evictions: count,
+  refusedResizes: count,
+  chassis: z.array(
+    z.object({
+      chassisId: z.string(),
+      chassisType: z.string(),
+      presentMs: z.number(),
+      meanPermille: amounts,
+      peakPermille: amounts,
+      peakVms: count,
+    }),
+  ),
+});
+
+const jobError = errorOutput.shape.error;
+const job = z.object({
+  id: z.string(),
+  command: z.string(),
+  state: z.enum(["waiting", "failed"]),
+  round: z.int(),
+  firstAtMs: z.int(),
+  failedAtMs: z.int().nullable(),
+  attempts: z.int().nullable(),
+  error: jobError.nullable(),
+});
+/** What a command answered: any reply of docs/PROTOCOL.md. */
+const anyReply = z.looseObject({ ok: z.boolean() });
+const letter = shaped({ id: z.string(), command: z.string() });
+
+const predicted = z.object({ allocation: amounts, doublingTimeMinutes: z.number().nullable() });
+const difference = z.object({ field: z.string(), from: z.unknown(), to: z.unknown() });
+
+const FLEET = replyOf("monitorFleet").omit({ ok: true, samples: true });
+
+/** By the words of the command. A command that is missing here fails a test. */
+export const OUTPUTS: Readonly<Record<string, Output>> = {
+  up: shaped({ ...stack, pid: z.int().optional() }),
+  down: shaped({ changed: z.boolean() }),
+  status: shaped({
+    server: z.object({ url: z.string(), version: z.string() }),
+    durability: z.enum(["always", "relaxed", "unknown"]),
+    data: z.string().nullable(),
+    services: z.array(service),
+    metricsUrl: z.string().nullable(),
+  }),
+  "fake-xapi": document(
+    z.object({ url: z.string(), fingerprint: z.string(), username: z.string(), password: z.string() }),
+  ),
+  doctor: document(z.object({ ok: z.boolean(), findings: z.array(finding) })),
+  demo: shaped({
+    cells: z.array(
+      z.object({ vmId: z.string(), doublingTimeMinutes: z.number(), expectedMinutes: z.number() }),
+    ),
+    log: verifierReport,
+  }),
+  top: shaped({
+    atMs: z.int(),
+    fleet: FLEET,
+    vms: z.array(z.object({ vm: vmView, sample: vmSample.nullable() })),
+    chassis: z.array(z.object({ chassis: chassisView, ledger: ledgerView.nullable() })),
+  }),
+  "vm create": reply("vmCreate"),
+  "vm resize": each("vmResize"),
+  "vm plan": reply("placementPlan"),
+  "vm start": each("vmStart"),
+  "vm pause": each("vmPause"),
+  "vm resume": each("vmResume"),
+  "vm stop": each("vmStop"),
+  "vm destroy": each("vmDestroy"),
+  "vm ls": reply("vmList"),
+  "vm show": document(replyOf("vmGet").extend({ sample: vmSample.nullable() })),
+  "vm history": reply("vmHistory"),
+  "vm explain": reply("placementExplain"),
+  "vm watch": lines(vmSample),
+  "vm logs": lines(
+    z.object({ vmId: z.string(), chassisId: z.string().nullable(), atMs: z.int(), line: z.string() }),
+  ),
+  "vm console": lines(
+    z.union([
+      z.object({ ok, result: z.unknown(), stdout: z.string() }),
+      errorOutput,
+      z.object({ line: z.string() }),
+    ]),
+  ),
+  "vm snapshot": each("vmSnapshot"),
+  "vm snapshots": document(
+    z.union([z.object({ ok, snapshots: z.array(snapshotView) }), replyOf("vmDeleteSnapshot")]),
+  ),
+  "vm restore": reply("vmRestore"),
+  "vm fork": reply("vmFork"),
+  "vm optimise": shaped({
+    vmId: z.string(),
+    present: predicted,
+    optimum: predicted,
+    best: z.object({ doublingTimeMinutes: z.number().nullable() }),
+    tolerancePermille: z.int(),
+    applied: z.boolean(),
+  }),
+  "vm exec": reply("vmExec"),
+  apply: document(
+    z.object({
+      ok: z.boolean(),
+      fleet: z.string(),
+      dryRun: z.boolean(),
+      counts: z.object({
+        create: count,
+        change: count,
+        replace: count,
+        unchanged: count,
+        prune: count,
+        left: count,
+        foreign: count,
+      }),
+      vms: z.array(
+        z.object({
+          vmId: z.string(),
+          action: z.enum(["create", "change", "replace", "unchanged", "prune", "left", "foreign"]),
+          differences: z.array(difference),
+          outcome: z.enum(["done", "waits", "failed", "untouched"]).nullable(),
+          state: z.string().nullable(),
+          reason: z.string().nullable(),
+          error: jobError.nullable(),
+        }),
+      ),
+    }),
+  ),
+  "chassis ls": reply("chassisList"),
+  "chassis show": reply("chassisGet"),
+  "chassis register": reply("chassisRegister"),
+  "chassis rebalance": reply("placementRebalance"),
+  "chassis cordon": reply("chassisCordon"),
+  "chassis uncordon": reply("chassisUncordon"),
+  "chassis remove": reply("chassisRemove"),
+  "ledger verify": document(verifierReport.extend({ firstViolationSeq: z.int().nullable() })),
+  "ledger show": document(z.union([replyOf("ledgerGet"), replyOf("ledgerList")])),
+  "quota set": reply("quotaSet"),
+  "quota get": reply("quotaGet"),
+  "quota ls": reply("quotaList"),
+  "events verify": document(verifierReport),
+  "events seal": shaped({ events: count, lastSeq: count, digest: z.string() }),
+  "events show": document(
+    storedEvent.extend({ causedBy: reference.nullable(), effects: z.array(reference) }),
+  ),
+  "events tail": lines(storedEvent),
+  state: shaped({
+    atSeq: z.int(),
+    vms: z.array(vmView),
+    ledgers: z.array(ledgerView),
+    chassis: z.array(chassisView),
+  }),
+  replay: shaped({
+    fromSeq: z.int(),
+    toSeq: z.int(),
+    events: count,
+    spanMs: z.number(),
+    recorded: replaySummary,
+    baseline: replaySummary,
+    alternative: replaySummary,
+    reproduction: z.object({
+      demands: count,
+      sameChassis: count,
+      permille: z.int(),
+      waitDifferenceMs: z.number(),
+    }),
+    differences: z.array(
+      z.object({
+        vmId: z.string(),
+        askedSeq: z.int(),
+        askedAtMs: z.int(),
+        baseline: outcome.nullable(),
+        alternative: outcome.nullable(),
+      }),
+    ),
+  }),
+  "jobs ls": shaped({ jobs: z.array(job) }),
+  "jobs show": shaped({
+    id: z.string(),
+    outcome: anyReply.nullable(),
+    failed: job.extend({ payload: z.string() }).nullable(),
+  }),
+  "jobs submit": document(z.union([z.object({ ok, id: z.string(), duplicate: z.boolean() }), anyReply])),
+  "jobs retry": letter,
+  "jobs drop": letter,
+  "alerts ls": reply("alertList"),
+  "alerts rules": reply("alertList"),
+  "alerts set": reply("alertSetRule"),
+  "alerts remove": reply("alertRemoveRule"),
+  "alerts dead": reply("alertDead"),
+  "alerts retry": reply("alertRetry"),
+  report: reply("monitorReport"),
+  "metrics export": lines((replyOf("monitorHistory").shape["points"] as z.ZodArray).element as z.ZodType),
+};
+
+/** docs/cli.schema.json: a property for each command, what is in several of them once in `$defs`. */
+export function outputSchemaDocument(): string {
+  const commands = Object.entries(OUTPUTS).map(([command, { form, schema }]) => {
+    const printed = form === "lines" ? "with --json, a line" : "with --json";
+    return [command, schema.describe(`bioxen ${command}: ${printed}`)] as const;
+  });
+  const all = z.object({ ...Object.fromEntries(commands), error: errorOutput }).partial();
+  const json = z.toJSONSchema(all, { io: "output", unrepresentable: "any" });
+  return `${JSON.stringify(json, null, 1)}\n`;
+}

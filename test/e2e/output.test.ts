@@ -1,0 +1,219 @@
+/**
+ * Every command with `--json` on one real stack: what it prints is what its schema says, nothing more and nothing less, and it ends with
+ * the exit code of the contract. The stack itself is brought up and ended by the commands under test.
+ */
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { errorOutput, OUTPUTS, type Output } from "../../packages/cli/src/output/schemas.ts";
+import { commandPaths, runProgram } from "../../packages/cli/src/program.ts";
+import { CLI, eventually, type Json } from "./world.ts";
+
+let home: string;
+let fleet: string;
+let homeBefore: string | undefined;
+
+beforeAll(async () => {
+  homeBefore = process.env["BIOXEN_HOME"];
+  home = await mkdtemp(join(tmpdir(), "bioxen-output-"));
+  process.env["BIOXEN_HOME"] = home;
+  fleet = join(home, "fleet.yaml");
+  await writeFile(fleet, "fleet: lab\nvms: [{ vmId: f1, biologicalType: syn3a, state: stopped }]\n");
+});
+afterAll(async () => {
+  await spawned("down", "--json");
+  if (homeBefore === undefined) delete process.env["BIOXEN_HOME"];
+  else process.env["BIOXEN_HOME"] = homeBefore;
+  await rm(home, { recursive: true, force: true });
+});
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+}
+
+/** In a process of its own: what goes to the background, or reads standard input. */
+function spawned(...args: string[]): Promise<Ended> {
+  return spawnedWith("", ...args);
+}
+
+function spawnedWith(stdin: string, ...args: string[]): Promise<Ended> {
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, [CLI, ...args], (error, stdout) => {
+      resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout });
+    });
+    child.stdin?.end(stdin);
+  });
+}
+
+/** In this process: a tenth of the time. What follows something is left by Ctrl-C after its first line. */
+async function ran(...args: string[]): Promise<Ended> {
+  let stdout = "";
+  const before = new Set(process.listeners("SIGINT"));
+  const ctrlC = () => {
+    for (const listener of process.listeners("SIGINT")) if (!before.has(listener)) listener("SIGINT");
+  };
+  const out = vi.spyOn(process.stdout, "write").mockImplementation((text) => {
+    stdout += text;
+    setImmediate(ctrlC);
+    return true;
+  });
+  const err = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+  const errors = new Set(process.stdout.listeners("error"));
+  process.exitCode = undefined;
+  try {
+    await runProgram(["node", "bioxen", ...args]);
+    return { code: Number(process.exitCode ?? 0), stdout };
+  } finally {
+    out.mockRestore();
+    err.mockRestore();
+    process.exitCode = undefined;
+    for (const one of process.stdout.listeners("error")) {
+      if (!errors.has(one)) process.stdout.off("error", one as () => void);
+    }
+  }
+}
+
+const tried = new Set<string>();
+
+/** What `schema` leaves out would be printed and not be said. */
+function expectExactly(schema: Output["schema"], value: unknown, what: string): void {
+  const parsed = schema.safeParse(value);
+  expect(parsed.error?.message, `${what}: ${JSON.stringify(value)}`).toBeUndefined();
+  expect(parsed.data, what).toEqual(value);
+}
+
+/** Checks one run; what it printed. */
+function checked(command: string, { code, stdout }: Ended, exitCode = 0): Json {
+  tried.add(command);
+  const output = OUTPUTS[command];
+  if (output === undefined) throw new Error(`${command} has no schema in packages/cli/src/output`);
+  expect(code, `${command}: ${stdout}`).toBe(exitCode);
+  const documents = stdout
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as Json);
+  if (output.form === "document") expect(documents, stdout).toHaveLength(1);
+  else expect(documents.length, `${command} printed nothing`).toBeGreaterThan(0);
+  for (const one of documents) {
+    const isRefusal = one.ok === false && one.error !== undefined;
+    expectExactly(isRefusal ? errorOutput : output.schema, one, command);
+  }
+  return documents[0];
+}
+
+/** `words`: how the command is called; what follows are its arguments. */
+async function run(words: string, args: readonly string[] = [], exitCode = 0): Promise<Json> {
+  return checked(words, await ran(...words.split(" "), ...args, "--json"), exitCode);
+}
+
+describe("--json", () => {
+  it("of what brings a stack up and looks at it", async () => {
+    const up = await spawned("up", "--detach", "--chassis", "ecoli:1", "--time-scale", "60", "--json");
+    checked("up", up);
+    expect((await run("status")).services).toHaveLength(5);
+    await run("doctor");
+    await run("fake-xapi");
+    checked("up", await spawned("up", "--detach", "--json"), 1);
+  });
+
+  it("of every command on VMs", async () => {
+    await run("vm create", ["c1", "--type", "syn3a", "--label", "team=red", "--start"]);
+    await run("vm create", ["c2", "--label", "team=red", "--guarantee", "atp=50%", "--burst", "atp=100%"]);
+    await run("vm create", ["c1"], 1);
+    await run("vm create", ["c3", "--type", "syn3"], 1);
+    await run("vm create", ["c3", "--ribosomes", "many"], 2);
+    await run("vm create", ["c4", "--type", "ecoli", "--ribosomes", "85%", "--rnap", "50%", "--start"]);
+    await run("vm start", ["c2"]);
+    await run("vm show", ["c1"]);
+    await run("vm show", ["c1", "--at", "8"]);
+    await run("vm ls");
+    for (const ids of [["c1"], ["c1", "c2"], ["--selector", "team=red"]]) {
+      await run("vm pause", ids);
+      await run("vm resume", ids);
+      await run("vm resize", [...ids, "--ribosomes", "90%"]);
+      await run("vm snapshot", [...ids, "--id", "s1"]);
+    }
+    await run("vm stop", ["c1", "nobody"], 1);
+    await run("vm stop", ["nobody"], 1);
+    await run("vm stop", [], 2);
+    await run("vm start", ["c1"]);
+    await run("vm snapshots", ["c1"]);
+    await run("vm restore", ["c1", "s1"]);
+    await run("vm fork", ["c1", "c1-fork", "--from", "s1"]);
+    await run("vm snapshots", ["c1", "--delete", "s1"]);
+    await run("vm exec", ["c1", "-e", "return cell.type"]);
+    await run("vm exec", ["c1", "-e", "error('no')"], 1);
+    for (const words of ["vm history", "vm explain", "vm optimise"]) await run(words, ["c1"]);
+    await run("vm explain", ["c4"]);
+    await run("vm plan", ["--type", "ecoli"]);
+    await run("vm plan", ["c1", "c4"]);
+  });
+
+  it("of what follows a VM or the log", async () => {
+    await run("vm watch", ["c1"]);
+    const talking = setInterval(() => void spawned("vm", "exec", "c1", "-e", "print('hello')"), 1_500);
+    await run("vm logs", ["c1"]).finally(() => clearInterval(talking));
+    const typed = "1 + 1\nprint('x')\nerror('no')\n";
+    checked("vm console", await spawnedWith(typed, "vm", "console", "c1", "--json"));
+    await run("events tail", ["--from", "1"]);
+    await run("events tail", ["--no-follow"]);
+    await run("metrics export");
+  });
+
+  it("of chassis, ledgers, quotas and the log", async () => {
+    await run("chassis ls");
+    await run("chassis show", ["ecoli-1"]);
+    await run("chassis show", ["nothing"], 1);
+    await run("chassis register", ["y1", "--type", "yeast", "--agent", "nobody", "--taint", "lab=p2"]);
+    for (const words of ["chassis cordon", "chassis uncordon", "chassis remove"]) await run(words, ["y1"]);
+    await run("chassis rebalance", ["--dry-run"]);
+    await run("ledger show");
+    await run("ledger show", ["ecoli-1"]);
+    await run("quota set", ["team=red", "--ribosomes", "20000"]);
+    await run("quota get", ["team=red"]);
+    await run("quota ls");
+    for (const words of ["ledger verify", "events verify", "events seal", "replay"]) await run(words);
+    await run("events show", ["5"]);
+    await run("events show", ["100000"], 1);
+    await run("state", ["--at", "10"]);
+    await run("top");
+  });
+
+  it("of jobs, alerts and reports", async () => {
+    await run("jobs submit", ["vm.create", '{"vmId":"j1","biologicalType":"syn3a"}', "--id", "good"]);
+    await run("jobs submit", ["vm.create", '{"vmId":"J"}', "--id", "bad", "--wait"], 1);
+    await run("jobs show", ["bad"]);
+    await run("jobs ls");
+    await run("jobs retry", ["bad"]);
+    await eventually("it is dead again", async () => {
+      const { stdout } = await ran("jobs", "ls", "--failed", "--json");
+      return JSON.parse(stdout).jobs[0]?.round === 2 || undefined;
+    });
+    await run("jobs drop", ["bad"]);
+    await run("jobs drop", ["bad"], 1);
+    await run("alerts set", ["r1", "--metric", "vm.pendingMs", "--above", "1", "--for", "0"]);
+    await eventually("c4 waits too long", async () => (await run("alerts ls")).activeTotal > 0 || undefined);
+    for (const words of ["alerts rules", "alerts dead", "report"]) await run(words);
+    await run("alerts retry", ["r1"]);
+    await run("alerts remove", ["r1"]);
+  });
+
+  it("of apply and of destroying, of a server that is away, and of the end", async () => {
+    await run("apply", ["-f", fleet, "--dry-run"]);
+    await run("apply", ["-f", fleet], 2);
+    await run("apply", ["-f", fleet, "--yes"]);
+    await run("vm destroy", ["c1", "c2", "f1"]);
+    await run("vm ls", ["--server", "nats://127.0.0.1:1", "--timeout", "300"], 3);
+    checked("down", await spawned("down", "--json"));
+    await run("vm ls", [], 3);
+  });
+
+  it("was tried of every command there is", () => {
+    // Its output is checked where it runs: test/e2e/command.test.ts.
+    tried.add("demo");
+    expect([...commandPaths()].sort()).toEqual([...tried].sort());
+  });
+});
