@@ -111,10 +111,19 @@ async function run(words: string, args: readonly string[] = [], exitCode = 0): P
 
 describe("--json", () => {
   it("of what brings a stack up and looks at it", async () => {
-    const up = await spawned("up", "--detach", "--chassis", "ecoli:1", "--time-scale", "60", "--json");
+    const up = await spawned(
+      "up",
+      "--detach",
+      "--chassis",
+      "ecoli:1,yeast:1",
+      "--time-scale",
+      "60",
+      "--json",
+    );
     checked("up", up);
     expect((await run("status")).services).toHaveLength(5);
     await run("doctor");
+    await run("completion", ["bash"]);
     await run("fake-xapi");
     checked("up", await spawned("up", "--detach", "--json"), 1);
   });
@@ -125,7 +134,8 @@ describe("--json", () => {
     await run("vm create", ["c1"], 1);
     await run("vm create", ["c3", "--type", "syn3"], 1);
     await run("vm create", ["c3", "--ribosomes", "many"], 2);
-    await run("vm create", ["c4", "--type", "ecoli", "--ribosomes", "85%", "--rnap", "50%", "--start"]);
+    const large = ["--type", "ecoli", "--ribosomes", "85%", "--rnap", "50%", "--chassis", "ecoli-1"];
+    await run("vm create", ["c4", ...large, "--start"]);
     await run("vm start", ["c2"]);
     await run("vm show", ["c1"]);
     await run("vm show", ["c1", "--at", "8"]);
@@ -144,8 +154,11 @@ describe("--json", () => {
     await run("vm restore", ["c1", "s1"]);
     await run("vm fork", ["c1", "c1-fork", "--from", "s1"]);
     await run("vm snapshots", ["c1", "--delete", "s1"]);
+    await run("vm migrate", ["c1", "--to", "yeast-1"]);
     await run("vm exec", ["c1", "-e", "return cell.type"]);
     await run("vm exec", ["c1", "-e", "error('no')"], 1);
+    const ids = await ran("__ids", "vm");
+    expect(ids.stdout.split("\n")).toContain("c1-fork");
     for (const words of ["vm history", "vm explain", "vm optimise"]) await run(words, ["c1"]);
     await run("vm explain", ["c4"]);
     await run("vm plan", ["--type", "ecoli"]);

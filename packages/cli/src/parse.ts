@@ -39,6 +39,11 @@ export function oneOf(flags: string, description: string, names: readonly string
   });
 }
 
+/** An option whose value is most often one of `names`, which help and completion name; it is judged by who gets it. */
+export function mostlyOneOf(flags: string, description: string, names: readonly string[]): Option {
+  return new Option(flags, description).choices(names).argParser((text) => text);
+}
+
 /** Collects repeated `name=value`. */
 export function labelOption(
   text: string,

@@ -1,9 +1,15 @@
 /**
  * Where a VM may live, in options: `--affinity app=db`, `--tolerate lab=p2`, and the taints of a chassis.
  */
-import { type PlacementPolicyName, type RequestOf, TAINT_EFFECTS, type Taint } from "@bioxen/contracts";
+import {
+  PLACEMENT_POLICIES,
+  type PlacementPolicyName,
+  type RequestOf,
+  TAINT_EFFECTS,
+  type Taint,
+} from "@bioxen/contracts";
 import { type Command, InvalidArgumentError } from "commander";
-import { given, labelOption } from "./parse.ts";
+import { given, labelOption, mostlyOneOf } from "./parse.ts";
 
 type Placement = NonNullable<RequestOf<"vmCreate">["placement"]>;
 type Term = NonNullable<Placement["affinity"]>[number];
@@ -54,7 +60,7 @@ export function taintOption(text: string, before: readonly Taint[] = []): Taint[
 export function withPlacementOptions(command: Command): Command {
   return command
     .option("--chassis <id>", "only on this chassis")
-    .option("--policy <policy>", "how its chassis is chosen: bin-pack or spread")
+    .addOption(mostlyOneOf("--policy <policy>", "how its chassis is chosen", PLACEMENT_POLICIES))
     .option("--chassis-label <name=value>", "only on a chassis with this label, repeatable", labelOption)
     .option(
       "--affinity <vms>",

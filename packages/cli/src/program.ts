@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { addAlertCommands } from "./commands/alerts.ts";
 import { addApplyCommand } from "./commands/apply.ts";
 import { addChassisCommands, addLedgerCommands } from "./commands/chassis.ts";
+import { addCompletionCommands } from "./commands/completion.ts";
 import { addDemoCommand } from "./commands/demo.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addEventCommands } from "./commands/events.ts";
@@ -18,6 +19,7 @@ import { addStackCommands } from "./commands/stack.ts";
 import { addStateCommand } from "./commands/state.ts";
 import { addTopCommand } from "./commands/top.ts";
 import { addVmCommands } from "./commands/vm.ts";
+import { isHidden } from "./completion/tree.ts";
 import { CommandEnd, EXIT_DONE, EXIT_USAGE } from "./outcome.ts";
 import { integerOption } from "./parse.ts";
 import { conclude, sayJson } from "./run.ts";
@@ -43,13 +45,15 @@ export function createProgram(): Command {
   addJobCommands(program);
   addAlertCommands(program);
   addReportCommands(program);
+  addCompletionCommands(program);
   addGlobals(program);
   return program;
 }
 
 /** Every command that does something, by its words: `vm create`. */
 export function commandPaths(command: Command = createProgram(), before = ""): string[] {
-  return command.commands.flatMap((child) => {
+  const shown = command.commands.filter((child) => !isHidden(child));
+  return shown.flatMap((child) => {
     const words = `${before}${child.name()}`;
     return child.commands.length === 0 ? [words] : commandPaths(child, `${words} `);
   });

@@ -2,6 +2,7 @@
  * `bioxen chassis …` and `bioxen ledger …`: who hosts, and the account of each.
  */
 import {
+  CHASSIS_TYPES,
   type ChassisView,
   type LedgerView,
   PLACEMENT_POLICIES,
@@ -12,7 +13,7 @@ import {
 } from "@bioxen/contracts";
 import type { Command } from "commander";
 import { refused } from "../outcome.ts";
-import { given, integerOption, labelOption, oneOf } from "../parse.ts";
+import { given, integerOption, labelOption, mostlyOneOf, oneOf } from "../parse.ts";
 import { taintOption } from "../placement-options.ts";
 import { say, sayJson, showReply, withSession } from "../run.ts";
 import { ago, bar, paintState, table } from "../terminal.ts";
@@ -48,7 +49,7 @@ export function addChassisCommands(program: Command): void {
   chassis
     .command("register <id>")
     .description("offer a chassis that an agent runs")
-    .requiredOption("--type <type>", "ecoli, yeast, orthogonal or xcpng")
+    .addOption(mostlyOneOf("--type <type>", "its type", CHASSIS_TYPES).makeOptionMandatory())
     .requiredOption("--agent <id>", "the agent that runs its guests")
     .option("--max-vms <n>", "VMs it takes", integerOption)
     .option("--overhead-permille <n>", "the hypervisor's own share", integerOption)

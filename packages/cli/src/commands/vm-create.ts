@@ -19,6 +19,7 @@ import {
   given,
   integerOption,
   labelOption,
+  mostlyOneOf,
   numberOption,
   rateOption,
   readSource,
@@ -28,6 +29,8 @@ import { note, say, sayJson, withSession } from "../run.ts";
 import { table } from "../terminal.ts";
 import { startAndWait } from "./vm-start.ts";
 import { vmWords } from "./vm-words.ts";
+
+const RESTART_MODES = ["never", "on-failure", "always"] as const;
 
 interface ResourceOptions {
   readonly ribosomes?: number | string;
@@ -85,7 +88,7 @@ function refuseUnknownNames(o: CreateOptions): void {
     ["biologicalType", o.type, BIOLOGICAL_TYPES],
     ["vmType", o.vmType, VM_TYPES],
     ["placement.policy", o.policy, PLACEMENT_POLICIES],
-    ["restartPolicy.mode", o.restart, ["never", "on-failure", "always"]],
+    ["restartPolicy.mode", o.restart, RESTART_MODES],
   ];
   const problems = named.flatMap(([path, name, known]) => {
     if (name === undefined || known.includes(name)) return [];
@@ -127,8 +130,8 @@ async function requestOf(vmId: string | undefined, o: CreateOptions): Promise<Re
 
 function withCreateOptions(command: Command): Command {
   return withPlacementOptions(withResources(command))
-    .option("--type <type>", "syn3a, ecoli or minimal_cell", "syn3a")
-    .option("--vm-type <type>", "basic or xcpng", "basic")
+    .addOption(mostlyOneOf("--type <type>", "the cell", BIOLOGICAL_TYPES).default("syn3a"))
+    .addOption(mostlyOneOf("--vm-type <type>", "what it runs on", VM_TYPES).default("basic"))
     .option(
       "--priority <n>",
       "1 (low) to 5 (high): a higher one may take room from a lower one",
@@ -150,8 +153,8 @@ function withCreateOptions(command: Command): Command {
     .option("--nutrient <n>", "nutrient quality of the medium", numberOption)
     .option("--substrate <n>", "substrate in the medium, molecules", numberOption)
     .option("--chloramphenicol <n>", "chloramphenicol, micromolar", numberOption)
-    .option("--restart <mode>", "never, on-failure or always")
-    .option("--parameter-set <name>", "default, or weisse-2015 for ecoli")
+    .addOption(mostlyOneOf("--restart <mode>", "start it again by itself", RESTART_MODES))
+    .addOption(mostlyOneOf("--parameter-set <name>", "of the model", ["default", "weisse-2015"]))
     .option("--template <name>", "template of the pool it is made from (xcpng)")
     .option("--storage <name>", "storage repository of its disks (xcpng)")
     .option("--network <name>", "network of its first interface (xcpng)");

@@ -4,6 +4,7 @@
  */
 import type { Command } from "commander";
 import { fleetSchemaDocument } from "../apply/fleet-schema.ts";
+import { isHidden } from "../completion/tree.ts";
 import { createProgram } from "../program.ts";
 import { OUTPUTS, outputSchemaDocument } from "./schemas.ts";
 
@@ -44,7 +45,9 @@ function sectionsOf(command: Command, words: string): string[] {
   const own = `## \`bioxen${words === "" ? "" : ` ${words}`}\`\n\n\`\`\`\n${helpOf(command)}\n\`\`\`${printed}`;
   return [
     own,
-    ...command.commands.flatMap((child) => sectionsOf(child, `${words} ${child.name()}`.trimStart())),
+    ...command.commands
+      .filter((child) => !isHidden(child))
+      .flatMap((child) => sectionsOf(child, `${words} ${child.name()}`.trimStart())),
   ];
 }
 

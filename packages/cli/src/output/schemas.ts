@@ -148,6 +148,7 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
   "fake-xapi": document(
     z.object({ url: z.string(), fingerprint: z.string(), username: z.string(), password: z.string() }),
   ),
+  completion: shaped({ shell: z.enum(["bash", "zsh", "fish"]), script: z.string() }),
   doctor: document(z.object({ ok: z.boolean(), findings: z.array(finding) })),
   demo: shaped({
     cells: z.array(
@@ -190,6 +191,7 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
   ),
   "vm restore": reply("vmRestore"),
   "vm fork": reply("vmFork"),
+  "vm migrate": reply("vmMigrate"),
   "vm optimise": shaped({
     vmId: z.string(),
     present: predicted,
