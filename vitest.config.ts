@@ -15,6 +15,7 @@ export default defineConfig({
           include: [
             "packages/*/{src,test}/**/*.test.ts",
             "services/*/{src,test}/**/*.test.ts",
+            "examples/*/test/**/*.test.ts",
             "test/{sim,data}/**/*.test.ts",
             "test/chaos/checks.test.ts",
             "test/observability.test.ts",

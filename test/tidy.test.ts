@@ -195,7 +195,7 @@ describe("dependencies", () => {
     for (const path of manifests) {
       const { dependencies, devDependencies, optionalDependencies } = manifestOf(join(ROOT, path));
       for (const name of Object.keys({ ...dependencies, ...devDependencies, ...optionalDependencies })) {
-        if (!name.startsWith("@bioxen/")) declared.set(name, dirname(join(ROOT, path)));
+        if (!/^@bioxen(?:-examples)?\//.test(name)) declared.set(name, dirname(join(ROOT, path)));
       }
     }
     expect([...declared.keys()].sort()).toEqual([...allowed.keys()].sort());

@@ -8,9 +8,10 @@ import { createChassisAgent } from "./src/app/service.ts";
 await runService({
   name: "chassis-agent",
   description: "Runs the guests of its chassis, measures them, tells what became of them.",
-  create: (ports, env) => {
+  create: async (ports, env) => {
     const config = readConfig(agentConfig(MAX_TIME_SCALE), env);
-    const own = driversOf(ports, env, config.BIOXEN_AGENT_ID, config.BIOXEN_TIME_SCALE);
+    const extensions = { driver: config.BIOXEN_DRIVER, cellModel: config.BIOXEN_CELL_MODEL };
+    const own = await driversOf(ports, env, config.BIOXEN_AGENT_ID, config.BIOXEN_TIME_SCALE, extensions);
     return createChassisAgent(ports, {
       agentId: config.BIOXEN_AGENT_ID,
       chassis: oversubscribed(config.BIOXEN_CHASSIS, config.BIOXEN_OVERSUBSCRIBE),

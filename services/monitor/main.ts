@@ -1,5 +1,6 @@
 import { ConfigError, readConfig, runService } from "@bioxen/service-host";
 import { z } from "zod";
+import { loadDeliverers, withDeliverers } from "./src/adapters/deliverers.ts";
 import { httpWebhooks, parseWebhooks } from "./src/adapters/webhooks.ts";
 import { createMonitor } from "./src/app/service.ts";
 
@@ -8,15 +9,19 @@ const config = z.object({
   BIOXEN_ALERT_WEBHOOKS: z.string().default(""),
   /** Signs what is posted to them. */
   BIOXEN_ALERT_WEBHOOK_SECRET: z.string().optional(),
+  /** Packages that take alerts elsewhere: `pager=@acme/bioxen-pager,…`. */
+  BIOXEN_ALERT_DELIVERERS: z.string().default(""),
 });
 
 await runService({
   name: "monitor",
   description: "Measurements, health and alerts of everything.",
-  create: (ports, env) => {
-    const { BIOXEN_ALERT_WEBHOOKS, BIOXEN_ALERT_WEBHOOK_SECRET: secret } = readConfig(config, env);
-    const urls = parseWebhooks(BIOXEN_ALERT_WEBHOOKS);
+  create: async (ports, env) => {
+    const settings = readConfig(config, env);
+    const urls = parseWebhooks(settings.BIOXEN_ALERT_WEBHOOKS);
     if ("problems" in urls) throw new ConfigError(urls.problems.map((p) => `BIOXEN_ALERT_WEBHOOKS: ${p}`));
-    return createMonitor(ports, { webhooks: httpWebhooks({ urls, secret }) });
+    const webhooks = httpWebhooks({ urls, secret: settings.BIOXEN_ALERT_WEBHOOK_SECRET });
+    const deliverers = await loadDeliverers(settings.BIOXEN_ALERT_DELIVERERS, env, webhooks.names);
+    return createMonitor(ports, { webhooks: withDeliverers(webhooks, deliverers) });
   },
 });

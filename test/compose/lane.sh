@@ -33,5 +33,5 @@ if [ "${STAND_IN:-}" = 1 ]; then
 fi
 COMPOSE_PROJECT_NAME=bioxen-suite docker compose --profile cli build --quiet
 said "the images are built"
-npx -y pnpm@10.34.9 run test:compose
+BIOXEN_IMAGES=built npx -y pnpm@10.34.9 run test:compose
 said "suite"

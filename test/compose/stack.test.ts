@@ -55,10 +55,12 @@ describe.skipIf(whyNot !== undefined)("the compose stack", () => {
   let environment: StartedDockerComposeEnvironment;
   let bioxen: Bioxen;
 
-  async function up(): Promise<StartedDockerComposeEnvironment> {
-    return new DockerComposeEnvironment(ROOT, "docker-compose.yml")
+  /** Images are built anew, unless `BIOXEN_IMAGES` says that those that are here are of this tree. */
+  async function up(isFirst: boolean): Promise<StartedDockerComposeEnvironment> {
+    const composed = new DockerComposeEnvironment(ROOT, "docker-compose.yml");
+    if (isFirst && process.env["BIOXEN_IMAGES"] !== "built") composed.withBuild();
+    return composed
       .withProjectName(PROJECT)
-      .withBuild()
       .withEnvironment(environmentOf())
       .withDefaultWaitStrategy(Wait.forHealthCheck())
       .withStartupTimeout(STARTUP_DEADLINE_MS)
@@ -102,7 +104,7 @@ describe.skipIf(whyNot !== undefined)("the compose stack", () => {
 
   beforeAll(async () => {
     port = await freePort();
-    environment = await up();
+    environment = await up(true);
     bioxen = await connect({ servers: `nats://127.0.0.1:${port}` });
   }, STARTUP_DEADLINE_MS);
   afterAll(async () => {
@@ -140,7 +142,7 @@ describe.skipIf(whyNot !== undefined)("the compose stack", () => {
     const [before, { events }] = [await bioxen.vm("c1").history(), await verify()];
     await bioxen.close();
     await environment.down({ removeVolumes: false });
-    environment = await up();
+    environment = await up(false);
     bioxen = await connect({ servers: `nats://127.0.0.1:${port}` });
     await runs("c1");
     expect((await bioxen.vm("c1").history()).slice(0, before.length)).toEqual(before);

@@ -13,6 +13,14 @@ export {
   QUANTUM_MINUTES,
 } from "./cell.ts";
 export {
+  type CellModel,
+  cellModelProblems,
+  type LivingCell,
+  type Medium,
+  type ModelSnapshot,
+  WEISSE,
+} from "./cell-model.ts";
+export {
   type BiologicalType,
   biologicalTypes,
   type CellResource,

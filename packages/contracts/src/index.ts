@@ -1,3 +1,4 @@
+export * from "./alert-deliverer.ts";
 export * from "./alerts.ts";
 export * from "./chassis-types.ts";
 export * from "./codec.ts";

@@ -5,6 +5,7 @@
  * environment comes back with a success and is applied at once, or not at all. So nothing a guest's Lua does, and no
  * loss of the worker, leaves a cell half changed. Simulated time passes only in `tick`, and only for running guests.
  */
+import { type CellModel, WEISSE } from "@bioxen/cell-models";
 import {
   type DriverCapabilities,
   DriverError,
@@ -40,6 +41,8 @@ export interface BasicDriverOptions {
   readonly timeScaleMinutesPerSecond?: number | undefined;
   /** Monotone milliseconds, for the budget of a tick. Default `performance.now`. */
   readonly now?: (() => number) | undefined;
+  /** What the cells are; default the built-in {@link WEISSE}. */
+  readonly model?: CellModel | undefined;
   /** Another Lua worker, for tests. */
   readonly workerUrl?: URL | undefined;
 }
@@ -73,6 +76,7 @@ class Basic implements VmDriver {
   readonly #byKey = new Map<GuestKey, CellGuest>();
   readonly #listeners: ((event: GuestEvent) => void)[] = [];
   readonly #clock: CellClock;
+  readonly #model: CellModel;
   readonly #lua: LuaHost;
   readonly #hooks: GuestHooks;
   #nextKey: GuestKey = 1;
@@ -83,6 +87,7 @@ class Basic implements VmDriver {
     if (!(scale > 0 && scale <= MAX_TIME_SCALE)) {
       throw new RangeError(`time scale ${scale} is not above 0 and at most ${MAX_TIME_SCALE} min/s`);
     }
+    this.#model = options.model ?? WEISSE;
     this.#clock = new CellClock(scale, options.now ?? (() => performance.now()));
     this.#lua = new LuaHost({
       workerUrl: options.workerUrl,
@@ -125,7 +130,7 @@ class Basic implements VmDriver {
   }
 
   #boot(spec: GuestSpec): CellGuest {
-    const guest = CellGuest.boot(spec, this.#nextKey);
+    const guest = CellGuest.boot(spec, this.#nextKey, this.#model);
     this.#nextKey += 1;
     const { vmId, biologicalType, seed, program } = spec;
     this.#byKey.set(guest.key, guest);

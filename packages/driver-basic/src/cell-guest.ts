@@ -1,7 +1,14 @@
 /**
  * One guest of the basic driver: its cell, its state, and what its hooks are due. No Lua in here.
  */
-import { type BiologicalType, Cell, type CellAllocation, type ParameterSetName } from "@bioxen/cell-models";
+import {
+  type BiologicalType,
+  type CellAllocation,
+  type CellModel,
+  type LivingCell,
+  type ParameterSetName,
+  WEISSE,
+} from "@bioxen/cell-models";
 import { messageOf } from "@bioxen/kernel";
 import {
   DriverError,
@@ -20,7 +27,10 @@ import type { GuestKey } from "./lua-protocol.ts";
 export class CellGuest implements Clocked {
   readonly spec: GuestSpec;
   readonly key: GuestKey;
-  readonly cell: Cell;
+  readonly cell: LivingCell;
+  readonly #model: CellModel;
+  #lastSample: GuestSample | undefined;
+  #unmeasurable: unknown;
   /** `starting`: its program runs; it is not listed and no time passes. `ended`: another took its place, or none. */
   state: GuestState | "starting" | "ended" = "starting";
   reason: string | undefined;
@@ -38,7 +48,14 @@ export class CellGuest implements Clocked {
   /** Since the last `divided` event. */
   divisionsToReport = 0;
 
-  private constructor(spec: GuestSpec, key: GuestKey, cell: Cell, kept: KeptLua | null) {
+  private constructor(
+    spec: GuestSpec,
+    key: GuestKey,
+    model: CellModel,
+    cell: LivingCell,
+    kept: KeptLua | null,
+  ) {
+    this.#model = model;
     this.spec = spec;
     this.key = key;
     this.cell = cell;
@@ -49,7 +66,7 @@ export class CellGuest implements Clocked {
   readonly kept: KeptLua | null;
 
   /** A guest whose cell is booted, or goes on. Throws `BAD_REQUEST` with every problem of the spec, `TOO_LARGE`. */
-  static boot(spec: GuestSpec, key: GuestKey): CellGuest {
+  static boot(spec: GuestSpec, key: GuestKey, model: CellModel): CellGuest {
     const { biologicalType, allocation, environment, seed, program } = spec;
     const partitionNoise = spec.config["partitionNoise"];
     if (program !== undefined) checkSource(program);
@@ -57,10 +74,10 @@ export class CellGuest implements Clocked {
     if (partitionNoise !== undefined && typeof partitionNoise !== "boolean") {
       throw new DriverError("BAD_REQUEST", "config.partitionNoise is not true or false");
     }
-    if (spec.checkpoint !== undefined) return CellGuest.#goOn(spec, key, spec.checkpoint);
+    if (spec.checkpoint !== undefined) return CellGuest.#goOn(spec, key, model, spec.checkpoint);
     // The model names every value it does not know, of whatever type.
     const cell = badRequestUnless(() =>
-      Cell.boot({
+      model.boot({
         biologicalType: biologicalType as BiologicalType,
         parameterSet: parameterSet as ParameterSetName | undefined,
         allocation,
@@ -69,12 +86,12 @@ export class CellGuest implements Clocked {
         partitionNoise,
       }),
     );
-    return new CellGuest(spec, key, cell, null);
+    return new CellGuest(spec, key, model, cell, null);
   }
 
-  static #goOn(spec: GuestSpec, key: GuestKey, bytes: Uint8Array): CellGuest {
-    const { checkpoint, cell } = openCheckpoint(bytes, spec);
-    const guest = new CellGuest(spec, key, cell, checkpoint.lua);
+  static #goOn(spec: GuestSpec, key: GuestKey, model: CellModel, bytes: Uint8Array): CellGuest {
+    const { checkpoint, cell } = openCheckpoint(bytes, spec, model);
+    const guest = new CellGuest(spec, key, model, cell, checkpoint.lua);
     guest.resize(spec.allocation);
     guest.owedMinutes = checkpoint.owedMinutes;
     guest.luaInstructions = checkpoint.luaInstructions;
@@ -90,6 +107,8 @@ export class CellGuest implements Clocked {
     const bytes = encodeCheckpoint({
       seed: this.spec.seed,
       cell: this.cell.snapshot(),
+      // Checkpoints of the built-in model are as they always were.
+      ...(this.#model === WEISSE ? {} : { model: { name: this.#model.name, version: this.#model.version } }),
       owedMinutes: this.owedMinutes,
       luaInstructions: this.luaInstructions,
       hooks: {
@@ -111,6 +130,7 @@ export class CellGuest implements Clocked {
   liveQuantum(): void {
     let divisions: number;
     try {
+      if (this.#unmeasurable !== undefined) throw this.#unmeasurable;
       divisions = this.cell.advance(1);
     } catch (error) {
       this.state = "failed";
@@ -126,9 +146,15 @@ export class CellGuest implements Clocked {
     badRequestUnless(() => this.cell.setAllocation(allocation));
   }
 
-  sample(lagMs: number): GuestSample {
-    const { ribosomalMassFraction: _, ...sample } = this.cell.sample();
-    return { ...sample, luaInstructions: this.luaInstructions, lagMs };
+  /** A cell that cannot be measured is answered as the last time, and fails at its next minute. */
+  sample(lagMs: number): GuestSample | undefined {
+    try {
+      const { ribosomalMassFraction: _, ...sample } = this.cell.sample();
+      this.#lastSample = { ...sample, luaInstructions: this.luaInstructions, lagMs };
+    } catch (error) {
+      this.#unmeasurable = error;
+    }
+    return this.#lastSample;
   }
 }
 
@@ -147,6 +173,7 @@ function badRequestUnless<T>(body: () => T): T {
     return body();
   } catch (error) {
     if (error instanceof RangeError) throw new DriverError("BAD_REQUEST", error.message, { cause: error });
-    throw error;
+    // A model may be somebody else's: what it throws is a failure of this guest, and no reason to try for ever.
+    throw new DriverError("GUEST_ERROR", `the cell model failed: ${messageOf(error)}`, { cause: error });
   }
 }

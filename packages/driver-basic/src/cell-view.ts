@@ -1,7 +1,7 @@
 /**
  * The cell as the guest's `cell` table shows it: the names Lua has for what the model calls otherwise.
  */
-import { type Cell, type CellEnvironment, environmentBounds } from "@bioxen/cell-models";
+import { type CellEnvironment, environmentBounds, type LivingCell } from "@bioxen/cell-models";
 
 /** Lua's names of the parts of an environment. */
 const ENVIRONMENT_NAMES: Readonly<Record<keyof CellEnvironment, string>> = {
@@ -22,7 +22,7 @@ function inLua(environment: CellEnvironment): Record<string, number> {
 export const luaEnvironmentBounds: Readonly<Record<string, number>> = inLua(environmentBounds);
 
 /** What `cell.…()` answers during a call: the cell at the moment the call was sent. */
-export function cellView(cell: Cell): Readonly<Record<string, unknown>> {
+export function cellView(cell: LivingCell): Readonly<Record<string, unknown>> {
   const sample = cell.sample();
   return {
     growth_rate: sample.growthRatePerMinute,
@@ -43,7 +43,7 @@ export function cellView(cell: Cell): Readonly<Record<string, unknown>> {
 }
 
 /** Gives the cell the parts the guest asked for; the others stay. Throws `RangeError`, changing nothing. */
-export function applyWanted(cell: Cell, wanted: Readonly<Record<string, number>>): void {
+export function applyWanted(cell: LivingCell, wanted: Readonly<Record<string, number>>): void {
   const changes = Object.entries(ENVIRONMENT_NAMES).flatMap(([name, luaName]) => {
     const value = wanted[luaName];
     return value === undefined ? [] : [[name, value] as const];

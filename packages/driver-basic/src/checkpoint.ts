@@ -6,7 +6,13 @@
  * decided elsewhere is not in here and comes with the spec: allocation, program, identity. A checkpoint comes from a
  * store, hence from outside, and is checked before anything is made of it.
  */
-import { Cell, type CellSnapshot, type ParameterSetName } from "@bioxen/cell-models";
+import {
+  type CellModel,
+  type LivingCell,
+  type ModelSnapshot,
+  type ParameterSetName,
+  WEISSE,
+} from "@bioxen/cell-models";
 import { DriverError, type GuestSpec, MAX_CHECKPOINT_BYTES } from "@bioxen/vm-driver";
 import { type KeptLua, keptProblem } from "./lua-kept.ts";
 
@@ -17,7 +23,9 @@ export interface BasicCheckpoint {
   readonly format: typeof FORMAT;
   /** Of the guest it was taken of; a guest with another one is another individual and gets chance of its own. */
   readonly seed: number;
-  readonly cell: CellSnapshot;
+  readonly cell: ModelSnapshot;
+  /** What computes the cell; absent: the built-in model, version 1. */
+  readonly model?: { readonly name: string; readonly version: number } | undefined;
   /** Simulated minutes that its host owed it. */
   readonly owedMinutes: number;
   readonly luaInstructions: number;
@@ -47,13 +55,18 @@ export function encodeCheckpoint(checkpoint: Omit<BasicCheckpoint, "format">): U
 export function openCheckpoint(
   bytes: Uint8Array,
   spec: GuestSpec,
-): { readonly checkpoint: BasicCheckpoint; readonly cell: Cell } {
+  model: CellModel,
+): { readonly checkpoint: BasicCheckpoint; readonly cell: LivingCell } {
   requireSize(bytes);
   const checkpoint = parsed(bytes);
+  const { name, version } = checkpoint.model ?? WEISSE;
+  if (name !== model.name || version !== model.version) {
+    throw unusable(`it is of model ${name} ${version}, not ${model.name} ${model.version}`);
+  }
   const isSameIndividual = checkpoint.seed === spec.seed;
-  let cell: Cell;
+  let cell: LivingCell;
   try {
-    cell = Cell.restore(checkpoint.cell, isSameIndividual ? {} : { seed: spec.seed });
+    cell = model.restore(checkpoint.cell, isSameIndividual ? {} : { seed: spec.seed });
   } catch (error) {
     if (error instanceof RangeError) throw unusable(`cell: ${error.message}`, error);
     throw error;
@@ -91,7 +104,7 @@ function parsed(bytes: Uint8Array): BasicCheckpoint {
   return checkpoint;
 }
 
-function foreignTraits(cell: CellSnapshot, spec: GuestSpec): string[] {
+function foreignTraits(cell: ModelSnapshot, spec: GuestSpec): string[] {
   const traits: readonly [string, unknown, unknown][] = [
     ["biologicalType", cell.biologicalType, spec.biologicalType],
     [

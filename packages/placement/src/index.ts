@@ -7,6 +7,7 @@ export {
   settleClaims,
 } from "./claims.ts";
 export type { Outcome, ReplayDifference, ReplayReport, ReplaySummary, Reproduction } from "./compare.ts";
+export { containedPolicy, policyProblems } from "./contained-policy.ts";
 export * from "./plan.ts";
 export {
   BIN_PACK,

@@ -60,7 +60,7 @@ export interface ServiceDefinition {
   readonly description: string;
   /** It folds every kind of aggregate, and writes the snapshots that all services start from. */
   readonly writesSnapshots?: boolean;
-  readonly create: (ports: ServicePorts, env: Environment) => Service;
+  readonly create: (ports: ServicePorts, env: Environment) => Service | Promise<Service>;
 }
 
 export const SERVICE_VERSION = "0.1.0";
@@ -104,7 +104,7 @@ async function run(definition: ServiceDefinition, env: Environment): Promise<voi
   const store = new KvLeaseStore(bus, config.BIOXEN_EVENT_REPLICAS);
   const leases = new StoredLeases({ ...world, ids: namedIds, store, monotonicMs: () => performance.now() });
   const ports = tracedPorts({ ...world, log, bus, leases, blobs: await openBlobs(bus), tracer });
-  const service = definition.create(ports, env);
+  const service = await definition.create(ports, env);
   const feed = new EventFeed(log, service.sinks, systemTimers);
   feed.onStop((cause) => {
     logger.error({ err: cause }, `the event feed stopped: ${messageOf(cause)}`);

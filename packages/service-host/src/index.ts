@@ -1,4 +1,11 @@
 export { readChassisTypes } from "./chassis-types.ts";
 export * from "./config.ts";
+export {
+  createExtension,
+  type ExtensionCheck,
+  type ExtensionPoint,
+  loadExtension,
+  missingMethods,
+} from "./extensions.ts";
 export * from "./host.ts";
 export * from "./real-world.ts";

@@ -1,3 +1,8 @@
+export {
+  containedDriver,
+  driverProblems,
+  type OnTrouble,
+} from "./contained.ts";
 export * from "./driver.ts";
 export * from "./driver-error.ts";
 export * from "./fences.ts";

@@ -23,6 +23,10 @@ export const agentConfig = (maxTimeScale: number) =>
       .int()
       .refine((ms) => ms === 0 || ms >= LEAST_CHECKPOINT_INTERVAL_MS, intervalText)
       .default(DEFAULT_CHECKPOINT_INTERVAL_MS),
+    /** A package whose driver runs the VMs of type `basic`. */
+    BIOXEN_DRIVER: z.string().min(1).optional(),
+    /** A package whose model the built-in driver's cells are. */
+    BIOXEN_CELL_MODEL: z.string().min(1).optional(),
     /** Simulated minutes per second. */
     BIOXEN_TIME_SCALE: z.coerce.number().positive().max(maxTimeScale).default(1),
     /** As the schedulers have it, or less: guests are held shortly before this much time without the log, ms. */

@@ -8,6 +8,7 @@ import { createHmac } from "node:crypto";
 import { type AlertNotification, isWebhookName } from "@bioxen/contracts";
 import { messageOf } from "@bioxen/kernel";
 import type { Posted, Webhooks } from "../app/alert-deliveries.ts";
+import { namedValues } from "./named-values.ts";
 
 /** Deadline of one try, ms: receivers take a note and answer; who works first blocks nobody but its own queue. */
 const POST_TIMEOUT_MS = 5_000;
@@ -26,13 +27,7 @@ export interface WebhookTargets {
 export function parseWebhooks(text: string): ReadonlyMap<string, string> | { readonly problems: string[] } {
   const urls = new Map<string, string>();
   const problems: string[] = [];
-  for (const part of text
-    .split(",")
-    .map((one) => one.trim())
-    .filter((one) => one !== "")) {
-    const split = part.indexOf("=");
-    const name = part.slice(0, Math.max(0, split));
-    const url = part.slice(split + 1);
+  for (const { part, name, value: url } of namedValues(text)) {
     if (!isWebhookName(name)) problems.push(`${part}: must be name=URL, the name of a-z, 0-9 and '-'`);
     else if (urls.has(name)) problems.push(`${name}: is named twice`);
     else if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ""))

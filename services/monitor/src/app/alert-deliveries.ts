@@ -8,6 +8,7 @@ import {
   type AlertNotification,
   type AlertState,
   alertSubject,
+  type Delivered,
   type OwedNotification,
 } from "@bioxen/contracts";
 import {
@@ -22,10 +23,8 @@ import {
 } from "@bioxen/kernel";
 import { decideNotified, type Undelivered } from "../domain/alert.ts";
 
-/** What became of one try. `permanent`: another would end the same way. */
-export type Posted =
-  | { readonly kind: "taken" }
-  | { readonly kind: "failed"; readonly reason: string; readonly permanent: boolean };
+/** What became of one try. */
+export type Posted = Delivered;
 
 /** Where notifications are posted. `post` has its own deadline and never throws. */
 export interface Webhooks {

@@ -1,0 +1,60 @@
+/**
+ * A cell model of somebody else that breaks: its guest fails, the others live on.
+ */
+import { type CellModel, WEISSE } from "@bioxen/cell-models";
+import { expect, it } from "vitest";
+import { createBasicDriver } from "../src/index.ts";
+import { cellSpec } from "./fleet.ts";
+
+/** The built-in cells, of which those with this seed throw at `where`. */
+const CURSED = 13;
+const brokenAt = (where: "boot" | "advance" | "sample"): CellModel => ({
+  name: "broken",
+  version: 1,
+  restore: WEISSE.restore,
+  boot: (options) => {
+    const cell = WEISSE.boot(options);
+    if (options.seed !== CURSED) return cell;
+    const broken = () => {
+      throw new TypeError(`${where} is broken`);
+    };
+    if (where === "boot") broken();
+    return new Proxy(cell, {
+      get(target, name) {
+        if (name === where) return broken;
+        const value = Reflect.get(target, name, target);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+  },
+});
+
+async function openWith(where: "boot" | "advance" | "sample") {
+  const driver = createBasicDriver({ timeScaleMinutesPerSecond: 60, model: brokenAt(where), now: () => 0 });
+  await driver.start(cellSpec("well", 1));
+  return driver;
+}
+
+it("a cell that cannot be booted fails its start with the reason", async () => {
+  const driver = await openWith("boot");
+  await expect(driver.start({ ...cellSpec("cursed", 2), seed: CURSED })).rejects.toMatchObject({
+    code: "GUEST_ERROR",
+    message: expect.stringContaining("boot is broken"),
+  });
+  expect(driver.list().map((one) => one.vmId)).toEqual(["well"]);
+  await driver.close();
+});
+
+it.each(["advance", "sample"] as const)("a cell that breaks at %s fails its guest only", async (where) => {
+  const driver = await openWith(where);
+  await driver.start({ ...cellSpec("cursed", 2), seed: CURSED });
+  driver.sample("cursed");
+  driver.tick(1_000);
+  driver.tick(1_000);
+  expect(driver.list()).toEqual([
+    { vmId: "cursed", fence: 2, state: "failed", reason: `${where} is broken` },
+    { vmId: "well", fence: 1, state: "running" },
+  ]);
+  expect(driver.sample("well")?.simMinutes).toBe(120);
+  await driver.close();
+});

@@ -1,0 +1,65 @@
+import { expect, it } from "vitest";
+import { containedDriver, driverProblems } from "./contained.ts";
+import { createScriptedDriver } from "./scripted.ts";
+
+const spec = {
+  vmId: "v1",
+  incarnation: 1,
+  fence: 7,
+  biologicalType: "syn3a",
+  seed: 1,
+  allocation: { ribosomes: 1 },
+  config: {},
+};
+
+/** A driver whose `broken` methods throw what no driver may. */
+function brokenIn(...broken: readonly string[]) {
+  const troubles: string[] = [];
+  const inner = createScriptedDriver();
+  const driver = new Proxy(inner, {
+    get(target, name, receiver) {
+      const value = Reflect.get(target, name, target);
+      if (broken.includes(String(name))) {
+        return () => {
+          throw new TypeError(`${String(name)} is broken`);
+        };
+      }
+      return typeof value === "function" ? value.bind(target) : (value ?? receiver);
+    },
+  });
+  return { inner, troubles, wall: containedDriver(driver, (message) => troubles.push(message)), broken };
+}
+
+it("a start that fails otherwise than it may is a failure of that guest, not a call to be tried for ever", async () => {
+  const { wall, troubles } = brokenIn("start");
+  await expect(wall.start(spec)).rejects.toMatchObject({ code: "GUEST_ERROR", retryable: false });
+  expect(troubles).toEqual(["the driver of basic failed on start"]);
+});
+
+it("what fails on the way may succeed later, and a refusal stays what it is", async () => {
+  const { wall } = brokenIn("pause");
+  await wall.start(spec);
+  await expect(wall.pause("v1", 7)).rejects.toMatchObject({ code: "UNAVAILABLE", retryable: true });
+  await expect(wall.resume("v1", 3)).rejects.toMatchObject({ code: "STALE_FENCE" });
+});
+
+it("guests that cannot be listed any more are still there, as far as anybody may conclude", async () => {
+  const { wall, broken, troubles } = brokenIn();
+  await wall.start(spec);
+  const before = wall.list();
+  expect(before).toHaveLength(1);
+  (broken as string[]).push("list", "sample", "tick");
+  const sample = wall.sample("v1");
+  expect(wall.list()).toEqual(before);
+  wall.tick(1_000);
+  expect(sample).toBeUndefined();
+  expect(troubles).toHaveLength(3);
+});
+
+it("says everything that is missing from what is no driver", () => {
+  expect(driverProblems(createScriptedDriver())).toEqual([]);
+  expect(driverProblems(7)).toEqual(["is not an object"]);
+  expect(driverProblems({ capabilities: { vmType: "basic" }, list: () => [] })).toEqual(
+    expect.arrayContaining(["has no method start", "capabilities.clock: is not host or own"]),
+  );
+});

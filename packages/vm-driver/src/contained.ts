@@ -1,0 +1,163 @@
+/**
+ * A driver somebody else wrote, so that its failure is its own: the agent, and the guests of other drivers, go on.
+ *
+ * What rejects with anything but a {@link DriverError} becomes one: `GUEST_ERROR` where a guest was to begin, so that its VM fails with
+ * the reason instead of being tried for ever, `UNAVAILABLE` elsewhere. A question that throws is answered as the last time; nothing
+ * is concluded from guests that are suddenly not listed. What it cannot be kept from is blocking the thread.
+ */
+import { messageOf } from "@bioxen/kernel";
+import type { DriverCapabilities, GuestEvent, GuestSample, GuestSpec, VmDriver } from "./driver.ts";
+import { DriverError, type DriverErrorCode } from "./driver-error.ts";
+
+const METHODS = [
+  "start",
+  "restart",
+  "pause",
+  "resume",
+  "stop",
+  "resize",
+  "exec",
+  "snapshot",
+  "sample",
+  "whenReady",
+  "list",
+  "kept",
+  "discard",
+  "onGuestEvent",
+  "tick",
+  "close",
+] as const satisfies readonly (keyof VmDriver)[];
+
+/** What is wrong with a value that should be a driver; empty: it has the form of one. */
+export function driverProblems(value: unknown): string[] {
+  if (typeof value !== "object" || value === null) return ["is not an object"];
+  const driver = value as Partial<Record<string, unknown>>;
+  const problems = METHODS.filter((name) => typeof driver[name] !== "function").map(
+    (name) => `has no method ${name}`,
+  );
+  const capabilities = driver["capabilities"];
+  if (typeof capabilities !== "object" || capabilities === null) return [...problems, "has no capabilities"];
+  const { vmType, clock, meters, maxExecTimeoutMs } = capabilities as Partial<DriverCapabilities>;
+  if (typeof vmType !== "string") problems.push("capabilities.vmType: is not a string");
+  if (clock !== "host" && clock !== "own") problems.push("capabilities.clock: is not host or own");
+  if (!Array.isArray(meters)) problems.push("capabilities.meters: is not a list");
+  if (!Number.isSafeInteger(maxExecTimeoutMs))
+    problems.push("capabilities.maxExecTimeoutMs: is not an integer");
+  for (const name of ["exec", "pause", "liveResize", "snapshot", "keepsStopped"] as const) {
+    if (typeof (capabilities as Partial<DriverCapabilities>)[name] !== "boolean") {
+      problems.push(`capabilities.${name}: is not true or false`);
+    }
+  }
+  return problems;
+}
+
+export type OnTrouble = (message: string, cause: unknown) => void;
+
+/** The same driver behind a wall. `onTrouble` hears of everything the wall held back. */
+export function containedDriver(driver: VmDriver, onTrouble: OnTrouble): VmDriver {
+  return new Contained(driver, onTrouble);
+}
+
+class Contained implements VmDriver {
+  readonly capabilities: DriverCapabilities;
+  readonly #driver: VmDriver;
+  readonly #onTrouble: OnTrouble;
+  readonly #samples = new Map<string, GuestSample>();
+  #listed: ReturnType<VmDriver["list"]> = [];
+  #kept: ReturnType<VmDriver["kept"]> = [];
+
+  constructor(driver: VmDriver, onTrouble: OnTrouble) {
+    this.#driver = driver;
+    this.#onTrouble = onTrouble;
+    this.capabilities = Object.freeze({ ...driver.capabilities });
+  }
+
+  async #guard<T>(verb: string, code: DriverErrorCode, call: () => Promise<T>): Promise<T> {
+    try {
+      return await call();
+    } catch (thrown) {
+      if (thrown instanceof DriverError) throw thrown;
+      this.#onTrouble(`the driver of ${this.capabilities.vmType} failed on ${verb}`, thrown);
+      throw new DriverError(code, `the driver failed: ${messageOf(thrown)}`, { cause: thrown });
+    }
+  }
+
+  #guardNow<T>(what: string, otherwise: T, call: () => T): T {
+    try {
+      return call();
+    } catch (thrown) {
+      this.#onTrouble(`the driver of ${this.capabilities.vmType} failed on ${what}`, thrown);
+      return otherwise;
+    }
+  }
+
+  start(spec: GuestSpec): Promise<void> {
+    return this.#guard("start", "GUEST_ERROR", () => this.#driver.start(spec));
+  }
+
+  restart(spec: GuestSpec): Promise<void> {
+    return this.#guard("restart", "GUEST_ERROR", () => this.#driver.restart(spec));
+  }
+
+  pause(vmId: string, fence: number): Promise<void> {
+    return this.#guard("pause", "UNAVAILABLE", () => this.#driver.pause(vmId, fence));
+  }
+
+  resume(vmId: string, fence: number): Promise<void> {
+    return this.#guard("resume", "UNAVAILABLE", () => this.#driver.resume(vmId, fence));
+  }
+
+  async stop(vmId: string, fence: number): Promise<void> {
+    await this.#guard("stop", "UNAVAILABLE", () => this.#driver.stop(vmId, fence));
+    this.#samples.delete(vmId);
+  }
+
+  resize(vmId: string, fence: number, allocation: Readonly<Record<string, number>>): Promise<void> {
+    return this.#guard("resize", "UNAVAILABLE", () => this.#driver.resize(vmId, fence, allocation));
+  }
+
+  exec(...args: Parameters<VmDriver["exec"]>): ReturnType<VmDriver["exec"]> {
+    return this.#guard("exec", "UNAVAILABLE", () => this.#driver.exec(...args));
+  }
+
+  snapshot(vmId: string, fence: number): ReturnType<VmDriver["snapshot"]> {
+    return this.#guard("snapshot", "UNAVAILABLE", () => this.#driver.snapshot(vmId, fence));
+  }
+
+  sample(vmId: string): GuestSample | undefined {
+    const sample = this.#guardNow("sample", this.#samples.get(vmId), () => this.#driver.sample(vmId));
+    if (sample === undefined) this.#samples.delete(vmId);
+    else this.#samples.set(vmId, sample);
+    return sample;
+  }
+
+  whenReady(): Promise<void> {
+    return this.#guard("whenReady", "UNAVAILABLE", () => this.#driver.whenReady());
+  }
+
+  list(): ReturnType<VmDriver["list"]> {
+    this.#listed = this.#guardNow("list", this.#listed, () => this.#driver.list());
+    return this.#listed;
+  }
+
+  kept(): ReturnType<VmDriver["kept"]> {
+    this.#kept = this.#guardNow("kept", this.#kept, () => this.#driver.kept());
+    return this.#kept;
+  }
+
+  discard(vmId: string, incarnation: number): Promise<void> {
+    return this.#guard("discard", "UNAVAILABLE", () => this.#driver.discard(vmId, incarnation));
+  }
+
+  onGuestEvent(listener: (event: GuestEvent) => void): void {
+    this.#driver.onGuestEvent(listener);
+  }
+
+  tick(elapsedMs: number): void {
+    this.#guardNow("tick", undefined, () => this.#driver.tick(elapsedMs));
+  }
+
+  async close(): Promise<void> {
+    await this.#guard("close", "UNAVAILABLE", () => this.#driver.close());
+  }
+}
