@@ -19,6 +19,7 @@ beforeAll(async () => {
   homeBefore = process.env["BIOXEN_HOME"];
   home = await mkdtemp(join(tmpdir(), "bioxen-output-"));
   process.env["BIOXEN_HOME"] = home;
+  process.env["BIOXEN_CONFIG"] = join(home, "config.yaml");
   fleet = join(home, "fleet.yaml");
   await writeFile(fleet, "fleet: lab\nvms: [{ vmId: f1, biologicalType: syn3a, state: stopped }]\n");
 });
@@ -26,6 +27,7 @@ afterAll(async () => {
   await spawned("down", "--json");
   if (homeBefore === undefined) delete process.env["BIOXEN_HOME"];
   else process.env["BIOXEN_HOME"] = homeBefore;
+  delete process.env["BIOXEN_CONFIG"];
   await rm(home, { recursive: true, force: true });
 });
 
@@ -124,6 +126,11 @@ describe("--json", () => {
     expect((await run("status")).services).toHaveLength(5);
     await run("doctor");
     await run("completion", ["bash"]);
+    await run("config set", ["timeout", "15000"]);
+    expect(await run("config get", ["timeout"])).toMatchObject({ value: 15_000, origin: "file" });
+    await run("config show");
+    await run("config unset", ["timeout"]);
+    await run("config get", ["timeuot"], 2);
     await run("fake-xapi");
     checked("up", await spawned("up", "--detach", "--json"), 1);
   });

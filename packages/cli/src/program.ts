@@ -6,6 +6,7 @@ import { addAlertCommands } from "./commands/alerts.ts";
 import { addApplyCommand } from "./commands/apply.ts";
 import { addChassisCommands, addLedgerCommands } from "./commands/chassis.ts";
 import { addCompletionCommands } from "./commands/completion.ts";
+import { addConfigCommands } from "./commands/config.ts";
 import { addDemoCommand } from "./commands/demo.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addEventCommands } from "./commands/events.ts";
@@ -21,14 +22,18 @@ import { addTopCommand } from "./commands/top.ts";
 import { addVmCommands } from "./commands/vm.ts";
 import { isHidden } from "./completion/tree.ts";
 import { CommandEnd, EXIT_DONE, EXIT_USAGE } from "./outcome.ts";
-import { integerOption } from "./parse.ts";
 import { conclude, sayJson } from "./run.ts";
+import { settingOptions, withSettings } from "./settings.ts";
 
 export function createProgram(): Command {
   const program = new Command("bioxen")
     .description("a hypervisor for biological virtual machines")
     .version("0.1.0")
-    .showHelpAfterError("(bioxen --help shows every command)");
+    .showHelpAfterError("(bioxen --help shows every command)")
+    .hook("preAction", async (_program, command) => {
+      // A file that cannot be read must not keep it from being mended, or looked for.
+      if (command.parent?.name() !== "config") await withSettings(command);
+    });
   addStackCommands(program);
   addFakeXapiCommand(program);
   addDoctorCommand(program);
@@ -45,6 +50,7 @@ export function createProgram(): Command {
   addJobCommands(program);
   addAlertCommands(program);
   addReportCommands(program);
+  addConfigCommands(program);
   addCompletionCommands(program);
   addGlobals(program);
   return program;
@@ -62,10 +68,8 @@ export function commandPaths(command: Command = createProgram(), before = ""): s
 /** Global options are taken anywhere on the line, so every command has them. */
 function addGlobals(command: Command): void {
   if (command.commands.length === 0) {
-    command
-      .option("--json", "one JSON document on stdout")
-      .option("--server <url>", "NATS server; default BIOXEN_NATS_URL, else the local stack")
-      .option("--timeout <ms>", "deadline of each request, ms", integerOption);
+    command.option("--json", "one JSON document on stdout");
+    for (const option of settingOptions("server", "timeout")) command.addOption(option);
   }
   command.exitOverride();
   for (const child of command.commands) addGlobals(child);

@@ -13,6 +13,7 @@ import { type EventLog, Fault, type Reply, type StoredEvent } from "@bioxen/kern
 import { findLocalStack } from "@bioxen/local-stack";
 import { type Bus, connectBus, openExistingEventLog } from "@bioxen/nats";
 import { CommandEnd, EXIT_UNREACHABLE, refused } from "./outcome.ts";
+import { DEFAULT_TIMEOUT_MS } from "./settings.ts";
 
 export interface GlobalOptions {
   readonly json?: boolean;
@@ -21,8 +22,6 @@ export interface GlobalOptions {
   readonly timeout?: number;
 }
 
-/** Deadline of one request, ms, unless `--timeout` says otherwise. */
-export const DEFAULT_TIMEOUT_MS = 10_000;
 /** Longest the first connection is tried, ms: a command should not hang where nothing runs. */
 const CONNECT_TIMEOUT_MS = 3_000;
 /** Between two tries of one command, ms: a service that was started again answers after some of them. */
@@ -39,13 +38,13 @@ export class Session {
     this.timeoutMs = timeoutMs;
   }
 
-  /** `--server`, else `BIOXEN_NATS_URL`, else the local stack. */
+  /** The server that is set, else the local stack's. */
   static async open(options: GlobalOptions): Promise<Session> {
-    const url = options.server ?? process.env["BIOXEN_NATS_URL"] ?? (await findLocalStack())?.url;
+    const url = options.server ?? (await findLocalStack())?.url;
     if (url === undefined) {
       throw new CommandEnd(
         EXIT_UNREACHABLE,
-        "no BioXen is reachable: start one with `bioxen up`, or name its server with --server or BIOXEN_NATS_URL",
+        "no BioXen is reachable: start one with `bioxen up`, or name its server with --server or `bioxen config set server`",
         { code: "UNAVAILABLE", message: "no local stack runs and no server is named", retryable: true },
       );
     }

@@ -6,7 +6,8 @@ import { MenuLeft, TerminalAsking } from "../menu/asking.ts";
 import { mainMenu } from "../menu/main-menu.ts";
 import { CommandEnd, endOf } from "../outcome.ts";
 import { conclude } from "../run.ts";
-import { Session } from "../session.ts";
+import { type GlobalOptions, Session } from "../session.ts";
+import { resolveSettings } from "../settings.ts";
 import { startDetached } from "./stack.ts";
 
 export async function openMenu(): Promise<void> {
@@ -27,15 +28,23 @@ export async function openMenu(): Promise<void> {
 
 /** Undefined: the person wants none. */
 async function openSession(asking: TerminalAsking): Promise<Session | undefined> {
-  const isNamed = process.env["BIOXEN_NATS_URL"] !== undefined;
-  if (!isNamed && (await findLocalStack()) === undefined) {
+  const globals = await globalSettings();
+  if (globals.server === undefined && (await findLocalStack()) === undefined) {
     const start = await asking.confirm(
       "No BioXen is reachable. Bring one up on this machine, in the background?",
     );
     if (start !== true) return undefined;
     await asking.during("Bringing up NATS and five services", startDetached(["up"]));
   }
-  return Session.open({}).catch((thrown: unknown) => {
+  return Session.open(globals).catch((thrown: unknown) => {
     throw thrown instanceof CommandEnd ? thrown : endOf(thrown);
   });
+}
+
+/** The menu has no flags. */
+async function globalSettings(): Promise<GlobalOptions> {
+  const all = await resolveSettings();
+  return Object.fromEntries(
+    all.filter(({ value }) => value !== undefined).map(({ setting, value }) => [setting.key, value]),
+  );
 }

@@ -3,23 +3,13 @@
  */
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { CHASSIS_TYPES } from "@bioxen/contracts";
-import {
-  DEFAULT_CHASSIS,
-  DEFAULT_STACK_TIME_SCALE,
-  findLocalStack,
-  isAlive,
-  SERVICES,
-  type StackRecord,
-  startLocalStack,
-} from "@bioxen/local-stack";
+import { findLocalStack, isAlive, SERVICES, type StackRecord, startLocalStack } from "@bioxen/local-stack";
 import { discoverServices } from "@bioxen/nats";
 import type { Command } from "commander";
-import { chassisCounts } from "../chassis-list.ts";
 import { CommandEnd, EXIT_UNREACHABLE, endOf } from "../outcome.ts";
-import { integerOption, numberOption, oneOf } from "../parse.ts";
 import { conclude, globalsOf, note, say, sayJson, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
+import { settingOptions } from "../settings.ts";
 import { paint, table } from "../terminal.ts";
 import { untilInterrupted } from "../until.ts";
 import { type PoolOptions, poolOf, withPoolOptions } from "./up-pool.ts";
@@ -27,8 +17,7 @@ import { type PoolOptions, poolOf, withPoolOptions } from "./up-pool.ts";
 /** Until the stack of another process is up or gone, ms. */
 const OTHER_DEADLINE_MS = 60_000;
 const LOOK_INTERVAL_MS = 100;
-/** Chassis of one type that the agent takes. */
-const MAX_CHASSIS_OF_TYPE = 64;
+const UP_SETTINGS = ["up.chassis", "up.data", "up.port", "up.timeScale", "up.durability"] as const;
 /** Instances answer a ping within this time, ms. */
 export const DISCOVERY_MS = 400;
 
@@ -42,15 +31,10 @@ interface UpOptions extends PoolOptions {
 }
 
 export function addStackCommands(program: Command): void {
-  withPoolOptions(program.command("up"))
+  const up = program.command("up");
+  for (const option of settingOptions(...UP_SETTINGS)) up.addOption(option);
+  withPoolOptions(up)
     .description("bring up NATS, all services and one agent on this machine")
-    .option("--chassis <list>", "chassis of the agent, as ecoli:2,yeast:1", checkedChassis, DEFAULT_CHASSIS)
-    .option("--data <dir>", "where everything is kept")
-    .option("--port <n>", "port of the NATS server; default: a free one", integerOption)
-    .option("--time-scale <n>", "simulated minutes per second", numberOption, DEFAULT_STACK_TIME_SCALE)
-    .addOption(
-      oneOf("--durability <how>", "always (synced) or relaxed", ["always", "relaxed"]).default("always"),
-    )
     .option("--detach", "go to the background once it is up")
     .action(async (options: UpOptions, command: Command) => {
       const json = globalsOf(command).json === true;
@@ -92,13 +76,6 @@ export function addStackCommands(program: Command): void {
         say(table(["SERVICE", "INSTANCES", "STATE"], rows));
       });
     });
-}
-
-/** As it was given: the agent reads it. Checked here, before anything is started. */
-function checkedChassis(text: string): string {
-  const types = CHASSIS_TYPES.filter((type) => type !== "xcpng");
-  if (text.trim() !== "") chassisCounts(text, types, MAX_CHASSIS_OF_TYPE);
-  return text;
 }
 
 /** What the contract's `status --json` prints. */

@@ -15,6 +15,8 @@ let home: string;
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), "bioxen-errors-"));
   vi.stubEnv("BIOXEN_HOME", home);
+  vi.stubEnv("BIOXEN_CONFIG", join(home, "config.yaml"));
+  vi.stubEnv("BIOXEN_NATS_URL", "");
   vi.stubEnv("NO_COLOR", "1");
   await writeFile(
     join(home, "bad.yaml"),
@@ -78,6 +80,8 @@ const WRONG: readonly (readonly string[])[] = [
   ["jobs", "submit", "vm.moon"],
   ["jobs", "submit", "vm.create", "{"],
   ["top", "--sort", "helth"],
+  ["config", "get", "up.chasis"],
+  ["config", "set", "timeout", "soon"],
   // Nobody is there.
   ["vm", "ls"],
   ["vm", "ls", "--json"],

@@ -86,6 +86,15 @@ const service = z.object({
   ready: z.boolean(),
   urls: z.array(z.string()),
 });
+const setting = z.object({
+  key: z.string(),
+  /** null: none, or a default in words. */
+  value: z.union([z.string(), z.number()]).nullable(),
+  origin: z.enum(["flag", "environment", "file", "default"]),
+  variable: z.string(),
+  flags: z.string(),
+  meaning: z.string(),
+});
 const finding = z.object({
   check: z.string(),
   verdict: z.enum(["ok", "warn", "fail"]),
@@ -149,6 +158,10 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
     z.object({ url: z.string(), fingerprint: z.string(), username: z.string(), password: z.string() }),
   ),
   completion: shaped({ shell: z.enum(["bash", "zsh", "fish"]), script: z.string() }),
+  "config show": shaped({ file: z.string(), settings: z.array(setting) }),
+  "config get": document(setting.extend({ ok })),
+  "config set": shaped({ changed: z.boolean(), file: z.string() }),
+  "config unset": shaped({ changed: z.boolean(), file: z.string() }),
   doctor: document(z.object({ ok: z.boolean(), findings: z.array(finding) })),
   demo: shaped({
     cells: z.array(

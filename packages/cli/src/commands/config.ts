@@ -1,0 +1,123 @@
+/**
+ * `bioxen config …`: what is set, where that comes from, and setting it in the file.
+ */
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { type Command, InvalidArgumentError } from "commander";
+import { usage } from "../outcome.ts";
+import { globalsOf, say, sayJson } from "../run.ts";
+import { type Resolved, settingOf, settingsFile, withSettings } from "../settings.ts";
+import { paint, table } from "../terminal.ts";
+
+const EXAMPLES = `
+Examples:
+  bioxen config show --origin                  every setting, and where its value comes from
+  bioxen config set server nats://10.0.0.5     for every command to come
+  bioxen config set up.chassis ecoli:2,yeast:1
+  bioxen config unset server`;
+
+/** How a setting is shown: a view, not a decision. */
+function viewOf({ setting, value, origin }: Resolved) {
+  const { key, variable, flags, meaning } = setting;
+  return { key, value: value ?? null, origin, variable, flags, meaning };
+}
+
+export function addConfigCommands(program: Command): void {
+  const config = program
+    .command("config")
+    .description("settings of this command: by flag, else environment, else file, else default");
+  config
+    .command("show")
+    .description("every setting")
+    .option("--origin", "and where its value comes from")
+    .addHelpText("after", EXAMPLES)
+    .action(async (options: { origin?: boolean }, command: Command) => {
+      const all = await withSettings(command);
+      const file = settingsFile();
+      if (globalsOf(command).json === true) return sayJson({ ok: true, file, settings: all.map(viewOf) });
+      say(settingTable(all, options.origin === true));
+      say(paint("grey", `file: ${file}`));
+    });
+  config
+    .command("get <key>")
+    .description("the value of one setting")
+    .addHelpText("after", EXAMPLES)
+    .action(async (key: string, _options, command: Command) => {
+      settingOf(key);
+      const one = (await withSettings(command)).find(({ setting }) => setting.key === key);
+      if (one === undefined) return;
+      if (globalsOf(command).json === true) sayJson({ ok: true, ...viewOf(one) });
+      else say(valueWords(one));
+    });
+  config
+    .command("set <key> <value>")
+    .description("set it in the file; everything else of the file stays as it is")
+    .addHelpText("after", EXAMPLES)
+    .action((key: string, text: string, _options, command: Command) =>
+      change(key, parsed(key, text), globalsOf(command).json === true),
+    );
+  config
+    .command("unset <key>")
+    .description("take it out of the file")
+    .addHelpText("after", EXAMPLES)
+    .action((key: string, _options, command: Command) => {
+      settingOf(key);
+      return change(key, undefined, globalsOf(command).json === true);
+    });
+}
+
+function parsed(key: string, text: string): unknown {
+  const { parse } = settingOf(key);
+  try {
+    return parse(text);
+  } catch (thrown) {
+    if (thrown instanceof InvalidArgumentError) throw usage(`${key}: ${text}: ${thrown.message}`);
+    throw thrown;
+  }
+}
+
+async function change(key: string, value: unknown, json: boolean): Promise<void> {
+  const { withSetting } = await import("../settings-file.ts");
+  const file = settingsFile();
+  const before = await readFile(file, "utf8").catch((thrown: NodeJS.ErrnoException) => {
+    if (thrown.code === "ENOENT") return "";
+    throw usage(`cannot read ${file}: ${thrown.code ?? thrown.message}`);
+  });
+  const after = withSetting(before, file, key, value);
+  const changed = after !== before;
+  if (changed) await replace(file, after);
+  if (json) sayJson({ ok: true, changed, file });
+  else say(`${key} is ${value === undefined ? "not set" : value} in ${file}${changed ? "" : " already"}`);
+}
+
+/** Whoever reads it meanwhile reads the old file or the new one. */
+async function replace(file: string, text: string): Promise<void> {
+  const draft = `${file}.${process.pid}`;
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(draft, text);
+    await rename(draft, file);
+  } catch (thrown) {
+    await rm(draft, { force: true }).catch(() => undefined);
+    throw usage(`cannot write ${file}: ${(thrown as NodeJS.ErrnoException).code ?? String(thrown)}`);
+  }
+}
+
+function valueWords({ setting, value }: Resolved): string {
+  return value === undefined ? (setting.presetWords ?? "none") : String(value);
+}
+
+function settingTable(all: readonly Resolved[], withOrigin: boolean): string {
+  const rows = all.map((one) => [
+    one.setting.key,
+    valueWords(one),
+    ...(withOrigin ? [originWords(one)] : []),
+    one.setting.meaning,
+  ]);
+  return table(["SETTING", "VALUE", ...(withOrigin ? ["FROM"] : []), "WHAT IT IS"], rows);
+}
+
+function originWords({ setting, origin }: Resolved): string {
+  if (origin === "environment") return setting.variable;
+  return origin === "flag" ? (setting.flags.split(" ")[0] ?? "flag") : origin;
+}

@@ -1,0 +1,49 @@
+/**
+ * The file of settings, YAML: what is in it, and one setting changed with everything else of it left as a person wrote it.
+ */
+import { type Document, isMap, isScalar, LineCounter, parseDocument } from "yaml";
+import { suggestion } from "./did-you-mean.ts";
+import { usage } from "./outcome.ts";
+import { SETTINGS } from "./settings.ts";
+
+function parsed(text: string, path: string, lines = new LineCounter()): Document {
+  const document = parseDocument(text, { lineCounter: lines });
+  const [error] = document.errors;
+  if (error === undefined) return document as unknown as Document;
+  throw usage(`${path}:${error.linePos?.[0].line ?? 1}: ${error.message.split("\n")[0] ?? ""}`);
+}
+
+/** Texts by key, `up.chassis`. Ends the command with every problem. */
+export function settingsIn(text: string, path: string): ReadonlyMap<string, string> {
+  const lines = new LineCounter();
+  const { contents } = parsed(text, path, lines);
+  const found = new Map<string, string>();
+  const problems: string[] = [];
+  const known = SETTINGS.map(({ key }) => key);
+  const visit = (node: unknown, before: string) => {
+    if (!isMap(node)) return;
+    for (const { key: name, value } of node.items) {
+      const key = `${before}${String(isScalar(name) ? name.value : name)}`;
+      const line = isScalar(name) && name.range ? lines.linePos(name.range[0]).line : 1;
+      const isGroup = known.some((one) => one.startsWith(`${key}.`));
+      if (isGroup && isMap(value)) visit(value, `${key}.`);
+      else if (!known.includes(key))
+        problems.push(`${path}:${line}: there is no setting ${key}${suggestion(key, known)}`);
+      else if (!isScalar(value) || value.value === null)
+        problems.push(`${path}:${line}: ${key} must have one value`);
+      else found.set(key, String(value.value));
+    }
+  };
+  if (contents !== null && !isMap(contents)) problems.push(`${path}:1: must be names with values`);
+  visit(contents, "");
+  if (problems.length > 0) throw usage(problems.join("\n"));
+  return found;
+}
+
+/** The text of the file with `key` set to `value`, or without it. */
+export function withSetting(text: string, path: string, key: string, value: unknown): string {
+  const document = parsed(text, path);
+  if (value === undefined) document.deleteIn(key.split("."));
+  else document.setIn(key.split("."), value);
+  return document.contents === null ? "" : document.toString();
+}
