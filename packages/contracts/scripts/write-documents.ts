@@ -1,6 +1,8 @@
 /** Writes the generated documents: `pnpm docs`. */
 import { writeFileSync } from "node:fs";
+import { asyncApiDocument } from "../src/asyncapi.ts";
 import { errorsDocument, protocolDocument } from "../src/documents.ts";
 
 writeFileSync(new URL("../../../docs/PROTOCOL.md", import.meta.url), protocolDocument());
 writeFileSync(new URL("../../../docs/errors.md", import.meta.url), errorsDocument());
+writeFileSync(new URL("../../../docs/asyncapi.json", import.meta.url), asyncApiDocument());
