@@ -2,11 +2,13 @@
  * A real nats-server for one test file: its own port, its own store, gone afterwards.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findServerBinary } from "@bioxen/local-stack";
 import { eventually } from "./eventually.ts";
+
+const CONFIG = "server.conf";
 
 export class TestServer {
   readonly url: string;
@@ -23,9 +25,11 @@ export class TestServer {
     this.url = `nats://127.0.0.1:${port}`;
   }
 
-  static async start(): Promise<TestServer> {
+  /** `settings`: lines of its configuration beside what every test server has. */
+  static async start(settings = ""): Promise<TestServer> {
     const { path } = await findServerBinary();
     const dir = await mkdtemp(join(tmpdir(), "bioxen-nats-"));
+    await writeFile(join(dir, CONFIG), settings);
     const process = run(path, dir, -1);
     const port = await portOf(dir);
     return new TestServer(path, dir, port, process);
@@ -53,6 +57,8 @@ export class TestServer {
 
 function run(binary: string, dir: string, port: number): ChildProcess {
   const args = [
+    "-c",
+    join(dir, CONFIG),
     "-a",
     "127.0.0.1",
     "-p",
