@@ -156,7 +156,10 @@ describe("the menu", () => {
     const asking = await walk(
       ...["status", "m1"],
       ...["list", "m1", "status", "explain", "back"],
-      ...["resources", "usage", "available", "allocate", "m1", "ribosomes", "100%", "back"],
+      ...["resources", "usage", "available", "allocate", "m1", "ribosomes", "100%"],
+      ...["optimise", "m1", false, "optimise", "m1"],
+      ESC,
+      ...["back", "alerts", "rules", "back"],
       ...["chassis", "ecoli-1", "close", "ecoli-1", "open"],
       ESC,
       ...["events", "exit"],
@@ -168,6 +171,8 @@ describe("the menu", () => {
       "fairness",
       "HELD OF OFFER",
       "ribosomes 503",
+      "OPTIMUM",
+      "ledger-full",
       "cordoned",
     ]) {
       expect(shown).toContain(part);

@@ -5,6 +5,9 @@ import { stripVTControlCharacters } from "node:util";
 
 const COLOURS = { red: 31, green: 32, yellow: 33, cyan: 36, grey: 90, bold: 1 } as const;
 
+/** Of alerts and findings. */
+export const SEVERITY_COLOURS = { info: "cyan", warning: "yellow", critical: "red" } as const;
+
 /** `text` in a colour, on terminals that want one. */
 export function paint(colour: keyof typeof COLOURS, text: string, on = wantsColour()): string {
   return on ? `\u001b[${COLOURS[colour]}m${text}\u001b[0m` : text;

@@ -14,7 +14,7 @@ import type { Command } from "commander";
 import { refused, usage } from "../outcome.ts";
 import { given, integerOption, oneOf } from "../parse.ts";
 import { say, sayJson, showReply, withSession } from "../run.ts";
-import { ago, paint, table } from "../terminal.ts";
+import { ago, paint, SEVERITY_COLOURS, table } from "../terminal.ts";
 
 interface RuleLine {
   readonly metric: string;
@@ -131,10 +131,9 @@ function addDeadLetters(alerts: Command): void {
     });
 }
 
-const SEVERITY_COLOURS = { info: "cyan", warning: "yellow", critical: "red" } as const;
 const painted = (severity: keyof typeof SEVERITY_COLOURS) => paint(SEVERITY_COLOURS[severity], severity);
 
-function activeTable(active: readonly ActiveAlertView[]): string {
+export function activeTable(active: readonly ActiveAlertView[]): string {
   const rows = active.map((alert) => [
     painted(alert.severity),
     alert.ruleId,
@@ -145,7 +144,7 @@ function activeTable(active: readonly ActiveAlertView[]): string {
   return table(["SEVERITY", "RULE", "TARGET", "VALUE WHEN RAISED", "SINCE"], rows);
 }
 
-function ruleTable(rules: readonly AlertRuleView[]): string {
+export function ruleTable(rules: readonly AlertRuleView[]): string {
   const rows = rules.map((rule) => [
     rule.ruleId,
     `${rule.metric} ${rule.above === undefined ? `< ${rule.below}` : `> ${rule.above}`}`,
@@ -160,7 +159,7 @@ function ruleTable(rules: readonly AlertRuleView[]): string {
   return table(["RULE", "RAISED WHILE", "FOR", "MARGIN", "SEVERITY", "SCOPE", ""], rows);
 }
 
-function deadTable(dead: readonly DeadNotification[]): string {
+export function deadTable(dead: readonly DeadNotification[]): string {
   const rows = dead.map((letter) => [
     letter.ruleId,
     letter.notificationId,

@@ -5,7 +5,7 @@ import type { ResultOf } from "@bioxen/contracts";
 import type { Command } from "commander";
 import { integerOption, oneOf } from "../parse.ts";
 import { say, sayJson, withSession } from "../run.ts";
-import { paint } from "../terminal.ts";
+import { paint, SEVERITY_COLOURS } from "../terminal.ts";
 
 type Finding = ResultOf<"monitorReport">["findings"][number];
 
@@ -43,8 +43,6 @@ export function addReportCommands(program: Command): void {
     });
 }
 
-const COLOURS = { critical: "red", warning: "yellow", info: "cyan" } as const;
-
 function words({ severity, message, remedy }: Finding): string {
-  return `${paint(COLOURS[severity], severity.padEnd(8))} ${message}\n         → ${remedy}`;
+  return `${paint(SEVERITY_COLOURS[severity], severity.padEnd(8))} ${message}\n         → ${remedy}`;
 }

@@ -10,7 +10,7 @@ import { say, sayJson, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
 import { minutes, table } from "../terminal.ts";
 
-interface Report {
+export interface OptimumReport {
   readonly vmId: string;
   /** What it holds, else what it asks for. */
   readonly present: {
@@ -41,12 +41,12 @@ export function addOptimiseCommand(vm: Command): void {
       await withSession(command, async (session, { json }) => {
         const report = await optimise(session, vmId, options.apply === true);
         if (json === true) sayJson({ ok: true, ...report });
-        else say(wordsOf(report));
+        else say(optimumWords(report));
       });
     });
 }
 
-async function optimise(session: Session, vmId: string, apply: boolean): Promise<Report> {
+export async function optimise(session: Session, vmId: string, apply: boolean): Promise<OptimumReport> {
   const { vm } = await session.ask("vmGet", { vmId });
   if (vm.vmType !== "basic") throw usage(`${vmId} is of type ${vm.vmType}: it has no cell to compute`);
   const optimum = optimumOf(vm, await reachOf(session, vm));
@@ -81,7 +81,14 @@ async function reachOf(session: Session, vm: VmView): Promise<Record<string, num
   );
 }
 
-function wordsOf({ vmId, present, optimum, best, tolerancePermille, applied }: Report): string {
+export function optimumWords(report: OptimumReport): string {
+  const { vmId, applied } = report;
+  const end = applied ? "it holds that now" : `give it that with: bioxen vm optimise ${vmId} --apply`;
+  return `${optimumTable(report)}\n${end}`;
+}
+
+/** What it holds beside what would do. */
+export function optimumTable({ vmId, present, optimum, best, tolerancePermille }: OptimumReport): string {
   const rows = Object.entries(optimum.allocation).map(([name, amount]) => {
     const before = present.allocation[name] ?? 0;
     const change = before === 0 ? "" : `${(((amount - before) * 100) / before).toFixed(1)} %`;
@@ -94,6 +101,5 @@ function wordsOf({ vmId, present, optimum, best, tolerancePermille, applied }: R
     "",
   ]);
   const head = `${vmId}: within ${tolerancePermille / 10} % of the best in reach, which is ${minutes(best.doublingTimeMinutes)}`;
-  const end = applied ? "it holds that now" : `give it that with: bioxen vm optimise ${vmId} --apply`;
-  return `${head}\n${table(["RESOURCE", "NOW", "OPTIMUM", "CHANGE"], rows)}\n${end}`;
+  return `${head}\n${table(["RESOURCE", "NOW", "OPTIMUM", "CHANGE"], rows)}`;
 }

@@ -6,6 +6,7 @@ import { chassisTable, ledgerWords } from "../commands/chassis.ts";
 import { eventLine } from "../commands/event-words.ts";
 import { endOf } from "../outcome.ts";
 import { type Session, walkLog } from "../session.ts";
+import { alertsMenu } from "./alerts.ts";
 import { type Asking, MenuLeft } from "./asking.ts";
 import { createMenu } from "./create.ts";
 import { resourcesMenu } from "./resources.ts";
@@ -30,7 +31,13 @@ export async function mainMenu(asking: Asking, session: Session): Promise<void> 
 
 /** A verb stands here only while there is a VM it is allowed for. */
 async function entries(session: Session) {
-  const vms = await session.allVms().catch(() => []);
+  const [vms, alerts] = await Promise.all([
+    session.allVms().catch(() => []),
+    session.ask("alertList", { limit: 0 }).then(
+      ({ activeTotal }) => activeTotal,
+      () => 0,
+    ),
+  ]);
   const verbs = VERBS.flatMap((verb) => {
     const count = vms.filter((vm) => verb.from.includes(vm.state)).length;
     return count === 0
@@ -44,6 +51,7 @@ async function entries(session: Session) {
     ...(vms.length > 0 ? [{ value: "status", label: "Status and live metrics" }] : []),
     { value: "resources", label: "Resources" },
     { value: "chassis", label: "Chassis" },
+    { value: "alerts", label: "Alerts", ...(alerts > 0 ? { hint: `${alerts} raised` } : {}) },
     { value: "events", label: "Events" },
     { value: "exit", label: "Exit" },
   ];
@@ -57,6 +65,7 @@ async function enter(chosen: string, asking: Asking, session: Session): Promise<
   if (chosen === "status") return statusMenu(asking, session);
   if (chosen === "resources") return resourcesMenu(asking, session);
   if (chosen === "chassis") return chassisMenu(asking, session);
+  if (chosen === "alerts") return alertsMenu(asking, session);
   return showEvents(asking, session);
 }
 

@@ -3,6 +3,7 @@
  */
 import type { VmView } from "@bioxen/contracts";
 import { ledgerWords } from "../commands/chassis.ts";
+import { optimise, optimumTable } from "../commands/vm-optimise.ts";
 import { vmWords } from "../commands/vm-words.ts";
 import { refused } from "../outcome.ts";
 import { amountOption, amountProblem } from "../parse.ts";
@@ -20,13 +21,30 @@ export async function resourcesMenu(asking: Asking, session: Session): Promise<v
       { value: "usage", label: "Usage", hint: "of the whole fleet" },
       { value: "available", label: "Available", hint: "what each chassis has left" },
       { value: "allocate", label: "Allocate", hint: "change what a VM asks for or holds" },
+      { value: "optimise", label: "Optimise for type", hint: "the least with which a cell grows its best" },
       { value: "back", label: "Back" },
     ]);
     if (chosen === undefined || chosen === "back") return;
     if (chosen === "usage") await showUsage(asking, session);
     else if (chosen === "available") await showAvailable(asking, session);
-    else await allocate(asking, session);
+    else if (chosen === "allocate") await allocate(asking, session);
+    else await optimiseMenu(asking, session);
   }
+}
+
+/** Shows what would do, by the model of the cell, and gives it that after a yes. */
+async function optimiseMenu(asking: Asking, session: Session): Promise<void> {
+  const vms = (await session.allVms()).filter((vm) => vm.vmType === "basic" && RESIZABLE.includes(vm.state));
+  if (vms.length === 0) return asking.tell("news", "there is no cell that can be resized now");
+  const vmId = await chooseVm(asking, "Which cell?", vms);
+  if (vmId === undefined) return;
+  const report = await optimise(session, vmId, false);
+  asking.show(optimumTable(report), "Optimise for type");
+  const wanted = await asking.confirm(`Give ${vmId} that?`);
+  if (wanted !== true) return asking.tell("news", "nothing was changed");
+  const reply = await session.call("vmResize", { vmId, resources: report.optimum.allocation });
+  if (!reply.ok) return asking.tell("refused", refused(reply.error).message);
+  asking.tell("done", `${vmId} holds that now`);
 }
 
 async function showUsage(asking: Asking, session: Session): Promise<void> {

@@ -3,6 +3,7 @@
  * commands print. Where a command answers what a service replied, its schema is that of the endpoint.
  */
 import {
+  activeAlert,
   chassisView,
   ENDPOINTS,
   type EndpointName,
@@ -174,6 +175,8 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
     fleet: FLEET,
     vms: z.array(z.object({ vm: vmView, sample: vmSample.nullable() })),
     chassis: z.array(z.object({ chassis: chassisView, ledger: ledgerView.nullable() })),
+    alerts: z.array(activeAlert),
+    alertsTotal: count,
   }),
   "vm create": reply("vmCreate"),
   "vm resize": each("vmResize"),

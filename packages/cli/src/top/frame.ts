@@ -2,10 +2,10 @@
  * One frame of `bioxen top` as lines of text, no wider and no more than the terminal: a pure function of the picture, the view
  * and the size.
  *
- * Top to bottom: the fleet in two lines, a block of chassis with their fullest resource (at most a third of the height),
- * the VMs (the rest), the keys. A terminal too small for a part does without it, VMs last.
+ * Top to bottom: the fleet in two lines, the worst alerts (at most a fifth of the height), a block of chassis with their fullest
+ * resource (at most a third), the VMs (the rest), the keys. A terminal too small for a part does without it, VMs last.
  */
-import { bar, fit, paint, paintState } from "../terminal.ts";
+import { ago, bar, fit, paint, paintState, SEVERITY_COLOURS } from "../terminal.ts";
 import { type Column, fittingColumns, sortedVms } from "./columns.ts";
 import type { TopChassis, TopPicture } from "./picture.ts";
 
@@ -45,11 +45,23 @@ export function frameOf(picture: TopPicture, view: TopView, size: TopSize, troub
   const columns = Math.max(LEAST_COLUMNS, size.columns);
   const rows = Math.max(LEAST_ROWS, size.rows);
   const head = headLines(picture, columns);
+  const alerts = alertLines(picture, columns, Math.max(1, Math.floor(rows / 5)));
   const chassis = chassisLines(picture.chassis, columns, Math.max(1, Math.floor(rows / 3)));
   const keys = trouble === undefined ? keysLine(view, columns) : paint("red", fit(trouble, columns));
-  const room = rows - head.length - chassis.length - 1;
+  const room = rows - head.length - alerts.length - chassis.length - 1;
   const body = room >= 2 ? vmLines(picture, view, columns, room) : [];
-  return [...head, ...chassis, ...body].slice(0, rows - 1).concat(keys);
+  return [...head, ...alerts, ...chassis, ...body].slice(0, rows - 1).concat(keys);
+}
+
+/** What is wrong, one a line; nothing where nothing is. */
+function alertLines({ alerts, alertsTotal, atMs }: TopPicture, columns: number, most: number): string[] {
+  const shown = alertsTotal > most ? alerts.slice(0, most - 1) : alerts;
+  const lines = shown.map(({ severity, ruleId, target, metric, value, sinceMs }) => {
+    const text = `${severity.padEnd(8)} ${ruleId} ${target}: ${metric} = ${value}, ${ago(atMs - sinceMs)} ago`;
+    return paint(SEVERITY_COLOURS[severity], fit(text, columns));
+  });
+  const more = alertsTotal - shown.length;
+  return more === 0 ? lines : [...lines, paint("red", fit(`! ${more} alerts more`, columns))];
 }
 
 function headLines({ fleet, chassis, atMs }: TopPicture, columns: number): string[] {

@@ -1,5 +1,5 @@
 import { stripVTControlCharacters } from "node:util";
-import type { ChassisView, LedgerView, VmSample, VmView } from "@bioxen/contracts";
+import type { ActiveAlertView, ChassisView, LedgerView, VmSample, VmView } from "@bioxen/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { COLUMNS, fittingColumns, sortedVms } from "./columns.ts";
@@ -47,8 +47,25 @@ function pictureOf(vms: readonly TopVm[], chassisCount = 2): TopPicture {
     } as unknown as LedgerView,
   }));
   const fleet = { utilisation: {}, fairness: 1, health: 99, vms: { running: vms.length }, divisions: 7 };
-  return { atMs: 60_000, fleet: fleet as unknown as TopPicture["fleet"], vms, chassis };
+  return {
+    atMs: 60_000,
+    fleet: fleet as unknown as TopPicture["fleet"],
+    vms,
+    chassis,
+    alerts: [],
+    alertsTotal: 0,
+  };
 }
+
+const alert = (severity: string, target: string) =>
+  ({
+    severity,
+    ruleId: "starved",
+    target,
+    metric: "vm.growthPermille",
+    value: 400,
+    sinceMs: 0,
+  }) as ActiveAlertView;
 
 const plain = (lines: readonly string[]) => lines.map(stripVTControlCharacters);
 
@@ -67,8 +84,12 @@ describe("a frame", () => {
       typing: fc.boolean(),
     });
     fc.assert(
-      fc.property(sizes, views, fc.integer({ min: 0, max: 40 }), (size, some, chassis) => {
-        const lines = plain(frameOf(pictureOf(many, chassis), { ...FIRST_VIEW, ...some }, size));
+      fc.property(sizes, views, fc.nat(40), fc.nat(60), (size, some, chassis, alertsTotal) => {
+        const alerts = Array.from({ length: Math.min(50, alertsTotal) }, (_, i) =>
+          alert("warning", `vm/c${i}`),
+        );
+        const picture = { ...pictureOf(many, chassis), alerts, alertsTotal };
+        const lines = plain(frameOf(picture, { ...FIRST_VIEW, ...some }, size));
         expect(lines.length).toBeLessThanOrEqual(size.rows);
         for (const line of lines) expect([...line].length).toBeLessThanOrEqual(size.columns);
       }),
@@ -79,6 +100,19 @@ describe("a frame", () => {
     const lines = plain(frameOf(pictureOf([]), FIRST_VIEW, { columns: 100, rows: 24 }));
     expect(lines[2]).toContain("███████████████░░░░░  75 % dnaKilobases");
     expect(lines[3]).toContain("cordoned");
+  });
+
+  it("says what is wrong above all, and how much more there is than fits", () => {
+    const alerts = [
+      alert("critical", "vm/a"),
+      ...Array.from({ length: 9 }, (_, i) => alert("warning", `vm/b${i}`)),
+    ];
+    const lines = plain(
+      frameOf({ ...pictureOf([]), alerts, alertsTotal: 12 }, FIRST_VIEW, { columns: 100, rows: 20 }),
+    );
+    expect(lines[2]?.trim()).toBe("critical starved vm/a: vm.growthPermille = 400, 1 min ago");
+    expect(lines[5]?.trim()).toBe("! 9 alerts more");
+    expect(lines[6]).toContain("ecoli-1");
   });
 
   it("shows what the filter leaves, and no row beyond the end", () => {

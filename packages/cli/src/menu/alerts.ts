@@ -1,0 +1,38 @@
+/**
+ * Alerts in the menu: what is wrong now, the rules that say so, and what nobody could be told.
+ */
+import { activeTable, deadTable, ruleTable } from "../commands/alerts.ts";
+import { refused } from "../outcome.ts";
+import type { Session } from "../session.ts";
+import type { Asking } from "./asking.ts";
+
+export async function alertsMenu(asking: Asking, session: Session): Promise<void> {
+  const { active, activeTotal } = await session.ask("alertList", {});
+  if (activeTotal === 0) asking.tell("done", "nothing is wrong: no alert is raised");
+  else asking.show(activeTable(active), `${activeTotal} alerts`);
+  for (;;) {
+    const { dead, total } = await session.ask("alertDead", {});
+    const chosen = await asking.choose("Alerts", [
+      { value: "rules", label: "Rules", hint: "what is watched" },
+      ...(total > 0 ? [{ value: "dead", label: "Undelivered notifications", hint: String(total) }] : []),
+      { value: "back", label: "Back" },
+    ]);
+    if (chosen === undefined || chosen === "back") return;
+    if (chosen === "rules") asking.show(ruleTable((await session.ask("alertList", {})).rules), "Rules");
+    else {
+      asking.show(deadTable(dead), "Undelivered notifications");
+      await deliverAgain(asking, session, [...new Set(dead.map(({ ruleId }) => ruleId))]);
+    }
+  }
+}
+
+async function deliverAgain(asking: Asking, session: Session, ruleIds: readonly string[]): Promise<void> {
+  const chosen = await asking.choose("Deliver again?", [
+    ...ruleIds.map((ruleId) => ({ value: ruleId, label: `All of rule ${ruleId}` })),
+    { value: "", label: "No" },
+  ]);
+  if (chosen === undefined || chosen === "") return;
+  const reply = await session.call("alertRetry", { ruleId: chosen });
+  if (!reply.ok) return asking.tell("refused", refused(reply.error).message);
+  asking.tell("done", `${reply["retried"]} to be delivered again`);
+}
