@@ -77,6 +77,8 @@ const VM_CHANGES: Record<string, (d: Json, ms: number) => Json> = {
   }),
   displaced: ({ reason }, ms) => ({ ...HOMELESS, state: "pending", reason, pendingSinceMs: ms }),
   resized: (d) => ({ ...d, guarantee: d.request }),
+  // Where these stories have an agent, it repairs.
+  observed: () => ({}),
   destroyed: ({ reason }) => ({
     ...HOMELESS,
     state: "destroyed",

@@ -50,10 +50,15 @@ async function gone(...vmIds: string[]): Promise<void> {
   });
 }
 
+const historyOf = async (vmId: string): Promise<Json[]> =>
+  (await world.done("qry.vm.history", { vmId })).events;
 const typesOf = async (vmId: string): Promise<string[]> =>
-  (await world.done("qry.vm.history", { vmId })).events.map((e: Json) =>
-    e.type.replace(/bioxen\.vm\.|\.v\d+/g, ""),
-  );
+  (await historyOf(vmId)).map((e: Json) => e.type.replace(/bioxen\.vm\.|\.v\d+/g, ""));
+/** What others were seen to do to it, and what followed. */
+const seenOf = async (vmId: string): Promise<string[]> =>
+  (await historyOf(vmId))
+    .filter((e: Json) => e.type === "bioxen.vm.observed.v1")
+    .map((e: Json) => `${e.data.seen} ${e.data.consequence}`);
 
 describe("a VM of a pool", () => {
   it("lives by the command line like a cell: ledger, history, telemetry, and nothing left at the end", {
@@ -172,6 +177,12 @@ describe("what others do to it", () => {
       async () => (await typesOf("d2")).filter((t) => t === "started").length === 2 || undefined,
     );
     expect(machine("d2").power_state).toBe("Running");
+    expect(await seenOf("d1")).toEqual(["halted FAIL"]);
+    expect((await typesOf("d2")).slice(4, 7), "seen, then failed, then wanted again").toEqual([
+      "observed",
+      "failed",
+      "start-requested",
+    ]);
     // What it left when its record was deleted elsewhere was never ours to find.
     const [orphan] = fake.pool.db.all("VDI").filter(([, vdi]) => (vdi["VBDs"] as string[]).length === 0);
     if (orphan !== undefined) fake.pool.removeVdi(orphan[0]);
@@ -183,12 +194,30 @@ describe("what others do to it", () => {
   }, async () => {
     await run("d4");
     await fake.outside("VM.pause", machine("d4").ref);
+    await eventually("it is seen", async () => (await seenOf("d4")).length === 1 || undefined);
     await eventually("it runs again", () => machine("d4").power_state === "Running" || undefined);
     await world.done("cmd.vm.stop", { vmId: "d4" });
     await world.reach("d4", "stopped");
     await fake.outside("VM.start", machine("d4").ref, false, false);
     await eventually("the ghost is ended", () => machine("d4").power_state === "Halted" || undefined);
+    expect(await seenOf("d4")).toEqual(["paused REPAIR", "started REPAIR"]);
     await gone("d4");
+  });
+
+  it("moved to another host it goes on, and its history says from where to where", {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    await run("d5");
+    const { ref, resident_on } = machine("d5");
+    const [to] = fake.pool.db.all("host").filter(([host]) => host !== resident_on);
+    await fake.outside("VM.pool_migrate", ref, to?.[0] ?? "", {});
+    await eventually("it is seen", async () => (await seenOf("d5")).length === 1 || undefined);
+    const from = fake.pool.db.get("host", resident_on)["name_label"];
+    const { stdout } = await world.bioxen("vm", "history", "d5");
+    expect(stdout).toContain(
+      `moved in its pool from ${from} to ${to?.[1]["name_label"]}, and not by BioXen: nothing follows`,
+    );
+    await gone("d5");
   });
 });
 
@@ -211,6 +240,35 @@ describe("the agent", () => {
     expect(fake.counts()).toMatchObject({ ...empty, sessions: 1 });
     const verified = await world.bioxenJson("events", "verify");
     expect(verified.violations).toEqual([]);
+  });
+
+  it("told to accept, lets its VMs be what others make of them", { timeout: TIMEOUT_MS }, async () => {
+    process.env["BIOXEN_XCPNG_DRIFT"] = "accept";
+    await world.restart().finally(() => delete process.env["BIOXEN_XCPNG_DRIFT"]);
+    await run("a1", { restartPolicy: { mode: "always", maxAttempts: 3, backoffMs: 10 } });
+    await fake.outside("VM.pause", machine("a1").ref);
+    expect((await world.reach("a1", "paused")).reason).toMatch(/paused in its pool, and not by BioXen/);
+    await fake.outside("VM.unpause", machine("a1").ref);
+    await world.reach("a1", "running");
+    const { ref, uuid } = machine("a1");
+    await fake.outside("VM.hard_shutdown", ref);
+    expect((await world.reach("a1", "stopped")).reason).toMatch(/halted in its pool/);
+    await world.done("cmd.vm.start", { vmId: "a1" });
+    await world.reach("a1", "running");
+    expect(machine("a1")).toMatchObject({ uuid, power_state: "Running" });
+    await world.done("cmd.vm.stop", { vmId: "a1" });
+    await world.reach("a1", "stopped");
+    await fake.outside("VM.destroy", ref);
+    expect((await world.reach("a1", "destroyed")).reason).toMatch(/deleted from its pool/);
+    expect(await seenOf("a1")).toEqual([
+      "paused FOLLOW",
+      "resumed FOLLOW",
+      "halted FOLLOW",
+      "deleted FOLLOW",
+    ]);
+    const [orphan] = fake.pool.db.all("VDI").filter(([, vdi]) => (vdi["VBDs"] as string[]).length === 0);
+    if (orphan !== undefined) fake.pool.removeVdi(orphan[0]);
+    expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);
   });
 
   it.each([

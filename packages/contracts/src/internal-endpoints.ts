@@ -7,6 +7,7 @@ import { type Endpoint, endpoint } from "./endpoint.ts";
 import { checkpointRecord } from "./events/guest-state.ts";
 import { entryKey, reservation } from "./events/ledger.ts";
 import { MOVE_CODES } from "./events/move.ts";
+import { outsideChange } from "./events/observed.ts";
 import { placementRefusal } from "./events/vm.ts";
 import { PREEMPTION_MODES } from "./preemption.ts";
 import { id, MAX_EXEC_TIMEOUT_MS, MAX_PAGE, priority, recordedAmounts, source } from "./schemas.ts";
@@ -45,6 +46,7 @@ export const INTERNAL_ENDPOINTS = {
         "checkpoint-lost",
         "handed-over",
         "not-handed-over",
+        "outside-change",
       ]),
       reason: z.string().max(4_096).default(""),
       code: z.string().max(63).default("INTERNAL"),
@@ -53,8 +55,11 @@ export const INTERNAL_ENDPOINTS = {
       restores: z.int().min(0).optional(),
       /** With `checkpoint-lost`; `code` says why. */
       checkpointId: z.string().max(63).optional(),
+      /** With `outside-change`. */
+      outside: outsideChange.optional(),
     }),
-    z.object({ changed: z.boolean() }),
+    /** `seq`: of the VM's last event, 0 where it has none. */
+    z.object({ changed: z.boolean(), seq: z.int().min(0) }),
     true,
   ),
   vmMove: endpoint(

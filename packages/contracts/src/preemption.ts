@@ -9,7 +9,7 @@
  */
 import { type Amounts, amountOf, equalAmounts, fits } from "@bioxen/kernel";
 import type { LedgerEntry } from "./fold/ledger.ts";
-import type { Vm } from "./fold/vm.ts";
+import type { Preemption, Vm } from "./fold/vm.ts";
 
 /** From the mildest to the hardest. */
 export const PREEMPTION_MODES = ["starve", "pause", "evict"] as const;
@@ -59,4 +59,14 @@ export function isFollowedBy(
 ): boolean {
   if (preemption === null || !preemption.active || allocation === null) return true;
   return entry.amountsSeq > preemption.seq || fits(entry.amounts, allocation);
+}
+
+/** What is left of a preemption that ended: a memory. */
+export function over({ preemption }: Pick<Vm, "preemption">): Preemption | null {
+  return preemption?.active === true ? { ...preemption, active: false, heldByUser: false } : preemption;
+}
+
+/** Pausing and resuming a starved VM does not end that it goes without. */
+export function reasonLeft({ preemption }: Pick<Vm, "preemption">): string | null {
+  return preemption?.active === true ? preemption.reason : null;
 }

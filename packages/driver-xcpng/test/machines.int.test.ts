@@ -142,12 +142,19 @@ describe("a machine's life in the pool", () => {
     await withDriver(async ({ fake, driver }) => {
       await driver.start(machineSpec("x1", 10));
       const lines: string[] = [];
-      driver.onGuestEvent((event) => event.kind === "log" && lines.push(event.line));
+      driver.onGuestEvent((event) => {
+        if (event.kind === "log") lines.push(event.line);
+        if (event.kind === "observed") lines.push(`${event.seen} at ${event.fence}`);
+      });
       await fake.outside("VM.suspend", machine(fake, "x1").ref);
       await eventually("it is seen", () => driver.list()[0]?.state === "paused" || undefined);
-      expect(lines).toEqual(["somebody else changed it in the pool: suspended"]);
+      expect(lines).toEqual(["suspended at 10", "somebody else changed it in the pool: suspended"]);
       await driver.resume("x1", 10);
       expect(machine(fake, "x1")["power_state"]).toBe("Running");
+      await driver.pause("x1", 10);
+      await driver.resume("x1", 10);
+      await driver.stop("x1", 10);
+      expect(lines, "what we do ourselves is no news").toHaveLength(2);
     });
   });
 

@@ -23,6 +23,7 @@ export type Rule =
   | "two-allocations"
   | "alert"
   | "move"
+  | "observation"
   | "chassis-transition"
   | "unfounded-displacement";
 

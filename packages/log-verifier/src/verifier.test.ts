@@ -220,6 +220,35 @@ describe("the verifier", () => {
     expect(verify([...TOLD, alert("rule-removed", { targets: ["a"] }), told("event-4.a")])).toEqual([]);
   });
 
+  const changed = (seen: string, consequence: string, more: object = {}): Line =>
+    vm("observed", { fence: 4, seen, seenAtMs: 5, drift: "accept", consequence, ...more });
+
+  it("finds nothing wrong with a VM that follows what others make of its machine", () => {
+    const follows = [
+      changed("paused", "FOLLOW"),
+      changed("resumed", "FOLLOW", { seenAtMs: 6 }),
+      changed("moved", "NONE", { seenAtMs: 7 }),
+      changed("halted", "FOLLOW", { seenAtMs: 8 }),
+      vm("stopped"),
+      entry("released", 4),
+      changed("deleted", "FOLLOW", { seenAtMs: 9 }),
+      vm("destroyed"),
+    ];
+    expect(verify([...RUNNING, ...follows])).toEqual([]);
+    expect(verify([...RUNNING, ...follows.slice(0, 1), vm("resumed")])).toEqual([]);
+  });
+
+  it.each<[string, readonly Line[]]>([
+    ["a VM follows though its policy repairs", [changed("paused", "FOLLOW", { drift: "repair" })]],
+    ["a VM follows where there is no way", [changed("started", "FOLLOW")]],
+    ["of another place", [changed("moved", "NONE", { fence: 3 })]],
+    ["the same again too soon", [changed("moved", "NONE"), changed("moved", "NONE", { seenAtMs: 60_004 })]],
+    ["it fails of being paused", [changed("paused", "FAIL")]],
+    ["what preemption holds goes on", [preempted({ mode: "pause" }), changed("resumed", "FOLLOW")]],
+  ])("a wrong observation is found: %s", (_name, lines) => {
+    expect(verify([...RUNNING, ...lines])).toContain("observation");
+  });
+
   it("leases may go on, and only upwards", () => {
     expect(verify([opened(10, 5), reserved(1, "x"), under(7, "a"), under(7, "b"), under(9, "c")])).toEqual(
       [],

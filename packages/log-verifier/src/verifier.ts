@@ -12,6 +12,7 @@ import { ChassisStories } from "./chassis-stories.ts";
 import { guestStateStep, type KeptState, NOTHING_KEPT } from "./guest-state-rules.ts";
 import { LedgerAccount, sameAmounts, unsoundAmounts } from "./ledger-account.ts";
 import { type Moving, moveStep, NOT_MOVING } from "./move-rules.ts";
+import { NEVER_WATCHED, observationStep, type Watched } from "./observation-rules.ts";
 import { NEVER_CREATED, type Preemptable, preemptionStep, takenFor } from "./preemption-rules.ts";
 import { QuotaBooks, type QuotaBreach } from "./quota-books.ts";
 import { MAX_VIOLATIONS, type Rule, type VerifierReport, type Violation } from "./report.ts";
@@ -22,6 +23,7 @@ type PlaceData = Extract<VmEvent, { type: "bioxen.vm.placed.v1" }>["data"];
 interface VmStory extends Preemptable, Moving {
   incarnation: number;
   kept: KeptState;
+  watched: Watched;
   /** How often its ledger had changed what it holds when something was last taken from it. */
   ledgerChanges: number;
 }
@@ -33,6 +35,7 @@ const NO_STORY: VmStory = {
   chassisId: null,
   fence: null,
   kept: NOTHING_KEPT,
+  watched: NEVER_WATCHED,
   ledgerChanges: 0,
 };
 
@@ -113,6 +116,11 @@ export class LogVerifier {
     const { kept, problems } = guestStateStep(story.kept, story.fence, body);
     for (const problem of problems) this.#break(event, "guest-state", problem);
     const next: VmStory = { ...story, state, kept };
+    if (body.type === "bioxen.vm.observed.v1") {
+      const step = observationStep(story.watched, state, story.gaveUp === "pause", body.data);
+      Object.assign(next, { state: step.state, watched: step.watched });
+      for (const problem of step.problems) this.#break(event, "observation", problem);
+    }
     if (["pending", "stopped", "error", "destroyed"].includes(state)) {
       next.chassisId = null;
       next.fence = null;
@@ -136,6 +144,7 @@ export class LogVerifier {
     this.#preemption(event, vmId, next, story.state, body);
     const isHeld = (place: PlaceData) => this.#isHeld(vmId, next.incarnation, place);
     for (const problem of moveStep(next, body, isHeld)) this.#break(event, "move", problem);
+    if (next.fence !== null) next.watched = { ...next.watched, machineFence: next.fence };
     this.#vms.set(vmId, next);
   }
 

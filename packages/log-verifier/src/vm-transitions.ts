@@ -42,5 +42,7 @@ export const MOVES: Readonly<Record<string, Move>> = {
   "bioxen.vm.migrating.v1": { from: ["running", "paused"], to: "same" },
   "bioxen.vm.moved.v1": { from: ["running", "paused"], to: "starting" },
   "bioxen.vm.migration-cancelled.v1": { from: ["running", "paused"], to: "same" },
+  // Where it leads depends on what follows: `observation-rules.ts`.
+  "bioxen.vm.observed.v1": { from: [...PLACED, "stopping", "stopped", "error"], to: "same" },
   "bioxen.vm.destroyed.v1": { from: ["pending", ...UNPLACED], to: "destroyed" },
 };

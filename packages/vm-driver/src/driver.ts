@@ -131,6 +131,9 @@ export interface MachineSample {
   readonly host: string | null;
 }
 
+/** What somebody else can do to a guest that is not in the agent's process. `moved`: to another host of the same pool. */
+export type OutsideChange = "paused" | "suspended" | "resumed" | "halted" | "started" | "deleted" | "moved";
+
 export type GuestEvent =
   /** A line the guest printed. */
   | { readonly kind: "log"; readonly vmId: string; readonly fence: number; readonly line: string }
@@ -138,6 +141,16 @@ export type GuestEvent =
   | { readonly kind: "failed"; readonly vmId: string; readonly fence: number; readonly reason: string }
   /** The cell divided this many times since the last such event. */
   | { readonly kind: "divided"; readonly vmId: string; readonly fence: number; readonly divisions: number }
+  /** Somebody else did this to the guest, or to what is kept of it. Comes before what follows from it. */
+  | {
+      readonly kind: "observed";
+      readonly vmId: string;
+      readonly fence: number;
+      readonly seen: OutsideChange;
+      /** Names of the hosts, with `moved`; absent: not known. */
+      readonly fromHost?: string | undefined;
+      readonly toHost?: string | undefined;
+    }
   /** Something else than this driver changed the guest, or what is kept of it: whoever cares should look. */
   | { readonly kind: "changed"; readonly vmId: string; readonly fence: number };
 

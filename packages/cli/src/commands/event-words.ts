@@ -39,6 +39,20 @@ const settledLine = (c: {
 const forkLine = ({ parent, checkpoint }: (VmEvent & { type: "bioxen.vm.created.v1" })["data"]) =>
   parent === null ? "" : `; a fork of ${parent}, from minute ${checkpoint?.simMinutes ?? 0}`;
 
+type Observed = (VmEvent & { type: "bioxen.vm.observed.v1" })["data"];
+
+const CONSEQUENCES: Readonly<Record<Observed["consequence"], string>> = {
+  NONE: "nothing follows",
+  REPAIR: "it is put back",
+  FOLLOW: "it is taken over",
+  FAIL: "its guest has ended",
+};
+
+const seenLine = ({ seen, fromHost, toHost }: Observed) =>
+  seen === "moved"
+    ? `moved in its pool from ${fromHost ?? "a host"} to ${toHost ?? "another"}`
+    : `${seen} in its pool`;
+
 /** The fencing token of a place is the sequence of its reservation, so `#12` leads there. */
 const HAPPENED: Happened = {
   "bioxen.vm.created.v1": (d) =>
@@ -71,6 +85,7 @@ const HAPPENED: Happened = {
   "bioxen.vm.migrating.v1": (d) => `has a place on ${d.chassisId} and is handed over`,
   "bioxen.vm.moved.v1": (d) => `moved to ${d.chassisId} with ${amountsLine(d.allocation)}`,
   "bioxen.vm.migration-cancelled.v1": (d) => `stays where it is: ${d.reason}`,
+  "bioxen.vm.observed.v1": (d) => `${seenLine(d)}, and not by BioXen: ${CONSEQUENCES[d.consequence]}`,
   "bioxen.vm.destroyed.v1": (d) => `destroyed: ${d.reason}`,
   "bioxen.vm.checkpointed.v1": (d) => `its state was stored, at minute ${d.simMinutes} (${d.bytes} bytes)`,
   "bioxen.vm.checkpoint-lost.v1": (d) => `its stored state is lost: ${d.code}: ${d.reason}`,
@@ -194,6 +209,7 @@ const DEEDS: Readonly<Record<string, string>> = {
   "vm.preempted": "gave way",
   "vm.reinstated": "got its room back",
   "vm.resized": "was resized",
+  "vm.observed": "was changed in its pool",
   "vm.checkpointed": "had its state stored",
   "vm.checkpoint-lost": "lost its stored state",
   "vm.snapshotted": "was snapshotted",

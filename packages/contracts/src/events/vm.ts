@@ -7,6 +7,7 @@ import { BIOLOGICAL_TYPES, VM_TYPES } from "../resources.ts";
 import { anyJson, recordedAmounts } from "../schemas.ts";
 import { checkpointRecord, GUEST_STATE_EVENTS } from "./guest-state.ts";
 import { MOVE_EVENTS } from "./move.ts";
+import { OBSERVED_EVENTS } from "./observed.ts";
 
 const empty = z.object({});
 
@@ -120,6 +121,7 @@ export const VM_EVENTS = {
   "bioxen.vm.destroyed.v1": z.object({ reason: z.string() }),
   ...GUEST_STATE_EVENTS,
   ...MOVE_EVENTS,
+  ...OBSERVED_EVENTS,
 } as const;
 
 export type VmEvent = {

@@ -7,10 +7,12 @@
  */
 import { type Amounts, type EventPosition, equalAmounts, type Fold } from "@bioxen/kernel";
 import type { PlacementRefusal, VmEvent } from "../events/vm.ts";
-import { isHeldByPreemption, type PreemptionMode } from "../preemption.ts";
+import { isHeldByPreemption, over, type PreemptionMode, reasonLeft } from "../preemption.ts";
 import type { BiologicalType, VmType } from "../resources.ts";
 import { evolveGuestState, type GuestState, NO_GUEST_STATE } from "./guest-state.ts";
 import { evolveMove, type Migration } from "./move.ts";
+import { evolveObserved, type Observations } from "./observed.ts";
+import { stopping } from "./stopping.ts";
 
 export const VM_STATES = [
   "created",
@@ -89,6 +91,8 @@ export interface Vm extends GuestState {
   readonly preemption: Preemption | null;
   /** It is to run elsewhere; null: it is not. */
   readonly migration: Migration | null;
+  /** What others were seen to do to its machine; absent: nothing. */
+  readonly observed?: Observations | undefined;
   readonly version: number;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
@@ -136,16 +140,6 @@ function displaced(vm: Vm, { code, reason, by, byPriority }: Displaced, at: Even
     pendingSinceMs: at.atMs,
     preemption: preemption === null ? over(vm) : { ...preemption, active: true, heldByUser: false },
   };
-}
-
-/** What is left of a preemption that ended: a memory. */
-function over({ preemption }: Vm): Preemption | null {
-  return preemption?.active === true ? { ...preemption, active: false, heldByUser: false } : preemption;
-}
-
-/** Pausing and resuming a starved VM does not end that it goes without. */
-function reasonLeft({ preemption }: Vm): string | null {
-  return preemption?.active === true ? preemption.reason : null;
 }
 
 /** A VM that was given all it asks for goes without nothing any more, and runs again unless its user paused it. */
@@ -212,15 +206,9 @@ function evolveExisting(
     case "bioxen.vm.resumed.v1":
       return { ...vm, state: "running", reason: reasonLeft(vm) };
     case "bioxen.vm.stop-requested.v1":
-      return {
-        ...vm,
-        state: "stopping",
-        reason: null,
-        refusals: [],
-        preemption: over(vm),
-        migration: null,
-        destroyRequested: event.data.destroy || vm.destroyRequested,
-      };
+      return { ...vm, ...stopping(vm, null, event.data.destroy) };
+    case "bioxen.vm.observed.v1":
+      return { ...vm, ...evolveObserved(vm, event.data) };
     case "bioxen.vm.stopped.v1":
       return {
         ...vm,

@@ -27,13 +27,18 @@ export const POOL_VARIABLES = [
   "BIOXEN_XCPNG_TEMPLATE",
   "BIOXEN_XCPNG_CHASSIS",
   "BIOXEN_XCPNG_STATE_DIR",
+  "BIOXEN_XCPNG_DRIFT",
 ] as const;
 
 export const DEFAULT_TEMPLATE = "bioxen-guest";
 export const DEFAULT_POOL_CHASSIS = "xcpng-1";
 
+/** What is to come of it when others change a machine: it is put back, or its VM follows. */
+const DRIFTS = ["repair", "accept"] as const;
+
 export interface PoolConfiguration {
   readonly chassisId: string;
+  readonly drift: (typeof DRIFTS)[number];
   readonly options: XcpngDriverOptions;
 }
 
@@ -58,7 +63,11 @@ export function poolConfiguration(env: Environment, owner: string): PoolConfigur
     problems.push("BIOXEN_XCPNG_PASSWORD or BIOXEN_XCPNG_PASSWORD_FILE: the pool's password is needed");
   }
   const chassisId = env["BIOXEN_XCPNG_CHASSIS"] || DEFAULT_POOL_CHASSIS;
-  if (problems.length > 0 || trust === undefined) throw new RangeError(problems.join("; "));
+  const wanted = env["BIOXEN_XCPNG_DRIFT"] || "repair";
+  const drift = DRIFTS.find((one) => one === wanted);
+  if (drift === undefined) problems.push(`BIOXEN_XCPNG_DRIFT: must be one of ${DRIFTS.join(", ")}`);
+  if (problems.length > 0 || trust === undefined || drift === undefined)
+    throw new RangeError(problems.join("; "));
   const username = env["BIOXEN_XCPNG_USERNAME"] || "root";
   const credentials = async (): Promise<Credentials> => {
     if (password) return { username, password };
@@ -70,7 +79,7 @@ export function poolConfiguration(env: Environment, owner: string): PoolConfigur
   const folder = env["BIOXEN_XCPNG_STATE_DIR"];
   const sessions = folder ? new SessionFile(join(folder, `xcpng-sessions-${owner}`)) : undefined;
   const template = env["BIOXEN_XCPNG_TEMPLATE"] || DEFAULT_TEMPLATE;
-  return { chassisId, options: { url, credentials, trust, owner, template, sessions } };
+  return { chassisId, drift, options: { url, credentials, trust, owner, template, sessions } };
 }
 
 function trustOf(

@@ -60,7 +60,10 @@ export class PoolLink {
     this.vms = new PoolVms({ client, tasks, inventory, owner, deadlines: options.deadlines });
     this.statistics = new Statistics(client, inventory);
     const onError = (thrown: unknown): void => this.#trouble(messageOf(thrown));
-    this.#watch = new Watch({ ...listener, owner, inventory, vms: this.vms, queue: this.queue, onError });
+    const { vms, queue, statistics } = this;
+    // A name is not worth a change that is not told.
+    const learnHosts = (refs: readonly string[]) => statistics.learnHosts(refs).catch(onError);
+    this.#watch = new Watch({ ...listener, owner, inventory, vms, queue, learnHosts, onError });
     this.#loop = new EventLoop({
       client,
       classes: ["VM", "task"],

@@ -101,6 +101,15 @@ export class Statistics {
     await Promise.all(read);
   }
 
+  /** Reads the hosts when one of these is not known. */
+  async learnHosts(refs: readonly string[]): Promise<void> {
+    if (refs.some((ref) => !this.#hosts.has(ref))) await this.readHosts();
+  }
+
+  hostName(ref: string): string | undefined {
+    return this.#hosts.get(ref)?.name;
+  }
+
   /** Measures every guest once. A host that does not answer leaves its guests as they were; its failure is thrown. */
   async poll(): Promise<void> {
     const guests = this.#inventory.allOwn().filter((vm) => guestOf(vm) !== undefined);
@@ -108,7 +117,7 @@ export class Statistics {
       if (this.#inventory.own(vmId) === undefined) this.#known.delete(vmId);
     }
     const hosts = new Set(guests.map(({ record }) => record.resident_on).filter((ref) => ref !== NULL_REF));
-    if ([...hosts].some((ref) => !this.#hosts.has(ref))) await this.readHosts();
+    await this.learnHosts([...hosts]);
     const addresses = new Map(
       [...hosts].flatMap((ref) => {
         const host = this.#hosts.get(ref);

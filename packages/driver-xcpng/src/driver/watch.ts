@@ -5,7 +5,7 @@
  * read. So a difference is read anew, in line with the VM's operations, and what is different then was done by somebody
  * else. Other records are taken from events as they are.
  */
-import type { GuestStatus } from "@bioxen/vm-driver";
+import type { GuestStatus, OutsideChange } from "@bioxen/vm-driver";
 import type { VmRecord } from "../xapi/records.ts";
 import type { XapiEvent } from "../xapi/wire.ts";
 import { guestOf, type Inventory, isSame, type OwnVm } from "./inventory.ts";
@@ -13,26 +13,14 @@ import type { KeyedQueue } from "./keyed-queue.ts";
 import type { PoolVms } from "./pool-vms.ts";
 import { tagsOf } from "./tags.ts";
 
-/** What somebody else did to a VM of ours. */
-export const OUTSIDE_CHANGES = [
-  "halted",
-  "started",
-  "paused",
-  "unpaused",
-  "suspended",
-  "resumed",
-  "migrated",
-  "deleted",
-] as const;
-export type OutsideChange = (typeof OUTSIDE_CHANGES)[number];
-
 export interface Observed {
   readonly vmId: string;
   readonly fence: number;
-  readonly incarnation: number;
   readonly change: OutsideChange;
   /** It was a guest, not only kept. */
   readonly before: GuestStatus | undefined;
+  /** References of the hosts, of one that runs elsewhere. */
+  readonly hosts?: { readonly from: string; readonly to: string } | undefined;
 }
 
 export interface WatchOptions {
@@ -41,6 +29,8 @@ export interface WatchOptions {
   readonly vms: PoolVms;
   readonly queue: KeyedQueue;
   readonly onObserved: (observed: Observed) => void;
+  /** These hosts are to be known by name. */
+  readonly learnHosts: (refs: readonly string[]) => Promise<void>;
   /** Something is known of this VM that was not. */
   readonly onChanged: (vmId: string, fence: number) => void;
   readonly onError: (thrown: unknown) => void;
@@ -83,6 +73,8 @@ export class Watch {
     const { inventory, vms } = this.#options;
     const before = inventory.ownByRef(ref);
     const after = await vms.refresh(ref);
+    const hosts = hostsOf(before, after);
+    if (hosts !== undefined) await this.#options.learnHosts([hosts.from, hosts.to]);
     this.compare(before, after);
   }
 
@@ -91,11 +83,11 @@ export class Watch {
     const { onObserved, onChanged } = this.#options;
     const own = after ?? before;
     if (own === undefined) return;
-    const { vmId, fence, incarnation } = own.tags;
+    const { vmId, fence } = own.tags;
     const change = before === undefined ? undefined : changeOf(before.record, after?.record);
     if (change !== undefined) {
       const guest = before === undefined ? undefined : guestOf(before);
-      onObserved({ vmId, fence, incarnation, change, before: guest });
+      onObserved({ vmId, fence, change, before: guest, hosts: hostsOf(before, after) });
     }
     onChanged(vmId, fence);
   }
@@ -104,10 +96,7 @@ export class Watch {
 function changeOf(before: VmRecord, after: VmRecord | undefined): OutsideChange | undefined {
   if (after === undefined) return "deleted";
   const [from, to] = [before.power_state, after.power_state];
-  if (from === to) {
-    const wasElsewhere = to === "Running" && before.resident_on !== after.resident_on;
-    return wasElsewhere ? "migrated" : undefined;
-  }
+  if (from === to) return isElsewhere(before, after) ? "moved" : undefined;
   switch (to) {
     case "Halted":
       return "halted";
@@ -116,6 +105,17 @@ function changeOf(before: VmRecord, after: VmRecord | undefined): OutsideChange 
     case "Suspended":
       return "suspended";
     case "Running":
-      return from === "Halted" ? "started" : from === "Paused" ? "unpaused" : "resumed";
+      return from === "Halted" ? "started" : "resumed";
   }
+}
+
+function isElsewhere(before: VmRecord, after: VmRecord): boolean {
+  const runs = before.power_state === "Running" && after.power_state === "Running";
+  return runs && before.resident_on !== after.resident_on;
+}
+
+function hostsOf(before: OwnVm | undefined, after: OwnVm | undefined): Observed["hosts"] {
+  if (before === undefined || after === undefined || !isElsewhere(before.record, after.record))
+    return undefined;
+  return { from: before.record.resident_on, to: after.record.resident_on };
 }

@@ -35,8 +35,6 @@ export interface XcpngDriverOptions extends PoolLinkOptions {
 export interface XcpngDriver extends VmDriver {
   /** What the pool can give now. Rejects with `UNAVAILABLE`. */
   capacity(): Promise<PoolCapacity>;
-  /** Listeners hear of everything somebody else did to a VM of ours. */
-  onObserved(listener: (observed: Observed) => void): void;
 }
 
 const CAPABILITIES: DriverCapabilities = {
@@ -73,7 +71,6 @@ class Xcpng implements XcpngDriver {
   /** An operation on them broke off: the pool may hold what the inventory does not. */
   readonly #unsure = new Set<string>();
   readonly #listeners: ((event: GuestEvent) => void)[] = [];
-  readonly #observers: ((observed: Observed) => void)[] = [];
   #closed: Promise<void> | undefined;
 
   constructor(options: XcpngDriverOptions) {
@@ -237,10 +234,6 @@ class Xcpng implements XcpngDriver {
     this.#listeners.push(listener);
   }
 
-  onObserved(listener: (observed: Observed) => void): void {
-    this.#observers.push(listener);
-  }
-
   tick(): void {}
 
   close(): Promise<void> {
@@ -298,12 +291,14 @@ class Xcpng implements XcpngDriver {
   }
 
   #observed(observed: Observed): void {
-    const { vmId, fence, change, before } = observed;
-    if (change === "deleted" && before !== undefined) {
+    const { vmId, fence, change: seen, before, hosts } = observed;
+    if (seen === "deleted" && before !== undefined) {
       this.#lost.set(vmId, { fence, reason: "it was deleted from the pool, and not by BioXen" });
     }
-    for (const observer of this.#observers) observer(observed);
-    this.#emit({ kind: "log", vmId, fence, line: `somebody else changed it in the pool: ${change}` });
+    const name = (ref: string | undefined) => ref && this.#pool.statistics.hostName(ref);
+    const [fromHost, toHost] = [name(hosts?.from), name(hosts?.to)];
+    this.#emit({ kind: "observed", vmId, fence, seen, fromHost, toHost });
+    this.#emit({ kind: "log", vmId, fence, line: `somebody else changed it in the pool: ${seen}` });
     const guest = this.list().find((one) => one.vmId === vmId);
     if (guest?.state === "failed" && before?.state !== "failed") {
       this.#emit({ kind: "failed", vmId, fence, reason: guest.reason ?? "it ended" });

@@ -3,6 +3,7 @@
  * configured. A driver or a cell model of somebody else takes the place of the built-in one.
  */
 import { type CellModel, cellModelProblems } from "@bioxen/cell-models";
+import type { DriftPolicy } from "@bioxen/contracts";
 import { createBasicDriver } from "@bioxen/driver-basic";
 import { createXcpngDriver, type PoolConfiguration, poolConfiguration } from "@bioxen/driver-xcpng";
 import { messageOf, type ServicePorts } from "@bioxen/kernel";
@@ -14,6 +15,8 @@ export interface AgentDrivers {
   readonly drivers: readonly VmDriver[];
   /** Chassis beside those of `BIOXEN_CHASSIS`. */
   readonly pools: readonly OwnChassis[];
+  /** Of the pool's machines; absent: there is no pool. */
+  readonly drift?: DriftPolicy;
 }
 
 /** Packages of others, by name. */
@@ -50,6 +53,7 @@ export async function driversOf(
   return {
     drivers: [basic, xcpng],
     pools: [{ chassisId: pool.chassisId, chassisType: "xcpng", capacity }],
+    drift: pool.drift,
   };
 }
 

@@ -75,7 +75,7 @@ export class CheckpointRounds {
     const owed = round.owed ?? (await this.#take(vmId, vm.fence, vm));
     if (owed !== undefined) {
       this.#rounds.set(vmId, { ...round, owed });
-      await this.#guests.report(owed);
+      await this.#guests.reports.send(owed);
     }
     this.#rounds.set(vmId, next);
     return { dueAtMs: next.dueAtMs };

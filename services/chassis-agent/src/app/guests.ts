@@ -8,18 +8,15 @@ import {
   type ChassisState,
   type CheckpointLoss,
   chassisFold,
-  ENDPOINTS,
+  type DriftPolicy,
   endsWithAgent,
-  type RequestOf,
   type Vm,
   type VmState,
   vmFold,
 } from "@bioxen/contracts";
 import {
   type Amounts,
-  causedBy,
   type EventFeed,
-  Fault,
   messageOf,
   ReadModel,
   Reconciler,
@@ -30,18 +27,17 @@ import { DriverError, type GuestSpec, type VmDriver } from "@bioxen/vm-driver";
 import { type AgentAction, nextAction, type PresentGuest } from "../domain/desired.ts";
 import { isUnwanted } from "../domain/leftovers.ts";
 import { loadState } from "./checkpoints.ts";
+import { Drift } from "./drift.ts";
 import { type Drivers, guestIn, keptIn } from "./drivers.ts";
 import { GuestStates } from "./guest-states.ts";
 import { HandOvers } from "./hand-overs.ts";
+import { Reports } from "./reports.ts";
 
-/** Deadline of one report, ms; it is repeated. */
-const REPORT_TIMEOUT_MS = 5_000;
 /** Until a report is made again that the log does not show yet, ms. */
 const REPORT_AGAIN_MS = 500;
 /** Actions one look may take; start, resize, pause and their reports are fewer. */
 const MAX_ACTIONS_PER_LOOK = 8;
 
-type Report = RequestOf<"vmReport">;
 type Acting = Pick<VmDriver, "start" | "restart" | "stop" | "pause" | "resume" | "resize">;
 
 const unsupported = () =>
@@ -67,11 +63,13 @@ export class Guests {
   /** What each guest here was last given. */
   readonly #allocations = new Map<string, Amounts>();
   readonly #handOvers: HandOvers;
-  /** Reports not taken yet; the latest of each VM counts. */
-  readonly #owed = new Map<string, Report>();
+  readonly #drift: Drift;
+  readonly reports: Reports;
   readonly #onStarted: (vmId: string) => void;
   /** Whether no guest may run now: the log is out of reach. */
   readonly #isHolding: () => boolean;
+  /** Resolves once the event with this sequence is in the states here. */
+  #applied: (seq: number) => Promise<void> = () => Promise.resolve();
 
   constructor(
     ports: ServicePorts,
@@ -79,8 +77,13 @@ export class Guests {
     drivers: Drivers,
     onStarted: (vmId: string) => void,
     isHolding: () => boolean,
+    drift: DriftPolicy,
   ) {
     this.#ports = ports;
+    this.reports = new Reports(ports, this.vms);
+    this.#drift = new Drift(drift, ports.clock, async (report) =>
+      this.#applied(await this.reports.send(report)),
+    );
     this.#isHolding = isHolding;
     this.#agentId = agentId;
     this.#drivers = drivers;
@@ -97,12 +100,14 @@ export class Guests {
   }
 
   begin(feed: EventFeed): void {
+    this.#applied = (seq) => feed.applied(seq);
     feed.onEvent(({ envelope }) => {
       if (envelope.subject.startsWith("vm/")) this.#reconciler.wake(envelope.subject.slice("vm/".length));
       else if (envelope.subject.startsWith("chassis/")) this.wakeAll();
     });
     this.#drivers.onGuestEvent((event) => {
-      if (event.kind === "failed" || event.kind === "changed") this.#reconciler.wake(event.vmId);
+      if (event.kind === "observed") this.#drift.note(event);
+      if (["failed", "changed", "observed"].includes(event.kind)) this.#reconciler.wake(event.vmId);
     });
     for (const driver of this.#drivers.all) {
       // A driver that is not ready makes its VMs' looks fail and be repeated; strays it holds are looked at then, too.
@@ -154,7 +159,9 @@ export class Guests {
   async #look(vmId: string): Promise<StepResult> {
     await Promise.all(this.#drivers.all.map((driver) => this.#clear(driver, vmId)));
     for (let i = 0; i < MAX_ACTIONS_PER_LOOK; i += 1) {
-      await this.#sendOwed(vmId);
+      await this.reports.sendOwed(vmId);
+      // A guest that must not run is held whoever can be told.
+      if (!this.#isHeld(vmId)) await this.#drift.tell(vmId);
       const vm = this.vms.get(vmId);
       const driver = vm.exists ? this.#drivers.of(vm.vmType) : undefined;
       const isHosted = this.chassisOf(vmId) !== null;
@@ -163,15 +170,15 @@ export class Guests {
       if (action.kind !== "report-handed-over") this.#handOvers.forget(vmId);
       if (action.kind === "none") return undefined;
       await this.#act(driver ?? NO_DRIVER, vmId, action);
-      const isLost = this.#owed.get(vmId)?.observed === "checkpoint-lost";
+      const isLost = this.reports.owed(vmId)?.observed === "checkpoint-lost";
       const isToReport = ["stop", "hand-over"].includes(action.kind) || action.kind.startsWith("report-");
       const isReport = isLost || isToReport;
       if (!isReport) continue;
-      await this.#sendOwed(vmId);
+      await this.reports.sendOwed(vmId);
       // The instance that took it may not have heard of the reservation yet: say it again until the log agrees.
       return { dueAtMs: this.#ports.clock.nowMs() + REPORT_AGAIN_MS };
     }
-    await this.#sendOwed(vmId);
+    await this.reports.sendOwed(vmId);
     return undefined;
   }
 
@@ -214,7 +221,7 @@ export class Guests {
       case "stop":
         await driver.stop(vmId, action.fence);
         this.#forget(vmId);
-        this.#owe({ vmId, fence: action.fence, observed: "stopped", reason: "by command" });
+        this.reports.owe({ vmId, fence: action.fence, observed: "stopped", reason: action.reason });
         return;
       case "pause":
         return driver.pause(vmId, action.fence);
@@ -225,14 +232,14 @@ export class Guests {
         this.#allocations.set(vmId, action.allocation);
         return;
       case "hand-over":
-        return this.#owe(await this.#handOvers.handOver(driver, vmId, action.fence));
+        return this.reports.owe(await this.#handOvers.handOver(driver, vmId, action.fence));
       case "report-handed-over":
-        return this.#owe(this.#handOvers.reportOf(vmId, action.fence));
+        return this.reports.owe(this.#handOvers.reportOf(vmId, action.fence));
       case "report-started":
-        this.#owe({ vmId, fence: action.fence, observed: "started" });
+        this.reports.owe({ vmId, fence: action.fence, observed: "started" });
         return;
       case "report-failed":
-        this.#owe({
+        this.reports.owe({
           vmId,
           fence: action.fence,
           observed: "failed",
@@ -259,7 +266,7 @@ export class Guests {
       if (!(thrown instanceof DriverError) || thrown.retryable) throw thrown;
       const isRefused = thrown.code === "BAD_REQUEST" || thrown.code === "TOO_LARGE";
       if (vm.checkpoint !== null && isRefused) this.#oweLoss(vmId, vm, fence, "REFUSED", thrown.message);
-      else this.#owe({ vmId, fence, observed: "failed", reason: thrown.message, code: thrown.code });
+      else this.reports.owe({ vmId, fence, observed: "failed", reason: thrown.message, code: thrown.code });
       return;
     }
     this.#allocations.set(vmId, allocation);
@@ -272,7 +279,7 @@ export class Guests {
     }
     const why = kind === "restart" ? "its VM was set back" : "its agent was started again";
     const from = vm.checkpoint === null ? "" : `; it goes on from minute ${vm.checkpoint.simMinutes}`;
-    this.#owe({ vmId, fence, observed: "restarted", reason: `${why}${from}` });
+    this.reports.owe({ vmId, fence, observed: "restarted", reason: `${why}${from}` });
     if (vm.state === "paused") await driver.pause(vmId, fence);
   }
 
@@ -288,37 +295,12 @@ export class Guests {
   #oweLoss(vmId: string, { checkpoint }: Vm, fence: number, code: CheckpointLoss, reason: string): void {
     if (checkpoint === null) return;
     const { checkpointId } = checkpoint;
-    this.#owe({ vmId, fence, observed: "checkpoint-lost", checkpointId, code, reason });
+    this.reports.owe({ vmId, fence, observed: "checkpoint-lost", checkpointId, code, reason });
   }
 
   #forget(vmId: string): void {
     this.#allocations.delete(vmId);
     this.states.ended(vmId);
-  }
-
-  #owe(report: Report): void {
-    this.#owed.set(report.vmId, report);
-  }
-
-  async #sendOwed(vmId: string): Promise<void> {
-    const report = this.#owed.get(vmId);
-    if (report === undefined) return;
-    await this.report(report);
-    if (this.#owed.get(vmId) === report) this.#owed.delete(vmId);
-  }
-
-  /** Throws `Fault` UNAVAILABLE while it is not taken; a refusal is logged and counts as taken. */
-  async report(report: Report): Promise<void> {
-    const { vmId } = report;
-    const last = this.vms.last(vmId);
-    const reply = await this.#ports.bus.call(ENDPOINTS.vmReport.subject, report, {
-      timeoutMs: REPORT_TIMEOUT_MS,
-      ...(last === undefined ? {} : { causation: causedBy(last) }),
-    });
-    if (!reply.ok && reply.error.retryable) {
-      throw new Fault("UNAVAILABLE", `report of ${vmId}: ${reply.error.message}`, { retryable: true });
-    }
-    if (!reply.ok) this.#ports.logger.error({ vmId, report, error: reply.error }, "a report was refused");
   }
 }
 

@@ -1,11 +1,9 @@
 /**
  * Takes guests down whose VMs have a place elsewhere, and hands over what was in them.
  */
-import type { RequestOf } from "@bioxen/contracts";
 import type { VmDriver } from "@bioxen/vm-driver";
 import type { GuestStates } from "./guest-states.ts";
-
-type Report = RequestOf<"vmReport">;
+import type { Report } from "./reports.ts";
 
 export class HandOvers {
   readonly #states: GuestStates;

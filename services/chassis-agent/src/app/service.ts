@@ -1,7 +1,14 @@
 /**
  * The chassis-agent on its ports: registers the chassis it brings, runs the guests of every chassis that names it.
  */
-import { agentCheckpoint, agentExec, ENDPOINTS, LOST_AFTER_MS, serve } from "@bioxen/contracts";
+import {
+  agentCheckpoint,
+  agentExec,
+  type DriftPolicy,
+  ENDPOINTS,
+  LOST_AFTER_MS,
+  serve,
+} from "@bioxen/contracts";
 import {
   type Amounts,
   type EventFeed,
@@ -36,6 +43,8 @@ export interface AgentOptions {
   readonly lostAfterMs?: number;
   /** From one checkpoint of a guest to the next, ms; 0: none. Default {@link DEFAULT_CHECKPOINT_INTERVAL_MS}. */
   readonly checkpointIntervalMs?: number;
+  /** What is to come of it when others change a machine of a VM; default `repair`. */
+  readonly drift?: DriftPolicy | undefined;
 }
 
 export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
@@ -44,7 +53,9 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
   const contact = new LogContact(ports, options.monotonicMs, options.lostAfterMs ?? LOST_AFTER_MS);
   const telemetry = new AgentTelemetry(ports, agentId, drivers, options.monotonicMs, contact);
   const onStarted = (vmId: string) => telemetry.publishVm(vmId, guests);
-  const guests: Guests = new Guests(ports, agentId, drivers, onStarted, () => contact.isHolding());
+  const isHolding = () => contact.isHolding();
+  const drift = options.drift ?? "repair";
+  const guests: Guests = new Guests(ports, agentId, drivers, onStarted, isHolding, drift);
   const intervalMs = options.checkpointIntervalMs ?? DEFAULT_CHECKPOINT_INTERVAL_MS;
   const rounds = new CheckpointRounds(ports, guests, intervalMs);
   const registrations = new Reconciler({

@@ -237,7 +237,7 @@ export class VmCommands {
   async report(
     { vmId, ...report }: ParsedRequestOf<"vmReport">,
     causation: Causation,
-  ): Promise<Handled<{ changed: boolean }>> {
+  ): Promise<Handled<ResultOf<"vmReport">>> {
     const executed = await this.#ports.vms.execute(vmId, causation, (state) => {
       const entryOn = (chassisId: string | null | undefined) =>
         chassisId ? this.#ports.ledgers.get(chassisId).entries[vmId] : undefined;
@@ -245,7 +245,7 @@ export class VmCommands {
       return decideReport(state, report, entryOn(own), this.#ports.clock.nowMs(), entryOn(elsewhere));
     });
     if (!executed.ok) return { ok: false, rejection: executed.rejection };
-    return { ok: true, result: { changed: executed.changed } };
+    return { ok: true, result: { changed: executed.changed, seq: executed.held.lastSeq } };
   }
 
   async #decide(

@@ -7,6 +7,8 @@ import {
   type DisplacementCode,
   endsWithAgent,
   type LedgerEntry,
+  type OutsideChangeReport,
+  SEEN_REASONS,
   type Vm,
   type VmEvent,
   type VmState,
@@ -16,6 +18,7 @@ import { type HeldPlace, isGood } from "./held-place.ts";
 import type { VmDecision } from "./vm.ts";
 import { decideCheckpointed, decideCheckpointLost } from "./vm-guest-state.ts";
 import { decideHandedOver, decideNotHandedOver } from "./vm-move.ts";
+import { decideObserved } from "./vm-observed.ts";
 import { decideAdopt } from "./vm-preemption.ts";
 
 /** True when `entry` is a reservation this VM waits for: of this life, newer than any it had. */
@@ -110,12 +113,14 @@ export interface GuestReport {
     | "checkpointed"
     | "checkpoint-lost"
     | "handed-over"
-    | "not-handed-over";
+    | "not-handed-over"
+    | "outside-change";
   readonly reason: string;
   readonly code: string;
   readonly checkpoint?: CheckpointRecord | undefined;
   readonly restores?: number | undefined;
   readonly checkpointId?: string | undefined;
+  readonly outside?: OutsideChangeReport | undefined;
 }
 
 /**
@@ -130,8 +135,11 @@ export function decideReport(
   nowMs: number,
   heldElsewhere?: LedgerEntry | undefined,
 ): VmDecision {
-  if (!state.exists || state.fence !== report.fence) return UNCHANGED;
   const { fence, reason, code } = report;
+  if (report.observed === "outside-change") {
+    return report.outside === undefined ? UNCHANGED : decideObserved(state, fence, report.outside);
+  }
+  if (!state.exists || state.fence !== fence) return UNCHANGED;
   switch (report.observed) {
     case "started":
       if (state.state !== "starting" || !isGood(held, fence, nowMs)) return UNCHANGED;
@@ -168,14 +176,16 @@ export function decideReport(
   }
 }
 
-/** A stop that has no guest to wait for, and a destroy whose guest has stopped. */
+/** A stop that has no guest to wait for, and a destroy whose guest has stopped, or whose machine was deleted by others. */
 export function decideEndings(state: VmState): VmDecision {
   if (!state.exists) return UNCHANGED;
   if (state.state === "stopping" && state.chassisId === null) {
     return accept<VmEvent>({ type: "bioxen.vm.stopped.v1", data: { reason: "it had no guest" } });
   }
-  if (state.state === "stopped" && state.destroyRequested) {
-    return accept<VmEvent>({ type: "bioxen.vm.destroyed.v1", data: { reason: "by command" } });
+  if ((state.state === "stopped" || state.state === "error") && state.destroyRequested) {
+    const isOutside = state.reason === SEEN_REASONS.deleted;
+    const reason = isOutside ? SEEN_REASONS.deleted : "by command";
+    return accept<VmEvent>({ type: "bioxen.vm.destroyed.v1", data: { reason } });
   }
   return UNCHANGED;
 }

@@ -1,0 +1,56 @@
+/**
+ * What this agent tells lifecycle of its guests: each report is repeated until it is taken.
+ */
+import { ENDPOINTS, type RequestOf, type ResultOf, type VmState } from "@bioxen/contracts";
+import { causedBy, Fault, type ReadModel, type ServicePorts } from "@bioxen/kernel";
+
+/** Deadline of one report, ms; it is repeated. */
+const REPORT_TIMEOUT_MS = 5_000;
+
+export type Report = RequestOf<"vmReport">;
+
+export class Reports {
+  readonly #ports: Pick<ServicePorts, "bus" | "logger">;
+  readonly #vms: ReadModel<VmState>;
+  /** Not taken yet; the latest of each VM counts. */
+  readonly #owed = new Map<string, Report>();
+
+  constructor(ports: Pick<ServicePorts, "bus" | "logger">, vms: ReadModel<VmState>) {
+    this.#ports = ports;
+    this.#vms = vms;
+  }
+
+  owe(report: Report): void {
+    this.#owed.set(report.vmId, report);
+  }
+
+  owed(vmId: string): Report | undefined {
+    return this.#owed.get(vmId);
+  }
+
+  async sendOwed(vmId: string): Promise<void> {
+    const report = this.#owed.get(vmId);
+    if (report === undefined) return;
+    await this.send(report);
+    if (this.#owed.get(vmId) === report) this.#owed.delete(vmId);
+  }
+
+  /**
+   * The sequence of the VM's last event then; 0 where it was refused, which is logged and counts as taken. Throws `Fault` UNAVAILABLE
+   * while it is not taken.
+   */
+  async send(report: Report): Promise<number> {
+    const { vmId } = report;
+    const last = this.#vms.last(vmId);
+    const reply = await this.#ports.bus.call(ENDPOINTS.vmReport.subject, report, {
+      timeoutMs: REPORT_TIMEOUT_MS,
+      ...(last === undefined ? {} : { causation: causedBy(last) }),
+    });
+    if (reply.ok) return (reply as unknown as ResultOf<"vmReport">).seq;
+    if (reply.error.retryable) {
+      throw new Fault("UNAVAILABLE", `report of ${vmId}: ${reply.error.message}`, { retryable: true });
+    }
+    this.#ports.logger.error({ vmId, report, error: reply.error }, "a report was refused");
+    return 0;
+  }
+}
