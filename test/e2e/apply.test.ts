@@ -117,6 +117,35 @@ describe("apply", () => {
     expect((await apply()).error.details.foreign).toEqual(["own"]);
   });
 
+  it("finds nothing to change in what it made of everything a file can say", async () => {
+    await writeFile(
+      file,
+      `
+fleet: rich
+defaults: { biologicalType: syn3a, labels: { team: red }, state: stopped }
+vms:
+  - vmId: rich
+    resources: { ribosomes: "60%" }
+    guarantee: { ribosomes: "30%", atpPerSecond: 5000 }
+    burst: { ribosomes: "100%" }
+    priority: 3
+    seed: 7
+    program: print("hello")
+    environment: { substrate: 10000, chloramphenicolMicromolar: 0.5 }
+    restartPolicy: { mode: on-failure, maxAttempts: 2 }
+    placement:
+      chassisTypes: [ecoli, yeast]
+      policy: spread
+      tolerations: [{ key: lab }]
+      affinity: [{ labels: { team: red }, preferred: true, weight: 5 }]
+      antiAffinity: [{ vmIds: [nobody] }]
+  - { vmId: unscaled, biologicalType: ecoli, config: { parameterSet: weisse-2015 } }
+`,
+    );
+    expect(await apply()).toMatchObject({ ok: true, counts: { create: 2 } });
+    expect(await apply()).toMatchObject({ ok: true, counts: { unchanged: 2 } });
+  });
+
   it("says of a VM that cannot be brought there why, and brings the others", async () => {
     await writeFile(
       file,

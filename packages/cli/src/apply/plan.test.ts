@@ -117,6 +117,23 @@ describe("a plan", () => {
     });
   });
 
+  it("sees a guarantee that is new, another, or no more; a resize alone is none of them", async () => {
+    const half = { guarantee: { ribosomes: "50%" } };
+    const plain = viewOf(await wantedOf());
+    const guaranteed = viewOf(await wantedOf(half), { guarantee: { ...plain.request, ribosomes: 252 } });
+    const differences = async (more: object, vm: VmView) => {
+      const [planned] = planOf(await fleetOf([{ ...CELL, state: "stopped", ...more }]), [vm], false);
+      return planned?.differences.map(({ field, from, to }) => `${field} ${from} ${to}`);
+    };
+    expect(await differences({}, plain)).toEqual([]);
+    expect(await differences(half, guaranteed)).toEqual([]);
+    expect(await differences(half, plain)).toEqual(["guarantee.ribosomes 503 252"]);
+    expect(await differences({}, guaranteed)).toEqual(["guarantee.ribosomes 252 503"]);
+    const larger = { resources: { ribosomes: 600 } };
+    expect(await differences(larger, plain)).toEqual(["resources.ribosomes 503 600"]);
+    expect(await differences({ ...half, ...larger }, guaranteed)).toEqual(["resources.ribosomes 503 600"]);
+  });
+
   it("takes a VM that waits, or that somebody more urgent paused, for one that runs", async () => {
     const wanted = await wantedOf();
     const waiting = viewOf(wanted, {

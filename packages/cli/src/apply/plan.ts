@@ -65,7 +65,11 @@ function plannedVm(fleet: string, wanted: WantedVm, vm: VmView | undefined): Pla
 export function fixedDifferences({ create }: WantedVm, vm: VmView): Difference[] {
   const full = fullDemand(create.biologicalType, create.vmType);
   const burst = create.burst && requestedAmounts(create.burst, full, zeroes(create.burst));
-  const guarantee = requestedAmounts(create.guarantee ?? {}, full, zeroes(create.guarantee ?? {}));
+  // Without one of its own a VM is guaranteed what it asks for, whatever that becomes.
+  const guarantee =
+    create.guarantee === undefined
+      ? vm.request
+      : requestedAmounts(create.guarantee, full, zeroes(create.guarantee));
   const guaranteed = Object.keys(guarantee).map((name) => [name, vm.guarantee[name] ?? 0]);
   return [
     ...differing("biologicalType", vm.biologicalType, create.biologicalType),

@@ -144,10 +144,14 @@ export function activeTable(active: readonly ActiveAlertView[]): string {
   return table(["SEVERITY", "RULE", "TARGET", "VALUE WHEN RAISED", "SINCE"], rows);
 }
 
-export function ruleTable(rules: readonly AlertRuleView[]): string {
+export function raisedWhile({ metric, above, below }: AlertRuleView): string {
+  return `${metric} ${above === undefined ? `< ${below}` : `> ${above}`}`;
+}
+
+function ruleTable(rules: readonly AlertRuleView[]): string {
   const rows = rules.map((rule) => [
     rule.ruleId,
-    `${rule.metric} ${rule.above === undefined ? `< ${rule.below}` : `> ${rule.above}`}`,
+    raisedWhile(rule),
     `${rule.forMs} ms`,
     `${rule.clearMarginPermille} ‰`,
     painted(rule.severity),

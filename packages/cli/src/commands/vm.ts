@@ -156,7 +156,8 @@ function addStreams(vm: Command): void {
       });
     });
   vm.command("logs <id>")
-    .description("what the guest prints; follows until Ctrl-C")
+    .description("what the guest prints from now on; follows until Ctrl-C")
+    .option("-f, --follow", "go on until Ctrl-C: it always does, what was printed before is not kept")
     .action(async (vmId: string, _options, command: Command) => {
       await withSession(command, async (session, { json }) => {
         await session.ask("vmGet", { vmId });

@@ -1,15 +1,17 @@
 /**
  * Alerts in the menu: what is wrong now, the rules that say so, and what nobody could be told.
  */
-import { activeTable, deadTable, ruleTable } from "../commands/alerts.ts";
+import type { AlertRuleView } from "@bioxen/contracts";
+import { activeTable, deadTable, raisedWhile } from "../commands/alerts.ts";
 import { refused } from "../outcome.ts";
 import type { Session } from "../session.ts";
+import { table } from "../terminal.ts";
 import type { Asking } from "./asking.ts";
 
 export async function alertsMenu(asking: Asking, session: Session): Promise<void> {
   const { active, activeTotal } = await session.ask("alertList", {});
   if (activeTotal === 0) asking.tell("done", "nothing is wrong: no alert is raised");
-  else asking.show(activeTable(active), `${activeTotal} alerts`);
+  else asking.show(activeTable(active), `${activeTotal} alert${activeTotal === 1 ? "" : "s"}`);
   for (;;) {
     const { dead, total } = await session.ask("alertDead", {});
     const chosen = await asking.choose("Alerts", [
@@ -18,12 +20,18 @@ export async function alertsMenu(asking: Asking, session: Session): Promise<void
       { value: "back", label: "Back" },
     ]);
     if (chosen === undefined || chosen === "back") return;
-    if (chosen === "rules") asking.show(ruleTable((await session.ask("alertList", {})).rules), "Rules");
+    if (chosen === "rules") asking.show(shortRules((await session.ask("alertList", {})).rules), "Rules");
     else {
       asking.show(deadTable(dead), "Undelivered notifications");
       await deliverAgain(asking, session, [...new Set(dead.map(({ ruleId }) => ruleId))]);
     }
   }
+}
+
+/** What fits a terminal of 80 columns: `bioxen alerts rules` says all. */
+function shortRules(rules: readonly AlertRuleView[]): string {
+  const rows = rules.map((rule) => [rule.ruleId, raisedWhile(rule), rule.severity]);
+  return table(["RULE", "RAISED WHILE", "SEVERITY"], rows);
 }
 
 async function deliverAgain(asking: Asking, session: Session, ruleIds: readonly string[]): Promise<void> {
