@@ -1,9 +1,16 @@
 /**
- * `pnpm sim [--seeds N] [--seed S]`: N runs from seed S on. Ends with 0 only when every run held and everything that should
- * have happened did.
+ * `pnpm sim [--seeds N] [--seed S]`: N runs from seed S on, on all processors. Ends with 0 only when every run held and everything
+ * that should have happened did.
  */
+import { once } from "node:events";
+import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { simulate } from "./simulate.ts";
+import { Worker } from "node:worker_threads";
+import type { Share } from "./seed-worker.ts";
+import { judged, type Runs } from "./simulate.ts";
+
+/** Runs handed to a thread at once: some seconds of work, so that all end at about the same time. */
+const SEEDS_PER_SHARE = 20;
 
 const { values } = parseArgs({
   options: { seeds: { type: "string", default: "200" }, seed: { type: "string", default: "1" } },
@@ -14,10 +21,41 @@ if (!Number.isInteger(seeds) || seeds < 1 || !Number.isInteger(first)) {
   console.error("usage: sim [--seeds N] [--seed S], both integers");
   process.exit(2);
 }
+
+function* shares(): Generator<Share> {
+  for (let done = 0; done < seeds; done += SEEDS_PER_SHARE) {
+    yield { first: first + done, seeds: Math.min(SEEDS_PER_SHARE, seeds - done) };
+  }
+}
+
+/** One thread that takes shares until there are none. */
+async function work(left: Iterator<Share>, onDone: (runs: Runs, share: Share) => void): Promise<void> {
+  const worker = new Worker(new URL("seed-worker.ts", import.meta.url));
+  for (let next = left.next(); next.done !== true; next = left.next()) {
+    const share = next.value;
+    worker.postMessage(share);
+    // Rejects when the thread fails.
+    const [runs] = (await once(worker, "message")) as [Runs];
+    onDone(runs, share);
+  }
+  await worker.terminate();
+}
+
 const startedAt = Date.now();
-const outcome = await simulate(first, seeds, (done) => {
-  if (process.stderr.isTTY && done % 20 === 0) process.stderr.write(`\r${done} of ${seeds} runs`);
-});
+const parts: Runs[] = [];
+let finished = 0;
+const left = shares();
+const threads = Math.min(availableParallelism(), Math.ceil(seeds / SEEDS_PER_SHARE));
+await Promise.all(
+  Array.from({ length: threads }, () =>
+    work(left, (runs, share) => {
+      parts.push(runs);
+      finished += share.seeds;
+      if (process.stderr.isTTY) process.stderr.write(`\r${finished} of ${seeds} runs`);
+    }),
+  ),
+);
+const outcome = judged(parts);
 for (const [name, count] of [...outcome.happened].sort())
   console.log(`${String(count).padStart(9)}  ${name}`);
 console.log(`${seeds} runs, ${outcome.events} events, ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);

@@ -33,7 +33,7 @@ import { Clients } from "./clients.ts";
 import { Faults } from "./faults.ts";
 import { GrowthWatch } from "./growth.ts";
 import { checkBlobs, checkRestored } from "./guest-states.ts";
-import { copyOf, SimBus, SimLog } from "./network.ts";
+import { deepFreeze, SimBus, SimLog } from "./network.ts";
 import { SimProcess } from "./processes.ts";
 import { MAX_HAPPENINGS, Universe } from "./universe.ts";
 
@@ -173,11 +173,10 @@ class Folds {
   readonly alerts = new AlertFolds(frozen);
 
   apply(event: StoredEvent, problem: (text: string) => void): void {
-    const untouchable = deepFreeze(copyOf(event));
     for (const model of [this.vms, this.ledgers, this.chassis, this.quotas, this.alerts.model]) {
-      if (!untouchable.envelope.subject.startsWith(`${model.kind}/`)) continue;
+      if (!event.envelope.subject.startsWith(`${model.kind}/`)) continue;
       try {
-        model.apply(untouchable);
+        model.apply(event);
       } catch (thrown) {
         problem(`the fold of ${event.envelope.subject} at ${event.seq} failed: ${String(thrown)}`);
       }
@@ -326,12 +325,4 @@ function frozen<State>(fold: Fold<State>): Fold<State> {
     initial: deepFreeze(fold.initial),
     evolve: (...args) => deepFreeze(fold.evolve(...args)),
   };
-}
-
-function deepFreeze<T>(value: T): T {
-  if (typeof value === "object" && value !== null) {
-    for (const inner of Object.values(value)) deepFreeze(inner);
-    Object.freeze(value);
-  }
-  return value;
 }

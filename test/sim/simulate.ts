@@ -35,34 +35,51 @@ const PROBES: readonly string[] = [
   "displaced CHASSIS_LOST",
 ];
 
-export interface Simulated {
+/** What came of some runs; what of several such can be added up. */
+export interface Runs {
   readonly failed: readonly RunReport[];
   readonly happened: ReadonlyMap<string, number>;
-  /** Probes that never fired. */
-  readonly missing: readonly string[];
   readonly events: number;
 }
 
-export async function simulate(
-  first: number,
-  seeds: number,
-  onRun: (done: number) => void = () => {},
-): Promise<Simulated> {
+export interface Simulated extends Runs {
+  /** Probes that never fired. */
+  readonly missing: readonly string[];
+}
+
+export async function simulate(first: number, seeds: number): Promise<Simulated> {
+  return judged([await runs(first, seeds)]);
+}
+
+export async function runs(first: number, seeds: number): Promise<Runs> {
   const failed: RunReport[] = [];
   const happened = new Map<string, number>();
   let events = 0;
-  for (let i = 0; i < seeds; i += 1) {
-    const seed = first + i;
+  for (let seed = first; seed < first + seeds; seed += 1) {
     const report = await run(seed);
-    if (i % TWICE_EVERY === 0) {
+    if (seed % TWICE_EVERY === 0) {
       const again = await run(seed);
       if (again.trace !== report.trace)
         failed.push({ ...report, problems: ["the same seed made two histories"] });
     }
     if (report.problems.length > 0) failed.push(report);
-    for (const [name, count] of report.happened) happened.set(name, (happened.get(name) ?? 0) + count);
+    add(happened, report.happened);
     events += report.events;
-    onRun(i + 1);
   }
-  return { failed, happened, missing: PROBES.filter((name) => !happened.has(name)), events };
+  return { failed, happened, events };
+}
+
+export function judged(parts: readonly Runs[]): Simulated {
+  const happened = new Map<string, number>();
+  for (const part of parts) add(happened, part.happened);
+  return {
+    failed: parts.flatMap((part) => part.failed).sort((a, b) => a.seed - b.seed),
+    happened,
+    events: parts.reduce((events, part) => events + part.events, 0),
+    missing: PROBES.filter((name) => !happened.has(name)),
+  };
+}
+
+function add(sums: Map<string, number>, counts: ReadonlyMap<string, number>): void {
+  for (const [name, count] of counts) sums.set(name, (sums.get(name) ?? 0) + count);
 }
