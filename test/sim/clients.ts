@@ -49,6 +49,12 @@ export interface Acknowledged {
   readonly vmId: string;
 }
 
+/** What clients know of the cluster. */
+export interface Fleet {
+  readonly movable: () => readonly string[];
+  readonly kept: () => readonly { readonly vmId: string; readonly snapshotId: string }[];
+}
+
 export class Clients {
   readonly #universe: Universe;
   readonly #faults: Faults;
@@ -62,8 +68,12 @@ export class Clients {
   /** VMs that run and are not bound to a type of chassis: of others a move is mostly refused. */
   readonly #movable: () => readonly string[];
 
-  constructor(universe: Universe, faults: Faults, bus: SimBus, movable: () => readonly string[]) {
-    this.#movable = movable;
+  /** Snapshots that are there: one by chance is rarely the one that was taken. */
+  readonly #kept: () => readonly { readonly vmId: string; readonly snapshotId: string }[];
+
+  constructor(universe: Universe, faults: Faults, bus: SimBus, fleet: Fleet) {
+    this.#movable = fleet.movable;
+    this.#kept = fleet.kept;
     this.#universe = universe;
     this.#faults = faults;
     this.#bus = bus;
@@ -83,7 +93,9 @@ export class Clients {
     const movable = MOVE_VERBS.includes(verb) && this.#universe.chance(0.8) ? this.#movable() : [];
     const vmId = movable.length === 0 ? anyVm : this.#universe.pick(movable);
     const { subject } = ENDPOINTS[verb];
-    const payload = this.#payload(verb, vmId, vms);
+    const snapshots = verb === "vmDeleteSnapshot" && this.#universe.chance(0.7) ? this.#kept() : [];
+    const kept = snapshots.length === 0 ? undefined : this.#universe.pick(snapshots);
+    const payload = kept ?? this.#payload(verb, vmId, vms);
     const messageId = `m${number}`;
     this.open += 1;
     for (;;) {
@@ -96,7 +108,7 @@ export class Clients {
           continue;
         }
         if (reply.ok && reply["changed"] === true && verb !== "quotaSet") {
-          this.acknowledged.push({ causeId: `${subject}:${messageId}`, vmId });
+          this.acknowledged.push({ causeId: `${subject}:${messageId}`, vmId: kept?.vmId ?? vmId });
         }
         this.#faults.count(reply.ok ? `answered ${verb}` : `answered ${verb} ${reply.error.code}`);
         break;

@@ -3,37 +3,20 @@
  * what must happen in the end is looked for in the end.
  */
 import { createHash } from "node:crypto";
-import {
-  type ChassisState,
-  chargedAmounts,
-  chassisFold,
-  emptyRoom,
-  freeAmounts,
-  type Ledger,
-  ledgerFold,
-  mismatchOf,
-  type QuotaState,
-  quotaFold,
-  quotaFree,
-  quotaLabelsOf,
-  roomFor,
-  roomOf,
-  type Vm,
-  type VmState,
-  vmFold,
-} from "@bioxen/contracts";
-import { type Amounts, equalAmounts, type Fold, ReadModel, type StoredEvent, sum } from "@bioxen/kernel";
+import type { StoredEvent } from "@bioxen/kernel";
 import { LogVerifier } from "@bioxen/log-verifier";
 import { MemoryBlobs } from "@bioxen/testkit/memory-blobs";
 import { MemoryLeaseStore } from "@bioxen/testkit/memory-leases";
 import { MemorySnapshots } from "@bioxen/testkit/memory-snapshots";
-import { AlertFolds, AlertWitness, operate } from "./alerts.ts";
+import { AlertWitness, operate } from "./alerts.ts";
 import { Causes } from "./causes.ts";
 import { Clients } from "./clients.ts";
+import { drainSometimes } from "./drains.ts";
 import { Faults } from "./faults.ts";
+import { Folds } from "./folds.ts";
 import { GrowthWatch } from "./growth.ts";
 import { checkBlobs, checkRestored } from "./guest-states.ts";
-import { deepFreeze, SimBus, SimLog } from "./network.ts";
+import { SimBus, SimLog } from "./network.ts";
 import { SimProcess } from "./processes.ts";
 import { MAX_HAPPENINGS, Universe } from "./universe.ts";
 
@@ -98,9 +81,10 @@ export async function run(seed: number): Promise<RunReport> {
   for (const process of processes) process.start();
   const growth = new GrowthWatch(processes, problem);
   growth.begin(universe);
-  const clients = new Clients(universe, faults, bus, () => folds.movable());
+  const clients = new Clients(universe, faults, bus, folds);
   clients.send(COMMANDS, TROUBLE_MS, VMS);
   operate(universe, faults, bus, ALERT_COMMANDS, TROUBLE_MS);
+  drainSometimes(universe, faults, bus, () => folds.inhabited(), TROUBLE_MS);
   const isCalm = await universe.runUntil(universe.nowMs + TROUBLE_MS);
   faults.heal();
   for (const process of processes) process.mend();
@@ -163,142 +147,6 @@ function isOfClient(causeId: string): boolean {
   return causeId.startsWith(CLIENT_COMMANDS);
 }
 
-/** The state as anybody would fold it, checked as it grows and when it has come to rest. */
-class Folds {
-  readonly vms = new ReadModel<VmState>("vm", frozen(vmFold));
-  readonly ledgers = new ReadModel<Ledger>("ledger", frozen(ledgerFold));
-  readonly chassis = new ReadModel<ChassisState>("chassis", frozen(chassisFold));
-  readonly quotas = new ReadModel<QuotaState>("quota", frozen(quotaFold));
-
-  readonly alerts = new AlertFolds(frozen);
-
-  apply(event: StoredEvent, problem: (text: string) => void): void {
-    for (const model of [this.vms, this.ledgers, this.chassis, this.quotas, this.alerts.model]) {
-      if (!event.envelope.subject.startsWith(`${model.kind}/`)) continue;
-      try {
-        model.apply(event);
-      } catch (thrown) {
-        problem(`the fold of ${event.envelope.subject} at ${event.seq} failed: ${String(thrown)}`);
-      }
-    }
-  }
-
-  movable(): string[] {
-    const runs = this.existing().filter(
-      ([, vm]) => vm.state === "running" && !("chassisTypes" in vm.placement),
-    );
-    return runs.map(([vmId]) => vmId);
-  }
-
-  existing(): [string, Vm][] {
-    return [...this.vms.entries()].flatMap(([vmId, vm]): [string, Vm][] => (vm.exists ? [[vmId, vm]] : []));
-  }
-
-  checkRest(problem: (text: string) => void): void {
-    const entries = [...this.ledgers.entries()].flatMap(([chassisId, ledger]) =>
-      Object.values(ledger.entries).map((entry) => ({ chassisId, ...entry })),
-    );
-    for (const [vmId, vm] of this.existing()) {
-      if (vm.state === "starting" || vm.state === "stopping") problem(`${vmId} is ${vm.state} for ever`);
-      if (vm.state === "pending") this.#checkWaiting(vmId, vm, problem);
-      this.#checkShrunk(vmId, vm, problem);
-      const held = entries.filter((entry) => entry.vmId === vmId);
-      const runs = vm.state === "running" || vm.state === "paused";
-      if (held.length !== (runs ? 1 : 0)) problem(`${vmId} is ${vm.state} and has ${held.length} entries`);
-      if (held.some((entry) => !equalAmounts(entry.amounts, vm.allocation ?? {}))) {
-        problem(`${vmId} and its ledger differ: ${JSON.stringify(vm.allocation)}`);
-      }
-      if (held.some((entry) => entry.phase !== "committed")) problem(`${vmId} runs on what is not committed`);
-    }
-    this.#checkQuotas(entries, problem);
-    for (const [chassisId, chassis] of this.chassis.entries()) {
-      if (chassis.registered && chassis.lost !== null) problem(`${chassisId} is lost for ever`);
-    }
-    for (const entry of entries) {
-      if (!this.vms.get(entry.vmId).exists)
-        problem(`${entry.chassisId} holds a place for nobody: ${entry.vmId}`);
-    }
-  }
-
-  /** What is charged is what is held, and every quota holds by now. */
-  #checkQuotas(
-    entries: readonly { readonly vmId: string; readonly chassisId: string; readonly amounts: Amounts }[],
-    problem: (text: string) => void,
-  ): void {
-    for (const quota of this.quotas.values()) {
-      if (!quota.exists) continue;
-      if (!quota.enforced) problem(`quota ${quota.label} does not hold yet`);
-      const carries = ({ vmId }: { vmId: string }) => {
-        const vm = this.vms.get(vmId);
-        return vm.exists && quotaLabelsOf(vm.labels).includes(quota.label);
-      };
-      const held = sum(entries.filter(carries).map((entry) => entry.amounts));
-      if (equalAmounts(held, chargedAmounts(quota))) continue;
-      problem(
-        `quota ${quota.label} has ${JSON.stringify(chargedAmounts(quota))} charged, ${JSON.stringify(held)} are held`,
-      );
-    }
-  }
-
-  /** A quota has no room for what this VM asks and does not hold. */
-  #isOverQuota(vm: Vm): boolean {
-    const labels = quotaLabelsOf(vm.labels);
-    return [...this.quotas.values()].some((quota) => {
-      if (!quota.exists || !labels.includes(quota.label)) return false;
-      const free = quotaFree(quota);
-      return Object.keys(free).some((name) => lackOf(vm, name) > (free[name] ?? 0));
-    });
-  }
-
-  /** Whoever waits has been told why, and the why is true. */
-  #checkWaiting(vmId: string, vm: Vm, problem: (text: string) => void): void {
-    if (vm.refusals.length === 0) problem(`${vmId} waits and was not told why`);
-    const isTold = vm.refusals.some(({ code }) => code === "QUOTA_EXCEEDED");
-    if (this.#isOverQuota(vm)) {
-      if (!isTold) problem(`${vmId} waits for a quota and was not told so: ${vm.reason}`);
-      return;
-    }
-    if (isTold) problem(`${vmId} waits for a quota that has room: ${vm.reason}`);
-    for (const [chassisId, chassis] of this.chassis.entries()) {
-      if (!chassis.registered || mismatchOf(vm, chassisId, chassis) !== undefined) continue;
-      const ledger = this.ledgers.get(chassisId);
-      if (roomFor(vm.request, roomOf(ledger)) !== undefined) continue;
-      if (roomFor(vm.request, emptyRoom(chassis)) !== undefined) continue;
-      problem(`${vmId} waits while ${chassisId} has room: ${JSON.stringify(freeAmounts(ledger))}`);
-    }
-    this.#checkNobodyLowerCouldGiveWay(vmId, vm, problem);
-  }
-
-  /** No VM of lower priority keeps what one of higher priority waits for, where its leaving would serve that one. */
-  #checkNobodyLowerCouldGiveWay(vmId: string, vm: Vm, problem: (text: string) => void): void {
-    for (const [chassisId, chassis] of this.chassis.entries()) {
-      if (!chassis.registered || mismatchOf(vm, chassisId, chassis) !== undefined) continue;
-      const lower = this.existing().filter(
-        ([, other]) => other.chassisId === chassisId && other.priority < vm.priority,
-      );
-      const { free, placesLeft } = roomOf(this.ledgers.get(chassisId));
-      const without = sum([free, ...lower.map(([, other]) => other.allocation ?? {})]);
-      const misfit = roomFor(vm.request, { free: without, placesLeft: placesLeft + lower.length });
-      if (lower.length === 0 || misfit !== undefined) continue;
-      const names = lower.map(([otherId]) => otherId).join(", ");
-      problem(`${vmId} waits with priority ${vm.priority} while ${names} could give way on ${chassisId}`);
-    }
-  }
-
-  /** Who gave way has got it back where there is room for it. */
-  #checkShrunk(vmId: string, vm: Vm, problem: (text: string) => void): void {
-    if (vm.preemption?.active !== true || vm.chassisId === null || vm.allocation === null) return;
-    const { free } = roomOf(this.ledgers.get(vm.chassisId));
-    if (this.#isOverQuota(vm)) return;
-    if (roomFor(vm.request, { free: sum([free, vm.allocation]), placesLeft: 1 }) !== undefined) return;
-    problem(`${vmId} goes without while ${vm.chassisId} has room for it: ${JSON.stringify(free)}`);
-  }
-}
-
-function lackOf({ request, allocation }: Vm, name: string): number {
-  return (request[name] ?? 0) - (allocation?.[name] ?? 0);
-}
-
 /** What runs is what should run, with what it was given. */
 function checkGuests(processes: readonly SimProcess[], folds: Folds, problem: (text: string) => void): void {
   const guests = new Map<string, string>();
@@ -316,13 +164,4 @@ function checkGuests(processes: readonly SimProcess[], folds: Folds, problem: (t
     guests.delete(vmId);
   }
   for (const [vmId, text] of guests) problem(`a ghost: ${vmId} ${text}`);
-}
-
-/** A fold whose states cannot be changed: `evolve` that mutates fails. */
-function frozen<State>(fold: Fold<State>): Fold<State> {
-  return {
-    schema: fold.schema,
-    initial: deepFreeze(fold.initial),
-    evolve: (...args) => deepFreeze(fold.evolve(...args)),
-  };
 }

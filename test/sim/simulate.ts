@@ -1,7 +1,14 @@
 /**
  * Many runs: which failed, and what happened in all of them together.
  */
-import { ALERT_EVENTS, CHASSIS_EVENTS, LEDGER_EVENTS, QUOTA_EVENTS, VM_EVENTS } from "@bioxen/contracts";
+import {
+  ALERT_EVENTS,
+  CHASSIS_EVENTS,
+  DRAIN_EVENTS,
+  LEDGER_EVENTS,
+  QUOTA_EVENTS,
+  VM_EVENTS,
+} from "@bioxen/contracts";
 import { FAULTS } from "./faults.ts";
 import { type RunReport, run } from "./run.ts";
 
@@ -29,6 +36,7 @@ const PROBES: readonly string[] = [
   ...Object.keys(VM_EVENTS).filter((type) => type !== "bioxen.vm.observed.v1"),
   ...["starve", "pause", "evict"].map((mode) => `gave way: ${mode}`),
   ...Object.keys(LEDGER_EVENTS).filter((type) => !/closed|capacity-changed/.test(type)),
+  ...Object.keys(DRAIN_EVENTS),
   ...Object.keys(QUOTA_EVENTS),
   ...Object.keys(ALERT_EVENTS),
   ...Object.keys(CHASSIS_EVENTS).filter((type) => /registered|lost|recovered/.test(type)),

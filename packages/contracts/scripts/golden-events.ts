@@ -12,6 +12,7 @@ import {
   alertFold,
   chassisFold,
   decodeEvent,
+  drainFold,
   EVENT_TYPES,
   eventSubject,
   ledgerFold,
@@ -43,6 +44,7 @@ const AGGREGATES: Readonly<Record<AggregateKind, { readonly first: string; reado
   {
     vm: { first: "bioxen.vm.created.v1", fold: vmFold as Fold<unknown> },
     ledger: { first: "bioxen.ledger.opened.v1", fold: ledgerFold as Fold<unknown> },
+    drain: { first: "bioxen.drain.started.v1", fold: drainFold as Fold<unknown> },
     quota: { first: "bioxen.quota.set.v1", fold: quotaFold as Fold<unknown> },
     alert: { first: "bioxen.alert.rule-set.v1", fold: alertFold as Fold<unknown> },
     chassis: { first: "bioxen.chassis.registered.v1", fold: chassisFold as Fold<unknown> },

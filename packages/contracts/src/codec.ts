@@ -10,6 +10,7 @@ import { z } from "zod";
 import { acceptorOf } from "./acceptor.ts";
 import { ALERT_EVENTS } from "./events/alert.ts";
 import { CHASSIS_EVENTS } from "./events/chassis.ts";
+import { DRAIN_EVENTS } from "./events/drain.ts";
 import { LEDGER_EVENTS } from "./events/ledger.ts";
 import { QUOTA_EVENTS } from "./events/quota.ts";
 import { SUPERSEDED_VM_EVENTS, VM_EVENTS } from "./events/vm.ts";
@@ -21,6 +22,7 @@ export const EVENT_TYPES: Readonly<Record<string, z.ZodType>> = {
   ...VM_EVENTS,
   ...LEDGER_EVENTS,
   ...CHASSIS_EVENTS,
+  ...DRAIN_EVENTS,
   ...QUOTA_EVENTS,
   ...ALERT_EVENTS,
   ...SUPERSEDED_VM_EVENTS,

@@ -11,6 +11,7 @@ import { ENDPOINTS } from "./endpoints.ts";
 import { ERRORS } from "./errors.ts";
 import { ALERT_EVENTS } from "./events/alert.ts";
 import { CHASSIS_EVENTS } from "./events/chassis.ts";
+import { DRAIN_EVENTS } from "./events/drain.ts";
 import { LEDGER_EVENTS } from "./events/ledger.ts";
 import { QUOTA_EVENTS } from "./events/quota.ts";
 import { placementRefusal, SUPERSEDED_VM_EVENTS, VM_EVENTS } from "./events/vm.ts";
@@ -202,6 +203,8 @@ ${eventRows(VM_EVENTS)}
 ${eventRows(LEDGER_EVENTS)}
 
 ${eventRows(CHASSIS_EVENTS)}
+
+${eventRows(DRAIN_EVENTS)}
 
 ${eventRows(QUOTA_EVENTS)}
 

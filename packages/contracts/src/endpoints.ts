@@ -3,6 +3,7 @@
  * endpoints from here, clients type their calls from here, docs/PROTOCOL.md is generated from here.
  */
 import { z } from "zod";
+import { DRAIN_ENDPOINTS } from "./drain-endpoints.ts";
 import { endpoint } from "./endpoint.ts";
 import { VM_STATES } from "./fold/vm.ts";
 import { GUEST_STATE_ENDPOINTS } from "./guest-state-endpoints.ts";
@@ -176,6 +177,7 @@ export const ENDPOINTS = {
     z.strictObject({}),
     z.object({ chassis: z.array(chassisView) }),
   ),
+  ...DRAIN_ENDPOINTS,
   ...PLACEMENT_ENDPOINTS,
   ledgerGet: endpoint(
     "bioxen.qry.ledger.get",

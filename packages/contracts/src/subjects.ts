@@ -7,7 +7,7 @@ export const EVENT_STREAM = "BIOXEN_EVENTS";
 export const EVENT_SUBJECTS = "bioxen.evt.>";
 
 /** Kinds of aggregate, the token after `bioxen.evt.`. */
-export const AGGREGATE_KINDS = ["vm", "ledger", "chassis", "quota", "alert"] as const;
+export const AGGREGATE_KINDS = ["vm", "ledger", "chassis", "drain", "quota", "alert"] as const;
 export type AggregateKind = (typeof AGGREGATE_KINDS)[number];
 
 export function eventSubject(kind: AggregateKind, id: string): string {

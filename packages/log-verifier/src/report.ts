@@ -23,6 +23,7 @@ export type Rule =
   | "two-allocations"
   | "alert"
   | "move"
+  | "drain"
   | "observation"
   | "chassis-transition"
   | "unfounded-displacement";

@@ -5,10 +5,18 @@
  * cannot hide here. It never stops at a violation, so that one does not cover the next.
  */
 import { createHash } from "node:crypto";
-import type { AlertEvent, ChassisEvent, LedgerEvent, QuotaEvent, VmEvent } from "@bioxen/contracts";
+import type {
+  AlertEvent,
+  ChassisEvent,
+  DrainEvent,
+  LedgerEvent,
+  QuotaEvent,
+  VmEvent,
+} from "@bioxen/contracts";
 import type { StoredEvent } from "@bioxen/kernel";
 import { AlertAccount } from "./alert-account.ts";
 import { ChassisStories } from "./chassis-stories.ts";
+import { DrainStories } from "./drain-stories.ts";
 import { guestStateStep, type KeptState, NOTHING_KEPT } from "./guest-state-rules.ts";
 import { LedgerAccount, sameAmounts, unsoundAmounts } from "./ledger-account.ts";
 import { type Moving, moveStep, NOT_MOVING } from "./move-rules.ts";
@@ -48,6 +56,7 @@ export class LogVerifier {
   readonly #quotas = new QuotaBooks();
   readonly #alerts = new Map<string, AlertAccount>();
   readonly #chassis = new ChassisStories();
+  readonly #drains = new DrainStories();
   readonly #violations: Violation[] = [];
   #leftOut = 0;
   #events = 0;
@@ -80,6 +89,7 @@ export class LogVerifier {
     if (kind === "ledger") this.#ledger(event, id, envelope as unknown as LedgerEvent);
     if (kind === "quota") this.#breaches(event, this.#quotas.observe(id, envelope as unknown as QuotaEvent));
     if (kind === "alert") this.#alert(event, id, envelope as unknown as AlertEvent);
+    if (kind === "drain") this.#drain(event, id, envelope as unknown as DrainEvent);
     if (kind === "chassis") this.#ofChassis(event, id, envelope as unknown as ChassisEvent);
   }
 
@@ -159,6 +169,12 @@ export class LogVerifier {
   #isHeld(vmId: string, incarnation: number, { chassisId, fence, allocation }: PlaceData): boolean {
     const held = this.#ledgers.get(chassisId)?.held(vmId, fence);
     return held?.incarnation === incarnation && sameAmounts(held.amounts, allocation);
+  }
+
+  #drain(event: StoredEvent, chassisId: string, body: DrainEvent): void {
+    const livesHere = (vmId: string) => this.#vms.get(vmId)?.chassisId === chassisId;
+    for (const problem of this.#drains.observe(chassisId, body, livesHere))
+      this.#break(event, "drain", problem);
   }
 
   #resized(

@@ -17,6 +17,7 @@ import { given, integerOption, labelOption, mostlyOneOf, oneOf } from "../parse.
 import { taintOption } from "../placement-options.ts";
 import { say, sayJson, showReply, withSession } from "../run.ts";
 import { ago, bar, paintState, table } from "../terminal.ts";
+import { addDrainCommand } from "./chassis-drain.ts";
 import { addLedgerVerify } from "./ledger-verify.ts";
 import { amountsLine } from "./vm-words.ts";
 
@@ -81,6 +82,7 @@ export function addChassisCommands(program: Command): void {
         showReply(await session.call("chassisRegister", request), json === true, changedWords, refused);
       });
     });
+  addDrainCommand(chassis);
   addRebalanceCommand(chassis);
   const verbs = [
     ["cordon", "chassisCordon", "take no more VMs"],

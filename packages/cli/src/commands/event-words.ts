@@ -5,6 +5,7 @@ import {
   type AlertEvent,
   type ChassisEvent,
   COMMAND_PREFIX,
+  type DrainEvent,
   type LedgerEvent,
   type QuotaEvent,
   type VmEvent,
@@ -20,7 +21,7 @@ export interface EventReference {
 }
 
 type Told = Pick<EventEnvelope, "type" | "data" | "source" | "causationid" | "subject">;
-type DomainEvent = VmEvent | LedgerEvent | ChassisEvent | QuotaEvent | AlertEvent;
+type DomainEvent = VmEvent | LedgerEvent | ChassisEvent | DrainEvent | QuotaEvent | AlertEvent;
 type Happened = { readonly [E in DomainEvent as E["type"]]: (data: E["data"]) => string };
 
 const plural = (count: number, what: string) => (count === 1 ? `1 ${what}` : `${count} ${what}s`);
@@ -35,6 +36,12 @@ const settledLine = (c: {
   readonly chassisId: string;
   readonly amounts: Readonly<Record<string, number>> | null;
 }) => `${c.vmId} on ${c.chassisId} ${c.amounts === null ? "holds nothing" : amountsLine(c.amounts)}`;
+
+const leftLine = (left: {
+  readonly vmId: string;
+  readonly toChassisId: string | null;
+  readonly reason: string | null;
+}) => `${left.vmId} went ${left.toChassisId === null ? `nowhere: ${left.reason}` : `to ${left.toChassisId}`}`;
 
 const forkLine = ({ parent, checkpoint }: (VmEvent & { type: "bioxen.vm.created.v1" })["data"]) =>
   parent === null ? "" : `; a fork of ${parent}, from minute ${checkpoint?.simMinutes ?? 0}`;
@@ -110,6 +117,15 @@ const HAPPENED: Happened = {
   "bioxen.chassis.cordoned.v1": () => "cordoned: takes no more VMs",
   "bioxen.chassis.uncordoned.v1": () => "uncordoned: takes VMs again",
   "bioxen.chassis.removed.v1": () => "removed",
+  "bioxen.drain.started.v1": (d) =>
+    `begun: ${plural(d.vmIds.length, "VM")} to leave, ${d.parallelism} at a time`,
+  "bioxen.drain.progressed.v1": (d) =>
+    [...d.left.map(leftLine), ...d.joined.map((vmId) => `${vmId} is to leave, too`)].join("; "),
+  "bioxen.drain.completed.v1": () => "completed: nobody is left",
+  "bioxen.drain.given-up.v1": (d) =>
+    `given up at its deadline: ${d.remaining.map((r) => `${r.vmId} remains: ${r.reason}`).join("; ")}`,
+  "bioxen.drain.cancelled.v1": (d) =>
+    `cancelled${d.left.map((one) => `; ${leftLine(one)}`).join("")}${d.uncordons ? "; it takes VMs again" : ""}`,
   "bioxen.quota.set.v1": (d) => `${d.label} may hold ${limitsLine(d.resources)}`,
   "bioxen.quota.enforced.v1": (d) => `holds from here on, ${plural(d.charges.length, "place")} counted`,
   "bioxen.quota.charged.v1": (d) =>
@@ -166,6 +182,8 @@ const COMMANDS: Readonly<Record<string, string>> = {
   "chassis.cordoned": "chassis.cordon",
   "chassis.uncordoned": "chassis.uncordon",
   "chassis.removed": "chassis.remove",
+  "drain.started": "chassis.drain",
+  "drain.cancelled": "chassis.cancel-drain",
   "quota.set": "quota.set",
   "alert.rule-set": "alert.set-rule",
   "alert.rule-removed": "alert.remove-rule",
@@ -223,6 +241,11 @@ const DEEDS: Readonly<Record<string, string>> = {
   "chassis.registered": "was registered",
   "chassis.reconfigured": "was registered anew",
   "chassis.removed": "was removed",
+  "drain.started": "was begun",
+  "drain.progressed": "went on",
+  "drain.completed": "was completed",
+  "drain.given-up": "was given up",
+  "drain.cancelled": "was cancelled",
   "quota.set": "was set",
   "alert.rule-set": "was set",
   "alert.rule-removed": "was removed",

@@ -247,6 +247,7 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
   "chassis ls": reply("chassisList"),
   "chassis show": reply("chassisGet"),
   "chassis register": reply("chassisRegister"),
+  "chassis drain": document(z.union([replyOf("chassisDrain"), replyOf("chassisDrainGet")])),
   "chassis rebalance": reply("placementRebalance"),
   "chassis cordon": reply("chassisCordon"),
   "chassis uncordon": reply("chassisUncordon"),

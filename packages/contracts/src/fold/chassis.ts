@@ -17,6 +17,8 @@ export interface Chassis {
   /** Absent: none. */
   readonly taints?: readonly Taint[] | undefined;
   readonly cordoned: boolean;
+  /** The event that cordoned it last; absent: none. Who takes a cordon back takes back no later one. */
+  readonly cordonedSeq?: number | undefined;
   /** Since when, and by which event, its agent counts as gone; null while it does not. */
   readonly lost: { readonly atMs: number; readonly seq: number; readonly eventId: string } | null;
   /** Of the latest loss, and when the chassis was back after it; see `bioxen.chassis.lost.v1`. */
@@ -34,7 +36,7 @@ export const NEVER_LOST = { lost: null, lossesInARow: 0, recoveredAtMs: null } a
 export const NO_CHASSIS: ChassisState = Object.freeze({ registered: false });
 
 export const chassisFold: Fold<ChassisState> = {
-  schema: 2,
+  schema: 3,
   initial: NO_CHASSIS,
   evolve(state, untyped, at) {
     const event = untyped as ChassisEvent;
@@ -55,7 +57,7 @@ export const chassisFold: Fold<ChassisState> = {
         return { ...others, oversubscribePermille: undefined, ...event.data, version: at.version };
       }
       case "bioxen.chassis.cordoned.v1":
-        return { ...state, cordoned: true, version: at.version };
+        return { ...state, cordoned: true, cordonedSeq: at.seq, version: at.version };
       case "bioxen.chassis.uncordoned.v1":
         return { ...state, cordoned: false, version: at.version };
       case "bioxen.chassis.lost.v1": {

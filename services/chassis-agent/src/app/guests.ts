@@ -88,7 +88,7 @@ export class Guests {
     this.#agentId = agentId;
     this.#drivers = drivers;
     this.states = new GuestStates(ports, drivers, this.vms, (vmId) => this.chassisOf(vmId));
-    this.#handOvers = new HandOvers(this.states, (vmId) => this.#forget(vmId));
+    this.#handOvers = new HandOvers(this.states);
     this.#onStarted = onStarted;
     this.#reconciler = new Reconciler({
       clock: ports.clock,
@@ -167,7 +167,7 @@ export class Guests {
       const isHosted = this.chassisOf(vmId) !== null;
       if (isHosted) await driver?.whenReady();
       const action = nextAction(vm, isHosted, driver && this.#present(driver, vmId), this.#isHeld(vmId));
-      if (action.kind !== "report-handed-over") this.#handOvers.forget(vmId);
+      if (action.kind !== "hand-over") this.#handOvers.forget(vmId);
       if (action.kind === "none") return undefined;
       await this.#act(driver ?? NO_DRIVER, vmId, action);
       const isLost = this.reports.owed(vmId)?.observed === "checkpoint-lost";
@@ -234,7 +234,7 @@ export class Guests {
       case "hand-over":
         return this.reports.owe(await this.#handOvers.handOver(driver, vmId, action.fence));
       case "report-handed-over":
-        return this.reports.owe(this.#handOvers.reportOf(vmId, action.fence));
+        return this.reports.owe({ vmId, fence: action.fence, observed: "handed-over" });
       case "report-started":
         this.reports.owe({ vmId, fence: action.fence, observed: "started" });
         return;

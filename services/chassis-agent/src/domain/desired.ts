@@ -30,7 +30,7 @@ export type AgentAction =
   | { readonly kind: "report-failed"; readonly fence: number; readonly reason: string }
   /** End the guest if there is one, then say that it has stopped. */
   | { readonly kind: "stop"; readonly fence: number; readonly reason: string }
-  /** Take the guest down, its state kept, and say so: its VM has a place elsewhere. */
+  /** Let the guest stand still, its state stored, and say so: its VM has a place elsewhere. It is ended once that has moved. */
   | { readonly kind: "hand-over"; readonly fence: number }
   | { readonly kind: "report-handed-over"; readonly fence: number }
   | { readonly kind: "none" };
@@ -52,7 +52,7 @@ export function nextAction(
   if (isHeld) return guest?.state === "running" ? { kind: "pause", fence: guest.fence } : NONE;
   if (vm.state === "stopping") return { kind: "stop", fence, reason: vm.reason ?? "by command" };
   if (isLeaving(vm) && guest?.state !== "failed" && (guest?.fence ?? 0) <= fence) {
-    // One whose guest is not here any more was handed over, or died with its agent: either way it goes on there.
+    // One whose guest is not here died with its agent: it goes on there.
     return guest?.fence === fence ? { kind: "hand-over", fence } : { kind: "report-handed-over", fence };
   }
   if (guest === undefined || guest.fence < fence) {

@@ -9,6 +9,8 @@ import {
   type ChassisState,
   causedByMove,
   chassisFold,
+  type DrainState,
+  drainFold,
   endsWithAgent,
   type Ledger,
   LedgersOfVms,
@@ -35,10 +37,12 @@ import {
   type StoredEvent,
 } from "@bioxen/kernel";
 import { type ChassisRoom, type WaitingVm, waitingVm } from "@bioxen/placement";
+import { type DrainPicture, isDraining } from "../domain/drain.ts";
 import { ChassisLiveness } from "./liveness.ts";
 
 export class Cluster {
   readonly chassis: Aggregates<ChassisState>;
+  readonly drains: Aggregates<DrainState>;
   readonly vms = new ReadModel<VmState>("vm", vmFold);
   readonly ledgers = new ReadModel<Ledger>("ledger", ledgerFold);
   readonly quotaStates = new ReadModel<QuotaState>("quota", quotaFold);
@@ -55,6 +59,7 @@ export class Cluster {
     const { log, clock, ids } = ports;
     const source = "/bioxen/chassis-scheduler";
     this.chassis = new Aggregates({ kind: "chassis", fold: chassisFold, log, clock, ids, source });
+    this.drains = new Aggregates({ kind: "drain", fold: drainFold, log, clock, ids, source });
     this.liveness = new ChassisLiveness(ports, monotonicMs, lostAfterMs);
   }
 
@@ -70,7 +75,7 @@ export class Cluster {
     const slash = envelope.subject.indexOf("/");
     const [kind, id] = [envelope.subject.slice(0, slash), envelope.subject.slice(slash + 1)];
     if (kind === "vm") this.#noteVm(id);
-    if (kind === "chassis" || kind === "ledger") this.#stale.add(id);
+    if (kind === "chassis" || kind === "ledger" || kind === "drain") this.#stale.add(id);
     if (kind !== "ledger") return;
     for (const vmId of this.#ledgersOf.note(id, this.ledgers.get(id))) this.#noteVm(vmId);
   }
@@ -161,6 +166,9 @@ export class Cluster {
     if (chassis.lost !== null) {
       return { code: "UNAVAILABLE", message: `is lost: its agent ${chassis.agentId} has not recovered` };
     }
+    if (isDraining(this.drains.get(chassisId).state)) {
+      return { code: "UNAVAILABLE", message: "is being drained" };
+    }
     if (chassis.cordoned) return { code: "UNAVAILABLE", message: "is cordoned" };
     if (this.liveness.of(chassisId).state === "ready") return undefined;
     return { code: "UNAVAILABLE", message: `its agent ${chassis.agentId} is not heard of` };
@@ -194,6 +202,34 @@ export class Cluster {
       if (vm.exists && vm.chassisId === chassisId && endsWithAgent(vm.vmType)) count += 1;
     }
     return count;
+  }
+
+  /** For a drain. Who says it lives there has an entry there, but for a moment: no other VM is looked at than those it knows. */
+  drainPicture(chassisId: string): DrainPicture {
+    const here = new Set(Object.keys(this.ledgers.get(chassisId).entries));
+    const vm = (vmId: string) => this.vms.get(vmId);
+    const drain = this.drains.get(chassisId).state;
+    for (const vmId of drain.exists ? Object.keys(drain.vms) : []) {
+      const one = vm(vmId);
+      if (one.exists && one.chassisId === chassisId) here.add(vmId);
+    }
+    return { chassisId, here, vm };
+  }
+
+  /** How many more VMs of each chassis that is being drained may be given a place elsewhere; of others any number. */
+  moveSlots(): Map<string, number> {
+    const slots = new Map<string, number>();
+    for (const [chassisId, { state }] of this.drains.entries()) {
+      if (!isDraining(state)) continue;
+      let underWay = 0;
+      for (const vmId of Object.keys(this.ledgers.get(chassisId).entries)) {
+        const vm = this.vms.get(vmId);
+        if (!vm.exists || vm.chassisId !== chassisId || vm.migration === null) continue;
+        if (vm.migration.target !== null || this.#hasPlace(vmId, vm)) underWay += 1;
+      }
+      slots.set(chassisId, Math.max(0, state.parallelism - underWay));
+    }
+    return slots;
   }
 
   /** VMs with an entry in this chassis' ledger, or that say they are on it. */

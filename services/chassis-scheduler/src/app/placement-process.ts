@@ -45,6 +45,12 @@ const MAX_BATCH = 250;
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
 
+const BECOMES_VICTIM: readonly string[] = [
+  "bioxen.vm.started.v1",
+  "bioxen.vm.resized.v1",
+  "bioxen.vm.reinstated.v1",
+];
+
 export class PlacementProcess {
   readonly #ports: ServicePorts;
   readonly #cluster: Cluster;
@@ -83,9 +89,9 @@ export class PlacementProcess {
     });
   }
 
-  /** A VM that runs can give way to whoever waits; while it started it could not. */
+  /** A VM that runs can give way to whoever waits; while it started, or had given way already, it could not. */
   #isNewVictim({ envelope }: StoredEvent): boolean {
-    if (envelope.type !== "bioxen.vm.started.v1" || this.#topDeferred === 0) return false;
+    if (!BECOMES_VICTIM.includes(envelope.type) || this.#topDeferred === 0) return false;
     const vm = this.#cluster.vms.get(envelope.subject.slice("vm/".length));
     return vm.exists && vm.priority < this.#topDeferred;
   }
@@ -93,6 +99,11 @@ export class PlacementProcess {
   async end(): Promise<void> {
     this.#ended = true;
     this.#timer?.cancel();
+    await this.#running;
+  }
+
+  /** Resolves once what is being placed at this moment is in the picture. */
+  async settled(): Promise<void> {
     await this.#running;
   }
 
@@ -145,7 +156,7 @@ export class PlacementProcess {
     const planId = this.#ports.ids.next();
     const acts = () => this.#leadership.token() === token;
     const seqs = await Promise.all([
-      ...batchesOf(placements, MAX_BATCH).map((batch) =>
+      ...batchesOf(withinSlots(placements, this.#cluster.moveSlots()), MAX_BATCH).map((batch) =>
         this.#propose({ token, planId, chassisId: batch.chassisId }, batch.placements),
       ),
       ...reinstatements.map((vm) => this.#calls.reinstate(vm)),
@@ -223,6 +234,19 @@ export class PlacementProcess {
   }
 }
 
+/** Without those moves off a chassis that would be more at once than its drain is to have; they wait for the next round. */
+function withinSlots(placements: readonly Placement[], slots: Map<string, number>): readonly Placement[] {
+  if (slots.size === 0) return placements;
+  return placements.filter(({ vm: { excludeChassisIds = [] } }) =>
+    excludeChassisIds.every((from) => {
+      const left = slots.get(from);
+      if (left === undefined) return true;
+      slots.set(from, left - 1);
+      return left > 0;
+    }),
+  );
+}
+
 function refusalOf(subject: string, { code, message }: ReplyError): Fault {
   return new Fault("UNAVAILABLE", `${subject}: ${code}: ${message}`, { retryable: true });
 }
@@ -247,6 +271,8 @@ function mayChangePlan({ envelope }: StoredEvent): boolean {
   switch (envelope.type) {
     case "bioxen.vm.start-requested.v1":
     case "bioxen.vm.migration-requested.v1":
+    case "bioxen.vm.migration-cancelled.v1":
+    case "bioxen.vm.moved.v1":
     case "bioxen.vm.displaced.v2":
     case "bioxen.vm.stop-requested.v1":
     case "bioxen.vm.destroyed.v1":
@@ -261,6 +287,6 @@ function mayChangePlan({ envelope }: StoredEvent): boolean {
     case "bioxen.quota.settled.v1":
       return true;
     default:
-      return envelope.subject.startsWith("chassis/");
+      return envelope.subject.startsWith("chassis/") || envelope.subject.startsWith("drain/");
   }
 }

@@ -28,6 +28,7 @@ import {
 } from "@bioxen/kernel";
 import { DEFAULT_POLICY, DEFAULT_POLICY_NAME, type PlacementPolicy } from "@bioxen/placement";
 import {
+  beingDrained,
   type ChassisDecision,
   decideCordon,
   decideRegister,
@@ -36,8 +37,11 @@ import {
   notFound,
   registrationOf,
 } from "../domain/chassis.ts";
+import { isDraining } from "../domain/drain.ts";
 import { ChassisWatch } from "./chassis-watch.ts";
 import { Cluster } from "./cluster.ts";
+import { DrainCommands } from "./drain-commands.ts";
+import { DrainProcess } from "./drain-process.ts";
 import { Leadership } from "./leadership.ts";
 import { PlacementProcess } from "./placement-process.ts";
 import { PlacementQueries } from "./placement-queries.ts";
@@ -58,19 +62,25 @@ export function createChassisScheduler(ports: ServicePorts, options: SchedulerOp
   const { policy = DEFAULT_POLICY, monotonicMs, lostAfterMs = LOST_AFTER_MS, chassisTypes = [] } = options;
   const cluster = new Cluster(ports, monotonicMs, lostAfterMs);
   const leadership = new Leadership();
-  const commands = new ChassisCommands(cluster, ports.log, chassisTypesWith(chassisTypes));
+  const types = chassisTypesWith(chassisTypes);
+  const commands = new ChassisCommands(cluster, ports.log, types);
+  const drainCommands = new DrainCommands(cluster, ports.clock, types);
   const placements = new PlacementProcess(ports, cluster, policy, leadership);
+  const drains = new DrainProcess(ports, cluster, leadership, () => placements.settled());
   const watch = new ChassisWatch(ports, cluster, leadership, monotonicMs);
   const queries = new PlacementQueries(cluster, ports, policy);
   const builtIn = PLACEMENT_POLICIES.find((name) => name === policy.name) ?? DEFAULT_POLICY_NAME;
   const rebalancing = new Rebalancing(cluster, ports.clock, builtIn);
   return {
-    sinks: [cluster.chassis, cluster.vms, cluster.ledgers, cluster.quotaStates],
+    sinks: [cluster.chassis, cluster.drains, cluster.vms, cluster.ledgers, cluster.quotaStates],
     endpoints: [
       serve(ENDPOINTS.chassisRegister, (request, causation) => commands.register(request, causation)),
       serve(ENDPOINTS.chassisCordon, commands.cordon),
       serve(ENDPOINTS.chassisUncordon, commands.uncordon),
       serve(ENDPOINTS.chassisRemove, (request, causation) => commands.remove(request, causation)),
+      serve(ENDPOINTS.chassisDrain, (request, causation) => drainCommands.drain(request, causation)),
+      serve(ENDPOINTS.chassisCancelDrain, (request, causation) => drainCommands.cancel(request, causation)),
+      serve(ENDPOINTS.chassisDrainGet, (request) => drainCommands.get(request)),
       serve(ENDPOINTS.chassisGet, (request) => commands.get(request)),
       serve(ENDPOINTS.chassisList, () => commands.list()),
       serve(ENDPOINTS.placementPlan, (request) => queries.plan(request)),
@@ -85,12 +95,14 @@ export function createChassisScheduler(ports: ServicePorts, options: SchedulerOp
         placements.wake();
       });
       placements.begin(feed);
+      drains.begin(feed);
       watch.begin();
       leadership.contend(ports);
     },
     async end() {
       cluster.liveness.end();
       await watch.end();
+      await drains.end();
       await placements.end();
       await leadership.release();
     },
@@ -123,7 +135,11 @@ class ChassisCommands {
   cordon = ({ chassisId }: { chassisId: string }, causation: Causation) =>
     this.#decide(chassisId, causation, (state) => decideCordon(chassisId, state));
   uncordon = ({ chassisId }: { chassisId: string }, causation: Causation) =>
-    this.#decide(chassisId, causation, (state) => decideUncordon(chassisId, state));
+    this.#decide(chassisId, causation, (state) =>
+      isDraining(this.#cluster.drains.get(chassisId).state)
+        ? beingDrained(chassisId)
+        : decideUncordon(chassisId, state),
+    );
 
   async remove(
     { chassisId }: { chassisId: string },

@@ -174,3 +174,8 @@ export function decideRecovered(
 export function notFound(chassisId: string) {
   return refuse("CHASSIS_NOT_FOUND", `there is no chassis ${chassisId}`);
 }
+
+/** A drain has the chassis closed until it ends. */
+export function beingDrained(chassisId: string) {
+  return refuse("CONFLICT", `${chassisId} is being drained: cancel the drain, and it takes VMs again`);
+}

@@ -6,6 +6,8 @@ import {
   alertFold,
   type ChassisState,
   chassisFold,
+  type DrainState,
+  drainFold,
   ENDPOINTS,
   type Ledger,
   type LedgerEvent,
@@ -54,8 +56,12 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
   const ledgers = new ReadModel<Ledger>("ledger", ledgerFold);
   const ledgersOf = new LedgersOfVms();
   const chassis = new ReadModel<ChassisState>("chassis", chassisFold);
-  // Nothing here asks for alerts; the snapshots that all services start from have them.
-  const alerts = new ReadModel<AlertState>("alert", alertFold);
+  // Nothing here asks for these; the snapshots that all services start from have them.
+  const others = [
+    new ReadModel<QuotaState>("quota", quotaFold),
+    new ReadModel<AlertState>("alert", alertFold),
+    new ReadModel<DrainState>("drain", drainFold),
+  ];
   let feed: EventFeed | undefined;
   const applied = async (seq: number) => feed?.applied(seq);
   const guestStates = new GuestStateCommands({ vms, chassis, caller: bus, blobs: ports.blobs, ids });
@@ -77,8 +83,7 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
     onError: (vmId, thrown) => logger.warn({ vmId, err: thrown }, `a step failed: ${messageOf(thrown)}`),
   });
   return {
-    // Quotas: it decides nothing by them, but it writes the snapshots of all kinds that others fold.
-    sinks: [vms, ledgers, chassis, new ReadModel<QuotaState>("quota", quotaFold), alerts],
+    sinks: [vms, ledgers, chassis, ...others],
     endpoints: [
       serve(ENDPOINTS.vmCreate, (request, causation) => commands.create(request, causation)),
       serve(ENDPOINTS.vmStart, commands.start),

@@ -1,0 +1,103 @@
+/**
+ * `bioxen chassis drain`: begins or ends a drain, and with `--wait` shows how far it is until it has ended.
+ */
+import type { DrainView, ResultOf } from "@bioxen/contracts";
+import type { Command } from "commander";
+import { CommandEnd, EXIT_REFUSED, EXIT_UNREACHABLE, usage } from "../outcome.ts";
+import { given, integerOption } from "../parse.ts";
+import { Progress } from "../progress.ts";
+import { say, sayJson, withSession } from "../run.ts";
+import type { Session } from "../session.ts";
+import { table } from "../terminal.ts";
+
+/** How often the drain is looked at while it goes on, ms. */
+const LOOK_INTERVAL_MS = 200;
+/** Beyond its deadline the drain ends itself; a service that is away for longer than this, ms, is not waited for. */
+const GRACE_MS = 30_000;
+
+interface Options {
+  readonly parallel?: number;
+  readonly deadline?: number;
+  readonly wait?: boolean;
+  readonly cancel?: boolean;
+  readonly progress?: boolean;
+}
+
+export function addDrainCommand(chassis: Command): void {
+  chassis
+    .command("drain <id>")
+    .description("move everybody elsewhere, and take nobody: bioxen chassis drain ecoli-1 --wait")
+    .option("--parallel <n>", "moves under way at once", integerOption)
+    .option("--deadline <seconds>", "after this it is given up", integerOption)
+    .option("--wait", "until it has ended; exit code 1 when somebody remains")
+    .option("--cancel", "end it: moves under way are taken back")
+    .option("--progress", "how far it is, VM by VM; begins nothing")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  bioxen chassis drain ecoli-1 --parallel 8 --deadline 120 --wait\n  bioxen chassis drain ecoli-1 --cancel",
+    )
+    .action(async (chassisId: string, options: Options, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const isJson = json === true;
+        if (options.cancel === true && options.progress === true)
+          throw usage("--cancel or --progress, not both");
+        if (options.progress === true) return showProgress(session, chassisId, isJson);
+        const begun = await beginOrEnd(session, chassisId, options);
+        const reply = options.wait === true ? await ended(session, begun) : begun;
+        if (isJson) sayJson({ ok: true, ...reply });
+        else say(words(reply.drain, chassisId, reply.changed));
+        if (options.wait === true && options.cancel !== true) conclude(reply.drain, isJson);
+      });
+    });
+}
+
+function beginOrEnd(session: Session, chassisId: string, { cancel, parallel, deadline }: Options) {
+  if (cancel === true) return session.ask("chassisCancelDrain", { chassisId });
+  const deadlineMs = deadline === undefined ? undefined : deadline * 1_000;
+  return session.ask("chassisDrain", given({ chassisId, parallelism: parallel, deadlineMs }));
+}
+
+async function showProgress(session: Session, chassisId: string, json: boolean): Promise<void> {
+  const reply = await session.ask("chassisDrainGet", { chassisId });
+  if (json) sayJson({ ok: true, drain: reply.drain });
+  else say(words(reply.drain, chassisId, true));
+}
+
+/** The reply with the drain as it ended. */
+async function ended(session: Session, begun: ResultOf<"chassisDrain">): Promise<ResultOf<"chassisDrain">> {
+  const { chassisId } = begun.chassis;
+  let { drain } = begun;
+  const progress = new Progress(() => (drain === null ? "" : progressLine(drain)));
+  while (drain?.status === "draining") {
+    if (Date.now() > drain.deadlineAtMs + GRACE_MS) {
+      progress.end();
+      throw new CommandEnd(EXIT_UNREACHABLE, `${chassisId} is still being drained after its deadline`);
+    }
+    progress.seen(drain.moved);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
+    ({ drain } = await session.ask("chassisDrainGet", { chassisId }));
+  }
+  progress.end();
+  const { chassis } = await session.ask("chassisGet", { chassisId });
+  return { changed: begun.changed, chassis, drain };
+}
+
+function conclude(drain: DrainView | null, json: boolean): void {
+  if (drain === null || drain.status === "completed") return;
+  const message = `${drain.chassisId} was not drained: ${drain.status}, ${drain.remaining} left`;
+  throw new CommandEnd(EXIT_REFUSED, json ? "" : message);
+}
+
+function progressLine({ chassisId, vms, moved, remaining }: DrainView): string {
+  const moving = vms.filter((vm) => vm.status === "moving").map((vm) => vm.vmId);
+  const now = moving.length === 0 ? "" : `, now ${moving.slice(0, 4).join(", ")}`;
+  return `${chassisId}: ${moved} of ${vms.length} moved, ${remaining} to go${now}`;
+}
+
+function words(drain: DrainView | null, chassisId: string, changed: boolean): string {
+  if (drain === null) return `${chassisId} was never drained`;
+  const head = `${drain.chassisId} is ${drain.status}: ${drain.moved} of ${drain.vms.length} moved, ${drain.remaining} left${changed ? "" : " (it was so already)"}`;
+  if (drain.vms.length === 0) return head;
+  const rows = drain.vms.map((vm) => [vm.vmId, vm.status, vm.toChassisId ?? "", vm.reason ?? ""]);
+  return `${head}\n${table(["VM", "STATUS", "TO", "WHY"], rows)}`;
+}

@@ -1,0 +1,85 @@
+/**
+ * The meaning of a drain's events: who was to leave, and what became of each.
+ */
+import type { CauseEvent, Fold } from "@bioxen/kernel";
+import type { DrainEvent } from "../events/drain.ts";
+
+export const DRAIN_STATUSES = ["draining", "completed", "incomplete", "cancelled"] as const;
+
+/** Where one VM went; `toChassisId` null: nowhere. */
+export interface LeftVm {
+  readonly toChassisId: string | null;
+  readonly reason: string | null;
+}
+
+/** The latest drain of a chassis. */
+export interface Drain {
+  readonly exists: true;
+  readonly status: (typeof DRAIN_STATUSES)[number];
+  /** null: it has not left yet. */
+  readonly vms: Readonly<Record<string, LeftVm | null>>;
+  /** Of one that was given up: who was still there, and why. */
+  readonly remaining: Readonly<Record<string, string>>;
+  readonly wasCordoned: boolean;
+  readonly parallelism: number;
+  readonly startedAtMs: number;
+  readonly deadlineAtMs: number;
+  /** What follows from the drain belongs to the chain of this event. */
+  readonly startedBy: CauseEvent;
+  readonly ended: { readonly atMs: number; readonly seq: number } | null;
+  readonly version: number;
+}
+
+export type DrainState = { readonly exists: false } | Drain;
+
+export const NO_DRAIN: DrainState = Object.freeze({ exists: false });
+
+export const drainFold: Fold<DrainState> = {
+  schema: 1,
+  initial: NO_DRAIN,
+  evolve(state, untyped, at) {
+    const event = untyped as DrainEvent;
+    const { version } = at;
+    if (event.type === "bioxen.drain.started.v1") {
+      const { vmIds, ...data } = event.data;
+      const startedBy = { id: at.eventId, correlationid: at.correlationId };
+      return {
+        exists: true,
+        status: "draining",
+        ...data,
+        vms: Object.fromEntries(vmIds.map((vmId) => [vmId, null])),
+        remaining: {},
+        startedAtMs: at.atMs,
+        startedBy: at.traceparent === undefined ? startedBy : { ...startedBy, traceparent: at.traceparent },
+        ended: null,
+        version,
+      };
+    }
+    if (!state.exists) throw new Error(`${event.type} of a drain that was never started`);
+    const ended = { atMs: at.atMs, seq: at.seq };
+    switch (event.type) {
+      case "bioxen.drain.progressed.v1": {
+        const joined = Object.fromEntries(event.data.joined.map((vmId) => [vmId, null]));
+        return { ...state, vms: { ...state.vms, ...joined, ...gone(event.data.left) }, version };
+      }
+      case "bioxen.drain.completed.v1":
+        return { ...state, status: "completed", ended, version };
+      case "bioxen.drain.given-up.v1": {
+        const remaining = Object.fromEntries(event.data.remaining.map((vm) => [vm.vmId, vm.reason]));
+        return { ...state, status: "incomplete", remaining, ended, version };
+      }
+      case "bioxen.drain.cancelled.v1":
+        return {
+          ...state,
+          status: "cancelled",
+          vms: { ...state.vms, ...gone(event.data.left) },
+          ended,
+          version,
+        };
+    }
+  },
+};
+
+function gone(left: readonly (LeftVm & { readonly vmId: string })[]): Record<string, LeftVm> {
+  return Object.fromEntries(left.map(({ vmId, toChassisId, reason }) => [vmId, { toChassisId, reason }]));
+}
