@@ -6,6 +6,7 @@ import { spawn } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { bioxenHere } from "./in-process.ts";
 import { CLI, eventually, type Json, World } from "./world.ts";
 
 const COUNT = 100;
@@ -27,7 +28,10 @@ vms:
   - { vmId: cell, count: ${cells}, state: stopped }
 ${more}`;
 
-const apply = (...args: string[]): Promise<Json> => world.bioxenJson("apply", "-f", file, "--yes", ...args);
+const bioxen = (...args: string[]) => bioxenHere([...args, "--server", world.stack.url]);
+const bioxenJson = async (...args: string[]): Promise<Json> =>
+  JSON.parse((await bioxen(...args, "--json")).stdout);
+const apply = (...args: string[]) => bioxenJson("apply", "-f", file, "--yes", ...args);
 
 /** Begins an apply, and ends it by `signal` once `isHalfWay`. */
 async function endedHalfWay(
@@ -64,9 +68,9 @@ const counted = (requests: Record<string, string>) => {
 describe("apply", () => {
   it("says what it would do, and does nothing without a yes", async () => {
     await writeFile(file, fleet(COUNT - 10, "100%"));
-    const dry = await world.bioxenJson("apply", "-f", file, "--dry-run");
+    const dry = await bioxenJson("apply", "-f", file, "--dry-run");
     expect(dry).toMatchObject({ ok: true, dryRun: true, counts: { create: COUNT, unchanged: 0 } });
-    expect((await world.bioxen("apply", "-f", file)).code).toBe(2);
+    expect((await bioxen("apply", "-f", file)).code).toBe(2);
     expect(await vmsNow()).toEqual([]);
   });
 
@@ -92,13 +96,13 @@ describe("apply", () => {
     await writeFile(file, fleet(COUNT - 30, "50%", "  - { vmId: extra, count: 5, priority: 3 }"));
     const halfWay = (vms: Json[]) => vms.filter((vm) => vm.request.ribosomes === 252).length >= COUNT / 4;
     expect(await endedHalfWay("SIGINT", halfWay, "--prune")).toBe(1);
-    const planned = await world.bioxenJson("apply", "-f", file, "--dry-run", "--prune");
+    const planned = await bioxenJson("apply", "-f", file, "--dry-run", "--prune");
     expect(planned.counts.change).toBeGreaterThan(0);
     const rest = await apply("--prune");
     expect(rest.ok, JSON.stringify(rest)).toBe(true);
     expect(counted(await requestsOf())).toEqual({ "running 252": 15, "created 252": 70 });
     expect((await vmsNow()).map(({ vmId }) => vmId)).toContain("own");
-    const again = await world.bioxen("apply", "-f", file, "--yes", "--prune");
+    const again = await bioxen("apply", "-f", file, "--yes", "--prune");
     expect(again.code).toBe(0);
     expect(again.stdout.trim()).toBe(
       "fleet lab: 0 to create, 0 to change, 0 to replace, 0 to prune, 85 unchanged",
@@ -107,7 +111,7 @@ describe("apply", () => {
 
   it("replaces what cannot be changed only when told to, and touches nobody else's VM", async () => {
     await writeFile(file, fleet(COUNT - 30, "50%", "  - { vmId: extra, count: 5, priority: 4 }"));
-    const refused = await world.bioxenJson("apply", "-f", file, "--yes");
+    const refused = await bioxenJson("apply", "-f", file, "--yes");
     expect(refused).toMatchObject({ ok: false, error: { code: "CONFLICT", details: { foreign: [] } } });
     expect(refused.error.details.replace).toHaveLength(5);
     expect(await apply("--replace")).toMatchObject({ ok: true, counts: { replace: 5 } });
@@ -152,7 +156,7 @@ vms:
       "fleet: odd\ndefaults: { biologicalType: ecoli }\nvms:\n" +
         "  - { vmId: large, resources: { dnaKilobases: 30000 } }\n  - { vmId: fits, biologicalType: syn3a }\n",
     );
-    const result = await world.bioxen("apply", "-f", file, "--yes");
+    const result = await bioxen("apply", "-f", file, "--yes");
     expect(result.code).toBe(1);
     expect(result.stdout).toContain("large failed: INFEASIBLE");
     expect((await world.done("qry.vm.get", { vmId: "fits" })).vm.state).toBe("running");

@@ -6,9 +6,10 @@ import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { errorOutput, OUTPUTS, type Output } from "../../packages/cli/src/output/schemas.ts";
-import { commandPaths, runProgram } from "../../packages/cli/src/program.ts";
+import { commandPaths } from "../../packages/cli/src/program.ts";
+import { bioxenHere, type Ended } from "./in-process.ts";
 import { CLI, eventually, type Json } from "./world.ts";
 
 let home: string;
@@ -31,11 +32,6 @@ afterAll(async () => {
   await rm(home, { recursive: true, force: true });
 });
 
-interface Ended {
-  readonly code: number;
-  readonly stdout: string;
-}
-
 /** In a process of its own: what goes to the background, or reads standard input. */
 function spawned(...args: string[]): Promise<Ended> {
   return spawnedWith("", ...args);
@@ -44,38 +40,10 @@ function spawned(...args: string[]): Promise<Ended> {
 function spawnedWith(stdin: string, ...args: string[]): Promise<Ended> {
   return new Promise((resolve) => {
     const child = execFile(process.execPath, [CLI, ...args], (error, stdout) => {
-      resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout });
+      resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr: "" });
     });
     child.stdin?.end(stdin);
   });
-}
-
-/** In this process: a tenth of the time. What follows something is left by Ctrl-C after its first line. */
-async function ran(...args: string[]): Promise<Ended> {
-  let stdout = "";
-  const before = new Set(process.listeners("SIGINT"));
-  const ctrlC = () => {
-    for (const listener of process.listeners("SIGINT")) if (!before.has(listener)) listener("SIGINT");
-  };
-  const out = vi.spyOn(process.stdout, "write").mockImplementation((text) => {
-    stdout += text;
-    setImmediate(ctrlC);
-    return true;
-  });
-  const err = vi.spyOn(process.stderr, "write").mockReturnValue(true);
-  const errors = new Set(process.stdout.listeners("error"));
-  process.exitCode = undefined;
-  try {
-    await runProgram(["node", "bioxen", ...args]);
-    return { code: Number(process.exitCode ?? 0), stdout };
-  } finally {
-    out.mockRestore();
-    err.mockRestore();
-    process.exitCode = undefined;
-    for (const one of process.stdout.listeners("error")) {
-      if (!errors.has(one)) process.stdout.off("error", one as () => void);
-    }
-  }
 }
 
 const tried = new Set<string>();
@@ -108,7 +76,18 @@ function checked(command: string, { code, stdout }: Ended, exitCode = 0): Json {
 
 /** `words`: how the command is called; what follows are its arguments. */
 async function run(words: string, args: readonly string[] = [], exitCode = 0): Promise<Json> {
-  return checked(words, await ran(...words.split(" "), ...args, "--json"), exitCode);
+  const untilFirstOutput = OUTPUTS[words]?.form === "lines" || words === "fake-xapi";
+  const ended = await bioxenHere([...words.split(" "), ...args, "--json"], { untilFirstOutput });
+  return checked(words, ended, exitCode);
+}
+
+/** What only looks, in words too. */
+async function look(words: string, args: readonly string[] = []): Promise<Json> {
+  const { code, stdout, stderr } = await bioxenHere([...words.split(" "), ...args]);
+  expect(code, `${words}: ${stderr}`).toBe(0);
+  expect(stdout.length, words).toBeGreaterThan(10);
+  expect(stdout, words).not.toMatch(/^\{|undefined|\[object|NaN/m);
+  return run(words, args);
 }
 
 describe("--json", () => {
@@ -123,12 +102,12 @@ describe("--json", () => {
       "--json",
     );
     checked("up", up);
-    expect((await run("status")).services).toHaveLength(5);
-    await run("doctor");
+    expect((await look("status")).services).toHaveLength(5);
+    await look("doctor");
     await run("completion", ["bash"]);
     await run("config set", ["timeout", "15000"]);
     expect(await run("config get", ["timeout"])).toMatchObject({ value: 15_000, origin: "file" });
-    await run("config show");
+    await look("config show");
     await run("config unset", ["timeout"]);
     await run("config get", ["timeuot"], 2);
     await run("fake-xapi");
@@ -144,9 +123,9 @@ describe("--json", () => {
     const large = ["--type", "ecoli", "--ribosomes", "85%", "--rnap", "50%", "--chassis", "ecoli-1"];
     await run("vm create", ["c4", ...large, "--start"]);
     await run("vm start", ["c2"]);
-    await run("vm show", ["c1"]);
-    await run("vm show", ["c1", "--at", "8"]);
-    await run("vm ls");
+    await look("vm show", ["c1"]);
+    await look("vm show", ["c1", "--at", "8"]);
+    await look("vm ls");
     for (const ids of [["c1"], ["c1", "c2"], ["--selector", "team=red"]]) {
       await run("vm pause", ids);
       await run("vm resume", ids);
@@ -157,19 +136,19 @@ describe("--json", () => {
     await run("vm stop", ["nobody"], 1);
     await run("vm stop", [], 2);
     await run("vm start", ["c1"]);
-    await run("vm snapshots", ["c1"]);
+    await look("vm snapshots", ["c1"]);
     await run("vm restore", ["c1", "s1"]);
     await run("vm fork", ["c1", "c1-fork", "--from", "s1"]);
     await run("vm snapshots", ["c1", "--delete", "s1"]);
     await run("vm migrate", ["c1", "--to", "yeast-1"]);
     await run("vm exec", ["c1", "-e", "return cell.type"]);
     await run("vm exec", ["c1", "-e", "error('no')"], 1);
-    const ids = await ran("__ids", "vm");
+    const ids = await bioxenHere(["__ids", "vm"]);
     expect(ids.stdout.split("\n")).toContain("c1-fork");
-    for (const words of ["vm history", "vm explain", "vm optimise"]) await run(words, ["c1"]);
-    await run("vm explain", ["c4"]);
-    await run("vm plan", ["--type", "ecoli"]);
-    await run("vm plan", ["c1", "c4"]);
+    for (const words of ["vm history", "vm explain", "vm optimise"]) await look(words, ["c1"]);
+    await look("vm explain", ["c4"]);
+    await look("vm plan", ["--type", "ecoli"]);
+    await look("vm plan", ["c1", "c4"]);
   });
 
   it("of what follows a VM or the log", async () => {
@@ -179,26 +158,26 @@ describe("--json", () => {
     const typed = "1 + 1\nprint('x')\nerror('no')\n";
     checked("vm console", await spawnedWith(typed, "vm", "console", "c1", "--json"));
     await run("events tail", ["--from", "1"]);
-    await run("events tail", ["--no-follow"]);
+    await look("events tail", ["--no-follow"]);
     await run("metrics export");
   });
 
   it("of chassis, ledgers, quotas and the log", async () => {
-    await run("chassis ls");
-    await run("chassis show", ["ecoli-1"]);
+    await look("chassis ls");
+    await look("chassis show", ["ecoli-1"]);
     await run("chassis show", ["nothing"], 1);
     await run("chassis register", ["y1", "--type", "yeast", "--agent", "nobody", "--taint", "lab=p2"]);
     for (const words of ["chassis cordon", "chassis uncordon", "chassis remove"]) await run(words, ["y1"]);
     await run("chassis rebalance", ["--dry-run"]);
-    await run("ledger show");
-    await run("ledger show", ["ecoli-1"]);
+    await look("ledger show");
+    await look("ledger show", ["ecoli-1"]);
     await run("quota set", ["team=red", "--ribosomes", "20000"]);
-    await run("quota get", ["team=red"]);
-    await run("quota ls");
-    for (const words of ["ledger verify", "events verify", "events seal", "replay"]) await run(words);
-    await run("events show", ["5"]);
+    await look("quota get", ["team=red"]);
+    await look("quota ls");
+    for (const words of ["ledger verify", "events verify", "events seal", "replay"]) await look(words);
+    await look("events show", ["5"]);
     await run("events show", ["100000"], 1);
-    await run("state", ["--at", "10"]);
+    await look("state", ["--at", "10"]);
     await run("top");
   });
 
@@ -206,17 +185,17 @@ describe("--json", () => {
     await run("jobs submit", ["vm.create", '{"vmId":"j1","biologicalType":"syn3a"}', "--id", "good"]);
     await run("jobs submit", ["vm.create", '{"vmId":"J"}', "--id", "bad", "--wait"], 1);
     await run("jobs show", ["bad"]);
-    await run("jobs ls");
+    await look("jobs ls");
     await run("jobs retry", ["bad"]);
     await eventually("it is dead again", async () => {
-      const { stdout } = await ran("jobs", "ls", "--failed", "--json");
+      const { stdout } = await bioxenHere(["jobs", "ls", "--failed", "--json"]);
       return JSON.parse(stdout).jobs[0]?.round === 2 || undefined;
     });
     await run("jobs drop", ["bad"]);
     await run("jobs drop", ["bad"], 1);
     await run("alerts set", ["r1", "--metric", "vm.pendingMs", "--above", "1", "--for", "0"]);
     await eventually("c4 waits too long", async () => (await run("alerts ls")).activeTotal > 0 || undefined);
-    for (const words of ["alerts rules", "alerts dead", "report"]) await run(words);
+    for (const words of ["alerts rules", "alerts dead", "report"]) await look(words);
     await run("alerts retry", ["r1"]);
     await run("alerts remove", ["r1"]);
   });
