@@ -8,7 +8,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "tidy", include: ["test/tidy.test.ts"] } },
+      { test: { name: "tidy", include: ["test/{tidy,documents}.test.ts"] } },
       {
         test: {
           name: "unit",

@@ -22,7 +22,8 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const BUILD = join(ROOT, ".build");
-const EMITTED = join(BUILD, "js");
+/** Where modules and declarations are, under the paths of their sources. */
+export const EMITTED = join(BUILD, "js");
 
 interface Manifest {
   readonly name: string;
@@ -42,7 +43,8 @@ const ENGINES = { node: ">=24" };
 const manifestIn = (folder: string) =>
   JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
 
-function compile(): void {
+/** Empties the build's folder and compiles everything into it. */
+export function compile(): void {
   rmSync(BUILD, { recursive: true, force: true });
   const tsc = join(ROOT, "node_modules", "typescript", "bin", "tsc");
   execFileSync(process.execPath, [tsc, "-p", join(ROOT, "tsconfig.build.json")], { stdio: "inherit" });

@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { apiReport, storedApiReport } from "../../deploy/api-report.ts";
 import { pack } from "../../deploy/pack.ts";
 
 const run = promisify(execFile);
@@ -49,6 +50,9 @@ it(
   "the packed library installs with npm, runs the README's program and has its types",
   async () => {
     const tarballs = pack(join(dir, "tarballs"));
+    expect(apiReport(), "declarations changed: `node deploy/api-report.ts` shows how").toBe(
+      storedApiReport(),
+    );
     await writeFile(join(dir, "package.json"), JSON.stringify({ private: true, type: "module" }));
     await inEmpty("npm", "install", "--no-audit", "--no-fund", "--prefer-offline", ...tarballs);
     await writeFile(join(dir, "program.ts"), await programOfReadme());

@@ -1,0 +1,40 @@
+/**
+ * docs/api/client.md: the declarations of `@bioxen/client` as its users compile against them, so that a change of them is seen in a review.
+ * `node deploy/api-report.ts` writes it; a test holds it to what is packed.
+ */
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { compile, EMITTED } from "./pack.ts";
+
+const REPORT = fileURLToPath(new URL("../docs/api/client.md", import.meta.url));
+const HEAD = `<!-- Written by \`node deploy/api-report.ts\`; a test holds it to the code. -->
+
+# Declarations of @bioxen/client
+
+Without comments, a box per module; what \`index\` names is public, the rest is what that refers to. A line that goes or changes may break a
+program: it needs a line in CHANGELOG. What is taken from \`@bioxen/contracts\` is in [PROTOCOL](../PROTOCOL.md).
+`;
+
+/** The report of what was compiled last. */
+export function apiReport(): string {
+  const folder = join(EMITTED, "packages", "client", "src");
+  const modules = readdirSync(folder).filter((name) => name.endsWith(".d.ts"));
+  const ordered = modules.sort((a, b) => (a === "index.d.ts" ? -1 : b === "index.d.ts" ? 1 : a < b ? -1 : 1));
+  const boxes = ordered.map((name) => {
+    const text = readFileSync(join(folder, name), "utf8")
+      .replaceAll(/^\s*\/\*\*[\s\S]*?\*\/\n/gm, "")
+      .trim();
+    return `## ${name.replace(".d.ts", "")}\n\n\`\`\`typescript\n${text}\n\`\`\`\n`;
+  });
+  return [HEAD, ...boxes].join("\n");
+}
+
+export function storedApiReport(): string {
+  return readFileSync(REPORT, "utf8");
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  compile();
+  writeFileSync(REPORT, apiReport());
+}
