@@ -20,123 +20,13 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { type Change, DEFECTS, type Defect, problemWith } from "./defect-list.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** Runs of the simulation per defect: each has been found within a few dozen. */
 const SEEDS = 100;
 /** A defect may keep a run from ever ending, ms. */
 const LIMIT_MS = 240_000;
-
-interface Change {
-  readonly file: string;
-  readonly from: string;
-  readonly to: string;
-}
-
-interface Defect {
-  readonly name: string;
-  readonly changes: readonly Change[];
-  /** Where the unit tests are that should know. */
-  readonly units: readonly string[];
-}
-
-const DEFECTS: readonly Defect[] = [
-  {
-    name: "no expected-version check",
-    changes: [
-      {
-        file: "packages/testkit/src/memory-event-log.ts",
-        from: 'if (last !== expectedSeq) return { kind: "conflict" };',
-        to: "",
-      },
-      {
-        file: "test/sim/network.ts",
-        from: "if ((last?.seq ?? 0) !== expectedSeq) {",
-        to: "if (expectedSeq < 0) {",
-      },
-    ],
-    units: ["packages/testkit"],
-  },
-  {
-    name: "placement not idempotent",
-    changes: [
-      {
-        file: "services/lifecycle/src/domain/vm-world.ts",
-        from: `    state.state === "pending" &&
-    entry.incarnation === state.incarnation &&
-    entry.fence > state.lastFence`,
-        to: "    entry.incarnation === state.incarnation",
-      },
-      {
-        file: "services/lifecycle/src/app/vm-process.ts",
-        from: '    if (!state.exists || state.state !== "pending") return undefined;\n',
-        to: "",
-      },
-    ],
-    units: ["services/lifecycle"],
-  },
-  {
-    name: "fencing token ignored",
-    changes: [
-      {
-        file: "services/lifecycle/src/domain/vm-world.ts",
-        from: "if (!state.exists || state.fence !== report.fence) return UNCHANGED;",
-        to: "if (!state.exists) return UNCHANGED;",
-      },
-    ],
-    units: ["services/lifecycle"],
-  },
-  {
-    name: "capacity off by one",
-    changes: [
-      {
-        file: "packages/kernel/src/amounts.ts",
-        from: "s.requested > s.free)",
-        to: "s.requested > s.free + 1)",
-      },
-    ],
-    units: ["packages/kernel", "packages/contracts", "services/allocator"],
-  },
-  {
-    name: "evolve mutates",
-    changes: [
-      {
-        file: "packages/contracts/src/fold/vm.ts",
-        from: '      return { ...vm, state: "paused", reason: null };',
-        to: '      return Object.assign(vm, { state: "paused" as const, reason: null });',
-      },
-    ],
-    units: ["packages/contracts", "services/lifecycle"],
-  },
-  {
-    name: "acknowledged before it is appended",
-    changes: [
-      {
-        file: "packages/kernel/src/aggregates.ts",
-        from: "const appended = await this.#options.log.append(streamSubject, envelope, before.lastSeq);",
-        to: `void this.#options.log.append(streamSubject, envelope, before.lastSeq).catch(() => undefined);
-      const appended = { kind: "appended" as "appended" | "conflict", seq: before.lastSeq + 1, digest: "" };`,
-      },
-      {
-        file: "packages/kernel/src/aggregates.ts",
-        from: 'if (appended.kind === "appended") {',
-        to: 'if (appended.kind !== "conflict") {',
-      },
-    ],
-    units: ["packages/testkit"],
-  },
-  {
-    name: "a process forgets its timeout",
-    changes: [
-      {
-        file: "services/allocator/src/domain/ledger.ts",
-        from: "return Number.isFinite(next) ? next : undefined;",
-        to: "return Number.isFinite(next) ? undefined : undefined;",
-      },
-    ],
-    units: ["services/allocator"],
-  },
-];
 
 /** The tracked tree without its dependencies, which are linked. */
 function copyOfTree(): string {
@@ -165,14 +55,14 @@ function copyOfTree(): string {
   return copy;
 }
 
-/** Throws when the text to change is not there: the code moved on and the defect must follow. */
-function put(copy: string, { file, from, to }: Change): void {
-  const path = join(copy, file);
+function put(copy: string, change: Change): void {
+  const path = join(copy, change.file);
   const text = readFileSync(path, "utf8");
-  if (text.split(from).length !== 2) throw new Error(`${file} does not have once: ${from}`);
+  const problem = problemWith(change, text);
+  if (problem !== undefined) throw new Error(problem);
   writeFileSync(
     path,
-    text.replace(from, () => to),
+    text.replace(change.from, () => change.to),
   );
 }
 

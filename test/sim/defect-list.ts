@@ -1,0 +1,118 @@
+/**
+ * Defects that careful programmers have made in systems like this, each as a change to the text of this one.
+ */
+export interface Change {
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface Defect {
+  readonly name: string;
+  readonly changes: readonly Change[];
+  /** Where the unit tests are that should know. */
+  readonly units: readonly string[];
+}
+
+export const DEFECTS: readonly Defect[] = [
+  {
+    name: "no expected-version check",
+    changes: [
+      {
+        file: "packages/testkit/src/memory-event-log.ts",
+        from: 'if (last !== expectedSeq) return { kind: "conflict" };',
+        to: "",
+      },
+      {
+        file: "test/sim/network.ts",
+        from: "if ((last?.seq ?? 0) !== expectedSeq) {",
+        to: "if (expectedSeq < 0) {",
+      },
+    ],
+    units: ["packages/testkit"],
+  },
+  {
+    name: "placement not idempotent",
+    changes: [
+      {
+        file: "services/lifecycle/src/domain/vm-world.ts",
+        from: `    state.state === "pending" &&
+    entry.incarnation === state.incarnation &&
+    entry.fence > state.lastFence`,
+        to: "    entry.incarnation === state.incarnation",
+      },
+      {
+        file: "services/lifecycle/src/app/vm-process.ts",
+        from: '    if (!state.exists || state.state !== "pending") return undefined;\n',
+        to: "",
+      },
+    ],
+    units: ["services/lifecycle"],
+  },
+  {
+    name: "fencing token ignored",
+    changes: [
+      {
+        file: "services/lifecycle/src/domain/vm-world.ts",
+        from: "if (!state.exists || state.fence !== fence) return UNCHANGED;",
+        to: "if (!state.exists) return UNCHANGED;",
+      },
+    ],
+    units: ["services/lifecycle"],
+  },
+  {
+    name: "capacity off by one",
+    changes: [
+      {
+        file: "packages/kernel/src/amounts.ts",
+        from: "s.requested > s.free)",
+        to: "s.requested > s.free + 1)",
+      },
+    ],
+    units: ["packages/kernel", "packages/contracts", "services/allocator"],
+  },
+  {
+    name: "evolve mutates",
+    changes: [
+      {
+        file: "packages/contracts/src/fold/vm.ts",
+        from: '        : { ...vm, state: "paused", reason: reasonLeft(vm) };',
+        to: '        : Object.assign(vm, { state: "paused" as const, reason: reasonLeft(vm) });',
+      },
+    ],
+    units: ["packages/contracts", "services/lifecycle"],
+  },
+  {
+    name: "acknowledged before it is appended",
+    changes: [
+      {
+        file: "packages/kernel/src/aggregates.ts",
+        from: "const appended = await this.#options.log.append(streamSubject, envelope, before.lastSeq);",
+        to: `void this.#options.log.append(streamSubject, envelope, before.lastSeq).catch(() => undefined);
+      const appended = { kind: "appended" as "appended" | "conflict", seq: before.lastSeq + 1, digest: "" };`,
+      },
+      {
+        file: "packages/kernel/src/aggregates.ts",
+        from: 'if (appended.kind === "appended") {',
+        to: 'if (appended.kind !== "conflict") {',
+      },
+    ],
+    units: ["packages/testkit"],
+  },
+  {
+    name: "a process forgets its timeout",
+    changes: [
+      {
+        file: "services/allocator/src/domain/ledger.ts",
+        from: "return Number.isFinite(next) ? next : undefined;",
+        to: "return Number.isFinite(next) ? undefined : undefined;",
+      },
+    ],
+    units: ["services/allocator"],
+  },
+];
+
+/** Undefined when the text to change is there: the code moves on, and the defect must follow. */
+export function problemWith({ file, from }: Change, text: string): string | undefined {
+  return text.split(from).length === 2 ? undefined : `${file} does not have once: ${from}`;
+}
