@@ -26,7 +26,7 @@ ${tree.flatMap(({ path, options }) => valueCases(path, options)).join("\n")}
 ${tree.map(commandCase).join("\n")}
   esac
   if [[ "\${words[CURRENT]}" == -* ]]; then
-    _describe 'option' options -o
+    _describe -o 'option' options
     return
   fi
   [[ "$ids" == file ]] && _files
