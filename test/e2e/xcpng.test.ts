@@ -135,6 +135,44 @@ describe("a VM of a pool", () => {
     await gone(...basic, ...pool);
   });
 
+  it("is snapshotted in its pool and set back, in place and from its stop; a snapshot that is deleted is gone there", {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    await run("s1");
+    const { uuid } = machine("s1");
+    const { snapshot } = await world.bioxenJson("vm", "snapshot", "s1", "--id", "before");
+    const again = await world.done("cmd.vm.snapshot", { vmId: "s1", snapshotId: "before" });
+    expect(again).toMatchObject({ changed: false, snapshot });
+    expect(fake.counts()).toMatchObject({ snapshots: 1 });
+    const isBack = (times: number) =>
+      eventually(`it is set back for the ${times}. time`, () => {
+        const { other_config, power_state } = machine("s1");
+        return (power_state === "Running" && other_config["bioxen:restores"] === String(times)) || undefined;
+      });
+    await world.done("cmd.vm.restore", { vmId: "s1", snapshotId: "before" });
+    await isBack(1);
+    await eventually(
+      "it is told",
+      async () => (await typesOf("s1")).includes("guest-restarted") || undefined,
+    );
+    await world.done("cmd.vm.stop", { vmId: "s1" });
+    await world.reach("s1", "stopped");
+    await world.done("cmd.vm.restore", { vmId: "s1", snapshotId: "before" });
+    await world.done("cmd.vm.start", { vmId: "s1" });
+    await world.reach("s1", "running");
+    await isBack(2);
+    expect(machine("s1").uuid).toBe(uuid);
+    for (const fromSnapshotId of [undefined, "before"]) {
+      const fork = await world.ask("cmd.vm.fork", { vmId: "s1", newVmId: "s2", fromSnapshotId });
+      expect(fork.error.code).toBe("UNSUPPORTED");
+    }
+    await world.done("cmd.vm.stop", { vmId: "s1" });
+    await world.reach("s1", "stopped");
+    await world.bioxenJson("vm", "snapshots", "s1", "--delete", "before");
+    await eventually("it is gone", () => fake.counts()["snapshots"] === 0 || undefined);
+    await gone("s1");
+  });
+
   it("a request no host can ever hold, or with a password in it, is refused before anything is recorded", {
     timeout: TIMEOUT_MS,
   }, async () => {

@@ -29,7 +29,7 @@ async function insist(what: string, call: () => Promise<void>): Promise<void> {
 /** One machine from nothing to nothing; while it runs there is exactly one. */
 async function live(driver: XcpngDriver, fake: FakeXapi, vmId: string, fence: number): Promise<void> {
   await insist("it starts", () => driver.start(machineSpec(vmId, fence)));
-  expect(driver.list()).toEqual([{ vmId, fence, state: "running" }]);
+  expect(driver.list()).toEqual([{ vmId, fence, restores: 0, state: "running" }]);
   await insist("it stops", () => driver.stop(vmId, fence));
   await insist("it is removed", () => driver.discard(vmId, 1));
   expect([driver.list(), driver.kept()]).toEqual([[], []]);

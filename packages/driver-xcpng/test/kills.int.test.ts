@@ -1,6 +1,6 @@
 /**
- * The process of a driver is killed at thirty random moments while machines are started, snapshotted by others, stopped and
- * destroyed. In the end nothing is there twice and nothing is left: no machine, disk, snapshot or task, and no session but
+ * The process of a driver is killed at thirty random moments while machines are started, snapshotted by it and by others, set back,
+ * stopped and destroyed. In the end nothing is there twice and nothing is left: no machine, disk, snapshot or task, and no session but
  * those whose first reply was never read.
  */
 import { type ChildProcess, fork } from "node:child_process";
@@ -16,7 +16,7 @@ import type { Order } from "./mortal.ts";
 const MORTAL = fileURLToPath(new URL("mortal.ts", import.meta.url));
 const KILLS = 30;
 const MACHINES = 3;
-/** Calls to the pool from one death to the next at most: a machine's life takes about 25, coming up 8. */
+/** Calls to the pool from one death to the next at most: a machine's life takes about 50, coming up 8. */
 const MOST_CALLS = 60;
 const TIMEOUT_MS = 600_000;
 /** A login is one of some 40 calls between two deaths. */
@@ -87,6 +87,12 @@ function machinesOf(fake: FakeXapi, vmId: string) {
   });
 }
 
+function snapshotsOf(fake: FakeXapi, vmId: string) {
+  return fake.pool.db
+    .all("VM")
+    .filter(([, vm]) => String(vm["name_label"]).startsWith(`bioxen/mortal/${vmId}/snapshot/kept/`));
+}
+
 it(`killed ${KILLS} times, nothing is twice and nothing is left`, { timeout: TIMEOUT_MS }, async () => {
   const fake = await createFakeXapi({ operationMs: 20, callMs: 2 });
   const folder = await mkdtemp(join(tmpdir(), "bioxen-mortal-"));
@@ -100,6 +106,14 @@ it(`killed ${KILLS} times, nothing is twice and nothing is left`, { timeout: TIM
       const [machine, ...others] = machinesOf(fake, vmId);
       expect(others, "there is one").toEqual([]);
       await fake.outside("VM.snapshot", machine?.[0], "by hand");
+      await mortals.order({ vmId, fence, verb: "snapshot" });
+      expect(snapshotsOf(fake, vmId), "there is one").toHaveLength(1);
+      await mortals.order({ vmId, fence, verb: "restore" });
+      const [back] = machinesOf(fake, vmId);
+      expect(back?.[1]).toMatchObject({
+        power_state: "Running",
+        other_config: { "bioxen:restores": "1", "bioxen:fence": String(fence), "bioxen:ran": String(fence) },
+      });
       await mortals.order({ vmId, fence, verb: "stop" });
       await mortals.order({ vmId, fence, verb: "discard" });
       lives += 1;

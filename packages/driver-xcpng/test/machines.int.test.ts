@@ -110,7 +110,7 @@ describe("a machine's life in the pool", () => {
       expect(machine(fake, "x1")["power_state"]).toBe("Running");
       const next = again();
       await next.whenReady();
-      expect(next.list()).toEqual([{ vmId: "x1", fence: 10, state: "running" }]);
+      expect(next.list()).toEqual([{ vmId: "x1", fence: 10, restores: 0, state: "running" }]);
       expect(next.kept()).toEqual([{ vmId: "x2", incarnation: 1, fence: 11 }]);
       expect(driverErrorCode(await thrownBy(next.start(machineSpec("x1", 9))))).toBe("STALE_FENCE");
       const stranger = again({ owner: "elsewhere" });

@@ -4,13 +4,14 @@
  */
 import { DriverError } from "@bioxen/vm-driver";
 import { poolConfiguration } from "../src/driver/configuration.ts";
+import { checkpointNaming } from "../src/driver/snapshots.ts";
 import { createXcpngDriver } from "../src/driver/xcpng-driver.ts";
 import { machineSpec } from "./fleet.ts";
 
 export interface Order {
   readonly vmId: string;
   readonly fence: number;
-  readonly verb: "start" | "stop" | "discard";
+  readonly verb: "start" | "snapshot" | "restore" | "stop" | "discard";
 }
 
 const AGAIN_MS = 20;
@@ -19,12 +20,24 @@ const pool = poolConfiguration(process.env, "mortal");
 if (pool === undefined) throw new Error("no pool is named");
 const driver = createXcpngDriver(pool.options);
 
+/** As an agent does: one whose restart broke off has no guest, and is started from where it was to go back to. */
+async function restore(vmId: string, fence: number): Promise<void> {
+  const config = { shutdown: "hard" };
+  const spec = machineSpec(vmId, fence, { config, checkpoint: checkpointNaming("kept"), restores: 1 });
+  const guest = driver.list().find((one) => one.vmId === vmId);
+  if (guest === undefined) return driver.start(spec);
+  if (guest.restores === 0) return driver.restart(spec);
+  if (guest.state === "paused") await driver.resume(vmId, fence);
+}
+
 async function obey({ vmId, fence, verb }: Order): Promise<void> {
   for (;;) {
     try {
       await driver.whenReady();
       if (verb === "start")
         return await driver.start(machineSpec(vmId, fence, { config: { shutdown: "hard" } }));
+      if (verb === "snapshot") return void (await driver.snapshots?.take(vmId, fence, "kept"));
+      if (verb === "restore") return await restore(vmId, fence);
       if (verb === "stop") return await driver.stop(vmId, fence);
       return await driver.discard(vmId, 1);
     } catch (thrown) {

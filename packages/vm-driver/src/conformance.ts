@@ -7,6 +7,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { checkpoints, goingOn } from "./conformance-checkpoints.ts";
 import { capIn, type DriverUnderTest, type Fixture, refused, states } from "./conformance-fixture.ts";
+import { keptSnapshots } from "./conformance-snapshots.ts";
 import type { VmDriver } from "./driver.ts";
 
 export type { DriverUnderTest };
@@ -48,6 +49,7 @@ export function driverConformance(
     describe("exec", () => executing(fixture));
     describe("checkpoints", () => checkpoints(fixture));
     describe("starting from a checkpoint", () => goingOn(fixture));
+    describe("snapshots that stay", () => keptSnapshots(fixture));
     describe("clock and close", () => clockAndClose(fixture));
   });
 }

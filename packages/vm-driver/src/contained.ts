@@ -6,7 +6,14 @@
  * is concluded from guests that are suddenly not listed. What it cannot be kept from is blocking the thread.
  */
 import { messageOf } from "@bioxen/kernel";
-import type { DriverCapabilities, GuestEvent, GuestSample, GuestSpec, VmDriver } from "./driver.ts";
+import type {
+  DriverCapabilities,
+  GuestEvent,
+  GuestSample,
+  GuestSpec,
+  SnapshotKeeper,
+  VmDriver,
+} from "./driver.ts";
 import { DriverError, type DriverErrorCode } from "./driver-error.ts";
 
 const METHODS = [
@@ -60,6 +67,7 @@ export function containedDriver(driver: VmDriver, onTrouble: OnTrouble): VmDrive
 
 class Contained implements VmDriver {
   readonly capabilities: DriverCapabilities;
+  readonly snapshots: SnapshotKeeper | undefined;
   readonly #driver: VmDriver;
   readonly #onTrouble: OnTrouble;
   readonly #samples = new Map<string, GuestSample>();
@@ -70,6 +78,19 @@ class Contained implements VmDriver {
     this.#driver = driver;
     this.#onTrouble = onTrouble;
     this.capabilities = Object.freeze({ ...driver.capabilities });
+    this.snapshots = driver.snapshots && this.#contain(driver.snapshots);
+  }
+
+  #contain(keeper: SnapshotKeeper): SnapshotKeeper {
+    let listed: ReturnType<SnapshotKeeper["list"]> = [];
+    return {
+      take: (...args) => this.#guard("taking a snapshot", "UNAVAILABLE", () => keeper.take(...args)),
+      drop: (...args) => this.#guard("dropping a snapshot", "UNAVAILABLE", () => keeper.drop(...args)),
+      list: () => {
+        listed = this.#guardNow("listing snapshots", listed, () => keeper.list());
+        return listed;
+      },
+    };
   }
 
   async #guard<T>(verb: string, code: DriverErrorCode, call: () => Promise<T>): Promise<T> {

@@ -54,6 +54,8 @@ export interface GuestSpec {
    * the spec's all the same. With another seed than that guest had it is another individual: the same state, chance of its own.
    */
   readonly checkpoint?: Uint8Array | undefined;
+  /** How often its VM was set back: a driver that keeps what is in a guest over its end goes back to `checkpoint` once for each. Default 0. */
+  readonly restores?: number | undefined;
 }
 
 /**
@@ -78,6 +80,8 @@ export interface GuestStatus {
   readonly state: GuestState;
   /** Why it failed. */
   readonly reason?: string;
+  /** The latest `restores` it was given; absent where guests end with their driver: whoever started it knows. */
+  readonly restores?: number | undefined;
 }
 
 /** What a stopped guest left here. */
@@ -86,6 +90,30 @@ export interface KeptGuest {
   readonly incarnation: number;
   /** Of the reservation it last ran on. */
   readonly fence: number;
+}
+
+/** A snapshot that stayed with its guest. */
+export interface KeptSnapshot {
+  readonly vmId: string;
+  readonly name: string;
+  /** By the clock of the driver that took it. */
+  readonly takenAtMs: number;
+}
+
+/**
+ * Snapshots too large to be carried about: they stay where the guest is, and outlive its stops, but not its `discard`. What `start`
+ * and `restart` take for a checkpoint only names one.
+ */
+export interface SnapshotKeeper {
+  /**
+   * Of a running or paused guest, which goes on. A name that is there already is left as it is. Errors as for `snapshot`; a checkpoint
+   * whose snapshot is gone is a `BAD_REQUEST` to whoever starts from it.
+   */
+  take(vmId: string, fence: number, name: string): Promise<GuestCheckpoint>;
+  /** Every snapshot here, those of stopped guests too. Empty until the driver is ready. */
+  list(): readonly KeptSnapshot[];
+  /** Idempotent. */
+  drop(vmId: string, name: string): Promise<void>;
 }
 
 export interface ExecOutcome {
@@ -161,6 +189,8 @@ export interface ExecOptions {
 
 export interface VmDriver {
   readonly capabilities: DriverCapabilities;
+  /** There where guests' states stay with them; such a driver has no `snapshot`, and a `restart` without a checkpoint leaves the guest as it is. */
+  readonly snapshots?: SnapshotKeeper | undefined;
 
   /**
    * Starts a guest; resolves when it runs.

@@ -31,11 +31,14 @@ export interface GuestState {
 
 export const NO_GUEST_STATE: GuestState = { checkpoint: null, restores: 0, snapshots: [] };
 
+/** The checkpoints a VM refers to, by their ids. */
+export function checkpointsOf({ checkpoint, snapshots }: GuestState): CheckpointRecord[] {
+  return checkpoint === null ? [...snapshots] : [...snapshots, checkpoint];
+}
+
 /** Every blob a VM refers to. */
-export function blobsOf(vmId: string, { checkpoint, snapshots }: GuestState): BlobName[] {
-  const names = snapshots.map((snapshot) => blobOf(vmId, snapshot));
-  if (checkpoint !== null) names.push(blobOf(vmId, checkpoint));
-  return [...new Set(names)];
+export function blobsOf(vmId: string, state: GuestState): BlobName[] {
+  return [...new Set(checkpointsOf(state).map((record) => blobOf(vmId, record)))];
 }
 
 export function blobOf(vmId: string, { checkpointId }: CheckpointRecord): BlobName {

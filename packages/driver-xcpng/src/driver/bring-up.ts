@@ -5,6 +5,7 @@ import { DriverError, type Fences, type GuestSpec } from "@bioxen/vm-driver";
 import { asDriverError } from "./failures.ts";
 import { guestOf } from "./inventory.ts";
 import type { PoolLink } from "./pool-link.ts";
+import { setBack, wantedSnapshot } from "./snapshots.ts";
 import type { Wishes } from "./wishes.ts";
 
 /** Makes `spec` run, from whatever is there of it. Throws what the pool says; `STALE_FENCE`. */
@@ -21,6 +22,8 @@ export async function bringUp(
   if (vm !== undefined && vm.tags.fence > fence) {
     throw new DriverError("STALE_FENCE", `"${vmId}" is here for a newer reservation, ${vm.tags.fence}`);
   }
+  const isToGoBack = vm === undefined || vm.tags.restores < (spec.restores ?? 0);
+  const snapshot = isToGoBack ? wantedSnapshot(pool.inventory, spec) : undefined;
   if (vm !== undefined && vm.tags.incarnation !== spec.incarnation) {
     await pool.vms.destroy(vm.ref);
     vm = undefined;
@@ -29,6 +32,7 @@ export async function bringUp(
     await pool.vms.halt(vm);
     vm = pool.inventory.own(vmId);
   }
+  if (vm !== undefined && isToGoBack) vm = await setBack(pool, vm, spec, snapshot, wishes);
   const isNew = vm === undefined;
   let made = vm;
   try {

@@ -1,9 +1,9 @@
 /**
  * What the pool holds, as far as the driver knows: every VM record, by reference, and which of them are ours.
  */
-import type { GuestStatus, KeptGuest } from "@bioxen/vm-driver";
+import type { GuestStatus, KeptGuest, KeptSnapshot } from "@bioxen/vm-driver";
 import type { VmRecord } from "../xapi/records.ts";
-import { hasRun, isHalfMade, type Tags, tagsOf } from "./tags.ts";
+import { hasRun, isHalfMade, snapshotOf, type Tags, tagsOf } from "./tags.ts";
 
 export interface OwnVm {
   readonly ref: string;
@@ -67,6 +67,16 @@ export class Inventory {
     return [...this.#own.values()].sort((a, b) => (a.tags.vmId < b.tags.vmId ? -1 : 1));
   }
 
+  /** Snapshots that we took, with their references. */
+  snapshots(): readonly (KeptSnapshot & { readonly ref: string })[] {
+    return [...this.#records].flatMap(([ref, record]) => {
+      const snapshot = snapshotOf(record, this.#owner);
+      return snapshot === undefined || this.#own.get(snapshot.vmId)?.ref !== record.snapshot_of
+        ? []
+        : { ...snapshot, ref };
+    });
+  }
+
   halfMade(): readonly string[] {
     return [...this.#records].filter(([, record]) => isHalfMade(record, this.#owner)).map(([ref]) => ref);
   }
@@ -78,16 +88,18 @@ function isNewer(a: Tags, b: Tags): boolean {
 
 /** The guest in it; undefined when what is here is only kept. */
 export function guestOf({ record, tags }: OwnVm): GuestStatus | undefined {
-  const { vmId, fence } = tags;
+  const { vmId, fence, restores } = tags;
   if (record.is_a_template) return undefined;
   switch (record.power_state) {
     case "Running":
-      return { vmId, fence, state: "running" };
+      return { vmId, fence, restores, state: "running" };
     case "Paused":
     case "Suspended":
-      return { vmId, fence, state: "paused" };
+      return { vmId, fence, restores, state: "paused" };
     case "Halted":
-      return hasRun(record, fence) ? { vmId, fence, state: "failed", reason: HALTED_OUTSIDE } : undefined;
+      return hasRun(record, fence)
+        ? { vmId, fence, restores, state: "failed", reason: HALTED_OUTSIDE }
+        : undefined;
   }
 }
 

@@ -11,12 +11,18 @@ export interface Deadlines {
   readonly hardShutdownMs: number;
   /** A resume reads the guest's whole memory from disk. */
   readonly resumeMs: number;
+  /** A checkpoint writes the guest's whole memory to disk. */
+  readonly snapshotMs: number;
+  /** Disks are pointed elsewhere; of a checkpoint, its memory is copied. */
+  readonly revertMs: number;
 }
 export const DEFAULT_DEADLINES: Deadlines = {
   cloneMs: 180_000,
   startMs: 120_000,
   hardShutdownMs: 60_000,
   resumeMs: 300_000,
+  snapshotMs: 300_000,
+  revertMs: 300_000,
 };
 /** A guest's services get this long to end before it is switched off. XAPI itself would wait 20 minutes. */
 export const DEFAULT_SHUTDOWN_GRACE_MS = 60_000;

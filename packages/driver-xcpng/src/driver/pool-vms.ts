@@ -14,7 +14,7 @@ import { NULL_REF } from "../xapi/wire.ts";
 import type { Inventory, OwnVm } from "./inventory.ts";
 import { DEFAULT_DEADLINES, type Deadlines } from "./limits.ts";
 import { size } from "./sizing.ts";
-import { cloneName, RAN_KEY, tagged } from "./tags.ts";
+import { cloneName, RAN_KEY, snapshotName, type Tags, tagged } from "./tags.ts";
 import type { Wishes } from "./wishes.ts";
 
 export interface PoolVmsOptions {
@@ -85,22 +85,29 @@ export class PoolVms {
           ? await this.#tasks.run("VM.clone", [template, name], options)
           : await this.#tasks.run("VM.copy", [template, name, storage], options);
       const record = await this.#client.call("VM.get_record", [ref]);
-      const { vmId, incarnation, fence } = spec;
-      const config = tagged(record, this.#owner, { vmId, incarnation, fence, graceMs: wishes.graceMs });
+      const { vmId, incarnation, fence, restores = 0 } = spec;
+      const tags: Tags = { vmId, incarnation, fence, graceMs: wishes.graceMs, restores };
+      const config = tagged(record, this.#owner, tags);
       await this.#client.call("VM.set_other_config", [ref, config]);
       const own = { ...record, other_config: config };
       this.#inventory.put(ref, own);
-      return { ref, record: own, tags: { vmId, incarnation, fence, graceMs: wishes.graceMs } };
+      return { ref, record: own, tags };
     } finally {
       this.#making.delete(name);
     }
   }
 
   /** Gives a halted VM of ours to a newer reservation. */
-  async retag(vm: OwnVm, fence: number, wishes: Wishes): Promise<OwnVm> {
+  retag(vm: OwnVm, fence: number, wishes: Wishes): Promise<OwnVm> {
+    return this.mark(vm, { fence, graceMs: wishes.graceMs });
+  }
+
+  async mark(vm: OwnVm, changed: Partial<Tags>): Promise<OwnVm> {
     const record = await this.#client.call("VM.get_record", [vm.ref]);
-    const tags = { ...vm.tags, fence, graceMs: wishes.graceMs };
+    const tags = { ...vm.tags, ...changed };
     const config = tagged(record, this.#owner, tags);
+    const ran = record.other_config[RAN_KEY];
+    if (tags.fence === vm.tags.fence && ran !== undefined) config[RAN_KEY] = ran;
     await this.#client.call("VM.set_other_config", [vm.ref, config]);
     const own = { ...record, other_config: config };
     this.#inventory.put(vm.ref, own);
@@ -110,6 +117,10 @@ export class PoolVms {
   /** From whatever was done of it to running, with its keys saying so. */
   async bringUp(vm: OwnVm, wishes: Wishes, signal: AbortSignal): Promise<OwnVm | undefined> {
     const { ref } = vm;
+    if (vm.record.power_state === "Suspended") {
+      await this.resume(vm);
+      return this.refresh(ref);
+    }
     // Not given up half way: what a cancelled start did in the end, nobody could tell.
     const options = { timeoutMs: this.#deadlines.startMs };
     if (vm.record.is_a_template) {
@@ -146,6 +157,43 @@ export class PoolVms {
       qos_algorithm_params: {},
     };
     await this.#client.call("VIF.create", [{ ...defaults, device: "0", network, VM: vm.ref }]);
+  }
+
+  /** With its memory, where the guest has the tools for that. The reference of the snapshot. */
+  async snapshot(vm: OwnVm, name: string): Promise<string> {
+    const label = snapshotName(this.#owner, vm.tags.vmId, name, Date.now());
+    const options = { timeoutMs: this.#deadlines.snapshotMs };
+    const ref = await this.#tasks.run("VM.checkpoint", [vm.ref, label], options).catch((thrown) => {
+      if (!hasCode(thrown, "VM_LACKS_FEATURE", "VM_MISSING_PV_DRIVERS")) throw thrown;
+      return this.#tasks.run("VM.snapshot", [vm.ref, label], options);
+    });
+    await this.refresh(ref);
+    return ref;
+  }
+
+  /**
+   * Halted, or suspended where the snapshot has its memory, with the keys of `tags`. What it was is given up. The keys are the
+   * snapshot's before it is gone back to, so that they are the VM's in the same moment, wherever this breaks off.
+   */
+  async revert(vm: OwnVm, snapshot: string, tags: Tags): Promise<OwnVm | undefined> {
+    const { ref, record } = vm;
+    const kept = await this.#client.call("VM.get_record", [snapshot]);
+    const config = tagged(record, this.#owner, tags);
+    // One that comes back with its memory is a guest at once.
+    if (kept.suspend_VDI !== NULL_REF) config[RAN_KEY] = String(tags.fence);
+    await this.#client.call("VM.set_other_config", [snapshot, config]);
+    // First: one that is halted and says that it ran was halted by somebody else.
+    if (record.other_config[RAN_KEY] !== undefined) {
+      await this.#client.call("VM.remove_from_other_config", [ref, RAN_KEY]);
+    }
+    if (record.power_state !== "Halted") await this.#switchOff(ref);
+    await this.#tasks.run("VM.revert", [snapshot], { timeoutMs: this.#deadlines.revertMs });
+    return this.refresh(ref);
+  }
+
+  async dropSnapshot(ref: string): Promise<void> {
+    await this.#destroyHalted(ref);
+    this.#inventory.remove(ref);
   }
 
   pause(ref: string): Promise<unknown> {

@@ -4,9 +4,12 @@
  * Memory limits are one call and must not cross: static min ≤ dynamic min ≤ dynamic max ≤ static max. The maximum of
  * virtual CPUs is raised before their number and lowered after it. A running VM moves only inside its maxima.
  */
+import { DriverError } from "@bioxen/vm-driver";
 import type { XapiClient } from "../xapi/client.ts";
 import type { VmRecord } from "../xapi/records.ts";
+import type { OwnVm } from "./inventory.ts";
 import { MIB } from "./limits.ts";
+import type { Statistics } from "./statistics.ts";
 import type { Wishes } from "./wishes.ts";
 
 /** Of a halted VM: all of it, what is so already left out. */
@@ -40,7 +43,7 @@ export async function size(client: XapiClient, ref: string, record: VmRecord, wi
  * Of a running VM: as far as its maxima go. Returns what only a restart can give, in words; empty: everything was done.
  * Throws the pool's refusals.
  */
-export async function resizeLive(
+async function resizeLive(
   client: XapiClient,
   ref: string,
   record: VmRecord,
@@ -58,5 +61,25 @@ export async function resizeLive(
     await client.call("VM.set_memory_dynamic_range", [ref, memory, memory]);
   }
   if (vcpusNow !== vcpus) await client.call("VM.set_VCPUs_number_live", [ref, vcpus]);
+  return left;
+}
+
+/** A running guest's new allocation, as far as it can have it now; the rest in words. Throws `BAD_REQUEST`, and the pool's refusals. */
+export async function resizeGuest(
+  { client, statistics }: { readonly client: XapiClient; readonly statistics: Statistics },
+  vm: OwnVm,
+  { vcpus, memoryMiB }: Readonly<Record<string, number>>,
+): Promise<readonly string[]> {
+  if (
+    !(Number.isInteger(vcpus) && Number.isInteger(memoryMiB)) ||
+    vcpus === undefined ||
+    memoryMiB === undefined
+  ) {
+    throw new DriverError("BAD_REQUEST", "an allocation of a machine has vcpus and memoryMiB");
+  }
+  const now = await statistics.vcpusOf(vm);
+  const wanted = { vcpus: Math.max(1, vcpus), memoryMiB };
+  const left = await resizeLive(client, vm.ref, vm.record, wanted, now);
+  statistics.forget(vm.tags.vmId);
   return left;
 }

@@ -16,6 +16,7 @@ import {
   type GuestSpec,
   type GuestStatus,
   type KeptGuest,
+  type SnapshotKeeper,
   type VmDriver,
 } from "@bioxen/vm-driver";
 import { bringUp } from "./bring-up.ts";
@@ -23,7 +24,8 @@ import { capacityOf, type PoolCapacity } from "./capacity.ts";
 import { asDriverError } from "./failures.ts";
 import { guestOf, keptOf, type OwnVm } from "./inventory.ts";
 import { PoolLink, type PoolLinkOptions } from "./pool-link.ts";
-import { resizeLive } from "./sizing.ts";
+import { resizeGuest } from "./sizing.ts";
+import { checkpointNaming, restartFrom } from "./snapshots.ts";
 import type { Observed } from "./watch.ts";
 import { wishesOf } from "./wishes.ts";
 
@@ -61,6 +63,11 @@ export function createXcpngDriver(options: XcpngDriverOptions): XcpngDriver {
 
 class Xcpng implements XcpngDriver {
   readonly capabilities = CAPABILITIES;
+  readonly snapshots: SnapshotKeeper = {
+    take: (vmId, fence, name) => this.#takeSnapshot(vmId, fence, name),
+    list: () => (this.#closed === undefined ? this.#pool.inventory.snapshots() : []),
+    drop: (vmId, name) => this.#dropSnapshot(vmId, name),
+  };
   readonly #options: XcpngDriverOptions;
   readonly #pool: PoolLink;
   readonly #fences = new Fences();
@@ -89,7 +96,6 @@ class Xcpng implements XcpngDriver {
   async start(spec: GuestSpec): Promise<void> {
     this.#requireOpen();
     const { vmId, fence } = spec;
-    if (spec.checkpoint !== undefined) throw unsupported("start from a checkpoint of BioXen");
     const wishes = wishesOf(spec, this.#options);
     if (this.#fences.start(vmId, fence, this.#heldFence(vmId)) === "same") {
       // Also while it is being started: the first start is waited for.
@@ -100,6 +106,9 @@ class Xcpng implements XcpngDriver {
       this.#starting.set(vmId, { fence, abort });
       try {
         await bringUp(this.#pool, this.#fences, spec, wishes, abort.signal);
+        const vm = this.#pool.inventory.own(vmId);
+        // What came back with its memory has the size it had then.
+        if (spec.checkpoint !== undefined && vm !== undefined) await this.#resize(vm, spec.allocation);
         this.#lost.delete(vmId);
       } catch (thrown) {
         if (!abort.signal.aborted) throw thrown;
@@ -138,23 +147,7 @@ class Xcpng implements XcpngDriver {
   }
 
   async #resize(vm: OwnVm, allocation: Readonly<Record<string, number>>): Promise<void> {
-    const { vcpus, memoryMiB } = allocation;
-    if (
-      !(Number.isInteger(vcpus) && Number.isInteger(memoryMiB)) ||
-      vcpus === undefined ||
-      memoryMiB === undefined
-    ) {
-      throw new DriverError("BAD_REQUEST", "an allocation of a machine has vcpus and memoryMiB");
-    }
-    const now = await this.#pool.statistics.vcpusOf(vm);
-    const left = await resizeLive(
-      this.#pool.client,
-      vm.ref,
-      vm.record,
-      { vcpus: Math.max(1, vcpus), memoryMiB },
-      now,
-    );
-    this.#pool.statistics.forget(vm.tags.vmId);
+    const left = await resizeGuest(this.#pool, vm, allocation);
     const { vmId, fence } = vm.tags;
     for (const line of left) this.#emit({ kind: "log", vmId, fence, line: `takes a restart: ${line}` });
   }
@@ -190,10 +183,35 @@ class Xcpng implements XcpngDriver {
     throw unsupported("run programs in a machine");
   }
 
-  async restart({ vmId, fence }: GuestSpec): Promise<void> {
+  async restart(spec: GuestSpec): Promise<void> {
     this.#requireOpen();
-    this.#fences.touch(vmId, fence, this.#heldFence(vmId));
-    throw unsupported("set a machine back");
+    const wishes = wishesOf(spec, this.#options);
+    await this.#onGuest(spec.vmId, spec.fence, "setting back", async (vm) => {
+      const back = await restartFrom(this.#pool, vm, spec, wishes);
+      if (back?.record.power_state === "Running") await this.#resize(back, spec.allocation);
+      else this.#sizesToCome.set(spec.vmId, { ...spec.allocation });
+    });
+  }
+
+  async #takeSnapshot(vmId: string, fence: number, name: string): Promise<GuestCheckpoint> {
+    let simMinutes = 0;
+    await this.#onGuest(vmId, fence, "snapshotting", async (vm) => {
+      simMinutes = Math.floor(this.#pool.statistics.sample(vm).simMinutes);
+      if (this.#snapshotOf(vmId, name) === undefined) await this.#pool.vms.snapshot(vm, name);
+    });
+    return { bytes: checkpointNaming(name), simMinutes };
+  }
+
+  async #dropSnapshot(vmId: string, name: string): Promise<void> {
+    this.#requireOpen();
+    await this.#inLine(vmId, `removing a snapshot of ${vmId}`, async () => {
+      const snapshot = this.#snapshotOf(vmId, name);
+      if (snapshot !== undefined) await this.#pool.vms.dropSnapshot(snapshot.ref);
+    });
+  }
+
+  #snapshotOf(vmId: string, name: string) {
+    return this.#pool.inventory.snapshots().find((one) => one.vmId === vmId && one.name === name);
   }
 
   async snapshot(vmId: string, fence: number): Promise<GuestCheckpoint> {

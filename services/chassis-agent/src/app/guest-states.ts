@@ -11,7 +11,7 @@ import {
 import type { ReadModel, ServicePorts } from "@bioxen/kernel";
 import { DriverError } from "@bioxen/vm-driver";
 import { sayUnkept, storeState } from "./checkpoints.ts";
-import type { Drivers } from "./drivers.ts";
+import { type Drivers, guestIn } from "./drivers.ts";
 import { refusalOf } from "./exec.ts";
 
 /** With how often the VM had been set back when its guest began. */
@@ -85,13 +85,17 @@ export class GuestStates {
   async checkpointFor({ vmId, fence, holder }: AgentCheckpointRequest): Promise<Handled<TakenCheckpoint>> {
     const vm = this.#vms.get(vmId);
     const driver = vm.exists ? this.#drivers.of(vm.vmType) : undefined;
-    if (driver?.capabilities.snapshot !== true) {
+    if (driver === undefined || (!driver.capabilities.snapshot && driver.snapshots === undefined)) {
       return refuse("UNSUPPORTED", `guests of ${vmId}'s type give no checkpoints`);
     }
-    const begun = this.#begun.get(vmId);
+    if (driver.snapshots !== undefined && holder !== undefined && holder !== vmId) {
+      return refuse("UNSUPPORTED", `what is in ${vmId} stays where it is: no other VM can begin with it`);
+    }
+    // Guests that outlive their agent say themselves which course of their VM's life they are on.
+    const begun = driver.snapshots === undefined ? this.#begun.get(vmId) : guestIn(driver, vmId);
     if (begun?.fence !== fence)
       return refuse("UNAVAILABLE", `${vmId} has no guest here`, { retryable: true });
-    const { restores } = begun;
+    const { restores = 0 } = begun;
     try {
       const checkpoint = await storeState(this.#ports, driver, vmId, fence, holder);
       return { ok: true, result: { checkpoint, restores } };

@@ -31,6 +31,7 @@ import { Drift } from "./drift.ts";
 import { type Drivers, guestIn, keptIn } from "./drivers.ts";
 import { GuestStates } from "./guest-states.ts";
 import { HandOvers } from "./hand-overs.ts";
+import { KeptSnapshots } from "./kept-snapshots.ts";
 import { Reports } from "./reports.ts";
 
 /** Until a report is made again that the log does not show yet, ms. */
@@ -64,6 +65,7 @@ export class Guests {
   readonly #allocations = new Map<string, Amounts>();
   readonly #handOvers: HandOvers;
   readonly #drift: Drift;
+  readonly #keptSnapshots: KeptSnapshots;
   readonly reports: Reports;
   readonly #onStarted: (vmId: string) => void;
   /** Whether no guest may run now: the log is out of reach. */
@@ -80,6 +82,7 @@ export class Guests {
     drift: DriftPolicy,
   ) {
     this.#ports = ports;
+    this.#keptSnapshots = new KeptSnapshots(ports, this.vms);
     this.reports = new Reports(ports, this.vms);
     this.#drift = new Drift(drift, ports.clock, async (report) =>
       this.#applied(await this.reports.send(report)),
@@ -158,6 +161,7 @@ export class Guests {
 
   async #look(vmId: string): Promise<StepResult> {
     await Promise.all(this.#drivers.all.map((driver) => this.#clear(driver, vmId)));
+    const left = await this.#keptSnapshots.clear(this.#drivers.all, vmId);
     for (let i = 0; i < MAX_ACTIONS_PER_LOOK; i += 1) {
       await this.reports.sendOwed(vmId);
       // A guest that must not run is held whoever can be told.
@@ -168,7 +172,7 @@ export class Guests {
       if (isHosted) await driver?.whenReady();
       const action = nextAction(vm, isHosted, driver && this.#present(driver, vmId), this.#isHeld(vmId));
       if (action.kind !== "hand-over") this.#handOvers.forget(vmId);
-      if (action.kind === "none") return undefined;
+      if (action.kind === "none") return left;
       await this.#act(driver ?? NO_DRIVER, vmId, action);
       const isLost = this.reports.owed(vmId)?.observed === "checkpoint-lost";
       const isToReport = ["stop", "hand-over"].includes(action.kind) || action.kind.startsWith("report-");
@@ -179,7 +183,7 @@ export class Guests {
       return { dueAtMs: this.#ports.clock.nowMs() + REPORT_AGAIN_MS };
     }
     await this.reports.sendOwed(vmId);
-    return undefined;
+    return left;
   }
 
   /** Ends what is here of a VM of another type with this id, and removes what nobody will start again. */
@@ -205,7 +209,7 @@ export class Guests {
   #present(driver: VmDriver, vmId: string): PresentGuest | undefined {
     const status = guestIn(driver, vmId);
     if (status === undefined) return undefined;
-    const restores = this.states.restoresOf(vmId, status.fence);
+    const restores = status.restores ?? this.states.restoresOf(vmId, status.fence);
     return { ...status, allocation: this.#allocations.get(vmId) ?? {}, restores };
   }
 
@@ -316,5 +320,6 @@ function specOf(vmId: string, vm: Vm, fence: number, allocation: Amounts): Guest
     environment: vm.environment,
     program: vm.program ?? undefined,
     config: vm.config,
+    restores: vm.restores,
   };
 }

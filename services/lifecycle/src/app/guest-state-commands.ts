@@ -9,6 +9,7 @@ import {
   blobOf,
   type ChassisState,
   type CheckpointRecord,
+  endsWithAgent,
   type Handled,
   type ParsedRequestOf,
   type ResultOf,
@@ -41,6 +42,8 @@ import { passedOn } from "./preemption-commands.ts";
 
 /** The state of a guest, ms: its turn among the calls of the guest, which may take 6 s, and storing it. */
 const TAKE_TIMEOUT_MS = 15_000;
+/** Of a machine of a pool, ms: its whole memory is written to disk. Whoever does not wait so long asks again by the same snapshot id. */
+const TAKE_IN_POOL_TIMEOUT_MS = 300_000;
 
 export interface GuestStatePorts {
   readonly vms: Aggregates<VmState>;
@@ -112,6 +115,9 @@ export class GuestStateCommands {
     }
     const { state: parent } = await this.#ports.vms.refresh(vmId);
     if (!parent.exists) return refuse("VM_NOT_FOUND", `there is no VM ${vmId}`);
+    if (!endsWithAgent(parent.vmType)) {
+      return refuse("UNSUPPORTED", `what is in ${vmId} stays in its pool: no other VM can begin with it`);
+    }
     const checkpoint =
       fromSnapshotId === undefined
         ? await this.#forkGuest(vmId, parent, newVmId, causation)
@@ -191,7 +197,10 @@ export class GuestStateCommands {
     const reply = await this.#ports.caller.call(
       agentCheckpoint(chassis.agentId).subject,
       { vmId, fence, ...(holder === undefined ? {} : { holder }) },
-      { timeoutMs: TAKE_TIMEOUT_MS, causation },
+      {
+        timeoutMs: endsWithAgent(vm.vmType) ? TAKE_TIMEOUT_MS : TAKE_IN_POOL_TIMEOUT_MS,
+        causation,
+      },
     );
     if (!reply.ok) return passedOn(reply.error);
     const { checkpoint, restores } = reply as unknown as Omit<TakenCheckpoint, "fence">;
