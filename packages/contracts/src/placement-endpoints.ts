@@ -85,6 +85,25 @@ const recordedDecision = placementDecision.extend({
 });
 export type RecordedDecision = z.infer<typeof recordedDecision>;
 
+const rebalanceRequest = z.strictObject({
+  policy: z.enum(PLACEMENT_POLICIES).optional(),
+  maxMoves: z.int().min(1).max(MAX_REBALANCE_MOVES).default(MAX_REBALANCE_MOVES),
+});
+const rebalanced = {
+  policy: z.enum(PLACEMENT_POLICIES),
+  moves: z.array(
+    z.object({
+      vmId: z.string(),
+      fromChassisId: z.string(),
+      toChassisId: z.string(),
+      reason: z.string(),
+    }),
+  ),
+  before: balance,
+  after: balance,
+  coolingDown: z.int(),
+};
+
 export const PLACEMENT_ENDPOINTS = {
   placementPlan: endpoint(
     "bioxen.qry.placement.plan",
@@ -127,23 +146,14 @@ export const PLACEMENT_ENDPOINTS = {
     "bioxen.qry.placement.rebalance",
     "chassis-scheduler",
     "Which running VMs would be better off elsewhere for the sake of all, and why: moves that empty chassis (`bin-pack`) or even them out (`spread`). `used` counts chassis in use, `spread` is the difference in fullness in thousandths, `coolingDown` the VMs that came to their places too lately. Changes nothing.",
-    z.strictObject({
-      policy: z.enum(PLACEMENT_POLICIES).optional(),
-      maxMoves: z.int().min(1).max(MAX_REBALANCE_MOVES).default(MAX_REBALANCE_MOVES),
-    }),
-    z.object({
-      policy: z.enum(PLACEMENT_POLICIES),
-      moves: z.array(
-        z.object({
-          vmId: z.string(),
-          fromChassisId: z.string(),
-          toChassisId: z.string(),
-          reason: z.string(),
-        }),
-      ),
-      before: balance,
-      after: balance,
-      coolingDown: z.int(),
-    }),
+    rebalanceRequest,
+    z.object(rebalanced),
+  ),
+  chassisRebalance: endpoint(
+    "bioxen.cmd.chassis.rebalance",
+    "chassis-scheduler",
+    "Ask for the moves that `bioxen.qry.placement.rebalance` names, and answer with them; each goes on by itself, with code `REBALANCE`, and is given up after a minute without a place. `asked`: the VMs that are to move by this; others went, stopped or began to move meanwhile.",
+    rebalanceRequest,
+    z.object({ ...rebalanced, changed: z.boolean(), asked: z.array(z.string()) }),
   ),
 } as const;

@@ -105,11 +105,17 @@ function numbersOf(texts: Record<string, string> | undefined) {
   return texts && Object.fromEntries(Object.entries(texts).map(([name, n]) => [name, Number(n)]));
 }
 
+interface RebalanceOptions {
+  readonly policy?: PlacementPolicyName;
+  readonly maxMoves?: number;
+  readonly dryRun?: boolean;
+}
+
 function addRebalanceCommand(chassis: Command): void {
   chassis
     .command("rebalance")
-    .description("which running VMs would be better off elsewhere, and why")
-    .requiredOption("--dry-run", "says it and moves nobody")
+    .description("moves running VMs that are better off elsewhere, and says why")
+    .option("--dry-run", "says it and moves nobody")
     .addOption(
       oneOf(
         "--policy <policy>",
@@ -118,13 +124,21 @@ function addRebalanceCommand(chassis: Command): void {
       ),
     )
     .option("--max-moves <n>", "at most so many", integerOption)
-    .addHelpText("after", "\nExample:\n  bioxen chassis rebalance --dry-run --policy spread")
-    .action(async (options: { policy?: PlacementPolicyName; maxMoves?: number }, command: Command) => {
+    .addHelpText(
+      "after",
+      "\nExample:\n  bioxen chassis rebalance --dry-run --policy spread\n  bioxen chassis rebalance --max-moves 4",
+    )
+    .action(async (options: RebalanceOptions, command: Command) => {
       await withSession(command, async (session, { json }) => {
-        const { policy, maxMoves } = options;
-        const reply = await session.ask("placementRebalance", given({ policy, maxMoves }));
-        if (json === true) sayJson(reply);
-        else say(rebalanceWords(reply));
+        const { policy, maxMoves, dryRun } = options;
+        const request = given({ policy, maxMoves });
+        if (dryRun === true) {
+          const plan = await session.ask("placementRebalance", request);
+          return json === true ? sayJson(plan) : say(rebalanceWords(plan));
+        }
+        const reply = await session.ask("chassisRebalance", request);
+        if (json === true) return sayJson(reply);
+        say(`${rebalanceWords(reply)}\n${reply.asked.length} of ${reply.moves.length} are on their way`);
       });
     });
 }

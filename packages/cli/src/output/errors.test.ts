@@ -72,7 +72,7 @@ const WRONG: readonly (readonly string[])[] = [
   ["up", "--chassis", "ecolo:1"],
   ["up", "--durability", "sometimes"],
   ["chassis", "register", "x"],
-  ["chassis", "rebalance"],
+  ["chassis", "rebalance", "--policy", "bin-pak"],
   ["quota", "set", "team=red"],
   ["alerts", "set", "r", "--metric", "vm.healt", "--above", "1"],
   ["alerts", "set", "r", "--metric", "vm.health", "--above", "1", "--below", "2"],

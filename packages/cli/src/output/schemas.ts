@@ -248,7 +248,7 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
   "chassis show": reply("chassisGet"),
   "chassis register": reply("chassisRegister"),
   "chassis drain": document(z.union([replyOf("chassisDrain"), replyOf("chassisDrainGet")])),
-  "chassis rebalance": reply("placementRebalance"),
+  "chassis rebalance": document(z.union([replyOf("chassisRebalance"), replyOf("placementRebalance")])),
   "chassis cordon": reply("chassisCordon"),
   "chassis uncordon": reply("chassisUncordon"),
   "chassis remove": reply("chassisRemove"),

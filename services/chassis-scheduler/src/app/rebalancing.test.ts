@@ -24,7 +24,11 @@ const vm = (chassisId: string, ribosomes: number, more: Partial<Vm> = {}): VmSta
     ...more,
   }) as VmState;
 
-function asked(vms: Readonly<Record<string, VmState>>, policy?: "bin-pack" | "spread") {
+type Bus = ConstructorParameters<typeof Rebalancing>[1]["bus"];
+/** Of who only asks. */
+const NOBODY: Bus = { call: () => Promise.reject(new Error("nobody is to be called")) };
+
+function rebalancingOf(vms: Readonly<Record<string, VmState>>, bus: Bus): Rebalancing {
   const rooms = ["a", "b"].map((chassisId) => {
     const here = Object.values(vms).flatMap((one) =>
       one.exists && one.chassisId === chassisId ? [one] : [],
@@ -41,7 +45,11 @@ function asked(vms: Readonly<Record<string, VmState>>, policy?: "bin-pack" | "sp
     Cluster,
     "vms" | "rooms"
   >;
-  const reply = new Rebalancing(cluster, { nowMs: () => NOW_MS }, "bin-pack").plan({
+  return new Rebalancing(cluster, { clock: { nowMs: () => NOW_MS }, bus }, "bin-pack");
+}
+
+function asked(vms: Readonly<Record<string, VmState>>, policy?: "bin-pack" | "spread") {
+  const reply = rebalancingOf(vms, NOBODY).plan({
     maxMoves: 16,
     ...(policy === undefined ? {} : { policy }),
   });
@@ -73,4 +81,36 @@ it.each<[string, Partial<Vm>]>([
   ["goes without what it gave up", { preemption: { active: true } as NonNullable<Vm["preemption"]> }],
 ])("who %s stays", (_what, more) => {
   expect(asked({ x: vm("a", 60, { state: "stopping" }), y: vm("b", 20, more) }).moves).toEqual([]);
+});
+
+it("asks for its moves where they are wanted, and says whose were taken", async () => {
+  const vms = { x: vm("a", 60), y: vm("b", 10), z: vm("b", 10) };
+  const calls: unknown[] = [];
+  const rebalancing = rebalancingOf(vms, {
+    call: async (subject, payload) => {
+      calls.push([subject, payload]);
+      // Of y somebody else was faster.
+      return { ok: true, changed: (payload as { vmId: string }).vmId !== "y", seq: 1 };
+    },
+  });
+  const causation = { causeId: "m1", correlationId: "m1", deduplicate: true };
+  const reply = await rebalancing.rebalance({ maxMoves: 16 }, causation);
+  expect(reply).toMatchObject({ ok: true, result: { changed: true, asked: ["z"] } });
+  const move = { fromChassisId: "b", toChassisId: "a", code: "REBALANCE", reason: expect.any(String) };
+  expect(calls).toHaveLength(2);
+  expect(calls).toEqual(
+    expect.arrayContaining(["y", "z"].map((vmId) => ["bioxen.cmd.vm.move", { vmId, ...move }])),
+  );
+});
+
+it("that cannot be asked for now is to be tried again, one that is refused is left out", async () => {
+  const vms = { x: vm("a", 60), y: vm("b", 20) };
+  const answer = (code: string, retryable: boolean) =>
+    rebalancingOf(vms, { call: async () => ({ ok: false, error: { code, message: "x", retryable } }) });
+  const causation = { causeId: "m1", correlationId: "m1", deduplicate: true };
+  await expect(answer("UNAVAILABLE", true).rebalance({ maxMoves: 1 }, causation)).rejects.toThrow(
+    "UNAVAILABLE",
+  );
+  const refused = await answer("UNSUPPORTED", false).rebalance({ maxMoves: 1 }, causation);
+  expect(refused).toMatchObject({ ok: true, result: { changed: false, asked: [] } });
 });

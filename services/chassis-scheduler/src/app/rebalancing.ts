@@ -1,17 +1,37 @@
 /**
- * The question who would be better off elsewhere, asked of the picture as it is.
+ * The question who would be better off elsewhere, asked of the picture as it is; and the moves that follow, where they are wanted.
+ *
+ * A move is asked for by name of where the VM is: one that has gone, or is on its way, is left alone. So it needs no lease.
  */
-import type { Handled, ParsedRequestOf, PlacementPolicyName, ResultOf, Vm } from "@bioxen/contracts";
-import type { Clock } from "@bioxen/kernel";
+import {
+  ENDPOINTS,
+  type Handled,
+  type ParsedRequestOf,
+  type PlacementPolicyName,
+  type ResultOf,
+  type Vm,
+} from "@bioxen/contracts";
+import { type Caller, type Causation, type Clock, Fault, type Reply } from "@bioxen/kernel";
 import { planRebalance, type Resident, type ResidentRoom, waitingVm } from "@bioxen/placement";
 import type { Cluster } from "./cluster.ts";
+
+/** Deadline of one call, ms: an append. */
+const CALL_TIMEOUT_MS = 10_000;
+
+type Move = ResultOf<"placementRebalance">["moves"][number];
 
 export class Rebalancing {
   readonly #cluster: Pick<Cluster, "vms" | "rooms">;
   readonly #clock: Clock;
   readonly #policy: PlacementPolicyName;
+  readonly #bus: Caller;
 
-  constructor(cluster: Pick<Cluster, "vms" | "rooms">, clock: Clock, policy: PlacementPolicyName) {
+  constructor(
+    cluster: Pick<Cluster, "vms" | "rooms">,
+    { clock, bus }: { readonly clock: Clock; readonly bus: Caller },
+    policy: PlacementPolicyName,
+  ) {
+    this.#bus = bus;
     this.#cluster = cluster;
     this.#clock = clock;
     this.#policy = policy;
@@ -22,6 +42,32 @@ export class Rebalancing {
     const nowMs = this.#clock.nowMs();
     const { moves, ...rest } = planRebalance(this.#rooms(), { policy, nowMs, maxMoves: request.maxMoves });
     return { ok: true, result: { policy, moves: [...moves], ...rest } };
+  }
+
+  async rebalance(
+    request: ParsedRequestOf<"chassisRebalance">,
+    causation: Causation,
+  ): Promise<Handled<ResultOf<"chassisRebalance">>> {
+    const planned = this.plan(request);
+    if (!planned.ok) return planned;
+    const { moves } = planned.result;
+    const taken = await Promise.all(moves.map((move) => this.#ask(move, causation)));
+    const asked = moves.filter((_move, i) => taken[i] === true).map(({ vmId }) => vmId);
+    return { ok: true, result: { ...planned.result, changed: asked.length > 0, asked } };
+  }
+
+  /** Whether the VM is to move by this. */
+  async #ask(move: Move, causation: Causation): Promise<boolean> {
+    const { subject } = ENDPOINTS.vmMove;
+    const reply = await this.#bus.call(
+      subject,
+      { ...move, code: "REBALANCE" },
+      { timeoutMs: CALL_TIMEOUT_MS, causation: { ...causation, deduplicate: false } },
+    );
+    if (reply.ok) return (reply as Reply & ResultOf<"vmMove">).changed;
+    if (!reply.error.retryable) return false;
+    const { code, message } = reply.error;
+    throw new Fault("UNAVAILABLE", `${subject}: ${code}: ${message}`, { retryable: true });
   }
 
   #rooms(): ResidentRoom[] {

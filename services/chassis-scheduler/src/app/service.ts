@@ -70,7 +70,7 @@ export function createChassisScheduler(ports: ServicePorts, options: SchedulerOp
   const watch = new ChassisWatch(ports, cluster, leadership, monotonicMs);
   const queries = new PlacementQueries(cluster, ports, policy);
   const builtIn = PLACEMENT_POLICIES.find((name) => name === policy.name) ?? DEFAULT_POLICY_NAME;
-  const rebalancing = new Rebalancing(cluster, ports.clock, builtIn);
+  const rebalancing = new Rebalancing(cluster, ports, builtIn);
   return {
     sinks: [cluster.chassis, cluster.drains, cluster.vms, cluster.ledgers, cluster.quotaStates],
     endpoints: [
@@ -86,6 +86,7 @@ export function createChassisScheduler(ports: ServicePorts, options: SchedulerOp
       serve(ENDPOINTS.placementPlan, (request) => queries.plan(request)),
       serve(ENDPOINTS.placementExplain, (request) => queries.explain(request)),
       serve(ENDPOINTS.placementRebalance, (request) => rebalancing.plan(request)),
+      serve(ENDPOINTS.chassisRebalance, (request, causation) => rebalancing.rebalance(request, causation)),
     ],
     begin(feed: EventFeed) {
       cluster.begin(feed);
