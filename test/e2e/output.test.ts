@@ -9,8 +9,12 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { errorOutput, OUTPUTS, type Output } from "../../packages/cli/src/output/schemas.ts";
 import { commandPaths } from "../../packages/cli/src/program.ts";
+import { Session } from "../../packages/cli/src/session.ts";
 import { bioxenHere, type Ended } from "./in-process.ts";
 import { CLI, eventually, type Json } from "./world.ts";
+
+/** A guest that is listened to says something so often, ms. */
+const TALK_INTERVAL_MS = 200;
 
 let home: string;
 let fleet: string;
@@ -153,8 +157,12 @@ describe("--json", () => {
 
   it("of what follows a VM or the log", async () => {
     await run("vm watch", ["c1"]);
-    const talking = setInterval(() => void spawned("vm", "exec", "c1", "-e", "print('hello')"), 1_500);
+    const session = await Session.open({ server: (await run("status")).server.url });
+    const source = "print('hello')";
+    const talk = () => void session.call("vmExec", { vmId: "c1", source }).catch(() => undefined);
+    const talking = setInterval(talk, TALK_INTERVAL_MS);
     await run("vm logs", ["c1"]).finally(() => clearInterval(talking));
+    await session.close();
     const typed = "1 + 1\nprint('x')\nerror('no')\n";
     checked("vm console", await spawnedWith(typed, "vm", "console", "c1", "--json"));
     await run("events tail", ["--from", "1"]);
@@ -167,6 +175,8 @@ describe("--json", () => {
     await look("chassis show", ["ecoli-1"]);
     await run("chassis show", ["nothing"], 1);
     await run("chassis register", ["y1", "--type", "yeast", "--agent", "nobody", "--taint", "lab=p2"]);
+    await run("chassis drain", ["y1", "--wait"]);
+    await look("chassis drain", ["y1", "--progress"]);
     for (const words of ["chassis cordon", "chassis uncordon", "chassis remove"]) await run(words, ["y1"]);
     await run("chassis rebalance", ["--dry-run"]);
     await look("ledger show");
