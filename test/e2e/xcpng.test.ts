@@ -162,6 +162,18 @@ describe("a VM of a pool", () => {
     await world.reach("s1", "running");
     await isBack(2);
     expect(machine("s1").uuid).toBe(uuid);
+    await world.done("cmd.vm.snapshot", { vmId: "s1", snapshotId: "lost" });
+    const snapshots = fake.pool.db.all("VM").filter(([, vm]) => vm["is_a_snapshot"] === true);
+    expect(snapshots).toHaveLength(2);
+    for (const [ref, vm] of snapshots.slice(-1)) {
+      for (const vbd of vm["VBDs"] as string[]) {
+        await fake.outside("VDI.destroy", fake.pool.db.get("VBD", vbd)["VDI"] as string);
+      }
+      await fake.outside("VM.destroy", ref);
+    }
+    await world.done("cmd.vm.restore", { vmId: "s1", snapshotId: "lost" });
+    await isBack(3);
+    expect(await typesOf("s1"), "it says that there is nothing to go back to").toContain("checkpoint-lost");
     for (const fromSnapshotId of [undefined, "before"]) {
       const fork = await world.ask("cmd.vm.fork", { vmId: "s1", newVmId: "s2", fromSnapshotId });
       expect(fork.error.code).toBe("UNSUPPORTED");
