@@ -74,7 +74,8 @@ export class Universe {
 
   /** Lets everything up to `untilMs` happen; false when there was no end to it, and time did not get there. */
   async runUntil(untilMs: number): Promise<boolean> {
-    await settled();
+    // Whoever called this may not have ended: a tick would come before what it promised has settled.
+    await turned();
     for (;;) {
       const next = this.#heap[0];
       if (next === undefined || next.atMs > untilMs) break;
