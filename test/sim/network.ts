@@ -147,7 +147,7 @@ export class SimBus {
   readonly #log: SimLog;
   readonly #serving = new Set<Served>();
   readonly #listeners = new Set<{
-    readonly pattern: RegExp;
+    readonly wants: (subject: string) => boolean;
     readonly hear: (payload: unknown, subject: string) => void;
   }>();
   readonly #firstOutcomes = new Map<string, HandlerResult>();
@@ -254,7 +254,7 @@ export class SimBus {
     if (this.#faults.strikes("telemetry-lost")) return;
     const text = JSON.stringify(payload);
     for (const listener of this.#listeners) {
-      if (!listener.pattern.test(subject)) continue;
+      if (!listener.wants(subject)) continue;
       this.#universe.after(this.#log.delayMs(), () => {
         if (this.#listeners.has(listener)) listener.hear(JSON.parse(text), subject);
       });
@@ -263,7 +263,15 @@ export class SimBus {
 
   subscribe(subject: string, hear: (payload: unknown, subject: string) => void): { stop(): void } {
     const pattern = new RegExp(`^${subject.replaceAll(".", "\\.").replaceAll("*", "[^.]+")}$`);
-    const listener = { pattern, hear };
+    const known = new Map<string, boolean>();
+    const wants = (of: string) => {
+      const before = known.get(of);
+      if (before !== undefined) return before;
+      const isWanted = pattern.test(of);
+      known.set(of, isWanted);
+      return isWanted;
+    };
+    const listener = { wants, hear };
     this.#listeners.add(listener);
     return { stop: () => void this.#listeners.delete(listener) };
   }
