@@ -27,7 +27,8 @@ describe("the acceptance of the sandbox", () => {
       await fleet.start("bad");
       await fleet.start("neighbour");
       await fleet.value("neighbour", "mine = 5");
-      const attack = fleet.failure("bad", source, 300);
+      // What ends by another limit gets time for it: a busy machine fills 8 MiB slowly.
+      const attack = fleet.failure("bad", source, code === "GUEST_TIMEOUT" ? 300 : 10_000);
       expect(await fleet.value("neighbour", "return mine")).toBe(5);
       expect((await attack).code).toBe(code);
       const before = fleet.driver.sample("bad")?.simMinutes ?? 0;
