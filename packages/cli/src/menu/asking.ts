@@ -1,6 +1,7 @@
 /**
  * How the menu asks and shows: a port, so that every path through the menu can be tested without a terminal.
  */
+import { stripVTControlCharacters } from "node:util";
 import {
   autocomplete,
   type CANCEL_SYMBOL,
@@ -43,6 +44,14 @@ export interface Asking {
 
 /** Ctrl-C: the whole menu ends, at whatever question. */
 export class MenuLeft extends Error {}
+
+/** Rows that `text` takes on a terminal, which begins a line anew where it is full. */
+export function rowsOf(text: string, columns: number): number {
+  const rows = stripVTControlCharacters(text)
+    .split("\n")
+    .map((line) => Math.max(1, Math.ceil([...line].length / columns)));
+  return rows.reduce((sum, count) => sum + count, 0);
+}
 
 /** Choices above this are found by typing a part of their name. */
 const LONGEST_LIST = 12;
@@ -128,12 +137,12 @@ export class TerminalAsking implements Asking {
     };
     process.stdin.setRawMode(true).resume().on("keypress", onKey);
     try {
-      let lines = 0;
+      let rows = 0;
       while (!over) {
         const body = `${await draw()}\nany key goes back`;
-        if (lines > 0) process.stdout.write(`\u001b[${lines}A\u001b[J`);
+        if (rows > 0) process.stdout.write(`\u001b[${rows}A\u001b[J`);
         process.stdout.write(`${body}\n`);
-        lines = body.split("\n").length;
+        rows = rowsOf(body, process.stdout.columns);
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, REDRAW_MS);
           wake = () => {

@@ -88,7 +88,7 @@ export async function verbMenu(asking: Asking, session: Session, verb: Verb): Pr
 export async function vmsMenu(asking: Asking, session: Session): Promise<void> {
   const vms = await session.allVms();
   if (vms.length === 0) return asking.tell("news", "there are no VMs yet");
-  asking.show(vmTable(vms, Date.now()), `${vms.length} VMs`);
+  asking.show(vmTable(vms, Date.now()), `${vms.length} VM${vms.length === 1 ? "" : "s"}`);
   const vmId = await chooseVm(asking, "Which one? (Esc goes back)", vms);
   if (vmId !== undefined) await vmMenu(asking, session, vmId);
 }
