@@ -94,6 +94,8 @@ describe("a checkpoint", () => {
     expect(typeOf(decideCheckpointLost(after, lost))).toBe("nothing");
     expect(typeOf(decideCheckpointLost(state, { ...lost, checkpointId: "c4" }))).toBe("nothing");
     expect(typeOf(decideCheckpointLost(state, { ...lost, fence: 8 }))).toBe("nothing");
+    const stopping = given(...RUNS, kept(5), event("stop-requested", { destroy: false }));
+    expect(typeOf(decideCheckpointLost(stopping, lost))).toBe("nothing");
   });
 
   it("is what an agent's report says, or nothing when that is not whole", () => {

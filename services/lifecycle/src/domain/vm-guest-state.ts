@@ -43,6 +43,8 @@ export interface LostCheckpoint {
 export function decideCheckpointLost(state: VmState, lost: LostCheckpoint): VmDecision {
   if (!state.exists || state.fence !== lost.fence) return UNCHANGED;
   if (state.checkpoint?.checkpointId !== lost.checkpointId) return UNCHANGED;
+  // A stop ends it anyway, and has its own reason.
+  if (state.state === "stopping") return UNCHANGED;
   return accept<VmEvent>({ type: "bioxen.vm.checkpoint-lost.v1", data: lost });
 }
 
