@@ -17,7 +17,8 @@ function wantsColour(): boolean {
   return process.stdout.isTTY === true && !process.env["NO_COLOR"];
 }
 
-function width(cell: string): number {
+/** Characters that a person sees. */
+export function width(cell: string): number {
   return stripVTControlCharacters(cell).length;
 }
 

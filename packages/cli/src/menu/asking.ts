@@ -1,7 +1,6 @@
 /**
  * How the menu asks and shows: a port, so that every path through the menu can be tested without a terminal.
  */
-import { stripVTControlCharacters } from "node:util";
 import {
   autocomplete,
   type CANCEL_SYMBOL,
@@ -15,6 +14,7 @@ import {
   spinner,
   text,
 } from "@clack/prompts";
+import { width } from "../terminal.ts";
 
 export interface Choice<T extends string> {
   readonly value: T;
@@ -47,9 +47,7 @@ export class MenuLeft extends Error {}
 
 /** Rows that `text` takes on a terminal, which begins a line anew where it is full. */
 export function rowsOf(text: string, columns: number): number {
-  const rows = stripVTControlCharacters(text)
-    .split("\n")
-    .map((line) => Math.max(1, Math.ceil([...line].length / columns)));
+  const rows = text.split("\n").map((line) => Math.max(1, Math.ceil(width(line) / columns)));
   return rows.reduce((sum, count) => sum + count, 0);
 }
 

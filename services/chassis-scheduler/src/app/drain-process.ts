@@ -5,9 +5,7 @@
  * twice, or late, changes nothing, and one that comes after its drain has ended is taken back. Nothing is remembered but who just failed
  * to move, so that it is not tried again in the same breath: a crash forgets that, and costs a try.
  */
-
-import type { DrainState } from "@bioxen/contracts";
-import { ENDPOINTS, type ResultOf, type VmEvent } from "@bioxen/contracts";
+import { type DrainState, ENDPOINTS, type ResultOf, type VmEvent } from "@bioxen/contracts";
 import {
   causedBy,
   type EventFeed,

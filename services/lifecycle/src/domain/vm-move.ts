@@ -115,7 +115,7 @@ export function moveDueAtMs(state: VmState): number | undefined {
 }
 
 /**
- * Its guest is down. `held`: the entry at its new place as known here; where it is not known yet, the agent says it again. The state
+ * Its guest stands still. `held`: the entry at its new place as known here; where it is not known yet, the agent says it again. The state
  * that was handed over counts when it is of this course of the VM's life.
  */
 export function decideHandedOver(
