@@ -24,7 +24,9 @@ describe("a simulated cluster", () => {
   // 20: a resize overtaken by another wrote an allocation that its ledger no longer held.
   // 3972: a chassis was silent for a moment that was seen and never reported, and who waited for it was not woken.
   // 781: a VM that was to stop was told that its checkpoint is lost.
-  it.each([20, 781, 3972])("seed %i found a bug once", async (seed) => {
+  // 842: a move above a lowered quota, which gave up the old place first; 8215: a VM that came back there on a charge not settled yet.
+  // 2565: a move took the reservation of one that was cancelled; then a guest behind its checkpoint was handed over.
+  it.each([20, 781, 842, 2565, 3972, 8215])("seed %i found a bug once", async (seed) => {
     expect((await run(seed)).problems).toEqual([]);
   });
 });

@@ -28,10 +28,10 @@ const enforced = (...charges: [string, string, number][]): Step => ({
     },
   },
 });
-const charged = (vmId: string, chassisId: string, ribosomes: number): Step => ({
+const charged = (vmId: string, chassisId: string, ribosomes: number, ledgerSeq = 1): Step => ({
   quota: {
     type: "bioxen.quota.charged.v1",
-    data: { chassisId, ledgerSeq: 1, charges: [{ vmId, incarnation: 1, amounts: { ribosomes } }] },
+    data: { chassisId, ledgerSeq, charges: [{ vmId, incarnation: 1, amounts: { ribosomes } }] },
   },
 });
 const settled = (vmId: string, chassisId: string, ribosomes: number | null): Step => ({
@@ -131,6 +131,34 @@ describe("the quota books", () => {
     expect(judge(...moves, hold("a", "c2", null), settled("a", "c2", null), charged("b", "c1", 4))).toEqual(
       [],
     );
+  });
+
+  describe("after a limit was lowered below what a VM holds", () => {
+    const lowered = [set(10), enforced(), charged("a", "c1", 8), hold("a", "c1", 8), set(0), enforced()];
+    const gone = [hold("a", "c1", null), settled("a", "c1", null)];
+
+    it("it may move, and be without a place for a moment when the new one was charged before", () => {
+      expect(judge(...lowered, charged("a", "c2", 8), hold("a", "c2", 8))).toEqual([]);
+      expect(judge(...lowered, charged("a", "c2", 8), ...gone, hold("a", "c2", 8))).toEqual([]);
+      const twice = [charged("a", "c2", 8), ...gone, charged("a", "c2", 8)];
+      expect(judge(...lowered, ...twice, hold("a", "c2", 8))).toEqual([]);
+    });
+
+    it.each<[string, readonly Step[]]>([
+      ["take more where it moves to", [charged("a", "c2", 9)]],
+      ["come back where it was", [hold("a", "c1", null), charged("a", "c1", 8), hold("a", "c1", 8)]],
+      ["come back elsewhere", [...gone, charged("a", "c2", 8)]],
+      [
+        "go twice on one charge",
+        [charged("a", "c2", 8), ...gone, hold("a", "c2", 8), hold("a", "c2", null), hold("a", "c2", 8)],
+      ],
+      [
+        "bring along what it no longer had at a newer charge",
+        [charged("a", "c2", 8), ...gone, charged("a", "c2", 8, 2), hold("a", "c2", 8)],
+      ],
+    ])("it may not %s", (_what, steps) => {
+      expect(judge(...lowered, ...steps)).toEqual(["over-quota"]);
+    });
   });
 
   it("a limit that is lowered holds from the event that says so", () => {

@@ -2,7 +2,8 @@
  * Who holds how much under which label, kept a second time: plain sums over plain maps, nothing shared with the allocator.
  *
  * From the event that says so on, a quota holds at every sequence: nothing grows above a limit, and nothing is held that was not
- * charged. What was above a limit when it was lowered may stay. A VM that moves holds in two ledgers, and counts once.
+ * charged. What was above a limit when it was lowered may stay. A VM that moves holds in two ledgers, and counts once; it may give
+ * up the old place a moment before it has the new one, when that was charged while the old one still was.
  */
 import type { QuotaEvent } from "@bioxen/contracts";
 import { unsoundAmounts } from "./ledger-account.ts";
@@ -20,6 +21,12 @@ interface Holding {
   readonly amounts: Amounts;
 }
 
+/** What a VM brings with it to another chassis: it was charged on the ledger's state `ledgerSeq` in place of what it had elsewhere. */
+interface Brought {
+  readonly ledgerSeq: number;
+  readonly amounts: Amounts;
+}
+
 interface Books {
   limits: Amounts;
   /** What holds: the limits, or higher ones before them while what was charged under those is under way. */
@@ -27,6 +34,8 @@ interface Books {
   counted: boolean;
   readonly charged: Tally;
   readonly held: Tally;
+  /** By VM and chassis. */
+  readonly brought: Map<string, Brought>;
 }
 
 export class QuotaBooks {
@@ -51,8 +60,12 @@ export class QuotaBooks {
       const is = holding !== null && this.#carries(vmId, holding.incarnation, label) ? holding : null;
       const grown = books.held.put(vmId, chassisId, is);
       if (!books.counted) continue;
-      out.push(...overLimit(label, books.inForce, books.held.totals, grown, "held"));
+      const more = grown.filter(
+        (name) => (is?.amounts[name] ?? 0) > (books.brought.get(key)?.amounts[name] ?? 0),
+      );
+      out.push(...overLimit(label, books.inForce, books.held.totals, more, "held"));
       out.push(...uncovered(label, key, is?.amounts ?? {}, books.charged.at(vmId, chassisId)?.amounts));
+      if (is === null) books.brought.delete(key);
     }
     return out;
   }
@@ -74,6 +87,7 @@ export class QuotaBooks {
         return this.#allCovered(label, books);
       case "bioxen.quota.charged.v1":
         return event.data.charges.flatMap(({ vmId, incarnation, amounts }) => {
+          noteBrought(books, vmId, incarnation, event.data);
           const grown = books.charged.put(vmId, event.data.chassisId, { incarnation, amounts });
           const unsound = unsoundAmounts(amounts).map((message) => ({ rule: "amounts" as const, message }));
           return [...unsound, ...overLimit(label, books.limits, books.charged.totals, grown, "charged")];
@@ -101,6 +115,7 @@ export class QuotaBooks {
         counted: false,
         charged: new Tally(),
         held: new Tally(),
+        brought: new Map(),
       };
       for (const [key, { incarnation, amounts }] of this.#holdings) {
         const [vmId = "", chassisId = ""] = key.split("/");
@@ -126,6 +141,19 @@ export class QuotaBooks {
   }
 }
 
+/** To be told before the charge is in the books. A second charge on the same state of the ledger keeps what the first one brought. */
+function noteBrought(
+  { charged, brought }: Books,
+  vmId: string,
+  incarnation: number,
+  { chassisId, ledgerSeq }: { readonly chassisId: string; readonly ledgerSeq: number },
+): void {
+  const key = `${vmId}/${chassisId}`;
+  const before = brought.get(key);
+  if (before?.ledgerSeq === ledgerSeq) return;
+  brought.set(key, { ledgerSeq, amounts: charged.elsewhere(vmId, chassisId, incarnation) });
+}
+
 /** Sums over VMs of what each has on one chassis, the most where it has it on several. */
 class Tally {
   /** By VM, then chassis. */
@@ -134,6 +162,12 @@ class Tally {
 
   at(vmId: string, chassisId: string): Holding | undefined {
     return this.#byVm.get(vmId)?.get(chassisId);
+  }
+
+  /** The most this life of the VM has on any other chassis. */
+  elsewhere(vmId: string, chassisId: string, incarnation: number): Amounts {
+    const others = [...(this.#byVm.get(vmId) ?? [])].filter(([id]) => id !== chassisId).map(([, one]) => one);
+    return counted(others.filter((one) => one.incarnation === incarnation));
   }
 
   /** Returns the names of what grew. */

@@ -20,6 +20,7 @@ export interface Migration {
   readonly code: MoveCode;
   readonly reason: string;
   readonly requestedAtMs: number;
+  readonly requestedSeq: number;
   /** The event that asked for it, and its chain: what follows from the move belongs to that, whatever else happens to the VM. */
   readonly requestedBy: CauseEvent;
   /** The place it has elsewhere; null while it waits for one. */
@@ -51,6 +52,7 @@ export function evolveMove(vm: Vm, event: MoveEvent, at: EventPosition): Partial
         migration: {
           ...event.data,
           requestedAtMs: at.atMs,
+          requestedSeq: at.seq,
           requestedBy: causeAt(at),
           target: null,
           refusals: [],
@@ -73,8 +75,8 @@ export function evolveMove(vm: Vm, event: MoveEvent, at: EventPosition): Partial
 }
 
 /**
- * True when `entry`, of another ledger than the one it lives on, is the place this VM's move waits for: newer than any it had, and of
- * what it asks for now.
+ * True when `entry`, of another ledger than the one it lives on, is the place this VM's move waits for: reserved for this move and not
+ * for one before it that was cancelled, and of what it asks for now.
  */
 export function isForMove(
   vm: Vm,
@@ -84,7 +86,7 @@ export function isForMove(
     vm.migration !== null &&
     vm.migration.target === null &&
     entry.incarnation === vm.incarnation &&
-    entry.fence > vm.lastFence &&
+    entry.fence > vm.migration.requestedSeq &&
     equalAmounts(entry.amounts, vm.request)
   );
 }

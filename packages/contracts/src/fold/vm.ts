@@ -281,7 +281,7 @@ export function describeRefusals(refusals: readonly PlacementRefusal[]): string 
 }
 
 export const vmFold: Fold<VmState> = {
-  schema: 6,
+  schema: 7,
   initial: NO_VM,
   evolve(state, untyped, at) {
     const event = untyped as VmEvent;

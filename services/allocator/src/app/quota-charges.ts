@@ -4,6 +4,7 @@
  */
 import {
   eventSubject,
+  type Ledger,
   type Misfit,
   type QuotaState,
   quotaIdOf,
@@ -11,10 +12,18 @@ import {
   type VmState,
 } from "@bioxen/contracts";
 import type { Aggregates, Causation, EventLog, ReadModel, StoredEvent } from "@bioxen/kernel";
-import { type ChargedOut, chargeOut, decideCharge, isOutdated, type Wanted } from "../domain/quota.ts";
+import {
+  type ChargedOut,
+  chargeOut,
+  decideCharge,
+  isOutdated,
+  type KnownLedgers,
+  type Wanted,
+} from "../domain/quota.ts";
 
 export interface QuotaChargesPorts {
   readonly quotas: Aggregates<QuotaState>;
+  readonly ledgers: Aggregates<Ledger>;
   readonly vms: ReadModel<VmState>;
   readonly log: EventLog;
 }
@@ -32,6 +41,14 @@ export class QuotaCharges {
   constructor(ports: QuotaChargesPorts) {
     this.#ports = ports;
   }
+
+  /** The ledgers as known here. */
+  readonly known: KnownLedgers = {
+    ledger: (chassisId) => {
+      const { state, lastSeq } = this.#ports.ledgers.get(chassisId);
+      return { ledger: state, lastSeq };
+    },
+  };
 
   /**
    * Charges `wanted` for one append on the ledger's state `ledgerSeq`. "outdated": that ledger has moved on meanwhile. What is
@@ -51,9 +68,9 @@ export class QuotaCharges {
       const judged: { outcome: ChargedOut | "outdated" } = { outcome: "outdated" };
       // One command may charge again, on a newer state of its ledger: that is no repetition.
       await this.#ports.quotas.execute(quotaId, { ...causation, deduplicate: false }, (quota) => {
-        const isLate = !quota.exists || isOutdated(quota, chassisId, ledgerSeq, some);
-        judged.outcome = isLate ? "outdated" : chargeOut(quota, chassisId, ledgerSeq, some);
-        return decideCharge(quota, chassisId, ledgerSeq, some);
+        const isLate = !quota.exists || isOutdated(quota, this.known, chassisId, ledgerSeq, some);
+        judged.outcome = isLate ? "outdated" : chargeOut(quota, this.known, chassisId, ledgerSeq, some);
+        return decideCharge(quota, this.known, chassisId, ledgerSeq, some);
       });
       if (judged.outcome === "outdated") return "outdated";
       for (const { vmId, misfit } of judged.outcome.refused) refused.set(vmId, misfit);

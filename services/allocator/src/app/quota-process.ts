@@ -1,9 +1,10 @@
 /**
  * Makes each quota's charges what the ledgers say, and a new quota hold.
  *
- * A quota that is lowered holds once everything that was charged under higher limits is used or void. One that is new is not known to everybody at once. A ledger that has an event after the quota's first is changed only by who
- * knows it (`ledger-commands.ts` looks at nothing older than its ledger), so each ledger gets one, a fence; then
- * everything held is counted, and from that event on no sequence of the log is above the limits.
+ * A quota that is lowered holds once everything that was charged under higher limits is used or void. One that is new is not
+ * known to everybody at once. A ledger that has an event after the quota's first is changed only by who knows it
+ * (`ledger-commands.ts` looks at nothing older than its ledger), so each ledger gets one, a fence; then everything held is
+ * counted, and from that event on nothing grows above the limits.
  *
  * A charge whose ledger has not moved on is about to be used, or its charger is dead: after a while the ledger is fenced
  * as well, which makes the charge void, and it is given back.
@@ -31,7 +32,7 @@ import {
 import {
   decideEnforce,
   decideSettleCharges,
-  type KnownWorld,
+  type KnownLedgers,
   openCharges,
   type QuotaDecision,
   underOldLimits,
@@ -57,10 +58,12 @@ export interface QuotaProcessParts {
 
 export class QuotaProcess {
   readonly #parts: QuotaProcessParts;
+  readonly #known: KnownLedgers;
   readonly #reconciler: Reconciler;
 
   constructor(parts: QuotaProcessParts) {
     this.#parts = parts;
+    this.#known = parts.charges.known;
     const { clock, timers, logger } = parts.ports;
     this.#reconciler = new Reconciler({
       clock,
@@ -115,7 +118,7 @@ export class QuotaProcess {
       await this.#fence(chassisId, quotaId, ledgerSeq);
     }
     await this.#react(quotaId, (now) =>
-      now.exists && now.counted ? decideEnforce(now, this.#known) : UNCHANGED,
+      now.exists && now.counted ? decideEnforce(now, { ...this.#known, holders: () => [] }) : UNCHANGED,
     );
   }
 
@@ -150,14 +153,6 @@ export class QuotaProcess {
     }
     return out;
   }
-
-  readonly #known: KnownWorld = {
-    ledger: (chassisId) => {
-      const { state, lastSeq } = this.#parts.ledgers.get(chassisId);
-      return { ledger: state, lastSeq };
-    },
-    holders: () => [],
-  };
 
   /** The ledger has an event after `afterSeq`. */
   async #fence(chassisId: string, quotaId: string, afterSeq: number): Promise<void> {

@@ -101,7 +101,7 @@ class Allocator {
     this.quotas = new Aggregates({ kind: "quota", fold: quotaFold, log, clock, ids, source });
     const { ledgers, quotas, vms } = this;
     const applied = async (seq: number) => this.#feed?.applied(seq);
-    const charges = new QuotaCharges({ quotas, vms, log });
+    const charges = new QuotaCharges({ quotas, ledgers, vms, log });
     const societies = new Societies(vms, this.chassis, this.#ledgersOf);
     this.commands = new LedgerCommands({ ledgers, charges, societies, clock, startDeadlineMs, applied });
     this.quotaCommands = new QuotaCommands(quotas, timers);

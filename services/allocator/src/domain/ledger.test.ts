@@ -206,7 +206,7 @@ describe("settling", () => {
   } as const;
   const vm = (state: string, more: object = {}) =>
     ({ exists: true, incarnation: 1, state, fence: null, lastFence: 0, migration: null, ...more }) as VmState;
-  const MOVES = { migration: { target: null }, request: {} };
+  const MOVES = { migration: { target: null, requestedSeq: 4 }, request: {} };
 
   it.each<[string, VmState, string]>([
     ["waits for it", vm("pending"), "keep"],
@@ -225,6 +225,11 @@ describe("settling", () => {
     [
       "is to move and asks for something else by now",
       vm("running", { ...MOVES, fence: 3, lastFence: 3, request: { ribosomes: 9 } }),
+      "release",
+    ],
+    [
+      "had it for a move that was cancelled, and is to move again",
+      vm("running", { ...MOVES, migration: { target: null, requestedSeq: 12 }, fence: 3, lastFence: 3 }),
       "release",
     ],
     [

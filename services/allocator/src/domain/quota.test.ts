@@ -82,7 +82,9 @@ class Story {
 
   charge(chassisId: string, vmId: string, ribosomes: number): QuotaEvent | undefined {
     const wanted = [{ vmId, incarnation: 1, amounts: { ribosomes } }];
-    return this.apply(decideCharge(this.quota, chassisId, this.ledger(chassisId).lastSeq, wanted));
+    return this.apply(
+      decideCharge(this.quota, this.world, chassisId, this.ledger(chassisId).lastSeq, wanted),
+    );
   }
 
   set(ribosomes: number): void {
@@ -115,7 +117,7 @@ describe("a quota", () => {
     story.charge("c", "a", 60);
     if (!story.quota.exists) throw new Error("it was set");
     const wanted = [{ vmId: "b", incarnation: 1, amounts: { ribosomes: 41, dnaKilobases: 9 } }];
-    expect(chargeOut(story.quota, "d", 0, wanted)).toMatchObject({
+    expect(chargeOut(story.quota, story.world, "d", 0, wanted)).toMatchObject({
       charged: [],
       refused: [
         { misfit: { code: "QUOTA_EXCEEDED", resource: "ribosomes", requested: 41, free: 40 }, vmId: "b" },
@@ -160,7 +162,7 @@ describe("a quota", () => {
     story.holds("c", "other", 1);
     story.charge("c", "a", 10);
     const wanted = [{ vmId: "a", incarnation: 1, amounts: { ribosomes: 20 } }];
-    expect(decideCharge(story.quota, "c", 0, wanted)).toMatchObject({ event: null });
+    expect(decideCharge(story.quota, story.world, "c", 0, wanted)).toMatchObject({ event: null });
   });
 
   it("takes nothing away when it is lowered, lets nobody grow, and lets everybody shrink", () => {
@@ -173,6 +175,21 @@ describe("a quota", () => {
     expect(story.charge("c", "a", 61)).toBeUndefined();
     expect(story.charge("d", "b", 1)).toBeUndefined();
     expect(story.charge("c", "a", 30)).toBeDefined();
+  });
+
+  it("lowered below what a VM holds, lets it move, and lets it not come back once it has given up its place", () => {
+    const story = Story.enforced(100);
+    story.charge("c", "a", 60);
+    story.holds("c", "a", 60);
+    story.set(0);
+    story.apply(decideEnforce(story.quota, story.world));
+    expect(story.charge("d", "a", 60), "it takes nothing more").toBeDefined();
+    expect(story.charge("d", "a", 61)).toBeUndefined();
+    story.holds("d", "other", 1);
+    story.holds("c", "a", null);
+    expect(story.charged, "not settled yet").toBe(60);
+    expect(story.charge("c", "a", 60)).toBeUndefined();
+    expect(story.charge("e", "a", 60)).toBeUndefined();
   });
 
   it("holds, when it is lowered, once what was charged before is used or void", () => {
@@ -220,7 +237,7 @@ describe("a quota", () => {
     story.charge("c", "a", 60);
     story.holds("c", "a", 60);
     const next = (ribosomes: number, chassisId: string) =>
-      decideCharge(story.quota, chassisId, story.ledger(chassisId).lastSeq, [
+      decideCharge(story.quota, story.world, chassisId, story.ledger(chassisId).lastSeq, [
         { vmId: "a", incarnation: 2, amounts: { ribosomes } },
       ]);
     expect(next(41, "d")).toMatchObject({ event: null });

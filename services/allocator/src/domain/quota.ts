@@ -46,25 +46,34 @@ export interface ChargedOut {
 
 /**
  * Which of these the quota has room for together, taken in order. While another may still use an older charge for the same VM
- * on the same state of the ledger, the larger of the two is held. A VM that moves holds on two chassis and counts once.
+ * on the same state of the ledger, the larger of the two is held. A VM that moves holds on two chassis and counts once. Whoever
+ * gave up its place has no claim to one of the same size by a charge that is not settled yet.
  */
 export function chargeOut(
   quota: Quota,
+  ledgers: KnownLedgers,
   chassisId: string,
   ledgerSeq: number,
   wanted: readonly Wanted[],
 ): ChargedOut {
   const charged: Wanted[] = [];
   const refused: { vmId: string; misfit: Misfit }[] = [];
-  const lives = new ChargedLives(quota);
+  const settled = asSettled(quota, ledgers);
+  const lives = new ChargedLives(settled);
+  // Nobody takes what others give back before the books say so.
+  const books = new ChargedLives(quota);
   for (const one of wanted) {
-    const present = quota.charges[chargeKey(one.vmId, chassisId)];
+    const key = chargeKey(one.vmId, chassisId);
+    const present = quota.charges[key];
     const amounts = present?.ledgerSeq === ledgerSeq ? larger(present.amounts, one.amounts) : one.amounts;
-    const { before, after, others, take } = lives.with({ ...one, chassisId, amounts }, present);
-    const misfit = overQuota(quota, others, before, after);
+    const charge = { ...one, chassisId, amounts };
+    const { before, after, take } = lives.with(charge, settled.charges[key]);
+    const inBooks = books.with(charge, present);
+    const misfit = overQuota(quota, inBooks.others, before, after);
     if (misfit === undefined) {
       charged.push({ ...one, amounts });
       take();
+      inBooks.take();
     } else refused.push({ vmId: one.vmId, misfit });
   }
   return { charged, refused };
@@ -87,24 +96,27 @@ function overQuota(quota: Quota, others: Amounts, before: Amounts, after: Amount
 /** `ledgerSeq`: the sequence of the ledger's state for which this is charged. A charge for a newer state stands. */
 export function decideCharge(
   quota: QuotaState,
+  ledgers: KnownLedgers,
   chassisId: string,
   ledgerSeq: number,
   wanted: readonly Wanted[],
 ): QuotaDecision {
-  if (!quota.exists || isOutdated(quota, chassisId, ledgerSeq, wanted)) return UNCHANGED;
-  const { charged } = chargeOut(quota, chassisId, ledgerSeq, wanted);
+  if (!quota.exists || isOutdated(quota, ledgers, chassisId, ledgerSeq, wanted)) return UNCHANGED;
+  const { charged } = chargeOut(quota, ledgers, chassisId, ledgerSeq, wanted);
   if (charged.length === 0) return UNCHANGED;
   const charges = charged.map(({ vmId, incarnation, amounts }) => ({ vmId, incarnation, amounts }));
   return accept<QuotaEvent>({ type: "bioxen.quota.charged.v1", data: { chassisId, ledgerSeq, charges } });
 }
 
-/** Somebody has charged on a newer state of that ledger: what is asked here could never be used. */
+/** That ledger is newer, or somebody has charged on a newer state of it: what is asked here could never be used. */
 export function isOutdated(
   quota: Quota,
+  ledgers: KnownLedgers,
   chassisId: string,
   ledgerSeq: number,
   wanted: readonly Wanted[],
 ): boolean {
+  if (ledgers.ledger(chassisId).lastSeq > ledgerSeq) return true;
   return wanted.some(({ vmId }) => (quota.charges[chargeKey(vmId, chassisId)]?.ledgerSeq ?? 0) > ledgerSeq);
 }
 
@@ -114,8 +126,11 @@ export interface KnownLedger {
   readonly ledger: Ledger;
 }
 
-export interface KnownWorld {
+export interface KnownLedgers {
   ledger(chassisId: string): KnownLedger;
+}
+
+export interface KnownWorld extends KnownLedgers {
   /** Every entry of a VM that carries the label, of a state of the ledgers that is not older than their fences. */
   holders(label: string): Iterable<Pick<QuotaCharge, "vmId" | "incarnation" | "chassisId">>;
 }
@@ -138,32 +153,45 @@ export function decideEnforce(quota: QuotaState, world: KnownWorld): QuotaDecisi
 }
 
 /** Charges that are no longer for anything to come become what their ledgers hold. */
-export function decideSettleCharges(quota: QuotaState, world: KnownWorld): QuotaDecision {
+export function decideSettleCharges(quota: QuotaState, ledgers: KnownLedgers): QuotaDecision {
   if (!quota.exists) return UNCHANGED;
-  const settled: Extract<QuotaEvent, { type: "bioxen.quota.settled.v1" }>["data"]["charges"] = [];
-  for (const key of Object.keys(quota.charges).sort()) {
-    const charge = quota.charges[key];
-    if (charge === undefined) continue;
-    const { vmId, chassisId } = charge;
-    const { ledger, lastSeq } = world.ledger(chassisId);
-    if (lastSeq <= charge.ledgerSeq) continue;
-    const entry = ledger.entries[vmId];
-    const held = entry?.incarnation === charge.incarnation ? entry.amounts : null;
-    if (held !== null && equalAmounts(held, charge.amounts)) continue;
-    settled.push({ vmId, chassisId, amounts: held });
-  }
+  const settled = [...unsettled(quota, ledgers)];
   if (settled.length === 0) return UNCHANGED;
-  return accept<QuotaEvent>({ type: "bioxen.quota.settled.v1", data: { charges: settled } });
+  const charges = settled
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, { vmId, chassisId }, amounts]) => ({ vmId, chassisId, amounts }));
+  return accept<QuotaEvent>({ type: "bioxen.quota.settled.v1", data: { charges } });
+}
+
+/** The quota as it will be once every charge whose ledger has moved on is settled. */
+function asSettled(quota: Quota, ledgers: KnownLedgers): Quota {
+  const charges: Record<string, QuotaCharge> = { ...quota.charges };
+  for (const [key, charge, amounts] of unsettled(quota, ledgers)) {
+    if (amounts === null) delete charges[key];
+    else charges[key] = { ...charge, amounts };
+  }
+  return { ...quota, charges };
+}
+
+/** Charges, by key, whose ledger has moved on and holds something else, and what it holds; null: nothing. */
+function* unsettled(quota: Quota, ledgers: KnownLedgers): Iterable<[string, QuotaCharge, Amounts | null]> {
+  for (const [key, charge] of Object.entries(quota.charges)) {
+    const { ledger, lastSeq } = ledgers.ledger(charge.chassisId);
+    if (lastSeq <= charge.ledgerSeq) continue;
+    const entry = ledger.entries[charge.vmId];
+    const held = entry?.incarnation === charge.incarnation ? entry.amounts : null;
+    if (held === null || !equalAmounts(held, charge.amounts)) yield [key, charge, held];
+  }
 }
 
 /** Of them those that a newer `set` did not know, or that were charged before everything that is held was counted. */
-export function underOldLimits(quota: Quota, world: KnownWorld): QuotaCharge[] {
-  return openCharges(quota, world).filter(({ chargedSeq }) => !quota.counted || chargedSeq < quota.setSeq);
+export function underOldLimits(quota: Quota, ledgers: KnownLedgers): QuotaCharge[] {
+  return openCharges(quota, ledgers).filter(({ chargedSeq }) => !quota.counted || chargedSeq < quota.setSeq);
 }
 
 /** Charges whose ledger has not moved on: each is used within a moment, or its charger is dead. */
-export function openCharges(quota: Quota, world: KnownWorld): QuotaCharge[] {
+export function openCharges(quota: Quota, ledgers: KnownLedgers): QuotaCharge[] {
   return Object.values(quota.charges).filter(
-    ({ chassisId, ledgerSeq }) => world.ledger(chassisId).lastSeq <= ledgerSeq,
+    ({ chassisId, ledgerSeq }) => ledgers.ledger(chassisId).lastSeq <= ledgerSeq,
   );
 }

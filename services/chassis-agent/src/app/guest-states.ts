@@ -6,6 +6,7 @@ import {
   type CheckpointRecord,
   type Handled,
   refuse,
+  type Vm,
   type VmState,
 } from "@bioxen/contracts";
 import type { ReadModel, ServicePorts } from "@bioxen/kernel";
@@ -13,6 +14,13 @@ import { DriverError } from "@bioxen/vm-driver";
 import { sayUnkept, storeState } from "./checkpoints.ts";
 import { type Drivers, guestIn } from "./drivers.ts";
 import { refusalOf } from "./exec.ts";
+
+interface Begun {
+  readonly fence: number;
+  readonly restores: number;
+  /** Of the state it began with, and of those taken of it since. */
+  reachedMinutes: number;
+}
 
 /** With how often the VM had been set back when its guest began. */
 export interface TakenCheckpoint {
@@ -25,8 +33,8 @@ export class GuestStates {
   readonly #drivers: Drivers;
   readonly #vms: ReadModel<VmState>;
   readonly #chassisOf: (vmId: string) => string | null;
-  /** Under which reservation each guest here began, and how often its VM had been set back by then. */
-  readonly #begun = new Map<string, { readonly fence: number; readonly restores: number }>();
+  /** Under which reservation each guest here began, how often its VM had been set back by then, and how far it is known to be. */
+  readonly #begun = new Map<string, Begun>();
 
   constructor(
     ports: ServicePorts,
@@ -40,8 +48,8 @@ export class GuestStates {
     this.#chassisOf = chassisOf;
   }
 
-  began(vmId: string, fence: number, restores: number): void {
-    this.#begun.set(vmId, { fence, restores });
+  began(vmId: string, fence: number, { restores, checkpoint }: Vm): void {
+    this.#begun.set(vmId, { fence, restores, reachedMinutes: checkpoint?.simMinutes ?? 0 });
   }
 
   ended(vmId: string): void {
@@ -52,6 +60,12 @@ export class GuestStates {
   restoresOf(vmId: string, fence: number): number {
     const begun = this.#begun.get(vmId);
     return begun?.fence === fence ? begun.restores : Number.MAX_SAFE_INTEGER;
+  }
+
+  /** undefined for a guest that this process did not start. */
+  reachedMinutesOf(vmId: string, fence: number): number | undefined {
+    const begun = this.#begun.get(vmId);
+    return begun?.fence === fence ? begun.reachedMinutes : undefined;
   }
 
   /**
@@ -67,7 +81,9 @@ export class GuestStates {
     const { restores } = begun;
     if (Math.floor(driver.sample(vmId)?.simMinutes ?? -1) <= aboveMinutes) return null;
     try {
-      return { checkpoint: await storeState(this.#ports, driver, vmId, fence), restores };
+      const checkpoint = await storeState(this.#ports, driver, vmId, fence);
+      begun.reachedMinutes = Math.max(begun.reachedMinutes, checkpoint.simMinutes);
+      return { checkpoint, restores };
     } catch (thrown) {
       if (!(thrown instanceof DriverError) || thrown.retryable) throw thrown;
       sayUnkept(this.#ports, vmId, this.#chassisOf(vmId), thrown.message);

@@ -210,7 +210,8 @@ export class Guests {
     const status = guestIn(driver, vmId);
     if (status === undefined) return undefined;
     const restores = status.restores ?? this.states.restoresOf(vmId, status.fence);
-    return { ...status, allocation: this.#allocations.get(vmId) ?? {}, restores };
+    const reachedMinutes = this.states.reachedMinutesOf(vmId, status.fence);
+    return { ...status, allocation: this.#allocations.get(vmId) ?? {}, restores, reachedMinutes };
   }
 
   async #act(driver: Acting, vmId: string, action: Exclude<AgentAction, { kind: "none" }>): Promise<void> {
@@ -257,8 +258,9 @@ export class Guests {
   async #begin(
     driver: Acting,
     vmId: string,
-    { kind, vm, fence, allocation }: AgentAction & { kind: "start" | "restart" },
+    action: AgentAction & { kind: "start" | "restart" },
   ): Promise<void> {
+    const { kind, vm, fence, allocation } = action;
     const checkpoint = await this.#checkpointOf(vmId, vm, fence);
     if (checkpoint === "lost") return;
     try {
@@ -274,14 +276,14 @@ export class Guests {
       return;
     }
     this.#allocations.set(vmId, allocation);
-    this.states.began(vmId, fence, vm.restores);
+    this.states.began(vmId, fence, vm);
     this.#onStarted(vmId);
     if (vm.state === "starting") {
       // Before anything is waited for: no time passes for it.
       if (vm.startsPaused) await driver.pause(vmId, fence);
       return;
     }
-    const why = kind === "restart" ? "its VM was set back" : "its agent was started again";
+    const why = action.kind === "restart" ? action.reason : "its agent was started again";
     const from = vm.checkpoint === null ? "" : `; it goes on from minute ${vm.checkpoint.simMinutes}`;
     this.reports.owe({ vmId, fence, observed: "restarted", reason: `${why}${from}` });
     if (vm.state === "paused") await driver.pause(vmId, fence);

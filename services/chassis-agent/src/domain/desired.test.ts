@@ -13,6 +13,8 @@ const vm = (state: string, fence: number | null = 9) =>
   }) as unknown as VmState;
 const leaving = (state: string) =>
   ({ ...vm(state), migration: { target: { chassisId: "d", fence: 12 } } }) as unknown as VmState;
+const checkpointedAt = (simMinutes: number) =>
+  ({ ...vm("running"), checkpoint: { simMinutes } }) as unknown as VmState;
 const guest = (more: Partial<PresentGuest> = {}): PresentGuest => ({
   fence: 9,
   state: "running",
@@ -30,6 +32,15 @@ describe("what an agent does next", () => {
     ["starts what was placed here", vm("starting"), true, undefined, "start"],
     ["sets back what began before its VM was", vm("running"), true, guest({ restores: 0 }), "restart"],
     ["also while it is paused", vm("paused"), true, guest({ restores: 0, state: "paused" }), "restart"],
+    [
+      "lets go on from its checkpoint what never got so far",
+      checkpointedAt(10),
+      true,
+      guest({ reachedMinutes: 9 }),
+      "restart",
+    ],
+    ["leaves what has been there", checkpointedAt(10), true, guest({ reachedMinutes: 10 }), "none"],
+    ["leaves what is not watched", checkpointedAt(10), true, guest(), "none"],
     ["starts again what ran before it died", vm("running"), true, undefined, "start"],
     ["starts again what was paused before it died", vm("paused"), true, undefined, "start"],
     ["replaces a guest of an older reservation", vm("starting", 12), true, guest(), "start"],

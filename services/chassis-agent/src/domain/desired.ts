@@ -16,12 +16,20 @@ export interface PresentGuest {
   readonly allocation: Amounts;
   /** How often its VM had been set back when it began. */
   readonly restores: number;
+  /** The furthest minute that this guest is known to have been at; undefined where that is not watched. */
+  readonly reachedMinutes?: number | undefined;
 }
 
 export type AgentAction =
   | { readonly kind: "start"; readonly vm: Vm; readonly fence: number; readonly allocation: Amounts }
-  /** In its place: its VM was set back. */
-  | { readonly kind: "restart"; readonly vm: Vm; readonly fence: number; readonly allocation: Amounts }
+  /** In its place, from another state. */
+  | {
+      readonly kind: "restart";
+      readonly vm: Vm;
+      readonly fence: number;
+      readonly allocation: Amounts;
+      readonly reason: string;
+    }
   | { readonly kind: "end"; readonly fence: number }
   | { readonly kind: "pause"; readonly fence: number }
   | { readonly kind: "resume"; readonly fence: number }
@@ -62,9 +70,8 @@ export function nextAction(
   if (guest.state === "failed") {
     return { kind: "report-failed", fence, reason: guest.reason ?? "the guest ended" };
   }
-  if (guest.restores < vm.restores) {
-    return { kind: "restart", vm, fence, allocation: vm.allocation ?? {} };
-  }
+  const reason = whyRestart(vm, guest);
+  if (reason !== undefined) return { kind: "restart", vm, fence, allocation: vm.allocation ?? {}, reason };
   // Before it is given less: what stands still misses nothing.
   const isToPause = vm.state === "paused" || (vm.state === "starting" && vm.startsPaused);
   if (isToPause && guest.state === "running") return { kind: "pause", fence };
@@ -74,6 +81,16 @@ export function nextAction(
   if (vm.state === "starting") return { kind: "report-started", fence };
   if (vm.state === "running" && guest.state === "paused") return { kind: "resume", fence };
   return NONE;
+}
+
+/**
+ * A checkpoint that was under way when the agent died may be recorded after the guest was started again from the one before: the
+ * guest is then behind its own checkpoint, until it goes on from that.
+ */
+function whyRestart(vm: Vm, guest: PresentGuest): string | undefined {
+  if (guest.restores < vm.restores) return "its VM was set back";
+  const isBehind = (vm.checkpoint?.simMinutes ?? 0) > (guest.reachedMinutes ?? Number.POSITIVE_INFINITY);
+  return isBehind ? "a later checkpoint of it was recorded meanwhile" : undefined;
 }
 
 /** It has a place elsewhere and is to go there. */

@@ -51,7 +51,8 @@ const MOVED = event("moved", THERE);
 const at = (i: number): EventPosition => ({
   eventId: `e${i}`,
   correlationId: "c",
-  seq: i,
+  // So that each reservation is of after what asked for it, and of before what took it.
+  seq: 4 * i - 1,
   version: i,
   atMs: 1_000 * i,
 });
@@ -136,16 +137,36 @@ describe("the steps of a move", () => {
     expect(outcome(decideReport(moved, started, entry(), 0))).toBe("+ started");
   });
 
-  it("take no place that is past its time, of another request, of another life, or older than one it had", () => {
+  it("take no place that is past its time, of another request, of another life, or reserved before it was to move", () => {
     for (const wrong of [
       entry({ expiresAtMs: 5_999 }),
       entry({ amounts: { ribosomes: 1 } }),
       entry({ incarnation: 2 }),
       entry({ fence: 9 }),
+      entry({ fence: 18 }),
     ]) {
       const one = { chassisId: "there", entry: wrong };
       expect(outcome(decideMoveStep(vm(ASKED), world({ place: one })))).toBe("=");
     }
+  });
+
+  it("keep the later of the guest's state and its checkpoint, and of the same course of its life only", () => {
+    const state = (simMinutes: number) => ({
+      checkpointId: `c${simMinutes}`,
+      simMinutes,
+      bytes: 1,
+      sha256: "0".repeat(64),
+    });
+    const moving = vm(event("checkpointed", { fence: 9, ...state(5) }), ASKED, MIGRATING);
+    const kept = (simMinutes: number, restores = 0) => {
+      const decision = decideHandedOver(moving, entry(), 0, { checkpoint: state(simMinutes), restores });
+      if (!decision.ok || decision.event?.type !== "bioxen.vm.moved.v1") throw new Error("it moves");
+      return decision.event.data.checkpoint?.checkpointId ?? null;
+    };
+    expect(kept(6)).toBe("c6");
+    expect(kept(5)).toBe("c5");
+    expect(kept(4), "it goes on from the one that is recorded").toBeNull();
+    expect(kept(6, 1)).toBeNull();
   });
 
   it("end with the target: lost, or given back; but not for news that is only late", () => {

@@ -116,7 +116,7 @@ export function moveDueAtMs(state: VmState): number | undefined {
 
 /**
  * Its guest stands still. `held`: the entry at its new place as known here; where it is not known yet, the agent says it again. The state
- * that was handed over counts when it is of this course of the VM's life.
+ * that was handed over counts when it is of this course of the VM's life, and not of before its last checkpoint.
  */
 export function decideHandedOver(
   vm: Vm,
@@ -126,8 +126,10 @@ export function decideHandedOver(
 ): VmDecision {
   const target = vm.migration?.target ?? null;
   if (target === null || !isGood(held, target.fence, nowMs)) return UNCHANGED;
-  const state = checkpoint !== undefined && restores === vm.restores ? checkpoint : null;
-  return accept<VmEvent>({ type: "bioxen.vm.moved.v1", data: { ...target, checkpoint: state } });
+  const counts =
+    restores === vm.restores && (checkpoint?.simMinutes ?? -1) >= (vm.checkpoint?.simMinutes ?? 0);
+  const state = counts ? checkpoint : null;
+  return accept<VmEvent>({ type: "bioxen.vm.moved.v1", data: { ...target, checkpoint: state ?? null } });
 }
 
 /** Its guest runs on, because what is in it would be lost. */
