@@ -13,7 +13,7 @@ import { expect, it } from "vitest";
 
 const LOG = fileURLToPath(new URL("log-v1.jsonl", import.meta.url));
 const PINNED: Readonly<Record<string, { readonly schema: number; readonly digest: string }>> = {
-  vm: { schema: 7, digest: "7e4cc7321e7b6171ce01ea5b31109d8c216eec883f51b36c7ed8f26808aa2096" },
+  vm: { schema: 8, digest: "6d6bdfbcf7355b841044afd8a1d3523228b23bfce3eea1e3e37eeacc523fbaba" },
   ledger: { schema: 2, digest: "401c40bec74994c038f4928df4c1519ce60d6e91bfab9cabd0e47f673c77cbd8" },
   quota: { schema: 1, digest: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" },
   chassis: { schema: 3, digest: "babcef13b43cb9c876d0c0972d0381b7f93e70aa5202383e997dc4a3e68bcfde" },

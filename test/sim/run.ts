@@ -84,7 +84,8 @@ export async function run(seed: number): Promise<RunReport> {
   const clients = new Clients(universe, faults, bus, folds);
   clients.send(COMMANDS, TROUBLE_MS, VMS);
   operate(universe, faults, bus, ALERT_COMMANDS, TROUBLE_MS);
-  drainSometimes(universe, faults, bus, () => folds.inhabited(), TROUBLE_MS);
+  const drainOf = (chassisId: string) => folds.drains.model.get(chassisId);
+  drainSometimes(universe, faults, bus, { inhabited: () => folds.inhabited(), drainOf, problem }, TROUBLE_MS);
   const isCalm = await universe.runUntil(universe.nowMs + TROUBLE_MS);
   faults.heal();
   for (const process of processes) process.mend();

@@ -26,7 +26,10 @@ describe("a simulated cluster", () => {
   // 781: a VM that was to stop was told that its checkpoint is lost.
   // 842: a move above a lowered quota, which gave up the old place first; 8215: a VM that came back there on a charge not settled yet.
   // 2565: a move took the reservation of one that was cancelled; then a guest behind its checkpoint was handed over.
-  it.each([20, 781, 842, 2565, 3972, 8215])("seed %i found a bug once", async (seed) => {
+  // 38: a VM that was started again took the reservation of a move that had ended, which its ledger was giving back.
+  // 340: a chassis was not opened, for a drain that had been cancelled at another instance.
+  // 8750: nobody gave way for a VM that had begun to wait at another instance.
+  it.each([20, 38, 340, 781, 842, 2565, 3972, 8215, 8750])("seed %i found a bug once", async (seed) => {
     expect((await run(seed)).problems).toEqual([]);
   });
 });

@@ -27,6 +27,7 @@ export * from "./fold/move.ts";
 export * from "./fold/observed.ts";
 export * from "./fold/quota.ts";
 export * from "./fold/vm.ts";
+export * from "./fold/waiting.ts";
 export * from "./handler.ts";
 export {
   type AgentCheckpointRequest,

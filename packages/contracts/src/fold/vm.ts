@@ -86,6 +86,8 @@ export interface Vm extends GuestState {
   /** Starts by restart policy since the last start by command. */
   readonly automaticStarts: number;
   readonly pendingSinceMs: number | null;
+  /** Sequence of the event since which it waits for a place. */
+  readonly pendingSinceSeq: number | null;
   /** Since when it has its present place; null without one. */
   readonly placedAtMs: number | null;
   readonly preemption: Preemption | null;
@@ -102,7 +104,13 @@ export type VmState = { readonly exists: false } | Vm;
 
 export const NO_VM: VmState = Object.freeze({ exists: false });
 
+const NOT_WAITING = { pendingSinceMs: null, pendingSinceSeq: null } as const;
+
 const UNPLACED = { chassisId: null, fence: null, allocation: null, placedAtMs: null } as const;
+
+function waitingSince({ atMs, seq }: EventPosition): Pick<Vm, "pendingSinceMs" | "pendingSinceSeq"> {
+  return { pendingSinceMs: atMs, pendingSinceSeq: seq };
+}
 
 type Preempted = Extract<VmEvent, { type: "bioxen.vm.preempted.v1" }>["data"];
 
@@ -137,7 +145,7 @@ function displaced(vm: Vm, { code, reason, by, byPriority }: Displaced, at: Even
     startsPaused: vm.startsPaused || isPausedByUser(vm),
     migration: null,
     reason,
-    pendingSinceMs: at.atMs,
+    ...waitingSince(at),
     preemption: preemption === null ? over(vm) : { ...preemption, active: true, heldByUser: false },
   };
 }
@@ -166,7 +174,7 @@ function evolveExisting(
         failure: null,
         refusals: [],
         startsPaused: false,
-        pendingSinceMs: atMs,
+        ...waitingSince(at),
         automaticStarts: event.data.automatic ? vm.automaticStarts + 1 : 0,
       };
     case "bioxen.vm.deferred.v1":
@@ -195,7 +203,7 @@ function evolveExisting(
         state: event.data.paused === true ? "paused" : "running",
         startsPaused: false,
         reason: null,
-        pendingSinceMs: null,
+        ...NOT_WAITING,
       };
     case "bioxen.vm.guest-restarted.v1":
       return { ...vm, reason: event.data.reason };
@@ -215,7 +223,7 @@ function evolveExisting(
         ...UNPLACED,
         state: "stopped",
         reason: event.data.reason,
-        pendingSinceMs: null,
+        ...NOT_WAITING,
         checkpoint: null,
       };
     case "bioxen.vm.failed.v1":
@@ -225,7 +233,7 @@ function evolveExisting(
         state: "error",
         reason: event.data.reason,
         failure: event.data.code,
-        pendingSinceMs: null,
+        ...NOT_WAITING,
         checkpoint: null,
         preemption: over(vm),
         migration: null,
@@ -281,7 +289,7 @@ export function describeRefusals(refusals: readonly PlacementRefusal[]): string 
 }
 
 export const vmFold: Fold<VmState> = {
-  schema: 7,
+  schema: 8,
   initial: NO_VM,
   evolve(state, untyped, at) {
     const event = untyped as VmEvent;
@@ -300,7 +308,7 @@ export const vmFold: Fold<VmState> = {
         destroyRequested: false,
         startsPaused: false,
         automaticStarts: 0,
-        pendingSinceMs: null,
+        ...NOT_WAITING,
         preemption: null,
         ...NO_GUEST_STATE,
         checkpoint: checkpoint === undefined ? null : { ...checkpoint, atMs: at.atMs },

@@ -209,8 +209,9 @@ describe("settling", () => {
   const MOVES = { migration: { target: null, requestedSeq: 4 }, request: {} };
 
   it.each<[string, VmState, string]>([
-    ["waits for it", vm("pending"), "keep"],
-    ["had it and lost it", vm("pending", { lastFence: 9 }), "release"],
+    ["waits for it", vm("pending", { pendingSinceSeq: 8 }), "keep"],
+    ["had it and lost it", vm("pending", { lastFence: 9, pendingSinceSeq: 10 }), "release"],
+    ["waits again, after a wait that ended without it", vm("pending", { pendingSinceSeq: 10 }), "release"],
     ["starts on it", vm("starting", { fence: 9 }), "hold"],
     ["runs on it", vm("running", { fence: 9 }), "commit"],
     ["is paused on it", vm("paused", { fence: 9 }), "commit"],
@@ -219,7 +220,7 @@ describe("settling", () => {
     ["has stopped", vm("stopped", { lastFence: 9 }), "release"],
     ["failed", vm("error"), "release"],
     ["is destroyed", vm("destroyed"), "release"],
-    ["lives another life", vm("pending", { incarnation: 2 }), "release"],
+    ["lives another life", vm("pending", { incarnation: 2, pendingSinceSeq: 8 }), "release"],
     ["never was", { exists: false }, "release"],
     ["is to move to it", vm("running", { ...MOVES, fence: 3, lastFence: 3 }), "keep"],
     [

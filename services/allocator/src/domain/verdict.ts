@@ -4,7 +4,7 @@
  * The reader of the VMs may be behind the ledger: a reservation is a few events younger than the news of the VM it is for. So
  * nothing is released by what is not known yet, only by what the VM's story says after it.
  */
-import { isForMove, type LedgerEntry, type Vm, type VmState } from "@bioxen/contracts";
+import { isForMove, isForWaiting, type LedgerEntry, type Vm, type VmState } from "@bioxen/contracts";
 import type { EntryVerdict } from "./ledger.ts";
 
 /** `vm` as known after the event with sequence `knownSeq`. */
@@ -21,7 +21,7 @@ export function verdictOf(entry: LedgerEntry, vm: VmState, knownSeq: number): En
       // Its guest may run or come to run: it is given back when the VM has given it up or has stopped, by no clock.
       return vm.fence === entry.fence ? "hold" : "release";
     case "pending":
-      return entry.fence > vm.lastFence ? "keep" : "release";
+      return isForWaiting(vm, entry) ? "keep" : "release";
     default:
       return "release";
   }

@@ -12,6 +12,8 @@ import {
   type DrainState,
   drainFold,
   endsWithAgent,
+  isForMove,
+  isForWaiting,
   type Ledger,
   LedgersOfVms,
   ledgerFold,
@@ -91,7 +93,7 @@ export class Cluster {
   #hasPlace(vmId: string, vm: Vm): boolean {
     return this.#ledgersOf.of(vmId).some((chassisId) => {
       const entry = this.ledgers.get(chassisId).entries[vmId];
-      return entry !== undefined && entry.incarnation === vm.incarnation && entry.fence > vm.lastFence;
+      return entry !== undefined && (isForWaiting(vm, entry) || isForMove(vm, entry));
     });
   }
 

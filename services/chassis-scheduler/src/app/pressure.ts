@@ -2,7 +2,7 @@
  * Where VMs press on each other: what is about to be free on every chassis, who holds something there, and who lives with less than
  * he asks for. Read from the picture anew for each plan.
  */
-import { isFollowedBy, type Ledger, type LedgerEntry, type Vm, type VmState } from "@bioxen/contracts";
+import { isFollowedBy, isForWaiting, type Ledger, type LedgerEntry, type VmState } from "@bioxen/contracts";
 import { type Amounts, add, amountOf } from "@bioxen/kernel";
 import {
   type ChassisRoom,
@@ -67,13 +67,10 @@ function comingOf(ledger: Ledger, vmOf: (vmId: string) => VmState): Coming {
   return coming;
 }
 
-/** The VM has gone on from this place: its story names a newer one, or none. */
+/** The VM has gone on from this place: its story names a newer one, or none, or it began to wait after it was reserved. */
 function isGivenUp(entry: LedgerEntry, vm: VmState): boolean {
-  return vm.exists && vm.incarnation === entry.incarnation && vm.fence !== entry.fence && hasHad(vm, entry);
-}
-
-function hasHad(vm: Vm, { fence }: LedgerEntry): boolean {
-  return vm.lastFence >= fence;
+  if (!vm.exists || vm.incarnation !== entry.incarnation || vm.fence === entry.fence) return false;
+  return vm.lastFence >= entry.fence || (vm.state === "pending" && !isForWaiting(vm, entry));
 }
 
 /** What `all` has more than `part`, per resource. */

@@ -76,7 +76,7 @@ export function createChassisScheduler(ports: ServicePorts, options: SchedulerOp
     endpoints: [
       serve(ENDPOINTS.chassisRegister, (request, causation) => commands.register(request, causation)),
       serve(ENDPOINTS.chassisCordon, commands.cordon),
-      serve(ENDPOINTS.chassisUncordon, commands.uncordon),
+      serve(ENDPOINTS.chassisUncordon, (request, causation) => commands.uncordon(request, causation)),
       serve(ENDPOINTS.chassisRemove, (request, causation) => commands.remove(request, causation)),
       serve(ENDPOINTS.chassisDrain, (request, causation) => drainCommands.drain(request, causation)),
       serve(ENDPOINTS.chassisCancelDrain, (request, causation) => drainCommands.cancel(request, causation)),
@@ -135,12 +135,15 @@ class ChassisCommands {
 
   cordon = ({ chassisId }: { chassisId: string }, causation: Causation) =>
     this.#decide(chassisId, causation, (state) => decideCordon(chassisId, state));
-  uncordon = ({ chassisId }: { chassisId: string }, causation: Causation) =>
-    this.#decide(chassisId, causation, (state) =>
-      isDraining(this.#cluster.drains.get(chassisId).state)
-        ? beingDrained(chassisId)
-        : decideUncordon(chassisId, state),
+
+  async uncordon({ chassisId }: { chassisId: string }, causation: Causation) {
+    const { drains } = this.#cluster;
+    // Another instance may have answered that the drain has ended.
+    await drains.refresh(chassisId);
+    return this.#decide(chassisId, causation, (state) =>
+      isDraining(drains.get(chassisId).state) ? beingDrained(chassisId) : decideUncordon(chassisId, state),
     );
+  }
 
   async remove(
     { chassisId }: { chassisId: string },

@@ -31,6 +31,8 @@ export class PreemptionCommands {
 
   async preempt({ vmId, ...order }: ParsedRequestOf<"vmPreempt">, causation: Causation): Promise<Done> {
     const { vms } = this.#ports;
+    // It may have begun to wait at another instance: what is not done for it now the scheduler does not ask for again.
+    await vms.refresh(order.by);
     const executed = await vms.execute(vmId, causation, (state) =>
       decidePreempt(state, order, vms.get(order.by).state),
     );

@@ -8,6 +8,7 @@ import {
   type ChassisState,
   causedByMove,
   isForMove,
+  isForWaiting,
   type Ledger,
   type LedgerEntry,
   type LedgersOfVms,
@@ -35,7 +36,6 @@ import {
   decideGiveUp,
   decidePlace,
   decideRestart,
-  isForWaiting,
   placeEndsAtMs,
   restartDueAtMs,
 } from "../domain/vm-world.ts";

@@ -6,6 +6,7 @@ import {
   type CheckpointRecord,
   type DisplacementCode,
   endsWithAgent,
+  isForWaiting,
   type LedgerEntry,
   type OutsideChangeReport,
   SEEN_REASONS,
@@ -20,16 +21,6 @@ import { decideCheckpointed, decideCheckpointLost } from "./vm-guest-state.ts";
 import { decideHandedOver, decideNotHandedOver } from "./vm-move.ts";
 import { decideObserved } from "./vm-observed.ts";
 import { decideAdopt } from "./vm-preemption.ts";
-
-/** True when `entry` is a reservation this VM waits for: of this life, newer than any it had. */
-export function isForWaiting(state: VmState, entry: LedgerEntry): boolean {
-  return (
-    state.exists &&
-    state.state === "pending" &&
-    entry.incarnation === state.incarnation &&
-    entry.fence > state.lastFence
-  );
-}
 
 /** A reservation past its time is not taken: the allocator may be giving it back at this moment, and the VM waits for another. */
 export function decidePlace(state: VmState, place: HeldPlace, nowMs: number): VmDecision {

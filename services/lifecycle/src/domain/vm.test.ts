@@ -137,21 +137,18 @@ describe("commands", () => {
     });
   });
 
-  it("a new life counts on, and never takes an older reservation", () => {
-    const again = given(
-      ...STORIES.stopped,
-      DESTROYED,
-      event("created", { incarnation: 2, ...NEW_VM }),
-      START,
-    );
+  it("a new life counts on, and neither it nor a new wait takes an older reservation", () => {
+    const created = event("created", { incarnation: 2, ...NEW_VM });
+    const again = given(...STORIES.stopped, DESTROYED, created, START, STOP, STOPPED, START);
     expect(again).toMatchObject({ incarnation: 2, lastFence: 9, state: "pending" });
     const placeOn = (entry: LedgerEntry, nowMs = 49_999) =>
       outcome(decidePlace(again, { chassisId: "c", entry }, nowMs));
     expect(placeOn(entryOf(9, 2))).toBe("=");
-    expect(placeOn(entryOf(10, 1))).toBe("=");
-    expect(placeOn(entryOf(10, 2))).toBe("+ placed");
+    expect(placeOn(entryOf(10, 2)), "of the wait before").toBe("=");
+    expect(placeOn(entryOf(13, 1))).toBe("=");
+    expect(placeOn(entryOf(13, 2))).toBe("+ placed");
     // From its time on the allocator may be giving it back.
-    expect(placeOn(entryOf(10, 2), 50_000)).toBe("=");
+    expect(placeOn(entryOf(13, 2), 50_000)).toBe("=");
   });
 
   it("reasons are recorded when they change in kind, not with every number", () => {

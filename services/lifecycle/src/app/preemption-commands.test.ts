@@ -1,0 +1,94 @@
+/**
+ * Preemptions as the scheduler asks for them, at an instance that has not heard all the news yet.
+ */
+import { chassisFold, ledgerFold, type VmEvent, type VmState, vmFold } from "@bioxen/contracts";
+import { Aggregates, accept, type Causation, ReadModel } from "@bioxen/kernel";
+import { FakeClock, idsInOrder, MemoryEventLog } from "@bioxen/testkit";
+import { expect, it } from "vitest";
+import { PreemptionCommands } from "./preemption-commands.ts";
+
+const REQUEST = { dnaKilobases: 5, ribosomes: 100 };
+const event = (type: string, data: object) => ({ type: `bioxen.vm.${type}.v1`, data }) as VmEvent;
+const created = (priority: number) =>
+  event("created", {
+    incarnation: 1,
+    biologicalType: "syn3a",
+    vmType: "basic",
+    request: REQUEST,
+    priority,
+    seed: 7,
+    program: null,
+    environment: {},
+    placement: {},
+    restartPolicy: { mode: "never", maxAttempts: 0, backoffMs: 0 },
+    labels: {},
+    config: {},
+    parent: null,
+  });
+const START = event("start-requested", { automatic: false });
+const RUNS = [
+  START,
+  event("placed", { chassisId: "c", fence: 9, allocation: REQUEST }),
+  event("started", { fence: 9 }),
+];
+const because = (causeId: string): Causation => ({ causeId, correlationId: causeId, deduplicate: false });
+
+/** Instances on one log that hear nothing of each other but what they ask for. */
+function instances() {
+  const log = new MemoryEventLog();
+  const clock = new FakeClock();
+  const instance = (name: string) => {
+    const ids = idsInOrder(name);
+    const vms = new Aggregates<VmState>({
+      kind: "vm",
+      fold: vmFold,
+      log,
+      clock,
+      ids,
+      source: "/bioxen/test",
+    });
+    const happen = async (vmId: string, ...events: readonly VmEvent[]) => {
+      for (const one of events) await vms.execute(vmId, because(`${vmId} ${one.type}`), () => accept(one));
+    };
+    const ledgers = new ReadModel("ledger", ledgerFold);
+    const chassis = new ReadModel("chassis", chassisFold);
+    const caller = { call: () => Promise.reject(new Error("nobody is to be called")) };
+    const ports = { vms, ledgers, chassis, caller, clock, applied: async () => undefined };
+    return { vms, happen, commands: new PreemptionCommands(ports) };
+  };
+  return { one: instance("one"), other: instance("other") };
+}
+
+const ORDER = {
+  vmId: "low",
+  fence: 9,
+  mode: "evict",
+  by: "high",
+  byPriority: 4,
+  reason: "ribosomes",
+} as const;
+
+it("has a VM give way for one that began to wait at another instance a moment ago", async () => {
+  const { one, other } = instances();
+  await one.happen("low", created(2), ...RUNS);
+  await one.happen("high", created(4));
+  await other.vms.refresh("high");
+  await one.happen("high", START);
+  expect(await other.commands.preempt(ORDER, because("plan"))).toMatchObject({
+    ok: true,
+    result: { changed: true },
+  });
+  expect(other.vms.get("low").state).toMatchObject({ state: "pending", reason: "ribosomes" });
+});
+
+it("has nobody give way for one that waits no more, whatever was known of it here", async () => {
+  const { one, other } = instances();
+  await one.happen("low", created(2), ...RUNS);
+  await one.happen("high", created(4), START);
+  await other.vms.refresh("high");
+  await one.happen("high", event("stop-requested", { destroy: false }));
+  expect(await other.commands.preempt(ORDER, because("plan"))).toMatchObject({
+    ok: true,
+    result: { changed: false },
+  });
+});
