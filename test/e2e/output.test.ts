@@ -106,7 +106,9 @@ describe("--json", () => {
       "--json",
     );
     checked("up", up);
-    expect((await look("status")).services).toHaveLength(5);
+    const { services } = await look("status");
+    const processes = services.flatMap((one: { processes: { pid: number }[] }) => one.processes);
+    expect(new Set(processes.map(({ pid }: { pid: number }) => pid))).toHaveProperty("size", 5);
     await look("doctor");
     await run("completion", ["bash"]);
     await run("config set", ["timeout", "15000"]);

@@ -10,6 +10,8 @@ export interface ServiceInstance {
   readonly version: string;
   /** Where it is watched over HTTP; null where it does not say. */
   readonly url: string | null;
+  /** Which process it is; null where it does not say. */
+  readonly process: { readonly host: string; readonly pid: number } | null;
 }
 
 /** Every instance that answers within `waitMs`, in order of name. */
@@ -18,7 +20,9 @@ export async function discoverServices(bus: Bus, waitMs: number): Promise<Servic
   const found: ServiceInstance[] = [];
   try {
     for await (const { name, id, version, metadata } of await client.ping()) {
-      found.push({ name, id, version, url: metadata?.["url"] ?? null });
+      const { url = null, host, pid } = metadata ?? {};
+      const process = host === undefined || pid === undefined ? null : { host, pid: Number(pid) };
+      found.push({ name, id, version, url, process });
     }
   } catch {
     // Nobody at all serves: the server says so instead of keeping silent.

@@ -5,6 +5,7 @@
  * Whatever arrives gets exactly one answer: not JSON, too large, not what the schema takes, refused, done, or a
  * fault of ours. Nothing is decided here.
  */
+import { hostname } from "node:os";
 import { ERRORS, type HandlerResult, isErrorCode, refuse, type ServedEndpoint } from "@bioxen/contracts";
 import type { ReplyError } from "@bioxen/kernel";
 import { type ServiceMsg, Svcm } from "@nats-io/services";
@@ -40,7 +41,12 @@ export async function openInbox(options: InboxOptions): Promise<Inbox> {
     name: options.name,
     version: options.version,
     description: options.description,
-    metadata: { project: "bioxen", ...(options.url === undefined ? {} : { url: options.url }) },
+    metadata: {
+      project: "bioxen",
+      host: hostname(),
+      pid: String(process.pid),
+      ...(options.url === undefined ? {} : { url: options.url }),
+    },
   });
   const inFlight = new Set<Promise<void>>();
   for (const served of options.endpoints) {

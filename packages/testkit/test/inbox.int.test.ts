@@ -1,6 +1,7 @@
 /**
  * The inbox on a real server: whatever arrives gets one answer.
  */
+import { hostname } from "node:os";
 import { ENDPOINTS, MAX_PAYLOAD_BYTES, refuse, type ServedEndpoint, serve } from "@bioxen/contracts";
 import { type Causation, Fault } from "@bioxen/kernel";
 import { type Bus, connectBus, discoverServices, type Inbox, openInbox, openOutcomes } from "@bioxen/nats";
@@ -175,7 +176,13 @@ describe("the inbox", () => {
 
   it("is found by the services protocol, with its schemas", async () => {
     expect(await discoverServices(bus, 300)).toEqual([
-      { name: "tested", id: expect.any(String), version: "1.2.3", url: null },
+      {
+        name: "tested",
+        id: expect.any(String),
+        version: "1.2.3",
+        url: null,
+        process: { host: hostname(), pid: process.pid },
+      },
     ]);
     const info = (await client.request("$SRV.INFO.tested", "", { timeout: 2_000 })).json<{
       endpoints: { subject: string; metadata: { request: string } }[];

@@ -2,6 +2,7 @@
  * `bioxen up`, `down`, `status`: a BioXen on this machine.
  */
 import { spawn } from "node:child_process";
+import { hostname } from "node:os";
 import { fileURLToPath } from "node:url";
 import { findLocalStack, isAlive, SERVICES, type StackRecord, startLocalStack } from "@bioxen/local-stack";
 import { discoverServices } from "@bioxen/nats";
@@ -72,10 +73,16 @@ export function addStackCommands(program: Command): void {
           s.name,
           String(s.instances),
           s.ready ? paint("green", "ready") : paint("red", "away"),
+          s.processes.map(processName).join(", "),
         ]);
-        say(table(["SERVICE", "INSTANCES", "STATE"], rows));
+        say(table(["SERVICE", "INSTANCES", "STATE", "PROCESS"], rows));
       });
     });
+}
+
+/** Its host only where that is another. */
+function processName({ host, pid }: { readonly host: string; readonly pid: number }): string {
+  return host === hostname() ? String(pid) : `${pid} on ${host}`;
 }
 
 /** What the contract's `status --json` prints. */
@@ -91,7 +98,8 @@ export async function statusOf(session: Session) {
     services: SERVICES.map((name) => {
       const own = instances.filter((instance) => instance.name === name);
       const urls = own.flatMap(({ url }) => url ?? []);
-      return { name, instances: own.length, ready: own.length > 0, urls };
+      const processes = own.flatMap(({ process }) => process ?? []);
+      return { name, instances: own.length, ready: own.length > 0, urls, processes };
     }),
     metricsUrl: metricsUrlOf(instances),
   };

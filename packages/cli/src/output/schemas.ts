@@ -86,6 +86,8 @@ const service = z.object({
   instances: count,
   ready: z.boolean(),
   urls: z.array(z.string()),
+  /** Of those that say it. */
+  processes: z.array(z.object({ host: z.string(), pid: count })),
 });
 const setting = z.object({
   key: z.string(),
