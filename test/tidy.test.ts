@@ -164,6 +164,8 @@ interface Manifest {
   readonly name: string;
   readonly version?: string;
   readonly license?: string;
+  /** As old packages have it. */
+  readonly licenses?: readonly { readonly type: string }[];
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly devDependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
@@ -171,6 +173,8 @@ interface Manifest {
 
 const manifests = tracked.filter((path) => basename(path) === "package.json");
 const manifestOf = (path: string) => JSON.parse(readFileSync(path, "utf8")) as Manifest;
+const licenseOf = ({ license, licenses }: Manifest) =>
+  license ?? licenses?.map(({ type }) => type).join(" OR ");
 const PERMISSIVE =
   /^\(?(?:MIT|Apache-2\.0|BSD-[23]-Clause|ISC|0BSD|BlueOak-1\.0\.0|Unlicense)(?: OR [\w.-]+)*\)?$/;
 
@@ -202,7 +206,7 @@ describe("dependencies", () => {
     for (const [name, from] of declared) {
       const folder = installed(name, from);
       if (folder === undefined) continue;
-      expect(manifestOf(join(folder, "package.json")).license, name).toBe(allowed.get(name));
+      expect(licenseOf(manifestOf(join(folder, "package.json"))), name).toBe(allowed.get(name));
       expect(allowed.get(name), name).toMatch(PERMISSIVE);
     }
   });
@@ -216,10 +220,10 @@ describe("dependencies", () => {
         for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) {
           const found = installed(name, folder);
           if (found === undefined) continue;
-          const { version, license } = manifestOf(join(found, "package.json"));
-          const key = `${name}@${version}`;
+          const manifest = manifestOf(join(found, "package.json"));
+          const key = `${name}@${manifest.version}`;
           if (closure.has(key)) continue;
-          closure.set(key, license ?? "none");
+          closure.set(key, licenseOf(manifest) ?? "none");
           visit(found);
         }
       };

@@ -8,6 +8,7 @@ export {
   poolProblem,
 } from "./driver/configuration.ts";
 export { explainAccess } from "./driver/failures.ts";
+export type { SshSettings } from "./driver/programs.ts";
 export { createXcpngDriver, type XcpngDriver, type XcpngDriverOptions } from "./driver/xcpng-driver.ts";
 export { type Credentials, XapiClient, type XapiClientOptions } from "./xapi/client.ts";
 export { XapiError, XapiUnreachable } from "./xapi/errors.ts";

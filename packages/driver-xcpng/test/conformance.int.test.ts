@@ -1,17 +1,32 @@
 import { driverConformance } from "@bioxen/vm-driver/conformance";
-import { afterAll } from "vitest";
-import { createFakeXapi, type FakeXapi } from "../src/fake/index.ts";
-import { driverOf, machineSpec } from "./fleet.ts";
+import { afterAll, expect } from "vitest";
+import { createFakeXapi, type FakeOptions, type FakeXapi } from "../src/fake/index.ts";
+import { driverOf, machineSpec, sshOf } from "./fleet.ts";
 
 const fakes: FakeXapi[] = [];
 afterAll(async () => {
-  for (const fake of fakes) await fake.close();
+  for (const fake of fakes) {
+    expect(fake.counts(), "nobody is connected any more").toMatchObject({ connections: 0, sessions: 0 });
+    await fake.close();
+  }
 });
 
-driverConformance("xcpng", async () => {
-  const fake = await createFakeXapi();
+async function fakeOf(options: FakeOptions = {}): Promise<FakeXapi> {
+  const fake = await createFakeXapi(options);
   fakes.push(fake);
-  const driver = driverOf(fake);
+  return fake;
+}
+
+driverConformance("xcpng", async () => {
+  const driver = driverOf(await fakeOf());
   await driver.whenReady();
   return { driver, spec: machineSpec };
+});
+
+driverConformance("xcpng, with a way into its machines", async () => {
+  const fake = await fakeOf({ guestSsh: {} });
+  const driver = driverOf(fake, { ssh: sshOf(fake) });
+  await driver.whenReady();
+  const program = { source: "cat && echo 'two words'", result: { exitCode: 0, stderr: "" } };
+  return { driver, spec: machineSpec, program };
 });

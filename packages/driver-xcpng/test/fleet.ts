@@ -2,8 +2,10 @@
  * A driver on a fake pool, for tests.
  */
 import type { GuestSpec } from "@bioxen/vm-driver";
+import type { SshSettings } from "../src/driver/programs.ts";
 import { createXcpngDriver, type XcpngDriver, type XcpngDriverOptions } from "../src/driver/xcpng-driver.ts";
 import { createFakeXapi, type FakeOptions, type FakeXapi, TEMPLATE_NAME } from "../src/fake/index.ts";
+import { DEFAULT_CONNECT_TIMEOUT_MS } from "../src/ssh/limits.ts";
 import { parsePins } from "../src/xapi/trust.ts";
 
 export function driverOf(fake: FakeXapi, options: Partial<XcpngDriverOptions> = {}): XcpngDriver {
@@ -16,6 +18,20 @@ export function driverOf(fake: FakeXapi, options: Partial<XcpngDriverOptions> = 
     template: TEMPLATE_NAME,
     ...options,
   });
+}
+
+/** The way into a fake's guests, as it would be configured. */
+export function sshOf(fake: FakeXapi, changed: Partial<SshSettings> = {}): SshSettings {
+  const { ssh } = fake;
+  if (ssh === undefined) throw new Error("the guests of this fake answer no SSH");
+  return {
+    login: async () => ({ user: ssh.username, password: ssh.password }),
+    hostKeys: new Set(),
+    knownHostsFile: undefined,
+    port: ssh.port,
+    connectTimeoutMs: DEFAULT_CONNECT_TIMEOUT_MS,
+    ...changed,
+  };
 }
 
 export function machineSpec(vmId: string, fence: number, fields: Partial<GuestSpec> = {}): GuestSpec {

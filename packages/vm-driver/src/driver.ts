@@ -17,6 +17,8 @@ export interface DriverCapabilities {
   /** The contract's `vmType` this driver runs: `basic`, `xcpng`. */
   readonly vmType: string;
   readonly exec: boolean;
+  /** Why there is no exec, and what to set to have it, where that is a setting. */
+  readonly noExec?: string | undefined;
   readonly pause: boolean;
   /** A running guest takes a new allocation without being started again. */
   readonly liveResize: boolean;
@@ -220,10 +222,11 @@ export interface VmDriver {
   resize(vmId: string, fence: number, allocation: Readonly<Record<string, number>>): Promise<void>;
 
   /**
-   * Runs source in a running guest. Effects on the guest are applied together when it succeeds.
+   * Runs source in a running guest: Lua in a cell, whose effects are applied together when it succeeds; shell in a machine.
    *
    * `GUEST_ERROR`, `GUEST_TIMEOUT`, `GUEST_OUT_OF_MEMORY`: the guest's own doing, and the guest goes on.
-   * `INVALID_STATE` when it is not running, `UNAVAILABLE` (retryable) when it was not run to its end, `TOO_LARGE`.
+   * `INVALID_STATE` when it is not running, `UNAVAILABLE` (retryable) when asking again runs it once, `UNAVAILABLE` (not
+   * retryable) when nobody knows whether it ran, or asking again cannot help, `TOO_LARGE`.
    */
   exec(vmId: string, fence: number, source: string, options: ExecOptions): Promise<ExecOutcome>;
 

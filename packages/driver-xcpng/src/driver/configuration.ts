@@ -11,6 +11,7 @@ import { SessionFile } from "../xapi/session-file.ts";
 import { addressOfUrl } from "../xapi/transport.ts";
 import { parsePins, type Trust } from "../xapi/trust.ts";
 import { explainAccess } from "./failures.ts";
+import { SSH_VARIABLES, sshSettings } from "./ssh-configuration.ts";
 import type { XcpngDriverOptions } from "./xcpng-driver.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -28,6 +29,7 @@ export const POOL_VARIABLES = [
   "BIOXEN_XCPNG_CHASSIS",
   "BIOXEN_XCPNG_STATE_DIR",
   "BIOXEN_XCPNG_DRIFT",
+  ...SSH_VARIABLES,
 ] as const;
 
 export const DEFAULT_TEMPLATE = "bioxen-guest";
@@ -66,6 +68,7 @@ export function poolConfiguration(env: Environment, owner: string): PoolConfigur
   const wanted = env["BIOXEN_XCPNG_DRIFT"] || "repair";
   const drift = DRIFTS.find((one) => one === wanted);
   if (drift === undefined) problems.push(`BIOXEN_XCPNG_DRIFT: must be one of ${DRIFTS.join(", ")}`);
+  const ssh = sshSettings(env, attempt, problems);
   if (problems.length > 0 || trust === undefined || drift === undefined)
     throw new RangeError(problems.join("; "));
   const username = env["BIOXEN_XCPNG_USERNAME"] || "root";
@@ -79,7 +82,7 @@ export function poolConfiguration(env: Environment, owner: string): PoolConfigur
   const folder = env["BIOXEN_XCPNG_STATE_DIR"];
   const sessions = folder ? new SessionFile(join(folder, `xcpng-sessions-${owner}`)) : undefined;
   const template = env["BIOXEN_XCPNG_TEMPLATE"] || DEFAULT_TEMPLATE;
-  return { chassisId, drift, options: { url, credentials, trust, owner, template, sessions } };
+  return { chassisId, drift, options: { url, credentials, trust, owner, template, sessions, ssh } };
 }
 
 function trustOf(

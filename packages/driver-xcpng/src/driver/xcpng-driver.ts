@@ -8,6 +8,7 @@
 import {
   type DriverCapabilities,
   DriverError,
+  type ExecOptions,
   type ExecOutcome,
   Fences,
   type GuestCheckpoint,
@@ -16,14 +17,18 @@ import {
   type GuestSpec,
   type GuestStatus,
   type KeptGuest,
+  type OutsideChange,
   type SnapshotKeeper,
   type VmDriver,
 } from "@bioxen/vm-driver";
 import { bringUp } from "./bring-up.ts";
+import { capabilitiesOf } from "./capabilities.ts";
 import { capacityOf, type PoolCapacity } from "./capacity.ts";
 import { asDriverError } from "./failures.ts";
 import { guestOf, keptOf, type OwnVm } from "./inventory.ts";
+import { LostGuests } from "./lost-guests.ts";
 import { PoolLink, type PoolLinkOptions } from "./pool-link.ts";
+import { NO_SSH, Programs, type SshSettings } from "./programs.ts";
 import { resizeGuest } from "./sizing.ts";
 import { checkpointNaming, restartFrom } from "./snapshots.ts";
 import type { Observed } from "./watch.ts";
@@ -32,37 +37,26 @@ import { wishesOf } from "./wishes.ts";
 export interface XcpngDriverOptions extends PoolLinkOptions {
   /** Name or uuid of the template of VMs that name none. */
   readonly template: string;
+  /** The way into machines, for `exec`; absent: there is none. */
+  readonly ssh?: SshSettings | undefined;
 }
 
 export interface XcpngDriver extends VmDriver {
+  /** Connections into machines that are open. */
+  readonly connections: number;
   /** What the pool can give now. Rejects with `UNAVAILABLE`. */
   capacity(): Promise<PoolCapacity>;
 }
 
-const CAPABILITIES: DriverCapabilities = {
-  vmType: "xcpng",
-  exec: false,
-  pause: true,
-  liveResize: true,
-  snapshot: false,
-  clock: "own",
-  keepsStopped: true,
-  meters: [],
-  maxExecTimeoutMs: 0,
-};
-
-/** A guest that was deleted from under us, until it is stopped or replaced. */
-interface Lost {
-  readonly fence: number;
-  readonly reason: string;
-}
+/** What others do after which no program goes on in it. */
+const HAS_ENDED: readonly OutsideChange[] = ["halted", "suspended", "deleted"];
 
 export function createXcpngDriver(options: XcpngDriverOptions): XcpngDriver {
   return new Xcpng(options);
 }
 
 class Xcpng implements XcpngDriver {
-  readonly capabilities = CAPABILITIES;
+  readonly capabilities: DriverCapabilities;
   readonly snapshots: SnapshotKeeper = {
     take: (vmId, fence, name) => this.#takeSnapshot(vmId, fence, name),
     list: () => (this.#closed === undefined ? this.#pool.inventory.snapshots() : []),
@@ -70,9 +64,10 @@ class Xcpng implements XcpngDriver {
   };
   readonly #options: XcpngDriverOptions;
   readonly #pool: PoolLink;
+  readonly #programs: Programs | undefined;
   readonly #fences = new Fences();
   readonly #starting = new Map<string, { readonly fence: number; readonly abort: AbortController }>();
-  readonly #lost = new Map<string, Lost>();
+  readonly #lost = new LostGuests();
   /** Sizes a paused guest is to have once it runs. */
   readonly #sizesToCome = new Map<string, Readonly<Record<string, number>>>();
   /** An operation on them broke off: the pool may hold what the inventory does not. */
@@ -86,6 +81,12 @@ class Xcpng implements XcpngDriver {
       onObserved: (observed) => this.#observed(observed),
       onChanged: (vmId, fence) => this.#emit({ kind: "changed", vmId, fence }),
     });
+    this.#programs = options.ssh && new Programs(options.ssh, this.#pool.client);
+    this.capabilities = capabilitiesOf(options.ssh);
+  }
+
+  get connections(): number {
+    return this.#programs?.connections ?? 0;
   }
 
   async whenReady(): Promise<void> {
@@ -109,7 +110,7 @@ class Xcpng implements XcpngDriver {
         const vm = this.#pool.inventory.own(vmId);
         // What came back with its memory has the size it had then.
         if (spec.checkpoint !== undefined && vm !== undefined) await this.#resize(vm, spec.allocation);
-        this.#lost.delete(vmId);
+        this.#lost.forget(vmId);
       } catch (thrown) {
         if (!abort.signal.aborted) throw thrown;
         throw new DriverError("INVALID_STATE", `"${vmId}" was stopped while it was started`, {
@@ -157,13 +158,16 @@ class Xcpng implements XcpngDriver {
     this.#fences.stop(vmId, fence, this.#heldFence(vmId));
     const starting = this.#starting.get(vmId);
     if (starting !== undefined && starting.fence <= fence) starting.abort.abort();
+    this.#programs?.end(vmId, "its machine was stopped");
     await this.#inLine(vmId, `stopping ${vmId}`, async () => {
       const vm = this.#pool.inventory.own(vmId);
-      const here = Math.max(vm?.tags.fence ?? 0, this.#lost.get(vmId)?.fence ?? 0);
+      const here = Math.max(vm?.tags.fence ?? 0, this.#lost.fenceOf(vmId) ?? 0);
       if (here > fence) throw new DriverError("STALE_FENCE", `fence ${fence} of "${vmId}" is behind ${here}`);
-      this.#lost.delete(vmId);
+      this.#lost.forget(vmId);
       this.#sizesToCome.delete(vmId);
       if (vm !== undefined && guestOf(vm) !== undefined) await this.#pool.vms.halt(vm);
+      // One that began while the machine shut down.
+      this.#programs?.end(vmId, "its machine was stopped");
     });
   }
 
@@ -177,16 +181,25 @@ class Xcpng implements XcpngDriver {
     });
   }
 
-  async exec(vmId: string, fence: number): Promise<ExecOutcome> {
-    this.#requireOpen();
-    this.#fences.touch(vmId, fence, this.#heldFence(vmId));
-    throw unsupported("run programs in a machine");
+  async exec(vmId: string, fence: number, source: string, options: ExecOptions): Promise<ExecOutcome> {
+    const meant = (): OwnVm => {
+      this.#requireOpen();
+      this.#fences.touch(vmId, fence, this.#heldFence(vmId));
+      const vm = this.#pool.inventory.own(vmId);
+      const state = vm && guestOf(vm)?.state;
+      if (vm !== undefined && state === "running") return vm;
+      throw new DriverError("INVALID_STATE", `"${vmId}" is ${state ?? "not up yet"}: it runs no program`);
+    };
+    if (this.#programs !== undefined) return this.#programs.run(meant, source, options);
+    meant();
+    throw new DriverError("UNSUPPORTED", NO_SSH);
   }
 
   async restart(spec: GuestSpec): Promise<void> {
     this.#requireOpen();
     const wishes = wishesOf(spec, this.#options);
     await this.#onGuest(spec.vmId, spec.fence, "setting back", async (vm) => {
+      this.#programs?.end(spec.vmId, "its machine was set back");
       const back = await restartFrom(this.#pool, vm, spec, wishes);
       if (back?.record.power_state === "Running") await this.#resize(back, spec.allocation);
       else this.#sizesToCome.set(spec.vmId, { ...spec.allocation });
@@ -228,13 +241,7 @@ class Xcpng implements XcpngDriver {
   list(): readonly GuestStatus[] {
     if (this.#closed !== undefined) return [];
     const here = this.#pool.inventory.allOwn().flatMap((vm) => guestOf(vm) ?? []);
-    const gone = [...this.#lost].map(([vmId, { fence, reason }]) => ({
-      vmId,
-      fence,
-      state: "failed" as const,
-      reason,
-    }));
-    return [...here, ...gone].sort((a, b) => (a.vmId < b.vmId ? -1 : 1));
+    return [...here, ...this.#lost.list()].sort((a, b) => (a.vmId < b.vmId ? -1 : 1));
   }
 
   kept(): readonly KeptGuest[] {
@@ -261,14 +268,15 @@ class Xcpng implements XcpngDriver {
 
   #close(): Promise<void> {
     for (const { abort } of this.#starting.values()) abort.abort();
-    return this.#pool.close();
+    // Before the queue is waited for: a program may take a minute.
+    return Promise.all([this.#programs?.close(), this.#pool.close()]).then(() => undefined);
   }
 
   #heldFence(vmId: string): number | undefined {
     const vm = this.#pool.inventory.own(vmId);
     const fences = [
       vm === undefined ? undefined : guestOf(vm)?.fence,
-      this.#lost.get(vmId)?.fence,
+      this.#lost.fenceOf(vmId),
       this.#starting.get(vmId)?.fence,
     ].filter((fence) => fence !== undefined);
     return fences.length === 0 ? undefined : Math.max(...fences);
@@ -311,8 +319,9 @@ class Xcpng implements XcpngDriver {
   #observed(observed: Observed): void {
     const { vmId, fence, change: seen, before, hosts } = observed;
     if (seen === "deleted" && before !== undefined) {
-      this.#lost.set(vmId, { fence, reason: "it was deleted from the pool, and not by BioXen" });
+      this.#lost.add(vmId, fence);
     }
+    if (HAS_ENDED.includes(seen)) this.#programs?.end(vmId, `its machine was ${seen}, and not by BioXen`);
     const name = (ref: string | undefined) => ref && this.#pool.statistics.hostName(ref);
     const [fromHost, toHost] = [name(hosts?.from), name(hosts?.to)];
     this.#emit({ kind: "observed", vmId, fence, seen, fromHost, toHost });

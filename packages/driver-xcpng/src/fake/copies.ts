@@ -142,6 +142,7 @@ export function revert(pool: Pool, snapshotRef: string): void {
     is_a_template: false,
     snapshot_of: NULL,
   };
+  pool.options.ssh?.end(target);
   pool.db.update("VM", target, {
     ...inherited(from),
     ...keep,

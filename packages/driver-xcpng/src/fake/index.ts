@@ -9,6 +9,7 @@ import type { Server } from "node:https";
 import { type SelfSigned, selfSigned } from "./certificate.ts";
 import { type CallStatistics, Dispatch } from "./dispatch.ts";
 import type { Faults } from "./faults.ts";
+import { GuestSsh, type GuestSshOptions } from "./guest-ssh.ts";
 import { type Counts, Pool } from "./pool.ts";
 import { Refusal } from "./refusal.ts";
 import { listen } from "./server.ts";
@@ -35,6 +36,8 @@ export interface FakeOptions {
   readonly operationMs?: number;
   readonly identity?: SelfSigned;
   readonly password?: string;
+  /** Guests that run answer SSH. */
+  readonly guestSsh?: GuestSshOptions | undefined;
 }
 
 export interface FakeXapi {
@@ -43,6 +46,8 @@ export interface FakeXapi {
   readonly fingerprint: string;
   readonly username: string;
   readonly password: string;
+  /** The way into guests, where they answer. */
+  readonly ssh: GuestSsh | undefined;
   readonly faults: Faults;
   readonly statistics: CallStatistics;
   /** The pool itself, for tests that change it from outside. */
@@ -61,6 +66,7 @@ const HOST = "127.0.0.1";
 const USERNAME = "root";
 
 export async function createFakeXapi(options: FakeOptions = {}): Promise<FakeXapi> {
+  const ssh = options.guestSsh && (await GuestSsh.open(options.guestSsh));
   const pool = new Pool(
     {
       hosts: options.hosts ?? 2,
@@ -68,6 +74,7 @@ export async function createFakeXapi(options: FakeOptions = {}): Promise<FakeXap
       memoryMiBPerHost: options.memoryMiBPerHost ?? 65_536,
       storageGiB: options.storageGiB ?? 1_000,
       operationMs: options.operationMs ?? 2,
+      ssh,
     },
     HOST,
   );
@@ -90,6 +97,7 @@ export async function createFakeXapi(options: FakeOptions = {}): Promise<FakeXap
     fingerprint: identity.fingerprint,
     username: USERNAME,
     password,
+    ssh,
     faults: pool.faults,
     statistics: dispatch.statistics,
     pool,
@@ -115,6 +123,7 @@ export async function createFakeXapi(options: FakeOptions = {}): Promise<FakeXap
     },
     async close() {
       dispatch.close();
+      ssh?.close();
       await Promise.all(servers.map(closed));
     },
   };

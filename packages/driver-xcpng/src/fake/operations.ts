@@ -18,7 +18,12 @@ export class Operations {
   }
 
   /** Allowed now? Then `effect` after the operation's time, with other operations kept out meanwhile. */
-  async run<T>(vm: string, operation: VmOperation, effect: () => T, signal?: AbortSignal): Promise<T> {
+  async run<T>(
+    vm: string,
+    operation: VmOperation,
+    effect: () => T | Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
     const { db, options } = this.#pool;
     assertAllowed(vm, db.get("VM", vm), operation, this.hasTools());
     const id = `OpaqueRef:operation-${this.#nextOperation}`;
@@ -33,7 +38,7 @@ export class Operations {
       });
       // What overtook it, or a crash of its guest, may have changed the state.
       assertStill(vm, db.get("VM", vm)["power_state"], operation);
-      return effect();
+      return await effect();
     } finally {
       if (isExclusive && db.find("VM", vm) !== undefined) {
         const { [id]: _, ...others } = current();
@@ -51,8 +56,8 @@ export class Operations {
   }
 
   resume(vm: string, startPaused: boolean, signal?: AbortSignal): Promise<void> {
-    const effect = (): void => {
-      this.#enter(vm, startPaused ? "Paused" : "Running");
+    const effect = async (): Promise<void> => {
+      await this.#enter(vm, startPaused ? "Paused" : "Running");
       copies.dropMemoryImage(this.#pool, vm);
     };
     return this.run(vm, "resume", effect, signal);
@@ -116,10 +121,11 @@ export class Operations {
     return this.run(vm, "destroy", effect, signal);
   }
 
-  #enter(vm: string, state: "Running" | "Paused"): void {
+  async #enter(vm: string, state: "Running" | "Paused"): Promise<void> {
     const { db } = this.#pool;
     const record = db.get("VM", vm);
     const host = this.#pool.hostFor(record);
+    const address = this.hasTools() ? await this.#pool.addressFor(vm) : undefined;
     db.update("VM", vm, { power_state: state, resident_on: host, domid: this.#pool.nextDomain() });
     db.update("VM_metrics", record["metrics"] as string, {
       start_time: this.#pool.now(),
@@ -130,7 +136,7 @@ export class Operations {
     for (const vif of record["VIFs"] as string[]) db.update("VIF", vif, { currently_attached: true });
     if (!this.hasTools()) return;
     const metrics = db.add("VM_guest_metrics", {
-      networks: { "0/ip": this.#pool.nextAddress() },
+      networks: address === undefined ? {} : { "0/ip": address },
       os_version: { name: "a fake guest" },
       live: true,
       PV_drivers_detected: true,
@@ -146,6 +152,7 @@ export class Operations {
     for (const vbd of record["VBDs"] as string[]) db.update("VBD", vbd, { currently_attached: false });
     for (const vif of record["VIFs"] as string[]) db.update("VIF", vif, { currently_attached: false });
     db.remove("VM_guest_metrics", record["guest_metrics"] as string);
+    this.#pool.options.ssh?.end(vm);
     db.update("VM", vm, { power_state: state, resident_on: NULL, domid: -1, guest_metrics: NULL });
   }
 }

@@ -2,8 +2,10 @@
  * The state of the fake pool: hosts, storage, a network, templates; and the questions every operation asks of it.
  */
 
+import { HOST_KEY_CONFIG } from "../ssh/host-keys.ts";
 import { Database } from "./database.ts";
 import { Faults } from "./faults.ts";
+import type { GuestSsh } from "./guest-ssh.ts";
 import { Refusal } from "./refusal.ts";
 import { dateOf, type FakeRecord } from "./schema.ts";
 
@@ -14,6 +16,8 @@ export interface PoolOptions {
   readonly storageGiB: number;
   /** What each change of a VM's power state or disks takes, ms. */
   readonly operationMs: number;
+  /** Running guests answer SSH through it; absent: they do not, and their addresses are nobody's. */
+  readonly ssh?: GuestSsh | undefined;
 }
 
 export const MIB = 1024 * 1024;
@@ -39,6 +43,8 @@ export interface Counts {
   readonly vifs: number;
   readonly tasks: number;
   readonly sessions: number;
+  /** SSH connections into guests. */
+  readonly connections: number;
 }
 
 export class Pool {
@@ -106,11 +112,16 @@ export class Pool {
   }
 
   addTemplate(name: string, { disks, isDefault = false }: { disks: number; isDefault?: boolean }): string {
+    const { ssh } = this.options;
     const template = this.addVm({
       name_label: name,
       is_a_template: true,
       is_default_template: isDefault,
-      other_config: isDefault ? { default_template: "true" } : {},
+      other_config: {
+        ...(isDefault ? { default_template: "true" } : {}),
+        // It was made with its key, so its clones have it.
+        ...(ssh === undefined ? {} : { [HOST_KEY_CONFIG]: ssh.fingerprint }),
+      },
     });
     for (let i = 0; i < disks; i += 1) this.addDisk(template, String(i), { virtual_size: DISK_BYTES });
     return template;
@@ -224,7 +235,10 @@ export class Pool {
     return this.#nextDomain;
   }
 
-  nextAddress(): string {
+  /** Where a guest that has just begun to run is; undefined: it has no address. */
+  async addressFor(vm: string): Promise<string | undefined> {
+    const { ssh } = this.options;
+    if (ssh !== undefined) return ssh.begin(vm, String(this.db.get("VM", vm)["name_label"]));
     this.#nextAddress += 1;
     return `10.0.${this.#nextAddress >> 8}.${this.#nextAddress & 0xff}`;
   }
@@ -243,6 +257,7 @@ export class Pool {
       vifs: this.db.all("VIF").length,
       tasks: this.db.all("task").length,
       sessions: this.db.all("session").length,
+      connections: this.options.ssh?.connections ?? 0,
     };
   }
 }

@@ -31,6 +31,7 @@ export interface VmRecord {
   readonly metrics: Ref;
   readonly guest_metrics: Ref;
   readonly other_config: StringMap;
+  readonly xenstore_data: StringMap;
   readonly snapshot_info: StringMap;
   readonly suspend_VDI: Ref;
 }
@@ -143,6 +144,7 @@ export const READ_FIELDS: { readonly [C in keyof RecordsByClass]: readonly (keyo
     "metrics",
     "guest_metrics",
     "other_config",
+    "xenstore_data",
     "snapshot_info",
     "suspend_VDI",
   ],

@@ -22,7 +22,7 @@ import type { OwnChassis } from "./chassis-config.ts";
 import { CheckpointRounds, DEFAULT_CHECKPOINT_INTERVAL_MS } from "./checkpoint-rounds.ts";
 import { LogContact } from "./contact.ts";
 import { Drivers } from "./drivers.ts";
-import { execInGuest } from "./exec.ts";
+import { ExecsOnce, execInGuest } from "./exec.ts";
 import { Guests } from "./guests.ts";
 import { AgentTelemetry } from "./telemetry.ts";
 
@@ -57,6 +57,7 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
   const drift = options.drift ?? "repair";
   const guests: Guests = new Guests(ports, agentId, drivers, onStarted, isHolding, drift);
   const intervalMs = options.checkpointIntervalMs ?? DEFAULT_CHECKPOINT_INTERVAL_MS;
+  const execs = new ExecsOnce(ports.clock);
   const rounds = new CheckpointRounds(ports, guests, intervalMs);
   const registrations = new Reconciler({
     clock: ports.clock,
@@ -68,10 +69,12 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
   return {
     sinks: [guests.vms, guests.chassis],
     endpoints: [
-      serve(agentExec(agentId), (request) => {
-        const vm = guests.vms.get(request.vmId);
-        return execInGuest(vm.exists ? drivers.of(vm.vmType) : undefined, request);
-      }),
+      serve(agentExec(agentId), (request, { causeId }) =>
+        execs.once(causeId, () => {
+          const vm = guests.vms.get(request.vmId);
+          return execInGuest(vm.exists ? drivers.of(vm.vmType) : undefined, request);
+        }),
+      ),
       serve(agentCheckpoint(agentId), (request) => guests.states.checkpointFor(request)),
     ],
     begin(feed: EventFeed) {

@@ -1,0 +1,25 @@
+/**
+ * Guests that were deleted from under us: each is a failed one, and holds its fence, until it is stopped or replaced.
+ */
+import type { GuestStatus } from "@bioxen/vm-driver";
+
+export class LostGuests {
+  readonly #lost = new Map<string, number>();
+
+  add(vmId: string, fence: number): void {
+    this.#lost.set(vmId, fence);
+  }
+
+  forget(vmId: string): void {
+    this.#lost.delete(vmId);
+  }
+
+  fenceOf(vmId: string): number | undefined {
+    return this.#lost.get(vmId);
+  }
+
+  list(): readonly GuestStatus[] {
+    const reason = "it was deleted from the pool, and not by BioXen";
+    return [...this.#lost].map(([vmId, fence]) => ({ vmId, fence, state: "failed", reason }));
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * Programs in machines: where a machine is, who it must be, and what its program's outcome is to the port.
+ *
+ * What is asked of the pool is asked anew for each connection: an address is the guest's own, and may be another after a boot.
+ */
+import { DriverError, type ExecOptions, type ExecOutcome } from "@bioxen/vm-driver";
+import { Connection, type Login } from "../ssh/connection.ts";
+import { type ConnectionLimits, Connections } from "../ssh/connections.ts";
+import { type ExpectedKeys, expectedKeys, type HostKeySources } from "../ssh/host-keys.ts";
+import { ANSWER_MARGIN_MS, MAX_PROGRAM_TIMEOUT_MS, MAX_SOURCE_BYTES } from "../ssh/limits.ts";
+import { failureOf } from "../ssh/run.ts";
+import type { XapiClient } from "../xapi/client.ts";
+import { NULL_REF } from "../xapi/wire.ts";
+import { asDriverError } from "./failures.ts";
+import type { OwnVm } from "./inventory.ts";
+
+export interface SshSettings extends HostKeySources {
+  /** Read at each connection. Rejects with what is wrong; its message holds no secret. */
+  readonly login: () => Promise<Login>;
+  readonly port: number;
+  /** Until a program is begun, ms. */
+  readonly connectTimeoutMs: number;
+  readonly limits?: Partial<ConnectionLimits> | undefined;
+}
+
+/** What an agent says that has no settings for SSH. */
+export const NO_SSH =
+  "programs run in a machine through SSH, and this agent has no way in: set BIOXEN_XCPNG_SSH_USER, BIOXEN_XCPNG_SSH_KEY_FILE and a host key (docs/how-to/xcpng.md)";
+
+export class Programs {
+  readonly #ssh: SshSettings;
+  readonly #client: Pick<XapiClient, "call">;
+  readonly #connections: Connections;
+
+  constructor(ssh: SshSettings, client: Pick<XapiClient, "call">) {
+    this.#ssh = ssh;
+    this.#client = client;
+    this.#connections = new Connections(ssh.limits);
+  }
+
+  /** Connections that are open or being opened. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** `meant` is asked again right before the program begins, and throws when this run of the machine is over. */
+  async run(meant: () => OwnVm, source: string, { timeoutMs }: ExecOptions): Promise<ExecOutcome> {
+    requireProgram(source, timeoutMs);
+    const vm = meant();
+    const { vmId, fence } = vm.tags;
+    const askedMs = performance.now();
+    const left = (ms: number): number => Math.max(1, askedMs + ms - performance.now());
+    const beginWithin = (): number => left(this.#ssh.connectTimeoutMs);
+    const ran = await this.#connections.with(
+      vmId,
+      fence,
+      () => this.#open(vm, beginWithin),
+      (connection) => {
+        meant();
+        const answerWithinMs = left(timeoutMs + ANSWER_MARGIN_MS);
+        return connection.run(source, { timeoutMs, beginWithinMs: beginWithin(), answerWithinMs });
+      },
+    );
+    const failure = failureOf(vmId, ran, timeoutMs);
+    if (failure !== undefined) throw failure;
+    return { result: { exitCode: 0, stderr: ran.stderr }, stdout: ran.stdout, instructions: 0 };
+  }
+
+  async #open(vm: OwnVm, leftMs: () => number): Promise<Connection> {
+    const { vmId } = vm.tags;
+    const login = await this.#ssh.login().catch((cause: Error) => {
+      throw new DriverError("UNSUPPORTED", cause.message, { cause });
+    });
+    const [machine, expected] = await this.#find(vm).catch((thrown) => {
+      throw asDriverError(thrown, `looking for "${vmId}" in the pool`);
+    });
+    return Connection.open(machine, login, expected, leftMs());
+  }
+
+  async #find(vm: OwnVm): Promise<readonly [Connection["machine"], ExpectedKeys]> {
+    const { vmId } = vm.tags;
+    const { port } = this.#ssh;
+    const record = await this.#client.call("VM.get_record", [vm.ref]);
+    const networks =
+      record.guest_metrics === NULL_REF
+        ? {}
+        : (await this.#client.call("VM_guest_metrics.get_record", [record.guest_metrics])).networks;
+    const address = networks["0/ip"] || networks["0/ipv4/0"] || networks["0/ipv6/0"];
+    if (!address) {
+      const message = `"${vmId}" has told no address: its guest tools do once it has booted; without them (xe-guest-utilities) no program can be run in it`;
+      throw new DriverError("UNAVAILABLE", message, { details: { vmId, ran: "no" } });
+    }
+    const { other_config: otherConfig, xenstore_data: xenstore } = record;
+    const machine = { vmId, address, port };
+    return [machine, await expectedKeys({ ...machine, otherConfig, xenstore }, this.#ssh)];
+  }
+
+  /** This run of the machine is over, or its inside was given up. */
+  end(vmId: string, why: string): void {
+    this.#connections.end(vmId, why);
+  }
+
+  close(): Promise<void> {
+    return this.#connections.close();
+  }
+}
+
+function requireProgram(source: string, timeoutMs: number): void {
+  if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > MAX_PROGRAM_TIMEOUT_MS) {
+    const message = `timeoutMs must be an integer from 1 to ${MAX_PROGRAM_TIMEOUT_MS}`;
+    throw new DriverError("BAD_REQUEST", message);
+  }
+  const bytes = Buffer.byteLength(source);
+  if (bytes > MAX_SOURCE_BYTES) {
+    const details = { bytes, limit: MAX_SOURCE_BYTES };
+    throw new DriverError("TOO_LARGE", `the program has ${bytes} bytes, the limit is ${MAX_SOURCE_BYTES}`, {
+      details,
+    });
+  }
+  if (source.includes("\0"))
+    throw new DriverError("BAD_REQUEST", "a program of a machine is text, without NUL");
+}

@@ -1,0 +1,160 @@
+/**
+ * SSH into fake guests: each that runs answers on a loopback address of its own, all on one port, with the host key of their template.
+ *
+ * Where this system has no loopback address but one (macOS), a guest has none: as if its tools were absent.
+ */
+import { randomBytes } from "node:crypto";
+import type { Connection, Server, ServerChannel } from "ssh2";
+import { fingerprintOf } from "../ssh/host-keys.ts";
+import { NOT_RUN, parseRemoteCommand, TIMED_OUT } from "../ssh/remote-shell.ts";
+import { runScript } from "./guest-shell.ts";
+
+export interface GuestSshOptions {
+  /** Default: a free one. */
+  readonly port?: number | undefined;
+  /** Of an OpenSSH public key file; default: none, only the password. */
+  readonly authorizedKey?: string | undefined;
+}
+
+/** 127.20.0.0/16: 65 000 guests, and no address that another program is likely to listen on. */
+const NETWORK = "127.20";
+const USERNAME = "root";
+
+interface Guest {
+  readonly server: Server;
+  readonly connections: Set<Connection>;
+}
+
+export class GuestSsh {
+  readonly username = USERNAME;
+  readonly password = randomBytes(12).toString("base64url");
+  /** Of the host key, as `ssh-keygen -l` prints it. */
+  readonly fingerprint: string;
+  readonly #ssh2: typeof import("ssh2");
+  readonly #hostKey: string;
+  readonly #authorized: Buffer | undefined;
+  readonly #guests = new Map<string, Guest>();
+  #port: number;
+  #nextAddress = 0;
+
+  private constructor(ssh2: typeof import("ssh2"), options: GuestSshOptions) {
+    this.#ssh2 = ssh2;
+    this.#port = options.port ?? 0;
+    this.#hostKey = ssh2.utils.generateKeyPairSync("ed25519").private;
+    this.fingerprint = fingerprintOf(publicPart(ssh2, this.#hostKey));
+    this.#authorized =
+      options.authorizedKey === undefined ? undefined : publicPart(ssh2, options.authorizedKey);
+  }
+
+  static async open(options: GuestSshOptions): Promise<GuestSsh> {
+    const loaded = await import("ssh2");
+    const ssh = new GuestSsh(loaded.default ?? loaded, options);
+    // The first one finds the port.
+    await ssh.begin("", "");
+    return ssh;
+  }
+
+  /** The port of all guests. */
+  get port(): number {
+    return this.#port;
+  }
+
+  /** Clients that are connected. */
+  get connections(): number {
+    return [...this.#guests.values()].reduce((sum, { connections }) => sum + connections.size, 0);
+  }
+
+  /** Resolves with the address on which the guest answers now, or undefined where it can have none. */
+  async begin(vm: string, hostname: string): Promise<string | undefined> {
+    this.#nextAddress += 1;
+    const address = `${NETWORK}.${this.#nextAddress >> 8}.${this.#nextAddress & 0xff}`;
+    const connections = new Set<Connection>();
+    const server = new this.#ssh2.Server({ hostKeys: [this.#hostKey] }, (connection) => {
+      connections.add(connection);
+      connection.on("close", () => connections.delete(connection));
+      // The peer's business: a wrong key, a dropped line.
+      connection.on("error", () => undefined);
+      this.#serve(connection, hostname);
+    });
+    const isListening = await new Promise<boolean>((resolve) => {
+      server.once("error", () => resolve(false));
+      server.listen(this.#port, address, () => resolve(true));
+    });
+    if (!isListening) return undefined;
+    this.#port ||= (server.address() as { port: number }).port;
+    this.#guests.set(vm, { server, connections });
+    return address;
+  }
+
+  /** It runs no more. */
+  end(vm: string): void {
+    const guest = this.#guests.get(vm);
+    this.#guests.delete(vm);
+    guest?.server.close();
+    for (const connection of guest?.connections ?? []) connection.end();
+  }
+
+  close(): void {
+    for (const vm of [...this.#guests.keys()]) this.end(vm);
+  }
+
+  #serve(connection: Connection, hostname: string): void {
+    connection.on("authentication", (context) => {
+      const isByPassword = context.method === "password" && context.password === this.password;
+      const isByKey =
+        context.method === "publickey" &&
+        this.#authorized !== undefined &&
+        context.key.data.equals(this.#authorized) &&
+        (context.signature === undefined || this.#isSigned(context));
+      if (context.username === USERNAME && (isByPassword || isByKey)) context.accept();
+      else context.reject(["publickey", "password"]);
+    });
+    connection.on("ready", () => {
+      connection.on("session", (accept) => {
+        accept().on("exec", (acceptExec, _reject, { command }) => {
+          void execute(acceptExec(), command, hostname);
+        });
+      });
+    });
+  }
+
+  #isSigned(context: import("ssh2").PublicKeyAuthContext): boolean {
+    const key = this.#ssh2.utils.parseKey(`${context.key.algo} ${context.key.data.toString("base64")}`);
+    if (key instanceof Error || context.blob === undefined || context.signature === undefined) return false;
+    return key.verify(context.blob, context.signature, context.hashAlgo) === true;
+  }
+}
+
+function publicPart(ssh2: typeof import("ssh2"), key: string): Buffer {
+  const parsed = ssh2.utils.parseKey(key);
+  if (parsed instanceof Error) throw parsed;
+  return parsed.getPublicSSH();
+}
+
+async function execute(channel: ServerChannel, command: string, hostname: string): Promise<void> {
+  const pieces: Buffer[] = [];
+  for await (const piece of channel) pieces.push(piece as Buffer);
+  const input = Buffer.concat(pieces).toString("utf8");
+  const supervised = parseRemoteCommand(command);
+  const isWhole = supervised === undefined || input.endsWith(supervised.mark);
+  const abort = new AbortController();
+  const timer = setTimeout(() => abort.abort(TIMED_OUT), supervised?.timeoutMs ?? 0);
+  if (supervised === undefined) clearTimeout(timer);
+  channel.on("close", () => abort.abort());
+  const io = {
+    hostname,
+    out: (text: string) => void channel.write(text),
+    err: (text: string) => void channel.stderr.write(text),
+    signal: abort.signal,
+  };
+  const source = supervised === undefined ? command : input.slice(0, input.length - supervised.mark.length);
+  try {
+    if (!isWhole) channel.exit(NOT_RUN, false, "");
+    else channel.exit(await runScript(source, io));
+  } catch {
+    channel.exit(TIMED_OUT, false, "");
+  } finally {
+    clearTimeout(timer);
+    channel.end();
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * Which key a machine must show before anything is said to it. Nobody is trusted for having been met first.
+ *
+ * The nearest word counts: what the machine's own record in the pool says, which whoever provisioned it wrote and which a clone
+ * has from its template; else what the agent was configured with. The pool's connection is verified, so its record is as good.
+ */
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { DriverError } from "@bioxen/vm-driver";
+import { knownHost, nameAt } from "./known-hosts.ts";
+
+/** In a VM's or a template's `other_config`: `SHA256:…`, several by commas. */
+export const HOST_KEY_CONFIG = "bioxen:ssh-host-key";
+/** The same, where the guest itself said it through its hypervisor: `xenstore-write vm-data/bioxen-ssh-host-key SHA256:…`. */
+export const HOST_KEY_XENSTORE = "vm-data/bioxen-ssh-host-key";
+
+const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}$/;
+
+export interface ExpectedKeys {
+  readonly fingerprints: ReadonlySet<string>;
+  readonly revoked: ReadonlySet<string>;
+  /** Types of key to be asked for, where they are known; empty: any. */
+  readonly types: readonly string[];
+  /** Where they were named, for whoever has to correct it. */
+  readonly source: string;
+}
+
+export interface HostKeySources {
+  /** Of every machine: its template has the key. */
+  readonly hostKeys: ReadonlySet<string>;
+  /** Path of a file as OpenSSH's; read at each connection. */
+  readonly knownHostsFile: string | undefined;
+}
+
+export interface MachineName {
+  readonly vmId: string;
+  readonly address: string;
+  readonly port: number;
+  readonly otherConfig: Readonly<Record<string, string>>;
+  readonly xenstore: Readonly<Record<string, string>>;
+}
+
+/** As `ssh-keygen -l` prints it. */
+export function fingerprintOf(key: Buffer): string {
+  return `SHA256:${createHash("sha256").update(key).digest("base64").replace(/=+$/, "")}`;
+}
+
+/** Throws `RangeError` that names what is none. */
+export function parseFingerprints(text: string): ReadonlySet<string> {
+  const all = text
+    .split(",")
+    .map((one) => one.trim().replace(/=+$/, ""))
+    .filter((one) => one !== "");
+  const bad = all.filter((one) => !FINGERPRINT.test(one));
+  if (bad.length > 0 || all.length === 0) {
+    const what = bad.length > 0 ? bad.map((one) => `"${one}"`).join(", ") : "nothing";
+    throw new RangeError(
+      `${what} is no fingerprint of a host key: SHA256: and 43 characters, as ssh-keygen -l prints it`,
+    );
+  }
+  return new Set(all);
+}
+
+/** Rejects with `UNSUPPORTED`, and what to set, when nobody vouches for the machine. */
+export async function expectedKeys(machine: MachineName, sources: HostKeySources): Promise<ExpectedKeys> {
+  const { vmId, address, port, otherConfig, xenstore } = machine;
+  const own = otherConfig[HOST_KEY_CONFIG] ?? xenstore[HOST_KEY_XENSTORE];
+  if (own !== undefined) {
+    const where = HOST_KEY_CONFIG in otherConfig ? `other_config ${HOST_KEY_CONFIG}` : HOST_KEY_XENSTORE;
+    const source = `${where} of its VM in the pool`;
+    return { fingerprints: fingerprintsIn(own, source), revoked: new Set(), types: [], source };
+  }
+  const file = sources.knownHostsFile;
+  const text = file === undefined ? "" : await readKnownHosts(file);
+  const known = knownHost(text, [vmId, nameAt(address, port)]);
+  const listed = known.keys.map(({ key }) => fingerprintOf(key));
+  const fingerprints = new Set([...sources.hostKeys, ...listed]);
+  if (fingerprints.size === 0) throw unknownHost(machine, file);
+  const isByFile = sources.hostKeys.size === 0;
+  return {
+    fingerprints,
+    revoked: new Set(known.revoked.map(({ key }) => fingerprintOf(key))),
+    // Asked for any type, a server shows the one it likes best, which need not be the one that is known.
+    types: isByFile ? [...new Set(known.keys.flatMap(({ type }) => algorithmsOf(type)))] : [],
+    source: isByFile ? `${file}` : ["BIOXEN_XCPNG_SSH_HOST_KEY", file].filter(Boolean).join(" and "),
+  };
+}
+
+function algorithmsOf(type: string): readonly string[] {
+  return type === "ssh-rsa" ? ["rsa-sha2-512", "rsa-sha2-256"] : [type];
+}
+
+function fingerprintsIn(text: string, source: string): ReadonlySet<string> {
+  try {
+    return parseFingerprints(text);
+  } catch (cause) {
+    throw new DriverError("UNSUPPORTED", `${source}: ${(cause as RangeError).message}`, { cause });
+  }
+}
+
+async function readKnownHosts(file: string): Promise<string> {
+  return readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
+    throw new DriverError(
+      "UNSUPPORTED",
+      `BIOXEN_XCPNG_SSH_KNOWN_HOSTS: ${file} cannot be read: ${cause.code}`,
+      {
+        cause,
+      },
+    );
+  });
+}
+
+function unknownHost({ vmId, address, port }: MachineName, file: string | undefined): DriverError {
+  const names = `"${vmId}" or "${nameAt(address, port)}"`;
+  const byFile =
+    file === undefined
+      ? `name a known_hosts file with BIOXEN_XCPNG_SSH_KNOWN_HOSTS that has ${names}`
+      : `give ${file} a line for ${names}`;
+  return new DriverError(
+    "UNSUPPORTED",
+    `no SSH host key is known of "${vmId}": set other_config ${HOST_KEY_CONFIG}=SHA256:… on its template or VM, or BIOXEN_XCPNG_SSH_HOST_KEY, or ${byFile}`,
+    { details: { vmId, address, port } },
+  );
+}

@@ -1,0 +1,228 @@
+/**
+ * Programs in a machine whose SSH is OpenSSH's own: what the fake's server only imitates. The pool is the fake, and says that
+ * the machine is at a real sshd on this host.
+ */
+
+import { createHmac, randomBytes } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { eventually } from "@bioxen/testkit/eventually";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { poolConfiguration } from "../src/driver/configuration.ts";
+import type { SshSettings } from "../src/driver/programs.ts";
+import { createXcpngDriver, type XcpngDriver } from "../src/driver/xcpng-driver.ts";
+import { createFakeXapi, type FakeXapi } from "../src/fake/index.ts";
+import { MAX_OUTPUT_BYTES } from "../src/ssh/limits.ts";
+import { thrownBy } from "./connect.ts";
+import { driverOf, machineSpec } from "./fleet.ts";
+import { processesWith, type Sshd, sshdPath, startSshd } from "./sshd.ts";
+
+const path = sshdPath();
+const why = "no sshd is installed here (openssh-server): programs were not run through a real one";
+if (path === undefined) console.warn(why);
+
+it("under CI a real sshd is there", () => {
+  if (process.env["CI"]) expect(path, why).toBeDefined();
+});
+
+describe.skipIf(path === undefined)("programs through OpenSSH", () => {
+  let sshd: Sshd;
+  let fake: FakeXapi;
+  let driver: XcpngDriver;
+
+  beforeAll(async () => {
+    sshd = await startSshd(path ?? "");
+    fake = await createFakeXapi();
+    driver = driverOf(fake, { ssh: settings() });
+    await begin(driver);
+  });
+  afterAll(async () => {
+    await driver.close();
+    expect(driver.connections).toBe(0);
+    await eventually("nobody is connected", () => sshd.connections() === 0 || undefined);
+    await fake.close();
+    await sshd.close();
+  });
+
+  function settings(changed: Partial<SshSettings> = {}, keyFile = sshd.keyFile): SshSettings {
+    return {
+      login: async () => ({ user: sshd.user, privateKey: await readFile(keyFile) }),
+      hostKeys: new Set([sshd.fingerprint]),
+      knownHostsFile: undefined,
+      port: sshd.port,
+      connectTimeoutMs: 3_000,
+      ...changed,
+    };
+  }
+
+  /** Its machine runs, and says that it is at the real server. */
+  async function begin(which: XcpngDriver): Promise<void> {
+    await which.whenReady();
+    await which.start(machineSpec("m1", 10));
+    for (const [ref] of fake.pool.db.all("VM_guest_metrics")) {
+      fake.pool.db.update("VM_guest_metrics", ref, { networks: { "0/ip": "127.0.0.1" } });
+    }
+  }
+
+  const run = (source: string, timeoutMs = 10_000) => driver.exec("m1", 10, source, { timeoutMs });
+
+  /** What a driver with other settings answers to the same machine. */
+  async function withOther<T>(ssh: SshSettings, body: (other: XcpngDriver) => Promise<T>): Promise<T> {
+    const other = driverOf(fake, { ssh });
+    try {
+      await other.whenReady();
+      return await body(other);
+    } finally {
+      await other.close();
+    }
+  }
+  const asked = (ssh: SshSettings) =>
+    withOther(ssh, (other) => other.exec("m1", 10, "echo $((6 * 7))", { timeoutMs: 5_000 }));
+
+  it("what a program prints and its exit status come back apart; whatever is in it arrives as it is", async () => {
+    expect(await run("echo out; echo err >&2")).toEqual({
+      result: { exitCode: 0, stderr: "err\n" },
+      stdout: "out\n",
+      instructions: 0,
+    });
+    const odd = `it's "odd" \\ $(echo nested) \`x\` ; & | é 🧬 !`;
+    const { stdout } = await run(`cat <<'END'\n${odd}\nEND`);
+    expect(stdout).toBe(`${odd}\n`);
+    const failed = await thrownBy(run("echo before; echo 'no such thing' >&2; exit 3"));
+    expect(failed).toMatchObject({
+      code: "GUEST_ERROR",
+      retryable: false,
+      details: { exitCode: 3, stdout: "before\n", stderr: "no such thing\n" },
+    });
+    expect(failed.message).toMatch(/exit status 3: no such thing/);
+    expect(await thrownBy(run("kill -9 $$"))).toMatchObject({ details: { exitCode: 137 } });
+    expect(await thrownBy(run("if"))).toMatchObject({ code: "GUEST_ERROR" });
+    expect(await thrownBy(run("exit 142")), "no status is taken for a deadline").toMatchObject({
+      code: "GUEST_ERROR",
+    });
+  });
+
+  it("a program has no input, and one that puts something in the background leaves it running", async () => {
+    expect(await run("cat; echo read $?")).toMatchObject({ stdout: "read 0\n" });
+    const { stdout } = await run("sleep 20 >/dev/null 2>&1 & echo $!");
+    expect(await run(`kill -0 ${stdout.trim()} && kill ${stdout.trim()} && echo lived`)).toMatchObject({
+      stdout: "lived\n",
+    });
+    const held = await run("sleep 20 & echo $!");
+    await run(`kill ${held.stdout.trim()}`);
+  });
+
+  it("of a flood the first 64 KiB are kept, marked, and it is read to its end; so is a large program", async () => {
+    const { stdout, result } = await run(
+      "head -c 3000000 /dev/zero | tr '\\0' x; seq 100000 >&2; echo end > /dev/null",
+    );
+    expect(stdout).toHaveLength(MAX_OUTPUT_BYTES + "… (cut off)".length);
+    expect(stdout.endsWith("x… (cut off)")).toBe(true);
+    expect((result as { stderr: string }).stderr.endsWith("… (cut off)")).toBe(true);
+    const large = `: '${"'\\''".repeat(15_000)}'\necho done`;
+    expect((await run(large)).stdout).toBe("done\n");
+    expect(await thrownBy(run("#".repeat(65_537)))).toMatchObject({ code: "TOO_LARGE" });
+  });
+
+  it("one that takes too long is ended with all it began, in its machine", async () => {
+    const sign = randomBytes(8).toString("hex");
+    const late = await thrownBy(run(`echo begun; (sleep 300; : ${sign}) & sleep 300; echo ${sign}`, 500));
+    expect(late).toMatchObject({ code: "GUEST_TIMEOUT", details: { stdout: "begun\n" } });
+    await eventually("nothing of it is left", () => processesWith(sign).length === 0 || undefined);
+    const ignoring = await thrownBy(run(`trap '' TERM INT HUP; while :; do sleep 1; done # ${sign}`, 300));
+    expect(ignoring).toMatchObject({ code: "GUEST_TIMEOUT" });
+    await eventually("it is gone", () => processesWith(sign).length === 0 || undefined);
+    expect((await run("echo on")).stdout).toBe("on\n");
+  });
+
+  it("another host key is refused before anybody is told who we are, with both fingerprints and what to do", async () => {
+    const other = `SHA256:${"A".repeat(43)}`;
+    const error = await thrownBy(asked(settings({ hostKeys: new Set([other]) })));
+    expect(error).toMatchObject({
+      code: "UNAVAILABLE",
+      retryable: false,
+      details: { offered: sshd.fingerprint, expected: [other], ran: "no" },
+    });
+    expect(error.message).toContain(`shows the ssh-ed25519 host key ${sshd.fingerprint}`);
+    expect(error.message).toContain(other);
+    expect(error.message).toMatch(/Nothing was sent to it.*ssh-keygen -lf/);
+  });
+
+  it("known_hosts: plain, with its port, hashed, by the VM's id; revoked counts most; nobody known is UNSUPPORTED", async () => {
+    const file = join(sshd.folder, "known_hosts");
+    const named = `[127.0.0.1]:${sshd.port}`;
+    const salt = randomBytes(20);
+    const hash = createHmac("sha1", salt).update(named).digest("base64");
+    const ssh = settings({ hostKeys: new Set(), knownHostsFile: file });
+    for (const name of [named, `elsewhere,${named}`, "m1", `|1|${salt.toString("base64")}|${hash}`]) {
+      await writeFile(file, `# ours\n${name} ${sshd.hostKey}\n`);
+      expect((await asked(ssh)).stdout, name).toBe("42\n");
+    }
+    await writeFile(file, `127.0.0.1 ${sshd.hostKey}\n!m1,m? ssh-rsa AAAA\n`);
+    const unknown = await thrownBy(asked(ssh));
+    expect(unknown).toMatchObject({ code: "UNSUPPORTED" });
+    expect(unknown.message).toMatch(
+      /no SSH host key is known of "m1".*bioxen:ssh-host-key.*BIOXEN_XCPNG_SSH_HOST_KEY/,
+    );
+    await writeFile(file, `@revoked * ${sshd.hostKey}\n`);
+    const revoked = await thrownBy(asked(settings({ knownHostsFile: file })));
+    expect(revoked.message).toContain("revokes");
+  });
+
+  it("a user key that is not known is refused in words; one that cannot be read, too", async () => {
+    const error = await thrownBy(asked(settings({}, sshd.strangerKeyFile)));
+    expect(error).toMatchObject({ code: "UNAVAILABLE", retryable: false, details: { ran: "no" } });
+    expect(error.message).toMatch(/does not let ".+" in.*authorized_keys.*BIOXEN_XCPNG_SSH_USER/);
+    const file = join(sshd.folder, "garbage");
+    await writeFile(file, "this is no key");
+    expect((await thrownBy(asked(settings({}, file)))).message).toMatch(
+      /cannot be reached by SSH.*privateKey/i,
+    );
+  });
+
+  it("as the agent is configured by its environment", async () => {
+    const env = {
+      BIOXEN_XCPNG_URL: fake.url,
+      BIOXEN_XCPNG_FINGERPRINT: fake.fingerprint,
+      BIOXEN_XCPNG_PASSWORD: fake.password,
+      BIOXEN_XCPNG_SSH_USER: sshd.user,
+      BIOXEN_XCPNG_SSH_KEY_FILE: sshd.keyFile,
+      BIOXEN_XCPNG_SSH_HOST_KEY: sshd.fingerprint,
+      BIOXEN_XCPNG_SSH_PORT: String(sshd.port),
+    };
+    const pool = poolConfiguration(env, "test");
+    if (pool === undefined) throw new Error("a pool is named");
+    const configured = createXcpngDriver(pool.options);
+    await configured.whenReady();
+    expect((await configured.exec("m1", 10, "echo $((6 * 7))", { timeoutMs: 5_000 })).stdout).toBe("42\n");
+    await configured.close();
+  });
+
+  it("a server that dies while a program runs: nobody knows, which is said; the deadline holds in the machine", async () => {
+    const own = await startSshd(path ?? "");
+    const ssh = {
+      ...settings({ port: own.port, hostKeys: new Set([own.fingerprint]) }),
+      login: async () => ({ user: own.user, privateKey: await readFile(own.keyFile) }),
+    };
+    const sign = randomBytes(8).toString("hex");
+    await withOther(ssh, async (other) => {
+      const running = thrownBy(
+        other.exec("m1", 10, `echo begun; sleep 300; : ${sign}`, { timeoutMs: 3_000 }),
+      );
+      await eventually("it runs", () => processesWith(sign).length > 0 || undefined);
+      own.kill();
+      const error = await running;
+      expect(error).toMatchObject({
+        code: "UNAVAILABLE",
+        retryable: false,
+        details: { ran: "unknown", stdout: "begun\n" },
+      });
+      expect(error.message).toMatch(/whether it ran to its end is not known/);
+      await eventually("the connection is forgotten", () => other.connections === 0 || undefined);
+      const gone = await thrownBy(other.exec("m1", 10, "true", { timeoutMs: 1_000 }));
+      expect(gone).toMatchObject({ code: "UNAVAILABLE", retryable: true, details: { ran: "no" } });
+    });
+    await eventually("its own watchdog ends it", () => processesWith(sign).length === 0 || undefined);
+    await own.close();
+  });
+});

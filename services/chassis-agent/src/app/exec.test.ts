@@ -1,0 +1,105 @@
+import { type Handled, refuse } from "@bioxen/contracts";
+import { FakeClock } from "@bioxen/testkit";
+import { createScriptedDriver, DriverError, type ExecOutcome } from "@bioxen/vm-driver";
+import { describe, expect, it } from "vitest";
+import { ExecsOnce, execInGuest, refusalOf } from "./exec.ts";
+
+const request = { vmId: "x1", fence: 1, source: "return 1", timeoutMs: 1_000 };
+
+describe("what a driver says, in the contract's words", () => {
+  it("a driver without exec says why, where it knows", async () => {
+    const told = async (noExec?: string) => {
+      const driver = createScriptedDriver({ capabilities: { exec: false, noExec } });
+      const { rejection } = (await execInGuest(driver, request)) as { rejection: object };
+      return rejection;
+    };
+    expect(await told("set this")).toMatchObject({ code: "UNSUPPORTED", message: "set this" });
+    expect(await told()).toMatchObject({ message: "guests of the type of x1 run no programs" });
+    expect(await execInGuest(undefined, request)).toMatchObject({ rejection: { code: "UNSUPPORTED" } });
+  });
+
+  it("what may have run is not offered to be tried again; what passes is", () => {
+    const retryable = (error: DriverError) => refusalOf(error).rejection;
+    expect(retryable(new DriverError("UNAVAILABLE", "busy"))).toMatchObject({ retryable: true });
+    expect(retryable(new DriverError("UNAVAILABLE", "in doubt", { retryable: false }))).toMatchObject({
+      code: "UNAVAILABLE",
+      retryable: false,
+    });
+    expect(retryable(new DriverError("STALE_FENCE", "old"))).toMatchObject({
+      code: "UNAVAILABLE",
+      retryable: true,
+    });
+    expect(retryable(new DriverError("GUEST_ERROR", "no"))).toMatchObject({
+      code: "GUEST_ERROR",
+      retryable: false,
+    });
+    expect(() => refusalOf(new TypeError("a bug"))).toThrow(TypeError);
+  });
+});
+
+describe("each command once", () => {
+  const done: Handled<ExecOutcome> = { ok: true, result: { result: 1, stdout: "", instructions: 0 } };
+
+  function rig() {
+    const clock = new FakeClock();
+    const execs = new ExecsOnce(clock);
+    let runs = 0;
+    const ask = (id: string, outcome: Handled<ExecOutcome> | Promise<Handled<ExecOutcome>> = done) =>
+      execs.once(id, async () => {
+        runs += 1;
+        return outcome;
+      });
+    return { clock, ask, runs: () => runs };
+  }
+
+  it("one that is running is waited for, one that ended well answers what it answered, for two minutes", async () => {
+    const { clock, ask, runs } = rig();
+    const held = Promise.withResolvers<Handled<ExecOutcome>>();
+    const both = [ask("a", held.promise), ask("a")];
+    held.resolve(done);
+    expect(await Promise.all(both)).toEqual([done, done]);
+    await ask("a");
+    expect(runs()).toBe(1);
+    await clock.advance(119_999);
+    await ask("a");
+    expect(runs()).toBe(1);
+    await clock.advance(1);
+    await ask("a");
+    expect(runs()).toBe(2);
+  });
+
+  it("a failure is asked again, unless nobody knows whether it ran", async () => {
+    const { ask, runs } = rig();
+    for (const code of ["GUEST_ERROR", "GUEST_TIMEOUT"] as const) {
+      await ask("b", refuse(code, "no"));
+      await ask("b", refuse(code, "no"));
+    }
+    await ask("b", refuse("UNAVAILABLE", "busy", { retryable: true }));
+    expect(runs()).toBe(5);
+    await ask("c", refuse("UNAVAILABLE", "in doubt", { retryable: false }));
+    expect(await ask("c")).toMatchObject({ rejection: { message: "in doubt" } });
+    expect(runs()).toBe(6);
+  });
+
+  it("what throws is thrown to all who wait, and not kept", async () => {
+    const { ask, runs } = rig();
+    const broken = Promise.reject<Handled<ExecOutcome>>(new TypeError("a bug"));
+    const both = [ask("d", broken), ask("d")];
+    for (const each of both) await expect(each).rejects.toThrow("a bug");
+    expect(await ask("d")).toEqual(done);
+    expect(runs()).toBe(2);
+  });
+
+  it("the oldest that have ended make room, none that runs", async () => {
+    const { ask, runs } = rig();
+    const held = Promise.withResolvers<Handled<ExecOutcome>>();
+    const first = ask("first", held.promise);
+    for (let i = 0; i < 100; i += 1) await ask(`n${i}`);
+    const again = ask("first");
+    await ask("n0");
+    await ask("n99");
+    expect(runs()).toBe(102);
+    held.resolve(done);
+    expect(await again).toBe(await first);
+  });
+});
