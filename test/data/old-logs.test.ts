@@ -2,8 +2,8 @@
  * Logs of older versions, captured from real runs, read by today's code.
  *
  * `log-v<N>.jsonl` is what a stack of its time stored, a message a line: sequence, subject, and the payload to the
- * byte. `log-v<N>.views.json` is what everything was in the end, folded by the release that wrote it. A log is never changed; a change of its views is a change of
- * what the past means, and must be meant.
+ * byte. `log-v<N>.views.json` is what everything was in the end, folded by the release that wrote it. A log is never changed; a
+ * change of its views is a change of what the past means, and must be meant.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import {
@@ -11,12 +11,16 @@ import {
   chassisFold,
   decodeEvent,
   digestOf,
+  EVENT_TYPES,
   isSuperseded,
   type Ledger,
   ledgerFold,
+  type QuotaState,
+  quotaFold,
   type VmState,
   viewOfChassis,
   viewOfLedger,
+  viewOfQuota,
   viewOfVm,
   vmFold,
 } from "@bioxen/contracts";
@@ -24,6 +28,16 @@ import { ReadModel, type StoredEvent } from "@bioxen/kernel";
 import { LogVerifier } from "@bioxen/log-verifier";
 import { describe, expect, it } from "vitest";
 
+/** Each has a recorded event of its own, beside its schema. */
+const NEVER_CAPTURED = [
+  "bioxen.vm.displaced.v2",
+  "bioxen.vm.checkpoint-lost.v1",
+  "bioxen.vm.observed.v1",
+  "bioxen.chassis.lost.v1",
+  "bioxen.chassis.recovered.v1",
+  "bioxen.drain.given-up.v1",
+  "bioxen.alert.retry-requested.v1",
+];
 const FOLDER = new URL("./", import.meta.url);
 const LOGS = readdirSync(FOLDER).filter((name) => /^log-v\d+\.jsonl$/.test(name));
 
@@ -48,8 +62,9 @@ function viewsOf(events: readonly StoredEvent[]) {
   const vms = new ReadModel<VmState>("vm", vmFold);
   const ledgers = new ReadModel<Ledger>("ledger", ledgerFold);
   const chassis = new ReadModel<ChassisState>("chassis", chassisFold);
+  const quotas = new ReadModel<QuotaState>("quota", quotaFold);
   for (const event of events) {
-    for (const model of [vms, ledgers, chassis]) {
+    for (const model of [vms, ledgers, chassis, quotas]) {
       if (event.envelope.subject.startsWith(`${model.kind}/`)) model.apply(event);
     }
   }
@@ -60,6 +75,7 @@ function viewsOf(events: readonly StoredEvent[]) {
     chassis: [...chassis.entries()].flatMap(([id, c]) =>
       c.registered ? [viewOfChassis(id, c, unknown)] : [],
     ),
+    quotas: [...quotas.values()].flatMap((quota) => (quota.exists ? [viewOfQuota(quota)] : [])),
   };
 }
 
@@ -94,6 +110,15 @@ describe.each(LOGS)("%s", (name) => {
     );
     expect(report(changed).violations.map(({ rule }) => rule)).toEqual(["chain"]);
   });
+});
+
+it("what happened was one of every kind of event that is written", () => {
+  const types = new Set(
+    LOGS.flatMap(linesOf).map(({ payload }) => (JSON.parse(payload) as { type: string }).type),
+  );
+  expect(new Set(Object.keys(EVENT_TYPES).filter((type) => !types.has(type)))).toEqual(
+    new Set(NEVER_CAPTURED),
+  );
 });
 
 it("there is an old log, and an old version in it", () => {
