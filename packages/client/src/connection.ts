@@ -12,9 +12,11 @@ import {
   type VmType,
   type VmView,
 } from "@bioxen/contracts";
+import type { Reply } from "@bioxen/kernel";
 import { type Bus, connectBus } from "@bioxen/nats";
 import { asBioxenError, BioxenError } from "./errors.ts";
 import { EventWatch, type WatchEventsOptions } from "./event-watch.ts";
+import { insist } from "./insist.ts";
 import { ClientJobs } from "./jobs.ts";
 import { BioVm } from "./vm.ts";
 
@@ -26,8 +28,6 @@ export interface ConnectOptions {
 }
 
 export const DEFAULT_TIMEOUT_MS = 10_000;
-/** Tries of a request nobody answered; each carries the same message id, so it is carried out once. */
-const MAX_TRIES = 3;
 
 /** What a VM is made with beside its types: the contract's create command. */
 export type VmConfig = Omit<CreateRequest, "vmId" | "biologicalType" | "vmType">;
@@ -57,7 +57,8 @@ export class Bioxen {
   }
 
   /**
-   * Calls an endpoint of the catalogue. Tried again when nobody answered, under one message id.
+   * Calls an endpoint of the catalogue. Tried again under one message id when nobody answered, or "not now" was answered, until
+   * `timeoutMs` has passed.
    * Throws {@link BioxenError} with the code of the refusal.
    */
   async call<N extends EndpointName>(
@@ -65,18 +66,15 @@ export class Bioxen {
     request: RequestOf<N>,
     timeoutMs: number = this.timeoutMs,
   ): Promise<ResultOf<N>> {
-    const messageId = randomUUID();
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        const reply = await this.bus.call(ENDPOINTS[name].subject, request, { timeoutMs, messageId });
-        if (!reply.ok) throw new BioxenError(reply.error);
-        return reply as unknown as ResultOf<N>;
-      } catch (thrown) {
-        const error = asBioxenError(thrown);
-        const worthIt = error instanceof BioxenError && error.code === "UNAVAILABLE" && error.retryable;
-        if (!worthIt || attempt === MAX_TRIES || name === "vmExec") throw error;
-      }
+    let reply: Reply;
+    try {
+      const options = { messageId: randomUUID(), timeoutMs, again: name !== "vmExec" };
+      reply = await insist(this.bus, ENDPOINTS[name].subject, request, options);
+    } catch (thrown) {
+      throw asBioxenError(thrown);
     }
+    if (!reply.ok) throw new BioxenError(reply.error);
+    return reply as unknown as ResultOf<N>;
   }
 
   /** Creates a VM and returns its handle. The VM is not started. */

@@ -31,6 +31,7 @@ import {
   forget,
   orderedConsumer,
 } from "./follower.ts";
+import { isRefusal, isWrongLastSequence } from "./server-codes.ts";
 import { followThroughThread, type ReadingOptions } from "./thread-follower.ts";
 
 /** Longest wait for one acknowledgement, ms; a synced append takes about 0.4 ms on the machines measured. */
@@ -40,19 +41,27 @@ const APPEND_DEADLINE_MS = 8_000;
 const RETRY_WAIT_MS = 100;
 /** A server that dies in the middle of a read is back within this, ms, or the reader is told. */
 const READ_DEADLINE_MS = 10_000;
-/** Server's codes for a failed expectation, standalone and clustered. */
-const WRONG_LAST_SEQUENCE = new Set([10_071, 10_164]);
 const MESSAGE_NOT_FOUND = 10_037;
+/**
+ * Events asked for one by one, a fraction of a millisecond each, before a consumer is made for the rest: what another instance has just
+ * written is one or two, and in a cluster a consumer is agreed upon by all servers.
+ */
+const MAX_SINGLE_READS = 16;
+
+type MessageQuery =
+  | { readonly last_by_subj: string }
+  | { readonly seq: number; readonly next_by_subj: string };
 
 export class JetStreamEventLog implements EventLog {
   readonly #js: JetStreamClient;
   readonly #jsm: JetStreamManager;
-
+  readonly #connected: () => boolean;
   readonly #reading: ReadingOptions;
 
-  constructor(js: JetStreamClient, jsm: JetStreamManager, reading: ReadingOptions) {
+  constructor(js: JetStreamClient, jsm: JetStreamManager, connected: () => boolean, reading: ReadingOptions) {
     this.#js = js;
     this.#jsm = jsm;
+    this.#connected = connected;
     this.#reading = reading;
   }
 
@@ -68,10 +77,10 @@ export class JetStreamEventLog implements EventLog {
         });
         return { kind: "appended", seq: ack.seq, digest: digestOf(bytes) };
       } catch (cause) {
-        if (cause instanceof JetStreamApiError && WRONG_LAST_SEQUENCE.has(cause.code)) {
+        if (isWrongLastSequence(cause)) {
           return await this.#lostOrLate(streamSubject, envelope);
         }
-        if (cause instanceof JetStreamApiError || Date.now() + RETRY_WAIT_MS >= deadline) {
+        if (isRefusal(cause) || Date.now() + RETRY_WAIT_MS >= deadline) {
           throw new Fault(
             "UNAVAILABLE",
             `the event log did not confirm ${envelope.type}: ${messageOf(cause)}`,
@@ -99,9 +108,14 @@ export class JetStreamEventLog implements EventLog {
     return message === undefined ? undefined : decodeEvent(message.data, message.seq, message.subject);
   }
 
-  async #lastMessageOf(filter: string): Promise<StoredMsg | undefined> {
+  #lastMessageOf(filter: string): Promise<StoredMsg | undefined> {
+    return this.#message({ last_by_subj: filter });
+  }
+
+  /** From the stream's leader: what was acknowledged is there. */
+  async #message(query: MessageQuery): Promise<StoredMsg | undefined> {
     try {
-      return (await this.#jsm.streams.getMessage(EVENT_STREAM, { last_by_subj: filter })) ?? undefined;
+      return (await this.#jsm.streams.getMessage(EVENT_STREAM, query)) ?? undefined;
     } catch (cause) {
       if (cause instanceof JetStreamApiError && cause.code === MESSAGE_NOT_FOUND) return undefined;
       throw asLogFault(cause);
@@ -123,7 +137,26 @@ export class JetStreamEventLog implements EventLog {
 
   /** Events of one subject after `afterSeq` up to `endSeq`; the subject has one at `endSeq` or beyond. */
   async #readUntil(streamSubject: string, afterSeq: number, endSeq: number): Promise<readonly StoredEvent[]> {
-    const consumer = await orderedConsumer(this.#js, afterSeq + 1, streamSubject);
+    const events: StoredEvent[] = [];
+    let lastSeq = afterSeq;
+    while (events.length < MAX_SINGLE_READS) {
+      const message = await this.#message({ seq: lastSeq + 1, next_by_subj: streamSubject });
+      if (message === undefined) return events;
+      lastSeq = message.seq;
+      if (lastSeq <= endSeq) events.push(decodeEvent(message.data, lastSeq, message.subject));
+      if (lastSeq >= endSeq) return events;
+    }
+    return [...events, ...(await this.#consumeUntil(streamSubject, lastSeq, endSeq))];
+  }
+
+  async #consumeUntil(
+    streamSubject: string,
+    afterSeq: number,
+    endSeq: number,
+  ): Promise<readonly StoredEvent[]> {
+    const consumer = await orderedConsumer(this.#js, afterSeq + 1, streamSubject).catch((cause: unknown) => {
+      throw asLogFault(cause);
+    });
     const events: StoredEvent[] = [];
     const messages = await consumer.consume({
       max_messages: FOLLOW_BATCH,
@@ -151,14 +184,18 @@ export class JetStreamEventLog implements EventLog {
     const isLong = endSeq - options.fromSeq + 1 >= this.#reading.threadFromEvents;
     // One subject, or little at a time, is asked for by who reads little.
     if (!isLong || options.filter !== undefined || options.window !== undefined) {
-      return followDirectly(this.#js, options, endSeq);
+      return this.#followDirectly(options, endSeq);
     }
     return followThroughThread(options, {
       ...this.#reading,
       jsm: this.#jsm,
       untilSeq: endSeq,
-      direct: async (rest) => followDirectly(this.#js, rest, await this.lastSeq()),
+      direct: async (rest) => this.#followDirectly(rest, await this.lastSeq()),
     });
+  }
+
+  #followDirectly(options: FollowOptions, endSeq: number): Promise<Following> {
+    return followDirectly({ ...options, js: this.#js, connected: this.#connected, endSeq });
   }
 
   async lastSeq(): Promise<number> {

@@ -9,18 +9,12 @@
 import { hash } from "node:crypto";
 import { promisify } from "node:util";
 import { zstdCompress, zstdDecompress } from "node:zlib";
-import {
-  CHUNK_BYTES,
-  Fault,
-  messageOf,
-  type Snapshot,
-  type SnapshotHead,
-  type SnapshotStore,
-} from "@bioxen/kernel";
-import { jetstream } from "@nats-io/jetstream";
-import { type KV, Kvm } from "@nats-io/kv";
+import { CHUNK_BYTES, type Snapshot, type SnapshotHead, type SnapshotStore } from "@bioxen/kernel";
+import type { KV } from "@nats-io/kv";
 import { z } from "zod";
+import { openBucket } from "./buckets.ts";
 import type { Bus } from "./bus.ts";
+import { onceReady } from "./ready.ts";
 
 const BUCKET = "bioxen-fold-snapshots";
 const MANIFEST = "manifest";
@@ -50,19 +44,12 @@ type Manifest = z.infer<typeof manifestSchema>;
 
 /** Throws `Fault` UNAVAILABLE when the bucket can be neither found nor made. */
 export async function openFoldSnapshots(bus: Bus, replicas = 1): Promise<SnapshotStore> {
-  try {
-    const kv = await new Kvm(jetstream(bus.connection)).create(BUCKET, {
-      history: 1,
-      replicas,
-      description: "States of all aggregates after one event: a cache, safe to delete",
-    });
-    return new KvFoldSnapshots(kv);
-  } catch (cause) {
-    throw new Fault("UNAVAILABLE", `snapshots cannot be reached: ${messageOf(cause)}`, {
-      retryable: true,
-      cause,
-    });
-  }
+  const options = {
+    replicas,
+    description: "States of all aggregates after one event: a cache, safe to delete",
+  };
+  const open = () => openBucket(bus, BUCKET, options);
+  return new KvFoldSnapshots(await onceReady("snapshots cannot be reached", open));
 }
 
 class KvFoldSnapshots implements SnapshotStore {

@@ -35,11 +35,10 @@ import {
   outcomeOf,
   type StoredOutcome,
 } from "./job-message.ts";
+import { isWrongLastSequence } from "./server-codes.ts";
 
 /** Longest wait for one acknowledgement, ms. */
 const ACK_TIMEOUT_MS = 2_000;
-/** The server's codes for a failed expectation, standalone and clustered. */
-const WRONG_LAST_SEQUENCE = new Set([10_071, 10_164]);
 /** The server's code for a message that is larger than the stream takes. */
 const MESSAGE_TOO_LARGE = 10_054;
 
@@ -192,7 +191,7 @@ async function reach<T>(what: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
-    if (cause instanceof JetStreamApiError && WRONG_LAST_SEQUENCE.has(cause.code)) {
+    if (isWrongLastSequence(cause)) {
       throw new Fault("CONFLICT", `${what} was written by another`, { retryable: true, cause });
     }
     if (cause instanceof JetStreamApiError && cause.code === MESSAGE_TOO_LARGE) {

@@ -46,7 +46,8 @@ const ACK_WAIT_MS = 60_000;
 const WORKING_INTERVAL_MS = 15_000;
 /** Two missed heartbeats, ms, and the pull is made again: as the event feed. */
 const PULL_HEARTBEAT_MS = 750;
-const PULL_EXPIRES_MS = 15_000;
+/** Longest life of one pull, ms; about as long the client waits to ask again after a consumer that is out of reach, as in an election. */
+const PULL_EXPIRES_MS = 3_000;
 /** Wait before a consumer that cannot be made is tried again, ms. */
 const REOPEN_WAIT_MS = 500;
 /** Between two looks for jobs that nobody owns, ms: nobody waits for them. */

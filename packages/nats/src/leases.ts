@@ -5,15 +5,14 @@
  * next one to be greater. A bucket that was lost is made again by whoever needs it next.
  */
 import { Fault, type LeaseRecord, type LeaseStore, messageOf, type StoredLease } from "@bioxen/kernel";
-import { JetStreamApiError, jetstream } from "@nats-io/jetstream";
-import { type KV, Kvm } from "@nats-io/kv";
+import type { KV } from "@nats-io/kv";
+import { openBucket } from "./buckets.ts";
 import type { Bus } from "./bus.ts";
+import { isWrongLastSequence } from "./server-codes.ts";
 
 export const LEASE_BUCKET = "bioxen-leases";
 /** Longest wait for the server, ms: a holder must learn early enough that it cannot renew, and try again. */
 const CALL_TIMEOUT_MS = 800;
-/** The server's codes for a revision that is not the last, standalone and clustered. */
-const WRONG_LAST_SEQUENCE = new Set([10_071, 10_164]);
 
 export class KvLeaseStore implements LeaseStore {
   readonly #bus: Bus;
@@ -37,7 +36,7 @@ export class KvLeaseStore implements LeaseStore {
       try {
         return await (revision === 0 ? bucket.create(name, text) : bucket.update(name, text, revision));
       } catch (cause) {
-        if (cause instanceof JetStreamApiError && WRONG_LAST_SEQUENCE.has(cause.code)) return undefined;
+        if (isWrongLastSequence(cause)) return undefined;
         throw cause;
       }
     });
@@ -57,12 +56,11 @@ export class KvLeaseStore implements LeaseStore {
   }
 
   #open(): Promise<KV> {
-    const client = jetstream(this.#bus.connection, { timeout: CALL_TIMEOUT_MS });
-    return new Kvm(client).create(LEASE_BUCKET, {
-      history: 1,
+    const options = {
       replicas: this.#replicas,
       description: "Who acts for each service; see docs/adr/0005-leases.md",
-    });
+    };
+    return openBucket(this.#bus, LEASE_BUCKET, options, { timeout: CALL_TIMEOUT_MS });
   }
 }
 

@@ -9,9 +9,11 @@
 import { createHash } from "node:crypto";
 import { type HandlerResult, refuse } from "@bioxen/contracts";
 import { Fault, messageOf } from "@bioxen/kernel";
-import { JetStreamApiError, jetstream } from "@nats-io/jetstream";
-import { type KV, type KvEntry, Kvm } from "@nats-io/kv";
+import type { KV, KvEntry } from "@nats-io/kv";
+import { openBucket } from "./buckets.ts";
 import type { Bus } from "./bus.ts";
+import { onceReady } from "./ready.ts";
+import { isLeaderless, isWrongLastSequence } from "./server-codes.ts";
 
 /** The contract promises 2 minutes; twice that against skewed clocks and slow callers. */
 const OUTCOME_TTL_MS = 240_000;
@@ -20,8 +22,12 @@ const CLAIM_MS = 1_500;
 /** Between two looks at another's claim, ms. */
 const LOOK_INTERVAL_MS = 25;
 const BUCKET = "bioxen-first-outcomes";
-/** The server's code for a revision that is not the last. */
-const WRONG_LAST_SEQUENCE = 10_071;
+/** Longest wait for the server, ms: what a server that died did not answer the caller is told of, who sends it again. */
+const CALL_TIMEOUT_MS = 2_000;
+/** While a cluster chooses another leader nothing is stored; asked again every so often, ms, … */
+const LEADER_WAIT_MS = 100;
+/** … for so long, ms: an election takes 4 to 9 s, and callers wait 10 s by default. */
+const LEADER_DEADLINE_MS = 8_000;
 
 export interface Outcomes {
   /**
@@ -36,17 +42,13 @@ type Kept = { readonly outcome: HandlerResult } | { readonly claimed: true; read
 
 /** Throws `Fault` UNAVAILABLE when the bucket can be neither found nor made. */
 export async function openOutcomes(bus: Bus, replicas = 1): Promise<Outcomes> {
-  try {
-    const kv = await new Kvm(jetstream(bus.connection)).create(BUCKET, {
-      ttl: OUTCOME_TTL_MS,
-      history: 1,
-      replicas,
-      description: "First outcomes of commands that carry a message id",
-    });
-    return new KvOutcomes(kv);
-  } catch (cause) {
-    throw away(cause);
-  }
+  const options = {
+    ttl: OUTCOME_TTL_MS,
+    replicas,
+    description: "First outcomes of commands that carry a message id",
+  };
+  const open = () => openBucket(bus, BUCKET, options, { timeout: CALL_TIMEOUT_MS });
+  return new KvOutcomes(await onceReady("first outcomes cannot be reached", open));
 }
 
 class KvOutcomes implements Outcomes {
@@ -116,9 +118,11 @@ class KvOutcomes implements Outcomes {
   async #write(key: string, record: Kept, revision: number): Promise<number | undefined> {
     const text = JSON.stringify(record);
     try {
-      return await (revision === 0 ? this.#kv.create(key, text) : this.#kv.update(key, text, revision));
+      return await withLeader(() =>
+        revision === 0 ? this.#kv.create(key, text) : this.#kv.update(key, text, revision),
+      );
     } catch (cause) {
-      if (cause instanceof JetStreamApiError && cause.code === WRONG_LAST_SEQUENCE) return undefined;
+      if (isWrongLastSequence(cause)) return undefined;
       throw away(cause);
     }
   }
@@ -126,6 +130,19 @@ class KvOutcomes implements Outcomes {
   /** The next attempt need not wait for the claim to grow old; when this fails it waits. */
   async #giveBack(key: string, claim: number): Promise<void> {
     await this.#kv.delete(key, { previousSeq: claim }).catch(() => undefined);
+  }
+}
+
+/** `call` again while nobody could have stored anything: the bucket has no leader. */
+async function withLeader<T>(call: () => Promise<T>): Promise<T> {
+  const deadline = Date.now() + LEADER_DEADLINE_MS;
+  for (;;) {
+    try {
+      return await call();
+    } catch (cause) {
+      if (!isLeaderless(cause) || Date.now() + LEADER_WAIT_MS >= deadline) throw cause;
+      await new Promise((resolve) => setTimeout(resolve, LEADER_WAIT_MS));
+    }
   }
 }
 

@@ -7,6 +7,8 @@ import { type EventLog, Fault, messageOf } from "@bioxen/kernel";
 import { JetStreamApiError, jetstream, jetstreamManager, type StreamConfig } from "@nats-io/jetstream";
 import type { Bus } from "./bus.ts";
 import { JetStreamEventLog } from "./event-log.ts";
+import { onceReady } from "./ready.ts";
+import { isRefusal } from "./server-codes.ts";
 import { type ReadingOptions, THREAD_FROM_EVENTS } from "./thread-follower.ts";
 
 /** How a long log is read; all of it has its defaults. */
@@ -15,9 +17,8 @@ export type EventLogOptions = Partial<Omit<ReadingOptions, "bus">>;
 /** Oldest server: 2.10.20 to 2.10.22 could lose a whole stream on a killed process. */
 export const OLDEST_SERVER = [2, 10, 23] as const;
 const STREAM_NOT_FOUND = 10_059;
-/** JetStream is asked for this long at boot before the service gives up, ms: a restarted server reloads its streams. */
-const READY_DEADLINE_MS = 15_000;
-const RETRY_WAIT_MS = 200;
+/** Longest wait for a consumer to be made, ms: a cluster whose leader died answers nothing until it has another. */
+const CONSUMER_TIMEOUT_MS = 2_000;
 
 /** True when `version` ("2.14.0", "2.10.27-beta") is at least {@link OLDEST_SERVER}. */
 export function isSupportedServer(version: string): boolean {
@@ -43,23 +44,11 @@ export async function openEventLog(bus: Bus, replicas = 1, reading: EventLogOpti
       },
     );
   }
-  const deadline = Date.now() + READY_DEADLINE_MS;
-  for (;;) {
-    try {
-      const jsm = await jetstreamManager(bus.connection);
-      for (const declaration of STREAMS) await ensureStream(jsm, declaration, replicas);
-      return logOn(bus, jsm, reading);
-    } catch (cause) {
-      if (cause instanceof Fault) throw cause;
-      if (Date.now() + RETRY_WAIT_MS >= deadline) {
-        throw new Fault("UNAVAILABLE", `the event log cannot be opened: ${messageOf(cause)}`, {
-          retryable: true,
-          cause,
-        });
-      }
-      await new Promise((resolve) => setTimeout(resolve, RETRY_WAIT_MS));
-    }
-  }
+  return onceReady("the event log cannot be opened", async () => {
+    const jsm = await jetstreamManager(bus.connection);
+    for (const declaration of STREAMS) await ensureStream(jsm, declaration, replicas);
+    return logOn(bus, jsm, reading);
+  });
 }
 
 /** The log of a server that has one; makes and mends nothing. Throws `Fault` UNAVAILABLE when there is none. */
@@ -75,7 +64,8 @@ export async function openExistingEventLog(bus: Bus, reading: EventLogOptions = 
 }
 
 function logOn(bus: Bus, jsm: Manager, reading: EventLogOptions): EventLog {
-  return new JetStreamEventLog(jetstream(bus.connection), jsm, {
+  const js = jetstream(bus.connection, { timeout: CONSUMER_TIMEOUT_MS });
+  return new JetStreamEventLog(js, jsm, () => bus.connected, {
     bus: bus.options,
     threadFromEvents: THREAD_FROM_EVENTS,
     ...reading,
@@ -112,6 +102,7 @@ async function ensureStream(jsm: Manager, declaration: StreamDeclaration, replic
   try {
     await jsm.streams.update(name, wanted);
   } catch (cause) {
+    if (!isRefusal(cause)) throw cause;
     throw new Fault("UNAVAILABLE", `stream ${name} differs in ${drifted.join(", ")} and cannot be mended`, {
       retryable: false,
       cause,

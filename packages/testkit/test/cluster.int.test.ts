@@ -1,0 +1,87 @@
+/**
+ * Three servers: everything that is kept is on all of them, also what a single server had made; and whoever follows the log through a
+ * server that dies goes on, though that one does not come back.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { EVENT_STREAM, eventSubject } from "@bioxen/contracts";
+import type { StoredEvent } from "@bioxen/kernel";
+import { findServerBinary } from "@bioxen/local-stack";
+import { type Bus, connectBus, KvLeaseStore, openEventLog, openOutcomes } from "@bioxen/nats";
+import { jetstreamManager } from "@nats-io/jetstream";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { cordoned, eventually } from "../src/index.ts";
+import { type ServerNode, startCluster } from "../src/nats-cluster.ts";
+
+const SUBJECT = eventSubject("chassis", "replicated");
+
+let dir: string;
+let nodes: ServerNode[] = [];
+let bus: Bus;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), "bioxen-cluster-"));
+  nodes = await startCluster(await findServerBinary(), dir);
+  bus = await connectBus({ servers: nodes.map(({ url }) => url), name: "cluster" });
+}, 60_000);
+afterAll(async () => {
+  await bus?.close();
+  await Promise.all(nodes.map((node) => node.stop()));
+  await rm(dir, { recursive: true, force: true });
+});
+
+/** What a service opens at its start. */
+async function openAll(replicas: number): Promise<void> {
+  await openEventLog(bus, replicas);
+  await openOutcomes(bus, replicas);
+  await new KvLeaseStore(bus, replicas).read("nobody");
+}
+
+it("what one server had is replicated when it is asked for; nothing is taken back", async () => {
+  const jsm = await jetstreamManager(bus.connection);
+  const replicas = async () => {
+    const all = await jsm.streams.list().next();
+    return new Set(all.map(({ config }) => config.num_replicas));
+  };
+  await openAll(1);
+  expect(await replicas()).toEqual(new Set([1]));
+  await openAll(3);
+  expect(await replicas()).toEqual(new Set([3]));
+  await openAll(1);
+  expect(await replicas()).toEqual(new Set([3]));
+});
+
+it("a follower goes on when the server with its consumer is gone for good", async () => {
+  const log = await openEventLog(bus, 3);
+  const seen: StoredEvent[] = [];
+  let lastSeq = await log.lastSeq();
+  const following = await log.follow({
+    fromSeq: lastSeq + 1,
+    onEvent: (event) => seen.push(event),
+    onCaughtUp: () => undefined,
+    onStop: (cause) => Promise.reject(cause),
+  });
+  const append = async (version: number) => {
+    const appended = await log.append(SUBJECT, cordoned("replicated", version), version === 1 ? 0 : lastSeq);
+    if (appended.kind !== "appended") throw new Error("a conflict where nobody else writes");
+    lastSeq = appended.seq;
+  };
+  await append(1);
+  await eventually("the first came", () => seen[0]);
+  const jsm = await jetstreamManager(bus.connection);
+  const [consumer] = await jsm.consumers.list(EVENT_STREAM).next();
+  const holder = nodes.find(({ name }) => name === consumer?.cluster?.leader);
+  if (holder === undefined) throw new Error(`no server holds the consumer: ${JSON.stringify(consumer)}`);
+  await holder.kill();
+  for (let version = 2; version <= 5; version += 1) {
+    await eventually(`event ${version} is stored`, () =>
+      append(version).then(
+        () => true,
+        () => undefined,
+      ),
+    );
+  }
+  await eventually("the last came", () => (seen.length >= 5 ? true : undefined));
+  expect(seen.map(({ envelope }) => envelope.aggregateversion)).toEqual([1, 2, 3, 4, 5]);
+  await following.stop();
+}, 60_000);
