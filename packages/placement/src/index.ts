@@ -22,6 +22,7 @@ export {
   SPREAD,
 } from "./policy.ts";
 export type { Preemption } from "./preemption.ts";
+export { QuotaRooms } from "./quota-room.ts";
 export {
   COOL_DOWN_MS,
   planRebalance,
@@ -35,4 +36,4 @@ export { type ChassisRoom, type WaitingVm, waitingVm } from "./snapshot.ts";
 export { type Candidate, MAX_CANDIDATES } from "./survey.ts";
 export { AGEING_STEP_MS, byUrgency, effectivePriority } from "./urgency.ts";
 export type { ChassisUse } from "./use-meter.ts";
-export { type Holder, holderOf, type Victim } from "./victims.ts";
+export { canGiveWay, type Holder, holderOf, type Victim } from "./victims.ts";

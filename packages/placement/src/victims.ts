@@ -42,11 +42,15 @@ export interface Victim {
   readonly frees: Amounts;
 }
 
+/** One that starts or stops holds something too, and gives it to nobody. */
+export function canGiveWay({ state }: Pick<Vm, "state">): boolean {
+  return state === "running" || state === "paused";
+}
+
 /** What can be asked of a VM; undefined of one that holds nothing that could be taken now. */
 export function holderOf(vmId: string, vm: Vm): Holder | undefined {
   const { allocation, fence, priority } = vm;
-  const canGive = vm.state === "running" || vm.state === "paused";
-  if (!canGive || allocation === null || fence === null) return undefined;
+  if (!canGiveWay(vm) || allocation === null || fence === null) return undefined;
   const concessions = PREEMPTION_MODES.flatMap((mode): Concession[] => {
     const kept = keptUnder(mode, vm);
     if (kept === undefined) return [];

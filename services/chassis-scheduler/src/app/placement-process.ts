@@ -17,7 +17,6 @@ import {
   type Reply,
   type ReplyError,
   type ServicePorts,
-  type StoredEvent,
 } from "@bioxen/kernel";
 import {
   batchesOf,
@@ -34,6 +33,7 @@ import {
 } from "@bioxen/placement";
 import type { Cluster } from "./cluster.ts";
 import type { Leadership } from "./leadership.ts";
+import { PlanNews } from "./plan-news.ts";
 import { PreemptionCalls } from "./preemption-calls.ts";
 import { pressedRooms, shrunkVms } from "./pressure.ts";
 
@@ -44,12 +44,6 @@ const MAX_BATCH = 250;
 /** First wait after a failed round, ms; doubles up to the longest. */
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
-
-const BECOMES_VICTIM: readonly string[] = [
-  "bioxen.vm.started.v1",
-  "bioxen.vm.resized.v1",
-  "bioxen.vm.reinstated.v1",
-];
 
 export class PlacementProcess {
   readonly #ports: ServicePorts;
@@ -65,6 +59,7 @@ export class PlacementProcess {
   /** Reasons last told to lifecycle, so that a round says only what is new. */
   readonly #told = new Map<string, string>();
   readonly #calls: PreemptionCalls;
+  readonly #news: PlanNews;
   /** Highest priority that found no place in the last round; 0: nobody waits. */
   #topDeferred = 0;
 
@@ -74,26 +69,20 @@ export class PlacementProcess {
     this.#cluster = cluster;
     this.#policy = policy;
     this.#calls = new PreemptionCalls(ports, cluster);
+    this.#news = new PlanNews(cluster);
   }
 
   begin(feed: EventFeed): void {
     this.#feed = feed;
+    this.#news.begin();
     feed.onEvent((event) => {
-      const mayHelp = mayChangePlan(event) || this.#isNewVictim(event);
-      if (mayHelp || (takesRoom(event) && this.#cluster.doAnyFollow())) this.wake();
+      if (this.#news.isNews(event, this.#topDeferred)) this.wake();
     });
     this.#leadership.onHeld(() => {
       // Others may have told something else meanwhile.
       this.#told.clear();
       this.wake();
     });
-  }
-
-  /** A VM that runs can give way to whoever waits; while it started, or had given way already, it could not. */
-  #isNewVictim({ envelope }: StoredEvent): boolean {
-    if (!BECOMES_VICTIM.includes(envelope.type) || this.#topDeferred === 0) return false;
-    const vm = this.#cluster.vms.get(envelope.subject.slice("vm/".length));
-    return vm.exists && vm.priority < this.#topDeferred;
   }
 
   async end(): Promise<void> {
@@ -259,34 +248,4 @@ function kindsOf(reasons: readonly PlacementRefusal[]): string {
   const isBounded = reasons.some(({ chassisCount }) => chassisCount !== undefined);
   const kind = (r: PlacementRefusal) => `${isBounded ? "" : r.chassisId} ${r.code} ${r.resource ?? ""}`;
   return [...new Set(reasons.map(kind))].join("\n");
-}
-
-/** Helps nobody but those who are to be with whom it is taken for. */
-function takesRoom({ envelope }: StoredEvent): boolean {
-  return envelope.type === "bioxen.ledger.reserved.v1";
-}
-
-/** Somebody new waits or waits no more, something was freed, or a chassis changed. */
-function mayChangePlan({ envelope }: StoredEvent): boolean {
-  switch (envelope.type) {
-    case "bioxen.vm.start-requested.v1":
-    case "bioxen.vm.migration-requested.v1":
-    case "bioxen.vm.migration-cancelled.v1":
-    case "bioxen.vm.moved.v1":
-    case "bioxen.vm.displaced.v2":
-    case "bioxen.vm.stop-requested.v1":
-    case "bioxen.vm.destroyed.v1":
-    case "bioxen.vm.preempted.v1":
-    case "bioxen.ledger.opened.v1":
-    case "bioxen.ledger.capacity-changed.v1":
-    case "bioxen.ledger.released.v1":
-    case "bioxen.ledger.expired.v1":
-    case "bioxen.ledger.resized.v1":
-    case "bioxen.quota.set.v1":
-    case "bioxen.quota.enforced.v1":
-    case "bioxen.quota.settled.v1":
-      return true;
-    default:
-      return envelope.subject.startsWith("chassis/") || envelope.subject.startsWith("drain/");
-  }
 }
