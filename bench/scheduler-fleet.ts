@@ -25,8 +25,7 @@ export function randomFrom(seed: number): () => number {
   };
 }
 
-export const pick = <T>(random: () => number, all: readonly T[]): T =>
-  all[Math.floor(random() * all.length)] as T;
+const pick = <T>(random: () => number, all: readonly T[]): T => all[Math.floor(random() * all.length)] as T;
 
 const TYPES = ["ecoli", "ecoli", "ecoli", "yeast"] as const;
 const CELLS = ["syn3a", "syn3a", "minimal_cell"] as const;
@@ -79,7 +78,7 @@ export function fleetOf(count: number, running: number, seed: number): ChassisRo
 }
 
 /** Ribosomes, ATP and polymerases in steps of ten percent, or each to the unit, so that hardly two requests are equal. */
-export function requestOf(random: () => number, inSteps: boolean): Amounts {
+function requestOf(random: () => number, inSteps: boolean): Amounts {
   const full = FULL_DEMAND[pick(random, CELLS)];
   const share = () => (inSteps ? Math.ceil(random() * 10) / 10 : 0.1 + 0.9 * random());
   const [ribosomes, atp, polymerases] = [share(), share(), share()];

@@ -13,7 +13,7 @@ const VMS = 200;
 const REQUEST_TIMEOUT_MS = 3_000;
 const PAUSE_BEFORE_RETRY_MS = 50;
 /** A command not carried out by then, however often it was sent, is a violation: the longest fault and its recovery fit. */
-export const INTENT_DEADLINE_MS = 60_000;
+const INTENT_DEADLINE_MS = 60_000;
 /** One command in this many is sent twice at once, as a nervous client does. */
 const TWICE_SHARE = 20;
 /** One name in the list, one share of the commands. */

@@ -33,14 +33,7 @@ import type { SimBus, SimLog } from "./network.ts";
 import { snapshotPath } from "./snapshot-path.ts";
 import type { Universe } from "./universe.ts";
 
-export const KINDS = [
-  "lifecycle",
-  "allocator",
-  "chassis-scheduler",
-  "monitor",
-  "agent-a",
-  "agent-b",
-] as const;
+const KINDS = ["lifecycle", "allocator", "chassis-scheduler", "monitor", "agent-a", "agent-b"] as const;
 export type Kind = (typeof KINDS)[number];
 
 /** How the subjects begin that deliverers are told on. */

@@ -14,7 +14,7 @@ import { weisseJacobian } from "./weisse-jacobian.ts";
  * reference rate from the exact course (a test holds it there); the steady state does not depend on it at all. Ten
  * times stricter costs 2.5 times the steps.
  */
-export const RELATIVE_TOLERANCE = 1e-5;
+const RELATIVE_TOLERANCE = 1e-5;
 /** Molecules per 1e8 amino acids of protein that count as nothing: one in a million cells has one. */
 const ABSOLUTE_TOLERANCE = 1e-6;
 /** Of ∫λ dt, dimensionless: a division is off by 1e-7 of a generation. */

@@ -28,7 +28,7 @@ import {
 } from "./weisse.ts";
 
 /** ATP spent per amino acid elongated: 2 for the charged tRNA, 2 GTP at the ribosome. */
-export const ATP_PER_AMINO_ACID = 4;
+const ATP_PER_AMINO_ACID = 4;
 const SECONDS_PER_MINUTE = 60;
 
 /** λ has settled when it changes by less than this, relative, in each of `SETTLED_PERIODS` periods in a row. */

@@ -8,7 +8,7 @@
 import type { Reply, ReplyError } from "@bioxen/kernel";
 
 /** Lines of one chunk that is never finished. */
-export const MAX_CHUNK_LINES = 1_000;
+const MAX_CHUNK_LINES = 1_000;
 
 export type Exec = (source: string) => Promise<Reply>;
 

@@ -25,7 +25,7 @@ export interface Deed {
 }
 
 /** Collects repeated `team=red,tier`: labels that a VM must all carry. */
-export function selectorOption(text: string, before: readonly string[] = []): string[] {
+function selectorOption(text: string, before: readonly string[] = []): string[] {
   const labels = text.split(",").map((label) => label.trim());
   if (labels.some((label) => label === "" || label.startsWith("="))) {
     throw new InvalidArgumentError("must be name or name=value, several by commas.");

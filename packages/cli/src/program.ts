@@ -76,7 +76,7 @@ function addGlobals(command: Command): void {
 }
 
 /** Options before the command are moved behind it, where the command takes them. */
-export function withGlobalsLast(args: readonly string[]): string[] {
+function withGlobalsLast(args: readonly string[]): string[] {
   const front: string[] = [];
   let i = 0;
   for (; i < args.length; i += 1) {

@@ -134,13 +134,13 @@ export const agentExecRequest = z.strictObject({ vmId: id, fence: z.int().min(1)
 export type AgentExecRequest = z.infer<typeof agentExecRequest>;
 
 /** `holder`: the VM the state is stored for; absent: the one it is taken of. */
-export const agentCheckpointRequest = z.strictObject({
+const agentCheckpointRequest = z.strictObject({
   vmId: id,
   fence: z.int().min(1),
   holder: id.optional(),
 });
 export type AgentCheckpointRequest = z.infer<typeof agentCheckpointRequest>;
-export const takenCheckpoint = z.object({ checkpoint: checkpointRecord, restores: z.int().min(0) });
+const takenCheckpoint = z.object({ checkpoint: checkpointRecord, restores: z.int().min(0) });
 
 /** The endpoint of one agent: takes and stores the state of a guest, and records nothing. */
 export function agentCheckpoint(

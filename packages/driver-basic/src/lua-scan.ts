@@ -18,7 +18,7 @@ import { type Capture, isPlain, PatternError, PatternMatch } from "./lua-pattern
 import type { LuaRuntime } from "./lua-runtime.ts";
 
 /** The values of `mode`; sandbox/string.lua has the same. */
-export const SCAN = { find: 0, plain: 1, match: 2, gmatch: 3, gsub: 4 } as const;
+const SCAN = { find: 0, plain: 1, match: 2, gmatch: 3, gsub: 4 } as const;
 const CARET = 0x5e;
 /** Subject × pattern up to which a plain search tries every place; above, it prepares a table first. */
 const SMALL_SEARCH = 1 << 16;

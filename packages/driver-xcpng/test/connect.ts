@@ -5,7 +5,7 @@ import { createFakeXapi, type FakeOptions, type FakeXapi } from "../src/fake/ind
 import { XapiClient, type XapiClientOptions } from "../src/xapi/client.ts";
 import { parsePins } from "../src/xapi/trust.ts";
 
-export const OWN_TEST_ORIGINATOR = "bioxen/test";
+const OWN_TEST_ORIGINATOR = "bioxen/test";
 
 export function clientOf(fake: FakeXapi, options: Partial<XapiClientOptions> = {}): XapiClient {
   const { url, fingerprint, username, password } = fake;

@@ -54,9 +54,9 @@ export interface Settlement {
  * Preemptions of one round, the highest priority first: what follows from them wakes the next round. Each is a search over every
  * chassis, and a call per victim.
  */
-export const MAX_PREEMPTIONS = 64;
+const MAX_PREEMPTIONS = 64;
 /** Searches of one round that find nobody; VMs with equal needs share one. Beyond it VMs of lower priority look for no victims. */
-export const MAX_VAIN_SEARCHES = 64;
+const MAX_VAIN_SEARCHES = 64;
 
 type Claim = { readonly priority: number; readonly sinceMs: number; readonly vmId: string } & (
   | { readonly kind: "reinstate"; readonly vm: ShrunkVm }

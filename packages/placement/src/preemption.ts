@@ -16,7 +16,7 @@ import { chooseVictims, type Holder, type Victim } from "./victims.ts";
  * Chassis on which victims are chosen for one VM: those that lack least for it. Weighing one costs up to a millisecond; a
  * cheaper choice on a chassis that lacks more is missed.
  */
-export const MAX_CHASSIS_WEIGHED = 32;
+const MAX_CHASSIS_WEIGHED = 32;
 
 /** Chassis that are asked at once whether they may take a VM: most that are near may. */
 const ASKED_AT_ONCE = 64;

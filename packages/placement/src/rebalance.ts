@@ -16,7 +16,7 @@ import { type ChassisRoom, inOrderOfId, type WaitingVm } from "./snapshot.ts";
 /** From one place to the next, ms: long against a boot and a checkpoint's interval, short against a working day. */
 export const COOL_DOWN_MS = 600_000;
 /** Of a chassis' offer, thousandths: a smaller difference is noise that the next start makes good. */
-export const LEAST_GAIN = 50;
+const LEAST_GAIN = 50;
 /** VMs of one chassis that are tried: those that hold most. */
 const MAX_TRIED = 64;
 

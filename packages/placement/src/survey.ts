@@ -176,7 +176,7 @@ function kindOf(index: RoomIndex, kind: number): { code: string; message: string
 }
 
 /** In words, by the rule that the allocator applies too. The chassis must be one that refuses. */
-export function refusalAt(index: RoomIndex, at: number, ask: Ask): PlacementRefusal {
+function refusalAt(index: RoomIndex, at: number, ask: Ask): PlacementRefusal {
   const { chassisId, chassis, closed } = index.rooms[at] as ChassisRoom;
   const keptFor = index.heldFor(at);
   const misfit =

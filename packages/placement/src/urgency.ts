@@ -7,7 +7,7 @@
 import type { WaitingVm } from "./snapshot.ts";
 
 /** The highest priority a command can give. */
-export const HIGHEST_PRIORITY = 5;
+const HIGHEST_PRIORITY = 5;
 /**
  * Waiting this long counts as one priority, ms. Far above what a plan and a boot take, so that priority decides in every usual
  * contention; the lowest is served as the highest after four steps, 40 min.

@@ -14,7 +14,7 @@ import { type Amounts, amountOf, subtract } from "@bioxen/kernel";
  * Holders of one chassis that are weighed as victims, the cheapest first: 20 times what a cell chassis of the catalogue is filled by.
  * More costs time that grows with its square; less may miss the small victims of a large one.
  */
-export const MAX_HOLDERS = 512;
+const MAX_HOLDERS = 512;
 
 /** What a holder gives up under one mode. */
 export interface Concession {

@@ -28,7 +28,7 @@ const KINDS: Readonly<Record<SpanOptions["kind"], SpanKind>> = {
 };
 
 /** The W3C trace context of a header; undefined for one that is none. */
-export function spanContextOf(traceparent: string | undefined): SpanContext | undefined {
+function spanContextOf(traceparent: string | undefined): SpanContext | undefined {
   const [, traceId, spanId, flags] = TRACEPARENT.exec(traceparent ?? "") ?? [];
   if (traceId === undefined || spanId === undefined || flags === undefined) return undefined;
   const found = { traceId, spanId, traceFlags: Number.parseInt(flags, 16), isRemote: true };

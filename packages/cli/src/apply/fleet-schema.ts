@@ -10,7 +10,7 @@ import { z } from "zod";
 /** VMs of one fleet: a diff that a person still reads through, and a minute's work for one stack. */
 export const MAX_FLEET_VMS = 10_000;
 /** Names beginning so are written by `bioxen` itself. */
-export const OWN_LABELS = "bioxen.io/";
+const OWN_LABELS = "bioxen.io/";
 /** Which fleet a VM belongs to: only what carries it is changed or pruned. */
 export const FLEET_LABEL = "bioxen.io/fleet";
 /** Digest of the program a VM was made with: views do not repeat the program itself. */

@@ -62,7 +62,7 @@ function plannedVm(fleet: string, wanted: WantedVm, vm: VmView | undefined): Pla
 }
 
 /** What only another VM could have. */
-export function fixedDifferences({ create }: WantedVm, vm: VmView): Difference[] {
+function fixedDifferences({ create }: WantedVm, vm: VmView): Difference[] {
   const full = fullDemand(create.biologicalType, create.vmType);
   const burst = create.burst && requestedAmounts(create.burst, full, zeroes(create.burst));
   // Without one of its own a VM is guaranteed what it asks for, whatever that becomes.

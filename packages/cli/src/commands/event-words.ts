@@ -156,7 +156,7 @@ export function whatHappened({ type, data }: Told): string {
 }
 
 /** `start-requested` of `bioxen.vm.start-requested.v1`. */
-export function nameOf(type: string): string {
+function nameOf(type: string): string {
   return type.replace(/^bioxen\.\w+\.|\.v\d+$/g, "");
 }
 

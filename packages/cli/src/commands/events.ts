@@ -29,7 +29,7 @@ async function walkWithVerifier(session: Session): Promise<LogVerifier> {
   return verifier;
 }
 
-export function showReport(report: VerifierReport, json: boolean, of = "events"): void {
+function showReport(report: VerifierReport, json: boolean, of = "events"): void {
   if (json) sayJson(report);
   else {
     say(`${report.events} ${of} of ${report.aggregates} aggregates, ${report.violations.length} violations`);

@@ -20,7 +20,7 @@ const OTHER_DEADLINE_MS = 60_000;
 const LOOK_INTERVAL_MS = 100;
 const UP_SETTINGS = ["up.chassis", "up.data", "up.port", "up.timeScale", "up.durability"] as const;
 /** Instances answer a ping within this time, ms. */
-export const DISCOVERY_MS = 400;
+const DISCOVERY_MS = 400;
 
 interface UpOptions extends PoolOptions {
   readonly chassis: string;

@@ -24,7 +24,7 @@ export function addHistoryCommand(vm: Command): void {
     });
 }
 
-export function storyOf(vmId: string, events: VmHistory): string {
+function storyOf(vmId: string, events: VmHistory): string {
   const told = events as unknown as readonly (EventEnvelope & VmHistory[number])[];
   const beginMs = Date.parse(told[0]?.time ?? "");
   const rows = told.map((event) => [

@@ -81,7 +81,7 @@ async function reachOf(session: Session, vm: VmView): Promise<Record<string, num
   );
 }
 
-export function optimumWords(report: OptimumReport): string {
+function optimumWords(report: OptimumReport): string {
   const { vmId, applied } = report;
   const end = applied ? "it holds that now" : `give it that with: bioxen vm optimise ${vmId} --apply`;
   return `${optimumTable(report)}\n${end}`;

@@ -18,7 +18,7 @@ const VERBS = [
 const vmOf = (reply: Reply) => (reply as unknown as { readonly vm: VmView }).vm;
 
 /** The VM as it is, and whether it was so before. */
-export function changedWords(reply: Reply & { readonly ok: true }): string {
+function changedWords(reply: Reply & { readonly ok: true }): string {
   return `${vmOf(reply).vmId} is ${vmOf(reply).state}${reply["changed"] === true ? "" : " already"}`;
 }
 

@@ -45,7 +45,7 @@ export function vmWords(vm: VmView, sample: VmSample | null): string {
   return lines.join("\n");
 }
 
-export function sampleLines(sample: VmSample): string[] {
+function sampleLines(sample: VmSample): string[] {
   const { ribosomes, atp, machine } = sample;
   if (machine !== undefined) {
     const { vcpus, cpuPermille, memoryMiB, memoryUsedMiB } = machine;

@@ -93,7 +93,7 @@ function idProblem(text: string, existing: ReadonlySet<string>): string | undefi
 }
 
 /** How fast it would grow, as the model says; the same function that the cell itself runs on. */
-export function predictedDoubling(biologicalType: BiologicalType, shares: Shares): number | null {
+function predictedDoubling(biologicalType: BiologicalType, shares: Shares): number | null {
   const full = fullDemand(biologicalType, "basic");
   const wanted = Object.fromEntries(Object.entries(shares).map(([name, percent]) => [name, `${percent}%`]));
   return steadyState({ biologicalType, allocation: requestedAmounts(wanted, full, full) })

@@ -115,7 +115,7 @@ async function vmMenu(asking: Asking, session: Session, vmId: string): Promise<v
   }
 }
 
-export async function showLive(asking: Asking, session: Session, vmId: string): Promise<void> {
+async function showLive(asking: Asking, session: Session, vmId: string): Promise<void> {
   await asking.live(async () => {
     const [{ vm }, { sample }] = await Promise.all([
       session.ask("vmGet", { vmId }),

@@ -23,7 +23,7 @@ details?}}\` ([errors](errors.md)).
 `;
 
 /** Help as \`bioxen … --help\` prints it where there is no terminal. */
-export function helpOf(command: Command): string {
+function helpOf(command: Command): string {
   let text = "";
   const write = (part: string) => {
     text += part;
@@ -52,7 +52,7 @@ function sectionsOf(command: Command, words: string): string[] {
 }
 
 /** docs/cli.md */
-export function cliDocument(): string {
+function cliDocument(): string {
   return `${HEAD}${sectionsOf(createProgram(), "").join("\n\n")}\n`;
 }
 

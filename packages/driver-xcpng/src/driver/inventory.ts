@@ -11,7 +11,7 @@ export interface OwnVm {
   readonly tags: Tags;
 }
 
-export const HALTED_OUTSIDE = "it was halted, and not by BioXen";
+const HALTED_OUTSIDE = "it was halted, and not by BioXen";
 
 export class Inventory {
   readonly #owner: string;

@@ -162,7 +162,7 @@ export function dropMemoryImage(pool: Pool, ref: string): void {
   pool.db.update("VM", ref, { suspend_VDI: NULL });
 }
 
-export function disksOf(pool: Pool, ref: string): string[] {
+function disksOf(pool: Pool, ref: string): string[] {
   const vbds = pool.db.get("VM", ref)["VBDs"] as string[];
   return vbds
     .map((vbd) => pool.db.get("VBD", vbd)["VDI"] as string)

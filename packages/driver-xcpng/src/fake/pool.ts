@@ -28,7 +28,7 @@ const HOST_OVERHEAD = 256 * MIB;
 /** What a domain costs beside its memory. */
 const VM_OVERHEAD = 12 * MIB;
 /** Written by a fresh copy-on-write clone. */
-export const CLONE_BYTES = 8 * MIB;
+const CLONE_BYTES = 8 * MIB;
 const DISK_BYTES = 10 * GIB;
 
 /** The template that guests are made from unless another is named. */
@@ -262,6 +262,6 @@ export class Pool {
   }
 }
 
-export function neededBy(vm: FakeRecord): number {
+function neededBy(vm: FakeRecord): number {
   return Number(vm["memory_dynamic_max"]) + Number(vm["memory_overhead"]);
 }

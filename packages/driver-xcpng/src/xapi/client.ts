@@ -40,7 +40,7 @@ export interface CallOptions {
 }
 
 /** A busy master answers reads in a second; ten times that is lost. */
-export const DEFAULT_CALL_TIMEOUT_MS = 15_000;
+const DEFAULT_CALL_TIMEOUT_MS = 15_000;
 const API_VERSION = "2.20";
 /** Members asked for the master, one naming the next, before it is a circle. */
 const MAX_REDIRECTS = 3;

@@ -16,7 +16,7 @@ import type { Aggregates, Causation, Timers } from "@bioxen/kernel";
 import { decideSet } from "../domain/quota.ts";
 
 /** Quotas there may be: each is asked at every change of every ledger. */
-export const MAX_QUOTAS = 1_000;
+const MAX_QUOTAS = 1_000;
 /** Longest wait of a `set` until its quota holds, ms: a fence in every ledger and one event more; beyond it the answer says that it does not yet. */
 const ENFORCE_TIMEOUT_MS = 3_000;
 

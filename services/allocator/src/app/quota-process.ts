@@ -40,7 +40,7 @@ import {
 import type { QuotaCharges } from "./quota-charges.ts";
 
 /** A charger appends to its ledger within this long, ms, or is taken for dead: an append is in doubt for 8 s at most. */
-export const CHARGE_PATIENCE_MS = 10_000;
+const CHARGE_PATIENCE_MS = 10_000;
 /** A charge that its charger did not use is void once its ledger has moved on; how often that is looked for, ms. */
 const LOOK_AGAIN_MS = 500;
 /** Ledgers fenced at once: appends overlap, and others get their turn. */

@@ -70,7 +70,7 @@ export function decideCancelMigration(vmId: string, state: VmState): VmDecision 
   return state.migration === null ? UNCHANGED : cancelled("CANCELLED", "nobody wants it any more");
 }
 
-export function cancelled(code: MoveCancelCode, reason: string): VmDecision {
+function cancelled(code: MoveCancelCode, reason: string): VmDecision {
   return accept<VmEvent>({ type: "bioxen.vm.migration-cancelled.v1", data: { code, reason } });
 }
 

@@ -182,7 +182,7 @@ export function decideEndings(state: VmState): VmDecision {
 }
 
 /** Longest wait between two automatic starts, ms. */
-export const LONGEST_RESTART_BACKOFF_MS = 600_000;
+const LONGEST_RESTART_BACKOFF_MS = 600_000;
 
 /** When its restart policy starts a failed VM again; undefined: never. The wait doubles with each attempt. */
 export function restartDueAtMs(state: VmState): number | undefined {

@@ -15,8 +15,8 @@ const POST_TIMEOUT_MS = 5_000;
 /** Webhooks at once: each is tried for every notification. */
 const MAX_WEBHOOKS = 16;
 /** Hexadecimal HMAC-SHA-256 of the body under the shared secret. */
-export const SIGNATURE_HEADER = "bioxen-signature";
-export const NOTIFICATION_HEADER = "bioxen-notification-id";
+const SIGNATURE_HEADER = "bioxen-signature";
+const NOTIFICATION_HEADER = "bioxen-notification-id";
 
 export interface WebhookTargets {
   readonly urls: ReadonlyMap<string, string>;

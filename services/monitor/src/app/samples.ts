@@ -27,7 +27,7 @@ type Schema<S> = {
 };
 
 /** The samples of one kind, by the id of what they are of. */
-export class Kept<S extends Sample> {
+class Kept<S extends Sample> {
   readonly #kept = new Map<string, { sample: S; heardAtMs: number; lastNumber: number }>();
 
   /** False for a sample that was overtaken by a younger one; `heard` says what its number tells. */

@@ -3,7 +3,7 @@
  */
 
 /** Upper ends, s: from a start on an idle machine to one that waited for room. */
-export const DURATION_BUCKETS_S = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300] as const;
+const DURATION_BUCKETS_S = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300] as const;
 
 export class Durations {
   readonly #counts: number[] = DURATION_BUCKETS_S.map(() => 0);
