@@ -105,8 +105,11 @@ export class Guests {
   begin(feed: EventFeed): void {
     this.#applied = (seq) => feed.applied(seq);
     feed.onEvent(({ envelope }) => {
-      if (envelope.subject.startsWith("vm/")) this.#reconciler.wake(envelope.subject.slice("vm/".length));
-      else if (envelope.subject.startsWith("chassis/")) this.wakeAll();
+      if (envelope.subject.startsWith("vm/")) {
+        const vmId = envelope.subject.slice("vm/".length);
+        this.reports.note(vmId);
+        this.#reconciler.wake(vmId);
+      } else if (envelope.subject.startsWith("chassis/")) this.wakeAll();
     });
     this.#drivers.onGuestEvent((event) => {
       if (event.kind === "observed") this.#drift.note(event);
@@ -163,14 +166,14 @@ export class Guests {
     await Promise.all(this.#drivers.all.map((driver) => this.#clear(driver, vmId)));
     const left = await this.#keptSnapshots.clear(this.#drivers.all, vmId);
     for (let i = 0; i < MAX_ACTIONS_PER_LOOK; i += 1) {
-      await this.reports.sendOwed(vmId);
-      // A guest that must not run is held whoever can be told.
-      if (!this.#isHeld(vmId)) await this.#drift.tell(vmId);
-      const vm = this.vms.get(vmId);
-      const driver = vm.exists ? this.#drivers.of(vm.vmType) : undefined;
-      const isHosted = this.chassisOf(vmId) !== null;
-      if (isHosted) await driver?.whenReady();
-      const action = nextAction(vm, isHosted, driver && this.#present(driver, vmId), this.#isHeld(vmId));
+      // A guest that must not run is ended or held first, whoever can be told of anything.
+      if (!this.#mustNotRun(vmId)) {
+        await this.reports.sendOwed(vmId);
+        if (!this.#isHeld(vmId)) await this.#drift.tell(vmId);
+      }
+      const driver = this.#driverOf(vmId);
+      if (this.chassisOf(vmId) !== null) await driver?.whenReady();
+      const action = this.#next(vmId);
       if (action.kind !== "hand-over") this.#handOvers.forget(vmId);
       if (action.kind === "none") return left;
       await this.#act(driver ?? NO_DRIVER, vmId, action);
@@ -184,6 +187,22 @@ export class Guests {
     }
     await this.reports.sendOwed(vmId);
     return left;
+  }
+
+  #driverOf(vmId: string): VmDriver | undefined {
+    const vm = this.vms.get(vmId);
+    return vm.exists ? this.#drivers.of(vm.vmType) : undefined;
+  }
+
+  #next(vmId: string): AgentAction {
+    const driver = this.#driverOf(vmId);
+    const guest = driver && this.#present(driver, vmId);
+    return nextAction(this.vms.get(vmId), this.chassisOf(vmId) !== null, guest, this.#isHeld(vmId));
+  }
+
+  #mustNotRun(vmId: string): boolean {
+    const { kind } = this.#next(vmId);
+    return kind === "end" || (kind === "pause" && this.#isHeld(vmId));
   }
 
   /** Ends what is here of a VM of another type with this id, and removes what nobody will start again. */

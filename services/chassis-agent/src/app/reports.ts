@@ -14,6 +14,8 @@ export class Reports {
   readonly #vms: ReadModel<VmState>;
   /** Not taken yet; the latest of each VM counts. */
   readonly #owed = new Map<string, Report>();
+  /** Ends the wait for an answer, of each VM of which a report is on its way. */
+  readonly #waits = new Map<string, () => void>();
 
   constructor(ports: Pick<ServicePorts, "bus" | "logger">, vms: ReadModel<VmState>) {
     this.#ports = ports;
@@ -28,11 +30,27 @@ export class Reports {
     return this.#owed.get(vmId);
   }
 
+  /** There is news of the VM. */
+  note(vmId: string): void {
+    const report = this.#owed.get(vmId);
+    if (report !== undefined && !this.#isOfItsPlace(report)) this.#waits.get(vmId)?.();
+  }
+
+  /** Resolves once it is taken, or of no use: what is to be done about the guest then must not wait for an answer. */
   async sendOwed(vmId: string): Promise<void> {
     const report = this.#owed.get(vmId);
     if (report === undefined) return;
-    await this.send(report);
+    if (this.#isOfItsPlace(report)) {
+      const outdated = new Promise<void>((resolve) => void this.#waits.set(vmId, resolve));
+      await Promise.race([this.send(report), outdated]).finally(() => this.#waits.delete(vmId));
+    }
     if (this.#owed.get(vmId) === report) this.#owed.delete(vmId);
+  }
+
+  /** What is said of another place than the one its VM has changes nothing. */
+  #isOfItsPlace({ vmId, fence }: Report): boolean {
+    const vm = this.#vms.get(vmId);
+    return vm.exists && vm.fence === fence;
   }
 
   /**
