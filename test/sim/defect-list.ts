@@ -35,11 +35,12 @@ export const DEFECTS: readonly Defect[] = [
     name: "placement not idempotent",
     changes: [
       {
-        file: "services/lifecycle/src/domain/vm-world.ts",
-        from: `    state.state === "pending" &&
-    entry.incarnation === state.incarnation &&
-    entry.fence > state.lastFence`,
-        to: "    entry.incarnation === state.incarnation",
+        file: "packages/contracts/src/fold/waiting.ts",
+        from: `    vm.state === "pending" &&
+    vm.pendingSinceSeq !== null &&
+    entry.incarnation === vm.incarnation &&
+    entry.fence > vm.pendingSinceSeq`,
+        to: "    entry.incarnation === vm.incarnation",
       },
       {
         file: "services/lifecycle/src/app/vm-process.ts",
