@@ -4,6 +4,7 @@
 import { createFakeXapi, type FakeXapi, type SelfSigned, selfSigned } from "@bioxen/driver-xcpng/fake";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually, type Json, World } from "./world.ts";
+import { programsRunIn, restartWith, wayInto } from "./xcpng-programs.ts";
 
 const PASSWORD = "only-the-agent-may-know";
 /** A busy machine starts processes slowly, and each command is one. */
@@ -13,7 +14,7 @@ let world: World;
 let empty: Json;
 
 beforeAll(async () => {
-  fake = await createFakeXapi({ password: PASSWORD });
+  fake = await createFakeXapi({ password: PASSWORD, guestSsh: {} });
   empty = fake.counts();
   process.env["BIOXEN_XCPNG_PASSWORD"] = PASSWORD;
   world = await World.open({
@@ -94,6 +95,7 @@ describe("a VM of a pool", () => {
     await eventually("it runs there", () => machine("x1").power_state === "Running" || undefined);
     const exec = await world.ask("cmd.vm.exec", { vmId: "x1", source: "return 1" });
     expect(exec.error.code).toBe("UNSUPPORTED");
+    expect(exec.error.message).toContain("BIOXEN_XCPNG_SSH_USER");
     await world.bioxenJson("vm", "stop", "x1");
     await world.reach("x1", "stopped");
     const { uuid } = machine("x1");
@@ -292,10 +294,12 @@ describe("the agent", () => {
     expect(verified.violations).toEqual([]);
   });
 
-  it("told to accept, lets its VMs be what others make of them", { timeout: TIMEOUT_MS }, async () => {
-    process.env["BIOXEN_XCPNG_DRIFT"] = "accept";
-    await world.restart().finally(() => delete process.env["BIOXEN_XCPNG_DRIFT"]);
+  it("with a way in runs programs in its machines; told to accept, lets its VMs be what others make of them", {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    await restartWith(world, { BIOXEN_XCPNG_DRIFT: "accept", ...wayInto(fake) });
     await run("a1", { restartPolicy: { mode: "always", maxAttempts: 3, backoffMs: 10 } });
+    await programsRunIn(world, "a1");
     await fake.outside("VM.pause", machine("a1").ref);
     expect((await world.reach("a1", "paused")).reason).toMatch(/paused in its pool, and not by BioXen/);
     await fake.outside("VM.unpause", machine("a1").ref);
@@ -308,6 +312,7 @@ describe("the agent", () => {
     expect(machine("a1")).toMatchObject({ uuid, power_state: "Running" });
     await world.done("cmd.vm.stop", { vmId: "a1" });
     await world.reach("a1", "stopped");
+    expect(fake.counts(), "no way into it is left").toMatchObject({ connections: 0 });
     await fake.outside("VM.destroy", ref);
     expect((await world.reach("a1", "destroyed")).reason).toMatch(/deleted from its pool/);
     expect(await seenOf("a1")).toEqual([

@@ -104,7 +104,7 @@ export const ENDPOINTS = {
   vmExec: endpoint(
     "bioxen.cmd.vm.exec",
     "lifecycle",
-    "Run Lua in the guest.",
+    "Run a program in the guest. In a cell it is Lua, and `result` its value. In a machine of a pool it is POSIX shell, by SSH where its agent is configured for that (else UNSUPPORTED): `result` is `{exitCode: 0, stderr}`, another exit status is GUEST_ERROR with `details` `{exitCode, stdout, stderr}`, `instructions` is 0. UNAVAILABLE that is not retryable: `details.ran` says `no`, or `unknown` when the machine was lost while it ran.",
     z.strictObject({ vmId: id, source, timeoutMs: timeoutMs.default(5_000) }),
     execResult,
   ),

@@ -52,17 +52,18 @@ export const ERRORS = {
   },
   UNSUPPORTED: {
     status: 501,
-    meaning: "This driver or type cannot do that.",
+    meaning: "This driver or type cannot do that, or lacks the setting that its message names.",
     remedy: "See the driver's capabilities in the documentation.",
   },
   GUEST_ERROR: {
     status: 422,
-    meaning: "The guest's Lua failed; `details.traceback` says where.",
+    meaning:
+      "The guest's program failed. Of Lua `details.traceback` says where; of a machine's program `details` has `exitCode`, `stdout`, `stderr`.",
     remedy: "Mend the script.",
   },
   GUEST_TIMEOUT: {
     status: 408,
-    meaning: "The guest's Lua ran past its limit of time or instructions and was ended.",
+    meaning: "The guest's program ran past its limit of time or instructions and was ended.",
     remedy: "Do less in one call, or raise `timeoutMs`.",
   },
   GUEST_OUT_OF_MEMORY: {

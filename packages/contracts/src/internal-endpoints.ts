@@ -153,6 +153,7 @@ export function agentCheckpoint(
 
 /** The endpoint of one agent: lifecycle forwards `exec` here. */
 export function agentExec(agentId: string): Endpoint<typeof agentExecRequest, typeof execResult> {
-  const summary = "Run Lua in a guest of this agent.";
+  const summary =
+    "Run a program in a guest of this agent; a command that is forwarded again is carried out once.";
   return endpoint(agentExecSubject(agentId), "chassis-agent", summary, agentExecRequest, execResult, true);
 }

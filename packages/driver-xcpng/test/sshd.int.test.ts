@@ -164,6 +164,9 @@ describe.skipIf(path === undefined)("programs through OpenSSH", () => {
     expect(unknown.message).toMatch(
       /no SSH host key is known of "m1".*bioxen:ssh-host-key.*BIOXEN_XCPNG_SSH_HOST_KEY/,
     );
+    await writeFile(file, `m1 ssh-rsa ${Buffer.from("an old key of another type").toString("base64")}\n`);
+    const changed = await thrownBy(asked(ssh));
+    expect(changed).toMatchObject({ retryable: false, details: { offered: sshd.fingerprint } });
     await writeFile(file, `@revoked * ${sshd.hostKey}\n`);
     const revoked = await thrownBy(asked(settings({ knownHostsFile: file })));
     expect(revoked.message).toContain("revokes");
@@ -175,9 +178,9 @@ describe.skipIf(path === undefined)("programs through OpenSSH", () => {
     expect(error.message).toMatch(/does not let ".+" in.*authorized_keys.*BIOXEN_XCPNG_SSH_USER/);
     const file = join(sshd.folder, "garbage");
     await writeFile(file, "this is no key");
-    expect((await thrownBy(asked(settings({}, file)))).message).toMatch(
-      /cannot be reached by SSH.*privateKey/i,
-    );
+    const unusable = await thrownBy(asked(settings({}, file)));
+    expect(unusable).toMatchObject({ code: "UNSUPPORTED", details: { ran: "no" } });
+    expect(unusable.message).toMatch(/^BIOXEN_XCPNG_SSH_KEY_FILE holds no private key.*without a passphrase/);
   });
 
   it("as the agent is configured by its environment", async () => {

@@ -55,12 +55,18 @@ async function serve(options: FakeXapiOptions, json: boolean): Promise<void> {
     cpusPerHost: options.cpus,
     memoryMiBPerHost: options.memory,
   });
-  const fake = await createFakeXapi(settings);
-  const { url, fingerprint, username, password } = fake;
-  if (json) sayJson({ url, fingerprint, username, password });
+  const fake = await createFakeXapi({ ...settings, guestSsh: {} });
+  const { url, fingerprint, username, password, ssh } = fake;
+  const guests = ssh && { username: ssh.username, password: ssh.password, port: ssh.port };
+  if (json) sayJson({ url, fingerprint, username, password, ...(guests === undefined ? {} : { guests }) });
   else {
     say(`a fake XCP-ng pool answers on ${url}; its template is "${TEMPLATE_NAME}". Use it with:`);
     say(`  BIOXEN_XCPNG_USERNAME=${username} BIOXEN_XCPNG_PASSWORD=${password} \\`);
+    if (guests !== undefined) {
+      say("  # and with a way into its guests, which answer SSH and have a few commands of their own:");
+      say(`  BIOXEN_XCPNG_SSH_USER=${guests.username} BIOXEN_XCPNG_SSH_PASSWORD=${guests.password} \\`);
+      say(`  BIOXEN_XCPNG_SSH_PORT=${guests.port} \\`);
+    }
     say(`    bioxen up --xcpng ${url} --xcpng-fingerprint ${fingerprint}`);
   }
   await untilInterrupted();

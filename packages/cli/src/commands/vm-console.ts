@@ -5,6 +5,7 @@ import { createInterface } from "node:readline";
 import { vmLogSubject } from "@bioxen/contracts";
 import type { Command } from "commander";
 import { type Answer, LuaPrompt } from "../lua-prompt.ts";
+import { refused } from "../outcome.ts";
 import { note, say, sayJson, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
 import { paint } from "../terminal.ts";
@@ -15,6 +16,10 @@ export function addConsoleCommand(vm: Command): void {
     .action(async (vmId: string, _options, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const { vm: view } = await session.ask("vmGet", { vmId });
+        if (view.vmType === "xcpng") {
+          const message = `${vmId} is a machine and has no Lua prompt: run programs in it with bioxen vm exec ${vmId} -e 'uname -a'`;
+          throw refused({ code: "UNSUPPORTED", message, retryable: false });
+        }
         if (json === true) return attach(session, vmId, false, showAsJson, (line) => sayJson({ line }));
         const isTerminal = process.stdin.isTTY === true && process.stdout.isTTY === true;
         if (isTerminal) note(`${vmId} (${view.biologicalType}) is ${view.state}. Ctrl-D detaches.`);

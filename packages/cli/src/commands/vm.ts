@@ -10,6 +10,7 @@ import {
   vmTelemetrySubject,
 } from "@bioxen/contracts";
 import type { Command } from "commander";
+import { shownOf } from "../exec-output.ts";
 import { refused, usage } from "../outcome.ts";
 import { integerOption, oneOf, readSource } from "../parse.ts";
 import { say, sayJson, showReply, withSession } from "../run.ts";
@@ -30,6 +31,11 @@ import { vmTable, vmWords } from "./vm-words.ts";
 const FIRST_SAMPLE_MS = 3_000;
 const LOOK_INTERVAL_MS = 50;
 
+const EXEC_EXAMPLE = `
+Example:
+  bioxen vm exec c1 -e 'return cell.growth_rate()'
+  bioxen vm exec x1 -e 'uname -a'                   in a machine: the agent needs a way in, see docs/how-to/xcpng.md`;
+
 export function addVmCommands(program: Command): void {
   const vm = program.command("vm").description("biological virtual machines");
   addCreateCommands(vm);
@@ -41,9 +47,10 @@ export function addVmCommands(program: Command): void {
   addSnapshotCommands(vm);
   addOptimiseCommand(vm);
   vm.command("exec <id> [file]")
-    .description("run Lua in a running VM; - reads standard input")
+    .description("run Lua in a running cell, or shell in a running machine of a pool; - reads standard input")
     .option("-e, --eval <source>", "the source itself")
-    .option("--timeout-ms <n>", "limit of the guest's own time, ms", integerOption)
+    .option("--timeout-ms <n>", "limit of the program's own time, ms", integerOption)
+    .addHelpText("after", EXEC_EXAMPLE)
     .action(async (vmId: string, file: string | undefined, options, command: Command) => {
       if ((options.eval === undefined) === (file === undefined))
         throw usage("give either -e SOURCE or a file");
@@ -51,11 +58,12 @@ export function addVmCommands(program: Command): void {
         const source: string = options.eval ?? (await readSource(file ?? "-"));
         const timeout = options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs as number };
         const reply = await session.call("vmExec", { vmId, source, ...timeout });
-        const words = (done: object) => {
-          const { result, stdout } = done as { result: unknown; stdout: string };
-          return `${stdout}${JSON.stringify(result, null, 2) ?? "null"}`;
-        };
-        showReply(reply, json === true, words, refused);
+        if (json !== true) {
+          const { stdout, stderr } = shownOf(reply);
+          process.stdout.write(stdout);
+          process.stderr.write(stderr);
+        }
+        if (json === true || !reply.ok) showReply(reply, json === true, String, refused);
       });
     });
 }

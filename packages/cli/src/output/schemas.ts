@@ -158,7 +158,14 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
     metricsUrl: z.string().nullable(),
   }),
   "fake-xapi": document(
-    z.object({ url: z.string(), fingerprint: z.string(), username: z.string(), password: z.string() }),
+    z.object({
+      url: z.string(),
+      fingerprint: z.string(),
+      username: z.string(),
+      password: z.string(),
+      /** The way into its guests by SSH; the host key is in their records. */
+      guests: z.object({ username: z.string(), password: z.string(), port: z.int() }).optional(),
+    }),
   ),
   completion: shaped({ shell: z.enum(["bash", "zsh", "fish"]), script: z.string() }),
   "config show": shaped({ file: z.string(), settings: z.array(setting) }),

@@ -2,8 +2,8 @@
  * One SSH connection to one machine: opened to whoever shows an expected host key and to nobody else, then several programs at
  * once. What it is told of the way is told on as `DriverError`; it tries nothing again.
  */
-import type { Client, ConnectConfig } from "ssh2";
-import { type Machine, refusedUser, unreachable, wrongHostKey } from "./failures.ts";
+import type { Client, ConnectConfig, ServerHostKeyAlgorithm } from "ssh2";
+import { type Machine, refusedUser, unreachable, unusableKey, wrongHostKey } from "./failures.ts";
 import { type ExpectedKeys, fingerprintOf } from "./host-keys.ts";
 import { KEEPALIVE_INTERVAL_MS, KEEPALIVE_MISSES } from "./limits.ts";
 import { type Ran, type RunLimits, runOn } from "./run.ts";
@@ -14,15 +14,51 @@ export interface Login {
   readonly password?: string | undefined;
 }
 
-/** Loaded at the first program: an agent that runs none need not know the protocol. */
-async function newClient(): Promise<Client> {
+/** At the first program: an agent that runs none need not know the protocol. */
+async function loaded(): Promise<typeof import("ssh2")> {
   const ssh2 = await import("ssh2");
-  return new (ssh2.default ?? ssh2).Client();
+  return ssh2.default ?? ssh2;
 }
 
 /** Type of a key in its wire form: a length of four bytes, and so many letters. */
 function typeOf(key: Buffer): string {
   return key.toString("latin1", 4, 4 + key.readUInt32BE(0));
+}
+
+/** Types of host key, the best first. `ssh-rsa` is not: its signatures are SHA-1's, and servers that have such a key do better. */
+const HOST_KEY_TYPES: readonly ServerHostKeyAlgorithm[] = [
+  "ssh-ed25519",
+  "ecdsa-sha2-nistp256",
+  "ecdsa-sha2-nistp384",
+  "ecdsa-sha2-nistp521",
+  "rsa-sha2-512",
+  "rsa-sha2-256",
+];
+
+/**
+ * Those that are known before others: a server shows the first of these that it has. The others are left in, so that a machine
+ * whose key is of another type now is told as one with another key.
+ */
+function typesInOrder(known: readonly string[]): ServerHostKeyAlgorithm[] {
+  const isKnown = (type: string): boolean => known.includes(type);
+  return [...HOST_KEY_TYPES.filter(isKnown), ...HOST_KEY_TYPES.filter((type) => !isKnown(type))];
+}
+
+function configOf({ address, port }: Machine, { user, privateKey, password }: Login): ConnectConfig {
+  const methods = [
+    ...(privateKey === undefined ? [] : (["publickey"] as const)),
+    ...(password === undefined ? [] : (["password"] as const)),
+  ];
+  return {
+    host: address,
+    port,
+    username: user,
+    keepaliveInterval: KEEPALIVE_INTERVAL_MS,
+    keepaliveCountMax: KEEPALIVE_MISSES,
+    authHandler: methods,
+    ...(privateKey === undefined ? {} : { privateKey }),
+    ...(password === undefined ? {} : { password }),
+  };
 }
 
 export class Connection {
@@ -46,7 +82,12 @@ export class Connection {
     expected: ExpectedKeys,
     timeoutMs: number,
   ): Promise<Connection> {
-    const client = await newClient();
+    const ssh2 = await loaded();
+    if (login.privateKey !== undefined) {
+      const key = ssh2.utils.parseKey(login.privateKey);
+      if (key instanceof Error) throw unusableKey(key.message);
+    }
+    const client = new ssh2.Client();
     let refused: Error | undefined;
     const hostVerifier = (key: Buffer): boolean => {
       const offered = fingerprintOf(key);
@@ -54,22 +95,11 @@ export class Connection {
       refused = wrongHostKey(machine, typeOf(key), offered, expected);
       return false;
     };
-    const methods = [
-      ...(login.privateKey === undefined ? [] : (["publickey"] as const)),
-      ...(login.password === undefined ? [] : (["password"] as const)),
-    ];
-    const config: ConnectConfig = {
-      host: machine.address,
-      port: machine.port,
-      username: login.user,
+    const config = {
+      ...configOf(machine, login),
       readyTimeout: timeoutMs,
-      keepaliveInterval: KEEPALIVE_INTERVAL_MS,
-      keepaliveCountMax: KEEPALIVE_MISSES,
       hostVerifier,
-      authHandler: methods,
-      ...(login.privateKey === undefined ? {} : { privateKey: login.privateKey }),
-      ...(login.password === undefined ? {} : { password: login.password }),
-      ...(expected.types.length === 0 ? {} : { algorithms: { serverHostKey: [...expected.types] as never } }),
+      algorithms: { serverHostKey: typesInOrder(expected.types) },
     };
     try {
       await new Promise<void>((resolve, reject) => {

@@ -52,6 +52,11 @@ export function refusedUser(machine: Machine, user: string, cause?: unknown): Dr
   });
 }
 
+export function unusableKey(why: string): DriverError {
+  const message = `BIOXEN_XCPNG_SSH_KEY_FILE holds no private key that can be used: ${why}. The agent takes one without a passphrase, which only its user may read`;
+  return new DriverError("UNSUPPORTED", message, { details: { ran: "no" } });
+}
+
 export function notRun(machine: Machine): DriverError {
   const message = `${at(machine)} cannot run programs: it needs sh, sleep and setsid (util-linux or busybox), or the program did not arrive whole; nothing was run`;
   return new DriverError("UNSUPPORTED", message, { details: { ...machine, ran: "no" } });

@@ -19,7 +19,7 @@ const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}$/;
 export interface ExpectedKeys {
   readonly fingerprints: ReadonlySet<string>;
   readonly revoked: ReadonlySet<string>;
-  /** Types of key to be asked for, where they are known; empty: any. */
+  /** Types of key to be asked for before others, where they are known. */
   readonly types: readonly string[];
   /** Where they were named, for whoever has to correct it. */
   readonly source: string;
@@ -80,7 +80,6 @@ export async function expectedKeys(machine: MachineName, sources: HostKeySources
   return {
     fingerprints,
     revoked: new Set(known.revoked.map(({ key }) => fingerprintOf(key))),
-    // Asked for any type, a server shows the one it likes best, which need not be the one that is known.
     types: isByFile ? [...new Set(known.keys.flatMap(({ type }) => algorithmsOf(type)))] : [],
     source: isByFile ? `${file}` : ["BIOXEN_XCPNG_SSH_HOST_KEY", file].filter(Boolean).join(" and "),
   };
