@@ -47,7 +47,7 @@ export default defineConfig({
           include: [
             "test/e2e/**/*.test.ts",
             "test/examples/**/*.test.ts",
-            "test/chaos/{smoke,power-cut}.test.ts",
+            "test/chaos/{smoke,cluster,power-cut}.test.ts",
           ],
           testTimeout: 120_000,
           hookTimeout: 60_000,

@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import { Universe } from "../sim/universe.ts";
 import { checkAcknowledgements, checkFold, checkGuests, checkReservations, type Effect } from "./checks.ts";
 import { FAULTS, type FaultRecord, nextFault } from "./faults.ts";
+import { failedWithin, longestGapMs } from "./gaps.ts";
 import type { Intent } from "./load.ts";
 import { RECOVERY_BOUND_MS, recoveries, tooSlow } from "./report.ts";
 
@@ -106,6 +107,21 @@ describe("the rest", () => {
     const soon = { ...intent("changed"), sentAtMs: 105, answeredAtMs: 110 };
     expect(recoveries([fault], [sentBefore, late, soon])).toEqual([{ fault, tookMs: 10 }]);
     expect(tooSlow(recoveries([fault], [soon]))).toEqual([]);
+  });
+
+  it("the longest gap is that of commands sent after the kill; a span without an answer is one gap", () => {
+    const span = { fromMs: 1_000, toMs: 9_000 };
+    const at = (sentAtMs: number, answeredAtMs: number) => ({ ...intent("changed"), sentAtMs, answeredAtMs });
+    expect(longestGapMs([], span)).toBe(8_000);
+    expect(longestGapMs([at(1_100, 1_200), at(1_100, 4_000), at(4_000, 8_500)], span)).toBe(4_500);
+    expect(longestGapMs([at(900, 5_000), at(1_100, 8_000)], span)).toBe(7_000);
+  });
+
+  it("a command sent within the span and given up is found; one that hung since before is not counted twice", () => {
+    const span = { fromMs: 1_000, toMs: 9_000 };
+    const at = (sentAtMs: number, attempts: number) => ({ ...intent("changed"), sentAtMs, attempts });
+    const given = at(1_500, 2);
+    expect(failedWithin([given, at(500, 2), at(9_100, 2), at(2_000, 1)], span)).toEqual([given]);
   });
 
   it("a seed is one sequence of faults: each kind first, then by chance", () => {

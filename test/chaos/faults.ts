@@ -149,7 +149,7 @@ export class Faults {
   }
 
   #signalServer(signal: NodeJS.Signals): string | undefined {
-    const { pid } = this.#fleet.server;
+    const pid = this.#fleet.server?.pid ?? null;
     if (pid === null) return undefined;
     process.kill(pid, signal);
     return "nats-server";

@@ -1,6 +1,6 @@
 /**
- * A server and any number of instances of every service, each a supervised process behind a relay of its own, on a store
- * that may be a small disk and under a clock that may be moved.
+ * A server, or three that replicate, and any number of instances of every service, each a supervised process behind a relay of its own, on
+ * a store that may be a small disk and under a clock that may be moved.
  */
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ServiceName } from "@bioxen/contracts";
 import { findServerBinary, SERVICES, SupervisedChild, startServer } from "@bioxen/local-stack";
+import { type ServerNode, startCluster } from "@bioxen/testkit/nats-cluster";
 import { Relay } from "./relay.ts";
 import { SmallDisk } from "./small-disk.ts";
 
@@ -31,31 +32,46 @@ export interface FleetOptions {
   readonly instances: number;
   readonly minutes: number;
   readonly smallDisk: boolean;
+  /** Three servers that replicate everything, instead of one. */
+  readonly cluster?: boolean;
+}
+
+/** What the services and the load connect to. */
+interface Servers {
+  /** The only one; absent in a cluster. */
+  readonly single?: SupervisedChild;
+  readonly nodes: readonly ServerNode[];
+  readonly urls: readonly string[];
 }
 
 export class Fleet {
   readonly dir: string;
+  /** Every server, by commas. */
   readonly url: string;
-  readonly server: SupervisedChild;
+  /** The only server; undefined in a cluster. */
+  readonly server: SupervisedChild | undefined;
+  /** The servers of a cluster. */
+  readonly nodes: readonly ServerNode[];
   readonly services: readonly Instance[];
   /** The store's own disk, or why there is none. */
   readonly disk: SmallDisk | string;
 
   private constructor(
     dir: string,
-    url: string,
-    server: SupervisedChild,
+    servers: Servers,
     services: readonly Instance[],
     disk: SmallDisk | string,
   ) {
     this.dir = dir;
-    this.url = url;
-    this.server = server;
+    this.url = servers.urls.join(",");
+    this.server = servers.single;
+    this.nodes = servers.nodes;
     this.services = services;
     this.disk = disk;
   }
 
-  static async start({ instances, minutes, smallDisk }: FleetOptions): Promise<Fleet> {
+  static async start(options: FleetOptions): Promise<Fleet> {
+    const { instances, minutes, smallDisk, cluster = false } = options;
     const dir = await mkdtemp(join(tmpdir(), "bioxen-chaos-"));
     const dataDir = join(dir, "data");
     const store = join(dataDir, "jetstream");
@@ -63,25 +79,23 @@ export class Fleet {
     const size = DISK.base + Math.ceil(DISK.perMinute * minutes);
     const disk = smallDisk ? await SmallDisk.mount(store, size) : "not asked for";
     await writeFile(join(dir, "clock"), "0");
-    const { child, url } = await startServer({
-      binary: await findServerBinary(),
-      dataDir,
-      port: undefined,
-      durability: "always",
-      onChange: () => undefined,
-    });
+    const servers = await (cluster ? replicatedServers(dataDir) : oneServer(dataDir));
     const services: Instance[] = [];
     for (const name of SERVICES) {
       const count = name === "chassis-agent" ? Math.min(instances, CHASSIS.length) : instances;
       for (let index = 0; index < count; index += 1) {
-        const relay = await Relay.open(Number(new URL(url).port));
-        const chassis = count === 1 ? CHASSIS.slice(0, 2).join(",") : (CHASSIS[index] ?? "");
-        const service = { name, index, relay, child: childOf(dir, name, index, relay.url, chassis) };
+        const relay = await Relay.open(servers.urls.map((url) => Number(new URL(url).port)));
+        const env = {
+          BIOXEN_NATS_URL: relay.url,
+          BIOXEN_EVENT_REPLICAS: String(Math.max(1, servers.nodes.length)),
+          BIOXEN_CHASSIS: count === 1 ? CHASSIS.slice(0, 2).join(",") : (CHASSIS[index] ?? ""),
+        };
+        const service = { name, index, relay, child: childOf(dir, name, index, env) };
         service.child.start();
         services.push(service);
       }
     }
-    const fleet = new Fleet(dir, url, child, services, disk);
+    const fleet = new Fleet(dir, servers, services, disk);
     const ready = await Promise.all(services.map((one) => one.child.whenReady(READY_DEADLINE_MS)));
     if (ready.includes(false)) {
       await fleet.stop();
@@ -99,8 +113,8 @@ export class Fleet {
     return writeFile(join(this.dir, "clock"), String(offsetMs));
   }
 
-  serverLog(): Promise<string> {
-    return readFile(this.server.spec.logFile, "utf8");
+  async serverLog(): Promise<string> {
+    return this.server === undefined ? "" : readFile(this.server.spec.logFile, "utf8");
   }
 
   /** No fault goes on. */
@@ -112,7 +126,8 @@ export class Fleet {
 
   async stop(): Promise<void> {
     await Promise.all(this.services.map(({ child }) => child.stop()));
-    await this.server.stop();
+    await this.server?.stop();
+    await Promise.all(this.nodes.map((node) => node.stop()));
     for (const { relay } of this.services) relay.close();
   }
 
@@ -131,13 +146,23 @@ export class Fleet {
   }
 }
 
-function childOf(
-  dir: string,
-  name: ServiceName,
-  index: number,
-  url: string,
-  chassis: string,
-): SupervisedChild {
+async function oneServer(dataDir: string): Promise<Servers> {
+  const { child, url } = await startServer({
+    binary: await findServerBinary(),
+    dataDir,
+    port: undefined,
+    durability: "always",
+    onChange: () => undefined,
+  });
+  return { single: child, nodes: [], urls: [url] };
+}
+
+async function replicatedServers(dataDir: string): Promise<Servers> {
+  const nodes = await startCluster(await findServerBinary(), dataDir);
+  return { nodes, urls: nodes.map(({ url }) => url) };
+}
+
+function childOf(dir: string, name: ServiceName, index: number, env: NodeJS.ProcessEnv): SupervisedChild {
   return new SupervisedChild({
     name: `${name}-${index}`,
     command: process.execPath,
@@ -145,12 +170,12 @@ function childOf(
     env: {
       ...process.env,
       NODE_OPTIONS: `--import=${CLOCK}`,
+      NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? join(tmpdir(), "node-compile-cache"),
       BIOXEN_CHAOS_CLOCK_FILE: join(dir, "clock"),
-      BIOXEN_NATS_URL: url,
       BIOXEN_LOG_LEVEL: "warn",
-      BIOXEN_CHASSIS: chassis,
       BIOXEN_TIME_SCALE: String(TIME_SCALE),
       BIOXEN_AGENT_ID: `agent-${index}`,
+      ...env,
     },
     logFile: join(dir, "data", "log", `${name}-${index}.log`),
     speaksReady: true,

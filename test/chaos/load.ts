@@ -3,7 +3,7 @@
  *
  * Every choice comes from the seed, per worker, so that the commands of a worker are the same in every run of it.
  */
-import { connect, headers, type NatsConnection } from "@nats-io/transport-node";
+import { connect, headers } from "@nats-io/transport-node";
 import { Universe } from "../sim/universe.ts";
 
 /** Workers of each client, one command at a time each. */
@@ -31,6 +31,9 @@ const VERBS = [
   "destroy",
 ] as const;
 
+// biome-ignore lint/suspicious/noExplicitAny: a client knows no types.
+export type Reply = any;
+
 export interface Intent {
   readonly causeId: string;
   readonly vmId: string;
@@ -43,8 +46,16 @@ export interface Intent {
   readonly answeredAtMs: number;
 }
 
+/** Who asks for one command once: no answer is an answer too, one that says that asking again may help. */
+export interface Asker {
+  ask(subject: string, payload: string, id: string): Promise<Reply>;
+  close(): Promise<void>;
+}
+
 export interface LoadOptions {
   readonly url: string;
+  /** Default: a bare NATS client. */
+  readonly connect?: (url: string) => Promise<Asker>;
   readonly seed: number;
   readonly clients: number;
   /** Commands in all; the load ends with the last. */
@@ -52,9 +63,6 @@ export interface LoadOptions {
   /** Commands per second in all, at most. */
   readonly rate: number;
 }
-
-// biome-ignore lint/suspicious/noExplicitAny: a client knows no types.
-type Reply = any;
 
 export class Load {
   readonly intents: Intent[] = [];
@@ -83,23 +91,20 @@ export class Load {
   }
 
   async run(): Promise<void> {
-    const connections: NatsConnection[] = [];
-    for (let i = 0; i < this.#options.clients; i += 1) {
-      connections.push(
-        await connect({ servers: this.#options.url, maxReconnectAttempts: -1, reconnectTimeWait: 100 }),
-      );
-    }
-    const workers = connections.flatMap((nats, client) =>
+    const { url, clients, connect: open = bareClient } = this.#options;
+    const askers: Asker[] = [];
+    for (let i = 0; i < clients; i += 1) askers.push(await open(url));
+    const workers = askers.flatMap((asker, client) =>
       Array.from({ length: WORKERS_PER_CLIENT }, (_, worker) =>
-        this.#work(nats, client * WORKERS_PER_CLIENT + worker),
+        this.#work(asker, client * WORKERS_PER_CLIENT + worker),
       ),
     );
     await Promise.all(workers);
     this.#over = true;
-    await Promise.all(connections.map((nats) => nats.close()));
+    await Promise.all(askers.map((asker) => asker.close()));
   }
 
-  async #work(nats: NatsConnection, worker: number): Promise<void> {
+  async #work(asker: Asker, worker: number): Promise<void> {
     const choose = new Universe(this.#options.seed * 1_000 + worker);
     const intervalMs = (1_000 * this.#options.clients * WORKERS_PER_CLIENT) / this.#options.rate;
     let dueMs = performance.now() + choose.between(0, Math.ceil(intervalMs));
@@ -122,12 +127,12 @@ export class Load {
       const subject = `bioxen.cmd.vm.${verb}`;
       const id = `chaos-${this.#options.seed}-${worker}-${n}`;
       const isTwice = choose.between(1, TWICE_SHARE) === 1;
-      await this.#insist(nats, subject, vmId, JSON.stringify(payload), id, isTwice);
+      await this.#insist(asker, subject, vmId, JSON.stringify(payload), id, isTwice);
     }
   }
 
   async #insist(
-    nats: NatsConnection,
+    asker: Asker,
     subject: string,
     vmId: string,
     payload: string,
@@ -138,8 +143,8 @@ export class Load {
     let attempts = 0;
     for (;;) {
       attempts += 1;
-      const asked = [once(nats, subject, payload, id)];
-      if (isTwice && attempts === 1) asked.push(once(nats, subject, payload, id));
+      const asked = [asker.ask(subject, payload, id)];
+      if (isTwice && attempts === 1) asked.push(asker.ask(subject, payload, id));
       const replies = await Promise.all(asked);
       const final = replies.filter((reply) => reply.ok || !reply.error.retryable);
       const [first, second] = final;
@@ -182,15 +187,27 @@ export class Load {
   }
 }
 
-async function once(nats: NatsConnection, subject: string, payload: string, id: string): Promise<Reply> {
-  const h = headers();
-  h.set("Nats-Msg-Id", id);
-  try {
-    return (await nats.request(subject, payload, { timeout: REQUEST_TIMEOUT_MS, headers: h })).json();
-  } catch (thrown) {
-    const code = thrown instanceof Error ? thrown.name : "unknown";
-    return { ok: false, error: { code: `no answer (${code})`, retryable: true } };
-  }
+async function bareClient(url: string): Promise<Asker> {
+  const servers = url.split(",");
+  const nats = await connect({ servers, maxReconnectAttempts: -1, reconnectTimeWait: 100 });
+  return {
+    async ask(subject, payload, id) {
+      const h = headers();
+      h.set("Nats-Msg-Id", id);
+      try {
+        return (await nats.request(subject, payload, { timeout: REQUEST_TIMEOUT_MS, headers: h })).json();
+      } catch (thrown) {
+        return noAnswer(thrown);
+      }
+    },
+    close: () => nats.close(),
+  };
+}
+
+/** What a client that heard nothing takes for its reply. */
+export function noAnswer(thrown: unknown): Reply {
+  const code = thrown instanceof Error ? thrown.name : "unknown";
+  return { ok: false, error: { code: `no answer (${code})`, retryable: true } };
 }
 
 export function sleep(ms: number): Promise<void> {

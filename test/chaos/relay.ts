@@ -1,5 +1,5 @@
 /**
- * What stands between one process and the server: a TCP relay that can cut, stall and refuse.
+ * What stands between one process and the servers: a TCP relay, with a port for each of them, that can cut, stall and refuse.
  */
 import { createConnection, createServer, type Server, type Socket } from "node:net";
 
@@ -8,54 +8,30 @@ const HOST = "127.0.0.1";
 export type Line = "open" | "stalled" | "refusing";
 
 export class Relay {
+  /** A port for each server, by commas. */
   readonly url: string;
-  readonly #server: Server;
+  readonly #servers: readonly Server[];
   readonly #sockets: Set<Socket>;
   readonly #line: { state: Line };
 
-  private constructor(server: Server, port: number, sockets: Set<Socket>, line: { state: Line }) {
-    this.#server = server;
+  private constructor(servers: readonly Server[], sockets: Set<Socket>, line: { state: Line }) {
+    this.#servers = servers;
     this.#sockets = sockets;
     this.#line = line;
-    this.url = `nats://${HOST}:${port}`;
+    this.url = servers.map((server) => `nats://${HOST}:${portOf(server)}`).join(",");
   }
 
-  static async open(targetPort: number): Promise<Relay> {
+  static async open(targetPorts: readonly number[]): Promise<Relay> {
     const sockets = new Set<Socket>();
     const line: { state: Line } = { state: "open" };
-    const server = createServer((near) => {
-      if (line.state === "refusing") {
-        near.destroy();
-        return;
-      }
-      const far = createConnection({ host: HOST, port: targetPort });
-      for (const [one, other] of [
-        [near, far],
-        [far, near],
-      ] as const) {
-        sockets.add(one);
-        one.on("data", (bytes) => {
-          if (!other.write(bytes)) one.pause();
-        });
-        one.on("drain", () => {
-          if (line.state !== "stalled") other.resume();
-        });
-        // The other side's close says what there is to say.
-        one.on("error", () => undefined);
-        one.on("close", () => {
-          sockets.delete(one);
-          other.destroy();
-        });
-        if (line.state === "stalled") one.pause();
-      }
-    });
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(0, HOST, resolve);
-    });
-    const address = server.address();
-    const port = typeof address === "object" && address !== null ? address.port : 0;
-    return new Relay(server, port, sockets, line);
+    const servers = targetPorts.map((port) => createServer((near) => join(near, port, sockets, line)));
+    for (const server of servers) {
+      await new Promise<void>((resolve, reject) => {
+        server.once("error", reject);
+        server.listen(0, HOST, resolve);
+      });
+    }
+    return new Relay(servers, sockets, line);
   }
 
   /** Every connection ends now, in the middle of whatever it says. */
@@ -82,6 +58,38 @@ export class Relay {
 
   close(): void {
     this.refuse();
-    this.#server.close();
+    for (const server of this.#servers) server.close();
   }
+}
+
+function join(near: Socket, targetPort: number, sockets: Set<Socket>, line: { readonly state: Line }): void {
+  if (line.state === "refusing") {
+    near.destroy();
+    return;
+  }
+  const far = createConnection({ host: HOST, port: targetPort });
+  for (const [one, other] of [
+    [near, far],
+    [far, near],
+  ] as const) {
+    sockets.add(one);
+    one.on("data", (bytes) => {
+      if (!other.write(bytes)) one.pause();
+    });
+    one.on("drain", () => {
+      if (line.state !== "stalled") other.resume();
+    });
+    // The other side's close says what there is to say.
+    one.on("error", () => undefined);
+    one.on("close", () => {
+      sockets.delete(one);
+      other.destroy();
+    });
+    if (line.state === "stalled") one.pause();
+  }
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  return typeof address === "object" && address !== null ? address.port : 0;
 }

@@ -74,11 +74,12 @@ export async function run(options: RunOptions): Promise<RunResult> {
   }
 }
 
-async function checked(fleet: Fleet, load: Load, say: (line: string) => void): Promise<string[]> {
+/** Everything that must hold afterwards, in sentences. */
+export async function checked(fleet: Fleet, load: Load, say: (line: string) => void): Promise<string[]> {
   const healedAt = performance.now();
   const history = await whenAtRest(fleet);
   say(`at rest ${((performance.now() - healedAt) / 1_000).toFixed(1)} s after the load`);
-  const nats = await connect({ servers: fleet.url });
+  const nats = await connect({ servers: fleet.url.split(",") });
   try {
     let guests: string[] = [];
     for (let attempt = 0; attempt < LISTEN_TRIES; attempt += 1) {
