@@ -1,24 +1,33 @@
 /**
  * No VM grows in two places: looked at all the time, not only at rest.
  *
- * A guest grows when its simulated time goes on. An agent that is cut off holds its guests before anybody may place their VMs
- * elsewhere; one that is only not heard learns of its loss from the log it still reads, and for so long two may grow.
+ * A guest grows when its simulated time goes on. An agent that is cut off holds its guests before its chassis can be lost; one that
+ * is only not heard learns of its loss from the log it still reads, and for so long two may grow. A VM that lost its place for
+ * another reason (its start was not told in time, somebody of higher priority needed the room) may be elsewhere at once: then two grow
+ * until the old agent hears of it or, cut off, holds its guests.
  */
-import type { SimProcess } from "./processes.ts";
+import { heldAfterMs } from "../../services/chassis-agent/src/domain/self-fence.ts";
+import { LOST_AFTER_MS, type SimProcess } from "./processes.ts";
 import type { Universe } from "./universe.ts";
 
 const LOOK_INTERVAL_MS = 200;
-/** News of a loss may be late by two and a half seconds, and a process may just be writing something else, ms. */
-const MAX_TOGETHER_MS = 3_000;
+/** While every agent of them is in reach: news may be late by two and a half seconds, and a guest is ended in a moment, ms. */
+const MAX_IN_REACH_MS = 3_000;
+/** Before that, out of reach, ms: an agent holds its guests so long after the last answer of the log. */
+const MAX_TOGETHER_MS = heldAfterMs(LOST_AFTER_MS) + MAX_IN_REACH_MS;
+
+interface Together {
+  /** In a row, in all and while no agent was cut off. */
+  readonly ms: number;
+  readonly inReachMs: number;
+}
 
 export class GrowthWatch {
   readonly #processes: readonly SimProcess[];
   readonly #problem: (text: string) => void;
   /** Simulated minutes of every guest at the last look, by process and VM. */
   #before = new Map<string, number>();
-  readonly #togetherMs = new Map<string, number>();
-  /** Longest any VM grew in two places in a row, ms. */
-  longestMs = 0;
+  readonly #together = new Map<string, Together>();
 
   constructor(processes: readonly SimProcess[], problem: (text: string) => void) {
     this.#processes = processes;
@@ -35,25 +44,27 @@ export class GrowthWatch {
 
   #look(): void {
     const now = new Map<string, number>();
-    const growing = new Map<string, string[]>();
-    for (const { kind, driver } of this.#processes) {
+    const growing = new Map<string, { readonly key: string; readonly isCut: boolean }[]>();
+    for (const { kind, driver, isCut } of this.#processes) {
       for (const { vmId, fence } of driver?.list() ?? []) {
         const key = `${kind} ${vmId} #${fence}`;
         const minutes = driver?.sample(vmId)?.simMinutes ?? 0;
         now.set(key, minutes);
         if (minutes > (this.#before.get(key) ?? minutes))
-          growing.set(vmId, [...(growing.get(vmId) ?? []), key]);
+          growing.set(vmId, [...(growing.get(vmId) ?? []), { key, isCut }]);
       }
     }
-    for (const vmId of this.#togetherMs.keys()) {
-      if ((growing.get(vmId)?.length ?? 0) < 2) this.#togetherMs.delete(vmId);
+    for (const vmId of this.#together.keys()) {
+      if ((growing.get(vmId)?.length ?? 0) < 2) this.#together.delete(vmId);
     }
     for (const [vmId, places] of growing) {
       if (places.length < 2) continue;
-      const togetherMs = (this.#togetherMs.get(vmId) ?? 0) + LOOK_INTERVAL_MS;
-      this.#togetherMs.set(vmId, togetherMs);
-      this.longestMs = Math.max(this.longestMs, togetherMs);
-      if (togetherMs > MAX_TOGETHER_MS) this.#problem(`${vmId} grows in two places: ${places.join(" and ")}`);
+      const before = this.#together.get(vmId) ?? { ms: 0, inReachMs: 0 };
+      const ms = before.ms + LOOK_INTERVAL_MS;
+      const inReachMs = places.some(({ isCut }) => isCut) ? 0 : before.inReachMs + LOOK_INTERVAL_MS;
+      this.#together.set(vmId, { ms, inReachMs });
+      if (ms <= MAX_TOGETHER_MS && inReachMs <= MAX_IN_REACH_MS) continue;
+      this.#problem(`${vmId} grows in two places: ${places.map(({ key }) => key).join(" and ")}`);
     }
     this.#before = now;
   }

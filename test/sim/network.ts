@@ -17,6 +17,8 @@ import type { Universe } from "./universe.ts";
 const CALM_DELAY_MS = 3;
 const LATE_DELAY_MS = 2_500;
 const APPEND_DEADLINE_MS = 8_000;
+/** How often a follower that hears nothing tries again, ms: it is back soon after whatever it was has ended. */
+const FOLLOW_AGAIN_MS = 500;
 
 interface Follower {
   next: number;
@@ -108,7 +110,7 @@ export class SimLog {
     const deliverAll = () => {
       const asleepMs = follower.awakeAtMs() - this.#universe.nowMs;
       if (asleepMs > 0) {
-        this.#universe.after(asleepMs, deliverAll);
+        this.#universe.after(Math.min(asleepMs, FOLLOW_AGAIN_MS), deliverAll);
         return;
       }
       follower.scheduled = false;

@@ -41,7 +41,7 @@ const ALERTS = "bioxen.alert.";
 /** Unconfirmed reservations are given back after this long, ms: short, so that runs meet it. */
 const START_DEADLINE_MS = 6_000;
 /** Without an agent for this long a chassis is lost, ms: short, so that runs meet it. */
-const LOST_AFTER_MS = 6_000;
+export const LOST_AFTER_MS = 6_000;
 /** From death to the next instance, ms. */
 const RESTART_MS = { least: 50, most: 4_000 };
 /** The same of an agent that is gone for good, and how long one is cut off, ms: about a third of the cuts are short. */
@@ -117,6 +117,11 @@ export class SimProcess {
   /** True while it neither sleeps nor is dead. */
   get isAwake(): boolean {
     return this.#alive && this.#cluster.universe.nowMs >= this.#awakeAtMs;
+  }
+
+  /** True while it reaches nobody. */
+  get isCut(): boolean {
+    return this.#cluster.universe.nowMs < this.#cutUntilMs;
   }
 
   /** Whatever is cut is mended. */
@@ -248,7 +253,7 @@ export class SimProcess {
       let current = universe.after(delayMs, fire);
       return { cancel: () => current.cancel() };
     };
-    const isCut = () => universe.nowMs < this.#cutUntilMs;
+    const isCut = () => this.isCut;
     /** Over a cut nothing arrives, and whoever waits is told in the end. */
     const reach = async <T>(work: () => Promise<T>): Promise<T> => {
       if (!isCut()) return work();

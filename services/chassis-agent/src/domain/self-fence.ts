@@ -9,7 +9,9 @@
  * An answer alone is not enough: it says how far the log goes, and only who has read so far knows whose its guests are.
  *
  * What this leaves out: an agent whose questions are answered while its heartbeats are dropped on the way to the scheduler. It
- * learns of its loss from the log it still reads, about one question later; for that long a VM may run twice.
+ * learns of its loss from the log it still reads, about one question later; for that long a VM may run twice. And a VM that loses its
+ * place for another reason than a loss (its start was not told in time, it gave way) may be elsewhere before an agent out of
+ * reach holds its guest.
  */
 
 /** How much before the loss an agent acts, as a share of the time: its own timers, the pause of each guest, clocks that drift. */
