@@ -63,11 +63,15 @@ async function serve(options: FakeXapiOptions, json: boolean): Promise<void> {
     say(`a fake XCP-ng pool answers on ${url}; its template is "${TEMPLATE_NAME}". Use it with:`);
     say(`  BIOXEN_XCPNG_USERNAME=${username} BIOXEN_XCPNG_PASSWORD=${password} \\`);
     if (guests !== undefined) {
-      say("  # and with a way into its guests, which answer SSH and have a few commands of their own:");
       say(`  BIOXEN_XCPNG_SSH_USER=${guests.username} BIOXEN_XCPNG_SSH_PASSWORD=${guests.password} \\`);
       say(`  BIOXEN_XCPNG_SSH_PORT=${guests.port} \\`);
     }
     say(`    bioxen up --xcpng ${url} --xcpng-fingerprint ${fingerprint}`);
+    if (guests !== undefined) {
+      say(
+        "Its guests answer SSH and have a few commands of their own: bioxen vm exec ID -e 'hostname; uname'",
+      );
+    }
   }
   await untilInterrupted();
   note("ending…");

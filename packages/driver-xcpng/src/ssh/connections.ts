@@ -2,6 +2,7 @@
  * The connections of one agent, at most one for each machine: made when a program needs one, shared by programs at once, kept for the
  * next a little while, ended with the machine's run. Bounded, so that many machines do not take the agent's descriptors.
  */
+import { DriverError } from "@bioxen/vm-driver";
 import type { Connection } from "./connection.ts";
 import { tooBusy } from "./failures.ts";
 import { IDLE_MS, MAX_CONNECTIONS, MAX_PROGRAMS_PER_MACHINE } from "./limits.ts";
@@ -54,6 +55,11 @@ export class Connections {
       const connection = await held.opening;
       if (held.ended !== undefined) throw tooBusy(vmId, held.ended);
       return await work(connection);
+    } catch (thrown) {
+      // It may be dead without a word, as one is whose machine was moved or lost: the next program gets a fresh one.
+      if (held.users === 1 && ranNothing(thrown) && this.#held.get(vmId) === held)
+        this.end(vmId, "it took no program");
+      throw thrown;
     } finally {
       held.users -= 1;
       if (held.users === 0 && this.#held.get(vmId) === held) {
@@ -83,10 +89,7 @@ export class Connections {
       clearTimeout(held.idle);
       if (this.#held.get(vmId) === held) this.#held.delete(vmId);
     };
-    held.opening.then((connection) => {
-      connection.onEnd(forget);
-      if (held.ended !== undefined) connection.close(held.ended);
-    }, forget);
+    held.opening.then((connection) => connection.onEnd(forget), forget);
     return held;
   }
 
@@ -116,4 +119,8 @@ export class Connections {
     for (const vmId of [...this.#held.keys()]) this.end(vmId, "the agent ended");
     await Promise.allSettled(opening);
   }
+}
+
+function ranNothing(thrown: unknown): boolean {
+  return thrown instanceof DriverError && thrown.details["ran"] === "no";
 }
