@@ -2,11 +2,13 @@
  * The conformance suite and one life against a real pool. Only when a pool is named:
  *
  *   BIOXEN_LIVE_XCPNG=yes BIOXEN_XCPNG_URL=https://… BIOXEN_XCPNG_FINGERPRINT=… BIOXEN_XCPNG_PASSWORD_FILE=… \
- *   BIOXEN_XCPNG_TEMPLATE=… pnpm vitest run --project int packages/driver-xcpng/test/live.int.test.ts
+ *   BIOXEN_XCPNG_TEMPLATE=… [BIOXEN_XCPNG_SSH_…] pnpm vitest run --project int packages/driver-xcpng/test/live.int.test.ts
  *
  * It makes and destroys small VMs under an owner of its own, and touches nothing else.
  */
 import { randomBytes } from "node:crypto";
+import { eventually } from "@bioxen/testkit/eventually";
+import { DriverError } from "@bioxen/vm-driver";
 import { driverConformance } from "@bioxen/vm-driver/conformance";
 import { describe, expect, it } from "vitest";
 import { poolConfiguration } from "../src/driver/configuration.ts";
@@ -20,10 +22,16 @@ if (!isAsked) console.warn("no real pool is named (BIOXEN_LIVE_XCPNG): nothing w
 const TIMEOUT_MS = 600_000;
 const owner = `live-${randomBytes(4).toString("hex")}`;
 
-function liveDriver(): XcpngDriver {
+/** Programs take a booted guest, which the conformance suite does not wait for: they have a test of their own below. */
+function liveDriver({ hasPrograms = false } = {}): XcpngDriver {
   const pool = poolConfiguration(process.env, owner);
   if (pool === undefined) throw new Error("BIOXEN_XCPNG_URL names no pool");
-  return createXcpngDriver(pool.options);
+  return createXcpngDriver({ ...pool.options, ssh: hasPrograms ? pool.options.ssh : undefined });
+}
+
+/** It has no address yet, or nobody listens there yet; anything else is a failure. */
+function passing(thrown: unknown): undefined {
+  if (!(thrown instanceof DriverError) || !thrown.retryable) throw thrown;
 }
 
 it("BIOXEN_LIVE_XCPNG is yes, or nothing runs", () => {
@@ -42,12 +50,17 @@ describe.skipIf(!isAsked)("a real pool", { timeout: TIMEOUT_MS }, () => {
     return { driver: fresh, spec: machineSpec };
   });
 
-  it("a machine starts, is measured, stops, and leaves nothing", async () => {
-    const driver = liveDriver();
+  it("a machine starts, runs a program where there is a way in, stops, and leaves nothing", async () => {
+    const driver = liveDriver({ hasPrograms: true });
     await driver.whenReady();
     const vmId = "live-one";
     await driver.start(machineSpec(vmId, 1_000));
-    expect(driver.list()).toContainEqual({ vmId, fence: 1_000, state: "running" });
+    expect(driver.list()).toContainEqual({ vmId, fence: 1_000, restores: 0, state: "running" });
+    if (driver.capabilities.exec) {
+      const run = () => driver.exec(vmId, 1_000, "echo lived", { timeoutMs: 10_000 });
+      const ran = await eventually("it has booted", () => run().catch(passing), TIMEOUT_MS);
+      expect(ran.stdout).toBe("lived\n");
+    }
     for (const guest of driver.list()) await driver.stop(guest.vmId, guest.fence);
     for (const kept of driver.kept()) await driver.discard(kept.vmId, kept.incarnation);
     expect([driver.list(), driver.kept()]).toEqual([[], []]);
