@@ -47,5 +47,7 @@ WORKDIR /app
 ENV NODE_ENV=production NODE_COMPILE_CACHE=/tmp/compile-cache BIOXEN_NATS_URL=nats://nats:4222
 USER 1000:1000
 COPY --from=workspace /out/packages/cli ./
+# Profile xcpng mounts a volume here, which begins as this folder is: writable for this user.
+COPY --chown=1000:1000 deploy/pool-secrets /run/pool
 ENTRYPOINT ["node", "packages/cli/src/main.ts"]
 CMD ["--help"]

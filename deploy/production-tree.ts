@@ -50,13 +50,18 @@ class ProductionTree {
       dereference: false,
       filter: (source) => inStore || !LEFT_OUT.test(relative(real, source)),
     });
-    for (const name of dependenciesOf(real)) this.#link(real, name);
+    const { required, optional } = dependenciesOf(real);
+    for (const name of required) this.#link(real, name, false);
+    for (const name of optional) this.#link(real, name, true);
   }
 
-  /** The link by which a package finds a dependency, and the dependency. An optional one may not be installed here. */
-  #link(from: string, name: string): void {
+  /** The link by which a package finds a dependency, and the dependency. Only an optional one may be missing here. */
+  #link(from: string, name: string, isOptional: boolean): void {
     const link = linkTo(name, from);
-    if (link === undefined) return;
+    if (link === undefined) {
+      if (isOptional) return;
+      throw new Error(`${from} needs ${name}, which is not in the build's context: see .dockerignore`);
+    }
     const copy = join(this.#target, relative(this.#workspace, link));
     if (lstatSync(link).isSymbolicLink() && lstatSync(copy, { throwIfNoEntry: false }) === undefined) {
       mkdirSync(dirname(copy), { recursive: true });
@@ -66,10 +71,13 @@ class ProductionTree {
   }
 }
 
-function dependenciesOf(folder: string): string[] {
+function dependenciesOf(folder: string) {
   const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
-  const { dependencies, optionalDependencies, peerDependencies } = manifest;
-  return Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies });
+  const { dependencies = {}, optionalDependencies = {}, peerDependencies = {} } = manifest;
+  const optional = Object.keys({ ...optionalDependencies, ...peerDependencies });
+  // Nothing is compiled here, whatever a package thinks its users do.
+  const required = Object.keys(dependencies).filter((name) => !name.startsWith("@types/"));
+  return { required: required.filter((name) => !optional.includes(name)), optional };
 }
 
 /** As Node looks for it: upwards from the importing package. */

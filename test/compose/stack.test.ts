@@ -7,7 +7,12 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type Bioxen, connect } from "@bioxen/client";
 import { eventually } from "@bioxen/testkit/eventually";
-import { DockerComposeEnvironment, type StartedDockerComposeEnvironment, Wait } from "testcontainers";
+import {
+  DockerComposeEnvironment,
+  type StartedDockerComposeEnvironment,
+  type StartedTestContainer,
+  Wait,
+} from "testcontainers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { freePort, whyNoEngine } from "./engine.ts";
 
@@ -50,6 +55,20 @@ class Load {
   }
 }
 
+/** What a container has written so far. */
+async function printedBy(container: StartedTestContainer): Promise<string> {
+  return (await promisify(execFile)("docker", ["logs", container.getId()])).stdout;
+}
+
+it.skipIf(whyNot !== undefined).each(["cli", "observability", "xcpng", "cluster"])(
+  "profile %s of the compose file is well-formed",
+  async (profile) => {
+    await promisify(execFile)("docker", ["compose", "--profile", profile, "config", "--quiet"], {
+      cwd: ROOT,
+    });
+  },
+);
+
 describe.skipIf(whyNot !== undefined)("the compose stack", () => {
   let port: number;
   let environment: StartedDockerComposeEnvironment;
@@ -61,6 +80,7 @@ describe.skipIf(whyNot !== undefined)("the compose stack", () => {
     if (isFirst && process.env["BIOXEN_IMAGES"] !== "built") composed.withBuild();
     return composed
       .withProjectName(PROJECT)
+      .withProfiles("xcpng")
       .withEnvironment(environmentOf())
       .withDefaultWaitStrategy(Wait.forHealthCheck())
       .withStartupTimeout(STARTUP_DEADLINE_MS)
@@ -94,7 +114,12 @@ describe.skipIf(whyNot !== undefined)("the compose stack", () => {
     return (await promisify(execFile)("docker", words, { cwd: ROOT, env: environmentOf() })).stdout;
   }
 
-  const environmentOf = () => ({ ...process.env, BIOXEN_NATS_PORT: String(port), BIOXEN_AGENT_ID: "suite" });
+  const environmentOf = () => ({
+    ...process.env,
+    BIOXEN_NATS_PORT: String(port),
+    BIOXEN_AGENT_ID: "suite",
+    BIOXEN_XCPNG_AGENT_ID: "suite-xcpng",
+  });
 
   /** What the second opinion says of the whole log. */
   async function verify(): Promise<{ events: number; violations: unknown[] }> {
@@ -121,6 +146,35 @@ describe.skipIf(whyNot !== undefined)("the compose stack", () => {
     const sample = await eventually("c1 is measured", async () => (await vm.sample()) ?? undefined);
     expect(sample.doublingTimeMinutes).toBeCloseTo(105, 0);
     expect((await verify()).violations).toEqual([]);
+  });
+
+  it("a VM runs on the pool of profile xcpng, whose password nobody prints", async () => {
+    await inContainer(
+      "vm",
+      "create",
+      "x1",
+      "--type",
+      "ecoli",
+      "--vm-type",
+      "xcpng",
+      "--start",
+      "--timeout",
+      "30000",
+    );
+    expect(JSON.parse(await inContainer("vm", "show", "x1", "--json"))).toMatchObject({
+      vm: { state: "running", chassisId: "xcpng-1" },
+    });
+    const pool = environment.getContainer("fake-pool-1");
+    const password = (
+      await pool.exec(["node", "-p", "fs.readFileSync('/run/pool/password', 'utf8').trim()"])
+    ).output.trim();
+    expect(password.length).toBeGreaterThan(10);
+    const printed = await Promise.all(
+      ["fake-pool-1", "xcpng-agent-1"].map((name) => printedBy(environment.getContainer(name))),
+    );
+    expect(printed.join("")).toContain("a fake XCP-ng pool answers");
+    expect(printed.join("")).not.toContain(password);
+    await bioxen.vm("x1").destroy();
   });
 
   it.each(["nats", ...SERVICES])("loses nothing when %s is restarted under load", async (service) => {

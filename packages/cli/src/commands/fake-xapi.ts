@@ -1,7 +1,9 @@
 /**
  * `bioxen fake-xapi`: a pool that is not there, to try xcpng VMs without one.
  */
-import type { FakeOptions } from "@bioxen/driver-xcpng/fake";
+import { rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { FakeOptions, FakeXapi } from "@bioxen/driver-xcpng/fake";
 import type { Command } from "commander";
 import { CommandEnd, EXIT_REFUSED } from "../outcome.ts";
 import { given, integerOption } from "../parse.ts";
@@ -13,7 +15,14 @@ interface FakeXapiOptions {
   readonly hosts?: number;
   readonly cpus?: number;
   readonly memory?: number;
+  readonly secrets?: string;
 }
+
+/** Files of `--secrets`, named as an agent's variables end. */
+const PASSWORD_FILE = "password";
+const FINGERPRINT_FILE = "fingerprint";
+/** For nobody but the user both run as. */
+const OWNER_ONLY = 0o600;
 
 const EXAMPLE = `
 Example, in two terminals:
@@ -29,6 +38,7 @@ export function addFakeXapiCommand(program: Command): void {
     .option("--hosts <n>", "hosts of the pool", integerOption)
     .option("--cpus <n>", "processors of each host", integerOption)
     .option("--memory <MiB>", "memory of each host, MiB", integerOption)
+    .option("--secrets <folder>", "where password and fingerprint are left for an agent, and printed nowhere")
     .addHelpText("after", EXAMPLE)
     .action(async (options: FakeXapiOptions, command: Command) => {
       const json = globalsOf(command).json === true;
@@ -58,7 +68,12 @@ async function serve(options: FakeXapiOptions, json: boolean): Promise<void> {
   const fake = await createFakeXapi({ ...settings, guestSsh: {} });
   const { url, fingerprint, username, password, ssh } = fake;
   const guests = ssh && { username: ssh.username, password: ssh.password, port: ssh.port };
-  if (json) sayJson({ url, fingerprint, username, password, ...(guests === undefined ? {} : { guests }) });
+  if (options.secrets !== undefined) {
+    await leave(fake, options.secrets);
+    if (json) sayJson({ url, fingerprint, username });
+    else say(`a fake XCP-ng pool answers on ${url}; how to get in is in ${options.secrets}`);
+  } else if (json)
+    sayJson({ url, fingerprint, username, password, ...(guests === undefined ? {} : { guests }) });
   else {
     say(`a fake XCP-ng pool answers on ${url}; its template is "${TEMPLATE_NAME}". Use it with:`);
     say(`  BIOXEN_XCPNG_USERNAME=${username} BIOXEN_XCPNG_PASSWORD=${password} \\`);
@@ -76,4 +91,16 @@ async function serve(options: FakeXapiOptions, json: boolean): Promise<void> {
   await untilInterrupted();
   note("ending…");
   await fake.close();
+}
+
+/** The fingerprint last, and each file at once: who finds it finds both, whole. */
+async function leave({ password, fingerprint }: FakeXapi, folder: string): Promise<void> {
+  for (const [name, content] of [
+    [PASSWORD_FILE, password],
+    [FINGERPRINT_FILE, fingerprint],
+  ] as const) {
+    const path = join(folder, name);
+    await writeFile(`${path}.new`, `${content}\n`, { mode: OWNER_ONLY });
+    await rename(`${path}.new`, path);
+  }
 }

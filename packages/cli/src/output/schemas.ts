@@ -162,7 +162,7 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
       url: z.string(),
       fingerprint: z.string(),
       username: z.string(),
-      password: z.string(),
+      password: z.string().optional().meta({ description: "absent with --secrets" }),
       /** The way into its guests by SSH; the host key is in their records. */
       guests: z.object({ username: z.string(), password: z.string(), port: z.int() }).optional(),
     }),

@@ -20,6 +20,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export const POOL_VARIABLES = [
   "BIOXEN_XCPNG_URL",
   "BIOXEN_XCPNG_FINGERPRINT",
+  "BIOXEN_XCPNG_FINGERPRINT_FILE",
   "BIOXEN_XCPNG_CA_FILE",
   "BIOXEN_XCPNG_INSECURE",
   "BIOXEN_XCPNG_USERNAME",
@@ -91,16 +92,22 @@ function trustOf(
   problems: string[],
 ): Trust | undefined {
   const fingerprint = env["BIOXEN_XCPNG_FINGERPRINT"];
+  const fingerprintFile = env["BIOXEN_XCPNG_FINGERPRINT_FILE"];
   const caFile = env["BIOXEN_XCPNG_CA_FILE"];
   const isInsecure = env["BIOXEN_XCPNG_INSECURE"] === "yes";
-  if ([fingerprint, caFile, isInsecure].filter(Boolean).length > 1) {
+  if ([fingerprint, fingerprintFile, caFile, isInsecure].filter(Boolean).length > 1) {
     problems.push(
-      "only one of BIOXEN_XCPNG_FINGERPRINT, BIOXEN_XCPNG_CA_FILE and BIOXEN_XCPNG_INSECURE can be meant",
+      "only one of BIOXEN_XCPNG_FINGERPRINT, BIOXEN_XCPNG_FINGERPRINT_FILE, BIOXEN_XCPNG_CA_FILE and BIOXEN_XCPNG_INSECURE can be meant",
     );
     return undefined;
   }
   if (fingerprint) {
     const pins = attempt("BIOXEN_XCPNG_FINGERPRINT", () => parsePins(fingerprint));
+    return pins && { kind: "pins", pins };
+  }
+  if (fingerprintFile) {
+    const name = "BIOXEN_XCPNG_FINGERPRINT_FILE";
+    const pins = attempt(name, () => parsePins(readFileSync(fingerprintFile, "utf8").trim()));
     return pins && { kind: "pins", pins };
   }
   if (caFile) {
