@@ -24,8 +24,8 @@ const PINNED: Readonly<Record<string, { readonly schema: number; readonly digest
   vm: { schema: 8, digest: "dae13e0d21c67948e5980c99af7964b13812c07ee86a2aa4264881361aa72e16" },
   ledger: { schema: 2, digest: "17d084637e6c7c25edba389cb0c36ef647875813b3656a871dea813376b18bb7" },
   quota: { schema: 1, digest: "e1520be8fad46314093853f889c0a0a5d20965624c758d33a48dc501d1392e17" },
-  chassis: { schema: 3, digest: "a6bb4399b5fdc78b12bc1cff99103ac00159878b2bb498824f67483b260ae6c4" },
-  drain: { schema: 1, digest: "9a70b2623855bdf13d2345865a840bd0d1bbd1d43f6b95fe70ae3b4275c0933b" },
+  chassis: { schema: 4, digest: "ae30188544db3085fe9908a7b67018252d025e8a8a2b9ae9d507b3f90e1c9a83" },
+  drain: { schema: 2, digest: "a247ce9504909ed302f1556acebad1bec72a4b7eac882fd0c4458bd333be44ec" },
   alert: { schema: 1, digest: "5e517b8833b9423f156af854b2214c3cf606011f68d9ef085edc4df6378c1d76" },
 };
 const FOLDS: readonly [string, Fold<unknown>][] = [

@@ -19,6 +19,10 @@ export interface Chassis {
   readonly cordoned: boolean;
   /** The event that cordoned it last; absent: none. Who takes a cordon back takes back no later one. */
   readonly cordonedSeq?: number | undefined;
+  /** The chain that event belongs to: a drain knows its own cordon by it, however late that came. */
+  readonly cordonedChain?: string | undefined;
+  /** The event that opened it last; absent: none. */
+  readonly uncordonedSeq?: number | undefined;
   /** Since when, and by which event, its agent counts as gone; null while it does not. */
   readonly lost: { readonly atMs: number; readonly seq: number; readonly eventId: string } | null;
   /** Of the latest loss, and when the chassis was back after it; see `bioxen.chassis.lost.v1`. */
@@ -36,7 +40,7 @@ export const NEVER_LOST = { lost: null, lossesInARow: 0, recoveredAtMs: null } a
 export const NO_CHASSIS: ChassisState = Object.freeze({ registered: false });
 
 export const chassisFold: Fold<ChassisState> = {
-  schema: 3,
+  schema: 4,
   initial: NO_CHASSIS,
   evolve(state, untyped, at) {
     const event = untyped as ChassisEvent;
@@ -57,9 +61,15 @@ export const chassisFold: Fold<ChassisState> = {
         return { ...others, oversubscribePermille: undefined, ...event.data, version: at.version };
       }
       case "bioxen.chassis.cordoned.v1":
-        return { ...state, cordoned: true, cordonedSeq: at.seq, version: at.version };
+        return {
+          ...state,
+          cordoned: true,
+          cordonedSeq: at.seq,
+          cordonedChain: at.correlationId,
+          version: at.version,
+        };
       case "bioxen.chassis.uncordoned.v1":
-        return { ...state, cordoned: false, version: at.version };
+        return { ...state, cordoned: false, uncordonedSeq: at.seq, version: at.version };
       case "bioxen.chassis.lost.v1": {
         const { lossesInARow } = event.data;
         const { atMs, seq, eventId } = at;

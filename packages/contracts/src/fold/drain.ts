@@ -23,6 +23,7 @@ export interface Drain {
   readonly wasCordoned: boolean;
   readonly parallelism: number;
   readonly startedAtMs: number;
+  readonly startedSeq: number;
   readonly deadlineAtMs: number;
   /** What follows from the drain belongs to the chain of this event. */
   readonly startedBy: CauseEvent;
@@ -35,7 +36,7 @@ export type DrainState = { readonly exists: false } | Drain;
 export const NO_DRAIN: DrainState = Object.freeze({ exists: false });
 
 export const drainFold: Fold<DrainState> = {
-  schema: 1,
+  schema: 2,
   initial: NO_DRAIN,
   evolve(state, untyped, at) {
     const event = untyped as DrainEvent;
@@ -50,6 +51,7 @@ export const drainFold: Fold<DrainState> = {
         vms: Object.fromEntries(vmIds.map((vmId) => [vmId, null])),
         remaining: {},
         startedAtMs: at.atMs,
+        startedSeq: at.seq,
         startedBy: at.traceparent === undefined ? startedBy : { ...startedBy, traceparent: at.traceparent },
         ended: null,
         version,

@@ -13,8 +13,8 @@ import {
   viewOfChassis,
 } from "@bioxen/contracts";
 import { type Causation, type Clock, causedBy, type Executed } from "@bioxen/kernel";
-import { decideCordon, notFound } from "../domain/chassis.ts";
-import { decideCancelDrain, decideDrain, isDraining, whyHere } from "../domain/drain.ts";
+import { notFound } from "../domain/chassis.ts";
+import { decideCancelDrain, decideClose, decideDrain, isDraining, whyHere } from "../domain/drain.ts";
 import type { Cluster } from "./cluster.ts";
 
 type Drained = Handled<ResultOf<"chassisDrain">>;
@@ -48,10 +48,10 @@ export class DrainCommands {
       }),
     );
     if (!executed.ok) return { ok: false, rejection: executed.rejection };
-    const now = drains.get(chassisId);
+    const now = drains.get(chassisId).state;
     // At once; whoever dies in between leaves it to the process.
-    if (isDraining(now.state) && now.last !== undefined) {
-      await chassis.execute(chassisId, causedBy(now.last), (one) => decideCordon(chassisId, one));
+    if (isDraining(now)) {
+      await chassis.execute(chassisId, causedBy(now.startedBy), (one) => decideClose(chassisId, now, one));
     }
     return this.#answer(chassisId, executed);
   }

@@ -19,8 +19,15 @@ import {
   type StepResult,
   type StoredEvent,
 } from "@bioxen/kernel";
-import { decideCordon, decideUncordon } from "../domain/chassis.ts";
-import { decideDrainStep, isDraining, isToUncordon, movesDue, movesToTakeBack } from "../domain/drain.ts";
+import { decideUncordon } from "../domain/chassis.ts";
+import {
+  decideClose,
+  decideDrainStep,
+  isDraining,
+  isToUncordon,
+  movesDue,
+  movesToTakeBack,
+} from "../domain/drain.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Leadership } from "./leadership.ts";
 
@@ -131,12 +138,13 @@ export class DrainProcess {
   async #goOn(chassisId: string): Promise<void> {
     const { chassis, drains } = this.#cluster;
     const { acts } = this.#leadership;
-    const { state, last } = drains.get(chassisId);
-    invariant(isDraining(state) && last !== undefined, "what goes on was begun", { chassisId });
+    const closed = chassis.get(chassisId).state;
+    // Whoever has opened it may have heard that the drain has ended.
+    const isOpen = closed.registered && !closed.cordoned;
+    const { state } = isOpen ? await drains.refresh(chassisId) : drains.get(chassisId);
+    if (!isDraining(state)) return;
     const causation = causedBy(state.startedBy);
-    if (chassis.get(chassisId).state.registered) {
-      await chassis.react(chassisId, causation, (one) => decideCordon(chassisId, one), acts);
-    }
+    if (isOpen) await chassis.react(chassisId, causation, (one) => decideClose(chassisId, state, one), acts);
     await this.#placed();
     for (;;) {
       const { clock } = this.#ports;

@@ -15,6 +15,7 @@ import {
   type DrainDecision,
   type DrainPicture,
   decideCancelDrain,
+  decideClose,
   decideDrain,
   decideDrainStep,
   isToUncordon,
@@ -203,11 +204,27 @@ describe("its cordon", () => {
     return story;
   };
 
-  it("is taken back by a cancel, a later one is not", () => {
+  it("is taken back by a cancel, also when it came late; somebody else's later one is not", () => {
     const { drain } = cancelled(CHASSIS);
-    expect(isToUncordon(drain, { ...CHASSIS, cordoned: true, cordonedSeq: 1 })).toBe(true);
-    expect(isToUncordon(drain, { ...CHASSIS, cordoned: true, cordonedSeq: 3 })).toBe(false);
+    const cordoned = (cordonedSeq: number, cordonedChain: string) =>
+      isToUncordon(drain, { ...CHASSIS, cordoned: true, cordonedSeq, cordonedChain });
+    expect(cordoned(1, "another")).toBe(true);
+    expect(cordoned(3, "c")).toBe(true);
+    expect(cordoned(3, "another")).toBe(false);
     expect(isToUncordon(drain, CHASSIS), "it is open").toBe(false);
+  });
+
+  it("is put on once: who has opened the chassis since knew that the drain has ended", () => {
+    const { drain } = Story.of({ a: running() });
+    if (!drain.exists) throw new Error("it was started");
+    const close = (chassis: Chassis) => {
+      const decision = decideClose("c", drain, chassis);
+      return decision.ok && decision.event?.type;
+    };
+    expect(close(CHASSIS)).toBe("bioxen.chassis.cordoned.v1");
+    expect(close({ ...CHASSIS, uncordonedSeq: 2 }), "as it began").toBe("bioxen.chassis.cordoned.v1");
+    expect(close({ ...CHASSIS, cordonedSeq: 2, uncordonedSeq: 3 })).toBeUndefined();
+    expect(close({ ...CHASSIS, cordoned: true })).toBeUndefined();
   });
 
   it("stays where somebody else had cordoned it, and where the drain ended otherwise", () => {

@@ -19,7 +19,7 @@ import {
   type VmState,
 } from "@bioxen/contracts";
 import { accept, type Decision, UNCHANGED } from "@bioxen/kernel";
-import { notFound } from "./chassis.ts";
+import { type ChassisDecision, decideCordon, notFound } from "./chassis.ts";
 
 export type DrainDecision = Decision<DrainEvent>;
 
@@ -153,9 +153,21 @@ function residents({ chassisId, here, vm }: DrainPicture): [string, Vm][] {
   });
 }
 
-/** A cancelled drain takes its own cordon back, and no later one. */
+/**
+ * Nobody is placed there while it is drained. It is closed once: if it was, and somebody has opened it again, the drain has ended, and
+ * only this instance has not heard of that yet.
+ */
+export function decideClose(chassisId: string, drain: Drain, chassis: ChassisState): ChassisDecision {
+  const isSince = (seq = 0) => seq > drain.startedSeq;
+  const isOver = chassis.registered && isSince(chassis.cordonedSeq) && isSince(chassis.uncordonedSeq);
+  return isOver ? UNCHANGED : decideCordon(chassisId, chassis);
+}
+
+/** A cancelled drain takes its own cordon back, also one that came after its end, and nobody else's later one. */
 export function isToUncordon(drain: DrainState, chassis: ChassisState): chassis is Chassis {
   if (!drain.exists || drain.status !== "cancelled" || drain.wasCordoned || drain.ended === null)
     return false;
-  return chassis.registered && chassis.cordoned && (chassis.cordonedSeq ?? 0) < drain.ended.seq;
+  if (!chassis.registered || !chassis.cordoned) return false;
+  const isOwn = chassis.cordonedChain === drain.startedBy.correlationid;
+  return isOwn || (chassis.cordonedSeq ?? 0) < drain.ended.seq;
 }
