@@ -218,20 +218,24 @@ export class VmCommands {
   }
 
   async defer({ deferrals }: ParsedRequestOf<"vmDefer">): Promise<Handled<Record<string, never>>> {
-    for (const { vmId, reasons } of deferrals) {
-      // Of a page of many VMs each stays in its own chain; what made this one wait may not be known here yet.
-      const known = this.#ports.vms.get(vmId);
-      const isNews = decideDefer(known.state, reasons) !== UNCHANGED;
-      const { state, last } = isNews ? known : await this.#ports.vms.refresh(vmId);
-      if (last === undefined) continue;
-      const move = moveOf(state);
-      const own = move === null ? causedBy(last) : causedByMove(move);
-      await this.#ports.vms.execute(vmId, own, (now) =>
-        // What it is told is of this move, or of its waiting for any place at all.
-        moveOf(now)?.requestedBy.id === move?.requestedBy.id ? decideDefer(now, reasons) : UNCHANGED,
-      );
-    }
+    for (const { vmId, reasons } of deferrals) await this.#tell(vmId, reasons);
     return { ok: true, result: {} };
+  }
+
+  /** Of a page of many VMs each stays in its own chain; what made this one wait may not be known here yet. */
+  async #tell(vmId: string, reasons: readonly PlacementRefusal[]): Promise<void> {
+    const { vms } = this.#ports;
+    const known = vms.get(vmId);
+    const isNews = decideDefer(known.state, reasons) !== UNCHANGED;
+    for (let held = isNews ? known : await vms.refresh(vmId); held.last !== undefined; ) {
+      const move = moveOf(held.state);
+      // What it is told is of this move, or of its waiting for any place at all: it may have begun to wait for another meanwhile.
+      const isSame = (state: VmState) => moveOf(state)?.requestedBy.id === move?.requestedBy.id;
+      const own = move === null ? causedBy(held.last) : causedByMove(move);
+      await vms.execute(vmId, own, (now) => (isSame(now) ? decideDefer(now, reasons) : UNCHANGED));
+      held = vms.get(vmId);
+      if (isSame(held.state)) return;
+    }
   }
 
   async report(
