@@ -7,8 +7,8 @@
  * other instances.
  *
  * A command's id stands in the event it caused (`causationid`), so that its first outcome is found again by any instance and
- * after any crash: the log is the memory. Only recent ones are kept; those of events that a snapshot spared us from reading are looked
- * up in the log when such an aggregate gets a command.
+ * after any crash: the log is the memory. Only recent ones are kept; those of before a start are looked up in the log when their
+ * aggregate gets a command.
  */
 import { type Decision, type Fold, UNCHANGED } from "./decider.ts";
 import {
@@ -23,7 +23,7 @@ import { type Held, HeldStates } from "./held.ts";
 import { LEAST_OUTCOMES, OUTCOME_WINDOW_MS, OutcomeMemory } from "./outcome-memory.ts";
 import type { Clock, EventLog, IdSource } from "./ports.ts";
 import type { Rejection } from "./rejection.ts";
-import type { SnapshotHead, SnapshotPart } from "./snapshot.ts";
+import type { SnapshotPart } from "./snapshot.ts";
 
 /** Tries against other writers of the same aggregate; with 8 writers a conflict chain of 10 is already rare. */
 export const MAX_CONFLICT_RETRIES = 24;
@@ -43,14 +43,25 @@ export type Executed<State> =
   | { readonly ok: true; readonly changed: boolean; readonly held: Held<State> }
   | { readonly ok: false; readonly rejection: Rejection };
 
+/**
+ * Since a start: outcomes of what it read, or a snapshot has, are not known here until they are looked up. To keep the states that all
+ * of them led to, until nobody can ask any more, cost a start more than a third of its time.
+ */
+interface Unlearnt {
+  /** Aggregates that were looked up, or that are younger than the start. */
+  readonly learnt: Set<string>;
+  /** When all that can be asked is in the memory, by its rule: so much time from the first command on, and so many events. */
+  untilMs: number | undefined;
+  eventsLeft: number;
+}
+
 export class Aggregates<State> {
   readonly #options: AggregateOptions<State>;
   readonly snapshot: SnapshotPart;
   readonly #held: HeldStates<State>;
   readonly #outcomes: OutcomeMemory<Held<State>>;
   readonly #queues = new Map<string, Promise<unknown>>();
-  /** Restored from a snapshot: outcomes before it are not known here until they are read. What is recent is as in the memory. */
-  #unlearnt: { readonly ids: Set<string>; readonly untilMs: number; eventsLeft: number } | undefined;
+  #unlearnt: Unlearnt | undefined;
 
   constructor(options: AggregateOptions<State>) {
     this.#options = options;
@@ -61,7 +72,7 @@ export class Aggregates<State> {
       schema: options.fold.schema,
       capture: () => held.capture(),
       restore: (chunk, from, to) => held.restore(chunk, from, to),
-      restored: (head) => this.#restored(head),
+      restored: () => this.#beginUnlearnt(),
       discard: () => held.clear(),
     };
   }
@@ -92,10 +103,14 @@ export class Aggregates<State> {
     const at = positionOf(event);
     const held = this.#held.apply(id, event, at, !replayed);
     if (held === undefined) return;
-    const { causationid } = event.envelope;
-    if (replayed) this.#outcomes.noteRead(id, causationid, at.atMs, held);
-    else this.#outcomes.note(id, causationid, at.atMs, held);
-    if (this.#unlearnt !== undefined) this.#unlearnt.eventsLeft -= 1;
+    if (replayed) {
+      if (this.#unlearnt === undefined) this.#beginUnlearnt();
+      return;
+    }
+    this.#outcomes.note(id, event.envelope.causationid, at.atMs, held);
+    if (this.#unlearnt === undefined) return;
+    this.#unlearnt.eventsLeft -= 1;
+    if (at.version === 1) this.#unlearnt.learnt.add(id);
   }
 
   /** The aggregate as the log has it now, other instances' events included. */
@@ -235,17 +250,21 @@ export class Aggregates<State> {
     return undefined;
   }
 
-  #restored({ takenAtMs }: SnapshotHead): void {
-    const ids = new Set(this.#held.ids());
-    this.#unlearnt = { ids, untilMs: takenAtMs + OUTCOME_WINDOW_MS, eventsLeft: LEAST_OUTCOMES };
+  #beginUnlearnt(): void {
+    this.#unlearnt = { learnt: new Set(), untilMs: undefined, eventsLeft: LEAST_OUTCOMES };
   }
 
-  /** The outcomes of one restored aggregate that its snapshot does not have: its own events tell. */
+  /** The outcomes of one aggregate from before the start: its own events tell. */
   async #learn(id: string): Promise<void> {
-    if (this.#unlearnt === undefined) return;
-    const { untilMs, eventsLeft } = this.#unlearnt;
-    if (untilMs < this.#options.clock.nowMs() && eventsLeft <= 0) this.#unlearnt = undefined;
-    if (this.#unlearnt?.ids.has(id) !== true) return;
+    const unlearnt = this.#unlearnt;
+    if (unlearnt === undefined) return;
+    const nowMs = this.#options.clock.nowMs();
+    unlearnt.untilMs ??= nowMs + OUTCOME_WINDOW_MS;
+    if (unlearnt.untilMs < nowMs && unlearnt.eventsLeft <= 0) {
+      this.#unlearnt = undefined;
+      return;
+    }
+    if (unlearnt.learnt.has(id) || this.get(id).lastSeq === 0) return;
     const events = await this.#options.log.read(this.streamSubject(id), 0);
     const story = new HeldStates(this.#options.fold);
     for (const event of events) {
@@ -253,6 +272,6 @@ export class Aggregates<State> {
       const held = story.apply(id, event, at, false);
       if (held !== undefined) this.#outcomes.note(id, event.envelope.causationid, at.atMs, held);
     }
-    this.#unlearnt?.ids.delete(id);
+    unlearnt.learnt.add(id);
   }
 }

@@ -17,16 +17,14 @@ describe("outcomes of commands", () => {
     expect([outcomes.of("a", "x"), outcomes.of("b", "x"), outcomes.of("a", "y")]).toEqual([1, 2, undefined]);
   });
 
-  it("of those that are old the newest are kept, in whatever way they came", () => {
-    for (const how of ["note", "noteRead"] as const) {
-      const { outcomes } = memory();
-      const total = 2 * LEAST_OUTCOMES + 7;
-      for (let i = 0; i < total; i += 1) outcomes[how]("a", `c${i}`, LONG_AGO, i);
-      const kept = Array.from({ length: total }, (_, i) => outcomes.of("a", `c${i}`)).filter(
-        (outcome) => outcome !== undefined,
-      );
-      expect(kept).toEqual(Array.from({ length: LEAST_OUTCOMES }, (_, i) => total - LEAST_OUTCOMES + i));
-    }
+  it("of those that are old the newest are kept", () => {
+    const { outcomes } = memory();
+    const total = 2 * LEAST_OUTCOMES + 7;
+    for (let i = 0; i < total; i += 1) outcomes.note("a", `c${i}`, LONG_AGO, i);
+    const kept = Array.from({ length: total }, (_, i) => outcomes.of("a", `c${i}`)).filter(
+      (outcome) => outcome !== undefined,
+    );
+    expect(kept).toEqual(Array.from({ length: LEAST_OUTCOMES }, (_, i) => total - LEAST_OUTCOMES + i));
   });
 
   it("all that are recent are kept, until they are not", () => {
@@ -37,13 +35,5 @@ describe("outcomes of commands", () => {
     outcomes.note("a", "late", clock.ms, -1);
     expect(outcomes.of("a", "c0")).toBeUndefined();
     expect(outcomes.of("a", `c${2 * LEAST_OUTCOMES - 1}`)).toBe(2 * LEAST_OUTCOMES - 1);
-  });
-
-  it("what a start reads is there with what comes after it", () => {
-    const { outcomes } = memory();
-    outcomes.noteRead("a", "old", LONG_AGO, 1);
-    outcomes.noteRead("a", "young", NOW, 2);
-    outcomes.note("a", "new", NOW, 3);
-    expect(["old", "young", "new"].map((causeId) => outcomes.of("a", causeId))).toEqual([1, 2, 3]);
   });
 });

@@ -12,8 +12,6 @@ export const OUTCOME_WINDOW_MS = 240_000;
 export const LEAST_OUTCOMES = 10_000;
 
 interface Noted<Outcome> {
-  readonly id: string;
-  readonly causeId: string;
   readonly atMs: number;
   readonly outcome: Outcome;
 }
@@ -21,55 +19,23 @@ interface Noted<Outcome> {
 export class OutcomeMemory<Outcome> {
   readonly #clock: Clock;
   readonly #noted = new Map<string, Noted<Outcome>>();
-  /** The last old ones that a start has read, in a ring: most are gone again before anybody could ask. */
-  #read: Noted<Outcome>[] = [];
-  #readCount = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   note(id: string, causeId: string, atMs: number, outcome: Outcome): void {
-    if (this.#readCount > 0) this.#takeOverRead();
-    this.#put({ id, causeId, atMs, outcome });
-  }
-
-  /** As `note`, while a start reads the log: nobody asks in between. */
-  noteRead(id: string, causeId: string, atMs: number, outcome: Outcome): void {
-    const noted = { id, causeId, atMs, outcome };
-    if (atMs >= this.#oldestMs()) {
-      this.#put(noted);
-      return;
-    }
-    this.#read[this.#readCount % LEAST_OUTCOMES] = noted;
-    this.#readCount += 1;
-  }
-
-  of(id: string, causeId: string): Outcome | undefined {
-    if (this.#readCount > 0) this.#takeOverRead();
-    return this.#noted.get(keyOf(id, causeId))?.outcome;
-  }
-
-  #takeOverRead(): void {
-    const [read, count] = [this.#read, this.#readCount];
-    this.#read = [];
-    this.#readCount = 0;
-    const first = count > read.length ? count % LEAST_OUTCOMES : 0;
-    for (const noted of [...read.slice(first), ...read.slice(0, first)]) this.#put(noted);
-  }
-
-  #put(noted: Noted<Outcome>): void {
-    this.#noted.set(keyOf(noted.id, noted.causeId), noted);
+    this.#noted.set(keyOf(id, causeId), { atMs, outcome });
     if (this.#noted.size <= LEAST_OUTCOMES) return;
-    const oldestMs = this.#oldestMs();
-    for (const [key, { atMs }] of this.#noted) {
-      if (atMs >= oldestMs || this.#noted.size <= LEAST_OUTCOMES) break;
+    const oldestMs = this.#clock.nowMs() - OUTCOME_WINDOW_MS;
+    for (const [key, { atMs: noteMs }] of this.#noted) {
+      if (noteMs >= oldestMs || this.#noted.size <= LEAST_OUTCOMES) break;
       this.#noted.delete(key);
     }
   }
 
-  #oldestMs(): number {
-    return this.#clock.nowMs() - OUTCOME_WINDOW_MS;
+  of(id: string, causeId: string): Outcome | undefined {
+    return this.#noted.get(keyOf(id, causeId))?.outcome;
   }
 }
 
