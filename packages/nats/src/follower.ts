@@ -25,10 +25,10 @@ export const FOLLOW_BATCH = 10_000;
  */
 export const FOLLOW_HEARTBEAT_MS = 750;
 /**
- * Without a word for this long, ms, while the connection is up, a consumer is given up: after the client's own two heartbeats, so that
- * what it can mend it has mended.
+ * Without a word for this long, ms, while the connection is up, a consumer is given up: well after the client's own two heartbeats, so
+ * that what it can mend it has mended. Both at once leave a consumer behind.
  */
-const SILENCE_LIMIT_MS = 3 * FOLLOW_HEARTBEAT_MS;
+const SILENCE_LIMIT_MS = 5 * FOLLOW_HEARTBEAT_MS;
 /** Between two tries to make a consumer, ms: a cluster without a leader refuses at once. */
 const REOPEN_WAIT_MS = 250;
 /** Longest life of one pull request, ms; the next is sent by the client. */
@@ -177,6 +177,8 @@ class DirectFollowing implements Following {
     this.#reading = undefined;
     void silent?.messages.close();
     if (silent !== undefined) void forget(silent.consumer);
+    // Before another is made: who leaves now leaves none behind that is only just being made.
+    this.#options.onInterrupted?.();
     while (this.#ending === undefined) {
       try {
         const consumer = await this.#make();
@@ -189,7 +191,6 @@ class DirectFollowing implements Following {
       }
     }
     this.#reopening = false;
-    if (this.#ending === undefined) this.#options.onInterrupted?.();
   }
 }
 
