@@ -1,11 +1,12 @@
 /**
  * `pnpm sim [--seeds N] [--seed S]`: N runs from seed S on, on all processors. Ends with 0 only when every run held and everything
- * that should have happened did.
+ * that should have happened did. `pnpm sim --seed S --show PATTERN` is one run, with every event whose line matches.
  */
 import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
+import { run } from "./run.ts";
 import type { Share } from "./seed-worker.ts";
 import { judged, type Runs } from "./simulate.ts";
 
@@ -16,13 +17,30 @@ const SEEDS_PER_SHARE = 20;
 const ROOM = { maxYoungGenerationSizeMb: 128 };
 
 const { values } = parseArgs({
-  options: { seeds: { type: "string", default: "200" }, seed: { type: "string", default: "1" } },
+  options: {
+    seeds: { type: "string", default: "200" },
+    seed: { type: "string", default: "1" },
+    show: { type: "string" },
+  },
 });
 const seeds = Number(values.seeds);
 const first = Number(values.seed);
 if (!Number.isInteger(seeds) || seeds < 1 || !Number.isInteger(first)) {
-  console.error("usage: sim [--seeds N] [--seed S], both integers");
+  console.error("usage: sim [--seeds N] [--seed S] [--show PATTERN], both integers");
   process.exit(2);
+}
+if (values.show !== undefined) {
+  const { problems } = await show(first, new RegExp(values.show));
+  for (const problem of problems) console.error(problem);
+  process.exit(problems.length === 0 ? 0 : 1);
+}
+
+function show(seed: number, pattern: RegExp): ReturnType<typeof run> {
+  return run(seed, ({ seq, envelope }, nowMs) => {
+    const { subject, type, source, data, causationid } = envelope;
+    const line = `${seq} ${nowMs} ${subject} ${type} ${source} ${JSON.stringify(data)} <- ${causationid}`;
+    if (pattern.test(line)) console.log(line);
+  });
 }
 
 function* shares(): Generator<Share> {

@@ -11,25 +11,9 @@ import {
   vmFold,
 } from "@bioxen/contracts";
 import { Aggregates, type EventBody, ReadModel } from "@bioxen/kernel";
-import { envelopeOf, FakeClock, idsInOrder, MemoryEventLog } from "@bioxen/testkit";
+import { createdVm, envelopeOf, FakeClock, idsInOrder, MemoryEventLog } from "@bioxen/testkit";
 import { expect, it } from "vitest";
 import { ADOPT_AFTER_MS, VmProcess } from "../../services/lifecycle/src/app/vm-process.ts";
-
-const CREATED = {
-  incarnation: 1,
-  biologicalType: "syn3a",
-  vmType: "basic",
-  request: { ribosomes: 10 },
-  priority: 1,
-  seed: 7,
-  program: null,
-  environment: {},
-  placement: {},
-  restartPolicy: { mode: "never", maxAttempts: 0, backoffMs: 0 },
-  labels: {},
-  config: {},
-  parent: null,
-};
 
 /** A VM that runs with 10 ribosomes, whose ledger gives it 20 by now. */
 async function granted() {
@@ -62,7 +46,7 @@ async function granted() {
   const amounts = { ribosomes: 10 };
   const offered = { ribosomes: 100 };
   await happen("ledger", "opened", { chassisType: "ecoli", capacity: offered, offered, maxVms: 5 });
-  await happen("vm", "created", CREATED);
+  await happen("vm", "created", createdVm().data);
   await happen("vm", "start-requested", { automatic: false });
   const reservations = [{ vmId: "a", incarnation: 1, amounts }];
   const fence = await happen("ledger", "reserved", { planId: "p", reservations, expiresAtMs: 9e15 });

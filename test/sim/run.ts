@@ -41,7 +41,11 @@ export interface RunReport {
   readonly trace: string;
 }
 
-export async function run(seed: number): Promise<RunReport> {
+/** `watch` is given every event as it is appended, and the run's time, ms. */
+export async function run(
+  seed: number,
+  watch?: (event: StoredEvent, nowMs: number) => void,
+): Promise<RunReport> {
   const universe = new Universe(seed);
   const faults = new Faults(universe);
   const problems: string[] = [];
@@ -55,6 +59,7 @@ export async function run(seed: number): Promise<RunReport> {
     verifier.observe(event);
     folds.apply(event, problem);
     causes.apply(event, problem);
+    watch?.(event, universe.nowMs);
   });
   const onBug = (thrown: unknown) =>
     problem(`a bug: ${thrown instanceof Error ? thrown.stack : String(thrown)}`);

@@ -132,7 +132,10 @@ export class JetStreamEventLog implements EventLog {
     if (last.envelope.aggregateversion === 1 || last.seq === afterSeq + 1) {
       return last.seq <= untilSeq ? [last] : [];
     }
-    return this.#readUntil(streamSubject, afterSeq, Math.min(last.seq, untilSeq));
+    const endSeq = Math.min(last.seq, untilSeq);
+    return afterSeq === 0 && last.envelope.aggregateversion > MAX_SINGLE_READS
+      ? this.#consumeUntil(streamSubject, afterSeq, endSeq)
+      : this.#readUntil(streamSubject, afterSeq, endSeq);
   }
 
   /** Events of one subject after `afterSeq` up to `endSeq`; the subject has one at `endSeq` or beyond. */

@@ -7,6 +7,7 @@ import {
   digestOf,
   encodeEvent,
   eventSubject,
+  type VmEvent,
 } from "@bioxen/contracts";
 import type { EventBody, EventEnvelope, StoredEvent } from "@bioxen/kernel";
 
@@ -67,6 +68,31 @@ export function registeredChassis(labels: Readonly<Record<string, string>> = {})
       maxVms: 4,
       labels,
       agentId: "a",
+    },
+  };
+}
+
+export type VmCreated = Extract<VmEvent, { readonly type: "bioxen.vm.created.v1" }>;
+
+/** What a create leaves: a small cell that runs no program and is not started again by itself. */
+export function createdVm(more: Partial<VmCreated["data"]> = {}): VmCreated {
+  return {
+    type: "bioxen.vm.created.v1",
+    data: {
+      incarnation: 1,
+      biologicalType: "syn3a",
+      vmType: "basic",
+      request: { ribosomes: 10 },
+      priority: 1,
+      seed: 7,
+      program: null,
+      environment: {},
+      placement: {},
+      restartPolicy: { mode: "never", maxAttempts: 0, backoffMs: 0 },
+      labels: {},
+      config: {},
+      parent: null,
+      ...more,
     },
   };
 }

@@ -4,6 +4,7 @@
 import type { ChassisEvent, VmEvent } from "@bioxen/contracts";
 import { EventFeed, Fault, type Reply, type ServicePorts, UNTRACED } from "@bioxen/kernel";
 import {
+  createdVm,
   envelopeOf,
   FakeClock,
   idsInOrder,
@@ -18,21 +19,7 @@ import { Drivers } from "./drivers.ts";
 import { Guests } from "./guests.ts";
 
 const HELD = { dnaKilobases: 5, ribosomes: 100 };
-const CREATED = {
-  incarnation: 1,
-  biologicalType: "syn3a",
-  vmType: "basic",
-  request: HELD,
-  priority: 1,
-  seed: 7,
-  program: null,
-  environment: {},
-  placement: {},
-  restartPolicy: { mode: "never", maxAttempts: 0, backoffMs: 0 },
-  labels: {},
-  config: {},
-  parent: null,
-};
+const CREATED = createdVm({ request: HELD }).data;
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 describe("a guest whose start nobody can be told of", () => {

@@ -56,6 +56,7 @@ export class Cluster {
   readonly #stale = new Set<string>();
   /** Of all rooms, in order; undefined while it is to be made again. */
   #order: readonly string[] | undefined;
+  #feed: EventFeed | undefined;
 
   constructor(ports: ServicePorts, monotonicMs: () => number, lostAfterMs: number) {
     const { log, clock, ids } = ports;
@@ -67,6 +68,7 @@ export class Cluster {
 
   /** Takes over what the folds hold, and follows them from then on. */
   begin(feed: EventFeed): void {
+    this.#feed = feed;
     for (const chassisId of this.chassis.ids()) this.#stale.add(chassisId);
     for (const [chassisId, ledger] of this.ledgers.entries()) this.#ledgersOf.note(chassisId, ledger);
     for (const vmId of this.vms.ids()) this.#noteVm(vmId);
@@ -216,6 +218,20 @@ export class Cluster {
       if (one.exists && one.chassisId === chassisId) here.add(vmId);
     }
     return { chassisId, here, vm };
+  }
+
+  /** Resolves once the picture has everything that this chassis' drain has. Rejects with `Fault` UNAVAILABLE when that takes too long. */
+  async drainPictured(chassisId: string): Promise<void> {
+    const { lastSeq } = await this.drains.refresh(chassisId);
+    await this.#feed?.applied(lastSeq);
+  }
+
+  /**
+   * False while the drain is known from the log and the VMs it names are not yet: those would seem to have left. The feed brings what
+   * is missing.
+   */
+  isDrainPictured(chassisId: string): boolean {
+    return this.#feed === undefined || this.#feed.appliedSeq >= this.drains.get(chassisId).lastSeq;
   }
 
   /** How many more VMs of each chassis that is being drained may be given a place elsewhere; of others any number. */

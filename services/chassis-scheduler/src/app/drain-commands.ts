@@ -59,14 +59,12 @@ export class DrainCommands {
   async cancel({ chassisId }: ParsedRequestOf<"chassisCancelDrain">, causation: Causation): Promise<Drained> {
     const { chassis, drains } = this.#cluster;
     await chassis.refresh(chassisId);
-    const executed = await drains.execute(chassisId, causation, (drain) =>
-      decideCancelDrain(
-        chassisId,
-        drain,
-        chassis.get(chassisId).state,
-        this.#cluster.drainPicture(chassisId),
-      ),
-    );
+    await this.#cluster.drainPictured(chassisId);
+    const executed = await drains.execute(chassisId, causation, (drain) => {
+      if (!this.#cluster.isDrainPictured(chassisId)) return goesOnMeanwhile(chassisId);
+      const picture = this.#cluster.drainPicture(chassisId);
+      return decideCancelDrain(chassisId, drain, chassis.get(chassisId).state, picture);
+    });
     return this.#answer(chassisId, executed);
   }
 
@@ -116,4 +114,9 @@ export class DrainCommands {
     const toChassisId = target?.chassisId ?? null;
     return { status: target === null ? "waiting" : "moving", toChassisId, reason: whyHere(vm) };
   }
+}
+
+function goesOnMeanwhile(chassisId: string): ReturnType<typeof refuse> {
+  const message = `the drain of ${chassisId} has just gone on: try again`;
+  return refuse("CONFLICT", message, { retryable: true });
 }

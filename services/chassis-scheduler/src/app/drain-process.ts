@@ -18,6 +18,7 @@ import {
   type ServicePorts,
   type StepResult,
   type StoredEvent,
+  UNCHANGED,
 } from "@bioxen/kernel";
 import { decideUncordon } from "../domain/chassis.ts";
 import {
@@ -129,6 +130,8 @@ export class DrainProcess {
       await this.#tidy(chassisId, held);
       return undefined;
     }
+    // The feed is about to bring what the drain has said, and wakes it.
+    if (!this.#cluster.isDrainPictured(chassisId)) return undefined;
     const { here } = this.#cluster.drainPicture(chassisId);
     const untilMs = [...here].flatMap((vmId) => this.#resting.get(vmId)?.untilMs ?? []);
     const nowMs = this.#ports.clock.nowMs();
@@ -146,17 +149,12 @@ export class DrainProcess {
     const causation = causedBy(state.startedBy);
     if (isOpen) await chassis.react(chassisId, causation, (one) => decideClose(chassisId, state, one), acts);
     await this.#placed();
-    for (;;) {
-      const { clock } = this.#ports;
-      const executed = await drains.react(
-        chassisId,
-        causation,
-        (drain) => decideDrainStep(drain, this.#cluster.drainPicture(chassisId), clock.nowMs()),
-        acts,
-      );
-      invariant(executed.ok, "a process decides nothing that is refused", { chassisId });
-      if (!executed.changed) break;
-    }
+    const decide = (drain: DrainState) =>
+      this.#cluster.isDrainPictured(chassisId)
+        ? decideDrainStep(drain, this.#cluster.drainPicture(chassisId), this.#ports.clock.nowMs())
+        : UNCHANGED;
+    const executed = await drains.react(chassisId, causation, decide, acts);
+    invariant(executed.ok, "a process decides nothing that is refused", { chassisId });
     const now = drains.get(chassisId).state;
     if (!isDraining(now)) return;
     const due = movesDue(now, this.#cluster.drainPicture(chassisId), (vmId) => this.#isResting(vmId));

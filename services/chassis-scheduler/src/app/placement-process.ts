@@ -26,6 +26,7 @@ import {
   type PlacementPolicy,
   type Plan,
   planPlacements,
+  QuotaRooms,
   type Settlement,
   type ShrunkVm,
   settleClaims,
@@ -132,13 +133,14 @@ export class PlacementProcess {
     if (token === undefined) return;
     const waiting = this.#cluster.waiting();
     this.#topDeferred = 0;
-    const shrunk = shrunkVms(this.#cluster);
+    const quotas = this.#cluster.quotas();
+    const shrunk = shrunkVms(this.#cluster, new QuotaRooms(quotas));
     if (waiting.length === 0) this.#told.clear();
     if (waiting.length === 0 && shrunk.length === 0) return;
     const rooms = this.#cluster.rooms();
     const plan = planPlacements(waiting, rooms, {
       policy: this.#policy,
-      quotas: this.#cluster.quotas(),
+      quotas,
       nowMs: this.#ports.clock.nowMs(),
     });
     const { placements, preemptions, reinstatements } = this.#settle(plan, waiting, rooms, shrunk);

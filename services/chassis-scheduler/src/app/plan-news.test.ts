@@ -4,26 +4,13 @@
 import { type QuotaEvent, quotaFold, type Vm, type VmEvent, vmFold } from "@bioxen/contracts";
 import { ReadModel } from "@bioxen/kernel";
 import { waitingVm } from "@bioxen/placement";
-import { envelopeOf, storedOf } from "@bioxen/testkit";
+import { createdVm, envelopeOf, storedOf } from "@bioxen/testkit";
 import { beforeEach, describe, expect, it } from "vitest";
 import { PlanNews } from "./plan-news.ts";
 
 const HELD = { dnaKilobases: 5, ribosomes: 100 };
-const created = (priority: number, labels: object = {}) => ({
-  incarnation: 1,
-  biologicalType: "syn3a",
-  vmType: "basic",
-  request: HELD,
-  priority,
-  seed: 7,
-  program: null,
-  environment: {},
-  placement: {},
-  restartPolicy: { mode: "never", maxAttempts: 0, backoffMs: 0 },
-  labels,
-  config: {},
-  parent: null,
-});
+const created = (priority: number, labels: Record<string, string> = {}) =>
+  createdVm({ request: HELD, priority, labels }).data;
 
 let vms: ReadModel<ReturnType<typeof vmFold.evolve>>;
 let quotaStates: ReadModel<ReturnType<typeof quotaFold.evolve>>;

@@ -11,19 +11,27 @@ import {
   holderOf,
   NOTHING_COMING,
   type PressedRoom,
+  type QuotaRooms,
   type ShrunkVm,
 } from "@bioxen/placement";
 import type { Cluster } from "./cluster.ts";
 
-/** VMs that gave something up, whose ledger knows it, and that have not got it back. */
-export function shrunkVms({ vms, ledgers }: Pick<Cluster, "vms" | "ledgers">): ShrunkVm[] {
+/**
+ * VMs that gave something up, whose ledger knows it, and that have not got it back. Whom a quota stands against is served by no room,
+ * and keeps none from others.
+ */
+export function shrunkVms(
+  { vms, ledgers }: Pick<Cluster, "vms" | "ledgers">,
+  quotas: QuotaRooms,
+): ShrunkVm[] {
   const out: ShrunkVm[] = [];
   for (const [vmId, vm] of vms.entries()) {
     if (!vm.exists || vm.preemption?.active !== true) continue;
-    const { chassisId, fence, allocation, priority, request } = vm;
+    const { chassisId, fence, allocation, priority, request, labels } = vm;
     if (chassisId === null || fence === null || allocation === null) continue;
     const entry = ledgers.get(chassisId).entries[vmId];
     if (entry === undefined || !isFollowedBy(vm, entry)) continue;
+    if (quotas.misfitOf({ request, labels, holds: allocation }) !== undefined) continue;
     const { seq, atMs } = vm.preemption;
     const lacks = beyond(request, allocation);
     out.push({ vmId, chassisId, priority, fence, preemptedSeq: seq, sinceMs: atMs, lacks });

@@ -3,28 +3,13 @@
  */
 import { chassisFold, ledgerFold, type VmEvent, type VmState, vmFold } from "@bioxen/contracts";
 import { Aggregates, accept, type Causation, ReadModel } from "@bioxen/kernel";
-import { FakeClock, idsInOrder, MemoryEventLog } from "@bioxen/testkit";
+import { createdVm, FakeClock, idsInOrder, MemoryEventLog } from "@bioxen/testkit";
 import { expect, it } from "vitest";
 import { PreemptionCommands } from "./preemption-commands.ts";
 
 const REQUEST = { dnaKilobases: 5, ribosomes: 100 };
 const event = (type: string, data: object) => ({ type: `bioxen.vm.${type}.v1`, data }) as VmEvent;
-const created = (priority: number) =>
-  event("created", {
-    incarnation: 1,
-    biologicalType: "syn3a",
-    vmType: "basic",
-    request: REQUEST,
-    priority,
-    seed: 7,
-    program: null,
-    environment: {},
-    placement: {},
-    restartPolicy: { mode: "never", maxAttempts: 0, backoffMs: 0 },
-    labels: {},
-    config: {},
-    parent: null,
-  });
+const created = (priority: number) => createdVm({ request: REQUEST, priority });
 const START = event("start-requested", { automatic: false });
 const RUNS = [
   START,

@@ -3,6 +3,7 @@
  */
 import { type LedgerEntry, type Vm, type VmEvent, type VmState, vmFold } from "@bioxen/contracts";
 import type { EventPosition } from "@bioxen/kernel";
+import { createdVm } from "@bioxen/testkit";
 import { describe, expect, it } from "vitest";
 import { decideDefer, decideStop, type VmDecision } from "./vm.ts";
 import {
@@ -20,21 +21,7 @@ import { decideChassisLost, decideFollowLedger, decideReport } from "./vm-world.
 
 const event = (type: string, data: object = {}, version = 1) =>
   ({ type: `bioxen.vm.${type}.v${version}`, data }) as VmEvent;
-const CREATED = event("created", {
-  incarnation: 1,
-  biologicalType: "syn3a",
-  vmType: "basic",
-  request: { ribosomes: 503 },
-  priority: 1,
-  seed: 7,
-  program: null,
-  environment: {},
-  placement: {},
-  restartPolicy: { mode: "never", maxAttempts: 0, backoffMs: 0 },
-  labels: {},
-  config: {},
-  parent: null,
-});
+const CREATED = createdVm({ request: { ribosomes: 503 } });
 const HERE = { chassisId: "here", fence: 9, allocation: { ribosomes: 503 } };
 const THERE = { chassisId: "there", fence: 20, allocation: { ribosomes: 503 } };
 const RUNS = [

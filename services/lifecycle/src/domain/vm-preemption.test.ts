@@ -2,6 +2,7 @@
  * What gives way, to whom, what it keeps, and how it gets it back: event by event.
  */
 import { type LedgerEntry, type Vm, type VmEvent, type VmState, vmFold } from "@bioxen/contracts";
+import { createdVm, type VmCreated } from "@bioxen/testkit";
 import { describe, expect, it } from "vitest";
 import { decidePause, decideResize, decideResume, decideStop, type VmDecision } from "./vm.ts";
 import { decidePreempt, decideReinstate, type PreemptionOrder } from "./vm-preemption.ts";
@@ -10,22 +11,11 @@ import { decideFollowLedger, decidePlace, decideReport } from "./vm-world.ts";
 const event = (type: string, data: object = {}, version = 1) =>
   ({ type: `bioxen.vm.${type}.v${version}`, data }) as VmEvent;
 const REQUEST = { dnaKilobases: 5, ribosomes: 100 };
-const created = (more: object = {}) =>
-  event("created", {
-    incarnation: 1,
-    biologicalType: "syn3a",
-    vmType: "basic",
+const created = (more: Partial<VmCreated["data"]> = {}) =>
+  createdVm({
     request: REQUEST,
     guarantee: { dnaKilobases: 5, ribosomes: 40 },
     priority: 2,
-    seed: 7,
-    program: null,
-    environment: {},
-    placement: {},
-    restartPolicy: { mode: "never", maxAttempts: 0, backoffMs: 0 },
-    labels: {},
-    config: {},
-    parent: null,
     ...more,
   });
 const START = event("start-requested", { automatic: false });

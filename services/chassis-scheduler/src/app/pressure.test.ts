@@ -1,0 +1,62 @@
+/**
+ * Who lives with less than he asks for, and may have it back.
+ */
+import { ledgerFold, quotaFold, type VmEvent, vmFold } from "@bioxen/contracts";
+import { type EventBody, ReadModel } from "@bioxen/kernel";
+import { QuotaRooms } from "@bioxen/placement";
+import { createdVm, envelopeOf, storedOf } from "@bioxen/testkit";
+import { expect, it } from "vitest";
+import { shrunkVms } from "./pressure.ts";
+
+const WHOLE = { ribosomes: 100 };
+const LEFT = { ribosomes: 10 };
+
+/** A VM of team a that gave 90 of its 100 ribosomes away, under a quota of the team. */
+function shrunkUnder(limit: number) {
+  const vms = new ReadModel("vm", vmFold);
+  const ledgers = new ReadModel("ledger", ledgerFold);
+  const quotas = new ReadModel("quota", quotaFold);
+  const versions = new Map<string, number>();
+  let seq = 0;
+  const happens = (
+    model: { kind: string; apply: ReadModel<unknown>["apply"] },
+    id: string,
+    body: EventBody,
+  ) => {
+    seq += 1;
+    const version = (versions.get(model.kind) ?? 0) + 1;
+    versions.set(model.kind, version);
+    model.apply(storedOf(seq, envelopeOf(model.kind, id, body, { version })));
+    return seq;
+  };
+  const vm = (type: string, data: object) =>
+    happens(vms, "small", { type: `bioxen.vm.${type}.v1`, data } as VmEvent);
+  const ledger = (type: string, data: object) =>
+    happens(ledgers, "c", { type: `bioxen.ledger.${type}.v1`, data });
+  const created = createdVm({ request: WHOLE, guarantee: LEFT, labels: { team: "a" } });
+  vm("created", created.data);
+  vm("start-requested", { automatic: false });
+  ledger("opened", { chassisType: "ecoli", capacity: WHOLE, offered: WHOLE, maxVms: 5 });
+  const reservations = [{ vmId: "small", incarnation: 1, amounts: WHOLE }];
+  const fence = ledger("reserved", { planId: "p", reservations, expiresAtMs: 9e15 });
+  vm("placed", { chassisId: "c", fence, allocation: WHOLE });
+  vm("started", { fence });
+  const give = { mode: "starve", fence, by: "other", byPriority: 5, reason: "x", allocation: LEFT };
+  vm("preempted", give);
+  ledger("resized", { vmId: "small", fence, amounts: LEFT });
+  const charge = { vmId: "small", incarnation: 1, chassisId: "c", amounts: LEFT };
+  const quota = (type: string, data: object) =>
+    happens(quotas, "team", { type: `bioxen.quota.${type}.v1`, data });
+  quota("set", { label: "team", resources: { ribosomes: limit } });
+  quota("enforced", { charges: [charge] });
+  const known = [...quotas.values()].flatMap((quota) => (quota.exists ? [quota] : []));
+  return shrunkVms({ vms, ledgers }, new QuotaRooms(known));
+}
+
+it("a VM wants back what it gave where its quotas allow that", () => {
+  expect(shrunkUnder(100)).toMatchObject([{ vmId: "small", chassisId: "c", lacks: { ribosomes: 90 } }]);
+});
+
+it("a VM that its quota lets have no more keeps no room from others", () => {
+  expect(shrunkUnder(99)).toEqual([]);
+});
