@@ -23,6 +23,7 @@ import { type Held, HeldStates } from "./held.ts";
 import { LEAST_OUTCOMES, OUTCOME_WINDOW_MS, OutcomeMemory } from "./outcome-memory.ts";
 import type { Clock, EventLog, IdSource } from "./ports.ts";
 import type { Rejection } from "./rejection.ts";
+import { SerialQueues } from "./serial-queues.ts";
 import type { SnapshotPart } from "./snapshot.ts";
 
 /** Tries against other writers of the same aggregate; with 8 writers a conflict chain of 10 is already rare. */
@@ -60,7 +61,7 @@ export class Aggregates<State> {
   readonly snapshot: SnapshotPart;
   readonly #held: HeldStates<State>;
   readonly #outcomes: OutcomeMemory<Held<State>>;
-  readonly #queues = new Map<string, Promise<unknown>>();
+  readonly #queues = new SerialQueues();
   #unlearnt: Unlearnt | undefined;
 
   constructor(options: AggregateOptions<State>) {
@@ -131,7 +132,7 @@ export class Aggregates<State> {
     causation: Causation,
     decide: (state: State) => Decision<EventBody>,
   ): Promise<Executed<State>> {
-    return this.#inTurn(id, () => this.#execute(id, causation, decide, true));
+    return this.#queues.inTurn(id, () => this.#execute(id, causation, decide, true));
   }
 
   /**
@@ -145,17 +146,7 @@ export class Aggregates<State> {
     acts: () => boolean = () => true,
   ): Promise<Executed<State>> {
     const ifActing = (state: State) => (acts() ? decide(state) : UNCHANGED);
-    return this.#inTurn(id, () => this.#execute(id, causation, ifActing, false));
-  }
-
-  #inTurn(id: string, work: () => Promise<Executed<State>>): Promise<Executed<State>> {
-    const turn = (this.#queues.get(id) ?? Promise.resolve()).then(work);
-    const settled = turn.catch(() => undefined);
-    this.#queues.set(id, settled);
-    void settled.then(() => {
-      if (this.#queues.get(id) === settled) this.#queues.delete(id);
-    });
-    return turn;
+    return this.#queues.inTurn(id, () => this.#execute(id, causation, ifActing, false));
   }
 
   async #execute(

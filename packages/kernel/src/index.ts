@@ -13,5 +13,6 @@ export * from "./ports.ts";
 export * from "./read-model.ts";
 export * from "./reconciler.ts";
 export * from "./rejection.ts";
+export * from "./serial-queues.ts";
 export * from "./snapshot.ts";
 export * from "./snapshot-writer.ts";

@@ -3,7 +3,8 @@
  * their own streams, and both hold at the append.
  *
  * The order is always: look at the ledger, charge the quotas for exactly that state of it, append on condition that it is
- * still that state. If it is not, everything is looked at anew, and the charge is void. Nothing is decided on a ledger that is
+ * still that state. If it is not, everything is looked at anew, and the charge is void. In one process the commands of one ledger
+ * have their turns, so that only those of other instances come in between. Nothing is decided on a ledger that is
  * newer than what this process has heard otherwise: a quota that is set fences every ledger, and whoever reserves after
  * the fence knows the quota.
  */
@@ -25,6 +26,7 @@ import {
   type Executed,
   Fault,
   MAX_CONFLICT_RETRIES,
+  SerialQueues,
 } from "@bioxen/kernel";
 import { decideReserve, decideResize, type Proposal, sortOut } from "../domain/ledger.ts";
 import type { Wanted } from "../domain/quota.ts";
@@ -61,8 +63,12 @@ interface Granted {
   readonly quotaSeq: number;
 }
 
+/** Whoever asked has given up by then, ms: lifecycle waits 5 s for a resize, the scheduler plans again. */
+const TURN_DEADLINE_MS = 5_000;
+
 export class LedgerCommands {
   readonly #ports: LedgerCommandPorts;
+  readonly #queues = new SerialQueues();
 
   constructor(ports: LedgerCommandPorts) {
     this.#ports = ports;
@@ -140,8 +146,23 @@ export class LedgerCommands {
     return { ok: true, result: { changed: executed.changed, seq: executed.held.lastSeq } };
   }
 
+  #grant(chassisId: string, causation: Causation, wishOf: (ledger: Ledger) => Wish): Promise<Granted> {
+    const { clock } = this.#ports;
+    const askedAtMs = clock.nowMs();
+    return this.#queues.inTurn(chassisId, () => {
+      if (clock.nowMs() - askedAtMs <= TURN_DEADLINE_MS) return this.#grantNow(chassisId, causation, wishOf);
+      throw new Fault("UNAVAILABLE", `ledger ${chassisId} had no time for this in ${TURN_DEADLINE_MS} ms`, {
+        retryable: true,
+      });
+    });
+  }
+
   /** Charges and appends on one and the same state of the ledger. */
-  async #grant(chassisId: string, causation: Causation, wishOf: (ledger: Ledger) => Wish): Promise<Granted> {
+  async #grantNow(
+    chassisId: string,
+    causation: Causation,
+    wishOf: (ledger: Ledger) => Wish,
+  ): Promise<Granted> {
     const { ledgers, charges, applied } = this.#ports;
     for (let attempt = 0; attempt < MAX_CONFLICT_RETRIES; attempt += 1) {
       const { state, lastSeq } = ledgers.get(chassisId);

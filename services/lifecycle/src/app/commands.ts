@@ -55,6 +55,7 @@ import { decideReport } from "../domain/vm-world.ts";
 import { burstAmounts, burstProblems } from "./burst.ts";
 import { seedOf, vmIdOf } from "./derived-ids.ts";
 import { guaranteeProblems } from "./guarantee.ts";
+import { onAllChassis } from "./known-chassis.ts";
 import { type PreemptionCommands, passedOn, RESIZE_TIMEOUT_MS, resizeIdOf } from "./preemption-commands.ts";
 
 /** What an exec may take beside the guest's own time, ms: two hops and the guest's turn among others. */
@@ -68,6 +69,8 @@ export interface CommandPorts {
   readonly clock: Clock;
   /** Resolves once the event with this sequence is in the folds here. */
   readonly applied: (seq: number) => Promise<void>;
+  /** Resolves once everything that is in the log now is in the folds here. */
+  readonly caughtUp: () => Promise<void>;
 }
 
 type VmChanged = ResultOf<"vmCreate">;
@@ -126,10 +129,12 @@ export class VmCommands {
     return changedVm(vmId, executed);
   }
 
-  start = (request: { vmId: string }, causation: Causation) =>
-    this.#decide(request.vmId, causation, (state) =>
-      decideStart(request.vmId, state, (vm) => this.#infeasible(vm)),
-    );
+  async start({ vmId }: { vmId: string }, causation: Causation): Promise<Handled<VmChanged>> {
+    const decide = (state: VmState) => decideStart(vmId, state, (vm) => this.#infeasible(vm));
+    const { vms } = this.#ports;
+    return changedVm(vmId, await onAllChassis(this.#ports, () => vms.execute(vmId, causation, decide)));
+  }
+
   pause = (request: { vmId: string }, causation: Causation) =>
     this.#decide(request.vmId, causation, (state) => decidePause(request.vmId, state));
   stop = (request: { vmId: string }, causation: Causation) =>

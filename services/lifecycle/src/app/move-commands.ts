@@ -13,11 +13,13 @@ import {
   roomFor,
   roomOf,
   type Vm,
+  type VmState,
 } from "@bioxen/contracts";
 import type { Causation } from "@bioxen/kernel";
 import type { VmDecision } from "../domain/vm.ts";
 import { decideCancelMigration, decideMigrate, decideMove, type MoveRequest } from "../domain/vm-move.ts";
 import { type CommandPorts, changedVm } from "./commands.ts";
+import { onAllChassis } from "./known-chassis.ts";
 
 type Unfit = Extract<VmDecision, { ok: false }>;
 
@@ -33,12 +35,12 @@ export class MoveCommands {
     causation: Causation,
   ): Promise<Handled<ResultOf<"vmMigrate">>> {
     const request: MoveRequest = { toChassisId: chassisId, code: "COMMAND", reason: "by command" };
-    const executed = await this.#ports.vms.execute(vmId, causation, (state) =>
+    const decide = (state: VmState) =>
       decideMigrate(vmId, state, request, (vm) =>
         chassisId === null ? this.#fitsNowhereElse(vmId, vm) : this.#unfitOn(chassisId, vm),
-      ),
-    );
-    return changedVm(vmId, executed);
+      );
+    const { vms } = this.#ports;
+    return changedVm(vmId, await onAllChassis(this.#ports, () => vms.execute(vmId, causation, decide)));
   }
 
   async cancel(

@@ -38,7 +38,8 @@ function instances() {
     const ledgers = new ReadModel("ledger", ledgerFold);
     const chassis = new ReadModel("chassis", chassisFold);
     const caller = { call: () => Promise.reject(new Error("nobody is to be called")) };
-    const ports = { vms, ledgers, chassis, caller, clock, applied: async () => undefined };
+    const known = async () => undefined;
+    const ports = { vms, ledgers, chassis, caller, clock, applied: known, caughtUp: known };
     return { vms, happen, commands: new PreemptionCommands(ports) };
   };
   return { one: instance("one"), other: instance("other") };

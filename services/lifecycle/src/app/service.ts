@@ -64,8 +64,9 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
   ];
   let feed: EventFeed | undefined;
   const applied = async (seq: number) => feed?.applied(seq);
+  const caughtUp = async () => applied(await log.lastSeq());
   const guestStates = new GuestStateCommands({ vms, chassis, caller: bus, blobs: ports.blobs, ids });
-  const commandPorts = { vms, ledgers, chassis, caller: bus, clock, applied };
+  const commandPorts = { vms, ledgers, chassis, caller: bus, clock, applied, caughtUp };
   const preemptions = new PreemptionCommands(commandPorts);
   const commands = new VmCommands(commandPorts, preemptions);
   const moves = new MoveCommands(commandPorts);
@@ -86,7 +87,7 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
     sinks: [vms, ledgers, chassis, ...others],
     endpoints: [
       serve(ENDPOINTS.vmCreate, (request, causation) => commands.create(request, causation)),
-      serve(ENDPOINTS.vmStart, commands.start),
+      serve(ENDPOINTS.vmStart, (request, causation) => commands.start(request, causation)),
       serve(ENDPOINTS.vmPause, commands.pause),
       serve(ENDPOINTS.vmResume, (request, causation) => commands.resume(request, causation)),
       serve(ENDPOINTS.vmStop, commands.stop),

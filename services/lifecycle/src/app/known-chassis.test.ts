@@ -1,0 +1,90 @@
+/**
+ * Who has just registered a chassis uses it, whichever instance he asks.
+ */
+import {
+  type ChassisState,
+  chassisFold,
+  type Ledger,
+  ledgerFold,
+  type VmEvent,
+  type VmState,
+  vmFold,
+} from "@bioxen/contracts";
+import { Aggregates, accept, type Causation, ReadModel } from "@bioxen/kernel";
+import {
+  createdVm,
+  envelopeOf,
+  FakeClock,
+  idsInOrder,
+  MemoryEventLog,
+  registeredChassis,
+  storedOf,
+} from "@bioxen/testkit";
+import { expect, it } from "vitest";
+import { VmCommands } from "./commands.ts";
+import { MoveCommands } from "./move-commands.ts";
+import { PreemptionCommands } from "./preemption-commands.ts";
+
+const because = (causeId: string): Causation => ({ causeId, correlationId: causeId, deduplicate: false });
+const event = (type: string, data: object) => ({ type: `bioxen.vm.${type}.v1`, data }) as VmEvent;
+const SMALL = { ribosomes: 10 };
+const LARGE = { ribosomes: 11 };
+
+/** An instance that knows a chassis `small`, and hears of `large` when it catches up with the log. */
+async function instance(...events: readonly VmEvent[]) {
+  const [log, clock] = [new MemoryEventLog(), new FakeClock()];
+  const source = "/bioxen/test";
+  const vms = new Aggregates<VmState>({ kind: "vm", fold: vmFold, log, clock, ids: idsInOrder(), source });
+  const ledgers = new ReadModel<Ledger>("ledger", ledgerFold);
+  const chassis = new ReadModel<ChassisState>("chassis", chassisFold);
+  const known = (seq: number, chassisId: string, capacity: Record<string, number>) => {
+    const type = "bioxen.ledger.opened.v1";
+    const { data } = registeredChassis() as { data: object };
+    const registered = { type: "bioxen.chassis.registered.v1", data: { ...data, capacity } };
+    const opened = { type, data: { chassisType: "ecoli", capacity, offered: capacity, maxVms: 4 } };
+    chassis.apply(storedOf(seq, envelopeOf("chassis", chassisId, registered)));
+    ledgers.apply(storedOf(seq + 1, envelopeOf("ledger", chassisId, opened)));
+  };
+  known(1, "small", SMALL);
+  const caughtUp = async () => known(3, "large", LARGE);
+  const caller = { call: () => Promise.reject(new Error("nobody is to be called")) };
+  const ports = { vms, ledgers, chassis, caller, clock, applied: async () => undefined, caughtUp };
+  const commands = new VmCommands(ports, new PreemptionCommands(ports));
+  for (const one of events) await vms.execute("v", because(one.type), () => accept(one));
+  return { commands, moves: new MoveCommands(ports), state: () => vms.get("v").state };
+}
+
+it("a VM is started for which a chassis was registered elsewhere a moment ago", async () => {
+  const { commands, state } = await instance(createdVm({ request: LARGE }));
+  expect(await commands.start({ vmId: "v" }, because("start"))).toMatchObject({
+    ok: true,
+    result: { changed: true },
+  });
+  expect(state()).toMatchObject({ state: "pending" });
+});
+
+it("a VM that fits none of all is refused", async () => {
+  const { commands } = await instance(createdVm({ request: { ribosomes: 12 } }));
+  expect(await commands.start({ vmId: "v" }, because("start"))).toMatchObject({
+    ok: false,
+    rejection: { code: "INFEASIBLE", details: { reasons: [{ chassisId: "small" }, { chassisId: "large" }] } },
+  });
+});
+
+it.each([undefined, "large"])(
+  "a VM goes to a chassis that was registered elsewhere a moment ago (asked for: %s)",
+  async (chassisId) => {
+    const running = [
+      createdVm({ request: SMALL }),
+      event("start-requested", { automatic: false }),
+      event("placed", { chassisId: "small", fence: 9, allocation: SMALL }),
+      event("started", { fence: 9 }),
+    ];
+    const { moves, state } = await instance(...running);
+    expect(await moves.migrate({ vmId: "v", chassisId }, because("go"))).toMatchObject({
+      ok: true,
+      result: { changed: true },
+    });
+    expect(state()).toMatchObject({ migration: { toChassisId: chassisId ?? null } });
+  },
+);
