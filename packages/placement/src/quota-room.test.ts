@@ -82,3 +82,10 @@ it("a limit that was lowered below what is held leaves nothing, and what asks fo
   expect(placed([vm("a", 1)], quota("team", 10, 50))).toEqual([]);
   expect(placed([{ ...vm("a", 0), request: { dnaKilobases: 0 } }], quota("team", 10, 50))).toEqual(["a"]);
 });
+
+it("what a VM has been charged and did not use is not asked of it again", () => {
+  expect(placed([vm("x", 60), vm("b", 40)], quota("team", 100, 60))).toEqual(["x", "b"]);
+  expect(placed([{ ...vm("x", 60), incarnation: 2 }], quota("team", 100, 60)), "a former life's is").toEqual(
+    [],
+  );
+});

@@ -1,31 +1,52 @@
 /**
  * What is left under quotas while a plan is made: a VM that no quota has room for waits, and is not proposed in vain.
  */
-import { type Misfit, type Quota, quotaFree, quotaLabelsOf } from "@bioxen/contracts";
-import { type Amounts, amountOf } from "@bioxen/kernel";
+import {
+  larger,
+  lifeKey,
+  type Misfit,
+  mostOfLives,
+  type Quota,
+  quotaFree,
+  quotaLabelsOf,
+} from "@bioxen/contracts";
+import { type Amounts, amountOf, sum } from "@bioxen/kernel";
 
 /** What of a VM quotas ask. */
 export interface UnderQuota {
+  readonly vmId: string;
+  readonly incarnation: number;
   readonly request: Amounts;
   readonly labels: Readonly<Record<string, string>>;
   /** What it holds already where it leaves: counts once until it has moved. */
   readonly holds?: Amounts | undefined;
 }
 
+interface QuotaRoom {
+  readonly limits: Amounts;
+  /** What is charged by life: what a VM has been charged already is not asked of it again. */
+  readonly charged: ReadonlyMap<string, Amounts>;
+  free: Amounts;
+}
+
 export class QuotaRooms {
-  readonly #free = new Map<string, { readonly limits: Amounts; free: Amounts }>();
+  readonly #free = new Map<string, QuotaRoom>();
 
   constructor(quotas: Iterable<Quota> = []) {
     for (const quota of quotas) {
-      this.#free.set(quota.label, { limits: quota.resources, free: quotaFree(quota) });
+      const charged = mostOfLives(Object.values(quota.charges));
+      const free = quotaFree(quota, sum(charged.values()));
+      this.#free.set(quota.label, { limits: quota.resources, charged, free });
     }
   }
 
   /** Why it may hold nothing now, wherever; undefined when no quota stands against it. */
   misfitOf(vm: UnderQuota): Misfit | undefined {
-    for (const [label, { limits, free }] of this.#of(vm)) {
+    for (const [label, room] of this.#of(vm)) {
+      const { limits, free } = room;
+      const own = heldBy(vm, room);
       for (const resource of Object.keys(limits).sort()) {
-        const holds = amountOf(vm.holds ?? {}, resource);
+        const holds = amountOf(own, resource);
         const requested = amountOf(vm.request, resource);
         const left = amountOf(free, resource) + holds;
         if (requested <= left || requested <= holds) continue;
@@ -51,10 +72,11 @@ export class QuotaRooms {
   /** It is placed: what it takes is not there for those that follow. */
   take(vm: UnderQuota): void {
     for (const [, room] of this.#of(vm)) {
+      const own = heldBy(vm, room);
       room.free = Object.fromEntries(
         Object.entries(room.free).map(([name, left]) => [
           name,
-          Math.max(0, left - Math.max(0, amountOf(vm.request, name) - amountOf(vm.holds ?? {}, name))),
+          Math.max(0, left - Math.max(0, amountOf(vm.request, name) - amountOf(own, name))),
         ]),
       );
     }
@@ -67,4 +89,9 @@ export class QuotaRooms {
       if (room !== undefined) yield [label, room] as const;
     }
   }
+}
+
+/** What it counts for already: where it leaves, or by a charge that was not used. */
+function heldBy(vm: UnderQuota, { charged }: QuotaRoom): Amounts {
+  return larger(vm.holds ?? {}, charged.get(lifeKey(vm)) ?? {});
 }

@@ -46,17 +46,31 @@ export function chargedAmounts(quota: Quota): Amounts {
   return mostPerLife(Object.values(quota.charges));
 }
 
+interface LifeOfVm {
+  readonly vmId: string;
+  readonly incarnation: number;
+}
+
+type Holding = LifeOfVm & { readonly amounts: Amounts };
+
 /** The sum over all lives of VMs of the most that each has in any one of these. */
-export function mostPerLife(
-  holdings: Iterable<{ readonly vmId: string; readonly incarnation: number; readonly amounts: Amounts }>,
-): Amounts {
+export function mostPerLife(holdings: Iterable<Holding>): Amounts {
+  return sum(mostOfLives(holdings).values());
+}
+
+/** By {@link lifeKey}: the most that each life of a VM has in any one of these. */
+export function mostOfLives(holdings: Iterable<Holding>): ReadonlyMap<string, Amounts> {
   const lives = new Map<string, Amounts>();
-  for (const { vmId, incarnation, amounts } of holdings) {
-    const life = `${vmId}#${incarnation}`;
+  for (const holding of holdings) {
+    const life = lifeKey(holding);
     const most = lives.get(life);
-    lives.set(life, most === undefined ? amounts : larger(most, amounts));
+    lives.set(life, most === undefined ? holding.amounts : larger(most, holding.amounts));
   }
-  return sum(lives.values());
+  return lives;
+}
+
+export function lifeKey({ vmId, incarnation }: LifeOfVm): string {
+  return `${vmId}#${incarnation}`;
 }
 
 /** Of each resource the larger amount. */
@@ -67,8 +81,7 @@ export function larger(a: Amounts, b: Amounts): Amounts {
 }
 
 /** What is left of each limit; 0 where more is held than a quota that was lowered allows. */
-export function quotaFree(quota: Quota): Amounts {
-  const charged = chargedAmounts(quota);
+export function quotaFree(quota: Quota, charged = chargedAmounts(quota)): Amounts {
   return Object.fromEntries(
     Object.entries(quota.resources).map(([name, limit]) => [
       name,

@@ -27,11 +27,11 @@ export function shrunkVms(
   const out: ShrunkVm[] = [];
   for (const [vmId, vm] of vms.entries()) {
     if (!vm.exists || vm.preemption?.active !== true) continue;
-    const { chassisId, fence, allocation, priority, request, labels } = vm;
+    const { chassisId, fence, allocation, priority, request } = vm;
     if (chassisId === null || fence === null || allocation === null) continue;
     const entry = ledgers.get(chassisId).entries[vmId];
     if (entry === undefined || !isFollowedBy(vm, entry)) continue;
-    if (quotas.misfitOf({ request, labels, holds: allocation }) !== undefined) continue;
+    if (quotas.misfitOf({ ...vm, vmId, holds: allocation }) !== undefined) continue;
     const { seq, atMs } = vm.preemption;
     const lacks = beyond(request, allocation);
     out.push({ vmId, chassisId, priority, fence, preemptedSeq: seq, sinceMs: atMs, lacks });
