@@ -1,5 +1,6 @@
 /**
- * A VM moves from one chassis to another while it runs, by command line, and its move can be taken back.
+ * A VM moves from one chassis to another while it runs, by command line, and its move can be taken back; and one comes to others, or
+ * keeps away from them.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually, type Json, World } from "./world.ts";
@@ -76,6 +77,32 @@ describe("vm migrate", () => {
     const { vm } = await world.bioxenJson("vm", "migrate", "stayer", "--cancel");
     expect(vm).toMatchObject({ state: "running", chassisId, migration: null });
     await world.done("cmd.chassis.uncordon", { chassisId: other(chassisId) });
+    await atRest();
+    expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);
+  });
+});
+
+describe("a VM that minds its company", () => {
+  const create = (vmId: string, ...flags: string[]) =>
+    world.bioxenJson("vm", "create", vmId, "--type", "syn3a", ...flags);
+
+  it("comes to whom it wants, is kept from whom it does not, and waits while those are everywhere", async () => {
+    const web = ["--label", "app=web", "--anti-affinity", "app=web"];
+    const first = (await create("web-1", ...web, "--start")).vm;
+    const second = (await create("web-2", ...web, "--start")).vm;
+    expect(second).toMatchObject({ state: "running", chassisId: other(first.chassisId) });
+    const near = (await create("cache", "--affinity", "web-2", "--start")).vm;
+    expect(near).toMatchObject({ state: "running", chassisId: second.chassisId });
+    await create("web-3", ...web);
+    await world.done("cmd.vm.start", { vmId: "web-3" });
+    const waiting = await eventually("it is told why it waits", async () => {
+      const { vm } = await world.look("qry.vm.get", { vmId: "web-3" });
+      return vm?.refusals.length > 0 ? vm : undefined;
+    });
+    expect(waiting).toMatchObject({ state: "pending", chassisId: null });
+    expect(waiting.refusals.map((r: Json) => r.chassisId).sort()).toEqual(["ecoli-1", "ecoli-2"]);
+    await world.done("cmd.vm.destroy", { vmId: "web-1" });
+    expect(await world.reach("web-3", "running")).toMatchObject({ chassisId: first.chassisId });
     await atRest();
     expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);
   });
