@@ -11,5 +11,8 @@ await runService({
   name: "allocator",
   description: "The ledgers: gives capacity away, and takes it back when its VM is done with it.",
   create: (ports, env) =>
-    createAllocator(ports, { startDeadlineMs: readConfig(config, env).BIOXEN_START_DEADLINE_MS }),
+    createAllocator(ports, {
+      startDeadlineMs: readConfig(config, env).BIOXEN_START_DEADLINE_MS,
+      monotonicMs: () => performance.now(),
+    }),
 });

@@ -156,7 +156,10 @@ export class SimProcess {
       case "lifecycle":
         return createLifecycle(ports, { sweep: SWEEP });
       case "allocator":
-        return createAllocator(ports, { startDeadlineMs: START_DEADLINE_MS });
+        return createAllocator(ports, {
+          startDeadlineMs: START_DEADLINE_MS,
+          monotonicMs: () => this.#cluster.universe.nowMs,
+        });
       case "chassis-scheduler":
         return createChassisScheduler(ports, {
           monotonicMs: () => this.#cluster.universe.nowMs,

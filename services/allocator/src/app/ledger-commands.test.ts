@@ -38,7 +38,7 @@ async function allocator() {
   await put(2, 1, "reserved", { planId: "p", reservations, expiresAtMs: NEVER_MS });
   const leases = { contend: () => ({ token: () => undefined, surpass: () => {}, release: async () => {} }) };
   const ports = { log, clock, timers: clock, ids: idsInOrder("x"), leases } as unknown as ServicePorts;
-  const { endpoints, sinks, begin } = createAllocator(ports);
+  const { endpoints, sinks, begin } = createAllocator(ports, { monotonicMs: () => clock.nowMs() });
   const feed = new EventFeed(log, sinks, clock);
   await feed.start();
   begin(feed);

@@ -42,6 +42,8 @@ import {
   decideFollowPreemption,
   decideSettle,
   type EntryVerdict,
+  EXPIRY_GRACE_MS,
+  expiresFrom,
   nextExpiryAtMs,
 } from "../domain/ledger.ts";
 import { verdictOf } from "../domain/verdict.ts";
@@ -50,6 +52,7 @@ import { QuotaCharges } from "./quota-charges.ts";
 import { QuotaCommands } from "./quota-commands.ts";
 import { QuotaProcess } from "./quota-process.ts";
 import { Societies } from "./societies.ts";
+import { Standing } from "./standing.ts";
 
 /** From reservation to a running guest, ms: a boot takes milliseconds, a restarted agent some seconds. */
 export const DEFAULT_START_DEADLINE_MS = 60_000;
@@ -58,10 +61,12 @@ const MAX_STEPS_PER_LOOK = 16;
 
 export interface AllocatorOptions {
   readonly startDeadlineMs?: number;
+  /** Milliseconds of a clock that nobody sets: what a reservation has stood is measured on it. */
+  readonly monotonicMs: () => number;
 }
 
-export function createAllocator(ports: ServicePorts, options: AllocatorOptions = {}) {
-  const allocator = new Allocator(ports, options.startDeadlineMs ?? DEFAULT_START_DEADLINE_MS);
+export function createAllocator(ports: ServicePorts, options: AllocatorOptions) {
+  const allocator = new Allocator(ports, options);
   const { commands, quotaCommands } = allocator;
   return {
     sinks: [allocator.ledgers, allocator.vms, allocator.chassis, allocator.quotas],
@@ -89,13 +94,18 @@ class Allocator {
   readonly #ports: ServicePorts;
   readonly #quotaProcess: QuotaProcess;
   readonly #reconciler: Reconciler;
+  readonly #standing: Standing;
   readonly #ledgersOf = new LedgersOfVms();
   #feed: EventFeed | undefined;
   #lease: Lease | undefined;
 
-  constructor(ports: ServicePorts, startDeadlineMs: number) {
+  constructor(
+    ports: ServicePorts,
+    { startDeadlineMs = DEFAULT_START_DEADLINE_MS, monotonicMs }: AllocatorOptions,
+  ) {
     const { log, clock, ids, timers, logger } = ports;
     this.#ports = ports;
+    this.#standing = new Standing(monotonicMs, startDeadlineMs + EXPIRY_GRACE_MS);
     const source = "/bioxen/allocator";
     this.ledgers = new Aggregates({ kind: "ledger", fold: ledgerFold, log, clock, ids, source });
     this.quotas = new Aggregates({ kind: "quota", fold: quotaFold, log, clock, ids, source });
@@ -145,7 +155,8 @@ class Allocator {
     return this.#lease?.token() !== undefined;
   }
 
-  #wakeFor({ envelope }: StoredEvent): void {
+  #wakeFor({ envelope, seq }: StoredEvent): void {
+    if (envelope.type === "bioxen.ledger.reserved.v1") this.#standing.note(seq);
     const slash = envelope.subject.indexOf("/");
     const id = envelope.subject.slice(slash + 1);
     const kind = envelope.subject.slice(0, slash);
@@ -158,9 +169,22 @@ class Allocator {
   readonly #verdict = (entry: LedgerEntry): EntryVerdict =>
     verdictOf(entry, this.vms.get(entry.vmId), this.#feed?.appliedSeq ?? 0);
 
+  /** By the wall clock, and not before it has stood its time here. What the feed has not brought yet has just come. */
+  readonly #expiresFrom = (entry: LedgerEntry): number => {
+    if (entry.fence > (this.#feed?.appliedSeq ?? 0)) return Number.POSITIVE_INFINITY;
+    const leftMs = this.#standing.leftMs(entry.fence);
+    return leftMs === 0
+      ? expiresFrom(entry)
+      : Math.max(expiresFrom(entry), this.#ports.clock.nowMs() + leftMs);
+  };
+
+  #nextExpiryAtMs(chassisId: string): number | undefined {
+    return nextExpiryAtMs(this.ledgers.get(chassisId).state, this.#verdict, this.#expiresFrom);
+  }
+
   /** Whether a VM has taken its place is decided on all that is in the log now: who is behind would expire it under the VM. */
   async #catchUpIfExpiring(chassisId: string): Promise<void> {
-    const dueAtMs = nextExpiryAtMs(this.ledgers.get(chassisId).state, this.#verdict);
+    const dueAtMs = this.#nextExpiryAtMs(chassisId);
     if (dueAtMs === undefined || dueAtMs > this.#ports.clock.nowMs()) return;
     await this.#feed?.applied(await this.#ports.log.lastSeq());
   }
@@ -175,14 +199,14 @@ class Allocator {
         if (!followed.ok || followed.event !== null) return followed;
         const freed = decideFollowPreemption(ledger, (vmId) => this.vms.get(vmId));
         if (!freed.ok || freed.event !== null) return freed;
-        return decideSettle(ledger, this.#verdict, this.#ports.clock.nowMs());
+        return decideSettle(ledger, this.#verdict, this.#ports.clock.nowMs(), this.#expiresFrom);
       };
       const causation = this.#causation(chassisId);
       const executed = await this.ledgers.react(chassisId, causation, decide, () => this.#acts());
       invariant(executed.ok, "settling refuses nothing", { chassisId });
       if (!executed.changed) break;
     }
-    const dueAtMs = nextExpiryAtMs(this.ledgers.get(chassisId).state, this.#verdict);
+    const dueAtMs = this.#nextExpiryAtMs(chassisId);
     return dueAtMs === undefined ? undefined : { dueAtMs };
   }
 

@@ -244,6 +244,7 @@ export function decideSettle(
   ledger: Ledger,
   verdict: (entry: LedgerEntry) => EntryVerdict,
   nowMs: number,
+  expiresFromMs = expiresFrom,
 ): LedgerDecision {
   const entries = entriesInOrder(ledger);
   const keys = (some: readonly LedgerEntry[]) => some.map(({ vmId, fence }) => ({ vmId, fence }));
@@ -258,7 +259,7 @@ export function decideSettle(
   if (committed.length > 0) {
     return accept<LedgerEvent>({ type: "bioxen.ledger.committed.v1", data: { entries: keys(committed) } });
   }
-  const expired = entries.filter((entry) => mayExpire(entry, verdict) && expiresFrom(entry) <= nowMs);
+  const expired = entries.filter((entry) => mayExpire(entry, verdict) && expiresFromMs(entry) <= nowMs);
   if (expired.length === 0) return UNCHANGED;
   return accept<LedgerEvent>({ type: "bioxen.ledger.expired.v1", data: { entries: keys(expired) } });
 }
@@ -268,7 +269,8 @@ function mayExpire(entry: LedgerEntry, verdict: (entry: LedgerEntry) => EntryVer
   return entry.phase === "reserved" && verdict(entry) === "keep";
 }
 
-function expiresFrom(entry: LedgerEntry): number {
+/** From when on it may expire, by the wall clock. */
+export function expiresFrom(entry: LedgerEntry): number {
   return entry.expiresAtMs === null ? Number.POSITIVE_INFINITY : entry.expiresAtMs + EXPIRY_GRACE_MS;
 }
 
@@ -276,8 +278,9 @@ function expiresFrom(entry: LedgerEntry): number {
 export function nextExpiryAtMs(
   ledger: Ledger,
   verdict: (entry: LedgerEntry) => EntryVerdict,
+  expiresFromMs = expiresFrom,
 ): number | undefined {
   const waiting = Object.values(ledger.entries).filter((entry) => mayExpire(entry, verdict));
-  const next = Math.min(...waiting.map(expiresFrom));
+  const next = Math.min(...waiting.map(expiresFromMs));
   return Number.isFinite(next) ? next : undefined;
 }

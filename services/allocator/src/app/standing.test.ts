@@ -1,0 +1,107 @@
+/**
+ * When a reservation that nobody took expires.
+ */
+import type { EventBody, LeaseListener, ServicePorts } from "@bioxen/kernel";
+import { EventFeed } from "@bioxen/kernel";
+import {
+  createdVm,
+  envelopeOf,
+  FakeClock,
+  idsInOrder,
+  MemoryEventLog,
+  registeredChassis,
+} from "@bioxen/testkit";
+import { expect, it } from "vitest";
+import { createAllocator, DEFAULT_START_DEADLINE_MS } from "./service.ts";
+import { Standing } from "./standing.ts";
+
+const HELD = { ribosomes: 10 };
+const PROMISED_MS = DEFAULT_START_DEADLINE_MS;
+const WHOLE_MS = PROMISED_MS + 10_000;
+
+/** The allocator that settles, and a VM that waits and does not take its place; two clocks. */
+async function waiting() {
+  const [log, clock] = [new MemoryEventLog(), new FakeClock()];
+  let monotonicMs = 0;
+  const happens = async (kind: string, id: string, body: EventBody) => {
+    const subject = `bioxen.evt.${kind}.${id}`;
+    const before = await log.read(subject, 0);
+    const envelope = envelopeOf(kind, id, body, { version: before.length + 1 });
+    await log.append(subject, envelope, before.at(-1)?.seq ?? 0);
+  };
+  const reserve = async () => {
+    const reservations = [{ vmId: "v", incarnation: 1, amounts: HELD }];
+    const data = { planId: "p", reservations, expiresAtMs: clock.nowMs() + PROMISED_MS };
+    await happens("ledger", "c", { type: "bioxen.ledger.reserved.v1", data });
+  };
+  const offered = { chassisType: "ecoli", capacity: HELD, offered: HELD, maxVms: 4 };
+  await happens("chassis", "c", registeredChassis());
+  await happens("ledger", "c", { type: "bioxen.ledger.opened.v1", data: offered });
+  await happens("vm", "v", createdVm());
+  await happens("vm", "v", { type: "bioxen.vm.start-requested.v1", data: { automatic: false } });
+  const begin = async () => {
+    const contend = (_: string, { onHeld }: LeaseListener) => {
+      clock.after(0, () => onHeld(1));
+      return { token: () => 1, surpass: () => {}, release: async () => {} };
+    };
+    const ids = idsInOrder();
+    const logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+    const ports = { log, clock, timers: clock, ids, leases: { contend }, logger } as unknown as ServicePorts;
+    const allocator = createAllocator(ports, { monotonicMs: () => monotonicMs });
+    const feed = new EventFeed(log, allocator.sinks, clock);
+    await feed.start();
+    allocator.begin(feed);
+    await clock.advance(1);
+  };
+  const pass = async (ms: number) => {
+    monotonicMs += ms;
+    await clock.advance(ms);
+  };
+  const state = async () => (await log.read("bioxen.evt.ledger.c", 0)).at(-1)?.envelope.type.split(".")[2];
+  return { reserve, begin, pass, state, setClockOn: (ms: number) => clock.advance(ms) };
+}
+
+it("expires when its time and the grace are over", async () => {
+  const { reserve, begin, pass, state } = await waiting();
+  await begin();
+  await reserve();
+  await pass(WHOLE_MS - 100);
+  expect(await state()).toBe("reserved");
+  await pass(200);
+  expect(await state()).toBe("expired");
+});
+
+it("does not expire for a clock that was set, and has its time from there", async () => {
+  const { reserve, begin, pass, state, setClockOn } = await waiting();
+  await begin();
+  await reserve();
+  await setClockOn(190_000);
+  expect(await state()).toBe("reserved");
+  await pass(WHOLE_MS - 100);
+  expect(await state()).toBe("reserved");
+  await pass(200);
+  expect(await state()).toBe("expired");
+});
+
+it("has its time once more where whoever watched it was started again", async () => {
+  const { reserve, begin, pass, state } = await waiting();
+  await reserve();
+  await pass(WHOLE_MS);
+  await begin();
+  await pass(WHOLE_MS - 100);
+  expect(await state()).toBe("reserved");
+  await pass(200);
+  expect(await state()).toBe("expired");
+});
+
+it("what has stood its time is forgotten, and stays what it is", () => {
+  let nowMs = 0;
+  const standing = new Standing(() => nowMs, 100);
+  standing.note(1);
+  nowMs = 60;
+  standing.note(2);
+  expect([standing.leftMs(1), standing.leftMs(2)]).toEqual([40, 100]);
+  nowMs = 130;
+  standing.note(3);
+  expect([standing.leftMs(1), standing.leftMs(2), standing.leftMs(3)]).toEqual([0, 30, 100]);
+});
