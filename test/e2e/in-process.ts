@@ -1,7 +1,6 @@
 /**
  * The `bioxen` command in this process: a tenth of the time of a process of its own, for tests that run it often.
  */
-
 import { vi } from "vitest";
 import { runProgram } from "../../packages/cli/src/program.ts";
 
@@ -14,6 +13,12 @@ export interface Ended {
 export interface RunOptions {
   /** Ctrl-C is pressed after its first output: for what follows something. */
   readonly untilFirstOutput?: boolean;
+}
+
+/** Commands from here on are of this world's stack, without colours. */
+export function atHome({ dir }: { readonly dir: string }): void {
+  vi.stubEnv("BIOXEN_HOME", dir);
+  vi.stubEnv("NO_COLOR", "1");
 }
 
 /** Not for two at once: they would share stdout. */

@@ -12,6 +12,7 @@ import {
 } from "@bioxen/client";
 import { ERRORS } from "@bioxen/contracts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { atHome, bioxenHere } from "../e2e/in-process.ts";
 import { World } from "../e2e/world.ts";
 
 interface Row {
@@ -51,6 +52,7 @@ let world: World;
 let bioxen: Bioxen;
 beforeAll(async () => {
   world = await World.open({ chassis: "ecoli:2,yeast:1", timeScale: 10 });
+  atHome(world);
   bioxen = await connect({ servers: world.stack.url });
 });
 afterAll(async () => {
@@ -60,7 +62,7 @@ afterAll(async () => {
 
 /** A command ends well, or with a refusal that its row announces. */
 async function runCommand(command: string, { today }: Row): Promise<void> {
-  const { code, stdout, stderr } = await world.bioxen(...wordsOf(command).slice(1));
+  const { code, stdout, stderr } = await bioxenHere(wordsOf(command).slice(1));
   const announced = Object.keys(ERRORS).filter((name) => today.includes(`\`${name}\``));
   const asAnnounced = code === 1 && announced.some((name) => stderr.includes(name));
   expect(code === 0 || asAnnounced, `${command} ended with ${code}: ${stdout}${stderr}`).toBe(true);
