@@ -26,7 +26,6 @@ import {
   type PlacementPolicy,
   type Plan,
   planPlacements,
-  QuotaRooms,
   type Settlement,
   type ShrunkVm,
   settleClaims,
@@ -134,7 +133,7 @@ export class PlacementProcess {
     const waiting = this.#cluster.waiting();
     this.#topDeferred = 0;
     const quotas = this.#cluster.quotas();
-    const shrunk = shrunkVms(this.#cluster, new QuotaRooms(quotas));
+    const shrunk = shrunkVms(this.#cluster, quotas);
     if (waiting.length === 0) this.#told.clear();
     if (waiting.length === 0 && shrunk.length === 0) return;
     const rooms = this.#cluster.rooms();

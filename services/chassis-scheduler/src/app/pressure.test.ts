@@ -3,7 +3,6 @@
  */
 import { ledgerFold, quotaFold, type VmEvent, vmFold } from "@bioxen/contracts";
 import { type EventBody, ReadModel } from "@bioxen/kernel";
-import { QuotaRooms } from "@bioxen/placement";
 import { createdVm, envelopeOf, storedOf } from "@bioxen/testkit";
 import { expect, it } from "vitest";
 import { shrunkVms } from "./pressure.ts";
@@ -50,7 +49,7 @@ function shrunkUnder(limit: number) {
   quota("set", { label: "team", resources: { ribosomes: limit } });
   quota("enforced", { charges: [charge] });
   const known = [...quotas.values()].flatMap((quota) => (quota.exists ? [quota] : []));
-  return shrunkVms({ vms, ledgers }, new QuotaRooms(known));
+  return shrunkVms({ vms, ledgers }, known);
 }
 
 it("a VM wants back what it gave where its quotas allow that", () => {

@@ -2,7 +2,14 @@
  * Where VMs press on each other: what is about to be free on every chassis, who holds something there, and who lives with less than
  * he asks for. Read from the picture anew for each plan.
  */
-import { isFollowedBy, isForWaiting, type Ledger, type LedgerEntry, type VmState } from "@bioxen/contracts";
+import {
+  isFollowedBy,
+  isForWaiting,
+  type Ledger,
+  type LedgerEntry,
+  type Quota,
+  type VmState,
+} from "@bioxen/contracts";
 import { type Amounts, add, amountOf } from "@bioxen/kernel";
 import {
   type ChassisRoom,
@@ -11,7 +18,7 @@ import {
   holderOf,
   NOTHING_COMING,
   type PressedRoom,
-  type QuotaRooms,
+  QuotaRooms,
   type ShrunkVm,
 } from "@bioxen/placement";
 import type { Cluster } from "./cluster.ts";
@@ -22,16 +29,19 @@ import type { Cluster } from "./cluster.ts";
  */
 export function shrunkVms(
   { vms, ledgers }: Pick<Cluster, "vms" | "ledgers">,
-  quotas: QuotaRooms,
+  quotas: readonly Quota[],
 ): ShrunkVm[] {
   const out: ShrunkVm[] = [];
+  // Made for the first who asks: a quota can be for 100 000 VMs, and mostly nobody does.
+  let quotaRooms: QuotaRooms | undefined;
   for (const [vmId, vm] of vms.entries()) {
     if (!vm.exists || vm.preemption?.active !== true) continue;
     const { chassisId, fence, allocation, priority, request } = vm;
     if (chassisId === null || fence === null || allocation === null) continue;
     const entry = ledgers.get(chassisId).entries[vmId];
     if (entry === undefined || !isFollowedBy(vm, entry)) continue;
-    if (quotas.misfitOf({ ...vm, vmId, holds: allocation }) !== undefined) continue;
+    quotaRooms ??= new QuotaRooms(quotas);
+    if (quotaRooms.misfitOf({ ...vm, vmId, holds: allocation }) !== undefined) continue;
     const { seq, atMs } = vm.preemption;
     const lacks = beyond(request, allocation);
     out.push({ vmId, chassisId, priority, fence, preemptedSeq: seq, sinceMs: atMs, lacks });
