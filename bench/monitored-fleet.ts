@@ -14,7 +14,7 @@ import {
 } from "@bioxen/contracts";
 import type { EventBody } from "@bioxen/kernel";
 import { type Bus, connectBus, openEventLog } from "@bioxen/nats";
-import { envelopeOf, registeredChassis } from "@bioxen/testkit";
+import { createdVm, envelopeOf, registeredChassis } from "@bioxen/testkit";
 
 const MONITOR = fileURLToPath(new URL("../services/monitor/main.ts", import.meta.url));
 const CHASSIS = "bench";
@@ -116,24 +116,7 @@ export class MonitoredFleet {
 
 function lifeOf(): EventBody[] {
   return [
-    {
-      type: "bioxen.vm.created.v1",
-      data: {
-        incarnation: 1,
-        biologicalType: "syn3a",
-        vmType: "basic",
-        request: FULL_DEMAND.syn3a,
-        priority: 1,
-        seed: 1,
-        program: null,
-        environment: {},
-        placement: {},
-        restartPolicy: { mode: "never", maxAttempts: 0, backoffMs: 0 },
-        labels: {},
-        config: {},
-        parent: null,
-      },
-    },
+    createdVm({ request: FULL_DEMAND.syn3a, seed: 1 }),
     { type: "bioxen.vm.start-requested.v1", data: { automatic: false } },
     { type: "bioxen.vm.placed.v1", data: { chassisId: CHASSIS, fence: 1, allocation: FULL_DEMAND.syn3a } },
     { type: "bioxen.vm.started.v1", data: { fence: 1 } },

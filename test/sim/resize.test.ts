@@ -10,8 +10,8 @@ import {
   type VmState,
   vmFold,
 } from "@bioxen/contracts";
-import { Aggregates, type EventBody, ReadModel } from "@bioxen/kernel";
-import { createdVm, envelopeOf, FakeClock, idsInOrder, MemoryEventLog } from "@bioxen/testkit";
+import { Aggregates, ReadModel } from "@bioxen/kernel";
+import { appendNext, createdVm, FakeClock, idsInOrder, MemoryEventLog } from "@bioxen/testkit";
 import { expect, it } from "vitest";
 import { ADOPT_AFTER_MS, VmProcess } from "../../services/lifecycle/src/app/vm-process.ts";
 
@@ -29,16 +29,8 @@ async function granted() {
   });
   const ledgers = new ReadModel<Ledger>("ledger", ledgerFold);
   const chassis = new ReadModel<ChassisState>("chassis", chassisFold);
-  const versions = new Map<string, number>();
   const happen = async (kind: "vm" | "ledger", type: string, data: object) => {
-    const version = (versions.get(kind) ?? 0) + 1;
-    versions.set(kind, version);
-    const body: EventBody = { type: `bioxen.${kind}.${type}.v1`, data };
-    const subject = `bioxen.evt.${kind}.a`;
-    const before = (await log.read(subject, 0)).at(-1)?.seq ?? 0;
-    await log.append(subject, envelopeOf(kind, "a", body, { version }), before);
-    const [event] = await log.read(subject, before);
-    if (event === undefined) throw new Error("it was just appended");
+    const event = await appendNext(log, kind, "a", { type: `bioxen.${kind}.${type}.v1`, data });
     if (kind === "vm") vms.apply(event);
     else ledgers.apply(event);
     return event.seq;

@@ -9,7 +9,7 @@ import {
   eventSubject,
   type VmEvent,
 } from "@bioxen/contracts";
-import type { EventBody, EventEnvelope, StoredEvent } from "@bioxen/kernel";
+import type { EventBody, EventEnvelope, EventLog, StoredEvent } from "@bioxen/kernel";
 
 export interface EventFields {
   readonly id?: string;
@@ -49,6 +49,22 @@ export function storedOf(seq: number, envelope: EventEnvelope): StoredEvent {
     digest: digestOf(encodeEvent(envelope)),
     envelope,
   };
+}
+
+/** The next event of `kind/id`, appended as its owner would. */
+export async function appendNext(
+  log: EventLog,
+  kind: AggregateKind,
+  id: string,
+  body: EventBody,
+  fields: Omit<EventFields, "version"> = {},
+): Promise<StoredEvent> {
+  const streamSubject = eventSubject(kind, id);
+  const before = await log.read(streamSubject, 0);
+  const envelope = envelopeOf(kind, id, body, { ...fields, version: before.length + 1 });
+  const appended = await log.append(streamSubject, envelope, before.at(-1)?.seq ?? 0);
+  if (appended.kind === "conflict") throw new Error(`${kind}/${id} was changed by another meanwhile`);
+  return storedOf(appended.seq, envelope);
 }
 
 /** The smallest sound events: a chassis closed and opened, over and over. */

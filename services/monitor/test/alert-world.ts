@@ -2,6 +2,7 @@
  * Instances of the monitor on one log, one clock and one bus: what a cluster of them sees, without the machines.
  */
 import {
+  type AggregateKind,
   type AlertEvent,
   type AlertNotification,
   type ChassisSample,
@@ -16,7 +17,8 @@ import {
 } from "@bioxen/contracts";
 import { type EventBody, EventFeed, type ServicePorts, StoredLeases, UNTRACED } from "@bioxen/kernel";
 import {
-  envelopeOf,
+  appendNext,
+  createdVm,
   FakeClock,
   idsInOrder,
   MemoryBlobs,
@@ -44,7 +46,6 @@ export class AlertWorld {
   readonly #leases = new MemoryLeaseStore();
   readonly #listeners = new Set<{ readonly pattern: RegExp; readonly hear: Hear }>();
   readonly #instances: Instance[] = [];
-  readonly #versions = new Map<string, number>();
   readonly #numbers = new Map<string, number>();
   webhookNames: string[] = [];
   #heartbeats = 0;
@@ -139,36 +140,14 @@ export class AlertWorld {
   }
 
   /** Something happens in the log that another service wrote. */
-  async happen(kind: string, id: string, body: EventBody): Promise<void> {
-    const subject = `${kind}/${id}`;
-    const version = (this.#versions.get(subject) ?? 0) + 1;
-    this.#versions.set(subject, version);
-    const last = await this.log.read(`bioxen.evt.${kind}.${id}`, 0);
+  async happen(kind: AggregateKind, id: string, body: EventBody): Promise<void> {
     const time = new Date(this.clock.nowMs()).toISOString();
-    const envelope = envelopeOf(kind, id, body, { version, time });
-    await this.log.append(`bioxen.evt.${kind}.${id}`, envelope, last.at(-1)?.seq ?? 0);
+    await appendNext(this.log, kind, id, body, { time });
     await settle();
   }
 
   async runningVm(vmId: string, labels: Readonly<Record<string, string>> = {}): Promise<void> {
-    await this.happen("vm", vmId, {
-      type: "bioxen.vm.created.v1",
-      data: {
-        incarnation: 1,
-        biologicalType: "syn3a",
-        vmType: "basic",
-        request: FULL_DEMAND.syn3a,
-        priority: 1,
-        seed: 1,
-        program: null,
-        environment: {},
-        placement: {},
-        restartPolicy: { mode: "never", maxAttempts: 0, backoffMs: 0 },
-        labels,
-        config: {},
-        parent: null,
-      },
-    });
+    await this.happen("vm", vmId, createdVm({ request: FULL_DEMAND.syn3a, seed: 1, labels }));
     await this.happen("vm", vmId, { type: "bioxen.vm.start-requested.v1", data: { automatic: false } });
     const place = { chassisId: "c", fence: 1, allocation: FULL_DEMAND.syn3a };
     await this.happen("vm", vmId, { type: "bioxen.vm.placed.v1", data: place });

@@ -1,9 +1,9 @@
 /**
  * Many commands of one ledger at once, at one instance.
  */
-import { ENDPOINTS, type LedgerEvent, type ServedEndpoint } from "@bioxen/contracts";
+import { ENDPOINTS, type ServedEndpoint } from "@bioxen/contracts";
 import { EventFeed, type ServicePorts } from "@bioxen/kernel";
-import { envelopeOf, FakeClock, idsInOrder, MemoryEventLog } from "@bioxen/testkit";
+import { appendNext, FakeClock, idsInOrder, MemoryEventLog } from "@bioxen/testkit";
 import { expect, it } from "vitest";
 import { createAllocator } from "./service.ts";
 
@@ -27,15 +27,11 @@ class HeldLog extends MemoryEventLog {
 async function allocator() {
   const log = new HeldLog();
   const clock = new FakeClock();
-  const put = (version: number, before: number, type: string, data: object) =>
-    log.append(
-      "bioxen.evt.ledger.c",
-      envelopeOf("ledger", "c", { type: `bioxen.ledger.${type}.v1`, data } as LedgerEvent, { version }),
-      before,
-    );
-  await put(1, 0, "opened", { chassisType: "ecoli", capacity: OFFERED, offered: OFFERED, maxVms: MANY });
+  const put = (type: string, data: object) =>
+    appendNext(log, "ledger", "c", { type: `bioxen.ledger.${type}.v1`, data });
+  await put("opened", { chassisType: "ecoli", capacity: OFFERED, offered: OFFERED, maxVms: MANY });
   const reservations = vmIds.map((vmId) => ({ vmId, incarnation: 1, amounts: { ribosomes: 1 } }));
-  await put(2, 1, "reserved", { planId: "p", reservations, expiresAtMs: NEVER_MS });
+  await put("reserved", { planId: "p", reservations, expiresAtMs: NEVER_MS });
   const leases = { contend: () => ({ token: () => undefined, surpass: () => {}, release: async () => {} }) };
   const ports = { log, clock, timers: clock, ids: idsInOrder("x"), leases } as unknown as ServicePorts;
   const { endpoints, sinks, begin } = createAllocator(ports, { monotonicMs: () => clock.nowMs() });

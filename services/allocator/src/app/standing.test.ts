@@ -1,11 +1,10 @@
 /**
  * When a reservation that nobody took expires.
  */
-import type { EventBody, LeaseListener, ServicePorts } from "@bioxen/kernel";
-import { EventFeed } from "@bioxen/kernel";
+import { EventFeed, type LeaseListener, type ServicePorts } from "@bioxen/kernel";
 import {
+  appendNext,
   createdVm,
-  envelopeOf,
   FakeClock,
   idsInOrder,
   MemoryEventLog,
@@ -23,22 +22,16 @@ const WHOLE_MS = PROMISED_MS + 10_000;
 async function waiting() {
   const [log, clock] = [new MemoryEventLog(), new FakeClock()];
   let monotonicMs = 0;
-  const happens = async (kind: string, id: string, body: EventBody) => {
-    const subject = `bioxen.evt.${kind}.${id}`;
-    const before = await log.read(subject, 0);
-    const envelope = envelopeOf(kind, id, body, { version: before.length + 1 });
-    await log.append(subject, envelope, before.at(-1)?.seq ?? 0);
-  };
   const reserve = async () => {
     const reservations = [{ vmId: "v", incarnation: 1, amounts: HELD }];
     const data = { planId: "p", reservations, expiresAtMs: clock.nowMs() + PROMISED_MS };
-    await happens("ledger", "c", { type: "bioxen.ledger.reserved.v1", data });
+    await appendNext(log, "ledger", "c", { type: "bioxen.ledger.reserved.v1", data });
   };
   const offered = { chassisType: "ecoli", capacity: HELD, offered: HELD, maxVms: 4 };
-  await happens("chassis", "c", registeredChassis());
-  await happens("ledger", "c", { type: "bioxen.ledger.opened.v1", data: offered });
-  await happens("vm", "v", createdVm());
-  await happens("vm", "v", { type: "bioxen.vm.start-requested.v1", data: { automatic: false } });
+  await appendNext(log, "chassis", "c", registeredChassis());
+  await appendNext(log, "ledger", "c", { type: "bioxen.ledger.opened.v1", data: offered });
+  await appendNext(log, "vm", "v", createdVm());
+  await appendNext(log, "vm", "v", { type: "bioxen.vm.start-requested.v1", data: { automatic: false } });
   const begin = async () => {
     const contend = (_: string, { onHeld }: LeaseListener) => {
       clock.after(0, () => onHeld(1));

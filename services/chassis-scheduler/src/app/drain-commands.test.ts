@@ -1,7 +1,7 @@
 /**
  * Drains at an instance that has heard of the drain, and not yet of the VMs it names.
  */
-import type { DrainEvent, LedgerEvent, VmEvent } from "@bioxen/contracts";
+import type { AggregateKind, DrainEvent, LedgerEvent, VmEvent } from "@bioxen/contracts";
 import {
   type EventBody,
   EventFeed,
@@ -11,8 +11,8 @@ import {
   type StoredEvent,
 } from "@bioxen/kernel";
 import {
+  appendNext,
   createdVm,
-  envelopeOf,
   FakeClock,
   idsInOrder,
   MemoryEventLog,
@@ -48,14 +48,8 @@ class LogByHand extends MemoryEventLog {
 async function instance() {
   const stored = new LogByHand();
   const clock = new FakeClock();
-  const versions = new Map<string, number>();
-  const happens = async (kind: string, id: string, body: EventBody) => {
-    const version = (versions.get(kind) ?? 0) + 1;
-    versions.set(kind, version);
-    const before = (await stored.read(`bioxen.evt.${kind}.${id}`, 0)).at(-1)?.seq ?? 0;
-    await stored.append(`bioxen.evt.${kind}.${id}`, envelopeOf(kind, id, body, { version }), before);
-    return stored.lastSeq();
-  };
+  const happens = async (kind: AggregateKind, id: string, body: EventBody) =>
+    (await appendNext(stored, kind, id, body)).seq;
   await happens("chassis", "c", registeredChassis());
   await happens(
     "ledger",
