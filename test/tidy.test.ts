@@ -160,6 +160,41 @@ describe("the shape of files", () => {
   });
 });
 
+describe("language", () => {
+  /** Texts that people read. Recorded data keeps the words it was written with; STYLE shows them as wrong. */
+  const texts = tracked.filter(
+    (path) =>
+      /\.(?:ts|md|sh|ya?ml)$|^\.ci\/run$/.test(path) && !/(^|\/)golden\/|^docs\/STYLE\.md$/.test(path),
+  );
+  /** Words that stand for a missing noun, or for a standard term (docs/STYLE.md, rules 1 and 4). */
+  const words = ["no" + "body", "who" + "ever", "some" + "body", "any" + "body", "an" + "ew"];
+  const phrases = ["is", "are"].map((verb) => `${verb} to` + "ld").concat("is to" + " be");
+  const telltale = new RegExp(`\\b(?:${[...words, ...phrases].join("|")})\\b`, "gi");
+  /** Only falls. Lower it when the count has fallen. */
+  const MOST_TELLTALES = 801;
+
+  it("names its subjects: the words that stand for a missing noun only become fewer (docs/STYLE.md)", () => {
+    const found = texts.flatMap((path) =>
+      read(path)
+        .split("\n")
+        .flatMap((line, at) => [...line.matchAll(telltale)].map(([word]) => `${path}:${at + 1}: ${word}`)),
+    );
+    expect(found.length, found.slice(0, 40).join("\n")).toBeLessThanOrEqual(MOST_TELLTALES);
+  });
+
+  it("gives a reason for each cast past the type system, and has few of them", () => {
+    const MOST_CASTS = 29;
+    const products = sources.filter((path) => /^(?:packages|services)\//.test(path) && !isTest(path));
+    const cast = new RegExp("as unk" + "nown as");
+    const found = products.flatMap((path) =>
+      read(path)
+        .split("\n")
+        .flatMap((line, at) => (cast.test(line) ? [`${path}:${at + 1}`] : [])),
+    );
+    expect(found.length, found.join("\n")).toBeLessThanOrEqual(MOST_CASTS);
+  });
+});
+
 interface Manifest {
   readonly name: string;
   readonly version?: string;
