@@ -30,7 +30,7 @@ function chassis(
     chassis: { registered: true, chassisType: "ecoli", capacity: {}, cordoned: false } as Chassis,
     offered: OFFERED,
     room: { free: { ribosomes: free }, placesLeft: 10 },
-    coming: { amounts: { ribosomes: more.soon ?? 0 }, places: 0 },
+    pendingRelease: { amounts: { ribosomes: more.soon ?? 0 }, places: 0 },
     holders: [],
     ...more,
   };
@@ -101,13 +101,13 @@ describe("a settlement", () => {
   });
 
   it("keeps what is given up for the one it was given up for", () => {
-    const coming = chassis("a", 10, { soon: 45 });
+    const releasing = chassis("a", 10, { soon: 45 });
     const all = [wants("urgent", 50, 3), wants("small", 10, 1)];
-    expect(told(settle(all, [coming])).placed, "5 are left beside it").toEqual([]);
-    expect(told(settle([wants("urgent", 50, 3), wants("tiny", 5, 1)], [coming])).placed).toEqual([
+    expect(told(settle(all, [releasing])).placed, "5 are left beside it").toEqual([]);
+    expect(told(settle([wants("urgent", 50, 3), wants("tiny", 5, 1)], [releasing])).placed).toEqual([
       "tiny on a",
     ]);
-    expect(told(settle(all, [coming], [shrunk("low", 10, 1)])).back).toEqual([]);
+    expect(told(settle(all, [releasing], [shrunk("low", 10, 1)])).back).toEqual([]);
     expect(
       told(settle([wants("urgent", 95, 3), wants("small", 10, 1)], [full()])),
       "as well in the round that takes it",
@@ -115,8 +115,8 @@ describe("a settlement", () => {
   });
 
   it("takes nothing from anybody for one whose room is on its way", () => {
-    const coming = chassis("a", 10, { soon: 45, holders: [held("low", 1, 45)] });
-    expect(told(settle([wants("urgent", 50, 3)], [coming])).preempted).toEqual([]);
+    const releasing = chassis("a", 10, { soon: 45, holders: [held("low", 1, 45)] });
+    expect(told(settle([wants("urgent", 50, 3)], [releasing])).preempted).toEqual([]);
   });
 
   it("takes from each once, and plans the next on what is left", () => {
@@ -184,7 +184,7 @@ describe("whatever waits and whoever holds", () => {
           );
           const back = gave.map(({ n, p, at }, i) => shrunk(`s-${i}`, n, p, `c-${at}`));
           const settled = settle(waiting, all, back);
-          for (const { chassisId, room, coming } of all) {
+          for (const { chassisId, room, pendingRelease } of all) {
             const here = <T extends { chassisId: string }>(list: readonly T[]) =>
               list.filter((one) => one.chassisId === chassisId);
             const taken = sum([
@@ -197,7 +197,7 @@ describe("whatever waits and whoever holds", () => {
             const preempted = here(settled.preemptions);
             const given = sum(preempted.flatMap(({ victims }) => victims.map(({ frees }) => frees)));
             const used = add(taken, sum(preempted.map(({ vm }) => vm.request)));
-            const there = amountOf(sum([room.free, coming.amounts, given]), "ribosomes");
+            const there = amountOf(sum([room.free, pendingRelease.amounts, given]), "ribosomes");
             expect(amountOf(used, "ribosomes")).toBeLessThanOrEqual(there);
           }
           const victims = settled.preemptions.flatMap(({ vm, victims: own }) =>

@@ -18,15 +18,15 @@ import { choosePreemption, type HeldRoom, type Preemption } from "./preemption.t
 import type { WaitingVm } from "./snapshot.ts";
 
 /** What is about to be free on a chassis. */
-export interface Coming {
+export interface PendingRelease {
   readonly amounts: Amounts;
   readonly places: number;
 }
 
-export const NOTHING_COMING: Coming = { amounts: NO_AMOUNTS, places: 0 };
+export const NO_PENDING_RELEASE: PendingRelease = { amounts: NO_AMOUNTS, places: 0 };
 
 export interface PressedRoom extends HeldRoom {
-  readonly coming: Coming;
+  readonly pendingRelease: PendingRelease;
 }
 
 /** A VM that lives with less than it asks for. */
@@ -159,11 +159,11 @@ class Table {
   constructor(chassis: readonly PressedRoom[]) {
     for (const pressed of [...chassis].sort((a, b) => (a.chassisId < b.chassisId ? -1 : 1))) {
       const { free, placesLeft } = pressed.room;
-      const { amounts, places } = pressed.coming;
+      const { amounts, places } = pressed.pendingRelease;
       const soon = { free: add(free, amounts), placesLeft: placesLeft + places };
       const place = { view: { ...pressed, room: soon }, now: pressed.room, gone: new Set<string>() };
       this.#places.set(pressed.chassisId, place);
-      if (isComing(pressed.coming)) this.#growing.add(place);
+      if (releasesAnything(pressed.pendingRelease)) this.#growing.add(place);
     }
   }
 
@@ -217,7 +217,7 @@ function keep(place: Place, amounts: Amounts, places: 0 | 1): void {
   place.view = { ...place.view, room: less(place.view.room, amounts, places) };
 }
 
-function isComing({ amounts, places }: Coming): boolean {
+function releasesAnything({ amounts, places }: PendingRelease): boolean {
   return places > 0 || Object.values(amounts).some((n) => n > 0);
 }
 

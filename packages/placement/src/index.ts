@@ -1,6 +1,6 @@
 export {
-  type Coming,
-  NOTHING_COMING,
+  NO_PENDING_RELEASE,
+  type PendingRelease,
   type PressedRoom,
   type Settlement,
   type ShrunkVm,

@@ -13,10 +13,10 @@ import {
 import { type Amounts, add, amountOf } from "@bioxen/kernel";
 import {
   type ChassisRoom,
-  type Coming,
   type Holder,
   holderOf,
-  NOTHING_COMING,
+  NO_PENDING_RELEASE,
+  type PendingRelease,
   type PressedRoom,
   QuotaRooms,
   type ShrunkVm,
@@ -66,23 +66,23 @@ export function pressedRooms(
   }
   return rooms.map((room) => ({
     ...room,
-    coming: comingOf(ledgers.get(room.chassisId), (vmId) => vms.get(vmId)),
+    pendingRelease: pendingReleaseOf(ledgers.get(room.chassisId), (vmId) => vms.get(vmId)),
     holders: holders.get(room.chassisId) ?? [],
   }));
 }
 
-function comingOf(ledger: Ledger, vmOf: (vmId: string) => VmState): Coming {
-  let coming = NOTHING_COMING;
+function pendingReleaseOf(ledger: Ledger, vmOf: (vmId: string) => VmState): PendingRelease {
+  let released = NO_PENDING_RELEASE;
   for (const entry of Object.values(ledger.entries)) {
     const vm = vmOf(entry.vmId);
     if (isGivenUp(entry, vm)) {
-      coming = { amounts: add(coming.amounts, entry.amounts), places: coming.places + 1 };
+      released = { amounts: add(released.amounts, entry.amounts), places: released.places + 1 };
     } else if (vm.exists && vm.fence === entry.fence && !isFollowedBy(vm, entry)) {
       const amounts = beyond(entry.amounts, vm.allocation ?? {});
-      coming = { ...coming, amounts: add(coming.amounts, amounts) };
+      released = { ...released, amounts: add(released.amounts, amounts) };
     }
   }
-  return coming;
+  return released;
 }
 
 /** The VM has gone on from this place: its story names a newer one, or none, or it began to wait after it was reserved. */
