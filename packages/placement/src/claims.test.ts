@@ -5,7 +5,7 @@ import type { Chassis } from "@bioxen/contracts";
 import { add, amountOf, sum } from "@bioxen/kernel";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type PressedRoom, type Settlement, type ShrunkVm, settleClaims } from "./claims.ts";
+import { type ContendedRoom, type PreemptedVm, type Settlement, settleClaims } from "./claims.ts";
 import { planPlacements } from "./plan.ts";
 import type { WaitingVm } from "./snapshot.ts";
 import type { Holder } from "./victims.ts";
@@ -23,8 +23,8 @@ function held(vmId: string, priority: number, ribosomes: number): Holder {
 function chassis(
   chassisId: string,
   free: number,
-  more: Partial<PressedRoom> & { soon?: number } = {},
-): PressedRoom {
+  more: Partial<ContendedRoom> & { soon?: number } = {},
+): ContendedRoom {
   return {
     chassisId,
     chassis: { registered: true, chassisType: "ecoli", capacity: {}, cordoned: false } as Chassis,
@@ -48,20 +48,20 @@ const wants = (vmId: string, ribosomes: number, priority: number, waitingSinceMs
     waitingSinceMs,
   }) as WaitingVm;
 
-const shrunk = (vmId: string, lacks: number, priority: number, chassisId = "a"): ShrunkVm => ({
+const preempted = (vmId: string, missing: number, priority: number, chassisId = "a"): PreemptedVm => ({
   vmId,
   chassisId,
   priority,
   fence: 9,
   preemptedSeq: 1,
   sinceMs: 0,
-  lacks: { ribosomes: lacks },
+  missing: { ribosomes: missing },
 });
 
 function settle(
   waiting: WaitingVm[],
-  rooms: PressedRoom[],
-  gave: ShrunkVm[] = [],
+  rooms: ContendedRoom[],
+  gave: PreemptedVm[] = [],
   mayPreempt = true,
 ): Settlement {
   return settleClaims(planPlacements(waiting, rooms), waiting, rooms, gave, { mayPreempt });
@@ -107,7 +107,7 @@ describe("a settlement", () => {
     expect(told(settle([wants("urgent", 50, 3), wants("tiny", 5, 1)], [releasing])).placed).toEqual([
       "tiny on a",
     ]);
-    expect(told(settle(all, [releasing], [shrunk("low", 10, 1)])).back).toEqual([]);
+    expect(told(settle(all, [releasing], [preempted("low", 10, 1)])).back).toEqual([]);
     expect(
       told(settle([wants("urgent", 95, 3), wants("small", 10, 1)], [full()])),
       "as well in the round that takes it",
@@ -130,26 +130,26 @@ describe("a settlement", () => {
 
   it("gives back by priority and age, after those of higher priority who can use it, before newcomers of its own", () => {
     const free = [chassis("a", 50)];
-    expect(told(settle([], free, [shrunk("x", 30, 1), shrunk("y", 30, 2)])).back).toEqual(["y"]);
-    expect(told(settle([wants("new", 30, 1)], free, [shrunk("x", 30, 1)]))).toMatchObject({
+    expect(told(settle([], free, [preempted("x", 30, 1), preempted("y", 30, 2)])).back).toEqual(["y"]);
+    expect(told(settle([wants("new", 30, 1)], free, [preempted("x", 30, 1)]))).toMatchObject({
       placed: [],
       back: ["x"],
     });
-    expect(told(settle([wants("urgent", 30, 2)], free, [shrunk("x", 30, 1)]))).toMatchObject({
+    expect(told(settle([wants("urgent", 30, 2)], free, [preempted("x", 30, 1)]))).toMatchObject({
       placed: ["urgent on a"],
       back: [],
     });
     expect(
-      told(settle([wants("large", 90, 5)], free, [shrunk("x", 30, 1)])).back,
+      told(settle([wants("large", 90, 5)], free, [preempted("x", 30, 1)])).back,
       "it holds up nobody",
     ).toEqual(["x"]);
-    expect(told(settle([], free, [shrunk("x", 51, 1)])).back, "all or nothing").toEqual([]);
+    expect(told(settle([], free, [preempted("x", 51, 1)])).back, "all or nothing").toEqual([]);
   });
 
   it("gives nothing back to whom it takes more from", () => {
     const holders = [held("low", 1, 90)];
     const { back } = told(
-      settle([wants("urgent", 50, 3)], [chassis("a", 10, { holders })], [shrunk("low", 1, 1)]),
+      settle([wants("urgent", 50, 3)], [chassis("a", 10, { holders })], [preempted("low", 1, 1)]),
     );
     expect(back).toEqual([]);
   });
@@ -182,14 +182,14 @@ describe("whatever waits and whoever holds", () => {
               holders: holders.map(({ n, p }, j) => held(`h-${i}-${j}`, p, n)),
             }),
           );
-          const back = gave.map(({ n, p, at }, i) => shrunk(`s-${i}`, n, p, `c-${at}`));
+          const back = gave.map(({ n, p, at }, i) => preempted(`s-${i}`, n, p, `c-${at}`));
           const settled = settle(waiting, all, back);
           for (const { chassisId, room, pendingRelease } of all) {
             const here = <T extends { chassisId: string }>(list: readonly T[]) =>
               list.filter((one) => one.chassisId === chassisId);
             const taken = sum([
               ...here(settled.placements).map(({ vm }) => vm.request),
-              ...here(settled.reinstatements).map(({ lacks }) => lacks),
+              ...here(settled.reinstatements).map(({ missing }) => missing),
             ]);
             expect(amountOf(taken, "ribosomes"), "only what is free now").toBeLessThanOrEqual(
               amountOf(room.free, "ribosomes"),

@@ -25,12 +25,12 @@ export interface PendingRelease {
 
 export const NO_PENDING_RELEASE: PendingRelease = { amounts: NO_AMOUNTS, places: 0 };
 
-export interface PressedRoom extends HeldRoom {
+export interface ContendedRoom extends HeldRoom {
   readonly pendingRelease: PendingRelease;
 }
 
 /** A VM that lives with less than it asks for. */
-export interface ShrunkVm {
+export interface PreemptedVm {
   readonly vmId: string;
   readonly chassisId: string;
   readonly priority: number;
@@ -38,7 +38,7 @@ export interface ShrunkVm {
   readonly preemptedSeq: number;
   /** Since when it goes without. */
   readonly sinceMs: number;
-  readonly lacks: Amounts;
+  readonly missing: Amounts;
 }
 
 export interface Settlement {
@@ -47,7 +47,7 @@ export interface Settlement {
   /** The others: to be planned again. */
   readonly heldBack: readonly Placement[];
   readonly preemptions: readonly Preemption[];
-  readonly reinstatements: readonly ShrunkVm[];
+  readonly reinstatements: readonly PreemptedVm[];
 }
 
 /**
@@ -59,7 +59,7 @@ const MAX_PREEMPTIONS = 64;
 const MAX_VAIN_SEARCHES = 64;
 
 type Claim = { readonly priority: number; readonly sinceMs: number; readonly vmId: string } & (
-  | { readonly kind: "reinstate"; readonly vm: ShrunkVm }
+  | { readonly kind: "reinstate"; readonly vm: PreemptedVm }
   | { readonly kind: "place"; readonly placement: Placement }
   | { readonly kind: "wait"; readonly vm: WaitingVm }
 );
@@ -82,16 +82,16 @@ export interface SettleOptions {
 export function settleClaims(
   plan: Plan,
   waiting: readonly WaitingVm[],
-  chassis: readonly PressedRoom[],
-  shrunk: readonly ShrunkVm[],
+  chassis: readonly ContendedRoom[],
+  preempted: readonly PreemptedVm[],
   { mayPreempt }: SettleOptions,
 ): Settlement {
   const table = new Table(chassis);
   const placements = new Set<Placement>();
   const preemptions: Preemption[] = [];
-  const reinstatements: ShrunkVm[] = [];
+  const reinstatements: PreemptedVm[] = [];
   const searched = new Set<string>();
-  for (const claim of claimsOf(plan, waiting, shrunk)) {
+  for (const claim of claimsOf(plan, waiting, preempted)) {
     if (claim.kind === "place") {
       if (table.take(claim.placement.chassisId, claim.placement.vm.request, 1))
         placements.add(claim.placement);
@@ -114,10 +114,10 @@ export function settleClaims(
   };
 }
 
-function claimsOf(plan: Plan, waiting: readonly WaitingVm[], shrunk: readonly ShrunkVm[]): Claim[] {
+function claimsOf(plan: Plan, waiting: readonly WaitingVm[], preempted: readonly PreemptedVm[]): Claim[] {
   const deferred = new Set(plan.deferrals.filter(isForWantOfRoom).map(({ vmId }) => vmId));
   const claims: Claim[] = [];
-  for (const vm of shrunk) claims.push({ kind: "reinstate", vm, ...whoIs(vm, vm.sinceMs) });
+  for (const vm of preempted) claims.push({ kind: "reinstate", vm, ...whoIs(vm, vm.sinceMs) });
   for (const placement of plan.placements) {
     claims.push({ kind: "place", placement, ...whoIs(placement.vm, placement.vm.waitingSinceMs) });
   }
@@ -156,14 +156,14 @@ class Table {
   /** Those where more is about to be free than is. */
   readonly #growing = new Set<Place>();
 
-  constructor(chassis: readonly PressedRoom[]) {
-    for (const pressed of [...chassis].sort((a, b) => (a.chassisId < b.chassisId ? -1 : 1))) {
-      const { free, placesLeft } = pressed.room;
-      const { amounts, places } = pressed.pendingRelease;
+  constructor(chassis: readonly ContendedRoom[]) {
+    for (const contended of [...chassis].sort((a, b) => (a.chassisId < b.chassisId ? -1 : 1))) {
+      const { free, placesLeft } = contended.room;
+      const { amounts, places } = contended.pendingRelease;
       const soon = { free: add(free, amounts), placesLeft: placesLeft + places };
-      const place = { view: { ...pressed, room: soon }, now: pressed.room, gone: new Set<string>() };
-      this.#places.set(pressed.chassisId, place);
-      if (releasesAnything(pressed.pendingRelease)) this.#growing.add(place);
+      const place = { view: { ...contended, room: soon }, now: contended.room, gone: new Set<string>() };
+      this.#places.set(contended.chassisId, place);
+      if (releasesAnything(contended.pendingRelease)) this.#growing.add(place);
     }
   }
 
@@ -178,8 +178,8 @@ class Table {
   }
 
   /** What was taken from a VM, unless it is to give up still more. */
-  giveBack({ vmId, chassisId, lacks }: ShrunkVm): boolean {
-    return this.#places.get(chassisId)?.gone.has(vmId) !== true && this.take(chassisId, lacks, 0);
+  giveBack({ vmId, chassisId, missing }: PreemptedVm): boolean {
+    return this.#places.get(chassisId)?.gone.has(vmId) !== true && this.take(chassisId, missing, 0);
   }
 
   /** Keeps for a VM what is about to be free for it. */

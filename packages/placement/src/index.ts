@@ -1,9 +1,9 @@
 export {
+  type ContendedRoom,
   NO_PENDING_RELEASE,
   type PendingRelease,
-  type PressedRoom,
+  type PreemptedVm,
   type Settlement,
-  type ShrunkVm,
   settleClaims,
 } from "./claims.ts";
 export type { Outcome, ReplayDifference, ReplayReport, ReplaySummary, Reproduction } from "./compare.ts";

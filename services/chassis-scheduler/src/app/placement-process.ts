@@ -25,9 +25,9 @@ import {
   type Placement,
   type PlacementPolicy,
   type Plan,
+  type PreemptedVm,
   planPlacements,
   type Settlement,
-  type ShrunkVm,
   settleClaims,
   type WaitingVm,
 } from "@bioxen/placement";
@@ -35,7 +35,7 @@ import type { Cluster } from "./cluster.ts";
 import type { Leadership } from "./leadership.ts";
 import { PlanNews } from "./plan-news.ts";
 import { PreemptionCalls } from "./preemption-calls.ts";
-import { pressedRooms, shrunkVms } from "./pressure.ts";
+import { contendedRooms, preemptedVms } from "./pressure.ts";
 
 /** Deadline of one proposal or deferral, ms. */
 const CALL_TIMEOUT_MS = 10_000;
@@ -133,16 +133,16 @@ export class PlacementProcess {
     const waiting = this.#cluster.waiting();
     this.#topDeferred = 0;
     const quotas = this.#cluster.quotas();
-    const shrunk = shrunkVms(this.#cluster, quotas);
+    const preempted = preemptedVms(this.#cluster, quotas);
     if (waiting.length === 0) this.#told.clear();
-    if (waiting.length === 0 && shrunk.length === 0) return;
+    if (waiting.length === 0 && preempted.length === 0) return;
     const rooms = this.#cluster.rooms();
     const plan = planPlacements(waiting, rooms, {
       policy: this.#policy,
       quotas,
       nowMs: this.#ports.clock.nowMs(),
     });
-    const { placements, preemptions, reinstatements } = this.#settle(plan, waiting, rooms, shrunk);
+    const { placements, preemptions, reinstatements } = this.#settle(plan, waiting, rooms, preempted);
     const planId = this.#ports.ids.next();
     const acts = () => this.#leadership.token() === token;
     const seqs = await Promise.all([
@@ -160,17 +160,17 @@ export class PlacementProcess {
     plan: Plan,
     waiting: readonly WaitingVm[],
     rooms: readonly ChassisRoom[],
-    shrunk: readonly ShrunkVm[],
+    preempted: readonly PreemptedVm[],
   ): Settlement {
     const deferred = new Set(plan.deferrals.map(({ vmId }) => vmId));
     for (const { vmId, priority } of waiting) {
       if (deferred.has(vmId)) this.#topDeferred = Math.max(this.#topDeferred, priority);
     }
-    if (deferred.size === 0 && shrunk.length === 0) {
+    if (deferred.size === 0 && preempted.length === 0) {
       return { placements: plan.placements, heldBack: [], preemptions: [], reinstatements: [] };
     }
-    const pressed = pressedRooms(this.#cluster, rooms, this.#topDeferred);
-    return settleClaims(plan, waiting, pressed, shrunk, { mayPreempt: this.#cluster.isLivenessKnown() });
+    const contended = contendedRooms(this.#cluster, rooms, this.#topDeferred);
+    return settleClaims(plan, waiting, contended, preempted, { mayPreempt: this.#cluster.isLivenessKnown() });
   }
 
   /** The sequence that must be known here to see what came of it: of the reservation, or of the quota that stood against it. */

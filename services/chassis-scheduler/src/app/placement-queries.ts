@@ -27,7 +27,7 @@ import {
   waitingVm,
 } from "@bioxen/placement";
 import type { Cluster } from "./cluster.ts";
-import { pressedRooms } from "./pressure.ts";
+import { contendedRooms } from "./pressure.ts";
 import { decisionWords, recordedDecision } from "./recorded-decision.ts";
 
 /** What a VM that is only asked about is called when it has no name. */
@@ -59,8 +59,8 @@ export class PlacementQueries {
       quotas: this.#cluster.quotas(),
       nowMs: this.#clock.nowMs(),
     });
-    const pressed = pressedRooms(this.#cluster, rooms, Number.POSITIVE_INFINITY);
-    const { placements, heldBack, preemptions } = settleClaims(plan, asked, pressed, [], {
+    const contended = contendedRooms(this.#cluster, rooms, Number.POSITIVE_INFINITY);
+    const { placements, heldBack, preemptions } = settleClaims(plan, asked, contended, [], {
       mayPreempt: true,
     });
     return {

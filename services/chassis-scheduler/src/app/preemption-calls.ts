@@ -6,7 +6,7 @@
  */
 import { ENDPOINTS, type ResultOf } from "@bioxen/contracts";
 import { causedBy, Fault, type Reply, type ServicePorts, type Shortage } from "@bioxen/kernel";
-import type { Preemption, ShrunkVm } from "@bioxen/placement";
+import type { PreemptedVm, Preemption } from "@bioxen/placement";
 import type { Cluster } from "./cluster.ts";
 
 /** Deadline of one call, ms: an append, and for a reinstatement one of the allocator before it. */
@@ -41,7 +41,7 @@ export class PreemptionCalls {
     return last;
   }
 
-  async reinstate({ vmId, fence, preemptedSeq }: ShrunkVm): Promise<number> {
+  async reinstate({ vmId, fence, preemptedSeq }: PreemptedVm): Promise<number> {
     const { subject } = ENDPOINTS.vmReinstate;
     const reply = await this.#ports.bus.call(
       subject,

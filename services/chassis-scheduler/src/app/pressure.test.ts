@@ -5,13 +5,13 @@ import { ledgerFold, quotaFold, type VmEvent, vmFold } from "@bioxen/contracts";
 import { type EventBody, ReadModel } from "@bioxen/kernel";
 import { createdVm, envelopeOf, storedOf } from "@bioxen/testkit";
 import { expect, it } from "vitest";
-import { shrunkVms } from "./pressure.ts";
+import { preemptedVms } from "./pressure.ts";
 
 const WHOLE = { ribosomes: 100 };
 const LEFT = { ribosomes: 10 };
 
 /** A VM of team a that gave 90 of its 100 ribosomes away, under a quota of the team. */
-function shrunkUnder(limit: number) {
+function preemptedUnder(limit: number) {
   const vms = new ReadModel("vm", vmFold);
   const ledgers = new ReadModel("ledger", ledgerFold);
   const quotas = new ReadModel("quota", quotaFold);
@@ -49,13 +49,13 @@ function shrunkUnder(limit: number) {
   quota("set", { label: "team", resources: { ribosomes: limit } });
   quota("enforced", { charges: [charge] });
   const known = [...quotas.values()].flatMap((quota) => (quota.exists ? [quota] : []));
-  return shrunkVms({ vms, ledgers }, known);
+  return preemptedVms({ vms, ledgers }, known);
 }
 
 it("a VM wants back what it gave where its quotas allow that", () => {
-  expect(shrunkUnder(100)).toMatchObject([{ vmId: "small", chassisId: "c", lacks: { ribosomes: 90 } }]);
+  expect(preemptedUnder(100)).toMatchObject([{ vmId: "small", chassisId: "c", missing: { ribosomes: 90 } }]);
 });
 
 it("a VM that its quota lets have no more keeps no room from others", () => {
-  expect(shrunkUnder(99)).toEqual([]);
+  expect(preemptedUnder(99)).toEqual([]);
 });

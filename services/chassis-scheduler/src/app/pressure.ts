@@ -13,13 +13,13 @@ import {
 import { type Amounts, add, amountOf } from "@bioxen/kernel";
 import {
   type ChassisRoom,
+  type ContendedRoom,
   type Holder,
   holderOf,
   NO_PENDING_RELEASE,
   type PendingRelease,
-  type PressedRoom,
+  type PreemptedVm,
   QuotaRooms,
-  type ShrunkVm,
 } from "@bioxen/placement";
 import type { Cluster } from "./cluster.ts";
 
@@ -27,11 +27,11 @@ import type { Cluster } from "./cluster.ts";
  * VMs that gave something up, whose ledger knows it, and that have not got it back. Whom a quota stands against is served by no room,
  * and keeps none from others.
  */
-export function shrunkVms(
+export function preemptedVms(
   { vms, ledgers }: Pick<Cluster, "vms" | "ledgers">,
   quotas: readonly Quota[],
-): ShrunkVm[] {
-  const out: ShrunkVm[] = [];
+): PreemptedVm[] {
+  const out: PreemptedVm[] = [];
   // Made for the first who asks: a quota can be for 100 000 VMs, and mostly nobody does.
   let quotaRooms: QuotaRooms | undefined;
   for (const [vmId, vm] of vms.entries()) {
@@ -43,18 +43,18 @@ export function shrunkVms(
     quotaRooms ??= new QuotaRooms(quotas);
     if (quotaRooms.misfitOf({ ...vm, vmId, holds: allocation }) !== undefined) continue;
     const { seq, atMs } = vm.preemption;
-    const lacks = beyond(request, allocation);
-    out.push({ vmId, chassisId, priority, fence, preemptedSeq: seq, sinceMs: atMs, lacks });
+    const missing = beyond(request, allocation);
+    out.push({ vmId, chassisId, priority, fence, preemptedSeq: seq, sinceMs: atMs, missing });
   }
   return out;
 }
 
 /** The rooms with what is about to be free in them, and with those who hold something there, of priorities below `below`. */
-export function pressedRooms(
+export function contendedRooms(
   { vms, ledgers }: Pick<Cluster, "vms" | "ledgers">,
   rooms: readonly ChassisRoom[],
   below: number,
-): PressedRoom[] {
+): ContendedRoom[] {
   const holders = new Map<string, Holder[]>();
   for (const [vmId, vm] of vms.entries()) {
     if (!vm.exists || vm.chassisId === null || vm.priority >= below) continue;
