@@ -45,10 +45,7 @@ describe("what follows an attempt", () => {
       if (after.kind !== "again") throw new Error(after.kind);
       waits.push(after.afterMs);
     }
-    expect(waits).toEqual([...waits].sort((a, b) => a - b));
-    const wholeMs = waits.reduce((a, b) => a + b, 0);
-    expect(wholeMs).toBeGreaterThan(25_000);
-    expect(wholeMs).toBeLessThan(40_000);
+    expect(waits).toEqual([250, 500, 1_000, 2_000, 4_000, 8_000, 15_000]);
     expect(afterAttempt(refusal("UNAVAILABLE", true), MAX_JOB_ATTEMPTS).kind).toBe("dead");
   });
 });

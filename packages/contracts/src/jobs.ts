@@ -6,7 +6,7 @@
  * for now: it is tried again, later and later, a bounded number of times. It cannot be carried out, or its tries are
  * used up: it is a dead letter, and the error is its outcome too, so that nobody waits for ever.
  */
-import type { Reply, ReplyError } from "@bioxen/kernel";
+import { type Backoff, backoffDelayMs, type Reply, type ReplyError } from "@bioxen/kernel";
 import type { Endpoint, ServiceName } from "./endpoint.ts";
 import { ENDPOINTS } from "./endpoints.ts";
 import { COMMAND_PREFIX } from "./subjects.ts";
@@ -15,10 +15,8 @@ import { COMMAND_PREFIX } from "./subjects.ts";
 export const MAX_JOB_ID_LENGTH = 256;
 /** Tries of one job. With the waits below the last one begins half a minute after the first: most outages are shorter. */
 export const MAX_JOB_ATTEMPTS = 8;
-/** Wait before the second try, ms; doubled before each further one. */
-const FIRST_RETRY_WAIT_MS = 250;
-/** Longest wait between two tries, ms. */
-const LONGEST_RETRY_WAIT_MS = 15_000;
+/** Waits between two tries. */
+const RETRY_BACKOFF: Backoff = { firstMs: 250, ceilingMs: 15_000 };
 /** Ids that we give begin so; a publisher's may not. */
 const OWN_ID_PREFIX = "_";
 /**
@@ -103,8 +101,7 @@ export function afterAttempt(reply: Reply, attempt: number): AfterAttempt {
     return CANNOT_BE_CARRIED_OUT.has(error.code) ? { kind: "dead", error } : { kind: "settled", reply };
   }
   if (attempt >= MAX_JOB_ATTEMPTS) return { kind: "dead", error };
-  const afterMs = Math.min(FIRST_RETRY_WAIT_MS * 2 ** (attempt - 1), LONGEST_RETRY_WAIT_MS);
-  return { kind: "again", afterMs, error };
+  return { kind: "again", afterMs: backoffDelayMs(RETRY_BACKOFF, attempt), error };
 }
 
 /**

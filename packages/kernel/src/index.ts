@@ -1,5 +1,6 @@
 export * from "./aggregates.ts";
 export * from "./amounts.ts";
+export * from "./backoff.ts";
 export * from "./blobs.ts";
 export * from "./decider.ts";
 export * from "./envelope.ts";

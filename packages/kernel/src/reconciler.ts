@@ -5,11 +5,11 @@
  * wake-up, a crash or a duplicate costs a look, never an effect. A step that throws is tried again with growing
  * waits; it never blocks the other keys. Each key has one step at a time.
  */
+import { type Backoff, backoffDelayMs } from "./backoff.ts";
 import type { Clock, Timers } from "./ports.ts";
 
-/** First wait after a failed step, ms; doubles up to the longest. */
-const FIRST_RETRY_MS = 100;
-const LONGEST_RETRY_MS = 5_000;
+/** Waits between the tries of a step that fails: an outage of a second costs a second, a long one twelve tries a minute. */
+const STEP_BACKOFF: Backoff = { firstMs: 100, ceilingMs: 5_000 };
 /** Steps in flight at once: enough to overlap appends, few enough not to flood the other services. */
 const MAX_IN_FLIGHT = 32;
 /**
@@ -94,8 +94,7 @@ export class Reconciler {
       this.#options.onError(key, thrown);
       const failures = (this.#failures.get(key) ?? 0) + 1;
       this.#failures.set(key, failures);
-      const waitMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures - 1, 10));
-      this.#wakeAt(key, this.#options.clock.nowMs() + waitMs);
+      this.#wakeAt(key, this.#options.clock.nowMs() + backoffDelayMs(STEP_BACKOFF, failures));
     } finally {
       this.#running.delete(key);
       this.#pump();

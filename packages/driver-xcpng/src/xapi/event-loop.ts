@@ -5,6 +5,7 @@
  * merges deltas: what arrives is the latest state of an object, not each of its transitions. When events were lost, the
  * token is not understood, or the session is another one, everything is fetched anew.
  */
+import { type Backoff, backoffDelayMs } from "@bioxen/kernel";
 import type { XapiClient } from "./client.ts";
 import type { XapiEvent } from "./wire.ts";
 
@@ -25,8 +26,8 @@ export interface EventLoopOptions {
 const DEFAULT_SILENCE_SECONDS = 30.1;
 /** Beyond the silence, for the answer itself, ms. */
 const ANSWER_MARGIN_MS = 15_000;
-const FIRST_WAIT_MS = 100;
-const LONGEST_WAIT_MS = 5_000;
+/** Waits between the tries to reach a pool that fails. */
+const RETRY_BACKOFF: Backoff = { firstMs: 100, ceilingMs: 5_000 };
 
 export class EventLoop {
   readonly #options: EventLoopOptions;
@@ -112,8 +113,8 @@ export class EventLoop {
     this.#ready.promise.catch(() => undefined);
     if (String(this.#lastTrouble) !== String(thrown)) this.#options.onTrouble(thrown);
     this.#lastTrouble = thrown;
-    const waitMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(this.#failures, 10));
     this.#failures += 1;
+    const waitMs = backoffDelayMs(RETRY_BACKOFF, this.#failures);
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, waitMs);
       this.#abort.signal.addEventListener("abort", () => resolve(), { once: true });

@@ -7,6 +7,8 @@
  */
 import { type DrainState, ENDPOINTS, type ResultOf, type VmEvent } from "@bioxen/contracts";
 import {
+  type Backoff,
+  backoffDelayMs,
   causedBy,
   type EventFeed,
   Fault,
@@ -34,9 +36,8 @@ import type { Leadership } from "./leadership.ts";
 
 /** Deadline of one call, ms: an append. */
 const CALL_TIMEOUT_MS = 10_000;
-/** A VM whose move failed is asked to move again after this long, ms; doubles to the longest. Each try lets its guest stand still. */
-const FIRST_REST_MS = 1_000;
-const LONGEST_REST_MS = 60_000;
+/** Waits between the tries to move one VM. Each try stops its guest for a moment. */
+const MOVE_BACKOFF: Backoff = { firstMs: 1_000, ceilingMs: 60_000 };
 
 interface Rest {
   readonly untilMs: number;
@@ -117,8 +118,8 @@ export class DrainProcess {
 
   #rest(vmId: string): void {
     const failures = (this.#resting.get(vmId)?.failures ?? 0) + 1;
-    const waitMs = Math.min(LONGEST_REST_MS, FIRST_REST_MS * 2 ** Math.min(failures - 1, 10));
-    this.#resting.set(vmId, { failures, untilMs: this.#ports.clock.nowMs() + waitMs });
+    const untilMs = this.#ports.clock.nowMs() + backoffDelayMs(MOVE_BACKOFF, failures);
+    this.#resting.set(vmId, { failures, untilMs });
   }
 
   async #step(chassisId: string): Promise<StepResult> {

@@ -11,6 +11,8 @@
  */
 import { ENDPOINTS, MAX_PAGE, type PlacementRefusal, type ResultOf } from "@bioxen/contracts";
 import {
+  type Backoff,
+  backoffDelayMs,
   type EventFeed,
   Fault,
   messageOf,
@@ -41,9 +43,8 @@ import { contendedRooms, preemptedVms } from "./pressure.ts";
 const CALL_TIMEOUT_MS = 10_000;
 /** Reservations proposed at once to one ledger: one event of 500 bytes each, 1 200 with the longest names. */
 const MAX_BATCH = 250;
-/** First wait after a failed round, ms; doubles up to the longest. */
-const FIRST_RETRY_MS = 100;
-const LONGEST_RETRY_MS = 5_000;
+/** Waits after failed rounds. */
+const ROUND_BACKOFF: Backoff = { firstMs: 100, ceilingMs: 5_000 };
 
 export class PlacementProcess {
   readonly #ports: ServicePorts;
@@ -117,7 +118,7 @@ export class PlacementProcess {
             this.#ports.logger.warn({ err: thrown }, `a placement round failed: ${messageOf(thrown)}`);
             this.#failures += 1;
             this.#wanted = true;
-            return Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.#failures - 1, 10));
+            return backoffDelayMs(ROUND_BACKOFF, this.#failures);
           },
         )
         .then((waitMs) => {

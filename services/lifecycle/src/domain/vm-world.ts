@@ -14,7 +14,7 @@ import {
   type VmEvent,
   type VmState,
 } from "@bioxen/contracts";
-import { accept, equalAmounts, UNCHANGED } from "@bioxen/kernel";
+import { accept, type Backoff, backoffDelayMs, equalAmounts, UNCHANGED } from "@bioxen/kernel";
 import { type HeldPlace, isGood } from "./held-place.ts";
 import type { VmDecision } from "./vm.ts";
 import { decideCheckpointed, decideCheckpointLost } from "./vm-guest-state.ts";
@@ -189,8 +189,8 @@ export function restartDueAtMs(state: VmState): number | undefined {
   if (!state.exists || state.state !== "error") return undefined;
   const { mode, maxAttempts, backoffMs } = state.restartPolicy;
   if (mode === "never" || state.automaticStarts >= maxAttempts) return undefined;
-  const waitMs = Math.min(LONGEST_RESTART_BACKOFF_MS, backoffMs * 2 ** Math.min(state.automaticStarts, 20));
-  return state.updatedAtMs + waitMs;
+  const backoff: Backoff = { firstMs: backoffMs, ceilingMs: LONGEST_RESTART_BACKOFF_MS };
+  return state.updatedAtMs + backoffDelayMs(backoff, state.automaticStarts + 1);
 }
 
 export function decideRestart(state: VmState, nowMs: number): VmDecision {

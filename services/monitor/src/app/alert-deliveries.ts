@@ -13,6 +13,8 @@ import {
 } from "@bioxen/contracts";
 import {
   type Aggregates,
+  type Backoff,
+  backoffDelayMs,
   type Causation,
   type CauseEvent,
   invariant,
@@ -46,6 +48,11 @@ export const NO_WEBHOOKS: Webhooks = {
 export const MAX_ATTEMPTS = 6;
 /** Wait after the first failed try, ms; doubles with each. */
 export const FIRST_WAIT_MS = 1_000;
+/** The ceiling is the wait after the last try: `MAX_ATTEMPTS` is the limit that acts. */
+const RETRY_BACKOFF: Backoff = {
+  firstMs: FIRST_WAIT_MS,
+  ceilingMs: FIRST_WAIT_MS * 2 ** (MAX_ATTEMPTS - 1),
+};
 /**
  * Notifications one rule may owe; beyond it the oldest become dead letters untried. A webhook that is away for an hour while
  * alerts flap would else fill the state of the rule without end.
@@ -149,7 +156,7 @@ export class AlertDeliveries {
     const { attempts } = tries;
     const { reason, permanent } = posted;
     if (permanent || attempts >= MAX_ATTEMPTS) tries.end = { undelivered: { webhook, attempts, reason } };
-    tries.dueAtMs = this.#ports.clock.nowMs() + FIRST_WAIT_MS * 2 ** (attempts - 1);
+    tries.dueAtMs = this.#ports.clock.nowMs() + backoffDelayMs(RETRY_BACKOFF, attempts);
   }
 
   #triesOf(ruleId: string, notificationId: string, webhook: string): Tries {
