@@ -5,6 +5,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { BIOXEN_VERSION } from "@bioxen/contracts";
 import { describe, expect, it } from "vitest";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -150,6 +151,11 @@ describe("the shape of files", () => {
       tracked.flatMap((path) => /^((?:packages|services)\/[^/]+)\//.exec(path)?.[1] ?? []),
     );
     expect([...folders].filter((folder) => !existsSync(join(ROOT, folder, "README.md")))).toEqual([]);
+  });
+
+  it("every manifest carries the release that the code reports", () => {
+    const other = ({ version }: Manifest) => version !== BIOXEN_VERSION && `version ${version}`;
+    expect(offenders(manifests, (path) => other(manifestOf(join(ROOT, path))))).toEqual([]);
   });
 
   it("nothing of one machine is in the tree", () => {

@@ -1,6 +1,7 @@
 /**
  * The `bioxen` command: all commands in one tree, exit codes of the contract.
  */
+import { BIOXEN_VERSION } from "@bioxen/contracts";
 import { Command, CommanderError } from "commander";
 import { addAlertCommands } from "./commands/alerts.ts";
 import { addApplyCommand } from "./commands/apply.ts";
@@ -28,7 +29,7 @@ import { settingOptions, withSettings } from "./settings.ts";
 export function createProgram(): Command {
   const program = new Command("bioxen")
     .description("a hypervisor for biological virtual machines")
-    .version("0.1.0")
+    .version(BIOXEN_VERSION)
     .showHelpAfterError("(bioxen --help shows every command)")
     .hook("preAction", async (_program, command) => {
       // A file that cannot be read must not keep it from being mended, or looked for.

@@ -12,6 +12,7 @@ import { ENDPOINTS } from "./endpoints.ts";
 import { ERROR_CODES } from "./errors.ts";
 import { AGGREGATE_KINDS } from "./subjects.ts";
 import { chassisSample, serviceSample, vmSample } from "./telemetry.ts";
+import { BIOXEN_VERSION } from "./version.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -231,7 +232,7 @@ export function asyncApi(): Json {
     asyncapi: "3.0.0",
     info: {
       title: "BioXen",
-      version: "0.1.0",
+      version: BIOXEN_VERSION,
       description:
         "A hypervisor for biological virtual machines. Made by `pnpm docs`; PROTOCOL.md is for people.",
       license: { name: "Apache-2.0" },

@@ -48,4 +48,5 @@ export * from "./schemas.ts";
 export * from "./subjects.ts";
 export * from "./telemetry.ts";
 export { isSuperseded, UPCASTERS, upcast } from "./upcasters.ts";
+export { BIOXEN_VERSION } from "./version.ts";
 export * from "./views.ts";

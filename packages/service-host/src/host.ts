@@ -8,7 +8,7 @@
  *
  * Ends on SIGTERM, SIGINT, and when the channel to the process that started it closes, so that no orphan is left behind.
  */
-import type { Measurement, ServedEndpoint, ServiceName } from "@bioxen/contracts";
+import { BIOXEN_VERSION, type Measurement, type ServedEndpoint, type ServiceName } from "@bioxen/contracts";
 import {
   EventFeed,
   type EventSink,
@@ -62,8 +62,6 @@ export interface ServiceDefinition {
   readonly writesSnapshots?: boolean;
   readonly create: (ports: ServicePorts, env: Environment) => Service | Promise<Service>;
 }
-
-export const SERVICE_VERSION = "0.1.0";
 
 /** Never returns before the service has ended; sets the exit code. */
 export async function runService(
@@ -145,7 +143,7 @@ async function run(definition: ServiceDefinition, env: Environment): Promise<voi
     onFault: faultLogger(logger),
   };
   const { name, description } = definition;
-  const inbox = await openInbox({ ...serving, name, description, version: SERVICE_VERSION, url: http.url });
+  const inbox = await openInbox({ ...serving, name, description, version: BIOXEN_VERSION, url: http.url });
   const jobs = await openJobWorker({ ...serving, service: name, leases, timers: systemTimers });
   vitals.serves();
   process.send?.({ kind: "ready" });
