@@ -6,22 +6,94 @@
  * append is atomic by construction.
  */
 import type { EventBody, EventPosition } from "./envelope.ts";
+import { invariant } from "./fault.ts";
 import type { Rejection } from "./rejection.ts";
 
 export type Decision<Event extends EventBody, Code extends string = string> =
   | { readonly ok: true; readonly event: Event }
-  /** The aggregate already is where the command leads. */
+  /** The aggregate is already in the state that the command leads to. */
   | { readonly ok: true; readonly event: null }
   | { readonly ok: false; readonly rejection: Rejection<Code> };
 
 export interface Fold<State, Event extends EventBody = EventBody> {
   /**
-   * Grows when equal events give another state than before: a field more, a field that means something else. Snapshots of
-   * another schema are not taken over; forgetting to count up would take over states that this version never makes.
+   * Version of the state's meaning. Increase it when the same events produce another state than before: a new field, or a field with
+   * another meaning. Snapshots of another version are ignored; without the increase a service would restore states that it never folds.
    */
   readonly schema: number;
   readonly initial: State;
   evolve(state: State, event: Event, at: EventPosition): State;
+}
+
+/**
+ * What a decider is asked: the intent of a caller, or the news that a process reacts to. The time (`nowMs`) and every fact about other
+ * aggregates are named fields of the command, so that no two of them can be swapped.
+ */
+export interface CommandBody {
+  /** The verb, `start` or `follow-ledger`: discriminates the commands of one decider. */
+  readonly type: string;
+}
+
+/** One aggregate: the meaning of its events and the rules of its commands. Equal states and commands give equal decisions. */
+export interface Decider<
+  State,
+  Command extends CommandBody,
+  Event extends EventBody,
+  Code extends string = string,
+> {
+  readonly fold: Fold<State, Event>;
+  decide(state: State, command: Command): Decision<Event, Code>;
+}
+
+/** The command of a union that has the type `Type`. */
+export type CommandOf<Command extends CommandBody, Type extends Command["type"]> = Extract<
+  Command,
+  { readonly type: Type }
+>;
+
+/** One rule for each type of command. Tables of several files, by theme, spread into one. */
+export type DecisionTable<
+  State,
+  Command extends CommandBody,
+  Event extends EventBody,
+  Code extends string = string,
+> = {
+  readonly [Type in Command["type"]]: (
+    state: State,
+    command: CommandOf<Command, Type>,
+  ) => Decision<Event, Code>;
+};
+
+export interface TableDecider<
+  State,
+  Command extends CommandBody,
+  Event extends EventBody,
+  Code extends string = string,
+> extends Decider<State, Command, Event, Code> {
+  /** Every type of command that the decider knows, in the order of its table. */
+  readonly commandTypes: readonly Command["type"][];
+}
+
+/** The decider that looks up the rule of a command in `table`. A type without a rule does not compile. */
+export function deciderOf<
+  State,
+  Command extends CommandBody,
+  Event extends EventBody,
+  Code extends string = string,
+>(
+  fold: Fold<State, Event>,
+  table: DecisionTable<State, Command, Event, Code>,
+): TableDecider<State, Command, Event, Code> {
+  type Rule = (state: State, command: Command) => Decision<Event, Code>;
+  return {
+    fold,
+    commandTypes: Object.keys(table),
+    decide(state, command) {
+      const type: Command["type"] = command.type;
+      invariant(Object.hasOwn(table, type), "a decider has a rule for each of its commands", { type });
+      return (table[type] as Rule)(state, command);
+    },
+  };
 }
 
 export function accept<Event extends EventBody>(event: Event): { readonly ok: true; readonly event: Event } {
