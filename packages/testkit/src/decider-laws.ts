@@ -1,0 +1,231 @@
+/**
+ * The laws of every decider, as a suite to run in the tests of the service that owns it. They rest on the rules that make the log
+ * replay: a fold that depends on anything but its events, or a decision that depends on anything but state and command, differs between
+ * two instances, or after a restart.
+ *
+ * What they leave out: whether a decision is the right one. That is for given/when/then.
+ */
+import { inspect } from "node:util";
+import type { CommandBody, Decider, EventBody, TableDecider } from "@bioxen/kernel";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { nthPosition, outcomeOf, stateAfter } from "./given-when-then.ts";
+
+/** A command on the aggregate after the events of its past. */
+export interface DeciderCase<Command extends CommandBody, Event extends EventBody> {
+  readonly events: readonly Event[];
+  readonly command: Command;
+}
+
+/** Commands that may append an event again when they are repeated. */
+export interface RepeatedCommand<Command extends CommandBody> {
+  readonly type: Command["type"];
+  /** Why a repeat is another decision, as a full sentence. */
+  readonly reason: string;
+  /** Restricts the exception to some commands of the type. */
+  readonly when?: (command: Command) => boolean;
+}
+
+export interface LawOptions<Command extends CommandBody> {
+  /** Every other command appends nothing when it is decided again after its own event. */
+  readonly repeats?: readonly RepeatedCommand<Command>[];
+}
+
+export interface SuiteOptions<Command extends CommandBody, Event extends EventBody>
+  extends LawOptions<Command> {
+  /** The cases, or the generator of them. Each type of command is accepted in at least one. */
+  readonly cases: readonly DeciderCase<Command, Event>[] | fc.Arbitrary<DeciderCase<Command, Event>>;
+}
+
+/** Cases that are drawn from a generator for each law. Enough for each of 30 commands to occur several times. */
+const GENERATED_CASES = 500;
+/** The same cases in each run: a failure is repeatable. */
+const SEED = 1;
+
+export interface Law {
+  readonly title: string;
+  /** Throws an assertion error when the decider breaks the law in this case. */
+  check<State, Command extends CommandBody, Event extends EventBody>(
+    decider: Decider<State, Command, Event>,
+    one: DeciderCase<Command, Event>,
+    options: LawOptions<Command>,
+  ): void;
+}
+
+export type LawName = "deterministic" | "pure" | "storable" | "resumable" | "idempotent";
+
+/** The laws that hold for each case. */
+export const DECIDER_LAWS: Readonly<Record<LawName, Law>> = {
+  deterministic: {
+    title: "decides equally on equal states and commands",
+    check(decider, { events, command }) {
+      const first = decider.decide(stateAfter(decider.fold, events), command);
+      const second = decider.decide(throughJson(stateAfter(decider.fold, events)), command);
+      expect(second, `${command.type} decided a second time`).toEqual(first);
+    },
+  },
+  pure: {
+    title: "changes neither the state, nor the events, nor the command",
+    check(decider, { events, command }) {
+      const { fold } = decider;
+      const before = shown([events, command]);
+      const initial = frozen(fold.initial);
+      const state = frozen(events).reduce(
+        (folded, event, i) => frozen(fold.evolve(folded, event, frozen(nthPosition(i + 1)))),
+        initial,
+      );
+      const stateBefore = shown(state);
+      const decision = decider.decide(state, frozen(command));
+      if (decision.ok && decision.event !== null) {
+        fold.evolve(state, frozen(decision.event), nthPosition(events.length + 1));
+      }
+      expect(shown(state), `the state after ${command.type}`).toBe(stateBefore);
+      expect(shown([events, command]), `events and command of ${command.type}`).toBe(before);
+    },
+  },
+  storable: {
+    title: "decides events that survive JSON, with the same meaning",
+    check(decider, { events, command }) {
+      const state = stateAfter(decider.fold, events);
+      const decision = decider.decide(state, command);
+      if (!decision.ok || decision.event === null) return;
+      const stored = throughJson(decision.event);
+      expect(stored, `the event of ${command.type} as it is stored`).toEqual(decision.event);
+      const at = nthPosition(events.length + 1);
+      expect(decider.fold.evolve(state, stored, at), `the state after the stored event`).toEqual(
+        decider.fold.evolve(state, decision.event, at),
+      );
+    },
+  },
+  resumable: {
+    title: "folds a snapshot and the events after it to the same state as all events",
+    check({ fold }, { events }) {
+      const whole = stateAfter(fold, events);
+      for (let cut = 0; cut <= events.length; cut += 1) {
+        const snapshot = throughJson(stateAfter(fold, events.slice(0, cut)));
+        const resumed = events
+          .slice(cut)
+          .reduce((state, event, i) => fold.evolve(state, event, nthPosition(cut + i + 1)), snapshot);
+        expect(resumed, `resumed from a snapshot after ${cut} of ${events.length} events`).toEqual(whole);
+      }
+    },
+  },
+  idempotent: {
+    title: "appends nothing when a command is repeated after its own event",
+    check(decider, one, { repeats = [] }) {
+      const again = repeated(decider, one);
+      if (again === undefined || exceptionOf(one.command, repeats) !== undefined) return;
+      expect(isAppended(again), `${one.command.type} repeated: ${outcomeOf(again)}`).toBe(false);
+    },
+  },
+};
+
+/** Runs the laws over the cases. */
+export function deciderLaws<State, Command extends CommandBody, Event extends EventBody>(
+  name: string,
+  decider: Decider<State, Command, Event> | TableDecider<State, Command, Event>,
+  { cases, ...options }: SuiteOptions<Command, Event>,
+): void {
+  describe(`the decider of ${name}`, () => {
+    const listed = isList(cases) ? cases : fc.sample(cases, { numRuns: GENERATED_CASES, seed: SEED });
+
+    it.each(Object.values(DECIDER_LAWS))("$title", (law) => {
+      if (isList(cases)) for (const one of cases) law.check(decider, one, options);
+      else {
+        const property = fc.property(cases, (one) => law.check(decider, one, options));
+        fc.assert(property, { numRuns: GENERATED_CASES, seed: SEED });
+      }
+    });
+
+    it("accepts each type of its commands in at least one case", () => {
+      const known = "commandTypes" in decider ? decider.commandTypes : listed.map((one) => one.command.type);
+      expect(neverAccepted(decider, listed, known)).toEqual([]);
+    });
+
+    it("needs each declared exception to idempotence", () => {
+      expect(needlessExceptions(decider, listed, options)).toEqual([]);
+    });
+  });
+}
+
+/** The types of `known` that no case accepts with an event: the laws say nothing about them. */
+export function neverAccepted<State, Command extends CommandBody, Event extends EventBody>(
+  decider: Decider<State, Command, Event>,
+  cases: readonly DeciderCase<Command, Event>[],
+  known: readonly Command["type"][],
+): readonly Command["type"][] {
+  const accepted = new Set<Command["type"]>();
+  for (const { events, command } of cases) {
+    if (isAppended(decider.decide(stateAfter(decider.fold, events), command))) accepted.add(command.type);
+  }
+  return [...new Set(known)].filter((type) => !accepted.has(type));
+}
+
+/** The declared exceptions that no case shows: the command is idempotent after all. */
+export function needlessExceptions<State, Command extends CommandBody, Event extends EventBody>(
+  decider: Decider<State, Command, Event>,
+  cases: readonly DeciderCase<Command, Event>[],
+  { repeats = [] }: LawOptions<Command>,
+): readonly string[] {
+  const shownBy = new Set<RepeatedCommand<Command>>();
+  for (const one of cases) {
+    const exception = exceptionOf(one.command, repeats);
+    if (exception === undefined) continue;
+    const again = repeated(decider, one);
+    if (again !== undefined && isAppended(again)) shownBy.add(exception);
+  }
+  return repeats
+    .filter((exception) => !shownBy.has(exception))
+    .map(({ type, reason }) => `${type}: ${reason}`);
+}
+
+/** The second decision on a command that has appended an event; undefined when it appended none. */
+function repeated<State, Command extends CommandBody, Event extends EventBody>(
+  decider: Decider<State, Command, Event>,
+  { events, command }: DeciderCase<Command, Event>,
+) {
+  const state = stateAfter(decider.fold, events);
+  const first = decider.decide(state, command);
+  if (!first.ok || first.event === null) return undefined;
+  const after = decider.fold.evolve(state, first.event, nthPosition(events.length + 1));
+  return decider.decide(after, command);
+}
+
+function exceptionOf<Command extends CommandBody>(
+  command: Command,
+  repeats: readonly RepeatedCommand<Command>[],
+): RepeatedCommand<Command> | undefined {
+  return repeats.find(({ type, when }) => type === command.type && (when?.(command) ?? true));
+}
+
+function isAppended(decision: { readonly ok: boolean; readonly event?: unknown }): boolean {
+  return decision.ok && decision.event !== null;
+}
+
+function isList<T>(cases: readonly T[] | fc.Arbitrary<T>): cases is readonly T[] {
+  return Array.isArray(cases);
+}
+
+function throughJson<T>(value: T): T {
+  return JSON.parse(JSON.stringify(value)) as T;
+}
+
+/** Every field as text. Unlike a clone it takes functions, which a command may carry to look up facts. */
+function shown(value: unknown): string {
+  return inspect(value, { depth: Number.POSITIVE_INFINITY, maxArrayLength: null, maxStringLength: null });
+}
+
+/** Freezes records and lists, so that a change throws where it happens. Instances of classes stay as they are. */
+function frozen<T>(value: T): T {
+  const seen = new Set<unknown>();
+  const freeze = (part: unknown): void => {
+    if (typeof part !== "object" || part === null || seen.has(part)) return;
+    const prototype: unknown = Object.getPrototypeOf(part);
+    if (!Array.isArray(part) && prototype !== Object.prototype && prototype !== null) return;
+    seen.add(part);
+    Object.freeze(part);
+    for (const inner of Object.values(part)) freeze(inner);
+  };
+  freeze(value);
+  return value;
+}
