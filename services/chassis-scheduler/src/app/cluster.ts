@@ -151,8 +151,8 @@ export class Cluster {
     return vm.exists ? [{ vmId, labels: vm.labels, placement: vm.placement }] : [];
   }
 
-  /** True when anybody who waits is to be with others: then a place that is taken may help. */
-  doAnyFollow(): boolean {
+  /** Returns true when a waiting VM has affinity: a reservation for another VM may then decide where it can go. */
+  hasAffinityWaiters(): boolean {
     return [...this.#waiting.values()].some((vm) => wants(vm).near.length > 0);
   }
 

@@ -35,9 +35,9 @@ import {
 } from "@bioxen/placement";
 import type { Cluster } from "./cluster.ts";
 import type { Leadership } from "./leadership.ts";
-import { PlanNews } from "./plan-news.ts";
 import { PreemptionCalls } from "./preemption-calls.ts";
 import { contendedRooms, preemptedVms } from "./pressure.ts";
+import { ReplanTriggers } from "./replan-triggers.ts";
 
 /** Deadline of one proposal or deferral, ms. */
 const CALL_TIMEOUT_MS = 10_000;
@@ -60,7 +60,7 @@ export class PlacementProcess {
   /** Reasons last told to lifecycle, so that a round says only what is new. */
   readonly #told = new Map<string, string>();
   readonly #calls: PreemptionCalls;
-  readonly #news: PlanNews;
+  readonly #triggers: ReplanTriggers;
   /** Highest priority that found no place in the last round; 0: nobody waits. */
   #topDeferred = 0;
 
@@ -70,14 +70,14 @@ export class PlacementProcess {
     this.#cluster = cluster;
     this.#policy = policy;
     this.#calls = new PreemptionCalls(ports, cluster);
-    this.#news = new PlanNews(cluster);
+    this.#triggers = new ReplanTriggers(cluster);
   }
 
   begin(feed: EventFeed): void {
     this.#feed = feed;
-    this.#news.begin();
+    this.#triggers.begin();
     feed.onEvent((event) => {
-      if (this.#news.isNews(event, this.#topDeferred)) this.wake();
+      if (this.#triggers.isTrigger(event, this.#topDeferred)) this.wake();
     });
     this.#leadership.onHeld(() => {
       // Others may have told something else meanwhile.

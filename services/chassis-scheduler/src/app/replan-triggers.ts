@@ -1,16 +1,22 @@
 /**
- * Which events the planner is woken by: what may give somebody a place, and what makes untrue what somebody who waits was told.
+ * Selects the events that wake the planner.
  *
- * Most of it is told by the type of an event, and the table has every type there is: a new one does not compile before it is
- * decided on. What hangs on more than the type is compared as it was with as it is: what a VM could be made to give up, and whom
- * a charge puts over a quota. One event too many costs a look at the plan, one too few a VM that waits for ever.
+ * Two kinds of event do: those that may free a place for a waiting VM, and those that invalidate the reasons already reported to
+ * a pending VM. For most events the type decides. The table below names every type, so a new type does not compile until it has
+ * an entry. Three rules need more than the type: a reservation matters while a waiting VM has affinity, a VM event matters when
+ * it changes what preemption can take from that VM, and a charge matters when it pushes a waiting VM over its quota.
+ *
+ * A superfluous wake-up costs one planning round; a missed wake-up leaves a VM waiting for ever.
  */
 import type { LedgerEvent, QuotaEvent, Vm, VmEvent, VmState } from "@bioxen/contracts";
 import { type Amounts, equalAmounts, type StoredEvent } from "@bioxen/kernel";
 import { canGiveWay, QuotaRooms, type WaitingVm } from "@bioxen/placement";
 import type { Cluster } from "./cluster.ts";
 
-/** Somebody new waits or waits no more, something was freed, or a limit is another. Of a chassis or a drain every event counts. */
+/**
+ * True for types that always wake the planner: a VM begins or ceases to wait, capacity is freed, or a limit changes.
+ * Chassis and drain events are not listed: all of them wake it.
+ */
 const CHANGES_PLAN: Readonly<Record<(VmEvent | LedgerEvent | QuotaEvent)["type"], boolean>> = {
   "bioxen.vm.created.v1": false,
   "bioxen.vm.start-requested.v1": true,
@@ -21,13 +27,13 @@ const CHANGES_PLAN: Readonly<Record<(VmEvent | LedgerEvent | QuotaEvent)["type"]
   "bioxen.vm.paused.v1": false,
   "bioxen.vm.resumed.v1": false,
   "bioxen.vm.stop-requested.v1": true,
-  // What these two leave comes with the ledger's release.
+  // The capacity of a stopped or failed VM is freed by the ledger's release, which is the trigger.
   "bioxen.vm.stopped.v1": false,
   "bioxen.vm.failed.v1": false,
   "bioxen.vm.displaced.v2": true,
   "bioxen.vm.preempted.v1": true,
   "bioxen.vm.reinstated.v1": false,
-  // It may be one that waits for a place elsewhere.
+  // The VM may be waiting for a place on another chassis.
   "bioxen.vm.resized.v1": true,
   "bioxen.vm.destroyed.v1": true,
   "bioxen.vm.observed.v1": false,
@@ -42,7 +48,7 @@ const CHANGES_PLAN: Readonly<Record<(VmEvent | LedgerEvent | QuotaEvent)["type"]
   "bioxen.vm.migration-cancelled.v1": true,
   "bioxen.ledger.opened.v1": true,
   "bioxen.ledger.capacity-changed.v1": true,
-  // Helps nobody but those who are to be with whom it is taken for.
+  // Only relevant to VMs with affinity for the VM being placed: see `isTrigger`.
   "bioxen.ledger.reserved.v1": false,
   "bioxen.ledger.committed.v1": false,
   "bioxen.ledger.released.v1": true,
@@ -52,45 +58,51 @@ const CHANGES_PLAN: Readonly<Record<(VmEvent | LedgerEvent | QuotaEvent)["type"]
   "bioxen.ledger.closed.v1": true,
   "bioxen.quota.set.v1": true,
   "bioxen.quota.enforced.v1": true,
-  // News only for whom it puts over the quota.
+  // Only relevant to VMs that this charge pushes over their quota: see `isTrigger`.
   "bioxen.quota.charged.v1": false,
   "bioxen.quota.settled.v1": true,
 };
 
-type Holding = Pick<Vm, "fence" | "allocation">;
+/** What preemption can take from a VM, and the reservation it would be taken from. */
+type VictimHolding = Pick<Vm, "fence" | "allocation">;
 
-export class PlanNews {
-  readonly #cluster: Pick<Cluster, "vms" | "quotaStates" | "waiting" | "doAnyFollow">;
-  /** Of every VM that can be made to give way: what it had after its last event. */
-  readonly #holdings = new Map<string, Holding>();
+export class ReplanTriggers {
+  readonly #cluster: Pick<Cluster, "vms" | "quotaStates" | "waiting" | "hasAffinityWaiters">;
+  /** By VM that preemption can take from: what it held after its last event. */
+  readonly #holdings = new Map<string, VictimHolding>();
 
-  constructor(cluster: Pick<Cluster, "vms" | "quotaStates" | "waiting" | "doAnyFollow">) {
+  constructor(cluster: Pick<Cluster, "vms" | "quotaStates" | "waiting" | "hasAffinityWaiters">) {
     this.#cluster = cluster;
   }
 
-  /** The folds have caught up. */
+  /** Takes over what each VM holds. Call it once the folds have caught up with the log. */
   begin(): void {
-    for (const [vmId, vm] of this.#cluster.vms.entries()) this.#canGiveOther(vmId, vm);
+    for (const [vmId, vm] of this.#cluster.vms.entries()) this.#holdingChanged(vmId, vm);
   }
 
-  /** To be told every event, after the folds. `topDeferred`: the highest priority that has no place; 0: nobody waits for one. */
-  isNews({ envelope: { subject, type, data } }: StoredEvent, topDeferred: number): boolean {
+  /**
+   * Returns true when the plan may change with this event. Call it with every event, after the folds have applied it.
+   *
+   * `topDeferred` is the highest priority among the VMs without a place, 0 when no VM waits.
+   */
+  isTrigger({ envelope: { subject, type, data } }: StoredEvent, topDeferred: number): boolean {
     const slash = subject.indexOf("/");
     const [kind, id] = [subject.slice(0, slash), subject.slice(slash + 1)];
-    const isVictim = kind === "vm" && this.#isOtherVictim(id, topDeferred);
+    const isVictim = kind === "vm" && this.#isChangedVictim(id, topDeferred);
     if (kind === "chassis" || kind === "drain" || isVictim) return true;
-    if (type === "bioxen.ledger.reserved.v1") return this.#cluster.doAnyFollow();
+    if (type === "bioxen.ledger.reserved.v1") return this.#cluster.hasAffinityWaiters();
     if (type === "bioxen.quota.charged.v1") return this.#putsOverQuota(id, data as Charged);
     return (CHANGES_PLAN as Readonly<Record<string, boolean>>)[type] === true;
   }
 
-  /** Below that priority, and able to give what it could not before. */
-  #isOtherVictim(vmId: string, topDeferred: number): boolean {
+  /** The VM has a lower priority than `topDeferred`, and preemption can take something else from it than before. */
+  #isChangedVictim(vmId: string, topDeferred: number): boolean {
     const vm = this.#cluster.vms.get(vmId);
-    return this.#canGiveOther(vmId, vm) && vm.exists && vm.priority < topDeferred;
+    return this.#holdingChanged(vmId, vm) && vm.exists && vm.priority < topDeferred;
   }
 
-  #canGiveOther(vmId: string, vm: VmState): boolean {
+  /** Records what the VM holds now, and returns true when preemption can take something else from it than before. */
+  #holdingChanged(vmId: string, vm: VmState): boolean {
     if (!vm.exists || !canGiveWay(vm)) {
       this.#holdings.delete(vmId);
       return false;
@@ -103,7 +115,7 @@ export class PlanNews {
     return true;
   }
 
-  /** Somebody else waits for room under this quota now, and was told something else. */
+  /** Another VM is over this quota now, and the reasons reported to it do not name a quota. */
   #putsOverQuota(quotaId: string, { charges }: Charged): boolean {
     const quota = this.#cluster.quotaStates.get(quotaId);
     if (!quota.exists) return false;
@@ -112,7 +124,7 @@ export class PlanNews {
     const isOver = (vm: WaitingVm) => room.misfitOf(vm) !== undefined;
     return this.#cluster
       .waiting()
-      .some((vm) => !charged.has(vm.vmId) && isOver(vm) && !isToldOfQuota(this.#cluster.vms.get(vm.vmId)));
+      .some((vm) => !charged.has(vm.vmId) && isOver(vm) && !isQuotaReported(this.#cluster.vms.get(vm.vmId)));
   }
 }
 
@@ -120,7 +132,7 @@ const NOTHING: Amounts = {};
 
 type Charged = Extract<QuotaEvent, { type: "bioxen.quota.charged.v1" }>["data"];
 
-function isToldOfQuota(vm: VmState): boolean {
+function isQuotaReported(vm: VmState): boolean {
   if (!vm.exists) return false;
   const { refusals } = vm.migration ?? vm;
   return refusals.some(({ code }) => code === "QUOTA_EXCEEDED");

@@ -1,12 +1,12 @@
 /**
- * What wakes the planner beside the types of events: what a VM could give up, and who is over a quota.
+ * Triggers that depend on more than the type of an event: what preemption can take from a VM, and which VMs are over a quota.
  */
 import { type QuotaEvent, quotaFold, type Vm, type VmEvent, vmFold } from "@bioxen/contracts";
 import { ReadModel } from "@bioxen/kernel";
 import { waitingVm } from "@bioxen/placement";
 import { createdVm, envelopeOf, storedOf } from "@bioxen/testkit";
 import { beforeEach, describe, expect, it } from "vitest";
-import { PlanNews } from "./plan-news.ts";
+import { ReplanTriggers } from "./replan-triggers.ts";
 
 const HELD = { dnaKilobases: 5, ribosomes: 100 };
 const created = (priority: number, labels: Record<string, string> = {}) =>
@@ -14,7 +14,7 @@ const created = (priority: number, labels: Record<string, string> = {}) =>
 
 let vms: ReadModel<ReturnType<typeof vmFold.evolve>>;
 let quotaStates: ReadModel<ReturnType<typeof quotaFold.evolve>>;
-let news: PlanNews;
+let triggers: ReplanTriggers;
 let top: number;
 let seq: number;
 const versions = new Map<string, number>();
@@ -25,7 +25,7 @@ function happens(kind: "vm" | "quota", id: string, body: VmEvent | QuotaEvent): 
   versions.set(`${kind}/${id}`, version);
   const event = storedOf(seq, envelopeOf(kind, id, body, { version }));
   (kind === "vm" ? vms : quotaStates).apply(event);
-  return news.isNews(event, top);
+  return triggers.isTrigger(event, top);
 }
 const vm = (id: string, type: string, data: object = {}, version = 1) =>
   happens("vm", id, { type: `bioxen.vm.${type}.v${version}`, data } as VmEvent);
@@ -41,18 +41,18 @@ beforeEach(() => {
     [...vms.entries()].flatMap(([id, one]) =>
       one.exists && one.state === "pending" ? [waitingVm(id, one as Vm)] : [],
     );
-  news = new PlanNews({ vms, quotaStates, waiting, doAnyFollow: () => false });
-  news.begin();
+  triggers = new ReplanTriggers({ vms, quotaStates, waiting, hasAffinityWaiters: () => false });
+  triggers.begin();
 });
 
-describe("while somebody of priority 5 waits", () => {
+describe("while a VM of priority 5 waits", () => {
   beforeEach(() => {
     vm("low", "created", created(2));
     vm("low", "start-requested", { automatic: false });
     vm("low", "placed", { chassisId: "c", fence: 9, allocation: HELD });
   });
 
-  it("a VM of lower priority that runs is news, and what leaves it as it is is not", () => {
+  it("a lower-priority VM that starts running is a trigger; events that leave its allocation unchanged are not", () => {
     expect(vm("low", "started", { fence: 9 })).toBe(true);
     for (const [type, data] of [
       ["paused", {}],
@@ -64,21 +64,21 @@ describe("while somebody of priority 5 waits", () => {
     }
   });
 
-  it("one that got back what it gave is news, whatever the event is called", () => {
+  it("a lower-priority VM that gets its full allocation back is a trigger", () => {
     vm("low", "started", { fence: 9 });
     const forWhom = { by: "x", byPriority: 5, reason: "x" };
     vm("low", "preempted", { mode: "pause", fence: 9, ...forWhom, allocation: { dnaKilobases: 5 } });
     expect(vm("low", "reinstated", { fence: 9, allocation: HELD, state: "running" })).toBe(true);
   });
 
-  it("one that was known before the planner began is news only when it can give something else", () => {
+  it("a VM known before the planner began is a trigger only once its allocation changes", () => {
     vm("low", "started", { fence: 9 });
-    news = new PlanNews({ vms, quotaStates, waiting: () => [], doAnyFollow: () => false });
-    news.begin();
+    triggers = new ReplanTriggers({ vms, quotaStates, waiting: () => [], hasAffinityWaiters: () => false });
+    triggers.begin();
     expect(vm("low", "resumed")).toBe(false);
   });
 
-  it("one of the same priority is not, and none is when nobody waits", () => {
+  it("a VM of the same priority is no trigger, and no VM is a trigger while none waits", () => {
     vm("same", "created", created(5));
     vm("same", "start-requested", { automatic: false });
     vm("same", "placed", { chassisId: "c", fence: 10, allocation: HELD });
@@ -88,14 +88,14 @@ describe("while somebody of priority 5 waits", () => {
   });
 });
 
-describe("a charge", () => {
+describe("a quota charge", () => {
   const charge = (vmId: string, ribosomes: number) =>
     quota("team", "charged", {
       chassisId: "c",
       ledgerSeq: 1,
       charges: [{ vmId, incarnation: 1, amounts: { ribosomes } }],
     });
-  const tell = (code: string) =>
+  const defer = (code: string) =>
     vm("waits", "deferred", {
       reasons: [{ chassisId: code === "QUOTA_EXCEEDED" ? null : "c", code, message: "x" }],
     });
@@ -104,17 +104,17 @@ describe("a charge", () => {
     vm("waits", "created", created(3, { team: "a" }));
     vm("waits", "start-requested", { automatic: false });
     quota("team", "set", { label: "team", resources: { ribosomes: 150 } });
-    tell("CAPACITY_EXCEEDED");
+    defer("CAPACITY_EXCEEDED");
   });
 
-  it("is news when it puts somebody over the quota who was told something else", () => {
+  it("is a trigger when it pushes a VM over the quota that was deferred for another reason", () => {
     expect(charge("other", 50)).toBe(false);
     expect(charge("other", 51)).toBe(true);
-    tell("QUOTA_EXCEEDED");
+    defer("QUOTA_EXCEEDED");
     expect(charge("other", 60)).toBe(false);
   });
 
-  it("is none for the VM that it is for, or for one without that label", () => {
+  it("is no trigger for the charged VM itself, nor for a VM without the label", () => {
     expect(charge("waits", 100)).toBe(false);
     quota("team", "settled", { charges: [{ vmId: "waits", chassisId: "c", amounts: null }] });
     vm("waits", "stop-requested", { destroy: false });
