@@ -1,5 +1,5 @@
 /**
- * What is said of a chassis and what is reported of it are the same at every moment.
+ * Liveness of a chassis: the state that a query returns is at every instant the state that was reported.
  */
 import { chassisTelemetrySubject, LOST_AFTER_MS, SUSPECT_AFTER_MS } from "@bioxen/contracts";
 import type { ServicePorts } from "@bioxen/kernel";
@@ -11,12 +11,12 @@ function world() {
   const clock = new FakeClock();
   const listeners: { pattern: RegExp; hear: (payload: unknown, subject: string) => void }[] = [];
   let isCut = false;
-  const say = (subject: string, payload: unknown) => {
+  const publish = (subject: string, payload: unknown) => {
     if (isCut) return;
     for (const { pattern, hear } of listeners) if (pattern.test(subject)) hear(payload, subject);
   };
   const bus = {
-    publish: say,
+    publish,
     subscribe: (subject: string, hear: (payload: unknown, subject: string) => void) => {
       listeners.push({ pattern: new RegExp(`^${subject.replaceAll("*", "[^.]+")}$`), hear });
       return { stop: () => undefined };
@@ -30,7 +30,7 @@ function world() {
     (_chassisId, state) => void reported.push(state),
   );
   const heartbeat = () =>
-    say(chassisTelemetrySubject("c1"), {
+    publish(chassisTelemetrySubject("c1"), {
       chassisId: "c1",
       agentId: "a",
       atMs: clock.nowMs(),
@@ -47,7 +47,7 @@ function world() {
 }
 
 describe("liveness", () => {
-  it("is unknown until it has listened long enough, then what it hears", async () => {
+  it("is unknown until the listener has listened long enough, then follows the heartbeats", async () => {
     const { clock, liveness, reported, heartbeat } = world();
     expect(liveness.of("c1").state).toBe("unknown");
     await clock.advance(SUSPECT_AFTER_MS + 1_000);
@@ -57,7 +57,7 @@ describe("liveness", () => {
     expect(reported).toEqual(["suspect", "ready"]);
   });
 
-  it("never says of a chassis what it does not report: who was turned away hears when that ends", async () => {
+  it("never returns a state that was not reported, so that a caller turned away learns when it ends", async () => {
     const { clock, liveness, reported, heartbeat } = world();
     heartbeat();
     for (let silentMs = 0; silentMs < 2 * SUSPECT_AFTER_MS; silentMs += 50) {
@@ -69,7 +69,7 @@ describe("liveness", () => {
     expect(reported).toEqual(["ready", "suspect", "ready"]);
   });
 
-  it("calls nobody lost for a silence in which it was cut off itself, and says so when it listens again", async () => {
+  it("declares no chassis lost for a silence during which the listener was cut off itself", async () => {
     const { clock, liveness, reported, heartbeat, cut } = world();
     heartbeat();
     cut(true);
@@ -85,7 +85,7 @@ describe("liveness", () => {
     expect(reported).toEqual(["ready", "suspect"]);
   });
 
-  it("gives the word of a lost chassis only once it is heard steadily", async () => {
+  it("returns the sample of a lost chassis only once its heartbeats are steady", async () => {
     const { clock, liveness, heartbeat } = world();
     await clock.advance(4 * LOST_AFTER_MS);
     heartbeat();

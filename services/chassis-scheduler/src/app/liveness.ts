@@ -1,7 +1,8 @@
 /**
- * Which chassis are heard of: heartbeats as they come, judged by the failure detector, on a clock that nobody sets.
+ * Liveness of every chassis: feeds heartbeats into the failure detector, on a monotonic clock.
  *
- * This process also hears itself, over the same server: while it does not, no silence grows (see `domain/failure-detector.ts`).
+ * The process also publishes an echo to itself over the same server. While the echo is missing, no silence accumulates (see
+ * `domain/failure-detector.ts`).
  */
 import {
   ALL_CHASSIS_TELEMETRY,
@@ -16,9 +17,10 @@ import {
   afterEcho,
   afterHeartbeat,
   type DetectorLimits,
-  type Ear,
-  type Hearing,
+  type Evidence,
+  type HeartbeatStats,
   isSteady,
+  type ListenerHealth,
   silenceOf,
   timeoutsOf,
   UNHEARD,
@@ -28,20 +30,20 @@ import {
 
 export type Liveness = Pick<ChassisView, "state" | "heartbeatAgeMs">;
 
-/** How often silence is looked for, ms. */
+/** Interval between two checks for silence, ms. */
 export const CHECK_INTERVAL_MS = 500;
 
 const STATES: Readonly<Record<Verdict, Liveness["state"]>> = {
   unknown: "unknown",
   alive: "ready",
   suspect: "suspect",
-  // Only the log makes a chassis lost: this is one instance's opinion.
+  // A chassis is lost only once the log says so; this verdict is the opinion of one instance.
   lost: "suspect",
 };
 
-interface Heard {
-  hearing: Hearing;
-  /** Since when its silence counts at all: it was not registered before, or nobody listened. */
+interface TrackedAgent {
+  stats: HeartbeatStats;
+  /** Instant from which silence of this agent counts: when this process first asked about it or heard it. */
   readonly sinceMs: number;
   sample: ChassisSample | undefined;
 }
@@ -50,11 +52,14 @@ export class ChassisLiveness {
   readonly #ports: ServicePorts;
   readonly #monotonicMs: () => number;
   readonly #limits: DetectorLimits;
-  readonly #heard = new Map<string, Heard>();
-  /** What whoever asks is told, and nothing newer: a state that was seen and never reported would wake nobody when it ends. */
-  readonly #states = new Map<string, Liveness["state"]>();
+  readonly #agents = new Map<string, TrackedAgent>();
+  /**
+   * The states that were passed to `onChange`. `of` answers with these and nothing newer: a caller that acts on an unreported
+   * state would not be woken when that state ends.
+   */
+  readonly #reportedStates = new Map<string, Liveness["state"]>();
   readonly #stops: (() => void)[] = [];
-  #ear: Ear = { sinceMs: 0, echoAtMs: 0 };
+  #listener: ListenerHealth = { sinceMs: 0, echoAtMs: 0 };
 
   constructor(ports: ServicePorts, monotonicMs: () => number, lostAfterMs: number) {
     this.#ports = ports;
@@ -62,37 +67,28 @@ export class ChassisLiveness {
     this.#limits = { suspectAfterMs: Math.min(SUSPECT_AFTER_MS, lostAfterMs / 2), lostAfterMs };
   }
 
-  /** `onChange` is told of every chassis of `registered` that falls silent or is heard (again). */
+  /** Starts listening. Calls `onChange` when a chassis of `registered` becomes suspect or ready. */
   begin(
     registered: () => Iterable<string>,
     onChange: (chassisId: string, state: Liveness["state"]) => void,
   ): void {
     const { bus, ids, timers } = this.#ports;
     const nowMs = this.#monotonicMs();
-    this.#ear = { sinceMs: nowMs, echoAtMs: nowMs };
-    const note = (chassisId: string) => {
-      const state = STATES[this.#verdictOf(chassisId)];
-      const before = this.of(chassisId).state;
-      // Nobody is heard by deafness: after it silence begins anew, and suspicion stays until there is a heartbeat.
-      if (before === state || state === "unknown") return;
-      if (before === "suspect" && (this.#heard.get(chassisId)?.hearing.heardAtMs ?? 0) < this.#ear.sinceMs)
-        return;
-      this.#states.set(chassisId, state);
-      onChange(chassisId, state);
-    };
+    this.#listener = { sinceMs: nowMs, echoAtMs: nowMs };
+    const report = (chassisId: string) => this.#report(chassisId, onChange);
     const echo = schedulerEchoSubject(ids.next());
     const own = bus.subscribe(echo, () => {
-      this.#ear = afterEcho(this.#ear, this.#monotonicMs());
+      this.#listener = afterEcho(this.#listener, this.#monotonicMs());
     });
     const subscription = bus.subscribe(ALL_CHASSIS_TELEMETRY, (payload) => {
       const sample = chassisSample.safeParse(payload);
       if (!sample.success) return;
       this.#hear(sample.data);
-      note(sample.data.chassisId);
+      report(sample.data.chassisId);
     });
     const check = timers.every(CHECK_INTERVAL_MS, () => {
       bus.publish(echo, {});
-      for (const chassisId of registered()) note(chassisId);
+      for (const chassisId of registered()) report(chassisId);
     });
     bus.publish(echo, {});
     this.#stops.push(
@@ -106,54 +102,68 @@ export class ChassisLiveness {
     for (const stop of this.#stops.splice(0)) stop();
   }
 
-  /** `unknown` until this process has listened long enough to say. */
+  #report(chassisId: string, onChange: (chassisId: string, state: Liveness["state"]) => void): void {
+    const state = STATES[verdictOf(this.#evidenceOf(chassisId), this.#limits)];
+    const before = this.of(chassisId).state;
+    if (before === state || state === "unknown") return;
+    const heardAtMs = this.#agents.get(chassisId)?.stats.heardAtMs ?? 0;
+    // After a gap in the echo the silence restarts at zero. That is no sign of life, so the chassis stays suspect until a heartbeat.
+    if (before === "suspect" && heardAtMs < this.#listener.sinceMs) return;
+    this.#reportedStates.set(chassisId, state);
+    onChange(chassisId, state);
+  }
+
+  /** Returns the last reported state, `unknown` before the first report, and the age of the last heartbeat in ms. */
   of(chassisId: string): Liveness {
-    const heardAtMs = this.#heard.get(chassisId)?.hearing.heardAtMs ?? null;
+    const heardAtMs = this.#agents.get(chassisId)?.stats.heardAtMs ?? null;
     const heartbeatAgeMs =
       heardAtMs === null ? null : Math.max(0, Math.round(this.#monotonicMs() - heardAtMs));
-    return { state: this.#states.get(chassisId) ?? "unknown", heartbeatAgeMs };
+    return { state: this.#reportedStates.get(chassisId) ?? "unknown", heartbeatAgeMs };
   }
 
   /**
-   * The silence that makes a chassis lost, and the limit it is over; undefined while it is not. `sinceMs`: since when the asker may
-   * judge, on the monotonic clock.
+   * Returns the silence that makes a chassis lost and the limit it exceeds, both in ms; undefined when the chassis is not lost.
+   *
+   * `actingSinceMs` is the instant, on the monotonic clock, from which the caller may count silence.
    */
   lossOf(
     chassisId: string,
-    sinceMs: number,
+    actingSinceMs: number,
   ): { readonly silentMs: number; readonly timeoutMs: number } | undefined {
-    const heard = this.#heardOf(chassisId);
-    const since = Math.max(sinceMs, heard.sinceMs, this.#ear.sinceMs);
-    if (verdictOf(heard.hearing, since, this.#ear.echoAtMs, this.#limits) !== "lost") return undefined;
+    const known = this.#evidenceOf(chassisId);
+    const evidence = { ...known, sinceMs: Math.max(actingSinceMs, known.sinceMs) };
+    if (verdictOf(evidence, this.#limits) !== "lost") return undefined;
     return {
-      silentMs: silenceOf(heard.hearing, since, this.#ear.echoAtMs),
-      timeoutMs: timeoutsOf(heard.hearing, this.#limits).lostAfterMs,
+      silentMs: silenceOf(evidence),
+      timeoutMs: timeoutsOf(evidence.stats, this.#limits).lostAfterMs,
     };
   }
 
-  /** The latest heartbeat of a chassis that is heard as steadily as its losses ask; undefined otherwise. */
+  /** Returns the last heartbeat of a chassis that has been steady for as long as its losses require; undefined otherwise. */
   steadySampleOf(chassisId: string, lossesInARow: number): ChassisSample | undefined {
-    const heard = this.#heard.get(chassisId);
-    if (heard === undefined || this.of(chassisId).state !== "ready") return undefined;
-    return isSteady(heard.hearing, lossesInARow, this.#monotonicMs()) ? heard.sample : undefined;
+    const agent = this.#agents.get(chassisId);
+    if (agent === undefined || this.of(chassisId).state !== "ready") return undefined;
+    return isSteady(agent.stats, lossesInARow, this.#monotonicMs()) ? agent.sample : undefined;
   }
 
   #hear(sample: ChassisSample): void {
-    const heard = this.#heardOf(sample.chassisId);
-    heard.hearing = afterHeartbeat(heard.hearing, this.#ear.sinceMs, this.#monotonicMs(), this.#limits);
-    heard.sample = sample;
+    const agent = this.#agentOf(sample.chassisId);
+    const at = { listeningSinceMs: this.#listener.sinceMs, nowMs: this.#monotonicMs() };
+    agent.stats = afterHeartbeat(agent.stats, at, this.#limits);
+    agent.sample = sample;
   }
 
-  #heardOf(chassisId: string): Heard {
-    const known = this.#heard.get(chassisId);
+  #agentOf(chassisId: string): TrackedAgent {
+    const known = this.#agents.get(chassisId);
     if (known !== undefined) return known;
-    const fresh = { hearing: UNHEARD, sinceMs: this.#monotonicMs(), sample: undefined };
-    this.#heard.set(chassisId, fresh);
+    const fresh = { stats: UNHEARD, sinceMs: this.#monotonicMs(), sample: undefined };
+    this.#agents.set(chassisId, fresh);
     return fresh;
   }
 
-  #verdictOf(chassisId: string): Verdict {
-    const { hearing, sinceMs } = this.#heardOf(chassisId);
-    return verdictOf(hearing, Math.max(sinceMs, this.#ear.sinceMs), this.#ear.echoAtMs, this.#limits);
+  #evidenceOf(chassisId: string): Evidence {
+    const { stats, sinceMs } = this.#agentOf(chassisId);
+    const { echoAtMs } = this.#listener;
+    return { stats, sinceMs: Math.max(sinceMs, this.#listener.sinceMs), echoAtMs };
   }
 }

@@ -1,139 +1,156 @@
 /**
- * Is the agent of a chassis alive? What its heartbeats say, and how long they have said nothing.
+ * Failure detector: decides from heartbeats and from silence whether the agent of a chassis is alive.
  *
- * A silent agent may be dead, cut off or slow, and from here the three look alike. So there are two answers for silence:
- * `suspect` soon, which costs nothing but new VMs going elsewhere, and `lost` late, which moves VMs. Both times stretch with
- * the rhythm that was heard: on a path that delays or loses heartbeats silence means less.
+ * A silent agent may be dead, cut off or slow, and these look alike from here. Silence therefore has two verdicts: `suspect` comes
+ * early and costs little (new VMs go to other chassis), `lost` comes late and moves VMs. Both limits grow with the rhythm of the
+ * heartbeats: on a path that delays or drops them, silence means less.
  *
- * Silence counts only while it could have been broken. Whoever listens hears itself as well (its echo, over the same server); a
- * gap in that (a stalled process, a cut connection, a restarted server) proves that nobody could have been heard, and all
- * silence begins anew. Nor does it count from before `sinceMs`, when this process began to listen in its present role.
+ * Silence counts only while a heartbeat could have arrived. The listener publishes an echo to itself over the same server. A gap
+ * in the echo (a stalled process, a cut connection, a restarted server) proves that no heartbeat could have been received, so
+ * the silence of every agent restarts at zero. Silence before `sinceMs`, when this process took up its present role, does not
+ * count either.
  *
- * No clock is read here: `nowMs` is the caller's, of a clock that nobody sets. What this leaves out: a network that
- * carries our echo and loses one agent's messages only. That agent is lost to us, and holds its guests by itself
- * when the log does not answer it (`services/chassis-agent/src/domain/self-fence.ts`).
+ * The functions read no clock: every instant is an argument, in milliseconds of the caller's monotonic clock. Not covered: a network
+ * that carries the echo but drops the messages of one agent. The detector declares that agent lost, and the agent holds its
+ * guests by itself once the log does not answer it (`services/chassis-agent/src/domain/self-fence.ts`).
  */
 import { SAMPLE_INTERVAL_MS } from "@bioxen/contracts";
+import { invariant } from "@bioxen/kernel";
 
 export type Verdict = "unknown" | "alive" | "suspect" | "lost";
 
-/** What was heard of one agent. Times of the caller's clock, ms. */
-export interface Hearing {
+/** What the heartbeats of one agent have shown so far; instants and times in ms. */
+export interface HeartbeatStats {
+  /** Instant of the last heartbeat; null before the first. */
   readonly heardAtMs: number | null;
-  /** Smoothed time between heartbeats, and by how much it varies. */
+  /** Smoothed interval between heartbeats. */
   readonly intervalMs: number;
+  /** Smoothed deviation from that interval. */
   readonly deviationMs: number;
-  /** Since when no silence was long enough for suspicion. */
+  /** Start of the present span without suspicious silence; null before the first heartbeat. */
   readonly steadySinceMs: number | null;
 }
 
 export interface DetectorLimits {
-  /** Least silence for each answer, ms: on a path that carries every heartbeat. */
+  /** Least silence that makes an agent suspect, ms: applies on a path that delivers every heartbeat. */
   readonly suspectAfterMs: number;
+  /** Least silence that makes an agent lost, ms: applies on a path that delivers every heartbeat. */
   readonly lostAfterMs: number;
 }
 
-/** Weight of one interval: a rhythm that has changed is believed after about eight of them (RFC 6298 takes the same). */
+/** The heartbeats of one agent and the span in which its silence counts. */
+export interface Evidence {
+  readonly stats: HeartbeatStats;
+  /** Start of the span, ms: when the listener could first hear this agent without a gap, in its present role. */
+  readonly sinceMs: number;
+  /** End of the span, ms: the last echo, after which the listener cannot tell silence from deafness. */
+  readonly echoAtMs: number;
+}
+
+/** Weight of a new interval in the smoothed one (RFC 6298): a changed rhythm prevails after about eight heartbeats. */
 const GAIN = 1 / 8;
 /** Deviations above the smoothed interval within which the next heartbeat is expected (RFC 6298). */
 const DEVIATIONS = 4;
-/** An expected interval up to this is a sound path, ms; beyond it limits grow in proportion. */
+/** Longest expected interval of a sound path, ms; beyond it the limits grow in proportion. */
 const SOUND_INTERVAL_MS = 1.25 * SAMPLE_INTERVAL_MS;
-/** Limits grow at most so many times: with the default an agent is lost after a minute on the worst of paths. */
+/** Largest factor by which the limits grow: with the default limit even the worst path is lost after one minute. */
 export const MOST_STRETCH = 6;
-/** One never heard by this process may be coming up with the whole stack around it: it gets so many times as long. */
+/** Factor on `lostAfterMs` of an agent without any heartbeat yet: it may be starting together with the whole stack. */
 export const UNHEARD_STRETCH = 3;
 
-export const UNHEARD: Hearing = {
+export const UNHEARD: HeartbeatStats = {
   heardAtMs: null,
   intervalMs: SAMPLE_INTERVAL_MS,
   deviationMs: 0,
   steadySinceMs: null,
 };
 
-/** After a heartbeat at `nowMs`. `earSinceMs`: since when the listener could hear without a gap. */
+/**
+ * Returns the stats after a heartbeat at `nowMs`.
+ *
+ * `listeningSinceMs` is the start of the listener's present span without a gap (`ListenerHealth.sinceMs`). Throws
+ * `InvariantViolation` when `nowMs` is before the previous heartbeat.
+ */
 export function afterHeartbeat(
-  hearing: Hearing,
-  earSinceMs: number,
-  nowMs: number,
+  stats: HeartbeatStats,
+  { listeningSinceMs, nowMs }: { readonly listeningSinceMs: number; readonly nowMs: number },
   limits: DetectorLimits,
-): Hearing {
-  const { heardAtMs, steadySinceMs } = hearing;
-  const wasDeaf = heardAtMs === null || heardAtMs < earSinceMs;
+): HeartbeatStats {
+  const { heardAtMs, steadySinceMs } = stats;
+  invariant(nowMs >= (heardAtMs ?? nowMs), "heartbeats are timed by a monotonic clock", { heardAtMs, nowMs });
+  const wasDeaf = heardAtMs === null || heardAtMs < listeningSinceMs;
   const gapMs = heardAtMs === null ? 0 : nowMs - heardAtMs;
-  // A gap that was an absence says nothing about the rhythm of the path, nor does one in which nobody listened.
-  const wasAbsent = !wasDeaf && gapMs >= timeoutsOf(hearing, limits).lostAfterMs;
-  const wasSteady = steadySinceMs !== null && !wasDeaf && gapMs < timeoutsOf(hearing, limits).suspectAfterMs;
+  // The agent's absence, or the listener's deafness, says nothing about the rhythm of the path.
+  const wasAbsent = !wasDeaf && gapMs >= timeoutsOf(stats, limits).lostAfterMs;
+  const wasSteady = steadySinceMs !== null && !wasDeaf && gapMs < timeoutsOf(stats, limits).suspectAfterMs;
   const steady = { heardAtMs: nowMs, steadySinceMs: wasSteady ? steadySinceMs : nowMs };
-  if (wasDeaf || wasAbsent) return { ...hearing, ...steady };
-  const offMs = Math.abs(gapMs - hearing.intervalMs);
+  if (wasDeaf || wasAbsent) return { ...stats, ...steady };
+  const offMs = Math.abs(gapMs - stats.intervalMs);
   return {
     ...steady,
-    intervalMs: hearing.intervalMs + GAIN * (gapMs - hearing.intervalMs),
-    deviationMs: hearing.deviationMs + 2 * GAIN * (offMs - hearing.deviationMs),
+    intervalMs: stats.intervalMs + GAIN * (gapMs - stats.intervalMs),
+    deviationMs: stats.deviationMs + 2 * GAIN * (offMs - stats.deviationMs),
   };
 }
 
-/** How much silence means what, on the path as it was heard, ms. */
-export function timeoutsOf(hearing: Hearing, limits: DetectorLimits): DetectorLimits {
-  const expectedMs = hearing.intervalMs + DEVIATIONS * hearing.deviationMs;
+/** Returns the silence, in ms, that makes this agent suspect or lost, given the rhythm of its path. */
+export function timeoutsOf(stats: HeartbeatStats, limits: DetectorLimits): DetectorLimits {
+  const expectedMs = stats.intervalMs + DEVIATIONS * stats.deviationMs;
   const stretch =
-    hearing.heardAtMs === null
+    stats.heardAtMs === null
       ? UNHEARD_STRETCH
       : Math.min(MOST_STRETCH, Math.max(1, expectedMs / SOUND_INTERVAL_MS));
   return {
-    // Who was never heard takes nobody either way: there is nothing to be gained by waiting with the word.
-    suspectAfterMs: limits.suspectAfterMs * (hearing.heardAtMs === null ? 1 : stretch),
+    // An agent without any heartbeat gets no VMs in any case, so a later suspicion would gain nothing.
+    suspectAfterMs: limits.suspectAfterMs * (stats.heardAtMs === null ? 1 : stretch),
     lostAfterMs: Math.round(limits.lostAfterMs * stretch),
   };
 }
 
-/** Silence of an agent that counts, ms: from the last heartbeat, or from `sinceMs`, to the last moment it could have been broken. */
-export function silenceOf(hearing: Hearing, sinceMs: number, echoAtMs: number): number {
-  return Math.max(0, echoAtMs - Math.max(sinceMs, hearing.heardAtMs ?? sinceMs));
+/** Returns the silence that counts, ms: from the last heartbeat, or from `sinceMs` if that is later, to the last echo. */
+export function silenceOf({ stats, sinceMs, echoAtMs }: Evidence): number {
+  return Math.max(0, echoAtMs - Math.max(sinceMs, stats.heardAtMs ?? sinceMs));
 }
 
-/** `sinceMs` and `echoAtMs`: silence counts between the two. */
-export function verdictOf(
-  hearing: Hearing,
-  sinceMs: number,
-  echoAtMs: number,
-  limits: DetectorLimits,
-): Verdict {
-  const silentMs = silenceOf(hearing, sinceMs, echoAtMs);
-  const { suspectAfterMs, lostAfterMs } = timeoutsOf(hearing, limits);
+export function verdictOf(evidence: Evidence, limits: DetectorLimits): Verdict {
+  const silentMs = silenceOf(evidence);
+  const { suspectAfterMs, lostAfterMs } = timeoutsOf(evidence.stats, limits);
   if (silentMs > lostAfterMs) return "lost";
   if (silentMs > suspectAfterMs) return "suspect";
-  return hearing.heardAtMs === null ? "unknown" : "alive";
+  return evidence.stats.heardAtMs === null ? "unknown" : "alive";
 }
 
-/** The listener's own hearing: since when without a gap, and when last. */
-export interface Ear {
+/** The listener's own echo: instants in ms of the same clock as the heartbeats. */
+export interface ListenerHealth {
+  /** Start of the present span without a gap in the echo. */
   readonly sinceMs: number;
+  /** Last echo. */
   readonly echoAtMs: number;
 }
 
-/** Without an echo for this long, ms, whoever listens is deaf: four looks. */
+/** A listener without an echo for this long, ms, counts as deaf: four check intervals. */
 export const DEAF_AFTER_MS = 2_000;
 
-export function afterEcho(ear: Ear, nowMs: number): Ear {
-  return { sinceMs: nowMs - ear.echoAtMs > DEAF_AFTER_MS ? nowMs : ear.sinceMs, echoAtMs: nowMs };
+/** Returns the listener's health after an echo at `nowMs`. Throws `InvariantViolation` when `nowMs` is before the last echo. */
+export function afterEcho(health: ListenerHealth, nowMs: number): ListenerHealth {
+  const { sinceMs, echoAtMs } = health;
+  invariant(nowMs >= echoAtMs, "echoes are timed by a monotonic clock", { echoAtMs, nowMs });
+  return { sinceMs: nowMs - echoAtMs > DEAF_AFTER_MS ? nowMs : sinceMs, echoAtMs: nowMs };
 }
 
-/** How long a lost chassis must be heard without suspicion before it takes VMs again, ms, after its first loss. */
+/** How long a chassis must be heard without suspicion after its first loss before it takes VMs again, ms. */
 export const STEADY_BEFORE_RECOVERY_MS = 2_000;
-/** With each loss in a row the time doubles, so many times at most: a chassis that comes and goes is used a minute apart. */
+/** Each loss in a row doubles that time, at most so often: a flapping chassis then returns about once a minute. */
 const MOST_DOUBLINGS = 5;
-/** A loss this soon after a recovery, ms, is one in a row with the loss before. */
+/** A loss within this time after a recovery, ms, counts as another loss in a row. */
 export const FLAP_MEMORY_MS = 600_000;
 
-/** Flap damping: what a chassis must prove after so many losses in a row. */
+/** Flap damping: returns how long a chassis must be steady, ms, after this many losses in a row. */
 export function steadyBeforeRecoveryMs(lossesInARow: number): number {
   return STEADY_BEFORE_RECOVERY_MS * 2 ** Math.min(MOST_DOUBLINGS, Math.max(0, lossesInARow - 1));
 }
 
-/** True when it has been heard steadily for as long as its losses ask. */
-export function isSteady(hearing: Hearing, lossesInARow: number, nowMs: number): boolean {
-  const { steadySinceMs } = hearing;
+/** Returns true when the agent has been steady for as long as its losses in a row require. */
+export function isSteady({ steadySinceMs }: HeartbeatStats, lossesInARow: number, nowMs: number): boolean {
   return steadySinceMs !== null && nowMs - steadySinceMs >= steadyBeforeRecoveryMs(lossesInARow);
 }
