@@ -2,6 +2,7 @@
  * A fleet for the monitor to watch, without the machines: running VMs in the log, and samples as their agent would publish them.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import {
   ALL_SERVICE_TELEMETRY,
@@ -101,7 +102,7 @@ export class MonitoredFleet {
       }
       const dueMs = beganAtMs + ((slice + 1) * SECOND_MS) / SLICES;
       const waitMs = dueMs - performance.now();
-      if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+      if (waitMs > 0) await sleep(waitMs);
     }
   }
 

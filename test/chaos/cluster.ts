@@ -6,6 +6,7 @@
  * command needs does it take the others' election first, whose length is built into nats-server. An orderly restart fails no command.
  */
 import { loadavg } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Bioxen, connect } from "@bioxen/client";
 import { EVENT_STREAM, type ServiceName } from "@bioxen/contracts";
 import type { ServerNode } from "@bioxen/testkit/nats-cluster";
@@ -16,7 +17,7 @@ import { checkAcknowledgements } from "./checks.ts";
 import { Fleet, type Instance } from "./fleet.ts";
 import { failedWithin, longestGapMs, type Span } from "./gaps.ts";
 import { readHistory } from "./history.ts";
-import { type Asker, Load, noAnswer, sleep } from "./load.ts";
+import { type Asker, Load, noAnswer } from "./load.ts";
 import { latencyLine, outcomeLine } from "./report.ts";
 import { checked } from "./run.ts";
 

@@ -1,10 +1,10 @@
 /**
  * What goes wrong, when and to whom: all of it from the seed. One fault at a time begins; some go on while the next begins.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ServiceName } from "@bioxen/contracts";
 import type { Universe } from "../sim/universe.ts";
 import type { Fleet, Instance } from "./fleet.ts";
-import { sleep } from "./load.ts";
 import { SmallDisk } from "./small-disk.ts";
 
 export const FAULTS = [

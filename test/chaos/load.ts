@@ -3,6 +3,7 @@
  *
  * Every choice comes from the seed, per worker, so that the commands of a worker are the same in every run of it.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { connect, headers } from "@nats-io/transport-node";
 import { Universe } from "../sim/universe.ts";
 
@@ -208,8 +209,4 @@ async function bareClient(url: string): Promise<Asker> {
 export function noAnswer(thrown: unknown): Reply {
   const code = thrown instanceof Error ? thrown.name : "unknown";
   return { ok: false, error: { code: `no answer (${code})`, retryable: true } };
-}
-
-export function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

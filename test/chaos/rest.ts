@@ -1,13 +1,13 @@
 /**
  * After the last fault: everything comes to rest within a deadline, and then each instance is asked by itself.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ChassisSample, VmSample } from "@bioxen/contracts";
 import { eventually } from "@bioxen/testkit/eventually";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { checkFold, type GuestReport } from "./checks.ts";
 import type { Fleet, Instance } from "./fleet.ts";
 import { type History, readHistory } from "./history.ts";
-import { sleep } from "./load.ts";
 
 /** A reservation whose VM never came expires after 60 s and 10 s of grace; the rest is recovery. */
 const REST_DEADLINE_MS = 180_000;

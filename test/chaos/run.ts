@@ -2,12 +2,13 @@
  * One run: a fleet, a load, faults, and then everything that must hold. What went wrong is returned in sentences, what happened
  * is printed.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "@nats-io/transport-node";
 import { Universe } from "../sim/universe.ts";
 import { checkAcknowledgements, checkGuests, checkReservations } from "./checks.ts";
 import { Faults } from "./faults.ts";
 import { Fleet } from "./fleet.ts";
-import { Load, sleep } from "./load.ts";
+import { Load } from "./load.ts";
 import { faultLine, latencyLine, outcomeLine, recoveries, slowestLine, tooSlow } from "./report.ts";
 import { askEachInstance, listenToAgents, whenAtRest } from "./rest.ts";
 

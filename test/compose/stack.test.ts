@@ -3,6 +3,7 @@
  * the removal of all containers loses anything: what an acknowledged command did is there, the log is the same log.
  */
 import { execFile } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type Bioxen, connect } from "@bioxen/client";
@@ -44,7 +45,7 @@ class Load {
       // Not acknowledged is no promise: it may be there or not.
       const made = await bioxen.createBioVm(vmId, "minimal_cell").catch(() => undefined);
       if (made !== undefined) this.acknowledged.push(vmId);
-      await new Promise((resolve) => setTimeout(resolve, LOAD_INTERVAL_MS));
+      await sleep(LOAD_INTERVAL_MS);
     }
   }
 

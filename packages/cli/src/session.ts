@@ -1,6 +1,7 @@
 /**
  * One command's view of a BioXen: which server, one connection, calls by name of the endpoint.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   ENDPOINTS,
   type EndpointName,
@@ -74,7 +75,7 @@ export class Session {
       });
       if (reply?.ok || (reply !== undefined && (!reply.error.retryable || Date.now() >= deadline)))
         return reply;
-      await new Promise((resolve) => setTimeout(resolve, RETRY_INTERVAL_MS));
+      await sleep(RETRY_INTERVAL_MS);
     }
   }
 

@@ -4,6 +4,7 @@
  * A service that is being restarted, or a log whose servers choose another leader, is back within seconds; whoever asks three times
  * in a millisecond does not see that.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Caller, Reply } from "@bioxen/kernel";
 import { Fault } from "@bioxen/kernel";
 
@@ -43,6 +44,6 @@ export async function insist(
     } catch (thrown) {
       if (!(thrown instanceof Fault) || !thrown.retryable || isLast()) throw thrown;
     }
-    await new Promise((resolve) => setTimeout(resolve, RETRY_WAIT_MS));
+    await sleep(RETRY_WAIT_MS);
   }
 }

@@ -1,6 +1,7 @@
 /**
  * The handle of one VM.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   MAX_EXEC_TIMEOUT_MS,
   type RequestOf,
@@ -145,7 +146,7 @@ export class BioVm {
         const message = `${this.id} is still ${vm.state} after ${limitMs} ms`;
         throw new BioxenError({ code: "UNAVAILABLE", message, retryable: true });
       }
-      await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
+      await sleep(LOOK_INTERVAL_MS);
       ({ vm } = await this.#bioxen.call("vmGet", { vmId: this.id }));
     }
     return vm;

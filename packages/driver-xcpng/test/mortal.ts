@@ -2,6 +2,7 @@
  * A process with a driver that takes machines through their lives until it is killed, for `kills.int.test.ts`. What it is to do is
  * told by its parent, which survives it: `{vmId, fence, verb}`; it answers when it is done, and asks itself again until then.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { DriverError } from "@bioxen/vm-driver";
 import { poolConfiguration } from "../src/driver/configuration.ts";
 import { checkpointNaming } from "../src/driver/snapshots.ts";
@@ -42,7 +43,7 @@ async function obey({ vmId, fence, verb }: Order): Promise<void> {
       return await driver.discard(vmId, 1);
     } catch (thrown) {
       if (!(thrown instanceof DriverError) || !thrown.retryable) throw thrown;
-      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      await sleep(AGAIN_MS);
     }
   }
 }

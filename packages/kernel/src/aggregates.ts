@@ -20,10 +20,10 @@ import {
 } from "./envelope.ts";
 import { Fault, invariant } from "./fault.ts";
 import { type Held, HeldStates } from "./held.ts";
+import { KeyedQueue } from "./keyed-queue.ts";
 import { LEAST_OUTCOMES, OUTCOME_WINDOW_MS, OutcomeMemory } from "./outcome-memory.ts";
 import type { Clock, EventLog, IdSource } from "./ports.ts";
 import type { Rejection } from "./rejection.ts";
-import { SerialQueues } from "./serial-queues.ts";
 import type { SnapshotPart } from "./snapshot.ts";
 
 /** Tries against other writers of the same aggregate; with 8 writers a conflict chain of 10 is already rare. */
@@ -61,7 +61,7 @@ export class Aggregates<State> {
   readonly snapshot: SnapshotPart;
   readonly #held: HeldStates<State>;
   readonly #outcomes: OutcomeMemory<Held<State>>;
-  readonly #queues = new SerialQueues();
+  readonly #queue = new KeyedQueue();
   #unlearnt: Unlearnt | undefined;
 
   constructor(options: AggregateOptions<State>) {
@@ -132,7 +132,7 @@ export class Aggregates<State> {
     causation: Causation,
     decide: (state: State) => Decision<EventBody>,
   ): Promise<Executed<State>> {
-    return this.#queues.inTurn(id, () => this.#execute(id, causation, decide, true));
+    return this.#queue.run(id, () => this.#execute(id, causation, decide, true));
   }
 
   /**
@@ -146,7 +146,7 @@ export class Aggregates<State> {
     acts: () => boolean = () => true,
   ): Promise<Executed<State>> {
     const ifActing = (state: State) => (acts() ? decide(state) : UNCHANGED);
-    return this.#queues.inTurn(id, () => this.#execute(id, causation, ifActing, false));
+    return this.#queue.run(id, () => this.#execute(id, causation, ifActing, false));
   }
 
   async #execute(

@@ -1,17 +1,30 @@
 /**
- * Work under one key is done one after the other, in the order it came; under different keys at the same time.
+ * Runs work under one key in order, one piece at a time; work under different keys runs concurrently.
+ *
+ * The queue has no limit: callers bound what they put in. A piece that fails does not stop the pieces behind it.
  */
-export class SerialQueues {
+export class KeyedQueue {
+  /** The last piece of each key that has work; it never rejects. */
   readonly #tails = new Map<string, Promise<unknown>>();
 
-  /** What `work` gives, once its turn has come. One that fails keeps nobody from his turn. */
-  inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
-    const turn = (this.#tails.get(key) ?? Promise.resolve()).then(work);
-    const tail = turn.catch(() => undefined);
+  /** Runs `work` after everything queued under `key` so far, and returns its result or its rejection. */
+  run<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const result = (this.#tails.get(key) ?? Promise.resolve()).then(work);
+    const tail = result.catch(() => undefined);
     this.#tails.set(key, tail);
     void tail.then(() => {
       if (this.#tails.get(key) === tail) this.#tails.delete(key);
     });
-    return turn;
+    return result;
+  }
+
+  /** True while work under `key` runs or waits. */
+  isBusy(key: string): boolean {
+    return this.#tails.has(key);
+  }
+
+  /** Resolves when all work queued so far has ended. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#tails.values());
   }
 }

@@ -1,6 +1,7 @@
 /**
  * A stack is up when a VM started now is placed at once: its chassis are registered and heard of.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { type ChassisView, ENDPOINTS } from "@bioxen/contracts";
 import { Fault } from "@bioxen/kernel";
 import { connectBus } from "@bioxen/nats";
@@ -33,7 +34,7 @@ export async function whenChassisReady(url: string, chassis: string, pools = 0):
       if (Date.now() > deadline) {
         throw new Fault("UNAVAILABLE", `${ready} of ${wanted} chassis are ready`, { retryable: true });
       }
-      await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
+      await sleep(LOOK_INTERVAL_MS);
     }
   } finally {
     await bus.close();

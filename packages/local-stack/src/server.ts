@@ -4,6 +4,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createConnection, createServer } from "node:net";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Fault } from "@bioxen/kernel";
 import { SupervisedChild } from "./child.ts";
 import type { ServerBinary } from "./server-binary.ts";
@@ -65,7 +66,7 @@ export async function startServer(options: ServerOptions): Promise<OwnServer> {
         retryable: true,
       });
     }
-    await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
+    await sleep(LOOK_INTERVAL_MS);
   }
   return { child, url: `nats://${HOST}:${port}` };
 }
@@ -114,6 +115,6 @@ export async function endOrphan(pid: number | null, dataDir: string): Promise<vo
   const deadline = Date.now() + ORPHAN_DEADLINE_MS;
   while (isAlive(pid)) {
     if (Date.now() > deadline) process.kill(pid, "SIGKILL");
-    await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
+    await sleep(LOOK_INTERVAL_MS);
   }
 }

@@ -4,6 +4,7 @@
  * The connection never gives up: a server away is a wait, not an end, and subscriptions are made again by the
  * client. Calls have deadlines of their own, so that a caller learns of the outage while the connection heals.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Caller,
   type CallOptions,
@@ -64,7 +65,7 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
           },
         );
       }
-      await new Promise((resolve) => setTimeout(resolve, RECONNECT_WAIT_MS));
+      await sleep(RECONNECT_WAIT_MS);
     }
   }
 }

@@ -6,6 +6,7 @@
  * message is sent again, and when the server then says "wrong last sequence" (2.12 and newer check that before the
  * message id) the subject's last event tells whether it was ours. See docs/adr/0002-event-log.md.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { decodeEvent, digestOf, EVENT_STREAM, encodeEvent } from "@bioxen/contracts";
 import {
   type AppendResult,
@@ -90,7 +91,7 @@ export class JetStreamEventLog implements EventLog {
             },
           );
         }
-        await new Promise((resolve) => setTimeout(resolve, RETRY_WAIT_MS));
+        await sleep(RETRY_WAIT_MS);
       }
     }
   }

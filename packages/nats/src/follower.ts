@@ -5,6 +5,7 @@
  * gone, and asks again when its pull would have ended, until the server is back. So silence is watched here too, and a consumer that
  * says nothing is given up for another, which begins after the last event that was delivered.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { decodeEvent, EVENT_STREAM } from "@bioxen/contracts";
 import { Fault, type Following, type FollowOptions } from "@bioxen/kernel";
 import {
@@ -187,7 +188,7 @@ class DirectFollowing implements Following {
         break;
       } catch (cause) {
         if (isStreamNotFound(cause)) this.#options.onInterrupted?.();
-        await new Promise((resolve) => setTimeout(resolve, REOPEN_WAIT_MS));
+        await sleep(REOPEN_WAIT_MS);
       }
     }
     this.#reopening = false;

@@ -16,7 +16,7 @@ import {
   STRAY_JOB_OWNER,
   turnOf,
 } from "@bioxen/contracts";
-import { Fault, type Lease, type Leases, messageOf, type Timers } from "@bioxen/kernel";
+import { Fault, KeyedQueue, type Lease, type Leases, messageOf, type Timers } from "@bioxen/kernel";
 import {
   AckPolicy,
   type ConsumerMessages,
@@ -28,13 +28,13 @@ import {
 } from "@nats-io/jetstream";
 import type { Bus } from "./bus.ts";
 import { parseJson } from "./command.ts";
-import { type AttemptOptions, JobAttempts, problemOf, type Trying } from "./job-attempt.ts";
+import { type AfterTry, type AttemptOptions, JobAttempts, problemOf, type Trying } from "./job-attempt.ts";
 import { jobOf } from "./job-message.ts";
 import { JobStore } from "./job-store.ts";
-import { Turns } from "./turns.ts";
+import { Semaphore } from "./semaphore.ts";
 
-/** VMs (or chassis) whose jobs are carried out at once: enough to hide the waits for the disk, few enough to leave room for requests. */
-const MAX_TURNS_AT_ONCE = 16;
+/** Jobs tried at once, of different VMs or chassis: enough to hide the waits for the disk, few enough to leave room for requests. */
+const MAX_TRIES_AT_ONCE = 16;
 /**
  * Jobs a holder has in its hands, and so in memory. A VM with more than this many behind a job that is being retried delays
  * the others until that one is a dead letter.
@@ -119,7 +119,11 @@ class JobLane implements Endable {
   readonly #attempts: JobAttempts;
   readonly #held: () => boolean;
   readonly #onFault: (subject: string, thrown: unknown) => void;
-  readonly #turns: Turns<Trying>;
+  /** Jobs of one VM in the order they were stored; a job that waits for its next try holds up the ones behind it. */
+  readonly #turns = new KeyedQueue();
+  readonly #places = new Semaphore(MAX_TRIES_AT_ONCE);
+  /** Ends the wait of each job that waits for its next try. */
+  readonly #waits = new Set<() => void>();
   /** The message of each job in hand, the latest where it was delivered again. */
   readonly #inHand = new Map<number, JsMsg>();
   readonly #timers: Timers;
@@ -134,7 +138,6 @@ class JobLane implements Endable {
     this.#held = held;
     this.#onFault = options.onFault;
     this.#attempts = new JobAttempts(options);
-    this.#turns = new Turns(MAX_TURNS_AT_ONCE, options.timers, (trying) => this.#work(trying));
     this.#timers = options.timers;
     this.#signsOfLife = this.#timers.every(WORKING_INTERVAL_MS, () => {
       for (const message of this.#inHand.values()) message.working();
@@ -147,7 +150,8 @@ class JobLane implements Endable {
     this.#signsOfLife.cancel();
     this.#reopen?.cancel();
     await this.#messages?.close();
-    await this.#turns.end();
+    for (const endWait of this.#waits) endWait();
+    await this.#turns.idle();
   }
 
   async #open(): Promise<void> {
@@ -204,12 +208,34 @@ class JobLane implements Endable {
     const job = jobOf({ subject, seq, data, headers, storedAtMs: time.getTime() });
     const payload = parseJson(data);
     const turn = payload.ok ? turnOf(payload.value) : undefined;
-    this.#turns.add(turn ?? `job ${seq}`, { job, attempts: 0 });
+    void this.#turns.run(turn ?? `job ${seq}`, () => this.#carryOut({ job, attempts: 0 }));
   }
 
-  async #work(trying: Trying) {
-    // Not ours any more: whoever has the lease begins with this one.
-    if (!this.#held()) return { kind: "again", afterMs: REOPEN_WAIT_MS } as const;
+  /** Tries a job until it is done or the lane has ended. Between two tries it leaves its place to other jobs. */
+  async #carryOut(trying: Trying): Promise<void> {
+    while (!this.#ended) {
+      const after = await this.#places.run(() => this.#try(trying));
+      if (after.kind === "done" || this.#ended) return;
+      await this.#wait(after.afterMs);
+    }
+  }
+
+  /** Resolves after `ms`, or when the lane ends. */
+  #wait(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const endWait = () => {
+        timer.cancel();
+        this.#waits.delete(endWait);
+        resolve();
+      };
+      const timer = this.#timers.after(ms, endWait);
+      this.#waits.add(endWait);
+    });
+  }
+
+  async #try(trying: Trying): Promise<AfterTry> {
+    // The next holder begins with this job. The check for the end is here because the job may have waited for its place.
+    if (this.#ended || !this.#held()) return { kind: "again", afterMs: REOPEN_WAIT_MS };
     const after = await this.#attempts.try(trying);
     if (after.kind === "done") {
       const message = this.#inHand.get(trying.job.seq);

@@ -7,6 +7,7 @@
  * owner died is taken over; should that owner live after all, it can no longer settle, and answers what was settled.
  */
 import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type HandlerResult, refuse } from "@bioxen/contracts";
 import { Fault, messageOf } from "@bioxen/kernel";
 import type { KV, KvEntry } from "@nats-io/kv";
@@ -101,7 +102,7 @@ class KvOutcomes implements Outcomes {
         if (claim !== undefined) return "outcome" in kept ? kept.outcome : claim;
       }
       revision = entry.revision;
-      await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
+      await sleep(LOOK_INTERVAL_MS);
     }
   }
 
@@ -141,7 +142,7 @@ async function withLeader<T>(call: () => Promise<T>): Promise<T> {
       return await call();
     } catch (cause) {
       if (!isLeaderless(cause) || Date.now() + LEADER_WAIT_MS >= deadline) throw cause;
-      await new Promise((resolve) => setTimeout(resolve, LEADER_WAIT_MS));
+      await sleep(LEADER_WAIT_MS);
     }
   }
 }

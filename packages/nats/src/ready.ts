@@ -1,6 +1,7 @@
 /**
  * Boot against servers that are just coming up: a single one reloads its streams, a cluster chooses its leaders.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { Fault, messageOf } from "@bioxen/kernel";
 
 /** JetStream is asked for this long before the service gives up, ms: longer than the longest election of a cluster, 9 s. */
@@ -18,7 +19,7 @@ export async function onceReady<T>(what: string, open: () => Promise<T>): Promis
       if (Date.now() + RETRY_WAIT_MS >= deadline) {
         throw new Fault("UNAVAILABLE", `${what}: ${messageOf(cause)}`, { retryable: true, cause });
       }
-      await new Promise((resolve) => setTimeout(resolve, RETRY_WAIT_MS));
+      await sleep(RETRY_WAIT_MS);
     }
   }
 }

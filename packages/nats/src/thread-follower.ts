@@ -4,6 +4,7 @@
  * The thread saves time and nothing else. When it fails the rest is followed directly from the sequence it got to, which is also
  * how a server that is restarted in between is survived.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Following, type FollowOptions, messageOf } from "@bioxen/kernel";
 import type { JetStreamManager } from "@nats-io/jetstream";
 import { CatchUp, type StartReader } from "./catch-up.ts";
@@ -86,7 +87,7 @@ async function resume(
       return await follow();
     } catch (cause) {
       if (performance.now() + RETRY_WAIT_MS >= deadline) throw cause;
-      await new Promise((resolve) => setTimeout(resolve, RETRY_WAIT_MS));
+      await sleep(RETRY_WAIT_MS);
     }
   }
   return undefined;

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
 const LOOK_INTERVAL_MS = 10;
 
 /** What `look` gives once it gives something; throws with `what` after `withinMs`. */
@@ -11,6 +13,6 @@ export async function eventually<T>(
     const seen = await look();
     if (seen !== undefined) return seen;
     if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
+    await sleep(LOOK_INTERVAL_MS);
   }
 }

@@ -5,6 +5,7 @@
  * Message ids are made from the content of a command and the version of the VM it is for, so that two runs at once do not do it twice.
  */
 import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { RequestOf, VmView } from "@bioxen/contracts";
 import { Fault, type Reply, type ReplyError } from "@bioxen/kernel";
 import { endOf, refused } from "../outcome.ts";
@@ -84,7 +85,7 @@ async function bring(
       if (step === "wait") {
         if (Date.now() > deadline)
           return { ...endedAt(vmId, vm), outcome: "failed", error: stillThere(vmId, vm) };
-        await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
+        await sleep(LOOK_INTERVAL_MS);
         vm = await look(session, vmId);
         continue;
       }

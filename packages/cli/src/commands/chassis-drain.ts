@@ -1,6 +1,7 @@
 /**
  * `bioxen chassis drain`: begins or ends a drain, and with `--wait` shows how far it is until it has ended.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { DrainView, ResultOf } from "@bioxen/contracts";
 import type { Command } from "commander";
 import { CommandEnd, EXIT_REFUSED, EXIT_UNREACHABLE, usage } from "../outcome.ts";
@@ -74,7 +75,7 @@ async function ended(session: Session, begun: ResultOf<"chassisDrain">): Promise
       throw new CommandEnd(EXIT_UNREACHABLE, `${chassisId} is still being drained after its deadline`);
     }
     progress.seen(drain.moved);
-    await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
+    await sleep(LOOK_INTERVAL_MS);
     ({ drain } = await session.ask("chassisDrainGet", { chassisId }));
   }
   progress.end();

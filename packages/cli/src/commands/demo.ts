@@ -6,6 +6,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { BiologicalType, VmSample, VmView } from "@bioxen/contracts";
 import { type LocalStack, startLocalStack } from "@bioxen/local-stack";
 import type { VerifierReport } from "@bioxen/log-verifier";
@@ -191,7 +192,7 @@ async function newerSample(
     const { sample } = await session.ask("monitorVm", { vmId });
     if (sample !== null && sample.atMs >= atMs && holds(sample)) return sample;
     if (Date.now() > deadline) throw new CommandEnd(EXIT_REFUSED, `${vmId} is not measured any more`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await sleep(50);
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * A table of running cells that redraws itself in place; on no terminal it prints a block now and then.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { VmSample, VmView } from "@bioxen/contracts";
 import { say } from "../run.ts";
 import type { Session } from "../session.ts";
@@ -26,7 +27,7 @@ export class LiveTable {
       this.#draw(await this.#text(), tty);
       const left = end - Date.now();
       if (left <= 0) return;
-      await new Promise((resolve) => setTimeout(resolve, Math.min(left, tty ? REDRAW_MS : BLOCK_MS)));
+      await sleep(Math.min(left, tty ? REDRAW_MS : BLOCK_MS));
     }
   }
 

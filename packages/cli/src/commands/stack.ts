@@ -3,6 +3,7 @@
  */
 import { spawn } from "node:child_process";
 import { hostname } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { findLocalStack, isAlive, SERVICES, type StackRecord, startLocalStack } from "@bioxen/local-stack";
 import { discoverServices } from "@bioxen/nats";
@@ -181,6 +182,6 @@ async function until(holds: () => Promise<boolean>, otherwise: string): Promise<
   const deadline = Date.now() + OTHER_DEADLINE_MS;
   while (!(await holds())) {
     if (Date.now() > deadline) throw new CommandEnd(EXIT_UNREACHABLE, otherwise);
-    await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
+    await sleep(LOOK_INTERVAL_MS);
   }
 }

@@ -2,6 +2,7 @@
  * `bioxen top`: the fleet as it lives, on the whole terminal; where there is none, a block now and then.
  */
 import { emitKeypressEvents } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Command, Option } from "commander";
 import { endOf, usage } from "../outcome.ts";
 import { numberOption, oneOf } from "../parse.ts";
@@ -70,7 +71,7 @@ async function blocks(session: Session, view: TopView, intervalMs: number): Prom
         .slice(0, -1)
         .join("\n")}\n`,
     );
-    await new Promise((resolve) => setTimeout(resolve, intervalMs));
+    await sleep(intervalMs);
   }
 }
 

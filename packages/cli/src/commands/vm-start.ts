@@ -1,6 +1,7 @@
 /**
  * Starting is answered when it is decided: it runs, it failed, or it is known why it waits.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ResultOf, VmView } from "@bioxen/contracts";
 import type { Reply } from "@bioxen/kernel";
 import { CommandEnd, EXIT_REFUSED, EXIT_UNREACHABLE, refused } from "../outcome.ts";
@@ -48,7 +49,7 @@ export async function waitFor(
       const message = `${vm.vmId} is still ${vm.state} after ${session.timeoutMs} ms${vm.reason === null ? "" : `: ${vm.reason}`}`;
       throw new CommandEnd(EXIT_UNREACHABLE, message);
     }
-    await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
+    await sleep(LOOK_INTERVAL_MS);
     ({ vm } = await session.ask("vmGet", { vmId: vm.vmId }));
   }
   return vm;

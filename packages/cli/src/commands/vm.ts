@@ -1,6 +1,7 @@
 /**
  * `bioxen vm …`: life and sight of VMs.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   type ResultOf,
   VM_STATES,
@@ -141,7 +142,7 @@ async function firstSample(session: Session, vm: VmView): Promise<VmSample | nul
     const { sample } = await session.ask("monitorVm", { vmId: vm.vmId });
     const due = vm.state === "running" || vm.state === "paused";
     if (sample !== null || !due || Date.now() > deadline) return sample;
-    await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
+    await sleep(LOOK_INTERVAL_MS);
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * What the menu does to a VM that exists: only what its state allows is offered.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { EndpointName, VmView } from "@bioxen/contracts";
 import { vmTable, vmWords } from "../commands/vm-words.ts";
 import { refused } from "../outcome.ts";
@@ -72,7 +73,7 @@ async function settled(session: Session, vmId: string, verb: Verb): Promise<VmVi
     const waits = vm.state === "pending" && vm.refusals.length === 0;
     const passes = PASSING.includes(vm.state) || waits || (verb.name === "destroy" && vm.state === "stopped");
     if (!passes || Date.now() > deadline) return vm;
-    await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
+    await sleep(LOOK_INTERVAL_MS);
   }
 }
 

@@ -4,14 +4,13 @@
  * It begins by itself, keeps at it for as long as it is open, and says when what is known is true. Everything that
  * crashed before us left is ended at the first look: sessions, tasks, half-made clones.
  */
-import { messageOf } from "@bioxen/kernel";
+import { KeyedQueue, messageOf } from "@bioxen/kernel";
 import { DriverError } from "@bioxen/vm-driver";
 import { XapiClient, type XapiClientOptions } from "../xapi/client.ts";
 import { EventLoop } from "../xapi/event-loop.ts";
 import { Tasks } from "../xapi/tasks.ts";
 import { explainAccess } from "./failures.ts";
 import { Inventory } from "./inventory.ts";
-import { KeyedQueue } from "./keyed-queue.ts";
 import { type Deadlines, STATISTICS_INTERVAL_MS } from "./limits.ts";
 import { PoolVms } from "./pool-vms.ts";
 import { Statistics } from "./statistics.ts";

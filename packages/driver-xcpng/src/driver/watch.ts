@@ -5,11 +5,11 @@
  * read. So a difference is read anew, in line with the VM's operations, and what is different then was done by somebody
  * else. Other records are taken from events as they are.
  */
+import type { KeyedQueue } from "@bioxen/kernel";
 import type { GuestStatus, OutsideChange } from "@bioxen/vm-driver";
 import type { VmRecord } from "../xapi/records.ts";
 import type { XapiEvent } from "../xapi/wire.ts";
 import { guestOf, type Inventory, isSame, type OwnVm } from "./inventory.ts";
-import type { KeyedQueue } from "./keyed-queue.ts";
 import type { PoolVms } from "./pool-vms.ts";
 import { tagsOf } from "./tags.ts";
 

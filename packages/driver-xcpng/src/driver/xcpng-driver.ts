@@ -2,7 +2,7 @@
  * The xcpng driver: guests are VMs of an XCP-ng pool.
  *
  * The pool outlives us: what runs is found again by its keys, a stop keeps its disks for the next start, and `discard`
- * removes them. One thing happens to a VM at a time (`keyed-queue.ts`); what others do to it is seen by events
+ * removes them. One thing happens to a VM at a time (`KeyedQueue`); what others do to it is seen by events
  * (`watch.ts`). Nothing is tried again here: whoever asked will ask again, and every sequence goes on where it broke off.
  */
 import {

@@ -5,6 +5,7 @@
  * merges deltas: what arrives is the latest state of an object, not each of its transitions. When events were lost, the
  * token is not understood, or the session is another one, everything is fetched anew.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Backoff, backoffDelayMs } from "@bioxen/kernel";
 import type { XapiClient } from "./client.ts";
 import type { XapiEvent } from "./wire.ts";
@@ -115,10 +116,7 @@ export class EventLoop {
     this.#lastTrouble = thrown;
     this.#failures += 1;
     const waitMs = backoffDelayMs(RETRY_BACKOFF, this.#failures);
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, waitMs);
-      this.#abort.signal.addEventListener("abort", () => resolve(), { once: true });
-      if (this.#abort.signal.aborted) clearTimeout(timer);
-    });
+    // An abort ends the wait, and with it the loop.
+    await sleep(waitMs, undefined, { signal: this.#abort.signal }).catch(() => undefined);
   }
 }

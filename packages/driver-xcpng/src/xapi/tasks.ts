@@ -5,6 +5,7 @@
  * otherwise. When the reply that names it is lost, it is found among the tasks of our session, once every call
  * that was under way then has been answered: what is unknown after that belongs to nobody.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { XapiClient } from "./client.ts";
 import { fromList, hasCode, XapiError, XapiUnreachable } from "./errors.ts";
 import type { ArgsOf, MethodName } from "./methods.ts";
@@ -203,7 +204,7 @@ async function endTask(client: XapiClient, task: string): Promise<void> {
       if (status !== "pending" && status !== "cancelling") break;
       if (first) await client.call("task.cancel", [task]).catch(() => undefined);
       if (performance.now() > deadline) break;
-      await new Promise((resolve) => setTimeout(resolve, ORPHAN_LOOK_MS));
+      await sleep(ORPHAN_LOOK_MS);
     }
     await client.call("task.destroy", [task]);
   } catch (thrown) {

@@ -25,8 +25,8 @@ import {
   type Decision,
   type Executed,
   Fault,
+  KeyedQueue,
   MAX_CONFLICT_RETRIES,
-  SerialQueues,
 } from "@bioxen/kernel";
 import { decideReserve, decideResize, type Proposal, sortOut } from "../domain/ledger.ts";
 import type { Wanted } from "../domain/quota.ts";
@@ -68,7 +68,7 @@ const TURN_DEADLINE_MS = 5_000;
 
 export class LedgerCommands {
   readonly #ports: LedgerCommandPorts;
-  readonly #queues = new SerialQueues();
+  readonly #queue = new KeyedQueue();
 
   constructor(ports: LedgerCommandPorts) {
     this.#ports = ports;
@@ -149,7 +149,7 @@ export class LedgerCommands {
   #grant(chassisId: string, causation: Causation, wishOf: (ledger: Ledger) => Wish): Promise<Granted> {
     const { clock } = this.#ports;
     const askedAtMs = clock.nowMs();
-    return this.#queues.inTurn(chassisId, () => {
+    return this.#queue.run(chassisId, () => {
       if (clock.nowMs() - askedAtMs <= TURN_DEADLINE_MS) return this.#grantNow(chassisId, causation, wishOf);
       throw new Fault("UNAVAILABLE", `ledger ${chassisId} had no time for this in ${TURN_DEADLINE_MS} ms`, {
         retryable: true,
