@@ -108,6 +108,17 @@ describe("who may import whom", () => {
       offenders(others, (path) => !verifier(path) && literal.test(codeOf(path)) && "names a subject"),
     ).toEqual([]);
   });
+
+  it("the fake pool knows nothing of BioXen, and only the command ships it", () => {
+    const ours = (module: string) => !module.startsWith("@bioxen/");
+    const own = under("packages/fake-xapi/src");
+    expect(own.length).toBeGreaterThan(10);
+    expect(offenders(own, (path) => foreign(path, ours))).toEqual([]);
+    const shipping = manifests.filter(
+      (path) => "@bioxen/fake-xapi" in (manifestOf(join(ROOT, path)).dependencies ?? {}),
+    );
+    expect(shipping).toEqual(["packages/cli/package.json"]);
+  });
 });
 
 describe("the shape of files", () => {

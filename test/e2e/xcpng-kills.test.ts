@@ -4,7 +4,7 @@
  *
  * `BIOXEN_KILLS` says how often; the supervisor waits longer after each death, so thirty take some minutes.
  */
-import { createFakeXapi, type FakeXapi } from "@bioxen/driver-xcpng/fake";
+import { createFakeXapi, type FakeXapi } from "@bioxen/fake-xapi";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { eventually, type Json, World } from "./world.ts";
 

@@ -1,7 +1,7 @@
 /**
  * Programs in a machine by the command, for `xcpng.test.ts`: what they print, how they fail, and that a time limit holds.
  */
-import type { FakeXapi } from "@bioxen/driver-xcpng/fake";
+import type { FakeXapi } from "@bioxen/fake-xapi";
 import { expect } from "vitest";
 import type { Json, World } from "./world.ts";
 

@@ -1,7 +1,7 @@
 /**
  * VMs on a pool behind the same commands, events and ledger as cells: the pool is the fake, everything else is the real stack.
  */
-import { createFakeXapi, type FakeXapi, type SelfSigned, selfSigned } from "@bioxen/driver-xcpng/fake";
+import { createFakeXapi, type FakeXapi, type SelfSigned, selfSigned } from "@bioxen/fake-xapi";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually, type Json, World } from "./world.ts";
 import { programsRunIn, restartWith, wayInto } from "./xcpng-programs.ts";

@@ -1,10 +1,11 @@
 /**
  * Sessions, refusals, tasks and events of the client, against the fake.
  */
+
+import type { FakeXapi } from "@bioxen/fake-xapi";
+import { TEMPLATE_NAME } from "@bioxen/fake-xapi";
 import { eventually } from "@bioxen/testkit/eventually";
 import { describe, expect, it } from "vitest";
-import type { FakeXapi } from "../src/fake/index.ts";
-import { TEMPLATE_NAME } from "../src/fake/index.ts";
 import type { XapiClient } from "../src/xapi/client.ts";
 import { refusalIn } from "../src/xapi/errors.ts";
 import { EventLoop } from "../src/xapi/event-loop.ts";

@@ -1,6 +1,6 @@
+import { createFakeXapi, type FakeOptions, type FakeXapi } from "@bioxen/fake-xapi";
 import { driverConformance } from "@bioxen/vm-driver/conformance";
 import { afterAll, expect } from "vitest";
-import { createFakeXapi, type FakeOptions, type FakeXapi } from "../src/fake/index.ts";
 import { driverOf, machineSpec, sshOf } from "./fleet.ts";
 
 const fakes: FakeXapi[] = [];

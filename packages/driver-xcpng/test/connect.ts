@@ -1,7 +1,7 @@
 /**
  * A fake, and clients of it, for tests.
  */
-import { createFakeXapi, type FakeOptions, type FakeXapi } from "../src/fake/index.ts";
+import { createFakeXapi, type FakeOptions, type FakeXapi } from "@bioxen/fake-xapi";
 import { XapiClient, type XapiClientOptions } from "../src/xapi/client.ts";
 import { parsePins } from "../src/xapi/trust.ts";
 

@@ -1,8 +1,9 @@
 /**
  * Client and fake were written by the same hand; what keeps both honest is XAPI's own datamodel.
  */
+
+import { FAKE_CODES, LIFECYCLE, SCHEMA, SIGNATURES } from "@bioxen/fake-xapi";
 import { describe, expect, it } from "vitest";
-import { FAKE_CODES, LIFECYCLE, SCHEMA, SIGNATURES } from "../src/fake/index.ts";
 import { KNOWN_CODES } from "../src/xapi/errors.ts";
 import { METHODS } from "../src/xapi/methods.ts";
 import { READ_FIELDS } from "../src/xapi/records.ts";

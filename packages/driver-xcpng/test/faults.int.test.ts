@@ -3,11 +3,11 @@
  * again until it is done, as the agent does; in the end there was one machine, and nothing of it is left.
  */
 
+import type { Counts, FakeXapi, Fault } from "@bioxen/fake-xapi";
 import { eventually } from "@bioxen/testkit/eventually";
 import { DriverError } from "@bioxen/vm-driver";
 import { describe, expect, it } from "vitest";
 import type { XcpngDriver } from "../src/driver/xcpng-driver.ts";
-import type { Counts, FakeXapi, Fault } from "../src/fake/index.ts";
 import { XapiUnreachable } from "../src/xapi/errors.ts";
 import { parsePins } from "../src/xapi/trust.ts";
 import { thrownBy } from "./connect.ts";

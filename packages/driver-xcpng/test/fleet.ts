@@ -1,10 +1,11 @@
 /**
  * A driver on a fake pool, for tests.
  */
+
+import { createFakeXapi, type FakeOptions, type FakeXapi, TEMPLATE_NAME } from "@bioxen/fake-xapi";
 import type { GuestSpec } from "@bioxen/vm-driver";
 import type { SshSettings } from "../src/driver/programs.ts";
 import { createXcpngDriver, type XcpngDriver, type XcpngDriverOptions } from "../src/driver/xcpng-driver.ts";
-import { createFakeXapi, type FakeOptions, type FakeXapi, TEMPLATE_NAME } from "../src/fake/index.ts";
 import { DEFAULT_CONNECT_TIMEOUT_MS } from "../src/ssh/limits.ts";
 import { parsePins } from "../src/xapi/trust.ts";
 

@@ -8,9 +8,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { createFakeXapi, type FakeXapi } from "@bioxen/fake-xapi";
 import { eventually } from "@bioxen/testkit/eventually";
 import { expect, it } from "vitest";
-import { createFakeXapi, type FakeXapi } from "../src/fake/index.ts";
 import type { Order } from "./mortal.ts";
 
 const MORTAL = fileURLToPath(new URL("mortal.ts", import.meta.url));

@@ -1,8 +1,9 @@
 /**
  * Two hundred machines through a pool that takes 50 ms for each call: the cap holds, and the line at the cap is never idle.
  */
+
+import type { FakeXapi } from "@bioxen/fake-xapi";
 import { expect, it } from "vitest";
-import type { FakeXapi } from "../src/fake/index.ts";
 import { clientOf } from "./connect.ts";
 import { machineSpec, withDriver } from "./fleet.ts";
 

@@ -2,10 +2,10 @@
  * What the driver makes of a guest in the pool, and that nothing of it is left when it is gone.
  */
 
+import { type FakeXapi, MIB, TEMPLATE_NAME } from "@bioxen/fake-xapi";
 import { eventually } from "@bioxen/testkit/eventually";
 import { driverErrorCode, type GuestSpec } from "@bioxen/vm-driver";
 import { describe, expect, it } from "vitest";
-import { type FakeXapi, MIB, TEMPLATE_NAME } from "../src/fake/index.ts";
 import { thrownBy } from "./connect.ts";
 import { machineSpec, withDriver } from "./fleet.ts";
 

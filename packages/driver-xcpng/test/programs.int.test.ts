@@ -2,11 +2,12 @@
  * Programs in the machines of a pool: who is asked, what becomes of them when their machine does not stay, and that no connection
  * is left. The machines are the fake's; `sshd.int.test.ts` does it with OpenSSH.
  */
+
+import { createFakeXapi, type FakeXapi } from "@bioxen/fake-xapi";
 import { eventually } from "@bioxen/testkit/eventually";
 import { expect, it } from "vitest";
 import type { SshSettings } from "../src/driver/programs.ts";
 import type { XcpngDriver } from "../src/driver/xcpng-driver.ts";
-import { createFakeXapi, type FakeXapi } from "../src/fake/index.ts";
 import { HOST_KEY_CONFIG, HOST_KEY_XENSTORE } from "../src/ssh/host-keys.ts";
 import { thrownBy } from "./connect.ts";
 import { driverOf, machineSpec, sshOf, withDriver } from "./fleet.ts";

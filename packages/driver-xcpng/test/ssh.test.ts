@@ -2,9 +2,9 @@
  * The parts of the way into machines that need nobody on the other side.
  */
 import { spawnSync } from "node:child_process";
+import { parseSupervised } from "@bioxen/fake-xapi";
 import { describe, expect, it } from "vitest";
 import { poolConfiguration } from "../src/driver/configuration.ts";
-import { runScript } from "../src/fake/guest-shell.ts";
 import { BoundedOutput, CUT_OFF } from "../src/ssh/bounded-output.ts";
 import {
   expectedKeys,
@@ -15,7 +15,7 @@ import {
 } from "../src/ssh/host-keys.ts";
 import { knownHost, nameAt } from "../src/ssh/known-hosts.ts";
 import { MAX_OUTPUT_BYTES } from "../src/ssh/limits.ts";
-import { parseRemoteCommand, quoted, remoteCommand } from "../src/ssh/remote-shell.ts";
+import { quoted, remoteCommand } from "../src/ssh/remote-shell.ts";
 import { thrownBy } from "./connect.ts";
 
 const PIN = `SHA256:${"A".repeat(43)}`;
@@ -140,44 +140,11 @@ describe("the command for sshd", () => {
     const command = remoteCommand(1_250, "abc");
     expect(command).not.toContain("\n");
     expect(command.split("'")).toHaveLength(9);
-    expect(parseRemoteCommand(command)).toEqual({ timeoutMs: 1_250, mark: "abc" });
-    expect(parseRemoteCommand("exec sh -c 'rm -rf /' bioxen '1' '1' 'abc'")).toBeUndefined();
+    expect(parseSupervised(command)).toEqual({ timeoutMs: 1_250, mark: "abc" });
+    expect(parseSupervised("exec sh -c 'rm -rf /' bioxen '1' '1' 'abc'")).toBeUndefined();
     expect(spawnSync("sh", ["-c", `printf %s ${quoted('a\'b $(x) "c"')}`], { encoding: "utf8" }).stdout).toBe(
       'a\'b $(x) "c"',
     );
-  });
-});
-
-describe("a fake guest's commands", () => {
-  const ran = async (source: string) => {
-    const said = { out: "", err: "" };
-    const status = await runScript(source, {
-      hostname: "x1",
-      out: (text) => {
-        said.out += text;
-      },
-      err: (text) => {
-        said.err += text;
-      },
-      signal: new AbortController().signal,
-    });
-    return { status, ...said };
-  };
-
-  it("are its own, in the order they are written", async () => {
-    expect(await ran('echo \'a  b\' "c\\"d" e\\ f # no more\nfalse || echo or; true && echo and')).toEqual({
-      status: 0,
-      out: 'a  b c"d e f\nor\nand\n',
-      err: "",
-    });
-    expect(await ran("echo bad >&2; exit 4; echo no")).toEqual({ status: 4, out: "", err: "bad\n" });
-    expect(await ran("hostname; seq 2; false && echo no")).toEqual({ status: 1, out: "x1\n1\n2\n", err: "" });
-    expect(await ran("rm -rf /")).toEqual({ status: 127, out: "", err: "sh: rm: not found\n" });
-    expect(await ran("echo a | cat")).toMatchObject({
-      status: 2,
-      err: 'sh: "|" means nothing to a fake guest\n',
-    });
-    expect(await ran("")).toEqual({ status: 0, out: "", err: "" });
   });
 });
 

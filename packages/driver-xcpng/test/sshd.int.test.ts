@@ -6,12 +6,12 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { createFakeXapi, type FakeXapi } from "@bioxen/fake-xapi";
 import { eventually } from "@bioxen/testkit/eventually";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { poolConfiguration } from "../src/driver/configuration.ts";
 import type { SshSettings } from "../src/driver/programs.ts";
 import { createXcpngDriver, type XcpngDriver } from "../src/driver/xcpng-driver.ts";
-import { createFakeXapi, type FakeXapi } from "../src/fake/index.ts";
 import { MAX_OUTPUT_BYTES } from "../src/ssh/limits.ts";
 import { thrownBy } from "./connect.ts";
 import { driverOf, machineSpec } from "./fleet.ts";

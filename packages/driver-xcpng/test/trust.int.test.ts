@@ -1,8 +1,9 @@
 /**
  * Who is trusted, and what is said when somebody is not: each within its deadline, each with what to do.
  */
+
+import { createFakeXapi, selfSigned } from "@bioxen/fake-xapi";
 import { describe, expect, it } from "vitest";
-import { createFakeXapi, selfSigned } from "../src/fake/index.ts";
 import { XapiClient } from "../src/xapi/client.ts";
 import { addressOfUrl } from "../src/xapi/transport.ts";
 import { normalFingerprint, parsePins, type Trust } from "../src/xapi/trust.ts";

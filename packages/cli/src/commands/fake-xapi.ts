@@ -3,7 +3,7 @@
  */
 import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { FakeOptions, FakeXapi } from "@bioxen/driver-xcpng/fake";
+import type { FakeOptions, FakeXapi } from "@bioxen/fake-xapi";
 import type { Command } from "commander";
 import { CommandEnd, EXIT_REFUSED } from "../outcome.ts";
 import { given, integerOption } from "../parse.ts";
@@ -58,7 +58,7 @@ export function addFakeXapiCommand(program: Command): void {
 
 async function serve(options: FakeXapiOptions, json: boolean): Promise<void> {
   // Loaded here: no other command needs it.
-  const { createFakeXapi, TEMPLATE_NAME } = await import("@bioxen/driver-xcpng/fake");
+  const { createFakeXapi, TEMPLATE_NAME } = await import("@bioxen/fake-xapi");
   const settings: FakeOptions = given({
     port: options.port,
     hosts: options.hosts,

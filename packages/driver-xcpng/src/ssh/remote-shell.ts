@@ -46,15 +46,3 @@ export function remoteCommand(timeoutMs: number, mark: string): string {
   const args = [(timeoutMs / 1000).toFixed(3), String(Math.ceil(timeoutMs / 1000)), mark];
   return ["exec sh -c", quoted(SUPERVISOR), "bioxen", ...args.map(quoted)].join(" ");
 }
-
-/** The arguments of a command that {@link remoteCommand} made; undefined: it did not. */
-export function parseRemoteCommand(
-  command: string,
-): { readonly timeoutMs: number; readonly mark: string } | undefined {
-  const prefix = `exec sh -c ${quoted(SUPERVISOR)} bioxen `;
-  if (!command.startsWith(prefix)) return undefined;
-  const [, seconds, mark] = /^'([\d.]+)' '\d+' '(\w+)'$/.exec(command.slice(prefix.length)) ?? [];
-  return seconds === undefined || mark === undefined
-    ? undefined
-    : { timeoutMs: Math.round(Number(seconds) * 1000), mark };
-}

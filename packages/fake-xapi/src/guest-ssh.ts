@@ -3,11 +3,10 @@
  *
  * Where this system has no loopback address but one (macOS), a guest has none: as if its tools were absent.
  */
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import type { Connection, Server, ServerChannel } from "ssh2";
-import { fingerprintOf } from "../ssh/host-keys.ts";
-import { NOT_RUN, parseRemoteCommand, TIMED_OUT } from "../ssh/remote-shell.ts";
 import { runScript } from "./guest-shell.ts";
+import { NOT_RUN, parseSupervised, TIMED_OUT } from "./supervised-program.ts";
 
 export interface GuestSshOptions {
   /** Default: a free one. */
@@ -131,11 +130,16 @@ function publicPart(ssh2: typeof import("ssh2"), key: string): Buffer {
   return parsed.getPublicSSH();
 }
 
+/** Fingerprint of a public key in its wire form, as `ssh-keygen -l` prints it. */
+function fingerprintOf(key: Buffer): string {
+  return `SHA256:${createHash("sha256").update(key).digest("base64").replace(/=+$/, "")}`;
+}
+
 async function execute(channel: ServerChannel, command: string, hostname: string): Promise<void> {
   const pieces: Buffer[] = [];
   for await (const piece of channel) pieces.push(piece as Buffer);
   const input = Buffer.concat(pieces).toString("utf8");
-  const supervised = parseRemoteCommand(command);
+  const supervised = parseSupervised(command);
   const isWhole = supervised === undefined || input.endsWith(supervised.mark);
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(TIMED_OUT), supervised?.timeoutMs ?? 0);

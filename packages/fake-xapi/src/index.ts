@@ -22,6 +22,7 @@ export { type Counts, MIB, TEMPLATE_NAME } from "./pool.ts";
 export { FAKE_CODES } from "./refusal.ts";
 export { SCHEMA } from "./schema.ts";
 export { SIGNATURES } from "./signatures.ts";
+export { parseSupervised } from "./supervised-program.ts";
 
 export interface FakeOptions {
   /** Default: a free one. */

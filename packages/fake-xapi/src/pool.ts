@@ -1,8 +1,6 @@
 /**
  * The state of the fake pool: hosts, storage, a network, templates; and the questions every operation asks of it.
  */
-
-import { HOST_KEY_CONFIG } from "../ssh/host-keys.ts";
 import { Database } from "./database.ts";
 import { Faults } from "./faults.ts";
 import type { GuestSsh } from "./guest-ssh.ts";
@@ -19,6 +17,9 @@ export interface PoolOptions {
   /** Running guests answer SSH through it; absent: they do not, and their addresses are nobody's. */
   readonly ssh?: GuestSsh | undefined;
 }
+
+/** Key of a template's or VM's `other_config` for the SSH host key of its guest; the driver reads it. */
+const HOST_KEY_CONFIG = "bioxen:ssh-host-key";
 
 export const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;

@@ -3,21 +3,12 @@
  * tasks, hosts and events from here.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
+import type { Call, Handler } from "./handler.ts";
 import type { Operations } from "./operations.ts";
 import type { Pool } from "./pool.ts";
 import { Refusal } from "./refusal.ts";
 import { SCHEMA } from "./schema.ts";
 import { vmMethods } from "./vm-methods.ts";
-
-export interface Call {
-  readonly session: string;
-  /** Aborted when the task is cancelled; undefined where there is no task. */
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** Arguments were checked against the signature before. */
-// biome-ignore lint/suspicious/noExplicitAny: each handler names the types of its signature.
-export type Handler = (call: Call, ...args: any[]) => unknown;
 
 export interface FakeCredentials {
   readonly username: string;

@@ -2,7 +2,8 @@
  * From a method's name and arguments to its result: session, signature, faults, tasks.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { allMethods, type FakeCredentials, type Handler, removeTask } from "./methods.ts";
+import type { Handler } from "./handler.ts";
+import { allMethods, type FakeCredentials, removeTask } from "./methods.ts";
 import { Operations } from "./operations.ts";
 import type { Pool } from "./pool.ts";
 import { Refusal } from "./refusal.ts";

@@ -2,9 +2,10 @@
  * What XAPI allows a VM in which power state, as data: the documented behaviour of its lifecycle checks, and the order in
  * which they are made.
  */
-import type { PowerState } from "../xapi/records.ts";
 import { Refusal } from "./refusal.ts";
 import type { FakeRecord } from "./schema.ts";
+
+export type PowerState = "Halted" | "Paused" | "Running" | "Suspended";
 
 const ANY: readonly PowerState[] = ["Halted", "Paused", "Suspended", "Running"];
 

@@ -2,7 +2,7 @@
  * What the fake does for each method of a VM, its disks and its interfaces.
  */
 import * as copies from "./copies.ts";
-import type { Handler } from "./methods.ts";
+import type { Handler } from "./handler.ts";
 import type { Operations } from "./operations.ts";
 import type { Pool } from "./pool.ts";
 import { Refusal } from "./refusal.ts";

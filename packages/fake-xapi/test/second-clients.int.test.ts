@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { eventually } from "@bioxen/testkit/eventually";
 import { describe, expect, it } from "vitest";
 import { createClient } from "xen-api";
-import { createFakeXapi, type FakeXapi, TEMPLATE_NAME } from "../src/fake/index.ts";
+import { createFakeXapi, type FakeXapi, TEMPLATE_NAME } from "../src/index.ts";
 
 const run = promisify(execFile);
 

@@ -5,9 +5,30 @@
  * after it, one event with its present state: transitions in between are merged, as XAPI merges them.
  */
 import { randomUUID } from "node:crypto";
-import type { EventBatch, XapiEvent } from "../xapi/wire.ts";
 import { Refusal } from "./refusal.ts";
 import { emptyValue, type FakeRecord, SCHEMA } from "./schema.ts";
+
+export interface FakeEvent {
+  /** Generation of the database when the event was read. */
+  readonly id: number;
+  /** Seconds since 1970, as a decimal string. */
+  readonly timestamp: string;
+  /** In lower case. */
+  readonly class: string;
+  readonly operation: "add" | "mod" | "del";
+  readonly ref: string;
+  readonly obj_uuid: string;
+  /** The object's record; absent for `del`. */
+  readonly snapshot?: FakeRecord;
+}
+
+/** What `event.from` returns. */
+export interface FakeEventBatch {
+  readonly events: readonly FakeEvent[];
+  readonly token: string;
+  /** Number of objects by class, in lower case. */
+  readonly valid_ref_counts: Readonly<Record<string, number>>;
+}
 
 interface Row {
   readonly record: FakeRecord;
@@ -111,8 +132,8 @@ export class Database {
     generation: number,
     isWanted: (className: string, ref: string) => boolean,
     nowMs: number,
-  ): EventBatch {
-    const events: (XapiEvent & { id: number; timestamp: string; obj_uuid: string })[] = [];
+  ): FakeEventBatch {
+    const events: FakeEvent[] = [];
     const common = { id: this.#generation, timestamp: String(nowMs / 1000), obj_uuid: "" };
     for (const [className, table] of this.#tables) {
       for (const [ref, { record, createdAt, modifiedAt }] of table) {
@@ -128,7 +149,7 @@ export class Database {
     const counts = Object.fromEntries(
       [...this.#tables].map(([name, { size }]) => [name.toLowerCase(), size]),
     );
-    return { events, token: this.token(), valid_ref_counts: counts } as EventBatch;
+    return { events, token: this.token(), valid_ref_counts: counts };
   }
 
   /** Resolves at the next change, or after `ms`. */

@@ -1,0 +1,13 @@
+/**
+ * The type of a method's implementation; `methods.ts` and `vm-methods.ts` both fill tables of it.
+ */
+
+export interface Call {
+  readonly session: string;
+  /** Aborted when the task is cancelled; undefined for a call without a task. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Receives arguments that `checkArguments` has already held to the method's signature. */
+// biome-ignore lint/suspicious/noExplicitAny: each handler names the types of its signature.
+export type Handler = (call: Call, ...args: any[]) => unknown;
