@@ -10,11 +10,10 @@ import { type Credentials, XapiClient } from "../xapi/client.ts";
 import { SessionFile } from "../xapi/session-file.ts";
 import { addressOfUrl } from "../xapi/transport.ts";
 import { parsePins, type Trust } from "../xapi/trust.ts";
+import type { Attempt, Environment } from "./environment.ts";
 import { explainAccess } from "./failures.ts";
 import { SSH_VARIABLES, sshSettings } from "./ssh-configuration.ts";
 import type { XcpngDriverOptions } from "./xcpng-driver.ts";
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Every variable that has to do with a pool; a test of the local stack holds that only agents are given them. */
 export const POOL_VARIABLES = [
@@ -50,11 +49,11 @@ export function poolConfiguration(env: Environment, owner: string): PoolConfigur
   const url = env["BIOXEN_XCPNG_URL"];
   if (!url) return undefined;
   const problems: string[] = [];
-  const attempt = <T>(name: string, body: () => T): T | undefined => {
+  const attempt: Attempt = (variable, body) => {
     try {
       return body();
     } catch (thrown) {
-      problems.push(`${name}: ${messageOf(thrown)}`);
+      problems.push(`${variable}: ${messageOf(thrown)}`);
       return undefined;
     }
   };
@@ -86,11 +85,7 @@ export function poolConfiguration(env: Environment, owner: string): PoolConfigur
   return { chassisId, drift, options: { url, credentials, trust, owner, template, sessions, ssh } };
 }
 
-function trustOf(
-  env: Environment,
-  attempt: <T>(name: string, body: () => T) => T | undefined,
-  problems: string[],
-): Trust | undefined {
+function trustOf(env: Environment, attempt: Attempt, problems: string[]): Trust | undefined {
   const fingerprint = env["BIOXEN_XCPNG_FINGERPRINT"];
   const fingerprintFile = env["BIOXEN_XCPNG_FINGERPRINT_FILE"];
   const caFile = env["BIOXEN_XCPNG_CA_FILE"];

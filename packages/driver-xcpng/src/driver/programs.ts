@@ -10,7 +10,7 @@ import { type ExpectedKeys, expectedKeys, type HostKeySources } from "../ssh/hos
 import { ANSWER_MARGIN_MS, MAX_PROGRAM_TIMEOUT_MS, MAX_SOURCE_BYTES } from "../ssh/limits.ts";
 import { failureOf } from "../ssh/run.ts";
 import type { XapiClient } from "../xapi/client.ts";
-import { NULL_REF } from "../xapi/wire.ts";
+import { NULL_REF } from "../xapi/ref.ts";
 import { asDriverError } from "./failures.ts";
 import type { OwnVm } from "./inventory.ts";
 

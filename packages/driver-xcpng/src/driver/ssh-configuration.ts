@@ -6,7 +6,7 @@ import { accessSync, constants } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { parseFingerprints } from "../ssh/host-keys.ts";
 import { DEFAULT_CONNECT_TIMEOUT_MS, MAX_CONNECT_TIMEOUT_MS } from "../ssh/limits.ts";
-import type { Environment } from "./configuration.ts";
+import type { Attempt, Environment } from "./environment.ts";
 import type { SshSettings } from "./programs.ts";
 
 export const SSH_VARIABLES = [
@@ -19,8 +19,6 @@ export const SSH_VARIABLES = [
   "BIOXEN_XCPNG_SSH_PORT",
   "BIOXEN_XCPNG_SSH_CONNECT_TIMEOUT_MS",
 ] as const;
-
-type Attempt = <T>(name: string, body: () => T) => T | undefined;
 
 const DEFAULT_PORT = 22;
 const MAX_PORT = 65_535;

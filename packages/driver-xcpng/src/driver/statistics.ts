@@ -7,7 +7,7 @@
 import type { GuestSample } from "@bioxen/vm-driver";
 import type { XapiClient } from "../xapi/client.ts";
 import type { GuestMetricsRecord, VmMetricsRecord } from "../xapi/records.ts";
-import { NULL_REF } from "../xapi/wire.ts";
+import { NULL_REF } from "../xapi/ref.ts";
 import { guestOf, type Inventory, type OwnVm } from "./inventory.ts";
 import { GUEST_METRICS_AGE_MS, MIB } from "./limits.ts";
 

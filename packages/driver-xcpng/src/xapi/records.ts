@@ -1,7 +1,7 @@
 /**
  * The fields the driver reads, of records that have many more. A test holds each to the datamodel.
  */
-import type { Ref } from "./wire.ts";
+import type { Ref } from "./ref.ts";
 
 type StringMap = Readonly<Record<string, string>>;
 

@@ -5,10 +5,7 @@
  * reference is {@link NULL_REF}.
  */
 import type { RecordsByClass } from "./records.ts";
-
-export const NULL_REF = "OpaqueRef:NULL";
-
-export type Ref = string;
+import type { Ref } from "./ref.ts";
 
 /** What a value of the datamodel's type `T` is in JSON-RPC. */
 export type WireValue<T extends string> = T extends "void"
