@@ -2,6 +2,7 @@
  * The whole cluster as it was after one event: one pass over the log, no service asked.
  */
 import {
+  aggregateOf,
   type ChassisState,
   type ChassisView,
   chassisFold,
@@ -53,8 +54,7 @@ export async function stateAt(
   const models = new Map([vms, ledgers, chassis].map((model) => [model.kind, model]));
   let last: StoredEvent | undefined;
   const apply = (event: StoredEvent) => {
-    const { subject } = event.envelope;
-    models.get(subject.slice(0, subject.indexOf("/")))?.apply(event);
+    models.get(aggregateOf(event.envelope.subject).kind)?.apply(event);
     last = event;
     onProgress(event.seq);
   };

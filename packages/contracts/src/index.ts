@@ -45,6 +45,7 @@ export * from "./preemption.ts";
 export * from "./quota-label.ts";
 export * from "./resources.ts";
 export * from "./schemas.ts";
+export * from "./stored.ts";
 export * from "./subjects.ts";
 export * from "./telemetry.ts";
 export { isSuperseded, UPCASTERS, upcast } from "./upcasters.ts";

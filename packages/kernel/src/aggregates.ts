@@ -17,6 +17,7 @@ import {
   type EventEnvelope,
   positionOf,
   type StoredEvent,
+  splitSubject,
 } from "./envelope.ts";
 import { Fault, invariant } from "./fault.ts";
 import { type Held, HeldStates } from "./held.ts";
@@ -100,7 +101,7 @@ export class Aggregates<State> {
 
   /** Folds one event of this kind in; an event already applied is passed over, a gap in versions is corruption. */
   apply(event: StoredEvent, replayed = false): void {
-    const id = event.envelope.subject.slice(this.#options.kind.length + 1);
+    const { id } = splitSubject(event.envelope.subject);
     const at = positionOf(event);
     const held = this.#held.apply(id, event, at, !replayed);
     if (held === undefined) return;

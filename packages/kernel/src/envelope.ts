@@ -32,6 +32,12 @@ export interface EventEnvelope<Body extends EventBody = EventBody> {
   readonly previoushash?: string;
 }
 
+/** The two parts of an envelope's `subject`: `vm/cell-1` is kind `vm`, id `cell-1`. */
+export function splitSubject(subject: string): { readonly kind: string; readonly id: string } {
+  const slash = subject.indexOf("/");
+  return { kind: subject.slice(0, slash), id: subject.slice(slash + 1) };
+}
+
 /** Where an event stands: what `evolve` may know beside the event itself. */
 export interface EventPosition {
   /** The envelope's id. */

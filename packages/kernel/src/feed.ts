@@ -6,7 +6,7 @@
  * level-triggered, so all they need is which aggregate to look at again. When an event cannot be read the feed
  * stops for good and says at which sequence: state after a hole is fiction.
  */
-import type { StoredEvent } from "./envelope.ts";
+import { type StoredEvent, splitSubject } from "./envelope.ts";
 import { Fault, messageOf } from "./fault.ts";
 import type { Captured } from "./held.ts";
 import type { EventLog, Following, Logger, Timers } from "./ports.ts";
@@ -189,7 +189,7 @@ export class EventFeed {
 
   #apply(event: StoredEvent): void {
     if (event.seq <= this.#appliedSeq) return;
-    const kind = event.envelope.subject.slice(0, event.envelope.subject.indexOf("/"));
+    const { kind } = splitSubject(event.envelope.subject);
     this.#sinks.get(kind)?.apply(event, !this.#live);
     this.#appliedSeq = event.seq;
     this.#last = event;

@@ -2,7 +2,7 @@
  * A service's view of aggregates it does not own: the same fold as the owner's, with nothing to append.
  */
 import type { Fold } from "./decider.ts";
-import { positionOf, type StoredEvent } from "./envelope.ts";
+import { positionOf, type StoredEvent, splitSubject } from "./envelope.ts";
 import type { EventSink } from "./feed.ts";
 import { type CauseEvent, HeldStates } from "./held.ts";
 import type { EventLog } from "./ports.ts";
@@ -27,7 +27,7 @@ export class ReadModel<State> implements EventSink {
   }
 
   apply(event: StoredEvent): void {
-    const id = event.envelope.subject.slice(this.kind.length + 1);
+    const { id } = splitSubject(event.envelope.subject);
     this.#held.apply(id, event, positionOf(event), false);
   }
 

@@ -5,13 +5,13 @@
  * cannot hide here. It never stops at a violation, so that one does not cover the next.
  */
 import { createHash } from "node:crypto";
-import type {
-  AlertEvent,
-  ChassisEvent,
-  DrainEvent,
-  LedgerEvent,
-  QuotaEvent,
-  VmEvent,
+import {
+  type AlertEvent,
+  type ChassisEvent,
+  type DrainEvent,
+  domainEventOf,
+  type LedgerEvent,
+  type VmEvent,
 } from "@bioxen/contracts";
 import type { StoredEvent } from "@bioxen/kernel";
 import { AlertAccount } from "./alert-account.ts";
@@ -84,13 +84,13 @@ export class LogVerifier {
     if (streamSubject !== `bioxen.evt.${envelope.subject.replace("/", ".")}`) {
       this.#break(event, "subject", `is stored under ${streamSubject}`);
     }
-    const [kind, id = ""] = envelope.subject.split("/");
-    if (kind === "vm") this.#vm(event, id, envelope as unknown as VmEvent);
-    if (kind === "ledger") this.#ledger(event, id, envelope as unknown as LedgerEvent);
-    if (kind === "quota") this.#breaches(event, this.#quotas.observe(id, envelope as unknown as QuotaEvent));
-    if (kind === "alert") this.#alert(event, id, envelope as unknown as AlertEvent);
-    if (kind === "drain") this.#drain(event, id, envelope as unknown as DrainEvent);
-    if (kind === "chassis") this.#ofChassis(event, id, envelope as unknown as ChassisEvent);
+    const body = domainEventOf(envelope);
+    if (body.kind === "vm") this.#vm(event, body.id, body);
+    if (body.kind === "ledger") this.#ledger(event, body.id, body);
+    if (body.kind === "quota") this.#breaches(event, this.#quotas.observe(body.id, body));
+    if (body.kind === "alert") this.#alert(event, body.id, body);
+    if (body.kind === "drain") this.#drain(event, body.id, body);
+    if (body.kind === "chassis") this.#ofChassis(event, body.id, body);
   }
 
   /** One digest of all events so far, in order: whoever quotes it can tell later whether any was changed. */

@@ -10,6 +10,7 @@
 import {
   type ChassisState,
   chassisFold,
+  domainEventOf,
   type Vm,
   type VmEvent,
   type VmState,
@@ -41,7 +42,8 @@ export class DemandReader {
   }
 
   read(event: StoredEvent): DemandStep | undefined {
-    const [kind, id = ""] = event.envelope.subject.split("/");
+    const happened = domainEventOf(event.envelope);
+    const { kind, id } = happened;
     const at = positionOf(event);
     // Services have clocks of their own: an event may claim to be older than the one before it.
     this.#atMs = Math.max(this.#atMs, at.atMs);
@@ -51,12 +53,10 @@ export class DemandReader {
       this.#chassis.set(id, chassis);
       return { kind: "chassis", chassisId: id, chassis, ...place };
     }
-    if (kind !== "vm") return undefined;
+    if (happened.kind !== "vm") return undefined;
     const vm = vmFold.evolve(this.#vms.get(id) ?? vmFold.initial, event.envelope, at);
     this.#vms.set(id, vm);
-    const happening = vm.exists
-      ? happeningOf(id, vm, event.envelope as unknown as VmEvent, this.#atMs)
-      : undefined;
+    const happening = vm.exists ? happeningOf(id, vm, happened, this.#atMs) : undefined;
     return happening && { ...happening, ...place };
   }
 }

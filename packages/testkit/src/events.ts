@@ -3,6 +3,7 @@
  */
 import {
   type AggregateKind,
+  aggregateOf,
   type ChassisEvent,
   digestOf,
   encodeEvent,
@@ -42,10 +43,10 @@ export function envelopeOf(
 }
 
 export function storedOf(seq: number, envelope: EventEnvelope): StoredEvent {
-  const [kind = "", id = ""] = envelope.subject.split("/");
+  const { kind, id } = aggregateOf(envelope.subject);
   return {
     seq,
-    streamSubject: eventSubject(kind as AggregateKind, id),
+    streamSubject: eventSubject(kind, id),
     digest: digestOf(encodeEvent(envelope)),
     envelope,
   };

@@ -3,10 +3,10 @@
  */
 import {
   type AggregateKind,
-  type AlertEvent,
   type AlertNotification,
   type ChassisSample,
   chassisTelemetrySubject,
+  domainEventOf,
   ENDPOINTS,
   type EndpointName,
   FULL_DEMAND,
@@ -199,7 +199,7 @@ export class AlertWorld {
   async story(ruleId: string): Promise<string[]> {
     const events = await this.log.read(`bioxen.evt.alert.${ruleId}`, 0);
     return events.flatMap(({ envelope }) => {
-      const event = envelope as unknown as AlertEvent;
+      const event = domainEventOf(envelope);
       if (event.type === "bioxen.alert.raised.v1") return [`raised ${event.data.target}`];
       if (event.type === "bioxen.alert.cleared.v1") return [`cleared ${event.data.target}`];
       if (event.type === "bioxen.alert.rule-set.v1") return ["set"];

@@ -11,6 +11,7 @@
  */
 import {
   chargeKey,
+  domainEventOf,
   type Ledger,
   type LedgerEvent,
   type Quota,
@@ -80,10 +81,10 @@ export class QuotaProcess {
 
   /** A quota changed, or a ledger that it has something charged on. */
   wakeFor({ envelope }: StoredEvent): void {
-    const [kind, id = ""] = envelope.subject.split("/");
-    if (kind === "quota") this.#reconciler.wake(id);
-    if (kind !== "ledger") return;
-    const keys = changedEntries(envelope as unknown as LedgerEvent).map((vmId) => chargeKey(vmId, id));
+    const event = domainEventOf(envelope);
+    if (event.kind === "quota") this.#reconciler.wake(event.id);
+    if (event.kind !== "ledger") return;
+    const keys = changedEntries(event).map((vmId) => chargeKey(vmId, event.id));
     for (const [quotaId, { state }] of this.#parts.quotas.entries()) {
       if (!state.exists) continue;
       if (!state.enforced || keys.some((key) => state.charges[key] !== undefined)) {

@@ -3,6 +3,7 @@
  * what their VMs did.
  */
 import {
+  aggregateOf,
   beyondLog,
   type ChassisState,
   chassisFold,
@@ -157,9 +158,7 @@ class Allocator {
 
   #wakeFor({ envelope, seq }: StoredEvent): void {
     if (envelope.type === "bioxen.ledger.reserved.v1") this.#standing.note(seq);
-    const slash = envelope.subject.indexOf("/");
-    const id = envelope.subject.slice(slash + 1);
-    const kind = envelope.subject.slice(0, slash);
+    const { kind, id } = aggregateOf(envelope.subject);
     if (kind === "ledger") this.#ledgersOf.note(id, this.ledgers.get(id).state);
     if (kind === "ledger" || kind === "chassis") this.#reconciler.wake(id);
     if (kind !== "vm") return;

@@ -4,7 +4,7 @@
  * Each VM has a time of its own, so that the guests of an agent that begins are not all written at once. A guest whose simulated
  * time has not moved has nothing to keep; one that cannot give a checkpoint now is asked again at its next time.
  */
-import type { RequestOf, Vm } from "@bioxen/contracts";
+import { aggregateOf, type RequestOf, type Vm } from "@bioxen/contracts";
 import {
   type EventFeed,
   Fault,
@@ -52,7 +52,8 @@ export class CheckpointRounds {
   begin(feed: EventFeed): void {
     if (this.#intervalMs === 0) return;
     feed.onEvent(({ envelope }) => {
-      if (envelope.subject.startsWith("vm/")) this.#reconciler.wake(envelope.subject.slice("vm/".length));
+      const { kind, id } = aggregateOf(envelope.subject);
+      if (kind === "vm") this.#reconciler.wake(id);
     });
     for (const [vmId] of this.#guests.vms.entries()) this.#reconciler.wake(vmId);
   }

@@ -5,6 +5,7 @@
  * should run and do not are started again, from the reservation they still have.
  */
 import {
+  aggregateOf,
   type ChassisState,
   type CheckpointLoss,
   chassisFold,
@@ -105,11 +106,11 @@ export class Guests {
   begin(feed: EventFeed): void {
     this.#applied = (seq) => feed.applied(seq);
     feed.onEvent(({ envelope }) => {
-      if (envelope.subject.startsWith("vm/")) {
-        const vmId = envelope.subject.slice("vm/".length);
-        this.reports.note(vmId);
-        this.#reconciler.wake(vmId);
-      } else if (envelope.subject.startsWith("chassis/")) this.wakeAll();
+      const { kind, id } = aggregateOf(envelope.subject);
+      if (kind === "vm") {
+        this.reports.note(id);
+        this.#reconciler.wake(id);
+      } else if (kind === "chassis") this.wakeAll();
     });
     this.#drivers.onGuestEvent((event) => {
       if (event.kind === "observed") this.#drift.note(event);

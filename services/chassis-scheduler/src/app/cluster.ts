@@ -5,6 +5,7 @@
  * `begin` it is empty.
  */
 import {
+  aggregateOf,
   type Chassis,
   type ChassisState,
   causedByMove,
@@ -76,8 +77,7 @@ export class Cluster {
   }
 
   #note({ envelope }: StoredEvent): void {
-    const slash = envelope.subject.indexOf("/");
-    const [kind, id] = [envelope.subject.slice(0, slash), envelope.subject.slice(slash + 1)];
+    const { kind, id } = aggregateOf(envelope.subject);
     if (kind === "vm") this.#noteVm(id);
     if (kind === "chassis" || kind === "ledger" || kind === "drain") this.#stale.add(id);
     if (kind !== "ledger") return;

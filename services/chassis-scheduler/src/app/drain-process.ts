@@ -5,7 +5,7 @@
  * twice, or late, changes nothing, and one that comes after its drain has ended is taken back. Nothing is remembered but who just failed
  * to move, so that it is not tried again in the same breath: a crash forgets that, and costs a try.
  */
-import { type DrainState, ENDPOINTS, type ResultOf, type VmEvent } from "@bioxen/contracts";
+import { type DrainState, domainEventOf, ENDPOINTS, type ResultOf, type VmEvent } from "@bioxen/contracts";
 import {
   type Backoff,
   backoffDelayMs,
@@ -90,13 +90,13 @@ export class DrainProcess {
   }
 
   #note({ envelope }: StoredEvent): void {
-    const slash = envelope.subject.indexOf("/");
-    const [kind, id] = [envelope.subject.slice(0, slash), envelope.subject.slice(slash + 1)];
+    const event = domainEventOf(envelope);
+    const { kind, id } = event;
     if (kind === "drain") this.#noteDrain(id);
     if (kind === "drain" || ((kind === "chassis" || kind === "ledger") && this.#isKnown(id))) {
       this.#reconciler.wake(id);
     }
-    if (kind === "vm") this.#noteVm(id, envelope as unknown as VmEvent);
+    if (event.kind === "vm") this.#noteVm(id, event);
   }
 
   #isKnown(chassisId: string): boolean {

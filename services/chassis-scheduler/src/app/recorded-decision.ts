@@ -2,7 +2,7 @@
  * Why a VM got its place, as it was decided then: read from the reservation that its fence names, so that nothing is kept in memory
  * and nothing is made up afterwards.
  */
-import { eventSubject, type LedgerEvent, type RecordedDecision, type Vm } from "@bioxen/contracts";
+import { domainEventOf, eventSubject, type RecordedDecision, type Vm } from "@bioxen/contracts";
 import { type EventLog, positionOf } from "@bioxen/kernel";
 
 /** null: it has no place, or its place was given before decisions were recorded. */
@@ -12,12 +12,14 @@ export async function recordedDecision(
   { chassisId, fence }: Pick<Vm, "chassisId" | "fence">,
 ): Promise<RecordedDecision | null> {
   if (chassisId === null || fence === null) return null;
-  const [event] = await log.read(eventSubject("ledger", chassisId), fence - 1, fence);
-  if (event?.envelope.type !== "bioxen.ledger.reserved.v1") return null;
-  const { data } = event.envelope as unknown as Extract<LedgerEvent, { type: "bioxen.ledger.reserved.v1" }>;
-  const decision = data.reservations.find((one) => one.vmId === vmId)?.decision;
+  const [stored] = await log.read(eventSubject("ledger", chassisId), fence - 1, fence);
+  if (stored === undefined) return null;
+  const event = domainEventOf(stored.envelope);
+  if (event.type !== "bioxen.ledger.reserved.v1") return null;
+  const { planId, reservations } = event.data;
+  const decision = reservations.find((one) => one.vmId === vmId)?.decision;
   if (decision === undefined) return null;
-  return { ...decision, chassisId, planId: data.planId, seq: event.seq, atMs: positionOf(event).atMs };
+  return { ...decision, chassisId, planId, seq: stored.seq, atMs: positionOf(stored).atMs };
 }
 
 /** One sentence for a person. */

@@ -8,7 +8,14 @@
  *
  * A superfluous wake-up costs one planning round; a missed wake-up leaves a VM waiting for ever.
  */
-import type { LedgerEvent, QuotaEvent, Vm, VmEvent, VmState } from "@bioxen/contracts";
+import {
+  domainEventOf,
+  type LedgerEvent,
+  type QuotaEvent,
+  type Vm,
+  type VmEvent,
+  type VmState,
+} from "@bioxen/contracts";
 import { type Amounts, equalAmounts, type StoredEvent } from "@bioxen/kernel";
 import { canGiveWay, QuotaRooms, type WaitingVm } from "@bioxen/placement";
 import type { Cluster } from "./cluster.ts";
@@ -85,13 +92,13 @@ export class ReplanTriggers {
    *
    * `topDeferred` is the highest priority among the VMs without a place, 0 when no VM waits.
    */
-  isTrigger({ envelope: { subject, type, data } }: StoredEvent, topDeferred: number): boolean {
-    const slash = subject.indexOf("/");
-    const [kind, id] = [subject.slice(0, slash), subject.slice(slash + 1)];
+  isTrigger({ envelope }: StoredEvent, topDeferred: number): boolean {
+    const event = domainEventOf(envelope);
+    const { kind, id, type } = event;
     const isVictim = kind === "vm" && this.#isChangedVictim(id, topDeferred);
     if (kind === "chassis" || kind === "drain" || isVictim) return true;
     if (type === "bioxen.ledger.reserved.v1") return this.#cluster.hasAffinityWaiters();
-    if (type === "bioxen.quota.charged.v1") return this.#putsOverQuota(id, data as Charged);
+    if (type === "bioxen.quota.charged.v1") return this.#putsOverQuota(id, event.data);
     return (CHANGES_PLAN as Readonly<Record<string, boolean>>)[type] === true;
   }
 

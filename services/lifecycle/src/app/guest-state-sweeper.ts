@@ -6,7 +6,7 @@
  * What nothing ever referred to (it was stored, and then its agent died or its command was refused) is found by comparing the
  * store with the log now and then; it is left alone until it is old, because the event that refers to it comes after it.
  */
-import { blobsOf, type VmState } from "@bioxen/contracts";
+import { aggregateOf, blobsOf, type VmState } from "@bioxen/contracts";
 import {
   type BlobName,
   type BlobStore,
@@ -74,8 +74,8 @@ export class GuestStateSweeper {
   }
 
   observe({ envelope }: StoredEvent): void {
-    if (!envelope.subject.startsWith("vm/")) return;
-    const vmId = envelope.subject.slice("vm/".length);
+    const { kind, id: vmId } = aggregateOf(envelope.subject);
+    if (kind !== "vm") return;
     const before = this.#referred.get(vmId) ?? [];
     const now = this.#lookAt(vmId);
     for (const name of before) {

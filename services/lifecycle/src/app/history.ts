@@ -5,7 +5,7 @@
  * reservation stands in the ledger of its chassis at the sequence its fencing token names, so of each ledger only what is
  * between the VM's first place there and its last is read.
  */
-import { eventSubject, type ResultOf, type VmEvent } from "@bioxen/contracts";
+import { domainEventOf, eventSubject, type ResultOf } from "@bioxen/contracts";
 import type { EventLog, StoredEvent } from "@bioxen/kernel";
 
 type History = ResultOf<"vmHistory">["events"];
@@ -34,7 +34,7 @@ export async function historyOf(log: EventLog, own: readonly StoredEvent[]): Pro
 function placesOf(own: readonly StoredEvent[]): Map<string, number[]> {
   const places = new Map<string, number[]>();
   for (const { envelope } of own) {
-    const event = envelope as unknown as VmEvent;
+    const event = domainEventOf(envelope);
     if (event.type !== "bioxen.vm.placed.v1") continue;
     const { chassisId, fence } = event.data;
     places.set(chassisId, [...(places.get(chassisId) ?? []), fence]);
@@ -46,7 +46,7 @@ function placesOf(own: readonly StoredEvent[]): Map<string, number[]> {
 function gaveWayTo(own: readonly StoredEvent[]): Map<string, number> {
   const others = new Map<string, number>();
   for (const { seq, envelope } of own) {
-    const event = envelope as unknown as VmEvent;
+    const event = domainEventOf(envelope);
     if (event.type !== "bioxen.vm.preempted.v1" && event.type !== "bioxen.vm.displaced.v2") continue;
     if (event.data.by !== undefined) others.set(event.data.by, seq);
   }

@@ -3,14 +3,15 @@
  */
 import {
   type AlertState,
+  aggregateOf,
   alertFold,
   type ChassisState,
   chassisFold,
   type DrainState,
+  domainEventOf,
   drainFold,
   ENDPOINTS,
   type Ledger,
-  type LedgerEvent,
   LedgersOfVms,
   ledgerFold,
   type QuotaState,
@@ -114,17 +115,13 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
     begin(live: EventFeed) {
       feed = live;
       feed.onEvent((event) => {
-        const { subject } = event.envelope;
-        if (subject.startsWith("ledger/")) {
-          const chassisId = subject.slice("ledger/".length);
-          ledgersOf.note(chassisId, ledgers.get(chassisId));
-        }
+        const { kind, id } = aggregateOf(event.envelope.subject);
+        if (kind === "ledger") ledgersOf.note(id, ledgers.get(id));
         for (const vmId of concernedVms(event)) reconciler.wake(vmId);
         sweeper.observe(event);
         if (event.envelope.type !== "bioxen.chassis.lost.v1") return;
-        const chassisId = event.envelope.subject.slice("chassis/".length);
         for (const [vmId, { state }] of vms.entries()) {
-          if (state.exists && isOn(chassisId, state)) reconciler.wake(vmId);
+          if (state.exists && isOn(id, state)) reconciler.wake(vmId);
         }
       });
       const onHeld = () => {
@@ -150,9 +147,8 @@ function isOn(chassisId: string, { chassisId: present, migration }: Vm): boolean
 
 /** The VMs an event may have given something to do. */
 function concernedVms({ envelope }: StoredEvent): readonly string[] {
-  if (envelope.subject.startsWith("vm/")) return [envelope.subject.slice("vm/".length)];
-  if (!envelope.subject.startsWith("ledger/")) return [];
-  const event = envelope as unknown as LedgerEvent;
+  const event = domainEventOf(envelope);
+  if (event.kind === "vm") return [event.id];
   switch (event.type) {
     case "bioxen.ledger.reserved.v1":
       return event.data.reservations.map((r) => r.vmId);

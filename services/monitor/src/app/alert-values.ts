@@ -4,7 +4,15 @@
  * What events and samples say is told as they come; what only time says (how long a VM waits, how old a heartbeat is) once
  * a second.
  */
-import type { AlertMetricName, ChassisState, Ledger, Vm, VmSample, VmState } from "@bioxen/contracts";
+import {
+  type AlertMetricName,
+  aggregateOf,
+  type ChassisState,
+  type Ledger,
+  type Vm,
+  type VmSample,
+  type VmState,
+} from "@bioxen/contracts";
 import type { EventFeed, ReadModel, ServicePorts } from "@bioxen/kernel";
 import type { AlertEvaluator } from "../domain/alert-evaluator.ts";
 import { growthPermille, healthOf } from "../domain/health.ts";
@@ -41,9 +49,7 @@ export class AlertValues {
   begin(feed: EventFeed): void {
     this.#listeningSinceMs = this.#ports.clock.nowMs();
     feed.onEvent(({ envelope }) => {
-      const slash = envelope.subject.indexOf("/");
-      const id = envelope.subject.slice(slash + 1);
-      const kind = envelope.subject.slice(0, slash);
+      const { kind, id } = aggregateOf(envelope.subject);
       if (kind === "vm") this.#lookAtVm(id);
       if (kind === "chassis" || kind === "ledger") this.#lookAtChassis(id);
     });

@@ -5,7 +5,7 @@
  * Level-triggered: a rule is looked at target by target until its alerts are as they should be. Whatever two instances think,
  * the append is conditional on the rule's own stream: an alert is raised once.
  */
-import { type AlertState, alertFold, DEFAULT_ALERT_RULES } from "@bioxen/contracts";
+import { type AlertState, aggregateOf, alertFold, DEFAULT_ALERT_RULES } from "@bioxen/contracts";
 import {
   Aggregates,
   type Causation,
@@ -59,8 +59,8 @@ export class Alerts {
   begin(feed: EventFeed): void {
     for (const ruleId of this.ruleIds()) this.#follow(ruleId);
     feed.onEvent(({ envelope }) => {
-      if (!envelope.subject.startsWith("alert/")) return;
-      const ruleId = envelope.subject.slice("alert/".length);
+      const { kind, id: ruleId } = aggregateOf(envelope.subject);
+      if (kind !== "alert") return;
       this.#follow(ruleId);
       this.#deliveries.wake(ruleId);
     });

@@ -2,12 +2,13 @@
  * What the fleet measures, beside what the log says it should be: one picture, made anew when somebody asks.
  */
 import {
+  aggregateOf,
   type ChassisState,
   chassisFold,
+  domainEventOf,
   type Ledger,
   ledgerFold,
   type Vm,
-  type VmEvent,
   type VmState,
   vmFold,
 } from "@bioxen/contracts";
@@ -36,8 +37,8 @@ export class Fleet {
 
   begin(feed: EventFeed): void {
     feed.onEvent((event) => {
-      if (!event.envelope.subject.startsWith("vm/")) return;
-      const vmId = event.envelope.subject.slice("vm/".length);
+      const { kind, id: vmId } = aggregateOf(event.envelope.subject);
+      if (kind !== "vm") return;
       this.#noteStart(vmId, event);
       const vm = this.vms.get(vmId);
       if (!vm.exists || !MEASURED_STATES.includes(vm.state)) this.#samples.forgetVm(vmId);
@@ -45,7 +46,7 @@ export class Fleet {
   }
 
   #noteStart(vmId: string, { envelope }: StoredEvent): void {
-    const { type } = envelope as unknown as VmEvent;
+    const { type } = domainEventOf(envelope);
     const atMs = Date.parse(envelope.time);
     if (type === "bioxen.vm.start-requested.v1") this.#wishes.set(vmId, atMs);
     const wishedAtMs = this.#wishes.get(vmId);
