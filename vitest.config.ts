@@ -1,12 +1,21 @@
 import { defineConfig } from "vitest/config";
+import { RetriedTests } from "./test/retried-tests.ts";
+
+/** The one end-to-end file that `pnpm test` runs: a VM from create to destroy on real processes. */
+const LIFE = "test/e2e/life.test.ts";
 
 /**
- * Projects by cost. `unit`: no process, no port. `int`: a real nats-server or worker per file. `e2e`: the whole stack as processes,
- * mostly waiting for each other. `compose`: images and containers; it needs a Docker engine, so `pnpm test` leaves it out, and CI has a
- * lane for it (test/compose/lane.sh).
+ * Projects by cost.
+ *
+ * `tidy`: the rules of the tree and of its documents. `unit`: no port, no process of its own. `int`: a real nats-server or worker per
+ * file. `life`: one VM on the whole stack. `pnpm test` runs these four, none of them with a retry.
+ *
+ * `e2e`: the rest on real processes, with examples and chaos (`pnpm test:e2e`). `compose`: images and containers, which need a Docker
+ * engine (test/compose/lane.sh). CI runs all of them.
  */
 export default defineConfig({
   test: {
+    reporters: ["default", new RetriedTests()],
     projects: [
       { test: { name: "tidy", include: ["test/{tidy,documents}.test.ts"] } },
       {
@@ -21,7 +30,7 @@ export default defineConfig({
             "test/observability.test.ts",
           ],
           exclude: ["**/*.int.test.ts", "**/node_modules/**"],
-          // Some compute for seconds; on a busy machine for many. None is about time.
+          // Some compute for seconds, on a busy machine for many. None measures time.
           testTimeout: 60_000,
         },
       },
@@ -37,8 +46,17 @@ export default defineConfig({
           testTimeout: 30_000,
           hookTimeout: 30_000,
           maxWorkers: 2,
-          // Workers and servers that share two busy cores with other suites: an answer may come late. What is broken fails each time.
-          retry: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: "life",
+          include: [LIFE],
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -49,11 +67,14 @@ export default defineConfig({
             "test/examples/**/*.test.ts",
             "test/chaos/{smoke,cluster,power-cut}.test.ts",
           ],
+          exclude: [LIFE, "**/node_modules/**"],
           testTimeout: 120_000,
           hookTimeout: 60_000,
-          // One stack of six processes at a time: two on two cores keep each other waiting past what a person would.
+          // One stack of six processes at a time: two stacks on two cores slow each other past the deadlines of a user.
           maxWorkers: 1,
+          // Six processes share the cores with the test. The reporter lists every test that needed the second try.
           retry: 1,
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -63,6 +84,7 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 60_000,
           maxWorkers: 1,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

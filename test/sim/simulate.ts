@@ -55,10 +55,6 @@ export interface Simulated extends Runs {
   readonly missing: readonly string[];
 }
 
-export async function simulate(first: number, seeds: number): Promise<Simulated> {
-  return judged([await runs(first, seeds)]);
-}
-
 export async function runs(first: number, seeds: number): Promise<Runs> {
   const failed: RunReport[] = [];
   const happened = new Map<string, number>();
