@@ -26,6 +26,11 @@ export interface ReconcilerOptions {
   readonly timers: Timers;
   readonly step: (key: string) => Promise<StepResult>;
   readonly onError: (key: string, thrown: unknown) => void;
+  /**
+   * Wait between the first wake of an idle key and its step, ms: all wakes in that time share one step. With it a wake never
+   * shortens the back-off after a failed step. Default: a wake begins the step at once, also during a back-off.
+   */
+  readonly gatherMs?: number;
 }
 
 export class Reconciler {
@@ -33,6 +38,8 @@ export class Reconciler {
   readonly #dirty = new Set<string>();
   readonly #running = new Set<string>();
   readonly #timers = new Map<string, { cancel(): void }>();
+  /** Keys that gather wakes or back off: a wake does not move their timer. Empty without `gatherMs`. */
+  readonly #delayed = new Set<string>();
   readonly #failures = new Map<string, number>();
   #stopped = false;
   #begunThisTurn = 0;
@@ -44,9 +51,20 @@ export class Reconciler {
 
   /** `key` may need work. Cheap; many wakes before the next step are one. */
   wake(key: string): void {
+    if (this.#options.gatherMs === undefined || this.#running.has(key)) this.#begin(key);
+    else this.#gather(key, this.#options.gatherMs);
+  }
+
+  #begin(key: string): void {
     if (this.#stopped) return;
     this.#dirty.add(key);
     this.#pump();
+  }
+
+  #gather(key: string, gatherMs: number): void {
+    if (this.#delayed.has(key)) return;
+    this.#delayed.add(key);
+    this.#wakeAt(key, this.#options.clock.nowMs() + gatherMs);
   }
 
   /** No further steps begin; resolves when those in flight have ended. */
@@ -86,6 +104,8 @@ export class Reconciler {
   async #run(key: string): Promise<void> {
     this.#timers.get(key)?.cancel();
     this.#timers.delete(key);
+    this.#delayed.delete(key);
+    const { gatherMs } = this.#options;
     try {
       const next = await this.#options.step(key);
       this.#failures.delete(key);
@@ -94,9 +114,11 @@ export class Reconciler {
       this.#options.onError(key, thrown);
       const failures = (this.#failures.get(key) ?? 0) + 1;
       this.#failures.set(key, failures);
+      if (gatherMs !== undefined) this.#delayed.add(key);
       this.#wakeAt(key, this.#options.clock.nowMs() + backoffDelayMs(STEP_BACKOFF, failures));
     } finally {
       this.#running.delete(key);
+      if (gatherMs !== undefined && this.#dirty.delete(key)) this.#gather(key, gatherMs);
       this.#pump();
     }
   }
@@ -107,7 +129,7 @@ export class Reconciler {
     this.#timers.get(key)?.cancel();
     this.#timers.set(
       key,
-      this.#options.timers.after(delayMs, () => this.wake(key)),
+      this.#options.timers.after(delayMs, () => this.#begin(key)),
     );
   }
 }

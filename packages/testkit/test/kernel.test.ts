@@ -269,6 +269,29 @@ describe("the reconciler", () => {
     await reconciler.stop();
   });
 
+  it("with a gather time runs one step for a burst, after a step for later wakes, and keeps its back-off", async () => {
+    const at: number[] = [];
+    const clock = new FakeClock(0);
+    const step = async () => {
+      at.push(clock.nowMs());
+      if (at.length === 1) reconciler.wake("k");
+      if (at.length === 3) throw new Error("no");
+      return undefined;
+    };
+    const reconciler = new Reconciler({ clock, timers: clock, step, onError: () => undefined, gatherMs: 2 });
+    reconciler.wake("k");
+    await clock.advance(1);
+    reconciler.wake("k");
+    await clock.advance(9);
+    expect(at, "a burst, and the wake during its step").toEqual([2, 4]);
+    reconciler.wake("k");
+    await clock.advance(10);
+    reconciler.wake("k");
+    await clock.advance(200);
+    expect(at, "a failure, and a wake during its back-off of 100 ms").toEqual([2, 4, 12, 112]);
+    await reconciler.stop();
+  });
+
   it("looks again at the instant a step asks for", async () => {
     const at: number[] = [];
     const { clock, reconciler } = reconcilerWith(async () => {
