@@ -8,7 +8,6 @@ import {
   aggregateOf,
   type Chassis,
   type ChassisState,
-  causedByMove,
   chassisFold,
   type DrainState,
   drainFold,
@@ -30,15 +29,7 @@ import {
   vmFold,
   wants,
 } from "@bioxen/contracts";
-import {
-  Aggregates,
-  type Causation,
-  causedBy,
-  type EventFeed,
-  ReadModel,
-  type ServicePorts,
-  type StoredEvent,
-} from "@bioxen/kernel";
+import { Aggregates, type EventFeed, ReadModel, type ServicePorts, type StoredEvent } from "@bioxen/kernel";
 import { type ChassisRoom, type WaitingVm, waitingVm } from "@bioxen/placement";
 import { type DrainPicture, isDraining } from "../domain/drain.ts";
 import { ChassisLiveness } from "./liveness.ts";
@@ -181,17 +172,6 @@ export class Cluster {
   /** VMs that no ledger holds the place for yet that they want: who is pending, and who is to move. */
   waiting(): WaitingVm[] {
     return [...this.#waiting.values()];
-  }
-
-  /** Why `vmIds` are placed together: the newest event that made one of them wait. */
-  causeOf(vmIds: readonly string[]): Causation | undefined {
-    const newest = vmIds.reduce((best, vmId) =>
-      this.vms.lastSeq(vmId) > this.vms.lastSeq(best) ? vmId : best,
-    );
-    const vm = this.vms.get(newest);
-    if (vm.exists && vm.migration !== null) return causedByMove(vm.migration);
-    const cause = this.vms.last(newest);
-    return cause && causedBy(cause);
   }
 
   /** Chassis whose ledgers hold an entry of this VM, in order of id. */

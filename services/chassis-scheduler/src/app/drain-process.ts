@@ -11,7 +11,6 @@ import {
   backoffDelayMs,
   causedBy,
   type EventFeed,
-  Fault,
   type Held,
   invariant,
   messageOf,
@@ -31,6 +30,7 @@ import {
   movesDue,
   movesToTakeBack,
 } from "../domain/drain.ts";
+import { callFailure } from "./call-failure.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Leadership } from "./leadership.ts";
 
@@ -174,7 +174,7 @@ export class DrainProcess {
       const { subject } = ENDPOINTS.vmCancelMigration;
       const reply = await this.#ports.bus.call(subject, { vmId }, { timeoutMs: CALL_TIMEOUT_MS, causation });
       // Whoever is gone meanwhile has no move to take back.
-      if (!reply.ok && reply.error.retryable) throw refusalOf(subject, reply);
+      if (!reply.ok && reply.error.retryable) throw callFailure(subject, reply.error);
     });
     if (!isToUncordon(state, chassis.get(chassisId).state)) return;
     const { acts } = this.#leadership;
@@ -206,14 +206,10 @@ export class DrainProcess {
     );
     if (!reply.ok) {
       this.#rest(vmId);
-      if (reply.error.retryable) throw refusalOf(subject, reply);
+      if (reply.error.retryable) throw callFailure(subject, reply.error);
       this.#ports.logger.info({ chassisId, vmId, error: reply.error }, "it cannot be asked to move");
       return;
     }
     await this.#feed?.applied((reply as Reply & ResultOf<"vmMove">).seq);
   }
-}
-
-function refusalOf(subject: string, { error }: Extract<Reply, { ok: false }>): Fault {
-  return new Fault("UNAVAILABLE", `${subject}: ${error.code}: ${error.message}`, { retryable: true });
 }

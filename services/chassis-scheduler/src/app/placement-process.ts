@@ -1,25 +1,14 @@
 /**
- * Turns the plan into proposals: one round at a time, woken by what can change the plan.
+ * Process manager of placements: plans for all waiting VMs, has the plan carried out, and reports why the rest still wait.
  *
- * A round plans for everybody who waits, proposes one batch to each chassis' ledger, waits until its own picture has
- * the outcome, and tells lifecycle why the rest waits. What the allocator refused is planned again in the
- * next round, on the newer picture. Nothing here is remembered: a crash costs a round. Where VMs press on each other, the plan is
- * settled by priority first (`settleClaims`): some give way, some get back what they gave.
+ * The process is a reconciler with a single key, because a plan covers the whole cluster. A round plans, proposes one batch to
+ * the ledger of each chassis, waits until the folds have the outcome, and reports the deferrals to lifecycle. Reservations that
+ * an allocator refuses are planned again in the next round, on newer folds. Where VMs compete for the same room, the plan
+ * is first settled by priority (`settleClaims`): some VMs give way, others get back what they gave.
  *
- * Of all instances only the holder of the lease has rounds (`leadership.ts`). Its proposals carry the lease's token, and the ledgers
- * refuse one that is older than they have seen.
+ * Only the lease holder runs rounds (`leadership.ts`). No round depends on memory of an earlier one: a crash costs one round.
  */
-import { ENDPOINTS, MAX_PAGE, type PlacementRefusal, type ResultOf } from "@bioxen/contracts";
-import {
-  type Backoff,
-  backoffDelayMs,
-  type EventFeed,
-  Fault,
-  messageOf,
-  type Reply,
-  type ReplyError,
-  type ServicePorts,
-} from "@bioxen/kernel";
+import { type EventFeed, messageOf, Reconciler, type ServicePorts } from "@bioxen/kernel";
 import {
   batchesOf,
   type ChassisRoom,
@@ -34,43 +23,53 @@ import {
   type WaitingVm,
 } from "@bioxen/placement";
 import type { Cluster } from "./cluster.ts";
+import { DeferralReports } from "./deferral-reports.ts";
 import type { Leadership } from "./leadership.ts";
 import { PreemptionCalls } from "./preemption-calls.ts";
 import { contendedRooms, preemptedVms } from "./pressure.ts";
+import { MAX_BATCH, Proposals } from "./proposals.ts";
 import { ReplanTriggers } from "./replan-triggers.ts";
 
-/** Deadline of one proposal or deferral, ms. */
-const CALL_TIMEOUT_MS = 10_000;
-/** Reservations proposed at once to one ledger: one event of 500 bytes each, 1 200 with the longest names. */
-const MAX_BATCH = 250;
-/** Waits after failed rounds. */
-const ROUND_BACKOFF: Backoff = { firstMs: 100, ceilingMs: 5_000 };
+/** The one key of the reconciler. */
+const PLAN = "plan";
 
 export class PlacementProcess {
   readonly #ports: ServicePorts;
   readonly #cluster: Cluster;
   readonly #policy: PlacementPolicy;
   readonly #leadership: Leadership;
-  #feed: EventFeed | undefined;
-  #running: Promise<void> | undefined;
-  #wanted = false;
-  #timer: { cancel(): void } | undefined;
-  #failures = 0;
-  #ended = false;
-  /** Reasons last told to lifecycle, so that a round says only what is new. */
-  readonly #told = new Map<string, string>();
-  readonly #calls: PreemptionCalls;
+  readonly #reconciler: Reconciler;
   readonly #triggers: ReplanTriggers;
-  /** Highest priority that found no place in the last round; 0: nobody waits. */
+  readonly #proposals: Proposals;
+  readonly #preemptions: PreemptionCalls;
+  readonly #reports: DeferralReports;
+  #feed: EventFeed | undefined;
+  /** The last round that was begun. */
+  #round: Promise<void> = Promise.resolve();
+  /** Highest priority among the VMs that the last round left without a place; 0 when every VM has one. */
   #topDeferred = 0;
 
   constructor(ports: ServicePorts, cluster: Cluster, policy: PlacementPolicy, leadership: Leadership) {
     this.#ports = ports;
-    this.#leadership = leadership;
     this.#cluster = cluster;
     this.#policy = policy;
-    this.#calls = new PreemptionCalls(ports, cluster);
+    this.#leadership = leadership;
     this.#triggers = new ReplanTriggers(cluster);
+    this.#proposals = new Proposals(ports, cluster, leadership);
+    this.#preemptions = new PreemptionCalls(ports, cluster);
+    this.#reports = new DeferralReports(ports.bus);
+    this.#reconciler = new Reconciler({
+      clock: ports.clock,
+      timers: ports.timers,
+      gatherMs: GATHER_MS,
+      step: async () => {
+        this.#round = this.#place();
+        await this.#round;
+        return undefined;
+      },
+      onError: (_key, thrown) =>
+        ports.logger.warn({ err: thrown }, `a placement round failed: ${messageOf(thrown)}`),
+    });
   }
 
   begin(feed: EventFeed): void {
@@ -80,62 +79,34 @@ export class PlacementProcess {
       if (this.#triggers.isTrigger(event, this.#topDeferred)) this.wake();
     });
     this.#leadership.onHeld(() => {
-      // Others may have told something else meanwhile.
-      this.#told.clear();
+      // The previous lease holder may have reported other reasons.
+      this.#reports.clear();
       this.wake();
     });
   }
 
-  async end(): Promise<void> {
-    this.#ended = true;
-    this.#timer?.cancel();
-    await this.#running;
+  end(): Promise<void> {
+    return this.#reconciler.stop();
   }
 
-  /** Resolves once what is being placed at this moment is in the picture. */
-  async settled(): Promise<void> {
-    await this.#running;
+  /** Resolves once the folds have the outcome of the round that runs now, or once that round has failed. */
+  settled(): Promise<void> {
+    return this.#round.catch(() => undefined);
   }
 
-  /** The plan may have changed. */
+  /** Plans again soon: the plan may have changed. */
   wake(): void {
-    this.#wanted = true;
-    if (this.#running === undefined && this.#timer === undefined) this.#schedule(GATHER_MS);
+    this.#reconciler.wake(PLAN);
   }
 
-  #schedule(delayMs: number): void {
-    if (this.#ended) return;
-    this.#timer = this.#ports.timers.after(delayMs, () => {
-      this.#timer = undefined;
-      this.#wanted = false;
-      this.#running = this.#round()
-        .then(
-          () => {
-            this.#failures = 0;
-            return GATHER_MS;
-          },
-          (thrown: unknown) => {
-            this.#ports.logger.warn({ err: thrown }, `a placement round failed: ${messageOf(thrown)}`);
-            this.#failures += 1;
-            this.#wanted = true;
-            return backoffDelayMs(ROUND_BACKOFF, this.#failures);
-          },
-        )
-        .then((waitMs) => {
-          this.#running = undefined;
-          if (this.#wanted) this.#schedule(waitMs);
-        });
-    });
-  }
-
-  async #round(): Promise<void> {
+  async #place(): Promise<void> {
     const token = this.#leadership.token();
     if (token === undefined) return;
     const waiting = this.#cluster.waiting();
     this.#topDeferred = 0;
     const quotas = this.#cluster.quotas();
     const preempted = preemptedVms(this.#cluster, quotas);
-    if (waiting.length === 0) this.#told.clear();
+    if (waiting.length === 0) this.#reports.clear();
     if (waiting.length === 0 && preempted.length === 0) return;
     const rooms = this.#cluster.rooms();
     const plan = planPlacements(waiting, rooms, {
@@ -143,18 +114,10 @@ export class PlacementProcess {
       quotas,
       nowMs: this.#ports.clock.nowMs(),
     });
-    const { placements, preemptions, reinstatements } = this.#settle(plan, waiting, rooms, preempted);
-    const planId = this.#ports.ids.next();
     const acts = () => this.#leadership.token() === token;
-    const seqs = await Promise.all([
-      ...batchesOf(withinSlots(placements, this.#cluster.moveSlots()), MAX_BATCH).map((batch) =>
-        this.#propose({ token, planId, chassisId: batch.chassisId }, batch.placements),
-      ),
-      ...reinstatements.map((vm) => this.#calls.reinstate(vm)),
-      ...preemptions.map((preemption) => this.#calls.preempt(preemption, acts)),
-    ]);
-    await this.#feed?.applied(Math.max(0, ...seqs));
-    if (this.#cluster.isLivenessKnown()) await this.#explain(plan.deferrals, waiting, token);
+    const seq = await this.#carryOut(this.#settle(plan, waiting, rooms, preempted), token, acts);
+    await this.#feed?.applied(seq);
+    if (this.#cluster.isLivenessKnown()) await this.#reports.report(plan.deferrals, waiting, acts);
   }
 
   #settle(
@@ -174,58 +137,35 @@ export class PlacementProcess {
     return settleClaims(plan, waiting, contended, preempted, { mayPreempt: this.#cluster.isLivenessKnown() });
   }
 
-  /** The sequence that must be known here to see what came of it: of the reservation, or of the quota that stood against it. */
-  async #propose(
-    { token, planId, chassisId }: { token: number; planId: string; chassisId: string },
-    placements: readonly Placement[],
+  /** Makes all calls of the settlement at once, and returns the sequence of the newest event that they caused. */
+  async #carryOut(
+    { placements, preemptions, reinstatements }: Settlement,
+    token: number,
+    acts: () => boolean,
   ): Promise<number> {
-    const reservations = placements.map(({ vm, decision }) => ({
-      vmId: vm.vmId,
-      incarnation: vm.incarnation,
-      amounts: vm.request,
-      decision,
-    }));
-    const { subject } = ENDPOINTS.ledgerReserve;
-    const proposal = { chassisId, planId, reservations, proposerToken: token };
-    const causation = this.#cluster.causeOf(reservations.map(({ vmId }) => vmId));
-    const reply = await this.#ports.bus.call(subject, proposal, {
-      timeoutMs: CALL_TIMEOUT_MS,
-      ...(causation && { causation }),
-    });
-    if (!reply.ok) {
-      const newest = reply.error.details?.["newestToken"];
-      if (typeof newest !== "number") throw refusalOf(subject, reply.error);
-      this.#ports.logger.warn(
-        { chassisId, token, newest },
-        "this scheduler was succeeded: it proposes nothing",
-      );
-      this.#leadership.surpass(newest);
-      return 0;
-    }
-    const { seq, quotaSeq, refused } = reply as Reply & ResultOf<"ledgerReserve">;
-    if (refused.length > 0) {
-      this.#wanted = true;
-      this.#ports.logger.info({ chassisId, refused: refused.length }, "a stale plan: planning again");
-    }
-    return Math.max(seq ?? 0, quotaSeq ?? 0);
+    const planId = this.#ports.ids.next();
+    const batches = batchesOf(withinSlots(placements, this.#cluster.moveSlots()), MAX_BATCH);
+    const seqs = await Promise.all([
+      ...batches.map((batch) =>
+        this.#propose({ token, planId, chassisId: batch.chassisId }, batch.placements),
+      ),
+      ...reinstatements.map((vm) => this.#preemptions.reinstate(vm)),
+      ...preemptions.map((preemption) => this.#preemptions.preempt(preemption, acts)),
+    ]);
+    return Math.max(0, ...seqs);
   }
 
-  async #explain(deferrals: Plan["deferrals"], waiting: readonly WaitingVm[], token: number): Promise<void> {
-    const since = new Map(waiting.map((vm) => [vm.vmId, vm.waitingSinceMs]));
-    for (const vmId of this.#told.keys()) if (!since.has(vmId)) this.#told.delete(vmId);
-    const digest = ({ vmId, reasons }: Plan["deferrals"][number]) => `${since.get(vmId)} ${kindsOf(reasons)}`;
-    const news = deferrals.filter((deferral) => this.#told.get(deferral.vmId) !== digest(deferral));
-    for (let i = 0; i < news.length && this.#leadership.token() === token; i += MAX_PAGE) {
-      const page = news.slice(i, i + MAX_PAGE);
-      const { subject } = ENDPOINTS.vmDefer;
-      const reply = await this.#ports.bus.call(subject, { deferrals: page }, { timeoutMs: CALL_TIMEOUT_MS });
-      if (!reply.ok) throw refusalOf(subject, reply.error);
-      for (const deferral of page) this.#told.set(deferral.vmId, digest(deferral));
-    }
+  async #propose(
+    proposal: { token: number; planId: string; chassisId: string },
+    placements: readonly Placement[],
+  ): Promise<number> {
+    const { seq, refused } = await this.#proposals.propose(proposal, placements);
+    if (refused > 0) this.wake();
+    return seq;
   }
 }
 
-/** Without those moves off a chassis that would be more at once than its drain is to have; they wait for the next round. */
+/** Drops the moves that exceed the parallelism of their chassis' drain, which `slots` counts down. Later rounds place them. */
 function withinSlots(placements: readonly Placement[], slots: Map<string, number>): readonly Placement[] {
   if (slots.size === 0) return placements;
   return placements.filter(({ vm: { excludeChassisIds = [] } }) =>
@@ -236,18 +176,4 @@ function withinSlots(placements: readonly Placement[], slots: Map<string, number
       return left > 0;
     }),
   );
-}
-
-function refusalOf(subject: string, { code, message }: ReplyError): Fault {
-  return new Fault("UNAVAILABLE", `${subject}: ${code}: ${message}`, { retryable: true });
-}
-
-/**
- * What a reason is, without the numbers that move with every other VM; where some stand for many chassis, also without the
- * names of the few that happen to be nearest.
- */
-function kindsOf(reasons: readonly PlacementRefusal[]): string {
-  const isBounded = reasons.some(({ chassisCount }) => chassisCount !== undefined);
-  const kind = (r: PlacementRefusal) => `${isBounded ? "" : r.chassisId} ${r.code} ${r.resource ?? ""}`;
-  return [...new Set(reasons.map(kind))].join("\n");
 }

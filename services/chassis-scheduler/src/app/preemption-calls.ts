@@ -5,8 +5,9 @@
  * undone by a crash is planned anew.
  */
 import { ENDPOINTS, type ResultOf } from "@bioxen/contracts";
-import { causedBy, Fault, type Reply, type ServicePorts, type Shortage } from "@bioxen/kernel";
+import { causedBy, type Reply, type ServicePorts, type Shortage } from "@bioxen/kernel";
 import type { PreemptedVm, Preemption } from "@bioxen/placement";
+import { callFailure } from "./call-failure.ts";
 import type { Cluster } from "./cluster.ts";
 
 /** Deadline of one call, ms: an append, and for a reinstatement one of the allocator before it. */
@@ -33,7 +34,7 @@ export class PreemptionCalls {
         { vmId, fence, mode, ...by },
         { timeoutMs: CALL_TIMEOUT_MS, ...this.#becauseOf(vm.vmId) },
       );
-      if (!reply.ok) throw refusalOf(subject, reply.error);
+      if (!reply.ok) throw callFailure(subject, reply.error);
       const { changed, seq } = reply as Reply & ResultOf<"vmPreempt">;
       last = Math.max(last, seq);
       this.#ports.logger.info({ vmId, chassisId, mode, by: vm.vmId, changed }, "a VM gives way");
@@ -55,7 +56,7 @@ export class PreemptionCalls {
       this.#ports.logger.info({ vmId, error: reply.error }, "it cannot be reinstated after all");
       return 0;
     }
-    throw refusalOf(subject, reply.error);
+    throw callFailure(subject, reply.error);
   }
 
   /** In the chain of what this VM last did. */
@@ -68,8 +69,4 @@ export class PreemptionCalls {
 function reasonOf(vm: Preemption["vm"], chassisId: string, lacking: readonly Shortage[]): string {
   const short = lacking.map((s) => `${s.resource} ${s.requested} asked, ${s.free} free`).join("; ");
   return `${chassisId} had too little for ${vm.vmId} (priority ${vm.priority}): ${short}`;
-}
-
-function refusalOf(subject: string, { code, message }: { code: string; message: string }): Fault {
-  return new Fault("UNAVAILABLE", `${subject}: ${code}: ${message}`, { retryable: true });
 }

@@ -11,8 +11,9 @@ import {
   type ResultOf,
   type Vm,
 } from "@bioxen/contracts";
-import { type Caller, type Causation, type Clock, Fault, type Reply } from "@bioxen/kernel";
+import type { Caller, Causation, Clock, Reply } from "@bioxen/kernel";
 import { planRebalance, type Resident, type ResidentRoom, waitingVm } from "@bioxen/placement";
+import { callFailure } from "./call-failure.ts";
 import type { Cluster } from "./cluster.ts";
 
 /** Deadline of one call, ms: an append. */
@@ -66,8 +67,7 @@ export class Rebalancing {
     );
     if (reply.ok) return (reply as Reply & ResultOf<"vmMove">).changed;
     if (!reply.error.retryable) return false;
-    const { code, message } = reply.error;
-    throw new Fault("UNAVAILABLE", `${subject}: ${code}: ${message}`, { retryable: true });
+    throw callFailure(subject, reply.error);
   }
 
   #rooms(): ResidentRoom[] {

@@ -1,0 +1,62 @@
+/**
+ * Reports to lifecycle why VMs wait for a place, once for each change of the reasons.
+ *
+ * What was reported is remembered in memory only. A new lease holder starts with an empty memory and reports every reason again;
+ * lifecycle ignores reasons that its VM already has.
+ */
+import { ENDPOINTS, MAX_PAGE, type PlacementRefusal } from "@bioxen/contracts";
+import type { Caller } from "@bioxen/kernel";
+import type { Deferral, WaitingVm } from "@bioxen/placement";
+import { callFailure } from "./call-failure.ts";
+
+/** Deadline of one call, ms: lifecycle appends one event per deferred VM. */
+const CALL_TIMEOUT_MS = 10_000;
+
+export class DeferralReports {
+  readonly #bus: Caller;
+  /** By VM: a digest of the reasons last reported, and of the wait they belong to. */
+  readonly #reported = new Map<string, string>();
+
+  constructor(bus: Caller) {
+    this.#bus = bus;
+  }
+
+  /** Forgets what was reported, so that the next report contains every reason. */
+  clear(): void {
+    this.#reported.clear();
+  }
+
+  /**
+   * Reports the deferrals whose reasons have changed, in pages of `MAX_PAGE`.
+   *
+   * `waiting` are all VMs that wait; what was reported of any other VM is forgotten. `acts` is asked before each page: an instance
+   * that has lost its lease reports nothing more. Throws `Fault` UNAVAILABLE when lifecycle rejects a page.
+   */
+  async report(
+    deferrals: readonly Deferral[],
+    waiting: readonly WaitingVm[],
+    acts: () => boolean,
+  ): Promise<void> {
+    const since = new Map(waiting.map((vm) => [vm.vmId, vm.waitingSinceMs]));
+    for (const vmId of this.#reported.keys()) if (!since.has(vmId)) this.#reported.delete(vmId);
+    const digest = ({ vmId, reasons }: Deferral) => `${since.get(vmId)} ${kindsOf(reasons)}`;
+    const changed = deferrals.filter((deferral) => this.#reported.get(deferral.vmId) !== digest(deferral));
+    for (let i = 0; i < changed.length && acts(); i += MAX_PAGE) {
+      const page = changed.slice(i, i + MAX_PAGE);
+      const { subject } = ENDPOINTS.vmDefer;
+      const reply = await this.#bus.call(subject, { deferrals: page }, { timeoutMs: CALL_TIMEOUT_MS });
+      if (!reply.ok) throw callFailure(subject, reply.error);
+      for (const deferral of page) this.#reported.set(deferral.vmId, digest(deferral));
+    }
+  }
+}
+
+/**
+ * Returns the kinds of the reasons, without the numbers that change with every other VM. A list that is bounded (one reason
+ * stands for several chassis) also loses its chassis names: they are only the nearest few of the moment.
+ */
+function kindsOf(reasons: readonly PlacementRefusal[]): string {
+  const isBounded = reasons.some(({ chassisCount }) => chassisCount !== undefined);
+  const kind = (r: PlacementRefusal) => `${isBounded ? "" : r.chassisId} ${r.code} ${r.resource ?? ""}`;
+  return [...new Set(reasons.map(kind))].join("\n");
+}

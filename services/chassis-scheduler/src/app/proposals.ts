@@ -1,0 +1,86 @@
+/**
+ * Proposes one batch of placements to the ledger of a chassis. The allocator decides: it checks each reservation on the ledger's
+ * newest state and answers with the ones that no longer fit.
+ *
+ * Every proposal carries the token of the scheduler's lease. A ledger that has seen a newer token rejects the proposal, so a
+ * scheduler that was succeeded while it slept cannot place anything.
+ */
+import { causedByMove, ENDPOINTS, type ResultOf } from "@bioxen/contracts";
+import { type Causation, causedBy, type Reply, type ServicePorts } from "@bioxen/kernel";
+import type { Placement } from "@bioxen/placement";
+import { callFailure } from "./call-failure.ts";
+import type { Cluster } from "./cluster.ts";
+import type { Leadership } from "./leadership.ts";
+
+/** Deadline of one proposal, ms: the allocator appends to the quotas concerned and to the ledger. */
+const CALL_TIMEOUT_MS = 10_000;
+/** Reservations in one proposal. Each adds 500 bytes to the ledger's event, or 1 200 with the longest names. */
+export const MAX_BATCH = 250;
+
+export interface ProposalOutcome {
+  /** Sequence of the newest event that the proposal caused, 0 for none. Plan again only once the folds have it. */
+  readonly seq: number;
+  /** Number of reservations that did not fit the ledger any more: the plan was stale. */
+  readonly refused: number;
+}
+
+export class Proposals {
+  readonly #ports: Pick<ServicePorts, "bus" | "logger">;
+  readonly #cluster: Pick<Cluster, "vms">;
+  readonly #leadership: Pick<Leadership, "surpass">;
+
+  constructor(
+    ports: Pick<ServicePorts, "bus" | "logger">,
+    cluster: Pick<Cluster, "vms">,
+    leadership: Pick<Leadership, "surpass">,
+  ) {
+    this.#ports = ports;
+    this.#cluster = cluster;
+    this.#leadership = leadership;
+  }
+
+  /** Throws `Fault` UNAVAILABLE when the allocator could not decide; proposing the same plan again is safe. */
+  async propose(
+    { token, planId, chassisId }: { token: number; planId: string; chassisId: string },
+    placements: readonly Placement[],
+  ): Promise<ProposalOutcome> {
+    const reservations = placements.map(({ vm, decision }) => ({
+      vmId: vm.vmId,
+      incarnation: vm.incarnation,
+      amounts: vm.request,
+      decision,
+    }));
+    const { subject } = ENDPOINTS.ledgerReserve;
+    const proposal = { chassisId, planId, reservations, proposerToken: token };
+    const causation = this.#causeOf(reservations.map(({ vmId }) => vmId));
+    const reply = await this.#ports.bus.call(subject, proposal, {
+      timeoutMs: CALL_TIMEOUT_MS,
+      ...(causation && { causation }),
+    });
+    if (!reply.ok) {
+      const newest = reply.error.details?.["newestToken"];
+      if (typeof newest !== "number") throw callFailure(subject, reply.error);
+      this.#ports.logger.warn(
+        { chassisId, token, newest },
+        "proposal rejected: another scheduler holds a newer lease",
+      );
+      this.#leadership.surpass(newest);
+      return { seq: 0, refused: 0 };
+    }
+    const { seq, quotaSeq, refused } = reply as Reply & ResultOf<"ledgerReserve">;
+    if (refused.length > 0) {
+      this.#ports.logger.info({ chassisId, refused: refused.length }, "the plan was stale: planning again");
+    }
+    return { seq: Math.max(seq ?? 0, quotaSeq ?? 0), refused: refused.length };
+  }
+
+  /** Returns the newest event that made one of these VMs wait: the cause of the whole batch. */
+  #causeOf(vmIds: readonly string[]): Causation | undefined {
+    const { vms } = this.#cluster;
+    const newest = vmIds.reduce((best, vmId) => (vms.lastSeq(vmId) > vms.lastSeq(best) ? vmId : best));
+    const vm = vms.get(newest);
+    if (vm.exists && vm.migration !== null) return causedByMove(vm.migration);
+    const cause = vms.last(newest);
+    return cause && causedBy(cause);
+  }
+}
