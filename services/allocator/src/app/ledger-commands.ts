@@ -30,13 +30,13 @@ import {
 } from "@bioxen/kernel";
 import { decideReserve, decideResize, type Proposal, sortOut } from "../domain/ledger.ts";
 import type { Wanted } from "../domain/quota.ts";
+import type { AffinityContexts } from "./affinity-contexts.ts";
 import type { QuotaCharges } from "./quota-charges.ts";
-import type { Societies } from "./societies.ts";
 
 export interface LedgerCommandPorts {
   readonly ledgers: Aggregates<Ledger>;
   readonly charges: QuotaCharges;
-  readonly societies: Societies;
+  readonly affinityContexts: AffinityContexts;
   readonly clock: Clock;
   /** From reservation to a running guest, ms. */
   readonly startDeadlineMs: number;
@@ -85,10 +85,10 @@ export class LedgerCommands {
       wanted: this.#fitting(chassisId, ledger, proposal),
       decide: (now, refused) => {
         const allowed = reservations.filter(({ vmId }) => !refused.has(vmId));
-        const society = this.#ports.societies.of(chassisId);
-        sorted = sortOut(chassisId, now, allowed, society);
+        const affinity = this.#ports.affinityContexts.of(chassisId);
+        sorted = sortOut(chassisId, now, allowed, affinity);
         const wish = { ...proposal, reservations: allowed };
-        return decideReserve(chassisId, now, wish, this.#newestProposer(), society);
+        return decideReserve(chassisId, now, wish, this.#newestProposer(), affinity);
       },
     }));
     const { executed, refused: overQuota, quotaSeq } = granted;
@@ -107,8 +107,8 @@ export class LedgerCommands {
 
   /** What would be reserved if no quota stood against it. */
   #fitting(chassisId: string, ledger: Ledger, proposal: Proposal): readonly Wanted[] {
-    const society = this.#ports.societies.of(chassisId);
-    const decision = decideReserve(chassisId, ledger, proposal, this.#newestProposer(), society);
+    const affinity = this.#ports.affinityContexts.of(chassisId);
+    const decision = decideReserve(chassisId, ledger, proposal, this.#newestProposer(), affinity);
     return decision.ok && decision.event?.type === "bioxen.ledger.reserved.v1"
       ? decision.event.data.reservations
       : [];

@@ -48,11 +48,11 @@ import {
   nextExpiryAtMs,
 } from "../domain/ledger.ts";
 import { verdictOf } from "../domain/verdict.ts";
+import { AffinityContexts } from "./affinity-contexts.ts";
 import { LedgerCommands } from "./ledger-commands.ts";
 import { QuotaCharges } from "./quota-charges.ts";
 import { QuotaCommands } from "./quota-commands.ts";
 import { QuotaProcess } from "./quota-process.ts";
-import { Societies } from "./societies.ts";
 import { Standing } from "./standing.ts";
 
 /** From reservation to a running guest, ms: a boot takes milliseconds, a restarted agent some seconds. */
@@ -113,8 +113,15 @@ class Allocator {
     const { ledgers, quotas, vms } = this;
     const applied = async (seq: number) => this.#feed?.applied(seq);
     const charges = new QuotaCharges({ quotas, ledgers, vms, log });
-    const societies = new Societies(vms, this.chassis, this.#ledgersOf);
-    this.commands = new LedgerCommands({ ledgers, charges, societies, clock, startDeadlineMs, applied });
+    const affinityContexts = new AffinityContexts(vms, this.chassis, this.#ledgersOf);
+    this.commands = new LedgerCommands({
+      ledgers,
+      charges,
+      affinityContexts,
+      clock,
+      startDeadlineMs,
+      applied,
+    });
     this.quotaCommands = new QuotaCommands(quotas, timers);
     const acts = () => this.#acts();
     this.#quotaProcess = new QuotaProcess({ ports, quotas, ledgers, charges, applied, acts });

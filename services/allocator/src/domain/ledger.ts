@@ -74,7 +74,7 @@ export interface ProposedReservation {
 }
 
 /** Who the VMs of a ledger are, and what its chassis is: what decides who may live there beside whom. */
-export interface Society {
+export interface AffinityContext {
   readonly chassis: Chassis;
   /** undefined: not heard of here yet. */
   vm(vmId: string): (Neighbour & PlacementNeeds) | undefined;
@@ -83,33 +83,33 @@ export interface Society {
 }
 
 /**
- * Which of a plan's reservations this ledger can hold together, taken in the plan's order. Without a society capacity alone
+ * Which of a plan's reservations this ledger can hold together, taken in the plan's order. Without a context capacity alone
  * is looked at.
  */
 export function sortOut(
   chassisId: string,
   ledger: Ledger,
   proposed: readonly ProposedReservation[],
-  society?: Society,
+  affinity?: AffinityContext,
 ): { readonly fit: ProposedReservation[]; readonly refused: { vmId: string; misfit: Misfit }[] } {
   const fit: ProposedReservation[] = [];
   const refused: { vmId: string; misfit: Misfit }[] = [];
   const taken = new Set(Object.keys(ledger.entries));
   let room = ledger.open ? roomOf(ledger) : { free: {}, placesLeft: 0 };
-  let neighbours = new Neighbours([...taken].flatMap((vmId) => society?.vm(vmId) ?? []));
+  let neighbours = new Neighbours([...taken].flatMap((vmId) => affinity?.vm(vmId) ?? []));
   for (const one of proposed) {
     const misfit = !ledger.open
       ? { code: "CHASSIS_NOT_FOUND", message: `${chassisId} is not open` }
       : taken.has(one.vmId)
         ? { code: "CONFLICT", message: `${one.vmId} already has a reservation here` }
-        : (roomFor(one.amounts, room) ?? strangeness(chassisId, one, neighbours, society));
+        : (roomFor(one.amounts, room) ?? strangeness(chassisId, one, neighbours, affinity));
     if (misfit !== undefined) {
       refused.push({ vmId: one.vmId, misfit });
       continue;
     }
     taken.add(one.vmId);
     room = { free: takeFrom(room.free, one.amounts), placesLeft: room.placesLeft - 1 };
-    const joining = society?.vm(one.vmId);
+    const joining = affinity?.vm(one.vmId);
     if (joining !== undefined) neighbours = neighbours.with(joining);
     fit.push(one);
   }
@@ -121,14 +121,14 @@ function strangeness(
   chassisId: string,
   { vmId }: ProposedReservation,
   neighbours: Neighbours,
-  society: Society | undefined,
+  affinity: AffinityContext | undefined,
 ): Misfit | undefined {
-  if (society === undefined) return undefined;
-  const vm = society.vm(vmId);
+  if (affinity === undefined) return undefined;
+  const vm = affinity.vm(vmId);
   if (vm === undefined) return { code: "CONFLICT", message: `${vmId} is not known here yet` };
   return (
-    mismatchOf(vm, chassisId, society.chassis) ??
-    misfitAmong(vm, neighbours, (term) => society.isAnywhere(term, vmId))
+    mismatchOf(vm, chassisId, affinity.chassis) ??
+    misfitAmong(vm, neighbours, (term) => affinity.isAnywhere(term, vmId))
   );
 }
 
@@ -158,7 +158,7 @@ export function decideReserve(
   ledger: Ledger,
   proposal: Proposal,
   newestHeard = 0,
-  society?: Society,
+  affinity?: AffinityContext,
 ): LedgerDecision {
   const { planId, reservations, expiresAtMs, proposerToken } = proposal;
   const newestToken = Math.max(ledger.proposerToken, newestHeard);
@@ -166,7 +166,7 @@ export function decideReserve(
     const message = `the proposal for ${chassisId} carries lease ${proposerToken ?? "none"}, lease ${newestToken} has reserved since`;
     return refuse("CONFLICT", message, { details: { chassisId, newestToken } });
   }
-  const { fit } = sortOut(chassisId, ledger, reservations, society);
+  const { fit } = sortOut(chassisId, ledger, reservations, affinity);
   if (fit.length === 0) return UNCHANGED;
   return accept<LedgerEvent>({
     type: "bioxen.ledger.reserved.v1",

@@ -10,9 +10,9 @@ import {
   type VmState,
 } from "@bioxen/contracts";
 import type { ReadModel } from "@bioxen/kernel";
-import type { Society } from "../domain/ledger.ts";
+import type { AffinityContext } from "../domain/ledger.ts";
 
-export class Societies {
+export class AffinityContexts {
   readonly #vms: ReadModel<VmState>;
   readonly #chassis: ReadModel<ChassisState>;
   readonly #ledgersOf: LedgersOfVms;
@@ -24,12 +24,12 @@ export class Societies {
   }
 
   /** undefined of a chassis that is not registered: its ledger takes nobody, or will not for long. */
-  of(chassisId: string): Society | undefined {
+  of(chassisId: string): AffinityContext | undefined {
     const chassis = this.#chassis.get(chassisId);
-    return chassis.registered ? this.#societyOf(chassis) : undefined;
+    return chassis.registered ? this.#contextOf(chassis) : undefined;
   }
 
-  #societyOf(chassis: Chassis): Society {
+  #contextOf(chassis: Chassis): AffinityContext {
     return {
       chassis,
       vm: (vmId) => this.#vm(vmId),
