@@ -102,7 +102,7 @@ export function sortOut(
       ? { code: "CHASSIS_NOT_FOUND", message: `${chassisId} is not open` }
       : taken.has(one.vmId)
         ? { code: "CONFLICT", message: `${one.vmId} already has a reservation here` }
-        : (roomFor(one.amounts, room) ?? strangeness(chassisId, one, neighbours, affinity));
+        : (roomFor(one.amounts, room) ?? affinityMisfit(chassisId, one, neighbours, affinity));
     if (misfit !== undefined) {
       refused.push({ vmId: one.vmId, misfit });
       continue;
@@ -117,7 +117,7 @@ export function sortOut(
 }
 
 /** Why it may not live there beside these, whatever room there is. */
-function strangeness(
+function affinityMisfit(
   chassisId: string,
   { vmId }: ProposedReservation,
   neighbours: Neighbours,
