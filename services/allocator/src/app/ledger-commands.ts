@@ -28,7 +28,7 @@ import {
   KeyedQueue,
   MAX_CONFLICT_RETRIES,
 } from "@bioxen/kernel";
-import { decideReserve, decideResize, type Proposal, sortOut } from "../domain/ledger.ts";
+import { decideReserve, decideResize, type Proposal, partitionByFit } from "../domain/ledger.ts";
 import type { Wanted } from "../domain/quota.ts";
 import type { AffinityContexts } from "./affinity-contexts.ts";
 import type { QuotaCharges } from "./quota-charges.ts";
@@ -80,13 +80,13 @@ export class LedgerCommands {
   ): Promise<Handled<ResultOf<"ledgerReserve">>> {
     const expiresAtMs = this.#ports.clock.nowMs() + this.#ports.startDeadlineMs;
     const proposal: Proposal = { planId, reservations, expiresAtMs, proposerToken };
-    let sorted: ReturnType<typeof sortOut> = { fit: [], refused: [] };
+    let sorted: ReturnType<typeof partitionByFit> = { fit: [], refused: [] };
     const granted = await this.#grant(chassisId, causation, (ledger) => ({
       wanted: this.#fitting(chassisId, ledger, proposal),
       decide: (now, refused) => {
         const allowed = reservations.filter(({ vmId }) => !refused.has(vmId));
         const affinity = this.#ports.affinityContexts.of(chassisId);
-        sorted = sortOut(chassisId, now, allowed, affinity);
+        sorted = partitionByFit(chassisId, now, allowed, affinity);
         const wish = { ...proposal, reservations: allowed };
         return decideReserve(chassisId, now, wish, this.#newestProposer(), affinity);
       },

@@ -3,7 +3,7 @@
  */
 import type { Chassis, Ledger, LedgerEntry, Neighbour, PlacementNeeds } from "@bioxen/contracts";
 import { expect, it } from "vitest";
-import { type AffinityContext, sortOut } from "./ledger.ts";
+import { type AffinityContext, partitionByFit } from "./ledger.ts";
 
 const APART = { antiAffinity: [{ labels: { app: "web" } }] };
 
@@ -28,7 +28,7 @@ function ledgerWith(...vmIds: string[]): Ledger {
 const proposed = (...vmIds: string[]) =>
   vmIds.map((vmId) => ({ vmId, incarnation: 1, amounts: { ribosomes: 1 } }));
 const outcome = (ledger: Ledger, vmIds: string[], context: AffinityContext) => {
-  const { fit, refused } = sortOut("c", ledger, proposed(...vmIds), context);
+  const { fit, refused } = partitionByFit("c", ledger, proposed(...vmIds), context);
   return { fit: fit.map(({ vmId }) => vmId), refused: refused.map(({ misfit }) => misfit.message) };
 };
 

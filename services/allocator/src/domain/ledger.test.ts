@@ -24,7 +24,7 @@ import {
   EXPIRY_GRACE_MS,
   type LedgerDecision,
   nextExpiryAtMs,
-  sortOut,
+  partitionByFit,
 } from "./ledger.ts";
 import { verdictOf } from "./verdict.ts";
 
@@ -59,7 +59,7 @@ class Books {
 
   reserve(...wanted: [vmId: string, ribosomes: number][]): string[] {
     const proposed = wanted.map(([vmId, ribosomes]) => ({ vmId, incarnation: 1, amounts: { ribosomes } }));
-    const { fit } = sortOut("c", this.ledger, proposed);
+    const { fit } = partitionByFit("c", this.ledger, proposed);
     this.apply(decideReserve("c", this.ledger, { ...PLAN, reservations: proposed }));
     return fit.map((one) => one.vmId);
   }
@@ -77,7 +77,7 @@ describe("reserving", () => {
     expect(books.ledger.offered).toEqual({ dnaKilobases: 90, ribosomes: 90 });
     expect(books.reserve(["a", 50], ["b", 50], ["c", 40])).toEqual(["a", "c"]);
     expect(freeAmounts(books.ledger)).toMatchObject({ ribosomes: 0 });
-    const { refused } = sortOut("c", books.ledger, [
+    const { refused } = partitionByFit("c", books.ledger, [
       { vmId: "d", incarnation: 1, amounts: { ribosomes: 1 } },
     ]);
     expect(refused[0]?.misfit).toMatchObject({ code: "CAPACITY_EXCEEDED", requested: 1, free: 0 });

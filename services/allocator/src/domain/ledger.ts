@@ -86,7 +86,7 @@ export interface AffinityContext {
  * Which of a plan's reservations this ledger can hold together, taken in the plan's order. Without a context capacity alone
  * is looked at.
  */
-export function sortOut(
+export function partitionByFit(
   chassisId: string,
   ledger: Ledger,
   proposed: readonly ProposedReservation[],
@@ -166,7 +166,7 @@ export function decideReserve(
     const message = `the proposal for ${chassisId} carries lease ${proposerToken ?? "none"}, lease ${newestToken} has reserved since`;
     return refuse("CONFLICT", message, { details: { chassisId, newestToken } });
   }
-  const { fit } = sortOut(chassisId, ledger, reservations, affinity);
+  const { fit } = partitionByFit(chassisId, ledger, reservations, affinity);
   if (fit.length === 0) return UNCHANGED;
   return accept<LedgerEvent>({
     type: "bioxen.ledger.reserved.v1",
