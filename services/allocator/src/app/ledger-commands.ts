@@ -50,7 +50,7 @@ const MOVED_ON = refuse("CONFLICT", "the ledger was changed by others meanwhile"
 type LedgerDecision = Decision<LedgerEvent>;
 
 /** What a command wants of a ledger's state. */
-interface Wish {
+interface LedgerIntent {
   /** To be charged before; none: nothing grows. */
   readonly wanted: readonly Wanted[];
   /** The decision, with what the quotas refused. */
@@ -87,8 +87,8 @@ export class LedgerCommands {
         const allowed = reservations.filter(({ vmId }) => !refused.has(vmId));
         const affinity = this.#ports.affinityContexts.of(chassisId);
         sorted = partitionByFit(chassisId, now, allowed, affinity);
-        const wish = { ...proposal, reservations: allowed };
-        return decideReserve(chassisId, now, wish, this.#newestProposer(), affinity);
+        const rest = { ...proposal, reservations: allowed };
+        return decideReserve(chassisId, now, rest, this.#newestProposer(), affinity);
       },
     }));
     const { executed, refused: overQuota, quotaSeq } = granted;
@@ -146,11 +146,16 @@ export class LedgerCommands {
     return { ok: true, result: { changed: executed.changed, seq: executed.held.lastSeq } };
   }
 
-  #grant(chassisId: string, causation: Causation, wishOf: (ledger: Ledger) => Wish): Promise<Granted> {
+  #grant(
+    chassisId: string,
+    causation: Causation,
+    intentOf: (ledger: Ledger) => LedgerIntent,
+  ): Promise<Granted> {
     const { clock } = this.#ports;
     const askedAtMs = clock.nowMs();
     return this.#queue.run(chassisId, () => {
-      if (clock.nowMs() - askedAtMs <= TURN_DEADLINE_MS) return this.#grantNow(chassisId, causation, wishOf);
+      if (clock.nowMs() - askedAtMs <= TURN_DEADLINE_MS)
+        return this.#grantNow(chassisId, causation, intentOf);
       throw new Fault("UNAVAILABLE", `ledger ${chassisId} had no time for this in ${TURN_DEADLINE_MS} ms`, {
         retryable: true,
       });
@@ -161,22 +166,22 @@ export class LedgerCommands {
   async #grantNow(
     chassisId: string,
     causation: Causation,
-    wishOf: (ledger: Ledger) => Wish,
+    intentOf: (ledger: Ledger) => LedgerIntent,
   ): Promise<Granted> {
     const { ledgers, charges, applied } = this.#ports;
     for (let attempt = 0; attempt < MAX_CONFLICT_RETRIES; attempt += 1) {
       const { state, lastSeq } = ledgers.get(chassisId);
       await applied(lastSeq);
       if (ledgers.get(chassisId).lastSeq !== lastSeq) continue;
-      const wish = wishOf(state);
-      const charged = await charges.charge(causation, chassisId, lastSeq, wish.wanted);
+      const intent = intentOf(state);
+      const charged = await charges.charge(causation, chassisId, lastSeq, intent.wanted);
       if (charged === "outdated") {
         await ledgers.refresh(chassisId);
         continue;
       }
       const isSame = () => ledgers.get(chassisId).lastSeq === lastSeq;
       const executed = await ledgers.execute(chassisId, causation, (ledger) =>
-        isSame() ? wish.decide(ledger, charged.refused) : MOVED_ON,
+        isSame() ? intent.decide(ledger, charged.refused) : MOVED_ON,
       );
       if (!executed.ok && executed.rejection === MOVED_ON.rejection) continue;
       return { executed, refused: charged.refused, quotaSeq: charged.seq };
