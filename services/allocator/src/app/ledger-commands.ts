@@ -29,7 +29,7 @@ import {
   MAX_CONFLICT_RETRIES,
 } from "@bioxen/kernel";
 import { decideReserve, decideResize, type Proposal, partitionByFit } from "../domain/ledger.ts";
-import type { Wanted } from "../domain/quota.ts";
+import type { ChargeRequest } from "../domain/quota.ts";
 import type { AffinityContexts } from "./affinity-contexts.ts";
 import type { QuotaCharges } from "./quota-charges.ts";
 
@@ -52,7 +52,7 @@ type LedgerDecision = Decision<LedgerEvent>;
 /** What a command wants of a ledger's state. */
 interface LedgerIntent {
   /** To be charged before; none: nothing grows. */
-  readonly wanted: readonly Wanted[];
+  readonly requests: readonly ChargeRequest[];
   /** The decision, with what the quotas refused. */
   decide(ledger: Ledger, refused: ReadonlyMap<string, Misfit>): LedgerDecision;
 }
@@ -82,7 +82,7 @@ export class LedgerCommands {
     const proposal: Proposal = { planId, reservations, expiresAtMs, proposerToken };
     let sorted: ReturnType<typeof partitionByFit> = { fit: [], refused: [] };
     const granted = await this.#grant(chassisId, causation, (ledger) => ({
-      wanted: this.#fitting(chassisId, ledger, proposal),
+      requests: this.#fitting(chassisId, ledger, proposal),
       decide: (now, refused) => {
         const allowed = reservations.filter(({ vmId }) => !refused.has(vmId));
         const affinity = this.#ports.affinityContexts.of(chassisId);
@@ -106,7 +106,7 @@ export class LedgerCommands {
   }
 
   /** What would be reserved if no quota stood against it. */
-  #fitting(chassisId: string, ledger: Ledger, proposal: Proposal): readonly Wanted[] {
+  #fitting(chassisId: string, ledger: Ledger, proposal: Proposal): readonly ChargeRequest[] {
     const affinity = this.#ports.affinityContexts.of(chassisId);
     const decision = decideReserve(chassisId, ledger, proposal, this.#newestProposer(), affinity);
     return decision.ok && decision.event?.type === "bioxen.ledger.reserved.v1"
@@ -130,7 +130,7 @@ export class LedgerCommands {
         decision.event !== null &&
         Object.entries(amounts).some(([name, amount]) => amount > (entry?.amounts[name] ?? 0));
       return {
-        wanted:
+        requests:
           grows && entry !== undefined
             ? [{ vmId, incarnation: entry.incarnation, amounts: larger(entry.amounts, amounts) }]
             : [],
@@ -174,7 +174,7 @@ export class LedgerCommands {
       await applied(lastSeq);
       if (ledgers.get(chassisId).lastSeq !== lastSeq) continue;
       const intent = intentOf(state);
-      const charged = await charges.charge(causation, chassisId, lastSeq, intent.wanted);
+      const charged = await charges.charge(causation, chassisId, lastSeq, intent.requests);
       if (charged === "outdated") {
         await ledgers.refresh(chassisId);
         continue;

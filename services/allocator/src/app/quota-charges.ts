@@ -13,12 +13,12 @@ import {
 } from "@bioxen/contracts";
 import type { Aggregates, Causation, EventLog, ReadModel, StoredEvent } from "@bioxen/kernel";
 import {
-  type ChargedOut,
-  chargeOut,
+  type ChargeRequest,
   decideCharge,
   isOutdated,
   type KnownLedgers,
-  type Wanted,
+  partitionByQuota,
+  type QuotaPartition,
 } from "../domain/quota.ts";
 
 export interface QuotaChargesPorts {
@@ -51,25 +51,27 @@ export class QuotaCharges {
   };
 
   /**
-   * Charges `wanted` for one append on the ledger's state `ledgerSeq`. "outdated": that ledger has moved on meanwhile. What is
+   * Charges `requests` for one append on the ledger's state `ledgerSeq`. "outdated": that ledger has moved on meanwhile. What is
    * charged and not used in the end is given back by the process (`quota-process.ts`).
    */
   async charge(
     causation: Causation,
     chassisId: string,
     ledgerSeq: number,
-    wanted: readonly Wanted[],
+    requests: readonly ChargeRequest[],
   ): Promise<Charged | "outdated"> {
     const refused = new Map<string, Misfit>();
     let seq = 0;
-    for (const [quotaId, all] of await this.#perQuota(wanted)) {
+    for (const [quotaId, all] of await this.#perQuota(requests)) {
       const some = all.filter(({ vmId }) => !refused.has(vmId));
       if (some.length === 0) continue;
-      const judged: { outcome: ChargedOut | "outdated" } = { outcome: "outdated" };
+      const judged: { outcome: QuotaPartition | "outdated" } = { outcome: "outdated" };
       // One command may charge again, on a newer state of its ledger: that is no repetition.
       await this.#ports.quotas.execute(quotaId, { ...causation, deduplicate: false }, (quota) => {
         const isLate = !quota.exists || isOutdated(quota, this.known, chassisId, ledgerSeq, some);
-        judged.outcome = isLate ? "outdated" : chargeOut(quota, this.known, chassisId, ledgerSeq, some);
+        judged.outcome = isLate
+          ? "outdated"
+          : partitionByQuota(quota, this.known, chassisId, ledgerSeq, some);
         return decideCharge(quota, this.known, chassisId, ledgerSeq, some);
       });
       if (judged.outcome === "outdated") return "outdated";
@@ -80,9 +82,9 @@ export class QuotaCharges {
   }
 
   /** In order of quota, the same for everybody, so that two who need the same two meet at the first. */
-  async #perQuota(wanted: readonly Wanted[]): Promise<[string, Wanted[]][]> {
-    const perQuota = new Map<string, Wanted[]>();
-    for (const one of this.#anyQuota() ? wanted : []) {
+  async #perQuota(requests: readonly ChargeRequest[]): Promise<[string, ChargeRequest[]][]> {
+    const perQuota = new Map<string, ChargeRequest[]>();
+    for (const one of this.#anyQuota() ? requests : []) {
       for (const label of quotaLabelsOf(await this.labelsOf(one.vmId, one.incarnation))) {
         const id = this.#quotaFor(label);
         if (id === undefined) continue;

@@ -13,13 +13,13 @@ import { fits } from "@bioxen/kernel";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
-  chargeOut,
   decideCharge,
   decideEnforce,
   decideSet,
   decideSettleCharges,
   type KnownWorld,
   openCharges,
+  partitionByQuota,
   type QuotaDecision,
   underOldLimits,
 } from "./quota.ts";
@@ -81,9 +81,9 @@ class Story {
   }
 
   charge(chassisId: string, vmId: string, ribosomes: number): QuotaEvent | undefined {
-    const wanted = [{ vmId, incarnation: 1, amounts: { ribosomes } }];
+    const requests = [{ vmId, incarnation: 1, amounts: { ribosomes } }];
     return this.apply(
-      decideCharge(this.quota, this.world, chassisId, this.ledger(chassisId).lastSeq, wanted),
+      decideCharge(this.quota, this.world, chassisId, this.ledger(chassisId).lastSeq, requests),
     );
   }
 
@@ -116,8 +116,8 @@ describe("a quota", () => {
     const story = Story.enforced(100);
     story.charge("c", "a", 60);
     if (!story.quota.exists) throw new Error("it was set");
-    const wanted = [{ vmId: "b", incarnation: 1, amounts: { ribosomes: 41, dnaKilobases: 9 } }];
-    expect(chargeOut(story.quota, story.world, "d", 0, wanted)).toMatchObject({
+    const requests = [{ vmId: "b", incarnation: 1, amounts: { ribosomes: 41, dnaKilobases: 9 } }];
+    expect(partitionByQuota(story.quota, story.world, "d", 0, requests)).toMatchObject({
       charged: [],
       refused: [
         { misfit: { code: "QUOTA_EXCEEDED", resource: "ribosomes", requested: 41, free: 40 }, vmId: "b" },
@@ -161,8 +161,8 @@ describe("a quota", () => {
     const story = Story.enforced(100);
     story.holds("c", "other", 1);
     story.charge("c", "a", 10);
-    const wanted = [{ vmId: "a", incarnation: 1, amounts: { ribosomes: 20 } }];
-    expect(decideCharge(story.quota, story.world, "c", 0, wanted)).toMatchObject({ event: null });
+    const requests = [{ vmId: "a", incarnation: 1, amounts: { ribosomes: 20 } }];
+    expect(decideCharge(story.quota, story.world, "c", 0, requests)).toMatchObject({ event: null });
   });
 
   it("takes nothing away when it is lowered, lets nobody grow, and lets everybody shrink", () => {

@@ -33,14 +33,14 @@ function equalLimits(a: Amounts, b: Amounts): boolean {
 }
 
 /** What a VM is to hold on a chassis, all of it. */
-export interface Wanted {
+export interface ChargeRequest {
   readonly vmId: string;
   readonly incarnation: number;
   readonly amounts: Amounts;
 }
 
-export interface ChargedOut {
-  readonly charged: readonly Wanted[];
+export interface QuotaPartition {
+  readonly charged: readonly ChargeRequest[];
   readonly refused: readonly { readonly vmId: string; readonly misfit: Misfit }[];
 }
 
@@ -49,20 +49,20 @@ export interface ChargedOut {
  * on the same state of the ledger, the larger of the two is held. A VM that moves holds on two chassis and counts once. Whoever
  * gave up its place has no claim to one of the same size by a charge that is not settled yet.
  */
-export function chargeOut(
+export function partitionByQuota(
   quota: Quota,
   ledgers: KnownLedgers,
   chassisId: string,
   ledgerSeq: number,
-  wanted: readonly Wanted[],
-): ChargedOut {
-  const charged: Wanted[] = [];
+  requests: readonly ChargeRequest[],
+): QuotaPartition {
+  const charged: ChargeRequest[] = [];
   const refused: { vmId: string; misfit: Misfit }[] = [];
   const settled = asSettled(quota, ledgers);
   const lives = new ChargedLives(settled);
   // Nobody takes what others give back before the books say so.
   const books = new ChargedLives(quota);
-  for (const one of wanted) {
+  for (const one of requests) {
     const key = chargeKey(one.vmId, chassisId);
     const present = quota.charges[key];
     const amounts = present?.ledgerSeq === ledgerSeq ? larger(present.amounts, one.amounts) : one.amounts;
@@ -99,10 +99,10 @@ export function decideCharge(
   ledgers: KnownLedgers,
   chassisId: string,
   ledgerSeq: number,
-  wanted: readonly Wanted[],
+  requests: readonly ChargeRequest[],
 ): QuotaDecision {
-  if (!quota.exists || isOutdated(quota, ledgers, chassisId, ledgerSeq, wanted)) return UNCHANGED;
-  const { charged } = chargeOut(quota, ledgers, chassisId, ledgerSeq, wanted);
+  if (!quota.exists || isOutdated(quota, ledgers, chassisId, ledgerSeq, requests)) return UNCHANGED;
+  const { charged } = partitionByQuota(quota, ledgers, chassisId, ledgerSeq, requests);
   if (charged.length === 0) return UNCHANGED;
   const charges = charged.map(({ vmId, incarnation, amounts }) => ({ vmId, incarnation, amounts }));
   return accept<QuotaEvent>({ type: "bioxen.quota.charged.v1", data: { chassisId, ledgerSeq, charges } });
@@ -114,10 +114,10 @@ export function isOutdated(
   ledgers: KnownLedgers,
   chassisId: string,
   ledgerSeq: number,
-  wanted: readonly Wanted[],
+  requests: readonly ChargeRequest[],
 ): boolean {
   if (ledgers.ledger(chassisId).lastSeq > ledgerSeq) return true;
-  return wanted.some(({ vmId }) => (quota.charges[chargeKey(vmId, chassisId)]?.ledgerSeq ?? 0) > ledgerSeq);
+  return requests.some(({ vmId }) => (quota.charges[chargeKey(vmId, chassisId)]?.ledgerSeq ?? 0) > ledgerSeq);
 }
 
 /** A ledger as known, and its last sequence. */
