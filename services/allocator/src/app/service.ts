@@ -50,10 +50,10 @@ import {
 import { verdictOf } from "../domain/verdict.ts";
 import { AffinityContexts } from "./affinity-contexts.ts";
 import { LedgerCommands } from "./ledger-commands.ts";
+import { MonotonicReservationTimer } from "./monotonic-reservation-timer.ts";
 import { QuotaCharges } from "./quota-charges.ts";
 import { QuotaCommands } from "./quota-commands.ts";
 import { QuotaProcess } from "./quota-process.ts";
-import { Standing } from "./standing.ts";
 
 /** From reservation to a running guest, ms: a boot takes milliseconds, a restarted agent some seconds. */
 export const DEFAULT_START_DEADLINE_MS = 60_000;
@@ -95,7 +95,7 @@ class Allocator {
   readonly #ports: ServicePorts;
   readonly #quotaProcess: QuotaProcess;
   readonly #reconciler: Reconciler;
-  readonly #standing: Standing;
+  readonly #reservationTimer: MonotonicReservationTimer;
   readonly #ledgersOf = new LedgersOfVms();
   #feed: EventFeed | undefined;
   #lease: Lease | undefined;
@@ -106,7 +106,7 @@ class Allocator {
   ) {
     const { log, clock, ids, timers, logger } = ports;
     this.#ports = ports;
-    this.#standing = new Standing(monotonicMs, startDeadlineMs + EXPIRY_GRACE_MS);
+    this.#reservationTimer = new MonotonicReservationTimer(monotonicMs, startDeadlineMs + EXPIRY_GRACE_MS);
     const source = "/bioxen/allocator";
     this.ledgers = new Aggregates({ kind: "ledger", fold: ledgerFold, log, clock, ids, source });
     this.quotas = new Aggregates({ kind: "quota", fold: quotaFold, log, clock, ids, source });
@@ -164,7 +164,7 @@ class Allocator {
   }
 
   #wakeFor({ envelope, seq }: StoredEvent): void {
-    if (envelope.type === "bioxen.ledger.reserved.v1") this.#standing.note(seq);
+    if (envelope.type === "bioxen.ledger.reserved.v1") this.#reservationTimer.observe(seq);
     const { kind, id } = aggregateOf(envelope.subject);
     if (kind === "ledger") this.#ledgersOf.note(id, this.ledgers.get(id).state);
     if (kind === "ledger" || kind === "chassis") this.#reconciler.wake(id);
@@ -178,7 +178,7 @@ class Allocator {
   /** By the wall clock, and not before it has stood its time here. What the feed has not brought yet has just come. */
   readonly #expiresFrom = (entry: LedgerEntry): number => {
     if (entry.fence > (this.#feed?.appliedSeq ?? 0)) return Number.POSITIVE_INFINITY;
-    const leftMs = this.#standing.leftMs(entry.fence);
+    const leftMs = this.#reservationTimer.remainingMs(entry.fence);
     return leftMs === 0
       ? expiresFrom(entry)
       : Math.max(expiresFrom(entry), this.#ports.clock.nowMs() + leftMs);

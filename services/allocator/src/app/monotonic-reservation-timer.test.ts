@@ -11,8 +11,8 @@ import {
   registeredChassis,
 } from "@bioxen/testkit";
 import { expect, it } from "vitest";
+import { MonotonicReservationTimer } from "./monotonic-reservation-timer.ts";
 import { createAllocator, DEFAULT_START_DEADLINE_MS } from "./service.ts";
-import { Standing } from "./standing.ts";
 
 const HELD = { ribosomes: 10 };
 const PROMISED_MS = DEFAULT_START_DEADLINE_MS;
@@ -89,12 +89,12 @@ it("has its time once more where whoever watched it was started again", async ()
 
 it("what has stood its time is forgotten, and stays what it is", () => {
   let nowMs = 0;
-  const standing = new Standing(() => nowMs, 100);
-  standing.note(1);
+  const timer = new MonotonicReservationTimer(() => nowMs, 100);
+  timer.observe(1);
   nowMs = 60;
-  standing.note(2);
-  expect([standing.leftMs(1), standing.leftMs(2)]).toEqual([40, 100]);
+  timer.observe(2);
+  expect([timer.remainingMs(1), timer.remainingMs(2)]).toEqual([40, 100]);
   nowMs = 130;
-  standing.note(3);
-  expect([standing.leftMs(1), standing.leftMs(2), standing.leftMs(3)]).toEqual([0, 30, 100]);
+  timer.observe(3);
+  expect([timer.remainingMs(1), timer.remainingMs(2), timer.remainingMs(3)]).toEqual([0, 30, 100]);
 });

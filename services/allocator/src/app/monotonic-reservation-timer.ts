@@ -5,7 +5,7 @@
  * to lose it to that: it expires only when this process has watched it for its whole time as well. A process that was started has
  * watched nothing that was there before, and counts from its own beginning.
  */
-export class Standing {
+export class MonotonicReservationTimer {
   readonly #monotonicMs: () => number;
   readonly #timeMs: number;
   readonly #beganMs: number;
@@ -20,7 +20,7 @@ export class Standing {
   }
 
   /** The reservation with this fence is there from now on. */
-  note(fence: number): void {
+  observe(fence: number): void {
     const nowMs = this.#monotonicMs();
     for (const [old, sinceMs] of this.#since) {
       if (sinceMs + this.#timeMs > nowMs) break;
@@ -30,7 +30,7 @@ export class Standing {
   }
 
   /** What is left of its time, ms; 0: it has stood it. */
-  leftMs(fence: number): number {
+  remainingMs(fence: number): number {
     const sinceMs = this.#since.get(fence) ?? this.#beganMs;
     return Math.max(0, Math.ceil(sinceMs + this.#timeMs - this.#monotonicMs()));
   }
