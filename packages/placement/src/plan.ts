@@ -168,7 +168,7 @@ class Planner {
       if (!unfit.has(group) && this.#place(vm)) continue;
       // Who came first may be who keeps it away: told apart from having no room only by the order of age.
       const hadRoom =
-        isOverQuota || this.#index.company.isAsked || this.#index.fittedAt(mark, { ...group.ask, vm });
+        isOverQuota || this.#index.affinity.hasTerms || this.#index.fittedAt(mark, { ...group.ask, vm });
       if (this.#hasAged(vm) || (!unfit.has(group) && hadRoom)) {
         this.#index.rollback(mark);
         this.#quotas.rollback(quotaMark);
@@ -289,10 +289,10 @@ class Planner {
   }
 
   #needsOf(vm: WaitingVm): string {
-    const { isAsked, named } = this.#index.company;
-    if (!isAsked) return needsOf(vm);
+    const { hasTerms, namedVmIds } = this.#index.affinity;
+    if (!hasTerms) return needsOf(vm);
     const labels = JSON.stringify(Object.entries(vm.labels).sort());
-    return `${needsOf(vm)} ${labels} ${named.has(vm.vmId) ? vm.vmId : ""}`;
+    return `${needsOf(vm)} ${labels} ${namedVmIds.has(vm.vmId) ? vm.vmId : ""}`;
   }
 
   #groupOf(vm: WaitingVm): Group {

@@ -7,7 +7,7 @@
  */
 import { mismatchOf, type PlacementNeeds, type Room, untolerated, wishes } from "@bioxen/contracts";
 import { type Amounts, amountOf, invariant } from "@bioxen/kernel";
-import { Company } from "./company.ts";
+import { AffinityIndex } from "./affinity-index.ts";
 import { checkedScore, type Fit, FULL_SCORE, type PlacementPolicy } from "./policy.ts";
 import { type ChassisRoom, inOrderOfId, type WaitingVm } from "./snapshot.ts";
 
@@ -17,7 +17,7 @@ export const CLOSED = -2;
 export const EXCLUDED = -3;
 export const HELD = -4;
 export const PLACES = -5;
-export const COMPANY = -6;
+export const AFFINITY = -6;
 export const SHORT = -7;
 
 /** A rank is a preference and below it a score; of VMs that prefer nothing it is the score. */
@@ -62,7 +62,7 @@ export class RoomIndex {
   readonly #admits = new Map<string, Uint8Array>();
   readonly #places = new Map<string, number>();
   readonly #taken: { readonly at: number; readonly amounts: Float64Array }[] = [];
-  readonly company: Company;
+  readonly affinity: AffinityIndex;
   /** True when any chassis has a taint that only puts off. */
   readonly #hasSoftTaints: boolean;
   /** Every chassis that something was taken from, given back to or kept, in the order of the changes. */
@@ -92,7 +92,7 @@ export class RoomIndex {
       this.#placesLeft[at] = room.placesLeft;
       this.#shut[at] = closed === undefined ? 0 : CLOSED;
     }
-    this.company = new Company(this.rooms, waiting);
+    this.affinity = new AffinityIndex(this.rooms, waiting);
     this.#hasSoftTaints = this.rooms.some(({ chassis: { taints = [] } }) =>
       taints.some(({ effect }) => effect === "PreferNoSchedule"),
     );
@@ -145,7 +145,7 @@ export class RoomIndex {
     for (let r = 0; r < width; r += 1) {
       if ((amounts[r] as number) > (free[row + r] as number)) return SHORT - r;
     }
-    if (this.company.misfitAt(at, ask.vm) !== undefined) return COMPANY;
+    if (this.affinity.misfitAt(at, ask.vm) !== undefined) return AFFINITY;
     const fit = this.#fit;
     fit.row = row;
     fit.amounts = amounts;
@@ -158,7 +158,7 @@ export class RoomIndex {
   /** From 0; what nothing speaks for or against is in the middle. */
   #preferenceAt(at: number, vm: WaitingVm): number {
     const softTaints = untolerated(vm, (this.rooms[at] as ChassisRoom).chassis, "PreferNoSchedule").length;
-    const total = this.company.wishesAt(at, vm) + softTaints * SOFT_TAINT;
+    const total = this.affinity.weightAt(at, vm) + softTaints * SOFT_TAINT;
     return MOST_PREFERENCE + Math.max(-MOST_PREFERENCE, Math.min(MOST_PREFERENCE, total));
   }
 
@@ -178,7 +178,7 @@ export class RoomIndex {
   take(at: number, { amounts }: Ask, vm: WaitingVm): void {
     this.#shift(at, amounts, -1);
     this.#taken.push({ at, amounts });
-    this.company.join(at, vm);
+    this.affinity.add(at, vm);
   }
 
   #shift(at: number, amounts: Float64Array, sign: 1 | -1): void {
@@ -202,7 +202,7 @@ export class RoomIndex {
   }
 
   rollback(mark: number): void {
-    this.company.leave(this.#taken.length - mark);
+    this.affinity.removeLast(this.#taken.length - mark);
     for (const { at, amounts } of this.#taken.splice(mark).reverse()) this.#shift(at, amounts, 1);
   }
 

@@ -6,9 +6,9 @@
  */
 import { mismatchOf, type PlacementDecision, type PlacementRefusal, roomFor } from "@bioxen/contracts";
 import {
+  AFFINITY,
   type Ask,
   CLOSED,
-  COMPANY,
   EXCLUDED,
   HELD,
   MISMATCH,
@@ -102,7 +102,7 @@ export function surveyOf(verdicts: Int32Array, resources: number): Survey {
 /** Nearest to taking it first: short of room, then those that hindrances of the moment keep, then those that never will. */
 function kindsByNearness(resources: number): number[] {
   const short = Array.from({ length: resources }, (_, r) => SHORT - r);
-  return [...short, PLACES, COMPANY, HELD, EXCLUDED, CLOSED, MISMATCH];
+  return [...short, PLACES, AFFINITY, HELD, EXCLUDED, CLOSED, MISMATCH];
 }
 
 /** What a person is told of the cluster by one survey: lines for chassis, then for kinds of chassis. */
@@ -160,7 +160,7 @@ function kindOf(index: RoomIndex, kind: number): { code: string; message: string
       return { code: "UNAVAILABLE", message: "are to be left by it" };
     case HELD:
       return { code: "UNAVAILABLE", message: "are kept for VMs that have waited longer" };
-    case COMPANY:
+    case AFFINITY:
       return { code: "UNAVAILABLE", message: "have not the company it is to have" };
     case PLACES:
       return {
@@ -187,7 +187,7 @@ function refusalAt(index: RoomIndex, at: number, ask: Ask): PlacementRefusal {
       ? { code: "UNAVAILABLE", message: `is kept for ${keptFor}, which has waited longer` }
       : undefined) ??
     roomFor(ask.vm.request, index.roomAt(at)) ??
-    index.company.misfitAt(at, ask.vm);
+    index.affinity.misfitAt(at, ask.vm);
   return { chassisId, ...(misfit ?? { code: "INTERNAL", message: "refuses without a reason" }) };
 }
 

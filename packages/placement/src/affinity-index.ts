@@ -1,7 +1,7 @@
 /**
  * Who is where while a plan is made: what terms of affinity need to be answered.
  *
- * Most clusters know no such terms, and pay for none of it (`isAsked`).
+ * Most clusters know no such terms, and pay for none of it (`hasTerms`).
  */
 import {
   isMeant,
@@ -16,20 +16,20 @@ import {
 } from "@bioxen/contracts";
 import type { ChassisRoom, WaitingVm } from "./snapshot.ts";
 
-export class Company {
+export class AffinityIndex {
   readonly #rooms: readonly ChassisRoom[];
   /** Chassis that somebody was put on, with all who are there. */
   readonly #changed = new Map<number, Neighbours>();
-  readonly #placed: {
+  readonly #added: {
     readonly vm: WaitingVm;
     readonly at: number;
     readonly before: Neighbours | undefined;
   }[] = [];
-  readonly #anywhere = new Map<PlacementTerm, Neighbour | undefined>();
+  readonly #placedMatch = new Map<PlacementTerm, Neighbour | undefined>();
   /** True when anybody who waits, or who has a place, has terms. */
-  readonly isAsked: boolean;
+  readonly hasTerms: boolean;
   /** VMs that a term names. */
-  readonly named: ReadonlySet<string>;
+  readonly namedVmIds: ReadonlySet<string>;
 
   constructor(rooms: readonly ChassisRoom[], waiting: Iterable<WaitingVm>) {
     this.#rooms = rooms;
@@ -37,44 +37,46 @@ export class Company {
     for (const vm of waiting) terms.push(...termsOf(vm));
     for (const { neighbours } of rooms)
       for (const one of neighbours?.repelling ?? []) terms.push(...termsOf(one));
-    this.isAsked = terms.length > 0;
-    this.named = new Set(terms.flatMap(({ vmIds }) => vmIds ?? []));
+    this.hasTerms = terms.length > 0;
+    this.namedVmIds = new Set(terms.flatMap(({ vmIds }) => vmIds ?? []));
   }
 
   at(at: number): Neighbours {
     return this.#changed.get(at) ?? this.#rooms[at]?.neighbours ?? NO_NEIGHBOURS;
   }
 
-  join(at: number, vm: WaitingVm): void {
-    if (!this.isAsked) return;
-    this.#placed.push({ vm, at, before: this.#changed.get(at) });
+  add(at: number, vm: WaitingVm): void {
+    if (!this.hasTerms) return;
+    this.#added.push({ vm, at, before: this.#changed.get(at) });
     this.#changed.set(at, this.at(at).with(vm));
   }
 
   /** Takes back those who joined last. */
-  leave(count: number): void {
-    for (const { at, before } of this.#placed.splice(Math.max(0, this.#placed.length - count)).reverse()) {
+  removeLast(count: number): void {
+    for (const { at, before } of this.#added.splice(Math.max(0, this.#added.length - count)).reverse()) {
       if (before === undefined) this.#changed.delete(at);
       else this.#changed.set(at, before);
     }
   }
 
   misfitAt(at: number, vm: WaitingVm): Misfit | undefined {
-    return this.isAsked ? misfitAmong(vm, this.at(at), (term) => this.#isAnywhere(term, vm.vmId)) : undefined;
+    return this.hasTerms
+      ? misfitAmong(vm, this.at(at), (term) => this.#hasPlacedMatch(term, vm.vmId))
+      : undefined;
   }
 
-  #isAnywhere(term: PlacementTerm, newcomer: string): boolean {
-    if (this.#placed.some(({ vm }) => vm.vmId !== newcomer && isMeant(term, vm))) return true;
-    if (!this.#anywhere.has(term)) {
+  #hasPlacedMatch(term: PlacementTerm, newcomer: string): boolean {
+    if (this.#added.some(({ vm }) => vm.vmId !== newcomer && isMeant(term, vm))) return true;
+    if (!this.#placedMatch.has(term)) {
       let found: Neighbour | undefined;
       for (const { neighbours } of this.#rooms) found ??= neighbours?.find(term, newcomer);
-      this.#anywhere.set(term, found);
+      this.#placedMatch.set(term, found);
     }
-    return this.#anywhere.get(term) !== undefined;
+    return this.#placedMatch.get(term) !== undefined;
   }
 
   /** What its wishes add up to there. */
-  wishesAt(at: number, vm: WaitingVm): number {
+  weightAt(at: number, vm: WaitingVm): number {
     let total = 0;
     for (const { term, weight } of wishes(vm)) {
       if (this.at(at).find(term, vm.vmId) !== undefined) total += weight;
