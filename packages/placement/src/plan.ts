@@ -18,10 +18,10 @@ import {
   type Quota,
   wants,
 } from "@bioxen/contracts";
+import { FullnessIndex } from "./fullness-index.ts";
 import { DEFAULT_POLICY, type PlacementPolicy, policyOf } from "./policy.ts";
 import { QuotaRooms } from "./quota-room.ts";
 import { type Ask, RoomIndex, scoreOf } from "./room-index.ts";
-import { Shelves } from "./shelves.ts";
 import type { ChassisRoom, WaitingVm } from "./snapshot.ts";
 import {
   type Candidate,
@@ -119,7 +119,7 @@ class Planner {
   readonly #index: RoomIndex;
   readonly #options: PlanOptions;
   readonly #policy: PlacementPolicy;
-  readonly #shelves: Shelves;
+  readonly #fullness: FullnessIndex;
   readonly #quotas: QuotaRooms;
   readonly #groups = new Map<string, Group>();
   /** The verdicts of all chassis on the VM that is looked at. */
@@ -132,7 +132,7 @@ class Planner {
     this.#options = options;
     this.#policy = options.policy ?? DEFAULT_POLICY;
     this.#index = new RoomIndex(chassis, waiting);
-    this.#shelves = new Shelves(this.#index);
+    this.#fullness = new FullnessIndex(this.#index);
     this.#quotas = new QuotaRooms(options.quotas);
     this.#verdicts = new Int32Array(this.#index.rooms.length);
   }
@@ -208,7 +208,7 @@ class Planner {
     if (group.hopeless !== undefined || this.#quotas.misfitOf(vm) !== undefined) return false;
     const ask = { ...group.ask, vm };
     const inFull = this.#options.inFull?.has(vm.vmId) === true;
-    const survey = (inFull ? undefined : this.#shelves.search(ask)) ?? this.#surveyAll(ask);
+    const survey = (inFull ? undefined : this.#fullness.search(ask)) ?? this.#surveyAll(ask);
     const [best] = survey.best;
     if (best === undefined) return false;
     this.#scores[vm.vmId] = candidatesOf(this.#index, ask, this.#verdicts, survey, inFull);
