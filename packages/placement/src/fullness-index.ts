@@ -9,7 +9,7 @@
  */
 import { FULL_SCORE, type PlacementPolicy } from "./policy.ts";
 import type { Ask, RoomIndex } from "./room-index.ts";
-import { MAX_CANDIDATES, type Survey, Tally } from "./survey.ts";
+import { MAX_CANDIDATES, VerdictCounter, type VerdictSummary } from "./verdict-summary.ts";
 
 /** In a cluster of no more chassis than this the detour costs more than it saves. */
 const SMALL_CLUSTER = 64;
@@ -49,17 +49,17 @@ export class FullnessIndex {
   }
 
   /** undefined where every chassis must be looked at. */
-  search(ask: Ask): Survey | undefined {
+  search(ask: Ask): VerdictSummary | undefined {
     const { policy } = ask;
     if (policy.bound === undefined || ask.prefers || this.#index.rooms.length <= SMALL_CLUSTER)
       return undefined;
     const asked = [...ask.amounts.keys()].filter((r) => (ask.amounts[r] as number) > 0);
     const { classes, stale } = this.#classesFor(asked, isFullestFirst(policy as Bounded));
     if (classes.length > MAX_SIZE_CLASSES) return undefined;
-    const tally = new Tally(this.#index.resources.length);
-    for (const at of stale) tally.add(at, this.#index.verdictAt(at, ask));
-    for (const sizeClass of classes) this.#search(sizeClass, ask, asked, policy as Bounded, tally, stale);
-    return tally.survey();
+    const counter = new VerdictCounter(this.#index.resources.length);
+    for (const at of stale) counter.add(at, this.#index.verdictAt(at, ask));
+    for (const sizeClass of classes) this.#search(sizeClass, ask, asked, policy as Bounded, counter, stale);
+    return counter.summary();
   }
 
   #search(
@@ -67,7 +67,7 @@ export class FullnessIndex {
     ask: Ask,
     asked: readonly number[],
     policy: Bounded,
-    tally: Tally,
+    counter: VerdictCounter,
     stale: ReadonlySet<number>,
   ): void {
     const share = shareOf(ask, asked, offered) + ROUNDING;
@@ -75,12 +75,12 @@ export class FullnessIndex {
     for (let i = 0; i < order.length; i += 1) {
       const full = fullness[i] as number;
       const most = policy.bound(Math.floor(full), Math.min(FULL_SCORE, Math.floor(full + share)));
-      if (most < tally.bar) return;
+      if (most < counter.bar) return;
       const at = order[i] as number;
       if (i > 0 && identicalEnd[i] !== identicalEnd[i - 1]) fittingIdentical = 0;
       if (stale.has(at)) continue;
       const verdict = this.#index.verdictAt(at, ask);
-      tally.add(at, verdict);
+      counter.add(at, verdict);
       if (verdict < 0) continue;
       fittingIdentical += 1;
       if (fittingIdentical === MAX_CANDIDATES) i = (identicalEnd[i] as number) - 1;

@@ -33,7 +33,7 @@ export {
 export { DemandReplay, type ExtraChassis, type ReplayOptions, replayDemand } from "./replay.ts";
 export { type Claim, type Share, shareOut } from "./sharing.ts";
 export { type ChassisRoom, type WaitingVm, waitingVm } from "./snapshot.ts";
-export { type Candidate, MAX_CANDIDATES } from "./survey.ts";
 export { AGEING_STEP_MS, byUrgency, effectivePriority } from "./urgency.ts";
 export type { ChassisUse } from "./use-meter.ts";
+export { type Candidate, MAX_CANDIDATES } from "./verdict-summary.ts";
 export { canGiveWay, type Holder, holderOf, type Victim } from "./victims.ts";

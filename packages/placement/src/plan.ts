@@ -23,16 +23,16 @@ import { DEFAULT_POLICY, type PlacementPolicy, policyOf } from "./policy.ts";
 import { QuotaRooms } from "./quota-room.ts";
 import { type Ask, RoomIndex, scoreOf } from "./room-index.ts";
 import type { ChassisRoom, WaitingVm } from "./snapshot.ts";
+import { byAge, classesOf } from "./urgency.ts";
 import {
   type Candidate,
   candidatesOf,
   refusalCounts,
   refusalsOf,
   type Scored,
-  type Survey,
-  surveyOf,
-} from "./survey.ts";
-import { byAge, classesOf } from "./urgency.ts";
+  summarizeVerdicts,
+  type VerdictSummary,
+} from "./verdict-summary.ts";
 
 /** Events gather this long before a plan is made, ms: a burst of starts is planned together. */
 export const GATHER_MS = 2;
@@ -208,17 +208,17 @@ class Planner {
     if (group.hopeless !== undefined || this.#quotas.misfitOf(vm) !== undefined) return false;
     const ask = { ...group.ask, vm };
     const inFull = this.#options.inFull?.has(vm.vmId) === true;
-    const survey = (inFull ? undefined : this.#fullness.search(ask)) ?? this.#surveyAll(ask);
-    const [best] = survey.best;
+    const summary = (inFull ? undefined : this.#fullness.search(ask)) ?? this.#judgeAll(ask);
+    const [best] = summary.best;
     if (best === undefined) return false;
-    this.#scores[vm.vmId] = candidatesOf(this.#index, ask, this.#verdicts, survey, inFull);
+    this.#scores[vm.vmId] = candidatesOf(this.#index, ask, this.#verdicts, summary, inFull);
     this.#index.take(best.at, ask, vm);
     this.#quotas.take(vm);
-    this.#placements.push(this.#placementOf(vm, ask, survey, best));
+    this.#placements.push(this.#placementOf(vm, ask, summary, best));
     return true;
   }
 
-  #placementOf(vm: WaitingVm, { policy }: Ask, survey: Survey, { at, rank }: Scored): Placement {
+  #placementOf(vm: WaitingVm, { policy }: Ask, summary: VerdictSummary, { at, rank }: Scored): Placement {
     const named = ({ at: place, rank: own }: Scored) => ({
       chassisId: (this.#index.rooms[place] as ChassisRoom).chassisId,
       score: scoreOf(own),
@@ -228,10 +228,10 @@ class Planner {
       policy: policy.name,
       policyVersion: policy.version,
       score: chosen.score,
-      candidates: survey.best.slice(0, MAX_RECORDED_CANDIDATES).map(named),
-      looked: survey.looked,
-      fitting: survey.fitting,
-      refused: refusalCounts(this.#index, survey),
+      candidates: summary.best.slice(0, MAX_RECORDED_CANDIDATES).map(named),
+      looked: summary.looked,
+      fitting: summary.fitting,
+      refused: refusalCounts(this.#index, summary),
     };
     return { vm, ...chosen, decision };
   }
@@ -258,16 +258,16 @@ class Planner {
       const message = "no chassis is registered";
       return { reasons: [{ chassisId: null, code: "CHASSIS_NOT_FOUND", message }], candidates: [] };
     }
-    const survey = this.#surveyAll(ask);
+    const summary = this.#judgeAll(ask);
     return {
-      reasons: refusalsOf(index, ask, this.#verdicts, survey),
-      candidates: candidatesOf(index, ask, this.#verdicts, survey, inFull),
+      reasons: refusalsOf(index, ask, this.#verdicts, summary),
+      candidates: candidatesOf(index, ask, this.#verdicts, summary, inFull),
     };
   }
 
-  #surveyAll(ask: Ask): Survey {
+  #judgeAll(ask: Ask): VerdictSummary {
     this.#index.judge(ask, this.#verdicts);
-    return surveyOf(this.#verdicts, this.#index.resources.length);
+    return summarizeVerdicts(this.#verdicts, this.#index.resources.length);
   }
 
   #hasAged(vm: WaitingVm): boolean {

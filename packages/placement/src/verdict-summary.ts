@@ -32,7 +32,7 @@ export interface Candidate {
   readonly refusal: PlacementRefusal | null;
 }
 
-export interface Survey {
+export interface VerdictSummary {
   /** The best in order of rank, then of id; at most {@link MAX_CANDIDATES}. */
   readonly best: readonly Scored[];
   /** Chassis that were looked at; of the others none could have been among the best. */
@@ -48,8 +48,8 @@ export interface Scored {
   readonly rank: number;
 }
 
-/** A survey in the making: verdicts in any order. */
-export class Tally {
+/** A summary in the making: verdicts in any order. */
+export class VerdictCounter {
   readonly #best: Scored[] = [];
   readonly #counts: Int32Array;
   #looked = 0;
@@ -82,7 +82,7 @@ export class Tally {
     if (best.length === MAX_CANDIDATES) this.bar = (best[MAX_CANDIDATES - 1] as Scored).rank;
   }
 
-  survey(): Survey {
+  summary(): VerdictSummary {
     const refusing = new Map<number, number>();
     for (const [kind, count] of this.#counts.entries()) if (count > 0) refusing.set(-1 - kind, count);
     return { best: this.#best, looked: this.#looked, fitting: this.#fitting, refusing };
@@ -93,10 +93,10 @@ function isBetter(a: Scored, b: Scored): boolean {
   return a.rank > b.rank || (a.rank === b.rank && a.at < b.at);
 }
 
-export function surveyOf(verdicts: Int32Array, resources: number): Survey {
-  const tally = new Tally(resources);
-  for (let at = 0; at < verdicts.length; at += 1) tally.add(at, verdicts[at] as number);
-  return tally.survey();
+export function summarizeVerdicts(verdicts: Int32Array, resources: number): VerdictSummary {
+  const counter = new VerdictCounter(resources);
+  for (let at = 0; at < verdicts.length; at += 1) counter.add(at, verdicts[at] as number);
+  return counter.summary();
 }
 
 /** Nearest to taking it first: short of room, then those that hindrances of the moment keep, then those that never will. */
@@ -105,16 +105,16 @@ function kindsByNearness(resources: number): number[] {
   return [...short, PLACES, AFFINITY, HELD, EXCLUDED, CLOSED, MISMATCH];
 }
 
-/** What a person is told of the cluster by one survey: lines for chassis, then for kinds of chassis. */
+/** What a person is told of the cluster by one summary: lines for chassis, then for kinds of chassis. */
 export function refusalsOf(
   index: RoomIndex,
   ask: Ask,
   verdicts: Int32Array,
-  survey: Survey,
+  summary: VerdictSummary,
 ): PlacementRefusal[] {
   const named = refusersByName(index, verdicts);
   const lines = named.map((at) => refusalAt(index, at, ask));
-  const left = new Map(survey.refusing);
+  const left = new Map(summary.refusing);
   for (const at of named) {
     const verdict = verdicts[at] as number;
     left.set(verdict, (left.get(verdict) ?? 0) - 1);
@@ -143,8 +143,8 @@ function refusersByName(index: RoomIndex, verdicts: Int32Array): number[] {
   return named;
 }
 
-export function refusalCounts(index: RoomIndex, survey: Survey): PlacementDecision["refused"] {
-  return [...survey.refusing].map(([kind, chassisCount]) => {
+export function refusalCounts(index: RoomIndex, summary: VerdictSummary): PlacementDecision["refused"] {
+  return [...summary.refusing].map(([kind, chassisCount]) => {
     const { code, resource } = kindOf(index, kind);
     return { code, ...(resource && { resource }), chassisCount };
   });
@@ -196,7 +196,7 @@ export function candidatesOf(
   index: RoomIndex,
   ask: Ask,
   verdicts: Int32Array,
-  survey: Survey,
+  summary: VerdictSummary,
   inFull: boolean,
 ): Candidate[] {
   if (inFull || index.rooms.length <= MAX_CANDIDATES) {
@@ -206,8 +206,8 @@ export function candidatesOf(
       return { chassisId, score: null, refusal: refusalAt(index, at, ask) };
     });
   }
-  if (survey.fitting > 0) {
-    return survey.best.map(({ at, rank }) =>
+  if (summary.fitting > 0) {
+    return summary.best.map(({ at, rank }) =>
       candidateOf((index.rooms[at] as ChassisRoom).chassisId, rank, ask),
     );
   }
