@@ -91,10 +91,10 @@ it("a verdict is a score exactly where the rule that the allocator applies finds
       const { chassis, waiting } = built(drawn);
       const index = new RoomIndex(chassis, waiting);
       for (const one of waiting) {
-        const ask = index.askOf(one, BIN_PACK);
+        const query = index.queryOf(one, BIN_PACK);
         for (const [at, { chassisId, chassis: host, closed, room: left }] of index.rooms.entries()) {
           const misfit = mismatchOf(one, chassisId, host) ?? closed ?? roomFor(one.request, left);
-          expect(index.verdictAt(at, ask) >= 0).toBe(misfit === undefined);
+          expect(index.verdictAt(at, query) >= 0).toBe(misfit === undefined);
         }
       }
     }),

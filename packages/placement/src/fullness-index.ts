@@ -8,7 +8,7 @@
  * is found is what a look at all would have found (`fullness-index.test.ts`).
  */
 import { FULL_SCORE, type PlacementPolicy } from "./policy.ts";
-import type { Ask, RoomIndex } from "./room-index.ts";
+import type { FitQuery, RoomIndex } from "./room-index.ts";
 import { MAX_CANDIDATES, VerdictCounter, type VerdictSummary } from "./verdict-summary.ts";
 
 /** In a cluster of no more chassis than this the detour costs more than it saves. */
@@ -49,28 +49,28 @@ export class FullnessIndex {
   }
 
   /** undefined where every chassis must be looked at. */
-  search(ask: Ask): VerdictSummary | undefined {
-    const { policy } = ask;
-    if (policy.bound === undefined || ask.prefers || this.#index.rooms.length <= SMALL_CLUSTER)
+  search(query: FitQuery): VerdictSummary | undefined {
+    const { policy } = query;
+    if (policy.bound === undefined || query.prefers || this.#index.rooms.length <= SMALL_CLUSTER)
       return undefined;
-    const asked = [...ask.amounts.keys()].filter((r) => (ask.amounts[r] as number) > 0);
+    const asked = [...query.amounts.keys()].filter((r) => (query.amounts[r] as number) > 0);
     const { classes, stale } = this.#classesFor(asked, isFullestFirst(policy as Bounded));
     if (classes.length > MAX_SIZE_CLASSES) return undefined;
     const counter = new VerdictCounter(this.#index.resources.length);
-    for (const at of stale) counter.add(at, this.#index.verdictAt(at, ask));
-    for (const sizeClass of classes) this.#search(sizeClass, ask, asked, policy as Bounded, counter, stale);
+    for (const at of stale) counter.add(at, this.#index.verdictAt(at, query));
+    for (const sizeClass of classes) this.#search(sizeClass, query, asked, policy as Bounded, counter, stale);
     return counter.summary();
   }
 
   #search(
     { at: order, fullness, identicalEnd, offered }: SizeClass,
-    ask: Ask,
+    query: FitQuery,
     asked: readonly number[],
     policy: Bounded,
     counter: VerdictCounter,
     stale: ReadonlySet<number>,
   ): void {
-    const share = shareOf(ask, asked, offered) + ROUNDING;
+    const share = shareOf(query, asked, offered) + ROUNDING;
     let fittingIdentical = 0;
     for (let i = 0; i < order.length; i += 1) {
       const full = fullness[i] as number;
@@ -79,7 +79,7 @@ export class FullnessIndex {
       const at = order[i] as number;
       if (i > 0 && identicalEnd[i] !== identicalEnd[i - 1]) fittingIdentical = 0;
       if (stale.has(at)) continue;
-      const verdict = this.#index.verdictAt(at, ask);
+      const verdict = this.#index.verdictAt(at, query);
       counter.add(at, verdict);
       if (verdict < 0) continue;
       fittingIdentical += 1;
@@ -161,10 +161,10 @@ export class FullnessIndex {
 type Bounded = PlacementPolicy & Required<Pick<PlacementPolicy, "bound">>;
 
 /** The largest part of any chassis of a sizeClass that the VM takes, per mille. */
-function shareOf(ask: Ask, asked: readonly number[], offered: readonly number[]): number {
+function shareOf(query: FitQuery, asked: readonly number[], offered: readonly number[]): number {
   let share = 0;
   for (const [i, r] of asked.entries()) {
-    share = Math.max(share, ((ask.amounts[r] as number) * FULL_SCORE) / (offered[i] as number));
+    share = Math.max(share, ((query.amounts[r] as number) * FULL_SCORE) / (offered[i] as number));
   }
   return share;
 }

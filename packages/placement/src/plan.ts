@@ -21,7 +21,7 @@ import {
 import { FullnessIndex } from "./fullness-index.ts";
 import { DEFAULT_POLICY, type PlacementPolicy, policyOf } from "./policy.ts";
 import { QuotaRooms } from "./quota-room.ts";
-import { type Ask, RoomIndex, scoreOf } from "./room-index.ts";
+import { type FitQuery, RoomIndex, scoreOf } from "./room-index.ts";
 import type { ChassisRoom, WaitingVm } from "./snapshot.ts";
 import { byAge, classesOf } from "./urgency.ts";
 import {
@@ -108,7 +108,7 @@ function needsOf(vm: WaitingVm): string {
 
 /** VMs with equal needs: what was found out for one holds for the next. */
 interface Group {
-  readonly ask: Ask;
+  readonly query: FitQuery;
   /** Why none of them fits any more: rooms only shrink while a plan is made. */
   hopeless:
     | { readonly reasons: readonly PlacementRefusal[]; readonly candidates: readonly Candidate[] }
@@ -168,7 +168,7 @@ class Planner {
       if (!unfit.has(group) && this.#place(vm)) continue;
       // Who came first may be who keeps it away: told apart from having no room only by the order of age.
       const hadRoom =
-        isOverQuota || this.#index.affinity.hasTerms || this.#index.fittedAt(mark, { ...group.ask, vm });
+        isOverQuota || this.#index.affinity.hasTerms || this.#index.fittedAt(mark, { ...group.query, vm });
       if (this.#hasAged(vm) || (!unfit.has(group) && hadRoom)) {
         this.#index.rollback(mark);
         this.#quotas.rollback(quotaMark);
@@ -184,7 +184,7 @@ class Planner {
 
   /** By the share of the whole cluster's offer that the scarcest resource of a VM is. */
   #largestFirst(vms: readonly WaitingVm[]): WaitingVm[] {
-    const sizes = new Map(vms.map((vm) => [vm, this.#index.sizeOf(this.#groupOf(vm).ask)]));
+    const sizes = new Map(vms.map((vm) => [vm, this.#index.sizeOf(this.#groupOf(vm).query)]));
     return [...vms].sort((a, b) => (sizes.get(b) ?? 0) - (sizes.get(a) ?? 0) || byAge(a, b));
   }
 
@@ -206,19 +206,24 @@ class Planner {
   #place(vm: WaitingVm): boolean {
     const group = this.#groupOf(vm);
     if (group.hopeless !== undefined || this.#quotas.misfitOf(vm) !== undefined) return false;
-    const ask = { ...group.ask, vm };
+    const query = { ...group.query, vm };
     const inFull = this.#options.inFull?.has(vm.vmId) === true;
-    const summary = (inFull ? undefined : this.#fullness.search(ask)) ?? this.#judgeAll(ask);
+    const summary = (inFull ? undefined : this.#fullness.search(query)) ?? this.#judgeAll(query);
     const [best] = summary.best;
     if (best === undefined) return false;
-    this.#scores[vm.vmId] = candidatesOf(this.#index, ask, this.#verdicts, summary, inFull);
-    this.#index.take(best.at, ask, vm);
+    this.#scores[vm.vmId] = candidatesOf(this.#index, query, this.#verdicts, summary, inFull);
+    this.#index.take(best.at, query, vm);
     this.#quotas.take(vm);
-    this.#placements.push(this.#placementOf(vm, ask, summary, best));
+    this.#placements.push(this.#placementOf(vm, query, summary, best));
     return true;
   }
 
-  #placementOf(vm: WaitingVm, { policy }: Ask, summary: VerdictSummary, { at, rank }: Scored): Placement {
+  #placementOf(
+    vm: WaitingVm,
+    { policy }: FitQuery,
+    summary: VerdictSummary,
+    { at, rank }: Scored,
+  ): Placement {
     const named = ({ at: place, rank: own }: Scored) => ({
       chassisId: (this.#index.rooms[place] as ChassisRoom).chassisId,
       score: scoreOf(own),
@@ -242,31 +247,31 @@ class Planner {
     const overQuota = this.#quotas.misfitOf(vm);
     if (overQuota !== undefined) {
       // No chassis is kept for it: a larger one would serve it no sooner.
-      this.#scores[vm.vmId] = inFull ? this.#whyNot({ ...group.ask, vm }, inFull).candidates : [];
+      this.#scores[vm.vmId] = inFull ? this.#whyNot({ ...group.query, vm }, inFull).candidates : [];
       this.#deferrals.push({ vm, reasons: [{ chassisId: null, ...overQuota }] });
       return;
     }
-    if (group.hopeless === undefined || inFull) group.hopeless = this.#whyNot({ ...group.ask, vm }, inFull);
+    if (group.hopeless === undefined || inFull) group.hopeless = this.#whyNot({ ...group.query, vm }, inFull);
     this.#scores[vm.vmId] = group.hopeless.candidates;
     this.#deferrals.push({ vm, reasons: group.hopeless.reasons });
-    if (this.#hasAged(vm)) this.#keepChassisFor(vm, group.ask);
+    if (this.#hasAged(vm)) this.#keepChassisFor(vm, group.query);
   }
 
-  #whyNot(ask: Ask, inFull: boolean): NonNullable<Group["hopeless"]> {
+  #whyNot(query: FitQuery, inFull: boolean): NonNullable<Group["hopeless"]> {
     const index = this.#index;
     if (index.rooms.length === 0) {
       const message = "no chassis is registered";
       return { reasons: [{ chassisId: null, code: "CHASSIS_NOT_FOUND", message }], candidates: [] };
     }
-    const summary = this.#judgeAll(ask);
+    const summary = this.#judgeAll(query);
     return {
-      reasons: refusalsOf(index, ask, this.#verdicts, summary),
-      candidates: candidatesOf(index, ask, this.#verdicts, summary, inFull),
+      reasons: refusalsOf(index, query, this.#verdicts, summary),
+      candidates: candidatesOf(index, query, this.#verdicts, summary, inFull),
     };
   }
 
-  #judgeAll(ask: Ask): VerdictSummary {
-    this.#index.judge(ask, this.#verdicts);
+  #judgeAll(query: FitQuery): VerdictSummary {
+    this.#index.judge(query, this.#verdicts);
     return summarizeVerdicts(this.#verdicts, this.#index.resources.length);
   }
 
@@ -274,13 +279,13 @@ class Planner {
     return (this.#options.nowMs ?? Number.NEGATIVE_INFINITY) - vm.waitingSinceMs >= HOLD_AFTER_MS;
   }
 
-  #keepChassisFor(vm: WaitingVm, ask: Ask): void {
+  #keepChassisFor(vm: WaitingVm, query: FitQuery): void {
     const index = this.#index;
     if (index.holds >= Math.ceil(index.rooms.length / CHASSIS_PER_HOLD)) return;
     let least = Number.POSITIVE_INFINITY;
     let nearest: number | undefined;
     for (let at = 0; at < index.rooms.length; at += 1) {
-      const shortage = index.shortageAt(at, ask);
+      const shortage = index.shortageAt(at, query);
       if (shortage === undefined || shortage >= least) continue;
       least = shortage;
       nearest = at;
@@ -299,8 +304,8 @@ class Planner {
     const needs = this.#needsOf(vm);
     let group = this.#groups.get(needs);
     if (group === undefined) {
-      const ask = this.#index.askOf(vm, policyOf(vm.placement, this.#policy));
-      group = { ask, hopeless: undefined };
+      const query = this.#index.queryOf(vm, policyOf(vm.placement, this.#policy));
+      group = { query, hopeless: undefined };
       this.#groups.set(needs, group);
     }
     return group;

@@ -36,7 +36,7 @@ export function preferenceOf(rank: number): number {
 }
 
 /** Everything about VMs that decides where they fit and how well: one look serves all that are equal in it. */
-export interface Ask {
+export interface FitQuery {
   readonly vm: WaitingVm;
   readonly amounts: Float64Array;
   readonly policy: PlacementPolicy;
@@ -111,7 +111,7 @@ export class RoomIndex {
     return Float64Array.from(this.resources, (name) => amountOf(request, name));
   }
 
-  askOf(vm: WaitingVm, policy: PlacementPolicy): Ask {
+  queryOf(vm: WaitingVm, policy: PlacementPolicy): FitQuery {
     const excluded = new Set((vm.excludeChassisIds ?? []).flatMap((id) => this.placeOf(id) ?? []));
     const prefers = this.#hasSoftTaints || wishes(vm).length > 0;
     return { vm, amounts: this.amountsOf(vm.request), policy, admits: this.#admitsOf(vm), excluded, prefers };
@@ -132,27 +132,27 @@ export class RoomIndex {
   }
 
   /** A rank from 0, or why not. */
-  verdictAt(at: number, ask: Ask): number {
-    if (ask.excluded.size > 0 && ask.excluded.has(at)) return EXCLUDED;
-    if (ask.admits[at] === 0) return MISMATCH;
+  verdictAt(at: number, query: FitQuery): number {
+    if (query.excluded.size > 0 && query.excluded.has(at)) return EXCLUDED;
+    if (query.admits[at] === 0) return MISMATCH;
     const shut = this.#shut[at] as number;
     if (shut < 0) return shut;
     if ((this.#placesLeft[at] as number) < 1) return PLACES;
-    const { amounts } = ask;
+    const { amounts } = query;
     const width = amounts.length;
     const row = at * width;
     const free = this.#free;
     for (let r = 0; r < width; r += 1) {
       if ((amounts[r] as number) > (free[row + r] as number)) return SHORT - r;
     }
-    if (this.affinity.misfitAt(at, ask.vm) !== undefined) return AFFINITY;
+    if (this.affinity.misfitAt(at, query.vm) !== undefined) return AFFINITY;
     const fit = this.#fit;
     fit.row = row;
     fit.amounts = amounts;
-    fit.vm = ask.vm;
+    fit.vm = query.vm;
     fit.chassis = this.rooms[at] as ChassisRoom;
-    const score = checkedScore(ask.policy, fit);
-    return ask.prefers ? this.#preferenceAt(at, ask.vm) * RANKS_PER_PREFERENCE + score : score;
+    const score = checkedScore(query.policy, fit);
+    return query.prefers ? this.#preferenceAt(at, query.vm) * RANKS_PER_PREFERENCE + score : score;
   }
 
   /** From 0; what nothing speaks for or against is in the middle. */
@@ -163,8 +163,8 @@ export class RoomIndex {
   }
 
   /** The verdict of every chassis, into `verdicts`. */
-  judge(ask: Ask, verdicts: Int32Array): void {
-    for (let at = 0; at < verdicts.length; at += 1) verdicts[at] = this.verdictAt(at, ask);
+  judge(query: FitQuery, verdicts: Int32Array): void {
+    for (let at = 0; at < verdicts.length; at += 1) verdicts[at] = this.verdictAt(at, query);
   }
 
   offeredAt(at: number, resource: number): number {
@@ -175,7 +175,7 @@ export class RoomIndex {
     return this.#free[at * this.resources.length + resource] as number;
   }
 
-  take(at: number, { amounts }: Ask, vm: WaitingVm): void {
+  take(at: number, { amounts }: FitQuery, vm: WaitingVm): void {
     this.#shift(at, amounts, -1);
     this.#taken.push({ at, amounts });
     this.affinity.add(at, vm);
@@ -207,11 +207,11 @@ export class RoomIndex {
   }
 
   /** True when it would have fitted somewhere at `mark` that it does not fit now: where something was taken since. */
-  fittedAt(mark: number, ask: Ask): boolean {
+  fittedAt(mark: number, query: FitQuery): boolean {
     const since = Map.groupBy(this.#taken.slice(mark), (taken) => taken.at);
     return [...since].some(([at, taken]) => {
       for (const { amounts } of taken) this.#count(at, amounts, 1);
-      const verdict = this.verdictAt(at, ask);
+      const verdict = this.verdictAt(at, query);
       for (const { amounts } of taken) this.#count(at, amounts, -1);
       return verdict >= 0;
     });
@@ -233,7 +233,7 @@ export class RoomIndex {
   }
 
   /** The share of all that is offered that its scarcest resource is: what makes a VM large here. */
-  sizeOf({ amounts }: Ask): number {
+  sizeOf({ amounts }: FitQuery): number {
     this.#totals ??= this.resources.map((_, r) => {
       let total = 0;
       for (let i = r; i < this.#offered.length; i += this.resources.length)
@@ -248,13 +248,13 @@ export class RoomIndex {
   }
 
   /** What is missing there for this VM, thousandths of the offer of the scarcest resource; undefined where emptying would not help. */
-  shortageAt(at: number, ask: Ask): number | undefined {
-    if (ask.admits[at] === 0 || this.#shut[at] !== 0 || ask.excluded.has(at)) return undefined;
+  shortageAt(at: number, query: FitQuery): number | undefined {
+    if (query.admits[at] === 0 || this.#shut[at] !== 0 || query.excluded.has(at)) return undefined;
     if ((this.rooms[at] as ChassisRoom).chassis.maxVms < 1) return undefined;
-    const row = at * ask.amounts.length;
+    const row = at * query.amounts.length;
     let most = (this.#placesLeft[at] as number) < 1 ? 1 : 0;
-    for (let r = 0; r < ask.amounts.length; r += 1) {
-      const asked = ask.amounts[r] as number;
+    for (let r = 0; r < query.amounts.length; r += 1) {
+      const asked = query.amounts[r] as number;
       const offered = this.#offered[row + r] as number;
       if (asked > offered) return undefined;
       if (offered > 0) most = Math.max(most, ((asked - (this.#free[row + r] as number)) * 1_000) / offered);

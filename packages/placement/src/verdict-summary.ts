@@ -7,9 +7,9 @@
 import { mismatchOf, type PlacementDecision, type PlacementRefusal, roomFor } from "@bioxen/contracts";
 import {
   AFFINITY,
-  type Ask,
   CLOSED,
   EXCLUDED,
+  type FitQuery,
   HELD,
   MISMATCH,
   PLACES,
@@ -108,12 +108,12 @@ function kindsByNearness(resources: number): number[] {
 /** What a person is told of the cluster by one summary: lines for chassis, then for kinds of chassis. */
 export function refusalsOf(
   index: RoomIndex,
-  ask: Ask,
+  query: FitQuery,
   verdicts: Int32Array,
   summary: VerdictSummary,
 ): PlacementRefusal[] {
   const named = refusersByName(index, verdicts);
-  const lines = named.map((at) => refusalAt(index, at, ask));
+  const lines = named.map((at) => refusalAt(index, at, query));
   const left = new Map(summary.refusing);
   for (const at of named) {
     const verdict = verdicts[at] as number;
@@ -176,25 +176,25 @@ function kindOf(index: RoomIndex, kind: number): { code: string; message: string
 }
 
 /** In words, by the rule that the allocator applies too. The chassis must be one that refuses. */
-function refusalAt(index: RoomIndex, at: number, ask: Ask): PlacementRefusal {
+function refusalAt(index: RoomIndex, at: number, query: FitQuery): PlacementRefusal {
   const { chassisId, chassis, closed } = index.rooms[at] as ChassisRoom;
   const keptFor = index.heldFor(at);
   const misfit =
-    mismatchOf(ask.vm, chassisId, chassis) ??
+    mismatchOf(query.vm, chassisId, chassis) ??
     closed ??
-    (ask.excluded.has(at) ? { code: "UNAVAILABLE", message: "is the one it is to leave" } : undefined) ??
+    (query.excluded.has(at) ? { code: "UNAVAILABLE", message: "is the one it is to leave" } : undefined) ??
     (keptFor !== undefined
       ? { code: "UNAVAILABLE", message: `is kept for ${keptFor}, which has waited longer` }
       : undefined) ??
-    roomFor(ask.vm.request, index.roomAt(at)) ??
-    index.affinity.misfitAt(at, ask.vm);
+    roomFor(query.vm.request, index.roomAt(at)) ??
+    index.affinity.misfitAt(at, query.vm);
   return { chassisId, ...(misfit ?? { code: "INTERNAL", message: "refuses without a reason" }) };
 }
 
 /** Every chassis of a small cluster; of a large one the best, or where none fits those that are named in the refusals. */
 export function candidatesOf(
   index: RoomIndex,
-  ask: Ask,
+  query: FitQuery,
   verdicts: Int32Array,
   summary: VerdictSummary,
   inFull: boolean,
@@ -202,22 +202,22 @@ export function candidatesOf(
   if (inFull || index.rooms.length <= MAX_CANDIDATES) {
     return index.rooms.map(({ chassisId }, at) => {
       const verdict = verdicts[at] as number;
-      if (verdict >= 0) return candidateOf(chassisId, verdict, ask);
-      return { chassisId, score: null, refusal: refusalAt(index, at, ask) };
+      if (verdict >= 0) return candidateOf(chassisId, verdict, query);
+      return { chassisId, score: null, refusal: refusalAt(index, at, query) };
     });
   }
   if (summary.fitting > 0) {
     return summary.best.map(({ at, rank }) =>
-      candidateOf((index.rooms[at] as ChassisRoom).chassisId, rank, ask),
+      candidateOf((index.rooms[at] as ChassisRoom).chassisId, rank, query),
     );
   }
   return refusersByName(index, verdicts).map((at) => {
-    const refusal = refusalAt(index, at, ask);
+    const refusal = refusalAt(index, at, query);
     return { chassisId: refusal.chassisId as string, score: null, refusal };
   });
 }
 
-function candidateOf(chassisId: string, rank: number, { prefers }: Ask): Candidate {
+function candidateOf(chassisId: string, rank: number, { prefers }: FitQuery): Candidate {
   const preference = prefers ? { preference: preferenceOf(rank) } : {};
   return { chassisId, score: scoreOf(rank), ...preference, refusal: null };
 }
