@@ -126,11 +126,11 @@ export function misfitOf(
     readonly room: Room;
     readonly neighbours: Neighbours;
   },
-  isAnywhere: (term: PlacementTerm) => boolean,
+  hasPlacedMatch: (term: PlacementTerm) => boolean,
 ): Misfit | undefined {
   return (
     mismatchOf(vm, site.chassisId, site.chassis) ??
     roomFor(vm.request, site.room) ??
-    misfitAmong(vm, site.neighbours, isAnywhere)
+    misfitAmong(vm, site.neighbours, hasPlacedMatch)
   );
 }

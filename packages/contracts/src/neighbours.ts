@@ -103,18 +103,18 @@ export class Neighbours {
 export const NO_NEIGHBOURS = new Neighbours([]);
 
 /**
- * Why a VM may not live beside these; undefined when it may. `isAnywhere`: is there a VM but this one that the term means and that has a place,
+ * Why a VM may not live beside these; undefined when it may. `hasPlacedMatch`: is there a VM but this one that the term means and that has a place,
  * on whatever chassis?
  */
 export function misfitAmong(
   vm: Neighbour,
   neighbours: Neighbours,
-  isAnywhere: (term: PlacementTerm) => boolean,
+  hasPlacedMatch: (term: PlacementTerm) => boolean,
 ): Misfit | undefined {
   const { near, apart } = wants(vm);
   for (const term of near) {
     if (neighbours.find(term, vm.vmId) !== undefined) continue;
-    if (isMeant(term, vm) && !isAnywhere(term)) continue;
+    if (isMeant(term, vm) && !hasPlacedMatch(term)) continue;
     return { code: "UNAVAILABLE", message: `the VM is to be with ${wordsOf(term)}, and none is there` };
   }
   for (const term of apart) {

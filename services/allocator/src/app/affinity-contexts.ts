@@ -33,7 +33,7 @@ export class AffinityContexts {
     return {
       chassis,
       vm: (vmId) => this.#vm(vmId),
-      isAnywhere: (term, vmId) => this.#isAnywhere(term, vmId),
+      hasPlacedMatch: (term, vmId) => this.#hasPlacedMatch(term, vmId),
     };
   }
 
@@ -45,7 +45,7 @@ export class AffinityContexts {
   }
 
   /** Looks at all VMs: asked only for the first of a kind that wants to be together. */
-  #isAnywhere(term: PlacementTerm, newcomer: string): boolean {
+  #hasPlacedMatch(term: PlacementTerm, newcomer: string): boolean {
     for (const [vmId, vm] of this.#vms.entries()) {
       if (vmId === newcomer || !vm.exists || this.#ledgersOf.of(vmId).length === 0) continue;
       if (isMeant(term, { vmId, labels: vm.labels })) return true;

@@ -16,7 +16,7 @@ function affinity(vms: Record<string, Partial<Neighbour>>, chassis: Partial<Chas
         vm && ({ vmId, labels: {}, placement: {}, vmType: "basic", ...vm } as Neighbour & PlacementNeeds)
       );
     },
-    isAnywhere: () => false,
+    hasPlacedMatch: () => false,
   };
 }
 

@@ -79,7 +79,7 @@ export interface AffinityContext {
   /** undefined: not heard of here yet. */
   vm(vmId: string): (Neighbour & PlacementNeeds) | undefined;
   /** Is there another VM that the term means and that has a place, on whatever chassis? */
-  isAnywhere(term: PlacementTerm, vmId: string): boolean;
+  hasPlacedMatch(term: PlacementTerm, vmId: string): boolean;
 }
 
 /**
@@ -128,7 +128,7 @@ function affinityMisfit(
   if (vm === undefined) return { code: "CONFLICT", message: `${vmId} is not known here yet` };
   return (
     mismatchOf(vm, chassisId, affinity.chassis) ??
-    misfitAmong(vm, neighbours, (term) => affinity.isAnywhere(term, vmId))
+    misfitAmong(vm, neighbours, (term) => affinity.hasPlacedMatch(term, vmId))
   );
 }
 
