@@ -1,7 +1,8 @@
 /**
  * Each law catches the defect that it is there for; the sound decider passes all of them.
  */
-import { accept, type Decider, type Decision, deciderOf, reject, UNCHANGED } from "@bioxen/kernel";
+import { refuse } from "@bioxen/contracts";
+import { accept, type Decider, type Decision, deciderOf, UNCHANGED } from "@bioxen/kernel";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
@@ -49,7 +50,7 @@ const theatre = deciderOf<Theatre, TheatreCommand, TheatreEvent>(
   },
   {
     book: ({ seats }, { seat, broken }) => {
-      if (broken.includes(seat)) return reject("UNAVAILABLE", `seat ${seat} is broken`);
+      if (broken.includes(seat)) return refuse("UNAVAILABLE", `seat ${seat} is broken`);
       return seats.includes(seat) ? UNCHANGED : accept(booked(seat));
     },
     count: (_, { visitors }) => accept(counted(visitors)),

@@ -9,10 +9,11 @@ import {
   type ParsedRequestOf,
   type Preemption,
   type ResultOf,
+  refuse,
   type Vm,
   type VmState,
 } from "@bioxen/contracts";
-import { type Causation, type Executed, type Rejection, type ReplyError, reject } from "@bioxen/kernel";
+import type { Causation, Executed, Rejection, ReplyError } from "@bioxen/kernel";
 import { preemptedMeanwhile } from "../domain/vm.ts";
 import { decidePreempt, decideReinstate, shrunkBy } from "../domain/vm-preemption.ts";
 import type { CommandPorts } from "./commands.ts";
@@ -103,5 +104,5 @@ export function resizeIdOf(
 export function passedOn(error: ReplyError): { readonly ok: false; readonly rejection: Rejection } {
   const { code, message, retryable, details } = error;
   const known = isErrorCode(code) ? code : "INTERNAL";
-  return reject(known, message, details === undefined ? { retryable } : { retryable, details });
+  return refuse(known, message, details === undefined ? { retryable } : { retryable, details });
 }

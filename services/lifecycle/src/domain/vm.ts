@@ -15,7 +15,7 @@ import {
   type VmEvent,
   type VmState,
 } from "@bioxen/contracts";
-import { type Amounts, accept, type Decision, equalAmounts, reject, UNCHANGED } from "@bioxen/kernel";
+import { type Amounts, accept, type Decision, equalAmounts, UNCHANGED } from "@bioxen/kernel";
 
 export type VmDecision = Decision<VmEvent>;
 
@@ -97,7 +97,7 @@ export function decideStart(
   if (reasons !== undefined) {
     const all = reasons.map((r) => `${r.chassisId}: ${r.message}`).join("; ");
     const message = `${vmId} fits no chassis even when it is empty: ${all}`;
-    return reject("INFEASIBLE", message, { details: { request: admitted.vm.request, reasons } });
+    return refuse("INFEASIBLE", message, { details: { request: admitted.vm.request, reasons } });
   }
   return accept<VmEvent>({ type: "bioxen.vm.start-requested.v1", data: { automatic: false } });
 }
