@@ -4,9 +4,10 @@
  * An event that cannot be decoded is never skipped: `decodeEvent` throws a `Fault` CORRUPT_EVENT that names the sequence,
  * and the reader stops there, because a state with a hole is fiction.
  */
-import { hash } from "node:crypto";
+
 import { type EventEnvelope, Fault, invariant, type StoredEvent } from "@bioxen/kernel";
 import { z } from "zod";
+import { sha256 } from "#sha256";
 import { acceptorOf } from "./acceptor.ts";
 import { ALERT_EVENTS } from "./events/alert.ts";
 import { CHASSIS_EVENTS } from "./events/chassis.ts";
@@ -98,7 +99,7 @@ export function encodeEvent(envelope: EventEnvelope): Uint8Array {
 
 /** What the aggregate's next event carries as `previoushash`. */
 export function digestOf(bytes: Uint8Array): string {
-  return hash("sha256", bytes, "hex");
+  return sha256(bytes);
 }
 
 const ACCEPTORS = new Map(Object.entries(EVENT_TYPES).map(([type, schema]) => [type, acceptorOf(schema)]));

@@ -24,7 +24,7 @@ export function quotaIdOf(label: string): string {
     if (PLAIN.test(letter) || isBridge) {
       end();
       id += letter;
-    } else escaped += Buffer.from(letter).toString("hex");
+    } else escaped += hexOf(letter);
     i += letter.length;
   }
   end();
@@ -33,7 +33,7 @@ export function quotaIdOf(label: string): string {
 
 /** The label of a token that {@link quotaIdOf} made. */
 export function quotaLabelOf(id: string): string {
-  return id.replace(ESCAPE, (_all, hex: string) => Buffer.from(hex, "hex").toString());
+  return id.replace(ESCAPE, (_all, hex: string) => textOf(hex));
 }
 
 /** Every label a quota may be for that a VM with these labels carries: `name` and `name=value` of each, in order. */
@@ -41,4 +41,17 @@ export function quotaLabelsOf(labels: Readonly<Record<string, string>>): string[
   return Object.entries(labels)
     .flatMap(([name, value]) => [name, `${name}=${value}`])
     .sort();
+}
+
+/** UTF-8 bytes in hexadecimal, two digits each. */
+function hexOf(text: string): string {
+  return [...new TextEncoder().encode(text)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** The inverse of {@link hexOf}. An odd last digit is ignored; bytes that are not UTF-8 become U+FFFD. */
+function textOf(hex: string): string {
+  const bytes = Array.from({ length: hex.length >> 1 }, (_, i) =>
+    Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16),
+  );
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(new Uint8Array(bytes));
 }
