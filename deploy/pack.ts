@@ -30,6 +30,8 @@ interface Manifest {
   readonly version: string;
   readonly license: string;
   readonly exports?: Readonly<Record<string, string>>;
+  /** By condition: `{"#platform": {"browser": …, "default": …}}`. */
+  readonly imports?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly bin?: Readonly<Record<string, string>>;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
@@ -70,10 +72,13 @@ function numbered(wanted: Readonly<Record<string, string>> | undefined, folder: 
 }
 
 const compiled = (source: string) => source.replace(/\.ts$/, ".js");
+const allCompiled = (sources: Readonly<Record<string, string>>) =>
+  Object.fromEntries(Object.entries(sources).map(([name, source]) => [name, compiled(source)]));
 
 function packedManifest(folder: string): object {
-  const { dependencies, optionalDependencies, exports, bin, ...rest } = manifestIn(folder);
-  const { name, version, license, peerDependencies, peerDependenciesMeta } = rest;
+  const { dependencies, optionalDependencies, peerDependencies, exports, imports, bin, ...rest } =
+    manifestIn(folder);
+  const { name, version, license, peerDependenciesMeta } = rest;
   const paths = Object.entries(exports ?? {}).map(([path, source]) => [
     path,
     { types: source.replace(/\.ts$/, ".d.ts"), default: compiled(source) },
@@ -85,11 +90,13 @@ function packedManifest(folder: string): object {
     type: "module",
     engines: ENGINES,
     exports: Object.fromEntries(paths),
-    bin:
-      bin && Object.fromEntries(Object.entries(bin).map(([command, source]) => [command, compiled(source)])),
+    imports:
+      imports &&
+      Object.fromEntries(Object.entries(imports).map(([name, sources]) => [name, allCompiled(sources)])),
+    bin: bin && allCompiled(bin),
     dependencies: numbered(dependencies, folder),
     optionalDependencies: numbered(optionalDependencies, folder),
-    peerDependencies,
+    peerDependencies: numbered(peerDependencies, folder),
     peerDependenciesMeta,
   };
 }

@@ -74,10 +74,10 @@ class ProductionTree {
 function dependenciesOf(folder: string) {
   const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
   const { dependencies = {}, optionalDependencies = {}, peerDependencies = {} } = manifest;
-  const optional = Object.keys({ ...optionalDependencies, ...peerDependencies });
-  // Nothing is compiled here, whatever a package thinks its users do.
-  const required = Object.keys(dependencies).filter((name) => !name.startsWith("@types/"));
-  return { required: required.filter((name) => !optional.includes(name)), optional };
+  // A running service compiles nothing, so that it needs no types.
+  const runs = (names: object) => Object.keys(names).filter((name) => !name.startsWith("@types/"));
+  const optional = runs({ ...optionalDependencies, ...peerDependencies });
+  return { required: runs(dependencies).filter((name) => !optional.includes(name)), optional };
 }
 
 /** As Node looks for it: upwards from the importing package. */

@@ -11,8 +11,7 @@ import {
   type VmView,
 } from "@bioxen/contracts";
 import { type EventLog, Fault, type Reply, type StoredEvent } from "@bioxen/kernel";
-import { findLocalStack } from "@bioxen/local-stack";
-import { type Bus, connectBus, openExistingEventLog } from "@bioxen/nats";
+import { type Bus, connectBus, findServer, openExistingEventLog } from "@bioxen/nats";
 import { CommandEnd, EXIT_UNREACHABLE, refused } from "./outcome.ts";
 import { DEFAULT_TIMEOUT_MS } from "./settings.ts";
 
@@ -41,7 +40,7 @@ export class Session {
 
   /** The server that is set, else the local stack's. */
   static async open(options: GlobalOptions): Promise<Session> {
-    const url = options.server ?? (await findLocalStack())?.url;
+    const url = options.server ?? (await findServer());
     if (url === undefined) {
       throw new CommandEnd(
         EXIT_UNREACHABLE,

@@ -11,4 +11,3 @@ export {
   type ServiceStatus,
   startLocalStack,
 } from "./stack.ts";
-export { bioxenHome, findLocalStack, isAlive, type StackRecord } from "./stack-file.ts";

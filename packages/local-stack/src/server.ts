@@ -6,9 +6,9 @@ import { createConnection, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Fault } from "@bioxen/kernel";
+import { isAlive } from "@bioxen/nats";
 import { SupervisedChild } from "./child.ts";
 import type { ServerBinary } from "./server-binary.ts";
-import { isAlive } from "./stack-file.ts";
 
 const HOST = "127.0.0.1";
 /** A server that reloads a large store takes a while, ms. */

@@ -10,20 +10,13 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { ServiceName } from "@bioxen/contracts";
 import { Fault } from "@bioxen/kernel";
+import { bioxenHome, type StackRecord } from "@bioxen/nats";
 import { whenChassisReady } from "./chassis-ready.ts";
 import { SupervisedChild } from "./child.ts";
 import { agentEnvironment, type LocalPool, withoutPool } from "./pool.ts";
 import { endOrphan, startServer } from "./server.ts";
 import { findServerBinary } from "./server-binary.ts";
-import {
-  bioxenHome,
-  lockDataDir,
-  noteServer,
-  removePointer,
-  type StackRecord,
-  unlockDataDir,
-  writePointer,
-} from "./stack-file.ts";
+import { lockDataDir, noteServer, removePointer, unlockDataDir, writePointer } from "./stack-file.ts";
 
 /** All services must serve within this time, ms. */
 const READY_DEADLINE_MS = 45_000;

@@ -5,9 +5,10 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isAlive } from "@bioxen/nats";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { SupervisedChild } from "../src/child.ts";
-import { findServerBinary, isAlive, startLocalStack } from "../src/index.ts";
+import { findServerBinary, startLocalStack } from "../src/index.ts";
 import { startServer } from "../src/server.ts";
 import { lockDataDir, noteServer, unlockDataDir } from "../src/stack-file.ts";
 

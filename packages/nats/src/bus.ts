@@ -14,8 +14,15 @@ import {
   type Reply,
   type Subscriber,
 } from "@bioxen/kernel";
-import type { Msg, NatsConnection } from "@nats-io/nats-core";
-import { connect, headers, NoRespondersError, RequestError, TimeoutError } from "@nats-io/transport-node";
+import {
+  headers,
+  type Msg,
+  type NatsConnection,
+  NoRespondersError,
+  RequestError,
+  TimeoutError,
+} from "@nats-io/nats-core";
+import { connect } from "#platform";
 import { type BusOptions, originOf, serversOf } from "./dial.ts";
 
 export type { BusOptions } from "./dial.ts";

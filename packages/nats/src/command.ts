@@ -11,7 +11,7 @@ import {
   type ServedEndpoint,
 } from "@bioxen/contracts";
 import { type Causation, Fault, type Rejection, type Reply, type ReplyError } from "@bioxen/kernel";
-import type { MsgHdrs } from "@nats-io/transport-node";
+import type { MsgHdrs } from "@nats-io/nats-core";
 import { CAUSATION_HEADER, CORRELATION_HEADER, MESSAGE_ID_HEADER, TRACE_HEADER } from "./bus.ts";
 
 /** The refusal of a payload that is too large to be read; undefined: it is not. */

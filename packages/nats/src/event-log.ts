@@ -33,7 +33,6 @@ import {
   orderedConsumer,
 } from "./follower.ts";
 import { isRefusal, isWrongLastSequence } from "./server-codes.ts";
-import { followThroughThread, type ReadingOptions } from "./thread-follower.ts";
 
 /** Longest wait for one acknowledgement, ms; a synced append takes about 0.4 ms on the machines measured. */
 const ACK_TIMEOUT_MS = 2_000;
@@ -49,6 +48,21 @@ const MESSAGE_NOT_FOUND = 10_037;
  */
 const MAX_SINGLE_READS = 16;
 
+/** Another way of following a long stretch of the log than on this thread. */
+export interface LongReader {
+  /** Used from this many stored events on. */
+  readonly fromEvents: number;
+  /** Follows from `options.fromSeq`; `rest.direct` takes over behind `rest.untilSeq`, or where the reader fails. */
+  follow(options: FollowOptions, rest: LongRead): Following;
+}
+
+export interface LongRead {
+  readonly jsm: JetStreamManager;
+  /** The last sequence stored when following began. */
+  readonly untilSeq: number;
+  readonly direct: (options: FollowOptions) => Promise<Following>;
+}
+
 type MessageQuery =
   | { readonly last_by_subj: string }
   | { readonly seq: number; readonly next_by_subj: string };
@@ -57,13 +71,18 @@ export class JetStreamEventLog implements EventLog {
   readonly #js: JetStreamClient;
   readonly #jsm: JetStreamManager;
   readonly #connected: () => boolean;
-  readonly #reading: ReadingOptions;
+  readonly #longReader: LongReader | undefined;
 
-  constructor(js: JetStreamClient, jsm: JetStreamManager, connected: () => boolean, reading: ReadingOptions) {
+  constructor(
+    js: JetStreamClient,
+    jsm: JetStreamManager,
+    connected: () => boolean,
+    longReader: LongReader | undefined,
+  ) {
     this.#js = js;
     this.#jsm = jsm;
     this.#connected = connected;
-    this.#reading = reading;
+    this.#longReader = longReader;
   }
 
   async append(streamSubject: string, envelope: EventEnvelope, expectedSeq: number): Promise<AppendResult> {
@@ -185,13 +204,13 @@ export class JetStreamEventLog implements EventLog {
 
   async follow(options: FollowOptions): Promise<Following> {
     const endSeq = await (options.filter === undefined ? this.lastSeq() : this.#lastSeqOf(options.filter));
-    const isLong = endSeq - options.fromSeq + 1 >= this.#reading.threadFromEvents;
+    const reader = this.#longReader;
+    const isLong = reader !== undefined && endSeq - options.fromSeq + 1 >= reader.fromEvents;
     // One subject, or little at a time, is asked for by who reads little.
     if (!isLong || options.filter !== undefined || options.window !== undefined) {
       return this.#followDirectly(options, endSeq);
     }
-    return followThroughThread(options, {
-      ...this.#reading,
+    return reader.follow(options, {
       jsm: this.#jsm,
       untilSeq: endSeq,
       direct: async (rest) => this.#followDirectly(rest, await this.lastSeq()),

@@ -73,7 +73,7 @@ class DirectFollowing implements Following {
   /** Counts up with every consumer; what an earlier one still delivers is passed over. */
   #generation = 0;
   #heardAtMs = performance.now();
-  #watching: NodeJS.Timeout | undefined;
+  #watching: ReturnType<typeof setInterval> | undefined;
   #reopening = false;
   #ending: Promise<void> | undefined;
 

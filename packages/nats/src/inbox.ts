@@ -8,8 +8,8 @@
 import { hostname } from "node:os";
 import { ERRORS, type HandlerResult, isErrorCode, refuse, type ServedEndpoint } from "@bioxen/contracts";
 import type { ReplyError } from "@bioxen/kernel";
+import { headers } from "@nats-io/nats-core";
 import { type ServiceMsg, Svcm } from "@nats-io/services";
-import { headers } from "@nats-io/transport-node";
 import { z } from "zod";
 import type { Bus } from "./bus.ts";
 import { carriedOut, causationOf, faultAsError, overLimit, replyOf } from "./command.ts";

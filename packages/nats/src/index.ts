@@ -3,6 +3,7 @@ export * from "./bus.ts";
 export { startLogReader } from "./catch-up.ts";
 export * from "./discovery.ts";
 export * from "./event-log.ts";
+export * from "./find-server.ts";
 export * from "./fold-snapshots.ts";
 export * from "./inbox.ts";
 export type { DeadLetter, Job } from "./job-message.ts";

@@ -6,7 +6,7 @@
  */
 import { isSubjectTail, jobIdProblem, ownJobId } from "@bioxen/contracts";
 import type { ReplyError } from "@bioxen/kernel";
-import { headers, type MsgHdrs } from "@nats-io/transport-node";
+import { headers, type MsgHdrs } from "@nats-io/nats-core";
 import { MESSAGE_ID_HEADER } from "./bus.ts";
 
 /** The job's own id where the message id is another: who publishes it again must not be taken for a duplicate. */
@@ -148,7 +148,7 @@ function passedOn(from: MsgHdrs | undefined): MsgHdrs {
 
 function headerError(error: ReplyError): string {
   const whole = JSON.stringify(error);
-  if (Buffer.byteLength(whole) <= MAX_ERROR_HEADER_BYTES) return whole;
+  if (new TextEncoder().encode(whole).byteLength <= MAX_ERROR_HEADER_BYTES) return whole;
   const { code, message, retryable } = error;
   return JSON.stringify({ code, message: message.slice(0, MAX_ERROR_MESSAGE_LENGTH), retryable });
 }

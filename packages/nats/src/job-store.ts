@@ -22,7 +22,7 @@ import {
   jetstreamManager,
   type StoredMsg,
 } from "@nats-io/jetstream";
-import type { MsgHdrs } from "@nats-io/transport-node";
+import type { MsgHdrs } from "@nats-io/nats-core";
 import type { Bus } from "./bus.ts";
 import {
   type DeadLetter,

@@ -6,9 +6,9 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Following, type FollowOptions, messageOf } from "@bioxen/kernel";
-import type { JetStreamManager } from "@nats-io/jetstream";
 import { CatchUp, type StartReader } from "./catch-up.ts";
 import type { BusOptions } from "./dial.ts";
+import type { LongRead, LongReader } from "./event-log.ts";
 
 /** A server that is restarted is back within this, ms, or the follower is told. */
 const RESUME_DEADLINE_MS = 15_000;
@@ -27,13 +27,14 @@ export interface ReadingOptions {
   readonly startReader?: StartReader | undefined;
 }
 
-interface ThreadFollowing extends ReadingOptions {
-  readonly jsm: JetStreamManager;
-  readonly untilSeq: number;
-  readonly direct: (options: FollowOptions) => Promise<Following>;
+export function threadReader(reading: ReadingOptions): LongReader {
+  return {
+    fromEvents: reading.threadFromEvents,
+    follow: (options, rest) => followThroughThread(options, { ...reading, ...rest }),
+  };
 }
 
-export function followThroughThread(options: FollowOptions, thread: ThreadFollowing): Following {
+function followThroughThread(options: FollowOptions, thread: ReadingOptions & LongRead): Following {
   const { fromSeq, onEvent, onStop } = options;
   const catchUp = new CatchUp({ ...thread, fromSeq, onEvent });
   let stopped = false;

@@ -1,7 +1,7 @@
 /**
  * `bioxen` alone on a terminal: the menu, on the BioXen that is reachable, or on one it offers to bring up.
  */
-import { findLocalStack } from "@bioxen/local-stack";
+import { findLocalStack } from "@bioxen/nats";
 import { MenuLeft, TerminalAsking } from "../menu/asking.ts";
 import { mainMenu } from "../menu/main-menu.ts";
 import { CommandEnd, endOf } from "../outcome.ts";

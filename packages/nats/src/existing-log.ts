@@ -1,0 +1,46 @@
+/**
+ * Opens the event log of a server that has one. Creates and repairs nothing, so that clients need no more than the right to read; runs in
+ * browsers too.
+ */
+import { EVENT_STREAM } from "@bioxen/contracts";
+import { type EventLog, Fault, messageOf } from "@bioxen/kernel";
+import {
+  JetStreamApiError,
+  type JetStreamManager,
+  jetstream,
+  jetstreamManager,
+  type StreamConfig,
+} from "@nats-io/jetstream";
+import type { Bus } from "./bus.ts";
+import { JetStreamEventLog, type LongReader } from "./event-log.ts";
+
+const STREAM_NOT_FOUND = 10_059;
+/** Longest wait for a consumer to be made, ms: a cluster whose leader died answers nothing until it has another. */
+const CONSUMER_TIMEOUT_MS = 2_000;
+
+/** Throws `Fault` UNAVAILABLE when the server has no JetStream or no event stream. */
+export async function openExistingLog(bus: Bus, longReader?: LongReader): Promise<EventLog> {
+  try {
+    const jsm = await jetstreamManager(bus.connection);
+    if ((await presentConfig(jsm, EVENT_STREAM)) === undefined)
+      throw new Error(`it has no stream ${EVENT_STREAM}`);
+    return logOn(bus, jsm, longReader);
+  } catch (cause) {
+    throw new Fault("UNAVAILABLE", `no event log: ${messageOf(cause)}`, { retryable: true, cause });
+  }
+}
+
+export function logOn(bus: Bus, jsm: JetStreamManager, longReader?: LongReader): EventLog {
+  const js = jetstream(bus.connection, { timeout: CONSUMER_TIMEOUT_MS });
+  return new JetStreamEventLog(js, jsm, () => bus.connected, longReader);
+}
+
+/** The configuration of a stream as the server has it; undefined when it has none of that name. */
+export async function presentConfig(jsm: JetStreamManager, name: string): Promise<StreamConfig | undefined> {
+  try {
+    return (await jsm.streams.info(name)).config;
+  } catch (cause) {
+    if (cause instanceof JetStreamApiError && cause.code === STREAM_NOT_FOUND) return undefined;
+    throw cause;
+  }
+}
