@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { Ajv } from "ajv";
 import { describe, expect, it } from "vitest";
 import { asyncApi, asyncApiDocument } from "./asyncapi.ts";
-import { ENDPOINTS } from "./endpoints.ts";
+import { ENDPOINTS } from "./endpoints/catalogue.ts";
 
 const document: Readonly<Record<string, unknown>> & {
   readonly channels: Readonly<Record<string, { readonly address: string | null }>>;

@@ -7,8 +7,8 @@
 import { z } from "zod";
 import { alertNotification } from "./alerts.ts";
 import { EVENT_TYPES } from "./codec.ts";
-import type { Endpoint } from "./endpoint.ts";
-import { ENDPOINTS } from "./endpoints.ts";
+import { ENDPOINTS } from "./endpoints/catalogue.ts";
+import type { Endpoint } from "./endpoints/endpoint.ts";
 import { ERROR_CODES } from "./errors.ts";
 import { AGGREGATE_KINDS } from "./subjects.ts";
 import { chassisSample, serviceSample, vmSample } from "./telemetry.ts";

@@ -4,11 +4,11 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { decodeEvent, digestOf, encodeEvent } from "./codec.ts";
-import { problemsOf } from "./endpoint.ts";
-import { ENDPOINTS } from "./endpoints.ts";
+import { ENDPOINTS } from "./endpoints/catalogue.ts";
+import { problemsOf } from "./endpoints/endpoint.ts";
+import { createRequest } from "./endpoints/placement.ts";
 import { ERROR_CODES, ERRORS } from "./errors.ts";
 import { roomFor } from "./feasibility.ts";
-import { createRequest } from "./placement-endpoints.ts";
 import { FULL_DEMAND, requestedAmounts } from "./resources.ts";
 
 const envelope = {

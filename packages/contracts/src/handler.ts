@@ -3,7 +3,7 @@
  */
 import type { Causation, EventLog, Rejection } from "@bioxen/kernel";
 import type { z } from "zod";
-import type { Endpoint } from "./endpoint.ts";
+import type { Endpoint } from "./endpoints/endpoint.ts";
 import { refuse } from "./errors.ts";
 
 export type HandlerResult =

@@ -3,9 +3,18 @@ export * from "./alerts.ts";
 export * from "./chassis-types.ts";
 export * from "./codec.ts";
 export * from "./default-alert-rules.ts";
-export * from "./drain-endpoints.ts";
-export * from "./endpoint.ts";
-export * from "./endpoints.ts";
+export * from "./endpoints/catalogue.ts";
+export * from "./endpoints/drain.ts";
+export * from "./endpoints/endpoint.ts";
+export {
+  type AgentCheckpointRequest,
+  type AgentExecRequest,
+  agentCheckpoint,
+  agentExec,
+  agentExecRequest,
+} from "./endpoints/internal.ts";
+export { HEALTH_CODES } from "./endpoints/monitor.ts";
+export { type CreateRequest, createRequest, type RecordedDecision } from "./endpoints/placement.ts";
 export * from "./errors.ts";
 export * from "./events/alert.ts";
 export * from "./events/chassis.ts";
@@ -29,18 +38,9 @@ export * from "./fold/quota.ts";
 export * from "./fold/vm.ts";
 export * from "./fold/waiting.ts";
 export * from "./handler.ts";
-export {
-  type AgentCheckpointRequest,
-  type AgentExecRequest,
-  agentCheckpoint,
-  agentExec,
-  agentExecRequest,
-} from "./internal-endpoints.ts";
 export * from "./jobs.ts";
 export * from "./metrics.ts";
-export { HEALTH_CODES } from "./monitor-endpoints.ts";
 export * from "./neighbours.ts";
-export { type CreateRequest, createRequest, type RecordedDecision } from "./placement-endpoints.ts";
 export * from "./preemption.ts";
 export * from "./quota-label.ts";
 export * from "./resources.ts";

@@ -7,8 +7,8 @@
  * used up: it is a dead letter, and the error is its outcome too, so that nobody waits for ever.
  */
 import { type Backoff, backoffDelayMs, type Reply, type ReplyError } from "@bioxen/kernel";
-import type { Endpoint, ServiceName } from "./endpoint.ts";
-import { ENDPOINTS } from "./endpoints.ts";
+import { ENDPOINTS } from "./endpoints/catalogue.ts";
+import type { Endpoint, ServiceName } from "./endpoints/endpoint.ts";
 import { COMMAND_PREFIX } from "./subjects.ts";
 
 /** Longest id, characters: an id is part of a subject, and the server's line has 4 096 bytes for all of it. */

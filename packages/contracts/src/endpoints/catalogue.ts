@@ -3,13 +3,7 @@
  * endpoints from here, clients type their calls from here, docs/PROTOCOL.md is generated from here.
  */
 import { z } from "zod";
-import { DRAIN_ENDPOINTS } from "./drain-endpoints.ts";
-import { endpoint } from "./endpoint.ts";
-import { VM_STATES } from "./fold/vm.ts";
-import { GUEST_STATE_ENDPOINTS } from "./guest-state-endpoints.ts";
-import { execResult, INTERNAL_ENDPOINTS, timeoutMs } from "./internal-endpoints.ts";
-import { MONITOR_ENDPOINTS } from "./monitor-endpoints.ts";
-import { createRequest, PLACEMENT_ENDPOINTS } from "./placement-endpoints.ts";
+import { VM_STATES } from "../fold/vm.ts";
 import {
   amounts,
   id,
@@ -21,8 +15,14 @@ import {
   requestedResources,
   source,
   taints,
-} from "./schemas.ts";
-import { chassisView, ledgerView, quotaView, vmView } from "./views.ts";
+} from "../schemas.ts";
+import { chassisView, ledgerView, quotaView, vmView } from "../views.ts";
+import { DRAIN_ENDPOINTS } from "./drain.ts";
+import { endpoint } from "./endpoint.ts";
+import { GUEST_STATE_ENDPOINTS } from "./guest-state.ts";
+import { execResult, INTERNAL_ENDPOINTS, timeoutMs } from "./internal.ts";
+import { MONITOR_ENDPOINTS } from "./monitor.ts";
+import { createRequest, PLACEMENT_ENDPOINTS } from "./placement.ts";
 
 const vmOnly = z.strictObject({ vmId: id });
 /** The past is asked for by the sequence of an event of the log. */

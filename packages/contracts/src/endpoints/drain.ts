@@ -2,10 +2,10 @@
  * Drains' part of the catalogue: everybody off a chassis, how far that is, and an end of it.
  */
 import { z } from "zod";
+import { DRAIN_STATUSES } from "../fold/drain.ts";
+import { id } from "../schemas.ts";
+import { chassisView } from "../views.ts";
 import { endpoint } from "./endpoint.ts";
-import { DRAIN_STATUSES } from "./fold/drain.ts";
-import { id } from "./schemas.ts";
-import { chassisView } from "./views.ts";
 
 /**
  * Moves of one drain that are under way at once, unless it says otherwise. Each holds its room twice, and its agent stores one guest's

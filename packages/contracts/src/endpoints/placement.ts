@@ -2,11 +2,10 @@
  * Placement's part of the catalogue: where VMs would go and why, and the request that makes one.
  */
 import { z } from "zod";
-import { endpoint } from "./endpoint.ts";
-import { placementDecision } from "./events/ledger.ts";
-import { placementRefusal } from "./events/vm.ts";
-import { PREEMPTION_MODES } from "./preemption.ts";
-import { BIOLOGICAL_TYPES, VM_TYPES } from "./resources.ts";
+import { placementDecision } from "../events/ledger.ts";
+import { placementRefusal } from "../events/vm.ts";
+import { PREEMPTION_MODES } from "../preemption.ts";
+import { BIOLOGICAL_TYPES, VM_TYPES } from "../resources.ts";
 import {
   config,
   environment,
@@ -22,8 +21,9 @@ import {
   restartPolicy,
   seed,
   source,
-} from "./schemas.ts";
-import { preemptionView } from "./views.ts";
+} from "../schemas.ts";
+import { preemptionView } from "../views.ts";
+import { endpoint } from "./endpoint.ts";
 
 export const createRequest = z.strictObject({
   vmId: id.optional(),

@@ -2,10 +2,10 @@
  * What the monitor is asked: measurements, and the alerts it raises on them.
  */
 import { z } from "zod";
-import { activeAlert, alertRuleRequest, alertRuleView, deadNotification } from "./alerts.ts";
+import { activeAlert, alertRuleRequest, alertRuleView, deadNotification } from "../alerts.ts";
+import { id, MAX_PAGE } from "../schemas.ts";
+import { chassisSample, serviceSample, vmSample } from "../telemetry.ts";
 import { endpoint } from "./endpoint.ts";
-import { id, MAX_PAGE } from "./schemas.ts";
-import { chassisSample, serviceSample, vmSample } from "./telemetry.ts";
 
 const resourceUse = z.object({
   capacity: z.number(),

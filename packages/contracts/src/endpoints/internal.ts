@@ -3,15 +3,15 @@
  * with the version; everything in endpoints.ts is the public contract.
  */
 import { z } from "zod";
+import { checkpointRecord } from "../events/guest-state.ts";
+import { entryKey, reservation } from "../events/ledger.ts";
+import { MOVE_CODES } from "../events/move.ts";
+import { outsideChange } from "../events/observed.ts";
+import { placementRefusal } from "../events/vm.ts";
+import { PREEMPTION_MODES } from "../preemption.ts";
+import { id, MAX_EXEC_TIMEOUT_MS, MAX_PAGE, priority, recordedAmounts, source } from "../schemas.ts";
+import { agentCheckpointSubject, agentExecSubject } from "../subjects.ts";
 import { type Endpoint, endpoint } from "./endpoint.ts";
-import { checkpointRecord } from "./events/guest-state.ts";
-import { entryKey, reservation } from "./events/ledger.ts";
-import { MOVE_CODES } from "./events/move.ts";
-import { outsideChange } from "./events/observed.ts";
-import { placementRefusal } from "./events/vm.ts";
-import { PREEMPTION_MODES } from "./preemption.ts";
-import { id, MAX_EXEC_TIMEOUT_MS, MAX_PAGE, priority, recordedAmounts, source } from "./schemas.ts";
-import { agentCheckpointSubject, agentExecSubject } from "./subjects.ts";
 
 export const timeoutMs = z.int().min(1).max(MAX_EXEC_TIMEOUT_MS);
 export const execResult = z.object({ result: z.unknown(), stdout: z.string(), instructions: z.int() });

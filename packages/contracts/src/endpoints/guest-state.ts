@@ -2,9 +2,9 @@
  * Commands on the states of guests: keep one under a name, go back to it, let another VM go on from it.
  */
 import { z } from "zod";
+import { id } from "../schemas.ts";
+import { snapshotView, vmView } from "../views.ts";
 import { endpoint } from "./endpoint.ts";
-import { id } from "./schemas.ts";
-import { snapshotView, vmView } from "./views.ts";
 
 const vmChanged = z.object({ changed: z.boolean(), vm: vmView });
 
