@@ -65,7 +65,7 @@ export class ChassisWatch {
     }
     const sign = liveness.steadySampleOf(chassisId, state.lossesInARow);
     if (sign === undefined) return undefined;
-    const evacuating = this.#cluster.evacuating(chassisId);
+    const evacuating = this.#cluster.occupancy.evacuating(chassisId);
     await chassis.react(chassisId, causation, (now) => decideRecovered(now, sign, evacuating, nowMs), acts);
     return undefined;
   }

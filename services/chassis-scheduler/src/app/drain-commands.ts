@@ -42,7 +42,7 @@ export class DrainCommands {
     }
     const deadlineAtMs = this.#clock.nowMs() + deadlineMs;
     const executed = await drains.execute(chassisId, causation, (drain) =>
-      decideDrain(chassisId, drain, chassis.get(chassisId).state, this.#cluster.drainPicture(chassisId), {
+      decideDrain(chassisId, drain, chassis.get(chassisId).state, this.#cluster.occupancy.of(chassisId), {
         parallelism,
         deadlineAtMs,
       }),
@@ -59,10 +59,10 @@ export class DrainCommands {
   async cancel({ chassisId }: ParsedRequestOf<"chassisCancelDrain">, causation: Causation): Promise<Drained> {
     const { chassis, drains } = this.#cluster;
     await chassis.refresh(chassisId);
-    await this.#cluster.drainPictured(chassisId);
+    await this.#cluster.occupancy.caughtUpWithDrain(chassisId);
     const executed = await drains.execute(chassisId, causation, (drain) => {
-      if (!this.#cluster.isDrainPictured(chassisId)) return goesOnMeanwhile(chassisId);
-      const picture = this.#cluster.drainPicture(chassisId);
+      if (!this.#cluster.occupancy.isCaughtUpWithDrain(chassisId)) return goesOnMeanwhile(chassisId);
+      const picture = this.#cluster.occupancy.of(chassisId);
       return decideCancelDrain(chassisId, drain, chassis.get(chassisId).state, picture);
     });
     return this.#answer(chassisId, executed);

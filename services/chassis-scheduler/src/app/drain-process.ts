@@ -132,8 +132,8 @@ export class DrainProcess {
       return undefined;
     }
     // The feed is about to bring what the drain has said, and wakes it.
-    if (!this.#cluster.isDrainPictured(chassisId)) return undefined;
-    const { here } = this.#cluster.drainPicture(chassisId);
+    if (!this.#cluster.occupancy.isCaughtUpWithDrain(chassisId)) return undefined;
+    const { here } = this.#cluster.occupancy.of(chassisId);
     const untilMs = [...here].flatMap((vmId) => this.#resting.get(vmId)?.untilMs ?? []);
     const nowMs = this.#ports.clock.nowMs();
     return { dueAtMs: Math.min(held.state.deadlineAtMs, ...untilMs.filter((ms) => ms > nowMs)) };
@@ -151,14 +151,14 @@ export class DrainProcess {
     if (isOpen) await chassis.react(chassisId, causation, (one) => decideClose(chassisId, state, one), acts);
     await this.#placed();
     const decide = (drain: DrainState) =>
-      this.#cluster.isDrainPictured(chassisId)
-        ? decideDrainStep(drain, this.#cluster.drainPicture(chassisId), this.#ports.clock.nowMs())
+      this.#cluster.occupancy.isCaughtUpWithDrain(chassisId)
+        ? decideDrainStep(drain, this.#cluster.occupancy.of(chassisId), this.#ports.clock.nowMs())
         : UNCHANGED;
     const executed = await drains.react(chassisId, causation, decide, acts);
     invariant(executed.ok, "a process decides nothing that is refused", { chassisId });
     const now = drains.get(chassisId).state;
     if (!isDraining(now)) return;
-    const due = movesDue(now, this.#cluster.drainPicture(chassisId), (vmId) => this.#isResting(vmId));
+    const due = movesDue(now, this.#cluster.occupancy.of(chassisId), (vmId) => this.#isResting(vmId));
     await this.#all(due, (vmId) => this.#move(chassisId, vmId, now));
   }
 
@@ -170,7 +170,7 @@ export class DrainProcess {
     invariant(last !== undefined, "a drain that ended has an event", { chassisId });
     const { chassis } = this.#cluster;
     const causation = causedBy(last);
-    await this.#all(movesToTakeBack(state, this.#cluster.drainPicture(chassisId)), async (vmId) => {
+    await this.#all(movesToTakeBack(state, this.#cluster.occupancy.of(chassisId)), async (vmId) => {
       const { subject } = ENDPOINTS.vmCancelMigration;
       const reply = await this.#ports.bus.call(subject, { vmId }, { timeoutMs: CALL_TIMEOUT_MS, causation });
       // Whoever is gone meanwhile has no move to take back.

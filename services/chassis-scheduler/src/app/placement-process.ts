@@ -144,7 +144,7 @@ export class PlacementProcess {
     acts: () => boolean,
   ): Promise<number> {
     const planId = this.#ports.ids.next();
-    const batches = batchesOf(withinSlots(placements, this.#cluster.moveSlots()), MAX_BATCH);
+    const batches = batchesOf(withinSlots(placements, this.#cluster.occupancy.moveSlots()), MAX_BATCH);
     const seqs = await Promise.all([
       ...batches.map((batch) =>
         this.#propose({ token, planId, chassisId: batch.chassisId }, batch.placements),

@@ -150,7 +150,7 @@ class ChassisCommands {
     causation: Causation,
   ): Promise<Handled<ResultOf<"chassisRemove">>> {
     const executed = await this.#cluster.chassis.execute(chassisId, causation, (state) =>
-      decideRemove(chassisId, state, this.#cluster.heldBy(chassisId)),
+      decideRemove(chassisId, state, this.#cluster.occupancy.allOf(chassisId)),
     );
     if (!executed.ok) return { ok: false, rejection: executed.rejection };
     return { ok: true, result: { changed: executed.changed, chassis: null } };

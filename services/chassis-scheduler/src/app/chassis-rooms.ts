@@ -1,0 +1,106 @@
+/**
+ * The supply: what every chassis has free, which VMs hold entries in its ledger, and why it takes no VMs, if so.
+ *
+ * A room is made again only after an event of its chassis, ledger or drain. Liveness changes without an event, so it is read each
+ * time the rooms are asked for.
+ */
+import {
+  type Chassis,
+  type ChassisState,
+  type DrainState,
+  type Ledger,
+  type Misfit,
+  type Neighbour,
+  Neighbours,
+  roomOf,
+  type VmState,
+} from "@bioxen/contracts";
+import type { Aggregates, ReadModel } from "@bioxen/kernel";
+import type { ChassisRoom } from "@bioxen/placement";
+import { isDraining } from "../domain/drain.ts";
+import type { ChassisLiveness } from "./liveness.ts";
+
+export interface RoomFolds {
+  readonly chassis: Aggregates<ChassisState>;
+  readonly drains: Aggregates<DrainState>;
+  readonly ledgers: ReadModel<Ledger>;
+  readonly vms: ReadModel<VmState>;
+}
+
+export class ChassisRooms {
+  readonly #folds: RoomFolds;
+  readonly #liveness: ChassisLiveness;
+  readonly #rooms = new Map<string, ChassisRoom>();
+  /** Chassis whose room must be made again. */
+  readonly #stale = new Set<string>();
+  /** Ids of all rooms, sorted; undefined when a room was added or removed since. */
+  #order: readonly string[] | undefined;
+
+  constructor(folds: RoomFolds, liveness: ChassisLiveness) {
+    this.#folds = folds;
+    this.#liveness = liveness;
+  }
+
+  /** Takes over the state of all folds. */
+  begin(): void {
+    for (const chassisId of this.#folds.chassis.ids()) this.#stale.add(chassisId);
+  }
+
+  /** Call it after each event of the chassis, its ledger or its drain. */
+  note(chassisId: string): void {
+    this.#stale.add(chassisId);
+  }
+
+  /** Returns the rooms of all chassis that are registered and have an open ledger, in order of id. */
+  all(): ChassisRoom[] {
+    for (const chassisId of this.#stale) this.#make(chassisId);
+    this.#stale.clear();
+    this.#order ??= [...this.#rooms.keys()].sort();
+    return this.#order.map((chassisId) => {
+      const made = this.#rooms.get(chassisId) as ChassisRoom;
+      const closed = this.#closed(chassisId, made.chassis);
+      if (closed?.message === made.closed?.message) return made;
+      const room = { ...made, closed };
+      this.#rooms.set(chassisId, room);
+      return room;
+    });
+  }
+
+  #make(chassisId: string): void {
+    const chassis = this.#folds.chassis.get(chassisId).state;
+    const ledger = this.#folds.ledgers.get(chassisId);
+    const isThere = chassis.registered && ledger.open;
+    if (isThere !== this.#rooms.has(chassisId)) this.#order = undefined;
+    if (!isThere) {
+      this.#rooms.delete(chassisId);
+      return;
+    }
+    const closed = this.#closed(chassisId, chassis);
+    this.#rooms.set(chassisId, {
+      chassisId,
+      chassis,
+      offered: ledger.offered,
+      room: roomOf(ledger),
+      neighbours: new Neighbours(Object.keys(ledger.entries).flatMap((vmId) => this.#neighbour(vmId))),
+      closed,
+    });
+  }
+
+  #neighbour(vmId: string): Neighbour[] {
+    const vm = this.#folds.vms.get(vmId);
+    return vm.exists ? [{ vmId, labels: vm.labels, placement: vm.placement }] : [];
+  }
+
+  /** Returns why the chassis takes no VMs now. A silent chassis takes none, because its agent could not start a guest. */
+  #closed(chassisId: string, chassis: Chassis): Misfit | undefined {
+    if (chassis.lost !== null) {
+      return { code: "UNAVAILABLE", message: `is lost: its agent ${chassis.agentId} has not recovered` };
+    }
+    if (isDraining(this.#folds.drains.get(chassisId).state)) {
+      return { code: "UNAVAILABLE", message: "is being drained" };
+    }
+    if (chassis.cordoned) return { code: "UNAVAILABLE", message: "is cordoned" };
+    if (this.#liveness.of(chassisId).state === "ready") return undefined;
+    return { code: "UNAVAILABLE", message: `receives no heartbeat from its agent ${chassis.agentId}` };
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * The demand: VMs that want a place and have none, kept up to date event by event.
+ *
+ * A VM waits while it is pending, or while it is to move and has no target, as long as no ledger holds a reservation for that wait. A
+ * plan therefore costs what has changed since the last one, and no look at every VM.
+ */
+import {
+  isForMove,
+  isForWaiting,
+  type Ledger,
+  LedgersOfVms,
+  type Vm,
+  type VmState,
+  wants,
+} from "@bioxen/contracts";
+import type { ReadModel } from "@bioxen/kernel";
+import { type WaitingVm, waitingVm } from "@bioxen/placement";
+
+export class WaitingVms {
+  readonly #vms: ReadModel<VmState>;
+  readonly #ledgers: ReadModel<Ledger>;
+  readonly #ledgersOf = new LedgersOfVms();
+  readonly #waiting = new Map<string, WaitingVm>();
+
+  constructor(vms: ReadModel<VmState>, ledgers: ReadModel<Ledger>) {
+    this.#vms = vms;
+    this.#ledgers = ledgers;
+  }
+
+  /** Takes over the state of all folds. */
+  begin(): void {
+    for (const [chassisId, ledger] of this.#ledgers.entries()) this.#ledgersOf.note(chassisId, ledger);
+    for (const vmId of this.#vms.ids()) this.noteVm(vmId);
+  }
+
+  /** Call it after each event of the VM, once the fold has applied it. */
+  noteVm(vmId: string): void {
+    const vm = this.#vms.get(vmId);
+    const isToMove = vm.exists && vm.migration?.target === null;
+    if (vm.exists && (vm.state === "pending" || isToMove) && !this.hasPlace(vmId, vm)) {
+      this.#waiting.set(vmId, isToMove ? movingVm(vmId, vm) : waitingVm(vmId, vm));
+    } else this.#waiting.delete(vmId);
+  }
+
+  /** Call it after each event of the ledger, once the fold has applied it. */
+  noteLedger(chassisId: string): void {
+    for (const vmId of this.#ledgersOf.note(chassisId, this.#ledgers.get(chassisId))) this.noteVm(vmId);
+  }
+
+  /** Returns true when a ledger holds a reservation for the VM's present wait, or for its present move. */
+  hasPlace(vmId: string, vm: Vm): boolean {
+    return this.ledgersOf(vmId).some((chassisId) => {
+      const entry = this.#ledgers.get(chassisId).entries[vmId];
+      return entry !== undefined && (isForWaiting(vm, entry) || isForMove(vm, entry));
+    });
+  }
+
+  /** Returns the chassis whose ledgers have an entry of this VM, in order of id. */
+  ledgersOf(vmId: string): readonly string[] {
+    return this.#ledgersOf.of(vmId);
+  }
+
+  all(): WaitingVm[] {
+    return [...this.#waiting.values()];
+  }
+
+  /** Returns true when a waiting VM has affinity: a reservation for another VM may then decide where it can go. */
+  hasAffinity(): boolean {
+    return this.all().some((vm) => wants(vm).near.length > 0);
+  }
+}
+
+/** A VM that is to leave its chassis, with the chassis named by the move as its only choice when there is one. */
+function movingVm(vmId: string, vm: Vm): WaitingVm {
+  const { migration, chassisId } = vm;
+  const waiting = waitingVm(vmId, vm, migration?.requestedAtMs);
+  const placement =
+    migration?.toChassisId == null ? vm.placement : { ...vm.placement, chassisId: migration.toChassisId };
+  const excludeChassisIds = chassisId === null ? [] : [chassisId];
+  return { ...waiting, placement, excludeChassisIds, holds: vm.allocation ?? {} };
+}
