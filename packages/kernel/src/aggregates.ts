@@ -10,6 +10,7 @@
  * after any crash: the log is the memory. Only recent ones are kept; those of before a start are looked up in the log when their
  * aggregate gets a command.
  */
+import { ColdOutcomes } from "./cold-outcomes.ts";
 import { type Decision, type Fold, UNCHANGED } from "./decider.ts";
 import {
   type Causation,
@@ -22,10 +23,10 @@ import {
 import { Fault, invariant } from "./fault.ts";
 import { type Held, HeldStates } from "./held.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
-import { LEAST_OUTCOMES, OUTCOME_WINDOW_MS, OutcomeMemory } from "./outcome-memory.ts";
+import { OUTCOME_WINDOW_MS, OutcomeMemory } from "./outcome-memory.ts";
 import type { Clock, EventLog, IdSource } from "./ports.ts";
 import type { Rejection } from "./rejection.ts";
-import type { SnapshotPart } from "./snapshot.ts";
+import type { SnapshotPart } from "./sink.ts";
 
 /** Tries against other writers of the same aggregate; with 8 writers a conflict chain of 10 is already rare. */
 export const MAX_CONFLICT_RETRIES = 24;
@@ -45,25 +46,14 @@ export type Executed<State> =
   | { readonly ok: true; readonly changed: boolean; readonly held: Held<State> }
   | { readonly ok: false; readonly rejection: Rejection };
 
-/**
- * Since a start: outcomes of what it read, or a snapshot has, are not known here until they are looked up. To keep the states that all
- * of them led to, until nobody can ask any more, cost a start more than a third of its time.
- */
-interface Unlearnt {
-  /** Aggregates that were looked up, or that are younger than the start. */
-  readonly learnt: Set<string>;
-  /** When all that can be asked is in the memory, by its rule: so much time from the first command on, and so many events. */
-  untilMs: number | undefined;
-  eventsLeft: number;
-}
-
 export class Aggregates<State> {
   readonly #options: AggregateOptions<State>;
   readonly snapshot: SnapshotPart;
   readonly #held: HeldStates<State>;
   readonly #outcomes: OutcomeMemory<Held<State>>;
   readonly #queue = new KeyedQueue();
-  #unlearnt: Unlearnt | undefined;
+  /** Undefined until the start has read an event, and after the window in which older outcomes matter. */
+  #cold: ColdOutcomes | undefined;
 
   constructor(options: AggregateOptions<State>) {
     this.#options = options;
@@ -74,7 +64,9 @@ export class Aggregates<State> {
       schema: options.fold.schema,
       capture: () => held.capture(),
       restore: (chunk, from, to) => held.restore(chunk, from, to),
-      restored: () => this.#beginUnlearnt(),
+      restored: () => {
+        this.#cold = new ColdOutcomes();
+      },
       discard: () => held.clear(),
     };
   }
@@ -106,13 +98,11 @@ export class Aggregates<State> {
     const held = this.#held.apply(id, event, at, !replayed);
     if (held === undefined) return;
     if (replayed) {
-      if (this.#unlearnt === undefined) this.#beginUnlearnt();
+      this.#cold ??= new ColdOutcomes();
       return;
     }
     this.#outcomes.note(id, event.envelope.causationid, at.atMs, held);
-    if (this.#unlearnt === undefined) return;
-    this.#unlearnt.eventsLeft -= 1;
-    if (at.version === 1) this.#unlearnt.learnt.add(id);
+    this.#cold?.noteEvent(id, at.version);
   }
 
   /** The aggregate as the log has it now, other instances' events included. */
@@ -157,8 +147,8 @@ export class Aggregates<State> {
     confirm: boolean,
   ): Promise<Executed<State>> {
     if (causation.deduplicate) {
-      await this.#learn(id);
-      const held = await this.#longAgo(id, causation);
+      await this.#warmUp(id);
+      const held = await this.#outcomeBeforeWindow(id, causation);
       if (held !== undefined) return { ok: true, changed: true, held };
     }
     for (let attempt = 0; attempt < MAX_CONFLICT_RETRIES; attempt += 1) {
@@ -229,41 +219,38 @@ export class Aggregates<State> {
     };
   }
 
-  /** The outcome of an intent that was stated before the window: no memory reaches that far back, but the log does. */
-  async #longAgo(id: string, { causeId, statedAtMs }: Causation): Promise<Held<State> | undefined> {
+  /** The outcome of a command that was stated before the window of the outcome memory: the log still has it. */
+  async #outcomeBeforeWindow(
+    id: string,
+    { causeId, statedAtMs }: Causation,
+  ): Promise<Held<State> | undefined> {
     const { clock, fold, log } = this.#options;
     // Half of the window: an id must not leave the memory between this look and the append.
     if (statedAtMs === undefined || statedAtMs >= clock.nowMs() - OUTCOME_WINDOW_MS / 2) return undefined;
-    const story = new HeldStates(fold);
+    const past = new HeldStates(fold);
     for (const event of await log.read(this.streamSubject(id), 0)) {
-      const held = story.apply(id, event, positionOf(event), false);
+      const held = past.apply(id, event, positionOf(event), false);
       if (event.envelope.causationid === causeId) return held;
     }
     return undefined;
   }
 
-  #beginUnlearnt(): void {
-    this.#unlearnt = { learnt: new Set(), untilMs: undefined, eventsLeft: LEAST_OUTCOMES };
-  }
-
-  /** The outcomes of one aggregate from before the start: its own events tell. */
-  async #learn(id: string): Promise<void> {
-    const unlearnt = this.#unlearnt;
-    if (unlearnt === undefined) return;
-    const nowMs = this.#options.clock.nowMs();
-    unlearnt.untilMs ??= nowMs + OUTCOME_WINDOW_MS;
-    if (unlearnt.untilMs < nowMs && unlearnt.eventsLeft <= 0) {
-      this.#unlearnt = undefined;
+  /** Reads the outcomes of one aggregate from before the start into the memory. */
+  async #warmUp(id: string): Promise<void> {
+    const cold = this.#cold;
+    if (cold === undefined) return;
+    if (cold.hasEnded(this.#options.clock.nowMs())) {
+      this.#cold = undefined;
       return;
     }
-    if (unlearnt.learnt.has(id) || this.get(id).lastSeq === 0) return;
+    if (cold.isWarm(id) || this.get(id).lastSeq === 0) return;
     const events = await this.#options.log.read(this.streamSubject(id), 0);
-    const story = new HeldStates(this.#options.fold);
+    const past = new HeldStates(this.#options.fold);
     for (const event of events) {
       const at = positionOf(event);
-      const held = story.apply(id, event, at, false);
+      const held = past.apply(id, event, at, false);
       if (held !== undefined) this.#outcomes.note(id, event.envelope.causationid, at.atMs, held);
     }
-    unlearnt.learnt.add(id);
+    cold.markWarm(id);
   }
 }

@@ -10,22 +10,8 @@ import { type StoredEvent, splitSubject } from "./envelope.ts";
 import { Fault, messageOf } from "./fault.ts";
 import type { Captured } from "./held.ts";
 import type { EventLog, Following, Logger, Timers } from "./ports.ts";
-import {
-  misfitOf,
-  restoreInto,
-  type SnapshotHead,
-  type SnapshotPart,
-  type SnapshotStore,
-} from "./snapshot.ts";
-
-/** Anything that folds the events of one kind: an `Aggregates` or a read model. */
-export interface EventSink {
-  readonly kind: string;
-  /** Absent: it must see every event. */
-  readonly snapshot?: SnapshotPart;
-  /** `replayed`: the service is coming up, and reads what was long stored. */
-  apply(event: StoredEvent, replayed: boolean): void;
-}
+import type { EventSink } from "./sink.ts";
+import { misfitOf, restoreInto, type SnapshotHead, type SnapshotStore } from "./snapshot.ts";
 
 /** Where a start may save itself most of the log. */
 export interface SnapshotSource {

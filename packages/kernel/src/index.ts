@@ -15,5 +15,6 @@ export * from "./ports.ts";
 export * from "./read-model.ts";
 export * from "./reconciler.ts";
 export * from "./rejection.ts";
+export * from "./sink.ts";
 export * from "./snapshot.ts";
 export * from "./snapshot-writer.ts";

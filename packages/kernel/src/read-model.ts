@@ -3,10 +3,9 @@
  */
 import type { Fold } from "./decider.ts";
 import { positionOf, type StoredEvent, splitSubject } from "./envelope.ts";
-import type { EventSink } from "./feed.ts";
 import { type CauseEvent, HeldStates } from "./held.ts";
 import type { EventLog } from "./ports.ts";
-import type { SnapshotPart } from "./snapshot.ts";
+import type { EventSink, SnapshotPart } from "./sink.ts";
 
 export class ReadModel<State> implements EventSink {
   readonly kind: string;

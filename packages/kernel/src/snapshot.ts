@@ -7,9 +7,9 @@
  *
  * What it is not: a way to shorten the log, or to hand state from one service to another.
  */
-import type { EventSink } from "./feed.ts";
 import { type Captured, lineOf } from "./held.ts";
 import type { EventLog } from "./ports.ts";
+import type { EventSink, SnapshotPart } from "./sink.ts";
 
 export interface SnapshotHead {
   /** The last event in it. */
@@ -35,19 +35,6 @@ export interface SnapshotStore {
   newestSeq(): Promise<number>;
   /** Replaces the one before it, whole or not at all; throws when somebody else replaced that meanwhile. */
   save(head: SnapshotHead, chunks: AsyncIterable<Uint8Array>): Promise<void>;
-}
-
-/** What a snapshot takes from a sink, and gives to it. */
-export interface SnapshotPart {
-  /** Of the fold; see `Fold.schema`. */
-  readonly schema: number;
-  capture(): readonly Captured[];
-  /** One aggregate: its line in `chunk`, without the end of it. */
-  restore(chunk: Uint8Array, from: number, to: number): void;
-  /** Everything was restored. */
-  restored(head: SnapshotHead): void;
-  /** It was not: holds nothing again. */
-  discard(): void;
 }
 
 /** A chunk before compression, bytes: below the server's largest payload, and compressed in about a millisecond. */
@@ -78,7 +65,7 @@ export async function misfitOf(
  * Hands each line to the sink of its kind; kinds that nobody here folds are passed over. Throws, the sinks empty again, when a
  * chunk is not made of lines.
  */
-export function restoreInto(sinks: readonly EventSink[], { head, chunks }: Snapshot): void {
+export function restoreInto(sinks: readonly EventSink[], { chunks }: Snapshot): void {
   const parts = new Map(sinks.map((sink) => [sink.kind, sink.snapshot]));
   for (const chunk of chunks) {
     let part: SnapshotPart | undefined;
@@ -93,7 +80,7 @@ export function restoreInto(sinks: readonly EventSink[], { head, chunks }: Snaps
       start = end + 1;
     }
   }
-  for (const part of parts.values()) part?.restored(head);
+  for (const part of parts.values()) part?.restored();
 }
 
 /**

@@ -1,0 +1,28 @@
+/**
+ * What the feed applies events to, and what a snapshot takes from it. An `Aggregates` and a read model are sinks.
+ */
+import type { StoredEvent } from "./envelope.ts";
+import type { Captured } from "./held.ts";
+
+/** Folds the events of one kind of aggregate. */
+export interface EventSink {
+  readonly kind: string;
+  /** Absent: the sink must see every event, so its service never starts from a snapshot. */
+  readonly snapshot?: SnapshotPart;
+  /** `replayed`: the service is starting and reads events from before the start. */
+  apply(event: StoredEvent, replayed: boolean): void;
+}
+
+/** The part of a sink that a snapshot saves and restores. */
+export interface SnapshotPart {
+  /** Schema of the fold; see `Fold.schema`. */
+  readonly schema: number;
+  /** Returns every aggregate as it is now; later events do not change the result. */
+  capture(): readonly Captured[];
+  /** Restores one aggregate: the line of `chunk` from byte `from` to before byte `to`, without its end-of-line. */
+  restore(chunk: Uint8Array, from: number, to: number): void;
+  /** The whole snapshot was restored. */
+  restored(): void;
+  /** The snapshot is damaged: empties the sink. */
+  discard(): void;
+}
