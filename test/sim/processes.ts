@@ -18,6 +18,7 @@ import {
 import type { MemoryBlobs } from "@bioxen/testkit/memory-blobs";
 import type { MemorySnapshots } from "@bioxen/testkit/memory-snapshots";
 import { createScriptedDriver, type ScriptedDriver } from "@bioxen/vm-driver";
+import { withEveryKind } from "../../packages/service-host/src/snapshot-sinks.ts";
 import { createAllocator } from "../../services/allocator/src/app/service.ts";
 import { parseOwnChassis } from "../../services/chassis-agent/src/app/chassis-config.ts";
 import { createChassisAgent } from "../../services/chassis-agent/src/app/service.ts";
@@ -35,6 +36,8 @@ import type { Universe } from "./universe.ts";
 
 const KINDS = ["lifecycle", "allocator", "chassis-scheduler", "monitor", "agent-a", "agent-b"] as const;
 export type Kind = (typeof KINDS)[number];
+/** The service that writes snapshots, as in its `main.ts`. */
+const SNAPSHOT_WRITER: Kind = "lifecycle";
 
 /** How the subjects begin that deliverers are told on. */
 const ALERTS = "bioxen.alert.";
@@ -137,7 +140,8 @@ export class SimProcess {
     const isAlive = () => this.#alive && this.#life === life;
     const ports = this.#portsOf(isAlive, life);
     const service = this.#create(ports);
-    const feed = new EventFeed(ports.log, service.sinks, ports.timers);
+    const sinks = this.kind === SNAPSHOT_WRITER ? withEveryKind(service.sinks) : service.sinks;
+    const feed = new EventFeed(ports.log, sinks, ports.timers);
     feed.onStop((cause) => this.#cluster.onBug(cause));
     const endpoints = new Map(service.endpoints.map((served) => [served.endpoint.subject, served]));
     const { source, writer } = this.#snapshots(ports, feed, isAlive);
@@ -191,7 +195,7 @@ export class SimProcess {
     const options = { ...ports, feed, store, logger, everyEvents: snapshotEvery };
     return {
       source: { store, logger },
-      writer: this.kind === "lifecycle" ? new SnapshotWriter(options) : undefined,
+      writer: this.kind === SNAPSHOT_WRITER ? new SnapshotWriter(options) : undefined,
     };
   }
 

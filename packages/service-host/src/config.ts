@@ -46,3 +46,5 @@ export const hostConfig = z.object({
    */
   BIOXEN_SNAPSHOT_EVERY: z.coerce.number().int().min(0).default(50_000),
 });
+
+export type HostConfig = z.output<typeof hostConfig>;

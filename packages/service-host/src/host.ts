@@ -19,6 +19,7 @@ import {
   StoredLeases,
 } from "@bioxen/kernel";
 import {
+  type Bus,
   connectBus,
   KvLeaseStore,
   openBlobs,
@@ -27,11 +28,19 @@ import {
   openJobWorker,
   openOutcomes,
 } from "@bioxen/nats";
-import { ConfigError, type Environment, EXIT_MISCONFIGURED, hostConfig, readConfig } from "./config.ts";
+import {
+  ConfigError,
+  type Environment,
+  EXIT_MISCONFIGURED,
+  type HostConfig,
+  hostConfig,
+  readConfig,
+} from "./config.ts";
 import { openHttp } from "./http.ts";
 import { ProcessMetrics } from "./metrics.ts";
 import { createLogger, namedIds, randomIds, systemClock, systemTimers } from "./real-world.ts";
-import { openSnapshots } from "./snapshots.ts";
+import { withEveryKind } from "./snapshot-sinks.ts";
+import { openSnapshots, type Snapshots } from "./snapshots.ts";
 import { exportTraces, openTelemetryTracer, tracedEndpoint, tracedPorts } from "./tracing.ts";
 import { ProcessVitals } from "./vitals.ts";
 
@@ -58,7 +67,7 @@ export interface Service {
 export interface ServiceDefinition {
   readonly name: ServiceName;
   readonly description: string;
-  /** It folds every kind of aggregate, and writes the snapshots that all services start from. */
+  /** Its process writes the snapshots that all services start from: the service that folds most of the log anyway. */
   readonly writesSnapshots?: boolean;
   readonly create: (ports: ServicePorts, env: Environment) => Service | Promise<Service>;
 }
@@ -83,27 +92,15 @@ async function run(definition: ServiceDefinition, env: Environment): Promise<voi
   const logger = createLogger(definition.name, config.BIOXEN_LOG_LEVEL);
   const ended = endOfProcess();
   const instance = namedIds.next();
-  const tracer = openTelemetryTracer();
   const endTraces =
     config.OTEL_EXPORTER_OTLP_ENDPOINT === undefined
       ? async () => undefined
       : await exportTraces(definition.name, instance);
-  const bus = await connectBus({
-    servers: config.BIOXEN_NATS_URL,
-    name: `bioxen-${definition.name}`,
-    connectTimeoutMs: FIRST_CONNECT_TIMEOUT_MS,
-  });
-  bus.onStatus((status) => logger.warn({ status }, `the bus is ${status}`));
-  const log = await openEventLog(bus, config.BIOXEN_EVENT_REPLICAS, {
-    onTrouble: (message, cause) => logger.warn({ err: cause }, message),
-  });
-  const outcomes = await openOutcomes(bus, config.BIOXEN_EVENT_REPLICAS);
-  const world = { clock: systemClock, ids: randomIds, timers: systemTimers, logger };
-  const store = new KvLeaseStore(bus, config.BIOXEN_EVENT_REPLICAS);
-  const leases = new StoredLeases({ ...world, ids: namedIds, store, monotonicMs: () => performance.now() });
-  const ports = tracedPorts({ ...world, log, bus, leases, blobs: await openBlobs(bus), tracer });
+  const { bus, ports, outcomes } = await connectPorts(definition.name, config, logger);
   const service = await definition.create(ports, env);
-  const feed = new EventFeed(log, service.sinks, systemTimers);
+  const writesSnapshots = definition.writesSnapshots === true;
+  const sinks = writesSnapshots ? withEveryKind(service.sinks) : service.sinks;
+  const feed = new EventFeed(ports.log, sinks, systemTimers);
   feed.onStop((cause) => {
     logger.error({ err: cause }, `the event feed stopped: ${messageOf(cause)}`);
     if (!isCorruption(cause)) process.exit(1);
@@ -118,33 +115,22 @@ async function run(definition: ServiceDefinition, env: Environment): Promise<voi
     measureVms: service.measureVms === undefined ? undefined : () => service.measureVms?.() ?? [],
   });
   vitals.begin();
-  const startedAt = systemClock.nowMs();
-  const snapshots = await openSnapshots(bus, ports, {
-    everyEvents: config.BIOXEN_SNAPSHOT_EVERY,
-    replicas: config.BIOXEN_EVENT_REPLICAS,
-  });
-  await feed.start(snapshots.source).catch((cause: unknown) => {
-    if (!isCorruption(cause)) throw cause;
-  });
+  const snapshots = await rebuildState(feed, bus, ports, config);
   if (feed.live) {
-    logger.info(
-      { events: feed.appliedSeq, tookMs: systemClock.nowMs() - startedAt },
-      "the state is rebuilt from the log",
-    );
     await service.begin(feed);
-    if (definition.writesSnapshots === true) await snapshots.beginWriting(feed);
+    if (writesSnapshots) await snapshots.beginWriting(feed);
   }
   const serving = {
     bus,
     outcomes,
-    endpoints: service.endpoints.map((served) => metrics.counted(tracedEndpoint(served, tracer))),
+    endpoints: service.endpoints.map((served) => metrics.counted(tracedEndpoint(served, ports.tracer))),
     newId: randomIds.next,
     unavailable: () => feed.stopReason,
     onFault: faultLogger(logger),
   };
   const { name, description } = definition;
   const inbox = await openInbox({ ...serving, name, description, version: BIOXEN_VERSION, url: http.url });
-  const jobs = await openJobWorker({ ...serving, service: name, leases, timers: systemTimers });
+  const jobs = await openJobWorker({ ...serving, service: name, leases: ports.leases, timers: systemTimers });
   vitals.serves();
   process.send?.({ kind: "ready" });
   logger.info({}, `${definition.name} serves`);
@@ -159,6 +145,49 @@ async function run(definition: ServiceDefinition, env: Environment): Promise<voi
   await bus.close();
   await Promise.all([http.close(), endTraces()]);
   process.exit(0);
+}
+
+/** The real world behind the ports of a service. */
+async function connectPorts(name: ServiceName, config: HostConfig, logger: Logger) {
+  const replicas = config.BIOXEN_EVENT_REPLICAS;
+  const bus = await connectBus({
+    servers: config.BIOXEN_NATS_URL,
+    name: `bioxen-${name}`,
+    connectTimeoutMs: FIRST_CONNECT_TIMEOUT_MS,
+  });
+  bus.onStatus((status) => logger.warn({ status }, `the bus is ${status}`));
+  const log = await openEventLog(bus, replicas, {
+    onTrouble: (message, cause) => logger.warn({ err: cause }, message),
+  });
+  const outcomes = await openOutcomes(bus, replicas);
+  const world = { clock: systemClock, ids: randomIds, timers: systemTimers, logger };
+  const store = new KvLeaseStore(bus, replicas);
+  const leases = new StoredLeases({ ...world, ids: namedIds, store, monotonicMs: () => performance.now() });
+  const blobs = await openBlobs(bus);
+  const ports = tracedPorts({ ...world, log, bus, leases, blobs, tracer: openTelemetryTracer() });
+  return { bus, ports, outcomes };
+}
+
+/** Folds the log up to its end. When an event cannot be read the feed is not live, and its `stopReason` says why. */
+async function rebuildState(
+  feed: EventFeed,
+  bus: Bus,
+  ports: ServicePorts,
+  config: HostConfig,
+): Promise<Snapshots> {
+  const startedAtMs = systemClock.nowMs();
+  const snapshots = await openSnapshots(bus, ports, {
+    everyEvents: config.BIOXEN_SNAPSHOT_EVERY,
+    replicas: config.BIOXEN_EVENT_REPLICAS,
+  });
+  await feed.start(snapshots.source).catch((cause: unknown) => {
+    if (!isCorruption(cause)) throw cause;
+  });
+  if (feed.live) {
+    const tookMs = systemClock.nowMs() - startedAtMs;
+    ports.logger.info({ events: feed.appliedSeq, tookMs }, "the state is rebuilt from the log");
+  }
+  return snapshots;
 }
 
 function addressOf(text: string): { readonly host: string; readonly port: number } {

@@ -2,20 +2,14 @@
  * The lifecycle service on its ports: owns every VM's stream, answers commands and queries, drives the processes.
  */
 import {
-  type AlertState,
   aggregateOf,
-  alertFold,
   type ChassisState,
   chassisFold,
-  type DrainState,
   domainEventOf,
-  drainFold,
   ENDPOINTS,
   type Ledger,
   LedgersOfVms,
   ledgerFold,
-  type QuotaState,
-  quotaFold,
   serve,
   type Vm,
   type VmState,
@@ -57,12 +51,6 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
   const ledgers = new ReadModel<Ledger>("ledger", ledgerFold);
   const ledgersOf = new LedgersOfVms();
   const chassis = new ReadModel<ChassisState>("chassis", chassisFold);
-  // Nothing here asks for these; the snapshots that all services start from have them.
-  const others = [
-    new ReadModel<QuotaState>("quota", quotaFold),
-    new ReadModel<AlertState>("alert", alertFold),
-    new ReadModel<DrainState>("drain", drainFold),
-  ];
   let feed: EventFeed | undefined;
   const applied = async (seq: number) => feed?.applied(seq);
   const caughtUp = async () => applied(await log.lastSeq());
@@ -85,7 +73,7 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
     onError: (vmId, thrown) => logger.warn({ vmId, err: thrown }, `a step failed: ${messageOf(thrown)}`),
   });
   return {
-    sinks: [vms, ledgers, chassis, ...others],
+    sinks: [vms, ledgers, chassis],
     endpoints: [
       serve(ENDPOINTS.vmCreate, (request, causation) => commands.create(request, causation)),
       serve(ENDPOINTS.vmStart, (request, causation) => commands.start(request, causation)),

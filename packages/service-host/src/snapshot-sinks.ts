@@ -1,0 +1,32 @@
+/**
+ * The folds behind a snapshot: one of every kind of aggregate, because every service starts from the same snapshot.
+ *
+ * The writer runs in a service that folds most of them anyway, and takes those as they are: a second fold of all VMs would
+ * double the memory of that process and the time of its start. The kinds that are left are folded here.
+ */
+import {
+  type AggregateKind,
+  alertFold,
+  chassisFold,
+  drainFold,
+  ledgerFold,
+  quotaFold,
+  vmFold,
+} from "@bioxen/contracts";
+import { type EventSink, type Fold, ReadModel } from "@bioxen/kernel";
+
+const FOLDS: Readonly<Record<AggregateKind, Fold<unknown>>> = {
+  vm: vmFold as Fold<unknown>,
+  ledger: ledgerFold as Fold<unknown>,
+  chassis: chassisFold as Fold<unknown>,
+  drain: drainFold as Fold<unknown>,
+  quota: quotaFold as Fold<unknown>,
+  alert: alertFold as Fold<unknown>,
+};
+
+/** Returns `sinks`, and a read model for each kind of aggregate that none of them folds. */
+export function withEveryKind(sinks: readonly EventSink[]): readonly EventSink[] {
+  const folded = new Set(sinks.map(({ kind }) => kind));
+  const others = Object.entries(FOLDS).filter(([kind]) => !folded.has(kind));
+  return [...sinks, ...others.map(([kind, fold]) => new ReadModel(kind, fold))];
+}
