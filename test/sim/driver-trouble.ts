@@ -2,7 +2,7 @@
  * What a driver of a simulated agent does wrong now and then: it refuses, is late, or loses a guest.
  */
 import { DriverError, type ScriptedDriver } from "@bioxen/vm-driver";
-import type { Cluster } from "./processes.ts";
+import type { Cluster } from "./cluster.ts";
 
 /** What is held back is carried out within this time, ms. */
 const DRIVER_RELEASE_MS = 3_000;

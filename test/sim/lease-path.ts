@@ -2,7 +2,7 @@
  * One process' way to the leases of a simulated cluster: late, cut for a while, or without an acknowledgement.
  */
 import { Fault, type LeaseStore } from "@bioxen/kernel";
-import type { Cluster } from "./processes.ts";
+import type { Cluster } from "./cluster.ts";
 
 /** The leases are out of reach this long, ms: from one renewal to a lost lease. */
 const CUT_MS = { least: 500, most: 8_000 };

@@ -15,8 +15,6 @@ import {
   StoredLeases,
   UNTRACED,
 } from "@bioxen/kernel";
-import type { MemoryBlobs } from "@bioxen/testkit/memory-blobs";
-import type { MemorySnapshots } from "@bioxen/testkit/memory-snapshots";
 import { createScriptedDriver, type ScriptedDriver } from "@bioxen/vm-driver";
 import { withEveryKind } from "../../packages/service-host/src/snapshot-sinks.ts";
 import { createAllocator } from "../../services/allocator/src/app/service.ts";
@@ -25,14 +23,12 @@ import { createChassisAgent } from "../../services/chassis-agent/src/app/service
 import { createChassisScheduler } from "../../services/chassis-scheduler/src/app/service.ts";
 import { createLifecycle } from "../../services/lifecycle/src/app/service.ts";
 import { createMonitor } from "../../services/monitor/src/app/service.ts";
-import type { AlertWitness } from "./alerts.ts";
 import { blobPath } from "./blob-path.ts";
+import type { Cluster } from "./cluster.ts";
 import { troubleDriver } from "./driver-trouble.ts";
-import type { FaultName, Faults } from "./faults.ts";
+import type { FaultName } from "./faults.ts";
 import { leasePath } from "./lease-path.ts";
-import type { SimBus, SimLog } from "./network.ts";
 import { snapshotPath } from "./snapshot-path.ts";
-import type { Universe } from "./universe.ts";
 
 const KINDS = ["lifecycle", "allocator", "chassis-scheduler", "monitor", "agent-a", "agent-b"] as const;
 export type Kind = (typeof KINDS)[number];
@@ -69,20 +65,6 @@ function listeningLogger(onBug: (thrown: unknown) => void): Logger {
     if ("err" in fields && fields.err instanceof InvariantViolation) onBug(fields.err);
   };
   return { debug: listen, info: listen, warn: listen, error: listen };
-}
-
-export interface Cluster {
-  readonly universe: Universe;
-  readonly faults: Faults;
-  readonly log: SimLog;
-  readonly bus: SimBus;
-  readonly snapshots: MemorySnapshots;
-  readonly snapshotEvery: number;
-  readonly leases: LeaseStore;
-  readonly witness: AlertWitness;
-  readonly blobs: MemoryBlobs;
-  /** A bug in a service: the run fails with it. */
-  readonly onBug: (thrown: unknown) => void;
 }
 
 interface Running {

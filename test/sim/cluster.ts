@@ -1,0 +1,24 @@
+/**
+ * What the processes of one simulated cluster share.
+ */
+import type { LeaseStore } from "@bioxen/kernel";
+import type { MemoryBlobs } from "@bioxen/testkit/memory-blobs";
+import type { MemorySnapshots } from "@bioxen/testkit/memory-snapshots";
+import type { AlertWitness } from "./alerts.ts";
+import type { Faults } from "./faults.ts";
+import type { SimBus, SimLog } from "./network.ts";
+import type { Universe } from "./universe.ts";
+
+export interface Cluster {
+  readonly universe: Universe;
+  readonly faults: Faults;
+  readonly log: SimLog;
+  readonly bus: SimBus;
+  readonly snapshots: MemorySnapshots;
+  readonly snapshotEvery: number;
+  readonly leases: LeaseStore;
+  readonly witness: AlertWitness;
+  readonly blobs: MemoryBlobs;
+  /** A bug in a service: the run fails with it. */
+  readonly onBug: (thrown: unknown) => void;
+}
