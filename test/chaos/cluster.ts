@@ -10,8 +10,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Bioxen, connect } from "@bioxen/client";
 import { EVENT_STREAM, type ServiceName } from "@bioxen/contracts";
 import type { ServerNode } from "@bioxen/testkit/nats-cluster";
+import { callUntilSettled } from "../../packages/client/src/calls.ts";
 import { asBioxenError, BioxenError } from "../../packages/client/src/errors.ts";
-import { insist } from "../../packages/client/src/insist.ts";
 import { Universe } from "../sim/universe.ts";
 import { checkAcknowledgements } from "./checks.ts";
 import { Fleet, type Instance } from "./fleet.ts";
@@ -273,9 +273,9 @@ async function throughTheLibrary(url: string): Promise<Asker> {
   const bioxen = await connect({ servers: url.split(",") });
   return {
     async ask(subject, payload, messageId) {
-      const options = { messageId, timeoutMs: CLIENT_TIMEOUT_MS, again: true };
+      const options = { messageId, timeoutMs: CLIENT_TIMEOUT_MS, repeat: true };
       try {
-        return await insist(bioxen.bus, subject, JSON.parse(payload), options);
+        return await callUntilSettled(bioxen.bus, subject, JSON.parse(payload), options);
       } catch (thrown) {
         const error = asBioxenError(thrown);
         return noAnswer(error instanceof BioxenError ? new Error(error.message) : thrown);

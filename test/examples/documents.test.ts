@@ -17,6 +17,7 @@ const LIMIT_MS = 120_000;
 const MODULES: Readonly<Record<string, () => Promise<object>>> = {
   "@bioxen/cell-models": () => import("@bioxen/cell-models"),
   "@bioxen/client": () => import("@bioxen/client"),
+  "@bioxen/client/local": () => import("@bioxen/client/local"),
   "@nats-io/transport-node": () => import("@nats-io/transport-node"),
   "node:assert/strict": async () => ({ default: (await import("node:assert/strict")).default }),
   "node:fs/promises": () => import("node:fs/promises"),

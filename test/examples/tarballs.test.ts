@@ -32,7 +32,7 @@ async function programOfReadme(): Promise<string> {
   const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
   const shown = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
   const program = shown
-    .replace("import { connect }", "import { startLocalStack }")
+    .replace('{ connect } from "@bioxen/client"', '{ startLocalStack } from "@bioxen/client/local"')
     .replace(/connect\(\{ servers: [^}]*\}\)/, `startLocalStack({ dataDir: "data", home: "home" })`);
   expect(program).toContain("await startLocalStack");
   return program;

@@ -1,28 +1,28 @@
 /**
  * A connection to a BioXen: calls by name of the endpoint, and the factories of VMs.
  */
-import { randomUUID } from "node:crypto";
-import {
-  type BiologicalType,
-  type CreateRequest,
-  ENDPOINTS,
-  type EndpointName,
-  type RequestOf,
-  type ResultOf,
-  type VmType,
-  type VmView,
+import type {
+  BiologicalType,
+  CreateRequest,
+  EndpointName,
+  RequestOf,
+  ResultOf,
+  VmType,
+  VmView,
 } from "@bioxen/contracts";
-import type { Reply } from "@bioxen/kernel";
-import { type Bus, connectBus } from "@bioxen/nats";
+import { type Bus, connectBus, findServer } from "@bioxen/nats/client";
+import { Calls, type Connection } from "./calls.ts";
 import { asBioxenError, BioxenError } from "./errors.ts";
 import { EventWatch, type WatchEventsOptions } from "./event-watch.ts";
-import { insist } from "./insist.ts";
 import { ClientJobs } from "./jobs.ts";
 import { BioVm } from "./vm.ts";
 
 export interface ConnectOptions {
-  /** `nats://host:4222`, or several. */
-  readonly servers: string | readonly string[];
+  /**
+   * `nats://host:4222`, or several; in a browser `wss://host:port`. Default, in Node: `BIOXEN_NATS_URL`, else the local stack, as for the
+   * `bioxen` command.
+   */
+  readonly servers?: string | readonly string[];
   /** Deadline of each request, ms; default {@link DEFAULT_TIMEOUT_MS}. */
   readonly timeoutMs?: number;
 }
@@ -32,21 +32,28 @@ export const DEFAULT_TIMEOUT_MS = 10_000;
 /** What a VM is made with beside its types: the contract's create command. */
 export type VmConfig = Omit<CreateRequest, "vmId" | "biologicalType" | "vmType">;
 
-/** Throws {@link BioxenError} UNAVAILABLE when no server answers. */
-export async function connect(options: ConnectOptions): Promise<Bioxen> {
+/** Throws {@link BioxenError} UNAVAILABLE when no server is named and none is found, or when none answers. */
+export async function connect(options: ConnectOptions = {}): Promise<Bioxen> {
+  const servers = options.servers ?? (await findServer());
+  if (servers === undefined) {
+    const message =
+      "no server is named: pass { servers }; in Node, BIOXEN_NATS_URL or a local stack (`bioxen up`) names one too";
+    throw new BioxenError({ code: "UNAVAILABLE", message, retryable: false });
+  }
   try {
-    const bus = await connectBus({ servers: options.servers, name: "bioxen-client" });
+    const bus = await connectBus({ servers, name: "bioxen-client" });
     return new Bioxen(bus, options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
   } catch (thrown) {
     throw asBioxenError(thrown);
   }
 }
 
-export class Bioxen {
+export class Bioxen implements Connection {
   readonly bus: Bus;
   readonly timeoutMs: number;
   /** Durable commands: stored now, carried out once their owner is there. */
   readonly jobs: ClientJobs;
+  readonly #calls: Calls;
   readonly #watches = new Set<EventWatch>();
   readonly #onClose: (() => Promise<void>)[] = [];
 
@@ -54,27 +61,24 @@ export class Bioxen {
     this.bus = bus;
     this.timeoutMs = timeoutMs;
     this.jobs = new ClientJobs(bus);
+    this.#calls = new Calls(bus, { timeoutMs });
   }
 
   /**
-   * Calls an endpoint of the catalogue. Tried again under one message id when nobody answered, or "not now" was answered, until
-   * `timeoutMs` has passed.
-   * Throws {@link BioxenError} with the code of the refusal.
+   * Calls an endpoint of the catalogue. Every call but `vmExec` is repeated under one message id until `timeoutMs` has passed, as long as
+   * no service replies or the refusal is transient (UNAVAILABLE, CONFLICT).
+   * Throws {@link BioxenError} with the code of the refusal, or UNAVAILABLE when no service replies.
    */
   async call<N extends EndpointName>(
     name: N,
     request: RequestOf<N>,
-    timeoutMs: number = this.timeoutMs,
+    timeoutMs?: number,
   ): Promise<ResultOf<N>> {
-    let reply: Reply;
     try {
-      const options = { messageId: randomUUID(), timeoutMs, again: name !== "vmExec" };
-      reply = await insist(this.bus, ENDPOINTS[name].subject, request, options);
+      return await this.#calls.ask(name, request, timeoutMs === undefined ? {} : { timeoutMs });
     } catch (thrown) {
       throw asBioxenError(thrown);
     }
-    if (!reply.ok) throw new BioxenError(reply.error);
-    return reply as unknown as ResultOf<N>;
   }
 
   /** Creates a VM and returns its handle. The VM is not started. */
@@ -105,17 +109,11 @@ export class Bioxen {
 
   /** Every VM that is not destroyed, in order of id. */
   async list(filter: Omit<RequestOf<"vmList">, "cursor" | "limit"> = {}): Promise<VmView[]> {
-    const vms: VmView[] = [];
-    let cursor: string | null = null;
-    do {
-      const page: ResultOf<"vmList"> = await this.call(
-        "vmList",
-        cursor === null ? filter : { ...filter, cursor },
-      );
-      vms.push(...page.vms);
-      cursor = page.cursor;
-    } while (cursor !== null);
-    return vms;
+    try {
+      return await this.#calls.listAllVms(filter);
+    } catch (thrown) {
+      throw asBioxenError(thrown);
+    }
   }
 
   /**

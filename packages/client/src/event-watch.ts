@@ -5,7 +5,6 @@
  * Whenever the log is taken up again it is read from the last event that is known, not from the one after: that this one is
  * still there, byte for byte, is the proof that it is the same log, and that nothing lies between.
  */
-import { setTimeout as delay } from "node:timers/promises";
 import { EVENT_SUBJECTS, eventSubject, isEventFilter } from "@bioxen/contracts";
 import {
   type EventEnvelope,
@@ -15,7 +14,7 @@ import {
   messageOf,
   type StoredEvent,
 } from "@bioxen/kernel";
-import { type Bus, openExistingEventLog } from "@bioxen/nats";
+import { type Bus, openExistingLog, sleep } from "@bioxen/nats/client";
 import { BioxenError, type WatchEndReason, WatchError } from "./errors.ts";
 
 export type WatchedEvent = EventEnvelope & {
@@ -113,7 +112,9 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
   async return(): Promise<Step> {
     this.#buffer.length = 0;
     this.#end();
-    await Promise.race([this.#running, delay(STOP_TIMEOUT_MS, undefined, { ref: false })]);
+    const stopped = new AbortController();
+    await Promise.race([this.#running, sleep(STOP_TIMEOUT_MS, stopped.signal)]);
+    stopped.abort();
     return DONE;
   }
 
@@ -167,7 +168,7 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
     let log: EventLog | undefined;
     while (!this.#ending.signal.aborted) {
       try {
-        log ??= await openExistingEventLog(this.#bus);
+        log ??= await openExistingLog(this.#bus);
         await this.#readOnce(log);
         this.#awaySinceMs = undefined;
       } catch (cause) {
@@ -245,7 +246,7 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
       const message = `the log cannot be read for ${LOG_AWAY_DEADLINE_MS} ms: ${messageOf(cause)}`;
       throw this.#ended("log-away", message, cause);
     }
-    await delay(RETRY_WAIT_MS, undefined, { signal: this.#ending.signal }).catch(() => undefined);
+    await sleep(RETRY_WAIT_MS, this.#ending.signal);
   }
 
   #replaced(why: string): WatchError {

@@ -1,16 +1,24 @@
 /**
  * `@bioxen/client`: script cells from TypeScript.
  *
- * `connect` (or `startLocalStack`, for a BioXen of its own) gives a {@link Bioxen}; the module's factories use the one connected
- * last, as the original library's did.
+ * `connect` returns a {@link Bioxen}; the module's factories use the latest connection, as the original library's did. It runs in Node and
+ * in browsers. `@bioxen/client/local` starts a BioXen of its own, in Node.
  */
 import { BIOLOGICAL_TYPES, type BiologicalType, VM_TYPES, type VmType } from "@bioxen/contracts";
-import { type LocalStackOptions, startLocalStack as startStack } from "@bioxen/local-stack";
 import { type Bioxen, type ConnectOptions, connect as connectTo, type VmConfig } from "./connection.ts";
 import { BioxenError } from "./errors.ts";
 import type { BioVm } from "./vm.ts";
 
 export type { BiologicalType, VmSample, VmType, VmView } from "@bioxen/contracts";
+export {
+  type Accepted,
+  Calls,
+  type CallsOptions,
+  type Connection,
+  type OneCallOptions,
+  type Refused,
+  type ReplyOf,
+} from "./calls.ts";
 export { Bioxen, type ConnectOptions, type VmConfig } from "./connection.ts";
 export { BioxenError, type WatchEndReason, WatchError } from "./errors.ts";
 export { EventWatch, type WatchEventsOptions, type WatchedEvent, type WatchOptions } from "./event-watch.ts";
@@ -23,22 +31,14 @@ export type { VmNews } from "./watch.ts";
 let latest: Bioxen | undefined;
 
 /** Connects; the module's factories use this connection until another is made. Throws {@link BioxenError} UNAVAILABLE. */
-export async function connect(options: ConnectOptions): Promise<Bioxen> {
+export async function connect(options: ConnectOptions = {}): Promise<Bioxen> {
   latest = await connectTo(options);
   return latest;
 }
 
-/** A BioXen of one's own: NATS and all services, ended by `close()`. */
-export async function startLocalStack(options: LocalStackOptions = {}): Promise<Bioxen> {
-  const stack = await startStack(options);
-  const bioxen = await connect({ servers: stack.url });
-  bioxen.onClose(() => stack.stop());
-  return bioxen;
-}
-
 function connected(): Bioxen {
   if (latest !== undefined) return latest;
-  const message = "not connected: call connect({ servers }) or startLocalStack() first";
+  const message = "not connected: call connect() or startLocalStack() first";
   throw new BioxenError({ code: "UNAVAILABLE", message, retryable: false });
 }
 

@@ -2,16 +2,13 @@
  * Durable commands: for who publishes and goes on. What is submitted is on disk, and is carried out once, when its owner is there,
  * in the order of its VM; what became of it is kept for 24 h under its id.
  */
-import { randomUUID } from "node:crypto";
-import { ENDPOINTS, type EndpointName, type RequestOf, type ResultOf } from "@bioxen/contracts";
-import type { ReplyError } from "@bioxen/kernel";
-import { type Bus, Jobs, type Submitted } from "@bioxen/nats";
+import { ENDPOINTS, type EndpointName, type RequestOf } from "@bioxen/contracts";
+import { type Bus, Jobs, type Submitted } from "@bioxen/nats/client";
+import type { ReplyOf } from "./calls.ts";
 import { asBioxenError, type BioxenError } from "./errors.ts";
 
 /** The reply of the job's command. */
-export type JobOutcome<N extends EndpointName> =
-  | ({ readonly ok: true } & ResultOf<N>)
-  | { readonly ok: false; readonly error: ReplyError };
+export type JobOutcome<N extends EndpointName> = ReplyOf<N>;
 
 export interface SubmitOptions {
   /** The job's id, and the `Nats-Msg-Id` of its command; default: a new UUID. */
@@ -36,7 +33,7 @@ export class ClientJobs {
     request: RequestOf<N>,
     options: SubmitOptions = {},
   ): Promise<Submitted> {
-    const messageId = options.messageId ?? randomUUID();
+    const messageId = options.messageId ?? crypto.randomUUID();
     return this.#asked(() => this.#jobs.submit(ENDPOINTS[name].subject, request, messageId));
   }
 

@@ -4,7 +4,7 @@
 import type { Optimum } from "@bioxen/cell-models";
 import { type BiologicalType, FULL_DEMAND, fullDemand, type RequestOf, type VmView } from "@bioxen/contracts";
 import { type Amounts, add } from "@bioxen/kernel";
-import type { Bioxen } from "./connection.ts";
+import type { Connection } from "./calls.ts";
 import { optimumOf } from "./optimum.ts";
 
 /** What one resource is used for, beside what is allocated; null: not measured. */
@@ -14,10 +14,10 @@ export interface ResourceUsage {
 }
 
 export class ResourceManager {
-  readonly #bioxen: Bioxen;
+  readonly #bioxen: Connection;
   readonly #vmId: string;
 
-  constructor(bioxen: Bioxen, vmId: string) {
+  constructor(bioxen: Connection, vmId: string) {
     this.#bioxen = bioxen;
     this.#vmId = vmId;
   }

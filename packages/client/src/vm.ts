@@ -1,16 +1,9 @@
 /**
  * The handle of one VM.
  */
-import { setTimeout as sleep } from "node:timers/promises";
-import {
-  MAX_EXEC_TIMEOUT_MS,
-  type RequestOf,
-  type ResultOf,
-  type SnapshotView,
-  type VmSample,
-  type VmView,
-} from "@bioxen/contracts";
-import type { Bioxen } from "./connection.ts";
+import type { RequestOf, ResultOf, SnapshotView, VmSample, VmView } from "@bioxen/contracts";
+import { sleep } from "@bioxen/nats/client";
+import type { Connection } from "./calls.ts";
 import { BioxenError } from "./errors.ts";
 import type { EventWatch, WatchOptions } from "./event-watch.ts";
 import { ResourceManager } from "./resource-manager.ts";
@@ -24,9 +17,9 @@ export type VmStatus = VmView & { readonly sample: VmSample | null };
 export class BioVm {
   readonly id: string;
   readonly resources: ResourceManager;
-  readonly #bioxen: Bioxen;
+  readonly #bioxen: Connection;
 
-  constructor(bioxen: Bioxen, vmId: string) {
+  constructor(bioxen: Connection, vmId: string) {
     this.id = vmId;
     this.#bioxen = bioxen;
     this.resources = new ResourceManager(bioxen, vmId);
@@ -111,12 +104,7 @@ export class BioVm {
 
   /** Runs Lua in the guest. Throws GUEST_ERROR (with `details.traceback`), GUEST_TIMEOUT, GUEST_OUT_OF_MEMORY. */
   exec(source: string, options: { readonly timeoutMs?: number } = {}): Promise<ResultOf<"vmExec">> {
-    const request = { vmId: this.id, source, ...options };
-    return this.#bioxen.call(
-      "vmExec",
-      request,
-      this.#bioxen.timeoutMs + (options.timeoutMs ?? MAX_EXEC_TIMEOUT_MS),
-    );
+    return this.#bioxen.call("vmExec", { vmId: this.id, source, ...options });
   }
 
   /** Everything that happened to it, oldest first. */
@@ -132,7 +120,7 @@ export class BioVm {
     return watchVm(this.#bioxen.bus, this.id);
   }
 
-  /** Its events from the log, from `from` on, each once: see {@link Bioxen.watchEvents}. */
+  /** Its events from the log, from `from` on, each once: see `Bioxen.watchEvents`. */
   watchEvents(options: WatchOptions = {}): EventWatch {
     return this.#bioxen.watchEvents({ ...options, vmId: this.id });
   }

@@ -3,7 +3,7 @@
  */
 import { eventSubject, type VmSample, vmTelemetrySubject } from "@bioxen/contracts";
 import type { EventEnvelope } from "@bioxen/kernel";
-import type { Bus } from "@bioxen/nats";
+import type { Bus } from "@bioxen/nats/client";
 
 export type VmNews =
   | { readonly kind: "event"; readonly event: EventEnvelope }

@@ -4,7 +4,6 @@
  * The connection never gives up: a server away is a wait, not an end, and subscriptions are made again by the
  * client. Calls have deadlines of their own, so that a caller learns of the outage while the connection heals.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Caller,
   type CallOptions,
@@ -24,6 +23,7 @@ import {
 } from "@nats-io/nats-core";
 import { connect } from "#platform";
 import { type BusOptions, originOf, serversOf } from "./dial.ts";
+import { sleep } from "./sleep.ts";
 
 export type { BusOptions } from "./dial.ts";
 

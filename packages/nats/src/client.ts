@@ -9,3 +9,4 @@ export { findServer } from "#platform";
 export * from "./bus.ts";
 export { openExistingLog } from "./existing-log.ts";
 export * from "./jobs.ts";
+export { sleep } from "./sleep.ts";

@@ -6,7 +6,6 @@
  * message is sent again, and when the server then says "wrong last sequence" (2.12 and newer check that before the
  * message id) the subject's last event tells whether it was ours. See docs/adr/0002-event-log.md.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import { decodeEvent, digestOf, EVENT_STREAM, encodeEvent } from "@bioxen/contracts";
 import {
   type AppendResult,
@@ -33,6 +32,7 @@ import {
   orderedConsumer,
 } from "./follower.ts";
 import { isRefusal, isWrongLastSequence } from "./server-codes.ts";
+import { sleep } from "./sleep.ts";
 
 /** Longest wait for one acknowledgement, ms; a synced append takes about 0.4 ms on the machines measured. */
 const ACK_TIMEOUT_MS = 2_000;

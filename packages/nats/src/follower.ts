@@ -5,7 +5,6 @@
  * gone, and asks again when its pull would have ended, until the server is back. So silence is watched here too, and a consumer that
  * says nothing is given up for another, which begins after the last event that was delivered.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import { decodeEvent, EVENT_STREAM } from "@bioxen/contracts";
 import { Fault, type Following, type FollowOptions } from "@bioxen/kernel";
 import {
@@ -17,6 +16,7 @@ import {
   type JsMsg,
 } from "@nats-io/jetstream";
 import { settledWithin } from "./patience.ts";
+import { sleep } from "./sleep.ts";
 
 /** Messages asked for at once while following: keeps the pipe full at 250 000 events/s. */
 export const FOLLOW_BATCH = 10_000;

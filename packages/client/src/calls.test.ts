@@ -1,0 +1,113 @@
+/**
+ * Which calls are repeated, for how long, and which are not.
+ */
+import { type Caller, type CallOptions, Fault, type Reply } from "@bioxen/kernel";
+import { describe, expect, it } from "vitest";
+import { Calls, callUntilSettled } from "./calls.ts";
+
+interface ReceivedCall extends CallOptions {
+  readonly subject: string;
+  readonly payload: unknown;
+}
+
+/** Replies in turn with each entry of its script, and with the last one from then on; throws the entries that are faults. */
+class ScriptedCaller implements Caller {
+  readonly received: ReceivedCall[] = [];
+  readonly #script: (Reply | Fault)[];
+
+  constructor(...script: (Reply | Fault)[]) {
+    this.#script = script;
+  }
+
+  async call(subject: string, payload: unknown, options: CallOptions): Promise<Reply> {
+    this.received.push({ subject, payload, ...options });
+    const next = this.#script.length > 1 ? this.#script.shift() : this.#script[0];
+    if (next === undefined || next instanceof Fault) throw next;
+    return next;
+  }
+}
+
+const accepted: Reply = { ok: true, changed: true };
+const refusal = (code: string, retryable: boolean): Reply => ({
+  ok: false,
+  error: { code, message: "", retryable },
+});
+const unserved = new Fault("UNAVAILABLE", "no instance serves it", { retryable: true });
+const options = { messageId: "m1", timeoutMs: 500, repeat: true };
+
+describe("the rule for repeating a call", () => {
+  it("passes on a refusal that lasts, although it is retryable", async () => {
+    const full = new ScriptedCaller(refusal("CAPACITY_EXCEEDED", true));
+    expect(await callUntilSettled(full, "s", {}, options)).toEqual(refusal("CAPACITY_EXCEEDED", true));
+    expect(full.received).toHaveLength(1);
+  });
+
+  it.each([
+    ["no instance serves the subject", unserved],
+    ["the service is unavailable", refusal("UNAVAILABLE", true)],
+    ["another writer came first", refusal("CONFLICT", true)],
+  ])("repeats under the same message id while %s", async (_why, first) => {
+    const caller = new ScriptedCaller(first, first, first, first, accepted);
+    const reply = await callUntilSettled(caller, "s", {}, { ...options, timeoutMs: 10_000 });
+    expect(reply).toEqual(accepted);
+    expect(caller.received.map(({ messageId }) => messageId)).toEqual(["m1", "m1", "m1", "m1", "m1"]);
+  });
+
+  it("ends at the deadline with the last refusal or fault", async () => {
+    const startedAtMs = performance.now();
+    await expect(callUntilSettled(new ScriptedCaller(unserved), "s", {}, options)).rejects.toBe(unserved);
+    const away = refusal("UNAVAILABLE", true);
+    expect(await callUntilSettled(new ScriptedCaller(away), "s", {}, options)).toEqual(away);
+    expect(performance.now() - startedAtMs).toBeGreaterThanOrEqual(2 * (options.timeoutMs - 150));
+  });
+
+  it("makes one attempt when the fault is final, or when the call must not be repeated", async () => {
+    const tooLarge = new Fault("TOO_LARGE", "too large", { retryable: false });
+    const large = new ScriptedCaller(tooLarge);
+    await expect(callUntilSettled(large, "s", {}, options)).rejects.toBe(tooLarge);
+    const single = new ScriptedCaller(unserved);
+    await expect(callUntilSettled(single, "s", {}, { ...options, repeat: false })).rejects.toBe(unserved);
+    expect([large.received.length, single.received.length]).toEqual([1, 1]);
+  });
+});
+
+describe("calls by the name of the endpoint", () => {
+  it("repeat every command but a guest's program, which the guest would run twice", async () => {
+    const caller = new ScriptedCaller(refusal("CONFLICT", true), accepted);
+    expect(await new Calls(caller, { timeoutMs: 500 }).call("vmStart", { vmId: "c1" })).toEqual(accepted);
+    expect(caller.received).toHaveLength(2);
+    expect(caller.received[0]?.messageId).toBe(caller.received[1]?.messageId);
+
+    const guest = new ScriptedCaller(refusal("UNAVAILABLE", true), accepted);
+    const reply = await new Calls(guest, { timeoutMs: 500 }).call("vmExec", {
+      vmId: "c1",
+      source: "return 1",
+    });
+    expect(reply.ok).toBe(false);
+    expect(guest.received).toHaveLength(1);
+  });
+
+  it("give a program its own limit on top of the deadline", async () => {
+    const caller = new ScriptedCaller(accepted);
+    const calls = new Calls(caller, { timeoutMs: 500 });
+    await calls.call("vmExec", { vmId: "c1", source: "return 1", timeoutMs: 200 });
+    await calls.call("vmExec", { vmId: "c1", source: "return 1", timeoutMs: 200 }, { timeoutMs: 50 });
+    expect(caller.received.map(({ timeoutMs }) => timeoutMs)).toEqual([700, 50]);
+  });
+
+  it("list every VM, page after page", async () => {
+    const page = (vmId: string, cursor: string | null): Reply => ({ ok: true, vms: [{ vmId }], cursor });
+    const caller = new ScriptedCaller(page("c1", "c1"), page("c2", null));
+    const vms = await new Calls(caller, { timeoutMs: 500 }).listAllVms({ label: "team=red" });
+    expect(vms.map(({ vmId }) => vmId)).toEqual(["c1", "c2"]);
+    expect(caller.received.map(({ payload }) => payload)).toEqual([
+      { label: "team=red" },
+      { label: "team=red", cursor: "c1" },
+    ]);
+  });
+
+  it("throw the refusal where only the result is asked for", async () => {
+    const calls = new Calls(new ScriptedCaller(refusal("VM_NOT_FOUND", false)), { timeoutMs: 500 });
+    await expect(calls.ask("vmGet", { vmId: "c1" })).rejects.toMatchObject({ code: "VM_NOT_FOUND" });
+  });
+});

@@ -1,0 +1,156 @@
+/**
+ * Typed calls of the catalogue's endpoints, with one rule for repeating them. Client and CLI stand on it.
+ *
+ * A call is repeated while a repetition can help: the service restarts, the log elects a leader, or another writer came first. All attempts
+ * carry one message id, so that the service carries the command out once, however often it receives it.
+ */
+import {
+  ENDPOINTS,
+  type EndpointName,
+  MAX_EXEC_TIMEOUT_MS,
+  type RequestOf,
+  type ResultOf,
+  type VmView,
+} from "@bioxen/contracts";
+import { type Caller, Fault, type Reply, type ReplyError } from "@bioxen/kernel";
+import { type Bus, sleep } from "@bioxen/nats/client";
+import { BioxenError } from "./errors.ts";
+import type { EventWatch, WatchEventsOptions } from "./event-watch.ts";
+
+/** Pause before the next attempt, ms. */
+const RETRY_WAIT_MS = 100;
+/**
+ * Refusals that pass within seconds: no instance serves the subject, or another writer came first. A refusal for want of room or of an
+ * operator's decision can last for hours, so the caller gets it at once.
+ */
+const TRANSIENT_CODES: readonly string[] = ["UNAVAILABLE", "CONFLICT"];
+/** Attempts without any reply before the call is given up; each lasts its whole deadline. */
+const MAX_UNANSWERED = 3;
+
+export interface Accepted {
+  readonly ok: true;
+}
+
+export interface Refused {
+  readonly ok: false;
+  readonly error: ReplyError;
+}
+
+/** The reply of an endpoint: its result, or its refusal as a value. */
+export type ReplyOf<N extends EndpointName> = (Accepted & ResultOf<N>) | Refused;
+
+export interface CallsOptions {
+  /** Deadline of one attempt, ms; transient refusals are repeated until it has passed since the first attempt. */
+  readonly timeoutMs: number;
+  /** False: every call is a single attempt. Default: true. */
+  readonly repeat?: boolean;
+}
+
+export interface OneCallOptions {
+  /** Default: {@link CallsOptions.timeoutMs}; for `vmExec` the program's own limit is added. */
+  readonly timeoutMs?: number;
+  /** The `Nats-Msg-Id` of every attempt; default: a new UUID. */
+  readonly messageId?: string;
+}
+
+/** The connection as the handle of a VM sees it: calls throw {@link BioxenError} for refusals. */
+export interface Connection {
+  readonly bus: Bus;
+  readonly timeoutMs: number;
+  call<N extends EndpointName>(name: N, request: RequestOf<N>, timeoutMs?: number): Promise<ResultOf<N>>;
+  watchEvents(options?: WatchEventsOptions): EventWatch;
+}
+
+export class Calls {
+  readonly timeoutMs: number;
+  readonly #caller: Caller;
+  readonly #repeat: boolean;
+
+  constructor(caller: Caller, options: CallsOptions) {
+    this.#caller = caller;
+    this.timeoutMs = options.timeoutMs;
+    this.#repeat = options.repeat ?? true;
+  }
+
+  /** The reply, whether the service accepts or refuses. Throws `Fault` UNAVAILABLE or TIMEOUT when no service replies. */
+  async call<N extends EndpointName>(
+    name: N,
+    request: RequestOf<N>,
+    { timeoutMs, messageId = crypto.randomUUID() }: OneCallOptions = {},
+  ): Promise<ReplyOf<N>> {
+    const reply = await callUntilSettled(this.#caller, ENDPOINTS[name].subject, request, {
+      messageId,
+      timeoutMs: timeoutMs ?? this.#deadlineOf(name, request),
+      // A program may have had its effects before the reply was lost, and the guest keeps no record of message ids.
+      repeat: this.#repeat && name !== "vmExec",
+    });
+    // The endpoint's owner replies in the shape of its `result` schema; the type `Reply` holds for every endpoint and cannot say so.
+    return reply as unknown as ReplyOf<N>;
+  }
+
+  /** The result. Throws the error that {@link refusal} makes of a refusal. */
+  async ask<N extends EndpointName>(
+    name: N,
+    request: RequestOf<N>,
+    options: OneCallOptions = {},
+  ): Promise<Accepted & ResultOf<N>> {
+    const reply = await this.call(name, request, options);
+    if (!reply.ok) throw this.refusal(reply.error);
+    return reply;
+  }
+
+  /** Every VM that fits the filter, page after page, in order of id. */
+  async listAllVms(filter: Omit<RequestOf<"vmList">, "cursor"> = {}): Promise<VmView[]> {
+    const vms: VmView[] = [];
+    let cursor: string | null = null;
+    do {
+      const page: ResultOf<"vmList"> = await this.ask(
+        "vmList",
+        cursor === null ? filter : { ...filter, cursor },
+      );
+      vms.push(...page.vms);
+      cursor = page.cursor;
+    } while (cursor !== null);
+    return vms;
+  }
+
+  /** The error that {@link ask} throws for a refusal; the CLI has its own, with an exit code. */
+  protected refusal(error: ReplyError): Error {
+    return new BioxenError(error);
+  }
+
+  #deadlineOf<N extends EndpointName>(name: N, request: RequestOf<N>): number {
+    if (name !== "vmExec") return this.timeoutMs;
+    const { timeoutMs = MAX_EXEC_TIMEOUT_MS } = request as RequestOf<"vmExec">;
+    return this.timeoutMs + timeoutMs;
+  }
+}
+
+export interface AttemptOptions {
+  readonly messageId: string;
+  /** Deadline of one attempt, ms; transient refusals are repeated until it has passed since the first attempt. */
+  readonly timeoutMs: number;
+  readonly repeat: boolean;
+}
+
+/** The first reply that is not transient, else the last one. Throws the last `Fault` when no attempt gets a reply. */
+export async function callUntilSettled(
+  caller: Caller,
+  subject: string,
+  request: unknown,
+  { messageId, timeoutMs, repeat }: AttemptOptions,
+): Promise<Reply> {
+  const startedAtMs = performance.now();
+  for (let attempt = 1; ; attempt += 1) {
+    const isLast = () =>
+      !repeat || (attempt >= MAX_UNANSWERED && performance.now() - startedAtMs + RETRY_WAIT_MS >= timeoutMs);
+    try {
+      const reply = await caller.call(subject, request, { timeoutMs, messageId });
+      const isTransient = !reply.ok && reply.error.retryable && TRANSIENT_CODES.includes(reply.error.code);
+      if (!isTransient || isLast()) return reply;
+    } catch (thrown) {
+      if (!(thrown instanceof Fault) || !thrown.retryable || isLast()) throw thrown;
+    }
+    await sleep(RETRY_WAIT_MS);
+  }
+}
