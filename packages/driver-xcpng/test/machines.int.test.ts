@@ -147,7 +147,9 @@ describe("a machine's life in the pool", () => {
         if (event.kind === "observed") lines.push(`${event.seen} at ${event.fence}`);
       });
       await fake.outside("VM.suspend", machine(fake, "x1").ref);
-      await eventually("it is seen", () => driver.list()[0]?.state === "paused" || undefined);
+      // The inventory changes first, the events follow.
+      await eventually("both events are reported", () => lines.length >= 2 || undefined);
+      expect(driver.list()[0]?.state).toBe("paused");
       expect(lines).toEqual(["suspended at 10", "somebody else changed it in the pool: suspended"]);
       await driver.resume("x1", 10);
       expect(machine(fake, "x1")["power_state"]).toBe("Running");
