@@ -251,8 +251,10 @@ describe("what others do to it", () => {
     await world.done("cmd.vm.stop", { vmId: "d4" });
     await world.reach("d4", "stopped");
     await fake.outside("VM.start", machine("d4").ref, false, false);
-    await eventually("the ghost is ended", () => machine("d4").power_state === "Halted" || undefined);
+    // The start is reported before the machine is halted, and "Halted" alone also describes the machine before its start.
+    await eventually("the start is seen", async () => (await seenOf("d4")).length === 2 || undefined);
     expect(await seenOf("d4")).toEqual(["paused REPAIR", "started REPAIR"]);
+    await eventually("the ghost is ended", () => machine("d4").power_state === "Halted" || undefined);
     await gone("d4");
   });
 
