@@ -35,7 +35,7 @@ export const DEFECTS: readonly Defect[] = [
     name: "placement not idempotent",
     changes: [
       {
-        file: "packages/contracts/src/fold/waiting.ts",
+        file: "packages/contracts/src/fold/vm-placement.ts",
         from: `    vm.state === "pending" &&
     vm.pendingSinceSeq !== null &&
     entry.incarnation === vm.incarnation &&
@@ -76,7 +76,7 @@ export const DEFECTS: readonly Defect[] = [
     name: "evolve mutates",
     changes: [
       {
-        file: "packages/contracts/src/fold/vm.ts",
+        file: "packages/contracts/src/fold/vm-run.ts",
         from: '        : { ...vm, state: "paused", reason: reasonLeft(vm) };',
         to: '        : Object.assign(vm, { state: "paused" as const, reason: reasonLeft(vm) });',
       },

@@ -6,16 +6,13 @@
  * that disagree retry for ever. Taste (best fit, spread) is no part of it.
  */
 import { type Amounts, fits, shortages } from "@bioxen/kernel";
-import type { PlacementRefusal } from "./events/vm.ts";
 import type { Chassis } from "./fold/chassis.ts";
 import { freeAmounts, type Ledger } from "./fold/ledger.ts";
-import type { Vm } from "./fold/vm.ts";
+import type { Vm } from "./fold/vm-state.ts";
+import type { Misfit } from "./misfit.ts";
 import { misfitAmong, type Neighbour, type Neighbours } from "./neighbours.ts";
 import { isPool, offeredOf } from "./resources.ts";
 import type { PlacementTerm, Taint, Toleration } from "./schemas.ts";
-
-/** A refusal of one chassis, before it is known which. */
-export type Misfit = Omit<PlacementRefusal, "chassisId">;
 
 export interface Room {
   readonly free: Amounts;

@@ -6,7 +6,7 @@
  * who comes later is kept away by who is there. A VM that carries the labels it wants to be with is the first of its kind where nobody
  * of it has a place, and may go anywhere: else the first could never start.
  */
-import type { Misfit } from "./feasibility.ts";
+import type { Misfit } from "./misfit.ts";
 import type { PlacementTerm } from "./schemas.ts";
 
 /** What of a VM matters to its neighbours. */

@@ -1,31 +1,29 @@
 /**
- * What a VM of lower priority can be asked to give up for one of higher priority, and what it keeps.
+ * The preemption rule: which resources a VM of lower priority can give up for one of higher priority, and what it keeps.
  *
- * One rule in two places, like feasibility: the scheduler plans with it, lifecycle decides by it, so that a plan never counts on
- * what a decision would not free. In order of what it costs the victim: *starve* (it lives on its guarantee), *pause* (it
- * stands still and keeps its genome's space and its place), *evict* (it loses its place and waits for another).
+ * The rule has two users, like feasibility: the scheduler plans with it, and lifecycle decides by it. So a plan never counts on
+ * resources that the decision would not free. The modes, in order of what they cost the victim: *starve* (the VM grows on its
+ * guarantee), *pause* (it stands still, and keeps its place and the space of its genome), *evict* (it loses its place and waits for
+ * another).
  *
- * Only cells are starved or paused: a pool's hosts need not change a running VM's memory, so an `xcpng` VM is only evicted.
+ * Only cells can be starved or paused. The hosts of a pool cannot always change the memory of a running VM, so an `xcpng` VM can only
+ * be evicted.
  */
 import { type Amounts, amountOf, equalAmounts, fits } from "@bioxen/kernel";
 import type { LedgerEntry } from "./fold/ledger.ts";
-import type { Preemption, Vm } from "./fold/vm.ts";
+import type { Preemption, PreemptionMode, Vm } from "./fold/vm-state.ts";
 
-/** From the mildest to the hardest. */
-export const PREEMPTION_MODES = ["starve", "pause", "evict"] as const;
-export type PreemptionMode = (typeof PREEMPTION_MODES)[number];
-
-/** What does not flow: a cell that stands still keeps its genome where it is. */
+/** Resources that a paused cell keeps: its genome stays in the chassis. */
 const KEPT_BY_A_PAUSED_CELL: readonly string[] = ["dnaKilobases"];
 
 type Holding = Pick<Vm, "vmType" | "request" | "guarantee" | "allocation">;
 
-/** The least that starving leaves a VM: what it was created with as `guarantee`, never above its request, which is the default. */
+/** The least that starving leaves a VM: its `guarantee`, but never more than its request. Default: its request. */
 export function guaranteeOf({ request, guarantee }: Pick<Vm, "request" | "guarantee">): Amounts {
   return guarantee === null ? request : least(request, guarantee);
 }
 
-/** What `mode` leaves of a VM's allocation; undefined where it would free nothing, or cannot be done to this VM. */
+/** What `mode` leaves of a VM's allocation; undefined when the mode frees nothing or does not apply to this VM. */
 export function keptUnder(mode: PreemptionMode, vm: Holding): Amounts | undefined {
   if (vm.allocation === null) return undefined;
   if (mode === "evict") return {};
@@ -39,19 +37,26 @@ function stillNeeded(allocation: Amounts): Amounts {
   return Object.fromEntries(entries.map(([name, n]) => [name, KEPT_BY_A_PAUSED_CELL.includes(name) ? n : 0]));
 }
 
-/** The smaller of both, per resource of `a`. */
+/** The smaller amount of both, for each resource of `a`. */
 function least(a: Amounts, b: Amounts): Amounts {
   return Object.fromEntries(Object.entries(a).map(([name, n]) => [name, Math.min(n, amountOf(b, name))]));
 }
 
-/** Is it paused because somebody of higher priority needed what it had? */
+/** True while the VM is paused because a VM of higher priority needed its resources. */
 export function isHeldByPreemption(vm: Pick<Vm, "preemption">): boolean {
   return vm.preemption?.active === true && vm.preemption.mode === "pause";
 }
 
+/** True while the VM is paused by its user, also when preemption pauses it at the same time. */
+export function isPausedByUser(vm: Pick<Vm, "preemption" | "state">): boolean {
+  return isHeldByPreemption(vm) ? vm.preemption?.heldByUser === true : vm.state === "paused";
+}
+
 /**
- * Does the ledger know of the VM's preemption? The VM gives up first and the ledger follows down, so for a moment it holds more
- * than the VM has. Nothing may be granted to the VM in between: it would be taken for what is still to be given back.
+ * True when the ledger entry already reflects the VM's preemption.
+ *
+ * The VM gives up resources first and the ledger follows, so for a moment the entry holds more than the VM. Nothing may be granted to
+ * the VM during that time: the ledger would take the grant for the part that is still to be released.
  */
 export function isFollowedBy(
   { preemption, allocation }: Pick<Vm, "preemption" | "allocation">,
@@ -61,12 +66,12 @@ export function isFollowedBy(
   return entry.amountsSeq > preemption.seq || fits(entry.amounts, allocation);
 }
 
-/** What is left of a preemption that ended: a memory. */
-export function over({ preemption }: Pick<Vm, "preemption">): Preemption | null {
+/** The VM's last preemption, no longer active: only a record of what happened. */
+export function endedPreemption({ preemption }: Pick<Vm, "preemption">): Preemption | null {
   return preemption?.active === true ? { ...preemption, active: false, heldByUser: false } : preemption;
 }
 
-/** Pausing and resuming a starved VM does not end that it goes without. */
+/** The reason that remains after a pause or resume: pause and resume keep the reason of an active preemption. */
 export function reasonLeft({ preemption }: Pick<Vm, "preemption">): string | null {
   return preemption?.active === true ? preemption.reason : null;
 }

@@ -9,8 +9,8 @@ import { placementRefusal } from "./events/vm.ts";
 import type { Chassis } from "./fold/chassis.ts";
 import { heldAmounts, type Ledger } from "./fold/ledger.ts";
 import { chargedAmounts, type Quota, quotaFree } from "./fold/quota.ts";
-import { VM_STATES, type Vm } from "./fold/vm.ts";
-import { guaranteeOf, PREEMPTION_MODES } from "./preemption.ts";
+import { PREEMPTION_MODES, VM_STATES, type Vm } from "./fold/vm-state.ts";
+import { guaranteeOf } from "./preemption.ts";
 import { BIOLOGICAL_TYPES, offeredOf, VM_TYPES } from "./resources.ts";
 import { recordedAmounts, recordedTaints } from "./schemas.ts";
 

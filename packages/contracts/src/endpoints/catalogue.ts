@@ -3,7 +3,7 @@
  * endpoints from here, clients type their calls from here, docs/PROTOCOL.md is generated from here.
  */
 import { z } from "zod";
-import { VM_STATES } from "../fold/vm.ts";
+import { VM_STATES } from "../fold/vm-state.ts";
 import {
   amounts,
   id,

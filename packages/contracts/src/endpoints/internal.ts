@@ -8,7 +8,7 @@ import { entryKey, reservation } from "../events/ledger.ts";
 import { MOVE_CODES } from "../events/move.ts";
 import { outsideChange } from "../events/observed.ts";
 import { placementRefusal } from "../events/vm.ts";
-import { PREEMPTION_MODES } from "../preemption.ts";
+import { PREEMPTION_MODES } from "../fold/vm-state.ts";
 import { id, MAX_EXEC_TIMEOUT_MS, MAX_PAGE, priority, recordedAmounts, source } from "../schemas.ts";
 import { agentCheckpointSubject, agentExecSubject } from "../subjects.ts";
 import { type Endpoint, endpoint } from "./endpoint.ts";

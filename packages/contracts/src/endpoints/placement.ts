@@ -4,7 +4,7 @@
 import { z } from "zod";
 import { placementDecision } from "../events/ledger.ts";
 import { placementRefusal } from "../events/vm.ts";
-import { PREEMPTION_MODES } from "../preemption.ts";
+import { PREEMPTION_MODES } from "../fold/vm-state.ts";
 import { BIOLOGICAL_TYPES, VM_TYPES } from "../resources.ts";
 import {
   config,

@@ -1,5 +1,5 @@
 /**
- * The meaning of a VM's moves: where it is to go, and the place it has there already.
+ * The meaning of a VM's move events: where the VM is to go, and the reservation it already holds there.
  */
 import {
   type Amounts,
@@ -9,29 +9,8 @@ import {
   type EventPosition,
   equalAmounts,
 } from "@bioxen/kernel";
-import type { MoveCode } from "../events/move.ts";
-import type { PlacementRefusal, VmEvent } from "../events/vm.ts";
-import type { Vm } from "./vm.ts";
-
-/** A move that is under way. */
-export interface Migration {
-  /** null: wherever there is room. */
-  readonly toChassisId: string | null;
-  readonly code: MoveCode;
-  readonly reason: string;
-  readonly requestedAtMs: number;
-  readonly requestedSeq: number;
-  /** The event that asked for it, and its chain: what follows from the move belongs to that, whatever else happens to the VM. */
-  readonly requestedBy: CauseEvent;
-  /** The place it has elsewhere; null while it waits for one. */
-  readonly target: {
-    readonly chassisId: string;
-    readonly fence: number;
-    readonly allocation: Amounts;
-  } | null;
-  /** While it waits: why each chassis does not take it. */
-  readonly refusals: readonly PlacementRefusal[];
-}
+import type { VmEvent } from "../events/vm.ts";
+import type { Migration, Vm } from "./vm-state.ts";
 
 type MoveEvent = Extract<
   VmEvent,
@@ -44,7 +23,7 @@ type MoveEvent = Extract<
   }
 >;
 
-/** What changes. */
+/** Returns the fields that the event changes. */
 export function evolveMove(vm: Vm, event: MoveEvent, at: EventPosition): Partial<Vm> {
   switch (event.type) {
     case "bioxen.vm.migration-requested.v1":
@@ -75,8 +54,8 @@ export function evolveMove(vm: Vm, event: MoveEvent, at: EventPosition): Partial
 }
 
 /**
- * True when `entry`, of another ledger than the one it lives on, is the place this VM's move waits for: reserved for this move and not
- * for one before it that was cancelled, and of what it asks for now.
+ * True when `entry`, in the ledger of another chassis, is the reservation that the VM's move waits for: made for this move, not for an
+ * earlier cancelled one, and for the amounts that the VM requests now.
  */
 export function isForMove(
   vm: Vm,
@@ -91,7 +70,10 @@ export function isForMove(
   );
 }
 
-/** What follows from a move that is under way belongs to the chain of whoever asked for it, whatever else happened to the VM since. */
+/**
+ * The causation of everything that follows from a move. It continues the chain of the request for the move, whatever else has
+ * happened to the VM since.
+ */
 export function causedByMove({ requestedBy }: Migration): Causation {
   return causedBy(requestedBy);
 }

@@ -1,20 +1,14 @@
 /**
- * What was seen to be done to a VM's machine by others, as far as later decisions need it, and where it leads a VM that follows.
+ * Changes that other tools made to a VM's machine in its pool: what later decisions need to know of them, and the state of a VM that
+ * follows such a change.
  */
 import type { OBSERVED_EVENTS, SeenChange } from "../events/observed.ts";
 import type { VmEvent } from "../events/vm.ts";
 import { reasonLeft } from "../preemption.ts";
-import { stopping } from "./stopping.ts";
-import type { Vm } from "./vm.ts";
+import { stopping } from "./vm-run.ts";
+import type { Observations, Vm } from "./vm-state.ts";
 
-/** Of one place; a new place begins anew. */
-export interface Observations {
-  readonly fence: number;
-  /** When each kind of change was last recorded, by the agent's clock. */
-  readonly seenAtMs: Readonly<Partial<Record<SeenChange, number>>>;
-}
-
-/** Why a VM is what its machine was made by others. */
+/** The reason of a VM that follows a change of its machine. */
 export const SEEN_REASONS: Readonly<Record<SeenChange, string>> = {
   paused: "it was paused in its pool, and not by BioXen",
   suspended: "it was suspended in its pool, and not by BioXen",
@@ -27,14 +21,15 @@ export const SEEN_REASONS: Readonly<Record<SeenChange, string>> = {
 
 type ObservedData = Extract<VmEvent, { type: keyof typeof OBSERVED_EVENTS }>["data"];
 
+/** Returns the fields that the event changes. */
 export function evolveObserved(vm: Vm, data: ObservedData): Partial<Vm> {
   const { fence, seen, seenAtMs } = data;
   const known = vm.observed?.fence === fence ? vm.observed.seenAtMs : {};
   const observed: Observations = { fence, seenAtMs: { ...known, [seen]: seenAtMs } };
-  return data.consequence === "FOLLOW" ? { observed, ...ledTo(vm, seen) } : { observed };
+  return data.consequence === "FOLLOW" ? { observed, ...following(vm, seen) } : { observed };
 }
 
-function ledTo(vm: Vm, seen: SeenChange): Partial<Vm> {
+function following(vm: Vm, seen: SeenChange): Partial<Vm> {
   const reason = SEEN_REASONS[seen];
   switch (seen) {
     case "paused":
@@ -45,7 +40,7 @@ function ledTo(vm: Vm, seen: SeenChange): Partial<Vm> {
     case "halted":
       return stopping(vm, reason, false);
     case "deleted":
-      // Without a place there is nothing to stop first.
+      // A VM without a place has no guest to stop first.
       return vm.fence === null ? { reason, destroyRequested: true } : stopping(vm, reason, true);
     case "started":
     case "moved":

@@ -1,0 +1,105 @@
+/**
+ * Events of a VM that wants a place or gets one: it asks, no chassis takes it, a ledger holds a reservation, it loses that reservation.
+ */
+import type { EventPosition } from "@bioxen/kernel";
+import type { PlacementRefusal, VmEvent } from "../events/vm.ts";
+import { endedPreemption, isPausedByUser } from "../preemption.ts";
+import type { LedgerEntry } from "./ledger.ts";
+import type { Vm, VmState } from "./vm-state.ts";
+
+export const NOT_WAITING = { pendingSinceMs: null, pendingSinceSeq: null } as const;
+
+export const UNPLACED = { chassisId: null, fence: null, allocation: null, placedAtMs: null } as const;
+
+export type PlacementEvent = Extract<
+  VmEvent,
+  {
+    type:
+      | "bioxen.vm.start-requested.v1"
+      | "bioxen.vm.deferred.v1"
+      | "bioxen.vm.placed.v1"
+      | "bioxen.vm.displaced.v2";
+  }
+>;
+
+export function evolvePlacement(vm: Vm, event: PlacementEvent, at: EventPosition): Vm {
+  switch (event.type) {
+    case "bioxen.vm.start-requested.v1":
+      return {
+        ...vm,
+        state: "pending",
+        reason: null,
+        failure: null,
+        refusals: [],
+        startsPaused: false,
+        ...waitingSince(at),
+        automaticStarts: event.data.automatic ? vm.automaticStarts + 1 : 0,
+      };
+    case "bioxen.vm.deferred.v1":
+      // A VM that has a place waits for its move: the refusals concern the move.
+      return vm.migration === null
+        ? { ...vm, refusals: event.data.reasons, reason: describeRefusals(event.data.reasons) }
+        : { ...vm, migration: { ...vm.migration, refusals: event.data.reasons } };
+    case "bioxen.vm.placed.v1": {
+      const { chassisId, fence, allocation } = event.data;
+      return {
+        ...vm,
+        state: "starting",
+        reason: null,
+        refusals: [],
+        chassisId,
+        fence,
+        lastFence: fence,
+        allocation,
+        placedAtMs: at.atMs,
+        preemption: endedPreemption(vm),
+      };
+    }
+    case "bioxen.vm.displaced.v2":
+      return displaced(vm, event.data, at);
+  }
+}
+
+type Displaced = Extract<VmEvent, { type: "bioxen.vm.displaced.v2" }>["data"];
+
+function displaced(vm: Vm, { code, reason, by, byPriority }: Displaced, at: EventPosition): Vm {
+  const preemption =
+    code === "PREEMPTED" && by !== undefined && byPriority !== undefined
+      ? ({ mode: "evict", by, byPriority, reason, seq: at.seq, atMs: at.atMs } as const)
+      : null;
+  return {
+    ...vm,
+    ...UNPLACED,
+    state: "pending",
+    startsPaused: vm.startsPaused || isPausedByUser(vm),
+    migration: null,
+    reason,
+    ...waitingSince(at),
+    preemption:
+      preemption === null ? endedPreemption(vm) : { ...preemption, active: true, heldByUser: false },
+  };
+}
+
+function waitingSince({ atMs, seq }: EventPosition): Pick<Vm, "pendingSinceMs" | "pendingSinceSeq"> {
+  return { pendingSinceMs: atMs, pendingSinceSeq: seq };
+}
+
+/** Joins the refusals of all chassis into one line of text. */
+export function describeRefusals(refusals: readonly PlacementRefusal[]): string {
+  return refusals.map((r) => `${r.chassisId ?? "cluster"}: ${r.code}: ${r.message}`).join("; ");
+}
+
+/**
+ * True when `entry` is the reservation that this pending VM waits for: made for its incarnation, after it began to wait.
+ *
+ * An older entry belongs to an earlier wait that ended without it, or to a move. Its ledger may be releasing it at this moment.
+ */
+export function isForWaiting(vm: VmState, entry: Pick<LedgerEntry, "incarnation" | "fence">): boolean {
+  return (
+    vm.exists &&
+    vm.state === "pending" &&
+    vm.pendingSinceSeq !== null &&
+    entry.incarnation === vm.incarnation &&
+    entry.fence > vm.pendingSinceSeq
+  );
+}

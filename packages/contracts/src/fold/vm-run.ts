@@ -1,0 +1,82 @@
+/**
+ * Events of a VM's guest: it starts, restarts, pauses, resumes, stops, fails, and the VM is destroyed.
+ */
+import type { VmEvent } from "../events/vm.ts";
+import { endedPreemption, isHeldByPreemption, reasonLeft } from "../preemption.ts";
+import { NOT_WAITING, UNPLACED } from "./vm-placement.ts";
+import type { Vm } from "./vm-state.ts";
+
+export type RunEvent = Extract<
+  VmEvent,
+  {
+    type:
+      | "bioxen.vm.started.v1"
+      | "bioxen.vm.guest-restarted.v1"
+      | "bioxen.vm.paused.v1"
+      | "bioxen.vm.resumed.v1"
+      | "bioxen.vm.stop-requested.v1"
+      | "bioxen.vm.stopped.v1"
+      | "bioxen.vm.failed.v1"
+      | "bioxen.vm.destroyed.v1";
+  }
+>;
+
+export function evolveRun(vm: Vm, event: RunEvent): Vm {
+  switch (event.type) {
+    case "bioxen.vm.started.v1":
+      return {
+        ...vm,
+        state: event.data.paused === true ? "paused" : "running",
+        startsPaused: false,
+        reason: null,
+        ...NOT_WAITING,
+      };
+    case "bioxen.vm.guest-restarted.v1":
+      return { ...vm, reason: event.data.reason };
+    case "bioxen.vm.paused.v1":
+      return vm.preemption !== null && isHeldByPreemption(vm)
+        ? { ...vm, preemption: { ...vm.preemption, heldByUser: true } }
+        : { ...vm, state: "paused", reason: reasonLeft(vm) };
+    case "bioxen.vm.resumed.v1":
+      return { ...vm, state: "running", reason: reasonLeft(vm) };
+    case "bioxen.vm.stop-requested.v1":
+      return { ...vm, ...stopping(vm, null, event.data.destroy) };
+    case "bioxen.vm.stopped.v1":
+      return { ...vm, ...ended("stopped", event.data.reason) };
+    case "bioxen.vm.failed.v1":
+      return {
+        ...vm,
+        ...ended("error", event.data.reason),
+        failure: event.data.code,
+        preemption: endedPreemption(vm),
+        migration: null,
+      };
+    case "bioxen.vm.destroyed.v1":
+      return {
+        ...vm,
+        ...UNPLACED,
+        state: "destroyed",
+        reason: event.data.reason,
+        destroyRequested: false,
+        checkpoint: null,
+        snapshots: [],
+        preemption: endedPreemption(vm),
+      };
+  }
+}
+
+function ended(state: "stopped" | "error", reason: string): Partial<Vm> {
+  return { ...UNPLACED, state, reason, ...NOT_WAITING, checkpoint: null };
+}
+
+/** The changes to a VM that is to stop, by a command or because its machine was stopped or deleted in its pool. */
+export function stopping(vm: Vm, reason: string | null, destroy: boolean): Partial<Vm> {
+  return {
+    state: "stopping",
+    reason,
+    refusals: [],
+    preemption: endedPreemption(vm),
+    migration: null,
+    destroyRequested: destroy || vm.destroyRequested,
+  };
+}
