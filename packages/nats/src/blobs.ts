@@ -15,7 +15,6 @@ import {
   messageOf,
 } from "@bioxen/kernel";
 import {
-  JetStreamApiError,
   type JetStreamClient,
   type JetStreamManager,
   jetstream,
@@ -23,12 +22,12 @@ import {
   type StoredMsg,
 } from "@nats-io/jetstream";
 import type { Bus } from "./bus.ts";
+import { isMessageNotFound } from "./server-codes.ts";
 
 /** Longest wait for one acknowledgement, ms: the largest blob on a slow disk takes a tenth. */
 const ACK_TIMEOUT_MS = 4_000;
 /** Tries of one call; a put that was stored and not acknowledged is stored again as the same. */
 const ATTEMPTS = 2;
-const MESSAGE_NOT_FOUND = 10_037;
 
 /** The stream is declared with the others and is there once the log was opened. */
 export async function openBlobs(bus: Bus): Promise<BlobStore> {
@@ -90,7 +89,7 @@ async function foundOrNot(message: Promise<StoredMsg | null>): Promise<StoredMsg
   try {
     return (await message) ?? undefined;
   } catch (cause) {
-    if (cause instanceof JetStreamApiError && cause.code === MESSAGE_NOT_FOUND) return undefined;
+    if (isMessageNotFound(cause)) return undefined;
     throw cause;
   }
 }

@@ -17,12 +17,7 @@ import {
   messageOf,
   type StoredEvent,
 } from "@bioxen/kernel";
-import {
-  JetStreamApiError,
-  type JetStreamClient,
-  type JetStreamManager,
-  type StoredMsg,
-} from "@nats-io/jetstream";
+import type { JetStreamClient, JetStreamManager, StoredMsg } from "@nats-io/jetstream";
 import {
   FOLLOW_BATCH,
   FOLLOW_EXPIRES_MS,
@@ -31,7 +26,7 @@ import {
   forget,
   orderedConsumer,
 } from "./follower.ts";
-import { isRefusal, isWrongLastSequence } from "./server-codes.ts";
+import { isMessageNotFound, isRefusal, isWrongLastSequence } from "./server-codes.ts";
 import { sleep } from "./sleep.ts";
 
 /** Longest wait for one acknowledgement, ms; a synced append takes about 0.4 ms on the machines measured. */
@@ -41,7 +36,6 @@ const APPEND_DEADLINE_MS = 8_000;
 const RETRY_WAIT_MS = 100;
 /** A server that dies in the middle of a read is back within this, ms, or the reader is told. */
 const READ_DEADLINE_MS = 10_000;
-const MESSAGE_NOT_FOUND = 10_037;
 /**
  * Events asked for one by one, a fraction of a millisecond each, before a consumer is made for the rest: what another instance has just
  * written is one or two, and in a cluster a consumer is agreed upon by all servers.
@@ -137,7 +131,7 @@ export class JetStreamEventLog implements EventLog {
     try {
       return (await this.#jsm.streams.getMessage(EVENT_STREAM, query)) ?? undefined;
     } catch (cause) {
-      if (cause instanceof JetStreamApiError && cause.code === MESSAGE_NOT_FOUND) return undefined;
+      if (isMessageNotFound(cause)) return undefined;
       throw asLogFault(cause);
     }
   }

@@ -4,17 +4,11 @@
  */
 import { EVENT_STREAM } from "@bioxen/contracts";
 import { type EventLog, Fault, messageOf } from "@bioxen/kernel";
-import {
-  JetStreamApiError,
-  type JetStreamManager,
-  jetstream,
-  jetstreamManager,
-  type StreamConfig,
-} from "@nats-io/jetstream";
+import { type JetStreamManager, jetstream, jetstreamManager, type StreamConfig } from "@nats-io/jetstream";
 import type { Bus } from "./bus.ts";
 import { JetStreamEventLog, type LongReader } from "./event-log.ts";
+import { isStreamNotFound } from "./server-codes.ts";
 
-const STREAM_NOT_FOUND = 10_059;
 /** Longest wait for a consumer to be made, ms: a cluster whose leader died answers nothing until it has another. */
 const CONSUMER_TIMEOUT_MS = 2_000;
 
@@ -40,7 +34,7 @@ export async function presentConfig(jsm: JetStreamManager, name: string): Promis
   try {
     return (await jsm.streams.info(name)).config;
   } catch (cause) {
-    if (cause instanceof JetStreamApiError && cause.code === STREAM_NOT_FOUND) return undefined;
+    if (isStreamNotFound(cause)) return undefined;
     throw cause;
   }
 }

@@ -11,11 +11,11 @@ import {
   type Consumer,
   type ConsumerMessages,
   DeliverPolicy,
-  JetStreamApiError,
   type JetStreamClient,
   type JsMsg,
 } from "@nats-io/jetstream";
 import { settledWithin } from "./patience.ts";
+import { isStreamNotFound } from "./server-codes.ts";
 import { sleep } from "./sleep.ts";
 
 /** Messages asked for at once while following: keeps the pipe full at 250 000 events/s. */
@@ -36,7 +36,6 @@ const REOPEN_WAIT_MS = 250;
 export const FOLLOW_EXPIRES_MS = 15_000;
 /** Longest wait for the server to forget a follower, ms; it does so by itself 5 minutes after the last pull. */
 const FORGET_TIMEOUT_MS = 1_000;
-const STREAM_NOT_FOUND = 10_059;
 
 export function orderedConsumer(js: JetStreamClient, fromSeq: number, filter?: string): Promise<Consumer> {
   return js.consumers.get(EVENT_STREAM, {
@@ -193,10 +192,6 @@ class DirectFollowing implements Following {
     }
     this.#reopening = false;
   }
-}
-
-function isStreamNotFound(cause: unknown): boolean {
-  return cause instanceof JetStreamApiError && cause.code === STREAM_NOT_FOUND;
 }
 
 /** An ordered consumer that is only left stays with the server for minutes. */

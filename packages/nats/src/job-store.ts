@@ -35,12 +35,10 @@ import {
   outcomeOf,
   type StoredOutcome,
 } from "./job-message.ts";
-import { isWrongLastSequence } from "./server-codes.ts";
+import { isMessageTooLarge, isWrongLastSequence } from "./server-codes.ts";
 
 /** Longest wait for one acknowledgement, ms. */
 const ACK_TIMEOUT_MS = 2_000;
-/** The server's code for a message that is larger than the stream takes. */
-const MESSAGE_TOO_LARGE = 10_054;
 
 const encoder = new TextEncoder();
 
@@ -194,7 +192,7 @@ async function reach<T>(what: string, work: () => Promise<T>): Promise<T> {
     if (isWrongLastSequence(cause)) {
       throw new Fault("CONFLICT", `${what} was written by another`, { retryable: true, cause });
     }
-    if (cause instanceof JetStreamApiError && cause.code === MESSAGE_TOO_LARGE) {
+    if (isMessageTooLarge(cause)) {
       const details = { limit: MAX_STORED_JOB_BYTES };
       throw new Fault("TOO_LARGE", `${what} takes at most ${MAX_STORED_JOB_BYTES} bytes`, {
         retryable: false,

@@ -1,26 +1,64 @@
 /**
- * What JetStream's numbers mean to us (server/errors.json of nats-server).
+ * Error codes of JetStream, by the names of nats-server (`server/errors.json`), and what each means to an adapter.
  */
 import { JetStreamApiError } from "@nats-io/jetstream";
 
-/** A sequence or revision that is not the last: with the number of the last, and, in a cluster, without. */
-const WRONG_LAST_SEQUENCE = new Set([10_071, 10_164]);
-/**
- * Nothing is wrong with what was asked: the cluster is choosing a leader, or has the same message, or another of its subject, in its hands.
- * Not available, not the leader, stream offline, same message id in process, last sequence not known yet, too many requests.
- */
-const NOT_NOW = new Set([10_008, 10_009, 10_118, 10_158, 10_163, 10_167]);
+const CODES = {
+  clusterNotAvailable: 10_008,
+  clusterNotLeader: 10_009,
+  noMessageFound: 10_037,
+  streamMessageExceedsMaximum: 10_054,
+  streamNotFound: 10_059,
+  streamWrongLastSequence: 10_071,
+  streamOffline: 10_118,
+  /** The server is still storing a message with the same id. */
+  streamDuplicateMessageConflict: 10_158,
+  /** The last sequence of the subject is unknown while another message of that subject is being stored. */
+  streamExpectedLastSeqPerSubjectNotReady: 10_163,
+  /** `streamWrongLastSequence` without the number of the last sequence: a cluster answers this. */
+  streamWrongLastSequenceConstant: 10_164,
+  streamTooManyRequests: 10_167,
+} as const;
 
+const WRONG_LAST_SEQUENCE = [CODES.streamWrongLastSequence, CODES.streamWrongLastSequenceConstant];
+/** The request is sound, but the cluster is electing a leader or is busy with another message. */
+const TEMPORARY = [
+  CODES.clusterNotAvailable,
+  CODES.clusterNotLeader,
+  CODES.streamOffline,
+  CODES.streamDuplicateMessageConflict,
+  CODES.streamExpectedLastSeqPerSubjectNotReady,
+  CODES.streamTooManyRequests,
+];
+
+function hasCode(cause: unknown, codes: readonly number[]): boolean {
+  return cause instanceof JetStreamApiError && codes.includes(cause.code);
+}
+
+/** True when the expected sequence or revision of an append is not the last one. */
 export function isWrongLastSequence(cause: unknown): boolean {
-  return cause instanceof JetStreamApiError && WRONG_LAST_SEQUENCE.has(cause.code);
+  return hasCode(cause, WRONG_LAST_SEQUENCE);
 }
 
-/** Refused for good, not just for the moment: asking again gets the same. */
+export function isMessageNotFound(cause: unknown): boolean {
+  return hasCode(cause, [CODES.noMessageFound]);
+}
+
+export function isStreamNotFound(cause: unknown): boolean {
+  return hasCode(cause, [CODES.streamNotFound]);
+}
+
+/** True when the message is larger than the stream accepts. */
+export function isMessageTooLarge(cause: unknown): boolean {
+  return hasCode(cause, [CODES.streamMessageExceedsMaximum]);
+}
+
+/** True when the server refuses the request and would refuse it again: a retry cannot help. */
 export function isRefusal(cause: unknown): boolean {
-  return cause instanceof JetStreamApiError && !NOT_NOW.has(cause.code);
+  return cause instanceof JetStreamApiError && !hasCode(cause, TEMPORARY);
 }
 
-/** Nobody serves the stream: what was published is stored nowhere. The client calls that "not enabled". */
+/** True when no server leads the stream, so that a published message is not stored. The client calls this "not enabled". */
 export function isLeaderless(cause: unknown): boolean {
   return cause instanceof Error && cause.name === "JetStreamNotEnabled";
 }
