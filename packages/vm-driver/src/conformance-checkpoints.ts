@@ -1,12 +1,12 @@
 /**
- * The part of the conformance suite about checkpoints: how they are taken, and how a guest goes on from one.
+ * The part of the conformance suite about checkpoints: taking one, and starting or restarting a guest from one.
  */
 import { expect, it } from "vitest";
 import { capIn, type Fixture, refused, states } from "./conformance-fixture.ts";
 import { MAX_CHECKPOINT_BYTES, type VmDriver } from "./driver.ts";
 
 export function checkpoints({ driver, start, subject }: Fixture): void {
-  it("a checkpoint is taken of a running and of a paused guest and changes neither, or is unsupported", async () => {
+  it("takes a checkpoint of a running and of a paused guest without changing either, or is UNSUPPORTED", async () => {
     await start("cell-a", 10);
     if (!driver().capabilities.snapshot) {
       await refused(driver().snapshot("cell-a", 10), "UNSUPPORTED");
@@ -26,7 +26,7 @@ export function checkpoints({ driver, start, subject }: Fixture): void {
     expect(states(driver())).toEqual({ "cell-a": "paused@10" });
   });
 
-  it("is taken of the guest that is meant, or of none", async () => {
+  it("takes a checkpoint only of the guest with the given fence", async () => {
     if (!driver().capabilities.snapshot) return;
     await start("cell-a", 10);
     await refused(driver().snapshot("cell-a", 9), "STALE_FENCE");
@@ -38,14 +38,14 @@ export function checkpoints({ driver, start, subject }: Fixture): void {
 }
 
 export function goingOn({ driver, start, subject, another }: Fixture): void {
-  /** Uneven on purpose: what is owed between two quanta is part of a checkpoint. */
+  /** Deliberately uneven: the time that has passed since the last quantum is part of a checkpoint. */
   const live = (which: VmDriver): void => {
     for (let i = 0; i < 7; i += 1) which.tick(9_700);
   };
   const goOn = (which: VmDriver, fence: number, checkpoint: Uint8Array) =>
     which.start({ ...subject().spec("cell-a", fence), checkpoint });
 
-  it("a guest goes on bit for bit as the one that was never interrupted, here and elsewhere", async () => {
+  it("a guest that starts from a checkpoint continues bit for bit like an uninterrupted one, on any driver", async () => {
     if (!driver().capabilities.snapshot) return;
     await start("cell-a", 10);
     live(driver());
@@ -67,7 +67,7 @@ export function goingOn({ driver, start, subject, another }: Fixture): void {
     }
   });
 
-  it("what is no checkpoint is refused and leaves nothing behind", async () => {
+  it("rejects malformed and foreign checkpoints, and leaves no guest behind", async () => {
     if (!driver().capabilities.snapshot) return;
     await start("cell-b", 5);
     const { bytes } = await driver().snapshot("cell-b", 5);
@@ -84,13 +84,13 @@ export function goingOn({ driver, start, subject, another }: Fixture): void {
     await goOn(driver(), 10, bytes);
     const foreign = { ...subject().spec("cell-a", 12), biologicalType: "no-such-type", checkpoint: bytes };
     await refused(driver().start(foreign), "BAD_REQUEST");
-    expect(states(driver()), "the guest that was here stays").toEqual({
+    expect(states(driver()), "the present guest stays").toEqual({
       "cell-a": "running@10",
       "cell-b": "running@5",
     });
   });
 
-  it("a guest is set back in its place, as often as it is told, and stays paused", async () => {
+  it("restarts a guest in place as often as requested, and keeps it paused", async () => {
     const back = (checkpoint: Uint8Array | undefined, fence = 10) =>
       driver().restart({ ...subject().spec("cell-a", fence), checkpoint });
     if (!driver().capabilities.snapshot) {
@@ -107,7 +107,7 @@ export function goingOn({ driver, start, subject, another }: Fixture): void {
     live(driver());
     await refused(back(bytes, 9), "STALE_FENCE");
     await refused(back(bytes.subarray(1)), "BAD_REQUEST");
-    expect(driver().sample("cell-a"), "what is refused changes nothing").not.toEqual(then);
+    expect(driver().sample("cell-a"), "a rejected call changes nothing").not.toEqual(then);
     for (let i = 0; i < 2; i += 1) {
       await back(bytes);
       expect(driver().sample("cell-a")).toEqual(then);
@@ -121,7 +121,9 @@ export function goingOn({ driver, start, subject, another }: Fixture): void {
       expect(states(driver())).toEqual({ "cell-a": "paused@10" });
     }
     await back(undefined);
-    expect(driver().sample("cell-a")?.simMinutes, "without a checkpoint it begins anew").toBe(0);
+    expect(driver().sample("cell-a")?.simMinutes, "without a checkpoint the guest starts from minute 0").toBe(
+      0,
+    );
     await driver().stop("cell-a", 10);
     expect(driver().list()).toEqual([]);
   });
@@ -138,7 +140,7 @@ export function goingOn({ driver, start, subject, another }: Fixture): void {
     expect(driver().list()).toEqual([]);
   });
 
-  it("the fences of a start hold", async () => {
+  it("a start from a checkpoint obeys the fences", async () => {
     if (!driver().capabilities.snapshot) return;
     await start("cell-a", 10);
     driver().tick(5_000);
@@ -149,12 +151,12 @@ export function goingOn({ driver, start, subject, another }: Fixture): void {
     expect(driver().sample("cell-a"), "the same fence changes nothing").toEqual(before);
     await refused(goOn(driver(), 9, bytes), "STALE_FENCE");
     await goOn(driver(), 11, bytes);
-    expect(driver().sample("cell-a"), "a newer one takes its place").not.toEqual(before);
+    expect(driver().sample("cell-a"), "a newer fence replaces the guest").not.toEqual(before);
     await driver().stop("cell-a", 11);
     await refused(goOn(driver(), 11, bytes), "STALE_FENCE");
   });
 
-  it("the allocation is the spec's, and another seed goes on from the same state", async () => {
+  it("uses the allocation of the spec, and continues from the same state with another seed", async () => {
     if (!driver().capabilities.snapshot) return;
     await start("cell-a", 10);
     live(driver());

@@ -1,5 +1,5 @@
 /**
- * What the parts of the conformance suite share: the driver under test, and what is said of it. Imports Vitest.
+ * Shared by the parts of the conformance suite: the driver under test and its description. Imports Vitest.
  */
 import { expect } from "vitest";
 import type { GuestSample, GuestSpec, VmDriver } from "./driver.ts";
@@ -7,9 +7,9 @@ import { type DriverErrorCode, driverErrorCode } from "./driver-error.ts";
 
 export interface DriverUnderTest {
   readonly driver: VmDriver;
-  /** A spec this driver starts, of the given VM and fence. Its allocation names every resource the driver meters. */
+  /** A valid spec for this driver with the given VM and fence. Its allocation names every resource that the driver meters. */
   spec(vmId: string, fence: number): GuestSpec;
-  /** Valid source and the result it must have. Needed where the driver has exec. */
+  /** Valid source and its expected result. Required if the driver has exec. */
   readonly program?: { readonly source: string; readonly result: unknown };
 }
 
@@ -17,7 +17,7 @@ export interface Fixture {
   subject(): DriverUnderTest;
   driver(): VmDriver;
   start(vmId: string, fence: number): Promise<void>;
-  /** A driver of its own, as an agent has that was started again, or on another host. */
+  /** Makes a second, independent driver, like that of a restarted agent or of another host. */
   another(): Promise<VmDriver>;
 }
 

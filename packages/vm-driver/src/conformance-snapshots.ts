@@ -1,5 +1,5 @@
 /**
- * The part of the conformance suite about snapshots that stay with their guests.
+ * The part of the conformance suite about snapshots that stay in the place of their guest.
  */
 import { expect, it } from "vitest";
 import { type Fixture, refused, states } from "./conformance-fixture.ts";
@@ -12,10 +12,12 @@ export function keptSnapshots({ driver, start, subject, another }: Fixture): voi
   const back = (fence: number, checkpoint: Uint8Array | undefined, restores: number) =>
     driver().restart({ ...subject().spec("cell-a", fence), checkpoint, restores });
 
-  it("a snapshot is taken once under its name, changes nothing, and goes when it is dropped", async () => {
+  it("takes one snapshot per name without changing the guest, and removes it on drop", async () => {
     const { snapshots, capabilities } = driver();
     if (snapshots === undefined) return;
-    expect(capabilities.snapshot, "one way only").toBe(false);
+    expect(capabilities.snapshot, "a driver has transferable checkpoints or kept snapshots, not both").toBe(
+      false,
+    );
     await start("cell-a", 10);
     const { bytes } = await snapshots.take("cell-a", 10, "one");
     expect((await snapshots.take("cell-a", 10, "one")).bytes).toEqual(bytes);
@@ -32,7 +34,7 @@ export function keptSnapshots({ driver, start, subject, another }: Fixture): voi
     expect(names()).toEqual([]);
   });
 
-  it("is taken of the guest that is meant, or of none", async () => {
+  it("takes a snapshot only of the guest with the given fence", async () => {
     const { snapshots } = driver();
     if (snapshots === undefined) return;
     await start("cell-a", 10);
@@ -43,7 +45,7 @@ export function keptSnapshots({ driver, start, subject, another }: Fixture): voi
     expect(names()).toEqual([]);
   });
 
-  it("a guest is set back in its place, stays paused, and is on the course it was told", async () => {
+  it("restarts a guest in place, keeps it paused, and reports the given restore count", async () => {
     const { snapshots } = driver();
     if (snapshots === undefined) return;
     await refused(back(10, undefined, 1), "GUEST_NOT_FOUND");
@@ -55,14 +57,14 @@ export function keptSnapshots({ driver, start, subject, another }: Fixture): voi
     for (const bad of [new Uint8Array(0), new TextEncoder().encode("{}"), new TextEncoder().encode("null")]) {
       await refused(back(10, bad, 1), "BAD_REQUEST");
     }
-    expect(course(), "what is refused changes nothing").toBe(0);
+    expect(course(), "a rejected call changes nothing").toBe(0);
     await back(10, bytes, 1);
     expect([states(driver()), course()]).toEqual([{ "cell-a": "running@10" }, 1]);
     await driver().pause("cell-a", 10);
     await back(10, bytes, 2);
     expect([states(driver()), course()]).toEqual([{ "cell-a": "paused@10" }, 2]);
     await back(10, undefined, 3);
-    expect([states(driver()), course()], "without one it is left as it is").toEqual([
+    expect([states(driver()), course()], "without a snapshot the guest is unchanged").toEqual([
       { "cell-a": "paused@10" },
       3,
     ]);
@@ -70,7 +72,7 @@ export function keptSnapshots({ driver, start, subject, another }: Fixture): voi
     expect(states(driver())).toEqual({ "cell-a": "running@10" });
   });
 
-  it("a start goes back to one, on a new place too, and refuses one that is gone", async () => {
+  it("starts from a snapshot, also under a new fence, and rejects a dropped one", async () => {
     const { snapshots } = driver();
     if (snapshots === undefined) return;
     await start("cell-a", 10);
@@ -83,12 +85,12 @@ export function keptSnapshots({ driver, start, subject, another }: Fixture): voi
     expect(driver().list()).toEqual([{ vmId: "cell-a", fence: 12, restores: 1, state: "running" }]);
     await snapshots.drop("cell-a", "one");
     await refused(begin("cell-a", 13, 2), "BAD_REQUEST");
-    expect(states(driver()), "the guest that was here stays").toEqual({ "cell-a": "running@12" });
+    expect(states(driver()), "the present guest stays").toEqual({ "cell-a": "running@12" });
     await begin("cell-a", 13, 1);
-    expect(states(driver()), "it is there already").toEqual({ "cell-a": "running@13" });
+    expect(states(driver()), "an already restored guest is unchanged").toEqual({ "cell-a": "running@13" });
   });
 
-  it("a driver that begins later has none before it is ready", async () => {
+  it("a new driver lists no snapshots before it is ready", async () => {
     if (driver().snapshots === undefined) return;
     const other = await another();
     await other.close();

@@ -1,8 +1,8 @@
 /**
- * What every driver must do, as one test suite: `driverConformance("basic", factory)` in a driver's own test file.
+ * The requirements for every driver as one test suite: `driverConformance("basic", factory)` in a driver's own test file.
  *
- * It holds the port's promises (`driver.ts`) and asks nothing about what a guest is. Where a driver's capabilities say no,
- * it must say `UNSUPPORTED`: nothing is skipped silently. It imports Vitest, so only tests may import it.
+ * It checks the promises of the port (`driver.ts`), independent of the kind of guest. For a missing capability the driver must
+ * answer `UNSUPPORTED`: no check is skipped silently. It imports Vitest, so only tests may import it.
  */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { checkpoints, goingOn } from "./conformance-checkpoints.ts";
@@ -12,10 +12,10 @@ import type { VmDriver } from "./driver.ts";
 
 export type { DriverUnderTest };
 
-/** A call that takes longer than any exec here needs, ms. */
+/** Time limit for each exec, ms; longer than any exec of this suite needs. */
 const EXEC_TIMEOUT_MS = 5_000;
 
-/** `factory` makes a fresh driver per test; the suite closes it. */
+/** Defines the suite. `factory` makes a fresh driver for each test; the suite closes it. */
 export function driverConformance(
   name: string,
   factory: () => DriverUnderTest | Promise<DriverUnderTest>,
@@ -49,7 +49,7 @@ export function driverConformance(
     describe("exec", () => executing(fixture));
     describe("checkpoints", () => checkpoints(fixture));
     describe("starting from a checkpoint", () => goingOn(fixture));
-    describe("snapshots that stay", () => keptSnapshots(fixture));
+    describe("kept snapshots", () => keptSnapshots(fixture));
     describe("clock and close", () => clockAndClose(fixture));
   });
 }
@@ -68,7 +68,7 @@ function lifecycle({ driver, start, subject }: Fixture): void {
     expect(driver().sample("cell-c")).toBeUndefined();
   });
 
-  it("starting again with the same fence changes nothing, also while the first start is under way", async () => {
+  it("a repeated start with the same fence changes nothing, even during the first start", async () => {
     const first = start("cell-a", 10);
     const second = start("cell-a", 10);
     await Promise.all([first, second]);
@@ -76,7 +76,7 @@ function lifecycle({ driver, start, subject }: Fixture): void {
     expect(states(driver())).toEqual({ "cell-a": "running@10" });
   });
 
-  it("stopping is idempotent, and no matter whether there was a guest", async () => {
+  it("stop is idempotent, with or without a guest", async () => {
     await start("cell-a", 10);
     await driver().stop("cell-a", 10);
     await driver().stop("cell-a", 10);
@@ -92,7 +92,7 @@ function lifecycle({ driver, start, subject }: Fixture): void {
     expect(driver().list()).toEqual([]);
   });
 
-  it("a refused start leaves nothing behind and its fence can be used again", async () => {
+  it("a rejected start leaves nothing behind, and its fence can be used again", async () => {
     await refused(driver().start({ ...subject().spec("cell-a", 10), fence: 0 }), "BAD_REQUEST");
     expect(driver().list()).toEqual([]);
     await start("cell-a", 10);
@@ -101,7 +101,7 @@ function lifecycle({ driver, start, subject }: Fixture): void {
 }
 
 function fencing({ driver, start }: Fixture): void {
-  it("a newer fence replaces the guest, an older one is refused", async () => {
+  it("a newer fence replaces the guest, an older one is rejected", async () => {
     await start("cell-a", 10);
     await start("cell-a", 12);
     await refused(start("cell-a", 10), "STALE_FENCE");
@@ -118,7 +118,7 @@ function fencing({ driver, start }: Fixture): void {
     expect(states(driver())).toEqual({ "cell-a": "running@12" });
   });
 
-  it("a start that comes after its stop makes no ghost", async () => {
+  it("a start that arrives after its stop leaves no ghost", async () => {
     await start("cell-a", 10);
     await driver().stop("cell-a", 10);
     await refused(start("cell-a", 10), "STALE_FENCE");
@@ -135,7 +135,7 @@ function fencing({ driver, start }: Fixture): void {
     expect(driver().list()).toEqual([]);
   });
 
-  it("verbs on a guest that is not here say so", async () => {
+  it("verbs on an absent guest are GUEST_NOT_FOUND", async () => {
     const { pause, exec, liveResize } = driver().capabilities;
     if (pause) await refused(driver().pause("cell-x", 1), "GUEST_NOT_FOUND");
     if (pause) await refused(driver().resume("cell-x", 1), "GUEST_NOT_FOUND");
@@ -147,7 +147,7 @@ function fencing({ driver, start }: Fixture): void {
 }
 
 function pausing({ driver, start }: Fixture): void {
-  it("pause and resume are idempotent and listed, or unsupported", async () => {
+  it("pause and resume are idempotent and visible in the list, or UNSUPPORTED", async () => {
     await start("cell-a", 10);
     if (!driver().capabilities.pause) {
       await refused(driver().pause("cell-a", 10), "UNSUPPORTED");
@@ -163,7 +163,7 @@ function pausing({ driver, start }: Fixture): void {
     expect(states(driver())).toEqual({ "cell-a": "running@10" });
   });
 
-  it("time does not pass for a paused guest of the host's clock", async () => {
+  it("simulated time stops for a paused guest on the host's clock", async () => {
     if (driver().capabilities.clock !== "host" || !driver().capabilities.pause) return;
     await start("cell-a", 10);
     driver().tick(10_000);
@@ -179,7 +179,7 @@ function pausing({ driver, start }: Fixture): void {
 }
 
 function resizing({ driver, start, subject }: Fixture): void {
-  it("a new allocation shows in the caps of the sample, or resizing is unsupported", async () => {
+  it("a new allocation appears in the caps of the sample, or resize is UNSUPPORTED", async () => {
     await start("cell-a", 10);
     const before = subject().spec("cell-a", 10).allocation;
     const half = Object.fromEntries(Object.entries(before).map(([name, n]) => [name, Math.floor(n / 2)]));
@@ -199,21 +199,21 @@ function resizing({ driver, start, subject }: Fixture): void {
 function executing({ driver, start, subject }: Fixture): void {
   const options = { timeoutMs: EXEC_TIMEOUT_MS };
 
-  it("runs source in a running guest, or is unsupported", async () => {
+  it("runs source in a running guest, or is UNSUPPORTED", async () => {
     await start("cell-a", 10);
     if (!driver().capabilities.exec) {
       await refused(driver().exec("cell-a", 10, "return 1", options), "UNSUPPORTED");
       return;
     }
     const program = subject().program;
-    if (program === undefined) throw new Error("a driver with exec is tested with a program");
+    if (program === undefined) throw new Error("the fixture of a driver with exec must have a program");
     const before = driver().sample("cell-a")?.luaInstructions ?? 0;
     const outcome = await driver().exec("cell-a", 10, program.source, options);
     expect(outcome.result).toEqual(program.result);
     expect(driver().sample("cell-a")?.luaInstructions).toBe(before + outcome.instructions);
   });
 
-  it("refuses a timeout out of range and a paused guest", async () => {
+  it("rejects a timeout out of range, and a paused guest", async () => {
     if (!driver().capabilities.exec) return;
     await start("cell-a", 10);
     const tooLong = driver().capabilities.maxExecTimeoutMs + 1;
@@ -227,7 +227,7 @@ function executing({ driver, start, subject }: Fixture): void {
 }
 
 function clockAndClose({ driver, start }: Fixture): void {
-  it("close ends every guest and is idempotent; every verb is unavailable after it", async () => {
+  it("close ends every guest and is idempotent; afterwards every verb is UNAVAILABLE", async () => {
     await start("cell-a", 10);
     await start("cell-b", 11);
     await driver().close();
@@ -240,7 +240,7 @@ function clockAndClose({ driver, start }: Fixture): void {
     driver().tick(1_000);
   });
 
-  it("guests that stay keep their samples while others come and go", async () => {
+  it("samples of running guests are unaffected by other guests that start and stop", async () => {
     await start("cell-a", 10);
     await start("cell-b", 11);
     driver().tick(5_000);

@@ -12,7 +12,7 @@ const spec = {
   config: {},
 };
 
-/** A driver whose `broken` methods throw what no driver may. */
+/** A driver whose `broken` methods throw a `TypeError` instead of a `DriverError`. */
 function brokenIn(...broken: readonly string[]) {
   const troubles: string[] = [];
   const inner = createScriptedDriver();
@@ -30,20 +30,20 @@ function brokenIn(...broken: readonly string[]) {
   return { inner, troubles, wall: containedDriver(driver, (message) => troubles.push(message)), broken };
 }
 
-it("a start that fails otherwise than it may is a failure of that guest, not a call to be tried for ever", async () => {
+it("a start with an unexpected exception fails its guest, and is not retried", async () => {
   const { wall, troubles } = brokenIn("start");
   await expect(wall.start(spec)).rejects.toMatchObject({ code: "GUEST_ERROR", retryable: false });
   expect(troubles).toEqual(["the driver of basic failed on start"]);
 });
 
-it("what fails on the way may succeed later, and a refusal stays what it is", async () => {
+it("another unexpected exception is UNAVAILABLE and retryable; a DriverError passes through", async () => {
   const { wall } = brokenIn("pause");
   await wall.start(spec);
   await expect(wall.pause("v1", 7)).rejects.toMatchObject({ code: "UNAVAILABLE", retryable: true });
   await expect(wall.resume("v1", 3)).rejects.toMatchObject({ code: "STALE_FENCE" });
 });
 
-it("guests that cannot be listed any more are still there, as far as anybody may conclude", async () => {
+it("if list throws, the last list is returned", async () => {
   const { wall, broken, troubles } = brokenIn();
   await wall.start(spec);
   const before = wall.list();
@@ -56,7 +56,7 @@ it("guests that cannot be listed any more are still there, as far as anybody may
   expect(troubles).toHaveLength(3);
 });
 
-it("says everything that is missing from what is no driver", () => {
+it("names every problem of an invalid driver", () => {
   expect(driverProblems(createScriptedDriver())).toEqual([]);
   expect(driverProblems(7)).toEqual(["is not an object"]);
   expect(driverProblems({ capabilities: { vmType: "basic" }, list: () => [] })).toEqual(

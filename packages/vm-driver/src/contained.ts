@@ -1,9 +1,9 @@
 /**
- * A driver somebody else wrote, so that its failure is its own: the agent, and the guests of other drivers, go on.
+ * Contains the failures of a third-party driver: the agent, and the guests of other drivers, are unaffected.
  *
- * What rejects with anything but a {@link DriverError} becomes one: `GUEST_ERROR` where a guest was to begin, so that its VM fails with
- * the reason instead of being tried for ever, `UNAVAILABLE` elsewhere. A question that throws is answered as the last time; nothing
- * is concluded from guests that are suddenly not listed. What it cannot be kept from is blocking the thread.
+ * A rejection with any other error becomes a {@link DriverError}: `GUEST_ERROR` for a start, so that its VM fails with the reason
+ * instead of being retried without end, and `UNAVAILABLE` for other calls. If `list` or `sample` throws, the last result is used, so
+ * that no guest is taken for absent. A driver that blocks the thread cannot be contained.
  */
 import { messageOf } from "@bioxen/kernel";
 import type {
@@ -35,7 +35,7 @@ const METHODS = [
   "close",
 ] as const satisfies readonly (keyof VmDriver)[];
 
-/** What is wrong with a value that should be a driver; empty: it has the form of one. */
+/** Returns every way in which `value` does not have the form of a driver; empty if it is valid. */
 export function driverProblems(value: unknown): string[] {
   if (typeof value !== "object" || value === null) return ["is not an object"];
   const driver = value as Partial<Record<string, unknown>>;
@@ -60,7 +60,7 @@ export function driverProblems(value: unknown): string[] {
 
 export type OnTrouble = (message: string, cause: unknown) => void;
 
-/** The same driver behind a wall. `onTrouble` hears of everything the wall held back. */
+/** Returns `driver` with contained failures. `onTrouble` is called with each contained exception. */
 export function containedDriver(driver: VmDriver, onTrouble: OnTrouble): VmDriver {
   return new Contained(driver, onTrouble);
 }

@@ -1,6 +1,6 @@
 /**
- * The one error a driver rejects with. Its codes are the driver's; the agent maps them to the contract's where they differ
- * (`STALE_FENCE`, `GUEST_NOT_FOUND` and `INVALID_STATE` are between agent and driver and never reach a caller as they are).
+ * The only error that a driver rejects with. The agent maps its codes to those of the contract: `STALE_FENCE`, `GUEST_NOT_FOUND` and
+ * `INVALID_STATE` exist only between agent and driver, and never reach a caller.
  */
 export const DRIVER_ERROR_CODES = [
   "GUEST_ERROR",
@@ -12,7 +12,7 @@ export const DRIVER_ERROR_CODES = [
   "INVALID_STATE",
   "BAD_REQUEST",
   "TOO_LARGE",
-  /** The host itself has no room, whatever the ledger says. */
+  /** The host has too few resources, although the ledger has reserved them. */
   "CAPACITY_EXCEEDED",
   "UNAVAILABLE",
 ] as const;
@@ -20,7 +20,7 @@ export const DRIVER_ERROR_CODES = [
 export type DriverErrorCode = (typeof DRIVER_ERROR_CODES)[number];
 
 export interface DriverErrorOptions {
-  /** Default: true for `UNAVAILABLE`, false for every other code. */
+  /** Whether the call may be retried. Default: true for `UNAVAILABLE`, false for every other code. */
   readonly retryable?: boolean;
   readonly details?: Readonly<Record<string, unknown>>;
   readonly cause?: unknown;
@@ -28,7 +28,7 @@ export interface DriverErrorOptions {
 
 export class DriverError extends Error {
   readonly code: DriverErrorCode;
-  /** True when the same call can succeed later without being changed. */
+  /** Whether the same call can succeed later, unchanged. */
   readonly retryable: boolean;
   readonly details: Readonly<Record<string, unknown>>;
 
@@ -41,7 +41,7 @@ export class DriverError extends Error {
   }
 }
 
-/** The code of a thrown {@link DriverError}, or undefined of anything else. */
+/** Returns the code of a thrown {@link DriverError}, or undefined for any other value. */
 export function driverErrorCode(thrown: unknown): DriverErrorCode | undefined {
   return thrown instanceof DriverError ? thrown.code : undefined;
 }

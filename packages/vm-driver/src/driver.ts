@@ -1,271 +1,271 @@
 /**
- * The port between an agent and what runs its guests.
+ * The port between an agent and the software that runs its guests.
  *
- * A driver holds guests and nothing else: no ledger, no retries, no log. Whoever calls it has recorded the decision
- * before; the driver only has to make it true, once, however often it is told. Two things keep that sound:
+ * A driver holds guests and nothing else: no ledger, no retries, no log. The decision is in the log before the agent calls the driver.
+ * The driver carries it out once, however often the call is repeated. Two rules ensure this:
  *
- * - **Fences.** Every effect names the reservation it acts for by its `fence`, the stream sequence of the reservation:
- *   a number that only grows. An older fence is refused, so that a call delayed in a queue cannot undo a newer
- *   decision, and a stop is remembered, so that a start which arrives after it leaves no ghost (see `fences.ts`).
- * - **Idempotence.** Every verb that finds the guest already where it leads succeeds and does nothing.
+ * - **Fences.** Every effect carries the `fence` of its reservation, which is the reservation's stream sequence and only grows. An
+ *   older fence is rejected, so that a delayed call cannot undo a newer decision. The fence of a stop is remembered, so that a
+ *   start that arrives after it leaves no ghost (see `fences.ts`).
+ * - **Idempotence.** A verb that finds the guest already in the target state succeeds and does nothing.
  *
- * What a driver can do is data (`capabilities`), not a method that happens to be missing: the agent answers `UNSUPPORTED`
- * without a call. Every method rejects with `DriverError` only; anything else thrown is a bug of the driver.
- * What the port leaves out: storing checkpoints, and moving a guest between hosts, which is a checkpoint, an end and a start.
+ * A driver declares its abilities as data (`capabilities`), not by missing methods: the agent answers `UNSUPPORTED` without a
+ * call. Every method rejects with `DriverError` only; any other exception is a bug of the driver. The port excludes the storage of
+ * checkpoints, and the move of a guest between hosts, which consists of a checkpoint, a stop and a start.
  */
 export interface DriverCapabilities {
-  /** The contract's `vmType` this driver runs: `basic`, `xcpng`. */
+  /** The `vmType` of the contract that this driver runs: `basic`, `xcpng`. */
   readonly vmType: string;
   readonly exec: boolean;
-  /** Why there is no exec, and what to set to have it, where that is a setting. */
+  /** The reason why exec is missing, and the setting that enables it, if there is one. */
   readonly noExec?: string | undefined;
   readonly pause: boolean;
-  /** A running guest takes a new allocation without being started again. */
+  /** Whether a running guest accepts a new allocation without a restart. */
   readonly liveResize: boolean;
-  /** Guests give checkpoints and go on from them. */
+  /** Whether guests provide checkpoints and can start from them. */
   readonly snapshot: boolean;
-  /** `host`: simulated time passes only in {@link VmDriver.tick}; `own`: the guests' clocks run by themselves. */
+  /** `host`: simulated time passes only in {@link VmDriver.tick}; `own`: the guests have their own clocks. */
   readonly clock: "host" | "own";
-  /** A stop leaves the guest's disks here, for its next start; see {@link VmDriver.kept}. */
+  /** Whether a stopped guest's disks remain here for its next start; see {@link VmDriver.kept}. */
   readonly keepsStopped: boolean;
-  /** Resources whose allocation is seen as a cap in {@link GuestSample}. */
+  /** The resources whose allocation appears as a cap in {@link GuestSample}. */
   readonly meters: readonly string[];
-  /** Longest `timeoutMs` that `exec` takes, ms. 0 where there is no exec. */
+  /** The longest `timeoutMs` that `exec` accepts, ms; 0 without exec. */
   readonly maxExecTimeoutMs: number;
 }
 
-/** What a guest is started with. Integers in `allocation`; JSON values in `config`. */
+/** The input of a start. `allocation` has integers; `config` has JSON values. */
 export interface GuestSpec {
   readonly vmId: string;
-  /** Which life of this id it is: 1, 2, 3 …, a destroyed VM's id can be taken again. */
+  /** The incarnation of the VM: 1, 2, 3 …; the id of a destroyed VM can be reused. */
   readonly incarnation: number;
-  /** Stream sequence of the reservation this guest runs on. A newer reservation has a larger one. */
+  /** The stream sequence of the guest's reservation. A newer reservation has a larger one. */
   readonly fence: number;
   readonly biologicalType: string;
-  /** Seed of everything random in the guest. Safe integer. */
+  /** The seed of all random numbers in the guest; a safe integer. */
   readonly seed: number;
   readonly allocation: Readonly<Record<string, number>>;
-  /** 1 (low) to 5 (high); default 1. For drivers whose host shares its processors by weight. */
+  /** 1 (low) to 5 (high); default 1. Used by drivers whose host shares its processors by weight. */
   readonly priority?: number | undefined;
   readonly environment?: Readonly<Record<string, number>> | undefined;
-  /** Source that runs once at the start; the start fails when it fails. */
+  /** Source that runs once at the start. If it fails, the start fails. */
   readonly program?: string | undefined;
   readonly config: Readonly<Record<string, unknown>>;
   /**
-   * Where it goes on instead of beginning: what {@link VmDriver.snapshot} gave of a guest of this type and config. Its allocation is
-   * the spec's all the same. With another seed than that guest had it is another individual: the same state, chance of its own.
+   * The state to start from: a result of {@link VmDriver.snapshot} for a guest of the same type and config. The allocation still
+   * comes from the spec. With another seed, the guest continues from the same state with different random numbers.
    */
   readonly checkpoint?: Uint8Array | undefined;
-  /** How often its VM was set back: a driver that keeps what is in a guest over its end goes back to `checkpoint` once for each. Default 0. */
+  /** The number of restores of the VM. A driver with persistent guests restores `checkpoint` once for each. Default 0. */
   readonly restores?: number | undefined;
 }
 
 /**
- * Bytes of one checkpoint. One of a cell is about 1 KB, with all the Lua state that may be kept up to some 500 KB; a checkpoint of
- * every guest is stored each minute.
+ * The largest checkpoint, bytes. The checkpoint of a cell has about 1 KB, and up to about 500 KB with the largest Lua state. Every
+ * guest is checkpointed once a minute.
  */
 export const MAX_CHECKPOINT_BYTES = 786_432;
 
-/** The state of a guest at one moment, in the driver's own form. */
+/** The state of a guest at one moment, in the driver's own format. */
 export interface GuestCheckpoint {
   readonly bytes: Uint8Array;
-  /** Its simulated time, whole minutes. */
+  /** The guest's simulated time, whole minutes. */
   readonly simMinutes: number;
 }
 
-/** `failed`: it stopped running by itself; it stays listed, and holds its fence, until it is stopped or replaced. */
+/** `failed`: the guest ended on its own. It stays listed and keeps its fence until it is stopped or replaced. */
 export type GuestState = "running" | "paused" | "failed";
 
 export interface GuestStatus {
   readonly vmId: string;
   readonly fence: number;
   readonly state: GuestState;
-  /** Why it failed. */
+  /** The reason of the failure. */
   readonly reason?: string;
-  /** The latest `restores` it was given; absent where guests end with their driver: whoever started it knows. */
+  /** The last `restores` that the guest received; absent if guests end with their driver. */
   readonly restores?: number | undefined;
 }
 
-/** What a stopped guest left here. */
+/** The remains of a stopped guest, such as its disks. */
 export interface KeptGuest {
   readonly vmId: string;
   readonly incarnation: number;
-  /** Of the reservation it last ran on. */
+  /** The fence of the reservation under which it last ran. */
   readonly fence: number;
 }
 
-/** A snapshot that stayed with its guest. */
+/** A snapshot that is stored in the place of its guest. */
 export interface KeptSnapshot {
   readonly vmId: string;
   readonly name: string;
-  /** By the clock of the driver that took it. */
+  /** Creation time, by the clock of the driver that took it. */
   readonly takenAtMs: number;
 }
 
 /**
- * Snapshots too large to be carried about: they stay where the guest is, and outlive its stops, but not its `discard`. What `start`
- * and `restart` take for a checkpoint only names one.
+ * Snapshots that are too large to transfer. They stay in the place of the guest, and survive its stops but not its `discard`. The
+ * checkpoint given to `start` and `restart` is only a reference to one.
  */
 export interface SnapshotKeeper {
   /**
-   * Of a running or paused guest, which goes on. A name that is there already is left as it is. Errors as for `snapshot`; a checkpoint
-   * whose snapshot is gone is a `BAD_REQUEST` to whoever starts from it.
+   * Takes a snapshot of a running or paused guest without interrupting it. An existing name is left unchanged. Errors as for
+   * `snapshot`. A start from a checkpoint whose snapshot was dropped is a `BAD_REQUEST`.
    */
   take(vmId: string, fence: number, name: string): Promise<GuestCheckpoint>;
-  /** Every snapshot here, those of stopped guests too. Empty until the driver is ready. */
+  /** Returns every snapshot here, including those of stopped guests. Empty until the driver is ready. */
   list(): readonly KeptSnapshot[];
-  /** Idempotent. */
+  /** Removes a snapshot. Idempotent. */
   drop(vmId: string, name: string): Promise<void>;
 }
 
 export interface ExecOutcome {
-  /** A JSON value. */
+  /** The returned JSON value. */
   readonly result: unknown;
-  /** What it printed, bounded by the driver. */
+  /** The printed output, bounded by the driver. */
   readonly stdout: string;
-  /** Instructions it took, by the driver's own measure. */
+  /** The instructions used, by the driver's own measure. */
   readonly instructions: number;
 }
 
-/** The latest measurement of a guest: a VM's telemetry in the contract without `vmId`, `chassisId`, `atMs`. */
+/** The latest measurement of a guest: the VM telemetry of the contract without `vmId`, `chassisId`, `atMs`. */
 export interface GuestSample {
   readonly simMinutes: number;
   readonly growthRatePerMinute: number;
-  /** null while it does not grow. */
+  /** null while the cell does not grow. */
   readonly doublingTimeMinutes: number | null;
   readonly ribosomes: { readonly total: number; readonly engaged: number; readonly cap: number };
   readonly atp: { readonly molecules: number; readonly perSecond: number; readonly capPerSecond: number };
   readonly rnaPolymerases: { readonly cap: number };
   readonly proteinAminoAcids: number;
   readonly divisions: number;
-  /** Instructions of the guest's own programs since it was started. */
+  /** Instructions of the guest's programs since its start. */
   readonly luaInstructions: number;
   /** 0–100. */
   readonly health: number;
-  /** Of a guest that is a machine; absent where it is a cell. */
+  /** Measurements of a machine; absent for a cell. */
   readonly machine?: MachineSample;
-  /** Host time by which the guest is behind the host's clock because the host is too slow, ms; 0 when it keeps up. */
+  /** Time by which the guest is behind the host's clock because the host is too slow, ms; 0 if there is none. */
   readonly lagMs: number;
 }
 
-/** What the host measured of a machine; null while it is not known. */
+/** The host's measurements of a machine; null while unknown. */
 export interface MachineSample {
   readonly vcpus: number;
-  /** Of all its virtual CPUs together, thousandths. */
+  /** Utilisation of all virtual CPUs together, permille. */
   readonly cpuPermille: number | null;
   readonly memoryMiB: number;
-  /** Needs the guest's tools. */
+  /** Requires the guest tools in the machine. */
   readonly memoryUsedMiB: number | null;
   readonly address: string | null;
-  /** Name of the host it runs on. */
+  /** The name of its host. */
   readonly host: string | null;
 }
 
-/** What somebody else can do to a guest that is not in the agent's process. `moved`: to another host of the same pool. */
+/** External changes of a guest outside the agent's process. `moved`: to another host of the same pool. */
 export type OutsideChange = "paused" | "suspended" | "resumed" | "halted" | "started" | "deleted" | "moved";
 
 export type GuestEvent =
-  /** A line the guest printed. */
+  /** The guest printed a line. */
   | { readonly kind: "log"; readonly vmId: string; readonly fence: number; readonly line: string }
-  /** The guest is in state `failed` from now on. */
+  /** The guest has entered the state `failed`. */
   | { readonly kind: "failed"; readonly vmId: string; readonly fence: number; readonly reason: string }
-  /** The cell divided this many times since the last such event. */
+  /** The cell divided this many times since the last event of this kind. */
   | { readonly kind: "divided"; readonly vmId: string; readonly fence: number; readonly divisions: number }
-  /** Somebody else did this to the guest, or to what is kept of it. Comes before what follows from it. */
+  /** An external change of the guest or of its remains. It is emitted before its consequences. */
   | {
       readonly kind: "observed";
       readonly vmId: string;
       readonly fence: number;
       readonly seen: OutsideChange;
-      /** Names of the hosts, with `moved`; absent: not known. */
+      /** Host names, for `moved`; absent if unknown. */
       readonly fromHost?: string | undefined;
       readonly toHost?: string | undefined;
     }
-  /** Something else than this driver changed the guest, or what is kept of it: whoever cares should look. */
+  /** The guest or its remains changed without this driver: the agent should look at it again. */
   | { readonly kind: "changed"; readonly vmId: string; readonly fence: number };
 
 export interface ExecOptions {
-  /** 1..{@link DriverCapabilities.maxExecTimeoutMs}; else `BAD_REQUEST`. */
+  /** 1..{@link DriverCapabilities.maxExecTimeoutMs}, ms; any other value is `BAD_REQUEST`. */
   readonly timeoutMs: number;
 }
 
 export interface VmDriver {
   readonly capabilities: DriverCapabilities;
-  /** There where guests' states stay with them; such a driver has no `snapshot`, and a `restart` without a checkpoint leaves the guest as it is. */
+  /** Present if snapshots stay in the place of their guest. Such a driver has no `snapshot`; a `restart` without a checkpoint changes nothing. */
   readonly snapshots?: SnapshotKeeper | undefined;
 
   /**
    * Starts a guest; resolves when it runs.
    *
-   * The fence of the guest that is here: does nothing. A newer one: the guest that is here ends and this one
-   * takes its place. An older one, or one not newer than the last stop: `STALE_FENCE`. A start that fails
-   * (`BAD_REQUEST`, `GUEST_ERROR`, …) leaves nothing behind and may be tried again with the same fence. A checkpoint
-   * that is none, is of another kind of guest or is damaged in form is a `BAD_REQUEST`, a too long one `TOO_LARGE`.
+   * With the fence of the present guest it does nothing. With a newer fence it ends the present guest and replaces it. With an older
+   * fence, or one not newer than the last stop, it is `STALE_FENCE`. A failed start (`BAD_REQUEST`, `GUEST_ERROR`, …) leaves
+   * nothing behind and may be retried with the same fence. A malformed or foreign checkpoint is a `BAD_REQUEST`; one that is too long
+   * is `TOO_LARGE`.
    */
   start(spec: GuestSpec): Promise<void>;
 
   /**
-   * Puts a guest in the place of the one of this very fence, whose inside is given up: set back to a checkpoint, or begun anew.
-   * Running or paused, it stays so. Done again, it is done again. Errors as for `pause` and `start`; a spec that is refused
-   * leaves the guest as it was.
+   * Replaces the content of the guest with exactly this fence: by a checkpoint, or by a fresh start. A running guest stays
+   * running, a paused guest stays paused. Each call restarts the guest. Errors as for `pause` and `start`; a rejected spec leaves
+   * the guest unchanged.
    */
   restart(spec: GuestSpec): Promise<void>;
 
-  /** `GUEST_NOT_FOUND`, `STALE_FENCE`; `INVALID_STATE` when the guest has failed; `UNSUPPORTED`. */
+  /** Pauses the guest. `GUEST_NOT_FOUND`, `STALE_FENCE`; `INVALID_STATE` if the guest has failed; `UNSUPPORTED`. */
   pause(vmId: string, fence: number): Promise<void>;
   resume(vmId: string, fence: number): Promise<void>;
 
-  /** Ends the guest and whatever it was doing. A guest that is not here is stopped already. `STALE_FENCE`. */
+  /** Ends the guest and its running calls. An absent guest counts as stopped. `STALE_FENCE`. */
   stop(vmId: string, fence: number): Promise<void>;
 
-  /** Gives a running or paused guest this allocation instead, all of it. Errors as for `pause`, and `BAD_REQUEST`. */
+  /** Replaces the whole allocation of a running or paused guest. Errors as for `pause`, and `BAD_REQUEST`. */
   resize(vmId: string, fence: number, allocation: Readonly<Record<string, number>>): Promise<void>;
 
   /**
-   * Runs source in a running guest: Lua in a cell, whose effects are applied together when it succeeds; shell in a machine.
+   * Runs source in a running guest: Lua in a cell, whose effects are applied together on success, or shell in a machine.
    *
-   * `GUEST_ERROR`, `GUEST_TIMEOUT`, `GUEST_OUT_OF_MEMORY`: the guest's own doing, and the guest goes on.
-   * `INVALID_STATE` when it is not running, `UNAVAILABLE` (retryable) when asking again runs it once, `UNAVAILABLE` (not
-   * retryable) when nobody knows whether it ran, or asking again cannot help, `TOO_LARGE`.
+   * `GUEST_ERROR`, `GUEST_TIMEOUT` and `GUEST_OUT_OF_MEMORY` are errors of the source; the guest continues. `INVALID_STATE` if
+   * the guest is not running; `UNAVAILABLE` (retryable) if a retry runs the source once; `UNAVAILABLE` (not retryable) if it is unknown
+   * whether the source ran, or if a retry cannot help; `TOO_LARGE`.
    */
   exec(vmId: string, fence: number, source: string, options: ExecOptions): Promise<ExecOutcome>;
 
   /**
-   * The state of a running or paused guest, which goes on. All of it is of one moment, after every exec that was
-   * answered before. A guest started from it goes on as this one does.
+   * Returns the state of a running or paused guest without interrupting it. The state is consistent at one moment, after every exec
+   * that was answered before. A guest that is started from it continues exactly like this one.
    *
-   * `GUEST_NOT_FOUND`, `STALE_FENCE`, `INVALID_STATE`, `UNSUPPORTED`; `GUEST_ERROR` or `TOO_LARGE` when the guest holds what
-   * cannot be kept; `UNAVAILABLE` (retryable) when it is too busy.
+   * `GUEST_NOT_FOUND`, `STALE_FENCE`, `INVALID_STATE`, `UNSUPPORTED`; `GUEST_ERROR` or `TOO_LARGE` if the guest has state that
+   * cannot be stored; `UNAVAILABLE` (retryable) if the guest is too busy.
    */
   snapshot(vmId: string, fence: number): Promise<GuestCheckpoint>;
 
-  /** undefined when no such guest is here. */
+  /** Returns the latest sample, or undefined if the guest is absent. */
   sample(vmId: string): GuestSample | undefined;
 
   /**
-   * Resolves once `list` and `kept` say what is here: guests can outlive the driver that started them. Rejects with
-   * `UNAVAILABLE` while that cannot be learnt. Nothing may be concluded from a guest's absence before.
+   * Resolves once `list` and `kept` are complete, because guests can outlive the driver that started them. Rejects with
+   * `UNAVAILABLE` while they cannot be determined. Until then the absence of a guest has no meaning.
    */
   whenReady(): Promise<void>;
 
-  /** Every guest here, in order of id. */
+  /** Returns every guest here, in order of id. */
   list(): readonly GuestStatus[];
 
-  /** What stopped guests left here, in order of id; empty where a stop leaves nothing. */
+  /** Returns the remains of stopped guests, in order of id; empty if a stop leaves nothing. */
   kept(): readonly KeptGuest[];
 
-  /** Removes what a stopped guest of at most this incarnation left. Idempotent. `INVALID_STATE` while it runs. */
+  /** Removes the remains of a stopped guest up to this incarnation. Idempotent. `INVALID_STATE` while it runs. */
   discard(vmId: string, incarnation: number): Promise<void>;
 
-  /** Listeners are called synchronously, in order of registration; what they throw is not caught. */
+  /** Adds a listener. Listeners are called synchronously, in order of registration; their exceptions are not caught. */
   onGuestEvent(listener: (event: GuestEvent) => void): void;
 
-  /** The host's clock: `elapsedMs` have passed. Ignored where the clock is the guests' own. */
+  /** Advances the host's clock by `elapsedMs`. Ignored if the guests have their own clocks. */
   tick(elapsedMs: number): void;
 
   /**
-   * Frees everything. After it nothing is listed and every verb rejects with `UNAVAILABLE`. Guests end, but for those of a
-   * driver that `keepsStopped`: they are not in this process, and the next driver finds them. Idempotent.
+   * Releases all resources. Afterwards no guest is listed and every verb rejects with `UNAVAILABLE`. Guests end, unless the driver
+   * `keepsStopped`: such guests run outside this process, and the next driver finds them. Idempotent.
    */
   close(): Promise<void>;
 }

@@ -12,20 +12,20 @@ function codeOf(call: () => unknown): string {
 }
 
 describe("fences", () => {
-  it("forgets the oldest stop, not the newest, when it remembers too many", () => {
+  it("forgets the oldest stop, not the newest, at the limit of remembered stops", () => {
     const fences = new Fences();
     for (let n = 0; n <= MAX_REMEMBERED_STOPS; n += 1) fences.stop(`vm-${n}`, 7, undefined);
     expect(codeOf(() => fences.start("vm-0", 7, undefined))).toBe("new");
     expect(codeOf(() => fences.start(`vm-${MAX_REMEMBERED_STOPS}`, 7, undefined))).toBe("STALE_FENCE");
   });
 
-  it("refuses what is not a stream sequence", () => {
+  it("rejects a fence that is not a stream sequence", () => {
     for (const fence of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
       expect(codeOf(() => new Fences().start("vm", fence, undefined))).toBe("BAD_REQUEST");
     }
   });
 
-  it("in any order of starts and stops, the guest that is here never gets an older fence", () => {
+  it("in any order of starts and stops, the fence of the present guest never decreases", () => {
     const call = fc.record({ verb: fc.constantFrom("start", "stop"), fence: fc.integer({ min: 1, max: 6 }) });
     fc.assert(
       fc.property(fc.array(call, { maxLength: 30 }), (calls) => {

@@ -1,18 +1,18 @@
 /**
- * Which calls act for the reservation that counts: the one rule of fences, shared by every driver.
+ * Decides which calls act for the current reservation: the rule of fences, shared by every driver.
  *
- * A fence is the stream sequence of a reservation, so a later decision always has the larger one. Calls travel, wait and
- * are repeated; the driver sees them in any order. Comparing numbers is enough to tell a repeat from a leftover, with
- * one exception: after a stop there is no guest left to compare with, and a start that was under way would make a
- * ghost. So the fence of a stop is remembered, for the latest {@link MAX_REMEMBERED_STOPS} VMs.
+ * A fence is the stream sequence of a reservation, so a later decision always has the larger one. Calls are delayed and repeated, and
+ * reach the driver in any order. A comparison of fences tells a repeated call from a stale one, with one exception. After a stop
+ * there is no guest to compare with, and a delayed start would create a ghost. Therefore the fences of stops are remembered, for
+ * the latest {@link MAX_REMEMBERED_STOPS} VMs.
  *
- * What can go wrong: a driver that restarts forgets. The agent re-reads the log then, and starts nothing that is released.
+ * A restarted driver has lost these fences. The agent then reads the log again, and starts no guest whose reservation was released.
  */
 import { DriverError } from "./driver-error.ts";
 
 /**
- * Entries, about 100 bytes each. A start delayed behind this many stops of other VMs could make a ghost, which the
- * agent's comparison of guests with allocations finds.
+ * Remembered stops, about 100 bytes each. A start that is delayed by more stops of other VMs could create a ghost; the agent
+ * finds it when it compares guests with allocations.
  */
 export const MAX_REMEMBERED_STOPS = 10_000;
 
@@ -20,8 +20,8 @@ export class Fences {
   readonly #stops = new Map<string, number>();
 
   /**
-   * What a start with `fence` means where a guest with `held` is here: `same`, it runs already; `new`, also as a
-   * replacement. Throws `STALE_FENCE` when a newer reservation, or a stop of this one, was seen before.
+   * Classifies a start with `fence` if the present guest has the fence `held`. `same`: it already runs. `new`: it starts, possibly
+   * as a replacement. Throws `STALE_FENCE` after a newer reservation, or after a stop of this one.
    */
   start(vmId: string, fence: number, held: number | undefined): "same" | "new" {
     requireFence(fence);
@@ -31,7 +31,7 @@ export class Fences {
     return "new";
   }
 
-  /** Throws unless the guest that is here is the one meant: `GUEST_NOT_FOUND` or `STALE_FENCE`. */
+  /** Throws `GUEST_NOT_FOUND` or `STALE_FENCE` unless the present guest has this fence. */
   touch(vmId: string, fence: number, held: number | undefined): void {
     requireFence(fence);
     if (held === undefined) throw notFound(vmId);
@@ -39,7 +39,7 @@ export class Fences {
     if (fence > held) throw notFound(vmId);
   }
 
-  /** Remembers the stop. Throws `STALE_FENCE` when the guest that is here is newer. */
+  /** Remembers the stop. Throws `STALE_FENCE` if the present guest is newer. */
   stop(vmId: string, fence: number, held: number | undefined): void {
     requireFence(fence);
     if (held !== undefined && fence < held) throw stale(vmId, fence, held);
@@ -58,13 +58,13 @@ function requireFence(fence: number): void {
 }
 
 function stale(vmId: string, fence: number, newest: number): DriverError {
-  return new DriverError("STALE_FENCE", `fence ${fence} of "${vmId}" is behind ${newest}`, {
+  return new DriverError("STALE_FENCE", `fence ${fence} of "${vmId}" is stale: the newest is ${newest}`, {
     details: { vmId, fence, newest },
   });
 }
 
 function notFound(vmId: string): DriverError {
-  return new DriverError("GUEST_NOT_FOUND", `no guest "${vmId}" of this fence runs here`, {
+  return new DriverError("GUEST_NOT_FOUND", `no guest "${vmId}" with this fence runs here`, {
     details: { vmId },
   });
 }

@@ -1,5 +1,5 @@
 /**
- * The checkpoint of a scripted guest: its clock and its counter of instructions, which is all there is.
+ * The checkpoint of a scripted guest: its clock and its instruction counter, which are its whole state.
  */
 import { type GuestSpec, MAX_CHECKPOINT_BYTES } from "./driver.ts";
 import { DriverError } from "./driver-error.ts";
@@ -15,12 +15,16 @@ export function scriptedCheckpoint(kept: ScriptedCheckpoint): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(kept));
 }
 
-/** Where a guest of this spec begins. Throws `BAD_REQUEST` or `TOO_LARGE`, as every driver must. */
+/** Returns the initial state of a guest with this spec. Throws `BAD_REQUEST` or `TOO_LARGE`, as every driver must. */
 export function beginningOf(spec: GuestSpec): Pick<ScriptedCheckpoint, "simMinutes" | "instructions"> {
   const { checkpoint, biologicalType } = spec;
   if (checkpoint === undefined) return { simMinutes: 0, instructions: 0 };
   const { length } = checkpoint;
-  if (length > MAX_CHECKPOINT_BYTES) throw new DriverError("TOO_LARGE", `a checkpoint of ${length} bytes`);
+  if (length > MAX_CHECKPOINT_BYTES)
+    throw new DriverError(
+      "TOO_LARGE",
+      `the checkpoint has ${length} bytes, more than ${MAX_CHECKPOINT_BYTES}`,
+    );
   let kept: Partial<ScriptedCheckpoint> | null;
   try {
     kept = JSON.parse(new TextDecoder().decode(checkpoint)) as Partial<ScriptedCheckpoint> | null;
@@ -29,7 +33,7 @@ export function beginningOf(spec: GuestSpec): Pick<ScriptedCheckpoint, "simMinut
   }
   const { scripted, simMinutes, instructions } = kept ?? {};
   if (scripted !== biologicalType || typeof simMinutes !== "number" || typeof instructions !== "number") {
-    throw new DriverError("BAD_REQUEST", `the checkpoint is of no ${biologicalType}`);
+    throw new DriverError("BAD_REQUEST", `the checkpoint is not of type ${biologicalType}`);
   }
   return { simMinutes, instructions };
 }

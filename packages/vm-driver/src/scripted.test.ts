@@ -22,14 +22,14 @@ driverConformance("scripted", () => ({
   program: { source: "return 1", result: "return 1" },
 }));
 
-driverConformance("scripted, with nothing it need not have", () => ({
+driverConformance("scripted, without optional capabilities", () => ({
   driver: createScriptedDriver({
     capabilities: { exec: false, pause: false, liveResize: false, meters: [], maxExecTimeoutMs: 0 },
   }),
   spec,
 }));
 
-/** Whether the promise has settled by the time every microtask that is due has run. */
+/** Returns whether the promise has settled after all pending microtasks. */
 async function settled(call: Promise<unknown>): Promise<boolean> {
   let done = false;
   call.then(
@@ -45,7 +45,7 @@ async function settled(call: Promise<unknown>): Promise<boolean> {
 }
 
 describe("scripted faults", () => {
-  it("refuses once, then behaves", async () => {
+  it("rejects once, then works", async () => {
     const driver = createScriptedDriver();
     driver.script("start", { kind: "refuse", error: new DriverError("UNAVAILABLE", "host away") });
     const error = await driver.start(spec("cell-a", 1)).catch((thrown: unknown) => thrown);
@@ -55,7 +55,7 @@ describe("scripted faults", () => {
     expect(driver.calls.map((call) => call.verb)).toEqual(["start", "start"]);
   });
 
-  it("a late effect happens at release, and is fenced there", async () => {
+  it("a late effect takes place at release, and obeys the fences then", async () => {
     const driver = createScriptedDriver();
     driver.script("start", { kind: "late-effect" }, { vmId: "cell-a" });
     const start = driver.start(spec("cell-a", 5));
@@ -67,7 +67,7 @@ describe("scripted faults", () => {
     expect(driver.list()).toEqual([]);
   });
 
-  it("a late reply is given at release, a lost one never", async () => {
+  it("a late reply arrives at release, a lost reply never", async () => {
     const driver = createScriptedDriver();
     driver.script("start", { kind: "late-reply" });
     driver.script("pause", { kind: "lost-reply" });
@@ -82,7 +82,7 @@ describe("scripted faults", () => {
     expect(driver.list()[0]?.state).toBe("paused");
   });
 
-  it("a failed guest is listed with its reason, refuses verbs, and is replaced or stopped", async () => {
+  it("a failed guest is listed with its reason, rejects verbs, and can be replaced or stopped", async () => {
     const driver = createScriptedDriver();
     const events: GuestEvent[] = [];
     driver.onGuestEvent((event) => events.push(event));
@@ -96,7 +96,7 @@ describe("scripted faults", () => {
     expect(driver.list()[0]?.state).toBe("running");
   });
 
-  it("a ghost is listed like any guest", () => {
+  it("a ghost is listed like any other guest", () => {
     const driver = createScriptedDriver();
     driver.plantGhost(spec("ghost", 9));
     expect(driver.list()).toEqual([{ vmId: "ghost", fence: 9, state: "running" }]);

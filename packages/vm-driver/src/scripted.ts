@@ -1,11 +1,11 @@
 /**
- * A driver without a model, for tests of what uses a driver: it does what it is told, when it is told.
+ * A driver without a model, for tests of code that uses a driver.
  *
- * Left alone it behaves, deterministically. `script` makes the next calls of a verb misbehave in one of the four ways a
- * real one can: it refuses; it hangs and carries the call out later (`late-effect`); it carries it out and the reply comes
- * later (`late-reply`); or never (`lost-reply`). `release` is the later. Further faults: `failGuest`, `plantGhost`.
+ * By default it works, deterministically. `script` makes the next calls of a verb fail in one of the four ways of a real driver: it
+ * rejects; it hangs and carries the call out later (`late-effect`); it carries the call out and replies later (`late-reply`) or never
+ * (`lost-reply`). `release` triggers the later part. Further faults: `failGuest`, `plantGhost`.
  *
- * It leaves out everything that needs time: no timers, no promises of its own that a test has to wait for.
+ * It has no timers, and no background promises for which a test would have to wait.
  */
 import type {
   DriverCapabilities,
@@ -27,13 +27,13 @@ import { beginningOf, scriptedCheckpoint } from "./scripted-checkpoint.ts";
 export type ScriptedVerb = "start" | "pause" | "resume" | "stop" | "resize" | "exec" | "snapshot" | "restart";
 
 export type Behaviour =
-  /** Nothing is done and the call rejects with this. */
+  /** The call has no effect and rejects with this error. */
   | { readonly kind: "refuse"; readonly error: DriverError }
-  /** Nothing happens until `release`; then it is done and answered: the late success of a call given up long ago. */
+  /** The call has no effect until `release`; then it is carried out and answered, like the late success of an abandoned call. */
   | { readonly kind: "late-effect" }
-  /** Done at once, answered at `release`. */
+  /** The call is carried out at once, and answered at `release`. */
   | { readonly kind: "late-reply" }
-  /** Done at once, never answered. */
+  /** The call is carried out at once, and never answered. */
   | { readonly kind: "lost-reply" };
 
 export interface ScriptedCall {
@@ -44,20 +44,20 @@ export interface ScriptedCall {
 
 export interface ScriptedOptions {
   readonly capabilities?: Partial<DriverCapabilities>;
-  /** What exec answers; throw a `DriverError` to reject. Default: the source comes back as the result. */
+  /** The implementation of exec; throw a `DriverError` to reject. By default the source is returned as the result. */
   readonly exec?: (source: string, spec: GuestSpec) => ExecOutcome;
 }
 
 export interface ScriptedDriver extends VmDriver {
-  /** The next `times` (default 1) calls of the verb, on this VM or on any, behave so. First scripted, first used. */
+  /** Applies the fault to the next `times` (default 1) calls of the verb, on this VM or on any. Faults are used in order. */
   script(verb: ScriptedVerb, behaviour: Behaviour, options?: { vmId?: string; times?: number }): void;
-  /** Carries out and answers what is held back, in order of the calls; all of it or one VM's. Returns how many. */
+  /** Carries out and answers the pending calls in order, of all VMs or of one. Returns their number. */
   release(vmId?: string): number;
-  /** Every call so far, in order, also those refused. */
+  /** Every call so far, in order, including rejected ones. */
   readonly calls: readonly ScriptedCall[];
-  /** The guest fails by itself, as when its host took it down. */
+  /** Makes the guest fail, like a guest whose host ended it. */
   failGuest(vmId: string, reason: string): void;
-  /** A guest that nobody started through this driver: what a crashed agent left behind. */
+  /** Adds a guest that was not started through this driver, like the leftover of a crashed agent. */
   plantGhost(spec: GuestSpec): void;
   emit(event: GuestEvent): void;
 }
@@ -78,7 +78,7 @@ interface Planned {
   left: number;
 }
 
-/** Rate at which a scripted guest's clock runs: one simulated minute per second of the host. */
+/** The clock rate of a scripted guest: one simulated minute per second of the host. */
 const SCRIPTED_MINUTES_PER_SECOND = 1;
 const MAX_EXEC_TIMEOUT_MS = 60_000;
 
@@ -298,7 +298,7 @@ function newGuest(spec: GuestSpec): Guest {
   return { spec, state: "running", reason: undefined, allocation, simMinutes, instructions };
 }
 
-/** Nothing grows: only the clock, the caps and the counter of instructions move. */
+/** The sample of a scripted guest: only the clock, the caps and the instruction counter change. */
 function sampleOf(guest: Guest): GuestSample {
   const cap = (name: string): number => guest.allocation[name] ?? 0;
   return {
