@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { BUILT_IN_CHASSIS_TYPES, chassisTypesWith, parseChassisType } from "@bioxen/contracts";
 import { readChassisTypes } from "@bioxen/service-host";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { registrationOf } from "../src/domain/chassis.ts";
+import { registrationOf } from "../src/domain/registration.ts";
 
 let directory: string;
 beforeEach(() => {

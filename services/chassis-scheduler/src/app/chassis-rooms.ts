@@ -1,8 +1,8 @@
 /**
  * The supply: what every chassis has free, which VMs hold entries in its ledger, and why it takes no VMs, if so.
  *
- * A room is made again only after an event of its chassis, ledger or drain. Liveness changes without an event, so it is read each
- * time the rooms are asked for.
+ * A room is made again only after an event of its chassis, ledger or drain. Liveness changes without an event, so it is
+ * read each time the rooms are asked for.
  */
 import {
   type Chassis,
@@ -91,7 +91,9 @@ export class ChassisRooms {
     return vm.exists ? [{ vmId, labels: vm.labels, placement: vm.placement }] : [];
   }
 
-  /** Returns why the chassis takes no VMs now. A silent chassis takes none, because its agent could not start a guest. */
+  /**
+   * Returns why the chassis takes no VMs now. A silent chassis takes none, because its agent could not start a guest.
+   */
   #closed(chassisId: string, chassis: Chassis): Misfit | undefined {
     if (chassis.lost !== null) {
       return { code: "UNAVAILABLE", message: `is lost: its agent ${chassis.agentId} has not recovered` };

@@ -1,11 +1,13 @@
 /**
- * Says in the log which chassis are lost and which have recovered; the holder of the lease does, on what it has heard itself.
+ * Records in the log which chassis are lost and which have recovered. Only the lease holder does, from the heartbeats
+ * that it has received itself.
  *
- * A new holder has listened before, but another may have heard better until a moment ago: it declares nothing lost before it has
- * waited through a whole silence of its own term. An agent that is cut off counts on that (see the agent's `self-fence.ts`).
+ * A new lease holder has listened before, but its predecessor may have received heartbeats that it missed. It therefore
+ * counts silence only from the start of its own term. An agent that is cut off relies on that (`self-fence.ts` of the
+ * agent).
  */
 import { type Causation, causedBy, messageOf, Reconciler, type ServicePorts } from "@bioxen/kernel";
-import { decideLost, decideRecovered } from "../domain/chassis.ts";
+import { chassisDecider } from "../domain/chassis.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Leadership } from "./leadership.ts";
 import { CHECK_INTERVAL_MS } from "./liveness.ts";
@@ -17,7 +19,7 @@ export class ChassisWatch {
   readonly #monotonicMs: () => number;
   readonly #reconciler: Reconciler;
   #check: { cancel(): void } | undefined;
-  /** Since when this instance acts. */
+  /** Start of this instance's term as lease holder, on the monotonic clock. */
   #heldSinceMs = 0;
 
   constructor(ports: ServicePorts, cluster: Cluster, leadership: Leadership, monotonicMs: () => number) {
@@ -30,7 +32,10 @@ export class ChassisWatch {
       timers: ports.timers,
       step: (chassisId) => this.#look(chassisId),
       onError: (chassisId, thrown) =>
-        ports.logger.warn({ chassisId, err: thrown }, `a look at ${chassisId} failed: ${messageOf(thrown)}`),
+        ports.logger.warn(
+          { chassisId, err: thrown },
+          `the liveness check of ${chassisId} failed: ${messageOf(thrown)}`,
+        ),
     });
   }
 
@@ -50,23 +55,25 @@ export class ChassisWatch {
   }
 
   async #look(chassisId: string): Promise<undefined> {
-    const { chassis, liveness } = this.#cluster;
+    const { chassis, liveness, occupancy } = this.#cluster;
     const { state, last } = chassis.get(chassisId);
     if (!state.registered || last === undefined) return undefined;
     const nowMs = this.#ports.clock.nowMs();
     const causation: Causation = causedBy(last);
     const { acts } = this.#leadership;
     if (state.lost === null) {
-      const loss = liveness.lossOf(chassisId, this.#heldSinceMs);
-      if (loss === undefined) return undefined;
-      this.#ports.logger.warn({ chassisId, ...loss }, `${chassisId} is lost`);
-      await chassis.react(chassisId, causation, (now) => decideLost(now, loss, nowMs), acts);
+      const silence = liveness.lossOf(chassisId, this.#heldSinceMs);
+      if (silence === undefined) return undefined;
+      this.#ports.logger.warn({ chassisId, ...silence }, `${chassisId} is lost`);
+      const command = { type: "declare-lost", silence, nowMs } as const;
+      await chassis.react(chassisId, causation, (now) => chassisDecider.decide(now, command), acts);
       return undefined;
     }
-    const sign = liveness.steadySampleOf(chassisId, state.lossesInARow);
-    if (sign === undefined) return undefined;
-    const evacuating = this.#cluster.occupancy.evacuating(chassisId);
-    await chassis.react(chassisId, causation, (now) => decideRecovered(now, sign, evacuating, nowMs), acts);
+    const sample = liveness.steadySampleOf(chassisId, state.lossesInARow);
+    if (sample === undefined) return undefined;
+    const evacuating = occupancy.evacuating(chassisId);
+    const command = { type: "declare-recovered", sample, evacuating, nowMs } as const;
+    await chassis.react(chassisId, causation, (now) => chassisDecider.decide(now, command), acts);
     return undefined;
   }
 }

@@ -1,8 +1,8 @@
 /**
  * Reports to lifecycle why VMs wait for a place, once for each change of the reasons.
  *
- * What was reported is remembered in memory only. A new lease holder starts with an empty memory and reports every reason again;
- * lifecycle ignores reasons that its VM already has.
+ * What was reported is remembered in memory only. A new lease holder starts with an empty memory and reports every
+ * reason again; lifecycle ignores reasons that its VM already has.
  */
 import { ENDPOINTS, MAX_PAGE, type PlacementRefusal } from "@bioxen/contracts";
 import type { Caller } from "@bioxen/kernel";
@@ -29,8 +29,8 @@ export class DeferralReports {
   /**
    * Reports the deferrals whose reasons have changed, in pages of `MAX_PAGE`.
    *
-   * `waiting` are all VMs that wait; what was reported of any other VM is forgotten. `acts` is asked before each page: an instance
-   * that has lost its lease reports nothing more. Throws `Fault` UNAVAILABLE when lifecycle rejects a page.
+   * `waiting` are all VMs that wait; what was reported of any other VM is forgotten. `acts` is asked before each page:
+   * an instance that has lost its lease reports nothing more. Throws `Fault` UNAVAILABLE when lifecycle rejects a page.
    */
   async report(
     deferrals: readonly Deferral[],
@@ -52,8 +52,8 @@ export class DeferralReports {
 }
 
 /**
- * Returns the kinds of the reasons, without the numbers that change with every other VM. A list that is bounded (one reason
- * stands for several chassis) also loses its chassis names: they are only the nearest few of the moment.
+ * Returns the kinds of the reasons, without the numbers that change with every other VM. A list that is bounded (one
+ * reason stands for several chassis) also loses its chassis names: they are only the nearest few of the moment.
  */
 function kindsOf(reasons: readonly PlacementRefusal[]): string {
   const isBounded = reasons.some(({ chassisCount }) => chassisCount !== undefined);

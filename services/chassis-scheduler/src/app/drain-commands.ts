@@ -1,5 +1,5 @@
 /**
- * Drains as operators ask for them and about them.
+ * Commands and queries of drains: start, cancel, and the progress of each VM.
  */
 import {
   type ChassisTypeData,
@@ -13,11 +13,11 @@ import {
   viewOfChassis,
 } from "@bioxen/contracts";
 import { type Causation, type Clock, causedBy, type Executed } from "@bioxen/kernel";
-import { notFound } from "../domain/chassis.ts";
-import { decideCancelDrain, decideClose, decideDrain, isDraining, whyHere } from "../domain/drain.ts";
+import { chassisDecider, chassisNotFound } from "../domain/chassis.ts";
+import { drainDecider, isDraining, whyStillHere } from "../domain/drain.ts";
 import type { Cluster } from "./cluster.ts";
 
-type Drained = Handled<ResultOf<"chassisDrain">>;
+type DrainAnswer = Handled<ResultOf<"chassisDrain">>;
 
 export class DrainCommands {
   readonly #cluster: Cluster;
@@ -33,37 +33,50 @@ export class DrainCommands {
   async drain(
     { chassisId, parallelism, deadlineMs }: ParsedRequestOf<"chassisDrain">,
     causation: Causation,
-  ): Promise<Drained> {
-    const { chassis, drains } = this.#cluster;
+  ): Promise<DrainAnswer> {
+    const { chassis, drains, occupancy } = this.#cluster;
     const { state } = await chassis.refresh(chassisId);
     if (state.registered && this.#types.get(state.chassisType)?.hosts === "xcpng") {
-      const message = `${chassisId} is a pool: it moves its VMs between its hosts itself, and none of them can go to another chassis`;
+      const message = `${chassisId} is a pool and cannot be drained: a pool moves its VMs between its own hosts only`;
       return refuse("UNSUPPORTED", message);
     }
     const deadlineAtMs = this.#clock.nowMs() + deadlineMs;
     const executed = await drains.execute(chassisId, causation, (drain) =>
-      decideDrain(chassisId, drain, chassis.get(chassisId).state, this.#cluster.occupancy.of(chassisId), {
+      drainDecider.decide(drain, {
+        type: "start",
+        chassis: chassis.get(chassisId).state,
+        occupants: occupancy.of(chassisId),
         parallelism,
         deadlineAtMs,
       }),
     );
     if (!executed.ok) return { ok: false, rejection: executed.rejection };
-    const now = drains.get(chassisId).state;
-    // At once; whoever dies in between leaves it to the process.
-    if (isDraining(now)) {
-      await chassis.execute(chassisId, causedBy(now.startedBy), (one) => decideClose(chassisId, now, one));
+    const drain = drains.get(chassisId).state;
+    // The drain process cordons the chassis too, in case this process dies here.
+    if (isDraining(drain)) {
+      const command = { type: "cordon-for-drain", chassisId, drain } as const;
+      await chassis.execute(chassisId, causedBy(drain.startedBy), (now) =>
+        chassisDecider.decide(now, command),
+      );
     }
     return this.#answer(chassisId, executed);
   }
 
-  async cancel({ chassisId }: ParsedRequestOf<"chassisCancelDrain">, causation: Causation): Promise<Drained> {
-    const { chassis, drains } = this.#cluster;
+  async cancel(
+    { chassisId }: ParsedRequestOf<"chassisCancelDrain">,
+    causation: Causation,
+  ): Promise<DrainAnswer> {
+    const { chassis, drains, occupancy } = this.#cluster;
     await chassis.refresh(chassisId);
-    await this.#cluster.occupancy.caughtUpWithDrain(chassisId);
+    await occupancy.caughtUpWithDrain(chassisId);
     const executed = await drains.execute(chassisId, causation, (drain) => {
-      if (!this.#cluster.occupancy.isCaughtUpWithDrain(chassisId)) return goesOnMeanwhile(chassisId);
-      const picture = this.#cluster.occupancy.of(chassisId);
-      return decideCancelDrain(chassisId, drain, chassis.get(chassisId).state, picture);
+      if (!occupancy.isCaughtUpWithDrain(chassisId)) return drainHasAdvanced(chassisId);
+      const occupants = occupancy.of(chassisId);
+      return drainDecider.decide(drain, {
+        type: "cancel",
+        chassis: chassis.get(chassisId).state,
+        occupants,
+      });
     });
     return this.#answer(chassisId, executed);
   }
@@ -75,13 +88,13 @@ export class DrainCommands {
     const { state } = await drains.refresh(chassisId);
     if (state.exists) return { ok: true, result: { drain: this.#view(chassisId, state) } };
     const known = (await chassis.refresh(chassisId)).state;
-    return known.registered ? { ok: true, result: { drain: null } } : notFound(chassisId);
+    return known.registered ? { ok: true, result: { drain: null } } : chassisNotFound(chassisId);
   }
 
-  #answer(chassisId: string, executed: Executed<DrainState>): Drained {
+  #answer(chassisId: string, executed: Executed<DrainState>): DrainAnswer {
     if (!executed.ok) return { ok: false, rejection: executed.rejection };
     const chassis = this.#cluster.chassis.get(chassisId).state;
-    if (!chassis.registered) return notFound(chassisId);
+    if (!chassis.registered) return chassisNotFound(chassisId);
     const { state } = executed.held;
     const view = viewOfChassis(chassisId, chassis, this.#cluster.liveness.of(chassisId));
     const drain = state.exists ? this.#view(chassisId, state) : null;
@@ -91,7 +104,7 @@ export class DrainCommands {
   #view(chassisId: string, drain: Drain): DrainView {
     const vms = Object.keys(drain.vms)
       .sort()
-      .map((vmId) => ({ vmId, ...this.#vmOf(vmId, drain) }));
+      .map((vmId) => ({ vmId, ...this.#progressOf(vmId, drain) }));
     const { status, wasCordoned, parallelism, startedAtMs, deadlineAtMs } = drain;
     return {
       chassisId,
@@ -103,7 +116,7 @@ export class DrainCommands {
     };
   }
 
-  #vmOf(vmId: string, drain: Drain): Omit<DrainView["vms"][number], "vmId"> {
+  #progressOf(vmId: string, drain: Drain): Omit<DrainView["vms"][number], "vmId"> {
     const left = drain.vms[vmId];
     if (left) return { status: left.toChassisId === null ? "gone" : "moved", ...left };
     if (drain.ended !== null) {
@@ -112,11 +125,11 @@ export class DrainCommands {
     const vm = this.#cluster.vms.get(vmId);
     const target = vm.exists ? (vm.migration?.target ?? null) : null;
     const toChassisId = target?.chassisId ?? null;
-    return { status: target === null ? "waiting" : "moving", toChassisId, reason: whyHere(vm) };
+    return { status: target === null ? "waiting" : "moving", toChassisId, reason: whyStillHere(vm) };
   }
 }
 
-function goesOnMeanwhile(chassisId: string): ReturnType<typeof refuse> {
-  const message = `the drain of ${chassisId} has just gone on: try again`;
+function drainHasAdvanced(chassisId: string): ReturnType<typeof refuse> {
+  const message = `the drain of ${chassisId} has advanced meanwhile: try again`;
   return refuse("CONFLICT", message, { retryable: true });
 }

@@ -1,11 +1,19 @@
 /**
- * Drives drains along: cordons, asks lifecycle for moves a few at a time, writes down who has gone, and tidies up after the end.
+ * Process manager of drains: cordons the chassis, asks lifecycle for a few moves at a time, records progress, and
+ * cleans up after the end.
  *
- * Level-triggered, by the holder of the lease only. Every look compares the drain with the VMs as they are; a move that is asked for
- * twice, or late, changes nothing, and one that comes after its drain has ended is taken back. Nothing is remembered but who just failed
- * to move, so that it is not tried again in the same breath: a crash forgets that, and costs a try.
+ * It is level-triggered and acts on the lease holder only. Every look compares the drain with the VMs as they are. A
+ * move that is requested twice, or late, changes nothing, and a move requested after the end of its drain is cancelled.
+ * The only memory is the back-off of VMs whose move has failed; a crash loses it and costs one more try.
  */
-import { type DrainState, domainEventOf, ENDPOINTS, type ResultOf, type VmEvent } from "@bioxen/contracts";
+import {
+  type Drain,
+  type DrainState,
+  domainEventOf,
+  ENDPOINTS,
+  type ResultOf,
+  type VmEvent,
+} from "@bioxen/contracts";
 import {
   type Backoff,
   backoffDelayMs,
@@ -21,25 +29,19 @@ import {
   type StoredEvent,
   UNCHANGED,
 } from "@bioxen/kernel";
-import { decideUncordon } from "../domain/chassis.ts";
-import {
-  decideClose,
-  decideDrainStep,
-  isDraining,
-  isToUncordon,
-  movesDue,
-  movesToTakeBack,
-} from "../domain/drain.ts";
+import { chassisDecider, isCordonOfCancelledDrain } from "../domain/chassis.ts";
+import { drainDecider, isDraining, movesDue, movesToCancel } from "../domain/drain.ts";
 import { callFailure } from "./call-failure.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Leadership } from "./leadership.ts";
 
-/** Deadline of one call, ms: an append. */
+/** Deadline of one call, ms: lifecycle appends one event. */
 const CALL_TIMEOUT_MS = 10_000;
 /** Waits between the tries to move one VM. Each try stops its guest for a moment. */
 const MOVE_BACKOFF: Backoff = { firstMs: 1_000, ceilingMs: 60_000 };
 
-interface Rest {
+interface FailedMoves {
+  /** No move is requested before this instant. */
   readonly untilMs: number;
   readonly failures: number;
 }
@@ -48,26 +50,36 @@ export class DrainProcess {
   readonly #ports: ServicePorts;
   readonly #cluster: Cluster;
   readonly #leadership: Leadership;
-  /** Resolves once what is being placed now is in the picture: it may be placed on a chassis that has just been closed. */
-  readonly #placed: () => Promise<void>;
+  /**
+   * Resolves once the folds have the placement round that runs now: it may still use a chassis that was just cordoned.
+   */
+  readonly #placementsSettled: () => Promise<void>;
   readonly #reconciler: Reconciler;
   #feed: EventFeed | undefined;
-  /** VMs whose last move failed. */
-  readonly #resting = new Map<string, Rest>();
+  /** By VM on a draining chassis whose last move has failed. */
+  readonly #failedMoves = new Map<string, FailedMoves>();
   /** Chassis that are being drained. */
   readonly #draining = new Set<string>();
 
-  constructor(ports: ServicePorts, cluster: Cluster, leadership: Leadership, placed: () => Promise<void>) {
+  constructor(
+    ports: ServicePorts,
+    cluster: Cluster,
+    leadership: Leadership,
+    placementsSettled: () => Promise<void>,
+  ) {
     this.#ports = ports;
     this.#cluster = cluster;
     this.#leadership = leadership;
-    this.#placed = placed;
+    this.#placementsSettled = placementsSettled;
     this.#reconciler = new Reconciler({
       clock: ports.clock,
       timers: ports.timers,
       step: (chassisId) => this.#step(chassisId),
       onError: (chassisId, thrown) =>
-        ports.logger.warn({ chassisId, err: thrown }, `a look at a drain failed: ${messageOf(thrown)}`),
+        ports.logger.warn(
+          { chassisId, err: thrown },
+          `a step of the drain of ${chassisId} failed: ${messageOf(thrown)}`,
+        ),
     });
   }
 
@@ -93,100 +105,106 @@ export class DrainProcess {
     const event = domainEventOf(envelope);
     const { kind, id } = event;
     if (kind === "drain") this.#noteDrain(id);
-    if (kind === "drain" || ((kind === "chassis" || kind === "ledger") && this.#isKnown(id))) {
+    if (kind === "drain" || ((kind === "chassis" || kind === "ledger") && this.#hasDrain(id))) {
       this.#reconciler.wake(id);
     }
-    if (event.kind === "vm") this.#noteVm(id, event);
+    if (kind === "vm") this.#noteVm(id, event.type);
   }
 
-  #isKnown(chassisId: string): boolean {
+  #hasDrain(chassisId: string): boolean {
     return this.#cluster.drains.get(chassisId).state.exists;
   }
 
-  #noteVm(vmId: string, event: VmEvent): void {
+  #noteVm(vmId: string, type: VmEvent["type"]): void {
     const vm = this.#cluster.vms.get(vmId);
     const chassisId = vm.exists ? vm.chassisId : null;
     const isToLeave = chassisId !== null && this.#draining.has(chassisId);
-    if (!isToLeave) this.#resting.delete(vmId);
-    else if (event.type === "bioxen.vm.migration-cancelled.v1") this.#rest(vmId);
-    if (chassisId !== null && this.#isKnown(chassisId)) this.#reconciler.wake(chassisId);
+    if (!isToLeave) this.#failedMoves.delete(vmId);
+    else if (type === "bioxen.vm.migration-cancelled.v1") this.#backOff(vmId);
+    if (chassisId !== null && this.#hasDrain(chassisId)) this.#reconciler.wake(chassisId);
     for (const id of this.#draining) {
       const { state } = this.#cluster.drains.get(id);
       if (id !== chassisId && state.exists && state.vms[vmId] === null) this.#reconciler.wake(id);
     }
   }
 
-  #rest(vmId: string): void {
-    const failures = (this.#resting.get(vmId)?.failures ?? 0) + 1;
+  #backOff(vmId: string): void {
+    const failures = (this.#failedMoves.get(vmId)?.failures ?? 0) + 1;
     const untilMs = this.#ports.clock.nowMs() + backoffDelayMs(MOVE_BACKOFF, failures);
-    this.#resting.set(vmId, { failures, untilMs });
+    this.#failedMoves.set(vmId, { failures, untilMs });
+  }
+
+  #isBackingOff(vmId: string): boolean {
+    return (this.#failedMoves.get(vmId)?.untilMs ?? 0) > this.#ports.clock.nowMs();
   }
 
   async #step(chassisId: string): Promise<StepResult> {
-    const { drains } = this.#cluster;
+    const { drains, occupancy } = this.#cluster;
     if (!this.#leadership.acts() || !drains.get(chassisId).state.exists) return undefined;
-    if (isDraining(drains.get(chassisId).state)) await this.#goOn(chassisId);
+    if (isDraining(drains.get(chassisId).state)) await this.#advance(chassisId);
     const held = drains.get(chassisId);
     if (!isDraining(held.state)) {
-      await this.#tidy(chassisId, held);
+      await this.#cleanUp(chassisId, held);
       return undefined;
     }
-    // The feed is about to bring what the drain has said, and wakes it.
-    if (!this.#cluster.occupancy.isCaughtUpWithDrain(chassisId)) return undefined;
-    const { here } = this.#cluster.occupancy.of(chassisId);
-    const untilMs = [...here].flatMap((vmId) => this.#resting.get(vmId)?.untilMs ?? []);
+    // The feed has yet to deliver the newest event of this drain, which wakes the process again.
+    if (!occupancy.isCaughtUpWithDrain(chassisId)) return undefined;
+    const { here } = occupancy.of(chassisId);
+    const untilMs = [...here].flatMap((vmId) => this.#failedMoves.get(vmId)?.untilMs ?? []);
     const nowMs = this.#ports.clock.nowMs();
     return { dueAtMs: Math.min(held.state.deadlineAtMs, ...untilMs.filter((ms) => ms > nowMs)) };
   }
 
-  async #goOn(chassisId: string): Promise<void> {
-    const { chassis, drains } = this.#cluster;
+  /** Cordons the chassis, appends what is due for the drain, and requests the moves that are due. */
+  async #advance(chassisId: string): Promise<void> {
+    const { chassis, drains, occupancy } = this.#cluster;
     const { acts } = this.#leadership;
-    const closed = chassis.get(chassisId).state;
-    // Whoever has opened it may have heard that the drain has ended.
-    const isOpen = closed.registered && !closed.cordoned;
-    const { state } = isOpen ? await drains.refresh(chassisId) : drains.get(chassisId);
-    if (!isDraining(state)) return;
-    const causation = causedBy(state.startedBy);
-    if (isOpen) await chassis.react(chassisId, causation, (one) => decideClose(chassisId, state, one), acts);
-    await this.#placed();
-    const decide = (drain: DrainState) =>
-      this.#cluster.occupancy.isCaughtUpWithDrain(chassisId)
-        ? decideDrainStep(drain, this.#cluster.occupancy.of(chassisId), this.#ports.clock.nowMs())
-        : UNCHANGED;
+    const before = chassis.get(chassisId).state;
+    const isOpen = before.registered && !before.cordoned;
+    // The chassis may be open because the drain has ended and this instance has not read that yet: look at the log
+    // first.
+    const { state: drain } = isOpen ? await drains.refresh(chassisId) : drains.get(chassisId);
+    if (!isDraining(drain)) return;
+    const causation = causedBy(drain.startedBy);
+    if (isOpen) {
+      const command = { type: "cordon-for-drain", chassisId, drain } as const;
+      await chassis.react(chassisId, causation, (state) => chassisDecider.decide(state, command), acts);
+    }
+    await this.#placementsSettled();
+    const decide = (state: DrainState) => {
+      if (!occupancy.isCaughtUpWithDrain(chassisId)) return UNCHANGED;
+      const nowMs = this.#ports.clock.nowMs();
+      return drainDecider.decide(state, { type: "advance", occupants: occupancy.of(chassisId), nowMs });
+    };
     const executed = await drains.react(chassisId, causation, decide, acts);
-    invariant(executed.ok, "a process decides nothing that is refused", { chassisId });
-    const now = drains.get(chassisId).state;
-    if (!isDraining(now)) return;
-    const due = movesDue(now, this.#cluster.occupancy.of(chassisId), (vmId) => this.#isResting(vmId));
-    await this.#all(due, (vmId) => this.#move(chassisId, vmId, now));
+    invariant(executed.ok, "advancing a drain is never rejected", { chassisId });
+    const { state } = drains.get(chassisId);
+    if (!isDraining(state)) return;
+    const due = movesDue(state, occupancy.of(chassisId), (vmId) => this.#isBackingOff(vmId));
+    await this.#all(due, (vmId) => this.#move(chassisId, vmId, state));
   }
 
-  #isResting(vmId: string): boolean {
-    return (this.#resting.get(vmId)?.untilMs ?? 0) > this.#ports.clock.nowMs();
-  }
-
-  async #tidy(chassisId: string, { state, last }: Held<DrainState>): Promise<void> {
+  /** Cancels the moves that an ended drain has left, and lifts the cordon of a cancelled one. */
+  async #cleanUp(chassisId: string, { state: drain, last }: Held<DrainState>): Promise<void> {
     invariant(last !== undefined, "a drain that ended has an event", { chassisId });
-    const { chassis } = this.#cluster;
+    const { chassis, occupancy } = this.#cluster;
     const causation = causedBy(last);
-    await this.#all(movesToTakeBack(state, this.#cluster.occupancy.of(chassisId)), async (vmId) => {
+    await this.#all(movesToCancel(drain, occupancy.of(chassisId)), async (vmId) => {
       const { subject } = ENDPOINTS.vmCancelMigration;
       const reply = await this.#ports.bus.call(subject, { vmId }, { timeoutMs: CALL_TIMEOUT_MS, causation });
-      // Whoever is gone meanwhile has no move to take back.
+      // A VM that has left meanwhile has no move to cancel: that rejection is final and harmless.
       if (!reply.ok && reply.error.retryable) throw callFailure(subject, reply.error);
     });
-    if (!isToUncordon(state, chassis.get(chassisId).state)) return;
+    if (!isCordonOfCancelledDrain(chassis.get(chassisId).state, drain)) return;
     const { acts } = this.#leadership;
-    await chassis.react(
-      chassisId,
-      causation,
-      (one) => (isToUncordon(state, one) ? decideUncordon(chassisId, one) : { ok: true, event: null }),
-      acts,
-    );
+    const command = { type: "uncordon-after-drain", drain } as const;
+    await chassis.react(chassisId, causation, (state) => chassisDecider.decide(state, command), acts);
   }
 
-  /** Asks each in its own call; one that fails keeps no other back, and has the look made again. */
+  /**
+   * Makes one call for each VM at once. Throws the first failure after all calls have ended, so that the step is
+   * retried.
+   */
   async #all(vmIds: readonly string[], call: (vmId: string) => Promise<void>): Promise<void> {
     const results = await Promise.allSettled(
       vmIds.map(async (vmId) => {
@@ -196,7 +214,7 @@ export class DrainProcess {
     for (const result of results) if (result.status === "rejected") throw result.reason;
   }
 
-  async #move(chassisId: string, vmId: string, { startedBy }: Extract<DrainState, { exists: true }>) {
+  async #move(chassisId: string, vmId: string, { startedBy }: Drain): Promise<void> {
     const { subject } = ENDPOINTS.vmMove;
     const reason = `${chassisId} is being drained`;
     const reply = await this.#ports.bus.call(
@@ -205,9 +223,12 @@ export class DrainProcess {
       { timeoutMs: CALL_TIMEOUT_MS, causation: causedBy(startedBy) },
     );
     if (!reply.ok) {
-      this.#rest(vmId);
+      this.#backOff(vmId);
       if (reply.error.retryable) throw callFailure(subject, reply.error);
-      this.#ports.logger.info({ chassisId, vmId, error: reply.error }, "it cannot be asked to move");
+      this.#ports.logger.info(
+        { chassisId, vmId, error: reply.error },
+        "a drain's request to move was rejected",
+      );
       return;
     }
     await this.#feed?.applied((reply as Reply & ResultOf<"vmMove">).seq);

@@ -1,6 +1,6 @@
 /**
- * This instance's standing among all schedulers: the one that holds the lease acts by itself (plans, watches, drains), all of
- * them answer requests.
+ * This instance's standing among all schedulers: the one that holds the lease acts by itself (plans, watches, drains),
+ * all of them answer requests.
  */
 import type { Lease, ServicePorts } from "@bioxen/kernel";
 

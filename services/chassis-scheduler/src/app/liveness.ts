@@ -1,8 +1,8 @@
 /**
  * Liveness of every chassis: feeds heartbeats into the failure detector, on a monotonic clock.
  *
- * The process also publishes an echo to itself over the same server. While the echo is missing, no silence accumulates (see
- * `domain/failure-detector.ts`).
+ * The process also publishes an echo to itself over the same server. While the echo is missing, no silence accumulates
+ * (see `domain/failure-detector.ts`).
  */
 import {
   ALL_CHASSIS_TELEMETRY,
@@ -54,8 +54,8 @@ export class ChassisLiveness {
   readonly #limits: DetectorLimits;
   readonly #agents = new Map<string, TrackedAgent>();
   /**
-   * The states that were passed to `onChange`. `of` answers with these and nothing newer: a caller that acts on an unreported
-   * state would not be woken when that state ends.
+   * The states that were passed to `onChange`. `of` answers with these and nothing newer: a caller that acts on an
+   * unreported state would not be woken when that state ends.
    */
   readonly #reportedStates = new Map<string, Liveness["state"]>();
   readonly #stops: (() => void)[] = [];
@@ -107,7 +107,8 @@ export class ChassisLiveness {
     const before = this.of(chassisId).state;
     if (before === state || state === "unknown") return;
     const heardAtMs = this.#agents.get(chassisId)?.stats.heardAtMs ?? 0;
-    // After a gap in the echo the silence restarts at zero. That is no sign of life, so the chassis stays suspect until a heartbeat.
+    // After a gap in the echo the silence restarts at zero. That is no sign of life, so the chassis stays suspect until
+    // a heartbeat.
     if (before === "suspect" && heardAtMs < this.#listener.sinceMs) return;
     this.#reportedStates.set(chassisId, state);
     onChange(chassisId, state);
@@ -122,7 +123,8 @@ export class ChassisLiveness {
   }
 
   /**
-   * Returns the silence that makes a chassis lost and the limit it exceeds, both in ms; undefined when the chassis is not lost.
+   * Returns the silence that makes a chassis lost and the limit it exceeds, both in ms; undefined when the chassis is
+   * not lost.
    *
    * `actingSinceMs` is the instant, on the monotonic clock, from which the caller may count silence.
    */
@@ -139,7 +141,10 @@ export class ChassisLiveness {
     };
   }
 
-  /** Returns the last heartbeat of a chassis that has been steady for as long as its losses require; undefined otherwise. */
+  /**
+   * Returns the last heartbeat of a chassis that has been steady for as long as its losses require; undefined
+   * otherwise.
+   */
   steadySampleOf(chassisId: string, lossesInARow: number): ChassisSample | undefined {
     const agent = this.#agents.get(chassisId);
     if (agent === undefined || this.of(chassisId).state !== "ready") return undefined;

@@ -1,12 +1,12 @@
 /**
  * Which VMs occupy a chassis, for its drain, its loss and its removal.
  *
- * A VM occupies a chassis when the chassis' ledger has an entry of it, or when its own state names the chassis. Both usually agree; while
- * a VM comes or goes, one runs ahead of the other.
+ * A VM occupies a chassis when the chassis' ledger has an entry of it, or when its own state names the chassis. Both
+ * usually agree; while a VM comes or goes, one runs ahead of the other.
  */
 import { type DrainState, endsWithAgent, type Ledger, type VmState } from "@bioxen/contracts";
 import type { Aggregates, EventFeed, ReadModel } from "@bioxen/kernel";
-import { type DrainPicture, isDraining } from "../domain/drain.ts";
+import { isDraining, type Occupants } from "../domain/drain.ts";
 import type { WaitingVms } from "./waiting-vms.ts";
 
 export interface OccupancyFolds {
@@ -34,7 +34,7 @@ export class Occupancy {
    *
    * A VM on this chassis normally has a ledger entry, so only those and the VMs listed by the drain are inspected.
    */
-  of(chassisId: string): DrainPicture {
+  of(chassisId: string): Occupants {
     const here = new Set(Object.keys(this.#folds.ledgers.get(chassisId).entries));
     const vm = (vmId: string) => this.#folds.vms.get(vmId);
     const drain = this.#folds.drains.get(chassisId).state;
@@ -55,8 +55,8 @@ export class Occupancy {
   }
 
   /**
-   * Resolves once the folds of the feed have every event up to the newest of the chassis' drain. Rejects with `Fault` UNAVAILABLE when
-   * that takes too long.
+   * Resolves once the folds of the feed have every event up to the newest of the chassis' drain. Rejects with `Fault`
+   * UNAVAILABLE when that takes too long.
    */
   async caughtUpWithDrain(chassisId: string): Promise<void> {
     const { lastSeq } = await this.#folds.drains.refresh(chassisId);
@@ -64,8 +64,8 @@ export class Occupancy {
   }
 
   /**
-   * Returns false while the drain is newer than the folds of the feed, which is so after it was read from the log directly. VMs that
-   * the drain names may then be unknown here, and would be taken for gone.
+   * Returns false while the drain is newer than the folds of the feed, which is so after it was read from the log
+   * directly. VMs that the drain names may then be unknown here, and would be taken for gone.
    */
   isCaughtUpWithDrain(chassisId: string): boolean {
     return this.#feed === undefined || this.#feed.appliedSeq >= this.#folds.drains.get(chassisId).lastSeq;

@@ -1,8 +1,8 @@
 /**
  * What a settlement asks of lifecycle: that VMs give way, and that they get back what they gave.
  *
- * One call a victim. Each names the place it was planned on, so a call that comes late, or again, changes nothing; what was left
- * undone by a crash is planned anew.
+ * One call a victim. Each names the place it was planned on, so a call that comes late, or again, changes nothing; what
+ * was left undone by a crash is planned anew.
  */
 import { ENDPOINTS, type ResultOf } from "@bioxen/contracts";
 import { causedBy, type Reply, type ServicePorts, type Shortage } from "@bioxen/kernel";

@@ -1,6 +1,6 @@
 /**
- * Where VMs press on each other: what is about to be free on every chassis, who holds something there, and who lives with less than
- * he asks for. Read from the picture anew for each plan.
+ * Where VMs press on each other: what is about to be free on every chassis, who holds something there, and who lives
+ * with less than he asks for. Read from the picture anew for each plan.
  */
 import {
   isFollowedBy,
@@ -24,8 +24,8 @@ import {
 import type { Cluster } from "./cluster.ts";
 
 /**
- * VMs that gave something up, whose ledger knows it, and that have not got it back. Whom a quota stands against is served by no room,
- * and keeps none from others.
+ * VMs that gave something up, whose ledger knows it, and that have not got it back. Whom a quota stands against is
+ * served by no room, and keeps none from others.
  */
 export function preemptedVms(
   { vms, ledgers }: Pick<Cluster, "vms" | "ledgers">,
@@ -49,7 +49,10 @@ export function preemptedVms(
   return out;
 }
 
-/** The rooms with what is about to be free in them, and with those who hold something there, of priorities below `below`. */
+/**
+ * The rooms with what is about to be free in them, and with those who hold something there, of priorities below
+ * `below`.
+ */
 export function contendedRooms(
   { vms, ledgers }: Pick<Cluster, "vms" | "ledgers">,
   rooms: readonly ChassisRoom[],
@@ -85,7 +88,9 @@ function pendingReleaseOf(ledger: Ledger, vmOf: (vmId: string) => VmState): Pend
   return released;
 }
 
-/** The VM has gone on from this place: its story names a newer one, or none, or it began to wait after it was reserved. */
+/**
+ * The VM has gone on from this place: its story names a newer one, or none, or it began to wait after it was reserved.
+ */
 function isGivenUp(entry: LedgerEntry, vm: VmState): boolean {
   if (!vm.exists || vm.incarnation !== entry.incarnation || vm.fence === entry.fence) return false;
   return vm.lastFence >= entry.fence || (vm.state === "pending" && !isForWaiting(vm, entry));

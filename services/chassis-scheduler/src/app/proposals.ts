@@ -1,9 +1,9 @@
 /**
- * Proposes one batch of placements to the ledger of a chassis. The allocator decides: it checks each reservation on the ledger's
- * newest state and answers with the ones that no longer fit.
+ * Proposes one batch of placements to the ledger of a chassis. The allocator decides: it checks each reservation on the
+ * ledger's newest state and answers with the ones that no longer fit.
  *
- * Every proposal carries the token of the scheduler's lease. A ledger that has seen a newer token rejects the proposal, so a
- * scheduler that was succeeded while it slept cannot place anything.
+ * Every proposal carries the token of the scheduler's lease. A ledger that has seen a newer token rejects the proposal,
+ * so a scheduler that was succeeded while it slept cannot place anything.
  */
 import { causedByMove, ENDPOINTS, type ResultOf } from "@bioxen/contracts";
 import { type Causation, causedBy, type Reply, type ServicePorts } from "@bioxen/kernel";

@@ -1,7 +1,9 @@
 /**
- * The question who would be better off elsewhere, asked of the picture as it is; and the moves that follow, where they are wanted.
+ * The question who would be better off elsewhere, asked of the picture as it is; and the moves that follow, where they
+ * are wanted.
  *
- * A move is asked for by name of where the VM is: one that has gone, or is on its way, is left alone. So it needs no lease.
+ * A move is asked for by name of where the VM is: one that has gone, or is on its way, is left alone. So it needs no
+ * lease.
  */
 import {
   ENDPOINTS,

@@ -1,6 +1,6 @@
 /**
- * Why a VM got its place, as it was decided then: read from the reservation that its fence names, so that nothing is kept in memory
- * and nothing is made up afterwards.
+ * Why a VM got its place, as it was decided then: read from the reservation that its fence names, so that nothing is
+ * kept in memory and nothing is made up afterwards.
  */
 import { domainEventOf, eventSubject, type RecordedDecision, type Vm } from "@bioxen/contracts";
 import { type EventLog, positionOf } from "@bioxen/kernel";

@@ -1,5 +1,6 @@
 /**
- * Triggers that depend on more than the type of an event: what preemption can take from a VM, and which VMs are over a quota.
+ * Triggers that depend on more than the type of an event: what preemption can take from a VM, and which VMs are over a
+ * quota.
  */
 import { type QuotaEvent, quotaFold, type Vm, type VmEvent, vmFold } from "@bioxen/contracts";
 import { ReadModel } from "@bioxen/kernel";

@@ -1,10 +1,11 @@
 /**
  * Selects the events that wake the planner.
  *
- * Two kinds of event do: those that may free a place for a waiting VM, and those that invalidate the reasons already reported to
- * a pending VM. For most events the type decides. The table below names every type, so a new type does not compile until it has
- * an entry. Three rules need more than the type: a reservation matters while a waiting VM has affinity, a VM event matters when
- * it changes what preemption can take from that VM, and a charge matters when it pushes a waiting VM over its quota.
+ * Two kinds of event do: those that may free a place for a waiting VM, and those that invalidate the reasons already
+ * reported to a pending VM. For most events the type decides. The table below names every type, so a new type does not
+ * compile until it has an entry. Three rules need more than the type: a reservation matters while a waiting VM has
+ * affinity, a VM event matters when it changes what preemption can take from that VM, and a charge matters when it
+ * pushes a waiting VM over its quota.
  *
  * A superfluous wake-up costs one planning round; a missed wake-up leaves a VM waiting for ever.
  */

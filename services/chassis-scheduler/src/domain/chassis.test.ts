@@ -1,17 +1,11 @@
-import { type ChassisState, NEVER_LOST } from "@bioxen/contracts";
+import { type Chassis, type ChassisEvent, type ChassisState, type Drain, drainFold } from "@bioxen/contracts";
+import { deciderLaws, given, nthPosition, SEQ_STEP, stateAfter, TIME_STEP_MS } from "@bioxen/testkit";
 import { describe, expect, it } from "vitest";
-import {
-  decideCordon,
-  decideLost,
-  decideRecovered,
-  decideRegister,
-  decideRemove,
-  decideUncordon,
-  registrationOf,
-} from "./chassis.ts";
+import { chassisDecider, isCordonOfCancelledDrain } from "./chassis.ts";
 import { FLAP_MEMORY_MS } from "./failure-detector.ts";
+import { type Registration, registrationOf } from "./registration.ts";
 
-const ask = {
+const REQUEST = {
   chassisId: "c",
   chassisType: "ecoli",
   overheadPermille: 150,
@@ -20,129 +14,221 @@ const ask = {
   agentId: "a",
 };
 
-function registered(): ChassisState {
-  const wanted = registrationOf(ask);
-  if ("problems" in wanted) throw new Error("refused");
-  const fresh = { registered: true, cordoned: false, ...NEVER_LOST, registeredAtMs: 0, version: 1 } as const;
-  return { ...wanted.registration, ...fresh };
+function registrationFor(fields: object = {}): Registration {
+  const checked = registrationOf({ ...REQUEST, ...fields });
+  if ("problems" in checked) throw new Error(JSON.stringify(checked.problems));
+  return checked.registration;
 }
 
-describe("oversubscription", () => {
-  it("is recorded where it is one, compared when it is registered again, and gone when it is not asked for", () => {
-    const wanted = registrationOf({ ...ask, oversubscribePermille: { ribosomes: 1_500 } });
-    if ("problems" in wanted) throw new Error("refused");
-    expect(wanted.registration.oversubscribePermille).toEqual({ ribosomes: 1_500 });
-    expect(registrationOf({ ...ask, oversubscribePermille: { ribosomes: 1_000 } })).toEqual(
-      registrationOf(ask),
-    );
-    expect(decideRegister(registered(), wanted.registration)).toMatchObject({
-      event: { type: "bioxen.chassis.reconfigured.v1" },
-    });
-    const state = { ...(registered() as object), ...wanted.registration } as ChassisState;
-    expect(decideRegister(state, wanted.registration)).toMatchObject({ event: null });
-  });
+const event = (type: string, data: object = {}) =>
+  ({ type: `bioxen.chassis.${type}.v1`, data }) as ChassisEvent;
+const registered = event("registered", registrationFor());
+const cordoned = event("cordoned");
+const uncordoned = event("uncordoned");
+const lost = event("lost", { silentMs: 10_250, timeoutMs: 10_000, lossesInARow: 1 });
+const recovered = event("recovered", { lostForMs: 4_000 });
 
-  it("is for cell chassis", () => {
-    const pool = { ...ask, chassisType: "xcpng", capacity: { vcpus: 4, memoryMiB: 1_024 } };
-    expect(registrationOf({ ...pool, oversubscribePermille: { ribosomes: 1_500 } })).toMatchObject({
-      problems: [{ path: "oversubscribePermille" }],
-    });
-  });
-});
+const registers = (registration: Registration) =>
+  ({ type: "register", chassisId: "c", registration }) as const;
+const uncordons = { type: "uncordon", chassisId: "c", isDraining: false } as const;
+const removes = { type: "remove", chassisId: "c", vmIds: [] } as const;
+const declaresLost = {
+  type: "declare-lost",
+  silence: { silentMs: 10_250.4, timeoutMs: 10_000 },
+  nowMs: 1_000_000,
+} as const;
+/** Sequence of the event that declares the chassis lost, as the second event of its log. */
+const LOST_SEQ = 2 * SEQ_STEP;
+const declaresRecovered = {
+  type: "declare-recovered",
+  sample: { appliedSeq: LOST_SEQ, strays: 0 },
+  evacuating: 0,
+  nowMs: 2 * TIME_STEP_MS + 4_000,
+} as const;
 
-describe("registering", () => {
-  it("fills in what its type has", () => {
-    expect(registered()).toMatchObject({
+describe("registration", () => {
+  it("fills in the defaults of the chassis type", () => {
+    expect(registrationFor()).toMatchObject({
       capacity: { ribosomes: 26_300, rnaPolymerases: 5_000, atpPerSecond: 6_400_000, dnaKilobases: 12_000 },
       maxVms: 64,
     });
-    const own = registrationOf({ ...ask, capacity: { ribosomes: 7 }, maxVms: 1 });
-    expect(own).toMatchObject({
-      registration: { capacity: { ribosomes: 7, dnaKilobases: 12_000 }, maxVms: 1 },
+    expect(registrationFor({ capacity: { ribosomes: 7 }, maxVms: 1 })).toMatchObject({
+      capacity: { ribosomes: 7, dnaKilobases: 12_000 },
+      maxVms: 1,
     });
   });
 
-  it("names what is wrong", () => {
-    expect(registrationOf({ ...ask, chassisType: "moon" })).toMatchObject({
-      problems: [{ path: "chassisType" }],
-    });
-    expect(registrationOf({ ...ask, capacity: { vcpus: 1 } })).toMatchObject({
-      problems: [{ path: "capacity.vcpus" }],
-    });
-    expect(registrationOf({ ...ask, chassisType: "xcpng" })).toMatchObject({
-      problems: [{ path: "capacity" }],
-    });
+  it.each([
+    [{ chassisType: "moon" }, "chassisType"],
+    [{ capacity: { vcpus: 1 } }, "capacity.vcpus"],
+    [{ chassisType: "xcpng" }, "capacity"],
+    [
+      {
+        chassisType: "xcpng",
+        capacity: { vcpus: 4, memoryMiB: 1_024 },
+        oversubscribePermille: { ribosomes: 1_500 },
+      },
+      "oversubscribePermille",
+    ],
+  ])("names the field that is wrong: %j", (fields, path) => {
+    expect(registrationOf({ ...REQUEST, ...fields })).toMatchObject({ problems: [{ path }] });
   });
 
-  it("again is nothing, otherwise is a reconfiguration, as another type a conflict", () => {
-    const again = registrationOf(ask);
-    if ("problems" in again) throw new Error("refused");
-    expect(decideRegister(registered(), again.registration)).toMatchObject({ event: null });
-    expect(decideRegister(registered(), { ...again.registration, maxVms: 2 })).toMatchObject({
-      event: { type: "bioxen.chassis.reconfigured.v1" },
+  it("leaves out an oversubscription of exactly the real capacity", () => {
+    expect(registrationFor({ oversubscribePermille: { ribosomes: 1_500 } })).toMatchObject({
+      oversubscribePermille: { ribosomes: 1_500 },
     });
-    expect(decideRegister(registered(), { ...again.registration, chassisType: "yeast" })).toMatchObject({
-      rejection: { code: "CONFLICT" },
-    });
+    expect(registrationFor({ oversubscribePermille: { ribosomes: 1_000 } })).toEqual(registrationFor());
+  });
+
+  it("that repeats the present one changes nothing, and another one reconfigures the chassis", () => {
+    const oversubscribed = registrationFor({ oversubscribePermille: { ribosomes: 1_500 } });
+    given(chassisDecider, registered)
+      .when(registers(registrationFor()))
+      .thenUnchanged()
+      .when(registers({ ...registrationFor(), maxVms: 2 }))
+      .thenAppended("bioxen.chassis.reconfigured.v1")
+      .when(registers(oversubscribed))
+      .thenAppended("bioxen.chassis.reconfigured.v1")
+      .when(registers(oversubscribed))
+      .thenUnchanged();
+  });
+
+  it("as another type is rejected until the chassis is removed", () => {
+    given(chassisDecider, registered)
+      .when(registers({ ...registrationFor(), chassisType: "yeast" }))
+      .thenRejected("CONFLICT", { message: expect.stringContaining("remove it") });
   });
 });
 
-describe("operators", () => {
-  it("cordon, uncordon and remove", () => {
-    expect(decideCordon("c", registered())).toMatchObject({ event: { type: "bioxen.chassis.cordoned.v1" } });
-    expect(decideUncordon("c", registered())).toMatchObject({ event: null });
-    expect(decideRemove("c", registered(), ["vm"])).toMatchObject({ rejection: { code: "CONFLICT" } });
-    expect(decideRemove("c", registered(), [])).toMatchObject({
-      event: { type: "bioxen.chassis.removed.v1" },
-    });
-    for (const decision of [decideCordon, decideUncordon]) {
-      expect(decision("c", { registered: false })).toMatchObject({
-        rejection: { code: "CHASSIS_NOT_FOUND" },
-      });
+describe("an operator", () => {
+  it("cordons, uncordons and removes a chassis", () => {
+    given(chassisDecider, registered)
+      .when(uncordons)
+      .thenUnchanged()
+      .when({ type: "cordon", chassisId: "c" })
+      .thenAppended("bioxen.chassis.cordoned.v1")
+      .when(uncordons)
+      .thenAppended("bioxen.chassis.uncordoned.v1")
+      .when({ ...removes, vmIds: ["vm"] })
+      .thenRejected("CONFLICT", { details: { vmIds: ["vm"] } })
+      .when(removes)
+      .thenAppended("bioxen.chassis.removed.v1");
+  });
+
+  it("gets CHASSIS_NOT_FOUND for a chassis that is not registered", () => {
+    const nothing = given(chassisDecider);
+    for (const command of [{ type: "cordon", chassisId: "c" } as const, uncordons, removes]) {
+      nothing.when(command).thenRejected("CHASSIS_NOT_FOUND");
     }
   });
+
+  it("cannot uncordon a chassis while it is being drained", () => {
+    given(chassisDecider, registered, cordoned)
+      .when({ ...uncordons, isDraining: true })
+      .thenRejected("CONFLICT");
+  });
 });
 
-describe("an agent that falls silent", () => {
-  const silence = { silentMs: 10_250.4, timeoutMs: 10_000 };
-  const lost = (state: ChassisState) => {
-    const decision = decideLost(state, silence, 1_000_000);
-    return decision.ok ? decision.event : null;
-  };
-  const gone = {
-    ...registered(),
-    lost: { atMs: 5_000, seq: 40, eventId: "e" },
-    lossesInARow: 1,
-  } as ChassisState;
-  const sign = { appliedSeq: 40, strays: 0 };
-
+describe("a silent agent", () => {
   it("makes its chassis lost, once", () => {
-    expect(lost(registered())).toEqual({
-      type: "bioxen.chassis.lost.v1",
-      data: { silentMs: 10_250, timeoutMs: 10_000, lossesInARow: 1 },
-    });
-    expect(lost(gone)).toBeNull();
-    expect(lost({ registered: false })).toBeNull();
+    given(chassisDecider, registered)
+      .when(declaresLost)
+      .thenAppended(lost)
+      .when(declaresLost)
+      .thenUnchanged();
+    given(chassisDecider).when(declaresLost).thenUnchanged();
   });
 
-  it("again soon after it was back is a loss in a row, later is a first one", () => {
-    const back = (agoMs: number) =>
-      ({ ...registered(), lossesInARow: 2, recoveredAtMs: 1_000_000 - agoMs }) as ChassisState;
-    expect(lost(back(1_000))).toMatchObject({ data: { lossesInARow: 3 } });
-    expect(lost(back(FLAP_MEMORY_MS))).toMatchObject({ data: { lossesInARow: 1 } });
+  it("that is lost again soon after a recovery counts as a loss in a row, later as a first loss", () => {
+    const back = given(chassisDecider, registered, lost, recovered);
+    const recoveredAtMs = 3 * TIME_STEP_MS;
+    const lossesAfter = (ms: number) =>
+      back.when({ ...declaresLost, nowMs: recoveredAtMs + ms }).thenAppended("bioxen.chassis.lost.v1").state;
+    expect(lossesAfter(1_000)).toMatchObject({ lossesInARow: 2 });
+    expect(lossesAfter(FLAP_MEMORY_MS)).toMatchObject({ lossesInARow: 1 });
   });
 
-  it("is back when it has read of the loss, runs no leftover, and nobody lives there any more", () => {
-    expect(decideRecovered(gone, sign, 0, 9_000)).toMatchObject({
-      event: { type: "bioxen.chassis.recovered.v1", data: { lostForMs: 4_000 } },
-    });
-    for (const [what, ...args] of [
-      ["has not read of it", { ...sign, appliedSeq: 39 }, 0],
-      ["runs a ghost", { ...sign, strays: 1 }, 0],
-      ["is still being evacuated", sign, 1],
-    ] as const) {
-      expect(decideRecovered(gone, args[0], args[1], 9_000), what).toMatchObject({ event: null });
-    }
-    expect(decideRecovered(registered(), sign, 0, 9_000)).toMatchObject({ event: null });
+  it("recovers once it has read of the loss, runs no stray guest, and no VM names its chassis any more", () => {
+    const gone = given(chassisDecider, registered, lost);
+    const { sample } = declaresRecovered;
+    gone.when({ ...declaresRecovered, sample: { ...sample, appliedSeq: LOST_SEQ - 1 } }).thenUnchanged();
+    gone.when({ ...declaresRecovered, sample: { ...sample, strays: 1 } }).thenUnchanged();
+    gone.when({ ...declaresRecovered, evacuating: 1 }).thenUnchanged();
+    gone.when(declaresRecovered).thenAppended(recovered);
+    given(chassisDecider, registered).when(declaresRecovered).thenUnchanged();
   });
+});
+
+/** A drain whose first event has sequence 10 in the log. */
+function drainOf({ wasCordoned = false } = {}): Drain {
+  const started = { vmIds: ["a"], wasCordoned, parallelism: 1, deadlineAtMs: 9_000 };
+  const state = stateAfter(drainFold, [{ type: "bioxen.drain.started.v1", data: started }]);
+  if (!state.exists) throw new Error("the drain was started");
+  return state;
+}
+
+/** The same drain, cancelled with sequence 20. */
+function cancelledDrain(options: { wasCordoned?: boolean } = {}): Drain {
+  const data = { left: [], uncordons: options.wasCordoned !== true };
+  const state = drainFold.evolve(
+    drainOf(options),
+    { type: "bioxen.drain.cancelled.v1", data },
+    nthPosition(2),
+  );
+  if (!state.exists) throw new Error("the drain was cancelled");
+  return state;
+}
+
+const drainCordons = { type: "cordon-for-drain", chassisId: "c", drain: drainOf() } as const;
+
+describe("the cordon of a drain", () => {
+  const chassisWith = (fields: Partial<Chassis>) =>
+    ({ ...stateAfter(chassisDecider.fold, [registered]), ...fields }) as ChassisState;
+  const decided = (fields: Partial<Chassis>) => {
+    const decision = chassisDecider.decide(chassisWith(fields), drainCordons);
+    return decision.ok && decision.event?.type;
+  };
+
+  it("is put on once: a chassis uncordoned since belongs to a drain that has ended", () => {
+    expect(decided({})).toBe("bioxen.chassis.cordoned.v1");
+    expect(decided({ uncordonedSeq: 2 }), "uncordoned before the drain").toBe("bioxen.chassis.cordoned.v1");
+    expect(decided({ cordonedSeq: 12, uncordonedSeq: 13 }), "cordoned and uncordoned since").toBeUndefined();
+    expect(decided({ cordoned: true })).toBeUndefined();
+  });
+
+  it("is lifted after a cancellation, also when it came late; a later cordon of an operator stays", () => {
+    const isLifted = (cordonedSeq: number, cordonedChain: string) =>
+      isCordonOfCancelledDrain(chassisWith({ cordoned: true, cordonedSeq, cordonedChain }), cancelledDrain());
+    expect(isLifted(15, "another")).toBe(true);
+    expect(isLifted(25, "c"), "in the chain of the drain").toBe(true);
+    expect(isLifted(25, "another")).toBe(false);
+    expect(isCordonOfCancelledDrain(chassisWith({}), cancelledDrain()), "not cordoned").toBe(false);
+  });
+
+  it("stays on a chassis that was cordoned before the drain, and after a drain that was not cancelled", () => {
+    const chassis = chassisWith({ cordoned: true, cordonedSeq: 0 });
+    expect(isCordonOfCancelledDrain(chassis, cancelledDrain({ wasCordoned: true }))).toBe(false);
+    expect(isCordonOfCancelledDrain(chassis, drainOf())).toBe(false);
+  });
+});
+
+deciderLaws("a chassis", chassisDecider, {
+  cases: [
+    { events: [], command: registers(registrationFor()) },
+    { events: [registered], command: registers({ ...registrationFor(), maxVms: 2 }) },
+    { events: [registered], command: registers({ ...registrationFor(), chassisType: "yeast" }) },
+    { events: [], command: { type: "cordon", chassisId: "c" } },
+    { events: [registered], command: { type: "cordon", chassisId: "c" } },
+    { events: [registered, cordoned], command: uncordons },
+    { events: [registered, cordoned], command: { ...uncordons, isDraining: true } },
+    { events: [registered, cordoned, uncordoned], command: removes },
+    { events: [registered], command: { ...removes, vmIds: ["vm"] } },
+    { events: [registered], command: drainCordons },
+    { events: [registered, cordoned, uncordoned], command: drainCordons },
+    { events: [registered, cordoned], command: { type: "uncordon-after-drain", drain: cancelledDrain() } },
+    { events: [registered], command: declaresLost },
+    { events: [registered, lost, recovered], command: declaresLost },
+    { events: [registered, lost], command: declaresRecovered },
+  ],
 });

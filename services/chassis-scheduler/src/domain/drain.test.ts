@@ -1,27 +1,21 @@
-/**
- * A drain: what begins and ends it, whose move is due, and what is left to tidy up.
- */
 import {
   type Chassis,
+  type ChassisState,
   type DrainEvent,
   type DrainState,
-  drainFold,
   NEVER_LOST,
   type Vm,
   type VmState,
 } from "@bioxen/contracts";
+import { deciderLaws, type Given, given } from "@bioxen/testkit";
 import { describe, expect, it } from "vitest";
 import {
-  type DrainDecision,
-  type DrainPicture,
-  decideCancelDrain,
-  decideClose,
-  decideDrain,
-  decideDrainStep,
-  isToUncordon,
+  type DrainCommand,
+  drainDecider,
   movesDue,
-  movesToTakeBack,
-  whyHere,
+  movesToCancel,
+  type Occupants,
+  whyStillHere,
 } from "./drain.ts";
 
 const CHASSIS: Chassis = {
@@ -37,11 +31,16 @@ const CHASSIS: Chassis = {
   registeredAtMs: 0,
   version: 1,
 };
-const WISH = { parallelism: 2, deadlineAtMs: 1_000 };
-const waits = { target: null, refusals: [] as readonly object[] };
-const refused = { target: null, refusals: [{ chassisId: "d", code: "CAPACITY_EXCEEDED", message: "full" }] };
+const DEADLINE_MS = 1_000;
+const TERMS = { parallelism: 2, deadlineAtMs: DEADLINE_MS };
+/** A move that waits for a place. */
+const WAITING = { target: null, refusals: [] as readonly object[] };
+/** A move that no chassis takes. */
+const REFUSED = { target: null, refusals: [{ chassisId: "d", code: "CAPACITY_EXCEEDED", message: "full" }] };
+/** A move with a target. */
+const PLACED = { target: { chassisId: "d" }, refusals: [] };
 
-const running = (more: Record<string, unknown> = {}): VmState =>
+const running = (fields: Record<string, unknown> = {}): VmState =>
   ({
     exists: true,
     vmType: "basic",
@@ -50,13 +49,15 @@ const running = (more: Record<string, unknown> = {}): VmState =>
     priority: 1,
     reason: null,
     migration: null,
-    ...more,
+    ...fields,
   }) as unknown as Vm;
-const moves = (migration: object): VmState => running({ migration: { code: "DRAIN", ...migration } });
+const moving = (migration: object): VmState => running({ migration: { code: "DRAIN", ...migration } });
 const elsewhere = running({ chassisId: "d" });
 
-/** `vms` not on chassis `c` are known and not there. */
-function pictureOf(vms: Readonly<Record<string, VmState>>): DrainPicture {
+type Vms = Readonly<Record<string, VmState>>;
+
+/** The occupants of chassis `c` among `vms`. */
+function occupantsOf(vms: Vms): Occupants {
   const here = Object.keys(vms).filter((vmId) => {
     const vm = vms[vmId];
     return vm?.exists === true && vm.chassisId === "c";
@@ -64,87 +65,62 @@ function pictureOf(vms: Readonly<Record<string, VmState>>): DrainPicture {
   return { chassisId: "c", here: new Set(here), vm: (vmId) => vms[vmId] ?? { exists: false } };
 }
 
-class Story {
-  drain: DrainState = drainFold.initial;
-  seq = 0;
+const start = (vms: Vms, chassis: ChassisState = CHASSIS) =>
+  ({ type: "start", chassis, occupants: occupantsOf(vms), ...TERMS }) as const;
+const cancel = (vms: Vms) => ({ type: "cancel", chassis: CHASSIS, occupants: occupantsOf(vms) }) as const;
+const advance = (vms: Vms, nowMs = 0) => ({ type: "advance", occupants: occupantsOf(vms), nowMs }) as const;
 
-  /** Returns the type of what was decided; `refused CODE`, or undefined for nothing. */
-  apply(decision: DrainDecision): string | undefined {
-    if (!decision.ok) return `refused ${decision.rejection.code}`;
-    if (decision.event === null) return undefined;
-    this.seq += 1;
-    const at = {
-      eventId: `e${this.seq}`,
-      correlationId: "c",
-      seq: this.seq,
-      version: this.seq,
-      atMs: this.seq,
-    };
-    this.drain = drainFold.evolve(this.drain, decision.event as DrainEvent, at);
-    return decision.event.type.replace(/^bioxen\.drain\.|\.v1$/g, "");
-  }
-
-  step(picture: DrainPicture, nowMs = 0) {
-    return this.apply(decideDrainStep(this.drain, picture, nowMs));
-  }
-
-  static of(vms: Readonly<Record<string, VmState>>, chassis: Chassis = CHASSIS): Story {
-    const story = new Story();
-    story.apply(decideDrain("c", story.drain, chassis, pictureOf(vms), WISH));
-    return story;
-  }
-
-  get vms() {
-    return this.drain.exists ? this.drain.vms : {};
-  }
-
-  due(picture: DrainPicture, resting: readonly string[] = []) {
-    if (!this.drain.exists) throw new Error("it was not started");
-    return movesDue(this.drain, picture, (vmId) => resting.includes(vmId));
-  }
-}
+const drainOf = (vms: Vms): Given<DrainState, DrainCommand, DrainEvent> =>
+  given(drainDecider).when(start(vms)).thenAppended("bioxen.drain.started.v1");
+const vmsOf = (drain: DrainState) => (drain.exists ? drain.vms : {});
 
 describe("a drain", () => {
-  it("names who is there, and is begun once", () => {
-    const story = Story.of({ b: running(), a: running(), z: elsewhere });
-    expect(story.drain).toMatchObject({
+  it("lists the VMs on the chassis, and starts once", () => {
+    const started = drainOf({ b: running(), a: running(), z: elsewhere });
+    expect(started.state).toMatchObject({
       status: "draining",
       vms: { a: null, b: null },
       wasCordoned: false,
-      ...WISH,
+      ...TERMS,
     });
-    expect(story.apply(decideDrain("c", story.drain, CHASSIS, pictureOf({}), WISH))).toBeUndefined();
-    const none = decideDrain("c", story.drain, { registered: false }, pictureOf({}), WISH);
-    expect(story.apply(none)).toBe("refused CHASSIS_NOT_FOUND");
+    started.when(start({})).thenUnchanged();
+    started.when(start({}, { registered: false })).thenRejected("CHASSIS_NOT_FOUND");
   });
 
-  it("writes down who went where, who went nowhere and why, and who came after all", () => {
-    const story = Story.of({ a: running(), b: running() });
+  it("records where a VM went, why it went nowhere, and which VM joined late", () => {
     const stopped = running({ chassisId: null, state: "stopped", reason: "by command" });
-    expect(story.step(pictureOf({ a: elsewhere, b: stopped, late: running() }))).toBe("progressed");
-    expect(story.vms).toEqual({
+    const progressed = drainOf({ a: running(), b: running() })
+      .when(advance({ a: elsewhere, b: stopped, late: running() }))
+      .thenAppended("bioxen.drain.progressed.v1");
+    expect(vmsOf(progressed.state)).toEqual({
       a: { toChassisId: "d", reason: null },
       b: { toChassisId: null, reason: "it is stopped: by command" },
       late: null,
     });
-    expect(story.step(pictureOf({ a: elsewhere, late: running() })), "said once").toBeUndefined();
+    progressed.when(advance({ a: elsewhere, late: running() })).thenUnchanged();
   });
 
-  it("is completed when nobody is left, an empty chassis at once", () => {
-    expect(Story.of({}).step(pictureOf({}))).toBe("completed");
-    const story = Story.of({ a: running() });
-    expect(story.step(pictureOf({ a: running() }))).toBeUndefined();
-    expect(story.step(pictureOf({ a: elsewhere }))).toBe("progressed");
-    expect(story.step(pictureOf({ a: elsewhere }))).toBe("completed");
-    expect(story.step(pictureOf({ a: running() }), 9_999), "it has ended").toBeUndefined();
+  it("is completed when the chassis is empty", () => {
+    drainOf({}).when(advance({})).thenAppended("bioxen.drain.completed.v1");
+    drainOf({ a: running() })
+      .when(advance({ a: running() }))
+      .thenUnchanged()
+      .when(advance({ a: elsewhere }))
+      .thenAppended("bioxen.drain.progressed.v1")
+      .when(advance({ a: elsewhere }))
+      .thenAppended("bioxen.drain.completed.v1")
+      .when(advance({ a: running() }, 9_999))
+      .thenUnchanged();
   });
 
-  it("is given up at its deadline, and says who remains and why", () => {
-    const story = Story.of({ a: running(), b: running() });
-    const picture = pictureOf({ a: moves(refused), b: running({ state: "stopping" }) });
-    expect(story.step(picture, 999)).toBeUndefined();
-    expect(story.step(picture, 1_000)).toBe("given-up");
-    expect(story.drain).toMatchObject({
+  it("is incomplete at its deadline, with the reason for each VM that remains", () => {
+    const vms = { a: moving(REFUSED), b: running({ state: "stopping" }) };
+    const incomplete = drainOf({ a: running(), b: running() })
+      .when(advance(vms, DEADLINE_MS - 1))
+      .thenUnchanged()
+      .when(advance(vms, DEADLINE_MS))
+      .thenAppended("bioxen.drain.given-up.v1");
+    expect(incomplete.state).toMatchObject({
       status: "incomplete",
       remaining: {
         a: expect.stringContaining("no chassis takes it: d: CAPACITY_EXCEEDED: full"),
@@ -153,18 +129,26 @@ describe("a drain", () => {
     });
   });
 
-  it("is cancelled with what has happened until then, once", () => {
-    const story = Story.of({ a: running(), b: running() });
-    const picture = pictureOf({ a: elsewhere, b: running() });
-    const cancel = () => story.apply(decideCancelDrain("c", story.drain, CHASSIS, picture));
-    expect(cancel()).toBe("cancelled");
-    expect(story.drain).toMatchObject({ status: "cancelled", vms: { a: { toChassisId: "d" }, b: null } });
-    expect(cancel()).toBeUndefined();
+  it("that is cancelled records what has happened until then, once", () => {
+    const vms = { a: elsewhere, b: running() };
+    const cancelled = drainOf({ a: running(), b: running() })
+      .when(cancel(vms))
+      .thenAppended("bioxen.drain.cancelled.v1");
+    expect(cancelled.state).toMatchObject({
+      status: "cancelled",
+      vms: { a: { toChassisId: "d" }, b: null },
+    });
+    cancelled.when(cancel(vms)).thenUnchanged();
   });
 });
 
 describe("moves", () => {
-  it("are asked for a few at a time, by priority, of who runs or is paused", () => {
+  const dueIn = (state: DrainState, vms: Vms, backingOff: readonly string[] = []) => {
+    if (!state.exists) throw new Error("the drain was started");
+    return movesDue(state, occupantsOf(vms), (vmId) => backingOff.includes(vmId));
+  };
+
+  it("are requested by priority, for VMs that run or are paused, up to the parallelism", () => {
     const vms = {
       a: running(),
       b: running({ priority: 5 }),
@@ -172,77 +156,64 @@ describe("moves", () => {
       s: running({ state: "starting", priority: 5 }),
       e: running({ state: "stopping", priority: 5 }),
     };
-    const story = Story.of(vms);
-    expect(story.due(pictureOf(vms))).toEqual(["b", "p"]);
-    expect(story.due(pictureOf(vms), ["b"])).toEqual(["p", "a"]);
-    expect(story.due(pictureOf({ ...vms, b: moves({ target: { chassisId: "d" }, refusals: [] }) }))).toEqual([
-      "p",
-    ]);
-    expect(story.due(pictureOf({ ...vms, b: moves(waits), p: moves(waits) }))).toEqual([]);
+    const { state } = drainOf(vms);
+    expect(dueIn(state, vms)).toEqual(["b", "p"]);
+    expect(dueIn(state, vms, ["b"]), "b backs off").toEqual(["p", "a"]);
+    expect(dueIn(state, { ...vms, b: moving(PLACED) })).toEqual(["p"]);
+    expect(dueIn(state, { ...vms, b: moving(WAITING), p: moving(WAITING) })).toEqual([]);
     expect(
-      story.due(pictureOf({ ...vms, b: moves(refused), p: moves(refused) })),
-      "who waits in vain keeps nobody",
+      dueIn(state, { ...vms, b: moving(REFUSED), p: moving(REFUSED) }),
+      "a VM that no chassis takes does not block others",
     ).toEqual(["a"]);
   });
 
-  it("are taken back once their drain has ended, and only its own", () => {
-    const vms = { a: moves(waits), b: running({ migration: { code: "COMMAND", ...waits } }), c: running() };
-    const story = Story.of(vms);
-    expect(movesToTakeBack(story.drain, pictureOf(vms))).toEqual([]);
-    story.step(pictureOf(vms), 1_000);
-    expect(movesToTakeBack(story.drain, pictureOf(vms))).toEqual(["a"]);
-    expect(movesToTakeBack({ exists: false }, pictureOf(vms)), "of no drain").toEqual(["a"]);
-    const comes = { ...pictureOf(vms), vm: () => ({ ...(moves(waits) as Vm), chassisId: "d" }) };
-    expect(movesToTakeBack(story.drain, comes), "who is to come comes").toEqual([]);
-  });
-});
-
-describe("its cordon", () => {
-  const cancelled = (chassis: Chassis) => {
-    const story = Story.of({ a: running() }, chassis);
-    story.apply(decideCancelDrain("c", story.drain, chassis, pictureOf({ a: running() })));
-    return story;
-  };
-
-  it("is taken back by a cancel, also when it came late; somebody else's later one is not", () => {
-    const { drain } = cancelled(CHASSIS);
-    const cordoned = (cordonedSeq: number, cordonedChain: string) =>
-      isToUncordon(drain, { ...CHASSIS, cordoned: true, cordonedSeq, cordonedChain });
-    expect(cordoned(1, "another")).toBe(true);
-    expect(cordoned(3, "c")).toBe(true);
-    expect(cordoned(3, "another")).toBe(false);
-    expect(isToUncordon(drain, CHASSIS), "it is open").toBe(false);
-  });
-
-  it("is put on once: who has opened the chassis since knew that the drain has ended", () => {
-    const { drain } = Story.of({ a: running() });
-    if (!drain.exists) throw new Error("it was started");
-    const close = (chassis: Chassis) => {
-      const decision = decideClose("c", drain, chassis);
-      return decision.ok && decision.event?.type;
+  it("of an ended drain are cancelled, and no others", () => {
+    const vms = {
+      a: moving(WAITING),
+      b: running({ migration: { code: "COMMAND", ...WAITING } }),
+      c: running(),
     };
-    expect(close(CHASSIS)).toBe("bioxen.chassis.cordoned.v1");
-    expect(close({ ...CHASSIS, uncordonedSeq: 2 }), "as it began").toBe("bioxen.chassis.cordoned.v1");
-    expect(close({ ...CHASSIS, cordonedSeq: 2, uncordonedSeq: 3 })).toBeUndefined();
-    expect(close({ ...CHASSIS, cordoned: true })).toBeUndefined();
-  });
-
-  it("stays where somebody else had cordoned it, and where the drain ended otherwise", () => {
-    const cordoned = { ...CHASSIS, cordoned: true, cordonedSeq: 0 };
-    expect(isToUncordon(cancelled(cordoned).drain, cordoned)).toBe(false);
-    const story = Story.of({});
-    story.step(pictureOf({}));
-    expect(isToUncordon(story.drain, cordoned)).toBe(false);
+    const draining = drainOf(vms);
+    expect(movesToCancel(draining.state, occupantsOf(vms))).toEqual([]);
+    const { state } = draining.when(advance(vms, DEADLINE_MS)).thenAppended("bioxen.drain.given-up.v1");
+    expect(movesToCancel(state, occupantsOf(vms))).toEqual(["a"]);
+    expect(movesToCancel({ exists: false }, occupantsOf(vms)), "no drain in the log").toEqual(["a"]);
+    const arriving = { ...occupantsOf(vms), vm: () => ({ ...(moving(WAITING) as Vm), chassisId: "d" }) };
+    expect(movesToCancel(state, arriving), "a move towards this chassis").toEqual([]);
   });
 });
 
 it.each([
-  [{ exists: false } as VmState, "about to be given back"],
-  [running(), "its turn has not come"],
+  [{ exists: false } as VmState, "about to be released"],
+  [running(), "waits for its turn"],
   [running({ reason: "it was not moved: x" }), "it was not moved: x"],
   [running({ state: "starting" }), "it is starting"],
-  [moves(waits), "a place is looked for"],
-  [moves({ target: { chassisId: "d" }, refusals: [] }), "handed over to d"],
-])("it is said why somebody is still there: %#", (vm, words) => {
-  expect(whyHere(vm)).toContain(words);
+  [moving(WAITING), "waits for a place"],
+  [moving(PLACED), "handed over to d"],
+])("the reason why a VM is still on the chassis: %#", (vm, words) => {
+  expect(whyStillHere(vm)).toContain(words);
+});
+
+const STARTED: DrainEvent = {
+  type: "bioxen.drain.started.v1",
+  data: { vmIds: ["a", "b"], wasCordoned: false, ...TERMS },
+};
+
+deciderLaws("a drain", drainDecider, {
+  cases: [
+    { events: [], command: start({ a: running(), b: running() }) },
+    { events: [], command: start({}, { registered: false }) },
+    { events: [STARTED], command: start({}) },
+    { events: [STARTED], command: cancel({ a: elsewhere, b: running() }) },
+    { events: [STARTED], command: advance({ a: elsewhere, b: running(), late: running() }) },
+    { events: [STARTED], command: advance({ a: running(), b: running() }) },
+    { events: [STARTED], command: advance({ a: running(), b: running() }, DEADLINE_MS) },
+    { events: [STARTED], command: advance({}) },
+  ],
+  repeats: [
+    {
+      type: "advance",
+      reason: "Each advance appends the next step: the VMs that have left first, then the end of the drain.",
+    },
+  ],
 });

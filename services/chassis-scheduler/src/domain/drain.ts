@@ -1,135 +1,134 @@
 /**
- * What may happen to the drain of a chassis, and what is to be done about it next.
+ * Decider of a drain, and which moves it asks for next.
  *
- * A drain owns no VM. It compares who was to leave with who is still there, writes down who has gone, asks for a few moves at a time,
- * and ends: completed when nobody is left, incomplete at its deadline, cancelled when nobody wants it any more. What it asked for is
- * in the VMs' own stories, so that whoever takes over from a scheduler that died goes on from there.
+ * A drain owns no VM. It compares the VMs that were to leave with the VMs that are still on the chassis, records the
+ * ones that have left, and asks for a few moves at a time. It ends in one of three ways: completed when the chassis is
+ * empty, incomplete at its deadline, or cancelled by an operator. The moves it has asked for are in the log of their
+ * VMs, so a new lease holder continues from there.
  */
 import {
-  type Chassis,
   type ChassisState,
   type Drain,
   type DrainEvent,
   type DrainState,
   describeRefusals,
+  drainFold,
   type LeftVm,
   MAX_PAGE,
   type Migration,
   type Vm,
   type VmState,
 } from "@bioxen/contracts";
-import { accept, type Decision, UNCHANGED } from "@bioxen/kernel";
-import { type ChassisDecision, decideCordon, notFound } from "./chassis.ts";
+import { accept, deciderOf, UNCHANGED } from "@bioxen/kernel";
+import { chassisNotFound } from "./chassis.ts";
 
-export type DrainDecision = Decision<DrainEvent>;
-
-/** VMs that one event names: more follow in the next, none grows beyond a message. */
+/** VMs that one event names, so that it fits into a message; the next event names further ones. */
 const MAX_NAMED = MAX_PAGE;
 
-/** The chassis as it is now. */
-export interface DrainPicture {
+/** The VMs on a chassis, as the folds have them now. */
+export interface Occupants {
   readonly chassisId: string;
-  /** Who has an entry in its ledger, or says that it lives there. */
+  /** VMs with an entry in the chassis' ledger, and VMs whose state names the chassis. */
   readonly here: ReadonlySet<string>;
   readonly vm: (vmId: string) => VmState;
 }
 
-export interface DrainWish {
-  readonly parallelism: number;
-  readonly deadlineAtMs: number;
-}
+export type DrainCommand =
+  | {
+      readonly type: "start";
+      readonly chassis: ChassisState;
+      readonly occupants: Occupants;
+      /** Moves that may be under way at once. */
+      readonly parallelism: number;
+      readonly deadlineAtMs: number;
+    }
+  | { readonly type: "cancel"; readonly chassis: ChassisState; readonly occupants: Occupants }
+  /** Records what has happened to the VMs since the last event, or ends the drain. */
+  | { readonly type: "advance"; readonly occupants: Occupants; readonly nowMs: number };
+
+export const drainDecider = deciderOf<DrainState, DrainCommand, DrainEvent>(drainFold, {
+  start(drain, { chassis, occupants, parallelism, deadlineAtMs }) {
+    if (!chassis.registered) return chassisNotFound(occupants.chassisId);
+    if (isDraining(drain)) return UNCHANGED;
+    const vmIds = [...occupants.here].sort().slice(0, MAX_NAMED);
+    const data = { vmIds, wasCordoned: chassis.cordoned, parallelism, deadlineAtMs };
+    return accept<DrainEvent>({ type: "bioxen.drain.started.v1", data });
+  },
+
+  cancel(drain, { chassis, occupants }) {
+    if (!chassis.registered) return chassisNotFound(occupants.chassisId);
+    if (!isDraining(drain)) return UNCHANGED;
+    const data = { left: leftSince(drain, occupants), uncordons: !drain.wasCordoned };
+    return accept<DrainEvent>({ type: "bioxen.drain.cancelled.v1", data });
+  },
+
+  advance(drain, { occupants, nowMs }) {
+    if (!isDraining(drain)) return UNCHANGED;
+    const left = leftSince(drain, occupants);
+    const joined = [...occupants.here].filter((vmId) => drain.vms[vmId] === undefined).sort();
+    if (left.length + joined.length > 0) {
+      const data = { left, joined: joined.slice(0, MAX_NAMED) };
+      return accept<DrainEvent>({ type: "bioxen.drain.progressed.v1", data });
+    }
+    if (occupants.here.size === 0) return accept<DrainEvent>({ type: "bioxen.drain.completed.v1", data: {} });
+    if (nowMs < drain.deadlineAtMs) return UNCHANGED;
+    const remaining = [...occupants.here].sort().slice(0, MAX_NAMED);
+    const data = { remaining: remaining.map((vmId) => ({ vmId, reason: whyStillHere(occupants.vm(vmId)) })) };
+    return accept<DrainEvent>({ type: "bioxen.drain.given-up.v1", data });
+  },
+});
 
 export function isDraining(drain: DrainState): drain is Drain {
   return drain.exists && drain.status === "draining";
 }
 
-export function decideDrain(
-  chassisId: string,
-  drain: DrainState,
-  chassis: ChassisState,
-  { here }: DrainPicture,
-  { parallelism, deadlineAtMs }: DrainWish,
-): DrainDecision {
-  if (!chassis.registered) return notFound(chassisId);
-  if (isDraining(drain)) return UNCHANGED;
-  const vmIds = [...here].sort().slice(0, MAX_NAMED);
-  const data = { vmIds, wasCordoned: chassis.cordoned, parallelism, deadlineAtMs };
-  return accept<DrainEvent>({ type: "bioxen.drain.started.v1", data });
+/** Returns the VMs that have left the chassis and that the drain does not list as left yet. */
+function leftSince(drain: Drain, { here, vm }: Occupants): ({ vmId: string } & LeftVm)[] {
+  const left = Object.keys(drain.vms).filter((vmId) => drain.vms[vmId] === null && !here.has(vmId));
+  return left.slice(0, MAX_NAMED).map((vmId) => ({ vmId, ...departureOf(vm(vmId)) }));
 }
 
-export function decideCancelDrain(
-  chassisId: string,
-  drain: DrainState,
-  chassis: ChassisState,
-  picture: DrainPicture,
-): DrainDecision {
-  if (!chassis.registered) return notFound(chassisId);
-  if (!isDraining(drain)) return UNCHANGED;
-  const data = { left: leftOf(drain, picture), uncordons: !drain.wasCordoned };
-  return accept<DrainEvent>({ type: "bioxen.drain.cancelled.v1", data });
-}
-
-/** What the drain has to say now, without being asked. */
-export function decideDrainStep(drain: DrainState, picture: DrainPicture, nowMs: number): DrainDecision {
-  if (!isDraining(drain)) return UNCHANGED;
-  const left = leftOf(drain, picture);
-  const joined = [...picture.here].filter((vmId) => drain.vms[vmId] === undefined).sort();
-  if (left.length + joined.length > 0) {
-    const data = { left, joined: joined.slice(0, MAX_NAMED) };
-    return accept<DrainEvent>({ type: "bioxen.drain.progressed.v1", data });
-  }
-  if (picture.here.size === 0) return accept<DrainEvent>({ type: "bioxen.drain.completed.v1", data: {} });
-  if (nowMs < drain.deadlineAtMs) return UNCHANGED;
-  const remaining = [...picture.here].sort().slice(0, MAX_NAMED);
-  const data = { remaining: remaining.map((vmId) => ({ vmId, reason: whyHere(picture.vm(vmId)) })) };
-  return accept<DrainEvent>({ type: "bioxen.drain.given-up.v1", data });
-}
-
-/** Who has gone and is not written down as gone. */
-function leftOf(drain: Drain, { here, vm }: DrainPicture): ({ vmId: string } & LeftVm)[] {
-  const gone = Object.keys(drain.vms).filter((vmId) => drain.vms[vmId] === null && !here.has(vmId));
-  return gone.slice(0, MAX_NAMED).map((vmId) => ({ vmId, ...whereTo(vm(vmId)) }));
-}
-
-function whereTo(vm: VmState): LeftVm {
-  if (!vm.exists) return { toChassisId: null, reason: "there is no such VM any more" };
+function departureOf(vm: VmState): LeftVm {
+  if (!vm.exists) return { toChassisId: null, reason: "the VM no longer exists" };
   if (vm.chassisId !== null) return { toChassisId: vm.chassisId, reason: null };
   return { toChassisId: null, reason: `it is ${vm.state}${vm.reason === null ? "" : `: ${vm.reason}`}` };
 }
 
-/** Why a VM is still there, for people. */
-export function whyHere(vm: VmState): string {
-  if (!vm.exists) return "its place is about to be given back";
+/** Returns why a VM is still on the chassis, as a phrase for operators. */
+export function whyStillHere(vm: VmState): string {
+  if (!vm.exists) return "its reservation is about to be released";
   const { migration } = vm;
-  if (migration !== null) return whyMoving(migration);
+  if (migration !== null) return whyNotMoved(migration);
   if (!isMovable(vm)) return `it is ${vm.state}`;
-  return vm.reason ?? "its turn has not come";
+  return vm.reason ?? "it waits for its turn";
 }
 
-function whyMoving({ target, refusals }: Migration): string {
+function whyNotMoved({ target, refusals }: Migration): string {
   if (target !== null) return `it is being handed over to ${target.chassisId}`;
-  if (refusals.length === 0) return "a place is looked for";
+  if (refusals.length === 0) return "it waits for a place";
   return `no chassis takes it: ${describeRefusals(refusals)}`;
 }
 
-/** It runs there, or is paused, and is not on its way yet. Who starts or stops is waited for. */
+/** The guest runs or is paused, so that its state can be taken along. A drain waits for a VM that starts or stops. */
 function isMovable({ state, vmType }: Vm): boolean {
   return vmType === "basic" && (state === "running" || state === "paused");
 }
 
 /**
- * Whose move is to be asked for now: higher priority first, so many that `parallelism` are under way. Who waits for a place in vain runs
- * on meanwhile, and keeps nobody from going. `isResting`: its last move failed a moment ago.
+ * Returns the VMs whose move must be requested now, highest priority first, so that `parallelism` moves are under way.
+ *
+ * A VM that no chassis takes keeps running and does not count as under way, so it blocks no other VM. `isBackingOff` is
+ * true for a VM whose last move has failed a moment ago.
  */
 export function movesDue(
   drain: Drain,
-  picture: DrainPicture,
-  isResting: (vmId: string) => boolean,
+  occupants: Occupants,
+  isBackingOff: (vmId: string) => boolean,
 ): readonly string[] {
-  const vms = residents(picture);
+  const vms = residents(occupants);
   const underWay = vms.filter(([, { migration }]) => isUnderWay(migration)).length;
   return vms
-    .filter(([vmId, one]) => isMovable(one) && one.migration === null && !isResting(vmId))
+    .filter(([vmId, vm]) => isMovable(vm) && vm.migration === null && !isBackingOff(vmId))
     .sort(([a, x], [b, y]) => y.priority - x.priority || (a < b ? -1 : 1))
     .slice(0, Math.max(0, drain.parallelism - underWay))
     .map(([vmId]) => vmId);
@@ -139,35 +138,19 @@ function isUnderWay(migration: Migration | null): boolean {
   return migration !== null && (migration.target !== null || migration.refusals.length === 0);
 }
 
-/** Moves that this chassis' drain asked for, once there is none that goes on. */
-export function movesToTakeBack(drain: DrainState, picture: DrainPicture): readonly string[] {
+/** Returns the VMs with a move that a drain of this chassis has requested, once that drain has ended. */
+export function movesToCancel(drain: DrainState, occupants: Occupants): readonly string[] {
   if (isDraining(drain)) return [];
-  return residents(picture).flatMap(([vmId, { migration }]) => (migration?.code === "DRAIN" ? [vmId] : []));
+  return residents(occupants).flatMap(([vmId, { migration }]) => (migration?.code === "DRAIN" ? [vmId] : []));
 }
 
-/** Who lives there. Others have an entry because they are to come, or have just gone. */
-function residents({ chassisId, here, vm }: DrainPicture): [string, Vm][] {
+/**
+ * Returns the VMs whose state names the chassis. Other occupants have only a ledger entry: they are coming, or have
+ * just left.
+ */
+function residents({ chassisId, here, vm }: Occupants): [string, Vm][] {
   return [...here].flatMap((vmId): [string, Vm][] => {
     const state = vm(vmId);
     return state.exists && state.chassisId === chassisId ? [[vmId, state]] : [];
   });
-}
-
-/**
- * Nobody is placed there while it is drained. It is closed once: if it was, and somebody has opened it again, the drain has ended, and
- * only this instance has not heard of that yet.
- */
-export function decideClose(chassisId: string, drain: Drain, chassis: ChassisState): ChassisDecision {
-  const isSince = (seq = 0) => seq > drain.startedSeq;
-  const isOver = chassis.registered && isSince(chassis.cordonedSeq) && isSince(chassis.uncordonedSeq);
-  return isOver ? UNCHANGED : decideCordon(chassisId, chassis);
-}
-
-/** A cancelled drain takes its own cordon back, also one that came after its end, and nobody else's later one. */
-export function isToUncordon(drain: DrainState, chassis: ChassisState): chassis is Chassis {
-  if (!drain.exists || drain.status !== "cancelled" || drain.wasCordoned || drain.ended === null)
-    return false;
-  if (!chassis.registered || !chassis.cordoned) return false;
-  const isOwn = chassis.cordonedChain === drain.startedBy.correlationid;
-  return isOwn || (chassis.cordonedSeq ?? 0) < drain.ended.seq;
 }

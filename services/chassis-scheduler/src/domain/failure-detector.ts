@@ -1,18 +1,19 @@
 /**
  * Failure detector: decides from heartbeats and from silence whether the agent of a chassis is alive.
  *
- * A silent agent may be dead, cut off or slow, and these look alike from here. Silence therefore has two verdicts: `suspect` comes
- * early and costs little (new VMs go to other chassis), `lost` comes late and moves VMs. Both limits grow with the rhythm of the
- * heartbeats: on a path that delays or drops them, silence means less.
+ * A silent agent may be dead, cut off or slow, and these look alike from here. Silence therefore has two verdicts:
+ * `suspect` comes early and costs little (new VMs go to other chassis), `lost` comes late and moves VMs. Both limits
+ * grow with the rhythm of the heartbeats: on a path that delays or drops them, silence means less.
  *
- * Silence counts only while a heartbeat could have arrived. The listener publishes an echo to itself over the same server. A gap
- * in the echo (a stalled process, a cut connection, a restarted server) proves that no heartbeat could have been received, so
- * the silence of every agent restarts at zero. Silence before `sinceMs`, when this process took up its present role, does not
- * count either.
+ * Silence counts only while a heartbeat could have arrived. The listener publishes an echo to itself over the same
+ * server. A gap in the echo (a stalled process, a cut connection, a restarted server) proves that no heartbeat could
+ * have been received, so the silence of every agent restarts at zero. Silence before `sinceMs`, when this process took
+ * up its present role, does not count either.
  *
- * The functions read no clock: every instant is an argument, in milliseconds of the caller's monotonic clock. Not covered: a network
- * that carries the echo but drops the messages of one agent. The detector declares that agent lost, and the agent holds its
- * guests by itself once the log does not answer it (`services/chassis-agent/src/domain/self-fence.ts`).
+ * The functions read no clock: every instant is an argument, in milliseconds of the caller's monotonic clock. Not
+ * covered: a network that carries the echo but drops the messages of one agent. The detector declares that agent lost,
+ * and the agent holds its guests by itself once the log does not answer it
+ * (`services/chassis-agent/src/domain/self-fence.ts`).
  */
 import { SAMPLE_INTERVAL_MS } from "@bioxen/contracts";
 import { invariant } from "@bioxen/kernel";
@@ -107,7 +108,9 @@ export function timeoutsOf(stats: HeartbeatStats, limits: DetectorLimits): Detec
   };
 }
 
-/** Returns the silence that counts, ms: from the last heartbeat, or from `sinceMs` if that is later, to the last echo. */
+/**
+ * Returns the silence that counts, ms: from the last heartbeat, or from `sinceMs` if that is later, to the last echo.
+ */
 export function silenceOf({ stats, sinceMs, echoAtMs }: Evidence): number {
   return Math.max(0, echoAtMs - Math.max(sinceMs, stats.heardAtMs ?? sinceMs));
 }
@@ -131,7 +134,10 @@ export interface ListenerHealth {
 /** A listener without an echo for this long, ms, counts as deaf: four check intervals. */
 export const DEAF_AFTER_MS = 2_000;
 
-/** Returns the listener's health after an echo at `nowMs`. Throws `InvariantViolation` when `nowMs` is before the last echo. */
+/**
+ * Returns the listener's health after an echo at `nowMs`. Throws `InvariantViolation` when `nowMs` is before the last
+ * echo.
+ */
 export function afterEcho(health: ListenerHealth, nowMs: number): ListenerHealth {
   const { sinceMs, echoAtMs } = health;
   invariant(nowMs >= echoAtMs, "echoes are timed by a monotonic clock", { echoAtMs, nowMs });

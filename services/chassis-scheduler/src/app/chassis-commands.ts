@@ -1,0 +1,118 @@
+/**
+ * Commands and queries of chassis: registration, cordon, removal, and what is known of them.
+ */
+import {
+  beyondLog,
+  type ChassisState,
+  type ChassisTypeData,
+  chassisFold,
+  type Handled,
+  PAST_LIVENESS,
+  type ParsedRequestOf,
+  type ResultOf,
+  refuse,
+  viewOfChassis,
+} from "@bioxen/contracts";
+import { type Causation, type EventLog, foldAt } from "@bioxen/kernel";
+import { type ChassisCommand, chassisDecider, chassisNotFound } from "../domain/chassis.ts";
+import { isDraining } from "../domain/drain.ts";
+import { registrationOf } from "../domain/registration.ts";
+import type { Cluster } from "./cluster.ts";
+
+export class ChassisCommands {
+  readonly #cluster: Cluster;
+  readonly #log: EventLog;
+  readonly #types: ReadonlyMap<string, ChassisTypeData>;
+
+  constructor(cluster: Cluster, log: EventLog, types: ReadonlyMap<string, ChassisTypeData>) {
+    this.#cluster = cluster;
+    this.#log = log;
+    this.#types = types;
+  }
+
+  async register(
+    request: ParsedRequestOf<"chassisRegister">,
+    causation: Causation,
+  ): Promise<Handled<ResultOf<"chassisRegister">>> {
+    const { chassisId } = request;
+    const checked = registrationOf(request, this.#types);
+    if ("problems" in checked) {
+      const message = checked.problems.map((p) => `${p.path} ${p.message}`).join("; ");
+      return refuse("BAD_REQUEST", message, { details: { problems: checked.problems } });
+    }
+    const command = { type: "register", chassisId, registration: checked.registration } as const;
+    return this.#execute(chassisId, causation, () => command);
+  }
+
+  cordon({ chassisId }: { chassisId: string }, causation: Causation) {
+    return this.#execute(chassisId, causation, () => ({ type: "cordon", chassisId }));
+  }
+
+  async uncordon({ chassisId }: { chassisId: string }, causation: Causation) {
+    const { drains } = this.#cluster;
+    // Another instance may already have answered that the drain has ended.
+    await drains.refresh(chassisId);
+    return this.#execute(chassisId, causation, () => ({
+      type: "uncordon",
+      chassisId,
+      isDraining: isDraining(drains.get(chassisId).state),
+    }));
+  }
+
+  async remove(
+    { chassisId }: { chassisId: string },
+    causation: Causation,
+  ): Promise<Handled<ResultOf<"chassisRemove">>> {
+    const { chassis, occupancy } = this.#cluster;
+    const executed = await chassis.execute(chassisId, causation, (state) =>
+      chassisDecider.decide(state, { type: "remove", chassisId, vmIds: occupancy.allOf(chassisId) }),
+    );
+    if (!executed.ok) return { ok: false, rejection: executed.rejection };
+    return { ok: true, result: { changed: executed.changed, chassis: null } };
+  }
+
+  async get({ chassisId, atSeq }: ParsedRequestOf<"chassisGet">): Promise<Handled<ResultOf<"chassisGet">>> {
+    if (atSeq !== undefined) return this.#getAt(chassisId, atSeq);
+    const chassis = this.#view(chassisId, (await this.#cluster.chassis.refresh(chassisId)).state);
+    return chassis === undefined ? chassisNotFound(chassisId) : { ok: true, result: { chassis } };
+  }
+
+  async #getAt(chassisId: string, atSeq: number): Promise<Handled<ResultOf<"chassisGet">>> {
+    const beyond = await beyondLog(this.#log, atSeq);
+    if (beyond !== undefined) return beyond;
+    const subject = this.#cluster.chassis.streamSubject(chassisId);
+    const state = await foldAt(this.#log, subject, chassisFold, atSeq);
+    if (!state.registered) {
+      return refuse("CHASSIS_NOT_FOUND", `there was no chassis ${chassisId} at sequence ${atSeq}`);
+    }
+    return { ok: true, result: { chassis: viewOfChassis(chassisId, state, PAST_LIVENESS) } };
+  }
+
+  list(): Handled<ResultOf<"chassisList">> {
+    const chassis = this.#cluster
+      .registered()
+      .map(([chassisId, state]) => viewOfChassis(chassisId, state, this.#cluster.liveness.of(chassisId)));
+    return { ok: true, result: { chassis } };
+  }
+
+  /** `command` is called before each decision, so that its facts are those of the newest folds. */
+  async #execute(
+    chassisId: string,
+    causation: Causation,
+    command: () => ChassisCommand,
+  ): Promise<Handled<ResultOf<"chassisRegister">>> {
+    const executed = await this.#cluster.chassis.execute(chassisId, causation, (state) =>
+      chassisDecider.decide(state, command()),
+    );
+    if (!executed.ok) return { ok: false, rejection: executed.rejection };
+    const chassis = this.#view(chassisId, executed.held.state);
+    if (chassis === undefined) return chassisNotFound(chassisId);
+    return { ok: true, result: { changed: executed.changed, chassis } };
+  }
+
+  #view(chassisId: string, state: ChassisState) {
+    return state.registered
+      ? viewOfChassis(chassisId, state, this.#cluster.liveness.of(chassisId))
+      : undefined;
+  }
+}
