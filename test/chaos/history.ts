@@ -15,7 +15,8 @@ import {
 } from "@bioxen/contracts";
 import { Fault, messageOf, ReadModel, type StoredEvent } from "@bioxen/kernel";
 import { LogVerifier, type VerifierReport } from "@bioxen/log-verifier";
-import { Session, walkLog } from "../../packages/cli/src/session.ts";
+import { Session } from "../../packages/cli/src/session.ts";
+import { walkLog } from "../../packages/cli/src/walk-log.ts";
 import type { Effect } from "./checks.ts";
 
 export interface History {

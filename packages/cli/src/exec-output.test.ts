@@ -6,8 +6,10 @@ it("of Lua the value comes after what was printed; of a machine's program there 
     stdout: 'hi\n{\n  "a": 1\n}\n',
     stderr: "",
   });
-  expect(shownOf({ ok: true, result: undefined, stdout: "" }).stdout).toBe("null\n");
-  expect(shownOf({ ok: true, result: { exitCode: 0, stderr: "warned\n" }, stdout: "out" })).toEqual({
+  expect(shownOf({ ok: true, result: undefined, stdout: "", instructions: 3 }).stdout).toBe("null\n");
+  expect(
+    shownOf({ ok: true, result: { exitCode: 0, stderr: "warned\n" }, stdout: "out", instructions: 0 }),
+  ).toEqual({
     stdout: "out",
     stderr: "warned\n",
   });

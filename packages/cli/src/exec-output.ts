@@ -1,7 +1,7 @@
 /**
  * What `vm exec` shows of a program: what it printed on standard output, what it complained of on standard error, and of Lua its result.
  */
-import type { Reply } from "@bioxen/kernel";
+import type { ReplyOf } from "@bioxen/client";
 
 export interface Shown {
   readonly stdout: string;
@@ -9,15 +9,15 @@ export interface Shown {
 }
 
 /** Of a program that ended well, or did not. */
-export function shownOf(reply: Reply): Shown {
+export function shownOf(reply: ReplyOf<"vmExec">): Shown {
   if (!reply.ok) {
     const { stdout, stderr } = reply.error.details ?? {};
     return { stdout: textOf(stdout), stderr: textOf(stderr) };
   }
   const { result, stdout } = reply;
   // A machine's program has no value, only a status, which is 0, and what it complained of.
-  if (isStatus(result)) return { stdout: textOf(stdout), stderr: result.stderr };
-  return { stdout: `${textOf(stdout)}${JSON.stringify(result, null, 2) ?? "null"}\n`, stderr: "" };
+  if (isStatus(result)) return { stdout, stderr: result.stderr };
+  return { stdout: `${stdout}${JSON.stringify(result, null, 2) ?? "null"}\n`, stderr: "" };
 }
 
 function textOf(value: unknown): string {

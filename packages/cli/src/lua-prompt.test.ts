@@ -1,12 +1,19 @@
-import type { Reply } from "@bioxen/kernel";
+import type { ReplyOf } from "@bioxen/client";
 import { describe, expect, it } from "vitest";
 import { LuaPrompt } from "./lua-prompt.ts";
+
+type Reply = ReplyOf<"vmExec">;
 
 const refusal = (message: string, details: Record<string, unknown>): Reply => ({
   ok: false,
   error: { code: "GUEST_ERROR", message, retryable: false, details },
 });
-const value = (result: unknown, stdout = ""): Reply => ({ ok: true, result, stdout }) as Reply;
+const value = (result: unknown, stdout = ""): Reply => ({
+  ok: true,
+  result,
+  stdout,
+  instructions: 1,
+});
 
 /** A guest that knows these chunks, and that no other compiles. */
 function promptOn(chunks: Readonly<Record<string, Reply>>) {

@@ -5,12 +5,13 @@
  * The guest has no `load`, so a line is tried as `return <line>` first. That costs nothing when it is no expression: a chunk that
  * does not compile ran no instruction.
  */
-import type { Reply, ReplyError } from "@bioxen/kernel";
+import type { ReplyOf } from "@bioxen/client";
+import type { ReplyError } from "@bioxen/kernel";
 
 /** Lines of one chunk that is never finished. */
 const MAX_CHUNK_LINES = 1_000;
 
-export type Exec = (source: string) => Promise<Reply>;
+export type Exec = (source: string) => Promise<ReplyOf<"vmExec">>;
 
 export type Answer =
   | { readonly kind: "value"; readonly value: unknown; readonly stdout: string }
@@ -53,8 +54,7 @@ export class LuaPrompt {
     if (isUnfinished(reply) && this.#lines.length < MAX_CHUNK_LINES) return { kind: "more" };
     this.clear();
     if (reply.ok) {
-      const { result, stdout } = reply as unknown as { result: unknown; stdout: string };
-      return { kind: "value", value: result, stdout };
+      return { kind: "value", value: reply.result, stdout: reply.stdout };
     }
     const { code, message, details } = reply.error;
     const traceback = details?.["traceback"];
@@ -69,11 +69,11 @@ export class LuaPrompt {
 }
 
 /** It did not compile. */
-function ranNothing(reply: Reply): boolean {
+function ranNothing(reply: ReplyOf<"vmExec">): boolean {
   if (reply.ok || reply.error.code !== "GUEST_ERROR") return false;
   return reply.error.details?.["instructions"] === 0;
 }
 
-function isUnfinished(reply: Reply): boolean {
+function isUnfinished(reply: ReplyOf<"vmExec">): boolean {
   return ranNothing(reply) && !reply.ok && reply.error.message.endsWith("near <eof>");
 }

@@ -1,8 +1,9 @@
 /**
  * A command for several VMs: who is asked, and what is told of each.
  */
+import type { Accepted, Refused } from "@bioxen/client";
 import type { VmView } from "@bioxen/contracts";
-import { Fault, type Reply } from "@bioxen/kernel";
+import { Fault } from "@bioxen/kernel";
 import { Command } from "commander";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { type SelectOptions, toEach } from "./many-vms.ts";
@@ -14,6 +15,8 @@ const VMS = [
   { vmId: "c", labels: { team: "blue", tier: "1" } },
 ] as unknown as VmView[];
 
+type Done = Accepted & { readonly vmId: string };
+
 afterEach(() => {
   vi.restoreAllMocks();
   process.exitCode = 0;
@@ -22,12 +25,12 @@ afterEach(() => {
 async function run(
   ids: readonly string[],
   options: SelectOptions,
-  act: (vmId: string) => Reply,
+  act: (vmId: string) => Done | Refused,
   json = true,
 ) {
   const session = {
     close: async () => undefined,
-    allVms: async ({ label }: { label?: string } = {}) =>
+    listAllVms: async ({ label }: { label?: string } = {}) =>
       VMS.filter(({ labels }) => {
         const [name = "", value] = (label ?? "").split("=");
         return value === undefined ? name in labels : labels[name] === value;
@@ -46,12 +49,12 @@ async function run(
       asked.push(vmId);
       return act(vmId);
     },
-    words: (reply) => `${reply["vmId"]} is done`,
+    words: (reply) => `${reply.vmId} is done`,
   });
   return { asked, out: out.join(""), err: err.join(""), code: process.exitCode };
 }
 
-const done = (vmId: string): Reply => ({ ok: true, vmId });
+const done = (vmId: string): Done => ({ ok: true, vmId });
 const refusal = { code: "VM_NOT_FOUND", message: "there is none", retryable: false };
 
 describe("a command for several VMs", () => {
@@ -66,7 +69,7 @@ describe("a command for several VMs", () => {
   });
 
   it("asks all though one is refused, says which, and ends with 1", async () => {
-    const act = (vmId: string): Reply => (vmId === "x" ? { ok: false, error: refusal } : done(vmId));
+    const act = (vmId: string): Done | Refused => (vmId === "x" ? { ok: false, error: refusal } : done(vmId));
     const json = await run(["a", "x", "b"], {}, act);
     expect(json.code).toBe(1);
     expect(JSON.parse(json.out)).toEqual({

@@ -2,8 +2,9 @@
  * One command for several VMs: by their ids, or by the labels they carry. Each is asked for itself, a refusal of one does not keep
  * the others from being asked, and each has its own result.
  */
+import type { Accepted, Refused } from "@bioxen/client";
 import type { VmView } from "@bioxen/contracts";
-import { Fault, type Reply, type ReplyError } from "@bioxen/kernel";
+import { Fault, type ReplyError } from "@bioxen/kernel";
 import { type Command, InvalidArgumentError } from "commander";
 import { EXIT_REFUSED, EXIT_UNREACHABLE, endOf, refused, usage } from "./outcome.ts";
 import { Progress } from "./progress.ts";
@@ -15,13 +16,13 @@ export interface SelectOptions {
   readonly selector?: readonly string[];
 }
 
-/** What is done to each. */
-export interface Deed {
-  readonly act: (session: Session, vmId: string) => Promise<Reply>;
-  /** Of one that was done. */
-  readonly words: (reply: Reply & { readonly ok: true }) => string;
-  /** Of one that was done and came to nothing all the same, why; undefined: it did not. */
-  readonly failure?: (reply: Reply & { readonly ok: true }) => string | undefined;
+/** What a command does to each VM, and how it reports the result. */
+export interface VmAction<R extends Accepted> {
+  readonly act: (session: Session, vmId: string) => Promise<R | Refused>;
+  /** The result as text. */
+  readonly words: (result: R) => string;
+  /** Why an accepted command failed all the same, such as a start that ends in state `error`; undefined: it succeeded. */
+  readonly failure?: (result: R) => string | undefined;
 }
 
 /** Collects repeated `team=red,tier`: labels that a VM must all carry. */
@@ -41,28 +42,33 @@ export function withSelector(command: Command): Command {
   );
 }
 
-export async function toEach(
+export async function toEach<R extends Accepted>(
   command: Command,
   ids: readonly string[],
   { selector }: SelectOptions,
-  deed: Deed,
+  action: VmAction<R>,
 ): Promise<void> {
   if ((ids.length === 0) === (selector === undefined)) {
     throw usage("name VMs by their ids, or by --selector: one of the two");
   }
   await withSession(command, async (session, { json }) => {
     const [only] = ids;
-    if (only !== undefined && ids.length === 1) return toOne(session, only, deed, json === true);
+    if (only !== undefined && ids.length === 1) return toOne(session, only, action, json === true);
     const all = selector === undefined ? [...new Set(ids)] : await selected(session, selector);
     if (all.length === 0 && json !== true) note(`no VM carries ${selector?.join(" and ")}`);
-    showAll(all, await repliesOf(session, all, deed), deed, json === true);
+    showAll(all, await repliesOf(session, all, action), action, json === true);
   });
 }
 
-async function toOne(session: Session, vmId: string, deed: Deed, json: boolean): Promise<void> {
-  const reply = await deed.act(session, vmId);
-  showReply(reply, json, deed.words, refused);
-  const failure = reply.ok ? deed.failure?.(reply) : undefined;
+async function toOne<R extends Accepted>(
+  session: Session,
+  vmId: string,
+  action: VmAction<R>,
+  json: boolean,
+): Promise<void> {
+  const reply = await action.act(session, vmId);
+  showReply(reply, json, action.words);
+  const failure = reply.ok ? action.failure?.(reply) : undefined;
   if (failure === undefined) return;
   process.exitCode = EXIT_REFUSED;
   note(failure);
@@ -71,7 +77,7 @@ async function toOne(session: Session, vmId: string, deed: Deed, json: boolean):
 /** The service looks for one label; the others are looked for here. */
 async function selected(session: Session, labels: readonly string[]): Promise<string[]> {
   const [first] = labels;
-  const found = await session.allVms(first === undefined ? {} : { label: first });
+  const found = await session.listAllVms(first === undefined ? {} : { label: first });
   return found.filter((vm) => labels.every((label) => carries(vm, label))).map(({ vmId }) => vmId);
 }
 
@@ -81,8 +87,12 @@ function carries({ labels }: VmView, label: string): boolean {
 }
 
 /** Of all; once nobody answers, the rest is not asked any more. */
-async function repliesOf(session: Session, ids: readonly string[], deed: Deed): Promise<Map<string, Reply>> {
-  const replies = new Map<string, Reply>();
+async function repliesOf<R extends Accepted>(
+  session: Session,
+  ids: readonly string[],
+  action: VmAction<R>,
+): Promise<Map<string, R | Refused>> {
+  const replies = new Map<string, R | Refused>();
   const progress = new Progress((done) => `${done} of ${ids.length} VMs`);
   let away: ReplyError | undefined;
   await someAtATime(ids, async (vmId) => {
@@ -90,11 +100,11 @@ async function repliesOf(session: Session, ids: readonly string[], deed: Deed): 
       replies.set(vmId, { ok: false, error: { ...away, message: `not asked: ${away.message}` } });
       return;
     }
-    const reply = await deed.act(session, vmId).catch((thrown: unknown): Reply => {
-      const { error, message } = endOf(thrown);
-      const told = error ?? { code: "INTERNAL", message, retryable: false };
-      if (thrown instanceof Fault && thrown.retryable) away = told;
-      return { ok: false, error: told };
+    const reply = await action.act(session, vmId).catch((thrown: unknown): Refused => {
+      const { error: reported, message } = endOf(thrown);
+      const error = reported ?? { code: "INTERNAL", message, retryable: false };
+      if (thrown instanceof Fault && thrown.retryable) away = error;
+      return { ok: false, error };
     });
     replies.set(vmId, reply);
     progress.seen(replies.size);
@@ -103,10 +113,10 @@ async function repliesOf(session: Session, ids: readonly string[], deed: Deed): 
   return replies;
 }
 
-function showAll(
+function showAll<R extends Accepted>(
   ids: readonly string[],
-  replies: ReadonlyMap<string, Reply>,
-  deed: Deed,
+  replies: ReadonlyMap<string, R | Refused>,
+  action: VmAction<R>,
   json: boolean,
 ): void {
   const problems: string[] = [];
@@ -114,9 +124,9 @@ function showAll(
   for (const vmId of ids) {
     const reply = replies.get(vmId);
     if (reply === undefined) continue;
-    const failure = reply.ok ? deed.failure?.(reply) : refused(reply.error).message;
+    const failure = reply.ok ? action.failure?.(reply) : refused(reply.error).message;
     if (failure !== undefined) problems.push(`${vmId}: ${failure}`);
-    else if (reply.ok && !json) say(deed.words(reply));
+    else if (reply.ok && !json) say(action.words(reply));
     isAway ||= !reply.ok && reply.error.code === "UNAVAILABLE";
   }
   if (json) {

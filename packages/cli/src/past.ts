@@ -19,7 +19,7 @@ import {
 } from "@bioxen/contracts";
 import { type EventLog, ReadModel, type StoredEvent } from "@bioxen/kernel";
 import { CommandEnd, EXIT_REFUSED, usage } from "./outcome.ts";
-import { walkLog } from "./session.ts";
+import { walkLog } from "./walk-log.ts";
 
 export interface PastState {
   readonly atSeq: number;

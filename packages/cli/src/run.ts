@@ -1,10 +1,10 @@
 /**
  * What every command shares: a session, one JSON document or words, and how it ends.
  */
-import type { Reply } from "@bioxen/kernel";
+import type { Accepted, Refused } from "@bioxen/client";
 import type { Command } from "commander";
-import { type CommandEnd, EXIT_DONE, EXIT_REFUSED, endOf } from "./outcome.ts";
-import { type GlobalOptions, Session } from "./session.ts";
+import { type CommandEnd, EXIT_DONE, EXIT_REFUSED, endOf, refused } from "./outcome.ts";
+import { type GlobalOptions, Session, type SessionOptions } from "./session.ts";
 
 export function globalsOf(command: Command): GlobalOptions {
   return command.optsWithGlobals() as GlobalOptions;
@@ -45,11 +45,12 @@ export function conclude(end: CommandEnd, json: boolean): void {
 export async function withSession(
   command: Command,
   body: (session: Session, options: GlobalOptions) => Promise<void>,
+  sessionOptions: SessionOptions = {},
 ): Promise<void> {
   const options = globalsOf(command);
   let session: Session | undefined;
   try {
-    session = await Session.open(options);
+    session = await Session.open(options, sessionOptions);
     await body(session, options);
   } catch (thrown) {
     conclude(endOf(thrown), options.json === true);
@@ -58,20 +59,19 @@ export async function withSession(
   }
 }
 
-/** Shows one reply: as it is with `--json`, else in the words of `words`. Refusals set exit code 1. */
-export function showReply<R extends Reply>(
-  reply: R,
+/** Shows one reply: the document itself with `--json`, else the text that `words` makes of it. A refusal sets exit code 1. */
+export function showReply<R extends Accepted>(
+  reply: R | Refused,
   json: boolean,
-  words: (reply: R & { ok: true }) => string,
-  asEnd: (error: Extract<Reply, { ok: false }>["error"]) => CommandEnd,
+  words: (result: R) => string,
 ): void {
   if (json) sayJson(reply);
   if (!reply.ok) {
-    const end = asEnd(reply.error);
+    const end = refused(reply.error);
     process.exitCode = end.exitCode;
     if (!json) note(end.message);
     return;
   }
-  if (!json) say(words(reply as R & { ok: true }));
+  if (!json) say(words(reply));
   process.exitCode ??= EXIT_DONE;
 }

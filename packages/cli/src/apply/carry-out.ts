@@ -6,8 +6,9 @@
  */
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { ReplyOf } from "@bioxen/client";
 import type { RequestOf, VmView } from "@bioxen/contracts";
-import { Fault, type Reply, type ReplyError } from "@bioxen/kernel";
+import { Fault, type ReplyError } from "@bioxen/kernel";
 import { endOf, refused } from "../outcome.ts";
 import type { Session } from "../session.ts";
 import { someAtATime } from "../some-at-a-time.ts";
@@ -94,7 +95,7 @@ async function bring(
       taken.add(step);
       const reply = await take(session, fleet, step, vmId, wanted, vm);
       if (!reply.ok) return { ...endedAt(vmId, vm), outcome: "failed", error: reply.error };
-      vm = reply["vm"] as VmView;
+      vm = reply.vm;
       deadline = Date.now() + session.timeoutMs;
     }
   } catch (thrown) {
@@ -107,7 +108,7 @@ async function bring(
 /** As it is now, with its version when it is destroyed; undefined: it never was. */
 async function look(session: Session, vmId: string): Promise<VmView | undefined> {
   const reply = await session.call("vmGet", { vmId });
-  if (reply.ok) return reply["vm"] as VmView;
+  if (reply.ok) return reply.vm;
   if (reply.error.code === "VM_NOT_FOUND") return undefined;
   throw refused(reply.error);
 }
@@ -127,18 +128,20 @@ function take(
   vmId: string,
   wanted: WantedVm | undefined,
   vm: VmView | undefined,
-): Promise<Reply> {
-  const idOf = (request: object) => messageIdOf(fleet, step, request, vm?.version ?? 0);
+): Promise<ReplyOf<"vmCreate" | "vmStop">> {
+  const idOf = (request: object) => ({
+    messageId: messageIdOf(fleet, step, request, vm?.version ?? 0),
+  });
   if (step === "create" && wanted !== undefined) {
     const request = wanted.create as RequestOf<"vmCreate">;
-    return session.insist("vmCreate", request, idOf(request));
+    return session.call("vmCreate", request, idOf(request));
   }
   if (step === "resize" && wanted !== undefined) {
     const request = { vmId, resources: wanted.request };
-    return session.insist("vmResize", request, idOf(request));
+    return session.call("vmResize", request, idOf(request));
   }
   const endpoint = ENDPOINT_OF[step as keyof typeof ENDPOINT_OF];
-  return session.insist(endpoint as "vmStop", { vmId }, idOf({ vmId }));
+  return session.call(endpoint, { vmId }, idOf({ vmId }));
 }
 
 function messageIdOf(fleet: string, step: Step, request: object, version: number): string {

@@ -9,9 +9,8 @@ import {
   type DeadNotification,
   type RequestOf,
 } from "@bioxen/contracts";
-import type { Reply } from "@bioxen/kernel";
 import type { Command } from "commander";
-import { refused, usage } from "../outcome.ts";
+import { usage } from "../outcome.ts";
 import { given, integerOption, oneOf } from "../parse.ts";
 import { say, sayJson, showReply, withSession } from "../run.ts";
 import { ago, paint, SEVERITY_COLOURS, table } from "../terminal.ts";
@@ -60,9 +59,11 @@ export function addAlertCommands(program: Command): void {
     .action(async (ruleId: string, _options, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const reply = await session.call("alertRemoveRule", { ruleId });
-        const words = (r: typeof reply & { ok: true }) =>
-          r["changed"] === true ? `${ruleId} is removed` : `${ruleId} was removed already`;
-        showReply(reply, json === true, words, refused);
+        showReply(
+          reply,
+          json === true,
+          ({ changed }) => `${ruleId} ${changed ? "is removed" : "was removed already"}`,
+        );
       });
     });
   addDeadLetters(alerts);
@@ -100,9 +101,8 @@ function addSet(alerts: Command): void {
           severity: line.severity,
           scope: given({ vmId: line.vm, chassisId: line.chassis, label: line.label }),
         }) as RequestOf<"alertSetRule">;
-        const words = (r: Reply & { ok: true }) =>
-          r["changed"] === true ? `${ruleId} is set` : `${ruleId} is so already`;
-        showReply(await session.call("alertSetRule", request), json === true, words, refused);
+        const reply = await session.call("alertSetRule", request);
+        showReply(reply, json === true, ({ changed }) => `${ruleId} is ${changed ? "set" : "so already"}`);
       });
     });
 }
@@ -125,8 +125,7 @@ function addDeadLetters(alerts: Command): void {
     .action(async (ruleId: string, notificationId: string | undefined, _options, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const reply = await session.call("alertRetry", given({ ruleId, notificationId }));
-        const words = (r: Reply & { ok: true }) => `${r["retried"]} to be delivered again`;
-        showReply(reply, json === true, words, refused);
+        showReply(reply, json === true, ({ retried }) => `${retried} to be delivered again`);
       });
     });
 }

@@ -56,7 +56,7 @@ async function apply(session: Session, options: ApplyOptions, json: boolean): Pr
     import("../apply/words.ts"),
   ]);
   const fleet = await fleetOf(options.file);
-  const plan = planOf(fleet, await session.allVms(), options.prune === true);
+  const plan = planOf(fleet, await session.listAllVms(), options.prune === true);
   const show = (applied: readonly AppliedVm[]) => {
     const of = new Map(applied.map((one) => [one.vmId, one]));
     const vms = plan.map((one) => rowOf(one, of.get(one.vmId)));

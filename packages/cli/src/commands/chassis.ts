@@ -12,7 +12,6 @@ import {
   type Taint,
 } from "@bioxen/contracts";
 import type { Command } from "commander";
-import { refused } from "../outcome.ts";
 import { given, integerOption, labelOption, mostlyOneOf, oneOf } from "../parse.ts";
 import { taintOption } from "../placement-options.ts";
 import { say, sayJson, showReply, withSession } from "../run.ts";
@@ -79,7 +78,7 @@ export function addChassisCommands(program: Command): void {
           capacity: numbersOf(o.capacity as Record<string, string> | undefined),
           oversubscribePermille: numbersOf(o.oversubscribe as Record<string, string> | undefined),
         }) as RequestOf<"chassisRegister">;
-        showReply(await session.call("chassisRegister", request), json === true, changedWords, refused);
+        showReply(await session.call("chassisRegister", request), json === true, changedWords);
       });
     });
   addDrainCommand(chassis);
@@ -95,7 +94,7 @@ export function addChassisCommands(program: Command): void {
       .description(description)
       .action(async (chassisId: string, _options, command: Command) => {
         await withSession(command, async (session, { json }) => {
-          showReply(await session.call(endpoint, { chassisId }), json === true, changedWords, refused);
+          showReply(await session.call(endpoint, { chassisId }), json === true, changedWords);
         });
       });
   }
@@ -158,8 +157,7 @@ function rebalanceWords({
   return `${table(["VM", "FROM", "TO", "WHY"], rows)}\n${balance}${cooling}`;
 }
 
-function changedWords(reply: object): string {
-  const { changed, chassis } = reply as { changed: boolean; chassis: ChassisView | null };
+function changedWords({ changed, chassis }: ResultOf<"chassisRemove">): string {
   return `${chassis === null ? "removed" : chassisTable([chassis])}${changed ? "" : "\n(it was so already)"}`;
 }
 

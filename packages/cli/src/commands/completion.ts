@@ -42,9 +42,9 @@ export function addCompletionCommands(program: Command): void {
 }
 
 async function idsOf(kind: (typeof ID_KINDS)[number], command: Command): Promise<string[]> {
-  const session = await Session.open({ ...globalsOf(command), timeout: TAB_TIMEOUT_MS });
+  const session = await Session.open({ ...globalsOf(command), timeout: TAB_TIMEOUT_MS }, { repeat: false });
   try {
-    if (kind === "vm") return (await session.allVms()).map(({ vmId }) => vmId);
+    if (kind === "vm") return (await session.listAllVms()).map(({ vmId }) => vmId);
     if (kind === "rule") return (await session.ask("alertList", {})).rules.map(({ ruleId }) => ruleId);
     return (await session.ask("chassisList", {})).chassis.map(({ chassisId }) => chassisId);
   } finally {

@@ -151,7 +151,7 @@ async function steps(session: Session): Promise<TourReport> {
 async function startCell(session: Session, cell: Cell): Promise<{ vm: VmView }> {
   const { vmId, biologicalType, resources } = cell;
   const known = await session.call("vmGet", { vmId });
-  const isThere = known.ok && (known["vm"] as VmView).state !== "destroyed";
+  const isThere = known.ok && known.vm.state !== "destroyed";
   if (!isThere) await session.ask("vmCreate", { vmId, biologicalType, resources });
   const { vm } = await session.ask("vmStart", { vmId });
   return { vm: await waitFor(session, vm, (now) => now.state === "running" || now.state === "error") };

@@ -66,7 +66,7 @@ async function ofThisMachine(): Promise<Finding[]> {
 async function ofTheCluster(options: GlobalOptions): Promise<Finding[]> {
   let session: Session;
   try {
-    session = await Session.open(options);
+    session = await Session.open(options, { repeat: false });
   } catch (thrown) {
     return [{ check: "server", verdict: "fail", found: endOf(thrown).message, remedy: "bioxen up" }];
   }
@@ -120,7 +120,7 @@ async function ofChassis(session: Session): Promise<Finding[]> {
   const reply = await session.call("chassisList", {}).catch((thrown: unknown) => endOf(thrown));
   if (!("ok" in reply) || !reply.ok)
     return [{ check: "chassis", verdict: "fail", found: "cannot be listed" }];
-  const all = reply["chassis"] as { chassisId: string; state: string; heartbeatAgeMs: number | null }[];
+  const all = reply.chassis;
   if (all.length === 0) {
     return [
       {

@@ -20,7 +20,7 @@ export interface EventReference {
   readonly subject: string;
 }
 
-type Told = Pick<EventEnvelope, "type" | "data" | "source" | "causationid" | "subject">;
+type ReportedEvent = Pick<EventEnvelope, "type" | "data" | "source" | "causationid" | "subject">;
 type DomainEvent = VmEvent | LedgerEvent | ChassisEvent | DrainEvent | QuotaEvent | AlertEvent;
 type Happened = { readonly [E in DomainEvent as E["type"]]: (data: E["data"]) => string };
 
@@ -150,7 +150,7 @@ const HAPPENED: Happened = {
 };
 
 /** What happened; of a type this version does not know, its data as they stand. */
-export function whatHappened({ type, data }: Told): string {
+export function whatHappened({ type, data }: ReportedEvent): string {
   const words = (HAPPENED as Readonly<Record<string, ((data: never) => string) | undefined>>)[type];
   return words === undefined ? `${nameOf(type)} ${JSON.stringify(data)}` : words(data as never);
 }
@@ -160,7 +160,7 @@ function nameOf(type: string): string {
   return type.replace(/^bioxen\.\w+\.|\.v\d+$/g, "");
 }
 
-export function whoDecided({ source }: Told): string {
+export function whoDecided({ source }: ReportedEvent): string {
   return source.replace("/bioxen/", "");
 }
 
@@ -190,7 +190,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   "alert.retry-requested": "alert.retry",
 };
 
-export function whyItHappened(event: Told, causedBy: EventReference | null): string {
+export function whyItHappened(event: ReportedEvent, causedBy: EventReference | null): string {
   if (causedBy !== null) return becauseOf(event, causedBy);
   const kind = event.type.replace(/^bioxen\.|\.v\d+$/g, "");
   if (kind === "vm.deferred") return "because the scheduler found no place";
@@ -257,7 +257,7 @@ const DEEDS: Readonly<Record<string, string>> = {
   "chassis.recovered": "recovered",
 };
 
-function becauseOf({ subject }: Told, cause: EventReference): string {
+function becauseOf({ subject }: ReportedEvent, cause: EventReference): string {
   const kind = cause.type.replace(/^bioxen\.|\.v\d+$/g, "");
   const isOwn = cause.subject === subject;
   const deed = isOwn && kind === "ledger.reserved" ? "reserved something" : DEEDS[kind];
@@ -266,6 +266,6 @@ function becauseOf({ subject }: Told, cause: EventReference): string {
 }
 
 /** One line for one event, as it comes. */
-export function eventLine(seq: number, event: Told & Pick<EventEnvelope, "time">): string {
+export function eventLine(seq: number, event: ReportedEvent & Pick<EventEnvelope, "time">): string {
   return `#${seq} ${event.time} ${event.subject} ${whatHappened(event)} [${whoDecided(event)}]`;
 }

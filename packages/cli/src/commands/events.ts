@@ -8,9 +8,10 @@ import { CommandEnd, EXIT_REFUSED } from "../outcome.ts";
 import { integerOption } from "../parse.ts";
 import { requireInLog } from "../past.ts";
 import { say, sayJson, withSession } from "../run.ts";
-import { type Session, walkLog } from "../session.ts";
+import type { Session } from "../session.ts";
 import { paint } from "../terminal.ts";
 import { untilInterrupted } from "../until.ts";
+import { walkLog } from "../walk-log.ts";
 import { type EventInContext, eventInContext, LOOK_AROUND, referenceTo } from "./event-causes.ts";
 import { eventLine, whatHappened, whoDecided, whyItHappened } from "./event-words.ts";
 

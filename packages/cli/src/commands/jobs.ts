@@ -3,7 +3,6 @@
  */
 import { randomUUID } from "node:crypto";
 import { COMMAND_PREFIX, isJobCommand, MAX_PAGE } from "@bioxen/contracts";
-import type { Reply } from "@bioxen/kernel";
 import { commandOf, type DeadLetter, type Job, Jobs } from "@bioxen/nats";
 import type { Command } from "commander";
 import { CommandEnd, EXIT_UNREACHABLE, refused, usage } from "../outcome.ts";
@@ -99,7 +98,7 @@ async function showOutcome(session: Session, id: string, json: boolean): Promise
       retryable: true,
     });
   }
-  showReply(outcome, json, (reply: Reply) => JSON.stringify(reply), refused);
+  showReply(outcome, json, JSON.stringify);
 }
 
 async function onLetter(

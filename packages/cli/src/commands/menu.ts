@@ -36,7 +36,7 @@ async function openSession(asking: TerminalAsking): Promise<Session | undefined>
     if (start !== true) return undefined;
     await asking.during("Bringing up NATS and five services", startDetached(["up"]));
   }
-  return Session.open(globals).catch((thrown: unknown) => {
+  return Session.open(globals, { repeat: false }).catch((thrown: unknown) => {
     throw thrown instanceof CommandEnd ? thrown : endOf(thrown);
   });
 }

@@ -1,9 +1,9 @@
 /**
  * `bioxen quota …`: how much the VMs that carry a label may hold together, over all chassis.
  */
-import type { QuotaView, RequestOf } from "@bioxen/contracts";
+import type { QuotaView, RequestOf, ResultOf } from "@bioxen/contracts";
 import type { Command } from "commander";
-import { refused, usage } from "../outcome.ts";
+import { usage } from "../outcome.ts";
 import { given, integerOption } from "../parse.ts";
 import { say, sayJson, showReply, withSession } from "../run.ts";
 import { bar, table } from "../terminal.ts";
@@ -44,7 +44,7 @@ export function addQuotaCommands(program: Command): void {
       const resources = limitsOf(options);
       await withSession(command, async (session, { json }) => {
         const reply = await session.call("quotaSet", { label, resources });
-        showReply(reply, json === true, setWords, refused);
+        showReply(reply, json === true, setWords);
       });
     });
   quota
@@ -87,8 +87,7 @@ function limitsOf(o: LimitOptions): RequestOf<"quotaSet">["resources"] {
   return limits;
 }
 
-function setWords(reply: object): string {
-  const { changed, quota } = reply as { changed: boolean; quota: QuotaView };
+function setWords({ changed, quota }: ResultOf<"quotaSet">): string {
   const notYet = quota.enforced ? "" : "\n(it does not hold yet: what is held already is being counted)";
   return `${quotaWords(quota)}${changed ? "" : "\n(it was so already)"}${notYet}`;
 }

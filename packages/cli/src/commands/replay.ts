@@ -14,8 +14,8 @@ import { chassisCounts } from "../chassis-list.ts";
 import { usage } from "../outcome.ts";
 import { given, integerOption, oneOf } from "../parse.ts";
 import { note, say, sayJson, withSession } from "../run.ts";
-import { walkLog } from "../session.ts";
 import { table } from "../terminal.ts";
+import { walkLog } from "../walk-log.ts";
 
 /** Differences shown to a person; `--json` has all. */
 const SHOWN_DIFFERENCES = 40;

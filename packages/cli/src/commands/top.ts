@@ -31,19 +31,23 @@ export function addTopCommand(program: Command): void {
     .option("--interval <s>", "seconds between two pictures", numberOption, DEFAULT_INTERVAL_S)
     .addOption(sortOption())
     .action(async (options: { once?: boolean; interval: number; sort: string }, command: Command) => {
-      await withSession(command, async (session, { json }) => {
-        if (!(options.interval >= SHORTEST_INTERVAL_S))
-          throw usage(`--interval must be at least ${SHORTEST_INTERVAL_S} s`);
-        const view = { ...FIRST_VIEW, sortedBy: options.sort };
-        const isLive = process.stdout.isTTY === true && process.stdin.isTTY === true;
-        if (options.once === true || json === true) {
-          const picture = await takePicture(session);
-          if (json === true) sayJson({ ok: true, ...picture });
-          else say(frameOf(picture, view, sizeOf()).slice(0, -1).join("\n"));
-          return;
-        }
-        await (isLive ? live : blocks)(session, view, options.interval * 1_000);
-      });
+      await withSession(
+        command,
+        async (session, { json }) => {
+          if (!(options.interval >= SHORTEST_INTERVAL_S))
+            throw usage(`--interval must be at least ${SHORTEST_INTERVAL_S} s`);
+          const view = { ...FIRST_VIEW, sortedBy: options.sort };
+          const isLive = process.stdout.isTTY === true && process.stdin.isTTY === true;
+          if (options.once === true || json === true) {
+            const picture = await takePicture(session);
+            if (json === true) sayJson({ ok: true, ...picture });
+            else say(frameOf(picture, view, sizeOf()).slice(0, -1).join("\n"));
+            return;
+          }
+          await (isLive ? live : blocks)(session, view, options.interval * 1_000);
+        },
+        { repeat: false },
+      );
     });
 }
 

@@ -8,7 +8,6 @@ import {
   type RequestOf,
   VM_TYPES,
   type VmType,
-  type VmView,
 } from "@bioxen/contracts";
 import type { Command } from "commander";
 import { suggestion } from "../did-you-mean.ts";
@@ -168,7 +167,7 @@ export function addCreateCommands(vm: Command): void {
       await withSession(command, async (session, { json }) => {
         const reply = await session.call("vmCreate", await requestOf(vmId, options));
         if (!reply.ok) throw refused(reply.error);
-        const created = (reply as unknown as { vm: Parameters<typeof vmWords>[0] }).vm;
+        const created = reply.vm;
         if (options.start === true) return startAndWait(session, created.vmId, json === true);
         if (json === true) sayJson(reply);
         else {
@@ -188,7 +187,7 @@ export function addCreateCommands(vm: Command): void {
         throw usage("name at least one of --ribosomes, --atp, --rnap, --dna, --vcpus, --memory");
       await toEach(command, ids, options, {
         act: (session, vmId) => session.call("vmResize", { vmId, resources }),
-        words: (done) => vmWords(done["vm"] as VmView, null),
+        words: (done) => vmWords(done.vm, null),
       });
     });
   withCreateOptions(

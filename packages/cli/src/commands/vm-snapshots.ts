@@ -1,10 +1,10 @@
 /**
  * `vm snapshot`, `vm snapshots`, `vm restore`, `vm fork`: states of guests, kept and gone back to.
  */
-import type { SnapshotView, VmView } from "@bioxen/contracts";
+import type { Accepted } from "@bioxen/client";
+import type { ResultOf, VmView } from "@bioxen/contracts";
 import type { Command } from "commander";
 import { type SelectOptions, toEach, withSelector } from "../many-vms.ts";
-import { refused } from "../outcome.ts";
 import { given } from "../parse.ts";
 import { say, sayJson, showReply, withSession } from "../run.ts";
 import { ago, table } from "../terminal.ts";
@@ -23,7 +23,7 @@ export function addSnapshotCommands(vm: Command): void {
     .option("--id <snapshotId>", "its name; one is made without")
     .addHelpText("after", EXAMPLES)
     .action((ids: string[], options: { readonly id?: string } & SelectOptions, command: Command) =>
-      toEach(command, ids, options, {
+      toEach<Accepted & ResultOf<"vmSnapshot">>(command, ids, options, {
         act: (session, vmId) => session.call("vmSnapshot", { vmId, ...given({ snapshotId: options.id }) }),
         words: snapshotWords,
       }),
@@ -36,7 +36,7 @@ export function addSnapshotCommands(vm: Command): void {
       await withSession(command, async (session, { json }) => {
         if (options.delete !== undefined) {
           const reply = await session.call("vmDeleteSnapshot", { vmId, snapshotId: options.delete });
-          showReply(reply, json === true, () => `snapshot ${options.delete} of ${vmId} is deleted`, refused);
+          showReply(reply, json === true, () => `snapshot ${options.delete} of ${vmId} is deleted`);
           return;
         }
         const { vm: view } = await session.ask("vmGet", { vmId });
@@ -50,7 +50,7 @@ export function addSnapshotCommands(vm: Command): void {
     .action(async (vmId: string, snapshotId: string, _options, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const reply = await session.call("vmRestore", { vmId, snapshotId });
-        showReply(reply, json === true, restoreWords, refused);
+        showReply(reply, json === true, restoreWords);
       });
     });
   vm.command("fork <id> <newId>")
@@ -69,25 +69,18 @@ export function addSnapshotCommands(vm: Command): void {
           const from = given({ fromSnapshotId: options.from });
           const reply = await session.call("vmFork", { vmId, newVmId, ...from });
           if (reply.ok && options.start === true) return startAndWait(session, newVmId, json === true);
-          showReply(
-            reply,
-            json === true,
-            () => `${newVmId} is a fork of ${vmId}; start it when you like`,
-            refused,
-          );
+          showReply(reply, json === true, () => `${newVmId} is a fork of ${vmId}; start it when you like`);
         });
       },
     );
 }
 
-function snapshotWords(done: object): string {
-  const { changed, snapshot, vm } = done as { changed: boolean; snapshot: SnapshotView; vm: VmView };
+function snapshotWords({ changed, snapshot, vm }: ResultOf<"vmSnapshot">): string {
   const { snapshotId, simMinutes, bytes } = snapshot;
   return `snapshot ${snapshotId} of ${vm.vmId}${changed ? "" : " is there already"}: minute ${simMinutes}, ${bytes} bytes`;
 }
 
-function restoreWords(done: object): string {
-  const { vm } = done as { vm: VmView };
+function restoreWords({ vm }: ResultOf<"vmRestore">): string {
   const goes =
     vm.state === "running" || vm.state === "paused" ? "it goes on from" : "its next start goes on from";
   return `${vm.vmId} is set back: ${goes} minute ${vm.checkpoint?.simMinutes}`;

@@ -2,8 +2,8 @@
  * Starting is answered when it is decided: it runs, it failed, or it is known why it waits.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ResultOf, VmView } from "@bioxen/contracts";
-import type { Reply } from "@bioxen/kernel";
+import type { ReplyOf } from "@bioxen/client";
+import type { VmView } from "@bioxen/contracts";
 import { CommandEnd, EXIT_REFUSED, EXIT_UNREACHABLE, refused } from "../outcome.ts";
 import { say, sayJson } from "../run.ts";
 import type { Session } from "../session.ts";
@@ -13,18 +13,17 @@ import { vmWords } from "./vm-words.ts";
 const LOOK_INTERVAL_MS = 50;
 
 /** Starts one VM; the reply has it once it runs, failed, or waits with reasons. */
-export async function startOne(session: Session, vmId: string): Promise<Reply> {
+export async function startOne(session: Session, vmId: string): Promise<ReplyOf<"vmStart">> {
   const reply = await session.call("vmStart", { vmId });
   if (!reply.ok) return reply;
-  const { changed, vm } = reply as unknown as ResultOf<"vmStart">;
-  return { ok: true, changed, vm: await waitFor(session, vm, isSettled) };
+  return { ...reply, vm: await waitFor(session, reply.vm, isSettled) };
 }
 
 /** Starts one VM and shows what became of it. Exit code 0 when it runs or waits with reasons. */
 export async function startAndWait(session: Session, vmId: string, json: boolean): Promise<void> {
   const reply = await startOne(session, vmId);
   if (!reply.ok) throw refused(reply.error);
-  const settled = reply["vm"] as VmView;
+  const settled = reply.vm;
   if (json) sayJson(reply);
   else say(vmWords(settled, null));
   if (settled.state === "error")

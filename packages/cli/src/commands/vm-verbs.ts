@@ -1,10 +1,10 @@
 /**
  * `vm start`, `pause`, `resume`, `stop`, `destroy`, of one VM or of many.
  */
-import type { VmView } from "@bioxen/contracts";
-import type { Reply } from "@bioxen/kernel";
+import type { Accepted } from "@bioxen/client";
+import type { ResultOf } from "@bioxen/contracts";
 import type { Command } from "commander";
-import { type Deed, type SelectOptions, toEach, withSelector } from "../many-vms.ts";
+import { type SelectOptions, toEach, type VmAction, withSelector } from "../many-vms.ts";
 import { startOne } from "./vm-start.ts";
 import { vmWords } from "./vm-words.ts";
 
@@ -15,18 +15,17 @@ const VERBS = [
   ["destroy", "vmDestroy", "stop it and forget it"],
 ] as const;
 
-const vmOf = (reply: Reply) => (reply as unknown as { readonly vm: VmView }).vm;
+/** The four verbs answer alike. */
+type ChangedVm = Accepted & ResultOf<"vmStop">;
 
-/** The VM as it is, and whether it was so before. */
-function changedWords(reply: Reply & { readonly ok: true }): string {
-  return `${vmOf(reply).vmId} is ${vmOf(reply).state}${reply["changed"] === true ? "" : " already"}`;
+function changedWords({ vm, changed }: ChangedVm): string {
+  return `${vm.vmId} is ${vm.state}${changed ? "" : " already"}`;
 }
 
-const START: Deed = {
+const START: VmAction<ChangedVm> = {
   act: startOne,
-  words: (reply) => vmWords(vmOf(reply), null),
-  failure(reply) {
-    const { vmId, state, reason } = vmOf(reply);
+  words: ({ vm }) => vmWords(vm, null),
+  failure({ vm: { vmId, state, reason } }) {
     return state === "error" ? `${vmId} failed: ${reason}` : undefined;
   },
 };
@@ -35,14 +34,16 @@ export function addVerbCommands(vm: Command): void {
   addVerb(vm, "start", "ask for a place and run", START);
   for (const [verb, endpoint, description] of VERBS) {
     addVerb(vm, verb, description, {
-      act: (session, vmId) => session.call(endpoint as "vmStop", { vmId }),
+      act: (session, vmId) => session.call(endpoint, { vmId }),
       words: changedWords,
     });
   }
 }
 
-function addVerb(vm: Command, verb: string, description: string, deed: Deed): void {
+function addVerb(vm: Command, verb: string, description: string, action: VmAction<ChangedVm>): void {
   withSelector(vm.command(`${verb} [ids...]`).description(description))
     .addHelpText("after", `\nExamples:\n  bioxen vm ${verb} c1 c2\n  bioxen vm ${verb} --selector team=red`)
-    .action((ids: string[], options: SelectOptions, command: Command) => toEach(command, ids, options, deed));
+    .action((ids: string[], options: SelectOptions, command: Command) =>
+      toEach(command, ids, options, action),
+    );
 }

@@ -12,7 +12,7 @@ import {
 } from "@bioxen/contracts";
 import type { Command } from "commander";
 import { shownOf } from "../exec-output.ts";
-import { refused, usage } from "../outcome.ts";
+import { usage } from "../outcome.ts";
 import { integerOption, oneOf, readSource } from "../parse.ts";
 import { say, sayJson, showReply, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
@@ -64,7 +64,7 @@ export function addVmCommands(program: Command): void {
           process.stdout.write(stdout);
           process.stderr.write(stderr);
         }
-        if (json === true || !reply.ok) showReply(reply, json === true, String, refused);
+        if (json === true || !reply.ok) showReply(reply, json === true, String);
       });
     });
 }
@@ -77,7 +77,7 @@ function addSightCommands(vm: Command): void {
     .option("--chassis <id>", "on this chassis only")
     .action(async (options, command: Command) => {
       await withSession(command, async (session, { json }) => {
-        const vms = await session.allVms({
+        const vms = await session.listAllVms({
           ...(options.state ? { state: options.state } : {}),
           ...(options.label ? { label: options.label } : {}),
           ...(options.chassis ? { chassisId: options.chassis } : {}),

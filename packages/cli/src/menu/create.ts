@@ -45,7 +45,7 @@ export async function createMenu(asking: Asking, session: Session): Promise<void
     { value: "xcpng", label: "xcpng", hint: "a VM on an XCP-ng pool" },
   ]);
   if (vmType === undefined) return;
-  const existing = new Set((await session.allVms()).map(({ vmId }) => vmId));
+  const existing = new Set((await session.listAllVms()).map(({ vmId }) => vmId));
   const vmId = await asking.text({
     message: "Its id?",
     initial: freeIdFor(biologicalType, existing),

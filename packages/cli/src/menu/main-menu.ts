@@ -5,7 +5,8 @@
 import { chassisTable, ledgerWords } from "../commands/chassis.ts";
 import { eventLine } from "../commands/event-words.ts";
 import { endOf } from "../outcome.ts";
-import { type Session, walkLog } from "../session.ts";
+import type { Session } from "../session.ts";
+import { walkLog } from "../walk-log.ts";
 import { alertsMenu } from "./alerts.ts";
 import { type Asking, MenuLeft } from "./asking.ts";
 import { createMenu } from "./create.ts";
@@ -32,7 +33,7 @@ export async function mainMenu(asking: Asking, session: Session): Promise<void> 
 /** A verb stands here only while there is a VM it is allowed for. */
 async function entries(session: Session) {
   const [vms, alerts] = await Promise.all([
-    session.allVms().catch(() => []),
+    session.listAllVms().catch(() => []),
     session.ask("alertList", { limit: 0 }).then(
       ({ activeTotal }) => activeTotal,
       () => 0,

@@ -34,7 +34,9 @@ export async function resourcesMenu(asking: Asking, session: Session): Promise<v
 
 /** Shows what would do, by the model of the cell, and gives it that after a yes. */
 async function optimiseMenu(asking: Asking, session: Session): Promise<void> {
-  const vms = (await session.allVms()).filter((vm) => vm.vmType === "basic" && RESIZABLE.includes(vm.state));
+  const vms = (await session.listAllVms()).filter(
+    (vm) => vm.vmType === "basic" && RESIZABLE.includes(vm.state),
+  );
   if (vms.length === 0) return asking.tell("news", "there is no cell that can be resized now");
   const vmId = await chooseVm(asking, "Which cell?", vms);
   if (vmId === undefined) return;
@@ -67,7 +69,7 @@ async function showAvailable(asking: Asking, session: Session): Promise<void> {
 }
 
 async function allocate(asking: Asking, session: Session): Promise<void> {
-  const vms = (await session.allVms()).filter(({ state }) => RESIZABLE.includes(state));
+  const vms = (await session.listAllVms()).filter(({ state }) => RESIZABLE.includes(state));
   if (vms.length === 0) return asking.tell("news", "no VM can be resized now");
   const vmId = await chooseVm(asking, "Resize which VM?", vms);
   const vm = vms.find((one) => one.vmId === vmId);

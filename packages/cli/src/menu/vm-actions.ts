@@ -79,7 +79,7 @@ async function settled(session: Session, vmId: string, verb: Verb): Promise<VmVi
 
 /** Start, pause, …: of the VMs it is allowed for. */
 export async function verbMenu(asking: Asking, session: Session, verb: Verb): Promise<void> {
-  const vms = (await session.allVms()).filter((vm) => verb.from.includes(vm.state));
+  const vms = (await session.listAllVms()).filter((vm) => verb.from.includes(vm.state));
   if (vms.length === 0) return asking.tell("news", `no VM can ${verb.name} now`);
   const vmId = await chooseVm(asking, `${verb.title} which VM?`, vms);
   if (vmId !== undefined) await doVerb(asking, session, verb, vmId);
@@ -87,7 +87,7 @@ export async function verbMenu(asking: Asking, session: Session, verb: Verb): Pr
 
 /** The list, and from it one VM with everything that can be done with it. */
 export async function vmsMenu(asking: Asking, session: Session): Promise<void> {
-  const vms = await session.allVms();
+  const vms = await session.listAllVms();
   if (vms.length === 0) return asking.tell("news", "there are no VMs yet");
   asking.show(vmTable(vms, Date.now()), `${vms.length} VM${vms.length === 1 ? "" : "s"}`);
   const vmId = await chooseVm(asking, "Which one? (Esc goes back)", vms);
@@ -127,7 +127,7 @@ async function showLive(asking: Asking, session: Session, vmId: string): Promise
 }
 
 export async function statusMenu(asking: Asking, session: Session): Promise<void> {
-  const vms = await session.allVms();
+  const vms = await session.listAllVms();
   if (vms.length === 0) return asking.tell("news", "there are no VMs yet");
   const vmId = await chooseVm(asking, "Status of which VM?", vms);
   if (vmId !== undefined) await showLive(asking, session, vmId);

@@ -114,7 +114,7 @@ it("a person who is told that something is wrong is told what, and what to do", 
   };
   parts.push(await toldBy({ call: away }, ["vm", "pause", "c1"]));
   parts.push(await toldBy({ call: away }, ["vm", "pause", "c1", "c2"]));
-  const fleet = { allVms: async () => [] };
+  const fleet = { listAllVms: async () => [] };
   parts.push(await toldBy(fleet, ["apply", "-f", join(home, "bad.yaml")]));
   parts.push(await toldBy(fleet, ["apply", "-f", join(home, "none.yaml")]));
   await expect(parts.join("\n")).toMatchFileSnapshot("errors.snapshot.txt");

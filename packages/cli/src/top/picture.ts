@@ -33,13 +33,13 @@ const SEVERITY_ORDER = ["critical", "warning", "info"];
 
 export async function takePicture(session: Session): Promise<TopPicture> {
   const [vms, fleet, { chassis }, { ledgers }, { active, activeTotal }] = await Promise.all([
-    session.allVms(),
+    session.listAllVms(),
     session.ask("monitorFleet", {}),
     session.ask("chassisList", {}),
     session.ask("ledgerList", {}),
     session.ask("alertList", { limit: MOST_ALERTS }),
   ]);
-  const { samples, ok: _, ...summary } = fleet as typeof fleet & { readonly ok: true };
+  const { samples, ok: _, ...summary } = fleet;
   const sampleOf = new Map(samples.map((sample) => [sample.vmId, sample]));
   const ledgerOf = new Map(ledgers.map((ledger) => [ledger.chassisId, ledger]));
   return {

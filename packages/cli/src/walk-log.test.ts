@@ -3,7 +3,7 @@
  */
 import type { EventLog, FollowOptions, StoredEvent } from "@bioxen/kernel";
 import { describe, expect, it } from "vitest";
-import { walkLog } from "./session.ts";
+import { walkLog } from "./walk-log.ts";
 
 /** Three events long; gives `given` of them, and then is silent. */
 function logOf(given: number): EventLog {

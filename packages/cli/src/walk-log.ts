@@ -1,0 +1,55 @@
+/**
+ * One pass over the log, from a first sequence up to the end as it is now.
+ */
+import { type EventLog, Fault, type StoredEvent } from "@bioxen/kernel";
+import { DEFAULT_TIMEOUT_MS } from "./settings.ts";
+
+export interface WalkOptions {
+  readonly fromSeq?: number;
+  readonly toSeq?: number;
+  /** Longest silence of the log, ms; after it the walk ends with `Fault` TIMEOUT. Default: {@link DEFAULT_TIMEOUT_MS}. */
+  readonly stallMs?: number;
+}
+
+/**
+ * Calls `onEvent` for every event from `fromSeq` up to the present end, in order. Returns what stopped the walk early, such as an unreadable
+ * event; undefined when it reached the end.
+ */
+export async function walkLog(
+  log: EventLog,
+  onEvent: (event: StoredEvent) => void,
+  options: WalkOptions = {},
+): Promise<unknown> {
+  const end = Math.min(await log.lastSeq(), options.toSeq ?? Number.POSITIVE_INFINITY);
+  const { fromSeq = 1, stallMs = DEFAULT_TIMEOUT_MS } = options;
+  if (end < fromSeq) return undefined;
+  let stop: () => void = () => undefined;
+  let watchdog: NodeJS.Timeout | undefined;
+  let seen = 0;
+  let seenBefore = 0;
+  const cause = await new Promise<unknown>((resolve) => {
+    watchdog = setInterval(() => {
+      const isSilent = seen === seenBefore;
+      seenBefore = seen;
+      const message = `the log gave no event for ${stallMs} ms`;
+      if (isSilent) resolve(new Fault("TIMEOUT", message, { retryable: true }));
+    }, stallMs);
+    log
+      .follow({
+        fromSeq,
+        onEvent: (event) => {
+          seen = event.seq;
+          if (event.seq <= end) onEvent(event);
+          if (event.seq >= end) resolve(undefined);
+        },
+        onCaughtUp: () => undefined,
+        onStop: (why) => resolve(why),
+      })
+      .then((following) => {
+        stop = () => void following.stop();
+      }, resolve);
+  });
+  clearInterval(watchdog);
+  stop();
+  return cause;
+}
