@@ -1,9 +1,9 @@
 /**
- * The basic driver: cells of the model in this thread, their Lua in a worker (`lua-host.ts`).
+ * The basic driver: it computes the cells in this thread and runs their Lua in a worker (`lua-host.ts`).
  *
- * The two sides touch at one place, a call: it takes the cell's measurements with it, and what the guest asks of its
- * environment comes back with a success and is applied at once, or not at all. So nothing a guest's Lua does, and no
- * loss of the worker, leaves a cell half changed. Simulated time passes only in `tick`, and only for running guests.
+ * The two sides meet only in a call. A call carries the measurements of the cell; a successful reply carries the environment
+ * changes that the guest requested, which are applied all together or not at all. Therefore neither a guest's Lua nor the loss of
+ * the worker leaves a cell half changed. Simulated time passes only in `tick`, and only for running guests.
  */
 import { type CellModel, WEISSE } from "@bioxen/cell-models";
 import {
@@ -39,11 +39,11 @@ import type { CallReport, GuestKey } from "./lua-protocol.ts";
 export interface BasicDriverOptions {
   /** Simulated minutes per second of the host, above 0 and at most {@link MAX_TIME_SCALE}. Default 1. */
   readonly timeScaleMinutesPerSecond?: number | undefined;
-  /** Monotone milliseconds, for the budget of a tick. Default `performance.now`. */
+  /** A monotonic clock in ms, for the budget of a tick. Default: `performance.now`. */
   readonly now?: (() => number) | undefined;
-  /** What the cells are; default the built-in {@link WEISSE}. */
+  /** The cell model; default: the built-in {@link WEISSE}. */
   readonly model?: CellModel | undefined;
-  /** Another Lua worker, for tests. */
+  /** The script of another Lua worker, for tests. */
   readonly workerUrl?: URL | undefined;
 }
 
@@ -59,7 +59,7 @@ const CAPABILITIES: DriverCapabilities = {
   maxExecTimeoutMs: MAX_EXEC_TIMEOUT_MS,
 };
 
-/** Throws `RangeError` on a time scale out of range. */
+/** Returns a driver without guests. Throws `RangeError` if the time scale is out of range. */
 export function createBasicDriver(options: BasicDriverOptions = {}): VmDriver {
   return new Basic(options);
 }
@@ -85,7 +85,9 @@ class Basic implements VmDriver {
   constructor(options: BasicDriverOptions) {
     const scale = options.timeScaleMinutesPerSecond ?? DEFAULT_TIME_SCALE;
     if (!(scale > 0 && scale <= MAX_TIME_SCALE)) {
-      throw new RangeError(`time scale ${scale} is not above 0 and at most ${MAX_TIME_SCALE} min/s`);
+      throw new RangeError(
+        `time scale ${scale} is out of range: it must be above 0 and at most ${MAX_TIME_SCALE} min/s`,
+      );
     }
     this.#model = options.model ?? WEISSE;
     this.#clock = new CellClock(scale, options.now ?? (() => performance.now()));
@@ -95,7 +97,7 @@ class Basic implements VmDriver {
         const guest = this.#byKey.get(key);
         if (guest === undefined) return;
         for (const line of lines) this.#log(guest, line);
-        if (leftOut > 0) this.#log(guest, `… ${leftOut} lines left out`);
+        if (leftOut > 0) this.#log(guest, `… ${leftOut} lines omitted`);
       },
     });
     this.#hooks = new GuestHooks({
@@ -118,7 +120,7 @@ class Basic implements VmDriver {
   async restart(spec: GuestSpec): Promise<void> {
     const before = this.#alive(spec.vmId, spec.fence);
     const guest = this.#boot(spec);
-    // Until its program has run the one before lives on, and stays when this one fails.
+    // The previous guest lives until the program of the new one has run, and stays if the program fails.
     await this.#runProgram(guest);
     if (this.#held.get(spec.vmId)?.guest !== before) {
       this.#end(guest);
@@ -193,7 +195,7 @@ class Basic implements VmDriver {
     guest.snapshotsUnderWay += 1;
     try {
       const lua = await this.#lua.keep(guest.key, cellView(guest.cell));
-      // From here to the bytes nothing else runs: cell and Lua are of the same moment.
+      // From here until the encoding nothing else runs, so cell and Lua are of the same moment.
       return this.#alive(vmId, fence).checkpoint(lua);
     } finally {
       guest.snapshotsUnderWay -= 1;
@@ -230,7 +232,7 @@ class Basic implements VmDriver {
   }
 
   tick(elapsedMs: number): void {
-    // A clock that went backwards owes nobody anything.
+    // If the clock went backwards, no simulated time passes.
     if (this.#closed || !(elapsedMs > 0)) return;
     const guests = [...this.#held.values()].map(({ guest }) => guest);
     const ran = guests.filter((guest) => guest.isRunning());
@@ -251,7 +253,7 @@ class Basic implements VmDriver {
     await this.#lua.close();
   }
 
-  /** Runs work in the guest's Lua and applies what it asked of the environment. */
+  /** Runs work in the guest's Lua and applies the environment changes that it requested. */
   async #call(
     guest: CellGuest,
     work: Work,
@@ -261,7 +263,7 @@ class Basic implements VmDriver {
     if (guest.state === "ended")
       throw new DriverError("INVALID_STATE", "the guest was stopped during the call");
     guest.hooks = report.hooks ?? guest.hooks;
-    // The program of a guest that goes on ran, counted and had its effects in the life before.
+    // A guest that starts from a checkpoint has already run its program: its effects and instructions were counted then.
     const isAgain = guest.state === "starting" && guest.spec.checkpoint !== undefined;
     if (isAgain) return report;
     guest.luaInstructions += report.instructions;
@@ -283,7 +285,7 @@ class Basic implements VmDriver {
     const guest = this.#held.get(vmId)?.guest;
     this.#fences.touch(vmId, fence, guest?.spec.fence);
     if (guest === undefined || guest.state === "failed" || !isListed(guest)) {
-      throw new DriverError("INVALID_STATE", `"${vmId}" is ${guest?.state ?? "not here"}`);
+      throw new DriverError("INVALID_STATE", `"${vmId}" is ${guest?.state ?? "absent"}`);
     }
     return guest;
   }
@@ -305,7 +307,7 @@ function isListed(guest: CellGuest): guest is CellGuest & { state: GuestState } 
   return guest.state !== "starting" && guest.state !== "ended";
 }
 
-/** What the port answers for a call's report. Throws the guest's failure as a `DriverError`. */
+/** Converts the report of a call to the outcome of the port. Throws the guest's failure as a `DriverError`. */
 function outcomeOf({ outcome, instructions, stdout, stateLost }: CallReport): ExecOutcome {
   if (outcome.ok) return { result: outcome.result, stdout, instructions };
   const details = { instructions, stdout, stateLost };

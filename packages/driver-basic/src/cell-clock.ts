@@ -1,20 +1,20 @@
 /**
- * Lets simulated time pass for many cells without holding up the event loop.
+ * Advances simulated time for many cells without blocking the event loop.
  *
- * Each tick every running cell is owed the minutes that passed; whole quanta are then lived in turn, one cell after the
- * other, until nothing is owed or the tick's budget is spent. The next tick goes on where this one stopped, so a host
- * that is too slow is too slow for all cells alike. What stays owed is the lag. Beyond a bound it is dropped, and
- * simulated time is behind the host's for good: better than a storm of work after every stall.
+ * Each tick adds the elapsed minutes to the debt of every running cell. The cells then compute whole quanta in turn, until no cell has
+ * a debt of a quantum or the tick's budget is spent. The next tick continues after the last computed cell, so a slow host delays
+ * all cells equally. The remaining debt is the lag. Lag beyond a limit is dropped: simulated time then stays behind the host's, which
+ * avoids a burst of work after every stall.
  */
 import { QUANTUM_MINUTES } from "@bioxen/cell-models";
 import { MAX_LAG_MS, TICK_BUDGET_MS } from "./limits.ts";
 
 export interface Clocked {
-  /** Simulated minutes the host owes it. */
+  /** Simulated minutes that have passed on the host but are not computed yet. */
   owedMinutes: number;
-  /** Whether time passes for it. */
+  /** Whether simulated time passes for the cell. */
   isRunning(): boolean;
-  /** Lives one quantum. It may stop running by it. */
+  /** Computes one quantum. The cell may stop running in it. */
   liveQuantum(): void;
 }
 
@@ -28,7 +28,7 @@ export class CellClock {
     this.#now = now;
   }
 
-  /** Advances the cells by `elapsedMs` of host time, as far as the budget goes. */
+  /** Advances the cells by `elapsedMs` of host time, as far as the budget allows. */
   tick(cells: readonly Clocked[], elapsedMs: number): void {
     const most = Math.max(MAX_LAG_MS * this.#minutesPerMs, QUANTUM_MINUTES);
     for (const cell of cells) {
@@ -51,7 +51,7 @@ export class CellClock {
     }
   }
 
-  /** Host time in which what is owed in whole quanta would have passed, ms. */
+  /** Returns the lag of the cell in whole quanta, in ms of host time. */
   lagMs(cell: Clocked): number {
     const quanta = Math.floor(cell.owedMinutes / QUANTUM_MINUTES);
     return (quanta * QUANTUM_MINUTES) / this.#minutesPerMs;

@@ -1,5 +1,5 @@
 /**
- * One guest of the basic driver: its cell, its state, and what its hooks are due. No Lua in here.
+ * One guest of the basic driver: its cell, its state, and the pending calls of its hooks. This file runs no Lua.
  */
 import {
   type BiologicalType,
@@ -31,21 +31,21 @@ export class CellGuest implements Clocked {
   readonly #model: CellModel;
   #lastSample: GuestSample | undefined;
   #unmeasurable: unknown;
-  /** `starting`: its program runs; it is not listed and no time passes. `ended`: another took its place, or none. */
+  /** `starting`: its program runs, it is not listed, and no time passes. `ended`: it was stopped or replaced. */
   state: GuestState | "starting" | "ended" = "starting";
   reason: string | undefined;
   owedMinutes = 0;
   luaInstructions = 0;
-  /** Hooks the guest has defined, as far as known. */
+  /** The hooks that the guest has defined, as of its last call. */
   hooks: readonly HookName[] = [];
   hooksOff = false;
   hookErrorsInARow = 0;
   hookCallsUnderWay = 0;
   snapshotsUnderWay = 0;
-  /** Since the hooks were last called. */
+  /** Minutes since the last call of `on_minute`. */
   minutesForHook = 0;
   divisionsForHook = 0;
-  /** Since the last `divided` event. */
+  /** Divisions since the last `divided` event. */
   divisionsToReport = 0;
 
   private constructor(
@@ -62,20 +62,20 @@ export class CellGuest implements Clocked {
     this.kept = kept;
   }
 
-  /** What its Lua begins with; null: with nothing. */
+  /** The stored Lua state to start with; null if there is none. */
   readonly kept: KeptLua | null;
 
-  /** A guest whose cell is booted, or goes on. Throws `BAD_REQUEST` with every problem of the spec, `TOO_LARGE`. */
+  /** Returns a guest with a booted cell, or with the cell of its checkpoint. Throws `BAD_REQUEST` with every problem of the spec, or `TOO_LARGE`. */
   static boot(spec: GuestSpec, key: GuestKey, model: CellModel): CellGuest {
     const { biologicalType, allocation, environment, seed, program } = spec;
     const partitionNoise = spec.config["partitionNoise"];
     if (program !== undefined) checkSource(program);
     const parameterSet = spec.config["parameterSet"];
     if (partitionNoise !== undefined && typeof partitionNoise !== "boolean") {
-      throw new DriverError("BAD_REQUEST", "config.partitionNoise is not true or false");
+      throw new DriverError("BAD_REQUEST", "config.partitionNoise must be true or false");
     }
     if (spec.checkpoint !== undefined) return CellGuest.#goOn(spec, key, model, spec.checkpoint);
-    // The model names every value it does not know, of whatever type.
+    // The model itself reports every invalid value, whatever its type.
     const cell = badRequestUnless(() =>
       model.boot({
         biologicalType: biologicalType as BiologicalType,
@@ -102,12 +102,12 @@ export class CellGuest implements Clocked {
     return guest;
   }
 
-  /** With what its Lua has at this moment. Throws `TOO_LARGE`. */
+  /** Returns the checkpoint of the guest with the given Lua state. Throws `TOO_LARGE`. */
   checkpoint(lua: KeptLua | null): GuestCheckpoint {
     const bytes = encodeCheckpoint({
       seed: this.spec.seed,
       cell: this.cell.snapshot(),
-      // Checkpoints of the built-in model are as they always were.
+      // Checkpoints of the built-in model keep their original format.
       ...(this.#model === WEISSE ? {} : { model: { name: this.#model.name, version: this.#model.version } }),
       owedMinutes: this.owedMinutes,
       luaInstructions: this.luaInstructions,
@@ -126,7 +126,7 @@ export class CellGuest implements Clocked {
     return this.state === "running";
   }
 
-  /** Lives one simulated minute; a cell that cannot be computed any further fails. */
+  /** Computes one simulated minute; a cell that cannot be computed fails. */
   liveQuantum(): void {
     let divisions: number;
     try {
@@ -146,7 +146,7 @@ export class CellGuest implements Clocked {
     badRequestUnless(() => this.cell.setAllocation(allocation));
   }
 
-  /** A cell that cannot be measured is answered as the last time, and fails at its next minute. */
+  /** Returns the current sample. If the cell cannot be measured, returns the last sample; the cell then fails at its next minute. */
   sample(lagMs: number): GuestSample | undefined {
     try {
       const { ribosomalMassFraction: _, ...sample } = this.cell.sample();
@@ -158,11 +158,11 @@ export class CellGuest implements Clocked {
   }
 }
 
-/** Throws `BAD_REQUEST` or `TOO_LARGE` unless this can be given to Lua. */
+/** Throws `BAD_REQUEST` or `TOO_LARGE` unless Lua can run this source. */
 export function checkSource(source: string): void {
   const bytes = Buffer.byteLength(source);
   if (bytes > MAX_SOURCE_BYTES) {
-    throw new DriverError("TOO_LARGE", `source of ${bytes} bytes is over ${MAX_SOURCE_BYTES}`, {
+    throw new DriverError("TOO_LARGE", `the source has ${bytes} bytes, more than ${MAX_SOURCE_BYTES}`, {
       details: { limitBytes: MAX_SOURCE_BYTES, bytes },
     });
   }
@@ -173,7 +173,7 @@ function badRequestUnless<T>(body: () => T): T {
     return body();
   } catch (error) {
     if (error instanceof RangeError) throw new DriverError("BAD_REQUEST", error.message, { cause: error });
-    // A model may be somebody else's: what it throws is a failure of this guest, and no reason to try for ever.
+    // The model may be a third-party package: its exception fails this guest, and a retry would not help.
     throw new DriverError("GUEST_ERROR", `the cell model failed: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -1,9 +1,9 @@
 /**
- * The cell as the guest's `cell` table shows it: the names Lua has for what the model calls otherwise.
+ * The cell as seen by the guest's `cell` table: maps the names of the model to the names in Lua.
  */
 import { type CellEnvironment, environmentBounds, type LivingCell } from "@bioxen/cell-models";
 
-/** Lua's names of the parts of an environment. */
+/** The Lua name of each field of an environment. */
 const ENVIRONMENT_NAMES: Readonly<Record<keyof CellEnvironment, string>> = {
   nutrientQuality: "nutrient_quality",
   substrate: "substrate",
@@ -18,10 +18,10 @@ function inLua(environment: CellEnvironment): Record<string, number> {
   return Object.fromEntries(parts.filter((part): part is [string, number] => part[1] !== undefined));
 }
 
-/** Largest value of each part of an environment, by Lua's names. */
+/** The largest value of each field of an environment, by Lua name. */
 export const luaEnvironmentBounds: Readonly<Record<string, number>> = inLua(environmentBounds);
 
-/** What `cell.…()` answers during a call: the cell at the moment the call was sent. */
+/** Returns the values of `cell.…()` during a call: the cell at the moment of the call. */
 export function cellView(cell: LivingCell): Readonly<Record<string, unknown>> {
   const sample = cell.sample();
   return {
@@ -42,7 +42,7 @@ export function cellView(cell: LivingCell): Readonly<Record<string, unknown>> {
   };
 }
 
-/** Gives the cell the parts the guest asked for; the others stay. Throws `RangeError`, changing nothing. */
+/** Sets the environment fields that the guest requested; the others stay. Throws `RangeError` without any change. */
 export function applyWanted(cell: LivingCell, wanted: Readonly<Record<string, number>>): void {
   const changes = Object.entries(ENVIRONMENT_NAMES).flatMap(([name, luaName]) => {
     const value = wanted[luaName];

@@ -1,10 +1,9 @@
 /**
- * A checkpoint of a basic guest: everything its future depends on that outlives a process, as JSON text.
+ * A checkpoint of a basic guest: all persistent state that determines its future, as JSON text.
  *
- * The cell goes on bit for bit; so do simulated time, divisions, the minutes its hooks have not been told of yet, and its random
- * streams. Of the Lua side the global `state` is kept (`lua-kept.ts`); the program runs again and defines the rest. What is
- * decided elsewhere is not in here and comes with the spec: allocation, program, identity. A checkpoint comes from a
- * store, hence from outside, and is checked before anything is made of it.
+ * The cell continues bit for bit, with its simulated time, divisions, pending hook calls and random streams. Of the Lua state only the
+ * global `state` is stored (`lua-kept.ts`); the program runs again and defines the rest. Allocation, program and identity are not
+ * part of the checkpoint: they come with the spec. A checkpoint is external input from a store, and is validated before use.
  */
 import {
   type CellModel,
@@ -16,31 +15,31 @@ import {
 import { DriverError, type GuestSpec, MAX_CHECKPOINT_BYTES } from "@bioxen/vm-driver";
 import { type KeptLua, keptProblem } from "./lua-kept.ts";
 
-/** Raised when the form changes; another one is refused, not guessed at. */
+/** The format version. It changes with the format; a checkpoint of another format is rejected. */
 const FORMAT = "bioxen-basic-guest-1";
 
 export interface BasicCheckpoint {
   readonly format: typeof FORMAT;
-  /** Of the guest it was taken of; a guest with another one is another individual and gets chance of its own. */
+  /** The seed of the original guest. A guest with another seed gets its own random streams. */
   readonly seed: number;
   readonly cell: ModelSnapshot;
-  /** What computes the cell; absent: the built-in model, version 1. */
+  /** The cell model and its version; absent for the built-in model, version 1. */
   readonly model?: { readonly name: string; readonly version: number } | undefined;
-  /** Simulated minutes that its host owed it. */
+  /** Simulated minutes that had passed but were not computed yet. */
   readonly owedMinutes: number;
   readonly luaInstructions: number;
   readonly hooks: {
     readonly off: boolean;
     readonly errorsInARow: number;
-    /** Not told to `on_minute` and `on_division` yet. */
+    /** Minutes that `on_minute` has not been called for yet. */
     readonly minutes: number;
     readonly divisions: number;
   };
-  /** null: it never ran any Lua. */
+  /** The stored Lua state; null if the guest never ran Lua. */
   readonly lua: KeptLua | null;
 }
 
-/** Throws `TOO_LARGE`. */
+/** Returns the bytes of a checkpoint. Throws `TOO_LARGE`. */
 export function encodeCheckpoint(checkpoint: Omit<BasicCheckpoint, "format">): Uint8Array {
   const bytes = new TextEncoder().encode(JSON.stringify({ format: FORMAT, ...checkpoint }));
   requireSize(bytes);
@@ -48,9 +47,9 @@ export function encodeCheckpoint(checkpoint: Omit<BasicCheckpoint, "format">): U
 }
 
 /**
- * The checkpoint in these bytes, when a guest of this spec can go on from it, and its cell.
+ * Decodes a checkpoint for a guest with this spec, and restores its cell.
  *
- * Throws `TOO_LARGE`, or `BAD_REQUEST` with what is wrong: no checkpoint, of another form, of another kind of cell.
+ * Throws `TOO_LARGE`, or `BAD_REQUEST` with the problem: malformed, of another format, or of another kind of cell.
  */
 export function openCheckpoint(
   bytes: Uint8Array,
@@ -61,7 +60,7 @@ export function openCheckpoint(
   const checkpoint = parsed(bytes);
   const { name, version } = checkpoint.model ?? WEISSE;
   if (name !== model.name || version !== model.version) {
-    throw unusable(`it is of model ${name} ${version}, not ${model.name} ${model.version}`);
+    throw unusable(`its model is ${name} ${version}, not ${model.name} ${model.version}`);
   }
   const isSameIndividual = checkpoint.seed === spec.seed;
   let cell: LivingCell;
@@ -72,7 +71,7 @@ export function openCheckpoint(
     throw error;
   }
   const foreign = foreignTraits(checkpoint.cell, spec);
-  if (foreign.length > 0) throw unusable(`it is of another kind of cell: ${foreign.join("; ")}`);
+  if (foreign.length > 0) throw unusable(`its cell is of another kind: ${foreign.join("; ")}`);
   if (isSameIndividual || checkpoint.lua === null) return { checkpoint, cell };
   return { checkpoint: { ...checkpoint, lua: { ...checkpoint.lua, random: null } }, cell };
 }
@@ -90,14 +89,14 @@ function parsed(bytes: Uint8Array): BasicCheckpoint {
   const checkpoint = json as BasicCheckpoint;
   const { seed, owedMinutes, luaInstructions, hooks, lua } = checkpoint;
   const problems: string[] = [];
-  if (!isCount(seed)) problems.push("seed: is not an integer of 0 or more");
+  if (!isCount(seed)) problems.push("seed: must be an integer of at least 0");
   if (!(Number.isFinite(owedMinutes) && owedMinutes >= 0)) {
-    problems.push("owedMinutes: is not a number of 0 or more");
+    problems.push("owedMinutes: must be a number of at least 0");
   }
-  if (!isCount(luaInstructions)) problems.push("luaInstructions: is not an integer of 0 or more");
+  if (!isCount(luaInstructions)) problems.push("luaInstructions: must be an integer of at least 0");
   const counts = [hooks?.errorsInARow, hooks?.minutes, hooks?.divisions];
   if (typeof hooks?.off !== "boolean" || !counts.every(isCount))
-    problems.push("hooks: are not what they were");
+    problems.push("hooks: must have counts errorsInARow, minutes and divisions");
   const ofLua = lua === null ? undefined : keptProblem(lua);
   if (ofLua !== undefined) problems.push(ofLua);
   if (problems.length > 0) throw unusable(problems.join("; "));
@@ -125,11 +124,15 @@ function isCount(value: unknown): boolean {
 
 function requireSize({ length }: Uint8Array): void {
   if (length <= MAX_CHECKPOINT_BYTES) return;
-  throw new DriverError("TOO_LARGE", `a checkpoint of ${length} bytes is over ${MAX_CHECKPOINT_BYTES}`, {
-    details: { limitBytes: MAX_CHECKPOINT_BYTES, bytes: length },
-  });
+  throw new DriverError(
+    "TOO_LARGE",
+    `the checkpoint has ${length} bytes, more than ${MAX_CHECKPOINT_BYTES}`,
+    {
+      details: { limitBytes: MAX_CHECKPOINT_BYTES, bytes: length },
+    },
+  );
 }
 
 function unusable(why: string, cause?: unknown): DriverError {
-  return new DriverError("BAD_REQUEST", `no guest can go on from this checkpoint: ${why}`, { cause });
+  return new DriverError("BAD_REQUEST", `cannot start from this checkpoint: ${why}`, { cause });
 }

@@ -1,8 +1,8 @@
 /**
  * Calls a guest's `on_minute(cell, minutes)` and `on_division(cell, divisions)`.
  *
- * At most once per tick, and not again before the last call is over: minutes and divisions that pass meanwhile are counted
- * together in the next one. Errors go to the VM's log; a guest that errs too often in a row is not called any more.
+ * Each hook is called at most once per tick, and only after its last call has ended. Minutes and divisions that pass meanwhile are
+ * summed up in the next call. Errors go to the VM's log; the hooks of a guest with too many errors in a row are switched off.
  */
 import type { CellGuest } from "./cell-guest.ts";
 import { HOOK_TIMEOUT_MS, MAX_HOOK_ERRORS_IN_A_ROW, MAX_HOOK_INSTRUCTIONS } from "./limits.ts";
@@ -25,7 +25,7 @@ export class GuestHooks {
   }
 
   callDue(guest: CellGuest): void {
-    // Minutes that pass while a checkpoint is taken are in it as not yet told, so nobody may be told of them meanwhile.
+    // A checkpoint in progress records the passed minutes as pending, so the hooks must not be called with them meanwhile.
     if (guest.hooksOff || guest.hookCallsUnderWay > 0 || guest.snapshotsUnderWay > 0) return;
     const { minutesForHook: minutes, divisionsForHook: divisions } = guest;
     guest.minutesForHook = 0;
@@ -43,7 +43,7 @@ export class GuestHooks {
           if (outcome.ok) guest.hookErrorsInARow = 0;
           else this.#failed(guest, name, `${outcome.code}: ${outcome.message}`);
         },
-        // Not the guest's doing: it was stopped, or the worker was replaced.
+        // The call did not fail by the guest's code: the guest was stopped, or the worker was replaced.
         () => {},
       )
       .finally(() => {
