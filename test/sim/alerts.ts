@@ -6,6 +6,7 @@ import {
   type AlertState,
   alertFold,
   type ChassisState,
+  type Delivered,
   ENDPOINTS,
   type EndpointName,
   type Ledger,
@@ -13,7 +14,7 @@ import {
   type VmState,
 } from "@bioxen/contracts";
 import { type EventEnvelope, Fault, ReadModel, type StoredEvent } from "@bioxen/kernel";
-import type { Posted, Webhooks } from "../../services/monitor/src/app/alert-deliveries.ts";
+import type { Webhooks } from "../../services/monitor/src/app/alert-deliveries.ts";
 import { effectiveRule } from "../../services/monitor/src/domain/alert.ts";
 import { utilisationOf } from "../../services/monitor/src/domain/utilisation.ts";
 import { zoneOf } from "../../services/monitor/src/domain/zones.ts";
@@ -24,7 +25,7 @@ import type { Universe } from "./universe.ts";
 const TIMEOUT_MS = 3_000;
 const RULES = ["r1", "r2", "r3"];
 /** Another try may end otherwise, or will not. */
-const REFUSALS: readonly Posted[] = [
+const REFUSALS: readonly Delivered[] = [
   { kind: "failed", reason: "HTTP 503", permanent: false },
   { kind: "failed", reason: "HTTP 404", permanent: true },
 ];

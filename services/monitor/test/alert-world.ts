@@ -6,6 +6,7 @@ import {
   type AlertNotification,
   type ChassisSample,
   chassisTelemetrySubject,
+  type Delivered,
   domainEventOf,
   ENDPOINTS,
   type EndpointName,
@@ -27,7 +28,7 @@ import {
   registeredChassis,
   settle,
 } from "@bioxen/testkit";
-import type { Posted, Webhooks } from "../src/app/alert-deliveries.ts";
+import type { Webhooks } from "../src/app/alert-deliveries.ts";
 import { createMonitor } from "../src/app/service.ts";
 
 type Hear = (payload: unknown, subject: string) => void;
@@ -42,7 +43,7 @@ export class AlertWorld {
   /** By webhook: what it was sent. */
   readonly posted: { readonly webhook: string; readonly notification: AlertNotification }[] = [];
   /** What the next posts get; taken by default. */
-  readonly answers: Posted[] = [];
+  readonly answers: Delivered[] = [];
   readonly #leases = new MemoryLeaseStore();
   readonly #listeners = new Set<{ readonly pattern: RegExp; readonly hear: Hear }>();
   readonly #instances: Instance[] = [];

@@ -1,8 +1,9 @@
 /**
  * Alert deliverers of others beside the webhooks: packages that take a notification wherever they like.
  *
- * To the deliveries each is one more name to be told: the same retries, the same dead letters. One that throws has failed and is tried
- * again; one that does not answer in {@link DELIVERY_TIMEOUT_MS} has failed too, and blocks nobody but its own queue.
+ * To the deliveries each is one more name to be told: the same retries, the same dead letters. One that throws has
+ * failed and is tried again; one that does not answer in {@link DELIVERY_TIMEOUT_MS} has failed too, and blocks nobody
+ * but its own queue.
  */
 import { type AlertDeliverer, type Delivered, isWebhookName } from "@bioxen/contracts";
 import { messageOf } from "@bioxen/kernel";

@@ -1,5 +1,6 @@
 /**
- * `name=value,name=value`: how targets are named in the configuration. A comma inside a value is the value's own affair.
+ * `name=value,name=value`: how targets are named in the configuration. A comma inside a value is the value's own
+ * affair.
  */
 export interface NamedValue {
   /** As it was written, for messages. */

@@ -1,13 +1,13 @@
 /**
  * Notifications as HTTP POSTs: JSON, one try per call, with a deadline.
  *
- * 2xx is taken. 408, 429, 5xx, a timeout and a connection that fails may end otherwise the next time; any other status will not.
- * With a secret every body is signed, so that the receiver knows who sent it.
+ * 2xx is taken. 408, 429, 5xx, a timeout and a connection that fails may end otherwise the next time; any other status
+ * will not. With a secret every body is signed, so that the receiver knows who sent it.
  */
 import { createHmac } from "node:crypto";
-import { type AlertNotification, isWebhookName } from "@bioxen/contracts";
+import { type AlertNotification, type Delivered, isWebhookName } from "@bioxen/contracts";
 import { messageOf } from "@bioxen/kernel";
-import type { Posted, Webhooks } from "../app/alert-deliveries.ts";
+import type { Webhooks } from "../app/alert-deliveries.ts";
 import { namedValues } from "./named-values.ts";
 
 /** Deadline of one try, ms: receivers take a note and answer; who works first blocks nobody but its own queue. */
@@ -54,7 +54,7 @@ async function post(
   url: string,
   secret: string | undefined,
   notification: AlertNotification,
-): Promise<Posted> {
+): Promise<Delivered> {
   const body = JSON.stringify(notification);
   const signature =
     secret === undefined

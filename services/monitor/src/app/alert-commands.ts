@@ -1,5 +1,5 @@
 /**
- * Commands and queries about alerts.
+ * Commands and queries of alert rules, active alerts and dead letters.
  */
 import {
   type ActiveAlertView,
@@ -12,15 +12,8 @@ import {
   ruleOf,
   viewOfRule,
 } from "@bioxen/contracts";
-import type { Causation, Executed } from "@bioxen/kernel";
-import {
-  type AlertDecision,
-  decideRemoveRule,
-  decideRetry,
-  decideSetRule,
-  effectiveRule,
-  isDefaultRule,
-} from "../domain/alert.ts";
+import type { Causation } from "@bioxen/kernel";
+import { type AlertCommand, alertDecider, effectiveRule, isDefaultRule } from "../domain/alert.ts";
 import type { Alerts } from "./alerts.ts";
 
 export class AlertCommands {
@@ -35,15 +28,16 @@ export class AlertCommands {
     causation: Causation,
   ): Promise<Handled<ResultOf<"alertSetRule">>> {
     const { ruleId } = request;
-    const others = this.#alerts.ruleIds().filter((id) => id !== ruleId && this.#rule(id) !== null).length;
-    return this.#change(ruleId, causation, (state) => decideSetRule(ruleId, state, ruleOf(request), others));
+    const others = this.#alerts.ruleIds().filter((id) => id !== ruleId && this.#rule(id) !== null);
+    const rule = ruleOf(request);
+    return this.#execute({ type: "set-rule", ruleId, rule, otherRules: others.length }, causation);
   }
 
   removeRule(
     { ruleId }: ParsedRequestOf<"alertRemoveRule">,
     causation: Causation,
   ): Promise<Handled<ResultOf<"alertRemoveRule">>> {
-    return this.#change(ruleId, causation, (state) => decideRemoveRule(ruleId, state));
+    return this.#execute({ type: "remove-rule", ruleId }, causation);
   }
 
   async retry(
@@ -52,7 +46,7 @@ export class AlertCommands {
   ): Promise<Handled<ResultOf<"alertRetry">>> {
     let retried = 0;
     const executed = await this.#alerts.states.execute(ruleId, causation, (state) => {
-      const decision = decideRetry(ruleId, state, notificationId);
+      const decision = alertDecider.decide(state, { type: "retry", ruleId, notificationId });
       const event = decision.ok ? decision.event : null;
       retried = event?.type === "bioxen.alert.retry-requested.v1" ? event.data.letters.length : 0;
       return decision;
@@ -86,12 +80,14 @@ export class AlertCommands {
     return done({ dead: all.slice(0, limit), total: all.length });
   }
 
-  async #change(
-    ruleId: string,
+  async #execute(
+    command: Extract<AlertCommand, { type: "set-rule" | "remove-rule" }>,
     causation: Causation,
-    decide: (state: AlertState) => AlertDecision,
   ): Promise<Handled<ResultOf<"alertSetRule">>> {
-    const executed: Executed<AlertState> = await this.#alerts.states.execute(ruleId, causation, decide);
+    const { ruleId } = command;
+    const executed = await this.#alerts.states.execute(ruleId, causation, (state) =>
+      alertDecider.decide(state, command),
+    );
     if (!executed.ok) return { ok: false, rejection: executed.rejection };
     return done({ changed: executed.changed, rule: this.#viewOf(ruleId, executed.held.state) ?? null });
   }

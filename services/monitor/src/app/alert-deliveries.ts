@@ -1,8 +1,9 @@
 /**
- * Tells everybody what was raised and cleared: a message on NATS at once, then each webhook, with bounded retries.
+ * Delivers the notifications of raised and cleared alerts: at once on NATS, then to each webhook with bounded retries.
  *
- * What is owed stands in the rule's state, so that a crash anywhere costs a repetition under the same id and never a silence. Tries are
- * counted in memory: whoever takes over counts anew. What a webhook did not take in the end is a dead letter in the log.
+ * Undelivered notifications are part of the rule's state. A crash at any point therefore repeats a notification under
+ * the same id, and never loses one. Attempts are counted in memory only: a new lease holder starts at zero. A
+ * notification that a webhook has not taken after its last attempt becomes a dead letter in the log.
  */
 import {
   type AlertNotification,
@@ -23,48 +24,50 @@ import {
   type ServicePorts,
   type StepResult,
 } from "@bioxen/kernel";
-import { decideNotified, type Undelivered } from "../domain/alert.ts";
+import { alertDecider, type Undelivered } from "../domain/alert.ts";
 
-/** What became of one try. */
-export type Posted = Delivered;
-
-/** Where notifications are posted. `post` has its own deadline and never throws. */
+/** The webhooks that notifications are posted to. `post` makes one attempt with a deadline, and never throws. */
 export interface Webhooks {
   readonly names: readonly string[];
-  post(webhook: string, notification: AlertNotification): Promise<Posted>;
+  post(webhook: string, notification: AlertNotification): Promise<Delivered>;
 }
 
-/** Caused by an event of the rule. Hours after the command that set the rule it is no part of its trace. */
+/**
+ * Returns the causation of what follows from an event of a rule. It continues the event's chain but not its trace: an
+ * alert may come hours after the command that set the rule.
+ */
 export function inChainOf({ id, correlationid }: CauseEvent): Causation {
   return { causeId: id, correlationId: correlationid, deduplicate: false };
 }
 
 export const NO_WEBHOOKS: Webhooks = {
   names: [],
-  post: () => Promise.resolve({ kind: "failed", reason: "there is no webhook", permanent: true }),
+  post: () => Promise.resolve({ kind: "failed", reason: "no webhook is configured", permanent: true }),
 };
 
-/** Tries of one notification at one webhook: with the waits between them about half a minute. */
+/** Attempts to deliver one notification to one webhook. With the waits between them they take about half a minute. */
 export const MAX_ATTEMPTS = 6;
-/** Wait after the first failed try, ms; doubles with each. */
+/** Wait after the first failed attempt, ms; doubles with each further one. */
 export const FIRST_WAIT_MS = 1_000;
-/** The ceiling is the wait after the last try: `MAX_ATTEMPTS` is the limit that acts. */
+/** The ceiling is the wait after the last attempt, so `MAX_ATTEMPTS` is the limit that takes effect. */
 const RETRY_BACKOFF: Backoff = {
   firstMs: FIRST_WAIT_MS,
   ceilingMs: FIRST_WAIT_MS * 2 ** (MAX_ATTEMPTS - 1),
 };
 /**
- * Notifications one rule may owe; beyond it the oldest become dead letters untried. A webhook that is away for an hour while
- * alerts flap would else fill the state of the rule without end.
+ * Notifications of one rule that may wait for delivery; beyond that the oldest become dead letters without an attempt.
+ * Otherwise flapping alerts would grow the rule's state without bound while a webhook is down.
  */
-const MAX_OWED = 500;
-/** Notifications told of in one event. */
+const MAX_WAITING = 500;
+/** Notifications whose delivery is recorded in one event. */
 const MAX_BATCH = 100;
 
-interface Tries {
+/** The delivery of one notification to one webhook. */
+interface Delivery {
   attempts: number;
+  /** Instant of the next attempt, epoch ms. */
   dueAtMs: number;
-  /** How it ended; undefined: it has not. */
+  /** How the delivery ended; `undelivered` is null when the webhook took it. Undefined while it goes on. */
   end: { readonly undelivered: Undelivered | null } | undefined;
 }
 
@@ -74,10 +77,10 @@ export class AlertDeliveries {
   readonly #states: Aggregates<AlertState>;
   readonly #acts: () => boolean;
   readonly #reconciler: Reconciler;
-  /** By rule: what was published in this life and is still owed to somebody. */
+  /** By rule: ids of notifications that this instance has published on NATS and whose delivery is not recorded yet. */
   readonly #published = new Map<string, Set<string>>();
-  /** By rule, then by notification and webhook. */
-  readonly #tries = new Map<string, Map<string, Tries>>();
+  /** By rule, then by notification id and webhook. */
+  readonly #deliveries = new Map<string, Map<string, Delivery>>();
 
   constructor(ports: ServicePorts, webhooks: Webhooks, states: Aggregates<AlertState>, acts: () => boolean) {
     this.#ports = ports;
@@ -89,11 +92,14 @@ export class AlertDeliveries {
       timers: ports.timers,
       step: (ruleId) => this.#deliver(ruleId),
       onError: (ruleId, thrown) =>
-        ports.logger.warn({ ruleId, err: thrown }, `a delivery failed: ${messageOf(thrown)}`),
+        ports.logger.warn(
+          { ruleId, err: thrown },
+          `delivering notifications of ${ruleId} failed: ${messageOf(thrown)}`,
+        ),
     });
   }
 
-  /** The rule may owe something. */
+  /** Call it after each event of the rule: notifications may wait for delivery. */
   wake(ruleId: string): void {
     if (this.#acts() && this.#states.get(ruleId).state.owed.length > 0) this.#reconciler.wake(ruleId);
   }
@@ -106,71 +112,80 @@ export class AlertDeliveries {
     if (!this.#acts()) return this.#forget(ruleId);
     const { owed } = this.#states.get(ruleId).state;
     for (const one of owed) this.#publish(ruleId, one);
-    await Promise.all(this.#webhooks.names.map((webhook) => this.#tryOldest(ruleId, webhook, owed)));
+    await Promise.all(this.#webhooks.names.map((webhook) => this.#attemptOldest(ruleId, webhook, owed)));
     const results = this.#finished(ruleId, owed);
     if (results.size > 0) await this.#record(ruleId, results);
     const left = this.#states.get(ruleId).state.owed;
     if (left.length === 0) return this.#forget(ruleId);
-    return { dueAtMs: this.#nextTryAtMs(ruleId, left) };
+    return { dueAtMs: this.#nextAttemptAtMs(ruleId, left) };
   }
 
   #forget(ruleId: string): undefined {
     this.#published.delete(ruleId);
-    this.#tries.delete(ruleId);
+    this.#deliveries.delete(ruleId);
   }
 
-  #publish(ruleId: string, { webhook, ...told }: OwedNotification): void {
+  #publish(ruleId: string, { webhook, ...notification }: OwedNotification): void {
     const published = this.#published.get(ruleId) ?? new Set();
     this.#published.set(ruleId, published);
-    // A dead letter tried again is one webhook's affair.
-    if (webhook !== null || published.has(told.notificationId)) return;
-    published.add(told.notificationId);
-    this.#ports.bus.publish(alertSubject(told.severity, ruleId), { ...told, ruleId });
+    // A dead letter that is sent again concerns its webhook only: subscribers on NATS have the notification already.
+    if (webhook !== null || published.has(notification.notificationId)) return;
+    published.add(notification.notificationId);
+    this.#ports.bus.publish(alertSubject(notification.severity, ruleId), { ...notification, ruleId });
   }
 
-  /** One try for the oldest notification that this webhook is still owed: they arrive in order. */
-  async #tryOldest(ruleId: string, webhook: string, owed: readonly OwedNotification[]): Promise<void> {
-    const untried = owed.length > MAX_OWED ? new Set(owed.slice(0, owed.length - MAX_OWED)) : undefined;
+  /**
+   * Makes one attempt for the oldest notification that this webhook has not taken, so that notifications arrive in
+   * order.
+   */
+  async #attemptOldest(ruleId: string, webhook: string, owed: readonly OwedNotification[]): Promise<void> {
+    const dropped = owed.length > MAX_WAITING ? new Set(owed.slice(0, owed.length - MAX_WAITING)) : undefined;
     for (const one of owed) {
       if (one.webhook !== null && one.webhook !== webhook) continue;
-      const tries = this.#triesOf(ruleId, one.notificationId, webhook);
-      if (tries.end !== undefined) continue;
-      if (untried?.has(one) === true) {
-        tries.end = { undelivered: { webhook, attempts: tries.attempts, reason: "too many are owed" } };
+      const delivery = this.#deliveryOf(ruleId, one.notificationId, webhook);
+      if (delivery.end !== undefined) continue;
+      if (dropped?.has(one) === true) {
+        delivery.end = {
+          undelivered: {
+            webhook,
+            attempts: delivery.attempts,
+            reason: `more than ${MAX_WAITING} notifications waited for delivery`,
+          },
+        };
         continue;
       }
-      if (tries.dueAtMs > this.#ports.clock.nowMs()) return;
-      const { webhook: _, ...told } = one;
-      const posted = await this.#webhooks.post(webhook, { ...told, ruleId });
-      this.#note(tries, webhook, posted);
+      if (delivery.dueAtMs > this.#ports.clock.nowMs()) return;
+      const { webhook: _, ...notification } = one;
+      const delivered = await this.#webhooks.post(webhook, { ...notification, ruleId });
+      this.#note(delivery, webhook, delivered);
       return;
     }
   }
 
-  #note(tries: Tries, webhook: string, posted: Posted): void {
-    tries.attempts += 1;
-    if (posted.kind === "taken") {
-      tries.end = { undelivered: null };
+  #note(delivery: Delivery, webhook: string, delivered: Delivered): void {
+    delivery.attempts += 1;
+    if (delivered.kind === "taken") {
+      delivery.end = { undelivered: null };
       return;
     }
-    const { attempts } = tries;
-    const { reason, permanent } = posted;
-    if (permanent || attempts >= MAX_ATTEMPTS) tries.end = { undelivered: { webhook, attempts, reason } };
-    tries.dueAtMs = this.#ports.clock.nowMs() + backoffDelayMs(RETRY_BACKOFF, attempts);
+    const { attempts } = delivery;
+    const { reason, permanent } = delivered;
+    if (permanent || attempts >= MAX_ATTEMPTS) delivery.end = { undelivered: { webhook, attempts, reason } };
+    delivery.dueAtMs = this.#ports.clock.nowMs() + backoffDelayMs(RETRY_BACKOFF, attempts);
   }
 
-  #triesOf(ruleId: string, notificationId: string, webhook: string): Tries {
-    const ofRule = this.#tries.get(ruleId) ?? new Map<string, Tries>();
-    this.#tries.set(ruleId, ofRule);
+  #deliveryOf(ruleId: string, notificationId: string, webhook: string): Delivery {
+    const ofRule = this.#deliveries.get(ruleId) ?? new Map<string, Delivery>();
+    this.#deliveries.set(ruleId, ofRule);
     const key = `${notificationId} ${webhook}`;
     const known = ofRule.get(key);
     if (known !== undefined) return known;
-    const fresh: Tries = { attempts: 0, dueAtMs: 0, end: undefined };
+    const fresh: Delivery = { attempts: 0, dueAtMs: 0, end: undefined };
     ofRule.set(key, fresh);
     return fresh;
   }
 
-  /** Notifications that every webhook took or gave up on, and who did not take them. */
+  /** Returns the notifications whose deliveries have all ended, each with the webhooks that did not take it. */
   #finished(ruleId: string, owed: readonly OwedNotification[]): Map<string, Undelivered[]> {
     const results = new Map<string, Undelivered[]>();
     const open = new Set<string>();
@@ -178,11 +193,11 @@ export class AlertDeliveries {
       const undelivered = results.get(notificationId) ?? [];
       results.set(notificationId, undelivered);
       if (webhook !== null && !this.#webhooks.names.includes(webhook)) {
-        undelivered.push({ webhook, attempts: 0, reason: "there is no webhook of this name" });
+        undelivered.push({ webhook, attempts: 0, reason: `no webhook is named ${webhook}` });
         continue;
       }
       for (const name of webhook === null ? this.#webhooks.names : [webhook]) {
-        const { end } = this.#triesOf(ruleId, notificationId, name);
+        const { end } = this.#deliveryOf(ruleId, notificationId, name);
         if (end === undefined) open.add(notificationId);
         else if (end.undelivered !== null) undelivered.push(end.undelivered);
       }
@@ -192,27 +207,32 @@ export class AlertDeliveries {
 
   async #record(ruleId: string, results: ReadonlyMap<string, readonly Undelivered[]>): Promise<void> {
     const { last } = this.#states.get(ruleId);
-    invariant(last !== undefined, "a rule that owes something has an event", { ruleId });
-    const decide = (state: AlertState) => decideNotified(state, results);
+    invariant(last !== undefined, "a rule with undelivered notifications has an event", { ruleId });
+    const command = { type: "record-deliveries", results } as const;
+    const decide = (state: AlertState) => alertDecider.decide(state, command);
     await this.#states.react(ruleId, inChainOf(last), decide, this.#acts);
-    const tries = this.#tries.get(ruleId);
+    const deliveries = this.#deliveries.get(ruleId);
     for (const id of results.keys()) {
       this.#published.get(ruleId)?.delete(id);
-      for (const key of tries?.keys() ?? []) if (key.startsWith(`${id} `)) tries?.delete(key);
+      for (const key of deliveries?.keys() ?? []) if (key.startsWith(`${id} `)) deliveries?.delete(key);
     }
     const failed = [...results.values()].flat();
-    if (failed.length > 0) this.#ports.logger.warn({ ruleId, failed }, "notifications are dead letters");
+    if (failed.length > 0)
+      this.#ports.logger.warn(
+        { ruleId, failed },
+        "notifications were not delivered: they are dead letters now",
+      );
   }
 
-  /** At once while there is something to try now. */
-  #nextTryAtMs(ruleId: string, owed: readonly OwedNotification[]): number {
+  /** Returns the instant of the next attempt, epoch ms; now, when all deliveries have ended. */
+  #nextAttemptAtMs(ruleId: string, owed: readonly OwedNotification[]): number {
     let next = Number.POSITIVE_INFINITY;
     for (const webhook of this.#webhooks.names) {
       for (const one of owed) {
         if (one.webhook !== null && one.webhook !== webhook) continue;
-        const tries = this.#triesOf(ruleId, one.notificationId, webhook);
-        if (tries.end !== undefined) continue;
-        next = Math.min(next, tries.dueAtMs);
+        const delivery = this.#deliveryOf(ruleId, one.notificationId, webhook);
+        if (delivery.end !== undefined) continue;
+        next = Math.min(next, delivery.dueAtMs);
         break;
       }
     }

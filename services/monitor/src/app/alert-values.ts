@@ -1,8 +1,8 @@
 /**
  * Tells the evaluator what there is to watch: every VM, chassis and service, and the values their alerts are about.
  *
- * What events and samples say is told as they come; what only time says (how long a VM waits, how old a heartbeat is) once
- * a second.
+ * What events and samples say is told as they come; what only time says (how long a VM waits, how old a heartbeat is)
+ * once a second.
  */
 import {
   type AlertMetricName,

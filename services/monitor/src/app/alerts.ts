@@ -1,14 +1,21 @@
 /**
- * Raises and clears alerts: what the evaluator says should be, against what the log says is.
+ * Raises and clears alerts: compares what the evaluator says with what the log says, until both agree.
  *
- * Every instance evaluates, so that a hold time survives the death of the one that acts; the holder of the lease appends.
- * Level-triggered: a rule is looked at target by target until its alerts are as they should be. Whatever two instances think,
- * the append is conditional on the rule's own stream: an alert is raised once.
+ * Every instance evaluates, so that a hold time survives the death of the lease holder; only the lease holder appends.
+ * It is level-triggered: a step looks at the open targets of one rule. The append is conditional on the rule's own log,
+ * so two instances that both believe to hold the lease raise an alert once.
  */
-import { type AlertState, aggregateOf, alertFold, DEFAULT_ALERT_RULES } from "@bioxen/contracts";
+import {
+  type AlertEvent,
+  type AlertState,
+  aggregateOf,
+  alertFold,
+  DEFAULT_ALERT_RULES,
+} from "@bioxen/contracts";
 import {
   Aggregates,
   type Causation,
+  type Decision,
   type EventFeed,
   invariant,
   type Lease,
@@ -16,13 +23,14 @@ import {
   Reconciler,
   type ServicePorts,
   type StepResult,
+  UNCHANGED,
 } from "@bioxen/kernel";
-import { type AlertDecision, decideClear, decideRaise, effectiveRule, isFull } from "../domain/alert.ts";
+import { alertDecider, effectiveRule, isFull } from "../domain/alert.ts";
 import { AlertEvaluator } from "../domain/alert-evaluator.ts";
 import { AlertDeliveries, inChainOf, type Webhooks } from "./alert-deliveries.ts";
 
-/** Alerts one look may raise or clear before other rules get their turn. */
-const MAX_STEPS_PER_LOOK = 64;
+/** Alerts of one rule that a step may raise or clear before other rules get their turn. */
+const MAX_CHANGES_PER_STEP = 64;
 
 export class Alerts {
   readonly states: Aggregates<AlertState>;
@@ -30,7 +38,7 @@ export class Alerts {
   readonly #ports: ServicePorts;
   readonly #deliveries: AlertDeliveries;
   readonly #reconciler: Reconciler;
-  /** By rule: targets whose alert may not be as it should be. Of the holder only; a new one looks at all. */
+  /** By rule: targets whose alert may differ from the verdict. Empty unless this instance holds the lease. */
   readonly #open = new Map<string, Set<string>>();
   #lease: Lease | undefined;
 
@@ -45,14 +53,17 @@ export class Alerts {
       ids,
       source: "/bioxen/monitor",
     });
-    this.evaluator = new AlertEvaluator((ruleId, target) => this.#touched(ruleId, target));
+    this.evaluator = new AlertEvaluator((ruleId, target) => this.#noteChange(ruleId, target));
     this.#deliveries = new AlertDeliveries(ports, webhooks, this.states, () => this.#acts());
     this.#reconciler = new Reconciler({
       clock,
       timers,
-      step: (ruleId) => this.#look(ruleId),
+      step: (ruleId) => this.#step(ruleId),
       onError: (ruleId, thrown) =>
-        logger.warn({ ruleId, err: thrown }, `a step failed: ${messageOf(thrown)}`),
+        logger.warn(
+          { ruleId, err: thrown },
+          `raising or clearing alerts of ${ruleId} failed: ${messageOf(thrown)}`,
+        ),
     });
   }
 
@@ -65,7 +76,7 @@ export class Alerts {
       this.#deliveries.wake(ruleId);
     });
     this.#lease = this.#ports.leases.contend("monitor", {
-      onHeld: () => this.#lookAtAll(),
+      onHeld: () => this.#reviewAll(),
       onLost: () => this.#open.clear(),
     });
   }
@@ -76,7 +87,7 @@ export class Alerts {
     await this.#lease?.release();
   }
 
-  /** Of every rule that was ever set, and of the defaults. */
+  /** Returns the ids of all rules that were ever set, and of the default rules, sorted. */
   ruleIds(): string[] {
     return [...new Set([...Object.keys(DEFAULT_ALERT_RULES), ...this.states.ids()])].sort();
   }
@@ -89,7 +100,7 @@ export class Alerts {
     return out;
   }
 
-  /** Whether this instance raises, clears and tells: the holder of the lease does. */
+  /** Returns true while this instance holds the lease, and so raises, clears and notifies. */
   #acts(): boolean {
     return this.#lease?.token() !== undefined;
   }
@@ -97,18 +108,19 @@ export class Alerts {
   #follow(ruleId: string): void {
     const { state } = this.states.get(ruleId);
     this.evaluator.setRule(ruleId, effectiveRule(ruleId, state), this.#ports.clock.nowMs());
-    for (const target of Object.keys(state.active)) this.#touched(ruleId, target);
+    for (const target of Object.keys(state.active)) this.#noteChange(ruleId, target);
   }
 
-  #lookAtAll(): void {
+  #reviewAll(): void {
     for (const ruleId of this.ruleIds()) {
-      for (const target of this.evaluator.breaching(ruleId)) this.#touched(ruleId, target);
-      for (const target of Object.keys(this.states.get(ruleId).state.active)) this.#touched(ruleId, target);
+      for (const target of this.evaluator.breaching(ruleId)) this.#noteChange(ruleId, target);
+      for (const target of Object.keys(this.states.get(ruleId).state.active))
+        this.#noteChange(ruleId, target);
       this.#deliveries.wake(ruleId);
     }
   }
 
-  #touched(ruleId: string, target: string): void {
+  #noteChange(ruleId: string, target: string): void {
     if (!this.#acts() || this.#isSettled(ruleId, target)) return;
     const open = this.#open.get(ruleId) ?? new Set();
     open.add(target);
@@ -116,34 +128,34 @@ export class Alerts {
     this.#reconciler.wake(ruleId);
   }
 
-  /** The alert is as it should be, or nobody knows. */
+  /** Returns true when the alert agrees with the verdict, or when the verdict is unknown. */
   #isSettled(ruleId: string, target: string): boolean {
     const { zone } = this.evaluator.verdict(ruleId, target);
     const isRaised = this.states.get(ruleId).state.active[target] !== undefined;
     return isRaised ? zone === "breach" || zone === "band" || zone === "unknown" : zone !== "breach";
   }
 
-  async #look(ruleId: string): Promise<StepResult> {
+  async #step(ruleId: string): Promise<StepResult> {
     const open = this.#open.get(ruleId);
     let dueAtMs = Number.POSITIVE_INFINITY;
-    let steps = 0;
+    let changes = 0;
     for (const target of open ?? []) {
       if (!this.#acts()) return undefined;
-      if (steps >= MAX_STEPS_PER_LOOK) return { dueAtMs: this.#ports.clock.nowMs() };
+      if (changes >= MAX_CHANGES_PER_STEP) return { dueAtMs: this.#ports.clock.nowMs() };
       const targetDueAtMs = this.#dueAtMs(ruleId, target);
       if (targetDueAtMs > this.#ports.clock.nowMs()) {
         if (targetDueAtMs === Number.POSITIVE_INFINITY) open?.delete(target);
         dueAtMs = Math.min(dueAtMs, targetDueAtMs);
         continue;
       }
-      steps += 1;
-      await this.#settle(ruleId, target);
+      changes += 1;
+      await this.#correctAlert(ruleId, target);
       open?.delete(target);
     }
     return Number.isFinite(dueAtMs) ? { dueAtMs } : undefined;
   }
 
-  /** When something is to be done about this target; infinite: nothing, as far as is known. */
+  /** Returns the instant at which the alert of this target must change, epoch ms; infinite when it must not. */
   #dueAtMs(ruleId: string, target: string): number {
     if (this.#isSettled(ruleId, target)) return Number.POSITIVE_INFINITY;
     const verdict = this.evaluator.verdict(ruleId, target);
@@ -151,37 +163,41 @@ export class Alerts {
     return verdict.zone === "breach" && rule !== null ? verdict.sinceMs + rule.forMs : 0;
   }
 
-  async #settle(ruleId: string, target: string): Promise<void> {
+  async #correctAlert(ruleId: string, target: string): Promise<void> {
     const wasFull = isFull(this.states.get(ruleId).state);
-    // A default rule is set before the first alert under it: two decisions at most.
+    // At most two decisions: a default rule is set before its first alert is raised.
     for (let i = 0; i < 2; i += 1) {
       const decide = (state: AlertState) => this.#decide(ruleId, target, state);
       const causation = this.#causation(ruleId);
       const executed = await this.states.react(ruleId, causation, decide, () => this.#acts());
-      invariant(executed.ok, "a process decides nothing that is refused", { ruleId });
+      invariant(executed.ok, "raising and clearing are never rejected", { ruleId });
       if (!executed.changed) break;
     }
-    // Others waited for room.
+    // Other targets were waiting for room under this rule.
     if (wasFull && !isFull(this.states.get(ruleId).state)) {
-      for (const other of this.evaluator.breaching(ruleId)) this.#touched(ruleId, other);
+      for (const other of this.evaluator.breaching(ruleId)) this.#noteChange(ruleId, other);
     }
   }
 
-  #decide(ruleId: string, target: string, state: AlertState): AlertDecision {
+  #decide(ruleId: string, target: string, state: AlertState): Decision<AlertEvent> {
     const verdict = this.evaluator.verdict(ruleId, target);
     switch (verdict.zone) {
-      case "breach":
-        return decideRaise(ruleId, state, { target, value: verdict.value, sinceMs: verdict.sinceMs });
+      case "breach": {
+        const { value, sinceMs } = verdict;
+        return alertDecider.decide(state, { type: "raise", ruleId, breach: { target, value, sinceMs } });
+      }
       case "clear":
-        return decideClear(state, target, verdict.value, "RECOVERED");
+        return alertDecider.decide(state, { type: "clear", target, value: verdict.value, code: "RECOVERED" });
       case "gone":
-        return decideClear(state, target, null, "TARGET_GONE");
+        return alertDecider.decide(state, { type: "clear", target, value: null, code: "TARGET_GONE" });
       default:
-        return { ok: true, event: null };
+        return UNCHANGED;
     }
   }
 
-  /** In the rule's own chain, and in nobody's trace; what no event led to, a default rule, begins one. */
+  /**
+   * Continues the chain of the rule's last event, outside of any trace. A default rule has no event and begins a chain.
+   */
   #causation(ruleId: string): Causation {
     const { last } = this.states.get(ruleId);
     if (last !== undefined) return inChainOf(last);

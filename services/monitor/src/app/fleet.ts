@@ -68,7 +68,9 @@ export class Fleet {
       .sort(([a], [b]) => (a < b ? -1 : 1));
   }
 
-  /** Undefined while nothing was heard of it, or it is paused: a guest that is held grows not, and is none the worse. */
+  /**
+   * Undefined while nothing was heard of it, or it is paused: a guest that is held grows not, and is none the worse.
+   */
   healthOf(vmId: string, vm: Vm): Health | undefined {
     const sample = this.#samples.vms.get(vmId);
     return sample === undefined || vm.state !== "running" ? undefined : healthOf(vm, sample);
@@ -104,8 +106,8 @@ export class Fleet {
   }
 
   /**
-   * Over VMs that hold an allocation, or wait for one and so have been granted nothing. Who may be lent something asks for its
-   * ceiling; what it was granted is what its agent measured last.
+   * Over VMs that hold an allocation, or wait for one and so have been granted nothing. Who may be lent something asks
+   * for its ceiling; what it was granted is what its agent measured last.
    */
   fairness(vms: readonly [string, Vm][]): number | null {
     const shares = vms.flatMap(([vmId, vm]) => {

@@ -9,7 +9,9 @@ import type { Alerts } from "./alerts.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Samples } from "./samples.ts";
 
-/** Series of `/metrics/vms`: the VMs first in order of id; a scrape of more would take seconds to write and to store. */
+/**
+ * Series of `/metrics/vms`: the VMs first in order of id; a scrape of more would take seconds to write and to store.
+ */
 const MAX_VM_SERIES = 5_000;
 const MS_PER_S = 1_000;
 

@@ -1,6 +1,6 @@
 /**
- * The newest sample of every VM, chassis and service instance, and how many never arrived. Telemetry is at most once and never stored: what was not
- * heard is not here.
+ * The newest sample of every VM, chassis and service instance, and how many never arrived. Telemetry is at most once
+ * and never stored: what was not heard is not here.
  */
 import {
   ALL_CHASSIS_TELEMETRY,
@@ -62,7 +62,9 @@ class Kept<S extends Sample> {
   }
 }
 
-/** Samples can overtake each other on the way; the younger one counts, unless the clock it was taken by was set back. */
+/**
+ * Samples can overtake each other on the way; the younger one counts, unless the clock it was taken by was set back.
+ */
 function isOlder(sample: Sample, before: Sample): boolean {
   return sample.atMs < before.atMs && before.atMs - sample.atMs < SET_BACK_MS;
 }

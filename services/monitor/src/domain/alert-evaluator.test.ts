@@ -1,5 +1,6 @@
 /**
- * The evaluator against one that looks at everything anew each time; and that a large fleet costs what changes, not what is.
+ * The evaluator against one that looks at everything anew each time; and that a large fleet costs what changes, not
+ * what is.
  */
 import type { AlertRule } from "@bioxen/contracts";
 import fc from "fast-check";

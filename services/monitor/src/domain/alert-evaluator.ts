@@ -1,10 +1,10 @@
 /**
  * Which rules hold for which targets, kept up to date value by value.
  *
- * A new value concerns only the rules whose edges lie between the old value and the new one; those are found by bisection in
- * the sorted edges of its metric. So a thousand rules and two thousand VMs that stay where they are cost a search per sample, and
- * nothing per rule. What a crossing means is left to the caller, who knows what is raised already: it is told of every pair of rule
- * and target that may have something to do, and asks for the verdict.
+ * A new value concerns only the rules whose edges lie between the old value and the new one; those are found by
+ * bisection in the sorted edges of its metric. So a thousand rules and two thousand VMs that stay where they are cost a
+ * search per sample, and nothing per rule. What a crossing means is left to the caller, who knows what is raised
+ * already: it is told of every pair of rule and target that may have something to do, and asks for the verdict.
  *
  * A value that is not known (a silent agent, a paused guest) ends the hold time: what was not seen did not hold.
  */

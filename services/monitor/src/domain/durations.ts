@@ -37,8 +37,8 @@ export class Durations {
   }
 
   /**
-   * What `share` (0 to 1) of them took at most, ms: the upper end of its bucket, so never less than it was. null: there were none, or it is
-   * beyond the last bucket.
+   * What `share` (0 to 1) of them took at most, ms: the upper end of its bucket, so never less than it was. null: there
+   * were none, or it is beyond the last bucket.
    */
   quantileMs(share: number): number | null {
     if (this.#count === 0) return null;

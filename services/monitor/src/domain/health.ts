@@ -1,8 +1,9 @@
 /**
  * How well a VM is, 0 to 100, and why it is not better.
  *
- * The model says what a cell of this type grows at under full demand; a guest's growth as a share of that is its health. What the
- * host owes it in simulated time comes off: a cell that grows well an hour behind is of little use to who waits for it.
+ * The model says what a cell of this type grows at under full demand; a guest's growth as a share of that is its
+ * health. What the host owes it in simulated time comes off: a cell that grows well an hour behind is of little use to
+ * who waits for it.
  */
 import {
   FULL_DEMAND,
@@ -65,8 +66,8 @@ function growthReasons(growth: number, vm: Pick<Vm, "biologicalType">, sample: V
 }
 
 /**
- * What it may use less of than its type needs: below the full demand each of these slows a cell, as the model has it. How much of a cap is in
- * use says nothing: some places always stand empty, and ATP is limited where it is made.
+ * What it may use less of than its type needs: below the full demand each of these slows a cell, as the model has it.
+ * How much of a cap is in use says nothing: some places always stand empty, and ATP is limited where it is made.
  */
 function shortages({ biologicalType }: Pick<Vm, "biologicalType">, sample: VmSample): string[] {
   const needs = FULL_DEMAND[biologicalType];

@@ -1,8 +1,8 @@
 /**
  * The fleet over time, in three rings: a point a second for ten minutes, a minute for a day, an hour for a month.
  *
- * A coarser point is the mean of the finer ones in its span, known values only. Memory is bounded by the lengths, and lost with the process:
- * history is for looking, the log is for truth.
+ * A coarser point is the mean of the finer ones in its span, known values only. Memory is bounded by the lengths, and
+ * lost with the process: history is for looking, the log is for truth.
  */
 export interface FleetPoint {
   /** Begin of the span this point is of. */

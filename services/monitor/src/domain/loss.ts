@@ -1,9 +1,9 @@
 /**
  * Telemetry that never arrived, counted by the numbers samples carry.
  *
- * A source counts 1, 2, 3 …, and begins again at 1 when it is started again. A number that skips some says how many were lost;
- * one that comes a little late was overtaken, and takes back the loss that was counted for it. What a silent source would have
- * sent is nobody's to count: its age says it.
+ * A source counts 1, 2, 3 …, and begins again at 1 when it is started again. A number that skips some says how many
+ * were lost; one that comes a little late was overtaken, and takes back the loss that was counted for it. What a silent
+ * source would have sent is nobody's to count: its age says it.
  */
 
 /** A number lower than the last by at most this was overtaken on its way; by more, its source was started again. */

@@ -1,8 +1,8 @@
 /**
  * Where a value stands to a rule: beyond its threshold, back past it by the margin, or between the two.
  *
- * The band between is the hysteresis: in it nothing is raised and nothing is cleared, so that a value that trembles on the
- * threshold makes one alert and not a hundred.
+ * The band between is the hysteresis: in it nothing is raised and nothing is cleared, so that a value that trembles on
+ * the threshold makes one alert and not a hundred.
  */
 import type { AlertRule } from "@bioxen/contracts";
 
