@@ -54,7 +54,7 @@ export const DEFECTS: readonly Defect[] = [
     name: "fencing token ignored",
     changes: [
       {
-        file: "services/lifecycle/src/domain/vm-world.ts",
+        file: "services/lifecycle/src/domain/vm-report.ts",
         from: "if (!state.exists || state.fence !== fence) return UNCHANGED;",
         to: "if (!state.exists) return UNCHANGED;",
       },

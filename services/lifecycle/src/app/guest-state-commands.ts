@@ -1,8 +1,8 @@
 /**
- * Snapshot, restore, fork: what has to be stored, or found to be stored, before it is recorded.
+ * Snapshot, restore and fork: the blob with the guest's state is stored, or checked, before the event is appended.
  *
- * The blob comes first, so what the log refers to is there; where the append is refused then, or this process dies, the
- * sweeper finds it. A fork gets a copy of its own: no VM depends on the life of another.
+ * So every blob that the log refers to exists. When the append is rejected, or this process dies before it, the sweeper finds the blob and
+ * deletes it. A fork gets its own copy of the blob: no VM depends on the blobs of another.
  */
 import {
   agentCheckpoint,
@@ -16,33 +16,32 @@ import {
   refuse,
   type Vm,
   type VmState,
-  viewOfVm,
 } from "@bioxen/contracts";
-import type {
-  Aggregates,
-  BlobStore,
-  Caller,
-  Causation,
-  Executed,
-  IdSource,
-  ReadModel,
-  Rejection,
-} from "@bioxen/kernel";
-import { admit, decideCreate, type VmDecision } from "../domain/vm.ts";
 import {
-  decideDeleteSnapshot,
-  decideRestore,
-  decideSnapshot,
-  noSnapshot,
-  snapshotOf,
-  type TakenCheckpoint,
-} from "../domain/vm-guest-state.ts";
+  type Aggregates,
+  type BlobStore,
+  type Caller,
+  type Causation,
+  type IdSource,
+  invariant,
+  type ReadModel,
+} from "@bioxen/kernel";
+import { forkOf } from "../domain/new-vm.ts";
+import { admit } from "../domain/vm.ts";
+import { type VmCommand, vmDecider } from "../domain/vm-decider.ts";
+import { noVm, type VmRejection, vmExists } from "../domain/vm-decision.ts";
+import { noSnapshot, snapshotOf, type TakenCheckpoint } from "../domain/vm-guest-state.ts";
+import { agentOf } from "./agent-of-vm.ts";
+import { changedVm, executeOn } from "./command-ports.ts";
 import { seedOf, snapshotIdOf } from "./derived-ids.ts";
-import { passedOn } from "./preemption-commands.ts";
+import { passedOn } from "./peer-refusal.ts";
 
-/** The state of a guest, ms: its turn among the calls of the guest, which may take 6 s, and storing it. */
+/** Longest wait for the state of a guest, ms: other calls of the guest, which may take 6 s, and the time to store it. */
 const TAKE_TIMEOUT_MS = 15_000;
-/** Of a machine of a pool, ms: its whole memory is written to disk. Whoever does not wait so long asks again by the same snapshot id. */
+/**
+ * Longest wait for a machine of a pool, ms: its whole memory is written to disk. A caller with less patience repeats the command with the
+ * same snapshot id.
+ */
 const TAKE_IN_POOL_TIMEOUT_MS = 300_000;
 
 export interface GuestStatePorts {
@@ -53,7 +52,6 @@ export interface GuestStatePorts {
   readonly ids: IdSource;
 }
 
-type Refused = { readonly ok: false; readonly rejection: Rejection };
 type Changed = Handled<ResultOf<"vmRestore">>;
 
 export class GuestStateCommands {
@@ -69,22 +67,21 @@ export class GuestStateCommands {
   ): Promise<Handled<ResultOf<"vmSnapshot">>> {
     const snapshotId = wanted ?? snapshotIdOf(causation.causeId);
     const { state } = await this.#ports.vms.refresh(vmId);
-    const answer = decideSnapshot(vmId, state, snapshotId, undefined);
-    // Nothing but the state of the guest is missing.
-    const isOpen = !answer.ok && answer.rejection.code === "CONFLICT" && state.exists;
-    const taken = isOpen ? await this.#take(vmId, state, causation) : undefined;
+    const before = vmDecider.decide(state, { type: "snapshot", vmId, snapshotId, taken: undefined });
+    // CONFLICT without a stored state: the snapshot is allowed, and only the state of the guest is missing.
+    const isMissing = !before.ok && before.rejection.code === "CONFLICT" && state.exists;
+    const taken = isMissing ? await this.#take(vmId, state, causation) : undefined;
     if (taken !== undefined && "ok" in taken) return taken;
-    const executed = await this.#ports.vms.execute(vmId, causation, (now) =>
-      decideSnapshot(vmId, now, snapshotId, taken),
-    );
-    const changed = changedOf(vmId, executed);
+    const command = { type: "snapshot", vmId, snapshotId, taken } as const;
+    const executed = await executeOn(this.#ports, vmId, causation, command);
+    const changed = changedVm(vmId, executed);
     if (!changed.ok) return changed;
     const snapshot = executed.ok ? snapshotOf(executed.held.state, snapshotId) : undefined;
     if (snapshot === undefined) return noSnapshot(vmId, snapshotId);
     return { ok: true, result: { ...changed.result, snapshot } };
   }
 
-  /** Refused when what is stored is not whole any more: a VM is not sent to begin anew by a restore. */
+  /** Rejects a snapshot whose blob is missing or damaged: a restore never makes a guest start from its beginning. */
   async restore({ vmId, snapshotId }: ParsedRequestOf<"vmRestore">, causation: Causation): Promise<Changed> {
     const { state } = await this.#ports.vms.refresh(vmId);
     const snapshot = snapshotOf(state, snapshotId);
@@ -92,55 +89,38 @@ export class GuestStateCommands {
       const read = await this.#read(vmId, snapshotId, snapshot);
       if (!(read instanceof Uint8Array)) return read;
     }
-    return this.#decide(vmId, causation, (now) => decideRestore(vmId, now, snapshotId));
+    return this.#execute(vmId, causation, { type: "restore", vmId, snapshotId });
   }
 
   deleteSnapshot(
     { vmId, snapshotId }: ParsedRequestOf<"vmDeleteSnapshot">,
     causation: Causation,
   ): Promise<Changed> {
-    return this.#decide(vmId, causation, (state) => decideDeleteSnapshot(vmId, state, snapshotId));
+    return this.#execute(vmId, causation, { type: "delete-snapshot", vmId, snapshotId });
   }
 
   async fork(
     { vmId, fromSnapshotId, newVmId }: ParsedRequestOf<"vmFork">,
     causation: Causation,
   ): Promise<Changed> {
-    const target = (await this.#ports.vms.refresh(newVmId)).state;
+    const { vms } = this.#ports;
+    const target = (await vms.refresh(newVmId)).state;
     if (target.exists && target.state !== "destroyed") {
-      // Made by this very command before, or somebody else's: the log tells which.
-      return this.#decide(newVmId, causation, () =>
-        refuse("VM_ALREADY_EXISTS", `VM ${newVmId} exists and is ${target.state}`),
-      );
+      // The VM may be the outcome of this very command, sent before: `execute` finds that outcome in the log.
+      return changedVm(newVmId, await vms.execute(newVmId, causation, () => vmExists(newVmId, target)));
     }
-    const { state: parent } = await this.#ports.vms.refresh(vmId);
-    if (!parent.exists) return refuse("VM_NOT_FOUND", `there is no VM ${vmId}`);
+    const { state: parent } = await vms.refresh(vmId);
+    if (!parent.exists) return noVm(vmId);
     if (!endsWithAgent(parent.vmType)) {
-      return refuse("UNSUPPORTED", `what is in ${vmId} stays in its pool: no other VM can begin with it`);
+      return refuse("UNSUPPORTED", `${vmId} cannot be forked: its state cannot leave its pool`);
     }
     const checkpoint =
       fromSnapshotId === undefined
         ? await this.#forkGuest(vmId, parent, newVmId, causation)
         : await this.#copy(vmId, parent, fromSnapshotId, newVmId);
     if ("ok" in checkpoint) return checkpoint;
-    return this.#decide(newVmId, causation, (state) =>
-      decideCreate(newVmId, state, {
-        biologicalType: parent.biologicalType,
-        vmType: parent.vmType,
-        request: parent.request,
-        ...(parent.guarantee === null ? {} : { guarantee: parent.guarantee }),
-        priority: parent.priority,
-        seed: seedOf(causation.causeId),
-        program: parent.program,
-        environment: { ...parent.environment },
-        placement: parent.placement as never,
-        restartPolicy: parent.restartPolicy,
-        labels: { ...parent.labels },
-        config: parent.config as never,
-        parent: vmId,
-        checkpoint,
-      }),
-    );
+    const vm = forkOf(vmId, parent, { seed: seedOf(causation.causeId), checkpoint });
+    return this.#execute(newVmId, causation, { type: "create", vmId: newVmId, vm });
   }
 
   async #forkGuest(
@@ -148,12 +128,11 @@ export class GuestStateCommands {
     parent: Vm,
     newVmId: string,
     causation: Causation,
-  ): Promise<CheckpointRecord | Refused> {
+  ): Promise<CheckpointRecord | VmRejection> {
     const admitted = admit(vmId, parent, "fork");
     if ("answer" in admitted) {
-      return admitted.answer.ok
-        ? refuse("INTERNAL", "a fork is nothing that can be there already")
-        : admitted.answer;
+      invariant(!admitted.answer.ok, "no state of a VM is where a fork leads", { vmId });
+      return admitted.answer;
     }
     const taken = await this.#take(vmId, parent, causation, newVmId);
     return "ok" in taken ? taken : taken.checkpoint;
@@ -164,7 +143,7 @@ export class GuestStateCommands {
     parent: Vm,
     snapshotId: string,
     newVmId: string,
-  ): Promise<CheckpointRecord | Refused> {
+  ): Promise<CheckpointRecord | VmRejection> {
     const snapshot = snapshotOf(parent, snapshotId);
     if (snapshot === undefined) return noSnapshot(vmId, snapshotId);
     const read = await this.#read(vmId, snapshotId, snapshot);
@@ -175,27 +154,29 @@ export class GuestStateCommands {
     return copy;
   }
 
-  async #read(vmId: string, snapshotId: string, snapshot: CheckpointRecord): Promise<Uint8Array | Refused> {
+  async #read(
+    vmId: string,
+    snapshotId: string,
+    snapshot: CheckpointRecord,
+  ): Promise<Uint8Array | VmRejection> {
     const reading = await this.#ports.blobs.get(blobOf(vmId, snapshot), snapshot.sha256);
     if (reading.kind === "whole") return reading.bytes;
-    const message = `the state of snapshot ${snapshotId} of ${vmId} is ${reading.kind}`;
+    const message = `the stored state of snapshot ${snapshotId} of ${vmId} is ${reading.kind}`;
     return refuse("SNAPSHOT_NOT_FOUND", message, { details: { stored: reading.kind } });
   }
 
-  /** Has the agent store the state of the guest, for `holder` where that is another VM. */
+  /** Asks the agent to store the state of the guest. `holder`: the VM that the blob is for, when it is another one. */
   async #take(
     vmId: string,
     vm: Vm,
     causation: Causation,
     holder?: string,
-  ): Promise<TakenCheckpoint | Refused> {
-    const { chassisId, fence } = vm;
-    const chassis = chassisId === null ? undefined : this.#ports.chassis.get(chassisId);
-    if (chassis?.registered !== true || fence === null) {
-      return refuse("UNAVAILABLE", `the chassis of ${vmId} is not registered`, { retryable: true });
-    }
+  ): Promise<TakenCheckpoint | VmRejection> {
+    const agent = agentOf(this.#ports.chassis, vmId, vm);
+    if ("ok" in agent) return agent;
+    const { agentId, fence } = agent;
     const reply = await this.#ports.caller.call(
-      agentCheckpoint(chassis.agentId).subject,
+      agentCheckpoint(agentId).subject,
       { vmId, fence, ...(holder === undefined ? {} : { holder }) },
       {
         timeoutMs: endsWithAgent(vm.vmType) ? TAKE_TIMEOUT_MS : TAKE_IN_POOL_TIMEOUT_MS,
@@ -203,22 +184,11 @@ export class GuestStateCommands {
       },
     );
     if (!reply.ok) return passedOn(reply.error);
-    const { checkpoint, restores } = reply as unknown as Omit<TakenCheckpoint, "fence">;
+    const { checkpoint, restores } = reply as Omit<TakenCheckpoint, "fence"> & { ok: true };
     return { fence, restores, checkpoint };
   }
 
-  async #decide(
-    vmId: string,
-    causation: Causation,
-    decide: (state: VmState) => VmDecision,
-  ): Promise<Changed> {
-    return changedOf(vmId, await this.#ports.vms.execute(vmId, causation, decide));
+  async #execute(vmId: string, causation: Causation, command: VmCommand): Promise<Changed> {
+    return changedVm(vmId, await executeOn(this.#ports, vmId, causation, command));
   }
-}
-
-function changedOf(vmId: string, executed: Executed<VmState>): Changed {
-  if (!executed.ok) return { ok: false, rejection: executed.rejection };
-  const { state } = executed.held;
-  if (!state.exists) return refuse("VM_NOT_FOUND", `there is no VM ${vmId}`);
-  return { ok: true, result: { changed: executed.changed, vm: viewOfVm(vmId, state) } };
 }

@@ -1,26 +1,26 @@
 /**
- * Commands that are refused for what is known of the chassis.
+ * Commands that are rejected because of the chassis that are known here.
  *
- * This instance may not have heard yet of one that was registered, opened or freed a moment ago, as whoever asks has. So such a refusal
- * is answered only on all that was in the log when it was first decided on.
+ * A caller may have just registered, uncordoned or freed a chassis through another instance, and this instance may not have read that
+ * event yet. So such a rejection is answered only after everything that the log held at the first decision has been read.
  */
 import type { ErrorCode, VmState } from "@bioxen/contracts";
 import type { Executed } from "@bioxen/kernel";
 
-const OF_CHASSIS: ReadonlySet<string> = new Set<ErrorCode>([
+const CODES_ABOUT_CHASSIS: ReadonlySet<string> = new Set<ErrorCode>([
   "INFEASIBLE",
   "CHASSIS_NOT_FOUND",
   "CAPACITY_EXCEEDED",
   "UNAVAILABLE",
 ]);
 
-/** `caughtUp` resolves once everything that is in the log now is known here. */
+/** Executes again after `caughtUp` when the first outcome is a rejection about chassis. */
 export async function onAllChassis(
   { caughtUp }: { readonly caughtUp: () => Promise<void> },
   execute: () => Promise<Executed<VmState>>,
 ): Promise<Executed<VmState>> {
   const executed = await execute();
-  if (executed.ok || !OF_CHASSIS.has(executed.rejection.code)) return executed;
+  if (executed.ok || !CODES_ABOUT_CHASSIS.has(executed.rejection.code)) return executed;
   await caughtUp();
   return execute();
 }

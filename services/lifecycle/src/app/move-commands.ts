@@ -1,13 +1,10 @@
 /**
- * Moves of VMs, as users and the scheduler ask for them: what is known at once about where a VM could go.
+ * Moves of VMs, as users and the scheduler ask for them. A request that no chassis can satisfy now is rejected at once, as far as that is
+ * known here.
  */
 import {
-  type Chassis,
-  emptyRoom,
   type Handled,
-  mismatchOf,
   type ParsedRequestOf,
-  type PlacementRefusal,
   type ResultOf,
   refuse,
   roomFor,
@@ -16,12 +13,12 @@ import {
   type VmState,
 } from "@bioxen/contracts";
 import type { Causation } from "@bioxen/kernel";
-import type { VmDecision } from "../domain/vm.ts";
-import { decideCancelMigration, decideMigrate, decideMove, type MoveRequest } from "../domain/vm-move.ts";
-import { type CommandPorts, changedVm } from "./commands.ts";
+import { neverFits, neverFitsAny, registeredOf } from "../domain/chassis-fit.ts";
+import { vmDecider } from "../domain/vm-decider.ts";
+import type { VmRejection } from "../domain/vm-decision.ts";
+import type { MoveRequest } from "../domain/vm-move.ts";
+import { type CommandPorts, changedSeq, changedVm, executeOn } from "./command-ports.ts";
 import { onAllChassis } from "./known-chassis.ts";
-
-type Unfit = Extract<VmDecision, { ok: false }>;
 
 export class MoveCommands {
   readonly #ports: CommandPorts;
@@ -35,10 +32,10 @@ export class MoveCommands {
     causation: Causation,
   ): Promise<Handled<ResultOf<"vmMigrate">>> {
     const request: MoveRequest = { toChassisId: chassisId, code: "COMMAND", reason: "by command" };
-    const decide = (state: VmState) =>
-      decideMigrate(vmId, state, request, (vm) =>
-        chassisId === null ? this.#fitsNowhereElse(vmId, vm) : this.#unfitOn(chassisId, vm),
-      );
+    const decide = (state: VmState) => {
+      const obstacle = state.exists ? this.#obstacleOf(vmId, state, chassisId) : undefined;
+      return vmDecider.decide(state, { type: "migrate", vmId, request, obstacle });
+    };
     const { vms } = this.#ports;
     return changedVm(vmId, await onAllChassis(this.#ports, () => vms.execute(vmId, causation, decide)));
   }
@@ -47,8 +44,8 @@ export class MoveCommands {
     { vmId }: { vmId: string },
     causation: Causation,
   ): Promise<Handled<ResultOf<"vmCancelMigration">>> {
-    const { vms } = this.#ports;
-    return changedVm(vmId, await vms.execute(vmId, causation, (state) => decideCancelMigration(vmId, state)));
+    const command = { type: "cancel-migration", vmId } as const;
+    return changedVm(vmId, await executeOn(this.#ports, vmId, causation, command));
   }
 
   async move(
@@ -56,25 +53,26 @@ export class MoveCommands {
     causation: Causation,
   ): Promise<Handled<ResultOf<"vmMove">>> {
     const request = { toChassisId: toChassisId ?? null, code, reason };
-    const executed = await this.#ports.vms.execute(vmId, causation, (state) =>
-      decideMove(vmId, state, fromChassisId, request),
-    );
-    if (!executed.ok) return { ok: false, rejection: executed.rejection };
-    return { ok: true, result: { changed: executed.changed, seq: executed.held.lastSeq } };
+    const command = { type: "move", vmId, fromChassisId, request } as const;
+    return changedSeq(await executeOn(this.#ports, vmId, causation, command));
   }
 
-  /** Why the VM cannot go to the chassis that was named; undefined: as far as is known here it can. */
-  #unfitOn(chassisId: string, vm: Vm): Unfit | undefined {
+  #obstacleOf(vmId: string, vm: Vm, toChassisId: string | null): VmRejection | undefined {
+    return toChassisId === null ? this.#nowhereElse(vmId, vm) : this.#obstacleOn(toChassisId, vm);
+  }
+
+  /** Why the VM cannot go to the named chassis; undefined when it can, as far as is known here. */
+  #obstacleOn(chassisId: string, vm: Vm): VmRejection | undefined {
     const chassis = this.#ports.chassis.get(chassisId);
     if (!chassis.registered) return refuse("CHASSIS_NOT_FOUND", `there is no chassis ${chassisId}`);
-    const never = mismatchOf(vm, chassisId, chassis) ?? roomFor(vm.request, emptyRoom(chassis));
+    const never = neverFits(vm, [chassisId, chassis]);
     if (never !== undefined) {
       const details = { request: vm.request, reasons: [{ chassisId, ...never }] };
       return refuse("INFEASIBLE", `${chassisId}: ${never.message}`, { details });
     }
     if (chassis.lost !== null || chassis.cordoned) {
       const why = chassis.lost === null ? "is cordoned" : "is lost";
-      return refuse("UNAVAILABLE", `${chassisId} ${why} and takes nobody`, { retryable: true });
+      return refuse("UNAVAILABLE", `${chassisId} ${why} and accepts no VM`, { retryable: true });
     }
     const misfit = roomFor(vm.request, roomOf(this.#ports.ledgers.get(chassisId)));
     if (misfit === undefined) return undefined;
@@ -83,19 +81,14 @@ export class MoveCommands {
     return refuse("CAPACITY_EXCEEDED", `${chassisId}: ${message}`, { retryable: true, details });
   }
 
-  /** INFEASIBLE where no other chassis could hold it even when it is empty. */
-  #fitsNowhereElse(vmId: string, vm: Vm): Unfit | undefined {
-    const reasons: PlacementRefusal[] = [];
-    const registered = [...this.#ports.chassis.entries()].filter(
-      (entry): entry is [string, Chassis] => entry[1].registered && entry[0] !== vm.chassisId,
-    );
-    for (const [chassisId, chassis] of registered) {
-      const misfit = mismatchOf(vm, chassisId, chassis) ?? roomFor(vm.request, emptyRoom(chassis));
-      if (misfit === undefined) return undefined;
-      reasons.push({ chassisId, ...misfit });
-    }
+  /** INFEASIBLE when no other registered chassis could hold the VM, not even an empty one. */
+  #nowhereElse(vmId: string, vm: Vm): VmRejection | undefined {
+    const registered = registeredOf(this.#ports.chassis.entries());
+    const others = registered.filter(([chassisId]) => chassisId !== vm.chassisId);
+    const reasons = neverFitsAny(vm, others);
+    if (reasons === undefined) return undefined;
     const all = reasons.map((r) => `${r.chassisId}: ${r.message}`).join("; ");
-    const message = `${vmId} fits no other chassis even when it is empty: ${all || "there is none"}`;
+    const message = `${vmId} fits no other chassis, not even an empty one: ${all || "no other is registered"}`;
     return refuse("INFEASIBLE", message, { details: { request: vm.request, reasons } });
   }
 }

@@ -1,8 +1,8 @@
 /**
- * Drives each VM along without being asked: takes the place a ledger holds for it, notices a lost one and a lost chassis, takes a
- * move a step further, ends what a stop or destroy began, and starts again what its restart policy wants.
+ * Drives every VM without commands: takes the place that a ledger holds for it, notices a lost place or chassis, advances a move, ends a
+ * stop or a destroy, and starts a failed VM as its restart policy says.
  *
- * Level-triggered: each look compares the VM with the ledgers and does one thing, until nothing is due.
+ * Level-triggered: each step compares the VM with the ledgers and chassis, and decides one thing, until nothing is due.
  */
 import {
   type ChassisState,
@@ -27,39 +27,32 @@ import {
   UNCHANGED,
 } from "@bioxen/kernel";
 import type { HeldPlace } from "../domain/held-place.ts";
-import type { VmDecision } from "../domain/vm.ts";
-import { decideMoveStep, type MoveWorld, moveDueAtMs } from "../domain/vm-move.ts";
-import {
-  decideChassisLost,
-  decideEndings,
-  decideFollowLedger,
-  decideGiveUp,
-  decidePlace,
-  decideRestart,
-  placeEndsAtMs,
-  restartDueAtMs,
-} from "../domain/vm-world.ts";
+import { type VmCommand, vmDecider } from "../domain/vm-decider.ts";
+import type { VmDecision } from "../domain/vm-decision.ts";
+import { type MoveWorld, moveDueAtMs } from "../domain/vm-move.ts";
+import { placeEndsAtMs, restartDueAtMs } from "../domain/vm-world.ts";
 
 /**
- * A resize that its ledger granted is recorded by the command that asked for it, at whichever instance; should that one die in
- * between, the process adopts it after this long, ms. Shorter takes the record, and with it the answer, from slow commands.
+ * A resize that the ledger granted is recorded by the command that asked for it, at whichever instance. When that instance dies before it
+ * has, the process adopts the amounts after this long, ms. Shorter takes the event, and with it the answer, from slow commands.
  */
 export const ADOPT_AFTER_MS = 2_000;
-/** Decisions one look may make before others get their turn; the longest legal chain is three. */
-const MAX_STEPS_PER_LOOK = 8;
+/** Decisions of one step, before other VMs get their turn. The longest legal chain has three. */
+const MAX_DECISIONS_PER_STEP = 8;
 
+/** Amounts that a ledger granted and the VM has not recorded, and when this process first saw them. */
 interface Unrecorded {
   readonly amounts: Amounts;
   readonly sinceMs: number;
 }
 
-/** What a VM's next step depends on. */
+/** The states that the next step of a VM depends on. */
 export interface VmWorld {
   readonly vms: Aggregates<VmState>;
   readonly ledgers: ReadModel<Ledger>;
   readonly ledgersOf: LedgersOfVms;
   readonly chassis: ReadModel<ChassisState>;
-  /** Sequence of the last event that is in them. */
+  /** Sequence of the last event that is folded into them. */
   readonly knownSeq: () => number;
 }
 
@@ -70,9 +63,8 @@ export class VmProcess {
   readonly #chassis: ReadModel<ChassisState>;
   readonly #knownSeq: () => number;
   readonly #clock: Clock;
-  /** Amounts of ledgers that their VMs do not have yet, and since when. */
   readonly #unrecorded = new Map<string, Unrecorded>();
-  /** Whether this instance drives: the holder of the lease does. */
+  /** True while this instance holds the lease: only the lease holder drives VMs. */
   readonly #acts: () => boolean;
 
   constructor(world: VmWorld, clock: Clock, acts: () => boolean) {
@@ -85,15 +77,15 @@ export class VmProcess {
     this.#acts = acts;
   }
 
-  /** Looks at one VM; says when to look again even if nothing happens. */
+  /** Decides what is due for one VM; returns when the next step is due even if no event occurs, undefined when none is. */
   async step(vmId: string): Promise<{ readonly dueAtMs: number } | undefined> {
     if (!this.#acts()) return undefined;
-    for (let i = 0; i < MAX_STEPS_PER_LOOK; i += 1) {
+    for (let i = 0; i < MAX_DECISIONS_PER_STEP; i += 1) {
       const { last } = this.#vms.get(vmId);
       if (last === undefined) return undefined;
       const decide = (state: VmState) => this.#decide(vmId, state);
       const executed = await this.#vms.react(vmId, this.#causation(vmId), decide, this.#acts);
-      invariant(executed.ok, "a process decides nothing that is refused", { vmId });
+      invariant(executed.ok, "the commands of a process are never rejected", { vmId });
       if (!executed.changed) break;
     }
     const unrecorded = this.#unrecorded.get(vmId);
@@ -110,33 +102,33 @@ export class VmProcess {
   #decide(vmId: string, state: VmState): VmDecision {
     const unrecorded = this.#unrecorded.get(vmId);
     this.#unrecorded.delete(vmId);
-    const ending = decideEndings(state);
-    if (!ending.ok || ending.event !== null) return ending;
-    if (!state.exists) return ending;
+    const decide = (command: VmCommand) => vmDecider.decide(state, command);
+    const settled = decide({ type: "settle" });
+    if (isDue(settled) || !state.exists) return settled;
+    const nowMs = this.#clock.nowMs();
     if (state.fence !== null && state.chassisId !== null) {
-      const lost = this.#isLost(state.chassisId) ? decideChassisLost(state) : UNCHANGED;
-      if (!lost.ok || lost.event !== null) return lost;
-      const givenUp = decideGiveUp(state, this.#entryOf(vmId, state), this.#clock.nowMs());
-      if (!givenUp.ok || givenUp.event !== null) return givenUp;
-      const followed = this.#followed(vmId, state, unrecorded);
-      if (!followed.ok || followed.event !== null) return followed;
-      return decideMoveStep(state, this.#moveWorld(vmId, state));
+      const lost = this.#isLost(state.chassisId) ? decide({ type: "lose-chassis" }) : UNCHANGED;
+      if (isDue(lost)) return lost;
+      const givenUp = decide({ type: "give-up-place", entry: this.#entryOf(vmId, state), nowMs });
+      if (isDue(givenUp)) return givenUp;
+      const followed = this.#followLedger(vmId, state, unrecorded);
+      if (isDue(followed)) return followed;
+      return decide({ type: "advance-move", ...this.#moveWorld(vmId, state) });
     }
     const place = this.#placeFor(vmId, state);
-    const nowMs = this.#clock.nowMs();
-    return place === undefined ? decideRestart(state, nowMs) : decidePlace(state, place, nowMs);
+    return decide(place === undefined ? { type: "restart", nowMs } : { type: "place", place, nowMs });
   }
 
-  /** What the ledger of the VM's chassis holds for it; null: nothing, or it has no chassis. */
+  /** The entry in the ledger of the VM's chassis; null when the ledger holds none, or the VM has no chassis. */
   #entryOf(vmId: string, state: VmState): LedgerEntry | null {
     if (!state.exists || state.chassisId === null) return null;
     return this.#ledgers.get(state.chassisId).entries[vmId] ?? null;
   }
 
-  /** What its ledger made of its place; what it granted is left to the command that asked for it, for a while. */
-  #followed(vmId: string, vm: Vm, unrecorded: Unrecorded | undefined): VmDecision {
+  /** Follows the ledger at once, except that granted amounts are left to their command for {@link ADOPT_AFTER_MS}. */
+  #followLedger(vmId: string, vm: Vm, unrecorded: Unrecorded | undefined): VmDecision {
     const entry = this.#entryOf(vmId, vm);
-    const followed = decideFollowLedger(vm, entry);
+    const followed = vmDecider.decide(vm, { type: "follow-ledger", entry });
     const isAdoption = followed.ok && followed.event !== null && entry !== null && entry.fence === vm.fence;
     if (!isAdoption) return followed;
     const { amounts } = entry;
@@ -153,7 +145,7 @@ export class VmProcess {
     return chassis.registered && chassis.lost !== null;
   }
 
-  /** When the place a move leads to runs out; undefined: it does not, or there is none. */
+  /** When the reservation at the target of a move expires; undefined when it does not expire, or no move has a target. */
   #targetEndsAtMs(vmId: string, state: VmState): number | undefined {
     const target = state.exists ? state.migration?.target : undefined;
     if (!target) return undefined;
@@ -191,10 +183,13 @@ export class VmProcess {
     return undefined;
   }
 
-  /** In the VM's own chain; the direct cause is a new reservation or the loss of its chassis, else its last event. */
+  /**
+   * The step belongs to the chain of the VM's last event, or of its move. Its direct cause is the loss of the VM's chassis or a new
+   * reservation, otherwise that last event or the request of the move.
+   */
   #causation(vmId: string): Causation {
     const { state, last } = this.#vms.get(vmId);
-    invariant(last !== undefined, "a VM that is looked at has an event", { vmId });
+    invariant(last !== undefined, "a VM with a step has an event", { vmId });
     const own = causedBy(last);
     if (!state.exists) return own;
     const chassis = state.chassisId === null ? undefined : this.#chassis.get(state.chassisId);
@@ -208,4 +203,8 @@ export class VmProcess {
     const place = this.#placeFor(vmId, state);
     return place === undefined ? own : { ...own, causeId: place.entry.reservedBy };
   }
+}
+
+function isDue(decision: VmDecision): boolean {
+  return !decision.ok || decision.event !== null;
 }

@@ -3,13 +3,13 @@
  */
 import type { LedgerEntry } from "@bioxen/contracts";
 
-/** A VM's reservation and the chassis it is on. */
+/** The reservation of a VM and its chassis. */
 export interface HeldPlace {
   readonly chassisId: string;
   readonly entry: LedgerEntry;
 }
 
-/** True while `entry` is the one with this fence and not past its time: after that the allocator may be giving it back. */
+/** True while `entry` has this fence and has not expired. From its expiry on, the allocator may release it at any moment. */
 export function isGood(entry: LedgerEntry | undefined, fence: number, nowMs: number): boolean {
   return entry?.fence === fence && (entry.expiresAtMs === null || nowMs < entry.expiresAtMs);
 }

@@ -1,174 +1,171 @@
 /**
- * Which states of guests a VM refers to: what is recorded, what comes too late, what ends it.
+ * Which stored guest states a VM refers to: what is recorded, what comes too late, and what ends it.
  */
-import { blobsOf, MAX_SNAPSHOTS, type Vm, type VmEvent, type VmState, vmFold } from "@bioxen/contracts";
+import { blobsOf, MAX_SNAPSHOTS, type Vm, type VmEvent } from "@bioxen/contracts";
+import { given, vmEvent } from "@bioxen/testkit";
 import { describe, expect, it } from "vitest";
-import {
-  decideCheckpointed,
-  decideCheckpointLost,
-  decideDeleteSnapshot,
-  decideRestore,
-  decideSnapshot,
-} from "./vm-guest-state.ts";
-import { decideReport } from "./vm-world.ts";
+import type { GuestReport } from "./guest-report.ts";
+import { FENCE, LOGS, PAUSED, STOP, STOPPED, VM_ID } from "./testing.ts";
+import { vmDecider } from "./vm-decider.ts";
+import type { TakenCheckpoint } from "./vm-guest-state.ts";
 
-const event = (type: string, data: object = {}, version = 1) =>
-  ({ type: `bioxen.vm.${type}.v${version}`, data }) as VmEvent;
-const STARTING = [
-  event("created", { incarnation: 1, request: { ribosomes: 1 } }),
-  event("start-requested", { automatic: false }),
-  event("placed", { chassisId: "c", fence: 9, allocation: { ribosomes: 1 } }),
-];
-const RUNS = [...STARTING, event("started", { fence: 9 })];
 const record = (simMinutes: number) => ({
   checkpointId: `c${simMinutes}`,
   simMinutes,
   bytes: 5,
   sha256: "a".repeat(64),
 });
-const kept = (simMinutes: number) => event("checkpointed", { fence: 9, ...record(simMinutes) });
-const given = (...events: VmEvent[]): VmState =>
-  events.reduce<VmState>(
-    (state, one, i) =>
-      vmFold.evolve(state, one, {
-        eventId: `e${i}`,
-        correlationId: "c",
-        seq: i + 1,
-        version: i + 1,
-        atMs: 1_000 * i,
-      }),
-    vmFold.initial,
-  );
-const checkpointOf = (state: VmState) => (state as Vm).checkpoint?.checkpointId ?? null;
-const taken = (simMinutes: number, more: object = {}) => ({
-  fence: 9,
-  restores: 0,
+const checkpointed = (simMinutes: number) => vmEvent("checkpointed", { fence: FENCE, ...record(simMinutes) });
+const snapshotted = (snapshotId: string, simMinutes: number) =>
+  vmEvent("snapshotted", { snapshotId, fence: FENCE, ...record(simMinutes) });
+const restored = (snapshotId: string, simMinutes: number) =>
+  vmEvent("restored", { snapshotId, ...record(simMinutes) });
+
+const { pending: PENDING, starting: STARTING, running: RUNNING } = LOGS;
+const vm = (...events: readonly VmEvent[]) => given(vmDecider, ...events);
+type Given = ReturnType<typeof vm>;
+
+const report = (of: Given, told: Partial<GuestReport>) =>
+  of.when({
+    type: "report",
+    report: { fence: FENCE, observed: "checkpointed", reason: "r", code: "MISSING", ...told },
+    entry: undefined,
+    targetEntry: undefined,
+    nowMs: 0,
+  });
+const checkpoint = (simMinutes: number, more: Partial<GuestReport> = {}): Partial<GuestReport> => ({
   checkpoint: record(simMinutes),
+  restores: 0,
   ...more,
 });
-const typeOf = (decision: ReturnType<typeof decideCheckpointed>) =>
-  decision.ok ? (decision.event?.type ?? "nothing") : decision.rejection.code;
 
 describe("a checkpoint", () => {
   it.each([
-    ["of a guest that runs", RUNS, taken(5), true],
-    ["of one that is paused", [...RUNS, event("paused")], taken(5), true],
-    ["further on than the one before", [...RUNS, kept(5)], taken(6), true],
-    ["that is not further on: a report that comes twice", [...RUNS, kept(5)], taken(5), false],
-    ["that was overtaken", [...RUNS, kept(5)], taken(4), false],
-    ["of another reservation", RUNS, taken(5, { fence: 8 }), false],
-    ["from before the VM was set back", RUNS, taken(5, { restores: 1 }), false],
-    ["of a guest that is starting", STARTING, taken(5), false],
-    ["of one that is to stop", [...RUNS, event("stop-requested", { destroy: false })], taken(5), false],
-  ])("%s", (_what, story, report, isRecorded) => {
-    const decision = decideCheckpointed(given(...story), report);
-    expect(typeOf(decision)).toBe(isRecorded ? "bioxen.vm.checkpointed.v1" : "nothing");
+    ["of a running guest", RUNNING, checkpoint(5)],
+    ["of a paused guest", [...RUNNING, PAUSED], checkpoint(5)],
+    ["at a later minute than the recorded one", [...RUNNING, checkpointed(5)], checkpoint(6)],
+  ])("%s is recorded", (_which, events, told) => {
+    report(vm(...events), told).thenAppended("bioxen.vm.checkpointed.v1");
   });
 
-  it("is where the VM goes on after it lost its place, and not after a stop, a failure or its end", () => {
-    const displaced = event(
+  it.each([
+    ["that is reported twice", [...RUNNING, checkpointed(5)], checkpoint(5)],
+    ["that a later one overtook", [...RUNNING, checkpointed(5)], checkpoint(4)],
+    ["of another reservation", RUNNING, checkpoint(5, { fence: FENCE - 1 })],
+    ["from before the last restore", RUNNING, checkpoint(5, { restores: 1 })],
+    ["of a guest that is starting", STARTING, checkpoint(5)],
+    ["of a guest that is stopping", [...RUNNING, STOP], checkpoint(5)],
+    ["without its record", RUNNING, {}],
+  ])("%s is not recorded", (_which, events, told) => {
+    report(vm(...events), told).thenUnchanged();
+  });
+
+  it("survives a lost place, and ends with a stop, a failure or a destroy", () => {
+    const displaced = vmEvent(
       "displaced",
-      { fence: 9, chassisId: "c", code: "RESERVATION_ENDED", reason: "x" },
+      { fence: FENCE, chassisId: "here", code: "RESERVATION_ENDED", reason: "x" },
       2,
     );
-    const stop = [event("stop-requested", { destroy: false }), event("stopped", { reason: "x" })];
-    expect(checkpointOf(given(...RUNS, kept(5)))).toBe("c5");
-    expect(checkpointOf(given(...RUNS, kept(5), displaced))).toBe("c5");
-    expect(checkpointOf(given(...RUNS, kept(5), ...stop))).toBeNull();
-    expect(checkpointOf(given(...RUNS, kept(5), event("failed", { reason: "x", code: "X" })))).toBeNull();
-    const destroyed = given(...RUNS, kept(5), displaced, event("destroyed", { reason: "x" }));
-    expect(checkpointOf(destroyed)).toBeNull();
+    const checkpointAfter = (...events: readonly VmEvent[]) =>
+      (vm(...RUNNING, checkpointed(5), ...events).state as Vm).checkpoint?.checkpointId ?? null;
+    expect(checkpointAfter()).toBe("c5");
+    expect(checkpointAfter(displaced)).toBe("c5");
+    expect(checkpointAfter(STOP, STOPPED)).toBeNull();
+    expect(checkpointAfter(vmEvent("failed", { reason: "x", code: "X" }))).toBeNull();
+    expect(checkpointAfter(displaced, vmEvent("destroyed", { reason: "x" }))).toBeNull();
   });
 
-  it("that is lost is forgotten once, with the reason", () => {
-    const lost = { fence: 9, checkpointId: "c5", code: "MISSING", reason: "it is gone" } as const;
-    const state = given(
-      ...STARTING.slice(0, 2),
-      ...STARTING.slice(2),
-      event("started", { fence: 9 }),
-      kept(5),
+  it("that is lost is removed once, with the reason", () => {
+    const loss = { observed: "checkpoint-lost", reason: "it is gone", checkpointId: "c5" } as const;
+    const kept = vm(...RUNNING, checkpointed(5));
+    const lost = report(kept, loss).thenAppended(
+      vmEvent("checkpoint-lost", {
+        fence: FENCE,
+        checkpointId: "c5",
+        code: "MISSING",
+        reason: "it is gone",
+      }),
     );
-    expect(typeOf(decideCheckpointLost(state, lost))).toBe("bioxen.vm.checkpoint-lost.v1");
-    const after = given(...RUNS, kept(5), event("checkpoint-lost", lost));
-    expect(after).toMatchObject({ checkpoint: null, reason: "it is gone", state: "running" });
-    expect(typeOf(decideCheckpointLost(after, lost))).toBe("nothing");
-    expect(typeOf(decideCheckpointLost(state, { ...lost, checkpointId: "c4" }))).toBe("nothing");
-    expect(typeOf(decideCheckpointLost(state, { ...lost, fence: 8 }))).toBe("nothing");
-    const stopping = given(...RUNS, kept(5), event("stop-requested", { destroy: false }));
-    expect(typeOf(decideCheckpointLost(stopping, lost))).toBe("nothing");
+    expect(lost.state).toMatchObject({ checkpoint: null, reason: "it is gone", state: "running" });
+    report(lost, loss).thenUnchanged();
+    report(kept, { ...loss, checkpointId: "c4" }).thenUnchanged();
+    report(kept, { ...loss, fence: FENCE - 1 }).thenUnchanged();
+    report(kept.and(STOP), loss).thenUnchanged();
   });
 
-  it("is what an agent's report says, or nothing when that is not whole", () => {
-    const say = (report: object) =>
-      typeOf(
-        decideReport(
-          given(...RUNS, kept(5)),
-          { fence: 9, reason: "r", code: "MISSING", observed: "checkpointed", ...report },
-          undefined,
-          0,
-        ),
-      );
-    expect(say({ checkpoint: record(6), restores: 0 })).toBe("bioxen.vm.checkpointed.v1");
-    expect(say({})).toBe("nothing");
-    expect(say({ observed: "checkpoint-lost", checkpointId: "c5" })).toBe("bioxen.vm.checkpoint-lost.v1");
-    expect(say({ observed: "checkpoint-lost" })).toBe("nothing");
-    expect(say({ observed: "checkpoint-lost", checkpointId: "c5", code: "BORED" })).toBe("nothing");
+  it("is not removed by a malformed report of a loss", () => {
+    const kept = vm(...RUNNING, checkpointed(5));
+    report(kept, { observed: "checkpoint-lost" }).thenUnchanged();
+    report(kept, { observed: "checkpoint-lost", checkpointId: "c5", code: "BORED" }).thenUnchanged();
   });
 });
 
 describe("a snapshot", () => {
-  const snapped = (snapshotId: string, simMinutes: number) =>
-    event("snapshotted", { snapshotId, fence: 9, ...record(simMinutes) });
-  const restored = (snapshotId: string, simMinutes: number) =>
-    event("restored", { snapshotId, ...record(simMinutes) });
-  const STOPPED = [event("stop-requested", { destroy: false }), event("stopped", { reason: "x" })];
-  const full = Array.from({ length: MAX_SNAPSHOTS }, (_, i) => snapped(`s${i}`, i));
+  const taken: TakenCheckpoint = { fence: FENCE, restores: 0, checkpoint: record(5) };
+  const snapshot = (events: readonly VmEvent[], of: TakenCheckpoint | undefined = taken) =>
+    vm(...events).when({ type: "snapshot", vmId: VM_ID, snapshotId: "s", taken: of });
+  const full = Array.from({ length: MAX_SNAPSHOTS }, (_, i) => snapshotted(`s${i}`, i));
 
   it.each([
-    ["is taken of a guest that runs", RUNS, taken(5), "bioxen.vm.snapshotted.v1"],
-    ["or is paused", [...RUNS, event("paused")], taken(5), "bioxen.vm.snapshotted.v1"],
-    ["once under one name", [...RUNS, snapped("s", 4)], taken(5), "nothing"],
-    ["of no other place", RUNS, taken(5, { fence: 8 }), "CONFLICT"],
-    ["nor of a guest from before the VM was set back", RUNS, taken(5, { restores: 1 }), "CONFLICT"],
-    ["of nothing that is starting", STARTING, taken(5), "INVALID_TRANSITION"],
-    ["or stopped", [...RUNS, ...STOPPED], taken(5), "INVALID_TRANSITION"],
-    ["never more than the limit", [...RUNS, ...full], taken(50), "TOO_LARGE"],
-    ["of no VM that never was", [], taken(5), "VM_NOT_FOUND"],
-  ])("%s", (_what, story, report, expected) => {
-    expect(typeOf(decideSnapshot("a", given(...story), "s", report))).toBe(expected);
+    ["of a running guest is recorded", RUNNING, taken, "+ snapshotted"],
+    ["of a paused guest is recorded", [...RUNNING, PAUSED], taken, "+ snapshotted"],
+    ["under a name that is taken changes nothing", [...RUNNING, snapshotted("s", 4)], taken, "="],
+    ["of another reservation is rejected", RUNNING, { ...taken, fence: FENCE - 1 }, "! CONFLICT"],
+    ["from before the last restore is rejected", RUNNING, { ...taken, restores: 1 }, "! CONFLICT"],
+    ["without a stored state is rejected", RUNNING, undefined, "! CONFLICT"],
+    ["of a VM that is starting is rejected", STARTING, taken, "! INVALID_TRANSITION"],
+    ["of a stopped VM is rejected", LOGS.stopped, taken, "! INVALID_TRANSITION"],
+    ["above the limit is rejected", [...RUNNING, ...full], taken, "! TOO_LARGE"],
+    ["of a VM that does not exist is rejected", [], taken, "! VM_NOT_FOUND"],
+  ])("%s", (_which, events, of, expected) => {
+    const command = { type: "snapshot", vmId: VM_ID, snapshotId: "s", taken: of } as const;
+    expect(vm(...events).when(command).outcome).toBe(expected);
+  });
+
+  it("names the limit and the remedy when there are too many", () => {
+    snapshot([...RUNNING, ...full]).thenRejected("TOO_LARGE", {
+      message: "a has reached its limit of 16 snapshots: delete one first",
+      details: { limit: MAX_SNAPSHOTS },
+    });
   });
 
   it.each([
-    ["while it runs", [...RUNS, snapped("s", 4)], "bioxen.vm.restored.v1"],
-    ["while it is stopped", [...RUNS, snapped("s", 4), ...STOPPED], "bioxen.vm.restored.v1"],
-    ["again and again", [...RUNS, snapped("s", 4), restored("s", 4)], "bioxen.vm.restored.v1"],
-    ["not to what it does not have", RUNS, "SNAPSHOT_NOT_FOUND"],
-    ["not while it waits", STARTING.slice(0, 2), "INVALID_TRANSITION"],
-    ["not while it starts", STARTING, "INVALID_TRANSITION"],
-  ])("is gone back to %s", (_what, story, expected) => {
-    expect(typeOf(decideRestore("a", given(...story), "s"))).toBe(expected);
+    ["of a running VM is recorded", [...RUNNING, snapshotted("s", 4)], "+ restored"],
+    ["of a stopped VM is recorded", [...RUNNING, snapshotted("s", 4), STOP, STOPPED], "+ restored"],
+    ["is recorded each time", [...RUNNING, snapshotted("s", 4), restored("s", 4)], "+ restored"],
+    ["from an unknown snapshot is rejected", RUNNING, "! SNAPSHOT_NOT_FOUND"],
+    ["of a pending VM is rejected", PENDING, "! INVALID_TRANSITION"],
+    ["of a VM that is starting is rejected", STARTING, "! INVALID_TRANSITION"],
+  ])("a restore %s", (_which, events, expected) => {
+    const command = { type: "restore", vmId: VM_ID, snapshotId: "s" } as const;
+    expect(vm(...events).when(command).outcome).toBe(expected);
   });
 
-  it("that is gone back to is where the next guest begins, and what ran before is of another course", () => {
-    const state = given(...RUNS, snapped("s", 4), kept(9), restored("s", 4));
-    expect(state).toMatchObject({ restores: 1, checkpoint: { checkpointId: "c4", simMinutes: 4 } });
-    expect(typeOf(decideCheckpointed(state, taken(10)))).toBe("nothing");
-    expect(typeOf(decideCheckpointed(state, taken(5, { restores: 1 })))).toBe("bioxen.vm.checkpointed.v1");
+  it("becomes the checkpoint of the next guest when it is restored; earlier checkpoints no longer count", () => {
+    const back = vm(...RUNNING, snapshotted("s", 4), checkpointed(9), restored("s", 4));
+    expect(back.state).toMatchObject({
+      restores: 1,
+      checkpoint: { checkpointId: "c4", simMinutes: 4 },
+    });
+    report(back, checkpoint(10)).thenUnchanged();
+    report(back, checkpoint(5, { restores: 1 })).thenAppended("bioxen.vm.checkpointed.v1");
   });
 
-  it("is kept over a stop, referred to once, and deleted once; a VM that is destroyed keeps none", () => {
-    const stopped = given(...RUNS, snapped("s", 4), snapped("t", 5), restored("s", 4), ...STOPPED);
-    expect(blobsOf("a", stopped as Vm)).toEqual(["a.c4", "a.c5"]);
-    const back = given(...RUNS, snapped("s", 4), restored("s", 4));
-    expect(blobsOf("a", back as Vm), "checkpoint and snapshot are one blob").toEqual(["a.c4"]);
-    expect(typeOf(decideDeleteSnapshot("a", stopped, "s"))).toBe("bioxen.vm.snapshot-deleted.v1");
-    const deleted = event("snapshot-deleted", { snapshotId: "s" });
-    const without = given(...RUNS, snapped("s", 4), snapped("t", 5), deleted);
-    expect(blobsOf("a", without as Vm)).toEqual(["a.c5"]);
-    expect(typeOf(decideDeleteSnapshot("a", without, "s"))).toBe("SNAPSHOT_NOT_FOUND");
-    const stillGoingOnFromIt = given(...RUNS, snapped("s", 4), restored("s", 4), deleted);
-    expect(blobsOf("a", stillGoingOnFromIt as Vm)).toEqual(["a.c4"]);
-    const gone = given(...RUNS, snapped("s", 4), ...STOPPED, event("destroyed", { reason: "x" }));
-    expect(blobsOf("a", gone as Vm)).toEqual([]);
+  it("survives a stop, is stored once, and is deleted once; a destroyed VM has none", () => {
+    const blobsAfter = (...events: readonly VmEvent[]) =>
+      blobsOf(VM_ID, vm(...RUNNING, snapshotted("s", 4), ...events).state as Vm);
+    expect(blobsAfter(snapshotted("t", 5), restored("s", 4), STOP, STOPPED)).toEqual(["a.c4", "a.c5"]);
+    expect(blobsAfter(restored("s", 4)), "checkpoint and snapshot share one blob").toEqual(["a.c4"]);
+
+    const remove = { type: "delete-snapshot", vmId: VM_ID, snapshotId: "s" } as const;
+    const removed = vm(...RUNNING, snapshotted("s", 4), snapshotted("t", 5), STOP, STOPPED)
+      .when(remove)
+      .thenAppended(vmEvent("snapshot-deleted", { snapshotId: "s" }));
+    expect(blobsOf(VM_ID, removed.state as Vm)).toEqual(["a.c5"]);
+    removed.when(remove).thenRejected("SNAPSHOT_NOT_FOUND");
+
+    const deleted = vmEvent("snapshot-deleted", { snapshotId: "s" });
+    expect(blobsAfter(restored("s", 4), deleted), "the guest still resumes from it").toEqual(["a.c4"]);
+    expect(blobsAfter(STOP, STOPPED, vmEvent("destroyed", { reason: "x" }))).toEqual([]);
   });
 });

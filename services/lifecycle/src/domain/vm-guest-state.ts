@@ -1,8 +1,8 @@
 /**
- * What may be recorded of a VM's guest state.
+ * Rules for checkpoints and snapshots of a VM's guest.
  *
- * A checkpoint counts only while its guest does: of the reservation the VM lives on, of the course it is on since it was last set
- * back, and further on than the one before. So a report that comes late or twice never leads back to a blob that is deleted.
+ * A checkpoint counts only when it was taken under the VM's present reservation, since the last restore, and at a later simulated minute
+ * than the recorded one. So a late or repeated report never leads back to a blob that is already deleted.
  */
 import {
   type CheckpointLoss,
@@ -13,15 +13,23 @@ import {
   type VmEvent,
   type VmState,
 } from "@bioxen/contracts";
-import { accept, UNCHANGED } from "@bioxen/kernel";
-import { admit, type VmDecision } from "./vm.ts";
+import { accept, type CommandOf, type DecisionTable, UNCHANGED } from "@bioxen/kernel";
+import { admit } from "./vm.ts";
+import type { OnVm, VmDecision, VmRejection } from "./vm-decision.ts";
 
+/** A stored state of the guest, with what tells whether it still counts. */
 export interface TakenCheckpoint {
   readonly fence: number;
-  /** `restores` of the VM when its guest began. */
+  /** `restores` of the VM when this guest started. */
   readonly restores: number;
   readonly checkpoint: CheckpointRecord;
 }
+
+export type GuestStateCommand =
+  /** `taken`: the stored state; undefined as long as the agent has not been asked for one. */
+  | (OnVm<"snapshot"> & { readonly snapshotId: string; readonly taken: TakenCheckpoint | undefined })
+  | (OnVm<"restore"> & { readonly snapshotId: string })
+  | (OnVm<"delete-snapshot"> & { readonly snapshotId: string });
 
 export function decideCheckpointed(
   state: VmState,
@@ -33,6 +41,7 @@ export function decideCheckpointed(
   return accept<VmEvent>({ type: "bioxen.vm.checkpointed.v1", data: { fence, ...checkpoint } });
 }
 
+/** The agent found that the guest cannot resume from this checkpoint. */
 export interface LostCheckpoint {
   readonly fence: number;
   readonly checkpointId: string;
@@ -43,7 +52,7 @@ export interface LostCheckpoint {
 export function decideCheckpointLost(state: VmState, lost: LostCheckpoint): VmDecision {
   if (!state.exists || state.fence !== lost.fence) return UNCHANGED;
   if (state.checkpoint?.checkpointId !== lost.checkpointId) return UNCHANGED;
-  // A stop ends it anyway, and has its own reason.
+  // The stop ends the checkpoint anyway, and its reason must not be overwritten.
   if (state.state === "stopping") return UNCHANGED;
   return accept<VmEvent>({ type: "bioxen.vm.checkpoint-lost.v1", data: lost });
 }
@@ -52,29 +61,33 @@ export function snapshotOf(state: VmState, snapshotId: string): Snapshot | undef
   return state.exists ? state.snapshots.find((one) => one.snapshotId === snapshotId) : undefined;
 }
 
-/** `taken` is undefined where nothing had to be taken: the answer is known without. */
-export function decideSnapshot(
-  vmId: string,
+function decideSnapshot(
   state: VmState,
-  snapshotId: string,
-  taken: TakenCheckpoint | undefined,
+  { vmId, snapshotId, taken }: CommandOf<GuestStateCommand, "snapshot">,
 ): VmDecision {
   if (snapshotOf(state, snapshotId) !== undefined) return UNCHANGED;
   const admitted = admit(vmId, state, "snapshot");
   if ("answer" in admitted) return admitted.answer;
   if (admitted.vm.snapshots.length >= MAX_SNAPSHOTS) {
-    return refuse("TOO_LARGE", `${vmId} has ${MAX_SNAPSHOTS} snapshots; delete one first`, {
-      details: { limit: MAX_SNAPSHOTS },
-    });
+    return refuse(
+      "TOO_LARGE",
+      `${vmId} has reached its limit of ${MAX_SNAPSHOTS} snapshots: delete one first`,
+      {
+        details: { limit: MAX_SNAPSHOTS },
+      },
+    );
   }
   if (taken?.fence !== admitted.vm.fence || taken.restores !== admitted.vm.restores) {
-    return refuse("CONFLICT", `${vmId} changed its guest meanwhile, try again`, { retryable: true });
+    return refuse("CONFLICT", `the guest of ${vmId} was replaced meanwhile: try again`, { retryable: true });
   }
   const { fence, checkpoint } = taken;
   return accept<VmEvent>({ type: "bioxen.vm.snapshotted.v1", data: { snapshotId, fence, ...checkpoint } });
 }
 
-export function decideRestore(vmId: string, state: VmState, snapshotId: string): VmDecision {
+function decideRestore(
+  state: VmState,
+  { vmId, snapshotId }: CommandOf<GuestStateCommand, "restore">,
+): VmDecision {
   const admitted = admit(vmId, state, "restore");
   if ("answer" in admitted) return admitted.answer;
   const snapshot = snapshotOf(state, snapshotId);
@@ -83,13 +96,22 @@ export function decideRestore(vmId: string, state: VmState, snapshotId: string):
   return accept<VmEvent>({ type: "bioxen.vm.restored.v1", data });
 }
 
-export function decideDeleteSnapshot(vmId: string, state: VmState, snapshotId: string): VmDecision {
+function decideDeleteSnapshot(
+  state: VmState,
+  { vmId, snapshotId }: CommandOf<GuestStateCommand, "delete-snapshot">,
+): VmDecision {
   const admitted = admit(vmId, state, "delete-snapshot");
   if ("answer" in admitted) return admitted.answer;
   if (snapshotOf(state, snapshotId) === undefined) return noSnapshot(vmId, snapshotId);
   return accept<VmEvent>({ type: "bioxen.vm.snapshot-deleted.v1", data: { snapshotId } });
 }
 
-export function noSnapshot(vmId: string, snapshotId: string) {
+export function noSnapshot(vmId: string, snapshotId: string): VmRejection {
   return refuse("SNAPSHOT_NOT_FOUND", `${vmId} has no snapshot ${snapshotId}`);
 }
+
+export const GUEST_STATE_RULES: DecisionTable<VmState, GuestStateCommand, VmEvent> = {
+  snapshot: decideSnapshot,
+  restore: decideRestore,
+  "delete-snapshot": decideDeleteSnapshot,
+};

@@ -1,240 +1,242 @@
 /**
  * A move, step by step: what may be asked, what follows, and that every step before the last can be taken back.
  */
-import { type LedgerEntry, type Vm, type VmEvent, type VmState, vmFold } from "@bioxen/contracts";
-import type { EventPosition } from "@bioxen/kernel";
-import { createdVm } from "@bioxen/testkit";
+import { type LedgerEntry, refuse, type Vm, type VmEvent } from "@bioxen/contracts";
+import { given, vmEvent } from "@bioxen/testkit";
 import { describe, expect, it } from "vitest";
-import { decideDefer, decideStop, type VmDecision } from "./vm.ts";
-import {
-  decideCancelMigration,
-  decideHandedOver,
-  decideMigrate,
-  decideMove,
-  decideMoveStep,
-  decideNotHandedOver,
-  MOVE_DEADLINE_MS,
-  type MoveWorld,
-  moveDueAtMs,
-} from "./vm-move.ts";
-import { decideChassisLost, decideFollowLedger, decideReport } from "./vm-world.ts";
+import type { GuestReport } from "./guest-report.ts";
+import { CREATED, entryOf, FENCE, LOGS, PAUSED, PLACED, REQUEST, START, VM_ID } from "./testing.ts";
+import { vmDecider } from "./vm-decider.ts";
+import type { VmRejection } from "./vm-decision.ts";
+import { MOVE_DEADLINE_MS, type MoveWorld, moveDueAtMs } from "./vm-move.ts";
 
-const event = (type: string, data: object = {}, version = 1) =>
-  ({ type: `bioxen.vm.${type}.v${version}`, data }) as VmEvent;
-const CREATED = createdVm({ request: { ribosomes: 503 } });
-const HERE = { chassisId: "here", fence: 9, allocation: { ribosomes: 503 } };
-const THERE = { chassisId: "there", fence: 20, allocation: { ribosomes: 503 } };
-const RUNS = [
-  CREATED,
-  event("start-requested", { automatic: false }),
-  event("placed", HERE),
-  event("started", { fence: 9 }),
-];
-const ASKED = event("migration-requested", { toChassisId: null, code: "COMMAND", reason: "x" });
-const DRAINED = event("migration-requested", { toChassisId: null, code: "DRAIN", reason: "x" });
-const MIGRATING = event("migrating", THERE);
-const MOVED = event("moved", THERE);
+/** The reservation at the new place: after the request to move, which has sequence 50, and before `migrating`, which has 60. */
+const TARGET_FENCE = 55;
+const THERE = { chassisId: "there", fence: TARGET_FENCE, allocation: REQUEST };
+const ASKED = vmEvent("migration-requested", { toChassisId: null, code: "COMMAND", reason: "x" });
+const DRAINED = vmEvent("migration-requested", { toChassisId: null, code: "DRAIN", reason: "x" });
+const MIGRATING = vmEvent("migrating", THERE);
+const MOVED = vmEvent("moved", THERE);
 
-const at = (i: number): EventPosition => ({
-  eventId: `e${i}`,
-  correlationId: "c",
-  // So that each reservation is of after what asked for it, and of before what took it.
-  seq: 4 * i - 1,
-  version: i,
-  atMs: 1_000 * i,
-});
-const given = (...events: VmEvent[]): VmState =>
-  events.reduce<VmState>((state, one, i) => vmFold.evolve(state, one, at(i + 1)), vmFold.initial);
-const vm = (...events: VmEvent[]) => given(...RUNS, ...events) as Vm;
+const vm = (...events: readonly VmEvent[]) => given(vmDecider, ...events);
+const running = (...events: readonly VmEvent[]) => vm(...LOGS.running, ...events);
+type Given = ReturnType<typeof vm>;
 
-function outcome(decision: VmDecision): string {
-  if (!decision.ok) return `! ${decision.rejection.code}`;
-  if (decision.event === null) return "=";
-  const { code } = decision.event.data as { code?: string };
-  const what = decision.event.type.replace(/bioxen\.vm\.|\.v\d+$/g, "");
-  return `+ ${what}${what === "migration-cancelled" ? ` ${code}` : ""}`;
-}
-
-const entry = (more: Partial<LedgerEntry> = {}): LedgerEntry => ({
-  vmId: "a",
-  incarnation: 1,
-  fence: 20,
-  reservedBy: "e",
-  amounts: { ribosomes: 503 },
-  amountsSeq: 20,
-  phase: "reserved",
-  expiresAtMs: 50_000,
-  ...more,
-});
-const world = (more: Partial<MoveWorld> = {}): MoveWorld => ({
+const target = (more: Partial<LedgerEntry> = {}) => entryOf(TARGET_FENCE, more);
+const place = { chassisId: "there", entry: target() };
+const world: MoveWorld = {
   place: undefined,
   targetEntry: undefined,
   isTargetLost: false,
   knownSeq: 100,
   nowMs: 6_000,
-  ...more,
-});
-const migrate = (state: VmState, toChassisId: string | null = null) =>
-  outcome(decideMigrate("a", state, { toChassisId, code: "COMMAND", reason: "x" }, () => undefined));
+};
 
-describe("asking for a move", () => {
-  it("is allowed of a VM with a guest, once", () => {
-    expect(migrate(vm())).toBe("+ migration-requested");
-    expect(migrate(vm(event("paused")))).toBe("+ migration-requested");
-    expect(migrate(vm(), "here"), "it is there").toBe("=");
-    expect(migrate(vm(ASKED))).toBe("=");
-    expect(migrate(vm(ASKED), "there")).toBe("! CONFLICT");
-    expect(migrate(vm(ASKED, MIGRATING), "there")).toBe("=");
-    expect(migrate(given(CREATED))).toBe("! INVALID_TRANSITION");
-    expect(migrate(vm(ASKED, MIGRATING, MOVED))).toBe("! INVALID_TRANSITION");
-    expect(migrate(given())).toBe("! VM_NOT_FOUND");
+const migrate = (of: Given, toChassisId: string | null = null, obstacle?: VmRejection) =>
+  of.when({
+    type: "migrate",
+    vmId: VM_ID,
+    request: { toChassisId, code: "COMMAND", reason: "x" },
+    obstacle,
+  });
+const advance = (of: Given, more: Partial<MoveWorld> = {}) =>
+  of.when({ type: "advance-move", ...world, ...more });
+const report = (
+  of: Given,
+  told: Partial<GuestReport>,
+  targetEntry: LedgerEntry | undefined = undefined,
+  nowMs = 0,
+) =>
+  of.when({
+    type: "report",
+    report: { fence: FENCE, observed: "handed-over", reason: "x", code: "GUEST_ERROR", ...told },
+    entry: targetEntry,
+    targetEntry,
+    nowMs,
+  });
+const cancelledWith = (code: string) =>
+  expect.objectContaining({
+    type: "bioxen.vm.migration-cancelled.v1",
+    data: expect.objectContaining({ code }),
   });
 
-  it("is refused to a pool's VM, and where it is known that it cannot be", () => {
-    expect(migrate({ ...vm(), vmType: "xcpng" })).toBe("! UNSUPPORTED");
-    const full = () =>
-      ({ ok: false, rejection: { code: "INFEASIBLE", message: "", retryable: false } }) as const;
-    const request = { toChassisId: null, code: "COMMAND", reason: "x" } as const;
-    expect(outcome(decideMigrate("a", vm(), request, full))).toBe("! INFEASIBLE");
+describe("the request to move", () => {
+  it("is accepted for a VM with a guest, once", () => {
+    migrate(running()).thenAppended("bioxen.vm.migration-requested.v1");
+    migrate(running(PAUSED)).thenAppended("bioxen.vm.migration-requested.v1");
+    migrate(running(), "here").thenUnchanged();
+    migrate(running(ASKED)).thenUnchanged();
+    migrate(running(ASKED), "there").thenRejected("CONFLICT", {
+      message: "a already moves to any chassis with room: cancel that migration first",
+    });
+    migrate(running(ASKED, MIGRATING), "there").thenUnchanged();
+    migrate(vm(CREATED)).thenRejected("INVALID_TRANSITION");
+    migrate(running(ASKED, MIGRATING, MOVED)).thenRejected("INVALID_TRANSITION");
+    migrate(vm()).thenRejected("VM_NOT_FOUND");
   });
 
-  it("for the sake of a chassis passes over who is gone from there, or on the way", () => {
-    const move = (state: VmState, from = "here") =>
-      outcome(decideMove("a", state, from, { toChassisId: null, code: "DRAIN", reason: "x" }));
-    expect(move(vm())).toBe("+ migration-requested");
-    expect(move(vm(), "there")).toBe("=");
-    expect(move(vm(ASKED))).toBe("=");
-    expect(move(given(...RUNS.slice(0, 3))), "it is starting").toBe("=");
+  it("is rejected for a VM of a pool, and where the chassis rule it out", () => {
+    const inPool = vmEvent("created", { ...CREATED.data, vmType: "xcpng" });
+    migrate(vm(inPool, ...LOGS.running.slice(1))).thenRejected("UNSUPPORTED");
+    const obstacle = refuse("INFEASIBLE", "fits no other chassis");
+    migrate(running(), null, obstacle).thenRejected("INFEASIBLE");
+  });
+
+  it("for the sake of a chassis changes nothing for a VM that has left it, or already moves", () => {
+    const move = (of: Given, fromChassisId = "here") =>
+      of.when({
+        type: "move",
+        vmId: VM_ID,
+        fromChassisId,
+        request: { toChassisId: null, code: "DRAIN", reason: "x" },
+      });
+    move(running()).thenAppended("bioxen.vm.migration-requested.v1");
+    move(running(), "there").thenUnchanged();
+    move(running(ASKED)).thenUnchanged();
+    move(vm(CREATED, START, PLACED)).thenUnchanged();
   });
 });
 
 describe("the steps of a move", () => {
-  const place = { chassisId: "there", entry: entry() };
-
-  it("lead there: a place, the guest handed over, a start under the new fence", () => {
-    expect(outcome(decideMoveStep(vm(ASKED), world()))).toBe("=");
-    expect(outcome(decideMoveStep(vm(ASKED), world({ place })))).toBe("+ migrating");
-    const migrating = vm(ASKED, MIGRATING);
-    expect(migrating).toMatchObject({ state: "running", chassisId: "here", fence: 9, lastFence: 20 });
-    expect(outcome(decideMoveStep(migrating, world({ targetEntry: entry() })))).toBe("=");
-    expect(outcome(decideHandedOver(migrating, entry(), 49_999))).toBe("+ moved");
-    const moved = vm(ASKED, MIGRATING, MOVED);
-    expect(moved).toMatchObject({ state: "starting", ...THERE, migration: null });
-    const started = { fence: 20, observed: "started", reason: "", code: "INTERNAL" } as const;
-    expect(outcome(decideReport(moved, started, entry(), 0))).toBe("+ started");
+  it("lead from a place over the hand-over to a start under the new fence", () => {
+    const asked = running(ASKED);
+    advance(asked).thenUnchanged();
+    const migrating = advance(asked, { place }).thenAppended(MIGRATING);
+    expect(migrating.state).toMatchObject({
+      state: "running",
+      chassisId: "here",
+      fence: FENCE,
+      lastFence: TARGET_FENCE,
+    });
+    advance(migrating, { targetEntry: target() }).thenUnchanged();
+    const moved = report(migrating, {}, target(), 49_999).thenAppended("bioxen.vm.moved.v1");
+    expect(moved.state).toMatchObject({ state: "starting", ...THERE, migration: null });
+    report(moved, { fence: TARGET_FENCE, observed: "started" }, target()).thenAppended(
+      "bioxen.vm.started.v1",
+    );
   });
 
-  it("take no place that is past its time, of another request, of another life, or reserved before it was to move", () => {
-    for (const wrong of [
-      entry({ expiresAtMs: 5_999 }),
-      entry({ amounts: { ribosomes: 1 } }),
-      entry({ incarnation: 2 }),
-      entry({ fence: 9 }),
-      entry({ fence: 18 }),
-    ]) {
-      const one = { chassisId: "there", entry: wrong };
-      expect(outcome(decideMoveStep(vm(ASKED), world({ place: one })))).toBe("=");
-    }
+  it.each([
+    ["that has expired", { expiresAtMs: 5_999 }],
+    ["for another request", { amounts: { ribosomes: 1 } }],
+    ["of another incarnation", { incarnation: 2 }],
+    ["where the VM already lives", { fence: FENCE }],
+    ["that was made before the request to move", { fence: 45 }],
+  ])("take no reservation %s", (_which, more) => {
+    advance(running(ASKED), { place: { chassisId: "there", entry: target(more) } }).thenUnchanged();
   });
 
-  it("keep the later of the guest's state and its checkpoint, and of the same course of its life only", () => {
+  it("keep the guest's newest state, if it was taken since the last restore", () => {
     const state = (simMinutes: number) => ({
       checkpointId: `c${simMinutes}`,
       simMinutes,
       bytes: 1,
       sha256: "0".repeat(64),
     });
-    const moving = vm(event("checkpointed", { fence: 9, ...state(5) }), ASKED, MIGRATING);
+    const checkpointed = vmEvent("checkpointed", { fence: FENCE, ...state(5) });
+    const moving = running(checkpointed, ASKED, MIGRATING);
     const kept = (simMinutes: number, restores = 0) => {
-      const decision = decideHandedOver(moving, entry(), 0, { checkpoint: state(simMinutes), restores });
-      if (!decision.ok || decision.event?.type !== "bioxen.vm.moved.v1") throw new Error("it moves");
+      const { decision } = report(moving, { checkpoint: state(simMinutes), restores }, target());
+      if (!decision.ok || decision.event?.type !== "bioxen.vm.moved.v1") throw new Error("expected a move");
       return decision.event.data.checkpoint?.checkpointId ?? null;
     };
     expect(kept(6)).toBe("c6");
     expect(kept(5)).toBe("c5");
-    expect(kept(4), "it goes on from the one that is recorded").toBeNull();
-    expect(kept(6, 1)).toBeNull();
+    expect(kept(4), "the recorded checkpoint is newer").toBeNull();
+    expect(kept(6, 1), "the VM was restored since").toBeNull();
   });
 
-  it("end with the target: lost, or given back; but not for news that is only late", () => {
-    const migrating = vm(ASKED, MIGRATING);
-    const step = (more: Partial<MoveWorld>) => outcome(decideMoveStep(migrating, world(more)));
-    expect(step({ targetEntry: entry(), isTargetLost: true })).toBe("+ migration-cancelled TARGET_LOST");
-    expect(step({ targetEntry: entry({ fence: 21 }) })).toBe("+ migration-cancelled RESERVATION_ENDED");
-    expect(step({})).toBe("+ migration-cancelled RESERVATION_ENDED");
-    expect(step({ knownSeq: 19 })).toBe("=");
-    expect(outcome(decideHandedOver(migrating, undefined, 0)), "the agent says it again").toBe("=");
-    expect(outcome(decideHandedOver(migrating, entry(), 50_000))).toBe("=");
+  it("are cancelled when the target is lost or released, but not when its news is only late", () => {
+    const migrating = running(ASKED, MIGRATING);
+    advance(migrating, { targetEntry: target(), isTargetLost: true }).thenAppended(
+      cancelledWith("TARGET_LOST"),
+    );
+    const replaced = target({ fence: TARGET_FENCE + 1 });
+    advance(migrating, { targetEntry: replaced }).thenAppended(cancelledWith("RESERVATION_ENDED"));
+    advance(migrating).thenAppended(cancelledWith("RESERVATION_ENDED"));
+    advance(migrating, { knownSeq: TARGET_FENCE - 1 }).thenUnchanged();
+    report(migrating, {}, undefined).thenUnchanged();
+    report(migrating, {}, target(), 50_000).thenUnchanged();
   });
 
-  it("wait for a place as long as a command may, a drain as long as it takes", () => {
+  it("wait for a place until the deadline of a command, or without limit for a drain", () => {
     const dueAtMs = 5_000 + MOVE_DEADLINE_MS;
-    expect(moveDueAtMs(vm(ASKED))).toBe(dueAtMs);
-    expect(outcome(decideMoveStep(vm(ASKED), world({ nowMs: dueAtMs - 1 })))).toBe("=");
-    expect(outcome(decideMoveStep(vm(ASKED), world({ nowMs: dueAtMs })))).toBe(
-      "+ migration-cancelled NO_ROOM",
-    );
-    expect(moveDueAtMs(vm(DRAINED))).toBeUndefined();
-    expect(outcome(decideMoveStep(vm(DRAINED), world({ nowMs: 1e12 })))).toBe("=");
-    expect(moveDueAtMs(vm(ASKED, MIGRATING))).toBeUndefined();
+    const asked = running(ASKED);
+    expect(moveDueAtMs(asked.state)).toBe(dueAtMs);
+    advance(asked, { nowMs: dueAtMs - 1 }).thenUnchanged();
+    advance(asked, { nowMs: dueAtMs }).thenAppended(cancelledWith("NO_ROOM"));
+    const drained = running(DRAINED);
+    expect(moveDueAtMs(drained.state)).toBeUndefined();
+    advance(drained, { nowMs: 1e12 }).thenUnchanged();
+    expect(moveDueAtMs(running(ASKED, MIGRATING).state)).toBeUndefined();
   });
 
-  it("are not taken when the guest cannot be handed over", () => {
-    expect(outcome(decideNotHandedOver(vm(ASKED, MIGRATING), "x"))).toBe(
-      "+ migration-cancelled HAND_OVER_FAILED",
-    );
-    expect(outcome(decideNotHandedOver(vm(), "x"))).toBe("=");
+  it("are cancelled when the guest cannot be handed over", () => {
+    const failed = { observed: "not-handed-over" } as const;
+    report(running(ASKED, MIGRATING), failed).thenAppended(cancelledWith("HAND_OVER_FAILED"));
+    report(running(), failed).thenUnchanged();
   });
 
-  it("say why they wait, once", () => {
+  it("record once why the move waits", () => {
     const reasons = [{ chassisId: "there", code: "CAPACITY_EXCEEDED", message: "full" }];
-    expect(outcome(decideDefer(vm(ASKED), reasons))).toBe("+ deferred");
-    const told = vm(ASKED, event("deferred", { reasons }));
-    expect(told).toMatchObject({ state: "running", reason: null, migration: { refusals: reasons } });
-    expect(outcome(decideDefer(told, reasons))).toBe("=");
-    expect(outcome(decideDefer(vm(ASKED, MIGRATING), reasons))).toBe("=");
-    expect(outcome(decideDefer(vm(), reasons))).toBe("=");
+    const defer = (of: Given) => of.when({ type: "defer", reasons });
+    const deferred = defer(running(ASKED)).thenAppended(vmEvent("deferred", { reasons }));
+    expect(deferred.state).toMatchObject({
+      state: "running",
+      reason: null,
+      migration: { refusals: reasons },
+    });
+    defer(deferred).thenUnchanged();
+    defer(running(ASKED, MIGRATING)).thenUnchanged();
+    defer(running()).thenUnchanged();
   });
 });
 
-describe("whatever comes in between", () => {
+describe("an event during a move", () => {
   it.each([
-    ["asked for", [ASKED]],
+    ["requested", [ASKED]],
     ["under way", [ASKED, MIGRATING]],
-  ])("ends a move that is %s", (_what, move) => {
-    const moving = vm(...move);
-    const after = (decision: VmDecision) => {
-      if (!decision.ok || decision.event === null) throw new Error("it ends");
-      return vm(...move, decision.event as VmEvent);
-    };
-    const failed = { fence: 9, observed: "failed", reason: "x", code: "GUEST_ERROR" } as const;
-    expect(after(decideStop("a", moving))).toMatchObject({
+  ])("ends a move that is %s", (_which, move) => {
+    const moving = running(...move);
+    const anyEvent = expect.objectContaining({ type: expect.any(String) });
+    const after = (command: Parameters<Given["when"]>[0]) =>
+      moving.when(command).thenAppended(anyEvent).state as Vm;
+    expect(after({ type: "stop", vmId: VM_ID })).toMatchObject({
       state: "stopping",
       chassisId: "here",
       migration: null,
     });
-    expect(after(decideChassisLost(moving))).toMatchObject({ state: "pending", migration: null });
-    expect(after(decideFollowLedger(moving, null))).toMatchObject({ state: "pending", migration: null });
-    expect(after(decideReport(moving, failed, undefined, 0))).toMatchObject({
+    expect(after({ type: "lose-chassis" })).toMatchObject({ state: "pending", migration: null });
+    expect(after({ type: "follow-ledger", entry: null })).toMatchObject({
+      state: "pending",
+      migration: null,
+    });
+    expect(report(moving, { observed: "failed" }).thenAppended(anyEvent).state).toMatchObject({
       state: "error",
       migration: null,
     });
-    expect(after(decideCancelMigration("a", moving))).toMatchObject({
+    expect(after({ type: "cancel-migration", vmId: VM_ID })).toMatchObject({
       state: "running",
       chassisId: "here",
-      fence: 9,
+      fence: FENCE,
       migration: null,
     });
-    expect(outcome(decideCancelMigration("a", vm()))).toBe("=");
   });
 
-  it("a paused VM is paused where it moved to", () => {
-    const moved = vm(event("paused"), ASKED, MIGRATING, MOVED);
-    expect(moved).toMatchObject({ state: "starting", startsPaused: true });
+  it("leaves a VM that does not move unchanged by a cancellation", () => {
+    running().when({ type: "cancel-migration", vmId: VM_ID }).thenUnchanged();
+    vm().when({ type: "cancel-migration", vmId: VM_ID }).thenRejected("VM_NOT_FOUND");
   });
 
-  it("a pause or a resume on the way is kept", () => {
-    expect(vm(ASKED, event("paused"), MIGRATING)).toMatchObject({
+  it("leaves a paused VM paused at its new place", () => {
+    expect(running(PAUSED, ASKED, MIGRATING, MOVED).state).toMatchObject({
+      state: "starting",
+      startsPaused: true,
+    });
+  });
+
+  it("keeps a pause that comes before the place", () => {
+    expect(running(ASKED, PAUSED, MIGRATING).state).toMatchObject({
       state: "paused",
       migration: { target: THERE },
     });

@@ -1,155 +1,145 @@
 /**
- * What is recorded of what others did to a VM's machine, and what the VM is then.
+ * What is recorded about changes that were made to a VM's machine from outside of BioXen, and what the VM becomes by them.
  */
-import {
-  type DriftPolicy,
-  SEEN_REASONS,
-  type SeenChange,
-  type Vm,
-  type VmEvent,
-  type VmState,
-  vmFold,
-} from "@bioxen/contracts";
+import { type DriftPolicy, SEEN_REASONS, type SeenChange, type VmEvent } from "@bioxen/contracts";
+import { given, vmEvent } from "@bioxen/testkit";
 import { describe, expect, it } from "vitest";
-import { decideObserved, OBSERVED_AGAIN_MS } from "./vm-observed.ts";
-import { decideEndings, decideReport } from "./vm-world.ts";
+import { AUTOMATIC_START, FAILED, FENCE, PAUSED, PLACED, START, STARTED, STOP, STOPPED } from "./testing.ts";
+import { vmDecider } from "./vm-decider.ts";
+import { OBSERVED_AGAIN_MS } from "./vm-observed.ts";
 
-const event = (type: string, data: object = {}) => ({ type: `bioxen.vm.${type}.v1`, data }) as VmEvent;
-const CREATED = event("created", { incarnation: 1, request: { vcpus: 1 }, vmType: "xcpng" });
-const STARTING = [
-  CREATED,
-  event("start-requested", { automatic: false }),
-  event("placed", { chassisId: "p", fence: 9, allocation: { vcpus: 1 } }),
-];
-const RUNS = [...STARTING, event("started", { fence: 9 })];
-const PAUSED = [...RUNS, event("paused")];
-const STOPPING = [...RUNS, event("stop-requested", { destroy: false })];
-const STOPPED = [...STOPPING, event("stopped", { reason: "by command" })];
-const FAILED = [...RUNS, event("failed", { reason: "x", code: "GUEST_ERROR" })];
+const CREATED = vmEvent("created", { incarnation: 1, request: { vcpus: 1 }, vmType: "xcpng" });
+const STARTING = [CREATED, START, PLACED];
+const RUNS = [...STARTING, STARTED];
+const IS_PAUSED = [...RUNS, PAUSED];
+const IS_STOPPING = [...RUNS, STOP];
+const IS_STOPPED = [...IS_STOPPING, STOPPED];
+const HAS_FAILED = [...RUNS, FAILED];
 
-const then = (state: VmState, ...events: VmEvent[]): VmState =>
-  events.reduce<VmState>((before, one, i) => {
-    const version = (before.exists ? before.version : 0) + 1;
-    const at = { eventId: `e${version}`, correlationId: "c", seq: version, version, atMs: 1_000 + i };
-    return vmFold.evolve(before, one, at);
-  }, state);
-const given = (events: readonly VmEvent[]): VmState => then(vmFold.initial, ...events);
-const change = (seen: SeenChange, drift: DriftPolicy = "repair", seenAtMs = 5_000) => ({
+interface Change {
+  readonly seen: SeenChange;
+  readonly drift: DriftPolicy;
+  readonly seenAtMs: number;
+}
+const change = (seen: SeenChange, drift: DriftPolicy = "repair", seenAtMs = 5_000): Change => ({
   seen,
   drift,
   seenAtMs,
 });
-const saidOf = (decision: ReturnType<typeof decideObserved>) =>
+
+const vm = (events: readonly VmEvent[]) => given(vmDecider, ...events);
+type Given = ReturnType<typeof vm>;
+const report = (of: Given, outside: Change, fence = FENCE) =>
+  of.when({
+    type: "report",
+    report: { fence, observed: "outside-change", reason: "", code: "INTERNAL", outside },
+    entry: undefined,
+    targetEntry: undefined,
+    nowMs: 0,
+  });
+const NOT_RECORDED = "not recorded";
+const consequenceOf = ({ decision }: ReturnType<typeof report>) =>
   decision.ok && decision.event?.type === "bioxen.vm.observed.v1"
     ? decision.event.data.consequence
-    : "nothing is recorded";
+    : NOT_RECORDED;
 
-/** What follows by `repair` and by `accept`, and what the VM is by the latter. */
+/** The consequence under `repair` and under `accept`, and the state of the VM under the latter. */
 const TABLE: readonly (readonly [string, readonly VmEvent[], SeenChange, string, string, string])[] = [
-  ["starting", STARTING, "paused", "REPAIR", "REPAIR", "starting"],
-  ["running", RUNS, "paused", "REPAIR", "FOLLOW", "paused"],
-  ["running", RUNS, "suspended", "REPAIR", "FOLLOW", "paused"],
-  ["paused", PAUSED, "suspended", "NONE", "NONE", "paused"],
-  ["paused", PAUSED, "resumed", "REPAIR", "FOLLOW", "running"],
-  ["running", RUNS, "resumed", "NONE", "NONE", "running"],
-  ["running", RUNS, "halted", "FAIL", "FOLLOW", "stopping"],
-  ["starting", STARTING, "halted", "FAIL", "FOLLOW", "stopping"],
-  ["stopping", STOPPING, "halted", "NONE", "NONE", "stopping"],
-  ["stopped", STOPPED, "started", "REPAIR", "REPAIR", "stopped"],
-  ["in error", FAILED, "started", "REPAIR", "REPAIR", "error"],
-  ["running", RUNS, "started", "NONE", "NONE", "running"],
-  ["running", RUNS, "deleted", "FAIL", "FOLLOW", "stopping"],
-  ["stopped", STOPPED, "deleted", "NONE", "FOLLOW", "stopped"],
-  ["running", RUNS, "moved", "NONE", "NONE", "running"],
+  ["a VM that is starting", STARTING, "paused", "REPAIR", "REPAIR", "starting"],
+  ["a running VM", RUNS, "paused", "REPAIR", "FOLLOW", "paused"],
+  ["a running VM", RUNS, "suspended", "REPAIR", "FOLLOW", "paused"],
+  ["a paused VM", IS_PAUSED, "suspended", "NONE", "NONE", "paused"],
+  ["a paused VM", IS_PAUSED, "resumed", "REPAIR", "FOLLOW", "running"],
+  ["a running VM", RUNS, "resumed", "NONE", "NONE", "running"],
+  ["a running VM", RUNS, "halted", "FAIL", "FOLLOW", "stopping"],
+  ["a VM that is starting", STARTING, "halted", "FAIL", "FOLLOW", "stopping"],
+  ["a VM that is stopping", IS_STOPPING, "halted", "NONE", "NONE", "stopping"],
+  ["a stopped VM", IS_STOPPED, "started", "REPAIR", "REPAIR", "stopped"],
+  ["a failed VM", HAS_FAILED, "started", "REPAIR", "REPAIR", "error"],
+  ["a running VM", RUNS, "started", "NONE", "NONE", "running"],
+  ["a running VM", RUNS, "deleted", "FAIL", "FOLLOW", "stopping"],
+  ["a stopped VM", IS_STOPPED, "deleted", "NONE", "FOLLOW", "stopped"],
+  ["a running VM", RUNS, "moved", "NONE", "NONE", "running"],
 ];
 
-describe("what follows", () => {
-  it.each(TABLE)("%s, it was %s: %s", (_name, events, seen, repaired, accepted, state) => {
-    const vm = given(events);
-    expect(saidOf(decideObserved(vm, 9, change(seen)))).toBe(repaired);
-    const decision = decideObserved(vm, 9, change(seen, "accept"));
-    expect(saidOf(decision)).toBe(accepted);
-    if (!decision.ok || decision.event === null) throw new Error("nothing was recorded");
-    expect(then(vm, decision.event)).toMatchObject({ state });
+describe("the consequence of a change from outside", () => {
+  it.each(TABLE)("%s, machine %3$s: %4$s by repair, %5$s by accept", (...row) => {
+    const [, events, seen, repaired, accepted, state] = row;
+    expect(consequenceOf(report(vm(events), change(seen)))).toBe(repaired);
+    const reported = report(vm(events), change(seen, "accept"));
+    expect(consequenceOf(reported)).toBe(accepted);
+    const after = reported.thenAppended(expect.objectContaining({ type: "bioxen.vm.observed.v1" }));
+    expect(after.state).toMatchObject({ state });
   });
 
-  it("one that preemption holds is not let go on", () => {
-    const took = { mode: "pause", fence: 9, by: "b", byPriority: 5, reason: "x", allocation: {} };
-    expect(
-      saidOf(decideObserved(given([...RUNS, event("preempted", took)]), 9, change("resumed", "accept"))),
-    ).toBe("REPAIR");
+  it("is a repair when the machine of a VM is resumed that preemption holds paused", () => {
+    const took = { mode: "pause", fence: FENCE, by: "b", byPriority: 5, reason: "x", allocation: {} };
+    const held = vm([...RUNS, vmEvent("preempted", took)]);
+    expect(consequenceOf(report(held, change("resumed", "accept")))).toBe("REPAIR");
   });
 
   it.each([
     ["running", RUNS],
-    ["stopped", STOPPED],
-    ["in error", FAILED],
-  ])("%s and deleted, it is destroyed once it has stopped, and says why", (_name, events) => {
-    let vm = given(events);
-    const decision = decideObserved(vm, 9, change("deleted", "accept"));
-    if (!decision.ok || decision.event === null) throw new Error("nothing was recorded");
-    vm = then(vm, decision.event);
-    if ((vm as Vm).state === "stopping") {
-      const report = { fence: 9, observed: "stopped", reason: (vm as Vm).reason ?? "", code: "" } as const;
-      const stopped = decideReport(vm, report, undefined, 0);
-      if (!stopped.ok || stopped.event === null) throw new Error("it did not stop");
-      vm = then(vm, stopped.event);
+    ["stopped", IS_STOPPED],
+    ["failed", HAS_FAILED],
+  ])("is the end of a %s VM whose machine was deleted, once it has stopped", (_which, events) => {
+    let deleted = report(vm(events), change("deleted", "accept")).thenAppended(
+      expect.objectContaining({ type: "bioxen.vm.observed.v1" }),
+    );
+    if (deleted.state.exists && deleted.state.state === "stopping") {
+      deleted = deleted.and(vmEvent("stopped", { reason: deleted.state.reason ?? "" }));
     }
-    expect(decideEndings(vm)).toMatchObject({
-      event: { type: "bioxen.vm.destroyed.v1", data: { reason: SEEN_REASONS.deleted } },
-    });
+    deleted.when({ type: "settle" }).thenAppended(vmEvent("destroyed", { reason: SEEN_REASONS.deleted }));
   });
 });
 
-describe("what is recorded", () => {
-  const told = (events: readonly VmEvent[], fence: number, ...changes: ReturnType<typeof change>[]) => {
-    let vm = given(events);
+describe("the record of changes from outside", () => {
+  const consequencesOf = (events: readonly VmEvent[], fence: number, ...changes: readonly Change[]) => {
+    let now = vm(events);
     return changes.map((one) => {
-      const decision = decideObserved(vm, fence, one);
-      if (decision.ok && decision.event !== null) vm = then(vm, decision.event);
-      return saidOf(decision);
+      const reported = report(now, one, fence);
+      const { decision } = reported;
+      if (decision.ok && decision.event !== null) now = now.and(decision.event);
+      return consequenceOf(reported);
     });
   };
 
   it.each([
-    ["of a place that another has followed", RUNS, 8],
-    ["of a place it does not have yet", RUNS, 10],
-    ["of its last place, while it waits for another", [...FAILED, event("start-requested", {})], 9],
-    ["of one that was never placed", [CREATED], 9],
-    ["of one that is destroyed", [...STOPPED, event("destroyed", { reason: "x" })], 9],
-  ])("nothing %s", (_name, events, fence) => {
-    expect(told(events, fence, change("paused"))).toEqual(["nothing is recorded"]);
+    ["a place that another has replaced", RUNS, FENCE - 1],
+    ["a place that the VM does not have yet", RUNS, FENCE + 1],
+    ["the last place of a VM that waits for another", [...HAS_FAILED, START], FENCE],
+    ["a VM that was never placed", [CREATED], FENCE],
+    ["a destroyed VM", [...IS_STOPPED, vmEvent("destroyed", { reason: "x" })], FENCE],
+  ])("has nothing about %s", (_which, events, fence) => {
+    expect(consequencesOf(events, fence, change("paused"))).toEqual([NOT_RECORDED]);
   });
 
-  it("the same again only after a minute, another kind at once, on another place at once", () => {
+  it("has a kind of change once a minute, and another kind or another place at once", () => {
     const at = (ms: number, seen: SeenChange = "paused") => change(seen, "repair", 5_000 + ms);
-    const again = at(OBSERVED_AGAIN_MS);
-    expect(told(RUNS, 9, at(0), at(0), at(1), at(2, "moved"), at(OBSERVED_AGAIN_MS - 1), again)).toEqual([
+    const changes = [at(0), at(0), at(1), at(2, "moved"), at(OBSERVED_AGAIN_MS - 1), at(OBSERVED_AGAIN_MS)];
+    expect(consequencesOf(RUNS, FENCE, ...changes)).toEqual([
       "REPAIR",
-      "nothing is recorded",
-      "nothing is recorded",
+      NOT_RECORDED,
+      NOT_RECORDED,
       "NONE",
-      "nothing is recorded",
+      NOT_RECORDED,
       "REPAIR",
     ]);
+    const nextFence = 75;
     const elsewhere = [
       ...RUNS,
-      event("observed", { fence: 9, ...at(0), consequence: "REPAIR" }),
-      event("failed", { reason: "x", code: "c" }),
-      event("start-requested", { automatic: true }),
-      event("placed", { chassisId: "p", fence: 12, allocation: { vcpus: 1 } }),
-      event("started", { fence: 12 }),
+      vmEvent("observed", { fence: FENCE, ...at(0), consequence: "REPAIR" }),
+      FAILED,
+      AUTOMATIC_START,
+      vmEvent("placed", { chassisId: "here", fence: nextFence, allocation: { vcpus: 1 } }),
+      vmEvent("started", { fence: nextFence }),
     ];
-    expect(told(elsewhere, 12, at(1))).toEqual(["REPAIR"]);
+    expect(consequencesOf(elsewhere, nextFence, at(1))).toEqual(["REPAIR"]);
   });
 
-  it("what it follows each time, but not what was overtaken", () => {
+  it("has every change that the VM follows, but no change that a later one overtook", () => {
     const at = (ms: number, seen: SeenChange) => change(seen, "accept", 5_000 + ms);
-    expect(told(RUNS, 9, at(0, "paused"), at(1, "resumed"), at(0, "paused"), at(2, "paused"))).toEqual([
-      "FOLLOW",
-      "FOLLOW",
-      "nothing is recorded",
-      "FOLLOW",
-    ]);
+    const changes = [at(0, "paused"), at(1, "resumed"), at(0, "paused"), at(2, "paused")];
+    expect(consequencesOf(RUNS, FENCE, ...changes)).toEqual(["FOLLOW", "FOLLOW", NOT_RECORDED, "FOLLOW"]);
   });
 });

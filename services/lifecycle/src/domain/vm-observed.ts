@@ -1,8 +1,8 @@
 /**
- * What follows when somebody else changed a VM's machine, and whether it is worth a line in its history.
+ * Rules for changes that a user of the pool, not BioXen, made to a VM's machine: what follows, and which of them the VM's log records.
  *
- * The pool can be changed as often as anybody likes, so what changes nothing about the VM is told once a minute for each kind and
- * place. What the VM follows is told each time: it is a move of its state.
+ * A pool can change without limit. A change without consequence for the VM's state is therefore recorded at most once per minute, kind
+ * and place. A change that the VM follows is recorded each time, because it changes the VM's state.
  */
 import {
   type DriftConsequence,
@@ -15,9 +15,12 @@ import {
   type VmState,
 } from "@bioxen/contracts";
 import { accept, UNCHANGED } from "@bioxen/kernel";
-import type { VmDecision } from "./vm.ts";
+import type { VmDecision } from "./vm-decision.ts";
 
-/** Until the same kind of change is told again, ms of the agent's clock. Shorter, and a script that pauses a VM in a loop fills the log. */
+/**
+ * Shortest time between two records of the same kind of change, ms of the agent's clock. Shorter, and a script that pauses a machine in a
+ * loop fills the log.
+ */
 export const OBSERVED_AGAIN_MS = 60_000;
 
 export function decideObserved(state: VmState, fence: number, change: OutsideChangeReport): VmDecision {
@@ -27,13 +30,13 @@ export function decideObserved(state: VmState, fence: number, change: OutsideCha
   return accept<VmEvent>({ type: "bioxen.vm.observed.v1", data: { fence, ...change, consequence } });
 }
 
-/** Its machine is the one of its present place, or what its last place left in the pool. */
+/** True when the machine belongs to the VM's present place, or is what the last place of a stopped or failed VM left in the pool. */
 function isAbout(vm: Vm, fence: number): boolean {
   if (vm.fence !== null) return vm.fence === fence;
   return vm.lastFence === fence && (vm.state === "stopped" || vm.state === "error");
 }
 
-/** What was told before, and what is not newer than it, is a report that came twice. */
+/** False for a repeated report: a change that was recorded before, or is not newer than the last recorded one. */
 function isNews(
   { observed }: Vm,
   fence: number,
@@ -41,9 +44,9 @@ function isNews(
   consequence: DriftConsequence,
 ): boolean {
   if (observed?.fence !== fence) return true;
-  const toldAtMs = observed.seenAtMs[seen];
+  const recordedAtMs = observed.seenAtMs[seen];
   if (consequence === "FOLLOW") return seenAtMs > Math.max(...Object.values(observed.seenAtMs));
-  return toldAtMs === undefined || seenAtMs >= toldAtMs + OBSERVED_AGAIN_MS;
+  return recordedAtMs === undefined || seenAtMs >= recordedAtMs + OBSERVED_AGAIN_MS;
 }
 
 function consequenceOf(vm: Vm, seen: SeenChange, drift: DriftPolicy): DriftConsequence {
@@ -56,10 +59,10 @@ function consequenceOf(vm: Vm, seen: SeenChange, drift: DriftPolicy): DriftConse
       return isAccepted ? "FOLLOW" : "REPAIR";
     case "resumed":
       if (vm.state !== "paused") return "NONE";
-      // What preemption holds has not the room to go on.
+      // A VM that preemption paused has no resources to run on.
       return isAccepted && !isHeldByPreemption(vm) ? "FOLLOW" : "REPAIR";
     case "started":
-      // Without a place it has no allocation, whatever the policy.
+      // A VM without a place has no allocation, whatever the policy says.
       return vm.fence === null || vm.state === "paused" || vm.state === "stopping" ? "REPAIR" : "NONE";
     case "halted":
       if (vm.fence === null || vm.state === "stopping") return "NONE";

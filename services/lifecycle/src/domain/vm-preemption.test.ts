@@ -1,15 +1,13 @@
 /**
- * What gives way, to whom, what it keeps, and how it gets it back: event by event.
+ * Preemption event by event: which VM gives way, what it keeps, and how it gets it back.
  */
 import { type LedgerEntry, type Vm, type VmEvent, type VmState, vmFold } from "@bioxen/contracts";
-import { createdVm, type VmCreated } from "@bioxen/testkit";
+import { createdVm, given, stateAfter, type VmCreated, vmEvent } from "@bioxen/testkit";
 import { describe, expect, it } from "vitest";
-import { decidePause, decideResize, decideResume, decideStop, type VmDecision } from "./vm.ts";
-import { decidePreempt, decideReinstate, type PreemptionOrder } from "./vm-preemption.ts";
-import { decideFollowLedger, decidePlace, decideReport } from "./vm-world.ts";
+import { entryOf, FENCE, START, STARTED, STOP, PAUSED as USER_PAUSE, VM_ID } from "./testing.ts";
+import { vmDecider } from "./vm-decider.ts";
+import type { PreemptionOrder } from "./vm-preemption.ts";
 
-const event = (type: string, data: object = {}, version = 1) =>
-  ({ type: `bioxen.vm.${type}.v${version}`, data }) as VmEvent;
 const REQUEST = { dnaKilobases: 5, ribosomes: 100 };
 const created = (more: Partial<VmCreated["data"]> = {}) =>
   createdVm({
@@ -18,217 +16,218 @@ const created = (more: Partial<VmCreated["data"]> = {}) =>
     priority: 2,
     ...more,
   });
-const START = event("start-requested", { automatic: false });
-const RUNS = [
-  START,
-  event("placed", { chassisId: "c", fence: 9, allocation: REQUEST }),
-  event("started", { fence: 9 }),
-];
-/** Events have the sequences 10, 20, 30 …: what a ledger does in between has one of its own. */
-const given = (...events: VmEvent[]): VmState =>
-  events.reduce<VmState>(
-    (state, one, i) =>
-      vmFold.evolve(state, one, {
-        eventId: `e${i}`,
-        correlationId: "c",
-        seq: 10 * (i + 1),
-        version: i + 1,
-        atMs: 1_000 * i,
-      }),
-    vmFold.initial,
-  );
-const running = (...more: VmEvent[]) => given(created(), ...RUNS, ...more);
-const waiting = (priority: number) => given(created({ priority }), START);
+const RUNS = [START, vmEvent("placed", { chassisId: "here", fence: FENCE, allocation: REQUEST }), STARTED];
+const vm = (...events: readonly VmEvent[]) => given(vmDecider, ...events);
+const running = (...more: readonly VmEvent[]) => vm(created(), ...RUNS, ...more);
+type Given = ReturnType<typeof vm>;
+const waiting = (priority: number): VmState => stateAfter(vmFold, [created({ priority }), START]);
 
-const ORDER: PreemptionOrder = { fence: 9, mode: "starve", by: "urgent", byPriority: 4, reason: "ribosomes" };
-const FOR_WHOM = { by: "urgent", byPriority: 4, reason: "ribosomes" };
-const STARVED = event("preempted", {
+const BENEFICIARY = { by: "urgent", byPriority: 4, reason: "ribosomes" };
+const ORDER: PreemptionOrder = { fence: FENCE, mode: "starve", ...BENEFICIARY };
+const STARVED = vmEvent("preempted", {
   mode: "starve",
-  fence: 9,
-  ...FOR_WHOM,
+  fence: FENCE,
+  ...BENEFICIARY,
   allocation: { dnaKilobases: 5, ribosomes: 40 },
 });
-const PAUSED = event("preempted", {
+const HELD = vmEvent("preempted", {
   mode: "pause",
-  fence: 9,
-  ...FOR_WHOM,
+  fence: FENCE,
+  ...BENEFICIARY,
   allocation: { dnaKilobases: 5, ribosomes: 0 },
 });
-const EVICTED = event("displaced", { fence: 9, chassisId: "c", code: "PREEMPTED", ...FOR_WHOM }, 2);
-/** The event of a preemption is the fifth. */
+const EVICTED = vmEvent(
+  "displaced",
+  { fence: FENCE, chassisId: "here", code: "PREEMPTED", ...BENEFICIARY },
+  2,
+);
+/** The event of the preemption is the fifth. */
 const PREEMPTED_SEQ = 50;
-const entry = (amounts: object, amountsSeq: number): LedgerEntry => ({
-  vmId: "a",
-  incarnation: 1,
-  fence: 9,
-  reservedBy: "e",
-  amounts: amounts as LedgerEntry["amounts"],
-  amountsSeq,
-  phase: "committed",
-  expiresAtMs: null,
-});
+const entry = (amounts: LedgerEntry["amounts"], amountsSeq: number) =>
+  entryOf(FENCE, { amounts, amountsSeq, phase: "committed", expiresAtMs: null });
 
-function eventOf(decision: VmDecision): VmEvent | null | string {
-  return decision.ok ? (decision.event as VmEvent | null) : decision.rejection.code;
-}
-const preempt = (state: VmState, order: Partial<PreemptionOrder> = {}, by: VmState = waiting(4)) =>
-  eventOf(decidePreempt(state, { ...ORDER, ...order }, by));
+const preempt = (of: Given, order: Partial<PreemptionOrder> = {}, preemptor: VmState = waiting(4)) =>
+  of.when({ type: "preempt", vmId: VM_ID, order: { ...ORDER, ...order }, preemptor });
+const reinstate = (of: Given, { seq = PREEMPTED_SEQ, isResume = false, granted = entry(REQUEST, 99) } = {}) =>
+  of.when({ type: "reinstate", vmId: VM_ID, preemptedSeq: seq, granted, isResume });
+const reinstated = (state: "running" | "paused") =>
+  vmEvent("reinstated", { fence: FENCE, allocation: REQUEST, state });
+const follow = (of: Given, now: LedgerEntry) => of.when({ type: "follow-ledger", entry: now });
 
 describe("a preemption", () => {
-  it("takes what its mode takes, and says for whom and why", () => {
-    expect(preempt(running())).toEqual(STARVED);
-    expect(preempt(running(), { mode: "pause" })).toEqual(PAUSED);
-    expect(preempt(running(), { mode: "evict" })).toEqual(EVICTED);
+  it("takes what its mode takes, and names the beneficiary and the reason", () => {
+    preempt(running()).thenAppended(STARVED);
+    preempt(running(), { mode: "pause" }).thenAppended(HELD);
+    preempt(running(), { mode: "evict" }).thenAppended(EVICTED);
   });
 
-  it("goes on from starving to pausing to evicting, and never back", () => {
-    expect(preempt(running(STARVED))).toBeNull();
-    expect(preempt(running(STARVED), { mode: "pause" })).toEqual(PAUSED);
-    expect(preempt(running(PAUSED))).toBeNull();
-    expect(preempt(running(PAUSED), { mode: "pause" })).toBeNull();
-    expect(preempt(running(PAUSED), { mode: "evict" })).toEqual(EVICTED);
+  it("escalates from starving to pausing to evicting, and never goes back", () => {
+    preempt(running(STARVED)).thenUnchanged();
+    preempt(running(STARVED), { mode: "pause" }).thenAppended(HELD);
+    preempt(running(HELD)).thenUnchanged();
+    preempt(running(HELD), { mode: "pause" }).thenUnchanged();
+    preempt(running(HELD), { mode: "evict" }).thenAppended(EVICTED);
   });
 
-  it("starves nobody who has all of its request guaranteed", () => {
-    const whole = given(created({ guarantee: undefined }), ...RUNS);
-    expect(preempt(whole)).toBeNull();
-    expect(preempt(whole, { mode: "pause" })).toEqual(PAUSED);
+  it("cannot starve a VM whose whole request is guaranteed", () => {
+    const guaranteed = vm(created({ guarantee: undefined }), ...RUNS);
+    preempt(guaranteed).thenUnchanged();
+    preempt(guaranteed, { mode: "pause" }).thenAppended(HELD);
   });
 
   it("never serves an equal or lower priority", () => {
-    expect(preempt(running(), { byPriority: 2 }, waiting(2))).toBe("CONFLICT");
-    expect(preempt(running(), { byPriority: 1 }, waiting(1))).toBe("CONFLICT");
+    preempt(running(), { byPriority: 2 }, waiting(2)).thenRejected("CONFLICT", {
+      message: "a has priority 2; a VM of priority 2 cannot preempt it",
+    });
+    preempt(running(), { byPriority: 1 }, waiting(1)).thenRejected("CONFLICT");
   });
 
-  it("changes nothing when it was planned on another place, or for one that does not wait", () => {
-    expect(preempt(running(), { fence: 8 })).toBeNull();
-    expect(preempt(waiting(1))).toBeNull();
-    expect(preempt(given(created(), ...RUNS.slice(0, 2))), "its guest is on its way").toBeNull();
-    expect(preempt(running(), {}, given(created({ priority: 4 }), ...RUNS))).toBeNull();
-    expect(preempt(running(), {}, vmFold.initial)).toBeNull();
-    expect(preempt(running(), {}, waiting(5)), "its priority is another than the plan's").toBeNull();
+  it("changes nothing when the victim has another place, or the preemptor no longer waits", () => {
+    const preemptorRuns = vm(created({ priority: 4 }), ...RUNS).state;
+    preempt(running(), { fence: FENCE - 1 }).thenUnchanged();
+    preempt(vm(created({ priority: 1 }), START)).thenUnchanged();
+    preempt(vm(created(), ...RUNS.slice(0, 2))).thenUnchanged();
+    preempt(running(), {}, preemptorRuns).thenUnchanged();
+    preempt(running(), {}, vmFold.initial).thenUnchanged();
+    preempt(running(), {}, waiting(5)).thenUnchanged();
   });
 
-  it("only evicts what is no cell", () => {
-    const pool = given(created({ vmType: "xcpng", guarantee: undefined }), ...RUNS);
-    expect(preempt(pool)).toBeNull();
-    expect(preempt(pool, { mode: "pause" })).toBeNull();
-    expect(preempt(pool, { mode: "evict" })).toEqual(EVICTED);
+  it("can only evict a VM that is not a cell", () => {
+    const inPool = vm(created({ vmType: "xcpng", guarantee: undefined }), ...RUNS);
+    preempt(inPool).thenUnchanged();
+    preempt(inPool, { mode: "pause" }).thenUnchanged();
+    preempt(inPool, { mode: "evict" }).thenAppended(EVICTED);
   });
 });
 
-describe("what is left of a preempted VM", () => {
-  it("starved it goes on, paused it stands still, evicted it waits; its request is as it was", () => {
-    expect(running(STARVED)).toMatchObject({
+describe("a preempted VM", () => {
+  it("runs on when starved, is paused when held, waits when evicted, and keeps its request", () => {
+    expect(running(STARVED).state).toMatchObject({
       state: "running",
       allocation: { ribosomes: 40 },
       request: REQUEST,
     });
-    expect(running(PAUSED)).toMatchObject({ state: "paused", fence: 9, allocation: { ribosomes: 0 } });
-    expect(running(EVICTED)).toMatchObject({
+    expect(running(HELD).state).toMatchObject({
+      state: "paused",
+      fence: FENCE,
+      allocation: { ribosomes: 0 },
+    });
+    expect(running(EVICTED).state).toMatchObject({
       state: "pending",
       fence: null,
       allocation: null,
       request: REQUEST,
     });
-    for (const state of [running(STARVED), running(PAUSED), running(EVICTED)]) {
-      expect(state).toMatchObject({ preemption: { ...FOR_WHOM, seq: PREEMPTED_SEQ, active: true } });
+    for (const preempted of [running(STARVED), running(HELD), running(EVICTED)]) {
+      expect(preempted.state).toMatchObject({
+        preemption: { ...BENEFICIARY, seq: PREEMPTED_SEQ, active: true },
+      });
     }
   });
 
-  it("is a memory once it has a place again, or asks for none", () => {
-    const placed = running(EVICTED, event("placed", { chassisId: "d", fence: 60, allocation: REQUEST }));
-    for (const state of [placed, running(STARVED, event("stop-requested", { destroy: false }))]) {
-      expect(state).toMatchObject({ preemption: { by: "urgent", active: false } });
+  it("has no active preemption once it has a place again, or stops", () => {
+    const placed = vmEvent("placed", { chassisId: "d", fence: 65, allocation: REQUEST });
+    for (const ended of [running(EVICTED, placed), running(STARVED, STOP)]) {
+      expect(ended.state).toMatchObject({ preemption: { by: "urgent", active: false } });
     }
-    expect(eventOf(decideStop("a", running(PAUSED)))).toMatchObject({ type: "bioxen.vm.stop-requested.v1" });
+    running(HELD).when({ type: "stop", vmId: VM_ID }).thenAppended(STOP);
   });
 
-  it("is placed again like any other, and reports on as before", () => {
-    const fresh = { ...entry(REQUEST, 60), fence: 60, phase: "reserved", expiresAtMs: 9e9 } as const;
-    expect(eventOf(decidePlace(running(EVICTED), { chassisId: "d", entry: fresh }, 0))).toMatchObject({
-      type: "bioxen.vm.placed.v1",
-    });
-    const failed = { fence: 9, observed: "failed", reason: "x", code: "GUEST_ERROR" } as const;
-    expect(eventOf(decideReport(running(PAUSED), failed, undefined, 0))).toMatchObject({
-      type: "bioxen.vm.failed.v1",
-    });
+  it("is placed again like any other VM, and its guest's reports still count", () => {
+    const fresh = entryOf(65, { amounts: REQUEST, expiresAtMs: 9e9 });
+    running(EVICTED)
+      .when({ type: "place", place: { chassisId: "d", entry: fresh }, nowMs: 0 })
+      .thenAppended("bioxen.vm.placed.v1");
+    running(HELD)
+      .when({
+        type: "report",
+        report: { fence: FENCE, observed: "failed", reason: "x", code: "GUEST_ERROR" },
+        entry: undefined,
+        targetEntry: undefined,
+        nowMs: 0,
+      })
+      .thenAppended("bioxen.vm.failed.v1");
   });
 });
 
 describe("the ledger of a preempted VM", () => {
-  it("is left to follow down: the bigger amounts it still has are nobody's", () => {
-    const before = entry(REQUEST, 9);
-    expect(eventOf(decideFollowLedger(running(STARVED), before))).toBeNull();
-    expect(eventOf(decideResize("a", running(STARVED), REQUEST, before))).toBe("CONFLICT");
-    expect(eventOf(decideReinstate("a", running(STARVED), PREEMPTED_SEQ, before, false))).toBe("CONFLICT");
+  it("has to shrink after the VM: amounts from before the preemption are not granted", () => {
+    const before = entry(REQUEST, FENCE);
+    follow(running(STARVED), before).thenUnchanged();
+    running(STARVED)
+      .when({ type: "resize", vmId: VM_ID, request: REQUEST, granted: before })
+      .thenRejected("CONFLICT", { retryable: true });
+    reinstate(running(STARVED), { granted: before }).thenRejected("CONFLICT", { retryable: true });
   });
 
-  it("has followed, and grows again: that is adopted as what it is", () => {
-    const followed = entry({ dnaKilobases: 5, ribosomes: 40 }, 55);
-    expect(eventOf(decideFollowLedger(running(STARVED), followed))).toBeNull();
-    expect(eventOf(decideFollowLedger(running(STARVED), entry(REQUEST, 60)))).toEqual(
-      event("reinstated", { fence: 9, allocation: REQUEST, state: "running" }),
-    );
+  it("may grow again after it has shrunk, and the VM adopts what it grants", () => {
+    const shrunk = entry({ dnaKilobases: 5, ribosomes: 40 }, 55);
+    follow(running(STARVED), shrunk).thenUnchanged();
+    follow(running(STARVED), entry(REQUEST, 60)).thenAppended(reinstated("running"));
     const part = { dnaKilobases: 5, ribosomes: 70 };
-    expect(eventOf(decideFollowLedger(running(STARVED), entry(part, 60)))).toEqual(
-      event("resized", { request: REQUEST, allocation: part }),
+    follow(running(STARVED), entry(part, 60)).thenAppended(
+      vmEvent("resized", { request: REQUEST, allocation: part }),
     );
   });
 });
 
 describe("a reinstatement", () => {
-  const reinstate = (state: VmState, seq = PREEMPTED_SEQ, goOn = false) =>
-    eventOf(decideReinstate("a", state, seq, entry(REQUEST, 99), goOn));
-  const userPause = event("paused");
-
-  it("gives back everything, and lets go on who was held", () => {
-    expect(reinstate(running(STARVED))).toMatchObject({ data: { state: "running", allocation: REQUEST } });
-    expect(reinstate(running(PAUSED))).toMatchObject({ data: { state: "running" } });
-    const back = running(PAUSED, event("reinstated", { fence: 9, allocation: REQUEST, state: "running" }));
-    expect(back).toMatchObject({ state: "running", reason: null, preemption: { active: false } });
-  });
-
-  it("leaves paused what its user paused, before or since", () => {
-    expect(reinstate(running(PAUSED, userPause))).toMatchObject({ data: { state: "paused" } });
-    expect(reinstate(given(created(), ...RUNS, userPause, PAUSED), 60)).toMatchObject({
-      data: { state: "paused" },
-    });
-    expect(reinstate(running(STARVED, userPause))).toMatchObject({ data: { state: "paused" } });
-    const escalated = given(created(), ...RUNS, userPause, STARVED, PAUSED);
-    expect(reinstate(escalated, 70)).toMatchObject({ data: { state: "paused" } });
-  });
-
-  it("of one whose user resumes it lets it go on, whatever he asked before", () => {
-    expect(reinstate(running(PAUSED, userPause), PREEMPTED_SEQ, true)).toMatchObject({
-      data: { state: "running" },
+  it("gives the whole request back, and resumes a VM that preemption paused", () => {
+    reinstate(running(STARVED)).thenAppended(reinstated("running"));
+    const back = reinstate(running(HELD)).thenAppended(reinstated("running"));
+    expect(back.state).toMatchObject({
+      state: "running",
+      reason: null,
+      preemption: { active: false },
     });
   });
 
-  it("changes nothing when it speaks of another preemption, or of none", () => {
-    expect(reinstate(running(STARVED), 49)).toBeNull();
-    expect(reinstate(running())).toBeNull();
-    expect(reinstate(running(EVICTED))).toBeNull();
+  it("leaves a VM paused that its user paused, before or after the preemption", () => {
+    const paused = reinstated("paused");
+    reinstate(running(HELD, USER_PAUSE)).thenAppended(paused);
+    reinstate(running(USER_PAUSE, HELD), { seq: 60 }).thenAppended(paused);
+    reinstate(running(STARVED, USER_PAUSE)).thenAppended(paused);
+    reinstate(running(USER_PAUSE, STARVED, HELD), { seq: 70 }).thenAppended(paused);
+  });
+
+  it("by a resume of its user lets the VM run even if the user paused it before", () => {
+    reinstate(running(HELD, USER_PAUSE), { isResume: true }).thenAppended(reinstated("running"));
+  });
+
+  it("changes nothing when it names another preemption, or the VM has no active one with a place", () => {
+    reinstate(running(STARVED), { seq: 49 }).thenUnchanged();
+    reinstate(running()).thenUnchanged();
+    reinstate(running(EVICTED)).thenUnchanged();
   });
 });
 
-describe("users and preempted VMs", () => {
-  it("a pause of one that is held is remembered once; a resume needs its room back first", () => {
-    expect(eventOf(decidePause("a", running(PAUSED)))).toEqual(event("paused"));
-    expect(eventOf(decidePause("a", running(PAUSED, event("paused"))))).toBeNull();
-    expect(eventOf(decideResume("a", running(PAUSED)))).toBe("CONFLICT");
-    expect(eventOf(decidePause("a", running(STARVED)))).toEqual(event("paused"));
-    expect(eventOf(decideResume("a", running(STARVED, event("paused"))))).toEqual(event("resumed"));
+describe("the user of a preempted VM", () => {
+  const pause = (of: Given) => of.when({ type: "pause", vmId: VM_ID });
+  const resume = (of: Given) => of.when({ type: "resume", vmId: VM_ID });
+
+  it("can pause a held VM once, and resume it only after its reinstatement", () => {
+    const paused = pause(running(HELD)).thenAppended(USER_PAUSE);
+    pause(paused).thenUnchanged();
+    resume(running(HELD)).thenRejected("CONFLICT", { retryable: true });
+    pause(running(STARVED)).thenAppended(USER_PAUSE);
+    resume(running(STARVED, USER_PAUSE)).thenAppended(vmEvent("resumed"));
   });
 
-  it("a resize that is granted gives it all it asks for, and ends the preemption", () => {
-    const granted = entry({ dnaKilobases: 5, ribosomes: 60 }, 70);
-    const resized = eventOf(decideResize("a", running(PAUSED), granted.amounts, granted)) as VmEvent;
-    expect(running(PAUSED, resized)).toMatchObject({
-      state: "running",
-      request: granted.amounts,
-      preemption: { active: false },
-    });
-    expect((running(PAUSED, event("paused"), resized) as Vm).state).toBe("paused");
+  it("ends the preemption by a resize that is granted in full", () => {
+    const request = { dnaKilobases: 5, ribosomes: 60 };
+    const resize = { type: "resize", vmId: VM_ID, request, granted: entry(request, 70) } as const;
+    const resized = running(HELD)
+      .when(resize)
+      .thenAppended(vmEvent("resized", { request, allocation: request }));
+    expect(resized.state).toMatchObject({ state: "running", request, preemption: { active: false } });
+    const stillPaused = running(HELD, USER_PAUSE).when(resize).thenAppended("bioxen.vm.resized.v1");
+    expect((stillPaused.state as Vm).state).toBe("paused");
+  });
+
+  it("gets CONFLICT for a resize when a preemption came after the ledger's grant", () => {
+    const request = { dnaKilobases: 5, ribosomes: 60 };
+    running(HELD)
+      .when({ type: "resize", vmId: VM_ID, request, granted: entry({ ribosomes: 61 }, 70) })
+      .thenRejected("CONFLICT", { retryable: true });
   });
 });

@@ -1,9 +1,9 @@
 /**
- * What a VM gives up for one of higher priority, and how it gets it back.
+ * Rules for preemption: what a VM gives up for a VM of higher priority, and how it gets it back.
  *
- * Shrinking goes VM first, ledger after it: nothing is counted as free that a VM still thinks it has. Growing goes ledger first, VM
- * after it: nothing is used that was not granted. A preemption names the fence it was planned on, a reinstatement
- * the preemption it ends; what speaks of another one changes nothing.
+ * A VM shrinks before its ledger does, so that the ledger never offers resources that a VM still uses. It grows after its ledger, so that
+ * it never uses resources that were not granted. A preemption names the fence it was planned on, and a reinstatement names the
+ * preemption it ends; a command about any other one changes nothing.
  */
 import {
   isFollowedBy,
@@ -16,85 +16,101 @@ import {
   type VmEvent,
   type VmState,
 } from "@bioxen/contracts";
-import { accept, equalAmounts, UNCHANGED } from "@bioxen/kernel";
-import type { VmDecision } from "./vm.ts";
+import { accept, type CommandOf, type DecisionTable, equalAmounts, UNCHANGED } from "@bioxen/kernel";
+import { type OnVm, placeChanged, type VmDecision } from "./vm-decision.ts";
 
 /** What the scheduler asks of a victim. */
 export interface PreemptionOrder {
   readonly fence: number;
   readonly mode: PreemptionMode;
+  /** The id of the VM that needs the resources. */
   readonly by: string;
   readonly byPriority: number;
   readonly reason: string;
 }
 
-/** `by`: the VM it is for, as known here. One that does not wait any more needs nothing of anybody. */
-export function decidePreempt(state: VmState, order: PreemptionOrder, by: VmState): VmDecision {
+export type PreemptionCommand =
+  /** `preemptor`: the VM `order.by` as known here. */
+  | (OnVm<"preempt"> & { readonly order: PreemptionOrder; readonly preemptor: VmState })
+  | (OnVm<"reinstate"> & {
+      /** Sequence of the event of the preemption to end. */
+      readonly preemptedSeq: number;
+      /** The VM's ledger entry as known here; it has grown to the VM's whole request. */
+      readonly granted: LedgerEntry | undefined;
+      /** The VM's user resumes it: it runs afterwards even if the user paused it before. */
+      readonly isResume: boolean;
+    });
+
+/** Changes nothing when the preemptor no longer waits: it no longer needs the resources. */
+function decidePreempt(
+  state: VmState,
+  { vmId, order, preemptor }: CommandOf<PreemptionCommand, "preempt">,
+): VmDecision {
   const { fence, mode, byPriority, reason } = order;
   if (!state.exists || state.fence !== fence || state.chassisId === null) return UNCHANGED;
   if (state.state !== "running" && state.state !== "paused") return UNCHANGED;
-  if (!by.exists || by.state !== "pending" || by.priority !== byPriority) return UNCHANGED;
+  if (!preemptor.exists || preemptor.state !== "pending" || preemptor.priority !== byPriority)
+    return UNCHANGED;
   if (state.priority >= byPriority) {
-    const message = `a VM of priority ${state.priority} gives way to none of priority ${byPriority}`;
+    const message = `${vmId} has priority ${state.priority}; a VM of priority ${byPriority} cannot preempt it`;
     return refuse("CONFLICT", message, { details: { priority: state.priority, byPriority } });
   }
   const kept = keptUnder(mode, state);
   if (kept === undefined) return UNCHANGED;
-  const forWhom = { by: order.by, byPriority, reason };
+  const beneficiary = { by: order.by, byPriority, reason };
   if (mode === "evict") {
     return accept<VmEvent>({
       type: "bioxen.vm.displaced.v2",
-      data: { fence, chassisId: state.chassisId, code: "PREEMPTED", ...forWhom },
+      data: { fence, chassisId: state.chassisId, code: "PREEMPTED", ...beneficiary },
     });
   }
   return accept<VmEvent>({
     type: "bioxen.vm.preempted.v1",
-    data: { mode, fence, ...forWhom, allocation: kept },
+    data: { mode, fence, ...beneficiary, allocation: kept },
   });
 }
 
-/** The preemption that took something from a VM and still has it; undefined when nothing is to be given back. */
-export function shrunkBy(state: VmState): { readonly vm: Vm; readonly seq: number } | undefined {
+/** The preemption that a placed VM still suffers from, by the sequence of its event; undefined when nothing is owed to the VM. */
+export function activePreemptionOf(state: VmState): { readonly vm: Vm; readonly seq: number } | undefined {
   if (!state.exists || state.fence === null || state.preemption === null) return undefined;
   if (!state.preemption.active) return undefined;
   return { vm: state, seq: state.preemption.seq };
 }
 
-/**
- * `granted`: the entry of its ledger as known here, grown before. `goOn`: its user asks for it to run, whatever he asked
- * for before.
- */
-export function decideReinstate(
-  vmId: string,
+function decideReinstate(
   state: VmState,
-  preemptedSeq: number,
-  granted: LedgerEntry | undefined,
-  goOn: boolean,
+  { vmId, preemptedSeq, granted, isResume }: CommandOf<PreemptionCommand, "reinstate">,
 ): VmDecision {
-  const shrunk = shrunkBy(state);
-  if (shrunk?.seq !== preemptedSeq) return UNCHANGED;
-  const { vm } = shrunk;
-  if (granted === undefined || granted.fence !== vm.fence || !isWhole(vm, granted)) {
-    return refuse("CONFLICT", `${vmId} changed its place meanwhile, try again`, { retryable: true });
-  }
-  return accept(reinstated(vm, granted, goOn));
+  const preempted = activePreemptionOf(state);
+  if (preempted?.seq !== preemptedSeq) return UNCHANGED;
+  const { vm } = preempted;
+  if (granted === undefined || granted.fence !== vm.fence || !isWhole(vm, granted)) return placeChanged(vmId);
+  return accept(reinstated(vm, granted, isResume));
 }
 
-/** Does this entry hold all the VM asks for, and will it go on doing so? */
+/** True when the entry holds the VM's whole request, and the ledger will not shrink it for the VM's preemption any more. */
 function isWhole(vm: Vm, entry: LedgerEntry): boolean {
   return isFollowedBy(vm, entry) && equalAmounts(entry.amounts, vm.request);
 }
 
-function reinstated(vm: Vm, { fence, amounts }: LedgerEntry, goOn: boolean): VmEvent {
+function reinstated(vm: Vm, { fence, amounts }: LedgerEntry, isResume: boolean): VmEvent {
   const isReleased = isHeldByPreemption(vm) && vm.preemption?.heldByUser === false;
-  const state = vm.state === "running" || isReleased || goOn ? "running" : "paused";
+  const state = vm.state === "running" || isReleased || isResume ? "running" : "paused";
   return { type: "bioxen.vm.reinstated.v1", data: { fence, allocation: amounts, state } };
 }
 
-/** Its ledger holds something else than the VM has. What was granted to it is adopted; what it gave up is left to the ledger. */
+/**
+ * The ledger entry differs from the VM's allocation. The VM adopts what the ledger granted. What the VM gave up is not adopted: the
+ * ledger still has to shrink.
+ */
 export function decideAdopt(vm: Vm, entry: LedgerEntry): VmDecision {
   if (!isFollowedBy(vm, entry)) return UNCHANGED;
   if (vm.preemption?.active === true && isWhole(vm, entry)) return accept(reinstated(vm, entry, false));
   const request = vm.preemption?.active === true ? vm.request : entry.amounts;
   return accept<VmEvent>({ type: "bioxen.vm.resized.v1", data: { request, allocation: entry.amounts } });
 }
+
+export const PREEMPTION_RULES: DecisionTable<VmState, PreemptionCommand, VmEvent> = {
+  preempt: decidePreempt,
+  reinstate: decideReinstate,
+};

@@ -1,29 +1,46 @@
 /**
- * What the world does to a VM: its place in the ledgers, the loss of its chassis, and its guest as the agent reports it.
+ * Rules for a VM that follow from other aggregates and from time, without a command of a user: its place in the ledgers, the loss of its
+ * chassis, the end of a stop or a destroy, and its restart policy.
  */
 import {
-  CHECKPOINT_LOSSES,
-  type CheckpointRecord,
   type DisplacementCode,
   endsWithAgent,
   isForWaiting,
   type LedgerEntry,
-  type OutsideChangeReport,
   SEEN_REASONS,
   type Vm,
   type VmEvent,
   type VmState,
 } from "@bioxen/contracts";
-import { accept, type Backoff, backoffDelayMs, equalAmounts, UNCHANGED } from "@bioxen/kernel";
+import {
+  accept,
+  type Backoff,
+  backoffDelayMs,
+  type CommandOf,
+  type DecisionTable,
+  equalAmounts,
+  UNCHANGED,
+} from "@bioxen/kernel";
 import { type HeldPlace, isGood } from "./held-place.ts";
-import type { VmDecision } from "./vm.ts";
-import { decideCheckpointed, decideCheckpointLost } from "./vm-guest-state.ts";
-import { decideHandedOver, decideNotHandedOver } from "./vm-move.ts";
-import { decideObserved } from "./vm-observed.ts";
+import type { VmDecision } from "./vm-decision.ts";
 import { decideAdopt } from "./vm-preemption.ts";
 
-/** A reservation past its time is not taken: the allocator may be giving it back at this moment, and the VM waits for another. */
-export function decidePlace(state: VmState, place: HeldPlace, nowMs: number): VmDecision {
+export type WorldCommand =
+  /** A ledger holds this place for the VM that waits for one. */
+  | { readonly type: "place"; readonly place: HeldPlace; readonly nowMs: number }
+  /** `entry`: what the ledger of the VM's chassis holds for it now; null when it holds nothing. */
+  | { readonly type: "follow-ledger"; readonly entry: LedgerEntry | null }
+  /** The start took too long. `entry`: as in `follow-ledger`. */
+  | { readonly type: "give-up-place"; readonly entry: LedgerEntry | null; readonly nowMs: number }
+  /** The chassis of the VM is lost. */
+  | { readonly type: "lose-chassis" }
+  /** A stop or a destroy that has nothing left to wait for ends. */
+  | { readonly type: "settle" }
+  /** The restart policy starts the VM when it is due. */
+  | { readonly type: "restart"; readonly nowMs: number };
+
+/** An expired reservation is not taken: the allocator may be releasing it, and the VM waits for another. */
+function decidePlace(state: VmState, { place, nowMs }: CommandOf<WorldCommand, "place">): VmDecision {
   if (!isForWaiting(state, place.entry) || !isGood(place.entry, place.entry.fence, nowMs)) return UNCHANGED;
   const { fence, amounts } = place.entry;
   return accept<VmEvent>({
@@ -32,8 +49,8 @@ export function decidePlace(state: VmState, place: HeldPlace, nowMs: number): Vm
   });
 }
 
-/** The VM's place as the ledger has it now; null: its reservation is gone. Adopts what the ledger says. */
-export function decideFollowLedger(state: VmState, entry: LedgerEntry | null): VmDecision {
+/** The VM adopts the amounts of its entry. When the entry is gone or has another fence, the VM has lost its place. */
+function decideFollowLedger(state: VmState, { entry }: CommandOf<WorldCommand, "follow-ledger">): VmDecision {
   if (!state.exists || state.fence === null || state.state === "stopping") return UNCHANGED;
   if (entry === null || entry.fence !== state.fence) {
     return displaced(state, state.fence, displacementOf(state, entry));
@@ -42,7 +59,7 @@ export function decideFollowLedger(state: VmState, entry: LedgerEntry | null): V
   return decideAdopt(state, entry);
 }
 
-/** By the ledger alone; a preemption is decided on the VM, the loss of a chassis on that. */
+/** Displacements that follow from the ledger. `preempt` and `lose-chassis` give the other two codes. */
 type LedgerDisplacement = Exclude<DisplacementCode, "PREEMPTED" | "CHASSIS_LOST">;
 
 const DISPLACEMENT_REASONS: Readonly<Record<LedgerDisplacement, string>> = {
@@ -52,10 +69,10 @@ const DISPLACEMENT_REASONS: Readonly<Record<LedgerDisplacement, string>> = {
 };
 
 /**
- * Its chassis is lost: the VM wants another place, and one that was to stop has stopped, its guest being beyond reach. A guest that
- * does not end with its agent is left alone, and so is its VM.
+ * The VM needs another place. A VM that was stopping has stopped, because its guest is unreachable. A guest that does not end with its
+ * agent goes on in its pool, so its VM keeps its place.
  */
-export function decideChassisLost(state: VmState): VmDecision {
+function decideLoseChassis(state: VmState): VmDecision {
   if (!state.exists || state.fence === null || !endsWithAgent(state.vmType)) return UNCHANGED;
   const { fence, chassisId } = state;
   if (state.state === "stopping") {
@@ -65,18 +82,24 @@ export function decideChassisLost(state: VmState): VmDecision {
   return accept<VmEvent>({ type: "bioxen.vm.displaced.v2", data });
 }
 
-/** When a VM that is starting on `entry` gives it up unless its guest runs by then; undefined: it is not, or has for ever. */
+/**
+ * When a VM that is starting gives up its place unless its guest runs by then. Undefined for a VM in another state, for an entry of
+ * another reservation, and for a reservation that does not expire.
+ */
 export function placeEndsAtMs(state: VmState, entry: LedgerEntry | null): number | undefined {
   if (!state.exists || state.state !== "starting" || entry?.fence !== state.fence) return undefined;
   return entry.expiresAtMs ?? undefined;
 }
 
 /**
- * The end of a place whose guest was not running in time. It is the VM that gives it up, in its own stream: a `started` that was
- * decided in time and lands late meets this event and not the allocator's clock, and one of the two is refused. The
- * allocator holds the entry until it has read this.
+ * The end of a place whose guest was not running in time. The VM gives it up, in its own stream, and not the allocator by its clock: a
+ * `started` that was decided in time but is appended late then conflicts with this event, and one of the two is rejected. The allocator
+ * keeps the entry until it has read this event.
  */
-export function decideGiveUp(state: VmState, entry: LedgerEntry | null, nowMs: number): VmDecision {
+function decideGiveUpPlace(
+  state: VmState,
+  { entry, nowMs }: CommandOf<WorldCommand, "give-up-place">,
+): VmDecision {
   const endsAtMs = placeEndsAtMs(state, entry);
   if (!state.exists || state.fence === null || endsAtMs === undefined || nowMs < endsAtMs) return UNCHANGED;
   return displaced(state, state.fence, "RESERVATION_EXPIRED");
@@ -87,88 +110,17 @@ function displaced({ chassisId }: Vm, fence: number, code: LedgerDisplacement): 
   return accept<VmEvent>({ type: "bioxen.vm.displaced.v2", data });
 }
 
-/** A `placed` that was decided in time can land when the entry has expired already; no other entry of a VM that starts ends. */
+/**
+ * Why the entry of the VM's place is gone. For a VM that is starting it has expired: a `placed` that was decided in time can be appended
+ * after the expiry, and no other entry of a starting VM ends.
+ */
 function displacementOf(vm: Vm, entry: LedgerEntry | null): LedgerDisplacement {
   if (entry !== null) return "RESERVATION_REPLACED";
   return vm.state === "starting" ? "RESERVATION_EXPIRED" : "RESERVATION_ENDED";
 }
 
-/** What an agent saw its guest do. */
-export interface GuestReport {
-  readonly fence: number;
-  readonly observed:
-    | "started"
-    | "restarted"
-    | "stopped"
-    | "failed"
-    | "checkpointed"
-    | "checkpoint-lost"
-    | "handed-over"
-    | "not-handed-over"
-    | "outside-change";
-  readonly reason: string;
-  readonly code: string;
-  readonly checkpoint?: CheckpointRecord | undefined;
-  readonly restores?: number | undefined;
-  readonly checkpointId?: string | undefined;
-  readonly outside?: OutsideChangeReport | undefined;
-}
-
-/**
- * `held`: the ledger's entry as known here. A start is confirmed only while its reservation is good, and the
- * allocator keeps that until the VM gives it up: a VM never runs without an allocation. `heldElsewhere`: the same of the place that a
- * move leads to.
- */
-export function decideReport(
-  state: VmState,
-  report: GuestReport,
-  held: LedgerEntry | undefined,
-  nowMs: number,
-  heldElsewhere?: LedgerEntry | undefined,
-): VmDecision {
-  const { fence, reason, code } = report;
-  if (report.observed === "outside-change") {
-    return report.outside === undefined ? UNCHANGED : decideObserved(state, fence, report.outside);
-  }
-  if (!state.exists || state.fence !== fence) return UNCHANGED;
-  switch (report.observed) {
-    case "started":
-      if (state.state !== "starting" || !isGood(held, fence, nowMs)) return UNCHANGED;
-      return accept<VmEvent>({
-        type: "bioxen.vm.started.v1",
-        data: state.startsPaused ? { fence, paused: true } : { fence },
-      });
-    case "restarted":
-      if (state.state !== "running" && state.state !== "paused") return UNCHANGED;
-      return accept<VmEvent>({ type: "bioxen.vm.guest-restarted.v1", data: { fence, reason } });
-    case "stopped":
-      if (state.state !== "stopping") return UNCHANGED;
-      return accept<VmEvent>({ type: "bioxen.vm.stopped.v1", data: { reason } });
-    case "failed":
-      if (state.state === "stopping")
-        return accept<VmEvent>({ type: "bioxen.vm.stopped.v1", data: { reason } });
-      return accept<VmEvent>({ type: "bioxen.vm.failed.v1", data: { reason, code } });
-    case "checkpointed": {
-      const { checkpoint, restores = 0 } = report;
-      return checkpoint === undefined
-        ? UNCHANGED
-        : decideCheckpointed(state, { fence, restores, checkpoint });
-    }
-    case "checkpoint-lost": {
-      const known = CHECKPOINT_LOSSES.find((loss) => loss === code);
-      const { checkpointId } = report;
-      if (known === undefined || checkpointId === undefined) return UNCHANGED;
-      return decideCheckpointLost(state, { fence, checkpointId, code: known, reason });
-    }
-    case "handed-over":
-      return decideHandedOver(state, heldElsewhere, nowMs, report);
-    case "not-handed-over":
-      return decideNotHandedOver(state, reason);
-  }
-}
-
-/** A stop that has no guest to wait for, and a destroy whose guest has stopped, or whose machine was deleted by others. */
-export function decideEndings(state: VmState): VmDecision {
+/** Ends a stop without a guest to wait for, and destroys a VM whose guest has stopped or whose machine was deleted from the pool. */
+function decideSettle(state: VmState): VmDecision {
   if (!state.exists) return UNCHANGED;
   if (state.state === "stopping" && state.chassisId === null) {
     return accept<VmEvent>({ type: "bioxen.vm.stopped.v1", data: { reason: "it had no guest" } });
@@ -184,7 +136,7 @@ export function decideEndings(state: VmState): VmDecision {
 /** Longest wait between two automatic starts, ms. */
 const LONGEST_RESTART_BACKOFF_MS = 600_000;
 
-/** When its restart policy starts a failed VM again; undefined: never. The wait doubles with each attempt. */
+/** When the restart policy starts a failed VM again; undefined when it never does. The wait doubles with each attempt. */
 export function restartDueAtMs(state: VmState): number | undefined {
   if (!state.exists || state.state !== "error") return undefined;
   const { mode, maxAttempts, backoffMs } = state.restartPolicy;
@@ -193,8 +145,17 @@ export function restartDueAtMs(state: VmState): number | undefined {
   return state.updatedAtMs + backoffDelayMs(backoff, state.automaticStarts + 1);
 }
 
-export function decideRestart(state: VmState, nowMs: number): VmDecision {
+function decideRestart(state: VmState, { nowMs }: CommandOf<WorldCommand, "restart">): VmDecision {
   const dueAtMs = restartDueAtMs(state);
   if (dueAtMs === undefined || dueAtMs > nowMs) return UNCHANGED;
   return accept<VmEvent>({ type: "bioxen.vm.start-requested.v1", data: { automatic: true } });
 }
+
+export const WORLD_RULES: DecisionTable<VmState, WorldCommand, VmEvent> = {
+  place: decidePlace,
+  "follow-ledger": decideFollowLedger,
+  "give-up-place": decideGiveUpPlace,
+  "lose-chassis": decideLoseChassis,
+  settle: decideSettle,
+  restart: decideRestart,
+};

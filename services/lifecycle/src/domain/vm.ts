@@ -1,9 +1,8 @@
 /**
- * What may happen to one VM.
+ * What users may ask of one VM: the contract's table of states (§3).
  *
- * Commands of users move it along the contract's table (§3); the rest is what the world reports: a reservation made for it,
- * a place lost, a guest that started, stopped or failed. Those carry the fence of the reservation they speak of, and one
- * that speaks of another reservation than the present one changes nothing.
+ * `admit` reads the table; each rule below adds what the table cannot say. What ledgers, chassis and agents report about a VM is decided
+ * in `vm-world.ts` and `vm-report.ts`, moves in `vm-move.ts`, preemption in `vm-preemption.ts`.
  */
 import {
   isFollowedBy,
@@ -15,9 +14,39 @@ import {
   type VmEvent,
   type VmState,
 } from "@bioxen/contracts";
-import { type Amounts, accept, type Decision, equalAmounts, UNCHANGED } from "@bioxen/kernel";
+import {
+  type Amounts,
+  accept,
+  type CommandOf,
+  type DecisionTable,
+  equalAmounts,
+  UNCHANGED,
+} from "@bioxen/kernel";
+import type { NewVm } from "./new-vm.ts";
+import {
+  noVm,
+  type OnVm,
+  placeChanged,
+  preemptedMeanwhile,
+  type VmDecision,
+  vmExists,
+} from "./vm-decision.ts";
 
-export type VmDecision = Decision<VmEvent>;
+/** What a resize needs to know of the ledger entry. */
+export type GrantedEntry = Pick<LedgerEntry, "fence" | "amounts" | "amountsSeq">;
+
+export type UserCommand =
+  | (OnVm<"create"> & { readonly vm: NewVm })
+  /** `infeasible`: why no registered chassis could ever hold the VM; undefined when one could, or none is registered. */
+  | (OnVm<"start"> & { readonly infeasible: readonly PlacementRefusal[] | undefined })
+  | OnVm<"pause">
+  | OnVm<"resume">
+  | OnVm<"stop">
+  | OnVm<"destroy">
+  /** `granted`: the entry in which the ledger has already made room for `request`; null for a VM without a reservation. */
+  | (OnVm<"resize"> & { readonly request: Amounts; readonly granted: GrantedEntry | null })
+  /** The scheduler found no place for the VM. */
+  | { readonly type: "defer"; readonly reasons: readonly PlacementRefusal[] };
 
 /** What a user may ask of a VM. */
 export type VmVerb =
@@ -35,8 +64,9 @@ export type VmVerb =
   | "fork"
   | "delete-snapshot";
 
-/** With snapshots, and with a guest whose state can be taken. `fork` here is one of the guest; one of a snapshot asks nothing of the state. */
+/** Verbs that need a stored snapshot. */
 const KEPT = ["restore", "delete-snapshot"] as const;
+/** Verbs of a VM with a live guest. `fork` here copies the guest; a fork from a snapshot is allowed in every state. */
 const LIVE = ["snapshot", "fork", ...KEPT] as const;
 
 const ALLOWED: Readonly<Record<Vm["state"], readonly VmVerb[]>> = {
@@ -51,7 +81,7 @@ const ALLOWED: Readonly<Record<Vm["state"], readonly VmVerb[]>> = {
   destroyed: ["create"],
 };
 
-/** States in which a command finds the VM where it leads. */
+/** States in which the VM is already where the command leads. */
 const THERE: Readonly<Partial<Record<VmVerb, readonly Vm["state"][]>>> = {
   start: ["pending", "starting", "running"],
   pause: ["paused"],
@@ -60,77 +90,64 @@ const THERE: Readonly<Partial<Record<VmVerb, readonly Vm["state"][]>>> = {
   destroy: ["destroyed"],
 };
 
-/** The VM when `verb` is allowed now, else what to answer instead. */
+/** Returns the VM when its state allows `verb`, otherwise the answer to the command: unchanged, or a rejection. */
 export function admit(
   vmId: string,
   state: VmState,
   verb: Exclude<VmVerb, "create">,
 ): { readonly vm: Vm } | { readonly answer: VmDecision } {
-  if (!state.exists) return { answer: refuse("VM_NOT_FOUND", `there is no VM ${vmId}`) };
+  if (!state.exists) return { answer: noVm(vmId) };
   if (THERE[verb]?.includes(state.state)) return { answer: UNCHANGED };
   const allowed = ALLOWED[state.state];
   if (allowed.includes(verb)) return { vm: state };
-  const message = `a VM that is ${state.state} cannot ${verb}; allowed: ${allowed.join(", ")}`;
+  const message = `${vmId} is ${state.state} and cannot ${verb}; allowed: ${allowed.join(", ")}`;
   const details = { state: state.state, command: verb, allowed };
   return { answer: refuse("INVALID_TRANSITION", message, { details }) };
 }
 
-export type NewVm = Omit<Extract<VmEvent, { type: "bioxen.vm.created.v1" }>["data"], "incarnation">;
-
-export function decideCreate(vmId: string, state: VmState, vm: NewVm): VmDecision {
-  if (state.exists && state.state !== "destroyed") {
-    return refuse("VM_ALREADY_EXISTS", `VM ${vmId} exists and is ${state.state}`);
-  }
+function decideCreate(state: VmState, { vmId, vm }: CommandOf<UserCommand, "create">): VmDecision {
+  if (state.exists && state.state !== "destroyed") return vmExists(vmId, state);
   const incarnation = state.exists ? state.incarnation + 1 : 1;
   return accept<VmEvent>({ type: "bioxen.vm.created.v1", data: { incarnation, ...vm } });
 }
 
-/** `infeasible` says, of this VM, why no registered chassis could ever hold it. */
-export function decideStart(
-  vmId: string,
-  state: VmState,
-  infeasible: (vm: Vm) => readonly PlacementRefusal[] | undefined,
-): VmDecision {
+function decideStart(state: VmState, { vmId, infeasible }: CommandOf<UserCommand, "start">): VmDecision {
   const admitted = admit(vmId, state, "start");
   if ("answer" in admitted) return admitted.answer;
-  const reasons = infeasible(admitted.vm);
-  if (reasons !== undefined) {
-    const all = reasons.map((r) => `${r.chassisId}: ${r.message}`).join("; ");
-    const message = `${vmId} fits no chassis even when it is empty: ${all}`;
-    return refuse("INFEASIBLE", message, { details: { request: admitted.vm.request, reasons } });
+  if (infeasible !== undefined) {
+    const all = infeasible.map((r) => `${r.chassisId}: ${r.message}`).join("; ");
+    const message = `${vmId} fits no registered chassis, not even an empty one: ${all}`;
+    const details = { request: admitted.vm.request, reasons: infeasible };
+    return refuse("INFEASIBLE", message, { details });
   }
   return accept<VmEvent>({ type: "bioxen.vm.start-requested.v1", data: { automatic: false } });
 }
 
-/** One that is paused by preemption is paused by its user as well then, and stays so when it is reinstated. */
-export function decidePause(vmId: string, state: VmState): VmDecision {
-  const isToRemember = state.exists && isHeldByPreemption(state) && state.preemption?.heldByUser === false;
-  if (isToRemember) return accept<VmEvent>({ type: "bioxen.vm.paused.v1", data: {} });
+/** A pause of a VM that preemption holds paused is recorded too: the VM then stays paused when it is reinstated. */
+function decidePause(state: VmState, { vmId }: CommandOf<UserCommand, "pause">): VmDecision {
+  const isHeldUnrecorded =
+    state.exists && isHeldByPreemption(state) && state.preemption?.heldByUser === false;
+  if (isHeldUnrecorded) return accept<VmEvent>({ type: "bioxen.vm.paused.v1", data: {} });
   const admitted = admit(vmId, state, "pause");
   return "answer" in admitted ? admitted.answer : accept<VmEvent>({ type: "bioxen.vm.paused.v1", data: {} });
 }
 
-/** One that is paused by preemption is resumed by `decideReinstate`: it needs its room back first. */
-export function decideResume(vmId: string, state: VmState): VmDecision {
+/** A VM that preemption holds paused needs its resources back first: the command `reinstate` resumes it. */
+function decideResume(state: VmState, { vmId }: CommandOf<UserCommand, "resume">): VmDecision {
   const admitted = admit(vmId, state, "resume");
   if ("answer" in admitted) return admitted.answer;
   if (isHeldByPreemption(admitted.vm)) return preemptedMeanwhile(vmId);
   return accept<VmEvent>({ type: "bioxen.vm.resumed.v1", data: {} });
 }
 
-/** A command was decided on what the VM had before. */
-export function preemptedMeanwhile(vmId: string) {
-  return refuse("CONFLICT", `${vmId} has just been preempted, try again`, { retryable: true });
-}
-
-export function decideStop(vmId: string, state: VmState): VmDecision {
+function decideStop(state: VmState, { vmId }: CommandOf<UserCommand, "stop">): VmDecision {
   const admitted = admit(vmId, state, "stop");
   if ("answer" in admitted) return admitted.answer;
   return accept<VmEvent>({ type: "bioxen.vm.stop-requested.v1", data: { destroy: false } });
 }
 
-/** A VM with a guest is stopped first; `vm-process.ts` ends what this begins. */
-export function decideDestroy(vmId: string, state: VmState): VmDecision {
+/** A VM with a guest is stopped first; the command `settle` then destroys it. */
+function decideDestroy(state: VmState, { vmId }: CommandOf<UserCommand, "destroy">): VmDecision {
   const admitted = admit(vmId, state, "destroy");
   if ("answer" in admitted) return admitted.answer;
   const { vm } = admitted;
@@ -141,35 +158,41 @@ export function decideDestroy(vmId: string, state: VmState): VmDecision {
   return accept<VmEvent>({ type: "bioxen.vm.stop-requested.v1", data: { destroy: true } });
 }
 
-/** `granted`: the ledger has made room already; null where there is no reservation to change. */
-export function decideResize(
-  vmId: string,
+/**
+ * Records what the ledger has granted. A retry of the command may find an entry that another command has changed since; the entry
+ * counts, unless the difference was made by a preemption.
+ */
+function decideResize(
   state: VmState,
-  request: Amounts,
-  granted: Pick<LedgerEntry, "fence" | "amounts" | "amountsSeq"> | null,
+  { vmId, request, granted }: CommandOf<UserCommand, "resize">,
 ): VmDecision {
+  const isPreempted = state.exists && state.preemption?.active === true;
+  if (granted !== null && isPreempted && !equalAmounts(granted.amounts, request)) {
+    return preemptedMeanwhile(vmId);
+  }
   const admitted = admit(vmId, state, "resize");
   if ("answer" in admitted) return admitted.answer;
   const { vm } = admitted;
-  if ((granted?.fence ?? null) !== vm.fence) {
-    return refuse("CONFLICT", `${vmId} changed its place meanwhile, try again`, { retryable: true });
+  if ((granted?.fence ?? null) !== vm.fence) return placeChanged(vmId);
+  if (granted === null) {
+    if (equalAmounts(request, vm.request)) return UNCHANGED;
+    return accept<VmEvent>({ type: "bioxen.vm.resized.v1", data: { request, allocation: null } });
   }
-  if (granted !== null && !isFollowedBy(vm, granted)) return preemptedMeanwhile(vmId);
-  const allocation = granted?.amounts ?? null;
-  const sameAllocation = allocation === null || equalAmounts(allocation, vm.allocation ?? {});
-  if (sameAllocation && equalAmounts(request, vm.request)) return UNCHANGED;
-  return accept<VmEvent>({ type: "bioxen.vm.resized.v1", data: { request, allocation } });
+  if (!isFollowedBy(vm, granted)) return preemptedMeanwhile(vmId);
+  const { amounts } = granted;
+  if (equalAmounts(amounts, vm.allocation ?? {}) && equalAmounts(amounts, vm.request)) return UNCHANGED;
+  return accept<VmEvent>({ type: "bioxen.vm.resized.v1", data: { request: amounts, allocation: amounts } });
 }
 
-/** The scheduler found no place. Recorded only when the reasons changed in kind, not with every number. */
-export function decideDefer(state: VmState, reasons: readonly PlacementRefusal[]): VmDecision {
+/** The reasons are recorded when their kind changes, not with every change of the numbers in them. */
+function decideDefer(state: VmState, { reasons }: CommandOf<UserCommand, "defer">): VmDecision {
   if (!state.exists) return UNCHANGED;
-  const told = state.state === "pending" ? state.refusals : refusalsOfMove(state);
-  if (told === undefined || kindsOf(told) === kindsOf(reasons)) return UNCHANGED;
+  const recorded = state.state === "pending" ? state.refusals : refusalsOfMove(state);
+  if (recorded === undefined || kindsOf(recorded) === kindsOf(reasons)) return UNCHANGED;
   return accept<VmEvent>({ type: "bioxen.vm.deferred.v1", data: { reasons: [...reasons] } });
 }
 
-/** Of a move that waits for a place. */
+/** The recorded reasons of a move that waits for a place; undefined when no move waits for one. */
 function refusalsOfMove({ migration }: Vm): readonly PlacementRefusal[] | undefined {
   return migration?.target === null ? migration.refusals : undefined;
 }
@@ -180,3 +203,14 @@ function kindsOf(refusals: readonly PlacementRefusal[]): string {
     .sort()
     .join("\n");
 }
+
+export const USER_RULES: DecisionTable<VmState, UserCommand, VmEvent> = {
+  create: decideCreate,
+  start: decideStart,
+  pause: decidePause,
+  resume: decideResume,
+  stop: decideStop,
+  destroy: decideDestroy,
+  resize: decideResize,
+  defer: decideDefer,
+};

@@ -1,0 +1,53 @@
+/**
+ * What the commands on VMs have in common: the state they read, and the forms of their answers.
+ */
+import {
+  type ChassisState,
+  type Handled,
+  type Ledger,
+  type ResultOf,
+  type VmState,
+  viewOfVm,
+} from "@bioxen/contracts";
+import type { Aggregates, Caller, Causation, Clock, Executed, ReadModel } from "@bioxen/kernel";
+import { type VmCommand, vmDecider } from "../domain/vm-decider.ts";
+import { noVm } from "../domain/vm-decision.ts";
+
+export interface CommandPorts {
+  readonly vms: Aggregates<VmState>;
+  readonly ledgers: ReadModel<Ledger>;
+  readonly chassis: ReadModel<ChassisState>;
+  readonly caller: Caller;
+  readonly clock: Clock;
+  /** Resolves once the event with this sequence is folded into the read models here. */
+  readonly applied: (seq: number) => Promise<void>;
+  /** Resolves once everything that the log holds now is folded into the read models here. */
+  readonly caughtUp: () => Promise<void>;
+}
+
+export type VmChanged = ResultOf<"vmCreate">;
+export type SeqChanged = ResultOf<"vmReport">;
+
+/** Decides one command on the VM and appends its event. */
+export function executeOn(
+  { vms }: Pick<CommandPorts, "vms">,
+  vmId: string,
+  causation: Causation,
+  command: VmCommand,
+): Promise<Executed<VmState>> {
+  return vms.execute(vmId, causation, (state) => vmDecider.decide(state, command));
+}
+
+/** The answer to a user's command: whether it changed the VM, and the VM afterwards. */
+export function changedVm(vmId: string, executed: Executed<VmState>): Handled<VmChanged> {
+  if (!executed.ok) return { ok: false, rejection: executed.rejection };
+  const { state } = executed.held;
+  if (!state.exists) return noVm(vmId);
+  return { ok: true, result: { changed: executed.changed, vm: viewOfVm(vmId, state) } };
+}
+
+/** The answer to a command of another service: whether it changed the VM, and the sequence of the VM's last event. */
+export function changedSeq(executed: Executed<VmState>): Handled<SeqChanged> {
+  if (!executed.ok) return { ok: false, rejection: executed.rejection };
+  return { ok: true, result: { changed: executed.changed, seq: executed.held.lastSeq } };
+}

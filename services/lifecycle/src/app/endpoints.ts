@@ -1,0 +1,66 @@
+/**
+ * The endpoints of the lifecycle service, each with its handler.
+ */
+import { ENDPOINTS, type ServedEndpoint, serve } from "@bioxen/contracts";
+import type { VmCommands } from "./commands.ts";
+import type { DeferCommand } from "./defer-command.ts";
+import type { ExecCommand } from "./exec-command.ts";
+import type { GuestStateCommands } from "./guest-state-commands.ts";
+import type { MoveCommands } from "./move-commands.ts";
+import type { PreemptionCommands } from "./preemption-commands.ts";
+import type { VmQueries } from "./queries.ts";
+import type { ResizeCommand } from "./resize-command.ts";
+
+export interface Handlers {
+  readonly commands: VmCommands;
+  readonly resizes: ResizeCommand;
+  readonly execs: ExecCommand;
+  readonly guestStates: GuestStateCommands;
+  readonly moves: MoveCommands;
+  readonly preemptions: PreemptionCommands;
+  readonly deferrals: DeferCommand;
+  readonly queries: VmQueries;
+}
+
+export function lifecycleEndpoints(handlers: Handlers): readonly ServedEndpoint[] {
+  return [...userEndpoints(handlers), ...serviceEndpoints(handlers), ...queryEndpoints(handlers)];
+}
+
+/** Public commands. */
+function userEndpoints({ commands, resizes, execs, guestStates, moves }: Handlers): ServedEndpoint[] {
+  return [
+    serve(ENDPOINTS.vmCreate, (request, causation) => commands.create(request, causation)),
+    serve(ENDPOINTS.vmStart, (request, causation) => commands.start(request, causation)),
+    serve(ENDPOINTS.vmPause, (request, causation) => commands.pause(request, causation)),
+    serve(ENDPOINTS.vmResume, (request, causation) => commands.resume(request, causation)),
+    serve(ENDPOINTS.vmStop, (request, causation) => commands.stop(request, causation)),
+    serve(ENDPOINTS.vmDestroy, (request, causation) => commands.destroy(request, causation)),
+    serve(ENDPOINTS.vmResize, (request, causation) => resizes.resize(request, causation)),
+    serve(ENDPOINTS.vmMigrate, (request, causation) => moves.migrate(request, causation)),
+    serve(ENDPOINTS.vmCancelMigration, (request, causation) => moves.cancel(request, causation)),
+    serve(ENDPOINTS.vmExec, (request, causation) => execs.exec(request, causation)),
+    serve(ENDPOINTS.vmSnapshot, (request, causation) => guestStates.snapshot(request, causation)),
+    serve(ENDPOINTS.vmRestore, (request, causation) => guestStates.restore(request, causation)),
+    serve(ENDPOINTS.vmFork, (request, causation) => guestStates.fork(request, causation)),
+    serve(ENDPOINTS.vmDeleteSnapshot, (request, causation) => guestStates.deleteSnapshot(request, causation)),
+  ];
+}
+
+/** Commands of the scheduler and of agents. */
+function serviceEndpoints({ commands, moves, preemptions, deferrals }: Handlers): ServedEndpoint[] {
+  return [
+    serve(ENDPOINTS.vmMove, (request, causation) => moves.move(request, causation)),
+    serve(ENDPOINTS.vmDefer, (request) => deferrals.defer(request)),
+    serve(ENDPOINTS.vmPreempt, (request, causation) => preemptions.preempt(request, causation)),
+    serve(ENDPOINTS.vmReinstate, (request, causation) => preemptions.reinstate(request, causation)),
+    serve(ENDPOINTS.vmReport, (request, causation) => commands.report(request, causation)),
+  ];
+}
+
+function queryEndpoints({ queries }: Handlers): ServedEndpoint[] {
+  return [
+    serve(ENDPOINTS.vmGet, (request) => queries.get(request)),
+    serve(ENDPOINTS.vmList, (request) => queries.list(request)),
+    serve(ENDPOINTS.vmHistory, (request) => queries.history(request)),
+  ];
+}

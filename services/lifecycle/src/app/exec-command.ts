@@ -1,0 +1,41 @@
+/**
+ * Running source code in a guest: the command is forwarded to the agent that runs it, and appends no event.
+ */
+import { agentExec, type Handled, type ParsedRequestOf, type ResultOf } from "@bioxen/contracts";
+import { type Causation, invariant } from "@bioxen/kernel";
+import { admit } from "../domain/vm.ts";
+import { agentOf } from "./agent-of-vm.ts";
+import type { CommandPorts } from "./command-ports.ts";
+import { passedOn } from "./peer-refusal.ts";
+
+/** Time that an exec may take in addition to the guest's own, ms: two hops, and the wait for other calls of the same guest. */
+const EXEC_MARGIN_MS = 5_000;
+
+export class ExecCommand {
+  readonly #ports: CommandPorts;
+
+  constructor(ports: CommandPorts) {
+    this.#ports = ports;
+  }
+
+  async exec(
+    { vmId, source, timeoutMs }: ParsedRequestOf<"vmExec">,
+    causation: Causation,
+  ): Promise<Handled<ResultOf<"vmExec">>> {
+    const admitted = admit(vmId, (await this.#ports.vms.refresh(vmId)).state, "exec");
+    if ("answer" in admitted) {
+      invariant(!admitted.answer.ok, "no state of a VM is where an exec leads", { vmId });
+      return admitted.answer;
+    }
+    const agent = agentOf(this.#ports.chassis, vmId, admitted.vm);
+    if ("ok" in agent) return agent;
+    const reply = await this.#ports.caller.call(
+      agentExec(agent.agentId).subject,
+      { vmId, fence: agent.fence, source, timeoutMs },
+      { timeoutMs: timeoutMs + EXEC_MARGIN_MS, causation },
+    );
+    if (!reply.ok) return passedOn(reply.error);
+    const { result, stdout, instructions } = reply as ResultOf<"vmExec"> & { ok: true };
+    return { ok: true, result: { result, stdout, instructions } };
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * Growing or shrinking the reservation of a VM in the ledger of its chassis, before the VM records it.
+ *
+ * Should this process die between the append of the ledger and that of the VM, any instance adopts the ledger's amounts after a while
+ * (`vm-process.ts`).
+ */
+import { ENDPOINTS, type LedgerEntry, type Preemption, type ResultOf } from "@bioxen/contracts";
+import type { Amounts, Causation } from "@bioxen/kernel";
+import type { VmRejection } from "../domain/vm-decision.ts";
+import type { CommandPorts } from "./command-ports.ts";
+import { passedOn } from "./peer-refusal.ts";
+
+/** Longest wait for the allocator's answer, ms: one append and the commands of the same ledger before it. */
+const RESIZE_TIMEOUT_MS = 5_000;
+
+export interface LedgerResize {
+  readonly vmId: string;
+  readonly chassisId: string;
+  readonly fence: number;
+  /** What the entry shall hold: all of it is granted, or nothing changes. */
+  readonly amounts: Amounts;
+  readonly preemption: Preemption | null;
+}
+
+/** Returns the entry after the resize, as known here; undefined when the VM has lost it since. */
+export async function resizeInLedger(
+  { caller, applied, ledgers }: CommandPorts,
+  { vmId, chassisId, fence, amounts, preemption }: LedgerResize,
+  causation: Causation,
+): Promise<{ readonly ok: true; readonly entry: LedgerEntry | undefined } | VmRejection> {
+  const reply = await caller.call(
+    ENDPOINTS.ledgerResize.subject,
+    { chassisId, vmId, fence, amounts },
+    { timeoutMs: RESIZE_TIMEOUT_MS, causation, ...resizeIdOf(causation, fence, preemption) },
+  );
+  if (!reply.ok) return passedOn(reply.error);
+  await applied((reply as ResultOf<"ledgerResize"> & { ok: true }).seq);
+  return { ok: true, entry: ledgers.get(chassisId).entries[vmId] };
+}
+
+/**
+ * The message id under which the ledger remembers the resize: one intent changes one reservation once, however often its command is sent.
+ * A preemption since then has taken what was granted, so the same intent may change the reservation once more.
+ */
+function resizeIdOf(
+  { causeId, deduplicate }: Causation,
+  fence: number,
+  preemption: Preemption | null,
+): { readonly messageId?: string } {
+  if (!deduplicate) return {};
+  const since = preemption?.active === true ? `:${preemption.seq}` : "";
+  return { messageId: `${causeId}:${fence}${since}` };
+}

@@ -1,0 +1,51 @@
+/**
+ * Whether a VM could live on the registered chassis at all, full or empty.
+ */
+import {
+  type Chassis,
+  type ChassisState,
+  emptyRoom,
+  mismatchOf,
+  type PlacementRefusal,
+  roomFor,
+  type Vm,
+} from "@bioxen/contracts";
+
+type Named<State> = readonly [chassisId: string, state: State];
+
+export function registeredOf(chassis: Iterable<Named<ChassisState>>): Named<Chassis>[] {
+  return [...chassis].filter((entry): entry is [string, Chassis] => entry[1].registered);
+}
+
+/** Why this chassis could never hold the VM, not even when empty; undefined when it could. */
+export function neverFits(vm: Vm, [chassisId, chassis]: Named<Chassis>) {
+  return mismatchOf(vm, chassisId, chassis) ?? roomFor(vm.request, emptyRoom(chassis));
+}
+
+/** Why none of these chassis could ever hold the VM, one reason each; undefined when at least one could. */
+export function neverFitsAny(
+  vm: Vm,
+  chassis: readonly Named<Chassis>[],
+): readonly PlacementRefusal[] | undefined {
+  const reasons: PlacementRefusal[] = [];
+  for (const named of chassis) {
+    const misfit = neverFits(vm, named);
+    if (misfit === undefined) return undefined;
+    reasons.push({ chassisId: named[0], ...misfit });
+  }
+  return reasons;
+}
+
+/**
+ * Why a start of the VM can never succeed with the registered chassis. Undefined when it can, and also while no chassis, or not the one
+ * that its placement names, is registered: an agent may still register it.
+ */
+export function infeasibleStart(
+  vm: Vm,
+  chassis: readonly Named<Chassis>[],
+): readonly PlacementRefusal[] | undefined {
+  const wanted = vm.placement["chassisId"];
+  if (chassis.length === 0) return undefined;
+  if (typeof wanted === "string" && !chassis.some(([chassisId]) => chassisId === wanted)) return undefined;
+  return neverFitsAny(vm, chassis);
+}

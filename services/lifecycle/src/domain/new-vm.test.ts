@@ -1,0 +1,96 @@
+/**
+ * What a create makes of its request, and every problem that it names.
+ */
+import { FULL_DEMAND, type ParsedRequestOf } from "@bioxen/contracts";
+import { describe, expect, it } from "vitest";
+import { burstAmounts, burstProblems, guaranteeProblems, newVmOf } from "./new-vm.ts";
+
+const FULL = FULL_DEMAND.syn3a;
+const DEFAULT_SEED = 42;
+
+const request = (more: Partial<ParsedRequestOf<"vmCreate">> = {}): ParsedRequestOf<"vmCreate"> => ({
+  biologicalType: "syn3a",
+  vmType: "basic",
+  resources: {},
+  priority: 1,
+  environment: {},
+  placement: {},
+  restartPolicy: { mode: "never", maxAttempts: 3, backoffMs: 1_000 },
+  labels: {},
+  config: {},
+  ...more,
+});
+
+describe("a new VM", () => {
+  it("requests the full demand of its type, with a seed that follows from the command", () => {
+    expect(newVmOf(request(), DEFAULT_SEED)).toMatchObject({
+      vm: { request: FULL, seed: DEFAULT_SEED, program: null, parent: null },
+    });
+    expect(newVmOf(request({ seed: 7 }), DEFAULT_SEED)).toMatchObject({ vm: { seed: 7 } });
+  });
+
+  it("has no field for a guarantee or a burst that its request does not name", () => {
+    const created = newVmOf(request({ guarantee: { ribosomes: "50%" } }), DEFAULT_SEED);
+    expect(created).toMatchObject({ vm: { guarantee: { ...FULL, ribosomes: 252 } } });
+    expect(created).not.toHaveProperty("vm.burst");
+  });
+
+  it("is rejected with every problem of the request, each with its path", () => {
+    const wrong = request({
+      resources: { vcpus: 2 },
+      burst: { dnaKilobases: 900 },
+      guarantee: { ribosomes: 504 },
+      config: { parameterSet: "weisse-2015" },
+    });
+    expect(newVmOf(wrong, DEFAULT_SEED)).toMatchObject({
+      ok: false,
+      rejection: {
+        code: "BAD_REQUEST",
+        details: {
+          problems: [
+            { path: "resources.vcpus", message: "is not a resource of this type of VM" },
+            { path: "burst.dnaKilobases" },
+            { path: "guarantee.ribosomes", message: "is 504, above the request of 503" },
+            { path: "config.parameterSet" },
+          ],
+        },
+      },
+    });
+  });
+
+  it("of E. coli takes the published parameters", () => {
+    const published = request({ biologicalType: "ecoli", config: { parameterSet: "weisse-2015" } });
+    expect(newVmOf(published, DEFAULT_SEED)).toHaveProperty("vm");
+  });
+});
+
+describe("a burst", () => {
+  it("has only the named resources; shares are of the full demand", () => {
+    expect(burstAmounts({ ribosomes: "50%", atpPerSecond: 20_000 }, FULL)).toEqual({
+      ribosomes: 252,
+      atpPerSecond: 20_000,
+    });
+    expect(burstAmounts({}, FULL)).toEqual({});
+  });
+
+  it("is at least the request, of rates only, and for cells only", () => {
+    expect(burstProblems("basic", { ribosomes: 100 }, { ribosomes: 100 })).toEqual([]);
+    expect(burstProblems("basic", { ribosomes: 100 }, { ribosomes: 99, dnaKilobases: 600 })).toMatchObject([
+      { path: "burst.ribosomes", message: "is 99, below the request of 100" },
+      { path: "burst.dnaKilobases" },
+    ]);
+    expect(burstProblems("xcpng", {}, {})).toMatchObject([{ path: "burst" }]);
+  });
+});
+
+describe("a guarantee", () => {
+  it("is at most the request, the whole genome, and for cells only", () => {
+    const whole = { ribosomes: 100, dnaKilobases: 5 };
+    expect(guaranteeProblems("basic", whole, { ribosomes: 0, dnaKilobases: 5 })).toEqual([]);
+    expect(guaranteeProblems("basic", whole, { ribosomes: 101, dnaKilobases: 4 })).toMatchObject([
+      { path: "guarantee.ribosomes", message: "is 101, above the request of 100" },
+      { path: "guarantee.dnaKilobases" },
+    ]);
+    expect(guaranteeProblems("xcpng", {}, {})).toMatchObject([{ path: "guarantee" }]);
+  });
+});

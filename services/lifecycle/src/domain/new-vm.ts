@@ -1,0 +1,139 @@
+/**
+ * What a create, or a fork, makes of its request: amounts instead of shares, defaults filled in, and every problem named.
+ */
+import {
+  type CheckpointRecord,
+  fullDemand,
+  type ParsedRequestOf,
+  type Problem,
+  RATE_RESOURCES,
+  type RequestedAmount,
+  requestedAmounts,
+  type Vm,
+  type VmEvent,
+  type VmType,
+} from "@bioxen/contracts";
+import { type Amounts, amountOf } from "@bioxen/kernel";
+import { badRequest, foreignResources } from "./requested-resources.ts";
+import type { VmRejection } from "./vm-decision.ts";
+
+/** The data of the event `created`, without the incarnation, which the state of the id decides. */
+export type NewVm = Omit<Extract<VmEvent, { readonly type: "bioxen.vm.created.v1" }>["data"], "incarnation">;
+
+type CreateRequest = ParsedRequestOf<"vmCreate">;
+
+/** The VM that the request describes, or BAD_REQUEST with every problem. A request without a seed gets `defaultSeed`. */
+export function newVmOf(request: CreateRequest, defaultSeed: number): { readonly vm: NewVm } | VmRejection {
+  const { biologicalType, vmType } = request;
+  const full = fullDemand(biologicalType, vmType);
+  const amounts = requestedAmounts(request.resources, full, full);
+  const guarantee = request.guarantee && requestedAmounts(request.guarantee, full, amounts);
+  const burst = request.burst && burstAmounts(request.burst, full);
+  const problems = [
+    ...foreignResources("resources", request.resources, full),
+    ...foreignResources("burst", request.burst ?? {}, full),
+    ...(burst === undefined ? [] : burstProblems(vmType, amounts, burst)),
+    ...foreignResources("guarantee", request.guarantee ?? {}, full),
+    ...(guarantee === undefined ? [] : guaranteeProblems(vmType, amounts, guarantee)),
+    ...parameterSetProblems(request),
+  ];
+  if (problems.length > 0) return badRequest(problems);
+  const vm: NewVm = {
+    biologicalType,
+    vmType,
+    request: amounts,
+    ...(guarantee === undefined ? {} : { guarantee }),
+    ...(burst === undefined ? {} : { burst }),
+    priority: request.priority,
+    seed: request.seed ?? defaultSeed,
+    program: request.program ?? null,
+    environment: asRecorded(request.environment),
+    placement: asRecorded(request.placement),
+    restartPolicy: request.restartPolicy,
+    labels: request.labels,
+    config: request.config,
+    parent: null,
+  };
+  return { vm };
+}
+
+/** The fork of `parent`: equal settings, but a seed and a first checkpoint of its own. */
+export function forkOf(
+  parentId: string,
+  parent: Vm,
+  { seed, checkpoint }: { readonly seed: number; readonly checkpoint: CheckpointRecord },
+): NewVm {
+  return {
+    biologicalType: parent.biologicalType,
+    vmType: parent.vmType,
+    request: parent.request,
+    ...(parent.guarantee === null ? {} : { guarantee: parent.guarantee }),
+    priority: parent.priority,
+    seed,
+    program: parent.program,
+    environment: { ...parent.environment },
+    placement: asRecorded(parent.placement),
+    restartPolicy: parent.restartPolicy,
+    labels: { ...parent.labels },
+    config: asRecorded(parent.config),
+    parent: parentId,
+    checkpoint,
+  };
+}
+
+/** Amounts of the named resources only: a resource that a burst does not name is not lent. */
+export function burstAmounts(
+  requested: Readonly<Record<string, RequestedAmount | undefined>>,
+  full: Amounts,
+): Amounts {
+  const named = Object.fromEntries(Object.keys(requested).map((name) => [name, 0]));
+  return requestedAmounts(requested, full, named);
+}
+
+/** Only the rate resources of a cell can be lent, and the ceiling is at least the request. */
+export function burstProblems(vmType: VmType, request: Amounts, burst: Amounts): Problem[] {
+  if (vmType !== "basic") {
+    return [{ path: "burst", message: `is for cells only: a VM of type ${vmType} cannot borrow` }];
+  }
+  const problems: Problem[] = [];
+  for (const [name, ceiling] of Object.entries(burst)) {
+    const path = `burst.${name}`;
+    if (!RATE_RESOURCES.some((rate) => rate === name)) {
+      problems.push({ path, message: `cannot be lent; only ${RATE_RESOURCES.join(", ")} can` });
+    } else if (ceiling < amountOf(request, name)) {
+      problems.push({ path, message: `is ${ceiling}, below the request of ${amountOf(request, name)}` });
+    }
+  }
+  return problems;
+}
+
+/** Preemption shrinks cells only. A guarantee is at most the request, and equals it for genome space. */
+export function guaranteeProblems(vmType: VmType, request: Amounts, guarantee: Amounts): Problem[] {
+  if (vmType !== "basic") {
+    const message = `is for cells only: preemption never shrinks a VM of type ${vmType}`;
+    return [{ path: "guarantee", message }];
+  }
+  const problems: Problem[] = [];
+  for (const [name, least] of Object.entries(guarantee)) {
+    const requested = amountOf(request, name);
+    const path = `guarantee.${name}`;
+    if (least > requested) problems.push({ path, message: `is ${least}, above the request of ${requested}` });
+    if (name === "dnaKilobases" && least < requested) {
+      problems.push({ path, message: `must equal the request of ${requested}: a genome does not shrink` });
+    }
+  }
+  return problems;
+}
+
+/** The published, unscaled parameters exist for E. coli only. */
+function parameterSetProblems({ biologicalType, config }: CreateRequest): Problem[] {
+  const wanted = config["parameterSet"];
+  if (wanted === undefined || wanted === "default") return [];
+  if (wanted === "weisse-2015" && biologicalType === "ecoli") return [];
+  return [{ path: "config.parameterSet", message: 'must be "default", or "weisse-2015" for ecoli' }];
+}
+
+/** The value as JSON records it: without fields that are undefined. */
+function asRecorded<T>(value: object): Record<string, T> {
+  return JSON.parse(JSON.stringify(value)) as Record<string, T>;
+}

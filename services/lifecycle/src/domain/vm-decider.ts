@@ -1,0 +1,28 @@
+/**
+ * The decider of a VM: every command on it, in one table. The rules stand in one file per theme.
+ */
+import { type VmEvent, type VmState, vmFold } from "@bioxen/contracts";
+import { deciderOf } from "@bioxen/kernel";
+import { USER_RULES, type UserCommand } from "./vm.ts";
+import { GUEST_STATE_RULES, type GuestStateCommand } from "./vm-guest-state.ts";
+import { MOVE_RULES, type MoveCommand } from "./vm-move.ts";
+import { PREEMPTION_RULES, type PreemptionCommand } from "./vm-preemption.ts";
+import { REPORT_RULES, type ReportCommand } from "./vm-report.ts";
+import { WORLD_RULES, type WorldCommand } from "./vm-world.ts";
+
+export type VmCommand =
+  | UserCommand
+  | GuestStateCommand
+  | MoveCommand
+  | PreemptionCommand
+  | ReportCommand
+  | WorldCommand;
+
+export const vmDecider = deciderOf<VmState, VmCommand, VmEvent>(vmFold, {
+  ...USER_RULES,
+  ...GUEST_STATE_RULES,
+  ...MOVE_RULES,
+  ...PREEMPTION_RULES,
+  ...REPORT_RULES,
+  ...WORLD_RULES,
+});

@@ -1,0 +1,32 @@
+/**
+ * What the rules of the VM's decider have in common: the type of a decision, and the rejections that several of them give.
+ */
+import { refuse, type Vm, type VmEvent } from "@bioxen/contracts";
+import type { Decision } from "@bioxen/kernel";
+
+export type VmDecision = Decision<VmEvent>;
+export type VmRejection = Extract<VmDecision, { readonly ok: false }>;
+
+/** A command on one VM. The state of a VM does not have its id, and error texts name it. */
+export interface OnVm<Type extends string> {
+  readonly type: Type;
+  readonly vmId: string;
+}
+
+export function noVm(vmId: string): VmRejection {
+  return refuse("VM_NOT_FOUND", `there is no VM ${vmId}`);
+}
+
+export function vmExists(vmId: string, { state }: Vm): VmRejection {
+  return refuse("VM_ALREADY_EXISTS", `VM ${vmId} exists and is ${state}`);
+}
+
+/** The reservation that the command was decided for ended, or was replaced, before the command was recorded. */
+export function placeChanged(vmId: string): VmRejection {
+  return refuse("CONFLICT", `${vmId} lost or changed its place meanwhile: try again`, { retryable: true });
+}
+
+/** The command was decided on resources that a preemption has taken since. */
+export function preemptedMeanwhile(vmId: string): VmRejection {
+  return refuse("CONFLICT", `${vmId} has just been preempted: try again`, { retryable: true });
+}
