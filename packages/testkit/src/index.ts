@@ -11,4 +11,5 @@ export * from "./memory-event-log.ts";
 export * from "./memory-leases.ts";
 export * from "./memory-snapshots.ts";
 export * from "./nats-server.ts";
+export * from "./random-walk.ts";
 export * from "./snapshot-store-contract.ts";
