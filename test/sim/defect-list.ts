@@ -104,7 +104,7 @@ export const DEFECTS: readonly Defect[] = [
     name: "a process forgets its timeout",
     changes: [
       {
-        file: "services/allocator/src/domain/ledger.ts",
+        file: "services/allocator/src/domain/settlement.ts",
         from: "return Number.isFinite(next) ? next : undefined;",
         to: "return Number.isFinite(next) ? undefined : undefined;",
       },

@@ -1,5 +1,5 @@
 /**
- * Who lives where, as the log says it: what a ledger needs to know to refuse a VM that must not live there.
+ * Builds the affinity context of a ledger from the read models: the facts by which it refuses a VM that must not run on its chassis.
  */
 import {
   type Chassis,
@@ -10,7 +10,7 @@ import {
   type VmState,
 } from "@bioxen/contracts";
 import type { ReadModel } from "@bioxen/kernel";
-import type { AffinityContext } from "../domain/ledger.ts";
+import type { AffinityContext } from "../domain/reservation-fit.ts";
 
 export class AffinityContexts {
   readonly #vms: ReadModel<VmState>;
@@ -23,7 +23,7 @@ export class AffinityContexts {
     this.#ledgersOf = ledgersOf;
   }
 
-  /** undefined of a chassis that is not registered: its ledger takes nobody, or will not for long. */
+  /** undefined when the chassis is not registered. Its ledger then is closed, or closes soon. */
   of(chassisId: string): AffinityContext | undefined {
     const chassis = this.#chassis.get(chassisId);
     return chassis.registered ? this.#contextOf(chassis) : undefined;
@@ -44,7 +44,7 @@ export class AffinityContexts {
     return { vmId, labels, placement, vmType };
   }
 
-  /** Looks at all VMs: asked only for the first of a kind that wants to be together. */
+  /** Scans all VMs. The affinity rule asks only for a VM that matches its own affinity term and finds no match on the chassis. */
   #hasPlacedMatch(term: PlacementTerm, newcomer: string): boolean {
     for (const [vmId, vm] of this.#vms.entries()) {
       if (vmId === newcomer || !vm.exists || this.#ledgersOf.of(vmId).length === 0) continue;

@@ -1,69 +1,144 @@
 /**
- * Many commands of one ledger at once, at one instance.
+ * The commands of one ledger at one instance: many at once, and with quotas.
  */
-import { ENDPOINTS, type ServedEndpoint } from "@bioxen/contracts";
+import { ENDPOINTS, quotaIdOf, type ServedEndpoint } from "@bioxen/contracts";
 import { EventFeed, type ServicePorts } from "@bioxen/kernel";
-import { appendNext, FakeClock, idsInOrder, MemoryEventLog } from "@bioxen/testkit";
-import { expect, it } from "vitest";
+import {
+  appendNext,
+  createdVm,
+  FakeClock,
+  idsInOrder,
+  MemoryEventLog,
+  registeredChassis,
+} from "@bioxen/testkit";
+import { describe, expect, it } from "vitest";
 import { createAllocator } from "./service.ts";
 
-/** More than a command tries against other writers. */
-const MANY = 60;
-const OFFERED = { ribosomes: 10 * MANY };
 const NEVER_MS = 9e15;
-const vmIds = Array.from({ length: MANY }, (_, i) => `vm-${i}`);
 
-/** Stores when it is told to. */
-class HeldLog extends MemoryEventLog {
-  held: Promise<unknown> = Promise.resolve();
+/** A log whose appends wait for `gate`. */
+class GatedLog extends MemoryEventLog {
+  gate: Promise<unknown> = Promise.resolve();
 
   override async append(...event: Parameters<MemoryEventLog["append"]>) {
-    await this.held;
+    await this.gate;
     return super.append(...event);
   }
 }
 
-/** A ledger `c` with a ribosome for each of many VMs, and the one instance that serves it. */
-async function allocator() {
-  const log = new HeldLog();
-  const clock = new FakeClock();
-  const put = (type: string, data: object) =>
-    appendNext(log, "ledger", "c", { type: `bioxen.ledger.${type}.v1`, data });
-  await put("opened", { chassisType: "ecoli", capacity: OFFERED, offered: OFFERED, maxVms: MANY });
-  const reservations = vmIds.map((vmId) => ({ vmId, incarnation: 1, amounts: { ribosomes: 1 } }));
-  await put("reserved", { planId: "p", reservations, expiresAtMs: NEVER_MS });
+/** The allocator on this log, without the lease: it serves its endpoints and settles nothing. */
+async function allocatorOn(log: MemoryEventLog, clock: FakeClock) {
   const leases = { contend: () => ({ token: () => undefined, surpass: () => {}, release: async () => {} }) };
   const ports = { log, clock, timers: clock, ids: idsInOrder("x"), leases } as unknown as ServicePorts;
   const { endpoints, sinks, begin } = createAllocator(ports, { monotonicMs: () => clock.nowMs() });
   const feed = new EventFeed(log, sinks, clock);
   await feed.start();
   begin(feed);
-  const served = endpoints.find(({ endpoint }) => endpoint === ENDPOINTS.ledgerResize) as ServedEndpoint;
-  const resize = (vmId: string, ribosomes: number) =>
-    served.handle({ chassisId: "c", vmId, fence: 2, amounts: { ribosomes } } as never, {
-      causeId: `${vmId} ${ribosomes}`,
-      correlationId: vmId,
-      deduplicate: true,
-    });
-  return { log, clock, resize };
+  const call = (endpoint: unknown, request: object, causeId: string) => {
+    const served = endpoints.find((one) => one.endpoint === endpoint) as ServedEndpoint;
+    return served.handle(request as never, { causeId, correlationId: "test", deduplicate: true });
+  };
+  return {
+    resize: (vmId: string, ribosomes: number) =>
+      call(
+        ENDPOINTS.ledgerResize,
+        { chassisId: "c", vmId, fence: 2, amounts: { ribosomes } },
+        `${vmId} ${ribosomes}`,
+      ),
+    reserve: (planId: string, ...amounts: [vmId: string, ribosomes: number][]) => {
+      const reservations = amounts.map(([vmId, ribosomes]) => ({
+        vmId,
+        incarnation: 1,
+        amounts: { ribosomes },
+      }));
+      return call(ENDPOINTS.ledgerReserve, { chassisId: "c", planId, reservations }, planId);
+    },
+  };
 }
 
-it("commands of one ledger do not drive each other out: each has its turn", async () => {
-  const { log, resize } = await allocator();
-  const answers = await Promise.all(vmIds.map((vmId) => resize(vmId, 10)));
-  expect(answers).toEqual(vmIds.map(() => expect.objectContaining({ ok: true })));
-  expect(await log.read("bioxen.evt.ledger.c", 2)).toHaveLength(MANY);
+const opened = (ribosomes: number, maxVms: number) => {
+  const amounts = { capacity: { ribosomes }, offered: { ribosomes } };
+  return { type: "bioxen.ledger.opened.v1", data: { chassisType: "ecoli", ...amounts, maxVms } };
+};
+
+describe("many commands of one ledger", () => {
+  /** More than the attempts of one command against other writers. */
+  const MANY = 60;
+  const vmIds = Array.from({ length: MANY }, (_, i) => `vm-${i}`);
+
+  /** A ledger with a reservation of one ribosome for each of many VMs. */
+  async function reserved() {
+    const [log, clock] = [new GatedLog(), new FakeClock()];
+    await appendNext(log, "ledger", "c", opened(10 * MANY, MANY));
+    const reservations = vmIds.map((vmId) => ({ vmId, incarnation: 1, amounts: { ribosomes: 1 } }));
+    const data = { planId: "p", reservations, expiresAtMs: NEVER_MS };
+    await appendNext(log, "ledger", "c", { type: "bioxen.ledger.reserved.v1", data });
+    return { log, clock, ...(await allocatorOn(log, clock)) };
+  }
+
+  it("are carried out one after the other, so that none fails by conflicts", async () => {
+    const { log, resize } = await reserved();
+    const replies = await Promise.all(vmIds.map((vmId) => resize(vmId, 10)));
+    expect(replies).toEqual(vmIds.map(() => expect.objectContaining({ ok: true })));
+    expect(await log.read("bioxen.evt.ledger.c", 2)).toHaveLength(MANY);
+  });
+
+  it("are dropped when their turn comes after their callers have given up", async () => {
+    const { log, clock, resize } = await reserved();
+    const { promise, resolve: openGate } = Promise.withResolvers<void>();
+    log.gate = promise;
+    const first = resize("vm-0", 2);
+    const second = Promise.resolve(resize("vm-1", 2)).catch((thrown: unknown) => thrown);
+    await clock.advance(6_000);
+    openGate();
+    expect(await second).toMatchObject({ code: "UNAVAILABLE", retryable: true });
+    expect(await first).toMatchObject({ ok: true });
+    expect(await log.read("bioxen.evt.ledger.c", 2)).toHaveLength(1);
+  });
 });
 
-it("a command whose turn comes when nobody waits any more is not carried out", async () => {
-  const { log, clock, resize } = await allocator();
-  const { promise, resolve: store } = Promise.withResolvers<void>();
-  log.held = promise;
-  const first = resize("vm-0", 2);
-  const second = Promise.resolve(resize("vm-1", 2)).catch((thrown: unknown) => thrown);
-  await clock.advance(6_000);
-  store();
-  expect(await second).toMatchObject({ code: "UNAVAILABLE", retryable: true });
-  expect(await first).toMatchObject({ ok: true });
-  expect(await log.read("bioxen.evt.ledger.c", 2)).toHaveLength(1);
+describe("a plan", () => {
+  /** A chassis with 10 ribosomes, and the VMs `a` and `b`, each with a quota of its own over this many ribosomes. */
+  async function withQuotas(limits: Readonly<Record<string, number>>) {
+    const [log, clock] = [new MemoryEventLog(), new FakeClock()];
+    await appendNext(log, "chassis", "c", registeredChassis());
+    await appendNext(log, "ledger", "c", opened(10, 4));
+    for (const [vmId, ribosomes] of Object.entries(limits)) {
+      await appendNext(log, "vm", vmId, createdVm({ labels: { team: vmId } }));
+      const quota = { label: `team=${vmId}`, resources: { ribosomes } };
+      await appendNext(log, "quota", quotaIdOf(quota.label), { type: "bioxen.quota.set.v1", data: quota });
+    }
+    return { log, ...(await allocatorOn(log, clock)) };
+  }
+  const refusals = (...codes: [vmId: string, code: string][]) =>
+    codes.map(([vmId, code]) => ({ vmId, refusal: { chassisId: "c", code } }));
+
+  it("reserves what ledger and quotas allow, and names a reason for each other VM", async () => {
+    const { reserve } = await withQuotas({ a: 5, b: 3 });
+    expect(await reserve("p", ["a", 5], ["b", 4], ["unknown", 1])).toMatchObject({
+      ok: true,
+      result: { reserved: ["a"], refused: refusals(["b", "QUOTA_EXCEEDED"], ["unknown", "CONFLICT"]) },
+    });
+  });
+
+  it("gives the room of a VM that a quota refuses to no VM that was not charged", async () => {
+    const { log, reserve } = await withQuotas({ a: 0, b: 0 });
+    expect(await reserve("p", ["a", 10], ["b", 10])).toMatchObject({
+      ok: true,
+      result: {
+        seq: null,
+        reserved: [],
+        refused: refusals(["a", "QUOTA_EXCEEDED"], ["b", "CAPACITY_EXCEEDED"]),
+      },
+    });
+    expect(await log.read("bioxen.evt.ledger.c", 0)).toHaveLength(1);
+  });
+
+  it("has the same outcome when its command is repeated", async () => {
+    const { log, reserve } = await withQuotas({ a: 5, b: 0 });
+    const first = await reserve("p", ["a", 5]);
+    expect(first).toMatchObject({ ok: true, result: { reserved: ["a"], refused: [] } });
+    expect(await reserve("p", ["a", 5])).toEqual(first);
+    expect(await log.read("bioxen.evt.ledger.c", 0)).toHaveLength(2);
+  });
 });

@@ -1,17 +1,15 @@
 /**
- * What changes a ledger by request: a plan's reservations, a resize. Capacity is checked by the ledger, quotas by
- * their own streams, and both hold at the append.
+ * The commands that change a ledger by request: the reservations of a plan, and a resize. The ledger checks capacity and the streams of the
+ * quotas check the limits. Both checks hold at the append.
  *
- * The order is always: look at the ledger, charge the quotas for exactly that state of it, append on condition that it is
- * still that state. If it is not, everything is looked at anew, and the charge is void. In one process the commands of one ledger
- * have their turns, so that only those of other instances come in between. Nothing is decided on a ledger that is
- * newer than what this process has heard otherwise: a quota that is set fences every ledger, and whoever reserves after
- * the fence knows the quota.
+ * A command reads the ledger, charges the quotas for exactly that state, and appends on condition that the state is still the same.
+ * Otherwise the charge is void and the command starts again. The commands of one ledger queue up within a process, so that it conflicts
+ * only with other instances. No command is decided on a ledger that is newer than the other aggregates as this process knows them. A new
+ * quota relies on that: it appends a fence to every ledger, and a reservation after the fence is made with knowledge of the quota.
  */
 import {
   type Handled,
   type Ledger,
-  type LedgerEvent,
   larger,
   type Misfit,
   type ParsedRequestOf,
@@ -22,14 +20,14 @@ import {
   type Aggregates,
   type Causation,
   type Clock,
-  type Decision,
   type Executed,
   Fault,
   KeyedQueue,
   MAX_CONFLICT_RETRIES,
 } from "@bioxen/kernel";
-import { decideReserve, decideResize, type Proposal, partitionByFit } from "../domain/ledger.ts";
+import { growthOf, type LedgerCommand, ledgerDecider, successorOf } from "../domain/ledger.ts";
 import type { ChargeRequest } from "../domain/quota.ts";
+import { partitionByFit } from "../domain/reservation-fit.ts";
 import type { AffinityContexts } from "./affinity-contexts.ts";
 import type { QuotaCharges } from "./quota-charges.ts";
 
@@ -38,32 +36,42 @@ export interface LedgerCommandPorts {
   readonly charges: QuotaCharges;
   readonly affinityContexts: AffinityContexts;
   readonly clock: Clock;
-  /** From reservation to a running guest, ms. */
+  /** Time from the reservation to a running guest, ms. */
   readonly startDeadlineMs: number;
-  /** Resolves once everything up to this sequence is known here. */
+  /** Resolves once this instance has applied every event up to this sequence. */
   readonly applied: (seq: number) => Promise<void>;
 }
 
-/** The ledger is not what was charged for any more. */
-const MOVED_ON = refuse("CONFLICT", "the ledger was changed by others meanwhile", { retryable: true });
+/** The decision on a ledger that has an event after the state that was charged for. */
+const MOVED_ON = refuse("CONFLICT", "the ledger has changed since its quotas were charged", {
+  retryable: true,
+});
 
-type LedgerDecision = Decision<LedgerEvent>;
+/** The reason for a VM that was charged and that the ledger no longer takes at the append. */
+const NO_LONGER_FITS: Misfit = {
+  code: "CONFLICT",
+  message: "the chassis changed, or a VM to be placed with this one was refused: plan again",
+};
 
-/** What a command wants of a ledger's state. */
+type Refused = ReadonlyMap<string, Misfit>;
+
+/** What a command would do to one state of its ledger. */
 interface LedgerIntent {
-  /** To be charged before; none: nothing grows. */
+  /** The quotas to charge before the append; empty when nothing grows. */
   readonly requests: readonly ChargeRequest[];
-  /** The decision, with what the quotas refused. */
-  decide(ledger: Ledger, refused: ReadonlyMap<string, Misfit>): LedgerDecision;
+  /** The command to the ledger, without what the quotas refused. */
+  command(overQuota: Refused): LedgerCommand;
 }
 
-interface Granted {
+interface Granted<Intent> {
   readonly executed: Executed<Ledger>;
-  readonly refused: ReadonlyMap<string, Misfit>;
+  /** The intent that was executed: that of the last state. */
+  readonly intent: Intent;
+  readonly overQuota: Refused;
   readonly quotaSeq: number;
 }
 
-/** Whoever asked has given up by then, ms: lifecycle waits 5 s for a resize, the scheduler plans again. */
+/** Longest wait in the queue of a ledger, ms. By then the caller has given up: lifecycle waits 5 s for a resize, and the scheduler replans. */
 const TURN_DEADLINE_MS = 5_000;
 
 export class LedgerCommands {
@@ -79,42 +87,49 @@ export class LedgerCommands {
     causation: Causation,
   ): Promise<Handled<ResultOf<"ledgerReserve">>> {
     const expiresAtMs = this.#ports.clock.nowMs() + this.#ports.startDeadlineMs;
-    const proposal: Proposal = { planId, reservations, expiresAtMs, proposerToken };
-    let sorted: ReturnType<typeof partitionByFit> = { fit: [], refused: [] };
-    const granted = await this.#grant(chassisId, causation, (ledger) => ({
-      requests: this.#fitting(chassisId, ledger, proposal),
-      decide: (now, refused) => {
-        const allowed = reservations.filter(({ vmId }) => !refused.has(vmId));
-        const affinity = this.#ports.affinityContexts.of(chassisId);
-        sorted = partitionByFit(chassisId, now, allowed, affinity);
-        const rest = { ...proposal, reservations: allowed };
-        return decideReserve(chassisId, now, rest, this.#newestProposer(), affinity);
-      },
-    }));
-    const { executed, refused: overQuota, quotaSeq } = granted;
+    const granted = await this.#grant(chassisId, causation, (ledger) => {
+      const affinity = this.#ports.affinityContexts.of(chassisId);
+      const newestProposerToken = this.#newestProposerToken();
+      const { fit, refused } = partitionByFit(chassisId, ledger, reservations, affinity);
+      const isStale = successorOf(ledger, { proposerToken, newestProposerToken }) !== undefined;
+      return {
+        // The ledger refuses a stale proposer: charging for it would be in vain.
+        requests: isStale ? [] : fit,
+        misfits: new Map(refused.map(({ vmId, misfit }) => [vmId, misfit])),
+        command: (overQuota: Refused) => ({
+          type: "reserve" as const,
+          chassisId,
+          planId,
+          // Only VMs that were charged for: where a quota refuses one, the room that it leaves is not for the others of this plan.
+          reservations: fit.filter(({ vmId }) => !overQuota.has(vmId)),
+          expiresAtMs,
+          proposerToken,
+          newestProposerToken,
+          affinity,
+        }),
+      };
+    });
+    const { executed, intent, overQuota, quotaSeq } = granted;
     if (!executed.ok) return { ok: false, rejection: executed.rejection };
-    const misfits = [...sorted.refused, ...[...overQuota].map(([vmId, misfit]) => ({ vmId, misfit }))];
+    const { state, lastSeq } = executed.held;
+    const isReserved = (vmId: string) => executed.changed && state.entries[vmId]?.fence === lastSeq;
     return {
       ok: true,
       result: {
-        seq: executed.changed ? executed.held.lastSeq : null,
+        seq: executed.changed ? lastSeq : null,
         ...(overQuota.size === 0 ? {} : { quotaSeq }),
-        reserved: sorted.fit.map((one) => one.vmId),
-        refused: misfits.map(({ vmId, misfit }) => ({ vmId, refusal: { chassisId, ...misfit } })),
+        reserved: reservations.filter(({ vmId }) => isReserved(vmId)).map(({ vmId }) => vmId),
+        refused: reservations
+          .filter(({ vmId }) => !isReserved(vmId))
+          .map(({ vmId }) => {
+            const misfit = overQuota.get(vmId) ?? intent.misfits.get(vmId) ?? NO_LONGER_FITS;
+            return { vmId, refusal: { chassisId, ...misfit } };
+          }),
       },
     };
   }
 
-  /** What would be reserved if no quota stood against it. */
-  #fitting(chassisId: string, ledger: Ledger, proposal: Proposal): readonly ChargeRequest[] {
-    const affinity = this.#ports.affinityContexts.of(chassisId);
-    const decision = decideReserve(chassisId, ledger, proposal, this.#newestProposer(), affinity);
-    return decision.ok && decision.event?.type === "bioxen.ledger.reserved.v1"
-      ? decision.event.data.reservations
-      : [];
-  }
-
-  #newestProposer(): number {
+  #newestProposerToken(): number {
     return Math.max(0, ...[...this.#ports.ledgers.entries()].map(([, { state }]) => state.proposerToken));
   }
 
@@ -122,77 +137,76 @@ export class LedgerCommands {
     { chassisId, vmId, fence, amounts }: ParsedRequestOf<"ledgerResize">,
     causation: Causation,
   ): Promise<Handled<ResultOf<"ledgerResize">>> {
-    const { executed } = await this.#grant(chassisId, causation, (ledger) => {
-      const decision = decideResize(chassisId, ledger, vmId, fence, amounts);
-      const entry = ledger.entries[vmId];
-      const grows =
-        decision.ok &&
-        decision.event !== null &&
-        Object.entries(amounts).some(([name, amount]) => amount > (entry?.amounts[name] ?? 0));
-      return {
-        requests:
-          grows && entry !== undefined
-            ? [{ vmId, incarnation: entry.incarnation, amounts: larger(entry.amounts, amounts) }]
-            : [],
-        decide: (now, refused) => {
-          const misfit = refused.get(vmId);
-          return misfit === undefined
-            ? decideResize(chassisId, now, vmId, fence, amounts)
-            : overQuota(chassisId, misfit);
-        },
-      };
-    });
+    const resize = { type: "resize" as const, chassisId, vmId, fence, amounts };
+    const { executed } = await this.#grant(chassisId, causation, (ledger) => ({
+      requests: chargeForResize(ledger, resize),
+      command: (overQuota) => ({ ...resize, overQuota: overQuota.get(vmId) }),
+    }));
     if (!executed.ok) return { ok: false, rejection: executed.rejection };
     return { ok: true, result: { changed: executed.changed, seq: executed.held.lastSeq } };
   }
 
-  #grant(
+  #grant<Intent extends LedgerIntent>(
     chassisId: string,
     causation: Causation,
-    intentOf: (ledger: Ledger) => LedgerIntent,
-  ): Promise<Granted> {
+    intentOf: (ledger: Ledger) => Intent,
+  ): Promise<Granted<Intent>> {
     const { clock } = this.#ports;
-    const askedAtMs = clock.nowMs();
+    const requestedAtMs = clock.nowMs();
     return this.#queue.run(chassisId, () => {
-      if (clock.nowMs() - askedAtMs <= TURN_DEADLINE_MS)
+      if (clock.nowMs() - requestedAtMs <= TURN_DEADLINE_MS) {
         return this.#grantNow(chassisId, causation, intentOf);
-      throw new Fault("UNAVAILABLE", `ledger ${chassisId} had no time for this in ${TURN_DEADLINE_MS} ms`, {
-        retryable: true,
-      });
+      }
+      throw new Fault(
+        "UNAVAILABLE",
+        `ledger ${chassisId} is busy: the command waited more than ${TURN_DEADLINE_MS} ms, try again`,
+        { retryable: true },
+      );
     });
   }
 
-  /** Charges and appends on one and the same state of the ledger. */
-  async #grantNow(
+  /** Charges and appends on the same state of the ledger. */
+  async #grantNow<Intent extends LedgerIntent>(
     chassisId: string,
     causation: Causation,
-    intentOf: (ledger: Ledger) => LedgerIntent,
-  ): Promise<Granted> {
+    intentOf: (ledger: Ledger) => Intent,
+  ): Promise<Granted<Intent>> {
     const { ledgers, charges, applied } = this.#ports;
     for (let attempt = 0; attempt < MAX_CONFLICT_RETRIES; attempt += 1) {
       const { state, lastSeq } = ledgers.get(chassisId);
       await applied(lastSeq);
-      if (ledgers.get(chassisId).lastSeq !== lastSeq) continue;
+      const isSame = () => ledgers.get(chassisId).lastSeq === lastSeq;
+      if (!isSame()) continue;
       const intent = intentOf(state);
-      const charged = await charges.charge(causation, chassisId, lastSeq, intent.requests);
+      const { requests } = intent;
+      const charged = await charges.charge(causation, { chassisId, ledgerSeq: lastSeq, requests });
       if (charged === "outdated") {
         await ledgers.refresh(chassisId);
         continue;
       }
-      const isSame = () => ledgers.get(chassisId).lastSeq === lastSeq;
+      const { refused: overQuota, seq: quotaSeq } = charged;
+      const command = intent.command(overQuota);
       const executed = await ledgers.execute(chassisId, causation, (ledger) =>
-        isSame() ? intent.decide(ledger, charged.refused) : MOVED_ON,
+        isSame() ? ledgerDecider.decide(ledger, command) : MOVED_ON,
       );
       if (!executed.ok && executed.rejection === MOVED_ON.rejection) continue;
-      return { executed, refused: charged.refused, quotaSeq: charged.seq };
+      return { executed, intent, overQuota, quotaSeq };
     }
-    throw new Fault("CONFLICT", `ledger ${chassisId} is being changed by others, try again`, {
+    throw new Fault("CONFLICT", `other commands keep changing ledger ${chassisId}: try again`, {
       retryable: true,
     });
   }
 }
 
-function overQuota(chassisId: string, { message, resource, requested, free }: Misfit): LedgerDecision {
-  const details = { chassisId, resource, requested, free };
-  return refuse("QUOTA_EXCEEDED", message, { retryable: true, details });
+/** A resize is charged with the larger of old and new amounts, and only if the ledger accepts it and some amount grows. */
+function chargeForResize(
+  ledger: Ledger,
+  resize: Extract<LedgerCommand, { type: "resize" }>,
+): readonly ChargeRequest[] {
+  const { vmId, amounts } = resize;
+  const entry = ledger.entries[vmId];
+  const decision = ledgerDecider.decide(ledger, resize);
+  if (entry === undefined || !decision.ok || decision.event === null) return [];
+  if (Object.keys(growthOf(entry, amounts)).length === 0) return [];
+  return [{ vmId, incarnation: entry.incarnation, amounts: larger(entry.amounts, amounts) }];
 }

@@ -1,5 +1,5 @@
 /**
- * When a reservation that nobody took expires.
+ * When a reservation expires that its VM has not taken: wall clock and monotonic clock must both have passed its time.
  */
 import { EventFeed, type LeaseListener, type ServicePorts } from "@bioxen/kernel";
 import {
@@ -11,23 +11,24 @@ import {
   registeredChassis,
 } from "@bioxen/testkit";
 import { expect, it } from "vitest";
+import { EXPIRY_GRACE_MS } from "../domain/settlement.ts";
 import { MonotonicReservationTimer } from "./monotonic-reservation-timer.ts";
 import { createAllocator, DEFAULT_START_DEADLINE_MS } from "./service.ts";
 
-const HELD = { ribosomes: 10 };
-const PROMISED_MS = DEFAULT_START_DEADLINE_MS;
-const WHOLE_MS = PROMISED_MS + 10_000;
+const AMOUNTS = { ribosomes: 10 };
+/** From the reservation to its expiry: the time that its VM has, and the grace. */
+const EXPIRY_MS = DEFAULT_START_DEADLINE_MS + EXPIRY_GRACE_MS;
 
-/** The allocator that settles, and a VM that waits and does not take its place; two clocks. */
-async function waiting() {
+/** An allocator with the lease, a VM that waits and does not take its reservation, and two clocks. */
+async function waitingVm() {
   const [log, clock] = [new MemoryEventLog(), new FakeClock()];
   let monotonicMs = 0;
   const reserve = async () => {
-    const reservations = [{ vmId: "v", incarnation: 1, amounts: HELD }];
-    const data = { planId: "p", reservations, expiresAtMs: clock.nowMs() + PROMISED_MS };
+    const reservations = [{ vmId: "v", incarnation: 1, amounts: AMOUNTS }];
+    const data = { planId: "p", reservations, expiresAtMs: clock.nowMs() + DEFAULT_START_DEADLINE_MS };
     await appendNext(log, "ledger", "c", { type: "bioxen.ledger.reserved.v1", data });
   };
-  const offered = { chassisType: "ecoli", capacity: HELD, offered: HELD, maxVms: 4 };
+  const offered = { chassisType: "ecoli", capacity: AMOUNTS, offered: AMOUNTS, maxVms: 4 };
   await appendNext(log, "chassis", "c", registeredChassis());
   await appendNext(log, "ledger", "c", { type: "bioxen.ledger.opened.v1", data: offered });
   await appendNext(log, "vm", "v", createdVm());
@@ -51,43 +52,43 @@ async function waiting() {
     await clock.advance(ms);
   };
   const state = async () => (await log.read("bioxen.evt.ledger.c", 0)).at(-1)?.envelope.type.split(".")[2];
-  return { reserve, begin, pass, state, setClockOn: (ms: number) => clock.advance(ms) };
+  return { reserve, begin, pass, state, setWallClockForward: (ms: number) => clock.advance(ms) };
 }
 
-it("expires when its time and the grace are over", async () => {
-  const { reserve, begin, pass, state } = await waiting();
+it("expires after its time and the grace", async () => {
+  const { reserve, begin, pass, state } = await waitingVm();
   await begin();
   await reserve();
-  await pass(WHOLE_MS - 100);
+  await pass(EXPIRY_MS - 100);
   expect(await state()).toBe("reserved");
   await pass(200);
   expect(await state()).toBe("expired");
 });
 
-it("does not expire for a clock that was set, and has its time from there", async () => {
-  const { reserve, begin, pass, state, setClockOn } = await waiting();
+it("does not expire because the wall clock was set, and keeps its whole time", async () => {
+  const { reserve, begin, pass, state, setWallClockForward } = await waitingVm();
   await begin();
   await reserve();
-  await setClockOn(190_000);
+  await setWallClockForward(190_000);
   expect(await state()).toBe("reserved");
-  await pass(WHOLE_MS - 100);
+  await pass(EXPIRY_MS - 100);
   expect(await state()).toBe("reserved");
   await pass(200);
   expect(await state()).toBe("expired");
 });
 
-it("has its time once more where whoever watched it was started again", async () => {
-  const { reserve, begin, pass, state } = await waiting();
+it("has its whole time again after the allocator restarted", async () => {
+  const { reserve, begin, pass, state } = await waitingVm();
   await reserve();
-  await pass(WHOLE_MS);
+  await pass(EXPIRY_MS);
   await begin();
-  await pass(WHOLE_MS - 100);
+  await pass(EXPIRY_MS - 100);
   expect(await state()).toBe("reserved");
   await pass(200);
   expect(await state()).toBe("expired");
 });
 
-it("what has stood its time is forgotten, and stays what it is", () => {
+it("forgets a timer that has run out, and still reports no time left for it", () => {
   let nowMs = 0;
   const timer = new MonotonicReservationTimer(() => nowMs, 100);
   timer.observe(1);

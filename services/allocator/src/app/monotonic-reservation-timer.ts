@@ -1,37 +1,37 @@
 /**
- * How long reservations have stood, by a clock that nobody sets.
+ * How long this process has observed each reservation, by its monotonic clock.
  *
- * A reservation says until when its VM may take it, by the wall clock, which may be set, or be another on another machine. Nobody is
- * to lose it to that: it expires only when this process has watched it for its whole time as well. A process that was started has
- * watched nothing that was there before, and counts from its own beginning.
+ * A reservation names the instant until which its VM may take it, by the wall clock. A wall clock can be set, and differs between machines.
+ * So a reservation expires only once this process has also observed it for its whole time on a monotonic clock. A process that restarts
+ * counts the reservations that it finds from its own start.
  */
 export class MonotonicReservationTimer {
   readonly #monotonicMs: () => number;
-  readonly #timeMs: number;
-  readonly #beganMs: number;
-  /** Since when, by fence, in the order they came. */
-  readonly #since = new Map<number, number>();
+  readonly #periodMs: number;
+  readonly #startedMs: number;
+  /** The instant of the first observation, ms of the monotonic clock, by fence and in order of time. */
+  readonly #observedMs = new Map<number, number>();
 
-  /** `timeMs`: what each may stand; `monotonicMs`: a clock that only goes on. */
-  constructor(monotonicMs: () => number, timeMs: number) {
+  /** `monotonicMs` reads the monotonic clock. `periodMs` is the time for which each reservation must be observed. */
+  constructor(monotonicMs: () => number, periodMs: number) {
     this.#monotonicMs = monotonicMs;
-    this.#timeMs = timeMs;
-    this.#beganMs = monotonicMs();
+    this.#periodMs = periodMs;
+    this.#startedMs = monotonicMs();
   }
 
-  /** The reservation with this fence is there from now on. */
+  /** Starts the timer of the reservation with this fence, and forgets the timers that have run out. */
   observe(fence: number): void {
     const nowMs = this.#monotonicMs();
-    for (const [old, sinceMs] of this.#since) {
-      if (sinceMs + this.#timeMs > nowMs) break;
-      this.#since.delete(old);
+    for (const [old, sinceMs] of this.#observedMs) {
+      if (sinceMs + this.#periodMs > nowMs) break;
+      this.#observedMs.delete(old);
     }
-    this.#since.set(fence, nowMs);
+    this.#observedMs.set(fence, nowMs);
   }
 
-  /** What is left of its time, ms; 0: it has stood it. */
+  /** The time that is left, ms; 0 once the reservation was observed for the whole period. */
   remainingMs(fence: number): number {
-    const sinceMs = this.#since.get(fence) ?? this.#beganMs;
-    return Math.max(0, Math.ceil(sinceMs + this.#timeMs - this.#monotonicMs()));
+    const sinceMs = this.#observedMs.get(fence) ?? this.#startedMs;
+    return Math.max(0, Math.ceil(sinceMs + this.#periodMs - this.#monotonicMs()));
   }
 }

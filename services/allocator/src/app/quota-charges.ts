@@ -1,6 +1,6 @@
 /**
- * Charges what a ledger is about to give away against every quota its VMs fall under. The quota's own stream decides among
- * allocators that work on different ledgers at the same moment.
+ * Charges the quotas of the VMs for which a ledger is about to reserve or grow. The stream of each quota orders the charges of allocators
+ * that work on different ledgers at the same moment.
  */
 import {
   eventSubject,
@@ -11,14 +11,22 @@ import {
   quotaLabelsOf,
   type VmState,
 } from "@bioxen/contracts";
-import type { Aggregates, Causation, EventLog, ReadModel, StoredEvent } from "@bioxen/kernel";
 import {
+  type Aggregates,
+  type Causation,
+  type EventLog,
+  invariant,
+  type ReadModel,
+  type StoredEvent,
+} from "@bioxen/kernel";
+import {
+  type Charge,
   type ChargeRequest,
-  decideCharge,
+  isCharged,
   isOutdated,
   type KnownLedgers,
   partitionByQuota,
-  type QuotaPartition,
+  quotaDecider,
 } from "../domain/quota.ts";
 
 export interface QuotaChargesPorts {
@@ -29,9 +37,9 @@ export interface QuotaChargesPorts {
 }
 
 export interface Charged {
-  /** By VM: what it may not take, and why. Whoever is not here is charged in all its quotas, or is under none. */
+  /** By VM id, why a quota refuses it. Every other VM is charged in all of its quotas, or is under none. */
   readonly refused: ReadonlyMap<string, Misfit>;
-  /** The newest event of a quota this rests on, 0 when there is none. */
+  /** Sequence of the newest quota event that this rests on; 0 when no quota was involved. */
   readonly seq: number;
 }
 
@@ -42,7 +50,7 @@ export class QuotaCharges {
     this.#ports = ports;
   }
 
-  /** The ledgers as known here. */
+  /** The ledgers as this instance knows them. */
   readonly known: KnownLedgers = {
     ledger: (chassisId) => {
       const { state, lastSeq } = this.#ports.ledgers.get(chassisId);
@@ -51,37 +59,37 @@ export class QuotaCharges {
   };
 
   /**
-   * Charges `requests` for one append on the ledger's state `ledgerSeq`. "outdated": that ledger has moved on meanwhile. What is
-   * charged and not used in the end is given back by the process (`quota-process.ts`).
+   * Charges the requests for one append to the ledger in its state after `ledgerSeq`. Returns "outdated" when the command must start
+   * again, mostly because the ledger has a newer event by then. A charge that is not used is given back by `quota-process.ts`.
    */
   async charge(
     causation: Causation,
-    chassisId: string,
-    ledgerSeq: number,
-    requests: readonly ChargeRequest[],
+    { chassisId, ledgerSeq, requests }: Charge,
   ): Promise<Charged | "outdated"> {
+    const { quotas } = this.#ports;
     const refused = new Map<string, Misfit>();
     let seq = 0;
     for (const [quotaId, all] of await this.#perQuota(requests)) {
-      const some = all.filter(({ vmId }) => !refused.has(vmId));
-      if (some.length === 0) continue;
-      const judged: { outcome: QuotaPartition | "outdated" } = { outcome: "outdated" };
-      // One command may charge again, on a newer state of its ledger: that is no repetition.
-      await this.#ports.quotas.execute(quotaId, { ...causation, deduplicate: false }, (quota) => {
-        const isLate = !quota.exists || isOutdated(quota, this.known, chassisId, ledgerSeq, some);
-        judged.outcome = isLate
-          ? "outdated"
-          : partitionByQuota(quota, this.known, chassisId, ledgerSeq, some);
-        return decideCharge(quota, this.known, chassisId, ledgerSeq, some);
-      });
-      if (judged.outcome === "outdated") return "outdated";
-      for (const { vmId, misfit } of judged.outcome.refused) refused.set(vmId, misfit);
-      seq = Math.max(seq, this.#ports.quotas.get(quotaId).lastSeq);
+      const charge = { chassisId, ledgerSeq, requests: all.filter(({ vmId }) => !refused.has(vmId)) };
+      if (charge.requests.length === 0) continue;
+      // One command may charge several times, each time for a newer state of its ledger: these are no repetitions.
+      const executed = await quotas.execute(quotaId, { ...causation, deduplicate: false }, (quota) =>
+        quotaDecider.decide(quota, { type: "charge", ledgers: this.known, ...charge }),
+      );
+      invariant(executed.ok, "a quota refuses single VMs, never a whole charge", { quotaId });
+      const { state, lastSeq } = executed.held;
+      if (!state.exists || isOutdated(state, this.known, charge)) return "outdated";
+      const missing = charge.requests.filter((request) => !isCharged(state, charge, request));
+      const partition = partitionByQuota(state, this.known, { ...charge, requests: missing });
+      // A charge that lowers the amounts of one VM can make room for another: the command starts again and charges it too.
+      if (partition.charged.length > 0) return "outdated";
+      for (const { vmId, misfit } of partition.refused) refused.set(vmId, misfit);
+      seq = Math.max(seq, lastSeq);
     }
     return { refused, seq };
   }
 
-  /** In order of quota, the same for everybody, so that two who need the same two meet at the first. */
+  /** In the order of quota ids. Two charges that share two quotas then contend at the same one, so that one of them gets both. */
   async #perQuota(requests: readonly ChargeRequest[]): Promise<[string, ChargeRequest[]][]> {
     const perQuota = new Map<string, ChargeRequest[]>();
     for (const one of this.#anyQuota() ? requests : []) {
@@ -104,12 +112,12 @@ export class QuotaCharges {
     return state.exists && state.label === label ? id : undefined;
   }
 
-  /** Labels are of one life of a VM. One that is not known here, not yet or not any more, is looked up in the log. */
+  /** The labels of one incarnation of a VM. An incarnation that the read model does not hold (yet, or any longer) is read from the log. */
   async labelsOf(vmId: string, incarnation: number): Promise<Labels> {
     const vm = this.#ports.vms.get(vmId);
     if (vm.exists && vm.incarnation === incarnation) return vm.labels;
     const events = await this.#ports.log.read(eventSubject("vm", vmId), 0);
-    return events.map(createdWith).findLast((life) => life?.incarnation === incarnation)?.labels ?? {};
+    return events.map(createdWith).findLast((created) => created?.incarnation === incarnation)?.labels ?? {};
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * The commands and questions about quotas.
+ * The endpoints of quotas: set, get and list.
  */
 import {
   done,
@@ -9,15 +9,15 @@ import {
   type QuotaState,
   quotaIdOf,
   type ResultOf,
-  refuse,
   viewOfQuota,
 } from "@bioxen/contracts";
-import type { Aggregates, Causation, Timers } from "@bioxen/kernel";
-import { decideSet } from "../domain/quota.ts";
+import { type Aggregates, type Causation, invariant, type Timers } from "@bioxen/kernel";
+import { quotaDecider } from "../domain/quota.ts";
 
-/** Quotas there may be: each is asked at every change of every ledger. */
-const MAX_QUOTAS = 1_000;
-/** Longest wait of a `set` until its quota holds, ms: a fence in every ledger and one event more; beyond it the answer says that it does not yet. */
+/**
+ * Longest wait of `set` until its limits hold, ms. Enforcement takes a fence in every ledger and one more event. After the wait the reply
+ * has `enforced: false`.
+ */
 const ENFORCE_TIMEOUT_MS = 3_000;
 
 export class QuotaCommands {
@@ -30,9 +30,9 @@ export class QuotaCommands {
     this.#timers = timers;
   }
 
-  /** A quota has changed: whoever waits for one looks again. */
+  /** To be called after each event: every `set` that waits checks its quota. */
   changed(): void {
-    for (const look of [...this.#waiting]) look();
+    for (const check of [...this.#waiting]) check();
   }
 
   async set(
@@ -40,15 +40,12 @@ export class QuotaCommands {
     causation: Causation,
   ): Promise<Handled<ResultOf<"quotaSet">>> {
     const quotaId = quotaIdOf(label);
-    const executed = await this.#quotas.execute(quotaId, causation, (quota) => {
-      if (!quota.exists && [...this.#quotas.ids()].length >= MAX_QUOTAS) {
-        return refuse("TOO_LARGE", `there are ${MAX_QUOTAS} quotas`, { details: { limit: MAX_QUOTAS } });
-      }
-      return decideSet(quota, label, resources);
-    });
+    const executed = await this.#quotas.execute(quotaId, causation, (quota) =>
+      quotaDecider.decide(quota, { type: "set", label, resources, quotas: [...this.#quotas.ids()].length }),
+    );
     if (!executed.ok) return { ok: false, rejection: executed.rejection };
-    const quota = await this.#enforced(quotaId);
-    if (quota === undefined) return refuse("INTERNAL", `quota ${label} was set and is not there`);
+    const quota = await this.#whenEnforced(quotaId);
+    invariant(quota !== undefined, "a quota exists once it was set", { label });
     return done({ changed: executed.changed, quota: viewOfQuota(quota) });
   }
 
@@ -64,24 +61,24 @@ export class QuotaCommands {
     return done({ quotas: quotas.sort((a, b) => (a.label < b.label ? -1 : 1)) });
   }
 
-  /** Waits for the process, at whichever instance, to make it hold; but not for ever. */
-  #enforced(quotaId: string): Promise<Quota | undefined> {
+  /** Resolves with the quota once the process of any instance has enforced it, or after {@link ENFORCE_TIMEOUT_MS}. */
+  #whenEnforced(quotaId: string): Promise<Quota | undefined> {
     return new Promise((resolve) => {
-      const now = () => {
+      const present = () => {
         const { state } = this.#quotas.get(quotaId);
         return state.exists ? state : undefined;
       };
       const end = () => {
-        this.#waiting.delete(look);
+        this.#waiting.delete(check);
         timer.cancel();
-        resolve(now());
+        resolve(present());
       };
-      const look = () => {
-        if (now()?.enforced === true) end();
+      const check = () => {
+        if (present()?.enforced === true) end();
       };
       const timer = this.#timers.after(ENFORCE_TIMEOUT_MS, end);
-      this.#waiting.add(look);
-      look();
+      this.#waiting.add(check);
+      check();
     });
   }
 }

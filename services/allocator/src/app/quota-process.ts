@@ -1,13 +1,13 @@
 /**
- * Makes each quota's charges what the ledgers say, and a new quota hold.
+ * The process of the quotas: enforces new and lowered quotas, and settles charges to what the ledgers hold.
  *
- * A quota that is lowered holds once everything that was charged under higher limits is used or void. One that is new is not
- * known to everybody at once. A ledger that has an event after the quota's first is changed only by who knows it
- * (`ledger-commands.ts` looks at nothing older than its ledger), so each ledger gets one, a fence; then everything held is
- * counted, and from that event on nothing grows above the limits.
+ * The limits of a lowered quota hold once every charge under the higher limits is used or void. A new quota is not known to every
+ * allocator at once. But an allocator decides on a ledger only after it has applied every event up to the ledger's last one
+ * (`ledger-commands.ts`). So a ledger with an event after the quota's first one is changed only with knowledge of the quota. Each
+ * ledger gets such an event, a fence. Then everything held is counted, and from that event on nothing grows above the limits.
  *
- * A charge whose ledger has not moved on is about to be used, or its charger is dead: after a while the ledger is fenced
- * as well, which makes the charge void, and it is given back.
+ * A charge whose ledger has not moved on is about to be used, or its charger has crashed. After {@link CHARGE_PATIENCE_MS} the process
+ * fences that ledger too, which makes the charge void, and gives it back.
  */
 import {
   chargeKey,
@@ -20,7 +20,6 @@ import {
 } from "@bioxen/contracts";
 import {
   type Aggregates,
-  accept,
   causedBy,
   invariant,
   messageOf,
@@ -30,21 +29,21 @@ import {
   type StoredEvent,
   UNCHANGED,
 } from "@bioxen/kernel";
+import { ledgerDecider } from "../domain/ledger.ts";
 import {
-  decideEnforce,
-  decideSettleCharges,
+  chargesUnderOldLimits,
   type KnownLedgers,
   openCharges,
-  type QuotaDecision,
-  underOldLimits,
+  type QuotaCommand,
+  quotaDecider,
 } from "../domain/quota.ts";
 import type { QuotaCharges } from "./quota-charges.ts";
 
-/** A charger appends to its ledger within this long, ms, or is taken for dead: an append is in doubt for 8 s at most. */
+/** A charger that has not appended to its ledger after this time counts as crashed, ms. An append is in doubt for 8 s at most. */
 const CHARGE_PATIENCE_MS = 10_000;
-/** A charge that its charger did not use is void once its ledger has moved on; how often that is looked for, ms. */
-const LOOK_AGAIN_MS = 500;
-/** Ledgers fenced at once: appends overlap, and others get their turn. */
+/** Interval between two checks of a quota with open charges or old limits, ms. */
+const CHECK_INTERVAL_MS = 500;
+/** Ledgers fenced at once: enough for the appends to overlap, few enough to leave room for other commands. */
 const FENCES_IN_FLIGHT = 32;
 
 export interface QuotaProcessParts {
@@ -52,8 +51,9 @@ export interface QuotaProcessParts {
   readonly quotas: Aggregates<QuotaState>;
   readonly ledgers: Aggregates<Ledger>;
   readonly charges: QuotaCharges;
-  /** Resolves once everything up to this sequence is known here. */
+  /** Resolves once this instance has applied every event up to this sequence. */
   readonly applied: (seq: number) => Promise<void>;
+  /** True while this instance holds the lease. */
   readonly acts: () => boolean;
 }
 
@@ -71,7 +71,7 @@ export class QuotaProcess {
       timers,
       step: async (quotaId) => (parts.acts() ? this.#step(quotaId) : undefined),
       onError: (quotaId, thrown) =>
-        logger.warn({ quotaId, err: thrown }, `a step failed: ${messageOf(thrown)}`),
+        logger.warn({ quotaId, err: thrown }, `settling quota ${quotaId} failed: ${messageOf(thrown)}`),
     });
   }
 
@@ -79,7 +79,7 @@ export class QuotaProcess {
     for (const quotaId of this.#parts.quotas.ids()) this.#reconciler.wake(quotaId);
   }
 
-  /** A quota changed, or a ledger that it has something charged on. */
+  /** Wakes the quota that the event is of, and every quota that is not enforced or has a charge on an entry that the event changed. */
   wakeFor({ envelope }: StoredEvent): void {
     const event = domainEventOf(envelope);
     if (event.kind === "quota") this.#reconciler.wake(event.id);
@@ -102,7 +102,7 @@ export class QuotaProcess {
     const { state } = quotas.get(quotaId);
     if (!state.exists) return undefined;
     if (!state.enforced) await this.#enforce(quotaId, state);
-    await this.#react(quotaId, (quota) => decideSettleCharges(quota, this.#known));
+    await this.#react(quotaId, () => ({ type: "settle", ledgers: this.#known }));
     const quota = quotas.get(quotaId).state;
     if (!quota.exists) return undefined;
     const open = openCharges(quota, this.#known);
@@ -110,17 +110,17 @@ export class QuotaProcess {
     const abandoned = open.filter((charge) => charge.chargedAtMs + CHARGE_PATIENCE_MS <= nowMs);
     for (const { chassisId, ledgerSeq } of abandoned) await this.#fence(chassisId, quotaId, ledgerSeq);
     const isDone = open.length === 0 && quota.enforced;
-    return isDone ? undefined : { dueAtMs: nowMs + LOOK_AGAIN_MS };
+    return isDone ? undefined : { dueAtMs: nowMs + CHECK_INTERVAL_MS };
   }
 
   async #enforce(quotaId: string, quota: Quota): Promise<void> {
     if (!quota.counted) return this.#count(quotaId, quota.firstSeq);
-    for (const { chassisId, ledgerSeq } of underOldLimits(quota, this.#known)) {
+    for (const { chassisId, ledgerSeq } of chargesUnderOldLimits(quota, this.#known)) {
       await this.#fence(chassisId, quotaId, ledgerSeq);
     }
-    await this.#react(quotaId, (now) =>
-      now.exists && now.counted ? decideEnforce(now, { ...this.#known, holders: () => [] }) : UNCHANGED,
-    );
+    // All that is held was counted when the quota was new, and has been charged since.
+    const world = { ...this.#known, holders: () => [] };
+    await this.#react(quotaId, (now) => (now.exists && now.counted ? { type: "enforce", world } : undefined));
   }
 
   async #count(quotaId: string, sinceSeq: number): Promise<void> {
@@ -134,17 +134,17 @@ export class QuotaProcess {
     if (open.some((chassisId) => ledgers.get(chassisId).lastSeq <= sinceSeq)) return;
     await applied(Math.max(sinceSeq, ...[...ledgers.entries()].map(([, { lastSeq }]) => lastSeq)));
     const { state } = quotas.get(quotaId);
-    for (const { chassisId, ledgerSeq } of state.exists ? underOldLimits(state, this.#known) : []) {
+    for (const { chassisId, ledgerSeq } of state.exists ? chargesUnderOldLimits(state, this.#known) : []) {
       await this.#fence(chassisId, quotaId, ledgerSeq);
     }
-    const holders = await this.#holders();
-    const labels = (label: string) => holders.filter((one) => one.labels.includes(label));
-    // Whoever reserved since then knew of it and charged.
-    await this.#react(quotaId, (quota) => decideEnforce(quota, { ...this.#known, holders: labels }));
+    const entries = await this.#labelledEntries();
+    const holders = (label: string) => entries.filter(({ labels }) => labels.includes(label));
+    // A reservation that was made meanwhile knew the quota, because its ledger had the fence, and was charged.
+    await this.#react(quotaId, () => ({ type: "enforce", world: { ...this.#known, holders } }));
   }
 
-  /** Every entry of every ledger, with the labels quotas may be for. */
-  async #holders() {
+  /** Every entry of every ledger, with those labels of its VM that a quota can name. */
+  async #labelledEntries() {
     const out = [];
     for (const [chassisId, { state }] of [...this.#parts.ledgers.entries()]) {
       for (const { vmId, incarnation } of Object.values(state.entries)) {
@@ -155,27 +155,34 @@ export class QuotaProcess {
     return out;
   }
 
-  /** The ledger has an event after `afterSeq`. */
+  /** Resolves once the ledger has an event after `afterSeq`, or is closed. */
   async #fence(chassisId: string, quotaId: string, afterSeq: number): Promise<void> {
     const { ledgers, quotas, acts } = this.#parts;
     const { last, state } = quotas.get(quotaId);
-    invariant(last !== undefined && state.exists, "a quota that is looked at was set", { quotaId });
-    const fenced: LedgerEvent = { type: "bioxen.ledger.fenced.v1", data: { quota: state.label } };
-    const decide = (ledger: Ledger) =>
-      ledger.open && ledgers.get(chassisId).lastSeq <= afterSeq ? accept(fenced) : UNCHANGED;
+    invariant(last !== undefined && state.exists, "a quota has a process only after it was set", { quotaId });
+    const { label: quota } = state;
+    const decide = (ledger: Ledger) => {
+      const { lastSeq } = ledgers.get(chassisId);
+      return ledgerDecider.decide(ledger, { type: "fence", quota, lastSeq, afterSeq });
+    };
     await ledgers.react(chassisId, causedBy(last), decide, acts);
   }
 
-  async #react(quotaId: string, decide: (quota: QuotaState) => QuotaDecision): Promise<void> {
+  /** Decides the command on the quota's newest state; undefined: there is nothing to do. */
+  async #react(quotaId: string, commandFor: (quota: QuotaState) => QuotaCommand | undefined): Promise<void> {
     const { quotas, acts } = this.#parts;
     const { last } = quotas.get(quotaId);
-    invariant(last !== undefined, "a quota that is looked at was set", { quotaId });
+    invariant(last !== undefined, "a quota has a process only after it was set", { quotaId });
+    const decide = (quota: QuotaState) => {
+      const command = commandFor(quota);
+      return command === undefined ? UNCHANGED : quotaDecider.decide(quota, command);
+    };
     const executed = await quotas.react(quotaId, causedBy(last), decide, acts);
-    invariant(executed.ok, "settling refuses nothing", { quotaId });
+    invariant(executed.ok, "the process sends no command that a quota refuses", { quotaId });
   }
 }
 
-/** VMs whose entry an event may have changed. */
+/** The VMs whose entries the event may have changed. */
 function changedEntries(event: LedgerEvent): readonly string[] {
   switch (event.type) {
     case "bioxen.ledger.reserved.v1":

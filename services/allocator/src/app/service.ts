@@ -1,6 +1,6 @@
 /**
- * The allocator on its ports: owns every ledger's and every quota's stream, disposes of the scheduler's plans, settles entries by
- * what their VMs did.
+ * The allocator on its ports. It owns the streams of all ledgers and quotas, checks the scheduler's plans, and settles entries by the events
+ * of their VMs.
  */
 import {
   aggregateOf,
@@ -37,16 +37,10 @@ import {
   Reconciler,
   type ServicePorts,
   type StoredEvent,
+  UNCHANGED,
 } from "@bioxen/kernel";
-import {
-  decideFollowChassis,
-  decideFollowPreemption,
-  decideSettle,
-  type EntryVerdict,
-  EXPIRY_GRACE_MS,
-  expiresFrom,
-  nextExpiryAtMs,
-} from "../domain/ledger.ts";
+import { type LedgerCommand, type LedgerDecision, ledgerDecider } from "../domain/ledger.ts";
+import { type EntryVerdict, EXPIRY_GRACE_MS, expiresFrom, nextExpiryAtMs } from "../domain/settlement.ts";
 import { verdictOf } from "../domain/verdict.ts";
 import { AffinityContexts } from "./affinity-contexts.ts";
 import { LedgerCommands } from "./ledger-commands.ts";
@@ -55,14 +49,14 @@ import { QuotaCharges } from "./quota-charges.ts";
 import { QuotaCommands } from "./quota-commands.ts";
 import { QuotaProcess } from "./quota-process.ts";
 
-/** From reservation to a running guest, ms: a boot takes milliseconds, a restarted agent some seconds. */
+/** Time from the reservation to a running guest, ms. A boot takes milliseconds, an agent that restarts some seconds. */
 export const DEFAULT_START_DEADLINE_MS = 60_000;
-/** Events one look may append before other ledgers get their turn. */
-const MAX_STEPS_PER_LOOK = 16;
+/** Most events that one step appends before it lets other ledgers have their turn. */
+const MAX_EVENTS_PER_STEP = 16;
 
 export interface AllocatorOptions {
   readonly startDeadlineMs?: number;
-  /** Milliseconds of a clock that nobody sets: what a reservation has stood is measured on it. */
+  /** The monotonic clock, ms: measures how long this process has observed a reservation. */
   readonly monotonicMs: () => number;
 }
 
@@ -130,7 +124,7 @@ class Allocator {
       timers,
       step: async (chassisId) => (this.#acts() ? this.#settle(chassisId) : undefined),
       onError: (chassisId, thrown) =>
-        logger.warn({ chassisId, err: thrown }, `a step failed: ${messageOf(thrown)}`),
+        logger.warn({ chassisId, err: thrown }, `settling ledger ${chassisId} failed: ${messageOf(thrown)}`),
     });
   }
 
@@ -158,7 +152,7 @@ class Allocator {
     await this.#lease?.release();
   }
 
-  /** Whether this instance settles: the holder of the lease does; every instance answers requests. */
+  /** True while this instance holds the lease. Only the lease holder settles; every instance answers requests. */
   #acts(): boolean {
     return this.#lease?.token() !== undefined;
   }
@@ -172,10 +166,13 @@ class Allocator {
     for (const chassisId of this.#ledgersOf.of(id)) this.#reconciler.wake(chassisId);
   }
 
-  readonly #verdict = (entry: LedgerEntry): EntryVerdict =>
+  readonly #verdictOf = (entry: LedgerEntry): EntryVerdict =>
     verdictOf(entry, this.vms.get(entry.vmId), this.#feed?.appliedSeq ?? 0);
 
-  /** By the wall clock, and not before it has stood its time here. What the feed has not brought yet has just come. */
+  /**
+   * The earliest expiry, by the wall clock and by the monotonic clock of this process, whichever is later. Infinite for a reservation that the
+   * feed has not delivered yet: it is too new to expire.
+   */
   readonly #expiresFrom = (entry: LedgerEntry): number => {
     if (entry.fence > (this.#feed?.appliedSeq ?? 0)) return Number.POSITIVE_INFINITY;
     const leftMs = this.#reservationTimer.remainingMs(entry.fence);
@@ -185,10 +182,13 @@ class Allocator {
   };
 
   #nextExpiryAtMs(chassisId: string): number | undefined {
-    return nextExpiryAtMs(this.ledgers.get(chassisId).state, this.#verdict, this.#expiresFrom);
+    return nextExpiryAtMs(this.ledgers.get(chassisId).state, this.#verdictOf, this.#expiresFrom);
   }
 
-  /** Whether a VM has taken its place is decided on all that is in the log now: who is behind would expire it under the VM. */
+  /**
+   * Reads the log to its end before an expiry. An instance whose read models lag might otherwise expire a reservation that its VM has taken
+   * already.
+   */
   async #catchUpIfExpiring(chassisId: string): Promise<void> {
     const dueAtMs = this.#nextExpiryAtMs(chassisId);
     if (dueAtMs === undefined || dueAtMs > this.#ports.clock.nowMs()) return;
@@ -197,28 +197,45 @@ class Allocator {
 
   async #settle(chassisId: string): Promise<{ readonly dueAtMs: number } | undefined> {
     await this.#catchUpIfExpiring(chassisId);
-    for (let i = 0; i < MAX_STEPS_PER_LOOK; i += 1) {
-      const chassis = this.chassis.get(chassisId);
-      const registered = chassis.registered ? chassis : null;
-      const decide = (ledger: Ledger) => {
-        const followed = decideFollowChassis(ledger, registered);
-        if (!followed.ok || followed.event !== null) return followed;
-        const freed = decideFollowPreemption(ledger, (vmId) => this.vms.get(vmId));
-        if (!freed.ok || freed.event !== null) return freed;
-        return decideSettle(ledger, this.#verdict, this.#ports.clock.nowMs(), this.#expiresFrom);
-      };
-      const causation = this.#causation(chassisId);
-      const executed = await this.ledgers.react(chassisId, causation, decide, () => this.#acts());
-      invariant(executed.ok, "settling refuses nothing", { chassisId });
+    for (let i = 0; i < MAX_EVENTS_PER_STEP; i += 1) {
+      const executed = await this.ledgers.react(
+        chassisId,
+        this.#causation(chassisId),
+        (ledger) => this.#nextDecision(chassisId, ledger),
+        () => this.#acts(),
+      );
+      invariant(executed.ok, "the process sends no command that a ledger refuses", { chassisId });
       if (!executed.changed) break;
     }
     const dueAtMs = this.#nextExpiryAtMs(chassisId);
     return dueAtMs === undefined ? undefined : { dueAtMs };
   }
 
+  /** The first command that changes the ledger: follow the chassis, then preemptions, then what is due on the entries. */
+  #nextDecision(chassisId: string, ledger: Ledger): LedgerDecision {
+    const chassis = this.chassis.get(chassisId);
+    const commands: readonly LedgerCommand[] = [
+      { type: "follow-chassis", chassis: chassis.registered ? chassis : null },
+      { type: "follow-preemption", vmOf: (vmId) => this.vms.get(vmId) },
+      {
+        type: "settle",
+        verdictOf: this.#verdictOf,
+        nowMs: this.#ports.clock.nowMs(),
+        expiresFromMs: this.#expiresFrom,
+      },
+    ];
+    for (const command of commands) {
+      const decision = ledgerDecider.decide(ledger, command);
+      if (!decision.ok || decision.event !== null) return decision;
+    }
+    return UNCHANGED;
+  }
+
   #causation(chassisId: string): Causation {
     const cause = this.ledgers.get(chassisId).last ?? this.chassis.last(chassisId);
-    invariant(cause !== undefined, "a ledger that is looked at has a chassis", { chassisId });
+    invariant(cause !== undefined, "a ledger has events only after its chassis was registered", {
+      chassisId,
+    });
     return causedBy(cause);
   }
 
@@ -230,7 +247,7 @@ class Allocator {
       atSeq === undefined
         ? (await this.ledgers.refresh(chassisId)).state
         : await foldAt(log, this.ledgers.streamSubject(chassisId), ledgerFold, atSeq);
-    if (!ledger.open) return refuse("CHASSIS_NOT_FOUND", `there is no ledger of ${chassisId}`);
+    if (!ledger.open) return refuse("CHASSIS_NOT_FOUND", `chassis ${chassisId} has no ledger`);
     return done({ ledger: viewOfLedger(chassisId, ledger) });
   }
 

@@ -1,32 +1,22 @@
 /**
- * The books: nothing is given away twice, whatever is asked, in whatever order.
+ * The rules of a ledger: no command, in whatever order, gives away the same capacity twice.
  */
 import {
   type Chassis,
   freeAmounts,
   heldAmounts,
   type Ledger,
-  type LedgerEntry,
   type LedgerEvent,
-  ledgerFold,
   NEVER_LOST,
-  type VmState,
+  type Preemption,
+  type Vm,
 } from "@bioxen/contracts";
 import { fits } from "@bioxen/kernel";
+import { deciderLaws, given, type Step, walk, walkCases } from "@bioxen/testkit";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  decideFollowChassis,
-  decideFollowPreemption,
-  decideReserve,
-  decideResize,
-  decideSettle,
-  EXPIRY_GRACE_MS,
-  type LedgerDecision,
-  nextExpiryAtMs,
-  partitionByFit,
-} from "./ledger.ts";
-import { verdictOf } from "./verdict.ts";
+import { type LedgerCommand, ledgerDecider } from "./ledger.ts";
+import type { EntryVerdict } from "./settlement.ts";
 
 const CHASSIS: Chassis = {
   registered: true,
@@ -41,275 +31,289 @@ const CHASSIS: Chassis = {
   registeredAtMs: 0,
   version: 1,
 };
+/** Of 100, less 10 % for the hypervisor. */
+const OFFERED = { dnaKilobases: 90, ribosomes: 90 };
 const EXPIRES_AT_MS = 1_000;
-const PLAN = { planId: "p", expiresAtMs: EXPIRES_AT_MS };
 
-/** A ledger that can be told what happened. */
-class Books {
-  ledger: Ledger = ledgerFold.initial;
-  #seq = 0;
+const OPENED: LedgerEvent = {
+  type: "bioxen.ledger.opened.v1",
+  data: { chassisType: "ecoli", capacity: CHASSIS.capacity, offered: OFFERED, maxVms: 5 },
+};
 
-  apply(decision: LedgerDecision): boolean {
-    if (!decision.ok || decision.event === null) return false;
-    this.#seq += 1;
-    const at = { eventId: `e${this.#seq}`, correlationId: "c", seq: this.#seq, version: this.#seq, atMs: 0 };
-    this.ledger = ledgerFold.evolve(this.ledger, decision.event as LedgerEvent, at);
-    return true;
-  }
+type Amount = readonly [vmId: string, ribosomes: number];
 
-  reserve(...wanted: [vmId: string, ribosomes: number][]): string[] {
-    const proposed = wanted.map(([vmId, ribosomes]) => ({ vmId, incarnation: 1, amounts: { ribosomes } }));
-    const { fit } = partitionByFit("c", this.ledger, proposed);
-    this.apply(decideReserve("c", this.ledger, { ...PLAN, reservations: proposed }));
-    return fit.map((one) => one.vmId);
-  }
+const reservationsOf = (amounts: readonly Amount[]) =>
+  amounts.map(([vmId, ribosomes]) => ({ vmId, incarnation: 1, amounts: { ribosomes } }));
 
-  static open(): Books {
-    const books = new Books();
-    books.apply(decideFollowChassis(books.ledger, CHASSIS));
-    return books;
-  }
-}
+/** In the given ledgers it follows the event OPENED, so that the fence of its reservations is 20. */
+const reserved = (...amounts: Amount[]): LedgerEvent => ({
+  type: "bioxen.ledger.reserved.v1",
+  data: { planId: "p", reservations: reservationsOf(amounts), expiresAtMs: EXPIRES_AT_MS },
+});
+const released = (fence: number, ...vmIds: string[]): LedgerEvent => ({
+  type: "bioxen.ledger.released.v1",
+  data: { entries: vmIds.map((vmId) => ({ vmId, fence })), reason: "test" },
+});
 
-describe("reserving", () => {
-  it("takes what fits together, in the plan's order, and refuses the rest with numbers", () => {
-    const books = Books.open();
-    expect(books.ledger.offered).toEqual({ dnaKilobases: 90, ribosomes: 90 });
-    expect(books.reserve(["a", 50], ["b", 50], ["c", 40])).toEqual(["a", "c"]);
-    expect(freeAmounts(books.ledger)).toMatchObject({ ribosomes: 0 });
-    const { refused } = partitionByFit("c", books.ledger, [
-      { vmId: "d", incarnation: 1, amounts: { ribosomes: 1 } },
-    ]);
-    expect(refused[0]?.misfit).toMatchObject({ code: "CAPACITY_EXCEEDED", requested: 1, free: 0 });
-    expect(books.reserve(["a", 0])).toEqual([]);
+const reserve = (amounts: readonly Amount[], more: object = {}): LedgerCommand => ({
+  type: "reserve",
+  chassisId: "c",
+  planId: "p",
+  reservations: reservationsOf(amounts),
+  expiresAtMs: EXPIRES_AT_MS,
+  ...more,
+});
+const resize = (vmId: string, fence: number, ribosomes: number, more: object = {}): LedgerCommand => ({
+  type: "resize",
+  chassisId: "c",
+  vmId,
+  fence,
+  amounts: { ribosomes },
+  ...more,
+});
+const configure = (chassis: Chassis | null): LedgerCommand => ({ type: "follow-chassis", chassis });
+
+describe("reserve", () => {
+  it("reserves what fits, in the order of the plan, and nothing when no VM fits", () => {
+    given(ledgerDecider, OPENED)
+      .when(reserve([["a", 50], ["b", 50], ["c", 40]])) // biome-ignore format: one plan
+      .thenAppended(reserved(["a", 50], ["c", 40]))
+      .when(reserve([["d", 1]]))
+      .thenUnchanged();
   });
 
-  it("has no more places than it has", () => {
-    const books = Books.open();
-    const wanted = ["a", "b", "c", "d", "e", "f"].map((vmId): [string, number] => [vmId, 1]);
-    expect(books.reserve(...wanted)).toHaveLength(5);
+  it("reserves for no more VMs than the chassis has places", () => {
+    const six: Amount[] = ["a", "b", "c", "d", "e", "f"].map((vmId) => [vmId, 1]);
+    given(ledgerDecider, OPENED)
+      .when(reserve(six))
+      .thenAppended(reserved(...six.slice(0, 5)));
   });
 
-  it("a proposer that was succeeded reserves nothing, in any ledger that has heard of it", () => {
-    const books = Books.open();
-    const reservations = [{ vmId: "a", incarnation: 1, amounts: { ribosomes: 1 } }];
-    const propose = (vmId: string, proposerToken?: number, newestHeard?: number) => {
-      const one = reservations.map((reservation) => ({ ...reservation, vmId }));
-      return decideReserve("c", books.ledger, { ...PLAN, reservations: one, proposerToken }, newestHeard);
-    };
-    const refused = (newestToken: number) => ({
-      ok: false,
-      rejection: { code: "CONFLICT", retryable: false, details: { newestToken } },
-    });
-    expect(books.apply(propose("older-caller")), "no lease was ever seen").toBe(true);
-    expect(books.apply(propose("a", 7))).toBe(true);
-    expect(propose("b", 6)).toMatchObject(refused(7));
-    expect(propose("b")).toMatchObject(refused(7));
-    expect(propose("b", 7, 8)).toMatchObject(refused(8));
-    expect(books.apply(propose("b", 7))).toBe(true);
-    expect(books.apply(propose("c", 9))).toBe(true);
-    const keys = ["older-caller", "a", "b", "c"].map((vmId) => ({
-      vmId,
-      fence: books.ledger.entries[vmId]?.fence ?? 0,
-    }));
-    const released: LedgerEvent = {
-      type: "bioxen.ledger.released.v1",
-      data: { entries: keys, reason: "test" },
-    };
-    books.apply({ ok: true, event: released });
-    expect(books.apply(decideFollowChassis(books.ledger, null)), "it closes").toBe(true);
-    books.apply(decideFollowChassis(books.ledger, CHASSIS));
-    expect(propose("d", 8), "closed and opened again it still knows").toMatchObject(refused(9));
+  it("reserves nothing on a ledger that is not open", () => {
+    given(ledgerDecider)
+      .when(reserve([["a", 0]]))
+      .thenUnchanged();
   });
 
-  it("a ledger that is not open takes nobody", () => {
-    expect(new Books().reserve(["a", 0])).toEqual([]);
+  it("rejects a proposer whose lease was succeeded, in every ledger that knows the successor", () => {
+    const stale = (newestToken: number) => ({ retryable: false, details: { chassisId: "c", newestToken } });
+    const one = (vmId: string, more: object = {}) => reserve([[vmId, 1]], more);
+    const leased = given(ledgerDecider, OPENED)
+      .when(one("without-lease"))
+      .thenAppended("bioxen.ledger.reserved.v1")
+      .when(one("a", { proposerToken: 7 }))
+      .thenAppended("bioxen.ledger.reserved.v1");
+    leased.when(one("b", { proposerToken: 6 })).thenRejected("CONFLICT", stale(7));
+    leased.when(one("b")).thenRejected("CONFLICT", stale(7));
+    leased
+      .when(one("b", { proposerToken: 7, newestProposerToken: 8 }))
+      .thenRejected("CONFLICT", stale(8))
+      .when(one("b", { proposerToken: 7 }))
+      .thenAppended("bioxen.ledger.reserved.v1");
+  });
+
+  it("remembers the newest lease when the ledger is closed and opened again", () => {
+    given(ledgerDecider, OPENED)
+      .when(reserve([["a", 1]], { proposerToken: 9 }))
+      .thenAppended("bioxen.ledger.reserved.v1")
+      .and(released(20, "a"))
+      .when(configure(null))
+      .thenAppended("bioxen.ledger.closed.v1")
+      .when(configure(CHASSIS))
+      .thenAppended("bioxen.ledger.opened.v1")
+      .when(reserve([["b", 1]], { proposerToken: 8 }))
+      .thenRejected("CONFLICT", { details: { newestToken: 9 } });
   });
 });
 
-describe("changing", () => {
-  it("a resize is all or nothing, beside what the others hold", () => {
-    const books = Books.open();
-    books.reserve(["a", 40], ["b", 40]);
-    const fence = books.ledger.entries["a"]?.fence ?? 0;
-    expect(decideResize("c", books.ledger, "a", fence, { ribosomes: 51 })).toMatchObject({
-      ok: false,
-      rejection: { code: "CAPACITY_EXCEEDED", details: { resource: "ribosomes", requested: 51, free: 50 } },
+describe("resize", () => {
+  const two = given(ledgerDecider, OPENED, reserved(["a", 40], ["b", 40]));
+
+  it("grants the whole new vector or nothing, given what the other VMs hold", () => {
+    two.when(resize("a", 20, 51)).thenRejected("CAPACITY_EXCEEDED", {
+      retryable: true,
+      details: { chassisId: "c", resource: "ribosomes", requested: 51, free: 50 },
     });
-    expect(books.apply(decideResize("c", books.ledger, "a", fence, { ribosomes: 50 }))).toBe(true);
-    expect(decideResize("c", books.ledger, "a", fence + 1, { ribosomes: 1 })).toMatchObject({
-      rejection: { code: "CONFLICT" },
-    });
+    two.when(resize("a", 20, 50)).thenAppended("bioxen.ledger.resized.v1");
+    two.when(resize("a", 20, 40)).thenUnchanged();
   });
 
-  it("an offer that shrinks follows what is held down, and is never below it", () => {
-    const books = Books.open();
-    books.reserve(["a", 40], ["b", 40]);
+  it("rejects a fence that is not the entry's, with the reservation that it looked for", () => {
+    two.when(resize("a", 21, 1)).thenRejected("CONFLICT", { message: "a has no reservation 21 on c" });
+  });
+
+  it("is rejected when a quota refuses the growth", () => {
+    const overQuota = {
+      code: "QUOTA_EXCEEDED",
+      message: "quota",
+      resource: "ribosomes",
+      requested: 2,
+      free: 1,
+    };
+    two.when(resize("a", 20, 41, { overQuota })).thenRejected("QUOTA_EXCEEDED", {
+      message: "quota",
+      retryable: true,
+      details: { chassisId: "c", resource: "ribosomes", requested: 2, free: 1 },
+    });
+  });
+});
+
+describe("follow-chassis", () => {
+  it("opens the account with the capacity less the overhead, and closes it once it is empty and the chassis removed", () => {
+    given(ledgerDecider)
+      .when(configure(CHASSIS))
+      .thenAppended(OPENED)
+      .when(configure(CHASSIS))
+      .thenUnchanged()
+      .and(reserved(["a", 1]))
+      .when(configure(null))
+      .thenUnchanged()
+      .and(released(20, "a"))
+      .when(configure(null))
+      .thenAppended("bioxen.ledger.closed.v1")
+      .when(configure(null))
+      .thenUnchanged();
+  });
+
+  it("lowers the offer to what is held, and further as entries end", () => {
     const smaller = { ...CHASSIS, capacity: { ribosomes: 50, dnaKilobases: 100 }, maxVms: 1 };
-    books.apply(decideFollowChassis(books.ledger, smaller));
-    expect(books.ledger).toMatchObject({ offered: { ribosomes: 80 }, maxVms: 2 });
-    expect(books.reserve(["c", 1])).toEqual([]);
-    books.apply(decideSettle(books.ledger, (e) => (e.vmId === "a" ? "release" : "keep"), 0));
-    books.apply(decideFollowChassis(books.ledger, smaller));
-    expect(books.ledger).toMatchObject({ offered: { ribosomes: 45 }, maxVms: 1 });
-    expect(decideFollowChassis(books.ledger, smaller)).toMatchObject({ event: null });
+    const shrunk = given(ledgerDecider, OPENED, reserved(["a", 40], ["b", 40]))
+      .when(configure(smaller))
+      .thenAppended("bioxen.ledger.capacity-changed.v1");
+    expect(shrunk.state).toMatchObject({ offered: { ribosomes: 80 }, maxVms: 2 });
+    const followed = shrunk
+      .when(reserve([["c", 1]]))
+      .thenUnchanged()
+      .and(released(20, "a"))
+      .when(configure(smaller))
+      .thenAppended("bioxen.ledger.capacity-changed.v1");
+    expect(followed.state).toMatchObject({ offered: { ribosomes: 45 }, maxVms: 1 });
+    followed.when(configure(smaller)).thenUnchanged();
   });
 
-  it("an offer may be more than there is, where the chassis says so, and follows it back down", () => {
-    const books = Books.open();
+  it("offers more than the capacity where the chassis is oversubscribed, and follows it back down", () => {
     const oversubscribed = { ...CHASSIS, oversubscribePermille: { ribosomes: 1_555 } };
-    books.apply(decideFollowChassis(books.ledger, oversubscribed));
-    expect(books.ledger).toMatchObject({
+    const more = given(ledgerDecider, OPENED)
+      .when(configure(oversubscribed))
+      .thenAppended("bioxen.ledger.capacity-changed.v1");
+    expect(more.state).toMatchObject({
       offered: { ribosomes: 139, dnaKilobases: 90 },
       oversubscribePermille: { ribosomes: 1_555 },
     });
-    expect(books.reserve(["a", 100], ["b", 39], ["c", 1])).toEqual(["a", "b"]);
-    books.apply(decideFollowChassis(books.ledger, CHASSIS));
-    expect(books.ledger).toMatchObject({ offered: { ribosomes: 139 } });
-    expect(books.ledger.oversubscribePermille).toBeUndefined();
-  });
-
-  it("closes once it is empty and its chassis is gone", () => {
-    const books = Books.open();
-    books.reserve(["a", 1]);
-    expect(books.apply(decideFollowChassis(books.ledger, null))).toBe(false);
-    books.apply(decideSettle(books.ledger, () => "release", 0));
-    expect(books.apply(decideFollowChassis(books.ledger, null))).toBe(true);
-    expect(books.ledger.open).toBe(false);
+    const back = more
+      .when(reserve([["a", 100], ["b", 39], ["c", 1]])) // biome-ignore format: one plan
+      .thenAppended(reserved(["a", 100], ["b", 39]))
+      .when(configure(CHASSIS))
+      .thenAppended("bioxen.ledger.capacity-changed.v1");
+    expect(back.state).toMatchObject({ offered: { ribosomes: 139 } });
+    expect(back.state.oversubscribePermille).toBeUndefined();
   });
 });
 
-describe("settling", () => {
-  it("a reservation nobody took expires, after its grace; one that is confirmed or taken never", () => {
-    const books = Books.open();
-    books.reserve(["a", 1], ["b", 1], ["c", 1]);
-    const verdict = ({ vmId }: LedgerEntry) => (vmId === "a" ? "commit" : vmId === "b" ? "keep" : "hold");
-    books.apply(decideSettle(books.ledger, verdict, 0));
-    const dueAtMs = EXPIRES_AT_MS + EXPIRY_GRACE_MS;
-    expect(nextExpiryAtMs(books.ledger, verdict)).toBe(dueAtMs);
-    expect(decideSettle(books.ledger, verdict, dueAtMs - 1)).toMatchObject({ event: null });
-    books.apply(decideSettle(books.ledger, verdict, dueAtMs));
-    expect(Object.keys(books.ledger.entries)).toEqual(["a", "c"]);
-    expect(nextExpiryAtMs(books.ledger, verdict)).toBeUndefined();
-    expect(decideSettle(books.ledger, verdict, dueAtMs + 1e9)).toMatchObject({ event: null });
-  });
+describe("fence", () => {
+  const fence = (lastSeq: number): LedgerCommand => ({ type: "fence", quota: "team", lastSeq, afterSeq: 10 });
 
-  const entry = {
-    vmId: "a",
-    incarnation: 1,
-    fence: 9,
-    reservedBy: "e",
-    amounts: {},
-    amountsSeq: 9,
-    phase: "reserved",
-    expiresAtMs: 0,
-  } as const;
-  const vm = (state: string, more: object = {}) =>
-    ({ exists: true, incarnation: 1, state, fence: null, lastFence: 0, migration: null, ...more }) as VmState;
-  const MOVES = { migration: { target: null, requestedSeq: 4 }, request: {} };
-
-  it.each<[string, VmState, string]>([
-    ["waits for it", vm("pending", { pendingSinceSeq: 8 }), "keep"],
-    ["had it and lost it", vm("pending", { lastFence: 9, pendingSinceSeq: 10 }), "release"],
-    ["waits again, after a wait that ended without it", vm("pending", { pendingSinceSeq: 10 }), "release"],
-    ["starts on it", vm("starting", { fence: 9 }), "hold"],
-    ["runs on it", vm("running", { fence: 9 }), "commit"],
-    ["is paused on it", vm("paused", { fence: 9 }), "commit"],
-    ["runs on another", vm("running", { fence: 12 }), "release"],
-    ["is stopping on it", vm("stopping", { fence: 9 }), "hold"],
-    ["has stopped", vm("stopped", { lastFence: 9 }), "release"],
-    ["failed", vm("error"), "release"],
-    ["is destroyed", vm("destroyed"), "release"],
-    ["lives another life", vm("pending", { incarnation: 2, pendingSinceSeq: 8 }), "release"],
-    ["never was", { exists: false }, "release"],
-    ["is to move to it", vm("running", { ...MOVES, fence: 3, lastFence: 3 }), "keep"],
-    [
-      "is to move and asks for something else by now",
-      vm("running", { ...MOVES, fence: 3, lastFence: 3, request: { ribosomes: 9 } }),
-      "release",
-    ],
-    [
-      "had it for a move that was cancelled, and is to move again",
-      vm("running", { ...MOVES, migration: { target: null, requestedSeq: 12 }, fence: 3, lastFence: 3 }),
-      "release",
-    ],
-    [
-      "is being moved to it",
-      vm("paused", { fence: 3, lastFence: 9, migration: { target: { fence: 9 } } }),
-      "keep",
-    ],
-    [
-      "is being moved to another place",
-      vm("running", { fence: 3, lastFence: 12, migration: { target: { fence: 12 } } }),
-      "release",
-    ],
-    ["runs on it and is to move", vm("running", { ...MOVES, fence: 9, lastFence: 9 }), "commit"],
-  ])("a VM that %s", (_what, state, verdict) => {
-    expect(verdictOf(entry, state, 100)).toBe(verdict);
-    expect(verdictOf(entry, state, 8), "news older than the reservation decide nothing").toBe("keep");
+  it("appends an event that changes nothing, unless the ledger has a newer event or is closed", () => {
+    const open = given(ledgerDecider, OPENED);
+    const fenced = open.when(fence(10)).thenAppended("bioxen.ledger.fenced.v1");
+    expect(fenced.state).toEqual(open.state);
+    open.when(fence(11)).thenUnchanged();
+    given(ledgerDecider).when(fence(0)).thenUnchanged();
   });
 });
 
-describe("a preempted VM's entry", () => {
-  const books = Books.open();
-  books.reserve(["a", 50], ["b", 30]);
-  const reservedSeq = books.ledger.entries["a"]?.fence ?? 0;
-  const preempted = (seq: number, ribosomes: number) => (vmId: string) =>
-    ({
-      exists: vmId === "a",
-      fence: reservedSeq,
-      allocation: { ribosomes },
-      preemption: { active: true, seq },
-    }) as VmState;
-  const amounts = () => books.ledger.entries["a"]?.amounts;
-  const follow = (seq: number, ribosomes: number) =>
-    books.apply(decideFollowPreemption(books.ledger, preempted(seq, ribosomes)));
+const vmIdOf = fc.nat(5).map((n) => `vm-${n}`);
+const fenceOf = (ledger: Ledger, vmId: string) => ledger.entries[vmId]?.fence ?? 1;
+const always = (command: LedgerCommand) => (): LedgerCommand => command;
 
-  it("follows it down once, and not again what it was granted since", () => {
-    expect(follow(reservedSeq + 0.5, 20)).toBe(true);
-    expect(amounts()).toEqual({ ribosomes: 20 });
-    expect(follow(reservedSeq + 0.5, 20)).toBe(false);
-    books.apply(decideResize("c", books.ledger, "a", reservedSeq, { ribosomes: 50 }));
-    expect(follow(reservedSeq + 0.5, 20), "it was granted after the preemption").toBe(false);
-    expect(follow(100, 60), "it never grows").toBe(false);
-    expect(amounts()).toEqual({ ribosomes: 50 });
-  });
+const configures = fc
+  .record({ ribosomes: fc.nat(200), maxVms: fc.nat(7) })
+  .map(({ ribosomes, maxVms }) =>
+    always(configure({ ...CHASSIS, capacity: { ribosomes, dnaKilobases: 100 }, maxVms })),
+  );
+const reserves = fc
+  .record({
+    amounts: fc.array(fc.tuple(vmIdOf, fc.nat(60)), { minLength: 1, maxLength: 3 }),
+    proposerToken: fc.option(fc.nat(3), { nil: undefined }),
+  })
+  .map(({ amounts, proposerToken }) => always(reserve(amounts, { proposerToken })));
+const resizes = fc.record({ vmId: vmIdOf, ribosomes: fc.nat(60) }).map(
+  ({ vmId, ribosomes }) =>
+    (ledger: Ledger) =>
+      resize(vmId, fenceOf(ledger, vmId), ribosomes),
+);
+const preemptions = fc
+  .array(fc.nat(20), { minLength: 6, maxLength: 6 })
+  .map((kept) => (ledger: Ledger) => followPreemptions(ledger, kept));
+const settles = fc
+  .record({
+    verdicts: fc.array(fc.constantFrom<EntryVerdict>("keep", "hold", "commit", "release"), {
+      minLength: 6,
+      maxLength: 6,
+    }),
+    nowMs: fc.constantFrom(0, 1e9),
+  })
+  .map(({ verdicts, nowMs }) =>
+    always({ type: "settle", verdictOf: ({ vmId }) => verdicts[indexOf(vmId)] ?? "hold", nowMs }),
+  );
+const fences = fc
+  .constantFrom(1, 2)
+  .map((lastSeq) => always({ type: "fence", quota: "team", lastSeq, afterSeq: 1 }));
 
-  it("of a VM that lives on another place is left alone", () => {
-    const elsewhere = (vmId: string) => ({ ...preempted(100, 1)(vmId), fence: 99 }) as VmState;
-    expect(decideFollowPreemption(books.ledger, elsewhere)).toEqual({ ok: true, event: null });
-  });
-});
+/** Random commands on up to 6 VMs. Their amounts are of the size of the chassis, so that many do not fit. */
+const step: fc.Arbitrary<Step<Ledger, LedgerCommand>> = fc.oneof(
+  configures,
+  fc.constant(always(configure(null))),
+  { weight: 4, arbitrary: reserves },
+  { weight: 2, arbitrary: resizes },
+  preemptions,
+  settles,
+  fences,
+);
 
-describe("whatever happens", () => {
-  it("held never exceeds the offer, nor VMs their places", () => {
-    const step = fc.oneof(
-      fc.record({ kind: fc.constant("reserve"), vm: fc.nat(7), amount: fc.nat(60) }),
-      fc.record({ kind: fc.constant("release"), vm: fc.nat(7), amount: fc.nat(0) }),
-      fc.record({ kind: fc.constant("resize"), vm: fc.nat(7), amount: fc.nat(60) }),
-      fc.record({ kind: fc.constant("configure"), vm: fc.nat(7), amount: fc.nat(200) }),
-      fc.record({ kind: fc.constant("expire"), vm: fc.nat(7), amount: fc.nat(0) }),
-    );
+const PREEMPTED = { active: true, seq: 1e9 } as Preemption;
+const indexOf = (vmId: string) => Number(vmId.slice("vm-".length));
+
+/** Every VM was preempted and has kept this many ribosomes, by the number in its id. */
+function followPreemptions(ledger: Ledger, kept: readonly number[]): LedgerCommand {
+  const vmOf = (vmId: string) => {
+    const vm: Partial<Vm> = {
+      exists: true,
+      fence: fenceOf(ledger, vmId),
+      allocation: { ribosomes: kept[indexOf(vmId)] ?? 0 },
+      preemption: PREEMPTED,
+    };
+    return vm as Vm;
+  };
+  return { type: "follow-preemption", vmOf };
+}
+
+describe("any sequence of commands", () => {
+  it("leaves what is held within the offer, and the VMs within the places", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-        const books = Books.open();
-        for (const { kind, vm, amount } of steps) {
-          const vmId = `vm-${vm}`;
-          const fence = books.ledger.entries[vmId]?.fence ?? 1;
-          if (kind === "reserve") books.reserve([vmId, amount]);
-          if (kind === "release")
-            books.apply(decideSettle(books.ledger, (e) => (e.vmId === vmId ? "release" : "keep"), 0));
-          if (kind === "resize")
-            books.apply(decideResize("c", books.ledger, vmId, fence, { ribosomes: amount }));
-          if (kind === "expire") books.apply(decideSettle(books.ledger, () => "keep", 1e9));
-          if (kind === "configure") {
-            const chassis = { ...CHASSIS, capacity: { ribosomes: amount, dnaKilobases: 100 }, maxVms: vm };
-            books.apply(decideFollowChassis(books.ledger, chassis));
-          }
-          expect(fits(heldAmounts(books.ledger), books.ledger.offered)).toBe(true);
-          expect(Object.keys(books.ledger.entries).length).toBeLessThanOrEqual(books.ledger.maxVms);
-        }
+        walk(ledgerDecider, [always(configure(CHASSIS)), ...steps], ({ state }) => {
+          expect(fits(heldAmounts(state), state.offered)).toBe(true);
+          expect(Object.values(freeAmounts(state)).every((free) => free >= 0)).toBe(true);
+          expect(Object.keys(state.entries).length).toBeLessThanOrEqual(state.maxVms);
+        });
       }),
     );
   });
+});
+
+deciderLaws("ledgers", ledgerDecider, {
+  cases: walkCases(ledgerDecider, step, { first: [always(configure(CHASSIS))] }),
+  repeats: [
+    {
+      type: "fence",
+      reason:
+        "The last sequence of the ledger is a field of the command, and a repeated command has the old one.",
+    },
+    {
+      type: "settle",
+      reason: "Each decision settles one kind of entries: releases, then commits, then expiries.",
+    },
+    { type: "follow-preemption", reason: "Each decision lowers one entry." },
+  ],
 });

@@ -1,301 +1,219 @@
 /**
- * Quotas: what is charged never exceeds a limit that holds, and is what the ledgers hold once all is settled.
+ * The rules of a quota: what is charged never exceeds limits that hold, and becomes what the ledgers hold once it is settled.
  */
-import {
-  chargedAmounts,
-  type Ledger,
-  ledgerFold,
-  type QuotaEvent,
-  type QuotaState,
-  quotaFold,
-} from "@bioxen/contracts";
-import { fits } from "@bioxen/kernel";
-import fc from "fast-check";
+import { chargedAmounts, type QuotaEvent, type QuotaState } from "@bioxen/contracts";
+import type { Amounts } from "@bioxen/kernel";
+import { type Given, given } from "@bioxen/testkit";
 import { describe, expect, it } from "vitest";
 import {
-  decideCharge,
-  decideEnforce,
-  decideSet,
-  decideSettleCharges,
-  type KnownWorld,
+  charge,
+  charged,
+  EMPTY,
+  ENFORCED,
+  enforce,
+  ledgersOf,
+  requestOf,
+  set,
+  settle,
+  settled,
+} from "./quota.testing.ts";
+import {
+  chargesUnderOldLimits,
+  MAX_QUOTAS,
   openCharges,
   partitionByQuota,
-  type QuotaDecision,
-  underOldLimits,
+  type QuotaCommand,
+  quotaDecider,
 } from "./quota.ts";
 
-/** One quota and two ledgers that can be told what happened, on one log. */
-class Story {
-  quota: QuotaState = quotaFold.initial;
-  seq = 0;
-  readonly ledgers = new Map<string, { ledger: Ledger; lastSeq: number }>();
+type Quota = Given<QuotaState, QuotaCommand, QuotaEvent>;
 
-  /** The event that was decided, undefined when there was none. */
-  apply(decision: QuotaDecision): QuotaEvent | undefined {
-    if (!decision.ok || decision.event === null) return undefined;
-    this.seq += 1;
-    const at = {
-      eventId: `e${this.seq}`,
-      correlationId: "c",
-      seq: this.seq,
-      version: this.seq,
-      atMs: this.seq,
-    };
-    this.quota = quotaFold.evolve(this.quota, decision.event, at);
-    return decision.event;
-  }
+const limitedTo100 = given(quotaDecider, set({ ribosomes: 100 }), ENFORCED);
+const ribosomesOf = ({ state }: Quota) => (state.exists ? chargedAmounts(state)["ribosomes"] : undefined);
 
-  /** The ledger of `chassisId` holds this for `vmId` from now on; null: nothing. */
-  holds(chassisId: string, vmId: string, ribosomes: number | null): void {
-    this.seq += 1;
-    const entries = { ...this.ledger(chassisId).ledger.entries };
-    if (ribosomes === null) delete entries[vmId];
-    else {
-      const fence = entries[vmId]?.fence ?? this.seq;
-      entries[vmId] = {
-        vmId,
-        incarnation: 1,
-        fence,
-        reservedBy: "e",
-        amounts: { ribosomes },
-        amountsSeq: this.seq,
-        phase: "committed",
-        expiresAtMs: null,
-      };
-    }
-    this.ledgers.set(chassisId, {
-      ledger: { ...ledgerFold.initial, open: true, entries },
-      lastSeq: this.seq,
-    });
-  }
-
-  ledger(chassisId: string) {
-    return this.ledgers.get(chassisId) ?? { ledger: ledgerFold.initial, lastSeq: 0 };
-  }
-
-  get world(): KnownWorld {
-    const holders = [...this.ledgers].flatMap(([chassisId, { ledger }]) =>
-      Object.values(ledger.entries).map(({ vmId, incarnation }) => ({ vmId, incarnation, chassisId })),
-    );
-    return { ledger: (chassisId) => this.ledger(chassisId), holders: () => holders };
-  }
-
-  charge(chassisId: string, vmId: string, ribosomes: number): QuotaEvent | undefined {
-    const requests = [{ vmId, incarnation: 1, amounts: { ribosomes } }];
-    return this.apply(
-      decideCharge(this.quota, this.world, chassisId, this.ledger(chassisId).lastSeq, requests),
-    );
-  }
-
-  set(ribosomes: number): void {
-    this.apply(decideSet(this.quota, "team", { ribosomes }));
-  }
-
-  get charged(): number {
-    return this.quota.exists ? (chargedAmounts(this.quota)["ribosomes"] ?? 0) : 0;
-  }
-
-  static enforced(ribosomes: number): Story {
-    const story = new Story();
-    story.set(ribosomes);
-    story.apply(decideEnforce(story.quota, story.world));
-    return story;
-  }
-}
-
-describe("a quota", () => {
-  it("gives what is left to whoever charges first, over all chassis", () => {
-    const story = Story.enforced(100);
-    expect(story.charge("c", "a", 60)?.type).toBe("bioxen.quota.charged.v1");
-    expect(story.charge("d", "b", 41)).toBeUndefined();
-    expect(story.charge("d", "b", 40)).toBeDefined();
-    expect(story.charged).toBe(100);
+describe("set", () => {
+  const command = (resources: Amounts, quotas = 0): QuotaCommand => ({
+    type: "set",
+    label: "team",
+    resources,
+    quotas,
   });
 
-  it("says which resource, how much was asked and how much is left", () => {
-    const story = Story.enforced(100);
-    story.charge("c", "a", 60);
-    if (!story.quota.exists) throw new Error("it was set");
-    const requests = [{ vmId: "b", incarnation: 1, amounts: { ribosomes: 41, dnaKilobases: 9 } }];
-    expect(partitionByQuota(story.quota, story.world, "d", 0, requests)).toMatchObject({
-      charged: [],
-      refused: [
-        { misfit: { code: "QUOTA_EXCEEDED", resource: "ribosomes", requested: 41, free: 40 }, vmId: "b" },
-      ],
-    });
+  it("appends new limits, and tells a limit of 0 from none", () => {
+    given(quotaDecider)
+      .when(command({ ribosomes: 0 }))
+      .thenAppended(set({ ribosomes: 0 }))
+      .when(command({ ribosomes: 0 }))
+      .thenUnchanged()
+      .when(command({}))
+      .thenAppended(set({}));
   });
 
-  it("a charge that was not used is given back as soon as its ledger has moved on, not before", () => {
-    const story = Story.enforced(100);
-    story.holds("c", "other", 1);
-    story.charge("c", "a", 60);
-    expect(story.apply(decideSettleCharges(story.quota, story.world))).toBeUndefined();
-    expect(story.quota.exists && openCharges(story.quota, story.world)).toHaveLength(1);
-    story.holds("c", "other", 2);
-    story.apply(decideSettleCharges(story.quota, story.world));
-    expect(story.charged).toBe(0);
-  });
-
-  it("what was released, or shrunk, is given back", () => {
-    const story = Story.enforced(100);
-    story.charge("c", "a", 60);
-    story.holds("c", "a", 60);
-    expect(story.apply(decideSettleCharges(story.quota, story.world))).toBeUndefined();
-    story.holds("c", "a", 20);
-    story.apply(decideSettleCharges(story.quota, story.world));
-    expect(story.charged).toBe(20);
-    story.holds("c", "a", null);
-    story.apply(decideSettleCharges(story.quota, story.world));
-    expect(story.charged).toBe(0);
-  });
-
-  it("two that charge for the same VM on the same state of a ledger hold the larger of both", () => {
-    const story = Story.enforced(100);
-    story.charge("c", "a", 60);
-    story.charge("c", "a", 40);
-    expect(story.charged).toBe(60);
-    expect(story.charge("c", "a", 101)).toBeUndefined();
-  });
-
-  it("who charges for a state of the ledger that another has passed is told so", () => {
-    const story = Story.enforced(100);
-    story.holds("c", "other", 1);
-    story.charge("c", "a", 10);
-    const requests = [{ vmId: "a", incarnation: 1, amounts: { ribosomes: 20 } }];
-    expect(decideCharge(story.quota, story.world, "c", 0, requests)).toMatchObject({ event: null });
-  });
-
-  it("takes nothing away when it is lowered, lets nobody grow, and lets everybody shrink", () => {
-    const story = Story.enforced(100);
-    story.charge("c", "a", 60);
-    story.holds("c", "a", 60);
-    story.set(10);
-    story.apply(decideEnforce(story.quota, story.world));
-    expect(story.charged).toBe(60);
-    expect(story.charge("c", "a", 61)).toBeUndefined();
-    expect(story.charge("d", "b", 1)).toBeUndefined();
-    expect(story.charge("c", "a", 30)).toBeDefined();
-  });
-
-  it("lowered below what a VM holds, lets it move, and lets it not come back once it has given up its place", () => {
-    const story = Story.enforced(100);
-    story.charge("c", "a", 60);
-    story.holds("c", "a", 60);
-    story.set(0);
-    story.apply(decideEnforce(story.quota, story.world));
-    expect(story.charge("d", "a", 60), "it takes nothing more").toBeDefined();
-    expect(story.charge("d", "a", 61)).toBeUndefined();
-    story.holds("d", "other", 1);
-    story.holds("c", "a", null);
-    expect(story.charged, "not settled yet").toBe(60);
-    expect(story.charge("c", "a", 60)).toBeUndefined();
-    expect(story.charge("e", "a", 60)).toBeUndefined();
-  });
-
-  it("holds, when it is lowered, once what was charged before is used or void", () => {
-    const story = Story.enforced(100);
-    story.charge("c", "a", 60);
-    story.set(10);
-    expect(story.quota).toMatchObject({ enforced: false });
-    expect(story.quota.exists && underOldLimits(story.quota, story.world)).toHaveLength(1);
-    expect(story.apply(decideEnforce(story.quota, story.world))).toBeUndefined();
-    story.holds("c", "other", 1);
-    story.apply(decideEnforce(story.quota, story.world));
-    expect(story.quota).toMatchObject({ enforced: true });
-    story.set(20);
-    expect(story.quota, "raised it holds at once").toMatchObject({ enforced: true });
-  });
-
-  it("counts what was held before it was set", () => {
-    const story = new Story();
-    story.holds("c", "a", 60);
-    story.set(50);
-    story.holds("c", "a", 70);
-    story.apply(decideEnforce(story.quota, story.world));
-    expect(story.charged).toBe(70);
-    expect(story.charge("d", "b", 1)).toBeUndefined();
-  });
-
-  it("counts a VM that moves once, with the most it holds on either chassis", () => {
-    const story = Story.enforced(100);
-    story.charge("c", "a", 60);
-    story.holds("c", "a", 60);
-    story.charge("d", "a", 80);
-    story.holds("d", "a", 80);
-    expect(story.charged).toBe(80);
-    expect(story.charge("d", "b", 21)).toBeUndefined();
-    expect(story.charge("e", "a", 101), "not even by moving").toBeUndefined();
-    expect(story.charge("d", "b", 20)).toBeDefined();
-    story.holds("d", "b", 20);
-    story.holds("d", "a", null);
-    story.apply(decideSettleCharges(story.quota, story.world));
-    expect(story.charged, "it stays with what it has there").toBe(80);
-  });
-
-  it("counts the next life of a VM beside what its last one still holds", () => {
-    const story = Story.enforced(100);
-    story.charge("c", "a", 60);
-    story.holds("c", "a", 60);
-    const next = (ribosomes: number, chassisId: string) =>
-      decideCharge(story.quota, story.world, chassisId, story.ledger(chassisId).lastSeq, [
-        { vmId: "a", incarnation: 2, amounts: { ribosomes } },
-      ]);
-    expect(next(41, "d")).toMatchObject({ event: null });
-    expect(next(40, "d")).toMatchObject({ event: { type: "bioxen.quota.charged.v1" } });
-    expect(next(100, "c"), "where it takes the old one's place").toMatchObject({ ok: true });
-  });
-
-  it("holds, when it is new, once what was charged before everything was counted is used or void", () => {
-    const story = new Story();
-    story.holds("c", "a", 60);
-    story.set(50);
-    story.holds("c", "a", 60);
-    story.charge("c", "b", 1);
-    expect(story.apply(decideEnforce(story.quota, story.world))).toBeUndefined();
-    story.holds("c", "b", 1);
-    expect(story.apply(decideEnforce(story.quota, story.world))?.type).toBe("bioxen.quota.enforced.v1");
-    expect(story.charged).toBe(61);
-  });
-
-  it("without limits refuses nothing, and a limit of 0 is one", () => {
-    const story = Story.enforced(0);
-    expect(story.charge("c", "a", 1)).toBeUndefined();
-    story.apply(decideSet(story.quota, "team", {}));
-    expect(story.charge("c", "a", 1_000)).toBeDefined();
+  it("rejects a quota beyond the highest number, and still changes one that exists", () => {
+    given(quotaDecider)
+      .when(command({}, MAX_QUOTAS))
+      .thenRejected("TOO_LARGE", {
+        message: "quota limit reached (1000): quotas are never deleted, change an existing one instead",
+        details: { limit: MAX_QUOTAS },
+      });
+    limitedTo100.when(command({ ribosomes: 1 }, MAX_QUOTAS)).thenAppended(set({ ribosomes: 1 }));
   });
 });
 
-describe("whatever happens", () => {
-  it("growing never leads above a limit that was set last, and settled charges are what is held", () => {
-    const step = fc.record({
-      kind: fc.constantFrom("reserve", "reserve", "release", "set", "abandon", "settle"),
-      chassis: fc.constantFrom("c", "d", "e"),
-      vm: fc.constantFrom("a", "b", "f"),
-      amount: fc.nat(60),
+describe("charge", () => {
+  it("gives what is left to the first charge, over all chassis", () => {
+    const full = limitedTo100
+      .when(charge("c", "a", 60))
+      .thenAppended(charged("c", 0, "a", 60))
+      .when(charge("d", "b", 41))
+      .thenUnchanged()
+      .when(charge("d", "b", 40))
+      .thenAppended(charged("d", 0, "b", 40));
+    expect(ribosomesOf(full)).toBe(100);
+  });
+
+  it("refuses a VM with the resource, the requested amount and what is free", () => {
+    const { state } = limitedTo100.and(charged("c", 0, "a", 60));
+    if (!state.exists) throw new Error("the quota was set");
+    const requests = [requestOf("b", { ribosomes: 41, dnaKilobases: 9 }), requestOf("d", { ribosomes: 30 })];
+    const misfit = { code: "QUOTA_EXCEEDED", resource: "ribosomes", requested: 41, free: 40 };
+    expect(partitionByQuota(state, EMPTY, { chassisId: "c", ledgerSeq: 0, requests })).toMatchObject({
+      charged: [{ vmId: "d" }],
+      refused: [{ vmId: "b", misfit }],
     });
-    fc.assert(
-      fc.property(fc.array(step, { maxLength: 50 }), (steps) => {
-        const story = Story.enforced(100);
-        for (const { kind, chassis, vm, amount } of steps) {
-          const before = story.charged;
-          if (kind === "reserve" && story.charge(chassis, vm, amount) !== undefined) {
-            const { quota } = story;
-            const isAbove = quota.exists && !fits(chargedAmounts(quota), quota.resources);
-            expect(isAbove && story.charged > before).toBe(false);
-            story.holds(chassis, vm, amount);
-          }
-          if (kind === "abandon") story.charge(chassis, `${vm}-never`, amount);
-          if (kind === "release") story.holds(chassis, vm, null);
-          if (kind === "set") story.set(amount * 3);
-          if (kind === "settle") story.apply(decideSettleCharges(story.quota, story.world));
-        }
-        for (const chassis of ["c", "d", "e"]) story.holds(chassis, "other", null);
-        story.apply(decideSettleCharges(story.quota, story.world));
-        const held = [...story.ledgers.values()].flatMap(({ ledger }) => Object.values(ledger.entries));
-        const mostOf = (vmId: string) =>
-          Math.max(0, ...held.filter((e) => e.vmId === vmId).map((e) => e.amounts["ribosomes"] ?? 0));
-        expect(story.charged).toBe(mostOf("a") + mostOf("b") + mostOf("f"));
-      }),
-    );
+  });
+
+  it("holds the larger of two charges for the same VM on the same state of a ledger", () => {
+    const twice = limitedTo100.and(charged("c", 0, "a", 60)).when(charge("c", "a", 40));
+    expect(ribosomesOf(twice.thenAppended(charged("c", 0, "a", 60)))).toBe(60);
+    limitedTo100
+      .and(charged("c", 0, "a", 60))
+      .when(charge("c", "a", 101))
+      .thenUnchanged();
+  });
+
+  it("changes nothing for a state of the ledger that is not its newest", () => {
+    const moved = ledgersOf({ c: { seq: 5 } });
+    limitedTo100.when({ ...charge("c", "a", 20, moved), ledgerSeq: 4 } as QuotaCommand).thenUnchanged();
+    limitedTo100
+      .and(charged("c", 5, "a", 10))
+      .when(charge("c", "a", 20))
+      .thenUnchanged();
+  });
+
+  it("counts a VM that moves once, with the larger amount of the two chassis", () => {
+    const moving = limitedTo100.and(charged("c", 1, "a", 60), charged("d", 2, "a", 80));
+    const onBoth = ledgersOf({ c: { seq: 3, held: { a: 60 } }, d: { seq: 4, held: { a: 80 } } });
+    expect(ribosomesOf(moving)).toBe(80);
+    moving.when(charge("d", "b", 21, onBoth)).thenUnchanged();
+    moving.when(charge("e", "a", 101, onBoth)).thenUnchanged();
+    const arrived = moving
+      .when(charge("d", "b", 20, onBoth))
+      .thenAppended("bioxen.quota.charged.v1")
+      .when(settle(ledgersOf({ c: { seq: 3, held: { a: 60 } }, d: { seq: 5, held: { b: 20 } } })))
+      .thenAppended(settled("d", "a", null));
+    expect(ribosomesOf(arrived), "60 of a, 20 of b").toBe(80);
+  });
+
+  it("counts the next incarnation of a VM in addition to what the former one still holds", () => {
+    const held = ledgersOf({ c: { seq: 2, held: { a: 60 } } });
+    const former = limitedTo100.and(charged("c", 1, "a", 60));
+    former.when(charge("d", "a", 41, held, 2)).thenUnchanged();
+    const next = former.when(charge("d", "a", 40, held, 2)).thenAppended("bioxen.quota.charged.v1");
+    next.when(charge("c", "a", 100, held, 2)).thenAppended("bioxen.quota.charged.v1");
+  });
+
+  it("is unlimited for resources without a limit, and nothing grows above a limit of 0", () => {
+    const zero = given(quotaDecider, set({ ribosomes: 0 }), ENFORCED);
+    zero.when(charge("c", "a", 1)).thenUnchanged();
+    zero
+      .and(set({}))
+      .when(charge("c", "a", 1_000))
+      .thenAppended("bioxen.quota.charged.v1");
+  });
+});
+
+describe("a limit that was lowered", () => {
+  const held = ledgersOf({ c: { seq: 2, held: { a: 60 } } });
+  const lowered = limitedTo100.and(charged("c", 1, "a", 60), set({ ribosomes: 10 }), ENFORCED);
+
+  it("takes nothing away, lets no VM grow and every VM shrink", () => {
+    expect(ribosomesOf(lowered)).toBe(60);
+    lowered.when(charge("c", "a", 61, held)).thenUnchanged();
+    lowered.when(charge("d", "b", 1, held)).thenUnchanged();
+    lowered.when(charge("c", "a", 30, held)).thenAppended("bioxen.quota.charged.v1");
+  });
+
+  it("lets a VM move that holds more, and refuses it once it has given up its place", () => {
+    lowered.when(charge("d", "a", 60, held)).thenAppended("bioxen.quota.charged.v1");
+    lowered.when(charge("d", "a", 61, held)).thenUnchanged();
+    const gone = ledgersOf({ c: { seq: 3 } });
+    expect(ribosomesOf(lowered), "the charge is not settled yet").toBe(60);
+    lowered.when(charge("c", "a", 60, gone)).thenUnchanged();
+    lowered.when(charge("e", "a", 60, gone)).thenUnchanged();
+  });
+
+  it("holds once every charge under the old limits is used or void", () => {
+    const open = limitedTo100.and(charged("c", 0, "a", 60), set({ ribosomes: 10 }));
+    expect(open.state).toMatchObject({ enforced: false });
+    expect(open.state.exists && chargesUnderOldLimits(open.state, EMPTY)).toHaveLength(1);
+    const enforced = open
+      .when(enforce(EMPTY))
+      .thenUnchanged()
+      .when(enforce(ledgersOf({ c: { seq: 1 } })))
+      .thenAppended(ENFORCED);
+    expect(enforced.state).toMatchObject({ enforced: true });
+    expect(enforced.and(set({ ribosomes: 20 })).state, "a higher limit holds at once").toMatchObject({
+      enforced: true,
+    });
+  });
+});
+
+describe("enforce", () => {
+  it("counts what VMs held before the quota was set", () => {
+    const world = ledgersOf({ c: { seq: 2, held: { a: 70 } } });
+    const counted = given(quotaDecider, set({ ribosomes: 50 }))
+      .when(enforce(world))
+      .thenAppended({
+        type: "bioxen.quota.enforced.v1",
+        data: { charges: [{ vmId: "a", incarnation: 1, chassisId: "c", amounts: { ribosomes: 70 } }] },
+      });
+    expect(ribosomesOf(counted)).toBe(70);
+    counted.when(charge("d", "b", 1, world)).thenUnchanged();
+  });
+
+  it("waits until every charge from before the count is used or void", () => {
+    const before = ledgersOf({ c: { seq: 2, held: { a: 60 } } });
+    const after = ledgersOf({ c: { seq: 3, held: { a: 60, b: 1 } } });
+    const counted = given(quotaDecider, set({ ribosomes: 50 }), charged("c", 2, "b", 1))
+      .when(enforce(before))
+      .thenUnchanged()
+      .when(enforce(after))
+      .thenAppended("bioxen.quota.enforced.v1");
+    expect(ribosomesOf(counted)).toBe(61);
+  });
+});
+
+describe("settle", () => {
+  it("gives back a charge that was not used, once its ledger has moved on", () => {
+    const open = limitedTo100.and(charged("c", 1, "a", 60));
+    expect(open.state.exists && openCharges(open.state, ledgersOf({ c: { seq: 1 } }))).toHaveLength(1);
+    const given = open
+      .when(settle(ledgersOf({ c: { seq: 1 } })))
+      .thenUnchanged()
+      .when(settle(ledgersOf({ c: { seq: 2 } })))
+      .thenAppended(settled("c", "a", null));
+    expect(ribosomesOf(given)).toBeUndefined();
+  });
+
+  it("gives back what a VM released, or had too much after it shrank", () => {
+    limitedTo100
+      .and(charged("c", 1, "a", 60))
+      .when(settle(ledgersOf({ c: { seq: 2, held: { a: 60 } } })))
+      .thenUnchanged()
+      .when(settle(ledgersOf({ c: { seq: 3, held: { a: 20 } } })))
+      .thenAppended(settled("c", "a", 20))
+      .when(settle(ledgersOf({ c: { seq: 4 } })))
+      .thenAppended(settled("c", "a", null));
   });
 });

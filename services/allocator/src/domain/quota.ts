@@ -1,10 +1,10 @@
 /**
- * What may happen to a quota. The one place where room under it is given away.
+ * The rules of a quota. Room under a quota is given away here and nowhere else.
  *
- * A charge comes before what it is for: a ledger reserves or grows only on a charge of this very moment of that ledger
- * (`ledgerSeq`), so that a charge is either in use or void as soon as the ledger has moved on, whoever died in between.
- * Then it is settled: it becomes what the ledger holds. Nothing here takes anything away: a limit that is lowered below
- * what is charged only lets nobody grow.
+ * A charge precedes the append that it is for: a ledger reserves or grows only on a charge for exactly its present state (`ledgerSeq`).
+ * Once that ledger has a newer event, the charge is either in use or void, whichever process crashed in between. It is then settled: it
+ * becomes what the ledger holds. A quota never takes anything away. Below a limit that was lowered, VMs keep what they hold and cannot
+ * grow.
  */
 import {
   chargeKey,
@@ -15,28 +15,129 @@ import {
   type QuotaCharge,
   type QuotaEvent,
   type QuotaState,
+  quotaFold,
+  refuse,
 } from "@bioxen/contracts";
-import { type Amounts, accept, amountOf, type Decision, equalAmounts, UNCHANGED } from "@bioxen/kernel";
-import { ChargedLives } from "./charged-lives.ts";
+import {
+  type Amounts,
+  accept,
+  amountOf,
+  type CommandOf,
+  type Decision,
+  deciderOf,
+  equalAmounts,
+  fits,
+  UNCHANGED,
+} from "@bioxen/kernel";
+import { ChargedIncarnations } from "./charged-incarnations.ts";
+
+/** Most quotas that can exist. Every change of a ledger reads each of them. */
+export const MAX_QUOTAS = 1_000;
+
+export type QuotaCommand =
+  | {
+      readonly type: "set";
+      readonly label: string;
+      readonly resources: Amounts;
+      /** Number of quotas that exist. */
+      readonly quotas: number;
+    }
+  | ({ readonly type: "charge"; readonly ledgers: KnownLedgers } & Charge)
+  | { readonly type: "enforce"; readonly world: KnownWorld }
+  | { readonly type: "settle"; readonly ledgers: KnownLedgers };
 
 export type QuotaDecision = Decision<QuotaEvent>;
 
-export function decideSet(quota: QuotaState, label: string, resources: Amounts): QuotaDecision {
+/** A ledger in the state that this instance knows, and the sequence of its last event. */
+export interface KnownLedger {
+  readonly lastSeq: number;
+  readonly ledger: Ledger;
+}
+
+export interface KnownLedgers {
+  ledger(chassisId: string): KnownLedger;
+}
+
+export interface KnownWorld extends KnownLedgers {
+  /** Every ledger entry of a VM that carries the label. The ledgers are at least as new as their fences. */
+  holders(label: string): Iterable<Pick<QuotaCharge, "vmId" | "incarnation" | "chassisId">>;
+}
+
+/** The amounts that a VM is to hold on one chassis: the total, not the increase. */
+export interface ChargeRequest {
+  readonly vmId: string;
+  readonly incarnation: number;
+  readonly amounts: Amounts;
+}
+
+/** Requests for one append to the ledger of `chassisId` in its state after `ledgerSeq`. */
+export interface Charge {
+  readonly chassisId: string;
+  readonly ledgerSeq: number;
+  readonly requests: readonly ChargeRequest[];
+}
+
+export const quotaDecider = deciderOf<QuotaState, QuotaCommand, QuotaEvent>(quotaFold, {
+  set: decideSet,
+  charge: decideCharge,
+  enforce: (quota, { world }) => decideEnforce(quota, world),
+  settle: (quota, { ledgers }) => decideSettle(quota, ledgers),
+});
+
+function decideSet(
+  quota: QuotaState,
+  { label, resources, quotas }: CommandOf<QuotaCommand, "set">,
+): QuotaDecision {
+  if (!quota.exists && quotas >= MAX_QUOTAS) {
+    const details = { limit: MAX_QUOTAS };
+    return refuse(
+      "TOO_LARGE",
+      `quota limit reached (${MAX_QUOTAS}): quotas are never deleted, change an existing one instead`,
+      { details },
+    );
+  }
   if (quota.exists && equalLimits(quota.resources, resources)) return UNCHANGED;
   return accept<QuotaEvent>({ type: "bioxen.quota.set.v1", data: { label, resources } });
 }
 
-/** A limit of 0 is not the same as none. */
+/** Unlike `equalAmounts`, this tells a limit of 0 from no limit. */
 function equalLimits(a: Amounts, b: Amounts): boolean {
   const names = Object.keys(a);
   return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
 }
 
-/** What a VM is to hold on a chassis, all of it. */
-export interface ChargeRequest {
-  readonly vmId: string;
-  readonly incarnation: number;
-  readonly amounts: Amounts;
+function decideCharge(
+  quota: QuotaState,
+  { ledgers, chassisId, ledgerSeq, requests }: CommandOf<QuotaCommand, "charge">,
+): QuotaDecision {
+  const charge = { chassisId, ledgerSeq, requests };
+  if (!quota.exists || isOutdated(quota, ledgers, charge)) return UNCHANGED;
+  const { charged } = partitionByQuota(quota, ledgers, charge);
+  if (charged.length === 0) return UNCHANGED;
+  const charges = charged.map(({ vmId, incarnation, amounts }) => ({ vmId, incarnation, amounts }));
+  return accept<QuotaEvent>({ type: "bioxen.quota.charged.v1", data: { chassisId, ledgerSeq, charges } });
+}
+
+/** True when the ledger, or a charge of one of these VMs on it, is newer than `ledgerSeq`: a charge could never be used. */
+export function isOutdated(
+  quota: Quota,
+  ledgers: KnownLedgers,
+  { chassisId, ledgerSeq, requests }: Charge,
+): boolean {
+  if (ledgers.ledger(chassisId).lastSeq > ledgerSeq) return true;
+  return requests.some(({ vmId }) => (quota.charges[chargeKey(vmId, chassisId)]?.ledgerSeq ?? 0) > ledgerSeq);
+}
+
+/** True when the quota holds a charge of at least these amounts, good for an append to the ledger in its state after `ledgerSeq`. */
+export function isCharged(
+  quota: Quota,
+  { chassisId, ledgerSeq }: Charge,
+  { vmId, incarnation, amounts }: ChargeRequest,
+): boolean {
+  const charge = quota.charges[chargeKey(vmId, chassisId)];
+  return (
+    charge?.ledgerSeq === ledgerSeq && charge.incarnation === incarnation && fits(amounts, charge.amounts)
+  );
 }
 
 export interface QuotaPartition {
@@ -45,41 +146,42 @@ export interface QuotaPartition {
 }
 
 /**
- * Which of these the quota has room for together, taken in order. While another may still use an older charge for the same VM
- * on the same state of the ledger, the larger of the two is held. A VM that moves holds on two chassis and counts once. Whoever
- * gave up its place has no claim to one of the same size by a charge that is not settled yet.
+ * Divides the requests into those that the quota has room for together and the others, each with the reason. Earlier requests take
+ * precedence over later ones.
+ *
+ * If another process may still use an older charge for the same VM on the same state of the ledger, the larger amounts are charged. A VM
+ * that moves holds on two chassis and counts once. A VM that gave up its place has no claim to that room, although its charge is not
+ * settled yet.
  */
 export function partitionByQuota(
   quota: Quota,
   ledgers: KnownLedgers,
-  chassisId: string,
-  ledgerSeq: number,
-  requests: readonly ChargeRequest[],
+  { chassisId, ledgerSeq, requests }: Charge,
 ): QuotaPartition {
   const charged: ChargeRequest[] = [];
   const refused: { vmId: string; misfit: Misfit }[] = [];
   const settled = asSettled(quota, ledgers);
-  const lives = new ChargedLives(settled);
-  // Nobody takes what others give back before the books say so.
-  const books = new ChargedLives(quota);
+  const settledTotals = new ChargedIncarnations(settled);
+  // Room that other VMs have given up counts as free only once the quota has settled it.
+  const chargedTotals = new ChargedIncarnations(quota);
   for (const one of requests) {
     const key = chargeKey(one.vmId, chassisId);
     const present = quota.charges[key];
     const amounts = present?.ledgerSeq === ledgerSeq ? larger(present.amounts, one.amounts) : one.amounts;
     const charge = { ...one, chassisId, amounts };
-    const { before, after, take } = lives.with(charge, settled.charges[key]);
-    const inBooks = books.with(charge, present);
-    const misfit = overQuota(quota, inBooks.others, before, after);
+    const { before, after, apply } = settledTotals.with(charge, settled.charges[key]);
+    const total = chargedTotals.with(charge, present);
+    const misfit = overQuota(quota, total.others, before, after);
     if (misfit === undefined) {
       charged.push({ ...one, amounts });
-      take();
-      inBooks.take();
+      apply();
+      total.apply();
     } else refused.push({ vmId: one.vmId, misfit });
   }
   return { charged, refused };
 }
 
-/** Only what grows is refused. */
+/** Only growth is refused. */
 function overQuota(quota: Quota, others: Amounts, before: Amounts, after: Amounts): Misfit | undefined {
   for (const resource of Object.keys(quota.resources).sort()) {
     const limit = amountOf(quota.resources, resource);
@@ -93,67 +195,26 @@ function overQuota(quota: Quota, others: Amounts, before: Amounts, after: Amount
   return undefined;
 }
 
-/** `ledgerSeq`: the sequence of the ledger's state for which this is charged. A charge for a newer state stands. */
-export function decideCharge(
-  quota: QuotaState,
-  ledgers: KnownLedgers,
-  chassisId: string,
-  ledgerSeq: number,
-  requests: readonly ChargeRequest[],
-): QuotaDecision {
-  if (!quota.exists || isOutdated(quota, ledgers, chassisId, ledgerSeq, requests)) return UNCHANGED;
-  const { charged } = partitionByQuota(quota, ledgers, chassisId, ledgerSeq, requests);
-  if (charged.length === 0) return UNCHANGED;
-  const charges = charged.map(({ vmId, incarnation, amounts }) => ({ vmId, incarnation, amounts }));
-  return accept<QuotaEvent>({ type: "bioxen.quota.charged.v1", data: { chassisId, ledgerSeq, charges } });
-}
-
-/** That ledger is newer, or somebody has charged on a newer state of it: what is asked here could never be used. */
-export function isOutdated(
-  quota: Quota,
-  ledgers: KnownLedgers,
-  chassisId: string,
-  ledgerSeq: number,
-  requests: readonly ChargeRequest[],
-): boolean {
-  if (ledgers.ledger(chassisId).lastSeq > ledgerSeq) return true;
-  return requests.some(({ vmId }) => (quota.charges[chargeKey(vmId, chassisId)]?.ledgerSeq ?? 0) > ledgerSeq);
-}
-
-/** A ledger as known, and its last sequence. */
-export interface KnownLedger {
-  readonly lastSeq: number;
-  readonly ledger: Ledger;
-}
-
-export interface KnownLedgers {
-  ledger(chassisId: string): KnownLedger;
-}
-
-export interface KnownWorld extends KnownLedgers {
-  /** Every entry of a VM that carries the label, of a state of the ledgers that is not older than their fences. */
-  holders(label: string): Iterable<Pick<QuotaCharge, "vmId" | "incarnation" | "chassisId">>;
-}
-
 /**
- * To be asked of a quota that is not counted once every open ledger has an event after its first: nobody reserves any more who does
- * not know of it. What was charged under the limits before and may still be used is waited for.
+ * Counts what VMs already hold, and makes the limits hold from then on. Requires of a quota that is not counted yet that every open ledger
+ * has an event after the quota's first one: no allocator then reserves without knowing the quota. Charges under the former limits that
+ * may still be used are waited for.
  */
-export function decideEnforce(quota: QuotaState, world: KnownWorld): QuotaDecision {
-  if (!quota.exists || quota.enforced || underOldLimits(quota, world).length > 0) return UNCHANGED;
+function decideEnforce(quota: QuotaState, world: KnownWorld): QuotaDecision {
+  if (!quota.exists || quota.enforced || chargesUnderOldLimits(quota, world).length > 0) return UNCHANGED;
   const charges = [...world.holders(quota.label)].flatMap(({ vmId, incarnation, chassisId }) => {
     const charge = quota.charges[chargeKey(vmId, chassisId)];
     const { ledger, lastSeq } = world.ledger(chassisId);
     const entry = ledger.entries[vmId];
-    // A charge that may still be used stands; it is settled later.
+    // A charge that may still be used stays as it is until it is settled.
     if (entry?.incarnation !== incarnation || lastSeq <= (charge?.ledgerSeq ?? 0)) return [];
     return [{ vmId, incarnation, chassisId, amounts: entry.amounts }];
   });
   return accept<QuotaEvent>({ type: "bioxen.quota.enforced.v1", data: { charges } });
 }
 
-/** Charges that are no longer for anything to come become what their ledgers hold. */
-export function decideSettleCharges(quota: QuotaState, ledgers: KnownLedgers): QuotaDecision {
+/** Replaces every charge whose ledger has moved on by what the ledger holds. */
+function decideSettle(quota: QuotaState, ledgers: KnownLedgers): QuotaDecision {
   if (!quota.exists) return UNCHANGED;
   const settled = [...unsettled(quota, ledgers)];
   if (settled.length === 0) return UNCHANGED;
@@ -173,7 +234,7 @@ function asSettled(quota: Quota, ledgers: KnownLedgers): Quota {
   return { ...quota, charges };
 }
 
-/** Charges, by key, whose ledger has moved on and holds something else, and what it holds; null: nothing. */
+/** The charges, by key, whose ledger has moved on and holds other amounts, with those amounts; null: the ledger has no entry. */
 function* unsettled(quota: Quota, ledgers: KnownLedgers): Iterable<[string, QuotaCharge, Amounts | null]> {
   for (const [key, charge] of Object.entries(quota.charges)) {
     const { ledger, lastSeq } = ledgers.ledger(charge.chassisId);
@@ -184,12 +245,12 @@ function* unsettled(quota: Quota, ledgers: KnownLedgers): Iterable<[string, Quot
   }
 }
 
-/** Of them those that a newer `set` did not know, or that were charged before everything that is held was counted. */
-export function underOldLimits(quota: Quota, ledgers: KnownLedgers): QuotaCharge[] {
+/** The open charges that were made before the last `set`, or before the quota was first counted. */
+export function chargesUnderOldLimits(quota: Quota, ledgers: KnownLedgers): QuotaCharge[] {
   return openCharges(quota, ledgers).filter(({ chargedSeq }) => !quota.counted || chargedSeq < quota.setSeq);
 }
 
-/** Charges whose ledger has not moved on: each is used within a moment, or its charger is dead. */
+/** Charges whose ledger has not moved on: their charger is about to use them, or has crashed. */
 export function openCharges(quota: Quota, ledgers: KnownLedgers): QuotaCharge[] {
   return Object.values(quota.charges).filter(
     ({ chassisId, ledgerSeq }) => ledgers.ledger(chassisId).lastSeq <= ledgerSeq,

@@ -1,24 +1,24 @@
 /**
- * Does a VM still use this reservation? Read from the VM's own story.
+ * Reads from a VM's own events whether the VM still uses a reservation.
  *
- * The reader of the VMs may be behind the ledger: a reservation is a few events younger than the news of the VM it is for. So
- * nothing is released by what is not known yet, only by what the VM's story says after it.
+ * The read model of the VMs may lag behind the ledger, by events that are newer than the reservation. So a reservation is released only by
+ * events of the VM after it, never because something is not known yet.
  */
 import { isForMove, isForWaiting, type LedgerEntry, type Vm, type VmState } from "@bioxen/contracts";
-import type { EntryVerdict } from "./ledger.ts";
+import type { EntryVerdict } from "./settlement.ts";
 
-/** `vm` as known after the event with sequence `knownSeq`. */
+/** `vm` is the state after every event up to sequence `knownSeq`. */
 export function verdictOf(entry: LedgerEntry, vm: VmState, knownSeq: number): EntryVerdict {
   if (entry.fence > knownSeq) return "keep";
   if (!vm.exists || vm.incarnation !== entry.incarnation) return "release";
-  if (isOfMove(entry, vm)) return "keep";
+  if (isTargetOfMove(entry, vm)) return "keep";
   switch (vm.state) {
     case "running":
     case "paused":
       return vm.fence === entry.fence ? "commit" : "release";
     case "starting":
     case "stopping":
-      // Its guest may run or come to run: it is given back when the VM has given it up or has stopped, by no clock.
+      // The guest may be running already or still. Only the VM's next event releases the entry, never a time limit.
       return vm.fence === entry.fence ? "hold" : "release";
     case "pending":
       return isForWaiting(vm, entry) ? "keep" : "release";
@@ -27,8 +27,8 @@ export function verdictOf(entry: LedgerEntry, vm: VmState, knownSeq: number): En
   }
 }
 
-/** The place a move leads to: it becomes an allocation once the VM has moved. */
-function isOfMove(entry: LedgerEntry, vm: Vm): boolean {
+/** True for the reservation that a move leads to. It becomes an allocation once the VM has moved. */
+function isTargetOfMove(entry: LedgerEntry, vm: Vm): boolean {
   if (vm.migration === null || entry.fence === vm.fence) return false;
   return vm.migration.target === null ? isForMove(vm, entry) : entry.fence === vm.migration.target.fence;
 }

@@ -1,0 +1,101 @@
+/**
+ * The check of a plan against one ledger: which of the proposed reservations it can hold together.
+ *
+ * The scheduler plans on a view that may be old. The ledger applies the same feasibility rule (contracts) to its own state, so that a
+ * stale plan costs work and never capacity.
+ */
+import {
+  type Chassis,
+  type Ledger,
+  type Misfit,
+  misfitAmong,
+  mismatchOf,
+  type Neighbour,
+  Neighbours,
+  type PlacementDecision,
+  type PlacementNeeds,
+  type PlacementTerm,
+  roomFor,
+  roomOf,
+} from "@bioxen/contracts";
+import { type Amounts, amountOf } from "@bioxen/kernel";
+
+export interface ProposedReservation {
+  readonly vmId: string;
+  readonly incarnation: number;
+  readonly amounts: Amounts;
+  /** Why the scheduler chose this chassis. Recorded with the reservation, not checked. */
+  readonly decision?: PlacementDecision | undefined;
+}
+
+/** Context for affinity checks: the chassis, and the VMs that are already on it. */
+export interface AffinityContext {
+  readonly chassis: Chassis;
+  /** undefined while this instance has not read the events of the VM. */
+  vm(vmId: string): (Neighbour & PlacementNeeds) | undefined;
+  /** True when a VM other than `vmId` matches the term and has a place on any chassis. */
+  hasPlacedMatch(term: PlacementTerm, vmId: string): boolean;
+}
+
+export interface FitPartition {
+  readonly fit: readonly ProposedReservation[];
+  readonly refused: readonly { readonly vmId: string; readonly misfit: Misfit }[];
+}
+
+/**
+ * Divides a plan's reservations into those that the ledger can hold together and the others, each with the reason. Earlier reservations
+ * take precedence over later ones. Without a context only capacity is checked.
+ */
+export function partitionByFit(
+  chassisId: string,
+  ledger: Ledger,
+  proposed: readonly ProposedReservation[],
+  affinity?: AffinityContext,
+): FitPartition {
+  const fit: ProposedReservation[] = [];
+  const refused: { vmId: string; misfit: Misfit }[] = [];
+  const taken = new Set(Object.keys(ledger.entries));
+  let room = ledger.open ? roomOf(ledger) : { free: {}, placesLeft: 0 };
+  let neighbours = new Neighbours([...taken].flatMap((vmId) => affinity?.vm(vmId) ?? []));
+  for (const one of proposed) {
+    const misfit = !ledger.open
+      ? { code: "CHASSIS_NOT_FOUND", message: `the ledger of ${chassisId} is closed` }
+      : taken.has(one.vmId)
+        ? { code: "CONFLICT", message: `${one.vmId} already has a reservation on ${chassisId}` }
+        : (roomFor(one.amounts, room) ?? affinityMisfit(chassisId, one, neighbours, affinity));
+    if (misfit !== undefined) {
+      refused.push({ vmId: one.vmId, misfit });
+      continue;
+    }
+    taken.add(one.vmId);
+    room = { free: minus(room.free, one.amounts), placesLeft: room.placesLeft - 1 };
+    const joining = affinity?.vm(one.vmId);
+    if (joining !== undefined) neighbours = neighbours.with(joining);
+    fit.push(one);
+  }
+  return { fit, refused };
+}
+
+/** Why the VM may not run on this chassis next to these neighbours, however much room is free; undefined when it may. */
+function affinityMisfit(
+  chassisId: string,
+  { vmId }: ProposedReservation,
+  neighbours: Neighbours,
+  affinity: AffinityContext | undefined,
+): Misfit | undefined {
+  if (affinity === undefined) return undefined;
+  const vm = affinity.vm(vmId);
+  if (vm === undefined) {
+    return { code: "CONFLICT", message: `the allocator has not read the events of ${vmId} yet` };
+  }
+  return (
+    mismatchOf(vm, chassisId, affinity.chassis) ??
+    misfitAmong(vm, neighbours, (term) => affinity.hasPlacedMatch(term, vmId))
+  );
+}
+
+function minus(free: Amounts, amounts: Amounts): Amounts {
+  const left: Record<string, number> = { ...free };
+  for (const [name, amount] of Object.entries(amounts)) left[name] = amountOf(free, name) - amount;
+  return left;
+}

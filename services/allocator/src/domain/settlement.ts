@@ -1,0 +1,100 @@
+/**
+ * How the entries of a ledger end: a reservation is committed once its VM runs, released once its VM gives it up, and expires when its
+ * VM does not take it in time.
+ */
+import {
+  isFollowedBy,
+  type Ledger,
+  type LedgerEntry,
+  type LedgerEvent,
+  type VmState,
+} from "@bioxen/contracts";
+import { accept, amountOf, type Decision, UNCHANGED } from "@bioxen/kernel";
+
+/**
+ * An expiry waits this much longer than the instant that the reservation promises, ms. Lifecycle takes no place after that instant. The
+ * grace covers a VM that is just taking its place, and clocks that differ by less. If both still meet, the VM is displaced.
+ */
+export const EXPIRY_GRACE_MS = 10_000;
+
+/**
+ * What the VM's own events say about an entry. `keep`: the VM has not taken it, so that it may expire. `hold`: the VM has taken it, and
+ * only the VM's events end it.
+ */
+export type EntryVerdict = "keep" | "hold" | "commit" | "release";
+
+export type VerdictOf = (entry: LedgerEntry) => EntryVerdict;
+
+/** Everything that is due on the entries of one ledger, one kind of event at a time: releases, then commits, then expiries. */
+export function decideSettle(
+  ledger: Ledger,
+  facts: {
+    readonly verdictOf: VerdictOf;
+    readonly nowMs: number;
+    readonly expiresFromMs?: ((entry: LedgerEntry) => number) | undefined;
+  },
+): Decision<LedgerEvent> {
+  const { verdictOf, nowMs, expiresFromMs = expiresFrom } = facts;
+  const entries = entriesInOrder(ledger);
+  const keys = (some: readonly LedgerEntry[]) => some.map(({ vmId, fence }) => ({ vmId, fence }));
+  const released = entries.filter((entry) => verdictOf(entry) === "release");
+  if (released.length > 0) {
+    return accept<LedgerEvent>({
+      type: "bioxen.ledger.released.v1",
+      data: { entries: keys(released), reason: "the VM no longer uses it" },
+    });
+  }
+  const committed = entries.filter((entry) => entry.phase === "reserved" && verdictOf(entry) === "commit");
+  if (committed.length > 0) {
+    return accept<LedgerEvent>({ type: "bioxen.ledger.committed.v1", data: { entries: keys(committed) } });
+  }
+  const expired = entries.filter((entry) => mayExpire(entry, verdictOf) && expiresFromMs(entry) <= nowMs);
+  if (expired.length === 0) return UNCHANGED;
+  return accept<LedgerEvent>({ type: "bioxen.ledger.expired.v1", data: { entries: keys(expired) } });
+}
+
+/**
+ * Lowers an entry to what its preempted VM has kept. The VM gives up first and the ledger follows, because the opposite order would
+ * offer resources that the VM still uses. An entry never grows here.
+ */
+export function decideFollowPreemption(
+  ledger: Ledger,
+  vmOf: (vmId: string) => VmState,
+): Decision<LedgerEvent> {
+  for (const entry of entriesInOrder(ledger)) {
+    const vm = vmOf(entry.vmId);
+    if (!vm.exists || vm.fence !== entry.fence || isFollowedBy(vm, entry)) continue;
+    const kept = vm.allocation ?? {};
+    const amounts = Object.fromEntries(
+      Object.entries(entry.amounts).map(([name, held]) => [name, Math.min(held, amountOf(kept, name))]),
+    );
+    const { vmId, fence } = entry;
+    return accept<LedgerEvent>({ type: "bioxen.ledger.resized.v1", data: { vmId, fence, amounts } });
+  }
+  return UNCHANGED;
+}
+
+function entriesInOrder(ledger: Ledger): LedgerEntry[] {
+  return Object.values(ledger.entries).sort((a, b) => (a.vmId < b.vmId ? -1 : 1));
+}
+
+/** Only a reservation that its VM has not taken can expire: the VM itself ends one that it has taken. */
+function mayExpire(entry: LedgerEntry, verdictOf: VerdictOf): boolean {
+  return entry.phase === "reserved" && verdictOf(entry) === "keep";
+}
+
+/** The earliest instant at which the entry may expire, ms of the wall clock; infinity for an allocation. */
+export function expiresFrom(entry: LedgerEntry): number {
+  return entry.expiresAtMs === null ? Number.POSITIVE_INFINITY : entry.expiresAtMs + EXPIRY_GRACE_MS;
+}
+
+/** The instant at which the next reservation expires, ms; undefined when none can expire. */
+export function nextExpiryAtMs(
+  ledger: Ledger,
+  verdictOf: VerdictOf,
+  expiresFromMs = expiresFrom,
+): number | undefined {
+  const waiting = Object.values(ledger.entries).filter((entry) => mayExpire(entry, verdictOf));
+  const next = Math.min(...waiting.map(expiresFromMs));
+  return Number.isFinite(next) ? next : undefined;
+}
