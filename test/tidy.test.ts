@@ -264,23 +264,42 @@ describe("dependencies", () => {
     }
   });
 
+  /** Everything that `folder` installs, as `name@version`, with its licence. */
+  function closureOf(folder: string, closure = new Map<string, string>()): Map<string, string> {
+    const { dependencies, optionalDependencies } = manifestOf(join(folder, "package.json"));
+    for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) {
+      const found = installed(name, folder);
+      if (found === undefined) continue;
+      const manifest = manifestOf(join(found, "package.json"));
+      const key = `${name}@${manifest.version}`;
+      if (closure.has(key)) continue;
+      closure.set(key, licenseOf(manifest) ?? "none");
+      closureOf(found, closure);
+    }
+    return closure;
+  }
+
+  it("the client stands on these packages and no others: programs that only connect install it", () => {
+    const names = [...closureOf(join(ROOT, "packages", "client")).keys()];
+    expect(names.map((key) => key.slice(0, key.lastIndexOf("@"))).sort()).toEqual([
+      "@bioxen/cell-models",
+      "@bioxen/contracts",
+      "@bioxen/kernel",
+      "@bioxen/nats",
+      "@nats-io/jetstream",
+      "@nats-io/nats-core",
+      "@nats-io/nkeys",
+      "@nats-io/nuid",
+      "@nats-io/transport-node",
+      "tweetnacl",
+      "zod",
+    ]);
+  });
+
   it.each(["lifecycle", "allocator", "chassis-scheduler", "monitor", "chassis-agent"])(
     "%s runs on permissive licences only, all the way down",
     (service) => {
-      const closure = new Map<string, string>();
-      const visit = (folder: string) => {
-        const { dependencies, optionalDependencies } = manifestOf(join(folder, "package.json"));
-        for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) {
-          const found = installed(name, folder);
-          if (found === undefined) continue;
-          const manifest = manifestOf(join(found, "package.json"));
-          const key = `${name}@${manifest.version}`;
-          if (closure.has(key)) continue;
-          closure.set(key, licenseOf(manifest) ?? "none");
-          visit(found);
-        }
-      };
-      visit(join(ROOT, "services", service));
+      const closure = closureOf(join(ROOT, "services", service));
       const outside = [...closure].filter(([key]) => !key.startsWith("@bioxen/"));
       console.log(`${service}: ${outside.map(([key]) => key).join(" ")}`);
       expect(outside.length).toBeGreaterThan(0);

@@ -1,35 +1,64 @@
 /**
- * Somebody without this workspace: the packed tarballs install in an empty directory, the README's program runs there on a stack of its
- * own, and its types check under `strict`.
+ * A user without this workspace: the packed tarballs install in an empty directory. The whole library runs the README's program on a
+ * stack of its own; the client alone stays small, and runs in browsers.
  */
-import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
+import { type ChildProcess, execFile, fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { builtinModules, createRequire } from "node:module";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { basename, delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { createContext, runInContext } from "node:vm";
+import { TestServer } from "@bioxen/testkit";
+import { build } from "esbuild";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { apiReport, storedApiReport } from "../../deploy/api-report.ts";
 import { pack } from "../../deploy/pack.ts";
 
 const run = promisify(execFile);
-/** Of a slow machine with a cold cache of npm, ms. */
+/** Enough for a slow machine with a cold npm cache, ms. */
 const DEADLINE_MS = 180_000;
+/** Bounds of the client's closure: what `npm install` brings to a program that only connects. */
+const MOST_PACKAGES = 14;
+const MOST_BYTES = 12_000_000;
+const ROOT = new URL("../../", import.meta.url);
 // npm, too, runs on the Node that the packages ask for: an older one leaves out the nats-server that comes with them.
 const env = { ...process.env, PATH: `${dirname(process.execPath)}${delimiter}${process.env["PATH"]}` };
 const TSC = createRequire(import.meta.url)
   .resolve("typescript/package.json")
   .replace("package.json", "bin/tsc");
+const CHECKED = ["--noEmit", "--strict", "--target", "esnext", "--module", "nodenext"];
 
 let dir: string;
+let tarballs: string[];
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "bioxen-empty-"));
-});
+  tarballs = pack(join(dir, "tarballs"));
+}, DEADLINE_MS);
 afterAll(() => rm(dir, { recursive: true, force: true }));
+
+/** An empty project with these tarballs installed. */
+async function projectWith(name: string, packages: readonly string[]): Promise<string> {
+  const project = join(dir, name);
+  await mkdir(project);
+  await writeFile(join(project, "package.json"), JSON.stringify({ private: true, type: "module" }));
+  await inFolder(project, "npm", "install", "--no-audit", "--no-fund", "--prefer-offline", ...packages);
+  return project;
+}
+
+/** What the command prints; throws an error that quotes it. */
+async function inFolder(cwd: string, command: string, ...args: string[]): Promise<string> {
+  const printed = await run(command, args, { cwd, env, timeout: DEADLINE_MS }).catch((thrown) => {
+    throw new Error(`${command} ${args[0]}: ${thrown.stdout}${thrown.stderr}`, { cause: thrown });
+  });
+  return printed.stdout;
+}
 
 /** The README's program on a BioXen of its own, as the text beside it says. */
 async function programOfReadme(): Promise<string> {
-  const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
+  const readme = await readFile(new URL("README.md", ROOT), "utf8");
   const shown = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
   const program = shown
     .replace('{ connect } from "@bioxen/client"', '{ startLocalStack } from "@bioxen/client/local"')
@@ -38,34 +67,157 @@ async function programOfReadme(): Promise<string> {
   return program;
 }
 
-/** What it printed; an error that tells what it printed. */
-async function inEmpty(command: string, ...args: string[]): Promise<string> {
-  const told = await run(command, args, { cwd: dir, env, timeout: DEADLINE_MS }).catch((thrown) => {
-    throw new Error(`${command} ${args[0]}: ${thrown.stdout}${thrown.stderr}`, { cause: thrown });
-  });
-  return told.stdout;
-}
-
 it(
   "the packed library installs with npm, runs the README's program and has its types",
   async () => {
-    const tarballs = pack(join(dir, "tarballs"));
     expect(apiReport(), "declarations changed: `node deploy/api-report.ts` shows how").toBe(
       storedApiReport(),
     );
-    await writeFile(join(dir, "package.json"), JSON.stringify({ private: true, type: "module" }));
-    await inEmpty("npm", "install", "--no-audit", "--no-fund", "--prefer-offline", ...tarballs);
-    await writeFile(join(dir, "program.ts"), await programOfReadme());
+    const project = await projectWith("whole", tarballs);
+    await writeFile(join(project, "program.ts"), await programOfReadme());
+    await inFolder(project, process.execPath, TSC, ...CHECKED, "--types", "node", "program.ts");
 
-    const options = ["--noEmit", "--strict", "--target", "esnext", "--module", "nodenext", "--types", "node"];
-    await inEmpty(process.execPath, TSC, ...options, "program.ts");
-
-    const lines = (await inEmpty(process.execPath, "program.ts")).trim().split("\n");
+    const lines = (await inFolder(project, process.execPath, "program.ts")).trim().split("\n");
     expect(Number(lines[0])).toBeCloseTo(150.42, 1);
     expect(Number(lines[1])).toBeCloseTo(Math.LN2 / 150.42, 5);
     expect(lines.at(-1)).toMatch(/^\d+ bioxen\.vm\.destroyed\.v1$/);
 
-    expect(await inEmpty(join("node_modules", ".bin", "bioxen"), "--version")).toMatch(/^\d+\.\d+\.\d+/);
+    const bioxen = join("node_modules", ".bin", "bioxen");
+    expect(await inFolder(project, bioxen, "--version")).toMatch(/^\d+\.\d+\.\d+/);
   },
   DEADLINE_MS,
 );
+
+/** The packages of this workspace that `name` depends on, itself included. */
+async function ownClosure(name: string, found = new Set<string>()): Promise<Set<string>> {
+  if (found.has(name)) return found;
+  found.add(name);
+  const manifest = new URL(`packages/${basename(name)}/package.json`, ROOT);
+  const { dependencies } = JSON.parse(await readFile(manifest, "utf8")) as { dependencies: object };
+  for (const other of Object.keys(dependencies)) {
+    if (other.startsWith("@bioxen/")) await ownClosure(other, found);
+  }
+  return found;
+}
+
+describe("the client alone", () => {
+  let project: string;
+  beforeAll(async () => {
+    const own = [...(await ownClosure("@bioxen/client"))].map((name) => `bioxen-${basename(name)}-`);
+    project = await projectWith(
+      "client",
+      tarballs.filter((path) => own.some((start) => basename(path).startsWith(start))),
+    );
+  }, DEADLINE_MS);
+
+  it("brings few packages and bytes: no service, no driver, no binary", async () => {
+    const lock = JSON.parse(await readFile(join(project, "node_modules", ".package-lock.json"), "utf8")) as {
+      packages: Record<string, unknown>;
+    };
+    const packages = Object.keys(lock.packages);
+    expect(packages.length, packages.join("\n")).toBeLessThanOrEqual(MOST_PACKAGES);
+    const heavy =
+      /lifecycle|allocator|scheduler|monitor|agent|driver|local-stack|service|nats-server|ssh2|wasmoon/;
+    expect(packages.filter((name) => heavy.test(name))).toEqual([]);
+
+    const files = (await inFolder(project, "find", "node_modules", "-type", "f")).trim().split("\n");
+    const sizes = await Promise.all(files.map(async (path) => (await stat(join(project, path))).size));
+    expect(sizes.reduce((a, b) => a + b, 0)).toBeLessThanOrEqual(MOST_BYTES);
+  });
+
+  it("has its types without those of Node", async () => {
+    const shown = (await programOfReadme())
+      .replace('{ startLocalStack } from "@bioxen/client/local"', '{ connect } from "@bioxen/client"')
+      .replace(/startLocalStack\([^)]*\)/, "connect()");
+    await writeFile(join(project, "program.ts"), shown);
+    await inFolder(project, process.execPath, TSC, ...CHECKED, "--lib", "esnext,dom", "program.ts");
+  });
+
+  it("names the package that a local stack needs", async () => {
+    const start = `import("@bioxen/client/local").then((m) => m.startLocalStack()).catch((e) => console.log(e.message))`;
+    expect(await inFolder(project, process.execPath, "-e", start)).toContain(
+      "npm install --save-dev @bioxen/local-stack",
+    );
+  });
+
+  it(
+    "runs in a browser: bundled without a builtin of Node, it connects and creates a VM",
+    async () => {
+      await writeFile(join(project, "page.js"), PAGE);
+      const { metafile, outputFiles } = await build({
+        entryPoints: [join(project, "page.js")],
+        absWorkingDir: project,
+        bundle: true,
+        platform: "browser",
+        format: "iife",
+        globalName: "page",
+        metafile: true,
+        write: false,
+      });
+      const imported = Object.values(metafile.inputs).flatMap(({ imports }) => imports);
+      const builtins = imported.filter(({ path }) => builtinModules.includes(path.replace(/^node:/, "")));
+      expect(builtins).toEqual([]);
+
+      const port = await freePort();
+      const server = await TestServer.start(`websocket { listen: "127.0.0.1:${port}", no_tls: true }`);
+      const lifecycle = fork(new URL("services/lifecycle/main.ts", ROOT), {
+        env: { ...env, BIOXEN_NATS_URL: server.url },
+        silent: true,
+      });
+      try {
+        await serving(lifecycle);
+        const page = pageOf(outputFiles[0]?.text ?? "");
+        expect(await page.main(`ws://127.0.0.1:${port}`)).toBe("created cell-1, seen bioxen.vm.created.v1");
+      } finally {
+        lifecycle.kill();
+        await server.stop();
+      }
+    },
+    DEADLINE_MS,
+  );
+});
+
+/** A page's program: a command, a query, and the log with its digests. */
+const PAGE = `
+import { connect } from "@bioxen/client";
+
+export async function main(servers) {
+  const bioxen = await connect({ servers });
+  const vm = await bioxen.createBioVm("cell-1", "syn3a");
+  const { vmId, state } = await vm.status({ atSeq: 1 });
+  for await (const { type } of vm.watchEvents({ from: 1 })) {
+    await bioxen.close();
+    return state + " " + vmId + ", seen " + type;
+  }
+}
+`;
+
+/**
+ * The program in a global scope that has what a browser has: a use of Node's own globals would fail. The scope shares the arrays of
+ * `TextEncoder` and `WebSocket`, so that `instanceof` holds as in a browser.
+ */
+function pageOf(bundle: string): { main(servers: string): Promise<string> } {
+  const browser = {
+    ...{ AbortController, AbortSignal, TextDecoder, TextEncoder, URL, WebSocket, ArrayBuffer, Uint8Array },
+    ...{ clearInterval, clearTimeout, console, crypto, performance, queueMicrotask, setInterval, setTimeout },
+  };
+  const scope = createContext(browser);
+  return runInContext(`globalThis.self = globalThis; ${bundle}; page`, scope);
+}
+
+async function serving(service: ChildProcess): Promise<void> {
+  const signal = AbortSignal.timeout(DEADLINE_MS);
+  for (;;) {
+    const [message] = (await once(service, "message", { signal })) as [{ kind?: unknown }];
+    if (message.kind === "ready") return;
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const probe = createServer().listen(0, "127.0.0.1", () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === "object" ? (address?.port ?? 0) : 0));
+    });
+  });
+}
