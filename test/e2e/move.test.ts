@@ -71,7 +71,7 @@ describe("vm migrate", () => {
     expect(await refused(other(chassisId))).toBe("UNAVAILABLE");
     const waits = await world.bioxenJson("vm", "migrate", "stayer");
     const { summary } = await world.done("qry.placement.explain", { vmId: "stayer" });
-    expect(summary).toContain("is to move to another chassis (by command): it waits for a place");
+    expect(summary).toContain("is due to move to another chassis (by command): it waits for a place");
     expect(waits.vm).toMatchObject({ state: "running", chassisId, migration: { target: null } });
     expect(waits.vm.migration.refusals.map((r: Json) => r.message)).toContain("is cordoned");
     const { vm } = await world.bioxenJson("vm", "migrate", "stayer", "--cancel");

@@ -59,14 +59,14 @@ describe("a chassis that is full of low priorities", () => {
 
     const told = await shown("vm", "history", "lean");
     expect(told).toMatch(
-      /starved: ecoli-1 had too little for urgent \(priority 4\): ribosomes 11000 asked, 355 free/,
+      /starved: ecoli-1 had too little room for urgent \(priority 4\): ribosomes 11000 requested, 355 free/,
     );
     expect(told, "in the chain of what it gave way to").toMatch(/because vm urgent wanted to run at #\d+/);
     expect(await shown("vm", "explain", "urgent")).toMatch(
       /lean gave way to it \(starve, #\d+\) and still goes without/,
     );
     expect(await shown("vm", "explain", "lean")).toMatch(
-      /lean: it runs on less for urgent \(priority 4\): ecoli-1 had too little for urgent/,
+      /lean: it was starved for urgent \(priority 4\): ecoli-1 had too little room for urgent/,
     );
 
     await destroy("urgent");
@@ -115,11 +115,9 @@ describe("a chassis that is full of low priorities", () => {
     expect(await world.reach("lower", "pending")).toMatchObject({ allocation: null });
     expect(await vmOf("equal")).toMatchObject({ state: "running", preemption: null });
     expect(await shown("vm", "history", "lower")).toMatch(
-      /evicted from ecoli-1: ecoli-1 had too little for mover \(priority 2\): dnaKilobases 5000 asked, 200 free/,
+      /evicted from ecoli-1: ecoli-1 had too little room for mover \(priority 2\): dnaKilobases 5000 requested, 200 free/,
     );
-    expect(await shown("vm", "explain", "lower")).toMatch(
-      /lower: it was evicted and waits for a place for mover \(priority 2\)/,
-    );
+    expect(await shown("vm", "explain", "lower")).toMatch(/lower: it was evicted for mover \(priority 2\)/);
     await destroy("mover");
     expect(await world.reach("lower", "running")).toMatchObject({ preemption: { active: false } });
     await destroy("equal", "lower");

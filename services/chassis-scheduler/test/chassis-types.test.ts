@@ -1,5 +1,5 @@
 /**
- * A new type of chassis is one data file.
+ * Chassis types from data files.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -30,7 +30,7 @@ const ALGA = {
 };
 const request = { chassisId: "c", chassisType: "alga", labels: {}, taints: [], agentId: "a" };
 
-it("is read from its directory, and a chassis of it is registered with its numbers", () => {
+it("a type is read from the directory, and a chassis of that type is registered with its amounts", () => {
   writeFileSync(join(directory, "alga.json"), JSON.stringify(ALGA));
   const types = chassisTypesWith(readChassisTypes(directory));
   expect(registrationOf(request, types)).toEqual({
@@ -46,7 +46,7 @@ it("is read from its directory, and a chassis of it is registered with its numbe
   expect(registrationOf(request)).toMatchObject({ problems: [{ path: "chassisType" }] });
 });
 
-it("what is wrong is said of every file at once, and a name that is taken is refused", () => {
+it("all problems of all files are reported at once, and a duplicate name is rejected", () => {
   writeFileSync(join(directory, "a.json"), "{");
   writeFileSync(
     join(directory, "b.json"),
@@ -60,7 +60,7 @@ it("what is wrong is said of every file at once, and a name that is taken is ref
   expect(() => readChassisTypes(join(directory, "nowhere"))).toThrow(/cannot be read/);
 });
 
-it("those that come with BioXen say of every number where it is from", () => {
+it("the built-in types are complete", () => {
   expect(Object.keys(BUILT_IN_CHASSIS_TYPES)).toEqual(["ecoli", "yeast", "orthogonal", "xcpng"]);
   expect(BUILT_IN_CHASSIS_TYPES.ecoli).toMatchObject({ overheadPermille: 150, maxVms: 64 });
 });

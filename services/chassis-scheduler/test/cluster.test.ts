@@ -1,5 +1,5 @@
 /**
- * The picture that was kept with the events is the one that is made out of the states at once.
+ * The view that is updated event by event equals the view that is built from the final states.
  */
 import { readFileSync } from "node:fs";
 import { decodeEvent } from "@bioxen/contracts";
@@ -14,7 +14,7 @@ const events = readFileSync(new URL("../../../test/data/log-v1.jsonl", import.me
   .map((line) => JSON.parse(line) as { seq: number; subject: string; payload: string })
   .map(({ seq, subject, payload }) => decodeEvent(new TextEncoder().encode(payload), seq, subject));
 
-/** A cluster and what brings it events: to its folds, then to whoever listens. */
+/** A cluster with a feed that applies events to the folds first, then calls the listener. */
 function cluster() {
   const clock = new FakeClock();
   const made = new Cluster({ clock, timers: clock } as unknown as ServicePorts, () => clock.nowMs(), 10_000);
@@ -32,26 +32,26 @@ function cluster() {
   return { made, apply, begin: () => made.begin(feed) };
 }
 
-const pictureOf = (made: Cluster) => ({
+const viewOf = (made: Cluster) => ({
   rooms: made.rooms(),
   waiting: made.waiting().sort((a, b) => (a.vmId < b.vmId ? -1 : 1)),
 });
 
 it("at every event of a recorded log", () => {
-  const kept = cluster();
-  kept.begin();
+  const incremental = cluster();
+  incremental.begin();
   let [waited, hosts] = [0, 0];
   for (const [i, event] of events.entries()) {
-    kept.apply(event);
-    // Every seventh: each comparison folds the whole log so far again.
+    incremental.apply(event);
+    // Only every seventh event: each comparison folds the log from its start.
     if (i % 7 > 0) continue;
-    const again = cluster();
-    for (const earlier of events.slice(0, i + 1)) again.apply(earlier);
-    again.begin();
-    const picture = pictureOf(kept.made);
-    expect(picture).toEqual(pictureOf(again.made));
-    waited = Math.max(waited, picture.waiting.length);
-    hosts = Math.max(hosts, picture.rooms.length);
+    const rebuilt = cluster();
+    for (const earlier of events.slice(0, i + 1)) rebuilt.apply(earlier);
+    rebuilt.begin();
+    const view = viewOf(incremental.made);
+    expect(view).toEqual(viewOf(rebuilt.made));
+    waited = Math.max(waited, view.waiting.length);
+    hosts = Math.max(hosts, view.rooms.length);
   }
   expect([waited > 0, hosts > 1]).toEqual([true, true]);
 });

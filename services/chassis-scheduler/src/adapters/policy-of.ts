@@ -1,15 +1,15 @@
 /**
- * The placement policy that configuration names: a built-in one, or a package that exports `placementPolicy`.
+ * Loads the placement policy that the configuration names: a built-in one, or a package that exports `placementPolicy`.
  */
 import { PLACEMENT_POLICIES } from "@bioxen/contracts";
 import type { Logger } from "@bioxen/kernel";
 import { builtInPolicy, containedPolicy, type PlacementPolicy, policyProblems } from "@bioxen/placement";
 import { loadExtension } from "@bioxen/service-host";
 
-/** A policy that fails at every chassis would fill the log: its failures are told once in this time, ms. */
-const TROUBLE_INTERVAL_MS = 60_000;
+/** Failures of a policy are logged once in this time, ms: a policy that fails on every chassis would flood the log. */
+const FAILURE_LOG_INTERVAL_MS = 60_000;
 
-/** Throws `ConfigError` that says why there is no such policy. */
+/** Throws `ConfigError` with every problem when the package is missing or exports no valid policy. */
 export async function policyOf(named: string, logger: Logger): Promise<PlacementPolicy> {
   const builtIn = PLACEMENT_POLICIES.find((name) => name === named);
   if (builtIn !== undefined) return builtInPolicy(builtIn);
@@ -18,10 +18,10 @@ export async function policyOf(named: string, logger: Logger): Promise<Placement
     exported: "placementPolicy",
     check: policyProblems,
   });
-  let toldAtMs = Number.NEGATIVE_INFINITY;
+  let loggedAtMs = Number.NEGATIVE_INFINITY;
   return containedPolicy(policy, (message, cause) => {
-    if (performance.now() - toldAtMs < TROUBLE_INTERVAL_MS) return;
-    toldAtMs = performance.now();
+    if (performance.now() - loggedAtMs < FAILURE_LOG_INTERVAL_MS) return;
+    loggedAtMs = performance.now();
     logger.error({ err: cause }, message);
   });
 }

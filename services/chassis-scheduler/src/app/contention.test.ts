@@ -1,16 +1,16 @@
 /**
- * Who lives with less than he asks for, and may have it back.
+ * Preempted VMs that want their full request back.
  */
 import { ledgerFold, quotaFold, type VmEvent, vmFold } from "@bioxen/contracts";
 import { type EventBody, ReadModel } from "@bioxen/kernel";
 import { createdVm, envelopeOf, storedOf } from "@bioxen/testkit";
 import { expect, it } from "vitest";
-import { preemptedVms } from "./pressure.ts";
+import { preemptedVms } from "./contention.ts";
 
 const WHOLE = { ribosomes: 100 };
 const LEFT = { ribosomes: 10 };
 
-/** A VM of team a that gave 90 of its 100 ribosomes away, under a quota of the team. */
+/** The preempted VMs when a VM of team `a` has given up 90 of its 100 ribosomes, under a quota of the team. */
 function preemptedUnder(limit: number) {
   const vms = new ReadModel("vm", vmFold);
   const ledgers = new ReadModel("ledger", ledgerFold);
@@ -52,10 +52,10 @@ function preemptedUnder(limit: number) {
   return preemptedVms({ vms, ledgers }, known);
 }
 
-it("a VM wants back what it gave where its quotas allow that", () => {
+it("a preempted VM wants its full request back where its quotas allow it", () => {
   expect(preemptedUnder(100)).toMatchObject([{ vmId: "small", chassisId: "c", missing: { ribosomes: 90 } }]);
 });
 
-it("a VM that its quota lets have no more keeps no room from others", () => {
+it("a preempted VM that is blocked by its quota keeps no room from others", () => {
   expect(preemptedUnder(99)).toEqual([]);
 });

@@ -1,6 +1,6 @@
 /**
- * Where VMs press on each other: what is about to be free on every chassis, who holds something there, and who lives
- * with less than he asks for. Read from the picture anew for each plan.
+ * Contention for room: capacity that is about to be freed, the VMs that hold capacity on each chassis, and the
+ * preempted VMs that want theirs back. Computed from the folds for each plan.
  */
 import {
   isFollowedBy,
@@ -24,15 +24,15 @@ import {
 import type { Cluster } from "./cluster.ts";
 
 /**
- * VMs that gave something up, whose ledger knows it, and that have not got it back. Whom a quota stands against is
- * served by no room, and keeps none from others.
+ * Returns the preempted VMs that could use more room: the ledger has followed their preemption, and no quota blocks
+ * them. A VM that is blocked by its quota cannot use any room, so it must not keep room from others.
  */
 export function preemptedVms(
   { vms, ledgers }: Pick<Cluster, "vms" | "ledgers">,
   quotas: readonly Quota[],
 ): PreemptedVm[] {
   const out: PreemptedVm[] = [];
-  // Made for the first who asks: a quota can be for 100 000 VMs, and mostly nobody does.
+  // Built on first use: a quota can count 100 000 VMs, and mostly no VM is preempted.
   let quotaRooms: QuotaRooms | undefined;
   for (const [vmId, vm] of vms.entries()) {
     if (!vm.exists || vm.preemption?.active !== true) continue;
@@ -50,8 +50,8 @@ export function preemptedVms(
 }
 
 /**
- * The rooms with what is about to be free in them, and with those who hold something there, of priorities below
- * `below`.
+ * Returns the rooms with the capacity that is about to be freed, and with the VMs of a priority below `below` that hold
+ * capacity there.
  */
 export function contendedRooms(
   { vms, ledgers }: Pick<Cluster, "vms" | "ledgers">,
@@ -74,6 +74,7 @@ export function contendedRooms(
   }));
 }
 
+/** Returns what VMs have given up and the ledger has not released yet: whole entries, and shrunk allocations. */
 function pendingReleaseOf(ledger: Ledger, vmOf: (vmId: string) => VmState): PendingRelease {
   let released = NO_PENDING_RELEASE;
   for (const entry of Object.values(ledger.entries)) {
@@ -89,14 +90,15 @@ function pendingReleaseOf(ledger: Ledger, vmOf: (vmId: string) => VmState): Pend
 }
 
 /**
- * The VM has gone on from this place: its story names a newer one, or none, or it began to wait after it was reserved.
+ * Returns true when the VM no longer needs this entry: it has left that place for another one or none, or its present
+ * wait began after the reservation.
  */
 function isGivenUp(entry: LedgerEntry, vm: VmState): boolean {
   if (!vm.exists || vm.incarnation !== entry.incarnation || vm.fence === entry.fence) return false;
   return vm.lastFence >= entry.fence || (vm.state === "pending" && !isForWaiting(vm, entry));
 }
 
-/** What `all` has more than `part`, per resource. */
+/** Returns `all` less `part`, per resource and never below 0. */
 function beyond(all: Amounts, part: Amounts): Amounts {
   const entries = Object.entries(all).map(
     ([name, n]) => [name, Math.max(0, n - amountOf(part, name))] as const,

@@ -1,5 +1,5 @@
 /**
- * Drains at an instance that has heard of the drain, and not yet of the VMs it names.
+ * Drain commands at an instance that has read the drain, and not yet the VMs it lists.
  */
 import type { AggregateKind, DrainEvent, LedgerEvent, VmEvent } from "@bioxen/contracts";
 import {
@@ -27,26 +27,29 @@ const AMOUNTS = { ribosomes: 10 };
 const event = (type: string, data: object) =>
   ({ type: `bioxen.${type}.v1`, data }) as VmEvent | LedgerEvent | DrainEvent;
 
-/** Its follower is given events when the test says so. */
-class LogByHand extends MemoryEventLog {
-  #late: FollowOptions | undefined;
+/** A log that delivers events to its follower only when the test releases them. */
+class HeldBackLog extends MemoryEventLog {
+  #follower: FollowOptions | undefined;
   readonly #events: StoredEvent[] = [];
 
   override async follow(options: FollowOptions): Promise<Following> {
-    this.#late = options;
+    this.#follower = options;
     const following = await super.follow({ ...options, onEvent: (event) => this.#events.push(event) });
     await settle();
     return following;
   }
 
-  bring(untilSeq: number): void {
-    for (const event of this.#events) if (event.seq <= untilSeq) this.#late?.onEvent(event);
+  release(untilSeq: number): void {
+    for (const event of this.#events) if (event.seq <= untilSeq) this.#follower?.onEvent(event);
   }
 }
 
-/** A chassis `c` where VM `v` runs and that is being drained; what is known of it comes by hand. */
-async function instance() {
-  const stored = new LogByHand();
+/**
+ * The log of chassis `c`, which is being drained while VM `v` runs on it. `readUntil` is the newest event before the VM
+ * came.
+ */
+async function drainedChassis() {
+  const stored = new HeldBackLog();
   const clock = new FakeClock();
   const happens = async (kind: AggregateKind, id: string, body: EventBody) =>
     (await appendNext(stored, kind, id, body)).seq;
@@ -58,7 +61,7 @@ async function instance() {
   );
   await happens("vm", "v", createdVm());
   await happens("vm", "v", event("vm.start-requested", { automatic: false }));
-  const heard = await stored.lastSeq();
+  const readUntil = await stored.lastSeq();
   const reservations = [{ vmId: "v", incarnation: 1, amounts: AMOUNTS }];
   const fence = await happens(
     "ledger",
@@ -69,17 +72,17 @@ async function instance() {
   await happens("vm", "v", event("vm.started", { fence }));
   const drain = { vmIds: ["v"], wasCordoned: false, parallelism: 1, deadlineAtMs: 9e15 };
   await happens("drain", "c", event("drain.started", drain));
-  return { stored, clock, heard };
+  return { stored, clock, readUntil };
 }
 
-it("who has just come is not said to have left when a drain is cancelled", async () => {
-  const { stored, clock, heard } = await instance();
+it("a cancelled drain does not record a VM as left that this instance has not read yet", async () => {
+  const { stored, clock, readUntil } = await drainedChassis();
   const ports = { log: stored, clock, timers: clock, ids: idsInOrder("x") } as unknown as ServicePorts;
   const cluster = new Cluster(ports, () => clock.nowMs(), 1_000);
   const feed = new EventFeed(stored, [cluster.chassis, cluster.drains, cluster.vms, cluster.ledgers], clock);
   await feed.start();
   cluster.begin(feed);
-  stored.bring(heard);
+  stored.release(readUntil);
   const commands = new DrainCommands(cluster, clock, new Map());
   let isAnswered = false;
   const causation = { causeId: "x", correlationId: "x", deduplicate: false };
@@ -89,7 +92,7 @@ it("who has just come is not said to have left when a drain is cancelled", async
   });
   await settle();
   expect(isAnswered).toBe(false);
-  stored.bring(Number.POSITIVE_INFINITY);
+  stored.release(Number.POSITIVE_INFINITY);
   expect(await answer).toMatchObject({ ok: true, result: { changed: true, drain: { status: "cancelled" } } });
   const [, cancelled] = await stored.read("bioxen.evt.drain.c", 0);
   expect(cancelled?.envelope.data).toMatchObject({ left: [] });

@@ -1,6 +1,6 @@
 /**
- * This instance's standing among all schedulers: the one that holds the lease acts by itself (plans, watches, drains),
- * all of them answer requests.
+ * Leadership among all instances of the scheduler. Only the lease holder acts on its own (plans, watches chassis,
+ * drives drains); every instance answers requests.
  */
 import type { Lease, ServicePorts } from "@bioxen/kernel";
 
@@ -8,7 +8,7 @@ export class Leadership {
   #lease: Lease | undefined;
   readonly #onHeld: (() => void)[] = [];
 
-  /** Called at the beginning of each holding. To be told before `contend`. */
+  /** Registers a listener for the start of each term as lease holder. Call it before `contend`. */
   onHeld(listener: () => void): void {
     this.#onHeld.push(listener);
   }
@@ -22,15 +22,15 @@ export class Leadership {
     });
   }
 
-  /** The fencing token while this instance acts *now*, else undefined. */
+  /** Returns the fencing token while this instance holds the lease *now*, else undefined. */
   token(): number | undefined {
     return this.#lease?.token();
   }
 
-  /** For `react`: asked before each decision. */
+  /** Returns true while this instance holds the lease. A field, so that it can be passed to `react`. */
   acts = (): boolean => this.token() !== undefined;
 
-  /** A ledger has seen `token`: who is older was succeeded. */
+  /** Gives up the lease when `token` is newer: a ledger has seen it, so another instance is the lease holder. */
   surpass(token: number): void {
     this.#lease?.surpass(token);
   }

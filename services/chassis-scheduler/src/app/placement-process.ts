@@ -25,10 +25,10 @@ import {
   type WaitingVm,
 } from "@bioxen/placement";
 import type { Cluster } from "./cluster.ts";
+import { contendedRooms, preemptedVms } from "./contention.ts";
 import { DeferralReports } from "./deferral-reports.ts";
 import type { Leadership } from "./leadership.ts";
 import { PreemptionCalls } from "./preemption-calls.ts";
-import { contendedRooms, preemptedVms } from "./pressure.ts";
 import { MAX_BATCH, Proposals } from "./proposals.ts";
 import { ReplanTriggers } from "./replan-triggers.ts";
 

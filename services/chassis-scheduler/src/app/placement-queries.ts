@@ -1,5 +1,6 @@
 /**
- * What the scheduler would do, and why: the same plan as in the process, with nothing done about it.
+ * Placement queries: what the scheduler would do, and why. They run the plan of the placement process and change
+ * nothing.
  */
 import {
   describeRefusals,
@@ -27,10 +28,10 @@ import {
   waitingVm,
 } from "@bioxen/placement";
 import type { Cluster } from "./cluster.ts";
-import { contendedRooms } from "./pressure.ts";
+import { contendedRooms } from "./contention.ts";
 import { decisionWords, recordedDecision } from "./recorded-decision.ts";
 
-/** What a VM that is only asked about is called when it has no name. */
+/** Id of the hypothetical VM in a plan query that gives none. */
 const UNNAMED = "new-vm";
 
 export class PlacementQueries {
@@ -51,16 +52,16 @@ export class PlacementQueries {
   }
 
   plan(request: ParsedRequestOf<"placementPlan">): Handled<ResultOf<"placementPlan">> {
-    const asked = "vmIds" in request ? this.#existing(request.vmIds) : [this.#imagined(request)];
-    if (typeof asked === "string") return refuse("VM_NOT_FOUND", `there is no VM ${asked}`);
-    const rooms = this.#roomsWithout(asked);
-    const plan = planPlacements(asked, rooms, {
+    const vms = "vmIds" in request ? this.#existing(request.vmIds) : [this.#hypothetical(request)];
+    if (typeof vms === "string") return refuse("VM_NOT_FOUND", `there is no VM ${vms}`);
+    const rooms = this.#roomsWithout(vms);
+    const plan = planPlacements(vms, rooms, {
       policy: this.#policy,
       quotas: this.#cluster.quotas(),
       nowMs: this.#clock.nowMs(),
     });
     const contended = contendedRooms(this.#cluster, rooms, Number.POSITIVE_INFINITY);
-    const { placements, heldBack, preemptions } = settleClaims(plan, asked, contended, [], {
+    const { placements, heldBack, preemptions } = settleClaims(plan, vms, contended, [], {
       mayPreempt: true,
     });
     return {
@@ -77,7 +78,7 @@ export class PlacementQueries {
           victims: victims.map(({ vmId, priority, mode, frees }) => ({ vmId, priority, mode, frees })),
         })),
         scores: Object.fromEntries(Object.entries(plan.scores).map(([id, list]) => [id, [...list]])),
-        changes: this.#changes(asked, placements),
+        changes: this.#changes(vms, placements),
       },
     };
   }
@@ -92,7 +93,7 @@ export class PlacementQueries {
     return out;
   }
 
-  #imagined(request: Exclude<ParsedRequestOf<"placementPlan">, { vmIds: string[] }>): WaitingVm {
+  #hypothetical(request: Exclude<ParsedRequestOf<"placementPlan">, { vmIds: string[] }>): WaitingVm {
     const full = fullDemand(request.biologicalType, request.vmType);
     return {
       vmId: request.vmId ?? UNNAMED,
@@ -106,13 +107,13 @@ export class PlacementQueries {
     };
   }
 
-  /** Whose chassis would be another than now. */
+  /** Returns the VMs whose chassis would differ from the present one. */
   #changes(
-    asked: readonly WaitingVm[],
+    vms: readonly WaitingVm[],
     placements: readonly Placement[],
   ): ResultOf<"placementPlan">["changes"] {
     const planned = new Map(placements.map(({ vm, chassisId }) => [vm.vmId, chassisId]));
-    return asked.flatMap(({ vmId }) => {
+    return vms.flatMap(({ vmId }) => {
       const vm = this.#cluster.vms.get(vmId);
       const from = vm.exists ? vm.chassisId : null;
       const to = planned.get(vmId) ?? null;
@@ -120,7 +121,7 @@ export class PlacementQueries {
     });
   }
 
-  /** All rooms, as if these VMs had no place. */
+  /** Returns all rooms as if these VMs had no place. */
   #roomsWithout(vms: readonly WaitingVm[]): readonly ChassisRoom[] {
     const own = new Map<string, string[]>();
     for (const { vmId } of vms) {
@@ -165,12 +166,15 @@ export class PlacementQueries {
     };
   }
 
-  /** Of one that waits in its turn among all who wait, so that a chassis that is kept for another says so. */
+  /**
+   * Returns every chassis with its score or its refusal. A waiting VM is planned in its turn among all waiting VMs, so
+   * that a chassis that is kept for another VM says so.
+   */
   #candidates(vmId: string, vm: Vm): readonly Candidate[] {
     const waiting = this.#cluster.waiting();
     if (!waiting.some((one) => one.vmId === vmId)) {
-      const asked = waitingVm(vmId, vm);
-      return candidatesFor(asked, this.#roomsWithout([asked]), this.#policy);
+      const requested = waitingVm(vmId, vm);
+      return candidatesFor(requested, this.#roomsWithout([requested]), this.#policy);
     }
     const { scores } = planPlacements(waiting, this.#cluster.rooms(), {
       policy: this.#policy,
@@ -181,7 +185,10 @@ export class PlacementQueries {
     return scores[vmId] ?? [];
   }
 
-  /** Who gave way to this VM in its present life and has not given way to another since, the last first. */
+  /**
+   * Returns the VMs whose latest preemption was for this VM in its present incarnation, the newest first. A VM that was
+   * preempted again for another VM is not listed.
+   */
   #preemptedFor(vmId: string, { createdAtMs }: Vm): ResultOf<"placementExplain">["preempted"] {
     const out: ResultOf<"placementExplain">["preempted"] = [];
     for (const [victimId, victim] of this.#cluster.vms.entries()) {
@@ -194,35 +201,35 @@ export class PlacementQueries {
 }
 
 function keptForAnother({ vm: { vmId }, chassisId }: Placement): Plan["deferrals"][number] {
-  const message = "what is free there is kept for a VM of higher priority";
+  const message = "its free room is kept for a VM of higher priority";
   return { vmId, reasons: [{ chassisId, code: "UNAVAILABLE", message }] };
 }
 
 function summaryOf(vm: Vm): string {
   if (vm.preemption?.active === true) return preemptedSummary(vm, vm.preemption);
   if (vm.chassisId !== null) return `it is ${vm.state} on ${vm.chassisId}${moveWords(vm)}`;
-  if (vm.state === "pending") return `it waits for a place: ${vm.reason ?? "the next plan decides"}`;
-  return `it is ${vm.state} and asks for no place`;
+  if (vm.state === "pending") return `it waits for a place: ${vm.reason ?? "not planned yet"}`;
+  return `it is ${vm.state} and needs no place`;
 }
 
 function moveWords({ migration }: Vm): string {
   if (migration === null) return "";
   const { target, toChassisId, refusals, reason } = migration;
-  const asked = ` and is to move to ${toChassisId ?? "another chassis"} (${reason})`;
-  if (target !== null) return `${asked}: it has its place on ${target.chassisId} and is handed over`;
-  return `${asked}: it waits for a place${refusals.length === 0 ? "" : `: ${describeRefusals(refusals)}`}`;
+  const move = ` and is due to move to ${toChassisId ?? "another chassis"} (${reason})`;
+  if (target !== null) return `${move}: it has a place on ${target.chassisId} and is being handed over`;
+  return `${move}: it waits for a place${refusals.length === 0 ? "" : `: ${describeRefusals(refusals)}`}`;
 }
 
-const GAVE_WAY: Readonly<Record<Preemption["mode"], string>> = {
-  starve: "it runs on less",
+const PREEMPTION_WORDS: Readonly<Record<Preemption["mode"], string>> = {
+  starve: "it was starved",
   pause: "it was paused",
-  evict: "it was evicted and waits for a place",
+  evict: "it was evicted",
 };
 
 function preemptedSummary({ state, chassisId }: Vm, { mode, by, byPriority, reason }: Preemption): string {
-  const where =
+  const now =
     chassisId === null
-      ? ""
-      : ` It is ${state} on ${chassisId} and gets back what it gave once there is room.`;
-  return `${GAVE_WAY[mode]} for ${by} (priority ${byPriority}): ${reason}.${where}`;
+      ? "It waits for a place"
+      : `It is ${state} on ${chassisId} and gets its full request back once there is room`;
+  return `${PREEMPTION_WORDS[mode]} for ${by} (priority ${byPriority}): ${reason}. ${now}.`;
 }

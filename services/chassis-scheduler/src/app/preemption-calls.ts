@@ -1,8 +1,8 @@
 /**
- * What a settlement asks of lifecycle: that VMs give way, and that they get back what they gave.
+ * Calls to lifecycle that carry out a settlement: preempt victims, and reinstate preempted VMs.
  *
- * One call a victim. Each names the place it was planned on, so a call that comes late, or again, changes nothing; what
- * was left undone by a crash is planned anew.
+ * Each call names the reservation it was planned on, so a late or repeated call changes nothing. Whatever a crash
+ * leaves undone is planned again in a later round.
  */
 import { ENDPOINTS, type ResultOf } from "@bioxen/contracts";
 import { causedBy, type Reply, type ServicePorts, type Shortage } from "@bioxen/kernel";
@@ -10,7 +10,7 @@ import type { PreemptedVm, Preemption } from "@bioxen/placement";
 import { callFailure } from "./call-failure.ts";
 import type { Cluster } from "./cluster.ts";
 
-/** Deadline of one call, ms: an append, and for a reinstatement one of the allocator before it. */
+/** Deadline of one call, ms: lifecycle appends one event; for a reinstatement the allocator appends one before it. */
 const CALL_TIMEOUT_MS = 10_000;
 
 export class PreemptionCalls {
@@ -22,7 +22,10 @@ export class PreemptionCalls {
     this.#cluster = cluster;
   }
 
-  /** Sequence of the last event of the victims; `acts` is asked before each. */
+  /**
+   * Preempts the victims one by one, and returns the sequence of their newest event, 0 for none. `acts` is asked before
+   * each: an instance that has lost its lease preempts no further VM.
+   */
   async preempt({ vm, chassisId, victims, lacking }: Preemption, acts: () => boolean): Promise<number> {
     const by = { by: vm.vmId, byPriority: vm.priority, reason: reasonOf(vm, chassisId, lacking) };
     const { subject } = ENDPOINTS.vmPreempt;
@@ -32,41 +35,42 @@ export class PreemptionCalls {
       const reply = await this.#ports.bus.call(
         subject,
         { vmId, fence, mode, ...by },
-        { timeoutMs: CALL_TIMEOUT_MS, ...this.#becauseOf(vm.vmId) },
+        { timeoutMs: CALL_TIMEOUT_MS, ...this.#causationOf(vm.vmId) },
       );
       if (!reply.ok) throw callFailure(subject, reply.error);
       const { changed, seq } = reply as Reply & ResultOf<"vmPreempt">;
       last = Math.max(last, seq);
-      this.#ports.logger.info({ vmId, chassisId, mode, by: vm.vmId, changed }, "a VM gives way");
+      this.#ports.logger.info({ vmId, chassisId, mode, by: vm.vmId, changed }, "a VM was preempted");
     }
     return last;
   }
 
+  /** Gives the VM its full request back, and returns the sequence of its event; 0 when there is no room for it now. */
   async reinstate({ vmId, fence, preemptedSeq }: PreemptedVm): Promise<number> {
     const { subject } = ENDPOINTS.vmReinstate;
     const reply = await this.#ports.bus.call(
       subject,
       { vmId, fence, preemptedSeq },
-      { timeoutMs: CALL_TIMEOUT_MS, ...this.#becauseOf(vmId) },
+      { timeoutMs: CALL_TIMEOUT_MS, ...this.#causationOf(vmId) },
     );
     if (reply.ok) return (reply as Reply & ResultOf<"vmReinstate">).seq;
-    // Somebody was faster, or a quota stands against it: the event that ends that wakes the next round.
+    // Another VM took the room first, or a quota blocks this one: the event that changes that wakes the next round.
     const isRefused = ["CAPACITY_EXCEEDED", "QUOTA_EXCEEDED"].includes(reply.error.code);
     if (isRefused || !reply.error.retryable) {
-      this.#ports.logger.info({ vmId, error: reply.error }, "it cannot be reinstated after all");
+      this.#ports.logger.info({ vmId, error: reply.error }, "reinstatement rejected: the VM stays preempted");
       return 0;
     }
     throw callFailure(subject, reply.error);
   }
 
-  /** In the chain of what this VM last did. */
-  #becauseOf(vmId: string) {
+  /** Continues the chain of the last event of this VM. */
+  #causationOf(vmId: string) {
     const last = this.#cluster.vms.last(vmId);
     return last === undefined ? {} : { causation: causedBy(last) };
   }
 }
 
 function reasonOf(vm: Preemption["vm"], chassisId: string, lacking: readonly Shortage[]): string {
-  const short = lacking.map((s) => `${s.resource} ${s.requested} asked, ${s.free} free`).join("; ");
-  return `${chassisId} had too little for ${vm.vmId} (priority ${vm.priority}): ${short}`;
+  const short = lacking.map((s) => `${s.resource} ${s.requested} requested, ${s.free} free`).join("; ");
+  return `${chassisId} had too little room for ${vm.vmId} (priority ${vm.priority}): ${short}`;
 }

@@ -25,8 +25,8 @@ const vm = (chassisId: string, ribosomes: number, more: Partial<Vm> = {}): VmSta
   }) as VmState;
 
 type Bus = ConstructorParameters<typeof Rebalancing>[1]["bus"];
-/** Of who only asks. */
-const NOBODY: Bus = { call: () => Promise.reject(new Error("nobody is to be called")) };
+/** For queries: a plan calls no other service. */
+const NO_CALLS: Bus = { call: () => Promise.reject(new Error("no call was expected")) };
 
 function rebalancingOf(vms: Readonly<Record<string, VmState>>, bus: Bus): Rebalancing {
   const rooms = ["a", "b"].map((chassisId) => {
@@ -48,8 +48,8 @@ function rebalancingOf(vms: Readonly<Record<string, VmState>>, bus: Bus): Rebala
   return new Rebalancing(cluster, { clock: { nowMs: () => NOW_MS }, bus }, "bin-pack");
 }
 
-function asked(vms: Readonly<Record<string, VmState>>, policy?: "bin-pack" | "spread") {
-  const reply = rebalancingOf(vms, NOBODY).plan({
+function planned(vms: Readonly<Record<string, VmState>>, policy?: "bin-pack" | "spread") {
+  const reply = rebalancingOf(vms, NO_CALLS).plan({
     maxMoves: 16,
     ...(policy === undefined ? {} : { policy }),
   });
@@ -57,16 +57,16 @@ function asked(vms: Readonly<Record<string, VmState>>, policy?: "bin-pack" | "sp
   return reply.result;
 }
 
-it("is answered by the scheduler's policy, or the one that is asked for", () => {
+it("uses the policy of the scheduler, or the requested one", () => {
   const vms = { x: vm("a", 60), y: vm("b", 20) };
-  expect(asked(vms)).toMatchObject({
+  expect(planned(vms)).toMatchObject({
     policy: "bin-pack",
     moves: [{ vmId: "y", fromChassisId: "b", toChassisId: "a" }],
     before: { used: 2, spread: 400 },
     after: { used: 1, spread: 800 },
     coolingDown: 0,
   });
-  expect(asked({ x: vm("a", 30), y: vm("a", 30) }, "spread")).toMatchObject({
+  expect(planned({ x: vm("a", 30), y: vm("a", 30) }, "spread")).toMatchObject({
     policy: "spread",
     moves: [{ vmId: "x", fromChassisId: "a", toChassisId: "b" }],
     after: { used: 2, spread: 0 },
@@ -74,22 +74,22 @@ it("is answered by the scheduler's policy, or the one that is asked for", () => 
 });
 
 it.each<[string, Partial<Vm>]>([
-  ["has just come", { placedAtMs: NOW_MS - 1 }],
-  ["is on its way", { migration: { target: null } as NonNullable<Vm["migration"]> }],
+  ["has just been placed", { placedAtMs: NOW_MS - 1 }],
+  ["is already moving", { migration: { target: null } as NonNullable<Vm["migration"]> }],
   ["is starting", { state: "starting" }],
-  ["is no cell", { vmType: "xcpng" }],
-  ["goes without what it gave up", { preemption: { active: true } as NonNullable<Vm["preemption"]> }],
-])("who %s stays", (_what, more) => {
-  expect(asked({ x: vm("a", 60, { state: "stopping" }), y: vm("b", 20, more) }).moves).toEqual([]);
+  ["is not a cell", { vmType: "xcpng" }],
+  ["is preempted", { preemption: { active: true } as NonNullable<Vm["preemption"]> }],
+])("a VM that %s is not moved", (_what, more) => {
+  expect(planned({ x: vm("a", 60, { state: "stopping" }), y: vm("b", 20, more) }).moves).toEqual([]);
 });
 
-it("asks for its moves where they are wanted, and says whose were taken", async () => {
+it("requests the moves, and returns the VMs whose move was accepted", async () => {
   const vms = { x: vm("a", 60), y: vm("b", 10), z: vm("b", 10) };
   const calls: unknown[] = [];
   const rebalancing = rebalancingOf(vms, {
     call: async (subject, payload) => {
       calls.push([subject, payload]);
-      // Of y somebody else was faster.
+      // Lifecycle finds y changed meanwhile.
       return { ok: true, changed: (payload as { vmId: string }).vmId !== "y", seq: 1 };
     },
   });
@@ -103,7 +103,7 @@ it("asks for its moves where they are wanted, and says whose were taken", async 
   );
 });
 
-it("that cannot be asked for now is to be tried again, one that is refused is left out", async () => {
+it("throws when a request is retryable, and leaves out a rejected move", async () => {
   const vms = { x: vm("a", 60), y: vm("b", 20) };
   const answer = (code: string, retryable: boolean) =>
     rebalancingOf(vms, { call: async () => ({ ok: false, error: { code, message: "x", retryable } }) });

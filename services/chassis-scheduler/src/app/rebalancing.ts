@@ -1,9 +1,8 @@
 /**
- * The question who would be better off elsewhere, asked of the picture as it is; and the moves that follow, where they
- * are wanted.
+ * Rebalancing: which VMs would be better placed on another chassis now, and, on request, their moves.
  *
- * A move is asked for by name of where the VM is: one that has gone, or is on its way, is left alone. So it needs no
- * lease.
+ * Each move names the chassis that its VM is on. Lifecycle ignores it when the VM has left or is already moving, so
+ * rebalancing needs no lease.
  */
 import {
   ENDPOINTS,
@@ -18,7 +17,7 @@ import { planRebalance, type Resident, type ResidentRoom, waitingVm } from "@bio
 import { callFailure } from "./call-failure.ts";
 import type { Cluster } from "./cluster.ts";
 
-/** Deadline of one call, ms: an append. */
+/** Deadline of one call, ms: lifecycle appends one event. */
 const CALL_TIMEOUT_MS = 10_000;
 
 type Move = ResultOf<"placementRebalance">["moves"][number];
@@ -54,13 +53,13 @@ export class Rebalancing {
     const planned = this.plan(request);
     if (!planned.ok) return planned;
     const { moves } = planned.result;
-    const taken = await Promise.all(moves.map((move) => this.#ask(move, causation)));
-    const asked = moves.filter((_move, i) => taken[i] === true).map(({ vmId }) => vmId);
+    const accepted = await Promise.all(moves.map((move) => this.#request(move, causation)));
+    const asked = moves.filter((_move, i) => accepted[i] === true).map(({ vmId }) => vmId);
     return { ok: true, result: { ...planned.result, changed: asked.length > 0, asked } };
   }
 
-  /** Whether the VM is to move by this. */
-  async #ask(move: Move, causation: Causation): Promise<boolean> {
+  /** Requests one move, and returns true when lifecycle has accepted it. */
+  async #request(move: Move, causation: Causation): Promise<boolean> {
     const { subject } = ENDPOINTS.vmMove;
     const reply = await this.#bus.call(
       subject,
@@ -84,8 +83,11 @@ export class Rebalancing {
   }
 }
 
-/** A cell that runs, is not on its way already, and has all it asks for: elsewhere it would be given that. */
+/**
+ * Only cells that run or are paused, do not move already, and are not preempted. A preempted VM would get its full
+ * request on another chassis, which is not the purpose of a rebalance.
+ */
 function isMovable({ vmType, state, preemption, migration }: Vm): boolean {
-  const isThere = (state === "running" || state === "paused") && migration === null;
-  return vmType === "basic" && isThere && preemption?.active !== true;
+  const isSettled = (state === "running" || state === "paused") && migration === null;
+  return vmType === "basic" && isSettled && preemption?.active !== true;
 }

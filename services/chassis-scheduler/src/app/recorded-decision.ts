@@ -1,11 +1,11 @@
 /**
- * Why a VM got its place, as it was decided then: read from the reservation that its fence names, so that nothing is
- * kept in memory and nothing is made up afterwards.
+ * The decision that gave a VM its place, read from the reservation that the VM's fence names. The log keeps it, so no
+ * copy is held in memory and nothing is reconstructed later.
  */
 import { domainEventOf, eventSubject, type RecordedDecision, type Vm } from "@bioxen/contracts";
 import { type EventLog, positionOf } from "@bioxen/kernel";
 
-/** null: it has no place, or its place was given before decisions were recorded. */
+/** Returns null when the VM has no place, or when its reservation is older than recorded decisions. */
 export async function recordedDecision(
   log: EventLog,
   vmId: string,
@@ -22,17 +22,17 @@ export async function recordedDecision(
   return { ...decision, chassisId, planId, seq: stored.seq, atMs: positionOf(stored).atMs };
 }
 
-/** One sentence for a person. */
+/** Returns the decision as one phrase for operators. */
 export function decisionWords(decision: RecordedDecision): string {
   const { chassisId, policy, policyVersion, score, candidates, looked, fitting, refused } = decision;
   const [next] = candidates.filter((one) => one.chassisId !== chassisId);
   const others =
     next === undefined
-      ? "no other that was looked at could hold it"
-      : `before ${next.chassisId} with ${next.score}`;
+      ? "no other examined chassis could hold it"
+      : `ahead of ${next.chassisId} with ${next.score}`;
   const refusals = refused.map(
     ({ code, resource, chassisCount }) => `${chassisCount} ${code}${resource ? ` (${resource})` : ""}`,
   );
   const refusedWords = refusals.length === 0 ? "" : `; refused: ${refusals.join(", ")}`;
-  return `${policy} version ${policyVersion} scored ${chassisId} ${score} of 1000, ${others}; ${fitting} of ${looked} looked at could hold it${refusedWords}`;
+  return `${policy} version ${policyVersion} scored ${chassisId} ${score} of 1000, ${others}; ${fitting} of ${looked} examined could hold it${refusedWords}`;
 }

@@ -1,5 +1,5 @@
 /**
- * Commands at an instance that knows less than the log has: what it was told elsewhere counts.
+ * Commands at an instance whose folds are behind the log: the log counts.
  */
 import { ENDPOINTS, type EndpointName, type ServedEndpoint } from "@bioxen/contracts";
 import type { Causation, ServicePorts } from "@bioxen/kernel";
@@ -7,7 +7,7 @@ import { FakeClock, idsInOrder, MemoryEventLog } from "@bioxen/testkit";
 import { expect, it } from "vitest";
 import { createChassisScheduler } from "./service.ts";
 
-/** Instances on one log that hear nothing of each other but what they ask for. */
+/** Two instances on one log without a feed: each reads an aggregate only when a command refreshes it. */
 function instances() {
   const log = new MemoryEventLog();
   const clock = new FakeClock();
@@ -27,7 +27,7 @@ function instances() {
 }
 type Ask = (endpoint: EndpointName, request?: object) => Promise<unknown> | unknown;
 
-it("a chassis is opened where nobody has heard yet that its drain was cancelled", async () => {
+it("uncordon succeeds at an instance that has not read the cancellation of the drain yet", async () => {
   const [one, other] = instances();
   await one("chassisRegister", { chassisType: "ecoli", agentId: "a" });
   await one("chassisDrain");

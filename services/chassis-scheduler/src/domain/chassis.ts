@@ -2,7 +2,7 @@
  * Decider of a chassis: its agent registers it, operators cordon, uncordon and remove it, and the lease holder declares
  * it lost and recovered.
  *
- * A drain cordons its chassis and lifts that cordon when it is cancelled. It is an aggregate of its own (`drain.ts`);
+ * A drain cordons its chassis and lifts that cordon when it is cancelled. The drain is another aggregate (`drain.ts`);
  * what it needs of the chassis are two commands here.
  */
 import {
