@@ -1,5 +1,5 @@
 /**
- * Sessions, refusals, tasks and events of the client, against the fake.
+ * Sessions, errors, tasks and events of the client, on the fake pool.
  */
 
 import type { FakeXapi } from "@bioxen/fake-xapi";
@@ -39,7 +39,7 @@ function follow(client: XapiClient, onEvents: (events: readonly XapiEvent[]) => 
 }
 
 describe("sessions", () => {
-  it("one session serves everything and is ended", async () => {
+  it("one session serves all calls, and closing the client ends it", async () => {
     await withPool(async (fake, client) => {
       await Promise.all(Array.from({ length: 20 }, () => client.call("pool.get_all_records", [])));
       expect(fake.counts().sessions).toBe(1);
@@ -49,7 +49,7 @@ describe("sessions", () => {
     });
   });
 
-  it("a lost session is made again once for all who find it lost", async () => {
+  it("concurrent calls that find the session lost share one new login", async () => {
     await withPool(async (fake, client) => {
       await client.call("pool.get_all_records", []);
       fake.loseSessions();
@@ -59,14 +59,14 @@ describe("sessions", () => {
     });
   });
 
-  it("a session that is refused twice is given up", async () => {
+  it("a call whose session is rejected twice fails", async () => {
     await withPool(async (fake, client) => {
       fake.faults.add({ kind: "lose-session", method: "host.get_all_records" }, 2);
       expect((await thrownBy(client.call("host.get_all_records", []))).code).toBe("SESSION_INVALID");
     });
   });
 
-  it("a read whose connection broke is sent again, a write is not", async () => {
+  it("a read is resent after a broken connection, a write is not", async () => {
     await withPool(async (fake, client) => {
       fake.faults.add({ kind: "drop-before", method: "VM.get_all_records" });
       expect(Object.keys(await client.call("VM.get_all_records", []))).not.toHaveLength(0);
@@ -78,8 +78,8 @@ describe("sessions", () => {
   });
 });
 
-describe("refusals", () => {
-  it("all shapes of an error are read, and both spellings of one code", () => {
+describe("errors of the pool", () => {
+  it("are read in every protocol's form, and in both spellings of one code", () => {
     const code = (reply: Record<string, unknown>) => refusalIn(reply, "VM.start");
     expect(code({ error: { code: 1, message: "VM_IS_TEMPLATE", data: ["r", "start"] } })).toMatchObject({
       code: "VM_IS_TEMPLATE",
@@ -103,7 +103,7 @@ describe("tasks", () => {
       .run("VM.clone", [await templateOf(client), name], { timeoutMs: TASK_TIMEOUT_MS })
       .finally(() => fake);
 
-  it("a task ends with its result, or with its own refusal, and is gone after", async () => {
+  it("a task resolves with its result or rejects with its error, and is then destroyed", async () => {
     await withPool(async (fake, client) => {
       const { tasks, loop } = follow(client);
       const vm = await clones(fake, client, tasks, "one");
@@ -115,7 +115,7 @@ describe("tasks", () => {
     });
   });
 
-  it("a stuck task is cancelled at its deadline and gone after", async () => {
+  it("a stuck task is cancelled at its deadline and destroyed", async () => {
     await withPool(async (fake, client) => {
       const { tasks, loop } = follow(client);
       fake.faults.add({ kind: "stuck-task", method: "VM.clone" });
@@ -127,7 +127,7 @@ describe("tasks", () => {
     });
   });
 
-  it("a task whose reply was lost is found and ended", async () => {
+  it("a task whose reply was lost is found and destroyed", async () => {
     await withPool(async (fake, client) => {
       const { tasks, loop } = follow(client);
       fake.faults.add({ kind: "drop-after", method: "VM.clone" });
@@ -141,7 +141,7 @@ describe("tasks", () => {
 });
 
 describe("events", () => {
-  it("changes arrive once each as what is now, through lost sessions and lost events", async () => {
+  it("the latest state of every object arrives, despite lost sessions and lost events", async () => {
     await withPool(async (fake, client) => {
       const seen = new Map<string, unknown>();
       let resyncs = 0;
@@ -185,7 +185,7 @@ describe("events", () => {
 });
 
 describe("the load on the pool", () => {
-  it("never more calls at once than allowed, and heavy ones at the rate allowed", async () => {
+  it("stays within the limit of calls in flight and within the rate", async () => {
     await withPool(
       async (fake) => {
         const client = clientOf(fake, { limits: { maxInFlight: 3, unitsPerSecond: 10_000 } });

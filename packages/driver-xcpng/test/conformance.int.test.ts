@@ -6,7 +6,10 @@ import { driverOf, machineSpec, sshOf } from "./fleet.ts";
 const fakes: FakeXapi[] = [];
 afterAll(async () => {
   for (const fake of fakes) {
-    expect(fake.counts(), "nobody is connected any more").toMatchObject({ connections: 0, sessions: 0 });
+    expect(fake.counts(), "every connection and session is closed").toMatchObject({
+      connections: 0,
+      sessions: 0,
+    });
     await fake.close();
   }
 });
@@ -23,7 +26,7 @@ driverConformance("xcpng", async () => {
   return { driver, spec: machineSpec };
 });
 
-driverConformance("xcpng, with a way into its machines", async () => {
+driverConformance("xcpng, with SSH into its machines", async () => {
   const fake = await fakeOf({ guestSsh: {} });
   const driver = driverOf(fake, { ssh: sshOf(fake) });
   await driver.whenReady();

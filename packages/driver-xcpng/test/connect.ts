@@ -1,5 +1,5 @@
 /**
- * A fake, and clients of it, for tests.
+ * Fake pools and clients for tests.
  */
 import { createFakeXapi, type FakeOptions, type FakeXapi } from "@bioxen/fake-xapi";
 import { XapiClient, type XapiClientOptions } from "../src/xapi/client.ts";
@@ -7,6 +7,7 @@ import { parsePins } from "../src/xapi/trust.ts";
 
 const OWN_TEST_ORIGINATOR = "bioxen/test";
 
+/** A client that trusts the fake and knows its password. */
 export function clientOf(fake: FakeXapi, options: Partial<XapiClientOptions> = {}): XapiClient {
   const { url, fingerprint, username, password } = fake;
   return new XapiClient({
@@ -18,7 +19,7 @@ export function clientOf(fake: FakeXapi, options: Partial<XapiClientOptions> = {
   });
 }
 
-/** Runs `body` with a fake and a client, and ends both. */
+/** Runs `body` with a new fake and a client of it, then closes both. */
 export async function withPool(
   body: (fake: FakeXapi, client: XapiClient) => Promise<void>,
   options: FakeOptions = {},
@@ -33,11 +34,11 @@ export async function withPool(
   }
 }
 
-/** What `call` rejects with; fails when it does not. */
+/** The error that `call` rejects with. Throws when `call` resolves. */
 export async function thrownBy(call: Promise<unknown>): Promise<Error & { code?: string; kind?: string }> {
   return call.then(
     (value) => {
-      throw new Error(`it succeeded: ${JSON.stringify(value)}`);
+      throw new Error(`the call resolved with ${JSON.stringify(value)}`);
     },
     (error: Error) => error,
   );

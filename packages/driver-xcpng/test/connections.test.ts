@@ -1,5 +1,5 @@
 /**
- * Who shares a connection, and when there is another one; the connections are stand-ins.
+ * When programs share a connection and when another one is opened. The connections are stand-ins.
  */
 import { expect, it } from "vitest";
 import type { Connection } from "../src/ssh/connection.ts";
@@ -15,7 +15,7 @@ class StandIn {
     this.#listeners.push(listener);
   }
 
-  close(why = "it was lost"): void {
+  close(why = "the connection was lost"): void {
     if (this.closed.push(why) === 1) for (const listener of this.#listeners) listener();
   }
 }
@@ -26,6 +26,7 @@ function rig() {
   const open = async (): Promise<Connection> => {
     const next = new StandIn();
     made.push(next);
+    // `Connections` uses only `onEnd` and `close`.
     return next as unknown as Connection;
   };
   return { connections, made, open };
@@ -33,35 +34,35 @@ function rig() {
 
 const done = async () => "done";
 
-it("one is shared, and made anew for another run of its machine or when it was lost", async () => {
+it("programs share a connection; a new run of the machine or a loss opens another", async () => {
   const { connections, made, open } = rig();
   await Promise.all([connections.with("x1", 1, open, done), connections.with("x1", 1, open, done)]);
   expect([made.length, connections.size]).toEqual([1, 1]);
   await connections.with("x1", 2, open, done);
-  expect([made.length, made[0]?.closed, connections.size]).toEqual([2, ["its machine was started anew"], 1]);
+  expect([made.length, made[0]?.closed, connections.size]).toEqual([2, ["its machine was restarted"], 1]);
   made[1]?.close();
   expect(connections.size).toBe(0);
   await connections.with("x1", 2, open, done);
   await connections.close();
-  expect([made.length, made[2]?.closed, connections.size]).toEqual([3, ["the agent ended"], 0]);
+  expect([made.length, made[2]?.closed, connections.size]).toEqual([3, ["the agent shut down"], 0]);
 });
 
-it("one that took no program is not offered to the next, unless others are on it", async () => {
+it("a connection that accepted no program is closed, unless other programs use it", async () => {
   const { connections, made, open } = rig();
   const dead = () => Promise.reject(tooBusy("x1", "silence"));
-  const held = Promise.withResolvers<string>();
-  const other = connections.with("x1", 1, open, () => held.promise);
+  const running = Promise.withResolvers<string>();
+  const other = connections.with("x1", 1, open, () => running.promise);
   await thrownBy(connections.with("x1", 1, open, dead));
-  expect(connections.size, "the other goes on").toBe(1);
-  held.resolve("done");
+  expect(connections.size, "the other program goes on").toBe(1);
+  running.resolve("done");
   expect(await other).toBe("done");
   await thrownBy(connections.with("x1", 1, open, dead));
-  expect([connections.size, made[0]?.closed]).toEqual([0, ["it took no program"]]);
+  expect([connections.size, made[0]?.closed]).toEqual([0, ["it accepted no program"]]);
   await thrownBy(connections.with("x1", 1, open, () => Promise.reject(new TypeError("a bug"))));
-  expect(connections.size, "what failed otherwise is no sign of it").toBe(1);
+  expect(connections.size, "another failure keeps the connection").toBe(1);
 });
 
-it("one that is ended while it is opened runs nothing, and is closed; one that cannot be opened is forgotten", async () => {
+it("a connection that ends while it opens is closed and runs nothing; one that fails to open is forgotten", async () => {
   const { connections, made, open } = rig();
   let ran = false;
   const running = connections.with("x1", 1, open, async () => {

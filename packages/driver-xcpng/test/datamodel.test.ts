@@ -1,5 +1,5 @@
 /**
- * Client and fake were written by the same hand; what keeps both honest is XAPI's own datamodel.
+ * Compares the client and the fake with XAPI's own datamodel, so that they cannot share a mistake.
  */
 
 import { FAKE_CODES, LIFECYCLE, SCHEMA, SIGNATURES } from "@bioxen/fake-xapi";
@@ -10,15 +10,14 @@ import { READ_FIELDS } from "../src/xapi/records.ts";
 import { xapiReference } from "./reference.ts";
 
 const reference = xapiReference();
-const why =
-  "XAPI's datamodel is not beside this checkout: methods, types and error codes are not compared with it";
+const why = "XAPI's datamodel is not available: methods, types and error codes are not compared with it";
 if (reference === undefined) console.warn(why);
 
-it("under CI the datamodel is there", () => {
+it("the datamodel is available under CI", () => {
   if (process.env["CI"]) expect(reference, why).toBeDefined();
 });
 
-/** `name(type, type?) -> type` as the datamodel has it; undefined where it has no such method. */
+/** Signature of a method in the datamodel, as `(type, type?) -> type`; undefined for an unknown method. */
 function declared(method: string): string | undefined {
   const [className = "", name = ""] = method.split(".");
   const message = reference?.classes.get(className)?.messages.find((one) => one.name === name);
@@ -30,14 +29,14 @@ function declared(method: string): string | undefined {
 const written = ({ params, result }: { readonly params: readonly string[]; readonly result: string }) =>
   `(${params.join(", ")}) -> ${result}`;
 
-describe.skipIf(reference === undefined)("held to XAPI's datamodel", () => {
-  it("every method the fake answers has the arity and the types of the datamodel", () => {
+describe.skipIf(reference === undefined)("XAPI's datamodel", () => {
+  it("has every method of the fake, with the same arity and types", () => {
     const own = Object.entries(SIGNATURES).map(([method, signature]) => [method, written(signature)]);
     expect(own.length).toBeGreaterThan(200);
     expect(own).toEqual(own.map(([method = ""]) => [method, declared(method)]));
   });
 
-  it("every method the client may call has the types of the datamodel; what may be left out is given or left out", () => {
+  it("has every method of the client, with the same types; optional parameters are all passed or all omitted", () => {
     for (const [method, { params, result }] of Object.entries(METHODS)) {
       const [given, all] = [written({ params, result }), declared(method)];
       const withoutOptional = all?.replaceAll(/,? ?[^,()]+\?/g, "");
@@ -45,11 +44,11 @@ describe.skipIf(reference === undefined)("held to XAPI's datamodel", () => {
     }
   });
 
-  it("the client calls nothing the fake cannot answer", () => {
+  it("the fake implements every method that the client calls", () => {
     expect(Object.keys(METHODS).filter((method) => !(method in SIGNATURES))).toEqual([]);
   });
 
-  it("every field the fake has or the client reads is the datamodel's", () => {
+  it("has every field of the fake, and the fake has every field that the client reads", () => {
     for (const [name, fields] of Object.entries(SCHEMA)) {
       const known = new Map(
         reference?.classes.get(name)?.fields.map(({ name: field, type }) => [field, type]),
@@ -66,12 +65,12 @@ describe.skipIf(reference === undefined)("held to XAPI's datamodel", () => {
     }
   });
 
-  it("every error code is one of XAPI's", () => {
+  it("lists every error code of the client and the fake", () => {
     const unknown = [...FAKE_CODES, ...KNOWN_CODES].filter((code) => reference?.codes.has(code) !== true);
     expect(unknown).toEqual([]);
   });
 
-  it("every operation of the lifecycle table is one of XAPI's", () => {
+  it("has every operation of the fake's lifecycle table", () => {
     const own = reference?.classes.get("VM")?.messages.map(({ name }) => name) ?? [];
     const changing = /^changing_/;
     expect(Object.keys(LIFECYCLE).filter((name) => !own.includes(name) && !changing.test(name))).toEqual([]);

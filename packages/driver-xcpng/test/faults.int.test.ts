@@ -1,6 +1,6 @@
 /**
- * Everything that can break between the driver and a pool, at every step of a machine's life. Whoever uses the driver asks
- * again until it is done, as the agent does; in the end there was one machine, and nothing of it is left.
+ * Faults between the driver and a pool, at every step of a machine's life. The caller retries as the agent does. At any time
+ * at most one machine exists, and in the end nothing is left.
  */
 
 import type { Counts, FakeXapi, Fault } from "@bioxen/fake-xapi";
@@ -13,8 +13,8 @@ import { parsePins } from "../src/xapi/trust.ts";
 import { thrownBy } from "./connect.ts";
 import { machineSpec, withDriver } from "./fleet.ts";
 
-/** Asks again while that can help. */
-async function insist(what: string, call: () => Promise<void>): Promise<void> {
+/** Retries `call` while its errors are retryable. */
+async function retrying(what: string, call: () => Promise<void>): Promise<void> {
   await eventually(what, () =>
     call().then(
       () => true,
@@ -26,12 +26,12 @@ async function insist(what: string, call: () => Promise<void>): Promise<void> {
   );
 }
 
-/** One machine from nothing to nothing; while it runs there is exactly one. */
+/** The whole life of one machine, from its start to its removal. */
 async function live(driver: XcpngDriver, fake: FakeXapi, vmId: string, fence: number): Promise<void> {
-  await insist("it starts", () => driver.start(machineSpec(vmId, fence)));
+  await retrying("it starts", () => driver.start(machineSpec(vmId, fence)));
   expect(driver.list()).toEqual([{ vmId, fence, restores: 0, state: "running" }]);
-  await insist("it stops", () => driver.stop(vmId, fence));
-  await insist("it is removed", () => driver.discard(vmId, 1));
+  await retrying("it stops", () => driver.stop(vmId, fence));
+  await retrying("it is removed", () => driver.discard(vmId, 1));
   expect([driver.list(), driver.kept()]).toEqual([[], []]);
   expect(
     fake.pool.db
@@ -71,16 +71,16 @@ const STEPS = [
 ];
 
 const KINDS: readonly [string, (method: string) => Fault][] = [
-  ["dropped after it was carried out", (method) => ({ kind: "drop-after", method })],
-  ["dropped before it was carried out", (method) => ({ kind: "drop-before", method })],
+  ["dropped after it ran", (method) => ({ kind: "drop-after", method })],
+  ["dropped before it ran", (method) => ({ kind: "drop-before", method })],
   ["lost with its session", (method) => ({ kind: "lose-session", method })],
   [
-    "refused because something else is going on",
+    "rejected because another operation is in progress",
     (method) => ({ kind: "refuse", method, code: "OTHER_OPERATION_IN_PROGRESS" }),
   ],
 ];
 
-describe("each call of a machine's life", () => {
+describe("each call of a machine's life may be", () => {
   it.each(KINDS)(
     "%s",
     async (_name, faultOf) => {
@@ -101,7 +101,7 @@ describe("each call of a machine's life", () => {
     120_000,
   );
 
-  it("a host that is slow is waited for, one that is silent is given up", async () => {
+  it("slow: the driver waits up to its deadline, then retries", async () => {
     await withDriver(
       async ({ fake, driver }) => {
         const before = fake.counts();
@@ -115,7 +115,7 @@ describe("each call of a machine's life", () => {
     );
   });
 
-  it("a clone that never ends is cancelled; one that ends after it was given up is found and removed", async () => {
+  it("stuck: the task is cancelled at its deadline, and an unfinished clone is removed", async () => {
     await withDriver(
       async ({ fake, driver }) => {
         const before = fake.counts();
@@ -129,7 +129,7 @@ describe("each call of a machine's life", () => {
     );
   });
 
-  it("events are lost and sessions too, again and again, while machines come and go", async () => {
+  it("disturbed: events and sessions are lost repeatedly while machines come and go", async () => {
     await withDriver(async ({ fake, driver }) => {
       const before = fake.counts();
       const disturbing = setInterval(() => {
@@ -143,8 +143,8 @@ describe("each call of a machine's life", () => {
   });
 });
 
-describe("guests that will not end", () => {
-  it("one that ignores a clean shutdown, or has no tools for it, is switched off", async () => {
+describe("guests that do not shut down", () => {
+  it("a guest that ignores a clean shutdown or lacks the tools for it is switched off", async () => {
     await withDriver(async ({ fake, driver }) => {
       const before = fake.counts();
       for (const trouble of ["guestsIgnoreShutdown", "guestsLackTools"] as const) {
@@ -164,8 +164,8 @@ describe("guests that will not end", () => {
   });
 });
 
-describe("the way to the pool", () => {
-  it("a member that is not the master sends the driver to the master, where it must trust it too", async () => {
+describe("the connection to the pool", () => {
+  it("the driver follows a member's redirect to the master", async () => {
     await withDriver(async ({ fake, driver, again }) => {
       await driver.close();
       const before = fake.counts();
@@ -181,7 +181,7 @@ describe("the way to the pool", () => {
     });
   });
 
-  it("a driver that cannot get in says why, and gets in once it can", async () => {
+  it("a driver with a wrong password reports it, and connects once the password is right", async () => {
     await withDriver(async ({ fake, driver, again }) => {
       await driver.close();
       let password = "wrong";
@@ -189,13 +189,13 @@ describe("the way to the pool", () => {
       const credentials = async () => ({ username: fake.username, password });
       const late = again({ credentials, onTrouble: (message) => troubles.push(message) });
       const error = await thrownBy(late.whenReady());
-      expect(error.message).toMatch(/does not know this user with this password: check/);
+      expect(error.message).toMatch(/rejects this user name and password: check/);
       expect(await thrownBy(late.start(machineSpec("x1", 10)))).toMatchObject({
         code: "UNAVAILABLE",
         retryable: true,
       });
       password = fake.password;
-      await eventually("it is in", () =>
+      await eventually("it is connected", () =>
         late.whenReady().then(
           () => true,
           () => undefined,
@@ -206,7 +206,7 @@ describe("the way to the pool", () => {
     });
   });
 
-  it("an unreachable pool is not mistaken for an empty one", async () => {
+  it("the driver keeps its list of guests when the pool becomes unreachable", async () => {
     await withDriver(async ({ fake, driver }) => {
       await driver.start(machineSpec("x1", 10));
       await fake.close();

@@ -1,5 +1,5 @@
 /**
- * A driver on a fake pool, for tests.
+ * Drivers on fake pools, for tests.
  */
 
 import { createFakeXapi, type FakeOptions, type FakeXapi, TEMPLATE_NAME } from "@bioxen/fake-xapi";
@@ -21,10 +21,10 @@ export function driverOf(fake: FakeXapi, options: Partial<XcpngDriverOptions> = 
   });
 }
 
-/** The way into a fake's guests, as it would be configured. */
+/** SSH settings for a fake's guests, as an operator would configure them. */
 export function sshOf(fake: FakeXapi, changed: Partial<SshSettings> = {}): SshSettings {
   const { ssh } = fake;
-  if (ssh === undefined) throw new Error("the guests of this fake answer no SSH");
+  if (ssh === undefined) throw new Error("this fake has no guestSsh option: its guests do not answer SSH");
   return {
     login: async () => ({ user: ssh.username, password: ssh.password }),
     hostKeys: new Set(),
@@ -51,11 +51,11 @@ export function machineSpec(vmId: string, fence: number, fields: Partial<GuestSp
 export interface Rig {
   readonly fake: FakeXapi;
   readonly driver: XcpngDriver;
-  /** The agent is started again: another driver of the same owner. */
+  /** Creates another driver of the same owner, as a restarted agent does. */
   again(options?: Partial<XcpngDriverOptions>): XcpngDriver;
 }
 
-/** Runs `body` with a driver on a fresh fake, ends everything, and says what is left in the pool. */
+/** Runs `body` with a driver on a new fake, then closes everything. */
 export async function withDriver(
   body: (rig: Rig) => Promise<void>,
   fakeOptions: FakeOptions = {},

@@ -1,7 +1,7 @@
 /**
- * The process of a driver is killed at thirty random moments while machines are started, snapshotted by it and by others, set back,
- * stopped and destroyed. In the end nothing is there twice and nothing is left: no machine, disk, snapshot or task, and no session but
- * those whose first reply was never read.
+ * Kills the process of a driver at 30 random moments while it starts, snapshots, restores, stops and destroys machines.
+ * Another client takes snapshots as well. In the end no object exists twice and none is left: no machine, disk, snapshot
+ * or task, and no session except those whose login reply was never read.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -11,19 +11,19 @@ import { fileURLToPath } from "node:url";
 import { createFakeXapi, type FakeXapi } from "@bioxen/fake-xapi";
 import { eventually } from "@bioxen/testkit/eventually";
 import { expect, it } from "vitest";
-import type { Order } from "./mortal.ts";
+import type { Order } from "./killable-driver.ts";
 
-const MORTAL = fileURLToPath(new URL("mortal.ts", import.meta.url));
+const PROGRAM = fileURLToPath(new URL("killable-driver.ts", import.meta.url));
 const KILLS = 30;
 const MACHINES = 3;
-/** Calls to the pool from one death to the next at most: a machine's life takes about 50, coming up 8. */
+/** Most calls to the pool between two kills: a machine's life takes about 50, the start of a driver 8. */
 const MOST_CALLS = 60;
 const TIMEOUT_MS = 600_000;
-/** A login is one of some 40 calls between two deaths. */
+/** Sessions that may be left, because a kill can hit a login: one of about 40 calls between two kills. */
 const MOST_UNKNOWN_SESSIONS = 5;
 
-/** Orders are given again to each new process until one has carried them out. */
-class Mortals {
+/** The current driver process. Each new process gets the open orders again, until one has carried them out. */
+class DriverProcesses {
   readonly #fake: FakeXapi;
   readonly #folder: string;
   readonly #open = new Map<Order, { resolve: () => void; reject: (why: Error) => void }>();
@@ -42,12 +42,14 @@ class Mortals {
       BIOXEN_XCPNG_PASSWORD: this.#fake.password,
       BIOXEN_XCPNG_STATE_DIR: this.#folder,
     };
-    const child = fork(MORTAL, { env, execArgv: [] });
+    const child = fork(PROGRAM, { env, execArgv: [] });
     this.#child = child;
     child.on("message", (message: { done?: Order; failed?: Order; why?: string }) => {
-      const said = message.done ?? message.failed;
+      const answered = message.done ?? message.failed;
       for (const [order, { resolve, reject }] of this.#open) {
-        if (said?.vmId !== order.vmId || said.fence !== order.fence || said.verb !== order.verb) continue;
+        const isSame =
+          answered?.vmId === order.vmId && answered.fence === order.fence && answered.verb === order.verb;
+        if (!isSame) continue;
         this.#open.delete(order);
         if (message.failed === undefined) resolve();
         else reject(new Error(`${order.verb} ${order.vmId}: ${message.why}`));
@@ -90,56 +92,56 @@ function machinesOf(fake: FakeXapi, vmId: string) {
 function snapshotsOf(fake: FakeXapi, vmId: string) {
   return fake.pool.db
     .all("VM")
-    .filter(([, vm]) => String(vm["name_label"]).startsWith(`bioxen/mortal/${vmId}/snapshot/kept/`));
+    .filter(([, vm]) => String(vm["name_label"]).startsWith(`bioxen/killable/${vmId}/snapshot/kept/`));
 }
 
-it(`killed ${KILLS} times, nothing is twice and nothing is left`, { timeout: TIMEOUT_MS }, async () => {
+it(`after ${KILLS} kills no object exists twice and none is left`, { timeout: TIMEOUT_MS }, async () => {
   const fake = await createFakeXapi({ operationMs: 20, callMs: 2 });
-  const folder = await mkdtemp(join(tmpdir(), "bioxen-mortal-"));
+  const folder = await mkdtemp(join(tmpdir(), "bioxen-kills-"));
   const before = fake.counts();
-  const mortals = new Mortals(fake, folder);
+  const processes = new DriverProcesses(fake, folder);
   let isOver = false;
   let lives = 0;
   const live = async (vmId: string): Promise<void> => {
     for (let fence = 1; !isOver; fence += 1) {
-      await mortals.order({ vmId, fence, verb: "start" });
+      await processes.order({ vmId, fence, verb: "start" });
       const [machine, ...others] = machinesOf(fake, vmId);
-      expect(others, "there is one").toEqual([]);
+      expect(others, "one machine exists").toEqual([]);
       await fake.outside("VM.snapshot", machine?.[0], "by hand");
-      await mortals.order({ vmId, fence, verb: "snapshot" });
-      expect(snapshotsOf(fake, vmId), "there is one").toHaveLength(1);
-      await mortals.order({ vmId, fence, verb: "restore" });
-      const [back] = machinesOf(fake, vmId);
-      expect(back?.[1]).toMatchObject({
+      await processes.order({ vmId, fence, verb: "snapshot" });
+      expect(snapshotsOf(fake, vmId), "one snapshot exists").toHaveLength(1);
+      await processes.order({ vmId, fence, verb: "restore" });
+      const [restored] = machinesOf(fake, vmId);
+      expect(restored?.[1]).toMatchObject({
         power_state: "Running",
         other_config: { "bioxen:restores": "1", "bioxen:fence": String(fence), "bioxen:ran": String(fence) },
       });
-      await mortals.order({ vmId, fence, verb: "stop" });
-      await mortals.order({ vmId, fence, verb: "discard" });
+      await processes.order({ vmId, fence, verb: "stop" });
+      await processes.order({ vmId, fence, verb: "discard" });
       lives += 1;
     }
   };
-  mortals.begin();
-  const lived = Promise.all(Array.from({ length: MACHINES }, (_, i) => live(`m${i}`)));
+  processes.begin();
+  const loops = Promise.all(Array.from({ length: MACHINES }, (_, i) => live(`m${i}`)));
   for (let kill = 0; kill < KILLS; kill += 1) {
     const at = fake.statistics.total + Math.ceil(Math.random() * MOST_CALLS);
     await eventually(
       `calls to the pool before kill ${kill + 1}`,
       () => fake.statistics.total >= at || undefined,
     );
-    await mortals.kill();
-    mortals.begin();
+    await processes.kill();
+    processes.begin();
   }
   isOver = true;
-  await lived;
+  await loops;
   await eventually(`the pool is as it was: ${JSON.stringify(fake.counts())}`, () => {
     return JSON.stringify({ ...fake.counts(), sessions: 0 }) === JSON.stringify(before) || undefined;
   });
-  await mortals.end();
-  console.log(`${lives} lives of machines through ${KILLS} deaths`);
+  await processes.end();
+  console.log(`${lives} machines lived and were removed during ${KILLS} kills`);
   const { sessions, ...left } = fake.counts();
   expect({ ...left, sessions: 0 }).toEqual(before);
-  // One whose login was answered to a dead process is known to nobody; a server ends it when it has been idle for a day.
+  // If a kill hits a login, no process knows the session; a server ends it after a day of idleness.
   expect(sessions).toBeLessThanOrEqual(MOST_UNKNOWN_SESSIONS);
   await fake.close();
   await rm(folder, { recursive: true, force: true });

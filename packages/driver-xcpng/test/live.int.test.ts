@@ -1,10 +1,10 @@
 /**
- * The conformance suite and one life against a real pool. Only when a pool is named:
+ * The conformance suite and one machine's life on a real pool. They run only when a pool is named:
  *
  *   BIOXEN_LIVE_XCPNG=yes BIOXEN_XCPNG_URL=https://… BIOXEN_XCPNG_FINGERPRINT=… BIOXEN_XCPNG_PASSWORD_FILE=… \
  *   BIOXEN_XCPNG_TEMPLATE=… [BIOXEN_XCPNG_SSH_…] pnpm vitest run --project int packages/driver-xcpng/test/live.int.test.ts
  *
- * It makes and destroys small VMs under an owner of its own, and touches nothing else.
+ * The tests create and destroy small VMs under a random owner id, and touch nothing else.
  */
 import { randomBytes } from "node:crypto";
 import { eventually } from "@bioxen/testkit/eventually";
@@ -16,21 +16,21 @@ import { createXcpngDriver, type XcpngDriver } from "../src/driver/xcpng-driver.
 import { machineSpec } from "./fleet.ts";
 
 const isAsked = process.env["BIOXEN_LIVE_XCPNG"] === "yes";
-if (!isAsked) console.warn("no real pool is named (BIOXEN_LIVE_XCPNG): nothing was tried on one");
+if (!isAsked) console.warn("BIOXEN_LIVE_XCPNG is not set: the tests on a real pool are skipped");
 
-/** Guests of a real pool boot and end in minutes. */
+/** Guests of a real pool take minutes to boot and to shut down. */
 const TIMEOUT_MS = 600_000;
 const owner = `live-${randomBytes(4).toString("hex")}`;
 
-/** Programs take a booted guest, which the conformance suite does not wait for: they have a test of their own below. */
+/** A driver without programs by default: they need a booted guest, and the conformance suite does not wait for one. */
 function liveDriver({ hasPrograms = false } = {}): XcpngDriver {
   const pool = poolConfiguration(process.env, owner);
   if (pool === undefined) throw new Error("BIOXEN_XCPNG_URL names no pool");
   return createXcpngDriver({ ...pool.options, ssh: hasPrograms ? pool.options.ssh : undefined });
 }
 
-/** It has no address yet, or nobody listens there yet; anything else is a failure. */
-function passing(thrown: unknown): undefined {
+/** Ignores a retryable failure: the guest has no address yet, or its SSH server does not listen yet. */
+function unlessRetryable(thrown: unknown): undefined {
   if (!(thrown instanceof DriverError) || !thrown.retryable) throw thrown;
 }
 
@@ -50,7 +50,7 @@ describe.skipIf(!isAsked)("a real pool", { timeout: TIMEOUT_MS }, () => {
     return { driver: fresh, spec: machineSpec };
   });
 
-  it("a machine starts, runs a program where there is a way in, stops, and leaves nothing", async () => {
+  it("a machine starts, runs a program if SSH is configured, stops, and leaves nothing", async () => {
     const driver = liveDriver({ hasPrograms: true });
     await driver.whenReady();
     const vmId = "live-one";
@@ -58,7 +58,7 @@ describe.skipIf(!isAsked)("a real pool", { timeout: TIMEOUT_MS }, () => {
     expect(driver.list()).toContainEqual({ vmId, fence: 1_000, restores: 0, state: "running" });
     if (driver.capabilities.exec) {
       const run = () => driver.exec(vmId, 1_000, "echo lived", { timeoutMs: 10_000 });
-      const ran = await eventually("it has booted", () => run().catch(passing), TIMEOUT_MS);
+      const ran = await eventually("it has booted", () => run().catch(unlessRetryable), TIMEOUT_MS);
       expect(ran.stdout).toBe("lived\n");
     }
     for (const guest of driver.list()) await driver.stop(guest.vmId, guest.fence);

@@ -1,5 +1,5 @@
 /**
- * Two hundred machines through a pool that takes 50 ms for each call: the cap holds, and the line at the cap is never idle.
+ * Starts 200 machines on a pool that takes 50 ms per call. The limit of calls in flight holds, and no slot is ever idle.
  */
 
 import type { FakeXapi } from "@bioxen/fake-xapi";
@@ -11,13 +11,13 @@ const MACHINES = 200;
 const CALL_MS = 50;
 const CAP = 8;
 const LIMITS = { maxInFlight: CAP, unitsPerSecond: 100_000 };
-/** Of the time the calls themselves take at this cap. */
+/** Accepted duration, as a multiple of the time that the calls alone take at this limit. */
 const MOST_OF_IDEAL = 1.3;
 
-/** Plain reads that measure what a call costs here and now, in line at the cap. */
+/** Number of plain reads that measure the present cost of a call at the limit. */
 const PROBE_CALLS = 240;
 
-/** What one call takes at the cap, ms: with nothing else going on that is CALL_MS / CAP, on a busy machine more. */
+/** Duration of one call at the limit, ms: CALL_MS / CAP on an idle machine, more on a busy one. */
 async function costOfCall(fake: FakeXapi): Promise<number> {
   const client = clientOf(fake, { limits: LIMITS, callTimeoutMs: 60_000 });
   await client.session();
@@ -28,7 +28,7 @@ async function costOfCall(fake: FakeXapi): Promise<number> {
   return tookMs / PROBE_CALLS;
 }
 
-it("200 machines start at the cap, within 1.3 times what their calls take", {
+it("200 machines start within 1.3 times the duration of their calls at the limit", {
   timeout: 300_000,
 }, async () => {
   await withDriver(
@@ -44,7 +44,7 @@ it("200 machines start at the cap, within 1.3 times what their calls take", {
       const tookMs = performance.now() - began;
       const waits = statistics.byMethod.get("event.from") ?? 0;
       const calls = statistics.total - callsBefore - waits;
-      // The slower of before and after: what else the machine does comes and goes.
+      // The slower of both measurements, because the load of other processes varies.
       const cost = Math.max(costBefore, await costOfCall(fake));
       const idealMs = calls * cost;
       console.log(

@@ -1,5 +1,5 @@
 /**
- * What the driver makes of a guest in the pool, and that nothing of it is left when it is gone.
+ * What the driver creates in the pool for a guest, and that nothing is left after its removal.
  */
 
 import { type FakeXapi, MIB, TEMPLATE_NAME } from "@bioxen/fake-xapi";
@@ -25,7 +25,7 @@ async function noTaskIsLeft(fake: FakeXapi): Promise<void> {
 }
 
 describe("a machine's life in the pool", () => {
-  it("is cloned from its template with keys, sizes and shares; a stop keeps its disk; discard leaves nothing", async () => {
+  it("starts as a clone with keys, sizes and shares; a stop keeps its disk; discard leaves nothing", async () => {
     await withDriver(async ({ fake, driver }) => {
       const before = fresh(fake);
       const spec: GuestSpec = machineSpec("x1", 10, {
@@ -59,7 +59,7 @@ describe("a machine's life in the pool", () => {
         VCPUs_max: 1,
         memory_static_max: 512 * MIB,
       });
-      expect(fake.pool.db.find("VDI", disk?.[0] ?? ""), "the disk it had").toBeDefined();
+      expect(fake.pool.db.find("VDI", disk?.[0] ?? ""), "its disk is still the same").toBeDefined();
       expect(driverErrorCode(await thrownBy(driver.discard("x1", 1)))).toBe("INVALID_STATE");
       await driver.stop("x1", 12);
       await driver.discard("x1", 1);
@@ -70,7 +70,7 @@ describe("a machine's life in the pool", () => {
     });
   });
 
-  it("a new incarnation gets new disks, and the old ones go", async () => {
+  it("a new incarnation gets new disks, and the old ones are removed", async () => {
     await withDriver(async ({ fake, driver }) => {
       await driver.start(machineSpec("x1", 10));
       const { uuid } = machine(fake, "x1");
@@ -81,7 +81,7 @@ describe("a machine's life in the pool", () => {
     });
   });
 
-  it("destroying takes its own disks and snapshots, nobody else's: not a shared disk, not a copy somebody made", async () => {
+  it("destroying removes its own disks and snapshots, but not a shared disk or another user's copy", async () => {
     await withDriver(async ({ fake, driver }) => {
       await driver.start(machineSpec("x1", 10));
       const { ref } = machine(fake, "x1");
@@ -89,19 +89,22 @@ describe("a machine's life in the pool", () => {
       await fake.outside("VM.checkpoint", ref, "with its memory");
       await driver.stop("x1", 10);
       const copy = String(await fake.outside("VM.clone", ref, "my own copy"));
-      await eventually("the copy is known and none of ours", () => driver.kept().length === 1 || undefined);
+      await eventually(
+        "the copy is known and does not count as BioXen's",
+        () => driver.kept().length === 1 || undefined,
+      );
       const [shared] = fake.pool.db.all("VDI").slice(-1);
       const other = fake.pool.addVm({ name_label: "other" });
       const vbd = fake.pool.db.add("VBD", { VM: other, VDI: shared?.[0], type: "Disk" });
       fake.pool.link("VM", other, "VBDs", vbd);
       fake.pool.link("VDI", shared?.[0] ?? "", "VBDs", vbd);
       await driver.discard("x1", 1);
-      expect(fake.pool.db.find("VM", copy), "the copy").toBeDefined();
+      expect(fake.pool.db.find("VM", copy), "the copy is still there").toBeDefined();
       expect(fake.counts()).toMatchObject({ snapshots: 0, vms: 2, vdis: 2 });
     });
   });
 
-  it("who lives on after its agent is found by the next one, fence and all", async () => {
+  it("a machine that outlives its driver is found by the next one, with its fence", async () => {
     await withDriver(async ({ fake, driver, again }) => {
       await driver.start(machineSpec("x1", 10));
       await driver.start(machineSpec("x2", 11));
@@ -119,7 +122,7 @@ describe("a machine's life in the pool", () => {
     });
   });
 
-  it("resizes live inside its maxima, and says what takes a restart", async () => {
+  it("a live resize stays within the machine's maxima, and the log says what needs a restart", async () => {
     await withDriver(async ({ fake, driver }) => {
       const lines: string[] = [];
       driver.onGuestEvent((event) => event.kind === "log" && lines.push(event.line));
@@ -132,8 +135,8 @@ describe("a machine's life in the pool", () => {
       await driver.resume("x1", 10);
       expect(machine(fake, "x1")["memory_dynamic_max"]).toBe(2_048 * MIB);
       expect(lines).toEqual([
-        "takes a restart: memory above 2048 MiB (its config.maxMemoryMiB)",
-        "takes a restart: more than 4 vCPUs (its config.maxVcpus)",
+        "needs a restart: memory above 2048 MiB (its config.maxMemoryMiB)",
+        "needs a restart: more than 4 vCPUs (its config.maxVcpus)",
       ]);
     });
   });
@@ -148,19 +151,19 @@ describe("a machine's life in the pool", () => {
       });
       await fake.outside("VM.suspend", machine(fake, "x1").ref);
       // The inventory changes first, the events follow.
-      await eventually("both events are reported", () => lines.length >= 2 || undefined);
+      await eventually("both events have arrived", () => lines.length >= 2 || undefined);
       expect(driver.list()[0]?.state).toBe("paused");
-      expect(lines).toEqual(["suspended at 10", "somebody else changed it in the pool: suspended"]);
+      expect(lines).toEqual(["suspended at 10", "changed in the pool, outside BioXen: suspended"]);
       await driver.resume("x1", 10);
       expect(machine(fake, "x1")["power_state"]).toBe("Running");
       await driver.pause("x1", 10);
       await driver.resume("x1", 10);
       await driver.stop("x1", 10);
-      expect(lines, "what we do ourselves is no news").toHaveLength(2);
+      expect(lines, "the driver's own operations are not reported").toHaveLength(2);
     });
   });
 
-  it("its first interface goes on the network it names, its disk on the storage", async () => {
+  it("its first interface is on the configured network, its disk on the configured storage", async () => {
     await withDriver(async ({ fake, driver }) => {
       const network = fake.pool.db.add("network", { name_label: "lab" });
       await driver.start(machineSpec("x1", 10, { config: { network: "lab", storage: "Local storage" } }));
@@ -170,12 +173,12 @@ describe("a machine's life in the pool", () => {
   });
 });
 
-describe("what is refused before or by the pool", () => {
+describe("a start that the driver or the pool rejects", () => {
   it.each([
     [
       { config: { template: "no-such" } },
       "BAD_REQUEST",
-      /no template "no-such".*config\.template \(.*bioxen-guest/,
+      /no template "no-such".*config\.template to one of .*bioxen-guest/,
     ],
     [
       { config: { template: "a machine" } },
@@ -189,14 +192,14 @@ describe("what is refused before or by the pool", () => {
       "BAD_REQUEST",
       /teleport.*vcpus must.*memoryMiB must/,
     ],
-    [{ program: "return 1" }, "BAD_REQUEST", /no Lua/],
+    [{ program: "return 1" }, "BAD_REQUEST", /not Lua/],
     [{ allocation: { vcpus: 1, memoryMiB: 500_000 } }, "CAPACITY_EXCEEDED", /no host of the pool/],
   ])("%j", async (fields, code, message) => {
     await withDriver(async ({ fake, driver }) => {
       fake.pool.addVm({ name_label: "a machine" });
       const before = fresh(fake);
       await new Promise((resolve) => setImmediate(resolve));
-      await eventually("it is known", async () => {
+      await eventually("the error is the expected one", async () => {
         const error = await thrownBy(driver.start(machineSpec("x1", 10, fields)));
         return driverErrorCode(error) === code && message.test(error.message) ? true : undefined;
       });
@@ -205,7 +208,7 @@ describe("what is refused before or by the pool", () => {
     });
   });
 
-  it("a pool without room leaves nothing, and takes the same fence once it has some", async () => {
+  it("leaves nothing in a full pool, and succeeds with the same fence once the pool has room", async () => {
     await withDriver(async ({ fake, driver }) => {
       const before = fresh(fake);
       for (const trouble of ["storageFull", "noMemory"] as const) {
@@ -224,7 +227,7 @@ describe("what is refused before or by the pool", () => {
 });
 
 describe("measuring", () => {
-  it("shows uptime, load, memory and address; NaN is nothing, and the last address stays", async () => {
+  it("a sample has uptime, load, memory and address; after a NaN, load and memory are null and the address stays", async () => {
     await withDriver(
       async ({ fake, driver }) => {
         await driver.start(machineSpec("x1", 10));
@@ -254,19 +257,20 @@ describe("measuring", () => {
     );
   });
 
-  it("the capacity is its hosts' without Xen, control domains and other people's machines", async () => {
+  it("the capacity is that of the hosts minus Xen, control domains and other users' machines", async () => {
     await withDriver(
       async ({ fake, driver }) => {
         const perHost = 16_384 - 256 - 1_024;
         expect(await driver.capacity()).toEqual({ vcpus: 16, memoryMiB: Math.floor(2 * perHost * 0.98) });
         await driver.start(machineSpec("x1", 10));
-        expect((await driver.capacity()).memoryMiB, "ours are in the ledger").toBe(
-          Math.floor(2 * perHost * 0.98),
-        );
+        expect(
+          (await driver.capacity()).memoryMiB,
+          "own machines do not reduce it: the ledger counts them",
+        ).toBe(Math.floor(2 * perHost * 0.98));
         const other = String(await fake.outside("VM.clone", template(fake), "other"));
         await fake.outside("VM.provision", other);
         await fake.outside("VM.start", other, false, false);
-        await eventually("another's machine takes room", async () => {
+        await eventually("another user's machine reduces it", async () => {
           const { memoryMiB } = await driver.capacity();
           return memoryMiB === Math.floor((2 * perHost - 1_024 - 12) * 0.98) || undefined;
         });

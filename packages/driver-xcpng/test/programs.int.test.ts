@@ -1,6 +1,6 @@
 /**
- * Programs in the machines of a pool: who is asked, what becomes of them when their machine does not stay, and that no connection
- * is left. The machines are the fake's; `sshd.int.test.ts` does it with OpenSSH.
+ * Programs in the machines of a pool: where they run, what happens when their machine stops, and that no connection is left.
+ * The machines are those of the fake; `sshd.int.test.ts` uses OpenSSH.
  */
 
 import { createFakeXapi, type FakeXapi } from "@bioxen/fake-xapi";
@@ -15,7 +15,7 @@ import { driverOf, machineSpec, sshOf, withDriver } from "./fleet.ts";
 const OTHER_PIN = `SHA256:${"B".repeat(43)}`;
 const TIMEOUT = { timeoutMs: 10_000 };
 
-/** A pool whose guests answer, a driver with a way in, both ended; then nobody is connected. */
+/** Runs `body` with a pool whose guests answer SSH and a driver with access; afterwards no connection is left. */
 async function withPrograms(
   body: (fake: FakeXapi, driver: XcpngDriver) => Promise<void>,
   changed: Partial<SshSettings> = {},
@@ -29,7 +29,7 @@ async function withPrograms(
   } finally {
     await driver.close();
     expect(driver.connections).toBe(0);
-    await eventually("nobody is connected", () => fake.counts().connections === 0 || undefined);
+    await eventually("every connection is closed", () => fake.counts().connections === 0 || undefined);
     await fake.close();
   }
 }
@@ -39,7 +39,7 @@ const refOf = (fake: FakeXapi, vmId: string): string => {
   return fake.pool.db.all("VM").find(([, vm]) => config(vm)["bioxen:vm-id"] === vmId)?.[0] ?? "";
 };
 
-it("one connection serves a machine's programs, and is gone with its run", async () => {
+it("one connection serves a machine's programs and is closed with the machine's run", async () => {
   await withPrograms(async (fake, driver) => {
     const outcomes = await Promise.all([1, 2, 3].map((i) => driver.exec("x1", 10, `echo ${i}`, TIMEOUT)));
     expect(outcomes.map(({ stdout }) => stdout)).toEqual(["1\n", "2\n", "3\n"]);
@@ -54,7 +54,7 @@ it("one connection serves a machine's programs, and is gone with its run", async
   });
 });
 
-it("a program whose machine is stopped under it is not known to have ended, and is not to be run again by itself", async () => {
+it("a program whose machine is stopped has an unknown outcome, which is not retryable", async () => {
   await withPrograms(async (_fake, driver) => {
     const running = thrownBy(driver.exec("x1", 10, "echo begun; sleep 60", TIMEOUT));
     await eventually("it is connected", () => driver.connections === 1 || undefined);
@@ -66,7 +66,7 @@ it("a program whose machine is stopped under it is not known to have ended, and 
   });
 });
 
-it("a driver that is closed waits for no program", async () => {
+it("closing the driver does not wait for a running program", async () => {
   await withPrograms(async (_fake, driver) => {
     const running = thrownBy(driver.exec("x1", 10, "sleep 60", TIMEOUT));
     await eventually("it is connected", () => driver.connections === 1 || undefined);
@@ -75,7 +75,7 @@ it("a driver that is closed waits for no program", async () => {
   });
 });
 
-it("programs and connections are bounded; what is idle makes room", async () => {
+it("the numbers of programs and connections are limited; an idle connection makes room", async () => {
   const limits = { connections: 1, programsPerMachine: 2, idleMs: 60_000 };
   await withPrograms(
     async (fake, driver) => {
@@ -84,7 +84,7 @@ it("programs and connections are bounded; what is idle makes room", async () => 
       const running = [1, 2].map(() => driver.exec("x2", 11, "sleep 0.5", TIMEOUT));
       const third = await thrownBy(driver.exec("x2", 11, "true", TIMEOUT));
       expect(third).toMatchObject({ code: "UNAVAILABLE", retryable: true, details: { ran: "no" } });
-      expect(third.message).toMatch(/2 are running in it/);
+      expect(third.message).toMatch(/2 programs, the limit, are running in it/);
       expect((await thrownBy(driver.exec("x1", 10, "true", TIMEOUT))).message).toMatch(/in 1 other machines/);
       await Promise.all(running);
       await driver.exec("x1", 10, "true", TIMEOUT);
@@ -94,7 +94,7 @@ it("programs and connections are bounded; what is idle makes room", async () => 
   );
 });
 
-it("a connection that nobody uses is closed after a while, and made again", async () => {
+it("an idle connection is closed after a while and opened again for the next program", async () => {
   await withPrograms(
     async (fake, driver) => {
       await driver.exec("x1", 10, "true", TIMEOUT);
@@ -105,11 +105,11 @@ it("a connection that nobody uses is closed after a while, and made again", asyn
   );
 });
 
-it("the host key is the one of its record in the pool; another is refused; the guest's own word counts where there is no other", async () => {
+it("the host key must match the machine's record; without a record, the key in xenstore counts", async () => {
   await withPrograms(async (fake, driver) => {
     const ref = refOf(fake, "x1");
     const config = fake.pool.db.get("VM", ref)["other_config"] as Record<string, string>;
-    expect(config[HOST_KEY_CONFIG], "a clone has it from its template").toBe(fake.ssh?.fingerprint);
+    expect(config[HOST_KEY_CONFIG], "a clone inherits the key from its template").toBe(fake.ssh?.fingerprint);
     fake.pool.db.update("VM", ref, { other_config: { ...config, [HOST_KEY_CONFIG]: OTHER_PIN } });
     const refused = await thrownBy(driver.exec("x1", 10, "true", TIMEOUT));
     expect(refused).toMatchObject({
@@ -126,35 +126,35 @@ it("the host key is the one of its record in the pool; another is refused; the g
   });
 });
 
-it("a machine without tools has no address; one that is not there is unreachable: nothing was run, and it is said", async () => {
+it("the error for a machine without address or without SSH server says that nothing was run", async () => {
   await withPrograms(async (fake, driver) => {
     const [metrics = ""] = fake.pool.db.all("VM_guest_metrics").map(([ref]) => ref);
     fake.pool.db.update("VM_guest_metrics", metrics, { networks: {} });
     const silent = await thrownBy(driver.exec("x1", 10, "true", TIMEOUT));
     expect(silent).toMatchObject({ code: "UNAVAILABLE", retryable: true, details: { ran: "no" } });
-    expect(silent.message).toMatch(/has told no address.*guest tools/);
+    expect(silent.message).toMatch(/has not reported an address.*guest tools/);
     fake.pool.db.update("VM_guest_metrics", metrics, { networks: { "0/ip": "127.21.0.1" } });
     const absent = await thrownBy(driver.exec("x1", 10, "true", TIMEOUT));
     expect(absent).toMatchObject({ code: "UNAVAILABLE", retryable: true });
     expect(absent.message).toMatch(
-      /127\.21\.0\.1 port \d+ cannot be reached by SSH: .*REFUSED.*nothing was run/,
+      /127\.21\.0\.1 port \d+ is unreachable by SSH: .*REFUSED.*nothing was run/,
     );
   });
 });
 
-it("a wrong password is told as one, and is nowhere in what is told", async () => {
+it("a wrong password is reported, without the password itself", async () => {
   const password = "correct-horse-battery";
   await withPrograms(
     async (_fake, driver) => {
       const error = await thrownBy(driver.exec("x1", 10, "true", TIMEOUT));
-      expect(error.message).toMatch(/does not let "root" in/);
+      expect(error.message).toMatch(/rejects the login of "root"/);
       expect(`${error.message}${error.stack}${JSON.stringify(error)}`).not.toContain(password);
     },
     { login: async () => ({ user: "root", password }) },
   );
 });
 
-it("without a way in it is UNSUPPORTED, and says what to set", async () => {
+it("without SSH settings a program is UNSUPPORTED, and the error names the settings", async () => {
   await withDriver(async ({ driver }) => {
     await driver.start(machineSpec("x1", 10));
     expect(driver.capabilities).toMatchObject({ exec: false, maxExecTimeoutMs: 0 });

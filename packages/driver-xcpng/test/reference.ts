@@ -1,5 +1,5 @@
 /**
- * XAPI's own datamodel and list of error codes, where they are beside this checkout: they are not ours to carry.
+ * Finds XAPI's own datamodel and list of error codes. The repository does not contain them; they may be in a folder above it.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -25,7 +25,7 @@ export interface Reference {
   readonly codes: ReadonlySet<string>;
 }
 
-/** Looked for in `shared/reference/xapi` of every folder above; undefined where it is not. */
+/** Reads both from `shared/reference/xapi` of the nearest folder above that has them; undefined when none has. */
 export function xapiReference(): Reference | undefined {
   for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
     const path = join(folder, "shared", "reference", "xapi");

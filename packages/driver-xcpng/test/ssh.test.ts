@@ -1,5 +1,5 @@
 /**
- * The parts of the way into machines that need nobody on the other side.
+ * The parts of SSH into machines that need no server.
  */
 import { spawnSync } from "node:child_process";
 import { parseSupervised } from "@bioxen/fake-xapi";
@@ -25,7 +25,7 @@ describe("known_hosts", () => {
   const isKnown = (patterns: string, name: string) =>
     knownHost(`${patterns} ssh-ed25519 ${KEY}`, [name]).keys.length === 1;
 
-  it("names are found plain, in lists, by wildcards, in any case, on their port; negation counts most", () => {
+  it("matches plain names, lists, wildcards and ports, ignoring case; a negation wins", () => {
     expect(isKnown("web", "web")).toBe(true);
     expect(isKnown("a,WEB,b", "web")).toBe(true);
     expect(isKnown("10.0.0.*", "10.0.0.12")).toBe(true);
@@ -38,14 +38,14 @@ describe("known_hosts", () => {
     expect(isKnown("[10.0.0.1]:2222", nameAt("10.0.0.1", 2_222))).toBe(true);
   });
 
-  it("hashed names are found as ssh-keygen -H writes them", () => {
+  it("matches hashed names as ssh-keygen -H writes them", () => {
     const hashed = "|1|2RzLFBXKxxWI0E7hArPYEGMBfYg=|Io9/u31IHQh66RBWnIZpGORA+S0=";
     expect([isKnown(hashed, "10.0.0.7"), isKnown(hashed, "10.0.0.8")]).toEqual([true, false]);
     expect(isKnown("|2|AAAA|AAAA", "10.0.0.7")).toBe(false);
     expect(isKnown("|1|", "10.0.0.7")).toBe(false);
   });
 
-  it("comments, authorities and lines that cannot be read make nobody known; a revoked key is apart", () => {
+  it("ignores comments, authorities and malformed lines; revoked keys are listed separately", () => {
     const text = `# * ssh-ed25519 ${KEY}\n\n*\n* ssh-ed25519\n@cert-authority * ssh-ed25519 ${KEY}\n`;
     expect(knownHost(text, ["web"])).toEqual({ keys: [], revoked: [] });
     const { keys, revoked } = knownHost(`@revoked * ssh-ed25519 ${KEY} a comment\r\n`, ["web"]);
@@ -53,11 +53,11 @@ describe("known_hosts", () => {
   });
 });
 
-describe("the host key a machine must show", () => {
+describe("the host key of a machine", () => {
   const machine = { vmId: "x1", address: "10.0.0.7", port: 22, otherConfig: {}, xenstore: {} };
   const none = { hostKeys: new Set<string>(), knownHostsFile: undefined };
 
-  it("is the one its record in the pool names, else the agent's; without one it is UNSUPPORTED", async () => {
+  it("comes from the machine's record in the pool, else from the agent's settings; without one exec is UNSUPPORTED", async () => {
     const own = { ...machine, otherConfig: { [HOST_KEY_CONFIG]: PIN } };
     expect([
       ...(await expectedKeys(own, { ...none, hostKeys: new Set(["SHA256:other"]) })).fingerprints,
@@ -72,23 +72,25 @@ describe("the host key a machine must show", () => {
     expect(error.message).toMatch(/other_config bioxen:ssh-host-key=SHA256.*"x1" or "10\.0\.0\.7"/);
     const broken = { ...machine, otherConfig: { [HOST_KEY_CONFIG]: "yes" } };
     const unreadable = await thrownBy(expectedKeys(broken, { ...none, hostKeys: new Set([PIN]) }));
-    expect(unreadable.message, "what is written wrong is no leave to ask elsewhere").toMatch(
-      /"yes" is no fingerprint/,
+    expect(unreadable.message, "a malformed record is not ignored").toMatch(
+      /"yes" is not a host key fingerprint/,
     );
     const missing = await thrownBy(expectedKeys(machine, { ...none, knownHostsFile: "/no/such/file" }));
     expect(missing.message).toMatch(/KNOWN_HOSTS: \/no\/such\/file cannot be read: ENOENT/);
   });
 
-  it("fingerprints are written as ssh-keygen writes them", () => {
+  it("has a fingerprint as ssh-keygen prints it", () => {
     expect(fingerprintOf(Buffer.from("abc"))).toBe("SHA256:ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0");
     expect([...parseFingerprints(` ${PIN}, ${PIN}=`)]).toEqual([PIN]);
-    expect(() => parseFingerprints("MD5:aa,SHA256:x")).toThrow(/"MD5:aa", "SHA256:x" is no fingerprint/);
-    expect(() => parseFingerprints("")).toThrow(/nothing is no fingerprint/);
+    expect(() => parseFingerprints("MD5:aa,SHA256:x")).toThrow(
+      /"MD5:aa", "SHA256:x" is not a host key fingerprint/,
+    );
+    expect(() => parseFingerprints("")).toThrow(/an empty list is not a host key fingerprint/);
   });
 });
 
-describe("what is kept of output", () => {
-  it("is all of it up to the bound, in whole characters, and then a mark", () => {
+describe("a program's output", () => {
+  it("is kept up to the limit, in whole characters, followed by a mark", () => {
     const output = new BoundedOutput();
     const [first, second] = [Buffer.from("é").subarray(0, 1), Buffer.from("é").subarray(1)];
     output.add(first);
@@ -102,7 +104,7 @@ describe("what is kept of output", () => {
     expect(output.text()).toBe(text);
   });
 
-  it("that exactly fills the bound is not marked", () => {
+  it("of exactly the limit has no mark", () => {
     const output = new BoundedOutput();
     output.add(Buffer.alloc(MAX_OUTPUT_BYTES, "x"));
     expect(output.text()).toHaveLength(MAX_OUTPUT_BYTES);
@@ -120,7 +122,7 @@ describe("the command for sshd", () => {
   };
 
   it.each(shells)(
-    "through %s: runs a program that came whole, holds its deadline, runs nothing of half a one",
+    "in %s: runs a complete program, enforces its deadline, and does not run an incomplete one",
     (shell) => {
       const odd = `printf '%s|' 'it'\\''s' "$HOME/\\$x"; echo err >&2; exit 7`;
       expect(through(shell, remoteCommand(20_000, "m4rk"), `${odd}m4rk`)).toEqual({
@@ -136,7 +138,7 @@ describe("the command for sshd", () => {
     },
   );
 
-  it("is one line that any login shell takes, and is read back by the fake only", () => {
+  it("is one line that every login shell accepts, and the fake recognises it", () => {
     const command = remoteCommand(1_250, "abc");
     expect(command).not.toContain("\n");
     expect(command.split("'")).toHaveLength(9);
@@ -163,10 +165,10 @@ describe("configuration", () => {
     }
   };
 
-  it("without a word of SSH there is none; a word of it asks for the others, all at once", () => {
+  it("has no SSH unless a variable is set; then the error lists every missing or wrong one", () => {
     expect(poolConfiguration(pool, "test")?.options.ssh).toBeUndefined();
     expect(problems({ BIOXEN_XCPNG_SSH_HOST_KEY: PIN })).toMatch(
-      /SSH_USER: is needed with BIOXEN_XCPNG_SSH_HOST_KEY.*SSH_KEY_FILE or/,
+      /SSH_USER: is required with BIOXEN_XCPNG_SSH_HOST_KEY.*SSH_KEY_FILE or/,
     );
     const wrong = problems({
       BIOXEN_XCPNG_SSH_USER: "bioxen",
@@ -180,7 +182,7 @@ describe("configuration", () => {
     );
   });
 
-  it("a password is taken from its variable, and is in no setting that could be printed", async () => {
+  it("takes a password from its variable, and no printable setting contains it", async () => {
     const options = poolConfiguration(
       { ...pool, BIOXEN_XCPNG_SSH_USER: "bioxen", BIOXEN_XCPNG_SSH_PASSWORD: "s3cret" },
       "test",

@@ -1,6 +1,6 @@
 /**
- * Programs in a machine whose SSH is OpenSSH's own: what the fake's server only imitates. The pool is the fake, and says that
- * the machine is at a real sshd on this host.
+ * Programs in a machine over a real OpenSSH server, which the fake's server only imitates. The pool is the fake; it reports
+ * the address of an sshd on this host as the machine's.
  */
 
 import { createHmac, randomBytes } from "node:crypto";
@@ -18,10 +18,10 @@ import { driverOf, machineSpec } from "./fleet.ts";
 import { processesWith, type Sshd, sshdPath, startSshd } from "./sshd.ts";
 
 const path = sshdPath();
-const why = "no sshd is installed here (openssh-server): programs were not run through a real one";
+const why = "sshd (openssh-server) is not installed: the tests with a real SSH server are skipped";
 if (path === undefined) console.warn(why);
 
-it("under CI a real sshd is there", () => {
+it("sshd is installed under CI", () => {
   if (process.env["CI"]) expect(path, why).toBeDefined();
 });
 
@@ -39,7 +39,7 @@ describe.skipIf(path === undefined)("programs through OpenSSH", () => {
   afterAll(async () => {
     await driver.close();
     expect(driver.connections).toBe(0);
-    await eventually("nobody is connected", () => sshd.connections() === 0 || undefined);
+    await eventually("every connection is closed", () => sshd.connections() === 0 || undefined);
     await fake.close();
     await sshd.close();
   });
@@ -55,7 +55,7 @@ describe.skipIf(path === undefined)("programs through OpenSSH", () => {
     };
   }
 
-  /** Its machine runs, and says that it is at the real server. */
+  /** Starts a machine and lets the pool report the real server's address for it. */
   async function begin(which: XcpngDriver): Promise<void> {
     await which.whenReady();
     await which.start(machineSpec("m1", 10));
@@ -66,7 +66,7 @@ describe.skipIf(path === undefined)("programs through OpenSSH", () => {
 
   const run = (source: string, timeoutMs = 10_000) => driver.exec("m1", 10, source, { timeoutMs });
 
-  /** What a driver with other settings answers to the same machine. */
+  /** Runs `body` with a driver that has other SSH settings for the same machine. */
   async function withOther<T>(ssh: SshSettings, body: (other: XcpngDriver) => Promise<T>): Promise<T> {
     const other = driverOf(fake, { ssh });
     try {
@@ -76,10 +76,10 @@ describe.skipIf(path === undefined)("programs through OpenSSH", () => {
       await other.close();
     }
   }
-  const asked = (ssh: SshSettings) =>
+  const execWith = (ssh: SshSettings) =>
     withOther(ssh, (other) => other.exec("m1", 10, "echo $((6 * 7))", { timeoutMs: 5_000 }));
 
-  it("what a program prints and its exit status come back apart; whatever is in it arrives as it is", async () => {
+  it("output, errors and exit status are separate, and special characters arrive unchanged", async () => {
     expect(await run("echo out; echo err >&2")).toEqual({
       result: { exitCode: 0, stderr: "err\n" },
       stdout: "out\n",
@@ -97,12 +97,12 @@ describe.skipIf(path === undefined)("programs through OpenSSH", () => {
     expect(failed.message).toMatch(/exit status 3: no such thing/);
     expect(await thrownBy(run("kill -9 $$"))).toMatchObject({ details: { exitCode: 137 } });
     expect(await thrownBy(run("if"))).toMatchObject({ code: "GUEST_ERROR" });
-    expect(await thrownBy(run("exit 142")), "no status is taken for a deadline").toMatchObject({
+    expect(await thrownBy(run("exit 142")), "an exit status is never taken for a deadline").toMatchObject({
       code: "GUEST_ERROR",
     });
   });
 
-  it("a program has no input, and one that puts something in the background leaves it running", async () => {
+  it("a program has no input, and its background processes keep running after it", async () => {
     expect(await run("cat; echo read $?")).toMatchObject({ stdout: "read 0\n" });
     const { stdout } = await run("sleep 20 >/dev/null 2>&1 & echo $!");
     expect(await run(`kill -0 ${stdout.trim()} && kill ${stdout.trim()} && echo lived`)).toMatchObject({
@@ -112,7 +112,7 @@ describe.skipIf(path === undefined)("programs through OpenSSH", () => {
     await run(`kill ${held.stdout.trim()}`);
   });
 
-  it("of a flood the first 64 KiB are kept, marked, and it is read to its end; so is a large program", async () => {
+  it("long output is cut at 64 KiB with a mark; a large program arrives whole", async () => {
     const { stdout, result } = await run(
       "head -c 3000000 /dev/zero | tr '\\0' x; seq 100000 >&2; echo end > /dev/null",
     );
@@ -124,31 +124,31 @@ describe.skipIf(path === undefined)("programs through OpenSSH", () => {
     expect(await thrownBy(run("#".repeat(65_537)))).toMatchObject({ code: "TOO_LARGE" });
   });
 
-  it("one that takes too long is ended with all it began, in its machine", async () => {
+  it("at its deadline a program is ended in the machine with all its processes", async () => {
     const sign = randomBytes(8).toString("hex");
     const late = await thrownBy(run(`echo begun; (sleep 300; : ${sign}) & sleep 300; echo ${sign}`, 500));
     expect(late).toMatchObject({ code: "GUEST_TIMEOUT", details: { stdout: "begun\n" } });
-    await eventually("nothing of it is left", () => processesWith(sign).length === 0 || undefined);
+    await eventually("no process of it is left", () => processesWith(sign).length === 0 || undefined);
     const ignoring = await thrownBy(run(`trap '' TERM INT HUP; while :; do sleep 1; done # ${sign}`, 300));
     expect(ignoring).toMatchObject({ code: "GUEST_TIMEOUT" });
     await eventually("it is gone", () => processesWith(sign).length === 0 || undefined);
     expect((await run("echo on")).stdout).toBe("on\n");
   });
 
-  it("another host key is refused before anybody is told who we are, with both fingerprints and what to do", async () => {
+  it("a wrong host key is rejected before the login, with both fingerprints and the remedy", async () => {
     const other = `SHA256:${"A".repeat(43)}`;
-    const error = await thrownBy(asked(settings({ hostKeys: new Set([other]) })));
+    const error = await thrownBy(execWith(settings({ hostKeys: new Set([other]) })));
     expect(error).toMatchObject({
       code: "UNAVAILABLE",
       retryable: false,
       details: { offered: sshd.fingerprint, expected: [other], ran: "no" },
     });
-    expect(error.message).toContain(`shows the ssh-ed25519 host key ${sshd.fingerprint}`);
+    expect(error.message).toContain(`presents the ssh-ed25519 host key ${sshd.fingerprint}`);
     expect(error.message).toContain(other);
     expect(error.message).toMatch(/Nothing was sent to it.*ssh-keygen -lf/);
   });
 
-  it("known_hosts: plain, with its port, hashed, by the VM's id; revoked counts most; nobody known is UNSUPPORTED", async () => {
+  it("known_hosts works with plain, hashed and VM names; @revoked wins; without a known key exec is UNSUPPORTED", async () => {
     const file = join(sshd.folder, "known_hosts");
     const named = `[127.0.0.1]:${sshd.port}`;
     const salt = randomBytes(20);
@@ -156,34 +156,36 @@ describe.skipIf(path === undefined)("programs through OpenSSH", () => {
     const ssh = settings({ hostKeys: new Set(), knownHostsFile: file });
     for (const name of [named, `elsewhere,${named}`, "m1", `|1|${salt.toString("base64")}|${hash}`]) {
       await writeFile(file, `# ours\n${name} ${sshd.hostKey}\n`);
-      expect((await asked(ssh)).stdout, name).toBe("42\n");
+      expect((await execWith(ssh)).stdout, name).toBe("42\n");
     }
     await writeFile(file, `127.0.0.1 ${sshd.hostKey}\n!m1,m? ssh-rsa AAAA\n`);
-    const unknown = await thrownBy(asked(ssh));
+    const unknown = await thrownBy(execWith(ssh));
     expect(unknown).toMatchObject({ code: "UNSUPPORTED" });
     expect(unknown.message).toMatch(
-      /no SSH host key is known of "m1".*bioxen:ssh-host-key.*BIOXEN_XCPNG_SSH_HOST_KEY/,
+      /no SSH host key is known for "m1".*bioxen:ssh-host-key.*BIOXEN_XCPNG_SSH_HOST_KEY/,
     );
     await writeFile(file, `m1 ssh-rsa ${Buffer.from("an old key of another type").toString("base64")}\n`);
-    const changed = await thrownBy(asked(ssh));
+    const changed = await thrownBy(execWith(ssh));
     expect(changed).toMatchObject({ retryable: false, details: { offered: sshd.fingerprint } });
     await writeFile(file, `@revoked * ${sshd.hostKey}\n`);
-    const revoked = await thrownBy(asked(settings({ knownHostsFile: file })));
+    const revoked = await thrownBy(execWith(settings({ knownHostsFile: file })));
     expect(revoked.message).toContain("revokes");
   });
 
-  it("a user key that is not known is refused in words; one that cannot be read, too", async () => {
-    const error = await thrownBy(asked(settings({}, sshd.strangerKeyFile)));
+  it("an unaccepted user key and an unreadable key file are explained", async () => {
+    const error = await thrownBy(execWith(settings({}, sshd.strangerKeyFile)));
     expect(error).toMatchObject({ code: "UNAVAILABLE", retryable: false, details: { ran: "no" } });
-    expect(error.message).toMatch(/does not let ".+" in.*authorized_keys.*BIOXEN_XCPNG_SSH_USER/);
+    expect(error.message).toMatch(/rejects the login of ".+".*authorized_keys.*BIOXEN_XCPNG_SSH_USER/);
     const file = join(sshd.folder, "garbage");
     await writeFile(file, "this is no key");
-    const unusable = await thrownBy(asked(settings({}, file)));
+    const unusable = await thrownBy(execWith(settings({}, file)));
     expect(unusable).toMatchObject({ code: "UNSUPPORTED", details: { ran: "no" } });
-    expect(unusable.message).toMatch(/^BIOXEN_XCPNG_SSH_KEY_FILE holds no private key.*without a passphrase/);
+    expect(unusable.message).toMatch(
+      /^BIOXEN_XCPNG_SSH_KEY_FILE contains no usable private key.*without a passphrase/,
+    );
   });
 
-  it("as the agent is configured by its environment", async () => {
+  it("the agent's environment variables configure all of it", async () => {
     const env = {
       BIOXEN_XCPNG_URL: fake.url,
       BIOXEN_XCPNG_FINGERPRINT: fake.fingerprint,
@@ -194,14 +196,14 @@ describe.skipIf(path === undefined)("programs through OpenSSH", () => {
       BIOXEN_XCPNG_SSH_PORT: String(sshd.port),
     };
     const pool = poolConfiguration(env, "test");
-    if (pool === undefined) throw new Error("a pool is named");
+    if (pool === undefined) throw new Error("the configuration must name a pool");
     const configured = createXcpngDriver(pool.options);
     await configured.whenReady();
     expect((await configured.exec("m1", 10, "echo $((6 * 7))", { timeoutMs: 5_000 })).stdout).toBe("42\n");
     await configured.close();
   });
 
-  it("a server that dies while a program runs: nobody knows, which is said; the deadline holds in the machine", async () => {
+  it("if the server dies while a program runs, the outcome is unknown, and the machine still enforces the deadline", async () => {
     const own = await startSshd(path ?? "");
     const ssh = {
       ...settings({ port: own.port, hostKeys: new Set([own.fingerprint]) }),
@@ -220,8 +222,8 @@ describe.skipIf(path === undefined)("programs through OpenSSH", () => {
         retryable: false,
         details: { ran: "unknown", stdout: "begun\n" },
       });
-      expect(error.message).toMatch(/whether it ran to its end is not known/);
-      await eventually("the connection is forgotten", () => other.connections === 0 || undefined);
+      expect(error.message).toMatch(/it is unknown whether the program finished/);
+      await eventually("the connection is closed", () => other.connections === 0 || undefined);
       const gone = await thrownBy(other.exec("m1", 10, "true", { timeoutMs: 1_000 }));
       expect(gone).toMatchObject({ code: "UNAVAILABLE", retryable: true, details: { ran: "no" } });
     });

@@ -1,5 +1,5 @@
 /**
- * A real OpenSSH server on a loopback address, as this user, with keys of its own: what tests of the way into machines stand on.
+ * A real OpenSSH server on a loopback address, run by this user with its own keys, for tests of SSH into machines.
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { accessSync, constants, readdirSync, readFileSync } from "node:fs";
@@ -9,7 +9,7 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { eventually } from "@bioxen/testkit/eventually";
 
-/** Where it is to be found; undefined: it is not installed here, or what is left of its programs could not be seen in `/proc`. */
+/** Path of the server; undefined when it is not installed, or when this system has no `/proc` to look for its processes. */
 export function sshdPath(): string | undefined {
   if (process.platform !== "linux") return undefined;
   return ["/usr/sbin/sshd", "/usr/bin/sshd", "/usr/local/sbin/sshd"].find((path) => {
@@ -26,16 +26,16 @@ export interface Sshd {
   readonly port: number;
   readonly user: string;
   readonly keyFile: string;
-  /** A key that its user does not have. */
+  /** A key that the server does not accept. */
   readonly strangerKeyFile: string;
-  /** Of its host key, as `ssh-keygen -l` prints it. */
+  /** Fingerprint of its host key, as `ssh-keygen -l` prints it. */
   readonly fingerprint: string;
-  /** The line of its host key in a `known_hosts`, without the name. */
+  /** The line for its host key in a `known_hosts` file, without the name. */
   readonly hostKey: string;
   readonly folder: string;
-  /** Clients that are connected. */
+  /** Number of connected clients. */
   connections(): number;
-  /** Ends it and everything it has begun for its clients, as a machine does that loses its power. */
+  /** Kills the server and the processes of its connections. Programs of the clients go on. */
   kill(): void;
   close(): Promise<void>;
 }
@@ -64,23 +64,23 @@ export async function startSshd(path: string): Promise<Sshd> {
     `HostKey ${at("host")}`,
     `PidFile ${at("pid")}`,
     `AuthorizedKeysFile ${at("authorized_keys")}`,
-    // Its folder is in one that everybody may write to.
+    // The key files are below /tmp, which is writable for all users; StrictModes would reject that.
     "StrictModes no",
     "PasswordAuthentication no",
     "PermitRootLogin prohibit-password",
     "UsePAM no",
-    // What this user's shell reads when it starts is none of the test's business.
+    // An empty home, so that the start-up files of this user's shell have no effect.
     `SetEnv HOME=${folder}`,
   ];
   await writeFile(at("config"), `${settings.join("\n")}\n`);
-  // The privilege separation of one that root starts wants this folder, which a service unit would have made.
+  // A server started by root needs this folder for privilege separation; usually its service unit creates it.
   if (process.getuid?.() === 0) await mkdir("/run/sshd", { recursive: true });
-  const said: string[] = [];
+  const stderr: string[] = [];
   const child = spawn(path, ["-D", "-e", "-f", at("config")], { stdio: ["ignore", "ignore", "pipe"] });
-  child.stderr.on("data", (data: Buffer) => said.push(data.toString()));
+  child.stderr.on("data", (data: Buffer) => stderr.push(data.toString()));
   await eventually(
-    `sshd listens: ${said.join("")}`,
-    () => said.join("").includes("Server listening") || undefined,
+    `sshd listens: ${stderr.join("")}`,
+    () => stderr.join("").includes("Server listening") || undefined,
   );
   const [type, key] = (await readFile(at("host.pub"), "utf8")).split(" ");
   const listed = execFileSync("ssh-keygen", ["-lf", at("host.pub")], { encoding: "utf8" });
@@ -101,7 +101,7 @@ export async function startSshd(path: string): Promise<Sshd> {
   };
 }
 
-/** The server and the processes of its connections; what those began lives on. */
+/** Kills the server and the processes of its connections, but not the programs that they started. */
 function killTree(child: ChildProcess): void {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   for (const pid of childrenOf(child.pid)) {
@@ -115,11 +115,11 @@ function kill(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
   } catch {
-    // It has ended by itself.
+    // The process has already ended.
   }
 }
 
-/** Of every process of this host, from `/proc`: what it is called, who began it, its command line. */
+/** Every process of this host, from `/proc`: id, parent, name and command line. */
 function processes(): readonly { pid: number; parent: number; name: string; line: string }[] {
   return readdirSync("/proc").flatMap((entry) => {
     if (!/^\d+$/.test(entry)) return [];
@@ -129,7 +129,7 @@ function processes(): readonly { pid: number; parent: number; name: string; line
       const line = readFileSync(`/proc/${entry}/cmdline`, "utf8").replaceAll("\0", " ");
       return [{ pid: Number(entry), parent: Number(parent), name, line }];
     } catch {
-      // It ended meanwhile.
+      // The process ended during the listing.
       return [];
     }
   });
@@ -143,7 +143,7 @@ function isSshd(pid: number): boolean {
   return processes().some((one) => one.pid === pid && one.name.startsWith("sshd"));
 }
 
-/** Command lines of this host that hold `text`. */
+/** Command lines of all processes that contain `text`. */
 export function processesWith(text: string): readonly string[] {
   return processes().flatMap(({ line }) => (line.includes(text) ? [line] : []));
 }

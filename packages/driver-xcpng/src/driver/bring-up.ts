@@ -1,29 +1,29 @@
 /**
- * From a guest's spec to a running VM of the pool: a new one, the one that was kept, or the one a broken-off start left.
+ * Starts a guest: with a new VM of the pool, with the VM that a stop kept, or with the VM that an interrupted start left.
  */
 import { DriverError, type Fences, type GuestSpec } from "@bioxen/vm-driver";
 import { asDriverError } from "./failures.ts";
 import { guestOf } from "./inventory.ts";
+import type { MachineSettings } from "./machine-settings.ts";
 import type { PoolLink } from "./pool-link.ts";
-import { setBack, wantedSnapshot } from "./snapshots.ts";
-import type { Wishes } from "./wishes.ts";
+import { revertTo, wantedSnapshot } from "./snapshots.ts";
 
-/** Makes `spec` run, from whatever is there of it. Throws what the pool says; `STALE_FENCE`. */
+/** Brings the VM of `spec` from its present state to running. Rejects with the pool's error, or with `STALE_FENCE`. */
 export async function bringUp(
   pool: Pick<PoolLink, "inventory" | "vms">,
   fences: Fences,
   spec: GuestSpec,
-  wishes: Wishes,
+  settings: MachineSettings,
   signal: AbortSignal,
 ): Promise<void> {
   const { vmId, fence } = spec;
   let vm = pool.inventory.own(vmId);
   if (fences.start(vmId, fence, vm && guestOf(vm)?.fence) === "same") return;
   if (vm !== undefined && vm.tags.fence > fence) {
-    throw new DriverError("STALE_FENCE", `"${vmId}" is here for a newer reservation, ${vm.tags.fence}`);
+    throw new DriverError("STALE_FENCE", `fence ${fence} of "${vmId}" is older than ${vm.tags.fence}`);
   }
-  const isToGoBack = vm === undefined || vm.tags.restores < (spec.restores ?? 0);
-  const snapshot = isToGoBack ? wantedSnapshot(pool.inventory, spec) : undefined;
+  const isRestoreDue = vm === undefined || vm.tags.restores < (spec.restores ?? 0);
+  const snapshot = isRestoreDue ? wantedSnapshot(pool.inventory, spec) : undefined;
   if (vm !== undefined && vm.tags.incarnation !== spec.incarnation) {
     await pool.vms.destroy(vm.ref);
     vm = undefined;
@@ -32,17 +32,17 @@ export async function bringUp(
     await pool.vms.halt(vm);
     vm = pool.inventory.own(vmId);
   }
-  if (vm !== undefined && isToGoBack) vm = await setBack(pool, vm, spec, snapshot, wishes);
+  if (vm !== undefined && isRestoreDue) vm = await revertTo(pool, vm, spec, snapshot, settings);
   const isNew = vm === undefined;
   let made = vm;
   try {
-    made ??= await pool.vms.make(spec, wishes, signal);
-    if (made.tags.fence < fence) made = await pool.vms.retag(made, fence, wishes);
-    await pool.vms.bringUp(made, wishes, signal);
+    made ??= await pool.vms.make(spec, settings, signal);
+    if (made.tags.fence < fence) made = await pool.vms.retag(made, fence, settings);
+    await pool.vms.bringUp(made, settings, signal);
   } catch (thrown) {
     const failure = asDriverError(thrown, `starting ${vmId}`);
     const isFinal = failure instanceof DriverError && !failure.retryable && !signal.aborted;
-    // A start that cannot succeed leaves nothing; one that can goes on from what is here.
+    // A start that can never succeed removes its new VM; a retryable one keeps it for the next attempt.
     if (isFinal && isNew && made !== undefined) await pool.vms.destroy(made.ref);
     throw thrown;
   }

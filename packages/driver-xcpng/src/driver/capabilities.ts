@@ -1,5 +1,5 @@
 /**
- * What the driver can do, which depends on whether it has a way into machines.
+ * The driver's capabilities, which depend on whether SSH access to machines is configured.
  */
 import type { DriverCapabilities } from "@bioxen/vm-driver";
 import { MAX_PROGRAM_TIMEOUT_MS } from "../ssh/limits.ts";

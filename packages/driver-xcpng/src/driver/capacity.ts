@@ -1,9 +1,9 @@
 /**
- * What a pool can give to VMs of ours, read from its hosts: processors of those that are up, and their memory without
- * what Xen, the control domains and other people's running VMs take.
+ * Capacity of a pool for BioXen's VMs: the processors of the live hosts, and their memory minus that of Xen, the control
+ * domains and other running VMs.
  *
- * Processors are shared by time, so other VMs take none away. The sum says nothing about fragments: a VM that fits the pool
- * but no single host is refused by the pool itself when it starts.
+ * Processors are time-shared, so other VMs do not reduce their number. The capacity is a sum over hosts: the pool rejects a
+ * VM that fits the sum but no single host when it starts.
  */
 import type { XapiClient } from "../xapi/client.ts";
 import type { Inventory } from "./inventory.ts";
@@ -14,6 +14,7 @@ export interface PoolCapacity {
   readonly memoryMiB: number;
 }
 
+/** Reads the capacity from the pool's hosts and the inventory. Never below 0. */
 export async function capacityOf(client: XapiClient, inventory: Inventory): Promise<PoolCapacity> {
   const [hosts, metrics] = await Promise.all([
     client.call("host.get_all_records", []),

@@ -1,6 +1,6 @@
 /**
- * Which pool, and how to get at it, out of environment variables: the one way in which credentials come here. They are in no
- * argument (`ps` shows those), no event, no log; a file keeps them out of the environment too.
+ * Reads the pool's address, credentials and settings from environment variables. Credentials come in no other way: `ps`
+ * shows arguments, and events and logs are public. A password file keeps the password out of the environment as well.
  */
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -15,7 +15,7 @@ import { explainAccess } from "./failures.ts";
 import { SSH_VARIABLES, sshSettings } from "./ssh-configuration.ts";
 import type { XcpngDriverOptions } from "./xcpng-driver.ts";
 
-/** Every variable that has to do with a pool; a test of the local stack holds that only agents are given them. */
+/** Every variable of a pool. A test of the local stack checks that only agents get them. */
 export const POOL_VARIABLES = [
   "BIOXEN_XCPNG_URL",
   "BIOXEN_XCPNG_FINGERPRINT",
@@ -35,7 +35,7 @@ export const POOL_VARIABLES = [
 export const DEFAULT_TEMPLATE = "bioxen-guest";
 export const DEFAULT_POOL_CHASSIS = "xcpng-1";
 
-/** What is to come of it when others change a machine: it is put back, or its VM follows. */
+/** Reaction to a change of a machine outside BioXen: `repair` restores the machine, `accept` changes its VM accordingly. */
 const DRIFTS = ["repair", "accept"] as const;
 
 export interface PoolConfiguration {
@@ -44,7 +44,7 @@ export interface PoolConfiguration {
   readonly options: XcpngDriverOptions;
 }
 
-/** undefined when no pool is named. Throws `RangeError` with every problem. */
+/** The configuration of the agent `owner`; undefined when no pool is named. Throws `RangeError` that lists every problem. */
 export function poolConfiguration(env: Environment, owner: string): PoolConfiguration | undefined {
   const url = env["BIOXEN_XCPNG_URL"];
   if (!url) return undefined;
@@ -62,7 +62,7 @@ export function poolConfiguration(env: Environment, owner: string): PoolConfigur
   const passwordFile = env["BIOXEN_XCPNG_PASSWORD_FILE"];
   const password = env["BIOXEN_XCPNG_PASSWORD"];
   if (!password && !passwordFile) {
-    problems.push("BIOXEN_XCPNG_PASSWORD or BIOXEN_XCPNG_PASSWORD_FILE: the pool's password is needed");
+    problems.push("BIOXEN_XCPNG_PASSWORD or BIOXEN_XCPNG_PASSWORD_FILE: set the pool's password");
   }
   const chassisId = env["BIOXEN_XCPNG_CHASSIS"] || DEFAULT_POOL_CHASSIS;
   const wanted = env["BIOXEN_XCPNG_DRIFT"] || "repair";
@@ -92,7 +92,7 @@ function trustOf(env: Environment, attempt: Attempt, problems: string[]): Trust 
   const isInsecure = env["BIOXEN_XCPNG_INSECURE"] === "yes";
   if ([fingerprint, fingerprintFile, caFile, isInsecure].filter(Boolean).length > 1) {
     problems.push(
-      "only one of BIOXEN_XCPNG_FINGERPRINT, BIOXEN_XCPNG_FINGERPRINT_FILE, BIOXEN_XCPNG_CA_FILE and BIOXEN_XCPNG_INSECURE can be meant",
+      "set only one of BIOXEN_XCPNG_FINGERPRINT, BIOXEN_XCPNG_FINGERPRINT_FILE, BIOXEN_XCPNG_CA_FILE and BIOXEN_XCPNG_INSECURE",
     );
     return undefined;
   }
@@ -112,10 +112,10 @@ function trustOf(env: Environment, attempt: Attempt, problems: string[]): Trust 
   return isInsecure ? { kind: "insecure" } : { kind: "system" };
 }
 
-/** Longest a check of the way to a pool may take, ms. */
+/** Deadline of each call while a pool is checked, ms. */
 const CHECK_TIMEOUT_MS = 10_000;
 
-/** Whether the pool can be had and has the template: undefined, or what is wrong and what to do about it. */
+/** Checks that the pool is reachable and has the template. Returns undefined, or the problem with its remedy. */
 export async function poolProblem({ options }: PoolConfiguration): Promise<string | undefined> {
   const { url, template } = options;
   const client = new XapiClient({
@@ -132,7 +132,7 @@ export async function poolProblem({ options }: PoolConfiguration): Promise<strin
     if (named.length > 0) {
       return `"${template}" on ${url} is a VM, not a template: shut it down and convert it, or name a template with --xcpng-template`;
     }
-    return `${url} has no template "${template}": make one, or name another with --xcpng-template`;
+    return `${url} has no template "${template}": create it, or name another with --xcpng-template`;
   } catch (thrown) {
     return explainAccess(thrown, url);
   } finally {

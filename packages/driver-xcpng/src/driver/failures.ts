@@ -1,5 +1,5 @@
 /**
- * What a pool's refusal means to whoever asked the driver: try again, no room, or never so.
+ * Translates XAPI's errors into the driver port's: retryable, no capacity, or permanent.
  */
 import { messageOf } from "@bioxen/kernel";
 import { DriverError, type DriverErrorCode } from "@bioxen/vm-driver";
@@ -11,26 +11,35 @@ interface Meaning {
 }
 
 const MEANING: Readonly<Record<string, Meaning>> = {
-  HOST_NOT_ENOUGH_FREE_MEMORY: { code: "CAPACITY_EXCEEDED", why: "no host of the pool has the memory free" },
+  HOST_NOT_ENOUGH_FREE_MEMORY: {
+    code: "CAPACITY_EXCEEDED",
+    why: "no host of the pool has enough free memory",
+  },
   NO_HOSTS_AVAILABLE: { code: "CAPACITY_EXCEEDED", why: "no host of the pool can run it now" },
   SR_FULL: { code: "CAPACITY_EXCEEDED", why: "the storage is full" },
-  INVALID_VALUE: { code: "BAD_REQUEST", why: "the pool does not take a value" },
-  MEMORY_CONSTRAINT_VIOLATION: { code: "BAD_REQUEST", why: "the pool does not take its memory limits" },
-  MEMORY_CONSTRAINT_VIOLATION_ORDER: { code: "BAD_REQUEST", why: "the pool does not take its memory limits" },
+  INVALID_VALUE: { code: "BAD_REQUEST", why: "the pool rejects a value" },
+  MEMORY_CONSTRAINT_VIOLATION: { code: "BAD_REQUEST", why: "the pool rejects its memory limits" },
+  MEMORY_CONSTRAINT_VIOLATION_ORDER: { code: "BAD_REQUEST", why: "the pool rejects its memory limits" },
   VM_IS_TEMPLATE: { code: "BAD_REQUEST", why: "it is a template" },
   VM_IS_SNAPSHOT: { code: "BAD_REQUEST", why: "it is a snapshot" },
-  VM_LACKS_FEATURE: { code: "UNSUPPORTED", why: "the guest lacks the tools for it" },
-  VM_MISSING_PV_DRIVERS: { code: "UNSUPPORTED", why: "the guest lacks the tools for it" },
-  LICENCE_RESTRICTION: { code: "UNSUPPORTED", why: "the pool's licence does not include it" },
-  OPERATION_NOT_ALLOWED: { code: "UNSUPPORTED", why: "the pool does not allow it" },
-  OPERATION_BLOCKED: { code: "UNSUPPORTED", why: "an administrator of the pool has blocked it" },
+  VM_LACKS_FEATURE: {
+    code: "UNSUPPORTED",
+    why: "the guest tools (xe-guest-utilities) are missing in the machine",
+  },
+  VM_MISSING_PV_DRIVERS: {
+    code: "UNSUPPORTED",
+    why: "the guest tools (xe-guest-utilities) are missing in the machine",
+  },
+  LICENCE_RESTRICTION: { code: "UNSUPPORTED", why: "the pool's licence does not include the operation" },
+  OPERATION_NOT_ALLOWED: { code: "UNSUPPORTED", why: "the pool does not allow the operation" },
+  OPERATION_BLOCKED: { code: "UNSUPPORTED", why: "an administrator of the pool has blocked the operation" },
   RBAC_PERMISSION_DENIED: {
     code: "UNSUPPORTED",
-    why: "the pool's user may not do it: give it the role vm-admin",
+    why: "the pool's user has no permission: give it the role vm-admin",
   },
 };
 
-/** Of anything thrown by a call; a bug stays what it is. */
+/** Translates what a call to the pool threw; `what` names the operation. Anything but a XAPI error is returned unchanged. */
 export function asDriverError(thrown: unknown, what: string): unknown {
   if (thrown instanceof XapiUnreachable) {
     return new DriverError("UNAVAILABLE", `${what}: ${thrown.message}`, { cause: thrown });
@@ -40,18 +49,18 @@ export function asDriverError(thrown: unknown, what: string): unknown {
   const isStorage = thrown.code.startsWith("SR_BACKEND_FAILURE");
   const storage: Meaning = { code: "CAPACITY_EXCEEDED", why: "the storage failed" };
   const meaning = isStorage ? storage : MEANING[thrown.code];
-  // What is not known to be final is looked at again: states move, operations end, hosts come back.
-  const why = meaning?.why ?? "the pool is not ready for it";
+  // Every other code is retryable: states change, operations end, hosts come back.
+  const why = meaning?.why ?? "the pool is not ready for the operation";
   return new DriverError(meaning?.code ?? "UNAVAILABLE", `${what}: ${why} (${thrown.message})`, {
     cause: thrown,
     details,
   });
 }
 
-/** What is wrong with the way to the pool, and what to do about it. */
+/** Explains why the pool cannot be used, and the remedy. */
 export function explainAccess(thrown: unknown, url: string): string {
   if (thrown instanceof XapiError && thrown.code === "SESSION_AUTHENTICATION_FAILED") {
-    return `${url} does not know this user with this password: check the agent's credentials (environment or file); they are those of the pool's root, or of a user with the role vm-admin`;
+    return `${url} rejects this user name and password: check the agent's credentials (environment or file). Use the pool's root, or a user with the role vm-admin`;
   }
   return `${url}: ${messageOf(thrown)}`;
 }

@@ -1,10 +1,11 @@
 /**
- * What the pool holds, as far as the driver knows: every VM record, by reference, and which of them are ours.
+ * The driver's copy of the pool's VM records, by reference, and the index of own VMs by id.
  */
 import type { GuestStatus, KeptGuest, KeptSnapshot } from "@bioxen/vm-driver";
 import type { VmRecord } from "../xapi/records.ts";
-import { hasRun, isHalfMade, snapshotOf, type Tags, tagsOf } from "./tags.ts";
+import { hasRun, isUnfinishedClone, snapshotOf, type Tags, tagsOf } from "./tags.ts";
 
+/** A VM of the pool that belongs to this agent. */
 export interface OwnVm {
   readonly ref: string;
   readonly record: VmRecord;
@@ -34,7 +35,7 @@ export class Inventory {
     const tags = tagsOf(record, this.#owner);
     if (tags === undefined) return;
     const known = this.#own.get(tags.vmId);
-    // Two of one id is what a restored backup of a pool can look like: the newer counts.
+    // A pool restored from a backup can hold two VMs of one id: the newer one counts.
     if (known === undefined || isNewer(tags, known.tags)) this.#own.set(tags.vmId, { ref, record, tags });
   }
 
@@ -56,6 +57,7 @@ export class Inventory {
     return this.#own.get(vmId);
   }
 
+  /** The own VM with this reference; also an older duplicate of an id. */
   ownByRef(ref: string): OwnVm | undefined {
     const record = this.#records.get(ref);
     const tags = record === undefined ? undefined : tagsOf(record, this.#owner);
@@ -67,7 +69,7 @@ export class Inventory {
     return [...this.#own.values()].sort((a, b) => (a.tags.vmId < b.tags.vmId ? -1 : 1));
   }
 
-  /** Snapshots that we took, with their references. */
+  /** This agent's snapshots of its VMs, with their references. */
   snapshots(): readonly (KeptSnapshot & { readonly ref: string })[] {
     return [...this.#records].flatMap(([ref, record]) => {
       const snapshot = snapshotOf(record, this.#owner);
@@ -77,8 +79,10 @@ export class Inventory {
     });
   }
 
-  halfMade(): readonly string[] {
-    return [...this.#records].filter(([, record]) => isHalfMade(record, this.#owner)).map(([ref]) => ref);
+  /** References of this agent's clones that have no keys yet. */
+  unfinishedClones(): readonly string[] {
+    const isUnfinished = (record: VmRecord): boolean => isUnfinishedClone(record, this.#owner);
+    return [...this.#records].filter(([, record]) => isUnfinished(record)).map(([ref]) => ref);
   }
 }
 
@@ -86,7 +90,7 @@ function isNewer(a: Tags, b: Tags): boolean {
   return a.incarnation === b.incarnation ? a.fence > b.fence : a.incarnation > b.incarnation;
 }
 
-/** The guest in it; undefined when what is here is only kept. */
+/** The guest in the VM; undefined when the VM is only kept for the next start. */
 export function guestOf({ record, tags }: OwnVm): GuestStatus | undefined {
   const { vmId, fence, restores } = tags;
   if (record.is_a_template) return undefined;
@@ -103,13 +107,14 @@ export function guestOf({ record, tags }: OwnVm): GuestStatus | undefined {
   }
 }
 
+/** What a stop kept of the guest; undefined while the VM holds a guest. */
 export function keptOf(vm: OwnVm): KeptGuest | undefined {
   if (guestOf(vm) !== undefined) return undefined;
   const { vmId, incarnation, fence } = vm.tags;
   return { vmId, incarnation, fence };
 }
 
-/** What of a record can make a difference to us. */
+/** Whether two records agree in every field that matters to the driver. */
 export function isSame(a: VmRecord, b: VmRecord): boolean {
   const relevant = (r: VmRecord) =>
     JSON.stringify([

@@ -1,19 +1,19 @@
 /**
- * Deadlines and bounds of the driver, each with its reason.
+ * Deadlines and limits of the driver, each with its reason.
  */
 
 /** How long an operation of the pool may take before it is cancelled, ms. */
 export interface Deadlines {
-  /** A copy-on-write clone takes seconds; on busy storage a minute; a full copy as long as its disk is large. */
+  /** A copy-on-write clone takes seconds, on busy storage a minute. A full copy takes longer, in proportion to the disk. */
   readonly cloneMs: number;
-  /** Until a domain is built; the guest boots after. */
+  /** Until Xen has built the domain; the guest boots afterwards. */
   readonly startMs: number;
   readonly hardShutdownMs: number;
   /** A resume reads the guest's whole memory from disk. */
   readonly resumeMs: number;
   /** A checkpoint writes the guest's whole memory to disk. */
   readonly snapshotMs: number;
-  /** Disks are pointed elsewhere; of a checkpoint, its memory is copied. */
+  /** A revert switches the disks to those of the snapshot; for a checkpoint it also copies the memory. */
   readonly revertMs: number;
 }
 export const DEFAULT_DEADLINES: Deadlines = {
@@ -24,23 +24,24 @@ export const DEFAULT_DEADLINES: Deadlines = {
   snapshotMs: 300_000,
   revertMs: 300_000,
 };
-/** A guest's services get this long to end before it is switched off. XAPI itself would wait 20 minutes. */
+/** Time for a guest's services to end before the VM is switched off, ms. */
 export const DEFAULT_SHUTDOWN_GRACE_MS = 60_000;
+/** Longest such time, ms: XAPI itself waits 20 minutes for a clean shutdown. */
 export const MAX_SHUTDOWN_GRACE_MS = 1_200_000;
-/** A pool's statistics have a row each 5 s; asking more often shows nothing new. */
+/** Hosts write a row of statistics every 5 s, so a shorter interval yields no new data. */
 export const STATISTICS_INTERVAL_MS = 5_000;
-/** Addresses and tools of guests change rarely. */
+/** How long the driver keeps a guest's metrics before it reads them again, ms. Addresses and tools change rarely. */
 export const GUEST_METRICS_AGE_MS = 60_000;
 /**
- * Of a pool's memory, thousandths kept for what each domain costs beside its own: shadow pages (about 1 %) and some MiB.
- * Smaller, and the last VMs of a full pool fail to start; the pool itself refuses them, so nothing breaks.
+ * Share of a pool's memory that is kept back for the overhead of domains: shadow pages (about 1 % of a VM's memory) and
+ * a few MiB per domain. With a smaller share the pool rejects the last VMs of a full pool; nothing else breaks.
  */
 export const DOMAIN_OVERHEAD_PERMILLE = 20;
 export const MIB = 1024 * 1024;
-/** Least memory of a VM: below, no kernel boots. */
+/** Smallest memory of a VM, MiB: with less, no kernel boots. */
 export const MIN_MEMORY_MIB = 64;
-/** What one VM may have on XCP-ng 8. */
+/** Limits of XCP-ng 8 for one VM. */
 export const MAX_VCPUS = 64;
 export const MAX_MEMORY_MIB = 2 ** 24;
-/** Weight of the credit scheduler for priority 1; each step up doubles it (256 is Xen's default). */
+/** Weight of priority 1 in Xen's credit scheduler (Xen's default). Each higher priority doubles the weight. */
 export const WEIGHT_OF_PRIORITY_1 = 256;

@@ -1,8 +1,8 @@
 /**
- * The driver's view of its pool: connected, followed, and known.
+ * The driver's connection to its pool: the client, the event loop, the inventory and the statistics.
  *
- * It begins by itself, keeps at it for as long as it is open, and says when what is known is true. Everything that
- * crashed before us left is ended at the first look: sessions, tasks, half-made clones.
+ * The link connects by itself and reconnects for as long as it is open. At the first connection it ends what a crashed
+ * predecessor left in the pool: sessions, tasks and unfinished clones.
  */
 import { KeyedQueue, messageOf } from "@bioxen/kernel";
 import { DriverError } from "@bioxen/vm-driver";
@@ -17,12 +17,13 @@ import { Statistics } from "./statistics.ts";
 import { type Observed, Watch } from "./watch.ts";
 
 export interface PoolLinkOptions extends Omit<XapiClientOptions, "originator"> {
-  /** Names this BioXen's agent on the pool: it leaves what others made alone. */
+  /** Id of this agent in the pool. VMs of other owners are never touched. */
   readonly owner: string;
   readonly statisticsIntervalMs?: number | undefined;
+  /** See `EventLoopOptions.silenceSeconds`. */
   readonly silenceSeconds?: number | undefined;
   readonly deadlines?: Partial<Deadlines> | undefined;
-  /** Trouble with the pool, and its end. Never holds a secret. */
+  /** Called with failures of the pool and with its recovery. The message never contains a secret. */
   readonly onTrouble?: ((message: string) => void) | undefined;
 }
 
@@ -36,14 +37,14 @@ export class PoolLink {
   readonly inventory: Inventory;
   readonly vms: PoolVms;
   readonly statistics: Statistics;
-  /** One thing at a time for each VM. */
+  /** Runs one operation at a time per VM. */
   readonly queue = new KeyedQueue();
   readonly #options: PoolLinkOptions;
   readonly #tasks: Tasks;
   readonly #loop: EventLoop;
   readonly #watch: Watch;
-  readonly #begun: Promise<void>;
-  #leftSessions: readonly string[] = [];
+  readonly #started: Promise<void>;
+  #orphanedSessions: readonly string[] = [];
   #poller: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -58,9 +59,9 @@ export class PoolLink {
     this.#tasks = tasks;
     this.vms = new PoolVms({ client, tasks, inventory, owner, deadlines: options.deadlines });
     this.statistics = new Statistics(client, inventory);
-    const onError = (thrown: unknown): void => this.#trouble(messageOf(thrown));
+    const onError = (thrown: unknown): void => this.#report(messageOf(thrown));
     const { vms, queue, statistics } = this;
-    // A name is not worth a change that is not told.
+    // A failed look-up of a host's name must not suppress the report of a move.
     const learnHosts = (refs: readonly string[]) => statistics.learnHosts(refs).catch(onError);
     this.#watch = new Watch({ ...listener, owner, inventory, vms, queue, learnHosts, onError });
     this.#loop = new EventLoop({
@@ -73,15 +74,15 @@ export class PoolLink {
       },
       onTrouble: (thrown) => {
         const { url } = options;
-        this.#trouble(thrown === undefined ? `${url} answers again` : explainAccess(thrown, url));
+        this.#report(thrown === undefined ? `${url} answers again` : explainAccess(thrown, url));
       },
       silenceSeconds: options.silenceSeconds,
     });
-    this.#begun = this.#begin();
+    this.#started = this.#start();
   }
 
-  async #begin(): Promise<void> {
-    this.#leftSessions = (await this.#options.sessions?.load().catch(() => [])) ?? [];
+  async #start(): Promise<void> {
+    this.#orphanedSessions = (await this.#options.sessions?.load().catch(() => [])) ?? [];
     if (this.#isClosed) return;
     this.#loop.start();
     const intervalMs = this.#options.statisticsIntervalMs ?? STATISTICS_INTERVAL_MS;
@@ -91,7 +92,7 @@ export class PoolLink {
       polling = true;
       this.statistics
         .poll()
-        .catch((thrown: unknown) => this.#trouble(`statistics: ${messageOf(thrown)}`))
+        .catch((thrown: unknown) => this.#report(`statistics: ${messageOf(thrown)}`))
         .finally(() => {
           polling = false;
         });
@@ -99,38 +100,38 @@ export class PoolLink {
     this.#poller.unref();
   }
 
-  /** Everything anew; what changed unseen is told as if it had been seen. */
+  /** Reads everything again, and reports changes of the meantime as if their events had arrived. */
   async #resync(): Promise<void> {
     const before = this.inventory.allOwn();
     await this.vms.fetchAll();
     await this.#tasks.resync();
     for (const vm of before) {
-      if (this.queue.isBusy(vm.tags.vmId)) this.vms.touched(vm.ref);
+      if (this.queue.isBusy(vm.tags.vmId)) this.vms.markDirty(vm.ref);
       else this.#watch.compare(vm, this.inventory.ownByRef(vm.ref));
     }
-    for (const session of this.#leftSessions) await this.#tasks.endSession(session);
-    this.#leftSessions = [];
+    for (const session of this.#orphanedSessions) await this.#tasks.endSession(session);
+    this.#orphanedSessions = [];
     await this.#tasks.sweep();
     await this.vms.sweep();
   }
 
-  /** Rejects with `UNAVAILABLE`, and what to do about it, while the pool cannot be had. */
+  /** Resolves once the pool has been read. Rejects with `UNAVAILABLE` and the remedy while the pool is unreachable. */
   async whenReady(): Promise<void> {
-    await this.#begun;
+    await this.#started;
     await this.#loop.whenReady().catch((thrown) => {
       throw new DriverError("UNAVAILABLE", explainAccess(thrown, this.#options.url), { cause: thrown });
     });
   }
 
-  #trouble(message: string): void {
+  #report(message: string): void {
     this.#options.onTrouble?.(message);
   }
 
-  /** What is under way ends first. */
+  /** Waits for running operations, then disconnects. */
   async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#poller);
-    await this.#begun;
+    await this.#started;
     await this.queue.idle();
     await this.#loop.stop();
     await this.#tasks.close();

@@ -1,27 +1,29 @@
 /**
- * What is done to one VM of the pool, step by step. Whoever calls sees to it that one thing happens to a VM at a time.
+ * Operations on one VM of the pool. The caller runs at most one operation per VM at a time.
  *
- * Each step looks at what is and does what is missing, so that a sequence that broke off anywhere is gone on with by
- * calling it again. A clone is the one step that cannot be found by its VM: a name of its own tells what it was for.
+ * Each step checks the present state and does only what is missing, so that calling an interrupted operation again
+ * finishes it. A clone is the one step that its VM does not show, because the clone has no keys yet; its name tells what
+ * it was made for.
  */
 import { randomBytes } from "node:crypto";
-import { DriverError, type GuestSpec } from "@bioxen/vm-driver";
+import type { GuestSpec } from "@bioxen/vm-driver";
 import type { XapiClient } from "../xapi/client.ts";
 import { hasCode, XapiUnreachable } from "../xapi/errors.ts";
-import type { VmRecord } from "../xapi/records.ts";
 import { NULL_REF } from "../xapi/ref.ts";
 import type { Tasks } from "../xapi/tasks.ts";
 import type { Inventory, OwnVm } from "./inventory.ts";
 import { DEFAULT_DEADLINES, type Deadlines } from "./limits.ts";
+import type { MachineSettings } from "./machine-settings.ts";
+import { objectNamed, templateNamed } from "./pool-names.ts";
 import { size } from "./sizing.ts";
 import { cloneName, RAN_KEY, snapshotName, type Tags, tagged } from "./tags.ts";
-import type { Wishes } from "./wishes.ts";
+import { VmRemoval } from "./vm-removal.ts";
 
 export interface PoolVmsOptions {
   readonly client: XapiClient;
   readonly tasks: Tasks;
   readonly inventory: Inventory;
-  /** Names who made a VM: two BioXen on one pool leave each other's alone. */
+  /** Id of the agent that owns a VM. Agents that share a pool leave each other's VMs alone. */
   readonly owner: string;
   readonly deadlines?: Partial<Deadlines> | undefined;
 }
@@ -32,9 +34,10 @@ export class PoolVms {
   readonly #inventory: Inventory;
   readonly #owner: string;
   readonly #deadlines: Deadlines;
-  /** Names of clones somebody here waits for. */
+  readonly #removal: VmRemoval;
+  /** Names of clones that are in progress here. */
   readonly #making = new Set<string>();
-  /** Changed since it was last read. */
+  /** References of VMs that changed after their last read. */
   readonly #dirty = new Set<string>();
 
   constructor({ client, tasks, inventory, owner, deadlines }: PoolVmsOptions) {
@@ -43,22 +46,25 @@ export class PoolVms {
     this.#tasks = tasks;
     this.#inventory = inventory;
     this.#owner = owner;
+    this.#removal = new VmRemoval(client, (ref) => this.#switchOff(ref));
   }
 
+  /** Reads every VM of the pool into the inventory. */
   async fetchAll(): Promise<void> {
     this.#inventory.replaceAll(await this.#client.call("VM.get_all_records", []));
   }
 
-  /** The VM changed, and what is known of it may be old. */
-  touched(ref: string): void {
+  /** Notes that the VM changed in the pool, so that the inventory may be outdated. */
+  markDirty(ref: string): void {
     this.#dirty.add(ref);
   }
 
+  /** Whether the VM changed since its last read. */
   isDirty(ref: string): boolean {
     return this.#dirty.has(ref);
   }
 
-  /** Reads the VM until no change was told meanwhile; undefined when it is gone. */
+  /** Reads the VM again until no change arrives during the read. Resolves with undefined when it no longer exists. */
   async refresh(ref: string): Promise<OwnVm | undefined> {
     try {
       do {
@@ -72,10 +78,10 @@ export class PoolVms {
     return this.#inventory.ownByRef(ref);
   }
 
-  /** A VM of ours for `spec`, halted: cloned, with its keys. Not provisioned yet. */
-  async make(spec: GuestSpec, wishes: Wishes, signal: AbortSignal): Promise<OwnVm> {
-    const template = this.#templateOf(wishes.template);
-    const storage = wishes.storage === undefined ? undefined : await this.#storageOf(wishes.storage);
+  /** Clones a template into a halted VM for `spec` and sets its keys. The clone is not provisioned yet. */
+  async make(spec: GuestSpec, settings: MachineSettings, signal: AbortSignal): Promise<OwnVm> {
+    const template = templateNamed(this.#inventory, settings.template);
+    const storage = settings.storage === undefined ? undefined : await this.#storageNamed(settings.storage);
     const name = cloneName(this.#owner, spec.vmId, spec.fence, randomBytes(4).toString("hex"));
     this.#making.add(name);
     try {
@@ -86,7 +92,7 @@ export class PoolVms {
           : await this.#tasks.run("VM.copy", [template, name, storage], options);
       const record = await this.#client.call("VM.get_record", [ref]);
       const { vmId, incarnation, fence, restores = 0 } = spec;
-      const tags: Tags = { vmId, incarnation, fence, graceMs: wishes.graceMs, restores };
+      const tags: Tags = { vmId, incarnation, fence, graceMs: settings.graceMs, restores };
       const config = tagged(record, this.#owner, tags);
       await this.#client.call("VM.set_other_config", [ref, config]);
       const own = { ...record, other_config: config };
@@ -97,12 +103,13 @@ export class PoolVms {
     }
   }
 
-  /** Gives a halted VM of ours to a newer reservation. */
-  retag(vm: OwnVm, fence: number, wishes: Wishes): Promise<OwnVm> {
-    return this.mark(vm, { fence, graceMs: wishes.graceMs });
+  /** Assigns a halted VM to a newer reservation. */
+  retag(vm: OwnVm, fence: number, settings: MachineSettings): Promise<OwnVm> {
+    return this.setTags(vm, { fence, graceMs: settings.graceMs });
   }
 
-  async mark(vm: OwnVm, changed: Partial<Tags>): Promise<OwnVm> {
+  /** Writes the changed keys. A new fence clears the mark that the VM has run. */
+  async setTags(vm: OwnVm, changed: Partial<Tags>): Promise<OwnVm> {
     const record = await this.#client.call("VM.get_record", [vm.ref]);
     const tags = { ...vm.tags, ...changed };
     const config = tagged(record, this.#owner, tags);
@@ -114,21 +121,21 @@ export class PoolVms {
     return { ref: vm.ref, record: own, tags };
   }
 
-  /** From whatever was done of it to running, with its keys saying so. */
-  async bringUp(vm: OwnVm, wishes: Wishes, signal: AbortSignal): Promise<OwnVm | undefined> {
+  /** Brings a VM from any earlier step of a start to running, and marks that it has run. */
+  async bringUp(vm: OwnVm, settings: MachineSettings, signal: AbortSignal): Promise<OwnVm | undefined> {
     const { ref } = vm;
     if (vm.record.power_state === "Suspended") {
       await this.resume(vm);
       return this.refresh(ref);
     }
-    // Not given up half way: what a cancelled start did in the end, nobody could tell.
+    // These two steps are not aborted: the outcome of a cancelled task would be unknown.
     const options = { timeoutMs: this.#deadlines.startMs };
     if (vm.record.is_a_template) {
-      if (wishes.network !== undefined) await this.#connect(vm, wishes.network);
+      if (settings.network !== undefined) await this.#connect(vm, settings.network);
       await this.#tasks.run("VM.provision", [ref], options);
     }
     signal.throwIfAborted();
-    await size(this.#client, ref, vm.record, wishes);
+    await size(this.#client, ref, vm.record, settings);
     signal.throwIfAborted();
     await this.#tasks.run("VM.start", [ref, false, false], options);
     await this.#client
@@ -139,10 +146,10 @@ export class PoolVms {
     return this.refresh(ref);
   }
 
-  /** Its first interface on this network, the others left as the template has them. */
-  async #connect(vm: OwnVm, wanted: string): Promise<void> {
+  /** Connects the first interface to this network. Other interfaces stay as the template has them. */
+  async #connect(vm: OwnVm, nameOrUuid: string): Promise<void> {
     const networks = Object.entries(await this.#client.call("network.get_all_records", []));
-    const network = only(networks, wanted, "network");
+    const network = objectNamed(networks, nameOrUuid, "network");
     const vifs = await Promise.all(
       vm.record.VIFs.map(async (ref) => ({ ref, ...(await this.#client.call("VIF.get_record", [ref])) })),
     );
@@ -159,7 +166,7 @@ export class PoolVms {
     await this.#client.call("VIF.create", [{ ...defaults, device: "0", network, VM: vm.ref }]);
   }
 
-  /** With its memory, where the guest has the tools for that. The reference of the snapshot. */
+  /** Takes a snapshot, with memory if the guest has the tools for it. Resolves with the snapshot's reference. */
   async snapshot(vm: OwnVm, name: string): Promise<string> {
     const label = snapshotName(this.#owner, vm.tags.vmId, name, Date.now());
     const options = { timeoutMs: this.#deadlines.snapshotMs };
@@ -172,17 +179,18 @@ export class PoolVms {
   }
 
   /**
-   * Halted, or suspended where the snapshot has its memory, with the keys of `tags`. What it was is given up. The keys are the
-   * snapshot's before it is gone back to, so that they are the VM's in the same moment, wherever this breaks off.
+   * Reverts the VM to a snapshot and discards its present state. The VM is then suspended if the snapshot includes memory,
+   * else halted, and carries the keys of `tags`. The keys are written to the snapshot first, so that the revert itself
+   * moves them to the VM, even if the operation is interrupted.
    */
   async revert(vm: OwnVm, snapshot: string, tags: Tags): Promise<OwnVm | undefined> {
     const { ref, record } = vm;
-    const kept = await this.#client.call("VM.get_record", [snapshot]);
+    const source = await this.#client.call("VM.get_record", [snapshot]);
     const config = tagged(record, this.#owner, tags);
-    // One that comes back with its memory is a guest at once.
-    if (kept.suspend_VDI !== NULL_REF) config[RAN_KEY] = String(tags.fence);
+    // A machine that is restored with its memory counts as a guest at once.
+    if (source.suspend_VDI !== NULL_REF) config[RAN_KEY] = String(tags.fence);
     await this.#client.call("VM.set_other_config", [snapshot, config]);
-    // First: one that is halted and says that it ran was halted by somebody else.
+    // Before the shutdown: a halted VM with this mark counts as halted outside BioXen.
     if (record.other_config[RAN_KEY] !== undefined) {
       await this.#client.call("VM.remove_from_other_config", [ref, RAN_KEY]);
     }
@@ -191,8 +199,9 @@ export class PoolVms {
     return this.refresh(ref);
   }
 
+  /** Removes a snapshot with its disks and memory. Idempotent. */
   async dropSnapshot(ref: string): Promise<void> {
-    await this.#destroyHalted(ref);
+    await this.#removal.destroyHalted(ref);
     this.#inventory.remove(ref);
   }
 
@@ -205,7 +214,7 @@ export class PoolVms {
     else await this.#tasks.run("VM.resume", [vm.ref, false, false], { timeoutMs: this.#deadlines.resumeMs });
   }
 
-  /** Halted, cleanly where it can be, and its keys say that we did it. */
+  /** Halts the VM, cleanly if the guest cooperates, and removes the mark that it has run. */
   async halt(vm: OwnVm): Promise<void> {
     const { ref, record, tags } = vm;
     if (record.power_state !== "Halted") {
@@ -218,7 +227,7 @@ export class PoolVms {
     await this.refresh(ref);
   }
 
-  /** False when the guest would not. */
+  /** Shuts the guest down cleanly. Resolves with false when the guest cannot or does not shut down within `graceMs`. */
   async #shutDown(ref: string, graceMs: number): Promise<boolean> {
     try {
       await this.#tasks.run("VM.clean_shutdown", [ref], { timeoutMs: graceMs });
@@ -240,6 +249,7 @@ export class PoolVms {
     }
   }
 
+  /** Halts the VM at once. Idempotent. */
   async #switchOff(ref: string): Promise<void> {
     try {
       await this.#tasks.run("VM.hard_shutdown", [ref], { timeoutMs: this.#deadlines.hardShutdownMs });
@@ -248,102 +258,27 @@ export class PoolVms {
     }
   }
 
-  /**
-   * Removes a VM with its disks and its snapshots with theirs. Disks go before the record that names them: broken off
-   * anywhere, what is left is still found. A disk that another VM has too is left to it.
-   */
+  /** Removes a VM with its snapshots and disks. Idempotent. */
   async destroy(ref: string): Promise<void> {
-    const record = await this.#present(ref);
-    if (record !== undefined) {
-      if (record.power_state !== "Halted") await this.#switchOff(ref);
-      for (const snapshot of record.snapshots) await this.#destroyHalted(snapshot);
-      await this.#destroyHalted(ref);
-    }
+    await this.#removal.destroy(ref);
     this.#inventory.remove(ref);
   }
 
-  async #destroyHalted(ref: string): Promise<void> {
-    const record = await this.#present(ref);
-    if (record === undefined) return;
-    const disks = await Promise.all(record.VBDs.map((vbd) => this.#ownDisk(vbd)));
-    for (const vdi of [...disks, record.suspend_VDI]) {
-      if (vdi !== undefined && vdi !== NULL_REF) await gone(this.#client.call("VDI.destroy", [vdi]));
-    }
-    await gone(this.#client.call("VM.destroy", [ref]));
+  async #storageNamed(nameOrUuid: string): Promise<string> {
+    const repositories = Object.entries(await this.#client.call("SR.get_all_records", []));
+    return objectNamed(repositories, nameOrUuid, "storage repository");
   }
 
-  #present(ref: string): Promise<VmRecord | undefined> {
-    return gone(this.#client.call("VM.get_record", [ref]));
-  }
-
-  /** The disk behind a VBD when nobody else has it. */
-  async #ownDisk(vbd: string): Promise<string | undefined> {
-    const record = await gone(this.#client.call("VBD.get_record", [vbd]));
-    if (record === undefined || record.type !== "Disk" || record.empty || record.VDI === NULL_REF)
-      return undefined;
-    const disk = await gone(this.#client.call("VDI.get_record", [record.VDI]));
-    return disk !== undefined && disk.VBDs.length <= 1 ? record.VDI : undefined;
-  }
-
-  /** Ends clones that nobody waits for and that never got their keys. */
+  /** Destroys clones without keys that no operation here is making: a crash left them. */
   async sweep(): Promise<void> {
-    for (const ref of this.#inventory.halfMade()) {
+    for (const ref of this.#inventory.unfinishedClones()) {
       const name = this.#inventory.record(ref)?.name_label ?? "";
       if (!this.#making.has(name)) await this.destroy(ref);
     }
   }
-
-  #templateOf(wanted: string): string {
-    const named = [...this.#inventory.entries()].filter(
-      ([, vm]) => !vm.is_a_snapshot && (vm.name_label === wanted || vm.uuid === wanted),
-    );
-    const templates = named.filter(([, vm]) => vm.is_a_template);
-    if (templates.length > 0) return only(templates, wanted, "template");
-    if (named.length > 0) {
-      throw new DriverError(
-        "BAD_REQUEST",
-        `"${wanted}" is a VM, not a template: shut it down and convert it (xe vm-param-set is-a-template=true), or name a template`,
-      );
-    }
-    const known = [...this.#inventory.entries()].filter(([, vm]) => vm.is_a_template && !vm.is_a_snapshot);
-    const names = known.map(([, vm]) => vm.name_label).filter((name) => !name.startsWith("bioxen/"));
-    throw new DriverError(
-      "BAD_REQUEST",
-      `the pool has no template "${wanted}": make one, or name one of its own with config.template (${[...new Set(names)].slice(0, 20).join(", ")})`,
-    );
-  }
-
-  async #storageOf(wanted: string): Promise<string> {
-    return only(
-      Object.entries(await this.#client.call("SR.get_all_records", [])),
-      wanted,
-      "storage repository",
-    );
-  }
 }
 
-/** The one object of this name or uuid. Throws `BAD_REQUEST` when there is none, or several. */
-function only(
-  found: readonly (readonly [string, { readonly uuid: string; readonly name_label: string }])[],
-  wanted: string,
-  what: string,
-): string {
-  const matching = found.filter(([, { uuid, name_label }]) => uuid === wanted || name_label === wanted);
-  const [first] = matching;
-  if (first !== undefined && matching.length === 1) return first[0];
-  const why =
-    first === undefined ? `the pool has no ${what} "${wanted}"` : `several ${what}s are called "${wanted}"`;
-  throw new DriverError("BAD_REQUEST", `${why}: name it by its uuid`);
-}
-
-/** What is gone is done. */
-async function gone<T>(call: Promise<T>): Promise<T | undefined> {
-  return call.catch((thrown) => {
-    if (hasCode(thrown, "HANDLE_INVALID")) return undefined;
-    throw thrown;
-  });
-}
-
+/** Whether an operation failed because the VM is halted already. */
 function isHaltedAlready(thrown: unknown): boolean {
   return hasCode(thrown, "VM_BAD_POWER_STATE") && thrown.params.at(-1)?.toLowerCase() === "halted";
 }

@@ -1,7 +1,7 @@
 /**
- * Programs in machines: where a machine is, who it must be, and what its program's outcome is to the port.
+ * Runs programs in machines for the driver port: finds a machine's address and host keys, connects, and reports the outcome.
  *
- * What is asked of the pool is asked anew for each connection: an address is the guest's own, and may be another after a boot.
+ * The pool is asked for each new connection, because a guest can have another address after a boot.
  */
 import { DriverError, type ExecOptions, type ExecOutcome } from "@bioxen/vm-driver";
 import { Connection, type Login } from "../ssh/connection.ts";
@@ -15,17 +15,17 @@ import { asDriverError } from "./failures.ts";
 import type { OwnVm } from "./inventory.ts";
 
 export interface SshSettings extends HostKeySources {
-  /** Read at each connection. Rejects with what is wrong; its message holds no secret. */
+  /** Reads the credentials; called at each connection. Its errors never contain a secret. */
   readonly login: () => Promise<Login>;
   readonly port: number;
-  /** Until a program is begun, ms. */
+  /** Time until a program has started, ms. */
   readonly connectTimeoutMs: number;
   readonly limits?: Partial<ConnectionLimits> | undefined;
 }
 
-/** What an agent says that has no settings for SSH. */
+/** Error text of `exec` when SSH is not configured. */
 export const NO_SSH =
-  "programs run in a machine through SSH, and this agent has no way in: set BIOXEN_XCPNG_SSH_USER, BIOXEN_XCPNG_SSH_KEY_FILE and a host key (docs/how-to/xcpng.md)";
+  "programs run in a machine over SSH, which is not configured for this agent: set BIOXEN_XCPNG_SSH_USER, BIOXEN_XCPNG_SSH_KEY_FILE and a host key (docs/how-to/xcpng.md)";
 
 export class Programs {
   readonly #ssh: SshSettings;
@@ -38,32 +38,35 @@ export class Programs {
     this.#connections = new Connections(ssh.limits);
   }
 
-  /** Connections that are open or being opened. */
+  /** Number of connections that are open or being opened. */
   get connections(): number {
     return this.#connections.size;
   }
 
-  /** `meant` is asked again right before the program begins, and throws when this run of the machine is over. */
-  async run(meant: () => OwnVm, source: string, { timeoutMs }: ExecOptions): Promise<ExecOutcome> {
+  /**
+   * Runs a program. `target` returns the machine; it is called again right before the program starts and throws when
+   * that run of the machine has ended.
+   */
+  async run(target: () => OwnVm, source: string, { timeoutMs }: ExecOptions): Promise<ExecOutcome> {
     requireProgram(source, timeoutMs);
-    const vm = meant();
+    const vm = target();
     const { vmId, fence } = vm.tags;
-    const askedMs = performance.now();
-    const left = (ms: number): number => Math.max(1, askedMs + ms - performance.now());
+    const startedMs = performance.now();
+    const left = (ms: number): number => Math.max(1, startedMs + ms - performance.now());
     const beginWithin = (): number => left(this.#ssh.connectTimeoutMs);
-    const ran = await this.#connections.with(
+    const exit = await this.#connections.with(
       vmId,
       fence,
       () => this.#open(vm, beginWithin),
       (connection) => {
-        meant();
+        target();
         const answerWithinMs = left(timeoutMs + ANSWER_MARGIN_MS);
         return connection.run(source, { timeoutMs, beginWithinMs: beginWithin(), answerWithinMs });
       },
     );
-    const failure = failureOf(vmId, ran, timeoutMs);
+    const failure = failureOf(vmId, exit, timeoutMs);
     if (failure !== undefined) throw failure;
-    return { result: { exitCode: 0, stderr: ran.stderr }, stdout: ran.stdout, instructions: 0 };
+    return { result: { exitCode: 0, stderr: exit.stderr }, stdout: exit.stdout, instructions: 0 };
   }
 
   async #open(vm: OwnVm, leftMs: () => number): Promise<Connection> {
@@ -87,7 +90,7 @@ export class Programs {
         : (await this.#client.call("VM_guest_metrics.get_record", [record.guest_metrics])).networks;
     const address = networks["0/ip"] || networks["0/ipv4/0"] || networks["0/ipv6/0"];
     if (!address) {
-      const message = `"${vmId}" has told no address: its guest tools do once it has booted; without them (xe-guest-utilities) no program can be run in it`;
+      const message = `"${vmId}" has not reported an address: wait until it has booted, or install the guest tools (xe-guest-utilities) in it`;
       throw new DriverError("UNAVAILABLE", message, { details: { vmId, ran: "no" } });
     }
     const { other_config: otherConfig, xenstore_data: xenstore } = record;
@@ -95,7 +98,7 @@ export class Programs {
     return [machine, await expectedKeys({ ...machine, otherConfig, xenstore }, this.#ssh)];
   }
 
-  /** This run of the machine is over, or its inside was given up. */
+  /** Closes the connection to a machine whose run ended or whose state was replaced. */
   end(vmId: string, why: string): void {
     this.#connections.end(vmId, why);
   }
@@ -113,10 +116,10 @@ function requireProgram(source: string, timeoutMs: number): void {
   const bytes = Buffer.byteLength(source);
   if (bytes > MAX_SOURCE_BYTES) {
     const details = { bytes, limit: MAX_SOURCE_BYTES };
-    throw new DriverError("TOO_LARGE", `the program has ${bytes} bytes, the limit is ${MAX_SOURCE_BYTES}`, {
+    throw new DriverError("TOO_LARGE", `the program has ${bytes} bytes; the limit is ${MAX_SOURCE_BYTES}`, {
       details,
     });
   }
   if (source.includes("\0"))
-    throw new DriverError("BAD_REQUEST", "a program of a machine is text, without NUL");
+    throw new DriverError("BAD_REQUEST", "the program contains a NUL character: a machine runs text only");
 }

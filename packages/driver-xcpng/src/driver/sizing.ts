@@ -1,25 +1,30 @@
 /**
- * Memory, virtual CPUs and processor time of a VM, in the order the pool takes them.
+ * Sets memory, virtual CPUs and processor share of a VM, in the order that the pool accepts.
  *
- * Memory limits are one call and must not cross: static min ≤ dynamic min ≤ dynamic max ≤ static max. The maximum of
- * virtual CPUs is raised before their number and lowered after it. A running VM moves only inside its maxima.
+ * One call sets all memory limits, which must satisfy static min ≤ dynamic min ≤ dynamic max ≤ static max. The maximum of
+ * virtual CPUs is raised before their number and lowered after it. A running VM can only change within its maxima.
  */
 import { DriverError } from "@bioxen/vm-driver";
 import type { XapiClient } from "../xapi/client.ts";
 import type { VmRecord } from "../xapi/records.ts";
 import type { OwnVm } from "./inventory.ts";
 import { MIB } from "./limits.ts";
+import type { MachineSettings } from "./machine-settings.ts";
 import type { Statistics } from "./statistics.ts";
-import type { Wishes } from "./wishes.ts";
 
-/** Of a halted VM: all of it, what is so already left out. */
-export async function size(client: XapiClient, ref: string, record: VmRecord, wishes: Wishes): Promise<void> {
-  const [memory, most] = [wishes.memoryMiB * MIB, wishes.maxMemoryMiB * MIB];
+/** Sets the whole size of a halted VM. Calls the pool only for values that differ. */
+export async function size(
+  client: XapiClient,
+  ref: string,
+  record: VmRecord,
+  settings: MachineSettings,
+): Promise<void> {
+  const [memory, most] = [settings.memoryMiB * MIB, settings.maxMemoryMiB * MIB];
   const { memory_static_max, memory_dynamic_max, memory_dynamic_min } = record;
   const isSame = memory_static_max === most && memory_dynamic_max === memory && memory_dynamic_min === memory;
   const least = Math.min(record.memory_static_min, memory);
   if (!isSame) await client.call("VM.set_memory_limits", [ref, least, most, memory, memory]);
-  const { vcpus, maxVcpus } = wishes;
+  const { vcpus, maxVcpus } = settings;
   const setMax = async (): Promise<void> => {
     if (record.VCPUs_max !== maxVcpus) await client.call("VM.set_VCPUs_max", [ref, maxVcpus]);
   };
@@ -31,8 +36,8 @@ export async function size(client: XapiClient, ref: string, record: VmRecord, wi
   const { cap: _, ...rest } = record.VCPUs_params;
   const params = {
     ...rest,
-    weight: String(wishes.weight),
-    ...(wishes.cap > 0 ? { cap: String(wishes.cap) } : {}),
+    weight: String(settings.weight),
+    ...(settings.cap > 0 ? { cap: String(settings.cap) } : {}),
   };
   if (JSON.stringify(params) !== JSON.stringify(record.VCPUs_params)) {
     await client.call("VM.set_VCPUs_params", [ref, params]);
@@ -40,8 +45,8 @@ export async function size(client: XapiClient, ref: string, record: VmRecord, wi
 }
 
 /**
- * Of a running VM: as far as its maxima go. Returns what only a restart can give, in words; empty: everything was done.
- * Throws the pool's refusals.
+ * Resizes a running VM within its maxima. Returns descriptions of what only a restart can provide; empty when everything
+ * was set. Rejects with the pool's errors.
  */
 async function resizeLive(
   client: XapiClient,
@@ -64,7 +69,10 @@ async function resizeLive(
   return left;
 }
 
-/** A running guest's new allocation, as far as it can have it now; the rest in words. Throws `BAD_REQUEST`, and the pool's refusals. */
+/**
+ * Gives a running guest its new allocation, as far as possible without a restart. Returns descriptions of the rest.
+ * Rejects with `BAD_REQUEST` when the allocation is malformed, and with the pool's errors.
+ */
 export async function resizeGuest(
   { client, statistics }: { readonly client: XapiClient; readonly statistics: Statistics },
   vm: OwnVm,
@@ -75,7 +83,7 @@ export async function resizeGuest(
     vcpus === undefined ||
     memoryMiB === undefined
   ) {
-    throw new DriverError("BAD_REQUEST", "an allocation of a machine has vcpus and memoryMiB");
+    throw new DriverError("BAD_REQUEST", "an allocation of a machine needs integer vcpus and memoryMiB");
   }
   const now = await statistics.vcpusOf(vm);
   const wanted = { vcpus: Math.max(1, vcpus), memoryMiB };

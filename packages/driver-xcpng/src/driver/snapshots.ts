@@ -1,62 +1,71 @@
 /**
- * Snapshots of machines: they stay in the pool, under names of ours, and what stands for one elsewhere only names it.
+ * Restores machines from snapshots. A snapshot stays in the pool under a name of BioXen's; a checkpoint only names it.
  *
- * A machine goes back to a snapshot once for each time its VM was set back: its keys say how often, and they change in the very step
- * that goes back. So a start or a restart that broke off is gone on with, and what the machine did since is not given up twice.
+ * A machine is reverted once for each restore of its VM. Its keys count the restores, and the revert itself changes the
+ * count. An interrupted start or restart therefore continues, and never discards the machine's later work a second time.
  */
 import { DriverError, type GuestSpec } from "@bioxen/vm-driver";
 import type { Inventory, OwnVm } from "./inventory.ts";
+import type { MachineSettings } from "./machine-settings.ts";
 import type { PoolLink } from "./pool-link.ts";
-import type { Wishes } from "./wishes.ts";
 
-/** What a checkpoint of a machine is: the name of its snapshot, as JSON. */
+/** The checkpoint of a machine: the name of its snapshot, as JSON. */
 export function checkpointNaming(name: string): Uint8Array {
   return new TextEncoder().encode(JSON.stringify({ xcpngSnapshot: name }));
 }
 
-/** The reference of the snapshot that a spec's checkpoint names; undefined without one. Throws `BAD_REQUEST` when the pool has none such. */
+/**
+ * Reference of the snapshot that the spec's checkpoint names; undefined without a checkpoint. Throws `BAD_REQUEST` when
+ * the pool has no such snapshot.
+ */
 export function wantedSnapshot(inventory: Inventory, { vmId, checkpoint }: GuestSpec): string | undefined {
   if (checkpoint === undefined) return undefined;
   const name = nameIn(checkpoint);
   const found = inventory.snapshots().find((one) => one.vmId === vmId && one.name === name);
   if (found !== undefined) return found.ref;
-  throw new DriverError("BAD_REQUEST", `the pool has not the snapshot of "${vmId}" that it is to go back to`);
+  throw new DriverError(
+    "BAD_REQUEST",
+    `snapshot to restore for "${vmId}" not found in the pool: choose another one`,
+  );
 }
 
 function nameIn(checkpoint: Uint8Array): unknown {
   try {
     return (JSON.parse(new TextDecoder().decode(checkpoint)) as { xcpngSnapshot?: unknown }).xcpngSnapshot;
   } catch {
-    throw new DriverError("BAD_REQUEST", "it is no checkpoint of a machine");
+    throw new DriverError("BAD_REQUEST", "the checkpoint is malformed: it must name a snapshot of a machine");
   }
 }
 
-/** The machine as it was then, halted or suspended, on the place of `spec`; without a snapshot as it is, and marked. */
-export async function setBack(
+/**
+ * Reverts the machine to the snapshot and gives it the fence and restore count of `spec`. It is then halted or suspended.
+ * Without a snapshot only the keys change.
+ */
+export async function revertTo(
   { vms }: Pick<PoolLink, "vms">,
   vm: OwnVm,
   { fence, restores = 0 }: GuestSpec,
   snapshot: string | undefined,
-  { graceMs }: Wishes,
+  { graceMs }: MachineSettings,
 ): Promise<OwnVm | undefined> {
   const changed = { fence, restores: Math.max(restores, vm.tags.restores), graceMs };
-  if (snapshot === undefined) return vms.mark(vm, changed);
+  if (snapshot === undefined) return vms.setTags(vm, changed);
   return vms.revert(vm, snapshot, { ...vm.tags, ...changed });
 }
 
-/** In the place of a machine that runs or is paused, and stays so. */
+/** Restores a running or paused machine from the spec's snapshot. The machine is then running or paused as before. */
 export async function restartFrom(
   pool: Pick<PoolLink, "inventory" | "vms">,
   vm: OwnVm,
   spec: GuestSpec,
-  wishes: Wishes,
+  settings: MachineSettings,
 ): Promise<OwnVm | undefined> {
   const snapshot = wantedSnapshot(pool.inventory, spec);
-  const isToRun = vm.record.power_state === "Running";
-  const back = await setBack(pool, vm, spec, snapshot, wishes);
-  if (back === undefined || snapshot === undefined) return back;
-  if (back.record.power_state === "Suspended" && !isToRun) return back;
-  const running = await pool.vms.bringUp(back, wishes, new AbortController().signal);
-  if (running !== undefined && !isToRun) await pool.vms.pause(running.ref);
+  const wasRunning = vm.record.power_state === "Running";
+  const reverted = await revertTo(pool, vm, spec, snapshot, settings);
+  if (reverted === undefined || snapshot === undefined) return reverted;
+  if (reverted.record.power_state === "Suspended" && !wasRunning) return reverted;
+  const running = await pool.vms.bringUp(reverted, settings, new AbortController().signal);
+  if (running !== undefined && !wasRunning) await pool.vms.pause(running.ref);
   return running;
 }

@@ -1,6 +1,6 @@
 /**
- * The way into machines, out of environment variables. Files are read at each connection, so that a key can be replaced, and a
- * machine made known, while the agent runs.
+ * Reads the settings for SSH into machines from environment variables. Files are read at each connection, so that a key or
+ * a known host can change while the agent runs.
  */
 import { accessSync, constants } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -23,18 +23,18 @@ export const SSH_VARIABLES = [
 const DEFAULT_PORT = 22;
 const MAX_PORT = 65_535;
 
-/** undefined: there is no way in. What is wrong goes to `problems`. */
+/** The SSH settings; undefined when none of the variables is set. Adds every problem to `problems`. */
 export function sshSettings(env: Environment, attempt: Attempt, problems: string[]): SshSettings | undefined {
   const set = SSH_VARIABLES.filter((name) => env[name]);
   if (set.length === 0) return undefined;
   const user = env["BIOXEN_XCPNG_SSH_USER"];
-  if (!user) problems.push(`BIOXEN_XCPNG_SSH_USER: is needed with ${set.join(", ")}`);
+  if (!user) problems.push(`BIOXEN_XCPNG_SSH_USER: is required with ${set.join(", ")}`);
   const keyFile = env["BIOXEN_XCPNG_SSH_KEY_FILE"];
   const passwordFile = env["BIOXEN_XCPNG_SSH_PASSWORD_FILE"];
   const password = env["BIOXEN_XCPNG_SSH_PASSWORD"];
   if (!keyFile && !password && !passwordFile) {
     problems.push(
-      "BIOXEN_XCPNG_SSH_KEY_FILE or BIOXEN_XCPNG_SSH_PASSWORD_FILE: a way to prove who the user is, is needed",
+      "BIOXEN_XCPNG_SSH_KEY_FILE or BIOXEN_XCPNG_SSH_PASSWORD_FILE: set a private key or a password for the user",
     );
   }
   const knownHostsFile = env["BIOXEN_XCPNG_SSH_KNOWN_HOSTS"] || undefined;

@@ -1,8 +1,8 @@
 /**
- * What the pool measured of our guests, as samples of the driver port.
+ * The pool's measurements of guests, as samples of the driver port.
  *
- * Hosts keep statistics in rows of 5 s and give them by HTTP. Numbers come as numbers or as text, and "NaN" where nothing
- * was measured; older servers write NaN without quotes, which is no JSON.
+ * Each host records statistics in rows of 5 s and serves them over HTTP. Values are numbers or strings, and "NaN" where
+ * nothing was measured; older servers write NaN without quotes, which is not valid JSON.
  */
 import type { GuestSample } from "@bioxen/vm-driver";
 import type { XapiClient } from "../xapi/client.ts";
@@ -11,19 +11,19 @@ import { NULL_REF } from "../xapi/ref.ts";
 import { guestOf, type Inventory, type OwnVm } from "./inventory.ts";
 import { GUEST_METRICS_AGE_MS, MIB } from "./limits.ts";
 
-/** What one row says of one VM; null: not measured. */
+/** Values of one VM in one row; null where nothing was measured. */
 export interface Measured {
   readonly atSeconds: number;
-  /** Share of all its virtual CPUs, 0 to 1. */
+  /** Mean load of its virtual CPUs, 0 to 1. */
   readonly cpu: number | null;
   readonly memoryBytes: number | null;
   readonly freeKiB: number | null;
 }
 
-/** Rows asked for, s: a host may be one row behind. */
+/** Age of the oldest row to request, s: three rows, because a host may be one row behind. */
 const LOOK_BACK_SECONDS = 15;
 
-/** The newest row of each VM, by uuid. Throws `SyntaxError` on what is no such body. */
+/** The newest row of each VM, by uuid. Throws `SyntaxError` when the body is malformed. */
 export function parseUpdates(body: string): ReadonlyMap<string, Measured> {
   const quoted = body.replaceAll(/([[,:]\s*)(-?(?:NaN|Infinity|nan|inf))(?=\s*[,\]}])/g, '$1"NaN"');
   const parsed = JSON.parse(quoted) as {
@@ -59,27 +59,27 @@ export function parseUpdates(body: string): ReadonlyMap<string, Measured> {
   );
 }
 
-/** Seconds since the epoch of `20260131T12:00:00Z`. */
+/** Seconds since the epoch of an XAPI date such as `20260131T12:00:00Z`. */
 export function secondsOf(datetime: string): number {
   const iso = datetime.replace(/^(\d{4})(\d\d)(\d\d)T/, "$1-$2-$3T");
   return Date.parse(iso) / 1000;
 }
 
-interface Known {
+interface GuestMeasurements {
   metrics: VmMetricsRecord | undefined;
   measured: Measured | undefined;
   guest: GuestMetricsRecord | undefined;
-  /** Of `guest`: the reference it was read from, and when. */
+  /** Reference that `guest` was read from, and the time of that read. */
   guestRef: string;
   guestAtMs: number;
-  /** Which run of the guest this is about. */
+  /** Fence of the run that was measured. */
   readonly fence: number;
 }
 
 export class Statistics {
   readonly #client: XapiClient;
   readonly #inventory: Inventory;
-  readonly #known = new Map<string, Known>();
+  readonly #measurements = new Map<string, GuestMeasurements>();
   readonly #hosts = new Map<
     string,
     { readonly name: string; readonly address: string; readonly aheadSeconds: number }
@@ -90,7 +90,7 @@ export class Statistics {
     this.#inventory = inventory;
   }
 
-  /** Hosts as they are now, and how far their clocks are from ours. */
+  /** Reads the hosts' names, addresses and clock offsets. */
   async readHosts(): Promise<void> {
     const hosts = Object.entries(await this.#client.call("host.get_all_records", []));
     const read = hosts.map(async ([ref, { name_label, address }]) => {
@@ -101,7 +101,7 @@ export class Statistics {
     await Promise.all(read);
   }
 
-  /** Reads the hosts when one of these is not known. */
+  /** Reads all hosts if one of these is unknown. */
   async learnHosts(refs: readonly string[]): Promise<void> {
     if (refs.some((ref) => !this.#hosts.has(ref))) await this.readHosts();
   }
@@ -110,11 +110,11 @@ export class Statistics {
     return this.#hosts.get(ref)?.name;
   }
 
-  /** Measures every guest once. A host that does not answer leaves its guests as they were; its failure is thrown. */
+  /** Measures every guest once. Guests of a host that does not answer keep their last values; its error is then thrown. */
   async poll(): Promise<void> {
     const guests = this.#inventory.allOwn().filter((vm) => guestOf(vm) !== undefined);
-    for (const vmId of this.#known.keys()) {
-      if (this.#inventory.own(vmId) === undefined) this.#known.delete(vmId);
+    for (const vmId of this.#measurements.keys()) {
+      if (this.#inventory.own(vmId) === undefined) this.#measurements.delete(vmId);
     }
     const hosts = new Set(guests.map(({ record }) => record.resident_on).filter((ref) => ref !== NULL_REF));
     await this.learnHosts([...hosts]);
@@ -130,7 +130,7 @@ export class Statistics {
         const start = Math.floor(Date.now() / 1000 + aheadSeconds) - LOOK_BACK_SECONDS;
         const query = { start: String(start), cf: "AVERAGE", interval: "5", json: "true", host: "false" };
         const updates = parseUpdates(await this.#client.get(address, "/rrd_updates", query));
-        for (const vm of guests) this.#see(vm, updates.get(vm.record.uuid));
+        for (const vm of guests) this.#record(vm, updates.get(vm.record.uuid));
       } catch (thrown) {
         failures.push(thrown);
       }
@@ -139,10 +139,10 @@ export class Statistics {
     if (failures.length > 0) throw failures[0];
   }
 
-  #of({ tags }: OwnVm): Known {
-    const known = this.#known.get(tags.vmId);
+  #of({ tags }: OwnVm): GuestMeasurements {
+    const known = this.#measurements.get(tags.vmId);
     if (known?.fence === tags.fence) return known;
-    const fresh: Known = {
+    const fresh: GuestMeasurements = {
       metrics: undefined,
       measured: undefined,
       guest: undefined,
@@ -150,11 +150,11 @@ export class Statistics {
       guestAtMs: 0,
       fence: tags.fence,
     };
-    this.#known.set(tags.vmId, fresh);
+    this.#measurements.set(tags.vmId, fresh);
     return fresh;
   }
 
-  #see(vm: OwnVm, measured: Measured | undefined): void {
+  #record(vm: OwnVm, measured: Measured | undefined): void {
     if (measured !== undefined) this.#of(vm).measured = measured;
   }
 
@@ -170,18 +170,18 @@ export class Statistics {
     known.guestRef = ref;
   }
 
-  /** Virtual CPUs it has now. */
+  /** Number of virtual CPUs that the VM has now. */
   async vcpusOf(vm: OwnVm): Promise<number> {
     return Number((await this.#client.call("VM_metrics.get_record", [vm.record.metrics])).VCPUs_number);
   }
 
-  /** It was given another number of them. */
+  /** Drops the VM's metrics after its number of virtual CPUs changed. */
   forget(vmId: string): void {
-    const known = this.#known.get(vmId);
+    const known = this.#measurements.get(vmId);
     if (known !== undefined) known.metrics = undefined;
   }
 
-  /** The latest of a guest. A machine has no cell: what a cell's sample says of growth is 0. */
+  /** The guest's latest sample. A machine has no cell, so all values of a cell are 0. */
   sample(vm: OwnVm): GuestSample {
     const { metrics, measured, guest } = this.#of(vm);
     const { record } = vm;

@@ -1,8 +1,8 @@
 /**
- * How a VM of the pool is known to be ours: keys in its `other_config`.
+ * Marks VMs of the pool as BioXen's: keys in their `other_config`.
  *
- * A copy somebody makes of one of our VMs takes the keys over, so they name the VM's own uuid too, and a copy is none
- * of ours. A clone carries no keys yet: until they are set, its name says what it is for, and nobody else's name looks so.
+ * A copy of a VM, made by another user of the pool, inherits the keys. The keys therefore include the VM's own uuid, and a
+ * copy does not count as BioXen's. A fresh clone has no keys yet; until they are set, its name identifies it.
  */
 import type { KeptSnapshot } from "@bioxen/vm-driver";
 import type { VmRecord } from "../xapi/records.ts";
@@ -17,7 +17,10 @@ const KEYS = {
   grace: `${PREFIX}shutdown-grace-ms`,
   restores: `${PREFIX}restores`,
 } as const;
-/** Set once it runs on that fence, taken away when we end it: a halted VM that has it was halted by somebody else. */
+/**
+ * Mark that the VM has run for this fence. A start sets it and a stop by BioXen removes it, so a halted VM with the mark
+ * was halted outside BioXen.
+ */
 export const RAN_KEY = `${PREFIX}ran`;
 
 export interface Tags {
@@ -26,11 +29,11 @@ export interface Tags {
   readonly fence: number;
   /** How long a clean shutdown may take before a hard one, ms; 0: hard at once. */
   readonly graceMs: number;
-  /** How often it was set back to a snapshot. */
+  /** How often the VM was restored from a snapshot. */
   readonly restores: number;
 }
 
-/** The other_config of a VM of ours, what else was in it kept. */
+/** The VM's `other_config` with these keys and without the mark that it has run. Other entries are kept. */
 export function tagged(record: VmRecord, owner: string, tags: Tags): Record<string, string> {
   const { [RAN_KEY]: _, ...others } = record.other_config;
   return {
@@ -45,7 +48,7 @@ export function tagged(record: VmRecord, owner: string, tags: Tags): Record<stri
   };
 }
 
-/** undefined when it is not ours. */
+/** The keys of a VM; undefined when the VM does not belong to `owner`. */
 export function tagsOf(record: VmRecord, owner: string): Tags | undefined {
   const config = record.other_config;
   if (config[KEYS.owner] !== owner || config[KEYS.uuid] !== record.uuid || record.is_a_snapshot)
@@ -57,20 +60,22 @@ export function tagsOf(record: VmRecord, owner: string): Tags | undefined {
   return { vmId, incarnation, fence, graceMs, restores };
 }
 
+/** Whether the VM has run for this fence and was not stopped by BioXen since. */
 export function hasRun(record: VmRecord, fence: number): boolean {
   return record.other_config[RAN_KEY] === String(fence);
 }
 
+/** Name of a clone until it has its keys; `nonce` makes it unique. */
 export function cloneName(owner: string, vmId: string, fence: number, nonce: string): string {
   return `bioxen/${owner}/${vmId}/${fence}/${nonce}`;
 }
 
-/** A snapshot is found by its name alone: it is whole with the one call that makes it. */
+/** Name of a snapshot. The name alone identifies it, because one call creates the snapshot complete. */
 export function snapshotName(owner: string, vmId: string, name: string, takenAtMs: number): string {
   return `bioxen/${owner}/${vmId}/snapshot/${name}/${takenAtMs}`;
 }
 
-/** undefined when it is none of ours. */
+/** What the name of a snapshot says; undefined unless `owner` took it. */
 export function snapshotOf(record: VmRecord, owner: string): KeptSnapshot | undefined {
   if (!record.is_a_snapshot || !record.name_label.startsWith(`bioxen/${owner}/`)) return undefined;
   const [vmId, kind, name, takenAtMs] = record.name_label.slice(`bioxen/${owner}/`.length).split("/");
@@ -78,8 +83,8 @@ export function snapshotOf(record: VmRecord, owner: string): KeptSnapshot | unde
   return { vmId, name, takenAtMs: Number(takenAtMs) };
 }
 
-/** A clone of ours that never got its keys: whoever made it is gone, unless its name is in use. */
-export function isHalfMade(record: VmRecord, owner: string): boolean {
+/** Whether this is a clone by `owner` that has no keys yet: it is in progress, or a crash left it. */
+export function isUnfinishedClone(record: VmRecord, owner: string): boolean {
   const isClone =
     record.is_a_template && !record.is_a_snapshot && record.name_label.startsWith(`bioxen/${owner}/`);
   return isClone && tagsOf(record, owner) === undefined;

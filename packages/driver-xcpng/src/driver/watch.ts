@@ -1,9 +1,9 @@
 /**
- * Keeps the inventory true: events of the pool, and what others did to VMs of ours.
+ * Keeps the inventory up to date with the pool's events, and reports changes to own VMs that came from outside BioXen.
  *
- * An event of a VM of ours only says where to look: its snapshot may be older than what an operation of ours has just
- * read. So a difference is read anew, in line with the VM's operations, and what is different then was done by somebody
- * else. Other records are taken from events as they are.
+ * An event for an own VM can be older than the record that an operation has just read. Such an event therefore only
+ * triggers a new read, in the VM's turn; a difference found then was made outside BioXen. Records of other VMs are
+ * taken from the event as they are.
  */
 import type { KeyedQueue } from "@bioxen/kernel";
 import type { GuestStatus, OutsideChange } from "@bioxen/vm-driver";
@@ -17,9 +17,9 @@ export interface Observed {
   readonly vmId: string;
   readonly fence: number;
   readonly change: OutsideChange;
-  /** It was a guest, not only kept. */
+  /** The guest before the change; undefined when only its disks were kept. */
   readonly before: GuestStatus | undefined;
-  /** References of the hosts, of one that runs elsewhere. */
+  /** References of the hosts when the VM moved to another one. */
   readonly hosts?: { readonly from: string; readonly to: string } | undefined;
 }
 
@@ -29,9 +29,9 @@ export interface WatchOptions {
   readonly vms: PoolVms;
   readonly queue: KeyedQueue;
   readonly onObserved: (observed: Observed) => void;
-  /** These hosts are to be known by name. */
+  /** Reads the names of these hosts if they are unknown. */
   readonly learnHosts: (refs: readonly string[]) => Promise<void>;
-  /** Something is known of this VM that was not. */
+  /** Called when the record of this VM changed. */
   readonly onChanged: (vmId: string, fence: number) => void;
   readonly onError: (thrown: unknown) => void;
 }
@@ -48,28 +48,28 @@ export class Watch {
     const known = inventory.ownByRef(ref);
     if (operation === "del") {
       if (known === undefined) inventory.remove(ref);
-      else this.#lookAgain(known.tags.vmId, ref);
+      else this.#readInTurn(known.tags.vmId, ref);
       return;
     }
     const record = snapshot as VmRecord;
     const vmId = known?.tags.vmId ?? tagsOf(record, owner)?.vmId;
     if (vmId === undefined) {
       inventory.put(ref, record);
-      if (inventory.halfMade().includes(ref)) vms.sweep().catch(this.#options.onError);
+      if (inventory.unfinishedClones().includes(ref)) vms.sweep().catch(this.#options.onError);
       return;
     }
     if (known !== undefined && isSame(known.record, record)) return;
-    this.#lookAgain(vmId, ref);
+    this.#readInTurn(vmId, ref);
   }
 
-  #lookAgain(vmId: string, ref: string): void {
+  #readInTurn(vmId: string, ref: string): void {
     const { queue, vms, onError } = this.#options;
-    vms.touched(ref);
-    // An operation that is under way reads the VM itself when it ends; then there is nothing left to see.
-    queue.run(vmId, async () => (vms.isDirty(ref) ? this.#see(ref) : undefined)).catch(onError);
+    vms.markDirty(ref);
+    // A running operation reads the VM itself when it ends; then the VM is no longer dirty.
+    queue.run(vmId, async () => (vms.isDirty(ref) ? this.#read(ref) : undefined)).catch(onError);
   }
 
-  async #see(ref: string): Promise<void> {
+  async #read(ref: string): Promise<void> {
     const { inventory, vms } = this.#options;
     const before = inventory.ownByRef(ref);
     const after = await vms.refresh(ref);
@@ -78,7 +78,7 @@ export class Watch {
     this.compare(before, after);
   }
 
-  /** Tells what lies between two looks at one VM of ours, with nothing of our own doing in between. */
+  /** Reports the difference between two records of an own VM that no operation of the driver has changed in between. */
   compare(before: OwnVm | undefined, after: OwnVm | undefined): void {
     const { onObserved, onChanged } = this.#options;
     const own = after ?? before;
@@ -96,7 +96,7 @@ export class Watch {
 function changeOf(before: VmRecord, after: VmRecord | undefined): OutsideChange | undefined {
   if (after === undefined) return "deleted";
   const [from, to] = [before.power_state, after.power_state];
-  if (from === to) return isElsewhere(before, after) ? "moved" : undefined;
+  if (from === to) return hasMoved(before, after) ? "moved" : undefined;
   switch (to) {
     case "Halted":
       return "halted";
@@ -109,13 +109,13 @@ function changeOf(before: VmRecord, after: VmRecord | undefined): OutsideChange 
   }
 }
 
-function isElsewhere(before: VmRecord, after: VmRecord): boolean {
+function hasMoved(before: VmRecord, after: VmRecord): boolean {
   const runs = before.power_state === "Running" && after.power_state === "Running";
   return runs && before.resident_on !== after.resident_on;
 }
 
+/** Both hosts when the VM moved, else undefined. */
 function hostsOf(before: OwnVm | undefined, after: OwnVm | undefined): Observed["hosts"] {
-  if (before === undefined || after === undefined || !isElsewhere(before.record, after.record))
-    return undefined;
+  if (before === undefined || after === undefined || !hasMoved(before.record, after.record)) return undefined;
   return { from: before.record.resident_on, to: after.record.resident_on };
 }

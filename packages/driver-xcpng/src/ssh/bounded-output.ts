@@ -1,8 +1,10 @@
 /**
- * Output of a program up to a bound. What is over it is not even decoded, so that a flood costs what it is allowed.
+ * Collects a program's output up to a limit. Bytes beyond the limit are dropped before decoding, so that a flood of output
+ * costs neither memory nor time.
  */
 import { MAX_OUTPUT_BYTES } from "./limits.ts";
 
+/** Appended to output that exceeds the limit. */
 export const CUT_OFF = "… (cut off)";
 
 export class BoundedOutput {
@@ -16,7 +18,7 @@ export class BoundedOutput {
     this.#isCut = data.length > this.#bytesLeft;
     const kept = data.subarray(0, this.#bytesLeft);
     this.#bytesLeft -= kept.length;
-    // A character that is cut in two is left out with what follows it.
+    // In stream mode the decoder holds back an incomplete character, so that no half character appears at the cut.
     this.#pieces.push(this.#decoder.decode(kept, { stream: true }));
   };
 

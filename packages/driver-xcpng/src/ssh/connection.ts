@@ -1,12 +1,12 @@
 /**
- * One SSH connection to one machine: opened to whoever shows an expected host key and to nobody else, then several programs at
- * once. What it is told of the way is told on as `DriverError`; it tries nothing again.
+ * One SSH connection to one machine. The connection is opened only if the machine presents an expected host key; then
+ * several programs can run over it at once. Transport errors are rethrown as `DriverError`; there are no retries.
  */
 import type { Client, ConnectConfig, ServerHostKeyAlgorithm } from "ssh2";
 import { type Machine, refusedUser, unreachable, unusableKey, wrongHostKey } from "./failures.ts";
 import { type ExpectedKeys, fingerprintOf } from "./host-keys.ts";
 import { KEEPALIVE_INTERVAL_MS, KEEPALIVE_MISSES } from "./limits.ts";
-import { type Ran, type RunLimits, runOn } from "./run.ts";
+import { type ProgramExit, type RunLimits, runOn } from "./run.ts";
 
 export interface Login {
   readonly user: string;
@@ -14,18 +14,21 @@ export interface Login {
   readonly password?: string | undefined;
 }
 
-/** At the first program: an agent that runs none need not know the protocol. */
+/** Loads ssh2 at the first program, so that an agent without programs does not load it. */
 async function loaded(): Promise<typeof import("ssh2")> {
   const ssh2 = await import("ssh2");
   return ssh2.default ?? ssh2;
 }
 
-/** Type of a key in its wire form: a length of four bytes, and so many letters. */
+/** Type of a public key in its wire form, which starts with the type as a length of four bytes and that many letters. */
 function typeOf(key: Buffer): string {
   return key.toString("latin1", 4, 4 + key.readUInt32BE(0));
 }
 
-/** Types of host key, the best first. `ssh-rsa` is not: its signatures are SHA-1's, and servers that have such a key do better. */
+/**
+ * Accepted signature algorithms of host keys, in order of preference. `ssh-rsa` is missing because it signs with SHA-1;
+ * a server with an RSA key also offers `rsa-sha2-256` or `rsa-sha2-512`.
+ */
 const HOST_KEY_TYPES: readonly ServerHostKeyAlgorithm[] = [
   "ssh-ed25519",
   "ecdsa-sha2-nistp256",
@@ -36,8 +39,8 @@ const HOST_KEY_TYPES: readonly ServerHostKeyAlgorithm[] = [
 ];
 
 /**
- * Those that are known before others: a server shows the first of these that it has. The others are left in, so that a machine
- * whose key is of another type now is told as one with another key.
+ * All accepted algorithms, those of the known keys first, because a server presents the first key that it has of this list.
+ * The others stay in the list, so that a machine with a new type of key is reported as a changed key.
  */
 function typesInOrder(known: readonly string[]): ServerHostKeyAlgorithm[] {
   const isKnown = (type: string): boolean => known.includes(type);
@@ -75,7 +78,7 @@ export class Connection {
     client.setNoDelay(true);
   }
 
-  /** Rejects with a `DriverError`, by `timeoutMs` at the latest. */
+  /** Opens a connection within `timeoutMs` milliseconds. Rejects with `DriverError`. */
   static async open(
     machine: Machine,
     login: Login,
@@ -105,11 +108,11 @@ export class Connection {
       await new Promise<void>((resolve, reject) => {
         client.once("ready", () => resolve());
         client.on("error", reject);
-        client.once("close", () => reject(new Error("it closed the connection")));
+        client.once("close", () => reject(new Error("the machine closed the connection")));
         client.connect(config);
       });
     } catch (thrown) {
-      // Whatever is still to come of it is of no interest.
+      // A later error event without a listener would end the process.
       client.removeAllListeners().on("error", () => undefined);
       client.destroy();
       if (refused !== undefined) throw refused;
@@ -121,23 +124,23 @@ export class Connection {
     return new Connection(machine, client);
   }
 
-  /** Why it is no more; undefined while it is. */
+  /** Why the connection ended; undefined while it is open. */
   get ended(): string | undefined {
     return this.#ended;
   }
 
-  /** Once, when it has ended, whoever ended it. Returns how not to be told. */
+  /** Calls `listener` once, when the connection ends. Returns a function that removes the listener. */
   onEnd(listener: () => void): () => void {
     this.#onEnd.add(listener);
     return () => this.#onEnd.delete(listener);
   }
 
-  /** Rejects with a `DriverError` that says whether anything was run. */
-  run(source: string, limits: RunLimits): Promise<Ran> {
+  /** Runs a program. Rejects with a `DriverError` whose `details.ran` says whether the program was run. */
+  run(source: string, limits: RunLimits): Promise<ProgramExit> {
     return runOn(this.#client, this, source, limits);
   }
 
-  /** What runs on it is not known of any more. */
+  /** Closes the connection. The outcome of a program that is still running becomes unknown. */
   close(why = "the connection was closed"): void {
     this.#end(why);
   }

@@ -1,25 +1,29 @@
 /**
- * The connections of one agent, at most one for each machine: made when a program needs one, shared by programs at once, kept for the
- * next a little while, ended with the machine's run. Bounded, so that many machines do not take the agent's descriptors.
+ * The pool of one agent's SSH connections, at most one per machine. A connection is opened by the first program, shared by
+ * concurrent programs, kept for a while after the last one, and closed when the machine's run ends. Their number is
+ * limited, so that many machines do not exhaust the agent's file descriptors.
  */
 import { DriverError } from "@bioxen/vm-driver";
 import type { Connection } from "./connection.ts";
 import { tooBusy } from "./failures.ts";
 import { IDLE_MS, MAX_CONNECTIONS, MAX_PROGRAMS_PER_MACHINE } from "./limits.ts";
 
-interface Held {
-  /** Which run of the machine it is to. */
+interface PooledConnection {
+  /** Fence of the machine's run that the connection belongs to. */
   readonly fence: number;
   readonly opening: Promise<Connection>;
   users: number;
   idle: NodeJS.Timeout | undefined;
-  /** It was ended before it was open. */
+  /** Why the connection was closed while it was still being opened. */
   ended: string | undefined;
 }
 
 export interface ConnectionLimits {
+  /** Most connections at once. */
   readonly connections: number;
+  /** Most programs at once in one machine. */
   readonly programsPerMachine: number;
+  /** How long an unused connection stays open, ms. */
   readonly idleMs: number;
 }
 
@@ -31,96 +35,105 @@ const DEFAULTS: ConnectionLimits = {
 
 export class Connections {
   readonly #limits: ConnectionLimits;
-  /** In order of their latest use. */
-  readonly #held = new Map<string, Held>();
+  /** By VM id, least recently used first. */
+  readonly #connections = new Map<string, PooledConnection>();
 
   constructor(limits: Partial<ConnectionLimits> = {}) {
     this.#limits = { ...DEFAULTS, ...limits };
   }
 
-  /** Open or being opened. */
+  /** Number of connections that are open or being opened. */
   get size(): number {
-    return this.#held.size;
+    return this.#connections.size;
   }
 
-  /** `work` with a connection to this run of the machine, made by `open` where there is none. Rejects with `UNAVAILABLE` when there is no room. */
+  /**
+   * Runs `work` with a connection to the machine's run `fence`, opened by `open` if there is none yet. Rejects with
+   * `UNAVAILABLE` when a limit is reached.
+   */
   async with<T>(
     vmId: string,
     fence: number,
     open: () => Promise<Connection>,
     work: (connection: Connection) => Promise<T>,
   ): Promise<T> {
-    const held = this.#take(vmId, fence, open);
+    const pooled = this.#take(vmId, fence, open);
     try {
-      const connection = await held.opening;
-      if (held.ended !== undefined) throw tooBusy(vmId, held.ended);
+      const connection = await pooled.opening;
+      if (pooled.ended !== undefined) throw tooBusy(vmId, pooled.ended);
       return await work(connection);
     } catch (thrown) {
-      // It may be dead without a word, as one is whose machine was moved or lost: the next program gets a fresh one.
-      if (held.users === 1 && ranNothing(thrown) && this.#held.get(vmId) === held)
-        this.end(vmId, "it took no program");
+      // After a move or loss of its machine a connection can be silently dead, so the next program opens another.
+      if (pooled.users === 1 && ranNothing(thrown) && this.#connections.get(vmId) === pooled)
+        this.end(vmId, "it accepted no program");
       throw thrown;
     } finally {
-      held.users -= 1;
-      if (held.users === 0 && this.#held.get(vmId) === held) {
-        held.idle = setTimeout(() => this.end(vmId, "nobody used it"), this.#limits.idleMs);
-        held.idle.unref();
+      pooled.users -= 1;
+      if (pooled.users === 0 && this.#connections.get(vmId) === pooled) {
+        pooled.idle = setTimeout(() => this.end(vmId, "it was idle"), this.#limits.idleMs);
+        pooled.idle.unref();
       }
     }
   }
 
-  #take(vmId: string, fence: number, open: () => Promise<Connection>): Held {
-    const known = this.#held.get(vmId);
-    if (known !== undefined && known.fence !== fence) this.end(vmId, "its machine was started anew");
-    const usable = this.#held.get(vmId);
+  #take(vmId: string, fence: number, open: () => Promise<Connection>): PooledConnection {
+    const known = this.#connections.get(vmId);
+    if (known !== undefined && known.fence !== fence) this.end(vmId, "its machine was restarted");
+    const usable = this.#connections.get(vmId);
     if (usable !== undefined) {
       const { programsPerMachine } = this.#limits;
-      if (usable.users >= programsPerMachine) throw tooBusy(vmId, `${programsPerMachine} are running in it`);
+      if (usable.users >= programsPerMachine)
+        throw tooBusy(vmId, `${programsPerMachine} programs, the limit, are running in it`);
       clearTimeout(usable.idle);
       usable.users += 1;
-      this.#held.delete(vmId);
-      this.#held.set(vmId, usable);
+      this.#connections.delete(vmId);
+      this.#connections.set(vmId, usable);
       return usable;
     }
     this.#makeRoom(vmId);
-    const held: Held = { fence, opening: open(), users: 1, idle: undefined, ended: undefined };
-    this.#held.set(vmId, held);
+    const pooled: PooledConnection = { fence, opening: open(), users: 1, idle: undefined, ended: undefined };
+    this.#connections.set(vmId, pooled);
     const forget = (): void => {
-      clearTimeout(held.idle);
-      if (this.#held.get(vmId) === held) this.#held.delete(vmId);
+      clearTimeout(pooled.idle);
+      if (this.#connections.get(vmId) === pooled) this.#connections.delete(vmId);
     };
-    held.opening.then((connection) => connection.onEnd(forget), forget);
-    return held;
+    pooled.opening.then((connection) => connection.onEnd(forget), forget);
+    return pooled;
   }
 
   #makeRoom(vmId: string): void {
-    if (this.#held.size < this.#limits.connections) return;
-    const [idle] = [...this.#held].find(([, { users }]) => users === 0) ?? [];
-    if (idle !== undefined) this.end(idle, "another machine needs it");
-    else throw tooBusy(vmId, `programs are running in ${this.#limits.connections} other machines`);
+    if (this.#connections.size < this.#limits.connections) return;
+    const [idle] = [...this.#connections].find(([, { users }]) => users === 0) ?? [];
+    if (idle !== undefined) this.end(idle, "another machine needed a connection");
+    else
+      throw tooBusy(
+        vmId,
+        `programs are running in ${this.#limits.connections} other machines, the limit of this agent`,
+      );
   }
 
-  /** Ends the connection to a machine, and what is known of the programs in it. */
+  /** Closes the connection to a machine; its running programs reject with the reason `why`. */
   end(vmId: string, why: string): void {
-    const held = this.#held.get(vmId);
-    if (held === undefined) return;
-    this.#held.delete(vmId);
-    clearTimeout(held.idle);
-    held.ended = why;
-    void held.opening.then(
+    const pooled = this.#connections.get(vmId);
+    if (pooled === undefined) return;
+    this.#connections.delete(vmId);
+    clearTimeout(pooled.idle);
+    pooled.ended = why;
+    void pooled.opening.then(
       (connection) => connection.close(why),
       () => undefined,
     );
   }
 
-  /** Resolves when none is left, those included that were being opened. */
+  /** Closes every connection, including those that are still being opened. */
   async close(): Promise<void> {
-    const opening = [...this.#held.values()].map((held) => held.opening);
-    for (const vmId of [...this.#held.keys()]) this.end(vmId, "the agent ended");
+    const opening = [...this.#connections.values()].map((pooled) => pooled.opening);
+    for (const vmId of [...this.#connections.keys()]) this.end(vmId, "the agent shut down");
     await Promise.allSettled(opening);
   }
 }
 
+/** Whether the program was certainly not run. */
 function ranNothing(thrown: unknown): boolean {
   return thrown instanceof DriverError && thrown.details["ran"] === "no";
 }

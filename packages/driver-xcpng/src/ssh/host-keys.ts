@@ -1,17 +1,18 @@
 /**
- * Which key a machine must show before anything is said to it. Nobody is trusted for having been met first.
+ * Finds the SSH host keys that a machine may present. There is no trust on first use.
  *
- * The nearest word counts: what the machine's own record in the pool says, which whoever provisioned it wrote and which a clone
- * has from its template; else what the agent was configured with. The pool's connection is verified, so its record is as good.
+ * The most specific source wins. The first is the machine's record in the pool, which its provisioner wrote and which a
+ * clone inherits from its template; the connection to the pool is verified, so its records are trustworthy. The second
+ * is the agent's configuration.
  */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { DriverError } from "@bioxen/vm-driver";
 import { knownHost, nameAt } from "./known-hosts.ts";
 
-/** In a VM's or a template's `other_config`: `SHA256:…`, several by commas. */
+/** Key in the `other_config` of a VM or template; its value is `SHA256:…`, several separated by commas. */
 export const HOST_KEY_CONFIG = "bioxen:ssh-host-key";
-/** The same, where the guest itself said it through its hypervisor: `xenstore-write vm-data/bioxen-ssh-host-key SHA256:…`. */
+/** The same in xenstore, written by the guest itself: `xenstore-write vm-data/bioxen-ssh-host-key SHA256:…`. */
 export const HOST_KEY_XENSTORE = "vm-data/bioxen-ssh-host-key";
 
 const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}$/;
@@ -19,16 +20,16 @@ const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}$/;
 export interface ExpectedKeys {
   readonly fingerprints: ReadonlySet<string>;
   readonly revoked: ReadonlySet<string>;
-  /** Types of key to be asked for before others, where they are known. */
+  /** Signature algorithms to prefer, because keys of these types are known. */
   readonly types: readonly string[];
-  /** Where they were named, for whoever has to correct it. */
+  /** Where the keys are configured, for error texts. */
   readonly source: string;
 }
 
 export interface HostKeySources {
-  /** Of every machine: its template has the key. */
+  /** Fingerprints that are accepted for every machine, as machines from one template share its key. */
   readonly hostKeys: ReadonlySet<string>;
-  /** Path of a file as OpenSSH's; read at each connection. */
+  /** Path of an OpenSSH `known_hosts` file, read at each connection. */
   readonly knownHostsFile: string | undefined;
 }
 
@@ -40,12 +41,12 @@ export interface MachineName {
   readonly xenstore: Readonly<Record<string, string>>;
 }
 
-/** As `ssh-keygen -l` prints it. */
+/** Fingerprint of a public key in its wire form, as `ssh-keygen -l` prints it. */
 export function fingerprintOf(key: Buffer): string {
   return `SHA256:${createHash("sha256").update(key).digest("base64").replace(/=+$/, "")}`;
 }
 
-/** Throws `RangeError` that names what is none. */
+/** Parses a comma-separated list of fingerprints. Throws `RangeError` that names the malformed ones. */
 export function parseFingerprints(text: string): ReadonlySet<string> {
   const all = text
     .split(",")
@@ -53,15 +54,15 @@ export function parseFingerprints(text: string): ReadonlySet<string> {
     .filter((one) => one !== "");
   const bad = all.filter((one) => !FINGERPRINT.test(one));
   if (bad.length > 0 || all.length === 0) {
-    const what = bad.length > 0 ? bad.map((one) => `"${one}"`).join(", ") : "nothing";
+    const what = bad.length > 0 ? bad.map((one) => `"${one}"`).join(", ") : "an empty list";
     throw new RangeError(
-      `${what} is no fingerprint of a host key: SHA256: and 43 characters, as ssh-keygen -l prints it`,
+      `${what} is not a host key fingerprint: use SHA256: and 43 characters, as ssh-keygen -l prints it`,
     );
   }
   return new Set(all);
 }
 
-/** Rejects with `UNSUPPORTED`, and what to set, when nobody vouches for the machine. */
+/** The keys that the machine may present. Rejects with `UNSUPPORTED` and the settings to use when no source knows a key. */
 export async function expectedKeys(machine: MachineName, sources: HostKeySources): Promise<ExpectedKeys> {
   const { vmId, address, port, otherConfig, xenstore } = machine;
   const own = otherConfig[HOST_KEY_CONFIG] ?? xenstore[HOST_KEY_XENSTORE];
@@ -113,11 +114,11 @@ function unknownHost({ vmId, address, port }: MachineName, file: string | undefi
   const names = `"${vmId}" or "${nameAt(address, port)}"`;
   const byFile =
     file === undefined
-      ? `name a known_hosts file with BIOXEN_XCPNG_SSH_KNOWN_HOSTS that has ${names}`
-      : `give ${file} a line for ${names}`;
+      ? `set BIOXEN_XCPNG_SSH_KNOWN_HOSTS to a known_hosts file that lists ${names}`
+      : `add a line for ${names} to ${file}`;
   return new DriverError(
     "UNSUPPORTED",
-    `no SSH host key is known of "${vmId}": set other_config ${HOST_KEY_CONFIG}=SHA256:… on its template or VM, or BIOXEN_XCPNG_SSH_HOST_KEY, or ${byFile}`,
+    `no SSH host key is known for "${vmId}": set other_config ${HOST_KEY_CONFIG}=SHA256:… on its template or VM, or BIOXEN_XCPNG_SSH_HOST_KEY, or ${byFile}`,
     { details: { vmId, address, port } },
   );
 }

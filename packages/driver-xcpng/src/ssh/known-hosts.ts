@@ -1,7 +1,7 @@
 /**
- * OpenSSH's `known_hosts`: which keys a host may show. Plain and hashed names, `[host]:port`, wildcards, negation, `@revoked`.
+ * Reads OpenSSH's `known_hosts`: plain and hashed names, `[host]:port`, wildcards, negation and `@revoked`.
  *
- * Left out: `@cert-authority`, because the client speaks no host certificates. Such a line makes nobody known.
+ * Lines with `@cert-authority` are ignored, because the SSH client does not support host certificates.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
 
@@ -13,14 +13,14 @@ export interface KnownKey {
 
 export interface KnownHost {
   readonly keys: readonly KnownKey[];
-  /** Never to be taken, whoever else vouches for them. */
+  /** Keys to reject, even if another source lists them. */
   readonly revoked: readonly KnownKey[];
 }
 
-/** The port that is not written beside a name. */
+/** The port that `known_hosts` omits. */
 const DEFAULT_PORT = 22;
 
-/** How a host is named there. */
+/** Name of a host in `known_hosts`. */
 export function nameAt(host: string, port: number): string {
   return port === DEFAULT_PORT ? host : `[${host}]:${port}`;
 }
@@ -36,26 +36,26 @@ export function knownHost(text: string, names: readonly string[]): KnownHost {
     if (patterns === undefined || patterns.startsWith("#") || type === undefined || base64 === undefined)
       continue;
     if (marker !== undefined && marker !== "@revoked") continue;
-    if (!names.some((name) => isMeant(patterns, name))) continue;
+    if (!names.some((name) => matchesPatterns(patterns, name))) continue;
     (marker === undefined ? keys : revoked).push({ type, key: Buffer.from(base64, "base64") });
   }
   return { keys, revoked };
 }
 
-function isMeant(patterns: string, name: string): boolean {
+function matchesPatterns(patterns: string, name: string): boolean {
   if (patterns.startsWith("|")) return isHashOf(patterns, name);
   const all = patterns.split(",");
   if (all.some((one) => one.startsWith("!") && matches(one.slice(1), name))) return false;
   return all.some((one) => !one.startsWith("!") && matches(one, name));
 }
 
-/** `*` and `?` are wildcards; names know no case. */
+/** Case-insensitive match with the wildcards `*` and `?`. */
 function matches(pattern: string, name: string): boolean {
   const source = pattern.replaceAll(/[.+^${}()|[\]\\]/g, "\\$&");
   return new RegExp(`^${source.replaceAll("*", ".*").replaceAll("?", ".")}$`, "i").test(name);
 }
 
-/** `|1|salt|hash`: HMAC-SHA1 of the name, keyed with the salt. */
+/** Whether `hashed` is `|1|salt|hash` with the HMAC-SHA1 of `name`, keyed with the salt. */
 function isHashOf(hashed: string, name: string): boolean {
   const [, version, salt = "", hash = ""] = hashed.split("|");
   if (version !== "1") return false;

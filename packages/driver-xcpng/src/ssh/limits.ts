@@ -1,31 +1,32 @@
 /**
- * Bounds of programs in machines, each with its reason.
+ * Limits of programs in machines, each with its reason.
  */
 
-/** Bytes of one program: what the contract lets through, and half of what Linux takes as one argument. */
+/** Largest program, bytes: the contract's limit, and half of Linux's limit for one argument (128 KiB). */
 export const MAX_SOURCE_BYTES = 65_536;
-/** Longest a program may take, ms: what the contract lets through. */
+/** Longest duration of a program, ms: the contract's limit. */
 export const MAX_PROGRAM_TIMEOUT_MS = 60_000;
-/** Bytes kept of standard output, and of standard error. More is read and dropped, with a mark: both must fit in a reply. */
+/** Bytes kept of standard output and of standard error each. The rest is dropped and marked, so that both fit in a reply. */
 export const MAX_OUTPUT_BYTES = 65_536;
 
 /**
- * How much longer than its program an answer may take, ms: whoever forwards it waits 5 s longer, and must have heard before it gives up
- * whether anything was run. Finding the machine, its login shell's start and the word that the deadline was held are in it.
+ * Time that an answer may take beyond the program's deadline, ms. Lifecycle waits 5 s longer than the program and must
+ * learn in that time whether the program was run. The margin covers the lookup of the machine, the start of its login
+ * shell and the report that the deadline was enforced.
  */
 export const ANSWER_MARGIN_MS = 4_500;
-/** Of these, until the program is begun. The rest is for the machine to say that it ended one at its deadline. */
+/** Largest part of the margin until the program has started. The rest is for the machine's report at the deadline. */
 export const MAX_CONNECT_TIMEOUT_MS = 3_500;
 export const DEFAULT_CONNECT_TIMEOUT_MS = 2_500;
-/** After its program ended a channel may still bring output, ms since the latest. What stays in the background holds it open. */
+/** How long a channel waits for more output after the program's exit, ms. A background process can keep the channel open. */
 export const DRAIN_MS = 300;
 
-/** Programs in one machine at once. OpenSSH takes 10 sessions on one connection. */
+/** Programs at once in one machine. OpenSSH accepts 10 sessions per connection by default. */
 export const MAX_PROGRAMS_PER_MACHINE = 8;
-/** Connections of one agent at once: descriptors, and some 100 KB each. */
+/** SSH connections of one agent at once. Each takes a file descriptor and about 100 KB. */
 export const MAX_CONNECTIONS = 64;
-/** A connection that nobody uses is kept for the next program this long, ms. */
+/** How long an unused connection stays open for the next program, ms. */
 export const IDLE_MS = 30_000;
-/** Between two signs of life on a connection, ms, and signs missed after which it is given up. */
+/** Interval of keepalives on a connection, ms, and number of unanswered ones after which it is closed. */
 export const KEEPALIVE_INTERVAL_MS = 5_000;
 export const KEEPALIVE_MISSES = 2;

@@ -1,23 +1,24 @@
 /**
- * What is run in a machine for one program, so that its deadline holds there whatever becomes of the connection.
+ * The supervising shell command that runs a program in a machine and enforces its deadline there, even if the connection is lost.
  *
- * The program is POSIX shell and comes through standard input, so there is nothing to quote. Behind it comes a mark: a program
- * that arrived in part is not run. It gets a session of its own and no input. A second process waits beside it, and when the time is over
- * kills the whole session; what a program moved into another session is out of reach. A program that ends leaves what it put in
- * the background running.
+ * The program is POSIX shell and arrives on standard input, so that it needs no quoting. A mark follows it; without the
+ * mark the program is incomplete and is not run. The program gets its own session and no input. A watchdog process kills
+ * that session at the deadline; processes that the program moved to another session survive. When a program ends in
+ * time, its background processes keep running.
  *
- * The supervising shell is what sshd waits for. Its exit status is the program's; what only it can know it tells by dying of a signal,
- * which no status of a program can be taken for.
+ * sshd waits for the supervisor, whose exit status is the program's. The supervisor reports its own findings by a
+ * signal that ends it, because a program's exit status cannot be mistaken for a signal.
  */
 
-/** The program was ended because its time was over. */
+/** Signal of the supervisor after it ended the program at its deadline. */
 export const TIMED_OUT = "ALRM";
-/** Nothing was run: the program did not arrive whole, or the machine has no `setsid`. */
+/** Signal of the supervisor when it ran nothing: the program arrived incomplete, or the machine has no `setsid`. */
 export const NOT_RUN = "USR2";
 
 /**
- * `$1` seconds, `$2` whole seconds for a `sleep` without fractions, `$3` the mark. Without single quotes and line ends: sh, bash,
- * zsh and fish, one of which is the user's login shell, all take it between single quotes.
+ * The supervisor's script. `$1` is the deadline in seconds, `$2` the same in whole seconds for a `sleep` without
+ * fractions, `$3` the mark. The script has no single quotes and no line ends, so that any login shell (sh, bash, zsh,
+ * fish) accepts it between single quotes.
  */
 const SUPERVISOR = [
   "s=$(cat)",
@@ -26,9 +27,9 @@ const SUPERVISOR = [
   "t=",
   'trap "t=1" USR1',
   'setsid sh -c "$s" sh </dev/null & p=$!',
-  // A shell that says what was killed would say it to the caller.
+  // The supervisor's own messages, such as "Killed", must not reach the caller.
   "exec </dev/null >/dev/null 2>&1",
-  // The process too: it may not have its session yet.
+  // Kills the session and the process itself, which may not have its own session yet.
   'setsid sh -c "sleep $1 || sleep $2; kill -s USR1 $$; kill -s KILL -- -$p $p" & w=$!',
   "wait $p; c=$?",
   `if [ -n "$t" ]; then wait $p; kill -s ${TIMED_OUT} $$; fi`,
@@ -36,12 +37,12 @@ const SUPERVISOR = [
   "exit $c",
 ].join("; ");
 
-/** A word of POSIX shell that means `text`. */
+/** `text` quoted as one word of a POSIX shell. */
 export function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** The command for sshd. `mark`: letters and digits nobody can guess; the program's bytes end with it. */
+/** The command for sshd. `mark` is a random string of letters and digits; the caller sends it after the program. */
 export function remoteCommand(timeoutMs: number, mark: string): string {
   const args = [(timeoutMs / 1000).toFixed(3), String(Math.ceil(timeoutMs / 1000)), mark];
   return ["exec sh -c", quoted(SUPERVISOR), "bioxen", ...args.map(quoted)].join(" ");

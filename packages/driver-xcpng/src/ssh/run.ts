@@ -1,6 +1,6 @@
 /**
- * One program on an open connection, from its first byte to its outcome. It ends in one of four ways: with an exit status; by its
- * deadline, which the machine holds; not begun, and then nothing was run; or unheard of, and then nobody knows.
+ * Runs one program over an open connection. There are four outcomes: an exit status; a deadline, enforced by the machine;
+ * not started, so nothing was run; or unknown, because no report arrived.
  */
 import { randomBytes } from "node:crypto";
 import { messageOf } from "@bioxen/kernel";
@@ -13,47 +13,64 @@ import { NOT_RUN, remoteCommand, TIMED_OUT } from "./remote-shell.ts";
 
 const LOST = "the connection was lost";
 
-export interface Ran {
-  /** As a shell has it: above 128, by the signal of the rest. null: it was ended at its deadline. */
+export interface ProgramExit {
+  /** Exit status as of a shell: 128 + n for signal n. null when the program was ended at its deadconnection. */
   readonly exitCode: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** The connection, as far as a program on it cares. */
-export interface Line {
+/** The part of a connection that a program needs. */
+export interface ProgramConnection {
   readonly machine: Machine;
   readonly ended: string | undefined;
   onEnd(listener: () => void): () => void;
 }
 
 export interface RunLimits {
-  /** Of the program, held in the machine. */
+  /** Deadline of the program, enforced in the machine, ms. */
   readonly timeoutMs: number;
+  /** Time until the machine has accepted the program, ms. */
   readonly beginWithinMs: number;
-  /** When there is no word by then, nobody knows. */
+  /** Time until the machine must have reported an outcome, ms; after it the outcome is unknown. */
   readonly answerWithinMs: number;
 }
 
-export async function runOn(client: Client, line: Line, source: string, limits: RunLimits): Promise<Ran> {
+/** Runs `source` and resolves with its exit. Rejects with the errors of `failures.ts`. */
+export async function runOn(
+  client: Client,
+  connection: ProgramConnection,
+  source: string,
+  limits: RunLimits,
+): Promise<ProgramExit> {
   const answerBy = performance.now() + limits.answerWithinMs;
   const mark = randomBytes(16).toString("hex");
-  const channel = await begin(client, line, remoteCommand(limits.timeoutMs, mark), limits.beginWithinMs);
-  const outcome = ended(channel, line, answerBy);
+  const channel = await begin(
+    client,
+    connection,
+    remoteCommand(limits.timeoutMs, mark),
+    limits.beginWithinMs,
+  );
+  const outcome = untilEnded(channel, connection, answerBy);
   channel.end(`${source}${mark}`);
   return outcome;
 }
 
-/** A channel on which the command was accepted. */
-async function begin(client: Client, line: Line, command: string, withinMs: number): Promise<ClientChannel> {
+/** Opens a channel and waits until the machine has accepted the command. */
+async function begin(
+  client: Client,
+  connection: ProgramConnection,
+  command: string,
+  withinMs: number,
+): Promise<ClientChannel> {
   const { promise, resolve, reject } = Promise.withResolvers<ClientChannel>();
-  const fail = (why: string, cause?: unknown): void => reject(unreachable(line.machine, why, cause));
-  const timer = setTimeout(() => fail(`it took no program within ${withinMs} ms`), withinMs);
-  const forget = line.onEnd(() => fail(line.ended ?? LOST));
+  const fail = (why: string, cause?: unknown): void => reject(unreachable(connection.machine, why, cause));
+  const timer = setTimeout(() => fail(`it accepted no program within ${withinMs} ms`), withinMs);
+  const forget = connection.onEnd(() => fail(connection.ended ?? LOST));
   try {
-    if (line.ended !== undefined) throw new Error(line.ended);
+    if (connection.ended !== undefined) throw new Error(connection.ended);
     client.exec(command, (error, channel) => {
-      if (error) fail(`it takes no program: ${error.message}`, error);
+      if (error) fail(`it rejects programs: ${error.message}`, error);
       else resolve(channel);
     });
   } catch (thrown) {
@@ -65,10 +82,14 @@ async function begin(client: Client, line: Line, command: string, withinMs: numb
   });
 }
 
-function ended(channel: ClientChannel, line: Line, answerBy: number): Promise<Ran> {
+function untilEnded(
+  channel: ClientChannel,
+  connection: ProgramConnection,
+  answerBy: number,
+): Promise<ProgramExit> {
   const stdout = new BoundedOutput();
   const stderr = new BoundedOutput();
-  const said = () => ({ stdout: stdout.text(), stderr: stderr.text() });
+  const output = () => ({ stdout: stdout.text(), stderr: stderr.text() });
   return new Promise((resolve, reject) => {
     let exit: { readonly code: number | null; readonly signal: string | null } | undefined;
     let draining: NodeJS.Timeout | undefined;
@@ -79,42 +100,42 @@ function ended(channel: ClientChannel, line: Line, answerBy: number): Promise<Ra
       channel.close();
       const signal = exit?.signal?.replace(/^SIG/, "") ?? null;
       const exitCode = exit?.code ?? null;
-      if (signal === NOT_RUN) reject(notRun(line.machine));
-      else if (signal === TIMED_OUT || exitCode !== null) resolve({ exitCode, ...said() });
+      if (signal === NOT_RUN) reject(notRun(connection.machine));
+      else if (signal === TIMED_OUT || exitCode !== null) resolve({ exitCode, ...output() });
       else {
-        const what = signal === null ? why : `what watched over it was ended by signal ${signal}`;
-        reject(outcomeUnknown(line.machine, what, said()));
+        const cause = signal === null ? why : `the supervisor was ended by signal ${signal}`;
+        reject(outcomeUnknown(connection.machine, cause, output()));
       }
     };
-    const late = "no word came of its end, at its deadline or after,";
+    const late = "no report arrived at or after the deadline";
     const deadline = setTimeout(() => finish(late), Math.max(0, answerBy - performance.now()));
-    const heard = (): void => {
+    const restartDrain = (): void => {
       if (exit === undefined) return;
       clearTimeout(draining);
-      draining = setTimeout(() => finish("it ended"), DRAIN_MS);
+      draining = setTimeout(() => finish("the program ended"), DRAIN_MS);
     };
     channel.on("data", (data: Buffer) => {
       stdout.add(data);
-      heard();
+      restartDrain();
     });
     channel.stderr.on("data", (data: Buffer) => {
       stderr.add(data);
-      heard();
+      restartDrain();
     });
     channel.on("exit", (code: number | null, signal?: string) => {
       exit = { code, signal: signal ?? null };
-      heard();
+      restartDrain();
     });
-    // Of a channel whose connection is gone: the connection says why.
+    // A channel fails when its connection fails, and the connection reports the reason.
     channel.on("error", () => undefined);
-    channel.on("close", () => finish("its channel was closed"));
-    const forget = line.onEnd(() => finish(line.ended ?? LOST));
+    channel.on("close", () => finish("the channel was closed"));
+    const forget = connection.onEnd(() => finish(connection.ended ?? LOST));
   });
 }
 
-/** What a program that failed is told as: `GUEST_TIMEOUT` or `GUEST_ERROR`, with all it said. */
-export function failureOf(vmId: string, ran: Ran, timeoutMs: number): DriverError | undefined {
-  const { exitCode, stdout, stderr } = ran;
+/** The `GUEST_TIMEOUT` or `GUEST_ERROR` of a failed program, with its output; undefined for exit status 0. */
+export function failureOf(vmId: string, exit: ProgramExit, timeoutMs: number): DriverError | undefined {
+  const { exitCode, stdout, stderr } = exit;
   if (exitCode === 0) return undefined;
   const details = { exitCode, stdout, stderr };
   if (exitCode === null) {

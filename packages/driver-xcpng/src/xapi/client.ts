@@ -1,10 +1,10 @@
 /**
  * A typed client of XAPI with one session.
  *
- * It logs in when a call first needs it, and once again when the server no longer knows the session; a refusal for that
- * reason was not carried out, so the call is sent again. A member that is not the master names the master; the client
- * goes there, where its certificate must be trusted as well, and comes back to the configured address when that one is
- * lost. Beyond that nothing is retried here, but for reads whose kept-alive connection broke: who decides is above.
+ * The client logs in at the first call. When the server no longer knows the session, it rejects the call without running
+ * it, so the client logs in again and resends the call once. A pool member that is not the master names the master; the
+ * client continues there if it trusts that certificate too, and returns to the configured address when the connection
+ * fails. The client also resends a read once when its kept-alive connection broke. All other retries are up to the caller.
  */
 import { hasCode, refusalIn, XapiError, XapiUnreachable } from "./errors.ts";
 import { type ArgsOf, isRead, METHODS, type MethodName, type ResultOf } from "./methods.ts";
@@ -19,12 +19,12 @@ export interface Credentials {
 }
 
 export interface XapiClientOptions {
-  /** `https://host[:port]` of a member of the pool, best its master. */
+  /** `https://host[:port]` of a member of the pool, preferably its master. */
   readonly url: string;
-  /** Asked at each login, so that a changed password needs no restart. */
+  /** Called at each login, so that a changed password needs no restart. */
   readonly credentials: () => Promise<Credentials>;
   readonly trust: Trust;
-  /** Names us in the pool's logs, and bounds our sessions. */
+  /** Name of this client in the pool's logs; XAPI limits sessions per originator. */
   readonly originator: string;
   readonly limits?: Partial<ThrottleLimits> | undefined;
   readonly sessions?: SessionStore | undefined;
@@ -35,16 +35,16 @@ export interface XapiClientOptions {
 export interface CallOptions {
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
-  /** A call that waits at the server for something to happen takes no place of the others. */
+  /** The call waits at the server for an event, so it bypasses the throttle. Default false. */
   readonly waits?: boolean;
 }
 
-/** A busy master answers reads in a second; ten times that is lost. */
+/** A busy master answers a read within 1 s; after 15 s the call counts as lost. */
 const DEFAULT_CALL_TIMEOUT_MS = 15_000;
 const API_VERSION = "2.20";
-/** Members asked for the master, one naming the next, before it is a circle. */
+/** Redirects to another master before the client assumes that the members name each other in a circle. */
 const MAX_REDIRECTS = 3;
-/** Longest goodbye, ms. */
+/** Deadline of a logout, ms. It is short because it delays shutdown; the server ends idle sessions itself. */
 const LOGOUT_TIMEOUT_MS = 3_000;
 
 export class XapiClient {
@@ -59,7 +59,7 @@ export class XapiClient {
   #sessionNumber = 0;
   #closed = false;
 
-  /** Throws `RangeError` when the URL is not one it may use. */
+  /** Throws `RangeError` when the URL is malformed, is not https or contains credentials. */
   constructor(options: XapiClientOptions) {
     this.#options = options;
     this.#configured = addressOfUrl(options.url);
@@ -70,30 +70,31 @@ export class XapiClient {
     this.#callTimeoutMs = options.callTimeoutMs ?? DEFAULT_CALL_TIMEOUT_MS;
   }
 
-  /** Counts logins: what was asked of an earlier session must be asked again. */
+  /** Number of logins so far. Subscriptions and tokens of an earlier session are invalid. */
   get sessionNumber(): number {
     return this.#sessionNumber;
   }
 
+  /** Host that the client currently sends calls to. */
   get host(): string {
     return this.#address.host;
   }
 
-  /** Throws `XapiError` for a refusal, `XapiUnreachable` when there is no answer. */
+  /** Rejects with `XapiError` when the server rejects the call, and with `XapiUnreachable` when it gives no valid answer. */
   call<M extends MethodName>(method: M, args: ArgsOf<M>, options: CallOptions = {}): Promise<ResultOf<M>> {
     return this.#inLine(METHODS[method].weight, options, async () => {
       return (await this.#withSession(method, method, args, options)) as ResultOf<M>;
     });
   }
 
-  /** Begins `method` as a task of the server; resolves with the task's reference. See `tasks.ts`. */
+  /** Starts `method` as a task of the server and resolves with the task's reference. See `tasks.ts`. */
   begin<M extends MethodName>(method: M, args: ArgsOf<M>, options: CallOptions = {}): Promise<string> {
     return this.#inLine(METHODS[method].weight, options, async () => {
       return String(await this.#withSession(method, `Async.${method}`, args, options));
     });
   }
 
-  /** `GET` of a handler of `host`, with the session put into its query. */
+  /** Sends `GET` to an HTTP handler of `host`, with the session in the query, and resolves with the body. */
   get(host: string, path: string, query: Readonly<Record<string, string>>): Promise<string> {
     return this.#inLine(1, {}, async () => {
       const address = parseAddress(host, this.#address.port);
@@ -105,12 +106,12 @@ export class XapiClient {
     });
   }
 
-  /** Reference of the session in use; logs in when there is none. */
+  /** Reference of the current session. Logs in if necessary. */
   session(): Promise<string> {
     return this.#login();
   }
 
-  /** Ends the session. Never throws: a session that cannot be ended is ended by the server, idle. */
+  /** Ends the session. Never rejects: the server ends an idle session itself. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -142,7 +143,7 @@ export class XapiClient {
           continue;
         }
         const isBroken = thrown instanceof XapiUnreachable && thrown.kind === "connection";
-        if (isBroken) this.#lostAddress();
+        if (isBroken) this.#resetAddress();
         if (isBroken && isRead(method) && !isLastAttempt) continue;
         throw thrown;
       }
@@ -159,7 +160,7 @@ export class XapiClient {
     return reply["result"];
   }
 
-  /** A session that was refused is not used again, unless a newer one has taken its place already. */
+  /** Drops a rejected session, unless a newer login has already replaced it, and follows the server to its master. */
   async #forget(session: string, refusal: XapiError): Promise<void> {
     const current = await this.#session?.catch(() => undefined);
     if (current !== session && current !== undefined) return;
@@ -170,8 +171,8 @@ export class XapiClient {
     }
   }
 
-  /** The master may be another one by now; the configured member will say. */
-  #lostAddress(): void {
+  /** Returns to the configured member, which names the current master. */
+  #resetAddress(): void {
     if (this.#address === this.#configured) return;
     this.#address = this.#configured;
     this.#session = undefined;
@@ -200,13 +201,13 @@ export class XapiClient {
       } catch (thrown) {
         const master = hasCode(thrown, "HOST_IS_SLAVE") ? thrown.params[0] : undefined;
         if (master === undefined) {
-          if (thrown instanceof XapiUnreachable && thrown.kind === "connection") this.#lostAddress();
+          if (thrown instanceof XapiUnreachable && thrown.kind === "connection") this.#resetAddress();
           throw thrown;
         }
         if (hop >= MAX_REDIRECTS) {
           throw new XapiUnreachable(
             "protocol",
-            `the pool's members name each other as master (${master} last)`,
+            `no master found after ${MAX_REDIRECTS} redirects (the last one to ${master}): check the pool's master with xe pool-list`,
           );
         }
         this.#address = parseAddress(master, this.#configured.port);
@@ -214,6 +215,7 @@ export class XapiClient {
     }
   }
 
+  /** Whether the session has ended. */
   async #logout(session: string): Promise<boolean> {
     return this.#send("session.logout", [session], { timeoutMs: LOGOUT_TIMEOUT_MS }).then(
       () => true,
@@ -221,7 +223,7 @@ export class XapiClient {
     );
   }
 
-  /** Ends a session of ours, this one or one that a crash left. Never throws; what cannot be ended stays remembered. */
+  /** Ends the current session or one left by a crash. Never rejects; on failure the session stays in the store. */
   async endSession(session: string): Promise<void> {
     if (await this.#logout(session)) await this.#options.sessions?.remove(session);
   }

@@ -1,9 +1,9 @@
 /**
- * What can go wrong between us and a pool: it refused (`XapiError`, with its own code), or it could not be asked or
- * understood (`XapiUnreachable`). Neither ever carries an argument of the call: one of them may be a password.
+ * The two errors of a XAPI call: the pool rejected it (`XapiError`, with XAPI's code), or the pool gave no valid answer
+ * (`XapiUnreachable`). Neither contains an argument of the call, because an argument may be a password.
  */
 
-/** Codes this driver tells apart; a test holds each to XAPI's list. */
+/** Codes that the driver handles individually. A test compares them with XAPI's list of codes. */
 export const KNOWN_CODES = [
   "SESSION_INVALID",
   "SESSION_AUTHENTICATION_FAILED",
@@ -40,12 +40,12 @@ export const KNOWN_CODES = [
 ] as const;
 export type KnownCode = (typeof KNOWN_CODES)[number];
 
-/** A constant of XAPI's source is spelt so; its wire string is not. Servers of both spellings were seen by other clients. */
+/** XAPI's source spells the constant LICENSE and the string on the wire LICENCE; other clients have met servers with either. */
 const OTHER_SPELLING: Readonly<Record<string, KnownCode>> = { LICENSE_RESTRICTION: "LICENCE_RESTRICTION" };
 
 export class XapiError extends Error {
   readonly code: string;
-  /** What the server said about it: references, amounts, states. */
+  /** Parameters of the code, in XAPI's order: references, amounts, states. */
   readonly params: readonly string[];
 
   constructor(code: string, params: readonly string[], method: string) {
@@ -57,6 +57,10 @@ export class XapiError extends Error {
   }
 }
 
+/**
+ * Why there is no valid answer: a deadline passed, the connection failed, the certificate is not trusted, the answer is
+ * malformed, or the client gave up.
+ */
 export type UnreachableKind = "timeout" | "connection" | "trust" | "protocol" | "closed";
 
 export class XapiUnreachable extends Error {
@@ -69,13 +73,14 @@ export class XapiUnreachable extends Error {
   }
 }
 
+/** Whether `thrown` is a rejection by XAPI with one of these codes. */
 export function hasCode(thrown: unknown, ...codes: readonly KnownCode[]): thrown is XapiError {
   return thrown instanceof XapiError && codes.some((code) => code === thrown.code);
 }
 
 /**
- * The refusal in a reply, or undefined: JSON-RPC 2.0 (`{code, message, data}`), 1.0 (`[code, …params]`), and the struct
- * of XML-RPC (`{Status, ErrorDescription}`) that some servers put into JSON.
+ * The error in a reply, or undefined for a success. Reads JSON-RPC 2.0 (`{code, message, data}`), JSON-RPC 1.0
+ * (`[code, …params]`), and the XML-RPC struct (`{Status, ErrorDescription}`) that some servers put into JSON.
  */
 export function refusalIn(reply: Readonly<Record<string, unknown>>, method: string): XapiError | undefined {
   const { error, result } = reply;
@@ -93,7 +98,7 @@ export function refusalIn(reply: Readonly<Record<string, unknown>>, method: stri
   return undefined;
 }
 
-/** Of `[code, …params]`, as a failed task has it too. */
+/** Builds the error from `[code, …params]`, the form of JSON-RPC 1.0 and of a failed task. */
 export function fromList(list: readonly unknown[], method: string): XapiError {
   const [code = "INTERNAL_ERROR", ...params] = list.map(String);
   return new XapiError(code, params, method);

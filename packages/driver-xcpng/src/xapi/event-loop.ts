@@ -1,9 +1,9 @@
 /**
- * Keeps up with a pool: what it holds, then what changes, without a gap.
+ * Follows a pool without a gap: fetches everything once, then receives changes as events.
  *
- * The token is taken before the first fetch, so that a change during the fetch is told again rather than lost. XAPI
- * merges deltas: what arrives is the latest state of an object, not each of its transitions. When events were lost, the
- * token is not understood, or the session is another one, everything is fetched anew.
+ * The token is taken before the fetch, so that a change during the fetch arrives again instead of being lost. XAPI merges
+ * events: an event has the latest state of an object, not each transition. When events are lost, the token is invalid or
+ * the session is new, the loop fetches everything again.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Backoff, backoffDelayMs } from "@bioxen/kernel";
@@ -12,22 +12,22 @@ import type { XapiEvent } from "./wire.ts";
 
 export interface EventLoopOptions {
   readonly client: XapiClient;
-  /** As the datamodel writes them: `VM`, `task`. */
+  /** Classes to subscribe to, in the datamodel's spelling: `VM`, `task`. */
   readonly classes: readonly string[];
-  /** Fetches everything; what it throws is tried again. */
+  /** Fetches everything. The loop calls it again after a failure. */
   readonly resync: () => Promise<void>;
   readonly onEvents: (events: readonly XapiEvent[]) => void;
-  /** Trouble, each time it changes in kind; undefined: it is over. */
+  /** Called when the failure changes, with the error, and after recovery, with undefined. */
   readonly onTrouble: (thrown: unknown) => void;
-  /** Longest silence the server may keep, s. */
+  /** How long the server may wait for an event before it answers, s. Default 30.1. */
   readonly silenceSeconds?: number | undefined;
 }
 
-/** Half of what proxies in between cut. Not whole: XML-RPC servers tell a float from an integer by the point. */
+/** Half of the usual 60 s timeout of a proxy. Not an integer, because XML-RPC servers recognise a float by its decimal point. */
 const DEFAULT_SILENCE_SECONDS = 30.1;
-/** Beyond the silence, for the answer itself, ms. */
+/** Added to the server's wait for the deadline of the call, ms: the time of the answer itself. */
 const ANSWER_MARGIN_MS = 15_000;
-/** Waits between the tries to reach a pool that fails. */
+/** Delays between attempts to reach a failing pool. */
 const RETRY_BACKOFF: Backoff = { firstMs: 100, ceilingMs: 5_000 };
 
 export class EventLoop {
@@ -38,12 +38,12 @@ export class EventLoop {
   #failures = 0;
   #ready = Promise.withResolvers<void>();
   #isReady = false;
-  #lastTrouble: unknown;
+  #lastFailure: unknown;
   #ended: Promise<void> | undefined;
 
   constructor(options: EventLoopOptions) {
     this.#options = options;
-    // Nobody may be asking.
+    // Without a waiting caller, a rejection must not count as unhandled.
     this.#ready.promise.catch(() => undefined);
   }
 
@@ -51,7 +51,7 @@ export class EventLoop {
     this.#ended ??= this.#run();
   }
 
-  /** Resolves once everything has been fetched; rejects with the trouble when the next attempt fails. */
+  /** Resolves once everything has been fetched. Rejects with the error when the next attempt fails. */
   whenReady(): Promise<void> {
     return this.#ready.promise;
   }
@@ -72,7 +72,7 @@ export class EventLoop {
         this.#failures = 0;
       } catch (thrown) {
         if (this.#abort.signal.aborted) break;
-        await this.#trouble(thrown);
+        await this.#recover(thrown);
       }
     }
     this.#ready.reject(new Error("the event loop has ended"));
@@ -87,8 +87,8 @@ export class EventLoop {
       this.#token = await client.call("event.inject", ["pool", pool]);
       await resync();
       this.#isReady = true;
-      if (this.#lastTrouble !== undefined) this.#options.onTrouble(undefined);
-      this.#lastTrouble = undefined;
+      if (this.#lastFailure !== undefined) this.#options.onTrouble(undefined);
+      this.#lastFailure = undefined;
       this.#ready.resolve();
     }
     const seconds = this.#options.silenceSeconds ?? DEFAULT_SILENCE_SECONDS;
@@ -97,7 +97,7 @@ export class EventLoop {
       signal: this.#abort.signal,
       waits: true,
     });
-    // Another session may have been made by this very call: its token is of the old one.
+    // This call itself may have logged in again; the token then belongs to the old session.
     if (this.#session !== client.sessionNumber) {
       this.#token = undefined;
       return;
@@ -106,17 +106,17 @@ export class EventLoop {
     if (batch.events.length > 0) onEvents(batch.events);
   }
 
-  async #trouble(thrown: unknown): Promise<void> {
+  async #recover(thrown: unknown): Promise<void> {
     this.#token = undefined;
     this.#isReady = false;
     this.#ready.reject(thrown);
     this.#ready = Promise.withResolvers<void>();
     this.#ready.promise.catch(() => undefined);
-    if (String(this.#lastTrouble) !== String(thrown)) this.#options.onTrouble(thrown);
-    this.#lastTrouble = thrown;
+    if (String(this.#lastFailure) !== String(thrown)) this.#options.onTrouble(thrown);
+    this.#lastFailure = thrown;
     this.#failures += 1;
     const waitMs = backoffDelayMs(RETRY_BACKOFF, this.#failures);
-    // An abort ends the wait, and with it the loop.
+    // An abort ends the wait and then the loop.
     await sleep(waitMs, undefined, { signal: this.#abort.signal }).catch(() => undefined);
   }
 }

@@ -1,20 +1,21 @@
 /**
- * Every method the driver may call, with the types of the datamodel: the compiler holds calls to it, a test holds it to the
- * datamodel. The session reference that comes first on the wire is not listed; only `session.login_with_password` has none.
+ * Every XAPI method that the driver may call, with the types of the datamodel. The compiler checks each call against this
+ * table, and a test checks the table against the datamodel. Every method but `session.login_with_password` takes the
+ * session as its first argument; the table leaves it out.
  */
 import type { WireValue } from "./wire.ts";
 
 interface Method {
   readonly params: readonly string[];
   readonly result: string;
-  /** How much of the rate limit a call takes: what it costs the pool's one database, and its disks. */
+  /** Cost of a call in units of the rate limit: its load on the pool's single database and on its disks. */
   readonly weight: number;
 }
 
 const READ = 1;
-/** A record is written, and every watcher told. */
+/** The pool writes a record and notifies every subscriber. */
 const WRITE = 2;
-/** Domains or disks are made, moved or ended. */
+/** The pool creates, moves or destroys a domain or a disk. */
 const HEAVY = 4;
 
 const vm = ["VM ref"] as const;
@@ -88,7 +89,7 @@ type ArgsOfParams<P extends readonly string[]> = { readonly [I in keyof P]: Wire
 export type ArgsOf<M extends MethodName> = ArgsOfParams<(typeof METHODS)[M]["params"]>;
 export type ResultOf<M extends MethodName> = WireValue<(typeof METHODS)[M]["result"]>;
 
-/** A read may be sent again when its connection broke; anything else may have been carried out. */
+/** Whether the method only reads, so that it may be resent after a broken connection. */
 export function isRead(method: MethodName): boolean {
   return /\.get_/.test(method) || method === "event.from";
 }

@@ -1,5 +1,5 @@
 /**
- * The fields the driver reads, of records that have many more. A test holds each to the datamodel.
+ * The fields of XAPI's records that the driver reads. A test compares each with the datamodel.
  */
 import type { Ref } from "./ref.ts";
 
@@ -17,7 +17,7 @@ export interface VmRecord {
   readonly snapshot_of: Ref;
   readonly snapshots: readonly Ref[];
   readonly resident_on: Ref;
-  /** Bytes, as are all below. */
+  /** Bytes, like all `memory_…` fields. */
   readonly memory_overhead: number;
   readonly memory_static_min: number;
   readonly memory_dynamic_min: number;
@@ -39,9 +39,9 @@ export interface VmRecord {
 export interface TaskRecord {
   readonly name_label: string;
   readonly status: "pending" | "success" | "failure" | "cancelling" | "cancelled";
-  /** 0 to 1. */
+  /** Fraction from 0 to 1. */
   readonly progress: number;
-  /** `<value>OpaqueRef:…</value>`, in JSON-RPC too. */
+  /** `<value>OpaqueRef:…</value>`: XML even over JSON-RPC. */
   readonly result: string;
   readonly error_info: readonly string[];
 }
@@ -119,7 +119,7 @@ export interface RecordsByClass {
   readonly network: NamedRecord;
 }
 
-/** Names of the fields above, for the test that compares them with the datamodel. */
+/** Names of the fields declared above, for the test that compares them with the datamodel. */
 export const READ_FIELDS: { readonly [C in keyof RecordsByClass]: readonly (keyof RecordsByClass[C])[] } = {
   VM: [
     "uuid",

@@ -1,16 +1,18 @@
 /**
- * Remembers the sessions of this client where the next one, after a crash, finds them: a pool counts sessions per originator
- * and keeps what they own, and nobody else can end them. A reference is as good as the password while it lives, so the
- * file is for its owner only.
+ * Stores the references of open sessions in a file, so that the next process can end them after a crash. A pool limits
+ * sessions per originator and keeps the tasks that they own. While a session is open, its reference grants the same
+ * access as the password, so only the owner can read the file.
  */
 import { readFile, rename, writeFile } from "node:fs/promises";
 
+/** Where a client records its open sessions. */
 export interface SessionStore {
   load(): Promise<readonly string[]>;
   add(session: string): Promise<void>;
   remove(session: string): Promise<void>;
 }
 
+/** Mode of the file: read and write for its owner only. */
 const OWNER_ONLY = 0o600;
 const REFERENCE = /^OpaqueRef:[\w-]{1,100}$/;
 
@@ -35,7 +37,7 @@ export class SessionFile implements SessionStore {
     return this.#change((sessions) => sessions.filter((one) => one !== session));
   }
 
-  /** One after the other, each whole or not at all. */
+  /** Writes are serialised, and each replaces the file atomically. */
   #change(to: (sessions: readonly string[]) => readonly string[]): Promise<void> {
     const write = async (): Promise<void> => {
       const draft = `${this.#path}.${process.pid}`;

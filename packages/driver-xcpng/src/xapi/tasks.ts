@@ -1,9 +1,9 @@
 /**
- * Long operations as tasks of the server, followed by events.
+ * Runs long operations as tasks of the server and follows them by events.
  *
- * Whatever happens to the call that began it, a task of ours is destroyed once it has ended: servers keep them
- * otherwise. When the reply that names it is lost, it is found among the tasks of our session, once every call
- * that was under way then has been answered: what is unknown after that belongs to nobody.
+ * A server keeps finished tasks, so each task is destroyed once it has ended, even if the call that started it failed.
+ * When the reply with a task's reference is lost, the task is found among those of the session. The search first waits
+ * for every call that is still in flight; a task that is still unknown after that has no caller.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { XapiClient } from "./client.ts";
@@ -13,16 +13,16 @@ import type { TaskRecord } from "./records.ts";
 import type { XapiEvent } from "./wire.ts";
 
 export interface TaskOptions {
-  /** Until the task is cancelled and given up, ms. */
+  /** Time until the task is cancelled, ms. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((permille: number) => void) | undefined;
 }
 
-/** Ended tasks remembered until somebody asks: their event can be here before the reply that names them. */
+/** Number of finished tasks that are remembered: a task's event can arrive before the reply with its reference. */
 const MAX_REMEMBERED = 1_000;
-/** A task that neither event nor deadline ended is asked about this often, ms. */
-const ASK_INTERVAL_MS = 5_000;
+/** Interval at which a pending task is polled, in case its event was lost, ms. */
+const POLL_INTERVAL_MS = 5_000;
 
 interface Waiter {
   readonly settle: (record: TaskRecord) => void;
@@ -33,7 +33,7 @@ export class Tasks {
   readonly #client: XapiClient;
   readonly #waiters = new Map<string, Waiter>();
   readonly #ended = new Map<string, TaskRecord>();
-  /** References we were given, until they are destroyed. */
+  /** Tasks that a reply has named and that are not destroyed yet. */
   readonly #known = new Set<string>();
   readonly #beginning = new Set<Promise<unknown>>();
   readonly #toDestroy = new Set<string>();
@@ -44,14 +44,14 @@ export class Tasks {
   }
 
   /**
-   * Runs `method` as a task; resolves with the reference in its result, "" where it has none. Throws `XapiError` with the
-   * task's own refusal, `TASK_CANCELLED` too; `XapiUnreachable` "timeout" when it did not end in time, and its
-   * outcome is unknown.
+   * Runs `method` as a task and resolves with the reference in its result ("" without one). Rejects with `XapiError` when
+   * the task fails (`TASK_CANCELLED` when it was cancelled). Rejects with `XapiUnreachable` of kind "timeout" when the
+   * task has not ended in time; its outcome is then unknown.
    */
   async run<M extends MethodName>(method: M, args: ArgsOf<M>, options: TaskOptions): Promise<string> {
     const task = await this.#begin(method, args);
     try {
-      const record = await this.#ending(task, method, options);
+      const record = await this.#untilEnded(task, method, options);
       if (record.status === "success")
         return /<value>([^<]*)<\/value>/.exec(record.result)?.[1] ?? record.result;
       if (record.status === "cancelled") throw new XapiError("TASK_CANCELLED", [task], method);
@@ -59,7 +59,7 @@ export class Tasks {
     } finally {
       this.#waiters.delete(task);
       this.#toDestroy.add(task);
-      void this.#destroyOwed();
+      void this.#destroyEnded();
     }
   }
 
@@ -78,7 +78,7 @@ export class Tasks {
     }
   }
 
-  async #ending(task: string, method: string, options: TaskOptions): Promise<TaskRecord> {
+  async #untilEnded(task: string, method: string, options: TaskOptions): Promise<TaskRecord> {
     const known = this.#ended.get(task);
     this.#ended.delete(task);
     if (known !== undefined) return known;
@@ -88,22 +88,22 @@ export class Tasks {
       this.#client.call("task.cancel", [task]).catch(() => undefined);
       reject(why);
     };
-    const late = `${method}: its task did not end within ${options.timeoutMs} ms`;
+    const late = `${method}: the task did not end within ${options.timeoutMs} ms; cancelling it`;
     const deadline = setTimeout(() => giveUp(new XapiUnreachable("timeout", late)), options.timeoutMs);
-    const asking = setInterval(() => void this.#ask(task), ASK_INTERVAL_MS);
-    const onAbort = (): void => giveUp(new XapiUnreachable("closed", `${method}: given up`));
+    const polling = setInterval(() => void this.#poll(task), POLL_INTERVAL_MS);
+    const onAbort = (): void => giveUp(new XapiUnreachable("closed", `${method}: the caller cancelled it`));
     options.signal?.addEventListener("abort", onAbort, { once: true });
     if (options.signal?.aborted === true) onAbort();
     try {
       return await promise;
     } finally {
       clearTimeout(deadline);
-      clearInterval(asking);
+      clearInterval(polling);
       options.signal?.removeEventListener("abort", onAbort);
     }
   }
 
-  /** The event loop heard of a task, anybody's. */
+  /** Takes a task event of the pool, whichever client started the task. */
   onEvent(event: XapiEvent): void {
     if (event.operation === "del" || event.snapshot === undefined) return;
     this.#see(event.ref, event.snapshot as TaskRecord);
@@ -119,20 +119,20 @@ export class Tasks {
       waiter.settle(record);
       return;
     }
-    // Of the pool's other tasks only the latest are worth remembering: one of them may be a reply on its way to us.
+    // The reply with this task's reference may still be on its way, so the latest finished tasks are remembered.
     this.#ended.set(task, record);
     if (this.#ended.size <= MAX_REMEMBERED) return;
     const oldest = this.#ended.keys().next();
     if (oldest.done !== true) this.#ended.delete(oldest.value);
   }
 
-  /** Events may have been lost: every awaited task is asked about, and what is owed is done. */
+  /** After a possible loss of events: polls every awaited task and destroys the finished ones. */
   async resync(): Promise<void> {
-    await Promise.all([...this.#waiters.keys()].map((task) => this.#ask(task)));
-    await this.#destroyOwed();
+    await Promise.all([...this.#waiters.keys()].map((task) => this.#poll(task)));
+    await this.#destroyEnded();
   }
 
-  async #ask(task: string): Promise<void> {
+  async #poll(task: string): Promise<void> {
     try {
       this.#see(task, await this.#client.call("task.get_record", [task]));
     } catch (thrown) {
@@ -142,7 +142,7 @@ export class Tasks {
     }
   }
 
-  async #destroyOwed(): Promise<void> {
+  async #destroyEnded(): Promise<void> {
     await Promise.all([...this.#toDestroy].map((task) => this.#destroy(task)));
   }
 
@@ -152,13 +152,13 @@ export class Tasks {
       await this.#client.call("task.destroy", [task]);
       this.#known.delete(task);
     } catch (thrown) {
-      // Gone is gone; anything else is tried again with the next one, or at the next look at the pool.
+      // A missing task is destroyed already; any other failure is retried with the next task or resync.
       if (hasCode(thrown, "HANDLE_INVALID")) this.#known.delete(task);
       else this.#toDestroy.add(task);
     }
   }
 
-  /** Destroys tasks of our session that no reply named. Never throws; done again at the next trouble when it fails. */
+  /** Destroys the tasks of this session that no reply has named. Never rejects; a failed sweep is repeated at the next resync. */
   sweep(): Promise<void> {
     this.#sweeping ??= this.#sweep()
       .catch(() => undefined)
@@ -175,7 +175,7 @@ export class Tasks {
     for (const task of found.filter((one) => !this.#known.has(one))) await endTask(this.#client, task);
   }
 
-  /** Ends the tasks of a session that a crash left, then the session. */
+  /** Ends a session that a crash left behind, after its tasks. */
   async endSession(session: string): Promise<void> {
     const left = await this.#client.call("session.get_tasks", [session]).catch((thrown: unknown) => {
       if (hasCode(thrown, "HANDLE_INVALID", "SESSION_INVALID")) return [];
@@ -185,17 +185,18 @@ export class Tasks {
     await this.#client.endSession(session);
   }
 
-  /** Everything owed has been done, as far as it can be. */
+  /** Destroys the finished tasks, as far as the pool allows. */
   async close(): Promise<void> {
-    await this.#destroyOwed();
+    await this.#destroyEnded();
   }
 }
 
-/** Longest wait for a task that nobody awaits to end after it was cancelled, ms. */
+/** Longest wait for an orphaned task to end after its cancellation, ms. */
 const ORPHAN_DEADLINE_MS = 30_000;
-const ORPHAN_LOOK_MS = 100;
+/** Interval at which an orphaned task is polled, ms. */
+const ORPHAN_POLL_MS = 100;
 
-/** Cancels a task, waits until it has ended, destroys it. */
+/** Cancels a task, waits for its end, and destroys it. */
 async function endTask(client: XapiClient, task: string): Promise<void> {
   try {
     const deadline = performance.now() + ORPHAN_DEADLINE_MS;
@@ -204,7 +205,7 @@ async function endTask(client: XapiClient, task: string): Promise<void> {
       if (status !== "pending" && status !== "cancelling") break;
       if (first) await client.call("task.cancel", [task]).catch(() => undefined);
       if (performance.now() > deadline) break;
-      await sleep(ORPHAN_LOOK_MS);
+      await sleep(ORPHAN_POLL_MS);
     }
     await client.call("task.destroy", [task]);
   } catch (thrown) {

@@ -1,12 +1,12 @@
 /**
- * How hard a pool is asked. Its master answers every call from one process and one database, and slows down for everybody,
- * XenCenter and Xen Orchestra included, when one client floods it. So calls wait in line, for a place (how many at
- * once) and for units (how much per second, heavy calls more).
+ * Limits the load on a pool. The master answers every call from one process and one database; a client that floods it
+ * slows down all clients, XenCenter and Xen Orchestra included. A call therefore waits for a free slot (calls in flight)
+ * and for units of a token bucket (load per second; heavy calls cost more).
  */
 export interface ThrottleLimits {
-  /** Calls under way at once. XAPI serves more, but beyond this they only wait there instead of here. */
+  /** Calls in flight at once. XAPI accepts more, but further calls would only queue at the server. */
   readonly maxInFlight: number;
-  /** Units per second, and as many at once after a rest. A read is 1, a write 2, a domain or disk 4. */
+  /** Units per second, also the size of a burst. A read costs 1 unit, a write 2, an operation on a domain or disk 4. */
   readonly unitsPerSecond: number;
 }
 
@@ -28,7 +28,7 @@ export class Throttle {
   #timer: NodeJS.Timeout | undefined;
   #closedBy: unknown;
 
-  /** `now`: monotone milliseconds. */
+  /** `now` returns monotonic milliseconds. */
   constructor(limits: ThrottleLimits, now: () => number = () => performance.now()) {
     this.#limits = limits;
     this.#now = now;
@@ -40,7 +40,7 @@ export class Throttle {
     return this.#inFlight;
   }
 
-  /** Runs `work` when its turn has come; first come, first served. Rejects with the reason of `close`. */
+  /** Runs `work` in first-in, first-out order. Rejects with the reason of `close`. */
   async run<T>(weight: number, work: () => Promise<T>): Promise<T> {
     await new Promise<void>((go, fail) => {
       if (this.#closedBy !== undefined) return fail(this.#closedBy);
@@ -55,7 +55,7 @@ export class Throttle {
     }
   }
 
-  /** Nobody else gets a turn. */
+  /** Rejects every waiting and future call with `reason`. Calls in flight go on. */
   close(reason: unknown): void {
     this.#closedBy = reason;
     clearTimeout(this.#timer);

@@ -1,12 +1,12 @@
 /**
- * One request, one answer, one deadline: JSON-RPC 2.0 by POST, statistics by GET.
+ * HTTPS requests to a pool member, each with one deadline: JSON-RPC 2.0 by POST, statistics by GET.
  */
 import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
 import { XapiUnreachable } from "./errors.ts";
 import { type HostAddress, type TrustedAgents, trustProblem } from "./trust.ts";
 
-/** Bytes of one answer: `VM.get_all_records` of a pool of 1 000 VMs is about 5 MiB. Beyond, something is wrong. */
+/** Largest accepted answer, bytes. `VM.get_all_records` of a pool with 1 000 VMs is about 5 MiB. */
 const MAX_ANSWER_BYTES = 128 * 1024 * 1024;
 const DEFAULT_PORT = 443;
 
@@ -15,7 +15,7 @@ export interface RequestOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** `host`, `host:port`, an IPv6 address with or without brackets; `defaultPort` where none is named. */
+/** Parses `host`, `host:port`, or an IPv6 address with or without brackets. `defaultPort` applies without a port. */
 export function parseAddress(text: string, defaultPort = DEFAULT_PORT): HostAddress {
   const bracketed = /^\[([^\]]+)\](?::(\d+))?$/.exec(text);
   const plain = /^([^:]+)(?::(\d+))?$/.exec(text);
@@ -24,15 +24,15 @@ export function parseAddress(text: string, defaultPort = DEFAULT_PORT): HostAddr
   return { host: match[1] ?? text, port: match[2] === undefined ? defaultPort : Number(match[2]) };
 }
 
-/** The address in an `https:` URL. Throws `RangeError` with what is wrong. */
+/** The address in an `https:` URL. Throws `RangeError` when the URL is malformed, is not https or contains credentials. */
 export function addressOfUrl(url: string): HostAddress {
   const parsed = URL.parse(url.includes("://") ? url : `https://${url}`);
   if (parsed === null) throw new RangeError(`"${url}" is not a URL`);
   if (parsed.protocol !== "https:")
-    throw new RangeError(`"${url}" is not https: a password would go over it in clear`);
+    throw new RangeError(`"${url}" is not https: use https, so that the password is encrypted`);
   if (parsed.username !== "" || parsed.password !== "") {
     throw new RangeError(
-      "the URL carries credentials: give them by environment or file, a URL is shown in logs",
+      "the URL contains credentials: set them in the environment or in a file, because logs show the URL",
     );
   }
   const host = parsed.hostname.replace(/^\[|\]$/g, "");
@@ -47,7 +47,7 @@ export class Transport {
     this.#agents = agents;
   }
 
-  /** The reply, refusal or result. Throws `XapiUnreachable`. */
+  /** Sends a call and resolves with the reply, a result or an error. Rejects with `XapiUnreachable`. */
   async rpc(
     address: HostAddress,
     method: string,
@@ -62,15 +62,15 @@ export class Transport {
     if (reply !== undefined) return reply;
     throw new XapiUnreachable(
       "protocol",
-      `${method}: ${address.host} answered with HTTP ${status} and no JSON-RPC`,
+      `${method}: ${address.host} answered HTTP ${status} without JSON-RPC: check that the URL is that of an XCP-ng host`,
     );
   }
 
-  /** The body of `GET path`, whatever it is; `path` may hold a session and is never shown. */
+  /** Resolves with the body of `GET path`. Errors name `what` instead of `path`, which may contain a session. */
   async get(address: HostAddress, path: string, what: string, options: RequestOptions): Promise<string> {
     const { status, text } = await this.#send(address, path, undefined, options, what);
     if (status === 200) return text;
-    throw new XapiUnreachable("protocol", `${what}: ${address.host} answered with HTTP ${status}`);
+    throw new XapiUnreachable("protocol", `${what}: ${address.host} answered HTTP ${status}`);
   }
 
   async #send(
@@ -125,7 +125,7 @@ export class Transport {
       return new XapiUnreachable("trust", problem, error);
     }
     const { message, name } = error as Error;
-    if (name === "AbortError") return new XapiUnreachable("closed", `${what}: given up`, error);
+    if (name === "AbortError") return new XapiUnreachable("closed", `${what}: cancelled`, error);
     return new XapiUnreachable("connection", `${what}: ${address.host}: ${message}`, error);
   }
 }
@@ -136,7 +136,7 @@ async function textOf(response: IncomingMessage): Promise<string> {
   for await (const chunk of response as AsyncIterable<Buffer>) {
     bytes += chunk.length;
     if (bytes > MAX_ANSWER_BYTES) {
-      throw new XapiUnreachable("protocol", `an answer of over ${MAX_ANSWER_BYTES} bytes`);
+      throw new XapiUnreachable("protocol", `the answer has more than ${MAX_ANSWER_BYTES} bytes`);
     }
     chunks.push(chunk);
   }

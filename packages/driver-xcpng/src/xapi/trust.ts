@@ -1,11 +1,11 @@
 /**
- * Whom a connection may be with: a pool's certificates are self-signed more often than not, so one is trusted because an
- * operator named its fingerprint, or the authority that signed it.
+ * Trust in a pool's TLS certificates. Most are self-signed, so an operator configures the fingerprint of a certificate or
+ * the authority that signed it.
  *
- * A fingerprint alone verifies nothing until the certificate is there to compare. So the first contact with a host is
- * a handshake that carries no byte of ours; the certificate it shows is compared, and becomes the only anchor of the agent
- * that every request then uses. Checking in `secureConnect` of the request itself does not work: a kept-alive socket never
- * fires it again. One agent per host: sockets of different pins never mix.
+ * Pinning needs the certificate itself. The first contact with a host is therefore a bare TLS handshake that sends no
+ * data. If the presented certificate matches the pin, it becomes the only trust anchor of the HTTPS agent for that host.
+ * A check in the `secureConnect` event of a request is not enough, because a reused socket does not emit it again. Each
+ * host has its own agent, so that sockets with different pins never mix.
  */
 import { Agent } from "node:https";
 import { connect, type PeerCertificate } from "node:tls";
@@ -17,29 +17,35 @@ export interface HostAddress {
 }
 
 export type Trust =
-  /** SHA-256 fingerprints by host; `*` is the pin of the address that was configured. */
+  /** SHA-256 fingerprints by host. `*` is the pin of the configured address. */
   | { readonly kind: "pins"; readonly pins: ReadonlyMap<string, string> }
   /** PEM of the authority that signed the pool's certificates. */
   | { readonly kind: "ca"; readonly pem: string }
-  /** Authorities this machine trusts anyway. */
+  /** The authorities that this machine trusts. */
   | { readonly kind: "system" }
-  /** Whoever answers. Only where it was said in so many words. */
+  /** No check at all: only with BIOXEN_XCPNG_INSECURE=yes. */
   | { readonly kind: "insecure" };
 
-/** Longest first handshake, ms. */
+/** Deadline of the handshake at the first contact, ms. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
-/** Connections kept open to one host. */
+/** Sockets to one host at once: more than the throttle's calls in flight, so they never limit them. */
 const MAX_SOCKETS = 64;
+/** An idle socket is closed after this time, ms. */
 const IDLE_SOCKET_MS = 30_000;
 const FINGERPRINT = /^[0-9A-F]{64}$/;
+/** Message of the error that Node passes on from the identity check of a pinned host. */
+const NOT_PINNED = "the certificate is not the pinned one";
 
-/** `AA:BB…` in upper case with colons; undefined unless it is 32 bytes in hexadecimal, with or without colons. */
+/** The fingerprint as `AA:BB…`. Returns undefined unless `text` is 32 bytes in hexadecimal, with or without colons. */
 export function normalFingerprint(text: string): string | undefined {
   const plain = text.trim().replaceAll(":", "").toUpperCase();
   return FINGERPRINT.test(plain) ? plain.replaceAll(/..(?!$)/g, "$&:") : undefined;
 }
 
-/** `SHA256` of the configured address, and `host=SHA256` of other members, by commas. Throws `RangeError`, every problem named. */
+/**
+ * Parses a comma-separated list: `SHA256` for the configured address, `host=SHA256` for other members. Throws
+ * `RangeError` that lists every problem.
+ */
 export function parsePins(text: string): ReadonlyMap<string, string> {
   const pins = new Map<string, string>();
   const problems: string[] = [];
@@ -48,12 +54,16 @@ export function parsePins(text: string): ReadonlyMap<string, string> {
     const host = split < 0 ? "*" : part.slice(0, split).trim();
     const pin = normalFingerprint(part.slice(split + 1));
     if (pin === undefined)
-      problems.push(`"${part.trim()}" is no SHA-256 fingerprint: 64 hexadecimal digits, colons allowed`);
+      problems.push(
+        `"${part.trim()}" is not a SHA-256 fingerprint: use 64 hexadecimal digits, with or without colons`,
+      );
     else if (pins.has(host))
-      problems.push(`the fingerprint of ${host === "*" ? "the pool's address" : host} is given twice`);
+      problems.push(
+        `the fingerprint of ${host === "*" ? "the pool's address" : host} is listed twice: remove one`,
+      );
     else pins.set(host, pin);
   }
-  if (pins.size === 0 && problems.length === 0) problems.push("no fingerprint is given");
+  if (pins.size === 0 && problems.length === 0) problems.push("the list of fingerprints is empty");
   if (problems.length > 0) throw new RangeError(problems.join("; "));
   return pins;
 }
@@ -68,7 +78,7 @@ export class TrustedAgents {
     this.#configured = configured;
   }
 
-  /** The agent of this host. Throws `XapiUnreachable`: "trust" when it is not who it should be. */
+  /** The HTTPS agent for this host. Rejects with `XapiUnreachable`, of kind "trust" when the certificate is not trusted. */
   agentOf(address: HostAddress): Promise<Agent> {
     const key = `${address.host}:${address.port}`;
     const known = this.#agents.get(key);
@@ -79,7 +89,7 @@ export class TrustedAgents {
     return made;
   }
 
-  /** The certificate may have been replaced: compared again at the next contact. */
+  /** Drops the host's agent, so that the next request compares its certificate again. */
   forget(address: HostAddress): void {
     const key = `${address.host}:${address.port}`;
     void this.#agents.get(key)?.then(
@@ -110,20 +120,20 @@ export class TrustedAgents {
         return new Agent({ ...common, rejectUnauthorized: false });
       case "pins": {
         const pin = this.#pinOf(address, this.#trust.pins);
-        const certificate = await shownBy(address);
+        const certificate = await certificateOf(address);
         const shown = certificate.fingerprint256;
         if (shown !== pin) {
           throw new XapiUnreachable(
             "trust",
-            `${address.host} shows a certificate with fingerprint ${shown}, not the configured ${pin}: if it was renewed, ` +
-              "compare with `openssl x509 -in /etc/xensource/xapi-ssl.pem -noout -fingerprint -sha256` on the host and configure " +
-              "the new one; if not, somebody else answers",
+            `the certificate of ${address.host} has fingerprint ${shown}, but ${pin} is configured. If the certificate was ` +
+              "renewed, compare with `openssl x509 -in /etc/xensource/xapi-ssl.pem -noout -fingerprint -sha256` on the host and " +
+              "configure the new fingerprint; if not, another machine answers at this address",
           );
         }
-        // The certificate itself is the anchor, whoever signed it; its dates are still checked.
+        // The certificate itself is the trust anchor, so its issuer does not matter; its dates are still checked.
         const options = { ...common, ca: pemOf(certificate.raw), allowPartialTrustChain: true };
         const checkServerIdentity = (_host: string, peer: PeerCertificate): Error | undefined =>
-          peer.fingerprint256 === pin ? undefined : new Error("another certificate than the pinned one");
+          peer.fingerprint256 === pin ? undefined : new Error(NOT_PINNED);
         return new Agent({ ...options, checkServerIdentity });
       }
     }
@@ -136,14 +146,15 @@ export class TrustedAgents {
     if (general !== undefined && address.host === this.#configured.host) return general;
     throw new XapiUnreachable(
       "trust",
-      `the pool's master is ${address.host}, and no fingerprint of it is configured: add ` +
+      `the pool's master is ${address.host}, and no fingerprint is configured for it: add ` +
         `${address.host}=SHA256 to the fingerprints, or configure the authority of the pool's certificates`,
     );
   }
 }
 
+/** A certificate in PEM. */
 export function pemOf(der: Buffer): string {
-  // No empty line at the end, whatever the length: OpenSSL takes none, and would trust nobody.
+  // Without an empty line at the end for any length: OpenSSL would reject the certificate.
   const lines =
     der
       .toString("base64")
@@ -152,8 +163,8 @@ export function pemOf(der: Buffer): string {
   return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
 }
 
-/** The certificate a host shows. Nothing is sent to it, so nothing is lost when it is somebody else. */
-function shownBy({ host, port }: HostAddress): Promise<PeerCertificate> {
+/** The certificate that a host presents in a handshake. No application data is sent to the host. */
+function certificateOf({ host, port }: HostAddress): Promise<PeerCertificate> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port, rejectUnauthorized: false, ALPNProtocols: ["http/1.1"] });
     const fail = (why: string, cause?: unknown): void => {
@@ -161,36 +172,36 @@ function shownBy({ host, port }: HostAddress): Promise<PeerCertificate> {
       reject(new XapiUnreachable("connection", `${host}:${port} ${why}`, cause));
     };
     socket.setTimeout(HANDSHAKE_TIMEOUT_MS, () =>
-      fail(`gave no certificate within ${HANDSHAKE_TIMEOUT_MS} ms`),
+      fail(`did not complete a TLS handshake within ${HANDSHAKE_TIMEOUT_MS} ms`),
     );
-    socket.once("error", (error) => fail(`cannot be reached: ${error.message}`, error));
+    socket.once("error", (error) => fail(`is unreachable: ${error.message}`, error));
     socket.once("secureConnect", () => {
       const certificate = socket.getPeerCertificate();
       socket.destroy();
-      if (certificate.raw === undefined) fail("shows no certificate");
+      if (certificate.raw === undefined) fail("presented no certificate");
       else resolve(certificate);
     });
   });
 }
 
-/** What a failed handshake means, in words that say what to do; undefined when it was no matter of trust. */
+/** Explains a failed handshake and its remedy. Returns undefined when the failure is not about trust. */
 export function trustProblem(error: unknown, { host }: HostAddress): string | undefined {
   const { code, message } = error as { code?: unknown; message?: unknown };
   switch (code) {
     case "CERT_HAS_EXPIRED":
       return `the certificate of ${host} has expired: renew it on the host (xe host-refresh-server-certificate, or host-emergency-reset-server-certificate), then configure its new fingerprint`;
     case "CERT_NOT_YET_VALID":
-      return `the certificate of ${host} is not valid yet: one of the two clocks is wrong`;
+      return `the certificate of ${host} is not valid yet: correct the clock of the host or of this machine`;
     case "DEPTH_ZERO_SELF_SIGNED_CERT":
     case "SELF_SIGNED_CERT_IN_CHAIN":
     case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
     case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
-      return `nobody trusted has signed the certificate of ${host}: configure its fingerprint, or the authority (CA) that signed it`;
+      return `the certificate of ${host} is not signed by a trusted authority: configure its fingerprint, or the authority (CA) that signed it`;
     case "ERR_TLS_CERT_ALTNAME_INVALID":
-      return `the certificate of ${host} is of another name: configure its fingerprint instead of the authority (${String(message)})`;
+      return `the certificate of ${host} is for another name (${String(message)}): configure its fingerprint instead of the authority`;
     default:
-      return message === "another certificate than the pinned one"
-        ? `${host} shows another certificate than at the first contact`
+      return message === NOT_PINNED
+        ? `the certificate of ${host} has changed since the first contact`
         : undefined;
   }
 }

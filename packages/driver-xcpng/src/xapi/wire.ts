@@ -1,13 +1,10 @@
 /**
- * XAPI's types as its datamodel writes them ("VM ref", "(string -> string) map"), and what they are here.
- *
- * References are opaque strings and are not told apart by the compiler: they live for one call sequence. The null
- * reference is {@link NULL_REF}.
+ * XAPI's types in the datamodel's notation ("VM ref", "(string -> string) map"), mapped to TypeScript types of JSON-RPC.
  */
 import type { RecordsByClass } from "./records.ts";
 import type { Ref } from "./ref.ts";
 
-/** What a value of the datamodel's type `T` is in JSON-RPC. */
+/** The TypeScript type of a JSON-RPC value whose type in the datamodel is `T`. */
 export type WireValue<T extends string> = T extends "void"
   ? unknown
   : T extends "string" | "datetime" | `enum ${string}`
@@ -35,11 +32,11 @@ export type WireValue<T extends string> = T extends "void"
 type RecordOf<C extends string> = C extends keyof RecordsByClass ? RecordsByClass[C] : never;
 
 export interface XapiEvent {
-  /** In lower case, whatever case the subscription had. */
+  /** In lower case, even if the subscription used upper case. */
   readonly class: string;
   readonly operation: "add" | "mod" | "del";
   readonly ref: Ref;
-  /** Absent for `del`. */
+  /** The object's record after the change; absent for `del`. */
   readonly snapshot?: unknown;
 }
 

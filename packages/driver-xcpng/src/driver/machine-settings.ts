@@ -1,5 +1,5 @@
 /**
- * What a VM asks of the pool, out of a guest's spec, checked as a whole before anything is done.
+ * The settings of a machine, read from a guest's spec and validated completely before the pool is called.
  */
 import { DriverError, type GuestSpec } from "@bioxen/vm-driver";
 import {
@@ -11,20 +11,21 @@ import {
   WEIGHT_OF_PRIORITY_1,
 } from "./limits.ts";
 
-export interface Wishes {
+export interface MachineSettings {
   /** Name or uuid. */
   readonly template: string;
   readonly storage: string | undefined;
   readonly network: string | undefined;
   readonly vcpus: number;
   readonly memoryMiB: number;
-  /** Live growth goes up to here; more needs a restart. At least the present amounts. */
+  /** Limits of live growth, at least `vcpus` and `memoryMiB`; more needs a restart. */
   readonly maxVcpus: number;
   readonly maxMemoryMiB: number;
-  /** Of the credit scheduler: twice the weight gets twice the processor when it is short. */
+  /** Weight in Xen's credit scheduler: under contention, twice the weight gets twice the processor time. */
   readonly weight: number;
-  /** Hundredths of one physical CPU at most; 0: no bound. */
+  /** Upper limit in hundredths of one physical CPU; 0 means no limit. */
   readonly cap: number;
+  /** Time for a clean shutdown, ms; 0 switches the machine off at once. */
   readonly graceMs: number;
 }
 
@@ -39,18 +40,18 @@ const KNOWN = [
   "shutdownGraceMs",
 ];
 
-/** Throws `BAD_REQUEST` with every problem. */
-export function wishesOf(spec: GuestSpec, defaults: { readonly template: string }): Wishes {
+/** Reads the settings of `spec`. Throws `BAD_REQUEST` that lists every problem. */
+export function machineSettingsOf(spec: GuestSpec, defaults: { readonly template: string }): MachineSettings {
   const problems: string[] = [];
   const { config, allocation } = spec;
   for (const name of Object.keys(config)) {
-    if (!KNOWN.includes(name)) problems.push(`config.${name} means nothing to a VM of a pool`);
+    if (!KNOWN.includes(name)) problems.push(`config.${name} is not a setting of an xcpng VM`);
   }
   const text = (name: string): string | undefined => {
     const value = config[name];
     if (value === undefined) return undefined;
     if (typeof value === "string" && value !== "") return value;
-    problems.push(`config.${name} must be a name or uuid`);
+    problems.push(`config.${name} must be a name or a uuid`);
     return undefined;
   };
   const integer = (what: string, value: unknown, least: number, most: number): number => {
@@ -65,7 +66,7 @@ export function wishesOf(spec: GuestSpec, defaults: { readonly template: string 
   if (how !== "clean" && how !== "hard") problems.push('config.shutdown must be "clean" or "hard"');
   const grace = config["shutdownGraceMs"] ?? DEFAULT_SHUTDOWN_GRACE_MS;
   const priority = Math.min(5, Math.max(1, spec.priority ?? 1));
-  const wishes: Wishes = {
+  const settings: MachineSettings = {
     template: text("template") ?? defaults.template,
     storage: text("storage"),
     network: text("network"),
@@ -82,8 +83,9 @@ export function wishesOf(spec: GuestSpec, defaults: { readonly template: string 
     cap: share === 100 ? 0 : share * vcpus,
     graceMs: integer("config.shutdownGraceMs", how === "hard" ? 0 : grace, 0, MAX_SHUTDOWN_GRACE_MS),
   };
-  if (spec.program !== undefined) problems.push("program: a VM of a pool runs its own system, no Lua");
+  if (spec.program !== undefined)
+    problems.push("program: an xcpng VM runs its own operating system, not Lua");
   if (problems.length > 0)
     throw new DriverError("BAD_REQUEST", problems.join("; "), { details: { problems } });
-  return wishes;
+  return settings;
 }

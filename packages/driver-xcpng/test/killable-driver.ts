@@ -1,6 +1,6 @@
 /**
- * A process with a driver that takes machines through their lives until it is killed, for `kills.int.test.ts`. What it is to do is
- * told by its parent, which survives it: `{vmId, fence, verb}`; it answers when it is done, and asks itself again until then.
+ * A process with a driver, for `kills.int.test.ts`, which kills it at random. The parent sends orders `{vmId, fence, verb}`;
+ * the process retries each one until it succeeds, and then answers.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { DriverError } from "@bioxen/vm-driver";
@@ -15,13 +15,13 @@ export interface Order {
   readonly verb: "start" | "snapshot" | "restore" | "stop" | "discard";
 }
 
-const AGAIN_MS = 20;
+const RETRY_MS = 20;
 
-const pool = poolConfiguration(process.env, "mortal");
-if (pool === undefined) throw new Error("no pool is named");
+const pool = poolConfiguration(process.env, "killable");
+if (pool === undefined) throw new Error("BIOXEN_XCPNG_URL is not set");
 const driver = createXcpngDriver(pool.options);
 
-/** As an agent does: one whose restart broke off has no guest, and is started from where it was to go back to. */
+/** Restores as an agent does: when a restart was interrupted, there is no guest, and a start from the checkpoint continues. */
 async function restore(vmId: string, fence: number): Promise<void> {
   const config = { shutdown: "hard" };
   const spec = machineSpec(vmId, fence, { config, checkpoint: checkpointNaming("kept"), restores: 1 });
@@ -43,7 +43,7 @@ async function obey({ vmId, fence, verb }: Order): Promise<void> {
       return await driver.discard(vmId, 1);
     } catch (thrown) {
       if (!(thrown instanceof DriverError) || !thrown.retryable) throw thrown;
-      await sleep(AGAIN_MS);
+      await sleep(RETRY_MS);
     }
   }
 }

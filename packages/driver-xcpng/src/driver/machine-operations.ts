@@ -1,0 +1,114 @@
+/**
+ * The order of operations on machines: one at a time per VM, and only for the reservation that the fence names.
+ *
+ * After a failed operation the pool may differ from the inventory, so the next operation on that VM reads all VMs first.
+ */
+import { DriverError, Fences } from "@bioxen/vm-driver";
+import { asDriverError } from "./failures.ts";
+import { guestOf, type OwnVm } from "./inventory.ts";
+import { LostGuests } from "./lost-guests.ts";
+import type { PoolLink } from "./pool-link.ts";
+
+interface Start {
+  readonly fence: number;
+  readonly abort: AbortController;
+}
+
+export class MachineOperations {
+  readonly fences = new Fences();
+  readonly lost = new LostGuests();
+  readonly #pool: PoolLink;
+  readonly #starts = new Map<string, Start>();
+  /** VMs whose latest operation failed. */
+  readonly #uncertain = new Set<string>();
+  #isClosed = false;
+
+  constructor(pool: PoolLink) {
+    this.#pool = pool;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Throws `UNAVAILABLE` once the driver is closed. */
+  requireOpen(): void {
+    if (this.#isClosed) throw new DriverError("UNAVAILABLE", "the driver is closed");
+  }
+
+  /** Aborts every start. New operations are rejected. */
+  close(): void {
+    this.#isClosed = true;
+    for (const { abort } of this.#starts.values()) abort.abort();
+  }
+
+  /** Newest fence of the VM's guest: running, lost or being started. undefined without a guest. */
+  heldFence(vmId: string): number | undefined {
+    const vm = this.#pool.inventory.own(vmId);
+    const fences = [
+      vm === undefined ? undefined : guestOf(vm)?.fence,
+      this.lost.fenceOf(vmId),
+      this.#starts.get(vmId)?.fence,
+    ].filter((fence) => fence !== undefined);
+    return fences.length === 0 ? undefined : Math.max(...fences);
+  }
+
+  /**
+   * Runs `work` in the VM's turn, once the pool is connected. Rejects with `DriverError`; `what` names the operation
+   * in its message.
+   */
+  inTurn(vmId: string, what: string, work: () => Promise<void>): Promise<void> {
+    return this.#pool.queue.run(vmId, async () => {
+      try {
+        this.requireOpen();
+        await this.#pool.whenReady();
+        if (this.#uncertain.has(vmId)) await this.#pool.vms.fetchAll();
+        this.#uncertain.delete(vmId);
+        await work();
+      } catch (thrown) {
+        this.#uncertain.add(vmId);
+        throw asDriverError(thrown, what);
+      }
+    });
+  }
+
+  /** Runs `work` on the guest of exactly this fence, in its turn. Rejects when that guest is not here or has failed. */
+  async onGuest(
+    vmId: string,
+    fence: number,
+    what: string,
+    work: (vm: OwnVm) => Promise<void>,
+  ): Promise<void> {
+    this.requireOpen();
+    this.fences.touch(vmId, fence, this.heldFence(vmId));
+    await this.inTurn(vmId, `${what} ${vmId}`, async () => {
+      this.fences.touch(vmId, fence, this.heldFence(vmId));
+      const vm = this.#pool.inventory.own(vmId);
+      if (vm === undefined || guestOf(vm)?.state === "failed") {
+        throw new DriverError("INVALID_STATE", `"${vmId}" has failed: stop it, then start it again`);
+      }
+      await work(vm);
+      await this.#pool.vms.refresh(vm.ref);
+    });
+  }
+
+  /** Runs a start that {@link abortStart} can end. Rejects with `INVALID_STATE` after an abort. */
+  async starting(vmId: string, fence: number, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    const abort = new AbortController();
+    this.#starts.set(vmId, { fence, abort });
+    try {
+      await work(abort.signal);
+    } catch (thrown) {
+      if (!abort.signal.aborted) throw thrown;
+      throw new DriverError("INVALID_STATE", `"${vmId}" was stopped during its start`, { cause: thrown });
+    } finally {
+      this.#starts.delete(vmId);
+    }
+  }
+
+  /** Aborts the VM's current start, unless it belongs to a newer reservation than `fence`. */
+  abortStart(vmId: string, fence: number): void {
+    const start = this.#starts.get(vmId);
+    if (start !== undefined && start.fence <= fence) start.abort.abort();
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * The driver's snapshots of machines, which stay in the pool. See `snapshots.ts` for the way back to one.
+ */
+import type { GuestCheckpoint, SnapshotKeeper } from "@bioxen/vm-driver";
+import type { MachineOperations } from "./machine-operations.ts";
+import type { PoolLink } from "./pool-link.ts";
+import { checkpointNaming } from "./snapshots.ts";
+
+export class PoolSnapshots implements SnapshotKeeper {
+  readonly #pool: PoolLink;
+  readonly #operations: MachineOperations;
+
+  constructor(pool: PoolLink, operations: MachineOperations) {
+    this.#pool = pool;
+    this.#operations = operations;
+  }
+
+  async take(vmId: string, fence: number, name: string): Promise<GuestCheckpoint> {
+    let simMinutes = 0;
+    await this.#operations.onGuest(vmId, fence, "snapshotting", async (vm) => {
+      simMinutes = Math.floor(this.#pool.statistics.sample(vm).simMinutes);
+      if (this.#find(vmId, name) === undefined) await this.#pool.vms.snapshot(vm, name);
+    });
+    return { bytes: checkpointNaming(name), simMinutes };
+  }
+
+  list() {
+    return this.#operations.isClosed ? [] : this.#pool.inventory.snapshots();
+  }
+
+  async drop(vmId: string, name: string): Promise<void> {
+    this.#operations.requireOpen();
+    await this.#operations.inTurn(vmId, `removing a snapshot of ${vmId}`, async () => {
+      const snapshot = this.#find(vmId, name);
+      if (snapshot !== undefined) await this.#pool.vms.dropSnapshot(snapshot.ref);
+    });
+  }
+
+  #find(vmId: string, name: string) {
+    return this.#pool.inventory.snapshots().find((one) => one.vmId === vmId && one.name === name);
+  }
+}
