@@ -1,8 +1,8 @@
 /**
- * The whole agent is killed at random moments while VMs of a pool are created, started, copied by others and destroyed. In the end
- * nothing is there twice and nothing is left: no machine, disk, snapshot or task, and the log keeps every rule.
+ * Kills the agent at random moments while VMs of a pool are created, started, snapshotted by another client and destroyed.
+ * In the end no object exists twice and none is left: no machine, disk, snapshot or task, and the log violates no rule.
  *
- * `BIOXEN_KILLS` says how often; the supervisor waits longer after each death, so thirty take some minutes.
+ * `BIOXEN_KILLS` is the number of kills. The supervisor waits longer after each one, so 30 kills take some minutes.
  */
 import { createFakeXapi, type FakeXapi } from "@bioxen/fake-xapi";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -11,14 +11,14 @@ import { eventually, type Json, World } from "./world.ts";
 const KILLS = Number(process.env["BIOXEN_KILLS"] ?? 5);
 const MACHINES = 3;
 /**
- * Calls to the pool from the agent's return to its next death, at most: it takes some 8 to come up and 4 for each half-made machine it
- * finds, a machine's life about 25. With fewer no machine would ever get through.
+ * Most calls to the pool between the agent's restart and its next kill. A start takes about 8 calls and 4 more for each
+ * unfinished clone, a machine's life about 25. With a lower limit no machine would ever finish.
  */
 const MOST_CALLS = 150;
-/** Longest until a VM is where it was sent, ms: the agent may be killed on the way, and its supervisor then waits 5 s. */
+/** Deadline for a VM to reach a state, ms. The agent may be killed meanwhile, and its supervisor then waits 5 s. */
 const SETTLE_MS = 120_000;
 const TIMEOUT_MS = 60_000 + KILLS * 30_000;
-/** A login is one of some 40 calls between two deaths. */
+/** Sessions that may be left, because a kill can hit a login: one of about 40 calls between two kills. */
 const MOST_UNKNOWN_SESSIONS = 5;
 const PASSWORD = "only-the-agent-may-know";
 
@@ -44,7 +44,7 @@ function machinesOf(vmId: string): string[] {
     .map(([ref]) => ref);
 }
 
-/** Everything in the pool but sessions. */
+/** Counts of everything in the pool except sessions. */
 const left = () => JSON.stringify({ ...fake.counts(), sessions: 0 });
 
 const agent = () => world.stack.services().find((service) => service.name === "chassis-agent");
@@ -58,15 +58,15 @@ async function killAgent(): Promise<void> {
   });
 }
 
-/** Asked until it is answered: while the agent is away some commands have nobody who could. */
-async function insist(command: string, payload: Json): Promise<Json> {
+/** Repeats a command until it has an answer that is not retryable: some commands need the agent. */
+async function retrying(command: string, payload: Json): Promise<Json> {
   return eventually(command, async () => {
     const reply = await world.ask(command, payload).catch(() => undefined);
     return reply === undefined || reply.error?.retryable === true ? undefined : reply;
   });
 }
 
-/** The VM once it is in `state`; what became of it instead, where it does not come to that. */
+/** Waits until the VM is in `state`. Rejects with the VM's view when it is not within the deadline. */
 async function reach(vmId: string, state: string): Promise<void> {
   let seen: Json;
   await eventually(
@@ -81,7 +81,7 @@ async function reach(vmId: string, state: string): Promise<void> {
   });
 }
 
-it(`killed ${KILLS} times, nothing is twice and nothing is left`, { timeout: TIMEOUT_MS }, async () => {
+it(`after ${KILLS} kills no object exists twice and none is left`, { timeout: TIMEOUT_MS }, async () => {
   const before = left();
   let isOver = false;
   let lives = 0;
@@ -89,33 +89,33 @@ it(`killed ${KILLS} times, nothing is twice and nothing is left`, { timeout: TIM
     while (!isOver) {
       const vmId = `${name}-${lives}`;
       lives += 1;
-      expect((await insist("cmd.vm.create", { vmId, biologicalType: "ecoli", vmType: "xcpng" })).ok).toBe(
+      expect((await retrying("cmd.vm.create", { vmId, biologicalType: "ecoli", vmType: "xcpng" })).ok).toBe(
         true,
       );
-      expect((await insist("cmd.vm.start", { vmId })).ok).toBe(true);
+      expect((await retrying("cmd.vm.start", { vmId })).ok).toBe(true);
       await reach(vmId, "running");
       const [machine, ...others] = machinesOf(vmId);
-      expect(others, "there is one").toEqual([]);
-      // Where its place was lost meanwhile, there is none to copy.
+      expect(others, "one machine exists").toEqual([]);
+      // The VM may have lost its reservation meanwhile, and then has no machine.
       await fake.outside("VM.snapshot", machine, "by hand").catch(() => undefined);
-      expect((await insist("cmd.vm.destroy", { vmId })).ok).toBe(true);
+      expect((await retrying("cmd.vm.destroy", { vmId })).ok).toBe(true);
       await reach(vmId, "destroyed");
     }
   };
-  const lived = Promise.all(Array.from({ length: MACHINES }, (_, i) => live(`m${i}`)));
+  const loops = Promise.all(Array.from({ length: MACHINES }, (_, i) => live(`m${i}`)));
   for (let kill = 0; kill < KILLS; kill += 1) {
     const at = fake.statistics.total + Math.ceil(Math.random() * MOST_CALLS);
     await Promise.race([
-      lived,
+      loops,
       eventually(`calls before kill ${kill + 1}`, () => fake.statistics.total >= at || undefined, SETTLE_MS),
     ]);
     await killAgent();
   }
   isOver = true;
-  await lived;
+  await loops;
   await eventually("the pool is as it was", () => left() === before || undefined).catch(() => undefined);
   expect(left()).toBe(before);
-  console.log(`${lives} lives of machines through ${KILLS} deaths`);
+  console.log(`${lives} machines lived and were removed during ${KILLS} kills`);
   expect(fake.counts()["sessions"]).toBeLessThanOrEqual(1 + MOST_UNKNOWN_SESSIONS);
   const verified = await world.bioxenJson("events", "verify");
   expect(verified.violations).toEqual([]);

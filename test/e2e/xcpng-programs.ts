@@ -1,12 +1,12 @@
 /**
- * Programs in a machine by the command, for `xcpng.test.ts`: what they print, how they fail, and that a time limit holds.
+ * Programs in a machine by `vm exec`, for `xcpng.test.ts`: their output, their failures and their deadline.
  */
 import type { FakeXapi } from "@bioxen/fake-xapi";
 import { expect } from "vitest";
 import type { Json, World } from "./world.ts";
 
-/** What an agent is given that is to have a way into the guests of this fake. */
-export function wayInto({ ssh }: FakeXapi): Readonly<Record<string, string | undefined>> {
+/** Environment variables that give an agent SSH access to the guests of this fake. */
+export function sshSettingsOf({ ssh }: FakeXapi): Readonly<Record<string, string | undefined>> {
   return {
     BIOXEN_XCPNG_SSH_USER: ssh?.username,
     BIOXEN_XCPNG_SSH_PASSWORD: ssh?.password,
@@ -14,7 +14,7 @@ export function wayInto({ ssh }: FakeXapi): Readonly<Record<string, string | und
   };
 }
 
-/** The stack anew, its agent with these settings, and no later one. */
+/** Restarts the stack with these variables. Later stacks do not get them. */
 export async function restartWith(
   world: World,
   settings: Readonly<Record<string, string | undefined>>,
@@ -25,6 +25,7 @@ export async function restartWith(
   });
 }
 
+/** Checks programs in the machine of `vmId`, which must run. */
 export async function programsRunIn(world: World, vmId: string): Promise<void> {
   const exec = (source: string, ...more: string[]): Promise<Json> =>
     world.bioxen("vm", "exec", vmId, "-e", source, ...more);

@@ -1,13 +1,14 @@
 /**
- * VMs on a pool behind the same commands, events and ledger as cells: the pool is the fake, everything else is the real stack.
+ * VMs on a pool use the same commands, events and ledger as cells. The pool is the fake; everything else is the real stack.
  */
-import { createFakeXapi, type FakeXapi, type SelfSigned, selfSigned } from "@bioxen/fake-xapi";
+import { createFakeXapi, type FakeXapi } from "@bioxen/fake-xapi";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually, type Json, World } from "./world.ts";
-import { programsRunIn, restartWith, wayInto } from "./xcpng-programs.ts";
+import { REJECTED_POOLS, upRejects } from "./xcpng-access.ts";
+import { programsRunIn, restartWith, sshSettingsOf } from "./xcpng-programs.ts";
 
 const PASSWORD = "only-the-agent-may-know";
-/** A busy machine starts processes slowly, and each command is one. */
+/** A busy machine starts processes slowly, and each command is a process. */
 const TIMEOUT_MS = 300_000;
 let fake: FakeXapi;
 let world: World;
@@ -42,7 +43,7 @@ async function run(vmId: string, fields: Json = {}): Promise<Json> {
   return world.reach(vmId, "running");
 }
 
-async function gone(...vmIds: string[]): Promise<void> {
+async function destroyed(...vmIds: string[]): Promise<void> {
   for (const vmId of vmIds) await world.done("cmd.vm.destroy", { vmId });
   for (const vmId of vmIds) await world.reach(vmId, "destroyed");
   await eventually("the pool is as it was", () => {
@@ -55,14 +56,14 @@ const historyOf = async (vmId: string): Promise<Json[]> =>
   (await world.done("qry.vm.history", { vmId })).events;
 const typesOf = async (vmId: string): Promise<string[]> =>
   (await historyOf(vmId)).map((e: Json) => e.type.replace(/bioxen\.vm\.|\.v\d+/g, ""));
-/** What others were seen to do to it, and what followed. */
+/** Observed changes outside BioXen, each with its consequence. */
 const seenOf = async (vmId: string): Promise<string[]> =>
   (await historyOf(vmId))
     .filter((e: Json) => e.type === "bioxen.vm.observed.v1")
     .map((e: Json) => `${e.data.seen} ${e.data.consequence}`);
 
 describe("a VM of a pool", () => {
-  it("lives by the command line like a cell: ledger, history, telemetry, and nothing left at the end", {
+  it("has ledger, history and telemetry like a cell, and leaves nothing in the pool", {
     timeout: TIMEOUT_MS,
   }, async () => {
     const created = await world.bioxenJson(
@@ -90,9 +91,9 @@ describe("a VM of a pool", () => {
       machine: { vcpus: 2, memoryMiB: 2_048 },
     });
     await world.done("cmd.vm.pause", { vmId: "x1" });
-    await eventually("it is paused there", () => machine("x1").power_state === "Paused" || undefined);
+    await eventually("it is paused in the pool", () => machine("x1").power_state === "Paused" || undefined);
     await world.done("cmd.vm.resume", { vmId: "x1" });
-    await eventually("it runs there", () => machine("x1").power_state === "Running" || undefined);
+    await eventually("it runs in the pool", () => machine("x1").power_state === "Running" || undefined);
     const exec = await world.ask("cmd.vm.exec", { vmId: "x1", source: "return 1" });
     expect(exec.error.code).toBe("UNSUPPORTED");
     expect(exec.error.message).toContain("BIOXEN_XCPNG_SSH_USER");
@@ -101,23 +102,23 @@ describe("a VM of a pool", () => {
     const { uuid } = machine("x1");
     await world.bioxenJson("vm", "start", "x1");
     expect((await world.reach("x1", "running")).chassisId).toBe("xcpng-1");
-    expect(machine("x1").uuid, "with the disk it had").toBe(uuid);
-    await gone("x1");
-    expect(await typesOf("x1")).toEqual(
-      [
-        "created",
-        "start-requested",
-        "placed",
-        "started",
-        "paused",
-        "resumed",
-        "stop-requested",
-        "stopped",
-      ].concat(["start-requested", "placed", "started", "stop-requested", "stopped", "destroyed"]),
-    );
+    expect(machine("x1").uuid, "it is the same machine").toBe(uuid);
+    await destroyed("x1");
+    const oneRun = ["start-requested", "placed", "started"];
+    const stop = ["stop-requested", "stopped"];
+    expect(await typesOf("x1")).toEqual([
+      "created",
+      ...oneRun,
+      "paused",
+      "resumed",
+      ...stop,
+      ...oneRun,
+      ...stop,
+      "destroyed",
+    ]);
   });
 
-  it("half basic, half xcpng in one fleet are placed by the same scheduler, each where it can live", {
+  it("is placed by the same scheduler as cells, each VM on a chassis of its type", {
     timeout: TIMEOUT_MS,
   }, async () => {
     const basic = ["b1", "b2", "b3"];
@@ -134,10 +135,10 @@ describe("a VM of a pool", () => {
       return reply.ok ? reply : undefined;
     });
     expect(answered.result).toBe(2);
-    await gone(...basic, ...pool);
+    await destroyed(...basic, ...pool);
   });
 
-  it("is snapshotted in its pool and set back, in place and from its stop; a snapshot that is deleted is gone there", {
+  it("is restored from a snapshot while it runs and while it is stopped; a deleted snapshot is removed from the pool", {
     timeout: TIMEOUT_MS,
   }, async () => {
     await run("s1");
@@ -146,15 +147,15 @@ describe("a VM of a pool", () => {
     const again = await world.done("cmd.vm.snapshot", { vmId: "s1", snapshotId: "before" });
     expect(again).toMatchObject({ changed: false, snapshot });
     expect(fake.counts()).toMatchObject({ snapshots: 1 });
-    const isBack = (times: number) =>
-      eventually(`it is set back for the ${times}. time`, () => {
+    const isRestored = (times: number) =>
+      eventually(`restore ${times} is done`, () => {
         const { other_config, power_state } = machine("s1");
         return (power_state === "Running" && other_config["bioxen:restores"] === String(times)) || undefined;
       });
     await world.done("cmd.vm.restore", { vmId: "s1", snapshotId: "before" });
-    await isBack(1);
+    await isRestored(1);
     await eventually(
-      "it is told",
+      "its history has the restart",
       async () => (await typesOf("s1")).includes("guest-restarted") || undefined,
     );
     await world.done("cmd.vm.stop", { vmId: "s1" });
@@ -162,7 +163,7 @@ describe("a VM of a pool", () => {
     await world.done("cmd.vm.restore", { vmId: "s1", snapshotId: "before" });
     await world.done("cmd.vm.start", { vmId: "s1" });
     await world.reach("s1", "running");
-    await isBack(2);
+    await isRestored(2);
     expect(machine("s1").uuid).toBe(uuid);
     await world.done("cmd.vm.snapshot", { vmId: "s1", snapshotId: "lost" });
     const snapshots = fake.pool.db.all("VM").filter(([, vm]) => vm["is_a_snapshot"] === true);
@@ -174,8 +175,8 @@ describe("a VM of a pool", () => {
       await fake.outside("VM.destroy", ref);
     }
     await world.done("cmd.vm.restore", { vmId: "s1", snapshotId: "lost" });
-    await isBack(3);
-    expect(await typesOf("s1"), "it says that there is nothing to go back to").toContain("checkpoint-lost");
+    await isRestored(3);
+    expect(await typesOf("s1"), "its history says that the snapshot is lost").toContain("checkpoint-lost");
     for (const fromSnapshotId of [undefined, "before"]) {
       const fork = await world.ask("cmd.vm.fork", { vmId: "s1", newVmId: "s2", fromSnapshotId });
       expect(fork.error.code).toBe("UNSUPPORTED");
@@ -184,10 +185,10 @@ describe("a VM of a pool", () => {
     await world.reach("s1", "stopped");
     await world.bioxenJson("vm", "snapshots", "s1", "--delete", "before");
     await eventually("it is gone", () => fake.counts()["snapshots"] === 0 || undefined);
-    await gone("s1");
+    await destroyed("s1");
   });
 
-  it("a request no host can ever hold, or with a password in it, is refused before anything is recorded", {
+  it("is rejected when its request exceeds every host or contains a password", {
     timeout: TIMEOUT_MS,
   }, async () => {
     const ask = (config: Json, resources: Json) =>
@@ -198,7 +199,9 @@ describe("a VM of a pool", () => {
     await world.done("cmd.vm.destroy", { vmId: "no" });
   });
 
-  it("a template that is missing fails the start, and says what to do", { timeout: TIMEOUT_MS }, async () => {
+  it("fails to start with a missing template, and the reason names the remedy", {
+    timeout: TIMEOUT_MS,
+  }, async () => {
     await world.done("cmd.vm.create", {
       vmId: "t1",
       biologicalType: "ecoli",
@@ -207,12 +210,12 @@ describe("a VM of a pool", () => {
     });
     await world.done("cmd.vm.start", { vmId: "t1" });
     expect((await world.reach("t1", "error")).reason).toMatch(/no template "no-such".*config\.template/);
-    await gone("t1");
+    await destroyed("t1");
   });
 });
 
-describe("what others do to it", () => {
-  it("halted or deleted elsewhere it fails with the reason; its restart policy says whether it runs again", {
+describe("changes outside BioXen", () => {
+  it("a halted or deleted machine fails with the reason, and its restart policy decides whether it restarts", {
     timeout: TIMEOUT_MS,
   }, async () => {
     await run("d1");
@@ -230,53 +233,53 @@ describe("what others do to it", () => {
     );
     expect(machine("d2").power_state).toBe("Running");
     expect(await seenOf("d1")).toEqual(["halted FAIL"]);
-    expect((await typesOf("d2")).slice(4, 7), "seen, then failed, then wanted again").toEqual([
+    expect((await typesOf("d2")).slice(4, 7), "observed, then failed, then restarted").toEqual([
       "observed",
       "failed",
       "start-requested",
     ]);
-    // What it left when its record was deleted elsewhere was never ours to find.
+    // The driver cannot find the disk of a VM whose record was deleted outside BioXen.
     const [orphan] = fake.pool.db.all("VDI").filter(([, vdi]) => (vdi["VBDs"] as string[]).length === 0);
     if (orphan !== undefined) fake.pool.removeVdi(orphan[0]);
-    await gone("d1", "d2", "d3");
+    await destroyed("d1", "d2", "d3");
   });
 
-  it("paused elsewhere it is resumed; started elsewhere without an allocation it is ended", {
+  it("a paused machine is resumed; a machine started without an allocation is halted", {
     timeout: TIMEOUT_MS,
   }, async () => {
     await run("d4");
     await fake.outside("VM.pause", machine("d4").ref);
-    await eventually("it is seen", async () => (await seenOf("d4")).length === 1 || undefined);
+    await eventually("it is observed", async () => (await seenOf("d4")).length === 1 || undefined);
     await eventually("it runs again", () => machine("d4").power_state === "Running" || undefined);
     await world.done("cmd.vm.stop", { vmId: "d4" });
     await world.reach("d4", "stopped");
     await fake.outside("VM.start", machine("d4").ref, false, false);
     // The start is reported before the machine is halted, and "Halted" alone also describes the machine before its start.
-    await eventually("the start is seen", async () => (await seenOf("d4")).length === 2 || undefined);
+    await eventually("the start is observed", async () => (await seenOf("d4")).length === 2 || undefined);
     expect(await seenOf("d4")).toEqual(["paused REPAIR", "started REPAIR"]);
     await eventually("the ghost is ended", () => machine("d4").power_state === "Halted" || undefined);
-    await gone("d4");
+    await destroyed("d4");
   });
 
-  it("moved to another host it goes on, and its history says from where to where", {
+  it("a moved machine goes on, and its history names both hosts", {
     timeout: TIMEOUT_MS,
   }, async () => {
     await run("d5");
     const { ref, resident_on } = machine("d5");
     const [to] = fake.pool.db.all("host").filter(([host]) => host !== resident_on);
     await fake.outside("VM.pool_migrate", ref, to?.[0] ?? "", {});
-    await eventually("it is seen", async () => (await seenOf("d5")).length === 1 || undefined);
+    await eventually("it is observed", async () => (await seenOf("d5")).length === 1 || undefined);
     const from = fake.pool.db.get("host", resident_on)["name_label"];
     const { stdout } = await world.bioxen("vm", "history", "d5");
     expect(stdout).toContain(
       `moved in its pool from ${from} to ${to?.[1]["name_label"]}, and not by BioXen: nothing follows`,
     );
-    await gone("d5");
+    await destroyed("d5");
   });
 });
 
 describe("the agent", () => {
-  it("killed, it finds its machines running and starts none twice; no other service knows the password", {
+  it("finds its machines running after a kill and starts none twice", {
     timeout: TIMEOUT_MS,
   }, async () => {
     const before = await run("k1");
@@ -290,16 +293,16 @@ describe("the agent", () => {
     await world.sample("k1", (s) => s.machine?.cpuPermille !== null);
     expect(machine("k1")).toMatchObject({ uuid, domid, power_state: "Running" });
     expect((await world.done("qry.vm.get", { vmId: "k1" })).vm.version).toBe(before.version);
-    await gone("k1");
+    await destroyed("k1");
     expect(fake.counts()).toMatchObject({ ...empty, sessions: 1 });
     const verified = await world.bioxenJson("events", "verify");
     expect(verified.violations).toEqual([]);
   });
 
-  it("with a way in runs programs in its machines; told to accept, lets its VMs be what others make of them", {
+  it("runs programs over SSH, and with drift `accept` its VMs follow changes outside BioXen", {
     timeout: TIMEOUT_MS,
   }, async () => {
-    await restartWith(world, { BIOXEN_XCPNG_DRIFT: "accept", ...wayInto(fake) });
+    await restartWith(world, { BIOXEN_XCPNG_DRIFT: "accept", ...sshSettingsOf(fake) });
     await run("a1", { restartPolicy: { mode: "always", maxAttempts: 3, backoffMs: 10 } });
     await programsRunIn(world, "a1");
     await fake.outside("VM.pause", machine("a1").ref);
@@ -314,7 +317,7 @@ describe("the agent", () => {
     expect(machine("a1")).toMatchObject({ uuid, power_state: "Running" });
     await world.done("cmd.vm.stop", { vmId: "a1" });
     await world.reach("a1", "stopped");
-    expect(fake.counts(), "no way into it is left").toMatchObject({ connections: 0 });
+    expect(fake.counts(), "no SSH connection is left").toMatchObject({ connections: 0 });
     await fake.outside("VM.destroy", ref);
     expect((await world.reach("a1", "destroyed")).reason).toMatch(/deleted from its pool/);
     expect(await seenOf("a1")).toEqual([
@@ -328,22 +331,7 @@ describe("the agent", () => {
     expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);
   });
 
-  it.each([
-    ["an expired certificate", { identity: expired() }, /has expired: renew it/],
-    ["another password", { password: "another" }, /does not know this user with this password/],
-  ])("a pool with %s is refused by `up` in words that say what to do", async (_name, options, message) => {
-    const other = await createFakeXapi(options);
-    const fingerprint = other.fingerprint;
-    const up = await world.bioxen("up", "--xcpng", other.url, "--xcpng-fingerprint", fingerprint, "--json");
-    await other.close();
-    expect(up.code).toBe(1);
-    expect(up.stderr).toMatch(message);
-    expect(JSON.parse(up.stdout).error.code).toBe("UNAVAILABLE");
-    expect(up.stdout + up.stderr).not.toContain(PASSWORD);
-  });
+  it.each(REJECTED_POOLS)("`up` rejects a pool with %s and names the remedy", (_reason, options, error) =>
+    upRejects(world, options, error, PASSWORD),
+  );
 });
-
-function expired(): SelfSigned {
-  const hour = 3_600_000;
-  return selfSigned({ notBefore: new Date(Date.now() - 2 * hour), notAfter: new Date(Date.now() - hour) });
-}
