@@ -1,29 +1,29 @@
 /**
- * The C API of Lua 5.4 as wasmoon's WebAssembly module exports it, and nothing of wasmoon's own layer.
+ * The C API of Lua 5.4 as exported by wasmoon's WebAssembly module, without wasmoon's own layer.
  *
- * wasmoon's engine, threads and timeouts are not used: its timeout error can be caught by the guest's `pcall`, its
- * `doString` corrupts memory after some calls. The module below it is sound, with three rules, kept by `LuaRuntime`:
+ * wasmoon's engine, threads and timeouts are not used: the guest's `pcall` can catch its timeout error, and its `doString`
+ * corrupts memory after some calls. The module itself is sound under three rules, which `LuaRuntime` follows:
  *
- * - A Lua error outside a protected call aborts the module and with it every guest. So every call that can fail or allocate
- *   is made inside `protect`.
- * - A JavaScript exception that passes through WebAssembly frames leaves their stack space behind, 1 MiB in all and
- *   without a guard. `protect` catches it above a frame that restores the stack pointer.
- * - A string given to wasmoon's wrappers is put on that stack. So strings are passed as pointers into the heap here.
+ * - A Lua error outside a protected call aborts the module and with it every guest. Every call that can fail or allocate is
+ *   therefore made inside `protect`.
+ * - A JavaScript exception that passes through WebAssembly frames leaks their stack space, of which there is 1 MiB without a
+ *   guard. `protect` catches it above a frame that restores the stack pointer.
+ * - wasmoon's wrappers put strings on that stack. Strings are therefore passed as pointers into the heap.
  */
 import { createRequire } from "node:module";
 import { invariant } from "@bioxen/kernel";
 import { LuaFactory } from "wasmoon";
 
-/** Address in the module's memory; 0 is none. */
+/** An address in the module's memory; 0 is null. */
 export type Pointer = number;
 export type LuaState = Pointer;
 
-/** The raw exports used here. Integers of 64 bits are bigint, `const char*` are addresses. */
+/** The raw exports in use. 64-bit integers are bigint; `const char*` are addresses. */
 export interface LuaAbi {
   readonly HEAPU8: Uint8Array;
   readonly HEAP32: Int32Array;
   readonly HEAPU32: Uint32Array;
-  /** Signature: return type then parameters; `i` 32-bit integer or address, `v` none. Returns an address. */
+  /** Registers a function. Signature: return type, then parameters; `i` is a 32-bit integer or address, `v` is void. Returns its address. */
   addFunction(fn: (...args: number[]) => number | undefined, signature: string): Pointer;
   _malloc(size: number): Pointer;
   _realloc(block: Pointer, size: number): Pointer;
@@ -60,9 +60,9 @@ export interface LuaAbi {
   _lua_rawset(L: LuaState, index: number): void;
   _lua_rawseti(L: LuaState, index: number, key: bigint): void;
   _lua_next(L: LuaState, index: number): number;
-  /** Pushes it when there is one; 0 when there is none. */
+  /** Pushes the metatable, if there is one; otherwise returns 0. */
   _lua_getmetatable(L: LuaState, index: number): number;
-  /** Pushes it; the address of its name. */
+  /** Pushes the upvalue and returns the address of its name. */
   _lua_getupvalue(L: LuaState, index: number, upvalue: number): Pointer;
   _lua_touserdata(L: LuaState, index: number): Pointer;
   _lua_callk(L: LuaState, args: number, results: number, context: number, continuation: Pointer): void;
@@ -83,9 +83,9 @@ export interface LuaAbi {
   _luaopen_math(L: LuaState): number;
 }
 
-/** `lua.h`: what a call into Lua ends with. */
+/** Status codes of a call into Lua (source: `lua.h`). */
 export const STATUS = { ok: 0, yield: 1, runtime: 2, syntax: 3, memory: 4, handler: 5 } as const;
-/** `lua.h`: types of values. Also what an allocation without a block is for. */
+/** Value types (source: `lua.h`); also passed to the allocator as the type of a new block. */
 export const TYPE = {
   none: -1,
   nil: 0,
@@ -98,27 +98,27 @@ export const TYPE = {
   userdata: 7,
   thread: 8,
 } as const;
-/** `luaconf.h`: -LUAI_MAXSTACK - 1000. */
+/** The pseudo-index of the registry (source: `luaconf.h`, -LUAI_MAXSTACK - 1000). */
 export const REGISTRY = -1_001_000;
-/** `lua.h`: where the registry has the table of globals. */
+/** The registry key of the table of globals (source: `lua.h`). */
 export const REGISTRY_GLOBALS = 2n;
-/** `lua.h`: call the hook every `count` instructions. */
+/** The hook mask for a call every `count` instructions (source: `lua.h`). */
 export const MASK_COUNT = 8;
 
-/** A fresh instance of the module: its own memory, about 7 ms. */
+/** Loads a new instance of the module with its own memory; takes about 7 ms. */
 export async function loadLuaAbi(): Promise<LuaAbi> {
-  // Named, because wasmoon otherwise guesses where it is and may look for the file on the web.
+  // The path is explicit, because wasmoon otherwise guesses it and may request the file from the web.
   const file = createRequire(import.meta.url).resolve("wasmoon/dist/glue.wasm");
   const wasmoon = await new LuaFactory(file).getLuaModule();
   const module: unknown = wasmoon.module;
   invariant(
     typeof module === "object" && module !== null && "_lua_newstate" in module,
-    "wasmoon has no C API",
+    "the wasmoon module exports no C API",
   );
   return module as LuaAbi;
 }
 
-/** A C string in the module's heap that is never freed: for the few constants. */
+/** Returns a C string in the module's heap that is never freed, for the few constants. */
 export function constantString(abi: LuaAbi, text: string): Pointer {
   const bytes = new TextEncoder().encode(text);
   const address = abi._malloc(bytes.length + 1);

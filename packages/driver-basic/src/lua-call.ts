@@ -1,11 +1,11 @@
 /**
- * One call into a guest: an exec, the program, a hook. It runs in slices, so that many guests share one thread.
+ * One call into a guest: an exec, the program or a hook. It runs in slices, so that many guests share one thread.
  *
- * Lua calls `look` every few instructions. There the call gives way when its slice is over, and its limits are checked by
- * whoever resumes it, or does not: a guest that is out of time is simply not resumed, which no `pcall` can catch. Where
- * Lua cannot give way (a C function that called back into Lua) the call goes on, looked at after every instruction
- * once its slice is over, until it gets out of there or has used up what is allowed. Then an exception unwinds
- * it; what it leaves is no longer trusted and the state is lost.
+ * Lua calls `look` every few instructions. If its slice is over, the call yields there. The scheduler checks its limits before it
+ * resumes the call: a guest that is out of time is not resumed, which no `pcall` can catch. In uninterruptible code (a C function
+ * that called back into Lua) the call cannot yield. It then continues, with a check after every instruction, until it
+ * leaves that code or reaches the limit for uninterruptible instructions. An exception then unwinds it, and its Lua state is
+ * no longer trusted and counts as lost.
  */
 import {
   GUEST_MEMORY_RESERVE_BYTES,
@@ -23,16 +23,16 @@ import type { OnProcessor } from "./lua-runtime.ts";
 
 export interface CallLimits {
   readonly instructions: number;
-  /** From the first slice on, waiting for other guests included. */
+  /** Time limit from the first slice on, ms, including the wait for other guests. */
   readonly timeoutMs: number;
 }
 
 export type CallOutcome =
   | {
       readonly ok: true;
-      /** No value is null, one is itself, several are an array. */
+      /** The returned value; null for none, an array for several. */
       readonly result: unknown;
-      /** What the guest asked of its environment, by the names Lua has. */
+      /** The environment changes that the guest requested, by Lua name. */
       readonly environment: Readonly<Record<string, number>> | undefined;
     }
   | {
@@ -45,11 +45,11 @@ export type CallOutcome =
 export interface CallEnd {
   readonly outcome: CallOutcome;
   readonly instructions: number;
-  /** The Lua state cannot be used any more. */
+  /** Whether the Lua state can no longer be used. */
   readonly stateLost: boolean;
 }
 
-/** Thrown through Lua to end a guest where it cannot be yielded. */
+/** Thrown through Lua to end a guest in uninterruptible code. */
 class Uninterruptible extends Error {}
 
 const DESCRIBE_LIMITS: CallLimits = { instructions: MAX_DESCRIBE_INSTRUCTIONS, timeoutMs: SLICE_MS * 10 };
@@ -62,17 +62,17 @@ export class LuaCall implements OnProcessor {
   #thread: LuaState = 0;
   #args = 0;
   #executed = 0;
-  /** Instructions after which the current wait for a look ends. */
+  /** Instructions from the last check to the next one. */
   #interval = 0;
   #looksSoon = false;
   #uninterruptible = 0;
   #sliceStart = 0;
   #sliceStartMs = 0;
   #deadlineMs: number | undefined;
-  /** A call inside a call, for the text of its error. */
+  /** Whether a nested call runs that converts an error to text. */
   #describes = false;
 
-  /** `write` gets what the guest prints, a line without its end at a time; the bytes are valid during the call. */
+  /** `write` receives each printed line without its line end; the bytes are valid only during the call of `write`. */
   constructor(guest: LuaGuest, limits: CallLimits, write: (text: Uint8Array) => void) {
     this.#guest = guest;
     this.#limits = limits;
@@ -83,7 +83,7 @@ export class LuaCall implements OnProcessor {
     return this.#guest.account;
   }
 
-  /** Puts the work on its thread. A `CallEnd` when it ends there already: it does not compile. */
+  /** Prepares the work on a Lua thread. Returns a `CallEnd` if the source does not compile. */
   begin(work: Code, view: unknown): CallEnd | undefined {
     let syntaxError = false;
     const prepared = this.#hostWork(() => {
@@ -96,7 +96,7 @@ export class LuaCall implements OnProcessor {
     return syntaxError ? this.#failed(false) : undefined;
   }
 
-  /** Runs one slice. A `CallEnd` when the call is over, undefined when it wants another. */
+  /** Runs one slice. Returns a `CallEnd` if the call is over, undefined if it needs another slice. */
   advance(): CallEnd | undefined {
     const { runtime, L } = this.#guest;
     this.#sliceStart = this.#executed;
@@ -147,7 +147,7 @@ export class LuaCall implements OnProcessor {
     }
     this.#uninterruptible += this.#interval;
     if (this.#uninterruptible > MAX_UNINTERRUPTIBLE_INSTRUCTIONS) {
-      throw new Uninterruptible(over ?? "too long inside a function that cannot be interrupted");
+      throw new Uninterruptible(over ?? "too many instructions in a function that cannot be interrupted");
     }
     this.#setInterval(thread, sliceOver ? 1 : interval);
   }
@@ -181,7 +181,7 @@ export class LuaCall implements OnProcessor {
     return late ? `over ${this.#limits.timeoutMs} ms` : undefined;
   }
 
-  // -------------------------------------------------------------- how it ended
+  // -------------------------------------------------------------- the end of a call
 
   #succeeded(results: number): CallEnd {
     const { runtime, L } = this.#guest;
@@ -206,7 +206,7 @@ export class LuaCall implements OnProcessor {
     return this.#end({ ok: true, result, environment: wanted }, false);
   }
 
-  /** An error is on top of the thread. */
+  /** Handles an error, whose value is on top of the thread's stack. */
   #failed(withTraceback: boolean): CallEnd {
     const { runtime, L } = this.#guest;
     const { abi } = runtime;
@@ -227,9 +227,9 @@ export class LuaCall implements OnProcessor {
     return this.#end(traceback === undefined ? failure : { ...failure, traceback }, described.stateLost);
   }
 
-  /** What the guest's own `__tostring` says of an error that is no text, run under limits of its own. */
+  /** Converts a non-text error by the guest's `__tostring`, under separate limits. */
   #describe(): { message: string; stateLost: boolean } {
-    const unreadable = "the error is a value that cannot be read as text";
+    const unreadable = "the error value cannot be converted to text";
     if (this.#describes) return { message: unreadable, stateLost: false };
     const call = new LuaCall(this.#guest, DESCRIBE_LIMITS, () => {});
     call.#describes = true;
@@ -253,13 +253,13 @@ export class LuaCall implements OnProcessor {
 
   #end(outcome: CallOutcome, stateLost: boolean): CallEnd {
     if (!this.#describes) this.#guest.forgetThreads();
-    // A guest that failed may sit idle for long; what it left is not kept until it allocates again.
+    // A failed guest may stay idle for long, so its garbage is collected now instead of at its next allocation.
     if (!outcome.ok && !stateLost && this.account.used > GUEST_MEMORY_RESERVE_BYTES)
       this.#guest.recoverMemory();
     return { outcome, instructions: this.#executed, stateLost };
   }
 
-  /** Runs the host's own work on the guest's state; false when the guest has no memory even for that. */
+  /** Runs host code on the guest's state. Returns false if the guest's memory does not suffice even for that. */
   #hostWork(body: () => void): boolean {
     const { runtime, L } = this.#guest;
     this.account.allowHeadroom(true);

@@ -1,11 +1,11 @@
 /**
- * The Lua side of one VM: a Lua state with the sandbox in it, whose globals stay from call to call.
+ * The Lua side of one VM: a Lua state with the sandbox, whose globals persist between calls.
  *
- * A call runs on a thread of its own inside this state (`lua-call.ts`), one call at a time. This file makes the state, puts
- * the call on its thread and reads what it left; everything that can fail or allocate happens inside `protect`.
+ * Each call runs on its own Lua thread inside this state (`lua-call.ts`), one call at a time. This file creates the state, prepares
+ * the thread of a call and reads its results; everything that can fail or allocate happens inside `protect`.
  *
- * A state that cannot be trusted any more, or has no memory left to run anything in, is lost: the owner closes it and
- * boots another. The cell is elsewhere and knows nothing of it.
+ * A state that is no longer trusted, or has too little memory to run code, is lost: its owner closes it and boots another one. The
+ * cell is in another thread and is not affected.
  */
 import { readFileSync } from "node:fs";
 import {
@@ -22,17 +22,17 @@ import { MemoryAccount } from "./lua-memory.ts";
 import type { LuaRuntime } from "./lua-runtime.ts";
 import { disableWeakTables } from "./lua-weak-tables.ts";
 
-/** What the sandbox is told about the VM, once. */
+/** The facts about the VM that the sandbox receives at boot. */
 export interface GuestIdentity {
   readonly vmId: string;
   readonly biologicalType: string;
-  /** Seed of `math.random`. Safe integer. */
+  /** The seed of `math.random`; a safe integer. */
   readonly seed: number;
-  /** Largest value of each part of the environment, by the name Lua has for it. */
+  /** The largest value of each field of the environment, by Lua name. */
   readonly environmentBounds: Readonly<Record<string, number>>;
 }
 
-/** Code to run: a chunk, or a global function of the guest by its name. `keep` runs none: it reads what a checkpoint keeps. */
+/** The work of a call: a chunk, or a global function of the guest by name. `keep` runs no code: it reads the state for a checkpoint. */
 export type Work =
   | { readonly kind: "chunk"; readonly source: string; readonly name: string }
   | { readonly kind: "hook"; readonly name: HookName; readonly argument: number }
@@ -42,10 +42,10 @@ export type Code = Exclude<Work, { kind: "keep" }>;
 export type HookName = "on_minute" | "on_division";
 export const HOOK_NAMES: readonly HookName[] = ["on_minute", "on_division"];
 
-/** There was no memory for the state. */
+/** Thrown if there is not enough memory for a Lua state. */
 export class GuestBootError extends Error {}
 
-/** Where the registry keeps what the host needs. Far from 1–3, which are Lua's own. */
+/** Registry keys of the host's values. They are far from 1–3, which Lua itself uses. */
 const KEPT = {
   begin: 101n,
   finish: 102n,
@@ -61,7 +61,7 @@ const LIBRARIES = ["string", "table", "utf8", "math"] as const;
 type SandboxFile = "arguments" | "string" | "table" | "base" | "cell";
 const sandboxFile = (name: SandboxFile): Uint8Array =>
   readFileSync(new URL(`./sandbox/${name}.lua`, import.meta.url));
-/** In the order in which they run. */
+/** The sandbox files in the order in which they run. */
 const SANDBOX: Readonly<Record<SandboxFile, Uint8Array>> = {
   arguments: sandboxFile("arguments"),
   string: sandboxFile("string"),
@@ -75,7 +75,7 @@ export class LuaGuest {
   readonly L: LuaState;
   readonly account: MemoryAccount;
 
-  /** Where `math.random` has its state; Lua moves no userdata, and the registry holds it whatever the guest does. */
+  /** The address of the state of `math.random`. Lua never moves userdata, and the registry keeps it alive. */
   #randomAt: Pointer = 0;
 
   private constructor(runtime: LuaRuntime, L: LuaState, account: MemoryAccount) {
@@ -84,7 +84,7 @@ export class LuaGuest {
     this.account = account;
   }
 
-  /** A state with the sandbox ready. Throws {@link GuestBootError}. */
+  /** Returns a guest with a ready sandbox. Throws {@link GuestBootError}. */
   static boot(runtime: LuaRuntime, identity: GuestIdentity): LuaGuest {
     const account = new MemoryAccount();
     account.allowHeadroom(true);
@@ -101,7 +101,7 @@ export class LuaGuest {
   #openSandbox(identity: GuestIdentity): void {
     const { runtime, L } = this;
     const { abi } = runtime;
-    // Only the base library is not left as a value but put into the globals by itself.
+    // Unlike the other libraries, the base library returns no table but writes into the globals.
     abi._luaopen_base(L);
     abi._lua_settop(L, 0);
     disableWeakTables(runtime, L);
@@ -123,7 +123,7 @@ export class LuaGuest {
     this.#pushGlobal("math");
     this.runtime.pushString(L, "random");
     abi._lua_rawget(L, -2);
-    // Generator and seeder share it as their only upvalue.
+    // `random` and `randomseed` share the state as their only upvalue.
     abi._lua_getupvalue(L, -1, 1);
     this.#randomAt = abi._lua_touserdata(L, -1);
     abi._lua_rawseti(L, REGISTRY, KEPT.random);
@@ -131,7 +131,7 @@ export class LuaGuest {
     if (this.#randomAt === 0) throw new GuestBootError("this build of Lua keeps its generator elsewhere");
   }
 
-  /** What a checkpoint keeps of this state. Throws {@link ResultError} that names what cannot be kept. */
+  /** Returns the Lua state for a checkpoint. Throws a {@link ResultError} that names a value that cannot be stored. */
   keep(): KeptLua {
     const { runtime, L } = this;
     let kept: Omit<KeptLua, "random"> | undefined;
@@ -149,7 +149,7 @@ export class LuaGuest {
     return { random: Buffer.from(words).toString("hex"), ...kept };
   }
 
-  /** Makes the global `state` what was kept; false when there is no memory for it. */
+  /** Sets the global `state` to the stored value. Returns false if there is not enough memory. */
   restoreState(kept: KeptLua): boolean {
     const { runtime, L } = this;
     const { abi } = runtime;
@@ -162,12 +162,12 @@ export class LuaGuest {
     return status === STATUS.ok;
   }
 
-  /** `math.random` goes on from where it was kept; where nothing was, it stays as it is. */
+  /** Restores the state of `math.random`, if one was stored. */
   restoreRandom({ random }: KeptLua): void {
     if (random !== null) this.runtime.abi.HEAPU8.set(Buffer.from(random, "hex"), this.#randomAt);
   }
 
-  /** Runs the sandbox's files and keeps what they return for the host. */
+  /** Runs the sandbox files and stores their return values for the host. */
   #runSandbox({ seed, vmId, biologicalType, environmentBounds }: GuestIdentity): void {
     const { runtime, L } = this;
     const { abi } = runtime;
@@ -204,7 +204,7 @@ export class LuaGuest {
     keep(KEPT.begin, KEPT.finish, KEPT.cell);
   }
 
-  /** Lets tracebacks say `string.rep` where they would say "function <sandbox/string:40>". */
+  /** Makes tracebacks show `string.rep` instead of "function <sandbox/string:40>". */
   #nameLibraries(): void {
     const { runtime, L } = this;
     const { abi } = runtime;
@@ -221,10 +221,10 @@ export class LuaGuest {
     abi._lua_rawset(L, REGISTRY);
   }
 
-  /** Compiles text, never bytecode, and leaves the function or the error on the stack of `thread`. In `protect`. */
+  /** Compiles text, never bytecode, and leaves the function or the error on the stack of `thread`. Call inside `protect`. */
   load(thread: LuaState, source: Uint8Array, name: string): number {
     const { abi } = this.runtime;
-    // One buffer for source, name and mode, each with its final zero: Lua reads all three while it compiles.
+    // Source, name and mode share one buffer, each with a final zero, because Lua reads all three while it compiles.
     const tail = new TextEncoder().encode(`\0=${name}\0t\0`);
     const bytes = new Uint8Array(source.length + tail.length);
     bytes.set(source);
@@ -235,9 +235,9 @@ export class LuaGuest {
   }
 
   /**
-   * A new thread with the work on its stack and the view in the sandbox. In `protect`.
+   * Prepares a new thread with the work on its stack, and the view in the sandbox. Call inside `protect`.
    *
-   * Returns the thread, how many arguments are on it, and whether what is on top is the compiler's error instead.
+   * Returns the thread, the number of arguments on it, and whether the top of its stack is a compiler error instead.
    */
   prepare(work: Code, view: unknown): { thread: LuaState; args: number; syntaxError: boolean } {
     const { runtime, L } = this;
@@ -259,7 +259,7 @@ export class LuaGuest {
     return { thread, args: 2, syntaxError: false };
   }
 
-  /** A thread on which the guest's own `tostring` of the value on top of `failed`, which it takes, can run. In `protect`. */
+  /** Prepares a thread that converts the value on top of `failed` to text by the guest's `tostring`, and pops that value. Call inside `protect`. */
   prepareDescription(failed: LuaState): { thread: LuaState; args: number } {
     const { abi } = this.runtime;
     const thread = this.#newThread(KEPT.nested);
@@ -276,14 +276,14 @@ export class LuaGuest {
     return thread;
   }
 
-  /** Leaves what the guest asked for its environment on the stack of the state: a table or nil. In `protect`. */
+  /** Pushes the environment changes that the guest requested: a table or nil. Call inside `protect`. */
   pushWantedEnvironment(): void {
     const { abi } = this.runtime;
     abi._lua_rawgeti(this.L, REGISTRY, KEPT.finish);
     abi._lua_callk(this.L, 0, 1, 0, 0);
   }
 
-  /** Lets go of the threads of a call that is over. They are never closed: that would run guest code without hooks. */
+  /** Releases the threads of a finished call. They are not closed, because closing runs guest code without hooks. */
   forgetThreads(): void {
     const { abi } = this.runtime;
     this.runtime.protect(this.L, () => {
@@ -294,7 +294,7 @@ export class LuaGuest {
     });
   }
 
-  /** Collects all garbage; false when even so too little memory is left to run anything in. */
+  /** Collects all garbage. Returns false if too little memory is free even then. */
   recoverMemory(): boolean {
     const { abi } = this.runtime;
     this.account.allowHeadroom(true);
@@ -307,7 +307,7 @@ export class LuaGuest {
     return status === STATUS.ok && free >= GUEST_MEMORY_RESERVE_BYTES;
   }
 
-  /** Whether the guest has this global function. Metatables of the globals are not asked. */
+  /** Returns whether the guest has this global function. Metatables of the globals are ignored. */
   defines(name: HookName): boolean {
     let type: number = TYPE.nil;
     this.account.allowHeadroom(true);
@@ -324,7 +324,7 @@ export class LuaGuest {
     abi._lua_rawgeti(L, REGISTRY, REGISTRY_GLOBALS);
     this.runtime.pushString(L, name);
     const type = abi._lua_rawget(L, -2);
-    // Takes the table of globals from below the value.
+    // Removes the table of globals from below the value.
     abi._lua_copy(L, -1, -2);
     abi._lua_settop(L, -2);
     return type;
@@ -335,5 +335,5 @@ export class LuaGuest {
   }
 }
 
-/** The guest's memory ended while the host worked for it. */
+/** Thrown if the guest's memory is exhausted during host work. */
 export class OutOfMemory extends Error {}

@@ -1,13 +1,13 @@
 /**
- * The agent's side of the Lua worker: sends calls, watches that it lives, and replaces it when it does not.
+ * The agent's side of the Lua worker: it sends calls, monitors the worker, and replaces it if it blocks.
  *
- * The limits inside the worker end every guest that Lua lets us count. What is left is a guest that found a way to keep
- * one instruction busy. Then the shared counter stops moving; after two silent seconds the worker is ended, whoever it
- * worked for gets `GUEST_TIMEOUT`, calls that had started `UNAVAILABLE`, calls that had not are sent to the next worker.
- * That costs every guest its Lua globals: their programs run again before their next call. A guest that does it
- * three times has its Lua switched off. Cells are in this thread and notice nothing.
+ * The limits inside the worker end every guest whose instructions Lua can count. The remaining risk is a single instruction that runs
+ * for very long. The shared counter then stops, and after two seconds the worker is ended. The current call gets `GUEST_TIMEOUT`,
+ * other started calls get `UNAVAILABLE`, and calls that had not started are sent to the next worker. Every guest loses its Lua
+ * globals, so its program runs again before its next call. The Lua of a guest that blocks three workers is switched off. Cells
+ * are in this thread and are not affected.
  *
- * The worker starts with the first call, so an agent whose guests never use Lua never has one.
+ * The worker starts with the first call, so an agent whose guests use no Lua has no worker.
  */
 import { Worker } from "node:worker_threads";
 import { DriverError } from "@bioxen/vm-driver";
@@ -40,7 +40,7 @@ import {
 
 export interface LuaHostOptions {
   readonly onPrinted: (key: GuestKey, lines: readonly string[], leftOut: number) => void;
-  /** Another worker file, for tests. */
+  /** The script of another worker, for tests. */
   readonly workerUrl?: URL | undefined;
 }
 
@@ -55,16 +55,16 @@ interface Pending {
   readonly request: CallRequest;
   readonly settle: (report: CallReport) => void;
   readonly fail: (error: DriverError) => void;
-  /** Ends the wait for a start. */
+  /** Limits the wait for the start of the call. */
   readonly timer: NodeJS.Timeout;
   started: boolean;
-  /** Workers it was sent to. A call that no worker lives to start is given up. */
+  /** Number of workers that received the call. A call that no worker could start is abandoned. */
   sends: number;
 }
 
 interface Tenancy {
   open: OpenGuest;
-  /** Whether the present worker knows it. */
+  /** Whether the current worker knows this guest. */
   known: boolean;
   everKnown: boolean;
   workersLost: number;
@@ -94,14 +94,14 @@ export class LuaHost {
     this.#options = options;
   }
 
-  /** A guest that may have calls from now on. Its program is only remembered, to be run again after a loss. */
+  /** Registers a guest. Its program is only stored here, to run again after a loss of the worker. */
   open(key: GuestKey, identity: GuestIdentity, program: string | undefined, kept: KeptLua | null): void {
     const limits = PROGRAM_LIMITS;
     const open: OpenGuest = { kind: "open", key, identity, program, kept, again: false, limits };
     this.#tenancies.set(key, { open, known: false, everKnown: false, workersLost: 0 });
   }
 
-  /** Ends whatever the guest was doing: its calls fail with `INVALID_STATE`. */
+  /** Removes a guest and ends its calls with `INVALID_STATE`. */
   drop(key: GuestKey): void {
     const tenancy = this.#tenancies.get(key);
     this.#tenancies.delete(key);
@@ -113,9 +113,10 @@ export class LuaHost {
   }
 
   /**
-   * Runs work in the guest. Resolves with how it ended, also when it failed by the guest's own doing.
+   * Runs work in the guest. Resolves with its outcome, also if the guest's code failed.
    *
-   * Rejects with `UNAVAILABLE` when it was not run to its end: too many wait, no worker, or its time passed in the queue.
+   * Rejects with `UNAVAILABLE` if the work did not run to its end: the queue is full, there is no worker, or the timeout passed in the
+   * queue.
    */
   call(key: GuestKey, request: CallRequest): Promise<CallReport> {
     const tenancy = this.#tenancies.get(key);
@@ -139,13 +140,13 @@ export class LuaHost {
   }
 
   /**
-   * What a checkpoint keeps of the guest's Lua, after the calls that were sent before; null: it never ran any.
+   * Returns the guest's Lua state for a checkpoint, after all calls that were sent before; null if the guest never ran Lua.
    *
-   * Rejects with `GUEST_ERROR` or `TOO_LARGE` when its `state` cannot be kept, else as `call` does.
+   * Rejects with `GUEST_ERROR` or `TOO_LARGE` if its `state` cannot be stored, otherwise as `call` does.
    */
   async keep(key: GuestKey, view: unknown): Promise<KeptLua | null> {
     const tenancy = this.#tenancies.get(key);
-    // Nothing ran since it was opened, or nothing will again.
+    // The guest ran no Lua since it was opened, or its Lua is switched off.
     const isAtRest =
       tenancy?.everKnown === false || (tenancy?.workersLost ?? 0) >= MAX_WORKERS_LOST_PER_GUEST;
     if (tenancy !== undefined && isAtRest) return tenancy.open.kept;
@@ -222,7 +223,7 @@ export class LuaHost {
     return pending;
   }
 
-  /** Its time passed. A call that has started is ended by the worker, which measures from the start. */
+  /** Abandons a call that did not start in time. The worker itself ends a started call, and measures from its start. */
   #giveUp(call: CallId): void {
     const pending = this.#pending.get(call);
     if (pending === undefined || pending.started) return;
@@ -240,7 +241,7 @@ export class LuaHost {
     this.#watchdog = setInterval(() => this.#look(), WATCHDOG_INTERVAL_MS);
   }
 
-  /** Counts looks, not time: when this thread was held up itself, that says nothing about the worker. */
+  /** Checks the heartbeat. It counts checks instead of time, because a delay of this thread says nothing about the worker. */
   #look(): void {
     const beat = Atomics.load(this.#signals, SIGNAL.heartbeat);
     this.#silentLooks = beat === this.#lastBeat ? this.#silentLooks + 1 : 0;

@@ -1,17 +1,17 @@
 /**
- * Values between Lua and JSON.
+ * Conversion of values between Lua and JSON.
  *
- * Out of Lua: nil is null; an integer beyond ±2^53 is its decimal digits as a string; NaN and the infinities are `"nan"`,
- * `"inf"`, `"-inf"`; bytes of a string that are not UTF-8 become U+FFFD. A table whose keys are 1..n, also an empty one, is
- * an array; any other is an object with its number keys as text, its keys sorted. Functions and other values that are
- * not data, keys that are neither text nor numbers, keys that read the same, and cycles are refused. Metatables
- * are not looked at: reading a result runs no guest code.
+ * From Lua: nil becomes null; an integer beyond ±2^53 becomes a string of its decimal digits; NaN and the infinities become `"nan"`,
+ * `"inf"`, `"-inf"`; bytes that are not UTF-8 become U+FFFD. A table with the keys 1..n, or an empty table, becomes an
+ * array; any other table becomes an object with number keys as text and sorted keys. Functions and other non-data values, keys
+ * that are neither text nor numbers, keys with equal text, and cycles are rejected. Metatables are ignored, so reading a
+ * result runs no guest code.
  */
 import { MAX_RESULT_BYTES, MAX_RESULT_DEPTH, MAX_RESULT_VALUES } from "./limits.ts";
 import { type LuaState, TYPE } from "./lua-abi.ts";
 import type { LuaRuntime } from "./lua-runtime.ts";
 
-/** A value that cannot be passed on. */
+/** Thrown for a value that cannot be converted. */
 export class ResultError extends Error {
   readonly code: "GUEST_ERROR" | "TOO_LARGE";
   constructor(code: "GUEST_ERROR" | "TOO_LARGE", message: string) {
@@ -32,7 +32,7 @@ const KIND_NAMES = [
   "thread",
 ];
 
-/** Reads values of one Lua state, within one allowance of size. Call inside `protect`. */
+/** Reads values of one Lua state under one size limit. Call inside `protect`. */
 export class ResultReader {
   readonly #runtime: LuaRuntime;
   readonly #L: LuaState;
@@ -45,7 +45,7 @@ export class ResultReader {
     this.#L = L;
   }
 
-  /** The value at `index`. Throws {@link ResultError}. */
+  /** Returns the value at `index`. Throws {@link ResultError}. */
   read(index: number): unknown {
     const { abi } = this.#runtime;
     const L = this.#L;
@@ -104,7 +104,7 @@ export class ResultReader {
     return arrayOf(entries) ?? objectOf(entries);
   }
 
-  /** Never turns a number key into a string in its place: that would derail the traversal. */
+  /** Returns a key. It does not convert a number key in place, because that would break the traversal. */
   #key(index: number): string | number {
     const { abi } = this.#runtime;
     const type = abi._lua_type(this.#L, index);
@@ -141,7 +141,7 @@ function jsonNumber(value: number): number | string {
   return value > 0 ? "inf" : "-inf";
 }
 
-/** Pushes a JSON value of the host's own: small, acyclic. null is nil, so as a field it is absent. In `protect`. */
+/** Pushes a small, acyclic JSON value of the host. null becomes nil, so a null field is absent. Call inside `protect`. */
 export function pushJson(runtime: LuaRuntime, L: LuaState, value: unknown): void {
   const { abi } = runtime;
   if (typeof value === "number") {

@@ -1,13 +1,12 @@
 /**
- * The guest's `state` as data that JSON can carry and that comes back as it was: what a checkpoint keeps of a Lua state.
+ * The guest's `state` as lossless JSON data: the part of a Lua state that a checkpoint stores.
  *
- * Unlike a result (`lua-json.ts`) nothing is rounded off to what JSON has: integers and floats stay apart, bytes that are no
- * UTF-8 stay the same bytes, a table that is in two places is one table afterwards, also one that contains itself. So tables
- * are a list, and a value names a table by its place in it. Pairs are in the order of their keys, so equal states give equal
- * text whatever order Lua has them in.
+ * Unlike a result (`lua-json.ts`) the conversion is lossless: integers and floats stay distinct, bytes that are not UTF-8 stay the same,
+ * and shared or cyclic tables stay shared or cyclic. Tables are therefore a list, and a value refers to a table by its index.
+ * Pairs are sorted by key, so equal states give equal text in any iteration order of Lua.
  *
- * What is no data is refused with its path, not left out: half a state is worse than none. Metatables are such, too; reading
- * runs no guest code.
+ * A non-data value, such as a function or a metatable, is rejected with its path instead of being omitted: an incomplete state would be
+ * worse than none. Reading runs no guest code.
  */
 import {
   MAX_KEPT_BYTES,
@@ -21,8 +20,8 @@ import { ResultError } from "./lua-json.ts";
 import type { LuaRuntime } from "./lua-runtime.ts";
 
 /**
- * A number without a fraction is a Lua integer, another one a float; `f` a float that JSON would take for an integer or does
- * not have, `i` an integer beyond 2^53, `b` bytes in base64, `t` the place of a table in the list.
+ * A JSON number without a fraction is a Lua integer, any other is a float. `f` is a float that JSON cannot represent or would show as
+ * an integer, `i` an integer beyond 2^53, `b` base64 bytes, `t` the index of a table in the list.
  */
 export type KeptValue =
   | string
@@ -36,9 +35,9 @@ export type KeptValue =
 export type KeptPair = readonly [KeptValue, KeptValue];
 
 export interface KeptLua {
-  /** The words of `math.random`, in hexadecimal; null: it begins anew from the seed of the guest. */
+  /** The state of `math.random` in hexadecimal; null if it restarts from the guest's seed. */
   readonly random: string | null;
-  /** The global `state`; null where it is nil. */
+  /** The global `state`; null if it is nil. */
   readonly state: KeptValue | null;
   readonly tables: readonly (readonly KeptPair[])[];
 }
@@ -54,7 +53,7 @@ const FLOAT_WORDS: Readonly<Record<string, number>> = {
 const LOWEST_INTEGER = -(2n ** 63n);
 const HIGHEST_INTEGER = 2n ** 63n - 1n;
 
-/** Reads the value on top of the stack, and what it leads to. Throws {@link ResultError}. In `protect`. */
+/** Reads the value on top of the stack with all values it refers to. Throws {@link ResultError}. Call inside `protect`. */
 export function readKept(runtime: LuaRuntime, L: LuaState): Omit<KeptLua, "random"> {
   const reader = new KeptReader(runtime, L);
   const isNil = runtime.abi._lua_type(L, -1) === TYPE.nil;
@@ -76,7 +75,7 @@ class KeptReader {
     this.#L = L;
   }
 
-  /** The value on top of the stack, which stays there. */
+  /** Returns the value on top of the stack without popping it. */
   read(): KeptValue {
     const { abi } = this.#runtime;
     this.#valuesLeft -= 1;
@@ -104,7 +103,7 @@ class KeptReader {
   }
 
   #text(): KeptValue {
-    // Asked for first: a view of a string of many MiB is not made.
+    // The length is checked first, so that no view of a very long string is created.
     this.#bytesLeft -= Number(this.#runtime.abi._lua_rawlen(this.#L, -1));
     if (this.#bytesLeft < 0) throw tooLarge(`over ${MAX_KEPT_BYTES} bytes of text`);
     const bytes = this.#runtime.bytesAt(this.#L, -1);
@@ -177,7 +176,7 @@ function pathOf(key: KeptValue): string {
   return typeof key === "string" ? `.${key.slice(0, 64)}` : `[${JSON.stringify(key)}]`;
 }
 
-/** Pushes the `state` of what was kept. Valid only: see {@link keptProblem}. In `protect`. */
+/** Pushes the stored `state`, which must be valid (see {@link keptProblem}). Call inside `protect`. */
 export function pushKept(runtime: LuaRuntime, L: LuaState, kept: KeptLua): void {
   const { abi } = runtime;
   abi._lua_checkstack(L, 6);
@@ -221,7 +220,7 @@ function pushScalar(runtime: LuaRuntime, L: LuaState, value: KeptValue): void {
   }
 }
 
-/** Why this, from a store and hence from outside, is nothing that was kept; undefined when it can be pushed. */
+/** Validates stored data, which is external input. Returns the problem, or undefined if it can be pushed. */
 export function keptProblem(kept: unknown): string | undefined {
   if (typeof kept !== "object" || kept === null) return "lua: is not an object";
   const { random, state, tables } = kept as Partial<Record<keyof KeptLua, unknown>>;
@@ -244,7 +243,7 @@ export function keptProblem(kept: unknown): string | undefined {
   return undefined;
 }
 
-/** NaN and tables are no keys. */
+/** Returns whether a value can be a key: NaN and tables cannot. */
 function isKey(value: unknown): boolean {
   if (!isKeptValue(value, 0)) return false;
   return typeof value !== "object" || (value as { readonly f?: string }).f !== "nan";

@@ -1,9 +1,9 @@
 /**
- * What one guest's Lua heap holds, and when its growth calls for a look at the clock.
+ * Accounts for one guest's Lua heap, and triggers clock checks when it grows.
  *
- * Lua asks for every block through one function; refusing one makes Lua collect its garbage, ask again, and raise "not
- * enough memory" if that fails too. The account also knows the long strings alive, because they are what makes single
- * instructions slow. It counts what Lua asked for, not the few bytes per block the allocator below adds.
+ * Lua requests every block through one function. After a refusal Lua collects its garbage, requests again, and raises "not enough
+ * memory" if that fails too. The account also tracks live long strings, because they make single instructions slow. It
+ * counts the requested bytes, without the few bytes per block that the allocator adds.
  */
 import {
   ALLOCATION_BYTES_PER_LOOK,
@@ -25,7 +25,7 @@ export class MemoryAccount {
     return this.#used;
   }
 
-  /** The host's own work may go a little over the guest's limit. */
+  /** Sets whether host work may exceed the guest's limit by the headroom. */
   allowHeadroom(allowed: boolean): void {
     this.#limit = GUEST_MEMORY_BYTES + (allowed ? HOST_HEADROOM_BYTES : 0);
   }
@@ -34,7 +34,7 @@ export class MemoryAccount {
     return growth <= 0 || this.#used + growth <= this.#limit;
   }
 
-  /** A block now has this size. Returns whether the guest should be looked at soon. */
+  /** Records the new size of a block. Returns whether the clock should be checked soon. */
   grown(block: Pointer, growth: number, size: number, isString: boolean): boolean {
     this.#used += growth;
     this.#sinceLook += size;
@@ -53,7 +53,7 @@ export class MemoryAccount {
     if (this.#longStrings.size > 0) this.#longStrings.delete(block);
   }
 
-  /** The guest was looked at. Returns after how many instructions to look again. */
+  /** Records a clock check. Returns the number of instructions until the next one. */
   look(): number {
     this.#sinceLook = 0;
     let longest = 0;

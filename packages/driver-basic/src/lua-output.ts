@@ -1,15 +1,15 @@
 /**
- * What a guest prints: once for the reply of the exec, once for the VM's log, each with a bound of its own.
+ * The output of a guest: for the reply of the exec, and for the VM's log, each with its own limit.
  *
- * Text that is over a bound is not even decoded, so a guest that prints megabytes in a loop costs what it is allowed.
+ * Text beyond a limit is not decoded, so the cost of a guest that prints megabytes in a loop is bounded.
  */
 import { MAX_LOG_LINE_CHARS, MAX_LOG_LINES_PER_SECOND, MAX_STDOUT_BYTES } from "./limits.ts";
 
 export const CUT_OFF = "… (cut off)";
-/** Bytes of UTF-8 a character has at most. */
+/** The most UTF-8 bytes of one character. */
 const MAX_CHARACTER_BYTES = 4;
 
-/** Output of one call. */
+/** The output of one call. */
 export class CallOutput {
   readonly #log: LogLines;
   readonly #decoder = new TextDecoder();
@@ -36,7 +36,7 @@ export class CallOutput {
   }
 }
 
-/** A VM's log: so many lines a second, and the number of those left out. */
+/** The log lines of a VM, limited per second, with the number of omitted lines. */
 export class LogLines {
   readonly #now: () => number;
   #lines: string[] = [];
@@ -49,7 +49,7 @@ export class LogLines {
     this.#refilledMs = now();
   }
 
-  /** Whether there is room for a line; counts it as left out when not. */
+  /** Returns whether there is room for a line; otherwise counts it as omitted. */
   wants(): boolean {
     const nowMs = this.#now();
     const due = ((nowMs - this.#refilledMs) / 1000) * MAX_LOG_LINES_PER_SECOND;
@@ -72,8 +72,8 @@ export class LogLines {
   }
 
   /**
-   * Takes what is there to be published, or undefined. Only lines left out are no reason, unless it is the `last` look:
-   * a flood would become a flood of such notes.
+   * Takes the lines to publish, or undefined. Omitted lines alone are published only with `last`, because otherwise a flood of output
+   * would become a flood of such notes.
    */
   take(last: boolean): { readonly lines: readonly string[]; readonly leftOut: number } | undefined {
     if (this.#lines.length === 0 && !(last && this.#leftOut > 0)) return undefined;

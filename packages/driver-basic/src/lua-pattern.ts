@@ -1,23 +1,23 @@
 /**
- * Lua's patterns, matched outside Lua so that a match can be ended.
+ * A matcher for Lua patterns outside Lua, so that a match can be interrupted.
  *
- * The library's own matcher is C code without a hook: `("a"):rep(30000):find(".-.-.-.-b")` would hold the thread for
- * years. This one counts its steps and gives up at a limit. It follows the reference manual, §6.4.1, on bytes, with the
- * classes of the C locale; a test holds it to the library on random patterns and subjects.
+ * Lua's own matcher is C code without a hook: `("a"):rep(30000):find(".-.-.-.-b")` would block the thread for years. This
+ * matcher counts its steps and stops at a limit. It follows the reference manual, §6.4.1, on bytes, with the classes of the C
+ * locale. A test compares it with the library on random patterns and subjects.
  *
- * A pattern is tried as it is written: items are read again at every attempt, as patterns are short and used once.
+ * Patterns are interpreted without compilation, because they are short and mostly used once.
  */
 import { MAX_CAPTURES, MAX_PATTERN_DEPTH, MAX_PATTERN_STEPS } from "./limits.ts";
 
-/** The pattern is malformed or takes too long; the message is Lua's where Lua has one. */
+/** Thrown if the pattern is malformed or takes too long. The message is that of Lua, if Lua has one. */
 export class PatternError extends Error {}
 
-/** A captured piece of the subject, or a position in it (1 is the first). */
+/** A captured range of the subject, or a position in it (1 is the first). */
 export type Capture = { readonly from: number; readonly to: number } | { readonly position: number };
 
 interface OpenCapture {
   readonly from: number;
-  /** End in the subject; or still open; or a position capture, which has no end. */
+  /** The end in the subject, or the mark of an open capture or of a position capture. */
   to: number | "open" | "position";
 }
 
@@ -43,19 +43,19 @@ export class PatternMatch {
     this.#pattern = pattern;
   }
 
-  /** Steps taken so far, over all attempts. */
+  /** The steps so far, over all attempts. */
   get steps(): number {
     return this.#steps;
   }
 
-  /** Tries the pattern, from its byte `patternFrom` on, at this place of the subject. The end of the match, or -1. */
+  /** Matches the pattern from its byte `patternFrom` on at `start` in the subject. Returns the end of the match, or -1. */
   at(start: number, patternFrom: number): number {
     this.#captures = [];
     this.#depth = 0;
     return this.#match(start, patternFrom);
   }
 
-  /** The captures of the last match; without any, the whole match when `whole` is given. */
+  /** Returns the captures of the last match; if there are none and `whole` is given, the whole match. */
   captures(whole?: { readonly from: number; readonly to: number }): Capture[] {
     if (this.#captures.length === 0) return whole === undefined ? [] : [whole];
     return this.#captures.map(({ from, to }): Capture => {
@@ -81,7 +81,7 @@ export class PatternMatch {
     }
   }
 
-  /** Items one after the other; only those that can be matched in several ways go deeper. */
+  /** Matches the items in sequence; only items with several possible matches recurse. */
   #items(start: number, patternStart: number): number {
     const pattern = this.#pattern;
     let s = start;
@@ -124,7 +124,7 @@ export class PatternMatch {
     return s;
   }
 
-  /** As many as possible, then fewer, but not below `least`. */
+  /** Matches as many repetitions as possible, then fewer, down to `least`. */
   #longest(from: number, least: number, p: number, end: number): number {
     let s = from;
     while (this.#single(s, p, end)) s += 1;
@@ -200,12 +200,12 @@ export class PatternMatch {
     return this.#itemEnd(p);
   }
 
-  /** Between a byte outside the set and one inside it; before and after the subject there are zeros. */
+  /** Returns whether `s` is between a byte outside and a byte inside the set; the subject is surrounded by zeros. */
   #atFrontier(s: number, p: number, end: number): boolean {
     return !this.#inSet(this.#subject[s - 1] ?? 0, p, end) && this.#inSet(this.#subject[s] ?? 0, p, end);
   }
 
-  /** Where the single item at `p` ends: one byte, `%x`, or a set. */
+  /** Returns the end of the single item at `p`: one byte, `%x`, or a set. */
   #itemEnd(p: number): number {
     const pattern = this.#pattern;
     if (pattern[p] === ESCAPE) {
@@ -214,7 +214,7 @@ export class PatternMatch {
     }
     if (pattern[p] !== SET) return p + 1;
     let at = pattern[p + 1] === CARET ? p + 2 : p + 1;
-    // A `]` in the first place stands for itself.
+    // A `]` in first position is literal.
     do {
       if (at >= pattern.length) throw new PatternError("malformed pattern (missing ']')");
       at += pattern[at] === ESCAPE && at + 1 < pattern.length ? 2 : 1;
@@ -233,7 +233,7 @@ export class PatternMatch {
     return item === byte;
   }
 
-  /** The set from its `[` at `p` to past its `]` at `end`. */
+  /** Returns whether the byte is in the set, which ranges from its `[` at `p` to `end`, after its `]`. */
   #inSet(byte: number, p: number, end: number): boolean {
     const pattern = this.#pattern;
     const last = end - 1;
@@ -258,7 +258,7 @@ export class PatternMatch {
   }
 }
 
-/** Bytes that have a meaning in a pattern; without any of them a search is a plain one. */
+/** Returns whether the pattern has no special bytes, so that a plain search suffices. */
 export function isPlain(pattern: Uint8Array): boolean {
   return !pattern.some((byte) => SPECIAL.has(byte));
 }
@@ -275,11 +275,11 @@ const CLASSES: Readonly<Record<string, (byte: number) => boolean>> = {
   u: isUpper,
   w: (byte) => isLetter(byte) || isDigit(byte),
   x: (byte) => isDigit(byte) || ((byte | 32) >= 0x61 && (byte | 32) <= 0x66),
-  // Not in the manual any more, but in the library.
+  // The manual no longer has this class, but the library still does.
   z: (byte) => byte === 0,
 };
 
-/** Whether `%letter` stands for the byte: a class, its upper case the opposite, anything else itself. */
+/** Returns whether `%letter` matches the byte: a class, its complement in upper case, or a literal character. */
 function inClass(byte: number, letter: number): boolean {
   const test = isLetter(letter) ? CLASSES[String.fromCharCode(letter | 32)] : undefined;
   if (test === undefined) return letter === byte;

@@ -1,14 +1,14 @@
 /**
- * What the agent's thread and the Lua worker say to each other. Structured clones; every message has a kind.
+ * The messages between the agent's thread and the Lua worker. They are structured clones, and every message has a kind.
  *
- * Beside the messages there are two words of shared memory, because a worker stuck inside one instruction sends nothing: a
- * counter that moves as long as guests make progress, and whom it is working for.
+ * In addition there is shared memory, because a worker that is stuck in one instruction sends no messages: a heartbeat counter, and the
+ * guest and call that the worker is running.
  */
 import type { CallLimits, CallOutcome } from "./lua-call.ts";
 import type { GuestIdentity, HookName, Work } from "./lua-guest.ts";
 import type { KeptLua } from "./lua-kept.ts";
 
-/** One per guest and start, so that a guest that took the place of another is not taken for it. */
+/** Unique per guest and start, so that a replacement is not mistaken for the replaced guest. */
 export type GuestKey = number;
 export type CallId = number;
 
@@ -16,11 +16,11 @@ export interface OpenGuest {
   readonly kind: "open";
   readonly key: GuestKey;
   readonly identity: GuestIdentity;
-  /** Runs again whenever the Lua state has to be made anew. */
+  /** Runs again whenever the Lua state is recreated. */
   readonly program: string | undefined;
-  /** What its `state` begins with, now and whenever the Lua state has to be made anew; null: with nothing. */
+  /** The initial `state`, also after the Lua state is recreated; null if there is none. */
   readonly kept: KeptLua | null;
-  /** The state was lost with an earlier worker: run the program before the first call. */
+  /** Whether the Lua state was lost with an earlier worker, so that the program must run before the first call. */
   readonly again: boolean;
   readonly limits: CallLimits;
 }
@@ -32,11 +32,11 @@ export type ToWorker =
       readonly key: GuestKey;
       readonly call: CallId;
       readonly work: Work;
-      /** What `cell` shows during the call. */
+      /** The values of `cell` during the call. */
       readonly view: unknown;
       readonly limits: CallLimits;
     }
-  /** Does nothing to a call that has started. */
+  /** Cancels a call that has not started. */
   | { readonly kind: "cancel"; readonly key: GuestKey; readonly call: CallId }
   | { readonly kind: "drop"; readonly key: GuestKey };
 
@@ -44,9 +44,9 @@ export interface CallReport {
   readonly outcome: CallOutcome;
   readonly instructions: number;
   readonly stdout: string;
-  /** Globals are gone; the program runs again before the next call. */
+  /** Whether the globals are lost; the program then runs again before the next call. */
   readonly stateLost: boolean;
-  /** Which hooks the guest has defined now; undefined when the state is lost and the program has yet to say. */
+  /** The hooks that the guest has defined; undefined if the state is lost and the program has not run again yet. */
   readonly hooks: readonly HookName[] | undefined;
 }
 
@@ -58,11 +58,11 @@ export type FromWorker =
       readonly kind: "printed";
       readonly key: GuestKey;
       readonly lines: readonly string[];
-      /** Lines left out since the last message, because there were too many. */
+      /** Lines omitted since the last message, because there were too many. */
       readonly leftOut: number;
     };
 
-/** Words of the shared memory. */
+/** Indices of the words in the shared memory. */
 export const SIGNAL = { heartbeat: 0, call: 1, guest: 2 } as const;
 export const SIGNAL_BYTES = 12;
 

@@ -1,12 +1,12 @@
 /**
- * One instance of the Lua module and the few functions it calls back: allocator, hook, output, pattern matching.
+ * One instance of the Lua module with its callbacks: allocator, hook, output, pattern matching.
  *
- * Many Lua states live in one instance; one of them runs at a time, as `runs(guest, …)` says. The runtime knows nothing of
- * what a guest is for. It owns the rules that keep the instance alive (see `lua-abi.ts`): nothing that can fail is
- * called outside `protect`, and nothing a guest does ends the instance.
+ * An instance holds many Lua states, of which one runs at a time, under `runs(guest, …)`. The runtime is independent of the purpose of
+ * a guest. It enforces the rules that keep the instance alive (see `lua-abi.ts`): calls that can fail are made inside `protect`,
+ * and no guest can end the instance.
  *
- * Instructions are counted exactly: the count hook gives whole intervals, and the rest is read from the state. Where
- * the state keeps it is found once, by setting a count no other word has and looking for it.
+ * Instructions are counted exactly: the count hook reports whole intervals, and the remainder is read from the state. Its address in
+ * the state is found once, by a search for a unique count.
  */
 import { invariant } from "@bioxen/kernel";
 import { TOTAL_MEMORY_BYTES } from "./limits.ts";
@@ -22,27 +22,27 @@ import {
 import { MemoryAccount } from "./lua-memory.ts";
 import { scanFromLua } from "./lua-scan.ts";
 
-/** The guest that is on the processor. */
+/** The guest that is currently running. */
 export interface OnProcessor {
   readonly account: MemoryAccount;
-  /** Called every few instructions; may yield the thread, or throw to end the guest where it cannot be yielded. */
+  /** Called every few instructions. It may yield the thread, or throw to end a guest in uninterruptible code. */
   look(thread: LuaState): void;
-  /** The guest should be looked at before its next instruction. */
+  /** Requests a check before the guest's next instruction. */
   lookSoon(): void;
-  /** Work done for the guest outside Lua, in instructions. */
+  /** Adds work that was done for the guest outside Lua, in instructions. */
   charge(instructions: number): void;
   write(text: Uint8Array): void;
 }
 
-/** A hook interval that no other word of a fresh Lua state has. */
+/** A hook interval that occurs nowhere else in a new Lua state. */
 const SENTINEL_COUNT = 0x1234567;
-/** Bytes of a Lua state in which the hook's counter is looked for; it is 108 in Lua 5.4.6. */
+/** Bytes of a Lua state that are searched for the hook counter; its offset is 108 in Lua 5.4.6. */
 const STATE_SEARCH_BYTES = 512;
 const FIRST_SCRATCH_BYTES = 4096;
 
 export class LuaRuntime {
   readonly abi: LuaAbi;
-  /** Milliseconds, monotone. */
+  /** A monotonic clock, ms. */
   readonly now: () => number;
   readonly #accounts: (MemoryAccount | undefined)[] = [undefined];
   readonly #freeSlots: number[] = [];
@@ -50,7 +50,7 @@ export class LuaRuntime {
   readonly #trampoline: Pointer;
   readonly #hook: Pointer;
   readonly #lengthOut: Pointer;
-  /** A word for the results of `lua_resume`. */
+  /** The address of a word for the result count of `lua_resume`. */
   readonly wordOut: Pointer;
   readonly #heartbeat: () => void;
   readonly #decoder = new TextDecoder();
@@ -62,11 +62,11 @@ export class LuaRuntime {
   #thrown: { readonly error: unknown } | undefined;
   #running: OnProcessor | undefined;
   #countOffset = 0;
-  /** Functions given to the sandbox. */
+  /** Functions for the sandbox. */
   readonly scanFunction: Pointer;
   readonly writeFunction: Pointer;
 
-  /** `heartbeat` is called at every look: the sign of life for a watchdog in another thread. */
+  /** Loads the module. `heartbeat` is called at every check, for a watchdog in another thread. */
   static async load(options: { now?: () => number; heartbeat?: () => void } = {}): Promise<LuaRuntime> {
     return new LuaRuntime(await loadLuaAbi(), options);
   }
@@ -95,7 +95,7 @@ export class LuaRuntime {
     this.#countOffset = this.#findCounter();
   }
 
-  /** A new Lua state on this account, or 0 when there is no memory for it. */
+  /** Returns a new Lua state on this account, or 0 if there is not enough memory. */
   newState(account: MemoryAccount): LuaState {
     const slot = this.#freeSlots.pop() ?? this.#accounts.length;
     this.#accounts[slot] = account;
@@ -104,10 +104,10 @@ export class LuaRuntime {
     return state;
   }
 
-  /** Frees the state and everything in it. No guest code runs: guests cannot have finalisers. */
+  /** Frees the state and its content. No guest code runs, because guests have no finalisers. */
   closeState(L: LuaState, account: MemoryAccount): void {
     this.abi._lua_close(L);
-    invariant(account.used === 0, "a closed Lua state left memory behind", { bytes: account.used });
+    invariant(account.used === 0, "a closed Lua state leaked memory", { bytes: account.used });
     this.#releaseSlot(this.#accounts.indexOf(account));
   }
 
@@ -117,9 +117,9 @@ export class LuaRuntime {
   }
 
   /**
-   * Runs `body` as a C function called by `L` in protected mode: with 20 free stack slots of its own. Returns the status.
+   * Runs `body` as a C function called by `L` in protected mode, with 20 free stack slots. Returns the status.
    *
-   * A Lua error inside ends it with a status that is not `ok`. What `body` itself throws is thrown again here.
+   * A Lua error inside ends it with a status other than `ok`. An exception of `body` is rethrown.
    */
   protect(L: LuaState, body: () => void): number {
     invariant(this.#body === undefined, "protect does not nest");
@@ -138,14 +138,14 @@ export class LuaRuntime {
     try {
       this.#body?.();
     } catch (error) {
-      // The module raises Lua errors by throwing a number; that one belongs to the protected call below.
+      // The module raises Lua errors by throwing a number, which the protected call below must receive.
       if (typeof error === "number") throw error;
       this.#thrown = { error };
     }
     return 0;
   }
 
-  /** Runs `body` with this guest on the processor. */
+  /** Runs `body` with this guest as the running one. */
   runs<T>(guest: OnProcessor, body: () => T): T {
     this.#running = guest;
     try {
@@ -159,12 +159,12 @@ export class LuaRuntime {
     return this.#running;
   }
 
-  /** The thread is looked at after `instructions` more. Between a yield and its resume this would lose a look. */
+  /** Schedules the next check of the thread after `instructions`. Between a yield and its resume this would lose a check. */
   setHook(thread: LuaState, instructions: number): void {
     this.abi._lua_sethook(thread, this.#hook, MASK_COUNT, instructions);
   }
 
-  /** Instructions left until the thread is looked at. */
+  /** Returns the instructions until the next check of the thread. */
   untilLook(thread: LuaState): number {
     return this.abi.HEAP32[(thread + this.#countOffset) >> 2] ?? 0;
   }
@@ -174,7 +174,7 @@ export class LuaRuntime {
     this.abi._lua_pushlstring(L, this.toScratch(bytes), bytes.length);
   }
 
-  /** Copies into memory of the module that is valid until the next call. */
+  /** Copies bytes into module memory that is valid until the next call. */
   toScratch(bytes: Uint8Array): Pointer {
     if (bytes.length > this.#scratchBytes) {
       const size = Math.max(bytes.length, FIRST_SCRATCH_BYTES);
@@ -188,8 +188,8 @@ export class LuaRuntime {
   }
 
   /**
-   * The bytes of a string or number on the stack, as a view that is valid until the next call into the module. A number
-   * is turned into a string in its place, as Lua does.
+   * Returns the bytes of a string or number on the stack, as a view that is valid until the next call into the module. A number is
+   * converted to a string in place, as Lua does.
    */
   bytesAt(L: LuaState, index: number): Uint8Array {
     const address = this.abi._lua_tolstring(L, index, this.#lengthOut);
@@ -198,7 +198,7 @@ export class LuaRuntime {
     return this.abi.HEAPU8.subarray(address, address + length);
   }
 
-  /** The string on the stack as text; bytes that are not UTF-8 become U+FFFD. Cut off after `maxBytes`. */
+  /** Returns the string on the stack as text, truncated after `maxBytes`; bytes that are not UTF-8 become U+FFFD. */
   textAt(L: LuaState, index: number, maxBytes: number): string {
     const bytes = this.bytesAt(L, index);
     return this.#decoder.decode(bytes.length > maxBytes ? bytes.subarray(0, maxBytes) : bytes);
@@ -206,7 +206,7 @@ export class LuaRuntime {
 
   #allocate(slot: number, block: Pointer, oldSize: number, newSize: number): Pointer {
     const account = this.#accounts[slot];
-    invariant(account !== undefined, "memory asked for by no guest", { slot });
+    invariant(account !== undefined, "memory requested without a guest", { slot });
     if (newSize === 0) {
       if (block === 0) return 0;
       account.freed(block, oldSize);
@@ -216,7 +216,7 @@ export class LuaRuntime {
     }
     const growth = block === 0 ? newSize : newSize - oldSize;
     if (!account.allows(growth) || (growth > 0 && this.#totalUsed + growth > TOTAL_MEMORY_BYTES)) {
-      // Each refusal costs a full collection, so the next one is not waited for.
+      // Each refusal costs a full collection, so the guest is checked now instead of after the next refusal.
       if (this.#running?.account === account) this.#running.lookSoon();
       return 0;
     }
@@ -235,9 +235,9 @@ export class LuaRuntime {
     invariant(L !== 0, "no memory for the first Lua state");
     this.setHook(L, SENTINEL_COUNT);
     const words = this.abi.HEAP32.subarray(L >> 2, (L + STATE_SEARCH_BYTES) >> 2);
-    // Two words side by side: the interval, and after it what is left of it.
+    // Two adjacent words: the interval, and the instructions left of it.
     const at = words.findIndex((word, i) => word === SENTINEL_COUNT && words[i + 1] === SENTINEL_COUNT);
-    invariant(at >= 0, "this build of Lua keeps its instruction counter elsewhere");
+    invariant(at >= 0, "this build of Lua has its instruction counter at an unknown offset");
     this.closeState(L, account);
     return (at + 1) * 4;
   }

@@ -1,29 +1,28 @@
 /**
- * The one function behind `string.find`, `match`, `gmatch` and `gsub` in the sandbox: search a subject for a pattern.
+ * The function behind `string.find`, `match`, `gmatch` and `gsub` in the sandbox: it searches a subject for a pattern.
  *
  * Called from Lua as `scan(subject, pattern, init, mode, after)`; both are strings, `init` an integer as in `string.find`,
- * `after` the end of the match before this one, which an empty match may not repeat, or -1. Returns nil when
- * there is no match, `false, message` when the pattern is bad, else by mode:
+ * `after` the end of the previous match, which an empty match may not repeat, or -1. Returns nil if there is no match,
+ * `false, message` if the pattern is malformed, otherwise by mode:
  *
  *   find, plain  first, last, captures …
  *   match        captures …, or the whole match
  *   gmatch       end, then as match; `^` is an ordinary character
  *   gsub         first, end, then as match
  *
- * It calls no Lua code, so what the guest gives as a replacement is called by the sandbox, where it can be interrupted.
+ * It calls no Lua code: the sandbox calls the guest's replacement functions, which can be interrupted there.
  */
 import { MAX_CAPTURES } from "./limits.ts";
-import type { LuaState } from "./lua-abi.ts";
+import type { LuaAbi, LuaState } from "./lua-abi.ts";
 import { type Capture, isPlain, PatternError, PatternMatch } from "./lua-pattern.ts";
-import type { LuaRuntime } from "./lua-runtime.ts";
 
-/** The values of `mode`; sandbox/string.lua has the same. */
+/** The values of `mode`; sandbox/string.lua has the same values. */
 const SCAN = { find: 0, plain: 1, match: 2, gmatch: 3, gsub: 4 } as const;
 const CARET = 0x5e;
-/** Subject × pattern up to which a plain search tries every place; above, it prepares a table first. */
+/** Subject length × pattern length up to which a plain search tries every position; above it, it first prepares a table. */
 const SMALL_SEARCH = 1 << 16;
 
-/** A plain search passes bytes faster than a pattern takes steps. */
+/** Bytes of a plain search that cost as much as one pattern step. */
 const BYTES_PER_PLAIN_STEP = 4;
 
 interface Found {
@@ -32,8 +31,18 @@ interface Found {
   readonly captures: readonly Capture[];
 }
 
-/** Returns how many results it pushed. */
-export function scanFromLua(runtime: LuaRuntime, L: LuaState): number {
+/** What a scan needs of the Lua instance that called it; implemented by `LuaRuntime`. */
+export interface ScanHost {
+  readonly abi: LuaAbi;
+  /** The running guest, which pays for the steps. */
+  readonly running: { charge(instructions: number): void } | undefined;
+  /** Returns the bytes of the string at `index`, valid until the next call into the module. */
+  bytesAt(L: LuaState, index: number): Uint8Array;
+  pushString(L: LuaState, text: string): void;
+}
+
+/** Runs one scan. Returns the number of pushed results. */
+export function scanFromLua(runtime: ScanHost, L: LuaState): number {
   const { abi } = runtime;
   const subject = runtime.bytesAt(L, 1);
   const pattern = runtime.bytesAt(L, 2);
@@ -59,11 +68,11 @@ export function scanFromLua(runtime: LuaRuntime, L: LuaState): number {
   return pushFound(runtime, L, subject.byteOffset, mode, found);
 }
 
-function charge(runtime: LuaRuntime, steps: number): void {
+function charge(runtime: ScanHost, steps: number): void {
   runtime.running?.charge(Math.ceil(steps));
 }
 
-/** Lua's `init`: 1 is the first byte, negative counts from the end. Returns an index from 0. */
+/** Converts Lua's `init` (1 is the first byte, negative values count from the end) to an index from 0. */
 function startOf(init: number, length: number): number {
   if (init > 0) return init - 1;
   return init === 0 ? 0 : Math.max(0, length + init);
@@ -99,14 +108,14 @@ function search(
   }
 }
 
-/** First place of `pattern` at or after `start`, or -1. Linear in both lengths. */
+/** Returns the first position of `pattern` at or after `start`, or -1. The time is linear in both lengths. */
 export function plainSearch(subject: Uint8Array, pattern: Uint8Array, start: number): number {
   if (pattern.length === 0) return start;
   if ((subject.length - start) * pattern.length <= SMALL_SEARCH || pattern.length === 1) {
     const bytes = Buffer.from(subject.buffer, subject.byteOffset, subject.length);
     return bytes.indexOf(pattern, start);
   }
-  // Knuth, Morris, Pratt: border[i] is the longest proper prefix that ends the first i bytes.
+  // Knuth–Morris–Pratt: border[i] is the length of the longest proper prefix that is a suffix of the first i bytes.
   const border = new Int32Array(pattern.length + 1);
   for (let i = 1, k = 0; i < pattern.length; i += 1) {
     while (k > 0 && pattern[i] !== pattern[k]) k = border[k] ?? 0;
@@ -121,7 +130,7 @@ export function plainSearch(subject: Uint8Array, pattern: Uint8Array, start: num
   return -1;
 }
 
-function pushFound(runtime: LuaRuntime, L: LuaState, base: number, mode: number, found: Found): number {
+function pushFound(runtime: ScanHost, L: LuaState, base: number, mode: number, found: Found): number {
   const { abi } = runtime;
   const { from, to, captures } = found;
   if (abi._lua_checkstack(L, MAX_CAPTURES + 2) === 0) {
@@ -139,7 +148,7 @@ function pushFound(runtime: LuaRuntime, L: LuaState, base: number, mode: number,
   for (const capture of captures) {
     if ("position" in capture) pushInteger(capture.position);
     else {
-      // The subject stays where it is: it is on the stack, and Lua does not move strings.
+      // The subject stays valid: it is on the stack, and Lua does not move strings.
       abi._lua_pushlstring(L, base + capture.from, capture.to - capture.from);
       pushed += 1;
     }

@@ -1,10 +1,9 @@
 /**
  * Shares one thread among the calls of many guests.
  *
- * Calls of one guest wait for each other, as they share its globals. Of the guests that have a call, each gets one slice in
- * turn, so a busy guest costs another at most its share. A guest whose state was lost is booted again before its next
- * call and its program runs first; what that run asks of the environment is not applied, the cell has not forgotten. Its
- * `state` is then as the last checkpoint kept it.
+ * Calls of one guest are queued, because they share its globals. Guests with a call get one slice each in turn, so a busy guest
+ * delays another only by its share. A guest with a lost Lua state is booted again before its next call, and its program runs first.
+ * Environment changes of that run are not applied, because the cell still has them. Its `state` is that of the last checkpoint.
  */
 
 import { type CallEnd, type CallLimits, type CallOutcome, LuaCall } from "./lua-call.ts";
@@ -16,7 +15,7 @@ import type { CallId, FromWorker, GuestKey, ToWorker } from "./lua-protocol.ts";
 import type { LuaRuntime } from "./lua-runtime.ts";
 
 interface Job {
-  /** undefined: the program, run again. */
+  /** The call of this job; undefined for a repeated run of the program. */
   readonly call: CallId | undefined;
   readonly work: Work;
   readonly view: unknown;
@@ -33,7 +32,7 @@ interface Tenant {
   guest: LuaGuest | undefined;
   kept: KeptLua | null;
   running: { readonly job: Job; readonly call: LuaCall | undefined; readonly output: CallOutput } | undefined;
-  /** The next boot is not the first: the program has to run before anything else. */
+  /** Whether the next boot is a repeated one, so that the program must run first. */
   again: boolean;
 }
 
@@ -41,7 +40,7 @@ const NOTHING_RUN = { instructions: 0, stateLost: false } as const;
 
 export interface SchedulerOptions {
   readonly post: (message: FromWorker) => void;
-  /** Whom the thread works for from now on; undefined is nobody. */
+  /** Announces the guest and call that the thread runs from now on; undefined for none. */
   readonly workingFor: (key: GuestKey | undefined, call: CallId | undefined) => void;
 }
 
@@ -50,7 +49,7 @@ export class LuaScheduler {
   readonly #post: (message: FromWorker) => void;
   readonly #workingFor: SchedulerOptions["workingFor"];
   readonly #tenants = new Map<GuestKey, Tenant>();
-  /** Tenants with something to do, the next one first. */
+  /** Tenants with pending work, the next one first. */
   #ready: Tenant[] = [];
 
   constructor(runtime: LuaRuntime, options: SchedulerOptions) {
@@ -82,7 +81,7 @@ export class LuaScheduler {
     }
   }
 
-  /** Runs slices for about `budgetMs`. Returns whether there is more to do. */
+  /** Runs slices for about `budgetMs`. Returns whether work is left. */
   turn(budgetMs: number): boolean {
     const endMs = this.#runtime.now() + budgetMs;
     while (this.#runtime.now() < endMs) {
@@ -94,17 +93,17 @@ export class LuaScheduler {
     return this.#ready.length > 0;
   }
 
-  /** One slice for this tenant. Returns whether it wants another. */
+  /** Runs one slice of this tenant. Returns whether it needs another. */
   #slice(tenant: Tenant): boolean {
     this.#workingFor(tenant.key, tenant.running?.job.call ?? tenant.queue[0]?.call);
     const end = tenant.running === undefined ? this.#startNext(tenant) : tenant.running.call?.advance();
-    // What it printed goes before the news that it is over.
+    // The output is published before the report of the end.
     this.#publishLog(tenant, end !== undefined);
     if (end !== undefined) this.#finish(tenant, end);
     return tenant.running !== undefined || tenant.queue.length > 0;
   }
 
-  /** Begins the next job. A `CallEnd` when it is over at once. */
+  /** Starts the next job. Returns a `CallEnd` if it ends at once. */
   #startNext(tenant: Tenant): CallEnd | undefined {
     const refusal = tenant.guest === undefined ? this.#boot(tenant) : undefined;
     const job = tenant.queue.shift();
@@ -128,7 +127,7 @@ export class LuaScheduler {
     return call.begin(job.work, job.view);
   }
 
-  /** Makes the tenant's Lua state, and puts its program before the other jobs. Returns why it could not. */
+  /** Creates the tenant's Lua state, and queues its program before the other jobs. Returns the reason of a failure. */
   #boot(tenant: Tenant): string | undefined {
     try {
       tenant.guest = LuaGuest.boot(this.#runtime, tenant.identity);
@@ -141,7 +140,7 @@ export class LuaScheduler {
       if (!guest.restoreState(kept)) {
         tenant.guest = undefined;
         guest.close();
-        return "no memory for the state that was kept";
+        return "not enough memory for the stored state";
       }
       if (tenant.program === undefined) guest.restoreRandom(kept);
     }
@@ -173,7 +172,7 @@ export class LuaScheduler {
       tenant.guest = undefined;
     }
     const { job, output } = running;
-    // The program draws from the seed as it did the first time; what comes after goes on where it was kept.
+    // The program draws random numbers from the seed, as in its first run; later calls continue the stored sequence.
     const isProgram = job.work.kind === "chunk" && job.work.name === "program";
     if (isProgram && tenant.kept !== null) tenant.guest?.restoreRandom(tenant.kept);
     if (job.call !== undefined) {
@@ -181,7 +180,7 @@ export class LuaScheduler {
       const hooks = guest === undefined ? undefined : HOOK_NAMES.filter((name) => guest.defines(name));
       this.#post({ kind: "ended", call: job.call, report: { ...end, hooks, stdout: output.text() } });
     } else if (!end.outcome.ok && tenant.log.wants()) {
-      tenant.log.add(`the program failed when it ran again: ${end.outcome.message}`);
+      tenant.log.add(`the repeated run of the program failed: ${end.outcome.message}`);
       this.#publishLog(tenant, true);
     }
   }

@@ -1,27 +1,27 @@
 /**
- * Takes weak tables away from a Lua state.
+ * Disables weak tables in a Lua state.
  *
- * Weak-keyed tables that refer to each other in a chain cost the garbage collector the square of their number, in one step
- * that nothing can interrupt: 35 000 of them fit in a guest's memory and hold the thread for 5.5 s. Refusing `__mode` in
- * `setmetatable` is not enough, as a field of a metatable can be set later, so the state is made blind to it.
+ * A chain of weak-keyed tables costs the garbage collector quadratic time in one uninterruptible step: 35 000 of them fit into a
+ * guest's memory and block the thread for 5.5 s. A check of `__mode` in `setmetatable` is not enough, because a field of a
+ * metatable can be set later. So Lua is prevented from finding `__mode` at all.
  *
- * Lua looks metamethods up by the address of their interned name, in one array. The entry of `__mode` is pointed at a string
- * no table can have as such a key: a long one, which is never interned. The array is found by the addresses in it. `__gc`
- * cannot be treated so: the library's own buffers need it to give back their memory after an error. It takes effect
- * only at the moment of `setmetatable`, so refusing it there is enough.
+ * Lua finds metamethods by the address of their interned name, in one array. The entry of `__mode` is redirected to a string
+ * that never equals a key: a long string, which is not interned. The array is found by the addresses in it. `__gc` cannot be
+ * disabled in this way, because the library's own buffers need it to free their memory after an error. It takes effect only in
+ * `setmetatable`, so a check there suffices.
  */
 import { invariant } from "@bioxen/kernel";
 import { type LuaState, REGISTRY } from "./lua-abi.ts";
 import type { LuaRuntime } from "./lua-runtime.ts";
 
-/** The first names of `ltm.h`, in order. */
+/** The first metamethod names of `ltm.h`, in order. */
 const NAMES = ["__index", "__newindex", "__gc", "__mode", "__len"];
-/** Over 40 bytes, the length up to which Lua interns. */
+/** Longer than 40 bytes, the longest string that Lua interns. */
 const UNMATCHED = "a name that no table can have as the key of a metamethod";
-/** Bytes after a state's own address in which its global part, and in that the array, is looked for. */
+/** Bytes after the address of a state that are searched for its global state and for the array. */
 const SEARCH_BYTES = 4096;
 
-/** In `protect`. */
+/** Disables weak tables in `L`. Call inside `protect`. */
 export function disableWeakTables(runtime: LuaRuntime, L: LuaState): void {
   const { abi } = runtime;
   const names = NAMES.map((name) => {
@@ -32,12 +32,12 @@ export function disableWeakTables(runtime: LuaRuntime, L: LuaState): void {
   });
   runtime.pushString(L, UNMATCHED);
   const unmatched = abi._lua_topointer(L, -1);
-  // Kept in the registry, for as long as the state lives.
+  // The registry keeps the string alive as long as the state.
   abi._lua_pushboolean(L, 1);
   abi._lua_rawset(L, REGISTRY);
 
   const words = abi.HEAPU32.subarray(L >> 2, (L + SEARCH_BYTES) >> 2);
   const at = words.findIndex((_, i) => names.every((name, k) => words[i + k] === name));
-  invariant(at >= 0, "this build of Lua keeps the names of its metamethods elsewhere");
+  invariant(at >= 0, "this build of Lua has its metamethod names at an unknown address");
   words[at + NAMES.indexOf("__mode")] = unmatched;
 }

@@ -1,8 +1,8 @@
 /**
- * The thread that runs every guest's Lua: takes calls from the agent's thread, gives each its slices, reports.
+ * The thread that runs every guest's Lua: it receives calls from the agent's thread, runs them in slices, and reports.
  *
- * It can be ended at any moment from outside, and is when it gives no sign of life; all it holds can be made again. What
- * it does not expect it does not catch: it dies, and the other side takes that like a thread that fell silent.
+ * The agent may end it at any moment, and does so if the heartbeat stops; all its state can be recreated. It catches no unexpected
+ * exception: the thread then dies, and the agent handles that like a stopped heartbeat.
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { invariant } from "@bioxen/kernel";
@@ -12,7 +12,7 @@ import { LuaRuntime } from "./lua-runtime.ts";
 import { LuaScheduler } from "./lua-scheduler.ts";
 
 const port = parentPort;
-invariant(port !== null, "lua-worker.ts runs as a worker thread only");
+invariant(port !== null, "lua-worker.ts must run as a worker thread");
 const signals = new Int32Array((workerData as WorkerData).signals);
 const post = (message: FromWorker): void => port.postMessage(message);
 const heartbeat = (): void => {
@@ -30,7 +30,7 @@ const scheduler = new LuaScheduler(await LuaRuntime.load({ heartbeat }), {
 let turning = false;
 function turn(): void {
   heartbeat();
-  // Between two turns the event loop takes in what came meanwhile.
+  // Between two turns the event loop receives pending messages.
   if (scheduler.turn(WORKER_TURN_MS)) setImmediate(turn);
   else turning = false;
 }

@@ -140,7 +140,7 @@ describe("results", () => {
     expect(message("error(12)")).toBe("12");
     for (const body of ["while true do end", "error({})", "return {}", "return ('x'):rep(1e9)"]) {
       const source = `error(setmetatable({}, {__tostring = function() ${body} end}))`;
-      expect(message(source), body).toBe("the error is a value that cannot be read as text");
+      expect(message(source), body).toBe("the error value cannot be converted to text");
       expect(bench.value("return 1")).toBe(1);
     }
     expect((message("error(('x'):rep(1e6))") as string).length).toBeLessThanOrEqual(8 * 1024);

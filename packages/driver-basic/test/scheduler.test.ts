@@ -135,7 +135,7 @@ describe("sharing the thread", () => {
     const call = d.exec(1, "return 1");
     d.finish();
     expect(d.report(call).outcome).toMatchObject({ result: 1 });
-    const lines = ["the program failed when it ran again: no"];
+    const lines = ["the repeated run of the program failed: no"];
     expect(d.messages).toContainEqual({ kind: "printed", key: 1, lines, leftOut: 0 });
   });
 

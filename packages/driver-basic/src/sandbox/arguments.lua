@@ -1,12 +1,11 @@
--- Arguments of the sandbox's functions, checked in the words of Lua's own libraries.
+-- Checks the arguments of the sandbox's functions, with the error messages of Lua's own libraries.
 --
--- First of the five files that make the world of a guest (see base.lua). Every function here is called by one the guest
--- calls, so level 3 is the guest: errors say where the guest's code is, not where this is. nil and no argument are
--- not told apart.
+-- The first of the five sandbox files (see base.lua). Every function here is called by a function that the guest calls, so
+-- level 3 is the guest: errors show the position in the guest's code. nil and a missing argument are not distinguished.
 
 local error, type, tostring, tonumber, format, tointeger = error, type, tostring, tonumber, string.format, math.tointeger
 
--- Values one call may put on the stack: a C function copies them all without a hook.
+-- Values that one call may put on the stack, because a C function copies them without a hook.
 local MAX_VALUES = 10000
 
 local function bad(position, name, message, level)
@@ -17,7 +16,7 @@ local function wrong_type(position, name, expected, value, level)
   bad(position, name, expected .. " expected, got " .. (value == nil and "no value" or type(value)), level + 1)
 end
 
--- Both are called by a function the guest calls, so level 3 is the guest.
+-- A function that the guest calls calls both, so level 3 is the guest.
 local function text(value, position, name)
   local kind = type(value)
   if kind == "string" then return value end

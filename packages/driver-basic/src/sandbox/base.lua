@@ -1,13 +1,13 @@
--- The world of a guest: what it finds when its first line runs. Base functions and `math`; the others are beside it.
+-- The global environment of a guest: base functions and `math`. The other sandbox files define the rest.
 --
--- These files run once per Lua state, before the guest, with the five libraries opened: arguments, string, table, base,
--- cell. They take away what reaches out of the state or cannot be stopped, and put Lua in the place of C wherever the C
--- function runs guest code or loops without a bound: C code has no count hook, so it can neither be counted nor
--- interrupted. What they keep are locals: the guest can change its globals and libraries, and none of them looks there.
+-- The files run once per Lua state, before the guest, with open libraries, in this order: arguments, string, table, base, cell.
+-- They remove every function that reaches outside the state or cannot be interrupted. C functions that run guest code or loop
+-- without a bound are replaced by Lua code, because C code has no count hook and can be neither counted nor interrupted. Their own
+-- references are locals, so changes of globals and libraries by the guest do not affect them.
 --
--- Gone: io, os, debug, package, require, load, loadstring, dofile, loadfile, collectgarbage, warn, string.dump; coroutine,
--- because a coroutine's yield would swallow the preemption; finalisers, which run without hooks; weak tables, see
--- lua-weak-tables.ts. As in any Lua, `pairs` visits keys in no particular order.
+-- Removed: io, os, debug, package, require, load, loadstring, dofile, loadfile, collectgarbage, warn, string.dump; coroutine,
+-- because the yield of a coroutine would intercept the preemption; finalisers, which run without hooks; weak tables, see
+-- lua-weak-tables.ts. As in any Lua, `pairs` visits keys in no defined order.
 
 local write, seed = ...
 local error, type, tostring, select, next, rawget = error, type, tostring, select, next, rawget
@@ -25,7 +25,7 @@ end
 
 function setmetatable(value, metatable)
   if type(metatable) == "table" then
-    -- Lua marks a value for finalisation here or never. Set later, __mode does nothing.
+    -- Lua marks a value for finalisation only here. A later __mode has no effect.
     if rawget(metatable, "__gc") ~= nil then error("finalizers (__gc) are not available", 2) end
     if rawget(metatable, "__mode") ~= nil then error("weak tables (__mode) are not available", 2) end
   end
@@ -48,5 +48,5 @@ local function collect()
   collectgarbage("collect")
 end
 
--- For the host: a full collection, and the text of an error that is none.
+-- For the host: a full collection, and the conversion of a non-text error to text.
 return collect, tostring

@@ -1,12 +1,12 @@
--- The `cell` table: what the host measured, and what the guest wants of its environment.
+-- The `cell` table: the measurements of the host, and the environment changes that the guest requests.
 --
--- The measurements are those of the moment the call was sent. What the guest wants is collected here and applied by the
--- host when the call succeeds.
+-- The measurements are from the moment of the call. Requested changes are collected here, and the host applies them if the call
+-- succeeds.
 
 local vm_id, biological_type, bounds = ...
 local error, type, tostring, next, format = error, type, tostring, next, string.format
 
--- What the host measured when the call began, and what the guest asked for since.
+-- The measurements at the beginning of the call, and the changes requested since.
 local view, wanted = { environment = {} }, nil
 
 local function copy(source)
@@ -15,7 +15,7 @@ local function copy(source)
   return result
 end
 
--- What a checkpoint keeps of the guest, see lua-kept.ts. A guest that goes on from one finds it filled when its program runs.
+-- The table that a checkpoint stores, see lua-kept.ts. After a start from a checkpoint it is filled before the program runs.
 state = {}
 
 cell = { id = vm_id, type = biological_type }
@@ -40,7 +40,7 @@ function cell.set_environment(changes)
     if not bound then
       error(format("'%s' is not part of an environment", tostring(name)), 2)
     end
-    -- False for NaN, too.
+    -- Also false for NaN.
     if type(value) ~= "number" or not (value >= 0 and value <= bound) then
       error(format("%s must be a number from 0 to %g", name, bound), 2)
     end
@@ -57,5 +57,5 @@ local function finish()
   return wanted
 end
 
--- For the host, which calls `begin` before and `finish` after every call of the guest.
+-- For the host: it calls `begin` before and `finish` after every call of the guest.
 return begin, finish, cell

@@ -1,7 +1,7 @@
--- `string`, and of `utf8` what needs a bound.
+-- `string`, and the functions of `utf8` that need a limit.
 --
--- Patterns are matched by the host (lua-scan.ts), which counts its steps; what calls the guest back is here, where it can
--- be interrupted. The string library's own table is changed, so that methods (`s:rep(n)`) are these functions, too.
+-- The host matches patterns (lua-scan.ts) and counts the steps. Code that calls guest functions is here, where it can be
+-- interrupted. The table of the string library itself is changed, so that methods (`s:rep(n)`) use these functions too.
 
 local scan, arguments = ...
 local text, integer, bad, wrong_type = arguments.text, arguments.integer, arguments.bad, arguments.wrong_type
@@ -12,9 +12,9 @@ local raw_pack, raw_unpack, raw_packsize = string.pack, string.unpack, string.pa
 local concat, raw_codepoint = table.concat, utf8.codepoint
 local tointeger, maxinteger, max = math.tointeger, math.maxinteger, math.max
 
--- Characters of a format of string.pack: each can be an item.
+-- The longest format of string.pack, in characters: each can be an item.
 local MAX_PACK_FORMAT = 1000
--- Modes of scan, the same as in lua-scan.ts.
+-- The modes of scan, equal to those in lua-scan.ts.
 local FIND, PLAIN, MATCH, GMATCH, GSUB = 0, 1, 2, 3, 4
 
 getmetatable("").__metatable = false
@@ -24,12 +24,12 @@ function string.rep(s, n, separator)
   s = text(s, 1, "rep")
   n = integer(n, nil, 2, "rep")
   separator = separator == nil and "" or text(separator, 3, "rep")
-  -- The C loop runs n times even when there is nothing to copy.
+  -- The C loop runs n times even for an empty string.
   if #s + #separator == 0 then return "" end
   return raw_rep(s, n, separator)
 end
 
--- How many bytes string.byte(s, i, j) would return.
+-- Returns the number of bytes that string.byte(s, i, j) returns.
 local function width(s, i, j)
   local length = #s
   if i < 0 then i = max(length + i + 1, 1) elseif i == 0 then i = 1 end
@@ -64,7 +64,7 @@ function utf8.codepoint(s, i, j, lax)
   return raw_codepoint(s, i, j, lax)
 end
 
--- scan returns false and a message for a bad pattern. A tail call leaves level 2 to the guest.
+-- scan returns false and a message for a malformed pattern. A tail call keeps the guest at level 2.
 local function found(first, ...)
   if first == false then error((...), 2) end
   return first, ...
@@ -100,7 +100,7 @@ function string.gmatch(s, pattern, init)
   end
 end
 
--- A replacement text as a list of literal pieces and numbers of captures (0 is the whole match).
+-- Parses a replacement text into a list of literal pieces and capture numbers (0 is the whole match).
 local function template(replacement)
   local pieces, count, position = {}, 0, 1
   while true do
@@ -116,7 +116,7 @@ local function template(replacement)
   end
 end
 
--- Replacement of one match by a template; `...` are its captures, the whole match when the pattern has none.
+-- Builds the replacement of one match from a template; `...` are its captures, or the whole match if the pattern has none.
 local function filled(pieces, count, whole, captured, ...)
   local captures, result = { ... }, {}
   for i = 1, count do

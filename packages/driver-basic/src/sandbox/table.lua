@@ -1,4 +1,4 @@
--- `table` without C: every loop can be interrupted, every call of the guest's metamethods and comparisons, too.
+-- `table` without C code: every loop, and every call of the guest's metamethods and comparisons, can be interrupted.
 
 local arguments = ...
 local text, integer, is_table = arguments.text, arguments.integer, arguments.is_table
@@ -79,8 +79,8 @@ function table.move(from, first, last, to, target)
   return target
 end
 
--- Merges runs of doubling length. Unlike the library's sort it keeps equal items in order, and no comparison, however
--- inconsistent, makes it do more than n log n of them.
+-- A merge sort with runs of doubling length. Unlike the library's sort it is stable, and it needs at most n log n comparisons, even
+-- with an inconsistent comparison function.
 function table.sort(list, before)
   is_table(list, 1, "sort")
   local count = #list
