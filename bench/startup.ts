@@ -157,7 +157,7 @@ async function startOf(
   const lines = new LogLines(child);
   const processMs = await ready;
   const { tookMs } = await lines.find("rebuilt from the log");
-  if (untilWritten) await lines.find("a snapshot was written");
+  if (untilWritten) await lines.find("snapshot written");
   const residentBytes = await residentOf(child);
   child.removeAllListeners("exit");
   const gone = new Promise((resolve) => child.once("exit", resolve));

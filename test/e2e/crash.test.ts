@@ -121,7 +121,7 @@ describe("kill -9", () => {
 /** How often lifecycle has begun with a snapshot, in its own words. */
 async function startsFromSnapshots(): Promise<number> {
   const text = await readFile(`${world.dir}/data/log/lifecycle.log`, "utf8");
-  return text.split("a snapshot was taken over").length - 1;
+  return text.split("state restored from a snapshot").length - 1;
 }
 
 async function jetStream(request: string): Promise<Json> {

@@ -20,8 +20,8 @@ const PROBES: readonly string[] = [
   ...FAULTS,
   "conflict",
   "outcome-found-again",
-  "a snapshot was written",
-  "a snapshot was taken over",
+  "snapshot written",
+  "state restored from a snapshot",
   "lease-taken-over",
   "stale-proposer-refused",
   ...[

@@ -1,14 +1,13 @@
 /**
- * All aggregates of one kind, folded in memory from the log, and the one way to change them.
+ * All aggregates of one kind, folded in memory from the log, and the only way to change them.
  *
- * The feed of the service applies every event here (`apply`); `execute` decides on the state at hand and appends with the
- * expected sequence. A stale state costs a conflict: the missing events are read, and the command is decided again. In
- * one process the commands of one aggregate queue up behind each other, so that conflicts are left for
- * other instances.
+ * The feed of the service applies every event here (`apply`). `execute` decides on the state in memory and appends with
+ * the expected sequence. A stale state costs a conflict: the missing events are read, and the command is decided again.
+ * Within one process the commands of one aggregate are queued, so that only other instances cause conflicts.
  *
- * A command's id stands in the event it caused (`causationid`), so that its first outcome is found again by any instance and
- * after any crash: the log is the memory. Only recent ones are kept; those of before a start are looked up in the log when their
- * aggregate gets a command.
+ * The event that a command causes carries the command's id (`causationid`). Any instance therefore finds the first
+ * outcome of a command in the log, even after a crash. Recent outcomes are also in memory. Outcomes from before a start
+ * are read from the log at the first command of their aggregate.
  */
 import { ColdOutcomes } from "./cold-outcomes.ts";
 import { type Decision, type Fold, UNCHANGED } from "./decider.ts";
@@ -21,36 +20,38 @@ import {
   splitSubject,
 } from "./envelope.ts";
 import { Fault, invariant } from "./fault.ts";
-import { type Held, HeldStates } from "./held.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
 import { OUTCOME_WINDOW_MS, OutcomeMemory } from "./outcome-memory.ts";
 import type { Clock, EventLog, IdSource } from "./ports.ts";
 import type { Rejection } from "./rejection.ts";
 import type { SnapshotPart } from "./sink.ts";
+import { type Versioned, VersionedStates } from "./versioned-states.ts";
 
-/** Tries against other writers of the same aggregate; with 8 writers a conflict chain of 10 is already rare. */
+/**
+ * Conflicts with other writers after which a command gives up. With 8 writers, 10 conflicts in a row are already rare.
+ */
 export const MAX_CONFLICT_RETRIES = 24;
 
 export interface AggregateOptions<State> {
-  /** `vm`, `ledger`, `chassis`: the token after `bioxen.evt.`. */
+  /** The kind's token in `bioxen.evt.<kind>.<id>`: `vm`, `ledger`, `chassis`. */
   readonly kind: string;
   readonly fold: Fold<State>;
   readonly log: EventLog;
   readonly clock: Clock;
   readonly ids: IdSource;
-  /** `/bioxen/<service>` */
+  /** The service, as events name it: `/bioxen/<service>`. */
   readonly source: string;
 }
 
 export type Executed<State> =
-  | { readonly ok: true; readonly changed: boolean; readonly held: Held<State> }
+  | { readonly ok: true; readonly changed: boolean; readonly current: Versioned<State> }
   | { readonly ok: false; readonly rejection: Rejection };
 
 export class Aggregates<State> {
   readonly #options: AggregateOptions<State>;
   readonly snapshot: SnapshotPart;
-  readonly #held: HeldStates<State>;
-  readonly #outcomes: OutcomeMemory<Held<State>>;
+  readonly #states: VersionedStates<State>;
+  readonly #outcomes: OutcomeMemory<Versioned<State>>;
   readonly #queue = new KeyedQueue();
   /** Undefined until the start has read an event, and after the window in which older outcomes matter. */
   #cold: ColdOutcomes | undefined;
@@ -58,16 +59,16 @@ export class Aggregates<State> {
   constructor(options: AggregateOptions<State>) {
     this.#options = options;
     this.#outcomes = new OutcomeMemory(options.clock);
-    const held = new HeldStates(options.fold);
-    this.#held = held;
+    const states = new VersionedStates(options.fold);
+    this.#states = states;
     this.snapshot = {
       schema: options.fold.schema,
-      capture: () => held.capture(),
-      restore: (chunk, from, to) => held.restore(chunk, from, to),
+      capture: () => states.capture(),
+      restore: (chunk, from, to) => states.restore(chunk, from, to),
       restored: () => {
         this.#cold = new ColdOutcomes();
       },
-      discard: () => held.clear(),
+      discard: () => states.clear(),
     };
   }
 
@@ -79,44 +80,44 @@ export class Aggregates<State> {
     return `bioxen.evt.${this.#options.kind}.${id}`;
   }
 
-  get(id: string): Held<State> {
-    return this.#held.get(id);
+  get(id: string): Versioned<State> {
+    return this.#states.get(id);
   }
 
   ids(): IterableIterator<string> {
-    return this.#held.ids();
+    return this.#states.ids();
   }
 
-  entries(): IterableIterator<[string, Held<State>]> {
-    return this.#held.entries();
+  entries(): IterableIterator<[string, Versioned<State>]> {
+    return this.#states.entries();
   }
 
-  /** Folds one event of this kind in; an event already applied is passed over, a gap in versions is corruption. */
+  /** Folds one event of this kind. Ignores an event that was applied before; a gap in versions is corruption. */
   apply(event: StoredEvent, replayed = false): void {
     const { id } = splitSubject(event.envelope.subject);
     const at = positionOf(event);
-    const held = this.#held.apply(id, event, at, !replayed);
-    if (held === undefined) return;
+    const next = this.#states.apply(id, event, at, !replayed);
+    if (next === undefined) return;
     if (replayed) {
       this.#cold ??= new ColdOutcomes();
       return;
     }
-    this.#outcomes.note(id, event.envelope.causationid, at.atMs, held);
+    this.#outcomes.remember(id, event.envelope.causationid, at.atMs, next);
     this.#cold?.noteEvent(id, at.version);
   }
 
-  /** The aggregate as the log has it now, other instances' events included. */
-  async refresh(id: string): Promise<Held<State>> {
+  /** Returns the aggregate as the log has it now, with the events of other instances. */
+  async refresh(id: string): Promise<Versioned<State>> {
     await this.#readMissed(id);
     return this.get(id);
   }
 
   /**
-   * Decides on aggregate `id` and appends what was decided. What appends nothing (a refusal, "it is so already") is
-   * answered only after a look at the log: another instance may have written what this one has not heard yet.
+   * Decides on aggregate `id` and appends the decided event. A decision without an event (a refusal, or no change) is
+   * returned only after a read of the log, because another instance may have appended events that are not here yet.
    *
-   * `decide` may run several times and must be pure. Throws `Fault`: UNAVAILABLE when the log could not be
-   * reached (retry with the same command id: it is done at most once), CONFLICT after {@link MAX_CONFLICT_RETRIES}.
+   * `decide` may run several times and must be pure. Throws `Fault` UNAVAILABLE when the log cannot be reached: a retry
+   * with the same command id acts at most once. Throws CONFLICT after {@link MAX_CONFLICT_RETRIES}.
    */
   execute(
     id: string,
@@ -127,8 +128,9 @@ export class Aggregates<State> {
   }
 
   /**
-   * As `execute`, for a process: on the state at hand. News it has not heard yet will wake it again. `acts` is asked before each
-   * decision, also after a conflict: a process whose lease has ended meanwhile changes nothing.
+   * Like `execute`, for a process: decides on the state in memory, without a read of the log, because a missing event
+   * wakes the process again. `acts` is checked before each decision, also after a conflict: a process that has lost its
+   * lease changes nothing.
    */
   react(
     id: string,
@@ -148,17 +150,17 @@ export class Aggregates<State> {
   ): Promise<Executed<State>> {
     if (causation.deduplicate) {
       await this.#warmUp(id);
-      const held = await this.#outcomeBeforeWindow(id, causation);
-      if (held !== undefined) return { ok: true, changed: true, held };
+      const outcome = await this.#outcomeBeforeWindow(id, causation);
+      if (outcome !== undefined) return { ok: true, changed: true, current: outcome };
     }
     for (let attempt = 0; attempt < MAX_CONFLICT_RETRIES; attempt += 1) {
       const first = causation.deduplicate ? this.#outcomes.of(id, causation.causeId) : undefined;
-      if (first !== undefined) return { ok: true, changed: true, held: first };
+      if (first !== undefined) return { ok: true, changed: true, current: first };
       const before = this.get(id);
       const decision = decide(before.state);
       if (!decision.ok || decision.event === null) {
         if (confirm && (await this.#readMissed(id)) > 0) continue;
-        return decision.ok ? { ok: true, changed: false, held: before } : decision;
+        return decision.ok ? { ok: true, changed: false, current: before } : decision;
       }
       const previousHash = await this.#lastDigest(id, before);
       if (previousHash === null) continue;
@@ -167,24 +169,28 @@ export class Aggregates<State> {
       const appended = await this.#options.log.append(streamSubject, envelope, before.lastSeq);
       if (appended.kind === "appended") {
         this.apply({ seq: appended.seq, streamSubject, digest: appended.digest, envelope });
-        return { ok: true, changed: true, held: this.get(id) };
+        return { ok: true, changed: true, current: this.get(id) };
       }
       await this.#readMissed(id);
     }
-    throw new Fault("CONFLICT", `${this.#options.kind} ${id} is being changed by others, try again`, {
-      retryable: true,
-    });
+    throw new Fault(
+      "CONFLICT",
+      `${this.#options.kind} ${id} is changed by other writers at the same time: retry`,
+      {
+        retryable: true,
+      },
+    );
   }
 
-  /** Applies what the log has beyond what is known here; says how much that was. */
+  /** Applies the events that the log has and this process does not; returns their number. */
   async #readMissed(id: string): Promise<number> {
     const missed = await this.#options.log.read(this.streamSubject(id), this.get(id).lastSeq);
     for (const event of missed) this.apply(event);
     return missed.length;
   }
 
-  /** What the next event carries as `previoushash`; null when the aggregate has newer events, which were applied. */
-  async #lastDigest(id: string, before: Held<State>): Promise<string | undefined | null> {
+  /** Returns the `previoushash` of the next event; null when the log had newer events, which are now applied. */
+  async #lastDigest(id: string, before: Versioned<State>): Promise<string | undefined | null> {
     if (before.lastSeq === 0 || before.lastDigest !== undefined) return before.lastDigest;
     const [last, ...newer] = await this.#options.log.read(this.streamSubject(id), before.lastSeq - 1);
     for (const event of newer) this.apply(event);
@@ -219,18 +225,18 @@ export class Aggregates<State> {
     };
   }
 
-  /** The outcome of a command that was stated before the window of the outcome memory: the log still has it. */
+  /** Finds the outcome of a command that was stated before the window of the outcome memory: the log still has it. */
   async #outcomeBeforeWindow(
     id: string,
     { causeId, statedAtMs }: Causation,
-  ): Promise<Held<State> | undefined> {
+  ): Promise<Versioned<State> | undefined> {
     const { clock, fold, log } = this.#options;
-    // Half of the window: an id must not leave the memory between this look and the append.
+    // Half the window, because an id must not leave the memory between this check and the append.
     if (statedAtMs === undefined || statedAtMs >= clock.nowMs() - OUTCOME_WINDOW_MS / 2) return undefined;
-    const past = new HeldStates(fold);
+    const past = new VersionedStates(fold);
     for (const event of await log.read(this.streamSubject(id), 0)) {
-      const held = past.apply(id, event, positionOf(event), false);
-      if (event.envelope.causationid === causeId) return held;
+      const outcome = past.apply(id, event, positionOf(event), false);
+      if (event.envelope.causationid === causeId) return outcome;
     }
     return undefined;
   }
@@ -245,11 +251,11 @@ export class Aggregates<State> {
     }
     if (cold.isWarm(id) || this.get(id).lastSeq === 0) return;
     const events = await this.#options.log.read(this.streamSubject(id), 0);
-    const past = new HeldStates(this.#options.fold);
+    const past = new VersionedStates(this.#options.fold);
     for (const event of events) {
       const at = positionOf(event);
-      const held = past.apply(id, event, at, false);
-      if (held !== undefined) this.#outcomes.note(id, event.envelope.causationid, at.atMs, held);
+      const outcome = past.apply(id, event, at, false);
+      if (outcome !== undefined) this.#outcomes.remember(id, event.envelope.causationid, at.atMs, outcome);
     }
     cold.markWarm(id);
   }

@@ -1,21 +1,21 @@
 /**
- * Resource vectors: what a VM asks for, what a chassis offers, what is left.
+ * Resource vectors: the request of a VM, the offer of a chassis, the free rest.
  *
  * An absent name is 0, so that vectors of cell chassis (ribosomes, ATP…) and of pools (vCPUs, MiB) share one
- * arithmetic. Only non-negative safe integers exist here: a fraction or a negative amount is how the system this
- * one replaces grew capacity out of nothing. Every function returns a new vector with its names in sorted
- * order, so that equal amounts serialise to equal bytes.
+ * arithmetic. All amounts are non-negative safe integers: the system before this one created capacity from
+ * fractions and negative amounts. Every function returns a new vector with sorted names, so that equal amounts
+ * serialise to equal bytes.
  */
 import { invariant } from "./fault.ts";
 
 export type Amounts = Readonly<Record<string, number>>;
 
-/** Largest amount of one resource; 10^12 leaves sums of 9 000 such amounts exact in a double. */
+/** Largest amount of one resource. With 10^12, a double still sums 9 000 such amounts exactly. */
 export const MAX_AMOUNT = 1_000_000_000_000;
 
 export const NO_AMOUNTS: Amounts = Object.freeze({});
 
-/** The amount of `name`, 0 when absent. */
+/** Returns the amount of `name`, 0 when absent. */
 export function amountOf(amounts: Amounts, name: string): number {
   return amounts[name] ?? 0;
 }
@@ -35,15 +35,15 @@ function combine(a: Amounts, b: Amounts, op: (x: number, y: number) => number): 
   return out;
 }
 
-/** `a + b`, per resource. */
+/** Returns `a + b`, per resource. */
 export function add(a: Amounts, b: Amounts): Amounts {
   return combine(a, b, (x, y) => x + y);
 }
 
-/** `a − b`, per resource; a negative result is a bug of the caller, who must have asked {@link fits} first. */
+/** Returns `a − b`, per resource. A negative result is a bug of the caller, which must check {@link fits} first. */
 export function subtract(a: Amounts, b: Amounts): Amounts {
   return combine(a, b, (x, y) => {
-    invariant(x >= y, "subtracting more than there is", { a, b });
+    invariant(x >= y, "an amount is subtracted only from one at least as large", { a, b });
     return x - y;
   });
 }
@@ -56,7 +56,7 @@ export function sum(all: Iterable<Amounts>): Amounts {
   return Object.fromEntries(Object.entries(total).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** Same vector, where absent and 0 are the same. */
+/** True when both vectors have the same amounts; an absent name equals 0. */
 export function equalAmounts(a: Amounts, b: Amounts): boolean {
   return names(a, b).every((name) => amountOf(a, name) === amountOf(b, name));
 }
@@ -67,7 +67,7 @@ export interface Shortage {
   readonly free: number;
 }
 
-/** Every resource of which `free` has less than `request`, in order of name; empty when it fits. */
+/** Returns every resource of which `free` has less than `request`, sorted by name; empty when the request fits. */
 export function shortages(request: Amounts, free: Amounts): Shortage[] {
   return Object.keys(request)
     .sort()
@@ -80,8 +80,8 @@ export function fits(request: Amounts, free: Amounts): boolean {
 }
 
 /**
- * What VMs can be given of `capacity` when the hypervisor keeps `overheadPermille` of every resource for itself.
- * Rounded down: a ribosome is whole.
+ * Returns the part of `capacity` that VMs can hold, when the hypervisor keeps `overheadPermille` of every resource.
+ * Rounded down, because a ribosome is indivisible.
  */
 export function afterOverhead(capacity: Amounts, overheadPermille: number): Amounts {
   const out: Record<string, number> = {};

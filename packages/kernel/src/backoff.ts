@@ -1,8 +1,8 @@
 /**
- * Exponential back-off: how long to wait after the n-th failure in a row.
+ * Exponential back-off: the wait after the n-th failure in a row.
  *
- * The delay grows by a constant factor from the first wait to a ceiling, so that a short outage costs little time and a
- * long one little load. It is a pure function of its arguments. Callers count failures and own their timers.
+ * The delay grows by a constant factor from the first wait to a ceiling. A short outage then costs little time, and a
+ * long outage causes little load. Callers count the failures and own their timers.
  */
 import { invariant } from "./fault.ts";
 
@@ -18,9 +18,9 @@ export interface Backoff {
 }
 
 export interface Jitter {
-  /** Largest part of the delay that may be cut off, 0 to 1. */
+  /** Largest part of the delay that may be cut off, from 0 to 1. */
   readonly share: number;
-  /** A number of at least 0 and below 1. It is injected, so that a simulation can replay its seed. */
+  /** Returns a number of at least 0 and below 1. It is injected, so that a simulation can replay its seed. */
   readonly random: () => number;
 }
 

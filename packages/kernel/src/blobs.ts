@@ -1,33 +1,33 @@
 /**
- * Named bytes that are too large for an event: the event names them, with their digest, and the log stays the truth.
+ * Named bytes that are too large for an event. The event has their name and digest, so the log stays the truth.
  *
- * A name is used for one content only, so nobody has to ask which version it reads: what changes gets another name. So
- * putting is safe to repeat, and whoever deletes can be late. A reader says which digest it expects; what is not there or is
- * something else is an answer, not a fault, because the reader has to go on without it.
+ * A name stands for one content only: changed bytes get another name. A put is therefore idempotent, and a delete may
+ * come late. A reader states the digest that it expects. Absent or different bytes are a result and not a fault,
+ * because the reader must continue without them.
  */
 
-/** Bytes of one blob: with its headers it fits a server's default limit of 1 MiB for a message. */
+/** Largest blob, bytes: with its headers it fits the server's default limit of 1 MiB for a message. */
 export const MAX_BLOB_BYTES = 786_432;
 
 export type BlobReading =
   | { readonly kind: "whole"; readonly bytes: Uint8Array }
   | { readonly kind: "absent" }
-  /** Not the bytes with this digest. */
+  /** The bytes have another digest. */
   | { readonly kind: "damaged" };
 
-/** Throws `Fault` UNAVAILABLE (retryable) when the store cannot be reached within the adapter's deadline. */
+/** Every method throws `Fault` UNAVAILABLE (retryable) when the store is unreachable within the adapter's deadline. */
 export interface BlobStore {
-  /** Also `Fault` TOO_LARGE above {@link MAX_BLOB_BYTES}. */
+  /** Also throws `Fault` TOO_LARGE above {@link MAX_BLOB_BYTES}. */
   put(name: BlobName, bytes: Uint8Array): Promise<void>;
-  /** `sha256` in hexadecimal. */
+  /** `sha256`: the expected digest, hexadecimal. */
   get(name: BlobName, sha256: string): Promise<BlobReading>;
-  /** Nothing is left of it; one that is not there is deleted already. */
+  /** Deletes the bytes and leaves no trace of them. Idempotent. */
   delete(name: BlobName): Promise<void>;
-  /** Names of all, in no order. */
+  /** Returns all names, unsorted. */
   list(): Promise<readonly BlobName[]>;
-  /** When it was put, epoch ms of the store's clock; undefined when it is not there. */
+  /** Returns the instant of the put, epoch ms of the store's clock; undefined when the blob is absent. */
   storedAtMs(name: BlobName): Promise<number | undefined>;
 }
 
-/** Two ids: whose it is, and which. */
+/** The id of the owner and the id of the blob. */
 export type BlobName = `${string}.${string}`;

@@ -1,18 +1,18 @@
 /**
- * Outcomes of commands from before a start, which are in the log and not in the outcome memory.
+ * Tracks the aggregates whose command outcomes from before the start are in the log but not in the outcome memory.
  *
- * A start reads states, not outcomes: to keep the states that all recent commands led to would cost a start more than a
- * third of its time. So an aggregate is cold until its first command, when its outcomes are read from the log. After the
- * window in which a command id has one outcome, no caller asks for older ones, and nothing is cold any more.
+ * A start reads states, not outcomes: keeping the states that all recent commands led to would cost a start more than a
+ * third of its time. An aggregate is therefore cold until its first command, which reads its outcomes from the log. A
+ * command id has one outcome for a limited time. After that time no caller asks for older outcomes, and tracking ends.
  */
 import { LEAST_OUTCOMES, OUTCOME_WINDOW_MS } from "./outcome-memory.ts";
 
 export class ColdOutcomes {
   /** Aggregates whose outcomes are in the memory: read from the log, or created since the start. */
   readonly #warm = new Set<string>();
-  /** End of the window, ms; it begins with the first command. */
+  /** End of the window, epoch ms; the window begins with the first command. */
   #untilMs: number | undefined;
-  /** Events still to come before the memory has its least number of outcomes. */
+  /** Events still to come until the memory has its minimum number of outcomes. */
   #eventsLeft = LEAST_OUTCOMES;
 
   /** Records an event of aggregate `id` that was appended since the start. */
@@ -21,7 +21,7 @@ export class ColdOutcomes {
     if (version === 1) this.#warm.add(id);
   }
 
-  /** True when the memory has all that a caller may still ask for, by time and by count, as its own rule says. */
+  /** True when the memory has every outcome that a caller may still ask for, by time and by number. */
   hasEnded(nowMs: number): boolean {
     this.#untilMs ??= nowMs + OUTCOME_WINDOW_MS;
     return this.#untilMs < nowMs && this.#eventsLeft <= 0;

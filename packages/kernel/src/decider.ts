@@ -17,8 +17,9 @@ export type Decision<Event extends EventBody, Code extends string = string> =
 
 export interface Fold<State, Event extends EventBody = EventBody> {
   /**
-   * Version of the state's meaning. Increase it when the same events produce another state than before: a new field, or a field with
-   * another meaning. Snapshots of another version are ignored; without the increase a service would restore states that it never folds.
+   * Version of the state's meaning. Increase it when the same events produce another state than before: a new field, or
+   * a field with another meaning. Snapshots of another version are ignored. Without the increase a service would
+   * restore states that it never folds.
    */
   readonly schema: number;
   readonly initial: State;
@@ -26,15 +27,15 @@ export interface Fold<State, Event extends EventBody = EventBody> {
 }
 
 /**
- * What a decider is asked: the intent of a caller, or the news that a process reacts to. The time (`nowMs`) and every fact about other
- * aggregates are named fields of the command, so that no two of them can be swapped.
+ * The input of a decider: the intent of a caller, or the news that a process reacts to. The time (`nowMs`) and every
+ * fact about other aggregates are named fields of the command, so that no two of them can be swapped.
  */
 export interface CommandBody {
   /** The verb, `start` or `follow-ledger`: discriminates the commands of one decider. */
   readonly type: string;
 }
 
-/** One aggregate: the meaning of its events and the rules of its commands. Equal states and commands give equal decisions. */
+/** The meaning of one aggregate's events and the rules of its commands. Equal input gives equal decisions. */
 export interface Decider<
   State,
   Command extends CommandBody,

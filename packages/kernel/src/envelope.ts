@@ -1,8 +1,8 @@
 /**
- * The envelope every event travels and is stored in: CloudEvents 1.0 structured JSON with our extensions.
+ * The envelope in which every event travels and is stored: CloudEvents 1.0 structured JSON with extensions.
  *
- * One message = one event = one decision of one aggregate. `aggregateversion` counts 1, 2, 3 … per aggregate and
- * exists so that a gap is visible to any reader; it is not the stream sequence, which orders all aggregates.
+ * One message is one event and one decision of one aggregate. `aggregateversion` counts 1, 2, 3 … per aggregate, so
+ * that every reader sees a gap. It is not the stream sequence, which orders the events of all aggregates.
  */
 export interface EventBody {
   /** `bioxen.<aggregate>.<past-tense>.v<N>` */
@@ -13,7 +13,7 @@ export interface EventBody {
 export interface EventEnvelope<Body extends EventBody = EventBody> {
   readonly specversion: "1.0";
   readonly id: string;
-  /** The service that decided it, as a URI reference: `/bioxen/lifecycle`. */
+  /** The service that decided the event, as a URI reference: `/bioxen/lifecycle`. */
   readonly source: string;
   readonly type: Body["type"];
   /** The aggregate, `vm/cell-1`. */
@@ -23,12 +23,14 @@ export interface EventEnvelope<Body extends EventBody = EventBody> {
   readonly datacontenttype: "application/json";
   readonly data: Body["data"];
   readonly aggregateversion: number;
-  /** The id of the command that began it all. */
+  /** The id of the command at the beginning of the chain. */
   readonly correlationid: string;
-  /** The id of the command or event that directly caused this one. */
+  /** The id of the command or event that directly caused this event. */
   readonly causationid: string;
   readonly traceparent?: string;
-  /** Digest of the aggregate's event before this one; absent in its first. Who changes an event breaks every one after. */
+  /**
+   * Digest of the aggregate's previous event; absent in its first. A changed event breaks every later one of the chain.
+   */
   readonly previoushash?: string;
 }
 
@@ -38,7 +40,7 @@ export function splitSubject(subject: string): { readonly kind: string; readonly
   return { kind: subject.slice(0, slash), id: subject.slice(slash + 1) };
 }
 
-/** Where an event stands: what `evolve` may know beside the event itself. */
+/** The position of an event in the log: all that `evolve` may know besides the event itself. */
 export interface EventPosition {
   /** The envelope's id. */
   readonly eventId: string;
@@ -54,27 +56,27 @@ export interface StoredEvent {
   readonly seq: number;
   /** The stream subject it is stored under, `bioxen.evt.vm.cell-1`. */
   readonly streamSubject: string;
-  /** SHA-256 of its bytes as they are stored, hexadecimal. */
+  /** SHA-256 of the stored bytes, hexadecimal. */
   readonly digest: string;
   readonly envelope: EventEnvelope;
 }
 
-/** What a decision needs beside state and command to become an envelope. */
+/** The origin of a decision, which becomes part of its event's envelope. */
 export interface Causation {
-  /** The command or event that directly asks for it; becomes `causationid`. */
+  /** The command or event that directly causes the decision; becomes `causationid`. */
   readonly causeId: string;
   readonly correlationId: string;
   readonly traceparent?: string;
   /**
    * True when `causeId` stands for one intent of a caller (its `Nats-Msg-Id`): a retry under the same id gets the first
-   * outcome. False for what a process does because of an event, which may rightly cause several things.
+   * outcome. False when a process reacts to an event, because one event may cause several things.
    */
   readonly deduplicate: boolean;
-  /** When the caller stated the intent, where that can be long ago: its outcome is then looked for in the log itself. */
+  /** The instant of the intent, epoch ms, where it may be long ago: its outcome is then searched in the log itself. */
   readonly statedAtMs?: number;
 }
 
-/** Continues the chain of an event: what a process does because of it. */
+/** Returns the causation of a process that reacts to this event: it continues the event's chain. */
 export function causedBy(envelope: Pick<EventEnvelope, "id" | "correlationid" | "traceparent">): Causation {
   const base = { causeId: envelope.id, correlationId: envelope.correlationid, deduplicate: false };
   return envelope.traceparent === undefined ? base : { ...base, traceparent: envelope.traceparent };
@@ -91,13 +93,13 @@ export function positionOf(event: StoredEvent): EventPosition {
   };
 }
 
-/** `2026-01-01T00:00:00` of an instant as we write them, and what follows it. */
+/** Lengths of `2026-01-01T00:00:00` and of the whole instant, characters, in the form that services write. */
 const SECOND_LENGTH = 19;
 const INSTANT_LENGTH = 24;
 let lastSecond = "";
 let lastSecondMs = 0;
 
-/** Epoch milliseconds of an RFC 3339 instant. Events come in order, so most are in the second of the one before. */
+/** Epoch milliseconds of an RFC 3339 instant. Caches the last second, because events come in order. */
 function msOf(time: string): number {
   if (time.length !== INSTANT_LENGTH) return Date.parse(time);
   if (!time.startsWith(lastSecond) || lastSecond === "") {

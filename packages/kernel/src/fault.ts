@@ -1,8 +1,8 @@
 /**
- * Failures of the world, and bugs.
+ * Failures outside of this process, and bugs inside of it.
  *
- * A refusal is a value (see rejection.ts). A `Fault` is the world failing: a server away, a deadline passed.
- * It says whether trying again can help. A broken invariant is a bug: the process dies and the log replays.
+ * A refusal is a value (see rejection.ts). A `Fault` is a failure of the world: a server is unreachable, a deadline has
+ * passed. It says whether a retry can help. A broken invariant is a bug: the process dies, and the log replays.
  */
 export type FaultCode =
   | "UNAVAILABLE"
@@ -40,12 +40,12 @@ export class InvariantViolation extends Error {
   }
 }
 
-/** Throws {@link InvariantViolation} when `holds` is false: a bug here, never the caller's input. */
+/** Throws {@link InvariantViolation} when `holds` is false: a bug in this process, never the caller's input. */
 export function invariant(holds: boolean, message: string, context?: unknown): asserts holds {
   if (!holds) throw new InvariantViolation(message, context);
 }
 
-/** The message of anything thrown. */
+/** Returns the message of any thrown value. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }

@@ -1,36 +1,36 @@
 /**
- * The one reader of the log in a service: applies every event to the service's folds, in order, and then tells the
- * processes what changed.
+ * The only reader of the log in a service: applies every event to the service's folds in order, then notifies the
+ * processes.
  *
- * Processes hear nothing before the feed has caught up: acting on an old event would repeat an effect. They are
- * level-triggered, so all they need is which aggregate to look at again. When an event cannot be read the feed
- * stops for good and says at which sequence: state after a hole is fiction.
+ * Processes hear nothing before the feed has caught up, because an old event would make them repeat an effect. They are
+ * level-triggered, so they only need the aggregate that changed. The feed stops at an event that it cannot read and
+ * reports the sequence: a state without that event would be wrong.
  */
 import { type StoredEvent, splitSubject } from "./envelope.ts";
 import { Fault, messageOf } from "./fault.ts";
-import type { Captured } from "./held.ts";
 import type { EventLog, Following, Logger, Timers } from "./ports.ts";
 import type { EventSink } from "./sink.ts";
-import { misfitOf, restoreInto, type SnapshotHead, type SnapshotStore } from "./snapshot.ts";
+import { restoreInto, type SnapshotHead, type SnapshotStore, snapshotMismatch } from "./snapshot.ts";
+import type { Captured } from "./versioned-states.ts";
 
-/** Where a start may save itself most of the log. */
+/** The snapshots that a start may use instead of most of the log. */
 export interface SnapshotSource {
   readonly store: SnapshotStore;
   readonly logger: Logger;
 }
 
 /**
- * Longest wait for an event that is in the log to be applied here, ms: a restarted server is followed again in 2 s, and who
- * waits has a caller that waits 10 s.
+ * Longest wait until an event of the log is applied here, ms. A feed follows a restarted server again after 2 s, and
+ * the caller behind the wait has a deadline of 10 s.
  */
 export const APPLY_DEADLINE_MS = 8_000;
 
-/** Called after `event` was applied to every sink, only once the feed has caught up. */
+/** Called after `event` was applied to its sink, and only once the feed has caught up. */
 export type FeedListener = (event: StoredEvent) => void;
 
 interface Waiter {
   readonly seq: number;
-  /** With a cause: it will not be. */
+  /** Ends the wait: without a cause the event was applied, with a cause it will not be. */
   readonly settle: (cause?: unknown) => void;
 }
 
@@ -58,7 +58,7 @@ export class EventFeed {
     return this.#appliedSeq;
   }
 
-  /** True once everything stored at the start has been applied, and while nothing stopped the feed. */
+  /** True once every event stored at the start has been applied, and until the feed stops. */
   get live(): boolean {
     return this.#live && this.#stopCause === undefined;
   }
@@ -72,21 +72,21 @@ export class EventFeed {
     this.#listeners.push(listener);
   }
 
-  /** Called once, when the feed ends by itself. */
+  /** `listener` is called once, when the feed stops without a call of `stop`. */
   onStop(listener: (cause: unknown) => void): void {
     this.#stopListeners.push(listener);
   }
 
   /**
-   * Begins after the newest snapshot that fits, else at the first event; resolves when caught up, rejects when the log
-   * cannot be read.
+   * Starts after the newest usable snapshot, or else at the first event. Resolves when the feed has caught up; rejects
+   * when the log cannot be read.
    */
   async start(snapshots?: SnapshotSource): Promise<void> {
     if (snapshots !== undefined) await this.#restore(snapshots);
     await this.#follow();
   }
 
-  /** Everything the sinks hold, as it is after the last event applied. */
+  /** Returns the content of all sinks after the last applied event. */
   capture(nowMs: number): {
     readonly head: SnapshotHead;
     readonly captured: Map<string, readonly Captured[]>;
@@ -102,23 +102,23 @@ export class EventFeed {
     return { head: { streamSubject, digest, seq: this.#appliedSeq, takenAtMs: nowMs, schemas }, captured };
   }
 
-  /** A snapshot is a cache: whatever is wrong with it, the log is there. */
+  /** Never throws: a snapshot is a cache, and without one the start reads the log. */
   async #restore({ store, logger }: SnapshotSource): Promise<void> {
     try {
       const snapshot = await store.newest();
       if (snapshot === undefined) return;
       const { head } = snapshot;
-      const misfit = await misfitOf(head, [...this.#sinks.values()], this.#log);
-      if (misfit !== undefined) {
-        logger.warn({ seq: head.seq }, `the snapshot is not taken over: ${misfit}`);
+      const mismatch = await snapshotMismatch(head, [...this.#sinks.values()], this.#log);
+      if (mismatch !== undefined) {
+        logger.warn({ seq: head.seq }, `ignoring the snapshot: ${mismatch}`);
         return;
       }
       restoreInto([...this.#sinks.values()], snapshot);
       this.#appliedSeq = head.seq;
       this.#last = head;
-      logger.info({ seq: head.seq }, "a snapshot was taken over");
+      logger.info({ seq: head.seq }, "state restored from a snapshot");
     } catch (cause) {
-      logger.warn({ err: cause }, `no snapshot could be read: ${messageOf(cause)}`);
+      logger.warn({ err: cause }, `cannot read a snapshot: ${messageOf(cause)}`);
     }
   }
 
@@ -147,16 +147,18 @@ export class EventFeed {
   }
 
   /**
-   * Resolves once the event with sequence `seq` has been applied here: read your own write. Rejects with `Fault` UNAVAILABLE
-   * after {@link APPLY_DEADLINE_MS}, and when the feed stops with what stopped it.
+   * Resolves once the event with sequence `seq` has been applied here, so that a caller reads its own write. Rejects
+   * with `Fault` UNAVAILABLE after {@link APPLY_DEADLINE_MS}, and with the cause when the feed stops.
    */
   applied(seq: number): Promise<void> {
     if (seq <= this.#appliedSeq) return Promise.resolve();
     if (this.#stopCause !== undefined) return Promise.reject(this.#stopCause);
     return new Promise((resolve, reject) => {
       const late = this.#timers.after(APPLY_DEADLINE_MS, () => {
-        const where = `event ${seq} has not come from the log in ${APPLY_DEADLINE_MS} ms, the last was ${this.#appliedSeq}`;
-        waiter.settle(new Fault("UNAVAILABLE", where, { retryable: true }));
+        const message =
+          `event ${seq} was not applied within ${APPLY_DEADLINE_MS} ms: ` +
+          `the last applied event is ${this.#appliedSeq}, retry`;
+        waiter.settle(new Fault("UNAVAILABLE", message, { retryable: true }));
       });
       const settle = (cause?: unknown) => {
         late.cancel();

@@ -1,5 +1,5 @@
 /**
- * Ids of the contract: one NATS subject token, usable as a file name and a DNS label.
+ * Ids of the contract: each is one NATS subject token, and valid as a file name and as a DNS label.
  */
 export const ID_PATTERN = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 export const MAX_ID_LENGTH = 63;

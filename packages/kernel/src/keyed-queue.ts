@@ -1,7 +1,7 @@
 /**
  * Runs work under one key in order, one piece at a time; work under different keys runs concurrently.
  *
- * The queue has no limit: callers bound what they put in. A piece that fails does not stop the pieces behind it.
+ * The queue has no limit: callers bound what they queue. A piece that fails does not stop the pieces behind it.
  */
 export class KeyedQueue {
   /** The last piece of each key that has work; it never rejects. */

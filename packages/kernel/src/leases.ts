@@ -1,20 +1,20 @@
 /**
- * Leases: of all contenders for a name at most one acts, and when it dies another takes over.
+ * Leases: at most one of all contenders for a name acts, and when it dies another takes over.
  *
- * The holder writes its record again every second. A contender that has watched a record stand still for a whole TTL of its own
- * clock takes it, conditional on the revision it watched. The holder counts its time from the instant it *sent* its last
- * successful renewal, which is before any contender can have begun to watch that revision: so it stops before another starts,
- * and no clock is ever compared with another machine's.
+ * The holder renews its record every second. A contender takes the record when it has watched one revision for a whole
+ * TTL of its own clock; its write is conditional on that revision. The holder counts the TTL from the instant at which
+ * it *sent* its last successful renewal. No contender can have seen that revision earlier, so the holder stops before
+ * another starts, and no clock is ever compared with the clock of another machine.
  *
- * That holds while processes run. One that sleeps between asking `token()` and acting wakes as a stale holder; what it then
- * writes must be refused by whoever stores it (as must be what two holders do when the store was lost and somebody new finds it
- * empty), and for that each holding has a token greater than all before it. A token is also
- * at least the wall clock at its beginning, so that a store that was lost does not bring old tokens back.
+ * This holds while processes run. A process that sleeps between `token()` and its act wakes up as a stale holder, and
+ * two holders are possible when the store was lost and a new contender finds it empty. The receiver of a write must
+ * refuse stale holders. Each term therefore has a token greater than all tokens before it. A token is also at least the
+ * wall clock at the beginning of the term, so that a lost store does not bring old tokens back.
  */
 import { messageOf } from "./fault.ts";
 import type { Clock, IdSource, Lease, LeaseListener, Leases, Logger, Timers } from "./ports.ts";
 
-/** What a name's record says; `holder` null: given back, anybody may take it at once. */
+/** The record of a name. `holder` null: the lease was given back, and any contender may take it at once. */
 export interface LeaseRecord {
   readonly holder: string | null;
   readonly token: number;
@@ -25,20 +25,26 @@ export interface StoredLease extends LeaseRecord {
   readonly revision: number;
 }
 
-/** Where the records are. Both throw `Fault` UNAVAILABLE when the store cannot be reached: the write may then have happened. */
+/**
+ * The store of the records. Both methods throw `Fault` UNAVAILABLE when it is unreachable; a write may then be done.
+ */
 export interface LeaseStore {
   read(name: string): Promise<StoredLease | undefined>;
-  /** The new revision; undefined when `revision` (0: there is no record) is not the record's. */
+  /** Returns the new revision; undefined when the record has another revision than `revision` (0: no record exists). */
   write(name: string, record: LeaseRecord, revision: number): Promise<number | undefined>;
 }
 
-/** A record that stands still this long, ms, belongs to nobody: shorter takes over from holders that only paused. */
+/**
+ * A contender takes a record that has not changed for this long, ms. A shorter TTL would depose holders that paused.
+ */
 export const LEASE_TTL_MS = 3_000;
-/** Between two renewals, ms: one may fail and the next still comes in time. */
+/** Interval of renewals, ms: one renewal may fail, and the next one still comes in time. */
 export const LEASE_RENEW_MS = 1_000;
-/** Between two looks of a contender, and before a failed call is tried again, ms: what a takeover takes beside the TTL. */
+/** Interval of a contender's reads, and wait after a failed call, ms: a takeover lasts up to this plus the TTL. */
 export const LEASE_LOOK_MS = 500;
-/** The holder stops this much before its TTL, ms: clocks that run at different speeds, and a step under way. */
+/**
+ * The holder stops this long before its TTL, ms: a margin for clocks of different speeds and for a step in progress.
+ */
 export const LEASE_MARGIN_MS = 500;
 
 export interface StoredLeasesOptions {
@@ -46,7 +52,7 @@ export interface StoredLeasesOptions {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly ids: IdSource;
-  /** Milliseconds of a clock that nobody sets; its zero means nothing. */
+  /** A monotonic clock, ms; its zero has no meaning. */
   readonly monotonicMs: () => number;
   readonly logger: Logger;
 }
@@ -63,7 +69,7 @@ export class StoredLeases implements Leases {
   }
 }
 
-interface Holding {
+interface Term {
   readonly token: number;
   revision: number;
   validUntilMs: number;
@@ -73,13 +79,13 @@ class Contender implements Lease {
   readonly #name: string;
   readonly #listener: LeaseListener;
   readonly #options: StoredLeasesOptions;
-  /** Of this contender alone: who dies and comes back is another. */
+  /** Unique to this contender: a process that dies and restarts is another contender. */
   readonly #id: string;
-  #holding: Holding | undefined;
-  /** Another's record, and since when it has stood still. */
+  #term: Term | undefined;
+  /** The record of another holder, and the first sight of its revision, monotonic ms. */
   #watched: { readonly revision: number; readonly sinceMs: number } | undefined;
-  #hasSeenOne = false;
-  /** The next token is above this one. */
+  #hasSeenRecord = false;
+  /** The next token must be greater. */
   #floor = 0;
   #working: Promise<void> = Promise.resolve();
   #next: { cancel(): void } | undefined;
@@ -95,15 +101,13 @@ class Contender implements Lease {
   }
 
   token(): number | undefined {
-    const holding = this.#holding;
-    return holding !== undefined && this.#options.monotonicMs() < holding.validUntilMs
-      ? holding.token
-      : undefined;
+    const term = this.#term;
+    return term !== undefined && this.#options.monotonicMs() < term.validUntilMs ? term.token : undefined;
   }
 
   surpass(token: number): void {
     this.#floor = Math.max(this.#floor, token);
-    if (this.#holding !== undefined && this.#holding.token < token) this.#lose(`token ${token} was seen`);
+    if (this.#term !== undefined && this.#term.token < token) this.#lose(`token ${token} is newer`);
   }
 
   async release(): Promise<void> {
@@ -111,19 +115,19 @@ class Contender implements Lease {
     this.#next?.cancel();
     await this.#working;
     this.#expiry?.cancel();
-    const holding = this.#holding;
-    this.#holding = undefined;
-    if (holding === undefined) return;
-    const free = { holder: null, token: holding.token };
-    // Should this fail, the record stands still and is taken after its time.
-    await this.#options.store.write(this.#name, free, holding.revision).catch(() => undefined);
+    const term = this.#term;
+    this.#term = undefined;
+    if (term === undefined) return;
+    const free = { holder: null, token: term.token };
+    // If this write fails, the record expires after its TTL.
+    await this.#options.store.write(this.#name, free, term.revision).catch(() => undefined);
   }
 
   #workAfter(delayMs: number): void {
     if (this.#ended) return;
     this.#next = this.#options.timers.after(delayMs, () => {
       this.#working = this.#work().then(
-        () => this.#workAfter(this.#holding === undefined ? LEASE_LOOK_MS : LEASE_RENEW_MS),
+        () => this.#workAfter(this.#term === undefined ? LEASE_LOOK_MS : LEASE_RENEW_MS),
         (thrown: unknown) => {
           this.#options.logger.debug({ lease: this.#name, err: thrown }, messageOf(thrown));
           this.#workAfter(LEASE_LOOK_MS);
@@ -133,37 +137,39 @@ class Contender implements Lease {
   }
 
   #work(): Promise<void> {
-    return this.#holding === undefined ? this.#look() : this.#renew(this.#holding);
+    return this.#term === undefined ? this.#look() : this.#renew(this.#term);
   }
 
-  async #renew(holding: Holding): Promise<void> {
+  async #renew(term: Term): Promise<void> {
     const sentAtMs = this.#options.monotonicMs();
-    const record = { holder: this.#id, token: holding.token };
-    const revision = await this.#options.store.write(this.#name, record, holding.revision);
-    // Lost meanwhile: the record still names us, and the next look takes it under a new token.
-    if (this.#holding !== holding) return;
+    const record = { holder: this.#id, token: term.token };
+    const revision = await this.#options.store.write(this.#name, record, term.revision);
+    // The lease was lost during the write. The record still names this contender, so its next read takes the lease
+    // again.
+    if (this.#term !== term) return;
     if (revision !== undefined) {
-      holding.revision = revision;
-      this.#validFrom(holding, sentAtMs);
+      term.revision = revision;
+      this.#validFrom(term, sentAtMs);
       return;
     }
-    // Another's, or ours whose acknowledgement got lost? The latter prolongs nothing: when it was sent is forgotten.
+    // Either another holder wrote, or this write succeeded and its acknowledgement was lost. In the second case the
+    // write extends nothing, because the instant at which it was sent is unknown: the record is renewed once more.
     const found = await this.#options.store.read(this.#name);
-    if (this.#holding !== holding) return;
-    if (found?.holder === this.#id && found.token === holding.token) {
-      holding.revision = found.revision;
-      await this.#renew(holding);
+    if (this.#term !== term) return;
+    if (found?.holder === this.#id && found.token === term.token) {
+      term.revision = found.revision;
+      await this.#renew(term);
       return;
     }
-    this.#lose("another took it");
+    this.#lose("another contender took it");
   }
 
   async #look(): Promise<void> {
     const found = await this.#options.store.read(this.#name);
-    // A record that was there and is gone went with its store: its holder may not know yet, and has its time as well.
+    // A record that has vanished was lost with its store. Its holder may not know yet, so it gets a whole TTL as well.
     const isFree =
-      found === undefined ? !this.#hasSeenOne : found.holder === null || found.holder === this.#id;
-    this.#hasSeenOne ||= found !== undefined;
+      found === undefined ? !this.#hasSeenRecord : found.holder === null || found.holder === this.#id;
+    this.#hasSeenRecord ||= found !== undefined;
     if (isFree) {
       await this.#take(found);
       return;
@@ -184,33 +190,33 @@ class Contender implements Lease {
     const record = { holder: this.#id, token };
     const revision = await this.#options.store.write(this.#name, record, found?.revision ?? 0);
     this.#watched = undefined;
-    this.#hasSeenOne = true;
-    // Lost to another, or told meanwhile of a token that is newer than this one.
+    this.#hasSeenRecord = true;
+    // Another contender won, or a newer token became known during the write.
     if (revision === undefined || token <= this.#floor) return;
     this.#floor = token;
-    const holding = { token, revision, validUntilMs: 0 };
-    this.#holding = holding;
-    this.#validFrom(holding, sentAtMs);
+    const term = { token, revision, validUntilMs: 0 };
+    this.#term = term;
+    this.#validFrom(term, sentAtMs);
     if (this.token() === undefined || this.#ended) return;
-    this.#options.logger.info({ lease: this.#name, token }, `holds the lease ${this.#name}`);
+    this.#options.logger.info({ lease: this.#name, token }, `acquired the lease ${this.#name}`);
     this.#listener.onHeld(token);
   }
 
-  #validFrom(holding: Holding, sentAtMs: number): void {
-    holding.validUntilMs = sentAtMs + LEASE_TTL_MS - LEASE_MARGIN_MS;
+  #validFrom(term: Term, sentAtMs: number): void {
+    term.validUntilMs = sentAtMs + LEASE_TTL_MS - LEASE_MARGIN_MS;
     this.#expiry?.cancel();
-    const leftMs = holding.validUntilMs - this.#options.monotonicMs();
+    const leftMs = term.validUntilMs - this.#options.monotonicMs();
     this.#expiry = this.#options.timers.after(Math.max(0, leftMs), () => {
-      if (this.#holding !== holding) return;
-      // A timer may fire a moment early.
-      if (this.token() === undefined) this.#lose("it could not be renewed in time");
-      else this.#validFrom(holding, sentAtMs);
+      if (this.#term !== term) return;
+      // A timer may fire slightly early.
+      if (this.token() === undefined) this.#lose("it was not renewed in time");
+      else this.#validFrom(term, sentAtMs);
     });
   }
 
   #lose(why: string): void {
-    const token = this.#holding?.token;
-    this.#holding = undefined;
+    const token = this.#term?.token;
+    this.#term = undefined;
     this.#expiry?.cancel();
     if (this.#ended) return;
     this.#options.logger.warn({ lease: this.#name, token }, `lost the lease ${this.#name}: ${why}`);

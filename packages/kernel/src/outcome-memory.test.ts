@@ -12,15 +12,15 @@ function memory() {
 describe("outcomes of commands", () => {
   it("are kept by aggregate and command", () => {
     const { outcomes } = memory();
-    outcomes.note("a", "x", NOW, 1);
-    outcomes.note("b", "x", NOW, 2);
+    outcomes.remember("a", "x", NOW, 1);
+    outcomes.remember("b", "x", NOW, 2);
     expect([outcomes.of("a", "x"), outcomes.of("b", "x"), outcomes.of("a", "y")]).toEqual([1, 2, undefined]);
   });
 
   it("of those that are old the newest are kept", () => {
     const { outcomes } = memory();
     const total = 2 * LEAST_OUTCOMES + 7;
-    for (let i = 0; i < total; i += 1) outcomes.note("a", `c${i}`, LONG_AGO, i);
+    for (let i = 0; i < total; i += 1) outcomes.remember("a", `c${i}`, LONG_AGO, i);
     const kept = Array.from({ length: total }, (_, i) => outcomes.of("a", `c${i}`)).filter(
       (outcome) => outcome !== undefined,
     );
@@ -29,10 +29,10 @@ describe("outcomes of commands", () => {
 
   it("all that are recent are kept, until they are not", () => {
     const { clock, outcomes } = memory();
-    for (let i = 0; i < 2 * LEAST_OUTCOMES; i += 1) outcomes.note("a", `c${i}`, NOW, i);
+    for (let i = 0; i < 2 * LEAST_OUTCOMES; i += 1) outcomes.remember("a", `c${i}`, NOW, i);
     expect(outcomes.of("a", "c0")).toBe(0);
     clock.ms += OUTCOME_WINDOW_MS + 1;
-    outcomes.note("a", "late", clock.ms, -1);
+    outcomes.remember("a", "late", clock.ms, -1);
     expect(outcomes.of("a", "c0")).toBeUndefined();
     expect(outcomes.of("a", `c${2 * LEAST_OUTCOMES - 1}`)).toBe(2 * LEAST_OUTCOMES - 1);
   });

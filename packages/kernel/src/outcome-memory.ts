@@ -1,41 +1,43 @@
 /**
- * What came of each command not long ago, by the command's id: a command that comes again gets its first outcome.
+ * The recent outcomes of commands by command id: a repeated command gets its first outcome.
  *
- * The log has all of them; this is the part that can be asked without reading it. What is recent is told by time and by count,
- * whichever keeps more: clocks are set forward and back, by minutes, and an event is dated by the clock of who wrote it.
+ * The log has every outcome; this memory answers without a read of the log. An outcome is recent by its time or by its
+ * rank, whichever keeps more: wall clocks are set forward and back by minutes, and the writer's clock dates an event.
  */
 import type { Clock } from "./ports.ts";
 
-/** Contract: the same command id has one outcome within 2 minutes; twice that against skewed clocks. */
+/** The contract promises one outcome per command id for 2 minutes, in ms; doubled against skewed clocks. */
 export const OUTCOME_WINDOW_MS = 240_000;
-/** So many of the newest are kept however old they are said to be. At 100 commands/s this is more than any caller waits. */
+/**
+ * Number of newest outcomes that are kept whatever their time. At 100 commands/s they span more than any caller waits.
+ */
 export const LEAST_OUTCOMES = 10_000;
 
-interface Noted<Outcome> {
+interface Remembered<Outcome> {
   readonly atMs: number;
   readonly outcome: Outcome;
 }
 
 export class OutcomeMemory<Outcome> {
   readonly #clock: Clock;
-  readonly #noted = new Map<string, Noted<Outcome>>();
+  readonly #outcomes = new Map<string, Remembered<Outcome>>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  note(id: string, causeId: string, atMs: number, outcome: Outcome): void {
-    this.#noted.set(keyOf(id, causeId), { atMs, outcome });
-    if (this.#noted.size <= LEAST_OUTCOMES) return;
+  remember(id: string, causeId: string, atMs: number, outcome: Outcome): void {
+    this.#outcomes.set(keyOf(id, causeId), { atMs, outcome });
+    if (this.#outcomes.size <= LEAST_OUTCOMES) return;
     const oldestMs = this.#clock.nowMs() - OUTCOME_WINDOW_MS;
-    for (const [key, { atMs: noteMs }] of this.#noted) {
-      if (noteMs >= oldestMs || this.#noted.size <= LEAST_OUTCOMES) break;
-      this.#noted.delete(key);
+    for (const [key, { atMs: outcomeMs }] of this.#outcomes) {
+      if (outcomeMs >= oldestMs || this.#outcomes.size <= LEAST_OUTCOMES) break;
+      this.#outcomes.delete(key);
     }
   }
 
   of(id: string, causeId: string): Outcome | undefined {
-    return this.#noted.get(keyOf(id, causeId))?.outcome;
+    return this.#outcomes.get(keyOf(id, causeId))?.outcome;
   }
 }
 

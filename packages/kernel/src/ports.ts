@@ -1,6 +1,6 @@
 /**
- * What the application layer needs from the world. Adapters: packages/nats (real), packages/testkit (in memory);
- * one contract suite runs against both.
+ * The world as the application layer sees it. Its adapters are packages/nats (real) and packages/testkit (in memory);
+ * both pass the same contract suites.
  */
 import type { BlobStore } from "./blobs.ts";
 import type { Causation, EventEnvelope, StoredEvent } from "./envelope.ts";
@@ -11,34 +11,36 @@ export interface Clock {
 }
 
 export interface IdSource {
-  /** Unique, sortable by time, safe in a NATS subject token. */
+  /** Returns an id that is unique, sortable by time and valid in a NATS subject token. */
   next(): string;
 }
 
 export type AppendResult =
   | { readonly kind: "appended"; readonly seq: number; readonly digest: string }
-  /** Somebody else appended to this subject first: reload, decide again. */
+  /** Another writer appended to this subject first: reload and decide again. */
   | { readonly kind: "conflict" };
 
 export interface FollowOptions {
-  /** First sequence wanted, from 1. */
+  /** First sequence to deliver, from 1. */
   readonly fromSeq: number;
   /** Only events of this subject, wildcards allowed; default: all. */
   readonly filter?: string;
-  /** Most events on their way at once; default: what keeps the pipe full. For who reads little and stops. */
+  /** Most undelivered events in flight; default: enough for full throughput. A reader that stops early sets it low. */
   readonly window?: number;
   /** Called in order of sequence, never concurrently; a throw stops the feed and is passed to `onStop`. */
   readonly onEvent: (event: StoredEvent) => void;
-  /** Called once, when everything wanted that was stored when following began has been delivered. */
+  /** Called once, when every matching event that was stored at the beginning has been delivered. */
   readonly onCaughtUp: () => void;
-  /** The feed ended by itself: an event that cannot be read, or a throw of `onEvent`. Never called after `stop()`. */
+  /**
+   * Called when the feed stops by itself: an unreadable event, or a throw of `onEvent`. Never called after `stop()`.
+   */
   readonly onStop: (cause: unknown) => void;
-  /** Where it was is lost at the other end: from here on it is a new reading, of what may be another log. */
+  /** The server lost the reader's position: what follows is a new read, possibly of another log. */
   readonly onInterrupted?: () => void;
 }
 
 export interface Following {
-  /** Nothing is delivered any more; resolves when nothing of it is left at the other end. */
+  /** Delivers nothing more; resolves when the server holds no resource of this reader. */
   stop(): Promise<void>;
 }
 
@@ -46,35 +48,35 @@ export interface Following {
  * The append-only log.
  *
  * `append` stores `envelope` under `streamSubject` only when the last event of that subject has stream sequence
- * `expectedSeq` (0: there is none). Resending the same `envelope.id` after a lost acknowledgement never stores it twice: it
- * answers `appended` when this very event is the subject's last, else `conflict`. Throws `Fault` UNAVAILABLE when the
- * outcome could not be learnt within the adapter's deadline.
+ * `expectedSeq` (0: the subject has none). A repeated append of the same `envelope.id` never stores it twice: it
+ * returns `appended` when this event is the last of its subject, else `conflict`. Throws `Fault` UNAVAILABLE when the
+ * outcome stays unknown within the adapter's deadline.
  */
 export interface EventLog {
   append(streamSubject: string, envelope: EventEnvelope, expectedSeq: number): Promise<AppendResult>;
-  /** All events of one subject with a sequence above `afterSeq`, up to `untilSeq` where that is given, in order. */
+  /** Returns the events of one subject with a sequence above `afterSeq` and at most `untilSeq`, in order. */
   read(streamSubject: string, afterSeq: number, untilSeq?: number): Promise<readonly StoredEvent[]>;
   follow(options: FollowOptions): Promise<Following>;
-  /** Sequence of the newest event, 0 when the log is empty. */
+  /** Returns the sequence of the newest event; 0 when the log is empty. */
   lastSeq(): Promise<number>;
 }
 
-/** The caller of another service's commands and queries. */
+/** Calls the commands and queries of other services. */
 export interface Caller {
   /**
-   * The reply's JSON, whatever it says. Throws `Fault`: UNAVAILABLE when nobody serves `subject`, TIMEOUT when
-   * no reply came within `timeoutMs`; both retryable.
+   * Returns the reply's JSON, unchecked. Throws `Fault` UNAVAILABLE when no service answers on `subject`, and TIMEOUT
+   * after `timeoutMs` without a reply; both are retryable.
    */
   call(subject: string, payload: unknown, options: CallOptions): Promise<Reply>;
 }
 
 export interface CallOptions {
   readonly timeoutMs: number;
-  /** Becomes the `Nats-Msg-Id` header: the same id has one outcome. */
+  /** Becomes the `Nats-Msg-Id` header: one id has one outcome. */
   readonly messageId?: string;
-  /** The chain this call belongs to; continued by whoever answers. */
+  /** The chain of events that this call belongs to; the called service continues it. */
   readonly causation?: Causation;
-  /** W3C trace context of the work it is part of, where it belongs to no chain. */
+  /** W3C trace context of the calling work, for a call outside of any chain. */
   readonly traceparent?: string | undefined;
 }
 
@@ -89,12 +91,12 @@ export interface ReplyError {
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
-/** Ephemeral publications: telemetry, guest output. At most once, nobody waits. */
+/** Ephemeral publications, delivered at most once: telemetry, guest output. */
 export interface Publisher {
   publish(subject: string, payload: unknown): void;
 }
 
-/** Ephemeral subscriptions: every JSON message on `subject` (wildcards allowed) while somebody listens. */
+/** Ephemeral subscriptions: every JSON message on `subject` (wildcards allowed) until `stop`. */
 export interface Subscriber {
   subscribe(subject: string, onMessage: (payload: unknown, subject: string) => void): { stop(): void };
 }
@@ -104,7 +106,7 @@ export interface Timers {
   every(intervalMs: number, callback: () => void): { cancel(): void };
 }
 
-/** Structured log: fields first, one sentence after. */
+/** Structured log: fields first, then one sentence. */
 export interface Logger {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
@@ -113,41 +115,43 @@ export interface Logger {
 }
 
 export interface LeaseListener {
-  /** From now on this instance acts. Called once for each holding. */
+  /** The instance may act from now on. Called once per term. */
   readonly onHeld: (token: number) => void;
-  /** It no longer does; another does or will. Called once for each holding that was not given back. */
+  /** The instance may not act any more. Called once per term, except when the lease was given back. */
   readonly onLost: () => void;
 }
 
-/** One contender's standing for one name. */
+/** The candidacy of one contender for one name. */
 export interface Lease {
   /**
-   * The fencing token while the lease is held *now*, else undefined. To be asked before every act, and to be stored with
-   * what it did, so that whoever stores it can refuse what an earlier holder sends late. Each holding's is greater than all
-   * before it; positive, at least the epoch milliseconds at its beginning.
+   * Returns the fencing token while the lease is held *now*, else undefined. Holders ask before every act and store the
+   * token with its result, so that a receiver can refuse a late write of an earlier holder. The token of each term is
+   * greater than all before it, and at least the epoch ms at the beginning of the term.
    */
   token(): number | undefined;
-  /** Somebody refused this holder because of `token`: gives up an older one at once, and contends for a newer. */
+  /**
+   * A receiver refused this holder because of the newer `token`: gives up an older lease at once, and contends again.
+   */
   surpass(token: number): void;
-  /** Contends no more, and gives back what it holds, so that another takes over without waiting. Never throws. */
+  /** Stops contending and gives the lease back, so that another contender takes over without a wait. Never throws. */
   release(): Promise<void>;
 }
 
-/** Among all contenders for a name, in all processes, at most one holds it; one that is silent is succeeded in seconds. */
+/** At most one contender for a name holds its lease, over all processes; a silent holder is replaced within seconds. */
 export interface Leases {
   contend(name: string, listener: LeaseListener): Lease;
 }
 
 export interface SpanOptions {
   readonly kind: "server" | "client" | "producer" | "internal";
-  /** W3C trace context of what asked for this; absent: it begins a trace. */
+  /** W3C trace context of the caller; absent: the span begins a trace. */
   readonly traceparent?: string | undefined;
   readonly attributes?: Readonly<Record<string, string | number>>;
 }
 
-/** Follows work over all processes that take part in it. */
+/** Traces work through all processes that take part in it. */
 export interface Tracer {
-  /** Does `work`, as one span, with the trace context of that span for whatever it asks of others. */
+  /** Runs `work` as one span; `work` gets the trace context of that span for its own calls. */
   span<T>(
     name: string,
     options: SpanOptions,
@@ -155,10 +159,10 @@ export interface Tracer {
   ): Promise<T>;
 }
 
-/** Follows nothing: trace contexts go through as they came. */
+/** A tracer without spans: trace contexts pass through unchanged. */
 export const UNTRACED: Tracer = { span: (_name, { traceparent }, work) => work(traceparent) };
 
-/** Everything the application layer of a service may touch. */
+/** All ports that the application layer of a service may use. */
 export interface ServicePorts {
   readonly log: EventLog;
   readonly bus: Caller & Publisher & Subscriber;
@@ -168,6 +172,6 @@ export interface ServicePorts {
   readonly logger: Logger;
   readonly leases: Leases;
   readonly tracer: Tracer;
-  /** States of guests. */
+  /** Saved states of guests. */
   readonly blobs: BlobStore;
 }

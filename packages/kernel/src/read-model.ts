@@ -1,70 +1,70 @@
 /**
- * A service's view of aggregates it does not own: the same fold as the owner's, with nothing to append.
+ * A service's view of aggregates that another service owns: the same fold, without appends.
  */
 import type { Fold } from "./decider.ts";
 import { positionOf, type StoredEvent, splitSubject } from "./envelope.ts";
-import { type CauseEvent, HeldStates } from "./held.ts";
 import type { EventLog } from "./ports.ts";
 import type { EventSink, SnapshotPart } from "./sink.ts";
+import { type CauseEvent, VersionedStates } from "./versioned-states.ts";
 
 export class ReadModel<State> implements EventSink {
   readonly kind: string;
   readonly snapshot: SnapshotPart;
-  readonly #held: HeldStates<State>;
+  readonly #states: VersionedStates<State>;
 
   constructor(kind: string, fold: Fold<State>) {
     this.kind = kind;
-    const held = new HeldStates(fold);
-    this.#held = held;
+    const states = new VersionedStates(fold);
+    this.#states = states;
     this.snapshot = {
       schema: fold.schema,
-      capture: () => held.capture(),
-      restore: (chunk, from, to) => held.restore(chunk, from, to),
+      capture: () => states.capture(),
+      restore: (chunk, from, to) => states.restore(chunk, from, to),
       restored: () => undefined,
-      discard: () => held.clear(),
+      discard: () => states.clear(),
     };
   }
 
   apply(event: StoredEvent): void {
     const { id } = splitSubject(event.envelope.subject);
-    this.#held.apply(id, event, positionOf(event), false);
+    this.#states.apply(id, event, positionOf(event), false);
   }
 
   get(id: string): State {
-    return this.#held.get(id).state;
+    return this.#states.get(id).state;
   }
 
-  /** The last event of one aggregate; undefined when there is none. */
+  /** The last event of one aggregate; undefined without an event. */
   last(id: string): CauseEvent | undefined {
-    return this.#held.get(id).last;
+    return this.#states.get(id).last;
   }
 
-  /** Where in the log that event is; 0: there is none. */
+  /** Stream sequence of that event; 0 without an event. */
   lastSeq(id: string): number {
-    return this.#held.get(id).lastSeq;
+    return this.#states.get(id).lastSeq;
   }
 
   ids(): IterableIterator<string> {
-    return this.#held.ids();
+    return this.#states.ids();
   }
 
   *entries(): IterableIterator<[string, State]> {
-    for (const [id, { state }] of this.#held.entries()) yield [id, state];
+    for (const [id, { state }] of this.#states.entries()) yield [id, state];
   }
 
   *values(): IterableIterator<State> {
-    for (const [, { state }] of this.#held.entries()) yield state;
+    for (const [, { state }] of this.#states.entries()) yield state;
   }
 }
 
-/** The state after `events`, from the first. */
+/** Returns the state after `events`, which begin with the first of the aggregate. */
 export function foldAll<State>(fold: Fold<State>, events: Iterable<StoredEvent>): State {
   let state = fold.initial;
   for (const event of events) state = fold.evolve(state, event.envelope, positionOf(event));
   return state;
 }
 
-/** One aggregate as it was after the event with sequence `atSeq`, which the log must have. */
+/** Returns one aggregate as it was after the event with sequence `atSeq`, which the log must have. */
 export async function foldAt<State>(
   log: EventLog,
   streamSubject: string,

@@ -1,24 +1,24 @@
 /**
- * The form of every process manager here: keys that may need work, looked at one by one until nothing is due.
+ * The common form of every process manager: takes one step for each key that may need work, until no step is due.
  *
- * Level-triggered: `step` compares what is with what should be and does at most one thing about it, so that a lost
- * wake-up, a crash or a duplicate costs a look, never an effect. A step that throws is tried again with growing
- * waits; it never blocks the other keys. Each key has one step at a time.
+ * Level-triggered: `step` compares the actual with the desired state and does at most one thing about the difference. A
+ * lost wake-up, a crash or a duplicate therefore costs a look, never an effect. A step that throws is retried with a
+ * growing wait and never blocks the other keys. Each key has one step at a time.
  */
 import { type Backoff, backoffDelayMs } from "./backoff.ts";
 import type { Clock, Timers } from "./ports.ts";
 
-/** Waits between the tries of a step that fails: an outage of a second costs a second, a long one twelve tries a minute. */
+/** Waits between the tries of a failing step: short after the first failure, twelve tries a minute in a long outage. */
 const STEP_BACKOFF: Backoff = { firstMs: 100, ceilingMs: 5_000 };
-/** Steps in flight at once: enough to overlap appends, few enough not to flood the other services. */
+/** Concurrent steps: enough to overlap appends, few enough not to flood the other services. */
 const MAX_IN_FLIGHT = 32;
 /**
- * Steps begun before everything else gets a turn. Most steps find nothing to do and never wait for anything: 100 000 of
- * them at a start would keep requests unheard for a second.
+ * Steps that begin before timers and sockets get a turn. Most steps find nothing to do and never wait: at a start,
+ * 100 000 of them without a break would leave requests unanswered for a second.
  */
 const STEPS_PER_TURN = 256;
 
-/** What follows a step: look again when an event says so, or at an instant even if nothing happens. */
+/** The wish of a step: undefined waits for the next event, `dueAtMs` also looks again at that instant. */
 export type StepResult = { readonly dueAtMs: number } | undefined;
 
 export interface ReconcilerOptions {
@@ -27,8 +27,8 @@ export interface ReconcilerOptions {
   readonly step: (key: string) => Promise<StepResult>;
   readonly onError: (key: string, thrown: unknown) => void;
   /**
-   * Wait between the first wake of an idle key and its step, ms: all wakes in that time share one step. With it a wake never
-   * shortens the back-off after a failed step. Default: a wake begins the step at once, also during a back-off.
+   * Wait between the first wake of an idle key and its step, ms: all wakes in that time share one step. A wake then
+   * never shortens the back-off after a failed step. Default: a wake begins the step at once, also during a back-off.
    */
   readonly gatherMs?: number;
 }
@@ -42,14 +42,14 @@ export class Reconciler {
   readonly #delayed = new Set<string>();
   readonly #failures = new Map<string, number>();
   #stopped = false;
-  #begunThisTurn = 0;
+  #stepsThisTurn = 0;
   #nextTurn: { cancel(): void } | undefined;
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
   }
 
-  /** `key` may need work. Cheap; many wakes before the next step are one. */
+  /** Says that `key` may need work. Cheap: wakes before the next step count as one. */
   wake(key: string): void {
     if (this.#options.gatherMs === undefined || this.#running.has(key)) this.#begin(key);
     else this.#gather(key, this.#options.gatherMs);
@@ -67,7 +67,7 @@ export class Reconciler {
     this.#wakeAt(key, this.#options.clock.nowMs() + gatherMs);
   }
 
-  /** No further steps begin; resolves when those in flight have ended. */
+  /** Begins no further step; resolves when the steps in flight have ended. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#dirty.clear();
@@ -82,21 +82,21 @@ export class Reconciler {
     for (const key of this.#dirty) {
       if (this.#running.size >= MAX_IN_FLIGHT) return;
       if (this.#running.has(key)) continue;
-      if (this.#begunThisTurn >= STEPS_PER_TURN) {
-        this.#giveOthersATurn();
+      if (this.#stepsThisTurn >= STEPS_PER_TURN) {
+        this.#yieldToEventLoop();
         return;
       }
-      this.#begunThisTurn += 1;
+      this.#stepsThisTurn += 1;
       this.#dirty.delete(key);
       this.#running.add(key);
       void this.#run(key);
     }
   }
 
-  #giveOthersATurn(): void {
+  #yieldToEventLoop(): void {
     this.#nextTurn = this.#options.timers.after(0, () => {
       this.#nextTurn = undefined;
-      this.#begunThisTurn = 0;
+      this.#stepsThisTurn = 0;
       this.#pump();
     });
   }

@@ -2,7 +2,7 @@
  * What the feed applies events to, and what a snapshot takes from it. An `Aggregates` and a read model are sinks.
  */
 import type { StoredEvent } from "./envelope.ts";
-import type { Captured } from "./held.ts";
+import type { Captured } from "./versioned-states.ts";
 
 /** Folds the events of one kind of aggregate. */
 export interface EventSink {

@@ -1,8 +1,8 @@
 /**
  * Writes a snapshot each time enough events have passed since the newest one.
  *
- * Every instance of a service that writes them counts for itself; who comes second finds a newer one and leaves it. A write
- * that fails is logged, and the next is due as many events later: nobody depends on it.
+ * Every instance of the writing service counts for itself; the slower one finds the newer snapshot and writes none. A
+ * failed write is logged, and the next is due after as many events again, because a snapshot only saves time.
  */
 import type { StoredEvent } from "./envelope.ts";
 import { messageOf } from "./fault.ts";
@@ -13,7 +13,7 @@ import { chunksOf, type SnapshotStore } from "./snapshot.ts";
 export interface SnapshotWriterOptions {
   readonly feed: EventFeed;
   readonly store: SnapshotStore;
-  /** Events from one snapshot to the next. */
+  /** Number of events between two snapshots. */
   readonly everyEvents: number;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -23,7 +23,7 @@ export interface SnapshotWriterOptions {
 export class SnapshotWriter {
   readonly #options: SnapshotWriterOptions;
   #newestSeq = 0;
-  /** A snapshot from beyond the end of this log: of another log, and worth nothing here. */
+  /** Sequence of a snapshot beyond the end of this log: it belongs to another log and is replaced. */
   #foreignSeq: number | undefined;
   #writing: Promise<void> | undefined;
   #ended = false;
@@ -32,11 +32,11 @@ export class SnapshotWriter {
     this.#options = options;
   }
 
-  /** Call once the feed is live. */
+  /** Must be called once the feed is live. */
   async begin(): Promise<void> {
     const { feed, store, logger } = this.#options;
     this.#newestSeq = await store.newestSeq().catch((cause: unknown) => {
-      logger.warn({ err: cause }, `no snapshot is known of: ${messageOf(cause)}`);
+      logger.warn({ err: cause }, `cannot find the newest snapshot: ${messageOf(cause)}`);
       return 0;
     });
     if (this.#newestSeq > feed.appliedSeq) {
@@ -47,7 +47,7 @@ export class SnapshotWriter {
     this.#count({ seq: feed.appliedSeq });
   }
 
-  /** Resolves when nothing is being written any more; what was begun is given up. */
+  /** Abandons a write in progress; resolves when it has ended. */
   async end(): Promise<void> {
     this.#ended = true;
     await this.#writing;
@@ -72,16 +72,16 @@ export class SnapshotWriter {
         return;
       }
       this.#newestSeq = head.seq;
-      await store.save(head, this.#whileWanted(chunksOf(captured, () => this.#pause())));
-      logger.info({ seq: head.seq, tookMs: clock.nowMs() - startedAtMs }, "a snapshot was written");
+      await store.save(head, this.#untilEnded(chunksOf(captured, () => this.#pause())));
+      logger.info({ seq: head.seq, tookMs: clock.nowMs() - startedAtMs }, "snapshot written");
     } catch (cause) {
-      logger.warn({ seq: head.seq, err: cause }, `no snapshot was written: ${messageOf(cause)}`);
+      logger.warn({ seq: head.seq, err: cause }, `cannot write a snapshot: ${messageOf(cause)}`);
     }
   }
 
-  async *#whileWanted(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  async *#untilEnded(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     for await (const chunk of chunks) {
-      if (this.#ended) throw new Error("the service ends");
+      if (this.#ended) throw new Error("the service is stopping");
       yield chunk;
     }
   }

@@ -1,24 +1,25 @@
 /**
  * Snapshots of folds: a cache that bounds how much of the log a start must read, and never the truth.
  *
- * A snapshot has every aggregate of some kinds as it was after one event of the log. It is taken over only when it is
- * of this very log (that event is there, with that digest) and was made by folds of the same schema; anything else is
- * ignored, and the log is read from its first event. Deleting all of them changes nothing but time.
+ * A snapshot contains every aggregate of several kinds as it was after one event of the log. A start uses it only when
+ * the log has that event with that digest, and when the folds have the same schema. Otherwise the start reads the log
+ * from its first event. Deleting all snapshots costs only time.
  *
- * What it is not: a way to shorten the log, or to hand state from one service to another.
+ * A snapshot does not shorten the log, and no service hands state to another by it.
  */
-import { type Captured, lineOf } from "./held.ts";
+
 import type { EventLog } from "./ports.ts";
 import type { EventSink, SnapshotPart } from "./sink.ts";
+import { type Captured, lineOf } from "./versioned-states.ts";
 
 export interface SnapshotHead {
-  /** The last event in it. */
+  /** Sequence of the last event in the snapshot. */
   readonly seq: number;
-  /** Where that event is and what it is: the snapshot is of this log or of none. */
+  /** Subject and digest of that event: they tell whether the snapshot belongs to this log. */
   readonly streamSubject: string;
   readonly digest: string;
   readonly takenAtMs: number;
-  /** Schema of the fold per kind of aggregate. */
+  /** Schema of the fold, by kind of aggregate. */
   readonly schemas: Readonly<Record<string, number>>;
 }
 
@@ -27,43 +28,43 @@ export interface Snapshot {
   readonly chunks: readonly Uint8Array[];
 }
 
-/** Where snapshots are kept. A store that is away costs a slower start, so nothing here is retried. */
+/** The store of snapshots. An unreachable store only slows a start down, so nothing is retried. */
 export interface SnapshotStore {
-  /** The newest whole snapshot; undefined when there is none, or it is damaged. */
+  /** Returns the newest complete snapshot; undefined when none exists, or when it is damaged. */
   newest(): Promise<Snapshot | undefined>;
-  /** Sequence of the newest, 0 when there is none. */
+  /** Returns the sequence of the newest snapshot; 0 when none exists. */
   newestSeq(): Promise<number>;
-  /** Replaces the one before it, whole or not at all; throws when somebody else replaced that meanwhile. */
+  /** Replaces the previous snapshot, completely or not at all; throws when another writer replaced it meanwhile. */
   save(head: SnapshotHead, chunks: AsyncIterable<Uint8Array>): Promise<void>;
 }
 
-/** A chunk before compression, bytes: below the server's largest payload, and compressed in about a millisecond. */
+/** Size of a chunk before compression, bytes: below the server's largest payload, and compressed in about 1 ms. */
 export const CHUNK_BYTES = 524_288;
 const NEWLINE = 0x0a;
 const HASH = 0x23;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** Why this snapshot cannot be taken over by these sinks on this log; undefined when it can. */
-export async function misfitOf(
+/** Returns the reason why this log and these sinks cannot use the snapshot; undefined when they can. */
+export async function snapshotMismatch(
   head: SnapshotHead,
   sinks: readonly EventSink[],
   log: EventLog,
 ): Promise<string | undefined> {
   for (const { kind, snapshot } of sinks) {
-    if (snapshot === undefined) return `${kind} takes no snapshots`;
+    if (snapshot === undefined) return `the fold of ${kind} cannot be restored`;
     if (head.schemas[kind] !== snapshot.schema) {
       return `its ${kind} has schema ${head.schemas[kind] ?? "none"}, this version has ${snapshot.schema}`;
     }
   }
   const [last] = await log.read(head.streamSubject, head.seq - 1);
   if (last?.seq === head.seq && last.digest === head.digest) return undefined;
-  return `event ${head.seq} of this log is another one`;
+  return `event ${head.seq} of this log has another digest`;
 }
 
 /**
- * Hands each line to the sink of its kind; kinds that nobody here folds are passed over. Throws, the sinks empty again, when a
- * chunk is not made of lines.
+ * Gives each line to the sink of its kind, and ignores kinds without a sink. Throws when a chunk does not consist of
+ * whole lines; the sinks are then empty.
  */
 export function restoreInto(sinks: readonly EventSink[], { chunks }: Snapshot): void {
   const parts = new Map(sinks.map((sink) => [sink.kind, sink.snapshot]));
@@ -73,7 +74,7 @@ export function restoreInto(sinks: readonly EventSink[], { chunks }: Snapshot): 
       const end = chunk.indexOf(NEWLINE, start);
       if (end < 0) {
         for (const one of parts.values()) one?.discard();
-        throw new Error("a chunk ends in the middle of a line");
+        throw new Error("a chunk of the snapshot ends in the middle of a line");
       }
       if (chunk[start] === HASH) part = parts.get(decoder.decode(chunk.subarray(start + 1, end)));
       else part?.restore(chunk, start, end);
@@ -84,8 +85,8 @@ export function restoreInto(sinks: readonly EventSink[], { chunks }: Snapshot): 
 }
 
 /**
- * The captured aggregates as chunks of lines; a line that begins with `#` names the kind of those after it, and every chunk
- * begins with one. `pause` is awaited between chunks, so that whoever serves requests beside this goes on.
+ * Yields the captured aggregates as chunks of lines. A line that begins with `#` names the kind of the lines after it,
+ * and every chunk begins with such a line. `pause` is awaited between chunks, so that requests are served meanwhile.
  */
 export async function* chunksOf(
   captured: ReadonlyMap<string, readonly Captured[]>,

@@ -75,7 +75,7 @@ describe("aggregates", () => {
     const fresh = instanceOn(log, "b");
     for (const event of await log.read("bioxen.evt.chassis.c1", 0)) fresh.apply(event);
     const afterCrash = await fresh.execute("c1", because("flip"), flip);
-    expect(afterCrash).toMatchObject({ ok: true, changed: true, held: { version: 2 } });
+    expect(afterCrash).toMatchObject({ ok: true, changed: true, current: { version: 2 } });
     expect(await log.lastSeq()).toBe(2);
   });
 
@@ -117,7 +117,7 @@ describe("aggregates", () => {
         ? flip(state)
         : ({ ok: false, rejection: { code: "X", message: "", retryable: false } } as const);
     expect(await b.react("c1", because("2", false), needsIt)).toMatchObject({ ok: false });
-    expect(await b.execute("c1", because("3"), needsIt)).toMatchObject({ ok: true, held: { version: 2 } });
+    expect(await b.execute("c1", because("3"), needsIt)).toMatchObject({ ok: true, current: { version: 2 } });
     expect(await a.refresh("c1")).toMatchObject({ version: 2 });
   });
 
@@ -135,7 +135,7 @@ describe("aggregates", () => {
       },
       () => decisions === 0,
     );
-    expect(reacted).toMatchObject({ ok: true, changed: false, held: { version: 1 } });
+    expect(reacted).toMatchObject({ ok: true, changed: false, current: { version: 1 } });
     expect(decisions).toBe(1);
     expect(await log.lastSeq()).toBe(1);
   });
@@ -154,7 +154,7 @@ describe("aggregates", () => {
   it("what a process does because of one event may be several things", async () => {
     const a = instanceOn(new MemoryEventLog(), "a");
     await a.execute("c1", because("event-1", false), register);
-    expect(await a.execute("c1", because("event-1", false), flip)).toMatchObject({ held: { version: 2 } });
+    expect(await a.execute("c1", because("event-1", false), flip)).toMatchObject({ current: { version: 2 } });
   });
 
   it("a gap in versions is corruption, with its sequence", () => {

@@ -131,7 +131,7 @@ describe("a start from a snapshot", () => {
       const before = await log.lastSeq();
       const again = await warm.chassis.execute("c1", because("u4"), cordon);
       expect(again).toMatchObject({ ok: true, changed: true });
-      const stateOf = (executed: typeof asked) => (executed.ok ? executed.held.state : undefined);
+      const stateOf = (executed: typeof asked) => (executed.ok ? executed.current.state : undefined);
       expect(stateOf(again)).toEqual(stateOf(asked));
       expect(await log.lastSeq()).toBe(before);
     },
@@ -147,7 +147,7 @@ describe("a start from a snapshot", () => {
     const alone = instance();
     await alone.start();
     expect(heldBy(alone)).toEqual(heldBy(first));
-    expect(said.at(-1)).toBe("no snapshot could be read: snapshots are away");
+    expect(said.at(-1)).toBe("cannot read a snapshot: snapshots are away");
   });
 
   it("takes over nothing of a snapshot that ends in the middle of a line", async () => {
@@ -158,7 +158,7 @@ describe("a start from a snapshot", () => {
     snapshots.newest = async () => ({ ...snapshot, chunks });
     const cold = instance();
     await cold.start();
-    expect(said.at(-1)).toBe("no snapshot could be read: a chunk ends in the middle of a line");
+    expect(said.at(-1)).toBe("cannot read a snapshot: a chunk of the snapshot ends in the middle of a line");
     expect(heldBy(cold)).toEqual(heldBy(first));
   });
 
@@ -175,7 +175,7 @@ describe("a start from a snapshot", () => {
       snapshot && { ...snapshot, head: { ...snapshot.head, digest: "0".repeat(64) } };
     const wary = instance();
     await wary.start();
-    expect(said.at(-1)).toMatch(/event \d+ of this log is another one/);
+    expect(said.at(-1)).toMatch(/event \d+ of this log has another digest/);
     expect(heldBy(wary)).toEqual(heldBy(first));
   });
 });
@@ -183,7 +183,7 @@ describe("a start from a snapshot", () => {
 describe("who writes snapshots", () => {
   it("writes one each time enough events have passed, and none that somebody else has written", async () => {
     const { said, log, instance, writerOf, clock } = await busyWorld();
-    const written = () => said.filter((line) => line === "a snapshot was written").length;
+    const written = () => said.filter((line) => line === "snapshot written").length;
     expect(await log.lastSeq()).toBeGreaterThanOrEqual(10);
     const before = written();
     const second = instance();
@@ -212,7 +212,7 @@ describe("who writes snapshots", () => {
     snapshots.setAway(true);
     for (let i = 0; i < 3; i += 1) await only.chassis.execute(`c${i}`, because(`a${i}`), register);
     await clock.advance(10);
-    expect(said.at(-1)).toBe("no snapshot was written: snapshots are away");
+    expect(said.at(-1)).toBe("cannot write a snapshot: snapshots are away");
     snapshots.setAway(false);
     for (let i = 3; i < 6; i += 1) await only.chassis.execute(`c${i}`, because(`a${i}`), register);
     await clock.advance(10);

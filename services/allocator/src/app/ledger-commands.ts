@@ -111,7 +111,7 @@ export class LedgerCommands {
     });
     const { executed, intent, overQuota, quotaSeq } = granted;
     if (!executed.ok) return { ok: false, rejection: executed.rejection };
-    const { state, lastSeq } = executed.held;
+    const { state, lastSeq } = executed.current;
     const isReserved = (vmId: string) => executed.changed && state.entries[vmId]?.fence === lastSeq;
     return {
       ok: true,
@@ -143,7 +143,7 @@ export class LedgerCommands {
       command: (overQuota) => ({ ...resize, overQuota: overQuota.get(vmId) }),
     }));
     if (!executed.ok) return { ok: false, rejection: executed.rejection };
-    return { ok: true, result: { changed: executed.changed, seq: executed.held.lastSeq } };
+    return { ok: true, result: { changed: executed.changed, seq: executed.current.lastSeq } };
   }
 
   #grant<Intent extends LedgerIntent>(

@@ -77,7 +77,7 @@ export class QuotaCharges {
         quotaDecider.decide(quota, { type: "charge", ledgers: this.known, ...charge }),
       );
       invariant(executed.ok, "a quota refuses single VMs, never a whole charge", { quotaId });
-      const { state, lastSeq } = executed.held;
+      const { state, lastSeq } = executed.current;
       if (!state.exists || isOutdated(state, this.known, charge)) return "outdated";
       const missing = charge.requests.filter((request) => !isCharged(state, charge, request));
       const partition = partitionByQuota(state, this.known, { ...charge, requests: missing });

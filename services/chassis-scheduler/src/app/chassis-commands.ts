@@ -105,7 +105,7 @@ export class ChassisCommands {
       chassisDecider.decide(state, command()),
     );
     if (!executed.ok) return { ok: false, rejection: executed.rejection };
-    const chassis = this.#view(chassisId, executed.held.state);
+    const chassis = this.#view(chassisId, executed.current.state);
     if (chassis === undefined) return chassisNotFound(chassisId);
     return { ok: true, result: { changed: executed.changed, chassis } };
   }

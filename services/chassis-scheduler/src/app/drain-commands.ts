@@ -95,7 +95,7 @@ export class DrainCommands {
     if (!executed.ok) return { ok: false, rejection: executed.rejection };
     const chassis = this.#cluster.chassis.get(chassisId).state;
     if (!chassis.registered) return chassisNotFound(chassisId);
-    const { state } = executed.held;
+    const { state } = executed.current;
     const view = viewOfChassis(chassisId, chassis, this.#cluster.liveness.of(chassisId));
     const drain = state.exists ? this.#view(chassisId, state) : null;
     return { ok: true, result: { changed: executed.changed, chassis: view, drain } };

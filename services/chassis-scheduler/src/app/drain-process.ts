@@ -19,7 +19,6 @@ import {
   backoffDelayMs,
   causedBy,
   type EventFeed,
-  type Held,
   invariant,
   messageOf,
   Reconciler,
@@ -28,6 +27,7 @@ import {
   type StepResult,
   type StoredEvent,
   UNCHANGED,
+  type Versioned,
 } from "@bioxen/kernel";
 import { chassisDecider, isCordonOfCancelledDrain } from "../domain/chassis.ts";
 import { drainDecider, isDraining, movesDue, movesToCancel } from "../domain/drain.ts";
@@ -185,7 +185,7 @@ export class DrainProcess {
   }
 
   /** Cancels the moves that an ended drain has left, and lifts the cordon of a cancelled one. */
-  async #cleanUp(chassisId: string, { state: drain, last }: Held<DrainState>): Promise<void> {
+  async #cleanUp(chassisId: string, { state: drain, last }: Versioned<DrainState>): Promise<void> {
     invariant(last !== undefined, "a drain that ended has an event", { chassisId });
     const { chassis, occupancy } = this.#cluster;
     const causation = causedBy(last);

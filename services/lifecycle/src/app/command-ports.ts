@@ -41,7 +41,7 @@ export function executeOn(
 /** The answer to a user's command: whether it changed the VM, and the VM afterwards. */
 export function changedVm(vmId: string, executed: Executed<VmState>): Handled<VmChanged> {
   if (!executed.ok) return { ok: false, rejection: executed.rejection };
-  const { state } = executed.held;
+  const { state } = executed.current;
   if (!state.exists) return noVm(vmId);
   return { ok: true, result: { changed: executed.changed, vm: viewOfVm(vmId, state) } };
 }
@@ -49,5 +49,5 @@ export function changedVm(vmId: string, executed: Executed<VmState>): Handled<Vm
 /** The answer to a command of another service: whether it changed the VM, and the sequence of the VM's last event. */
 export function changedSeq(executed: Executed<VmState>): Handled<SeqChanged> {
   if (!executed.ok) return { ok: false, rejection: executed.rejection };
-  return { ok: true, result: { changed: executed.changed, seq: executed.held.lastSeq } };
+  return { ok: true, result: { changed: executed.changed, seq: executed.current.lastSeq } };
 }

@@ -76,7 +76,7 @@ export class GuestStateCommands {
     const executed = await executeOn(this.#ports, vmId, causation, command);
     const changed = changedVm(vmId, executed);
     if (!changed.ok) return changed;
-    const snapshot = executed.ok ? snapshotOf(executed.held.state, snapshotId) : undefined;
+    const snapshot = executed.ok ? snapshotOf(executed.current.state, snapshotId) : undefined;
     if (snapshot === undefined) return noSnapshot(vmId, snapshotId);
     return { ok: true, result: { ...changed.result, snapshot } };
   }

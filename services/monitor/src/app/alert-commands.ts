@@ -89,7 +89,7 @@ export class AlertCommands {
       alertDecider.decide(state, command),
     );
     if (!executed.ok) return { ok: false, rejection: executed.rejection };
-    return done({ changed: executed.changed, rule: this.#viewOf(ruleId, executed.held.state) ?? null });
+    return done({ changed: executed.changed, rule: this.#viewOf(ruleId, executed.current.state) ?? null });
   }
 
   #state(ruleId: string): AlertState {
