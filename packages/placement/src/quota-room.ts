@@ -2,10 +2,10 @@
  * What is left under quotas while a plan is made: a VM that no quota has room for waits, and is not proposed in vain.
  */
 import {
+  incarnationKey,
   larger,
-  lifeKey,
   type Misfit,
-  mostOfLives,
+  mostByIncarnation,
   type Quota,
   quotaFree,
   quotaLabelsOf,
@@ -34,7 +34,7 @@ export class QuotaRooms {
 
   constructor(quotas: Iterable<Quota> = []) {
     for (const quota of quotas) {
-      const charged = mostOfLives(Object.values(quota.charges));
+      const charged = mostByIncarnation(Object.values(quota.charges));
       const free = quotaFree(quota, sum(charged.values()));
       this.#free.set(quota.label, { limits: quota.resources, charged, free });
     }
@@ -93,5 +93,5 @@ export class QuotaRooms {
 
 /** What it counts for already: where it leaves, or by a charge that was not used. */
 function heldBy(vm: UnderQuota, { charged }: QuotaRoom): Amounts {
-  return larger(vm.holds ?? {}, charged.get(lifeKey(vm)) ?? {});
+  return larger(vm.holds ?? {}, charged.get(incarnationKey(vm)) ?? {});
 }

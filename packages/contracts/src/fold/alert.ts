@@ -1,8 +1,8 @@
 /**
- * The meaning of an alert rule's events: the rule, its alerts, and what its deliverers are still owed.
+ * The meaning of an alert rule's events: the rule, its active alerts, and the notifications that are not delivered yet.
  *
- * A notification comes into being with the event that raised or cleared an alert, under that event's id, so that whoever delivers
- * after a crash tells the same thing under the same name.
+ * The event that raises or clears an alert creates its notification, under the event's id. So a delivery that is repeated after a
+ * crash has the same content and the same id.
  */
 import type { EventPosition, Fold } from "@bioxen/kernel";
 import type { AlertNotification, AlertRule, ClearingCode, DeadNotification } from "../alerts.ts";
@@ -16,28 +16,29 @@ export interface ActiveAlert {
   readonly severity: AlertRule["severity"];
 }
 
-/** The rule's id is where the events stand, not in them. */
-type Told<Message extends AlertNotification> = Omit<Message, "ruleId">;
+/** A notification without its rule id, which the subject of the event stream names. */
+type Reported<Message extends AlertNotification> = Omit<Message, "ruleId">;
 
-export interface OwedNotification extends Told<AlertNotification> {
-  /** The only webhook that is owed it: a dead letter tried again. null: everybody. */
+/** A notification that is to be delivered. */
+export interface OwedNotification extends Reported<AlertNotification> {
+  /** The only webhook that gets it, when a dead letter is retried; null: every deliverer. */
   readonly webhook: string | null;
 }
 
 export interface AlertState {
-  /** null: never set, or removed. */
+  /** null when the rule was never set, or was removed. */
   readonly rule: AlertRule | null;
-  /** Removed, and not set again: the default of this name counts no more either. */
+  /** True once the rule is removed and until it is set again. A default rule of this name does not apply in that time. */
   readonly removed: boolean;
-  /** By target. */
+  /** Active alerts by target. */
   readonly active: Readonly<Record<string, ActiveAlert>>;
-  /** In the order they came into being. */
+  /** Notifications still to be delivered, oldest first. */
   readonly owed: readonly OwedNotification[];
-  /** The newest {@link MAX_DEAD_PER_RULE}. */
-  readonly dead: readonly Told<DeadNotification>[];
+  /** The newest {@link MAX_DEAD_PER_RULE} dead letters. */
+  readonly dead: readonly Reported<DeadNotification>[];
 }
 
-/** Dead letters kept per rule: more than a person looks through, and they are in the log anyway. */
+/** Dead letters kept per rule. A person does not read more, and the log has all of them. */
 export const MAX_DEAD_PER_RULE = 100;
 
 export const NO_ALERT: AlertState = Object.freeze({
@@ -104,7 +105,7 @@ function owedAgain({
   reason: __,
   diedAtMs: ___,
   ...notification
-}: Told<DeadNotification>): OwedNotification {
+}: Reported<DeadNotification>): OwedNotification {
   return notification;
 }
 
@@ -136,7 +137,7 @@ type Notified = Extract<AlertEvent, { type: "bioxen.alert.notified.v1" }>["data"
 
 function notified(state: AlertState, notifications: Notified, at: EventPosition): AlertState {
   const results = new Map(notifications.map((one) => [one.notificationId, one.undelivered]));
-  const died: Told<DeadNotification>[] = [];
+  const died: Reported<DeadNotification>[] = [];
   for (const owed of state.owed) {
     for (const failure of results.get(owed.notificationId) ?? []) {
       if (owed.webhook === null || owed.webhook === failure.webhook)

@@ -1,5 +1,5 @@
 /**
- * The meaning of a chassis' events.
+ * The meaning of a chassis' events: the chassis after each of them.
  */
 import type { Amounts, Fold } from "@bioxen/kernel";
 import type { ChassisEvent } from "../events/chassis.ts";
@@ -14,18 +14,18 @@ export interface Chassis {
   readonly maxVms: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly agentId: string;
-  /** Absent: none. */
+  /** Absent when the chassis has no taint. */
   readonly taints?: readonly Taint[] | undefined;
   readonly cordoned: boolean;
-  /** The event that cordoned it last; absent: none. Who takes a cordon back takes back no later one. */
+  /** Sequence of the last cordon; absent without one. A drain that takes back its own cordon thereby leaves a later one alone. */
   readonly cordonedSeq?: number | undefined;
-  /** The chain that event belongs to: a drain knows its own cordon by it, however late that came. */
+  /** Correlation id of the last cordon. A drain recognises its own cordon by it, however late the cordon was appended. */
   readonly cordonedChain?: string | undefined;
-  /** The event that opened it last; absent: none. */
+  /** Sequence of the last uncordon; absent without one. */
   readonly uncordonedSeq?: number | undefined;
-  /** Since when, and by which event, its agent counts as gone; null while it does not. */
+  /** The event that declared the chassis lost, and its time; null while the chassis is not lost. */
   readonly lost: { readonly atMs: number; readonly seq: number; readonly eventId: string } | null;
-  /** Of the latest loss, and when the chassis was back after it; see `bioxen.chassis.lost.v1`. */
+  /** Losses in a row up to the latest one (see `bioxen.chassis.lost.v1`), and when the chassis recovered from it. */
   readonly lossesInARow: number;
   readonly recoveredAtMs: number | null;
   readonly registeredAtMs: number;
@@ -34,7 +34,7 @@ export interface Chassis {
 
 export type ChassisState = { readonly registered: false } | Chassis;
 
-/** Of a chassis that has always been heard of. */
+/** The loss fields of a chassis that was never lost. */
 export const NEVER_LOST = { lost: null, lossesInARow: 0, recoveredAtMs: null } as const;
 
 export const NO_CHASSIS: ChassisState = Object.freeze({ registered: false });

@@ -1,12 +1,12 @@
 /**
- * The meaning of a drain's events: who was to leave, and what became of each.
+ * The meaning of a drain's events: the VMs that have to leave the chassis, and where each of them went.
  */
 import type { CauseEvent, Fold } from "@bioxen/kernel";
 import type { DrainEvent } from "../events/drain.ts";
 
 export const DRAIN_STATUSES = ["draining", "completed", "incomplete", "cancelled"] as const;
 
-/** Where one VM went; `toChassisId` null: nowhere. */
+/** Where one VM went. `toChassisId` is null when it left its chassis without a place on another. */
 export interface LeftVm {
   readonly toChassisId: string | null;
   readonly reason: string | null;
@@ -16,16 +16,16 @@ export interface LeftVm {
 export interface Drain {
   readonly exists: true;
   readonly status: (typeof DRAIN_STATUSES)[number];
-  /** null: it has not left yet. */
+  /** By VM id; null while the VM has not left. */
   readonly vms: Readonly<Record<string, LeftVm | null>>;
-  /** Of one that was given up: who was still there, and why. */
+  /** After the drain was given up: the VMs that were still there, each with the reason. */
   readonly remaining: Readonly<Record<string, string>>;
   readonly wasCordoned: boolean;
   readonly parallelism: number;
   readonly startedAtMs: number;
   readonly startedSeq: number;
   readonly deadlineAtMs: number;
-  /** What follows from the drain belongs to the chain of this event. */
+  /** The event that started the drain. Everything that follows from the drain continues its causal chain. */
   readonly startedBy: CauseEvent;
   readonly ended: { readonly atMs: number; readonly seq: number } | null;
   readonly version: number;

@@ -1,12 +1,14 @@
 /**
- * Where the next guest of a VM begins, as its events have it. Lost places keep it; a stop or a failure ends it.
+ * The stored states of a VM's guest: the checkpoint that its next guest continues from, and its snapshots.
+ *
+ * The checkpoint survives the loss of a place; a stop or a failure of the VM ends it.
  */
 import type { BlobName } from "@bioxen/kernel";
 import type { CheckpointRecord, GUEST_STATE_EVENTS } from "../events/guest-state.ts";
 import type { VmEvent } from "../events/vm.ts";
 
 export interface Checkpoint extends CheckpointRecord {
-  /** When it was recorded. */
+  /** When the event was recorded, epoch ms. */
   readonly atMs: number;
 }
 
@@ -14,16 +16,13 @@ export interface Snapshot extends Checkpoint {
   readonly snapshotId: string;
 }
 
-/** Snapshots of one VM; each is kept until it is deleted, and is a line of every view and state of its VM. */
+/** Most snapshots of one VM. Each is kept until it is deleted, and lengthens every view and state of its VM by a line. */
 export const MAX_SNAPSHOTS = 16;
 
 export interface GuestState {
-  /** The state its next guest goes on from; null: that begins anew. */
+  /** The state that the next guest continues from; null: the next guest starts from the beginning. */
   readonly checkpoint: Checkpoint | null;
-  /**
-   * How often it was set back. A guest, and a checkpoint of one, from before the last time is not of this course of its life any
-   * more.
-   */
+  /** Restores so far. A guest, or a checkpoint of one, from before the last restore is outdated. */
   readonly restores: number;
   /** Oldest first. */
   readonly snapshots: readonly Snapshot[];
@@ -31,12 +30,12 @@ export interface GuestState {
 
 export const NO_GUEST_STATE: GuestState = { checkpoint: null, restores: 0, snapshots: [] };
 
-/** The checkpoints a VM refers to, by their ids. */
+/** The snapshots of a VM and its checkpoint. */
 export function checkpointsOf({ checkpoint, snapshots }: GuestState): CheckpointRecord[] {
   return checkpoint === null ? [...snapshots] : [...snapshots, checkpoint];
 }
 
-/** Every blob a VM refers to. */
+/** The names of all blobs that a VM refers to. */
 export function blobsOf(vmId: string, state: GuestState): BlobName[] {
   return [...new Set(checkpointsOf(state).map((record) => blobOf(vmId, record)))];
 }
@@ -47,7 +46,7 @@ export function blobOf(vmId: string, { checkpointId }: CheckpointRecord): BlobNa
 
 type GuestStateEvent = Extract<VmEvent, { type: keyof typeof GUEST_STATE_EVENTS }>;
 
-/** What changes, and the reason where there is one to give. */
+/** Returns the fields that the event changes, and the VM's new reason where the event gives one. */
 export function evolveGuestState(
   { restores, snapshots }: GuestState,
   event: GuestStateEvent,

@@ -1,5 +1,5 @@
 /**
- * The meaning of a ledger's events: the account of one chassis after them.
+ * The meaning of a ledger's events: the account of one chassis after each of them.
  */
 import { type Amounts, type Fold, NO_AMOUNTS, subtract, sum } from "@bioxen/kernel";
 import type { LedgerEvent } from "../events/ledger.ts";
@@ -7,12 +7,12 @@ import type { LedgerEvent } from "../events/ledger.ts";
 export interface LedgerEntry {
   readonly vmId: string;
   readonly incarnation: number;
-  /** Fencing token: the stream sequence of the reservation. */
+  /** Fencing token: the stream sequence of the event that made the reservation. */
   readonly fence: number;
-  /** The event that made the reservation. */
+  /** Id of that event. */
   readonly reservedBy: string;
   readonly amounts: Amounts;
-  /** Stream sequence of the event that gave it these amounts: tells whether it knows of a preemption of its VM yet. */
+  /** Stream sequence of the event that set `amounts`. It tells whether the entry already reflects a preemption of the VM. */
   readonly amountsSeq: number;
   /** `reserved`: held until `expiresAtMs`; `committed`: an allocation, held until released. */
   readonly phase: "reserved" | "committed";
@@ -28,7 +28,7 @@ export interface Ledger {
   readonly maxVms: number;
   /** By VM id: a VM has at most one entry in a ledger. */
   readonly entries: Readonly<Record<string, LedgerEntry>>;
-  /** The newest lease under which anything was reserved here, 0 when there was none: an older one reserves nothing more. */
+  /** Newest proposer's lease under which this ledger reserved, 0 without one. A proposal under an older lease is rejected. */
   readonly proposerToken: number;
 }
 
@@ -42,19 +42,19 @@ export const NO_LEDGER: Ledger = Object.freeze({
   proposerToken: 0,
 });
 
-/** What all entries hold together, reserved and committed. */
+/** The sum of what all entries hold, reserved and committed. */
 export function heldAmounts(ledger: Ledger): Amounts {
   return sum(Object.values(ledger.entries).map((entry) => entry.amounts));
 }
 
-/** What is left of the offer. Throws when the ledger is above it: that cannot be, see `decideReserve`. */
+/** The offer minus what is held. Throws when more is held than offered, which `decideReserve` rules out. */
 export function freeAmounts(ledger: Ledger): Amounts {
   return subtract(ledger.offered, heldAmounts(ledger));
 }
 
 /**
- * A copy to change. Without a prototype it is a plain table to the engine, which otherwise makes a class of its own for every set of ids:
- * a tenth of the time in which a long log is read.
+ * A mutable copy without a prototype. The engine treats it as a plain table; otherwise it makes a hidden class for every set of ids,
+ * which took a tenth of the time to read a long log.
  */
 function tableOf(entries: Ledger["entries"]): Record<string, LedgerEntry> {
   const table: Record<string, LedgerEntry> = Object.create(null);

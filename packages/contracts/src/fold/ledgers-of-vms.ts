@@ -1,8 +1,8 @@
 /**
- * Which ledgers hold an entry of a VM: one look instead of one at every chassis.
+ * An index from VMs to the ledgers that hold an entry of them: one look-up instead of a search through every chassis.
  *
- * Follows the ledgers' entries, whatever event changed them: a ledger that is noted again is compared with what it was. States are
- * values, so that one that did not change is told by identity.
+ * The index compares each noted ledger with its previous state, whatever event changed it. Folded states are immutable values, so an
+ * entry that did not change is recognised by identity.
  */
 import type { Ledger } from "./ledger.ts";
 
@@ -14,7 +14,7 @@ export class LedgersOfVms {
   readonly #known = new Map<string, Entries>();
   readonly #ledgersOf = new Map<string, readonly string[]>();
 
-  /** Takes over what this ledger holds now; says whose entries came, went or became others. */
+  /** Takes over the present entries of a ledger. Returns the ids of the VMs whose entry was added, removed or changed. */
   note(chassisId: string, { entries }: Pick<Ledger, "entries">): string[] {
     const before = this.#known.get(chassisId) ?? {};
     if (before === entries) return [];
@@ -35,7 +35,7 @@ export class LedgersOfVms {
     return changed;
   }
 
-  /** In order of chassis id. */
+  /** The chassis whose ledgers hold an entry of this VM, sorted by id. */
   of(vmId: string): readonly string[] {
     return this.#ledgersOf.get(vmId) ?? NONE;
   }

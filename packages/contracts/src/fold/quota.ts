@@ -1,5 +1,5 @@
 /**
- * The meaning of a quota's events: its limits, and what is charged against them.
+ * The meaning of a quota's events: its limits, and the charges against them.
  */
 import { type Amounts, amountOf, type Fold, sum } from "@bioxen/kernel";
 import type { QuotaEvent } from "../events/quota.ts";
@@ -9,9 +9,9 @@ export interface QuotaCharge {
   readonly incarnation: number;
   readonly chassisId: string;
   readonly amounts: Amounts;
-  /** An append to that ledger may still use it while this is the ledger's last sequence. */
+  /** Last sequence of the ledger at the time of the charge. The charge is valid for an append to that ledger while this is still its last. */
   readonly ledgerSeq: number;
-  /** Sequence and instant of the charge. */
+  /** Sequence and time of the charge. */
   readonly chargedSeq: number;
   readonly chargedAtMs: number;
 }
@@ -19,17 +19,17 @@ export interface QuotaCharge {
 export interface Quota {
   readonly exists: true;
   readonly label: string;
-  /** Limits; a resource that is not named has none. */
+  /** Limits. A resource that is not named is unlimited. */
   readonly resources: Amounts;
-  /** Sequence of the first `set`: a ledger with a later event is changed only by who knows of this quota. */
+  /** Sequence of the first `set`. Once a ledger has a later event, only instances that know this quota can change that ledger. */
   readonly firstSeq: number;
-  /** Sequence of the last `set`: what was charged before it was charged under other limits. */
+  /** Sequence of the last `set`. Earlier charges were made under other limits. */
   readonly setSeq: number;
-  /** What was held before the first `set` is charged, too. */
+  /** True once the entries that were held before the first `set` are charged as well. */
   readonly counted: boolean;
-  /** The limits hold: nothing grows above them, whatever is under way. */
+  /** True while the limits are in force: no command under way can raise the sum above them. */
   readonly enforced: boolean;
-  /** By {@link chargeKey}: a VM that is being moved holds on two chassis. */
+  /** By {@link chargeKey}. A VM that is being moved is charged on two chassis. */
   readonly charges: Readonly<Record<string, QuotaCharge>>;
 }
 
@@ -41,46 +41,46 @@ export function chargeKey(vmId: string, chassisId: string): string {
   return `${vmId}/${chassisId}`;
 }
 
-/** What is held, or may be at any moment. Each life of a VM counts once, however many chassis it holds on while it moves. */
+/** The sum of all charges. An incarnation that is charged on two chassis while it moves counts once, with the larger amounts. */
 export function chargedAmounts(quota: Quota): Amounts {
-  return mostPerLife(Object.values(quota.charges));
+  return mostPerIncarnation(Object.values(quota.charges));
 }
 
-interface LifeOfVm {
+interface Incarnation {
   readonly vmId: string;
   readonly incarnation: number;
 }
 
-type Holding = LifeOfVm & { readonly amounts: Amounts };
+type Holding = Incarnation & { readonly amounts: Amounts };
 
-/** The sum over all lives of VMs of the most that each has in any one of these. */
-export function mostPerLife(holdings: Iterable<Holding>): Amounts {
-  return sum(mostOfLives(holdings).values());
+/** The sum of {@link mostByIncarnation} over all incarnations. */
+export function mostPerIncarnation(holdings: Iterable<Holding>): Amounts {
+  return sum(mostByIncarnation(holdings).values());
 }
 
-/** By {@link lifeKey}: the most that each life of a VM has in any one of these. */
-export function mostOfLives(holdings: Iterable<Holding>): ReadonlyMap<string, Amounts> {
-  const lives = new Map<string, Amounts>();
+/** For each incarnation, by {@link incarnationKey}: per resource, the largest amount of any of its holdings. */
+export function mostByIncarnation(holdings: Iterable<Holding>): ReadonlyMap<string, Amounts> {
+  const most = new Map<string, Amounts>();
   for (const holding of holdings) {
-    const life = lifeKey(holding);
-    const most = lives.get(life);
-    lives.set(life, most === undefined ? holding.amounts : larger(most, holding.amounts));
+    const key = incarnationKey(holding);
+    const before = most.get(key);
+    most.set(key, before === undefined ? holding.amounts : larger(before, holding.amounts));
   }
-  return lives;
+  return most;
 }
 
-export function lifeKey({ vmId, incarnation }: LifeOfVm): string {
+export function incarnationKey({ vmId, incarnation }: Incarnation): string {
   return `${vmId}#${incarnation}`;
 }
 
-/** Of each resource the larger amount. */
+/** Per resource, the larger amount of both. */
 export function larger(a: Amounts, b: Amounts): Amounts {
   const out: Record<string, number> = { ...a };
   for (const [name, amount] of Object.entries(b)) out[name] = Math.max(out[name] ?? 0, amount);
   return out;
 }
 
-/** What is left of each limit; 0 where more is held than a quota that was lowered allows. */
+/** What each limit leaves free; 0 where more is charged than a lowered limit allows. */
 export function quotaFree(quota: Quota, charged = chargedAmounts(quota)): Amounts {
   return Object.fromEntries(
     Object.entries(quota.resources).map(([name, limit]) => [
@@ -90,7 +90,7 @@ export function quotaFree(quota: Quota, charged = chargedAmounts(quota)): Amount
   );
 }
 
-/** Some limit is below what it was; one that is new is below none. */
+/** True when some limit is lower than before. A limit on a resource that had none is lower, too. */
 function isLower(limits: Amounts, before: Amounts): boolean {
   return Object.entries(limits).some(([name, limit]) => limit < (before[name] ?? Number.POSITIVE_INFINITY));
 }
