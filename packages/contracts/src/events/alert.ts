@@ -1,16 +1,16 @@
 /**
- * What can have happened to an alert rule and to the alerts under it. The aggregate is the rule: its alerts, what its deliverers are
- * owed and what they never took are its state.
+ * The events of an alert rule and its alerts. The aggregate is the rule; its state includes its active alerts, the notifications still
+ * to be delivered, and the dead letters.
  */
 import { z } from "zod";
 import { ALERT_SEVERITIES, CLEARING_CODES, recordedAlertRule } from "../alerts.ts";
 
 export const ALERT_EVENTS = {
-  /** Set for the first time, or anew. Its alerts stay, and are judged by it from now on. */
+  /** The rule was created or replaced. Its active alerts stay, and are evaluated by the new rule from now on. */
   "bioxen.alert.rule-set.v1": recordedAlertRule,
-  /** Its alerts end with it: those on `targets`. */
+  /** The rule was removed. Its active alerts, those on `targets`, end with it. */
   "bioxen.alert.rule-removed.v1": z.object({ targets: z.array(z.string()) }),
-  /** The value has been beyond the threshold since `sinceMs`, for as long as the rule asks. */
+  /** The value has been beyond the threshold since `sinceMs`, at least for the rule's hold time. */
   "bioxen.alert.raised.v1": z.object({
     target: z.string(),
     metric: z.string(),
@@ -18,13 +18,13 @@ export const ALERT_EVENTS = {
     value: z.int(),
     sinceMs: z.int(),
   }),
-  /** `value` is null when the target has none any more. */
+  /** The alert ended. `value` is null when the target no longer has a value. */
   "bioxen.alert.cleared.v1": z.object({
     target: z.string(),
     value: z.int().nullable(),
     code: z.enum(CLEARING_CODES),
   }),
-  /** Each was published, and each webhook took it but those named: they were tried as often as the limit allows. */
+  /** Each notification was published and delivered to every webhook except those in `undelivered`, whose attempts are used up. */
   "bioxen.alert.notified.v1": z.object({
     notifications: z
       .array(
@@ -37,7 +37,7 @@ export const ALERT_EVENTS = {
       )
       .min(1),
   }),
-  /** These dead letters are to be delivered again. */
+  /** An operator asked for these dead letters to be delivered again. */
   "bioxen.alert.retry-requested.v1": z.object({
     letters: z.array(z.object({ notificationId: z.string(), webhook: z.string() })).min(1),
   }),

@@ -1,35 +1,35 @@
 /**
- * What can have happened to the drain of a chassis: begun, one VM after the other gone, and ended one way or the other.
+ * The events of the drain of a chassis: it starts, its VMs leave one after the other, and it completes, is given up or is cancelled.
  *
- * Its id is the chassis'. Where a VM went stands in the VM's own story; here stands what became of the drain.
+ * A drain has the id of its chassis. The move of each VM is in the VM's own events; these events record the progress of the drain.
  */
 import { z } from "zod";
 
 const vmLeft = z.object({
   vmId: z.string(),
-  /** null: nowhere, it does not run any more or waits for a place; `reason` says so. */
+  /** null when the VM has no place any more: it has ended or is pending, as `reason` says. */
   toChassisId: z.string().nullable(),
   reason: z.string().nullable(),
 });
 
 export const DRAIN_EVENTS = {
-  /** From here on the chassis takes no VM, and these are to leave, `parallelism` at a time. */
+  /** The chassis takes no VM from here on. The VMs in `vmIds` move away, at most `parallelism` at a time. */
   "bioxen.drain.started.v1": z.object({
     vmIds: z.array(z.string()),
-    /** Then nobody uncordons it but who cordoned it. */
+    /** True when the chassis was already cordoned. The drain then leaves that cordon in place when it is cancelled. */
     wasCordoned: z.boolean(),
     parallelism: z.int().min(1),
     deadlineAtMs: z.int(),
   }),
-  /** Some are gone; `joined`: some came whose places were given away just before. */
+  /** VMs left the chassis. `joined` are VMs that arrived on reservations made just before the drain started. */
   "bioxen.drain.progressed.v1": z.object({ left: z.array(vmLeft), joined: z.array(z.string()) }),
-  /** Nobody is left. The chassis stays cordoned. */
+  /** No VM is left. The chassis stays cordoned. */
   "bioxen.drain.completed.v1": z.object({}),
-  /** Its deadline is over and these are still there. The chassis stays cordoned, moves without a place are taken back. */
+  /** The deadline passed with these VMs still there. The chassis stays cordoned; moves without a reservation are cancelled. */
   "bioxen.drain.given-up.v1": z.object({
     remaining: z.array(z.object({ vmId: z.string(), reason: z.string() })),
   }),
-  /** Nobody wants it any more: moves under way are taken back; `uncordons`: the chassis takes VMs again. */
+  /** An operator cancelled the drain; moves under way are cancelled. With `uncordons` the chassis takes VMs again. */
   "bioxen.drain.cancelled.v1": z.object({ left: z.array(vmLeft), uncordons: z.boolean() }),
 } as const;
 

@@ -1,41 +1,41 @@
 /**
- * What the log says of the states of guests. The states themselves are blobs; an event has the name and the digest of one.
+ * The events about stored guest states. The states themselves are blobs; an event has the name and the digest of one.
  */
 import { z } from "zod";
 
 /** A stored state of a guest: the blob `<vmId>.<checkpointId>`. */
 export const checkpointRecord = z.object({
-  /** Used once, for one content. */
+  /** Unique: an id is used for one content only. */
   checkpointId: z.string(),
-  /** Simulated time of the guest then. */
+  /** Simulated time of the guest at the checkpoint, in minutes. */
   simMinutes: z.int().min(0),
   bytes: z.int().min(0),
-  /** Of the bytes, in hexadecimal. */
+  /** SHA-256 of the bytes, in hexadecimal. */
   sha256: z.string(),
 });
 export type CheckpointRecord = z.infer<typeof checkpointRecord>;
 
-/** Why a guest cannot go on from its checkpoint: no such blob, other bytes than the digest's, its driver takes it for none. */
+/** Why a guest cannot continue from its checkpoint: the blob is missing, its digest is wrong, or the driver rejects its content. */
 export const CHECKPOINT_LOSSES = ["MISSING", "DAMAGED", "REFUSED"] as const;
 export type CheckpointLoss = (typeof CHECKPOINT_LOSSES)[number];
 
 export const GUEST_STATE_EVENTS = {
-  /** Its agent stored the state of its guest: where the next guest of this VM goes on. */
+  /** The agent stored the state of the guest; the next guest of this VM continues from it. */
   "bioxen.vm.checkpointed.v1": z.object({ fence: z.int().min(1), ...checkpointRecord.shape }),
-  /** Nobody can go on from it: the next guest begins anew. */
+  /** The checkpoint cannot be used: the next guest starts from the beginning. */
   "bioxen.vm.checkpoint-lost.v1": z.object({
     fence: z.int().min(1),
     checkpointId: z.string(),
     code: z.enum(CHECKPOINT_LOSSES),
     reason: z.string(),
   }),
-  /** A state of its guest was stored to be kept, under a name of its own. */
+  /** The state of the guest was stored as a named snapshot, which is kept until it is deleted. */
   "bioxen.vm.snapshotted.v1": z.object({
     snapshotId: z.string(),
     fence: z.int().min(1),
     ...checkpointRecord.shape,
   }),
   "bioxen.vm.snapshot-deleted.v1": z.object({ snapshotId: z.string() }),
-  /** It is set back: its next guest goes on from this snapshot, and one that runs is replaced by it. */
+  /** The VM was restored to this snapshot: its next guest continues from it. A running guest is replaced. */
   "bioxen.vm.restored.v1": z.object({ snapshotId: z.string(), ...checkpointRecord.shape }),
 } as const;

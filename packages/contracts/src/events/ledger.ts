@@ -1,26 +1,28 @@
 /**
- * What can have happened to the account of one chassis. A reservation's fencing token is the stream sequence of the
- * event that made it: monotone over all chassis, known to every reader, never chosen by anybody.
+ * The events of a ledger, the account of one chassis.
+ *
+ * The fencing token of a reservation is the stream sequence of the event that made it. The token is therefore monotonic over all
+ * chassis and known to every reader, and no process has to choose it.
  */
 import { z } from "zod";
 import { recordedAmounts } from "../schemas.ts";
 
-/** Chassis named in one recorded decision: a plan's event holds hundreds of them. */
+/** Most chassis that one recorded decision names. Few, because the event of one plan holds hundreds of decisions. */
 export const MAX_RECORDED_CANDIDATES = 5;
 
-/** Why this chassis, as the scheduler saw it: a few lines whatever the size of the cluster. */
+/** Why the scheduler chose this chassis. The record stays small however large the cluster is. */
 export const placementDecision = z.object({
   policy: z.string(),
   policyVersion: z.int(),
-  /** 0 to 1000, by the policy. */
+  /** Score by the policy, 0 to 1000. */
   score: z.int(),
-  /** The best, the chosen one first. */
+  /** The best candidates; the chosen chassis comes first. */
   candidates: z.array(z.object({ chassisId: z.string(), score: z.int() })).max(MAX_RECORDED_CANDIDATES),
-  /** Chassis that were looked at; of the others none could have been better. */
+  /** Number of chassis that were evaluated. None of the others could have scored better. */
   looked: z.int(),
-  /** Of these, those that could hold it. */
+  /** Number of evaluated chassis with room for the VM. */
   fitting: z.int(),
-  /** Of these, those that could not, by kind of reason. */
+  /** The evaluated chassis without room for the VM, counted by the kind of reason. */
   refused: z.array(
     z.object({ code: z.string(), resource: z.string().optional(), chassisCount: z.int().min(1) }),
   ),
@@ -31,14 +33,14 @@ export const reservation = z.object({
   vmId: z.string(),
   incarnation: z.int().min(1),
   amounts: recordedAmounts,
-  /** Absent before decisions were recorded. */
+  /** Absent in logs from before decisions were recorded. */
   decision: placementDecision.optional(),
 });
 
-/** An entry is named by its VM and the fencing token of its reservation. */
+/** Names a ledger entry: its VM, and the fencing token of its reservation. */
 export const entryKey = z.object({ vmId: z.string(), fence: z.int().min(1) });
 
-/** Of what there is, the thousandths that are offered of each resource; absent: none is oversubscribed. */
+/** Per resource, the share of the real amount that is offered, in permille (1200 = 120 %). An absent name means 1000. */
 const oversubscribePermille = recordedAmounts.optional();
 
 export const LEDGER_EVENTS = {
@@ -55,20 +57,23 @@ export const LEDGER_EVENTS = {
     maxVms: z.int().min(0),
     oversubscribePermille,
   }),
-  /** A whole plan at once: all of it was free together. */
+  /** All reservations of one plan for this chassis. There was room for all of them together. */
   "bioxen.ledger.reserved.v1": z.object({
     planId: z.string(),
     reservations: z.array(reservation).min(1),
     expiresAtMs: z.int(),
-    /** The scheduler's lease when it proposed this; absent before schedulers had leases. Never falls in one ledger. */
+    /** Token of the scheduler's lease for the proposal; absent in logs from before leases. It never falls within one ledger. */
     proposerToken: z.int().min(1).optional(),
   }),
   "bioxen.ledger.committed.v1": z.object({ entries: z.array(entryKey).min(1) }),
   "bioxen.ledger.released.v1": z.object({ entries: z.array(entryKey).min(1), reason: z.string() }),
-  /** Not confirmed in time. */
+  /** The reservations were not confirmed in time. */
   "bioxen.ledger.expired.v1": z.object({ entries: z.array(entryKey).min(1) }),
   "bioxen.ledger.resized.v1": z.object({ vmId: z.string(), fence: z.int().min(1), amounts: recordedAmounts }),
-  /** Nothing changes but the last sequence: whoever decides on this ledger from here on knows of the quota, or its charge is void. */
+  /**
+   * Changes nothing but the ledger's last sequence. Every later decision on this ledger knows the quota, and an earlier charge that
+   * was not used is void.
+   */
   "bioxen.ledger.fenced.v1": z.object({ quota: z.string() }),
   "bioxen.ledger.closed.v1": z.object({}),
 } as const;

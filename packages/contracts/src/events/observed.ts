@@ -1,8 +1,8 @@
 /**
- * What somebody else than BioXen did to the machine of a VM, as its agent saw it in the pool.
+ * Changes to the machine of a VM that BioXen did not make, as the VM's agent saw them in the pool.
  *
- * What follows is decided when it is recorded, from the VM's state then and its agent's policy, and stands in the event: a reader
- * needs neither to know what the event means.
+ * The consequence is decided when the change is recorded, from the VM's state and the agent's drift policy at that time. It is part of
+ * the event, so a reader needs neither of them.
  */
 import { z } from "zod";
 
@@ -17,31 +17,38 @@ export const SEEN_CHANGES = [
 ] as const;
 export type SeenChange = (typeof SEEN_CHANGES)[number];
 
-/** `repair`: the machine is made what its VM is; `accept`: its VM becomes what the machine is, where the table of states has a way. */
+/**
+ * `repair`: the agent sets the machine back to the state of its VM. `accept`: the VM takes the state of the machine, where the table of
+ * VM states has such a transition.
+ */
 export const DRIFT_POLICIES = ["repair", "accept"] as const;
 export type DriftPolicy = (typeof DRIFT_POLICIES)[number];
 
 /**
- * `NONE`: nothing follows; `REPAIR`: its agent makes the machine what the VM is; `FOLLOW`: the VM is what its machine is (paused,
- * running; one that was halted is to stop, one that was deleted is to be destroyed); `FAIL`: its guest has ended, which is told next.
+ * `NONE`: no consequence. `REPAIR`: the agent sets the machine back to the state of the VM. `FOLLOW`: the VM takes the state of the
+ * machine: paused or running, stopping when the machine was halted, stopping and then destroyed when it was deleted. `FAIL`: the guest
+ * has ended, and the agent reports the failure next.
  */
 export const DRIFT_CONSEQUENCES = ["NONE", "REPAIR", "FOLLOW", "FAIL"] as const;
 export type DriftConsequence = (typeof DRIFT_CONSEQUENCES)[number];
 
-/** As an agent reports it. */
+/** The report of an agent. */
 export const outsideChange = z.object({
   seen: z.enum(SEEN_CHANGES),
-  /** By the agent's clock; grows from one report of an agent about a VM to the next. */
+  /** Time by the agent's clock, epoch ms. It grows from one report about a VM to the next. */
   seenAtMs: z.int().min(0),
   drift: z.enum(DRIFT_POLICIES),
-  /** Names of the hosts, with `moved`; absent: not known. */
+  /** Names of the hosts, with `moved`; absent when they are unknown. */
   fromHost: z.string().max(256).optional(),
   toHost: z.string().max(256).optional(),
 });
 export type OutsideChangeReport = z.infer<typeof outsideChange>;
 
 export const OBSERVED_EVENTS = {
-  /** `fence`: of the place its machine has, or, where it has none, had last. One of a kind and place is recorded each minute at most, unless the VM follows it. */
+  /**
+   * `fence` is that of the machine's place, or of its last place when it has none. At most one change of each kind is recorded per
+   * place and minute, unless the VM follows it.
+   */
   "bioxen.vm.observed.v1": z.object({
     fence: z.int().min(1),
     ...outsideChange.shape,

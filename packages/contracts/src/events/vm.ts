@@ -1,6 +1,7 @@
 /**
- * What can have happened to a VM. Stored for ever: a type is never changed, only followed by a higher version.
- * `VM_EVENTS` is what is written today; what only older logs hold is in `SUPERSEDED_VM_EVENTS`, see `upcasters.ts`.
+ * The events of a VM. They are stored for ever: a type never changes, it only gets a successor with a higher version.
+ *
+ * `VM_EVENTS` has the types that are written today. `SUPERSEDED_VM_EVENTS` has those that only older logs contain; see `upcasters.ts`.
  */
 import { z } from "zod";
 import { BIOLOGICAL_TYPES, VM_TYPES } from "../resources.ts";
@@ -11,17 +12,17 @@ import { OBSERVED_EVENTS } from "./observed.ts";
 
 const empty = z.object({});
 
-/** Why one chassis did not take a VM. */
+/** Why a chassis refused a VM. */
 export const placementRefusal = z
   .object({
-    /** null: the reason is not one chassis' (none is registered). */
+    /** null when the reason concerns no single chassis, for instance when none is registered. */
     chassisId: z.string().nullable(),
     code: z.string(),
     message: z.string(),
     resource: z.string().optional(),
     requested: z.number().optional(),
     free: z.number().optional(),
-    /** So many chassis that are not named refuse for this kind of reason; absent: the line is of the one named. */
+    /** Number of unnamed chassis that refuse for this kind of reason; absent when the refusal is that of `chassisId`. */
     chassisCount: z.int().min(1).optional(),
   })
   .meta({ id: "PlacementRefusal" });
@@ -32,9 +33,9 @@ export const vmCreated = z.object({
   biologicalType: z.enum(BIOLOGICAL_TYPES),
   vmType: z.enum(VM_TYPES),
   request: recordedAmounts,
-  /** The least that preemption may shrink it to; absent: its request. */
+  /** The least that starving may leave the VM; absent: its full request. */
   guarantee: recordedAmounts.optional(),
-  /** Up to what idle capacity of its chassis is lent to it; absent: nothing is. */
+  /** Ceiling for borrowing idle capacity of its chassis; absent: the VM borrows nothing. */
   burst: recordedAmounts.optional(),
   priority: z.int(),
   seed: z.int(),
@@ -49,14 +50,14 @@ export const vmCreated = z.object({
   labels: z.record(z.string(), z.string()),
   config: z.record(z.string(), anyJson),
   parent: z.string().nullable(),
-  /** Of a fork: the state its first guest goes on from, stored for it; absent: that begins anew. */
+  /** In a fork: the stored state that its first guest continues from; absent: that guest starts from the beginning. */
   checkpoint: checkpointRecord.optional(),
 });
 
 /**
- * What took a VM's place away. `RESERVATION_EXPIRED`: its guest was not running in time. `RESERVATION_REPLACED`: the ledger
- * holds another reservation for it. `RESERVATION_ENDED`: the ledger holds none, and nothing more is known. `PREEMPTED`: a VM of
- * higher priority needs it. `CHASSIS_LOST`: its chassis' agent is silent, and its guest with it.
+ * Why a VM lost its place. `RESERVATION_EXPIRED`: its guest was not running in time. `RESERVATION_REPLACED`: the ledger holds another
+ * reservation for it. `RESERVATION_ENDED`: the ledger holds no reservation, and the cause is unknown. `PREEMPTED`: a VM of higher
+ * priority needs the place. `CHASSIS_LOST`: the agent of its chassis is silent, and its guest with it.
  */
 export const DISPLACEMENT_CODES = [
   "RESERVATION_EXPIRED",
@@ -69,38 +70,38 @@ export type DisplacementCode = (typeof DISPLACEMENT_CODES)[number];
 
 export const VM_EVENTS = {
   "bioxen.vm.created.v1": vmCreated,
-  /** It wants a place. `automatic`: by its restart policy, not by a command. */
+  /** The VM waits for a place. `automatic` is true for a start by the restart policy, false for a start by a command. */
   "bioxen.vm.start-requested.v1": z.object({ automatic: z.boolean() }),
-  /** No chassis takes it now; recorded when the reasons change. */
+  /** No chassis can take the VM now. The event is recorded when the reasons change. */
   "bioxen.vm.deferred.v1": z.object({ reasons: z.array(placementRefusal) }),
-  /** A ledger holds `allocation` for it; `fence` is that reservation's fencing token. */
+  /** The ledger of `chassisId` holds `allocation` for the VM; `fence` is the fencing token of that reservation. */
   "bioxen.vm.placed.v1": z.object({
     chassisId: z.string(),
     fence: z.int().min(1),
     allocation: recordedAmounts,
   }),
-  /** `paused`: its guest was left paused, as it was where it ran before; absent: it runs. */
+  /** The guest runs. With `paused` it was left paused, as it was at its previous place. */
   "bioxen.vm.started.v1": z.object({ fence: z.int().min(1), paused: z.literal(true).optional() }),
-  /** The guest had to be started again in the same place: its agent had died. */
+  /** The guest was started again at the same place, because its agent had died. */
   "bioxen.vm.guest-restarted.v1": z.object({ fence: z.int().min(1), reason: z.string() }),
   "bioxen.vm.paused.v1": empty,
   "bioxen.vm.resumed.v1": empty,
   "bioxen.vm.stop-requested.v1": z.object({ destroy: z.boolean() }),
   "bioxen.vm.stopped.v1": z.object({ reason: z.string() }),
   "bioxen.vm.failed.v1": z.object({ reason: z.string(), code: z.string() }),
-  /** It lost its place, the reservation `fence` on `chassisId`, and waits for another. `chassisId` is null in old logs only. */
+  /** The VM lost its place, the reservation `fence` on `chassisId`, and waits for another. `chassisId` is null in old logs only. */
   "bioxen.vm.displaced.v2": z.object({
     fence: z.int().min(1),
     chassisId: z.string().nullable(),
     code: z.enum(DISPLACEMENT_CODES),
     reason: z.string(),
-    /** The VM that needs the place, and its priority; there with `PREEMPTED`, and only then. */
+    /** The VM that needs the place, and its priority; present with code `PREEMPTED` only. */
     by: z.string().optional(),
     byPriority: z.int().optional(),
   }),
   /**
-   * Gave up part of what it held for the VM `by`, and keeps `allocation`. Its ledger follows down. `starve`: it goes on with that;
-   * `pause`: it stands still.
+   * The VM gave up part of what it held for the VM `by` and keeps `allocation`; its ledger follows. With `starve` it goes on with what
+   * it keeps, with `pause` it stands still.
    */
   "bioxen.vm.preempted.v1": z.object({
     mode: z.enum(["starve", "pause"]),
@@ -110,13 +111,13 @@ export const VM_EVENTS = {
     reason: z.string(),
     allocation: recordedAmounts,
   }),
-  /** Has all it asks for again; its ledger granted it before. `state`: what it is now. */
+  /** The VM has its full request again, after its ledger granted it. `state` is its state from here on. */
   "bioxen.vm.reinstated.v1": z.object({
     fence: z.int().min(1),
     allocation: recordedAmounts,
     state: z.enum(["running", "paused"]),
   }),
-  /** `allocation` is null when it holds none: only the request changed. */
+  /** The request changed. `allocation` is null when the VM holds no place; otherwise it is the new allocation. */
   "bioxen.vm.resized.v1": z.object({ request: recordedAmounts, allocation: recordedAmounts.nullable() }),
   "bioxen.vm.destroyed.v1": z.object({ reason: z.string() }),
   ...GUEST_STATE_EVENTS,
@@ -128,7 +129,7 @@ export type VmEvent = {
   [T in keyof typeof VM_EVENTS]: { readonly type: T; readonly data: z.infer<(typeof VM_EVENTS)[T]> };
 }[keyof typeof VM_EVENTS];
 
-/** Versions that nobody writes any more. */
+/** Versions that are read but no longer written. */
 export const SUPERSEDED_VM_EVENTS = {
   "bioxen.vm.displaced.v1": z.object({ fence: z.int().min(1), reason: z.string() }),
 } as const;
