@@ -1,18 +1,17 @@
 /**
- * A fast yes for values that a schema takes as they are.
+ * A fast check for values that a schema accepts unchanged.
  *
- * Reading a million events, the schema library costs several times what parsing their JSON does. Nearly all of them are
- * what the schema says to the letter, and that is cheap to see. So `acceptorOf` makes of a schema a predicate that only ever
- * says yes where the schema would return an equal value; on no, or on a kind of schema it does not know, the
- * schema itself judges, strips what it strips, and says what is wrong. The schema stays the one source of truth; a
- * test of random values holds the predicate to it.
+ * When a million events are read, the schema library costs several times as much as parsing their JSON. Nearly all events match their
+ * schema exactly, which is cheap to check. So `acceptorOf` turns a schema into a predicate that returns true only when the schema would
+ * return an equal value. When it returns false, or the kind of schema is unknown to it, the caller uses the schema itself, which strips
+ * unknown fields and reports problems. The schema stays the only source of truth; a test with random values compares both.
  */
 import type { z } from "zod";
 import { anyJson } from "./schemas.ts";
 
 export type Acceptor = (value: unknown) => boolean;
 
-/** What is read of a schema's definition; the kinds below name the rest. */
+/** The parts of a schema's definition that this file reads. `type` is the kind of schema. */
 interface Definition {
   readonly type: string;
   readonly format?: string;
@@ -36,10 +35,10 @@ interface CheckDefinition {
 
 const NEVER: Acceptor = () => false;
 
-/** Yes only where `schema` would return an equal value; no says nothing. */
+/** Returns a predicate: true only for values that `schema` returns unchanged. False does not mean that the schema rejects the value. */
 export function acceptorOf(schema: z.ZodType): Acceptor {
   if (schema === anyJson) return isJson;
-  const def = schema._zod.def as unknown as Definition;
+  const def = definitionOf(schema);
   switch (def.type) {
     case "object":
       return objectAcceptor(def);
@@ -64,6 +63,14 @@ export function acceptorOf(schema: z.ZodType): Acceptor {
   }
 }
 
+/**
+ * The definition is an internal of zod, and the type of the general schema does not declare the fields of the special ones. zod is
+ * pinned to one version, and the test of this file fails when the fields change.
+ */
+function definitionOf(schema: z.ZodType): Definition {
+  return schema._zod.def as unknown as Definition;
+}
+
 function isPlain(def: Definition): boolean {
   return def.format === undefined && (def.checks ?? []).length === 0;
 }
@@ -77,7 +84,7 @@ function inner(schema: z.ZodType | undefined): Acceptor {
   return schema === undefined ? NEVER : acceptorOf(schema);
 }
 
-/** No field is unknown, every one that must be there is, and what may be is as it should be where it is. */
+/** Accepts an object without unknown fields, in which each required field is accepted, and each optional field where it is present. */
 function objectAcceptor(def: Definition): Acceptor {
   if (def.catchall !== undefined || (def.checks ?? []).length > 0) return NEVER;
   const fields = Object.entries(def.shape ?? {});
@@ -102,7 +109,7 @@ function objectAcceptor(def: Definition): Acceptor {
 }
 
 function fieldAcceptor(schema: z.ZodType): Acceptor {
-  const def = schema._zod.def as unknown as Definition;
+  const def = definitionOf(schema);
   return def.type === "optional" ? inner(def.innerType) : acceptorOf(schema);
 }
 
@@ -132,9 +139,9 @@ function arrayAcceptor(def: Definition): Acceptor {
   return (value) => Array.isArray(value) && value.length >= least && value.every(element);
 }
 
-/** Records by plain string. */
+/** Accepts records whose key schema is a plain string. */
 function recordAcceptor(def: Definition): Acceptor {
-  const keys = def.keyType?._zod.def as unknown as Definition | undefined;
+  const keys = def.keyType && definitionOf(def.keyType);
   if ((def.checks ?? []).length > 0 || keys?.type !== "string" || !isPlain(keys)) return NEVER;
   const accepts = inner(def.valueType);
   return (value) => {
@@ -158,7 +165,7 @@ function isJson(value: unknown): boolean {
   return true;
 }
 
-/** An object as JSON.parse makes them. */
+/** True for a plain object, as `JSON.parse` makes them. */
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }

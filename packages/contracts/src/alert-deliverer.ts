@@ -1,18 +1,18 @@
 /**
- * The port through which an alert leaves BioXen by a way of somebody else's: mail, a pager, a file.
+ * The port for alert delivery by a plug-in: mail, a pager, a file.
  *
- * The monitor calls it for what was raised and cleared, in the order of each rule, one at a time, at least once: the same
- * `notificationId` may come again after a crash and should have one effect. Failed tries are repeated with waits, six times; then
- * the notification is a dead letter in the log, unless the failure is `permanent`, when it is one at once.
+ * The monitor calls it for each raised or cleared alert, in order within a rule and one at a time. Delivery is at least once: the same
+ * `notificationId` may come again after a crash and should have one effect. A failed attempt is repeated with increasing waits, six
+ * attempts in all. Then the notification becomes a dead letter in the log; after a `permanent` failure it becomes one at once.
  */
 import type { AlertNotification } from "./alerts.ts";
 
-/** What became of one try. `permanent`: another would end the same way. */
+/** The outcome of one attempt. `permanent` is true when a further attempt would fail in the same way. */
 export type Delivered =
   | { readonly kind: "taken" }
   | { readonly kind: "failed"; readonly reason: string; readonly permanent: boolean };
 
 export interface AlertDeliverer {
-  /** Resolves before `signal` aborts; afterwards the try has failed whatever it does. */
+  /** Must resolve before `signal` aborts. After that the attempt counts as failed, whatever it returns. */
   deliver(notification: AlertNotification, signal: AbortSignal): Promise<Delivered>;
 }

@@ -1,8 +1,8 @@
 /**
- * The language of alerts: what can be watched, what a rule says, and what its deliverers are told.
+ * The language of alerts: the metrics, the rules over them, and the notifications that deliverers get.
  *
- * A rule compares one metric of every target in its scope with one threshold. Thresholds and values are integers, as everything
- * in the log is. The rules that are there unless somebody changed them are in `default-alert-rules.ts`.
+ * A rule compares one metric of every target in its scope with one threshold. Thresholds and values are integers, like every number in
+ * the log. The default rules are in `default-alert-rules.ts`.
  */
 import { ID_PATTERN } from "@bioxen/kernel";
 import { z } from "zod";
@@ -11,7 +11,7 @@ import { id, labelKey, labelValue } from "./schemas.ts";
 export const ALERT_SEVERITIES = ["info", "warning", "critical"] as const;
 export type AlertSeverity = (typeof ALERT_SEVERITIES)[number];
 
-/** What a target of a metric is. `service`: the name of a service, all its instances together. */
+/** The kind of target that a metric measures. A `service` is the name of a service, with all its instances together. */
 export type AlertTargetKind = "vm" | "chassis" | "service";
 
 export interface AlertMetric {
@@ -24,50 +24,60 @@ export const ALERT_METRICS = {
   "vm.health": {
     of: "vm",
     unit: "0 to 100",
-    meaning: "how far it grows as its type does at full demand, less for what its host owes it",
+    meaning:
+      "growth relative to its type at full demand, reduced by the simulated time that its host is behind",
   },
-  "vm.growthPermille": { of: "vm", unit: "‰", meaning: "growth rate, of its type's reference rate" },
+  "vm.growthPermille": { of: "vm", unit: "‰", meaning: "growth rate relative to its type's reference rate" },
   "vm.pendingMs": {
     of: "vm",
     unit: "ms",
-    meaning: "since when it waits for a place or for its guest, else 0",
+    meaning: "how long it has waited for a place or for its guest; 0 when it does not wait",
   },
-  "vm.lagMs": { of: "vm", unit: "ms", meaning: "simulated time its host owes it" },
-  "chassis.reservedPermille": { of: "chassis", unit: "‰", meaning: "of its offer, of the fullest resource" },
-  "chassis.heartbeatAgeMs": { of: "chassis", unit: "ms", meaning: "since its agent was last heard of" },
+  "vm.lagMs": { of: "vm", unit: "ms", meaning: "simulated time by which its host is behind" },
+  "chassis.reservedPermille": {
+    of: "chassis",
+    unit: "‰",
+    meaning: "reserved share of its offer, of the fullest resource",
+  },
+  "chassis.heartbeatAgeMs": {
+    of: "chassis",
+    unit: "ms",
+    meaning: "time since the last heartbeat of its agent",
+  },
   "telemetry.lostPermille": {
     of: "chassis",
     unit: "‰",
-    meaning: "samples of it and of its VMs that never arrived, in the last minute",
+    meaning: "share of the samples of the chassis and its VMs that never arrived, in the last minute",
   },
   "log.lagEvents": {
     of: "service",
     unit: "events",
-    meaning: "stored and not applied yet by its slowest instance; an agent counts as `chassis-agent`",
+    meaning:
+      "stored events that its slowest instance has not applied yet; an agent counts as `chassis-agent`",
   },
 } as const satisfies Record<string, AlertMetric>;
 export type AlertMetricName = keyof typeof ALERT_METRICS;
 export const ALERT_METRIC_NAMES = Object.keys(ALERT_METRICS) as readonly AlertMetricName[];
 
-/** Longest hold time, ms: a day. What is right for longer is a report, not an alert. */
+/** Longest hold time, ms: one day. A condition that may last longer belongs in a report, not in an alert. */
 const MAX_FOR_MS = 86_400_000;
-/** Largest threshold: the metrics with the largest values are times and counts, and a year has 3·10^10 ms. */
+/** Largest threshold. The largest values are times and counts, and a year has 3·10^10 ms. */
 const MAX_THRESHOLD = 1_000_000_000_000;
-/** Rules at once: twice what the largest installation is tried with, and their list fits one reply. */
+/** Most rules at a time: twice as many as the largest installation is tested with, and their list fits into one reply. */
 export const MAX_ALERT_RULES = 2_000;
 /**
- * Alerts of one rule at once: a fleet of 2 000 VMs that all have the same trouble, and the state of one rule stays under
- * 300 KB. Further targets are raised when one of these is cleared.
+ * Most active alerts of one rule: enough for a fleet of 2 000 VMs that all have the same trouble, while the state of the rule stays
+ * under 300 KB. Further targets are raised when one of these is cleared.
  */
 export const MAX_ACTIVE_ALERTS_PER_RULE = 2_500;
 
 const threshold = z.int().min(0).max(MAX_THRESHOLD);
 const label = z
   .string()
-  .refine((text) => labelOf(text) !== undefined, "must be a label's name, or name=value")
+  .refine((text) => labelOf(text) !== undefined, "must be the name of a label, or name=value")
   .max(127);
 
-/** `name` or `name=value`. */
+/** Parses `name` or `name=value`; undefined when the text is neither. */
 function labelOf(text: string): { readonly name: string; readonly value: string | undefined } | undefined {
   const split = text.indexOf("=");
   const name = split < 0 ? text : text.slice(0, split);
@@ -77,7 +87,7 @@ function labelOf(text: string): { readonly name: string; readonly value: string 
   return sound ? { name, value } : undefined;
 }
 
-/** True when `labels` have what a scope's `label` asks for. */
+/** True when `labels` satisfy the `label` of a scope. */
 export function hasLabel(labels: Readonly<Record<string, string>>, wanted: string): boolean {
   const asked = labelOf(wanted);
   if (asked === undefined) return false;
@@ -85,7 +95,7 @@ export function hasLabel(labels: Readonly<Record<string, string>>, wanted: strin
   return value !== undefined && (asked.value === undefined || asked.value === value);
 }
 
-/** Only targets that meet all of it; of a VM, `chassisId` is where it is. */
+/** Restricts a rule to the targets that meet every given condition. For a VM, `chassisId` is the chassis it is on. */
 export const alertScope = z.strictObject({
   vmId: id.optional(),
   chassisId: id.optional(),
@@ -96,13 +106,13 @@ export const alertRuleRequest = z
   .strictObject({
     ruleId: id,
     metric: z.enum(ALERT_METRIC_NAMES as readonly [AlertMetricName, ...AlertMetricName[]]),
-    /** Raised while the value is above it. */
+    /** The alert is raised while the value is above this threshold. */
     above: threshold.optional(),
-    /** Raised while the value is below it. */
+    /** The alert is raised while the value is below this threshold. */
     below: threshold.optional(),
-    /** The value must be beyond the threshold this long without a break, ms. */
+    /** Hold time, ms: how long the value must be beyond the threshold without a break. */
     forMs: z.int().min(0).max(MAX_FOR_MS).default(0),
-    /** The value must come back past the threshold by this share of it before the alert is cleared. */
+    /** How far the value must come back past the threshold before the alert is cleared, in permille of the threshold. */
     clearMarginPermille: z.int().min(0).max(1_000).default(0),
     severity: z.enum(ALERT_SEVERITIES),
     scope: alertScope.default({}),
@@ -110,7 +120,7 @@ export const alertRuleRequest = z
   .superRefine((rule, context) => {
     const problem = (path: string[], message: string) => context.addIssue({ code: "custom", path, message });
     if ((rule.above === undefined) === (rule.below === undefined)) {
-      problem(["above"], "must be given, or `below`: exactly one of them");
+      problem(["above"], "give exactly one of `above` and `below`");
     }
     const kind = ALERT_METRICS[rule.metric].of;
     const outside = {
@@ -119,11 +129,12 @@ export const alertRuleRequest = z
       service: ["vmId", "chassisId", "label"],
     } as const satisfies Record<AlertTargetKind, readonly (keyof typeof rule.scope)[]>;
     for (const name of outside[kind]) {
-      if (rule.scope[name] !== undefined) problem(["scope", name], `says nothing about a ${kind}`);
+      if (rule.scope[name] !== undefined)
+        problem(["scope", name], `does not apply to a metric of a ${kind}: remove it`);
     }
   });
 
-/** A rule as it is recorded: `null` where nothing was said. */
+/** A rule as an event records it, with null for each field that the request left out. */
 export const recordedAlertRule = z.object({
   metric: z.string(),
   above: z.int().nullable(),
@@ -139,7 +150,7 @@ export const recordedAlertRule = z.object({
 });
 export type AlertRule = z.infer<typeof recordedAlertRule>;
 
-/** The rule of a request, to be recorded. */
+/** The rule of a request, in the form that an event records. */
 export function ruleOf(request: z.output<typeof alertRuleRequest>): AlertRule {
   const { metric, above = null, below = null, forMs, clearMarginPermille, severity, scope } = request;
   const { vmId = null, chassisId = null, label: wanted = null } = scope;
@@ -168,7 +179,7 @@ export const alertRuleView = z
       chassisId: z.string().optional(),
       label: z.string().optional(),
     }),
-    /** It is one of those that are there unless somebody changes them, and nobody has. */
+    /** True for a default rule that was never changed. */
     isDefault: z.boolean(),
   })
   .meta({ id: "AlertRuleView" });
@@ -196,9 +207,9 @@ export const activeAlert = z
     ruleId: z.string(),
     /** Id of the VM or chassis, or the name of the service. */
     target: z.string(),
-    /** Since when the value has been beyond the threshold. */
+    /** When the value went beyond the threshold, epoch ms. */
     sinceMs: z.int(),
-    /** What it was when the alert was raised. */
+    /** The value when the alert was raised. */
     value: z.int(),
     raisedAtMs: z.int(),
     metric: z.string(),
@@ -207,13 +218,13 @@ export const activeAlert = z
   .meta({ id: "ActiveAlert" });
 export type ActiveAlertView = z.infer<typeof activeAlert>;
 
-/** Why an alert ended. `TARGET_GONE`: what it was about is no more, or the rule no longer speaks of it. */
+/** Why an alert ended. `TARGET_GONE`: the target no longer exists, or is no longer in the scope of the rule. */
 export const CLEARING_CODES = ["RECOVERED", "TARGET_GONE", "RULE_REMOVED"] as const;
 export type ClearingCode = (typeof CLEARING_CODES)[number];
 
 /**
- * What deliverers are told: published on `bioxen.alert.<severity>.<ruleId>`, posted to webhooks. At least once each, under one
- * `notificationId`; the event in the log is the record.
+ * The notification that deliverers get: published on `bioxen.alert.<severity>.<ruleId>` and posted to webhooks. Delivery is at least
+ * once, always with the same `notificationId`. The event in the log is the record.
  */
 export const alertNotification = z
   .object({
@@ -223,18 +234,18 @@ export const alertNotification = z
     severity: z.enum(ALERT_SEVERITIES),
     metric: z.string(),
     target: z.string(),
-    /** null: it was cleared because the target has none any more. */
+    /** null when the alert was cleared because the target no longer has a value. */
     value: z.int().nullable(),
     sinceMs: z.int(),
-    /** When it was raised or cleared. */
+    /** When the alert was raised or cleared, epoch ms. */
     atMs: z.int(),
-    /** Why it was cleared; null of a raised one. */
+    /** Why the alert was cleared; null when it was raised. */
     code: z.enum(CLEARING_CODES).nullable(),
   })
   .meta({ id: "AlertNotification" });
 export type AlertNotification = z.infer<typeof alertNotification>;
 
-/** A notification that a webhook never took. */
+/** A dead letter: a notification that could not be delivered to a webhook. */
 export const deadNotification = z
   .object({
     ...alertNotification.shape,
@@ -246,7 +257,7 @@ export const deadNotification = z
   .meta({ id: "DeadNotification" });
 export type DeadNotification = z.infer<typeof deadNotification>;
 
-/** Names of webhooks are ids: they stand in events and on command lines. */
+/** Webhook names have the form of ids, because events and command lines contain them. */
 export function isWebhookName(text: string): boolean {
   return ID_PATTERN.test(text);
 }

@@ -1,7 +1,7 @@
 /**
- * Types of chassis as data: a new one is one file. Every number carries its unit and its source, `chosen limit` where nobody measured it.
+ * Chassis types as data: a new type is one file. Every number has its unit and its source, or `chosen limit` where it is not measured.
  *
- * What a type says is filled in when a chassis is registered, so that nobody but the registrar needs the file.
+ * The values of the type are filled in when a chassis is registered, so only the registering agent needs the file.
  */
 import { MAX_AMOUNT } from "@bioxen/kernel";
 import { z } from "zod";
@@ -30,10 +30,10 @@ const quantity = (most: number) =>
 
 const chassisTypeFile = z
   .strictObject({
-    name: z.string().regex(/^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$/, "is not a name of a type"),
+    name: z.string().regex(/^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$/, "is not a valid type name"),
     hosts: z.enum(VM_TYPES),
     capacity: z.partialRecord(z.enum(RESOURCE_NAMES), quantity(MAX_AMOUNT)),
-    /** Absent: the default of all types. */
+    /** Absent for the default of all types. */
     overheadPermille: quantity(1_000).optional(),
     maxVms: quantity(MAX_VMS_PER_CHASSIS),
   })
@@ -44,7 +44,7 @@ const chassisTypeFile = z
       const message = `is not a resource of a chassis that hosts ${hosts} VMs`;
       context.addIssue({ code: "custom", path: ["capacity", name], message });
     }
-    // A pool's capacity is read from its hosts.
+    // The capacity of a pool is read from its hosts.
     for (const name of hosts === "basic" ? own : []) {
       if (name in capacity) continue;
       context.addIssue({ code: "custom", path: ["capacity", name], message: "is missing" });
@@ -54,7 +54,7 @@ const chassisTypeFile = z
 export interface ChassisTypeData extends ChassisDefaults {
   readonly name: string;
   readonly hosts: VmType;
-  /** What one of this type can have at all. */
+  /** The resources that a chassis of this type can have. */
   readonly resources: readonly string[];
   readonly overheadPermille: number;
 }
@@ -63,7 +63,7 @@ function resourcesOfHost(hosts: VmType): readonly string[] {
   return hosts === "basic" ? CELL_RESOURCES : POOL_RESOURCES;
 }
 
-/** Throws `RangeError` with the file and every problem in it. */
+/** Parses the content of a chassis type file. Throws `RangeError` with the file name and every problem in it. */
 export function parseChassisType(file: string, content: unknown): ChassisTypeData {
   const parsed = chassisTypeFile.safeParse(content);
   if (!parsed.success) {
@@ -82,7 +82,7 @@ export function parseChassisType(file: string, content: unknown): ChassisTypeDat
   };
 }
 
-/** Those that come with BioXen. */
+/** The chassis types that come with BioXen. */
 export const BUILT_IN_CHASSIS_TYPES: Readonly<Record<ChassisType, ChassisTypeData>> = {
   ecoli: parseChassisType("ecoli.json", ecoli),
   yeast: parseChassisType("yeast.json", yeast),
@@ -92,14 +92,14 @@ export const BUILT_IN_CHASSIS_TYPES: Readonly<Record<ChassisType, ChassisTypeDat
 
 const { ecoli: ECOLI, yeast: YEAST, orthogonal: ORTHOGONAL } = BUILT_IN_CHASSIS_TYPES;
 
-/** Capacity before overhead; a pool's is read from its hosts. */
+/** Default capacity, before the hypervisor's overhead. The capacity of a pool is read from its hosts. */
 export const CHASSIS_DEFAULTS: Readonly<Record<Exclude<ChassisType, "xcpng">, ChassisDefaults>> = {
   ecoli: { capacity: ECOLI.capacity, maxVms: ECOLI.maxVms },
   yeast: { capacity: YEAST.capacity, maxVms: YEAST.maxVms },
   orthogonal: { capacity: ORTHOGONAL.capacity, maxVms: ORTHOGONAL.maxVms },
 };
 
-/** With others beside them, by name. Throws `RangeError` when a name is taken. */
+/** The built-in types and `others`, by name. Throws `RangeError` when two types have the same name. */
 export function chassisTypesWith(others: readonly ChassisTypeData[]): ReadonlyMap<string, ChassisTypeData> {
   const all = new Map(Object.entries(BUILT_IN_CHASSIS_TYPES));
   const taken: string[] = [];
@@ -107,6 +107,7 @@ export function chassisTypesWith(others: readonly ChassisTypeData[]): ReadonlyMa
     if (all.has(type.name)) taken.push(type.name);
     all.set(type.name, type);
   }
-  if (taken.length > 0) throw new RangeError(`types of chassis are there twice: ${taken.join(", ")}`);
+  if (taken.length > 0)
+    throw new RangeError(`chassis types defined twice: ${taken.join(", ")}: rename one of each`);
   return all;
 }

@@ -1,6 +1,6 @@
 /**
- * The rules that are there unless somebody changed or removed them. They stand in the log from the first alert they raise on;
- * until then a newer version of BioXen may bring better ones.
+ * The default alert rules, which apply until an operator changes or removes them. A default rule is recorded in the log with the first
+ * alert that it raises; until then a newer version of BioXen may bring a better one.
  */
 import type { AlertRule } from "./alerts.ts";
 import { SUSPECT_AFTER_MS } from "./telemetry.ts";
@@ -20,7 +20,7 @@ const above = (
 });
 
 export const DEFAULT_ALERT_RULES: Readonly<Record<string, AlertRule>> = {
-  /** Under half of what its type grows at: with the model's curve, about a quarter of the ribosomes or ATP it asks for. */
+  /** Growth below half of the type's reference rate. By the model's curve this is about a quarter of the requested ribosomes or ATP. */
   "vm-starving": {
     metric: "vm.growthPermille",
     above: null,
@@ -39,17 +39,17 @@ export const DEFAULT_ALERT_RULES: Readonly<Record<string, AlertRule>> = {
     severity: "critical",
     scope: EVERYTHING,
   },
-  /** A place is found within a second where there is one. */
+  /** Placement takes less than a second when there is room. */
   "vm-pending": above("vm.pendingMs", 60_000, { severity: "warning", forMs: 0 }),
   "vm-lagging": above("vm.lagMs", 5_000, { severity: "warning", forMs: 10_000 }),
   "chassis-suspect": above("chassis.heartbeatAgeMs", SUSPECT_AFTER_MS, { severity: "warning", forMs: 0 }),
-  /** An agent that is restarted is back within seconds. */
+  /** A restarted agent sends heartbeats again within seconds. */
   "chassis-lost": above("chassis.heartbeatAgeMs", 15_000, { severity: "critical", forMs: 0 }),
   "ledger-full": {
     ...above("chassis.reservedPermille", 950, { severity: "info", forMs: 60_000 }),
     clearMarginPermille: 20,
   },
   "telemetry-lost": above("telemetry.lostPermille", 50, { severity: "warning", forMs: 10_000 }),
-  /** A service that is well has applied what is stored within milliseconds. */
+  /** A healthy service applies a stored event within milliseconds. */
   "log-lagging": above("log.lagEvents", 5_000, { severity: "warning", forMs: 10_000 }),
 };

@@ -1,33 +1,31 @@
 /**
- * Durable commands: what a job is called, whose turn it waits for, and what follows an attempt. Pure; who stores and who
- * carries out is packages/nats.
+ * The rules of durable commands: the id of a job, the queue it waits in, and what follows an attempt. The rules are pure; packages/nats
+ * stores the jobs and carries them out.
  *
- * An attempt ends in one of three ways. The command was carried out or refused for good: that is its outcome. It was refused
- * for now: it is tried again, later and later, a bounded number of times. It cannot be carried out, or its tries are
- * used up: it is a dead letter, and the error is its outcome too, so that nobody waits for ever.
+ * An attempt has one of three results. The command was carried out or rejected: that reply is the outcome. It was rejected for now: it
+ * is retried with growing waits, a bounded number of times. It cannot be carried out, or its attempts are used up: it becomes a dead
+ * letter. The error is then its outcome as well, so that a caller never waits for ever.
  */
 import { type Backoff, backoffDelayMs, type Reply, type ReplyError } from "@bioxen/kernel";
 import { ENDPOINTS } from "./endpoints/catalogue.ts";
 import type { Endpoint, ServiceName } from "./endpoints/endpoint.ts";
 import { COMMAND_PREFIX } from "./subjects.ts";
 
-/** Longest id, characters: an id is part of a subject, and the server's line has 4 096 bytes for all of it. */
+/** Longest id, in characters. The id is part of a subject, and the server allows 4 096 bytes for the whole protocol line. */
 export const MAX_JOB_ID_LENGTH = 256;
-/** Tries of one job. With the waits below the last one begins half a minute after the first: most outages are shorter. */
+/** Most attempts of one job. With the waits below, the last starts half a minute after the first; most outages are shorter. */
 export const MAX_JOB_ATTEMPTS = 8;
-/** Waits between two tries. */
+/** Waits between two attempts. */
 const RETRY_BACKOFF: Backoff = { firstMs: 250, ceilingMs: 15_000 };
-/** Ids that we give begin so; a publisher's may not. */
+/** Prefix of the ids that BioXen assigns; an id of a publisher must not have it. */
 const OWN_ID_PREFIX = "_";
-/**
- * The service that ends jobs nobody owns: the one without which no job of a VM runs either.
- */
+/** The service that ends jobs without an owner. Lifecycle, because no job of a VM runs without it either. */
 export const STRAY_JOB_OWNER: ServiceName = "lifecycle";
 
-/** Printable ASCII without spaces and wildcards, in tokens that are not empty: what may end a subject. */
+/** The last part of a subject: non-empty tokens of printable ASCII without spaces and wildcards, separated by dots. */
 const SUBJECT_TAIL = /^[!-)+-\-/-=?-~]+(?:\.[!-)+-\-/-=?-~]+)*$/;
 
-/** Why `messageId` cannot name a job; undefined: it can. */
+/** Why `messageId` cannot be the id of a job; undefined when it can. */
 export function jobIdProblem(messageId: string | undefined): string | undefined {
   if (messageId === undefined || messageId === "") return "has no Nats-Msg-Id, so its outcome has no name";
   if (messageId.length > MAX_JOB_ID_LENGTH)
@@ -43,7 +41,7 @@ export function isSubjectTail(id: string): boolean {
   return id.length <= MAX_JOB_ID_LENGTH && SUBJECT_TAIL.test(id);
 }
 
-/** The name of a job whose publisher gave it no usable one: where it stands in the stream. */
+/** The id of a job that was published without a usable one, made from its sequence in the stream. */
 export function ownJobId(streamSeq: number): string {
   return `${OWN_ID_PREFIX}seq-${streamSeq}`;
 }
@@ -54,28 +52,30 @@ const JOB_COMMANDS: ReadonlyMap<string, Endpoint> = new Map(
     .map((endpoint) => [endpoint.subject, endpoint]),
 );
 
-function aggregateOf(endpoint: Endpoint): string {
+function aggregateKindOf(endpoint: Endpoint): string {
   return endpoint.subject.slice(COMMAND_PREFIX.length).split(".")[0] ?? "";
 }
 
 /** The kinds of aggregate whose jobs `service` carries out. */
 export function jobAggregatesOf(service: ServiceName): readonly string[] {
   const own = [...JOB_COMMANDS.values()].filter((endpoint) => endpoint.owner === service);
-  return [...new Set(own.map(aggregateOf))];
+  return [...new Set(own.map(aggregateKindOf))];
 }
 
-/** Kinds of aggregate whose jobs somebody carries out. */
-export const JOB_AGGREGATES: readonly string[] = [...new Set([...JOB_COMMANDS.values()].map(aggregateOf))];
+/** The kinds of aggregate that have jobs. */
+export const JOB_AGGREGATES: readonly string[] = [
+  ...new Set([...JOB_COMMANDS.values()].map(aggregateKindOf)),
+];
 
-/** True when a job under `subject` can mean something; what the services say to each other is no job. */
+/** True when `subject` is a command that can be a job. Internal commands between services cannot. */
 export function isJobCommand(subject: string): boolean {
   return JOB_COMMANDS.has(subject);
 }
 
-/** The field that names whose turn a job waits for, the first that a payload has. */
+/** Payload fields that name a job's queue; the first one present decides. */
 const TURN_FIELDS = ["vmId", "chassisId", "label", "ruleId"] as const;
 
-/** Jobs with the same turn are carried out one after the other; undefined: it waits for nobody. */
+/** The queue of a job: jobs of the same queue are carried out one after the other. Undefined when the job waits for no other. */
 export function turnOf(payload: unknown): string | undefined {
   if (typeof payload !== "object" || payload === null) return undefined;
   for (const field of TURN_FIELDS) {
@@ -90,10 +90,10 @@ export type AfterAttempt =
   | { readonly kind: "again"; readonly afterMs: number; readonly error: ReplyError }
   | { readonly kind: "dead"; readonly error: ReplyError };
 
-/** Codes that say: this command cannot be carried out, as it is or at all. Other refusals are answers. */
+/** Codes of commands that cannot be carried out. Any other refusal is a valid outcome. */
 const CANNOT_BE_CARRIED_OUT: ReadonlySet<string> = new Set(["BAD_REQUEST", "TOO_LARGE", "INTERNAL"]);
 
-/** What follows the `attempt`-th try (from 1) of a job that was answered `reply`. */
+/** What follows attempt number `attempt` (from 1) of a job, whose reply was `reply`. */
 export function afterAttempt(reply: Reply, attempt: number): AfterAttempt {
   if (reply.ok) return { kind: "settled", reply };
   const { error } = reply;
@@ -105,8 +105,8 @@ export function afterAttempt(reply: Reply, attempt: number): AfterAttempt {
 }
 
 /**
- * True when a stored outcome answers this job too, so that it is not carried out again. A round is one publication and
- * its tries; who retries a dead letter begins the next.
+ * True when a stored outcome already answers this job, so that the job is not carried out again. A round is one publication with all
+ * its attempts; the retry of a dead letter starts the next round.
  */
 export function answersJob(
   stored: { readonly subject: string; readonly round: number } | undefined,

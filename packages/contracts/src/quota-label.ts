@@ -1,16 +1,16 @@
 /**
- * The label a quota is for, and the subject token that stands for it.
+ * The label of a quota, and the subject token that encodes it.
  *
- * A label is written as in `vm.list`: `name` is every VM that carries it with whatever value, `name=value` those with that
- * value. A token of a subject has fewer letters than a label: what is none of `a-z 0-9`, nor a single `-` between two of
- * them, becomes `--`, its UTF-8 bytes in hexadecimal, and `-`. So `team-a` stays as it is, `team=Red` is `team--3d52-ed`, no
- * two labels share a token, and a token tells its label.
+ * A label is written as in `vm.list`: `name` covers every VM with that label, `name=value` those with that value. A subject token allows
+ * fewer characters than a label. Characters other than `a-z 0-9`, and other than a single `-` between two of these, are encoded as `--`,
+ * their UTF-8 bytes in hexadecimal, and `-`. So `team-a` stays as it is and `team=Red` becomes `team--3d52-ed`. No two labels share a
+ * token, and the label can be decoded from its token.
  */
 
 const PLAIN = /[a-z0-9]/;
 const ESCAPE = /--([0-9a-f]+)-/g;
 
-/** One subject token; different for different labels. `label` must be well-formed Unicode. */
+/** Encodes a label as one subject token, different for different labels. `label` must be well-formed Unicode. */
 export function quotaIdOf(label: string): string {
   let id = "";
   let escaped = "";
@@ -31,12 +31,12 @@ export function quotaIdOf(label: string): string {
   return id;
 }
 
-/** The label of a token that {@link quotaIdOf} made. */
+/** Decodes a token that {@link quotaIdOf} made. */
 export function quotaLabelOf(id: string): string {
   return id.replace(ESCAPE, (_all, hex: string) => textOf(hex));
 }
 
-/** Every label a quota may be for that a VM with these labels carries: `name` and `name=value` of each, in order. */
+/** The labels of all quotas that can apply to a VM with these labels: `name` and `name=value` of each, sorted. */
 export function quotaLabelsOf(labels: Readonly<Record<string, string>>): string[] {
   return Object.entries(labels)
     .flatMap(([name, value]) => [name, `${name}=${value}`])

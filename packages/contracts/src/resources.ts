@@ -1,5 +1,5 @@
 /**
- * Resources, biological types and chassis types: the numbers of the contract, §2.
+ * Resources, biological types and chassis types, with the numbers of the contract.
  *
  * Measured biology: syn3a ribosomes 503, RNA polymerases 187, genome 543 kb (Thornburg 2022, doi:10.1016/j.cell.2021.12.025);
  * minimal_cell genome 531 kb, 180 min (Hutchison 2016, doi:10.1126/science.aad6253), its ribosomes a prediction of the
@@ -12,7 +12,10 @@ import { type Amounts, afterOverhead } from "@bioxen/kernel";
 export const CELL_RESOURCES = ["ribosomes", "rnaPolymerases", "atpPerSecond", "dnaKilobases"] as const;
 export const POOL_RESOURCES = ["vcpus", "memoryMiB"] as const;
 export const RESOURCE_NAMES = [...CELL_RESOURCES, ...POOL_RESOURCES] as const;
-/** Used as a rate, so that what one leaves idle another can use at that moment: these are lent and may be oversubscribed. A genome takes room. */
+/**
+ * Resources that are used as a rate: capacity that one VM leaves idle can serve another at that moment. They can be borrowed and
+ * oversubscribed. The space of a genome cannot.
+ */
 export const RATE_RESOURCES = ["ribosomes", "rnaPolymerases", "atpPerSecond"] as const;
 export type ResourceName = (typeof RESOURCE_NAMES)[number];
 
@@ -23,8 +26,8 @@ export const VM_TYPES = ["basic", "xcpng"] as const;
 export type VmType = (typeof VM_TYPES)[number];
 
 /**
- * Whether a guest of this type ends with its agent, or is held by it when it is cut off: then a lost chassis has lost it, and its VM
- * is placed elsewhere. Guests of a pool run on without their agent: placed elsewhere they would run twice.
+ * True when a guest of this type ends with its agent, or is paused by an agent that is cut off. The loss of the chassis is then the
+ * loss of the guest, and the VM is placed elsewhere. Guests of a pool go on without their agent; placed elsewhere they would run twice.
  */
 export function endsWithAgent(vmType: VmType): boolean {
   return vmType === "basic";
@@ -33,7 +36,7 @@ export function endsWithAgent(vmType: VmType): boolean {
 export const CHASSIS_TYPES = ["ecoli", "yeast", "orthogonal", "xcpng"] as const;
 export type ChassisType = (typeof CHASSIS_TYPES)[number];
 
-/** What a cell needs to grow at its type's reference rate; the default request of a `basic` VM. */
+/** The resources with which a cell grows at its type's reference rate; the default request of a `basic` VM. */
 export const FULL_DEMAND: Readonly<Record<BiologicalType, Amounts>> = {
   syn3a: { atpPerSecond: 13_247, dnaKilobases: 543, ribosomes: 503, rnaPolymerases: 187 },
   minimal_cell: { atpPerSecond: 7_727, dnaKilobases: 531, ribosomes: 368, rnaPolymerases: 187 },
@@ -55,7 +58,7 @@ export interface ChassisDefaults {
   readonly maxVms: number;
 }
 
-/** The hypervisor's own share of every cell resource, thousandths. */
+/** The hypervisor's share of every cell resource, in permille. */
 export const DEFAULT_OVERHEAD_PERMILLE = 150;
 
 /** The default request of a VM of these types. */
@@ -63,22 +66,22 @@ export function fullDemand(biologicalType: BiologicalType, vmType: VmType): Amou
   return vmType === "xcpng" ? XCPNG_DEMAND : FULL_DEMAND[biologicalType];
 }
 
-/** What oversubscription is by itself, thousandths: none. */
+/** Offered share of a resource that is not oversubscribed, in permille: all of it, once. */
 export const NOT_OVERSUBSCRIBED_PERMILLE = 1_000;
-/** Most a resource may be oversubscribed, thousandths: with more, a VM that gets its share gets less than a quarter of what it holds. */
+/** Largest offered share, in permille. Above it, the fair share of a VM could be less than a quarter of its allocation. */
 export const MAX_OVERSUBSCRIBE_PERMILLE = 4_000;
 
-/** Of whatever type, what offers virtual CPUs or memory is a pool. */
+/** True for a pool: the chassis type `xcpng`, or any chassis that offers virtual CPUs or memory. */
 export function isPool(chassisType: string, capacity: Amounts): boolean {
   return chassisType === "xcpng" || POOL_RESOURCES.some((name) => name in capacity);
 }
 
-/** What there really is for VMs: pools account for their hypervisor themselves, so only cell chassis keep an overhead. */
+/** The real capacity for VMs. Pools account for their hypervisor themselves, so the overhead applies to cell chassis only. */
 export function realOffer(chassisType: string, capacity: Amounts, overheadPermille: number): Amounts {
   return isPool(chassisType, capacity) ? capacity : afterOverhead(capacity, overheadPermille);
 }
 
-/** What the ledger of a chassis gives away: what there really is, and of what is oversubscribed so many thousandths, rounded down. */
+/** The offer of a chassis' ledger: the real capacity, times the oversubscription of each resource, rounded down. */
 export function offeredOf({
   chassisType,
   capacity,
@@ -99,12 +102,12 @@ export function offeredOf({
   );
 }
 
-/** One resource of a request: an amount, or a share of full demand as `"NN%"`. */
+/** One resource of a request: an amount, or a share of the full demand as `"NN%"`. */
 export type RequestedAmount = number | string;
 
 /**
- * Amounts of a request; names it leaves out take `base`. A share is of `full` and rounded up, so that a share above
- * 0 % never becomes nothing.
+ * The amounts of a request. A resource that the request leaves out takes its amount from `base`. A share `"NN%"` refers to `full` and is
+ * rounded up, so that a share above 0 % is never 0.
  */
 export function requestedAmounts(
   requested: Readonly<Partial<Record<ResourceName, RequestedAmount | undefined>>>,

@@ -1,5 +1,5 @@
 /**
- * The pieces that commands, events and views are made of. Limits stand here, each with its reason.
+ * The building blocks of commands, events and views, with their limits. Each limit has its unit and its reason.
  */
 import { ID_PATTERN, MAX_AMOUNT } from "@bioxen/kernel";
 import { z } from "zod";
@@ -10,25 +10,26 @@ import {
   RESOURCE_NAMES,
 } from "./resources.ts";
 
-/** Lua source of a program or of one `exec`, bytes of UTF-8: what the `basic` driver compiles in one slice. */
+/** Longest Lua source of a program or an `exec`, in bytes of UTF-8: as much as the `basic` driver compiles in one time slice. */
 export const MAX_SOURCE_BYTES = 65_536;
-/** Labels of one VM; each is a line in every view and event. */
+/** Most labels of one VM. Each is a line in every view and event. */
 export const MAX_LABELS = 32;
-/** Bytes of one command's payload; leaves room for the envelope in the server's default limit of 1 MiB. */
+/** Largest payload of a command, in bytes. It leaves room for the envelope within the server's default limit of 1 MiB. */
 export const MAX_PAYLOAD_BYTES = 524_288;
-/** Nested fields of `config`. */
+/** Largest `config`, in bytes of JSON. The created event and every view of the VM carry it. */
 export const MAX_CONFIG_BYTES = 16_384;
-/** Longest wait of one `exec`, ms. */
+/** Longest time limit of one `exec`, ms. */
 export const MAX_EXEC_TIMEOUT_MS = 60_000;
-/** Rows of one page of a list. */
+/** Most rows in one page of a list. */
 export const MAX_PAGE = 1_000;
-/** Moves of one rebalancing: each takes two chassis' attention for seconds. */
+/** Most moves of one rebalancing. Each move occupies two chassis for seconds. */
 export const MAX_REBALANCE_MOVES = 16;
-/** VMs one chassis may be configured to take; bounds the size of a ledger. */
+/** Most VMs that a chassis can be configured for. It bounds the size of a ledger. */
 export const MAX_VMS_PER_CHASSIS = 100_000;
 /**
- * Bounds of the medium, those of the cell model: ten times the best medium measured, where import is saturated, and far
- * above what stops any growth. Beyond them the solver has been tried on nothing.
+ * Bounds of the medium, the same as in the cell model. The nutrient quality is at most ten times that of the best measured medium, at
+ * which import is saturated. The chloramphenicol bound is far above the concentration that stops all growth. The solver is not tested
+ * beyond these bounds.
  */
 const MAX_NUTRIENT_QUALITY = 10;
 const MAX_SUBSTRATE = 1e9;
@@ -40,16 +41,16 @@ export const id = z
 
 export const amount = z.int().min(0).max(MAX_AMOUNT);
 export const amounts = z.partialRecord(z.enum(RESOURCE_NAMES), amount);
-/** What was recorded: any resource name, so that an older reader survives a newer resource. */
+/** Amounts in an event. Any resource name is allowed, so that an older reader can read a newer resource. */
 export const recordedAmounts = z.record(z.string(), amount);
 
-/** Only what is used as a rate: room for a genome is there or not. */
+/** Offered share per resource, in permille. Only rates can be oversubscribed; the space of a genome cannot. */
 export const oversubscribePermille = z.partialRecord(
   z.enum(RATE_RESOURCES),
   z.int().min(NOT_OVERSUBSCRIBED_PERMILLE).max(MAX_OVERSUBSCRIBE_PERMILLE),
 );
 
-/** Whatever JSON can say. */
+/** Any JSON value. */
 export const anyJson = z.json();
 
 const share = z.string().regex(/^(?:100|[1-9]?[0-9])%$/, 'must be an integer, or a share "0%" to "100%"');
@@ -60,13 +61,13 @@ export const requestedResources = z.partialRecord(z.enum(RESOURCE_NAMES), reques
 
 export const labelKey = z
   .string()
-  .regex(/^[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$/, "is not a label name");
+  .regex(/^[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$/, "is not a valid label name");
 export const labelValue = z.string().max(63);
 export const labels = z
   .record(labelKey, labelValue)
   .refine((l) => Object.keys(l).length <= MAX_LABELS, `must have at most ${MAX_LABELS} labels`);
 
-/** Of a quota: `name`, or `name=value`, as in `vm.list`. The longest name and value. */
+/** The label of a quota: `name` or `name=value`, as in `vm.list`. At most 127 characters: 63 for the name, `=`, 63 for the value. */
 export const quotaLabel = z
   .string()
   .max(127)
@@ -74,7 +75,7 @@ export const quotaLabel = z
     const split = label.indexOf("=");
     const name = split < 0 ? label : label.slice(0, split);
     return labelKey.safeParse(name).success && labelValue.safeParse(label.slice(name.length + 1)).success;
-  }, "must be a label name, or name=value")
+  }, "must be the name of a label, or name=value")
   .refine((label) => label.isWellFormed(), "must be well-formed Unicode");
 
 const upTo = (limit: number) => z.number().min(0).max(limit).optional();
@@ -99,31 +100,31 @@ export const source = z
     `must have at most ${MAX_SOURCE_BYTES} bytes`,
   );
 
-/** Terms, tolerations or taints of one VM or chassis: each is looked at for every pair of both. */
+/** Most terms, tolerations or taints of one VM or chassis. Each is evaluated for every pair of a VM and a chassis. */
 const MAX_TERMS = 16;
 const someLabels = labels.refine((l) => Object.keys(l).length > 0, "must name at least one label");
 
-/** VMs by id or by label, and how much it matters to be with them, or apart from them. */
+/** An affinity or anti-affinity term: VMs by id or by label, and the weight of being placed with them or apart from them. */
 export const placementTerm = z
   .strictObject({
     vmIds: z.array(id).min(1).max(MAX_TERMS).optional(),
-    /** All of them, on one VM. */
+    /** A VM matches when it carries all of these labels. */
     labels: someLabels.optional(),
-    /** True: rather so, but not at any price. Absent: it must be so. */
+    /** True for a preference. Absent or false for a requirement. */
     preferred: z.boolean().optional(),
-    /** Of a preferred term beside others; absent: 1. */
+    /** Weight of a preferred term among others; absent: 1. */
     weight: z.int().min(1).max(100).optional(),
   })
   .refine(({ vmIds, labels: l }) => vmIds !== undefined || l !== undefined, "must have vmIds or labels")
   .refine(({ preferred, weight }) => weight === undefined || preferred === true, {
     path: ["weight"],
-    message: "is of preferred terms only",
+    message: "is allowed for preferred terms only",
   });
 export type PlacementTerm = z.infer<typeof placementTerm>;
 
 /**
- * What keeps VMs off a chassis that do not tolerate it. To move those that run there, drain it: a taint is looked at when a VM is
- * placed.
+ * The effects of a taint, which keeps VMs without a matching toleration off a chassis. A taint is evaluated when a VM is placed. To move
+ * VMs that already run on the chassis, drain it.
  */
 export const TAINT_EFFECTS = ["NoSchedule", "PreferNoSchedule"] as const;
 const taintEffect = z.enum(TAINT_EFFECTS, {
@@ -132,11 +133,11 @@ const taintEffect = z.enum(TAINT_EFFECTS, {
 export const taint = z.strictObject({ key: labelKey, value: labelValue.optional(), effect: taintEffect });
 export type Taint = z.infer<typeof taint>;
 export const taints = z.array(taint).max(MAX_TERMS);
-/** As recorded. */
+/** Taints in an event. */
 export const recordedTaints = z.array(
   z.object({ key: z.string(), value: z.string().optional(), effect: taintEffect }),
 );
-/** Without a value: of any; without an effect: of all. */
+/** Without a `value` it tolerates any value of the key; without an `effect` it tolerates every effect. */
 export const toleration = z.strictObject({
   key: labelKey,
   value: labelValue.optional(),
@@ -144,14 +145,14 @@ export const toleration = z.strictObject({
 });
 export type Toleration = z.infer<typeof toleration>;
 
-/** How a chassis is chosen among those that can hold a VM: the fullest, or the emptiest. */
+/** How a chassis is chosen among those with room for a VM: `bin-pack` takes the fullest, `spread` the emptiest. */
 export const PLACEMENT_POLICIES = ["bin-pack", "spread"] as const;
 export type PlacementPolicyName = (typeof PLACEMENT_POLICIES)[number];
 
 export const placement = z.strictObject({
   chassisTypes: z.array(z.string().min(1).max(63)).min(1).max(16).optional(),
   chassisId: id.optional(),
-  /** Labels the chassis must carry. */
+  /** Labels that the chassis must carry. */
   chassisLabels: someLabels.optional(),
   affinity: z.array(placementTerm).max(MAX_TERMS).optional(),
   antiAffinity: z.array(placementTerm).max(MAX_TERMS).optional(),
@@ -159,7 +160,7 @@ export const placement = z.strictObject({
   policy: z.enum(PLACEMENT_POLICIES).optional(),
 });
 
-/** Names that would carry a secret into an append-only log. */
+/** Field names that suggest a secret. A secret must not get into the append-only log. */
 const SECRET_NAME = /pass(word|wd|phrase)?$|secret|credential|private.?key|api.?key|^key$|token/i;
 
 function secretPaths(value: unknown, path: readonly string[]): string[][] {

@@ -1,12 +1,12 @@
 /**
- * Subjects and streams: the one catalogue. Nothing else in the tree writes a subject by hand.
+ * The catalogue of subjects and streams. All other code gets its subjects from here.
  */
 import type { BlobName } from "@bioxen/kernel";
 
 export const EVENT_STREAM = "BIOXEN_EVENTS";
 export const EVENT_SUBJECTS = "bioxen.evt.>";
 
-/** Kinds of aggregate, the token after `bioxen.evt.`. */
+/** The kinds of aggregate: the token after `bioxen.evt.`. */
 export const AGGREGATE_KINDS = ["vm", "ledger", "chassis", "drain", "quota", "alert"] as const;
 export type AggregateKind = (typeof AGGREGATE_KINDS)[number];
 
@@ -16,7 +16,7 @@ export function eventSubject(kind: AggregateKind, id: string): string {
 
 const EVENT_FILTER = /^bioxen\.evt(?:\.(?:[a-z0-9-]+|\*))*(?:\.(?:[a-z0-9-]+|\*|>))$/;
 
-/** True for the subject of an aggregate's events, and for a pattern of such. */
+/** True for the subject of an aggregate's events, and for a wildcard pattern of such subjects. */
 export function isEventFilter(subject: string): boolean {
   return EVENT_FILTER.test(subject);
 }
@@ -33,29 +33,29 @@ export function vmLogSubject(vmId: string): string {
 export function serviceTelemetrySubject(service: string): string {
   return `bioxen.tel.service.${service}`;
 }
-/** Where an alert is told that was raised or cleared. */
+/** The subject on which a raised or cleared alert is published. */
 export function alertSubject(severity: string, ruleId: string): string {
   return `bioxen.alert.${severity}.${ruleId}`;
 }
 export const ALL_SERVICE_TELEMETRY = "bioxen.tel.service.*";
-/** What a scheduler says to itself, to know that it would hear others. */
+/** The subject of a scheduler's echo to itself, which shows that its subscriptions work. */
 export function schedulerEchoSubject(instanceId: string): string {
   return `bioxen.tel.scheduler.${instanceId}`;
 }
 export const ALL_VM_TELEMETRY = "bioxen.tel.vm.*";
 export const ALL_CHASSIS_TELEMETRY = "bioxen.tel.chassis.*";
 
-/** An agent's own inbox: what lifecycle forwards to the process that runs the guest. */
+/** The subject on which lifecycle forwards an `exec` to the agent that runs the guest. */
 export function agentExecSubject(agentId: string): string {
   return `bioxen.agent.${agentId}.exec`;
 }
 
-/** The same for the state of a guest. */
+/** The subject on which lifecycle asks an agent for the state of a guest. */
 export function agentCheckpointSubject(agentId: string): string {
   return `bioxen.agent.${agentId}.checkpoint`;
 }
 
-/** States of guests, one message each: `bioxen.blob.<vmId>.<checkpointId>`. */
+/** The stream of guest states, one message each: `bioxen.blob.<vmId>.<checkpointId>`. */
 export const GUEST_STATE_STREAM = "BIOXEN_GUEST_STATE";
 const BLOB_PREFIX = "bioxen.blob.";
 export const BLOB_SUBJECTS = `${BLOB_PREFIX}*.*`;
@@ -66,7 +66,7 @@ export function blobName(subject: string): BlobName {
   return subject.slice(BLOB_PREFIX.length) as BlobName;
 }
 
-/** A durable command: what `bioxen.cmd.<aggregate>.<verb>` takes, carried out when its owner is there. */
+/** The stream of durable commands. Each is the payload of `bioxen.cmd.<aggregate>.<verb>`, carried out once its owner is available. */
 export const JOB_STREAM = "BIOXEN_COMMANDS";
 export const JOB_SUBJECTS = "bioxen.job.>";
 export const JOB_OUTCOME_STREAM = "BIOXEN_OUTCOMES";
@@ -76,14 +76,14 @@ const ALL_JOB_OUTCOMES = "bioxen.job-outcome.>";
 export const COMMAND_PREFIX = "bioxen.cmd.";
 const JOB_PREFIX = "bioxen.job.";
 
-/** Every verb of one kind of aggregate, and whatever else is published below it. */
+/** The pattern of all job subjects of one kind of aggregate, including verbs that do not exist. */
 export function jobSubjectsOf(aggregate: string): string {
   return `${JOB_PREFIX}${aggregate}.>`;
 }
 export function jobSubject(commandSubject: string): string {
   return JOB_PREFIX + commandSubject.slice(COMMAND_PREFIX.length);
 }
-/** The command a job subject stands for; it may be one that nobody serves. */
+/** The command subject of a job subject. It need not be the subject of an existing command. */
 export function commandSubject(subjectOfJob: string): string {
   return COMMAND_PREFIX + subjectOfJob.slice(JOB_PREFIX.length);
 }
@@ -95,29 +95,28 @@ export function deadLetterSubject(jobId: string): string {
 }
 
 const NANOSECONDS_PER_MS = 1_000_000;
-/** The contract's idempotency window, ms. */
+/** Idempotency window of the contract, ms. */
 const DUPLICATE_WINDOW_MS = 120_000;
-/** The contract keeps a job's outcome for 24 h, ms. */
+/** Retention of a job's outcome by the contract, ms: 24 h. */
 const JOB_OUTCOME_AGE_MS = 86_400_000;
-/** Dead letters wait for a person, ms: a month has the holidays of whoever looks after them. */
+/** Retention of dead letters, ms: 30 days, longer than the operator's holidays. */
 const DEAD_LETTER_AGE_MS = 30 * 86_400_000;
-/** Beyond this many the oldest dead letters go: more failures than anybody reads, and about 100 MB of ordinary ones. */
+/** Most dead letters; beyond that the oldest are dropped. A person does not read more, and 100 000 of usual size take about 100 MB. */
 const MAX_DEAD_LETTERS = 100_000;
 /**
- * Largest job that is stored, bytes with its headers: what is over a command's own limit still becomes a dead letter
- * that says so, and a dead letter, which has more headers, still fits the server's 1 MiB. Larger ones are refused to their
- * publisher by JetStream.
+ * Largest stored job, in bytes with headers. It is above the limit of a command, so that a job over that limit becomes a dead letter with
+ * the reason. A dead letter has more headers and still fits the server's limit of 1 MiB. JetStream rejects larger jobs to the publisher.
  */
 export const MAX_STORED_JOB_BYTES = 786_432;
 
-/** A stream as it must be; drift is repaired at boot where the server allows it, else refused. */
+/** The required configuration of a stream. Drift is repaired at boot where the server allows it; otherwise the service does not start. */
 export interface StreamDeclaration {
   readonly name: string;
   readonly subjects: readonly string[];
   readonly [setting: string]: unknown;
 }
 
-/** How the event stream must be; drift is repaired at boot where the server allows it, else refused. */
+/** The required configuration of the event stream. */
 export const EVENT_STREAM_CONFIG = {
   name: EVENT_STREAM,
   subjects: [EVENT_SUBJECTS],
@@ -177,7 +176,7 @@ export const DEAD_LETTER_STREAM_CONFIG = {
   allow_direct: true,
 } as const satisfies StreamDeclaration;
 
-/** A name has one content, and what nobody refers to any more is purged: no age, no marks of what was deleted. */
+/** Each blob name has one content for ever. Unreferenced blobs are purged explicitly, so the stream has no age limit and no delete markers. */
 export const GUEST_STATE_STREAM_CONFIG = {
   name: GUEST_STATE_STREAM,
   subjects: [BLOB_SUBJECTS],

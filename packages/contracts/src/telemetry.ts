@@ -1,5 +1,5 @@
 /**
- * Samples published on core NATS: at most once, the newest counts.
+ * The telemetry samples that are published on core NATS. Delivery is at most once; a reader keeps the newest sample.
  */
 import { z } from "zod";
 import { recordedAmounts } from "./schemas.ts";
@@ -9,7 +9,7 @@ export const vmSample = z
     vmId: z.string(),
     chassisId: z.string(),
     atMs: z.int(),
-    /** 1, 2, 3 … per guest start: a reader counts what it missed. */
+    /** Counts 1, 2, 3 … from each guest start, so that a reader can count lost samples. */
     sampleNumber: z.int(),
     state: z.enum(["running", "paused"]),
     simMinutes: z.number(),
@@ -22,7 +22,7 @@ export const vmSample = z
     proteinAminoAcids: z.number(),
     divisions: z.int(),
     luaInstructions: z.int(),
-    /** What the pool measured of an `xcpng` VM; absent where the VM is a cell. null: not measured. */
+    /** The pool's measurements of an `xcpng` VM; absent for a cell. A field is null when it was not measured. */
     machine: z
       .object({
         vcpus: z.int(),
@@ -35,18 +35,18 @@ export const vmSample = z
       .optional(),
     health: z.number().min(0).max(100),
     /**
-     * What it may use now where that is not its allocation: with what is lent to it, or less on an oversubscribed chassis. Absent: its
-     * allocation. `lent` is the part beyond the allocation.
+     * The amounts that the VM may use now; absent when they equal its allocation. They are more while the VM borrows idle capacity, and
+     * can be less on an oversubscribed chassis. `lent` is the part above the allocation.
      */
     granted: recordedAmounts.optional(),
     lent: recordedAmounts.optional(),
-    /** Simulated time owed to the guest because the host was too slow, ms. */
+    /** Simulated time by which the guest is behind because the host was too slow, ms. */
     lagMs: z.number(),
   })
   .meta({ id: "VmSample" });
 export type VmSample = z.infer<typeof vmSample>;
 
-/** An agent's heartbeat for one of its chassis. */
+/** The heartbeat of an agent for one of its chassis. */
 export const chassisSample = z
   .object({
     chassisId: z.string(),
@@ -55,11 +55,11 @@ export const chassisSample = z
     sampleNumber: z.int(),
     guests: z.int(),
     /**
-     * Guests of the agent that the log has on none of its chassis, or there on another reservation: on their way in or out, or
-     * ghosts when they stay.
+     * Guests of the agent whose VM, by the log, is on none of its chassis, or is there under another reservation. They are arriving or
+     * leaving; guests that stay so are ghosts.
      */
     strays: z.int(),
-    /** Longest the agent's event loop was held up since the last sample, ms. */
+    /** Longest delay of the agent's event loop since the last sample, ms. */
     eventLoopLagMs: z.number(),
     /** Sequence of the last event the agent has applied. */
     appliedSeq: z.int(),
@@ -67,39 +67,39 @@ export const chassisSample = z
   .meta({ id: "ChassisSample" });
 export type ChassisSample = z.infer<typeof chassisSample>;
 
-/** How one instance of a service is. */
+/** The vital signs of one instance of a service. */
 export const serviceSample = z
   .object({
     service: z.string(),
-    /** Of this process alone. */
+    /** Id of this process. */
     instance: z.string(),
     atMs: z.int(),
-    /** 1, 2, 3 … per process. */
+    /** Counts 1, 2, 3 … per process. */
     sampleNumber: z.int(),
-    /** Sequence of the last event it has applied. */
+    /** Sequence of the last event that the instance has applied. */
     appliedSeq: z.int(),
-    /** Events stored that it has not applied; null when the log could not be asked. */
+    /** Stored events that the instance has not applied yet; null when the log was unreachable. */
     lagEvents: z.int().nullable(),
-    /** It answers requests: it caught up and nothing stopped it. */
+    /** True while the instance answers requests: it has caught up with the log and was not stopped. */
     ready: z.boolean(),
-    /** Longest its event loop was held up since the last sample, ms. */
+    /** Longest delay of its event loop since the last sample, ms. */
     eventLoopLagMs: z.number(),
-    /** Of one core since the last sample. */
+    /** CPU time since the last sample, in permille of one core. */
     cpuPermille: z.int(),
     residentBytes: z.int(),
   })
   .meta({ id: "ServiceSample" });
 export type ServiceSample = z.infer<typeof serviceSample>;
 
-/** How often an agent publishes each sample, ms: a person sees it move, a thousand guests stay under 1 % of a core. */
+/** Interval between samples, ms: short enough to watch a change live, long enough that a thousand guests take under 1 % of a core. */
 export const SAMPLE_INTERVAL_MS = 1_000;
-/** Without a heartbeat for this long a chassis is suspect: three missed and a little. */
+/** Time without a heartbeat after which a chassis is suspect, ms: three missed heartbeats and half an interval. */
 export const SUSPECT_AFTER_MS = 3_500;
 /**
- * Without a heartbeat for at least this long, ms, a chassis is lost and its VMs are placed elsewhere: longer than an agent takes to
- * be started again. `BIOXEN_LOST_AFTER_MS` says otherwise, to schedulers and agents alike: an agent that is cut off holds its
- * guests just before this time.
+ * Least time without a heartbeat after which a chassis is lost, ms. Its VMs are then placed elsewhere. The time is longer than the restart
+ * of an agent takes. `BIOXEN_LOST_AFTER_MS` overrides it and must be the same for schedulers and agents, because an agent that is cut off
+ * pauses its guests just before this time.
  */
 export const LOST_AFTER_MS = 10_000;
-/** Shorter makes a lost message or two a lost chassis. */
+/** Lower bound of that time, ms. With less, one or two lost messages would be taken for a lost chassis. */
 export const LEAST_LOST_AFTER_MS = 2_000;

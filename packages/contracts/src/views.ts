@@ -1,5 +1,5 @@
 /**
- * What the services answer: the VM, chassis and ledger of the contract, made from the folds.
+ * The views in the replies of services: VM, ledger, quota and chassis, made from the folded states.
  */
 import { type Amounts, subtract } from "@bioxen/kernel";
 import { z } from "zod";
@@ -15,7 +15,7 @@ import { BIOLOGICAL_TYPES, offeredOf, VM_TYPES } from "./resources.ts";
 import { recordedAmounts, recordedTaints } from "./schemas.ts";
 
 const checkpointView = z.object({ ...checkpointRecord.shape, atMs: z.int() });
-/** A state that is kept under a name until it is deleted. */
+/** A named guest state, kept until it is deleted. */
 export const snapshotView = z
   .object({ snapshotId: z.string(), ...checkpointView.shape })
   .meta({ id: "SnapshotView" });
@@ -45,7 +45,7 @@ export const vmView = z
     chassisId: z.string().nullable(),
     request: recordedAmounts,
     allocation: recordedAmounts.nullable(),
-    /** Up to what idle capacity is lent to it; absent: nothing is. */
+    /** Ceiling for borrowing idle capacity; absent: the VM borrows nothing. */
     burst: recordedAmounts.optional(),
     priority: z.int(),
     seed: z.int(),
@@ -54,11 +54,12 @@ export const vmView = z
     version: z.int(),
     createdAtMs: z.int(),
     updatedAtMs: z.int(),
-    /** Extensions: fencing token of its place; why it waits, per chassis; what it was created with. */
+    /** Fencing token of the VM's place; null without a place. */
     fence: z.int().nullable(),
+    /** While the VM waits: why each chassis refuses it. */
     refusals: z.array(placementRefusal),
     failure: z.string().nullable(),
-    /** A move that is under way; `target`: the place it has there already, `refusals`: why it has none. */
+    /** The move that is under way. `target` is the reservation it already has; without one, `refusals` say why. */
     migration: z
       .object({
         toChassisId: z.string().nullable(),
@@ -70,15 +71,15 @@ export const vmView = z
       })
       .nullable(),
     pendingSinceMs: z.int().nullable(),
-    /** The least that preemption leaves it; its request unless it was created with less. */
+    /** The least that starving leaves the VM: its request, unless it was created with a lower guarantee. */
     guarantee: recordedAmounts,
-    /** How a VM of higher priority last took something from it; `active` while it still goes without. */
+    /** The last preemption; `active` while the VM still holds less than its request. */
     preemption: preemptionView.nullable(),
     environment: z.record(z.string(), z.number()),
     restartPolicy: z.object({ mode: z.string(), maxAttempts: z.int(), backoffMs: z.int() }),
     placement: z.record(z.string(), z.unknown()),
     config: z.record(z.string(), z.unknown()),
-    /** The stored state its next guest goes on from; null: that begins anew. */
+    /** The stored state that the next guest continues from; null: it starts from the beginning. */
     checkpoint: checkpointView.nullable(),
     snapshots: z.array(snapshotView),
   })
@@ -133,7 +134,7 @@ export const ledgerView = z
     offered: recordedAmounts,
     reserved: recordedAmounts,
     free: recordedAmounts,
-    /** As in the chassis: the offer is so many thousandths of what there is. */
+    /** As in the chassis view. */
     oversubscribePermille: recordedAmounts.optional(),
     maxVms: z.int(),
     entries: z.array(
@@ -173,11 +174,13 @@ export const quotaView = z
     label: z.string(),
     /** The limits. */
     resources: recordedAmounts,
-    /** By all VMs that carry the label, on all chassis, one that moves once; what is being reserved at this moment is in it. */
+    /**
+     * Held by all VMs with the label over all chassis. A VM that moves counts once; reservations under way are included.
+     */
     held: recordedAmounts,
-    /** What is left of each limit. */
+    /** The part of each limit that is not held. */
     free: recordedAmounts,
-    /** False for a moment after it was first set: what is held already is being counted. */
+    /** False for a moment after the quota was first set or lowered, until the limits are in force. */
     enforced: z.boolean(),
     holders: z.array(z.object({ vmId: z.string(), chassisId: z.string(), amounts: recordedAmounts })),
   })
@@ -199,20 +202,20 @@ export const chassisView = z
     capacity: recordedAmounts,
     offered: recordedAmounts,
     overheadPermille: z.int(),
-    /** Of each resource that is oversubscribed, thousandths of what there is that are offered; absent: none is. */
+    /** Offered share of each oversubscribed resource, in permille of the real amount; absent: none is oversubscribed. */
     oversubscribePermille: recordedAmounts.optional(),
     maxVms: z.int(),
     labels: z.record(z.string(), z.string()),
     agentId: z.string(),
     taints: recordedTaints,
     /**
-     * `ready`: heard of lately; `suspect`: not, and takes nobody; `lost`: so long not that its VMs are placed elsewhere, until
-     * it has recovered; `unknown`: this instance has not listened long enough to say.
+     * `ready`: heartbeats arrive. `suspect`: they are missing, and the chassis takes no VM. `lost`: they were missing for so long that
+     * the VMs are placed elsewhere, until the chassis recovers. `unknown`: the answering instance has not listened long enough.
      */
     state: z.enum(["ready", "suspect", "lost", "unknown"]),
     cordoned: z.boolean(),
     heartbeatAgeMs: z.int().nullable(),
-    /** Since when it is lost, epoch ms; null while it is not. */
+    /** When the chassis was lost, epoch ms; null while it is not lost. */
     lostAtMs: z.int().nullable(),
     registeredAtMs: z.int(),
     version: z.int(),
@@ -220,7 +223,7 @@ export const chassisView = z
   .meta({ id: "ChassisView" });
 export type ChassisView = z.infer<typeof chassisView>;
 
-/** Heartbeats are no events: who was heard of is not known of the past. */
+/** The liveness in a view of the past. Heartbeats are not recorded, so it is unknown. */
 export const PAST_LIVENESS = { state: "unknown", heartbeatAgeMs: null } as const;
 
 function oversubscribed({ oversubscribePermille }: { oversubscribePermille?: Amounts | undefined }) {
@@ -248,7 +251,7 @@ export function viewOfChassis(
     registeredAtMs: chassis.registeredAtMs,
     version: chassis.version,
     ...liveness,
-    // Whether a chassis is lost is in the log; anything less is only known to who listens.
+    // The log records a loss. Every other liveness is known only to an instance that receives heartbeats.
     ...(chassis.lost === null ? {} : { state: "lost" as const }),
   };
 }

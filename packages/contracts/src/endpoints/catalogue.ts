@@ -1,6 +1,6 @@
 /**
- * Every request/reply subject of BioXen: who owns it, what it takes, what it answers. Services register their
- * endpoints from here, clients type their calls from here, docs/PROTOCOL.md is generated from here.
+ * The catalogue of all request/reply endpoints: subject, owner, request and result. Services register their endpoints from it, clients
+ * take the types of their calls from it, and docs/PROTOCOL.md is generated from it.
  */
 import { z } from "zod";
 import { VM_STATES } from "../fold/vm-state.ts";
@@ -25,12 +25,12 @@ import { MONITOR_ENDPOINTS } from "./monitor.ts";
 import { createRequest, PLACEMENT_ENDPOINTS } from "./placement.ts";
 
 const vmOnly = z.strictObject({ vmId: id });
-/** The past is asked for by the sequence of an event of the log. */
+/** Selects a past state: the state after the event with this sequence. */
 const atSeq = z.int().min(1);
 const chassisOnly = z.strictObject({ chassisId: id });
 const vmChanged = z.object({ changed: z.boolean(), vm: vmView });
 const chassisChanged = z.object({ changed: z.boolean(), chassis: chassisView });
-/** One event of the log. */
+/** A reference to one event of the log. */
 const eventReference = z.object({ seq: z.int(), type: z.string(), subject: z.string() });
 
 const listRequest = z.strictObject({
@@ -45,9 +45,12 @@ const registerRequest = z.strictObject({
   chassisId: id,
   chassisType: z.string().min(1).max(63),
   capacity: amounts.optional(),
-  /** Of the type where it is absent. */
+  /** Hypervisor overhead, in permille of every cell resource; absent for the default of the chassis type. */
   overheadPermille: z.int().min(0).max(1000).optional(),
-  /** What of its resources its ledger gives away, thousandths of what there is; default 1000, none. Its VMs share what there is by weight. */
+  /**
+   * Offered share per resource, in permille of the real amount; default 1000. On an oversubscribed chassis the VMs share the real amount
+   * by weight.
+   */
   oversubscribePermille: oversubscribePermille.optional(),
   maxVms: z.int().min(0).max(MAX_VMS_PER_CHASSIS).optional(),
   labels: labels.default({}),
@@ -57,27 +60,33 @@ const registerRequest = z.strictObject({
 
 export const ENDPOINTS = {
   vmCreate: endpoint("bioxen.cmd.vm.create", "lifecycle", "Create a VM.", createRequest, vmChanged),
-  vmStart: endpoint("bioxen.cmd.vm.start", "lifecycle", "Ask for a place and run.", vmOnly, vmChanged),
+  vmStart: endpoint(
+    "bioxen.cmd.vm.start",
+    "lifecycle",
+    "Request a place and run the VM there.",
+    vmOnly,
+    vmChanged,
+  ),
   vmPause: endpoint(
     "bioxen.cmd.vm.pause",
     "lifecycle",
-    "Hold the guest; the place is kept.",
+    "Pause the guest. The VM keeps its place.",
     vmOnly,
     vmChanged,
   ),
-  vmResume: endpoint("bioxen.cmd.vm.resume", "lifecycle", "Let a paused guest go on.", vmOnly, vmChanged),
+  vmResume: endpoint("bioxen.cmd.vm.resume", "lifecycle", "Resume a paused guest.", vmOnly, vmChanged),
   vmStop: endpoint(
     "bioxen.cmd.vm.stop",
     "lifecycle",
-    "Stop the guest and give the place back.",
+    "Stop the guest and release the place.",
     vmOnly,
     vmChanged,
   ),
-  vmDestroy: endpoint("bioxen.cmd.vm.destroy", "lifecycle", "Stop and forget the VM.", vmOnly, vmChanged),
+  vmDestroy: endpoint("bioxen.cmd.vm.destroy", "lifecycle", "Stop the VM and destroy it.", vmOnly, vmChanged),
   vmResize: endpoint(
     "bioxen.cmd.vm.resize",
     "lifecycle",
-    "Change the request or, while it holds a place, the allocation: all or nothing.",
+    "Change the request or, while the VM has a place, the allocation: all or nothing.",
     z.strictObject({
       vmId: id,
       resources: requestedResources.refine(
@@ -90,28 +99,28 @@ export const ENDPOINTS = {
   vmMigrate: endpoint(
     "bioxen.cmd.vm.migrate",
     "lifecycle",
-    "Run elsewhere: on `chassisId`, or wherever there is room. It runs on until there is a place; then its guest is handed over with its state, and goes on there. Given up after a minute without a place.",
+    "Move the VM to `chassisId`, or to any chassis with room. It keeps running until there is a place; then its guest is handed over with its state and continues there. The move is cancelled after a minute without a place.",
     z.strictObject({ vmId: id, chassisId: id.optional() }),
     vmChanged,
   ),
   vmCancelMigration: endpoint(
     "bioxen.cmd.vm.cancel-migration",
     "lifecycle",
-    "Stay where it is, unless it was handed over already.",
+    "Cancel a move, unless the guest was already handed over.",
     vmOnly,
     vmChanged,
   ),
   vmExec: endpoint(
     "bioxen.cmd.vm.exec",
     "lifecycle",
-    "Run a program in the guest. In a cell it is Lua, and `result` its value. In a machine of a pool it is POSIX shell, by SSH where its agent is configured for that (else UNSUPPORTED): `result` is `{exitCode: 0, stderr}`, another exit status is GUEST_ERROR with `details` `{exitCode, stdout, stderr}`, `instructions` is 0. UNAVAILABLE that is not retryable: `details.ran` says `no`, or `unknown` when the machine was lost while it ran.",
+    "Run a program in the guest. In a cell the program is Lua, and `result` is its value. In a machine of a pool it is a POSIX shell script, run through SSH where the agent is configured for that (otherwise UNSUPPORTED). There `result` is `{exitCode: 0, stderr}`, any other exit status is GUEST_ERROR with `details` `{exitCode, stdout, stderr}`, and `instructions` is 0. With an UNAVAILABLE that is not retryable, `details.ran` is `no`, or `unknown` when the machine was lost while the program ran.",
     z.strictObject({ vmId: id, source, timeoutMs: timeoutMs.default(5_000) }),
     execResult,
   ),
   vmGet: endpoint(
     "bioxen.qry.vm.get",
     "lifecycle",
-    "One VM, now or after the event with sequence `atSeq`. With `atSeq` also the ledger and the chassis of its place as they were after that event, each null where it had none; a sequence the log does not have is a BAD_REQUEST that names the last.",
+    "One VM, now or after the event with sequence `atSeq`. With `atSeq` the reply also has the ledger and the chassis of its place after that event, each null without one. A sequence beyond the log is a BAD_REQUEST that names the last sequence.",
     z.strictObject({ vmId: id, atSeq: atSeq.optional() }),
     z.object({
       vm: vmView,
@@ -122,14 +131,14 @@ export const ENDPOINTS = {
   vmList: endpoint(
     "bioxen.qry.vm.list",
     "lifecycle",
-    "VMs in order of id; `label` is `name` or `name=value`. Destroyed ones only with state `destroyed`.",
+    "VMs in order of id. `label` is `name` or `name=value`. Destroyed VMs are listed only with state `destroyed`.",
     listRequest,
     z.object({ vms: z.array(vmView), cursor: z.string().nullable() }),
   ),
   vmHistory: endpoint(
     "bioxen.qry.vm.history",
     "lifecycle",
-    "Every event of one VM with its sequence, and the event that caused it; null where a command did, or what the log does not tell.",
+    "Every event of one VM with its sequence and the event that caused it. `causedBy` is null when a command caused the event, or when the cause is not in the log.",
     vmOnly,
     z.object({
       events: z.array(z.looseObject({ seq: z.int(), type: z.string(), causedBy: eventReference.nullable() })),
@@ -138,35 +147,35 @@ export const ENDPOINTS = {
   chassisRegister: endpoint(
     "bioxen.cmd.chassis.register",
     "chassis-scheduler",
-    "Offer a chassis; the agent named runs its guests.",
+    "Register a chassis, or change its registration. The named agent runs its guests.",
     registerRequest,
     chassisChanged,
   ),
   chassisCordon: endpoint(
     "bioxen.cmd.chassis.cordon",
     "chassis-scheduler",
-    "Take no more VMs.",
+    "Close the chassis to new VMs.",
     chassisOnly,
     chassisChanged,
   ),
   chassisUncordon: endpoint(
     "bioxen.cmd.chassis.uncordon",
     "chassis-scheduler",
-    "Take VMs again.",
+    "Open the chassis to new VMs again.",
     chassisOnly,
     chassisChanged,
   ),
   chassisRemove: endpoint(
     "bioxen.cmd.chassis.remove",
     "chassis-scheduler",
-    "Withdraw a chassis that holds no VM.",
+    "Remove a chassis that holds no VM.",
     chassisOnly,
     z.object({ changed: z.boolean(), chassis: chassisView.nullable() }),
   ),
   chassisGet: endpoint(
     "bioxen.qry.chassis.get",
     "chassis-scheduler",
-    "One chassis, now or after the event with sequence `atSeq`, of which nobody knows who was heard of: `state` is `unknown` then.",
+    "One chassis, now or after the event with sequence `atSeq`. Heartbeats are not recorded, so with `atSeq` its `state` is `unknown`, or `lost`.",
     z.strictObject({ chassisId: id, atSeq: atSeq.optional() }),
     z.object({ chassis: chassisView }),
   ),
@@ -182,7 +191,7 @@ export const ENDPOINTS = {
   ledgerGet: endpoint(
     "bioxen.qry.ledger.get",
     "allocator",
-    "The account of one chassis, now or after the event with sequence `atSeq`.",
+    "The ledger of one chassis, now or after the event with sequence `atSeq`.",
     z.strictObject({ chassisId: id, atSeq: atSeq.optional() }),
     z.object({ ledger: ledgerView }),
   ),
@@ -196,7 +205,7 @@ export const ENDPOINTS = {
   quotaSet: endpoint(
     "bioxen.cmd.quota.set",
     "allocator",
-    "VMs that carry the label (`name` with any value, or `name=value`) never hold more together, over all chassis. A resource that is not named has no limit; a limit below what is held takes nothing away. Answered once it holds, or with `enforced: false` when that takes long. Its events are on `bioxen.evt.quota.<label>`, where what is none of `a-z 0-9`, nor a `-` between two of them, is `--`, its UTF-8 bytes in hexadecimal, and `-`.",
+    "Limit what all VMs with the label (`name` for any value, or `name=value`) hold together over all chassis. A resource that is not named is unlimited; a limit below what is held takes nothing away. The reply comes once the limits are in force, or with `enforced: false` when that takes long. The events are on `bioxen.evt.quota.<label>`. In that token, characters other than `a-z 0-9`, and other than a `-` between two of these, are encoded as `--`, their UTF-8 bytes in hexadecimal, and `-`.",
     z.strictObject({ label: quotaLabel, resources: amounts }),
     z.object({ changed: z.boolean(), quota: quotaView }),
   ),

@@ -1,5 +1,5 @@
 /**
- * Drains' part of the catalogue: everybody off a chassis, how far that is, and an end of it.
+ * The endpoints of drains: start one, show its progress, cancel it.
  */
 import { z } from "zod";
 import { DRAIN_STATUSES } from "../fold/drain.ts";
@@ -8,22 +8,22 @@ import { chassisView } from "../views.ts";
 import { endpoint } from "./endpoint.ts";
 
 /**
- * Moves of one drain that are under way at once, unless it says otherwise. Each holds its room twice, and its agent stores one guest's
- * state at a time: more would stand still longer, not move faster.
+ * Default number of parallel moves of one drain. Each move occupies room on two chassis, and the agent stores one guest state at a time.
+ * With more, guests would stand still longer and not move faster.
  */
 export const DEFAULT_DRAIN_PARALLELISM = 4;
-/** As many states are stored at once by nobody; what is above only holds room twice. */
+/** Most parallel moves of one drain. No agent stores this many guest states at once; more would only occupy room twice. */
 export const MAX_DRAIN_PARALLELISM = 64;
-/** After this long, ms, a drain that does not say otherwise is given up: who waits at a terminal has looked by then. */
+/** Default deadline of a drain, ms: ten minutes. A person who waits at a terminal has noticed a stuck drain by then. */
 export const DEFAULT_DRAIN_DEADLINE_MS = 600_000;
-/** A day: longer is a cordon, and patience. */
+/** Longest deadline of a drain, ms: one day. For more time, cordon the chassis and wait. */
 export const MAX_DRAIN_DEADLINE_MS = 86_400_000;
 
 export const drainView = z
   .object({
     chassisId: z.string(),
     status: z.enum(DRAIN_STATUSES),
-    /** Then the end of the drain, too, leaves it cordoned. */
+    /** True when the chassis was cordoned before the drain. A cancelled drain then leaves it cordoned. */
     wasCordoned: z.boolean(),
     parallelism: z.int(),
     startedAtMs: z.int(),
@@ -32,9 +32,9 @@ export const drainView = z
     moved: z.int(),
     remaining: z.int(),
     /**
-     * `moved`: it lives on `toChassisId`; `gone`: it left and lives nowhere, `reason` says why; `moving`: its place on `toChassisId` is
-     * held and it is handed over; `waiting`: it runs here and is to move, `reason` says what it waits for; `remains`: the drain ended
-     * before it could go.
+     * `moved`: the VM is on `toChassisId`. `gone`: it left without a new place, `reason` says why. `moving`: it has a reservation on
+     * `toChassisId` and is handed over. `waiting`: it still runs here, `reason` says what it waits for. `remains`: the drain ended
+     * before it could leave.
      */
     vms: z.array(
       z.object({
@@ -54,7 +54,7 @@ export const DRAIN_ENDPOINTS = {
   chassisDrain: endpoint(
     "bioxen.cmd.chassis.drain",
     "chassis-scheduler",
-    "Take no more VMs, and move those that are there elsewhere with their states, a few at a time. Answered once it is begun. The chassis stays cordoned when nobody is left, and when the deadline ends it before that. One that is being drained already is left as it is.",
+    "Close the chassis to new VMs and move its VMs elsewhere with their states, `parallelism` at a time. The reply comes once the drain has started. The chassis stays cordoned after the last VM has left, and also when the deadline ends the drain earlier. A drain that is already under way is not changed.",
     z.strictObject({
       chassisId: id,
       parallelism: z.int().min(1).max(MAX_DRAIN_PARALLELISM).default(DEFAULT_DRAIN_PARALLELISM),
@@ -65,14 +65,14 @@ export const DRAIN_ENDPOINTS = {
   chassisCancelDrain: endpoint(
     "bioxen.cmd.chassis.cancel-drain",
     "chassis-scheduler",
-    "End the drain where it is: who moved stays where it went, moves under way are taken back, and the chassis takes VMs again unless it was cordoned before.",
+    "Cancel the drain. VMs that have moved stay at their new places, moves under way are cancelled, and the chassis takes VMs again unless it was cordoned before the drain.",
     z.strictObject({ chassisId: id }),
     drained,
   ),
   chassisDrainGet: endpoint(
     "bioxen.qry.chassis.drain",
     "chassis-scheduler",
-    "How far the latest drain of a chassis is, VM by VM; null when it was never drained.",
+    "The progress of the latest drain of a chassis, VM by VM; null when it was never drained.",
     z.strictObject({ chassisId: id }),
     z.object({ drain: drainView.nullable() }),
   ),

@@ -1,5 +1,5 @@
 /**
- * The shape of a request/reply subject, and what a refused payload is told.
+ * The shape of a request/reply endpoint, and the problems of a payload that its schema rejects.
  */
 import type { z } from "zod";
 
@@ -11,11 +11,11 @@ export interface Endpoint<Request extends z.ZodType = z.ZodType, Result extends 
   readonly internal: boolean;
   readonly summary: string;
   readonly request: Request;
-  /** What the reply has beside `ok`. */
+  /** The fields of a successful reply in addition to `ok`. */
   readonly result: Result;
 }
 
-/** One entry of the catalogue. */
+/** Makes one entry of the catalogue. */
 export function endpoint<Request extends z.ZodType, Result extends z.ZodType>(
   subject: string,
   owner: ServiceName,
@@ -27,12 +27,13 @@ export function endpoint<Request extends z.ZodType, Result extends z.ZodType>(
   return { subject, owner, internal, summary, request, result };
 }
 
-/** A path and a sentence for every problem of a payload. */
+/** One problem of a payload: the path of the field, and a sentence about it. */
 export interface Problem {
   readonly path: string;
   readonly message: string;
 }
 
+/** All problems that a schema found in a payload. */
 export function problemsOf(error: z.ZodError): Problem[] {
   return error.issues.flatMap((issue) => {
     if (issue.code === "unrecognized_keys") {

@@ -1,5 +1,5 @@
 /**
- * Commands on the states of guests: keep one under a name, go back to it, let another VM go on from it.
+ * The commands on guest states: take a snapshot, restore it, delete it, fork a VM from it.
  */
 import { z } from "zod";
 import { id } from "../schemas.ts";
@@ -12,28 +12,28 @@ export const GUEST_STATE_ENDPOINTS = {
   vmSnapshot: endpoint(
     "bioxen.cmd.vm.snapshot",
     "lifecycle",
-    "Keep the state of a VM that is running or paused. Without `snapshotId` one is made. An id that is taken: nothing is done, and `snapshot` is the one there is.",
+    "Store the state of a running or paused VM as a snapshot. Without `snapshotId` an id is generated. When the id exists already, nothing is stored and `snapshot` is the existing one.",
     z.strictObject({ vmId: id, snapshotId: id.optional() }),
     z.object({ ...vmChanged.shape, snapshot: snapshotView }),
   ),
   vmRestore: endpoint(
     "bioxen.cmd.vm.restore",
     "lifecycle",
-    "Set the VM back to a snapshot: a guest that runs or is paused is replaced in its place, else the next start goes on from it.",
+    "Restore the VM to a snapshot. A running or paused guest is replaced at its place; otherwise the next start continues from the snapshot.",
     z.strictObject({ vmId: id, snapshotId: id }),
     vmChanged,
   ),
   vmFork: endpoint(
     "bioxen.cmd.vm.fork",
     "lifecycle",
-    "Create a VM like this one, with a seed of its own, that begins from a snapshot of it or, without one, from the state of its guest now.",
+    "Create a VM with the same settings and a new seed. It starts from the given snapshot or, without one, from the present state of the guest.",
     z.strictObject({ vmId: id, fromSnapshotId: id.optional(), newVmId: id }),
     vmChanged,
   ),
   vmDeleteSnapshot: endpoint(
     "bioxen.cmd.vm.delete-snapshot",
     "lifecycle",
-    "Forget a snapshot. Forks of it have their own copies.",
+    "Delete a snapshot. Forks made from it keep their own copies.",
     z.strictObject({ vmId: id, snapshotId: id }),
     vmChanged,
   ),

@@ -1,6 +1,7 @@
 /**
- * What our services say to each other: the scheduler proposes, the allocator disposes, agents report. These shapes may change
- * with the version; everything in endpoints.ts is the public contract.
+ * The endpoints between BioXen's own services: the scheduler proposes, the allocator disposes, agents report.
+ *
+ * These shapes may change with the version. The public contract is everything else in the catalogue.
  */
 import { z } from "zod";
 import { checkpointRecord } from "../events/guest-state.ts";
@@ -20,7 +21,7 @@ export const INTERNAL_ENDPOINTS = {
   vmDefer: endpoint(
     "bioxen.cmd.vm.defer",
     "lifecycle",
-    "The scheduler: these VMs have no place, and why.",
+    "From the scheduler: these VMs have no place, each with the reasons.",
     z.strictObject({
       deferrals: z
         .array(z.strictObject({ vmId: id, reasons: z.array(placementRefusal) }))
@@ -33,7 +34,7 @@ export const INTERNAL_ENDPOINTS = {
   vmReport: endpoint(
     "bioxen.cmd.vm.report",
     "lifecycle",
-    "An agent: what its guest did.",
+    "From an agent: a change of a guest.",
     z.strictObject({
       vmId: id,
       fence: z.int().min(1),
@@ -50,22 +51,25 @@ export const INTERNAL_ENDPOINTS = {
       ]),
       reason: z.string().max(4_096).default(""),
       code: z.string().max(63).default("INTERNAL"),
-      /** With `checkpointed`, and with `handed-over` where the driver can: the state that was stored, and how often the VM had been set back when its guest began. */
+      /**
+       * With `checkpointed`, and with `handed-over` where the driver supports it: the stored state, and the VM's number of restores when
+       * this guest started.
+       */
       checkpoint: checkpointRecord.optional(),
       restores: z.int().min(0).optional(),
-      /** With `checkpoint-lost`; `code` says why. */
+      /** With `checkpoint-lost`: the unusable checkpoint; `code` says why. */
       checkpointId: z.string().max(63).optional(),
-      /** With `outside-change`. */
+      /** With `outside-change`: the change that was seen. */
       outside: outsideChange.optional(),
     }),
-    /** `seq`: of the VM's last event, 0 where it has none. */
+    /** `seq` is the sequence of the VM's last event, 0 without one. */
     z.object({ changed: z.boolean(), seq: z.int().min(0) }),
     true,
   ),
   vmMove: endpoint(
     "bioxen.cmd.vm.move",
     "lifecycle",
-    "The scheduler: this VM is to run elsewhere, for the sake of its chassis. As `migrate`, and waits as long as it takes.",
+    "From the scheduler: move this VM off `fromChassisId`, for a drain or a rebalancing. Like `migrate`, but without a time limit for the wait.",
     z.strictObject({
       vmId: id,
       fromChassisId: id,
@@ -79,7 +83,7 @@ export const INTERNAL_ENDPOINTS = {
   vmPreempt: endpoint(
     "bioxen.cmd.vm.preempt",
     "lifecycle",
-    "The scheduler: this VM must give up what it holds under `fence`, for the VM `by` that waits. A fence it no longer has, or a `by` that waits no longer, changes nothing.",
+    "From the scheduler: this VM must give up resources that it holds under `fence`, for the waiting VM `by`. An outdated fence, or a `by` that no longer waits, changes nothing.",
     z.strictObject({
       vmId: id,
       fence: z.int().min(1),
@@ -94,7 +98,7 @@ export const INTERNAL_ENDPOINTS = {
   vmReinstate: endpoint(
     "bioxen.cmd.vm.reinstate",
     "lifecycle",
-    "The scheduler: there is room for what the preemption with sequence `preemptedSeq` took from this VM. All or nothing.",
+    "From the scheduler: there is room again for everything that the preemption with sequence `preemptedSeq` took from this VM. All or nothing.",
     z.strictObject({ vmId: id, fence: z.int().min(1), preemptedSeq: z.int().min(1) }),
     z.object({ changed: z.boolean(), seq: z.int() }),
     true,
@@ -102,17 +106,20 @@ export const INTERNAL_ENDPOINTS = {
   ledgerReserve: endpoint(
     "bioxen.cmd.ledger.reserve",
     "allocator",
-    "The scheduler proposes a plan for one chassis: what fits is reserved in one event, the rest refused.",
+    "From the scheduler: a plan for one chassis. The reservations that fit are appended in one event, the others are refused.",
     z.strictObject({
       chassisId: id,
       planId: z.string().max(63),
       reservations: z.array(reservation).min(1).max(MAX_PAGE),
-      /** Of the proposer's lease. Without one a proposal is older than every lease: taken only where none was ever seen. */
+      /**
+       * Token of the proposer's lease. A proposal without one counts as older than every lease: a ledger accepts it only when it has
+       * never seen a token.
+       */
       proposerToken: z.int().min(1).optional(),
     }),
     z.object({
       seq: z.int().nullable(),
-      /** Of the newest quota's event that a refusal rests on; absent: none does. */
+      /** Sequence of the newest quota event that a refusal depends on; absent when no refusal depends on a quota. */
       quotaSeq: z.int().optional(),
       reserved: z.array(z.string()),
       refused: z.array(z.object({ vmId: z.string(), refusal: placementRefusal })),
@@ -122,18 +129,18 @@ export const INTERNAL_ENDPOINTS = {
   ledgerResize: endpoint(
     "bioxen.cmd.ledger.resize",
     "allocator",
-    "Lifecycle: change what a VM holds, all or nothing.",
+    "From lifecycle: change the amounts that a VM holds, all or nothing.",
     z.strictObject({ chassisId: id, ...entryKey.shape, amounts: recordedAmounts }),
     z.object({ changed: z.boolean(), seq: z.int() }),
     true,
   ),
 } as const;
 
-/** What an agent's own inbox takes: the fence says which guest is meant. */
+/** The request of an agent's `exec` endpoint. `fence` selects the guest. */
 export const agentExecRequest = z.strictObject({ vmId: id, fence: z.int().min(1), source, timeoutMs });
 export type AgentExecRequest = z.infer<typeof agentExecRequest>;
 
-/** `holder`: the VM the state is stored for; absent: the one it is taken of. */
+/** `holder` is the VM that the state is stored for; absent when it is stored for the guest's own VM. */
 const agentCheckpointRequest = z.strictObject({
   vmId: id,
   fence: z.int().min(1),
@@ -142,7 +149,7 @@ const agentCheckpointRequest = z.strictObject({
 export type AgentCheckpointRequest = z.infer<typeof agentCheckpointRequest>;
 const takenCheckpoint = z.object({ checkpoint: checkpointRecord, restores: z.int().min(0) });
 
-/** The endpoint of one agent: takes and stores the state of a guest, and records nothing. */
+/** The endpoint of one agent that stores the state of a guest as a blob. It appends no event. */
 export function agentCheckpoint(
   agentId: string,
 ): Endpoint<typeof agentCheckpointRequest, typeof takenCheckpoint> {
@@ -151,9 +158,9 @@ export function agentCheckpoint(
   return endpoint(subject, "chassis-agent", summary, agentCheckpointRequest, takenCheckpoint, true);
 }
 
-/** The endpoint of one agent: lifecycle forwards `exec` here. */
+/** The endpoint of one agent that lifecycle forwards `exec` to. */
 export function agentExec(agentId: string): Endpoint<typeof agentExecRequest, typeof execResult> {
   const summary =
-    "Run a program in a guest of this agent; a command that is forwarded again is carried out once.";
+    "Run a program in a guest of this agent. A command that is forwarded twice is carried out once.";
   return endpoint(agentExecSubject(agentId), "chassis-agent", summary, agentExecRequest, execResult, true);
 }

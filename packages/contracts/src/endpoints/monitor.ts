@@ -1,5 +1,5 @@
 /**
- * What the monitor is asked: measurements, and the alerts it raises on them.
+ * The endpoints of the monitor: measurements, and the alerts on them.
  */
 import { z } from "zod";
 import { activeAlert, alertRuleRequest, alertRuleView, deadNotification } from "../alerts.ts";
@@ -15,15 +15,15 @@ const resourceUse = z.object({
 });
 const utilisation = z.record(z.string(), resourceUse);
 /**
- * Why a VM is not as well as it could be. `starved`: it may use less of something than its type needs; `stalled`: it does not grow;
- * `lagging`: its host owes it time; `slow`: it grows slowly on all it needs, as in a poor medium.
+ * Why the health of a VM is reduced. `starved`: it may use less of a resource than its type needs. `stalled`: it does not grow.
+ * `lagging`: its simulated time is behind. `slow`: it grows slowly although it has its full demand, for instance in a poor medium.
  */
 export const HEALTH_CODES = ["starved", "stalled", "lagging", "slow"] as const;
-/** VMs by such a reason. */
+/** Number of VMs by such a reason. */
 const impaired = z.record(z.string(), z.int());
-/** Samples that arrived, and that never did, since the monitor began. */
+/** Samples that arrived and samples that were lost, since the monitor started. */
 const loss = z.object({ received: z.int(), lost: z.int() });
-/** The fleet at an instant, or the mean over a span. */
+/** The fleet at one instant, or the means over a time span. */
 const fleetPoint = z.object({
   atMs: z.int(),
   vmsRunning: z.number(),
@@ -44,14 +44,14 @@ export const MONITOR_ENDPOINTS = {
   monitorVm: endpoint(
     "bioxen.qry.monitor.vm",
     "monitor",
-    "The latest telemetry of one VM; null when none was heard since the monitor began.",
+    "The latest telemetry of one VM; null when none has arrived since the monitor started.",
     z.strictObject({ vmId: id }),
     z.object({
       sample: vmSample.nullable(),
       ageMs: z.int().nullable(),
-      /** 0 to 100; null while nothing is known, or it is paused. */
+      /** 0 to 100; null while no sample is known, or the VM is paused. */
       health: z.int().nullable(),
-      /** Why it is not better. */
+      /** Why the health is below 100. */
       reasons: z.array(z.object({ code: z.enum(HEALTH_CODES), message: z.string() })),
     }),
   ),
@@ -86,7 +86,7 @@ export const MONITOR_ENDPOINTS = {
       samples: z.array(vmSample),
       impaired,
       waits: z.object({ waiting: z.int(), oldestMs: z.int() }),
-      /** Starts since the monitor began; a quantile is the upper end of its bucket. */
+      /** Starts since the monitor started. A quantile is the upper bound of its bucket. */
       starts: z.object({
         count: z.int(),
         p50Ms: z.number().nullable(),
@@ -101,7 +101,7 @@ export const MONITOR_ENDPOINTS = {
   monitorHistory: endpoint(
     "bioxen.qry.monitor.history",
     "monitor",
-    "The fleet over time: a point a second for ten minutes, a minute for a day, an hour for a month, means of their span; the oldest first. In memory of the instance that answers, since it began.",
+    "The fleet over time, oldest point first: one point per second for ten minutes, per minute for a day, per hour for a month, each the mean of its span. The points are in the memory of the answering instance and begin with its start.",
     z.strictObject({
       resolution: z.enum(["1s", "1min", "1h"]).default("1s"),
       sinceMs: z.int().min(0).default(0),
@@ -112,7 +112,7 @@ export const MONITOR_ENDPOINTS = {
   monitorReport: endpoint(
     "bioxen.qry.monitor.report",
     "monitor",
-    "What holds the fleet back, in words: what each finding is about, the numbers behind it, and what helps.",
+    "A report in words on the problems of the fleet: the subject of each finding, its figures, and a remedy.",
     z.strictObject({}),
     z.object({
       findings: z.array(
@@ -128,35 +128,35 @@ export const MONITOR_ENDPOINTS = {
   alertSetRule: endpoint(
     "bioxen.cmd.alert.set-rule",
     "monitor",
-    "Watch a metric: set a rule, or set it anew. Alerts under it stay, and are judged by it from now on.",
+    "Create or replace an alert rule. Its active alerts stay and are evaluated by the new rule from now on.",
     alertRuleRequest,
     ruleChanged,
   ),
   alertRemoveRule: endpoint(
     "bioxen.cmd.alert.remove-rule",
     "monitor",
-    "Watch no more; its alerts end with it. A rule that is there by default stays away once it was removed.",
+    "Remove an alert rule and end its alerts. A default rule stays removed until it is set again.",
     ruleOnly,
     ruleChanged,
   ),
   alertList: endpoint(
     "bioxen.qry.alert.list",
     "monitor",
-    "All rules in order of id, and the alerts raised and not cleared, the oldest first; at most `limit` of those, `activeTotal` has their number.",
+    "All alert rules in order of id, and at most `limit` active alerts, oldest first. `activeTotal` is the number of all active alerts.",
     z.strictObject({ ruleId: id.optional(), limit: z.int().min(0).max(MAX_PAGE).default(MAX_PAGE) }),
     z.object({ rules: z.array(alertRuleView), active: z.array(activeAlert), activeTotal: z.int() }),
   ),
   alertDead: endpoint(
     "bioxen.qry.alert.dead",
     "monitor",
-    "Notifications that a webhook never took, the oldest first; at most `limit`, `total` has their number.",
+    "At most `limit` notifications that could not be delivered to a webhook, oldest first. `total` is the number of all of them.",
     z.strictObject({ limit: z.int().min(0).max(MAX_PAGE).default(MAX_PAGE) }),
     z.object({ dead: z.array(deadNotification), total: z.int() }),
   ),
   alertRetry: endpoint(
     "bioxen.cmd.alert.retry",
     "monitor",
-    "Deliver dead letters of one rule again: one of them, or all.",
+    "Retry the delivery of one dead letter of a rule, or of all of them.",
     z.strictObject({ ruleId: id, notificationId: z.string().min(1).max(127).optional() }),
     z.object({ changed: z.boolean(), retried: z.int() }),
   ),

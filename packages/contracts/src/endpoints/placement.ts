@@ -1,5 +1,5 @@
 /**
- * Placement's part of the catalogue: where VMs would go and why, and the request that makes one.
+ * The endpoints of placement: plan, explain, rebalance; and the create request, which a plan takes as well.
  */
 import { z } from "zod";
 import { placementDecision } from "../events/ledger.ts";
@@ -30,11 +30,11 @@ export const createRequest = z.strictObject({
   biologicalType: z.enum(BIOLOGICAL_TYPES),
   vmType: z.enum(VM_TYPES).default("basic"),
   resources: requestedResources.default({}),
-  /** The least that a VM of higher priority may shrink it to, in the form of `resources`; what it leaves out is the request's. */
+  /** The least that starving may leave the VM, in the form of `resources`. A resource that is left out keeps its requested amount. */
   guarantee: requestedResources.optional(),
   /**
-   * Up to what idle ribosomes, RNA polymerases and ATP of its chassis are lent to it while it can use them, by weight of priority, in the
-   * form of `resources`. Absent: nothing is lent, it grows as its allocation lets it.
+   * Ceiling for borrowing idle ribosomes, RNA polymerases and ATP of the chassis, in the form of `resources`. Idle capacity is shared by
+   * weight of priority. Absent: the VM borrows nothing and grows on its allocation.
    */
   burst: requestedResources.optional(),
   priority: priority.default(1),
@@ -53,7 +53,7 @@ const planRequest = z.union([z.strictObject({ vmIds: z.array(id).min(1).max(MAX_
 const candidate = z.object({
   chassisId: z.string(),
   score: z.int().nullable(),
-  /** What preferred terms and taints add; the highest goes before the highest score. Absent: nothing is preferred. */
+  /** Sum of the preferred terms and taints. A higher preference wins over a higher score. Absent: there are no preferences. */
   preference: z.int().optional(),
   refusal: placementRefusal.nullable(),
 });
@@ -66,7 +66,7 @@ const preemptionPlanned = z.object({
   ),
 });
 
-/** `active`: it still goes without. */
+/** One VM that was preempted; `active` while it still holds less than its request. */
 const preemptedForIt = z.object({
   vmId: z.string(),
   mode: z.enum(PREEMPTION_MODES),
@@ -108,15 +108,15 @@ export const PLACEMENT_ENDPOINTS = {
   placementPlan: endpoint(
     "bioxen.qry.placement.plan",
     "chassis-scheduler",
-    "Where these VMs, or a VM made like this, would be placed now. Changes nothing.",
+    "The places that existing VMs, or a VM created with this request, would get now. Changes nothing.",
     planRequest,
     z.object({
       placements: z.array(z.object({ vmId: z.string(), chassisId: z.string(), score: z.int() })),
       deferrals: z.array(z.object({ vmId: z.string(), reasons: z.array(placementRefusal) })),
-      /** Who of lower priority would give way to those that wait, and how. */
+      /** The VMs of lower priority that would be preempted for waiting VMs, and the mode. */
       preemptions: z.array(preemptionPlanned),
       scores: z.record(z.string(), z.array(candidate)),
-      /** What would be other than now; who has a place is planned as if it had none. null: no place. */
+      /** The differences from the present placement. A placed VM is planned as if it had no place. null means no place. */
       changes: z.array(
         z.object({ vmId: z.string(), from: z.string().nullable(), to: z.string().nullable() }),
       ),
@@ -125,34 +125,34 @@ export const PLACEMENT_ENDPOINTS = {
   placementExplain: endpoint(
     "bioxen.qry.placement.explain",
     "chassis-scheduler",
-    "Why a VM is where it is, or nowhere: every chassis with its score or its refusal.",
+    "Why a VM has its place or none: every chassis with its score or its refusal.",
     z.strictObject({ vmId: id }),
     z.object({
       vmId: z.string(),
       state: z.string(),
       chassisId: z.string().nullable(),
       summary: z.string(),
-      /** As of now; of one that has a place as if it had none. */
+      /** The present evaluation. A placed VM is evaluated as if it had no place. */
       candidates: z.array(candidate),
-      /** Why it got its place, as decided then; null without a place, or where it was not recorded. */
+      /** The recorded decision for its present place; null without a place, or in logs from before decisions were recorded. */
       decision: recordedDecision.nullable(),
-      /** How it gave way itself; null when it never did. */
+      /** The VM's own last preemption; null when it was never preempted. */
       preemption: preemptionView.nullable(),
-      /** Who gave way to it, and how. */
+      /** The VMs that were preempted for it. */
       preempted: z.array(preemptedForIt),
     }),
   ),
   placementRebalance: endpoint(
     "bioxen.qry.placement.rebalance",
     "chassis-scheduler",
-    "Which running VMs would be better off elsewhere for the sake of all, and why: moves that empty chassis (`bin-pack`) or even them out (`spread`). `used` counts chassis in use, `spread` is the difference in fullness in thousandths, `coolingDown` the VMs that came to their places too lately. Changes nothing.",
+    "The moves of running VMs that would improve the balance, with reasons: moves that empty chassis (`bin-pack`) or even them out (`spread`). `used` is the number of chassis in use, `spread` the difference in fullness in permille, `coolingDown` the number of VMs that were placed too recently to move. Changes nothing.",
     rebalanceRequest,
     z.object(rebalanced),
   ),
   chassisRebalance: endpoint(
     "bioxen.cmd.chassis.rebalance",
     "chassis-scheduler",
-    "Ask for the moves that `bioxen.qry.placement.rebalance` names, and answer with them; each goes on by itself, with code `REBALANCE`, and is given up after a minute without a place. `asked`: the VMs that are to move by this; others went, stopped or began to move meanwhile.",
+    "Request the moves that `bioxen.qry.placement.rebalance` returns, and reply with them. Each move has code `REBALANCE`, proceeds on its own, and is cancelled after a minute without a place. `asked` has the VMs whose move was requested; the others left, stopped or started another move meanwhile.",
     rebalanceRequest,
     z.object({ ...rebalanced, changed: z.boolean(), asked: z.array(z.string()) }),
   ),
