@@ -1,8 +1,8 @@
 /**
- * docs/asyncapi.json: the protocol as an AsyncAPI 3 document, from the same schemas as the code, for the tools that read such documents.
+ * Generates docs/asyncapi.json, the protocol as an AsyncAPI 3 document for tools, from the same schemas as the code.
  *
- * BioXen is the application it describes: it receives commands and queries and sends events, telemetry and alerts. What its services say to
- * each other is left out. Schemas are draft 7, which is what AsyncAPI's own are; a named schema stands once, in `components`.
+ * The described application is BioXen: it receives commands and queries and sends events, telemetry and alerts. Internal endpoints are
+ * left out. The schemas are JSON Schema draft 7, like AsyncAPI's own. A named schema occurs once, in `components`.
  */
 import { z } from "zod";
 import { alertNotification } from "./alerts.ts";
@@ -34,24 +34,24 @@ const ERROR_REPLY: Json = {
   required: ["ok", "error"],
 };
 
-/** The headers of a command; others are passed over. */
+/** The headers of a command. Other headers are ignored. */
 const COMMAND_HEADERS: Json = {
   type: "object",
   properties: {
     "Nats-Msg-Id": {
       type: "string",
       description:
-        "Names an intent: the same id on the same subject within two minutes gets the first outcome.",
+        "Makes a command idempotent: within two minutes, the same id on the same subject gets the outcome of the first command.",
     },
-    traceparent: { type: "string", description: "W3C trace context; goes on into every event that follows." },
+    traceparent: { type: "string", description: "W3C trace context, continued in every event that follows." },
   },
 };
 
-/** Collects what schemas have in common under `components.schemas`. */
+/** Collects the named schemas for `components.schemas`. */
 class Schemas {
   readonly named: Record<string, unknown> = {};
 
-  /** The schema, with references into the document. */
+  /** Returns the JSON schema, with references to the named schemas of this document. */
   of(schema: z.ZodType, io: "input" | "output"): Json {
     const {
       $schema: _,
@@ -62,7 +62,7 @@ class Schemas {
       target: "draft-7",
       unrepresentable: "any",
     }) as Record<string, unknown>;
-    // The same name can mean a little less on the way in, where defaults may be left out.
+    // A named schema differs between input and output: an input may leave out fields that have a default.
     const nameOf = (name: string) => (io === "input" ? `${name}Given` : name);
     for (const [name, definition] of Object.entries((definitions ?? {}) as Json)) {
       this.named[nameOf(name)] = referring(definition, nameOf);
@@ -145,7 +145,7 @@ function addPublished(name: string, published: Published, parts: Parts): void {
   };
 }
 
-/** A CloudEvent of this type. */
+/** The schema of a CloudEvent of this type. */
 function eventOf(type: string, data: Json): Json {
   const text = { type: "string" };
   return {
@@ -177,7 +177,7 @@ function addEvents(parts: Parts, schemas: Schemas): void {
       {
         address: `bioxen.evt.${kind}.{id}`,
         parameters: ["id"],
-        summary: `What happened to a ${kind}, once each and in order, stored in the event stream.`,
+        summary: `The events of a ${kind}, in order and each once, from the event stream.`,
         messages: Object.fromEntries(
           types.map(([type, schema]) => [type, eventOf(type, schemas.of(schema, "output"))]),
         ),
@@ -188,37 +188,37 @@ function addEvents(parts: Parts, schemas: Schemas): void {
 }
 
 function addTelemetry(parts: Parts, schemas: Schemas): void {
-  const told = (name: string, address: string, parameters: string[], schema: z.ZodType, summary: string) =>
+  const add = (name: string, address: string, parameters: string[], schema: z.ZodType, summary: string) =>
     addPublished(
       name,
       { address, parameters, summary, messages: { [name]: schemas.of(schema, "output") } },
       parts,
     );
-  told("vmSample", "bioxen.tel.vm.{vmId}", ["vmId"], vmSample, "How a VM is, every second; at most once.");
-  told(
+  add("vmSample", "bioxen.tel.vm.{vmId}", ["vmId"], vmSample, "A sample of a VM every second, at most once.");
+  add(
     "chassisSample",
     "bioxen.tel.chassis.{chassisId}",
     ["chassisId"],
     chassisSample,
-    "The heartbeat of the agent that runs it; at most once.",
+    "The heartbeat of the agent that runs the chassis, at most once.",
   );
-  told(
+  add(
     "serviceSample",
     "bioxen.tel.service.{service}",
     ["service"],
     serviceSample,
-    "How each instance of a service is; at most once.",
+    "The vital signs of each instance of a service, at most once.",
   );
-  told(
+  add(
     "alertNotification",
     "bioxen.alert.{severity}.{ruleId}",
     ["severity", "ruleId"],
     alertNotification,
-    "An alert was raised or cleared; the event is the record.",
+    "The notification of a raised or cleared alert. The event is the record.",
   );
 }
 
-/** The document as a value. */
+/** The document as a JSON value. */
 export function asyncApi(): Json {
   const parts: Parts = { channels: {}, operations: {}, messages: {} };
   const schemas = new Schemas();
@@ -234,7 +234,7 @@ export function asyncApi(): Json {
       title: "BioXen",
       version: BIOXEN_VERSION,
       description:
-        "A hypervisor for biological virtual machines. Made by `pnpm docs`; PROTOCOL.md is for people.",
+        "A hypervisor for biological virtual machines. Generated by `pnpm docs`; PROTOCOL.md is the document for people.",
       license: { name: "Apache-2.0" },
     },
     defaultContentType: "application/json",
@@ -245,7 +245,7 @@ export function asyncApi(): Json {
   };
 }
 
-/** docs/asyncapi.json */
+/** The content of docs/asyncapi.json. */
 export function asyncApiDocument(): string {
   return `${JSON.stringify(asyncApi(), undefined, 1)}\n`;
 }

@@ -1,8 +1,8 @@
 /**
- * Bytes ↔ event envelope, validated against the catalogue of event types.
+ * Encodes and decodes event envelopes, and validates them against the catalogue of event types.
  *
- * An event that cannot be decoded is never skipped: `decodeEvent` throws a `Fault` CORRUPT_EVENT that names the sequence,
- * and the reader stops there, because a state with a hole is fiction.
+ * An event that cannot be decoded is never skipped. `decodeEvent` throws a `Fault` CORRUPT_EVENT that names the sequence, and the reader
+ * stops there, because a state that misses an event is wrong.
  */
 
 import { type EventEnvelope, Fault, invariant, type StoredEvent } from "@bioxen/kernel";
@@ -18,7 +18,7 @@ import { SUPERSEDED_VM_EVENTS, VM_EVENTS } from "./events/vm.ts";
 import { AGGREGATE_KINDS } from "./subjects.ts";
 import { isSuperseded, upcast } from "./upcasters.ts";
 
-/** Every type in every version that was ever written: an old log is read for ever. */
+/** Every event type in every version that was ever written. Old logs stay readable for ever. */
 export const EVENT_TYPES: Readonly<Record<string, z.ZodType>> = {
   ...VM_EVENTS,
   ...LEDGER_EVENTS,
@@ -31,7 +31,7 @@ export const EVENT_TYPES: Readonly<Record<string, z.ZodType>> = {
 
 const SUBJECT = new RegExp(`^(?:${AGGREGATE_KINDS.join("|")})/[a-z0-9-]+$`);
 
-/** SHA-256 in hexadecimal. */
+/** Length of a SHA-256 digest in hexadecimal, in characters. */
 const DIGEST_LENGTH = 64;
 
 const envelopeSchema = z.object({
@@ -47,16 +47,16 @@ const envelopeSchema = z.object({
   correlationid: z.string(),
   causationid: z.string(),
   traceparent: z.string().optional(),
-  /** That it is a digest, and which, is for those to judge who check the chain. */
+  /** Only the length is checked here; the log verifier compares the digests. */
   previoushash: z.string().length(DIGEST_LENGTH).optional(),
 });
 
-/** Instants as we write them, in a day that is in every year. */
+/** An instant as BioXen writes it, on a day that every year has. The schema checks 29 February. */
 const PLAIN_INSTANT =
   /^\d{4}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/;
 const REQUIRED_FIELDS = Object.keys(envelopeSchema.shape).length - 2;
 
-/** An envelope to the letter; on no, the schema judges (see acceptor.ts). */
+/** A fast check of an envelope. When it returns false, the schema decides (see acceptor.ts). */
 function isPlainEnvelope(json: unknown): json is z.infer<typeof envelopeSchema> {
   if (typeof json !== "object" || json === null) return false;
   const e = json as Readonly<Record<string, unknown>>;
@@ -89,7 +89,7 @@ function isFilled(value: unknown): value is string {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** What is stored. Throws for a version that has a successor: only the newest is written. */
+/** The bytes to store for an event. Throws for a superseded version, because only the newest version is written. */
 export function encodeEvent(envelope: EventEnvelope): Uint8Array {
   invariant(!isSuperseded(envelope.type), "only the newest version of an event is written", {
     type: envelope.type,
@@ -97,7 +97,7 @@ export function encodeEvent(envelope: EventEnvelope): Uint8Array {
   return encoder.encode(JSON.stringify(envelope));
 }
 
-/** What the aggregate's next event carries as `previoushash`. */
+/** The SHA-256 digest of stored bytes, which the aggregate's next event carries as `previoushash`. */
 export function digestOf(bytes: Uint8Array): string {
   return sha256(bytes);
 }
@@ -113,8 +113,8 @@ function corrupt(seq: number, streamSubject: string, why: string, cause?: unknow
 }
 
 /**
- * The stored event in the newest version of its type; its digest is that of the bytes as they are stored. Throws `Fault`
- * CORRUPT_EVENT for bytes that are not an event this version knows.
+ * Decodes a stored event and brings it to the newest version of its type. The digest is that of the stored bytes. Throws `Fault`
+ * CORRUPT_EVENT for bytes that are not an event of a known type.
  */
 export function decodeEvent(bytes: Uint8Array, seq: number, streamSubject: string): StoredEvent {
   let json: unknown;
@@ -126,9 +126,10 @@ export function decodeEvent(bytes: Uint8Array, seq: number, streamSubject: strin
   const envelope = isPlainEnvelope(json) ? json : parsedEnvelope(json, seq, streamSubject);
   const { type, subject } = envelope;
   const schema = EVENT_TYPES[type];
-  if (schema === undefined) throw corrupt(seq, streamSubject, `this version knows no event type ${type}`);
+  if (schema === undefined)
+    throw corrupt(seq, streamSubject, `event type ${type} is unknown to this version`);
   if (streamSubject !== `bioxen.evt.${subject.replace("/", ".")}`) {
-    throw corrupt(seq, streamSubject, `it speaks of ${subject}`);
+    throw corrupt(seq, streamSubject, `its subject is ${subject}`);
   }
   if (ACCEPTORS.get(type)?.(envelope.data) !== true) {
     const data = schema.safeParse(envelope.data);
@@ -138,7 +139,7 @@ export function decodeEvent(bytes: Uint8Array, seq: number, streamSubject: strin
   return new ReadEvent(seq, streamSubject, upcast(envelope as EventEnvelope), bytes);
 }
 
-/** Its digest is made when it is asked for: most events of a replay are followed by another of their aggregate. */
+/** Computes its digest on demand: in a replay, only the digest of the last event of each aggregate is needed. */
 class ReadEvent implements StoredEvent {
   readonly seq: number;
   readonly streamSubject: string;

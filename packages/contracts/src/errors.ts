@@ -1,14 +1,14 @@
 /**
- * The error catalogue of the contract, §4. docs/errors.md is held to it by a test.
+ * The error catalogue. docs/errors.md is generated from it, and a test compares both.
  *
- * `status` is the code of the `Nats-Service-Error-Code` header, in the spirit of HTTP.
+ * `status` is the value of the `Nats-Service-Error-Code` header; the numbers follow HTTP.
  */
 import type { Rejection } from "@bioxen/kernel";
 
 export interface ErrorEntry {
   readonly status: number;
   readonly meaning: string;
-  /** What the caller can do about it. */
+  /** What the caller can do. */
   readonly remedy: string;
 }
 
@@ -16,8 +16,8 @@ export const ERRORS = {
   BAD_REQUEST: {
     status: 400,
     meaning:
-      "The payload is not JSON or not what the command takes; `details.problems` lists every problem with its path.",
-    remedy: "Mend every problem listed and send it again.",
+      "The payload is not JSON, or does not match the schema of the command. `details.problems` lists every problem with its path.",
+    remedy: "Correct every listed problem and send the command again.",
   },
   VM_NOT_FOUND: { status: 404, meaning: "No VM has this id.", remedy: "List the VMs with `bioxen vm ls`." },
   VM_ALREADY_EXISTS: {
@@ -27,7 +27,8 @@ export const ERRORS = {
   },
   INVALID_TRANSITION: {
     status: 409,
-    meaning: "The VM's state does not allow this command; `details` has state, command and what is allowed.",
+    meaning:
+      "The state of the VM does not allow this command. `details` has the state, the command and the allowed commands.",
     remedy: "Send one of the allowed commands first.",
   },
   CHASSIS_NOT_FOUND: {
@@ -37,45 +38,46 @@ export const ERRORS = {
   },
   CAPACITY_EXCEEDED: {
     status: 409,
-    meaning: "The chassis has less free than was asked for; `details` has resource, requested and free.",
-    remedy: "Ask for less, free something, or add a chassis.",
+    meaning:
+      "The chassis has less free than requested. `details` has the resource, the requested and the free amount.",
+    remedy: "Request less, stop other VMs, or add a chassis.",
   },
   QUOTA_EXCEEDED: {
     status: 409,
-    meaning: "VMs with this label would hold more together than their quota.",
-    remedy: "Raise the quota or release something that carries the label.",
+    meaning: "The VMs with this label would together hold more than their quota.",
+    remedy: "Raise the quota, or stop or resize VMs with the label.",
   },
   INFEASIBLE: {
     status: 422,
-    meaning: "The request fits none of the registered chassis even when they are empty.",
-    remedy: "Ask for less, or register a chassis that is large enough.",
+    meaning: "The request fits none of the registered chassis, even when they are empty.",
+    remedy: "Request less, or register a larger chassis.",
   },
   UNSUPPORTED: {
     status: 501,
-    meaning: "This driver or type cannot do that, or lacks the setting that its message names.",
-    remedy: "See the driver's capabilities in the documentation.",
+    meaning: "The driver or type does not support this command, or lacks the setting that the message names.",
+    remedy: "Set what the message names, or see the driver's capabilities in the documentation.",
   },
   GUEST_ERROR: {
     status: 422,
     meaning:
-      "The guest's program failed. Of Lua `details.traceback` says where; of a machine's program `details` has `exitCode`, `stdout`, `stderr`.",
-    remedy: "Mend the script.",
+      "The program in the guest failed. For Lua, `details.traceback` has the location; for the program of a machine, `details` has `exitCode`, `stdout` and `stderr`.",
+    remedy: "Correct the program.",
   },
   GUEST_TIMEOUT: {
     status: 408,
-    meaning: "The guest's program ran past its limit of time or instructions and was ended.",
+    meaning: "The program in the guest exceeded its limit of time or instructions and was ended.",
     remedy: "Do less in one call, or raise `timeoutMs`.",
   },
   GUEST_OUT_OF_MEMORY: {
     status: 413,
-    meaning: "The guest's Lua asked for more memory than a guest has.",
-    remedy: "Keep less in memory.",
+    meaning: "The Lua program in the guest exceeded the memory limit of a guest.",
+    remedy: "Keep less data in memory.",
   },
   SNAPSHOT_NOT_FOUND: { status: 404, meaning: "No snapshot has this id.", remedy: "Take a snapshot first." },
   JOB_NOT_FOUND: {
     status: 404,
-    meaning: "No dead letter has this id, or no outcome is stored under it.",
-    remedy: "List the jobs with `bioxen jobs ls`; an outcome is kept for 24 h.",
+    meaning: "No dead letter and no stored outcome has this id.",
+    remedy: "List the jobs with `bioxen jobs ls`. An outcome is kept for 24 h.",
   },
   ALERT_RULE_NOT_FOUND: {
     status: 404,
@@ -84,22 +86,22 @@ export const ERRORS = {
   },
   CONFLICT: {
     status: 409,
-    meaning: "Others changed the same thing at the same time, again and again.",
-    remedy: "Send the command again.",
+    meaning: "The command conflicts with a concurrent change, or with a fact that the message names.",
+    remedy: "Send the command again when `retryable` is true. Otherwise follow the message.",
   },
   UNAVAILABLE: {
     status: 503,
-    meaning: "The service, its log or another service it needs cannot be reached now.",
-    remedy: "Try again; the same `Nats-Msg-Id` is carried out at most once.",
+    meaning: "The service, its log or another service that it needs is unreachable.",
+    remedy: "Try again. A command with the same `Nats-Msg-Id` is carried out at most once.",
   },
   TOO_LARGE: {
     status: 413,
-    meaning: "The payload, or what it would produce, is over a limit named in `details`.",
-    remedy: "Send less.",
+    meaning: "The payload, or the event or reply that it leads to, exceeds the limit named in `details`.",
+    remedy: "Send a smaller payload, or ask for less.",
   },
   INTERNAL: {
     status: 500,
-    meaning: "A fault of ours. It was logged; nothing was half done.",
+    meaning: "A bug in BioXen. It was logged, and no command was left half done.",
     remedy: "Report it with the message.",
   },
 } as const satisfies Record<string, ErrorEntry>;
@@ -111,7 +113,7 @@ export function isErrorCode(value: string): value is ErrorCode {
   return Object.hasOwn(ERRORS, value);
 }
 
-/** A refusal with a code of the catalogue. */
+/** Makes a refusal with a code of the catalogue. `retryable` (default false): the same command can succeed later. */
 export function refuse(
   code: ErrorCode,
   message: string,

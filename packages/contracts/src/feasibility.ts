@@ -1,9 +1,9 @@
 /**
- * The one feasibility rule: may this VM live on that chassis, given what is free there?
+ * The feasibility rule: whether a chassis can host a VM, given what is free there.
  *
- * Lifecycle asks it with the whole offer (INFEASIBLE), the scheduler with what is free (proposal), the allocator with
- * what is free at the moment of the append (disposal). One rule in three places, because a proposer and a committer
- * that disagree retry for ever. Taste (best fit, spread) is no part of it.
+ * Lifecycle applies it to the whole offer (INFEASIBLE), the scheduler to what is free (proposal), and the allocator to what is free at the
+ * moment of the append (disposal). All three share one rule, because a proposer and a committer that disagree would retry for ever. The
+ * choice among feasible chassis (best fit, spread) is not part of the rule.
  */
 import { type Amounts, fits, shortages } from "@bioxen/kernel";
 import type { Chassis } from "./fold/chassis.ts";
@@ -16,11 +16,11 @@ import type { PlacementTerm, Taint, Toleration } from "./schemas.ts";
 
 export interface Room {
   readonly free: Amounts;
-  /** VMs it may still take. */
+  /** Number of further VMs that the chassis can take. */
   readonly placesLeft: number;
 }
 
-/** What an empty chassis has. */
+/** The room of an empty chassis. */
 export function emptyRoom(chassis: Chassis): Room {
   return {
     free: offeredOf(chassis),
@@ -28,7 +28,7 @@ export function emptyRoom(chassis: Chassis): Room {
   };
 }
 
-/** What a ledger has left. */
+/** The room that a ledger has left. */
 export function roomOf(ledger: Ledger): Room {
   return {
     free: freeAmounts(ledger),
@@ -36,7 +36,7 @@ export function roomOf(ledger: Ledger): Room {
   };
 }
 
-/** Why `room` cannot hold `request`; undefined when it can. Details name the resource that is shortest. */
+/** Why `room` cannot hold `request`; undefined when it can. `resource` is the one with the largest shortage. */
 export function roomFor(request: Amounts, room: Room): Misfit | undefined {
   if (room.placesLeft < 1) {
     return {
@@ -54,10 +54,10 @@ export function roomFor(request: Amounts, room: Room): Misfit | undefined {
   return { code: "CAPACITY_EXCEEDED", message: `not enough room: ${all}`, ...worst };
 }
 
-/** What of a VM decides where it may live. */
+/** The properties of a VM that decide which chassis can host it. */
 export type PlacementNeeds = Pick<Vm, "vmType" | "placement">;
 
-/** Why a VM may not live on this chassis however empty it is; undefined when it may. */
+/** Why this chassis cannot host the VM, even when it is empty; undefined when it can. */
 export function mismatchOf(vm: PlacementNeeds, chassisId: string, chassis: Chassis): Misfit | undefined {
   if ((vm.vmType === "xcpng") !== isPool(chassis.chassisType, chassis.capacity)) {
     return { code: "UNSUPPORTED", message: `runs no VMs of type ${vm.vmType}` };
@@ -90,7 +90,7 @@ export function mismatchOf(vm: PlacementNeeds, chassisId: string, chassis: Chass
   return undefined;
 }
 
-/** Taints of one effect that the VM does not tolerate. */
+/** The chassis' taints with this effect that the VM does not tolerate. */
 export function untolerated(
   { placement }: Pick<PlacementNeeds, "placement">,
   { taints = [] }: Pick<Chassis, "taints">,
@@ -114,7 +114,7 @@ function taintWords({ key, value, effect }: Taint): string {
   return `${key}${value === undefined ? "" : `=${value}`}:${effect}`;
 }
 
-/** The whole rule: why this VM may not live there now; undefined when it may. */
+/** The whole rule: why the chassis cannot host the VM now; undefined when it can. */
 export function misfitOf(
   vm: Neighbour & PlacementNeeds & { readonly request: Amounts },
   site: {

@@ -1,5 +1,5 @@
 /**
- * How a service answers an endpoint of the catalogue, whatever carries the request.
+ * The handlers of endpoints, independent of the transport that carries the request.
  */
 import type { Causation, EventLog, Rejection } from "@bioxen/kernel";
 import type { z } from "zod";
@@ -10,7 +10,7 @@ export type HandlerResult =
   | { readonly ok: true; readonly result: Readonly<Record<string, unknown>> }
   | { readonly ok: false; readonly rejection: Rejection };
 
-/** Refuses by value; what it throws is a fault of the world (`Fault`) or a bug. */
+/** Handles one request. A refusal is a returned value; a thrown error is a fault of the environment (`Fault`) or a bug. */
 export type Handler<Request, Result = Readonly<Record<string, unknown>>> = (
   request: Request,
   causation: Causation,
@@ -25,7 +25,7 @@ export interface ServedEndpoint {
   readonly handle: (request: never, causation: Causation) => Promise<HandlerResult> | HandlerResult;
 }
 
-/** Pairs an endpoint with its handler, request and result checked. */
+/** Pairs an endpoint with its handler; the compiler checks the types of request and result. */
 export function serve<E extends Endpoint>(
   endpoint: E,
   handle: Handler<z.output<E["request"]>, z.output<E["result"]>>,
@@ -33,11 +33,12 @@ export function serve<E extends Endpoint>(
   return { endpoint, handle: handle as ServedEndpoint["handle"] };
 }
 
+/** Makes the successful answer of a handler. */
 export function done<Result>(result: Result): { readonly ok: true; readonly result: Result } {
   return { ok: true, result };
 }
 
-/** The refusal of a question about a sequence the log does not have yet; undefined: it has it. */
+/** Refuses a query about a sequence beyond the end of the log; undefined when the log has that sequence. */
 export async function beyondLog(
   log: EventLog,
   atSeq: number,

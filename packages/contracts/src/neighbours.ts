@@ -1,15 +1,17 @@
 /**
- * Who may live beside whom: affinity and anti-affinity to VMs by id or label, as all who plan, check and explain must agree on it.
+ * The affinity rule: affinity and anti-affinity to other VMs by id or label. Planning, checking and explaining share it.
  *
- * A term speaks of VMs that have a place: it is met by one of `vmIds`, or by one that carries all of `labels`. Affinity wants one on the
- * chassis, anti-affinity wants none; both are looked at when a VM is placed, and never move one that runs. Anti-affinity holds both ways:
- * who comes later is kept away by who is there. A VM that carries the labels it wants to be with is the first of its kind where nobody
- * of it has a place, and may go anywhere: else the first could never start.
+ * A term matches a placed VM whose id is in `vmIds`, or that carries all of `labels`. Affinity requires a matching VM on the chassis;
+ * anti-affinity forbids one. Both are evaluated when a VM is placed, and never move a running VM. Anti-affinity is symmetric: a VM that is
+ * already there keeps away a later one that its term matches.
+ *
+ * A VM that matches its own affinity term can go to any chassis while no matching VM is placed. Otherwise the first VM of such a group
+ * could never start.
  */
 import type { Misfit } from "./misfit.ts";
 import type { PlacementTerm } from "./schemas.ts";
 
-/** What of a VM matters to its neighbours. */
+/** The properties of a VM that matter to its neighbours on a chassis. */
 export interface Neighbour {
   readonly vmId: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -25,7 +27,7 @@ const termsOf = ({ placement }: Pick<Neighbour, "placement">) => placement as Te
 const required = (terms: readonly PlacementTerm[] = []) =>
   terms.filter(({ preferred }) => preferred !== true);
 
-/** What it must be with, or must not. */
+/** The required terms of a VM: `near` for affinity, `apart` for anti-affinity. */
 export function wants(vm: Pick<Neighbour, "placement">): {
   readonly near: readonly PlacementTerm[];
   readonly apart: readonly PlacementTerm[];
@@ -34,7 +36,7 @@ export function wants(vm: Pick<Neighbour, "placement">): {
   return { near: required(affinity), apart: required(antiAffinity) };
 }
 
-/** What it would like to be with, weight above 0, or not, below. */
+/** The preferred terms of a VM. A weight above 0 is affinity, below 0 anti-affinity. */
 export function wishes(vm: Pick<Neighbour, "placement">): { term: PlacementTerm; weight: number }[] {
   const { affinity = [], antiAffinity = [] } = termsOf(vm);
   const weighed = (terms: readonly PlacementTerm[], sign: 1 | -1) =>
@@ -44,20 +46,21 @@ export function wishes(vm: Pick<Neighbour, "placement">): { term: PlacementTerm;
   return [...weighed(affinity, 1), ...weighed(antiAffinity, -1)];
 }
 
-/** Of a preferred term that names none. */
+/** Weight of a preferred term without one. */
 export const DEFAULT_WEIGHT = 1;
 
+/** True when the term matches the VM. */
 export function isMeant({ vmIds, labels }: PlacementTerm, vm: Pick<Neighbour, "vmId" | "labels">): boolean {
   if (vmIds?.includes(vm.vmId) === true) return true;
   return labels !== undefined && Object.entries(labels).every(([name, value]) => vm.labels[name] === value);
 }
 
-/** The VMs with a place on one chassis. A value: what joins makes another. */
+/** The VMs with a place on one chassis. The object is immutable; `with` and `without` return a new one. */
 export class Neighbours {
   readonly #all: ReadonlyMap<string, Neighbour>;
-  /** VMs by `name=value`, counted when first asked for. */
+  /** Number of VMs by `name=value`, counted at the first use. */
   #labelled: Map<string, number> | undefined;
-  /** Those that keep others away. */
+  /** The VMs with anti-affinity terms, which keep other VMs away. */
   readonly repelling: readonly Neighbour[];
 
   constructor(all: Iterable<Neighbour>) {
@@ -75,7 +78,7 @@ export class Neighbours {
       : this;
   }
 
-  /** One of them that is meant, `newcomer` itself aside. */
+  /** A VM that the term matches, other than `newcomer`; undefined when there is none. */
   find(term: PlacementTerm, newcomer: string): Neighbour | undefined {
     for (const vmId of term.vmIds ?? []) {
       const named = this.#all.get(vmId);
@@ -103,8 +106,8 @@ export class Neighbours {
 export const NO_NEIGHBOURS = new Neighbours([]);
 
 /**
- * Why a VM may not live beside these; undefined when it may. `hasPlacedMatch`: is there a VM but this one that the term means and that has a place,
- * on whatever chassis?
+ * Why a VM cannot join these neighbours; undefined when it can. `hasPlacedMatch` says whether any other VM that the term matches has a
+ * place, on any chassis.
  */
 export function misfitAmong(
   vm: Neighbour,
@@ -115,14 +118,14 @@ export function misfitAmong(
   for (const term of near) {
     if (neighbours.find(term, vm.vmId) !== undefined) continue;
     if (isMeant(term, vm) && !hasPlacedMatch(term)) continue;
-    return { code: "UNAVAILABLE", message: `the VM is to be with ${wordsOf(term)}, and none is there` };
+    return { code: "UNAVAILABLE", message: `the VM must be with ${wordsOf(term)}, and none is there` };
   }
   for (const term of apart) {
     const there = neighbours.find(term, vm.vmId);
     if (there === undefined) continue;
     return {
       code: "UNAVAILABLE",
-      message: `${there.vmId} is there, and the VM is not to be with ${wordsOf(term)}`,
+      message: `${there.vmId} is there, and the VM must not be with ${wordsOf(term)}`,
     };
   }
   for (const one of neighbours.repelling) {
@@ -131,7 +134,7 @@ export function misfitAmong(
     if (against === undefined) continue;
     return {
       code: "UNAVAILABLE",
-      message: `${one.vmId} is there, and is not to be with ${wordsOf(against)}`,
+      message: `${one.vmId} is there, and must not be with ${wordsOf(against)}`,
     };
   }
   return undefined;

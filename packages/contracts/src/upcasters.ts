@@ -1,10 +1,10 @@
 /**
- * From every version of an event that was ever written to the next.
+ * The steps from each superseded version of an event to the next version.
  *
- * A stored event is never changed; what changes is how it is read. `decodeEvent` validates the bytes against the schema of
- * the version they are in, then goes up step by step, so that folds, processes and readers know the newest version
- * only. A step is pure and total: it may use what the old event says and nothing else, and what that does not say
- * becomes "not known", never a guess. docs/adding-an-event.md is the checklist.
+ * A stored event never changes; only its reading does. `decodeEvent` validates the bytes against the schema of their version and then
+ * applies the steps one by one. Folds, processes and readers therefore know the newest version only. A step is pure and total. It uses
+ * only the old event, and a field that the old event does not have becomes "unknown", never a guess. docs/adding-an-event.md is the
+ * checklist.
  */
 import { type EventEnvelope, invariant } from "@bioxen/kernel";
 import type { z } from "zod";
@@ -12,9 +12,9 @@ import type { SUPERSEDED_VM_EVENTS, VM_EVENTS } from "./events/vm.ts";
 
 type Data<Schema extends z.ZodType> = z.infer<Schema>;
 
-/** By the type it takes: the data of the next version. The keys are every version that has a successor. */
+/** By the superseded type: the function that makes the data of the next version. */
 export const UPCASTERS = {
-  /** Which chassis it was, and what took the place away, was in nobody's words. */
+  /** Version 1 recorded neither the chassis nor the cause of the displacement. */
   "bioxen.vm.displaced.v1": ({
     fence,
     reason,
@@ -25,19 +25,19 @@ export const UPCASTERS = {
 
 const STEPS: ReadonlyMap<string, (data: never) => unknown> = new Map(Object.entries(UPCASTERS));
 
-/** True for a version that has a successor: read for ever, written no more. */
+/** True for a version with a successor. Such a version is read for ever and never written again. */
 export function isSuperseded(type: string): boolean {
   return STEPS.has(type);
 }
 
-/** `bioxen.vm.displaced.v1` → `bioxen.vm.displaced.v2`. */
+/** The type of the next version: `bioxen.vm.displaced.v1` → `bioxen.vm.displaced.v2`. */
 export function nextVersionOf(type: string): string {
   const version = /^(.+\.v)(\d+)$/.exec(type);
   invariant(version !== null, "an event type ends with its version", { type });
   return `${version[1]}${Number(version[2]) + 1}`;
 }
 
-/** The event in the newest version of its type; the very same object when it is in that already. */
+/** The event in the newest version of its type; the same object when it already has that version. */
 export function upcast(envelope: EventEnvelope): EventEnvelope {
   const step = STEPS.get(envelope.type);
   if (step === undefined) return envelope;

@@ -77,7 +77,7 @@ it("affinity: to a VM, to labels, and to one that is placed by the same plan, be
   const follower = waiting("a-follower", { affinity: [{ vmIds: ["leader"] }] });
   const leader = waiting("leader", { chassisId: "b" });
   expect(where([follower, leader], rooms)).toEqual({ "a-follower": "b", leader: "b" });
-  expect(whyNot(follower, [roomOf("a")])).toEqual(["the VM is to be with VM leader, and none is there"]);
+  expect(whyNot(follower, [roomOf("a")])).toEqual(["the VM must be with VM leader, and none is there"]);
 });
 
 it("the first of a kind that wants to be together goes anywhere, the rest to it", () => {
@@ -94,12 +94,12 @@ it("anti-affinity: within a plan, to who is there, and from who is there", () =>
   expect(new Set(three.placements.map(({ chassisId }) => chassisId))).toEqual(new Set(["a", "b"]));
   expect(three.deferrals).toHaveLength(1);
   expect(three.deferrals[0]?.reasons[0]?.message).toMatch(
-    /is there, and the VM is not to be with VMs labelled app=web/,
+    /is there, and the VM must not be with VMs labelled app=web/,
   );
   const shy = there("shy", {}, { antiAffinity: [{ vmIds: ["x"] }] });
   expect(where([waiting("x", {}), waiting("y", {})], [roomOf("a", [shy])])).toEqual({ y: "a" });
   expect(whyNot(waiting("x", {}), [roomOf("a", [shy])])).toEqual([
-    "shy is there, and is not to be with VM x",
+    "shy is there, and must not be with VM x",
   ]);
 });
 
