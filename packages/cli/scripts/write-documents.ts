@@ -1,4 +1,4 @@
-/** Writes the generated documents of the command: a part of `pnpm docs`. */
+/** Writes the generated documents of the command: a part of `pnpm run docs`. */
 import { writeFileSync } from "node:fs";
 import { CLI_DOCUMENTS } from "../src/output/documents.ts";
 

@@ -1,4 +1,4 @@
-/** Writes the generated documents: `pnpm docs`. */
+/** Writes the generated documents: `pnpm run docs`. */
 import { writeFileSync } from "node:fs";
 import { asyncApiDocument } from "../src/asyncapi.ts";
 import { errorsDocument, protocolDocument } from "../src/documents.ts";

@@ -27,7 +27,7 @@ function at(reference: string): unknown {
 }
 
 describe("the AsyncAPI document", () => {
-  it("is what the code says; `pnpm docs` writes it", () => {
+  it("is what the code says; `pnpm run docs` writes it", () => {
     const stored = readFileSync(new URL("../../../docs/asyncapi.json", import.meta.url), "utf8");
     expect(stored).toBe(asyncApiDocument());
   });

@@ -7,7 +7,7 @@ import { ERROR_CODES } from "./errors.ts";
 const document = (name: string) => readFileSync(new URL(`../../../docs/${name}`, import.meta.url), "utf8");
 
 describe("the documents", () => {
-  it("are what the code says; `pnpm docs` writes them", () => {
+  it("are what the code says; `pnpm run docs` writes them", () => {
     expect(document("PROTOCOL.md")).toBe(protocolDocument());
     expect(document("errors.md")).toBe(errorsDocument());
   });

@@ -5,7 +5,7 @@ import { CLI_DOCUMENTS } from "./documents.ts";
 import { OUTPUTS } from "./schemas.ts";
 
 describe("the documents of the command", () => {
-  it.each(Object.keys(CLI_DOCUMENTS))("docs/%s is what the code says; `pnpm docs` writes it", (name) => {
+  it.each(Object.keys(CLI_DOCUMENTS))("docs/%s is what the code says; `pnpm run docs` writes it", (name) => {
     const path = new URL(`../../../../docs/${name}`, import.meta.url);
     expect(readFileSync(path, "utf8")).toBe(CLI_DOCUMENTS[name]?.());
   });
