@@ -98,9 +98,7 @@ it("anti-affinity: within a plan, to who is there, and from who is there", () =>
   );
   const shy = there("shy", {}, { antiAffinity: [{ vmIds: ["x"] }] });
   expect(where([waiting("x", {}), waiting("y", {})], [roomOf("a", [shy])])).toEqual({ y: "a" });
-  expect(whyNot(waiting("x", {}), [roomOf("a", [shy])])).toEqual([
-    "shy is there, and must not be with VM x",
-  ]);
+  expect(whyNot(waiting("x", {}), [roomOf("a", [shy])])).toEqual(["shy is there, and must not be with VM x"]);
 });
 
 it("preferred terms go before the score, by weight, and at no price", () => {
