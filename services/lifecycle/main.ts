@@ -3,7 +3,8 @@ import { createLifecycle } from "./src/app/service.ts";
 
 await runService({
   name: "lifecycle",
-  description: "One VM's life: decides its commands and drives it from request to place, guest and end.",
+  description:
+    "Owns every VM: decides its commands and drives it from its request to its place, its guest and its end.",
   writesSnapshots: true,
   create: createLifecycle,
 });

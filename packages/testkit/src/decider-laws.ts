@@ -1,7 +1,7 @@
 /**
- * The laws of every decider, as a suite to run in the tests of the service that owns it. They rest on the rules that make the log
- * replay: a fold that depends on anything but its events, or a decision that depends on anything but state and command, differs between
- * two instances, or after a restart.
+ * The laws of every decider, as a suite to run in the tests of the service that owns it. They rest on the rules
+ * that make the log replay: a fold that depends on anything but its events, or a decision that depends on anything
+ * but state and command, differs between two instances, or after a restart.
  *
  * What they leave out: whether a decision is the right one. That is for given/when/then.
  */

@@ -3,21 +3,24 @@
  *
  *     given(vmDecider, created, started).when({ type: "pause", vmId: "a" }).thenAppended("bioxen.vm.paused.v1");
  *
- * Each step gives the next one, so that a scenario reads as one sentence. The verb is not a bare `then`: an object with a method `then`
- * is a promise to `await`, and a test that returned one would call it.
+ * Each step gives the next one, so that a scenario reads as one sentence. The verb is not a bare `then`: an object
+ * with a method `then` is a promise to `await`, and a test that returned one would call it.
  */
 import type { CommandBody, Decider, Decision, EventBody, EventPosition, Fold } from "@bioxen/kernel";
 import { expect } from "vitest";
 
 /**
- * Distance between the sequences of two events of the aggregate under test. What another aggregate appends in between (a reservation,
- * for example) takes a sequence of its own there.
+ * Distance between the sequences of two events of the aggregate under test. What another aggregate appends in
+ * between (a reservation, for example) takes a sequence of its own there.
  */
 export const SEQ_STEP = 10;
 /** Distance between the times of two events, ms. */
 export const TIME_STEP_MS = 1_000;
 
-/** The position of the aggregate's event number `version`, counted from 1: sequence 10, 20, 30 …, time 1 s, 2 s, 3 s …. */
+/**
+ * The position of the aggregate's event number `version`, counted from 1: sequence 10, 20, 30 …, time 1 s, 2 s, 3 s
+ * ….
+ */
 export function nthPosition(version: number): EventPosition {
   return {
     eventId: `e${version}`,
@@ -36,7 +39,10 @@ export function stateAfter<State, Event extends EventBody>(
   return events.reduce((state, event, i) => fold.evolve(state, event, nthPosition(i + 1)), fold.initial);
 }
 
-/** `+ paused` for an event, `=` for no change, `! CONFLICT` for a rejection: short enough for a table of expectations. */
+/**
+ * `+ paused` for an event, `=` for no change, `! CONFLICT` for a rejection: short enough for a table of
+ * expectations.
+ */
 export function outcomeOf(decision: Decision<EventBody>): string {
   if (!decision.ok) return `! ${decision.rejection.code}`;
   return decision.event === null
@@ -66,7 +72,10 @@ export class Given<State, Command extends CommandBody, Event extends EventBody> 
   }
 }
 
-/** A command and its decision. Each `then…` throws an assertion error with the difference, and gives the aggregate after the decision. */
+/**
+ * A command and its decision. Each `then…` throws an assertion error with the difference, and gives the aggregate
+ * after the decision.
+ */
 export class When<State, Command extends CommandBody, Event extends EventBody> {
   readonly #given: Given<State, Command, Event>;
   readonly #command: Command;

@@ -20,7 +20,10 @@ export interface LeasesUnderTest {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly monotonicMs: () => number;
-  /** What `look` gives once it gives something, looked for as time goes by; throws with `what` after `withinMs` of it. */
+  /**
+   * What `look` gives once it gives something, looked for as time goes by; throws with `what` after `withinMs` of
+   * it.
+   */
   readonly until: <T>(what: string, look: () => T | undefined, withinMs: number) => Promise<T>;
   /** Loses every record. */
   readonly forget: () => Promise<unknown> | unknown;

@@ -1,8 +1,8 @@
 /**
  * The event log in memory: the twin of the one on JetStream, held to it by `eventLogContract`.
  *
- * Delivers to followers asynchronously and in order, as the server does. Can be told to lose an acknowledgement or to be away,
- * which a real server does too, only not when asked.
+ * Delivers to followers asynchronously and in order, as the server does. Can be told to lose an acknowledgement or
+ * to be away, which a real server does too, only not when asked.
  */
 import { decodeEvent, digestOf, encodeEvent } from "@bioxen/contracts";
 import {

@@ -1,8 +1,8 @@
 /**
  * Three nats-servers that replicate one JetStream, each a process with a store of its own.
  *
- * A node that is killed stays down until it is started again: a supervisor that is faster than an election would hide that two go on
- * without the third. Synced as the embedded server is: what is acknowledged is on two disks.
+ * A node that is killed stays down until it is started again: a supervisor that is faster than an election would
+ * hide that two go on without the third. Synced as the embedded server is: what is acknowledged is on two disks.
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";

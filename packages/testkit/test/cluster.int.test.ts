@@ -1,6 +1,6 @@
 /**
- * Three servers: everything that is kept is on all of them, also what a single server had made; and whoever follows the log through a
- * server that dies goes on, though that one does not come back.
+ * Three servers: everything that is kept is on all of them, also what a single server had made; and whoever follows
+ * the log through a server that dies goes on, though that one does not come back.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

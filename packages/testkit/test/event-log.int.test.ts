@@ -1,5 +1,6 @@
 /**
- * One suite, three logs: in memory, on a real server, and on one read through a thread; and what only a real server does: lose acknowledgements, die, and come back.
+ * One suite, three logs: in memory, on a real server, and on one read through a thread; and what only a real server
+ * does: lose acknowledgements, die, and come back.
  */
 import { eventSubject } from "@bioxen/contracts";
 import { connectBus, type EventLogOptions, openEventLog } from "@bioxen/nats";

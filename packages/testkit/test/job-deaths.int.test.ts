@@ -1,5 +1,6 @@
 /**
- * Durable commands and workers that die: between the event and the acknowledgement, again and again, and for a long time.
+ * Durable commands and workers that die: between the event and the acknowledgement, again and again, and for a long
+ * time.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { eventually } from "../src/index.ts";

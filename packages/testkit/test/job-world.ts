@@ -1,7 +1,9 @@
 /**
- * A server with the streams of durable commands, workers as the test starts them, and an effect that can be counted.
+ * A server with the streams of durable commands, workers as the test starts them, and an effect that can be
+ * counted.
  *
- * Each `vm.start` appends an event to the real log unless its id is there already, so that a second effect would be seen.
+ * Each `vm.start` appends an event to the real log unless its id is there already, so that a second effect would be
+ * seen.
  */
 import { ENDPOINTS, type refuse, serve } from "@bioxen/contracts";
 import {

@@ -1,6 +1,6 @@
 /**
- * A long log read through a thread: what only a thread can do. It dies, loses its connection, is left in the middle, and is faster
- * than who it reads for. That it keeps the contract of the log is in event-log.int.test.ts.
+ * A long log read through a thread: what only a thread can do. It dies, loses its connection, is left in the
+ * middle, and is faster than who it reads for. That it keeps the contract of the log is in event-log.int.test.ts.
  */
 import type { Worker } from "node:worker_threads";
 import { EVENT_STREAM, eventSubject } from "@bioxen/contracts";

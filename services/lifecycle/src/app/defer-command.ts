@@ -20,8 +20,9 @@ export class DeferCommand {
   }
 
   /**
-   * The page of deferrals is one message for many VMs, so each event is caused by what its own VM waits for, not by the message. The
-   * event that made the VM wait may not be known here yet: when the reasons seem unchanged, the VM is read again.
+   * The page of deferrals is one message for many VMs, so each event is caused by what its own VM waits for, not by
+   * the message. The event that made the VM wait may not be known here yet: when the reasons seem unchanged, the VM
+   * is read again.
    */
   async #record(vmId: string, reasons: readonly PlacementRefusal[]): Promise<void> {
     const command = { type: "defer", reasons } as const;
@@ -29,7 +30,8 @@ export class DeferCommand {
     const isNews = vmDecider.decide(known.state, command) !== UNCHANGED;
     for (let held = isNews ? known : await this.#vms.refresh(vmId); held.last !== undefined; ) {
       const move = moveOf(held.state);
-      // The reasons are recorded against the wait that is the cause of the event. When another one has begun since, the loop starts over.
+      // The reasons are recorded against the wait that is the cause of the event. When another one has begun since,
+      // the loop starts over.
       const isSameWait = (state: VmState) => moveOf(state)?.requestedBy.id === move?.requestedBy.id;
       const causation = move === null ? causedBy(held.last) : causedByMove(move);
       await this.#vms.execute(vmId, causation, (state) =>

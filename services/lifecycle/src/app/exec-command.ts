@@ -8,7 +8,10 @@ import { agentOf } from "./agent-of-vm.ts";
 import type { CommandPorts } from "./command-ports.ts";
 import { passedOn } from "./peer-refusal.ts";
 
-/** Time that an exec may take in addition to the guest's own, ms: two hops, and the wait for other calls of the same guest. */
+/**
+ * Time that an exec may take in addition to the guest's own, ms: two hops, and the wait for other calls of the same
+ * guest.
+ */
 const EXEC_MARGIN_MS = 5_000;
 
 export class ExecCommand {

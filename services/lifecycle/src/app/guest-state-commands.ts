@@ -1,8 +1,9 @@
 /**
  * Snapshot, restore and fork: the blob with the guest's state is stored, or checked, before the event is appended.
  *
- * So every blob that the log refers to exists. When the append is rejected, or this process dies before it, the sweeper finds the blob and
- * deletes it. A fork gets its own copy of the blob: no VM depends on the blobs of another.
+ * So every blob that the log refers to exists. When the append is rejected, or this process dies before it, the
+ * sweeper finds the blob and deletes it. A fork gets its own copy of the blob: no VM depends on the blobs of
+ * another.
  */
 import {
   agentCheckpoint,
@@ -36,11 +37,14 @@ import { changedVm, executeOn } from "./command-ports.ts";
 import { seedOf, snapshotIdOf } from "./derived-ids.ts";
 import { passedOn } from "./peer-refusal.ts";
 
-/** Longest wait for the state of a guest, ms: other calls of the guest, which may take 6 s, and the time to store it. */
+/**
+ * Longest wait for the state of a guest, ms: other calls of the guest, which may take 6 s, and the time to store
+ * it.
+ */
 const TAKE_TIMEOUT_MS = 15_000;
 /**
- * Longest wait for a machine of a pool, ms: its whole memory is written to disk. A caller with less patience repeats the command with the
- * same snapshot id.
+ * Longest wait for a machine of a pool, ms: its whole memory is written to disk. A caller with less patience
+ * repeats the command with the same snapshot id.
  */
 const TAKE_IN_POOL_TIMEOUT_MS = 300_000;
 

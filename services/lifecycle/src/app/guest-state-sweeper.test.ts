@@ -1,5 +1,5 @@
 /**
- * What is stored and what VMs refer to come together, whoever died in between; nothing in use is touched.
+ * The store and the references of VMs agree in the end, after any crash, and no blob in use is deleted.
  */
 import { type VmEvent, type VmState, vmFold } from "@bioxen/contracts";
 import type { StoredEvent } from "@bioxen/kernel";
@@ -51,7 +51,7 @@ describe("the sweeper", () => {
     happen("a", "created", { incarnation: 1, request: {} });
   });
 
-  it("deletes what was superseded, and all of a VM that is stopped", async () => {
+  it("deletes superseded states, and all states of a stopped VM", async () => {
     await keep("a", "c1", 1);
     await keep("a", "c2", 2);
     await stored(["a.c2"]);
@@ -59,7 +59,7 @@ describe("the sweeper", () => {
     await stored([]);
   });
 
-  it("finds what nothing ever referred to, once it is old", async () => {
+  it("deletes an orphan once it is old", async () => {
     await keep("a", "c1", 1);
     await blobs.put("a.orphan", new Uint8Array([1]));
     await blobs.put("gone.orphan", new Uint8Array([1]));
@@ -70,7 +70,7 @@ describe("the sweeper", () => {
     await stored(["a.c1"]);
   });
 
-  it("deletes nothing where another instance acts, and looks for everything once it does itself", async () => {
+  it("deletes nothing as a follower, and compares the whole store when it becomes the lease holder", async () => {
     acts = false;
     await keep("a", "c1", 1);
     await keep("a", "c2", 2);

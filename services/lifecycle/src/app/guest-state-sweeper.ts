@@ -1,10 +1,13 @@
 /**
- * Deletes the states of guests that nobody refers to any more.
+ * Deletes stored guest states that no VM refers to any more.
  *
- * What a VM's events cease to refer to is deleted at once: a name is used for one content only, so nothing will refer to it again.
- * Only VMs that have something stored are looked at: a start does not wait for the others.
- * What nothing ever referred to (it was stored, and then its agent died or its command was refused) is found by comparing the
- * store with the log now and then; it is left alone until it is old, because the event that refers to it comes after it.
+ * A blob that a VM's events cease to refer to is deleted at once: the name of a blob is used for one content only, so
+ * no later event refers to it again. Only VMs with blobs in the store are read, so a start of the service does not
+ * wait for the others.
+ *
+ * A blob that no event ever referred to is an orphan: its agent died after storing it, or its command was rejected.
+ * Orphans are found by a periodic comparison of the store with the log. The event comes after its blob, so an orphan
+ * is deleted only once it is old.
  */
 import { aggregateOf, blobsOf, type VmState } from "@bioxen/contracts";
 import {
@@ -20,14 +23,14 @@ import {
 } from "@bioxen/kernel";
 
 export interface SweepOptions {
-  /** How often the store is compared with the log, ms. What is found then was left by a crash. */
+  /** Interval between two comparisons of the store with the log, ms. Only crashes leave orphans, so it may be long. */
   readonly everyMs: number;
-  /** How old, ms, what nothing refers to has to be: above every deadline between a put and its event, clocks apart included. */
+  /** Least age of a deleted orphan, ms. It exceeds every deadline between a put and its event, and the clock skew. */
   readonly orphanAgeMs: number;
 }
 
 export const DEFAULT_SWEEP: SweepOptions = { everyMs: 600_000, orphanAgeMs: 600_000 };
-/** The key of the comparison among the names of blobs, which have a dot. */
+/** Reconciler key of the comparison. It differs from every blob name, because those have a dot. */
 const ALL = "all";
 
 export interface SweeperPorts {
@@ -43,9 +46,9 @@ export class GuestStateSweeper {
   readonly #vmOf: (vmId: string) => VmState;
   readonly #acts: () => boolean;
   readonly #reconciler: Reconciler;
-  /** What each VM that was looked at referred to then; those that refer to nothing are not in it. */
+  /** The blobs that each VM referred to when it was last read; VMs without blobs are not in it. */
   readonly #referred = new Map<string, readonly BlobName[]>();
-  /** Was referred to and is not any more: no event is still to come that does. */
+  /** Blobs that a VM has ceased to refer to: no later event refers to them. */
   readonly #superseded = new Set<BlobName>();
 
   constructor(
@@ -64,11 +67,14 @@ export class GuestStateSweeper {
       timers,
       step: (key) => this.#step(key),
       onError: (key, thrown) =>
-        logger.warn({ blob: key, err: thrown }, `no blob was deleted: ${messageOf(thrown)}`),
+        logger.warn(
+          { blob: key, err: thrown },
+          `could not delete a stored guest state: ${messageOf(thrown)}`,
+        ),
     });
   }
 
-  /** This instance acts from now on: what was left before is looked for. */
+  /** This instance has become the lease holder: it compares the whole store with the log. */
   held(): void {
     this.#reconciler.wake(ALL);
   }
@@ -77,7 +83,7 @@ export class GuestStateSweeper {
     const { kind, id: vmId } = aggregateOf(envelope.subject);
     if (kind !== "vm") return;
     const before = this.#referred.get(vmId) ?? [];
-    const now = this.#lookAt(vmId);
+    const now = this.#referencesOf(vmId);
     for (const name of before) {
       if (now.includes(name)) continue;
       this.#superseded.add(name);
@@ -89,7 +95,7 @@ export class GuestStateSweeper {
     return this.#reconciler.stop();
   }
 
-  #lookAt(vmId: string): readonly BlobName[] {
+  #referencesOf(vmId: string): readonly BlobName[] {
     const vm = this.#vmOf(vmId);
     const names = vm.exists ? blobsOf(vmId, vm) : [];
     if (names.length === 0) this.#referred.delete(vmId);
@@ -97,7 +103,10 @@ export class GuestStateSweeper {
     return names;
   }
 
-  /** Where another instance acts nothing is owed: that one sees the same events, and compares everything when it begins. */
+  /**
+   * A follower deletes nothing: the lease holder reads the same events, and compares the whole store when it becomes
+   * the lease holder.
+   */
   async #step(key: string): Promise<StepResult> {
     if (!this.#acts()) {
       this.#superseded.delete(key as BlobName);
@@ -108,17 +117,17 @@ export class GuestStateSweeper {
       return { dueAtMs: this.#ports.clock.nowMs() + this.#options.everyMs };
     }
     const name = key as BlobName;
-    if (this.#isReferred(name) || !(await this.#isOwed(name))) return undefined;
+    if (this.#isReferred(name) || !(await this.#isDeletable(name))) return undefined;
     await this.#ports.blobs.delete(name);
     this.#superseded.delete(name);
     return undefined;
   }
 
   #isReferred(name: BlobName): boolean {
-    return this.#lookAt(name.slice(0, name.indexOf("."))).includes(name);
+    return this.#referencesOf(name.slice(0, name.indexOf("."))).includes(name);
   }
 
-  async #isOwed(name: BlobName): Promise<boolean> {
+  async #isDeletable(name: BlobName): Promise<boolean> {
     if (this.#superseded.has(name)) return true;
     const storedAtMs = await this.#ports.blobs.storedAtMs(name);
     if (storedAtMs === undefined || this.#isReferred(name)) return false;

@@ -1,9 +1,9 @@
 /**
- * What happened to one VM, each event with the one that caused it.
+ * The log of one VM, each event with the event that caused it.
  *
- * A cause of a VM's event is an event of its own, the reservation it took, or what another VM wanted that it gave way to. The
- * reservation stands in the ledger of its chassis at the sequence its fencing token names, so of each ledger only what is
- * between the VM's first place there and its last is read.
+ * The cause of a VM's event is another event of the VM, the reservation of its place, or an event of the VM that
+ * preempted it. A fencing token is the sequence of its reservation in the ledger. So of each ledger only the part from
+ * the VM's first place there to its last one is read.
  */
 import { domainEventOf, eventSubject, type ResultOf } from "@bioxen/contracts";
 import type { EventLog, StoredEvent } from "@bioxen/kernel";
@@ -20,7 +20,7 @@ export async function historyOf(log: EventLog, own: readonly StoredEvent[]): Pro
     const ledger = eventSubject("ledger", chassisId);
     (await log.read(ledger, Math.min(...fences) - 1, Math.max(...fences))).forEach(learn);
   }
-  for (const [vmId, untilSeq] of gaveWayTo(own)) {
+  for (const [vmId, untilSeq] of preemptorsOf(own)) {
     (await log.read(eventSubject("vm", vmId), 0, untilSeq)).forEach(learn);
   }
   return own.map(({ seq, envelope }) => ({
@@ -30,7 +30,7 @@ export async function historyOf(log: EventLog, own: readonly StoredEvent[]): Pro
   }));
 }
 
-/** The chassis it was on, each with the fencing tokens of its places there. */
+/** Every chassis that the VM lived on, with the fencing tokens of its places there. */
 function placesOf(own: readonly StoredEvent[]): Map<string, number[]> {
   const places = new Map<string, number[]>();
   for (const { envelope } of own) {
@@ -42,13 +42,13 @@ function placesOf(own: readonly StoredEvent[]): Map<string, number[]> {
   return places;
 }
 
-/** The VMs it gave way to, each with the sequence at which it last did. */
-function gaveWayTo(own: readonly StoredEvent[]): Map<string, number> {
-  const others = new Map<string, number>();
+/** The VMs that preempted this one, each with the sequence of the last preemption. */
+function preemptorsOf(own: readonly StoredEvent[]): Map<string, number> {
+  const preemptors = new Map<string, number>();
   for (const { seq, envelope } of own) {
     const event = domainEventOf(envelope);
     if (event.type !== "bioxen.vm.preempted.v1" && event.type !== "bioxen.vm.displaced.v2") continue;
-    if (event.data.by !== undefined) others.set(event.data.by, seq);
+    if (event.data.by !== undefined) preemptors.set(event.data.by, seq);
   }
-  return others;
+  return preemptors;
 }

@@ -1,5 +1,5 @@
 /**
- * Who has just registered a chassis uses it, whichever instance he asks.
+ * A caller can use a chassis that it has just registered, through any instance.
  */
 import {
   type ChassisState,
@@ -19,6 +19,7 @@ import {
   MemoryEventLog,
   registeredChassis,
   storedOf,
+  vmEvent,
 } from "@bioxen/testkit";
 import { expect, it } from "vitest";
 import { VmCommands } from "./commands.ts";
@@ -26,11 +27,10 @@ import { MoveCommands } from "./move-commands.ts";
 import { PreemptionCommands } from "./preemption-commands.ts";
 
 const because = (causeId: string): Causation => ({ causeId, correlationId: causeId, deduplicate: false });
-const event = (type: string, data: object) => ({ type: `bioxen.vm.${type}.v1`, data }) as VmEvent;
 const SMALL = { ribosomes: 10 };
 const LARGE = { ribosomes: 11 };
 
-/** An instance that knows a chassis `small`, and hears of `large` when it catches up with the log. */
+/** An instance that knows the chassis `small`, and reads of `large` when it catches up with the log. */
 async function instance(...events: readonly VmEvent[]) {
   const [log, clock] = [new MemoryEventLog(), new FakeClock()];
   const source = "/bioxen/test";
@@ -47,14 +47,14 @@ async function instance(...events: readonly VmEvent[]) {
   };
   known(1, "small", SMALL);
   const caughtUp = async () => known(3, "large", LARGE);
-  const caller = { call: () => Promise.reject(new Error("nobody is to be called")) };
+  const caller = { call: () => Promise.reject(new Error("unexpected call of another service")) };
   const ports = { vms, ledgers, chassis, caller, clock, applied: async () => undefined, caughtUp };
   const commands = new VmCommands(ports, new PreemptionCommands(ports));
   for (const one of events) await vms.execute("v", because(one.type), () => accept(one));
   return { commands, moves: new MoveCommands(ports), state: () => vms.get("v").state };
 }
 
-it("a VM is started for which a chassis was registered elsewhere a moment ago", async () => {
+it("starts a VM that needs a chassis registered through another instance a moment ago", async () => {
   const { commands, state } = await instance(createdVm({ request: LARGE }));
   expect(await commands.start({ vmId: "v" }, because("start"))).toMatchObject({
     ok: true,
@@ -63,7 +63,7 @@ it("a VM is started for which a chassis was registered elsewhere a moment ago", 
   expect(state()).toMatchObject({ state: "pending" });
 });
 
-it("a VM that fits none of all is refused", async () => {
+it("rejects a VM that fits no chassis, naming all of them", async () => {
   const { commands } = await instance(createdVm({ request: { ribosomes: 12 } }));
   expect(await commands.start({ vmId: "v" }, because("start"))).toMatchObject({
     ok: false,
@@ -72,13 +72,13 @@ it("a VM that fits none of all is refused", async () => {
 });
 
 it.each([undefined, "large"])(
-  "a VM goes to a chassis that was registered elsewhere a moment ago (asked for: %s)",
+  "migrates a VM to a chassis registered through another instance a moment ago (requested: %s)",
   async (chassisId) => {
     const running = [
       createdVm({ request: SMALL }),
-      event("start-requested", { automatic: false }),
-      event("placed", { chassisId: "small", fence: 9, allocation: SMALL }),
-      event("started", { fence: 9 }),
+      vmEvent("start-requested", { automatic: false }),
+      vmEvent("placed", { chassisId: "small", fence: 9, allocation: SMALL }),
+      vmEvent("started", { fence: 9 }),
     ];
     const { moves, state } = await instance(...running);
     expect(await moves.migrate({ vmId: "v", chassisId }, because("go"))).toMatchObject({

@@ -1,8 +1,8 @@
 /**
  * Growing or shrinking the reservation of a VM in the ledger of its chassis, before the VM records it.
  *
- * Should this process die between the append of the ledger and that of the VM, any instance adopts the ledger's amounts after a while
- * (`vm-process.ts`).
+ * Should this process die between the append of the ledger and that of the VM, any instance adopts the ledger's
+ * amounts after a while (`vm-process.ts`).
  */
 import { ENDPOINTS, type LedgerEntry, type Preemption, type ResultOf } from "@bioxen/contracts";
 import type { Amounts, Causation } from "@bioxen/kernel";
@@ -39,8 +39,9 @@ export async function resizeInLedger(
 }
 
 /**
- * The message id under which the ledger remembers the resize: one intent changes one reservation once, however often its command is sent.
- * A preemption since then has taken what was granted, so the same intent may change the reservation once more.
+ * The message id under which the ledger remembers the resize: one intent changes one reservation once, however
+ * often its command is sent. A preemption since then has taken what was granted, so the same intent may change the
+ * reservation once more.
  */
 function resizeIdOf(
   { causeId, deduplicate }: Causation,

@@ -1,6 +1,6 @@
 /**
- * Moves of VMs, as users and the scheduler ask for them. A request that no chassis can satisfy now is rejected at once, as far as that is
- * known here.
+ * Moves of VMs, as users and the scheduler ask for them. A request that no chassis can satisfy now is rejected at
+ * once, as far as that is known here.
  */
 import {
   type Handled,

@@ -1,24 +1,23 @@
 /**
- * Preemptions as the scheduler asks for them, at an instance that has not heard all the news yet.
+ * Preemptions through an instance that has not yet read the newest events of the preemptor.
  */
 import { chassisFold, ledgerFold, type VmEvent, type VmState, vmFold } from "@bioxen/contracts";
 import { Aggregates, accept, type Causation, ReadModel } from "@bioxen/kernel";
-import { createdVm, FakeClock, idsInOrder, MemoryEventLog } from "@bioxen/testkit";
+import { createdVm, FakeClock, idsInOrder, MemoryEventLog, vmEvent } from "@bioxen/testkit";
 import { expect, it } from "vitest";
 import { PreemptionCommands } from "./preemption-commands.ts";
 
 const REQUEST = { dnaKilobases: 5, ribosomes: 100 };
-const event = (type: string, data: object) => ({ type: `bioxen.vm.${type}.v1`, data }) as VmEvent;
 const created = (priority: number) => createdVm({ request: REQUEST, priority });
-const START = event("start-requested", { automatic: false });
+const START = vmEvent("start-requested", { automatic: false });
 const RUNS = [
   START,
-  event("placed", { chassisId: "c", fence: 9, allocation: REQUEST }),
-  event("started", { fence: 9 }),
+  vmEvent("placed", { chassisId: "c", fence: 9, allocation: REQUEST }),
+  vmEvent("started", { fence: 9 }),
 ];
 const because = (causeId: string): Causation => ({ causeId, correlationId: causeId, deduplicate: false });
 
-/** Instances on one log that hear nothing of each other but what they ask for. */
+/** Two instances on one log. Each reads the events of the other only when it refreshes a VM. */
 function instances() {
   const log = new MemoryEventLog();
   const clock = new FakeClock();
@@ -37,7 +36,7 @@ function instances() {
     };
     const ledgers = new ReadModel("ledger", ledgerFold);
     const chassis = new ReadModel("chassis", chassisFold);
-    const caller = { call: () => Promise.reject(new Error("nobody is to be called")) };
+    const caller = { call: () => Promise.reject(new Error("unexpected call of another service")) };
     const known = async () => undefined;
     const ports = { vms, ledgers, chassis, caller, clock, applied: known, caughtUp: known };
     return { vms, happen, commands: new PreemptionCommands(ports) };
@@ -54,7 +53,7 @@ const ORDER = {
   reason: "ribosomes",
 } as const;
 
-it("has a VM give way for one that began to wait at another instance a moment ago", async () => {
+it("preempts for a VM that began to wait through another instance a moment ago", async () => {
   const { one, other } = instances();
   await one.happen("low", created(2), ...RUNS);
   await one.happen("high", created(4));
@@ -67,12 +66,12 @@ it("has a VM give way for one that began to wait at another instance a moment ag
   expect(other.vms.get("low").state).toMatchObject({ state: "pending", reason: "ribosomes" });
 });
 
-it("has nobody give way for one that waits no more, whatever was known of it here", async () => {
+it("preempts no VM for a preemptor that no longer waits, even if it did by the last event read here", async () => {
   const { one, other } = instances();
   await one.happen("low", created(2), ...RUNS);
   await one.happen("high", created(4), START);
   await other.vms.refresh("high");
-  await one.happen("high", event("stop-requested", { destroy: false }));
+  await one.happen("high", vmEvent("stop-requested", { destroy: false }));
   expect(await other.commands.preempt(ORDER, because("plan"))).toMatchObject({
     ok: true,
     result: { changed: false },

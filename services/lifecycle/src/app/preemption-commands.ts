@@ -1,5 +1,6 @@
 /**
- * Preemption and its end, as the scheduler asks for them. The resume of a VM that preemption paused ends its preemption as well.
+ * Preemption and its end, as the scheduler asks for them. The resume of a VM that preemption paused ends its
+ * preemption as well.
  */
 import { type Handled, isFollowedBy, type ParsedRequestOf, type Vm, type VmState } from "@bioxen/contracts";
 import type { Causation, Executed } from "@bioxen/kernel";
@@ -21,8 +22,8 @@ export class PreemptionCommands {
     causation: Causation,
   ): Promise<Handled<SeqChanged>> {
     const { vms } = this.#ports;
-    // The preemptor may have begun to wait through another instance. The scheduler does not repeat an order that changed nothing, so the
-    // newest state is read.
+    // The preemptor may have begun to wait through another instance. The scheduler does not repeat an order that
+    // changed nothing, so the newest state is read.
     await vms.refresh(order.by);
     const executed = await vms.execute(vmId, causation, (state) =>
       vmDecider.decide(state, { type: "preempt", vmId, order, preemptor: vms.get(order.by).state }),

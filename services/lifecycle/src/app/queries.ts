@@ -1,5 +1,5 @@
 /**
- * Questions about VMs, answered from the folds, or from the log for the past.
+ * Queries about VMs: answered from the folded state, or from the log for a past sequence.
  */
 import {
   type AggregateKind,
@@ -37,7 +37,7 @@ export class VmQueries {
     return { ok: true, result: { vm: viewOfVm(vmId, state) } };
   }
 
-  /** The VM, and the ledger and chassis of its place, all as they were after the same event. */
+  /** The VM with the ledger and the chassis of its place, all in their states after the event `atSeq`. */
   async #getAt(vmId: string, atSeq: number): Promise<Handled<ResultOf<"vmGet">>> {
     const beyond = await beyondLog(this.#log, atSeq);
     if (beyond !== undefined) return beyond;

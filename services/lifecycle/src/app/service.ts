@@ -1,5 +1,6 @@
 /**
- * The lifecycle service on its ports: owns the stream of every VM, answers commands and queries, and drives the processes.
+ * The lifecycle service on its ports: owns the stream of every VM, answers commands and queries, and drives the
+ * processes.
  */
 import {
   aggregateOf,
@@ -80,7 +81,8 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
         sweeper.observe(event);
       });
       const onHeld = () => {
-        // Only now, because ledgers from a snapshot stay unparsed until they are first read, and a follower needs none of them.
+        // Only now, because ledgers from a snapshot stay unparsed until they are first read, and a follower needs
+        // none of them.
         for (const [chassisId, ledger] of ledgers.entries()) ledgersOf.note(chassisId, ledger);
         for (const vmId of vms.ids()) reconciler.wake(vmId);
         sweeper.held();

@@ -1,8 +1,9 @@
 /**
- * Drives every VM without commands: takes the place that a ledger holds for it, notices a lost place or chassis, advances a move, ends a
- * stop or a destroy, and starts a failed VM as its restart policy says.
+ * Drives every VM without commands: takes the place that a ledger holds for it, notices a lost place or chassis,
+ * advances a move, ends a stop or a destroy, and starts a failed VM as its restart policy says.
  *
- * Level-triggered: each step compares the VM with the ledgers and chassis, and decides one thing, until nothing is due.
+ * Level-triggered: each step compares the VM with the ledgers and chassis, and decides one thing, until nothing is
+ * due.
  */
 import {
   type ChassisState,
@@ -33,8 +34,9 @@ import { type MoveWorld, moveDueAtMs } from "../domain/vm-move.ts";
 import { placeEndsAtMs, restartDueAtMs } from "../domain/vm-world.ts";
 
 /**
- * A resize that the ledger granted is recorded by the command that asked for it, at whichever instance. When that instance dies before it
- * has, the process adopts the amounts after this long, ms. Shorter takes the event, and with it the answer, from slow commands.
+ * A resize that the ledger granted is recorded by the command that asked for it, at whichever instance. When that
+ * instance dies before it has, the process adopts the amounts after this long, ms. Shorter takes the event, and
+ * with it the answer, from slow commands.
  */
 export const ADOPT_AFTER_MS = 2_000;
 /** Decisions of one step, before other VMs get their turn. The longest legal chain has three. */
@@ -77,7 +79,10 @@ export class VmProcess {
     this.#acts = acts;
   }
 
-  /** Decides what is due for one VM; returns when the next step is due even if no event occurs, undefined when none is. */
+  /**
+   * Decides what is due for one VM; returns when the next step is due even if no event occurs, undefined when none
+   * is.
+   */
   async step(vmId: string): Promise<{ readonly dueAtMs: number } | undefined> {
     if (!this.#acts()) return undefined;
     for (let i = 0; i < MAX_DECISIONS_PER_STEP; i += 1) {
@@ -145,7 +150,10 @@ export class VmProcess {
     return chassis.registered && chassis.lost !== null;
   }
 
-  /** When the reservation at the target of a move expires; undefined when it does not expire, or no move has a target. */
+  /**
+   * When the reservation at the target of a move expires; undefined when it does not expire, or no move has a
+   * target.
+   */
   #targetEndsAtMs(vmId: string, state: VmState): number | undefined {
     const target = state.exists ? state.migration?.target : undefined;
     if (!target) return undefined;
@@ -184,8 +192,8 @@ export class VmProcess {
   }
 
   /**
-   * The step belongs to the chain of the VM's last event, or of its move. Its direct cause is the loss of the VM's chassis or a new
-   * reservation, otherwise that last event or the request of the move.
+   * The step belongs to the chain of the VM's last event, or of its move. Its direct cause is the loss of the VM's
+   * chassis or a new reservation, otherwise that last event or the request of the move.
    */
   #causation(vmId: string): Causation {
     const { state, last } = this.#vms.get(vmId);

@@ -37,8 +37,8 @@ export function neverFitsAny(
 }
 
 /**
- * Why a start of the VM can never succeed with the registered chassis. Undefined when it can, and also while no chassis, or not the one
- * that its placement names, is registered: an agent may still register it.
+ * Why a start of the VM can never succeed with the registered chassis. Undefined when it can, and also while no
+ * chassis, or not the one that its placement names, is registered: an agent may still register it.
  */
 export function infeasibleStart(
   vm: Vm,

@@ -9,7 +9,10 @@ export interface HeldPlace {
   readonly entry: LedgerEntry;
 }
 
-/** True while `entry` has this fence and has not expired. From its expiry on, the allocator may release it at any moment. */
+/**
+ * True while `entry` has this fence and has not expired. From its expiry on, the allocator may release it at any
+ * moment.
+ */
 export function isGood(entry: LedgerEntry | undefined, fence: number, nowMs: number): boolean {
   return entry?.fence === fence && (entry.expiresAtMs === null || nowMs < entry.expiresAtMs);
 }

@@ -1,5 +1,6 @@
 /**
- * What a create, or a fork, makes of its request: amounts instead of shares, defaults filled in, and every problem named.
+ * What a create, or a fork, makes of its request: amounts instead of shares, defaults filled in, and every problem
+ * named.
  */
 import {
   type CheckpointRecord,
@@ -22,7 +23,10 @@ export type NewVm = Omit<Extract<VmEvent, { readonly type: "bioxen.vm.created.v1
 
 type CreateRequest = ParsedRequestOf<"vmCreate">;
 
-/** The VM that the request describes, or BAD_REQUEST with every problem. A request without a seed gets `defaultSeed`. */
+/**
+ * The VM that the request describes, or BAD_REQUEST with every problem. A request without a seed gets
+ * `defaultSeed`.
+ */
 export function newVmOf(request: CreateRequest, defaultSeed: number): { readonly vm: NewVm } | VmRejection {
   const { biologicalType, vmType } = request;
   const full = fullDemand(biologicalType, vmType);

@@ -1,6 +1,6 @@
 /**
- * The laws of every decider, for the decider of a VM: every command on a VM in every state, with and without a preemption, a move and a
- * snapshot.
+ * The laws of every decider, for the decider of a VM: every command on a VM in every state, with and without a
+ * preemption, a move and a snapshot.
  */
 import { type SeenChange, type Vm, type VmEvent, vmFold } from "@bioxen/contracts";
 import { deciderLaws, stateAfter, vmEvent } from "@bioxen/testkit";

@@ -1,5 +1,6 @@
 /**
- * What the rules of the VM's decider have in common: the type of a decision, and the rejections that several of them give.
+ * What the rules of the VM's decider have in common: the type of a decision, and the rejections that several of
+ * them give.
  */
 import { refuse, type Vm, type VmEvent } from "@bioxen/contracts";
 import type { Decision } from "@bioxen/kernel";

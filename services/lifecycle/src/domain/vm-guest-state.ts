@@ -1,8 +1,9 @@
 /**
  * Rules for checkpoints and snapshots of a VM's guest.
  *
- * A checkpoint counts only when it was taken under the VM's present reservation, since the last restore, and at a later simulated minute
- * than the recorded one. So a late or repeated report never leads back to a blob that is already deleted.
+ * A checkpoint counts only when it was taken under the VM's present reservation, since the last restore, and at a
+ * later simulated minute than the recorded one. So a late or repeated report never leads back to a blob that is
+ * already deleted.
  */
 import {
   type CheckpointLoss,

@@ -10,7 +10,10 @@ import { vmDecider } from "./vm-decider.ts";
 import type { VmRejection } from "./vm-decision.ts";
 import { MOVE_DEADLINE_MS, type MoveWorld, moveDueAtMs } from "./vm-move.ts";
 
-/** The reservation at the new place: after the request to move, which has sequence 50, and before `migrating`, which has 60. */
+/**
+ * The reservation at the new place: after the request to move, which has sequence 50, and before `migrating`, which
+ * has 60.
+ */
 const TARGET_FENCE = 55;
 const THERE = { chassisId: "there", fence: TARGET_FENCE, allocation: REQUEST };
 const ASKED = vmEvent("migration-requested", { toChassisId: null, code: "COMMAND", reason: "x" });

@@ -1,9 +1,11 @@
 /**
- * Rules for moving a VM that runs: what may be asked, what follows from the ledgers, and what the agent that hands it over reports.
+ * Rules for moving a VM that runs: what may be asked, what follows from the ledgers, and what the agent that hands
+ * it over reports.
  *
- * The order of the steps makes a move safe. First a ledger reserves a place elsewhere, so that the VM has two entries, each with its own
- * fence. Then the agent takes the guest down. Last, the VM takes its new place. Until that last step the VM lives at its old place, and
- * cancelling only means to forget the move; an agent that has already taken the guest down then starts it again.
+ * The order of the steps makes a move safe. First a ledger reserves a place elsewhere, so that the VM has two
+ * entries, each with its own fence. Then the agent takes the guest down. Last, the VM takes its new place. Until
+ * that last step the VM lives at its old place, and cancelling only means to forget the move; an agent that has
+ * already taken the guest down then starts it again.
  */
 import {
   isForMove,
@@ -22,8 +24,8 @@ import { admit } from "./vm.ts";
 import { noVm, type OnVm, type VmDecision, type VmRejection } from "./vm-decision.ts";
 
 /**
- * A move by command is cancelled when no place was found for this long, ms. Shorter cancels moves that only wait for another VM to leave;
- * longer moves a VM long after its user has turned to something else.
+ * A move by command is cancelled when no place was found for this long, ms. Shorter cancels moves that only wait
+ * for another VM to leave; longer moves a VM long after its user has turned to something else.
  */
 export const MOVE_DEADLINE_MS = 60_000;
 
@@ -38,7 +40,10 @@ export interface MoveRequest {
 export interface MoveWorld {
   /** An entry for the VM in another ledger than that of its own chassis; the other chassis is not lost. */
   readonly place: HeldPlace | undefined;
-  /** The entry that the ledger of the target chassis holds now; undefined when it holds none, or the move has no target. */
+  /**
+   * The entry that the ledger of the target chassis holds now; undefined when it holds none, or the move has no
+   * target.
+   */
   readonly targetEntry: LedgerEntry | undefined;
   readonly isTargetLost: boolean;
   /** Ledger events up to this sequence are known: an older entry that is missing has been released. */
@@ -120,16 +125,19 @@ function decideAdvanceMove(state: VmState, world: MoveWorld): VmDecision {
   return cancelled("NO_ROOM", `no chassis had room for it within ${MOVE_DEADLINE_MS / 1000} s`);
 }
 
-/** When a move that waits for a place is cancelled; undefined when none waits. A drain has a deadline of its own and cancels itself. */
+/**
+ * When a move that waits for a place is cancelled; undefined when none waits. A drain has a deadline of its own and
+ * cancels itself.
+ */
 export function moveDueAtMs(state: VmState): number | undefined {
   if (!state.exists || state.migration === null || state.migration.target !== null) return undefined;
   return state.migration.code === "DRAIN" ? undefined : state.migration.requestedAtMs + MOVE_DEADLINE_MS;
 }
 
 /**
- * The agent has taken the guest down and handed over its state. `targetEntry`: the entry at the new place; while it is not known here,
- * nothing changes and the agent repeats its report. The state counts when it was taken since the last restore, and is not older than the
- * recorded checkpoint.
+ * The agent has taken the guest down and handed over its state. `targetEntry`: the entry at the new place; while it
+ * is not known here, nothing changes and the agent repeats its report. The state counts when it was taken since the
+ * last restore, and is not older than the recorded checkpoint.
  */
 export function decideHandedOver(
   vm: Vm,

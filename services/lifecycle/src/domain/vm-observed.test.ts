@@ -1,5 +1,6 @@
 /**
- * What is recorded about changes that were made to a VM's machine from outside of BioXen, and what the VM becomes by them.
+ * What is recorded about changes that were made to a VM's machine from outside of BioXen, and what the VM becomes
+ * by them.
  */
 import { type DriftPolicy, SEEN_REASONS, type SeenChange, type VmEvent } from "@bioxen/contracts";
 import { given, vmEvent } from "@bioxen/testkit";

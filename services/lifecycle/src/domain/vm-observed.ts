@@ -1,8 +1,10 @@
 /**
- * Rules for changes that a user of the pool, not BioXen, made to a VM's machine: what follows, and which of them the VM's log records.
+ * Rules for changes that a user of the pool, not BioXen, made to a VM's machine: what follows, and which of them
+ * the VM's log records.
  *
- * A pool can change without limit. A change without consequence for the VM's state is therefore recorded at most once per minute, kind
- * and place. A change that the VM follows is recorded each time, because it changes the VM's state.
+ * A pool can change without limit. A change without consequence for the VM's state is therefore recorded at most
+ * once per minute, kind and place. A change that the VM follows is recorded each time, because it changes the VM's
+ * state.
  */
 import {
   type DriftConsequence,
@@ -18,8 +20,8 @@ import { accept, UNCHANGED } from "@bioxen/kernel";
 import type { VmDecision } from "./vm-decision.ts";
 
 /**
- * Shortest time between two records of the same kind of change, ms of the agent's clock. Shorter, and a script that pauses a machine in a
- * loop fills the log.
+ * Shortest time between two records of the same kind of change, ms of the agent's clock. Shorter, and a script that
+ * pauses a machine in a loop fills the log.
  */
 export const OBSERVED_AGAIN_MS = 60_000;
 
@@ -30,7 +32,10 @@ export function decideObserved(state: VmState, fence: number, change: OutsideCha
   return accept<VmEvent>({ type: "bioxen.vm.observed.v1", data: { fence, ...change, consequence } });
 }
 
-/** True when the machine belongs to the VM's present place, or is what the last place of a stopped or failed VM left in the pool. */
+/**
+ * True when the machine belongs to the VM's present place, or is what the last place of a stopped or failed VM left
+ * in the pool.
+ */
 function isAbout(vm: Vm, fence: number): boolean {
   if (vm.fence !== null) return vm.fence === fence;
   return vm.lastFence === fence && (vm.state === "stopped" || vm.state === "error");

@@ -1,9 +1,9 @@
 /**
  * Rules for preemption: what a VM gives up for a VM of higher priority, and how it gets it back.
  *
- * A VM shrinks before its ledger does, so that the ledger never offers resources that a VM still uses. It grows after its ledger, so that
- * it never uses resources that were not granted. A preemption names the fence it was planned on, and a reinstatement names the
- * preemption it ends; a command about any other one changes nothing.
+ * A VM shrinks before its ledger does, so that the ledger never offers resources that a VM still uses. It grows
+ * after its ledger, so that it never uses resources that were not granted. A preemption names the fence it was
+ * planned on, and a reinstatement names the preemption it ends; a command about any other one changes nothing.
  */
 import {
   isFollowedBy,
@@ -70,7 +70,10 @@ function decidePreempt(
   });
 }
 
-/** The preemption that a placed VM still suffers from, by the sequence of its event; undefined when nothing is owed to the VM. */
+/**
+ * The preemption that a placed VM still suffers from, by the sequence of its event; undefined when nothing is owed
+ * to the VM.
+ */
 export function activePreemptionOf(state: VmState): { readonly vm: Vm; readonly seq: number } | undefined {
   if (!state.exists || state.fence === null || state.preemption === null) return undefined;
   if (!state.preemption.active) return undefined;
@@ -88,7 +91,10 @@ function decideReinstate(
   return accept(reinstated(vm, granted, isResume));
 }
 
-/** True when the entry holds the VM's whole request, and the ledger will not shrink it for the VM's preemption any more. */
+/**
+ * True when the entry holds the VM's whole request, and the ledger will not shrink it for the VM's preemption any
+ * more.
+ */
 function isWhole(vm: Vm, entry: LedgerEntry): boolean {
   return isFollowedBy(vm, entry) && equalAmounts(entry.amounts, vm.request);
 }
@@ -100,8 +106,8 @@ function reinstated(vm: Vm, { fence, amounts }: LedgerEntry, isResume: boolean):
 }
 
 /**
- * The ledger entry differs from the VM's allocation. The VM adopts what the ledger granted. What the VM gave up is not adopted: the
- * ledger still has to shrink.
+ * The ledger entry differs from the VM's allocation. The VM adopts what the ledger granted. What the VM gave up is
+ * not adopted: the ledger still has to shrink.
  */
 export function decideAdopt(vm: Vm, entry: LedgerEntry): VmDecision {
   if (!isFollowedBy(vm, entry)) return UNCHANGED;

@@ -1,8 +1,8 @@
 /**
  * Rules for what agents report about the guests of VMs.
  *
- * A report names the fence of the reservation that the guest ran under. A report about another reservation than the VM's present one
- * changes nothing: its guest is not the VM's guest any more.
+ * A report names the fence of the reservation that the guest ran under. A report about another reservation than the
+ * VM's present one changes nothing: its guest is not the VM's guest any more.
  */
 import {
   CHECKPOINT_LOSSES,
@@ -30,8 +30,8 @@ export interface ReportCommand {
 }
 
 /**
- * A start is confirmed only while its reservation has not expired, and the allocator keeps an expired reservation until the VM gives it
- * up. So a VM never runs without an allocation.
+ * A start is confirmed only while its reservation has not expired, and the allocator keeps an expired reservation
+ * until the VM gives it up. So a VM never runs without an allocation.
  */
 function decideReport(state: VmState, { report, entry, targetEntry, nowMs }: ReportCommand): VmDecision {
   const { fence, reason, code } = report;

@@ -1,6 +1,6 @@
 /**
- * Rules for a VM that follow from other aggregates and from time, without a command of a user: its place in the ledgers, the loss of its
- * chassis, the end of a stop or a destroy, and its restart policy.
+ * Rules for a VM that follow from other aggregates and from time, without a command of a user: its place in the
+ * ledgers, the loss of its chassis, the end of a stop or a destroy, and its restart policy.
  */
 import {
   type DisplacementCode,
@@ -69,8 +69,8 @@ const DISPLACEMENT_REASONS: Readonly<Record<LedgerDisplacement, string>> = {
 };
 
 /**
- * The VM needs another place. A VM that was stopping has stopped, because its guest is unreachable. A guest that does not end with its
- * agent goes on in its pool, so its VM keeps its place.
+ * The VM needs another place. A VM that was stopping has stopped, because its guest is unreachable. A guest that
+ * does not end with its agent goes on in its pool, so its VM keeps its place.
  */
 function decideLoseChassis(state: VmState): VmDecision {
   if (!state.exists || state.fence === null || !endsWithAgent(state.vmType)) return UNCHANGED;
@@ -83,8 +83,8 @@ function decideLoseChassis(state: VmState): VmDecision {
 }
 
 /**
- * When a VM that is starting gives up its place unless its guest runs by then. Undefined for a VM in another state, for an entry of
- * another reservation, and for a reservation that does not expire.
+ * When a VM that is starting gives up its place unless its guest runs by then. Undefined for a VM in another state,
+ * for an entry of another reservation, and for a reservation that does not expire.
  */
 export function placeEndsAtMs(state: VmState, entry: LedgerEntry | null): number | undefined {
   if (!state.exists || state.state !== "starting" || entry?.fence !== state.fence) return undefined;
@@ -92,9 +92,9 @@ export function placeEndsAtMs(state: VmState, entry: LedgerEntry | null): number
 }
 
 /**
- * The end of a place whose guest was not running in time. The VM gives it up, in its own stream, and not the allocator by its clock: a
- * `started` that was decided in time but is appended late then conflicts with this event, and one of the two is rejected. The allocator
- * keeps the entry until it has read this event.
+ * The end of a place whose guest was not running in time. The VM gives it up, in its own stream, and not the
+ * allocator by its clock: a `started` that was decided in time but is appended late then conflicts with this event,
+ * and one of the two is rejected. The allocator keeps the entry until it has read this event.
  */
 function decideGiveUpPlace(
   state: VmState,
@@ -111,15 +111,18 @@ function displaced({ chassisId }: Vm, fence: number, code: LedgerDisplacement): 
 }
 
 /**
- * Why the entry of the VM's place is gone. For a VM that is starting it has expired: a `placed` that was decided in time can be appended
- * after the expiry, and no other entry of a starting VM ends.
+ * Why the entry of the VM's place is gone. For a VM that is starting it has expired: a `placed` that was decided in
+ * time can be appended after the expiry, and no other entry of a starting VM ends.
  */
 function displacementOf(vm: Vm, entry: LedgerEntry | null): LedgerDisplacement {
   if (entry !== null) return "RESERVATION_REPLACED";
   return vm.state === "starting" ? "RESERVATION_EXPIRED" : "RESERVATION_ENDED";
 }
 
-/** Ends a stop without a guest to wait for, and destroys a VM whose guest has stopped or whose machine was deleted from the pool. */
+/**
+ * Ends a stop without a guest to wait for, and destroys a VM whose guest has stopped or whose machine was deleted
+ * from the pool.
+ */
 function decideSettle(state: VmState): VmDecision {
   if (!state.exists) return UNCHANGED;
   if (state.state === "stopping" && state.chassisId === null) {
@@ -136,7 +139,10 @@ function decideSettle(state: VmState): VmDecision {
 /** Longest wait between two automatic starts, ms. */
 const LONGEST_RESTART_BACKOFF_MS = 600_000;
 
-/** When the restart policy starts a failed VM again; undefined when it never does. The wait doubles with each attempt. */
+/**
+ * When the restart policy starts a failed VM again; undefined when it never does. The wait doubles with each
+ * attempt.
+ */
 export function restartDueAtMs(state: VmState): number | undefined {
   if (!state.exists || state.state !== "error") return undefined;
   const { mode, maxAttempts, backoffMs } = state.restartPolicy;

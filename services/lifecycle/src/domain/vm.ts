@@ -1,8 +1,9 @@
 /**
  * What users may ask of one VM: the contract's table of states (§3).
  *
- * `admit` reads the table; each rule below adds what the table cannot say. What ledgers, chassis and agents report about a VM is decided
- * in `vm-world.ts` and `vm-report.ts`, moves in `vm-move.ts`, preemption in `vm-preemption.ts`.
+ * `admit` reads the table; each rule below adds what the table cannot say. What ledgers, chassis and agents report
+ * about a VM is decided in `vm-world.ts` and `vm-report.ts`, moves in `vm-move.ts`, preemption in
+ * `vm-preemption.ts`.
  */
 import {
   isFollowedBy,
@@ -37,13 +38,19 @@ export type GrantedEntry = Pick<LedgerEntry, "fence" | "amounts" | "amountsSeq">
 
 export type UserCommand =
   | (OnVm<"create"> & { readonly vm: NewVm })
-  /** `infeasible`: why no registered chassis could ever hold the VM; undefined when one could, or none is registered. */
+  /**
+   * `infeasible`: why no registered chassis could ever hold the VM; undefined when one could, or none is
+   * registered.
+   */
   | (OnVm<"start"> & { readonly infeasible: readonly PlacementRefusal[] | undefined })
   | OnVm<"pause">
   | OnVm<"resume">
   | OnVm<"stop">
   | OnVm<"destroy">
-  /** `granted`: the entry in which the ledger has already made room for `request`; null for a VM without a reservation. */
+  /**
+   * `granted`: the entry in which the ledger has already made room for `request`; null for a VM without a
+   * reservation.
+   */
   | (OnVm<"resize"> & { readonly request: Amounts; readonly granted: GrantedEntry | null })
   /** The scheduler found no place for the VM. */
   | { readonly type: "defer"; readonly reasons: readonly PlacementRefusal[] };
@@ -159,8 +166,8 @@ function decideDestroy(state: VmState, { vmId }: CommandOf<UserCommand, "destroy
 }
 
 /**
- * Records what the ledger has granted. A retry of the command may find an entry that another command has changed since; the entry
- * counts, unless the difference was made by a preemption.
+ * Records what the ledger has granted. A retry of the command may find an entry that another command has changed
+ * since; the entry counts, unless the difference was made by a preemption.
  */
 function decideResize(
   state: VmState,
