@@ -1,22 +1,22 @@
 /**
- * What every alert deliverer must do.
+ * The contract of every alert deliverer, as a suite to run in the tests of its package.
  */
 import { type AlertDeliverer, type AlertNotification, alertNotification } from "@bioxen/contracts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
-/** As the monitor gives it, ms. */
+/** The time that the monitor gives a deliverer for one notification, ms. */
 const TIMEOUT_MS = 5_000;
 
 export interface DelivererUnderTest {
   readonly deliverer: AlertDeliverer;
-  /** Ids of what arrived where it delivers to, in order; one that arrived twice may be there once or twice. */
+  /** Ids of the notifications that arrived at the destination, in order. A repeated one may be listed once or twice. */
   arrived(): Promise<readonly string[]>;
-  /** From now on what it delivers to is out of reach. */
+  /** Makes the destination unreachable from now on. */
   cutOff(): Promise<void> | void;
   close(): Promise<void> | void;
 }
 
-function told(notificationId: string, state: "raised" | "cleared" = "raised"): AlertNotification {
+function notificationOf(notificationId: string, state: "raised" | "cleared" = "raised"): AlertNotification {
   return alertNotification.parse({
     notificationId,
     ruleId: "slow-cells",
@@ -41,27 +41,27 @@ export function alertDelivererContract(name: string, open: () => Promise<Deliver
     const deliver = (notification: AlertNotification) =>
       under.deliverer.deliver(notification, AbortSignal.timeout(TIMEOUT_MS));
 
-    it("what it has taken has arrived, raised and cleared, in order", async () => {
-      expect(await deliver(told("n-1"))).toEqual({ kind: "taken" });
-      expect(await deliver(told("n-2", "cleared"))).toEqual({ kind: "taken" });
+    it("delivers raised and cleared alerts in order before it answers taken", async () => {
+      expect(await deliver(notificationOf("n-1"))).toEqual({ kind: "taken" });
+      expect(await deliver(notificationOf("n-2", "cleared"))).toEqual({ kind: "taken" });
       expect(await under.arrived()).toEqual(["n-1", "n-2"]);
     });
 
-    it("takes the same notification again: a crash repeats it", async () => {
-      await deliver(told("n-1"));
-      expect(await deliver(told("n-1"))).toEqual({ kind: "taken" });
+    it("takes the same notification again, because a crash of the monitor repeats it", async () => {
+      await deliver(notificationOf("n-1"));
+      expect(await deliver(notificationOf("n-1"))).toEqual({ kind: "taken" });
       expect(new Set(await under.arrived())).toEqual(new Set(["n-1"]));
     });
 
-    it("says that it failed, in words, when it cannot; it does not throw and does not hang", async () => {
+    it("answers failed, with the reason in words, when the destination is unreachable; it neither throws nor hangs", async () => {
       await under.cutOff();
-      const delivered = await deliver(told("n-1"));
+      const delivered = await deliver(notificationOf("n-1"));
       expect(delivered).toMatchObject({ kind: "failed", permanent: expect.any(Boolean) });
       expect(delivered.kind === "failed" && delivered.reason.length).toBeGreaterThan(3);
     });
 
-    it("changes nothing in what it is given", async () => {
-      const notification = told("n-1");
+    it("does not change the notification", async () => {
+      const notification = notificationOf("n-1");
       const before = structuredClone(notification);
       await deliver(notification);
       expect(notification).toEqual(before);

@@ -1,5 +1,5 @@
 /**
- * What every blob store must do; run against the twin in memory and the real one.
+ * The contract of every blob store; the store in memory and the one on JetStream run it.
  */
 import { hash } from "node:crypto";
 import { type BlobStore, MAX_BLOB_BYTES } from "@bioxen/kernel";
@@ -23,14 +23,14 @@ export function blobStoreContract(name: string, open: () => Promise<BlobsUnderTe
     });
     afterAll(() => under.close());
 
-    it("has none at first", async () => {
+    it("is empty at first", async () => {
       expect(await store.list()).toEqual([]);
       expect(await store.get("vm-a.one", "00")).toEqual({ kind: "absent" });
       expect(await store.storedAtMs("vm-a.one")).toBeUndefined();
       await store.delete("vm-a.one");
     });
 
-    it("gives back what was put, the same bytes, as often as it is put", async () => {
+    it("returns the bytes that were put, however often they are put", async () => {
       const bytes = Uint8Array.from({ length: 5_000 }, (_, i) => (i * 7) % 256);
       for (let i = 0; i < 3; i += 1) await store.put("vm-a.one", bytes);
       expect(await store.get("vm-a.one", digestOf(bytes))).toEqual({ kind: "whole", bytes });
@@ -40,12 +40,12 @@ export function blobStoreContract(name: string, open: () => Promise<BlobsUnderTe
       expect(ageMs).toBeLessThan(60_000);
     });
 
-    it("other bytes than the digest's are damaged, not given out", async () => {
+    it("answers damaged, without the bytes, when they do not match the digest", async () => {
       await store.put("vm-a.other", bytesOf("other"));
       expect(await store.get("vm-a.other", digestOf(bytesOf("expected")))).toEqual({ kind: "damaged" });
     });
 
-    it("an empty one and the largest fit, a larger one is refused and not there", async () => {
+    it("stores an empty blob and the largest one, and rejects a larger one without storing it", async () => {
       const largest = Uint8Array.from({ length: MAX_BLOB_BYTES }, (_, i) => (i * i) % 251);
       for (const [blob, bytes] of [
         ["vm-b.empty", new Uint8Array(0)],
@@ -59,7 +59,7 @@ export function blobStoreContract(name: string, open: () => Promise<BlobsUnderTe
       expect(await store.get("vm-b.larger", "00")).toEqual({ kind: "absent" });
     });
 
-    it("deletes one and no other, and nothing is left of it", async () => {
+    it("deletes one blob completely, and no other", async () => {
       const before = await store.list();
       await store.put("vm-c.one", bytesOf("1"));
       await store.put("vm-c.two", bytesOf("2"));

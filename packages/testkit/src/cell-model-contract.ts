@@ -1,5 +1,5 @@
 /**
- * What every cell model must do for the biological types it is for.
+ * The contract of every cell model, for each biological type that it supports.
  */
 import type { BiologicalType, CellAllocation, CellModel, LivingCell } from "@bioxen/cell-models";
 import { fullDemand } from "@bioxen/contracts";
@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 
 const MINUTES = 240;
 
-/** A share of the type's full demand of everything. */
+/** `percent` of the full demand of the type, for every resource. */
 function share(biologicalType: BiologicalType, percent: number): CellAllocation {
   const demand = Object.entries(fullDemand(biologicalType, "basic"));
   return Object.fromEntries(demand.map(([name, amount]) => [name, Math.ceil((amount * percent) / 100)]));
@@ -19,7 +19,7 @@ function numbersIn(value: unknown): number[] {
   return Object.values(value).flatMap(numbersIn);
 }
 
-/** Everything about it that anybody can see. */
+/** Everything observable of a cell. */
 const seen = (cell: LivingCell) => ({ sample: cell.sample(), snapshot: cell.snapshot() });
 
 export function cellModelContract(model: CellModel, biologicalTypes: readonly BiologicalType[]): void {
@@ -27,7 +27,7 @@ export function cellModelContract(model: CellModel, biologicalTypes: readonly Bi
     const boot = (percent = 100, seed = 7) =>
       model.boot({ biologicalType, allocation: share(biologicalType, percent), seed });
 
-    it("begins at minute 0 undivided, grows at its full demand, and divides", () => {
+    it("starts at minute 0 undivided, grows at its full demand, and divides", () => {
       const cell = boot();
       expect(cell.sample()).toMatchObject({ simMinutes: 0, divisions: 0 });
       const divisions = cell.advance(MINUTES * 4);
@@ -37,7 +37,7 @@ export function cellModelContract(model: CellModel, biologicalTypes: readonly Bi
       expect(sample.doublingTimeMinutes).toBeCloseTo(Math.LN2 / sample.growthRatePerMinute, 6);
     });
 
-    it("measures with finite numbers and a health from 0 to 100, and changes nothing by it", () => {
+    it("samples finite numbers and a health from 0 to 100, without changing the cell", () => {
       const cell = boot(60);
       cell.advance(MINUTES);
       const sample = cell.sample();
@@ -47,7 +47,7 @@ export function cellModelContract(model: CellModel, biologicalTypes: readonly Bi
       expect(cell.sample()).toEqual(sample);
     });
 
-    it("is the same cell in one call and in many", () => {
+    it("computes the same cell in one call and in many", () => {
       const [one, many] = [boot(70), boot(70)];
       const together = one.advance(MINUTES);
       let apart = 0;
@@ -56,7 +56,7 @@ export function cellModelContract(model: CellModel, biologicalTypes: readonly Bi
       expect(seen(many)).toEqual(seen(one));
     });
 
-    it("does not know of other cells", () => {
+    it("is independent of other cells", () => {
       const [alone, beside] = [boot(80), boot(80)];
       const neighbour = boot(20, 8);
       for (let minute = 0; minute < 30; minute += 1) {
@@ -67,7 +67,7 @@ export function cellModelContract(model: CellModel, biologicalTypes: readonly Bi
       expect(seen(beside)).toEqual(seen(alone));
     });
 
-    it("never grows faster with less", () => {
+    it("never grows faster with fewer resources", () => {
       const rates = [100, 75, 50, 25].map((percent) => {
         const cell = boot(percent);
         cell.advance(MINUTES);
@@ -76,7 +76,7 @@ export function cellModelContract(model: CellModel, biologicalTypes: readonly Bi
       expect(rates).toEqual([...rates].sort((a, b) => b - a));
     });
 
-    it("goes on from a snapshot that was text in between, bit for bit", () => {
+    it("continues bit for bit from a snapshot that went through JSON", () => {
       const cell = boot(65);
       cell.advance(MINUTES);
       const restored = model.restore(JSON.parse(JSON.stringify(cell.snapshot())), {});
@@ -85,13 +85,13 @@ export function cellModelContract(model: CellModel, biologicalTypes: readonly Bi
       expect(seen(restored)).toEqual(seen(cell));
     });
 
-    it("refuses what is no snapshot of its own", () => {
+    it("rejects a malformed snapshot", () => {
       const { biologicalType: _, ...headless } = boot().snapshot();
       expect(() => model.restore(headless as never, {})).toThrow(RangeError);
       expect(() => model.restore({} as never, {})).toThrow(RangeError);
     });
 
-    it("follows a new allocation, and refuses a wrong one changing nothing", () => {
+    it("follows a new allocation, and rejects an invalid one without a change", () => {
       const cell = boot();
       cell.setAllocation(share(biologicalType, 50));
       expect(cell.allocation).toEqual(share(biologicalType, 50));

@@ -1,5 +1,5 @@
 /**
- * What every event log must do; run against the twin in memory and the real one.
+ * The contract of every event log; the log in memory and the one on JetStream run it.
  */
 import { eventSubject } from "@bioxen/contracts";
 import type { EventLog, StoredEvent } from "@bioxen/kernel";
@@ -9,7 +9,7 @@ import { eventually } from "./eventually.ts";
 
 export interface LogUnderTest {
   readonly log: EventLog;
-  /** Stores bytes that are no event. */
+  /** Stores bytes that cannot be decoded as an event. */
   readonly putBytes: (streamSubject: string, bytes: Uint8Array) => Promise<unknown> | unknown;
   readonly close: () => Promise<void>;
 }
@@ -20,7 +20,7 @@ async function appendAll(log: EventLog, id: string, count: number): Promise<numb
   const seqs: number[] = [];
   for (let version = 1; version <= count; version += 1) {
     const appended = await log.append(subjectOf(id), cordoned(id, version), seqs.at(-1) ?? 0);
-    if (appended.kind !== "appended") throw new Error("a conflict where nobody else writes");
+    if (appended.kind !== "appended") throw new Error("unexpected conflict: the test is the only writer");
     seqs.push(appended.seq);
   }
   return seqs;
@@ -59,7 +59,7 @@ export function eventLogContract(name: string, open: () => Promise<LogUnderTest>
     });
     afterAll(() => under.close());
 
-    it("an empty log is caught up at once", async () => {
+    it("catches a follower up at once when the log is empty", async () => {
       expect(await log.lastSeq()).toBe(0);
       const followed = await followFrom(log, 1);
       await eventually("caught up", () => followed.caughtUp || undefined);
@@ -67,7 +67,7 @@ export function eventLogContract(name: string, open: () => Promise<LogUnderTest>
       await followed.stop();
     });
 
-    it("appends in order and reads back what was appended", async () => {
+    it("appends in order, and reads back what was appended", async () => {
       const seqs = await appendAll(log, "order", 5);
       const events = await log.read(subjectOf("order"), 0);
       expect(events.map((event) => event.seq)).toEqual(seqs);
@@ -91,11 +91,11 @@ export function eventLogContract(name: string, open: () => Promise<LogUnderTest>
         expect(between.map((event) => event.seq)).toEqual(seqs.slice(after, until));
       }
       expect(await log.read(subjectOf("order"), 0, (seqs[0] ?? 0) - 1)).toEqual([]);
-      expect(await log.read(subjectOf("nobody"), 0)).toEqual([]);
+      expect(await log.read(subjectOf("absent"), 0)).toEqual([]);
       expect(await log.lastSeq()).toBe(seqs.at(-1));
     });
 
-    it("refuses a stale expectation, and one that is ahead", async () => {
+    it("answers conflict when the expected sequence is stale or ahead", async () => {
       const [first = 0] = await appendAll(log, "stale", 1);
       const conflict = { kind: "conflict" };
       expect(await log.append(subjectOf("stale"), cordoned("stale", 2, "too-early"), 0)).toEqual(conflict);
@@ -105,13 +105,13 @@ export function eventLogContract(name: string, open: () => Promise<LogUnderTest>
       expect((await log.append(subjectOf("stale"), cordoned("stale", 2), first)).kind).toBe("appended");
     });
 
-    it("the same event sent again is stored once, and says so", async () => {
+    it("stores an event that is appended twice only once, and answers both appends alike", async () => {
       const first = await log.append(subjectOf("again"), cordoned("again", 1), 0);
       expect(await log.append(subjectOf("again"), cordoned("again", 1), 0)).toEqual(first);
       expect(await log.read(subjectOf("again"), 0)).toHaveLength(1);
     });
 
-    it("of ten at once exactly one wins", async () => {
+    it("accepts exactly one of ten concurrent appends", async () => {
       const results = await Promise.all(
         Array.from({ length: 10 }, (_, i) =>
           log.append(subjectOf("race"), cordoned("race", 1, `racer-${i}`), 0),
@@ -121,7 +121,7 @@ export function eventLogContract(name: string, open: () => Promise<LogUnderTest>
       expect(await log.read(subjectOf("race"), 0)).toHaveLength(1);
     });
 
-    it("two followers see the same events in the same order, from where they asked", async () => {
+    it("gives two followers the same events in the same order, each from its start sequence", async () => {
       const all = await followFrom(log, 1);
       const before = await log.lastSeq();
       const late = await followFrom(log, before + 1);
@@ -130,7 +130,7 @@ export function eventLogContract(name: string, open: () => Promise<LogUnderTest>
       );
       const seqs = await appendAll(log, "followed", 20);
       const last = seqs.at(-1) ?? 0;
-      await eventually("both have it", () =>
+      await eventually("both followers have the last event", () =>
         all.events.at(-1)?.seq === last && late.events.at(-1)?.seq === last ? true : undefined,
       );
       expect(all.caughtUp).toBe(true);
@@ -142,11 +142,11 @@ export function eventLogContract(name: string, open: () => Promise<LogUnderTest>
       expect(all.events.at(-1)?.seq).toBe(last);
     });
 
-    it("a follower of one subject sees that one, and is caught up when the log ends with others", async () => {
+    it("gives a follower of one subject only that subject, and catches it up at the end of the log", async () => {
       const wanted = await appendAll(log, "one-of-many", 3);
       await appendAll(log, "another", 3);
       const one = await followFrom(log, 1, subjectOf("one-of-many"));
-      const none = await followFrom(log, 1, subjectOf("nobody"));
+      const none = await followFrom(log, 1, subjectOf("absent"));
       const all = await followFrom(log, wanted[0] ?? 0, eventSubject("chassis", "*"));
       for (const followed of [one, none, all]) {
         await eventually("caught up", () => followed.caughtUp || undefined);
@@ -155,27 +155,27 @@ export function eventLogContract(name: string, open: () => Promise<LogUnderTest>
       expect(none.events).toEqual([]);
       expect(all.events).toHaveLength(6);
       const appended = await log.append(subjectOf("one-of-many"), cordoned("one-of-many", 4), wanted[2] ?? 0);
-      await eventually("the next has come", () => one.events[3]);
+      await eventually("the next event arrived", () => one.events[3]);
       expect(appended).toMatchObject({ kind: "appended", seq: one.events[3]?.seq });
       for (const followed of [one, none, all]) await followed.stop();
     });
 
-    it("a follower from beyond the end waits, and is given nothing from before", async () => {
+    it("gives a follower that starts beyond the end nothing from before its start", async () => {
       const end = await log.lastSeq();
       const followed = await followFrom(log, end + 3);
       await eventually("caught up", () => followed.caughtUp || undefined);
       const seqs = await appendAll(log, "beyond", 4);
-      await eventually("it has come", () => followed.events[1]);
+      await eventually("the event arrived", () => followed.events[1]);
       expect(followed.events.map((event) => event.seq)).toEqual(seqs.slice(2));
       await followed.stop();
     });
 
-    it("an event that cannot be read stops the follower at its sequence, and is never passed over", async () => {
+    it("stops a follower at the sequence of an unreadable event, and never skips it", async () => {
       await under.putBytes(subjectOf("broken"), new TextEncoder().encode("{not an event"));
       const brokenSeq = await log.lastSeq();
       await appendAll(log, "after-broken", 1);
       const followed = await followFrom(log, 1);
-      const cause = await eventually("it stopped", () => followed.stopCause);
+      const cause = await eventually("the follower stopped", () => followed.stopCause);
       expect(cause).toMatchObject({ code: "CORRUPT_EVENT", details: { seq: brokenSeq } });
       expect(followed.events.at(-1)?.seq).toBe(brokenSeq - 1);
     });

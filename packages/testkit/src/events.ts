@@ -1,5 +1,5 @@
 /**
- * Events for tests, sound to the last field.
+ * Valid events and envelopes for tests.
  */
 import {
   type AggregateKind,
@@ -19,7 +19,7 @@ export interface EventFields {
   readonly causeId?: string;
 }
 
-/** An envelope of `kind/id` around `body`. */
+/** An envelope for an event of the aggregate `kind/id`. */
 export function envelopeOf(
   kind: string,
   id: string,
@@ -52,7 +52,10 @@ export function storedOf(seq: number, envelope: EventEnvelope): StoredEvent {
   };
 }
 
-/** The next event of `kind/id`, appended as its owner would. */
+/**
+ * Appends the next event of the aggregate `kind/id`, with the version and expected sequence that its owner would
+ * use.
+ */
 export async function appendNext(
   log: EventLog,
   kind: AggregateKind,
@@ -64,17 +67,18 @@ export async function appendNext(
   const before = await log.read(streamSubject, 0);
   const envelope = envelopeOf(kind, id, body, { ...fields, version: before.length + 1 });
   const appended = await log.append(streamSubject, envelope, before.at(-1)?.seq ?? 0);
-  if (appended.kind === "conflict") throw new Error(`${kind}/${id} was changed by another meanwhile`);
+  if (appended.kind === "conflict")
+    throw new Error(`unexpected conflict: another writer changed ${kind}/${id}`);
   return storedOf(appended.seq, envelope);
 }
 
-/** The smallest sound events: a chassis closed and opened, over and over. */
+/** The smallest valid event: odd versions cordon a chassis, even ones uncordon it. */
 export function cordoned(id: string, version: number, eventId?: string): EventEnvelope {
   const type = version % 2 === 1 ? "bioxen.chassis.cordoned.v1" : "bioxen.chassis.uncordoned.v1";
   return envelopeOf("chassis", id, { type, data: {} }, { version, ...(eventId ? { id: eventId } : {}) });
 }
 
-/** What an agent registers: a small chassis. */
+/** The registration of a small chassis. */
 export function registeredChassis(labels: Readonly<Record<string, string>> = {}): ChassisEvent {
   return {
     type: "bioxen.chassis.registered.v1",
@@ -91,7 +95,7 @@ export function registeredChassis(labels: Readonly<Record<string, string>> = {})
 
 export type VmCreated = Extract<VmEvent, { readonly type: "bioxen.vm.created.v1" }>;
 
-/** What a create leaves: a small cell that runs no program and is not started again by itself. */
+/** The creation of a small cell without a program and without automatic restarts. */
 export function createdVm(more: Partial<VmCreated["data"]> = {}): VmCreated {
   return {
     type: "bioxen.vm.created.v1",

@@ -1,8 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-const LOOK_INTERVAL_MS = 10;
+const POLL_INTERVAL_MS = 10;
 
-/** What `look` gives once it gives something; throws with `what` after `withinMs`. */
+/**
+ * Polls `look` until it returns a value, and returns that value. Throws an error that names `what` after
+ * `withinMs`.
+ */
 export async function eventually<T>(
   what: string,
   look: () => Promise<T | undefined> | T | undefined,
@@ -13,6 +16,6 @@ export async function eventually<T>(
     const seen = await look();
     if (seen !== undefined) return seen;
     if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`);
-    await sleep(LOOK_INTERVAL_MS);
+    await sleep(POLL_INTERVAL_MS);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What every extension of BioXen must do, as suites to run in a package's own tests. The driver's is
+ * The contract of each kind of extension, as suites to run in the tests of the extension. The suite of drivers is
  * `@bioxen/vm-driver/conformance`.
  */
 export { alertDelivererContract, type DelivererUnderTest } from "./alert-deliverer-contract.ts";

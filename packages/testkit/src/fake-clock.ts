@@ -1,5 +1,5 @@
 /**
- * A clock that is told what time it is, with the timers that depend on it.
+ * A clock that a test advances, with the timers that depend on it.
  */
 import type { Clock, IdSource, Timers } from "@bioxen/kernel";
 
@@ -34,7 +34,7 @@ export class FakeClock implements Clock, Timers {
     return { cancel: () => void this.#timers.delete(timer) };
   }
 
-  /** Lets `elapsedMs` pass: timers fire in order of their time, and what they cause has settled before the next. */
+  /** Advances the time by `elapsedMs`. Timers fire in order, and the promises of one settle before the next fires. */
   async advance(elapsedMs: number): Promise<void> {
     const untilMs = this.#nowMs + elapsedMs;
     for (;;) {
@@ -53,12 +53,12 @@ export class FakeClock implements Clock, Timers {
   }
 }
 
-/** Everything that waits for nothing but promises has happened. */
+/** Resolves once every pending promise chain that waits for no timer and no I/O has run. */
 export async function settle(): Promise<void> {
   for (let i = 0; i < 3; i += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** `id-0001`, `id-0002`, … */
+/** A source of the ids `id-0001`, `id-0002`, …. */
 export function idsInOrder(prefix = "id"): IdSource {
   let count = 0;
   return {

@@ -1,5 +1,5 @@
 /**
- * What leases must do, whatever store holds their records; run against the twin in memory and the real one.
+ * The contract of leases on every lease store; the store in memory and the KV bucket run it.
  */
 import {
   type Clock,
@@ -21,18 +21,18 @@ export interface LeasesUnderTest {
   readonly timers: Timers;
   readonly monotonicMs: () => number;
   /**
-   * What `look` gives once it gives something, looked for as time goes by; throws with `what` after `withinMs` of
-   * it.
+   * Polls `look` while time passes, and returns its first value. Throws an error that names `what` after
+   * `withinMs`.
    */
   readonly until: <T>(what: string, look: () => T | undefined, withinMs: number) => Promise<T>;
-  /** Loses every record. */
+  /** Deletes every record, as if the store were lost. */
   readonly forget: () => Promise<unknown> | unknown;
   readonly close: () => Promise<void>;
 }
 
-/** A takeover: the TTL, one look before it and one after, and a slow machine. */
+/** Longest takeover, ms: the TTL, one poll before and one after it, and a margin for a slow machine. */
 const TAKEOVER_MS = LEASE_TTL_MS + 2 * LEASE_LOOK_MS + 1_500;
-/** What takes no TTL: two looks, and a slow machine. */
+/** Longest change of holder without waiting for the TTL, ms: two polls, and a margin for a slow machine. */
 const SOON_MS = 2 * LEASE_LOOK_MS + 1_000;
 const LIMIT_MS = 30_000;
 
@@ -40,7 +40,8 @@ const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
 class Rival {
   readonly path: LeaseStorePath;
-  readonly told: (number | "lost")[] = [];
+  /** The tokens under which it held the lease, and its losses, in order. */
+  readonly changes: (number | "lost")[] = [];
   readonly lease: Lease;
 
   constructor(name: string, under: LeasesUnderTest, ids: ReturnType<typeof idsInOrder>) {
@@ -48,13 +49,13 @@ class Rival {
     const { clock, timers, monotonicMs } = under;
     const leases = new StoredLeases({ store: this.path, clock, timers, monotonicMs, ids, logger: SILENT });
     this.lease = leases.contend(name, {
-      onHeld: (token) => void this.told.push(token),
-      onLost: () => void this.told.push("lost"),
+      onHeld: (token) => void this.changes.push(token),
+      onLost: () => void this.changes.push("lost"),
     });
   }
 }
 
-/** The contenders of one name, with the promise that no two of them hold it at any look. */
+/** The contenders for one lease. Each poll checks that at most one of them holds it. */
 class Contest {
   readonly rivals: Rival[] = [];
   readonly #name: string;
@@ -73,13 +74,13 @@ class Contest {
     return rival;
   }
 
-  /** Who holds it, once somebody that `wanted` takes does. */
+  /** The first holder that `wanted` accepts, with its token. */
   holder(withinMs: number, wanted: (rival: Rival) => boolean = () => true) {
     return this.#under.until(
       `${this.#name} is held`,
       () => {
         const holders = this.rivals.filter((rival) => rival.lease.token() !== undefined);
-        expect(holders.length, "two hold it at once").toBeLessThan(2);
+        expect(holders.length, "two contenders hold the lease at once").toBeLessThan(2);
         const [rival] = holders;
         const token = rival?.lease.token();
         if (rival === undefined || token === undefined || !wanted(rival)) return undefined;
@@ -110,7 +111,7 @@ export function leasesContract(name: string, open: () => Promise<LeasesUnderTest
     afterEach(() => contest.end());
     afterAll(() => under.close());
 
-    it("a record is written only on its last revision", async () => {
+    it("writes a record only on its last revision", async () => {
       begin(0);
       const { store } = under;
       expect(await store.read("revisions")).toBeUndefined();
@@ -125,7 +126,7 @@ export function leasesContract(name: string, open: () => Promise<LeasesUnderTest
       expect(await store.read("revisions")).toEqual({ holder: null, token: 9, revision: next });
     });
 
-    it("of three contenders one holds, and goes on holding under one token", async () => {
+    it("gives the lease to one of three contenders, which keeps it under one token", async () => {
       begin(3);
       const startedAtMs = under.clock.nowMs();
       const { rival, token } = await contest.holder(SOON_MS);
@@ -136,12 +137,12 @@ export function leasesContract(name: string, open: () => Promise<LeasesUnderTest
         () => under.monotonicMs() - sinceMs > LEASE_TTL_MS + 500,
       );
       expect(longer).toEqual({ rival, token });
-      expect(contest.rivals.map((one) => one.told)).toEqual(
+      expect(contest.rivals.map((one) => one.changes)).toEqual(
         contest.rivals.map((one) => (one === rival ? [token] : [])),
       );
     });
 
-    it("what is given back is taken at once, under a greater token", async () => {
+    it("gives a released lease to the next contender at once, under a greater token", async () => {
       begin(2);
       const first = await contest.holder(SOON_MS);
       await first.rival.lease.release();
@@ -149,10 +150,10 @@ export function leasesContract(name: string, open: () => Promise<LeasesUnderTest
       const second = await contest.holder(SOON_MS);
       expect(second.rival).not.toBe(first.rival);
       expect(second.token).toBeGreaterThan(first.token);
-      expect(first.rival.told).toEqual([first.token]);
+      expect(first.rival.changes).toEqual([first.token]);
     });
 
-    it("a holder that is cut off stops before another starts, and is no holder when it is back", async () => {
+    it("ends a holder that is cut off before the next one starts, and does not return the lease to it", async () => {
       begin(2);
       const first = await contest.holder(SOON_MS);
       first.rival.path.setCut(true);
@@ -161,11 +162,11 @@ export function leasesContract(name: string, open: () => Promise<LeasesUnderTest
       first.rival.path.setCut(false);
       const sinceMs = under.monotonicMs();
       await contest.holder(2 * LEASE_TTL_MS, () => under.monotonicMs() - sinceMs > LEASE_TTL_MS);
-      expect(first.rival.told).toEqual([first.token, "lost"]);
-      expect(second.rival.told).toEqual([second.token]);
+      expect(first.rival.changes).toEqual([first.token, "lost"]);
+      expect(second.rival.changes).toEqual([second.token]);
     });
 
-    it("a renewal whose acknowledgement got lost costs nothing", async () => {
+    it("survives a renewal whose acknowledgement is lost", async () => {
       const [rival] = begin(2);
       const first = await contest.holder(SOON_MS);
       first.rival.path.loseAcks(1);
@@ -175,22 +176,22 @@ export function leasesContract(name: string, open: () => Promise<LeasesUnderTest
         () => under.monotonicMs() - sinceMs > LEASE_TTL_MS,
       );
       expect(later).toEqual(first);
-      expect(rival?.told.includes("lost")).toBe(false);
+      expect(rival?.changes.includes("lost")).toBe(false);
     });
 
-    it("a holder that is told of a newer token comes back above it", async () => {
+    it("takes the lease again under a greater token when the holder learns of a newer one", async () => {
       const [rival] = begin(1);
       const first = await contest.holder(SOON_MS);
       const newer = first.token + 1_000_000;
       rival?.lease.surpass(first.token);
-      expect(rival?.lease.token(), "its own token is no news").toBe(first.token);
+      expect(rival?.lease.token(), "its own token is not newer").toBe(first.token);
       rival?.lease.surpass(newer);
       expect(rival?.lease.token()).toBeUndefined();
       expect((await contest.holder(SOON_MS + 1_000)).token).toBe(newer + 1);
-      expect(rival?.told).toEqual([first.token, "lost", newer + 1]);
+      expect(rival?.changes).toEqual([first.token, "lost", newer + 1]);
     });
 
-    it("tokens do not come back with a store that was lost", async () => {
+    it("issues greater tokens even after the store is lost", async () => {
       begin(2);
       const first = await contest.holder(SOON_MS);
       await under.forget();

@@ -1,5 +1,5 @@
 /**
- * Blobs in memory: the twin of those in a stream, held to it by `blobStoreContract`.
+ * A blob store in memory. It passes the same `blobStoreContract` as the store on JetStream.
  */
 import { hash } from "node:crypto";
 import {
@@ -19,14 +19,14 @@ export class MemoryBlobs implements BlobStore {
     this.#clock = clock;
   }
 
-  /** Other bytes under a name, as a disk may have them. */
+  /** Replaces the bytes of a blob by others, as a disk error can. */
   damage(name: BlobName): void {
     this.#blobs.set(name, { bytes: new Uint8Array([0]), atMs: this.#clock.nowMs() });
   }
 
   async put(name: BlobName, bytes: Uint8Array): Promise<void> {
     if (bytes.length > MAX_BLOB_BYTES) {
-      throw new Fault("TOO_LARGE", `${name}: ${bytes.length} bytes are over ${MAX_BLOB_BYTES}`, {
+      throw new Fault("TOO_LARGE", `blob ${name} has ${bytes.length} bytes: the limit is ${MAX_BLOB_BYTES}`, {
         retryable: false,
       });
     }

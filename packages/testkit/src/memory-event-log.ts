@@ -1,8 +1,8 @@
 /**
- * The event log in memory: the twin of the one on JetStream, held to it by `eventLogContract`.
+ * An event log in memory. It passes the same `eventLogContract` as the log on JetStream.
  *
- * Delivers to followers asynchronously and in order, as the server does. Can be told to lose an acknowledgement or
- * to be away, which a real server does too, only not when asked.
+ * It delivers to followers asynchronously and in order, as the server does. A test can make it lose
+ * acknowledgements or be unreachable, which a real server does at times of its own choice.
  */
 import { decodeEvent, digestOf, encodeEvent } from "@bioxen/contracts";
 import {
@@ -29,17 +29,17 @@ export class MemoryEventLog implements EventLog {
   #acksToLose = 0;
   #away = false;
 
-  /** The next `count` appends are stored, and their callers never learn it. */
+  /** Stores the next `count` appends, and answers their callers UNAVAILABLE. */
   loseAcks(count: number): void {
     this.#acksToLose = count;
   }
 
-  /** While away nothing is stored and nothing is read. */
+  /** While it is away, every append and read fails with UNAVAILABLE. */
   setAway(away: boolean): void {
     this.#away = away;
   }
 
-  /** Stores bytes as they are, decodable or not. */
+  /** Stores bytes without a check: they need not be an event. Returns their sequence. */
   putBytes(streamSubject: string, bytes: Uint8Array): number {
     const seq = this.#stored.length + 1;
     this.#stored.push({ seq, streamSubject, bytes });
@@ -122,11 +122,11 @@ export class MemoryEventLog implements EventLog {
   }
 
   #requireHere(): void {
-    if (this.#away) throw new Fault("UNAVAILABLE", "the event log is away", { retryable: true });
+    if (this.#away) throw new Fault("UNAVAILABLE", "the event log is unreachable", { retryable: true });
   }
 }
 
-/** As the server reads `*` (one token) and a last `>` (one or more). */
+/** Matches subjects as the server does: `*` is one token, and a last `>` is one or more. */
 function wantedBy(filter: string | undefined): (streamSubject: string) => boolean {
   if (filter === undefined) return () => true;
   const tokens = filter.split(".");

@@ -1,6 +1,6 @@
 /**
- * The records of leases in memory: the twin of the ones in a KV bucket, held to it by `leasesContract`; and a way to it
- * that can be cut or lose acknowledgements.
+ * A lease store in memory, which passes the same `leasesContract` as the KV bucket, and a connection to any lease
+ * store that a test can cut or make lose acknowledgements.
  */
 import { Fault, type LeaseRecord, type LeaseStore, type StoredLease } from "@bioxen/kernel";
 
@@ -19,13 +19,13 @@ export class MemoryLeaseStore implements LeaseStore {
     return this.#revision;
   }
 
-  /** As if the store had been lost. */
+  /** Deletes every record, as if the store were lost. */
   forget(): void {
     this.#records.clear();
   }
 }
 
-/** One contender's way to a shared store. */
+/** The connection of one contender to the shared store. */
 export class LeaseStorePath implements LeaseStore {
   readonly #store: LeaseStore;
   #cut = false;
@@ -35,30 +35,30 @@ export class LeaseStorePath implements LeaseStore {
     this.#store = store;
   }
 
-  /** While cut, nothing arrives there. */
+  /** While the connection is cut, every read and write fails with UNAVAILABLE. */
   setCut(cut: boolean): void {
     this.#cut = cut;
   }
 
-  /** The next `count` writes are stored, and their writer never learns it. */
+  /** Stores the next `count` writes, and answers their callers UNAVAILABLE. */
   loseAcks(count: number): void {
     this.#acksToLose = count;
   }
 
   async read(name: string): Promise<StoredLease | undefined> {
-    this.#requireWay();
+    this.#requireConnection();
     return this.#store.read(name);
   }
 
   async write(name: string, record: LeaseRecord, revision: number): Promise<number | undefined> {
-    this.#requireWay();
+    this.#requireConnection();
     const written = await this.#store.write(name, record, revision);
     if (this.#acksToLose === 0) return written;
     this.#acksToLose -= 1;
     throw new Fault("UNAVAILABLE", "the acknowledgement was lost", { retryable: true });
   }
 
-  #requireWay(): void {
-    if (this.#cut) throw new Fault("UNAVAILABLE", "the lease store is cut off", { retryable: true });
+  #requireConnection(): void {
+    if (this.#cut) throw new Fault("UNAVAILABLE", "the lease store is unreachable", { retryable: true });
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Snapshots in memory: the twin of those in a KV bucket, held to it by `snapshotStoreContract`.
+ * A snapshot store in memory. It passes the same `snapshotStoreContract` as the KV bucket.
  */
 import { Fault, type Snapshot, type SnapshotHead, type SnapshotStore } from "@bioxen/kernel";
 
@@ -7,7 +7,7 @@ export class MemorySnapshots implements SnapshotStore {
   #newest: Snapshot | undefined;
   #away = false;
 
-  /** While away every call fails. */
+  /** While it is away, every call fails with UNAVAILABLE. */
   setAway(away: boolean): void {
     this.#away = away;
   }
@@ -38,6 +38,6 @@ export class MemorySnapshots implements SnapshotStore {
   }
 
   #requireHere(): void {
-    if (this.#away) throw new Fault("UNAVAILABLE", "snapshots are away", { retryable: true });
+    if (this.#away) throw new Fault("UNAVAILABLE", "the snapshot store is unreachable", { retryable: true });
   }
 }

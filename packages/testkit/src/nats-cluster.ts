@@ -1,8 +1,9 @@
 /**
- * Three nats-servers that replicate one JetStream, each a process with a store of its own.
+ * Three nats-servers that replicate one JetStream, each as a process with its own store.
  *
- * A node that is killed stays down until it is started again: a supervisor that is faster than an election would
- * hide that two go on without the third. Synced as the embedded server is: what is acknowledged is on two disks.
+ * A killed node stays down until the test starts it again: a supervisor that restarts it before the election would
+ * hide whether two nodes go on without the third. `sync_interval: always` is the setting of the embedded server, so an
+ * acknowledged message is on two disks.
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -12,9 +13,9 @@ import { eventually } from "./eventually.ts";
 
 const HOST = "127.0.0.1";
 const NODES = ["n1", "n2", "n3"] as const;
-/** From a start to a node that has caught up with the others, ms. */
+/** Longest time from the start of a node until it has caught up with the others, ms. */
 const HEALTHY_DEADLINE_MS = 60_000;
-const ASK_TIMEOUT_MS = 2_000;
+const MONITORING_TIMEOUT_MS = 2_000;
 
 interface Ports {
   readonly client: number;
@@ -22,7 +23,7 @@ interface Ports {
   readonly http: number;
 }
 
-/** What one node leads, as its own monitoring says. */
+/** The part of the monitoring answer `/jsz` that says which streams a node leads. */
 interface JetStreamStatus {
   readonly meta_cluster?: { readonly leader?: string };
   readonly account_details?: readonly {
@@ -57,18 +58,18 @@ export class ServerNode {
     this.#child.start();
   }
 
-  /** SIGKILL; it stays down. */
+  /** Sends SIGKILL; the node stays down. */
   async kill(): Promise<void> {
     if (this.#child.pid !== null) process.kill(this.#child.pid, "SIGKILL");
     await this.#child.stop();
   }
 
-  /** SIGTERM: it hands over what it leads, and ends. */
+  /** Sends SIGTERM: the node hands over the streams that it leads, and ends. */
   stop(): Promise<void> {
     return this.#child.stop();
   }
 
-  /** Serves, and has everything that the others have. */
+  /** Resolves once the node serves requests and has caught up with the others. */
   async whenHealthy(): Promise<void> {
     await eventually(
       `${this.name} has caught up`,
@@ -80,7 +81,7 @@ export class ServerNode {
     );
   }
 
-  /** Names of the streams it leads, and `meta` for what makes and places them. */
+  /** Names of the streams that the node leads; `meta` stands for the group that creates and places streams. */
   async leads(): Promise<string[]> {
     const response = await this.#ask("jsz?streams=true&accounts=true");
     const { meta_cluster, account_details = [] } = (await response.json()) as JetStreamStatus;
@@ -92,7 +93,7 @@ export class ServerNode {
   }
 
   async #ask(path: string): Promise<Response> {
-    const signal = AbortSignal.timeout(ASK_TIMEOUT_MS);
+    const signal = AbortSignal.timeout(MONITORING_TIMEOUT_MS);
     return fetch(`http://${HOST}:${this.ports.http}/${path}`, { signal });
   }
 
@@ -108,7 +109,7 @@ export class ServerNode {
   }
 }
 
-/** All three, serving as one. */
+/** Starts three nodes, and resolves once all of them are healthy. */
 export async function startCluster(binary: ServerBinary, dir: string): Promise<ServerNode[]> {
   await mkdir(join(dir, "log"), { recursive: true });
   const free = await freePorts(3 * NODES.length);
@@ -126,7 +127,7 @@ export async function startCluster(binary: ServerBinary, dir: string): Promise<S
   return nodes;
 }
 
-/** `no_advertise`: clients know the relays' ports, and must not hear of the servers' own. */
+/** `no_advertise`: clients connect through relays, and must not learn the ports of the servers themselves. */
 function configOf(name: string, ports: Ports, routes: readonly string[], store: string): string {
   return `server_name: ${name}
 listen: "${HOST}:${ports.client}"
@@ -145,7 +146,7 @@ cluster {
 `;
 }
 
-/** Ports nobody listens on now, all different. */
+/** Returns `count` different free ports. */
 async function freePorts(count: number): Promise<number[]> {
   const probes = Array.from({ length: count }, () => createServer());
   const ports: number[] = [];

@@ -1,5 +1,5 @@
 /**
- * A real nats-server for one test file: its own port, its own store, gone afterwards.
+ * A real nats-server for one test file, with its own port and a store that `stop` deletes.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -25,7 +25,7 @@ export class TestServer {
     this.url = `nats://127.0.0.1:${port}`;
   }
 
-  /** `settings`: lines of its configuration beside what every test server has. */
+  /** `settings`: lines of server configuration, in addition to those that every test server has. */
   static async start(settings = ""): Promise<TestServer> {
     const { path } = await findServerBinary();
     const dir = await mkdtemp(join(tmpdir(), "bioxen-nats-"));
@@ -35,14 +35,14 @@ export class TestServer {
     return new TestServer(path, dir, port, process);
   }
 
-  /** As a power cut would: no goodbye. */
+  /** Ends the server without a shutdown, as a power cut does. */
   async kill(): Promise<void> {
     const gone = new Promise((resolve) => this.#process.once("exit", resolve));
     this.#process.kill("SIGKILL");
     await gone;
   }
 
-  /** Again, on the same port and store. */
+  /** Starts the killed server on the same port and store. */
   async startAgain(): Promise<void> {
     await clearPorts(this.#dir);
     this.#process = run(this.#binary, this.#dir, this.#port);
@@ -80,7 +80,7 @@ async function clearPorts(dir: string): Promise<void> {
   for (const path of await portsFiles(dir)) await rm(path);
 }
 
-/** The port the server wrote down once it listens. */
+/** The port that the server writes to its ports file once it listens. */
 function portOf(dir: string): Promise<number> {
   return eventually("the server listens", async () => {
     const [path] = await portsFiles(dir);

@@ -1,5 +1,5 @@
 /**
- * What every placement policy must do, on drawn fits and in whole plans.
+ * The contract of every placement policy, on generated fits and in whole plans.
  */
 import { type Chassis, NEVER_LOST } from "@bioxen/contracts";
 import { fits, sum } from "@bioxen/kernel";
@@ -58,7 +58,7 @@ function fitOf(vm: WaitingVm, chassis: ChassisRoom): Fit {
   return { resources: RESOURCES, asked, free, offered, vm, chassis };
 }
 
-const drawnFit = fc
+const generatedFit = fc
   .record({ free: fc.integer({ min: 1, max: OFFERED }), asked: fc.integer({ min: 0, max: OFFERED }) })
   .filter(({ free, asked }) => asked <= free)
   .map(({ free, asked }) => fitOf(vmOf("vm-1", asked), roomOf("c-1", free)));
@@ -73,9 +73,9 @@ const cluster = fc.record({
 
 export function placementPolicyContract(policy: PlacementPolicy): void {
   describe(`placement policy ${policy.name} ${policy.version}`, () => {
-    it("scores every fit with an integer from 0 to 1000, the same each time", () => {
+    it("scores every fit with an integer from 0 to 1000, and equal fits equally", () => {
       fc.assert(
-        fc.property(drawnFit, (fit) => {
+        fc.property(generatedFit, (fit) => {
           const score = policy.score(fit);
           expect(Number.isInteger(score) && score >= 0 && score <= FULL_SCORE).toBe(true);
           expect(policy.score(fit)).toBe(score);
@@ -83,9 +83,9 @@ export function placementPolicyContract(policy: PlacementPolicy): void {
       );
     });
 
-    it("never scores above its own bound, which is what lets a plan leave chassis out", () => {
+    it("never scores above its own bound, so that a plan may skip chassis by the bound", () => {
       fc.assert(
-        fc.property(drawnFit, (fit) => {
+        fc.property(generatedFit, (fit) => {
           const full = fullnessWith(fit);
           const bound = policy.bound?.(full, full) ?? FULL_SCORE;
           expect(policy.score(fit)).toBeLessThanOrEqual(bound);
@@ -93,7 +93,7 @@ export function placementPolicyContract(policy: PlacementPolicy): void {
       );
     });
 
-    it("makes plans that give no chassis more than it has, and decide every VM once", () => {
+    it("makes plans that overfill no chassis, and decide each VM once", () => {
       fc.assert(
         fc.property(cluster, ({ rooms, vms }) => {
           const { placements, deferrals } = planPlacements(vms, rooms, { policy });
@@ -107,7 +107,7 @@ export function placementPolicyContract(policy: PlacementPolicy): void {
       );
     });
 
-    it("makes the same plan whatever the order in which chassis and VMs are named", () => {
+    it("makes the same plan for every order of chassis and VMs", () => {
       fc.assert(
         fc.property(cluster, ({ rooms, vms }) => {
           const plan = planPlacements(vms, rooms, { policy });

@@ -1,5 +1,6 @@
 /**
- * Sequences of commands whose next one depends on the state before it: a resize needs the fence of a reservation, for example.
+ * Sequences of commands whose next one depends on the state before it: a resize needs the fence of a reservation,
+ * for example.
  */
 import type { CommandBody, Decider, Decision, EventBody } from "@bioxen/kernel";
 import fc from "fast-check";
@@ -14,7 +15,10 @@ export interface Walk<State, Event extends EventBody> {
   readonly state: State;
 }
 
-/** Decides the commands one after the other and folds their events. `check` runs after each decision, also after a rejection. */
+/**
+ * Decides the commands one after the other and folds their events. `check` runs after each decision, also after a
+ * rejection.
+ */
 export function walk<State, Command extends CommandBody, Event extends EventBody>(
   decider: Decider<State, Command, Event>,
   steps: Iterable<Step<State, Command>>,

@@ -1,5 +1,5 @@
 /**
- * What every snapshot store must do; run against the twin in memory and the real one.
+ * The contract of every snapshot store; the store in memory and the KV bucket run it.
  */
 import { eventSubject } from "@bioxen/contracts";
 import type { SnapshotHead, SnapshotStore } from "@bioxen/kernel";
@@ -34,12 +34,12 @@ export function snapshotStoreContract(name: string, open: () => Promise<StoreUnd
     });
     afterAll(() => under.close());
 
-    it("has none at first", async () => {
+    it("is empty at first", async () => {
       expect(await under.store.newest()).toBeUndefined();
       expect(await under.store.newestSeq()).toBe(0);
     });
 
-    it("gives back what was saved, and then what replaced it", async () => {
+    it("returns the saved snapshot, and after that the one that replaced it", async () => {
       const long = "line\n".repeat(100_000);
       await under.store.save(headAt(10), chunksFrom(["one\n", long, "three\n"]));
       expect(await texts()).toEqual(["one\n", long, "three\n"]);
@@ -51,7 +51,7 @@ export function snapshotStoreContract(name: string, open: () => Promise<StoreUnd
       expect(await under.store.newestSeq()).toBe(30);
     });
 
-    it("a writer that fails half-way leaves the one before it whole", async () => {
+    it("keeps the previous snapshot whole when a writer fails half-way", async () => {
       async function* dying(): AsyncGenerator<Uint8Array> {
         yield new TextEncoder().encode("half\n");
         throw new Error("killed");
@@ -61,14 +61,14 @@ export function snapshotStoreContract(name: string, open: () => Promise<StoreUnd
       expect(await under.store.newestSeq()).toBe(30);
     });
 
-    it("of two writers at once one wins, and what is there is whole", async () => {
+    it("accepts one of two concurrent writers, and returns no mixture of both", async () => {
       const writes = [headAt(50), headAt(60)].map((head) =>
         under.store.save(head, chunksFrom([`${head.seq} a\n`, `${head.seq} b\n`])),
       );
       const settled = await Promise.allSettled(writes);
       expect(settled.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
       const snapshot = await under.store.newest();
-      // Both wrote into one slot: what the loser overwrote is not given out.
+      // Both wrote into one slot, so the store may have no whole snapshot. A snapshot that it returns is whole.
       if (snapshot !== undefined)
         expect(await texts()).toEqual([`${snapshot.head.seq} a\n`, `${snapshot.head.seq} b\n`]);
     });

@@ -1,5 +1,5 @@
 /**
- * One suite, two stores; and what only a server can suffer.
+ * The blob store contract on both stores, and the faults that only a server has.
  */
 import { GUEST_STATE_STREAM } from "@bioxen/contracts";
 import { connectBus, openBlobs, openEventLog } from "@bioxen/nats";
@@ -21,7 +21,7 @@ async function world() {
 blobStoreContract("in memory", async () => ({ store: new MemoryBlobs(), close: async () => undefined }));
 blobStoreContract("in a stream", world);
 
-it("a thousand puts and deletes leave no message behind", async () => {
+it("leaves no message behind after a thousand puts and deletes", async () => {
   const { bus, store, close } = await world();
   const names = Array.from({ length: 1_000 }, (_, i) => `vm-a.c${i}` as const);
   await Promise.all(names.map((name) => store.put(name, new Uint8Array(10))));
@@ -32,7 +32,7 @@ it("a thousand puts and deletes leave no message behind", async () => {
   await close();
 });
 
-it("a server that is away is a fault that can be tried again", async () => {
+it("answers a retryable fault while the server is unreachable", async () => {
   const { server, store, close } = await world();
   await server.stop();
   await expect(store.put("vm-a.one", new Uint8Array(1))).rejects.toMatchObject({

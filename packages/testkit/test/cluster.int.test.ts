@@ -1,6 +1,6 @@
 /**
- * Three servers: everything that is kept is on all of them, also what a single server had made; and whoever follows
- * the log through a server that dies goes on, though that one does not come back.
+ * A cluster of three servers: every stream is replicated to all of them, including streams that a single server had
+ * created. A follower of the log continues when the server that it reads from dies and stays down.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -30,14 +30,14 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-/** What a service opens at its start. */
+/** Opens the stores that every service opens at its start. */
 async function openAll(replicas: number): Promise<void> {
   await openEventLog(bus, replicas);
   await openOutcomes(bus, replicas);
-  await new KvLeaseStore(bus, replicas).read("nobody");
+  await new KvLeaseStore(bus, replicas).read("absent");
 }
 
-it("what one server had is replicated when it is asked for; nothing is taken back", async () => {
+it("replicates existing streams when more replicas are configured, and never removes replicas", async () => {
   const jsm = await jetstreamManager(bus.connection);
   const replicas = async () => {
     const all = await jsm.streams.list().next();
@@ -51,7 +51,7 @@ it("what one server had is replicated when it is asked for; nothing is taken bac
   expect(await replicas()).toEqual(new Set([3]));
 });
 
-it("a follower goes on when the server with its consumer is gone for good", async () => {
+it("continues a follower when the server with its consumer is permanently lost", async () => {
   const log = await openEventLog(bus, 3);
   const seen: StoredEvent[] = [];
   let lastSeq = await log.lastSeq();
@@ -63,11 +63,11 @@ it("a follower goes on when the server with its consumer is gone for good", asyn
   });
   const append = async (version: number) => {
     const appended = await log.append(SUBJECT, cordoned("replicated", version), version === 1 ? 0 : lastSeq);
-    if (appended.kind !== "appended") throw new Error("a conflict where nobody else writes");
+    if (appended.kind !== "appended") throw new Error("unexpected conflict: the test is the only writer");
     lastSeq = appended.seq;
   };
   await append(1);
-  await eventually("the first came", () => seen[0]);
+  await eventually("the first event arrived", () => seen[0]);
   const jsm = await jetstreamManager(bus.connection);
   const [consumer] = await jsm.consumers.list(EVENT_STREAM).next();
   const holder = nodes.find(({ name }) => name === consumer?.cluster?.leader);
@@ -81,7 +81,7 @@ it("a follower goes on when the server with its consumer is gone for good", asyn
       ),
     );
   }
-  await eventually("the last came", () => (seen.length >= 5 ? true : undefined));
+  await eventually("the last event arrived", () => (seen.length >= 5 ? true : undefined));
   expect(seen.map(({ envelope }) => envelope.aggregateversion)).toEqual([1, 2, 3, 4, 5]);
   await following.stop();
 }, 60_000);

@@ -1,6 +1,6 @@
 /**
- * One suite, three logs: in memory, on a real server, and on one read through a thread; and what only a real server
- * does: lose acknowledgements, die, and come back.
+ * The event log contract on three logs: in memory, on a real server, and on a real server read through a thread; and
+ * the faults that only a real server has, such as a kill and a restart.
  */
 import { eventSubject } from "@bioxen/contracts";
 import { connectBus, type EventLogOptions, openEventLog } from "@bioxen/nats";
@@ -37,14 +37,14 @@ eventLogContract("on JetStream", () => onServer());
 
 eventLogContract("on JetStream, read through a thread", () => onServer({ threadFromEvents: 1 }));
 
-describe("a server that dies", () => {
+describe("a server that is killed", () => {
   let server: TestServer;
   beforeAll(async () => {
     server = await TestServer.start();
   });
   afterAll(() => server.stop());
 
-  it("loses nothing that was acknowledged, and its followers go on without a gap or a repeat", async () => {
+  it("loses no acknowledged event, and its followers continue without a gap or a repeat", async () => {
     const bus = await connectBus({ servers: server.url, name: "survivor" });
     const log = await openEventLog(bus);
     const seen: number[] = [];
@@ -60,7 +60,7 @@ describe("a server that dies", () => {
     for (let version = 1; version <= 30; version += 1) {
       if (version === 10 || version === 20) {
         await server.kill();
-        // The append begins while nobody is there, and ends once somebody is.
+        // The append starts while the server is down, and ends once it is up again.
         const pending = log.append(subject, cordoned("survivor", version), last);
         await server.startAgain();
         const appended = await pending;
@@ -72,7 +72,7 @@ describe("a server that dies", () => {
       if (appended.kind === "appended") last = appended.seq;
     }
     expect(last).toBe(30);
-    await eventually("the follower has them all", () => (seen.length >= 30 ? true : undefined));
+    await eventually("the follower has all events", () => (seen.length >= 30 ? true : undefined));
     expect(seen).toEqual(Array.from({ length: 30 }, (_, i) => i + 1));
     expect(stops).toEqual([]);
     expect(await log.read(subject, 0)).toHaveLength(30);

@@ -1,5 +1,5 @@
 /**
- * The built-in model and policies keep the contracts that those of others are held to.
+ * The built-in cell model and policies pass the contracts of extensions.
  */
 import { WEISSE } from "@bioxen/cell-models";
 import { BIN_PACK, SPREAD } from "@bioxen/placement";

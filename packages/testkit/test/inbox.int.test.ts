@@ -1,5 +1,5 @@
 /**
- * The inbox on a real server: whatever arrives gets one answer.
+ * The inbox on a real server: every request gets exactly one answer.
  */
 import { hostname } from "node:os";
 import { ENDPOINTS, MAX_PAYLOAD_BYTES, refuse, type ServedEndpoint, serve } from "@bioxen/contracts";
@@ -82,27 +82,27 @@ async function send(subject: string, payload: string | Uint8Array, fields: Recor
 }
 
 describe("the inbox", () => {
-  it("answers what it is asked, an empty payload as an empty object", async () => {
+  it("answers a request, and reads an empty payload as an empty object", async () => {
     expect((await send(ENDPOINTS.chassisList.subject, "")).body).toEqual({ ok: true, chassis: [] });
   });
 
   it.each([
     ["not JSON", "{"],
     ["not UTF-8", new Uint8Array([0x22, 0xff, 0x22])],
-    ["no object", "[1]"],
+    ["not an object", "[1]"],
     ["with unknown fields", '{"x":1}'],
-  ])("a payload that is %s is refused as such", async (_what, payload) => {
+  ])("rejects a payload that is %s, and names the problem", async (_what, payload) => {
     const { body } = await send(ENDPOINTS.chassisList.subject, payload);
     expect(body).toMatchObject({ ok: false, error: { code: "BAD_REQUEST", retryable: false } });
     expect(body.error?.details).toMatchObject({ problems: [{ path: expect.any(String) }] });
   });
 
-  it("a payload over the limit is refused before it is read", async () => {
+  it("rejects a payload over the limit without parsing it", async () => {
     const { body } = await send(ENDPOINTS.chassisList.subject, "x".repeat(MAX_PAYLOAD_BYTES + 1));
     expect(body.error).toMatchObject({ code: "TOO_LARGE", details: { limit: MAX_PAYLOAD_BYTES } });
   });
 
-  it("a refusal has the protocol's headers, on one line", async () => {
+  it("gives a rejection the headers of the services protocol, each on one line", async () => {
     const { body, headers: h } = await send(ENDPOINTS.vmGet.subject, '{"vmId":"a"}');
     expect(body.error).toEqual({
       code: "VM_NOT_FOUND",
@@ -114,7 +114,7 @@ describe("the inbox", () => {
     expect(h?.get("Nats-Service-Error")).toBe("VM_NOT_FOUND: there is no VM");
   });
 
-  it("a fault of the world keeps its code, a bug is INTERNAL and says nothing of itself", async () => {
+  it("answers a fault as UNAVAILABLE, and a bug as INTERNAL without its message", async () => {
     expect((await send(ENDPOINTS.ledgerGet.subject, JSON.stringify(VM))).body.error).toMatchObject({
       code: "UNAVAILABLE",
       retryable: true,
@@ -125,7 +125,7 @@ describe("the inbox", () => {
     expect(faults).toEqual([ENDPOINTS.ledgerGet.subject, ENDPOINTS.chassisGet.subject]);
   });
 
-  it("a message id names one intent on its subject; a cause and a trace are carried on", async () => {
+  it("deduplicates by message id and subject, and passes cause and trace on", async () => {
     const { subject } = ENDPOINTS.vmHistory;
     await send(subject, '{"vmId":"a"}', { "Nats-Msg-Id": "m1", traceparent: "00-t-s-01" });
     await send(subject, '{"vmId":"a"}', {
@@ -149,7 +149,7 @@ describe("the inbox", () => {
     ]);
   });
 
-  it("a message id has one outcome, whatever the payload and the state say later", async () => {
+  it("answers a message id with its first outcome, even for another payload or a changed state", async () => {
     const { subject } = ENDPOINTS.chassisUncordon;
     const twice = await Promise.all(
       [1, 2].map(() => send(subject, JSON.stringify(VM), { "Nats-Msg-Id": "once" })),
@@ -164,7 +164,7 @@ describe("the inbox", () => {
     );
   });
 
-  it("while nothing can be served it says why", async () => {
+  it("answers UNAVAILABLE with the reason while the service cannot serve", async () => {
     unavailable = "event 7 cannot be read";
     expect((await send(ENDPOINTS.chassisList.subject, "{}")).body.error).toMatchObject({
       code: "UNAVAILABLE",
@@ -174,7 +174,7 @@ describe("the inbox", () => {
     unavailable = undefined;
   });
 
-  it("is found by the services protocol, with its schemas", async () => {
+  it("is discovered by the services protocol, with its schemas", async () => {
     expect(await discoverServices(bus, 300)).toEqual([
       {
         name: "tested",
@@ -191,9 +191,9 @@ describe("the inbox", () => {
     expect(JSON.parse(info.endpoints[1]?.metadata.request ?? "")).toMatchObject({ required: ["vmId"] });
   });
 
-  it("stops after it has answered what is in flight", async () => {
+  it("answers the requests in flight before it stops", async () => {
     const late = send(ENDPOINTS.chassisCordon.subject, JSON.stringify(VM));
-    await eventually("it is in flight", () => release);
+    await eventually("the request is in flight", () => release);
     const stopped = inbox.stop();
     release?.();
     expect((await late).body.error).toMatchObject({ code: "CHASSIS_NOT_FOUND" });

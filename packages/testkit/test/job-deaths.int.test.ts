@@ -1,10 +1,9 @@
 /**
- * Durable commands and workers that die: between the event and the acknowledgement, again and again, and for a long
- * time.
+ * Durable commands and workers that die: between the event and the acknowledgement, repeatedly, and for a long time.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { eventually } from "../src/index.ts";
-import { JobWorld, ToldLeases } from "./job-world.ts";
+import { JobWorld, ScriptedLeases } from "./job-world.ts";
 
 let world: JobWorld;
 beforeAll(async () => {
@@ -15,20 +14,20 @@ beforeEach(() => {
 });
 afterAll(() => world.close());
 
-/** A VM and two jobs for it. */
+/** The id of a new VM, and the ids of two jobs for it. */
 function jobsOf(): readonly [vmId: string, first: string, second: string] {
   const vmId = world.fresh("vm");
   return [vmId, `${vmId}-first`, `${vmId}-second`];
 }
 
 describe("a worker that dies", () => {
-  it("after its command was carried out and before it was acknowledged: the next one finishes it, with one effect", async () => {
+  it("between the event and the acknowledgement leaves its job to the next worker, with one effect", async () => {
     const [vmId, first, second] = jobsOf();
     await world.stopWorkers();
-    const leases = new ToldLeases();
+    const leases = new ScriptedLeases();
     await world.startWorker(leases);
     let reached = false;
-    // Never comes back, as from a process that was killed.
+    // Never resolves, as in a killed process.
     world.after.set(vmId, () => {
       reached = true;
       return new Promise(() => undefined);
@@ -47,10 +46,10 @@ describe("a worker that dies", () => {
     expect(world.tried).toEqual([`${vmId} ${first}`, `${vmId} ${first}`, `${vmId} ${second}`]);
   });
 
-  it("and comes back after every memory of its command but the log is gone: one effect", async () => {
+  it("and whose outcome only the log still knows leaves its job to the next worker, with one effect", async () => {
     const [vmId, first] = jobsOf();
     await world.stopWorkers();
-    const leases = new ToldLeases();
+    const leases = new ScriptedLeases();
     await world.startWorker(leases);
     let reached = false;
     world.after.set(vmId, () => {
@@ -69,17 +68,17 @@ describe("a worker that dies", () => {
     world.aheadMs = 0;
   });
 
-  it("each time on the same job: the job is a dead letter, and the next ones are carried out", async () => {
+  it("on each attempt of one job makes it a dead letter, and the next jobs are carried out", async () => {
     const [vmId, first, second] = jobsOf();
     await world.stopWorkers();
     await world.start(vmId, first);
     await world.start(vmId, second);
     world.after.set(vmId, () => new Promise(() => undefined));
     for (let deaths = 0; deaths < 5; deaths += 1) {
-      const leases = new ToldLeases();
+      const leases = new ScriptedLeases();
       await world.startWorker(leases);
       await eventually(
-        "it works on it",
+        "the worker has the job",
         () => world.tried.filter((one) => one === `${vmId} ${first}`).length > deaths || undefined,
       );
       world.abandonWorkers(leases);

@@ -1,9 +1,7 @@
 /**
- * A server with the streams of durable commands, workers as the test starts them, and an effect that can be
- * counted.
+ * A server with the streams of durable commands, workers that the test starts, and an effect that can be counted.
  *
- * Each `vm.start` appends an event to the real log unless its id is there already, so that a second effect would be
- * seen.
+ * Each `vm.start` appends an event to the real log unless its id is already there, so a second effect is visible.
  */
 import { ENDPOINTS, type refuse, serve } from "@bioxen/contracts";
 import {
@@ -28,13 +26,13 @@ import { connect, headers, type NatsConnection } from "@nats-io/transport-node";
 import { eventually, TestServer } from "../src/index.ts";
 
 export const JOB = "bioxen.job.vm.start";
-/** Retries wait half a minute in all; the test does not. */
-const HASTE = 20;
+/** Factor by which the timers of workers are sped up: all retries together wait half a minute in production. */
+const SPEED_UP = 20;
 
 const NEVER = new Promise<never>(() => undefined);
 
-/** A lease as the test says. */
-export class ToldLeases implements Leases {
+/** A lease that is held until the test ends it. */
+export class ScriptedLeases implements Leases {
   readonly #listeners: LeaseListener[] = [];
   #token: number | undefined = 1;
 
@@ -50,13 +48,13 @@ export class ToldLeases implements Leases {
   }
 }
 
-const hasty: Timers = {
+const fastTimers: Timers = {
   after(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs / HASTE);
+    const timer = setTimeout(callback, delayMs / SPEED_UP);
     return { cancel: () => clearTimeout(timer) };
   },
   every(intervalMs, callback) {
-    const timer = setInterval(callback, intervalMs / HASTE);
+    const timer = setInterval(callback, intervalMs / SPEED_UP);
     return { cancel: () => clearInterval(timer) };
   },
 };
@@ -66,18 +64,18 @@ export class JobWorld {
   readonly bus: Bus;
   readonly client: NatsConnection;
   readonly jobs: Jobs;
-  /** Waited for once its effect is there, by VM. */
+  /** By VM: what a worker waits for after it has appended the event. */
   readonly after = new Map<string, () => Promise<unknown> | unknown>();
-  /** What is answered instead of an effect, by VM. */
+  /** By VM: the rejection that a worker answers instead of appending an event. */
   readonly refusals = new Map<string, ReturnType<typeof refuse>>();
-  /** `<vmId> <job id>` of each try, in order. */
+  /** `<vmId> <job id>` of each attempt, in order. */
   tried: string[] = [];
-  /** How far the clock of workers is ahead, ms. */
+  /** Offset of the workers' clock, ms. */
   aheadMs = 0;
   #workers: JobWorker[] = [];
   #instances = 0;
   #names = 0;
-  /** Instances up to this one are as if their process was gone. */
+  /** Instances up to this number behave as killed processes. */
   #killed = 0;
 
   private constructor(server: TestServer, bus: Bus, client: NatsConnection) {
@@ -106,15 +104,15 @@ export class JobWorld {
     await Promise.all(this.#workers.splice(0).map((worker) => worker.stop()));
   }
 
-  /** As if their process was killed: they lose the lease, and nobody waits for them. */
-  abandonWorkers(leases: ToldLeases): void {
+  /** Makes all workers behave as killed processes: they lose the lease, and their work is not awaited. */
+  abandonWorkers(leases: ScriptedLeases): void {
     this.#workers = [];
     this.#killed = this.#instances;
     leases.lose();
   }
 
-  /** An instance with a memory of its own. */
-  async startWorker(leases: Leases = new ToldLeases()): Promise<void> {
+  /** Starts a worker with its own caches, as a new process. */
+  async startWorker(leases: Leases = new ScriptedLeases()): Promise<void> {
     this.#instances += 1;
     const instance = this.#instances;
     let ids = 0;
@@ -131,7 +129,7 @@ export class JobWorld {
       source: "/bioxen/test",
     });
     const start = async ({ vmId }: { vmId: string }, causation: Causation) => {
-      // A job that is delivered again may still reach one that was killed: it does nothing any more.
+      // A redelivered job can still reach a killed worker, which must do nothing.
       if (instance <= this.#killed) return NEVER;
       this.tried.push(`${vmId} ${causation.causeId.split(":")[1]}`);
       const refusal = this.refusals.get(vmId);
@@ -140,9 +138,9 @@ export class JobWorld {
         ok: true,
         event: { type: "bioxen.chassis.cordoned.v1", data: {} },
       }));
-      if (!executed.ok) throw new Error("refuses nothing");
+      if (!executed.ok) throw new Error("unexpected rejection");
       await this.after.get(vmId)?.();
-      // Killed on its way here: what it would have answered, nobody hears.
+      // The worker was killed since, so it never answers.
       if (instance <= this.#killed) return NEVER;
       return { ok: true, result: { changed: true, vm: { vmId } as never } } as const;
     };
@@ -153,20 +151,20 @@ export class JobWorld {
       endpoints: [serve(ENDPOINTS.vmStart, start)],
       outcomes: await openOutcomes(this.bus),
       newId,
-      timers: hasty,
+      timers: fastTimers,
       unavailable: () => undefined,
       onFault: () => undefined,
     });
     this.#workers.push(worker);
   }
 
-  /** A name nobody has used: a test that is tried again must not find what its first try left behind. */
+  /** An unused name, so that a retried test does not meet the events of its first attempt. */
   fresh(name: string): string {
     this.#names += 1;
     return `${name}-${this.#names}`;
   }
 
-  /** Published until it is acknowledged: servers go and come here. */
+  /** Publishes until the job is acknowledged, because tests kill and restart the server. */
   async publish(payload: string | Uint8Array, id: string | undefined, subject = JOB): Promise<void> {
     const h = headers();
     if (id !== undefined) h.set("Nats-Msg-Id", id);

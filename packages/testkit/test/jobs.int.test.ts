@@ -1,5 +1,6 @@
 /**
- * Durable commands on a real server: stored first, carried out once, in the order of each VM; what cannot be is told.
+ * Durable commands on a real server: they are stored first, and carried out once, in the order of their VM. A job that
+ * cannot be carried out has an outcome with the reason.
  */
 import { ENDPOINTS, MAX_JOB_ATTEMPTS, MAX_PAYLOAD_BYTES, refuse } from "@bioxen/contracts";
 import { openOutcomes } from "@bioxen/nats";
@@ -18,8 +19,8 @@ beforeEach(() => {
 });
 afterAll(() => world.close());
 
-describe("before anybody is there", () => {
-  it("jobs are stored, each id once, and are carried out when somebody comes, in order", async () => {
+describe("without a worker", () => {
+  it("jobs are stored, each id once, and are carried out in order once a worker starts", async () => {
     for (let i = 0; i < 20; i += 1) {
       for (const vmId of ["early-a", "early-b"]) {
         await world.start(vmId, `${vmId}-${i}`);
@@ -44,25 +45,32 @@ describe("before anybody is there", () => {
   });
 });
 
-describe("what cannot be carried out", () => {
+describe("a job that cannot be carried out", () => {
   it.each([
-    ["no JSON", "{", "bad-1", JOB, "BAD_REQUEST", "is not JSON"],
-    ["not what the command takes", '{"vm":1}', "bad-2", JOB, "BAD_REQUEST", "vm is not a field"],
+    ["not JSON", "{", "bad-1", JOB, "BAD_REQUEST", "is not JSON"],
+    ["of the wrong shape", '{"vm":1}', "bad-2", JOB, "BAD_REQUEST", "vm is not a field"],
     ["too large", " ".repeat(MAX_PAYLOAD_BYTES + 1), "bad-3", JOB, "TOO_LARGE", "the limit is"],
     [
-      "of no verb",
+      "for an unknown verb",
       "{}",
       "bad-4",
       "bioxen.job.vm.fly",
       "BAD_REQUEST",
       "there is no command bioxen.cmd.vm.fly",
     ],
-    ["of no kind", "{}", "bad-5", "bioxen.job.dragon.fly", "BAD_REQUEST", "there is no command"],
-    ["of no shape", "{}", "bad-6", "bioxen.job.x", "BAD_REQUEST", "there is no command"],
-    ["what services say to each other", "{}", "bad-7", "bioxen.job.vm.report", "BAD_REQUEST", "there is no"],
-    ["of a dotted id", "[]", "bad.8", JOB, "BAD_REQUEST", "expected object"],
+    [
+      "for an unknown aggregate",
+      "{}",
+      "bad-5",
+      "bioxen.job.dragon.fly",
+      "BAD_REQUEST",
+      "there is no command",
+    ],
+    ["on a malformed subject", "{}", "bad-6", "bioxen.job.x", "BAD_REQUEST", "there is no command"],
+    ["for an internal command", "{}", "bad-7", "bioxen.job.vm.report", "BAD_REQUEST", "there is no"],
+    ["under an id with a dot", "[]", "bad.8", JOB, "BAD_REQUEST", "expected object"],
   ])(
-    "a job that is %s is a dead letter at once, and its outcome says why",
+    "%s becomes a dead letter at once, and its outcome names the reason",
     async (_, payload, id, subject, code, why) => {
       await world.publish(payload, id, subject);
       const outcome = await world.outcomeOf(id);
@@ -76,14 +84,14 @@ describe("what cannot be carried out", () => {
   );
 
   it.each([
-    ["no id", undefined, "unnamed-1"],
-    ["an id with a space", "a b", "unnamed-2"],
-    ["an id with a wildcard", "a.*", "unnamed-3"],
-    ["an id with an empty part", "a..b", "unnamed-4"],
-    ["an id of ours", "_seq-1", "unnamed-5"],
-  ])("a job with %s is named by its place, and can be retried under that name", async (_, id, vmId) => {
+    ["without an id", undefined, "unnamed-1"],
+    ["with a space in its id", "a b", "unnamed-2"],
+    ["with a wildcard in its id", "a.*", "unnamed-3"],
+    ["with an empty token in its id", "a..b", "unnamed-4"],
+    ["with a reserved id", "_seq-1", "unnamed-5"],
+  ])("%s is named by its sequence, and can be retried under that name", async (_, id, vmId) => {
     await world.publish(JSON.stringify({ vmId }), id);
-    const letter = await eventually("it is a dead letter", async () => {
+    const letter = await eventually("the job is a dead letter", async () => {
       const letters = await world.jobs.deadLetters(100);
       return letters.find((one) => new TextDecoder().decode(one.data).includes(`"${vmId}"`));
     });
@@ -96,7 +104,7 @@ describe("what cannot be carried out", () => {
     expect(await world.effectsOn(vmId)).toBe(1);
   });
 
-  it("a refusal for good is an outcome, not a dead letter", async () => {
+  it("has an outcome and no dead letter after a final rejection", async () => {
     world.refusals.set("refused", refuse("VM_NOT_FOUND", "there is no VM"));
     await world.start("refused", "refused-1");
     expect(await world.outcomeOf("refused-1")).toMatchObject({ ok: false, error: { code: "VM_NOT_FOUND" } });
@@ -104,14 +112,14 @@ describe("what cannot be carried out", () => {
     expect(world.tried).toHaveLength(1);
   });
 
-  it("a refusal for now is tried again while other VMs go on and its own waits; retried as a dead letter it can succeed", async () => {
+  it("is retried after a retryable rejection; its VM waits, other VMs do not, and its dead letter can succeed", async () => {
     world.refusals.set("later", refuse("CONFLICT", "not now", { retryable: true }));
     await world.start("later", "later-1");
     await world.start("later", "later-2");
     await world.start("other", "other-1");
     expect(await world.outcomeOf("other-1")).toMatchObject({ ok: true });
     expect(await world.jobs.outcome("later-1")).toBeUndefined();
-    const letter = await eventually("it is a dead letter", () => world.jobs.deadLetter("later-1"));
+    const letter = await eventually("the job is a dead letter", () => world.jobs.deadLetter("later-1"));
     world.refusals.delete("later");
     expect(letter).toMatchObject({
       attempts: MAX_JOB_ATTEMPTS,
@@ -128,7 +136,7 @@ describe("what cannot be carried out", () => {
     expect(await world.jobs.retry("later-1")).toBeUndefined();
   });
 
-  it("a dead letter that is dropped is gone, its outcome is not", async () => {
+  it("keeps its outcome when its dead letter is dropped", async () => {
     await world.publish("{", "dropped");
     await world.outcomeOf("dropped");
     expect(await world.jobs.drop("dropped")).toMatchObject({ id: "dropped" });
@@ -138,12 +146,12 @@ describe("what cannot be carried out", () => {
   });
 });
 
-describe("the same job again", () => {
-  it("long after, it finds its outcome; another job under its id is told so", async () => {
+describe("a job that is published again", () => {
+  it("gets its outcome long afterwards; another job under its id becomes a dead letter", async () => {
     await world.start("again", "again-1");
     const first = await world.outcomeOf("again-1");
     await world.isEmpty();
-    // A server that starts again has forgotten the ids of jobs that are done, as every server has after two minutes.
+    // A restarted server has forgotten the ids of finished jobs, as every server has after two minutes.
     await world.server.kill();
     await world.server.startAgain();
     await world.start("again", "again-1");
@@ -162,7 +170,7 @@ describe("the same job again", () => {
     expect(await world.jobs.outcome("again-1")).toEqual(first);
   });
 
-  it("as a request under the same id, it gets the job's outcome and has no second effect", async () => {
+  it("as a request under the same id gets the outcome of the job, without a second effect", async () => {
     await world.start("both", "both-1");
     await world.outcomeOf("both-1");
     const outcomes = await openOutcomes(world.bus);

@@ -1,5 +1,5 @@
 /**
- * The kernel on its twins: aggregates, feed, reconciler.
+ * Aggregates, feed and reconciler of the kernel on ports in memory.
  */
 import { type ChassisEvent, type ChassisState, chassisFold } from "@bioxen/contracts";
 import {
@@ -51,7 +51,7 @@ const flip = (state: ChassisState) =>
   );
 
 describe("aggregates", () => {
-  it("a stale instance reads what it missed and decides again", async () => {
+  it("read the missed events and decide again when an instance is stale", async () => {
     const log = new MemoryEventLog();
     const [a, b] = [instanceOn(log, "a"), instanceOn(log, "b")];
     expect(await a.execute("c1", because("one"), register)).toMatchObject({ ok: true, changed: true });
@@ -65,7 +65,7 @@ describe("aggregates", () => {
     expect(versions).toEqual(Array.from({ length: 21 }, (_, i) => i + 1));
   });
 
-  it("a command that comes again gets its first outcome, also from an instance that only knows the log", async () => {
+  it("answer a repeated command with its first outcome, even on an instance that only knows the log", async () => {
     const log = new MemoryEventLog();
     const a = instanceOn(log, "a");
     await a.execute("c1", because("register"), register);
@@ -79,7 +79,7 @@ describe("aggregates", () => {
     expect(await log.lastSeq()).toBe(2);
   });
 
-  it("a clock that is set forward makes no command new", async () => {
+  it("know a repeated command after the clock was set forward", async () => {
     const log = new MemoryEventLog();
     const clock = new FakeClock();
     const a = instanceOn(log, "a", clock);
@@ -89,7 +89,7 @@ describe("aggregates", () => {
     expect(await a.execute("c1", because("register"), register)).toMatchObject({ ok: true, changed: true });
   });
 
-  it("nor does one that was set back while the event was written, for an instance that starts after it", async () => {
+  it("know a repeated command whose event was written while the clock was set back, on a later instance", async () => {
     const log = new MemoryEventLog();
     await instanceOn(log, "a", new FakeClock(0)).execute("c1", because("register"), register);
     const later = new FakeClock(600_000);
@@ -108,7 +108,7 @@ describe("aggregates", () => {
     });
   });
 
-  it("nobody is refused for what an instance has not heard yet", async () => {
+  it("reject no command because of events that this instance has not read yet", async () => {
     const log = new MemoryEventLog();
     const [a, b] = [instanceOn(log, "a"), instanceOn(log, "b")];
     await a.execute("c1", because("1"), register);
@@ -121,7 +121,7 @@ describe("aggregates", () => {
     expect(await a.refresh("c1")).toMatchObject({ version: 2 });
   });
 
-  it("a process that is succeeded while it appends is refused, and does not decide again", async () => {
+  it("let a process that lost its lease during an append decide nothing more", async () => {
     const log = new MemoryEventLog();
     const [a, b] = [instanceOn(log, "a"), instanceOn(log, "b")];
     await a.execute("c1", because("1"), register);
@@ -140,7 +140,7 @@ describe("aggregates", () => {
     expect(await log.lastSeq()).toBe(1);
   });
 
-  it("a lost acknowledgement costs a retry, never a second event", async () => {
+  it("append one event when its acknowledgement is lost and the command is repeated", async () => {
     const log = new MemoryEventLog();
     const a = instanceOn(log, "a");
     log.loseAcks(1);
@@ -151,13 +151,13 @@ describe("aggregates", () => {
     expect(await log.lastSeq()).toBe(1);
   });
 
-  it("what a process does because of one event may be several things", async () => {
+  it("let a process append several events because of one cause", async () => {
     const a = instanceOn(new MemoryEventLog(), "a");
     await a.execute("c1", because("event-1", false), register);
     expect(await a.execute("c1", because("event-1", false), flip)).toMatchObject({ current: { version: 2 } });
   });
 
-  it("a gap in versions is corruption, with its sequence", () => {
+  it("report a gap in versions as corruption, with its sequence", () => {
     const a = instanceOn(new MemoryEventLog(), "a");
     const gap = storedOf(7, envelopeOf("chassis", "c1", REGISTERED, { version: 2 }));
     expect(() => a.apply(gap)).toThrow(
@@ -167,7 +167,7 @@ describe("aggregates", () => {
 });
 
 describe("the feed", () => {
-  it("tells nobody of the past, everybody of the present, and knows how far it is", async () => {
+  it("folds past events without a notification, notifies of later ones, and knows its sequence", async () => {
     const log = new MemoryEventLog();
     const writer = instanceOn(log, "w");
     await writer.execute("c1", because("1"), register);
@@ -188,19 +188,19 @@ describe("the feed", () => {
     await clock.advance(APPLY_DEADLINE_MS);
   });
 
-  it("who waits for an event that does not come is told, and nothing of the wait is left", async () => {
+  it("answers UNAVAILABLE to a caller whose event does not come within the deadline", async () => {
     const clock = new FakeClock();
     const feed = new EventFeed(new MemoryEventLog(), [], clock);
     await feed.start();
     const never = feed.applied(1);
-    const told = expect(never).rejects.toMatchObject({ code: "UNAVAILABLE", retryable: true });
+    const rejected = expect(never).rejects.toMatchObject({ code: "UNAVAILABLE", retryable: true });
     await clock.advance(APPLY_DEADLINE_MS - 1);
     expect(await Promise.race([never, Promise.resolve("waits")])).toBe("waits");
     await clock.advance(1);
-    await told;
+    await rejected;
   });
 
-  it("stops at what cannot be read, says where, and applies nothing after it", async () => {
+  it("stops at an unreadable event, names its sequence, and applies no later event", async () => {
     const log = new MemoryEventLog();
     const writer = instanceOn(log, "w");
     await writer.execute("c1", because("1"), register);
@@ -228,7 +228,7 @@ describe("the reconciler", () => {
     return { clock, errors, reconciler };
   }
 
-  it("has one step of a key at a time, and looks again at what was woken meanwhile", async () => {
+  it("runs one step of a key at a time, and one more for wakes during the step", async () => {
     let running = 0;
     let most = 0;
     let steps = 0;
@@ -248,7 +248,7 @@ describe("the reconciler", () => {
     expect(steps).toBe(2);
   });
 
-  it("tries again what failed, with growing waits, and leaves the other keys alone", async () => {
+  it("retries a failed key with growing waits, without delaying other keys", async () => {
     const at: number[] = [];
     let other = 0;
     const { clock, errors, reconciler } = reconcilerWith(async (key) => {
@@ -269,7 +269,7 @@ describe("the reconciler", () => {
     await reconciler.stop();
   });
 
-  it("with a gather time runs one step for a burst, after a step for later wakes, and keeps its back-off", async () => {
+  it("gathers a burst of wakes into one step, and keeps its back-off", async () => {
     const at: number[] = [];
     const clock = new FakeClock(0);
     const step = async () => {
@@ -292,7 +292,7 @@ describe("the reconciler", () => {
     await reconciler.stop();
   });
 
-  it("looks again at the instant a step asks for", async () => {
+  it("runs the next step at the instant that a step returns", async () => {
     const at: number[] = [];
     const { clock, reconciler } = reconcilerWith(async () => {
       at.push(clock.nowMs());

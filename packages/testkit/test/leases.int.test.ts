@@ -1,10 +1,10 @@
 /**
- * One suite, two stores; the one in memory on a clock that is told.
+ * The lease contract on both stores; the one in memory runs on a fake clock.
  */
 import { connectBus, KvLeaseStore, LEASE_BUCKET } from "@bioxen/nats";
 import { eventually, FakeClock, leasesContract, MemoryLeaseStore, TestServer } from "../src/index.ts";
 
-/** Less than any wait of a lease, ms: no moment in which two hold it is stepped over. */
+/** Step of the fake clock, ms. It is shorter than every wait of a lease, so no moment with two holders is skipped. */
 const STEP_MS = 50;
 
 leasesContract("in memory", async () => {

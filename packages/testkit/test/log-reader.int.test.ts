@@ -1,6 +1,6 @@
 /**
- * A long log read through a thread: what only a thread can do. It dies, loses its connection, is left in the
- * middle, and is faster than who it reads for. That it keeps the contract of the log is in event-log.int.test.ts.
+ * A long log that a thread reads: the thread dies, loses its connection, is abandoned, and is faster than its reader.
+ * `event-log.int.test.ts` checks that such a log fulfils the contract of event logs.
  */
 import type { Worker } from "node:worker_threads";
 import { EVENT_STREAM, eventSubject } from "@bioxen/contracts";
@@ -10,7 +10,7 @@ import { AckPolicy, DeliverPolicy, jetstreamManager } from "@nats-io/jetstream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cordoned, eventually, TestServer } from "../src/index.ts";
 
-/** Several windows, so that what is applied decides what is read next. */
+/** Several windows of events, so that the applied events decide how far the thread reads. */
 const EVENTS = 3 * READ_WINDOW;
 const SUBJECT = eventSubject("chassis", "long");
 
@@ -33,20 +33,20 @@ describe("a long log", () => {
     return (await jsm.streams.info(EVENT_STREAM)).state.consumer_count;
   };
 
-  it("is read whole, in order, and followed on; thread and consumer are gone then", async () => {
+  it("is read in full and in order, then followed; thread and consumer end", async () => {
     const read = await reading(bus);
     await eventually("caught up", () => read.caughtUp || undefined);
     expect(read.seqs).toEqual(sequence(EVENTS));
     expect(read.troubles).toEqual([]);
     await put(bus, EVENTS + 1, 1);
-    await eventually("the next one came", () => read.seqs[EVENTS]);
+    await eventually("the next event arrived", () => read.seqs[EVENTS]);
     await eventually("the thread ended", () => read.workers[0]?.threadId === -1 || undefined);
     await read.stop();
     expect(await consumers()).toBe(0);
     expect(read.stops).toEqual([]);
   });
 
-  it("is read on without the thread when that dies, with no gap and nothing twice", async () => {
+  it("is read on without the thread after it dies, with no gap and no repeat", async () => {
     const read = await reading(bus, (seq, worker) => {
       if (seq === READ_WINDOW) void worker.terminate();
     });
@@ -58,12 +58,12 @@ describe("a long log", () => {
     expect(await consumers()).toBe(0);
   });
 
-  it("is left in the middle: the thread ends, nothing more is told, no consumer stays", async () => {
+  it("can be abandoned in the middle: the thread ends, no event follows, and no consumer stays", async () => {
     let stopping: Promise<void> | undefined;
     const read = await reading(bus, (seq) => {
       if (seq === READ_WINDOW) stopping = read.stop();
     });
-    await eventually("it was told to stop", () => stopping && true);
+    await eventually("the reading is being stopped", () => stopping && true);
     await stopping;
     expect(read.seqs).toEqual(sequence(READ_WINDOW));
     expect(read.workers[0]?.threadId).toBe(-1);
@@ -71,17 +71,17 @@ describe("a long log", () => {
     expect({ caughtUp: read.caughtUp, stops: read.stops }).toEqual({ caughtUp: false, stops: [] });
   });
 
-  it("a fold that throws ends it at that event, and its cause is told", async () => {
+  it("ends at the event whose fold throws, and reports the cause", async () => {
     const read = await reading(bus, (seq) => {
       if (seq === READ_WINDOW) throw new Error("no such fold");
     });
-    const cause = await eventually("it ended", () => read.stops[0]);
+    const cause = await eventually("the reading ended", () => read.stops[0]);
     expect(cause).toMatchObject({ message: "no such fold" });
     expect(read.seqs).toEqual(sequence(READ_WINDOW));
     await eventually("no consumer stays", async () => ((await consumers()) === 0 ? true : undefined));
   });
 
-  it("the thread reads no further ahead than the window, and goes on by as much as was applied", async () => {
+  it("is read ahead by at most one window, which moves by the applied events", async () => {
     const jsm = await jetstreamManager(bus.connection);
     const consumer = "window";
     await jsm.consumers.add(EVENT_STREAM, {
@@ -96,7 +96,7 @@ describe("a long log", () => {
       handedOver += batch.seqs.length;
     });
     const idleAfter = (events: number) =>
-      eventually(`${events} were read, and no more are asked for`, async () => {
+      eventually(`${events} events were read, and no more are requested`, async () => {
         const { delivered, num_waiting } = await jsm.consumers.info(EVENT_STREAM, consumer);
         return delivered.stream_seq === events && num_waiting === 0 && handedOver === events
           ? true
@@ -109,7 +109,7 @@ describe("a long log", () => {
     await jsm.consumers.delete(EVENT_STREAM, consumer);
   });
 
-  it("goes on from where it was when the server is killed and comes back", async () => {
+  it("is read on from its last event after the server was killed and restarted", async () => {
     let killed: Promise<void> | undefined;
     const read = await reading(bus, (seq) => {
       if (seq === READ_WINDOW) killed = server.kill().then(() => server.startAgain());
@@ -175,7 +175,7 @@ function sequence(length: number): number[] {
   return Array.from({ length }, (_, i) => i + 1);
 }
 
-/** Appends without waiting for each: the stream keeps the order of one connection. */
+/** Publishes without waiting for each acknowledgement: the stream keeps the order of one connection. */
 async function put(bus: Bus, firstVersion: number, count: number): Promise<void> {
   const encoder = new TextEncoder();
   for (let version = firstVersion; version < firstVersion + count; version += 1) {

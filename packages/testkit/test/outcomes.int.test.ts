@@ -1,5 +1,5 @@
 /**
- * One message id, one outcome: at once, in a row, and when the first attempt is slow, fails or dies.
+ * One message id has one outcome: for concurrent and later attempts, and when the first attempt is slow, fails or dies.
  */
 import type { HandlerResult } from "@bioxen/contracts";
 import { type Bus, connectBus, type Outcomes, openOutcomes } from "@bioxen/nats";
@@ -23,7 +23,7 @@ const result = (n: number): HandlerResult => ({ ok: true, result: { n } });
 const notNow: HandlerResult = { ok: false, rejection: { code: "UNAVAILABLE", message: "", retryable: true } };
 
 describe("first outcomes", () => {
-  it("a refusal that asks for another try is none, whatever its code; the next attempt decides", async () => {
+  it("does not record a retryable rejection, whatever its code; the next attempt decides", async () => {
     const full: HandlerResult = {
       ok: false,
       rejection: { code: "CAPACITY_EXCEEDED", message: "", retryable: true },
@@ -33,7 +33,7 @@ describe("first outcomes", () => {
     expect(await instances[0].once("full", async () => result(2))).toEqual(result(1));
   });
 
-  it("of ten attempts at once one works, and all get its outcome", async () => {
+  it("lets one of ten concurrent attempts work, and answers all with its outcome", async () => {
     let worked = 0;
     const attempts = Array.from({ length: 10 }, (_, i) =>
       instances[i % 2 === 0 ? 0 : 1].once("many", async () => {
@@ -46,19 +46,19 @@ describe("first outcomes", () => {
     expect(new Set(outcomes.map((outcome) => JSON.stringify(outcome))).size).toBe(1);
   });
 
-  it("an attempt that comes later gets it too; another id does not", async () => {
+  it("answers a later attempt with the recorded outcome, but not another id", async () => {
     await instances[0].once("first", async () => result(1));
     expect(await instances[1].once("first", async () => result(2))).toEqual(result(1));
     expect(await instances[1].once("other", async () => result(2))).toEqual(result(2));
   });
 
-  it('"not now" and a fault are no outcome: the next attempt works at once', async () => {
+  it('records neither "not now" nor a fault: the next attempt works at once', async () => {
     expect(await instances[0].once("later", async () => notNow)).toEqual(notNow);
     await expect(instances[0].once("later", () => Promise.reject(new Error("no")))).rejects.toThrow("no");
     expect(await instances[1].once("later", async () => result(3))).toEqual(result(3));
   });
 
-  it("an attempt that hangs is taken over, and answers what was settled when it wakes", async () => {
+  it("takes over an attempt that hangs, which then answers with the recorded outcome", async () => {
     let wake: ((outcome: HandlerResult) => void) | undefined;
     const slow = instances[0].once(
       "slow",
@@ -67,7 +67,7 @@ describe("first outcomes", () => {
           wake = resolve;
         }),
     );
-    await eventually("it has begun", () => wake);
+    await eventually("the attempt has begun", () => wake);
     expect(await instances[1].once("slow", async () => result(2))).toEqual(result(2));
     wake?.(result(1));
     expect(await slow).toEqual(result(2));

@@ -1,5 +1,5 @@
 /**
- * One suite, two stores; and what only the bucket can suffer.
+ * The snapshot store contract on both stores, and the damage that only the bucket can have.
  */
 import { connectBus, openFoldSnapshots } from "@bioxen/nats";
 import { jetstream } from "@nats-io/jetstream";
@@ -38,10 +38,10 @@ describe("a damaged bucket", () => {
   });
 
   it.each([
-    ["another chunk", "a.0", "garbage"],
-    ["a manifest that is none", "manifest", "{"],
-    ["a manifest of another form", "manifest", "{}"],
-  ])("%s: there is no snapshot, and the next one is written over it", async (_what, key, value) => {
+    ["a changed chunk", "a.0", "garbage"],
+    ["a malformed manifest", "manifest", "{"],
+    ["a manifest without its fields", "manifest", "{}"],
+  ])("with %s returns no snapshot, and the next snapshot replaces it", async (_what, key, value) => {
     const store = await openFoldSnapshots(bus);
     const kv = await new Kvm(jetstream(bus.connection)).open("bioxen-fold-snapshots");
     await kv.purge("manifest");

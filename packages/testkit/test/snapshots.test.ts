@@ -1,5 +1,5 @@
 /**
- * A start from a snapshot ends where a start from the first event does; and which snapshots are not taken over.
+ * A start from a snapshot reaches the same state as a start from the first event; and which snapshots are rejected.
  */
 import { type ChassisEvent, type ChassisState, chassisFold, type VmState, vmFold } from "@bioxen/contracts";
 import {
@@ -24,7 +24,7 @@ import {
 
 const because = (causeId: string, deduplicate = true): Causation => ({
   causeId,
-  correlationId: `${causeId} of\nsomebody`,
+  correlationId: `${causeId} of\na caller`,
   deduplicate,
 });
 const register = (state: ChassisState) =>
@@ -62,7 +62,7 @@ function world(schema = chassisFold.schema) {
   return { log, clock, snapshots, said, instance, writerOf };
 }
 
-/** What an instance holds, to the last field. */
+/** Every field of the states that an instance holds. */
 function heldBy({ chassis, feed }: { chassis: Aggregates<ChassisState>; feed: EventFeed }) {
   const all = [...chassis.entries()].map(([id, { lastDigest: _, ...held }]) => [id, held]);
   return { seq: feed.appliedSeq, all };
@@ -86,7 +86,7 @@ async function busyWorld() {
 }
 
 describe("a start from a snapshot", () => {
-  it("ends where a start from the first event does, and reads only what came after", async () => {
+  it("reaches the state of a start from the first event, and reads only the events after the snapshot", async () => {
     const { first, instance, snapshots, log } = await busyWorld();
     const newest = await snapshots.newestSeq();
     expect(newest).toBeGreaterThanOrEqual(10);
@@ -105,7 +105,7 @@ describe("a start from a snapshot", () => {
     expect(heldBy(warm)).toEqual(heldBy(first));
   });
 
-  it("goes on where the one before it was: versions and digests chain", async () => {
+  it("continues the chain of versions and digests", async () => {
     const { instance, log } = await busyWorld();
     const warm = instance();
     await warm.start();
@@ -119,25 +119,22 @@ describe("a start from a snapshot", () => {
 
   it.each([
     ["", 0],
-    [", also when the clock was set forward meanwhile", 600_000],
-  ])(
-    "knows the first outcome of a command that was carried out before the snapshot%s",
-    async (_, aheadMs) => {
-      const { instance, first, log, clock } = await busyWorld();
-      const asked = await first.chassis.execute("c1", because("u4"), cordon);
-      await clock.advance(aheadMs);
-      const warm = instance();
-      await warm.start();
-      const before = await log.lastSeq();
-      const again = await warm.chassis.execute("c1", because("u4"), cordon);
-      expect(again).toMatchObject({ ok: true, changed: true });
-      const stateOf = (executed: typeof asked) => (executed.ok ? executed.current.state : undefined);
-      expect(stateOf(again)).toEqual(stateOf(asked));
-      expect(await log.lastSeq()).toBe(before);
-    },
-  );
+    [", even if the clock was set forward since", 600_000],
+  ])("knows the first outcome of a command from before the snapshot%s", async (_, aheadMs) => {
+    const { instance, first, log, clock } = await busyWorld();
+    const asked = await first.chassis.execute("c1", because("u4"), cordon);
+    await clock.advance(aheadMs);
+    const warm = instance();
+    await warm.start();
+    const before = await log.lastSeq();
+    const again = await warm.chassis.execute("c1", because("u4"), cordon);
+    expect(again).toMatchObject({ ok: true, changed: true });
+    const stateOf = (executed: typeof asked) => (executed.ok ? executed.current.state : undefined);
+    expect(stateOf(again)).toEqual(stateOf(asked));
+    expect(await log.lastSeq()).toBe(before);
+  });
 
-  it("is a start from the first event when all snapshots were deleted, or are away", async () => {
+  it("falls back to the first event when the snapshots are deleted or unreachable", async () => {
     const { instance, first, snapshots, said } = await busyWorld();
     snapshots.clear();
     const cold = instance();
@@ -147,10 +144,10 @@ describe("a start from a snapshot", () => {
     const alone = instance();
     await alone.start();
     expect(heldBy(alone)).toEqual(heldBy(first));
-    expect(said.at(-1)).toBe("cannot read a snapshot: snapshots are away");
+    expect(said.at(-1)).toBe("cannot read a snapshot: the snapshot store is unreachable");
   });
 
-  it("takes over nothing of a snapshot that ends in the middle of a line", async () => {
+  it("rejects a snapshot that ends in the middle of a line", async () => {
     const { instance, first, snapshots, said } = await busyWorld();
     const snapshot = await snapshots.newest();
     if (snapshot === undefined) throw new Error("no snapshot");
@@ -162,7 +159,7 @@ describe("a start from a snapshot", () => {
     expect(heldBy(cold)).toEqual(heldBy(first));
   });
 
-  it("takes over no snapshot of another schema, or of another log", async () => {
+  it("rejects a snapshot of another schema, or of another log", async () => {
     const { instance, first, snapshots, said } = await busyWorld();
     const newer = instance(chassisFold.schema + 1);
     await newer.start();
@@ -180,8 +177,8 @@ describe("a start from a snapshot", () => {
   });
 });
 
-describe("who writes snapshots", () => {
-  it("writes one each time enough events have passed, and none that somebody else has written", async () => {
+describe("the writer of snapshots", () => {
+  it("writes one after each interval of events, unless another instance has written it", async () => {
     const { said, log, instance, writerOf, clock } = await busyWorld();
     const written = () => said.filter((line) => line === "snapshot written").length;
     expect(await log.lastSeq()).toBeGreaterThanOrEqual(10);
@@ -198,12 +195,12 @@ describe("who writes snapshots", () => {
     }
     await settle();
     await clock.advance(10);
-    // Both count to ten, one writes.
+    // Both instances count ten events, and one of them writes.
     expect(written()).toBe(before + 1);
     await writer.end();
   });
 
-  it("goes on when the store is away", async () => {
+  it("continues after the store was unreachable", async () => {
     const { said, instance, writerOf, clock, snapshots } = world();
     const only = instance();
     await only.start();
@@ -212,7 +209,7 @@ describe("who writes snapshots", () => {
     snapshots.setAway(true);
     for (let i = 0; i < 3; i += 1) await only.chassis.execute(`c${i}`, because(`a${i}`), register);
     await clock.advance(10);
-    expect(said.at(-1)).toBe("cannot write a snapshot: snapshots are away");
+    expect(said.at(-1)).toBe("cannot write a snapshot: the snapshot store is unreachable");
     snapshots.setAway(false);
     for (let i = 3; i < 6; i += 1) await only.chassis.execute(`c${i}`, because(`a${i}`), register);
     await clock.advance(10);
