@@ -28,17 +28,17 @@ export class DeferCommand {
     const command = { type: "defer", reasons } as const;
     const known = this.#vms.get(vmId);
     const isNews = vmDecider.decide(known.state, command) !== UNCHANGED;
-    for (let held = isNews ? known : await this.#vms.refresh(vmId); held.last !== undefined; ) {
-      const move = moveOf(held.state);
+    for (let current = isNews ? known : await this.#vms.refresh(vmId); current.last !== undefined; ) {
+      const move = moveOf(current.state);
       // The reasons are recorded against the wait that is the cause of the event. When another one has begun since,
       // the loop starts over.
       const isSameWait = (state: VmState) => moveOf(state)?.requestedBy.id === move?.requestedBy.id;
-      const causation = move === null ? causedBy(held.last) : causedByMove(move);
+      const causation = move === null ? causedBy(current.last) : causedByMove(move);
       await this.#vms.execute(vmId, causation, (state) =>
         isSameWait(state) ? vmDecider.decide(state, command) : UNCHANGED,
       );
-      held = this.#vms.get(vmId);
-      if (isSameWait(held.state)) return;
+      current = this.#vms.get(vmId);
+      if (isSameWait(current.state)) return;
     }
   }
 }

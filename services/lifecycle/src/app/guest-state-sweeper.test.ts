@@ -63,7 +63,7 @@ describe("the sweeper", () => {
     await keep("a", "c1", 1);
     await blobs.put("a.orphan", new Uint8Array([1]));
     await blobs.put("gone.orphan", new Uint8Array([1]));
-    sweeper.held();
+    sweeper.compareAll();
     await clock.advance(4_000);
     expect(await blobs.list()).toHaveLength(3);
     await clock.advance(3_000);
@@ -78,7 +78,7 @@ describe("the sweeper", () => {
     expect(await blobs.list()).toHaveLength(2);
     acts = true;
     sweeper = make();
-    sweeper.held();
+    sweeper.compareAll();
     await stored(["a.c2"]);
   });
 });

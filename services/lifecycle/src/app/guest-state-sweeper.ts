@@ -75,7 +75,7 @@ export class GuestStateSweeper {
   }
 
   /** This instance has become the lease holder: it compares the whole store with the log. */
-  held(): void {
+  compareAll(): void {
     this.#reconciler.wake(ALL);
   }
 

@@ -41,8 +41,8 @@ export class ResizeCommand {
       const command = { type: "resize", vmId, request, granted: null } as const;
       return changedVm(vmId, await executeOn(this.#ports, vmId, causation, command));
     }
-    const held = ledgers.get(chassisId).entries[vmId];
-    if (held !== undefined && !isFollowedBy(vm, held)) {
+    const entry = ledgers.get(chassisId).entries[vmId];
+    if (entry !== undefined && !isFollowedBy(vm, entry)) {
       return changedVm(vmId, await vms.execute(vmId, causation, () => preemptedMeanwhile(vmId)));
     }
     const resize = { vmId, chassisId, fence, amounts: request, preemption };

@@ -85,7 +85,7 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
         // none of them.
         for (const [chassisId, ledger] of ledgers.entries()) ledgersOf.note(chassisId, ledger);
         for (const vmId of vms.ids()) reconciler.wake(vmId);
-        sweeper.held();
+        sweeper.compareAll();
       };
       lease = leases.contend("lifecycle", { onHeld, onLost: () => undefined });
     },

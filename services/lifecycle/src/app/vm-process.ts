@@ -27,7 +27,7 @@ import {
   type ReadModel,
   UNCHANGED,
 } from "@bioxen/kernel";
-import type { HeldPlace } from "../domain/held-place.ts";
+import type { ReservedPlace } from "../domain/reserved-place.ts";
 import { type VmCommand, vmDecider } from "../domain/vm-decider.ts";
 import type { VmDecision } from "../domain/vm-decision.ts";
 import { type MoveWorld, moveDueAtMs } from "../domain/vm-move.ts";
@@ -172,7 +172,7 @@ export class VmProcess {
     };
   }
 
-  #placeElsewhere(vmId: string, vm: Vm): HeldPlace | undefined {
+  #placeElsewhere(vmId: string, vm: Vm): ReservedPlace | undefined {
     if (vm.migration === null) return undefined;
     for (const chassisId of this.#ledgersOf.of(vmId)) {
       const entry = this.#ledgers.get(chassisId).entries[vmId];
@@ -182,7 +182,7 @@ export class VmProcess {
     return undefined;
   }
 
-  #placeFor(vmId: string, state: VmState): HeldPlace | undefined {
+  #placeFor(vmId: string, state: VmState): ReservedPlace | undefined {
     if (!state.exists || state.state !== "pending") return undefined;
     for (const chassisId of this.#ledgersOf.of(vmId)) {
       const entry = this.#ledgers.get(chassisId).entries[vmId];

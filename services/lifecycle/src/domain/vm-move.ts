@@ -19,7 +19,7 @@ import {
 } from "@bioxen/contracts";
 import { accept, type CommandOf, type DecisionTable, UNCHANGED } from "@bioxen/kernel";
 import type { GuestReport } from "./guest-report.ts";
-import { type HeldPlace, isGood } from "./held-place.ts";
+import { isCurrent, type ReservedPlace } from "./reserved-place.ts";
 import { admit } from "./vm.ts";
 import { noVm, type OnVm, type VmDecision, type VmRejection } from "./vm-decision.ts";
 
@@ -39,7 +39,7 @@ export interface MoveRequest {
 /** The ledgers and chassis that the next step of a move depends on. */
 export interface MoveWorld {
   /** An entry for the VM in another ledger than that of its own chassis; the other chassis is not lost. */
-  readonly place: HeldPlace | undefined;
+  readonly place: ReservedPlace | undefined;
   /**
    * The entry that the ledger of the target chassis holds now; undefined when it holds none, or the move has no
    * target.
@@ -110,12 +110,16 @@ function decideAdvanceMove(state: VmState, world: MoveWorld): VmDecision {
   if (target !== null) {
     if (world.isTargetLost) return cancelled("TARGET_LOST", `${target.chassisId} is lost`);
     const isHeld = world.targetEntry?.fence === target.fence;
-    const isUnexpired = isGood(world.targetEntry, target.fence, world.nowMs);
+    const isUnexpired = isCurrent(world.targetEntry, target.fence, world.nowMs);
     if ((!isHeld && target.fence > world.knownSeq) || isUnexpired) return UNCHANGED;
     return cancelled("RESERVATION_ENDED", `its reservation on ${target.chassisId} ended`);
   }
   const { place, nowMs } = world;
-  if (place !== undefined && isForMove(state, place.entry) && isGood(place.entry, place.entry.fence, nowMs)) {
+  if (
+    place !== undefined &&
+    isForMove(state, place.entry) &&
+    isCurrent(place.entry, place.entry.fence, nowMs)
+  ) {
     const { fence, amounts } = place.entry;
     const data = { chassisId: place.chassisId, fence, allocation: amounts };
     return accept<VmEvent>({ type: "bioxen.vm.migrating.v1", data });
@@ -146,7 +150,7 @@ export function decideHandedOver(
   nowMs: number,
 ): VmDecision {
   const target = vm.migration?.target ?? null;
-  if (target === null || !isGood(targetEntry, target.fence, nowMs)) return UNCHANGED;
+  if (target === null || !isCurrent(targetEntry, target.fence, nowMs)) return UNCHANGED;
   const counts =
     restores === vm.restores && (checkpoint?.simMinutes ?? -1) >= (vm.checkpoint?.simMinutes ?? 0);
   const state = counts ? checkpoint : null;

@@ -13,7 +13,7 @@ import {
 } from "@bioxen/contracts";
 import { accept, type DecisionTable, UNCHANGED } from "@bioxen/kernel";
 import type { GuestReport } from "./guest-report.ts";
-import { isGood } from "./held-place.ts";
+import { isCurrent } from "./reserved-place.ts";
 import type { VmDecision } from "./vm-decision.ts";
 import { decideCheckpointed, decideCheckpointLost } from "./vm-guest-state.ts";
 import { decideHandedOver, decideNotHandedOver } from "./vm-move.ts";
@@ -41,7 +41,7 @@ function decideReport(state: VmState, { report, entry, targetEntry, nowMs }: Rep
   if (!state.exists || state.fence !== fence) return UNCHANGED;
   switch (report.observed) {
     case "started":
-      if (state.state !== "starting" || !isGood(entry, fence, nowMs)) return UNCHANGED;
+      if (state.state !== "starting" || !isCurrent(entry, fence, nowMs)) return UNCHANGED;
       return accept<VmEvent>({
         type: "bioxen.vm.started.v1",
         data: state.startsPaused ? { fence, paused: true } : { fence },

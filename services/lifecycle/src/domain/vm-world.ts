@@ -21,13 +21,13 @@ import {
   equalAmounts,
   UNCHANGED,
 } from "@bioxen/kernel";
-import { type HeldPlace, isGood } from "./held-place.ts";
+import { isCurrent, type ReservedPlace } from "./reserved-place.ts";
 import type { VmDecision } from "./vm-decision.ts";
 import { decideAdopt } from "./vm-preemption.ts";
 
 export type WorldCommand =
   /** A ledger holds this place for the VM that waits for one. */
-  | { readonly type: "place"; readonly place: HeldPlace; readonly nowMs: number }
+  | { readonly type: "place"; readonly place: ReservedPlace; readonly nowMs: number }
   /** `entry`: what the ledger of the VM's chassis holds for it now; null when it holds nothing. */
   | { readonly type: "follow-ledger"; readonly entry: LedgerEntry | null }
   /** The start took too long. `entry`: as in `follow-ledger`. */
@@ -41,7 +41,8 @@ export type WorldCommand =
 
 /** An expired reservation is not taken: the allocator may be releasing it, and the VM waits for another. */
 function decidePlace(state: VmState, { place, nowMs }: CommandOf<WorldCommand, "place">): VmDecision {
-  if (!isForWaiting(state, place.entry) || !isGood(place.entry, place.entry.fence, nowMs)) return UNCHANGED;
+  if (!isForWaiting(state, place.entry) || !isCurrent(place.entry, place.entry.fence, nowMs))
+    return UNCHANGED;
   const { fence, amounts } = place.entry;
   return accept<VmEvent>({
     type: "bioxen.vm.placed.v1",

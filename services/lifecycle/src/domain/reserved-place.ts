@@ -4,7 +4,7 @@
 import type { LedgerEntry } from "@bioxen/contracts";
 
 /** The reservation of a VM and its chassis. */
-export interface HeldPlace {
+export interface ReservedPlace {
   readonly chassisId: string;
   readonly entry: LedgerEntry;
 }
@@ -13,6 +13,6 @@ export interface HeldPlace {
  * True while `entry` has this fence and has not expired. From its expiry on, the allocator may release it at any
  * moment.
  */
-export function isGood(entry: LedgerEntry | undefined, fence: number, nowMs: number): boolean {
+export function isCurrent(entry: LedgerEntry | undefined, fence: number, nowMs: number): boolean {
   return entry?.fence === fence && (entry.expiresAtMs === null || nowMs < entry.expiresAtMs);
 }
