@@ -5,17 +5,17 @@ import { httpWebhooks, parseWebhooks } from "./src/adapters/webhooks.ts";
 import { createMonitor } from "./src/app/service.ts";
 
 const config = z.object({
-  /** Who is told of alerts beside NATS: `ops=https://host/path,chat=…`. */
+  /** Webhooks that receive alerts in addition to NATS: `ops=https://host/path,chat=…`; default: none. */
   BIOXEN_ALERT_WEBHOOKS: z.string().default(""),
-  /** Signs what is posted to them. */
+  /** Secret that signs each webhook body; default: bodies are not signed. */
   BIOXEN_ALERT_WEBHOOK_SECRET: z.string().optional(),
-  /** Packages that take alerts elsewhere: `pager=@acme/bioxen-pager,…`. */
+  /** Packages that deliver alerts elsewhere: `pager=@acme/bioxen-pager,…`; default: none. */
   BIOXEN_ALERT_DELIVERERS: z.string().default(""),
 });
 
 await runService({
   name: "monitor",
-  description: "Measurements, health and alerts of everything.",
+  description: "Measures the fleet: utilisation, health, history and alerts.",
   create: async (ports, env) => {
     const settings = readConfig(config, env);
     const urls = parseWebhooks(settings.BIOXEN_ALERT_WEBHOOKS);

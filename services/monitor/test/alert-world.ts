@@ -1,5 +1,5 @@
 /**
- * Instances of the monitor on one log, one clock and one bus: what a cluster of them sees, without the machines.
+ * A cluster of monitor instances in one process: they share a log, a clock and a bus.
  */
 import {
   type AggregateKind,
@@ -33,16 +33,16 @@ import { createMonitor } from "../src/app/service.ts";
 
 type Hear = (payload: unknown, subject: string) => void;
 
-/** Longer than a lease that is taken over, ms. */
+/** Longer than the takeover of a lease takes, ms. */
 export const TAKEOVER_MS = 6_000;
 
 export class AlertWorld {
   readonly clock = new FakeClock();
   readonly log = new MemoryEventLog();
   readonly published: AlertNotification[] = [];
-  /** By webhook: what it was sent. */
+  /** The posts to webhooks, in order. */
   readonly posted: { readonly webhook: string; readonly notification: AlertNotification }[] = [];
-  /** What the next posts get; taken by default. */
+  /** Answers to the next posts; further posts are taken. */
   readonly answers: Delivered[] = [];
   readonly #leases = new MemoryLeaseStore();
   readonly #listeners = new Set<{ readonly pattern: RegExp; readonly hear: Hear }>();
@@ -51,7 +51,7 @@ export class AlertWorld {
   webhookNames: string[] = [];
   #heartbeats = 0;
 
-  /** Chassis `chassisId` is registered, and its agent is heard of every second until the end. */
+  /** Registers a chassis whose agent sends a heartbeat every second until the end. */
   async livingChassis(chassisId: string): Promise<void> {
     await this.chassis(chassisId);
     this.clock.every(1_000, () => {
@@ -66,11 +66,11 @@ export class AlertWorld {
         eventLoopLagMs: 0,
         appliedSeq: 1,
       };
-      this.tell(chassisTelemetrySubject(chassisId), sample);
+      this.publish(chassisTelemetrySubject(chassisId), sample);
     });
   }
 
-  /** Starts one more instance; resolves when it serves. */
+  /** Starts one more instance, and resolves when it serves. */
   async start(): Promise<Instance> {
     const number = this.#instances.length + 1;
     const isAlive = () => instance.alive;
@@ -140,27 +140,27 @@ export class AlertWorld {
     };
   }
 
-  /** Something happens in the log that another service wrote. */
-  async happen(kind: AggregateKind, id: string, body: EventBody): Promise<void> {
+  /** Appends an event of another service. */
+  async append(kind: AggregateKind, id: string, body: EventBody): Promise<void> {
     const time = new Date(this.clock.nowMs()).toISOString();
     await appendNext(this.log, kind, id, body, { time });
     await settle();
   }
 
   async runningVm(vmId: string, labels: Readonly<Record<string, string>> = {}): Promise<void> {
-    await this.happen("vm", vmId, createdVm({ request: FULL_DEMAND.syn3a, seed: 1, labels }));
-    await this.happen("vm", vmId, { type: "bioxen.vm.start-requested.v1", data: { automatic: false } });
+    await this.append("vm", vmId, createdVm({ request: FULL_DEMAND.syn3a, seed: 1, labels }));
+    await this.append("vm", vmId, { type: "bioxen.vm.start-requested.v1", data: { automatic: false } });
     const place = { chassisId: "c", fence: 1, allocation: FULL_DEMAND.syn3a };
-    await this.happen("vm", vmId, { type: "bioxen.vm.placed.v1", data: place });
-    await this.happen("vm", vmId, { type: "bioxen.vm.started.v1", data: { fence: 1 } });
+    await this.append("vm", vmId, { type: "bioxen.vm.placed.v1", data: place });
+    await this.append("vm", vmId, { type: "bioxen.vm.started.v1", data: { fence: 1 } });
   }
 
   chassis(chassisId: string): Promise<void> {
-    return this.happen("chassis", chassisId, registeredChassis());
+    return this.append("chassis", chassisId, registeredChassis());
   }
 
-  /** A sample of every VM named, then a second passes. */
-  async second(growthPermille: Readonly<Record<string, number>>, seconds = 1): Promise<void> {
+  /** Publishes a sample of each VM with this growth and lets a second pass, `seconds` times. */
+  async grow(growthPermille: Readonly<Record<string, number>>, seconds = 1): Promise<void> {
     for (let i = 0; i < seconds; i += 1) {
       for (const [vmId, permille] of Object.entries(growthPermille)) this.sample(vmId, permille);
       await this.clock.advance(1_000);
@@ -189,15 +189,15 @@ export class AlertWorld {
       health: Math.min(100, Math.round(growthPermille / 10)),
       lagMs: 0,
     };
-    this.tell(vmTelemetrySubject(vmId), sample);
+    this.publish(vmTelemetrySubject(vmId), sample);
   }
 
-  tell(subject: string, payload: unknown): void {
+  publish(subject: string, payload: unknown): void {
     for (const { pattern, hear } of [...this.#listeners]) if (pattern.test(subject)) hear(payload, subject);
   }
 
-  /** What stands in the log of a rule: `raised a`, `cleared a`, `set`, `removed`. */
-  async story(ruleId: string): Promise<string[]> {
+  /** Returns the events of a rule in short: `raised a`, `cleared a`, `set`, `removed`. */
+  async events(ruleId: string): Promise<string[]> {
     const events = await this.log.read(`bioxen.evt.alert.${ruleId}`, 0);
     return events.flatMap(({ envelope }) => {
       const event = domainEventOf(envelope);
@@ -224,7 +224,7 @@ export class Instance {
     this.#kill = kill;
   }
 
-  /** It does nothing more, whatever it had begun. */
+  /** Stops the instance at once: work in progress has no further effect. */
   kill(): void {
     this.alive = false;
     this.#kill();
@@ -238,7 +238,7 @@ export class Instance {
   async ask<N extends EndpointName>(name: N, request: RequestOf<N>): Promise<any> {
     const { subject, request: schema } = ENDPOINTS[name];
     const served = this.#service.endpoints.find(({ endpoint }) => endpoint.subject === subject);
-    if (served === undefined) throw new Error(`nobody serves ${subject}`);
+    if (served === undefined) throw new Error(`no endpoint serves ${subject}`);
     this.#commands += 1;
     const causeId = `command-${this.#commands}`;
     const parsed = schema.parse(request);

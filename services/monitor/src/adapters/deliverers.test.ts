@@ -9,7 +9,7 @@ const post = (deliver: AlertDeliverer["deliver"]) =>
 
 afterEach(() => vi.useRealTimers());
 
-it("a package's deliverer is one more name to be told", async () => {
+it("the deliverer of a package is one more receiver", async () => {
   const env = { ALERT_FILE: "/dev/null" };
   const loaded = await loadDeliverers("file=@bioxen-examples/alert-deliverer", env, ["ops"]);
   const all = withDeliverers({ ...NO_WEBHOOKS, names: ["ops"] }, loaded);
@@ -18,7 +18,7 @@ it("a package's deliverer is one more name to be told", async () => {
   expect(await all.post("ops", notification)).toMatchObject({ kind: "failed", permanent: true });
 });
 
-it("names every problem of the configuration before it begins", async () => {
+it("reports every problem of the configuration at the start", async () => {
   const names = (text: string) => loadDeliverers(text, {}, ["ops"]);
   await expect(names("Pager=x,ops=y,a=")).rejects.toThrow(/Pager=x: must be.*ops: is named twice.*a=: must/s);
   await expect(names("file=@bioxen-examples/alert-deliverer")).rejects.toThrow(
@@ -27,7 +27,7 @@ it("names every problem of the configuration before it begins", async () => {
   await expect(names("file=@acme/none")).rejects.toThrow(/no such package/);
 });
 
-it("one that throws, or answers nonsense, has failed and is tried again", async () => {
+it("a deliverer that throws or returns nonsense has failed, and is retried", async () => {
   expect(await post(() => Promise.reject(new Error("no route")))).toEqual({
     kind: "failed",
     reason: "no route",
@@ -36,7 +36,7 @@ it("one that throws, or answers nonsense, has failed and is tried again", async 
   expect(await post(async () => undefined as never)).toMatchObject({ kind: "failed", permanent: false });
 });
 
-it("one that never answers has failed after its time", async () => {
+it("a deliverer that never answers has failed after its deadline", async () => {
   const timeout = vi.spyOn(AbortSignal, "timeout").mockImplementation((ms) => {
     expect(ms).toBe(DELIVERY_TIMEOUT_MS);
     const controller = new AbortController();

@@ -1,9 +1,9 @@
 /**
- * Alert deliverers of others beside the webhooks: packages that take a notification wherever they like.
+ * Alert deliverers of extension packages, which take a notification wherever they like.
  *
- * To the deliveries each is one more name to be told: the same retries, the same dead letters. One that throws has
- * failed and is tried again; one that does not answer in {@link DELIVERY_TIMEOUT_MS} has failed too, and blocks nobody
- * but its own queue.
+ * To `AlertDeliveries` each is one more webhook, with the same retries and dead letters. A deliverer that throws has
+ * failed and is retried. One that does not answer within {@link DELIVERY_TIMEOUT_MS} has failed too, and delays only
+ * its own queue.
  */
 import { type AlertDeliverer, type Delivered, isWebhookName } from "@bioxen/contracts";
 import { messageOf } from "@bioxen/kernel";
@@ -17,7 +17,7 @@ import {
 import type { Webhooks } from "../app/alert-deliveries.ts";
 import { namedValues } from "./named-values.ts";
 
-/** As a webhook has, ms: receivers take a note and answer. */
+/** Deadline of one attempt, ms: the same as for webhooks. */
 export const DELIVERY_TIMEOUT_MS = 5_000;
 
 const DELIVERER: ExtensionPoint = {
@@ -26,28 +26,31 @@ const DELIVERER: ExtensionPoint = {
   check: (value) => missingMethods(value, ["deliver"]),
 };
 
-/** `name=package,name=package`. Throws `ConfigError` with every problem of the text, or the first of a package. */
+/**
+ * Loads the packages of `name=package,name=package`. `taken` are the names of webhooks. Throws `ConfigError` with every
+ * problem of the text, or with the first problem of a package.
+ */
 export async function loadDeliverers(
   text: string,
   env: Environment,
   taken: readonly string[],
 ): Promise<ReadonlyMap<string, AlertDeliverer>> {
-  const wanted = new Map<string, string>();
+  const packages = new Map<string, string>();
   const problems: string[] = [];
   for (const { part, name, value } of namedValues(text)) {
     if (!isWebhookName(name) || value === "") problems.push(`${part}: must be name=package`);
-    else if (wanted.has(name) || taken.includes(name)) problems.push(`${name}: is named twice`);
-    else wanted.set(name, value);
+    else if (packages.has(name) || taken.includes(name)) problems.push(`${name}: is named twice`);
+    else packages.set(name, value);
   }
   if (problems.length > 0) throw new ConfigError(problems.map((one) => `BIOXEN_ALERT_DELIVERERS: ${one}`));
   const deliverers = new Map<string, AlertDeliverer>();
-  for (const [name, packageName] of wanted) {
+  for (const [name, packageName] of packages) {
     deliverers.set(name, await createExtension(packageName, DELIVERER, { name, env }));
   }
   return deliverers;
 }
 
-/** The webhooks and the deliverers as one. */
+/** Returns the webhooks with the deliverers added to them. */
 export function withDeliverers(
   webhooks: Webhooks,
   deliverers: ReadonlyMap<string, AlertDeliverer>,
@@ -57,12 +60,14 @@ export function withDeliverers(
     names: [...webhooks.names, ...deliverers.keys()],
     post: (name, notification) => {
       const deliverer = deliverers.get(name);
-      return deliverer === undefined ? webhooks.post(name, notification) : contained(deliverer, notification);
+      return deliverer === undefined
+        ? webhooks.post(name, notification)
+        : deliverSafely(deliverer, notification);
     },
   };
 }
 
-async function contained(
+async function deliverSafely(
   deliverer: AlertDeliverer,
   notification: Parameters<AlertDeliverer["deliver"]>[0],
 ): Promise<Delivered> {
@@ -74,7 +79,7 @@ async function contained(
   try {
     const delivered = await Promise.race([deliverer.deliver(structuredClone(notification), signal), late]);
     if (delivered?.kind === "taken") return { kind: "taken" };
-    if (delivered?.kind !== "failed") return failed("its answer is neither taken nor failed");
+    if (delivered?.kind !== "failed") return failed("the answer is neither `taken` nor `failed`");
     return { kind: "failed", reason: String(delivered.reason), permanent: delivered.permanent === true };
   } catch (thrown) {
     return failed(messageOf(thrown));

@@ -1,9 +1,8 @@
 /**
- * `name=value,name=value`: how targets are named in the configuration. A comma inside a value is the value's own
- * affair.
+ * Lists of named targets in the configuration: `name=value,name=value`. A value that needs a comma must encode it.
  */
 export interface NamedValue {
-  /** As it was written, for messages. */
+  /** The text of the entry, for messages. */
   readonly part: string;
   readonly name: string;
   readonly value: string;

@@ -1,8 +1,8 @@
 /**
- * Notifications as HTTP POSTs: JSON, one try per call, with a deadline.
+ * Webhooks: each notification is one HTTP POST of JSON, with one attempt per call and a deadline.
  *
- * 2xx is taken. 408, 429, 5xx, a timeout and a connection that fails may end otherwise the next time; any other status
- * will not. With a secret every body is signed, so that the receiver knows who sent it.
+ * The result is `taken` for 2xx. It is retryable for 408, 429, 5xx, a timeout and a failed connection, and permanent
+ * for any other status. With a secret every body is signed, so that the receiver can verify the sender.
  */
 import { createHmac } from "node:crypto";
 import { type AlertNotification, type Delivered, isWebhookName } from "@bioxen/contracts";
@@ -10,9 +10,12 @@ import { messageOf } from "@bioxen/kernel";
 import type { Webhooks } from "../app/alert-deliveries.ts";
 import { namedValues } from "./named-values.ts";
 
-/** Deadline of one try, ms: receivers take a note and answer; who works first blocks nobody but its own queue. */
+/**
+ * Deadline of one attempt, ms. Receivers should store the notification and answer; a slow one delays only its own
+ * queue.
+ */
 const POST_TIMEOUT_MS = 5_000;
-/** Webhooks at once: each is tried for every notification. */
+/** Most webhooks in the configuration: every notification is posted to each of them. */
 const MAX_WEBHOOKS = 16;
 /** Hexadecimal HMAC-SHA-256 of the body under the shared secret. */
 const SIGNATURE_HEADER = "bioxen-signature";
@@ -23,18 +26,21 @@ export interface WebhookTargets {
   readonly secret?: string | undefined;
 }
 
-/** `name=URL,name=URL`; every problem, or the targets by name. A comma inside a URL is written `%2C`. */
+/**
+ * Parses `name=URL,name=URL`, and returns the URLs by name, or every problem. A comma in a URL must be written `%2C`.
+ */
 export function parseWebhooks(text: string): ReadonlyMap<string, string> | { readonly problems: string[] } {
   const urls = new Map<string, string>();
   const problems: string[] = [];
   for (const { part, name, value: url } of namedValues(text)) {
-    if (!isWebhookName(name)) problems.push(`${part}: must be name=URL, the name of a-z, 0-9 and '-'`);
+    if (!isWebhookName(name)) problems.push(`${part}: must be name=URL, with a name of a-z, 0-9 and '-'`);
     else if (urls.has(name)) problems.push(`${name}: is named twice`);
     else if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ""))
       problems.push(`${name}: must have an http or https URL`);
     else urls.set(name, url);
   }
-  if (urls.size > MAX_WEBHOOKS) problems.push(`at most ${MAX_WEBHOOKS} webhooks, not ${urls.size}`);
+  if (urls.size > MAX_WEBHOOKS)
+    problems.push(`${urls.size} webhooks are configured: at most ${MAX_WEBHOOKS} are allowed`);
   return problems.length > 0 ? { problems } : urls;
 }
 
@@ -44,7 +50,7 @@ export function httpWebhooks({ urls, secret }: WebhookTargets): Webhooks {
     post: (webhook, notification) => {
       const url = urls.get(webhook);
       return url === undefined
-        ? Promise.resolve({ kind: "failed", reason: "there is no webhook of this name", permanent: true })
+        ? Promise.resolve({ kind: "failed", reason: `no webhook is named ${webhook}`, permanent: true })
         : post(url, secret, notification);
     },
   };

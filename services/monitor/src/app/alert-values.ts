@@ -1,8 +1,8 @@
 /**
- * Tells the evaluator what there is to watch: every VM, chassis and service, and the values their alerts are about.
+ * Feeds the alert evaluator: its targets (VMs, chassis, services) and the values that alerts are about.
  *
- * What events and samples say is told as they come; what only time says (how long a VM waits, how old a heartbeat is)
- * once a second.
+ * Values of events and samples are passed on as they arrive. Values that change with time alone (the wait of a VM, the
+ * age of a heartbeat) are computed once a second.
  */
 import {
   type AlertMetricName,
@@ -19,9 +19,9 @@ import { growthPermille, healthOf } from "../domain/health.ts";
 import { utilisationOf } from "../domain/utilisation.ts";
 import { type Samples, STALE_AFTER_MS } from "./samples.ts";
 
-/** Between two looks at what only time changes, ms: alerts count in seconds. */
+/** Interval for values that change with time alone, ms: hold times are given in seconds. */
 const TICK_MS = 1_000;
-/** The VM has a guest, or is about to: its samples say how it is. */
+/** States in which a VM has a guest, or is about to: its samples are current. */
 export const MEASURED_STATES: readonly Vm["state"][] = ["running", "paused", "starting", "stopping"];
 const MEASURED = ["vm.health", "vm.growthPermille", "vm.lagMs"] as const satisfies readonly AlertMetricName[];
 
@@ -50,23 +50,23 @@ export class AlertValues {
     this.#listeningSinceMs = this.#ports.clock.nowMs();
     feed.onEvent(({ envelope }) => {
       const { kind, id } = aggregateOf(envelope.subject);
-      if (kind === "vm") this.#lookAtVm(id);
-      if (kind === "chassis" || kind === "ledger") this.#lookAtChassis(id);
+      if (kind === "vm") this.#updateVm(id);
+      if (kind === "chassis" || kind === "ledger") this.#updateChassis(id);
     });
-    for (const vmId of this.#watched.vms.ids()) this.#lookAtVm(vmId);
-    for (const chassisId of this.#watched.chassis.ids()) this.#lookAtChassis(chassisId);
-    this.#tick = this.#ports.timers.every(TICK_MS, () => this.#lookAtTime());
+    for (const vmId of this.#watched.vms.ids()) this.#updateVm(vmId);
+    for (const chassisId of this.#watched.chassis.ids()) this.#updateChassis(chassisId);
+    this.#tick = this.#ports.timers.every(TICK_MS, () => this.#updateTimes());
   }
 
   end(): void {
     this.#tick?.cancel();
   }
 
-  heardVm(sample: VmSample): void {
+  observeSample(sample: VmSample): void {
     const vm = this.#watched.vms.get(sample.vmId);
     if (!vm.exists || !MEASURED_STATES.includes(vm.state)) return;
     if (vm.state === "paused" || sample.state === "paused") {
-      this.#measured(sample.vmId, undefined);
+      this.#observeMeasured(sample.vmId, undefined);
       return;
     }
     this.#observe("vm.health", sample.vmId, healthOf(vm, sample).health);
@@ -74,7 +74,7 @@ export class AlertValues {
     this.#observe("vm.lagMs", sample.vmId, Math.round(sample.lagMs));
   }
 
-  #lookAtVm(vmId: string): void {
+  #updateVm(vmId: string): void {
     const vm = this.#watched.vms.get(vmId);
     if (!vm.exists || vm.state === "destroyed") {
       this.#evaluator.forget("vm", vmId);
@@ -82,21 +82,21 @@ export class AlertValues {
     }
     const { chassisId, labels } = vm;
     this.#evaluator.describe("vm", vmId, { chassisId, labels }, this.#nowMs());
-    this.#lookAtWait(vmId, vm);
-    if (!MEASURED_STATES.includes(vm.state)) this.#measured(vmId, null);
-    else if (vm.state !== "running") this.#measured(vmId, undefined);
+    this.#updateWait(vmId, vm);
+    if (!MEASURED_STATES.includes(vm.state)) this.#observeMeasured(vmId, null);
+    else if (vm.state !== "running") this.#observeMeasured(vmId, undefined);
   }
 
-  #lookAtWait(vmId: string, vm: Vm): void {
+  #updateWait(vmId: string, vm: Vm): void {
     const waitedMs = vm.pendingSinceMs === null ? 0 : Math.max(0, this.#nowMs() - vm.pendingSinceMs);
     this.#observe("vm.pendingMs", vmId, waitedMs);
   }
 
-  #measured(vmId: string, value: null | undefined): void {
+  #observeMeasured(vmId: string, value: null | undefined): void {
     for (const metric of MEASURED) this.#observe(metric, vmId, value);
   }
 
-  #lookAtChassis(chassisId: string): void {
+  #updateChassis(chassisId: string): void {
     const chassis = this.#watched.chassis.get(chassisId);
     if (!chassis.registered) {
       this.#samples.forgetChassis(chassisId);
@@ -110,27 +110,27 @@ export class AlertValues {
     this.#observe("chassis.reservedPermille", chassisId, fullest);
   }
 
-  #lookAtTime(): void {
+  #updateTimes(): void {
     const nowMs = this.#nowMs();
     for (const [vmId, vm] of this.#watched.vms.entries()) {
       if (!vm.exists) continue;
-      if (vm.pendingSinceMs !== null) this.#lookAtWait(vmId, vm);
+      if (vm.pendingSinceMs !== null) this.#updateWait(vmId, vm);
       const isStale = (this.#samples.vms.ageMs(vmId, nowMs) ?? 0) > STALE_AFTER_MS;
-      if (isStale && MEASURED_STATES.includes(vm.state)) this.#measured(vmId, undefined);
+      if (isStale && MEASURED_STATES.includes(vm.state)) this.#observeMeasured(vmId, undefined);
     }
     for (const [chassisId, chassis] of this.#watched.chassis.entries()) {
       if (!chassis.registered) continue;
-      // Never heard of: silent since it is there, as far as this process can tell.
+      // Without a heartbeat the silence counts from the registration, or from the start of this process.
       const fromMs = Math.max(this.#listeningSinceMs, chassis.registeredAtMs);
       const ageMs = this.#samples.chassis.ageMs(chassisId, nowMs) ?? nowMs - fromMs;
       this.#observe("chassis.heartbeatAgeMs", chassisId, Math.max(0, ageMs));
       this.#observe("telemetry.lostPermille", chassisId, this.#samples.lossOf(chassisId).permille(nowMs));
     }
-    this.#lookAtServices(nowMs);
+    this.#updateServices(nowMs);
   }
 
-  /** The slowest instance of each service that was heard of lately. */
-  #lookAtServices(nowMs: number): void {
+  /** Observes the lag of the slowest live instance of each service. */
+  #updateServices(nowMs: number): void {
     const known = new Set<string>();
     const lags = new Map<string, number>();
     for (const key of this.#samples.services.ids()) known.add(key.slice(0, key.indexOf(" ")));

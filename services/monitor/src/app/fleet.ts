@@ -1,5 +1,6 @@
 /**
- * What the fleet measures, beside what the log says it should be: one picture, made anew when somebody asks.
+ * The fleet as the log and the telemetry show it: folds of VMs, ledgers and chassis, joined with the newest samples.
+ * Aggregates over it are computed per query.
  */
 import {
   aggregateOf,
@@ -23,12 +24,12 @@ export class Fleet {
   readonly vms = new ReadModel<VmState>("vm", vmFold);
   readonly ledgers = new ReadModel<Ledger>("ledger", ledgerFold);
   readonly chassis = new ReadModel<ChassisState>("chassis", chassisFold);
-  /** From the wish to run to a running guest, since this process listens. */
+  /** Durations from a start request to a running guest, since this process started. */
   readonly starts = new Durations();
   readonly #samples: Samples;
   readonly #clock: Clock;
-  /** Since when each VM wants to run and does not. */
-  readonly #wishes = new Map<string, number>();
+  /** By VM that is starting: the instant of its start request, epoch ms. */
+  readonly #startRequests = new Map<string, number>();
 
   constructor(samples: Samples, clock: Clock) {
     this.#samples = samples;
@@ -48,14 +49,14 @@ export class Fleet {
   #noteStart(vmId: string, { envelope }: StoredEvent): void {
     const { type } = domainEventOf(envelope);
     const atMs = Date.parse(envelope.time);
-    if (type === "bioxen.vm.start-requested.v1") this.#wishes.set(vmId, atMs);
-    const wishedAtMs = this.#wishes.get(vmId);
-    if (type === "bioxen.vm.started.v1" && wishedAtMs !== undefined) this.starts.add(atMs - wishedAtMs);
+    if (type === "bioxen.vm.start-requested.v1") this.#startRequests.set(vmId, atMs);
+    const requestedAtMs = this.#startRequests.get(vmId);
+    if (type === "bioxen.vm.started.v1" && requestedAtMs !== undefined) this.starts.add(atMs - requestedAtMs);
     const vm = this.vms.get(vmId);
-    if (!vm.exists || (vm.state !== "pending" && vm.state !== "starting")) this.#wishes.delete(vmId);
+    if (!vm.exists || (vm.state !== "pending" && vm.state !== "starting")) this.#startRequests.delete(vmId);
   }
 
-  /** All but the destroyed ones, in order of id. */
+  /** Returns all VMs that are not destroyed, in order of id. */
   existing(): [string, Vm][] {
     return [...this.vms.entries()]
       .flatMap(([vmId, vm]): [string, Vm][] => (vm.exists && vm.state !== "destroyed" ? [[vmId, vm]] : []))
@@ -69,20 +70,21 @@ export class Fleet {
   }
 
   /**
-   * Undefined while nothing was heard of it, or it is paused: a guest that is held grows not, and is none the worse.
+   * Returns undefined without a sample, and for a VM that does not run: a paused guest does not grow and is not
+   * impaired.
    */
   healthOf(vmId: string, vm: Vm): Health | undefined {
     const sample = this.#samples.vms.get(vmId);
     return sample === undefined || vm.state !== "running" ? undefined : healthOf(vm, sample);
   }
 
-  /** Mean health of those that are measured, 0–100; null when none is. */
+  /** Returns the mean health of the measured VMs, 0 to 100; null when none is measured. */
   meanHealth(vms: readonly [string, Vm][]): number | null {
     const measured = vms.flatMap(([vmId, vm]) => this.healthOf(vmId, vm)?.health ?? []);
     return measured.length === 0 ? null : measured.reduce((a, b) => a + b, 0) / measured.length;
   }
 
-  /** How many VMs are not as well as they could be, by reason. */
+  /** Returns the number of impaired VMs by reason. */
   impairments(vms: readonly [string, Vm][]): Record<string, number> {
     const out: Record<string, number> = { starved: 0, stalled: 0, lagging: 0, slow: 0 };
     for (const [vmId, vm] of vms) {
@@ -91,7 +93,7 @@ export class Fleet {
     return out;
   }
 
-  /** Those that wait for a place, and how long the one has that waits longest, ms. */
+  /** Returns how many VMs wait for a place, and the longest of their waits, ms. */
   waits(vms: readonly [string, Vm][]): { readonly waiting: number; readonly oldestMs: number } {
     const nowMs = this.#clock.nowMs();
     const waiting = vms.filter(([, vm]) => vm.state === "pending");
@@ -106,8 +108,8 @@ export class Fleet {
   }
 
   /**
-   * Over VMs that hold an allocation, or wait for one and so have been granted nothing. Who may be lent something asks
-   * for its ceiling; what it was granted is what its agent measured last.
+   * Returns Jain's index over the VMs that hold an allocation, or wait for one and so have been granted nothing. A VM
+   * that may borrow capacity demands its burst ceiling. The granted amount is the one that its agent measured last.
    */
   fairness(vms: readonly [string, Vm][]): number | null {
     const shares = vms.flatMap(([vmId, vm]) => {

@@ -1,5 +1,5 @@
 /**
- * The fleet in numbers, for Prometheus.
+ * Measurements of the fleet for Prometheus.
  */
 import { type MeasuredValue, type Measurement, type MetricName, VM_STATES } from "@bioxen/contracts";
 import type { Clock } from "@bioxen/kernel";
@@ -9,13 +9,11 @@ import type { Alerts } from "./alerts.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Samples } from "./samples.ts";
 
-/**
- * Series of `/metrics/vms`: the VMs first in order of id; a scrape of more would take seconds to write and to store.
- */
+/** VMs in `/metrics/vms`, the first in order of id: a scrape of more would take seconds to write and to store. */
 const MAX_VM_SERIES = 5_000;
 const MS_PER_S = 1_000;
 
-const one = (metric: MetricName, value: number | null, labels?: Record<string, string>): Measurement => ({
+const single = (metric: MetricName, value: number | null, labels?: Record<string, string>): Measurement => ({
   metric,
   values: value === null ? [] : [labels === undefined ? { value } : { value, labels }],
 });
@@ -43,11 +41,11 @@ export function fleetMeasurements(
   return [
     byLabel("bioxen_vms", "state", { ...states, ...fleet.byState(all) }),
     byLabel("bioxen_vms_impaired", "reason", fleet.impairments(all)),
-    one("bioxen_vm_growth_lowest_ratio", growths.length === 0 ? null : Math.min(...growths) / 1_000),
-    one("bioxen_vm_pending_oldest_seconds", fleet.waits(all).oldestMs / MS_PER_S),
+    single("bioxen_vm_growth_lowest_ratio", growths.length === 0 ? null : Math.min(...growths) / 1_000),
+    single("bioxen_vm_pending_oldest_seconds", fleet.waits(all).oldestMs / MS_PER_S),
     startDurations(fleet),
-    one("bioxen_fleet_health_ratio", health === null ? null : health / 100),
-    one("bioxen_fleet_fairness_ratio", fleet.fairness(all)),
+    single("bioxen_fleet_health_ratio", health === null ? null : health / 100),
+    single("bioxen_fleet_fairness_ratio", fleet.fairness(all)),
     ...chassisMeasurements(fleet, samples, clock.nowMs()),
     byLabel("bioxen_alerts_active", "severity", alerts.activeBySeverity()),
   ];
@@ -91,7 +89,7 @@ function chassisMeasurements(fleet: Fleet, samples: Samples, nowMs: number): Mea
     ofEach("bioxen_chassis_guests", (chassis) => samples.chassis.get(chassis)?.guests),
     ofEach("bioxen_chassis_heartbeat_age_seconds", ageS),
     ofEach("bioxen_telemetry_samples_received_total", (chassis) => samples.lossOf(chassis).received),
-    ofEach("bioxen_telemetry_samples_lost_total", (chassis) => samples.lossOf(chassis).lostForGood),
+    ofEach("bioxen_telemetry_samples_lost_total", (chassis) => samples.lossOf(chassis).lostTotal),
   ];
 }
 

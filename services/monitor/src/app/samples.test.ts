@@ -5,12 +5,12 @@ import { Samples } from "./samples.ts";
 
 const NOW_MS = 1_700_000_000_000;
 
-/** The instants kept after samples with these were heard. */
-function keptAfter(...instants: number[]): number | undefined {
-  let hear: (payload: unknown, subject: string) => void = () => undefined;
+/** Returns the instant of the newest sample after samples of these instants have arrived in order. */
+function newestAfter(...instants: number[]): number | undefined {
+  let deliver: (payload: unknown, subject: string) => void = () => undefined;
   const bus = {
-    subscribe(subject: string, onMessage: typeof hear) {
-      if (subject === ALL_CHASSIS_TELEMETRY) hear = onMessage;
+    subscribe(subject: string, onMessage: typeof deliver) {
+      if (subject === ALL_CHASSIS_TELEMETRY) deliver = onMessage;
       return { stop: () => undefined };
     },
   };
@@ -28,18 +28,18 @@ function keptAfter(...instants: number[]): number | undefined {
       eventLoopLagMs: 0,
       appliedSeq: 1,
     };
-    hear(sample, "");
+    deliver(sample, "");
   }
   return samples.chassis.get("c")?.atMs;
 }
 
 describe("samples", () => {
-  it("the younger counts when two overtake each other", () => {
-    expect(keptAfter(NOW_MS, NOW_MS + 1_000)).toBe(NOW_MS + 1_000);
-    expect(keptAfter(NOW_MS + 1_000, NOW_MS)).toBe(NOW_MS + 1_000);
+  it("the sample with the later instant counts when samples overtake each other", () => {
+    expect(newestAfter(NOW_MS, NOW_MS + 1_000)).toBe(NOW_MS + 1_000);
+    expect(newestAfter(NOW_MS + 1_000, NOW_MS)).toBe(NOW_MS + 1_000);
   });
 
-  it("a clock that was set back is believed: waiting for it to catch up would show nothing for as long", () => {
-    expect(keptAfter(NOW_MS + 600_000, NOW_MS)).toBe(NOW_MS);
+  it("a sample from a clock that was set back by minutes counts as new", () => {
+    expect(newestAfter(NOW_MS + 600_000, NOW_MS)).toBe(NOW_MS);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * The newest sample of every VM, chassis and service instance, and how many never arrived. Telemetry is at most once
- * and never stored: what was not heard is not here.
+ * The newest sample of every VM, chassis and service instance, and how many samples were lost. Telemetry is delivered
+ * at most once and never stored, so a lost sample stays lost.
  */
 import {
   ALL_CHASSIS_TELEMETRY,
@@ -14,11 +14,14 @@ import {
   vmSample,
 } from "@bioxen/contracts";
 import type { ServicePorts } from "@bioxen/kernel";
-import { type Heard, heardNext, LossWindow } from "../domain/loss.ts";
+import { countSample, LossWindow, type SampleCount } from "../domain/loss.ts";
 
-/** A sample older than the one before by this, ms, was not overtaken: messages are not under way that long. */
-const SET_BACK_MS = 10_000;
-/** Not heard of for this long, ms, what a sample said is not known to hold any more. */
+/**
+ * A sample older than the previous one by this, ms, was not overtaken: no message travels that long. Its clock was set
+ * back.
+ */
+const CLOCK_SET_BACK_MS = 10_000;
+/** Age from which a sample is stale, ms: its values no longer describe the present. */
 export const STALE_AFTER_MS = 10_000;
 
 type Sample = { readonly atMs: number; readonly sampleNumber: number };
@@ -26,47 +29,54 @@ type Schema<S> = {
   safeParse(value: unknown): { success: true; data: S } | { success: false; error: unknown };
 };
 
-/** The samples of one kind, by the id of what they are of. */
-class Kept<S extends Sample> {
-  readonly #kept = new Map<string, { sample: S; heardAtMs: number; lastNumber: number }>();
+/** The newest samples of one kind, by the id of their source. */
+class NewestSamples<S extends Sample> {
+  readonly #entries = new Map<string, { sample: S; heardAtMs: number; lastNumber: number }>();
 
-  /** False for a sample that was overtaken by a younger one; `heard` says what its number tells. */
-  keep(id: string, sample: S, nowMs: number): { readonly isNewest: boolean; readonly heard: Heard } {
-    const before = this.#kept.get(id);
-    const heard = heardNext(before?.lastNumber, sample.sampleNumber);
+  /**
+   * Adds a sample. `isNewest` is false for a sample that a newer one has overtaken; `counted` is what its number adds
+   * to the counts of received and lost samples.
+   */
+  add(id: string, sample: S, nowMs: number): { readonly isNewest: boolean; readonly counted: SampleCount } {
+    const before = this.#entries.get(id);
+    const counted = countSample(before?.lastNumber, sample.sampleNumber);
     const isOvertaken = before !== undefined && isOlder(sample, before.sample);
-    if (before === undefined) this.#kept.set(id, { sample, heardAtMs: nowMs, lastNumber: heard.last });
+    if (before === undefined) this.#entries.set(id, { sample, heardAtMs: nowMs, lastNumber: counted.last });
     else {
-      before.lastNumber = heard.last;
+      before.lastNumber = counted.last;
       if (!isOvertaken) Object.assign(before, { sample, heardAtMs: nowMs });
     }
-    return { isNewest: !isOvertaken, heard };
+    return { isNewest: !isOvertaken, counted };
   }
 
   get(id: string): S | undefined {
-    return this.#kept.get(id)?.sample;
+    return this.#entries.get(id)?.sample;
   }
 
-  /** Since its newest sample was heard, ms of this process's own clock; undefined: never. */
+  /**
+   * Returns the time since the newest sample was received, ms by the clock of this process; undefined when there is
+   * none.
+   */
   ageMs(id: string, nowMs: number): number | undefined {
-    const kept = this.#kept.get(id);
-    return kept === undefined ? undefined : Math.max(0, nowMs - kept.heardAtMs);
+    const entry = this.#entries.get(id);
+    return entry === undefined ? undefined : Math.max(0, nowMs - entry.heardAtMs);
   }
 
   *ids(): IterableIterator<string> {
-    yield* this.#kept.keys();
+    yield* this.#entries.keys();
   }
 
   forget(id: string): void {
-    this.#kept.delete(id);
+    this.#entries.delete(id);
   }
 }
 
 /**
- * Samples can overtake each other on the way; the younger one counts, unless the clock it was taken by was set back.
+ * Returns true when `sample` was overtaken by `before`. A much older sample comes from a clock that was set back, and
+ * counts as new.
  */
 function isOlder(sample: Sample, before: Sample): boolean {
-  return sample.atMs < before.atMs && before.atMs - sample.atMs < SET_BACK_MS;
+  return sample.atMs < before.atMs && before.atMs - sample.atMs < CLOCK_SET_BACK_MS;
 }
 
 export interface SampleListener {
@@ -74,10 +84,10 @@ export interface SampleListener {
 }
 
 export class Samples {
-  readonly vms = new Kept<VmSample>();
-  readonly chassis = new Kept<ChassisSample>();
-  /** By `service instance`. */
-  readonly services = new Kept<ServiceSample>();
+  readonly vms = new NewestSamples<VmSample>();
+  readonly chassis = new NewestSamples<ChassisSample>();
+  /** Keys are `service instance`, separated by a space. */
+  readonly services = new NewestSamples<ServiceSample>();
   readonly #ports: ServicePorts;
   readonly #losses = new Map<string, LossWindow>();
   readonly #subscriptions: { stop(): void }[] = [];
@@ -91,16 +101,16 @@ export class Samples {
   begin(listener: SampleListener = {}): void {
     this.#listener = listener;
     this.#listen(ALL_VM_TELEMETRY, vmSample, (sample, nowMs) => {
-      const { isNewest, heard } = this.vms.keep(sample.vmId, sample, nowMs);
-      this.lossOf(sample.chassisId).add(heard, nowMs);
+      const { isNewest, counted } = this.vms.add(sample.vmId, sample, nowMs);
+      this.lossOf(sample.chassisId).add(counted, nowMs);
       if (isNewest) this.#listener.onVm?.(sample);
     });
     this.#listen(ALL_CHASSIS_TELEMETRY, chassisSample, (sample, nowMs) => {
-      const { heard } = this.chassis.keep(sample.chassisId, sample, nowMs);
-      this.lossOf(sample.chassisId).add(heard, nowMs);
+      const { counted } = this.chassis.add(sample.chassisId, sample, nowMs);
+      this.lossOf(sample.chassisId).add(counted, nowMs);
     });
     this.#listen(ALL_SERVICE_TELEMETRY, serviceSample, (sample, nowMs) => {
-      this.services.keep(`${sample.service} ${sample.instance}`, sample, nowMs);
+      this.services.add(`${sample.service} ${sample.instance}`, sample, nowMs);
     });
   }
 
@@ -111,19 +121,19 @@ export class Samples {
   #listen<S extends Sample>(
     subject: string,
     schema: Schema<S>,
-    keep: (sample: S, nowMs: number) => void,
+    onSample: (sample: S, nowMs: number) => void,
   ): void {
     const subscription = this.#ports.bus.subscribe(subject, (payload, from) => {
       const parsed = schema.safeParse(payload);
-      if (parsed.success) return keep(parsed.data, this.#ports.clock.nowMs());
+      if (parsed.success) return onSample(parsed.data, this.#ports.clock.nowMs());
       this.#malformed += 1;
       if (this.#malformed === 1)
-        this.#ports.logger.warn({ from, err: parsed.error }, "telemetry that is none");
+        this.#ports.logger.warn({ from, err: parsed.error }, "ignoring malformed telemetry");
     });
     this.#subscriptions.push(subscription);
   }
 
-  /** What arrived of a chassis and its VMs, and what did not, since this process listens. */
+  /** Returns the counts of received and lost samples of a chassis and its VMs since this process started. */
   lossOf(chassisId: string): LossWindow {
     const known = this.#losses.get(chassisId);
     if (known !== undefined) return known;
@@ -135,16 +145,19 @@ export class Samples {
   lossOfAll(): { received: number; lost: number } {
     const all = [...this.#losses.values()];
     const total = (of: (loss: LossWindow) => number) => all.reduce((sum, loss) => sum + of(loss), 0);
-    return { received: total((loss) => loss.received), lost: total((loss) => loss.lostForGood) };
+    return { received: total((loss) => loss.received), lost: total((loss) => loss.lostTotal) };
   }
 
-  /** Of all chassis together, in the last minute; undefined when nothing was heard. */
+  /**
+   * Returns the largest share of lost samples among all chassis in the last minute, permille; undefined without
+   * samples.
+   */
   lostPermille(nowMs: number): number | undefined {
     const shares = [...this.#losses.values()].flatMap((loss) => loss.permille(nowMs) ?? []);
     return shares.length === 0 ? undefined : Math.max(...shares);
   }
 
-  /** Every instance heard of lately, by service. */
+  /** Returns the newest sample of every live service instance, sorted by service. */
   servicesNow(): ServiceSample[] {
     const nowMs = this.#ports.clock.nowMs();
     const fresh = [...this.services.ids()].filter(
@@ -153,18 +166,18 @@ export class Samples {
     return fresh.sort().flatMap((key) => this.services.get(key) ?? []);
   }
 
-  /** The VM has no guest any more: its last sample is not of now. */
+  /** Drops the sample of a VM that has no guest any more. */
   forgetVm(vmId: string): void {
     this.vms.forget(vmId);
   }
 
-  /** The chassis is no more. */
+  /** Drops the sample and the counts of a chassis that was removed. */
   forgetChassis(chassisId: string): void {
     this.chassis.forget(chassisId);
     this.#losses.delete(chassisId);
   }
 
-  /** Instances that ended long ago are not kept: each start of a service is a new one. */
+  /** Drops instances with a stale sample: each start of a service is a new instance, and old ones would accumulate. */
   dropSilentServices(nowMs: number): void {
     for (const key of [...this.services.ids()]) {
       if ((this.services.ageMs(key, nowMs) ?? 0) > STALE_AFTER_MS) this.services.forget(key);

@@ -1,6 +1,6 @@
 /**
- * The evaluator against one that looks at everything anew each time; and that a large fleet costs what changes, not
- * what is.
+ * The alert evaluator against a naive one that evaluates everything each time; and its cost for a large fleet, which
+ * follows the changes and not the size.
  */
 import type { AlertRule } from "@bioxen/contracts";
 import fc from "fast-check";
@@ -32,7 +32,7 @@ describe("zones", () => {
     clearMarginPermille: fc.integer({ min: 0, max: 1_000 }),
   });
 
-  it("a breach is beyond the threshold, clear is past it by the margin, and no value is both", () => {
+  it("a value is in breach beyond the threshold, and clear when it is back past it by the margin", () => {
     fc.assert(
       fc.property(
         condition,
@@ -49,7 +49,7 @@ describe("zones", () => {
     );
   });
 
-  it("going further never goes back: from clear over the band to the breach", () => {
+  it("a value that gets worse goes from clear over the band to breach, and never back", () => {
     const order = { clear: 0, band: 1, breach: 2 };
     fc.assert(
       fc.property(
@@ -110,7 +110,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-/** Everything anew, from what is known of the targets. */
+/** Evaluates a rule from scratch, from the known facts and values of the targets. */
 class Naive {
   readonly rules = new Map<string, AlertRule>();
   readonly facts = new Map<string, TargetFacts>();
@@ -124,30 +124,30 @@ class Naive {
     const isLabelled =
       label === null ||
       (label === "tier" ? "tier" in (known?.labels ?? {}) : known?.labels["tier"] === "gold");
-    const isMeant =
+    const isInScope =
       known !== undefined &&
       (vmId === null || vmId === id) &&
       (chassisId === null || chassisId === known.chassisId) &&
       isLabelled;
-    if (!isMeant) return "gone";
+    if (!isInScope) return "gone";
     const now = this.values.get(id);
     return now === undefined ? "unknown" : now === null ? "gone" : zoneOf(one, now);
   }
 }
 
 describe("the evaluator", () => {
-  it("says of every rule and target what a look at everything says, and tells of every change", () => {
+  it("gives the same verdicts as the naive evaluator, and reports every change", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const naive = new Naive();
-        const touched = new Set<string>();
-        const evaluator = new AlertEvaluator((ruleId, id) => touched.add(`${ruleId} ${id}`));
+        const changed = new Set<string>();
+        const evaluator = new AlertEvaluator((ruleId, id) => changed.add(`${ruleId} ${id}`));
         const since = new Map<string, number>();
         const pairs = ["r1", "r2", "r3"].flatMap((r) => ["a", "b", "c"].map((t) => [r, t] as const));
         const zonesOf = () => new Map(pairs.map(([r, t]) => [`${r} ${t}`, naive.zone(r, t)]));
         let before = zonesOf();
         for (const [nowMs, one] of steps.entries()) {
-          touched.clear();
+          changed.clear();
           if (one.do === "value") {
             evaluator.observe("vm.health", one.target, one.value, nowMs);
             if (one.value === undefined) naive.values.delete(one.target);
@@ -179,7 +179,7 @@ describe("the evaluator", () => {
             const matters = zone === "breach" || zone === "clear" || zone === "gone";
             const isRuleGone = one.do === "rule" && naive.rules.get(r) === undefined;
             if (before.get(pair) !== zone && matters && !isRuleGone && one.do !== "rule") {
-              expect(touched.has(pair), `${pair} went from ${before.get(pair)} to ${zone}`).toBe(true);
+              expect(changed.has(pair), `${pair} went from ${before.get(pair)} to ${zone}`).toBe(true);
             }
           }
           before = zones;
@@ -189,11 +189,11 @@ describe("the evaluator", () => {
     );
   });
 
-  it("1 000 rules on 2 000 VMs: each breach is told of once, and samples that change nothing cost nothing", () => {
+  it("with 1 000 rules and 2 000 VMs reports each breach once, and nothing for steady values", () => {
     const [rules, vms] = [1_000, 2_000];
-    let told = 0;
+    let reported = 0;
     const evaluator = new AlertEvaluator(() => {
-      told += 1;
+      reported += 1;
     });
     for (let r = 0; r < rules; r += 1)
       evaluator.setRule(`r${r}`, rule({ below: 100 + r, clearMarginPermille: 100 }), 0);
@@ -202,17 +202,17 @@ describe("the evaluator", () => {
       evaluator.describe("vm", id, facts(), 0);
       evaluator.observe("vm.health", id, 5_000, 0);
     }
-    told = 0;
-    // Between the edges of all rules nobody is concerned.
+    reported = 0;
+    // These values cross no edge of any rule.
     for (let second = 1; second <= 60; second += 1) {
       for (const id of all) evaluator.observe("vm.health", id, 5_000 + second, second);
     }
-    expect(told).toBe(0);
+    expect(reported).toBe(0);
     for (const id of all) evaluator.observe("vm.health", id, 1, 61);
-    expect(told).toBe(rules * vms);
-    told = 0;
+    expect(reported).toBe(rules * vms);
+    reported = 0;
     for (const id of all) evaluator.observe("vm.health", id, 2, 62);
-    expect(told).toBe(0);
+    expect(reported).toBe(0);
     for (let r = 0; r < rules; r += 1) expect([...evaluator.breaching(`r${r}`)]).toHaveLength(vms);
     for (const id of all) evaluator.observe("vm.health", id, 5_000, 63);
     for (let r = 0; r < rules; r += 1) expect([...evaluator.breaching(`r${r}`)]).toHaveLength(0);

@@ -1,12 +1,12 @@
 /**
- * Which rules hold for which targets, kept up to date value by value.
+ * Evaluator of alert rules: which rule is in breach for which target, updated value by value.
  *
- * A new value concerns only the rules whose edges lie between the old value and the new one; those are found by
- * bisection in the sorted edges of its metric. So a thousand rules and two thousand VMs that stay where they are cost a
- * search per sample, and nothing per rule. What a crossing means is left to the caller, who knows what is raised
- * already: it is told of every pair of rule and target that may have something to do, and asks for the verdict.
+ * A new value concerns only the rules with an edge between the old value and the new one. Those are found by bisection
+ * in the sorted edges of the metric. A thousand rules and two thousand VMs with steady values therefore cost one search
+ * per sample, and nothing per rule. The caller knows which alerts are raised. It is called for every pair of rule and
+ * target that may need a change, and then asks for the verdict.
  *
- * A value that is not known (a silent agent, a paused guest) ends the hold time: what was not seen did not hold.
+ * An unknown value (a silent agent, a paused guest) ends the hold time, because the breach was not observed throughout.
  */
 import {
   ALERT_METRICS,
@@ -18,7 +18,7 @@ import {
 import { equalRules } from "./alert.ts";
 import { edgesOf, type Zone, zoneOf } from "./zones.ts";
 
-/** What a scope can ask of a target. */
+/** The properties of a target that a scope can select by. */
 export interface TargetFacts {
   readonly chassisId: string | null;
   readonly labels: Readonly<Record<string, string>>;
@@ -27,15 +27,15 @@ export interface TargetFacts {
 export type Verdict =
   | { readonly zone: "breach"; readonly sinceMs: number; readonly value: number }
   | { readonly zone: Exclude<Zone, "breach">; readonly value: number }
-  /** Its value is not known now. */
+  /** The value is unknown now. */
   | { readonly zone: "unknown" }
-  /** There is no such target, or the rule does not speak of it. */
+  /** The target does not exist, has no such value, or is outside the scope of the rule. */
   | { readonly zone: "gone" };
 
 interface WatchedRule {
   readonly ruleId: string;
   readonly rule: AlertRule;
-  /** Since when each target's value has been beyond the threshold. */
+  /** By target in breach: the instant from which its value has been beyond the threshold, epoch ms. */
   readonly breaching: Map<string, number>;
 }
 
@@ -45,7 +45,7 @@ interface Edge {
 }
 
 class MetricWatch {
-  /** null: the target has no such value, by what it is now. */
+  /** null when the target can have no such value in its present state. An unknown value has no entry. */
   readonly values = new Map<string, number | null>();
   readonly rules = new Map<string, WatchedRule>();
   #edges: Edge[] | undefined;
@@ -54,7 +54,7 @@ class MetricWatch {
     this.#edges = undefined;
   }
 
-  /** Rules with an edge in `from`…`to`, ends included. */
+  /** Returns the rules with an edge between `from` and `to`, both included. */
   between(from: number, to: number): Set<WatchedRule> {
     const found = new Set<WatchedRule>();
     this.#edges ??= sortedEdges(this.rules.values());
@@ -91,7 +91,7 @@ function firstAtLeast(edges: readonly Edge[], value: number): number {
 }
 
 export class AlertEvaluator {
-  readonly #onTouched: (ruleId: string, target: string) => void;
+  readonly #onChange: (ruleId: string, target: string) => void;
   readonly #metrics = new Map<string, MetricWatch>();
   readonly #metricOf = new Map<string, string>();
   readonly #facts: Readonly<Record<AlertTargetKind, Map<string, TargetFacts>>> = {
@@ -100,13 +100,13 @@ export class AlertEvaluator {
     service: new Map(),
   };
 
-  /** `onTouched` is told of every pair of rule and target whose verdict may have changed. */
-  constructor(onTouched: (ruleId: string, target: string) => void) {
-    this.#onTouched = onTouched;
+  /** Calls `onChange` for every pair of rule and target whose verdict may have changed. */
+  constructor(onChange: (ruleId: string, target: string) => void) {
+    this.#onChange = onChange;
     for (const name of Object.keys(ALERT_METRICS)) this.#metrics.set(name, new MetricWatch());
   }
 
-  /** The rule of this name from now on; null: none. Hold times begin anew when it differs. */
+  /** Sets or, with null, removes a rule. A rule that differs from the present one restarts all its hold times. */
   setRule(ruleId: string, rule: AlertRule | null, nowMs: number): void {
     const metric = this.#metricOf.get(ruleId);
     const before = metric === undefined ? undefined : this.#metrics.get(metric);
@@ -116,7 +116,7 @@ export class AlertEvaluator {
     before?.rulesChanged();
     this.#metricOf.delete(ruleId);
     const watch = rule === null ? undefined : this.#metrics.get(rule.metric);
-    // A metric that this version does not know is watched by nobody, and its alerts stay as they are.
+    // A metric that this version does not know is not watched, and its alerts stay as they are.
     if (rule === null || watch === undefined) return;
     const watched = { ruleId, rule, breaching: new Map<string, number>() };
     watch.rules.set(ruleId, watched);
@@ -125,7 +125,7 @@ export class AlertEvaluator {
     for (const target of watch.values.keys()) this.#judge(watched, target, nowMs);
   }
 
-  /** The target exists, and this is what scopes can ask of it. */
+  /** Adds a target, or updates the facts that scopes select by. */
   describe(kind: AlertTargetKind, target: string, facts: TargetFacts, nowMs: number): void {
     const before = this.#facts[kind].get(target);
     this.#facts[kind].set(target, facts);
@@ -135,7 +135,10 @@ export class AlertEvaluator {
     }
   }
 
-  /** The target's value is `value` now; undefined: not known; null: it has none, by what it is now. */
+  /**
+   * Sets the present value of a target: undefined when it is unknown, null when the target can have none in its present
+   * state.
+   */
   observe(metric: AlertMetricName, target: string, value: number | null | undefined, nowMs: number): void {
     const watch = this.#metrics.get(metric);
     if (watch === undefined) return;
@@ -152,14 +155,14 @@ export class AlertEvaluator {
     for (const watched of concerned) this.#judge(watched, target, nowMs);
   }
 
-  /** The target is no more. */
+  /** Removes a target that no longer exists. */
   forget(kind: AlertTargetKind, target: string): void {
     if (!this.#facts[kind].delete(target)) return;
     for (const watch of this.#watchesOf(kind)) {
       watch.values.delete(target);
       for (const { ruleId, breaching } of watch.rules.values()) {
         breaching.delete(target);
-        this.#onTouched(ruleId, target);
+        this.#onChange(ruleId, target);
       }
     }
   }
@@ -169,7 +172,7 @@ export class AlertEvaluator {
     const watch = metric === undefined ? undefined : this.#metrics.get(metric);
     const watched = watch?.rules.get(ruleId);
     if (watch === undefined || watched === undefined) return { zone: "unknown" };
-    if (!this.#speaksOf(watched.rule, target)) return { zone: "gone" };
+    if (!this.#isInScope(watched.rule, target)) return { zone: "gone" };
     const value = watch.values.get(target);
     if (value === undefined) return { zone: "unknown" };
     if (value === null) return { zone: "gone" };
@@ -179,7 +182,7 @@ export class AlertEvaluator {
     return sinceMs === undefined ? { zone: "unknown" } : { zone, value, sinceMs };
   }
 
-  /** Targets whose value is beyond the threshold of this rule now. */
+  /** Returns the targets whose value is beyond the threshold of this rule now. */
   breaching(ruleId: string): IterableIterator<string> {
     const metric = this.#metricOf.get(ruleId);
     const watched = metric === undefined ? undefined : this.#metrics.get(metric)?.rules.get(ruleId);
@@ -190,13 +193,13 @@ export class AlertEvaluator {
     const { ruleId, rule, breaching } = watched;
     const value = this.#metrics.get(rule.metric)?.values.get(target);
     const isBreach =
-      typeof value === "number" && this.#speaksOf(rule, target) && zoneOf(rule, value) === "breach";
+      typeof value === "number" && this.#isInScope(rule, target) && zoneOf(rule, value) === "breach";
     if (!isBreach) breaching.delete(target);
     else if (!breaching.has(target)) breaching.set(target, nowMs);
-    this.#onTouched(ruleId, target);
+    this.#onChange(ruleId, target);
   }
 
-  #speaksOf({ metric, scope }: AlertRule, target: string): boolean {
+  #isInScope({ metric, scope }: AlertRule, target: string): boolean {
     const kind = ALERT_METRICS[metric as AlertMetricName].of;
     const facts = this.#facts[kind].get(target);
     if (facts === undefined) return false;

@@ -1,8 +1,8 @@
 /**
- * How long things took, in buckets: enough for a quantile, and never more memory however many there were.
+ * Histogram of durations: fixed buckets allow quantiles in constant memory.
  */
 
-/** Upper ends, s: from a start on an idle machine to one that waited for room. */
+/** Upper bounds of the buckets, s: from a start on an idle machine to a start that waited for room. */
 const DURATION_BUCKETS_S = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300] as const;
 
 export class Durations {
@@ -26,7 +26,7 @@ export class Durations {
     return this.#sumMs;
   }
 
-  /** How many took at most so long, per bucket; the last is all of them. */
+  /** Returns, per bucket, how many durations are at most its upper bound `le`, s. The last bucket counts all. */
   cumulative(): { readonly le: string; readonly count: number }[] {
     let soFar = 0;
     const out = DURATION_BUCKETS_S.map((end, i) => {
@@ -37,8 +37,8 @@ export class Durations {
   }
 
   /**
-   * What `share` (0 to 1) of them took at most, ms: the upper end of its bucket, so never less than it was. null: there
-   * were none, or it is beyond the last bucket.
+   * Returns an upper bound of the quantile `share` (0 to 1), ms: the upper bound of its bucket. Returns null when no
+   * duration was added, or when the quantile is beyond the last bucket.
    */
   quantileMs(share: number): number | null {
     if (this.#count === 0) return null;

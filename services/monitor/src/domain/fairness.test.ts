@@ -3,7 +3,7 @@ import { grantedShare, jainsIndex } from "./fairness.ts";
 import { utilisationOf } from "./utilisation.ts";
 
 describe("fairness", () => {
-  it("is one when all have the same share, 1/n when one has everything, null when there is nobody", () => {
+  it("is 1 for equal shares, 1/n when one VM has everything, and null without VMs", () => {
     expect(jainsIndex([0.5, 0.5, 0.5])).toBeCloseTo(1, 12);
     expect(jainsIndex([1, 0, 0, 0])).toBe(0.25);
     expect(jainsIndex([1, 0.5])).toBeCloseTo(0.9, 12);
@@ -11,7 +11,7 @@ describe("fairness", () => {
     expect(jainsIndex([0, 0])).toBeNull();
   });
 
-  it("a share is that of the scarcest resource", () => {
+  it("a share is the share of the scarcest resource", () => {
     expect(grantedShare({ ribosomes: 50, atp: 100 }, { ribosomes: 100, atp: 100 })).toBe(0.5);
     expect(grantedShare({}, { ribosomes: 1 })).toBe(0);
     expect(grantedShare({ ribosomes: 5 }, { ribosomes: 1 })).toBe(1);

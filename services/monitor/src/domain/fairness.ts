@@ -1,8 +1,8 @@
 /**
- * How evenly granted shares are spread: Jain's index (Jain, Chiu & Hawe 1984) over granted ÷ requested.
+ * Fairness of granted shares: Jain's index (Jain, Chiu & Hawe 1984) over granted ÷ requested.
  *
- * `(Σx)² / (n · Σx²)`, from 1/n (one has everything) to 1 (all have the same share). null when there is nothing to
- * compare. Blind to how much everybody has: all starving equally is 1.
+ * `(Σx)² / (n · Σx²)`, from 1/n (one VM has everything) to 1 (all VMs have the same share). Returns null when no share,
+ * or no share above 0, is given. The index ignores the level of the shares: it is 1 when all VMs starve equally.
  */
 export function jainsIndex(shares: readonly number[]): number | null {
   if (shares.length === 0) return null;
@@ -12,8 +12,8 @@ export function jainsIndex(shares: readonly number[]): number | null {
 }
 
 /**
- * The share of its demand one VM was granted: the smallest over its resources, because the scarcest one limits growth.
- * 0..1; undefined when it demands nothing.
+ * Returns the share of its demand that a VM was granted, 0 to 1: the smallest over its resources, because the scarcest
+ * resource limits growth. Returns undefined when the VM demands nothing.
  */
 export function grantedShare(
   granted: Readonly<Record<string, number>>,
@@ -28,7 +28,7 @@ export function grantedShare(
   return smallest;
 }
 
-/** What a VM asks for: its request, and as much more as may be lent to it. */
+/** Returns the demand of a VM: its request, or its burst ceiling where that is higher. */
 export function demandOf(
   request: Readonly<Record<string, number>>,
   burst: Readonly<Record<string, number>> = {},

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Durations } from "./durations.ts";
 import { healthOf } from "./health.ts";
-import { heardNext, LOSS_WINDOW_S, LossWindow } from "./loss.ts";
+import { countSample, LOSS_WINDOW_S, LossWindow } from "./loss.ts";
 
 const SYN3A = { biologicalType: "syn3a" } as const;
 const FULL = FULL_DEMAND.syn3a;
@@ -19,13 +19,13 @@ const sample = (growthPermille: number, fields: Partial<VmSample> = {}): VmSampl
 const few = { total: 600, engaged: 100, cap: 126 };
 
 describe("health", () => {
-  it("is growth as a share of the type's, whole and without a reason under full demand", () => {
+  it("is the growth as a share of the growth of the type, without a reason at full demand", () => {
     expect(healthOf(SYN3A, sample(1_000))).toEqual({ health: 100, reasons: [] });
     expect(healthOf(SYN3A, sample(1_400)).health).toBe(100);
     expect(healthOf(SYN3A, sample(960))).toEqual({ health: 96, reasons: [] });
   });
 
-  it("names what is short, and how much of it there is", () => {
+  it("names the scarce resources and how much of the demand is granted", () => {
     expect(healthOf(SYN3A, sample(400, { ribosomes: few }))).toEqual({
       health: 40,
       reasons: [
@@ -43,7 +43,7 @@ describe("health", () => {
     expect(healthOf(SYN3A, sample(700)).reasons.map(({ code }) => code)).toEqual(["slow"]);
   });
 
-  it("a host that owes time takes it away, all of it after a minute", () => {
+  it("falls with the lag of the host, to 0 after a minute", () => {
     const late = healthOf(SYN3A, sample(1_000, { lagMs: 30_000 }));
     expect(late).toMatchObject({ health: 50, reasons: [{ code: "lagging" }] });
     expect(healthOf(SYN3A, sample(1_000, { lagMs: 600_000 })).health).toBe(0);
@@ -51,31 +51,31 @@ describe("health", () => {
 });
 
 describe("lost telemetry", () => {
-  it("what was sent is what arrived and what was lost, however much is lost, late or restarted", () => {
-    const life = fc.array(fc.boolean(), { minLength: 2, maxLength: 40 });
+  it("received and lost samples add up to the sent ones, for any losses and restarts", () => {
+    const incarnation = fc.array(fc.boolean(), { minLength: 2, maxLength: 40 });
     fc.assert(
-      fc.property(fc.array(life, { minLength: 1, maxLength: 4 }), (lives) => {
+      fc.property(fc.array(incarnation, { minLength: 1, maxLength: 4 }), (incarnations) => {
         let last: number | undefined;
         let [received, lost] = [0, 0];
         let sent = 0;
-        let unknown = 0;
-        for (const arrives of lives) {
-          // A restart is told from an overtaken sample by its number: the first always arrives here.
+        let lostAtEnd = 0;
+        for (const arrives of incarnations) {
+          // The first sample of an incarnation always arrives: its number tells a restart from an overtaken sample.
           for (const [i, arrived] of arrives.entries()) {
             sent += 1;
             if (!arrived && i > 0) {
-              unknown += 1;
+              lostAtEnd += 1;
               continue;
             }
-            unknown = 0;
-            const heard = heardNext(last, i + 1);
-            last = heard.last;
-            received += heard.received;
-            lost += heard.lost;
+            lostAtEnd = 0;
+            const counted = countSample(last, i + 1);
+            last = counted.last;
+            received += counted.received;
+            lost += counted.lost;
           }
-          // What is lost at the very end of a life nobody can count.
-          sent -= unknown;
-          unknown = 0;
+          // Samples lost at the very end of an incarnation cannot be counted.
+          sent -= lostAtEnd;
+          lostAtEnd = 0;
         }
         expect(received + lost).toBe(sent);
         expect(lost).toBeGreaterThanOrEqual(0);
@@ -83,18 +83,18 @@ describe("lost telemetry", () => {
     );
   });
 
-  it("one that was overtaken is no loss in the end, and one that comes twice counts once", () => {
+  it("an overtaken sample is no loss, and a duplicate counts once", () => {
     let last: number | undefined;
     const counts = [1, 2, 4, 3, 5, 5].map((number) => {
-      const heard = heardNext(last, number);
-      last = heard.last;
-      return heard;
+      const counted = countSample(last, number);
+      last = counted.last;
+      return counted;
     });
-    expect(counts.reduce((sum, heard) => sum + heard.lost, 0)).toBe(0);
-    expect(counts.reduce((sum, heard) => sum + heard.received, 0)).toBe(5);
+    expect(counts.reduce((sum, counted) => sum + counted.lost, 0)).toBe(0);
+    expect(counts.reduce((sum, counted) => sum + counted.received, 0)).toBe(5);
   });
 
-  it("the share is of the window, and forgets", () => {
+  it("the share covers the window only", () => {
     const window = new LossWindow();
     for (let s = 0; s < 10; s += 1) window.add({ received: 1, lost: s === 5 ? 10 : 0, last: 0 }, s * 1_000);
     expect(window.permille(9_000)).toBe(500);
@@ -104,7 +104,7 @@ describe("lost telemetry", () => {
 });
 
 describe("durations", () => {
-  it("a quantile is never less than it was, and never more than the end of its bucket", () => {
+  it("a quantile is never below the exact value", () => {
     fc.assert(
       fc.property(
         fc.array(fc.integer({ min: 0, max: 300_000 }), { minLength: 1 }),
@@ -114,8 +114,8 @@ describe("durations", () => {
           for (const ms of all) durations.add(ms);
           const sorted = [...all].sort((a, b) => a - b);
           const exact = sorted[Math.ceil(share * all.length) - 1] ?? 0;
-          const said = durations.quantileMs(share) ?? Number.NaN;
-          expect(said).toBeGreaterThanOrEqual(exact);
+          const quantile = durations.quantileMs(share) ?? Number.NaN;
+          expect(quantile).toBeGreaterThanOrEqual(exact);
           expect(durations.cumulative().at(-1)?.count).toBe(all.length);
         },
       ),

@@ -1,9 +1,9 @@
 /**
- * How well a VM is, 0 to 100, and why it is not better.
+ * Health of a VM, 0 to 100, and the reasons why it is not 100.
  *
- * The model says what a cell of this type grows at under full demand; a guest's growth as a share of that is its
- * health. What the host owes it in simulated time comes off: a cell that grows well an hour behind is of little use to
- * who waits for it.
+ * The model gives the growth rate of each cell type at full demand; the health of a guest is its own growth as a share
+ * of that. Simulated time that the host has fallen behind reduces it: a cell that grows well but an hour late is of
+ * little use.
  */
 import {
   FULL_DEMAND,
@@ -14,20 +14,23 @@ import {
 } from "@bioxen/contracts";
 import { amountOf } from "@bioxen/kernel";
 
-/** Simulated time owed at which nothing is left of the health, ms of host time: a minute behind is no service. */
-const LAG_OF_NO_HEALTH_MS = 60_000;
-/** Owed this much, ms, it lags: agents let time pass in steps of 0.1 s, and owe that much at any moment. */
+/** Lag at which the health is 0, ms of host time: a guest one minute behind counts as out of service. */
+const LAG_AT_ZERO_HEALTH_MS = 60_000;
+/**
+ * Lag from which the VM is reported as lagging, ms. Agents advance time in steps of 0.1 s, so a lag of that size is
+ * normal.
+ */
 const LAGGING_FROM_MS = 2_000;
-/** Growth under this, ‰ of the type's reference rate, is none. */
+/** Growth below this, ‰ of the reference rate of the type, counts as stalled. */
 const STALLED_BELOW_PERMILLE = 10;
-/** Growth under this, ‰: what is short is named. Rounding of allocations costs less. */
+/** Growth below this, ‰, is reported with the scarce resources. Rounding of allocations costs less than that. */
 const STARVED_BELOW_PERMILLE = 950;
 
 export type HealthCode = (typeof HEALTH_CODES)[number];
 
 export interface HealthReason {
   readonly code: HealthCode;
-  /** In words, with the numbers. */
+  /** A phrase for operators, with the numbers. */
   readonly message: string;
 }
 
@@ -37,7 +40,7 @@ export interface Health {
   readonly reasons: readonly HealthReason[];
 }
 
-/** Growth as ‰ of what the type grows at under full demand, rounded; may be above 1000 in a rich medium. */
+/** Returns the growth as ‰ of the growth of the type at full demand, rounded; above 1000 in a rich medium. */
 export function growthPermille(
   vm: Pick<Vm, "biologicalType">,
   sample: Pick<VmSample, "growthRatePerMinute">,
@@ -48,8 +51,8 @@ export function growthPermille(
 
 export function healthOf(vm: Pick<Vm, "biologicalType">, sample: VmSample): Health {
   const growth = growthPermille(vm, sample);
-  const owed = Math.min(1, sample.lagMs / LAG_OF_NO_HEALTH_MS);
-  const health = Math.round((Math.min(1_000, growth) / 10) * (1 - owed));
+  const lagShare = Math.min(1, sample.lagMs / LAG_AT_ZERO_HEALTH_MS);
+  const health = Math.round((Math.min(1_000, growth) / 10) * (1 - lagShare));
   return { health, reasons: [...growthReasons(growth, vm, sample), ...lagReasons(sample)] };
 }
 
@@ -62,12 +65,12 @@ function growthReasons(growth: number, vm: Pick<Vm, "biologicalType">, sample: V
     const code = isStalled ? "stalled" : "starved";
     return [{ code, message: `has ${short.join(" and ")}: ${rate}` }];
   }
-  return [{ code: isStalled ? "stalled" : "slow", message: `is given all it needs, and ${rate}` }];
+  return [{ code: isStalled ? "stalled" : "slow", message: `has all the resources it needs: ${rate}` }];
 }
 
 /**
- * What it may use less of than its type needs: below the full demand each of these slows a cell, as the model has it.
- * How much of a cap is in use says nothing: some places always stand empty, and ATP is limited where it is made.
+ * Returns the resources whose cap is below the demand of the type: in the model each of these slows the cell. The used
+ * share of a cap is no evidence, because some ribosomes are always idle and ATP is limited where it is produced.
  */
 function shortages({ biologicalType }: Pick<Vm, "biologicalType">, sample: VmSample): string[] {
   const needs = FULL_DEMAND[biologicalType];
@@ -84,5 +87,7 @@ function shortages({ biologicalType }: Pick<Vm, "biologicalType">, sample: VmSam
 
 function lagReasons({ lagMs }: VmSample): HealthReason[] {
   if (lagMs < LAGGING_FROM_MS) return [];
-  return [{ code: "lagging", message: `its host owes it ${(lagMs / 1_000).toFixed(1)} s of simulated time` }];
+  return [
+    { code: "lagging", message: `its host is ${(lagMs / 1_000).toFixed(1)} s behind in simulated time` },
+  ];
 }

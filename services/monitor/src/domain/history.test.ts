@@ -17,7 +17,7 @@ const point = (atMs: number, vmsRunning: number, health: number | null = null): 
 });
 
 describe("history", () => {
-  it("a coarser point is the mean of the finer ones, of what was known", () => {
+  it("a coarser point is the mean of the known finer values", () => {
     const history = new FleetHistory();
     for (let s = 0; s < 121; s += 1) history.add(point(s * 1_000, s < 60 ? 10 : 20, s % 2 === 0 ? 50 : null));
     const minutes = history.since("1min", 0);
@@ -27,7 +27,7 @@ describe("history", () => {
     expect(history.since("1s", 118_000).map((p) => p.atMs)).toEqual([118_000, 119_000]);
   });
 
-  it("is bounded, in order, and every point begins a span, however irregular the clock", () => {
+  it("is bounded and sorted, and every point is at the start of a span, for any clock steps", () => {
     const steps = fc.array(fc.integer({ min: 1, max: 20_000 }), { minLength: 1, maxLength: 3_000 });
     fc.assert(
       fc.property(steps, (deltas) => {

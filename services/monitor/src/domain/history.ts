@@ -1,11 +1,12 @@
 /**
- * The fleet over time, in three rings: a point a second for ten minutes, a minute for a day, an hour for a month.
+ * History of the fleet in three rings: one point per second for ten minutes, per minute for a day, per hour for a
+ * month.
  *
- * A coarser point is the mean of the finer ones in its span, known values only. Memory is bounded by the lengths, and
- * lost with the process: history is for looking, the log is for truth.
+ * A coarser point is the mean of the finer ones in its span, over known values only. The lengths bound the memory, and
+ * the history is lost with the process: it serves monitoring, and the log remains the record.
  */
 export interface FleetPoint {
-  /** Begin of the span this point is of. */
+  /** Start of the span of this point, epoch ms. */
   readonly atMs: number;
   readonly vmsRunning: number;
   readonly vmsPending: number;
@@ -16,9 +17,9 @@ export interface FleetPoint {
   readonly growthLowestPermille: number | null;
   readonly oldestWaitMs: number;
   readonly alertsActive: number;
-  /** Lost in the last minute of what was sent. */
+  /** Share of the samples sent in the last minute that were lost. */
   readonly telemetryLostPermille: number | null;
-  /** Of what all chassis offer, per resource. */
+  /** Reserved share of the offer of all chassis, per resource. */
   readonly reservedPermille: Readonly<Record<string, number>>;
 }
 
@@ -29,7 +30,7 @@ export const HISTORY_RESOLUTIONS = {
 } as const;
 export type HistoryResolution = keyof typeof HISTORY_RESOLUTIONS;
 
-/** The newest points of one resolution, and what the next is being made of. */
+/** The newest points of one resolution, and the finer points that the next one is made of. */
 class Ring {
   readonly #spanMs: number;
   readonly #length: number;
@@ -41,7 +42,7 @@ class Ring {
     this.#length = points;
   }
 
-  /** The point that ended with this one, when it did. */
+  /** Adds a finer point. Returns the coarser point that is complete now, if so. */
   add(point: FleetPoint): FleetPoint | undefined {
     const atMs = this.#begin(point);
     const [first] = this.#open;
@@ -78,13 +79,13 @@ export class FleetHistory {
     if (minute !== undefined) this.#rings["1h"].add(minute);
   }
 
-  /** Whole spans only, the oldest first. */
+  /** Returns the points of complete spans from `sinceMs` on, the oldest first. */
   since(resolution: HistoryResolution, sinceMs: number): FleetPoint[] {
     return this.#rings[resolution].since(sinceMs);
   }
 }
 
-/** `points` is not empty. */
+/** Returns the mean of `points`, of which at least one is required. */
 function meanOf(atMs: number, points: readonly FleetPoint[]): FleetPoint {
   const known = (of: (point: FleetPoint) => number | null) => points.flatMap((point) => of(point) ?? []);
   const mean = (of: (point: FleetPoint) => number | null): number | null => {
@@ -110,7 +111,7 @@ function meanOf(atMs: number, points: readonly FleetPoint[]): FleetPoint {
   };
 }
 
-/** To thousandths: a mean of integers needs no more, and its text stays short. */
+/** Rounds to thousandths: a mean of integers needs no more, and the JSON stays short. */
 function rounded(value: number): number {
   return Math.round(value * 1_000) / 1_000;
 }

@@ -1,23 +1,26 @@
 /**
- * Telemetry that never arrived, counted by the numbers samples carry.
+ * Loss of telemetry, counted by the numbers that samples carry.
  *
- * A source counts 1, 2, 3 …, and begins again at 1 when it is started again. A number that skips some says how many
- * were lost; one that comes a little late was overtaken, and takes back the loss that was counted for it. What a silent
- * source would have sent is nobody's to count: its age says it.
+ * A source numbers its samples 1, 2, 3, … and restarts at 1 when it is restarted. A number that skips some shows how
+ * many were lost. A number that comes a little late was overtaken, and takes back the loss that was counted for it.
+ * Samples that a silent source would have sent are not counted: the age of its last sample shows the silence.
  */
 
-/** A number lower than the last by at most this was overtaken on its way; by more, its source was started again. */
+/** A number lower than the last one by at most this was overtaken on its way; by more, its source was restarted. */
 const MOST_OVERTAKEN = 5;
 
-export interface Heard {
+export interface SampleCount {
   readonly received: number;
-  /** May be negative: what was counted as lost came after all. */
+  /** Negative when a sample arrives that was counted as lost. */
   readonly lost: number;
   readonly last: number;
 }
 
-/** What the sample `number` says after the source's sample `last`; undefined: it is the first that was ever heard. */
-export function heardNext(last: number | undefined, number: number): Heard {
+/**
+ * Returns what the sample `number` adds to the counts of its source, after the sample `last`. `last` is undefined for
+ * the first sample that was received at all.
+ */
+export function countSample(last: number | undefined, number: number): SampleCount {
   if (last === undefined) return { received: 1, lost: 0, last: number };
   if (number > last) return { received: 1, lost: number - last - 1, last: number };
   if (number === last && number > 1) return { received: 0, lost: 0, last };
@@ -25,16 +28,18 @@ export function heardNext(last: number | undefined, number: number): Heard {
   return { received: 1, lost: number - 1, last: number };
 }
 
-/** Seconds a loss is remembered for its share: shorter forgets a burst before it is seen. */
+/**
+ * Length of the window for the share of lost samples, s. A shorter window forgets a burst before an operator sees it.
+ */
 export const LOSS_WINDOW_S = 60;
 
-/** Received and lost of one chassis: all, and in the last {@link LOSS_WINDOW_S} seconds. */
+/** Received and lost samples of one chassis: in total, and in the last {@link LOSS_WINDOW_S} seconds. */
 export class LossWindow {
   received = 0;
   lost = 0;
   readonly #seconds = Array.from({ length: LOSS_WINDOW_S }, () => ({ second: -1, received: 0, lost: 0 }));
 
-  add({ received, lost }: Heard, nowMs: number): void {
+  add({ received, lost }: SampleCount, nowMs: number): void {
     this.received += received;
     this.lost += lost;
     const second = Math.floor(nowMs / 1_000);
@@ -45,16 +50,19 @@ export class LossWindow {
     slot.lost += lost;
   }
 
-  /** A late sample may take back a loss that was never counted here: no less than none. */
-  get lostForGood(): number {
+  /**
+   * Returns the lost samples, at least 0: a late sample may take back a loss that was counted before this process
+   * started.
+   */
+  get lostTotal(): number {
     return Math.max(0, this.lost);
   }
 
   view(nowMs: number): { received: number; lost: number; lostPermille: number | null } {
-    return { received: this.received, lost: this.lostForGood, lostPermille: this.permille(nowMs) ?? null };
+    return { received: this.received, lost: this.lostTotal, lostPermille: this.permille(nowMs) ?? null };
   }
 
-  /** Thousandths lost of what was sent in the window, rounded; undefined when nothing was heard in it. */
+  /** Returns the lost share of the samples sent in the window, in permille; undefined when none was received in it. */
   permille(nowMs: number): number | undefined {
     const oldest = Math.floor(nowMs / 1_000) - LOSS_WINDOW_S;
     let [received, lost] = [0, 0];

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { findingsOf, type ReportInput } from "./report.ts";
 
-const WELL: ReportInput = {
+const HEALTHY: ReportInput = {
   chassis: [{ chassisId: "c", heartbeatAgeMs: 100, eventLoopLagMs: 3, reservedPermille: { ribosomes: 400 } }],
   waiting: [],
   impaired: [],
@@ -10,19 +10,17 @@ const WELL: ReportInput = {
   telemetryLostPermille: 0,
 };
 const messages = (fields: Partial<ReportInput>) =>
-  findingsOf({ ...WELL, ...fields }).map(({ message }) => message);
+  findingsOf({ ...HEALTHY, ...fields }).map(({ message }) => message);
 
 describe("a report", () => {
-  it("finds nothing where nothing is wrong", () => {
-    expect(findingsOf(WELL)).toEqual([]);
+  it("is empty for a healthy fleet", () => {
+    expect(findingsOf(HEALTHY)).toEqual([]);
   });
 
-  it("names the bottleneck, the numbers and who suffers", () => {
+  it("names the bottleneck, the numbers and the affected VMs", () => {
     const refusal = { chassisId: "c", code: "CAPACITY_EXCEEDED", message: "", resource: "dnaKilobases" };
     const waiting = ["a", "b"].map((vmId, i) => ({ vmId, waitedMs: 1_000 * (i + 1), refusals: [refusal] }));
-    expect(messages({ waiting })).toEqual([
-      "2 VMs wait for dnaKilobases, the longest of all for 2.0 s: a, b",
-    ]);
+    expect(messages({ waiting })).toEqual(["2 VMs wait for dnaKilobases, the longest for 2.0 s: a, b"]);
     const chassis = [
       {
         chassisId: "c",
@@ -32,9 +30,9 @@ describe("a report", () => {
       },
     ];
     expect(messages({ chassis })).toEqual([
-      "nothing was heard of c for 9.0 s: it takes no VMs",
-      "the agents of c were held up for up to 700 ms",
-      "ribosomes are what limits c: 96 % of the offer is given away",
+      "c has sent no heartbeat for 9.0 s: it takes no VMs",
+      "the agents of c were blocked for up to 700 ms",
+      "c is limited by ribosomes: 96 % of the offer is reserved",
     ]);
     const impaired = Array.from({ length: 7 }, (_, i) => ({
       vmId: `v${i}`,
@@ -47,9 +45,9 @@ describe("a report", () => {
     ]);
   });
 
-  it("what stands still comes before what is tight", () => {
+  it("lists outages before scarce resources", () => {
     const severities = findingsOf({
-      ...WELL,
+      ...HEALTHY,
       fairness: 0.5,
       telemetryLostPermille: 100,
       services: [

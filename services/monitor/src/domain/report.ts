@@ -1,7 +1,7 @@
 /**
- * What holds the fleet back, in words: each finding names what it is about, the numbers behind it, and what helps.
+ * Report on what limits the fleet. Each finding names its subject, the numbers behind it, and a remedy.
  *
- * Ordered by how much it matters: what stands still before what is slow, what is slow before what is tight.
+ * Findings are ordered by effect: outages first, then slow guests, then resources that are nearly used up.
  */
 import type { PlacementRefusal } from "@bioxen/contracts";
 
@@ -10,7 +10,7 @@ export interface ReportInput {
     readonly chassisId: string;
     readonly heartbeatAgeMs: number | null;
     readonly eventLoopLagMs: number | null;
-    /** Of what is offered, per resource. */
+    /** Reserved share of the offer, per resource. */
     readonly reservedPermille: Readonly<Record<string, number>>;
   }[];
   readonly waiting: readonly {
@@ -40,19 +40,19 @@ export interface Finding {
   readonly remedy: string;
 }
 
-/** Silent for longer, ms, a chassis can start and stop nothing. */
+/** Age of the last heartbeat, ms, beyond which a chassis is reported as silent: it starts and stops no VMs. */
 const SILENT_AFTER_MS = 3_500;
-/** Given away beyond this, ‰, a resource is what the next VM will wait for. */
+/** Reserved share from which a resource is reported as nearly used up, ‰. */
 const TIGHT_FROM_PERMILLE = 900;
-/** An agent held up for longer, ms, falls behind with all its guests. */
+/** Event loop lag from which an agent is reported as busy, ms: all its guests fall behind. */
 const BUSY_FROM_MS = 500;
-/** Events behind, from which on a service decides on old news. */
+/** Events behind the log from which a service is reported as lagging. */
 const LAGGING_FROM_EVENTS = 1_000;
-/** Jain's index below which shares are uneven: at 0.9 one of ten has nothing. */
+/** Jain's index below which shares are reported as uneven: at 0.9 one VM of ten has nothing. */
 const UNEVEN_BELOW = 0.9;
-/** Lost beyond this, ‰: what is seen is not what is. */
+/** Share of lost telemetry from which measurements are reported as incomplete, ‰. */
 const LOSSY_FROM_PERMILLE = 20;
-/** Ids that one sentence names; the rest are counted. */
+/** Ids that one message names; further ones are counted. */
 const NAMED = 5;
 
 export function findingsOf(input: ReportInput): Finding[] {
@@ -68,7 +68,7 @@ export function findingsOf(input: ReportInput): Finding[] {
   ];
 }
 
-function some(ids: readonly string[]): string {
+function listed(ids: readonly string[]): string {
   const named = ids.slice(0, NAMED).join(", ");
   return ids.length > NAMED ? `${named} and ${ids.length - NAMED} more` : named;
 }
@@ -85,8 +85,11 @@ function silentChassis({ chassis }: ReportInput): Finding[] {
           {
             severity: "critical",
             about: chassisId,
-            message: `nothing was heard of ${chassisId} ${heartbeatAgeMs === null ? "at all" : `for ${seconds(heartbeatAgeMs)}`}: it takes no VMs`,
-            remedy: "start the agent that runs it",
+            message:
+              heartbeatAgeMs === null
+                ? `${chassisId} has sent no heartbeat: it takes no VMs`
+                : `${chassisId} has sent no heartbeat for ${seconds(heartbeatAgeMs)}: it takes no VMs`,
+            remedy: "start its agent",
           },
         ],
   );
@@ -100,24 +103,24 @@ function services({ services: all }: ReportInput): Finding[] {
           severity: "critical",
           about: service,
           message: `an instance of ${service} is not ready`,
-          remedy: "see its log, or its /ready",
+          remedy: "check its log and its /ready endpoint",
         },
       ];
     }
     if (lagEvents === null || lagEvents < LAGGING_FROM_EVENTS) return [];
-    const message = `${service} is ${lagEvents} events behind the log: it decides on old news`;
+    const message = `${service} is ${lagEvents} events behind the log: it decides on stale state`;
     return [
       {
         severity: "warning",
         about: service,
         message,
-        remedy: "give it more processor, or the log fewer commands",
+        remedy: "give it more CPU, or send fewer commands",
       },
     ];
   });
 }
 
-/** Who waits, by what most chassis lack for them. */
+/** Groups the waiting VMs by the resource or refusal that most chassis give as their reason. */
 function waits({ waiting }: ReportInput): Finding[] {
   const byCause = new Map<string, string[]>();
   for (const { vmId, refusals } of waiting) {
@@ -128,8 +131,8 @@ function waits({ waiting }: ReportInput): Finding[] {
   return [...byCause].map(([cause, ids]) => ({
     severity: "warning",
     about: cause,
-    message: `${count(ids.length, "VM")} wait for ${cause}, the longest of all for ${seconds(longestMs)}: ${some(ids)}`,
-    remedy: "`bioxen vm explain ID` says what each chassis lacks; free some, or add a chassis",
+    message: `${count(ids.length, "VM")} wait for ${cause}, the longest for ${seconds(longestMs)}: ${listed(ids)}`,
+    remedy: "`bioxen vm explain ID` shows what each chassis lacks; free capacity or add a chassis",
   }));
 }
 
@@ -140,11 +143,10 @@ function commonest(all: readonly string[]): string | undefined {
 }
 
 const REMEDIES: Readonly<Record<string, string>> = {
-  stalled: "`bioxen vm resize` gives it what it lacks",
-  starved: "`bioxen vm resize` gives them more",
-  lagging:
-    "the host is too slow for its guests: a lower --time-scale, fewer guests per agent, or more agents",
-  slow: "their medium is poor, or they have just been given more",
+  stalled: "give them the missing resources with `bioxen vm resize`",
+  starved: "give them more with `bioxen vm resize`",
+  lagging: "their host is too slow: lower --time-scale, or run fewer guests per agent",
+  slow: "check their medium; a VM that was just resized needs time to speed up",
 };
 
 function impairments({ impaired }: ReportInput): Finding[] {
@@ -152,7 +154,7 @@ function impairments({ impaired }: ReportInput): Finding[] {
     const these = impaired.filter((one) => one.code === code).sort((a, b) => a.health - b.health);
     const [worst] = these;
     if (worst === undefined) return [];
-    const message = `${count(these.length, "VM")} ${these.length === 1 ? "is" : "are"} ${code}: ${some(these.map((one) => one.vmId))}; the worst, ${worst.vmId}, ${worst.message}`;
+    const message = `${count(these.length, "VM")} ${these.length === 1 ? "is" : "are"} ${code}: ${listed(these.map((one) => one.vmId))}; the worst, ${worst.vmId}, ${worst.message}`;
     const severity = code === "stalled" ? "critical" : code === "slow" ? "info" : "warning";
     return [{ severity, about: code, message, remedy: REMEDIES[code] ?? "" }];
   });
@@ -166,8 +168,8 @@ function busyAgents({ chassis }: ReportInput): Finding[] {
     {
       severity: "warning",
       about: "agents",
-      message: `the agents of ${some(busy.map((one) => one.chassisId))} were held up for up to ${worst} ms`,
-      remedy: "run fewer chassis per agent, or give the host more processor",
+      message: `the agents of ${listed(busy.map((one) => one.chassisId))} were blocked for up to ${worst} ms`,
+      remedy: "run fewer chassis per agent, or give the host more CPU",
     },
   ];
 }
@@ -177,28 +179,34 @@ function tightChassis({ chassis }: ReportInput): Finding[] {
     const [fullest] = Object.entries(reservedPermille).sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1));
     if (fullest === undefined || fullest[1] < TIGHT_FROM_PERMILLE) return [];
     const [resource, permille] = fullest;
-    const message = `${resource} are what limits ${chassisId}: ${percent(permille)} of the offer is given away`;
-    return [{ severity: "info", about: chassisId, message, remedy: "VMs that ask for less of it still fit" }];
+    const message = `${chassisId} is limited by ${resource}: ${percent(permille)} of the offer is reserved`;
+    return [{ severity: "info", about: chassisId, message, remedy: "add a chassis, or request less of it" }];
   });
 }
 
 function unevenness({ fairness }: ReportInput): Finding[] {
   if (fairness === null || fairness >= UNEVEN_BELOW) return [];
-  const message = `what VMs get of what they ask for is uneven: Jain's index is ${fairness.toFixed(2)}`;
+  const message = `the granted shares of the VMs are uneven: Jain's index is ${fairness.toFixed(2)}`;
   return [
     {
       severity: "info",
       about: "fairness",
       message,
-      remedy: "some hold all they asked for while others wait or were shrunk",
+      remedy:
+        "some VMs hold their full request while others wait or are preempted: add capacity or set quotas",
     },
   ];
 }
 
 function losses({ telemetryLostPermille }: ReportInput): Finding[] {
   if (telemetryLostPermille === null || telemetryLostPermille < LOSSY_FROM_PERMILLE) return [];
-  const message = `${percent(telemetryLostPermille)} of the telemetry of the last minute was lost: numbers here are behind`;
+  const message = `${percent(telemetryLostPermille)} of the telemetry of the last minute was lost: measurements are incomplete`;
   return [
-    { severity: "warning", about: "telemetry", message, remedy: "the monitor or the server cannot keep up" },
+    {
+      severity: "warning",
+      about: "telemetry",
+      message,
+      remedy: "give the monitor or the NATS server more CPU",
+    },
   ];
 }

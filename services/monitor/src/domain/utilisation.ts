@@ -1,5 +1,5 @@
 /**
- * What ledgers hold of what they offer, per resource.
+ * Utilisation of ledgers: the reserved share of their offer, per resource.
  */
 import { heldAmounts, type Ledger } from "@bioxen/contracts";
 import { type Amounts, add, amountOf, NO_AMOUNTS } from "@bioxen/kernel";
@@ -8,7 +8,7 @@ export interface ResourceUse {
   readonly capacity: number;
   readonly offered: number;
   readonly reserved: number;
-  /** Thousandths of the offer, rounded; 0 when nothing is offered. */
+  /** Reserved share of the offer in permille, rounded; 0 when nothing is offered. */
   readonly permille: number;
 }
 
@@ -29,4 +29,9 @@ export function utilisationOf(ledgers: readonly Ledger[]): Record<string, Resour
     out[name] = { capacity: amountOf(capacity, name), offered: whole, reserved: held, permille };
   }
   return out;
+}
+
+/** Returns only the reserved shares, in permille per resource. */
+export function permilleOf(uses: Readonly<Record<string, ResourceUse>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(uses).map(([name, { permille }]) => [name, permille]));
 }

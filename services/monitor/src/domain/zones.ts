@@ -1,8 +1,9 @@
 /**
- * Where a value stands to a rule: beyond its threshold, back past it by the margin, or between the two.
+ * Zone of a value under a rule: beyond the threshold (breach), back past it by the margin (clear), or in the band
+ * between.
  *
- * The band between is the hysteresis: in it nothing is raised and nothing is cleared, so that a value that trembles on
- * the threshold makes one alert and not a hundred.
+ * The band is the hysteresis: in it no alert is raised and none is cleared. A value that oscillates around the
+ * threshold causes one alert, not a hundred.
  */
 import type { AlertRule } from "@bioxen/contracts";
 
@@ -10,7 +11,7 @@ export type Zone = "breach" | "band" | "clear";
 
 export type Condition = Pick<AlertRule, "above" | "below" | "clearMarginPermille">;
 
-/** The value from which on it is a breach, exclusive, and the one from which on it is clear, inclusive. */
+/** `breach` is exclusive: a value beyond it is a breach. `clear` is inclusive: a value at it is clear. */
 export interface Edges {
   readonly breach: number;
   readonly clear: number;
@@ -18,8 +19,8 @@ export interface Edges {
 
 export function edgesOf({ above, below, clearMarginPermille }: Condition): Edges {
   if (above !== null) return { breach: above, clear: (above * (1000 - clearMarginPermille)) / 1000 };
-  const least = below ?? 0;
-  return { breach: least, clear: (least * (1000 + clearMarginPermille)) / 1000 };
+  const threshold = below ?? 0;
+  return { breach: threshold, clear: (threshold * (1000 + clearMarginPermille)) / 1000 };
 }
 
 export function zoneOf(condition: Condition, value: number): Zone {

@@ -1,19 +1,19 @@
 /**
- * The fleet over time and in words: points once a second, and a report when somebody asks.
+ * Records the history of the fleet: one point per second.
  */
 import { done, type Handled, type ParsedRequestOf, type ResultOf } from "@bioxen/contracts";
 import type { ServicePorts } from "@bioxen/kernel";
 import { growthPermille } from "../domain/health.ts";
 import { FleetHistory, type FleetPoint } from "../domain/history.ts";
-import { findingsOf } from "../domain/report.ts";
-import { utilisationOf } from "../domain/utilisation.ts";
+import { permilleOf, utilisationOf } from "../domain/utilisation.ts";
 import type { Alerts } from "./alerts.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Samples } from "./samples.ts";
 
+/** Interval between two points, ms: the finest resolution of the history. */
 const POINT_INTERVAL_MS = 1_000;
 
-export class FleetOverTime {
+export class FleetRecorder {
   readonly #ports: ServicePorts;
   readonly #fleet: Fleet;
   readonly #samples: Samples;
@@ -51,7 +51,7 @@ export class FleetOverTime {
       if (assessed.reasons.length > 0) impaired += 1;
       lowest = Math.min(lowest ?? Number.POSITIVE_INFINITY, growthPermille(vm, sample));
     }
-    const use = utilisationOf(this.#fleet.openLedgers().map(([, ledger]) => ledger));
+    const ledgers = this.#fleet.openLedgers().map(([, ledger]) => ledger);
     return {
       atMs: nowMs,
       vmsRunning: states["running"] ?? 0,
@@ -63,9 +63,7 @@ export class FleetOverTime {
       oldestWaitMs: this.#fleet.waits(all).oldestMs,
       alertsActive: Object.values(this.#alerts.activeBySeverity()).reduce((a, b) => a + b, 0),
       telemetryLostPermille: this.#samples.lostPermille(nowMs) ?? null,
-      reservedPermille: Object.fromEntries(
-        Object.entries(use).map(([name, { permille }]) => [name, permille]),
-      ),
+      reservedPermille: permilleOf(utilisationOf(ledgers)),
     };
   }
 
@@ -80,42 +78,5 @@ export class FleetOverTime {
       .slice(0, limit)
       .map((point) => ({ ...point, reservedPermille: { ...point.reservedPermille } }));
     return done({ resolution, points: page, nextSinceMs });
-  }
-
-  report(): Handled<ResultOf<"monitorReport">> {
-    const nowMs = this.#ports.clock.nowMs();
-    const all = this.#fleet.existing();
-    const chassis = [...this.#fleet.chassis.entries()].flatMap(([chassisId, { registered }]) => {
-      if (!registered) return [];
-      const use = utilisationOf([this.#fleet.ledgers.get(chassisId)]);
-      return [
-        {
-          chassisId,
-          heartbeatAgeMs: this.#samples.chassis.ageMs(chassisId, nowMs) ?? null,
-          eventLoopLagMs: this.#samples.chassis.get(chassisId)?.eventLoopLagMs ?? null,
-          reservedPermille: Object.fromEntries(
-            Object.entries(use).map(([name, { permille }]) => [name, permille]),
-          ),
-        },
-      ];
-    });
-    const waiting = all.flatMap(([vmId, vm]) =>
-      vm.state === "pending"
-        ? [{ vmId, waitedMs: Math.max(0, nowMs - (vm.pendingSinceMs ?? nowMs)), refusals: vm.refusals }]
-        : [],
-    );
-    const impaired = all.flatMap(([vmId, vm]) => {
-      const assessed = this.#fleet.healthOf(vmId, vm);
-      return (assessed?.reasons ?? []).map((reason) => ({ vmId, health: assessed?.health ?? 0, ...reason }));
-    });
-    const findings = findingsOf({
-      chassis: chassis.sort((a, b) => (a.chassisId < b.chassisId ? -1 : 1)),
-      waiting,
-      impaired,
-      services: this.#samples.servicesNow(),
-      fairness: this.#fleet.fairness(all),
-      telemetryLostPermille: this.#samples.lostPermille(nowMs) ?? null,
-    });
-    return done({ findings });
   }
 }
