@@ -1,6 +1,6 @@
 /**
- * Every way that is known to keep the thread, fill the memory or get out: each ends with the right code, soon, and the same
- * guest runs the next call.
+ * All known attempts to block the thread, exhaust the memory or escape the sandbox. Each ends soon with the expected code, and the
+ * same guest runs the next call.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { GUEST_MEMORY_BYTES } from "../src/limits.ts";
@@ -12,14 +12,14 @@ beforeAll(async () => {
 });
 afterAll(() => bench.close());
 
-/** Longest time one slice may hold the thread, ms: wide, for a busy machine; a real hang is seconds or for ever. */
+/** Longest time that one slice may block the thread, ms. It is generous for a busy machine; a real hang takes seconds or never ends. */
 const MAX_SLICE_MS = 1_000;
 /** Timeout of each attack, ms. */
 const ATTACK_MS = 40;
-/** For what is ended by steps or memory, not by time. */
+/** Timeout for attacks that end by steps or memory, not by time, ms. */
 const PATIENT_MS = 10_000;
 
-/** Source, and how it ends. Afterwards the same guest runs the next call. */
+/** Each source with its expected end. Afterwards the same guest runs the next call. */
 const ATTACKS: Readonly<Record<string, readonly (readonly [string, string])[]>> = {
   "loops, caught or not": [
     ["while true do end", "GUEST_TIMEOUT"],
@@ -123,7 +123,7 @@ describe.each(Object.entries(ATTACKS))("%s", (_, attacks) => {
 });
 
 describe("weak tables and finalisers", () => {
-  it("are refused where they are seen, and do nothing where they are not", () => {
+  it("are rejected by setmetatable, and have no effect if set later", () => {
     expect(bench.code("setmetatable({}, {__gc = function() end})")).toBe("GUEST_ERROR");
     expect(bench.code("setmetatable({}, {__mode = 'k'})")).toBe("GUEST_ERROR");
     const source = `
@@ -137,7 +137,7 @@ describe("weak tables and finalisers", () => {
     expect(bench.value(source)).toEqual([true, false]);
   });
 
-  it("a chain of weak tables, quadratic for the collector, is an ordinary one here", () => {
+  it("a chain of weak tables costs the collector no more than ordinary tables", () => {
     const source = `
       local mt, keys, order, all = {}, {}, {}, {}
       local n = 30000

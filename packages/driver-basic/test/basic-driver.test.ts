@@ -1,5 +1,5 @@
 /**
- * The driver's cells, without any Lua: no worker is started here.
+ * The driver's cells without Lua: these tests start no worker.
  */
 
 import { Cell, StepLimitError } from "@bioxen/cell-models";
@@ -26,7 +26,7 @@ describe("cells of the basic driver", () => {
   };
   afterEach(() => driver.close());
 
-  it("grows at its reference rate under full demand, and divides", async () => {
+  it("a cell with full demand grows at its reference rate, and divides", async () => {
     const events: GuestEvent[] = [];
     open().onGuestEvent((event) => events.push(event));
     await driver.start(cellSpec("cell-a", 1));
@@ -40,7 +40,7 @@ describe("cells of the basic driver", () => {
     expect(divided).toBe(sample?.divisions);
   });
 
-  it("half the ribosomes slow it as the contract says, also when they are taken live", async () => {
+  it("half the ribosomes slow a cell as the contract states, also after a live resize", async () => {
     open();
     const half = { ...cellSpec("cell-a", 1).allocation, ribosomes: 252 };
     await driver.start(cellSpec("cell-a", 1));
@@ -52,7 +52,7 @@ describe("cells of the basic driver", () => {
     expect(driver.sample("cell-a")?.ribosomes.cap).toBe(252);
   });
 
-  it("the same spec and the same minutes give the same cell, however the ticks fall", async () => {
+  it("equal specs and minutes give equal cells, for any sequence of ticks", async () => {
     open(1);
     await driver.start(cellSpec("cell-a", 1));
     for (let i = 0; i < 60; i += 1) driver.tick(1_000);
@@ -62,7 +62,7 @@ describe("cells of the basic driver", () => {
     expect(await driver.snapshot("cell-a", 2)).toEqual(first);
   });
 
-  it("refuses what no cell can be, and keeps what was there", async () => {
+  it("rejects invalid specs, and keeps the present guest", async () => {
     open();
     await driver.start(cellSpec("cell-a", 1));
     const bad: readonly Partial<GuestSpec>[] = [
@@ -91,7 +91,7 @@ describe("cells of the basic driver", () => {
     );
   });
 
-  it("a cell that cannot be computed any further fails, is reported once, and the others live on", async () => {
+  it("a cell that cannot be computed fails, is reported once, and does not affect others", async () => {
     const events: GuestEvent[] = [];
     open().onGuestEvent((event) => events.push(event));
     await driver.start(cellSpec("cell-a", 1));
@@ -112,7 +112,7 @@ describe("cells of the basic driver", () => {
     expect(driver.list().map((status) => status.state)).toEqual(["running", "running"]);
   });
 
-  it("a clock that stands still, goes back or makes no sense moves nothing", async () => {
+  it("no time passes if the clock stands still, goes back or is invalid", async () => {
     open();
     await driver.start(cellSpec("cell-a", 1));
     for (const elapsed of [0, -1, Number.NaN]) driver.tick(elapsed);

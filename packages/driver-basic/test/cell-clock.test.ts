@@ -20,8 +20,8 @@ class FakeCell implements Clocked {
   }
 }
 
-describe("the cells' clock", () => {
-  it("over any ticks, a host that keeps up has lived exactly the whole minutes that passed", () => {
+describe("the clock of the cells", () => {
+  it("on a fast host, cells have computed exactly the elapsed whole minutes, for any sequence of ticks", () => {
     const ticks = fc.array(fc.integer({ min: 1, max: 5_000 }), { maxLength: 40 });
     fc.assert(
       fc.property(ticks, fc.constantFrom(0.5, 1, 4), (elapsed, scale) => {
@@ -36,7 +36,7 @@ describe("the cells' clock", () => {
     );
   });
 
-  it("a slow host is slow for all cells alike, and says by how much", () => {
+  it("a slow host delays all cells equally, and reports the lag", () => {
     let nowMs = 0;
     const cost = (): void => {
       nowMs += 3;
@@ -54,7 +54,7 @@ describe("the cells' clock", () => {
     expect(cells.map((cell) => clock.lagMs(cell))).toEqual(cells.map(() => 3_000));
   });
 
-  it("lag has a bound, and what is beyond it is not made up for", () => {
+  it("lag is limited, and lag beyond the limit is dropped", () => {
     const cell = new FakeCell();
     const clock = new CellClock(2, () => 0);
     cell.running = false;
@@ -65,7 +65,7 @@ describe("the cells' clock", () => {
     expect(cell.lived).toBe((MAX_LAG_MS / 1000) * 2);
   });
 
-  it("a cell that stops running in the middle lives no further", () => {
+  it("a cell that stops during a tick computes no further quanta", () => {
     const cell = new FakeCell(() => {
       cell.running = false;
     });
@@ -74,7 +74,7 @@ describe("the cells' clock", () => {
     expect([cell.lived, other.lived]).toEqual([1, 5]);
   });
 
-  it("no cells are no trouble", () => {
+  it("works without cells", () => {
     new CellClock(1, () => 0).tick([], 1_000);
   });
 });

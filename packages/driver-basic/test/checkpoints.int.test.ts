@@ -1,11 +1,11 @@
 /**
- * Guests with a program that go on from a checkpoint in another driver, with another worker.
+ * Guests with a program that start from a checkpoint in another driver, with another worker.
  */
 import { driverErrorCode } from "@bioxen/vm-driver";
 import { afterEach, describe, expect, it } from "vitest";
 import { Fleet } from "./fleet.ts";
 
-/** Counts what it is told, draws, and remembers each of its starts. */
+/** A program that counts its hook calls, draws random numbers, and records each of its starts. */
 const COUNTER = `
   state.minutes = state.minutes or 0
   state.draws = state.draws or {}
@@ -18,7 +18,7 @@ const COUNTER = `
   function on_division(cell, n) state.divisions = (state.divisions or 0) + n end
 `;
 
-describe("a guest that goes on", () => {
+describe("a guest that starts from a checkpoint", () => {
   const fleets: Fleet[] = [];
   const fleet = (): Fleet => {
     const made = new Fleet();
@@ -29,7 +29,7 @@ describe("a guest that goes on", () => {
     for (const each of fleets.splice(0)) await each.driver.close();
   });
 
-  /** Ticks one by one, each with its hooks done: so the course depends on nothing but their number. */
+  /** Advances tick by tick and waits for the hooks of each, so that the result depends only on the number of ticks. */
   async function live(which: Fleet, vmId: string, ticks: number): Promise<void> {
     for (let i = 0; i < ticks; i += 1) {
       which.driver.tick(1_000);
@@ -40,7 +40,7 @@ describe("a guest that goes on", () => {
     (await which.driver.snapshot(vmId, which.fence(vmId))).bytes;
   const textOf = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
-  it("keeps its state, its chance and what its hooks were told, bit for bit", async () => {
+  it("keeps its state, its random sequence and its pending hook calls, bit for bit", async () => {
     const [before, after] = [fleet(), fleet()];
     await before.start("cell-a", { program: COUNTER });
     await live(before, "cell-a", 10);
@@ -63,7 +63,7 @@ describe("a guest that goes on", () => {
     );
   });
 
-  it("keeps what the guest made of its environment, and does not ask for it again", async () => {
+  it("keeps the environment that the guest set, and does not apply it again", async () => {
     const program = "if not state.set then cell.set_environment{nutrient_quality = 0.1} state.set = true end";
     const [before, after] = [fleet(), fleet()];
     await before.start("cell-a", { program });
@@ -73,7 +73,7 @@ describe("a guest that goes on", () => {
     expect(await after.value("cell-a", "return cell.environment().nutrient_quality")).toBe(0.3);
   });
 
-  it("loses what it held elsewhere: other globals, and what was defined by exec", async () => {
+  it("loses other globals, and functions that an exec defined", async () => {
     const [before, after] = [fleet(), fleet()];
     await before.start("cell-a", { program: "mine = 1" });
     await before.value("cell-a", "mine = 2 other = 3 state.kept = 4");
@@ -81,7 +81,7 @@ describe("a guest that goes on", () => {
     expect(await after.value("cell-a", "return mine, other, state.kept")).toEqual([1, null, 4]);
   });
 
-  it("without a program, and without any Lua, too", async () => {
+  it("works without a program, and without any Lua", async () => {
     const [before, after] = [fleet(), fleet()];
     await before.start("quiet");
     await before.start("asked");
@@ -93,7 +93,7 @@ describe("a guest that goes on", () => {
     expect(await after.value("asked", draw)).toEqual(await before.value("asked", draw));
   });
 
-  it("with another seed is another individual: its state, but chance of its own", async () => {
+  it("with another seed keeps its state, but has its own random sequence", async () => {
     const [before, after] = [fleet(), fleet()];
     const config = { partitionNoise: true };
     await before.start("cell-a", { program: COUNTER, config });
@@ -118,7 +118,7 @@ describe("a guest that goes on", () => {
     );
   });
 
-  it("fails to start when its program fails, and says which value no checkpoint can keep", async () => {
+  it("fails to start if its program fails, and names a value that cannot be stored", async () => {
     const [before, after] = [fleet(), fleet()];
     await before.start("cell-a");
     await before.value("cell-a", "state.broken = true");
@@ -134,7 +134,7 @@ describe("a guest that goes on", () => {
     await checkpointOf(before, "cell-a");
   });
 
-  it("a Lua state that is lost comes back with what the last checkpoint kept", async () => {
+  it("a lost Lua state is restored from the last checkpoint", async () => {
     const which = fleet();
     await which.start("cell-a", { program: COUNTER });
     await which.value("cell-a", "state.n = 1");
@@ -145,7 +145,7 @@ describe("a guest that goes on", () => {
     expect(await which.value("cell-a", "return state.n, state.starts")).toEqual([1, 2]);
   });
 
-  it("a checkpoint waits for the execs before it, and refuses when they take too long", async () => {
+  it("a checkpoint waits for earlier execs, and is rejected if they take too long", async () => {
     const which = fleet();
     await which.start("cell-a");
     const exec = which.value("cell-a", "for i = 1, 3000000 do end state.n = 7");

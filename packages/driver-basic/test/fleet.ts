@@ -1,5 +1,5 @@
 /**
- * A basic driver with what its tests ask again and again.
+ * A basic driver with the helper functions of its tests.
  */
 import {
   type DriverError,
@@ -31,7 +31,7 @@ export class Fleet {
   readonly #fences = new Map<string, number>();
 
   constructor(options: BasicDriverOptions = {}) {
-    // A clock that stands still: on a busy machine the budget of a tick would leave a part of its minutes for the next tick.
+    // The clock is constant, because on a busy machine the tick budget would defer some minutes to the next tick.
     this.driver = createBasicDriver({ timeScaleMinutesPerSecond: 60, now: () => 0, ...options });
     this.driver.onGuestEvent((event) => this.events.push(event));
   }
@@ -54,7 +54,7 @@ export class Fleet {
     return (await this.exec(vmId, source)).result;
   }
 
-  /** How an exec failed; throws when it did not. */
+  /** Returns the failure of an exec; throws if it succeeded. */
   async failure(vmId: string, source: string, timeoutMs?: number): Promise<DriverError> {
     const error = await this.exec(vmId, source, timeoutMs).then(
       (outcome) => new Error(`it succeeded: ${JSON.stringify(outcome)}`),
@@ -68,7 +68,7 @@ export class Fleet {
     return this.events.flatMap((event) => (event.kind === "log" && event.vmId === vmId ? [event.line] : []));
   }
 
-  /** Waits until it holds, giving the worker's messages a chance in between. Fails after 10 s. */
+  /** Waits until the condition holds, and lets messages of the worker arrive in between. Fails after 10 s. */
   async until(holds: () => boolean, what: string): Promise<void> {
     const endMs = performance.now() + 10_000;
     while (!holds()) {

@@ -1,12 +1,12 @@
 /**
- * A cell model of somebody else that breaks: its guest fails, the others live on.
+ * A third-party cell model that throws: its guest fails, and other guests are not affected.
  */
 import { type CellModel, WEISSE } from "@bioxen/cell-models";
 import { expect, it } from "vitest";
 import { createBasicDriver } from "../src/index.ts";
 import { cellSpec } from "./fleet.ts";
 
-/** The built-in cells, of which those with this seed throw at `where`. */
+/** The built-in cells; those with this seed throw in the method `where`. */
 const CURSED = 13;
 const brokenAt = (where: "boot" | "advance" | "sample"): CellModel => ({
   name: "broken",
@@ -35,7 +35,7 @@ async function openWith(where: "boot" | "advance" | "sample") {
   return driver;
 }
 
-it("a cell that cannot be booted fails its start with the reason", async () => {
+it("an exception at boot fails the start with its reason", async () => {
   const driver = await openWith("boot");
   await expect(driver.start({ ...cellSpec("cursed", 2), seed: CURSED })).rejects.toMatchObject({
     code: "GUEST_ERROR",
@@ -45,7 +45,7 @@ it("a cell that cannot be booted fails its start with the reason", async () => {
   await driver.close();
 });
 
-it.each(["advance", "sample"] as const)("a cell that breaks at %s fails its guest only", async (where) => {
+it.each(["advance", "sample"] as const)("an exception in %s fails only its guest", async (where) => {
   const driver = await openWith(where);
   await driver.start({ ...cellSpec("cursed", 2), seed: CURSED });
   driver.sample("cursed");

@@ -1,5 +1,5 @@
 /**
- * Cells and their Lua together, with the real worker.
+ * Cells with their Lua, in the real worker.
  */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { cellSpec, Fleet } from "./fleet.ts";
@@ -10,7 +10,7 @@ beforeEach(() => {
 });
 afterEach(() => fleet.driver.close());
 
-describe("the acceptance of the sandbox", () => {
+describe("the limits of the sandbox", () => {
   const attacks: readonly (readonly [string, string])[] = [
     ["while true do pcall(function() while true do end end) end", "GUEST_TIMEOUT"],
     ['return string.rep("x", 1e9)', "GUEST_OUT_OF_MEMORY"],
@@ -27,7 +27,7 @@ describe("the acceptance of the sandbox", () => {
       await fleet.start("bad");
       await fleet.start("neighbour");
       await fleet.value("neighbour", "mine = 5");
-      // What ends by another limit gets time for it: a busy machine fills 8 MiB slowly.
+      // Cases that end by another limit get a long timeout, because a busy machine fills 8 MiB slowly.
       const attack = fleet.failure("bad", source, code === "GUEST_TIMEOUT" ? 300 : 10_000);
       expect(await fleet.value("neighbour", "return mine")).toBe(5);
       expect((await attack).code).toBe(code);
@@ -51,7 +51,7 @@ describe("the acceptance of the sandbox", () => {
     expect(await fleet.value("cell-a", "return type(load), type(debug)")).toEqual(["nil", "nil"]);
   });
 
-  it("a guest that is busy to its limit keeps neither neighbours nor this thread waiting", async () => {
+  it("a guest that runs to its limit delays neither neighbours nor this thread", async () => {
     for (let i = 0; i < 6; i += 1) await fleet.start(`busy-${i}`);
     await fleet.start("quick");
     await fleet.value("quick", "return 1");
@@ -68,7 +68,7 @@ describe("the acceptance of the sandbox", () => {
 });
 
 describe("exec", () => {
-  it("shows the cell as it is, and answers with what was printed and counted", async () => {
+  it("shows the current cell, and returns output and instruction count", async () => {
     await fleet.start("cell-a");
     fleet.driver.tick(2_000);
     const sample = fleet.driver.sample("cell-a");
@@ -83,7 +83,7 @@ describe("exec", () => {
     expect(fleet.log("cell-a")).toEqual(["hello\t1"]);
   });
 
-  it("changes the environment when it succeeds, and not at all when it does not", async () => {
+  it("changes the environment on success, and not at all on failure", async () => {
     await fleet.start("cell-a");
     await fleet.failure("cell-a", "cell.set_environment{chloramphenicol_um = 4} error('no')");
     await fleet.failure("cell-a", "cell.set_environment{chloramphenicol_um = 4} while true do end", 50);
@@ -97,7 +97,7 @@ describe("exec", () => {
     expect(fleet.driver.sample("cell-a")?.growthRatePerMinute).toBeLessThan(before * 0.9);
   });
 
-  it("a failure tells its traceback, its output and whether globals are gone", async () => {
+  it("a failure includes its traceback, its output and whether globals are lost", async () => {
     await fleet.start("cell-a");
     const error = await fleet.failure("cell-a", "print('before')\nlocal function f() error('boom') end\nf()");
     expect(error).toMatchObject({ code: "GUEST_ERROR", message: "exec:2: boom", retryable: false });
@@ -107,7 +107,7 @@ describe("exec", () => {
     expect(lost.details).toMatchObject({ stateLost: true });
   });
 
-  it("too many at once, too large, or after the end are refused", async () => {
+  it("too many calls, too large a source, and calls after the end are rejected", async () => {
     await fleet.start("cell-a");
     expect((await fleet.failure("cell-a", "x".repeat(70_000))).code).toBe("TOO_LARGE");
     const many = Array.from({ length: 17 }, () => fleet.exec("cell-a", "for i = 1, 1e5 do end return 1"));
@@ -119,7 +119,7 @@ describe("exec", () => {
     expect((await running).code).toBe("INVALID_STATE");
   });
 
-  it("a call that waits past its timeout is given up before it ran", async () => {
+  it("a call that waits longer than its timeout is abandoned before it runs", async () => {
     await fleet.start("cell-a");
     const busy = fleet.failure("cell-a", "while true do end", 2_000);
     expect(await fleet.failure("cell-a", "ran = true", 50)).toMatchObject({
@@ -130,7 +130,7 @@ describe("exec", () => {
     expect(await fleet.value("cell-a", "return ran")).toBeNull();
   });
 
-  it("fifty VMs run Lua side by side", async () => {
+  it("fifty VMs run Lua concurrently", async () => {
     const ids = Array.from({ length: 50 }, (_, i) => `cell-${i}`);
     for (const id of ids) await fleet.start(id, { program: `own = cell.id` });
     const startMs = performance.now();
@@ -145,7 +145,7 @@ describe("exec", () => {
 });
 
 describe("programs and hooks", () => {
-  it("a program runs at the start, and a start fails with it, leaving nothing", async () => {
+  it("a program runs at the start; if it fails, the start fails and leaves nothing behind", async () => {
     await fleet.start("cell-a", { program: "x = 1 cell.set_environment{substrate = 5000} print('up')" });
     expect(await fleet.value("cell-a", "return x, cell.environment().substrate")).toEqual([1, 5000]);
     expect(fleet.log("cell-a")).toEqual(["up"]);
@@ -161,7 +161,7 @@ describe("programs and hooks", () => {
     expect(await fleet.value("cell-b", "return 1"), "the fence of a failed start is free").toBe(1);
   });
 
-  it("a newer start takes the place of one whose program still runs", async () => {
+  it("a newer start replaces a guest whose program still runs", async () => {
     const first = fleet.start("cell-a", { program: "while true do end" });
     const second = fleet.start("cell-a", { program: "x = 2" });
     await expect(first).rejects.toMatchObject({ code: "INVALID_STATE" });
@@ -169,7 +169,7 @@ describe("programs and hooks", () => {
     expect(await fleet.value("cell-a", "return x")).toBe(2);
   });
 
-  it("on_minute and on_division are called with what passed, never twice at once", async () => {
+  it("on_minute and on_division receive the elapsed counts, and never run concurrently", async () => {
     await fleet.start("cell-a", {
       program: `
         minutes, calls, divisions = 0, 0, 0
@@ -182,7 +182,7 @@ describe("programs and hooks", () => {
     });
     for (let tick = 0; tick < 10; tick += 1) {
       fleet.driver.tick(500);
-      // Behind the hooks of this tick: the guest's calls are answered in order.
+      // Runs after the hooks of this tick, because the calls of a guest are answered in order.
       await fleet.value("cell-a", "return calls");
     }
     await fleet.until(() => fleet.log("cell-a").length > 0, "a division is logged");
@@ -199,7 +199,7 @@ describe("programs and hooks", () => {
     expect(fleet.driver.sample("cell-a")?.luaInstructions).toBeGreaterThan(100);
   });
 
-  it("hooks that fail again and again are switched off, and the cell goes on", async () => {
+  it("hooks that fail repeatedly are switched off, and the cell continues", async () => {
     await fleet.start("cell-a", { program: "n = 0 function on_minute() n = n + 1 error('tired', 0) end" });
     for (let i = 0; i < 8; i += 1) {
       const lines = fleet.log("cell-a").length;
@@ -214,7 +214,7 @@ describe("programs and hooks", () => {
     expect(fleet.driver.sample("cell-a")?.simMinutes).toBe(48);
   });
 
-  it("a hook without an end is ended", async () => {
+  it("an endless hook is ended", async () => {
     await fleet.start("cell-a", { program: "function on_minute() while true do end end" });
     fleet.driver.tick(100);
     await fleet.until(() => fleet.log("cell-a").length > 0, "the timeout is logged");

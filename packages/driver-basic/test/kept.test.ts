@@ -1,5 +1,5 @@
 /**
- * What a checkpoint keeps of a Lua state, in this thread: comes back as it was, or is refused by its path.
+ * The Lua state of a checkpoint, in this thread: it is restored without loss, or rejected with the path of the problem.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { MAX_KEPT_BYTES, MAX_KEPT_DEPTH, MAX_KEPT_VALUES } from "../src/limits.ts";
@@ -21,7 +21,7 @@ afterAll(() => {
 
 const throughText = (kept: KeptLua): KeptLua => JSON.parse(JSON.stringify(kept)) as KeptLua;
 
-/** Runs `make` in one state, carries what is kept to another as text, and asks there. */
+/** Runs `make` in one state, transfers the stored state to another one as text, and evaluates an expression there. */
 function carried(make: string, ask: string): unknown {
   from.value(make);
   const kept = throughText(from.guest().keep());
@@ -32,7 +32,7 @@ function carried(make: string, ask: string): unknown {
   return into.value(ask);
 }
 
-describe("what comes back as it was", () => {
+describe("restored values", () => {
   it.each([
     [
       "the empty table it begins with",
@@ -89,7 +89,7 @@ describe("what comes back as it was", () => {
     expect(carried(make, ask)).toEqual(result);
   });
 
-  it("random numbers go on where they were", () => {
+  it("the random sequence continues", () => {
     from.value("for i = 1, 17 do math.random() end");
     const kept = throughText(from.guest().keep());
     const draw = "return math.random(), math.random(1000000), math.random(0)";
@@ -101,7 +101,7 @@ describe("what comes back as it was", () => {
     expect(into.value(draw)).not.toEqual(next);
   });
 
-  it("equal states give equal bytes, whatever the order they came about in", () => {
+  it("equal states give equal bytes, in any order of creation", () => {
     const names = Array.from({ length: 200 }, (_, i) => `k${i}`);
     const make = (order: readonly string[]) =>
       order.map((name) => `state.${name} = {v = '${name}'}`).join(" ");
@@ -111,14 +111,14 @@ describe("what comes back as it was", () => {
     expect(JSON.stringify(a)).toBe(JSON.stringify(b));
   });
 
-  it("the state stays as it is when it is read, and the guest goes on", () => {
+  it("reading leaves the state unchanged, and the guest continues", () => {
     from.value("state = {n = 1, deep = {1, 2, 3}}");
     for (let i = 0; i < 200; i += 1) from.guest().keep();
     expect(from.value("state.n = state.n + 1 return state.n, #state.deep")).toEqual([2, 3]);
   });
 });
 
-describe("what is refused", () => {
+describe("rejected values", () => {
   it.each([
     ["state = {a = {b = print}}", "GUEST_ERROR", "state.a.b is a function"],
     ["state = {[1] = function() end}", "GUEST_ERROR", "state[1] is a function"],
@@ -145,7 +145,7 @@ describe("what is refused", () => {
     expect(from.value("return 1 + 1"), "the guest goes on").toBe(2);
   });
 
-  it("a memory that is full is no checkpoint, and no end", () => {
+  it("with full memory a checkpoint fails, and the guest continues", () => {
     const fill =
       "filler = {} pcall(function() while true do filler[#filler + 1] = ('x'):rep(1000) .. #filler end end)";
     into.run(fill);
@@ -180,7 +180,7 @@ describe("what is refused", () => {
   });
 });
 
-it("`state` is there before the program, as an empty table", () => {
+it("`state` exists before the program runs, as an empty table", () => {
   const guest = LuaGuest.boot(from.runtime, IDENTITY);
   expect(guest.keep()).toEqual({
     random: expect.stringMatching(/^[0-9a-f]{64}$/),

@@ -1,5 +1,5 @@
 /**
- * The functions written anew for the sandbox, held to Lua's own on random arguments.
+ * The sandbox's own library functions, compared with Lua's on random arguments.
  */
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -12,12 +12,12 @@ beforeAll(async () => {
 });
 afterAll(() => bench.close());
 
-/** A Lua literal of any bytes. */
+/** Returns a Lua literal for arbitrary bytes. */
 function literal(text: string): string {
   return `"${Array.from(Buffer.from(text, "latin1"), (byte) => `\\${String(byte).padStart(3, "0")}`).join("")}"`;
 }
 
-/** Calls, one a line; each result or error as text. Where in the source an error was raised does not count. */
+/** Runs one call per line and returns each result or error as text, without the source position of errors. */
 function script(calls: readonly string[]): string {
   return `
     local out = {}
@@ -43,7 +43,7 @@ function script(calls: readonly string[]): string {
 
 function expectSame(calls: readonly string[]): void {
   const source = script(calls);
-  // The sandbox does not tell nil from nothing.
+  // The sandbox does not distinguish nil from a missing argument.
   const alike = (text: unknown): string => String(text).replaceAll("got nil", "got no value");
   expect(alike(bench.value(source))).toBe(alike(plainLua(bench.runtime, source)));
 }
@@ -58,7 +58,7 @@ const pattern = fc.array(item, { maxLength: 5 }).map((items) => items.join(""));
 const init = fc.constantFrom("", ", 1", ", 0", ", 2", ", -2", ", 11", ", 12", ", -20");
 
 describe("patterns", () => {
-  it("find, match, gmatch and gsub do what the library does", () => {
+  it("find, match, gmatch and gsub equal the library", () => {
     fc.assert(
       fc.property(subject, pattern, init, (s, p, from) => {
         const args = `${literal(s)}, ${literal(p)}`;
@@ -68,7 +68,7 @@ describe("patterns", () => {
           `return string.match(${args}${from})`,
           `local t = {} for a, b in string.gmatch(${args}${from}) do t[#t + 1] = tostring(a) .. "/" .. tostring(b) end return shown(t)`,
         ]);
-        // The library finds a capture that is never closed only when it is used, the sandbox at once.
+        // The library reports an unclosed capture only when it is used, the sandbox at once.
         if (bench.value(script([`return string.match(${args})`])) === "unfinished capture") return;
         expectSame([
           `return string.gsub(${args}, "<%0%1>")`,
@@ -81,7 +81,7 @@ describe("patterns", () => {
     );
   });
 
-  it("classes hold for every byte", () => {
+  it("character classes equal the library for every byte", () => {
     const every = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(byte)).join("");
     expectSame(
       [..."acdglpsuwxACDGLPSUWXzb"].map(
@@ -90,7 +90,7 @@ describe("patterns", () => {
     );
   });
 
-  it("a plain search finds what a naive one finds", () => {
+  it("a plain search equals a naive search", () => {
     const few = fc.array(fc.constantFrom(97, 98), { maxLength: 700 });
     fc.assert(
       fc.property(few, few, fc.nat(20), (a, b, start) => {
@@ -110,7 +110,7 @@ describe("tables", () => {
     .map((items) => `{${items.join(",")}}`);
   const at = fc.constantFrom("-1", "0", "1", "2", "3", "8", "9", "10", "1.5", "'2'", "'x'", "nil", "{}");
 
-  it("insert, remove, concat, unpack, move and sort do what the library does", () => {
+  it("insert, remove, concat, unpack, move and sort equal the library", () => {
     fc.assert(
       fc.property(list, at, at, at, (t, i, j, k) => {
         expectSame([
@@ -131,7 +131,7 @@ describe("tables", () => {
     );
   });
 
-  it("wrong arguments are refused in the library's words", () => {
+  it("wrong arguments give the error messages of the library", () => {
     expectSame([
       "table.insert(nil, 1)",
       "table.insert({}, 1, 2, 3)",
@@ -162,7 +162,7 @@ describe("tables", () => {
     ]);
   });
 
-  it("sort keeps equal items in order and survives any comparison", () => {
+  it("sort is stable, and ends with any comparison function", () => {
     const sorted = bench.value(`
       local t = {}
       for i = 1, 1000 do t[i] = {key = i * 7919 % 10, place = i} end

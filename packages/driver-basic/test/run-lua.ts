@@ -1,5 +1,5 @@
 /**
- * Runs Lua in this thread, for tests: one guest as the worker would have it, and the plain library to compare it with.
+ * Runs Lua in this thread, for tests: one guest as in the worker, and the plain library for comparison.
  */
 import { STATUS } from "../src/lua-abi.ts";
 import { type CallEnd, type CallOutcome, LuaCall } from "../src/lua-call.ts";
@@ -30,18 +30,18 @@ export const VIEW = {
 export interface Ran extends CallEnd {
   readonly stdout: string[];
   readonly slices: number;
-  /** Longest slice, ms of this thread's processor time: so long no other guest runs. */
+  /** The longest slice, ms of processor time of this thread; no other guest runs during a slice. */
   readonly longestSliceMs: number;
 }
 
 export interface Bench {
   readonly runtime: LuaRuntime;
-  /** The present state; another one after a call that lost it. */
+  /** The current Lua state; replaced after a call that lost it. */
   guest(): LuaGuest;
   run(source: string, limits?: { timeoutMs?: number; instructions?: number }): Ran;
-  /** The result; throws the failure's code and message. */
+  /** Returns the result of a call; throws the code and message of a failure. */
   value(source: string): unknown;
-  /** The failure's code; `ok` when it did not fail. */
+  /** Returns the code of the failure, or `ok`. */
   code(source: string, timeoutMs?: number): string;
   close(): void;
 }
@@ -86,7 +86,7 @@ export async function luaBench(): Promise<Bench> {
   };
 }
 
-/** What other processes of a busy machine take is not the guest's doing. */
+/** Measures processor time, because other processes may delay the guest. */
 function processorMs(): number {
   const { user, system } = process.threadCpuUsage();
   return (user + system) / 1_000;
@@ -97,7 +97,7 @@ function resultOf(outcome: CallOutcome): unknown {
   throw new Error(`${outcome.code}: ${outcome.message}`);
 }
 
-/** Runs source that returns one string with Lua's own libraries, without the sandbox. */
+/** Runs source that returns one string, with Lua's own libraries instead of the sandbox. */
 export function plainLua(runtime: LuaRuntime, source: string): string {
   const account = new MemoryAccount();
   const L = runtime.newState(account);

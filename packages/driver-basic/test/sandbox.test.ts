@@ -1,5 +1,5 @@
 /**
- * What a guest finds in its sandbox, what it gets back, and what a failure costs it. In this thread, without the worker.
+ * The environment of a guest in its sandbox, its results, and the effects of a failure. The tests run in this thread, without the worker.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { GUEST_MEMORY_BYTES } from "../src/limits.ts";
@@ -11,15 +11,15 @@ beforeAll(async () => {
 });
 afterAll(() => bench.close());
 
-describe("what is there", () => {
-  it("nothing that reaches out of the state", () => {
+describe("the available functions", () => {
+  it("no function reaches outside the state", () => {
     const gone = "os io require load debug package dofile loadfile loadstring collectgarbage coroutine warn";
     for (const name of [...gone.split(" "), "string.dump", "math.xyz"]) {
       expect(bench.value(`return ${name}`), name).toBeNull();
     }
   });
 
-  it("the libraries a program needs", () => {
+  it("the libraries for programs are available", () => {
     expect(
       bench.value("local t = {} for k in pairs(_G) do t[#t + 1] = k end table.sort(t) return t"),
     ).toEqual([
@@ -33,7 +33,7 @@ describe("what is there", () => {
     ).toEqual(["Lua 5.4", 2, "X", "é", true]);
   });
 
-  it("globals persist, `print` is collected, arithmetic is Lua's", () => {
+  it("globals persist, `print` output is collected, arithmetic is that of Lua", () => {
     bench.run("counter = (counter or 0) + 1");
     bench.run("counter = (counter or 0) + 1");
     const ran = bench.run("print('a', nil, 2.5) print() print(counter) return counter, 7 // 2, 2^10, 1 / 2");
@@ -41,7 +41,7 @@ describe("what is there", () => {
     expect(ran.outcome).toMatchObject({ ok: true, result: [2, 3, 1024, 0.5] });
   });
 
-  it("the guest cannot change what the sandbox itself uses", async () => {
+  it("the guest cannot change the functions that the sandbox uses", async () => {
     const other = await luaBench();
     const source = `
       string.format, string.sub, table.concat, error, type, tostring = nil, nil, nil, nil, nil, nil
@@ -53,7 +53,7 @@ describe("what is there", () => {
     other.close();
   });
 
-  it("random numbers come from the seed alone", async () => {
+  it("random numbers depend only on the seed", async () => {
     const again = await luaBench();
     const numbers = "return math.random(1e6), math.random(), math.random(10)";
     expect(again.value(numbers)).toEqual((await luaBench()).value(numbers));
@@ -66,7 +66,7 @@ describe("what is there", () => {
     again.close();
   });
 
-  it("instructions are counted exactly, and the same for the same code", () => {
+  it("instructions are counted exactly, and are equal for equal code", () => {
     const loop = (n: number): number => bench.run(`for i = 1, ${n} do end`).instructions;
     expect(loop(200_000) - loop(100_000)).toBe(100_000);
     expect(bench.run("return 1").instructions).toBe(2);
@@ -76,7 +76,7 @@ describe("what is there", () => {
 });
 
 describe("results", () => {
-  it("values become JSON as documented", () => {
+  it("values are converted to JSON as documented", () => {
     const values: readonly (readonly [string, unknown])[] = [
       ["", null],
       ["return nil", null],
@@ -99,7 +99,7 @@ describe("results", () => {
     for (const [source, result] of values) expect(bench.value(source), source).toEqual(result);
   });
 
-  it("what is not data is refused, what is too large too", () => {
+  it("non-data values and too large results are rejected", () => {
     const refused: readonly (readonly [string, string])[] = [
       ["return print", "GUEST_ERROR"],
       ["return {f = function() end}", "GUEST_ERROR"],
@@ -114,7 +114,7 @@ describe("results", () => {
     for (const [source, code] of refused) expect(bench.code(source), source).toBe(code);
   });
 
-  it("errors say what, where and how it got there", () => {
+  it("errors include message, position and traceback", () => {
     const ran = bench.run(
       "local function f() local x = nil; return x.y end\nlocal function g() f() end\ng()",
     );
@@ -132,7 +132,7 @@ describe("results", () => {
     });
   });
 
-  it("errors that are no text are described by the guest, within limits", () => {
+  it("non-text errors are converted by the guest, within limits", () => {
     const message = (source: string): unknown => (bench.run(source).outcome as { message?: string }).message;
     expect(message("error(setmetatable({}, {__tostring = function() return 'mine' end}))")).toBe("mine");
     expect(message("error({})")).toMatch(/^table: 0x/);
@@ -148,7 +148,7 @@ describe("results", () => {
 });
 
 describe("the cell table", () => {
-  it("shows what was measured", () => {
+  it("shows the measurements", () => {
     expect(
       bench.value(`return {
         cell.id, cell.type, cell.growth_rate(), cell.doubling_time() == nil, cell.sim_minutes(), cell.ribosomes(),
@@ -170,7 +170,7 @@ describe("the cell table", () => {
     ]);
   });
 
-  it("takes what is wanted of the environment, and shows it at once", () => {
+  it("accepts environment changes, and shows them at once", () => {
     const ran = bench.run(`
       cell.set_environment{substrate = 5}
       cell.set_environment{chloramphenicol_um = 4, substrate = 6}
@@ -183,7 +183,7 @@ describe("the cell table", () => {
     expect(bench.run("return 1").outcome).toMatchObject({ environment: undefined });
   });
 
-  it("refuses what is not an environment, all of it", () => {
+  it("rejects invalid environments completely", () => {
     const bad = [
       "{sugar = 1}",
       "{substrate = -1}",
@@ -199,8 +199,8 @@ describe("the cell table", () => {
   });
 });
 
-describe("what a failure costs", () => {
-  it("a timeout leaves the globals, a guest full of globals loses them", () => {
+describe("the effects of a failure", () => {
+  it("a timeout keeps the globals; a guest with full memory loses them", () => {
     bench.run("kept = 'yes'");
     expect(
       bench.run("while true do pcall(function() while true do end end) end", { timeoutMs: 20 }).stateLost,
@@ -212,21 +212,21 @@ describe("what a failure costs", () => {
     expect(bench.value("return kept")).toBeNull();
   });
 
-  it("instructions are limited like time", () => {
+  it("instructions are limited", () => {
     const ran = bench.run("while true do end", { instructions: 50_000, timeoutMs: 60_000 });
     expect(ran.outcome).toMatchObject({ code: "GUEST_TIMEOUT", message: "over 50000 instructions" });
     expect(ran.instructions).toBe(51_000);
   });
 
-  it("a guest's memory is given back, whatever ended it", () => {
+  it("a guest's memory is freed after any end", () => {
     for (let i = 0; i < 4; i += 1) {
       bench.run(`local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(${i} + 10) .. i end`);
     }
     expect(bench.guest().account.used).toBeLessThan(GUEST_MEMORY_BYTES / 8);
   });
 
-  it("a thousand exceptions through Lua leave its stack where it was", () => {
-    // The C stack is 1 MiB; each exception that was not caught above a frame would keep some hundred bytes of it.
+  it("a thousand exceptions through Lua do not leak stack space", () => {
+    // The C stack has 1 MiB; each exception that is not caught above a frame would leak some hundred bytes of it.
     const abi = bench.runtime.abi as unknown as { ccall: (...args: unknown[]) => unknown };
     const L = bench.guest().L;
     const stackAddress = (): unknown => {

@@ -63,7 +63,7 @@ describe("sharing the thread", () => {
     for (const made of desks) made.close();
   });
 
-  it("busy guests delay another by their slices, not by their calls", () => {
+  it("busy guests delay another guest by their slices, not by their calls", () => {
     const d = desk();
     for (let key = 1; key <= 20; key += 1) d.open(key);
     for (let key = 1; key < 20; key += 1) d.exec(key, "while true do end", 2_000);
@@ -74,7 +74,7 @@ describe("sharing the thread", () => {
     expect(d.ended()).toEqual([quick]);
   });
 
-  it("calls of one guest run in order and do not mix", () => {
+  it("calls of one guest run in order and do not overlap", () => {
     const d = desk();
     d.open(1);
     const slow = d.exec(1, "x = 'slow' for i = 1, 100000 do end y = x return x");
@@ -85,7 +85,7 @@ describe("sharing the thread", () => {
     expect(d.report(fast).outcome).toMatchObject({ result: "slow" });
   });
 
-  it("a cancelled call never starts, a started one goes on", () => {
+  it("a cancelled call never starts; a started call continues", () => {
     const d = desk();
     d.open(1);
     const first = d.exec(1, "for i = 1, 100000 do end return 1");
@@ -99,7 +99,7 @@ describe("sharing the thread", () => {
     expect(d.report(third).outcome).toMatchObject({ result: null });
   });
 
-  it("a dropped guest is gone in the middle of a call", () => {
+  it("a dropped guest ends in the middle of a call", () => {
     const d = desk();
     d.open(1);
     d.open(2);
@@ -112,7 +112,7 @@ describe("sharing the thread", () => {
     expect(d.ended()).toEqual([other]);
   });
 
-  it("a state that was lost is made again, and the program runs first", () => {
+  it("a lost state is recreated, and the program runs first", () => {
     const d = desk();
     d.open(1, "runs = (runs or 0) + 1 function on_minute() end print('program')");
     const before = d.exec(1, "kept = 1 return runs == nil");
@@ -129,7 +129,7 @@ describe("sharing the thread", () => {
     expect(d.messages).toContainEqual({ kind: "printed", key: 1, lines: ["program"], leftOut: 0 });
   });
 
-  it("a program that fails when it runs again is logged, and the call runs", () => {
+  it("a failed repeated run of the program is logged, and the call runs", () => {
     const d = desk();
     d.open(1, "error('no', 0)", true);
     const call = d.exec(1, "return 1");
@@ -139,7 +139,7 @@ describe("sharing the thread", () => {
     expect(d.messages).toContainEqual({ kind: "printed", key: 1, lines, leftOut: 0 });
   });
 
-  it("output is cut off, in the reply and in the log", () => {
+  it("output is truncated, in the reply and in the log", () => {
     const d = desk();
     d.open(1);
     const call = d.exec(
@@ -159,7 +159,7 @@ describe("sharing the thread", () => {
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(2_100);
   });
 
-  it("two hundred guests fit, and leave nothing behind", () => {
+  it("two hundred guests fit, and leak nothing", () => {
     const d = desk();
     for (let key = 1; key <= 200; key += 1) d.open(key, `id = ${key}`);
     const calls = Array.from({ length: 200 }, (_, i) => d.exec(i + 1, `n = (n or ${i}) + 1 return n`));
@@ -168,7 +168,7 @@ describe("sharing the thread", () => {
     expect(performance.now() - startMs).toBeLessThan(5_000);
     const results = calls.map((call) => d.report(call).outcome);
     expect(results).toMatchObject(calls.map((_, i) => ({ ok: true, result: i + 1 })));
-    // `close` of a state throws unless every byte was given back.
+    // `close` of a state throws unless every byte was freed.
     d.close();
   });
 });

@@ -1,13 +1,13 @@
 /**
- * The Lua worker, with a way to get stuck where no limit of its own can reach: a call whose source says so.
+ * The Lua worker with special sources that block it beyond the reach of its own limits.
  *
- * `--stall` keeps the thread busy for ever as if inside one instruction; `--crash` ends it. Both report the start first,
- * like the real one.
+ * `--stall` blocks the thread for ever, like a single endless instruction; `--crash` ends it. Both first report the start, like the
+ * real worker.
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { SIGNAL, type ToWorker, type WorkerData } from "../src/lua-protocol.ts";
 
-// The real worker listens first: a message that came before it listens would be lost to it.
+// The real worker must listen first, because it would lose earlier messages.
 await import("../src/lua-worker.ts");
 
 const signals = new Int32Array((workerData as WorkerData).signals);

@@ -1,5 +1,5 @@
 /**
- * The worker stuck or gone: who loses what, and that everybody goes on.
+ * A blocked or ended worker: the losses of each guest, and that all guests continue.
  */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Fleet } from "./fleet.ts";
@@ -11,7 +11,7 @@ describe("the watchdog", () => {
   });
   afterEach(() => fleet.driver.close());
 
-  it("ends a stuck worker; the culprit times out, others are told or run, cells notice nothing", async () => {
+  it("ends a blocked worker: its guest times out, other calls fail or run, cells are not affected", async () => {
     await fleet.start("bad");
     await fleet.start("started", { program: "programmed = true" });
     await fleet.start("waiting");
@@ -32,7 +32,7 @@ describe("the watchdog", () => {
     for (const id of ["bad", "started", "waiting"]) expect(fleet.driver.sample(id)?.simMinutes).toBe(120);
   });
 
-  it("a guest that takes three workers down has its Lua switched off", async () => {
+  it("the Lua of a guest that blocks three workers is switched off", async () => {
     await fleet.start("bad");
     await fleet.start("good");
     for (let i = 0; i < 3; i += 1) {
@@ -48,7 +48,7 @@ describe("the watchdog", () => {
     expect(await fleet.value("bad", "return 1"), "a new start is a new guest").toBe(1);
   });
 
-  it("a stopped guest's stuck worker is ended all the same", async () => {
+  it("the blocked worker of a stopped guest is ended too", async () => {
     await fleet.start("bad");
     await fleet.start("good");
     const stuck = fleet.failure("bad", "--stall", 60_000);
@@ -59,7 +59,7 @@ describe("the watchdog", () => {
 });
 
 describe("a worker that cannot start", () => {
-  it("fails calls as unavailable, and cells go on", async () => {
+  it("calls are UNAVAILABLE, and cells continue", async () => {
     const fleet = new Fleet({ workerUrl: new URL("./no-such-worker.ts", import.meta.url) });
     await fleet.start("cell-a");
     expect(await fleet.failure("cell-a", "return 1")).toMatchObject({ code: "UNAVAILABLE", retryable: true });
