@@ -1,19 +1,18 @@
 /**
- * What an allocation of the ledger lets a cell do, and what is a valid allocation or environment.
+ * Converts a ledger allocation to limits of a cell, and validates allocations and environments.
  *
- * Ribosomes act as an absolute cap on how many translate at once: a cell given 252 engages at most 252, whatever it
- * makes. Below the full demand the cap is soft: one free ribosome may bind per free place, so some places always stand
- * empty. At the full demand and above it is hard: the equations are the published ones until the last place is taken. Two
- * rules, because a soft cap at the full demand also slows a cell that is short of something else and holds many
- * idle ribosomes (syn3a with half its polymerases would double in 119.7 min instead of 118.2).
+ * Ribosomes are an absolute cap on concurrent translation: a cell with an allocation of 252 engages at most 252, however many it
+ * makes. Below the full demand the cap is soft: one free ribosome may bind per free place, so some places are always empty. At the
+ * full demand and above it the cap is hard: the equations are the published ones until the last place is taken. Two rules are
+ * needed, because a soft cap at the full demand would also slow a cell that lacks another resource and has many idle
+ * ribosomes (syn3a with half its polymerases would double in 119.7 min instead of 118.2).
  *
- * ATP and RNA polymerases act as shares of the type's full demand, on import and on all transcription: as absolute
- * caps they do not fit the model (a capped total of transcription oscillates and lets the energy run away). A cell
- * short of import makes more transporters and so spends up to a third more ATP than its share of the full demand. More
- * than the full demand of either is no faster growth. DNA is room for the genome, which a cell has or has not: whether it was
- * given enough is the ledger's question, and it changes no rate here.
+ * ATP and RNA polymerases are shares of the type's full demand, applied to import and to all transcription. Absolute caps do not fit
+ * the model: a capped total transcription oscillates, and the energy grows without bound. A cell with limited import makes more
+ * transporters, and spends up to a third more ATP than its share of the full demand. More than the full demand of either
+ * resource does not increase growth. DNA is the room for the genome: the ledger checks it, and it changes no rate here.
  *
- * A resource not named is 0, as everywhere in the contract. None of ribosomes or ATP is a clean suspension of growth.
+ * A missing resource is 0, as everywhere in the contract. Without ribosomes or ATP, growth is cleanly suspended.
  */
 import { type CellResource, type CellType, cellResources } from "./cell-types.ts";
 import type { Limits, Surroundings } from "./weisse.ts";
@@ -31,7 +30,7 @@ export interface CellEnvironment {
 }
 
 /**
- * Largest accepted values. Far outside what the model was fitted to, well inside what the solver was tested with:
+ * The largest accepted values. They are far outside the range of the fit, and well inside the tested range of the solver:
  * 20 times the best published nutrient, 1e5 times the usual medium, 100 times a lethal dose.
  */
 export const environmentBounds: Readonly<Record<keyof CellEnvironment, number>> = Object.freeze({
@@ -40,12 +39,12 @@ export const environmentBounds: Readonly<Record<keyof CellEnvironment, number>> 
   chloramphenicolMicromolar: 1000,
 });
 
-/** Places under a cap below the full demand: one free ribosome each. */
+/** Free ribosomes that may bind per free place, for a cap below the full demand. */
 const SOFT_CAP = 1;
-/** At the full demand: binding is held back only when fewer places are free than 1 % of the idle ribosomes. */
+/** The same at the full demand: binding is limited only if fewer places are free than 1 % of the idle ribosomes. */
 const HARD_CAP = 100;
 
-/** What the allocation lets a cell of this type use. Throws `RangeError` that lists every problem. */
+/** Returns the limits of a cell of this type under the allocation. Throws a `RangeError` that lists every problem. */
 export function limitsOf(type: CellType, allocation: CellAllocation): Limits {
   assertNone(allocationProblems(allocation));
   const ribosomes = allocation.ribosomes ?? 0;
@@ -57,7 +56,7 @@ export function limitsOf(type: CellType, allocation: CellAllocation): Limits {
   };
 }
 
-/** The environment with the type's defaults for what it does not say. Throws `RangeError` that lists every problem. */
+/** Returns the environment, completed by the defaults of the type. Throws a `RangeError` that lists every problem. */
 export function surroundingsOf(type: CellType, environment: CellEnvironment): Surroundings {
   assertNone(environmentProblems(environment));
   return {
@@ -68,7 +67,7 @@ export function surroundingsOf(type: CellType, environment: CellEnvironment): Su
   };
 }
 
-/** One sentence per problem, each beginning with the name it is about; empty when the allocation is valid. */
+/** Returns one sentence per problem, each starting with the name of the field; empty if the allocation is valid. */
 export function allocationProblems(allocation: CellAllocation): string[] {
   const problems: string[] = [];
   for (const [name, amount] of Object.entries(allocation)) {
@@ -81,7 +80,7 @@ export function allocationProblems(allocation: CellAllocation): string[] {
   return problems;
 }
 
-/** One sentence per problem, each beginning with the name it is about; empty when the environment is valid. */
+/** Returns one sentence per problem, each starting with the name of the field; empty if the environment is valid. */
 export function environmentProblems(environment: CellEnvironment): string[] {
   const problems: string[] = [];
   for (const [name, value] of Object.entries(environment)) {

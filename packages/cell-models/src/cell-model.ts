@@ -1,47 +1,46 @@
 /**
- * The port between the basic driver and what a cell does: a model of one's own takes the place of the built-in one by implementing it.
+ * The port between the basic driver and a cell model. Another model replaces the built-in one by implementing this interface.
  *
- * A model is deterministic: what a cell becomes follows from how it was booted, what it was given since, and the minutes it lived, and
- * nothing else. It is called in the agent's thread, a quantum at a time, for every guest: a quantum of a millisecond is slow. What it
- * throws while a cell lives fails that cell's guest, with the message as the reason. `cellModelContract` of `@bioxen/testkit` says all
- * of it as tests.
+ * A model is deterministic: the state of a cell depends only on its boot options, its later inputs and the computed minutes. The
+ * agent's thread calls it one quantum at a time for every guest, so 1 ms per quantum is slow. An exception during a quantum fails
+ * the guest of that cell, with the message as the reason. `cellModelContract` of `@bioxen/testkit` tests these requirements.
  */
 import type { CellAllocation, CellEnvironment } from "./allocation.ts";
 import { Cell, type CellOptions, type CellSample } from "./cell.ts";
 import type { CellSnapshot } from "./snapshot.ts";
 
-/** An environment in which everything is said. */
+/** An environment with all fields. */
 export type Medium = Readonly<Record<keyof CellEnvironment, number>>;
 
-/** One cell. The members mean what those of {@link Cell} mean. */
+/** One cell. The members have the same meaning as those of {@link Cell}. */
 export interface LivingCell {
   readonly simMinutes: number;
   readonly allocation: CellAllocation;
   readonly environment: Medium;
-  /** Lives whole minutes; returns the divisions that happened. */
+  /** Computes whole minutes; returns the number of divisions. */
   advance(minutes: number): number;
-  /** Finite numbers and null; changes nothing. */
+  /** Returns finite numbers and null, without changing the cell. */
   sample(): CellSample;
   /** Throws `RangeError` with every problem, changing nothing. */
   setAllocation(allocation: CellAllocation): void;
   /** Throws `RangeError` with every problem, changing nothing. */
   setEnvironment(environment: CellEnvironment): void;
-  /** Plain JSON from which {@link CellModel.restore} makes a cell that goes on exactly as this one. */
+  /** Returns plain JSON from which {@link CellModel.restore} makes a cell that continues exactly like this one. */
   snapshot(): ModelSnapshot;
 }
 
-/** What every snapshot names, so that none is restored into another kind of cell; the rest is the model's own. */
+/** The fields of every snapshot, which prevent a restore into another kind of cell; each model defines the rest. */
 export type ModelSnapshot = Pick<CellSnapshot, "biologicalType" | "parameterSet" | "partitionNoise"> &
   Readonly<Record<string, unknown>>;
 
 export interface CellModel {
-  /** Of a-z, 0-9 and '-'. Stands in every checkpoint: a model refuses those of another. */
+  /** The name, of a-z, 0-9 and '-'. Every checkpoint contains it, and a model rejects checkpoints of another. */
   readonly name: string;
-  /** Counts up when equal inputs give another cell. Stands in every checkpoint too. */
+  /** The version; it grows when equal inputs give another cell. Every checkpoint contains it. */
   readonly version: number;
-  /** Throws `RangeError` that lists every problem of the options. */
+  /** Makes a cell. Throws a `RangeError` that lists every problem of the options. */
   boot(options: CellOptions): LivingCell;
-  /** With a `seed` its chance starts anew. Throws `RangeError` with every problem: a snapshot comes from outside. */
+  /** Restores a cell; with a `seed` its random sequence restarts. Throws a `RangeError` with every problem, because a snapshot is external input. */
   restore(snapshot: ModelSnapshot, options: { readonly seed?: number | undefined }): LivingCell;
 }
 
@@ -53,12 +52,12 @@ export const WEISSE: CellModel = {
   restore: (snapshot, options) => asLiving(Cell.restore(snapshot as unknown as CellSnapshot, options)),
 };
 
-/** The class says more exactly what its snapshot is. */
+/** Casts a cell, whose snapshot type is narrower than that of the port. */
 function asLiving(cell: Cell): LivingCell {
   return cell as unknown as LivingCell;
 }
 
-/** What is wrong with a value that should be a model; empty: it has the form of one. */
+/** Returns every way in which `value` does not have the form of a model; empty if it is valid. */
 export function cellModelProblems(value: unknown): string[] {
   if (typeof value !== "object" || value === null) return ["is not an object"];
   const { name, version, boot, restore } = value as Partial<CellModel>;

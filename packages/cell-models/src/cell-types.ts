@@ -4,10 +4,10 @@
  * All four sets are the one model of `weisse.ts`. The published set describes a generic bacterium of 1e8 amino acids. The
  * other three scale it to the protein mass of the real cell (an exact symmetry: `scaledBySize`) and then fit three
  * numbers, nutrient quality and two levels of transcription, to measured doubling time, ribosomes per cell and 80 %
- * of ribosomes engaged. What the model then says of the rest (elongation rate, ribosomal mass fraction) is prediction:
+ * of ribosomes engaged. The other figures of the model (elongation rate, ribosomal mass fraction) are predictions:
  * ecoli 17.6 aa/s and 0.155, measured 18 and 0.153 (Bremer & Dennis 2008); syn3a 0.11, measured 0.084–0.092.
  *
- * A fit moves as a whole: whoever changes one number of a set must fit the three again, or its doubling time is off.
+ * A fit changes as a whole: after a change of one number of a set, the three must be fitted again, or its doubling time is wrong.
  */
 import type { Surroundings, WeisseParameters } from "./weisse.ts";
 
@@ -33,9 +33,9 @@ export interface CellType {
   readonly biologicalType: BiologicalType;
   readonly parameterSet: ParameterSetName;
   readonly parameters: WeisseParameters;
-  /** What the cell finds when its environment says nothing. */
+  /** The default environment. */
   readonly surroundings: Readonly<Surroundings>;
-  /** What it needs to grow at its reference rate: the default request of a VM. */
+  /** The resources for growth at the reference rate: the default request of a VM. */
   readonly fullDemand: ResourceDemand;
   /** λ per minute under full demand in the default environment: 100 % of health. */
   readonly referenceGrowthRate: number;
@@ -66,14 +66,14 @@ const PUBLISHED: WeisseParameters = Object.freeze({
   binding: 1,
   unbinding: 1,
   chloramphenicolBinding: 0.005990373118888,
-  // Ours: the E. coli pool (9.6 mM ATP and its companions, 5.8e6 molecules) brought to a mass of 1e8.
+  // Not in the paper: the E. coli pool (9.6 mM ATP with ADP and AMP, 5.8e6 molecules), scaled to a mass of 1e8.
   energyPool: 4.5e5,
 });
 
 /**
  * The same cell, `scale` times as large: every amount × `scale` at every instant, λ unchanged. Exact up to rounding.
  *
- * External nutrient and K_t belong to the medium and stay.
+ * External nutrient and K_t belong to the medium and do not change.
  */
 export function scaledBySize(p: WeisseParameters, scale: number): WeisseParameters {
   return {
@@ -162,7 +162,7 @@ const TYPES: Readonly<Record<BiologicalType, CellType>> = {
     // syn3A in a poorer state: syn3.0 doubles in 180 min (Hutchison 2016, doi:10.1126/science.aad6253, table 2).
     parameters: SYN3A,
     nutrientQuality: 0.10139585137808,
-    // 531 kbp: Hutchison 2016. The ribosomes are the model's own answer to the lower nutrient quality.
+    // 531 kbp: Hutchison 2016. The ribosomes are the model's prediction for the lower nutrient quality.
     fullDemand: { ribosomes: 368, rnaPolymerases: 187, atpPerSecond: 7727, dnaKilobases: 531 },
     referenceGrowthRate: Math.LN2 / 180,
   }),

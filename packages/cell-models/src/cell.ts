@@ -1,12 +1,12 @@
 /**
- * One simulated cell: boots under what it was given, lives in quanta of one simulated minute, divides, is measured.
+ * One simulated cell: it boots under an allocation and an environment, advances in quanta of one simulated minute, and divides.
  *
- * A boot starts from the settled state under its allocation and environment: the VM is inoculated from a culture grown
- * under what it was given. After that nothing jumps: a new allocation or environment changes rates, and the cell answers
- * at its own pace (seconds for energy, a generation or more for ribosomes). The one exception is partition noise.
+ * A boot starts from the settled state under its allocation and environment, like an inoculum from a culture under the same
+ * conditions. Afterwards no variable jumps: a new allocation or environment changes rates, and the cell responds over seconds (energy)
+ * to a generation or more (ribosomes). The only exception is partition noise.
  *
- * The quantum is fixed because the solver's result depends, in the sixth digit, on where its intervals end: a cell advanced
- * by 60 × 1 min and by 1 × 60 min is the same cell. Cells share no mutable state.
+ * The quantum is fixed, because the solver's result depends, in the sixth digit, on the ends of its intervals. Therefore 60 × 1 min and
+ * 1 × 60 min give the same cell. Cells share no mutable state.
  */
 import { type CellAllocation, type CellEnvironment, limitsOf, surroundingsOf } from "./allocation.ts";
 import { type BiologicalType, type CellType, cellTypeOf, type ParameterSetName } from "./cell-types.ts";
@@ -28,18 +28,18 @@ import {
   type WeisseModel,
 } from "./weisse.ts";
 
-/** The grid of simulated time. Smaller is slower, larger makes a new allocation wait. */
+/** The grid of simulated time, minutes. A smaller quantum costs more; a larger one delays new allocations. */
 export const QUANTUM_MINUTES = 1;
-/** Per call of `advance`: two simulated years, seconds of work; more is a mistake in a unit. */
+/** The largest argument of `advance`, minutes: two simulated years, seconds of work. A larger one is probably a unit error. */
 export const MAX_ADVANCE_MINUTES = 1_000_000;
 
 export interface CellOptions {
   readonly biologicalType: BiologicalType;
   readonly parameterSet?: ParameterSetName | undefined;
-  /** Integers; a name that is absent is 0. */
+  /** Integer amounts; an absent name is 0. */
   readonly allocation: CellAllocation;
   readonly environment?: CellEnvironment | undefined;
-  /** Safe integer of 0 or more. Matters only with `partitionNoise`. */
+  /** A safe integer of at least 0. It has an effect only with `partitionNoise`. */
   readonly seed: number;
   /** Default false: both daughters get exactly half. */
   readonly partitionNoise?: boolean | undefined;
@@ -48,11 +48,11 @@ export interface CellOptions {
 export interface CellSample {
   readonly simMinutes: number;
   readonly growthRatePerMinute: number;
-  /** Of growth at this instant; null when there is none. */
+  /** The doubling time at the current growth rate; null without growth. */
   readonly doublingTimeMinutes: number | null;
-  /** Molecules. Engaged is above the cap only for the few minutes after the cap was lowered. */
+  /** Molecules. `engaged` exceeds the cap only for some minutes after the cap was lowered. */
   readonly ribosomes: { readonly total: number; readonly engaged: number; readonly cap: number };
-  /** `perSecond` is what translation spends; the cap acts on import, so spending can exceed it for a while or a bit. */
+  /** `perSecond` is the consumption of translation. The cap limits import, so consumption can exceed it temporarily or slightly. */
   readonly atp: { readonly molecules: number; readonly perSecond: number; readonly capPerSecond: number };
   readonly rnaPolymerases: { readonly cap: number };
   readonly proteinAminoAcids: number;
@@ -107,9 +107,9 @@ export class Cell {
   }
 
   /**
-   * A settled cell at minute 0 with no divisions behind it. Milliseconds of work.
+   * Returns a settled cell at minute 0 without past divisions. Takes milliseconds.
    *
-   * Throws `RangeError` that lists every problem of the allocation or of the environment, or names an unknown type.
+   * Throws a `RangeError` that lists every problem of the allocation or of the environment, or names an unknown type.
    */
   static boot(options: CellOptions): Cell {
     const type = cellTypeOf(options.biologicalType, options.parameterSet);
@@ -133,9 +133,9 @@ export class Cell {
   }
 
   /**
-   * The cell of a snapshot, which goes on exactly as the original would have. Throws `RangeError` with every problem.
+   * Restores the cell of a snapshot, which continues exactly like the original. Throws a `RangeError` with every problem.
    *
-   * A copy that is to be an individual of its own (a fork) gets a `seed` of its own, from which its chance starts anew.
+   * An independent copy (a fork) gets its own `seed`, from which its random sequence restarts.
    */
   static restore(snapshot: CellSnapshot, options: { readonly seed?: number | undefined } = {}): Cell {
     const problems = snapshotProblems(snapshot);
@@ -169,16 +169,16 @@ export class Cell {
     return { ...this.#allocation };
   }
 
-  /** What the cell finds now, the type's defaults filled in. */
+  /** The current environment, completed by the defaults of the type. */
   get environment(): Required<CellEnvironment> & Surroundings {
     return { ...this.#model.surroundings };
   }
 
   /**
-   * Lives `minutes` (an integer of quanta, 0..`MAX_ADVANCE_MINUTES`) and returns the divisions that happened.
+   * Computes `minutes` (a whole number of quanta, 0..`MAX_ADVANCE_MINUTES`) and returns the number of divisions.
    *
-   * Throws `RangeError` on another number, and `StepLimitError` when the solver cannot cross a quantum; the cell then
-   * stands at the end of the last quantum it crossed.
+   * Throws `RangeError` for any other number, and `StepLimitError` if the solver cannot complete a quantum; the cell is then at the
+   * end of its last complete quantum.
    */
   advance(minutes: number): number {
     if (!(Number.isInteger(minutes) && minutes >= 0 && minutes <= MAX_ADVANCE_MINUTES)) {
@@ -189,7 +189,7 @@ export class Cell {
     return this.#divisions - divisionsBefore;
   }
 
-  /** Measures the cell; changes nothing. Finite numbers and null only. */
+  /** Measures the cell without changing it. Returns only finite numbers and null. */
   sample(): CellSample {
     const p = this.#type.parameters;
     const y = this.#state;
@@ -226,9 +226,9 @@ export class Cell {
   }
 
   /**
-   * Replaces the whole environment from the next quantum on; what is not named returns to the type's default.
+   * Replaces the whole environment from the next quantum on; absent fields return to the default of the type.
    *
-   * Throws `RangeError` that lists everything not finite, below 0 or above `environmentBounds`, changing nothing.
+   * Throws a `RangeError` that lists every value that is not finite, below 0 or above `environmentBounds`; the cell is then unchanged.
    */
   setEnvironment(environment: CellEnvironment): void {
     const surroundings = surroundingsOf(this.#type, environment);
@@ -276,7 +276,7 @@ function checkedSeed(seed: number): number {
   throw new RangeError(`seed: ${seed} is not an integer of 0 or more`);
 }
 
-/** True when two records of the same shape hold the same numbers: setting what is already set must not move a step. */
+/** Returns whether two records hold the same numbers: setting an equal value must not change the solver's step. */
 function sameNumbers<T extends object>(a: T, b: T): boolean {
   return Object.entries(a).every(([name, value]) => value === b[name as keyof T]);
 }

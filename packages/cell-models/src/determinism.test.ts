@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 
-/** ECMAScript leaves the last bit of these to the implementation: with them a cell would differ between machines. */
+/** Functions whose last bit ECMAScript leaves to the implementation: with them a cell would differ between machines. */
 const INEXACT =
   /Math\.(a?(cos|sin|tan)h?|atan2|cbrt|exp|expm1|f16round|hypot|log|log10|log1p|log2|pow|random)\b|[\w)\]] \*\* [\w(]/;
-/** Not simulated time: a cell knows no clock. */
+/** Clocks: a cell has only simulated time. */
 const CLOCK = /\b(Date|performance|process|setTimeout)\b/;
 
 const sources = readdirSync(import.meta.dirname).filter(

@@ -1,5 +1,5 @@
 /**
- * An optimised allocation is nearly as good as all there is, and no part of it could be left out.
+ * An optimised allocation grows nearly as well as the largest one, and no part of it can be removed.
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -8,7 +8,7 @@ import { biologicalTypes, type CellResource, cellTypeOf } from "./cell-types.ts"
 import { OPTIMISE_TOLERANCE_PERMILLE, type Optimum, optimiseAllocation } from "./optimise.ts";
 import { steadyState } from "./steady-state.ts";
 
-/** Hundreds of steady states; on a busy machine each takes ten times what it should. */
+/** Test timeout, ms, for hundreds of steady states; on a busy machine each takes ten times as long. */
 const LIMIT_MS = 60_000;
 const RATES = ["ribosomes", "rnaPolymerases", "atpPerSecond"] as const satisfies readonly CellResource[];
 const KEPT = (1_000 - OPTIMISE_TOLERANCE_PERMILLE) / 1_000;

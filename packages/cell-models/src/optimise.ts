@@ -1,48 +1,48 @@
 /**
- * The smallest allocation under which a cell still grows nearly as well as it could.
+ * Finds the smallest allocation under which a cell grows nearly at its best rate.
  *
- * Growth under constant conditions is what `steadyState` predicts, and it does not rise when something is taken away. So resources
- * are lowered by the same part of each, first by halves, then by ever smaller parts, every time the one whose loss costs least
- * growth, until nothing can be lowered by even the smallest part. What a cell does not need so goes first and for nothing, and the
- * tolerance is spent where it buys most.
+ * `steadyState` predicts growth under constant conditions, which does not rise when a resource is reduced. The search reduces one
+ * resource at a time by a fraction of its amount, first by a half, then by smaller fractions. It always chooses the resource whose
+ * reduction costs the least growth, until no resource can be reduced by even the smallest fraction. Unused amounts are thus
+ * removed first at no cost, and the tolerance is spent where it saves most.
  *
- * Deterministic, and bounded: some 60 to 150 steady states of a few milliseconds. The result is a local optimum: no single resource can be
- * lowered by 1 % more. Another mixture of resources may be as good, and which is smaller then depends on what they are worth.
- * A cell that swings for ever has no growth rate, only one of an instant; for it the answer is a guess.
+ * The search is deterministic and bounded: 60 to 150 steady states of a few milliseconds each. The result is a local optimum: no single
+ * resource can be reduced by 1 % more. Another combination of resources may be equally good. An oscillating cell has no constant
+ * growth rate, so its result is an estimate.
  */
 import type { CellAllocation, CellEnvironment } from "./allocation.ts";
 import { type BiologicalType, type CellResource, cellTypeOf, type ParameterSetName } from "./cell-types.ts";
 import { type SteadyState, steadyState } from "./steady-state.ts";
 
-/** Of the best growth, what an optimised cell may miss, thousandths: 2 % of a growth rate is less than two cultures differ by. */
+/** Growth that an optimised cell may lose against the best, permille: 2 % is less than the difference between two cultures. */
 export const OPTIMISE_TOLERANCE_PERMILLE = 20;
-/** Resources that change growth; room for a genome does not shrink. */
+/** The resources that affect growth; room for the genome cannot be reduced. */
 const RATES = ["ribosomes", "rnaPolymerases", "atpPerSecond"] as const satisfies readonly CellResource[];
-/** The parts by which an amount is lowered: a half, a quarter … one in so many. Less than 1 %, which is what is promised. */
+/** The smallest fraction of a reduction is one in this number, after a half, a quarter …; it is below the promised 1 %. */
 const SMALLEST_PART = 128;
-/** Steady states computed at most: what was tried needs less than a third. */
+/** Most steady states per search; all tested searches need less than a third. */
 const MAX_EVALUATIONS = 500;
 
 export interface OptimiseOptions {
   readonly biologicalType: BiologicalType;
   readonly parameterSet?: ParameterSetName | undefined;
   readonly environment?: CellEnvironment | undefined;
-  /** What it may have at most; default: the type's full demand. */
+  /** The largest allocation; default: the full demand of the type. */
   readonly most?: CellAllocation | undefined;
 }
 
 export interface Optimum {
-  /** The smallest allocation found; the genome's room is that of `most`. */
+  /** The smallest allocation found; room for the genome is that of `most`. */
   readonly allocation: Readonly<Record<CellResource, number>>;
   readonly growthRatePerMinute: number;
   readonly doublingTimeMinutes: number | null;
-  /** Under `most`. */
+  /** Growth under `most`. */
   readonly best: { readonly growthRatePerMinute: number; readonly doublingTimeMinutes: number | null };
-  /** Steady states computed, each some milliseconds. */
+  /** The number of computed steady states, some milliseconds each. */
   readonly evaluations: number;
 }
 
-/** Throws `RangeError` that lists what is wrong with the options. */
+/** Returns the optimum. Throws a `RangeError` that lists every problem of the options. */
 export function optimiseAllocation(options: OptimiseOptions): Optimum {
   const { biologicalType, parameterSet, environment } = options;
   const most = { ...cellTypeOf(biologicalType, parameterSet).fullDemand, ...options.most };
@@ -76,7 +76,7 @@ export function optimiseAllocation(options: OptimiseOptions): Optimum {
   };
 }
 
-/** One resource lowered by one part in `part`, the one of which growth misses least; undefined when each is missed too much. */
+/** Returns the allocation with one resource reduced by 1/`part`, the one that costs the least growth; undefined if each costs too much. */
 function leastMissed(
   allocation: Readonly<Record<CellResource, number>>,
   part: number,

@@ -1,9 +1,9 @@
 /**
- * What one daughter gets at division when chance decides: each macromolecule goes to either side by a fair coin.
+ * Random partition at division: each macromolecule goes to one of the two daughters by a fair coin.
  *
  * The state describes a cell of constant mass, so at division the mother holds twice the state and the daughter expects
- * the state itself. Nutrient and energy are many and mix fast, they divide evenly. Protein mass comes out a little off M and
- * relaxes to it at rate λ: the equations do that by themselves.
+ * the state itself. Nutrient and energy are numerous and mix fast, so they divide evenly. The protein mass of a daughter differs slightly from M and
+ * relaxes to it at rate λ by the equations themselves.
  */
 import { fairBinomial, type RandomState } from "./random.ts";
 import {
@@ -27,7 +27,7 @@ import {
 } from "./state.ts";
 import { engagedRibosomes } from "./weisse.ts";
 
-/** The order of the draws; changing it changes every seeded cell. */
+/** The order of the random draws. A change of the order changes every seeded cell. */
 const MACROMOLECULES = [R, E_T, E_M, Q, M_R, M_T, M_M, M_Q, C_R, C_T, C_M, C_Q, Z_R, Z_T, Z_M, Z_Q] as const;
 const COMPLEXES = [
   [C_R, M_R],
@@ -36,7 +36,7 @@ const COMPLEXES = [
   [C_Q, M_Q],
 ] as const;
 
-/** Replaces `y` by a daughter's share. Never negative, and never more ribosomes engaged than the cap or than before. */
+/** Replaces `y` by a daughter's share. It is never negative, and engages at most the cap and at most as many ribosomes as before. */
 export function partition(y: StateVector, random: RandomState, ribosomeCap: number): void {
   const limit = Math.max(ribosomeCap, engagedRibosomes(y));
   for (const i of MACROMOLECULES) {
@@ -47,7 +47,7 @@ export function partition(y: StateVector, random: RandomState, ribosomeCap: numb
   releaseAbove(limit, y);
 }
 
-/** Lets the ribosomes engaged beyond `limit` fall off their mRNA, in proportion. */
+/** Releases the ribosomes engaged beyond `limit` from their mRNA, in proportion. */
 function releaseAbove(limit: number, y: StateVector): void {
   const engaged = engagedRibosomes(y);
   if (engaged <= limit) return;

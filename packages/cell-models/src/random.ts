@@ -1,27 +1,27 @@
 /**
  * Seeded randomness of one cell: the generator sfc32 (public domain, C. Doty-Humphrey) and a fair binomial.
  *
- * Integer operations only, so a seed gives the same cell on every machine; the four words of state go into the snapshot.
+ * It uses integer operations only, so a seed gives the same cell on every machine. The snapshot has the four words of state.
  */
 
 /** The four 32-bit words of a generator. */
 export type RandomState = [number, number, number, number];
 
-/** Rounds thrown away after seeding, as the author of sfc32 advises for seeds that differ in few bits. */
+/** Discarded rounds after seeding, as the author of sfc32 recommends for seeds that differ in few bits. */
 const WARM_UP_ROUNDS = 16;
-/** Above this many coins the binomial is drawn as a sum of uniforms: exact to 1e-3 of a standard deviation there. */
+/** Above this number of coins the binomial is approximated by a sum of uniforms, exact to 1e-3 of a standard deviation. */
 const MAX_COINS = 1024;
-/** Twelve uniforms have variance 1; their sum never leaves ±6 standard deviations. */
+/** Number of uniforms in the sum: twelve have variance 1, and their sum stays within ±6 standard deviations. */
 const UNIFORMS = 12;
 
-/** A generator for a seed, a safe integer of 0 or more. */
+/** Returns a generator for a seed, which is a safe integer of at least 0. */
 export function seedRandom(seed: number): RandomState {
   const state: RandomState = [seed >>> 0, Math.floor(seed / 0x1_0000_0000) >>> 0, 0x9e3779b9, 1];
   for (let i = 0; i < WARM_UP_ROUNDS; i++) nextWord(state);
   return state;
 }
 
-/** The next 32 random bits, 0..2^32−1; moves the state on. */
+/** Returns the next 32 random bits, 0..2^32−1, and advances the state. */
 export function nextWord(state: RandomState): number {
   const [a, b, c, counter] = state;
   const word = (a + b + counter) >>> 0;
@@ -32,7 +32,7 @@ export function nextWord(state: RandomState): number {
   return word;
 }
 
-/** Heads in `coins` fair throws (a whole number); for more than 1024 coins a real number of the same mean and variance. */
+/** Returns the heads in `coins` fair throws, a whole number; above 1024 coins, a real number of equal mean and variance. */
 export function fairBinomial(state: RandomState, coins: number): number {
   if (coins <= MAX_COINS) {
     let heads = 0;

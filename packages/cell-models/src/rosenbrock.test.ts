@@ -26,7 +26,7 @@ function decay(rates: readonly number[]): Counted {
   };
 }
 
-/** Robertson's kinetics, the usual touchstone: rate constants over nine orders of magnitude. */
+/** Robertson's kinetics, a standard benchmark: rate constants over nine orders of magnitude. */
 const robertson: StiffSystem<Float64Array> = {
   size: 3,
   rates(y, out) {
@@ -108,7 +108,7 @@ describe("accuracy", () => {
 describe("region and limits", () => {
   test("an undershoot below the tolerance becomes zero, a larger one is refused", () => {
     const y = Float64Array.from([1]);
-    // One step over 10 time constants would end at −0.33: it must be refused, and the value never be negative.
+    // One step over 10 time constants would end at −0.33: it must be rejected, and the value must never be negative.
     const solver = solverOf(decay([10]), 1, 1e-3);
     solver.integrate(y, 1, 1);
     expect(y[0]).toBeGreaterThanOrEqual(0);

@@ -2,17 +2,17 @@
  * Adaptive Rosenbrock method of order 2 with error estimate of order 3 (ode23s: Shampine & Reichelt, SIAM J. Sci.
  * Comput. 18:1, 1997, doi:10.1137/S1064827594276424), for stiff equations that do not name the time.
  *
- * One step costs three rates, one Jacobian, one factorisation and three solves, and is L-stable: a cell at rest is
- * crossed in one step however stiff it is. An explicit method needs about 1e5 steps per minute here, a semi-implicit one
- * with a fixed step is wrong by percents after a shift.
+ * One step costs three rate evaluations, one Jacobian, one factorisation and three solves. It is L-stable: a cell at rest needs one
+ * step per quantum however stiff it is. An explicit method needs about 1e5 steps per minute here; a semi-implicit method with a
+ * fixed step has errors of several percent after a shift.
  *
- * Two rules keep the answer in the region where the equations mean something: a step that leaves it is refused like one
- * that is too inaccurate (the equations have false attractors at negative amounts), and an undershoot smaller
- * than the tolerance is set to zero, or a variable on its way to zero would hold the step at its own time scale for ever.
+ * Two rules keep the solution in the valid region of the equations. A step that leaves the region is rejected like an inaccurate one,
+ * because the equations have false attractors at negative amounts. An undershoot below the tolerance is set to zero, because a
+ * variable that decays to zero would otherwise limit the step to its own time scale for ever.
  *
- * Reproducibility: only + − × ÷, comparisons and `Math.abs/min/max`, which are exact or correctly rounded everywhere; the step
- * control picks from a table instead of taking a cube root. The result depends on where the quanta end and on the
- * step carried over, so both belong to the simulated thing: a fixed grid, and the step in the snapshot.
+ * Reproducibility: it uses only + − × ÷, comparisons and `Math.abs/min/max`, which are exact or correctly rounded everywhere. The step
+ * control uses a table instead of a cube root. The result depends on the ends of the quanta and on the step that is carried
+ * over. The grid of quanta is therefore fixed, and the step is part of the snapshot.
  */
 import { LuFactorisation } from "./linear.ts";
 import { StepLimitError } from "./step-limit-error.ts";
@@ -21,17 +21,17 @@ import { StepLimitError } from "./step-limit-error.ts";
 const DIAGONAL = 0.2928932188134524;
 /** e32 = 6+√2, of the third stage, used only in the error estimate. */
 const THIRD_STAGE = 7.414213562373095;
-/** What the next step may be of this one. Multiples of 1/8, so that no rounding depends on the platform. */
+/** Factors from one step to the next. They are multiples of 1/8, so that no rounding depends on the platform. */
 const STEP_FACTORS = [4, 3, 2.25, 1.75, 1.375, 1.125, 1, 0.875, 0.75, 0.5, 0.25] as const;
-/** When even the smallest of them promises too large an error, or the step left the region. */
+/** The factor if even the smallest of them predicts too large an error, or if the step left the region. */
 const COLLAPSE = 0.125;
-/** A refused step must get shorter. */
+/** The largest factor after a rejected step, which must become shorter. */
 const LARGEST_AFTER_REFUSAL = 0.75;
-/** Error ÷ tolerance aimed at; closer to 1 more steps are refused than saved. */
+/** Target of error ÷ tolerance. Closer to 1, more steps are rejected than saved. */
 const AIM = 0.6;
 /**
- * Accepted and refused steps per call, unless it says otherwise. The hardest minute that random shifts across the whole
- * range of allocations and environments have found takes under 1 500; more means the equations are broken.
+ * Default limit of accepted and rejected steps per call. The hardest minute found by random shifts across the whole range of
+ * allocations and environments takes under 1 500; more indicates an error in the equations.
  */
 export const MAX_STEPS_PER_QUANTUM = 20_000;
 
@@ -41,18 +41,18 @@ export interface StiffSystem<State extends Float64Array> {
   rates(y: State, out: State): void;
   /** Writes the size×size matrix ∂(dy/dt)/∂y, row-major, into `out`. */
   jacobian(y: State, out: Float64Array): void;
-  /** False when a step from `from` must not end at `to`; must be false for NaN. */
+  /** Returns whether a step from `from` may end at `to`; must be false for NaN. */
   admissible(from: State, to: State): boolean;
 }
 
 export interface Tolerance {
-  /** Error allowed per step, relative to the variable. */
+  /** Allowed error per step, relative to the variable. */
   readonly relative: number;
-  /** Added to it, in the unit of each variable; also the undershoot that counts as zero. */
+  /** Allowed absolute error per step, in the unit of each variable; also the undershoot that counts as zero. */
   readonly absolute: Float64Array;
 }
 
-/** A solver and its work space for one system. Holds no state of the problem between two calls. */
+/** A solver with its work space for one system. It keeps no state of the problem between calls. */
 export class Rosenbrock<State extends Float64Array> {
   readonly #system: StiffSystem<State>;
   readonly #tolerance: Tolerance;
@@ -82,11 +82,11 @@ export class Rosenbrock<State extends Float64Array> {
   }
 
   /**
-   * Integrates `y` in place over `duration` and returns the step to begin the next call with.
+   * Integrates `y` in place over `duration` and returns the initial step for the next call.
    *
-   * `step` is the one the last call returned, or any guess above zero: too long costs a few refused steps, too short a
-   * few small ones. Never more than `duration` is used. Throws `StepLimitError` after `maxSteps` accepted and refused
-   * steps, with `y` where the last accepted one ended.
+   * `step` is the result of the last call, or any guess above zero: a long one costs some rejected steps, a short one some small steps.
+   * At most `duration` is used. Throws `StepLimitError` after `maxSteps` accepted and rejected steps, with `y` at the end of the
+   * last accepted step.
    */
   integrate(y: State, duration: number, step: number, maxSteps: number = MAX_STEPS_PER_QUANTUM): number {
     const system = this.#system;
@@ -107,7 +107,7 @@ export class Rosenbrock<State extends Float64Array> {
           remaining -= h;
           y.set(this.#next);
           this.#f0.set(this.#f2);
-          // A step cut short by the end of the quantum says nothing about a longer one.
+          // A step that the end of the quantum shortened gives no information about longer steps.
           if (h === wanted) wanted = Math.min(wanted * stepFactor(error), duration);
         } else {
           wanted = h * Math.min(stepFactor(error), LARGEST_AFTER_REFUSAL);
@@ -117,12 +117,12 @@ export class Rosenbrock<State extends Float64Array> {
     return wanted;
   }
 
-  /** Steps, accepted and refused, of the last call: what it cost. */
+  /** The accepted and rejected steps of the last call, as a measure of its cost. */
   get steps(): number {
     return this.#steps;
   }
 
-  /** Leaves the new state in `#next` and its rates in `#f2`; returns error ÷ tolerance, Infinity when refused. */
+  /** Computes the new state in `#next` and its rates in `#f2`; returns error ÷ tolerance, or Infinity if rejected. */
   #tryStep(y: State, h: number): number {
     const n = this.#system.size;
     const f0 = this.#f0;
@@ -175,7 +175,7 @@ export class Rosenbrock<State extends Float64Array> {
     return worst;
   }
 
-  /** I − hd·J */
+  /** Computes I − hd·J. */
   #formMatrix(hd: number): void {
     const matrix = this.#lu.matrix;
     const jacobian = this.#jacobian;
@@ -184,7 +184,7 @@ export class Rosenbrock<State extends Float64Array> {
   }
 }
 
-/** The largest factor that keeps the next error, which grows with the third power of the step, at the aim. */
+/** Returns the largest factor that keeps the next error within the target; the error grows with the third power of the step. */
 function stepFactor(error: number): number {
   for (const factor of STEP_FACTORS) {
     if (error * factor * factor * factor <= AIM) return factor;

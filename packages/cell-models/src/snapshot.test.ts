@@ -14,7 +14,7 @@ const NOISY: CellOptions = {
 
 const throughText = (snapshot: CellSnapshot) => JSON.parse(JSON.stringify(snapshot)) as CellSnapshot;
 
-/** Shifts up and down, so that the solver's step is anything but settled. */
+/** Applies shifts up and down, so that the solver's step is not settled. */
 function live(cell: Cell, minutes: number): void {
   for (let i = 0; i < minutes; i++) {
     if (i % 17 === 0) cell.setEnvironment({ nutrientQuality: i % 2 === 0 ? 0.5 : 0.1 });
@@ -42,7 +42,7 @@ describe("the same options give the same cell", () => {
   test("on every machine: one course is pinned to the last bit", () => {
     const cell = Cell.boot(NOISY);
     live(cell, 300);
-    // Whoever changes equations, parameters, solver or draws changes these, and with them every stored cell's future.
+    // A change of equations, parameters, solver or random draws changes these values, and the future of every stored cell.
     const { divisions, growthRatePerMinute, ribosomes, atp } = cell.sample();
     expect({ divisions, growthRatePerMinute, ribosomes: ribosomes.total, energy: atp.molecules }).toEqual({
       divisions: 2,

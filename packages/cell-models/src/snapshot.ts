@@ -1,9 +1,9 @@
 /**
- * A cell at rest on a quantum boundary, as plain JSON data: everything its future depends on, and nothing else.
+ * A cell at a quantum boundary as plain JSON data: exactly the state that determines its future.
  *
- * Numbers are doubles; JSON writes the shortest text that reads back as the same double, so a cell restored from
- * text goes on bit for bit like the one that was never stopped. That includes the solver's step: it decides where the
- * next steps end. A snapshot comes from a store, hence from outside, and is checked before it is used.
+ * Numbers are doubles. JSON writes the shortest text that reads back as the same double, so a cell restored from text continues bit
+ * for bit like an uninterrupted one. The solver's step is included, because it determines the ends of the next steps. A snapshot is
+ * external input from a store, and is validated before use.
  */
 import { allocationProblems, type CellAllocation, environmentProblems } from "./allocation.ts";
 import { type BiologicalType, biologicalTypes, type ParameterSetName, parameterSets } from "./cell-types.ts";
@@ -11,7 +11,7 @@ import type { RandomState } from "./random.ts";
 import { STATE_NAMES, STATE_SIZE } from "./state.ts";
 import type { Surroundings } from "./weisse.ts";
 
-/** Raised when the order or meaning of `state` changes; an older one is refused, not guessed at. */
+/** The format version. It changes with the order or meaning of `state`; a snapshot of another format is rejected. */
 export const SNAPSHOT_FORMAT = 1;
 
 export interface CellSnapshot {
@@ -22,14 +22,14 @@ export interface CellSnapshot {
   readonly environment: Readonly<Surroundings>;
   readonly partitionNoise: boolean;
   readonly random: Readonly<RandomState>;
-  /** In the order of `STATE_NAMES`. */
+  /** The state variables in the order of `STATE_NAMES`. */
   readonly state: readonly number[];
   readonly stepMinutes: number;
   readonly simMinutes: number;
   readonly divisions: number;
 }
 
-/** One sentence per problem, each beginning with the path it is about; empty when a cell can be restored from it. */
+/** Returns one sentence per problem, each starting with the path of the field; empty if a cell can be restored from it. */
 export function snapshotProblems(snapshot: CellSnapshot): string[] {
   if (typeof snapshot !== "object" || snapshot === null) return ["snapshot: is not an object"];
   if (snapshot.format !== SNAPSHOT_FORMAT) {

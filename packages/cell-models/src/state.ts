@@ -1,15 +1,15 @@
 /**
  * The layout of a cell's state vector: 14 variables of the Weiße model, 4 chloramphenicol-bound complexes, ∫λ dt.
  *
- * The order is chosen for the solver, which eliminates columns from the left and skips zeros. What nothing else
- * depends on comes first (∫λ dt, the bound complexes: their columns are empty but for the diagonal, so they cost
- * nothing), then what few equations depend on, and `A`, on which everything depends, last. A snapshot stores the vector
- * in this order: whoever changes it changes the snapshot format.
+ * The order suits the solver, which eliminates columns from the left and skips zeros. Variables that no other equation depends on come
+ * first (∫λ dt and the bound complexes: their columns have only the diagonal, so they cost nothing). Then come variables of
+ * few equations, and last `A`, on which all equations depend. A snapshot stores the vector in this order, so a change of the order
+ * changes the snapshot format.
  *
  * Units: molecules per cell, `GENERATIONS` dimensionless.
  */
 
-/** ∫λ dt since the last division; ln 2 = one doubling. */
+/** ∫λ dt since the last division; ln 2 is one doubling. */
 export const GENERATIONS = 0;
 /** Ribosomes held by chloramphenicol on mRNA of class r, t, m, q ("zombies"). */
 export const Z_R = 1;
@@ -36,7 +36,7 @@ export const C_R = 14;
 export const C_T = 15;
 export const C_M = 16;
 export const C_Q = 17;
-/** Energy, in units that elongate a protein by one amino acid. */
+/** Energy, in units of one elongation by one amino acid. */
 export const A = 18;
 
 export const STATE_SIZE = 19;
@@ -50,7 +50,7 @@ export function createState(): StateVector {
   return new Float64Array(STATE_SIZE) as StateVector;
 }
 
-/** Names in the order of the vector, for messages and for reading a snapshot by eye. */
+/** The names in the order of the vector, for messages and for readers of a snapshot. */
 export const STATE_NAMES: readonly string[] = [
   "generations",
   "zr",

@@ -8,7 +8,7 @@ import { engagedRibosomes, growthRate, type Limits, totalRibosomes } from "./wei
 
 const WEISSE = { biologicalType: "ecoli", parameterSet: "weisse-2015" } as const;
 
-/** λ and total ribosomes of the published cell at rest under limits that no allocation expresses. */
+/** Returns λ and total ribosomes of the published cell at rest, under limits that no allocation can express. */
 function settledUnder(limits: Partial<Limits>, parameters = published.parameters) {
   const y = referenceState(published);
   expect(settle(modelOf(published, limits, {}, parameters), published, y)).toBe(true);
@@ -72,7 +72,7 @@ describe("the published model, against an independent stiff solver (BDF, rtol 1e
   });
 });
 
-/** Doubling times, minutes, computed for exact shares; an allocation is a whole number, so λ is read between two. */
+/** Returns the doubling time in minutes for an exact share. Allocations are whole numbers, so λ is interpolated between two. */
 function doublingAtShare(biologicalType: BiologicalType, resource: CellResource, share: number): number {
   const exact = cellTypeOf(biologicalType).fullDemand[resource] * share;
   const growth = (amount: number) =>
@@ -153,7 +153,7 @@ describe("laws", () => {
         expect(state.settled).toBe(true);
         expect(Math.abs(state.proteinAminoAcids / parameters.mass - 1)).toBeLessThan(1e-6);
         expect(state.ribosomes.engaged).toBeLessThanOrEqual(allocation.ribosomes);
-        // λ·M is what is translated, and that costs 4 ATP per amino acid.
+        // λ·M is the translation rate, which costs 4 ATP per amino acid.
         const translated = (state.atpPerSecond * 60) / 4;
         expect(Math.abs((state.growthRatePerMinute * parameters.mass) / translated - 1)).toBeLessThan(1e-12);
       }),

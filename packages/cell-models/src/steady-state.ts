@@ -1,15 +1,15 @@
 /**
- * Where a cell ends when nothing changes any more: the prediction for an allocation, and the state a VM starts from.
+ * The steady state of a cell under constant conditions: the prediction for an allocation, and the initial state of a VM.
  *
- * The cell is simply grown on, from the type's reference state, under its allocation and environment, until λ has
- * settled. The solver crosses a resting cell in one step, so this takes milliseconds, and it cannot land on the false steady
- * states that a root finder would also find. The reference state of each parameter set is computed once per process.
+ * The cell is integrated from the reference state of its type, under its allocation and environment, until λ has settled. The solver
+ * needs one step per quantum for a cell at rest, so this takes milliseconds. Unlike a root finder, it cannot reach false steady
+ * states. The reference state of each parameter set is computed once per process.
  *
- * Not every cell comes to rest: under much chloramphenicol on poor nutrient, energy and transcription swing with a period
- * of hours for ever. Such a cell is grown for as long as a boot may take and starts somewhere in its swing.
+ * Not every cell settles. With much chloramphenicol and poor nutrient, energy and transcription oscillate for ever with a period of
+ * hours. Such a cell is integrated up to the limit of a boot, and starts at some phase of its oscillation.
  *
- * A cell that cannot grow (no ATP, no ribosomes) has no culture it could come from: it is grown until λ has vanished and
- * left there, alive and ready to go on when it is given something.
+ * A cell that cannot grow (no ATP, no ribosomes) is integrated until λ has vanished. It stays alive in that state, and resumes growth
+ * when its allocation changes.
  */
 import { type CellAllocation, type CellEnvironment, limitsOf, surroundingsOf } from "./allocation.ts";
 import { type BiologicalType, type CellType, cellTypeOf, type ParameterSetName } from "./cell-types.ts";
@@ -27,38 +27,38 @@ import {
   type WeisseParameters,
 } from "./weisse.ts";
 
-/** ATP spent per amino acid elongated: 2 for the charged tRNA, 2 GTP at the ribosome. */
+/** ATP consumed per elongated amino acid: 2 for the charged tRNA, 2 GTP at the ribosome. */
 const ATP_PER_AMINO_ACID = 4;
 const SECONDS_PER_MINUTE = 60;
 
-/** λ has settled when it changes by less than this, relative, in each of `SETTLED_PERIODS` periods in a row. */
+/** λ has settled if its relative change is below this in each of `SETTLED_PERIODS` consecutive periods. */
 const SETTLED_CHANGE = 1e-10;
-/** More than one, because λ also stands still for a moment where it turns. */
+/** More than one period, because λ is also momentarily constant at a turning point. */
 const SETTLED_PERIODS = 3;
-/** A period is one time constant of dilution, 1/λ, but at least this, minutes: mRNA and energy have settled by then. */
+/** The shortest period, minutes. A period is one time constant of dilution, 1/λ; mRNA and energy settle within this time. */
 const SHORTEST_PERIOD = 60;
-/** Below this part of the reference rate a cell counts as not growing: a doubling takes longer than 70 000 years. */
+/** The fraction of the reference rate below which a cell counts as not growing: a doubling takes over 70 000 years. */
 const VANISHED = 1e-9;
-/** Minutes, 1900 years; beyond it λ is the rest of an exponential decay and no growth. */
+/** The longest doubling time, minutes (1900 years). Beyond it, λ is the residue of an exponential decay. */
 const LONGEST_DOUBLING = 1e9;
-/** The slowest approach found among 1500 random conditions takes 94; what has not settled by then is reported so. */
+/** Most periods. The slowest of 1500 random conditions takes 94; a cell that has not settled is reported as such. */
 const MAX_PERIODS = 200;
-/** Solver steps, about 45 ms: the bound on what a boot costs. What settles at all was found to need 9200 at most. */
+/** Most solver steps, about 45 ms: the limit of a boot. Cells that settle were found to need at most 9200. */
 const MAX_STEPS = 20_000;
 
 export interface SteadyStateOptions {
   readonly biologicalType: BiologicalType;
   readonly parameterSet?: ParameterSetName | undefined;
-  /** Default: the type's full demand. A name that is absent in a given allocation is 0. */
+  /** Default: the full demand of the type. A name that is absent in a given allocation is 0. */
   readonly allocation?: CellAllocation | undefined;
   readonly environment?: CellEnvironment | undefined;
 }
 
 export interface SteadyState {
   readonly growthRatePerMinute: number;
-  /** null when the cell does not grow. */
+  /** null if the cell does not grow. */
   readonly doublingTimeMinutes: number | null;
-  /** Share of the type's reference growth rate, not bounded by 1. */
+  /** Growth relative to the reference rate of the type; it can exceed 1. */
   readonly relativeGrowthRate: number;
   readonly ribosomes: { readonly total: number; readonly engaged: number };
   readonly ribosomalMassFraction: number;
@@ -66,11 +66,11 @@ export interface SteadyState {
   readonly proteinAminoAcids: number;
   /** Amino acids per second and engaged ribosome. */
   readonly elongationPerSecond: number;
-  /** False when λ still moved at the bound of time or work: it swings, and all figures are those of one instant. */
+  /** False if λ had not settled at the limit of time or work: it oscillates, and all figures are momentary. */
   readonly settled: boolean;
 }
 
-/** Predicts growth under constant conditions. Throws `RangeError` that lists what is wrong with the options. */
+/** Predicts growth under constant conditions. Throws a `RangeError` that lists every problem of the options. */
 export function steadyState(options: SteadyStateOptions): SteadyState {
   const type = cellTypeOf(options.biologicalType, options.parameterSet);
   const model: WeisseModel = {
@@ -96,21 +96,21 @@ export function steadyState(options: SteadyStateOptions): SteadyState {
   };
 }
 
-/** Minutes per doubling; null when the cell does not grow (JSON knows no Infinity), or takes millennia. */
+/** Returns the minutes per doubling; null if the cell does not grow, or takes millennia. (JSON has no Infinity.) */
 export function doublingTime(growthRatePerMinute: number): number | null {
   const minutes = Math.LN2 / growthRatePerMinute;
   return minutes < LONGEST_DOUBLING ? minutes : null;
 }
 
-/** ATP molecules per second that translation spends. */
+/** Returns the ATP consumption of translation, molecules per second. */
 export function atpPerSecond(p: WeisseParameters, y: StateVector): number {
   return (ATP_PER_AMINO_ACID * translationRate(p, y)) / SECONDS_PER_MINUTE;
 }
 
 /**
- * Grows `y` on until λ has settled or vanished, and leaves `GENERATIONS` at 0.
+ * Integrates `y` until λ has settled or vanished, and sets `GENERATIONS` to 0.
  *
- * False when neither happened within the bounds of time and work; `y` is then a sound state on its way.
+ * Returns false if neither happened within the limits of time and work; `y` is then a valid intermediate state.
  */
 export function settle(model: WeisseModel, type: CellType, y: StateVector): boolean {
   const settled = growOn(model, type, y);
@@ -122,7 +122,7 @@ function growOn(model: WeisseModel, type: CellType, y: StateVector): boolean {
   const solver = createSolver(model);
   let step = FIRST_STEP_MINUTES;
   let stepsLeft = MAX_STEPS;
-  // Not that of `y`: an inoculum does not grow in its first moment.
+  // The rate of `y` itself is not used, because an inoculum does not grow at first.
   let before = type.referenceGrowthRate;
   let still = 0;
   for (let period = 0; period < MAX_PERIODS; period++) {
@@ -145,7 +145,7 @@ function growOn(model: WeisseModel, type: CellType, y: StateVector): boolean {
 
 const references = new Map<CellType, StateVector>();
 
-/** A fresh copy of the settled state of a type under full demand in its default environment. */
+/** Returns a new copy of the settled state of a type at full demand in its default environment. */
 export function referenceState(type: CellType): StateVector {
   let reference = references.get(type);
   if (reference === undefined) {
@@ -168,10 +168,10 @@ export function referenceState(type: CellType): StateVector {
 }
 
 /**
- * A cell with protein and energy but no mRNA, roughly composed like a growing one; it settles within a few generations.
+ * Returns a cell with protein and energy but no mRNA, of about the composition of a growing cell. It settles within a few generations.
  *
- * The initial state of the paper (10 ribosomes, 1000 energy, nothing else) takes hundreds of minutes and does not start at
- * all on poor media: without enzymes, energy 0 is a dead end.
+ * The initial state of the paper (10 ribosomes, 1000 energy, nothing else) needs hundreds of minutes, and never grows on poor
+ * media: without enzymes it stays at energy 0.
  */
 function inoculum(p: WeisseParameters): StateVector {
   const y = createState();

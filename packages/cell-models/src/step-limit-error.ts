@@ -1,9 +1,9 @@
-/** The solver gave up: more steps than any sane cell needs. A fault of the model or of its numbers, not of the caller. */
+/** Thrown if the solver exceeds its step limit. The cause is the model or its numbers, not the caller. */
 export class StepLimitError extends Error {
   readonly code = "SOLVER_STEP_LIMIT";
-  /** The same cell would fail again: the solver is deterministic. */
+  /** Never retryable: the solver is deterministic, so the same cell would fail again. */
   readonly retryable = false;
-  /** Simulated minutes into the quantum, and the step it was down to. */
+  /** Simulated minutes reached in the quantum, and the last step. */
   readonly reachedMinutes: number;
   readonly stepMinutes: number;
 

@@ -1,11 +1,11 @@
-/** What several test files need: models with chosen limits, and states of every magnitude. Not exported by the package. */
+/** Shared by several test files: models with given limits, and states of every magnitude. Not exported by the package. */
 import { type BiologicalType, type CellType, cellTypeOf } from "./cell-types.ts";
 import { createState, STATE_SIZE, type StateVector } from "./state.ts";
 import type { Limits, Surroundings, WeisseModel, WeisseParameters } from "./weisse.ts";
 
 export const published: CellType = cellTypeOf("ecoli", "weisse-2015");
 
-/** No limits at all: the equations as published. */
+/** No limits: the equations as published. */
 export const UNLIMITED: Limits = {
   ribosomeCap: 1e9,
   bindablePerPlace: 1,
@@ -26,7 +26,7 @@ export function modelOf(
   };
 }
 
-/** The published cell at rest, molecules, computed with an independent stiff solver; ∫λ dt and zombies as given. */
+/** Returns the published cell at rest, molecules, computed with an independent stiff solver, with the given ∫λ dt and bound complexes. */
 export function publishedState(generations = 0, zombies = 0): StateVector {
   const y = createState();
   const [enzyme, messenger, complex] = [7307.44, 10.188534, 69.370559];
@@ -36,14 +36,14 @@ export function publishedState(generations = 0, zombies = 0): StateVector {
   return y;
 }
 
-/** `y` with each variable times 10 to the power of its exponent: states of every magnitude and proportion. */
+/** Returns `y` with each variable multiplied by 10 to the power of its exponent. */
 export function perturbed(y: StateVector, exponents: readonly number[]): StateVector {
   const result = createState();
   for (let i = 0; i < STATE_SIZE; i++) result[i] = (y[i] as number) * 10 ** (exponents[i] as number);
   return result;
 }
 
-/** The full demand with some of it replaced. */
+/** Returns the full demand with some amounts replaced. */
 export function allocationOf(type: BiologicalType, change: Partial<CellType["fullDemand"]> = {}) {
   return { ...cellTypeOf(type).fullDemand, ...change };
 }

@@ -13,7 +13,7 @@ const exponents = (decades: number) =>
   });
 
 const N = STATE_SIZE;
-/** Relative step of the central difference: its own error is then 1e-10 of the largest term, its rounding 1e-11. */
+/** Relative step of the central difference: its truncation error is 1e-10 of the largest term, its rounding error 1e-11. */
 const STEP = 1e-5;
 
 function differences(model: WeisseModel, y: StateVector): Float64Array {
@@ -37,7 +37,7 @@ function expectEqualToDifferences(model: WeisseModel, y: StateVector): void {
   weisseJacobian(model, y, exact);
   const numeric = differences(model, y);
   for (let i = 0; i < N; i++) {
-    // Sum of the sizes of all terms of the row: what rounding in the rates is relative to.
+    // The sum of the absolute values of all terms of the row: rounding errors of the rates are relative to it.
     let scale = 0;
     for (let j = 0; j < N; j++) scale += Math.abs((exact[i * N + j] as number) * (y[j] as number));
     for (let j = 0; j < N; j++) {
@@ -75,7 +75,7 @@ describe("the Jacobian equals central differences", () => {
           atpShare,
           transcriptionShare,
         };
-        // Differences across the corner of the cap mean nothing: a step moves the places by at most STEP × engaged.
+        // Differences across the kink of the cap are meaningless: a step changes the places by at most STEP × engaged.
         const places = perPlace * (limits.ribosomeCap - engagedRibosomes(y));
         fc.pre(Math.abs(places - y[R]) > 3 * STEP * (perPlace * engagedRibosomes(y) + y[R]));
         expectEqualToDifferences(modelOf(published, limits, { chloramphenicolMicromolar }), y);

@@ -5,8 +5,8 @@
  * is exact and costs less than one evaluation of the rates per column. Three things couple everything: λ(a, c_x)
  * dilutes every variable, a drives import, transcription and elongation, and the ribosome cap ties each complex to all others.
  *
- * The cap and the free ribosomes meet in a corner (`bindableRibosomes` is a minimum); there the derivative of the
- * side that is in force is given, and the step control of the integrator deals with the corner.
+ * `bindableRibosomes` is a minimum of two terms, so it has a kink. There the derivative of the active term is used, and the step
+ * control of the integrator handles the kink.
  */
 import {
   A,
@@ -44,7 +44,7 @@ const N = STATE_SIZE;
 const COMPLEXES = [C_R, C_T, C_M, C_Q] as const;
 const MESSENGERS = [M_R, M_T, M_M, M_Q] as const;
 const ZOMBIES = [Z_R, Z_T, Z_M, Z_Q] as const;
-/** What the complexes of each class make: free ribosomes, transporters, enzymes, house-keeping protein. */
+/** The products of the complexes of each class: free ribosomes, transporters, enzymes, house-keeping protein. */
 const PRODUCTS = [R, E_T, E_M, Q] as const;
 
 function add(jacobian: Float64Array, row: number, column: number, value: number): void {
@@ -52,7 +52,7 @@ function add(jacobian: Float64Array, row: number, column: number, value: number)
   jacobian[at] = (jacobian[at] as number) + value;
 }
 
-/** λ appears in every equation as dilution, and alone in that of `GENERATIONS`. */
+/** Adds dilution: λ appears in every equation, and alone in that of `GENERATIONS`. */
 function addDilution(
   model: WeisseModel,
   y: StateVector,
@@ -73,7 +73,7 @@ function addDilution(
   }
 }
 
-/** Import, catabolism and the energy spent on elongation. */
+/** Adds import, catabolism and the energy consumption of elongation. */
 function addMetabolism(
   model: WeisseModel,
   y: StateVector,
@@ -102,7 +102,7 @@ function addMetabolism(
   for (const complex of COMPLEXES) add(jacobian, A, complex, -gamma);
 }
 
-/** Transcription and decay of mRNA. */
+/** Adds transcription and decay of mRNA. */
 function addTranscription(model: WeisseModel, y: StateVector, jacobian: Float64Array): void {
   const { parameters: p, limits } = model;
   const share = limits.transcriptionShare;
@@ -125,7 +125,7 @@ function addTranscription(model: WeisseModel, y: StateVector, jacobian: Float64A
   for (const messenger of MESSENGERS) add(jacobian, messenger, messenger, -p.mrnaDecay);
 }
 
-/** Binding, unbinding, elongation to the end, and capture by chloramphenicol, class by class. */
+/** Adds binding, unbinding, completed elongation, and capture by chloramphenicol, class by class. */
 function addTranslation(
   model: WeisseModel,
   y: StateVector,
@@ -165,7 +165,7 @@ function addTranslation(
   }
 }
 
-/** A net flux into complex `c` takes one free mRNA `m` and one free ribosome. */
+/** Adds a net flux into complex `c`, which consumes one free mRNA `m` and one free ribosome. */
 function addBinding(jacobian: Float64Array, c: number, m: number, column: number, value: number): void {
   add(jacobian, c, column, value);
   add(jacobian, m, column, -value);

@@ -1,17 +1,17 @@
 /**
  * The cell model of Weiße, Oyarzún, Danos & Swain, PNAS 112:E1038 (2015), doi:10.1073/pnas.1416533112: its rates.
  *
- * A cell imports a nutrient (s_i), turns it into energy (a), and spends a on making protein of four classes: ribosomes
- * r, transporters t, metabolic enzymes m, house-keeping q. All classes compete for the same free ribosomes, so growth λ
- * and its trade-offs come out of the equations instead of being put in. λ = (amino acids elongated per minute) / M,
- * and everything is diluted at rate λ: the numbers are those of a cell of constant mass M.
+ * A cell imports a nutrient (s_i), converts it to energy (a), and spends the energy on protein of four classes: ribosomes r,
+ * transporters t, metabolic enzymes m, house-keeping q. All classes compete for the same free ribosomes, so growth λ and its
+ * trade-offs are results of the equations. λ = (amino acids elongated per minute) / M, and every amount is diluted at rate λ: the
+ * amounts are those of a cell of constant mass M.
  *
  * Added to the published model: three limits of the hypervisor (ribosome cap, ATP share, RNA polymerase share) and a
- * throttle of import at `energyPool`, without which a cell that may not translate piles up energy without bound.
+ * throttle of import at `energyPool`, without which a cell that cannot translate accumulates energy without bound.
  *
- * What can go wrong: far below zero the rates are meaningless but smooth, and there is a false steady state at a < −Kγ;
- * an integrator must refuse steps that leave the admissible region (`isAdmissible`). `weisse-jacobian.ts` must
- * follow every change here; its test compares the two.
+ * Far below zero the rates are meaningless but smooth, and there is a false steady state at a < −Kγ. An integrator must therefore
+ * reject steps that leave the admissible region (`isAdmissible`). `weisse-jacobian.ts` must follow every change here; its test
+ * compares the two.
  */
 import {
   A,
@@ -73,7 +73,7 @@ export interface WeisseParameters {
   readonly energyPool: number;
 }
 
-/** What a cell finds around it. */
+/** The medium of a cell. */
 export interface Surroundings {
   /** Energy units per molecule of nutrient, dimensionless [n_s]. */
   nutrientQuality: number;
@@ -82,11 +82,11 @@ export interface Surroundings {
   chloramphenicolMicromolar: number;
 }
 
-/** What the hypervisor lets a cell use. */
+/** The limits that the hypervisor sets for a cell. */
 export interface Limits {
-  /** Ribosomes that may translate at once, molecules. */
+  /** Ribosomes that may translate concurrently, molecules. */
   ribosomeCap: number;
-  /** Free ribosomes that may bind per free place under the cap, 1 or more: how softly the cap sets in. */
+  /** Free ribosomes that may bind per free place under the cap, at least 1: the softness of the cap. */
   bindablePerPlace: number;
   /** 0..1, a factor on import, hence on the whole energy supply. */
   atpShare: number;
@@ -94,7 +94,7 @@ export interface Limits {
   transcriptionShare: number;
 }
 
-/** One cell's equations: constants that never change, surroundings and limits that may change between two quanta. */
+/** The equations of one cell: constants, and surroundings and limits that may change between two quanta. */
 export interface WeisseModel {
   readonly parameters: WeisseParameters;
   readonly surroundings: Surroundings;
@@ -106,12 +106,12 @@ export function elongationRate(p: WeisseParameters, energy: number): number {
   return (p.elongationMax * energy) / (p.elongationEnergy + energy);
 }
 
-/** Ribosomes engaged in translation, Σc_x, molecules. What chloramphenicol holds does not translate and is not in it. */
+/** Ribosomes engaged in translation, Σc_x, molecules. Ribosomes bound by chloramphenicol do not translate and do not count. */
 export function engagedRibosomes(y: StateVector): number {
   return y[C_R] + y[C_T] + y[C_M] + y[C_Q];
 }
 
-/** Every ribosome of the cell: free, engaged and held by chloramphenicol, molecules. */
+/** All ribosomes of the cell, free, engaged and bound by chloramphenicol, molecules. */
 export function totalRibosomes(y: StateVector): number {
   return y[R] + engagedRibosomes(y) + y[Z_R] + y[Z_T] + y[Z_M] + y[Z_Q];
 }
@@ -131,16 +131,16 @@ export function proteinAminoAcids(p: WeisseParameters, y: StateVector): number {
   return p.ribosomeLength * totalRibosomes(y) + p.proteinLength * (y[E_T] + y[E_M] + y[Q]);
 }
 
-/** φ_R: the share of protein mass that is ribosomes, 0..1. */
+/** φ_R: the ribosomal share of the protein mass, 0..1. */
 export function ribosomalMassFraction(p: WeisseParameters, y: StateVector): number {
   return (p.ribosomeLength * totalRibosomes(y)) / proteinAminoAcids(p, y);
 }
 
 /**
- * Free ribosomes that may bind: all of them, or as many as the places left under the cap admit, never fewer than none.
+ * Free ribosomes that may bind: all of them, or as many as the free places under the cap allow, but at least 0.
  *
- * The cap acts here and not on the number of ribosomes made: limiting their synthesis makes the cell grow faster first and
- * lets its energy run away, whereas a cell that may not engage them ends with more idle ones, as under chloramphenicol.
+ * The cap acts on binding and not on synthesis. Limited synthesis would first speed up growth and let the energy grow without bound.
+ * With limited binding the cell has more idle ribosomes, as under chloramphenicol.
  */
 export function bindableRibosomes(y: StateVector, limits: Limits): number {
   return Math.max(0, Math.min(y[R], limits.bindablePerPlace * (limits.ribosomeCap - engagedRibosomes(y))));
@@ -217,9 +217,9 @@ export function weisseRates(model: WeisseModel, y: StateVector, out: StateVector
 }
 
 /**
- * True when a step from `from` may end at `to`: finite, nothing negative, no more ribosomes engaged than the cap.
+ * Returns whether a step from `from` may end at `to`: all amounts finite and not negative, and engaged ribosomes within the cap.
  *
- * A cap lowered below what is engaged is approached from above, as ribosomes finish: then engagement may only fall.
+ * If the cap was lowered below the engaged ribosomes, their number approaches it from above as ribosomes finish, and may only fall.
  */
 export function isAdmissible(model: WeisseModel, from: StateVector, to: StateVector): boolean {
   for (let i = 0; i < STATE_SIZE; i++) {
