@@ -68,6 +68,7 @@ export default defineConfig({
             "test/chaos/{smoke,cluster,power-cut}.test.ts",
           ],
           exclude: [LIFE, "**/node_modules/**"],
+          globalSetup: ["test/e2e/shared-stacks.ts"],
           testTimeout: 120_000,
           hookTimeout: 60_000,
           // One stack of six processes at a time: two stacks on two cores slow each other past the deadlines of a user.

@@ -57,7 +57,7 @@ afterAll(async () => {
 });
 
 async function oneMoreMonitor(): Promise<void> {
-  const env = { ...process.env, BIOXEN_NATS_URL: world.stack.url, BIOXEN_LOG_LEVEL: "warn" };
+  const env = { ...process.env, BIOXEN_NATS_URL: world.url, BIOXEN_LOG_LEVEL: "warn" };
   const child = spawn(process.execPath, [MONITOR], { env, stdio: ["ignore", "ignore", "ignore", "ipc"] });
   extra.push(child);
   await new Promise((resolve) => child.once("message", resolve));

@@ -28,7 +28,7 @@ vms:
   - { vmId: cell, count: ${cells}, state: stopped }
 ${more}`;
 
-const bioxen = (...args: string[]) => bioxenHere([...args, "--server", world.stack.url]);
+const bioxen = (...args: string[]) => bioxenHere([...args, "--server", world.url]);
 const bioxenJson = async (...args: string[]): Promise<Json> =>
   JSON.parse((await bioxen(...args, "--json")).stdout);
 const apply = (...args: string[]) => bioxenJson("apply", "-f", file, "--yes", ...args);
@@ -39,7 +39,7 @@ async function endedHalfWay(
   isHalfWay: (vms: Json[]) => boolean,
   ...args: string[]
 ) {
-  const env = { ...process.env, BIOXEN_HOME: world.dir, NO_COLOR: "1" };
+  const env = { ...process.env, BIOXEN_HOME: world.home, NO_COLOR: "1" };
   const child = spawn(process.execPath, [CLI, "apply", "-f", file, "--yes", ...args], {
     env,
     stdio: "ignore",

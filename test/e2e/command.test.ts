@@ -36,22 +36,22 @@ describe("bioxen", () => {
   });
 
   it("says with its exit code how it ended", async () => {
-    expect((await world.bioxen("vm", "ls")).code).toBe(0);
-    const unknown = await world.bioxen("vm", "start", "nobody");
+    expect((await world.bioxenProcess("vm", "ls")).code).toBe(0);
+    const unknown = await world.bioxenProcess("vm", "start", "nobody");
     expect(unknown.code).toBe(1);
     expect(unknown.stderr).toContain("VM_NOT_FOUND");
-    expect(JSON.parse((await world.bioxen("vm", "start", "nobody", "--json")).stdout).error.code).toBe(
+    expect(JSON.parse((await world.bioxenProcess("vm", "start", "nobody", "--json")).stdout).error.code).toBe(
       "VM_NOT_FOUND",
     );
-    expect((await world.bioxen("vm", "create", "c9", "--ribosomes", "many")).code).toBe(2);
-    expect((await world.bioxen("no-such-command")).code).toBe(2);
-    const away = await world.bioxen("vm", "ls", "--server", "nats://127.0.0.1:1", "--timeout", "500");
+    expect((await world.bioxenProcess("vm", "create", "c9", "--ribosomes", "many")).code).toBe(2);
+    expect((await world.bioxenProcess("no-such-command")).code).toBe(2);
+    const away = await world.bioxenProcess("vm", "ls", "--server", "nats://127.0.0.1:1", "--timeout", "500");
     expect(away.code).toBe(3);
   });
 
   it("shows state, health and the past", async () => {
     const status = await world.bioxenJson("status");
-    expect(status).toMatchObject({ durability: "always", server: { url: world.stack.url } });
+    expect(status).toMatchObject({ durability: "always", server: { url: world.url } });
     expect(status.services.every((s: { ready: boolean }) => s.ready)).toBe(true);
     expect((await world.bioxen("doctor")).code).toBe(0);
     const past = await world.bioxenJson("state", "--at", "3");

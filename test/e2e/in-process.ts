@@ -16,8 +16,8 @@ export interface RunOptions {
 }
 
 /** Commands from here on are of this world's stack, without colours. */
-export function atHome({ dir }: { readonly dir: string }): void {
-  vi.stubEnv("BIOXEN_HOME", dir);
+export function atHome({ home }: { readonly home: string }): void {
+  vi.stubEnv("BIOXEN_HOME", home);
   vi.stubEnv("NO_COLOR", "1");
 }
 

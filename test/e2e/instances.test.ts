@@ -25,7 +25,7 @@ const extra: { name: string; child: ChildProcess }[] = [];
 async function moreOf(names: readonly string[]): Promise<void> {
   const more = names.map((name) => {
     const main = fileURLToPath(new URL(`../../services/${name}/main.ts`, import.meta.url));
-    const env = { ...process.env, BIOXEN_NATS_URL: world.stack.url, BIOXEN_LOG_LEVEL: "warn" };
+    const env = { ...process.env, BIOXEN_NATS_URL: world.url, BIOXEN_LOG_LEVEL: "warn" };
     const child = spawn(process.execPath, [main], { env, stdio: ["ignore", "ignore", "ignore", "ipc"] });
     return { name, child };
   });

@@ -53,7 +53,7 @@ async function serverAlone(): Promise<ChildProcess> {
   const { path } = await findServerBinary();
   const server = spawn(path, ["-c", join(world.stack.dataDir, "nats-server.conf")], { stdio: "ignore" });
   await eventually("the server listens", async () => {
-    const nats = await connect({ servers: world.stack.url, timeout: 500 }).catch(() => undefined);
+    const nats = await connect({ servers: world.url, timeout: 500 }).catch(() => undefined);
     if (nats === undefined) return undefined;
     world.nats = nats;
     const info = await nats.request("$JS.API.INFO", "", { timeout: 500 }).catch(() => undefined);
@@ -166,7 +166,7 @@ describe("durable commands", () => {
 
   it("of two instances the one that works is killed: the other goes on, in the order of each VM", async () => {
     const main = fileURLToPath(new URL("../../services/lifecycle/main.ts", import.meta.url));
-    const env = { ...process.env, BIOXEN_NATS_URL: world.stack.url, BIOXEN_LOG_LEVEL: "warn" };
+    const env = { ...process.env, BIOXEN_NATS_URL: world.url, BIOXEN_LOG_LEVEL: "warn" };
     const other = spawn(process.execPath, [main], { env, stdio: ["ignore", "ignore", "ignore", "ipc"] });
     try {
       await new Promise((resolve) => other.once("message", resolve));

@@ -19,7 +19,7 @@ let second: ChildProcess | undefined;
 async function startSecond(): Promise<ChildProcess> {
   const env = {
     ...process.env,
-    BIOXEN_NATS_URL: world.stack.url,
+    BIOXEN_NATS_URL: world.url,
     BIOXEN_LOG_LEVEL: "warn",
     BIOXEN_AGENT_ID: "other",
     BIOXEN_CHASSIS: "yeast:1",

@@ -11,8 +11,8 @@ import { World } from "./world.ts";
 let world: World;
 let session: Session;
 beforeAll(async () => {
-  world = await World.open({ chassis: "ecoli:1" });
-  session = await Session.open({ server: world.stack.url });
+  world = await World.shared({ chassis: "ecoli:1" });
+  session = await Session.open({ server: world.url });
 });
 afterAll(async () => {
   await session.close();

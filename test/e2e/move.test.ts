@@ -7,7 +7,7 @@ import { eventually, type Json, World } from "./world.ts";
 
 let world: World;
 beforeAll(async () => {
-  world = await World.open({ chassis: "ecoli:2" });
+  world = await World.shared({ chassis: "ecoli:2" });
 });
 afterAll(() => world.close());
 

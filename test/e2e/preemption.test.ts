@@ -7,7 +7,7 @@ import { eventually, type Json, World } from "./world.ts";
 let world: World;
 beforeAll(async () => {
   // Offers 22 355 ribosomes and 10 200 kb.
-  world = await World.open({ chassis: "ecoli:1" });
+  world = await World.shared({ chassis: "ecoli:1" });
 });
 afterAll(() => world.close());
 

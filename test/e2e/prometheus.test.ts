@@ -21,7 +21,7 @@ const hasPrometheus = found("prometheus") && found("promtool");
 
 let world: World;
 beforeAll(async () => {
-  world = await World.open({ chassis: "ecoli:1" });
+  world = await World.shared({ chassis: "ecoli:1" });
 });
 afterAll(() => world.close());
 

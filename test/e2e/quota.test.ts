@@ -18,9 +18,9 @@ let world: World;
 const extra: ChildProcess[] = [];
 
 beforeAll(async () => {
-  world = await World.open({ chassis: "ecoli:2,yeast:1" });
+  world = await World.shared({ chassis: "ecoli:2,yeast:1" });
   const main = fileURLToPath(new URL("../../services/allocator/main.ts", import.meta.url));
-  const env = { ...process.env, BIOXEN_NATS_URL: world.stack.url, BIOXEN_LOG_LEVEL: "warn" };
+  const env = { ...process.env, BIOXEN_NATS_URL: world.url, BIOXEN_LOG_LEVEL: "warn" };
   for (let i = 1; i < ALLOCATORS; i += 1) {
     extra.push(spawn(process.execPath, [main], { env, stdio: ["ignore", "ignore", "ignore", "ipc"] }));
   }

@@ -10,7 +10,7 @@ const CONTENDERS = 500;
 
 let world: World;
 beforeAll(async () => {
-  world = await World.open({ chassis: "ecoli:1" });
+  world = await World.shared({ chassis: "ecoli:1" });
 });
 afterAll(() => world.close());
 
@@ -34,7 +34,7 @@ describe("a race for the last places", () => {
     for (let i = 0; i < CONTENDERS; i += 1) {
       await world.done("cmd.vm.create", { vmId: racer(i), biologicalType: "syn3a", resources });
     }
-    const clients = await Promise.all([0, 1].map(() => connect({ servers: world.stack.url })));
+    const clients = await Promise.all([0, 1].map(() => connect({ servers: world.url })));
     await Promise.all(
       Array.from({ length: CONTENDERS }, async (_, i) => {
         const client = clients[i % clients.length] ?? world.nats;

@@ -8,7 +8,7 @@ const OFFERED = 22_355;
 
 let world: World;
 beforeAll(async () => {
-  world = await World.open({ chassis: "ecoli:1" });
+  world = await World.shared({ chassis: "ecoli:1" });
 });
 afterAll(() => world.close());
 

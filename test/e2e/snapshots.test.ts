@@ -8,7 +8,7 @@ const PROGRAM = "state.n = state.n or 0 function on_minute(_, minutes) state.n =
 
 let world: World;
 beforeAll(async () => {
-  world = await World.open({ chassis: "ecoli:1", timeScale: 60 });
+  world = await World.shared({ chassis: "ecoli:1" });
 });
 afterAll(() => world.close());
 

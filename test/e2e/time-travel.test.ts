@@ -20,7 +20,7 @@ beforeAll(async () => {
   world = await World.open({ chassis: "ecoli:1,orthogonal:1" });
   await live();
   events = await rawEvents(world.nats);
-  session = await Session.open({ server: world.stack.url });
+  session = await Session.open({ server: world.url });
 });
 afterAll(async () => {
   await session?.close();

@@ -1,67 +1,139 @@
 /**
- * A real stack on a directory of its own, and what outsiders have: a bare NATS client and the `bioxen` command.
+ * What a test file has of BioXen: a real stack, of its own or shared, a bare NATS client, and the `bioxen` command.
  */
 import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
+import { createConnection, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { type LocalStack, type LocalStackOptions, startLocalStack } from "@bioxen/local-stack";
 import { eventually } from "@bioxen/testkit/eventually";
 import { connect, headers, type MsgHdrs, type NatsConnection } from "@nats-io/transport-node";
+import { inject } from "vitest";
+import { CliProcess, type CommandResult } from "./cli-process.ts";
+import type { Claimed, SharedSettings } from "./shared-stacks.ts";
 
 export const CLI = fileURLToPath(new URL("../../packages/cli/src/main.ts", import.meta.url));
 const ASK_TIMEOUT_MS = 20_000;
 const LOOK_TIMEOUT_MS = 1_000;
+/** Simulated minutes per second: an hour, so that a syn3a divides every two seconds. */
+const TIME_SCALE = 60;
 
-export { eventually };
-
-export interface CommandResult {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+export { type CommandResult, eventually };
 
 // biome-ignore lint/suspicious/noExplicitAny: an outsider knows no types.
 export type Json = any;
 
+/** Where the stack of a world comes from, and what ends or releases it. */
+type Source =
+  | { readonly kind: "own"; readonly options: LocalStackOptions; stack: LocalStack }
+  | { readonly kind: "shared"; readonly url: string; readonly claim: Socket };
+
 export class World {
+  /** A folder for files of the test. */
   readonly dir: string;
-  readonly #options: LocalStackOptions;
-  stack: LocalStack;
+  /** `BIOXEN_HOME`: from it the command finds the stack. */
+  readonly home: string;
+  readonly #source: Source;
+  readonly #cli: CliProcess;
   nats: NatsConnection;
 
-  private constructor(dir: string, options: LocalStackOptions, stack: LocalStack, nats: NatsConnection) {
+  private constructor(dir: string, home: string, source: Source, nats: NatsConnection) {
     this.dir = dir;
-    this.#options = options;
-    this.stack = stack;
+    this.home = home;
+    this.#source = source;
     this.nats = nats;
+    this.#cli = new CliProcess(this.#commandEnv());
   }
 
+  /** A stack of its own, for tests that kill, restart or configure it. */
   static async open(options: LocalStackOptions = {}): Promise<World> {
     const dir = await mkdtemp(join(tmpdir(), "bioxen-e2e-"));
-    const full = { timeScale: 60, logLevel: "warn", ...options, dataDir: join(dir, "data"), home: dir };
+    const full = {
+      timeScale: TIME_SCALE,
+      logLevel: "warn",
+      ...options,
+      dataDir: join(dir, "data"),
+      home: dir,
+    };
     const stack = await startLocalStack(full);
-    return new World(dir, full, stack, await connect({ servers: stack.url }));
+    const nats = await connect({ servers: stack.url });
+    return new World(dir, dir, { kind: "own", options: full, stack }, nats);
+  }
+
+  /**
+   * A stack that other files use before and after this one, for now with `chassis` (`ecoli:2,yeast:1`) and nothing else.
+   *
+   * Its log goes on from file to file: ids of VMs are of one file only, and nothing counts events from the first.
+   */
+  static async shared({
+    chassis,
+    timeScale = TIME_SCALE,
+  }: { chassis: string } & Partial<SharedSettings>): Promise<World> {
+    const claim = createConnection(inject("sharedStacksPort"), "127.0.0.1");
+    claim.write(`${JSON.stringify({ timeScale } satisfies SharedSettings)}\n`);
+    const [line] = await once(createInterface({ input: claim }), "line");
+    const claimed = JSON.parse(line) as Claimed;
+    if ("problem" in claimed) throw new Error(`no shared stack: ${claimed.problem}`);
+    const dir = await mkdtemp(join(tmpdir(), "bioxen-e2e-"));
+    const nats = await connect({ servers: claimed.url });
+    const world = new World(dir, claimed.dir, { kind: "shared", url: claimed.url, claim }, nats);
+    await world.#register(chassis);
+    return world;
+  }
+
+  /** The stack of its own; throws on a shared one, which is no file's to kill or restart. */
+  get stack(): LocalStack {
+    if (this.#source.kind === "shared") throw new Error("a shared stack: use World.open");
+    return this.#source.stack;
+  }
+
+  get url(): string {
+    return this.#source.kind === "own" ? this.#source.stack.url : this.#source.url;
+  }
+
+  async #register(chassis: string): Promise<void> {
+    const chassisIds: string[] = [];
+    for (const part of chassis.split(",")) {
+      const [chassisType = "", count = "1"] = part.split(":");
+      for (let i = 1; i <= Number(count); i += 1) {
+        const chassisId = `${chassisType}-${i}`;
+        chassisIds.push(chassisId);
+        await this.done("cmd.chassis.register", { chassisId, chassisType, agentId: "local" });
+      }
+    }
+    await eventually(`${chassis} take VMs`, async () => {
+      const all = await Promise.all(
+        chassisIds.map((chassisId) => this.look("qry.chassis.get", { chassisId })),
+      );
+      return all.every((reply) => reply.chassis?.state === "ready") ? true : undefined;
+    });
   }
 
   /** Everything ends, and begins again on the same data. */
   async restart(): Promise<void> {
+    if (this.#source.kind === "shared") throw new Error("a shared stack: use World.open");
     await this.nats.close();
-    await this.stack.stop();
-    this.stack = await startLocalStack(this.#options);
-    this.nats = await connect({ servers: this.stack.url });
+    await this.#source.stack.stop();
+    this.#source.stack = await startLocalStack(this.#source.options);
+    this.nats = await connect({ servers: this.url });
   }
 
   /** A client that never gives up and looks for the server often. */
   async reconnectForEver(): Promise<void> {
     await this.nats.close();
-    this.nats = await connect({ servers: this.stack.url, maxReconnectAttempts: -1, reconnectTimeWait: 100 });
+    this.nats = await connect({ servers: this.url, maxReconnectAttempts: -1, reconnectTimeWait: 100 });
   }
 
+  /** Ends the stack, or releases it for the next file. */
   async close(): Promise<void> {
+    this.#cli.end();
     if (!this.nats.isClosed()) await this.nats.close();
-    await this.stack.stop();
+    if (this.#source.kind === "own") await this.#source.stack.stop();
+    else this.#source.claim.end();
     await rm(this.dir, { recursive: true, force: true });
   }
 
@@ -110,11 +182,21 @@ export class World {
     });
   }
 
-  /** Runs `bioxen`; never throws. */
+  #commandEnv(): NodeJS.ProcessEnv {
+    const config = join(this.dir, "config.yaml");
+    return { ...process.env, BIOXEN_HOME: this.home, BIOXEN_CONFIG: config, NO_COLOR: "1" };
+  }
+
+  /** Runs `bioxen` in a process that stays for the next command line. */
   bioxen(...args: string[]): Promise<CommandResult> {
+    return this.#cli.run(args);
+  }
+
+  /** Runs `bioxen` as a shell does: a process for one command line. Never throws. */
+  bioxenProcess(...args: string[]): Promise<CommandResult> {
     return new Promise((resolve) => {
-      const env = { ...process.env, BIOXEN_HOME: this.dir, NO_COLOR: "1" };
-      execFile(process.execPath, [CLI, ...args], { env, maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
+      const options = { env: this.#commandEnv(), maxBuffer: 2 ** 26 };
+      execFile(process.execPath, [CLI, ...args], options, (error, stdout, stderr) => {
         resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
       });
     });
@@ -122,8 +204,7 @@ export class World {
 
   /** Runs a `bioxen` that follows something, and presses Ctrl-C at its first output. */
   async bioxenUntilCtrlC(...args: string[]): Promise<CommandResult & { readonly endedInMs: number }> {
-    const env = { ...process.env, BIOXEN_HOME: this.dir, NO_COLOR: "1" };
-    const child = spawn(process.execPath, [CLI, ...args], { env });
+    const child = spawn(process.execPath, [CLI, ...args], { env: this.#commandEnv() });
     let [stdout, stderr, pressedAtMs] = ["", "", 0];
     child.stderr.on("data", (chunk) => {
       stderr += chunk;

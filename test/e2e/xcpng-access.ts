@@ -29,7 +29,7 @@ export async function upRejects(
   password: string,
 ): Promise<void> {
   const { url, fingerprint, close } = await createFakeXapi(options);
-  const up = await world.bioxen("up", "--xcpng", url, "--xcpng-fingerprint", fingerprint, "--json");
+  const up = await world.bioxenProcess("up", "--xcpng", url, "--xcpng-fingerprint", fingerprint, "--json");
   await close();
   expect(up.code).toBe(1);
   expect(up.stderr).toMatch(error);

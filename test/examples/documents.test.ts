@@ -3,12 +3,9 @@
  * their own; see blocks.ts.
  */
 
-import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
 import { stripTypeScriptTypes } from "node:module";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { World } from "../e2e/world.ts";
+import { eventually, World } from "../e2e/world.ts";
 import { type Block, blocksOf, documents, wordsOf } from "./blocks.ts";
 
 /** Of a page, on a machine that is busy with other tests, ms. */
@@ -30,32 +27,28 @@ const pages = documents()
   .filter(([, blocks]) => blocks.length > 0);
 
 let world: World;
-let bioxen: ChildProcess;
 beforeAll(async () => {
-  world = await World.open({ chassis: "ecoli:2,yeast:1", timeScale: 10 });
-  const file = join(world.dir, "config.yaml");
-  const env = { ...process.env, BIOXEN_HOME: world.dir, BIOXEN_CONFIG: file, NO_COLOR: "1" };
-  bioxen = fork(new URL("./lines.ts", import.meta.url), { env });
+  world = await World.shared({ chassis: "ecoli:2,yeast:1", timeScale: 10 });
 });
-afterAll(async () => {
-  bioxen.kill();
-  await world.close();
-});
+afterAll(() => world.close());
 
 async function runCommands({ text }: Block): Promise<void> {
   for (const line of text.trim().split("\n")) {
     const [command, ...args] = wordsOf(line);
     expect(command, line).toBe("bioxen");
-    bioxen.send({ args });
-    const [{ code, output }] = await once(bioxen, "message", { signal: AbortSignal.timeout(LIMIT_MS) });
-    expect(code, `${line}: ${output}`).toBe(0);
+    // A guest that is just being replaced, after a restore for instance, answers UNAVAILABLE: try again.
+    const { code, stdout, stderr } = await eventually(line, async () => {
+      const result = await world.bioxen(...args);
+      return result.code === 1 && result.stderr.startsWith("UNAVAILABLE") ? undefined : result;
+    });
+    expect(code, `${line}: ${stdout}${stderr}`).toBe(0);
   }
 }
 
 /** What it printed, a line for each call of `console.log`. */
 async function runProgram({ text }: Block): Promise<string[]> {
   const printed: string[] = [];
-  const source = text.replace("nats://127.0.0.1:4222", world.stack.url);
+  const source = text.replace("nats://127.0.0.1:4222", world.url);
   const body = stripTypeScriptTypes(source).replaceAll(
     /^import (?:(\w+)|\{([^}]*)\}) from "([^"]+)";$/gm,
     (_all, whole: string | undefined, names: string | undefined, module: string) =>

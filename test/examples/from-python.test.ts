@@ -51,9 +51,9 @@ function wordsOf(line: string): string[] {
 let world: World;
 let bioxen: Bioxen;
 beforeAll(async () => {
-  world = await World.open({ chassis: "ecoli:2,yeast:1", timeScale: 10 });
+  world = await World.shared({ chassis: "ecoli:2,yeast:1", timeScale: 10 });
   atHome(world);
-  bioxen = await connect({ servers: world.stack.url });
+  bioxen = await connect({ servers: world.url });
 });
 afterAll(async () => {
   await bioxen.close();

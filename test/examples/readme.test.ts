@@ -9,7 +9,7 @@ import { World } from "../e2e/world.ts";
 let world: World;
 let readme: string;
 beforeAll(async () => {
-  world = await World.open({ chassis: "ecoli:2,yeast:1", timeScale: 10 });
+  world = await World.shared({ chassis: "ecoli:2,yeast:1", timeScale: 10 });
   readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
 });
 afterAll(() => world.close());
@@ -35,7 +35,7 @@ describe("README", () => {
   it("the program runs", async () => {
     const program = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
     const lines: string[] = [];
-    const body = program.replace(/^import .*$/m, "").replace("nats://127.0.0.1:4222", world.stack.url);
+    const body = program.replace(/^import .*$/m, "").replace("nats://127.0.0.1:4222", world.url);
     const run = new Function("connect", "console", `return (async () => {${body}})()`);
     await run(connect, { log: (value: unknown) => lines.push(String(value)) });
     expect(Number(lines[0])).toBeCloseTo(150.42, 1);
@@ -47,7 +47,7 @@ describe("README", () => {
 
 describe("the library", () => {
   it("makes cells as the original did, and refuses with typed errors", async () => {
-    const bioxen = await connect({ servers: world.stack.url });
+    const bioxen = await connect({ servers: world.url });
     const vm = await createBioVm("lib-1", "syn3a", "basic", { resources: { ribosomes: "50%" } });
     const other = await createBiologicalVm("basic", { biologicalType: "minimal_cell" });
     expect(other.id).toMatch(/^vm-[a-z2-7]{12}$/);

@@ -11,7 +11,7 @@ const LIMIT_MS = 300_000;
 
 let world: World;
 beforeAll(async () => {
-  world = await World.open({ chassis: "ecoli:2,yeast:1" });
+  world = await World.shared({ chassis: "ecoli:2,yeast:1", timeScale: 10 });
   atHome(world);
 });
 afterAll(() => world.close());

@@ -1,0 +1,62 @@
+/**
+ * The `bioxen` command in one process that stays: most of the time of a command line is the start of its process.
+ *
+ * Commands run one after the other. A test of process start, signals, standard input or exit uses a process of its own instead.
+ */
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+
+export interface CommandResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Longest time for one command, ms: a safety net, not a measurement. */
+const LIMIT_MS = 300_000;
+
+export class CliProcess {
+  readonly #env: NodeJS.ProcessEnv;
+  #child: ChildProcess | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** The process starts with the first command, with `env` as its environment. */
+  constructor(env: NodeJS.ProcessEnv) {
+    this.#env = env;
+  }
+
+  /** Runs `bioxen` with `args` once the commands before have ended. Rejects when the command ends the process. */
+  run(args: readonly string[]): Promise<CommandResult> {
+    const result = this.#last.then(() => this.#run(args));
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+
+  async #run(args: readonly string[]): Promise<CommandResult> {
+    this.#child ??= fork(new URL("./cli-lines.ts", import.meta.url), {
+      env: this.#env,
+      execArgv: [],
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    });
+    const over = new AbortController();
+    const signal = AbortSignal.any([over.signal, AbortSignal.timeout(LIMIT_MS)]);
+    const answered = once(this.#child, "message", { signal });
+    const exited = once(this.#child, "exit", { signal }).then(([code]) => {
+      this.#child = undefined;
+      throw new Error(`bioxen ${args.join(" ")} ended its process with ${code}`);
+    });
+    this.#child.send({ args });
+    try {
+      const [result] = await Promise.race([answered, exited]);
+      return result as CommandResult;
+    } finally {
+      over.abort();
+      await Promise.allSettled([answered, exited]);
+    }
+  }
+
+  end(): void {
+    this.#child?.kill();
+    this.#child = undefined;
+  }
+}

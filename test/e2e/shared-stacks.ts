@@ -1,0 +1,127 @@
+/**
+ * Stacks that test files share: a global set-up of the project `e2e`, in Vitest's main process.
+ *
+ * A stack is six processes, and its start and end cost more than many a test. A file that needs neither kills nor settings of its own
+ * takes a shared stack for its whole run (`World.shared`). One file has a stack at a time. The stack starts without a chassis; the file
+ * registers its own. When the file is done, its VMs, chassis, quotas and alert rules are removed, so that the next file finds an empty
+ * cluster with a longer log.
+ *
+ * The test's connection is the claim: a test process that dies releases its stack. A stack that cannot be emptied is replaced.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { type LocalStack, startLocalStack } from "@bioxen/local-stack";
+import { connect } from "@nats-io/transport-node";
+import type { TestProject } from "vitest/node";
+import { emptyCluster } from "./empty-cluster.ts";
+
+/** What tells one shared stack from another: the settings that no command can change. */
+export interface SharedSettings {
+  /** Simulated minutes per second. */
+  readonly timeScale: number;
+}
+
+/** The answer to a claim. */
+export type Claimed = { readonly url: string; readonly dir: string } | { readonly problem: string };
+
+interface Running {
+  readonly dir: string;
+  readonly stack: LocalStack;
+}
+
+declare module "vitest" {
+  interface ProvidedContext {
+    /** Where `shared-stacks.ts` listens on the loopback interface. */
+    sharedStacksPort: number;
+  }
+}
+
+class SharedStack {
+  readonly #settings: SharedSettings;
+  #running: Promise<Running> | undefined;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(settings: SharedSettings) {
+    this.#settings = settings;
+  }
+
+  /** Gives the stack to one socket after the other, each until it closes. */
+  claim(socket: Socket): void {
+    const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+    this.#last = this.#last.then(() => this.#serve(socket, closed));
+  }
+
+  async #serve(socket: Socket, closed: Promise<void>): Promise<void> {
+    if (socket.destroyed) return;
+    this.#running ??= this.#start();
+    const answer = await this.#running.then(
+      ({ stack, dir }): Claimed => ({ url: stack.url, dir }),
+      (thrown: unknown): Claimed => ({ problem: String(thrown) }),
+    );
+    socket.write(`${JSON.stringify(answer)}\n`);
+    await closed;
+    if ("problem" in answer) this.#running = undefined;
+    else await this.#empty(answer.url);
+  }
+
+  async #start(): Promise<Running> {
+    const dir = await mkdtemp(join(tmpdir(), "bioxen-shared-"));
+    const { timeScale } = this.#settings;
+    const stack = await startLocalStack({
+      timeScale,
+      chassis: "",
+      logLevel: "warn",
+      dataDir: join(dir, "data"),
+      home: dir,
+    });
+    return { dir, stack };
+  }
+
+  async #empty(url: string): Promise<void> {
+    const nats = await connect({ servers: url });
+    try {
+      await emptyCluster(nats);
+    } catch (thrown) {
+      console.log(`a shared stack is replaced: ${String(thrown)}`);
+      await this.#stop();
+    } finally {
+      await nats.close();
+    }
+  }
+
+  async #stop(): Promise<void> {
+    const running = await this.#running?.catch(() => undefined);
+    this.#running = undefined;
+    if (running === undefined) return;
+    await running.stack.stop();
+    await rm(running.dir, { recursive: true, force: true });
+  }
+
+  async end(): Promise<void> {
+    await this.#last;
+    await this.#stop();
+  }
+}
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const stacks = new Map<string, SharedStack>();
+  const server: Server = createServer((socket) => {
+    socket.on("error", () => socket.destroy());
+    createInterface({ input: socket }).once("line", (line) => {
+      const settings = JSON.parse(line) as SharedSettings;
+      const key = JSON.stringify(settings);
+      const stack = stacks.get(key) ?? new SharedStack(settings);
+      stacks.set(key, stack);
+      stack.claim(socket);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  project.provide("sharedStacksPort", (server.address() as AddressInfo).port);
+  return async () => {
+    server.close();
+    await Promise.all([...stacks.values()].map((stack) => stack.end()));
+  };
+}
