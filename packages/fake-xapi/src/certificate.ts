@@ -1,19 +1,21 @@
 /**
- * A self-signed certificate, as a fresh host has one: X.509 v3 with a P-256 key, written in DER by hand, because Node makes
- * keys and signatures but no certificates, and a library for it would be a tree of dependencies for one page.
+ * Makes a self-signed certificate like that of a new host: X.509 v3 with a P-256 key, encoded in DER here. Node creates
+ * keys and signatures but no certificates, and a library would add many dependencies for one page of code.
  */
 import { generateKeyPairSync, randomBytes, sign, X509Certificate } from "node:crypto";
 
 export interface SelfSigned {
+  /** In PEM. */
   readonly certificate: string;
+  /** In PEM. */
   readonly key: string;
-  /** SHA-256, `AA:BB:…`. */
+  /** SHA-256 of the certificate, as `AA:BB:…`. */
   readonly fingerprint: string;
 }
 
 export interface CertificateOptions {
   readonly commonName?: string;
-  /** IPv4 addresses it is for. */
+  /** IPv4 addresses in the subject's alternative names. Default 127.0.0.1. */
   readonly addresses?: readonly string[];
   readonly notBefore?: Date;
   readonly notAfter?: Date;
@@ -39,6 +41,7 @@ const OID = {
   constraints: "551d13",
 };
 
+/** An element of DER: tag, length, content. */
 function der(tag: number, ...content: readonly Buffer[]): Buffer {
   const body = Buffer.concat(content);
   if (body.length < 0x80) return Buffer.concat([Buffer.from([tag, body.length]), body]);
@@ -53,7 +56,7 @@ function nameOf(commonName: string): Buffer {
   return sequence(der(TAG.set, sequence(oid(OID.commonName), der(TAG.utf8, Buffer.from(commonName)))));
 }
 
-/** UTCTime: two digits of the year, so until 2049. */
+/** UTCTime, which has two digits for the year and therefore ends in 2049. */
 function timeOf(date: Date): Buffer {
   const digits = date.toISOString().replaceAll(/[-:T]|\.\d+/g, "");
   return der(TAG.time, Buffer.from(digits.slice(2)));
@@ -64,11 +67,12 @@ function extensionsOf(addresses: readonly string[]): Buffer {
     der(0x82, Buffer.from("localhost")),
     ...addresses.map((address) => der(0x87, Buffer.from(address.split(".").map(Number)))),
   ];
-  const isNoAuthority = sequence(oid(OID.constraints), der(TAG.octets, sequence()));
+  const notAnAuthority = sequence(oid(OID.constraints), der(TAG.octets, sequence()));
   const altName = sequence(oid(OID.altName), der(TAG.octets, sequence(...names)));
-  return der(0xa3, sequence(isNoAuthority, altName));
+  return der(0xa3, sequence(notAnAuthority, altName));
 }
 
+/** A new certificate for `localhost` and the addresses, valid from yesterday for 10 years by default. */
 export function selfSigned(options: CertificateOptions = {}): SelfSigned {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
   const name = nameOf(options.commonName ?? "fake-xapi");

@@ -1,5 +1,5 @@
 /**
- * Making VMs out of VMs: clone, copy, snapshot, checkpoint, revert, and their end.
+ * Copies of VMs: clone, copy, snapshot, checkpoint and revert; also their removal.
  */
 import { randomBytes } from "node:crypto";
 import type { Pool } from "./pool.ts";
@@ -7,8 +7,8 @@ import { Refusal } from "./refusal.ts";
 import type { FakeRecord } from "./schema.ts";
 
 const NULL = "OpaqueRef:NULL";
-/** What a copy does not take over. */
-const OWN = [
+/** Fields that a copy does not inherit. */
+const NOT_INHERITED = [
   "uuid",
   "VBDs",
   "VIFs",
@@ -21,11 +21,11 @@ const OWN = [
 ];
 
 function inherited(vm: FakeRecord): FakeRecord {
-  const fields = Object.entries(vm).filter(([name]) => !OWN.includes(name));
+  const fields = Object.entries(vm).filter(([name]) => !NOT_INHERITED.includes(name));
   return structuredClone(Object.fromEntries(fields));
 }
 
-/** VDIs, VBDs and VIFs of `from` again, for `to`. */
+/** Copies the VDIs, VBDs and VIFs of `from` to `to`. `disk` has fields of the new disks. */
 function copyDevices(pool: Pool, from: FakeRecord, to: string, disk: FakeRecord = {}): void {
   for (const ref of from["VBDs"] as string[]) {
     const vbd = pool.db.get("VBD", ref);
@@ -64,8 +64,8 @@ export function removeVif(pool: Pool, ref: string): void {
   pool.db.remove("VIF", ref);
 }
 
-/** All of it or nothing: what was made is taken away when a disk finds no room. */
-function orNothing(pool: Pool, make: () => string, fill: (ref: string) => void): string {
+/** Makes a VM and fills it. Removes the VM and its disks again when `fill` throws, for example for want of storage. */
+function allOrNothing(pool: Pool, make: () => string, fill: (ref: string) => void): string {
   const ref = make();
   try {
     fill(ref);
@@ -81,7 +81,7 @@ export function clone(pool: Pool, source: string, name: string): string {
   const from = pool.db.get("VM", source);
   const isSnapshot = from["is_a_snapshot"] === true;
   const fresh = { name_label: name, is_default_template: false, is_a_snapshot: false, snapshot_of: NULL };
-  return orNothing(
+  return allOrNothing(
     pool,
     () =>
       pool.addVm({
@@ -95,7 +95,7 @@ export function clone(pool: Pool, source: string, name: string): string {
   );
 }
 
-/** `withMemory`: a checkpoint, which also has the guest's memory. */
+/** Takes a snapshot; `withMemory` makes it a checkpoint, which includes the guest's memory. */
 export function snapshot(pool: Pool, source: string, name: string, withMemory: boolean): string {
   const from = pool.db.get("VM", source);
   const fields = {
@@ -112,7 +112,7 @@ export function snapshot(pool: Pool, source: string, name: string, withMemory: b
     power_state: withMemory ? "Suspended" : "Halted",
     suspend_VDI: NULL,
   };
-  const ref = orNothing(
+  const ref = allOrNothing(
     pool,
     () => pool.addVm({ ...inherited(from), ...fields }),
     (made) => {
@@ -124,6 +124,7 @@ export function snapshot(pool: Pool, source: string, name: string, withMemory: b
   return ref;
 }
 
+/** Adds the disk for the memory of a suspended VM. Throws `SR_FULL`. */
 export function memoryImage(pool: Pool): string {
   return pool.addVdi({ name_label: "Suspend image", type: "suspend" });
 }
@@ -169,7 +170,7 @@ function disksOf(pool: Pool, ref: string): string[] {
     .filter((vdi) => vdi !== NULL && vdi !== "");
 }
 
-/** The record and its devices, not its disks: those are whoever's they are. A suspended VM's memory goes with it. */
+/** Removes the record with its devices and its memory image. As in XAPI, the disks stay. */
 export function removeVm(pool: Pool, ref: string): void {
   const vm = pool.db.get("VM", ref);
   dropMemoryImage(pool, ref);

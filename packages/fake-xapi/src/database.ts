@@ -1,8 +1,8 @@
 /**
- * The pool's objects, and what changed since when.
+ * The pool's objects and their changes.
  *
- * Each change takes the next generation. A reader names the generation it knows and gets, of every object that changed
- * after it, one event with its present state: transitions in between are merged, as XAPI merges them.
+ * Each change gets the next generation number. A reader passes the generation that it knows and gets one event, with the
+ * present state, for each object that changed later. Transitions in between are merged, as in XAPI.
  */
 import { randomUUID } from "node:crypto";
 import { Refusal } from "./refusal.ts";
@@ -43,7 +43,7 @@ interface Grave {
   readonly deletedAt: number;
 }
 
-/** Deletions remembered for readers that are behind; one further back has lost events. */
+/** Number of deletions that are remembered. A reader that is further behind has lost events. */
 const MAX_GRAVES = 10_000;
 const TOKEN = /^(\d{20}),(\d{20})$/;
 
@@ -51,7 +51,7 @@ export class Database {
   readonly #tables = new Map<string, Map<string, Row>>();
   #graves: Grave[] = [];
   #generation = 1;
-  /** Tokens from before this generation are of no use. */
+  /** Oldest generation that a token may name. */
   #oldest = 0;
   readonly #waiters = new Set<() => void>();
 
@@ -59,6 +59,7 @@ export class Database {
     for (const className of Object.keys(SCHEMA)) this.#tables.set(className, new Map());
   }
 
+  /** Adds an object and returns its reference. Missing fields get the empty value of their type. */
   add(className: string, fields: FakeRecord): string {
     const ref = `OpaqueRef:${randomUUID()}`;
     const record: FakeRecord = {};
@@ -70,7 +71,7 @@ export class Database {
     return ref;
   }
 
-  /** The object; throws `HANDLE_INVALID`. Not to be changed but by `update`. */
+  /** The object's record; change it only by `update`. Throws `HANDLE_INVALID`. */
   get(className: string, ref: string): FakeRecord {
     const row = this.#table(className).get(ref);
     if (row === undefined) throw new Refusal("HANDLE_INVALID", className, ref);
@@ -104,12 +105,12 @@ export class Database {
     return [...this.#table(className)].map(([ref, { record }]) => [ref, record]);
   }
 
-  /** What XAPI calls a token: opaque to clients. */
+  /** The present generation as a token, which is opaque to clients. */
   token(): string {
     return `${String(this.#generation).padStart(20, "0")},${"0".padStart(20, "0")}`;
   }
 
-  /** Generation of a token; throws the refusals of `event.from`. */
+  /** The generation in a token. Throws the errors of `event.from`. */
   generationOf(token: string): number {
     if (token === "") return 0;
     const match = TOKEN.exec(token);
@@ -119,7 +120,7 @@ export class Database {
     return generation;
   }
 
-  /** Readers who know what is older than now have lost events. */
+  /** Invalidates every token, so that all readers have lost events. */
   forgetHistory(): void {
     this.#generation += 1;
     this.#oldest = this.#generation;
@@ -127,23 +128,23 @@ export class Database {
     this.#wake();
   }
 
-  /** One event per object that changed after `generation`; `isWanted` of class and reference. */
+  /** One event for each selected object that changed after `generation`. */
   since(
     generation: number,
-    isWanted: (className: string, ref: string) => boolean,
+    isSelected: (className: string, ref: string) => boolean,
     nowMs: number,
   ): FakeEventBatch {
     const events: FakeEvent[] = [];
     const common = { id: this.#generation, timestamp: String(nowMs / 1000), obj_uuid: "" };
     for (const [className, table] of this.#tables) {
       for (const [ref, { record, createdAt, modifiedAt }] of table) {
-        if (modifiedAt <= generation || !isWanted(className, ref)) continue;
+        if (modifiedAt <= generation || !isSelected(className, ref)) continue;
         const operation = createdAt > generation ? "add" : "mod";
         events.push({ ...common, class: className.toLowerCase(), operation, ref, snapshot: { ...record } });
       }
     }
     for (const { className, ref, createdAt, deletedAt } of this.#graves) {
-      if (deletedAt <= generation || createdAt > generation || !isWanted(className, ref)) continue;
+      if (deletedAt <= generation || createdAt > generation || !isSelected(className, ref)) continue;
       events.push({ ...common, class: className.toLowerCase(), operation: "del", ref });
     }
     const counts = Object.fromEntries(
@@ -152,7 +153,7 @@ export class Database {
     return { events, token: this.token(), valid_ref_counts: counts };
   }
 
-  /** Resolves at the next change, or after `ms`. */
+  /** Resolves at the next change, at the latest after `ms` milliseconds. */
   nextChange(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {

@@ -1,5 +1,5 @@
 /**
- * From a method's name and arguments to its result: session, signature, faults, tasks.
+ * Runs a call: checks its session and its arguments, applies planned faults, and runs the method, directly or as a task.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Handler } from "./handler.ts";
@@ -10,29 +10,29 @@ import { Refusal } from "./refusal.ts";
 import { checkArguments, SIGNATURES } from "./signatures.ts";
 
 export interface Outcome {
-  /** The connection is to be dropped instead of answered. */
+  /** Whether the connection must be dropped instead of answered. */
   readonly dropped: boolean;
   readonly result?: unknown;
-  /** Type of the result, in the datamodel's words. */
+  /** Type of the result, in the datamodel's notation. */
   readonly type: string;
 }
 
-/** Calls since the start, for tests that count. */
+/** Statistics of the calls since the start, for tests. */
 export interface CallStatistics {
   total: number;
   inFlight: number;
-  /** Most under way at once, waits for events left out. */
+  /** Most calls in flight at once, without waits for events. */
   mostInFlight: number;
-  /** What all calls took from their arrival to their answer, ms, waits for events left out. */
+  /** Sum of the durations of all calls, without waits for events, ms. */
   busyMs: number;
   readonly byMethod: Map<string, number>;
 }
 
 const LOGIN = "session.login_with_password";
-/** Of the protocol, not of XAPI: it is in no datamodel, takes no session, and clients ask it what there is. */
+/** A method of the protocol, not of XAPI's datamodel: it takes no session and lists the other methods. */
 const LIST_METHODS = "system.listMethods";
 
-/** What only reads has no task: in XAPI neither. */
+/** Names of all methods. As in XAPI, a method that only reads cannot run as a task. */
 function methodNames(): string[] {
   const names = Object.keys(SIGNATURES);
   return [...names, ...names.filter((name) => !name.includes(".get_")).map((name) => `Async.${name}`)];
@@ -47,7 +47,7 @@ export class Dispatch {
     busyMs: 0,
     byMethod: new Map(),
   };
-  /** What each call takes before anything is done, ms. */
+  /** Delay of each call before it runs, ms. */
   callMs = 0;
   readonly #pool: Pool;
   readonly #handlers: ReadonlyMap<string, Handler>;
@@ -59,25 +59,25 @@ export class Dispatch {
     this.#handlers = allMethods(pool, this.operations, credentials, (task) => this.#cancel(task));
   }
 
-  /** Throws `Refusal`. */
+  /** Runs a call. Rejects with `Refusal`. */
   async call(method: string, params: readonly unknown[]): Promise<Outcome> {
     const { statistics } = this;
     const { faults } = this.#pool;
     statistics.total += 1;
     statistics.byMethod.set(method, (statistics.byMethod.get(method) ?? 0) + 1);
-    const counts = method !== "event.from";
-    if (counts) statistics.inFlight += 1;
+    const isCounted = method !== "event.from";
+    if (isCounted) statistics.inFlight += 1;
     statistics.mostInFlight = Math.max(statistics.mostInFlight, statistics.inFlight);
     const began = performance.now();
     try {
-      if (counts && this.callMs > 0) await delay(this.callMs);
+      if (isCounted && this.callMs > 0) await delay(this.callMs);
       const slow = faults.strike("slow", method);
       if (slow !== undefined) await delay(slow.ms);
       if (faults.strike("drop-before", method) !== undefined) return { dropped: true, type: "void" };
       const outcome = await this.#answer(method, params);
       return faults.strike("drop-after", method) === undefined ? outcome : { ...outcome, dropped: true };
     } finally {
-      if (counts) {
+      if (isCounted) {
         statistics.inFlight -= 1;
         statistics.busyMs += performance.now() - began;
       }
@@ -150,7 +150,7 @@ export class Dispatch {
     running.abort();
   }
 
-  /** Nothing of ours goes on. */
+  /** Aborts every running task. */
   close(): void {
     for (const [task, abort] of this.#running) {
       abort.abort();

@@ -1,37 +1,41 @@
 /**
- * What can be made to go wrong, and when. Each is one a pool really shows; all but the switches strike a number of times.
+ * Faults that a test can plan. Each also occurs on real pools. A planned fault strikes a given number of times; a switch
+ * stays on until it is switched off.
  */
 import type { FakeCode } from "./refusal.ts";
 
 export type Fault =
-  /** The call is carried out and its connection dropped before the reply. */
+  /** The call runs, and its connection is dropped before the reply. */
   | { readonly kind: "drop-after"; readonly method: string }
-  /** The connection is dropped before anything is done. */
+  /** The connection is dropped before the call runs. */
   | { readonly kind: "drop-before"; readonly method: string }
+  /** The call is rejected with this error. */
   | {
       readonly kind: "refuse";
       readonly method: string;
       readonly code: FakeCode;
       readonly params?: readonly string[];
     }
-  /** The task of this method never ends by itself. */
+  /** The task of this method runs until it is cancelled. */
   | { readonly kind: "stuck-task"; readonly method: string }
-  /** The session of the call is unknown from now on. */
+  /** The session of the call becomes invalid. */
   | { readonly kind: "lose-session"; readonly method: string }
-  /** The answer takes this long. */
+  /** The call is delayed by `ms` milliseconds. */
   | { readonly kind: "slow"; readonly method: string; readonly ms: number };
 
 export type FaultKind = Fault["kind"];
 
-/** Trouble that lasts until it is switched off. */
+/** Faults that last until they are switched off. */
 export interface Switches {
+  /** No disk can be added. */
   storageFull: boolean;
+  /** No host has free memory. */
   noMemory: boolean;
-  /** Statistics are NaN. */
+  /** Every value in the statistics is NaN. */
   nanStatistics: boolean;
-  /** Guests do not react to a clean shutdown. */
+  /** Guests ignore a clean shutdown. */
   guestsIgnoreShutdown: boolean;
-  /** Guests have no tools: clean shutdown, suspend and checkpoint cannot be done. */
+  /** Guests have no tools, so clean shutdown, suspend and checkpoint fail. */
   guestsLackTools: boolean;
 }
 
@@ -44,10 +48,10 @@ export class Faults {
     guestsLackTools: false,
   };
   readonly #planned: { readonly fault: Fault; left: number }[] = [];
-  /** How often each kind has struck. */
+  /** Number of strikes by kind. */
   readonly struck = new Map<FaultKind, number>();
 
-  /** `method` as it is called, `Async.` left out; `*` is any. */
+  /** Plans a fault for the next `times` matching calls. `method` has no `Async.` prefix; `*` matches every method. */
   add(fault: Fault, times = 1): void {
     this.#planned.push({ fault, left: times });
   }
@@ -56,7 +60,7 @@ export class Faults {
     this.#planned.length = 0;
   }
 
-  /** The planned fault of this kind for this call; it is used up by asking. */
+  /** Takes the planned fault of this kind for this call, and counts it as struck. */
   strike<K extends FaultKind>(kind: K, method: string): Extract<Fault, { kind: K }> | undefined {
     const plain = method.replace(/^Async\./, "");
     const index = this.#planned.findIndex(

@@ -1,9 +1,9 @@
 /**
- * What a fake guest can do when it is told to: a few commands of its own, in this process and on nothing of it. It is no shell: no
- * variables, no pipes, no files, and nothing of the host can be reached from it.
+ * The commands of a fake guest. They run in this process but cannot reach its host: this is not a shell and has no
+ * variables, pipes or files.
  *
- * `echo`, `printf`, `cat`, `seq`, `uname`, `hostname`, `whoami`, `sleep`, `true`, `false`, `exit`; `;`, line ends, `&&`, `||`, quotes,
- * comments, `>&2`.
+ * Commands: `echo`, `printf`, `cat`, `seq`, `uname`, `hostname`, `whoami`, `sleep`, `true`, `false`, `exit`. Syntax: `;`,
+ * line ends, `&&`, `||`, quotes, comments, `>&2`.
  */
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -11,21 +11,24 @@ export interface GuestIo {
   readonly hostname: string;
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
-  /** Aborted when its time is over or nobody listens any more. */
+  /** Aborted at the deadline, or when the client disconnects. */
   readonly signal: AbortSignal;
 }
 
 type Operator = ";" | "&&" | "||" | ">&2";
 type Token = { readonly word: string } | { readonly operator: Operator };
 
+/** Exit status of an unknown command, as in a shell. */
 const NOT_FOUND = 127;
+/** Exit status of a syntax error, as in a shell. */
 const MISUSED = 2;
+/** Largest count of `seq`, so that a program cannot exhaust the memory. */
 const MAX_SEQ = 1_000_000;
-/** A word, an operator, a comment or what lies between. */
+/** Matches a comment, an operator, a word, white space, or any other character. */
 const TOKEN =
   /[^\S\n]*(?:(#[^\n]*)|(&&|\|\||;|>&2|\n)|((?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s;&|<>'"\\#])(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s;&|<>'"\\])*))|([^\S\n]+)|(\S)/y;
 
-/** Throws `SyntaxError`. */
+/** Splits `source` into words and operators. Throws `SyntaxError` at anything else. */
 function tokens(source: string): Token[] {
   const all: Token[] = [];
   TOKEN.lastIndex = 0;
@@ -33,7 +36,7 @@ function tokens(source: string): Token[] {
     const [, comment, operator, word, space, other] = TOKEN.exec(source) ?? [];
     if (operator !== undefined) all.push({ operator: operator === "\n" ? ";" : (operator as Operator) });
     else if (word !== undefined) all.push({ word: unquoted(word) });
-    else if (other !== undefined) throw new SyntaxError(`"${other}" means nothing to a fake guest`);
+    else if (other !== undefined) throw new SyntaxError(`"${other}" is not supported by a fake guest`);
     else if (comment === undefined && space === undefined) break;
   }
   return all;
@@ -46,6 +49,7 @@ function unquoted(word: string): string {
   );
 }
 
+/** Thrown by `exit` to end the script. */
 class Exit extends Error {
   readonly status: number;
   constructor(status: number) {
@@ -54,7 +58,7 @@ class Exit extends Error {
   }
 }
 
-/** The exit status of the whole. Rejects when it is aborted. */
+/** Runs a script and resolves with its exit status. Rejects when `io.signal` is aborted. */
 export async function runScript(source: string, io: GuestIo): Promise<number> {
   try {
     let status = 0;
@@ -65,9 +69,8 @@ export async function runScript(source: string, io: GuestIo): Promise<number> {
       if ("word" in token) words.push(token.word);
       else if (token.operator === ">&2") isError = true;
       else {
-        const isWanted = before === ";" || (before === "&&") === (status === 0);
-        if (words.length > 0 && isWanted)
-          status = await runCommand(words, isError ? { ...io, out: io.err } : io);
+        const runs = before === ";" || (before === "&&") === (status === 0);
+        if (words.length > 0 && runs) status = await runCommand(words, isError ? { ...io, out: io.err } : io);
         io.signal.throwIfAborted();
         [before, words, isError] = [token.operator, [], false];
       }
@@ -83,7 +86,8 @@ export async function runScript(source: string, io: GuestIo): Promise<number> {
 
 type Command = (args: readonly string[], io: GuestIo) => number | Promise<number>;
 
-const say =
+/** A command that prints one line. */
+const print =
   (text: (io: GuestIo) => string): Command =>
   (_args, io) => {
     io.out(`${text(io)}\n`);
@@ -102,9 +106,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     io.out(format.replaceAll("\\n", "\n"));
     return 0;
   },
-  hostname: say((io) => io.hostname),
-  whoami: say(() => "root"),
-  uname: say(() => "Fake"),
+  hostname: print((io) => io.hostname),
+  whoami: print(() => "root"),
+  uname: print(() => "Fake"),
   seq: ([last = "0"], io) => {
     const count = Math.min(Number(last) || 0, MAX_SEQ);
     io.out(Array.from({ length: count }, (_, i) => `${i + 1}\n`).join(""));

@@ -1,7 +1,8 @@
 /**
- * SSH into fake guests: each that runs answers on a loopback address of its own, all on one port, with the host key of their template.
+ * SSH servers of fake guests. Each running guest answers on its own loopback address; all share one port and the host key
+ * of their template.
  *
- * Where this system has no loopback address but one (macOS), a guest has none: as if its tools were absent.
+ * A system with only one loopback address (macOS) cannot do that: its guests report no address, as without tools.
  */
 import { createHash, randomBytes } from "node:crypto";
 import type { Connection, Server, ServerChannel } from "ssh2";
@@ -9,13 +10,13 @@ import { runScript } from "./guest-shell.ts";
 import { NOT_RUN, parseSupervised, TIMED_OUT } from "./supervised-program.ts";
 
 export interface GuestSshOptions {
-  /** Default: a free one. */
+  /** Port of all guests. Default: a free one. */
   readonly port?: number | undefined;
-  /** Of an OpenSSH public key file; default: none, only the password. */
+  /** Line of an OpenSSH public key file that grants access besides the password. Default: none. */
   readonly authorizedKey?: string | undefined;
 }
 
-/** 127.20.0.0/16: 65 000 guests, and no address that another program is likely to listen on. */
+/** First two octets of the guests' addresses: 127.20.0.0/16 has room for 65 000 guests, and other programs rarely use it. */
 const NETWORK = "127.20";
 const USERNAME = "root";
 
@@ -27,7 +28,7 @@ interface Guest {
 export class GuestSsh {
   readonly username = USERNAME;
   readonly password = randomBytes(12).toString("base64url");
-  /** Of the host key, as `ssh-keygen -l` prints it. */
+  /** Fingerprint of the host key, as `ssh-keygen -l` prints it. */
   readonly fingerprint: string;
   readonly #ssh2: typeof import("ssh2");
   readonly #hostKey: string;
@@ -48,7 +49,7 @@ export class GuestSsh {
   static async open(options: GuestSshOptions): Promise<GuestSsh> {
     const loaded = await import("ssh2");
     const ssh = new GuestSsh(loaded.default ?? loaded, options);
-    // The first one finds the port.
+    // The first server, which belongs to no guest, finds a free port.
     await ssh.begin("", "");
     return ssh;
   }
@@ -58,12 +59,12 @@ export class GuestSsh {
     return this.#port;
   }
 
-  /** Clients that are connected. */
+  /** Number of connected clients. */
   get connections(): number {
     return [...this.#guests.values()].reduce((sum, { connections }) => sum + connections.size, 0);
   }
 
-  /** Resolves with the address on which the guest answers now, or undefined where it can have none. */
+  /** Starts a guest's server. Resolves with its address, or with undefined when this system cannot provide one. */
   async begin(vm: string, hostname: string): Promise<string | undefined> {
     this.#nextAddress += 1;
     const address = `${NETWORK}.${this.#nextAddress >> 8}.${this.#nextAddress & 0xff}`;
@@ -71,7 +72,7 @@ export class GuestSsh {
     const server = new this.#ssh2.Server({ hostKeys: [this.#hostKey] }, (connection) => {
       connections.add(connection);
       connection.on("close", () => connections.delete(connection));
-      // The peer's business: a wrong key, a dropped line.
+      // Errors of a client, such as a wrong key or a lost connection, do not concern the server.
       connection.on("error", () => undefined);
       this.#serve(connection, hostname);
     });
@@ -85,7 +86,7 @@ export class GuestSsh {
     return address;
   }
 
-  /** It runs no more. */
+  /** Stops a guest's server and closes its connections. */
   end(vm: string): void {
     const guest = this.#guests.get(vm);
     this.#guests.delete(vm);
@@ -140,7 +141,7 @@ async function execute(channel: ServerChannel, command: string, hostname: string
   for await (const piece of channel) pieces.push(piece as Buffer);
   const input = Buffer.concat(pieces).toString("utf8");
   const supervised = parseSupervised(command);
-  const isWhole = supervised === undefined || input.endsWith(supervised.mark);
+  const isComplete = supervised === undefined || input.endsWith(supervised.mark);
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(TIMED_OUT), supervised?.timeoutMs ?? 0);
   if (supervised === undefined) clearTimeout(timer);
@@ -153,7 +154,7 @@ async function execute(channel: ServerChannel, command: string, hostname: string
   };
   const source = supervised === undefined ? command : input.slice(0, input.length - supervised.mark.length);
   try {
-    if (!isWhole) channel.exit(NOT_RUN, false, "");
+    if (!isComplete) channel.exit(NOT_RUN, false, "");
     else channel.exit(await runScript(source, io));
   } catch {
     channel.exit(TIMED_OUT, false, "");

@@ -8,6 +8,6 @@ export interface Call {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Receives arguments that `checkArguments` has already held to the method's signature. */
+/** Implements a method. Its arguments have passed `checkArguments`. */
 // biome-ignore lint/suspicious/noExplicitAny: each handler names the types of its signature.
 export type Handler = (call: Call, ...args: any[]) => unknown;

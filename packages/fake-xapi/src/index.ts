@@ -1,8 +1,8 @@
 /**
- * A pool that is not there: XAPI's protocol over HTTPS on this machine, for tests, and for trying BioXen without hardware.
+ * A fake pool: XAPI's protocol over HTTPS on this machine, for tests and for trying BioXen without hardware.
  *
- * It is written here, from XAPI's documentation, so agreement with it shows that the protocol is spoken, not how a real
- * pool behaves: timings, storage, guest tools, licences and high availability are not in it.
+ * The fake follows XAPI's documentation. Agreement with it shows that the protocol is right, not how a real pool behaves:
+ * timing, storage, guest tools, licences and high availability are not modelled.
  */
 import { randomBytes } from "node:crypto";
 import type { Server } from "node:https";
@@ -25,19 +25,25 @@ export { SIGNATURES } from "./signatures.ts";
 export { parseSupervised } from "./supervised-program.ts";
 
 export interface FakeOptions {
-  /** Default: a free one. */
+  /** Port of the HTTPS server. Default: a free one. */
   readonly port?: number | undefined;
+  /** Default 2. */
   readonly hosts?: number;
+  /** Default 16. */
   readonly cpusPerHost?: number;
+  /** Default 65 536. */
   readonly memoryMiBPerHost?: number;
+  /** Default 1 000. */
   readonly storageGiB?: number;
-  /** What each call takes, ms. */
+  /** Delay of each call, ms. Default 0. */
   readonly callMs?: number;
-  /** What each change of a VM's power state or disks takes, ms. */
+  /** Duration of each change of a VM's power state or disks, ms. Default 2. */
   readonly operationMs?: number;
+  /** Certificate and key. Default: new ones. */
   readonly identity?: SelfSigned;
+  /** Password of `root`. Default: a random one. */
   readonly password?: string;
-  /** Guests that run answer SSH. */
+  /** Makes running guests answer SSH. */
   readonly guestSsh?: GuestSshOptions | undefined;
 }
 
@@ -47,18 +53,19 @@ export interface FakeXapi {
   readonly fingerprint: string;
   readonly username: string;
   readonly password: string;
-  /** The way into guests, where they answer. */
+  /** SSH access to the guests; undefined without the option `guestSsh`. */
   readonly ssh: GuestSsh | undefined;
   readonly faults: Faults;
   readonly statistics: CallStatistics;
-  /** The pool itself, for tests that change it from outside. */
+  /** The state of the pool, for tests that change it directly. */
   readonly pool: Pool;
+  /** Numbers of objects, without the session of `outside`. */
   counts(): Counts;
-  /** What somebody else does to the pool, with no session of ours: any method, arguments without a session. */
+  /** Calls a method as another client of the pool, with its own session. `args` do not include the session. */
   outside(method: string, ...args: readonly unknown[]): Promise<unknown>;
-  /** Every session is unknown from now on. */
+  /** Invalidates every session. */
   loseSessions(): void;
-  /** A member that is not the master, on this address and the same port: it names `master` and does nothing else. */
+  /** Adds a member on another address and the same port. It answers every call with the address of `master`. */
   addMember(host: string, master: string): Promise<{ readonly fingerprint: string }>;
   close(): Promise<void>;
 }
@@ -66,6 +73,7 @@ export interface FakeXapi {
 const HOST = "127.0.0.1";
 const USERNAME = "root";
 
+/** Starts a fake pool on 127.0.0.1. Rejects with `EADDRINUSE` when the port is taken. */
 export async function createFakeXapi(options: FakeOptions = {}): Promise<FakeXapi> {
   const ssh = options.guestSsh && (await GuestSsh.open(options.guestSsh));
   const pool = new Pool(
@@ -107,7 +115,7 @@ export async function createFakeXapi(options: FakeOptions = {}): Promise<FakeXap
       return { ...counts, sessions: counts.sessions - (outsider === undefined ? 0 : 1) };
     },
     async outside(method, ...args) {
-      outsider ??= Promise.resolve(pool.db.add("session", { originator: "somebody else" }));
+      outsider ??= Promise.resolve(pool.db.add("session", { originator: "another client" }));
       const session = await outsider;
       if (pool.db.find("session", session) === undefined) outsider = undefined;
       return (await dispatch.call(method, [session, ...args])).result;

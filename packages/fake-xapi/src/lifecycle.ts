@@ -1,6 +1,6 @@
 /**
- * What XAPI allows a VM in which power state, as data: the documented behaviour of its lifecycle checks, and the order in
- * which they are made.
+ * The operations that XAPI allows in each power state of a VM, as a table, and the order of its lifecycle checks. Both
+ * follow XAPI's documentation.
  */
 import { Refusal } from "./refusal.ts";
 import type { FakeRecord } from "./schema.ts";
@@ -11,14 +11,15 @@ const ANY: readonly PowerState[] = ["Halted", "Paused", "Suspended", "Running"];
 
 interface Rule {
   readonly from: readonly PowerState[];
-  /** Where it leads; absent: it stays where it is. */
+  /** Power state after the operation; absent when it does not change. */
   readonly to?: PowerState;
-  /** A template, or a snapshot, may be asked too. */
+  /** Whether the operation is allowed for a template. */
   readonly template?: boolean;
+  /** Whether the operation is allowed for a snapshot. */
   readonly snapshot?: boolean;
-  /** The guest itself has to act: without its tools it cannot. */
+  /** Whether a running guest must cooperate, which needs its tools. */
   readonly needsTools?: boolean;
-  /** It may begin while another operation is under way. */
+  /** Whether the operation may start while another one is in progress. */
   readonly overtakes?: boolean;
 }
 
@@ -48,7 +49,7 @@ export const LIFECYCLE: Readonly<Record<string, Rule>> = {
 
 export type VmOperation = keyof typeof LIFECYCLE & string;
 
-/** Throws the refusal XAPI would give; `hasTools`: the guest's drivers were seen. */
+/** Returns the rule of an allowed operation. Throws the error that XAPI would answer. */
 export function assertAllowed(ref: string, vm: FakeRecord, operation: VmOperation, hasTools: boolean): Rule {
   const rule = LIFECYCLE[operation];
   if (rule === undefined) throw new Refusal("INTERNAL_ERROR", `no rule for ${operation}`);
@@ -56,8 +57,8 @@ export function assertAllowed(ref: string, vm: FakeRecord, operation: VmOperatio
   if (blocked !== undefined) throw new Refusal("OPERATION_BLOCKED", ref, blocked);
   const state = vm["power_state"] as PowerState;
   if (!rule.from.includes(state)) {
-    const wanted = rule.from.map((one) => one.toLowerCase()).join(", ");
-    throw new Refusal("VM_BAD_POWER_STATE", ref, wanted, state.toLowerCase());
+    const expected = rule.from.map((one) => one.toLowerCase()).join(", ");
+    throw new Refusal("VM_BAD_POWER_STATE", ref, expected, state.toLowerCase());
   }
   const [other] = Object.entries(vm["current_operations"] as Record<string, string>);
   if (other !== undefined && rule.overtakes !== true) {

@@ -1,6 +1,6 @@
 /**
- * Every method of the fake by name: those of VMs from `vm-methods.ts`, those that only read from the schema, and sessions,
- * tasks, hosts and events from here.
+ * Every method of the fake by name. `vm-methods.ts` has those of VMs, the schema yields those that only read, and this file
+ * has those of sessions, tasks, hosts and events.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Call, Handler } from "./handler.ts";
@@ -15,7 +15,7 @@ export interface FakeCredentials {
   readonly password: string;
 }
 
-/** Longest an event.from may wait, s; servers cut longer ones too. */
+/** Longest wait of `event.from`, s. Real servers limit it as well. */
 const MAX_EVENT_WAIT_SECONDS = 3_600;
 
 export function allMethods(
@@ -44,12 +44,14 @@ export function allMethods(
   );
 }
 
+/** Removes a task. Throws `HANDLE_INVALID`. */
 export function removeTask(pool: Pool, task: string): void {
   pool.db.get("task", task);
   for (const [session] of pool.db.all("session")) pool.unlink("session", session, "tasks", task);
   pool.db.remove("task", task);
 }
 
+/** The `get_…` methods of every class. */
 function readers(pool: Pool): Record<string, Handler> {
   const { db } = pool;
   const out: Record<string, Handler> = {};
@@ -111,11 +113,11 @@ function events(pool: Pool): Record<string, Handler> {
       return db.token();
     },
     "event.from": async ({ session }, classes: readonly string[], token: string, seconds: number) => {
-      const isWanted = subscription(classes);
+      const isSelected = subscription(classes);
       const deadline = performance.now() + Math.min(seconds, MAX_EVENT_WAIT_SECONDS) * 1000;
       for (;;) {
         if (db.find("session", session) === undefined) throw new Refusal("SESSION_INVALID", session);
-        const batch = db.since(db.generationOf(token), isWanted, Date.now());
+        const batch = db.since(db.generationOf(token), isSelected, Date.now());
         const leftMs = deadline - performance.now();
         if (batch.events.length > 0 || leftMs <= 0) return batch;
         await db.nextChange(leftMs);
@@ -124,13 +126,13 @@ function events(pool: Pool): Record<string, Handler> {
   };
 }
 
-/** `*`, a class in any case, or one object: `vm/OpaqueRef:…`. */
+/** A test for the objects of a subscription: `*`, a class in any case, or one object (`vm/OpaqueRef:…`). */
 function subscription(classes: readonly string[]): (className: string, ref: string) => boolean {
   const wanted = new Set(classes.map((one) => one.replace(/^[^/]*/, (name) => name.toLowerCase())));
   const known = new Set(["*", ...Object.keys(SCHEMA).map((name) => name.toLowerCase())]);
   for (const one of wanted) {
     const [name = ""] = one.split("/");
-    // Real pools have classes the fake has not: nothing ever happens to them here.
+    // Real pools have more classes than the fake. A subscription to such a class is valid and never has an event.
     if (!known.has(name) && !/^[a-z_]+$/.test(name))
       throw new Refusal("EVENT_SUBSCRIPTION_PARSE_FAILURE", one);
   }

@@ -1,5 +1,5 @@
 /**
- * What happens to a VM when XAPI is asked: checked, begun, waited for, done; cancelled when its task is.
+ * Operations on VMs: each is checked, takes its time, and then has its effect, unless its task is cancelled before.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import * as copies from "./copies.ts";
@@ -17,7 +17,10 @@ export class Operations {
     this.#pool = pool;
   }
 
-  /** Allowed now? Then `effect` after the operation's time, with other operations kept out meanwhile. */
+  /**
+   * Checks that the operation is allowed, waits for its duration, then runs `effect`. Meanwhile the VM rejects other
+   * operations. Rejects with `Refusal`.
+   */
   async run<T>(
     vm: string,
     operation: VmOperation,
@@ -29,14 +32,14 @@ export class Operations {
     const id = `OpaqueRef:operation-${this.#nextOperation}`;
     this.#nextOperation += 1;
     const current = () => ({ ...(db.get("VM", vm)["current_operations"] as Record<string, string>) });
-    // A template is cloned by many at once.
+    // Several clients may clone a template at once.
     const isExclusive = operation !== "clone" && operation !== "copy";
     if (isExclusive) db.update("VM", vm, { current_operations: { ...current(), [id]: operation } });
     try {
       await delay(options.operationMs, undefined, signal === undefined ? {} : { signal }).catch(() => {
         throw new Refusal("TASK_CANCELLED", vm);
       });
-      // What overtook it, or a crash of its guest, may have changed the state.
+      // Another operation or a crash of the guest may have changed the state meanwhile.
       assertStill(vm, db.get("VM", vm)["power_state"], operation);
       return await effect();
     } finally {
@@ -47,6 +50,7 @@ export class Operations {
     }
   }
 
+  /** Whether guests have their tools. */
   hasTools(): boolean {
     return !this.#pool.faults.switches.guestsLackTools;
   }
@@ -145,7 +149,7 @@ export class Operations {
     db.update("VM", vm, { guest_metrics: metrics });
   }
 
-  /** It runs no more. */
+  /** Halts or suspends a VM: detaches its devices and closes its SSH server. */
   leave(vm: string, state: "Halted" | "Suspended"): void {
     const { db } = this.#pool;
     const record = db.get("VM", vm);
@@ -157,9 +161,10 @@ export class Operations {
   }
 }
 
+/** Throws `VM_BAD_POWER_STATE` unless the operation is allowed in the VM's present state. */
 function assertStill(vm: string, state: unknown, operation: VmOperation): void {
   const rule = LIFECYCLE[operation];
   if (rule === undefined || rule.from.some((one) => one === state)) return;
-  const wanted = rule.from.map((one) => one.toLowerCase()).join(", ");
-  throw new Refusal("VM_BAD_POWER_STATE", vm, wanted, String(state).toLowerCase());
+  const expected = rule.from.map((one) => one.toLowerCase()).join(", ");
+  throw new Refusal("VM_BAD_POWER_STATE", vm, expected, String(state).toLowerCase());
 }

@@ -1,5 +1,5 @@
 /**
- * The state of the fake pool: hosts, storage, a network, templates; and the questions every operation asks of it.
+ * The state of the fake pool: hosts, storage, a network and templates, with the operations on disks and memory.
  */
 import { Database } from "./database.ts";
 import { Faults } from "./faults.ts";
@@ -12,9 +12,9 @@ export interface PoolOptions {
   readonly cpusPerHost: number;
   readonly memoryMiBPerHost: number;
   readonly storageGiB: number;
-  /** What each change of a VM's power state or disks takes, ms. */
+  /** Duration of each change of a VM's power state or disks, ms. */
   readonly operationMs: number;
-  /** Running guests answer SSH through it; absent: they do not, and their addresses are nobody's. */
+  /** SSH servers of running guests. Without it guests report addresses on which nothing listens. */
   readonly ssh?: GuestSsh | undefined;
 }
 
@@ -23,16 +23,16 @@ const HOST_KEY_CONFIG = "bioxen:ssh-host-key";
 
 export const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
-/** Memory of the control domain of a host, and of Xen itself. */
+/** Memory of a host's control domain and of Xen itself, bytes. */
 const CONTROL_MEMORY = 1024 * MIB;
 const HOST_OVERHEAD = 256 * MIB;
-/** What a domain costs beside its memory. */
+/** Memory overhead of a domain, bytes. */
 const VM_OVERHEAD = 12 * MIB;
-/** Written by a fresh copy-on-write clone. */
+/** Size of a new copy-on-write clone on disk, bytes. */
 const CLONE_BYTES = 8 * MIB;
 const DISK_BYTES = 10 * GIB;
 
-/** The template that guests are made from unless another is named. */
+/** Name of the pool's template for guests: the driver's default. */
 export const TEMPLATE_NAME = "bioxen-guest";
 
 export interface Counts {
@@ -120,7 +120,7 @@ export class Pool {
       is_default_template: isDefault,
       other_config: {
         ...(isDefault ? { default_template: "true" } : {}),
-        // It was made with its key, so its clones have it.
+        // Clones inherit the host key of their template.
         ...(ssh === undefined ? {} : { [HOST_KEY_CONFIG]: ssh.fingerprint }),
       },
     });
@@ -162,7 +162,7 @@ export class Pool {
     return vdi;
   }
 
-  /** Throws `SR_FULL`. */
+  /** Adds a disk. Throws `SR_FULL`. */
   addVdi(fields: FakeRecord): string {
     const sr = this.db.get("SR", this.storage);
     const size = this.faults.switches.storageFull
@@ -198,17 +198,20 @@ export class Pool {
     this.db.remove("VBD", ref);
   }
 
+  /** Adds a reference to a set field. */
   link(className: string, ref: string, field: string, value: string): void {
     const before = this.db.get(className, ref)[field] as string[];
     this.db.update(className, ref, { [field]: [...before, value] });
   }
 
+  /** Removes a reference from a set field. Idempotent. */
   unlink(className: string, ref: string, field: string, value: string): void {
     const before = this.db.find(className, ref)?.[field] as string[] | undefined;
     if (before?.includes(value) !== true) return;
     this.db.update(className, ref, { [field]: before.filter((one) => one !== value) });
   }
 
+  /** Free memory of a host, bytes. */
   freeMemory(host: string): number {
     if (this.faults.switches.noMemory) return 0;
     const { metrics } = this.db.get("host", host) as { metrics: string };
@@ -218,7 +221,7 @@ export class Pool {
     return total - HOST_OVERHEAD - used;
   }
 
-  /** The enabled host with the most free memory. Throws what a pool says when none has enough. */
+  /** The enabled host with the most free memory. Throws XAPI's error when no host has enough. */
   hostFor(vm: FakeRecord): string {
     const needed = neededBy(vm);
     const hosts = this.db.all("host").filter(([, host]) => host["enabled"] === true);
@@ -236,7 +239,7 @@ export class Pool {
     return this.#nextDomain;
   }
 
-  /** Where a guest that has just begun to run is; undefined: it has no address. */
+  /** Address of a guest that starts to run; undefined when its SSH server has none. */
   async addressFor(vm: string): Promise<string | undefined> {
     const { ssh } = this.options;
     if (ssh !== undefined) return ssh.begin(vm, String(this.db.get("VM", vm)["name_label"]));
@@ -244,6 +247,7 @@ export class Pool {
     return `10.0.${this.#nextAddress >> 8}.${this.#nextAddress & 0xff}`;
   }
 
+  /** Numbers of objects in the pool. */
   counts(): Counts {
     const vms = this.db.all("VM").map(([, vm]) => vm);
     const isSnapshot = (vm: FakeRecord) => vm["is_a_snapshot"] === true;

@@ -1,6 +1,6 @@
 /**
- * Every error code the fake answers with; a test holds each to XAPI's own list, because the names of its source's constants
- * are not what is on the wire.
+ * Every error code that the fake uses. A test compares each with XAPI's own list, because the constants in XAPI's source are
+ * spelt differently from the codes on the wire.
  */
 export const FAKE_CODES = [
   "EVENTS_LOST",
@@ -36,6 +36,7 @@ export const FAKE_CODES = [
 ] as const;
 export type FakeCode = (typeof FAKE_CODES)[number];
 
+/** A rejection by the pool: one of XAPI's codes with its parameters. */
 export class Refusal extends Error {
   readonly code: string;
   readonly params: readonly string[];
@@ -46,7 +47,7 @@ export class Refusal extends Error {
     this.params = params;
   }
 
-  /** `[code, …params]`, as every protocol carries it. */
+  /** `[code, …params]`, the form of every protocol. */
   list(): string[] {
     return [this.code, ...this.params];
   }

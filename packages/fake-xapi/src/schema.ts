@@ -1,6 +1,6 @@
 /**
- * The classes the fake has, and of each the fields it has, with the datamodel's types. A test holds every line to
- * the datamodel. Values of a new record come from the type; the methods to read them, from the names.
+ * The classes of the fake and their fields, with the datamodel's types. A test compares every line with the datamodel. The
+ * types yield the values of a new record, and the names yield the methods that read them.
  */
 export type FakeRecord = Record<string, unknown>;
 
@@ -188,7 +188,7 @@ export const SCHEMA: Readonly<Record<string, Readonly<Record<string, string>>>> 
 
 const EPOCH = "19700101T00:00:00Z";
 
-/** The value of a field nobody set. */
+/** The initial value of a field of this type. */
 export function emptyValue(type: string): unknown {
   if (type.endsWith(" set")) return [];
   if (type.endsWith(" map")) return {};
@@ -206,7 +206,7 @@ export function emptyValue(type: string): unknown {
   }
 }
 
-/** `20260131T12:00:00Z`, the way XAPI writes instants. */
+/** An instant in XAPI's format, such as `20260131T12:00:00Z`. */
 export function dateOf(epochMs: number): string {
   return new Date(epochMs).toISOString().replaceAll("-", "").replace(/\.\d+/, "");
 }

@@ -1,5 +1,6 @@
 /**
- * The fake's HTTPS: `/jsonrpc` (versions 1 and 2), XML-RPC at `/`, `/RPC2` and `/xmlrpc`, statistics at `/rrd_updates`.
+ * The HTTPS server of the fake: JSON-RPC 1 and 2 at `/jsonrpc`, XML-RPC at `/`, `/RPC2` and `/xmlrpc`, statistics at
+ * `/rrd_updates`.
  */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -11,19 +12,20 @@ import { Refusal } from "./refusal.ts";
 import { encodeFailure, encodeSuccess, parseCall } from "./xml-rpc.ts";
 
 export interface Answers {
-  /** Throws `Refusal`. */
+  /** Runs a call. Rejects with `Refusal`. */
   call(method: string, params: readonly unknown[]): Promise<Outcome>;
-  /** The body of `/rrd_updates`; undefined: the session is not known. */
+  /** The body of `/rrd_updates`; undefined when the session is invalid. */
   statistics(query: URLSearchParams): string | undefined;
 }
 
 const XML_PATHS = ["/", "/RPC2", "/xmlrpc"];
 
+/** Starts the server. Rejects when the address is in use. */
 export function listen(answers: Answers, identity: SelfSigned, host: string, port: number): Promise<Server> {
   const server = createServer({ cert: identity.certificate, key: identity.key }, (request, response) => {
     handle(answers, request, response).catch(() => response.destroy());
   });
-  // The peer's business: a wrong pin, a test that ends.
+  // Errors of a client, such as a wrong pin, do not concern the server.
   server.on("tlsClientError", () => undefined);
   return new Promise((resolve, reject) => {
     server.once("error", reject);
@@ -41,7 +43,12 @@ async function handle(answers: Answers, request: IncomingMessage, response: Serv
   if (request.method === "POST" && url.pathname === "/jsonrpc") return handleJson(answers, body, response);
   if (request.method === "POST" && XML_PATHS.includes(url.pathname))
     return handleXml(answers, body, response);
-  return send(response, 404, "text/html", "<html><body>there is nothing here</body></html>");
+  return send(
+    response,
+    404,
+    "text/html",
+    "<html><body>not found: use /jsonrpc, /RPC2 or /rrd_updates</body></html>",
+  );
 }
 
 function send(response: ServerResponse, status: number, type: string, body: string): void {
@@ -56,16 +63,18 @@ async function handleJson(answers: Answers, body: string, response: ServerRespon
     return send(response, 500, "text/html", "<html><body>HTTP 500 internal server error</body></html>");
   }
   const { id, method, params } = request as { id: unknown; method: string; params: unknown[] };
-  const isSecond = request["jsonrpc"] === "2.0";
-  const head = isSecond ? { jsonrpc: "2.0", id } : { id };
+  const isVersion2 = request["jsonrpc"] === "2.0";
+  const head = isVersion2 ? { jsonrpc: "2.0", id } : { id };
   let reply: object;
   try {
     const outcome = await answers.call(method, params);
     if (outcome.dropped) return void response.destroy();
-    reply = isSecond ? { ...head, result: outcome.result } : { ...head, result: outcome.result, error: null };
+    reply = isVersion2
+      ? { ...head, result: outcome.result }
+      : { ...head, result: outcome.result, error: null };
   } catch (thrown) {
     const refusal = refusalOf(thrown);
-    reply = isSecond
+    reply = isVersion2
       ? { ...head, error: { code: 1, message: refusal.code, data: refusal.params } }
       : { ...head, result: null, error: refusal.list() };
   }

@@ -1,12 +1,13 @@
 /**
- * Every method the fake answers, with the datamodel's types; a test holds each to the datamodel. What reads and finds
- * objects comes from the schema; what changes something is listed. A `?` marks what may be left out.
+ * Every method of the fake with its types, in the datamodel's notation. A test compares each with the datamodel. The schema
+ * yields the methods that read and find objects; those that change something are listed here. `?` marks an optional
+ * parameter.
  */
 import { Refusal } from "./refusal.ts";
 import { SCHEMA } from "./schema.ts";
 
 export interface Signature {
-  /** Without the session that comes first. */
+  /** Types of the parameters, without the session. */
   readonly params: readonly string[];
   readonly result: string;
 }
@@ -65,7 +66,7 @@ const LISTED: Readonly<Record<string, Signature>> = {
   "VIF.destroy": { params: ["VIF ref"], result: "void" },
 };
 
-/** Classes whose objects XAPI does not list. */
+/** Classes without `get_all`: XAPI does not list their objects. */
 const UNLISTED = ["session"];
 
 function generated(): Record<string, Signature> {
@@ -73,7 +74,7 @@ function generated(): Record<string, Signature> {
   for (const [name, fields] of Object.entries(SCHEMA)) {
     const self = [`${name} ref`];
     for (const [field, type] of Object.entries(fields)) {
-      // A password has no reader, and no field here is one.
+      // XAPI has no reader for a password field; the schema has none of those.
       out[`${name}.get_${field}`] = { params: self, result: type };
     }
     out[`${name}.get_record`] = { params: self, result: `${name} record` };
@@ -90,7 +91,7 @@ function generated(): Record<string, Signature> {
 
 export const SIGNATURES: Readonly<Record<string, Signature>> = { ...generated(), ...LISTED };
 
-/** Arguments of a call as the signature wants them. Throws XAPI's refusals of wrong arity and types. */
+/** Converts the arguments of a call to the types of its signature. Throws XAPI's errors for a wrong number or type. */
 export function checkArguments(method: string, signature: Signature, args: readonly unknown[]): unknown[] {
   const { params } = signature;
   const needed = params.filter((type) => !type.endsWith("?")).length;

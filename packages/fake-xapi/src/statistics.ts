@@ -1,12 +1,14 @@
 /**
- * `GET /rrd_updates`: what a host measured of itself and its VMs, newest row first. Numbers are strings, as they are since
- * NaN had to be written in JSON somehow.
+ * The body of `GET /rrd_updates`: a host's measurements of itself and its VMs, newest row first. Values are strings, as on
+ * newer hosts, because JSON has no NaN.
  */
 import { MIB, type Pool } from "./pool.ts";
 
 const STEP_SECONDS = 5;
-const MOST_ROWS = 120;
+/** Most rows in one body: 10 minutes. */
+const MAX_ROWS = 120;
 
+/** JSON for the VMs and the time range of the query. */
 export function rrdUpdates(pool: Pool, query: URLSearchParams): string {
   const nowSeconds = Math.floor(Date.now() / 1000);
   const end = nowSeconds - (nowSeconds % STEP_SECONDS);
@@ -26,7 +28,7 @@ export function rrdUpdates(pool: Pool, query: URLSearchParams): string {
     const memory = Number(vm["memory_dynamic_max"]);
     for (let i = 0; i < cpus; i += 1) column(`vm:${uuid}:cpu${i}`, (t) => load(uuid, t + i));
     column(`vm:${uuid}:memory`, () => memory);
-    // KiB, where memory is in bytes: so it is.
+    // As on a real host, this value is in KiB although `memory` is in bytes.
     column(`vm:${uuid}:memory_internal_free`, (t) =>
       Math.round((memory / 1024) * (0.75 - load(uuid, t) / 2)),
     );
@@ -36,7 +38,7 @@ export function rrdUpdates(pool: Pool, query: URLSearchParams): string {
     const uuid = String(host?.[1]["uuid"]);
     column(`host:${uuid}:memory_total_kib`, () => (pool.options.memoryMiBPerHost * MIB) / 1024);
   }
-  const rows = Math.max(1, Math.min(MOST_ROWS, Math.floor((end - start) / STEP_SECONDS)));
+  const rows = Math.max(1, Math.min(MAX_ROWS, Math.floor((end - start) / STEP_SECONDS)));
   const isNan = pool.faults.switches.nanStatistics;
   const data = Array.from({ length: rows }, (_, i) => {
     const t = end - i * STEP_SECONDS;
@@ -53,7 +55,7 @@ export function rrdUpdates(pool: Pool, query: URLSearchParams): string {
   return JSON.stringify({ meta, data });
 }
 
-/** A load between 0.05 and 0.45 that moves, and is the same for the same VM at the same time. */
+/** A load between 0.05 and 0.45 that varies with time and is deterministic for a VM and an instant. */
 function load(uuid: string, t: number): number {
   const phase = Number.parseInt(uuid.slice(0, 6), 16) % 360;
   return 0.25 + 0.2 * Math.sin((t / 60 + phase) % (2 * Math.PI));

@@ -1,5 +1,5 @@
 /**
- * What the fake does for each method of a VM, its disks and its interfaces.
+ * The methods of VMs, disks, interfaces and the pool object.
  */
 import * as copies from "./copies.ts";
 import type { Handler } from "./handler.ts";
@@ -10,15 +10,17 @@ import { Refusal } from "./refusal.ts";
 type StringMap = Record<string, string>;
 
 export function vmMethods(pool: Pool, operations: Operations): Record<string, Handler> {
+  return {
+    ...copyMethods(pool, operations),
+    ...powerMethods(pool, operations),
+    ...fieldMethods(pool, operations),
+    ...limitMethods(pool, operations),
+    ...deviceMethods(pool),
+  };
+}
+
+function copyMethods(pool: Pool, operations: Operations): Record<string, Handler> {
   const { db } = pool;
-  const vmOf = (ref: string) => db.get("VM", ref);
-  const set =
-    (field: string): Handler =>
-    (_call, vm: string, value: unknown) => {
-      vmOf(vm);
-      db.update("VM", vm, { [field]: value });
-    };
-  const { addTo, removeFrom } = maps(pool);
   return {
     "VM.clone": ({ signal }, vm: string, name: string) =>
       operations.run(vm, "clone", () => copies.clone(pool, vm, name), signal),
@@ -33,9 +35,16 @@ export function vmMethods(pool: Pool, operations: Operations): Record<string, Ha
     "VM.revert": ({ signal }, vm: string) =>
       operations.run(vm, "revert", () => copies.revert(pool, vm), signal),
     "VM.provision": ({ signal }, vm: string) => {
-      if (vmOf(vm)["is_a_template"] !== true) throw new Refusal("PROVISION_ONLY_ALLOWED_ON_TEMPLATE");
+      if (db.get("VM", vm)["is_a_template"] !== true) throw new Refusal("PROVISION_ONLY_ALLOWED_ON_TEMPLATE");
       return operations.run(vm, "provision", () => db.update("VM", vm, { is_a_template: false }), signal);
     },
+    "VM.destroy": ({ signal }, vm: string) => operations.destroy(vm, signal),
+  };
+}
+
+function powerMethods(pool: Pool, operations: Operations): Record<string, Handler> {
+  const { db } = pool;
+  return {
     "VM.start": ({ signal }, vm: string, paused: boolean) => operations.start(vm, paused, signal),
     "VM.resume": ({ signal }, vm: string, paused: boolean) => operations.resume(vm, paused, signal),
     "VM.suspend": ({ signal }, vm: string) => operations.suspend(vm, signal),
@@ -48,7 +57,20 @@ export function vmMethods(pool: Pool, operations: Operations): Record<string, Ha
     "VM.hard_reboot": ({ signal }, vm: string) =>
       operations.run(vm, "hard_reboot", () => db.update("VM", vm, { power_state: "Running" }), signal),
     "VM.pool_migrate": ({ signal }, vm: string, host: string) => operations.migrate(vm, host, signal),
-    "VM.destroy": ({ signal }, vm: string) => operations.destroy(vm, signal),
+  };
+}
+
+/** Methods that set fields of a VM or of the pool object. */
+function fieldMethods(pool: Pool, operations: Operations): Record<string, Handler> {
+  const { db } = pool;
+  const set =
+    (field: string): Handler =>
+    (_call, vm: string, value: unknown) => {
+      db.get("VM", vm);
+      db.update("VM", vm, { [field]: value });
+    };
+  const { addTo, removeFrom } = mapFields(pool);
+  return {
     "VM.set_name_label": set("name_label"),
     "VM.set_name_description": set("name_description"),
     "VM.set_other_config": set("other_config"),
@@ -63,13 +85,20 @@ export function vmMethods(pool: Pool, operations: Operations): Record<string, Ha
       removeFrom("VM", vm, "VCPUs_params", key),
     "VM.add_to_VCPUs_params_live": (_call, vm: string, key: string, value: string) =>
       operations.run(vm, "changing_VCPUs_live", () =>
-        db.update("VM", vm, { VCPUs_params: { ...(vmOf(vm)["VCPUs_params"] as StringMap), [key]: value } }),
+        db.update("VM", vm, {
+          VCPUs_params: { ...(db.get("VM", vm)["VCPUs_params"] as StringMap), [key]: value },
+        }),
       ),
-    ...limits(pool, operations),
     "pool.add_to_other_config": (_call, ref: string, key: string, value: string) =>
       addTo("pool", ref, "other_config", key, value),
     "pool.remove_from_other_config": (_call, ref: string, key: string) =>
       removeFrom("pool", ref, "other_config", key),
+  };
+}
+
+function deviceMethods(pool: Pool): Record<string, Handler> {
+  const { db } = pool;
+  return {
     "VDI.destroy": (_call, vdi: string) => {
       const inUse = (db.get("VDI", vdi)["VBDs"] as string[]).some(
         (vbd) => db.get("VBD", vbd)["currently_attached"],
@@ -82,8 +111,8 @@ export function vmMethods(pool: Pool, operations: Operations): Record<string, Ha
   };
 }
 
-/** Keys of a map, one by one. */
-function maps(pool: Pool) {
+/** Functions that change one key of a map field. */
+function mapFields(pool: Pool) {
   const mapOf = (name: string, ref: string, field: string) => pool.db.get(name, ref)[field] as StringMap;
   return {
     addTo(name: string, ref: string, field: string, key: string, value: string): void {
@@ -98,11 +127,11 @@ function maps(pool: Pool) {
   };
 }
 
-/** Memory and virtual CPUs: what XAPI holds them to. */
-function limits(pool: Pool, operations: Operations): Record<string, Handler> {
+/** Methods that set memory and virtual CPUs, with XAPI's checks of their limits. */
+function limitMethods(pool: Pool, operations: Operations): Record<string, Handler> {
   const { db } = pool;
   const vmOf = (ref: string) => db.get("VM", ref);
-  const orderly = (...amounts: readonly number[]): void => {
+  const requireAscending = (...amounts: readonly number[]): void => {
     if (amounts.some((amount, i) => amount < (amounts[i - 1] ?? 0))) {
       throw new Refusal("MEMORY_CONSTRAINT_VIOLATION_ORDER");
     }
@@ -116,7 +145,7 @@ function limits(pool: Pool, operations: Operations): Record<string, Handler> {
       dynamicMin: number,
       dynamicMax: number,
     ) => {
-      orderly(min, dynamicMin, dynamicMax, max);
+      requireAscending(min, dynamicMin, dynamicMax, max);
       return operations.run(vm, "changing_memory_limits", () =>
         db.update("VM", vm, {
           memory_static_min: min,
@@ -129,7 +158,7 @@ function limits(pool: Pool, operations: Operations): Record<string, Handler> {
     },
     "VM.set_memory_dynamic_range": (_call, vm: string, min: number, max: number) => {
       const { memory_static_min, memory_static_max } = vmOf(vm) as Record<string, number>;
-      orderly(memory_static_min ?? 0, min, max, memory_static_max ?? 0);
+      requireAscending(memory_static_min ?? 0, min, max, memory_static_max ?? 0);
       return operations.run(vm, "changing_dynamic_range", () =>
         db.update("VM", vm, { memory_dynamic_min: min, memory_dynamic_max: max, memory_target: max }),
       );

@@ -1,5 +1,5 @@
 /**
- * XML-RPC, the protocol older clients speak: integers travel as strings there, instants and floats have types of their own.
+ * XML-RPC, the protocol of older clients. It carries integers as strings and has separate types for instants and floats.
  */
 import type { Refusal } from "./refusal.ts";
 import { SCHEMA } from "./schema.ts";
@@ -24,7 +24,7 @@ function escaped(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
-/** The tree of a document without attributes, comments or sections of its own: all that XML-RPC uses. */
+/** Parses the subset of XML that XML-RPC uses: no attributes, comments or CDATA sections. */
 function parseXml(xml: string): Element {
   const root: Element = { name: "", children: [], text: "" };
   const stack = [root];
@@ -72,7 +72,7 @@ function decoded(value: Element): unknown {
   }
 }
 
-/** Method and arguments of a request; undefined when it is no `methodCall`. */
+/** Method and arguments of a request; undefined when it is not a `methodCall`. */
 export function parseCall(
   xml: string,
 ): { readonly method: string; readonly params: readonly unknown[] } | undefined {
@@ -96,7 +96,7 @@ const struct = (members: Iterable<readonly [string, string]>): string => {
 const array = (values: readonly string[]): string =>
   `<array><data>${values.map((value) => `<value>${value}</value>`).join("")}</data></array>`;
 
-/** `value` of the datamodel's `type`. */
+/** Encodes a value whose type in the datamodel is `type`. */
 function encode(value: unknown, type: string): string {
   if (type === "float") return `<double>${Number(value).toFixed(6)}</double>`;
   if (type === "datetime") return `<dateTime.iso8601>${String(value)}</dateTime.iso8601>`;
@@ -125,7 +125,7 @@ function encodeBatch(value: unknown): string {
   return struct([
     ["events", array(encoded)],
     ["token", encode(token, "string")],
-    // 32 bits, so numbers here too.
+    // These counts fit in 32 bits, so XML-RPC carries them as integers.
     ["valid_ref_counts", struct(Object.entries(valid_ref_counts).map(([k, v]) => [k, `<int>${v}</int>`]))],
   ]);
 }

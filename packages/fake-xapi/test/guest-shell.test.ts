@@ -17,7 +17,7 @@ describe("a fake guest's commands", () => {
     return { status, ...said };
   };
 
-  it("are its own, in the order they are written", async () => {
+  it("run in order, with quotes, operators, comments and redirection to stderr", async () => {
     expect(await ran('echo \'a  b\' "c\\"d" e\\ f # no more\nfalse || echo or; true && echo and')).toEqual({
       status: 0,
       out: 'a  b c"d e f\nor\nand\n',
@@ -28,7 +28,7 @@ describe("a fake guest's commands", () => {
     expect(await ran("rm -rf /")).toEqual({ status: 127, out: "", err: "sh: rm: not found\n" });
     expect(await ran("echo a | cat")).toMatchObject({
       status: 2,
-      err: 'sh: "|" means nothing to a fake guest\n',
+      err: 'sh: "|" is not supported by a fake guest\n',
     });
     expect(await ran("")).toEqual({ status: 0, out: "", err: "" });
   });

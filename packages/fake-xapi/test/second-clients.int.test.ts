@@ -1,5 +1,5 @@
 /**
- * Clients that others wrote drive the fake: what they can use is XAPI's protocol, not ours. They prove no semantics.
+ * Drives the fake with third-party clients of XAPI, which shows that it speaks XAPI's protocol. They prove no semantics.
  */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
@@ -10,7 +10,7 @@ import { createFakeXapi, type FakeXapi, TEMPLATE_NAME } from "../src/index.ts";
 
 const run = promisify(execFile);
 
-/** A session of Python's own XML-RPC client, from login to cleanup. It prints one JSON document. */
+/** A program for Python's own XML-RPC client, from login to cleanup. It prints one JSON document. */
 const PYTHON = `
 import json, ssl, sys, xmlrpc.client
 url, user, password, template = sys.argv[1:5]
@@ -58,7 +58,7 @@ print(json.dumps({"failure": failure, "status": status, "power": record["power_s
   "memory": record["memory_static_max"], "template": record["is_a_template"], "seen": sorted(set(map(tuple, seen)))}))
 `;
 
-/** A busy machine starts a Python slowly. */
+/** Python starts slowly on a busy machine. */
 const TIMEOUT_MS = 120_000;
 
 async function withFake(body: (fake: FakeXapi) => Promise<void>): Promise<void> {
@@ -78,9 +78,9 @@ const hasPython = await run("python3", ["-c", "import xmlrpc.client"]).then(
   () => true,
   () => false,
 );
-if (!hasPython) console.warn("there is no python3: its XML-RPC client is not tried");
+if (!hasPython) console.warn("python3 is not installed: the tests with its XML-RPC client are skipped");
 
-it("under CI there is a Python", () => {
+it("python3 is installed under CI", () => {
   if (process.env["CI"]) expect(hasPython).toBe(true);
 });
 
@@ -95,8 +95,8 @@ describe.skipIf(!hasPython)("Python's xmlrpc.client", { timeout: TIMEOUT_MS }, (
         fake.password,
         TEMPLATE_NAME,
       ]);
-      const said = JSON.parse(stdout) as Record<string, unknown>;
-      expect(said).toMatchObject({
+      const report = JSON.parse(stdout) as Record<string, unknown>;
+      expect(report).toMatchObject({
         failure: "SESSION_AUTHENTICATION_FAILED",
         status: "success",
         power: "Running",
@@ -105,7 +105,7 @@ describe.skipIf(!hasPython)("Python's xmlrpc.client", { timeout: TIMEOUT_MS }, (
         memory: String(2 ** 31),
         template: false,
       });
-      expect(said["seen"]).toEqual(expect.arrayContaining([["vm", "add"]]));
+      expect(report["seen"]).toEqual(expect.arrayContaining([["vm", "add"]]));
     });
   });
 });

@@ -1,4 +1,4 @@
-/** What the test uses of a package that has no types. */
+/** The part of `xen-api` that the test uses; the package has no types. */
 declare module "xen-api" {
   interface Xapi {
     connect(): Promise<void>;
