@@ -1,7 +1,8 @@
 /**
- * Who is where while a plan is made: what terms of affinity need to be answered.
+ * The VMs on each chassis while a plan is made: answers the affinity terms of the VMs that wait and of those that have
+ * a place.
  *
- * Most clusters know no such terms, and pay for none of it (`hasTerms`).
+ * Most clusters have no affinity terms. Their plans skip all of this (`hasTerms`).
  */
 import {
   isMeant,
@@ -18,7 +19,7 @@ import type { ChassisRoom, WaitingVm } from "./snapshot.ts";
 
 export class AffinityIndex {
   readonly #rooms: readonly ChassisRoom[];
-  /** Chassis that somebody was put on, with all who are there. */
+  /** The neighbours on every chassis that the plan has placed a VM on. */
   readonly #changed = new Map<number, Neighbours>();
   readonly #added: {
     readonly vm: WaitingVm;
@@ -26,9 +27,9 @@ export class AffinityIndex {
     readonly before: Neighbours | undefined;
   }[] = [];
   readonly #placedMatch = new Map<PlacementTerm, Neighbour | undefined>();
-  /** True when anybody who waits, or who has a place, has terms. */
+  /** True when any VM that waits or has a place has affinity terms. */
   readonly hasTerms: boolean;
-  /** VMs that a term names. */
+  /** The VMs that a term names by id. */
   readonly namedVmIds: ReadonlySet<string>;
 
   constructor(rooms: readonly ChassisRoom[], waiting: Iterable<WaitingVm>) {
@@ -51,7 +52,7 @@ export class AffinityIndex {
     this.#changed.set(at, this.at(at).with(vm));
   }
 
-  /** Takes back those who joined last. */
+  /** Takes back the last `count` additions. */
   removeLast(count: number): void {
     for (const { at, before } of this.#added.splice(Math.max(0, this.#added.length - count)).reverse()) {
       if (before === undefined) this.#changed.delete(at);
@@ -75,7 +76,7 @@ export class AffinityIndex {
     return this.#placedMatch.get(term) !== undefined;
   }
 
-  /** What its wishes add up to there. */
+  /** The sum of the weights of the VM's preferred terms that match a VM on this chassis. */
   weightAt(at: number, vm: WaitingVm): number {
     let total = 0;
     for (const { term, weight } of wishes(vm)) {

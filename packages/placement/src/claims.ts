@@ -1,15 +1,16 @@
 /**
- * Who gets what there is, when some give way: placements, rooms kept for those somebody gives way to, and VMs that want back what they
- * gave.
+ * Divides the room of one round among placements, VMs that wait for room which others are giving up, and preempted VMs
+ * that want back what they gave up.
  *
- * A round's plan knows only what is free now. Here it is gone through once more in order of priority, with what is about to be free:
- * given up already, and not yet given back by the ledger. A VM that fits with that waits for it and nobody takes it meanwhile;
- * one that does not fit even then may preempt; one of lower priority that was to be placed where that leaves no room
- * is planned again. All of it is read from the picture anew each round, so a crash forgets nothing.
+ * The plan of a round knows only what is free now. This pass goes through all claims again in order of priority, and
+ * counts what VMs have given up but their ledgers have not released yet. A VM that fits with that amount waits for it,
+ * and it is set aside for that VM. A VM that does not fit even then may preempt. A planned VM of lower priority that
+ * finds no room after that is planned again. Everything is read from the read models in each round, so that a crash
+ * forgets nothing.
  *
- * Back comes who gave way, whole, once there is room: after everybody of higher priority who could use it, before newcomers of its
- * own. As no victim of a choice could have been let off, what is left over after a preemption never brings a victim
- * back at once.
+ * A preempted VM is reinstated as a whole once there is room: after all VMs of higher priority that can use it, and
+ * before new VMs of its own priority. A choice of victims has no victim that could be spared, so that what a preemption
+ * leaves over never reinstates one of them at once.
  */
 import { type Misfit, type Room, roomFor } from "@bioxen/contracts";
 import { type Amounts, add, amountOf, NO_AMOUNTS } from "@bioxen/kernel";
@@ -17,7 +18,7 @@ import { candidatesFor, type Placement, type Plan } from "./plan.ts";
 import { choosePreemption, type HeldRoom, type Preemption } from "./preemption.ts";
 import type { WaitingVm } from "./snapshot.ts";
 
-/** What is about to be free on a chassis. */
+/** What VMs have given up on a chassis and its ledger has not released yet. */
 export interface PendingRelease {
   readonly amounts: Amounts;
   readonly places: number;
@@ -25,37 +26,45 @@ export interface PendingRelease {
 
 export const NO_PENDING_RELEASE: PendingRelease = { amounts: NO_AMOUNTS, places: 0 };
 
+/**
+ * A chassis with everything that a settlement can use: what is free, what is about to be free, and the VMs that could
+ * give way.
+ */
 export interface ContendedRoom extends HeldRoom {
   readonly pendingRelease: PendingRelease;
 }
 
-/** A VM that lives with less than it asks for. */
+/** A VM that preemption has starved or paused, and that waits to be reinstated. */
 export interface PreemptedVm {
   readonly vmId: string;
   readonly chassisId: string;
   readonly priority: number;
   readonly fence: number;
   readonly preemptedSeq: number;
-  /** Since when it goes without. */
+  /** The instant of the preemption, ms. */
   readonly sinceMs: number;
+  /** The part of its request that it gave up. */
   readonly missing: Amounts;
 }
 
 export interface Settlement {
-  /** Those of the plan that nobody of higher priority needs. */
+  /** The placements of the plan whose room no claim of higher priority needs. */
   readonly placements: readonly Placement[];
-  /** The others: to be planned again. */
+  /** The other placements of the plan. Their VMs are planned again. */
   readonly heldBack: readonly Placement[];
   readonly preemptions: readonly Preemption[];
   readonly reinstatements: readonly PreemptedVm[];
 }
 
 /**
- * Preemptions of one round, the highest priority first: what follows from them wakes the next round. Each is a search over every
- * chassis, and a call per victim.
+ * Most preemptions of one round, highest priority first. Their effects wake the next round. Each preemption is a search
+ * over all chassis, and one call per victim.
  */
 const MAX_PREEMPTIONS = 64;
-/** Searches of one round that find nobody; VMs with equal needs share one. Beyond it VMs of lower priority look for no victims. */
+/**
+ * Most searches of one round without a result. VMs with equal needs share one search. The VMs after the limit wait for
+ * the next round.
+ */
 const MAX_VAIN_SEARCHES = 64;
 
 type Claim = { readonly priority: number; readonly sinceMs: number; readonly vmId: string } & (
@@ -75,10 +84,11 @@ function byPriority(a: Claim, b: Claim): number {
 }
 
 export interface SettleOptions {
-  /** Whether to look for victims: not before it is known which chassis are there. */
+  /** False until the scheduler knows which chassis are alive. */
   readonly mayPreempt: boolean;
 }
 
+/** Settles the claims of one round, the highest priority first. */
 export function settleClaims(
   plan: Plan,
   waiting: readonly WaitingVm[],
@@ -86,7 +96,7 @@ export function settleClaims(
   preempted: readonly PreemptedVm[],
   { mayPreempt }: SettleOptions,
 ): Settlement {
-  const table = new Table(chassis);
+  const table = new ChassisTable(chassis);
   const placements = new Set<Placement>();
   const preemptions: Preemption[] = [];
   const reinstatements: PreemptedVm[] = [];
@@ -96,8 +106,8 @@ export function settleClaims(
       if (table.take(claim.placement.chassisId, claim.placement.vm.request, 1))
         placements.add(claim.placement);
     } else if (claim.kind === "reinstate") {
-      if (table.giveBack(claim.vm)) reinstatements.push(claim.vm);
-    } else if (!table.keepFor(claim.vm) && mayPreempt && preemptions.length < MAX_PREEMPTIONS) {
+      if (table.reinstate(claim.vm)) reinstatements.push(claim.vm);
+    } else if (!table.setAsideFor(claim.vm) && mayPreempt && preemptions.length < MAX_PREEMPTIONS) {
       if (searched.size >= MAX_VAIN_SEARCHES) continue;
       const needs = needsOf(claim.vm);
       if (searched.has(needs)) continue;
@@ -115,106 +125,118 @@ export function settleClaims(
 }
 
 function claimsOf(plan: Plan, waiting: readonly WaitingVm[], preempted: readonly PreemptedVm[]): Claim[] {
-  const deferred = new Set(plan.deferrals.filter(isForWantOfRoom).map(({ vmId }) => vmId));
+  const deferred = new Set(plan.deferrals.filter(isForLackOfRoom).map(({ vmId }) => vmId));
   const claims: Claim[] = [];
-  for (const vm of preempted) claims.push({ kind: "reinstate", vm, ...whoIs(vm, vm.sinceMs) });
+  for (const vm of preempted) claims.push({ kind: "reinstate", vm, ...orderOf(vm, vm.sinceMs) });
   for (const placement of plan.placements) {
-    claims.push({ kind: "place", placement, ...whoIs(placement.vm, placement.vm.waitingSinceMs) });
+    claims.push({ kind: "place", placement, ...orderOf(placement.vm, placement.vm.waitingSinceMs) });
   }
   for (const vm of waiting) {
-    if (deferred.has(vm.vmId)) claims.push({ kind: "wait", vm, ...whoIs(vm, vm.waitingSinceMs) });
+    if (deferred.has(vm.vmId)) claims.push({ kind: "wait", vm, ...orderOf(vm, vm.waitingSinceMs) });
   }
   return claims.sort(byPriority);
 }
 
-/** Whom a quota stands against is served by nobody's leaving. */
-function isForWantOfRoom({ reasons }: Plan["deferrals"][number]): boolean {
+/** Preemption cannot help a VM that is blocked by its quota. */
+function isForLackOfRoom({ reasons }: Plan["deferrals"][number]): boolean {
   return reasons.every(({ code }) => code !== "QUOTA_EXCEEDED");
 }
 
-function whoIs({ vmId, priority }: { vmId: string; priority: number }, sinceMs: number) {
+function orderOf({ vmId, priority }: { vmId: string; priority: number }, sinceMs: number) {
   return { vmId, priority, sinceMs };
 }
 
-/** Equal for VMs of whom one finds victims where the other does. */
+/** A key that is equal for VMs with the same preemption candidates. */
 function needsOf({ vmType, request, placement, priority }: WaitingVm): string {
   return JSON.stringify([vmType, Object.entries(request).sort(), placement, priority]);
 }
 
-interface Place {
-  /** With the room as it will be once everything that was given up is free, less what is taken or kept. */
-  view: HeldRoom;
-  /** As it is, less what is taken. */
-  now: Room;
-  /** Who gave way in this settlement. */
-  readonly gone: Set<string>;
+interface ChassisAccount {
+  /**
+   * The room after every pending release, less what is taken or set aside. Its holders are those that have not given
+   * way.
+   */
+  expected: HeldRoom;
+  /** The room that is free at present, less what is taken. */
+  present: Room;
+  /** VMs that give way in this settlement. */
+  readonly preempted: Set<string>;
 }
 
-/** What every chassis has left while claims are gone through. */
-class Table {
-  readonly #places = new Map<string, Place>();
-  /** Those where more is about to be free than is. */
-  readonly #growing = new Set<Place>();
+/** What every chassis has left while the claims are settled. */
+class ChassisTable {
+  readonly #accounts = new Map<string, ChassisAccount>();
+  /** The chassis that will have more room than they have at present. */
+  readonly #releasing = new Set<ChassisAccount>();
 
   constructor(chassis: readonly ContendedRoom[]) {
     for (const contended of [...chassis].sort((a, b) => (a.chassisId < b.chassisId ? -1 : 1))) {
       const { free, placesLeft } = contended.room;
       const { amounts, places } = contended.pendingRelease;
-      const soon = { free: add(free, amounts), placesLeft: placesLeft + places };
-      const place = { view: { ...contended, room: soon }, now: contended.room, gone: new Set<string>() };
-      this.#places.set(contended.chassisId, place);
-      if (releasesAnything(contended.pendingRelease)) this.#growing.add(place);
+      const room = { free: add(free, amounts), placesLeft: placesLeft + places };
+      const account = {
+        expected: { ...contended, room },
+        present: contended.room,
+        preempted: new Set<string>(),
+      };
+      this.#accounts.set(contended.chassisId, account);
+      if (releasesAnything(contended.pendingRelease)) this.#releasing.add(account);
     }
   }
 
-  /** Takes what is free now and promised to nobody; false when there is not so much. */
+  /** Takes what is free at present and not set aside; returns false when that is too little. */
   take(chassisId: string, amounts: Amounts, places: 0 | 1): boolean {
-    const place = this.#places.get(chassisId);
-    if (place === undefined) return false;
-    if (misfitOf(amounts, place.now, places) || misfitOf(amounts, place.view.room, places)) return false;
-    place.now = less(place.now, amounts, places);
-    keep(place, amounts, places);
+    const account = this.#accounts.get(chassisId);
+    if (account === undefined) return false;
+    const { present, expected } = account;
+    if (misfitOf(amounts, present, places) || misfitOf(amounts, expected.room, places)) return false;
+    account.present = minus(present, amounts, places);
+    setAside(account, amounts, places);
     return true;
   }
 
-  /** What was taken from a VM, unless it is to give up still more. */
-  giveBack({ vmId, chassisId, missing }: PreemptedVm): boolean {
-    return this.#places.get(chassisId)?.gone.has(vmId) !== true && this.take(chassisId, missing, 0);
+  /** Takes what a preempted VM gave up, unless the same settlement preempts it again. */
+  reinstate({ vmId, chassisId, missing }: PreemptedVm): boolean {
+    return this.#accounts.get(chassisId)?.preempted.has(vmId) !== true && this.take(chassisId, missing, 0);
   }
 
-  /** Keeps for a VM what is about to be free for it. */
-  keepFor(vm: WaitingVm): boolean {
-    if (this.#growing.size === 0) return false;
-    const rooms = [...this.#growing].map(({ view }) => view);
+  /**
+   * Sets aside the room that is about to be free for a VM; returns false when it would not fit on any chassis even
+   * then.
+   */
+  setAsideFor(vm: WaitingVm): boolean {
+    if (this.#releasing.size === 0) return false;
+    const rooms = [...this.#releasing].map(({ expected }) => expected);
     const first = candidatesFor(vm, rooms).find(({ score }) => score !== null);
-    const place = first && this.#places.get(first.chassisId);
-    if (place === undefined) return false;
-    keep(place, vm.request, 1);
+    const account = first && this.#accounts.get(first.chassisId);
+    if (account === undefined) return false;
+    setAside(account, vm.request, 1);
     return true;
   }
 
   preemptFor(vm: WaitingVm): Preemption | undefined {
-    const rooms = [...this.#places.values()].map(({ view }) => view);
+    const rooms = [...this.#accounts.values()].map(({ expected }) => expected);
     const found = choosePreemption(vm, rooms);
-    const place = found && this.#places.get(found.chassisId);
-    if (found === undefined || place === undefined) return undefined;
-    let { free, placesLeft } = place.view.room;
+    const account = found && this.#accounts.get(found.chassisId);
+    if (found === undefined || account === undefined) return undefined;
+    let { free, placesLeft } = account.expected.room;
     for (const { vmId, frees, mode } of found.victims) {
-      place.gone.add(vmId);
+      account.preempted.add(vmId);
       free = add(free, frees);
       if (mode === "evict") placesLeft += 1;
     }
-    const holders = place.view.holders.filter(({ vmId }) => !place.gone.has(vmId));
-    place.view = { ...place.view, holders, room: { free, placesLeft } };
-    this.#growing.add(place);
-    keep(place, vm.request, 1);
+    const holders = account.expected.holders.filter(({ vmId }) => !account.preempted.has(vmId));
+    account.expected = { ...account.expected, holders, room: { free, placesLeft } };
+    this.#releasing.add(account);
+    setAside(account, vm.request, 1);
     return found;
   }
 }
 
-/** Promises part of what will be free. */
-function keep(place: Place, amounts: Amounts, places: 0 | 1): void {
-  place.view = { ...place.view, room: less(place.view.room, amounts, places) };
+/** Deducts from the expected room what a VM is to get. */
+function setAside(account: ChassisAccount, amounts: Amounts, places: 0 | 1): void {
+  const room = minus(account.expected.room, amounts, places);
+  account.expected = { ...account.expected, room };
 }
 
 function releasesAnything({ amounts, places }: PendingRelease): boolean {
@@ -225,8 +247,8 @@ function misfitOf(amounts: Amounts, room: Room, places: 0 | 1): Misfit | undefin
   return roomFor(amounts, places === 0 ? { ...room, placesLeft: 1 } : room);
 }
 
-/** May go below nothing where it is promised more than is there: then nobody fits. */
-function less({ free, placesLeft }: Room, amounts: Amounts, places: 0 | 1): Room {
+/** The result can be negative where more is set aside than is there. No VM fits there then. */
+function minus({ free, placesLeft }: Room, amounts: Amounts, places: 0 | 1): Room {
   const left: Record<string, number> = { ...free };
   for (const [name, n] of Object.entries(amounts)) left[name] = amountOf(free, name) - n;
   return { free: left, placesLeft: placesLeft - places };

@@ -1,21 +1,21 @@
 /**
- * What came out of a replay, in numbers, and what differs between two.
+ * The result of a replay in numbers, and the differences between two replays.
  */
 import type { ChassisUse } from "./use-meter.ts";
 import type { Episode, VirtualCluster } from "./virtual-cluster.ts";
 
 export interface ReplaySummary {
-  /** Times a VM asked for a place. */
+  /** How often a VM requested a place. */
   readonly demands: number;
   readonly placed: number;
-  /** Gave up, or wait still. */
+  /** Demands that were withdrawn, or that still wait at the end. */
   readonly unplaced: number;
-  /** Of all demands, those that got no place included, ms. */
+  /** Sum over all demands, including those without a place, ms. */
   readonly totalWaitMs: number;
   readonly longestWaitMs: number;
-  /** VMs that lost their place with its chassis. */
+  /** VMs that lost their place because their chassis was removed. */
   readonly evictions: number;
-  /** Resizes in the log for which there was no room here. */
+  /** Resizes in the log for which this cluster had no room. */
   readonly refusedResizes: number;
   readonly chassis: readonly ChassisUse[];
 }
@@ -25,7 +25,7 @@ export interface Outcome {
   readonly waitMs: number;
 }
 
-/** One demand that came out differently; null: there was no such demand (its VM was not evicted there). */
+/** A demand with two outcomes. null: that cluster had no such demand, because it did not evict the VM. */
 export interface ReplayDifference {
   readonly vmId: string;
   readonly askedSeq: number;
@@ -34,15 +34,17 @@ export interface ReplayDifference {
   readonly alternative: Outcome | null;
 }
 
-/** How far the baseline is from what really happened: the worth of all the rest. */
+/**
+ * How close the baseline comes to what really happened. The comparison with the alternative is worth as much as this.
+ */
 export interface Reproduction {
-  /** Demands that were decided in both. */
+  /** Demands that the log and the baseline both decided. */
   readonly demands: number;
-  /** Of these, those with the chassis of the log, or without one as in the log. */
+  /** The demands of these for which the baseline chose the same chassis, or none, as the log. */
   readonly sameChassis: number;
-  /** `sameChassis` of `demands`, rounded down; 1000 where there was nothing to decide. */
+  /** `sameChassis` in thousandths of `demands`, rounded down; 1000 when nothing was to decide. */
   readonly permille: number;
-  /** Total wait of the baseline less that of the log, ms. */
+  /** Total wait of the baseline minus that of the log, ms. */
   readonly waitDifferenceMs: number;
 }
 
@@ -115,7 +117,7 @@ function reproductionOf(
   return { demands, sameChassis, permille, waitDifferenceMs };
 }
 
-/** In the order of asking. */
+/** In the order of the demands. */
 function differencesOf(
   baseline: ReadonlyMap<string, Episode>,
   alternative: ReadonlyMap<string, Episode>,

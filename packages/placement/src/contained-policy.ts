@@ -1,32 +1,34 @@
 /**
- * A policy somebody else wrote: what it is asked, checked once, and then called so that its failure is its own.
+ * The container of a policy from a third party: it checks the policy's shape once, and contains its failures at each
+ * call.
  *
- * A chassis it cannot score (it throws, or answers no integer from 0 to {@link FULL_SCORE}) gets 0 and is the last to be taken; who fits
- * where was decided before, by the feasibility rule. So a broken policy places worse, and never wrongly or not at all. What it cannot be
- * kept from is time: it runs in the plan, and one that never answers holds the scheduler up.
+ * A chassis that the policy cannot score (it throws, or returns no integer from 0 to {@link FULL_SCORE}) gets the score
+ * 0 and is chosen last. The feasibility rule has decided before which chassis can hold the VM. So a broken policy makes
+ * worse placements, but never wrong ones. The container does not limit time: a policy that never returns blocks the
+ * scheduler.
  */
 import { PLACEMENT_POLICIES } from "@bioxen/contracts";
 import { type Fit, FULL_SCORE, type PlacementPolicy } from "./policy.ts";
 
-/** What is wrong with a value that should be a policy; empty: nothing. */
+/** The problems of a value that should be a policy, as "field: problem"; empty when it is one. */
 export function policyProblems(value: unknown): string[] {
-  if (typeof value !== "object" || value === null) return ["is not an object"];
+  if (typeof value !== "object" || value === null) return ["must be an object"];
   const { name, version, score, bound } = value as Partial<PlacementPolicy>;
   const problems: string[] = [];
   if (typeof name !== "string" || !/^[a-z0-9][a-z0-9-]{0,62}$/.test(name)) {
-    problems.push("name: is not of a-z, 0-9 and '-', 63 characters at most");
+    problems.push("name: must be 1 to 63 characters of a-z, 0-9 and '-', and must not start with '-'");
   } else if ((PLACEMENT_POLICIES as readonly string[]).includes(name)) {
-    problems.push(`name: ${name} is a built-in policy's`);
+    problems.push(`name: ${name} is the name of a built-in policy`);
   }
   if (!(Number.isSafeInteger(version) && (version as number) >= 1)) {
-    problems.push("version: is not an integer of 1 or more");
+    problems.push("version: must be an integer of at least 1");
   }
-  if (typeof score !== "function") problems.push("score: is not a function");
-  if (bound !== undefined && typeof bound !== "function") problems.push("bound: is not a function");
+  if (typeof score !== "function") problems.push("score: must be a function");
+  if (bound !== undefined && typeof bound !== "function") problems.push("bound: must be a function");
   return problems;
 }
 
-/** The same policy, that always scores. `onTrouble` hears of every failure. */
+/** The same policy with contained failures: it always returns a score. `onTrouble` is called with each failure. */
 export function containedPolicy(
   policy: PlacementPolicy,
   onTrouble: (message: string, cause?: unknown) => void,
@@ -47,7 +49,7 @@ export function containedPolicy(
     name: policy.name,
     version: policy.version,
     score: (fit: Fit) => checked(`${fit.vm.vmId} on ${fit.chassis.chassisId}`, 0, () => policy.score(fit)),
-    // A bound that is too high costs a look, one that is too low the best chassis.
+    // Too high a bound costs time; too low a bound would skip the best chassis.
     ...(bound === undefined
       ? {}
       : {

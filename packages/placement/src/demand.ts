@@ -1,11 +1,12 @@
 /**
- * What a log says was wanted, when, and what there was to give: the part of history that another scheduler would have met too.
+ * The demand of a log: which VMs requested places and when, and which chassis existed. Another scheduler would have met
+ * the same demand.
  *
- * A VM asks for a place with `start-requested`, and again with `displaced`, which is how a lost chassis, a dead agent or a start
- * that took too long show here: whether agents are heard of is not recorded, only what came of it. It withdraws with
- * `stop-requested` and is gone with `stopped`, `failed` or `destroyed`, at the instant of the log: a VM that waits
- * longer runs shorter, it does not run later. Where it was placed is the answer, not the demand, and kept apart (`placed`);
- * so is that it gave way to a higher priority and what it got back (`given`).
+ * A VM requests a place with `start-requested`, and again with `displaced`. A lost chassis, a dead agent and a start
+ * that took too long all appear as `displaced`, because the log does not record heartbeats. The VM withdraws with
+ * `stop-requested`, and leaves with `stopped`, `failed` or `destroyed`, at the instant of the log: a VM that waits
+ * longer has a shorter run, not a later one. Placements are decisions of the recorded scheduler and no part of the
+ * demand (`placed`). The same holds for what a VM gave up to a higher priority and got back (`held`).
  */
 import {
   type ChassisState,
@@ -20,23 +21,23 @@ import { type Amounts, positionOf, type StoredEvent } from "@bioxen/kernel";
 import { type WaitingVm, waitingVm } from "./snapshot.ts";
 
 export type Happening =
-  | { readonly kind: "asked"; readonly vm: WaitingVm }
+  | { readonly kind: "requested"; readonly vm: WaitingVm }
   | { readonly kind: "withdrew" | "left"; readonly vmId: string }
   | { readonly kind: "resized"; readonly vmId: string; readonly amounts: Amounts }
-  /** What it holds from now on of its request; null: nothing, it waits again. */
-  | { readonly kind: "given"; readonly vm: WaitingVm; readonly amounts: Amounts | null }
+  /** The part of its request that the VM holds from then on; null: it holds nothing and waits again. */
+  | { readonly kind: "held"; readonly vm: WaitingVm; readonly amounts: Amounts | null }
   | { readonly kind: "placed"; readonly vmId: string; readonly chassisId: string }
   | { readonly kind: "chassis"; readonly chassisId: string; readonly chassis: ChassisState };
 
 export type DemandStep = Happening & { readonly seq: number; readonly atMs: number };
 
-/** Reads events in order; says what each means for places, if anything. */
+/** Reads events in order, and returns what each one means for the demand, if anything. */
 export class DemandReader {
   readonly #vms = new Map<string, VmState>();
   readonly #chassis = new Map<string, ChassisState>();
   #atMs = 0;
 
-  /** Time of the log so far, ms; never goes back. */
+  /** Time of the log so far, ms. It never decreases. */
   get atMs(): number {
     return this.#atMs;
   }
@@ -45,7 +46,7 @@ export class DemandReader {
     const happened = domainEventOf(event.envelope);
     const { kind, id } = happened;
     const at = positionOf(event);
-    // Services have clocks of their own: an event may claim to be older than the one before it.
+    // The services have different clocks: an event can have an earlier time than the event before it.
     this.#atMs = Math.max(this.#atMs, at.atMs);
     const place = { seq: event.seq, atMs: this.#atMs };
     if (kind === "chassis") {
@@ -64,16 +65,16 @@ export class DemandReader {
 function happeningOf(vmId: string, vm: Vm, event: VmEvent, atMs: number): Happening | undefined {
   switch (event.type) {
     case "bioxen.vm.start-requested.v1":
-      return { kind: "asked", vm: waitingVm(vmId, vm, atMs) };
+      return { kind: "requested", vm: waitingVm(vmId, vm, atMs) };
     case "bioxen.vm.displaced.v2": {
-      const asked = waitingVm(vmId, vm, atMs);
+      const waiting = waitingVm(vmId, vm, atMs);
       return event.data.code === "PREEMPTED"
-        ? { kind: "given", vm: asked, amounts: null }
-        : { kind: "asked", vm: asked };
+        ? { kind: "held", vm: waiting, amounts: null }
+        : { kind: "requested", vm: waiting };
     }
     case "bioxen.vm.preempted.v1":
     case "bioxen.vm.reinstated.v1":
-      return { kind: "given", vm: waitingVm(vmId, vm, atMs), amounts: event.data.allocation };
+      return { kind: "held", vm: waitingVm(vmId, vm, atMs), amounts: event.data.allocation };
     case "bioxen.vm.stop-requested.v1":
       return { kind: "withdrew", vmId };
     case "bioxen.vm.stopped.v1":

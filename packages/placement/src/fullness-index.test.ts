@@ -1,5 +1,5 @@
 /**
- * The short way through a large cluster finds what a look at every chassis finds, and numbers say what the feasibility rule says.
+ * The index finds the same chassis as a check of every chassis, and its verdicts agree with the feasibility rule.
  */
 import { type Chassis, mismatchOf, roomFor } from "@bioxen/contracts";
 import fc from "fast-check";
@@ -69,9 +69,9 @@ function built({ rooms, vms }: typeof cluster extends fc.Arbitrary<infer T> ? T 
   return { chassis, waiting };
 }
 
-it.each([BIN_PACK, SPREAD])("$name: a plan is the same with and without shelves", (policy) => {
+it.each([BIN_PACK, SPREAD])("$name: the plan is the same with and without the index", (policy) => {
   const { bound: _, ...unbounded } = policy;
-  const look = (p: PlacementPolicy, made: ReturnType<typeof built>) => {
+  const planWith = (p: PlacementPolicy, made: ReturnType<typeof built>) => {
     const plan = planPlacements(made.waiting, made.chassis, { policy: p, nowMs: 100_000 });
     const placed = plan.placements.map(({ vm: { vmId }, chassisId, score }) => [vmId, chassisId, score]);
     return { placed, deferrals: plan.deferrals, scores: plan.scores };
@@ -79,13 +79,13 @@ it.each([BIN_PACK, SPREAD])("$name: a plan is the same with and without shelves"
   fc.assert(
     fc.property(cluster, (drawn) => {
       const made = built(drawn);
-      expect(look(policy, made)).toEqual(look(unbounded, made));
+      expect(planWith(policy, made)).toEqual(planWith(unbounded, made));
     }),
     { numRuns: 60 },
   );
 });
 
-it("a verdict is a score exactly where the rule that the allocator applies finds nothing", () => {
+it("a verdict is a score exactly when the rule of the allocator finds no misfit", () => {
   fc.assert(
     fc.property(cluster, (drawn) => {
       const { chassis, waiting } = built(drawn);

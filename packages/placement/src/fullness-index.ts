@@ -1,54 +1,55 @@
 /**
- * The best chassis of a large cluster without a look at every one.
+ * An index of large clusters by fullness: finds the best chassis for a VM without a check of every one.
  *
- * Chassis of about one size stand on one sizeClass in order of how full they are. Putting a VM on one makes its tightest resource fuller by
- * at most the share that the VM takes of the smallest chassis of the sizeClass; a policy that says what it can score at most for such a
- * fullness (`PlacementPolicy.bound`) lets the search stop where nothing better can come. Twins, as all empty chassis of a type are, score
- * the same, so of many only the first are looked at. Chassis that changed since the classes were filled are looked at each time. What
- * is found is what a look at all would have found (`fullness-index.test.ts`).
+ * Chassis of about the same size form a size class, in order of fullness. A VM makes the tightest resource of a chassis
+ * fuller by at most the share that it takes of the smallest chassis of the class. With `PlacementPolicy.bound`, the
+ * highest score for a fullness, the search of a class stops where no better chassis can follow. Identical chassis, for
+ * example all empty ones of a type, have the same score, so that only the first few of them are checked. Chassis that
+ * changed after the index was built are always checked. The result is the same as that of a check of every chassis
+ * (`fullness-index.test.ts`).
  */
 import { FULL_SCORE, type PlacementPolicy } from "./policy.ts";
 import type { FitQuery, RoomIndex } from "./room-index.ts";
 import { MAX_CANDIDATES, VerdictCounter, type VerdictSummary } from "./verdict-summary.ts";
 
-/** In a cluster of no more chassis than this the detour costs more than it saves. */
+/** In a cluster with at most this many chassis the index costs more than it saves. */
 const SMALL_CLUSTER = 64;
-/** Sizes of chassis told apart; of more, each sizeClass would hold too few to leave any out. */
+/** Most size classes. With more, each class would have too few chassis to skip any. */
 const MAX_SIZE_CLASSES = 64;
-/** FullnessIndex are filled again when this part of all chassis has changed since, per mille. */
+/** The index is built again when more than this part of all chassis has changed, per mille. */
 const MAX_STALE_PERMILLE = 125;
 
-/** Divisions of sums differ from sums of divisions by less than this, per mille. */
+/** Tolerance for rounding errors of floating-point numbers, per mille. */
 const ROUNDING = 1e-6;
 
 interface SizeClass {
-  /** The best first: by fullness, twins together in order of id. */
+  /** Indexes of the chassis, the best first: in order of fullness, identical chassis together in order of id. */
   readonly at: readonly number[];
   readonly fullness: Float64Array;
-  /** Where the twins of each end. */
+  /** For each position, the end of its run of identical chassis. */
   readonly identicalEnd: Int32Array;
-  /** Smallest offer of each resource asked for, over the sizeClass. */
+  /** The smallest offer in the class of each requested resource. */
   readonly offered: readonly number[];
 }
 
 interface SizeClasses {
   readonly classes: readonly SizeClass[];
-  /** Chassis that do not stand where they belong any more. */
+  /** Chassis that changed after the index was built, so that their positions may be wrong. */
   readonly stale: Set<number>;
-  /** Changes of the index that are in `stale`. */
+  /** How many changes of the room index `stale` covers. */
   changesSeen: number;
 }
 
 export class FullnessIndex {
   readonly #index: RoomIndex;
-  /** By the resources that are asked for: fullness is that of these. */
+  /** By the set of requested resources, because fullness is counted over these. */
   readonly #indexed = new Map<string, SizeClasses>();
 
   constructor(index: RoomIndex) {
     this.#index = index;
   }
 
-  /** undefined where every chassis must be looked at. */
+  /** The summary of the search; undefined when every chassis must be checked. */
   search(query: FitQuery): VerdictSummary | undefined {
     const { policy } = query;
     if (policy.bound === undefined || query.prefers || this.#index.rooms.length <= SMALL_CLUSTER)
@@ -106,9 +107,9 @@ export class FullnessIndex {
     const index = this.#index;
     const sizes = new Map<string, number[]>();
     for (let at = 0; at < index.rooms.length; at += 1) {
-      // It holds nobody who asks for this.
+      // The chassis offers none of this resource, so that it can hold no VM that requests it.
       if (asked.some((r) => index.offeredAt(at, r) === 0)) continue;
-      // Within a factor of two: shares differ by no more on one sizeClass.
+      // The sizes within a class differ by less than a factor of two, and so do the shares that a VM takes.
       const size = asked.map((r) => Math.floor(Math.log2(index.offeredAt(at, r)))).join();
       const sizeClass = sizes.get(size);
       if (sizeClass === undefined) sizes.set(size, [at]);
@@ -137,7 +138,7 @@ export class FullnessIndex {
     });
   }
 
-  /** 0 for twins: equal in everything that a score is made of. */
+  /** 0 for identical chassis: equal in everything that a score depends on. */
   #difference(a: number, b: number, asked: readonly number[]): number {
     const index = this.#index;
     for (const r of asked) {
@@ -160,7 +161,7 @@ export class FullnessIndex {
 
 type Bounded = PlacementPolicy & Required<Pick<PlacementPolicy, "bound">>;
 
-/** The largest part of any chassis of a sizeClass that the VM takes, per mille. */
+/** The largest share that the VM takes of any chassis of the class, per mille. */
 function shareOf(query: FitQuery, asked: readonly number[], offered: readonly number[]): number {
   let share = 0;
   for (const [i, r] of asked.entries()) {

@@ -1,15 +1,18 @@
 /**
- * Who goes where: a pure plan out of a view of the cluster. Nothing is promised by it; the allocator disposes.
+ * A plan: which VM goes to which chassis, as a pure function of a view of the cluster. It is only a proposal; the
+ * allocator decides.
  *
- * VMs are taken in order of effective priority (`urgency.ts`), then of waiting time, then of id. Each gets the feasible chassis that
- * its policy scores highest (`policy.ts`), ties by id; what it takes is counted for those that follow.
+ * VMs are placed in order of effective priority (`urgency.ts`), then of waiting time, then of id. Each VM gets the
+ * feasible chassis that its policy scores highest (`policy.ts`), ties by id. What it takes is deducted for the VMs
+ * after it.
  *
- * Two rules bend that order, and neither delays anybody who comes first by it:
- * - Where all of one priority find room, the larger are placed before the smaller: big stones first pack tighter. The moment one of
- *   them would be left out that had room, the attempt is taken back and the older go first.
- * - A VM that fits nowhere does not hold up smaller ones behind it, until it has waited {@link HOLD_AFTER_MS}: then the chassis that
- *   lacks least for it is kept for it. Nobody knows when running VMs end, so anything put there may delay it; what is missing there
- *   only shrinks, so its turn comes. At most one chassis in {@link CHASSIS_PER_HOLD} is kept, so that the cluster goes on working.
+ * Two rules change that order. Neither delays a VM that comes first by it:
+ * - If all VMs of one priority fit, larger VMs are placed before smaller ones, which packs tighter. If a VM that had
+ *   room would be left out, the attempt is rolled back and older VMs go first.
+ * - A VM that fits nowhere does not hold up smaller VMs behind it until it has waited {@link HOLD_AFTER_MS}. Then the
+ *   plan holds for it the chassis with the smallest shortage. The end of running VMs cannot be predicted, so any VM
+ *   placed there could delay it. On a held chassis the shortage only shrinks, so its turn comes. At most one chassis in
+ *   {@link CHASSIS_PER_HOLD} is held, so that most of the cluster stays usable.
  */
 import {
   MAX_RECORDED_CANDIDATES,
@@ -34,14 +37,14 @@ import {
   type VerdictSummary,
 } from "./verdict-summary.ts";
 
-/** Events gather this long before a plan is made, ms: a burst of starts is planned together. */
+/** Delay from the first event to the plan, ms. A burst of starts is planned together. */
 export const GATHER_MS = 2;
 /**
- * A VM that fits nowhere keeps a chassis after this long, ms. Shorter idles chassis for VMs that a usual end would have served;
- * longer lets small VMs take every gap for longer.
+ * Wait after which a chassis is held for a VM that fits nowhere, ms. A shorter wait idles chassis for VMs that would
+ * soon find room anyway; with a longer one small VMs fill every gap for longer.
  */
 export const HOLD_AFTER_MS = 60_000;
-/** One chassis in this many may be kept for a VM that waits, at least one. */
+/** One chassis in this many can be held for a waiting VM, but always at least one. */
 export const CHASSIS_PER_HOLD = 10;
 
 export interface Placement {
@@ -63,13 +66,13 @@ export interface Plan {
 }
 
 export interface PlanOptions {
-  /** Of VMs that choose none. */
+  /** The policy for VMs that name none. */
   readonly policy?: PlacementPolicy;
-  /** Now; absent: nobody has aged. */
+  /** The present, ms; absent: no VM has aged. */
   readonly nowMs?: number;
-  /** What of them is charged is held; the rest is what may be placed. */
+  /** The quotas; VMs are placed only within what is not charged yet. */
   readonly quotas?: Iterable<Quota>;
-  /** VMs whose scores name every chassis, however many there are. */
+  /** VMs for which the plan lists every chassis, in clusters of any size. */
   readonly inFull?: ReadonlySet<string>;
 }
 
@@ -84,7 +87,7 @@ export function planPlacements(
   return planner.plan();
 }
 
-/** Every chassis with its score for this VM alone, or its refusal. */
+/** Every chassis with its score for this VM, as if no other VM waited, or with its refusal. */
 export function candidatesFor(
   vm: WaitingVm,
   rooms: readonly ChassisRoom[],
@@ -95,7 +98,7 @@ export function candidatesFor(
 
 const NEEDS = new WeakMap<WaitingVm, string>();
 
-/** Equal for VMs that fit in the same rooms, equally well, as long as nobody cares who is where. */
+/** A key that is equal for VMs that fit on the same chassis with the same scores, in a plan without affinity terms. */
 function needsOf(vm: WaitingVm): string {
   let needs = NEEDS.get(vm);
   if (needs === undefined) {
@@ -106,11 +109,11 @@ function needsOf(vm: WaitingVm): string {
   return needs;
 }
 
-/** VMs with equal needs: what was found out for one holds for the next. */
+/** VMs with equal needs. They share one query, and the reasons once no chassis fits. */
 interface Group {
   readonly query: FitQuery;
-  /** Why none of them fits any more: rooms only shrink while a plan is made. */
-  hopeless:
+  /** The reasons once none of them fits; this is final, because rooms only shrink while a plan is made. */
+  unfit:
     | { readonly reasons: readonly PlacementRefusal[]; readonly candidates: readonly Candidate[] }
     | undefined;
 }
@@ -122,7 +125,7 @@ class Planner {
   readonly #fullness: FullnessIndex;
   readonly #quotas: QuotaRooms;
   readonly #groups = new Map<string, Group>();
-  /** The verdicts of all chassis on the VM that is looked at. */
+  /** The verdicts of all chassis on the VM that is being placed. */
   readonly #verdicts: Int32Array;
   #placements: Placement[] = [];
   readonly #deferrals: { readonly vm: WaitingVm; readonly reasons: Deferral["reasons"] }[] = [];
@@ -142,9 +145,9 @@ class Planner {
     return { placements: this.#placements, deferrals, scores: this.#scores };
   }
 
-  /** VMs of one effective priority, in order of age. */
+  /** Places VMs of one effective priority, given in order of age. */
   placeClass(all: readonly WaitingVm[]): void {
-    // Quotas only shrink while a plan is made: who has no room under one now has none later.
+    // What quotas leave only shrinks while a plan is made: a VM without room under one has none later either.
     const vms: WaitingVm[] = [];
     for (const vm of all) {
       if (this.#quotas.misfitOf(vm) === undefined) vms.push(vm);
@@ -154,43 +157,44 @@ class Planner {
     for (const vm of vms) if (!this.#place(vm)) this.#defer(vm);
   }
 
-  /** All of them that have room now, or nothing changes and the answer is no. */
+  /** Places all VMs that have room at present and returns true, or changes nothing and returns false. */
   #placeAll(vms: readonly WaitingVm[]): boolean {
     const mark = this.#index.mark();
     const quotaMark = this.#quotas.mark();
     const placed = this.#placements.length;
-    const without: WaitingVm[] = [];
-    const unfit = new Set<Group>();
+    const deferred: WaitingVm[] = [];
+    const unfitGroups = new Set<Group>();
     for (const vm of vms) {
       const group = this.#groupOf(vm);
-      // Its quota had room before others of its class took it.
+      // Its quota had room until other VMs of its class took it.
       const isOverQuota = this.#quotas.misfitOf(vm) !== undefined;
-      if (!unfit.has(group) && this.#place(vm)) continue;
-      // Who came first may be who keeps it away: told apart from having no room only by the order of age.
+      if (!unfitGroups.has(group) && this.#place(vm)) continue;
+      // With affinity terms a VM that was placed before it can be the cause. Only the order of age can tell that from a
+      // lack of room.
       const hadRoom =
         isOverQuota || this.#index.affinity.hasTerms || this.#index.fittedAt(mark, { ...group.query, vm });
-      if (this.#hasAged(vm) || (!unfit.has(group) && hadRoom)) {
+      if (this.#hasAged(vm) || (!unfitGroups.has(group) && hadRoom)) {
         this.#index.rollback(mark);
         this.#quotas.rollback(quotaMark);
         this.#placements = this.#placements.slice(0, placed);
         return false;
       }
-      unfit.add(group);
-      without.push(vm);
+      unfitGroups.add(group);
+      deferred.push(vm);
     }
-    for (const vm of without.sort(byAge)) this.#defer(vm);
+    for (const vm of deferred.sort(byAge)) this.#defer(vm);
     return true;
   }
 
-  /** By the share of the whole cluster's offer that the scarcest resource of a VM is. */
+  /** By size: the share of the cluster's whole offer that the VM needs, of its scarcest resource. */
   #largestFirst(vms: readonly WaitingVm[]): WaitingVm[] {
     const sizes = new Map(vms.map((vm) => [vm, this.#index.sizeOf(this.#groupOf(vm).query)]));
     return [...vms].sort((a, b) => (sizes.get(b) ?? 0) - (sizes.get(a) ?? 0) || byAge(a, b));
   }
 
   /**
-   * Those that were to be with somebody who was placed only after they were looked at. The rest of a longer chain is placed by the
-   * next plan.
+   * Tries the deferred VMs with affinity terms again: the VM that they need may have been placed after them. The next
+   * plan places the rest of a longer chain.
    */
   placeFollowers(): void {
     const isFollower = (vm: WaitingVm) => wants(vm).near.length > 0;
@@ -198,14 +202,14 @@ class Planner {
     for (const deferral of deferred) {
       const { vm } = deferral;
       const group = this.#groupOf(vm);
-      if (isFollower(vm)) group.hopeless = undefined;
+      if (isFollower(vm)) group.unfit = undefined;
       if (!isFollower(vm) || !this.#place(vm)) this.#deferrals.push(deferral);
     }
   }
 
   #place(vm: WaitingVm): boolean {
     const group = this.#groupOf(vm);
-    if (group.hopeless !== undefined || this.#quotas.misfitOf(vm) !== undefined) return false;
+    if (group.unfit !== undefined || this.#quotas.misfitOf(vm) !== undefined) return false;
     const query = { ...group.query, vm };
     const inFull = this.#options.inFull?.has(vm.vmId) === true;
     const summary = (inFull ? undefined : this.#fullness.search(query)) ?? this.#judgeAll(query);
@@ -246,18 +250,18 @@ class Planner {
     const inFull = this.#options.inFull?.has(vm.vmId) === true;
     const overQuota = this.#quotas.misfitOf(vm);
     if (overQuota !== undefined) {
-      // No chassis is kept for it: a larger one would serve it no sooner.
+      // No chassis is held for it, because more room would not help.
       this.#scores[vm.vmId] = inFull ? this.#whyNot({ ...group.query, vm }, inFull).candidates : [];
       this.#deferrals.push({ vm, reasons: [{ chassisId: null, ...overQuota }] });
       return;
     }
-    if (group.hopeless === undefined || inFull) group.hopeless = this.#whyNot({ ...group.query, vm }, inFull);
-    this.#scores[vm.vmId] = group.hopeless.candidates;
-    this.#deferrals.push({ vm, reasons: group.hopeless.reasons });
-    if (this.#hasAged(vm)) this.#keepChassisFor(vm, group.query);
+    if (group.unfit === undefined || inFull) group.unfit = this.#whyNot({ ...group.query, vm }, inFull);
+    this.#scores[vm.vmId] = group.unfit.candidates;
+    this.#deferrals.push({ vm, reasons: group.unfit.reasons });
+    if (this.#hasAged(vm)) this.#holdChassisFor(vm, group.query);
   }
 
-  #whyNot(query: FitQuery, inFull: boolean): NonNullable<Group["hopeless"]> {
+  #whyNot(query: FitQuery, inFull: boolean): NonNullable<Group["unfit"]> {
     const index = this.#index;
     if (index.rooms.length === 0) {
       const message = "no chassis is registered";
@@ -279,7 +283,7 @@ class Planner {
     return (this.#options.nowMs ?? Number.NEGATIVE_INFINITY) - vm.waitingSinceMs >= HOLD_AFTER_MS;
   }
 
-  #keepChassisFor(vm: WaitingVm, query: FitQuery): void {
+  #holdChassisFor(vm: WaitingVm, query: FitQuery): void {
     const index = this.#index;
     if (index.holds >= Math.ceil(index.rooms.length / CHASSIS_PER_HOLD)) return;
     let least = Number.POSITIVE_INFINITY;
@@ -305,14 +309,17 @@ class Planner {
     let group = this.#groups.get(needs);
     if (group === undefined) {
       const query = this.#index.queryOf(vm, policyOf(vm.placement, this.#policy));
-      group = { query, hopeless: undefined };
+      group = { query, unfit: undefined };
       this.#groups.set(needs, group);
     }
     return group;
   }
 }
 
-/** The placements of a plan as proposals: per chassis, in the plan's order, at most `maxBatch` in one. None is left out. */
+/**
+ * Divides the placements of a plan into proposals: each for one chassis, in the plan's order, with at most `maxBatch`
+ * placements.
+ */
 export function batchesOf(
   placements: readonly Placement[],
   maxBatch: number,

@@ -20,5 +20,5 @@ it("fullness is that of the tightest resource of those asked for", () => {
 
 it.each([Number.NaN, 0.5, -1, 1_001])("a policy that scores %s is named", (score) => {
   const policy = { name: "odd", version: 3, score: () => score };
-  expect(() => checkedScore(policy, fit([0, 1]))).toThrow(/policy odd 3 scored a .* for x/);
+  expect(() => checkedScore(policy, fit([0, 1]))).toThrow(/policy odd 3 returned the score .* for x on a/);
 });

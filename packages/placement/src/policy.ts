@@ -1,49 +1,54 @@
 /**
- * Taste among the chassis that can hold a VM. What can is the feasibility rule's (contracts); taste never overrules it.
+ * The policy: the preference among the chassis that can hold a VM. The feasibility rule (contracts) decides which
+ * chassis can; a policy never overrules it.
  *
- * `bin-pack` fills the fullest, so that large holes stay whole for large cells. `spread` takes the emptiest, so that the loss of one
- * chassis costs few VMs, at the price of large cells that find only small holes.
+ * `bin-pack` fills the fullest chassis, which leaves large gaps for large cells. `spread` fills the emptiest, so that
+ * the loss of one chassis costs few VMs; large cells then find only small gaps.
  */
 import { PLACEMENT_POLICIES, type PlacementPolicyName } from "@bioxen/contracts";
 import type { ChassisRoom, WaitingVm } from "./snapshot.ts";
 
-/** The score of an exact fit: scores are integers from 0 to this. */
+/** The highest score, that of an exact fit under `bin-pack`. Scores are integers from 0 to this. */
 export const FULL_SCORE = 1_000;
 
 /**
- * A VM and a room that holds it. Resources are numbered: all that anybody in the plan asks for, in order of name; most VMs ask 0 of
- * some. One object serves every question of a plan: read it, never keep it.
+ * A VM and a chassis that can hold it. Resources are numbered: all resources that any VM of the plan requests, in order
+ * of name, so that a VM often requests 0 of some. The plan reuses one object for all its calls: read it during the call
+ * and do not store it.
  */
 export interface Fit {
   readonly resources: readonly string[];
+  /** The VM's request. */
   asked(resource: number): number;
-  /** Before the VM is there. */
+  /** What is free on the chassis before the VM is placed. */
   free(resource: number): number;
+  /** The chassis' whole offer, free or not. */
   offered(resource: number): number;
   readonly vm: WaitingVm;
   readonly chassis: ChassisRoom;
 }
 
 /**
- * How a chassis is chosen among those that can hold a VM. Pure: equal fits have equal scores, or plans cannot be told again.
+ * How a chassis is chosen among those that can hold a VM. A policy must be pure: equal fits get equal scores, otherwise
+ * plans are not reproducible.
  */
 export interface PlacementPolicy {
   readonly name: string;
-  /** Counts up with every change of what it scores; recorded with each decision. */
+  /** To be increased with every change of the scores. Recorded with each decision. */
   readonly version: number;
-  /** Integer 0…{@link FULL_SCORE}; the highest is taken, the first in order of id among equals. */
+  /** Integer 0…{@link FULL_SCORE}. The chassis with the highest score is chosen, among equal ones the first by id. */
   score(fit: Fit): number;
   /**
-   * The most it can score where {@link fullnessWith} comes out from `least` to `most`. Lets a plan of a large cluster leave out chassis
-   * that cannot be the best; must only rise, or only fall, with both, and equal numbers must score the same on every chassis. Absent:
-   * every VM looks at every chassis.
+   * The highest score of any fit for which {@link fullnessWith} is between `least` and `most`. With it, a plan of a
+   * large cluster skips chassis that cannot be the best. The bound must be monotonic in both arguments, and the score
+   * must depend only on free, offered and requested amounts. Without it, every VM is scored on every chassis.
    */
   bound?(least: number, most: number): number;
 }
 
 /**
- * How full the tightest resource becomes: 1000 leaves nothing of it. The tightest, not the mean: a chassis with ATP left
- * but no ribosomes is full.
+ * The fullness of the tightest resource after the VM is placed, in thousandths of the offer. Uses the tightest resource
+ * and not the mean, because a chassis with free ATP but no free ribosomes is full.
  */
 export function fullnessWith(fit: Fit): number {
   let tightest = 0;
@@ -76,7 +81,7 @@ const BUILT_IN: Readonly<Record<PlacementPolicyName, PlacementPolicy>> = {
   spread: SPREAD,
 };
 
-/** What a VM gets that asks for none, unless the scheduler is configured otherwise. */
+/** The policy for VMs that name none, unless the scheduler is configured otherwise. */
 export const DEFAULT_POLICY_NAME: PlacementPolicyName = "bin-pack";
 export const DEFAULT_POLICY: PlacementPolicy = BUILT_IN[DEFAULT_POLICY_NAME];
 
@@ -84,20 +89,23 @@ export function builtInPolicy(name: PlacementPolicyName): PlacementPolicy {
   return BUILT_IN[name];
 }
 
-/** Of the VM's own choice, else the scheduler's. */
+/** The policy that the VM names, or else `fallback`, that of the scheduler. */
 export function policyOf(
   placement: Readonly<Record<string, unknown>>,
-  otherwise: PlacementPolicy,
+  fallback: PlacementPolicy,
 ): PlacementPolicy {
   const own = PLACEMENT_POLICIES.find((name) => name === placement["policy"]);
-  return own === undefined ? otherwise : BUILT_IN[own];
+  return own === undefined ? fallback : BUILT_IN[own];
 }
 
-/** The score, or an error that names the policy: what is no score would order chassis by accident. */
+/**
+ * The score of a policy. Throws a RangeError that names the policy when it is no integer from 0 to {@link FULL_SCORE}.
+ */
 export function checkedScore(policy: PlacementPolicy, fit: Fit): number {
   const score = policy.score(fit);
   if (score >= 0 && score <= FULL_SCORE && score === Math.floor(score)) return score;
   throw new RangeError(
-    `policy ${policy.name} ${policy.version} scored ${fit.chassis.chassisId} ${score} for ${fit.vm.vmId}: must be an integer from 0 to ${FULL_SCORE}`,
+    `policy ${policy.name} ${policy.version} returned the score ${score} for ${fit.vm.vmId} on ${fit.chassis.chassisId}: ` +
+      `a score must be an integer from 0 to ${FULL_SCORE}`,
   );
 }

@@ -1,10 +1,11 @@
 /**
- * Room for a VM that fits nowhere, out of what VMs of lower priority hold: on which chassis, and who gives way there.
+ * Preemption: makes room for a VM that fits nowhere out of what VMs of lower priority hold. It chooses the chassis, and
+ * the victims there.
  *
- * Only chassis that may take the VM at all are weighed, by the same rule that places it, each as if everybody of lower priority
- * had left. Among those that would do, the one where it costs least is taken: the mildest mode, then the lowest priority, then the
- * fewest victims. Never is anything taken for an equal or lower priority, so preemptions run downwards and come to an end: one who
- * was evicted may preempt in turn only where it is the higher.
+ * Only chassis that may take the VM are considered, by the rule that also places it, each as if all VMs of lower
+ * priority had left. Among the sufficient ones the cheapest is chosen: the mildest mode, then the lowest priority, then
+ * the fewest victims. A VM never gives way to an equal or lower priority. An evicted VM can preempt in turn, but only
+ * lower priorities still, so that every chain of preemptions ends.
  */
 import type { PreemptionMode, Room } from "@bioxen/contracts";
 import { type Amounts, add, amountOf, type Shortage, shortages } from "@bioxen/kernel";
@@ -13,16 +14,19 @@ import type { ChassisRoom, WaitingVm } from "./snapshot.ts";
 import { chooseVictims, type Holder, type Victim } from "./victims.ts";
 
 /**
- * Chassis on which victims are chosen for one VM: those that lack least for it. Weighing one costs up to a millisecond; a
- * cheaper choice on a chassis that lacks more is missed.
+ * Most chassis on which victims are chosen for one VM: those with the smallest shortage. One choice takes up to a
+ * millisecond. A cheaper choice on a chassis with a larger shortage is missed.
  */
 const MAX_CHASSIS_WEIGHED = 32;
 
-/** Chassis that are asked at once whether they may take a VM: most that are near may. */
-const ASKED_AT_ONCE = 64;
+/**
+ * Chassis in one check of feasibility. Most chassis with a small shortage are feasible, so that one or two checks are
+ * enough.
+ */
+const CHECKED_AT_ONCE = 64;
 
 export interface HeldRoom extends ChassisRoom {
-  /** VMs that hold something here. */
+  /** The VMs on this chassis that could give way. */
   readonly holders: readonly Holder[];
 }
 
@@ -31,14 +35,14 @@ export interface Preemption {
   readonly chassisId: string;
   /** The cheapest first. */
   readonly victims: readonly Victim[];
-  /** What the chassis lacked. */
+  /** What was missing on the chassis. */
   readonly lacking: readonly Shortage[];
 }
 
-/** The cheapest way to make room for `vm`; undefined when nobody of lower priority could. */
+/** The cheapest preemption that makes room for `vm`; undefined when all VMs of lower priority together could not. */
 export function choosePreemption(vm: WaitingVm, chassis: readonly HeldRoom[]): Preemption | undefined {
   let best: { readonly preemption: Preemption; readonly cost: readonly number[] } | undefined;
-  for (const { one, most } of nearestAble(vm, chassis)) {
+  for (const { one, most } of nearestPossible(vm, chassis)) {
     const { chassisId, room, offered } = one;
     const victims = chooseVictims(vm.request, room, most.lower);
     if (victims === undefined) continue;
@@ -49,31 +53,36 @@ export function choosePreemption(vm: WaitingVm, chassis: readonly HeldRoom[]): P
   return best?.preemption;
 }
 
-/** A chassis that would do if everybody of lower priority left it, and does not without. */
-interface Able {
+/** A chassis that has no room for the VM, and would have it if all VMs of lower priority left. */
+interface PossibleChassis {
   readonly one: HeldRoom;
-  readonly most: Most;
+  readonly most: Concessions;
+  /** What is missing of the scarcest resource, in thousandths of the offer. */
   readonly lack: number;
 }
 
-/** The {@link MAX_CHASSIS_WEIGHED} that lack least, of those that may take the VM at all. */
-function nearestAble(vm: WaitingVm, chassis: readonly HeldRoom[]): Able[] {
+/** Of the chassis that may take the VM, the {@link MAX_CHASSIS_WEIGHED} with the smallest shortage. */
+function nearestPossible(vm: WaitingVm, chassis: readonly HeldRoom[]): PossibleChassis[] {
   const needs = Object.entries(vm.request);
   const near = chassis
-    .flatMap((one) => ableOf(needs, one, mostBelow(vm.priority, one.holders)) ?? [])
+    .flatMap((one) => possibleWith(needs, one, mostBelow(vm.priority, one.holders)) ?? [])
     .sort((a, b) => a.lack - b.lack || (a.one.chassisId < b.one.chassisId ? -1 : 1));
-  const able: Able[] = [];
-  for (let i = 0; i < near.length && able.length < MAX_CHASSIS_WEIGHED; i += ASKED_AT_ONCE) {
-    const some = near.slice(i, i + ASKED_AT_ONCE);
+  const possible: PossibleChassis[] = [];
+  for (let i = 0; i < near.length && possible.length < MAX_CHASSIS_WEIGHED; i += CHECKED_AT_ONCE) {
+    const some = near.slice(i, i + CHECKED_AT_ONCE);
     const emptied = some.map(({ one, most }) => ({ ...one, room: withMost(one.room, most) }));
     const fitting = candidatesFor(vm, emptied).filter(({ score }) => score !== null);
     const ids = new Set(fitting.map(({ chassisId }) => chassisId));
-    able.push(...some.filter(({ one }) => ids.has(one.chassisId)));
+    possible.push(...some.filter(({ one }) => ids.has(one.chassisId)));
   }
-  return able.slice(0, MAX_CHASSIS_WEIGHED);
+  return possible.slice(0, MAX_CHASSIS_WEIGHED);
 }
 
-function ableOf(needs: readonly (readonly [string, number])[], one: HeldRoom, most: Most): Able | undefined {
+function possibleWith(
+  needs: readonly (readonly [string, number])[],
+  one: HeldRoom,
+  most: Concessions,
+): PossibleChassis | undefined {
   if (most.lower.length === 0 || one.room.placesLeft + most.places < 1) return undefined;
   let isShort = one.room.placesLeft < 1;
   let lack = 0;
@@ -87,22 +96,23 @@ function ableOf(needs: readonly (readonly [string, number])[], one: HeldRoom, mo
   return isShort ? { one, most, lack } : undefined;
 }
 
-function withMost({ free, placesLeft }: Room, { frees, places }: Most): Room {
+function withMost({ free, placesLeft }: Room, { frees, places }: Concessions): Room {
   return { free: add(free, frees), placesLeft: placesLeft + places };
 }
 
-/** What everybody in a list of holders could free, by the list and a priority: the same for every VM of that priority. */
-const MOST = new WeakMap<readonly Holder[], Map<number, Most>>();
-
-interface Most {
+/** What all holders below a priority could free together. */
+interface Concessions {
   readonly lower: readonly Holder[];
   readonly frees: Readonly<Record<string, number>>;
   readonly places: number;
 }
 
-function mostBelow(priority: number, holders: readonly Holder[]): Most {
-  const known = MOST.get(holders) ?? new Map<number, Most>();
-  MOST.set(holders, known);
+/** The concessions of a list of holders, by priority. They are the same for every VM of that priority. */
+const CONCESSIONS = new WeakMap<readonly Holder[], Map<number, Concessions>>();
+
+function mostBelow(priority: number, holders: readonly Holder[]): Concessions {
+  const known = CONCESSIONS.get(holders) ?? new Map<number, Concessions>();
+  CONCESSIONS.set(holders, known);
   const before = known.get(priority);
   if (before !== undefined) return before;
   const lower = holders.filter((holder) => holder.priority < priority);
@@ -122,15 +132,16 @@ function permille(part: number, whole: number): number {
   return whole === 0 ? 0 : Math.floor((1_000 * part) / whole);
 }
 
-/** What was lacking, a place among the VMs included. */
+/** Every resource of which the room has too little, including `maxVms` for the places. */
 function lackingIn(request: Amounts, { free, placesLeft }: Room): Shortage[] {
   const places = placesLeft < 1 ? [{ resource: "maxVms", requested: 1, free: placesLeft }] : [];
   return [...places, ...shortages(request, free)];
 }
 
 /**
- * What a set of victims costs, most weighty first: evictions at all, pauses at all, the highest priority hit, how many are evicted,
- * paused and starved, and what is taken of the fullest resource, in thousandths of the offer.
+ * The cost of a set of victims, as a vector to be compared in order: whether a VM is evicted, whether one is paused,
+ * the highest priority of a victim, the numbers of evicted, paused and starved VMs, and the largest amount taken of one
+ * resource, in thousandths of the offer.
  */
 function costOf(victims: readonly Victim[], offered: Amounts): number[] {
   const count = (mode: PreemptionMode) => victims.filter((victim) => victim.mode === mode).length;

@@ -1,5 +1,5 @@
 /**
- * What is left under quotas while a plan is made: a VM that no quota has room for waits, and is not proposed in vain.
+ * What quotas leave while a plan is made. A VM without room under a quota is deferred, and not proposed in vain.
  */
 import {
   incarnationKey,
@@ -12,19 +12,19 @@ import {
 } from "@bioxen/contracts";
 import { type Amounts, amountOf, sum } from "@bioxen/kernel";
 
-/** What of a VM quotas ask. */
+/** The part of a VM that its quotas depend on. */
 export interface UnderQuota {
   readonly vmId: string;
   readonly incarnation: number;
   readonly request: Amounts;
   readonly labels: Readonly<Record<string, string>>;
-  /** What it holds already where it leaves: counts once until it has moved. */
+  /** What a VM that moves holds on the chassis that it leaves. A quota counts the VM once until it has moved. */
   readonly holds?: Amounts | undefined;
 }
 
 interface QuotaRoom {
   readonly limits: Amounts;
-  /** What is charged by life: what a VM has been charged already is not asked of it again. */
+  /** The charged amounts by incarnation of a VM. A VM needs only what exceeds its own charge. */
   readonly charged: ReadonlyMap<string, Amounts>;
   free: Amounts;
 }
@@ -40,11 +40,11 @@ export class QuotaRooms {
     }
   }
 
-  /** Why it may hold nothing now, wherever; undefined when no quota stands against it. */
+  /** Why a quota refuses the VM at present, on every chassis; undefined when none does. */
   misfitOf(vm: UnderQuota): Misfit | undefined {
     for (const [label, room] of this.#of(vm)) {
       const { limits, free } = room;
-      const own = heldBy(vm, room);
+      const own = countedFor(vm, room);
       for (const resource of Object.keys(limits).sort()) {
         const holds = amountOf(own, resource);
         const requested = amountOf(vm.request, resource);
@@ -57,7 +57,7 @@ export class QuotaRooms {
     return undefined;
   }
 
-  /** To come back to with `rollback`. */
+  /** The present state, for `rollback`. */
   mark(): ReadonlyMap<string, Amounts> {
     return new Map([...this.#free].map(([label, { free }]) => [label, free]));
   }
@@ -69,10 +69,10 @@ export class QuotaRooms {
     }
   }
 
-  /** It is placed: what it takes is not there for those that follow. */
+  /** Deducts what a VM takes that was placed. */
   take(vm: UnderQuota): void {
     for (const [, room] of this.#of(vm)) {
-      const own = heldBy(vm, room);
+      const own = countedFor(vm, room);
       room.free = Object.fromEntries(
         Object.entries(room.free).map(([name, left]) => [
           name,
@@ -91,7 +91,7 @@ export class QuotaRooms {
   }
 }
 
-/** What it counts for already: where it leaves, or by a charge that was not used. */
-function heldBy(vm: UnderQuota, { charged }: QuotaRoom): Amounts {
+/** What the quota counts for the VM already: on the chassis that it leaves, or by a charge that was not used. */
+function countedFor(vm: UnderQuota, { charged }: QuotaRoom): Amounts {
   return larger(vm.holds ?? {}, charged.get(incarnationKey(vm)) ?? {});
 }

@@ -61,7 +61,7 @@ describe("packing", () => {
       ["y", "a"],
       ["z", "a"],
     ]);
-    expect(planned[0]?.reason).toBe("b can be emptied: all its 2 VMs fit on chassis that are in use");
+    expect(planned[0]?.reason).toBe("b can be emptied: all of its 2 VMs fit on other chassis in use");
     expect([before.used, after.used]).toEqual([2, 1]);
   });
 
@@ -105,7 +105,7 @@ describe("spreading", () => {
     expect(moves([full, chassis("b", [], closed)], "spread")).toEqual([]);
     expect(moves([chassis("a", [resident("x", 4)]), chassis("b", [])], "spread")).toEqual([]);
     expect(told([full, chassis("b", [])], "spread").moves[0]?.reason).toBe(
-      "a is 80 % full, b 0 %: none of the two is above 60 % then",
+      "a is 80 % full and b 0 %: the move leaves both at 60 % or less",
     );
   });
 });

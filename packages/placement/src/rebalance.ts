@@ -1,11 +1,12 @@
 /**
- * Which running VMs would be better off elsewhere, for the sake of all: a few moves, each explained.
+ * Rebalancing: a few moves of running VMs that bring the cluster closer to a policy, each with its reason.
  *
- * Under `bin-pack` a chassis is worth emptying when everybody on it fits on others that are in use: the emptiest first, and none is
- * begun that cannot be finished. Under `spread` the fullest chassis gives to the emptiest that may take it, while that lowers the
- * fuller of the two by {@link LEAST_GAIN}. A move costs its VM a restart from its checkpoint, so little is asked at once, and
- * a VM that came to its place less than {@link COOL_DOWN_MS} ago is left there: else two policies, or two operators, would
- * have it travel for ever. Only cells move; what chose another policy for itself is left alone.
+ * Under `bin-pack` a chassis is emptied when all of its VMs fit on other chassis in use. The emptiest chassis comes
+ * first, and no chassis is begun that cannot be finished. Under `spread` the fullest chassis gives VMs to the emptiest
+ * feasible one, as long as that lowers the fuller of the two by {@link LEAST_GAIN}. A move restarts its VM from its
+ * checkpoint, so that a plan has few moves. A VM stays if its last placement is less than {@link COOL_DOWN_MS} ago;
+ * otherwise two policies, or two operators, could move it back and forth for ever. Only cells move. A VM that names
+ * another policy stays.
  */
 import { MAX_REBALANCE_MOVES } from "@bioxen/contracts";
 import { amountOf } from "@bioxen/kernel";
@@ -13,18 +14,24 @@ import { candidatesFor, planPlacements } from "./plan.ts";
 import { builtInPolicy, FULL_SCORE, policyOf } from "./policy.ts";
 import { type ChassisRoom, inOrderOfId, type WaitingVm } from "./snapshot.ts";
 
-/** From one place to the next, ms: long against a boot and a checkpoint's interval, short against a working day. */
+/**
+ * Shortest time between two placements of a VM, ms: long compared with a boot and a checkpoint interval, short compared
+ * with a working day.
+ */
 export const COOL_DOWN_MS = 600_000;
-/** Of a chassis' offer, thousandths: a smaller difference is noise that the next start makes good. */
+/**
+ * Smallest gain of a move, in thousandths of a chassis' offer. A smaller difference is noise that the next start can
+ * even out.
+ */
 const LEAST_GAIN = 50;
-/** VMs of one chassis that are tried: those that hold most. */
+/** Most VMs of one chassis that are tried, the largest first. */
 const MAX_TRIED = 64;
 
-/** A VM in its place. */
+/** A VM that has a place. */
 export interface Resident {
   readonly vm: WaitingVm;
   readonly placedAtMs: number;
-  /** False: it cannot be moved (no cell, on its way, being stopped, gave way to somebody). */
+  /** False for a VM that is no cell, is being moved or stopped, or was preempted. */
   readonly isMovable: boolean;
 }
 
@@ -40,9 +47,9 @@ export interface Move {
 }
 
 export interface Balance {
-  /** Chassis that hold anybody. */
+  /** Chassis with at least one VM. */
   readonly used: number;
-  /** Difference in fullness between the fullest and the emptiest that take VMs, thousandths of the offer. */
+  /** Difference in fullness between the fullest and the emptiest chassis that take VMs, in thousandths of the offer. */
   readonly spread: number;
 }
 
@@ -50,7 +57,7 @@ export interface Rebalance {
   readonly moves: readonly Move[];
   readonly before: Balance;
   readonly after: Balance;
-  /** VMs that would be moved if they had been longer where they are. */
+  /** VMs that could be moved if their last placement were not so recent. */
   readonly coolingDown: number;
 }
 
@@ -90,7 +97,10 @@ class Rebalancer {
     return { moves: this.#moves, before: this.#before, after: balanceOf(rooms), coolingDown: cooling.length };
   }
 
-  /** Empties what can be emptied, the emptiest first; who moved in meanwhile makes a chassis one that is kept. */
+  /**
+   * Empties chassis, the emptiest first. A chassis that has received a VM of this plan is not emptied, because a VM
+   * moves only once.
+   */
   pack(): void {
     const emptiestFirst = [...this.#rooms.values()]
       .filter(({ residents }) => residents.length > 0)
@@ -103,7 +113,7 @@ class Rebalancer {
       const vms = from.residents.map(({ vm }) => vm);
       const { placements } = planPlacements(vms, others, { policy: builtInPolicy("bin-pack") });
       if (placements.length < vms.length) continue;
-      const reason = `${chassisId} can be emptied: all its ${vms.length} VMs fit on chassis that are in use`;
+      const reason = `${chassisId} can be emptied: all of its ${vms.length} VMs fit on other chassis in use`;
       for (const { vm, chassisId: toChassisId } of placements) this.#move(vm, chassisId, toChassisId, reason);
     }
   }
@@ -117,7 +127,7 @@ class Rebalancer {
     }
   }
 
-  /** One move off this chassis to the emptiest that takes it, when that is worth it. */
+  /** Plans one move from this chassis to the emptiest feasible one; returns false when no move gains enough. */
   #giveFrom(from: ResidentRoom): boolean {
     const before = fullnessOf(from);
     const others = [...this.#rooms.values()].filter((room) => room !== from);
@@ -136,7 +146,9 @@ class Rebalancer {
         fullnessOf(withResident(to, vm, this.#options.nowMs)),
       );
       if (before - fuller < LEAST_GAIN) continue;
-      const reason = `${from.chassisId} is ${percent(before)} full, ${to.chassisId} ${percent(fullnessOf(to))}: none of the two is above ${percent(fuller)} then`;
+      const reason =
+        `${from.chassisId} is ${percent(before)} full and ${to.chassisId} ${percent(fullnessOf(to))}: ` +
+        `the move leaves both at ${percent(fuller)} or less`;
       this.#move(vm, from.chassisId, to.chassisId, reason);
       return true;
     }
@@ -176,7 +188,7 @@ function balanceOf(rooms: readonly ResidentRoom[]): Balance {
   return { used: rooms.filter(({ residents }) => residents.length > 0).length, spread };
 }
 
-/** Thousandths in use of the tightest resource. */
+/** How full the tightest resource is, in thousandths of the offer. */
 function fullnessOf({ offered, room }: ChassisRoom): number {
   const parts = Object.entries(offered).map(([name, whole]) =>
     whole === 0 ? 0 : Math.floor(((whole - amountOf(room.free, name)) * FULL_SCORE) / whole),
@@ -184,7 +196,7 @@ function fullnessOf({ offered, room }: ChassisRoom): number {
   return Math.max(0, ...parts);
 }
 
-/** Thousandths of the offer that one VM holds of the resource it holds most of. */
+/** The VM's largest share of a resource, in thousandths of the offer. */
 function shareOf({ request }: WaitingVm, { offered }: ChassisRoom): number {
   const parts = Object.entries(request).map(([name, n]) =>
     amountOf(offered, name) === 0 ? 0 : Math.floor((n * FULL_SCORE) / amountOf(offered, name)),

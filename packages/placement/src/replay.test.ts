@@ -1,5 +1,6 @@
 /**
- * What a replay must be whatever is asked: the same twice, nothing when nothing is different, and never better with less.
+ * What a replay must be whatever is asked: the same twice, nothing when nothing is different, and never better with
+ * less.
  */
 import { readFileSync } from "node:fs";
 import { type Chassis, decodeEvent } from "@bioxen/contracts";

@@ -1,16 +1,17 @@
 /**
- * What if: the demand of a log, decided again under another policy or with other chassis.
+ * The replay of a log's demand: decides it again under another policy or with other chassis.
  *
- * A discrete-event simulation in the time of the log. Three clusters live through the same demand: `recorded` puts every VM
- * where the log says; `baseline` decides with the policy that was in force and every chassis; `alternative` decides
- * as asked. What is compared is alternative with baseline, both made by the same code, so that what the model leaves out
- * cancels out; `reproduction` says how far the baseline is from what really happened.
+ * A discrete-event simulation in the time of the log. Three clusters get the same demand: `recorded` places every VM
+ * where the log says; `baseline` decides with the recorded policy and all chassis; `alternative` decides with the given
+ * options. The alternative is compared with the baseline. Both come from the same code, so that errors of the model
+ * cancel out. `reproduction` says how close the baseline comes to what really happened.
  *
- * The model: a place is taken the moment it is planned, and free the moment its VM is gone. Left out: the time guests take
- * to start and stop, heartbeats (a silent chassis takes VMs here; what it lost asks again when the log says it was displaced),
- * reservations that expire, several schedulers, preemption (nobody gives way: whom the log's scheduler evicted keeps its place in the
- * other two, and who preempted waits). VMs end when the log says so, whether they waited or not. A VM's own
- * `placement.policy` is kept; the policy asked for is that of all others.
+ * The model: a place is taken in the moment it is planned, and is free in the moment its VM leaves. The model has no
+ * start and stop times of guests, no expiry of reservations and only one scheduler. It has no heartbeats: a silent
+ * chassis takes VMs, and a VM that it lost requests a place when the log says that it was displaced. It has no
+ * preemption: baseline and alternative leave VMs in place that the recorded scheduler evicted, and the VM that
+ * preempted waits. VMs end when the log says so, whether they waited or not. A VM that names a `placement.policy` keeps
+ * it; the option is the policy of all other VMs.
  */
 import {
   CHASSIS_DEFAULTS,
@@ -33,15 +34,15 @@ export interface ExtraChassis {
 }
 
 export interface ReplayOptions {
-  /** Of the alternative, for VMs that choose none; default: the recorded one. */
+  /** The alternative's policy for VMs that name none; default: the recorded policy. */
   readonly policy?: PlacementPolicyName;
-  /** What the scheduler's default was when the log was written; the log does not say. */
+  /** The scheduler's default policy when the log was written. The log does not record it. */
   readonly recordedPolicy?: PlacementPolicyName;
-  /** Chassis the alternative does not have. */
+  /** Chassis that the alternative lacks. */
   readonly withoutChassis?: readonly string[];
-  /** Chassis it has beside, from the beginning, with the defaults of their types. */
+  /** Chassis that the alternative has in addition, from the beginning, with the defaults of their types. */
   readonly withChassis?: readonly ExtraChassis[];
-  /** Decides from this event on; what stood before it is taken as it was. Default: the first. */
+  /** The first event to decide from; placements before it are taken from the log. Default: 1. */
   readonly fromSeq?: number;
 }
 
@@ -54,7 +55,7 @@ type Decider =
       readonly extra: readonly ExtraChassis[];
     };
 
-/** One cluster that lives through the demand. */
+/** One cluster that gets the demand, step by step. */
 class Run {
   readonly cluster = new VirtualCluster();
   readonly #decider: Decider;
@@ -65,7 +66,7 @@ class Run {
     this.#decider = decider;
   }
 
-  /** From now on its own decisions count. */
+  /** Begins to decide; until then the run follows the log. */
   begin(seq: number, atMs: number): void {
     this.#deciding = true;
     this.cluster.beginToDecide(atMs);
@@ -73,7 +74,7 @@ class Run {
     for (const chassisId of this.#decider.without) {
       this.cluster.setChassis(chassisId, { registered: false }, seq, atMs);
     }
-    for (const { chassisId, chassis } of this.#decider.extra.flatMap((one) => chassisOf(one, atMs))) {
+    for (const { chassisId, chassis } of this.#decider.extra.flatMap((one) => chassisFrom(one, atMs))) {
       this.cluster.setChassis(chassisId, chassis, seq, atMs);
     }
     this.#planDueAtMs = atMs + GATHER_MS;
@@ -83,8 +84,8 @@ class Run {
     this.#planUntil(step.atMs);
     const { cluster } = this;
     switch (step.kind) {
-      case "asked":
-        cluster.ask(step.vm, step.seq, step.atMs);
+      case "requested":
+        cluster.request(step.vm, step.seq, step.atMs);
         break;
       case "withdrew":
         cluster.withdraw(step.vmId, step.atMs);
@@ -98,10 +99,10 @@ class Run {
       case "placed":
         if (this.#follows()) cluster.place(step.vmId, step.chassisId, step.atMs);
         return;
-      case "given":
+      case "held":
         if (!this.#follows()) return;
-        if (step.amounts === null) cluster.ask(step.vm, step.seq, step.atMs);
-        else cluster.give(step.vm.vmId, step.amounts, step.atMs);
+        if (step.amounts === null) cluster.request(step.vm, step.seq, step.atMs);
+        else cluster.setHeld(step.vm.vmId, step.amounts, step.atMs);
         return;
       case "chassis":
         if (this.#has(step.chassisId)) cluster.setChassis(step.chassisId, step.chassis, step.seq, step.atMs);
@@ -135,8 +136,8 @@ class Run {
   }
 }
 
-/** `what-if-yeast-1` and on: no id of a log is taken by accident. */
-function chassisOf(
+/** The ids are `what-if-yeast-1` and so on, which are unlikely to collide with ids of the log. */
+function chassisFrom(
   { chassisType, count }: ExtraChassis,
   atMs: number,
 ): { chassisId: string; chassis: Chassis }[] {
@@ -159,7 +160,7 @@ function chassisOf(
   }));
 }
 
-/** Takes a log event by event, so that it need not be held in memory. */
+/** Reads the log event by event, so that it need not fit in memory. */
 export class DemandReplay {
   readonly #reader = new DemandReader();
   readonly #fromSeq: number;
@@ -185,7 +186,7 @@ export class DemandReplay {
     });
   }
 
-  /** Chassis that were there at any time: a name that is not among them was none. */
+  /** Every chassis id of the log; an option that names another id is a mistake. */
   get chassisSeen(): ReadonlySet<string> {
     return this.#chassisSeen;
   }
@@ -234,7 +235,7 @@ export class DemandReplay {
   }
 }
 
-/** The same for a log that is at hand. Equal events and options give equal reports, to the byte. */
+/** Replays a log that is in memory. Equal events and options give equal reports, byte for byte. */
 export function replayDemand(events: Iterable<StoredEvent>, options: ReplayOptions = {}): ReplayReport {
   const replay = new DemandReplay(options);
   for (const event of events) replay.observe(event);

@@ -1,9 +1,11 @@
 /**
- * The rooms of one plan as columns of numbers, so that a look at one chassis costs nanoseconds and not objects.
+ * The rooms of one plan as columns of numbers, so that the check of one chassis takes nanoseconds and allocates
+ * nothing.
  *
- * A plan of 1 000 VMs over 10 000 chassis asks ten million times "does it fit, and how well". Each answer is a number: a rank, or below
- * zero the kind of refusal; words are made for the few that are shown (`explanation.ts`), by the feasibility rule itself. What a plan
- * takes is counted here and can be given back to a mark.
+ * A plan of 1 000 VMs over 10 000 chassis asks ten million times whether a VM fits, and how well. Each answer is a
+ * number, the verdict: a rank from 0 on, or a negative number for the kind of refusal. The feasibility rule itself
+ * words the few refusals that are shown (`verdict-summary.ts`). The index deducts what the plan takes, and can roll
+ * back to a mark.
  */
 import { mismatchOf, type PlacementNeeds, type Room, untolerated, wishes } from "@bioxen/contracts";
 import { type Amounts, amountOf, invariant } from "@bioxen/kernel";
@@ -11,7 +13,7 @@ import { AffinityIndex } from "./affinity-index.ts";
 import { checkedScore, type Fit, FULL_SCORE, type PlacementPolicy } from "./policy.ts";
 import { type ChassisRoom, inOrderOfId, type WaitingVm } from "./snapshot.ts";
 
-/** Verdicts below zero: why a chassis cannot hold a VM. From {@link SHORT} down: short of a resource, by its column. */
+/** Negative verdicts: why a chassis cannot hold a VM. `SHORT - n` means a shortage of the resource in column n. */
 export const MISMATCH = -1;
 export const CLOSED = -2;
 export const EXCLUDED = -3;
@@ -20,11 +22,14 @@ export const PLACES = -5;
 export const AFFINITY = -6;
 export const SHORT = -7;
 
-/** A rank is a preference and below it a score; of VMs that prefer nothing it is the score. */
+/** A rank orders by preference and then by score. The rank of a VM without preferences is its score. */
 const RANKS_PER_PREFERENCE = FULL_SCORE + 1;
-/** Preferences beyond this count as this, on both sides. */
+/** Preferences are cut off at this value and at its negative. */
 const MOST_PREFERENCE = 1_000;
-/** What an untolerated `PreferNoSchedule` takes away: more than any one wish adds. */
+/**
+ * Preference of an untolerated `PreferNoSchedule` taint. It outweighs any single preferred term, whose weight is at
+ * most 100.
+ */
 const SOFT_TAINT = -200;
 
 export function scoreOf(rank: number): number {
@@ -35,15 +40,18 @@ export function preferenceOf(rank: number): number {
   return Math.floor(rank / RANKS_PER_PREFERENCE) - MOST_PREFERENCE;
 }
 
-/** Everything about VMs that decides where they fit and how well: one look serves all that are equal in it. */
+/** Everything about a VM that decides where it fits and how well. VMs with equal needs share a query. */
 export interface FitQuery {
   readonly vm: WaitingVm;
   readonly amounts: Float64Array;
   readonly policy: PlacementPolicy;
-  /** 1: it may live there however empty. */
+  /** By chassis: 1 if the VM may run there, given enough room. */
   readonly admits: Uint8Array;
   readonly excluded: ReadonlySet<number>;
-  /** True when it prefers some chassis whatever their scores: by wishes, or by a taint that is not tolerated. */
+  /**
+   * True when preferences go before the scores: the VM has preferred terms, or the cluster has `PreferNoSchedule`
+   * taints.
+   */
   readonly prefers: boolean;
 }
 
@@ -55,20 +63,20 @@ export class RoomIndex {
   readonly #free: Float64Array;
   readonly #offered: Float64Array;
   readonly #placesLeft: Int32Array;
-  /** 0, or the verdict for whoever asks: {@link CLOSED} or {@link HELD}. */
+  /** By chassis: the verdict for every VM ({@link CLOSED} or {@link HELD}), or 0. */
   readonly #shut: Int8Array;
-  /** Chassis kept for somebody, by their place in `rooms`. */
+  /** The VM for which a chassis is held, by index in `rooms`. */
   readonly #heldFor = new Map<number, string>();
   readonly #admits = new Map<string, Uint8Array>();
-  readonly #places = new Map<string, number>();
+  readonly #indexes = new Map<string, number>();
   readonly #taken: { readonly at: number; readonly amounts: Float64Array }[] = [];
   readonly affinity: AffinityIndex;
-  /** True when any chassis has a taint that only puts off. */
+  /** True when any chassis has a `PreferNoSchedule` taint. */
   readonly #hasSoftTaints: boolean;
-  /** Every chassis that something was taken from, given back to or kept, in the order of the changes. */
+  /** The index of a chassis for each change of its room or hold, in the order of the changes. */
   readonly changes: number[] = [];
   readonly #fit: RowFit;
-  /** All that is offered, by resource. */
+  /** The offer of the whole cluster, by resource. */
   #totals: readonly number[] | undefined;
 
   constructor(chassis: readonly ChassisRoom[], waiting: readonly WaitingVm[]) {
@@ -99,12 +107,12 @@ export class RoomIndex {
     this.#fit = new RowFit(this.resources, this.#free, this.#offered);
   }
 
-  /** Where a chassis stands in `rooms`; undefined when it is not there. */
-  placeOf(chassisId: string): number | undefined {
-    if (this.#places.size === 0) {
-      for (const [at, room] of this.rooms.entries()) this.#places.set(room.chassisId, at);
+  /** The index of a chassis in `rooms`; undefined when the plan does not have it. */
+  indexOf(chassisId: string): number | undefined {
+    if (this.#indexes.size === 0) {
+      for (const [at, room] of this.rooms.entries()) this.#indexes.set(room.chassisId, at);
     }
-    return this.#places.get(chassisId);
+    return this.#indexes.get(chassisId);
   }
 
   amountsOf(request: Amounts): Float64Array {
@@ -112,12 +120,15 @@ export class RoomIndex {
   }
 
   queryOf(vm: WaitingVm, policy: PlacementPolicy): FitQuery {
-    const excluded = new Set((vm.excludeChassisIds ?? []).flatMap((id) => this.placeOf(id) ?? []));
+    const excluded = new Set((vm.excludeChassisIds ?? []).flatMap((id) => this.indexOf(id) ?? []));
     const prefers = this.#hasSoftTaints || wishes(vm).length > 0;
     return { vm, amounts: this.amountsOf(vm.request), policy, admits: this.#admitsOf(vm), excluded, prefers };
   }
 
-  /** What may hold a VM however empty depends on its needs alone: asked once for all VMs with the same. */
+  /**
+   * Checks the chassis once for all VMs with the same needs: whether an empty chassis may hold a VM depends on nothing
+   * else.
+   */
   #admitsOf({ vmType, placement }: PlacementNeeds): Uint8Array {
     const { policy: _, affinity: _near, antiAffinity: _apart, ...needs } = placement;
     const key = JSON.stringify([vmType, needs]);
@@ -131,7 +142,7 @@ export class RoomIndex {
     return admits;
   }
 
-  /** A rank from 0, or why not. */
+  /** The rank of the chassis for this VM, from 0 on, or a negative verdict. */
   verdictAt(at: number, query: FitQuery): number {
     if (query.excluded.size > 0 && query.excluded.has(at)) return EXCLUDED;
     if (query.admits[at] === 0) return MISMATCH;
@@ -155,14 +166,14 @@ export class RoomIndex {
     return query.prefers ? this.#preferenceAt(at, query.vm) * RANKS_PER_PREFERENCE + score : score;
   }
 
-  /** From 0; what nothing speaks for or against is in the middle. */
+  /** From 0 on; {@link MOST_PREFERENCE} is neutral. */
   #preferenceAt(at: number, vm: WaitingVm): number {
     const softTaints = untolerated(vm, (this.rooms[at] as ChassisRoom).chassis, "PreferNoSchedule").length;
     const total = this.affinity.weightAt(at, vm) + softTaints * SOFT_TAINT;
     return MOST_PREFERENCE + Math.max(-MOST_PREFERENCE, Math.min(MOST_PREFERENCE, total));
   }
 
-  /** The verdict of every chassis, into `verdicts`. */
+  /** Writes the verdict of every chassis into `verdicts`. */
   judge(query: FitQuery, verdicts: Int32Array): void {
     for (let at = 0; at < verdicts.length; at += 1) verdicts[at] = this.verdictAt(at, query);
   }
@@ -190,13 +201,13 @@ export class RoomIndex {
     const row = at * amounts.length;
     for (let r = 0; r < amounts.length; r += 1) {
       const left = (this.#free[row + r] as number) + sign * (amounts[r] as number);
-      invariant(left >= 0, "a plan takes no more than there is", { at, left });
+      invariant(left >= 0, "a plan takes no more than is free", { at, left });
       this.#free[row + r] = left;
     }
     this.#placesLeft[at] = (this.#placesLeft[at] as number) + sign;
   }
 
-  /** To come back to with `rollback`. */
+  /** The present state, for `rollback`. */
   mark(): number {
     return this.#taken.length;
   }
@@ -206,7 +217,7 @@ export class RoomIndex {
     for (const { at, amounts } of this.#taken.splice(mark).reverse()) this.#shift(at, amounts, 1);
   }
 
-  /** True when it would have fitted somewhere at `mark` that it does not fit now: where something was taken since. */
+  /** True when the VM would have fitted at `mark` on a chassis where the plan has taken something since. */
   fittedAt(mark: number, query: FitQuery): boolean {
     const since = Map.groupBy(this.#taken.slice(mark), (taken) => taken.at);
     return [...since].some(([at, taken]) => {
@@ -217,7 +228,7 @@ export class RoomIndex {
     });
   }
 
-  /** Keeps a chassis for one VM until the plan is made: nobody else is put there. */
+  /** Holds a chassis for one VM until the plan is complete: the plan places no other VM there. */
   hold(at: number, vmId: string): void {
     this.#heldFor.set(at, vmId);
     this.#shut[at] = HELD;
@@ -232,7 +243,7 @@ export class RoomIndex {
     return this.#heldFor.size;
   }
 
-  /** The share of all that is offered that its scarcest resource is: what makes a VM large here. */
+  /** The size of a VM: its largest share of the cluster's whole offer, over all resources. */
   sizeOf({ amounts }: FitQuery): number {
     this.#totals ??= this.resources.map((_, r) => {
       let total = 0;
@@ -247,7 +258,10 @@ export class RoomIndex {
     return size;
   }
 
-  /** What is missing there for this VM, thousandths of the offer of the scarcest resource; undefined where emptying would not help. */
+  /**
+   * What is missing on a chassis for this VM, of the scarcest resource, in thousandths of the offer; undefined when the
+   * VM could not run there even if it were empty.
+   */
   shortageAt(at: number, query: FitQuery): number | undefined {
     if (query.admits[at] === 0 || this.#shut[at] !== 0 || query.excluded.has(at)) return undefined;
     if ((this.rooms[at] as ChassisRoom).chassis.maxVms < 1) return undefined;
@@ -262,7 +276,7 @@ export class RoomIndex {
     return most;
   }
 
-  /** What is left there after what was taken, as amounts. */
+  /** The room that the plan has left on a chassis. */
   roomAt(at: number): Room {
     const { room } = this.rooms[at] as ChassisRoom;
     const row = at * this.resources.length;
@@ -272,7 +286,7 @@ export class RoomIndex {
   }
 }
 
-/** One row of the columns, as a policy sees it. */
+/** One row of the columns, in the form that a policy reads. */
 class RowFit implements Fit {
   readonly resources: readonly string[];
   readonly #free: Float64Array;

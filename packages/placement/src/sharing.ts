@@ -1,36 +1,40 @@
 /**
- * Who may use how much of one rate resource of a chassis at this moment: weighted max-min fairness ("water filling").
+ * The shares of one rate resource of a chassis at one moment, by weighted max-min fairness ("water filling").
  *
- * What a VM is guaranteed comes first. What nobody uses of its guarantee, and what nobody holds, is lent to those that can use
- * more, up to their ceilings: the level of all rises together, each by its weight, and who has enough leaves the rest to the
- * others. So nobody could be given more without taking it from somebody who has no more per weight. Where a chassis is
- * oversubscribed and more than there is would be used, the guarantees themselves are shared so.
+ * Guarantees come first. The unused part of guarantees, and what no VM holds, is lent to VMs that can use more, up to
+ * their ceilings. The levels of all these VMs rise together, in proportion to their weights, and a VM that has enough
+ * leaves the rest to the others. So no VM could get more except from one that has no more per weight. If the chassis is
+ * oversubscribed and the VMs would use more than exists, the guarantees themselves are shared in this way.
  *
- * It stands beside the plan because it is the other half of one question, who gets what, and as pure. It sees one resource: what a
- * VM can use of it, while others limit it, is the caller's to say. Nothing is remembered between two calls.
+ * The function is in this package because it answers the other half of the placement question, and is as pure as a
+ * plan. It sees one resource. The caller states how much of it a VM can use when other resources limit the VM. Nothing
+ * is kept between two calls.
  */
 
 export interface Claim {
   readonly id: string;
-  /** Above 0; twice the weight is twice the share of what is contended. */
+  /** Positive. Twice the weight gives twice the share of a contended resource. */
   readonly weight: number;
-  /** What it holds in the ledger. */
+  /** The amount that the VM holds in the ledger. */
   readonly guarantee: number;
-  /** What it can use now, at most its ceiling; 0 when it stands still. */
+  /** The amount that the VM can use at present, at most its ceiling; 0 while it is paused. */
   readonly demand: number;
 }
 
 export interface Share {
   readonly id: string;
-  /** Of its demand, what it may use. */
+  /** The part of its demand that the VM may use. */
   readonly granted: number;
-  /** Of that, what is beyond its guarantee: lent, and taken back as soon as anybody it belongs to wants it. */
+  /**
+   * The part of `granted` beyond the guarantee. It is lent, and returns to its owner as soon as the owner can use it.
+   */
   readonly lent: number;
 }
 
 /**
- * Integers in, integers out; equal claims in whatever order give equal shares. The sum of `granted` is never above `capacity`, and
- * nobody is granted less than its guarantee, or its demand if that is less, unless all of those together are above `capacity`.
+ * Divides `capacity` among the claims. Takes and returns integers. The order of the claims does not matter. The sum of
+ * `granted` never exceeds `capacity`. Every VM is granted at least the smaller of its guarantee and its demand, unless
+ * these amounts together exceed `capacity`.
  */
 export function shareOut(capacity: number, claims: readonly Claim[]): Share[] {
   const guaranteed = fillWater(
@@ -58,11 +62,11 @@ interface Want {
   readonly want: number;
 }
 
-/** At most what each wants; what is left over is what nobody wants. */
+/** Gives each at most what it wants. Something is left over only when all have that. */
 function fillWater(capacity: number, wants: readonly Want[]): Map<string, number> {
   const filled = new Map(wants.map(({ id }) => [id, 0]));
   let left = Math.max(0, capacity);
-  // Whoever wants least per weight has enough first; then the level rises for the others.
+  // The claim that wants least per weight is satisfied first; the level then rises for the others.
   const rising = wants
     .filter(({ want }) => want > 0)
     .sort((a, b) => a.want * b.weight - b.want * a.weight || (a.id < b.id ? -1 : 1));
@@ -82,7 +86,7 @@ function fillWater(capacity: number, wants: readonly Want[]): Map<string, number
     part: (left * weight) % weights,
   }));
   let units = left - shares.reduce((sum, { whole }) => sum + whole, 0);
-  // Whole units: those nearest to one more get it.
+  // Shares are whole units: those with the largest fraction get one of the units that rounding down left over.
   for (const { id, whole, part } of shares.sort((a, b) => b.part - a.part || (a.id < b.id ? -1 : 1))) {
     const more = units > 0 && part > 0 ? 1 : 0;
     units -= more;

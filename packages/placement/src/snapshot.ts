@@ -1,5 +1,6 @@
 /**
- * What a plan is made of: who waits, and what every chassis has. Values, made by whoever keeps the picture.
+ * The input of a plan: the VMs that wait, and the room of every chassis. These are values; the scheduler or a replay
+ * makes them from its view of the cluster.
  */
 import type { Chassis, Misfit, Neighbours, Room, Vm } from "@bioxen/contracts";
 import type { Amounts } from "@bioxen/kernel";
@@ -13,9 +14,9 @@ export interface WaitingVm {
   readonly labels: Readonly<Record<string, string>>;
   readonly priority: number;
   readonly waitingSinceMs: number;
-  /** Of a VM that moves: what it holds where it leaves. */
+  /** What a VM that moves holds on the chassis that it leaves. */
   readonly holds?: Amounts | undefined;
-  /** Chassis it must not go to whatever they have: the one it is to leave. */
+  /** Chassis on which the VM must not be placed: the one that it leaves. */
   readonly excludeChassisIds?: readonly string[] | undefined;
 }
 
@@ -24,13 +25,13 @@ export interface ChassisRoom {
   readonly chassis: Chassis;
   readonly offered: Amounts;
   readonly room: Room;
-  /** The VMs that have a place there; absent: nobody. */
+  /** The VMs that have a place on the chassis; absent: none. */
   readonly neighbours?: Neighbours | undefined;
-  /** Why it takes nobody now (cordoned, silent); undefined when it does. */
+  /** Why the chassis takes no VMs at present (cordoned, silent); undefined when it does. */
   readonly closed?: Misfit | undefined;
 }
 
-/** A VM as the plan sees it. */
+/** The part of a VM that a plan depends on. */
 export function waitingVm(
   vmId: string,
   vm: Vm,
@@ -40,7 +41,7 @@ export function waitingVm(
   return { vmId, incarnation, vmType, request, placement, labels, priority, waitingSinceMs };
 }
 
-/** The same chassis in order of id. A list that is in order, as the scheduler keeps it, costs one look each. */
+/** The chassis in order of id. A list that is in order already, as that of the scheduler, is not copied. */
 export function inOrderOfId(rooms: readonly ChassisRoom[]): readonly ChassisRoom[] {
   for (let i = 1; i < rooms.length; i += 1) {
     const before = rooms[i - 1]?.chassisId ?? "";

@@ -1,20 +1,20 @@
 /**
- * Who is served first: priority (5 high), raised with the time waited, then age, then id.
+ * The order in which VMs are placed: effective priority (5 is the highest), then age, then id.
  *
- * Ageing is what keeps a stream of urgent newcomers from starving the rest: after {@link AGEING_STEP_MS} of waiting a VM counts as
- * one priority higher, up to the highest; there the older goes first, so nobody is passed for ever.
+ * The effective priority rises by one for each {@link AGEING_STEP_MS} that a VM has waited, up to the highest priority,
+ * where older VMs go first. So a stream of new VMs with high priority cannot overtake an old VM for ever.
  */
 import type { WaitingVm } from "./snapshot.ts";
 
 /** The highest priority a command can give. */
 const HIGHEST_PRIORITY = 5;
 /**
- * Waiting this long counts as one priority, ms. Far above what a plan and a boot take, so that priority decides in every usual
- * contention; the lowest is served as the highest after four steps, 40 min.
+ * Waiting time that counts as one priority, ms. It is far longer than a plan and a boot, so that priority decides in
+ * usual contention. The lowest priority reaches the highest after four steps, 40 min.
  */
 export const AGEING_STEP_MS = 600_000;
 
-/** 1…5, what its priority is worth at `nowMs`. */
+/** The effective priority at `nowMs`, 1…5. */
 export function effectivePriority(vm: WaitingVm, nowMs: number): number {
   const steps = Math.max(0, Math.floor((nowMs - vm.waitingSinceMs) / AGEING_STEP_MS));
   return Math.max(vm.priority, Math.min(HIGHEST_PRIORITY, vm.priority + steps));
@@ -26,12 +26,12 @@ export function byAge(a: WaitingVm, b: WaitingVm): number {
   return a.vmId < b.vmId ? -1 : 1;
 }
 
-/** Most urgent first. Without an instant nobody has aged. */
+/** Most urgent first. Without an instant no VM has aged. */
 export function byUrgency(nowMs = Number.NEGATIVE_INFINITY): (a: WaitingVm, b: WaitingVm) => number {
   return (a, b) => effectivePriority(b, nowMs) - effectivePriority(a, nowMs) || byAge(a, b);
 }
 
-/** Those of equal effective priority together, the highest first, each in order of age. */
+/** The VMs by effective priority: one list for each, the highest priority first, each list in order of age. */
 export function classesOf(waiting: readonly WaitingVm[], nowMs: number): WaitingVm[][] {
   const classes = Map.groupBy(waiting, (vm) => effectivePriority(vm, nowMs));
   return [...classes].sort(([a], [b]) => b - a).map(([, vms]) => vms.sort(byAge));

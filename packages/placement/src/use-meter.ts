@@ -1,18 +1,20 @@
 /**
- * How full one chassis was over time: means weighted by time, and peaks, in thousandths of what it offered then.
+ * Measures how full one chassis is over time: time-weighted means and peaks, in thousandths of its offer at each
+ * moment.
  *
- * Integers all the way, so that the same replay gives the same bytes: thousandths rounded down, times whole milliseconds.
+ * All arithmetic is on integers (thousandths rounded down, times whole milliseconds), so that equal replays give equal
+ * bytes.
  */
 import { type Amounts, amountOf } from "@bioxen/kernel";
 
 export interface ChassisUse {
   readonly chassisId: string;
   readonly chassisType: string;
-  /** Time it was there and measured, ms. */
+  /** Time for which the chassis existed and was measured, ms. */
   readonly presentMs: number;
   readonly meanPermille: Readonly<Record<string, number>>;
   readonly peakPermille: Readonly<Record<string, number>>;
-  /** VMs at most on it at once. */
+  /** The most VMs on the chassis at one time. */
   readonly peakVms: number;
 }
 
@@ -34,7 +36,7 @@ export class UseMeter {
     this.#atMs = atMs;
   }
 
-  /** From `atMs` on this much is used. */
+  /** Sets what is used from `atMs` on. */
   set(used: Amounts, offered: Amounts, vms: number, atMs: number): void {
     this.#elapse(atMs);
     this.#permille = {};
@@ -46,7 +48,7 @@ export class UseMeter {
     this.#notePeaks();
   }
 
-  /** Forgets what it measured, not what is. */
+  /** Starts a new measurement with the present use. */
   restart(atMs: number): void {
     this.#sinceMs = atMs;
     this.#atMs = atMs;

@@ -1,8 +1,9 @@
 /**
- * What the verdicts of all chassis on one VM come to: the best few, and how many refuse it for which kind of reason.
+ * The summary of the verdicts of all chassis on one VM: the best few chassis, and the number of refusals of each kind.
  *
- * Bounded whatever the cluster: nobody reads ten thousand lines, and no event may carry them. Up to {@link MAX_CANDIDATES} chassis
- * are listed one by one; of more, the best or the nearest to taking it, and the rest as counts.
+ * It is bounded for a cluster of any size, because it is stored in events and read by people. Up to {@link
+ * MAX_CANDIDATES} chassis are listed one by one. Of a larger cluster the best chassis are listed, or those that come
+ * closest to taking the VM; the others are counted.
  */
 import { mismatchOf, type PlacementDecision, type PlacementRefusal, roomFor } from "@bioxen/contracts";
 import {
@@ -20,26 +21,26 @@ import {
 } from "./room-index.ts";
 import type { ChassisRoom } from "./snapshot.ts";
 
-/** Chassis of one VM that a plan speaks of by name: a screenful. */
+/** Most chassis that a plan names for one VM: one screenful. */
 export const MAX_CANDIDATES = 16;
 
 export interface Candidate {
   readonly chassisId: string;
-  /** null: refused. */
+  /** null when the chassis refuses the VM. */
   readonly score: number | null;
-  /** What preferred terms and taints add; goes before the score. Absent: nothing is preferred. */
+  /** The sum of preferred terms and taints, which goes before the score. Absent when the VM prefers nothing. */
   readonly preference?: number | undefined;
   readonly refusal: PlacementRefusal | null;
 }
 
 export interface VerdictSummary {
-  /** The best in order of rank, then of id; at most {@link MAX_CANDIDATES}. */
+  /** The best chassis in order of rank, then of id; at most {@link MAX_CANDIDATES}. */
   readonly best: readonly Scored[];
-  /** Chassis that were looked at; of the others none could have been among the best. */
+  /** Number of chassis that were checked. No other chassis could be among the best. */
   readonly looked: number;
-  /** Of these, those that can hold it. */
+  /** Number of the checked chassis that can hold the VM. */
   readonly fitting: number;
-  /** Of these, by kind of verdict, those that refuse. */
+  /** Number of the checked chassis that refuse it, by verdict. */
   readonly refusing: ReadonlyMap<number, number>;
 }
 
@@ -48,13 +49,13 @@ export interface Scored {
   readonly rank: number;
 }
 
-/** A summary in the making: verdicts in any order. */
+/** Builds a summary out of verdicts in any order. */
 export class VerdictCounter {
   readonly #best: Scored[] = [];
   readonly #counts: Int32Array;
   #looked = 0;
   #fitting = 0;
-  /** What a rank must not be below to be among the best. */
+  /** The lowest rank that can still be among the best. */
   bar = 0;
 
   constructor(resources: number) {
@@ -99,13 +100,16 @@ export function summarizeVerdicts(verdicts: Int32Array, resources: number): Verd
   return counter.summary();
 }
 
-/** Nearest to taking it first: short of room, then those that hindrances of the moment keep, then those that never will. */
+/**
+ * The kinds of refusal, nearest to acceptance first: a lack of room, then temporary obstacles, then a mismatch that
+ * stays.
+ */
 function kindsByNearness(resources: number): number[] {
   const short = Array.from({ length: resources }, (_, r) => SHORT - r);
   return [...short, PLACES, AFFINITY, HELD, EXCLUDED, CLOSED, MISMATCH];
 }
 
-/** What a person is told of the cluster by one summary: lines for chassis, then for kinds of chassis. */
+/** The reasons that people read: one line for each named chassis, then one for each kind of refusal of the others. */
 export function refusalsOf(
   index: RoomIndex,
   query: FitQuery,
@@ -153,15 +157,18 @@ export function refusalCounts(index: RoomIndex, summary: VerdictSummary): Placem
 function kindOf(index: RoomIndex, kind: number): { code: string; message: string; resource?: string } {
   switch (kind) {
     case MISMATCH:
-      return { code: "UNSUPPORTED", message: "are not what the VM asks for" };
+      return { code: "UNSUPPORTED", message: "do not match the placement that the VM asks for" };
     case CLOSED:
-      return { code: "UNAVAILABLE", message: "take nobody now" };
+      return { code: "UNAVAILABLE", message: "take no VMs at present" };
     case EXCLUDED:
-      return { code: "UNAVAILABLE", message: "are to be left by it" };
+      return { code: "UNAVAILABLE", message: "are being left by the VM" };
     case HELD:
-      return { code: "UNAVAILABLE", message: "are kept for VMs that have waited longer" };
+      return { code: "UNAVAILABLE", message: "are held for VMs that have waited longer" };
     case AFFINITY:
-      return { code: "UNAVAILABLE", message: "have not the company it is to have" };
+      return {
+        code: "UNAVAILABLE",
+        message: "conflict with affinity or anti-affinity of the VM or of VMs there",
+      };
     case PLACES:
       return {
         code: "CAPACITY_EXCEEDED",
@@ -175,23 +182,31 @@ function kindOf(index: RoomIndex, kind: number): { code: string; message: string
   }
 }
 
-/** In words, by the rule that the allocator applies too. The chassis must be one that refuses. */
+/** The refusal in words, by the rule that the allocator applies too. Requires a chassis that refuses the VM. */
 function refusalAt(index: RoomIndex, at: number, query: FitQuery): PlacementRefusal {
   const { chassisId, chassis, closed } = index.rooms[at] as ChassisRoom;
-  const keptFor = index.heldFor(at);
+  const heldFor = index.heldFor(at);
   const misfit =
     mismatchOf(query.vm, chassisId, chassis) ??
     closed ??
-    (query.excluded.has(at) ? { code: "UNAVAILABLE", message: "is the one it is to leave" } : undefined) ??
-    (keptFor !== undefined
-      ? { code: "UNAVAILABLE", message: `is kept for ${keptFor}, which has waited longer` }
+    (query.excluded.has(at)
+      ? { code: "UNAVAILABLE", message: "is the chassis that the VM is leaving" }
+      : undefined) ??
+    (heldFor !== undefined
+      ? { code: "UNAVAILABLE", message: `is held for ${heldFor}, which has waited longer` }
       : undefined) ??
     roomFor(query.vm.request, index.roomAt(at)) ??
     index.affinity.misfitAt(at, query.vm);
-  return { chassisId, ...(misfit ?? { code: "INTERNAL", message: "refuses without a reason" }) };
+  return {
+    chassisId,
+    ...(misfit ?? { code: "INTERNAL", message: "refuses the VM without a reason: this is a bug" }),
+  };
 }
 
-/** Every chassis of a small cluster; of a large one the best, or where none fits those that are named in the refusals. */
+/**
+ * Every chassis of a small cluster. Of a large cluster only the best chassis, or, when none fits, those that the
+ * refusals name.
+ */
 export function candidatesOf(
   index: RoomIndex,
   query: FitQuery,

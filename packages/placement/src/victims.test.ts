@@ -7,7 +7,9 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Concession, chooseVictims, type Holder, type Victim } from "./victims.ts";
 
-/** Holds `ribosomes` and `kilobases`; starved it frees `spare` ribosomes, paused all, evicted everything and its place. */
+/**
+ * Holds `ribosomes` and `kilobases`; starved it frees `spare` ribosomes, paused all, evicted everything and its place.
+ */
 function holder(
   vmId: string,
   priority: number,

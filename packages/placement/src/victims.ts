@@ -1,36 +1,39 @@
 /**
- * Who on one chassis gives way to a VM that needs room there: the least that suffices, from those it costs least.
+ * The choice of victims on one chassis for a VM that needs room there: the least that suffices, from the VMs that it
+ * costs least.
  *
- * Everybody of lower priority could be starved, paused or evicted. The mildest of these that would suffice if all did it sets how
- * hard it may get. Then, from the most precious victim to the least, each is let off when the others suffice without it; what is
- * left is swapped for smaller ones where they do, and each of it gets off as mildly as still suffices. So no victim could be
- * left out, or treated milder, and none has a higher priority than it takes. It is not the least number of victims, nor
- * the least total: that is a knapsack, and a plan has milliseconds.
+ * Every VM of lower priority can be starved, paused or evicted. The mildest mode that would suffice if all of them took
+ * part limits the choice. Then each victim, from the most precious to the cheapest, is spared if the others suffice
+ * without it. The remaining victims are swapped for smaller ones where those suffice, and each gets the mildest mode
+ * that still suffices. So no victim could be left out or treated more mildly, and none has a higher priority than
+ * necessary. The choice does not minimise the number of victims or the total: that is a knapsack problem, and a plan
+ * has milliseconds.
  */
 import { keptUnder, PREEMPTION_MODES, type PreemptionMode, type Room, type Vm } from "@bioxen/contracts";
 import { type Amounts, amountOf, subtract } from "@bioxen/kernel";
 
 /**
- * Holders of one chassis that are weighed as victims, the cheapest first: 20 times what a cell chassis of the catalogue is filled by.
- * More costs time that grows with its square; less may miss the small victims of a large one.
+ * Most VMs of one chassis that are considered as victims, the cheapest first. It is 20 times the number that fills a
+ * cell chassis of the catalogue. The time of a choice grows with its square. A lower limit could miss small victims on
+ * a large chassis.
  */
 const MAX_HOLDERS = 512;
 
-/** What a holder gives up under one mode. */
+/** What a VM gives up under one mode. */
 export interface Concession {
   readonly mode: PreemptionMode;
   readonly frees: Amounts;
-  /** Its place among the VMs of the chassis: only who is evicted leaves one. */
+  /** The places for VMs that become free: 1 for an eviction, else 0. */
   readonly places: 0 | 1;
 }
 
-/** A VM that holds something that others may need. */
+/** A VM that could give way to others. */
 export interface Holder {
   readonly vmId: string;
   readonly fence: number;
   readonly priority: number;
   readonly sinceMs: number;
-  /** From the mildest; each frees at least what the one before it frees. */
+  /** The mildest first. Each frees at least as much of every resource as the one before it. */
   readonly concessions: readonly Concession[];
 }
 
@@ -42,12 +45,12 @@ export interface Victim {
   readonly frees: Amounts;
 }
 
-/** One that starts or stops holds something too, and gives it to nobody. */
+/** A VM that is starting or stopping holds resources too, but cannot give them up. */
 export function canGiveWay({ state }: Pick<Vm, "state">): boolean {
   return state === "running" || state === "paused";
 }
 
-/** What can be asked of a VM; undefined of one that holds nothing that could be taken now. */
+/** What the VM can give up; undefined when nothing can be taken from it at present. */
 export function holderOf(vmId: string, vm: Vm): Holder | undefined {
   const { allocation, fence, priority } = vm;
   if (!canGiveWay(vm) || allocation === null || fence === null) return undefined;
@@ -60,7 +63,10 @@ export function holderOf(vmId: string, vm: Vm): Holder | undefined {
   return { vmId, fence, priority, sinceMs: vm.createdAtMs, concessions: risingIn(concessions) };
 }
 
-/** Without those that free less of something than a milder one: a guarantee of nothing starves further than a pause. */
+/**
+ * Leaves out every concession that frees less of some resource than a milder one. A guarantee of 0, for example, frees
+ * more than a pause.
+ */
 function risingIn(concessions: readonly Concession[]): Concession[] {
   const rising: Concession[] = [];
   for (const one of concessions) {
@@ -72,7 +78,10 @@ function risingIn(concessions: readonly Concession[]): Concession[] {
   return rising;
 }
 
-/** Mildest set of `holders` whose concessions make `request` fit `room`; undefined when all of them together would not. */
+/**
+ * The mildest set of victims that makes `request` fit into `room`; undefined when all holders together would not
+ * suffice.
+ */
 export function chooseVictims(
   request: Amounts,
   room: Room,
@@ -82,16 +91,16 @@ export function chooseVictims(
   for (const hardest of PREEMPTION_MODES) {
     const choice = new Choice(request, room, hardest, cheapestFirst);
     if (!choice.suffices()) continue;
-    choice.letOff();
+    choice.spare();
     choice.swap();
-    choice.letOff();
+    choice.spare();
     choice.soften();
     return choice.victims();
   }
   return undefined;
 }
 
-/** The cheaper victim first: lower priority, then the younger. */
+/** The cheaper victim first: the lower priority, then the younger VM. */
 function byPrice(a: Holder, b: Holder): number {
   if (a.priority !== b.priority) return a.priority - b.priority;
   if (a.sinceMs !== b.sinceMs) return b.sinceMs - a.sinceMs;
@@ -100,7 +109,7 @@ function byPrice(a: Holder, b: Holder): number {
 
 const MODE_RANK: Readonly<Record<PreemptionMode, number>> = { starve: 0, pause: 1, evict: 2 };
 
-/** A set of concessions, and whether it suffices. */
+/** A set of concessions, which begins with all that the hardest mode allows and is reduced step by step. */
 class Choice {
   readonly #chosen = new Map<Holder, Concession>();
   readonly #left = new Map<Holder, Concession>();
@@ -114,14 +123,14 @@ class Choice {
     this.#free = Object.fromEntries(this.#needs.map(([name]) => [name, amountOf(room.free, name)]));
     this.#places = room.placesLeft;
     const lacking = this.#needs.filter(([name, amount]) => amount > (this.#free[name] ?? 0));
-    const gifts = holders.flatMap((holder): [Holder, Concession][] => {
+    const concessions = holders.flatMap((holder): [Holder, Concession][] => {
       const given = holder.concessions.findLast(({ mode }) => MODE_RANK[mode] <= MODE_RANK[hardest]);
       return given === undefined ? [] : [[holder, given]];
     });
-    for (const [, given] of gifts) {
+    for (const [, given] of concessions) {
       this.#help.set(given, helpOf(given, lacking, room));
     }
-    for (const [holder, given] of gifts) this.#take(holder, given);
+    for (const [holder, given] of concessions) this.#take(holder, given);
   }
 
   suffices(): boolean {
@@ -147,12 +156,12 @@ class Choice {
   }
 
   /**
-   * The most precious first: higher priority; among equals who helps least, so that few remain; then who gives more than is
-   * lacking; then the older.
+   * The most precious victim first: the higher priority, then the one that contributes least (so that few victims
+   * remain), then the one that gives more than is missing, then the older VM.
    */
   #preciousFirst(): [Holder, Concession][] {
-    return [...this.#chosen].sort(([a, giftA], [b, giftB]) => {
-      const [helpA, helpB] = [this.#helpOf(giftA), this.#helpOf(giftB)];
+    return [...this.#chosen].sort(([a, concessionA], [b, concessionB]) => {
+      const [helpA, helpB] = [this.#helpOf(concessionA), this.#helpOf(concessionB)];
       const byHelp = helpA.help - helpB.help || helpB.size - helpA.size;
       return b.priority - a.priority || byHelp || -byPrice(a, b);
     });
@@ -162,28 +171,34 @@ class Choice {
     return this.#help.get(given) ?? NO_HELP;
   }
 
-  /** Lets off everybody whom the others do not need. One pass is enough: with fewer victims nobody becomes dispensable. */
-  letOff(): void {
+  /**
+   * Spares every victim without which the others suffice. One pass is enough: a victim that is needed now is needed
+   * with fewer victims too.
+   */
+  spare(): void {
     for (const [holder, given] of this.#preciousFirst()) {
       this.#release(holder, given);
       if (!this.suffices()) this.#take(holder, given);
     }
   }
 
-  /** A victim that gives more than is needed makes way for the smallest, of no higher priority, that will do. */
+  /**
+   * Replaces each victim by the smallest VM that suffices in its stead, of no higher priority and smaller than the
+   * victim.
+   */
   swap(): void {
     const size = (given: Concession) => this.#helpOf(given).size;
     const smallFirst = [...this.#left].sort(
-      ([a, giftA], [b, giftB]) => size(giftA) - size(giftB) || byPrice(a, b),
+      ([a, concessionA], [b, concessionB]) => size(concessionA) - size(concessionB) || byPrice(a, b),
     );
     for (const [holder, given] of this.#preciousFirst()) {
       this.#release(holder, given);
-      const smaller = smallFirst.find(([other, gift]) => {
+      const smaller = smallFirst.find(([other, concession]) => {
         if (!this.#left.has(other) || other.priority > holder.priority) return false;
-        if (size(gift) >= size(given)) return false;
-        this.#count(gift, 1);
+        if (size(concession) >= size(given)) return false;
+        this.#count(concession, 1);
         const isEnough = this.suffices();
-        this.#count(gift, -1);
+        this.#count(concession, -1);
         return isEnough;
       });
       if (smaller === undefined) this.#take(holder, given);
@@ -191,7 +206,7 @@ class Choice {
     }
   }
 
-  /** Each gets off as mildly as still suffices. */
+  /** Gives each victim the mildest mode that still suffices. */
   soften(): void {
     for (const [holder, given] of this.#preciousFirst()) {
       for (const milder of holder.concessions) {
@@ -212,7 +227,10 @@ class Choice {
   }
 }
 
-/** In thousandths of each lack, summed: what a concession makes up for, and all it gives of what is lacking. */
+/**
+ * The size of a concession relative to the shortage, as a sum of thousandths over the missing resources. `help` counts
+ * at most the shortage of each resource, `size` all that is given.
+ */
 interface Help {
   readonly help: number;
   readonly size: number;

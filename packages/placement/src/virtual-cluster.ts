@@ -1,7 +1,7 @@
 /**
- * A cluster that exists in a replay only: chassis with what they offer, who is on them, who waits, and a meter.
+ * The cluster of a replay: its chassis and their offers, the VMs on them, the VMs that wait, and the meters of use.
  *
- * It decides nothing. Time is that of the log, handed in with every change, and never goes back.
+ * It makes no decisions. The time is that of the log, is passed with every change, and never decreases.
  */
 import { type Chassis, type ChassisState, Neighbours, offeredOf, roomFor } from "@bioxen/contracts";
 import { type Amounts, add, amountOf, equalAmounts, NO_AMOUNTS, subtract } from "@bioxen/kernel";
@@ -9,18 +9,18 @@ import { HOLD_AFTER_MS } from "./plan.ts";
 import type { ChassisRoom, WaitingVm } from "./snapshot.ts";
 import { type ChassisUse, UseMeter } from "./use-meter.ts";
 
-/** One wait for a place and what came of it. */
+/** One demand for a place and its outcome. */
 export interface Episode {
   readonly vmId: string;
-  /** The event that asked; for VMs whose chassis is taken away by the replay itself, the event at which that was. */
+  /** The event of the demand. If the replay itself removed the VM's chassis, the event at which it did so. */
   readonly askedSeq: number;
   readonly askedAtMs: number;
   chassisId: string | null;
-  /** null while it waits, and for ever when it got no place. */
+  /** null while the VM waits, and in the end if it never got a place. */
   placedAtMs: number | null;
-  /** When it gave up waiting, or its place; null at the end of the replay. */
+  /** When the VM withdrew or left its place; null if it still waited or ran at the end of the replay. */
   endedAtMs: number | null;
-  /** True for a place it had before the replay began to decide: not decided here, and no wait of this replay. */
+  /** True for a placement from before the replay began to decide. It is taken from the log and counts no wait. */
   carried: boolean;
 }
 
@@ -39,21 +39,21 @@ interface Tenant {
 
 export class VirtualCluster {
   readonly episodes: Episode[] = [];
-  /** VMs that lost their place because their chassis was withdrawn while they were on it. */
+  /** VMs that lost their place because their chassis was removed. */
   evictions = 0;
-  /** Resizes of VMs with a place that had no room for them here. */
+  /** Resizes of the log that did not fit on the VM's chassis here. */
   refusedResizes = 0;
   readonly #hosts = new Map<string, Host>();
   readonly #left: ChassisUse[] = [];
-  /** VMs that want a place or have one. */
+  /** VMs that wait for a place or have one. */
   readonly #tenants = new Map<string, Tenant>();
   readonly #waiting = new Map<string, WaitingVm>();
-  /** VMs no plan has looked at since they asked. */
+  /** Waiting VMs that no plan has considered since their demand. */
   readonly #fresh = new Set<string>();
-  /** True when anything may fit that did not at the last plan. */
+  /** True when a VM may fit that did not fit in the last plan. */
   #roomGrew = true;
 
-  ask(vm: WaitingVm, seq: number, atMs: number): void {
+  request(vm: WaitingVm, seq: number, atMs: number): void {
     this.leave(vm.vmId, atMs);
     const episode: Episode = {
       vmId: vm.vmId,
@@ -80,13 +80,13 @@ export class VirtualCluster {
     this.#hold(host, vmId, tenant.vm.request, atMs);
   }
 
-  /** Who has a place holds this much there, and asks for what it asked. */
-  give(vmId: string, amounts: Amounts, atMs: number): void {
+  /** Sets what a placed VM holds. Its request stays the same. */
+  setHeld(vmId: string, amounts: Amounts, atMs: number): void {
     const host = this.#hosts.get(this.#tenants.get(vmId)?.episode.chassisId ?? "");
     if (host !== undefined) this.#hold(host, vmId, amounts, atMs);
   }
 
-  /** Gives up waiting; who has a place keeps it until it leaves. */
+  /** Ends the wait of a VM. A VM with a place keeps it until it leaves. */
   withdraw(vmId: string, atMs: number): void {
     if (this.#waiting.has(vmId)) this.leave(vmId, atMs);
   }
@@ -101,7 +101,7 @@ export class VirtualCluster {
     if (host !== undefined) this.#hold(host, vmId, null, atMs);
   }
 
-  /** All or nothing, as the ledger does it; one that waits asks for the new amounts. */
+  /** Resizes all or nothing, as a ledger does. The demand of a waiting VM changes to the new amounts. */
   resize(vmId: string, amounts: Amounts, atMs: number): void {
     const tenant = this.#tenants.get(vmId);
     if (tenant === undefined) return;
@@ -123,7 +123,7 @@ export class VirtualCluster {
     this.#hold(host, vmId, amounts, atMs);
   }
 
-  /** A chassis comes, changes or goes; who was on one that goes asks again. */
+  /** Adds, changes or removes a chassis. The VMs of a removed chassis request a place again. */
   setChassis(chassisId: string, chassis: ChassisState, seq: number, atMs: number): void {
     this.#roomGrew = true;
     const before = this.#hosts.get(chassisId);
@@ -145,7 +145,7 @@ export class VirtualCluster {
     this.evictions += evicted.length;
     for (const vmId of evicted) {
       const vm = this.#tenants.get(vmId)?.vm;
-      if (vm !== undefined) this.ask({ ...vm, waitingSinceMs: atMs }, seq, atMs);
+      if (vm !== undefined) this.request({ ...vm, waitingSinceMs: atMs }, seq, atMs);
     }
     this.#left.push(host.meter.read(atMs));
     this.#hosts.delete(chassisId);
@@ -166,13 +166,15 @@ export class VirtualCluster {
   }
 
   /**
-   * Whom a plan has to look at: all who wait when there may be more room than at the last plan, else those who asked since and those
-   * that keep a chassis to themselves; for the others nothing can have become better.
+   * The VMs for the next plan. If there may be more room than at the last plan, these are all waiting VMs. Otherwise
+   * they are those with a new demand and those for which a chassis is held; the other VMs would not fit now either.
    */
   toPlan(atMs: number): WaitingVm[] {
     const waiting = [...this.#waiting.values()];
-    const keeps = (vm: WaitingVm) => atMs - vm.waitingSinceMs >= HOLD_AFTER_MS;
-    const due = this.#roomGrew ? waiting : waiting.filter((vm) => this.#fresh.has(vm.vmId) || keeps(vm));
+    const holdsChassis = (vm: WaitingVm) => atMs - vm.waitingSinceMs >= HOLD_AFTER_MS;
+    const due = this.#roomGrew
+      ? waiting
+      : waiting.filter((vm) => this.#fresh.has(vm.vmId) || holdsChassis(vm));
     this.#roomGrew = false;
     this.#fresh.clear();
     return due;
@@ -189,7 +191,7 @@ export class VirtualCluster {
     }));
   }
 
-  /** What was until now is the starting point: places are kept and count as nobody's decision, measuring begins. */
+  /** Begins to decide and to measure. VMs keep the places that they have, which count as decisions of the log. */
   beginToDecide(atMs: number): void {
     const open = [...this.#tenants.values()].map(({ episode }) => episode);
     this.episodes.length = 0;
@@ -211,7 +213,7 @@ export class VirtualCluster {
   }
 }
 
-/** Never below nothing: a chassis may have been made smaller than what is held on it. */
+/** At least 0, also where a chassis was made smaller than what is held on it. */
 function freeOf({ offered, used }: Host): Amounts {
   return Object.fromEntries(
     Object.keys(offered)

@@ -97,7 +97,7 @@ it("one that must leave its chassis is not put there again, and is told so", () 
   expect(where([mover], rooms, 0)).toEqual({ mover: "b" });
   expect(planPlacements([mover], [roomOf("a", 90)]).deferrals[0]?.reasons[0]).toMatchObject({
     chassisId: "a",
-    message: "is the one it is to leave",
+    message: "is the chassis that the VM is leaving",
   });
 });
 
@@ -119,7 +119,7 @@ it("in a large cluster reasons are bounded: the nearest by name, the rest counte
     {
       chassisId: null,
       code: "UNSUPPORTED",
-      message: "1 more chassis: are not what the VM asks for",
+      message: "1 more chassis: do not match the placement that the VM asks for",
       chassisCount: 1,
     },
   ]);
