@@ -1,5 +1,6 @@
 /**
- * Builds the affinity context of a ledger from the read models: the facts by which it refuses a VM that must not run on its chassis.
+ * Builds the affinity context of a ledger from the read models: the facts by which it refuses a VM that must not run on
+ * its chassis.
  */
 import {
   type Chassis,
@@ -44,7 +45,10 @@ export class AffinityContexts {
     return { vmId, labels, placement, vmType };
   }
 
-  /** Scans all VMs. The affinity rule asks only for a VM that matches its own affinity term and finds no match on the chassis. */
+  /**
+   * Scans all VMs. The affinity rule asks only for a VM that matches its own affinity term and finds no match on the
+   * chassis.
+   */
   #hasPlacedMatch(term: PlacementTerm, newcomer: string): boolean {
     for (const [vmId, vm] of this.#vms.entries()) {
       if (vmId === newcomer || !vm.exists || this.#ledgersOf.of(vmId).length === 0) continue;

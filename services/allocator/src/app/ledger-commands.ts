@@ -1,11 +1,12 @@
 /**
- * The commands that change a ledger by request: the reservations of a plan, and a resize. The ledger checks capacity and the streams of the
- * quotas check the limits. Both checks hold at the append.
+ * The commands that change a ledger by request: the reservations of a plan, and a resize. The ledger checks capacity
+ * and the streams of the quotas check the limits. Both checks hold at the append.
  *
- * A command reads the ledger, charges the quotas for exactly that state, and appends on condition that the state is still the same.
- * Otherwise the charge is void and the command starts again. The commands of one ledger queue up within a process, so that it conflicts
- * only with other instances. No command is decided on a ledger that is newer than the other aggregates as this process knows them. A new
- * quota relies on that: it appends a fence to every ledger, and a reservation after the fence is made with knowledge of the quota.
+ * A command reads the ledger, charges the quotas for exactly that state, and appends on condition that the state is
+ * still the same. Otherwise the charge is void and the command starts again. The commands of one ledger queue up within
+ * a process, so that it conflicts only with other instances. No command is decided on a ledger that is newer than the
+ * other aggregates as this process knows them. A new quota relies on that: it appends a fence to every ledger, and a
+ * reservation after the fence is made with knowledge of the quota.
  */
 import {
   type Handled,
@@ -71,7 +72,10 @@ interface Granted<Intent> {
   readonly quotaSeq: number;
 }
 
-/** Longest wait in the queue of a ledger, ms. By then the caller has given up: lifecycle waits 5 s for a resize, and the scheduler replans. */
+/**
+ * Longest wait in the queue of a ledger, ms. By then the caller has given up: lifecycle waits 5 s for a resize, and the
+ * scheduler replans.
+ */
 const TURN_DEADLINE_MS = 5_000;
 
 export class LedgerCommands {
@@ -100,7 +104,8 @@ export class LedgerCommands {
           type: "reserve" as const,
           chassisId,
           planId,
-          // Only VMs that were charged for: where a quota refuses one, the room that it leaves is not for the others of this plan.
+          // Only VMs that were charged for: where a quota refuses one, the room that it leaves is not for the others of
+          // this plan.
           reservations: fit.filter(({ vmId }) => !overQuota.has(vmId)),
           expiresAtMs,
           proposerToken,
@@ -198,7 +203,9 @@ export class LedgerCommands {
   }
 }
 
-/** A resize is charged with the larger of old and new amounts, and only if the ledger accepts it and some amount grows. */
+/**
+ * A resize is charged with the larger of old and new amounts, and only if the ledger accepts it and some amount grows.
+ */
 function chargeForResize(
   ledger: Ledger,
   resize: Extract<LedgerCommand, { type: "resize" }>,

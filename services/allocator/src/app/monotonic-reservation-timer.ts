@@ -1,9 +1,9 @@
 /**
  * How long this process has observed each reservation, by its monotonic clock.
  *
- * A reservation names the instant until which its VM may take it, by the wall clock. A wall clock can be set, and differs between machines.
- * So a reservation expires only once this process has also observed it for its whole time on a monotonic clock. A process that restarts
- * counts the reservations that it finds from its own start.
+ * A reservation names the instant until which its VM may take it, by the wall clock. A wall clock can be set, and
+ * differs between machines. So a reservation expires only once this process has also observed it for its whole time on
+ * a monotonic clock. A process that restarts counts the reservations that it finds from its own start.
  */
 export class MonotonicReservationTimer {
   readonly #monotonicMs: () => number;

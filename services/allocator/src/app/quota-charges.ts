@@ -1,6 +1,6 @@
 /**
- * Charges the quotas of the VMs for which a ledger is about to reserve or grow. The stream of each quota orders the charges of allocators
- * that work on different ledgers at the same moment.
+ * Charges the quotas of the VMs for which a ledger is about to reserve or grow. The stream of each quota orders the
+ * charges of allocators that work on different ledgers at the same moment.
  */
 import {
   eventSubject,
@@ -59,8 +59,9 @@ export class QuotaCharges {
   };
 
   /**
-   * Charges the requests for one append to the ledger in its state after `ledgerSeq`. Returns "outdated" when the command must start
-   * again, mostly because the ledger has a newer event by then. A charge that is not used is given back by `quota-process.ts`.
+   * Charges the requests for one append to the ledger in its state after `ledgerSeq`. Returns "outdated" when the
+   * command must start again, mostly because the ledger has a newer event by then. A charge that is not used is given
+   * back by `quota-process.ts`.
    */
   async charge(
     causation: Causation,
@@ -81,7 +82,8 @@ export class QuotaCharges {
       if (!state.exists || isOutdated(state, this.known, charge)) return "outdated";
       const missing = charge.requests.filter((request) => !isCharged(state, charge, request));
       const partition = partitionByQuota(state, this.known, { ...charge, requests: missing });
-      // A charge that lowers the amounts of one VM can make room for another: the command starts again and charges it too.
+      // A charge that lowers the amounts of one VM can make room for another: the command starts again and charges it
+      // too.
       if (partition.charged.length > 0) return "outdated";
       for (const { vmId, misfit } of partition.refused) refused.set(vmId, misfit);
       seq = Math.max(seq, lastSeq);
@@ -89,7 +91,10 @@ export class QuotaCharges {
     return { refused, seq };
   }
 
-  /** In the order of quota ids. Two charges that share two quotas then contend at the same one, so that one of them gets both. */
+  /**
+   * In the order of quota ids. Two charges that share two quotas then contend at the same one, so that one of them gets
+   * both.
+   */
   async #perQuota(requests: readonly ChargeRequest[]): Promise<[string, ChargeRequest[]][]> {
     const perQuota = new Map<string, ChargeRequest[]>();
     for (const one of this.#anyQuota() ? requests : []) {
@@ -112,7 +117,10 @@ export class QuotaCharges {
     return state.exists && state.label === label ? id : undefined;
   }
 
-  /** The labels of one incarnation of a VM. An incarnation that the read model does not hold (yet, or any longer) is read from the log. */
+  /**
+   * The labels of one incarnation of a VM. An incarnation that the read model does not hold (yet, or any longer) is
+   * read from the log.
+   */
   async labelsOf(vmId: string, incarnation: number): Promise<Labels> {
     const vm = this.#ports.vms.get(vmId);
     if (vm.exists && vm.incarnation === incarnation) return vm.labels;

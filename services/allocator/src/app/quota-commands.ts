@@ -15,8 +15,8 @@ import { type Aggregates, type Causation, invariant, type Timers } from "@bioxen
 import { quotaDecider } from "../domain/quota.ts";
 
 /**
- * Longest wait of `set` until its limits hold, ms. Enforcement takes a fence in every ledger and one more event. After the wait the reply
- * has `enforced: false`.
+ * Longest wait of `set` until its limits hold, ms. Enforcement takes a fence in every ledger and one more event. After
+ * the wait the reply has `enforced: false`.
  */
 const ENFORCE_TIMEOUT_MS = 3_000;
 

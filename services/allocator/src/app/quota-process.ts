@@ -1,13 +1,14 @@
 /**
  * The process of the quotas: enforces new and lowered quotas, and settles charges to what the ledgers hold.
  *
- * The limits of a lowered quota hold once every charge under the higher limits is used or void. A new quota is not known to every
- * allocator at once. But an allocator decides on a ledger only after it has applied every event up to the ledger's last one
- * (`ledger-commands.ts`). So a ledger with an event after the quota's first one is changed only with knowledge of the quota. Each
- * ledger gets such an event, a fence. Then everything held is counted, and from that event on nothing grows above the limits.
+ * The limits of a lowered quota hold once every charge under the higher limits is used or void. A new quota is not
+ * known to every allocator at once. But an allocator decides on a ledger only after it has applied every event up to
+ * the ledger's last one (`ledger-commands.ts`). So a ledger with an event after the quota's first one is changed only
+ * with knowledge of the quota. Each ledger gets such an event, a fence. Then everything held is counted, and from that
+ * event on nothing grows above the limits.
  *
- * A charge whose ledger has not moved on is about to be used, or its charger has crashed. After {@link CHARGE_PATIENCE_MS} the process
- * fences that ledger too, which makes the charge void, and gives it back.
+ * A charge whose ledger has not moved on is about to be used, or its charger has crashed. After {@link
+ * CHARGE_PATIENCE_MS} the process fences that ledger too, which makes the charge void, and gives it back.
  */
 import {
   chargeKey,
@@ -39,7 +40,10 @@ import {
 } from "../domain/quota.ts";
 import type { QuotaCharges } from "./quota-charges.ts";
 
-/** A charger that has not appended to its ledger after this time counts as crashed, ms. An append is in doubt for 8 s at most. */
+/**
+ * A charger that has not appended to its ledger after this time counts as crashed, ms. An append is in doubt for 8 s at
+ * most.
+ */
 const CHARGE_PATIENCE_MS = 10_000;
 /** Interval between two checks of a quota with open charges or old limits, ms. */
 const CHECK_INTERVAL_MS = 500;
@@ -79,7 +83,10 @@ export class QuotaProcess {
     for (const quotaId of this.#parts.quotas.ids()) this.#reconciler.wake(quotaId);
   }
 
-  /** Wakes the quota that the event is of, and every quota that is not enforced or has a charge on an entry that the event changed. */
+  /**
+   * Wakes the quota that the event is of, and every quota that is not enforced or has a charge on an entry that the
+   * event changed.
+   */
   wakeFor({ envelope }: StoredEvent): void {
     const event = domainEventOf(envelope);
     if (event.kind === "quota") this.#reconciler.wake(event.id);

@@ -1,6 +1,6 @@
 /**
- * The allocator on its ports. It owns the streams of all ledgers and quotas, checks the scheduler's plans, and settles entries by the events
- * of their VMs.
+ * The allocator on its ports. It owns the streams of all ledgers and quotas, checks the scheduler's plans, and settles
+ * entries by the events of their VMs.
  */
 import {
   aggregateOf,
@@ -170,8 +170,8 @@ class Allocator {
     verdictOf(entry, this.vms.get(entry.vmId), this.#feed?.appliedSeq ?? 0);
 
   /**
-   * The earliest expiry, by the wall clock and by the monotonic clock of this process, whichever is later. Infinite for a reservation that the
-   * feed has not delivered yet: it is too new to expire.
+   * The earliest expiry, by the wall clock and by the monotonic clock of this process, whichever is later. Infinite for
+   * a reservation that the feed has not delivered yet: it is too new to expire.
    */
   readonly #expiresFrom = (entry: LedgerEntry): number => {
     if (entry.fence > (this.#feed?.appliedSeq ?? 0)) return Number.POSITIVE_INFINITY;
@@ -186,8 +186,8 @@ class Allocator {
   }
 
   /**
-   * Reads the log to its end before an expiry. An instance whose read models lag might otherwise expire a reservation that its VM has taken
-   * already.
+   * Reads the log to its end before an expiry. An instance whose read models lag might otherwise expire a reservation
+   * that its VM has taken already.
    */
   async #catchUpIfExpiring(chassisId: string): Promise<void> {
     const dueAtMs = this.#nextExpiryAtMs(chassisId);
@@ -211,7 +211,9 @@ class Allocator {
     return dueAtMs === undefined ? undefined : { dueAtMs };
   }
 
-  /** The first command that changes the ledger: follow the chassis, then preemptions, then what is due on the entries. */
+  /**
+   * The first command that changes the ledger: follow the chassis, then preemptions, then what is due on the entries.
+   */
   #nextDecision(chassisId: string, ledger: Ledger): LedgerDecision {
     const chassis = this.chassis.get(chassisId);
     const commands: readonly LedgerCommand[] = [

@@ -1,6 +1,7 @@
 /**
- * The total that a quota counts, kept per incarnation of a VM. An incarnation that moves holds on two chassis and counts once, with the
- * larger amount of each resource. The totals are built once for many questions, because a quota can cover 100 000 VMs.
+ * The total that a quota counts, kept per incarnation of a VM. An incarnation that moves holds on two chassis and
+ * counts once, with the larger amount of each resource. The totals are built once for many questions, because a quota
+ * can cover 100 000 VMs.
  */
 import { larger, type Quota, type QuotaCharge } from "@bioxen/contracts";
 import { type Amounts, add, subtract, sum } from "@bioxen/kernel";
@@ -21,8 +22,9 @@ export class ChargedIncarnations {
   }
 
   /**
-   * The effect of `charge`. `replaced` is the charge whose place it takes, perhaps of an earlier incarnation. `before` and `after` are the
-   * counted amounts of the incarnations concerned, `others` those of all other ones. Nothing changes until `apply` is called.
+   * The effect of `charge`. `replaced` is the charge whose place it takes, perhaps of an earlier incarnation. `before`
+   * and `after` are the counted amounts of the incarnations concerned, `others` those of all other ones. Nothing
+   * changes until `apply` is called.
    */
   with(charge: Charge, replaced: Charge | undefined) {
     const own = this.#chargesOf(charge);

@@ -1,8 +1,9 @@
 /**
- * Every sequence of commands up to a length, on a ledger that is small enough to try all of them: two VMs, two resources, two places.
+ * Every sequence of commands up to a length, on a ledger that is small enough to try all of them: two VMs, two
+ * resources, two places.
  *
- * Random walks (`ledger.test.ts`) go deep and miss corners; this test is shallow and misses none. After every step the ledger is compared
- * with a second account, of plain numbers, that is made from the events alone.
+ * Random walks (`ledger.test.ts`) go deep and miss corners; this test is shallow and misses none. After every step the
+ * ledger is compared with a second account, of plain numbers, that is made from the events alone.
  */
 import {
   type Chassis,

@@ -1,9 +1,10 @@
 /**
  * The rules of a ledger, the account of one chassis. Capacity is given away here and nowhere else.
  *
- * Every plan of the scheduler is checked again on the state that the append is conditional on: a plan made on an old view costs work,
- * never capacity. A reservation is held until its VM runs (commit), ends (release) or takes too long (expiry). When the configured
- * capacity shrinks below what VMs hold, the VMs keep it: the offer follows it down as entries end, and is never below what is held.
+ * Every plan of the scheduler is checked again on the state that the append is conditional on: a plan made on an old
+ * view costs work, never capacity. A reservation is held until its VM runs (commit), ends (release) or takes too long
+ * (expiry). When the configured capacity shrinks below what VMs hold, the VMs keep it: the offer follows it down as
+ * entries end, and is never below what is held.
  */
 import {
   type Chassis,
@@ -90,7 +91,10 @@ export const ledgerDecider = deciderOf<Ledger, LedgerCommand, LedgerEvent>(ledge
   fence: decideFence,
 });
 
-/** Opens the account of a registered chassis, follows its configuration, and closes the account once the chassis is removed. */
+/**
+ * Opens the account of a registered chassis, follows its configuration, and closes the account once the chassis is
+ * removed.
+ */
 function decideFollowChassis(ledger: Ledger, chassis: Chassis | null): LedgerDecision {
   if (chassis === null) {
     if (!ledger.open || Object.keys(ledger.entries).length > 0) return UNCHANGED;
@@ -127,8 +131,9 @@ function atLeast(amounts: Amounts, least: Amounts): Amounts {
 type Proposer = Pick<CommandOf<LedgerCommand, "reserve">, "proposerToken" | "newestProposerToken">;
 
 /**
- * The newest lease that has reserved in this ledger or in another one that this instance knows, when it is newer than the proposer's
- * lease. The proposer then plans on the knowledge that it had before another scheduler succeeded it; undefined when it is up to date.
+ * The newest lease that has reserved in this ledger or in another one that this instance knows, when it is newer than
+ * the proposer's lease. The proposer then plans on the knowledge that it had before another scheduler succeeded it;
+ * undefined when it is up to date.
  */
 export function successorOf(
   ledger: Ledger,
@@ -139,9 +144,9 @@ export function successorOf(
 }
 
 /**
- * Reserves what fits, and nothing for a proposer whose lease was succeeded. Within one ledger a stale proposer never gets through, because
- * the append is conditional on the ledger. In another ledger it can reserve until the newer lease is known there; a reservation that it
- * makes then, for a VM that has a place already, is released (`verdict.ts`).
+ * Reserves what fits, and nothing for a proposer whose lease was succeeded. Within one ledger a stale proposer never
+ * gets through, because the append is conditional on the ledger. In another ledger it can reserve until the newer lease
+ * is known there; a reservation that it makes then, for a VM that has a place already, is released (`verdict.ts`).
  */
 function decideReserve(ledger: Ledger, command: CommandOf<LedgerCommand, "reserve">): LedgerDecision {
   const { chassisId, planId, reservations, expiresAtMs, proposerToken, affinity } = command;

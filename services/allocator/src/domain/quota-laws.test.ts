@@ -1,5 +1,6 @@
 /**
- * The laws of the quota decider, and the rule by which the app reads a charge's outcome, over random commands in random worlds.
+ * The laws of the quota decider, and the rule by which the app reads a charge's outcome, over random commands in random
+ * worlds.
  */
 import type { QuotaState } from "@bioxen/contracts";
 import type { CommandOf } from "@bioxen/kernel";

@@ -1,5 +1,6 @@
 /**
- * A quota and the ledgers under random reservations, releases, lost charges and new limits: the ledgers change by what was charged.
+ * A quota and the ledgers under random reservations, releases, lost charges and new limits: the ledgers change by what
+ * was charged.
  */
 import { chargedAmounts, type Ledger, ledgerFold, type QuotaEvent, type QuotaState } from "@bioxen/contracts";
 import { fits } from "@bioxen/kernel";

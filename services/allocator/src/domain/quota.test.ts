@@ -1,5 +1,6 @@
 /**
- * The rules of a quota: what is charged never exceeds limits that hold, and becomes what the ledgers hold once it is settled.
+ * The rules of a quota: what is charged never exceeds limits that hold, and becomes what the ledgers hold once it is
+ * settled.
  */
 import { chargedAmounts, type QuotaEvent, type QuotaState } from "@bioxen/contracts";
 import type { Amounts } from "@bioxen/kernel";

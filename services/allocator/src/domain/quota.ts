@@ -1,10 +1,10 @@
 /**
  * The rules of a quota. Room under a quota is given away here and nowhere else.
  *
- * A charge precedes the append that it is for: a ledger reserves or grows only on a charge for exactly its present state (`ledgerSeq`).
- * Once that ledger has a newer event, the charge is either in use or void, whichever process crashed in between. It is then settled: it
- * becomes what the ledger holds. A quota never takes anything away. Below a limit that was lowered, VMs keep what they hold and cannot
- * grow.
+ * A charge precedes the append that it is for: a ledger reserves or grows only on a charge for exactly its present
+ * state (`ledgerSeq`). Once that ledger has a newer event, the charge is either in use or void, whichever process
+ * crashed in between. It is then settled: it becomes what the ledger holds. A quota never takes anything away. Below a
+ * limit that was lowered, VMs keep what they hold and cannot grow.
  */
 import {
   chargeKey,
@@ -118,7 +118,9 @@ function decideCharge(
   return accept<QuotaEvent>({ type: "bioxen.quota.charged.v1", data: { chassisId, ledgerSeq, charges } });
 }
 
-/** True when the ledger, or a charge of one of these VMs on it, is newer than `ledgerSeq`: a charge could never be used. */
+/**
+ * True when the ledger, or a charge of one of these VMs on it, is newer than `ledgerSeq`: a charge could never be used.
+ */
 export function isOutdated(
   quota: Quota,
   ledgers: KnownLedgers,
@@ -128,7 +130,10 @@ export function isOutdated(
   return requests.some(({ vmId }) => (quota.charges[chargeKey(vmId, chassisId)]?.ledgerSeq ?? 0) > ledgerSeq);
 }
 
-/** True when the quota holds a charge of at least these amounts, good for an append to the ledger in its state after `ledgerSeq`. */
+/**
+ * True when the quota holds a charge of at least these amounts, good for an append to the ledger in its state after
+ * `ledgerSeq`.
+ */
 export function isCharged(
   quota: Quota,
   { chassisId, ledgerSeq }: Charge,
@@ -146,12 +151,12 @@ export interface QuotaPartition {
 }
 
 /**
- * Divides the requests into those that the quota has room for together and the others, each with the reason. Earlier requests take
- * precedence over later ones.
+ * Divides the requests into those that the quota has room for together and the others, each with the reason. Earlier
+ * requests take precedence over later ones.
  *
- * If another process may still use an older charge for the same VM on the same state of the ledger, the larger amounts are charged. A VM
- * that moves holds on two chassis and counts once. A VM that gave up its place has no claim to that room, although its charge is not
- * settled yet.
+ * If another process may still use an older charge for the same VM on the same state of the ledger, the larger amounts
+ * are charged. A VM that moves holds on two chassis and counts once. A VM that gave up its place has no claim to that
+ * room, although its charge is not settled yet.
  */
 export function partitionByQuota(
   quota: Quota,
@@ -196,9 +201,9 @@ function overQuota(quota: Quota, others: Amounts, before: Amounts, after: Amount
 }
 
 /**
- * Counts what VMs already hold, and makes the limits hold from then on. Requires of a quota that is not counted yet that every open ledger
- * has an event after the quota's first one: no allocator then reserves without knowing the quota. Charges under the former limits that
- * may still be used are waited for.
+ * Counts what VMs already hold, and makes the limits hold from then on. Requires of a quota that is not counted yet
+ * that every open ledger has an event after the quota's first one: no allocator then reserves without knowing the
+ * quota. Charges under the former limits that may still be used are waited for.
  */
 function decideEnforce(quota: QuotaState, world: KnownWorld): QuotaDecision {
   if (!quota.exists || quota.enforced || chargesUnderOldLimits(quota, world).length > 0) return UNCHANGED;
@@ -234,7 +239,10 @@ function asSettled(quota: Quota, ledgers: KnownLedgers): Quota {
   return { ...quota, charges };
 }
 
-/** The charges, by key, whose ledger has moved on and holds other amounts, with those amounts; null: the ledger has no entry. */
+/**
+ * The charges, by key, whose ledger has moved on and holds other amounts, with those amounts; null: the ledger has no
+ * entry.
+ */
 function* unsettled(quota: Quota, ledgers: KnownLedgers): Iterable<[string, QuotaCharge, Amounts | null]> {
   for (const [key, charge] of Object.entries(quota.charges)) {
     const { ledger, lastSeq } = ledgers.ledger(charge.chassisId);

@@ -1,8 +1,8 @@
 /**
  * The check of a plan against one ledger: which of the proposed reservations it can hold together.
  *
- * The scheduler plans on a view that may be old. The ledger applies the same feasibility rule (contracts) to its own state, so that a
- * stale plan costs work and never capacity.
+ * The scheduler plans on a view that may be old. The ledger applies the same feasibility rule (contracts) to its own
+ * state, so that a stale plan costs work and never capacity.
  */
 import {
   type Chassis,
@@ -43,8 +43,8 @@ export interface FitPartition {
 }
 
 /**
- * Divides a plan's reservations into those that the ledger can hold together and the others, each with the reason. Earlier reservations
- * take precedence over later ones. Without a context only capacity is checked.
+ * Divides a plan's reservations into those that the ledger can hold together and the others, each with the reason.
+ * Earlier reservations take precedence over later ones. Without a context only capacity is checked.
  */
 export function partitionByFit(
   chassisId: string,
@@ -76,7 +76,9 @@ export function partitionByFit(
   return { fit, refused };
 }
 
-/** Why the VM may not run on this chassis next to these neighbours, however much room is free; undefined when it may. */
+/**
+ * Why the VM may not run on this chassis next to these neighbours, however much room is free; undefined when it may.
+ */
 function affinityMisfit(
   chassisId: string,
   { vmId }: ProposedReservation,

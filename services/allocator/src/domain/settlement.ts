@@ -1,6 +1,6 @@
 /**
- * How the entries of a ledger end: a reservation is committed once its VM runs, released once its VM gives it up, and expires when its
- * VM does not take it in time.
+ * How the entries of a ledger end: a reservation is committed once its VM runs, released once its VM gives it up, and
+ * expires when its VM does not take it in time.
  */
 import {
   isFollowedBy,
@@ -12,20 +12,24 @@ import {
 import { accept, amountOf, type Decision, UNCHANGED } from "@bioxen/kernel";
 
 /**
- * An expiry waits this much longer than the instant that the reservation promises, ms. Lifecycle takes no place after that instant. The
- * grace covers a VM that is just taking its place, and clocks that differ by less. If both still meet, the VM is displaced.
+ * An expiry waits this much longer than the instant that the reservation promises, ms. Lifecycle takes no place after
+ * that instant. The grace covers a VM that is just taking its place, and clocks that differ by less. If both still
+ * meet, the VM is displaced.
  */
 export const EXPIRY_GRACE_MS = 10_000;
 
 /**
- * What the VM's own events say about an entry. `keep`: the VM has not taken it, so that it may expire. `hold`: the VM has taken it, and
- * only the VM's events end it.
+ * What the VM's own events say about an entry. `keep`: the VM has not taken it, so that it may expire. `hold`: the VM
+ * has taken it, and only the VM's events end it.
  */
 export type EntryVerdict = "keep" | "hold" | "commit" | "release";
 
 export type VerdictOf = (entry: LedgerEntry) => EntryVerdict;
 
-/** Everything that is due on the entries of one ledger, one kind of event at a time: releases, then commits, then expiries. */
+/**
+ * Everything that is due on the entries of one ledger, one kind of event at a time: releases, then commits, then
+ * expiries.
+ */
 export function decideSettle(
   ledger: Ledger,
   facts: {
@@ -54,8 +58,8 @@ export function decideSettle(
 }
 
 /**
- * Lowers an entry to what its preempted VM has kept. The VM gives up first and the ledger follows, because the opposite order would
- * offer resources that the VM still uses. An entry never grows here.
+ * Lowers an entry to what its preempted VM has kept. The VM gives up first and the ledger follows, because the opposite
+ * order would offer resources that the VM still uses. An entry never grows here.
  */
 export function decideFollowPreemption(
   ledger: Ledger,

@@ -1,8 +1,8 @@
 /**
  * Reads from a VM's own events whether the VM still uses a reservation.
  *
- * The read model of the VMs may lag behind the ledger, by events that are newer than the reservation. So a reservation is released only by
- * events of the VM after it, never because something is not known yet.
+ * The read model of the VMs may lag behind the ledger, by events that are newer than the reservation. So a reservation
+ * is released only by events of the VM after it, never because something is not known yet.
  */
 import { isForMove, isForWaiting, type LedgerEntry, type Vm, type VmState } from "@bioxen/contracts";
 import type { EntryVerdict } from "./settlement.ts";
