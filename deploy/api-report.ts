@@ -1,6 +1,6 @@
 /**
- * docs/api/client.md: the declarations of `@bioxen/client` as its users compile against them, so that a change of them is seen in a review.
- * `node deploy/api-report.ts` writes it; a test holds it to what is packed.
+ * Generates docs/api/client.md: the declarations of `@bioxen/client` that its users compile against, so that a review shows their changes.
+ * `node deploy/api-report.ts` writes the file; a test compares it with the packed declarations.
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ Without comments, a box per module; what \`index\` names is public, the rest is 
 program: it needs a line in CHANGELOG. What is taken from \`@bioxen/contracts\` is in [PROTOCOL](../PROTOCOL.md).
 `;
 
-/** The report of what was compiled last. */
+/** Returns the report of the last compilation. */
 export function apiReport(): string {
   const folder = join(EMITTED, "packages", "client", "src");
   const modules = readdirSync(folder).filter((name) => name.endsWith(".d.ts"));

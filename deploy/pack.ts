@@ -1,9 +1,10 @@
 /**
- * Makes the tarballs that install without this workspace: `node deploy/pack.ts [folder]` (default `.build/tarballs`) prints their paths.
+ * Makes tarballs that install without this workspace: `node deploy/pack.ts [folder]` (default `.build/tarballs`) prints their paths.
  *
- * Here sources run as they are, but Node strips no types below `node_modules`: what is packed is JavaScript with declarations, one
- * module per source file under the same path, so that a stack trace names the source. A manifest keeps its form; versions of the workspace
- * and of the catalog become numbers, `.ts` in `exports` and `bin` becomes `.js`. Nothing is published from here.
+ * In the workspace, TypeScript sources run directly, but Node strips no types below `node_modules`. The tarballs therefore contain
+ * JavaScript with declarations, one module per source file under the same path, so that stack traces name the source. In the
+ * manifests, versions of the workspace and of the catalog become numbers, and `.ts` in `exports` and `bin` becomes `.js`. The
+ * script publishes nothing.
  */
 import { execFileSync } from "node:child_process";
 import {
@@ -22,7 +23,7 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const BUILD = join(ROOT, ".build");
-/** Where modules and declarations are, under the paths of their sources. */
+/** The folder of the compiled modules and declarations, under the paths of their sources. */
 export const EMITTED = join(BUILD, "js");
 
 interface Manifest {
@@ -30,7 +31,7 @@ interface Manifest {
   readonly version: string;
   readonly license: string;
   readonly exports?: Readonly<Record<string, string>>;
-  /** By condition: `{"#platform": {"browser": …, "default": …}}`. */
+  /** Imports by condition: `{"#platform": {"browser": …, "default": …}}`. */
   readonly imports?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly bin?: Readonly<Record<string, string>>;
   readonly dependencies?: Readonly<Record<string, string>>;
@@ -39,13 +40,13 @@ interface Manifest {
   readonly peerDependenciesMeta?: object;
 }
 
-/** What it is tested on. npm leaves out the nats-server that comes along where Node is older than 22.15. */
+/** The tested Node versions. With Node older than 22.15, npm skips the optional nats-server package. */
 const ENGINES = { node: ">=24" };
 
 const manifestIn = (folder: string) =>
   JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
 
-/** Empties the build's folder and compiles everything into it. */
+/** Empties the build folder and compiles all packages into it. */
 export function compile(): void {
   rmSync(BUILD, { recursive: true, force: true });
   const tsc = join(ROOT, "node_modules", "typescript", "bin", "tsc");
@@ -53,7 +54,7 @@ export function compile(): void {
   for (const path of globSync("**/*.js", { cwd: EMITTED })) nameWorkers(join(EMITTED, path));
 }
 
-/** A worker or program is named by the URL of its source, which the compiler does not rewrite as it does imports. */
+/** Rewrites the URLs of workers and programs, because the compiler rewrites only imports. */
 function nameWorkers(path: string): void {
   const text = readFileSync(path, "utf8");
   const named = text.replaceAll(/(new URL\("\.[^"]*)\.ts(", import\.meta\.url\))/g, "$1.js$2");
@@ -61,7 +62,7 @@ function nameWorkers(path: string): void {
   if (/\.ts["'`][^\n]*import\.meta/.test(named)) throw new Error(`${path} names a source that is not packed`);
 }
 
-/** What is asked for, as numbers: of ours the version of the workspace, of others what is installed here and was tested. */
+/** Returns dependency versions as numbers: the workspace version for our packages, the installed and tested version for others. */
 function numbered(wanted: Readonly<Record<string, string>> | undefined, folder: string) {
   if (wanted === undefined) return undefined;
   const entries = Object.entries(wanted).map(([name, range]): [string, string] => {
@@ -101,7 +102,7 @@ function packedManifest(folder: string): object {
   };
 }
 
-/** What the package is, without its tests: emitted modules, files that modules read, manifest, licence and README. */
+/** Stages a package without its tests: compiled modules, files that modules read, manifest, licence and README. Returns the folder. */
 function stage(folder: string): string {
   const staged = join(BUILD, "packages", basename(folder));
   cpSync(join(EMITTED, folder), staged, { recursive: true });
@@ -118,7 +119,7 @@ function stage(folder: string): string {
   return staged;
 }
 
-/** Everything that a library, command or test of somebody else stands on: paths of tarballs. */
+/** Packs every package that an external library, command or test needs. Returns the paths of the tarballs. */
 export function pack(target: string): string[] {
   compile();
   mkdirSync(target, { recursive: true });

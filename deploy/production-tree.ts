@@ -1,10 +1,10 @@
 /**
- * Copies what a service needs at run time, and nothing else, out of an installed workspace: its own source, the packages of ours
- * it stands on, and the production dependencies of both. Symlinks stay symlinks, so that our packages are found outside of
- * `node_modules`: Node strips types nowhere else.
+ * Copies the runtime files of a service from an installed workspace: its source, the workspace packages that it imports, and the
+ * production dependencies of both. Symlinks stay symlinks, so that workspace packages are outside of `node_modules`, because
+ * Node strips types only there.
  *
- * Usage: `node deploy/production-tree.ts <workspace> <target> <folder>...`: one tree in `<target>/<folder>` for each. Runs where there is no shell, no network
- * and no package manager: inside an image's build.
+ * Usage: `node deploy/production-tree.ts <workspace> <target> <folder>...` makes one tree in `<target>/<folder>` for each folder. It needs no
+ * shell, network or package manager, so it runs inside an image build.
  */
 import {
   cpSync,
@@ -24,7 +24,7 @@ interface Manifest {
   readonly peerDependencies?: Readonly<Record<string, string>>;
 }
 
-/** What is no part of a running service. */
+/** Paths that a running service does not need. */
 const LEFT_OUT = /(^|\/)(node_modules|test|golden|coverage)(\/|$)|\.test\.ts$/;
 
 class ProductionTree {
@@ -37,7 +37,7 @@ class ProductionTree {
     this.#target = resolve(target);
   }
 
-  /** Copies the package in `folder` and everything it needs. */
+  /** Copies the package in `folder` and its dependencies. */
   add(folder: string): void {
     const real = realpathSync(folder);
     if (this.#done.has(real)) return;
@@ -55,7 +55,7 @@ class ProductionTree {
     for (const name of optional) this.#link(real, name, true);
   }
 
-  /** The link by which a package finds a dependency, and the dependency. Only an optional one may be missing here. */
+  /** Copies a dependency and the link by which a package finds it. Only an optional dependency may be missing. */
   #link(from: string, name: string, isOptional: boolean): void {
     const link = linkTo(name, from);
     if (link === undefined) {
@@ -74,13 +74,13 @@ class ProductionTree {
 function dependenciesOf(folder: string) {
   const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
   const { dependencies = {}, optionalDependencies = {}, peerDependencies = {} } = manifest;
-  // A running service compiles nothing, so that it needs no types.
+  // A running service compiles nothing, so it needs no type packages.
   const runs = (names: object) => Object.keys(names).filter((name) => !name.startsWith("@types/"));
   const optional = runs({ ...optionalDependencies, ...peerDependencies });
   return { required: runs(dependencies).filter((name) => !optional.includes(name)), optional };
 }
 
-/** As Node looks for it: upwards from the importing package. */
+/** Finds the link of a dependency as Node does, upwards from the importing package. */
 function linkTo(name: string, from: string): string | undefined {
   for (let folder = from; ; folder = dirname(folder)) {
     const nodeModules = basename(folder) === "node_modules" ? folder : join(folder, "node_modules");

@@ -1,7 +1,7 @@
 /**
- * An alert deliverer of one's own: every notification is a line of JSON in a file, which a mailer or a pager's agent may follow.
+ * An example alert deliverer: it writes every notification as a JSON line to a file, which a mailer or pager can follow.
  *
- * `BIOXEN_ALERT_DELIVERERS=file=@bioxen-examples/alert-deliverer` with `ALERT_FILE=/var/log/bioxen-alerts.jsonl` makes the monitor use it.
+ * `BIOXEN_ALERT_DELIVERERS=file=@bioxen-examples/alert-deliverer` with `ALERT_FILE=/var/log/bioxen-alerts.jsonl` configures it in the monitor.
  */
 import { appendFile } from "node:fs/promises";
 import type { AlertDeliverer } from "@bioxen/contracts";
@@ -10,7 +10,7 @@ export interface Options {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** What the monitor calls once, before it begins. Throws when the configuration lacks the file. */
+/** The monitor calls this once at its start. Throws if the configuration lacks the file. */
 export function createAlertDeliverer({ env }: Options): AlertDeliverer {
   const path = env["ALERT_FILE"];
   if (path === undefined || path === "") throw new Error("ALERT_FILE names no file");
@@ -20,7 +20,7 @@ export function createAlertDeliverer({ env }: Options): AlertDeliverer {
         await appendFile(path, `${JSON.stringify(notification)}\n`);
         return { kind: "taken" };
       } catch (thrown) {
-        // A disk that is full or a folder that is not mounted may be well again soon.
+        // A full disk or an unmounted folder may be available again soon, so the failure is not permanent.
         return { kind: "failed", reason: String(thrown), permanent: false };
       }
     },

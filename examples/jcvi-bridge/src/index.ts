@@ -1,7 +1,7 @@
 /**
- * Where a package about JCVI's organisms would attach: an {@link Organism} becomes a cell model, and
- * `BIOXEN_CELL_MODEL=@bioxen-examples/jcvi-bridge` makes it what an agent's cells are. The bridge does what every model has to (time,
- * divisions, checks, snapshots); the organism says how fast it grows.
+ * The attachment point for a package about JCVI's organisms: it makes a cell model of an {@link Organism}.
+ * `BIOXEN_CELL_MODEL=@bioxen-examples/jcvi-bridge` selects it as the model of an agent. The bridge provides the duties of every model
+ * (time, divisions, validation, snapshots); the organism provides the growth rate.
  */
 import {
   allocationProblems,
@@ -27,7 +27,7 @@ const MEDIUM: Medium = {
 interface Lived {
   readonly simMinutes: number;
   readonly divisions: number;
-  /** Of the generation under way, 0 … 1. */
+  /** Progress of the current generation, 0 … 1. */
   readonly progress: number;
 }
 
@@ -40,7 +40,7 @@ export function bridgeTo(organism: Organism): CellModel {
   };
 }
 
-/** What an agent loads. */
+/** The export that an agent loads. */
 export const cellModel = bridgeTo(STAND_IN);
 
 function boot(
@@ -66,7 +66,7 @@ function restore(organism: Organism, snapshot: ModelSnapshot): LivingCell {
   return new BridgedCell(organism, allocation, environment, lived);
 }
 
-/** With the organism's own medium where nothing is said. */
+/** Completes the environment by the organism's default medium. */
 function mediumOf({ nutrientQuality, substrate, chloramphenicolMicromolar }: CellEnvironment): Medium {
   return {
     nutrientQuality: nutrientQuality ?? MEDIUM.nutrientQuality,

@@ -1,24 +1,24 @@
 /**
- * What a package about an organism would have to give, and nothing more. A package about JCVI's minimal cells (their genomes, their
- * essential genes, their measured rates) would implement this; BioXen holds no such code and fetches no such data.
+ * The interface that a package about an organism must implement. A package about JCVI's minimal cells (their genomes, essential
+ * genes, measured rates) would implement it; BioXen contains no such code and downloads no such data.
  */
 import type { BiologicalType, CellAllocation, Medium } from "@bioxen/cell-models";
 
 export interface Organism {
   readonly biologicalType: BiologicalType;
-  /** Where its numbers come from, for whoever reads a sample. */
+  /** The source of its numbers, for readers of a sample. */
   readonly source: string;
-  /** What it needs to grow at its reference rate. */
+  /** The resources for growth at the reference rate. */
   readonly fullDemand: Required<CellAllocation>;
-  /** At full demand in its own medium, per minute. */
+  /** The growth rate at full demand in the default medium, per minute. */
   readonly referenceGrowthRate: number;
   /** Amino acids in proteins at birth. */
   readonly proteinAminoAcids: number;
-  /** Growth under what it was given, 0 … {@link referenceGrowthRate}, per minute. Pure; more of anything never slows it. */
+  /** The growth rate, 0 … {@link referenceGrowthRate}, per minute. It is pure, and a larger allocation never lowers it. */
   growthRate(allocation: CellAllocation, environment: Medium): number;
 }
 
-/** Stands where such a package would: growth by the scarcest resource, times the medium. Its rate is BioXen's reference for syn3A. */
+/** A placeholder for such a package: growth by the scarcest resource, times a factor of the medium. Its rate is BioXen's reference for syn3A. */
 export const STAND_IN: Organism = {
   biologicalType: "syn3a",
   source: "a stand-in: Liebig's law of the minimum on BioXen's own demand, not a model of syn3A",

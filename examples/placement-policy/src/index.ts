@@ -1,13 +1,13 @@
 /**
- * A placement policy of one's own: fill each chassis to about three quarters, so that what runs there can grow, and only then take the
- * next; above that, take the emptiest.
+ * An example placement policy: it fills each chassis to about three quarters, which leaves room for resizes, before it uses the next.
+ * Above that it prefers the emptiest chassis.
  *
- * `BIOXEN_PLACEMENT_POLICY=@bioxen-examples/placement-policy` makes it the scheduler's. Which chassis can hold a VM at all is not its
- * question: it is asked about those that can. It has no `bound`, because its score rises and falls: every chassis is looked at.
+ * `BIOXEN_PLACEMENT_POLICY=@bioxen-examples/placement-policy` selects it in the scheduler, which asks it only about feasible chassis. It
+ * has no `bound`, because its score is not monotonic: every chassis is scored.
  */
 import { FULL_SCORE, fullnessWith, type PlacementPolicy } from "@bioxen/placement";
 
-/** Thousandths of the tightest resource. */
+/** The target fullness of the tightest resource, permille. */
 const COMFORTABLE = 750;
 
 export const placementPolicy: PlacementPolicy = {

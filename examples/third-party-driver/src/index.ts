@@ -1,8 +1,8 @@
 /**
- * A driver as somebody else would write one: guests are a mass that doubles, faster with more ribosomes. No Lua, no checkpoints: its
- * capabilities say so, and BioXen answers `UNSUPPORTED` for it.
+ * An example of a third-party driver: a guest is a mass that doubles, faster with more ribosomes. It has no Lua and no checkpoints. Its
+ * capabilities declare that, and BioXen answers `UNSUPPORTED` for them.
  *
- * `BIOXEN_DRIVER=@bioxen-examples/third-party-driver` lets an agent run its `basic` VMs on it.
+ * `BIOXEN_DRIVER=@bioxen-examples/third-party-driver` selects it for the `basic` VMs of an agent.
  */
 import {
   type DriverCapabilities,
@@ -15,7 +15,7 @@ import {
   type VmDriver,
 } from "@bioxen/vm-driver";
 
-/** Doubling time with ribosomes without end, minutes. */
+/** Doubling time with unlimited ribosomes, minutes. */
 const FASTEST_DOUBLING_MINUTES = 30;
 /** Ribosomes at which growth is half as fast. */
 const HALF_SATURATION = 250;
@@ -37,7 +37,7 @@ interface Guest {
   state: "running" | "paused";
   allocation: Readonly<Record<string, number>>;
   simMinutes: number;
-  /** Generations lived; a whole one is a division. */
+  /** Generations so far; each whole one is a division. */
   generations: number;
 }
 
@@ -45,7 +45,7 @@ export interface Host {
   readonly timeScaleMinutesPerSecond: number;
 }
 
-/** What an agent calls once, before it begins. */
+/** The agent calls this once at its start. */
 export function createDriver(host: Host): VmDriver {
   return new ExponentialDriver(host.timeScaleMinutesPerSecond);
 }
