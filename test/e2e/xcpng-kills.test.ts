@@ -1,6 +1,7 @@
 /**
- * Kills the agent at random moments while VMs of a pool are created, started, snapshotted by another client and destroyed.
- * In the end no object exists twice and none is left: no machine, disk, snapshot or task, and the log violates no rule.
+ * Kills the agent at random moments while VMs of a pool are created, started, snapshotted by another client and
+ * destroyed. In the end no object exists twice and none is left: no machine, disk, snapshot or task, and the log
+ * violates no rule.
  *
  * `BIOXEN_KILLS` is the number of kills. The supervisor waits longer after each one, so 30 kills take some minutes.
  */
@@ -97,7 +98,7 @@ it(`after ${KILLS} kills no object exists twice and none is left`, { timeout: TI
       const [machine, ...others] = machinesOf(vmId);
       expect(others, "one machine exists").toEqual([]);
       // The VM may have lost its reservation meanwhile, and then has no machine.
-      await fake.outside("VM.snapshot", machine, "by hand").catch(() => undefined);
+      await fake.outside("VM.snapshot", machine, "by another client").catch(() => undefined);
       expect((await retrying("cmd.vm.destroy", { vmId })).ok).toBe(true);
       await reach(vmId, "destroyed");
     }

@@ -1,5 +1,6 @@
 /**
- * VMs on a pool use the same commands, events and ledger as cells. The pool is the fake; everything else is the real stack.
+ * VMs on a pool use the same commands, events and ledger as cells. The pool is the fake; everything else is the real
+ * stack.
  */
 import { createFakeXapi, type FakeXapi } from "@bioxen/fake-xapi";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -254,7 +255,8 @@ describe("changes outside BioXen", () => {
     await world.done("cmd.vm.stop", { vmId: "d4" });
     await world.reach("d4", "stopped");
     await fake.outside("VM.start", machine("d4").ref, false, false);
-    // The start is reported before the machine is halted, and "Halted" alone also describes the machine before its start.
+    // The start is reported before the machine is halted, and "Halted" alone also describes the machine before its
+    // start.
     await eventually("the start is observed", async () => (await seenOf("d4")).length === 2 || undefined);
     expect(await seenOf("d4")).toEqual(["paused REPAIR", "started REPAIR"]);
     await eventually("the ghost is ended", () => machine("d4").power_state === "Halted" || undefined);

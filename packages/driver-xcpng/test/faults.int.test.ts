@@ -1,6 +1,6 @@
 /**
- * Faults between the driver and a pool, at every step of a machine's life. The caller retries as the agent does. At any time
- * at most one machine exists, and in the end nothing is left.
+ * Faults between the driver and a pool, at every step of a machine's life. The caller retries as the agent does. At any
+ * time at most one machine exists, and in the end nothing is left.
  */
 
 import type { Counts, FakeXapi, Fault } from "@bioxen/fake-xapi";

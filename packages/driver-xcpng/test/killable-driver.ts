@@ -1,6 +1,6 @@
 /**
- * A process with a driver, for `kills.int.test.ts`, which kills it at random. The parent sends orders `{vmId, fence, verb}`;
- * the process retries each one until it succeeds, and then answers.
+ * A process with a driver, for `kills.int.test.ts`, which kills it at random. The parent sends orders `{vmId, fence,
+ * verb}`; the process retries each one until it succeeds, and then answers.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { DriverError } from "@bioxen/vm-driver";
@@ -21,7 +21,10 @@ const pool = poolConfiguration(process.env, "killable");
 if (pool === undefined) throw new Error("BIOXEN_XCPNG_URL is not set");
 const driver = createXcpngDriver(pool.options);
 
-/** Restores as an agent does: when a restart was interrupted, there is no guest, and a start from the checkpoint continues. */
+/**
+ * Restores as an agent does: when a restart was interrupted, there is no guest, and a start from the checkpoint
+ * continues.
+ */
 async function restore(vmId: string, fence: number): Promise<void> {
   const config = { shutdown: "hard" };
   const spec = machineSpec(vmId, fence, { config, checkpoint: checkpointNaming("kept"), restores: 1 });

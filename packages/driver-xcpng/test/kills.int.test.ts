@@ -1,7 +1,7 @@
 /**
  * Kills the process of a driver at 30 random moments while it starts, snapshots, restores, stops and destroys machines.
- * Another client takes snapshots as well. In the end no object exists twice and none is left: no machine, disk, snapshot
- * or task, and no session except those whose login reply was never read.
+ * Another client takes snapshots as well. In the end no object exists twice and none is left: no machine, disk,
+ * snapshot or task, and no session except those whose login reply was never read.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -107,7 +107,7 @@ it(`after ${KILLS} kills no object exists twice and none is left`, { timeout: TI
       await processes.order({ vmId, fence, verb: "start" });
       const [machine, ...others] = machinesOf(fake, vmId);
       expect(others, "one machine exists").toEqual([]);
-      await fake.outside("VM.snapshot", machine?.[0], "by hand");
+      await fake.outside("VM.snapshot", machine?.[0], "by another client");
       await processes.order({ vmId, fence, verb: "snapshot" });
       expect(snapshotsOf(fake, vmId), "one snapshot exists").toHaveLength(1);
       await processes.order({ vmId, fence, verb: "restore" });

@@ -1,5 +1,6 @@
 /**
- * Starts 200 machines on a pool that takes 50 ms per call. The limit of calls in flight holds, and no slot is ever idle.
+ * Starts 200 machines on a pool that takes 50 ms per call. The limit of calls in flight holds, and no slot is ever
+ * idle.
  */
 
 import type { FakeXapi } from "@bioxen/fake-xapi";

@@ -1,6 +1,6 @@
 /**
- * Programs in the machines of a pool: where they run, what happens when their machine stops, and that no connection is left.
- * The machines are those of the fake; `sshd.int.test.ts` uses OpenSSH.
+ * Programs in the machines of a pool: where they run, what happens when their machine stops, and that no connection is
+ * left. The machines are those of the fake; `sshd.int.test.ts` uses OpenSSH.
  */
 
 import { createFakeXapi, type FakeXapi } from "@bioxen/fake-xapi";

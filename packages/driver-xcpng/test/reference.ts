@@ -1,5 +1,6 @@
 /**
- * Finds XAPI's own datamodel and list of error codes. The repository does not contain them; they may be in a folder above it.
+ * Finds XAPI's own datamodel and list of error codes. The repository does not contain them; they may be in a folder
+ * above it.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";

@@ -1,6 +1,6 @@
 /**
- * Programs in a machine over a real OpenSSH server, which the fake's server only imitates. The pool is the fake; it reports
- * the address of an sshd on this host as the machine's.
+ * Programs in a machine over a real OpenSSH server, which the fake's server only imitates. The pool is the fake; it
+ * reports the address of an sshd on this host as the machine's.
  */
 
 import { createHmac, randomBytes } from "node:crypto";

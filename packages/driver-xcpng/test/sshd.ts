@@ -9,7 +9,9 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { eventually } from "@bioxen/testkit/eventually";
 
-/** Path of the server; undefined when it is not installed, or when this system has no `/proc` to look for its processes. */
+/**
+ * Path of the server; undefined when it is not installed, or when this system has no `/proc` to look for its processes.
+ */
 export function sshdPath(): string | undefined {
   if (process.platform !== "linux") return undefined;
   return ["/usr/sbin/sshd", "/usr/bin/sshd", "/usr/local/sbin/sshd"].find((path) => {

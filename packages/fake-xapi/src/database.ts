@@ -1,8 +1,8 @@
 /**
  * The pool's objects and their changes.
  *
- * Each change gets the next generation number. A reader passes the generation that it knows and gets one event, with the
- * present state, for each object that changed later. Transitions in between are merged, as in XAPI.
+ * Each change gets the next generation number. A reader passes the generation that it knows and gets one event, with
+ * the present state, for each object that changed later. Transitions in between are merged, as in XAPI.
  */
 import { randomUUID } from "node:crypto";
 import { Refusal } from "./refusal.ts";

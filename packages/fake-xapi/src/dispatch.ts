@@ -1,5 +1,6 @@
 /**
- * Runs a call: checks its session and its arguments, applies planned faults, and runs the method, directly or as a task.
+ * Runs a call: checks its session and its arguments, applies planned faults, and runs the method, directly or as a
+ * task.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Handler } from "./handler.ts";

@@ -1,6 +1,6 @@
 /**
- * Faults that a test can plan. Each also occurs on real pools. A planned fault strikes a given number of times; a switch
- * stays on until it is switched off.
+ * Faults that a test can plan. Each also occurs on real pools. A planned fault strikes a given number of times; a
+ * switch stays on until it is switched off.
  */
 import type { FakeCode } from "./refusal.ts";
 

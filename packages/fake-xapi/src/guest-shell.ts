@@ -2,8 +2,8 @@
  * The commands of a fake guest. They run in this process but cannot reach its host: this is not a shell and has no
  * variables, pipes or files.
  *
- * Commands: `echo`, `printf`, `cat`, `seq`, `uname`, `hostname`, `whoami`, `sleep`, `true`, `false`, `exit`. Syntax: `;`,
- * line ends, `&&`, `||`, quotes, comments, `>&2`.
+ * Commands: `echo`, `printf`, `cat`, `seq`, `uname`, `hostname`, `whoami`, `sleep`, `true`, `false`, `exit`. Syntax:
+ * `;`, line ends, `&&`, `||`, quotes, comments, `>&2`.
  */
 import { setTimeout as delay } from "node:timers/promises";
 

@@ -1,6 +1,6 @@
 /**
- * SSH servers of fake guests. Each running guest answers on its own loopback address; all share one port and the host key
- * of their template.
+ * SSH servers of fake guests. Each running guest answers on its own loopback address; all share one port and the host
+ * key of their template.
  *
  * A system with only one loopback address (macOS) cannot do that: its guests report no address, as without tools.
  */
@@ -16,7 +16,10 @@ export interface GuestSshOptions {
   readonly authorizedKey?: string | undefined;
 }
 
-/** First two octets of the guests' addresses: 127.20.0.0/16 has room for 65 000 guests, and other programs rarely use it. */
+/**
+ * First two octets of the guests' addresses: 127.20.0.0/16 has room for 65 000 guests, and other programs rarely use
+ * it.
+ */
 const NETWORK = "127.20";
 const USERNAME = "root";
 

@@ -1,8 +1,8 @@
 /**
  * A fake pool: XAPI's protocol over HTTPS on this machine, for tests and for trying BioXen without hardware.
  *
- * The fake follows XAPI's documentation. Agreement with it shows that the protocol is right, not how a real pool behaves:
- * timing, storage, guest tools, licences and high availability are not modelled.
+ * The fake follows XAPI's documentation. Agreement with it shows that the protocol is right, not how a real pool
+ * behaves: timing, storage, guest tools, licences and high availability are not modelled.
  */
 import { randomBytes } from "node:crypto";
 import type { Server } from "node:https";

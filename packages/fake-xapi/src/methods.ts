@@ -1,6 +1,6 @@
 /**
- * Every method of the fake by name. `vm-methods.ts` has those of VMs, the schema yields those that only read, and this file
- * has those of sessions, tasks, hosts and events.
+ * Every method of the fake by name. `vm-methods.ts` has those of VMs, the schema yields those that only read, and this
+ * file has those of sessions, tasks, hosts and events.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Call, Handler } from "./handler.ts";

@@ -1,6 +1,6 @@
 /**
- * Every error code that the fake uses. A test compares each with XAPI's own list, because the constants in XAPI's source are
- * spelt differently from the codes on the wire.
+ * Every error code that the fake uses. A test compares each with XAPI's own list, because the constants in XAPI's
+ * source are spelt differently from the codes on the wire.
  */
 export const FAKE_CODES = [
   "EVENTS_LOST",

@@ -1,7 +1,7 @@
 /**
- * Every method of the fake with its types, in the datamodel's notation. A test compares each with the datamodel. The schema
- * yields the methods that read and find objects; those that change something are listed here. `?` marks an optional
- * parameter.
+ * Every method of the fake with its types, in the datamodel's notation. A test compares each with the datamodel. The
+ * schema yields the methods that read and find objects; those that change something are listed here. `?` marks an
+ * optional parameter.
  */
 import { Refusal } from "./refusal.ts";
 import { SCHEMA } from "./schema.ts";

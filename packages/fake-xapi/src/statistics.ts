@@ -1,6 +1,6 @@
 /**
- * The body of `GET /rrd_updates`: a host's measurements of itself and its VMs, newest row first. Values are strings, as on
- * newer hosts, because JSON has no NaN.
+ * The body of `GET /rrd_updates`: a host's measurements of itself and its VMs, newest row first. Values are strings, as
+ * on newer hosts, because JSON has no NaN.
  */
 import { MIB, type Pool } from "./pool.ts";
 

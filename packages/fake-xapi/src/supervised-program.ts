@@ -1,9 +1,10 @@
 /**
- * The command line by which BioXen's driver runs a program over SSH: a supervising shell script that enforces the deadline on the machine.
+ * The command line by which BioXen's driver runs a program over SSH: a supervising shell script that enforces the
+ * deadline on the machine.
  *
  * A fake guest has no shell that could run the script. It recognises the command line and does what the script does: it
- * reads the program from standard input, drops the mark at its end, and reports two outcomes by the signal that ends the
- * supervisor. The driver's SSH tests hold this file to the command line that the driver really sends.
+ * reads the program from standard input, drops the mark at its end, and reports two outcomes by the signal that ends
+ * the supervisor. The driver's SSH tests hold this file to the command line that the driver really sends.
  */
 
 /** Signal that reports a program ended at its deadline. */

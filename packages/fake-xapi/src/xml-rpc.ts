@@ -1,5 +1,6 @@
 /**
- * XML-RPC, the protocol of older clients. It carries integers as strings and has separate types for instants and floats.
+ * XML-RPC, the protocol of older clients. It carries integers as strings and has separate types for instants and
+ * floats.
  */
 import type { Refusal } from "./refusal.ts";
 import { SCHEMA } from "./schema.ts";

@@ -1,5 +1,6 @@
 /**
- * Drives the fake with third-party clients of XAPI, which shows that it speaks XAPI's protocol. They prove no semantics.
+ * Drives the fake with third-party clients of XAPI, which shows that it speaks XAPI's protocol. They prove no
+ * semantics.
  */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";

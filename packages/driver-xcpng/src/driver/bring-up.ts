@@ -1,5 +1,6 @@
 /**
- * Starts a guest: with a new VM of the pool, with the VM that a stop kept, or with the VM that an interrupted start left.
+ * Starts a guest: with a new VM of the pool, with the VM that a stop kept, or with the VM that an interrupted start
+ * left.
  */
 import { DriverError, type Fences, type GuestSpec } from "@bioxen/vm-driver";
 import { asDriverError } from "./failures.ts";

@@ -1,9 +1,9 @@
 /**
- * Capacity of a pool for BioXen's VMs: the processors of the live hosts, and their memory minus that of Xen, the control
- * domains and other running VMs.
+ * Capacity of a pool for BioXen's VMs: the processors of the live hosts, and their memory minus that of Xen, the
+ * control domains and other running VMs.
  *
- * Processors are time-shared, so other VMs do not reduce their number. The capacity is a sum over hosts: the pool rejects a
- * VM that fits the sum but no single host when it starts.
+ * Processors are time-shared, so other VMs do not reduce their number. The capacity is a sum over hosts: the pool
+ * rejects a VM that fits the sum but no single host when it starts.
  */
 import type { XapiClient } from "../xapi/client.ts";
 import type { Inventory } from "./inventory.ts";

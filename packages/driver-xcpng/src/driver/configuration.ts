@@ -35,7 +35,9 @@ export const POOL_VARIABLES = [
 export const DEFAULT_TEMPLATE = "bioxen-guest";
 export const DEFAULT_POOL_CHASSIS = "xcpng-1";
 
-/** Reaction to a change of a machine outside BioXen: `repair` restores the machine, `accept` changes its VM accordingly. */
+/**
+ * Reaction to a change of a machine outside BioXen: `repair` restores the machine, `accept` changes its VM accordingly.
+ */
 const DRIFTS = ["repair", "accept"] as const;
 
 export interface PoolConfiguration {
@@ -44,7 +46,10 @@ export interface PoolConfiguration {
   readonly options: XcpngDriverOptions;
 }
 
-/** The configuration of the agent `owner`; undefined when no pool is named. Throws `RangeError` that lists every problem. */
+/**
+ * The configuration of the agent `owner`; undefined when no pool is named. Throws `RangeError` that lists every
+ * problem.
+ */
 export function poolConfiguration(env: Environment, owner: string): PoolConfiguration | undefined {
   const url = env["BIOXEN_XCPNG_URL"];
   if (!url) return undefined;

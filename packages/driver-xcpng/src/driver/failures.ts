@@ -39,7 +39,10 @@ const MEANING: Readonly<Record<string, Meaning>> = {
   },
 };
 
-/** Translates what a call to the pool threw; `what` names the operation. Anything but a XAPI error is returned unchanged. */
+/**
+ * Translates what a call to the pool threw; `what` names the operation. Anything but a XAPI error is returned
+ * unchanged.
+ */
 export function asDriverError(thrown: unknown, what: string): unknown {
   if (thrown instanceof XapiUnreachable) {
     return new DriverError("UNAVAILABLE", `${what}: ${thrown.message}`, { cause: thrown });

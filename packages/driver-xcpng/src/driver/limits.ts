@@ -4,7 +4,9 @@
 
 /** How long an operation of the pool may take before it is cancelled, ms. */
 export interface Deadlines {
-  /** A copy-on-write clone takes seconds, on busy storage a minute. A full copy takes longer, in proportion to the disk. */
+  /**
+   * A copy-on-write clone takes seconds, on busy storage a minute. A full copy takes longer, in proportion to the disk.
+   */
   readonly cloneMs: number;
   /** Until Xen has built the domain; the guest boots afterwards. */
   readonly startMs: number;

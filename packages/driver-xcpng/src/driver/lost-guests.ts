@@ -1,5 +1,6 @@
 /**
- * Guests whose VM was deleted outside BioXen. Each counts as failed and keeps its fence until it is stopped or replaced.
+ * Guests whose VM was deleted outside BioXen. Each counts as failed and keeps its fence until it is stopped or
+ * replaced.
  */
 import type { GuestStatus } from "@bioxen/vm-driver";
 

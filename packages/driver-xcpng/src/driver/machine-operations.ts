@@ -1,7 +1,8 @@
 /**
  * The order of operations on machines: one at a time per VM, and only for the reservation that the fence names.
  *
- * After a failed operation the pool may differ from the inventory, so the next operation on that VM reads all VMs first.
+ * After a failed operation the pool may differ from the inventory, so the next operation on that VM reads all VMs
+ * first.
  */
 import { DriverError, Fences } from "@bioxen/vm-driver";
 import { asDriverError } from "./failures.ts";

@@ -2,8 +2,8 @@
  * Operations on one VM of the pool. The caller runs at most one operation per VM at a time.
  *
  * Each step checks the present state and does only what is missing, so that calling an interrupted operation again
- * finishes it. A clone is the one step that its VM does not show, because the clone has no keys yet; its name tells what
- * it was made for.
+ * finishes it. A clone is the one step that its VM does not show, because the clone has no keys yet; its name tells
+ * what it was made for.
  */
 import { randomBytes } from "node:crypto";
 import type { GuestSpec } from "@bioxen/vm-driver";
@@ -179,9 +179,9 @@ export class PoolVms {
   }
 
   /**
-   * Reverts the VM to a snapshot and discards its present state. The VM is then suspended if the snapshot includes memory,
-   * else halted, and carries the keys of `tags`. The keys are written to the snapshot first, so that the revert itself
-   * moves them to the VM, even if the operation is interrupted.
+   * Reverts the VM to a snapshot and discards its present state. The VM is then suspended if the snapshot includes
+   * memory, else halted, and carries the keys of `tags`. The keys are written to the snapshot first, so that the revert
+   * itself moves them to the VM, even if the operation is interrupted.
    */
   async revert(vm: OwnVm, snapshot: string, tags: Tags): Promise<OwnVm | undefined> {
     const { ref, record } = vm;

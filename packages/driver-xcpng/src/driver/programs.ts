@@ -1,5 +1,6 @@
 /**
- * Runs programs in machines for the driver port: finds a machine's address and host keys, connects, and reports the outcome.
+ * Runs programs in machines for the driver port: finds a machine's address and host keys, connects, and reports the
+ * outcome.
  *
  * The pool is asked for each new connection, because a guest can have another address after a boot.
  */

@@ -1,8 +1,8 @@
 /**
  * Sets memory, virtual CPUs and processor share of a VM, in the order that the pool accepts.
  *
- * One call sets all memory limits, which must satisfy static min ≤ dynamic min ≤ dynamic max ≤ static max. The maximum of
- * virtual CPUs is raised before their number and lowered after it. A running VM can only change within its maxima.
+ * One call sets all memory limits, which must satisfy static min ≤ dynamic min ≤ dynamic max ≤ static max. The maximum
+ * of virtual CPUs is raised before their number and lowered after it. A running VM can only change within its maxima.
  */
 import { DriverError } from "@bioxen/vm-driver";
 import type { XapiClient } from "../xapi/client.ts";
@@ -45,8 +45,8 @@ export async function size(
 }
 
 /**
- * Resizes a running VM within its maxima. Returns descriptions of what only a restart can provide; empty when everything
- * was set. Rejects with the pool's errors.
+ * Resizes a running VM within its maxima. Returns descriptions of what only a restart can provide; empty when
+ * everything was set. Rejects with the pool's errors.
  */
 async function resizeLive(
   client: XapiClient,

@@ -2,7 +2,8 @@
  * Restores machines from snapshots. A snapshot stays in the pool under a name of BioXen's; a checkpoint only names it.
  *
  * A machine is reverted once for each restore of its VM. Its keys count the restores, and the revert itself changes the
- * count. An interrupted start or restart therefore continues, and never discards the machine's later work a second time.
+ * count. An interrupted start or restart therefore continues, and never discards the machine's later work a second
+ * time.
  */
 import { DriverError, type GuestSpec } from "@bioxen/vm-driver";
 import type { Inventory, OwnVm } from "./inventory.ts";
@@ -38,8 +39,8 @@ function nameIn(checkpoint: Uint8Array): unknown {
 }
 
 /**
- * Reverts the machine to the snapshot and gives it the fence and restore count of `spec`. It is then halted or suspended.
- * Without a snapshot only the keys change.
+ * Reverts the machine to the snapshot and gives it the fence and restore count of `spec`. It is then halted or
+ * suspended. Without a snapshot only the keys change.
  */
 export async function revertTo(
   { vms }: Pick<PoolLink, "vms">,

@@ -1,6 +1,6 @@
 /**
- * Reads the settings for SSH into machines from environment variables. Files are read at each connection, so that a key or
- * a known host can change while the agent runs.
+ * Reads the settings for SSH into machines from environment variables. Files are read at each connection, so that a key
+ * or a known host can change while the agent runs.
  */
 import { accessSync, constants } from "node:fs";
 import { readFile } from "node:fs/promises";

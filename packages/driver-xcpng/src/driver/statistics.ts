@@ -110,7 +110,9 @@ export class Statistics {
     return this.#hosts.get(ref)?.name;
   }
 
-  /** Measures every guest once. Guests of a host that does not answer keep their last values; its error is then thrown. */
+  /**
+   * Measures every guest once. Guests of a host that does not answer keep their last values; its error is then thrown.
+   */
   async poll(): Promise<void> {
     const guests = this.#inventory.allOwn().filter((vm) => guestOf(vm) !== undefined);
     for (const vmId of this.#measurements.keys()) {

@@ -1,8 +1,8 @@
 /**
  * Marks VMs of the pool as BioXen's: keys in their `other_config`.
  *
- * A copy of a VM, made by another user of the pool, inherits the keys. The keys therefore include the VM's own uuid, and a
- * copy does not count as BioXen's. A fresh clone has no keys yet; until they are set, its name identifies it.
+ * A copy of a VM, made by another user of the pool, inherits the keys. The keys therefore include the VM's own uuid,
+ * and a copy does not count as BioXen's. A fresh clone has no keys yet; until they are set, its name identifies it.
  */
 import type { KeptSnapshot } from "@bioxen/vm-driver";
 import type { VmRecord } from "../xapi/records.ts";
@@ -18,8 +18,8 @@ const KEYS = {
   restores: `${PREFIX}restores`,
 } as const;
 /**
- * Mark that the VM has run for this fence. A start sets it and a stop by BioXen removes it, so a halted VM with the mark
- * was halted outside BioXen.
+ * Mark that the VM has run for this fence. A start sets it and a stop by BioXen removes it, so a halted VM with the
+ * mark was halted outside BioXen.
  */
 export const RAN_KEY = `${PREFIX}ran`;
 

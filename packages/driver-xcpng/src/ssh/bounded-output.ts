@@ -1,6 +1,6 @@
 /**
- * Collects a program's output up to a limit. Bytes beyond the limit are dropped before decoding, so that a flood of output
- * costs neither memory nor time.
+ * Collects a program's output up to a limit. Bytes beyond the limit are dropped before decoding, so that a flood of
+ * output costs neither memory nor time.
  */
 import { MAX_OUTPUT_BYTES } from "./limits.ts";
 

@@ -20,7 +20,9 @@ async function loaded(): Promise<typeof import("ssh2")> {
   return ssh2.default ?? ssh2;
 }
 
-/** Type of a public key in its wire form, which starts with the type as a length of four bytes and that many letters. */
+/**
+ * Type of a public key in its wire form, which starts with the type as a length of four bytes and that many letters.
+ */
 function typeOf(key: Buffer): string {
   return key.toString("latin1", 4, 4 + key.readUInt32BE(0));
 }
@@ -39,8 +41,8 @@ const HOST_KEY_TYPES: readonly ServerHostKeyAlgorithm[] = [
 ];
 
 /**
- * All accepted algorithms, those of the known keys first, because a server presents the first key that it has of this list.
- * The others stay in the list, so that a machine with a new type of key is reported as a changed key.
+ * All accepted algorithms, those of the known keys first, because a server presents the first key that it has of this
+ * list. The others stay in the list, so that a machine with a new type of key is reported as a changed key.
  */
 function typesInOrder(known: readonly string[]): ServerHostKeyAlgorithm[] {
   const isKnown = (type: string): boolean => known.includes(type);

@@ -1,6 +1,6 @@
 /**
- * The pool of one agent's SSH connections, at most one per machine. A connection is opened by the first program, shared by
- * concurrent programs, kept for a while after the last one, and closed when the machine's run ends. Their number is
+ * The pool of one agent's SSH connections, at most one per machine. A connection is opened by the first program, shared
+ * by concurrent programs, kept for a while after the last one, and closed when the machine's run ends. Their number is
  * limited, so that many machines do not exhaust the agent's file descriptors.
  */
 import { DriverError } from "@bioxen/vm-driver";

@@ -1,6 +1,6 @@
 /**
- * The failures between an agent and a program in a machine, as `DriverError`. `details.ran` tells the caller whether a retry
- * is safe: "no" when nothing was run, "unknown" when the program may have run and the caller must check.
+ * The failures between an agent and a program in a machine, as `DriverError`. `details.ran` tells the caller whether a
+ * retry is safe: "no" when nothing was run, "unknown" when the program may have run and the caller must check.
  */
 import { DriverError } from "@bioxen/vm-driver";
 import type { ExpectedKeys } from "./host-keys.ts";
@@ -62,7 +62,10 @@ export function notRun(machine: Machine): DriverError {
   return new DriverError("UNSUPPORTED", message, { details: { ...machine, ran: "no" } });
 }
 
-/** Not retryable: the program may have run completely, partly or not at all. `why` is a clause such as "the connection was lost". */
+/**
+ * Not retryable: the program may have run completely, partly or not at all. `why` is a clause such as "the connection
+ * was lost".
+ */
 export function outcomeUnknown(
   machine: Machine,
   why: string,

@@ -62,7 +62,9 @@ export function parseFingerprints(text: string): ReadonlySet<string> {
   return new Set(all);
 }
 
-/** The keys that the machine may present. Rejects with `UNSUPPORTED` and the settings to use when no source knows a key. */
+/**
+ * The keys that the machine may present. Rejects with `UNSUPPORTED` and the settings to use when no source knows a key.
+ */
 export async function expectedKeys(machine: MachineName, sources: HostKeySources): Promise<ExpectedKeys> {
   const { vmId, address, port, otherConfig, xenstore } = machine;
   const own = otherConfig[HOST_KEY_CONFIG] ?? xenstore[HOST_KEY_XENSTORE];

@@ -25,7 +25,7 @@ export function nameAt(host: string, port: number): string {
   return port === DEFAULT_PORT ? host : `[${host}]:${port}`;
 }
 
-/** What `text` says of a host that goes by any of `names`. Lines that cannot be read make nobody known. */
+/** Keys that `text` lists for a host with any of `names`. Malformed lines are ignored. */
 export function knownHost(text: string, names: readonly string[]): KnownHost {
   const keys: KnownKey[] = [];
   const revoked: KnownKey[] = [];

@@ -6,7 +6,10 @@
 export const MAX_SOURCE_BYTES = 65_536;
 /** Longest duration of a program, ms: the contract's limit. */
 export const MAX_PROGRAM_TIMEOUT_MS = 60_000;
-/** Bytes kept of standard output and of standard error each. The rest is dropped and marked, so that both fit in a reply. */
+/**
+ * Bytes kept of standard output and of standard error each. The rest is dropped and marked, so that both fit in a
+ * reply.
+ */
 export const MAX_OUTPUT_BYTES = 65_536;
 
 /**
@@ -18,7 +21,10 @@ export const ANSWER_MARGIN_MS = 4_500;
 /** Largest part of the margin until the program has started. The rest is for the machine's report at the deadline. */
 export const MAX_CONNECT_TIMEOUT_MS = 3_500;
 export const DEFAULT_CONNECT_TIMEOUT_MS = 2_500;
-/** How long a channel waits for more output after the program's exit, ms. A background process can keep the channel open. */
+/**
+ * How long a channel waits for more output after the program's exit, ms. A background process can keep the channel
+ * open.
+ */
 export const DRAIN_MS = 300;
 
 /** Programs at once in one machine. OpenSSH accepts 10 sessions per connection by default. */

@@ -1,10 +1,11 @@
 /**
- * The supervising shell command that runs a program in a machine and enforces its deadline there, even if the connection is lost.
+ * The supervising shell command that runs a program in a machine and enforces its deadline there, even if the
+ * connection is lost.
  *
  * The program is POSIX shell and arrives on standard input, so that it needs no quoting. A mark follows it; without the
- * mark the program is incomplete and is not run. The program gets its own session and no input. A watchdog process kills
- * that session at the deadline; processes that the program moved to another session survive. When a program ends in
- * time, its background processes keep running.
+ * mark the program is incomplete and is not run. The program gets its own session and no input. A watchdog process
+ * kills that session at the deadline; processes that the program moved to another session survive. When a program ends
+ * in time, its background processes keep running.
  *
  * sshd waits for the supervisor, whose exit status is the program's. The supervisor reports its own findings by a
  * signal that ends it, because a program's exit status cannot be mistaken for a signal.

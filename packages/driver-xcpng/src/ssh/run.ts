@@ -1,6 +1,6 @@
 /**
- * Runs one program over an open connection. There are four outcomes: an exit status; a deadline, enforced by the machine;
- * not started, so nothing was run; or unknown, because no report arrived.
+ * Runs one program over an open connection. There are four outcomes: an exit status; a deadline, enforced by the
+ * machine; not started, so nothing was run; or unknown, because no report arrived.
  */
 import { randomBytes } from "node:crypto";
 import { messageOf } from "@bioxen/kernel";

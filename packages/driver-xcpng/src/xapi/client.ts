@@ -1,10 +1,11 @@
 /**
  * A typed client of XAPI with one session.
  *
- * The client logs in at the first call. When the server no longer knows the session, it rejects the call without running
- * it, so the client logs in again and resends the call once. A pool member that is not the master names the master; the
- * client continues there if it trusts that certificate too, and returns to the configured address when the connection
- * fails. The client also resends a read once when its kept-alive connection broke. All other retries are up to the caller.
+ * The client logs in at the first call. When the server no longer knows the session, it rejects the call without
+ * running it, so the client logs in again and resends the call once. A pool member that is not the master names the
+ * master; the client continues there if it trusts that certificate too, and returns to the configured address when the
+ * connection fails. The client also resends a read once when its kept-alive connection broke. All other retries are up
+ * to the caller.
  */
 import { hasCode, refusalIn, XapiError, XapiUnreachable } from "./errors.ts";
 import { type ArgsOf, isRead, METHODS, type MethodName, type ResultOf } from "./methods.ts";
@@ -80,7 +81,10 @@ export class XapiClient {
     return this.#address.host;
   }
 
-  /** Rejects with `XapiError` when the server rejects the call, and with `XapiUnreachable` when it gives no valid answer. */
+  /**
+   * Rejects with `XapiError` when the server rejects the call, and with `XapiUnreachable` when it gives no valid
+   * answer.
+   */
   call<M extends MethodName>(method: M, args: ArgsOf<M>, options: CallOptions = {}): Promise<ResultOf<M>> {
     return this.#inLine(METHODS[method].weight, options, async () => {
       return (await this.#withSession(method, method, args, options)) as ResultOf<M>;

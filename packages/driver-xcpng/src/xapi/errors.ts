@@ -40,7 +40,10 @@ export const KNOWN_CODES = [
 ] as const;
 export type KnownCode = (typeof KNOWN_CODES)[number];
 
-/** XAPI's source spells the constant LICENSE and the string on the wire LICENCE; other clients have met servers with either. */
+/**
+ * XAPI's source spells the constant LICENSE and the string on the wire LICENCE; other clients have met servers with
+ * either.
+ */
 const OTHER_SPELLING: Readonly<Record<string, KnownCode>> = { LICENSE_RESTRICTION: "LICENCE_RESTRICTION" };
 
 export class XapiError extends Error {

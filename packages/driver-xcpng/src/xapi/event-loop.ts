@@ -1,9 +1,9 @@
 /**
  * Follows a pool without a gap: fetches everything once, then receives changes as events.
  *
- * The token is taken before the fetch, so that a change during the fetch arrives again instead of being lost. XAPI merges
- * events: an event has the latest state of an object, not each transition. When events are lost, the token is invalid or
- * the session is new, the loop fetches everything again.
+ * The token is taken before the fetch, so that a change during the fetch arrives again instead of being lost. XAPI
+ * merges events: an event has the latest state of an object, not each transition. When events are lost, the token is
+ * invalid or the session is new, the loop fetches everything again.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Backoff, backoffDelayMs } from "@bioxen/kernel";
@@ -23,7 +23,10 @@ export interface EventLoopOptions {
   readonly silenceSeconds?: number | undefined;
 }
 
-/** Half of the usual 60 s timeout of a proxy. Not an integer, because XML-RPC servers recognise a float by its decimal point. */
+/**
+ * Half of the usual 60 s timeout of a proxy. Not an integer, because XML-RPC servers recognise a float by its decimal
+ * point.
+ */
 const DEFAULT_SILENCE_SECONDS = 30.1;
 /** Added to the server's wait for the deadline of the call, ms: the time of the answer itself. */
 const ANSWER_MARGIN_MS = 15_000;

@@ -44,9 +44,9 @@ export class Tasks {
   }
 
   /**
-   * Runs `method` as a task and resolves with the reference in its result ("" without one). Rejects with `XapiError` when
-   * the task fails (`TASK_CANCELLED` when it was cancelled). Rejects with `XapiUnreachable` of kind "timeout" when the
-   * task has not ended in time; its outcome is then unknown.
+   * Runs `method` as a task and resolves with the reference in its result ("" without one). Rejects with `XapiError`
+   * when the task fails (`TASK_CANCELLED` when it was cancelled). Rejects with `XapiUnreachable` of kind "timeout" when
+   * the task has not ended in time; its outcome is then unknown.
    */
   async run<M extends MethodName>(method: M, args: ArgsOf<M>, options: TaskOptions): Promise<string> {
     const task = await this.#begin(method, args);
@@ -158,7 +158,10 @@ export class Tasks {
     }
   }
 
-  /** Destroys the tasks of this session that no reply has named. Never rejects; a failed sweep is repeated at the next resync. */
+  /**
+   * Destroys the tasks of this session that no reply has named. Never rejects; a failed sweep is repeated at the next
+   * resync.
+   */
   sweep(): Promise<void> {
     this.#sweeping ??= this.#sweep()
       .catch(() => undefined)

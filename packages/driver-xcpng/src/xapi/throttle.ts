@@ -1,7 +1,7 @@
 /**
  * Limits the load on a pool. The master answers every call from one process and one database; a client that floods it
- * slows down all clients, XenCenter and Xen Orchestra included. A call therefore waits for a free slot (calls in flight)
- * and for units of a token bucket (load per second; heavy calls cost more).
+ * slows down all clients, XenCenter and Xen Orchestra included. A call therefore waits for a free slot (calls in
+ * flight) and for units of a token bucket (load per second; heavy calls cost more).
  */
 export interface ThrottleLimits {
   /** Calls in flight at once. XAPI accepts more, but further calls would only queue at the server. */

@@ -24,7 +24,9 @@ export function parseAddress(text: string, defaultPort = DEFAULT_PORT): HostAddr
   return { host: match[1] ?? text, port: match[2] === undefined ? defaultPort : Number(match[2]) };
 }
 
-/** The address in an `https:` URL. Throws `RangeError` when the URL is malformed, is not https or contains credentials. */
+/**
+ * The address in an `https:` URL. Throws `RangeError` when the URL is malformed, is not https or contains credentials.
+ */
 export function addressOfUrl(url: string): HostAddress {
   const parsed = URL.parse(url.includes("://") ? url : `https://${url}`);
   if (parsed === null) throw new RangeError(`"${url}" is not a URL`);

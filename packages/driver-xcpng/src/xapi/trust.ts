@@ -1,11 +1,11 @@
 /**
- * Trust in a pool's TLS certificates. Most are self-signed, so an operator configures the fingerprint of a certificate or
- * the authority that signed it.
+ * Trust in a pool's TLS certificates. Most are self-signed, so an operator configures the fingerprint of a certificate
+ * or the authority that signed it.
  *
  * Pinning needs the certificate itself. The first contact with a host is therefore a bare TLS handshake that sends no
- * data. If the presented certificate matches the pin, it becomes the only trust anchor of the HTTPS agent for that host.
- * A check in the `secureConnect` event of a request is not enough, because a reused socket does not emit it again. Each
- * host has its own agent, so that sockets with different pins never mix.
+ * data. If the presented certificate matches the pin, it becomes the only trust anchor of the HTTPS agent for that
+ * host. A check in the `secureConnect` event of a request is not enough, because a reused socket does not emit it
+ * again. Each host has its own agent, so that sockets with different pins never mix.
  */
 import { Agent } from "node:https";
 import { connect, type PeerCertificate } from "node:tls";
@@ -78,7 +78,9 @@ export class TrustedAgents {
     this.#configured = configured;
   }
 
-  /** The HTTPS agent for this host. Rejects with `XapiUnreachable`, of kind "trust" when the certificate is not trusted. */
+  /**
+   * The HTTPS agent for this host. Rejects with `XapiUnreachable`, of kind "trust" when the certificate is not trusted.
+   */
   agentOf(address: HostAddress): Promise<Agent> {
     const key = `${address.host}:${address.port}`;
     const known = this.#agents.get(key);

@@ -1,5 +1,6 @@
 /**
- * XAPI's types in the datamodel's notation ("VM ref", "(string -> string) map"), mapped to TypeScript types of JSON-RPC.
+ * XAPI's types in the datamodel's notation ("VM ref", "(string -> string) map"), mapped to TypeScript types of
+ * JSON-RPC.
  */
 import type { RecordsByClass } from "./records.ts";
 import type { Ref } from "./ref.ts";
