@@ -1,8 +1,9 @@
 /**
- * Blobs in a stream of their own, one message each: stored whole or not at all, and purged without a trace.
+ * Blobs in a stream of their own, one message each: stored completely or not at all, and deleted without a trace.
  *
- * Not the client's object store, nor a KV bucket: both keep a mark of everything ever deleted, which here is a state per guest and
- * minute, and the object store leaves the chunks of a put that was cut short where nobody finds them (docs/adr/0010-guest-state.md).
+ * The object store of the client and a KV bucket are unsuitable, because both keep a marker of every deleted key, which
+ * would be one per guest and minute. The object store also leaves the chunks of an interrupted put behind
+ * (docs/adr/0010-guest-state.md).
  */
 import { hash } from "node:crypto";
 import { BLOB_SUBJECTS, blobName, blobSubject, GUEST_STATE_STREAM } from "@bioxen/contracts";
@@ -24,12 +25,12 @@ import {
 import type { Bus } from "./bus.ts";
 import { isMessageNotFound } from "./server-codes.ts";
 
-/** Longest wait for one acknowledgement, ms: the largest blob on a slow disk takes a tenth. */
+/** Longest wait for one acknowledgement, ms: the largest blob on a slow disk takes a tenth of it. */
 const ACK_TIMEOUT_MS = 4_000;
-/** Tries of one call; a put that was stored and not acknowledged is stored again as the same. */
+/** Tries of one call. A put is idempotent, so a lost acknowledgement may repeat it. */
 const ATTEMPTS = 2;
 
-/** The stream is declared with the others and is there once the log was opened. */
+/** The stream must exist: it is declared with the others, and opening the log creates it. */
 export async function openBlobs(bus: Bus): Promise<BlobStore> {
   return new JetStreamBlobs(jetstream(bus.connection), await jetstreamManager(bus.connection));
 }
@@ -45,29 +46,29 @@ class JetStreamBlobs implements BlobStore {
 
   async put(name: BlobName, bytes: Uint8Array): Promise<void> {
     if (bytes.length > MAX_BLOB_BYTES) {
-      throw new Fault("TOO_LARGE", `${name}: ${bytes.length} bytes are over ${MAX_BLOB_BYTES}`, {
+      throw new Fault("TOO_LARGE", `blob ${name} has ${bytes.length} bytes: the limit is ${MAX_BLOB_BYTES}`, {
         retryable: false,
         details: { bytes: bytes.length, limitBytes: MAX_BLOB_BYTES },
       });
     }
     const options = { expect: { streamName: GUEST_STATE_STREAM }, timeout: ACK_TIMEOUT_MS };
-    await reached(() => this.#js.publish(blobSubject(name), bytes, options));
+    await retried(() => this.#js.publish(blobSubject(name), bytes, options));
   }
 
   async get(name: BlobName, sha256: string): Promise<BlobReading> {
     const message = await this.#message(name);
     if (message === undefined) return { kind: "absent" };
     if (hash("sha256", message.data, "hex") !== sha256) return { kind: "damaged" };
-    // What comes directly is a Buffer: a view of something larger, and not equal to the same bytes.
+    // The client returns a Buffer, which is a view of a larger one and not equal to a Uint8Array of the same bytes.
     return { kind: "whole", bytes: Uint8Array.from(message.data) };
   }
 
   async delete(name: BlobName): Promise<void> {
-    await reached(() => this.#jsm.streams.purge(GUEST_STATE_STREAM, { filter: blobSubject(name) }));
+    await retried(() => this.#jsm.streams.purge(GUEST_STATE_STREAM, { filter: blobSubject(name) }));
   }
 
   async list(): Promise<readonly BlobName[]> {
-    const { state } = await reached(() =>
+    const { state } = await retried(() =>
       this.#jsm.streams.info(GUEST_STATE_STREAM, { subjects_filter: BLOB_SUBJECTS }),
     );
     return Object.keys(state.subjects ?? {}).map(blobName);
@@ -77,11 +78,11 @@ class JetStreamBlobs implements BlobStore {
     return (await this.#message(name))?.time.getTime();
   }
 
-  /** A follower of a cluster answers first, and may not have heard of it yet; the leader has. */
+  /** Asks a follower of the cluster first, and then the leader, because the follower may not have the blob yet. */
   async #message(name: BlobName): Promise<StoredMsg | undefined> {
     const query = { last_by_subj: blobSubject(name) };
-    const found = await reached(() => foundOrNot(this.#jsm.direct.getMessage(GUEST_STATE_STREAM, query)));
-    return found ?? reached(() => foundOrNot(this.#jsm.streams.getMessage(GUEST_STATE_STREAM, query)));
+    const found = await retried(() => foundOrNot(this.#jsm.direct.getMessage(GUEST_STATE_STREAM, query)));
+    return found ?? retried(() => foundOrNot(this.#jsm.streams.getMessage(GUEST_STATE_STREAM, query)));
   }
 }
 
@@ -94,13 +95,13 @@ async function foundOrNot(message: Promise<StoredMsg | null>): Promise<StoredMsg
   }
 }
 
-async function reached<T>(call: () => Promise<T>): Promise<T> {
+async function retried<T>(call: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await call();
     } catch (cause) {
       if (attempt < ATTEMPTS) continue;
-      throw new Fault("UNAVAILABLE", `states of guests cannot be reached: ${messageOf(cause)}`, {
+      throw new Fault("UNAVAILABLE", `the store of guest states is unreachable: ${messageOf(cause)}`, {
         retryable: true,
         cause,
       });

@@ -1,6 +1,6 @@
 /**
- * KV buckets as they must be. One of a single server that became a cluster is replicated as the log is: the death of the server that it
- * is on would take the leases and the first outcomes of commands with it.
+ * KV buckets with the replicas that the log has. A bucket from a single server that became a cluster gets its replicas
+ * here: without them the death of one server would lose the leases and the first outcomes of commands.
  */
 import { type JetStreamOptions, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { type KV, Kvm, type KvOptions } from "@nats-io/kv";
@@ -8,7 +8,7 @@ import type { Bus } from "./bus.ts";
 
 export type BucketOptions = Partial<Pick<KvOptions, "ttl" | "description">> & { readonly replicas: number };
 
-/** The bucket, made or with its copies made up to `replicas`; each key keeps its last value only. */
+/** Opens or creates the bucket, and raises its replicas to `replicas`. Each key keeps its last value only. */
 export async function openBucket(
   bus: Bus,
   name: string,

@@ -1,8 +1,8 @@
 /**
- * One connection to NATS, with the few verbs BioXen needs. Nothing outside this package imports a NATS module.
+ * One connection to NATS with the few verbs that BioXen needs. Only this package imports NATS modules.
  *
- * The connection never gives up: a server away is a wait, not an end, and subscriptions are made again by the
- * client. Calls have deadlines of their own, so that a caller learns of the outage while the connection heals.
+ * The connection never gives up: it waits for an unreachable server, and the client renews the subscriptions. Calls
+ * have deadlines of their own, so that a caller learns of an outage during the reconnect.
  */
 import {
   type Caller,
@@ -22,22 +22,22 @@ import {
   TimeoutError,
 } from "@nats-io/nats-core";
 import { connect } from "#platform";
-import { type BusOptions, originOf, serversOf } from "./dial.ts";
+import { type BusOptions, connectionOptionsOf, serversOf } from "./dial.ts";
 import { sleep } from "./sleep.ts";
 
 export type { BusOptions } from "./dial.ts";
 
-/** Wait between two tries to reach a server, ms: a restarted server is found again within half a second. */
+/** Wait between two tries to connect, ms: a restarted server is found within half a second. */
 const RECONNECT_WAIT_MS = 250;
-/** The server must answer two pings this far apart, ms, or the connection is made anew. */
+/** Interval of pings, ms. After two unanswered pings the client reconnects. */
 const PING_INTERVAL_MS = 10_000;
 /**
- * One dial, ms: a connection cut in the middle of its greeting is noticed by this alone, and the next one tried.
+ * Longest dial, ms: the only limit that notices a connection cut during its greeting. The next server is then tried.
  */
 const DIAL_TIMEOUT_MS = 2_000;
-/** Longest wait for the very first connection, ms. */
+/** Longest wait for the first connection, ms. */
 export const CONNECT_TIMEOUT_MS = 10_000;
-/** Ours, beside the protocol's own: what began a chain of commands and events. */
+/** Headers of BioXen, in addition to those of the protocol: the beginning of a chain of commands and events. */
 export const CORRELATION_HEADER = "Bioxen-Correlation-Id";
 export const CAUSATION_HEADER = "Bioxen-Causation-Id";
 export const MESSAGE_ID_HEADER = "Nats-Msg-Id";
@@ -54,9 +54,9 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
   for (;;) {
     try {
       const connection = await connect({
-        ...originOf(options),
+        ...connectionOptionsOf(options),
         maxReconnectAttempts: -1,
-        reconnectDelayHandler: paceOfDials(),
+        reconnectDelayHandler: monotonicReconnectDelay(),
         pingInterval: PING_INTERVAL_MS,
         timeout: Math.max(100, Math.min(DIAL_TIMEOUT_MS, deadline - Date.now())),
       });
@@ -78,10 +78,11 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
 }
 
 /**
- * The client compares the wall clock now with that of its last dial, and after the clock was set back it would dial no more until
- * it has caught up. Asked here it is told, on a clock that is never set, either to wait or that the wait is long over.
+ * Returns the client's reconnect delay handler. By itself the client compares wall clocks, and after the clock was set
+ * back it would not dial until it has caught up. This handler uses the monotonic clock. Its large negative result tells
+ * the client that the wait is over.
  */
-function paceOfDials(): () => number {
+function monotonicReconnectDelay(): () => number {
   let lastDialMs = Number.NEGATIVE_INFINITY;
   return () => {
     const nowMs = performance.now();
@@ -93,7 +94,7 @@ function paceOfDials(): () => number {
 
 export class Bus implements Caller, Publisher, Subscriber {
   readonly connection: NatsConnection;
-  /** What the connection was made of, for who needs one of his own. */
+  /** The options of this connection, for code that opens another one. */
   readonly options: BusOptions;
   #connected = true;
   readonly #statusListeners: ((status: BusStatus) => void)[] = [];
@@ -112,7 +113,7 @@ export class Bus implements Caller, Publisher, Subscriber {
     return this.connection.info?.version ?? "unknown";
   }
 
-  /** Largest payload the server takes, bytes. */
+  /** Largest payload that the server accepts, bytes. */
   get maxPayloadBytes(): number {
     return this.connection.info?.max_payload ?? 1_048_576;
   }
@@ -126,7 +127,7 @@ export class Bus implements Caller, Publisher, Subscriber {
     if (bytes.byteLength > this.maxPayloadBytes) {
       throw new Fault(
         "TOO_LARGE",
-        `the payload has ${bytes.byteLength} bytes, the server takes ${this.maxPayloadBytes}`,
+        `the payload has ${bytes.byteLength} bytes, the server accepts ${this.maxPayloadBytes}: send less`,
         {
           retryable: false,
           details: { limit: this.maxPayloadBytes, bytes: bytes.byteLength },
@@ -153,7 +154,9 @@ export class Bus implements Caller, Publisher, Subscriber {
     this.connection.publish(subject, encoder.encode(JSON.stringify(payload)));
   }
 
-  /** Every JSON message on `subject` (wildcards allowed); one that is not JSON is passed over: nobody waits for it. */
+  /**
+   * Delivers every JSON message on `subject` (wildcards allowed), and ignores other messages: no sender waits for them.
+   */
   subscribe(subject: string, onMessage: (payload: unknown, subject: string) => void): { stop(): void } {
     const subscription = this.connection.subscribe(subject, {
       callback: (error, message) => {
@@ -170,7 +173,7 @@ export class Bus implements Caller, Publisher, Subscriber {
     return { stop: () => subscription.unsubscribe() };
   }
 
-  /** Sends what is buffered, lets handlers in flight end, and closes. */
+  /** Sends buffered messages, waits for running handlers, and closes the connection. */
   async close(): Promise<void> {
     if (!this.connection.isClosed()) await this.connection.drain().catch(() => this.connection.close());
   }
@@ -200,7 +203,7 @@ function asCallFault(subject: string, timeoutMs: number, cause: unknown): Fault 
   const noResponders =
     cause instanceof NoRespondersError || (cause instanceof RequestError && cause.isNoResponders());
   if (noResponders)
-    return new Fault("UNAVAILABLE", `nobody serves ${subject} now`, { retryable: true, cause });
+    return new Fault("UNAVAILABLE", `no service answers on ${subject}: retry`, { retryable: true, cause });
   if (cause instanceof TimeoutError) {
     return new Fault("TIMEOUT", `no reply on ${subject} within ${timeoutMs} ms`, { retryable: true, cause });
   }

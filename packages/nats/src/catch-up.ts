@@ -1,9 +1,9 @@
 /**
- * Reads a long stretch of the log through a thread of its own (docs/adr/0012-a-thread-reads-a-long-log.md).
+ * Reads a long stretch of the log through a thread (docs/adr/0012-a-thread-reads-a-long-log.md).
  *
- * The thread reads, this side decodes and applies: both cores of a small machine work, and the rate is that of the slower half.
- * Batches are applied one in a turn of the event loop, so that timers and sockets have their turns too. Whatever goes wrong
- * with the thread is told with the sequence up to which everything was applied; nothing is passed over, nothing comes twice.
+ * The thread reads, and this side decodes and applies. Both cores of a small machine work, at the rate of the slower
+ * half. Each turn of the event loop applies one batch, so that timers and sockets get their turns. Every failure of the
+ * thread is reported with the last applied sequence, so that no event is lost or applied twice.
  */
 import { Worker } from "node:worker_threads";
 import { decodeEvent, EVENT_STREAM } from "@bioxen/contracts";
@@ -11,7 +11,6 @@ import type { StoredEvent } from "@bioxen/kernel";
 import { AckPolicy, DeliverPolicy, type JetStreamManager } from "@nats-io/jetstream";
 import { createInbox } from "@nats-io/nats-core";
 import type { BusOptions } from "./dial.ts";
-import { settledWithin } from "./patience.ts";
 import {
   type FromReader,
   type ReadBatch,
@@ -19,12 +18,13 @@ import {
   type ToReader,
   unpack,
 } from "./reader-protocol.ts";
+import { settledWithin } from "./settled-within.ts";
 
-/** A thread that has handed over nothing for this long is given up, ms: a stalled server is noticed, a busy machine is not. */
+/** Longest silence of the thread, ms. A stalled server exceeds it, a busy machine does not. */
 const SILENCE_LIMIT_MS = 10_000;
-/** The server forgets the consumer this long after its last request, ms, should nobody tell it to. */
+/** The server deletes the consumer this long after its last request, ms, when no client has deleted it. */
 const CONSUMER_INACTIVE_MS = 30_000;
-/** Longest wait for the server to forget the consumer, and for the thread to end, ms. */
+/** Longest wait for the deletion of the consumer and for the end of the thread, ms. */
 const LEAVE_TIMEOUT_MS = 1_000;
 const NANOS_PER_MS = 1_000_000;
 
@@ -34,18 +34,18 @@ export interface CatchUpOptions {
   readonly jsm: JetStreamManager;
   readonly bus: BusOptions;
   readonly fromSeq: number;
-  /** The stream has it. */
+  /** Last wanted sequence; the stream has it. */
   readonly untilSeq: number;
   readonly onEvent: (event: StoredEvent) => void;
   readonly startReader?: StartReader | undefined;
 }
 
-/** How a catch-up ended; `nextSeq` is the first sequence that was not applied. */
+/** How a catch-up ended. `nextSeq` is the first sequence that was not applied. */
 export type CaughtUp =
   | { readonly kind: "done" | "stopped"; readonly nextSeq: number }
-  /** The thread or its connection: the events are not to blame. */
+  /** The thread or its connection failed; the events may be sound. */
   | { readonly kind: "failed"; readonly nextSeq: number; readonly cause: unknown }
-  /** An event that cannot be read, or a throw of `onEvent`. */
+  /** An event is unreadable, or `onEvent` threw. */
   | { readonly kind: "refused"; readonly nextSeq: number; readonly cause: unknown };
 
 export class CatchUp {
@@ -56,7 +56,7 @@ export class CatchUp {
   #end: (end: CaughtUp) => void = () => undefined;
   #worker: Worker | undefined;
   #nextSeq: number;
-  /** The thread has handed over all there is. */
+  /** The thread has posted every wanted event. */
   #read = false;
   #turn: NodeJS.Immediate | undefined;
   #silence: NodeJS.Timeout | undefined;
@@ -70,7 +70,7 @@ export class CatchUp {
     });
   }
 
-  /** Resolves when it is over, whichever way, and nothing of it is left here or at the server. Never rejects. */
+  /** Resolves at the end, when neither this process nor the server holds a resource of it. Never rejects. */
   async run(): Promise<CaughtUp> {
     const { jsm, fromSeq } = this.#options;
     try {
@@ -92,7 +92,7 @@ export class CatchUp {
     return end;
   }
 
-  /** Nothing is delivered any more; `run` resolves. */
+  /** Ends the delivery; `run` then resolves. */
   stop(): void {
     this.#finish({ kind: "stopped", nextSeq: this.#nextSeq });
   }
@@ -141,7 +141,7 @@ export class CatchUp {
   #apply(bytes: Uint8Array, seq: number, subject: string): void {
     if (this.#ending) return;
     if (seq < this.#nextSeq) {
-      this.#fail(new Error(`event ${seq} came after ${this.#nextSeq - 1}`));
+      this.#fail(new Error(`event ${seq} arrived after ${this.#nextSeq - 1}`));
       return;
     }
     this.#options.onEvent(decodeEvent(bytes, seq, subject));

@@ -1,10 +1,12 @@
 /**
- * `@bioxen/nats/client`: what a caller needs, in Node and in browsers: the connection, the log to read, durable commands.
+ * `@bioxen/nats/client`: the part that callers need, in Node and in browsers: the connection, the
+ * readable log, durable commands.
  *
- * The services' side (the services protocol, buckets, the reading thread) stays out, and with it the packages that only services install.
+ * The part of services stays out (services protocol, buckets, reading thread), and with it the packages that only
+ * services install.
  */
 
-/** The server to use when none is named: see find-server.ts. Always undefined in a browser. */
+/** Finds the server when the program names none: see find-server.ts. Always undefined in a browser. */
 export { findServer } from "#platform";
 export * from "./bus.ts";
 export { openExistingLog } from "./existing-log.ts";

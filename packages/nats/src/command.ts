@@ -1,5 +1,6 @@
 /**
- * One payload and the endpoint it is for, whatever carried it: from bytes to the reply. Nothing is decided here.
+ * Turns one payload for an endpoint into a reply, whichever transport carried it. The handler
+ * decides; nothing here does.
  */
 import {
   type HandlerResult,
@@ -14,16 +15,16 @@ import { type Causation, Fault, type Rejection, type Reply, type ReplyError } fr
 import type { MsgHdrs } from "@nats-io/nats-core";
 import { CAUSATION_HEADER, CORRELATION_HEADER, MESSAGE_ID_HEADER, TRACE_HEADER } from "./bus.ts";
 
-/** The refusal of a payload that is too large to be read; undefined: it is not. */
-export function overLimit(data: Uint8Array): HandlerResult | undefined {
+/** Returns the refusal of a payload above the size limit; undefined for a payload within it. */
+export function payloadTooLarge(data: Uint8Array): HandlerResult | undefined {
   const bytes = data.byteLength;
   if (bytes <= MAX_PAYLOAD_BYTES) return undefined;
-  return refuse("TOO_LARGE", `the payload has ${bytes} bytes, the limit is ${MAX_PAYLOAD_BYTES}`, {
+  return refuse("TOO_LARGE", `the payload has ${bytes} bytes, the limit is ${MAX_PAYLOAD_BYTES}: send less`, {
     details: { limit: MAX_PAYLOAD_BYTES, bytes },
   });
 }
 
-/** The chain a command belongs to. A message id names one intent on its subject: whoever carries it, it is the same cause. */
+/** Returns the chain of a command. A message id names one intent on its subject, whichever transport carries it. */
 export function causationOf(
   subject: string,
   h: MsgHdrs | undefined,
@@ -37,7 +38,7 @@ export function causationOf(
   return traceparent === undefined ? causation : { ...causation, traceparent };
 }
 
-/** What the handler answers, or the refusal of a payload that is not what it takes. */
+/** Returns the result of the handler, or the refusal of a malformed payload. */
 export async function carriedOut(
   served: ServedEndpoint,
   data: Uint8Array,
@@ -75,12 +76,14 @@ function errorOf(rejection: Rejection): ReplyError {
   return details === undefined ? { code, message, retryable } : { code, message, retryable, details };
 }
 
-/** What a caller is told of something thrown. */
+/**
+ * Returns the error that a caller gets for a thrown value. The text of an unexpected one stays in the service's log.
+ */
 export function faultAsError(thrown: unknown): ReplyError {
   if (!(thrown instanceof Fault)) {
-    return { code: "INTERNAL", message: "an unexpected fault, see the service's log", retryable: false };
+    return { code: "INTERNAL", message: "unexpected error: see the log of the service", retryable: false };
   }
-  // A log that cannot be read, or not in time, is a service that is away.
+  // The caller sees an unreadable or slow log as an unavailable service.
   const isAway = thrown.code === "TIMEOUT" || thrown.code === "CORRUPT_EVENT";
   const code = isAway ? "UNAVAILABLE" : thrown.code;
   return {

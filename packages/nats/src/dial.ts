@@ -1,12 +1,12 @@
 /**
- * How a connection to NATS is made, by the bus and by the thread that reads a long log: plain data, so that it can be handed
- * to a thread, and whatever a connection needs to be let in belongs into it.
+ * How the bus and the reading thread connect to NATS. The options are plain data, so that a thread can receive them;
+ * everything that a connection needs to log in belongs here.
  */
 import type { ConnectionOptions } from "@nats-io/nats-core";
 
 export interface BusOptions {
   readonly servers: string | readonly string[];
-  /** Shown by the server's monitoring; the name of the service or tool. */
+  /** Name of the service or tool, shown by the server's monitoring. */
   readonly name: string;
   readonly connectTimeoutMs?: number;
 }
@@ -15,7 +15,7 @@ export function serversOf({ servers }: BusOptions): string[] {
   return typeof servers === "string" ? servers.split(",") : [...servers];
 }
 
-/** Where to, and as who. */
-export function originOf(options: BusOptions): ConnectionOptions {
+/** Returns the servers and the name of a connection. */
+export function connectionOptionsOf(options: BusOptions): ConnectionOptions {
   return { servers: serversOf(options), name: options.name };
 }

@@ -1,5 +1,5 @@
 /**
- * Who serves now: the services protocol's own PING, answered by every instance.
+ * Lists the running services: every instance answers the PING of the NATS services protocol.
  */
 import { Svcm } from "@nats-io/services";
 import type { Bus } from "./bus.ts";
@@ -8,13 +8,13 @@ export interface ServiceInstance {
   readonly name: string;
   readonly id: string;
   readonly version: string;
-  /** Where it is watched over HTTP; null where it does not say. */
+  /** HTTP address of the instance's health and metrics; null when it states none. */
   readonly url: string | null;
-  /** Which process it is; null where it does not say. */
+  /** Host and process id of the instance; null when it states none. */
   readonly process: { readonly host: string; readonly pid: number } | null;
 }
 
-/** Every instance that answers within `waitMs`, in order of name. */
+/** Returns every instance that answers within `waitMs`, sorted by name. */
 export async function discoverServices(bus: Bus, waitMs: number): Promise<ServiceInstance[]> {
   const client = new Svcm(bus.connection).client({ strategy: "timer", maxWait: waitMs });
   const found: ServiceInstance[] = [];
@@ -25,7 +25,7 @@ export async function discoverServices(bus: Bus, waitMs: number): Promise<Servic
       found.push({ name, id, version, url, process });
     }
   } catch {
-    // Nobody at all serves: the server says so instead of keeping silent.
+    // The server reports that no service answers; otherwise it stays silent until the timeout.
     return found;
   }
   return found.sort((a, b) => (a.name === b.name ? (a.id < b.id ? -1 : 1) : a.name < b.name ? -1 : 1));

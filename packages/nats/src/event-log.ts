@@ -1,10 +1,10 @@
 /**
  * The event log on JetStream.
  *
- * Optimistic concurrency is the server's: `Nats-Expected-Last-Subject-Sequence`, where the sequence is the *stream's*
- * sequence of the subject's last message. An acknowledgement that got lost leaves the append in doubt; the same
- * message is sent again, and when the server then says "wrong last sequence" (2.12 and newer check that before the
- * message id) the subject's last event tells whether it was ours. See docs/adr/0002-event-log.md.
+ * The server provides optimistic concurrency: `Nats-Expected-Last-Subject-Sequence` is the *stream* sequence of the
+ * subject's last message. A lost acknowledgement leaves the result of an append unknown, so the same message is sent
+ * again. Servers from 2.12 on check the sequence before the message id and may answer "wrong last sequence". The
+ * subject's last event then shows whether the first append succeeded. See docs/adr/0002-event-log.md.
  */
 import { decodeEvent, digestOf, EVENT_STREAM, encodeEvent } from "@bioxen/contracts";
 import {
@@ -19,40 +19,40 @@ import {
 } from "@bioxen/kernel";
 import type { JetStreamClient, JetStreamManager, StoredMsg } from "@nats-io/jetstream";
 import {
+  deleteConsumer,
   FOLLOW_BATCH,
   FOLLOW_EXPIRES_MS,
   FOLLOW_HEARTBEAT_MS,
   followDirectly,
-  forget,
   orderedConsumer,
 } from "./follower.ts";
 import { isMessageNotFound, isRefusal, isWrongLastSequence } from "./server-codes.ts";
 import { sleep } from "./sleep.ts";
 
-/** Longest wait for one acknowledgement, ms; a synced append takes about 0.4 ms on the machines measured. */
+/** Longest wait for one acknowledgement, ms; a synced append takes about 0.4 ms on the measured machines. */
 const ACK_TIMEOUT_MS = 2_000;
-/** When an append's outcome could not be learnt for this long, the caller is told, ms. */
+/** Time after which an append with unknown outcome fails, ms. */
 const APPEND_DEADLINE_MS = 8_000;
 const RETRY_WAIT_MS = 100;
-/** A server that dies in the middle of a read is back within this, ms, or the reader is told. */
+/** Longest read, ms: a server that dies during a read is back within this time, or the read fails. */
 const READ_DEADLINE_MS = 10_000;
 /**
- * Events asked for one by one, a fraction of a millisecond each, before a consumer is made for the rest: what another instance has just
- * written is one or two, and in a cluster a consumer is agreed upon by all servers.
+ * Events read one by one, a fraction of a ms each, before a consumer reads the rest. Another instance usually has
+ * written one or two, and in a cluster all servers must agree on a consumer.
  */
 const MAX_SINGLE_READS = 16;
 
-/** Another way of following a long stretch of the log than on this thread. */
+/** Follows a long stretch of the log elsewhere than on this thread. */
 export interface LongReader {
-  /** Used from this many stored events on. */
+  /** Number of stored events from which on this reader is used. */
   readonly fromEvents: number;
-  /** Follows from `options.fromSeq`; `rest.direct` takes over behind `rest.untilSeq`, or where the reader fails. */
+  /** Follows from `options.fromSeq`. `rest.direct` takes over after `rest.untilSeq`, or where the reader fails. */
   follow(options: FollowOptions, rest: LongRead): Following;
 }
 
 export interface LongRead {
   readonly jsm: JetStreamManager;
-  /** The last sequence stored when following began. */
+  /** The last sequence that was stored at the beginning. */
   readonly untilSeq: number;
   readonly direct: (options: FollowOptions) => Promise<Following>;
 }
@@ -92,7 +92,7 @@ export class JetStreamEventLog implements EventLog {
         return { kind: "appended", seq: ack.seq, digest: digestOf(bytes) };
       } catch (cause) {
         if (isWrongLastSequence(cause)) {
-          return await this.#lostOrLate(streamSubject, envelope);
+          return await this.#resolveConflict(streamSubject, envelope);
         }
         if (isRefusal(cause) || Date.now() + RETRY_WAIT_MS >= deadline) {
           throw new Fault(
@@ -109,8 +109,10 @@ export class JetStreamEventLog implements EventLog {
     }
   }
 
-  /** The expectation failed: another's event, or ours whose acknowledgement got lost? */
-  async #lostOrLate(streamSubject: string, envelope: EventEnvelope): Promise<AppendResult> {
+  /**
+   * The expected sequence was wrong: finds out whether another event is last, or this one with a lost acknowledgement.
+   */
+  async #resolveConflict(streamSubject: string, envelope: EventEnvelope): Promise<AppendResult> {
     const last = await this.#lastOf(streamSubject);
     return last?.envelope.id === envelope.id
       ? { kind: "appended", seq: last.seq, digest: last.digest }
@@ -126,7 +128,7 @@ export class JetStreamEventLog implements EventLog {
     return this.#message({ last_by_subj: filter });
   }
 
-  /** From the stream's leader: what was acknowledged is there. */
+  /** Reads from the leader of the stream, which has every acknowledged message. */
   async #message(query: MessageQuery): Promise<StoredMsg | undefined> {
     try {
       return (await this.#jsm.streams.getMessage(EVENT_STREAM, query)) ?? undefined;
@@ -152,7 +154,9 @@ export class JetStreamEventLog implements EventLog {
       : this.#readUntil(streamSubject, afterSeq, endSeq);
   }
 
-  /** Events of one subject after `afterSeq` up to `endSeq`; the subject has one at `endSeq` or beyond. */
+  /**
+   * Returns the events of one subject after `afterSeq` up to `endSeq`. The subject has an event at or after `endSeq`.
+   */
   async #readUntil(streamSubject: string, afterSeq: number, endSeq: number): Promise<readonly StoredEvent[]> {
     const events: StoredEvent[] = [];
     let lastSeq = afterSeq;
@@ -189,9 +193,9 @@ export class JetStreamEventLog implements EventLog {
     } finally {
       clearTimeout(timer);
       await messages.close();
-      void forget(consumer);
+      void deleteConsumer(consumer);
     }
-    throw new Fault("UNAVAILABLE", `the event log did not give all of ${streamSubject} in time`, {
+    throw new Fault("UNAVAILABLE", `the event log did not return all of ${streamSubject} in time: retry`, {
       retryable: true,
     });
   }
@@ -200,7 +204,7 @@ export class JetStreamEventLog implements EventLog {
     const endSeq = await (options.filter === undefined ? this.lastSeq() : this.#lastSeqOf(options.filter));
     const reader = this.#longReader;
     const isLong = reader !== undefined && endSeq - options.fromSeq + 1 >= reader.fromEvents;
-    // One subject, or little at a time, is asked for by who reads little.
+    // Readers of one subject, or with a small window, read little: a thread would not pay.
     if (!isLong || options.filter !== undefined || options.window !== undefined) {
       return this.#followDirectly(options, endSeq);
     }
@@ -223,7 +227,7 @@ export class JetStreamEventLog implements EventLog {
     }
   }
 
-  /** Sequence of the last event on any subject of `filter`, readable or not; 0: there is none. */
+  /** Returns the sequence of the last event on the subjects of `filter`, readable or not; 0 when none exists. */
   async #lastSeqOf(filter: string): Promise<number> {
     return (await this.#lastMessageOf(filter))?.seq ?? 0;
   }
@@ -231,7 +235,7 @@ export class JetStreamEventLog implements EventLog {
 
 function asLogFault(cause: unknown): unknown {
   if (cause instanceof Fault) return cause;
-  return new Fault("UNAVAILABLE", `the event log cannot be read: ${messageOf(cause)}`, {
+  return new Fault("UNAVAILABLE", `cannot read the event log: ${messageOf(cause)}`, {
     retryable: true,
     cause,
   });

@@ -1,6 +1,6 @@
 /**
- * Opens the event log of a server that has one. Creates and repairs nothing, so that clients need no more than the right to read; runs in
- * browsers too.
+ * Opens the event log of a server that has one. Creates and repairs nothing, so that clients need only the right to
+ * read. Also runs in browsers.
  */
 import { EVENT_STREAM } from "@bioxen/contracts";
 import { type EventLog, Fault, messageOf } from "@bioxen/kernel";
@@ -9,7 +9,9 @@ import type { Bus } from "./bus.ts";
 import { JetStreamEventLog, type LongReader } from "./event-log.ts";
 import { isStreamNotFound } from "./server-codes.ts";
 
-/** Longest wait for a consumer to be made, ms: a cluster whose leader died answers nothing until it has another. */
+/**
+ * Longest wait for the creation of a consumer, ms: a cluster that lost its leader does not answer until the election.
+ */
 const CONSUMER_TIMEOUT_MS = 2_000;
 
 /** Throws `Fault` UNAVAILABLE when the server has no JetStream or no event stream. */
@@ -17,7 +19,7 @@ export async function openExistingLog(bus: Bus, longReader?: LongReader): Promis
   try {
     const jsm = await jetstreamManager(bus.connection);
     if ((await presentConfig(jsm, EVENT_STREAM)) === undefined)
-      throw new Error(`it has no stream ${EVENT_STREAM}`);
+      throw new Error(`the server has no stream ${EVENT_STREAM}`);
     return logOn(bus, jsm, longReader);
   } catch (cause) {
     throw new Fault("UNAVAILABLE", `no event log: ${messageOf(cause)}`, { retryable: true, cause });
@@ -29,7 +31,7 @@ export function logOn(bus: Bus, jsm: JetStreamManager, longReader?: LongReader):
   return new JetStreamEventLog(js, jsm, () => bus.connected, longReader);
 }
 
-/** The configuration of a stream as the server has it; undefined when it has none of that name. */
+/** Returns the server's configuration of a stream; undefined when it has no stream of this name. */
 export async function presentConfig(jsm: JetStreamManager, name: string): Promise<StreamConfig | undefined> {
   try {
     return (await jsm.streams.info(name)).config;

@@ -1,12 +1,12 @@
 /**
- * Which server a program uses that names none: `BIOXEN_NATS_URL`, else the local stack. The stack writes a pointer file, and every
- * other process of the user reads it here.
+ * Finds the server of a program that names none: `BIOXEN_NATS_URL`, or else the local stack. The stack writes a pointer
+ * file, and every other process of the user reads it here.
  */
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 
-/** The running local stack, as its pointer file says. */
+/** The running local stack, as its pointer file describes it. */
 export interface StackRecord {
   readonly url: string;
   readonly pid: number;
@@ -19,12 +19,12 @@ export interface StackRecord {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The URL of the server, or undefined when the environment names none and no local stack runs. */
+/** Returns the URL of the server; undefined when the environment names none and no local stack runs. */
 export async function findServer(env: Environment = process.env): Promise<string | undefined> {
   return env["BIOXEN_NATS_URL"] || (await findLocalStack(bioxenHome(env)))?.url;
 }
 
-/** The folder of the pointer file: `BIOXEN_HOME`, else `bioxen` in the XDG data directory. */
+/** Returns the folder of the pointer file: `BIOXEN_HOME`, or else `bioxen` in the XDG data directory. */
 export function bioxenHome(env: Environment = process.env): string {
   if (env["BIOXEN_HOME"]) return env["BIOXEN_HOME"];
   return join(env["XDG_DATA_HOME"] || join(homedir(), ".local", "share"), "bioxen");
@@ -34,13 +34,13 @@ export function stackPointer(home: string): string {
   return join(home, "stack.json");
 }
 
-/** The local stack that runs now, or undefined. A pointer whose process has ended does not count. */
+/** Returns the running local stack; undefined when there is none. A pointer to an ended process does not count. */
 export async function findLocalStack(home: string = bioxenHome()): Promise<StackRecord | undefined> {
   const record = await readStackRecord(stackPointer(home));
   return record !== undefined && isAlive(record.pid) ? record : undefined;
 }
 
-/** The content of a pointer or lock file; undefined when the file is absent or is not JSON. */
+/** Returns the content of a pointer or lock file; undefined when the file is absent or not JSON. */
 export async function readStackRecord(path: string): Promise<StackRecord | undefined> {
   try {
     return JSON.parse(await readFile(path, "utf8")) as StackRecord;

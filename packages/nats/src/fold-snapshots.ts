@@ -1,10 +1,10 @@
 /**
- * Snapshots of folds in a KV bucket: two slots of compressed chunks, and a manifest that says which is whole.
+ * Snapshots of folds in a KV bucket: two slots of compressed chunks, and a manifest that names the valid slot.
  *
- * A new snapshot goes into the slot that the manifest does not name; then the manifest is replaced, conditional on its
- * revision. So a writer that dies leaves the one before it whole, nothing has to be deleted, and a reader that was
- * overtaken sees a chunk with another digest than the manifest's, and looks again. The object store of the client would do the
- * same with a digest computed in JavaScript, which alone costs more than the rest of a start.
+ * A new snapshot is written into the other slot. Then the manifest is replaced, conditional on its revision. A writer
+ * that dies therefore leaves the previous snapshot intact, and nothing has to be deleted. A reader that was overtaken
+ * finds a chunk with a digest that the manifest does not have, and reads again. The object store of the client computes
+ * its digests in JavaScript, which alone costs more than the rest of a start.
  */
 import { hash } from "node:crypto";
 import { promisify } from "node:util";
@@ -18,12 +18,14 @@ import { onceReady } from "./ready.ts";
 
 const BUCKET = "bioxen-fold-snapshots";
 const MANIFEST = "manifest";
-/** Chunks read at once: hides the round trip, and stays far below what a connection buffers. */
+/** Concurrent reads of chunks: they hide the round trip, and stay far below the buffer of a connection. */
 const READS_AT_ONCE = 16;
-/** A reader may be overtaken once by a writer; twice in a row means that the bucket is damaged. */
+/** A writer may overtake a reader once. A second time in a row means that the bucket is damaged. */
 const READ_ATTEMPTS = 2;
 
-/** A chunk in one piece: the default has it put together from 32. A longer one, of a single long line, still is. */
+/**
+ * Decompress a chunk into one buffer; by default zlib joins 32 pieces. A chunk with one very long line may be larger.
+ */
 const WHOLE = { chunkSize: CHUNK_BYTES };
 
 const compress = promisify(zstdCompress);
@@ -42,7 +44,7 @@ const manifestSchema = z.object({
 });
 type Manifest = z.infer<typeof manifestSchema>;
 
-/** Throws `Fault` UNAVAILABLE when the bucket can be neither found nor made. */
+/** Throws `Fault` UNAVAILABLE when the bucket can be neither opened nor created. */
 export async function openFoldSnapshots(bus: Bus, replicas = 1): Promise<SnapshotStore> {
   const options = {
     replicas,
@@ -87,7 +89,7 @@ class KvFoldSnapshots implements SnapshotStore {
     else await this.#kv.update(MANIFEST, text, before.revision);
   }
 
-  /** Undefined when one is missing or is not what the manifest says. */
+  /** Returns undefined when a chunk is missing or has another digest than the manifest says. */
   async #chunks({ slot, digests }: Manifest): Promise<Uint8Array[] | undefined> {
     const chunks: Uint8Array[] = new Array(digests.length);
     let next = 0;
@@ -105,7 +107,7 @@ class KvFoldSnapshots implements SnapshotStore {
     return whole ? chunks : undefined;
   }
 
-  /** What is no manifest of ours counts as none, and is written over. */
+  /** A malformed manifest counts as none, and is overwritten. */
   async #manifest(): Promise<{ readonly manifest: Manifest | undefined; readonly revision: number }> {
     const entry = await this.#kv.get(MANIFEST);
     if (entry === null) return { manifest: undefined, revision: 0 };

@@ -1,9 +1,9 @@
 /**
- * Following the log on this thread, with an ordered consumer of the client: live, and from wherever one was.
+ * Follows the log on this thread with an ordered consumer of the client, from any sequence on and then live.
  *
- * A consumer lives on one server of a cluster. When that one dies the client asks about it, is told that it is out of reach rather than
- * gone, and asks again when its pull would have ended, until the server is back. So silence is watched here too, and a consumer that
- * says nothing is given up for another, which begins after the last event that was delivered.
+ * A consumer belongs to one server of a cluster. When that server dies, the client learns that the consumer is
+ * unreachable, and retries only at the end of its pull, until the server is back. This file therefore watches for
+ * silence too: it replaces a silent consumer by one that starts after the last delivered event.
  */
 import { decodeEvent, EVENT_STREAM } from "@bioxen/contracts";
 import { Fault, type Following, type FollowOptions } from "@bioxen/kernel";
@@ -14,28 +14,29 @@ import {
   type JetStreamClient,
   type JsMsg,
 } from "@nats-io/jetstream";
-import { settledWithin } from "./patience.ts";
 import { isStreamNotFound } from "./server-codes.ts";
+import { settledWithin } from "./settled-within.ts";
 import { sleep } from "./sleep.ts";
 
-/** Messages asked for at once while following: keeps the pipe full at 250 000 events/s. */
+/** Messages requested at once: enough for 250 000 events/s. */
 export const FOLLOW_BATCH = 10_000;
 /**
- * A follower's consumer lives in the server's memory and dies with it. Two missed heartbeats, ms, and the client makes
- * another from where it was: a restarted server is followed again within about twice this.
+ * Heartbeat of the consumer, ms. It lives in the server's memory and dies with it. After two missed
+ * heartbeats the client creates another one at the same position, so a restarted server is followed again
+ * within about twice this time.
  */
 export const FOLLOW_HEARTBEAT_MS = 750;
 /**
- * Without a word for this long, ms, while the connection is up, a consumer is given up: well after the client's own two heartbeats, so
- * that what it can mend it has mended. Both at once leave a consumer behind.
+ * Silence after which a consumer is replaced while the connection is up, ms. It is well above the client's own two
+ * heartbeats, because a repair by both at once would leave a consumer behind.
  */
 const SILENCE_LIMIT_MS = 5 * FOLLOW_HEARTBEAT_MS;
-/** Between two tries to make a consumer, ms: a cluster without a leader refuses at once. */
+/** Wait between two tries to create a consumer, ms: a cluster without a leader refuses at once. */
 const REOPEN_WAIT_MS = 250;
-/** Longest life of one pull request, ms; the next is sent by the client. */
+/** Longest life of one pull request, ms; the client then sends the next one. */
 export const FOLLOW_EXPIRES_MS = 15_000;
-/** Longest wait for the server to forget a follower, ms; it does so by itself 5 minutes after the last pull. */
-const FORGET_TIMEOUT_MS = 1_000;
+/** Longest wait for the deletion of a consumer, ms; the server deletes it 5 minutes after the last pull anyway. */
+const DELETE_TIMEOUT_MS = 1_000;
 
 export function orderedConsumer(js: JetStreamClient, fromSeq: number, filter?: string): Promise<Consumer> {
   return js.consumers.get(EVENT_STREAM, {
@@ -47,9 +48,9 @@ export function orderedConsumer(js: JetStreamClient, fromSeq: number, filter?: s
 
 export interface DirectOptions extends FollowOptions {
   readonly js: JetStreamClient;
-  /** The connection is up: silence means something. */
+  /** True while the connection is up: only then silence has a meaning. */
   readonly connected: () => boolean;
-  /** The last sequence of what is wanted and stored now. */
+  /** The last wanted sequence that is stored at the beginning. */
   readonly endSeq: number;
 }
 
@@ -69,7 +70,7 @@ class DirectFollowing implements Following {
   #nextSeq: number;
   #caughtUp: boolean;
   #reading: Reading | undefined;
-  /** Counts up with every consumer; what an earlier one still delivers is passed over. */
+  /** Number of the current consumer; messages of earlier consumers are ignored. */
   #generation = 0;
   #heardAtMs = performance.now();
   #watching: ReturnType<typeof setInterval> | undefined;
@@ -82,7 +83,7 @@ class DirectFollowing implements Following {
     this.#caughtUp = options.endSeq < options.fromSeq;
   }
 
-  /** Rejects when no consumer can be made; from then on it goes on by itself. */
+  /** Rejects when no consumer can be created; later failures are repaired. */
   async begin(): Promise<void> {
     const consumer = await this.#make();
     if (this.#caughtUp) this.#options.onCaughtUp();
@@ -99,7 +100,7 @@ class DirectFollowing implements Following {
     clearInterval(this.#watching);
     const reading = this.#reading;
     await reading?.messages.close();
-    if (reading !== undefined) await forget(reading.consumer);
+    if (reading !== undefined) await deleteConsumer(reading.consumer);
   }
 
   #make(): Promise<Consumer> {
@@ -135,7 +136,7 @@ class DirectFollowing implements Following {
 
   #deliver(message: JsMsg): void {
     this.#heardAtMs = performance.now();
-    // A consumer that was to begin beyond the end begins at the end.
+    // A consumer with a start beyond the end of the log begins at its end.
     if (message.seq < this.#nextSeq) return;
     const { onEvent, onCaughtUp, onStop, endSeq } = this.#options;
     try {
@@ -152,7 +153,9 @@ class DirectFollowing implements Following {
     }
   }
 
-  /** After `ordered_consumer_recreated` the first message is still to come; after `stream_not_found` there is none. */
+  /**
+   * `ordered_consumer_recreated` precedes the first message of the new consumer; after `stream_not_found` none follows.
+   */
   async #listen(messages: ConsumerMessages, isCurrent: () => boolean): Promise<void> {
     for await (const { type } of messages.status()) {
       if (!isCurrent()) return;
@@ -165,7 +168,7 @@ class DirectFollowing implements Following {
 
   #watch(): void {
     const nowMs = performance.now();
-    // The client looks after its consumers when it is connected again, and has its time for it.
+    // After a reconnect the client repairs its consumers first; silence counts only from then on.
     if (!this.#options.connected()) this.#heardAtMs = nowMs;
     if (nowMs - this.#heardAtMs > SILENCE_LIMIT_MS && !this.#reopening) void this.#reopen();
   }
@@ -176,14 +179,14 @@ class DirectFollowing implements Following {
     this.#generation += 1;
     this.#reading = undefined;
     void silent?.messages.close();
-    if (silent !== undefined) void forget(silent.consumer);
-    // Before another is made: who leaves now leaves none behind that is only just being made.
+    if (silent !== undefined) void deleteConsumer(silent.consumer);
+    // Tell the reader before the next consumer is created: a reader that stops now then leaves no consumer behind.
     this.#options.onInterrupted?.();
     while (this.#ending === undefined) {
       try {
         const consumer = await this.#make();
         if (this.#ending === undefined) await this.#read(consumer);
-        else await forget(consumer);
+        else await deleteConsumer(consumer);
         break;
       } catch (cause) {
         if (isStreamNotFound(cause)) this.#options.onInterrupted?.();
@@ -194,7 +197,7 @@ class DirectFollowing implements Following {
   }
 }
 
-/** An ordered consumer that is only left stays with the server for minutes. */
-export function forget(consumer: Consumer): Promise<void> {
-  return settledWithin(consumer.delete(), FORGET_TIMEOUT_MS);
+/** Deletes the consumer. Otherwise the server would keep it for minutes. */
+export function deleteConsumer(consumer: Consumer): Promise<void> {
+  return settledWithin(consumer.delete(), DELETE_TIMEOUT_MS);
 }

@@ -1,9 +1,9 @@
 /**
- * The command inbox: endpoints of the catalogue served through the NATS services protocol, in queue groups, with their
- * JSON Schemas in the metadata.
+ * The command inbox: serves the endpoints of the catalogue through the NATS services protocol, in queue groups, with
+ * their JSON Schemas in the metadata.
  *
- * Whatever arrives gets exactly one answer: not JSON, too large, not what the schema takes, refused, done, or a
- * fault of ours. Nothing is decided here.
+ * Every message gets exactly one answer: a rejection, a result, or the fault of this service. A malformed or oversized
+ * payload is rejected here; the handlers decide everything else.
  */
 import { hostname } from "node:os";
 import { ERRORS, type HandlerResult, isErrorCode, refuse, type ServedEndpoint } from "@bioxen/contracts";
@@ -12,7 +12,7 @@ import { headers } from "@nats-io/nats-core";
 import { type ServiceMsg, Svcm } from "@nats-io/services";
 import { z } from "zod";
 import type { Bus } from "./bus.ts";
-import { carriedOut, causationOf, faultAsError, overLimit, replyOf } from "./command.ts";
+import { carriedOut, causationOf, faultAsError, payloadTooLarge, replyOf } from "./command.ts";
 import type { Outcomes } from "./outcomes.ts";
 
 export interface InboxOptions {
@@ -21,18 +21,18 @@ export interface InboxOptions {
   readonly version: string;
   readonly description: string;
   readonly endpoints: readonly ServedEndpoint[];
-  /** Where this instance is watched over HTTP. */
+  /** HTTP address of the health and metrics of this instance. */
   readonly url?: string;
   readonly newId: () => string;
   readonly outcomes: Outcomes;
-  /** Why nothing can be served now (the feed stopped, not caught up); undefined: all is well. */
+  /** Returns the reason why the service cannot answer now (the feed stopped); undefined when it can. */
   readonly unavailable: () => string | undefined;
-  /** A handler threw: logged, answered INTERNAL or as the fault says. */
+  /** Called when a handler throws; the caller gets the fault's code, or INTERNAL. */
   readonly onFault: (subject: string, thrown: unknown) => void;
 }
 
 export interface Inbox {
-  /** Leaves the queue groups, answers what is in flight. */
+  /** Leaves the queue groups; resolves when every message in flight is answered. */
   stop(): Promise<void>;
 }
 
@@ -97,7 +97,7 @@ async function handled(
 ): Promise<HandlerResult> {
   const unavailable = options.unavailable();
   if (unavailable !== undefined) return refuse("UNAVAILABLE", unavailable, { retryable: true });
-  const tooLarge = overLimit(message.data);
+  const tooLarge = payloadTooLarge(message.data);
   if (tooLarge !== undefined) return tooLarge;
   const causation = causationOf(served.endpoint.subject, message.headers, options.newId);
   if (!causation.deduplicate) return carriedOut(served, message.data, causation);

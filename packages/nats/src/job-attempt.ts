@@ -1,8 +1,9 @@
 /**
- * One try of one job, up to the acknowledgement that everything about it is stored.
+ * One try of one job, until everything about it is stored and acknowledged.
  *
- * The job's id is its command's message id, so a try after a crash, a try of another instance, and a request under the same id
- * have one effect. What a try found is stored before the job leaves the queue; a crash between costs a look.
+ * The id of a job is the message id of its command. A try after a crash, a try of another instance and a request
+ * under the same id therefore have one effect. The result is stored before the job leaves the queue, so a crash
+ * costs one repeated look.
  */
 import {
   type AfterAttempt,
@@ -15,14 +16,14 @@ import {
   type ServedEndpoint,
 } from "@bioxen/contracts";
 import type { Reply, ReplyError } from "@bioxen/kernel";
-import { carriedOut, causationOf, faultAsError, overLimit, replyOf } from "./command.ts";
+import { carriedOut, causationOf, faultAsError, payloadTooLarge, replyOf } from "./command.ts";
 import type { Job } from "./job-message.ts";
 import type { JobStore } from "./job-store.ts";
 import type { Outcomes } from "./outcomes.ts";
 
-/** Wait while the service or its stores are away, ms; such a wait is no try. */
+/** Wait while the service or its stores are unavailable, ms; it does not count as a try. */
 const AWAY_WAIT_MS = 500;
-/** Processes that may end while they work on one try of a job before it is given up. */
+/** Processes that may die during one try of a job before the job fails. */
 const MAX_DEATHS = 5;
 
 export interface AttemptOptions {
@@ -30,13 +31,13 @@ export interface AttemptOptions {
   readonly outcomes: Outcomes;
   readonly store: JobStore;
   readonly newId: () => string;
-  /** Why nothing can be carried out now; undefined: all is well. */
+  /** Returns the reason why no job can be carried out now; undefined when jobs can. */
   readonly unavailable: () => string | undefined;
   readonly onFault: (subject: string, thrown: unknown) => void;
 }
 
-/** A job and how often it was tried in this process. */
-export interface Trying {
+/** A job and the number of its tries in this process. */
+export interface PendingJob {
   readonly job: Job;
   attempts: number;
 }
@@ -52,30 +53,30 @@ export class JobAttempts {
     this.#served = new Map(options.endpoints.map((served) => [served.endpoint.subject, served]));
   }
 
-  /** Done: the outcome is stored, and the dead letter where it is one; the job can leave the queue. Never throws. */
-  async try(trying: Trying): Promise<AfterTry> {
+  /** Never throws. `done`: the outcome or dead letter is stored, and the job may leave the queue. */
+  async try(pending: PendingJob): Promise<AfterTry> {
     try {
-      return await this.#try(trying);
+      return await this.#try(pending);
     } catch (thrown) {
-      this.#options.onFault(trying.job.subject, thrown);
+      this.#options.onFault(pending.job.subject, thrown);
       return { kind: "again", afterMs: AWAY_WAIT_MS };
     }
   }
 
-  async #try(trying: Trying): Promise<AfterTry> {
+  async #try(pending: PendingJob): Promise<AfterTry> {
     const { store, unavailable } = this.#options;
     if (unavailable() !== undefined) return { kind: "again", afterMs: AWAY_WAIT_MS };
-    const job = await this.#named(trying.job);
+    const job = await this.#named(pending.job);
     if (answersJob(await store.outcome(job.id), job)) return { kind: "done" };
-    const after = await this.#after(job, trying.attempts + 1);
-    trying.attempts += 1;
+    const after = await this.#after(job, pending.attempts + 1);
+    pending.attempts += 1;
     if (after.kind === "again") return { kind: "again", afterMs: after.afterMs };
     if (after.kind === "settled") await store.settle(job, after.reply);
-    else await store.bury(job, after.error, trying.attempts);
+    else await store.bury(job, after.error, pending.attempts);
     return { kind: "done" };
   }
 
-  /** The job under the name its outcome gets: its own, unless that is another job's. */
+  /** Returns the job under the id of its outcome: its own, unless another job has the same one. */
   async #named(job: Job): Promise<Job> {
     if (job.idProblem !== undefined) return job;
     const stored = await this.#options.store.outcome(job.id);
@@ -97,7 +98,7 @@ export class JobAttempts {
     if (served === undefined) {
       return {
         ok: false,
-        error: { code: "UNAVAILABLE", message: `${subject} is not served here`, retryable: true },
+        error: { code: "UNAVAILABLE", message: `this service does not serve ${subject}`, retryable: true },
       };
     }
     const causation = {
@@ -117,15 +118,15 @@ export class JobAttempts {
   }
 }
 
-/** Why no try of this job can come to anything; undefined: it may. */
+/** Returns the error that makes every try of this job futile; undefined for a valid job. */
 export function problemOf(job: Job): ReplyError | undefined {
   const subject = commandSubject(job.subject);
   const refusal =
     job.idProblem !== undefined
       ? refuse("BAD_REQUEST", `the job ${job.idProblem}`)
       : isJobCommand(subject)
-        ? overLimit(job.data)
-        : refuse("BAD_REQUEST", `there is no command ${subject}`);
+        ? payloadTooLarge(job.data)
+        : refuse("BAD_REQUEST", `unknown command ${subject}`);
   if (refusal === undefined) return undefined;
   const reply = replyOf(refusal);
   return reply.ok ? undefined : reply.error;

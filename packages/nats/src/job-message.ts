@@ -1,19 +1,19 @@
 /**
- * A job as it travels: its payload is the command's, everything else is in headers.
+ * The message form of a job: its payload is the command's, everything else is in headers.
  *
- * A dead letter is the same payload with what became of it in more headers, so that it is as large as the job was and can
- * be published again as it stands.
+ * A dead letter has the same payload and a few more headers that say why it failed. It is therefore not larger than the
+ * job's limit allows, and can be published again unchanged.
  */
 import { isSubjectTail, jobIdProblem, ownJobId } from "@bioxen/contracts";
 import type { ReplyError } from "@bioxen/kernel";
 import { headers, type MsgHdrs } from "@nats-io/nats-core";
 import { MESSAGE_ID_HEADER } from "./bus.ts";
 
-/** The job's own id where the message id is another: who publishes it again must not be taken for a duplicate. */
+/** The job's own id, where the message id is another one: a repeated publication must not count as a duplicate. */
 const JOB_ID_HEADER = "Bioxen-Job-Id";
-/** 1 when it is published, one more each time it is published again. */
+/** 1 at the first publication, and 1 more at each later one. */
 const ROUND_HEADER = "Bioxen-Job-Round";
-/** When it was first stored, epoch ms. */
+/** Instant at which the stream first stored the job, epoch ms. */
 const FIRST_AT_HEADER = "Bioxen-Job-First-At-Ms";
 const SUBJECT_HEADER = "Bioxen-Job-Subject";
 const ATTEMPTS_HEADER = "Bioxen-Job-Attempts";
@@ -26,24 +26,24 @@ const OWN_HEADERS = [
   ATTEMPTS_HEADER,
   ERROR_HEADER,
 ];
-/** Bytes of an error in a header; a longer one goes without its details, which are in the outcome. */
+/** Largest error in a header, bytes. A larger one is stored without its details, which the outcome has. */
 const MAX_ERROR_HEADER_BYTES = 16_384;
-/** Characters of its message then. */
+/** Longest message of an error without details, characters. */
 const MAX_ERROR_MESSAGE_LENGTH = 2_048;
 
-/** A message as a stream holds it or a consumer gives it. */
+/** A message as a stream stores it or a consumer delivers it. */
 export interface JobCarrier {
   readonly subject: string;
   readonly seq: number;
   readonly data: Uint8Array;
   readonly headers?: MsgHdrs | undefined;
-  /** When the stream stored it. */
+  /** Instant at which the stream stored the message, epoch ms. */
   readonly storedAtMs: number;
 }
 
 export interface Job extends JobCarrier {
   readonly id: string;
-  /** What is wrong with the id it was published under; undefined: nothing. */
+  /** The problem of the id that the job was published under; undefined for a valid id. */
   readonly idProblem: string | undefined;
   readonly round: number;
   readonly firstAtMs: number;
@@ -52,37 +52,37 @@ export interface Job extends JobCarrier {
 export function jobOf(carrier: JobCarrier): Job {
   const { seq, storedAtMs, headers: h } = carrier;
   const given = h?.get(JOB_ID_HEADER) || undefined;
-  const again = given !== undefined && isSubjectTail(given);
+  const hasJobId = given !== undefined && isSubjectTail(given);
   const messageId = h?.get(MESSAGE_ID_HEADER) || undefined;
-  const idProblem = again ? undefined : jobIdProblem(messageId);
+  const idProblem = hasJobId ? undefined : jobIdProblem(messageId);
   return {
     ...carrier,
-    id: again ? given : idProblem === undefined ? (messageId as string) : ownJobId(seq),
+    id: hasJobId ? given : idProblem === undefined ? (messageId as string) : ownJobId(seq),
     idProblem,
     round: positive(h?.get(ROUND_HEADER)) ?? 1,
     firstAtMs: positive(h?.get(FIRST_AT_HEADER)) ?? storedAtMs,
   };
 }
 
-/** What could not be carried out, why, and how often it was tried. */
+/** A job that failed permanently, with the error and the number of tries. */
 export interface DeadLetter {
   readonly id: string;
-  /** The subject it was published to. */
+  /** The subject of the job. */
   readonly subject: string;
   readonly round: number;
-  /** Tries of its last round. */
+  /** Tries in the last round. */
   readonly attempts: number;
   readonly error: ReplyError;
   readonly firstAtMs: number;
   readonly diedAtMs: number;
   readonly data: Uint8Array;
   readonly headers: MsgHdrs;
-  /** Where it is in its stream. */
+  /** Sequence in the stream of dead letters. */
   readonly seq: number;
 }
 
 export function deadLetterHeaders(job: Job, error: ReplyError, attempts: number): MsgHdrs {
-  const h = passedOn(job.headers);
+  const h = publisherHeaders(job.headers);
   h.set(JOB_ID_HEADER, job.id);
   h.set(SUBJECT_HEADER, job.subject);
   h.set(ROUND_HEADER, String(job.round));
@@ -108,9 +108,9 @@ export function deadLetterOf({ seq, data, headers: h, storedAtMs }: JobCarrier):
   };
 }
 
-/** The headers under which a dead letter is published again, as the next round. */
+/** Returns the headers of a dead letter's next publication, one round later. */
 export function nextRoundHeaders(letter: DeadLetter): MsgHdrs {
-  const h = passedOn(letter.headers);
+  const h = publisherHeaders(letter.headers);
   h.set(JOB_ID_HEADER, letter.id);
   h.set(ROUND_HEADER, String(letter.round + 1));
   h.set(FIRST_AT_HEADER, String(letter.firstAtMs));
@@ -120,7 +120,7 @@ export function nextRoundHeaders(letter: DeadLetter): MsgHdrs {
 export interface StoredOutcome {
   readonly subject: string;
   readonly round: number;
-  /** Where it is in its stream. */
+  /** Sequence in the stream of outcomes. */
   readonly seq: number;
   readonly data: Uint8Array;
 }
@@ -136,8 +136,8 @@ export function outcomeOf({ seq, data, headers: h }: JobCarrier): StoredOutcome 
   return { seq, data, subject: h?.get(SUBJECT_HEADER) ?? "", round: positive(h?.get(ROUND_HEADER)) ?? 1 };
 }
 
-/** What the publisher gave along: not what JetStream reads, which was meant for another message, and not what is ours. */
-function passedOn(from: MsgHdrs | undefined): MsgHdrs {
+/** Returns the publisher's own headers: without those that JetStream reads, and without the ones of this file. */
+function publisherHeaders(from: MsgHdrs | undefined): MsgHdrs {
   const h = headers();
   for (const name of from?.keys() ?? []) {
     if (/^nats-/i.test(name) || OWN_HEADERS.includes(name)) continue;

@@ -1,6 +1,6 @@
 /**
- * The three streams of durable commands, as those need them who carry out and those who look after: what waits, what became of
- * it, what could not be done. Every write is repeated by whoever asked until it is confirmed; none of them decides.
+ * The three streams of durable commands, for the worker that carries them out and for operators: waiting jobs,
+ * outcomes, dead letters. The callers repeat a write until it is acknowledged; nothing is decided here.
  */
 import {
   ALL_DEAD_LETTERS,
@@ -45,7 +45,7 @@ const encoder = new TextEncoder();
 export interface PublishOptions {
   readonly headers?: MsgHdrs;
   readonly messageId?: string;
-  /** Sequence that the subject's last message must have; 0: there is none. */
+  /** Sequence that the last message of the subject must have; 0: the subject must be empty. */
   readonly expectedSeq?: number;
 }
 
@@ -60,15 +60,15 @@ export class JobStore {
 
   /** Throws `Fault` UNAVAILABLE when the server has no JetStream or does not answer. */
   static async open(bus: Bus): Promise<JobStore> {
-    return reach("JetStream", async () => {
+    return withFaults("JetStream", async () => {
       return new JobStore(jetstream(bus.connection), await jetstreamManager(bus.connection));
     });
   }
 
-  /** Throws `Fault`: TOO_LARGE for what no stream takes, CONFLICT for a failed expectation, else UNAVAILABLE. */
+  /** Throws `Fault`: TOO_LARGE for a payload above the limit, CONFLICT for a wrong `expectedSeq`, else UNAVAILABLE. */
   async publish(subject: string, data: Uint8Array, options: PublishOptions = {}) {
     const { headers, messageId, expectedSeq } = options;
-    return reach(`the stream of ${subject}`, () =>
+    return withFaults(`the stream of ${subject}`, () =>
       this.#js.publish(subject, data, {
         timeout: ACK_TIMEOUT_MS,
         ...(headers === undefined ? {} : { headers }),
@@ -83,7 +83,7 @@ export class JobStore {
     return stored === undefined ? undefined : outcomeOf(stored);
   }
 
-  /** Stores what became of a job unless somebody has already: the first outcome of a round stays. */
+  /** Stores the outcome of a job, unless its round has one already: the first outcome stays. */
   async settle(job: Job, reply: Reply): Promise<void> {
     const data = encoder.encode(JSON.stringify(reply));
     const before = await this.outcome(job.id);
@@ -98,7 +98,7 @@ export class JobStore {
     );
   }
 
-  /** A dead letter first, its outcome after: who sees the outcome can retry. */
+  /** Stores the dead letter before its outcome, so that a client that sees the outcome can retry. */
   async bury(job: Job, error: ReplyError, attempts: number): Promise<void> {
     await this.publish(deadLetterSubject(job.id), job.data, {
       headers: deadLetterHeaders(job, error, attempts),
@@ -111,19 +111,19 @@ export class JobStore {
     return stored === undefined ? undefined : deadLetterOf(stored);
   }
 
-  /** At most `limit`, the oldest first. */
+  /** Returns at most `limit` dead letters, the oldest first. */
   async deadLetters(limit: number): Promise<DeadLetter[]> {
     return (await this.#walk(DEAD_LETTER_STREAM, ALL_DEAD_LETTERS, limit)).map(deadLetterOf);
   }
 
-  /** Jobs that have no outcome yet, under way or not; at most `limit`, the oldest first. */
+  /** Returns at most `limit` jobs without an outcome, in progress or not, the oldest first. */
   async waiting(limit: number, subject: string = JOB_SUBJECTS): Promise<Job[]> {
     return (await this.#walk(JOB_STREAM, subject, limit)).map(jobOf);
   }
 
-  /** The subjects under which something waits. */
+  /** Returns the subjects that have waiting jobs. */
   async waitingSubjects(): Promise<readonly string[]> {
-    const { state } = await reach(JOB_STREAM, () =>
+    const { state } = await withFaults(JOB_STREAM, () =>
       this.#jsm.streams.info(JOB_STREAM, { subjects_filter: JOB_SUBJECTS }),
     );
     return Object.keys(state.subjects ?? {});
@@ -139,9 +139,9 @@ export class JobStore {
     return this.#remove(DEAD_LETTER_STREAM, seq);
   }
 
-  /** What is gone already is removed. */
+  /** Idempotent: an absent message counts as removed. */
   async #remove(stream: string, seq: number): Promise<void> {
-    await reach(stream, async () => {
+    await withFaults(stream, async () => {
       await this.#jsm.streams.deleteMessage(stream, seq, false).catch((cause: unknown) => {
         if (!(cause instanceof JetStreamApiError)) throw cause;
       });
@@ -159,12 +159,12 @@ export class JobStore {
     return found;
   }
 
-  /** From the stream's leader: what was acknowledged is there. */
+  /** Reads from the leader of the stream, which has every acknowledged message. */
   async #get(
     stream: string,
     query: { last_by_subj: string } | { seq: number; next_by_subj: string },
   ): Promise<JobCarrier | undefined> {
-    const stored = await reach(stream, () => this.#jsm.streams.getMessage(stream, query));
+    const stored = await withFaults(stream, () => this.#jsm.streams.getMessage(stream, query));
     return stored === null ? undefined : carrierOf(stored);
   }
 }
@@ -173,7 +173,7 @@ function carrierOf({ subject, seq, data, header, time }: StoredMsg): JobCarrier 
   return { subject, seq, data, headers: header, storedAtMs: time.getTime() };
 }
 
-/** What is told instead of a reply that no stream takes. */
+/** Returns the outcome that replaces a reply above the size limit of the stream. */
 function shortened(reply: Reply): Uint8Array {
   const limit = MAX_STORED_JOB_BYTES;
   const message = reply.ok
@@ -185,22 +185,22 @@ function shortened(reply: Reply): Uint8Array {
   );
 }
 
-async function reach<T>(what: string, work: () => Promise<T>): Promise<T> {
+async function withFaults<T>(what: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
     if (isWrongLastSequence(cause)) {
-      throw new Fault("CONFLICT", `${what} was written by another`, { retryable: true, cause });
+      throw new Fault("CONFLICT", `${what} was changed by another writer: retry`, { retryable: true, cause });
     }
     if (isMessageTooLarge(cause)) {
       const details = { limit: MAX_STORED_JOB_BYTES };
-      throw new Fault("TOO_LARGE", `${what} takes at most ${MAX_STORED_JOB_BYTES} bytes`, {
+      throw new Fault("TOO_LARGE", `the limit of ${what} is ${MAX_STORED_JOB_BYTES} bytes: send less`, {
         retryable: false,
         cause,
         details,
       });
     }
-    throw new Fault("UNAVAILABLE", `${what} cannot be reached: ${messageOf(cause)}`, {
+    throw new Fault("UNAVAILABLE", `${what} is unreachable: ${messageOf(cause)}`, {
       retryable: true,
       cause,
     });

@@ -1,11 +1,13 @@
 /**
  * Carries out the durable commands of one service's aggregates.
  *
- * Of several instances the one that holds the lease of a kind works on it. Whoever gets the lease makes the kind's consumer
- * anew: it begins with the oldest job that has no outcome, so that nothing an earlier holder had in its hands is overtaken by
- * what came later. Jobs of one VM are carried out in the order they were stored, different VMs at the same time.
+ * Of several instances, the holder of the lease of a kind works on its jobs. A new holder creates the consumer
+ * of the kind again. The consumer begins with the oldest job that has no outcome, so no later job overtakes
+ * one that an earlier holder left. Jobs of one VM are carried out in the order they were stored, jobs of
+ * different VMs concurrently.
  *
- * A holder that lost its lease finishes what it has begun. That this is harmless is not the lease's doing: see job-attempt.ts.
+ * A holder that lost its lease finishes its tries in progress. Message ids make that harmless, not the
+ * lease: see job-attempt.ts.
  */
 import {
   JOB_AGGREGATES,
@@ -28,31 +30,39 @@ import {
 } from "@nats-io/jetstream";
 import type { Bus } from "./bus.ts";
 import { parseJson } from "./command.ts";
-import { type AfterTry, type AttemptOptions, JobAttempts, problemOf, type Trying } from "./job-attempt.ts";
+import {
+  type AfterTry,
+  type AttemptOptions,
+  JobAttempts,
+  type PendingJob,
+  problemOf,
+} from "./job-attempt.ts";
 import { jobOf } from "./job-message.ts";
 import { JobStore } from "./job-store.ts";
 import { Semaphore } from "./semaphore.ts";
 
-/** Jobs tried at once, of different VMs or chassis: enough to hide the waits for the disk, few enough to leave room for requests. */
+/**
+ * Concurrent tries, of different VMs or chassis: enough to hide the waits for the disk, with room left for requests.
+ */
 const MAX_TRIES_AT_ONCE = 16;
 /**
- * Jobs a holder has in its hands, and so in memory. A VM with more than this many behind a job that is being retried delays
- * the others until that one is a dead letter.
+ * Unacknowledged jobs of a holder, all in memory. A VM with more jobs than this behind a failing one delays the jobs of
+ * other VMs until the failing job is a dead letter.
  */
-const MAX_JOBS_IN_HAND = 1_024;
-/** A job in hand that is not heard of for this long, ms, is delivered again. */
+const MAX_UNACKNOWLEDGED = 1_024;
+/** Time without a sign of life after which the server delivers a job again, ms. */
 const ACK_WAIT_MS = 60_000;
-/** Between two signs of life for all jobs in hand, ms: two may fail. */
+/** Interval of the signs of life for all unacknowledged jobs, ms: two may be lost. */
 const WORKING_INTERVAL_MS = 15_000;
-/** Two missed heartbeats, ms, and the pull is made again: as the event feed. */
+/** Heartbeat of the pull, ms, as in the event feed: after two missed ones the client pulls again. */
 const PULL_HEARTBEAT_MS = 750;
-/** Longest life of one pull, ms; about as long the client waits to ask again after a consumer that is out of reach, as in an election. */
+/** Longest life of one pull, ms. The client waits about this long before it retries an unreachable consumer. */
 const PULL_EXPIRES_MS = 3_000;
-/** Wait before a consumer that cannot be made is tried again, ms. */
+/** Wait after a failed creation of the consumer, ms. */
 const REOPEN_WAIT_MS = 500;
-/** Between two looks for jobs that nobody owns, ms: nobody waits for them. */
+/** Interval of looks for stray jobs, ms: no caller waits for them. */
 const STRAY_LOOK_MS = 1_000;
-/** Stray jobs ended in one look. */
+/** Most stray jobs that one look ends. */
 const STRAYS_PER_LOOK = 256;
 
 export interface JobWorkerOptions extends Omit<AttemptOptions, "store"> {
@@ -62,10 +72,10 @@ export interface JobWorkerOptions extends Omit<AttemptOptions, "store"> {
   readonly timers: Timers;
 }
 
-type LaneOptions = AttemptOptions & { readonly timers: Timers };
+type WorkerOptions = AttemptOptions & { readonly timers: Timers };
 
 export interface JobWorker {
-  /** Gives the leases back once what is under way has come to its end. */
+  /** Waits for the tries in progress, then gives the leases back. */
   stop(): Promise<void>;
 }
 
@@ -75,7 +85,7 @@ export async function openJobWorker(options: JobWorkerOptions): Promise<JobWorke
   const unavailable = () => (bus.connected ? options.unavailable() : "the bus is disconnected");
   const attempts = { ...options, unavailable, store };
   const stopping = jobAggregatesOf(service).map((aggregate) =>
-    underLease(leases, `jobs-${aggregate}`, (lease) => new JobLane(bus, aggregate, attempts, lease)),
+    underLease(leases, `jobs-${aggregate}`, (lease) => new KindWorker(bus, aggregate, attempts, lease)),
   );
   if (service === STRAY_JOB_OWNER) {
     stopping.push(underLease(leases, "jobs-stray", () => new StrayJobs(store, attempts)));
@@ -91,7 +101,10 @@ interface Endable {
   end(): Promise<void>;
 }
 
-/** `begin` each time the lease is got; what it began ends when it is lost. The function returned ends it for good. */
+/**
+ * Calls `begin` each time the lease is acquired, and ends its result when the lease is lost. Returns a function that ends
+ * the work and releases the lease.
+ */
 function underLease(
   leases: Leases,
   name: string,
@@ -113,7 +126,7 @@ function underLease(
   };
 }
 
-class JobLane implements Endable {
+class KindWorker implements Endable {
   readonly #bus: Bus;
   readonly #aggregate: string;
   readonly #attempts: JobAttempts;
@@ -124,30 +137,30 @@ class JobLane implements Endable {
   readonly #places = new Semaphore(MAX_TRIES_AT_ONCE);
   /** Ends the wait of each job that waits for its next try. */
   readonly #waits = new Set<() => void>();
-  /** The message of each job in hand, the latest where it was delivered again. */
-  readonly #inHand = new Map<number, JsMsg>();
+  /** The latest delivery of each unacknowledged job, by stream sequence. */
+  readonly #unacknowledged = new Map<number, JsMsg>();
   readonly #timers: Timers;
-  readonly #signsOfLife: { cancel(): void };
+  readonly #keepAlive: { cancel(): void };
   #messages: ConsumerMessages | undefined;
   #reopen: { cancel(): void } | undefined;
   #ended = false;
 
-  constructor(bus: Bus, aggregate: string, options: LaneOptions, held: () => boolean) {
+  constructor(bus: Bus, aggregate: string, options: WorkerOptions, held: () => boolean) {
     this.#bus = bus;
     this.#aggregate = aggregate;
     this.#held = held;
     this.#onFault = options.onFault;
     this.#attempts = new JobAttempts(options);
     this.#timers = options.timers;
-    this.#signsOfLife = this.#timers.every(WORKING_INTERVAL_MS, () => {
-      for (const message of this.#inHand.values()) message.working();
+    this.#keepAlive = this.#timers.every(WORKING_INTERVAL_MS, () => {
+      for (const message of this.#unacknowledged.values()) message.working();
     });
     void this.#open();
   }
 
   async end(): Promise<void> {
     this.#ended = true;
-    this.#signsOfLife.cancel();
+    this.#keepAlive.cancel();
     this.#reopen?.cancel();
     await this.#messages?.close();
     for (const endWait of this.#waits) endWait();
@@ -182,12 +195,12 @@ class JobLane implements Endable {
       ack_policy: AckPolicy.Explicit,
       ack_wait: ACK_WAIT_MS * 1_000_000,
       deliver_policy: DeliverPolicy.All,
-      max_ack_pending: MAX_JOBS_IN_HAND,
+      max_ack_pending: MAX_UNACKNOWLEDGED,
       max_deliver: -1,
     });
     const consumer = await js.consumers.get(JOB_STREAM, name);
     const messages = await consumer.consume({
-      max_messages: MAX_JOBS_IN_HAND,
+      max_messages: MAX_UNACKNOWLEDGED,
       expires: PULL_EXPIRES_MS,
       idle_heartbeat: PULL_HEARTBEAT_MS,
       abort_on_missing_resource: true,
@@ -195,15 +208,15 @@ class JobLane implements Endable {
     });
     this.#messages = messages;
     if (this.#ended) await messages.close();
-    // Somebody took the consumer away: another holder, or an operator.
+    // Another holder, or an operator, has deleted the consumer.
     void messages.closed().then(() => this.#openLater());
   }
 
   #receive(message: JsMsg): void {
     if (this.#ended) return;
-    const isInHand = this.#inHand.has(message.seq);
-    this.#inHand.set(message.seq, message);
-    if (isInHand) return;
+    const isRedelivery = this.#unacknowledged.has(message.seq);
+    this.#unacknowledged.set(message.seq, message);
+    if (isRedelivery) return;
     const { subject, seq, data, headers, time } = message;
     const job = jobOf({ subject, seq, data, headers, storedAtMs: time.getTime() });
     const payload = parseJson(data);
@@ -211,16 +224,16 @@ class JobLane implements Endable {
     void this.#turns.run(turn ?? `job ${seq}`, () => this.#carryOut({ job, attempts: 0 }));
   }
 
-  /** Tries a job until it is done or the lane has ended. Between two tries it leaves its place to other jobs. */
-  async #carryOut(trying: Trying): Promise<void> {
+  /** Tries a job until it is done or the work ends. Between two tries it leaves its place to other jobs. */
+  async #carryOut(pending: PendingJob): Promise<void> {
     while (!this.#ended) {
-      const after = await this.#places.run(() => this.#try(trying));
+      const after = await this.#places.run(() => this.#try(pending));
       if (after.kind === "done" || this.#ended) return;
       await this.#wait(after.afterMs);
     }
   }
 
-  /** Resolves after `ms`, or when the lane ends. */
+  /** Resolves after `ms`, or when the work ends. */
   #wait(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const endWait = () => {
@@ -233,28 +246,29 @@ class JobLane implements Endable {
     });
   }
 
-  async #try(trying: Trying): Promise<AfterTry> {
-    // The next holder begins with this job. The check for the end is here because the job may have waited for its place.
+  async #try(pending: PendingJob): Promise<AfterTry> {
+    // Without the lease the job is left to the next holder, which begins with it. The end may have come during the wait
+    // for a place.
     if (this.#ended || !this.#held()) return { kind: "again", afterMs: REOPEN_WAIT_MS };
-    const after = await this.#attempts.try(trying);
+    const after = await this.#attempts.try(pending);
     if (after.kind === "done") {
-      const message = this.#inHand.get(trying.job.seq);
-      this.#inHand.delete(trying.job.seq);
-      // Should this get lost, the job is delivered again and its outcome found.
+      const message = this.#unacknowledged.get(pending.job.seq);
+      this.#unacknowledged.delete(pending.job.seq);
+      // If this acknowledgement is lost, the job is delivered again, and its outcome is found.
       await message?.ackAck().catch(() => undefined);
     }
     return after;
   }
 }
 
-/** Ends jobs of kinds that nobody owns, and of no kind at all: no consumer of any service would see them. */
+/** Ends jobs that no service owns: no consumer of any service would deliver them. */
 class StrayJobs implements Endable {
   readonly #store: JobStore;
   readonly #onFault: (subject: string, thrown: unknown) => void;
   readonly #looks: { cancel(): void };
   #working: Promise<void> | undefined;
 
-  constructor(store: JobStore, { onFault, timers }: LaneOptions) {
+  constructor(store: JobStore, { onFault, timers }: WorkerOptions) {
     this.#store = store;
     this.#onFault = onFault;
     this.#looks = timers.every(STRAY_LOOK_MS, () => {
@@ -291,6 +305,6 @@ function isOwned(subject: string): boolean {
 }
 
 function asFault(aggregate: string, thrown: unknown): Fault {
-  const message = `jobs of ${aggregate} cannot be pulled: ${messageOf(thrown)}`;
+  const message = `cannot pull jobs of ${aggregate}: ${messageOf(thrown)}`;
   return new Fault("UNAVAILABLE", message, { retryable: true, cause: thrown });
 }

@@ -1,5 +1,5 @@
 /**
- * Durable commands from outside: publish one, learn what became of it, look after those that could not be carried out.
+ * The caller's side of durable commands: submit a job, read its outcome, retry or drop dead letters.
  */
 import {
   commandSubject,
@@ -14,9 +14,9 @@ import type { Bus } from "./bus.ts";
 import { type DeadLetter, type Job, nextRoundHeaders } from "./job-message.ts";
 import { JobStore } from "./job-store.ts";
 
-/** Between two looks for an outcome that was not announced, ms: an announcement can be lost, or come before it is stored. */
+/** Interval of reads for an outcome, ms: its announcement can be lost, or can come before the outcome is stored. */
 const LOOK_INTERVAL_MS = 100;
-/** Tries to have a job acknowledged; each under the same id, so it is stored once. */
+/** Tries of one publication. All carry the same id, so the job is stored once. */
 const MAX_PUBLISH_TRIES = 4;
 
 const encoder = new TextEncoder();
@@ -24,7 +24,7 @@ const decoder = new TextDecoder();
 
 export interface Submitted {
   readonly id: string;
-  /** True when a job with this id was stored within the last two minutes, and this one was not. */
+  /** True when the stream stored a job with this id within the last two minutes and dropped this one. */
   readonly duplicate: boolean;
 }
 
@@ -37,27 +37,28 @@ export class Jobs {
   }
 
   /**
-   * Stores a command to be carried out once its owner is there. Resolved: it is on disk. `command` is a subject of the catalogue.
-   * Throws `Fault`: BAD_REQUEST for an id that cannot name a job or a command there is not, TOO_LARGE, UNAVAILABLE.
+   * Stores a command that its owner carries out as soon as it runs. Resolves when the job is on disk.
+   * `command` is a subject of the catalogue. Throws `Fault`: BAD_REQUEST for an invalid id or an unknown
+   * command, TOO_LARGE, UNAVAILABLE.
    */
   async submit(command: string, payload: unknown, messageId: string): Promise<Submitted> {
     const idProblem = jobIdProblem(messageId);
     if (idProblem !== undefined) throw badRequest(`the job ${idProblem}`);
-    if (!isJobCommand(command)) throw badRequest(`there is no command ${command}`);
+    if (!isJobCommand(command)) throw badRequest(`unknown command ${command}`);
     const store = await this.#reach();
     const data = encoder.encode(JSON.stringify(payload));
     const { duplicate } = await insist(() => store.publish(jobSubject(command), data, { messageId }));
     return { id: messageId, duplicate };
   }
 
-  /** What became of a job, as the reply of its command; undefined: nothing yet, or more than 24 h ago. */
+  /** Returns the reply of the job's command; undefined before its end, and from 24 h after its end on. */
   async outcome(id: string): Promise<Reply | undefined> {
     if (!isSubjectTail(id)) return undefined;
     const stored = await (await this.#reach()).outcome(id);
     return stored === undefined ? undefined : (JSON.parse(decoder.decode(stored.data)) as Reply);
   }
 
-  /** As `outcome`, waited for; undefined: none within `timeoutMs`. */
+  /** Waits for the outcome; returns undefined after `timeoutMs` without one. */
   async waitForOutcome(id: string, timeoutMs: number): Promise<Reply | undefined> {
     if (!isSubjectTail(id)) return undefined;
     const deadline = Date.now() + timeoutMs;
@@ -94,8 +95,8 @@ export class Jobs {
   }
 
   /**
-   * Publishes a dead letter again, as the next round under the same id: its failed outcome does not count for it and is taken
-   * away. The letter goes last, so that a crash leaves it to be retried again. Undefined: there is none.
+   * Publishes a dead letter again, as the next round under the same id, and removes its failed outcome. The dead letter
+   * is removed last, so that a crash leaves it for another retry. Returns undefined when no such dead letter exists.
    */
   async retry(id: string): Promise<DeadLetter | undefined> {
     const letter = await this.deadLetter(id);
@@ -103,7 +104,7 @@ export class Jobs {
     const store = await this.#reach();
     const failed = await store.outcome(id);
     const round = letter.round + 1;
-    // The first id is taken for two minutes; two who retry at once mean one round.
+    // The stream drops a repeated id for two minutes. With the round in it, two concurrent retries publish one round.
     const options = { headers: nextRoundHeaders(letter), messageId: `${id} round ${round}` };
     await insist(() => store.publish(letter.subject, letter.data, options));
     if (failed !== undefined && failed.round < round) await store.removeOutcome(failed.seq);
@@ -111,7 +112,7 @@ export class Jobs {
     return letter;
   }
 
-  /** Takes a dead letter away for good; its outcome stays its 24 h. Undefined: there is none. */
+  /** Removes a dead letter; its outcome stays for its 24 h. Returns undefined when no such dead letter exists. */
   async drop(id: string): Promise<DeadLetter | undefined> {
     const letter = await this.deadLetter(id);
     if (letter !== undefined) await (await this.#reach()).removeDeadLetter(letter.seq);
@@ -127,7 +128,7 @@ export class Jobs {
   }
 }
 
-/** The command a job or dead letter stands for. */
+/** Returns the command subject of a job or a dead letter. */
 export function commandOf({ subject }: { readonly subject: string }): string {
   return commandSubject(subject);
 }

@@ -1,8 +1,8 @@
 /**
- * The records of leases in a KV bucket: one key a name, every write conditional on the revision.
+ * The records of leases in a KV bucket: one key per name, every write conditional on the revision.
  *
- * Records have no lifetime: a holder that is gone is known by a revision that stands still, and its token must be there for the
- * next one to be greater. A bucket that was lost is made again by whoever needs it next.
+ * Records never expire. A contender recognises a dead holder by a revision that does not change, and the next token
+ * must be greater than the stored one. A lost bucket is created again at its next use.
  */
 import { Fault, type LeaseRecord, type LeaseStore, messageOf, type StoredLease } from "@bioxen/kernel";
 import type { KV } from "@nats-io/kv";
@@ -11,7 +11,7 @@ import type { Bus } from "./bus.ts";
 import { isWrongLastSequence } from "./server-codes.ts";
 
 export const LEASE_BUCKET = "bioxen-leases";
-/** Longest wait for the server, ms: a holder must learn early enough that it cannot renew, and try again. */
+/** Longest wait for the server, ms: a holder that cannot renew must learn that early enough to try again. */
 const CALL_TIMEOUT_MS = 800;
 
 export class KvLeaseStore implements LeaseStore {
@@ -48,7 +48,7 @@ export class KvLeaseStore implements LeaseStore {
       return await work(await this.#bucket);
     } catch (cause) {
       this.#bucket = undefined;
-      throw new Fault("UNAVAILABLE", `leases cannot be reached: ${messageOf(cause)}`, {
+      throw new Fault("UNAVAILABLE", `the store of leases is unreachable: ${messageOf(cause)}`, {
         retryable: true,
         cause,
       });
@@ -58,13 +58,13 @@ export class KvLeaseStore implements LeaseStore {
   #open(): Promise<KV> {
     const options = {
       replicas: this.#replicas,
-      description: "Who acts for each service; see docs/adr/0005-leases.md",
+      description: "The lease holder of each service; see docs/adr/0005-leases.md",
     };
     return openBucket(this.#bus, LEASE_BUCKET, options, { timeout: CALL_TIMEOUT_MS });
   }
 }
 
-/** What is no record is nobody's: it is taken and written anew. */
+/** Parses a record. A malformed record counts as given back, and is replaced. */
 function recordOf(text: string): LeaseRecord {
   try {
     const { holder, token } = JSON.parse(text) as Partial<LeaseRecord>;

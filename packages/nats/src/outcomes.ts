@@ -1,10 +1,10 @@
 /**
  * The first outcome of each command that carries a message id, for as long as the contract promises it.
  *
- * What a command appended is found again in the log by its id; what it did not append (a refusal, "it is so already", the
- * result of an exec) is only here. An attempt claims the id before it does anything and settles the claim with its outcome,
- * both conditional on the revision: of several attempts at once one works and the others wait for its outcome. A claim whose
- * owner died is taken over; should that owner live after all, it can no longer settle, and answers what was settled.
+ * The log has the outcome of a command that appended an event. Other outcomes (a rejection, no change, the result of an
+ * exec) are only here. An attempt first claims the id and at the end replaces the claim by its outcome. Both writes are
+ * conditional on the revision: of several attempts at once one runs, and the others wait for its outcome. The claim of
+ * a dead attempt is taken over. If that attempt is alive after all, its write fails, and it returns the stored outcome.
  */
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -16,32 +16,37 @@ import type { Bus } from "./bus.ts";
 import { onceReady } from "./ready.ts";
 import { isLeaderless, isWrongLastSequence } from "./server-codes.ts";
 
-/** The contract promises 2 minutes; twice that against skewed clocks and slow callers. */
+/** Lifetime of an outcome, ms. The contract promises 2 minutes; doubled against skewed clocks and slow callers. */
 const OUTCOME_TTL_MS = 240_000;
-/** After this long, ms, an unsettled claim is taken over: longer than any ordinary command. Too short costs work only. */
+/**
+ * Age at which an open claim is taken over, ms: longer than any usual command. A shorter one only costs repeated work.
+ */
 const CLAIM_MS = 1_500;
-/** Between two looks at another's claim, ms. */
+/** Interval of reads while another attempt has the claim, ms. */
 const LOOK_INTERVAL_MS = 25;
 const BUCKET = "bioxen-first-outcomes";
-/** Longest wait for the server, ms: what a server that died did not answer the caller is told of, who sends it again. */
+/** Request timeout, ms. On expiry the caller gets UNAVAILABLE and retries. */
 const CALL_TIMEOUT_MS = 2_000;
-/** While a cluster chooses another leader nothing is stored; asked again every so often, ms, … */
+/** Wait between two tries while a cluster elects a leader and stores nothing, ms. */
 const LEADER_WAIT_MS = 100;
-/** … for so long, ms: an election takes 4 to 9 s, and callers wait 10 s by default. */
+/** Longest time of these tries, ms: an election takes 4 to 9 s, and callers wait 10 s by default. */
 const LEADER_DEADLINE_MS = 8_000;
 
 export interface Outcomes {
   /**
-   * The outcome of the first attempt under this id; `carryOut` runs when this is it, or the first one died. When
-   * `maxDeaths` attempts have died the outcome is INTERNAL: what ends whoever works on it would end the next one too.
+   * Returns the outcome of the first attempt under this id. `carryOut` runs only when this is the first attempt, or
+   * when the earlier ones died. After `maxDeaths` dead attempts the outcome is INTERNAL, because a command that kills
+   * its process would kill the next one too.
    */
   once(commandId: string, carryOut: () => Promise<HandlerResult>, maxDeaths?: number): Promise<HandlerResult>;
 }
 
-/** What a key holds: an outcome, or the claim of whoever works on it. */
-type Kept = { readonly outcome: HandlerResult } | { readonly claimed: true; readonly deaths?: number };
+/** The value of a key: an outcome, or the claim of an attempt in progress. */
+type OutcomeRecord =
+  | { readonly outcome: HandlerResult }
+  | { readonly claimed: true; readonly deaths?: number };
 
-/** Throws `Fault` UNAVAILABLE when the bucket can be neither found nor made. */
+/** Throws `Fault` UNAVAILABLE when the bucket can be neither opened nor created. */
 export async function openOutcomes(bus: Bus, replicas = 1): Promise<Outcomes> {
   const options = {
     ttl: OUTCOME_TTL_MS,
@@ -49,7 +54,7 @@ export async function openOutcomes(bus: Bus, replicas = 1): Promise<Outcomes> {
     description: "First outcomes of commands that carry a message id",
   };
   const open = () => openBucket(bus, BUCKET, options, { timeout: CALL_TIMEOUT_MS });
-  return new KvOutcomes(await onceReady("first outcomes cannot be reached", open));
+  return new KvOutcomes(await onceReady("the store of outcomes is unreachable", open));
 }
 
 class KvOutcomes implements Outcomes {
@@ -69,21 +74,21 @@ class KvOutcomes implements Outcomes {
       const claim = await this.#claim(key, maxDeaths);
       if (typeof claim !== "number") return claim;
       const outcome = await carryOut().catch(async (thrown: unknown) => {
-        await this.#giveBack(key, claim);
+        await this.#releaseClaim(key, claim);
         throw thrown;
       });
-      // "Not now" is no outcome, whatever its code: the caller is asked to send the same command again.
+      // A retryable rejection is no outcome, whatever its code: the caller should send the same command again.
       if (!outcome.ok && outcome.rejection.retryable) {
-        await this.#giveBack(key, claim);
+        await this.#releaseClaim(key, claim);
         return outcome;
       }
       if ((await this.#write(key, { outcome }, claim)) !== undefined) return outcome;
     }
   }
 
-  /** The revision of a claim of ours, or the outcome that somebody settled. */
+  /** Returns the revision of a new claim, or the stored outcome of another attempt. */
   async #claim(key: string, maxDeaths: number): Promise<number | HandlerResult> {
-    const lookingSince = Date.now();
+    const waitingSinceMs = Date.now();
     let revision = 0;
     for (;;) {
       const entry = await this.#read(key);
@@ -92,14 +97,17 @@ class KvOutcomes implements Outcomes {
         if (claim !== undefined) return claim;
         continue;
       }
-      const record = entry.json<Kept>();
+      const record = entry.json<OutcomeRecord>();
       if ("outcome" in record) return record.outcome;
-      if (revision === entry.revision && Date.now() - lookingSince > CLAIM_MS) {
+      if (revision === entry.revision && Date.now() - waitingSinceMs > CLAIM_MS) {
         const deaths = (record.deaths ?? 0) + 1;
-        const outcome = refuse("INTERNAL", `${deaths} attempts began and none came to its end`);
-        const kept: Kept = deaths < maxDeaths ? { claimed: true, deaths } : { outcome };
-        const claim = await this.#write(key, kept, revision);
-        if (claim !== undefined) return "outcome" in kept ? kept.outcome : claim;
+        const outcome = refuse(
+          "INTERNAL",
+          `${deaths} attempts began and none ended: the command is not retried`,
+        );
+        const next: OutcomeRecord = deaths < maxDeaths ? { claimed: true, deaths } : { outcome };
+        const claim = await this.#write(key, next, revision);
+        if (claim !== undefined) return "outcome" in next ? next.outcome : claim;
       }
       revision = entry.revision;
       await sleep(LOOK_INTERVAL_MS);
@@ -111,12 +119,14 @@ class KvOutcomes implements Outcomes {
       const entry = await this.#kv.get(key);
       return entry === null || entry.operation !== "PUT" ? undefined : entry;
     } catch (cause) {
-      throw away(cause);
+      throw unreachable(cause);
     }
   }
 
-  /** The new revision; undefined when `revision` (0: there is none) is not the last. */
-  async #write(key: string, record: Kept, revision: number): Promise<number | undefined> {
+  /**
+   * Returns the new revision; undefined when the key has another revision than `revision` (0: the key must be absent).
+   */
+  async #write(key: string, record: OutcomeRecord, revision: number): Promise<number | undefined> {
     const text = JSON.stringify(record);
     try {
       return await withLeader(() =>
@@ -124,17 +134,17 @@ class KvOutcomes implements Outcomes {
       );
     } catch (cause) {
       if (isWrongLastSequence(cause)) return undefined;
-      throw away(cause);
+      throw unreachable(cause);
     }
   }
 
-  /** The next attempt need not wait for the claim to grow old; when this fails it waits. */
-  async #giveBack(key: string, claim: number): Promise<void> {
+  /** Deletes the claim, so that the next attempt does not wait until it is old. A failure is harmless. */
+  async #releaseClaim(key: string, claim: number): Promise<void> {
     await this.#kv.delete(key, { previousSeq: claim }).catch(() => undefined);
   }
 }
 
-/** `call` again while nobody could have stored anything: the bucket has no leader. */
+/** Repeats `call` while the bucket has no leader, because nothing can have been stored then. */
 async function withLeader<T>(call: () => Promise<T>): Promise<T> {
   const deadline = Date.now() + LEADER_DEADLINE_MS;
   for (;;) {
@@ -147,13 +157,13 @@ async function withLeader<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-/** A message id may hold anything; a key may not. */
+/** A message id may contain characters that a key may not. */
 function keyOf(commandId: string): string {
   return createHash("sha256").update(commandId).digest("hex");
 }
 
-function away(cause: unknown): Fault {
-  return new Fault("UNAVAILABLE", `first outcomes cannot be reached: ${messageOf(cause)}`, {
+function unreachable(cause: unknown): Fault {
+  return new Fault("UNAVAILABLE", `the store of outcomes is unreachable: ${messageOf(cause)}`, {
     retryable: true,
     cause,
   });

@@ -1,4 +1,4 @@
-/** What the client part needs of a browser; platform-node.ts is its counterpart. The manifest's `imports` choose between them. */
+/** The client part in a browser; platform-node.ts is its counterpart. The manifest's `imports` choose between them. */
 import type * as node from "./platform-node.ts";
 
 /** Connects over WebSocket: servers are `ws://host:port` or `wss://host:port`. */

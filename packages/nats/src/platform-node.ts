@@ -1,3 +1,3 @@
-/** What the client part needs of Node; platform-browser.ts is its counterpart. The manifest's `imports` choose between them. */
+/** The client part in Node; platform-browser.ts is its counterpart. The manifest's `imports` choose between them. */
 export { connect } from "@nats-io/transport-node";
 export { findServer } from "./find-server.ts";

@@ -1,59 +1,59 @@
 /**
- * What the thread that reads a long log and the one that folds it say to each other.
+ * The messages between the thread that reads a long log and the thread that folds it.
  *
- * Bytes travel in batches whose buffers change hands instead of being copied. The folding side gives back what it has applied,
- * event by event counted, and the reading side asks the server for no more than was given back: however slow the folds
- * are, no more than {@link READ_WINDOW} events are in memory beside them.
+ * Bytes travel in batches whose buffers are transferred, not copied. The folding side reports the number of applied
+ * events, and the reading side requests only that many more. However slow the folds are, at most {@link READ_WINDOW}
+ * events are in memory on their way.
  */
 import type { BusOptions } from "./dial.ts";
 
-/** Events on their way at once, from the server to the fold: some 4 MB of what services write. */
+/** Events in flight between server and fold: about 4 MB of what services write. */
 export const READ_WINDOW = 8_192;
-/** The server is asked for so many at once: in smaller portions it works a sixth more for each event. */
+/** Events per request to the server. With smaller requests the server spends a sixth more work on each event. */
 export const PULL_EVENTS = READ_WINDOW / 4;
 /**
- * Events in a full batch. Smaller ones cost more hand-overs; larger ones are more than some ms of the folding side's event
- * loop, and their buffers (500 bytes an event) so large that each is fetched from the system anew.
+ * Events in a full batch. Smaller batches cost more transfers. Larger ones block the event loop of the folding side for
+ * more than a few ms, and the system allocates their large buffers (500 bytes an event) one by one.
  */
 export const BATCH_EVENTS = 200;
 
 export interface ReaderData {
   readonly bus: BusOptions;
   readonly stream: string;
-  /** The consumer to read from. It begins at the first event wanted, and acknowledges nothing. */
+  /** The consumer to read from. It starts at the first wanted event and needs no acknowledgements. */
   readonly consumer: string;
-  /** Last sequence wanted; the stream has it. */
+  /** Last wanted sequence; the stream has it. */
   readonly untilSeq: number;
 }
 
-/** Messages in order of sequence. */
+/** Messages in order of their sequence. */
 export interface ReadBatch {
-  /** Of each message. */
+  /** Stream sequence of each message. */
   readonly seqs: Float64Array<ArrayBuffer>;
-  /** Where each message's bytes end in `bytes`. */
+  /** End of each message in `bytes`, exclusive. */
   readonly ends: Uint32Array<ArrayBuffer>;
-  /** All of them, one behind the other. */
+  /** The payloads of all messages, concatenated. */
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Their subjects, with a space between; a subject has none. */
+  /** The subjects of all messages, separated by spaces; a subject contains none. */
   readonly subjects: string;
 }
 
-/** After `read` and after `failed` nothing more comes. */
+/** Nothing follows `read` and `failed`. */
 export type FromReader =
   | { readonly kind: "batch"; readonly batch: ReadBatch }
   | { readonly kind: "read" }
   | { readonly kind: "failed"; readonly why: string };
 
-/** `applied`: so many events more are gone from memory. `stop`: nobody wants the rest. */
+/** `applied`: that many more events have been folded. `stop`: the remaining events are not wanted. */
 export type ToReader = { readonly kind: "applied"; readonly events: number } | { readonly kind: "stop" };
 
-interface Waiting {
+interface ReadMessage {
   readonly seq: number;
   readonly subject: string;
   readonly data: Uint8Array;
 }
 
-export function packed(messages: readonly Waiting[]): ReadBatch {
+export function pack(messages: readonly ReadMessage[]): ReadBatch {
   const size = messages.reduce((sum, { data }) => sum + data.length, 0);
   const seqs = new Float64Array(messages.length);
   const ends = new Uint32Array(messages.length);
@@ -70,7 +70,7 @@ export function packed(messages: readonly Waiting[]): ReadBatch {
   return { seqs, ends, bytes, subjects: messages.map(({ subject }) => subject).join(" ") };
 }
 
-/** Calls `each` for every message; its bytes are a view of the batch. */
+/** Calls `each` for every message. The bytes are a view of the batch. */
 export function unpack(
   { seqs, ends, bytes, subjects }: ReadBatch,
   each: (bytes: Uint8Array, seq: number, subject: string) => void,

@@ -1,14 +1,17 @@
 /**
- * Boot against servers that are just coming up: a single one reloads its streams, a cluster chooses its leaders.
+ * Waits at boot for servers that are starting: a single server reloads its streams, a cluster elects its leaders.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Fault, messageOf } from "@bioxen/kernel";
 
-/** JetStream is asked for this long before the service gives up, ms: longer than the longest election of a cluster, 9 s. */
+/** Longest wait for JetStream, ms: longer than the longest election of a cluster, 9 s. */
 const READY_DEADLINE_MS = 15_000;
 const RETRY_WAIT_MS = 200;
 
-/** What `open` gives, tried until it gives it. A `Fault` of `open` is final; throws `Fault` UNAVAILABLE when time is up. */
+/**
+ * Returns the result of `open`, repeated until it succeeds. Throws a `Fault` of `open` at once,
+ * else `Fault` UNAVAILABLE.
+ */
 export async function onceReady<T>(what: string, open: () => Promise<T>): Promise<T> {
   const deadline = Date.now() + READY_DEADLINE_MS;
   for (;;) {

@@ -1,5 +1,5 @@
 /**
- * Limits how much work runs at once. Work that finds no free place waits; places are given in the order of asking.
+ * Limits the number of concurrent pieces of work. Further pieces wait, and start in the order of their calls.
  */
 export class Semaphore {
   #free: number;

@@ -58,7 +58,9 @@ export function isRefusal(cause: unknown): boolean {
   return cause instanceof JetStreamApiError && !hasCode(cause, TEMPORARY);
 }
 
-/** True when no server leads the stream, so that a published message is not stored. The client calls this "not enabled". */
+/**
+ * True when no server leads the stream, so that a published message is not stored. The client calls this "not enabled".
+ */
 export function isLeaderless(cause: unknown): boolean {
   return cause instanceof Error && cause.name === "JetStreamNotEnabled";
 }

@@ -1,6 +1,6 @@
 /**
- * Streams are declared data. At boot the declaration is compared with what the server has: a missing stream is made,
- * drift that the server allows to be mended is mended, and nothing is ever deleted.
+ * Streams are declared data. At boot each declaration is compared with the server: a missing stream is created, drift
+ * is repaired where the server allows it, and nothing is ever deleted.
  */
 import { STREAMS, type StreamDeclaration } from "@bioxen/contracts";
 import { type EventLog, Fault } from "@bioxen/kernel";
@@ -12,10 +12,10 @@ import { onceReady } from "./ready.ts";
 import { isRefusal } from "./server-codes.ts";
 import { type ReadingOptions, THREAD_FROM_EVENTS, threadReader } from "./thread-follower.ts";
 
-/** How a long log is read; all of it has its defaults. */
+/** How a long log is read; every option has a default. */
 export type EventLogOptions = Partial<Omit<ReadingOptions, "bus">>;
 
-/** Oldest server: 2.10.20 to 2.10.22 could lose a whole stream on a killed process. */
+/** Oldest supported server: 2.10.20 to 2.10.22 could lose a whole stream when the process was killed. */
 export const OLDEST_SERVER = [2, 10, 23] as const;
 
 /** True when `version` ("2.14.0", "2.10.27-beta") is at least {@link OLDEST_SERVER}. */
@@ -29,27 +29,27 @@ export function isSupportedServer(version: string): boolean {
 }
 
 /**
- * The event log of this server, its stream and all others of the catalogue ensured. Throws `Fault` UNAVAILABLE when the server is too old, has no
- * JetStream, or the stream drifted in a way that cannot be mended.
+ * Opens the event log after it has created or repaired every stream of the catalogue. Throws `Fault` UNAVAILABLE when
+ * the server is too old, has no JetStream, or has a stream whose drift cannot be repaired.
  */
 export async function openEventLog(bus: Bus, replicas = 1, reading: EventLogOptions = {}): Promise<EventLog> {
   if (!isSupportedServer(bus.serverVersion)) {
     throw new Fault(
       "UNAVAILABLE",
-      `nats-server ${bus.serverVersion} is older than ${OLDEST_SERVER.join(".")}`,
+      `nats-server ${bus.serverVersion} is too old: install ${OLDEST_SERVER.join(".")} or newer`,
       {
         retryable: false,
       },
     );
   }
-  return onceReady("the event log cannot be opened", async () => {
+  return onceReady("cannot open the event log", async () => {
     const jsm = await jetstreamManager(bus.connection);
     for (const declaration of STREAMS) await ensureStream(jsm, declaration, replicas);
     return logOn(bus, jsm, longReaderOf(bus, reading));
   });
 }
 
-/** The log of a server that has one; makes and mends nothing. Throws `Fault` UNAVAILABLE when there is none. */
+/** Opens an existing event log, and creates or repairs nothing. Throws `Fault` UNAVAILABLE when the server has none. */
 export async function openExistingEventLog(bus: Bus, reading: EventLogOptions = {}): Promise<EventLog> {
   return openExistingLog(bus, longReaderOf(bus, reading));
 }
@@ -58,7 +58,7 @@ function longReaderOf(bus: Bus, reading: EventLogOptions): LongReader {
   return threadReader({ bus: bus.options, threadFromEvents: THREAD_FROM_EVENTS, ...reading });
 }
 
-/** Every way in which a stream of the catalogue differs from its declaration; `absent` are those that are not there. */
+/** Returns each setting in which a stream differs from its declaration, and the names of the missing streams. */
 export async function streamDrift(
   bus: Bus,
 ): Promise<{ readonly absent: readonly string[]; readonly drifted: readonly string[] }> {
@@ -91,15 +91,21 @@ async function ensureStream(
     await jsm.streams.update(name, wanted);
   } catch (cause) {
     if (!isRefusal(cause)) throw cause;
-    throw new Fault("UNAVAILABLE", `stream ${name} differs in ${drifted.join(", ")} and cannot be mended`, {
-      retryable: false,
-      cause,
-      details: { drifted },
-    });
+    throw new Fault(
+      "UNAVAILABLE",
+      `the server refuses to change ${drifted.join(", ")} of stream ${name}: update the stream manually`,
+      {
+        retryable: false,
+        cause,
+        details: { drifted },
+      },
+    );
   }
 }
 
-/** Names of the declared settings that the present configuration does not have; more replicas than declared are fine. */
+/**
+ * Returns the declared settings that the present configuration does not have. More replicas than declared are no drift.
+ */
 export function driftOf(wanted: Readonly<Record<string, unknown>>, present: object): string[] {
   const now = present as Readonly<Record<string, unknown>>;
   return Object.keys(wanted).filter((name) => {

@@ -1,8 +1,8 @@
 /**
- * Following the log from far back: through a thread until the end that was seen, directly from there on.
+ * Follows a log from far back: through a thread up to the end at the beginning of the call, and directly from there on.
  *
- * The thread saves time and nothing else. When it fails the rest is followed directly from the sequence it got to, which is also
- * how a server that is restarted in between is survived.
+ * The thread only saves time. When it fails, for instance at a restart of the server, the rest is followed directly
+ * from the sequence that was reached.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Following, type FollowOptions, messageOf } from "@bioxen/kernel";
@@ -10,19 +10,19 @@ import { CatchUp, type StartReader } from "./catch-up.ts";
 import type { BusOptions } from "./dial.ts";
 import type { LongRead, LongReader } from "./event-log.ts";
 
-/** A server that is restarted is back within this, ms, or the follower is told. */
+/** Longest wait until a restarted server can be followed again, ms; then the follower stops with the cause. */
 const RESUME_DEADLINE_MS = 15_000;
 const RETRY_WAIT_MS = 250;
 
 /**
- * From so many events on a thread pays: to start one takes as long as reading some ten thousand events without it.
+ * Stored events from which on a thread pays: its start takes as long as reading about ten thousand events without it.
  */
 export const THREAD_FROM_EVENTS = 20_000;
 
 export interface ReadingOptions {
   readonly bus: BusOptions;
   readonly threadFromEvents: number;
-  /** The thread failed, and reading goes on without it. */
+  /** Called when the thread failed and the log is read without it. */
   readonly onTrouble?: ((message: string, cause: unknown) => void) | undefined;
   readonly startReader?: StartReader | undefined;
 }
@@ -38,34 +38,34 @@ function followThroughThread(options: FollowOptions, thread: ReadingOptions & Lo
   const { fromSeq, onEvent, onStop } = options;
   const catchUp = new CatchUp({ ...thread, fromSeq, onEvent });
   let stopped = false;
-  const goOn = async (): Promise<Following | undefined> => {
+  const readOn = async (): Promise<Following | undefined> => {
     const end = await catchUp.run();
     if (stopped || end.kind === "stopped") return undefined;
     if (end.kind === "refused") throw end.cause;
     if (end.kind === "failed") {
-      const why = `the log is read on without a thread from event ${end.nextSeq} on: ${messageOf(end.cause)}`;
+      const why = `reading the log without a thread from event ${end.nextSeq} on: ${messageOf(end.cause)}`;
       thread.onTrouble?.(why, end.cause);
       options.onInterrupted?.();
     }
-    // Between its stop and that of what it became nothing more is told.
-    const ifWanted = <Args extends unknown[]>(tell: (...args: Args) => void) => {
+    // After `stop` of this follower nothing is delivered, even before the direct follower has stopped.
+    const unlessStopped = <Args extends unknown[]>(listener: (...args: Args) => void) => {
       return (...args: Args) => {
-        if (!stopped) tell(...args);
+        if (!stopped) listener(...args);
       };
     };
     const live = {
       ...options,
       fromSeq: end.nextSeq,
-      onEvent: ifWanted(options.onEvent),
-      onCaughtUp: ifWanted(options.onCaughtUp),
-      onStop: ifWanted(options.onStop),
+      onEvent: unlessStopped(options.onEvent),
+      onCaughtUp: unlessStopped(options.onCaughtUp),
+      onStop: unlessStopped(options.onStop),
     };
     return resume(
       () => thread.direct(live),
       () => stopped,
     );
   };
-  const rest = goOn().catch((cause: unknown) => {
+  const rest = readOn().catch((cause: unknown) => {
     if (!stopped) onStop(cause);
     return undefined;
   });

@@ -1,4 +1,4 @@
-/** Resolves when `work` has ended, well or not, and at the latest after `ms`. */
+/** Resolves when `work` has ended, successfully or not, and at the latest after `ms`. */
 export async function settledWithin(work: Promise<unknown>, ms: number): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<void>((resolve) => {
