@@ -1,7 +1,7 @@
 /**
  * The monitor under the telemetry of 2 000 VMs at a sample per second: how far behind it is, what it costs, and that it misses nothing.
  */
-import { ENDPOINTS, type ResultOf } from "@bioxen/contracts";
+import { callEndpoint, ENDPOINTS, type ResultOf } from "@bioxen/contracts";
 import { TestServer } from "@bioxen/testkit";
 import { MonitoredFleet } from "./monitored-fleet.ts";
 
@@ -53,8 +53,13 @@ async function lagOf(fleet: MonitoredFleet): Promise<number> {
   const sentAtMs = performance.now();
   const vmId = fleet.vmIds.at(-1) ?? "";
   for (;;) {
-    const reply = await fleet.bus.call(ENDPOINTS.monitorVm.subject, { vmId }, { timeoutMs: CALL_TIMEOUT_MS });
-    const number = reply.ok ? (reply as unknown as ResultOf<"monitorVm">).sample?.sampleNumber : undefined;
+    const reply = await callEndpoint(
+      fleet.bus,
+      ENDPOINTS.monitorVm,
+      { vmId },
+      { timeoutMs: CALL_TIMEOUT_MS },
+    );
+    const number = reply.ok ? reply.sample?.sampleNumber : undefined;
     if ((number ?? 0) >= fleet.sent) return performance.now() - sentAtMs;
     if (performance.now() - sentAtMs > CALL_TIMEOUT_MS)
       throw new Error("the monitor never got the last sample");
@@ -62,11 +67,12 @@ async function lagOf(fleet: MonitoredFleet): Promise<number> {
 }
 
 async function ask(fleet: MonitoredFleet): Promise<ResultOf<"monitorFleet">> {
-  const reply = await fleet.bus.call(
-    ENDPOINTS.monitorFleet.subject,
+  const reply = await callEndpoint(
+    fleet.bus,
+    ENDPOINTS.monitorFleet,
     { limit: 0 },
     { timeoutMs: CALL_TIMEOUT_MS },
   );
   if (!reply.ok) throw new Error(reply.error.message);
-  return reply as unknown as ResultOf<"monitorFleet">;
+  return reply;
 }

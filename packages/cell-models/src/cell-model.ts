@@ -48,14 +48,9 @@ export interface CellModel {
 export const WEISSE: CellModel = {
   name: "weisse",
   version: 1,
-  boot: (options) => asLiving(Cell.boot(options)),
-  restore: (snapshot, options) => asLiving(Cell.restore(snapshot as unknown as CellSnapshot, options)),
+  boot: (options) => Cell.boot(options),
+  restore: (snapshot, options) => Cell.restore(snapshot as CellSnapshot, options),
 };
-
-/** Casts a cell, whose snapshot type is narrower than that of the port. */
-function asLiving(cell: Cell): LivingCell {
-  return cell as unknown as LivingCell;
-}
 
 /** Returns every way in which `value` does not have the form of a model; empty if it is valid. */
 export function cellModelProblems(value: unknown): string[] {

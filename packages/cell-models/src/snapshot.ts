@@ -14,7 +14,8 @@ import type { Surroundings } from "./weisse.ts";
 /** The format version. It changes with the order or meaning of `state`; a snapshot of another format is rejected. */
 export const SNAPSHOT_FORMAT = 1;
 
-export interface CellSnapshot {
+/** A type alias, not an interface: only an alias is assignable to the `ModelSnapshot` of any model, which has an index signature. */
+export type CellSnapshot = {
   readonly format: typeof SNAPSHOT_FORMAT;
   readonly biologicalType: BiologicalType;
   readonly parameterSet: ParameterSetName;
@@ -27,7 +28,7 @@ export interface CellSnapshot {
   readonly stepMinutes: number;
   readonly simMinutes: number;
   readonly divisions: number;
-}
+};
 
 /** Returns one sentence per problem, each starting with the path of the field; empty if a cell can be restored from it. */
 export function snapshotProblems(snapshot: CellSnapshot): string[] {

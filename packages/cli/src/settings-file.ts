@@ -9,7 +9,7 @@ import { SETTINGS } from "./settings.ts";
 function parsed(text: string, path: string, lines = new LineCounter()): Document {
   const document = parseDocument(text, { lineCounter: lines });
   const [error] = document.errors;
-  if (error === undefined) return document as unknown as Document;
+  if (error === undefined) return document;
   throw usage(`${path}:${error.linePos?.[0].line ?? 1}: ${error.message.split("\n")[0] ?? ""}`);
 }
 

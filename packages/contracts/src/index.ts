@@ -1,5 +1,6 @@
 export * from "./alert-deliverer.ts";
 export * from "./alerts.ts";
+export { callEndpoint, type ReplyFrom } from "./call.ts";
 export * from "./chassis-types.ts";
 export * from "./codec.ts";
 export * from "./default-alert-rules.ts";

@@ -2,7 +2,7 @@
  * A stack is up when a VM started now is placed at once: its chassis are registered and heard of.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ChassisView, ENDPOINTS } from "@bioxen/contracts";
+import { callEndpoint, ENDPOINTS } from "@bioxen/contracts";
 import { Fault } from "@bioxen/kernel";
 import { connectBus } from "@bioxen/nats";
 
@@ -23,10 +23,10 @@ export async function whenChassisReady(url: string, chassis: string, pools = 0):
   try {
     const deadline = Date.now() + READY_DEADLINE_MS;
     for (;;) {
-      const reply = await bus
-        .call(ENDPOINTS.chassisList.subject, {}, { timeoutMs: CALL_TIMEOUT_MS })
-        .catch(() => undefined);
-      const known = reply?.ok === true ? (reply["chassis"] as ChassisView[]) : [];
+      const reply = await callEndpoint(bus, ENDPOINTS.chassisList, {}, { timeoutMs: CALL_TIMEOUT_MS }).catch(
+        () => undefined,
+      );
+      const known = reply?.ok === true ? reply.chassis : [];
       const ready = known.filter((one) => one.state === "ready").length;
       if (reply?.ok === true && ready >= wanted) return;
       // A service that answers that it cannot serve will not serve by waiting: its log cannot be read.

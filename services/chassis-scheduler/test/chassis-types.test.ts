@@ -56,7 +56,7 @@ it("all problems of all files are reported at once, and a duplicate name is reje
     /a\.json: .*\nb\.json: .*maxVms\.value.*capacity\.vcpus is not a resource.*capacity\.ribosomes is missing/s,
   );
   const again = parseChassisType("x.json", { ...ALGA, name: "yeast" });
-  expect(() => chassisTypesWith([again])).toThrow("there twice: yeast");
+  expect(() => chassisTypesWith([again])).toThrow("defined twice: yeast");
   expect(() => readChassisTypes(join(directory, "nowhere"))).toThrow(/cannot be read/);
 });
 

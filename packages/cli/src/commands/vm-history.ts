@@ -25,6 +25,7 @@ export function addHistoryCommand(vm: Command): void {
 }
 
 function storyOf(vmId: string, events: VmHistory): string {
+  // The reply schema names only the fields that history adds; each event is a whole envelope besides.
   const told = events as unknown as readonly (EventEnvelope & VmHistory[number])[];
   const beginMs = Date.parse(told[0]?.time ?? "");
   const rows = told.map((event) => [

@@ -1,7 +1,7 @@
 /**
  * What this agent tells lifecycle of its guests: each report is repeated until it is taken.
  */
-import { ENDPOINTS, type RequestOf, type ResultOf, type VmState } from "@bioxen/contracts";
+import { callEndpoint, ENDPOINTS, type RequestOf, type VmState } from "@bioxen/contracts";
 import { causedBy, Fault, type ReadModel, type ServicePorts } from "@bioxen/kernel";
 
 /** Deadline of one report, ms; it is repeated. */
@@ -60,11 +60,11 @@ export class Reports {
   async send(report: Report): Promise<number> {
     const { vmId } = report;
     const last = this.#vms.last(vmId);
-    const reply = await this.#ports.bus.call(ENDPOINTS.vmReport.subject, report, {
+    const reply = await callEndpoint(this.#ports.bus, ENDPOINTS.vmReport, report, {
       timeoutMs: REPORT_TIMEOUT_MS,
       ...(last === undefined ? {} : { causation: causedBy(last) }),
     });
-    if (reply.ok) return (reply as unknown as ResultOf<"vmReport">).seq;
+    if (reply.ok) return reply.seq;
     if (reply.error.retryable) {
       throw new Fault("UNAVAILABLE", `report of ${vmId}: ${reply.error.message}`, { retryable: true });
     }

@@ -7,11 +7,11 @@
  * The only memory is the back-off of VMs whose move has failed; a crash loses it and costs one more try.
  */
 import {
+  callEndpoint,
   type Drain,
   type DrainState,
   domainEventOf,
   ENDPOINTS,
-  type ResultOf,
   type VmEvent,
 } from "@bioxen/contracts";
 import {
@@ -22,7 +22,6 @@ import {
   invariant,
   messageOf,
   Reconciler,
-  type Reply,
   type ServicePorts,
   type StepResult,
   type StoredEvent,
@@ -215,22 +214,22 @@ export class DrainProcess {
   }
 
   async #move(chassisId: string, vmId: string, { startedBy }: Drain): Promise<void> {
-    const { subject } = ENDPOINTS.vmMove;
     const reason = `${chassisId} is being drained`;
-    const reply = await this.#ports.bus.call(
-      subject,
+    const reply = await callEndpoint(
+      this.#ports.bus,
+      ENDPOINTS.vmMove,
       { vmId, fromChassisId: chassisId, code: "DRAIN", reason },
       { timeoutMs: CALL_TIMEOUT_MS, causation: causedBy(startedBy) },
     );
     if (!reply.ok) {
       this.#backOff(vmId);
-      if (reply.error.retryable) throw callFailure(subject, reply.error);
+      if (reply.error.retryable) throw callFailure(ENDPOINTS.vmMove.subject, reply.error);
       this.#ports.logger.info(
         { chassisId, vmId, error: reply.error },
         "a drain's request to move was rejected",
       );
       return;
     }
-    await this.#feed?.applied((reply as Reply & ResultOf<"vmMove">).seq);
+    await this.#feed?.applied(reply.seq);
   }
 }

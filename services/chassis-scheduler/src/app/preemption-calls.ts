@@ -4,8 +4,8 @@
  * Each call names the reservation it was planned on, so a late or repeated call changes nothing. Whatever a crash
  * leaves undone is planned again in a later round.
  */
-import { ENDPOINTS, type ResultOf } from "@bioxen/contracts";
-import { causedBy, type Reply, type ServicePorts, type Shortage } from "@bioxen/kernel";
+import { callEndpoint, ENDPOINTS } from "@bioxen/contracts";
+import { causedBy, type ServicePorts, type Shortage } from "@bioxen/kernel";
 import type { PreemptedVm, Preemption } from "@bioxen/placement";
 import { callFailure } from "./call-failure.ts";
 import type { Cluster } from "./cluster.ts";
@@ -28,17 +28,17 @@ export class PreemptionCalls {
    */
   async preempt({ vm, chassisId, victims, lacking }: Preemption, acts: () => boolean): Promise<number> {
     const by = { by: vm.vmId, byPriority: vm.priority, reason: reasonOf(vm, chassisId, lacking) };
-    const { subject } = ENDPOINTS.vmPreempt;
     let last = 0;
     for (const { vmId, fence, mode } of victims) {
       if (!acts()) return last;
-      const reply = await this.#ports.bus.call(
-        subject,
+      const reply = await callEndpoint(
+        this.#ports.bus,
+        ENDPOINTS.vmPreempt,
         { vmId, fence, mode, ...by },
         { timeoutMs: CALL_TIMEOUT_MS, ...this.#causationOf(vm.vmId) },
       );
-      if (!reply.ok) throw callFailure(subject, reply.error);
-      const { changed, seq } = reply as Reply & ResultOf<"vmPreempt">;
+      if (!reply.ok) throw callFailure(ENDPOINTS.vmPreempt.subject, reply.error);
+      const { changed, seq } = reply;
       last = Math.max(last, seq);
       this.#ports.logger.info({ vmId, chassisId, mode, by: vm.vmId, changed }, "a VM was preempted");
     }
@@ -47,20 +47,20 @@ export class PreemptionCalls {
 
   /** Gives the VM its full request back, and returns the sequence of its event; 0 when there is no room for it now. */
   async reinstate({ vmId, fence, preemptedSeq }: PreemptedVm): Promise<number> {
-    const { subject } = ENDPOINTS.vmReinstate;
-    const reply = await this.#ports.bus.call(
-      subject,
+    const reply = await callEndpoint(
+      this.#ports.bus,
+      ENDPOINTS.vmReinstate,
       { vmId, fence, preemptedSeq },
       { timeoutMs: CALL_TIMEOUT_MS, ...this.#causationOf(vmId) },
     );
-    if (reply.ok) return (reply as Reply & ResultOf<"vmReinstate">).seq;
+    if (reply.ok) return reply.seq;
     // Another VM took the room first, or a quota blocks this one: the event that changes that wakes the next round.
     const isRefused = ["CAPACITY_EXCEEDED", "QUOTA_EXCEEDED"].includes(reply.error.code);
     if (isRefused || !reply.error.retryable) {
       this.#ports.logger.info({ vmId, error: reply.error }, "reinstatement rejected: the VM stays preempted");
       return 0;
     }
-    throw callFailure(subject, reply.error);
+    throw callFailure(ENDPOINTS.vmReinstate.subject, reply.error);
   }
 
   /** Continues the chain of the last event of this VM. */

@@ -5,8 +5,8 @@
  * Every proposal carries the token of the scheduler's lease. A ledger that has seen a newer token rejects the proposal,
  * so a scheduler that was succeeded while it slept cannot place anything.
  */
-import { causedByMove, ENDPOINTS, type ResultOf } from "@bioxen/contracts";
-import { type Causation, causedBy, type Reply, type ServicePorts } from "@bioxen/kernel";
+import { callEndpoint, causedByMove, ENDPOINTS } from "@bioxen/contracts";
+import { type Causation, causedBy, type ServicePorts } from "@bioxen/kernel";
 import type { Placement } from "@bioxen/placement";
 import { callFailure } from "./call-failure.ts";
 import type { Cluster } from "./cluster.ts";
@@ -50,16 +50,15 @@ export class Proposals {
       amounts: vm.request,
       decision,
     }));
-    const { subject } = ENDPOINTS.ledgerReserve;
     const proposal = { chassisId, planId, reservations, proposerToken: token };
     const causation = this.#causeOf(reservations.map(({ vmId }) => vmId));
-    const reply = await this.#ports.bus.call(subject, proposal, {
+    const reply = await callEndpoint(this.#ports.bus, ENDPOINTS.ledgerReserve, proposal, {
       timeoutMs: CALL_TIMEOUT_MS,
       ...(causation && { causation }),
     });
     if (!reply.ok) {
       const newest = reply.error.details?.["newestToken"];
-      if (typeof newest !== "number") throw callFailure(subject, reply.error);
+      if (typeof newest !== "number") throw callFailure(ENDPOINTS.ledgerReserve.subject, reply.error);
       this.#ports.logger.warn(
         { chassisId, token, newest },
         "proposal rejected: another scheduler holds a newer lease",
@@ -67,7 +66,7 @@ export class Proposals {
       this.#leadership.surpass(newest);
       return { seq: 0, refused: 0 };
     }
-    const { seq, quotaSeq, refused } = reply as Reply & ResultOf<"ledgerReserve">;
+    const { seq, quotaSeq, refused } = reply;
     if (refused.length > 0) {
       this.#ports.logger.info({ chassisId, refused: refused.length }, "the plan was stale: planning again");
     }

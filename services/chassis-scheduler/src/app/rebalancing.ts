@@ -5,6 +5,7 @@
  * rebalancing needs no lease.
  */
 import {
+  callEndpoint,
   ENDPOINTS,
   type Handled,
   type ParsedRequestOf,
@@ -12,7 +13,7 @@ import {
   type ResultOf,
   type Vm,
 } from "@bioxen/contracts";
-import type { Caller, Causation, Clock, Reply } from "@bioxen/kernel";
+import type { Caller, Causation, Clock } from "@bioxen/kernel";
 import { planRebalance, type Resident, type ResidentRoom, waitingVm } from "@bioxen/placement";
 import { callFailure } from "./call-failure.ts";
 import type { Cluster } from "./cluster.ts";
@@ -60,15 +61,15 @@ export class Rebalancing {
 
   /** Requests one move, and returns true when lifecycle has accepted it. */
   async #request(move: Move, causation: Causation): Promise<boolean> {
-    const { subject } = ENDPOINTS.vmMove;
-    const reply = await this.#bus.call(
-      subject,
+    const reply = await callEndpoint(
+      this.#bus,
+      ENDPOINTS.vmMove,
       { ...move, code: "REBALANCE" },
       { timeoutMs: CALL_TIMEOUT_MS, causation: { ...causation, deduplicate: false } },
     );
-    if (reply.ok) return (reply as Reply & ResultOf<"vmMove">).changed;
+    if (reply.ok) return reply.changed;
     if (!reply.error.retryable) return false;
-    throw callFailure(subject, reply.error);
+    throw callFailure(ENDPOINTS.vmMove.subject, reply.error);
   }
 
   #rooms(): ResidentRoom[] {

@@ -1,7 +1,13 @@
 /**
  * Running source code in a guest: the command is forwarded to the agent that runs it, and appends no event.
  */
-import { agentExec, type Handled, type ParsedRequestOf, type ResultOf } from "@bioxen/contracts";
+import {
+  agentExec,
+  callEndpoint,
+  type Handled,
+  type ParsedRequestOf,
+  type ResultOf,
+} from "@bioxen/contracts";
 import { type Causation, invariant } from "@bioxen/kernel";
 import { admit } from "../domain/vm.ts";
 import { agentOf } from "./agent-of-vm.ts";
@@ -32,13 +38,14 @@ export class ExecCommand {
     }
     const agent = agentOf(this.#ports.chassis, vmId, admitted.vm);
     if ("ok" in agent) return agent;
-    const reply = await this.#ports.caller.call(
-      agentExec(agent.agentId).subject,
+    const reply = await callEndpoint(
+      this.#ports.caller,
+      agentExec(agent.agentId),
       { vmId, fence: agent.fence, source, timeoutMs },
       { timeoutMs: timeoutMs + EXEC_MARGIN_MS, causation },
     );
     if (!reply.ok) return passedOn(reply.error);
-    const { result, stdout, instructions } = reply as ResultOf<"vmExec"> & { ok: true };
+    const { result, stdout, instructions } = reply;
     return { ok: true, result: { result, stdout, instructions } };
   }
 }

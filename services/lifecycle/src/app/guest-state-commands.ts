@@ -10,6 +10,7 @@ import {
   blobOf,
   type ChassisState,
   type CheckpointRecord,
+  callEndpoint,
   endsWithAgent,
   type Handled,
   type ParsedRequestOf,
@@ -179,8 +180,9 @@ export class GuestStateCommands {
     const agent = agentOf(this.#ports.chassis, vmId, vm);
     if ("ok" in agent) return agent;
     const { agentId, fence } = agent;
-    const reply = await this.#ports.caller.call(
-      agentCheckpoint(agentId).subject,
+    const reply = await callEndpoint(
+      this.#ports.caller,
+      agentCheckpoint(agentId),
       { vmId, fence, ...(holder === undefined ? {} : { holder }) },
       {
         timeoutMs: endsWithAgent(vm.vmType) ? TAKE_TIMEOUT_MS : TAKE_IN_POOL_TIMEOUT_MS,
@@ -188,7 +190,7 @@ export class GuestStateCommands {
       },
     );
     if (!reply.ok) return passedOn(reply.error);
-    const { checkpoint, restores } = reply as Omit<TakenCheckpoint, "fence"> & { ok: true };
+    const { checkpoint, restores } = reply;
     return { fence, restores, checkpoint };
   }
 

@@ -4,7 +4,7 @@
  * Should this process die between the append of the ledger and that of the VM, any instance adopts the ledger's
  * amounts after a while (`vm-process.ts`).
  */
-import { ENDPOINTS, type LedgerEntry, type Preemption, type ResultOf } from "@bioxen/contracts";
+import { callEndpoint, ENDPOINTS, type LedgerEntry, type Preemption } from "@bioxen/contracts";
 import type { Amounts, Causation } from "@bioxen/kernel";
 import type { VmRejection } from "../domain/vm-decision.ts";
 import type { CommandPorts } from "./command-ports.ts";
@@ -28,13 +28,14 @@ export async function resizeInLedger(
   { vmId, chassisId, fence, amounts, preemption }: LedgerResize,
   causation: Causation,
 ): Promise<{ readonly ok: true; readonly entry: LedgerEntry | undefined } | VmRejection> {
-  const reply = await caller.call(
-    ENDPOINTS.ledgerResize.subject,
+  const reply = await callEndpoint(
+    caller,
+    ENDPOINTS.ledgerResize,
     { chassisId, vmId, fence, amounts },
     { timeoutMs: RESIZE_TIMEOUT_MS, causation, ...resizeIdOf(causation, fence, preemption) },
   );
   if (!reply.ok) return passedOn(reply.error);
-  await applied((reply as ResultOf<"ledgerResize"> & { ok: true }).seq);
+  await applied(reply.seq);
   return { ok: true, entry: ledgers.get(chassisId).entries[vmId] };
 }
 

@@ -1,0 +1,23 @@
+/**
+ * Typed calls from one service to another: the request and the reply have the types of the endpoint.
+ */
+import type { Caller, CallOptions, ReplyError } from "@bioxen/kernel";
+import type { z } from "zod";
+import type { Endpoint } from "./endpoints/endpoint.ts";
+
+/** The reply of an endpoint: its result, or its refusal as a value. */
+export type ReplyFrom<E extends Endpoint> =
+  | ({ readonly ok: true } & z.output<E["result"]>)
+  | { readonly ok: false; readonly error: ReplyError };
+
+/** Sends one request to `endpoint`. Throws `Fault` UNAVAILABLE or TIMEOUT as `Caller.call` does; a refusal is a value. */
+export async function callEndpoint<E extends Endpoint>(
+  caller: Pick<Caller, "call">,
+  endpoint: E,
+  request: z.input<E["request"]>,
+  options: CallOptions,
+): Promise<ReplyFrom<E>> {
+  const reply = await caller.call(endpoint.subject, request, options);
+  // `serve` checks the handler's result against the endpoint at compile time. The type `Reply` is that of all endpoints and cannot say so.
+  return reply as unknown as ReplyFrom<E>;
+}
