@@ -1,9 +1,9 @@
 /**
- * The laws of every decider, as a suite to run in the tests of the service that owns it. They rest on the rules
- * that make the log replay: a fold that depends on anything but its events, or a decision that depends on anything
- * but state and command, differs between two instances, or after a restart.
+ * The laws of every decider, as a suite to run in the tests of the service that owns it.
  *
- * What they leave out: whether a decision is the right one. That is for given/when/then.
+ * A fold may depend on its events only, and a decision on state and command only. Otherwise two instances of a
+ * service, or the same one before and after a restart, would disagree. The laws do not check whether a decision is
+ * the right one: given/when/then scenarios do.
  */
 import { inspect } from "node:util";
 import type { CommandBody, Decider, EventBody, TableDecider } from "@bioxen/kernel";
@@ -11,7 +11,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { nthPosition, outcomeOf, stateAfter } from "./given-when-then.ts";
 
-/** A command on the aggregate after the events of its past. */
+/** A command, and the events that the aggregate has appended before it. */
 export interface DeciderCase<Command extends CommandBody, Event extends EventBody> {
   readonly events: readonly Event[];
   readonly command: Command;
@@ -20,26 +20,29 @@ export interface DeciderCase<Command extends CommandBody, Event extends EventBod
 /** Commands that may append an event again when they are repeated. */
 export interface RepeatedCommand<Command extends CommandBody> {
   readonly type: Command["type"];
-  /** Why a repeat is another decision, as a full sentence. */
+  /** The reason why a repeat may append an event again, as a full sentence. */
   readonly reason: string;
   /** Restricts the exception to some commands of the type. */
   readonly when?: (command: Command) => boolean;
 }
 
 export interface LawOptions<Command extends CommandBody> {
-  /** Every other command appends nothing when it is decided again after its own event. */
+  /**
+   * The commands that are not idempotent. Every other one appends nothing when it is decided again after its own
+   * event.
+   */
   readonly repeats?: readonly RepeatedCommand<Command>[];
 }
 
 export interface SuiteOptions<Command extends CommandBody, Event extends EventBody>
   extends LawOptions<Command> {
-  /** The cases, or the generator of them. Each type of command is accepted in at least one. */
+  /** The cases, or a generator of cases. At least one case accepts each type of command. */
   readonly cases: readonly DeciderCase<Command, Event>[] | fc.Arbitrary<DeciderCase<Command, Event>>;
 }
 
-/** Cases that are drawn from a generator for each law. Enough for each of 30 commands to occur several times. */
+/** Number of cases that are generated for each law. With 30 types of command, each occurs about 16 times. */
 const GENERATED_CASES = 500;
-/** The same cases in each run: a failure is repeatable. */
+/** Seed of the generator. It is fixed, so that a failure is repeatable. */
 const SEED = 1;
 
 export interface Law {
@@ -54,7 +57,7 @@ export interface Law {
 
 export type LawName = "deterministic" | "pure" | "storable" | "resumable" | "idempotent";
 
-/** The laws that hold for each case. */
+/** The laws, each of which checks one case at a time. */
 export const DECIDER_LAWS: Readonly<Record<LawName, Law>> = {
   deterministic: {
     title: "decides equally on equal states and commands",
@@ -120,7 +123,7 @@ export const DECIDER_LAWS: Readonly<Record<LawName, Law>> = {
   },
 };
 
-/** Runs the laws over the cases. */
+/** Registers a suite that checks every law on the cases. */
 export function deciderLaws<State, Command extends CommandBody, Event extends EventBody>(
   name: string,
   decider: Decider<State, Command, Event> | TableDecider<State, Command, Event>,
@@ -148,7 +151,7 @@ export function deciderLaws<State, Command extends CommandBody, Event extends Ev
   });
 }
 
-/** The types of `known` that no case accepts with an event: the laws say nothing about them. */
+/** The types of `known` that no case accepts with an event. About them the laws prove nothing. */
 export function neverAccepted<State, Command extends CommandBody, Event extends EventBody>(
   decider: Decider<State, Command, Event>,
   cases: readonly DeciderCase<Command, Event>[],
@@ -161,7 +164,7 @@ export function neverAccepted<State, Command extends CommandBody, Event extends 
   return [...new Set(known)].filter((type) => !accepted.has(type));
 }
 
-/** The declared exceptions that no case shows: the command is idempotent after all. */
+/** The declared exceptions that no case needs, because its command is idempotent in all of them. */
 export function needlessExceptions<State, Command extends CommandBody, Event extends EventBody>(
   decider: Decider<State, Command, Event>,
   cases: readonly DeciderCase<Command, Event>[],
@@ -210,12 +213,15 @@ function throughJson<T>(value: T): T {
   return JSON.parse(JSON.stringify(value)) as T;
 }
 
-/** Every field as text. Unlike a clone it takes functions, which a command may carry to look up facts. */
+/** Formats every field as text. Unlike a clone, it accepts functions, which a command may carry to look up facts. */
 function shown(value: unknown): string {
   return inspect(value, { depth: Number.POSITIVE_INFINITY, maxArrayLength: null, maxStringLength: null });
 }
 
-/** Freezes records and lists, so that a change throws where it happens. Instances of classes stay as they are. */
+/**
+ * Freezes plain objects and arrays deeply, so that a change throws where it happens. Instances of classes are not
+ * frozen.
+ */
 function frozen<T>(value: T): T {
   const seen = new Set<unknown>();
   const freeze = (part: unknown): void => {

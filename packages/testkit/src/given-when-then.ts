@@ -18,8 +18,8 @@ export const SEQ_STEP = 10;
 export const TIME_STEP_MS = 1_000;
 
 /**
- * The position of the aggregate's event number `version`, counted from 1: sequence 10, 20, 30 …, time 1 s, 2 s, 3 s
- * ….
+ * The position of event number `version` of the aggregate, from 1 on. Sequences are 10, 20, 30 and so on; times are
+ * 1 s, 2 s, 3 s and so on.
  */
 export function nthPosition(version: number): EventPosition {
   return {
@@ -50,7 +50,7 @@ export function outcomeOf(decision: Decision<EventBody>): string {
     : `+ ${decision.event.type.replace(/^bioxen\.[a-z-]+\.|\.v\d+$/g, "")}`;
 }
 
-/** The aggregate after the events of its past. */
+/** The aggregate in the state after a list of events. */
 export class Given<State, Command extends CommandBody, Event extends EventBody> {
   readonly #decider: Decider<State, Command, Event>;
   readonly events: readonly Event[];
@@ -73,8 +73,8 @@ export class Given<State, Command extends CommandBody, Event extends EventBody> 
 }
 
 /**
- * A command and its decision. Each `then…` throws an assertion error with the difference, and gives the aggregate
- * after the decision.
+ * A command and its decision. Each `then…` checks the decision, throws an assertion error with the difference, and
+ * returns the aggregate after the decision.
  */
 export class When<State, Command extends CommandBody, Event extends EventBody> {
   readonly #given: Given<State, Command, Event>;
@@ -87,12 +87,12 @@ export class When<State, Command extends CommandBody, Event extends EventBody> {
     this.decision = decision;
   }
 
-  /** {@link outcomeOf} the decision. */
+  /** The decision in short form, see {@link outcomeOf}. */
   get outcome(): string {
     return outcomeOf(this.decision);
   }
 
-  /** The command appended this event; a string names its type only. */
+  /** Checks that the command appended this event. A string is compared with the type of the event only. */
   thenAppended(expected: Event | Event["type"]): Given<State, Command, Event> {
     const { event } = expectOk(this.decision, this.#label);
     if (event === null) expect.fail(`${this.#label} changed nothing, expected ${inWords(expected)}`);
@@ -101,14 +101,14 @@ export class When<State, Command extends CommandBody, Event extends EventBody> {
     return this.#given.and(event);
   }
 
-  /** The aggregate already was where the command leads: nothing was appended. */
+  /** Checks that the command appended nothing, because the aggregate is already where the command leads. */
   thenUnchanged(): Given<State, Command, Event> {
     const { event } = expectOk(this.decision, this.#label);
     expect(event, `${this.#label} appends no event`).toBeNull();
     return this.#given;
   }
 
-  /** The command was rejected with this code; `more` names further fields of the rejection. */
+  /** Checks that the command was rejected with this code. `more`: further fields of the rejection to compare. */
   thenRejected(
     code: string,
     more: { readonly message?: unknown; readonly details?: unknown; readonly retryable?: boolean } = {},
@@ -125,7 +125,7 @@ export class When<State, Command extends CommandBody, Event extends EventBody> {
   }
 }
 
-/** The aggregate of `decider` after these events of its past. */
+/** Starts a scenario: the aggregate of `decider` after these events. */
 export function given<State, Command extends CommandBody, Event extends EventBody>(
   decider: Decider<State, Command, Event>,
   ...events: readonly Event[]

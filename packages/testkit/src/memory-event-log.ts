@@ -2,7 +2,7 @@
  * An event log in memory. It passes the same `eventLogContract` as the log on JetStream.
  *
  * It delivers to followers asynchronously and in order, as the server does. A test can make it lose
- * acknowledgements or be unreachable, which a real server does at times of its own choice.
+ * acknowledgements or be unreachable, as a real server can be at any time.
  */
 import { decodeEvent, digestOf, encodeEvent } from "@bioxen/contracts";
 import {

@@ -1,6 +1,4 @@
-/**
- * Each law catches the defect that it is there for; the sound decider passes all of them.
- */
+/** Each law catches its planted defects, and a sound decider passes all laws. */
 import { refuse } from "@bioxen/contracts";
 import { accept, type Decider, type Decision, deciderOf, UNCHANGED } from "@bioxen/kernel";
 import fc from "fast-check";

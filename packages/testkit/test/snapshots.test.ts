@@ -1,5 +1,6 @@
 /**
- * A start from a snapshot reaches the same state as a start from the first event; and which snapshots are rejected.
+ * A start from a snapshot reaches the same state as a start from the first event. Unsuitable snapshots are
+ * rejected.
  */
 import { type ChassisEvent, type ChassisState, chassisFold, type VmState, vmFold } from "@bioxen/contracts";
 import {

@@ -1,6 +1,4 @@
-/**
- * What the commands on VMs have in common: the state they read, and the forms of their answers.
- */
+/** The states that commands on VMs read, and the forms of their answers. */
 import {
   type ChassisState,
   type Handled,

@@ -1,6 +1,6 @@
 /**
- * The commands of a VM's incarnation (create, start, pause, resume, stop, destroy), and the reports of agents:
- * facts are looked up here, and the domain decides.
+ * The commands create, start, pause, resume, stop and destroy, and the reports of agents. This layer looks up the
+ * facts, and the decider decides.
  */
 import { type Handled, isHeldByPreemption, type ParsedRequestOf, type VmState } from "@bioxen/contracts";
 import type { Causation } from "@bioxen/kernel";

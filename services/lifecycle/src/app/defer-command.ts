@@ -1,6 +1,4 @@
-/**
- * Records why VMs have no place, as the scheduler found it.
- */
+/** Records the reasons for which the scheduler found no place for VMs. */
 import type { Handled, ParsedRequestOf, PlacementRefusal, VmState } from "@bioxen/contracts";
 import { causedByMove } from "@bioxen/contracts";
 import { causedBy, UNCHANGED } from "@bioxen/kernel";
@@ -20,9 +18,9 @@ export class DeferCommand {
   }
 
   /**
-   * The page of deferrals is one message for many VMs, so each event is caused by what its own VM waits for, not by
-   * the message. The event that made the VM wait may not be known here yet: when the reasons seem unchanged, the VM
-   * is read again.
+   * The cause of the event is the start or move for which the VM waits. The message cannot be the cause, because it
+   * is about many VMs. This instance may not have read the event that made the VM wait: when the reasons seem
+   * unchanged, it reads the VM again.
    */
   async #record(vmId: string, reasons: readonly PlacementRefusal[]): Promise<void> {
     const command = { type: "defer", reasons } as const;
@@ -30,8 +28,8 @@ export class DeferCommand {
     const isNews = vmDecider.decide(known.state, command) !== UNCHANGED;
     for (let current = isNews ? known : await this.#vms.refresh(vmId); current.last !== undefined; ) {
       const move = moveOf(current.state);
-      // The reasons are recorded against the wait that is the cause of the event. When another one has begun since,
-      // the loop starts over.
+      // The event is appended only while the VM still waits for the same thing. Otherwise the loop runs again with
+      // the new cause.
       const isSameWait = (state: VmState) => moveOf(state)?.requestedBy.id === move?.requestedBy.id;
       const causation = move === null ? causedBy(current.last) : causedByMove(move);
       await this.#vms.execute(vmId, causation, (state) =>

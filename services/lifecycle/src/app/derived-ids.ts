@@ -1,5 +1,5 @@
 /**
- * Ids and seeds that a command leaves open. They are derived from the id of the command: a command that is sent
+ * Ids and seeds for commands that name none. They are derived from the id of the command: a command that is sent
  * twice, to any instance, means the same VM with the same seed.
  */
 import { createHash } from "node:crypto";

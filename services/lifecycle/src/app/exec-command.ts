@@ -15,7 +15,7 @@ import type { CommandPorts } from "./command-ports.ts";
 import { passedOn } from "./peer-refusal.ts";
 
 /**
- * Time that an exec may take in addition to the guest's own, ms: two hops, and the wait for other calls of the same
+ * Time in addition to the timeout of the guest, ms: two network hops, and the wait for other calls of the same
  * guest.
  */
 const EXEC_MARGIN_MS = 5_000;

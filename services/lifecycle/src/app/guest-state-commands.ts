@@ -39,8 +39,8 @@ import { seedOf, snapshotIdOf } from "./derived-ids.ts";
 import { passedOn } from "./peer-refusal.ts";
 
 /**
- * Longest wait for the state of a guest, ms: other calls of the guest, which may take 6 s, and the time to store
- * it.
+ * Longest wait for the state of a guest, ms. Other calls of the guest, which may take 6 s, come first; then it is
+ * stored.
  */
 const TAKE_TIMEOUT_MS = 15_000;
 /**
@@ -111,7 +111,7 @@ export class GuestStateCommands {
     const { vms } = this.#ports;
     const target = (await vms.refresh(newVmId)).state;
     if (target.exists && target.state !== "destroyed") {
-      // The VM may be the outcome of this very command, sent before: `execute` finds that outcome in the log.
+      // An earlier attempt of this command may have created the VM: `execute` then finds the outcome in the log.
       return changedVm(newVmId, await vms.execute(newVmId, causation, () => vmExists(newVmId, target)));
     }
     const { state: parent } = await vms.refresh(vmId);

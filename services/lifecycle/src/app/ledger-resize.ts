@@ -1,8 +1,8 @@
 /**
- * Growing or shrinking the reservation of a VM in the ledger of its chassis, before the VM records it.
+ * Changes the reservation of a VM in the ledger of its chassis, before the VM records the new amounts.
  *
- * Should this process die between the append of the ledger and that of the VM, any instance adopts the ledger's
- * amounts after a while (`vm-process.ts`).
+ * If this process dies between the event of the ledger and the event of the VM, the lease holder adopts the amounts
+ * of the ledger (`vm-process.ts`).
  */
 import { callEndpoint, ENDPOINTS, type LedgerEntry, type Preemption } from "@bioxen/contracts";
 import type { Amounts, Causation } from "@bioxen/kernel";
@@ -17,7 +17,7 @@ export interface LedgerResize {
   readonly vmId: string;
   readonly chassisId: string;
   readonly fence: number;
-  /** What the entry shall hold: all of it is granted, or nothing changes. */
+  /** The new amounts of the entry: the ledger grants all of them, or changes nothing. */
   readonly amounts: Amounts;
   readonly preemption: Preemption | null;
 }

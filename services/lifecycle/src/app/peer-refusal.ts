@@ -1,11 +1,9 @@
-/**
- * Refusals of another service that a command called.
- */
+/** Passes on the rejection of another service that a command called. */
 import { isErrorCode, refuse } from "@bioxen/contracts";
 import type { ReplyError } from "@bioxen/kernel";
 import type { VmRejection } from "../domain/vm-decision.ts";
 
-/** The refusal unchanged; a code that the catalogue does not have becomes INTERNAL. */
+/** Returns the rejection unchanged, except that a code outside of the catalogue becomes INTERNAL. */
 export function passedOn({ code, message, retryable, details }: ReplyError): VmRejection {
   const known = isErrorCode(code) ? code : "INTERNAL";
   return refuse(known, message, details === undefined ? { retryable } : { retryable, details });

@@ -1,6 +1,4 @@
-/**
- * Resizing a VM. For a VM with a place the ledger decides first, all or nothing; the VM records what it was granted.
- */
+/** The command resize. For a VM with a place, the ledger first grants all amounts or none; then the VM records them. */
 import {
   fullDemand,
   type Handled,
@@ -54,7 +52,7 @@ export class ResizeCommand {
   }
 }
 
-/** The amounts that the VM shall have; a resource that the request does not name keeps its amount. */
+/** The requested amounts. A resource that the request does not name keeps its amount. */
 function requestOf(
   vmId: string,
   vm: Vm,

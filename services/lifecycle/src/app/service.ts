@@ -81,8 +81,7 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
         sweeper.observe(event);
       });
       const onHeld = () => {
-        // Only now, because ledgers from a snapshot stay unparsed until they are first read, and a follower needs
-        // none of them.
+        // Not before, because reading a ledger from a snapshot parses it, and a follower needs none of them.
         for (const [chassisId, ledger] of ledgers.entries()) ledgersOf.note(chassisId, ledger);
         for (const vmId of vms.ids()) reconciler.wake(vmId);
         sweeper.compareAll();

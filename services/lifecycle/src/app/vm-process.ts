@@ -34,9 +34,9 @@ import { type MoveWorld, moveDueAtMs } from "../domain/vm-move.ts";
 import { placeEndsAtMs, restartDueAtMs } from "../domain/vm-world.ts";
 
 /**
- * A resize that the ledger granted is recorded by the command that asked for it, at whichever instance. When that
- * instance dies before it has, the process adopts the amounts after this long, ms. Shorter takes the event, and
- * with it the answer, from slow commands.
+ * Time after which the process adopts amounts that a ledger granted, ms. Until then the command that asked for them
+ * can record them, at any instance; later its instance has probably died. With a shorter time a slow command finds
+ * its resize already recorded, and answers `changed: false`.
  */
 export const ADOPT_AFTER_MS = 2_000;
 /** Decisions of one step, before other VMs get their turn. The longest legal chain has three. */
@@ -130,7 +130,10 @@ export class VmProcess {
     return this.#ledgers.get(state.chassisId).entries[vmId] ?? null;
   }
 
-  /** Follows the ledger at once, except that granted amounts are left to their command for {@link ADOPT_AFTER_MS}. */
+  /**
+   * Follows the ledger. Granted amounts are left to their command for {@link ADOPT_AFTER_MS}; everything else is
+   * followed at once.
+   */
   #followLedger(vmId: string, vm: Vm, unrecorded: Unrecorded | undefined): VmDecision {
     const entry = this.#entryOf(vmId, vm);
     const followed = vmDecider.decide(vm, { type: "follow-ledger", entry });
@@ -192,8 +195,9 @@ export class VmProcess {
   }
 
   /**
-   * The step belongs to the chain of the VM's last event, or of its move. Its direct cause is the loss of the VM's
-   * chassis or a new reservation, otherwise that last event or the request of the move.
+   * The causation of the next step. Its chain is that of the VM's last event, or of its move. Its direct cause is
+   * the loss of the VM's chassis or a new reservation; without either, it is the last event or the request of the
+   * move.
    */
   #causation(vmId: string): Causation {
     const { state, last } = this.#vms.get(vmId);

@@ -1,6 +1,4 @@
-/**
- * Whether a VM could live on the registered chassis at all, full or empty.
- */
+/** Whether a registered chassis could hold a VM, even if only when it is empty. */
 import {
   type Chassis,
   type ChassisState,

@@ -1,6 +1,6 @@
 /**
- * What a create, or a fork, makes of its request: amounts instead of shares, defaults filled in, and every problem
- * named.
+ * The data of a new VM from the request of a create or a fork: amounts instead of shares, and defaults filled in. A
+ * request with problems is rejected with all of them.
  */
 import {
   type CheckpointRecord,
@@ -61,7 +61,7 @@ export function newVmOf(request: CreateRequest, defaultSeed: number): { readonly
   return { vm };
 }
 
-/** The fork of `parent`: equal settings, but a seed and a first checkpoint of its own. */
+/** The data of a fork of `parent`: the same settings, with its own seed and first checkpoint. */
 export function forkOf(
   parentId: string,
   parent: Vm,
@@ -94,7 +94,7 @@ export function burstAmounts(
   return requestedAmounts(requested, full, named);
 }
 
-/** Only the rate resources of a cell can be lent, and the ceiling is at least the request. */
+/** The problems of a burst: only the rate resources of a cell can be lent, and the ceiling must reach the request. */
 export function burstProblems(vmType: VmType, request: Amounts, burst: Amounts): Problem[] {
   if (vmType !== "basic") {
     return [{ path: "burst", message: `is for cells only: a VM of type ${vmType} cannot borrow` }];
@@ -111,7 +111,7 @@ export function burstProblems(vmType: VmType, request: Amounts, burst: Amounts):
   return problems;
 }
 
-/** Preemption shrinks cells only. A guarantee is at most the request, and equals it for genome space. */
+/** The problems of a guarantee: it is for cells only, at most the request, and equal to it for genome space. */
 export function guaranteeProblems(vmType: VmType, request: Amounts, guarantee: Amounts): Problem[] {
   if (vmType !== "basic") {
     const message = `is for cells only: preemption never shrinks a VM of type ${vmType}`;

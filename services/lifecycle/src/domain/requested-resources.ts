@@ -5,7 +5,10 @@ import { type Problem, refuse } from "@bioxen/contracts";
 import type { Amounts } from "@bioxen/kernel";
 import type { VmRejection } from "./vm-decision.ts";
 
-/** Names that are no resource of the type. `full` is the full demand of the type; it has every name. */
+/**
+ * One problem for each name that is not a resource of the VM's type. `full`: the full demand of the type, which has
+ * every name.
+ */
 export function foreignResources(
   field: "resources" | "guarantee" | "burst",
   requested: object,
@@ -18,7 +21,7 @@ export function foreignResources(
   }));
 }
 
-/** BAD_REQUEST with every problem, each with its path. */
+/** A rejection with the code BAD_REQUEST and every problem, each with its path. */
 export function badRequest(problems: readonly Problem[]): VmRejection {
   const message = problems.map((p) => `${p.path} ${p.message}`).join("; ");
   return refuse("BAD_REQUEST", message, { details: { problems } });

@@ -3,7 +3,7 @@
  */
 import type { LedgerEntry } from "@bioxen/contracts";
 
-/** The reservation of a VM and its chassis. */
+/** A reservation for a VM, and the chassis that it is on. */
 export interface ReservedPlace {
   readonly chassisId: string;
   readonly entry: LedgerEntry;

@@ -1,6 +1,4 @@
-/**
- * The decider of a VM: every command on it, in one table. The rules stand in one file per theme.
- */
+/** The decider of a VM: one table of all commands. Their rules are in one file per theme. */
 import { type VmEvent, type VmState, vmFold } from "@bioxen/contracts";
 import { deciderOf } from "@bioxen/kernel";
 import { USER_RULES, type UserCommand } from "./vm.ts";

@@ -1,7 +1,4 @@
-/**
- * What the rules of the VM's decider have in common: the type of a decision, and the rejections that several of
- * them give.
- */
+/** Types and rejections that several rules of the VM's decider share. */
 import { refuse, type Vm, type VmEvent } from "@bioxen/contracts";
 import type { Decision } from "@bioxen/kernel";
 
@@ -22,12 +19,12 @@ export function vmExists(vmId: string, { state }: Vm): VmRejection {
   return refuse("VM_ALREADY_EXISTS", `VM ${vmId} exists and is ${state}`);
 }
 
-/** The reservation that the command was decided for ended, or was replaced, before the command was recorded. */
+/** Rejects a command whose reservation ended, or was replaced, before the command was recorded. */
 export function placeChanged(vmId: string): VmRejection {
   return refuse("CONFLICT", `${vmId} lost or changed its place meanwhile: try again`, { retryable: true });
 }
 
-/** The command was decided on resources that a preemption has taken since. */
+/** Rejects a command that relies on resources which a preemption has taken since. */
 export function preemptedMeanwhile(vmId: string): VmRejection {
   return refuse("CONFLICT", `${vmId} has just been preempted: try again`, { retryable: true });
 }

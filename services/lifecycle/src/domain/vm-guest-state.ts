@@ -18,7 +18,7 @@ import { accept, type CommandOf, type DecisionTable, UNCHANGED } from "@bioxen/k
 import { admit } from "./vm.ts";
 import type { OnVm, VmDecision, VmRejection } from "./vm-decision.ts";
 
-/** A stored state of the guest, with what tells whether it still counts. */
+/** A stored guest state, with the fence and the number of restores that tell whether it still counts. */
 export interface TakenCheckpoint {
   readonly fence: number;
   /** `restores` of the VM when this guest started. */
@@ -27,7 +27,7 @@ export interface TakenCheckpoint {
 }
 
 export type GuestStateCommand =
-  /** `taken`: the stored state; undefined as long as the agent has not been asked for one. */
+  /** `taken`: the stored state; undefined before the agent was asked for one. */
   | (OnVm<"snapshot"> & { readonly snapshotId: string; readonly taken: TakenCheckpoint | undefined })
   | (OnVm<"restore"> & { readonly snapshotId: string })
   | (OnVm<"delete-snapshot"> & { readonly snapshotId: string });

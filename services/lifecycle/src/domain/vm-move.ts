@@ -24,8 +24,8 @@ import { admit } from "./vm.ts";
 import { noVm, type OnVm, type VmDecision, type VmRejection } from "./vm-decision.ts";
 
 /**
- * A move by command is cancelled when no place was found for this long, ms. Shorter cancels moves that only wait
- * for another VM to leave; longer moves a VM long after its user has turned to something else.
+ * A move by command is cancelled when it has no place after this time, ms. A shorter deadline cancels moves that
+ * only wait for another VM to leave. A longer one moves a VM long after its user has turned to something else.
  */
 export const MOVE_DEADLINE_MS = 60_000;
 
@@ -46,7 +46,7 @@ export interface MoveWorld {
    */
   readonly targetEntry: LedgerEntry | undefined;
   readonly isTargetLost: boolean;
-  /** Ledger events up to this sequence are known: an older entry that is missing has been released. */
+  /** Sequence up to which ledger events are known. An older reservation without an entry has been released. */
   readonly knownSeq: number;
   readonly nowMs: number;
 }
@@ -81,7 +81,7 @@ function decideMigrate(
   return obstacle ?? accept<VmEvent>({ type: "bioxen.vm.migration-requested.v1", data: request });
 }
 
-/** Nothing changes for a VM that has left the chassis, or that already moves. */
+/** Changes nothing when the VM has left the chassis, or already moves. */
 function decideMove(
   state: VmState,
   { vmId, fromChassisId, request }: CommandOf<MoveCommand, "move">,
@@ -130,8 +130,8 @@ function decideAdvanceMove(state: VmState, world: MoveWorld): VmDecision {
 }
 
 /**
- * When a move that waits for a place is cancelled; undefined when none waits. A drain has a deadline of its own and
- * cancels itself.
+ * When a move that waits for a place is cancelled. Undefined when no move waits, and for a drain, which has its own
+ * deadline.
  */
 export function moveDueAtMs(state: VmState): number | undefined {
   if (!state.exists || state.migration === null || state.migration.target !== null) return undefined;

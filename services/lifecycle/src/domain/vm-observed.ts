@@ -2,9 +2,9 @@
  * Rules for changes that a user of the pool, not BioXen, made to a VM's machine: what follows, and which of them
  * the VM's log records.
  *
- * A pool can change without limit. A change without consequence for the VM's state is therefore recorded at most
- * once per minute, kind and place. A change that the VM follows is recorded each time, because it changes the VM's
- * state.
+ * Users can change a pool as often as they like. A change without consequence for the VM's state is therefore
+ * recorded at most once per minute, kind and place. A change that the VM follows is recorded each time, because it
+ * changes the VM's state.
  */
 import {
   type DriftConsequence,

@@ -19,7 +19,7 @@ import {
 import { accept, type CommandOf, type DecisionTable, equalAmounts, UNCHANGED } from "@bioxen/kernel";
 import { type OnVm, placeChanged, type VmDecision } from "./vm-decision.ts";
 
-/** What the scheduler asks of a victim. */
+/** The order of the scheduler to a victim. */
 export interface PreemptionOrder {
   readonly fence: number;
   readonly mode: PreemptionMode;
@@ -71,8 +71,8 @@ function decidePreempt(
 }
 
 /**
- * The preemption that a placed VM still suffers from, by the sequence of its event; undefined when nothing is owed
- * to the VM.
+ * A placed VM with an active preemption, and the sequence of its event. Undefined when the VM has no place, or all
+ * its resources.
  */
 export function activePreemptionOf(state: VmState): { readonly vm: Vm; readonly seq: number } | undefined {
   if (!state.exists || state.fence === null || state.preemption === null) return undefined;

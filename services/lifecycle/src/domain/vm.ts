@@ -33,7 +33,7 @@ import {
   vmExists,
 } from "./vm-decision.ts";
 
-/** What a resize needs to know of the ledger entry. */
+/** The part of a ledger entry that a resize needs. */
 export type GrantedEntry = Pick<LedgerEntry, "fence" | "amounts" | "amountsSeq">;
 
 export type UserCommand =
@@ -55,7 +55,7 @@ export type UserCommand =
   /** The scheduler found no place for the VM. */
   | { readonly type: "defer"; readonly reasons: readonly PlacementRefusal[] };
 
-/** What a user may ask of a VM. */
+/** The commands of users, as the table of states names them. */
 export type VmVerb =
   | "create"
   | "start"
@@ -88,7 +88,7 @@ const ALLOWED: Readonly<Record<Vm["state"], readonly VmVerb[]>> = {
   destroyed: ["create"],
 };
 
-/** States in which the VM is already where the command leads. */
+/** States in which the VM has already reached the goal of the command. */
 const THERE: Readonly<Partial<Record<VmVerb, readonly Vm["state"][]>>> = {
   start: ["pending", "starting", "running"],
   pause: ["paused"],
@@ -166,8 +166,8 @@ function decideDestroy(state: VmState, { vmId }: CommandOf<UserCommand, "destroy
 }
 
 /**
- * Records what the ledger has granted. A retry of the command may find an entry that another command has changed
- * since; the entry counts, unless the difference was made by a preemption.
+ * Records what the ledger has granted. A retry may find an entry that another command has changed since: the
+ * amounts of the entry count, unless a preemption made the difference.
  */
 function decideResize(
   state: VmState,
