@@ -3,7 +3,7 @@
  */
 import { eventually } from "@bioxen/testkit/eventually";
 import type { NatsConnection } from "@nats-io/transport-node";
-import type { Json } from "./world.ts";
+import type { Json } from "./json.ts";
 
 const TIMEOUT_MS = 20_000;
 /** Longest time until the last VM is destroyed, ms: hundreds of VMs may end at once. */

@@ -14,7 +14,10 @@ import { eventually } from "@bioxen/testkit/eventually";
 import { connect, headers, type MsgHdrs, type NatsConnection } from "@nats-io/transport-node";
 import { inject } from "vitest";
 import { CliProcess, type CommandResult } from "./cli-process.ts";
+import type { Json } from "./json.ts";
 import type { Claimed, SharedSettings } from "./shared-stacks.ts";
+
+export type { Json };
 
 export const CLI = fileURLToPath(new URL("../../packages/cli/src/main.ts", import.meta.url));
 const ASK_TIMEOUT_MS = 20_000;
@@ -23,9 +26,6 @@ const LOOK_TIMEOUT_MS = 1_000;
 const TIME_SCALE = 60;
 
 export { type CommandResult, eventually };
-
-// biome-ignore lint/suspicious/noExplicitAny: an outsider knows no types.
-export type Json = any;
 
 /** Where the stack of a world comes from, and what ends or releases it. */
 type Source =
