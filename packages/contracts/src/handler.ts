@@ -6,19 +6,19 @@ import type { z } from "zod";
 import type { Endpoint } from "./endpoints/endpoint.ts";
 import { refuse } from "./errors.ts";
 
-export type HandlerResult =
-  | { readonly ok: true; readonly result: Readonly<Record<string, unknown>> }
-  | { readonly ok: false; readonly rejection: Rejection };
-
 /** Handles one request. A refusal is a returned value; a thrown error is a fault of the environment (`Fault`) or a bug. */
 export type Handler<Request, Result = Readonly<Record<string, unknown>>> = (
   request: Request,
   causation: Causation,
 ) => Promise<Handled<Result>> | Handled<Result>;
 
+/** The answer of a handler: a result, or a refusal. */
 export type Handled<Result> =
   | { readonly ok: true; readonly result: Result }
   | { readonly ok: false; readonly rejection: Rejection };
+
+/** The answer of any handler, for the transport, which does not know the endpoint's types. */
+export type HandlerResult = Handled<Readonly<Record<string, unknown>>>;
 
 export interface ServedEndpoint {
   readonly endpoint: Endpoint;
