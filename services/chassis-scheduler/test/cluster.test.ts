@@ -37,7 +37,7 @@ const viewOf = (made: Cluster) => ({
   waiting: made.waiting().sort((a, b) => (a.vmId < b.vmId ? -1 : 1)),
 });
 
-it("at every event of a recorded log", () => {
+it("an incremental view equals a rebuilt one at every event of a recorded log", () => {
   const incremental = cluster();
   incremental.begin();
   let [waited, hosts] = [0, 0];

@@ -1,7 +1,7 @@
 /**
- * The supply: what every chassis has free, which VMs hold entries in its ledger, and why it takes no VMs, if so.
+ * The supply: what every chassis has free, which VMs hold entries in its ledger, and why a closed chassis takes no VMs.
  *
- * A room is made again only after an event of its chassis, ledger or drain. Liveness changes without an event, so it is
+ * A room is recomputed only after an event of its chassis, ledger or drain. Liveness changes without an event, so it is
  * read each time the rooms are asked for.
  */
 import {
@@ -31,7 +31,7 @@ export class ChassisRooms {
   readonly #folds: RoomFolds;
   readonly #liveness: ChassisLiveness;
   readonly #rooms = new Map<string, ChassisRoom>();
-  /** Chassis whose room must be made again. */
+  /** Chassis whose room must be recomputed. */
   readonly #stale = new Set<string>();
   /** Ids of all rooms, sorted; undefined when a room was added or removed since. */
   #order: readonly string[] | undefined;
@@ -53,7 +53,7 @@ export class ChassisRooms {
 
   /** Returns the rooms of all chassis that are registered and have an open ledger, in order of id. */
   all(): ChassisRoom[] {
-    for (const chassisId of this.#stale) this.#make(chassisId);
+    for (const chassisId of this.#stale) this.#recompute(chassisId);
     this.#stale.clear();
     this.#order ??= [...this.#rooms.keys()].sort();
     return this.#order.map((chassisId) => {
@@ -66,7 +66,7 @@ export class ChassisRooms {
     });
   }
 
-  #make(chassisId: string): void {
+  #recompute(chassisId: string): void {
     const chassis = this.#folds.chassis.get(chassisId).state;
     const ledger = this.#folds.ledgers.get(chassisId);
     const isThere = chassis.registered && ledger.open;

@@ -30,7 +30,7 @@ export class ChassisWatch {
     this.#reconciler = new Reconciler({
       clock: ports.clock,
       timers: ports.timers,
-      step: (chassisId) => this.#look(chassisId),
+      step: (chassisId) => this.#step(chassisId),
       onError: (chassisId, thrown) =>
         ports.logger.warn(
           { chassisId, err: thrown },
@@ -54,7 +54,7 @@ export class ChassisWatch {
     await this.#reconciler.stop();
   }
 
-  async #look(chassisId: string): Promise<undefined> {
+  async #step(chassisId: string): Promise<undefined> {
     const { chassis, liveness, occupancy } = this.#cluster;
     const { state, last } = chassis.get(chassisId);
     if (!state.registered || last === undefined) return undefined;

@@ -75,7 +75,7 @@ async function drainedChassis() {
   return { stored, clock, readUntil };
 }
 
-it("a cancelled drain does not record a VM as left that this instance has not read yet", async () => {
+it("a cancelled drain does not list a VM as left because this instance has not read it yet", async () => {
   const { stored, clock, readUntil } = await drainedChassis();
   const ports = { log: stored, clock, timers: clock, ids: idsInOrder("x") } as unknown as ServicePorts;
   const cluster = new Cluster(ports, () => clock.nowMs(), 1_000);

@@ -103,7 +103,7 @@ it("requests the moves, and returns the VMs whose move was accepted", async () =
   );
 });
 
-it("throws when a request is retryable, and leaves out a rejected move", async () => {
+it("throws on a retryable failure, and leaves out a rejected move", async () => {
   const vms = { x: vm("a", 60), y: vm("b", 20) };
   const answer = (code: string, retryable: boolean) =>
     rebalancingOf(vms, { call: async () => ({ ok: false, error: { code, message: "x", retryable } }) });

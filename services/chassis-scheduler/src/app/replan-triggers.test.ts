@@ -108,7 +108,7 @@ describe("a quota charge", () => {
     defer("CAPACITY_EXCEEDED");
   });
 
-  it("is a trigger when it pushes a VM over the quota that was deferred for another reason", () => {
+  it("is a trigger when a VM that was deferred for another reason is over the quota now", () => {
     expect(charge("other", 50)).toBe(false);
     expect(charge("other", 51)).toBe(true);
     defer("QUOTA_EXCEEDED");

@@ -91,7 +91,7 @@ export class ReplanTriggers {
   /**
    * Returns true when the plan may change with this event. Call it with every event, after the folds have applied it.
    *
-   * `topDeferred` is the highest priority among the VMs without a place, 0 when no VM waits.
+   * `topDeferred` is the highest priority among the VMs without a place, 0 when every VM has one.
    */
   isTrigger({ envelope }: StoredEvent, topDeferred: number): boolean {
     const event = domainEventOf(envelope);

@@ -2,7 +2,7 @@
  * The demand: VMs that want a place and have none, kept up to date event by event.
  *
  * A VM waits while it is pending, or while it is to move and has no target, as long as no ledger holds a reservation
- * for that wait. A plan therefore costs what has changed since the last one, and no look at every VM.
+ * for that wait. The set costs work per event, so that a plan needs no scan of all VMs.
  */
 import {
   isForMove,

@@ -146,7 +146,9 @@ export function afterEcho(health: ListenerHealth, nowMs: number): ListenerHealth
 
 /** How long a chassis must be heard without suspicion after its first loss before it takes VMs again, ms. */
 export const STEADY_BEFORE_RECOVERY_MS = 2_000;
-/** Each loss in a row doubles that time, at most so often: a flapping chassis then returns about once a minute. */
+/**
+ * Each loss in a row doubles that time, at most this many times: a flapping chassis then returns about once a minute.
+ */
 const MOST_DOUBLINGS = 5;
 /** A loss within this time after a recovery, ms, counts as another loss in a row. */
 export const FLAP_MEMORY_MS = 600_000;

@@ -3,7 +3,7 @@
  *
  * Every instance evaluates, so that a hold time survives the death of the lease holder; only the lease holder appends.
  * It is level-triggered: a step looks at the open targets of one rule. The append is conditional on the rule's own log,
- * so two instances that both believe to hold the lease raise an alert once.
+ * so two instances that both believe they hold the lease raise an alert once.
  */
 import {
   type AlertEvent,

@@ -19,7 +19,7 @@ const sample = (growthPermille: number, fields: Partial<VmSample> = {}): VmSampl
 const few = { total: 600, engaged: 100, cap: 126 };
 
 describe("health", () => {
-  it("is the growth as a share of the growth of the type, without a reason at full demand", () => {
+  it("is the growth rate relative to that of the type, and has no reasons at full demand", () => {
     expect(healthOf(SYN3A, sample(1_000))).toEqual({ health: 100, reasons: [] });
     expect(healthOf(SYN3A, sample(1_400)).health).toBe(100);
     expect(healthOf(SYN3A, sample(960))).toEqual({ health: 96, reasons: [] });

@@ -50,10 +50,7 @@ export class LossWindow {
     slot.lost += lost;
   }
 
-  /**
-   * Returns the lost samples, at least 0: a late sample may take back a loss that was counted before this process
-   * started.
-   */
+  /** Returns the lost samples, at least 0: a late sample may take back a loss that this process never counted. */
   get lostTotal(): number {
     return Math.max(0, this.lost);
   }
