@@ -36,7 +36,7 @@ interface Row {
   modifiedAt: number;
 }
 
-interface Grave {
+interface Deletion {
   readonly className: string;
   readonly ref: string;
   readonly createdAt: number;
@@ -44,12 +44,12 @@ interface Grave {
 }
 
 /** Number of deletions that are remembered. A reader that is further behind has lost events. */
-const MAX_GRAVES = 10_000;
+const MAX_DELETIONS = 10_000;
 const TOKEN = /^(\d{20}),(\d{20})$/;
 
 export class Database {
   readonly #tables = new Map<string, Map<string, Row>>();
-  #graves: Grave[] = [];
+  #deletions: Deletion[] = [];
   #generation = 1;
   /** Oldest generation that a token may name. */
   #oldest = 0;
@@ -96,8 +96,9 @@ export class Database {
     if (row === undefined) return;
     this.#table(className).delete(ref);
     this.#generation += 1;
-    this.#graves.push({ className, ref, createdAt: row.createdAt, deletedAt: this.#generation });
-    if (this.#graves.length > MAX_GRAVES) this.#oldest = this.#graves.shift()?.deletedAt ?? this.#oldest;
+    this.#deletions.push({ className, ref, createdAt: row.createdAt, deletedAt: this.#generation });
+    if (this.#deletions.length > MAX_DELETIONS)
+      this.#oldest = this.#deletions.shift()?.deletedAt ?? this.#oldest;
     this.#wake();
   }
 
@@ -124,7 +125,7 @@ export class Database {
   forgetHistory(): void {
     this.#generation += 1;
     this.#oldest = this.#generation;
-    this.#graves = [];
+    this.#deletions = [];
     this.#wake();
   }
 
@@ -143,7 +144,7 @@ export class Database {
         events.push({ ...common, class: className.toLowerCase(), operation, ref, snapshot: { ...record } });
       }
     }
-    for (const { className, ref, createdAt, deletedAt } of this.#graves) {
+    for (const { className, ref, createdAt, deletedAt } of this.#deletions) {
       if (deletedAt <= generation || createdAt > generation || !isSelected(className, ref)) continue;
       events.push({ ...common, class: className.toLowerCase(), operation: "del", ref });
     }

@@ -2,8 +2,8 @@
  * Operations on one VM of the pool. The caller runs at most one operation per VM at a time.
  *
  * Each step checks the present state and does only what is missing, so that calling an interrupted operation again
- * finishes it. A clone is the one step that its VM does not show, because the clone has no keys yet; its name tells
- * what it was made for.
+ * finishes it. A new clone has no keys yet, so an interrupted start cannot find it by them; its name shows which start
+ * made it.
  */
 import { randomBytes } from "node:crypto";
 import type { GuestSpec } from "@bioxen/vm-driver";
@@ -190,7 +190,7 @@ export class PoolVms {
     // A machine that is restored with its memory counts as a guest at once.
     if (source.suspend_VDI !== NULL_REF) config[RAN_KEY] = String(tags.fence);
     await this.#client.call("VM.set_other_config", [snapshot, config]);
-    // Before the shutdown: a halted VM with this mark counts as halted outside BioXen.
+    // The mark goes before the shutdown, because a halted VM with the mark counts as halted outside BioXen.
     if (record.other_config[RAN_KEY] !== undefined) {
       await this.#client.call("VM.remove_from_other_config", [ref, RAN_KEY]);
     }

@@ -1,8 +1,8 @@
 /**
  * Removes VMs of the pool with their snapshots and disks.
  *
- * Disks are destroyed before the record that names them, so that a removal that was interrupted still finds what is
- * left. A disk that another VM uses as well is kept.
+ * Disks are destroyed before the record that names them, so that a repeated removal still finds the remaining ones. A
+ * disk that another VM uses as well is kept.
  */
 import type { XapiClient } from "../xapi/client.ts";
 import { hasCode } from "../xapi/errors.ts";

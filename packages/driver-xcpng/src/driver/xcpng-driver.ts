@@ -239,7 +239,7 @@ class Xcpng implements XcpngDriver {
 
   async #close(): Promise<void> {
     this.#operations.close();
-    // Both at once: the pool waits for its queue, in which a program can take a minute.
+    // Programs end at once, without waiting for the pool, which first finishes its running operations.
     await Promise.all([this.#programs?.close(), this.#pool.close()]);
   }
 

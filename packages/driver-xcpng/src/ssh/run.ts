@@ -14,7 +14,7 @@ import { NOT_RUN, remoteCommand, TIMED_OUT } from "./remote-shell.ts";
 const LOST = "the connection was lost";
 
 export interface ProgramExit {
-  /** Exit status as of a shell: 128 + n for signal n. null when the program was ended at its deadconnection. */
+  /** Exit status as of a shell: 128 + n for signal n. null when the program was ended at its deadline. */
   readonly exitCode: number | null;
   readonly stdout: string;
   readonly stderr: string;

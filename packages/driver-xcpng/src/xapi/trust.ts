@@ -156,7 +156,7 @@ export class TrustedAgents {
 
 /** A certificate in PEM. */
 export function pemOf(der: Buffer): string {
-  // Without an empty line at the end for any length: OpenSSL would reject the certificate.
+  // No empty line before the end mark, whatever the length: OpenSSL rejects a certificate with one.
   const lines =
     der
       .toString("base64")
