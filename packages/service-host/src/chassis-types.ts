@@ -1,12 +1,12 @@
 /**
- * Types of chassis that come as files: every `.json` of one directory is one.
+ * Chassis types from files: every `.json` file of one directory defines one.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type ChassisTypeData, parseChassisType } from "@bioxen/contracts";
 import { messageOf } from "@bioxen/kernel";
 
-/** In order of file name; none without a directory. Throws `RangeError` with every problem of every file. */
+/** Returns the types by file name; none without a directory. Throws `RangeError` with every problem of every file. */
 export function readChassisTypes(directory: string | undefined): ChassisTypeData[] {
   if (directory === undefined) return [];
   const types: ChassisTypeData[] = [];
@@ -29,6 +29,6 @@ function namesIn(directory: string): string[] {
       .filter((name) => name.endsWith(".json"))
       .sort();
   } catch (thrown) {
-    throw new RangeError(`types of chassis cannot be read: ${messageOf(thrown)}`);
+    throw new RangeError(`cannot read chassis types: ${messageOf(thrown)}`);
   }
 }

@@ -1,12 +1,12 @@
 /**
  * Runs one service as a process.
  *
- * Boot order: configuration → bus → log → folds caught up → inbox → ready. Nothing is answered before the state is
- * there. When an event cannot be read the process stays, and every request is answered UNAVAILABLE with the
- * sequence: an operator needs a service that says what is wrong more than one that is gone. A lost log or a broken
- * invariant ends the process, and its supervisor starts it again.
+ * Boot order: configuration → bus → log → folds caught up → inbox → ready. The service answers nothing before its state
+ * is complete. When an event is unreadable, the process stays and answers every request with UNAVAILABLE and the
+ * sequence, because an operator needs the reason more than an absent service. A lost log or a broken invariant ends the
+ * process, and its supervisor restarts it.
  *
- * Ends on SIGTERM, SIGINT, and when the channel to the process that started it closes, so that no orphan is left behind.
+ * The process ends on SIGTERM, on SIGINT, and when the channel to its parent process closes, so that no orphan remains.
  */
 import { BIOXEN_VERSION, type Measurement, type ServedEndpoint, type ServiceName } from "@bioxen/contracts";
 import {
@@ -44,35 +44,35 @@ import { openSnapshots, type Snapshots } from "./snapshots.ts";
 import { exportTraces, openTelemetryTracer, tracedEndpoint, tracedPorts } from "./tracing.ts";
 import { ProcessVitals } from "./vitals.ts";
 
-/** Time for handlers and effects in flight to end, ms; then the process goes anyway. */
+/** Time for handlers and effects in flight to end, ms; then the process exits anyway. */
 export const DRAIN_DEADLINE_MS = 4_000;
-/** The first server may come up after its services, ms. */
+/** Longest wait for the first connection, ms: the server may start after its services. */
 const FIRST_CONNECT_TIMEOUT_MS = 30_000;
 
-/** A service without its process: what it folds, what it answers, what it does by itself. */
+/** A service without its process: its folds, its endpoints and its own activity. */
 export interface Service {
-  /** Everything it folds; the feed applies each event here before anybody hears of it. */
+  /** The folds; the feed applies each event to them before any listener hears of it. */
   readonly sinks: readonly EventSink[];
   readonly endpoints: readonly ServedEndpoint[];
-  /** The state is there: begin what the service does by itself. */
+  /** Called once the state is complete: starts what the service does without a request. */
   begin(feed: EventFeed): Promise<void> | void;
-  /** What it measures, when somebody asks. */
+  /** Returns the current measurements of the service. */
   measure?(): readonly Measurement[];
-  /** The same with a series per VM. */
+  /** Returns measurements with one series per VM. */
   measureVms?(): readonly Measurement[];
-  /** End it; effects in flight are waited for. */
+  /** Stops the service; resolves when its effects in flight have ended. */
   end(): Promise<void> | void;
 }
 
 export interface ServiceDefinition {
   readonly name: ServiceName;
   readonly description: string;
-  /** Its process writes the snapshots that all services start from: the service that folds most of the log anyway. */
+  /** True for the service that folds most of the log: its process writes the snapshots that all services start from. */
   readonly writesSnapshots?: boolean;
   readonly create: (ports: ServicePorts, env: Environment) => Service | Promise<Service>;
 }
 
-/** Never returns before the service has ended; sets the exit code. */
+/** Returns only when the service has ended; sets the exit code. */
 export async function runService(
   definition: ServiceDefinition,
   env: Environment = process.env,
@@ -82,7 +82,7 @@ export async function runService(
   } catch (thrown) {
     const misconfigured = thrown instanceof ConfigError;
     const logger = createLogger(definition.name, "info");
-    logger.error({ err: thrown }, `${definition.name} cannot run: ${messageOf(thrown)}`);
+    logger.error({ err: thrown }, `${definition.name} failed: ${messageOf(thrown)}`);
     process.exit(misconfigured ? EXIT_MISCONFIGURED : 1);
   }
 }
@@ -133,9 +133,9 @@ async function run(definition: ServiceDefinition, env: Environment): Promise<voi
   const jobs = await openJobWorker({ ...serving, service: name, leases: ports.leases, timers: systemTimers });
   vitals.serves();
   process.send?.({ kind: "ready" });
-  logger.info({}, `${definition.name} serves`);
+  logger.info({}, `${definition.name} is ready`);
 
-  logger.info({ cause: await ended }, "ending");
+  logger.info({ cause: await ended }, "stopping");
   setTimeout(() => process.exit(1), DRAIN_DEADLINE_MS).unref();
   vitals.end();
   await Promise.all([inbox.stop(), jobs.stop()]);
@@ -147,7 +147,7 @@ async function run(definition: ServiceDefinition, env: Environment): Promise<voi
   process.exit(0);
 }
 
-/** The real world behind the ports of a service. */
+/** Connects to NATS and returns the ports of a service. */
 async function connectPorts(name: ServiceName, config: HostConfig, logger: Logger) {
   const replicas = config.BIOXEN_EVENT_REPLICAS;
   const bus = await connectBus({
@@ -168,7 +168,7 @@ async function connectPorts(name: ServiceName, config: HostConfig, logger: Logge
   return { bus, ports, outcomes };
 }
 
-/** Folds the log up to its end. When an event cannot be read the feed is not live, and its `stopReason` says why. */
+/** Folds the log up to its end. At an unreadable event the feed is not live, and its `stopReason` says why. */
 async function rebuildState(
   feed: EventFeed,
   bus: Bus,
@@ -209,10 +209,10 @@ function faultLogger(logger: Logger): (subject: string, thrown: unknown) => void
   };
 }
 
-/** Resolves with what asked this process to end. */
+/** Resolves with the reason when the process is asked to end. */
 function endOfProcess(): Promise<string> {
   return new Promise((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => resolve(signal));
-    process.on("disconnect", () => resolve("the process that started this one is gone"));
+    process.on("disconnect", () => resolve("the parent process has ended"));
   });
 }

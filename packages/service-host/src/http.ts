@@ -1,6 +1,7 @@
 /**
- * The small HTTP server every service has for whoever watches it: `/live`, `/ready`, `/metrics`, and `/metrics/vms` where there are VMs to
- * measure. Reads only; whoever may reach it learns ids and numbers, so it listens on the loopback interface unless told otherwise.
+ * The HTTP server of every service for its monitoring: `/live`, `/ready`, `/metrics`, and `/metrics/vms` in services
+ * that measure VMs. Read-only. It shows ids and numbers to every client that reaches it, so it listens on the loopback
+ * interface by default.
  */
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -8,27 +9,27 @@ import type { Measurement } from "@bioxen/contracts";
 import { type ProcessMetrics, textOf } from "./metrics.ts";
 import type { ProcessVitals } from "./vitals.ts";
 
-/** Requests take no body and are answered from memory, ms. */
+/** Longest request, ms: requests have no body and are answered from memory. */
 const REQUEST_TIMEOUT_MS = 5_000;
 
 export interface HttpOptions {
   readonly host: string;
-  /** 0: a free one. */
+  /** Port; 0 picks a free one. */
   readonly port: number;
   readonly vitals: ProcessVitals;
   readonly metrics: ProcessMetrics;
   readonly measure: () => readonly Measurement[];
-  /** One series per VM, for who asks; undefined: this service knows none. */
+  /** Measures with one series per VM; undefined in services without VMs. */
   readonly measureVms: (() => readonly Measurement[]) | undefined;
 }
 
-export interface HttpEnd {
+export interface HttpServer {
   readonly url: string;
   close(): Promise<void>;
 }
 
-/** Throws what `listen` fails with: an address that is taken or not one of this machine. */
-export async function openHttp(options: HttpOptions): Promise<HttpEnd> {
+/** Throws the error of `listen`: the address is in use, or is not an address of this machine. */
+export async function openHttp(options: HttpOptions): Promise<HttpServer> {
   const server = createServer((request, response) => {
     void answer(options, request.method ?? "", request.url ?? "/", response).catch((thrown: unknown) => {
       respond(response, 500, "text/plain", `${String(thrown)}\n`);
@@ -51,7 +52,7 @@ async function answer(
   response: ServerResponse,
 ): Promise<void> {
   if (method !== "GET" && method !== "HEAD") {
-    respond(response, 405, "text/plain", "GET or HEAD\n");
+    respond(response, 405, "text/plain", "method not allowed: use GET or HEAD\n");
     return;
   }
   switch (path.split("?")[0]) {
@@ -69,7 +70,7 @@ async function answer(
         return respond(response, 200, metrics.contentType, textOf(measureVms()));
       }
   }
-  respond(response, 404, "text/plain", "there are /live, /ready and /metrics\n");
+  respond(response, 404, "text/plain", "not found: use /live, /ready or /metrics\n");
 }
 
 function respondJson(response: ServerResponse, status: number, body: object): void {

@@ -1,5 +1,5 @@
 /**
- * The Prometheus text of one process: its own vitals, its requests, and what its service measures when it is asked.
+ * The Prometheus text of one process: its vital signs, its requests, and the measurements of its service.
  */
 import {
   METRICS,
@@ -10,13 +10,13 @@ import {
 } from "@bioxen/contracts";
 import { Counter, collectDefaultMetrics, Histogram, Registry } from "prom-client";
 
-/** Seconds; from an answer out of memory to one that waited for a guest. */
+/** Bounds, s: from a reply out of memory to a reply that waited for a guest. */
 const REQUEST_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 export interface Vitals {
   readonly ready: boolean;
   readonly appliedSeq: number;
-  /** null: the log could not be asked. */
+  /** Events in the log that are not applied yet; null while the log is unreachable. */
   readonly lagEvents: number | null;
 }
 
@@ -44,7 +44,7 @@ export class ProcessMetrics {
     });
   }
 
-  /** Counts what the endpoint answers, and how long that took. */
+  /** Returns the same endpoint with counters for its result codes and durations. */
   counted(served: ServedEndpoint): ServedEndpoint {
     const { endpoint } = served;
     return {
@@ -64,7 +64,7 @@ export class ProcessMetrics {
     };
   }
 
-  /** Everything of the process, and `measured` beside it. */
+  /** Returns the metrics of the process, followed by `measured`. */
   async text(measured: readonly Measurement[]): Promise<string> {
     const { ready, appliedSeq, lagEvents } = this.#vitals();
     const own: Measurement[] = [
@@ -81,7 +81,7 @@ export class ProcessMetrics {
   }
 }
 
-/** The exposition format of what was measured; a metric without values is left out. */
+/** Returns `measured` in the exposition format, without metrics that have no value. */
 export function textOf(measured: readonly Measurement[]): string {
   const lines: string[] = [];
   for (const { metric, values } of measured) {

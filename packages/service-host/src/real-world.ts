@@ -9,7 +9,7 @@ import { traceFields } from "./tracing.ts";
 
 export const systemClock: Clock = { nowMs: () => Date.now() };
 
-/** Longest delay `setTimeout` keeps, ms; a longer one would fire at once. */
+/** Longest delay of `setTimeout`, ms; with a longer one it would fire at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export const systemTimers: Timers = {
@@ -23,20 +23,20 @@ export const systemTimers: Timers = {
   },
 };
 
-/** Nine digits of base 36 last until the year 5188. */
+/** Digits of epoch ms in base 36: nine last until the year 5188. */
 const TIME_DIGITS = 9;
-/** 80 random bits: two ids of one millisecond collide once in 10^24. */
+/** Random bytes of an id. With 80 bits, two ids of the same millisecond collide once in 10^24. */
 const RANDOM_BYTES = 10;
 
-/** 9 characters of time in base 36, 20 of randomness in hexadecimal: sortable, lower case, one subject token. */
+/** Ids of 9 digits of time in base 36 and 20 random hexadecimal digits: sortable, lower case, one subject token. */
 export const randomIds: IdSource = {
   next: () => Date.now().toString(36).padStart(TIME_DIGITS, "0") + randomBytes(RANDOM_BYTES).toString("hex"),
 };
 
-/** `host/pid/id`: who reads the holder of a lease knows where to look. */
+/** Ids of the form `host/pid/id`: an operator who reads the holder of a lease finds its process. */
 export const namedIds: IdSource = { next: () => `${hostname()}/${process.pid}/${randomIds.next()}` };
 
-/** JSON lines on stderr, with the trace that is worked for; stdout stays free. */
+/** Logs JSON lines with the ids of the current trace to stderr; stdout stays free. */
 export function createLogger(service: string, level: string): Logger {
   return pino(
     { level, base: { service, pid: process.pid }, mixin: traceFields },

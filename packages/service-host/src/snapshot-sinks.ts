@@ -1,8 +1,8 @@
 /**
- * The folds behind a snapshot: one of every kind of aggregate, because every service starts from the same snapshot.
+ * The folds behind a snapshot: one for every kind of aggregate, because every service starts from the same snapshot.
  *
- * The writer runs in a service that folds most of them anyway, and takes those as they are: a second fold of all VMs would
- * double the memory of that process and the time of its start. The kinds that are left are folded here.
+ * The writer runs inside a service that folds most kinds itself, and uses those folds. A second fold of all VMs would
+ * double the memory of that process and the time of its start. Only the remaining kinds are folded here.
  */
 import {
   type AggregateKind,

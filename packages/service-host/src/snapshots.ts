@@ -1,7 +1,7 @@
 /**
- * A service's part in the snapshots of folds: it starts from the newest that fits, and lifecycle writes the next.
+ * A service's access to snapshots of folds: it starts from the newest usable one, and one service writes the next.
  *
- * Never in the way: without a bucket, with a damaged one or with none wanted, a service starts from the log.
+ * Snapshots are optional: with a missing or damaged bucket, or with snapshots disabled, a service starts from the log.
  */
 import {
   type EventFeed,
@@ -13,14 +13,14 @@ import {
 import { type Bus, openFoldSnapshots } from "@bioxen/nats";
 
 export interface Snapshots {
-  /** Where the feed may start from; undefined: the first event. */
+  /** The snapshots that a start may use; undefined: the start reads the whole log. */
   readonly source: SnapshotSource | undefined;
-  /** From now on this process writes them, as `feed` goes on. */
+  /** From now on this process writes snapshots as `feed` applies events. */
   beginWriting(feed: EventFeed): Promise<void>;
   end(): Promise<void>;
 }
 
-/** `everyEvents` 0: none are read or written. */
+/** `everyEvents` 0 disables reading and writing. */
 export async function openSnapshots(
   bus: Bus,
   ports: ServicePorts,

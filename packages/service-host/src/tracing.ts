@@ -1,9 +1,9 @@
 /**
- * Traces: one span for every request answered, every request made and every event appended on behalf of a traced command.
+ * Traces: one span for every answered request, every call and every event that a traced command appends.
  *
- * The trace context travels in the headers of requests and in the events, so one trace goes from a client through every service that
- * worked for it. Without `OTEL_EXPORTER_OTLP_ENDPOINT` nothing is recorded or sent, and the context goes through as it came. The SDK is
- * loaded only when it is used.
+ * The trace context travels in the headers of requests and in the events, so one trace leads from a client through
+ * every service behind it. Without `OTEL_EXPORTER_OTLP_ENDPOINT` nothing is recorded or sent, and the context passes
+ * unchanged. The SDK is loaded only when it is used.
  */
 import type { ServedEndpoint } from "@bioxen/contracts";
 import type { Causation, EventLog, ServicePorts, SpanOptions, Tracer } from "@bioxen/kernel";
@@ -27,7 +27,7 @@ const KINDS: Readonly<Record<SpanOptions["kind"], SpanKind>> = {
   internal: SpanKind.INTERNAL,
 };
 
-/** The W3C trace context of a header; undefined for one that is none. */
+/** Parses a W3C trace context; returns undefined for a malformed one. */
 function spanContextOf(traceparent: string | undefined): SpanContext | undefined {
   const [, traceId, spanId, flags] = TRACEPARENT.exec(traceparent ?? "") ?? [];
   if (traceId === undefined || spanId === undefined || flags === undefined) return undefined;
@@ -41,14 +41,14 @@ function traceparentOf(span: Span): string | undefined {
   return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, "0")}`;
 }
 
-/** Ids of the trace that is worked for now, for the log. */
+/** Returns the ids of the current trace, for the log. */
 export function traceFields(): { readonly trace_id?: string; readonly span_id?: string } {
   const current = trace.getActiveSpan()?.spanContext();
   if (current === undefined || !isSpanContextValid(current)) return {};
   return { trace_id: current.traceId, span_id: current.spanId };
 }
 
-/** Spans through the API: to whatever exporter this process has, or to none. */
+/** Records spans through the OpenTelemetry API, with the exporter of this process, if any. */
 export function openTelemetryTracer(): Tracer {
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   const tracer = trace.getTracer("bioxen");
@@ -70,7 +70,7 @@ export function openTelemetryTracer(): Tracer {
   };
 }
 
-/** Begins to send spans over OTLP (HTTP, JSON); returns what sends the rest and ends. */
+/** Begins to send spans over OTLP (HTTP, JSON); returns a function that sends the remaining spans and ends. */
 export async function exportTraces(service: string, instance: string): Promise<() => Promise<void>> {
   const [{ BatchSpanProcessor, TracerProvider }, { OTLPTraceExporter }, { resourceFromAttributes }] =
     await Promise.all([
@@ -90,7 +90,7 @@ export async function exportTraces(service: string, instance: string): Promise<(
   return () => provider.shutdown();
 }
 
-/** Requests made and events appended for a traced command become spans of its trace. */
+/** Adds a span to every call and every append on behalf of a traced command. */
 export function tracedPorts(ports: ServicePorts): ServicePorts {
   const { bus, log, tracer } = ports;
   return {
@@ -125,7 +125,7 @@ function tracedLog(log: EventLog, tracer: Tracer): EventLog {
   };
 }
 
-/** Each answer is a span; what the handler does is below it. */
+/** Adds a span to every answer; the handler's own spans are its children. */
 export function tracedEndpoint(served: ServedEndpoint, tracer: Tracer): ServedEndpoint {
   const { endpoint } = served;
   return {

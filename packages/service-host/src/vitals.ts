@@ -1,15 +1,15 @@
 /**
- * How this process is: what it has applied of the log, whether it answers, how busy it is. Published once in two seconds, and answered
- * over HTTP.
+ * The vital signs of this process: how much of the log it has applied, whether it answers, how busy it is. They are
+ * published every two seconds and served over HTTP.
  */
 import { type ServiceName, type ServiceSample, serviceTelemetrySubject } from "@bioxen/contracts";
 import type { EventFeed, ServicePorts } from "@bioxen/kernel";
 import type { Vitals } from "./metrics.ts";
 
-/** Between two looks, ms: each asks the server for the end of the log. */
-const LOOK_INTERVAL_MS = 2_000;
-/** How often the event loop is timed, ms. */
-const BEAT_MS = 100;
+/** Interval of samples, ms; each asks the server for the end of the log. */
+const SAMPLE_INTERVAL_MS = 2_000;
+/** Interval of the timer that measures delays of the event loop, ms. */
+const TICK_MS = 100;
 const MICROSECONDS_PER_MS = 1_000;
 
 export class ProcessVitals {
@@ -21,7 +21,7 @@ export class ProcessVitals {
   #serves = false;
   #lagEvents: number | null = null;
   #samples = 0;
-  #longestHoldUpMs = 0;
+  #longestDelayMs = 0;
 
   constructor(ports: ServicePorts, service: ServiceName, instance: string, feed: EventFeed) {
     this.#ports = ports;
@@ -31,30 +31,30 @@ export class ProcessVitals {
   }
 
   begin(): void {
-    let lastBeatMs = performance.now();
+    let lastTickMs = performance.now();
     let cpu = process.cpuUsage();
-    let lookedAtMs = lastBeatMs;
-    const look = async () => {
+    let sampledAtMs = lastTickMs;
+    const sample = async () => {
       await this.#measureLag();
       const nowMs = performance.now();
       const used = process.cpuUsage(cpu);
       cpu = process.cpuUsage();
       const busyMs = (used.user + used.system) / MICROSECONDS_PER_MS;
-      this.#publish(Math.round((1_000 * busyMs) / Math.max(1, nowMs - lookedAtMs)));
-      lookedAtMs = nowMs;
+      this.#publish(Math.round((1_000 * busyMs) / Math.max(1, nowMs - sampledAtMs)));
+      sampledAtMs = nowMs;
     };
     this.#timers.push(
-      this.#ports.timers.every(BEAT_MS, () => {
+      this.#ports.timers.every(TICK_MS, () => {
         const nowMs = performance.now();
-        this.#longestHoldUpMs = Math.max(this.#longestHoldUpMs, nowMs - lastBeatMs - BEAT_MS);
-        lastBeatMs = nowMs;
+        this.#longestDelayMs = Math.max(this.#longestDelayMs, nowMs - lastTickMs - TICK_MS);
+        lastTickMs = nowMs;
       }),
-      this.#ports.timers.every(LOOK_INTERVAL_MS, () => void look()),
+      this.#ports.timers.every(SAMPLE_INTERVAL_MS, () => void sample()),
     );
     void this.#measureLag();
   }
 
-  /** From now on it answers requests. */
+  /** Call when the process answers requests. */
   serves(): void {
     this.#serves = true;
   }
@@ -69,11 +69,11 @@ export class ProcessVitals {
     return { ready, appliedSeq: this.#feed.appliedSeq, lagEvents: this.#lagEvents };
   }
 
-  /** Why it is not ready, in words; undefined: it is. */
+  /** The reason why the process is not ready; undefined when it is. */
   get reason(): string | undefined {
     if (this.#feed.stopReason !== undefined) return this.#feed.stopReason;
-    if (!this.#feed.live) return "it reads the log";
-    return this.#serves ? undefined : "it does not answer requests yet, or no more";
+    if (!this.#feed.live) return "reading the log";
+    return this.#serves ? undefined : "starting or stopping: it answers no requests";
   }
 
   async #measureLag(): Promise<void> {
@@ -81,7 +81,7 @@ export class ProcessVitals {
       const lastSeq = await this.#ports.log.lastSeq();
       this.#lagEvents = Math.max(0, lastSeq - this.#feed.appliedSeq);
     } catch {
-      // The server is away: nobody knows.
+      // The server is unreachable, so the lag is unknown.
       this.#lagEvents = null;
     }
   }
@@ -97,11 +97,11 @@ export class ProcessVitals {
       appliedSeq,
       lagEvents,
       ready,
-      eventLoopLagMs: Math.max(0, Math.round(this.#longestHoldUpMs)),
+      eventLoopLagMs: Math.max(0, Math.round(this.#longestDelayMs)),
       cpuPermille,
       residentBytes: process.memoryUsage.rss(),
     };
-    this.#longestHoldUpMs = 0;
+    this.#longestDelayMs = 0;
     this.#ports.bus.publish(serviceTelemetrySubject(this.#service), sample);
   }
 }

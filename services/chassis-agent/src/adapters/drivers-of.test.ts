@@ -36,9 +36,9 @@ it("a cell model's package is what the built-in driver's cells are", async () =>
 
 it("what cannot be loaded is the configuration's error, in words", async () => {
   await expect(load({ driver: "@acme/none" })).rejects.toThrow(
-    /BIOXEN_DRIVER: @acme\/none: there is no such package here/,
+    /BIOXEN_DRIVER: @acme\/none: package not found/,
   );
   await expect(load({ driver: "@bioxen-examples/jcvi-bridge" })).rejects.toThrow(/exports no createDriver/);
-  await expect(load({ driver: broken })).rejects.toThrow(/what createDriver made: has no method start/);
+  await expect(load({ driver: broken })).rejects.toThrow(/the result of createDriver: has no method start/);
   await expect(load({ driver: "a", cellModel: "b" })).rejects.toThrow(/BIOXEN_CELL_MODEL/);
 });

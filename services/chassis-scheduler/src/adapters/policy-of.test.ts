@@ -13,7 +13,7 @@ it("loads a built-in policy by name, or the policy of a package", async () => {
 
 it("rejects a missing package and a package without a policy as a configuration error", async () => {
   await expect(policyOf("worst-fit", logger)).rejects.toThrow(
-    /built in are bin-pack, spread.*no such package/s,
+    /built in are bin-pack, spread.*package not found/s,
   );
   await expect(policyOf("@bioxen-examples/jcvi-bridge", logger)).rejects.toThrow(
     /exports no placementPolicy/,

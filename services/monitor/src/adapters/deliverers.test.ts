@@ -24,7 +24,7 @@ it("reports every problem of the configuration at the start", async () => {
   await expect(names("file=@bioxen-examples/alert-deliverer")).rejects.toThrow(
     /createAlertDeliverer failed: ALERT_FILE/,
   );
-  await expect(names("file=@acme/none")).rejects.toThrow(/no such package/);
+  await expect(names("file=@acme/none")).rejects.toThrow(/package not found/);
 });
 
 it("a deliverer that throws or returns nonsense has failed, and is retried", async () => {
