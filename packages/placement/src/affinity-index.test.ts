@@ -1,5 +1,5 @@
 /**
- * Labels, taints, affinity and anti-affinity: what is asked for is kept, within one plan too.
+ * A plan respects labels, taints, affinity and anti-affinity, also between the VMs that it places itself.
  */
 import { type Chassis, type Neighbour, Neighbours } from "@bioxen/contracts";
 import { expect, it } from "vitest";
@@ -38,7 +38,7 @@ const whyNot = (vm: WaitingVm, rooms: ChassisRoom[]) =>
 
 const WEB = { labels: { app: "web" } };
 
-it("keeps to the labels a chassis must carry", () => {
+it("places a VM only on a chassis with the labels that it asks for", () => {
   const rooms = [roomOf("a"), roomOf("b", [], { labels: { zone: "north" } })];
   expect(where([waiting("x", { chassisLabels: { zone: "north" } })], rooms)).toEqual({ x: "b" });
   expect(whyNot(waiting("x", { chassisLabels: { zone: "south" } }), rooms)).toEqual([
@@ -47,7 +47,7 @@ it("keeps to the labels a chassis must carry", () => {
   ]);
 });
 
-it("a taint keeps off who does not tolerate it, a soft one only where there is another", () => {
+it("NoSchedule taints exclude VMs that do not tolerate them; PreferNoSchedule only where another chassis has room", () => {
   const taints = [{ key: "lab", value: "p2", effect: "NoSchedule" as const }];
   const rooms = [roomOf("a", [], { taints })];
   expect(whyNot(waiting("x", {}), rooms)).toEqual(["the VM does not tolerate its taint lab=p2:NoSchedule"]);
@@ -70,7 +70,7 @@ it("a taint keeps off who does not tolerate it, a soft one only where there is a
   expect(where([waiting("x", {})], [soft])).toEqual({ x: "a" });
 });
 
-it("affinity: to a VM, to labels, and to one that is placed by the same plan, before or after", () => {
+it("affinity follows a VM id, labels, and a VM that the same plan places before or after", () => {
   const rooms = [roomOf("a"), roomOf("b", [there("db", { app: "db" })])];
   expect(where([waiting("x", { affinity: [{ vmIds: ["db"] }] })], rooms)).toEqual({ x: "b" });
   expect(where([waiting("x", { affinity: [{ labels: { app: "db" } }] })], rooms)).toEqual({ x: "b" });
@@ -80,14 +80,14 @@ it("affinity: to a VM, to labels, and to one that is placed by the same plan, be
   expect(whyNot(follower, [roomOf("a")])).toEqual(["the VM must be with VM leader, and none is there"]);
 });
 
-it("the first of a kind that wants to be together goes anywhere, the rest to it", () => {
+it("the first VM that matches its own affinity term goes anywhere, and the others follow it", () => {
   const kind = (id: string) => waiting(id, { affinity: [WEB], policy: "spread" }, { app: "web" });
   const placed = where([kind("x"), kind("y"), kind("z")], [roomOf("a"), roomOf("b"), roomOf("c")]);
   expect(new Set(Object.values(placed)).size).toBe(1);
   expect(where([kind("x")], [roomOf("a"), roomOf("b", [there("w", { app: "web" })])])).toEqual({ x: "b" });
 });
 
-it("anti-affinity: within a plan, to who is there, and from who is there", () => {
+it("anti-affinity holds within a plan, against VMs on the chassis, and for VMs on the chassis", () => {
   const apart = (id: string) => waiting(id, { antiAffinity: [WEB] }, { app: "web" });
   const rooms = [roomOf("a"), roomOf("b")];
   const three = planPlacements([apart("x"), apart("y"), apart("z")], rooms);
@@ -96,12 +96,14 @@ it("anti-affinity: within a plan, to who is there, and from who is there", () =>
   expect(three.deferrals[0]?.reasons[0]?.message).toMatch(
     /is there, and the VM must not be with VMs labelled app=web/,
   );
-  const shy = there("shy", {}, { antiAffinity: [{ vmIds: ["x"] }] });
-  expect(where([waiting("x", {}), waiting("y", {})], [roomOf("a", [shy])])).toEqual({ y: "a" });
-  expect(whyNot(waiting("x", {}), [roomOf("a", [shy])])).toEqual(["shy is there, and must not be with VM x"]);
+  const withTerm = there("s", {}, { antiAffinity: [{ vmIds: ["x"] }] });
+  expect(where([waiting("x", {}), waiting("y", {})], [roomOf("a", [withTerm])])).toEqual({ y: "a" });
+  expect(whyNot(waiting("x", {}), [roomOf("a", [withTerm])])).toEqual([
+    "s is there, and must not be with VM x",
+  ]);
 });
 
-it("preferred terms go before the score, by weight, and at no price", () => {
+it("preferred terms go before the score, in order of weight, and never leave a VM without a place", () => {
   const full = { ...roomOf("a"), room: { free: { ribosomes: 10 }, placesLeft: 1 } };
   const rooms = [
     full,

@@ -18,7 +18,7 @@ import { candidatesFor, type Placement, type Plan } from "./plan.ts";
 import { choosePreemption, type HeldRoom, type Preemption } from "./preemption.ts";
 import type { WaitingVm } from "./snapshot.ts";
 
-/** What VMs have given up on a chassis and its ledger has not released yet. */
+/** The resources and places that VMs have given up on a chassis, and that its ledger has not released yet. */
 export interface PendingRelease {
   readonly amounts: Amounts;
   readonly places: number;
@@ -163,7 +163,7 @@ interface ChassisAccount {
   readonly preempted: Set<string>;
 }
 
-/** What every chassis has left while the claims are settled. */
+/** The remaining room of every chassis while the claims are settled. */
 class ChassisTable {
   readonly #accounts = new Map<string, ChassisAccount>();
   /** The chassis that will have more room than they have at present. */

@@ -1,5 +1,5 @@
 /**
- * What is true of every plan, as sentences.
+ * Properties that hold for every plan.
  */
 import {
   type Chassis,
@@ -122,7 +122,7 @@ describe("every plan", () => {
     );
   });
 
-  it("puts nobody on a cordoned or tainted chassis, nor on one without the labels asked for", () => {
+  it("places no VM on a cordoned or tainted chassis, or on one without the labels that it asks for", () => {
     fc.assert(
       fc.property(cluster, ({ rooms, vms }) => {
         for (const { vm: placed, chassisId } of planPlacements(vms, rooms).placements) {
@@ -135,7 +135,7 @@ describe("every plan", () => {
     );
   });
 
-  it("leaves nobody beside whom it must not be with, or without whom it must be with", () => {
+  it("respects the anti-affinity and the affinity of every placed VM", () => {
     fc.assert(
       fc.property(cluster, ({ rooms, vms }) => {
         const { placements } = planPlacements(vms, rooms);
@@ -157,7 +157,7 @@ describe("every plan", () => {
     );
   });
 
-  it("is the same whatever the order of chassis and of VMs", () => {
+  it("does not depend on the order of chassis or VMs", () => {
     fc.assert(
       fc.property(cluster, ({ rooms, vms }) => {
         const plan = planPlacements(vms, rooms, { nowMs: 1e9 });
@@ -166,17 +166,18 @@ describe("every plan", () => {
     );
   });
 
-  it("places a lone VM exactly where there is a chassis that the rule finds nothing against", () => {
+  it("places a single VM exactly when some chassis is feasible by the rule", () => {
     fc.assert(
       fc.property(cluster, ({ rooms, vms }) => {
         const [lone] = vms;
         if (lone === undefined) return;
-        const isAnywhere = (its: Parameters<Neighbours["find"]>[0]) =>
+        const hasPlacedMatch = (its: Parameters<Neighbours["find"]>[0]) =>
           rooms.some(({ neighbours }) => neighbours?.find(its, lone.vmId) !== undefined);
         const feasible = rooms.filter(
           (room) =>
             room.closed === undefined &&
-            misfitOf(lone, { ...room, neighbours: room.neighbours as Neighbours }, isAnywhere) === undefined,
+            misfitOf(lone, { ...room, neighbours: room.neighbours as Neighbours }, hasPlacedMatch) ===
+              undefined,
         );
         const [placed] = planPlacements([lone], rooms).placements;
         if (feasible.length === 0) expect(placed).toBeUndefined();
@@ -185,7 +186,7 @@ describe("every plan", () => {
     );
   });
 
-  it("of equal VMs places no fewer when an empty chassis is added", () => {
+  it("places the same equal VMs and perhaps more when an empty chassis is added", () => {
     fc.assert(
       fc.property(cluster, fc.integer({ min: 1, max: 60 }), ({ rooms, vms }, ribosomes) => {
         const equal = plain(vms).map((one) => ({ ...one, request: { ribosomes } }));
@@ -195,7 +196,7 @@ describe("every plan", () => {
     );
   });
 
-  it("is the same when all amounts are scaled alike", () => {
+  it("does not change when all amounts are scaled by the same factor", () => {
     const scale = (amounts: Readonly<Record<string, number>>, by: number) =>
       Object.fromEntries(Object.entries(amounts).map(([name, n]) => [name, n * by]));
     fc.assert(

@@ -29,14 +29,14 @@ const where = (vms: WaitingVm[], rooms: ChassisRoom[]) =>
   Object.fromEntries(planPlacements(vms, rooms).placements.map(({ vm, chassisId }) => [vm.vmId, chassisId]));
 
 describe("a plan", () => {
-  it("fills the fullest chassis that has room, and keeps large holes whole", () => {
+  it("fills the fullest chassis that has room, and leaves large gaps whole", () => {
     const rooms = [roomOf("a", 100), roomOf("b", 30), roomOf("c", 60)];
     expect(where([waiting("x", 25)], rooms)).toEqual({ x: "b" });
     expect(where([waiting("x", 40)], rooms)).toEqual({ x: "c" });
     expect(where([waiting("x", 25), waiting("y", 25)], rooms)).toEqual({ x: "b", y: "c" });
   });
 
-  it("spreads what asks for it, over the emptiest first, and packs the rest", () => {
+  it("spreads VMs that ask for it, the emptiest chassis first, and packs the others", () => {
     const rooms = [roomOf("a", 60), roomOf("b", 30), roomOf("c", 80)];
     const spread = { placement: { policy: "spread" } };
     expect(where([waiting("x", 25, spread)], rooms)).toEqual({ x: "c" });
@@ -48,7 +48,7 @@ describe("a plan", () => {
     expect(planPlacements([packing], rooms, { policy: SPREAD }).placements[0]?.chassisId).toBe("b");
   });
 
-  it("serves priority, then waiting time, then id", () => {
+  it("places VMs in order of priority, then waiting time, then id", () => {
     const rooms = [roomOf("a", 10)];
     const late = waiting("a-late", 10, { waitingSinceMs: 5 });
     const early = waiting("z-early", 10, { waitingSinceMs: 1 });
@@ -58,7 +58,7 @@ describe("a plan", () => {
     expect(where([waiting("b", 10), waiting("a", 10)], rooms)).toEqual({ a: "a" });
   });
 
-  it("one that fits nowhere holds up nobody, and is told why by every chassis", () => {
+  it("defers a VM that fits nowhere with a reason per chassis, and places the others", () => {
     const closed = roomOf("b", 100, { closed: { code: "UNAVAILABLE", message: "is cordoned" } });
     const plan = planPlacements(
       [waiting("big", 50, { priority: 5 }), waiting("small", 5)],
@@ -79,7 +79,7 @@ describe("a plan", () => {
     );
   });
 
-  it("keeps to what a VM asks for", () => {
+  it("respects the chassis, the chassis types and the VM type of a VM", () => {
     const yeast = roomOf("y", 100, {
       chassis: { registered: true, chassisType: "yeast", capacity: {} } as Chassis,
     });
@@ -89,7 +89,7 @@ describe("a plan", () => {
     expect(where([waiting("x", 1, { vmType: "xcpng" })], rooms)).toEqual({});
   });
 
-  it("is proposed whole, in batches of one chassis each", () => {
+  it("is proposed as a whole, in batches for one chassis each", () => {
     const all = Array.from({ length: 7 }, (_, i) => waiting(`vm-${i}`, 1));
     const { placements } = planPlacements(all, [roomOf("a", 3), roomOf("b", 4)]);
     const batches = batchesOf(placements, 2);
@@ -102,7 +102,7 @@ describe("a plan", () => {
     );
   });
 
-  it("never plans more than there is, decides every VM once, and is the same in any order of input", () => {
+  it("plans no more than is free, decides every VM once, and does not depend on the order of input", () => {
     const vm = fc.record({ n: fc.nat(50), p: fc.integer({ min: 1, max: 5 }), t: fc.nat(3) });
     fc.assert(
       fc.property(fc.array(vm, { maxLength: 30 }), fc.array(fc.nat(100), { maxLength: 5 }), (vms, frees) => {

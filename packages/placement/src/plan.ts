@@ -147,7 +147,7 @@ class Planner {
 
   /** Places VMs of one effective priority, given in order of age. */
   placeClass(all: readonly WaitingVm[]): void {
-    // What quotas leave only shrinks while a plan is made: a VM without room under one has none later either.
+    // Room under a quota only shrinks while a plan is made: a VM that it refuses now is refused later too.
     const vms: WaitingVm[] = [];
     for (const vm of all) {
       if (this.#quotas.misfitOf(vm) === undefined) vms.push(vm);

@@ -18,11 +18,11 @@ export const FULL_SCORE = 1_000;
  */
 export interface Fit {
   readonly resources: readonly string[];
-  /** The VM's request. */
+  /** The amount that the VM requests. */
   asked(resource: number): number;
-  /** What is free on the chassis before the VM is placed. */
+  /** The free amount on the chassis, without the VM. */
   free(resource: number): number;
-  /** The chassis' whole offer, free or not. */
+  /** The whole offer of the chassis, free or held. */
   offered(resource: number): number;
   readonly vm: WaitingVm;
   readonly chassis: ChassisRoom;
@@ -105,7 +105,7 @@ export function checkedScore(policy: PlacementPolicy, fit: Fit): number {
   const score = policy.score(fit);
   if (score >= 0 && score <= FULL_SCORE && score === Math.floor(score)) return score;
   throw new RangeError(
-    `policy ${policy.name} ${policy.version} returned the score ${score} for ${fit.vm.vmId} on ${fit.chassis.chassisId}: ` +
-      `a score must be an integer from 0 to ${FULL_SCORE}`,
+    `policy ${policy.name} ${policy.version} returned the score ${score} ` +
+      `for ${fit.vm.vmId} on ${fit.chassis.chassisId}: must be an integer from 0 to ${FULL_SCORE}`,
   );
 }

@@ -35,7 +35,7 @@ export interface Preemption {
   readonly chassisId: string;
   /** The cheapest first. */
   readonly victims: readonly Victim[];
-  /** What was missing on the chassis. */
+  /** The shortages on the chassis before the preemption. */
   readonly lacking: readonly Shortage[];
 }
 
@@ -57,11 +57,11 @@ export function choosePreemption(vm: WaitingVm, chassis: readonly HeldRoom[]): P
 interface PossibleChassis {
   readonly one: HeldRoom;
   readonly most: Concessions;
-  /** What is missing of the scarcest resource, in thousandths of the offer. */
+  /** The shortage of the scarcest resource, in thousandths of the offer. */
   readonly lack: number;
 }
 
-/** Of the chassis that may take the VM, the {@link MAX_CHASSIS_WEIGHED} with the smallest shortage. */
+/** The {@link MAX_CHASSIS_WEIGHED} feasible chassis with the smallest shortage. */
 function nearestPossible(vm: WaitingVm, chassis: readonly HeldRoom[]): PossibleChassis[] {
   const needs = Object.entries(vm.request);
   const near = chassis
@@ -100,7 +100,7 @@ function withMost({ free, placesLeft }: Room, { frees, places }: Concessions): R
   return { free: add(free, frees), placesLeft: placesLeft + places };
 }
 
-/** What all holders below a priority could free together. */
+/** The sum of the concessions of all holders below a priority. */
 interface Concessions {
   readonly lower: readonly Holder[];
   readonly frees: Readonly<Record<string, number>>;

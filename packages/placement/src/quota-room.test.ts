@@ -45,7 +45,7 @@ const rooms = ["c", "d"].map((chassisId) => ({
 const plan = (waiting: WaitingVm[], ...quotas: Quota[]) => planPlacements(waiting, rooms, { quotas });
 const placed = (...args: Parameters<typeof plan>) => plan(...args).placements.map((one) => one.vm.vmId);
 
-it("a plan keeps to quotas over all chassis, in its own order, and says what stands against it", () => {
+it("a plan respects quotas over all chassis, in its own order, and names the quota that refuses a VM", () => {
   const waiting = [vm("a", 60), vm("b", 60), vm("z", 60, {}), vm("n", 40)];
   expect(placed(waiting)).toEqual(["a", "b", "n"]);
   expect(placed(waiting, quota("team", 100))).toEqual(["a", "n", "z"]);
@@ -68,24 +68,25 @@ it("a plan keeps to quotas over all chassis, in its own order, and says what sta
   ]);
 });
 
-it("a VM that moves asks only for what it does not hold yet", () => {
+it("a VM that moves needs only what it does not hold yet", () => {
   const moves = { ...vm("a", 60), holds: { ribosomes: 60 } };
   expect(placed([moves, vm("b", 50)], quota("team", 100, 60))).toEqual(["a"]);
   expect(placed([{ ...moves, holds: { ribosomes: 20 } }], quota("team", 100, 60))).toEqual(["a"]);
   expect(placed([{ ...moves, holds: { ribosomes: 19 } }], quota("team", 100, 60))).toEqual([]);
-  expect(placed([moves, vm("b", 40)], quota("team", 10, 60)), "above a lowered limit it may move").toEqual([
+  expect(placed([moves, vm("b", 40)], quota("team", 10, 60)), "it may move above a lowered limit").toEqual([
     "a",
   ]);
 });
 
-it("a limit that was lowered below what is held leaves nothing, and what asks for none of it is not concerned", () => {
+it("a limit below what is held leaves nothing, and does not concern VMs that request none of the resource", () => {
   expect(placed([vm("a", 1)], quota("team", 10, 50))).toEqual([]);
   expect(placed([{ ...vm("a", 0), request: { dnaKilobases: 0 } }], quota("team", 10, 50))).toEqual(["a"]);
 });
 
-it("what a VM has been charged and did not use is not asked of it again", () => {
+it("a VM needs no more room for what it was charged and has not used", () => {
   expect(placed([vm("x", 60), vm("b", 40)], quota("team", 100, 60))).toEqual(["x", "b"]);
-  expect(placed([{ ...vm("x", 60), incarnation: 2 }], quota("team", 100, 60)), "a former life's is").toEqual(
-    [],
-  );
+  expect(
+    placed([{ ...vm("x", 60), incarnation: 2 }], quota("team", 100, 60)),
+    "a charge of a former incarnation does not count",
+  ).toEqual([]);
 });

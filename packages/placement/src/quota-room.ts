@@ -1,5 +1,5 @@
 /**
- * What quotas leave while a plan is made. A VM without room under a quota is deferred, and not proposed in vain.
+ * The room under quotas while a plan is made. A VM without room under a quota is deferred, and not proposed in vain.
  */
 import {
   incarnationKey,
@@ -18,7 +18,9 @@ export interface UnderQuota {
   readonly incarnation: number;
   readonly request: Amounts;
   readonly labels: Readonly<Record<string, string>>;
-  /** What a VM that moves holds on the chassis that it leaves. A quota counts the VM once until it has moved. */
+  /**
+   * The amounts that a moving VM holds on the chassis that it leaves. A quota counts the VM once until it has moved.
+   */
   readonly holds?: Amounts | undefined;
 }
 
@@ -91,7 +93,7 @@ export class QuotaRooms {
   }
 }
 
-/** What the quota counts for the VM already: on the chassis that it leaves, or by a charge that was not used. */
+/** The amounts that the quota counts already: on the chassis that the VM leaves, or by an unused charge. */
 function countedFor(vm: UnderQuota, { charged }: QuotaRoom): Amounts {
   return larger(vm.holds ?? {}, charged.get(incarnationKey(vm)) ?? {});
 }

@@ -41,10 +41,10 @@ function chassis(
   };
 }
 
-const told = (rooms: ResidentRoom[], policy: "bin-pack" | "spread", maxMoves?: number) =>
+const rebalance = (rooms: ResidentRoom[], policy: "bin-pack" | "spread", maxMoves?: number) =>
   planRebalance(rooms, { policy, nowMs: NOW_MS, ...(maxMoves === undefined ? {} : { maxMoves }) });
-const moves = (...args: Parameters<typeof told>) =>
-  told(...args).moves.map(
+const moves = (...args: Parameters<typeof rebalance>) =>
+  rebalance(...args).moves.map(
     ({ vmId, fromChassisId, toChassisId }) => `${vmId}: ${fromChassisId} → ${toChassisId}`,
   );
 
@@ -55,8 +55,8 @@ describe("packing", () => {
     chassis("c", []),
   ];
 
-  it("empties the emptiest onto those in use, and says why", () => {
-    const { moves: planned, before, after } = told(spare(), "bin-pack");
+  it("empties the emptiest chassis onto others in use, with the reason", () => {
+    const { moves: planned, before, after } = rebalance(spare(), "bin-pack");
     expect(planned.map(({ vmId, toChassisId }) => [vmId, toChassisId])).toEqual([
       ["y", "a"],
       ["z", "a"],
@@ -65,7 +65,7 @@ describe("packing", () => {
     expect([before.used, after.used]).toEqual([2, 1]);
   });
 
-  it("begins nothing that it cannot finish", () => {
+  it("begins no chassis that it cannot empty", () => {
     expect(
       moves(
         [
@@ -80,22 +80,24 @@ describe("packing", () => {
     expect(moves([chassis("a", [resident("x", 60, { isMovable: false })]), fixed], "bin-pack")).toEqual([]);
   });
 
-  it("leaves who has just come, and who chose otherwise", () => {
+  it("leaves VMs that were placed recently, name another policy, or are bound to their chassis", () => {
     const recent = chassis("b", [resident("y", 20, { placedAtMs: NOW_MS - COOL_DOWN_MS + 1 })]);
-    const { moves: planned, coolingDown } = told(
+    const { moves: planned, coolingDown } = rebalance(
       [chassis("a", [resident("x", 60, { isMovable: false })]), recent],
       "bin-pack",
     );
     expect([planned.length, coolingDown]).toEqual([0, 1]);
-    const choosy = chassis("b", [resident("y", 20, { placement: { policy: "spread" } })]);
-    expect(moves([chassis("a", [resident("x", 60, { isMovable: false })]), choosy], "bin-pack")).toEqual([]);
+    const otherPolicy = chassis("b", [resident("y", 20, { placement: { policy: "spread" } })]);
+    expect(moves([chassis("a", [resident("x", 60, { isMovable: false })]), otherPolicy], "bin-pack")).toEqual(
+      [],
+    );
     const bound = chassis("b", [resident("y", 20, { placement: { chassisId: "b" } })]);
     expect(moves([chassis("a", [resident("x", 60, { isMovable: false })]), bound], "bin-pack")).toEqual([]);
   });
 });
 
 describe("spreading", () => {
-  it("moves from the fullest to the emptiest while it is worth it, and to none that takes nobody", () => {
+  it("moves VMs from the fullest to the emptiest chassis while the gain suffices, and to no closed chassis", () => {
     const full = chassis(
       "a",
       ["v", "w", "x", "y"].map((vmId) => resident(vmId, 20)),
@@ -104,13 +106,13 @@ describe("spreading", () => {
     const closed = { closed: { code: "UNAVAILABLE", message: "is cordoned" } };
     expect(moves([full, chassis("b", [], closed)], "spread")).toEqual([]);
     expect(moves([chassis("a", [resident("x", 4)]), chassis("b", [])], "spread")).toEqual([]);
-    expect(told([full, chassis("b", [])], "spread").moves[0]?.reason).toBe(
+    expect(rebalance([full, chassis("b", [])], "spread").moves[0]?.reason).toBe(
       "a is 80 % full and b 0 %: the move leaves both at 60 % or less",
     );
   });
 });
 
-describe("whatever there is", () => {
+describe("any cluster", () => {
   const anyRooms = fc.array(
     fc.array(fc.record({ n: fc.integer({ min: 1, max: 30 }), recent: fc.boolean(), fixed: fc.boolean() }), {
       maxLength: 3,
@@ -121,7 +123,7 @@ describe("whatever there is", () => {
   const of = (n: number) => ({ n, recent: false, fixed: false });
   const ONE_BETTER_OFF_TWICE = [[of(5), of(1), { ...of(19), recent: true }], [of(10), of(15)], []];
 
-  it("nothing is overfilled, nobody moves twice or too soon, it gets no worse, and then there is nothing left to do", () => {
+  it("gets moves that overfill no chassis, respect the cool-down, make no balance worse, and leave nothing to move", () => {
     fc.assert(
       fc.property(anyRooms, fc.constantFrom("bin-pack" as const, "spread" as const), (all, policy) => {
         const rooms = all.map((list, i) =>
@@ -132,7 +134,7 @@ describe("whatever there is", () => {
             ),
           ),
         );
-        const plan = told(rooms, policy);
+        const plan = rebalance(rooms, policy);
         expect(plan.moves.length).toBeLessThanOrEqual(MAX_REBALANCE_MOVES);
         const moved = new Set(plan.moves.map(({ vmId }) => vmId));
         expect(moved.size).toBe(plan.moves.length);
@@ -152,7 +154,7 @@ describe("whatever there is", () => {
             chassisId,
             [...residents.values()]
               .filter(({ vm }) => where.get(vm.vmId) === chassisId)
-              // Who has just been moved stays for a while, wherever he would be better off by now.
+              // A VM that was just moved cools down, so that the second plan leaves it.
               .map((one) => (moved.has(one.vm.vmId) ? { ...one, placedAtMs: NOW_MS } : one)),
           ),
         );
@@ -160,8 +162,8 @@ describe("whatever there is", () => {
         expect(plan.after.used).toBeLessThanOrEqual(policy === "bin-pack" ? plan.before.used : rooms.length);
         if (policy === "spread") expect(plan.after.spread).toBeLessThanOrEqual(plan.before.spread);
         if (plan.moves.length < MAX_REBALANCE_MOVES && policy === "spread")
-          expect(told(after, policy).moves).toEqual([]);
-        expect(told([...rooms].reverse(), policy)).toEqual(plan);
+          expect(rebalance(after, policy).moves).toEqual([]);
+        expect(rebalance([...rooms].reverse(), policy)).toEqual(plan);
       }),
       { numRuns: 300, examples: [[ONE_BETTER_OFF_TWICE, "spread"]] },
     );

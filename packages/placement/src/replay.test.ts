@@ -1,6 +1,5 @@
 /**
- * What a replay must be whatever is asked: the same twice, nothing when nothing is different, and never better with
- * less.
+ * A replay is reproducible, shows no difference without different options, and never gets better with fewer chassis.
  */
 import { readFileSync } from "node:fs";
 import { type Chassis, decodeEvent } from "@bioxen/contracts";
@@ -9,7 +8,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { planPlacements, type ReplayOptions, type ReplayReport, replayDemand } from "./index.ts";
 
-/** A log in the making; `at` is ms since its beginning. */
+/** Builds a log. `at` is the time since its beginning, ms. */
 class Log {
   readonly events: StoredEvent[] = [];
 
@@ -62,12 +61,12 @@ class Log {
   }
 }
 
-/** Where each VM went in the alternative, of those that went elsewhere than in the baseline. */
+/** The chassis in the alternative of every VM that got another chassis than in the baseline. */
 const moves = (report: ReplayReport) =>
   Object.fromEntries(report.differences.map((d) => [d.vmId, d.alternative?.chassisId ?? null]));
 
 describe("a replay", () => {
-  it("places where the log did, waits as long, and measures what is used", () => {
+  it("places where the log did, waits as long, and measures the use", () => {
     const log = new Log().chassis(0, "a").chassis(0, "b").vm("x", 60).vm("y", 60).vm("z", 60);
     for (const id of ["x", "y", "z"]) log.start(1_000, id);
     log.placed(1_003, "x", "a").placed(1_003, "y", "b");
@@ -87,20 +86,20 @@ describe("a replay", () => {
     ]);
   });
 
-  it("says how far it is from what really happened", () => {
+  it("reports how close it comes to what really happened", () => {
     const log = new Log().chassis(0, "a").chassis(0, "b").vm("x", 60).vm("y", 10);
     log.start(1_000, "x").start(1_000, "y").placed(1_010, "x", "b").placed(1_010, "y", "b");
     expect(log.replay().reproduction).toMatchObject({ demands: 2, sameChassis: 0, permille: 0 });
   });
 
-  it("spreads what was packed, and leaves a VM's own choice alone", () => {
+  it("spreads VMs that were packed, and keeps the policy that a VM names", () => {
     const log = new Log().chassis(0, "a").chassis(0, "b").vm("x", 10).vm("y", 10);
     log.vm("z", 10, { policy: "bin-pack" }).start(10, "x").start(20, "y").start(30, "z");
     expect(moves(log.replay({ policy: "spread" }))).toEqual({ y: "b" });
     expect(moves(log.replay({ recordedPolicy: "spread", policy: "bin-pack" }))).toEqual({ y: "a" });
   });
 
-  it("has more chassis when asked: who waited does not", () => {
+  it("adds chassis, so that a VM that waited waits no longer", () => {
     const log = new Log()
       .chassis(0, "a", 10)
       .vm("x", 10)
@@ -113,7 +112,7 @@ describe("a replay", () => {
     expect(report.alternative.totalWaitMs).toBeLessThan(report.baseline.totalWaitMs);
   });
 
-  it("from an event on, keeps what stood, and moves whose chassis the question takes away", () => {
+  it("begins at a given event, keeps earlier placements, and moves VMs of chassis that the options remove", () => {
     const log = new Log().chassis(0, "a").chassis(0, "b").vm("x", 10).vm("y", 10);
     log.start(10, "x").placed(12, "x", "b").start(1_000, "y").placed(1_002, "y", "b");
     const report = log.replay({ fromSeq: 7, withoutChassis: ["b"] });
@@ -126,7 +125,7 @@ describe("a replay", () => {
     expect(moves(report)).toEqual({ x: "a", y: "a" });
   });
 
-  it("a chassis that goes sends away who is on it here, a cordoned one takes nobody", () => {
+  it("evicts the VMs of a chassis that is removed, and places none on a cordoned chassis", () => {
     const log = new Log().chassis(0, "a").chassis(0, "b").vm("x", 10).vm("y", 10);
     log.add(5, "chassis/a", "cordoned.v1", {}).start(10, "x").placed(12, "x", "b");
     log.add(20, "chassis/a", "uncordoned.v1", {}).add(50, "chassis/b", "removed.v1", {}).start(60, "y");
@@ -138,7 +137,7 @@ describe("a replay", () => {
     ]);
   });
 
-  it("a resize takes room where there is any, and is counted where there is none", () => {
+  it("resizes a VM where room is free, and counts the resizes without room", () => {
     const log = new Log().chassis(0, "a", 100).chassis(0, "b", 20).vm("x", 10).start(10, "x");
     log.add(50, "vm/x", "resized.v1", { request: { ribosomes: 50 }, allocation: { ribosomes: 50 } });
     expect(log.replay().baseline.refusedResizes).toBe(1);
@@ -148,7 +147,7 @@ describe("a replay", () => {
     });
   });
 
-  it("who is displaced asks again, who withdraws waits no longer", () => {
+  it("places a displaced VM again, and ends the wait of a VM that withdraws", () => {
     const log = new Log().chassis(0, "a", 10).vm("x", 10).vm("y", 10, {}, 5).start(10, "x").start(500, "y");
     log.add(700, "vm/x", "displaced.v2", { fence: 1, chassisId: "a", code: "RESERVATION_ENDED", reason: "" });
     log.stop(900, "x").stop(2_000, "y");
@@ -161,7 +160,7 @@ describe("a replay", () => {
     expect(late.replay().baseline).toMatchObject({ placed: 1, totalWaitMs: 2 + 30 });
   });
 
-  it("who gave way is an answer of the log's scheduler: it is kept there, and decided by nobody here", () => {
+  it("shows preemptions in the recorded cluster only, because they are decisions of the recorded scheduler", () => {
     const log = new Log()
       .chassis(0, "a", 10)
       .vm("x", 10)
@@ -187,7 +186,7 @@ describe("a replay", () => {
   });
 });
 
-/** Uniform VMs that come and go, on uniform chassis. */
+/** Equal VMs that start and stop, on equal chassis. */
 const uniform = fc
   .record({
     chassis: fc.integer({ min: 1, max: 4 }),
@@ -207,8 +206,8 @@ const uniform = fc
     return { log, chassis };
   });
 
-describe("of any log", () => {
-  it("the same question has the same answer, to the byte, and no question no difference", () => {
+describe("a replay of any log", () => {
+  it("gives the same report byte for byte, and no difference without options", () => {
     fc.assert(
       fc.property(uniform, ({ log }) => {
         const options = { policy: "spread", withoutChassis: ["c0"] } as const;
@@ -220,7 +219,7 @@ describe("of any log", () => {
     );
   });
 
-  it("a chassis that stood empty makes no difference when it is away", () => {
+  it("shows no difference without a chassis that was empty all the time", () => {
     fc.assert(
       fc.property(uniform, ({ log }) => {
         const empty = log.replay().baseline.chassis.filter((chassis) => chassis.peakVms === 0);
@@ -231,7 +230,7 @@ describe("of any log", () => {
     );
   });
 
-  it("a burst, however large, is placed as one plan places it", () => {
+  it("places a burst of any size as one plan does", () => {
     const vm = fc.record({ n: fc.integer({ min: 1, max: 4 }), p: fc.integer({ min: 1, max: 5 }) });
     fc.assert(
       fc.property(fc.array(vm, { maxLength: 40 }), fc.array(fc.nat(9), { maxLength: 4 }), (vms, sizes) => {
@@ -268,7 +267,7 @@ describe("of any log", () => {
     );
   });
 
-  it("equal VMs on fewer equal chassis never wait less, under either policy", () => {
+  it("never lets equal VMs wait less on fewer equal chassis, under either policy", () => {
     fc.assert(
       fc.property(uniform, fc.constantFrom("bin-pack", "spread"), ({ log, chassis }, policy) => {
         let before = -1;
@@ -283,7 +282,7 @@ describe("of any log", () => {
   });
 });
 
-describe("of a log from a real stack", () => {
+describe("a replay of a log from a real stack", () => {
   const file = new URL("../../../test/data/log-v1.jsonl", import.meta.url);
   const events = readFileSync(file, "utf8")
     .trim()
@@ -291,14 +290,14 @@ describe("of a log from a real stack", () => {
     .map((line) => JSON.parse(line) as { seq: number; subject: string; payload: string })
     .map(({ seq, subject, payload }) => decodeEvent(new TextEncoder().encode(payload), seq, subject));
 
-  it("every placement comes out as it was", () => {
+  it("reproduces every placement", () => {
     const { reproduction, recorded, baseline } = replayDemand(events);
     expect(reproduction).toMatchObject({ demands: 18, sameChassis: 18 });
     expect(Math.abs(reproduction.waitDifferenceMs)).toBeLessThan(recorded.totalWaitMs / 20);
     expect(baseline.chassis.map((c) => c.peakVms)).toEqual(recorded.chassis.map((c) => c.peakVms));
   });
 
-  it("without the yeast no large cell has a place; with another none waits", () => {
+  it("finds no place for large cells without the yeast chassis, and lets none wait with a second one", () => {
     const large = replayDemand(events, { withoutChassis: ["yeast-1"] });
     const unplaced = large.differences.filter((d) => d.alternative?.chassisId === null);
     expect(unplaced.map((d) => d.vmId)).toEqual(["big-1", "big-2", "big-3", "big-4", "big-5"]);

@@ -259,8 +259,8 @@ export class RoomIndex {
   }
 
   /**
-   * What is missing on a chassis for this VM, of the scarcest resource, in thousandths of the offer; undefined when the
-   * VM could not run there even if it were empty.
+   * The shortage of the scarcest resource for this VM, in thousandths of the offer; undefined when the VM could not run
+   * on the chassis even if it were empty.
    */
   shortageAt(at: number, query: FitQuery): number | undefined {
     if (query.admits[at] === 0 || this.#shut[at] !== 0 || query.excluded.has(at)) return undefined;

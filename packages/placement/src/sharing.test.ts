@@ -1,5 +1,5 @@
 /**
- * The sharing of one resource, in sentences that hold for every claim.
+ * The sharing of one resource: examples, and properties that hold for all claims.
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -17,19 +17,19 @@ const grantedOf = (capacity: number, claims: readonly Claim[]) =>
   Object.fromEntries(shareOut(capacity, claims).map(({ id, granted }) => [id, granted]));
 
 describe("sharing", () => {
-  it("lends what is idle by weight", () => {
+  it("lends idle amounts in proportion to the weights", () => {
     const contenders = [claim("a", 1, 100, 9e5), claim("b", 3, 100, 9e5), claim("c", 5, 100, 9e5)];
     expect(lentOf(1_200, ...contenders)).toEqual({ a: 100, b: 300, c: 500 });
   });
 
-  it("what one does not use is lent to the others, and is its own again at once", () => {
+  it("lends the unused part of a guarantee, and returns it as soon as its owner can use it", () => {
     const borrower = claim("b", 1, 100, 9e5);
     expect(lentOf(200, claim("a", 5, 100, 0), borrower)).toEqual({ a: 0, b: 100 });
     expect(lentOf(200, claim("a", 5, 100, 30), borrower)).toEqual({ a: 0, b: 70 });
     expect(lentOf(200, claim("a", 5, 100, 100), borrower)).toEqual({ a: 0, b: 0 });
   });
 
-  it("who has enough leaves the rest to the others", () => {
+  it("leaves to the others what a satisfied VM does not need", () => {
     expect(lentOf(1_000, claim("a", 1, 0, 100), claim("b", 1, 0, 9e5), claim("c", 2, 0, 9e5))).toEqual({
       a: 100,
       b: 300,
@@ -37,7 +37,7 @@ describe("sharing", () => {
     });
   });
 
-  it("shares guarantees by weight where there is less than all of them", () => {
+  it("shares guarantees by weight when the capacity is below their sum", () => {
     const oversubscribed = [claim("a", 1, 100, 100), claim("b", 2, 100, 300), claim("c", 2, 20, 20)];
     expect(shareOut(110, oversubscribed)).toEqual([
       { id: "a", granted: 30, lent: 0 },
@@ -46,7 +46,7 @@ describe("sharing", () => {
     ]);
   });
 
-  it("gives single units to those nearest to one more", () => {
+  it("gives the units left over by rounding to the largest fractions", () => {
     expect(grantedOf(10, [claim("a", 1, 0, 9), claim("b", 1, 0, 9), claim("c", 1, 0, 9)])).toEqual({
       a: 4,
       b: 3,
@@ -68,13 +68,13 @@ const anyClaims = fc
 
 const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
 
-/** Pairs of claims and shares. */
+/** Each claim together with its share. */
 function outcome(capacity: number, claims: readonly Claim[]): (Claim & Share)[] {
   return shareOut(capacity, claims).map((share, i) => ({ ...(claims[i] as Claim), ...share }));
 }
 
-describe("whatever is claimed", () => {
-  it("never more is granted than there is, nor than anybody can use", () => {
+describe("any claims", () => {
+  it("are granted no more than the capacity, and no VM more than its demand", () => {
     fc.assert(
       fc.property(fc.nat(3_000), anyClaims, (capacity, claims) => {
         const shares = outcome(capacity, claims);
@@ -87,7 +87,7 @@ describe("whatever is claimed", () => {
     );
   });
 
-  it("a guarantee is kept as far as it is used, where all of them are there", () => {
+  it("get their guarantees as far as they use them, if the capacity suffices for all guarantees", () => {
     fc.assert(
       fc.property(anyClaims, fc.nat(1_000), (claims, idle) => {
         const capacity = sum(claims.map(({ guarantee }) => guarantee)) + idle;
@@ -98,7 +98,7 @@ describe("whatever is claimed", () => {
     );
   });
 
-  it("nothing stays idle while somebody could use it", () => {
+  it("leave nothing idle that a VM could use", () => {
     fc.assert(
       fc.property(fc.nat(3_000), anyClaims, (capacity, claims) => {
         const shares = outcome(capacity, claims);
@@ -108,7 +108,7 @@ describe("whatever is claimed", () => {
     );
   });
 
-  it("max-min: who is lent less per weight than another, by more than a unit of each, has all it can use", () => {
+  it("are max-min fair: a VM that is lent less per weight than another, beyond rounding, has all that it can use", () => {
     fc.assert(
       fc.property(fc.nat(3_000), anyClaims, (capacity, claims) => {
         const shares = outcome(capacity, claims);
@@ -122,7 +122,7 @@ describe("whatever is claimed", () => {
     );
   });
 
-  it("more capacity takes nothing from anybody, but for a unit of rounding", () => {
+  it("lose nothing when capacity is added, except for one unit of rounding", () => {
     fc.assert(
       fc.property(fc.nat(3_000), fc.nat(500), anyClaims, (capacity, more, claims) => {
         const before = grantedOf(capacity, claims);
@@ -132,7 +132,7 @@ describe("whatever is claimed", () => {
     );
   });
 
-  it("who can use more gets no less, but for a unit of rounding", () => {
+  it("get no less when their demand grows, except for one unit of rounding", () => {
     fc.assert(
       fc.property(fc.nat(3_000), anyClaims, fc.nat(500), (capacity, claims, more) => {
         const [first, ...rest] = claims;
@@ -144,7 +144,7 @@ describe("whatever is claimed", () => {
     );
   });
 
-  it("the order of the claims does not matter", () => {
+  it("get the same shares in any order", () => {
     fc.assert(
       fc.property(fc.nat(3_000), anyClaims, (capacity, claims) => {
         expect(grantedOf(capacity, [...claims].reverse())).toEqual(grantedOf(capacity, claims));

@@ -14,7 +14,7 @@ export interface WaitingVm {
   readonly labels: Readonly<Record<string, string>>;
   readonly priority: number;
   readonly waitingSinceMs: number;
-  /** What a VM that moves holds on the chassis that it leaves. */
+  /** The amounts that a moving VM holds on the chassis that it leaves. */
   readonly holds?: Amounts | undefined;
   /** Chassis on which the VM must not be placed: the one that it leaves. */
   readonly excludeChassisIds?: readonly string[] | undefined;

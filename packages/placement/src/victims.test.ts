@@ -1,5 +1,5 @@
 /**
- * Who gives way: the least that suffices, the mildest, the lowest; as sentences over random chassis.
+ * The choice of victims is sufficient, minimal and as mild as possible: examples, and properties over random chassis.
  */
 import { PREEMPTION_MODES, type PreemptionMode, roomFor } from "@bioxen/contracts";
 import { type Amounts, sum } from "@bioxen/kernel";
@@ -8,7 +8,8 @@ import { describe, expect, it } from "vitest";
 import { type Concession, chooseVictims, type Holder, type Victim } from "./victims.ts";
 
 /**
- * Holds `ribosomes` and `kilobases`; starved it frees `spare` ribosomes, paused all, evicted everything and its place.
+ * A VM that holds these amounts. Starved it frees `spare` ribosomes, paused all ribosomes, evicted everything and its
+ * place.
  */
 function holder(
   vmId: string,
@@ -29,35 +30,36 @@ const room = (ribosomes: number, kilobases = 0, placesLeft = 5) => ({
   free: { ribosomes, kilobases },
   placesLeft,
 });
-const said = (victims: readonly Victim[] | undefined) => victims?.map(({ vmId, mode }) => `${vmId}: ${mode}`);
+const inWords = (victims: readonly Victim[] | undefined) =>
+  victims?.map(({ vmId, mode }) => `${vmId}: ${mode}`);
 
 describe("victims", () => {
-  it("are starved before anybody is paused, paused before anybody is evicted", () => {
+  it("are starved before a VM is paused, and paused before a VM is evicted", () => {
     const holders = [holder("a", 1, 50, { spare: 10 }), holder("b", 3, 50, { spare: 10 })];
-    expect(said(chooseVictims({ ribosomes: 15 }, room(0), holders))).toEqual(["a: starve", "b: starve"]);
-    expect(said(chooseVictims({ ribosomes: 30 }, room(0), holders))).toEqual(["a: pause"]);
-    expect(said(chooseVictims({ ribosomes: 60 }, room(0), holders))).toEqual(["a: pause", "b: starve"]);
-    expect(said(chooseVictims({ kilobases: 1 }, room(0), holders))).toEqual(["a: evict"]);
-    expect(said(chooseVictims({ kilobases: 2 }, room(0), holders))).toEqual(["a: evict", "b: evict"]);
+    expect(inWords(chooseVictims({ ribosomes: 15 }, room(0), holders))).toEqual(["a: starve", "b: starve"]);
+    expect(inWords(chooseVictims({ ribosomes: 30 }, room(0), holders))).toEqual(["a: pause"]);
+    expect(inWords(chooseVictims({ ribosomes: 60 }, room(0), holders))).toEqual(["a: pause", "b: starve"]);
+    expect(inWords(chooseVictims({ kilobases: 1 }, room(0), holders))).toEqual(["a: evict"]);
+    expect(inWords(chooseVictims({ kilobases: 2 }, room(0), holders))).toEqual(["a: evict", "b: evict"]);
     expect(chooseVictims({ kilobases: 3 }, room(0), holders)).toBeUndefined();
   });
 
-  it("are of the lowest priority, then few, then young", () => {
+  it("have the lowest priority, then the least number, then the youngest age", () => {
     const low = [holder("a", 2, 50), holder("b", 1, 50), holder("c", 1, 20)];
-    expect(said(chooseVictims({ ribosomes: 50 }, room(0), low))).toEqual(["b: pause"]);
-    expect(said(chooseVictims({ ribosomes: 15 }, room(0), low)), "the small one will do").toEqual([
+    expect(inWords(chooseVictims({ ribosomes: 50 }, room(0), low))).toEqual(["b: pause"]);
+    expect(inWords(chooseVictims({ ribosomes: 15 }, room(0), low)), "the small VM suffices").toEqual([
       "c: pause",
     ]);
     const equal = [holder("old", 1, 50, { sinceMs: 1 }), holder("young", 1, 50, { sinceMs: 2 })];
-    expect(said(chooseVictims({ ribosomes: 50 }, room(0), equal))).toEqual(["young: pause"]);
+    expect(inWords(chooseVictims({ ribosomes: 50 }, room(0), equal))).toEqual(["young: pause"]);
   });
 
-  it("leave a place where it is places that lack", () => {
+  it("are evicted when places for VMs are missing", () => {
     const holders = [holder("a", 1, 50, { spare: 50 }), holder("b", 1, 5)];
-    expect(said(chooseVictims({ ribosomes: 1 }, room(9, 0, 0), holders))).toEqual(["a: evict"]);
+    expect(inWords(chooseVictims({ ribosomes: 1 }, room(9, 0, 0), holders))).toEqual(["a: evict"]);
   });
 
-  it("are nobody when nobody is needed", () => {
+  it("are none when the room suffices", () => {
     expect(chooseVictims({ ribosomes: 1 }, room(1), [holder("a", 1, 50)])).toEqual([]);
   });
 });
@@ -82,7 +84,7 @@ const holdersOf = ({ holders }: Case) =>
     holder(`vm-${i}`, priority, ribosomes, { spare: Math.min(spare, ribosomes), ...more }),
   );
 
-/** Whether these concessions make the request fit, by the rule that places it. */
+/** True when these concessions make the request fit, by the feasibility rule. */
 function suffices({ request, free, placesLeft }: Case, given: readonly Concession[]): boolean {
   const places = given.reduce((n, one) => n + one.places, placesLeft);
   return (
@@ -97,16 +99,16 @@ const rank = (mode: PreemptionMode) => PREEMPTION_MODES.indexOf(mode);
 const upTo = (hardest: number, holders: readonly Holder[]) =>
   holders.flatMap(({ concessions }) => concessions.findLast(({ mode }) => rank(mode) <= hardest) ?? []);
 
-/** `holds` is given what was chosen, each victim with its holder and its concession. */
+/** Checks `property` on random cases. `chosen` has the holder and the concession of each victim. */
 function always(
-  holds: (one: Case, holders: Holder[], chosen: { holder: Holder; given: Concession }[]) => void,
+  property: (one: Case, holders: Holder[], chosen: { holder: Holder; given: Concession }[]) => void,
 ): void {
   fc.assert(
     fc.property(anyCase, (one) => {
       const holders = holdersOf(one);
       const victims = chooseVictims(one.request, { free: one.free, placesLeft: one.placesLeft }, holders);
       if (victims === undefined) {
-        expect(suffices(one, upTo(2, holders)), "they could have, all together").toBe(false);
+        expect(suffices(one, upTo(2, holders)), "all holders together do not suffice").toBe(false);
         return;
       }
       const chosen = victims.map(({ vmId, mode }) => {
@@ -115,14 +117,14 @@ function always(
         if (from === undefined || given === undefined) throw new Error(`${vmId} cannot ${mode}`);
         return { holder: from, given };
       });
-      holds(one, holders, chosen);
+      property(one, holders, chosen);
     }),
     { numRuns: 2_000 },
   );
 }
 
-describe("whatever is held and asked", () => {
-  it("what they give up is enough", () => {
+describe("any choice of victims", () => {
+  it("frees enough", () => {
     always((one, _holders, chosen) =>
       expect(
         suffices(
@@ -133,7 +135,7 @@ describe("whatever is held and asked", () => {
     );
   });
 
-  it("nobody could be left out, nor get off milder", () => {
+  it("has no victim that could be left out or treated more mildly", () => {
     always((one, _holders, chosen) => {
       for (const { holder: victim, given } of chosen) {
         const others = chosen.filter(({ holder: other }) => other !== victim).map((other) => other.given);
@@ -145,14 +147,14 @@ describe("whatever is held and asked", () => {
     });
   });
 
-  it("nobody is treated harder than all would have to be", () => {
+  it("uses no harder mode than all holders together would need", () => {
     always((one, holders, chosen) => {
       const hardest = Math.max(0, ...chosen.map(({ given }) => rank(given.mode)));
       if (hardest > 0) expect(suffices(one, upTo(hardest - 1, holders))).toBe(false);
     });
   });
 
-  it("none has a higher priority than is needed for that", () => {
+  it("has no victim of a higher priority than that mode needs", () => {
     always((one, holders, chosen) => {
       const highest = Math.max(0, ...chosen.map(({ holder: victim }) => victim.priority));
       const mildest = PREEMPTION_MODES.findIndex((_mode, i) => suffices(one, upTo(i, holders)));
@@ -161,7 +163,7 @@ describe("whatever is held and asked", () => {
     });
   });
 
-  it("the order in which they are listed decides nothing", () => {
+  it("does not depend on the order of the holders", () => {
     always((one, holders, chosen) => {
       const again = chooseVictims(
         one.request,

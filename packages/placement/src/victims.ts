@@ -19,7 +19,7 @@ import { type Amounts, amountOf, subtract } from "@bioxen/kernel";
  */
 const MAX_HOLDERS = 512;
 
-/** What a VM gives up under one mode. */
+/** The resources that a VM gives up under one mode. */
 export interface Concession {
   readonly mode: PreemptionMode;
   readonly frees: Amounts;
@@ -50,7 +50,7 @@ export function canGiveWay({ state }: Pick<Vm, "state">): boolean {
   return state === "running" || state === "paused";
 }
 
-/** What the VM can give up; undefined when nothing can be taken from it at present. */
+/** The concessions that the VM can make; undefined when nothing can be taken from it at present. */
 export function holderOf(vmId: string, vm: Vm): Holder | undefined {
   const { allocation, fence, priority } = vm;
   if (!canGiveWay(vm) || allocation === null || fence === null) return undefined;

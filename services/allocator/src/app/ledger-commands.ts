@@ -56,7 +56,7 @@ const NO_LONGER_FITS: Misfit = {
 
 type Refused = ReadonlyMap<string, Misfit>;
 
-/** What a command would do to one state of its ledger. */
+/** The effect that a command is to have on one state of its ledger. */
 interface LedgerIntent {
   /** The quotas to charge before the append; empty when nothing grows. */
   readonly requests: readonly ChargeRequest[];

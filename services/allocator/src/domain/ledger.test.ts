@@ -31,7 +31,7 @@ const CHASSIS: Chassis = {
   registeredAtMs: 0,
   version: 1,
 };
-/** Of 100, less 10 % for the hypervisor. */
+/** The capacity of 100, less 10 % for the hypervisor. */
 const OFFERED = { dnaKilobases: 90, ribosomes: 90 };
 const EXPIRES_AT_MS = 1_000;
 

@@ -54,7 +54,7 @@ describe("set", () => {
     given(quotaDecider)
       .when(command({}, MAX_QUOTAS))
       .thenRejected("TOO_LARGE", {
-        message: "quota limit reached (1000): quotas are never deleted, change an existing one instead",
+        message: "quota limit reached (1000): change an existing quota",
         details: { limit: MAX_QUOTAS },
       });
     limitedTo100.when(command({ ribosomes: 1 }, MAX_QUOTAS)).thenAppended(set({ ribosomes: 1 }));

@@ -90,11 +90,7 @@ function decideSet(
 ): QuotaDecision {
   if (!quota.exists && quotas >= MAX_QUOTAS) {
     const details = { limit: MAX_QUOTAS };
-    return refuse(
-      "TOO_LARGE",
-      `quota limit reached (${MAX_QUOTAS}): quotas are never deleted, change an existing one instead`,
-      { details },
-    );
+    return refuse("TOO_LARGE", `quota limit reached (${MAX_QUOTAS}): change an existing quota`, { details });
   }
   if (quota.exists && equalLimits(quota.resources, resources)) return UNCHANGED;
   return accept<QuotaEvent>({ type: "bioxen.quota.set.v1", data: { label, resources } });

@@ -19,8 +19,8 @@ import { accept, amountOf, type Decision, UNCHANGED } from "@bioxen/kernel";
 export const EXPIRY_GRACE_MS = 10_000;
 
 /**
- * What the VM's own events say about an entry. `keep`: the VM has not taken it, so that it may expire. `hold`: the VM
- * has taken it, and only the VM's events end it.
+ * The verdict of the VM's own events on an entry. `keep`: the VM has not taken it, so that it may expire. `hold`: the
+ * VM has taken it, and only the VM's events end it.
  */
 export type EntryVerdict = "keep" | "hold" | "commit" | "release";
 
