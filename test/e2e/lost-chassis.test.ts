@@ -76,13 +76,13 @@ async function typesOf(vmId: string): Promise<string[]> {
   return events.map((e: Json) => e.type.replace(/^bioxen\.vm\.|\.v\d$/g, ""));
 }
 
-async function eventOf(subject: string, type: string): Promise<Json> {
+async function eventsOf(subject: string, type: string): Promise<Json> {
   const { stdout } = await world.bioxen("events", "tail", "--from", "1", "--no-follow", "--json");
   const events = stdout
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line));
-  return events.filter((e: Json) => e.subject === subject && e.type === type).at(-1);
+  return events.filter((e: Json) => e.subject === subject && e.type === type);
 }
 
 describe("kill -9 of an agent that nobody starts again", () => {
@@ -115,7 +115,8 @@ describe("kill -9 of an agent that nobody starts again", () => {
     for (const vm of vms) expect(vm.chassisId).toMatch(/^ecoli-/);
     expect(await world.reach("leaving", "stopped")).toMatchObject({ reason: "yeast-1 is lost" });
     expect(await typesOf("gone-1")).toContain("displaced");
-    expect((await eventOf("vm/gone-1", "bioxen.vm.displaced.v2")).data).toMatchObject({
+    const displacements = await eventsOf("vm/gone-1", "bioxen.vm.displaced.v2");
+    expect(displacements.at(-1).data).toMatchObject({
       code: "CHASSIS_LOST",
       chassisId: "yeast-1",
     });
@@ -142,7 +143,13 @@ describe("an agent that sleeps past its loss and wakes", () => {
     });
     second?.kill("SIGSTOP");
     await chassisIs("yeast-1", "lost");
-    for (const vmId of vmIds) expect((await world.reach(vmId, "running")).chassisId).toMatch(/^ecoli-/);
+    // Until lifecycle has read of the loss a VM is still "running" on the lost chassis.
+    for (const vmId of vmIds) {
+      await eventually(`${vmId} runs elsewhere`, async () => {
+        const { vm } = await world.look("qry.vm.get", { vmId });
+        return (vm?.state === "running" && vm.chassisId.startsWith("ecoli-")) || undefined;
+      });
+    }
     const wokenAtMs = Date.now();
     second?.kill("SIGCONT");
     await hasNoGhost("yeast-1", 0);
@@ -152,8 +159,10 @@ describe("an agent that sleeps past its loss and wakes", () => {
       (s) => s.chassisId === "yeast-1" && s.atMs >= wokenAtMs && s.state === "running",
     );
     expect(late).toEqual([]);
-    const { data } = await eventOf("chassis/yeast-1", "bioxen.chassis.lost.v1");
-    expect(data.lossesInARow).toBe(2);
+    // On a busy machine the chassis may have been lost once more in between.
+    const losses = await eventsOf("chassis/yeast-1", "bioxen.chassis.lost.v1");
+    expect(losses.length).toBeGreaterThanOrEqual(2);
+    expect(losses.at(-1).data.lossesInARow).toBe(losses.length);
     await chassisIs("yeast-1", "ready");
     expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);
   });

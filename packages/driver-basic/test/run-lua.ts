@@ -47,7 +47,7 @@ export interface Bench {
 }
 
 export async function luaBench(): Promise<Bench> {
-  const runtime = await LuaRuntime.load();
+  const runtime = await LuaRuntime.load({ now: processorMs });
   let guest = LuaGuest.boot(runtime, IDENTITY);
 
   function run(source: string, limits: { timeoutMs?: number; instructions?: number } = {}): Ran {
@@ -87,7 +87,7 @@ export async function luaBench(): Promise<Bench> {
 }
 
 /** Measures processor time, because other processes may delay the guest. */
-function processorMs(): number {
+export function processorMs(): number {
   const { user, system } = process.threadCpuUsage();
   return (user + system) / 1_000;
 }

@@ -2,11 +2,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { CallReport, FromWorker, GuestKey } from "../src/lua-protocol.ts";
 import { LuaRuntime } from "../src/lua-runtime.ts";
 import { LuaScheduler } from "../src/lua-scheduler.ts";
-import { IDENTITY, VIEW } from "./run-lua.ts";
+import { IDENTITY, processorMs, VIEW } from "./run-lua.ts";
 
 let runtime: LuaRuntime;
 beforeAll(async () => {
-  runtime = await LuaRuntime.load();
+  runtime = await LuaRuntime.load({ now: processorMs });
 });
 
 class Desk {
@@ -68,9 +68,9 @@ describe("sharing the thread", () => {
     for (let key = 1; key <= 20; key += 1) d.open(key);
     for (let key = 1; key < 20; key += 1) d.exec(key, "while true do end", 2_000);
     const quick = d.exec(20, "local s = 0 for i = 1, 30000 do s = s + i end return s");
-    const startMs = performance.now();
+    const startMs = processorMs();
     while (!d.ended().includes(quick)) d.scheduler.turn(1);
-    expect(performance.now() - startMs).toBeLessThan(1_000);
+    expect(processorMs() - startMs).toBeLessThan(1_000);
     expect(d.ended()).toEqual([quick]);
   });
 
@@ -163,9 +163,9 @@ describe("sharing the thread", () => {
     const d = desk();
     for (let key = 1; key <= 200; key += 1) d.open(key, `id = ${key}`);
     const calls = Array.from({ length: 200 }, (_, i) => d.exec(i + 1, `n = (n or ${i}) + 1 return n`));
-    const startMs = performance.now();
+    const startMs = processorMs();
     d.finish();
-    expect(performance.now() - startMs).toBeLessThan(5_000);
+    expect(processorMs() - startMs).toBeLessThan(5_000);
     const results = calls.map((call) => d.report(call).outcome);
     expect(results).toMatchObject(calls.map((_, i) => ({ ok: true, result: i + 1 })));
     // `close` of a state throws unless every byte was freed.
