@@ -57,14 +57,14 @@ export function cellModelContract(model: CellModel, biologicalTypes: readonly Bi
     });
 
     it("is independent of other cells", () => {
-      const [alone, beside] = [boot(80), boot(80)];
+      const [alone, accompanied] = [boot(80), boot(80)];
       const neighbour = boot(20, 8);
       for (let minute = 0; minute < 30; minute += 1) {
         neighbour.advance(3);
-        beside.advance(1);
+        accompanied.advance(1);
       }
       alone.advance(30);
-      expect(seen(beside)).toEqual(seen(alone));
+      expect(seen(accompanied)).toEqual(seen(alone));
     });
 
     it("never grows faster with fewer resources", () => {

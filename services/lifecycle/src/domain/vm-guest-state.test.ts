@@ -25,10 +25,10 @@ const { pending: PENDING, starting: STARTING, running: RUNNING } = LOGS;
 const vm = (...events: readonly VmEvent[]) => given(vmDecider, ...events);
 type Given = ReturnType<typeof vm>;
 
-const report = (of: Given, told: Partial<GuestReport>) =>
+const report = (of: Given, fields: Partial<GuestReport>) =>
   of.when({
     type: "report",
-    report: { fence: FENCE, observed: "checkpointed", reason: "r", code: "MISSING", ...told },
+    report: { fence: FENCE, observed: "checkpointed", reason: "r", code: "MISSING", ...fields },
     entry: undefined,
     targetEntry: undefined,
     nowMs: 0,
@@ -44,8 +44,8 @@ describe("a checkpoint", () => {
     ["of a running guest", RUNNING, checkpoint(5)],
     ["of a paused guest", [...RUNNING, PAUSED], checkpoint(5)],
     ["at a later minute than the recorded one", [...RUNNING, checkpointed(5)], checkpoint(6)],
-  ])("%s is recorded", (_which, events, told) => {
-    report(vm(...events), told).thenAppended("bioxen.vm.checkpointed.v1");
+  ])("%s is recorded", (_which, events, fields) => {
+    report(vm(...events), fields).thenAppended("bioxen.vm.checkpointed.v1");
   });
 
   it.each([
@@ -56,8 +56,8 @@ describe("a checkpoint", () => {
     ["of a guest that is starting", STARTING, checkpoint(5)],
     ["of a guest that is stopping", [...RUNNING, STOP], checkpoint(5)],
     ["without its record", RUNNING, {}],
-  ])("%s is not recorded", (_which, events, told) => {
-    report(vm(...events), told).thenUnchanged();
+  ])("%s is not recorded", (_which, events, fields) => {
+    report(vm(...events), fields).thenUnchanged();
   });
 
   it("survives a lost place, and ends with a stop, a failure or a destroy", () => {

@@ -46,13 +46,13 @@ const advance = (of: Given, more: Partial<MoveWorld> = {}) =>
   of.when({ type: "advance-move", ...world, ...more });
 const report = (
   of: Given,
-  told: Partial<GuestReport>,
+  fields: Partial<GuestReport>,
   targetEntry: LedgerEntry | undefined = undefined,
   nowMs = 0,
 ) =>
   of.when({
     type: "report",
-    report: { fence: FENCE, observed: "handed-over", reason: "x", code: "GUEST_ERROR", ...told },
+    report: { fence: FENCE, observed: "handed-over", reason: "x", code: "GUEST_ERROR", ...fields },
     entry: targetEntry,
     targetEntry,
     nowMs,

@@ -27,10 +27,10 @@ const running = vm(...LOGS.running);
 const starting = vm(...LOGS.starting);
 const stopping = vm(...LOGS.stopping);
 const follow = (of: typeof running, entry: LedgerEntry | null) => of.when({ type: "follow-ledger", entry });
-const report = (of: typeof running, told: Partial<GuestReport>, entry?: LedgerEntry, nowMs = 0) =>
+const report = (of: typeof running, fields: Partial<GuestReport>, entry?: LedgerEntry, nowMs = 0) =>
   of.when({
     type: "report",
-    report: { fence: FENCE, observed: "started", reason: "r", code: "GUEST_ERROR", ...told },
+    report: { fence: FENCE, observed: "started", reason: "r", code: "GUEST_ERROR", ...fields },
     entry,
     targetEntry: undefined,
     nowMs,
