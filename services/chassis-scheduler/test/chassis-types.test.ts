@@ -57,7 +57,7 @@ it("all problems of all files are reported at once, and a duplicate name is reje
   );
   const again = parseChassisType("x.json", { ...ALGA, name: "yeast" });
   expect(() => chassisTypesWith([again])).toThrow("defined twice: yeast");
-  expect(() => readChassisTypes(join(directory, "nowhere"))).toThrow(/cannot be read/);
+  expect(() => readChassisTypes(join(directory, "nowhere"))).toThrow(/cannot read chassis types/);
 });
 
 it("the built-in types are complete", () => {
