@@ -1,6 +1,7 @@
 /**
- * `pnpm bench [commands|replay|startup|monitor|scheduler|packing]`: prints rates and their ratio to raw NATS, what plans cost and how
- * tight they are. Ends with 0 when everything was measured, and is within the limits that a benchmark has.
+ * `pnpm bench [commands|replay|startup|monitor|scheduler|packing]`: prints rates with their ratio to raw NATS, the cost
+ * of plans, and how tightly plans fill chassis. Exits with 0 when all measurements succeed and stay within their
+ * limits.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -19,10 +20,10 @@ import { startup } from "./startup.ts";
 const COMMANDS = 5_000;
 const AT_ONCE = 64;
 const TIMEOUT_MS = 30_000;
-/** Bytes of a raw message: what a `created` event has. */
+/** Size of a raw message, bytes: that of a `created` event. */
 const RAW_BYTES = 700;
 
-/** Rate per second of `count` calls of `work`, `AT_ONCE` under way. */
+/** Returns the rate per second of `count` calls of `work`, with `AT_ONCE` in flight. */
 async function rateOf(count: number, work: (i: number) => Promise<unknown>): Promise<number> {
   let next = 0;
   const startedAt = performance.now();
@@ -89,7 +90,7 @@ async function replay(url: string): Promise<void> {
   await bus.close();
 }
 
-/** Commands and replay share a stack: replay reads what the commands wrote. */
+/** Runs commands and replay on one stack, because replay reads the events of the commands. */
 async function onOneStack(withReplay: boolean): Promise<void> {
   const dataDir = await mkdtemp(join(tmpdir(), "bioxen-bench-"));
   const stack = await startLocalStack({ dataDir, home: dataDir, logLevel: "warn" });
@@ -106,7 +107,7 @@ const BENCHMARKS = ["commands", "replay", "startup", "monitor", "scheduler", "pa
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !BENCHMARKS.includes(name));
 if (unknown.length > 0) {
-  console.error(`no benchmark ${unknown.join(", ")}; there are ${BENCHMARKS.join(", ")}`);
+  console.error(`unknown benchmark ${unknown.join(", ")}: choose from ${BENCHMARKS.join(", ")}`);
   process.exit(2);
 }
 const isWanted = (name: string) => wanted.length === 0 || wanted.includes(name);

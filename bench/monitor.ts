@@ -1,5 +1,6 @@
 /**
- * The monitor under the telemetry of 2 000 VMs at a sample per second: how far behind it is, what it costs, and that it misses nothing.
+ * The monitor under the telemetry of 2 000 VMs at one sample per second each: its lag, its cost, and the samples it
+ * loses.
  */
 import { callEndpoint, ENDPOINTS, type ResultOf } from "@bioxen/contracts";
 import { TestServer } from "@bioxen/testkit";
@@ -7,7 +8,7 @@ import { MonitoredFleet } from "./monitored-fleet.ts";
 
 const VMS = 2_000;
 const SECONDS = 20;
-/** What the monitor promises, ms. */
+/** Lag that the monitor promises, ms. */
 const MOST_LAG_MS = 2_000;
 const CALL_TIMEOUT_MS = 10_000;
 const BYTES_PER_MIB = 1_048_576;
@@ -48,7 +49,7 @@ async function measure(fleet: MonitoredFleet): Promise<void> {
   if (most >= MOST_LAG_MS || telemetry.lost > 0) process.exitCode = 1;
 }
 
-/** From the last sample sent until the monitor has it, ms. */
+/** Returns the time from the last sent sample until the monitor has it, ms. */
 async function lagOf(fleet: MonitoredFleet): Promise<number> {
   const sentAtMs = performance.now();
   const vmId = fleet.vmIds.at(-1) ?? "";
@@ -62,7 +63,7 @@ async function lagOf(fleet: MonitoredFleet): Promise<number> {
     const number = reply.ok ? reply.sample?.sampleNumber : undefined;
     if ((number ?? 0) >= fleet.sent) return performance.now() - sentAtMs;
     if (performance.now() - sentAtMs > CALL_TIMEOUT_MS)
-      throw new Error("the monitor never got the last sample");
+      throw new Error("the monitor did not receive the last sample");
   }
 }
 

@@ -1,5 +1,6 @@
 /**
- * A fleet for the monitor to watch, without the machines: running VMs in the log, and samples as their agent would publish them.
+ * A fleet for a monitor without any machines: running VMs in the log, and samples in the form that their agent
+ * publishes.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -20,7 +21,7 @@ import { createdVm, envelopeOf, registeredChassis } from "@bioxen/testkit";
 const MONITOR = fileURLToPath(new URL("../services/monitor/main.ts", import.meta.url));
 const CHASSIS = "bench";
 const APPENDS_AT_ONCE = 64;
-/** Slices a second's samples are sent in: agents do not all speak at once. */
+/** Parts in which the samples of one second are sent, because agents do not all publish at the same instant. */
 const SLICES = 20;
 const SECOND_MS = 1_000;
 
@@ -28,9 +29,9 @@ export class MonitoredFleet {
   readonly bus: Bus;
   readonly vmIds: readonly string[];
   readonly #monitor: ChildProcess;
-  /** What the monitor last said of itself. */
+  /** The latest vital signs that the monitor published. */
   vitals: ServiceSample | undefined;
-  /** Samples sent of each VM. */
+  /** Samples sent for each VM. */
   sent = 0;
 
   private constructor(bus: Bus, vmIds: readonly string[], monitor: ChildProcess) {
@@ -42,7 +43,7 @@ export class MonitoredFleet {
     });
   }
 
-  /** `vms` running VMs in the log, and a monitor that has read it. */
+  /** Writes `vms` running VMs into the log, and starts a monitor that has read it. */
   static async start(url: string, vms: number): Promise<MonitoredFleet> {
     const bus = await connectBus({ servers: url, name: "bench-fleet" });
     const vmIds = Array.from({ length: vms }, (_, i) => `vm-${i}`);
@@ -56,10 +57,10 @@ export class MonitoredFleet {
     const writer = async () => {
       for (let vmId = left.pop(); vmId !== undefined; vmId = left.pop()) {
         let lastSeq = 0;
-        for (const [i, body] of lifeOf().entries()) {
+        for (const [i, body] of runningVmEvents().entries()) {
           const envelope = envelopeOf("vm", vmId, body, { version: i + 1 });
           const appended = await log.append(eventSubject("vm", vmId), envelope, lastSeq);
-          if (appended.kind !== "appended") throw new Error(`${vmId} is there already`);
+          if (appended.kind !== "appended") throw new Error(`${vmId} exists already: use an empty server`);
           lastSeq = appended.seq;
         }
       }
@@ -72,7 +73,7 @@ export class MonitoredFleet {
     });
     await new Promise<void>((resolve, reject) => {
       monitor.once("message", () => resolve());
-      monitor.once("exit", (code) => reject(new Error(`the monitor ended with ${code}`)));
+      monitor.once("exit", (code) => reject(new Error(`the monitor exited with ${code}`)));
     });
     monitor.removeAllListeners("exit");
     return new MonitoredFleet(bus, vmIds, monitor);
@@ -82,7 +83,7 @@ export class MonitoredFleet {
     this.#monitor.kill(name);
   }
 
-  /** So many samples of every VM as fast as they go out: what a pause that is so many seconds long would miss. */
+  /** Sends `samples` samples of every VM at full speed: as many as a pause of that many seconds misses. */
   async burst(samples: number): Promise<void> {
     for (let i = 0; i < samples; i += 1) {
       this.sent += 1;
@@ -91,7 +92,7 @@ export class MonitoredFleet {
     }
   }
 
-  /** One sample of every VM, over a second of real time. */
+  /** Sends one sample of every VM, spread over a second of real time. */
   async second(): Promise<void> {
     const beganAtMs = performance.now();
     this.sent += 1;
@@ -115,7 +116,7 @@ export class MonitoredFleet {
   }
 }
 
-function lifeOf(): EventBody[] {
+function runningVmEvents(): EventBody[] {
   return [
     createdVm({ request: FULL_DEMAND.syn3a, seed: 1 }),
     { type: "bioxen.vm.start-requested.v1", data: { automatic: false } },
@@ -125,7 +126,7 @@ function lifeOf(): EventBody[] {
 }
 
 function sampleOf(vmId: string, sampleNumber: number): VmSample {
-  // Growth trembles a little, so that no value is the same twice.
+  // Growth varies a little, so that consecutive samples differ.
   const permille = 990 + (sampleNumber % 10);
   const rate = ((Math.LN2 / REFERENCE_DOUBLING_MINUTES.syn3a) * permille) / 1_000;
   return {

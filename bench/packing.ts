@@ -1,13 +1,15 @@
 /**
- * How many chassis 1 000 workloads need: bin-pack, first-fit and spread beside the vector lower bound.
+ * The number of chassis that 1 000 workloads need: bin-pack, first-fit and spread, compared with the vector lower
+ * bound.
  *
- * A workload is one gathered batch of cells for equal ecoli chassis: 50 to 500 of them, some small, up to a third large ones that take up
- * to four fifths of a chassis. Seeded and so recorded: workload 17 is the same everywhere. The lower bound is what no packing can beat: of
- * each resource all that is asked for, divided by what one chassis offers, rounded up, and the most of these. It is below the
- * true optimum, where large cells leave gaps that nothing fits, so the excess shown is at least as much as what is lost.
+ * A workload is one gathered batch of 50 to 500 cells for equal ecoli chassis. Up to a third of them are large
+ * and take up to four fifths of a chassis. The seed determines it: workload 17 is the same everywhere. No packing
+ * can beat the lower bound: for each resource the total request divided by the offer of one chassis, rounded up,
+ * and the maximum of these. The true optimum may be higher, because large cells leave gaps. The real waste is
+ * therefore at most the excess shown.
  *
- * Bin-pack and spread are the planner's own, on as many empty chassis as first-fit needed: spread uses all it is given, so what is
- * counted for it is the fewest chassis on which it still places everybody.
+ * Bin-pack and spread run in the planner itself, on as many empty chassis as first-fit needed. Spread uses every
+ * chassis it gets, so its figure is the smallest number of chassis on which it still places all VMs.
  */
 import { FULL_DEMAND } from "@bioxen/contracts";
 import { type Amounts, add, amountOf, fits, subtract, sum } from "@bioxen/kernel";
@@ -15,13 +17,13 @@ import { BIN_PACK, type PlacementPolicy, planPlacements, SPREAD, type WaitingVm 
 import { chassisOf, emptyRoomOf, randomFrom } from "./scheduler-fleet.ts";
 
 const WORKLOADS = 1_000;
-/** Excess of bin-pack over the lower bound, all workloads together, per mille. */
+/** Largest excess of bin-pack over the lower bound, over all workloads, per mille. */
 const EXCESS_LIMIT_PERMILLE = 100;
 
 const CHASSIS = chassisOf("ecoli");
 const EMPTY = emptyRoomOf("empty", CHASSIS).room;
 
-/** False when bin-pack is over its limit. */
+/** Returns false when bin-pack exceeds its limit. */
 export function packing(): boolean {
   let [bound, binPack, firstFit, spread, vms] = [0, 0, 0, 0, 0];
   for (let number = 0; number < WORKLOADS; number += 1) {
@@ -38,10 +40,10 @@ export function packing(): boolean {
   console.log(`packing    ${WORKLOADS} workloads, ${vms} VMs; lower bound ${bound} chassis`);
   const rows = { "bin-pack": binPack, "first-fit": firstFit, spread };
   for (const [name, used] of Object.entries(rows)) {
-    console.log(`  ${name.padEnd(10)} ${used} chassis, ${percentOver(used, bound)} % over`);
+    console.log(`  ${name.padEnd(10)} ${used} chassis, ${percentOver(used, bound)} % over the bound`);
   }
   const isTight = (binPack - bound) * 1_000 <= EXCESS_LIMIT_PERMILLE * bound;
-  if (!isTight) console.log(`  over the limit of ${EXCESS_LIMIT_PERMILLE / 10} %`);
+  if (!isTight) console.log(`  bin-pack exceeds the limit of ${EXCESS_LIMIT_PERMILLE / 10} %`);
   return isTight;
 }
 
@@ -66,7 +68,7 @@ function lowerBound(requests: readonly Amounts[]): number {
   return Math.max(...perResource, Math.ceil(requests.length / EMPTY.placesLeft));
 }
 
-/** In the order they come, each into the first chassis that holds it. */
+/** Puts each request, in the given order, into the first chassis with room for it. Returns the number of chassis. */
 function firstFitOf(requests: readonly Amounts[]): number {
   const bins: { free: Amounts; places: number }[] = [];
   for (const request of requests) {
@@ -94,7 +96,7 @@ function waitingFor(request: Amounts, i: number): WaitingVm {
   };
 }
 
-/** Chassis with a VM on them after one plan on `count` empty ones and as many more as it takes to place all. */
+/** Plans on `count` empty chassis, and on more until all VMs are placed. Returns the number of chassis with a VM. */
 function usedBy(policy: PlacementPolicy, waiting: readonly WaitingVm[], count: number): number {
   for (let chassis = count; ; chassis += 1) {
     const used = chassisUsed(policy, waiting, chassis);
@@ -102,14 +104,14 @@ function usedBy(policy: PlacementPolicy, waiting: readonly WaitingVm[], count: n
   }
 }
 
-/** The fewest chassis on which the policy places all. */
+/** Returns the smallest number of chassis on which the policy places all VMs. */
 function fewestFor(policy: PlacementPolicy, waiting: readonly WaitingVm[], from: number): number {
   let chassis = usedBy(policy, waiting, from);
   while (chassis > 1 && chassisUsed(policy, waiting, chassis - 1) !== undefined) chassis -= 1;
   return chassis;
 }
 
-/** undefined when somebody found no room. */
+/** Returns the number of chassis with a VM; undefined when a VM found no room. */
 function chassisUsed(
   policy: PlacementPolicy,
   waiting: readonly WaitingVm[],

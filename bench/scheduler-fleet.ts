@@ -1,6 +1,6 @@
 /**
- * A fleet as the scheduler sees one: chassis of all cell types, partly full of running VMs, and VMs that wait. Seeded: the same
- * numbers every time.
+ * A fleet in the scheduler's view: chassis of all cell types, partly full of running VMs, and pending VMs. The seed
+ * determines all numbers.
  */
 import {
   CHASSIS_DEFAULTS,
@@ -13,7 +13,7 @@ import {
 import { type Amounts, add, fits, subtract } from "@bioxen/kernel";
 import type { ChassisRoom, WaitingVm } from "@bioxen/placement";
 
-/** Numbers in 0…1 from a seed (mulberry32). */
+/** Returns a source of numbers from 0 to below 1, determined by the seed (mulberry32). */
 export function randomFrom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -47,7 +47,7 @@ export function chassisOf(type: (typeof TYPES)[number]): Chassis {
   };
 }
 
-/** `count` empty chassis in order of id. */
+/** Returns `count` empty chassis, sorted by id. */
 export function emptyFleetOf(count: number, seed: number): ChassisRoom[] {
   const random = randomFrom(seed);
   return Array.from({ length: count }, (_, i) => {
@@ -61,7 +61,7 @@ export function emptyRoomOf(chassisId: string, chassis: Chassis): ChassisRoom {
   return { chassisId, chassis, offered: room.free, room };
 }
 
-/** The same with `running` VMs on them, where they were put at random. */
+/** Returns the same chassis with `running` VMs, each on a random chassis. */
 export function fleetOf(count: number, running: number, seed: number): ChassisRoom[] {
   const random = randomFrom(seed + 1);
   const rooms = emptyFleetOf(count, seed);
@@ -77,7 +77,7 @@ export function fleetOf(count: number, running: number, seed: number): ChassisRo
   return rooms;
 }
 
-/** Ribosomes, ATP and polymerases in steps of ten percent, or each to the unit, so that hardly two requests are equal. */
+/** A request in steps of ten percent per resource, or to the unit, so that hardly two requests are equal. */
 function requestOf(random: () => number, inSteps: boolean): Amounts {
   const full = FULL_DEMAND[pick(random, CELLS)];
   const share = () => (inSteps ? Math.ceil(random() * 10) / 10 : 0.1 + 0.9 * random());

@@ -1,10 +1,13 @@
 /**
- * What a plan costs: 10 000 chassis, 100 000 running VMs, 1 000 that wait.
+ * The cost of a plan for 10 000 chassis, 100 000 running VMs and 1 000 pending ones.
  *
- * The pure plan, without bus and log, because that is what grows with the fleet. Three figures: placements per second while an empty
- * fleet is filled in plans of 1 000; the plan of 1 000 on a fleet that runs 100 000, whose requests are hardly ever equal (the
- * worst for a planner that groups them) or in steps of ten percent; and how the cost grows from 1 000 to 10 000 chassis.
- * Time on the wall and of the processor: on a busy machine they differ, and the second is the plan's own.
+ * Measures the pure plan, without bus and log, because that part grows with the fleet. Three figures:
+ * - placements per second while plans of 1 000 VMs fill an empty fleet;
+ * - the time of one plan of 1 000 VMs on a fleet that runs 100 000. The requests are either hardly ever equal, the worst
+ *   case for a planner that groups them, or in steps of ten percent;
+ * - the growth of that time from 1 000 to 10 000 chassis.
+ *
+ * Each time is given as wall time and as processor time. They differ on a busy machine; the second is the plan's own.
  */
 import { subtract } from "@bioxen/kernel";
 import { type ChassisRoom, type Placement, planPlacements, type WaitingVm } from "@bioxen/placement";
@@ -13,14 +16,16 @@ import { emptyFleetOf, fleetOf, waitingOf } from "./scheduler-fleet.ts";
 const CHASSIS = 10_000;
 const VMS_PER_CHASSIS = 10;
 const PENDING = 1_000;
-/** Odd, so that the median is a measured one. */
+/** Odd, so that the median is a measured value. */
 const RUNS = 21;
 const SIZES = [1_000, 2_000, 4_000, 7_000, 10_000];
-/** Plans before anything is timed: the first are compiled while they run. */
+/** Plans before the measurement: during the first plans the engine compiles the code. */
 const WARM_UP = 5;
-/** What the plan of 1 000 may take on two cores, ms. */
+/** Limit of the median plan of 1 000 VMs on two cores, ms. */
 const MEDIAN_LIMIT_MS = 200;
-/** Growth of the cost with the number of chassis that still counts as linear: what is left is noise of the measurement. */
+/**
+ * Largest exponent of growth with the number of chassis that counts as linear; the excess over 1 is measurement noise.
+ */
 const EXPONENT_LIMIT = 1.1;
 
 interface Timing {
@@ -28,7 +33,7 @@ interface Timing {
   readonly cpuMs: number;
 }
 
-/** False when a figure is over its limit. */
+/** Returns false when a figure exceeds its limit. */
 export function scheduler(): boolean {
   fill();
   const medians = SIZES.map((chassis) => {
@@ -48,12 +53,12 @@ export function scheduler(): boolean {
   );
   const isFast = largest.distinct.wallMs <= MEDIAN_LIMIT_MS && largest.inSteps.wallMs <= MEDIAN_LIMIT_MS;
   const isLinear = exponent <= EXPONENT_LIMIT;
-  if (!isFast) console.log(`  over the limit of ${MEDIAN_LIMIT_MS} ms`);
-  if (!isLinear) console.log(`  over the limit of ${EXPONENT_LIMIT}`);
+  if (!isFast) console.log(`  the plan exceeds the limit of ${MEDIAN_LIMIT_MS} ms`);
+  if (!isLinear) console.log(`  the exponent exceeds the limit of ${EXPONENT_LIMIT}`);
   return isFast && isLinear;
 }
 
-/** An empty fleet is filled, plan by plan. */
+/** Fills an empty fleet, plan by plan. */
 function fill(): void {
   let rooms = emptyFleetOf(CHASSIS, 1);
   let [placed, planMs] = [0, 0];
@@ -84,7 +89,7 @@ function withPlaced(rooms: readonly ChassisRoom[], placements: readonly Placemen
   });
 }
 
-/** Median of {@link RUNS}, each with other VMs that wait. */
+/** Returns the median of {@link RUNS} plans, each for other pending VMs. */
 function timePlans(rooms: readonly ChassisRoom[], inSteps: boolean): Timing {
   const timings = Array.from({ length: WARM_UP + RUNS }, (_, run) =>
     timePlan(waitingOf(PENDING, 100 + run, inSteps), rooms),
@@ -100,11 +105,12 @@ function timePlan(waiting: readonly WaitingVm[], rooms: readonly ChassisRoom[]):
   const plan = planPlacements(waiting, rooms, { nowMs: 2_000 });
   const wallMs = performance.now() - startedAt;
   const { user, system } = process.cpuUsage(cpuBefore);
-  if (plan.placements.length !== waiting.length) throw new Error("the fleet has room for all of them");
+  if (plan.placements.length !== waiting.length)
+    throw new Error("a VM was not placed: the fleet has room for all");
   return { wallMs, cpuMs: (user + system) / 1_000 };
 }
 
-/** Slope of the line through the logarithms. */
+/** Returns the slope of the least-squares line through the logarithms of the points. */
 function exponentOf(points: readonly (readonly [number, number])[]): number {
   const logs = points.map(([x, y]) => [Math.log(x), Math.log(y)] as const);
   const mean = (all: readonly number[]) => all.reduce((a, b) => a + b, 0) / all.length;

@@ -1,9 +1,9 @@
 /**
- * How long lifecycle takes to come up on a log of a million events: from the log alone, and from a snapshot.
+ * The time that lifecycle needs to start on a log of a million events: from the log alone, and from a snapshot.
  *
- * Real processes on a real server. Beside them, in the same run, an ordered consumer that looks at nothing: the rate no
- * reader can beat. What is timed is the state ("rebuilt from the log" in the service's own words) and the whole process, from
- * its start until it serves.
+ * Real processes on a real server. In the same run, an ordered consumer that ignores its messages shows the rate that
+ * no reader can beat. Two times are measured: until the state is complete, as the service logs it ("rebuilt from the
+ * log"), and from the start of the process until it is ready.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
@@ -18,16 +18,16 @@ import { syntheticLog } from "./synthetic-log.ts";
 
 const EVENTS = 1_000_000;
 const PUBLISHES_AT_ONCE = 512;
-/** Odd, so that the median is a measured one. */
+/** Odd, so that the median is a measured value. */
 const ROUNDS = 3;
 const LIFECYCLE = fileURLToPath(new URL("../services/lifecycle/main.ts", import.meta.url));
 const VM_EVENTS = eventSubject("vm", "");
 const BYTES_PER_MIB = 1_048_576;
 
 interface Start {
-  /** Until the state was there, ms, as the service says. */
+  /** Time until the state was complete, ms, as the service logs it. */
   readonly stateMs: number;
-  /** From the start of the process until it serves, ms. */
+  /** Time from the start of the process until it was ready, ms. */
   readonly processMs: number;
   readonly residentBytes: number;
 }
@@ -91,7 +91,7 @@ function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
-/** How many VMs are in it. */
+/** Writes the log and returns its number of VMs. */
 async function seed(url: string): Promise<number> {
   const bus = await connectBus({ servers: url, name: "bench-seed" });
   await openEventLog(bus);
@@ -104,13 +104,15 @@ async function seed(url: string): Promise<number> {
       await js.publish(subject, bytes, { msgID: id });
     }
   };
-  // One publisher at a time takes from the generator, and the connection keeps the order of what is sent.
+  // One publisher at a time takes a message from the generator, and the connection keeps the order of sending.
   await Promise.all(Array.from({ length: PUBLISHES_AT_ONCE }, publisher));
   await bus.close();
   return vms.size;
 }
 
-/** Milliseconds in which an ordered consumer gets every message, in both forms that the client has. */
+/**
+ * Returns the time in which an ordered consumer gets every message, ms, through each of the client's two interfaces.
+ */
 async function rawOf(url: string): Promise<Raw> {
   const connection = await connect({ servers: url });
   const raw = { iteratorMs: await rawByIterator(connection), callbackMs: await rawByCallback(connection) };
@@ -141,7 +143,7 @@ async function rawByIterator(connection: NatsConnection): Promise<number> {
   return performance.now() - startedAt;
 }
 
-/** Starts lifecycle, waits until it serves (and has written a snapshot), and ends it. */
+/** Starts lifecycle, waits until it is ready (and has written a snapshot), and kills it. */
 async function startOf(
   url: string,
   snapshotEvery: number,
@@ -152,7 +154,7 @@ async function startOf(
   const child = spawn(process.execPath, [LIFECYCLE], { env, stdio: ["ignore", "ignore", "pipe", "ipc"] });
   const ready = new Promise<number>((resolve, reject) => {
     child.once("message", () => resolve(performance.now() - startedAt));
-    child.once("exit", (code) => reject(new Error(`lifecycle ended with ${code}`)));
+    child.once("exit", (code) => reject(new Error(`lifecycle exited with ${code}`)));
   });
   const lines = new LogLines(child);
   const processMs = await ready;
@@ -166,13 +168,13 @@ async function startOf(
   return { stateMs: Number(tookMs), processMs, residentBytes };
 }
 
-/** The service's JSON lines on stderr. */
+/** The JSON log lines that the service writes to stderr. */
 class LogLines {
   readonly #lines: Record<string, unknown>[] = [];
   #wake: () => void = () => undefined;
 
   constructor(child: ChildProcess) {
-    if (child.stderr === null) throw new Error("no stderr");
+    if (child.stderr === null) throw new Error("the child process has no stderr");
     createInterface({ input: child.stderr }).on("line", (line) => {
       this.#lines.push(JSON.parse(line));
       this.#wake();
@@ -190,7 +192,7 @@ class LogLines {
   }
 }
 
-/** Bytes in memory; NaN where the system does not say. */
+/** Returns the resident memory of a process, bytes; NaN where the system does not report it. */
 async function residentOf({ pid }: ChildProcess): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? Number.NaN) * 1_024;

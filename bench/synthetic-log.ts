@@ -1,8 +1,9 @@
 /**
- * A log as a busy fleet would leave it: 100 000 VMs with their lives, the ledgers that held them, the chassis that hosted them.
+ * The log of a busy fleet: 100 000 VMs from creation to their end, the ledgers of their reservations, and their
+ * chassis.
  *
- * Every event is what the services would have written: versions count, digests chain, nothing is above an offer. It
- * is over an hour old, so that no outcome in it has to be remembered.
+ * Every event has the form that the services write: versions count up, digests chain, and reservations stay within the
+ * offer. All events are over an hour old, so that no service must remember their outcomes.
  */
 import {
   type ChassisEvent,
@@ -21,7 +22,7 @@ export interface LogMessage {
   readonly id: string;
 }
 
-/** VMs placed together, which is also how many a chassis holds in this log. */
+/** VMs that are placed together, and the number of VMs on each chassis of this log. */
 const VMS_PER_CHASSIS = 16;
 const STARTS_AT_MS = Date.parse("2026-01-01T00:00:00.000Z");
 const MS_PER_EVENT = 3;
@@ -65,19 +66,19 @@ class Writer {
   }
 }
 
-/** Exactly `count` events; about a tenth as many VMs. */
+/** Yields exactly `count` events, of about a tenth as many VMs. */
 export function* syntheticLog(count: number): Generator<LogMessage> {
   const writer = new Writer();
   for (let chassis = 0; ; chassis += 1) {
-    for (const message of chassisStory(writer, chassis)) {
+    for (const message of chassisEvents(writer, chassis)) {
       yield message;
       if (writer.seq >= count) return;
     }
   }
 }
 
-/** One chassis, and the VMs that live on it: half end destroyed, the rest runs. */
-function* chassisStory(writer: Writer, number: number): Generator<LogMessage> {
+/** Yields the events of one chassis and its VMs: half of them end destroyed, the other half runs. */
+function* chassisEvents(writer: Writer, number: number): Generator<LogMessage> {
   const chassisId = `chassis-${number}`;
   const demand = FULL_DEMAND.syn3a;
   const vmIds = Array.from({ length: VMS_PER_CHASSIS }, (_, i) => `cell-${number}-${i}`);
