@@ -10,7 +10,10 @@ interface ReceivedCall extends CallOptions {
   readonly payload: unknown;
 }
 
-/** Replies in turn with each entry of its script, and with the last one from then on; throws the entries that are faults. */
+/**
+ * Replies in turn with each entry of its script, and with the last one from then on; throws the entries that are
+ * faults.
+ */
 class ScriptedCaller implements Caller {
   readonly received: ReceivedCall[] = [];
   readonly #script: (Reply | Fault)[];

@@ -1,8 +1,9 @@
 /**
  * Typed calls of the catalogue's endpoints, with one rule for repeating them. Client and CLI stand on it.
  *
- * A call is repeated while a repetition can help: the service restarts, the log elects a leader, or another writer came first. All attempts
- * carry one message id, so that the service carries the command out once, however often it receives it.
+ * A call is repeated while a repetition can help: the service restarts, the log elects a leader, or another writer came
+ * first. All attempts carry one message id, so that the service carries the command out once, however often it
+ * receives it.
  */
 import {
   ENDPOINTS,
@@ -20,8 +21,8 @@ import type { EventWatch, WatchEventsOptions } from "./event-watch.ts";
 /** Pause before the next attempt, ms. */
 const RETRY_WAIT_MS = 100;
 /**
- * Refusals that pass within seconds: no instance serves the subject, or another writer came first. A refusal for want of room or of an
- * operator's decision can last for hours, so the caller gets it at once.
+ * Refusals that pass within seconds: no instance serves the subject, or another writer came first. A lack of capacity
+ * can last for hours, so its refusal goes to the caller at once.
  */
 const TRANSIENT_CODES: readonly string[] = ["UNAVAILABLE", "CONFLICT"];
 /** Attempts without any reply before the call is given up; each lasts its whole deadline. */
@@ -72,7 +73,7 @@ export class Calls {
     this.#repeat = options.repeat ?? true;
   }
 
-  /** The reply, whether the service accepts or refuses. Throws `Fault` UNAVAILABLE or TIMEOUT when no service replies. */
+  /** The reply, accepted or refused. Throws `Fault` UNAVAILABLE or TIMEOUT when no service replies. */
   async call<N extends EndpointName>(
     name: N,
     request: RequestOf<N>,
@@ -81,10 +82,10 @@ export class Calls {
     const reply = await callUntilSettled(this.#caller, ENDPOINTS[name].subject, request, {
       messageId,
       timeoutMs: timeoutMs ?? this.#deadlineOf(name, request),
-      // A program may have had its effects before the reply was lost, and the guest keeps no record of message ids.
+      // A program may have had its effects before its reply was lost; a second run would repeat them.
       repeat: this.#repeat && name !== "vmExec",
     });
-    // The endpoint's owner replies in the shape of its `result` schema; the type `Reply` holds for every endpoint and cannot say so.
+    // The owner of the endpoint builds its reply by the `result` schema; the type `Reply` of all endpoints is wider.
     return reply as unknown as ReplyOf<N>;
   }
 

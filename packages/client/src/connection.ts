@@ -1,5 +1,5 @@
 /**
- * A connection to a BioXen: calls by name of the endpoint, and the factories of VMs.
+ * A connection to a BioXen: calls by the name of the endpoint, and the factories of VMs.
  */
 import type {
   BiologicalType,
@@ -12,15 +12,15 @@ import type {
 } from "@bioxen/contracts";
 import { type Bus, connectBus, findServer } from "@bioxen/nats/client";
 import { Calls, type Connection } from "./calls.ts";
-import { asBioxenError, BioxenError } from "./errors.ts";
+import { asBioxenError, BioxenError, type WatchError } from "./errors.ts";
 import { EventWatch, type WatchEventsOptions } from "./event-watch.ts";
 import { ClientJobs } from "./jobs.ts";
 import { BioVm } from "./vm.ts";
 
 export interface ConnectOptions {
   /**
-   * `nats://host:4222`, or several; in a browser `wss://host:port`. Default, in Node: `BIOXEN_NATS_URL`, else the local stack, as for the
-   * `bioxen` command.
+   * One URL or several: `nats://host:4222`, in a browser `wss://host:port`. Default, in Node: `BIOXEN_NATS_URL`, else
+   * the local stack, as for the `bioxen` command.
    */
   readonly servers?: string | readonly string[];
   /** Deadline of each request, ms; default {@link DEFAULT_TIMEOUT_MS}. */
@@ -29,10 +29,13 @@ export interface ConnectOptions {
 
 export const DEFAULT_TIMEOUT_MS = 10_000;
 
-/** What a VM is made with beside its types: the contract's create command. */
+/** Settings of a new VM: the fields of the contract's create command except id and types. */
 export type VmConfig = Omit<CreateRequest, "vmId" | "biologicalType" | "vmType">;
 
-/** Throws {@link BioxenError} UNAVAILABLE when no server is named and none is found, or when none answers. */
+/**
+ * Connects to a BioXen. Throws {@link BioxenError} UNAVAILABLE when no server is named or found, or none answers within
+ * 10 s.
+ */
 export async function connect(options: ConnectOptions = {}): Promise<Bioxen> {
   const servers = options.servers ?? (await findServer());
   if (servers === undefined) {
@@ -51,7 +54,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Bioxen> {
 export class Bioxen implements Connection {
   readonly bus: Bus;
   readonly timeoutMs: number;
-  /** Durable commands: stored now, carried out once their owner is there. */
+  /** Durable commands: stored at once, carried out when their owner runs. */
   readonly jobs: ClientJobs;
   readonly #calls: Calls;
   readonly #watches = new Set<EventWatch>();
@@ -65,8 +68,8 @@ export class Bioxen implements Connection {
   }
 
   /**
-   * Calls an endpoint of the catalogue. Every call but `vmExec` is repeated under one message id until `timeoutMs` has passed, as long as
-   * no service replies or the refusal is transient (UNAVAILABLE, CONFLICT).
+   * Calls an endpoint of the catalogue. Every call but `vmExec` is repeated under one message id until `timeoutMs` has
+   * passed, as long as no service replies or the refusal is transient (UNAVAILABLE, CONFLICT).
    * Throws {@link BioxenError} with the code of the refusal, or UNAVAILABLE when no service replies.
    */
   async call<N extends EndpointName>(
@@ -81,7 +84,7 @@ export class Bioxen implements Connection {
     }
   }
 
-  /** Creates a VM and returns its handle. The VM is not started. */
+  /** Creates a VM and returns its handle; the VM is not started. Throws {@link BioxenError} VM_ALREADY_EXISTS. */
   async createBioVm(
     vmId: string,
     biologicalType: BiologicalType,
@@ -92,7 +95,7 @@ export class Bioxen implements Connection {
     return this.vm(vmId);
   }
 
-  /** Creates a VM under an id of its own; a syn3a unless `biologicalType` says otherwise. */
+  /** Creates a VM under a new id, of `biologicalType` (default `syn3a`), and returns its handle. */
   async createBiologicalVm(
     vmType: VmType = "basic",
     config: VmConfig & { readonly biologicalType?: BiologicalType } = {},
@@ -102,12 +105,12 @@ export class Bioxen implements Connection {
     return this.vm(vm.vmId);
   }
 
-  /** The handle of a VM, which may not exist. */
+  /** The handle of a VM. It calls no service, so that the VM need not exist. */
   vm(vmId: string): BioVm {
     return new BioVm(this, vmId);
   }
 
-  /** Every VM that is not destroyed, in order of id. */
+  /** All VMs that fit the filter, in order of id; destroyed ones only with `state: "destroyed"`. */
   async list(filter: Omit<RequestOf<"vmList">, "cursor" | "limit"> = {}): Promise<VmView[]> {
     try {
       return await this.#calls.listAllVms(filter);
@@ -117,20 +120,22 @@ export class Bioxen implements Connection {
   }
 
   /**
-   * The events of the log from sequence `from` on (default: from now on), those to come too: in order, each once, across lost
-   * connections and restarted servers. To go on in another process, remember the last `seq`. Ends by `break`, `return()`,
-   * `signal` or `close()`; rejects with {@link WatchError} when what comes next cannot be given.
-   * Throws {@link BioxenError} BAD_REQUEST for options that mean nothing.
+   * The events of the log from sequence `from` on (default: from now on), and then every new one: in order, each once,
+   * across lost connections and server restarts. To resume in another process, store the last `seq`.
+   *
+   * Ends by `break`, `return()`, `signal` or `close()`; rejects with {@link WatchError} when it cannot deliver the next
+   * event. Throws {@link BioxenError} BAD_REQUEST for invalid options.
    */
   watchEvents(options: WatchEventsOptions = {}): EventWatch {
     return new EventWatch(this.bus, options, this.#watches);
   }
 
-  /** Called when this connection closes, after the bus has. */
+  /** Registers a callback that `close()` awaits after it has closed the bus. */
   onClose(callback: () => Promise<void>): void {
     this.#onClose.push(callback);
   }
 
+  /** Ends all watches, closes the connection, and awaits the callbacks of {@link onClose}. */
   async close(): Promise<void> {
     await Promise.all([...this.#watches].map((watch) => watch.return()));
     await this.bus.close();

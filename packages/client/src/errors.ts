@@ -1,13 +1,13 @@
 /**
- * A refusal, as an error with the contract's code.
+ * Refusals and faults as errors that carry the contract's code.
  */
 import { type ErrorCode, isErrorCode } from "@bioxen/contracts";
 import { Fault, type ReplyError } from "@bioxen/kernel";
 
 export class BioxenError extends Error {
-  /** One of the contract's codes. */
+  /** One of the contract's codes; INTERNAL for a code that this version does not know. */
   readonly code: ErrorCode;
-  /** True when the same call can succeed later without being changed. */
+  /** True when the same call can succeed later. */
   readonly retryable: boolean;
   readonly details: Readonly<Record<string, unknown>>;
 
@@ -21,15 +21,16 @@ export class BioxenError extends Error {
 }
 
 /**
- * `event-unreadable`: bytes that are no event this version knows; `log-replaced`: the log ends before what was seen, or holds
- * something else there; `log-away`: there is a server and for 30 s no log.
+ * - `event-unreadable`: the next message is not an event of a type that this version knows.
+ * - `log-replaced`: the log ends before the last event seen, or has another event in its place.
+ * - `log-away`: the server is connected, but its log has been unreadable for 30 s.
  */
 export type WatchEndReason = "event-unreadable" | "log-replaced" | "log-away";
 
-/** Why a watch of events ended by itself: what comes next cannot be given. */
+/** Why a watch ended by itself: it cannot deliver the next event. */
 export class WatchError extends BioxenError {
   readonly reason: WatchEndReason;
-  /** Everything wanted up to here was given; `from: lastSeq + 1` goes on, where that is possible. */
+  /** Sequence up to which every event was delivered; a new watch may resume with `from: lastSeq + 1`. */
   readonly lastSeq: number;
 
   constructor(reason: WatchEndReason, message: string, lastSeq: number, cause?: unknown) {
@@ -50,7 +51,7 @@ export class WatchError extends BioxenError {
   }
 }
 
-/** A fault of the way there, as the error a caller sees; anything else as it is. */
+/** A `Fault` as {@link BioxenError}, with UNAVAILABLE for TIMEOUT; anything else unchanged. */
 export function asBioxenError(thrown: unknown): unknown {
   if (!(thrown instanceof Fault)) return thrown;
   const { code, message, retryable, details } = thrown;

@@ -1,9 +1,9 @@
 /**
- * The events of the log as an async iteration that can be resumed: in order, each once, across lost connections and restarted
- * servers.
+ * The events of the log as an async iteration that can be resumed: in order, each once, across lost connections and
+ * server restarts.
  *
- * Whenever the log is taken up again it is read from the last event that is known, not from the one after: that this one is
- * still there, byte for byte, is the proof that it is the same log, and that nothing lies between.
+ * After an interruption the watch reads again from the last event it knows, not from the next one. If that event is
+ * unchanged, byte for byte, then it is the same log and no event is missing.
  */
 import { EVENT_SUBJECTS, eventSubject, isEventFilter } from "@bioxen/contracts";
 import {
@@ -18,14 +18,14 @@ import { type Bus, openExistingLog, sleep } from "@bioxen/nats/client";
 import { BioxenError, type WatchEndReason, WatchError } from "./errors.ts";
 
 export type WatchedEvent = EventEnvelope & {
-  /** Its sequence in the log; `from: seq + 1` goes on after it. */
+  /** Sequence of the event in the log; another watch resumes with `from: seq + 1`. */
   readonly seq: number;
 };
 
 export interface WatchOptions {
-  /** First sequence wanted, at least 1; default: only what is stored after the first `next()`. */
+  /** First sequence to deliver, at least 1; default: only events stored after the first `next()`. */
   readonly from?: number;
-  /** Ends the iteration, as leaving it does. */
+  /** Aborting it ends the iteration, as `break` does. */
   readonly signal?: AbortSignal;
 }
 
@@ -36,13 +36,13 @@ export interface WatchEventsOptions extends WatchOptions {
   readonly subject?: string;
 }
 
-/** Events kept for a slow reader, about 1 KB each; when there are as many the log is left, until half are taken. */
+/** Events buffered for a slow reader, about 1 KB each. At this number reading pauses until half of them are taken. */
 export const MAX_BUFFERED_EVENTS = 1_000;
-/** Wait before the log is tried again, ms. */
+/** Pause before the next attempt to read the log, ms. */
 const RETRY_WAIT_MS = 250;
-/** When the server is connected and yet the log cannot be read for this long, the watch ends, ms. */
+/** Longest time, ms, that the log may be unreadable on a connected server; after it the watch ends. */
 const LOG_AWAY_DEADLINE_MS = 30_000;
-/** Longest wait of `return()` for the server, ms. */
+/** Longest time, ms, that `return()` waits for the server to remove its consumer. */
 const STOP_TIMEOUT_MS = 2_000;
 
 type Step = IteratorResult<WatchedEvent, undefined>;
@@ -57,26 +57,28 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
   readonly #bus: Bus;
   readonly #filter: string;
   readonly #signal: AbortSignal | undefined;
-  /** Where it is found, while it runs, by who closes the connection. */
+  /** The running watches of the connection, this one included; `close()` of the connection ends them. */
   readonly #open: Set<EventWatch>;
   readonly #ending = new AbortController();
   readonly #buffer: StoredEvent[] = [];
   readonly #waiters: Waiter[] = [];
   #running: Promise<void> | undefined;
-  /** First sequence wanted; undefined until "now" is known. */
+  /** First sequence to deliver; undefined until the end of the log is known, for a watch that begins there. */
   #from: number | undefined;
-  /** Newest event received: what the log is known by. */
+  /** Newest event received; identifies the log after an interruption. */
   #newest: StoredEvent | undefined;
-  /** The log had this many events; one that has fewer is another. */
+  /** Highest end of the log seen; a log that ends earlier is another log. */
   #knownEnd = 0;
   #failure: unknown;
-  /** Ends the present reading of the log, if there is one. */
+  /** Ends the present reading of the log, if one is under way. */
   #leave: () => void = () => undefined;
   #hasRoom: () => void = () => undefined;
-  /** Since when there is a server and no log. */
+  /**
+   * Since when the log has been unreadable on a connected server, by the monotonic clock; undefined: it is readable.
+   */
   #awaySinceMs: number | undefined;
 
-  /** Throws {@link BioxenError} BAD_REQUEST for options that mean nothing. */
+  /** Throws {@link BioxenError} BAD_REQUEST for invalid options. */
   constructor(bus: Bus, options: WatchEventsOptions, open: Set<EventWatch> = new Set()) {
     this.#bus = bus;
     this.#open = open;
@@ -85,7 +87,7 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
     this.#signal = options.signal;
   }
 
-  /** How many events are kept for who reads. */
+  /** Number of events buffered for the reader. */
   get buffered(): number {
     return this.#buffer.length;
   }
@@ -94,7 +96,7 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
     return this;
   }
 
-  /** Rejects with {@link WatchError}, once, after everything that could be read has been taken. */
+  /** Rejects once with {@link WatchError} when the watch has failed and every buffered event has been taken. */
   async next(): Promise<Step> {
     this.#begin();
     const event = this.#buffer.shift();
@@ -108,7 +110,7 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
     return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
   }
 
-  /** Resolves when the server has forgotten it, or is away. */
+  /** Ends the watch. Resolves when the server has removed its consumer, or after 2 s. */
   async return(): Promise<Step> {
     this.#buffer.length = 0;
     this.#end();
@@ -163,7 +165,7 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
     else waiter.resolve(this.#take(event));
   }
 
-  /** Reads the log, again and again, until the watch ends. Throws what ends it. */
+  /** Reads the log until the watch ends, again after each interruption. Throws the cause that ends the watch. */
   async #read(): Promise<void> {
     let log: EventLog | undefined;
     while (!this.#ending.signal.aborted) {
@@ -172,7 +174,7 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
         await this.#readOnce(log);
         this.#awaySinceMs = undefined;
       } catch (cause) {
-        await this.#outlast(cause);
+        await this.#waitOrEnd(cause);
       }
       if (this.#buffer.length >= MAX_BUFFERED_EVENTS) {
         await new Promise<void>((resolve) => {
@@ -183,10 +185,11 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
     }
   }
 
-  /** Resolves when it is to be read anew: it was interrupted, or there is no room for more. */
+  /** Reads the log once. Resolves when reading must restart: after an interruption, or when the buffer is full. */
   async #readOnce(log: EventLog): Promise<void> {
     const end = await log.lastSeq();
-    if (end < this.#knownEnd) throw this.#replaced(`it ends at ${end}, and ended at ${this.#knownEnd}`);
+    if (end < this.#knownEnd)
+      throw this.#replaced(`it ends at ${end}, earlier it ended at ${this.#knownEnd}`);
     this.#knownEnd = end;
     this.#from ??= end + 1;
     const known = this.#newest;
@@ -200,7 +203,7 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
         else reject(cause);
       };
     });
-    // Whoever leaves while following begins is heard once it has begun.
+    // `leave` may reject before `log.follow` has begun and `left` is awaited; without a handler that ends the process.
     left.catch(() => undefined);
     this.#leave = leave;
     if (this.#ending.signal.aborted) return;
@@ -217,11 +220,11 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
           return;
         }
         isSame = event.seq === known?.seq && event.digest === known.digest;
-        if (!isSame) leave(this.#replaced(`event ${known?.seq} is not the one that was seen`));
+        if (!isSame) leave(this.#replaced(`event ${known?.seq} differs from the one seen earlier`));
       },
       onCaughtUp: () => {
         this.#awaySinceMs = undefined;
-        if (!isSame && !over) leave(this.#replaced(`event ${known?.seq} is no longer there`));
+        if (!isSame && !over) leave(this.#replaced(`event ${known?.seq} is missing`));
       },
       onStop: leave,
       onInterrupted: () => leave(),
@@ -229,8 +232,8 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
     await left.finally(() => following.stop());
   }
 
-  /** Waits when trying again can help; else throws what the reader is told. */
-  async #outlast(cause: unknown): Promise<void> {
+  /** Waits before the next attempt, when one can help; else throws the error for the reader. */
+  async #waitOrEnd(cause: unknown): Promise<void> {
     if (cause instanceof WatchError) throw cause;
     if (cause instanceof Fault && cause.code === "CORRUPT_EVENT") {
       throw this.#ended("event-unreadable", cause.message, cause);
@@ -243,7 +246,7 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
     if (!this.#bus.connected) this.#awaySinceMs = undefined;
     else this.#awaySinceMs ??= nowMs;
     if (this.#awaySinceMs !== undefined && nowMs - this.#awaySinceMs > LOG_AWAY_DEADLINE_MS) {
-      const message = `the log cannot be read for ${LOG_AWAY_DEADLINE_MS} ms: ${messageOf(cause)}`;
+      const message = `the log has been unreadable for ${LOG_AWAY_DEADLINE_MS} ms: ${messageOf(cause)}`;
       throw this.#ended("log-away", message, cause);
     }
     await sleep(RETRY_WAIT_MS, this.#ending.signal);
@@ -259,21 +262,21 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
   }
 }
 
-/** The one subject that is asked for. Throws BAD_REQUEST, with every problem. */
+/** The subject to watch. Throws {@link BioxenError} BAD_REQUEST with every problem of the options. */
 function filterOf(options: WatchEventsOptions): string {
   const { from, vmId, subject } = options;
   const problems: { path: string; message: string }[] = [];
   if (from !== undefined && (!Number.isSafeInteger(from) || from < 1)) {
-    problems.push({ path: "from", message: `must be a whole number of at least 1, is ${from}` });
+    problems.push({ path: "from", message: `must be an integer of at least 1, is ${from}` });
   }
   if (vmId !== undefined && !ID_PATTERN.test(vmId)) {
-    problems.push({ path: "vmId", message: `${JSON.stringify(vmId)} is no id of a VM` });
+    problems.push({ path: "vmId", message: `${JSON.stringify(vmId)} is not the id of a VM` });
   }
   if (subject !== undefined && !isEventFilter(subject)) {
     problems.push({ path: "subject", message: `${JSON.stringify(subject)} is not below ${EVENT_SUBJECTS}` });
   }
   if (subject !== undefined && vmId !== undefined) {
-    problems.push({ path: "subject", message: "is not to be given beside vmId" });
+    problems.push({ path: "subject", message: "cannot be combined with vmId" });
   }
   if (problems.length > 0) {
     const message = problems.map((problem) => `${problem.path}: ${problem.message}`).join("; ");

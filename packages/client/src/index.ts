@@ -1,8 +1,8 @@
 /**
- * `@bioxen/client`: script cells from TypeScript.
+ * `@bioxen/client`: script cells from TypeScript, in Node and in browsers.
  *
- * `connect` returns a {@link Bioxen}; the module's factories use the latest connection, as the original library's did. It runs in Node and
- * in browsers. `@bioxen/client/local` starts a BioXen of its own, in Node.
+ * `connect` returns a {@link Bioxen}; the factories of this module use the latest connection, as those of the original
+ * library did. In Node, `@bioxen/client/local` starts a private BioXen.
  */
 import { BIOLOGICAL_TYPES, type BiologicalType, VM_TYPES, type VmType } from "@bioxen/contracts";
 import { type Bioxen, type ConnectOptions, connect as connectTo, type VmConfig } from "./connection.ts";
@@ -30,7 +30,10 @@ export type { VmNews } from "./watch.ts";
 
 let latest: Bioxen | undefined;
 
-/** Connects; the module's factories use this connection until another is made. Throws {@link BioxenError} UNAVAILABLE. */
+/**
+ * Connects to a BioXen; the factories of this module use this connection until the next `connect`.
+ * Throws {@link BioxenError} UNAVAILABLE.
+ */
 export async function connect(options: ConnectOptions = {}): Promise<Bioxen> {
   latest = await connectTo(options);
   return latest;
@@ -42,7 +45,7 @@ function connected(): Bioxen {
   throw new BioxenError({ code: "UNAVAILABLE", message, retryable: false });
 }
 
-/** See {@link Bioxen.createBioVm}. */
+/** {@link Bioxen.createBioVm} on the latest connection. */
 export async function createBioVm(
   vmId: string,
   biologicalType: BiologicalType,
@@ -52,7 +55,7 @@ export async function createBioVm(
   return connected().createBioVm(vmId, biologicalType, vmType, config);
 }
 
-/** See {@link Bioxen.createBiologicalVm}. */
+/** {@link Bioxen.createBiologicalVm} on the latest connection. */
 export async function createBiologicalVm(
   vmType: VmType = "basic",
   config: VmConfig & { readonly biologicalType?: BiologicalType } = {},
@@ -60,10 +63,12 @@ export async function createBiologicalVm(
   return connected().createBiologicalVm(vmType, config);
 }
 
+/** The biological types that a VM can have. */
 export function supportedBiologicalTypes(): readonly BiologicalType[] {
   return BIOLOGICAL_TYPES;
 }
 
+/** The infrastructure types that a VM can have. */
 export function supportedVmTypes(): readonly VmType[] {
   return VM_TYPES;
 }

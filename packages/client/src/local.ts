@@ -1,8 +1,8 @@
 /**
- * `@bioxen/client/local`: a BioXen of the program's own, for tests and scripts, in Node.
+ * `@bioxen/client/local`: a private BioXen for tests and scripts, in Node.
  *
- * It stands on `@bioxen/local-stack`, which brings every service, the drivers and a nats-server. That package is an optional peer, so that
- * programs which only connect do not install it.
+ * It needs `@bioxen/local-stack`, which brings every service, the drivers and a nats-server. That package is an
+ * optional peer, so that programs which only connect do not install it.
  */
 import type { LocalStackOptions } from "@bioxen/local-stack";
 import { asBioxenError, BioxenError } from "./errors.ts";
@@ -11,11 +11,11 @@ import { type Bioxen, connect } from "./index.ts";
 export type { LocalStackOptions } from "@bioxen/local-stack";
 
 /**
- * Starts a nats-server and all services as processes, and connects; `close()` ends them. Like `connect`, it sets the connection of the
- * module's factories.
+ * Starts a nats-server and all services as processes, and connects; `close()` ends them. Like `connect`, it sets the
+ * connection that the factories of the main module use.
  *
- * Throws {@link BioxenError}: UNAVAILABLE when `@bioxen/local-stack` is not installed or a process does not get ready, CONFLICT when the
- * data directory or the port is in use.
+ * Throws {@link BioxenError}: UNAVAILABLE when `@bioxen/local-stack` is not installed or a process does not become
+ * ready, CONFLICT when the data directory or the port is in use.
  */
 export async function startLocalStack(options: LocalStackOptions = {}): Promise<Bioxen> {
   const { startLocalStack: start } = await localStack();

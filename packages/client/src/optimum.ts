@@ -1,6 +1,7 @@
 /**
- * The smallest allocation with which a VM grows nearly as well as it can, computed from the model of its cell where it is asked for: it
- * takes the processor some tenths of a second, which no service has to spare.
+ * The smallest allocation with which a cell grows within the tolerance of its best, by the cell's model.
+ *
+ * The caller's process computes it: it takes some tenths of a second of processor time, too much for a service.
  */
 import {
   type CellEnvironment,
@@ -12,12 +13,13 @@ import { fullDemand, type VmView } from "@bioxen/contracts";
 import type { Amounts } from "@bioxen/kernel";
 
 /**
- * `reachable`: what it could have at most, what it holds included; absent: anything. Room for its genome is never less than its type's.
- * Throws `RangeError` for a VM that is no cell.
+ * The optimum of a `basic` VM within `reachable`, the most that it can hold, its present allocation included; without
+ * `reachable`, within its full demand. Genome space (`dnaKilobases`) is always that of its type.
+ * Throws `RangeError` for another VM type.
  */
 export function optimumOf(vm: VmView, reachable?: Amounts): Optimum {
   if (vm.vmType !== "basic")
-    throw new RangeError(`${vm.vmId} is of type ${vm.vmType}: it has no cell to compute`);
+    throw new RangeError(`${vm.vmId} is of type ${vm.vmType}: only basic VMs have a cell model`);
   const full = fullDemand(vm.biologicalType, vm.vmType);
   const most = Object.fromEntries(
     Object.entries(full).map(([name, amount]) => [

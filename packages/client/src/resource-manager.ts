@@ -1,15 +1,17 @@
 /**
- * The resources of one VM: what it holds, uses and could have.
+ * The resources of one VM: its allocation, its use, the room on its chassis, and its optimum.
  */
 import type { Optimum } from "@bioxen/cell-models";
 import { type BiologicalType, FULL_DEMAND, fullDemand, type RequestOf, type VmView } from "@bioxen/contracts";
 import { type Amounts, add } from "@bioxen/kernel";
 import type { Connection } from "./calls.ts";
+import type { BioxenError } from "./errors.ts";
 import { optimumOf } from "./optimum.ts";
 
-/** What one resource is used for, beside what is allocated; null: not measured. */
+/** Allocation and use of one resource, in its unit. */
 export interface ResourceUsage {
   readonly allocated: number;
+  /** By the latest measurement; null for a resource that is not measured. */
   readonly used: number | null;
 }
 
@@ -22,12 +24,15 @@ export class ResourceManager {
     this.#vmId = vmId;
   }
 
-  /** Changes the allocation (or the request, before it runs), all or nothing. Throws CAPACITY_EXCEEDED. */
+  /**
+   * Changes the allocation of a VM that runs or is paused, else its request; all resources or none.
+   * Throws {@link BioxenError}: CAPACITY_EXCEEDED, QUOTA_EXCEEDED.
+   */
   async allocate(resources: RequestOf<"vmResize">["resources"]): Promise<VmView> {
     return (await this.#bioxen.call("vmResize", { vmId: this.#vmId, resources })).vm;
   }
 
-  /** What it holds and what its last measurement says it uses; empty without an allocation. */
+  /** Allocation and latest measured use, by resource; empty for a VM without an allocation. */
   async usage(): Promise<Readonly<Record<string, ResourceUsage>>> {
     const { vm } = await this.#bioxen.call("vmGet", { vmId: this.#vmId });
     const { sample } = await this.#bioxen.call("monitorVm", { vmId: this.#vmId });
@@ -43,7 +48,7 @@ export class ResourceManager {
     );
   }
 
-  /** What its chassis has free beside what it holds; without a place, the most any one chassis has free. */
+  /** Free resources of its chassis. For a VM that is not placed: per resource, the most that any chassis has free. */
   async available(): Promise<Amounts> {
     const { vm } = await this.#bioxen.call("vmGet", { vmId: this.#vmId });
     if (vm.chassisId !== null) {
@@ -57,7 +62,10 @@ export class ResourceManager {
     return most;
   }
 
-  /** The smallest allocation with which it grows within 2 % of the best in reach of its chassis, by its cell's model. */
+  /**
+   * The smallest allocation with which it grows within 2 % of the best that its chassis has room for, by its cell's
+   * model. Throws `RangeError` for a VM that is not of type `basic`.
+   */
   async optimum(): Promise<Optimum> {
     const { vm } = await this.#bioxen.call("vmGet", { vmId: this.#vmId });
     return optimumOf(
@@ -66,14 +74,14 @@ export class ResourceManager {
     );
   }
 
-  /** Gives it its {@link optimum}; a VM that is no cell gets its type's default request. */
+  /** Allocates its {@link optimum}; for a VM that is not of type `basic`, its type's default request. */
   async optimise(): Promise<VmView> {
     const { vm } = await this.#bioxen.call("vmGet", { vmId: this.#vmId });
     if (vm.vmType !== "basic") return this.allocate(fullDemand(vm.biologicalType, vm.vmType));
     return this.allocate((await this.optimum()).allocation);
   }
 
-  /** What a type needs to grow at its reference rate. */
+  /** The resources that a type needs to grow at its reference rate. */
   static fullDemand(biologicalType: BiologicalType): Amounts {
     return FULL_DEMAND[biologicalType];
   }

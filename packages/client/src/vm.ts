@@ -9,9 +9,10 @@ import type { EventWatch, WatchOptions } from "./event-watch.ts";
 import { ResourceManager } from "./resource-manager.ts";
 import { type VmNews, watchVm } from "./watch.ts";
 
-/** How often a VM on its way is looked at, ms. */
-const LOOK_INTERVAL_MS = 50;
+/** Interval of polling a VM that is changing state, ms. */
+const POLL_INTERVAL_MS = 50;
 
+/** A VM with its latest measurement; `sample` is null before the first. */
 export type VmStatus = VmView & { readonly sample: VmSample | null };
 
 export class BioVm {
@@ -26,9 +27,11 @@ export class BioVm {
   }
 
   /**
-   * Starts it; resolves when it runs. Throws {@link BioxenError}: with the code of the first refusal (CAPACITY_EXCEEDED, …) and
-   * `details.reasons` when it has to wait for a place (it goes on waiting), UNAVAILABLE when neither happens in
-   * time, GUEST_ERROR and the like when its guest failed.
+   * Starts the VM and resolves when it runs; `timeoutMs` defaults to that of the connection.
+   *
+   * Throws {@link BioxenError}. For a VM that must wait for a placement: the code of the first refusal, such as
+   * CAPACITY_EXCEEDED, with all of them in `details.reasons`; the VM stays pending. For a guest that failed: its code,
+   * such as GUEST_ERROR. UNAVAILABLE when neither is known in time.
    */
   async start(options: { readonly timeoutMs?: number } = {}): Promise<VmView> {
     const { vm } = await this.#bioxen.call("vmStart", { vmId: this.id });
@@ -39,92 +42,112 @@ export class BioVm {
       settled.state === "pending" ? (first?.code ?? "UNAVAILABLE") : (settled.failure ?? "CONFLICT");
     throw new BioxenError({
       code,
-      message: `${this.id} is ${settled.state}: ${settled.reason ?? "no reason is known"}`,
+      message: `${this.id} is ${settled.state}: ${settled.reason ?? "no reason reported"}`,
       retryable: settled.state === "pending",
       details: { state: settled.state, reasons: settled.refusals },
     });
   }
 
+  /** Pauses the guest; the VM keeps its reservation. */
   async pause(): Promise<VmView> {
     return (await this.#bioxen.call("vmPause", { vmId: this.id })).vm;
   }
 
+  /** Resumes a paused guest. */
   async resume(): Promise<VmView> {
     return (await this.#bioxen.call("vmResume", { vmId: this.id })).vm;
   }
 
-  /** Resolves when its guest has ended and its place is given back. */
+  /** Stops the VM; resolves when its guest has ended and its reservation is released. */
   async stop(options: { readonly timeoutMs?: number } = {}): Promise<VmView> {
     const { vm } = await this.#bioxen.call("vmStop", { vmId: this.id });
     return this.#until(vm, (now) => now.state !== "stopping", options.timeoutMs);
   }
 
-  /** Resolves when it is destroyed. */
+  /** Destroys the VM, stopping it first if necessary; resolves when it is destroyed. */
   async destroy(options: { readonly timeoutMs?: number } = {}): Promise<VmView> {
     const { vm } = await this.#bioxen.call("vmDestroy", { vmId: this.id });
     return this.#until(vm, (now) => now.state === "destroyed", options.timeoutMs);
   }
 
+  /**
+   * Changes the allocation of a VM that runs or is paused, else its request; all resources or none.
+   * Throws {@link BioxenError}: CAPACITY_EXCEEDED, QUOTA_EXCEEDED.
+   */
   async resize(resources: RequestOf<"vmResize">["resources"]): Promise<VmView> {
     return (await this.#bioxen.call("vmResize", { vmId: this.id, resources })).vm;
   }
 
-  /** Keeps the state of its guest, which runs or is paused. Throws UNSUPPORTED where its driver cannot, GUEST_ERROR, TOO_LARGE. */
+  /**
+   * Stores the state of its guest under `snapshotId` (default: a new id). The guest must run or be paused.
+   * Throws {@link BioxenError}: UNSUPPORTED when its driver has no snapshots, GUEST_ERROR, TOO_LARGE.
+   */
   async snapshot(snapshotId?: string): Promise<SnapshotView> {
     const named = snapshotId === undefined ? {} : { snapshotId };
     return (await this.#bioxen.call("vmSnapshot", { vmId: this.id, ...named })).snapshot;
   }
 
-  /** Sets it back; a guest that runs goes on from there, else the next start does. Throws SNAPSHOT_NOT_FOUND. */
+  /**
+   * Restores a snapshot. A running guest continues from it at once, a stopped VM at its next start.
+   * Throws {@link BioxenError} SNAPSHOT_NOT_FOUND.
+   */
   async restore(snapshotId: string): Promise<VmView> {
     return (await this.#bioxen.call("vmRestore", { vmId: this.id, snapshotId })).vm;
   }
 
+  /** Deletes a snapshot. Throws {@link BioxenError} SNAPSHOT_NOT_FOUND. */
   async deleteSnapshot(snapshotId: string): Promise<VmView> {
     return (await this.#bioxen.call("vmDeleteSnapshot", { vmId: this.id, snapshotId })).vm;
   }
 
-  /** A VM like this one with a seed of its own, that begins from a snapshot or, without one, from its guest as it is now. */
+  /**
+   * Creates a copy of this VM with its own seed. The copy begins from the snapshot, or without one from the present
+   * state of the guest. Returns the handle of the copy, which is not started.
+   */
   async fork(newVmId: string, fromSnapshotId?: string): Promise<BioVm> {
     const from = fromSnapshotId === undefined ? {} : { fromSnapshotId };
     await this.#bioxen.call("vmFork", { vmId: this.id, newVmId, ...from });
     return new BioVm(this.#bioxen, newVmId);
   }
 
-  /** The VM with its latest measurement; `atSeq`: as it was after that event, without one. */
+  /** The VM with its latest measurement. With `atSeq`, the state after that event, without a measurement. */
   async status(options: { readonly atSeq?: number } = {}): Promise<VmStatus> {
     const { vm } = await this.#bioxen.call("vmGet", { vmId: this.id, ...options });
     return { ...vm, sample: options.atSeq === undefined ? await this.sample() : null };
   }
 
-  /** The latest measurement; null when there is none. */
+  /** The latest measurement, or null before the first. */
   async sample(): Promise<VmSample | null> {
     return (await this.#bioxen.call("monitorVm", { vmId: this.id })).sample;
   }
 
-  /** Runs Lua in the guest. Throws GUEST_ERROR (with `details.traceback`), GUEST_TIMEOUT, GUEST_OUT_OF_MEMORY. */
+  /**
+   * Runs a program in the guest: Lua in a cell, shell in a machine of a pool. `timeoutMs` limits its own time.
+   * Throws {@link BioxenError}: GUEST_ERROR (Lua: with `details.traceback`), GUEST_TIMEOUT, GUEST_OUT_OF_MEMORY.
+   */
   exec(source: string, options: { readonly timeoutMs?: number } = {}): Promise<ResultOf<"vmExec">> {
     return this.#bioxen.call("vmExec", { vmId: this.id, source, ...options });
   }
 
-  /** Everything that happened to it, oldest first. */
+  /** Every event of this VM, oldest first. */
   async history(): Promise<ResultOf<"vmHistory">["events"]> {
     return (await this.#bioxen.call("vmHistory", { vmId: this.id })).events;
   }
 
   /**
-   * Events and measurements from now on, until the iteration is left. What is published while the connection is lost is
-   * missed: {@link watchEvents} misses nothing.
+   * Events and measurements from now on, until the iteration ends. It misses what is published while the connection is
+   * lost; {@link watchEvents} misses nothing.
    */
   watch(): AsyncIterableIterator<VmNews> {
     return watchVm(this.#bioxen.bus, this.id);
   }
 
-  /** Its events from the log, from `from` on, each once: see `Bioxen.watchEvents`. */
+  /** The events of this VM from sequence `from` on, each once; see `Bioxen.watchEvents`. */
   watchEvents(options: WatchOptions = {}): EventWatch {
     return this.#bioxen.watchEvents({ ...options, vmId: this.id });
   }
 
+  /** Polls the VM until `isDone`. Throws UNAVAILABLE after the deadline. */
   async #until(from: VmView, isDone: (vm: VmView) => boolean, timeoutMs?: number): Promise<VmView> {
     const limitMs = timeoutMs ?? this.#bioxen.timeoutMs;
     const deadline = Date.now() + limitMs;
@@ -134,13 +157,14 @@ export class BioVm {
         const message = `${this.id} is still ${vm.state} after ${limitMs} ms`;
         throw new BioxenError({ code: "UNAVAILABLE", message, retryable: true });
       }
-      await sleep(LOOK_INTERVAL_MS);
+      await sleep(POLL_INTERVAL_MS);
       ({ vm } = await this.#bioxen.call("vmGet", { vmId: this.id }));
     }
     return vm;
   }
 }
 
+/** True when a start is decided: the VM runs, has failed, or reports why it waits. */
 function isSettled(vm: VmView): boolean {
   if (vm.state === "starting") return false;
   return vm.state !== "pending" || vm.refusals.length > 0;

@@ -1,5 +1,5 @@
 /**
- * News of one VM as an async iteration: its events and its measurements, in the order they arrive.
+ * Live news of one VM as an async iteration: its events and measurements, in the order of their arrival.
  */
 import { eventSubject, type VmSample, vmTelemetrySubject } from "@bioxen/contracts";
 import type { EventEnvelope } from "@bioxen/kernel";
@@ -9,17 +9,17 @@ export type VmNews =
   | { readonly kind: "event"; readonly event: EventEnvelope }
   | { readonly kind: "sample"; readonly sample: VmSample };
 
-/** News kept for a slow reader; beyond it the oldest measurements go, never events. */
+/** News buffered for a slow reader; above it the oldest measurements are dropped, never events. */
 const MAX_WAITING = 1_000;
 
-/** Listens from the first `next()` until `return()`, which `break` calls. */
+/** Subscribes at the first `next()` and unsubscribes at `return()`, which `break` calls. */
 export async function* watchVm(bus: Bus, vmId: string): AsyncGenerator<VmNews, void, undefined> {
   const waiting: VmNews[] = [];
   let wake: () => void = () => undefined;
   const push = (news: VmNews) => {
     waiting.push(news);
     if (waiting.length > MAX_WAITING) {
-      const oldest = waiting.findIndex((one) => one.kind === "sample");
+      const oldest = waiting.findIndex((item) => item.kind === "sample");
       if (oldest >= 0) waiting.splice(oldest, 1);
     }
     wake();

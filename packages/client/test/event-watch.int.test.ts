@@ -1,6 +1,6 @@
 /**
- * Watches of events on a real server: resumed after whatever lies between, in order, each event once, and ended with
- * a reason where that cannot be.
+ * Watches of events on a real server: in order and each event once, across every interruption; a watch that cannot
+ * guarantee this ends with a reason.
  */
 import { eventSubject } from "@bioxen/contracts";
 import { cordoned, eventually } from "@bioxen/testkit";
@@ -15,40 +15,43 @@ beforeEach(async () => {
 });
 afterEach(() => world.close());
 
-async function nobodyReads(): Promise<void> {
-  await eventually("nobody reads the log", async () =>
+/** Resolves when no consumer is left on the server. */
+async function noConsumerLeft(): Promise<void> {
+  await eventually("no consumer is left", async () =>
     (await world.consumers()).length === 0 ? true : undefined,
   );
 }
 
-/** Begins a watch that waits for an event to come; its consumer is on the server when this resolves. */
-async function someoneReads(): Promise<void> {
-  await eventually("somebody reads the log", async () =>
+/** Resolves when the server has a consumer: the watch waits for its next event. */
+async function consumerExists(): Promise<void> {
+  await eventually("a consumer exists", async () =>
     (await world.consumers()).length > 0 ? true : undefined,
   );
 }
 
 describe("from a sequence", () => {
-  it("gives the events as they are stored, and goes on with those to come", async () => {
+  it("delivers the stored events, then each new one", async () => {
     await world.append(5, "a", "b");
     const watch = world.bioxen.watchEvents({ from: 2 });
     expect(seqsOf(await take(watch, 4))).toEqual([2, 3, 4, 5]);
     const coming = take(watch, 2);
     await world.append(2, "a");
     const events = await coming;
-    // "a" had three of the five.
+    // Three of the first five events are those of "a".
     expect(events[0]).toEqual({ seq: 6, ...cordoned("a", 4) });
     expect(seqsOf(events)).toEqual([6, 7]);
     await watch.return();
   });
 
-  it("without one: only what comes; beyond the end: waits for it", async () => {
+  it("delivers only new events without a sequence, and waits for a sequence beyond the end", async () => {
     await world.append(3, "a");
     const now = world.bioxen.watchEvents();
     const later = world.bioxen.watchEvents({ from: 6 });
     const firstNow = take(now, 3);
     const firstLater = take(later, 1);
-    await eventually("both read", async () => ((await world.consumers()).length === 2 ? true : undefined));
+    await eventually("both watches have a consumer", async () =>
+      (await world.consumers()).length === 2 ? true : undefined,
+    );
     await world.append(3, "a");
     expect(seqsOf(await firstNow)).toEqual([4, 5, 6]);
     expect(seqsOf(await firstLater)).toEqual([6]);
@@ -56,7 +59,7 @@ describe("from a sequence", () => {
     await later.return();
   });
 
-  it("a remembered sequence is resumed in a new connection: no gap, no repeat", async () => {
+  it("resumes in a new connection from a stored sequence, without a gap or a repeat", async () => {
     await world.append(30, "a", "b", "c");
     const seen: number[] = [];
     while (seen.length < 30) {
@@ -70,7 +73,7 @@ describe("from a sequence", () => {
     expect(seen).toEqual(range(1, 30));
   });
 
-  it("options that mean nothing are refused, every problem at once", () => {
+  it("refuses invalid options with every problem at once", () => {
     for (const from of [0, -1, 1.5, Number.NaN]) {
       expect(() => world.bioxen.watchEvents({ from })).toThrow(BioxenError);
     }
@@ -86,8 +89,8 @@ describe("from a sequence", () => {
   });
 });
 
-describe("one among many", () => {
-  it("only the events of that subject, waiting or stored", async () => {
+describe("a filter", () => {
+  it("delivers only the events of its subject, stored or new", async () => {
     const ids = Array.from({ length: 20 }, (_, i) => `c-${i}`);
     const seqs = await world.append(100, ...ids);
     const mine = seqs.filter((_, i) => i % 20 === 7);
@@ -98,19 +101,19 @@ describe("one among many", () => {
     await watch.return();
   });
 
-  it("a handle watches its VM", async () => {
+  it("is the VM for a watch of a handle", async () => {
     await world.append(3, "a");
     const watch = world.bioxen.vm("cell-1").watchEvents({ from: 1 });
     const next = watch.next();
-    await someoneReads();
+    await consumerExists();
     await world.append(3, "a");
     await watch.return();
     expect(await next).toEqual({ done: true, value: undefined });
   });
 });
 
-describe("a server that dies", () => {
-  it("and comes back is followed on, with what was stored meanwhile; once each", async () => {
+describe("a server that is killed", () => {
+  it("is followed after its restart: every event stored meanwhile, once each", async () => {
     await world.append(10, "a", "b");
     const watch = world.bioxen.watchEvents({ from: 1 });
     const one = world.bioxen.watchEvents({ from: 1, subject: eventSubject("chassis", "b") });
@@ -126,37 +129,35 @@ describe("a server that dies", () => {
     seen.push(...(await take(watch, 2)));
     expect(seqsOf(seen)).toEqual(range(1, 30));
     await Promise.all([watch.return(), one.return()]);
-    await nobodyReads();
+    await noConsumerLeft();
   });
 });
 
 describe("a slow reader", () => {
   const COUNT = MAX_BUFFERED_EVENTS * 3 + 10;
 
-  it("has a bounded number of events kept for it, leaves the log meanwhile, and misses none", async () => {
+  it("has a bounded buffer, pauses reading while it is full, and misses no event", async () => {
     await world.append(COUNT, "a", "b", "c");
     const watch = world.bioxen.watchEvents({ from: 1 });
     const seen = await take(watch, 1);
-    await eventually("as many are kept as may be", () =>
-      watch.buffered === MAX_BUFFERED_EVENTS ? true : undefined,
-    );
-    await nobodyReads();
+    await eventually("the buffer is full", () => (watch.buffered === MAX_BUFFERED_EVENTS ? true : undefined));
+    await noConsumerLeft();
     let most = 0;
     while (seen.length < COUNT) {
       seen.push(...(await take(watch, 1)));
       most = Math.max(most, watch.buffered);
-      // Slower than the server.
+      // The reader is slower than the server.
       if (seen.length % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
     expect(most).toBeLessThanOrEqual(MAX_BUFFERED_EVENTS);
     expect(seqsOf(seen)).toEqual(range(1, COUNT));
     await watch.return();
-    await nobodyReads();
+    await noConsumerLeft();
   });
 });
 
-describe("an end", () => {
-  it("break, return, abort and close leave nothing behind on the server", async () => {
+describe("the end of a watch", () => {
+  it("leaves no consumer on the server after break, return, abort or close", async () => {
     await world.append(3, "a");
     for await (const event of world.bioxen.watchEvents({ from: 1 })) {
       expect(event.seq).toBe(1);
@@ -168,11 +169,11 @@ describe("an end", () => {
     const abort = new AbortController();
     const aborted = world.bioxen.watchEvents({ signal: abort.signal });
     const waiting = aborted.next();
-    await someoneReads();
+    await consumerExists();
     abort.abort();
     expect((await waiting).done).toBe(true);
     expect((await aborted.next()).done).toBe(true);
-    await nobodyReads();
+    await noConsumerLeft();
     expect((await world.bioxen.watchEvents({ from: 1, signal: abort.signal }).next()).done).toBe(true);
 
     const other = await world.connect();
@@ -184,7 +185,7 @@ describe("an end", () => {
     expect(await world.consumers()).toEqual([]);
   });
 
-  it("an event that cannot be read ends it, after all that could be, with the last sequence", async () => {
+  it("comes at an unreadable event, after all readable ones, and names the last sequence", async () => {
     await world.append(3, "a");
     await world.putBytes("broken", "{not an event");
     await world.append(1, "a");
@@ -194,14 +195,14 @@ describe("an end", () => {
     expect(thrown).toBeInstanceOf(WatchError);
     expect(thrown).toMatchObject({ reason: "event-unreadable", lastSeq: 3, retryable: false });
     expect((await watch.next()).done).toBe(true);
-    await nobodyReads();
+    await noConsumerLeft();
   });
 
   it.each([
-    { name: "a log that ends earlier", events: 2 },
-    { name: "another log, as long", events: 5 },
-    { name: "another log, longer", events: 9 },
-  ])("$name ends it: it is not taken for the one that was watched", async ({ events }) => {
+    { name: "a shorter log", events: 2 },
+    { name: "another log of equal length", events: 5 },
+    { name: "another, longer log", events: 9 },
+  ])("comes when $name replaces the one that is watched", async ({ events }) => {
     await world.append(5, "a");
     const watch = world.bioxen.watchEvents({ from: 1 });
     expect(await take(watch, 5)).toHaveLength(5);
@@ -211,16 +212,16 @@ describe("an end", () => {
     const thrown = await next;
     expect(thrown).toBeInstanceOf(WatchError);
     expect(thrown).toMatchObject({ reason: "log-replaced", lastSeq: 5, code: "INTERNAL" });
-    await nobodyReads();
+    await noConsumerLeft();
   });
 
-  it("who waits for what comes next learns too that the log was cut short", async () => {
+  it("comes when the log is cut short while the reader waits for its first event", async () => {
     await world.append(5, "a");
     const next = world.bioxen
       .watchEvents()
       .next()
       .catch((cause: unknown) => cause);
-    await someoneReads();
+    await consumerExists();
     await world.replaceLog();
     expect(await next).toMatchObject({ reason: "log-replaced", lastSeq: 5 });
   });

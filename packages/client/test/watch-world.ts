@@ -35,14 +35,14 @@ export class WatchWorld {
     return connect({ servers: this.server.url });
   }
 
-  /** Events of one chassis, or of several in turn; gives their sequences. */
+  /** Appends events of one chassis, or of several in turn; returns their sequences. */
   async append(count: number, ...ids: string[]): Promise<number[]> {
     const seqs: number[] = [];
     for (let i = 0; i < count; i += 1) {
       const id = ids[i % ids.length] ?? "";
       const { version, seq } = this.#lastOf.get(id) ?? { version: 0, seq: 0 };
       const appended = await this.#log.append(eventSubject("chassis", id), cordoned(id, version + 1), seq);
-      if (appended.kind !== "appended") throw new Error("a conflict where nobody else writes");
+      if (appended.kind !== "appended") throw new Error("a conflict although this is the only writer");
       this.#lastOf.set(id, { version: version + 1, seq: appended.seq });
       seqs.push(appended.seq);
     }
@@ -53,14 +53,14 @@ export class WatchWorld {
     await this.#ask(eventSubject("chassis", id), text);
   }
 
-  /** Another log in the place of this one. */
+  /** Deletes the log and creates an empty one in its place. */
   async replaceLog(): Promise<void> {
     await this.#ask(`$JS.API.STREAM.DELETE.${EVENT_STREAM}`);
     this.#lastOf.clear();
     this.#log = await openEventLog(this.#bus);
   }
 
-  /** Names of all who read the log on the server. */
+  /** Names of the consumers of the log on the server. */
   async consumers(): Promise<readonly string[]> {
     return (await this.#ask(`$JS.API.CONSUMER.NAMES.${EVENT_STREAM}`))["consumers"] as string[];
   }
@@ -84,7 +84,7 @@ export async function take(watch: EventWatch, count: number): Promise<WatchedEve
   const events: WatchedEvent[] = [];
   while (events.length < count) {
     const { done, value } = await watch.next();
-    if (done === true) throw new Error(`it ended after ${events.length} of ${count}`);
+    if (done === true) throw new Error(`the watch ended after ${events.length} of ${count} events`);
     events.push(value);
   }
   return events;

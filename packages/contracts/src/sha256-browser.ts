@@ -1,8 +1,8 @@
 /**
  * SHA-256 in plain JavaScript, for browsers (FIPS 180-4, section 6.2).
  *
- * Web Crypto has SHA-256 only behind a promise, and `decodeEvent` is synchronous. A browser reads a few events a second, so the missing
- * speed does not matter; Node takes sha256-node.ts.
+ * Web Crypto has SHA-256 only behind a promise, and `decodeEvent` is synchronous. A browser reads a few events a
+ * second, so the missing speed does not matter; Node takes sha256-node.ts.
  */
 
 type State = [number, number, number, number, number, number, number, number];
@@ -21,7 +21,7 @@ function firstPrimes(count: number): number[] {
   return primes;
 }
 
-/** The first 32 bits behind the binary point. The last bits of a double, where engines differ, decide none of these 72 words. */
+/** The first 32 bits after the binary point. Engines may round a root differently only in bits below these. */
 function fractionBits(root: number): number {
   return ((root - Math.floor(root)) * 2 ** 32) | 0;
 }
