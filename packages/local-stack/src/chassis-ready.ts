@@ -1,5 +1,5 @@
 /**
- * A stack is up when a VM started now is placed at once: its chassis are registered and heard of.
+ * Waits until a new stack can place a VM at once: its chassis are registered and have sent a heartbeat.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { callEndpoint, ENDPOINTS } from "@bioxen/contracts";
@@ -8,15 +8,18 @@ import { connectBus } from "@bioxen/nats";
 
 const READY_DEADLINE_MS = 20_000;
 const CALL_TIMEOUT_MS = 2_000;
-const LOOK_INTERVAL_MS = 50;
+const POLL_INTERVAL_MS = 50;
 
-/** Chassis that `ecoli:2,yeast:1` names; the agent checks the text itself. */
+/** Number of chassis in a list such as `ecoli:2,yeast:1`; the agent validates the list. */
 function countOf(chassis: string): number {
   const counts = chassis.split(",").map((part) => (part.trim() === "" ? 0 : Number(part.split(":")[1] ?? 1)));
   return counts.reduce((a, b) => a + b, 0);
 }
 
-/** Throws `Fault` UNAVAILABLE when fewer than were asked for are ready in time, or the scheduler cannot serve. */
+/**
+ * Resolves when all chassis of the list and `pools` more are ready. Throws `Fault` UNAVAILABLE after 20 s, or at once
+ * when the scheduler reports that it cannot serve.
+ */
 export async function whenChassisReady(url: string, chassis: string, pools = 0): Promise<void> {
   const wanted = countOf(chassis) + pools;
   const bus = await connectBus({ servers: url, name: "bioxen-local-stack" });
@@ -27,14 +30,14 @@ export async function whenChassisReady(url: string, chassis: string, pools = 0):
         () => undefined,
       );
       const known = reply?.ok === true ? reply.chassis : [];
-      const ready = known.filter((one) => one.state === "ready").length;
+      const ready = known.filter(({ state }) => state === "ready").length;
       if (reply?.ok === true && ready >= wanted) return;
-      // A service that answers that it cannot serve will not serve by waiting: its log cannot be read.
+      // A scheduler that refuses cannot read the log, and waiting does not change that.
       if (reply?.ok === false) throw new Fault("UNAVAILABLE", reply.error.message, { retryable: false });
       if (Date.now() > deadline) {
         throw new Fault("UNAVAILABLE", `${ready} of ${wanted} chassis are ready`, { retryable: true });
       }
-      await sleep(LOOK_INTERVAL_MS);
+      await sleep(POLL_INTERVAL_MS);
     }
   } finally {
     await bus.close();

@@ -1,8 +1,8 @@
 /**
- * One supervised process: started, watched, started again when it dies, ended when asked.
+ * One supervised process: it is started, restarted when it dies, and stopped on request.
  *
- * The wait before a restart doubles while it keeps dying and starts small again once it lived for a while. Exit code 78
- * (wrong configuration) is not restarted: it would end the same way.
+ * The wait before a restart doubles from 100 ms to 5 s, and is reset after a run of 10 s. A process that exits with
+ * code 78 (wrong configuration) is not restarted, because it would exit the same way again.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
@@ -10,13 +10,13 @@ import { readFile } from "node:fs/promises";
 
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 5_000;
-/** A process that lived this long, ms, is well. */
-const WELL_AFTER_MS = 10_000;
-/** From the polite signal to SIGKILL, ms. */
+/** A run of this length, ms, resets the wait before the next restart. */
+const STABLE_AFTER_MS = 10_000;
+/** Time from SIGTERM to SIGKILL, ms. */
 const STOP_DEADLINE_MS = 6_000;
 const EXIT_MISCONFIGURED = 78;
-/** Bytes of the log shown when it does not get ready. */
-const TAIL_BYTES = 1_500;
+/** Characters of the log shown for a process that does not become ready. */
+const TAIL_CHARACTERS = 1_500;
 
 export interface ChildSpec {
   readonly name: string;
@@ -24,7 +24,7 @@ export interface ChildSpec {
   readonly args: readonly string[];
   readonly env: NodeJS.ProcessEnv;
   readonly logFile: string;
-  /** It says `{kind: "ready"}` over its channel; without a channel it is ready once it runs. */
+  /** True: the process sends `{kind: "ready"}` over its IPC channel. False: it counts as ready once it runs. */
   readonly speaksReady: boolean;
 }
 
@@ -64,7 +64,7 @@ export class SupervisedChild {
     const child = spawn(this.spec.command, [...this.spec.args], {
       env: this.spec.env,
       stdio: this.spec.speaksReady ? ["ignore", log, log, "ipc"] : ["ignore", log, log],
-      // Its own group: a Ctrl-C on the terminal reaches the stack, which ends its children in order.
+      // A process group of its own: Ctrl-C on the terminal reaches only the stack, which stops its children in order.
       detached: true,
     });
     closeSync(log);
@@ -76,10 +76,10 @@ export class SupervisedChild {
       if (message.kind === "ready") this.#ready();
     });
     this.#closed = new Promise((resolve) => {
-      let over = false;
+      let isOver = false;
       const ended = (code: number | null) => {
-        if (over) return;
-        over = true;
+        if (isOver) return;
+        isOver = true;
         resolve();
         this.#process = undefined;
         this.#ended(code, Date.now() - startedAtMs);
@@ -99,7 +99,7 @@ export class SupervisedChild {
       this.#set(this.#ending ? "ended" : "failed");
       return;
     }
-    if (livedMs >= WELL_AFTER_MS) this.#waitMs = FIRST_WAIT_MS;
+    if (livedMs >= STABLE_AFTER_MS) this.#waitMs = FIRST_WAIT_MS;
     this.#set("waiting");
     this.#timer = setTimeout(() => {
       this.#restarts += 1;
@@ -113,7 +113,7 @@ export class SupervisedChild {
     this.#onChange(this);
   }
 
-  /** True when it got ready within `deadlineMs`. */
+  /** Resolves to true when the process becomes ready within `deadlineMs`, else to false. */
   whenReady(deadlineMs: number): Promise<boolean> {
     if (this.#state === "ready") return Promise.resolve(true);
     return new Promise((resolve) => {
@@ -125,7 +125,7 @@ export class SupervisedChild {
     });
   }
 
-  /** Ends it for good; resolves when it has gone. */
+  /** Stops the process without a restart; resolves when it has exited. */
   async stop(): Promise<void> {
     this.#ending = true;
     clearTimeout(this.#timer);
@@ -140,9 +140,9 @@ export class SupervisedChild {
     clearTimeout(killer);
   }
 
-  /** The end of its log, for a person. */
+  /** The last part of its log, for an error text. */
   async tail(): Promise<string> {
     const text = await readFile(this.spec.logFile, "utf8").catch(() => "");
-    return text.slice(-TAIL_BYTES).trim();
+    return text.slice(-TAIL_CHARACTERS).trim();
   }
 }

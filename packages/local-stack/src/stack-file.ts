@@ -1,6 +1,6 @@
 /**
- * The two small files of a local stack: the pointer by which other commands find it, and the lock by which a data
- * directory belongs to one stack at a time.
+ * The two small files of a local stack: the pointer, by which clients find it, and the lock, by which a data directory
+ * belongs to one stack at a time. `findLocalStack` of `@bioxen/nats` reads the pointer.
  */
 import { randomUUID } from "node:crypto";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
@@ -21,15 +21,15 @@ export async function writePointer(home: string, record: StackRecord): Promise<v
   await replaceFile(stackPointer(home), `${JSON.stringify(record, null, 2)}\n`);
 }
 
-/** Removes the pointer when it is this stack's. */
+/** Removes the pointer if this process wrote it. */
 export async function removePointer(home: string): Promise<void> {
   const record = await readStackRecord(stackPointer(home));
   if (record?.pid === process.pid) await rm(stackPointer(home), { force: true });
 }
 
 /**
- * Takes the data directory. Throws `Fault` CONFLICT when a living stack has it; returns what a stack that was killed left
- * behind.
+ * Locks the data directory for this process. Returns the pid of the nats-server that a killed stack left running, or
+ * null. Throws `Fault` CONFLICT when a running stack has the lock.
  */
 export async function lockDataDir(dataDir: string): Promise<{ readonly leftServerPid: number | null }> {
   await mkdir(dataDir, { recursive: true });
@@ -42,14 +42,19 @@ export async function lockDataDir(dataDir: string): Promise<{ readonly leftServe
   if (isFree) return { leftServerPid: null };
   const before = await readStackRecord(path);
   if (before !== undefined && before.pid !== process.pid && isAlive(before.pid)) {
-    throw new Fault("CONFLICT", `${dataDir} is in use by the stack with pid ${before.pid}`, {
-      retryable: false,
-    });
+    throw new Fault(
+      "CONFLICT",
+      `${dataDir} is in use by the stack with pid ${before.pid}: stop it with bioxen down, or choose another --data`,
+      {
+        retryable: false,
+      },
+    );
   }
   await replaceFile(path, own);
   return { leftServerPid: before?.serverPid ?? null };
 }
 
+/** Records the server's pid in the lock, for the next stack if this one is killed. */
 export async function noteServer(dataDir: string, serverPid: number | null): Promise<void> {
   await replaceFile(join(dataDir, LOCK), JSON.stringify({ pid: process.pid, serverPid }));
 }

@@ -1,8 +1,8 @@
 /**
  * The local stack: one nats-server, five service processes, one data directory.
  *
- * Whoever starts it owns it: when this process ends, politely or not, its services end too (their channel closes), and a
- * nats-server left behind is ended by the next stack on the same data.
+ * The process that starts it owns it. When that process ends, also by a signal, its services end too, because their IPC
+ * channel closes. A nats-server that is left running is stopped by the next stack on the same data.
  */
 import { mkdir } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -18,9 +18,9 @@ import { endOrphan, startServer } from "./server.ts";
 import { findServerBinary } from "./server-binary.ts";
 import { lockDataDir, noteServer, removePointer, unlockDataDir, writePointer } from "./stack-file.ts";
 
-/** All services must serve within this time, ms. */
+/** Longest time until all services are ready, ms. */
 const READY_DEADLINE_MS = 45_000;
-/** Agents last to start and first to end: a guest is not restarted by an agent about to go. */
+/** In start order. The agent starts last and stops first, so that no agent restarts a guest while the stack stops. */
 export const SERVICES: readonly ServiceName[] = [
   "lifecycle",
   "allocator",
@@ -30,21 +30,21 @@ export const SERVICES: readonly ServiceName[] = [
 ];
 
 export interface LocalStackOptions {
-  /** Default: `data` in the home. Everything the stack remembers is in it. */
+  /** Folder of all state of the stack; default: `data` in `home`. */
   readonly dataDir?: string | undefined;
-  /** Default: a free port on the loopback interface. */
+  /** Port of the nats-server on the loopback interface; default: a free one. */
   readonly port?: number | undefined;
-  /** `ecoli:2,yeast:1`; default `ecoli:1,yeast:1`. */
+  /** Chassis of the agent, such as `ecoli:2,yeast:1`; default `ecoli:1,yeast:1`. */
   readonly chassis?: string | undefined;
-  /** Simulated minutes per second; default 10. */
+  /** Simulated minutes per real second; default 10. */
   readonly timeScale?: number | undefined;
   readonly durability?: "always" | "relaxed" | undefined;
-  /** An XCP-ng pool the agent runs VMs on; its credentials are in the environment. */
+  /** XCP-ng pool on which the agent runs VMs; the environment has its credentials. */
   readonly xcpng?: LocalPool | undefined;
-  /** Where the pointer goes; default `BIOXEN_HOME` or the XDG data directory. */
+  /** Folder of the pointer file; default `BIOXEN_HOME`, else `bioxen` in the XDG data directory. */
   readonly home?: string | undefined;
   readonly onProgress?: ((line: string) => void) | undefined;
-  /** Entry points of the services, for tests of the supervision. */
+  /** Replaces the entry points of the services, in tests of the supervision. */
   readonly serviceEntry?: ((name: ServiceName) => string) | undefined;
   readonly logLevel?: string | undefined;
 }
@@ -62,7 +62,7 @@ export interface LocalStack {
   readonly durability: "always" | "relaxed";
   readonly serverVersion: string;
   services(): ServiceStatus[];
-  /** Ends everything; idempotent. */
+  /** Stops all services and the server; idempotent. */
   stop(): Promise<void>;
 }
 
@@ -74,8 +74,10 @@ function entryOf(name: ServiceName): string {
 }
 
 /**
- * Resolves when every service serves and the agent's chassis take VMs. Throws `Fault`: CONFLICT when the data directory or port is taken, UNAVAILABLE when
- * there is no server to run or a service does not get ready; nothing is left running then.
+ * Starts a stack; resolves when every service is ready and the agent's chassis accept VMs.
+ *
+ * Throws `Fault`: CONFLICT when the data directory or the port is in use, UNAVAILABLE when no nats-server is usable or
+ * a service does not become ready. It then leaves no process running.
  */
 export async function startLocalStack(options: LocalStackOptions = {}): Promise<LocalStack> {
   const home = options.home ?? bioxenHome();
@@ -146,7 +148,7 @@ async function startServices(
             ? agentEnvironment(process.env, options.xcpng, dataDir)
             : withoutPool(process.env)),
           BIOXEN_NATS_URL: url,
-          // Where Node would put it by itself: five services share most of their files, and start again with the next stack.
+          // One cache for all: the services share most of their modules, and every start reuses it.
           NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? join(tmpdir(), "node-compile-cache"),
           BIOXEN_LOG_LEVEL: options.logLevel ?? process.env["BIOXEN_LOG_LEVEL"] ?? "info",
           BIOXEN_CHASSIS: options.chassis ?? DEFAULT_CHASSIS,
@@ -157,7 +159,7 @@ async function startServices(
         speaksReady: true,
       },
       (changed) => {
-        if (changed.state === "waiting") progress(`${name} ended and is started again`);
+        if (changed.state === "waiting") progress(`${name} ended; restarting it`);
       },
     );
     children.push(child);
@@ -166,8 +168,8 @@ async function startServices(
   });
   await Promise.all(
     started.map(async (child) => {
-      if (await child.whenReady(READY_DEADLINE_MS)) return progress(`${child.spec.name} serves`);
-      const message = `${child.spec.name} did not get ready; the end of its log:\n${await child.tail()}`;
+      if (await child.whenReady(READY_DEADLINE_MS)) return progress(`${child.spec.name} is ready`);
+      const message = `${child.spec.name} did not become ready; the end of its log:\n${await child.tail()}`;
       throw new Fault("UNAVAILABLE", message, { retryable: true });
     }),
   );

@@ -1,5 +1,5 @@
 /**
- * One data directory, one stack; what dies comes back; what ends leaves nothing.
+ * The parts of a local stack: supervision of processes, the lock of the data directory, the server.
  */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -35,7 +35,7 @@ const SERVES =
   'process.send({ kind: "ready" }); process.on("SIGTERM", () => process.exit(0)); setInterval(() => {}, 1000);';
 
 describe("a supervised process", () => {
-  it("is ready when it says so, comes back when it is killed, and ends when asked", async () => {
+  it("becomes ready by its message, is restarted when it is killed, and stops on request", async () => {
     const child = await script("good", SERVES);
     child.start();
     expect(await child.whenReady(10_000)).toBe(true);
@@ -49,7 +49,7 @@ describe("a supervised process", () => {
     expect(isAlive(second)).toBe(false);
   });
 
-  it("is not started again when its configuration is wrong", async () => {
+  it("is not restarted when its configuration is wrong", async () => {
     const child = await script("wrong", 'console.error("no"); process.exit(78);');
     child.start();
     await expect.poll(() => child.state, { timeout: 10_000 }).toBe("failed");
@@ -60,11 +60,11 @@ describe("a supervised process", () => {
 });
 
 describe("a data directory", () => {
-  it("belongs to one living stack, and is taken over from a dead one", async () => {
+  it("belongs to one running stack, and passes to the next when that one is killed", async () => {
     await writeFile(join(dir, "stack.lock"), JSON.stringify({ pid: process.ppid, serverPid: 1 }));
     await expect(lockDataDir(dir)).rejects.toMatchObject({ code: "CONFLICT" });
     await expect(startLocalStack({ dataDir: dir, home: dir })).rejects.toThrow(`pid ${process.ppid}`);
-    // No process has this pid: it is above the kernel's limit.
+    // This pid is above the kernel's limit, so that no process has it.
     await writeFile(join(dir, "stack.lock"), JSON.stringify({ pid: 2 ** 22 + 1, serverPid: 77 }));
     expect(await lockDataDir(dir)).toEqual({ leftServerPid: 77 });
     await Promise.all([noteServer(dir, 5), noteServer(dir, 5)]);
@@ -78,7 +78,7 @@ describe("a data directory", () => {
 });
 
 describe("the server", () => {
-  it("does not take a port that somebody has", async () => {
+  it("refuses a port that is in use", async () => {
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
     const { port } = other.address() as { port: number };
@@ -88,7 +88,7 @@ describe("the server", () => {
     other.close();
   });
 
-  it("is found, or every way to get one is named", async () => {
+  it("is found, or the error names the ways to get one", async () => {
     expect((await findServerBinary()).version).toMatch(/^\d+\.\d+\.\d+/);
     await expect(findServerBinary({ NATS_SERVER_BIN: join(dir, "nothing") })).rejects.toThrow(
       "NATS_SERVER_BIN",
