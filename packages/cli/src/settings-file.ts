@@ -1,10 +1,9 @@
 /**
- * The file of settings, YAML: what is in it, and one setting changed with everything else of it left as a person wrote it.
+ * The settings file, in YAML: reads every setting, and changes one without touching comments, order or layout of the others.
  */
 import { type Document, isMap, isScalar, LineCounter, parseDocument } from "yaml";
 import { suggestion } from "./did-you-mean.ts";
 import { usage } from "./outcome.ts";
-import { SETTINGS } from "./settings.ts";
 
 function parsed(text: string, path: string, lines = new LineCounter()): Document {
   const document = parseDocument(text, { lineCounter: lines });
@@ -13,13 +12,19 @@ function parsed(text: string, path: string, lines = new LineCounter()): Document
   throw usage(`${path}:${error.linePos?.[0].line ?? 1}: ${error.message.split("\n")[0] ?? ""}`);
 }
 
-/** Texts by key, `up.chassis`. Ends the command with every problem. */
-export function settingsIn(text: string, path: string): ReadonlyMap<string, string> {
+/**
+ * The values as text, by key: `up.chassis` is `chassis` under `up`. `known` are the keys that exist; an unknown one, or one without a single
+ * value, ends the command with exit code 2 and every problem by line.
+ */
+export function settingsIn(
+  text: string,
+  path: string,
+  known: readonly string[],
+): ReadonlyMap<string, string> {
   const lines = new LineCounter();
   const { contents } = parsed(text, path, lines);
   const found = new Map<string, string>();
   const problems: string[] = [];
-  const known = SETTINGS.map(({ key }) => key);
   const visit = (node: unknown, before: string) => {
     if (!isMap(node)) return;
     for (const { key: name, value } of node.items) {
@@ -28,19 +33,20 @@ export function settingsIn(text: string, path: string): ReadonlyMap<string, stri
       const isGroup = known.some((one) => one.startsWith(`${key}.`));
       if (isGroup && isMap(value)) visit(value, `${key}.`);
       else if (!known.includes(key))
-        problems.push(`${path}:${line}: there is no setting ${key}${suggestion(key, known)}`);
+        problems.push(`${path}:${line}: unknown setting ${key}${suggestion(key, known)}`);
       else if (!isScalar(value) || value.value === null)
-        problems.push(`${path}:${line}: ${key} must have one value`);
+        problems.push(`${path}:${line}: ${key} must have a single value`);
       else found.set(key, String(value.value));
     }
   };
-  if (contents !== null && !isMap(contents)) problems.push(`${path}:1: must be names with values`);
+  if (contents !== null && !isMap(contents))
+    problems.push(`${path}:1: must be a mapping of settings to values`);
   visit(contents, "");
   if (problems.length > 0) throw usage(problems.join("\n"));
   return found;
 }
 
-/** The text of the file with `key` set to `value`, or without it. */
+/** The text of the file with `key` set to `value`, or without `key` when `value` is undefined. */
 export function withSetting(text: string, path: string, key: string, value: unknown): string {
   const document = parsed(text, path);
   if (value === undefined) document.deleteIn(key.split("."));

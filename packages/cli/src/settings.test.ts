@@ -71,7 +71,7 @@ describe("a setting", () => {
   it("that is wrong is said where it is wrong", async () => {
     vi.stubEnv("BIOXEN_TIMEOUT_MS", "soon");
     await expect(resolveSettings()).rejects.toThrow("BIOXEN_TIMEOUT_MS: soon: must be an integer.");
-    expect(() => settingOf("sever")).toThrow("there is no setting sever (did you mean server?)");
+    expect(() => settingOf("sever")).toThrow("unknown setting sever (did you mean server?)");
   });
 });
 
@@ -95,10 +95,10 @@ describe("the file of settings", () => {
     await writeFile(file, "sever: a\nup:\n  chasis: b\n  port: [1]\ntimeout:\n");
     await expect(readSettingsFile(file)).rejects.toThrow(
       [
-        `${file}:1: there is no setting sever (did you mean server?)`,
-        `${file}:3: there is no setting up.chasis (did you mean up.chassis?)`,
-        `${file}:4: up.port must have one value`,
-        `${file}:5: timeout must have one value`,
+        `${file}:1: unknown setting sever (did you mean server?)`,
+        `${file}:3: unknown setting up.chasis (did you mean up.chassis?)`,
+        `${file}:4: up.port must have a single value`,
+        `${file}:5: timeout must have a single value`,
       ].join("\n"),
     );
     await writeFile(file, "a: [");

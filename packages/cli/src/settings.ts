@@ -1,7 +1,7 @@
 /**
- * What can be set for every command to come, instead of with each: by a flag, else the environment, else the file, else the default.
+ * Settings that hold for every command: from a flag, else the environment, else the settings file, else the default.
  *
- * Each setting is named here and nowhere else: its key in the file, its variable, its flag, what it takes and what it means.
+ * This table is the only definition of each setting: its key in the file, its variable, its flag, its values and its meaning.
  */
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
@@ -14,30 +14,30 @@ import { suggestion } from "./did-you-mean.ts";
 import { usage } from "./outcome.ts";
 import { integerOption, numberOption } from "./parse.ts";
 
-/** Deadline of one request, ms, unless something else is set: a start that has to wait for its place is decided in less. */
+/** Default deadline of one request, ms. A start that must wait for a placement is decided in less. */
 export const DEFAULT_TIMEOUT_MS = 10_000;
-/** Chassis of one type that an agent takes. */
+/** Most chassis of one type that an agent runs. */
 const MAX_CHASSIS_OF_TYPE = 64;
-/** Another place of the file than the XDG one. */
+/** Names a settings file outside the XDG configuration directory. */
 const FILE_VARIABLE = "BIOXEN_CONFIG";
 
 export interface Setting {
-  /** In the file and for `bioxen config`: `up.chassis` is `chassis` under `up`. */
+  /** The key in the file and in `bioxen config`; `up.chassis` is `chassis` under `up`. */
   readonly key: string;
   readonly variable: string;
   readonly flags: string;
   readonly meaning: string;
   readonly choices?: readonly string[];
-  /** From text to what a command takes; throws `InvalidArgumentError`. */
+  /** Converts text to the option's value. Throws `InvalidArgumentError`. */
   readonly parse: (text: string) => unknown;
-  /** Undefined: none, or in words. */
+  /** The default; undefined when there is none, or when the default is a rule that `presetWords` describes. */
   readonly preset?: unknown;
   readonly presetWords?: string;
 }
 
 const asIs = (text: string) => text;
 
-/** As it was given: the agent reads it. Checked here, before anything is started. */
+/** Returns the list unchanged, because the agent reads it; an invalid list is refused here, before any process starts. */
 function chassisList(text: string): string {
   const types = CHASSIS_TYPES.filter((type) => type !== "xcpng");
   if (text.trim() !== "") chassisCounts(text, types, MAX_CHASSIS_OF_TYPE);
@@ -73,7 +73,7 @@ export const SETTINGS: readonly Setting[] = [
     key: "up.chassis",
     variable: "BIOXEN_UP_CHASSIS",
     flags: "--chassis <list>",
-    meaning: "chassis of the agent, as ecoli:2,yeast:1",
+    meaning: "chassis that the agent runs, such as ecoli:2,yeast:1",
     parse: chassisList,
     preset: DEFAULT_CHASSIS,
   },
@@ -81,9 +81,9 @@ export const SETTINGS: readonly Setting[] = [
     key: "up.data",
     variable: "BIOXEN_UP_DATA",
     flags: "--data <dir>",
-    meaning: "where everything is kept",
+    meaning: "data directory of the stack",
     parse: asIs,
-    presetWords: "data in BIOXEN_HOME, else in the XDG data directory",
+    presetWords: "data in BIOXEN_HOME or in the XDG data directory",
   },
   {
     key: "up.port",
@@ -91,13 +91,13 @@ export const SETTINGS: readonly Setting[] = [
     flags: "--port <n>",
     meaning: "port of the NATS server",
     parse: integerOption,
-    presetWords: "a free one",
+    presetWords: "a free port",
   },
   {
     key: "up.timeScale",
     variable: "BIOXEN_UP_TIME_SCALE",
     flags: "--time-scale <n>",
-    meaning: "simulated minutes per second",
+    meaning: "simulated minutes per real second",
     parse: numberOption,
     preset: DEFAULT_STACK_TIME_SCALE,
   },
@@ -105,7 +105,7 @@ export const SETTINGS: readonly Setting[] = [
     key: "up.durability",
     variable: "BIOXEN_UP_DURABILITY",
     flags: "--durability <how>",
-    meaning: "always (synced) or relaxed",
+    meaning: "always (synced to disk before the reply) or relaxed",
     choices: DURABILITIES,
     parse: (text) => {
       if (DURABILITIES.some((one) => one === text)) return text;
@@ -116,15 +116,15 @@ export const SETTINGS: readonly Setting[] = [
   },
 ];
 
-/** The setting with this key; ends the command with what was probably meant. */
+/** The setting with this key. An unknown key ends the command with exit code 2 and a suggestion. */
 export function settingOf(key: string): Setting {
   const found = SETTINGS.find((setting) => setting.key === key);
   if (found !== undefined) return found;
   const keys = SETTINGS.map((setting) => setting.key);
-  throw usage(`there is no setting ${key}${suggestion(key, keys)}: there are ${keys.join(", ")}`);
+  throw usage(`unknown setting ${key}${suggestion(key, keys)}; the settings are ${keys.join(", ")}`);
 }
 
-/** Options of a command that are settings. What they take beside the flag is found before the command acts. */
+/** The options of a command that are settings. {@link withSettings} fills in those that have no flag on the command line. */
 export function settingOptions(...keys: readonly string[]): Option[] {
   return keys.map((key) => {
     const { flags, meaning, variable, choices, parse, preset, presetWords } = settingOf(key);
@@ -139,30 +139,34 @@ export type Origin = "flag" | "environment" | "file" | "default";
 
 export interface Resolved {
   readonly setting: Setting;
-  /** Undefined: nothing is set, and there is no default but one in words. */
+  /** Undefined when nothing is set and the default is a rule ({@link Setting.presetWords}). */
   readonly value: unknown;
   readonly origin: Origin;
 }
 
-/** `BIOXEN_CONFIG`, else in the XDG configuration directory. */
+/** Path of the settings file: `BIOXEN_CONFIG`, else `bioxen/config.yaml` in the XDG configuration directory. */
 export function settingsFile(env: NodeJS.ProcessEnv = process.env): string {
   const named = env[FILE_VARIABLE];
   return named || join(env["XDG_CONFIG_HOME"] || join(homedir(), ".config"), "bioxen", "config.yaml");
 }
 
-/** What the file says, as text by key. Ends the command with every problem of it. */
+/** The values of the settings file as text, by key; empty when there is no file. An invalid file ends the command with every problem. */
 export async function readSettingsFile(path: string): Promise<ReadonlyMap<string, string>> {
   const text = await readFile(path, "utf8").catch((thrown: NodeJS.ErrnoException) => {
     if (thrown.code === "ENOENT") return undefined;
     throw usage(`cannot read ${path}: ${thrown.code ?? thrown.message}`);
   });
   if (text === undefined) return new Map();
-  // Loaded here: most people have no such file.
+  // The YAML parser is loaded only here: most users have no settings file, and a command should start fast.
   const { settingsIn } = await import("./settings-file.ts");
-  return settingsIn(text, path);
+  return settingsIn(
+    text,
+    path,
+    SETTINGS.map(({ key }) => key),
+  );
 }
 
-/** Of all settings, without flags. */
+/** Every setting with its value and origin, flags apart. */
 export async function resolveSettings(env: NodeJS.ProcessEnv = process.env): Promise<Resolved[]> {
   const file = await readSettingsFile(settingsFile(env));
   return SETTINGS.map((setting) => {
@@ -183,7 +187,7 @@ function resolved(setting: Setting, text: string, origin: Origin, name: string):
   }
 }
 
-/** What a command was not given by flag it gets from where else it is set; what it has then. */
+/** Gives the command every setting that has no flag on its line. Returns all settings with value and origin. */
 export async function withSettings(command: Command): Promise<Resolved[]> {
   const all = await resolveSettings();
   return all.map((one) => {

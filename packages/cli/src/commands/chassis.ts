@@ -1,5 +1,5 @@
 /**
- * `bioxen chassis …` and `bioxen ledger …`: who hosts, and the account of each.
+ * `bioxen chassis …` and `bioxen ledger …`: the hosts of VMs, and the account of each.
  */
 import {
   CHASSIS_TYPES,
@@ -21,10 +21,21 @@ import { addLedgerVerify } from "./ledger-verify.ts";
 import { amountsLine } from "./vm-words.ts";
 
 export function addChassisCommands(program: Command): void {
-  const chassis = program.command("chassis").description("what hosts VMs");
+  const chassis = program.command("chassis").description("hosts of VMs");
+  addList(chassis);
+  addShow(chassis);
+  addRegister(chassis);
+  addDrainCommand(chassis);
+  addRebalanceCommand(chassis);
+  addVerb(chassis, "cordon", "chassisCordon", "accept no new VMs; VMs on it keep running");
+  addVerb(chassis, "uncordon", "chassisUncordon", "accept new VMs again");
+  addVerb(chassis, "remove", "chassisRemove", "withdraw a chassis that holds no VM");
+}
+
+function addList(chassis: Command): void {
   chassis
     .command("ls")
-    .description("all chassis")
+    .description("list all chassis")
     .action(async (_options, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const reply = await session.ask("chassisList", {});
@@ -32,10 +43,13 @@ export function addChassisCommands(program: Command): void {
         else say(chassisTable(reply.chassis));
       });
     });
+}
+
+function addShow(chassis: Command): void {
   chassis
     .command("show <id>")
-    .description("one chassis with its use")
-    .option("--at <seq>", "as it was after this event", integerOption)
+    .description("show one chassis and its ledger")
+    .option("--at <seq>", "state after the event with this sequence; default: now", integerOption)
     .action(async (chassisId: string, options: { at?: number }, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const at = options.at === undefined ? {} : { atSeq: options.at };
@@ -46,23 +60,30 @@ export function addChassisCommands(program: Command): void {
         say(`${words([reply.chassis])}\n\n${ledgerWords(ledger)}`);
       });
     });
+}
+
+function addRegister(chassis: Command): void {
   chassis
     .command("register <id>")
-    .description("offer a chassis that an agent runs")
-    .addOption(mostlyOneOf("--type <type>", "its type", CHASSIS_TYPES).makeOptionMandatory())
-    .requiredOption("--agent <id>", "the agent that runs its guests")
-    .option("--max-vms <n>", "VMs it takes", integerOption)
-    .option("--overhead-permille <n>", "the hypervisor's own share", integerOption)
-    .option("--capacity <name=n>", "another capacity than its type's, repeatable", labelOption)
+    .description("register a chassis that an agent runs")
+    .addOption(mostlyOneOf("--type <type>", "chassis type", CHASSIS_TYPES).makeOptionMandatory())
+    .requiredOption("--agent <id>", "agent that runs its guests")
+    .option("--max-vms <n>", "most VMs it holds; default: its type's", integerOption)
+    .option(
+      "--overhead-permille <n>",
+      "share of the hypervisor, in permille; default: its type's",
+      integerOption,
+    )
+    .option("--capacity <name=n>", "capacity in place of its type's; repeatable", labelOption)
     .option(
       "--oversubscribe <name=permille>",
-      "thousandths of what there is that are given away",
+      "share of real capacity to offer, in permille (1200 = 120 %); default 1000; repeatable",
       labelOption,
     )
-    .option("--label <name=value>", "label, repeatable", labelOption)
+    .option("--label <name=value>", "label; repeatable", labelOption)
     .option(
       "--taint <key=value:effect>",
-      "keeps VMs off that do not tolerate it; NoSchedule or PreferNoSchedule; repeatable",
+      "taint that keeps off VMs without a toleration; effect NoSchedule or PreferNoSchedule; repeatable",
       taintOption,
     )
     .action(async (chassisId: string, o, command: Command) => {
@@ -81,23 +102,22 @@ export function addChassisCommands(program: Command): void {
         showReply(await session.call("chassisRegister", request), json === true, changedWords);
       });
     });
-  addDrainCommand(chassis);
-  addRebalanceCommand(chassis);
-  const verbs = [
-    ["cordon", "chassisCordon", "take no more VMs"],
-    ["uncordon", "chassisUncordon", "take VMs again"],
-    ["remove", "chassisRemove", "withdraw a chassis that holds no VM"],
-  ] as const;
-  for (const [verb, endpoint, description] of verbs) {
-    chassis
-      .command(`${verb} <id>`)
-      .description(description)
-      .action(async (chassisId: string, _options, command: Command) => {
-        await withSession(command, async (session, { json }) => {
-          showReply(await session.call(endpoint, { chassisId }), json === true, changedWords);
-        });
+}
+
+function addVerb(
+  chassis: Command,
+  verb: string,
+  endpoint: "chassisCordon" | "chassisUncordon" | "chassisRemove",
+  description: string,
+): void {
+  chassis
+    .command(`${verb} <id>`)
+    .description(description)
+    .action(async (chassisId: string, _options, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        showReply(await session.call(endpoint, { chassisId }), json === true, changedWords);
       });
-  }
+    });
 }
 
 function numbersOf(texts: Record<string, string> | undefined) {
@@ -113,19 +133,19 @@ interface RebalanceOptions {
 function addRebalanceCommand(chassis: Command): void {
   chassis
     .command("rebalance")
-    .description("moves running VMs that are better off elsewhere, and says why")
-    .option("--dry-run", "says it and moves nobody")
+    .description("move running VMs that another chassis serves better, with the reason for each")
+    .option("--dry-run", "show the moves without making them")
     .addOption(
       oneOf(
         "--policy <policy>",
-        "bin-pack empties chassis, spread evens them out; default: the scheduler's",
+        "bin-pack empties chassis, spread evens out their use; default: the scheduler's policy",
         PLACEMENT_POLICIES,
       ),
     )
-    .option("--max-moves <n>", "at most so many", integerOption)
+    .option("--max-moves <n>", "most VMs to move, 1 to 16; default 16", integerOption)
     .addHelpText(
       "after",
-      "\nExample:\n  bioxen chassis rebalance --dry-run --policy spread\n  bioxen chassis rebalance --max-moves 4",
+      "\nExamples:\n  bioxen chassis rebalance --dry-run --policy spread\n  bioxen chassis rebalance --max-moves 4",
     )
     .action(async (options: RebalanceOptions, command: Command) => {
       await withSession(command, async (session, { json }) => {
@@ -137,7 +157,7 @@ function addRebalanceCommand(chassis: Command): void {
         }
         const reply = await session.ask("chassisRebalance", request);
         if (json === true) return sayJson(reply);
-        say(`${rebalanceWords(reply)}\n${reply.asked.length} of ${reply.moves.length} are on their way`);
+        say(`${rebalanceWords(reply)}\n${reply.asked.length} of ${reply.moves.length} moves have begun`);
       });
     });
 }
@@ -149,16 +169,15 @@ function rebalanceWords({
   after,
   coolingDown,
 }: ResultOf<"placementRebalance">): string {
-  const cooling =
-    coolingDown === 0 ? "" : `\n${coolingDown} more came to their places too lately to be moved`;
-  if (moves.length === 0) return `nothing would be better by ${policy}${cooling}`;
+  const cooling = coolingDown === 0 ? "" : `\n${coolingDown} more VMs were placed too recently to move again`;
+  if (moves.length === 0) return `no move would improve the placement by ${policy}${cooling}`;
   const rows = moves.map((m) => [m.vmId, m.fromChassisId, m.toChassisId, m.reason]);
   const balance = `${before.used} → ${after.used} chassis in use, fullest and emptiest ${before.spread} → ${after.spread} ‰ apart`;
   return `${table(["VM", "FROM", "TO", "WHY"], rows)}\n${balance}${cooling}`;
 }
 
 function changedWords({ changed, chassis }: ResultOf<"chassisRemove">): string {
-  return `${chassis === null ? "removed" : chassisTable([chassis])}${changed ? "" : "\n(it was so already)"}`;
+  return `${chassis === null ? "removed" : chassisTable([chassis])}${changed ? "" : "\n(no change)"}`;
 }
 
 export function chassisTable(all: readonly ChassisView[]): string {
@@ -174,7 +193,7 @@ export function chassisTable(all: readonly ChassisView[]): string {
   return table(["CHASSIS", "TYPE", "STATE", "AGENT", "HEARTBEAT", "MAX VMS", "OFFERS"], rows);
 }
 
-/** Who was registered; the log does not know who was heard of. */
+/** Like {@link chassisTable}, without state and heartbeat: heartbeats are not in the log. */
 export function pastChassisTable(all: readonly ChassisView[]): string {
   const rows = all.map((c) => [
     c.chassisId,
@@ -193,7 +212,7 @@ export function ledgerWords(ledger: LedgerView): string {
     const reserved = ledger.reserved[name] ?? 0;
     const permille = offered === 0 ? 0 : Math.round((reserved * 1000) / offered);
     const times = ledger.oversubscribePermille?.[name];
-    const more = times === undefined ? "" : ` (${times / 1_000} × what there is)`;
+    const more = times === undefined ? "" : ` (${times / 1_000} × real capacity)`;
     return [name, bar(permille), `${(permille / 10).toFixed(1)} %`, `${reserved} of ${offered}${more}`];
   });
   const entries = ledger.entries.map((e) => [
@@ -210,12 +229,14 @@ export function ledgerWords(ledger: LedgerView): string {
 }
 
 export function addLedgerCommands(program: Command): void {
-  const ledger = program.command("ledger").description("capacity, reservations, allocations");
+  const ledger = program
+    .command("ledger")
+    .description("accounts of chassis: capacity, reservations, allocations");
   addLedgerVerify(ledger);
   ledger
     .command("show [chassis]")
-    .description("one account, or all")
-    .option("--at <seq>", "as it was after this event", integerOption)
+    .description("show one ledger, or all")
+    .option("--at <seq>", "state after the event with this sequence; default: now", integerOption)
     .action(async (chassisId: string | undefined, options: { at?: number }, command: Command) => {
       await withSession(command, async (session, { json }) => {
         if (chassisId === undefined) {

@@ -1,11 +1,12 @@
 /**
- * `vm create`, `vm resize`, `vm plan`: the commands that speak of resources.
+ * `vm create`, `vm resize`, `vm plan`: the commands with resource options.
  */
 import {
   BIOLOGICAL_TYPES,
   type BiologicalType,
   PLACEMENT_POLICIES,
   type RequestOf,
+  type ResultOf,
   VM_TYPES,
   type VmType,
 } from "@bioxen/contracts";
@@ -62,8 +63,8 @@ interface CreateOptions extends ResourceOptions, PlacementOptions {
 
 function withResources(command: Command): Command {
   return command
-    .option("--ribosomes <n>", "ribosomes, or a share of full demand", amountOption)
-    .option("--atp <n>", "ATP per second, or a share", amountOption)
+    .option("--ribosomes <n>", "ribosomes, or a share of full demand, such as 50%", amountOption)
+    .option("--atp <n>", "ATP molecules per second, or a share", amountOption)
     .option("--rnap <n>", "RNA polymerases, or a share", amountOption)
     .option("--dna <n>", "kilobases of genome space, or a share", amountOption)
     .option("--vcpus <n>", "virtual CPUs (xcpng)", integerOption)
@@ -81,7 +82,7 @@ function resourcesOf(o: ResourceOptions) {
   });
 }
 
-/** What the service would refuse in the same words, without a guess at what was meant. */
+/** Refuses unknown names as the service would, and adds a suggestion, which the service does not. */
 function refuseUnknownNames(o: CreateOptions): void {
   const named: readonly (readonly [path: string, name: string | undefined, known: readonly string[]])[] = [
     ["biologicalType", o.type, BIOLOGICAL_TYPES],
@@ -129,39 +130,52 @@ async function requestOf(vmId: string | undefined, o: CreateOptions): Promise<Re
 
 function withCreateOptions(command: Command): Command {
   return withPlacementOptions(withResources(command))
-    .addOption(mostlyOneOf("--type <type>", "the cell", BIOLOGICAL_TYPES).default("syn3a"))
-    .addOption(mostlyOneOf("--vm-type <type>", "what it runs on", VM_TYPES).default("basic"))
+    .addOption(mostlyOneOf("--type <type>", "biological type of the cell", BIOLOGICAL_TYPES).default("syn3a"))
+    .addOption(mostlyOneOf("--vm-type <type>", "infrastructure that runs it", VM_TYPES).default("basic"))
     .option(
       "--priority <n>",
-      "1 (low) to 5 (high): a higher one may take room from a lower one",
+      "1 (low) to 5 (high); a higher one may preempt a lower one; default 1",
       integerOption,
     )
     .option(
       "--guarantee <name=n>",
-      "what a higher priority must leave it, as ribosomes=200 or atp=50%; repeatable",
+      "minimum that preemption leaves it, such as ribosomes=200 or atp=50%; repeatable",
       rateOption,
     )
     .option(
       "--burst <name=n>",
-      "up to what idle capacity is lent to it, as ribosomes=400 or atp=100%; repeatable; default none",
+      "ceiling for borrowing idle capacity, such as ribosomes=400 or atp=100%; repeatable; default: no borrowing",
       rateOption,
     )
-    .option("--seed <n>", "seed of everything random in it", integerOption)
-    .option("--program <file>", "Lua that runs when it starts; - is standard input")
-    .option("--label <name=value>", "label, repeatable", labelOption)
-    .option("--nutrient <n>", "nutrient quality of the medium", numberOption)
-    .option("--substrate <n>", "substrate in the medium, molecules", numberOption)
-    .option("--chloramphenicol <n>", "chloramphenicol, micromolar", numberOption)
-    .addOption(mostlyOneOf("--restart <mode>", "start it again by itself", RESTART_MODES))
-    .addOption(mostlyOneOf("--parameter-set <name>", "of the model", ["default", "weisse-2015"]))
-    .option("--template <name>", "template of the pool it is made from (xcpng)")
+    .option("--seed <n>", "seed of its random numbers; default: derived from the command's id", integerOption)
+    .option("--program <file>", "Lua file that runs at its start; - reads standard input")
+    .option("--label <name=value>", "label; repeatable", labelOption)
+    .option("--nutrient <n>", "nutrient quality of the medium; default: its type's", numberOption)
+    .option("--substrate <n>", "substrate in the medium, molecules; default: its type's", numberOption)
+    .option("--chloramphenicol <n>", "chloramphenicol in the medium, micromolar; default 0", numberOption)
+    .addOption(
+      mostlyOneOf("--restart <mode>", "when to restart it automatically; default never", RESTART_MODES),
+    )
+    .addOption(
+      mostlyOneOf("--parameter-set <name>", "parameters of the model; default: default", [
+        "default",
+        "weisse-2015",
+      ]),
+    )
+    .option("--template <name>", "template that its machine is copied from (xcpng)")
     .option("--storage <name>", "storage repository of its disks (xcpng)")
     .option("--network <name>", "network of its first interface (xcpng)");
 }
 
 export function addCreateCommands(vm: Command): void {
-  withCreateOptions(vm.command("create [id]").description("create a VM; without an id it gets one"))
-    .option("--start", "start it, and wait until it runs or is known to wait")
+  addCreate(vm);
+  addResize(vm);
+  addPlan(vm);
+}
+
+function addCreate(vm: Command): void {
+  withCreateOptions(vm.command("create [id]").description("create a VM; default id: a new one"))
+    .option("--start", "start it, and wait until it runs or reports why it waits")
     .action(async (vmId: string | undefined, options: CreateOptions, command: Command) => {
       refuseUnknownNames(options);
       await withSession(command, async (session, { json }) => {
@@ -176,7 +190,13 @@ export function addCreateCommands(vm: Command): void {
         }
       });
     });
-  withSelector(withResources(vm.command("resize [ids...]").description("change what VMs ask for or hold")))
+}
+
+function addResize(vm: Command): void {
+  const resize = vm
+    .command("resize [ids...]")
+    .description("change the request of VMs, or the allocation of VMs that run or are paused");
+  withSelector(withResources(resize))
     .addHelpText(
       "after",
       "\nExamples:\n  bioxen vm resize c1 --ribosomes 300\n  bioxen vm resize -l team=red --atp 50%",
@@ -190,35 +210,46 @@ export function addCreateCommands(vm: Command): void {
         words: (done) => vmWords(done.vm, null),
       });
     });
+}
+
+function addPlan(vm: Command): void {
   withCreateOptions(
-    vm.command("plan [ids...]").description("where these VMs, or one made like this, would go"),
+    vm
+      .command("plan [ids...]")
+      .description("show where these VMs, or a new VM with these options, would be placed; changes nothing"),
   ).action(async (ids: string[], options: CreateOptions, command: Command) => {
     refuseUnknownNames(options);
     await withSession(command, async (session, { json }) => {
       const request = ids.length > 0 ? { vmIds: ids } : await requestOf(undefined, options);
       const plan = await session.ask("placementPlan", request);
-      if (json === true) return sayJson(plan);
-      for (const { vmId, chassisId, score } of plan.placements)
-        say(`${vmId} → ${chassisId} (score ${score})`);
-      for (const { vmId, from, to } of plan.changes)
-        say(`${vmId}: now ${from ?? "without a place"}, then ${to ?? "without a place"}`);
-      for (const { vmId, reasons } of plan.deferrals) {
-        say(`${vmId} waits`);
-        for (const r of reasons) say(`  ${r.chassisId ?? "cluster"}: ${r.code}: ${r.message}`);
-      }
-      for (const { vmId, chassisId, victims } of plan.preemptions) {
-        const who = victims.map((v) => `${v.mode} ${v.vmId} (priority ${v.priority})`).join(", ");
-        say(`${vmId} would get room on ${chassisId} by preemption: ${who}`);
-      }
-      const rows = Object.entries(plan.scores).flatMap(([vmId, list]) =>
-        list.map((c) => [
-          vmId,
-          c.chassisId,
-          c.score === null ? "–" : String(c.score),
-          c.refusal?.message ?? "",
-        ]),
-      );
-      say(table(["VM", "CHASSIS", "SCORE", "REFUSAL"], rows));
+      if (json === true) sayJson(plan);
+      else say(planWords(plan));
     });
   });
+}
+
+function planWords(plan: ResultOf<"placementPlan">): string {
+  const lines: string[] = [];
+  for (const { vmId, chassisId, score } of plan.placements)
+    lines.push(`${vmId} → ${chassisId} (score ${score})`);
+  for (const { vmId, from, to } of plan.changes)
+    lines.push(`${vmId}: now ${from ?? "not placed"}, then ${to ?? "not placed"}`);
+  for (const { vmId, reasons } of plan.deferrals) {
+    lines.push(`${vmId} would wait`);
+    for (const { chassisId, code, message } of reasons)
+      lines.push(`  ${chassisId ?? "cluster"}: ${code}: ${message}`);
+  }
+  for (const { vmId, chassisId, victims } of plan.preemptions) {
+    const preempted = victims.map((v) => `${v.mode} ${v.vmId} (priority ${v.priority})`).join(", ");
+    lines.push(`${vmId} would get room on ${chassisId} by preemption: ${preempted}`);
+  }
+  const rows = Object.entries(plan.scores).flatMap(([vmId, list]) =>
+    list.map(({ chassisId, score, refusal }) => [
+      vmId,
+      chassisId,
+      score === null ? "–" : String(score),
+      refusal?.message ?? "",
+    ]),
+  );
+  return [...lines, table(["VM", "CHASSIS", "SCORE", "REFUSAL"], rows)].join("\n");
 }
