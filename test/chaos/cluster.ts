@@ -273,9 +273,12 @@ async function throughTheLibrary(url: string): Promise<Asker> {
   const bioxen = await connect({ servers: url.split(",") });
   return {
     async ask(subject, payload, messageId) {
-      const options = { messageId, timeoutMs: CLIENT_TIMEOUT_MS, repeat: true };
+      const options = { messageId, timeoutMs: CLIENT_TIMEOUT_MS };
       try {
-        return await callUntilSettled(bioxen.bus, subject, JSON.parse(payload), options);
+        return await callUntilSettled(() => bioxen.bus.call(subject, JSON.parse(payload), options), {
+          ...options,
+          repeat: true,
+        });
       } catch (thrown) {
         const error = asBioxenError(thrown);
         return noAnswer(error instanceof BioxenError ? new Error(error.message) : thrown);

@@ -1,6 +1,6 @@
 /**
- * One command for several VMs: by their ids, or by the labels they carry. Each is asked for itself, a refusal of one does not keep
- * the others from being asked, and each has its own result.
+ * One command for several VMs: by their ids, or by the labels they carry. Each is asked for itself, a refusal of one
+ * does not keep the others from being asked, and each has its own result.
  */
 import type { Accepted, Refused } from "@bioxen/client";
 import type { VmView } from "@bioxen/contracts";
@@ -21,7 +21,9 @@ export interface VmAction<R extends Accepted> {
   readonly act: (session: Session, vmId: string) => Promise<R | Refused>;
   /** The result as text. */
   readonly words: (result: R) => string;
-  /** Why an accepted command failed all the same, such as a start that ends in state `error`; undefined: it succeeded. */
+  /**
+   * Why an accepted command failed all the same, such as a start that ends in state `error`; undefined: it succeeded.
+   */
   readonly failure?: (result: R) => string | undefined;
 }
 

@@ -59,7 +59,10 @@ export async function withSession(
   }
 }
 
-/** Shows one reply: the document itself with `--json`, else the text that `words` makes of it. A refusal sets exit code 1. */
+/**
+ * Shows one reply: the document itself with `--json`, else the text that `words` makes of it. A refusal sets exit code
+ * 1.
+ */
 export function showReply<R extends Accepted>(
   reply: R | Refused,
   json: boolean,

@@ -15,7 +15,10 @@ export interface GlobalOptions {
 }
 
 export interface SessionOptions {
-  /** False for what a person watches or can repeat at once: a service that is away is then shown as away, without a wait. Default: true. */
+  /**
+   * False for what a person watches or can repeat at once: a service that is away is then shown as away, without a
+   * wait. Default: true.
+   */
   readonly repeat?: boolean;
 }
 

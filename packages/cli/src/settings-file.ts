@@ -1,5 +1,6 @@
 /**
- * The settings file, in YAML: reads every setting, and changes one without touching comments, order or layout of the others.
+ * The settings file, in YAML: reads every setting, and changes one without touching comments, order or layout of the
+ * others.
  */
 import { type Document, isMap, isScalar, LineCounter, parseDocument } from "yaml";
 import { suggestion } from "./did-you-mean.ts";
@@ -13,8 +14,8 @@ function parsed(text: string, path: string, lines = new LineCounter()): Document
 }
 
 /**
- * The values as text, by key: `up.chassis` is `chassis` under `up`. `known` are the keys that exist; an unknown one, or one without a single
- * value, ends the command with exit code 2 and every problem by line.
+ * The values as text, by key: `up.chassis` is `chassis` under `up`. `known` are the keys that exist; an unknown one, or
+ * one without a single value, ends the command with exit code 2 and every problem by line.
  */
 export function settingsIn(
   text: string,

@@ -1,7 +1,8 @@
 /**
  * Settings that hold for every command: from a flag, else the environment, else the settings file, else the default.
  *
- * This table is the only definition of each setting: its key in the file, its variable, its flag, its values and its meaning.
+ * This table is the only definition of each setting: its key in the file, its variable, its flag, its values and its
+ * meaning.
  */
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
@@ -37,7 +38,9 @@ export interface Setting {
 
 const asIs = (text: string) => text;
 
-/** Returns the list unchanged, because the agent reads it; an invalid list is refused here, before any process starts. */
+/**
+ * Returns the list unchanged, because the agent reads it; an invalid list is refused here, before any process starts.
+ */
 function chassisList(text: string): string {
   const types = CHASSIS_TYPES.filter((type) => type !== "xcpng");
   if (text.trim() !== "") chassisCounts(text, types, MAX_CHASSIS_OF_TYPE);
@@ -124,7 +127,10 @@ export function settingOf(key: string): Setting {
   throw usage(`unknown setting ${key}${suggestion(key, keys)}; the settings are ${keys.join(", ")}`);
 }
 
-/** The options of a command that are settings. {@link withSettings} fills in those that have no flag on the command line. */
+/**
+ * The options of a command that are settings. {@link withSettings} fills in those that have no flag on the command
+ * line.
+ */
 export function settingOptions(...keys: readonly string[]): Option[] {
   return keys.map((key) => {
     const { flags, meaning, variable, choices, parse, preset, presetWords } = settingOf(key);
@@ -150,7 +156,10 @@ export function settingsFile(env: NodeJS.ProcessEnv = process.env): string {
   return named || join(env["XDG_CONFIG_HOME"] || join(homedir(), ".config"), "bioxen", "config.yaml");
 }
 
-/** The values of the settings file as text, by key; empty when there is no file. An invalid file ends the command with every problem. */
+/**
+ * The values of the settings file as text, by key; empty when there is no file. An invalid file ends the command with
+ * every problem.
+ */
 export async function readSettingsFile(path: string): Promise<ReadonlyMap<string, string>> {
   const text = await readFile(path, "utf8").catch((thrown: NodeJS.ErrnoException) => {
     if (thrown.code === "ENOENT") return undefined;

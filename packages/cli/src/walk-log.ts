@@ -7,13 +7,15 @@ import { DEFAULT_TIMEOUT_MS } from "./settings.ts";
 export interface WalkOptions {
   readonly fromSeq?: number;
   readonly toSeq?: number;
-  /** Longest silence of the log, ms; after it the walk ends with `Fault` TIMEOUT. Default: {@link DEFAULT_TIMEOUT_MS}. */
+  /**
+   * Longest silence of the log, ms; after it the walk ends with `Fault` TIMEOUT. Default: {@link DEFAULT_TIMEOUT_MS}.
+   */
   readonly stallMs?: number;
 }
 
 /**
- * Calls `onEvent` for every event from `fromSeq` up to the present end, in order. Returns what stopped the walk early, such as an unreadable
- * event; undefined when it reached the end.
+ * Calls `onEvent` for every event from `fromSeq` up to the present end, in order. Returns what stopped the walk early,
+ * such as an unreadable event; undefined when it reached the end.
  */
 export async function walkLog(
   log: EventLog,

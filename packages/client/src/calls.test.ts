@@ -3,7 +3,7 @@
  */
 import { type Caller, type CallOptions, Fault, type Reply } from "@bioxen/kernel";
 import { describe, expect, it } from "vitest";
-import { Calls, callUntilSettled } from "./calls.ts";
+import { Calls, callUntilSettled, type RepeatOptions } from "./calls.ts";
 
 interface ReceivedCall extends CallOptions {
   readonly subject: string;
@@ -36,12 +36,20 @@ const refusal = (code: string, retryable: boolean): Reply => ({
   error: { code, message: "", retryable },
 });
 const unserved = new Fault("UNAVAILABLE", "no instance serves it", { retryable: true });
-const options = { messageId: "m1", timeoutMs: 500, repeat: true };
+const options = { timeoutMs: 500, repeat: true };
+
+/** A call under the message id "m1". */
+function settle(caller: Caller, repeating: RepeatOptions): Promise<Reply> {
+  return callUntilSettled(
+    () => caller.call("s", {}, { messageId: "m1", timeoutMs: repeating.timeoutMs }),
+    repeating,
+  );
+}
 
 describe("the rule for repeating a call", () => {
   it("passes on a refusal that lasts, although it is retryable", async () => {
     const full = new ScriptedCaller(refusal("CAPACITY_EXCEEDED", true));
-    expect(await callUntilSettled(full, "s", {}, options)).toEqual(refusal("CAPACITY_EXCEEDED", true));
+    expect(await settle(full, options)).toEqual(refusal("CAPACITY_EXCEEDED", true));
     expect(full.received).toHaveLength(1);
   });
 
@@ -51,25 +59,25 @@ describe("the rule for repeating a call", () => {
     ["another writer came first", refusal("CONFLICT", true)],
   ])("repeats under the same message id while %s", async (_why, first) => {
     const caller = new ScriptedCaller(first, first, first, first, accepted);
-    const reply = await callUntilSettled(caller, "s", {}, { ...options, timeoutMs: 10_000 });
+    const reply = await settle(caller, { ...options, timeoutMs: 10_000 });
     expect(reply).toEqual(accepted);
     expect(caller.received.map(({ messageId }) => messageId)).toEqual(["m1", "m1", "m1", "m1", "m1"]);
   });
 
   it("ends at the deadline with the last refusal or fault", async () => {
     const startedAtMs = performance.now();
-    await expect(callUntilSettled(new ScriptedCaller(unserved), "s", {}, options)).rejects.toBe(unserved);
+    await expect(settle(new ScriptedCaller(unserved), options)).rejects.toBe(unserved);
     const away = refusal("UNAVAILABLE", true);
-    expect(await callUntilSettled(new ScriptedCaller(away), "s", {}, options)).toEqual(away);
+    expect(await settle(new ScriptedCaller(away), options)).toEqual(away);
     expect(performance.now() - startedAtMs).toBeGreaterThanOrEqual(2 * (options.timeoutMs - 150));
   });
 
   it("makes one attempt when the fault is final, or when the call must not be repeated", async () => {
     const tooLarge = new Fault("TOO_LARGE", "too large", { retryable: false });
     const large = new ScriptedCaller(tooLarge);
-    await expect(callUntilSettled(large, "s", {}, options)).rejects.toBe(tooLarge);
+    await expect(settle(large, options)).rejects.toBe(tooLarge);
     const single = new ScriptedCaller(unserved);
-    await expect(callUntilSettled(single, "s", {}, { ...options, repeat: false })).rejects.toBe(unserved);
+    await expect(settle(single, { ...options, repeat: false })).rejects.toBe(unserved);
     expect([large.received.length, single.received.length]).toEqual([1, 1]);
   });
 });

@@ -6,6 +6,7 @@
  * receives it.
  */
 import {
+  callEndpoint,
   ENDPOINTS,
   type EndpointName,
   MAX_EXEC_TIMEOUT_MS,
@@ -13,7 +14,7 @@ import {
   type ResultOf,
   type VmView,
 } from "@bioxen/contracts";
-import { type Caller, Fault, type Reply, type ReplyError } from "@bioxen/kernel";
+import { type Caller, Fault, type ReplyError } from "@bioxen/kernel";
 import { type Bus, sleep } from "@bioxen/nats/client";
 import { BioxenError } from "./errors.ts";
 import type { EventWatch, WatchEventsOptions } from "./event-watch.ts";
@@ -79,14 +80,13 @@ export class Calls {
     request: RequestOf<N>,
     { timeoutMs, messageId = crypto.randomUUID() }: OneCallOptions = {},
   ): Promise<ReplyOf<N>> {
-    const reply = await callUntilSettled(this.#caller, ENDPOINTS[name].subject, request, {
-      messageId,
-      timeoutMs: timeoutMs ?? this.#deadlineOf(name, request),
-      // A program may have had its effects before its reply was lost; a second run would repeat them.
-      repeat: this.#repeat && name !== "vmExec",
+    const deadline = { messageId, timeoutMs: timeoutMs ?? this.#deadlineOf(name, request) };
+    // A program may have had its effects before its reply was lost; a second run would repeat them.
+    const repeat = this.#repeat && name !== "vmExec";
+    return callUntilSettled(() => callEndpoint(this.#caller, ENDPOINTS[name], request, deadline), {
+      timeoutMs: deadline.timeoutMs,
+      repeat,
     });
-    // The owner of the endpoint builds its reply by the `result` schema; the type `Reply` of all endpoints is wider.
-    return reply as unknown as ReplyOf<N>;
   }
 
   /** The result. Throws the error that {@link refusal} makes of a refusal. */
@@ -127,26 +127,26 @@ export class Calls {
   }
 }
 
-export interface AttemptOptions {
-  readonly messageId: string;
+export interface RepeatOptions {
   /** Deadline of one attempt, ms; transient refusals are repeated until it has passed since the first attempt. */
   readonly timeoutMs: number;
   readonly repeat: boolean;
 }
 
-/** The first reply that is not transient, else the last one. Throws the last `Fault` when no attempt gets a reply. */
-export async function callUntilSettled(
-  caller: Caller,
-  subject: string,
-  request: unknown,
-  { messageId, timeoutMs, repeat }: AttemptOptions,
-): Promise<Reply> {
+/**
+ * Attempts a call until its reply is not a transient refusal, or the deadline has passed; every attempt must carry the
+ * same message id. Throws the last `Fault` when the last attempt gets no reply.
+ */
+export async function callUntilSettled<R extends Accepted | Refused>(
+  attemptCall: () => Promise<R>,
+  { timeoutMs, repeat }: RepeatOptions,
+): Promise<R> {
   const startedAtMs = performance.now();
   for (let attempt = 1; ; attempt += 1) {
     const isLast = () =>
       !repeat || (attempt >= MAX_UNANSWERED && performance.now() - startedAtMs + RETRY_WAIT_MS >= timeoutMs);
     try {
-      const reply = await caller.call(subject, request, { timeoutMs, messageId });
+      const reply = await attemptCall();
       const isTransient = !reply.ok && reply.error.retryable && TRANSIENT_CODES.includes(reply.error.code);
       if (!isTransient || isLast()) return reply;
     } catch (thrown) {
