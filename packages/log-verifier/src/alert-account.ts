@@ -1,15 +1,18 @@
 /**
- * One alert rule as its events tell it: what is raised, and what was told to nobody yet.
+ * The account of one alert rule: its raised alerts, the notifications still to be delivered, and the dead letters.
  */
 import type { AlertEvent } from "@bioxen/contracts";
 
 export class AlertAccount {
   #isSet = false;
+  /** Targets with a raised alert. */
   readonly #raised = new Set<string>();
-  readonly #untold = new Set<string>();
-  readonly #refused = new Set<string>();
+  /** Ids of notifications that are still to be delivered. */
+  readonly #undelivered = new Set<string>();
+  /** Dead letters, as `notificationId webhook`. */
+  readonly #dead = new Set<string>();
 
-  /** What is wrong with this event, coming now; it counts all the same. */
+  /** Applies the event and returns one sentence for each problem of it. */
   observe(eventId: string, body: AlertEvent): string[] {
     switch (body.type) {
       case "bioxen.alert.rule-set.v1":
@@ -18,37 +21,38 @@ export class AlertAccount {
       case "bioxen.alert.rule-removed.v1": {
         const named = [...body.data.targets].sort().join(" ");
         const raised = [...this.#raised].sort().join(" ");
-        for (const target of this.#raised) this.#untold.add(`${eventId}.${target}`);
+        for (const target of this.#raised) this.#undelivered.add(`${eventId}.${target}`);
         this.#raised.clear();
         this.#isSet = false;
-        return named === raised
-          ? []
-          : [`it ends the alerts on ${named || "nothing"}, and raised are ${raised || "none"}`];
+        if (named === raised) return [];
+        return [`the removal ends the alerts on ${named || "no target"}; raised were ${raised || "none"}`];
       }
       case "bioxen.alert.raised.v1": {
         const { target } = body.data;
-        const wrong = [];
-        if (!this.#isSet) wrong.push(`an alert on ${target} without a rule`);
-        if (this.#raised.has(target)) wrong.push(`an alert on ${target} is raised a second time`);
+        const problems = [];
+        if (!this.#isSet) problems.push(`an alert on ${target} is raised without a rule`);
+        if (this.#raised.has(target)) problems.push(`an alert on ${target} is raised a second time`);
         this.#raised.add(target);
-        this.#untold.add(eventId);
-        return wrong;
+        this.#undelivered.add(eventId);
+        return problems;
       }
       case "bioxen.alert.cleared.v1": {
         const { target } = body.data;
-        this.#untold.add(eventId);
-        return this.#raised.delete(target) ? [] : [`an alert on ${target} is cleared that is not raised`];
+        this.#undelivered.add(eventId);
+        return this.#raised.delete(target) ? [] : [`an alert on ${target} is cleared that was not raised`];
       }
       case "bioxen.alert.notified.v1":
         return body.data.notifications.flatMap(({ notificationId, undelivered }) => {
-          for (const { webhook } of undelivered) this.#refused.add(`${notificationId} ${webhook}`);
-          return this.#untold.delete(notificationId) ? [] : [`${notificationId} was owed to nobody`];
+          for (const { webhook } of undelivered) this.#dead.add(`${notificationId} ${webhook}`);
+          return this.#undelivered.delete(notificationId)
+            ? []
+            : [`${notificationId} is delivered, but no such notification was due`];
         });
       case "bioxen.alert.retry-requested.v1":
         return body.data.letters.flatMap(({ notificationId, webhook }) => {
-          this.#untold.add(notificationId);
-          const wasRefused = this.#refused.delete(`${notificationId} ${webhook}`);
-          return wasRefused ? [] : [`${notificationId} is no dead letter of ${webhook}`];
+          this.#undelivered.add(notificationId);
+          const wasDead = this.#dead.delete(`${notificationId} ${webhook}`);
+          return wasDead ? [] : [`${notificationId} is retried, but is no dead letter of ${webhook}`];
         });
     }
   }

@@ -1,6 +1,8 @@
 /**
- * What must hold of the states of guests, in the verifier's own words: a checkpoint is of the guest that lives on the VM's present
- * place and goes forward in simulated time, only the one there is can be lost, and a VM is set back only to what was kept of it.
+ * The rules of guest states, written independently of the code that decides them.
+ *
+ * A checkpoint belongs to the guest at the VM's present place and is later in simulated time than the one before. Only the present
+ * checkpoint can be lost. A VM is restored only to one of its snapshots, with the same content.
  */
 import type { VmEvent } from "@bioxen/contracts";
 
@@ -11,7 +13,7 @@ interface Stored {
   readonly sha256: string;
 }
 
-/** What the verifier remembers of one VM's guest state. */
+/** The guest states that a VM refers to. */
 export interface KeptState {
   readonly checkpoint: Stored | null;
   readonly snapshots: ReadonlyMap<string, Stored>;
@@ -22,17 +24,20 @@ const MAX_SNAPSHOTS = 16;
 
 export interface GuestStateStep {
   readonly kept: KeptState;
-  /** One sentence per thing that cannot be. */
+  /** One sentence for each problem. */
   readonly problems: readonly string[];
 }
 
-/** `fence` is that of the VM's present place. */
+/** Returns the guest states after the event, and its problems. `fence` is that of the VM's present place. */
 export function guestStateStep(kept: KeptState, fence: number | null, body: VmEvent): GuestStateStep {
   switch (body.type) {
     case "bioxen.vm.created.v1": {
       const { checkpoint = null, parent } = body.data;
       const isOrphan = checkpoint !== null && parent === null;
-      return step({ ...NOTHING_KEPT, checkpoint }, isOrphan && "it begins from a state and has no parent");
+      return step(
+        { ...NOTHING_KEPT, checkpoint },
+        isOrphan && "it starts from a stored state but has no parent",
+      );
     }
     case "bioxen.vm.destroyed.v1":
       return step(NOTHING_KEPT);
@@ -42,9 +47,10 @@ export function guestStateStep(kept: KeptState, fence: number | null, body: VmEv
     case "bioxen.vm.checkpointed.v1":
       return step(
         { ...kept, checkpoint: body.data },
-        body.data.fence !== fence && `a checkpoint of fence ${body.data.fence}, it is on ${fence}`,
+        body.data.fence !== fence &&
+          `the checkpoint has fence ${body.data.fence}, but the VM has fence ${fence}`,
         body.data.simMinutes <= (kept.checkpoint?.simMinutes ?? -1) &&
-          `a checkpoint of minute ${body.data.simMinutes} after one of ${kept.checkpoint?.simMinutes}`,
+          `a checkpoint of minute ${body.data.simMinutes} follows one of minute ${kept.checkpoint?.simMinutes}`,
         withoutDigest(body.data),
       );
     case "bioxen.vm.moved.v1": {
@@ -53,21 +59,25 @@ export function guestStateStep(kept: KeptState, fence: number | null, body: VmEv
       const isBack = checkpoint.simMinutes < (kept.checkpoint?.simMinutes ?? 0);
       return step(
         { ...kept, checkpoint },
-        isBack && `it is handed over at minute ${checkpoint.simMinutes}, before its checkpoint`,
+        isBack && `it is handed over at minute ${checkpoint.simMinutes}, earlier than its checkpoint`,
         withoutDigest(checkpoint),
       );
     }
     case "bioxen.vm.checkpoint-lost.v1": {
       const { checkpointId } = body.data;
-      const isIts = checkpointId === kept.checkpoint?.checkpointId && body.data.fence === fence;
-      return step({ ...kept, checkpoint: null }, !isIts && `lost ${checkpointId}, which it did not have`);
+      const isPresent = checkpointId === kept.checkpoint?.checkpointId && body.data.fence === fence;
+      return step(
+        { ...kept, checkpoint: null },
+        !isPresent && `checkpoint ${checkpointId} is lost, but is not its present one`,
+      );
     }
     case "bioxen.vm.snapshotted.v1": {
       const { snapshotId } = body.data;
       return step(
         { ...kept, snapshots: new Map(kept.snapshots).set(snapshotId, body.data) },
-        body.data.fence !== fence && `a snapshot of fence ${body.data.fence}, it is on ${fence}`,
-        kept.snapshots.has(snapshotId) && `a second snapshot ${snapshotId}`,
+        body.data.fence !== fence &&
+          `the snapshot has fence ${body.data.fence}, but the VM has fence ${fence}`,
+        kept.snapshots.has(snapshotId) && `snapshot ${snapshotId} exists already`,
         kept.snapshots.size >= MAX_SNAPSHOTS && `more than ${MAX_SNAPSHOTS} snapshots`,
         withoutDigest(body.data),
       );
@@ -80,11 +90,12 @@ export function guestStateStep(kept: KeptState, fence: number | null, body: VmEv
     }
     case "bioxen.vm.restored.v1": {
       const snapshot = kept.snapshots.get(body.data.snapshotId);
-      const isIt =
+      const isSame =
         snapshot?.checkpointId === body.data.checkpointId &&
         snapshot.sha256 === body.data.sha256 &&
         snapshot.simMinutes === body.data.simMinutes;
-      const problem = !isIt && `set back to ${body.data.snapshotId}, which it does not have so`;
+      const problem =
+        !isSame && `restored to ${body.data.snapshotId}, which does not exist with this content`;
       return step({ ...kept, checkpoint: body.data }, problem);
     }
     default:
@@ -97,5 +108,5 @@ function step(kept: KeptState, ...problems: readonly (string | false)[]): GuestS
 }
 
 function withoutDigest({ sha256 }: Stored): string | false {
-  return !/^[0-9a-f]{64}$/.test(sha256) && "a state without a digest";
+  return !/^[0-9a-f]{64}$/.test(sha256) && "a stored state has no digest";
 }

@@ -1,12 +1,12 @@
 /**
- * The books of one chassis, kept a second time: plain sums over plain maps, nothing shared with the allocator.
+ * The account of one chassis, computed a second time: plain sums over plain maps, without any code of the allocator.
  */
 
 export interface Holding {
   readonly incarnation: number;
   readonly fence: number;
   amounts: Record<string, number>;
-  /** Everything it ever held under this fence: its VM follows, and may be one change behind. */
+  /** Earlier amounts under this fence. The VM follows the ledger, and may be one change behind. */
   readonly before: Record<string, number>[];
   committed: boolean;
 }
@@ -14,11 +14,11 @@ export interface Holding {
 export class LedgerAccount {
   offered: Record<string, number> = {};
   maxVms = 0;
-  /** The newest lease under which a plan was reserved here. */
+  /** Token of the newest proposer's lease that this ledger has seen. */
   proposerToken = 0;
   readonly holdings = new Map<string, Holding>();
 
-  /** One sentence for each resource, or the number of places, that is above the offer. */
+  /** One sentence for each resource held above the offer, and one for too many VMs. */
   overdrafts(): string[] {
     const totals: Record<string, number> = {};
     for (const { amounts } of this.holdings.values()) {
@@ -31,14 +31,14 @@ export class LedgerAccount {
     return over;
   }
 
-  /** The holding under exactly this fence. */
+  /** The VM's holding with this fence; undefined when the ledger has none with it. */
   held(vmId: string, fence: number): Holding | undefined {
     const holding = this.holdings.get(vmId);
     return holding?.fence === fence ? holding : undefined;
   }
 }
 
-/** Names of amounts that are no whole, non-negative numbers. */
+/** One sentence for each amount that is not a non-negative integer. */
 export function unsoundAmounts(amounts: Readonly<Record<string, number>>): string[] {
   return Object.entries(amounts)
     .filter(([, amount]) => !Number.isSafeInteger(amount) || amount < 0)

@@ -1,22 +1,24 @@
 /**
- * A move of a VM that runs, from the protocol as it is documented (docs/moving.md), not from the code that decides it: asked for, then
- * a place elsewhere, then gone there or stayed. Whatever ends the VM's run ends its move.
+ * The rules of a move of a running VM, by the documented protocol (docs/moving.md), independently of the code that decides it.
+ *
+ * A move is requested, gets a reservation on another chassis, and ends there or is cancelled. Every event that ends the run of the VM also
+ * ends its move.
  */
 import type { VmEvent } from "@bioxen/contracts";
 
-/** Of a VM's story, what a move is about. */
+/** The part of a VM's record that moves change. */
 export interface Moving {
   chassisId: string | null;
   fence: number | null;
-  /** `asked`, or the place it has elsewhere; null: it is not to move. */
-  move: "asked" | { readonly chassisId: string; readonly fence: number } | null;
-  /** The reservation it left last: given back a moment after. */
+  /** `requested`, or the reservation on the target; null without a move. */
+  move: "requested" | { readonly chassisId: string; readonly fence: number } | null;
+  /** Fence of the reservation that the last move left. The ledger releases it a moment later. */
   leftFence: number | null;
 }
 
 export const NOT_MOVING: Pick<Moving, "move" | "leftFence"> = { move: null, leftFence: null };
 
-/** Applies what of `body` matters here to `next`, and says what was wrong with it. `held`: is this place the VM's, in a ledger? */
+/** Applies the event to `next` and returns its problems. `held` says whether a ledger holds this place for the VM. */
 export function moveStep(
   next: Moving,
   body: VmEvent,
@@ -25,20 +27,20 @@ export function moveStep(
   switch (body.type) {
     case "bioxen.vm.migration-requested.v1":
       if (next.move !== null) return ["it is being moved already"];
-      next.move = "asked";
-      return body.data.toChassisId === next.chassisId ? ["it is to move to where it is"] : [];
+      next.move = "requested";
+      return body.data.toChassisId === next.chassisId ? ["it moves to the chassis that it is on"] : [];
     case "bioxen.vm.migrating.v1": {
-      const out = next.move === "asked" ? [] : ["no move waits for a place"];
-      if (body.data.chassisId === next.chassisId) out.push("its new place is where it is");
+      const out = next.move === "requested" ? [] : ["no move waits for a place"];
+      if (body.data.chassisId === next.chassisId) out.push("its new place is on its own chassis");
       if (!held(body.data)) out.push("no ledger holds its new place");
       next.move = { chassisId: body.data.chassisId, fence: body.data.fence };
       return out;
     }
     case "bioxen.vm.moved.v1": {
       const { chassisId, fence } = body.data;
-      const meant = typeof next.move === "object" && next.move !== null ? next.move : undefined;
-      const out =
-        meant?.fence === fence && meant.chassisId === chassisId ? [] : ["it had no such place to go to"];
+      const target = typeof next.move === "object" ? next.move : null;
+      const isTarget = target?.fence === fence && target.chassisId === chassisId;
+      const out = isTarget ? [] : ["it had no reservation for this place"];
       if (!held(body.data)) out.push("no ledger holds its new place");
       Object.assign(next, { chassisId, fence, move: null, leftFence: next.fence });
       return out;
@@ -49,7 +51,9 @@ export function moveStep(
       return out;
     }
     case "bioxen.vm.deferred.v1":
-      return next.fence !== null && next.move !== "asked" ? ["it has its place and waits for no other"] : [];
+      return next.fence !== null && next.move !== "requested"
+        ? ["it has a place and waits for no other"]
+        : [];
     case "bioxen.vm.preempted.v1":
     case "bioxen.vm.stop-requested.v1":
     case "bioxen.vm.displaced.v2":

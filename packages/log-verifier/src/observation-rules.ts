@@ -1,12 +1,14 @@
 /**
- * What may follow when somebody else changed a VM's machine, from the documented table (docs/how-to/xcpng.md), not from the code that
- * decides it: a VM follows only under the policy `accept`, only where the table of states has a way, and only for what was seen.
+ * The rules of observed changes, which other tools made to a VM's machine. They follow the documented table (docs/how-to/xcpng.md),
+ * independently of the code that decides them.
+ *
+ * A VM follows a change only under the policy `accept`, and only where the table below has a transition for that change.
  */
 import type { VmEvent } from "@bioxen/contracts";
 
-type Observed = Extract<VmEvent, { type: "bioxen.vm.observed.v1" }>["data"];
+type ObservedData = Extract<VmEvent, { type: "bioxen.vm.observed.v1" }>["data"];
 
-/** Where a VM that follows is led, by what was seen and what it was; what is not here cannot be followed. */
+/** The state of a VM that follows, by the change and the state before. A combination that is not listed cannot be followed. */
 const FOLLOWS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   paused: { running: "paused" },
   suspended: { running: "paused" },
@@ -22,49 +24,51 @@ const FOLLOWS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
 };
 const ENDS = ["halted", "deleted"];
-const AGAIN_MS = 60_000;
+/** Least time between two records of the same change, ms, unless the VM follows it. */
+const REPEAT_AFTER_MS = 60_000;
 
-/** Of a VM's story, what others did to its machine. */
-export interface Watched {
-  /** When each kind of change was last told, for each place. */
+/** The part of a VM's record that observed changes concern. */
+export interface Observed {
+  /** By place and kind of change: the agent's time of the last record, epoch ms. */
   readonly seen: ReadonlyMap<string, number>;
-  /** Of the last place it had. */
+  /** Fence of the VM's last place. */
   readonly machineFence: number | null;
 }
 
-export const NEVER_WATCHED: Watched = { seen: new Map(), machineFence: null };
+export const NEVER_OBSERVED: Observed = { seen: new Map(), machineFence: null };
 
 export interface ObservationStep {
   readonly state: string;
-  readonly watched: Watched;
+  readonly observed: Observed;
   readonly problems: readonly string[];
 }
 
-/** `heldByPreemption`: it is paused and has given up its room. */
+/** Returns the state after the event, and its problems. `heldByPreemption`: the VM is paused by preemption. */
 export function observationStep(
-  watched: Watched,
+  observed: Observed,
   state: string,
   heldByPreemption: boolean,
-  { fence, seen, seenAtMs, drift, consequence }: Observed,
+  { fence, seen, seenAtMs, drift, consequence }: ObservedData,
 ): ObservationStep {
   const problems: string[] = [];
-  if (fence !== watched.machineFence) problems.push(`it is told of place ${fence}, not of its last`);
+  if (fence !== observed.machineFence) problems.push(`it is of place ${fence}, not of the last place`);
   const key = `${fence} ${seen}`;
-  const before = watched.seen.get(key);
+  const before = observed.seen.get(key);
   const follows = consequence === "FOLLOW";
-  if (before !== undefined && seenAtMs < before + (follows ? 1 : AGAIN_MS)) {
-    problems.push(`that it was ${seen} is told again after ${seenAtMs - before} ms`);
+  if (before !== undefined && seenAtMs < before + (follows ? 1 : REPEAT_AFTER_MS)) {
+    problems.push(`${seen} is recorded again after ${seenAtMs - before} ms`);
   }
-  const led = FOLLOWS[seen]?.[state];
-  if (follows && drift !== "accept") problems.push("it follows what its policy has repaired");
-  if (follows && led === undefined) problems.push(`${state}, it follows that it was ${seen}`);
-  if (follows && seen === "resumed" && heldByPreemption) problems.push("it goes on without its room");
+  const following = FOLLOWS[seen]?.[state];
+  if (follows && drift !== "accept") problems.push("it follows, but its policy is to repair");
+  if (follows && following === undefined) problems.push(`it is ${state} and cannot follow ${seen}`);
+  if (follows && seen === "resumed" && heldByPreemption)
+    problems.push("it resumes without the resources that preemption took");
   if (consequence === "FAIL" && !(ENDS.includes(seen) && ["starting", "running", "paused"].includes(state))) {
-    problems.push(`${state}, it is to fail because it was ${seen}`);
+    problems.push(`it is ${state} and cannot fail by ${seen}`);
   }
   return {
-    state: follows && led !== undefined ? led : state,
-    watched: { ...watched, seen: new Map([...watched.seen, [key, seenAtMs]]) },
+    state: follows && following !== undefined ? following : state,
+    observed: { ...observed, seen: new Map([...observed.seen, [key, seenAtMs]]) },
     problems,
   };
 }

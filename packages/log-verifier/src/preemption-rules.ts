@@ -1,21 +1,21 @@
 /**
- * What may be taken from a VM and given back to it, from the rules of preemption as they are documented (docs/scheduling), not
- * from the code that plans or decides it.
+ * The rules of preemption and reinstatement, by the documentation (docs/scheduling.md), independently of the code that plans and decides
+ * them.
  */
 import type { VmEvent } from "@bioxen/contracts";
 import { sameAmounts } from "./ledger-account.ts";
 
 type Amounts = Record<string, number>;
 
-/** Of a VM's story, what preemption is about. */
+/** The part of a VM's record that preemption changes. */
 export interface Preemptable {
   state: string;
   priority: number;
   request: Amounts;
   allocation: Amounts | null;
-  /** How it goes without now; null: it has all it asks for. */
+  /** The mode of the active preemption; null when the VM holds its full request. */
   gaveUp: "starve" | "pause" | null;
-  /** Paused by its user as well. */
+  /** True when the user paused the VM as well. */
   userPaused: boolean;
 }
 
@@ -28,20 +28,24 @@ export const NEVER_CREATED: Preemptable = {
   userPaused: false,
 };
 
-/** Whoever something is taken for must exist, ask for it with the priority that is told, and that must be the higher one. */
-export function takenFor(victim: Preemptable, by: Preemptable | undefined, byPriority: number): string[] {
+/** Returns the problems of a preemption's beneficiary: it must exist, have the recorded priority, and a higher one than the victim. */
+export function beneficiaryProblems(
+  victim: Preemptable,
+  by: Preemptable | undefined,
+  byPriority: number,
+): string[] {
   const out: string[] = [];
-  if (by === undefined) out.push("it is for a VM that never was");
+  if (by === undefined) out.push("it is for a VM that never existed");
   else if (by.priority !== byPriority) {
-    out.push(`it is for priority ${byPriority}, that VM has priority ${by.priority}`);
+    out.push(`it is for priority ${byPriority}, but that VM has priority ${by.priority}`);
   }
   if (byPriority <= victim.priority) {
-    out.push(`priority ${victim.priority} gives way to priority ${byPriority}`);
+    out.push(`priority ${victim.priority} is preempted for priority ${byPriority}`);
   }
   return out;
 }
 
-/** Applies what of `body` matters here to `next`, and says what was wrong with it. `before`: the state it found. */
+/** Applies the event to `next` and returns its problems. `before` is the state before the event. */
 export function preemptionStep(next: Preemptable, before: string, body: VmEvent): string[] {
   switch (body.type) {
     case "bioxen.vm.created.v1":
@@ -60,7 +64,7 @@ export function preemptionStep(next: Preemptable, before: string, body: VmEvent)
     case "bioxen.vm.paused.v1":
       return paused(next, before);
     case "bioxen.vm.resumed.v1":
-      if (next.gaveUp === "pause") return ["it goes on without what preemption took from it"];
+      if (next.gaveUp === "pause") return ["it resumes without the resources that preemption took"];
       return [];
     case "bioxen.vm.resized.v1":
       resized(next, body.data.request, body.data.allocation);
@@ -76,7 +80,7 @@ export function preemptionStep(next: Preemptable, before: string, body: VmEvent)
 function preempted(next: Preemptable, mode: "starve" | "pause", kept: Amounts): string[] {
   const had = next.allocation ?? {};
   const more = Object.entries(kept).filter(([name, n]) => n > (had[name] ?? 0));
-  const out = more.map(([name, n]) => `it keeps ${n} ${name} and had ${had[name] ?? 0}`);
+  const out = more.map(([name, n]) => `it keeps ${n} ${name} but had ${had[name] ?? 0}`);
   if (sameAmounts(kept, had)) out.push("it gave up nothing");
   if (next.gaveUp !== "pause") next.userPaused = next.state === "paused";
   Object.assign(next, { allocation: kept, gaveUp: mode });
@@ -87,7 +91,7 @@ function preempted(next: Preemptable, mode: "starve" | "pause", kept: Amounts): 
 function reinstated(next: Preemptable, state: string, allocation: Amounts): string[] {
   const out: string[] = [];
   if (next.gaveUp === null) out.push("nothing was taken from it");
-  if (!sameAmounts(allocation, next.request)) out.push("it gets back something else than it asks for");
+  if (!sameAmounts(allocation, next.request)) out.push("it gets back other amounts than its request");
   if (next.gaveUp === "starve" && state !== next.state) out.push(`it was ${next.state} and becomes ${state}`);
   Object.assign(next, { allocation, state, gaveUp: null, userPaused: false });
   return out;
@@ -100,7 +104,7 @@ function paused(next: Preemptable, before: string): string[] {
   return out;
 }
 
-/** One that is given all it asks for goes without nothing any more. */
+/** Once the full request is allocated, the preemption is over. */
 function resized(next: Preemptable, request: Amounts, allocation: Amounts | null): void {
   next.request = request;
   if (allocation === null) return;

@@ -1,7 +1,7 @@
 /**
- * What the verifier finds: the rule that was broken, where, and in one sentence how.
+ * The findings of the verifier: each violation has the broken rule, its place in the log, and one sentence.
  */
-import type { QuotaBreach } from "./quota-books.ts";
+import type { QuotaBreach } from "./quota-accounts.ts";
 
 export type Rule =
   | "unreadable"
@@ -28,6 +28,9 @@ export type Rule =
   | "chassis-transition"
   | "unfounded-displacement";
 
+/** Records one violation of the event that is being checked. */
+export type ReportViolation = (rule: Rule, message: string) => void;
+
 export interface Violation {
   readonly seq: number;
   readonly subject: string;
@@ -40,9 +43,9 @@ export interface VerifierReport {
   readonly aggregates: number;
   readonly lastSeq: number;
   readonly violations: readonly Violation[];
-  /** Violations beyond {@link MAX_VIOLATIONS}: counted, not listed. */
+  /** Number of violations beyond {@link MAX_VIOLATIONS}, which are not listed. */
   readonly violationsLeftOut: number;
 }
 
-/** A broken log can break at every event; the first thousand say enough. */
+/** Most listed violations. A broken log can have one at every event, and the first thousand are enough to judge it. */
 export const MAX_VIOLATIONS = 1_000;

@@ -1,9 +1,10 @@
 /**
- * Stories for the tests of the verifier: lines of a log in few words, and what the verifier says of them.
+ * Short notation for the logs of the verifier's tests, and the rules that the verifier finds violated in one.
  */
 import type { EventBody, StoredEvent } from "@bioxen/kernel";
 import { LogVerifier, type Rule } from "./index.ts";
 
+/** One event of a test log. `changes` overrides the fields that {@link verify} would derive. */
 export type Line = readonly [
   subject: string,
   type: string,
@@ -17,13 +18,13 @@ export const opened = (ribosomes = 10, maxVms = 2): Line => [
   { chassisType: "ecoli", capacity: { ribosomes }, offered: { ribosomes }, maxVms },
 ];
 export const created: Line = ["vm/a", "vm.created", { incarnation: 1, request: { ribosomes: 4 } }];
-export const asked: Line = ["vm/a", "vm.start-requested", { automatic: false }];
+export const startRequested: Line = ["vm/a", "vm.start-requested", { automatic: false }];
 export const reserved = (ribosomes = 4, vmId = "a"): Line => [
   "ledger/c",
   "ledger.reserved",
   { planId: "p", reservations: [{ vmId, incarnation: 1, amounts: { ribosomes } }], expiresAtMs: 1 },
 ];
-export const under = (proposerToken: number, vmId: string): Line => {
+export const reservedUnder = (proposerToken: number, vmId: string): Line => {
   const [subject, type, data] = reserved(1, vmId);
   return [subject, type, { ...(data as object), proposerToken }];
 };
@@ -42,49 +43,49 @@ export const vm = (verb: string, data: unknown = {}): Line => ["vm/a", `vm.${ver
 export const REGISTERED: Line = ["chassis/c", "chassis.registered", { capacity: { ribosomes: 10 } }];
 export const chassis = (verb: string): Line => ["chassis/c", `chassis.${verb}`, {}];
 
-export const kept = (simMinutes: number, more: object = {}): Line => {
+export const checkpointed = (simMinutes: number, more: object = {}): Line => {
   const record = { checkpointId: `c${simMinutes}`, simMinutes, bytes: 1, sha256: "a".repeat(64) };
   return vm("checkpointed", { fence: 4, ...record, ...more });
 };
-export const lost = (checkpointId: string): Line =>
+export const checkpointLost = (checkpointId: string): Line =>
   vm("checkpoint-lost", { fence: 4, checkpointId, code: "MISSING", reason: "x" });
 
 export const snapshot = (snapshotId: string, simMinutes: number, more: object = {}): Line =>
-  vm("snapshotted", { snapshotId, ...(kept(simMinutes)[2] as object), ...more });
+  vm("snapshotted", { snapshotId, ...(checkpointed(simMinutes)[2] as object), ...more });
 export const restored = (snapshotId: string, simMinutes: number): Line => {
-  const { fence: _, ...record } = kept(simMinutes)[2] as { readonly fence: number };
+  const { fence: _, ...record } = checkpointed(simMinutes)[2] as { readonly fence: number };
   return vm("restored", { snapshotId, ...record });
 };
 
-/** The whole life of one VM; sequences are line numbers. */
+/** VM `a` runs on chassis `c` under fence 4. The sequence of an event is its line number. */
 export const RUNNING: readonly Line[] = [
   opened(),
   created,
-  asked,
+  startRequested,
   reserved(),
   placed(4),
   started(4),
   entry("committed", 4),
 ];
-/** The same after one line more. */
+/** The same after one more line: its fence is 5. */
 export const RUNNING_LATER: readonly Line[] = [
   opened(),
   created,
-  asked,
+  startRequested,
   reserved(),
   placed(5),
   started(5),
   entry("committed", 5),
 ];
 export const toMove: Line = vm("migration-requested", { toChassisId: null });
-export const there = (verb: string): Line =>
+export const onTarget = (verb: string): Line =>
   vm(verb, { chassisId: "d", fence: 11, allocation: { ribosomes: 4 } });
 export const entryOn = (chassisId: string, verb: string, fence: number): Line => [
   `ledger/${chassisId}`,
   `ledger.${verb}`,
   { entries: [{ vmId: "a", fence }], reason: "test" },
 ];
-/** It runs on `c` (#4) and has a place on `d` (#11). */
+/** The VM runs on `c` (fence 4) and has a reservation on `d` (fence 11). */
 export const MOVING: readonly Line[] = [
   ...RUNNING,
   [
@@ -99,20 +100,21 @@ export const MOVING: readonly Line[] = [
     "ledger.reserved",
     { planId: "p", reservations: [{ vmId: "a", incarnation: 1, amounts: { ribosomes: 4 } }], expiresAtMs: 1 },
   ],
-  there("migrating"),
+  onTarget("migrating"),
 ];
-export const LIFE: readonly Line[] = [
+/** From creation to destruction, with every kind of guest state. */
+export const WHOLE_LIFE: readonly Line[] = [
   ...RUNNING,
-  kept(5),
+  checkpointed(5),
   vm("paused"),
-  kept(7),
-  lost("c7"),
+  checkpointed(7),
+  checkpointLost("c7"),
   vm("resumed"),
-  kept(2),
+  checkpointed(2),
   snapshot("s", 2),
-  kept(9),
+  checkpointed(9),
   restored("s", 2),
-  kept(3),
+  checkpointed(3),
   vm("snapshot-deleted", { snapshotId: "s" }),
   ["ledger/c", "ledger.resized", { vmId: "a", fence: 4, amounts: { ribosomes: 9 } }],
   vm("resized", { request: { ribosomes: 9 }, allocation: { ribosomes: 9 } }),
@@ -122,16 +124,16 @@ export const LIFE: readonly Line[] = [
   entry("released", 4),
 ];
 
-/** A VM of priority 2 that runs, and others that would like to. */
 const other = (vmId: string, priority: number): Line => [
   `vm/${vmId}`,
   "vm.created",
   { incarnation: 1, request: { ribosomes: 4 }, priority },
 ];
-export const PRESSED: readonly Line[] = [
+/** A VM of priority 2 runs; VMs of higher and of equal priority exist. */
+export const WITH_RIVALS: readonly Line[] = [
   opened(),
   ["vm/a", "vm.created", { incarnation: 1, request: { ribosomes: 4 }, priority: 2 }],
-  asked,
+  startRequested,
   reserved(),
   placed(4),
   started(4),
@@ -139,14 +141,19 @@ export const PRESSED: readonly Line[] = [
   other("urgent", 3),
   other("equal", 2),
 ];
-const FOR_WHOM = { fence: 4, by: "urgent", byPriority: 3, reason: "x" };
+const FOR_URGENT = { fence: 4, by: "urgent", byPriority: 3, reason: "x" };
 export const preempted = (more: object): Line =>
-  vm("preempted", { mode: "starve", ...FOR_WHOM, allocation: { ribosomes: 1 }, ...more });
+  vm("preempted", { mode: "starve", ...FOR_URGENT, allocation: { ribosomes: 1 }, ...more });
 export const evicted = (more: object): Line => {
-  const [subject, type, data] = vm("displaced", { ...FOR_WHOM, chassisId: "c", code: "PREEMPTED", ...more });
+  const [subject, type, data] = vm("displaced", {
+    ...FOR_URGENT,
+    chassisId: "c",
+    code: "PREEMPTED",
+    ...more,
+  });
   return [subject, type, data, { typeVersion: 2 }];
 };
-export const holding = (ribosomes: number): Line => [
+export const entryResized = (ribosomes: number): Line => [
   "ledger/c",
   "ledger.resized",
   { vmId: "a", fence: 4, amounts: { ribosomes } },
@@ -155,17 +162,18 @@ export const reinstated = (state: string): Line =>
   vm("reinstated", { fence: 4, allocation: { ribosomes: 4 }, state });
 
 export const alert = (verb: string, data: unknown = {}): Line => ["alert/r", `alert.${verb}`, data];
-export const told = (notificationId: string, ...webhooks: string[]): Line => {
+export const notified = (notificationId: string, ...webhooks: string[]): Line => {
   const undelivered = webhooks.map((webhook) => ({ webhook, attempts: 1, reason: "x" }));
   return alert("notified", { notifications: [{ notificationId, undelivered }] });
 };
-/** An event's id is `event-` and its line. */
-export const TOLD: readonly Line[] = [
+/** An alert was raised and its notification delivered, except to webhook `w`. The id of an event is `event-` and its line. */
+export const RAISED_ALERT: readonly Line[] = [
   alert("rule-set"),
   alert("raised", { target: "a" }),
-  told("event-2", "w"),
+  notified("event-2", "w"),
 ];
 
+/** The rules that the verifier finds violated in a log of these lines. */
 export function verify(lines: readonly Line[]): Rule[] {
   const verifier = new LogVerifier();
   const versions = new Map<string, number>();

@@ -1,50 +1,50 @@
 /**
- * Every rule fires on a story that breaks it and keeps silent on one that does not.
+ * Each rule is reported for a log that breaks it, and for no log that obeys it.
  */
 import { describe, expect, it } from "vitest";
 import { LogVerifier, type Rule } from "./index.ts";
 import {
   alert,
-  asked,
   chassis,
+  checkpointed,
+  checkpointLost,
   created,
   entry,
   entryOn,
+  entryResized,
   evicted,
-  holding,
-  kept,
-  LIFE,
   type Line,
-  lost,
   MOVING,
+  notified,
+  onTarget,
   opened,
-  PRESSED,
   placed,
   preempted,
+  RAISED_ALERT,
   REGISTERED,
   RUNNING,
   RUNNING_LATER,
   reinstated,
   reserved,
+  reservedUnder,
   restored,
   snapshot,
   started,
-  TOLD,
-  there,
-  told,
+  startRequested,
   toMove,
-  under,
   verify,
   vm,
+  WHOLE_LIFE,
+  WITH_RIVALS,
 } from "./testing.ts";
 
 describe("the verifier", () => {
-  it("finds nothing wrong with a life, whole or cut at any point after it runs", () => {
-    for (let length = 0; length <= LIFE.length; length += 1)
-      expect(verify(LIFE.slice(0, length))).toEqual([]);
+  it("accepts the whole life of a VM, and every beginning of it", () => {
+    for (let length = 0; length <= WHOLE_LIFE.length; length += 1)
+      expect(verify(WHOLE_LIFE.slice(0, length))).toEqual([]);
   });
 
-  it("knows a displacement in both versions", () => {
+  it("accepts a displacement in both versions of the event", () => {
     const displaced = (version: number): Line => [
       "vm/a",
       "vm.displaced",
@@ -58,22 +58,28 @@ describe("the verifier", () => {
     expect(verify([...RUNNING, displaced(3)])).toEqual(["transition"]);
   });
 
-  it("finds nothing wrong with what gives way, and gets it back", () => {
+  it("accepts preemption and reinstatement", () => {
     for (const mode of ["starve", "pause"]) {
       const state = mode === "pause" ? "running" : "paused";
       const userPaused = mode === "pause" ? [] : [vm("paused")];
-      const story = [...PRESSED, preempted({ mode }), holding(1), ...userPaused, holding(4)];
-      expect(verify([...story, reinstated(state)])).toEqual([]);
+      const log = [...WITH_RIVALS, preempted({ mode }), entryResized(1), ...userPaused, entryResized(4)];
+      expect(verify([...log, reinstated(state)])).toEqual([]);
       expect(
-        verify([...story, vm("resized", { request: { ribosomes: 4 }, allocation: { ribosomes: 4 } })]),
+        verify([...log, vm("resized", { request: { ribosomes: 4 }, allocation: { ribosomes: 4 } })]),
       ).toEqual([]);
     }
-    const held = [...PRESSED, preempted({ mode: "pause" }), vm("paused"), holding(1), holding(4)];
+    const held = [
+      ...WITH_RIVALS,
+      preempted({ mode: "pause" }),
+      vm("paused"),
+      entryResized(1),
+      entryResized(4),
+    ];
     expect(verify([...held, reinstated("paused")])).toEqual([]);
-    expect(verify([...PRESSED, evicted({}), entry("released", 4)])).toEqual([]);
+    expect(verify([...WITH_RIVALS, evicted({}), entry("released", 4)])).toEqual([]);
   });
 
-  it("a chassis is lost and recovers, and only a lost one displaces", () => {
+  it("accepts the displacement by a lost chassis, and only by a lost one", () => {
     const gone: Line = [
       "vm/a",
       "vm.displaced",
@@ -95,13 +101,19 @@ describe("the verifier", () => {
     ]);
   });
 
-  it("a VM moves while it runs, or stays", () => {
+  it("accepts a move, a cancelled move, and a stop during a move", () => {
     expect(
-      verify([...MOVING, there("moved"), started(11), entryOn("d", "committed", 11), entry("released", 4)]),
+      verify([
+        ...MOVING,
+        onTarget("moved"),
+        started(11),
+        entryOn("d", "committed", 11),
+        entry("released", 4),
+      ]),
     ).toEqual([]);
     expect(
-      verify([...MOVING, there("moved"), started(11), entryOn("d", "committed", 11)]),
-      "not given back yet",
+      verify([...MOVING, onTarget("moved"), started(11), entryOn("d", "committed", 11)]),
+      "the old reservation is not released yet",
     ).toEqual([]);
     expect(verify([...MOVING, vm("migration-cancelled"), entryOn("d", "released", 11)])).toEqual([]);
     expect(
@@ -109,34 +121,34 @@ describe("the verifier", () => {
     ).toEqual([]);
   });
 
-  it("a start may leave its guest paused", () => {
+  it("accepts a start that leaves the guest paused", () => {
     const paused: Line = ["vm/a", "vm.started", { fence: 4, paused: true }];
-    const life = [...RUNNING.slice(0, 5), paused, entry("committed", 4)];
-    expect(verify([...life, vm("resumed")])).toEqual([]);
-    expect(verify([...life, vm("paused")])).toEqual(["preemption"]);
+    const log = [...RUNNING.slice(0, 5), paused, entry("committed", 4)];
+    expect(verify([...log, vm("resumed")])).toEqual([]);
+    expect(verify([...log, vm("paused")])).toEqual(["preemption"]);
   });
 
   it.each<[Rule, readonly Line[]]>([
-    ["preemption", [...PRESSED, preempted({ byPriority: 2 })]],
-    ["preemption", [...PRESSED, preempted({ by: "nobody" })]],
-    ["preemption", [...PRESSED, evicted({ by: "equal", byPriority: 2 })]],
-    ["preemption", [...PRESSED, evicted({ by: "nobody" }), entry("released", 4)]],
-    ["preemption", [...PRESSED, preempted({ allocation: { ribosomes: 5 } })]],
-    ["preemption", [...PRESSED, preempted({ allocation: { ribosomes: 4 } })]],
-    ["preemption", [...PRESSED, preempted({ mode: "pause" }), vm("resumed")]],
-    ["preemption", [...PRESSED, preempted({ mode: "pause" }), vm("paused"), vm("paused")]],
-    ["preemption", [...PRESSED, vm("paused"), vm("paused")]],
-    ["preemption", [...PRESSED, reinstated("running")]],
-    ["reinstated-without-room", [...PRESSED, preempted({}), reinstated("running")]],
-    ["reinstated-without-room", [...PRESSED, preempted({}), holding(1), reinstated("running")]],
+    ["preemption", [...WITH_RIVALS, preempted({ byPriority: 2 })]],
+    ["preemption", [...WITH_RIVALS, preempted({ by: "unknown" })]],
+    ["preemption", [...WITH_RIVALS, evicted({ by: "equal", byPriority: 2 })]],
+    ["preemption", [...WITH_RIVALS, evicted({ by: "unknown" }), entry("released", 4)]],
+    ["preemption", [...WITH_RIVALS, preempted({ allocation: { ribosomes: 5 } })]],
+    ["preemption", [...WITH_RIVALS, preempted({ allocation: { ribosomes: 4 } })]],
+    ["preemption", [...WITH_RIVALS, preempted({ mode: "pause" }), vm("resumed")]],
+    ["preemption", [...WITH_RIVALS, preempted({ mode: "pause" }), vm("paused"), vm("paused")]],
+    ["preemption", [...WITH_RIVALS, vm("paused"), vm("paused")]],
+    ["preemption", [...WITH_RIVALS, reinstated("running")]],
+    ["reinstated-without-room", [...WITH_RIVALS, preempted({}), reinstated("running")]],
+    ["reinstated-without-room", [...WITH_RIVALS, preempted({}), entryResized(1), reinstated("running")]],
     ["transition", [created, preempted({})]],
     ["move", [...RUNNING, vm("migration-cancelled")]],
     ["move", [...RUNNING, toMove, toMove]],
     ["move", [...RUNNING, vm("migration-requested", { toChassisId: "c" })]],
-    ["move", [...RUNNING, there("migrating")]],
-    ["move", [...MOVING.slice(0, -2), there("migrating")]],
-    ["move", [...MOVING.slice(0, -1), there("moved")]],
-    ["move", [...MOVING, entryOn("d", "released", 11), there("moved")]],
+    ["move", [...RUNNING, onTarget("migrating")]],
+    ["move", [...MOVING.slice(0, -2), onTarget("migrating")]],
+    ["move", [...MOVING.slice(0, -1), onTarget("moved")]],
+    ["move", [...MOVING, entryOn("d", "released", 11), onTarget("moved")]],
     ["move", [...RUNNING, vm("deferred", { reasons: [] })]],
     ["transition", [created, toMove]],
     ["chassis-transition", [chassis("lost")]],
@@ -147,10 +159,10 @@ describe("the verifier", () => {
     ["version", [[...created.slice(0, 3), { version: 2 }] as unknown as Line]],
     ["subject", [[...created.slice(0, 3), { stored: "bioxen.evt.vm.b" }] as unknown as Line]],
     ["chain", [[...created.slice(0, 3), { previous: "x" }] as unknown as Line]],
-    ["chain", [created, [...asked.slice(0, 3), { previous: "x" }] as unknown as Line]],
+    ["chain", [created, [...startRequested.slice(0, 3), { previous: "x" }] as unknown as Line]],
     ["transition", [created, started(1)]],
     ["transition", [created, created]],
-    ["transition", [...LIFE, vm("paused")]],
+    ["transition", [...WHOLE_LIFE, vm("paused")]],
     ["amounts", [["vm/a", "vm.created", { incarnation: 1, request: { ribosomes: -1 } }]]],
     ["amounts", [["vm/a", "vm.created", { incarnation: 1, request: { ribosomes: 0.5 } }]]],
     ["over-offer", [opened(3), reserved(4)]],
@@ -167,17 +179,17 @@ describe("the verifier", () => {
     ["unknown-entry", [opened(), entry("released", 1)]],
     ["unknown-entry", [opened(), reserved(), entry("expired", 2), entry("released", 2)]],
     ["two-allocations", [opened(), reserved(), reserved()]],
-    ["stale-proposer", [opened(), under(8, "a"), under(7, "b")]],
-    ["stale-proposer", [opened(), under(8, "a"), reserved(1, "b")]],
-    ["placed-without-reservation", [opened(), created, asked, placed(3)]],
-    ["placed-without-reservation", [opened(), created, asked, reserved(4), placed(4, 5)]],
+    ["stale-proposer", [opened(), reservedUnder(8, "a"), reservedUnder(7, "b")]],
+    ["stale-proposer", [opened(), reservedUnder(8, "a"), reserved(1, "b")]],
+    ["placed-without-reservation", [opened(), created, startRequested, placed(3)]],
+    ["placed-without-reservation", [opened(), created, startRequested, reserved(4), placed(4, 5)]],
     [
       "started-without-reservation",
-      [opened(), created, asked, reserved(), placed(4), entry("expired", 4), started(4)],
+      [opened(), created, startRequested, reserved(), placed(4), entry("expired", 4), started(4)],
     ],
     ["running-without-allocation", [...RUNNING, entry("released", 4)]],
-    ["guest-state", [...RUNNING, kept(5), kept(5)]],
-    ["guest-state", [...RUNNING, kept(5), kept(4)]],
+    ["guest-state", [...RUNNING, checkpointed(5), checkpointed(5)]],
+    ["guest-state", [...RUNNING, checkpointed(5), checkpointed(4)]],
     ["guest-state", [["vm/a", "vm.created", { incarnation: 1, request: {}, checkpoint: {}, parent: null }]]],
     ["guest-state", [...RUNNING, snapshot("s", 5), snapshot("s", 6)]],
     ["guest-state", [...RUNNING, snapshot("s", 5, { fence: 3 })]],
@@ -189,12 +201,12 @@ describe("the verifier", () => {
       "guest-state",
       [...RUNNING, snapshot("s", 5), vm("snapshot-deleted", { snapshotId: "s" }), restored("s", 5)],
     ],
-    ["guest-state", [...RUNNING, kept(5, { fence: 3 })]],
-    ["guest-state", [...RUNNING, kept(5, { sha256: "" })]],
-    ["guest-state", [...RUNNING, lost("c5")]],
-    ["guest-state", [...RUNNING, kept(5), kept(6), lost("c5")]],
-    ["guest-state", [...RUNNING, kept(5), lost("c5"), lost("c5")]],
-    ["transition", [...LIFE, kept(5)]],
+    ["guest-state", [...RUNNING, checkpointed(5, { fence: 3 })]],
+    ["guest-state", [...RUNNING, checkpointed(5, { sha256: "" })]],
+    ["guest-state", [...RUNNING, checkpointLost("c5")]],
+    ["guest-state", [...RUNNING, checkpointed(5), checkpointed(6), checkpointLost("c5")]],
+    ["guest-state", [...RUNNING, checkpointed(5), checkpointLost("c5"), checkpointLost("c5")]],
+    ["transition", [...WHOLE_LIFE, checkpointed(5)]],
     [
       "running-without-allocation",
       [...RUNNING, vm("resized", { request: {}, allocation: { ribosomes: 5 } })],
@@ -203,27 +215,29 @@ describe("the verifier", () => {
     ["alert", [alert("rule-set"), alert("raised", { target: "a" }), alert("raised", { target: "a" })]],
     ["alert", [alert("rule-set"), alert("cleared", { target: "a" })]],
     ["alert", [alert("rule-set"), alert("raised", { target: "a" }), alert("rule-removed", { targets: [] })]],
-    ["alert", [alert("rule-set"), told("nothing")]],
-    ["alert", [...TOLD, told("event-2")]],
+    ["alert", [alert("rule-set"), notified("nothing")]],
+    ["alert", [...RAISED_ALERT, notified("event-2")]],
     [
       "alert",
-      [...TOLD, alert("retry-requested", { letters: [{ notificationId: "event-2", webhook: "b" }] })],
+      [...RAISED_ALERT, alert("retry-requested", { letters: [{ notificationId: "event-2", webhook: "b" }] })],
     ],
-  ])("%s is found", (rule, lines) => {
+  ])("finds a violation of the rule %s", (rule, lines) => {
     expect(verify(lines)).toContain(rule);
   });
 
-  it("finds nothing wrong with an alert that is raised, told, told again and cleared", () => {
+  it("accepts an alert that is raised, delivered, retried and cleared", () => {
     const retry = alert("retry-requested", { letters: [{ notificationId: "event-2", webhook: "w" }] });
-    const rest = [retry, told("event-2"), alert("cleared", { target: "a" }), told("event-6")];
-    expect(verify([...TOLD, ...rest])).toEqual([]);
-    expect(verify([...TOLD, alert("rule-removed", { targets: ["a"] }), told("event-4.a")])).toEqual([]);
+    const rest = [retry, notified("event-2"), alert("cleared", { target: "a" }), notified("event-6")];
+    expect(verify([...RAISED_ALERT, ...rest])).toEqual([]);
+    expect(
+      verify([...RAISED_ALERT, alert("rule-removed", { targets: ["a"] }), notified("event-4.a")]),
+    ).toEqual([]);
   });
 
   const changed = (seen: string, consequence: string, more: object = {}): Line =>
     vm("observed", { fence: 4, seen, seenAtMs: 5, drift: "accept", consequence, ...more });
 
-  it("finds nothing wrong with a VM that follows what others make of its machine", () => {
+  it("accepts a VM that follows changes of its machine", () => {
     const follows = [
       changed("paused", "FOLLOW"),
       changed("resumed", "FOLLOW", { seenAtMs: 6 }),
@@ -239,23 +253,32 @@ describe("the verifier", () => {
   });
 
   it.each<[string, readonly Line[]]>([
-    ["a VM follows though its policy repairs", [changed("paused", "FOLLOW", { drift: "repair" })]],
-    ["a VM follows where there is no way", [changed("started", "FOLLOW")]],
-    ["of another place", [changed("moved", "NONE", { fence: 3 })]],
-    ["the same again too soon", [changed("moved", "NONE"), changed("moved", "NONE", { seenAtMs: 60_004 })]],
-    ["it fails of being paused", [changed("paused", "FAIL")]],
-    ["what preemption holds goes on", [preempted({ mode: "pause" }), changed("resumed", "FOLLOW")]],
-  ])("a wrong observation is found: %s", (_name, lines) => {
+    ["a VM follows although its policy is to repair", [changed("paused", "FOLLOW", { drift: "repair" })]],
+    ["a VM follows where the table has no transition", [changed("started", "FOLLOW")]],
+    ["the change is of another place", [changed("moved", "NONE", { fence: 3 })]],
+    [
+      "the same change is recorded again too soon",
+      [changed("moved", "NONE"), changed("moved", "NONE", { seenAtMs: 60_004 })],
+    ],
+    ["a VM fails because it was paused", [changed("paused", "FAIL")]],
+    ["a VM that preemption has paused resumes", [preempted({ mode: "pause" }), changed("resumed", "FOLLOW")]],
+  ])("finds a wrong observation: %s", (_name, lines) => {
     expect(verify([...RUNNING, ...lines])).toContain("observation");
   });
 
-  it("leases may go on, and only upwards", () => {
-    expect(verify([opened(10, 5), reserved(1, "x"), under(7, "a"), under(7, "b"), under(9, "c")])).toEqual(
-      [],
-    );
+  it("accepts reservations under the same or a newer lease only", () => {
+    expect(
+      verify([
+        opened(10, 5),
+        reserved(1, "x"),
+        reservedUnder(7, "a"),
+        reservedUnder(7, "b"),
+        reservedUnder(9, "c"),
+      ]),
+    ).toEqual([]);
   });
 
-  it("an unreadable event is a violation with its sequence", () => {
+  it("reports an unreadable event with its sequence", () => {
     const verifier = new LogVerifier();
     verifier.unreadable(12, "no");
     expect(verifier.report().violations).toEqual([

@@ -1,9 +1,9 @@
 /**
- * The legal moves of a VM, written from the contract's table (§3), not from the code that decides them.
+ * The legal transitions of a VM, written from the documented table of states, independently of the code that decides them.
  */
 
-/** For each event: the states it may find, and the state it leaves; `same` leaves it as it was. */
-interface Move {
+/** For one event type: the states it may find, and the state it leaves. `same` leaves the state unchanged. */
+interface Transition {
   readonly from: readonly string[];
   readonly to: string;
 }
@@ -11,25 +11,25 @@ interface Move {
 const PLACED = ["starting", "running", "paused"] as const;
 const UNPLACED = ["created", "stopped", "error"] as const;
 
-export const MOVES: Readonly<Record<string, Move>> = {
+export const TRANSITIONS: Readonly<Record<string, Transition>> = {
   "bioxen.vm.created.v1": { from: ["absent", "destroyed"], to: "created" },
   "bioxen.vm.start-requested.v1": { from: UNPLACED, to: "pending" },
-  // One that runs is told why its move waits: `move-rules.ts`.
+  // A running VM is deferred while its move waits for a place; see `move-rules.ts`.
   "bioxen.vm.deferred.v1": { from: ["pending", "running", "paused"], to: "same" },
   "bioxen.vm.placed.v1": { from: ["pending"], to: "starting" },
   "bioxen.vm.started.v1": { from: ["starting"], to: "running" },
   "bioxen.vm.guest-restarted.v1": { from: ["running", "paused"], to: "same" },
-  // One that is paused by preemption may be paused by its user as well: `preemption-rules.ts`.
+  // The user may also pause a VM that preemption has paused; see `preemption-rules.ts`.
   "bioxen.vm.paused.v1": { from: ["running", "paused"], to: "paused" },
   "bioxen.vm.resumed.v1": { from: ["paused"], to: "running" },
-  // A destroy may be asked of a VM that is stopping already.
+  // A destroy command is allowed for a VM that is already stopping.
   "bioxen.vm.stop-requested.v1": { from: ["pending", ...PLACED, "stopping"], to: "stopping" },
   "bioxen.vm.stopped.v1": { from: ["stopping"], to: "stopped" },
   "bioxen.vm.failed.v1": { from: PLACED, to: "error" },
-  // Both versions: it judges what is stored, in whichever version a reader hands it over.
+  // Both versions: a reader may hand over the stored version or the upcast one.
   "bioxen.vm.displaced.v1": { from: PLACED, to: "pending" },
   "bioxen.vm.displaced.v2": { from: PLACED, to: "pending" },
-  // Where these lead depends on how: `preemption-rules.ts`.
+  // The next state depends on the mode; see `preemption-rules.ts`.
   "bioxen.vm.preempted.v1": { from: ["running", "paused"], to: "same" },
   "bioxen.vm.reinstated.v1": { from: ["running", "paused"], to: "same" },
   "bioxen.vm.resized.v1": { from: [...UNPLACED, ...PLACED], to: "same" },
@@ -42,7 +42,7 @@ export const MOVES: Readonly<Record<string, Move>> = {
   "bioxen.vm.migrating.v1": { from: ["running", "paused"], to: "same" },
   "bioxen.vm.moved.v1": { from: ["running", "paused"], to: "starting" },
   "bioxen.vm.migration-cancelled.v1": { from: ["running", "paused"], to: "same" },
-  // Where it leads depends on what follows: `observation-rules.ts`.
+  // The next state depends on the consequence; see `observation-rules.ts`.
   "bioxen.vm.observed.v1": { from: [...PLACED, "stopping", "stopped", "error"], to: "same" },
   "bioxen.vm.destroyed.v1": { from: ["pending", ...UNPLACED], to: "destroyed" },
 };

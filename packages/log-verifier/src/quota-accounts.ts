@@ -1,9 +1,9 @@
 /**
- * Who holds how much under which label, kept a second time: plain sums over plain maps, nothing shared with the allocator.
+ * The accounts of all quotas, computed a second time: plain sums over plain maps, without any code of the allocator.
  *
- * From the event that says so on, a quota holds at every sequence: nothing grows above a limit, and nothing is held that was not
- * charged. What was above a limit when it was lowered may stay. A VM that moves holds in two ledgers, and counts once; it may give
- * up the old place a moment before it has the new one, when that was charged while the old one still was.
+ * From `enforced` on, a quota holds at every sequence: nothing grows above a limit, and nothing is held that was not charged. Amounts that
+ * were above a limit when it was lowered may stay. A VM that moves holds in two ledgers and counts once. It may give up the old place a
+ * moment before it gets the new one, if the new place was charged while it still held the old one.
  */
 import type { QuotaEvent } from "@bioxen/contracts";
 import { unsoundAmounts } from "./ledger-account.ts";
@@ -21,101 +21,107 @@ interface Holding {
   readonly amounts: Amounts;
 }
 
-/** What a VM brings with it to another chassis: it was charged on the ledger's state `ledgerSeq` in place of what it had elsewhere. */
-interface Brought {
+/**
+ * The amounts that a moving VM may take to another chassis above a lowered limit: what it was charged elsewhere at the time of the charge.
+ * `ledgerSeq` identifies the state of the target's ledger that the charge was made for.
+ */
+interface CarriedOver {
   readonly ledgerSeq: number;
   readonly amounts: Amounts;
 }
 
-interface Books {
+interface QuotaAccount {
   limits: Amounts;
-  /** What holds: the limits, or higher ones before them while what was charged under those is under way. */
+  /** The limits that hold now: `limits`, or the higher ones before, as long as charges under those can be under way. */
   inForce: Amounts;
+  /** True once everything that was held before the quota is charged. */
   counted: boolean;
-  readonly charged: Tally;
-  readonly held: Tally;
-  /** By VM and chassis. */
-  readonly brought: Map<string, Brought>;
+  readonly charged: VmTotals;
+  readonly held: VmTotals;
+  /** By VM and chassis, `vmId/chassisId`. */
+  readonly carriedOver: Map<string, CarriedOver>;
 }
 
-export class QuotaBooks {
+export class QuotaAccounts {
   readonly #labels = new Map<string, Labels>();
   readonly #holdings = new Map<string, Holding>();
-  /** By label. */
-  readonly #quotas = new Map<string, Books>();
-  /** The label of each quota's stream: its first event says it. */
+  /** Accounts by label. */
+  readonly #quotas = new Map<string, QuotaAccount>();
+  /** The label of each quota, by the id of its stream; from its first event. */
   readonly #labelOf = new Map<string, string>();
 
+  /** Records the labels of a new incarnation. */
   created(vmId: string, incarnation: number, labels: Labels = {}): void {
     this.#labels.set(`${vmId}#${incarnation}`, labels);
   }
 
-  /** A ledger's entry is this from now on; null: there is none. */
+  /** Applies a changed ledger entry, null when it ended, and returns the breaches. */
   hold(vmId: string, chassisId: string, holding: Holding | null): QuotaBreach[] {
     const key = `${vmId}/${chassisId}`;
     if (holding === null) this.#holdings.delete(key);
     else this.#holdings.set(key, holding);
     const out: QuotaBreach[] = [];
-    for (const [label, books] of this.#quotas) {
+    for (const [label, account] of this.#quotas) {
       const is = holding !== null && this.#carries(vmId, holding.incarnation, label) ? holding : null;
-      const grown = books.held.put(vmId, chassisId, is);
-      if (!books.counted) continue;
+      const grown = account.held.put(vmId, chassisId, is);
+      if (!account.counted) continue;
       const more = grown.filter(
-        (name) => (is?.amounts[name] ?? 0) > (books.brought.get(key)?.amounts[name] ?? 0),
+        (name) => (is?.amounts[name] ?? 0) > (account.carriedOver.get(key)?.amounts[name] ?? 0),
       );
-      out.push(...overLimit(label, books.inForce, books.held.totals, more, "held"));
-      out.push(...uncovered(label, key, is?.amounts ?? {}, books.charged.at(vmId, chassisId)?.amounts));
-      if (is === null) books.brought.delete(key);
+      out.push(...overLimit(label, account.inForce, account.held.totals, more, "held"));
+      out.push(...uncovered(label, key, is?.amounts ?? {}, account.charged.at(vmId, chassisId)?.amounts));
+      if (is === null) account.carriedOver.delete(key);
     }
     return out;
   }
 
+  /** Applies an event of the quota with this id and returns the breaches. */
   observe(id: string, event: QuotaEvent): QuotaBreach[] {
     if (event.type === "bioxen.quota.set.v1") return this.#set(id, event.data.label, event.data.resources);
     const label = this.#labelOf.get(id);
-    const books = label === undefined ? undefined : this.#quotas.get(label);
-    if (label === undefined || books === undefined) {
+    const account = label === undefined ? undefined : this.#quotas.get(label);
+    if (label === undefined || account === undefined) {
       return [{ rule: "unknown-quota", message: `${event.type} of a quota that was never set` }];
     }
     switch (event.type) {
       case "bioxen.quota.enforced.v1":
         for (const { vmId, chassisId, incarnation, amounts } of event.data.charges) {
-          books.charged.put(vmId, chassisId, { incarnation, amounts });
+          account.charged.put(vmId, chassisId, { incarnation, amounts });
         }
-        books.counted = true;
-        books.inForce = books.limits;
-        return this.#allCovered(label, books);
+        account.counted = true;
+        account.inForce = account.limits;
+        return this.#allCovered(label, account);
       case "bioxen.quota.charged.v1":
         return event.data.charges.flatMap(({ vmId, incarnation, amounts }) => {
-          noteBrought(books, vmId, incarnation, event.data);
-          const grown = books.charged.put(vmId, event.data.chassisId, { incarnation, amounts });
+          noteCarriedOver(account, vmId, incarnation, event.data);
+          const grown = account.charged.put(vmId, event.data.chassisId, { incarnation, amounts });
           const unsound = unsoundAmounts(amounts).map((message) => ({ rule: "amounts" as const, message }));
-          return [...unsound, ...overLimit(label, books.limits, books.charged.totals, grown, "charged")];
+          return [...unsound, ...overLimit(label, account.limits, account.charged.totals, grown, "charged")];
         });
       case "bioxen.quota.settled.v1":
         for (const { vmId, chassisId, amounts } of event.data.charges) {
-          const before = books.charged.at(vmId, chassisId);
+          const before = account.charged.at(vmId, chassisId);
           const after = amounts !== null && before !== undefined ? { ...before, amounts } : null;
-          books.charged.put(vmId, chassisId, after);
+          account.charged.put(vmId, chassisId, after);
         }
-        return books.counted ? this.#allCovered(label, books) : [];
+        return account.counted ? this.#allCovered(label, account) : [];
     }
   }
 
   #set(id: string, label: string, limits: Amounts): QuotaBreach[] {
     this.#labelOf.set(id, label);
-    const books = this.#quotas.get(label);
-    if (books !== undefined) {
-      books.limits = limits;
-      books.inForce = looser(books.inForce, limits);
+    const account = this.#quotas.get(label);
+    if (account !== undefined) {
+      account.limits = limits;
+      account.inForce = looser(account.inForce, limits);
     } else {
-      const fresh: Books = {
+      const fresh: QuotaAccount = {
         limits,
         inForce: limits,
         counted: false,
-        charged: new Tally(),
-        held: new Tally(),
-        brought: new Map(),
+        charged: new VmTotals(),
+        held: new VmTotals(),
+        carriedOver: new Map(),
       };
       for (const [key, { incarnation, amounts }] of this.#holdings) {
         const [vmId = "", chassisId = ""] = key.split("/");
@@ -132,31 +138,34 @@ export class QuotaBooks {
     return Object.entries(labels).some(([name, value]) => label === name || label === `${name}=${value}`);
   }
 
-  #allCovered(label: string, books: Books): QuotaBreach[] {
+  #allCovered(label: string, account: QuotaAccount): QuotaBreach[] {
     return [...this.#holdings].flatMap(([key, { incarnation, amounts }]) => {
       const [vmId = "", chassisId = ""] = key.split("/");
       if (!this.#carries(vmId, incarnation, label)) return [];
-      return uncovered(label, key, amounts, books.charged.at(vmId, chassisId)?.amounts);
+      return uncovered(label, key, amounts, account.charged.at(vmId, chassisId)?.amounts);
     });
   }
 }
 
-/** To be told before the charge is in the books. A second charge on the same state of the ledger keeps what the first one brought. */
-function noteBrought(
-  { charged, brought }: Books,
+/**
+ * Notes what the VM may carry over with this charge. Call it before the charge is applied. A second charge for the same state of the ledger
+ * keeps the amounts of the first.
+ */
+function noteCarriedOver(
+  { charged, carriedOver }: QuotaAccount,
   vmId: string,
   incarnation: number,
   { chassisId, ledgerSeq }: { readonly chassisId: string; readonly ledgerSeq: number },
 ): void {
   const key = `${vmId}/${chassisId}`;
-  const before = brought.get(key);
+  const before = carriedOver.get(key);
   if (before?.ledgerSeq === ledgerSeq) return;
-  brought.set(key, { ledgerSeq, amounts: charged.elsewhere(vmId, chassisId, incarnation) });
+  carriedOver.set(key, { ledgerSeq, amounts: charged.elsewhere(vmId, chassisId, incarnation) });
 }
 
-/** Sums over VMs of what each has on one chassis, the most where it has it on several. */
-class Tally {
-  /** By VM, then chassis. */
+/** Totals over all VMs. An incarnation with holdings on several chassis counts once, with its largest amounts. */
+class VmTotals {
+  /** Holdings by VM, then by chassis. */
   readonly #byVm = new Map<string, Map<string, Holding>>();
   readonly totals = new Map<string, number>();
 
@@ -164,13 +173,13 @@ class Tally {
     return this.#byVm.get(vmId)?.get(chassisId);
   }
 
-  /** The most this life of the VM has on any other chassis. */
+  /** The largest amounts of this incarnation on any other chassis. */
   elsewhere(vmId: string, chassisId: string, incarnation: number): Amounts {
     const others = [...(this.#byVm.get(vmId) ?? [])].filter(([id]) => id !== chassisId).map(([, one]) => one);
     return counted(others.filter((one) => one.incarnation === incarnation));
   }
 
-  /** Returns the names of what grew. */
+  /** Sets the VM's holding on one chassis, null for none, and returns the resources whose total grew. */
   put(vmId: string, chassisId: string, holding: Holding | null): string[] {
     const places = this.#byVm.get(vmId) ?? new Map<string, Holding>();
     const before = counted(places.values());
@@ -178,25 +187,26 @@ class Tally {
     else places.set(chassisId, holding);
     if (places.size === 0) this.#byVm.delete(vmId);
     else this.#byVm.set(vmId, places);
-    return change(this.totals, before, counted(places.values()));
+    return applyChange(this.totals, before, counted(places.values()));
   }
 }
 
-/** Of one VM: within each of its lives the most of every resource, over its lives the sum. */
+/** For one VM: the largest amount of each resource within an incarnation, summed over its incarnations. */
 function counted(holdings: Iterable<Holding>): Amounts {
-  const lives = new Map<number, Map<string, number>>();
+  const largest = new Map<number, Map<string, number>>();
   for (const { incarnation, amounts } of holdings) {
-    const life = lives.get(incarnation) ?? new Map<string, number>();
+    const most = largest.get(incarnation) ?? new Map<string, number>();
     for (const [name, amount] of Object.entries(amounts))
-      life.set(name, Math.max(life.get(name) ?? 0, amount));
-    lives.set(incarnation, life);
+      most.set(name, Math.max(most.get(name) ?? 0, amount));
+    largest.set(incarnation, most);
   }
   const out: Record<string, number> = {};
-  for (const life of lives.values()) for (const [name, amount] of life) out[name] = (out[name] ?? 0) + amount;
+  for (const most of largest.values())
+    for (const [name, amount] of most) out[name] = (out[name] ?? 0) + amount;
   return out;
 }
 
-/** Of each resource the higher limit; one that either does not limit has none. */
+/** Per resource, the higher limit of both. A resource that either of them does not limit is unlimited. */
 function looser(a: Amounts, b: Amounts): Amounts {
   return Object.fromEntries(
     Object.entries(a).flatMap(([name, limit]) =>
@@ -205,8 +215,8 @@ function looser(a: Amounts, b: Amounts): Amounts {
   );
 }
 
-/** Names of what grew. */
-function change(totals: Map<string, number>, was: Amounts, is: Amounts): string[] {
+/** Applies the change of one VM to the totals and returns the resources that grew. */
+function applyChange(totals: Map<string, number>, was: Amounts, is: Amounts): string[] {
   const grown: string[] = [];
   for (const name of new Set([...Object.keys(was), ...Object.keys(is)])) {
     const by = (is[name] ?? 0) - (was[name] ?? 0);
@@ -236,6 +246,6 @@ function uncovered(label: string, key: string, held: Amounts, charged: Amounts =
     .filter(([name, amount]) => amount > (charged[name] ?? 0))
     .map(([name, amount]) => ({
       rule: "uncharged",
-      message: `quota ${label}: ${key} holds ${name} ${amount}, charged are ${charged[name] ?? 0}`,
+      message: `quota ${label}: ${key} holds ${name} ${amount}, but only ${charged[name] ?? 0} is charged`,
     }));
 }

@@ -1,9 +1,9 @@
 /**
- * Drains, judged from the log alone: each breach fires on a story that has it, and a sound story has none.
+ * The rules of drains: each violation is found in a log that has it, and a sound log has none.
  */
 import type { DrainEvent } from "@bioxen/contracts";
 import { expect, it } from "vitest";
-import { DrainStories } from "./drain-stories.ts";
+import { DrainRecords } from "./drain-records.ts";
 
 const started = (wasCordoned = false, ...vmIds: string[]): DrainEvent => ({
   type: "bioxen.drain.started.v1",
@@ -25,13 +25,13 @@ const cancelled = (uncordons: boolean, ...left: string[]): DrainEvent => ({
   data: { left: gone(left), uncordons },
 });
 
-/** Where VM `stays` lives on the chassis. What is wrong with the last event; nothing may be wrong before. */
-function judge(...events: readonly DrainEvent[]): string {
-  const stories = new DrainStories();
+/** The problems of the last event; the events before it must have none. VM `stays` is on the chassis all the time. */
+function problemsOf(...events: readonly DrainEvent[]): string {
+  const records = new DrainRecords();
   let last: string[] = [];
   for (const event of events) {
     expect(last).toEqual([]);
-    last = stories.observe("c", event, (vmId) => vmId === "stays");
+    last = records.observe("c", event, (vmId) => vmId === "stays");
   }
   return last.join("; ");
 }
@@ -41,21 +41,21 @@ it.each([
   [[started(), progressed(["a"]), givenUp]],
   [[started(true), cancelled(false, "b")]],
   [[started(), cancelled(true)]],
-])("a sound story has nothing wrong: %#", ([...events]) => {
-  expect(judge(...events.slice(0, -1)), "all but the last").toBe("");
+])("a sound drain has no violation: %#", ([...events]) => {
+  expect(problemsOf(...events.slice(0, -1)), "all but the last").toBe("");
 });
 
 it.each<[string, readonly DrainEvent[]]>([
   ["already", [started(), started()]],
-  ["does not go on", [progressed(["a"])]],
-  ["does not go on", [started(), givenUp, progressed(["a"])]],
-  ["was never to leave", [started(), progressed(["z"])]],
+  ["without a drain under way", [progressed(["a"])]],
+  ["without a drain under way", [started(), givenUp, progressed(["a"])]],
+  ["the drain never named it", [started(), progressed(["z"])]],
   ["a second time", [started(), progressed(["a"]), cancelled(true, "a")]],
-  ["lives there", [started(false, "stays"), progressed(["stays"])]],
-  ["came a second time", [started(), progressed([], "a")]],
-  ["nobody said that b left", [started(), progressed(["a"]), completed]],
+  ["is still there", [started(false, "stays"), progressed(["stays"])]],
+  ["joined a second time", [started(), progressed([], "a")]],
+  ["no event says that b left", [started(), progressed(["a"]), completed]],
   ["not its own", [started(true), cancelled(true)]],
   ["leaves its own", [started(), cancelled(false)]],
-])("%s", (words, events) => {
-  expect(judge(...events)).toContain(words);
+])("a violation is found: %s", (words, events) => {
+  expect(problemsOf(...events)).toContain(words);
 });

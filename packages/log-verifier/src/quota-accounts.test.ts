@@ -1,9 +1,9 @@
 /**
- * Quotas, judged from the log alone: each breach fires on a story that has it, and a sound story has none.
+ * The rules of quotas: each breach is found in a log that has it, and a sound log has none.
  */
 import type { QuotaEvent } from "@bioxen/contracts";
 import { describe, expect, it } from "vitest";
-import { QuotaBooks } from "./quota-books.ts";
+import { QuotaAccounts } from "./quota-accounts.ts";
 
 type Step =
   | { readonly hold: readonly [vmId: string, chassisId: string, ribosomes: number | null] }
@@ -41,18 +41,18 @@ const settled = (vmId: string, chassisId: string, ribosomes: number | null): Ste
   },
 });
 
-/** VMs a and b carry `team=a`, c carries nothing. Breaches of the last step; those before must have none. */
-function judge(...steps: readonly Step[]): string[] {
-  const books = new QuotaBooks();
-  for (const vmId of ["a", "b"]) books.created(vmId, 1, { team: "a" });
-  books.created("c", 1);
+/** The breaches of the last step; the steps before must have none. VMs `a` and `b` have the label `team=a`, VM `c` has none. */
+function breachesOf(...steps: readonly Step[]): string[] {
+  const accounts = new QuotaAccounts();
+  for (const vmId of ["a", "b"]) accounts.created(vmId, 1, { team: "a" });
+  accounts.created("c", 1);
   let last: string[] = [];
   for (const [i, step] of steps.entries()) {
     expect(last, `before step ${i}`).toEqual([]);
     const breaches =
       "quota" in step
-        ? books.observe("q", step.quota)
-        : books.hold(
+        ? accounts.observe("q", step.quota)
+        : accounts.hold(
             step.hold[0],
             step.hold[1],
             step.hold[2] === null ? null : { incarnation: 1, amounts: { ribosomes: step.hold[2] } },
@@ -62,9 +62,9 @@ function judge(...steps: readonly Step[]): string[] {
   return last;
 }
 
-describe("the quota books", () => {
-  it("find nothing in a sound story", () => {
-    const story = [
+describe("the quota accounts", () => {
+  it("find no breach in a sound log", () => {
+    const log = [
       hold("a", "c1", 5),
       set(10),
       enforced(["a", "c1", 5]),
@@ -78,13 +78,13 @@ describe("the quota books", () => {
       hold("b", "c2", 4),
       settled("b", "c2", 4),
     ];
-    expect(judge(...story)).toEqual([]);
+    expect(breachesOf(...log)).toEqual([]);
   });
 
   it.each<[string, string, readonly Step[]]>([
-    ["more is held than a quota allows", "over-quota", [set(10), enforced(), hold("a", "c1", 11)]],
+    ["a VM holds more than the quota allows", "over-quota", [set(10), enforced(), hold("a", "c1", 11)]],
     [
-      "more is held together, on two chassis",
+      "VMs on two chassis together hold more than the quota allows",
       "over-quota",
       [
         set(10),
@@ -95,26 +95,30 @@ describe("the quota books", () => {
         hold("b", "c2", 5),
       ],
     ],
-    ["more is charged than a quota allows", "over-quota", [set(10), charged("a", "c1", 11)]],
+    ["more is charged than the quota allows", "over-quota", [set(10), charged("a", "c1", 11)]],
     [
-      "something grows above a limit that was lowered",
+      "an allocation grows above a lowered limit",
       "over-quota",
       [hold("a", "c1", 9), set(5), enforced(["a", "c1", 9]), hold("a", "c1", 10)],
     ],
-    ["something is held that was not charged", "uncharged", [set(10), enforced(), hold("a", "c1", 1)]],
-    ["something held was not counted", "uncharged", [hold("a", "c1", 1), set(10), enforced()]],
+    ["an allocation was never charged", "uncharged", [set(10), enforced(), hold("a", "c1", 1)]],
     [
-      "a charge is given back that is in use",
+      "an allocation from before the quota was not charged",
+      "uncharged",
+      [hold("a", "c1", 1), set(10), enforced()],
+    ],
+    [
+      "a charge that is in use is settled as ended",
       "uncharged",
       [set(10), enforced(), charged("a", "c1", 3), hold("a", "c1", 3), settled("a", "c1", null)],
     ],
-    ["a quota was never set", "unknown-quota", [settled("a", "c1", null)]],
-    ["an amount is none", "amounts", [set(-1)]],
-  ])("%s", (_what, rule, steps) => {
-    expect(judge(...steps)).toContain(rule);
+    ["an event belongs to a quota that was never set", "unknown-quota", [settled("a", "c1", null)]],
+    ["an amount is negative", "amounts", [set(-1)]],
+  ])("find a breach: %s", (_what, rule, steps) => {
+    expect(breachesOf(...steps)).toContain(rule);
   });
 
-  it("count a VM that moves once, with the most it holds on either chassis", () => {
+  it("count a moving VM once, with its larger allocation", () => {
     const moves = [
       set(10),
       enforced(),
@@ -123,47 +127,47 @@ describe("the quota books", () => {
       charged("a", "c2", 8),
       hold("a", "c2", 8),
     ];
-    expect(judge(...moves, charged("b", "c2", 2))).toEqual([]);
-    expect(judge(...moves, charged("b", "c2", 3))).toEqual(["over-quota"]);
-    expect(judge(...moves, hold("a", "c1", null), settled("a", "c1", null), charged("b", "c1", 3))).toEqual([
-      "over-quota",
-    ]);
-    expect(judge(...moves, hold("a", "c2", null), settled("a", "c2", null), charged("b", "c1", 4))).toEqual(
-      [],
-    );
+    expect(breachesOf(...moves, charged("b", "c2", 2))).toEqual([]);
+    expect(breachesOf(...moves, charged("b", "c2", 3))).toEqual(["over-quota"]);
+    expect(
+      breachesOf(...moves, hold("a", "c1", null), settled("a", "c1", null), charged("b", "c1", 3)),
+    ).toEqual(["over-quota"]);
+    expect(
+      breachesOf(...moves, hold("a", "c2", null), settled("a", "c2", null), charged("b", "c1", 4)),
+    ).toEqual([]);
   });
 
   describe("after a limit was lowered below what a VM holds", () => {
     const lowered = [set(10), enforced(), charged("a", "c1", 8), hold("a", "c1", 8), set(0), enforced()];
     const gone = [hold("a", "c1", null), settled("a", "c1", null)];
 
-    it("it may move, and be without a place for a moment when the new one was charged before", () => {
-      expect(judge(...lowered, charged("a", "c2", 8), hold("a", "c2", 8))).toEqual([]);
-      expect(judge(...lowered, charged("a", "c2", 8), ...gone, hold("a", "c2", 8))).toEqual([]);
+    it("the VM can move, also without a place for a moment if the new one was charged before", () => {
+      expect(breachesOf(...lowered, charged("a", "c2", 8), hold("a", "c2", 8))).toEqual([]);
+      expect(breachesOf(...lowered, charged("a", "c2", 8), ...gone, hold("a", "c2", 8))).toEqual([]);
       const twice = [charged("a", "c2", 8), ...gone, charged("a", "c2", 8)];
-      expect(judge(...lowered, ...twice, hold("a", "c2", 8))).toEqual([]);
+      expect(breachesOf(...lowered, ...twice, hold("a", "c2", 8))).toEqual([]);
     });
 
     it.each<[string, readonly Step[]]>([
-      ["take more where it moves to", [charged("a", "c2", 9)]],
-      ["come back where it was", [hold("a", "c1", null), charged("a", "c1", 8), hold("a", "c1", 8)]],
-      ["come back elsewhere", [...gone, charged("a", "c2", 8)]],
+      ["take more at its new place", [charged("a", "c2", 9)]],
+      ["return to its old place", [hold("a", "c1", null), charged("a", "c1", 8), hold("a", "c1", 8)]],
+      ["return to another chassis", [...gone, charged("a", "c2", 8)]],
       [
-        "go twice on one charge",
+        "use one charge twice",
         [charged("a", "c2", 8), ...gone, hold("a", "c2", 8), hold("a", "c2", null), hold("a", "c2", 8)],
       ],
       [
-        "bring along what it no longer had at a newer charge",
+        "carry over what it no longer held at a newer charge",
         [charged("a", "c2", 8), ...gone, charged("a", "c2", 8, 2), hold("a", "c2", 8)],
       ],
-    ])("it may not %s", (_what, steps) => {
-      expect(judge(...lowered, ...steps)).toEqual(["over-quota"]);
+    ])("the VM cannot %s", (_what, steps) => {
+      expect(breachesOf(...lowered, ...steps)).toEqual(["over-quota"]);
     });
   });
 
-  it("a limit that is lowered holds from the event that says so", () => {
+  it("a lowered limit is in force from the `enforced` event on", () => {
     const before = [set(10), enforced(), charged("a", "c1", 8), set(5)];
-    expect(judge(...before, hold("a", "c1", 8))).toEqual([]);
-    expect(judge(...before, enforced(), hold("a", "c1", 8))).toContain("over-quota");
+    expect(breachesOf(...before, hold("a", "c1", 8))).toEqual([]);
+    expect(breachesOf(...before, enforced(), hold("a", "c1", 8))).toContain("over-quota");
   });
 });

@@ -1,0 +1,43 @@
+/**
+ * A record of each chassis: a chassis must be registered before anything else, and lost before it recovers.
+ */
+import type { ChassisEvent } from "@bioxen/contracts";
+
+interface ChassisRecord {
+  registered: boolean;
+  lost: boolean;
+  everLost: boolean;
+}
+
+export class ChassisRecords {
+  readonly #records = new Map<string, ChassisRecord>();
+
+  /** Applies the event and returns its problem; undefined when it has none. */
+  observe(chassisId: string, { type }: ChassisEvent): string | undefined {
+    const record = this.#records.get(chassisId) ?? { registered: false, lost: false, everLost: false };
+    this.#records.set(chassisId, record);
+    if (type === "bioxen.chassis.registered.v1") {
+      const problem = record.registered ? "it is registered already" : undefined;
+      record.registered = true;
+      record.lost = false;
+      return problem;
+    }
+    if (!record.registered) return `${type} of a chassis that is not registered`;
+    if (type === "bioxen.chassis.removed.v1") record.registered = false;
+    if (type === "bioxen.chassis.lost.v1") {
+      if (record.lost) return "it is lost already";
+      record.lost = true;
+      record.everLost = true;
+    }
+    if (type === "bioxen.chassis.recovered.v1") {
+      if (!record.lost) return "it recovers without having been lost";
+      record.lost = false;
+    }
+    return undefined;
+  }
+
+  /** True when the chassis was lost at least once. */
+  wasLost(chassisId: string): boolean {
+    return this.#records.get(chassisId)?.everLost === true;
+  }
+}
