@@ -15,7 +15,7 @@ import {
 const vector = fc.dictionary(fc.constantFrom("a", "b", "c"), fc.integer({ min: 0, max: MAX_AMOUNT }));
 
 describe("amounts", () => {
-  it("add and subtract undo each other, in any order", () => {
+  it("adding and subtracting cancel out, and addition is commutative", () => {
     fc.assert(
       fc.property(vector, vector, (a, b) => {
         expect(equalAmounts(subtract(add(a, b), b), a)).toBe(true);
@@ -25,7 +25,7 @@ describe("amounts", () => {
     );
   });
 
-  it("what fits has no shortage and can be subtracted; what does not, cannot", () => {
+  it("a request fits exactly when it has no shortage and can be subtracted", () => {
     fc.assert(
       fc.property(vector, vector, (request, free) => {
         expect(fits(request, free)).toBe(shortages(request, free).length === 0);
@@ -35,7 +35,7 @@ describe("amounts", () => {
     );
   });
 
-  it("overhead is rounded against the VMs, never for them", () => {
+  it("the rest after the overhead is rounded down", () => {
     expect(afterOverhead({ ribosomes: 26_300, rnaPolymerases: 5_000 }, 150)).toEqual({
       ribosomes: 22_355,
       rnaPolymerases: 4_250,
@@ -43,7 +43,7 @@ describe("amounts", () => {
     expect(afterOverhead({ a: 1 }, 1)).toEqual({ a: 0 });
   });
 
-  it("an absent name is zero, and an amount is whole, finite and not negative", () => {
+  it("an absent name equals zero, and an amount is a finite non-negative integer", () => {
     expect(equalAmounts({ a: 0 }, {})).toBe(true);
     expect(sum([])).toEqual({});
     expect([0, 1, MAX_AMOUNT].every(isAmount)).toBe(true);

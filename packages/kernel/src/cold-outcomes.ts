@@ -5,7 +5,7 @@
  * third of its time. An aggregate is therefore cold until its first command, which reads its outcomes from the log. A
  * command id has one outcome for a limited time. After that time no caller asks for older outcomes, and tracking ends.
  */
-import { LEAST_OUTCOMES, OUTCOME_WINDOW_MS } from "./outcome-memory.ts";
+import { MIN_OUTCOMES, OUTCOME_WINDOW_MS } from "./outcome-memory.ts";
 
 export class ColdOutcomes {
   /** Aggregates whose outcomes are in the memory: read from the log, or created since the start. */
@@ -13,7 +13,7 @@ export class ColdOutcomes {
   /** End of the window, epoch ms; the window begins with the first command. */
   #untilMs: number | undefined;
   /** Events still to come until the memory has its minimum number of outcomes. */
-  #eventsLeft = LEAST_OUTCOMES;
+  #eventsLeft = MIN_OUTCOMES;
 
   /** Records an event of aggregate `id` that was appended since the start. */
   noteEvent(id: string, version: number): void {

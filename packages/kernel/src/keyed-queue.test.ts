@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { KeyedQueue } from "./keyed-queue.ts";
 
-/** Work that a test ends by hand, and a record of when each piece began and ended. */
+/** Work that the test completes explicitly, with a record of each beginning and end. */
 function workshop() {
   const record: string[] = [];
   const ends = new Map<string, PromiseWithResolvers<void>>();
@@ -43,7 +43,7 @@ describe("a queue per key", () => {
     expect(await Promise.all(results)).toEqual(["a", "b", "c"]);
   });
 
-  it("goes on behind work that fails", async () => {
+  it("runs the next piece after one that fails", async () => {
     const queue = new KeyedQueue();
     const { work, settle, end, fail } = workshop();
     const [first, second] = [queue.run("k", work("a")), queue.run("k", work("b"))];
@@ -55,7 +55,7 @@ describe("a queue per key", () => {
     expect(await second).toBe("b");
   });
 
-  it("says which keys have work, and resolves when there is none", async () => {
+  it("knows which keys have work, and resolves when all work has ended", async () => {
     const queue = new KeyedQueue();
     const { record, work, settle, end } = workshop();
     void queue.run("k", work("a"));

@@ -11,7 +11,7 @@ export const OUTCOME_WINDOW_MS = 240_000;
 /**
  * Number of newest outcomes that are kept whatever their time. At 100 commands/s they span more than any caller waits.
  */
-export const LEAST_OUTCOMES = 10_000;
+export const MIN_OUTCOMES = 10_000;
 
 interface Remembered<Outcome> {
   readonly atMs: number;
@@ -28,10 +28,10 @@ export class OutcomeMemory<Outcome> {
 
   remember(id: string, causeId: string, atMs: number, outcome: Outcome): void {
     this.#outcomes.set(keyOf(id, causeId), { atMs, outcome });
-    if (this.#outcomes.size <= LEAST_OUTCOMES) return;
+    if (this.#outcomes.size <= MIN_OUTCOMES) return;
     const oldestMs = this.#clock.nowMs() - OUTCOME_WINDOW_MS;
     for (const [key, { atMs: outcomeMs }] of this.#outcomes) {
-      if (outcomeMs >= oldestMs || this.#outcomes.size <= LEAST_OUTCOMES) break;
+      if (outcomeMs >= oldestMs || this.#outcomes.size <= MIN_OUTCOMES) break;
       this.#outcomes.delete(key);
     }
   }

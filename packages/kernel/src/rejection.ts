@@ -5,7 +5,7 @@
  */
 export interface Rejection<Code extends string = string> {
   readonly code: Code;
-  /** One sentence for a person: the thing, the problem and, where there is one, the remedy. */
+  /** One sentence for a person: the thing, the problem and, if possible, the remedy. */
   readonly message: string;
   /** True when the same command can succeed later without a change. */
   readonly retryable: boolean;

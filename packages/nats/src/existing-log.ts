@@ -22,7 +22,10 @@ export async function openExistingLog(bus: Bus, longReader?: LongReader): Promis
       throw new Error(`the server has no stream ${EVENT_STREAM}`);
     return logOn(bus, jsm, longReader);
   } catch (cause) {
-    throw new Fault("UNAVAILABLE", `no event log: ${messageOf(cause)}`, { retryable: true, cause });
+    throw new Fault("UNAVAILABLE", `cannot open the event log: ${messageOf(cause)}`, {
+      retryable: true,
+      cause,
+    });
   }
 }
 

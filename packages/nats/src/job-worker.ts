@@ -102,8 +102,8 @@ interface Endable {
 }
 
 /**
- * Calls `begin` each time the lease is acquired, and ends its result when the lease is lost. Returns a function that ends
- * the work and releases the lease.
+ * Calls `begin` each time the lease is acquired, and ends its result when the lease is lost. Returns a function that
+ * ends the work and releases the lease.
  */
 function underLease(
   leases: Leases,

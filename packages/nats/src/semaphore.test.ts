@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { Semaphore } from "./semaphore.ts";
 
-it("runs no more work at once than it has places, in the order of asking, and gives a place back after a failure", async () => {
+it("limits concurrent work, starts it in call order, and frees a place after a failure", async () => {
   const semaphore = new Semaphore(2);
   const begun: number[] = [];
   let running = 0;

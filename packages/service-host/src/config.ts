@@ -36,7 +36,7 @@ export const hostConfig = z.object({
     .string()
     .regex(/^(?:\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, "must be host:port")
     .default("127.0.0.1:0"),
-  /** URL of an OTLP collector (HTTP); without one there are no traces. The SDK reads the other OTEL_* variables. */
+  /** URL of an OTLP collector (HTTP); without it nothing is traced. The SDK reads the other OTEL_* variables. */
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
   /** Replicas of the event stream: 1 on a single server, 3 or 5 in a cluster. */
   BIOXEN_EVENT_REPLICAS: z.coerce.number().int().min(1).max(5).default(1),
