@@ -76,7 +76,13 @@ const configure = (chassis: Chassis | null): LedgerCommand => ({ type: "follow-c
 describe("reserve", () => {
   it("reserves what fits, in the order of the plan, and nothing when no VM fits", () => {
     given(ledgerDecider, OPENED)
-      .when(reserve([["a", 50], ["b", 50], ["c", 40]])) // biome-ignore format: one plan
+      .when(
+        reserve([
+          ["a", 50],
+          ["b", 50],
+          ["c", 40],
+        ]),
+      )
       .thenAppended(reserved(["a", 50], ["c", 40]))
       .when(reserve([["d", 1]]))
       .thenUnchanged();
@@ -201,7 +207,13 @@ describe("follow-chassis", () => {
       oversubscribePermille: { ribosomes: 1_555 },
     });
     const back = more
-      .when(reserve([["a", 100], ["b", 39], ["c", 1]])) // biome-ignore format: one plan
+      .when(
+        reserve([
+          ["a", 100],
+          ["b", 39],
+          ["c", 1],
+        ]),
+      )
       .thenAppended(reserved(["a", 100], ["b", 39]))
       .when(configure(CHASSIS))
       .thenAppended("bioxen.ledger.capacity-changed.v1");
