@@ -1,6 +1,6 @@
 /**
- * `bioxen apply` on a real stack: a hundred VMs made, made again without a change, edited, pruned; ended half-way by a kill and by
- * Ctrl-C and run again, it ends where one run would have.
+ * `bioxen apply` on a real stack: creates a hundred VMs, finds them unchanged, edits and prunes them. Runs that a kill
+ * or Ctrl-C interrupts half-way must end, after a second run, in the same state as one complete run.
  */
 import { spawn } from "node:child_process";
 import { writeFile } from "node:fs/promises";
@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-/** A hundred cells, of which the first ten run. */
+/** A fleet of ten running cells and `cells` stopped ones. */
 const fleet = (cells: number, share: string, more = "") => `
 fleet: lab
 defaults: { biologicalType: syn3a, resources: { ribosomes: "${share}" } }
@@ -33,7 +33,7 @@ const bioxenJson = async (...args: string[]): Promise<Json> =>
   JSON.parse((await bioxen(...args, "--json")).stdout);
 const apply = (...args: string[]) => bioxenJson("apply", "-f", file, "--yes", ...args);
 
-/** Begins an apply, and ends it by `signal` once `isHalfWay`. */
+/** Starts an apply, sends it `signal` once `isHalfWay` holds, and returns its exit code. */
 async function endedHalfWay(
   signal: "SIGKILL" | "SIGINT",
   isHalfWay: (vms: Json[]) => boolean,
@@ -45,7 +45,7 @@ async function endedHalfWay(
     stdio: "ignore",
   });
   const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
-  await eventually("half of it is done", async () => isHalfWay(await vmsNow()) || undefined);
+  await eventually("the apply is half-way", async () => isHalfWay(await vmsNow()) || undefined);
   child.kill(signal);
   return ended;
 }
@@ -66,7 +66,7 @@ const counted = (requests: Record<string, string>) => {
 };
 
 describe("apply", () => {
-  it("says what it would do, and does nothing without a yes", async () => {
+  it("prints its plan, and changes nothing without a confirmation", async () => {
     await writeFile(file, fleet(COUNT - 10, "100%"));
     const dry = await bioxenJson("apply", "-f", file, "--dry-run");
     expect(dry).toMatchObject({ ok: true, dryRun: true, counts: { create: COUNT, unchanged: 0 } });
@@ -74,7 +74,7 @@ describe("apply", () => {
     expect(await vmsNow()).toEqual([]);
   });
 
-  it("killed half-way and run again makes a hundred VMs, each once; run again it changes nothing", async () => {
+  it("creates each of a hundred VMs once although a kill interrupts it, and then changes nothing", async () => {
     await endedHalfWay("SIGKILL", (vms) => vms.length >= COUNT / 2);
     expect((await vmsNow()).length).toBeLessThan(COUNT);
     const rest = await apply();
@@ -91,7 +91,7 @@ describe("apply", () => {
     expect(await apply()).toMatchObject({ ok: true, counts: { unchanged: COUNT, create: 0, change: 0 } });
   });
 
-  it("makes an edit so, stopped by Ctrl-C and run again, and prunes only what it made", async () => {
+  it("applies an edit although Ctrl-C interrupts it, and prunes only VMs that it created", async () => {
     await world.done("cmd.vm.create", { vmId: "own", biologicalType: "syn3a" });
     await writeFile(file, fleet(COUNT - 30, "50%", "  - { vmId: extra, count: 5, priority: 3 }"));
     const halfWay = (vms: Json[]) => vms.filter((vm) => vm.request.ribosomes === 252).length >= COUNT / 4;
@@ -109,7 +109,7 @@ describe("apply", () => {
     );
   });
 
-  it("replaces what cannot be changed only when told to, and touches nobody else's VM", async () => {
+  it("replaces VMs only with --replace, and rejects the id of a VM outside the fleet", async () => {
     await writeFile(file, fleet(COUNT - 30, "50%", "  - { vmId: extra, count: 5, priority: 4 }"));
     const refused = await bioxenJson("apply", "-f", file, "--yes");
     expect(refused).toMatchObject({ ok: false, error: { code: "CONFLICT", details: { foreign: [] } } });
@@ -121,7 +121,7 @@ describe("apply", () => {
     expect((await apply()).error.details.foreign).toEqual(["own"]);
   });
 
-  it("finds nothing to change in what it made of everything a file can say", async () => {
+  it("plans no change for VMs that it created with every field of a fleet file", async () => {
     await writeFile(
       file,
       `
@@ -142,7 +142,7 @@ vms:
       policy: spread
       tolerations: [{ key: lab }]
       affinity: [{ labels: { team: red }, preferred: true, weight: 5 }]
-      antiAffinity: [{ vmIds: [nobody] }]
+      antiAffinity: [{ vmIds: [absent] }]
   - { vmId: unscaled, biologicalType: ecoli, config: { parameterSet: weisse-2015 } }
 `,
     );
@@ -150,7 +150,7 @@ vms:
     expect(await apply()).toMatchObject({ ok: true, counts: { unchanged: 2 } });
   });
 
-  it("says of a VM that cannot be brought there why, and brings the others", async () => {
+  it("reports why a VM failed, and carries out the others", async () => {
     await writeFile(
       file,
       "fleet: odd\ndefaults: { biologicalType: ecoli }\nvms:\n" +

@@ -1,8 +1,9 @@
 /**
- * Brings every VM of a plan to what it shall be, some at a time, each step by step from what it is now.
+ * Carries out a plan: brings several VMs at a time, step by step, from their current state to the desired state.
  *
- * Nothing is remembered between two runs: a run that was ended anywhere is gone on with by the next one, which looks at what there is.
- * Message ids are made from the content of a command and the version of the VM it is for, so that two runs at once do not do it twice.
+ * A run keeps no state. After an interrupted run, the next run reads the current state of the VMs and continues from
+ * there. A message id is derived from the content of the command and the version of its VM. Two concurrent runs
+ * therefore send the same ids, and each command takes effect once.
  */
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -15,20 +16,23 @@ import { someAtATime } from "../some-at-a-time.ts";
 import type { WantedVm } from "./fleet-file.ts";
 import { nextStep, type PlannedVm, type Step } from "./plan.ts";
 
-/** How often a VM on its way is looked at, ms. */
-const LOOK_INTERVAL_MS = 100;
+/** Interval at which a VM in transition is polled, ms. */
+const POLL_INTERVAL_MS = 100;
 
-/** `waits`: for a place, with the reason. `untouched`: the run was ended before its turn. */
+/**
+ * `waits`: the VM is pending until a chassis has room; `reason` says why. `untouched`: the run ended before it reached
+ * the VM.
+ */
 export type ApplyOutcome = "done" | "waits" | "failed" | "untouched";
 
 export interface AppliedVm {
   readonly vmId: string;
   readonly outcome: ApplyOutcome;
-  /** Null: there is none. */
+  /** State of the VM; null when it does not exist or could not be read. */
   readonly state: string | null;
   readonly reason: string | null;
   readonly error?: ReplyError;
-  /** Nobody answered: nothing more can be done now. */
+  /** Set when no service answered: the run then starts no further VM. */
   readonly unreachable?: true;
 }
 
@@ -38,75 +42,82 @@ export interface CarryOutOptions {
   readonly onDone: (done: number) => void;
 }
 
-/** What is to be pruned goes first: its room is for the others. */
+/**
+ * Applies `plan` and returns the result of each VM by id. VMs to prune come first, because they free capacity for the
+ * others.
+ */
 export async function carryOut(
   session: Session,
   plan: readonly PlannedVm[],
   { fleet, signal, onDone }: CarryOutOptions,
 ): Promise<ReadonlyMap<string, AppliedVm>> {
   const applied = new Map<string, AppliedVm>();
-  let isAway = false;
-  const one = async ({ vmId, wanted }: PlannedVm) => {
-    if (signal.aborted || isAway) {
+  let isUnreachable = false;
+  const applyOne = async ({ vmId, wanted }: PlannedVm) => {
+    if (signal.aborted || isUnreachable) {
       applied.set(vmId, { vmId, outcome: "untouched", state: null, reason: null });
       return;
     }
-    const result = await bring(session, fleet, vmId, wanted, signal);
-    isAway ||= result.unreachable === true;
+    const result = await converge(session, fleet, vmId, wanted, signal);
+    isUnreachable ||= result.unreachable === true;
     applied.set(vmId, result);
     onDone(applied.size);
   };
   await someAtATime(
     plan.filter(({ action }) => action === "prune"),
-    one,
+    applyOne,
   );
   await someAtATime(
     plan.filter(({ action }) => action === "create" || action === "change" || action === "replace"),
-    one,
+    applyOne,
   );
   return applied;
 }
 
-async function bring(
+/** Sends the steps for one VM until none is due, one step fails, or `signal` aborts. Faults become an outcome. */
+async function converge(
   session: Session,
   fleet: string,
   vmId: string,
   wanted: WantedVm | undefined,
   signal: AbortSignal,
 ): Promise<AppliedVm> {
-  const taken = new Set<Step>();
+  const sent = new Set<Step>();
   let vm: VmView | undefined;
   try {
-    vm = await look(session, vmId);
+    vm = await currentVm(session, vmId);
     let deadline = Date.now() + session.timeoutMs;
     for (;;) {
       const step = nextStep(wanted, vm);
-      if (step === "rest") return atRest(vmId, wanted, vm);
-      if (signal.aborted) return { ...endedAt(vmId, vm), outcome: "untouched" };
+      if (step === "rest") return restingAt(vmId, wanted, vm);
+      if (signal.aborted) return { ...summaryOf(vmId, vm), outcome: "untouched" };
       if (step === "wait") {
         if (Date.now() > deadline)
-          return { ...endedAt(vmId, vm), outcome: "failed", error: stillThere(vmId, vm) };
-        await sleep(LOOK_INTERVAL_MS);
-        vm = await look(session, vmId);
+          return { ...summaryOf(vmId, vm), outcome: "failed", error: notConverged(vmId, vm) };
+        await sleep(POLL_INTERVAL_MS);
+        vm = await currentVm(session, vmId);
         continue;
       }
-      // The same step twice would be so for ever: it failed, or somebody else undoes it.
-      if (taken.has(step)) return { ...endedAt(vmId, vm), outcome: "failed", error: stillThere(vmId, vm) };
-      taken.add(step);
-      const reply = await take(session, fleet, step, vmId, wanted, vm);
-      if (!reply.ok) return { ...endedAt(vmId, vm), outcome: "failed", error: reply.error };
+      // A step that is due a second time had no effect, or another client reverted it: fail instead of repeating it
+      // forever.
+      if (sent.has(step)) return { ...summaryOf(vmId, vm), outcome: "failed", error: notConverged(vmId, vm) };
+      sent.add(step);
+      const reply = await send(session, fleet, step, vmId, wanted, vm);
+      if (!reply.ok) return { ...summaryOf(vmId, vm), outcome: "failed", error: reply.error };
       vm = reply.vm;
       deadline = Date.now() + session.timeoutMs;
     }
   } catch (thrown) {
     const { error = { code: "INTERNAL", message: String(thrown), retryable: false } } = endOf(thrown);
-    const away = thrown instanceof Fault && thrown.retryable ? { unreachable: true as const } : {};
-    return { ...endedAt(vmId, vm), outcome: "failed", error, ...away };
+    const unreachable = thrown instanceof Fault && thrown.retryable ? { unreachable: true as const } : {};
+    return { ...summaryOf(vmId, vm), outcome: "failed", error, ...unreachable };
   }
 }
 
-/** As it is now, with its version when it is destroyed; undefined: it never was. */
-async function look(session: Session, vmId: string): Promise<VmView | undefined> {
+/**
+ * Current view of the VM, also of a destroyed one because its version is needed; undefined when the id was never used.
+ */
+async function currentVm(session: Session, vmId: string): Promise<VmView | undefined> {
   const reply = await session.call("vmGet", { vmId });
   if (reply.ok) return reply.vm;
   if (reply.error.code === "VM_NOT_FOUND") return undefined;
@@ -121,7 +132,8 @@ const ENDPOINT_OF = {
   stop: "vmStop",
 } as const;
 
-function take(
+/** Sends the command of `step` with an idempotent message id. */
+function send(
   session: Session,
   fleet: string,
   step: Exclude<Step, "wait" | "rest">,
@@ -149,16 +161,16 @@ function messageIdOf(fleet: string, step: Step, request: object, version: number
   return `apply-${createHash("sha256").update(content).digest("hex").slice(0, 32)}`;
 }
 
-function endedAt(vmId: string, vm: VmView | undefined) {
+function summaryOf(vmId: string, vm: VmView | undefined) {
   return { vmId, state: vm?.state ?? null, reason: vm?.reason ?? null };
 }
 
-function atRest(vmId: string, wanted: WantedVm | undefined, vm: VmView | undefined): AppliedVm {
+function restingAt(vmId: string, wanted: WantedVm | undefined, vm: VmView | undefined): AppliedVm {
   const waits = wanted !== undefined && wanted.state !== "stopped" && vm?.state === "pending";
-  return { ...endedAt(vmId, vm), outcome: waits ? "waits" : "done" };
+  return { ...summaryOf(vmId, vm), outcome: waits ? "waits" : "done" };
 }
 
-function stillThere(vmId: string, vm: VmView | undefined): ReplyError {
+function notConverged(vmId: string, vm: VmView | undefined): ReplyError {
   const why = vm?.reason == null ? "" : `: ${vm.reason}`;
   const message = `${vmId} is still ${vm?.state ?? "absent"}${why}`;
   return { code: vm?.failure ?? "UNAVAILABLE", message, retryable: true };

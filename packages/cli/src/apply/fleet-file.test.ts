@@ -1,5 +1,6 @@
 /**
- * A fleet file says what a create command can, and everything wrong with it is named with its line before anything is done.
+ * A fleet file offers the fields of the create command. Every problem is reported with its line, before any command is
+ * sent.
  */
 
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -23,12 +24,12 @@ async function fleetOf(text: string) {
 
 async function problemsOf(text: string) {
   const parsed = await parseFleet(text, directory);
-  if (parsed.ok) throw new Error("it is a fleet");
+  if (parsed.ok) throw new Error("the fleet file is valid");
   return parsed.problems.map(({ line, path, message }) => `${line} ${path}: ${message}`);
 }
 
 describe("a fleet file", () => {
-  it("makes so many alike as `count` says, with the defaults under what each says itself", async () => {
+  it("creates `count` identical VMs, and the fields of a VM override the defaults", async () => {
     const { name, vms } = await fleetOf(`
 fleet: lab
 defaults: { biologicalType: syn3a, priority: 2, labels: { team: red }, resources: { ribosomes: "50%" } }
@@ -51,13 +52,13 @@ vms:
     });
   });
 
-  it("may be JSON, and is the same fleet", async () => {
+  it("gives the same fleet from JSON as from YAML", async () => {
     const json = { fleet: "lab", vms: [{ vmId: "a", biologicalType: "syn3a" }] };
     const yaml = "fleet: lab\nvms:\n  - vmId: a\n    biologicalType: syn3a\n";
     expect(await fleetOf(JSON.stringify(json))).toEqual(await fleetOf(yaml));
   });
 
-  it("takes a program from a file beside it, and marks the VM with its digest", async () => {
+  it("reads a program from a file next to it, and labels the VM with the digest of the program", async () => {
     const head = "fleet: lab\nvms: [{ vmId: a, biologicalType: syn3a, ";
     const { vms } = await fleetOf(`${head}programFile: hello.lua }]`);
     expect(vms[0]?.create.program).toBe('print("hello")');
@@ -70,7 +71,7 @@ vms:
     ]);
   });
 
-  it("names every problem with its line", async () => {
+  it("reports every problem with its line", async () => {
     expect(
       await problemsOf(`fleet: Lab
 vms:
@@ -89,20 +90,20 @@ vms:
     ]);
   });
 
-  it("refuses what only shows once all is put together", async () => {
+  it("reports duplicate ids, foreign resources and missing fields after the defaults are merged", async () => {
     const head = "fleet: lab\ndefaults: { biologicalType: syn3a }\nvms:\n";
     expect(await problemsOf(`${head}  - { vmId: a-1 }\n  - { vmId: a, count: 2 }\n`)).toEqual([
-      "5 vms.1.vmId: a-1 is named at vms.0 already",
+      "5 vms.1.vmId: a-1 is already declared at vms.0: choose another id",
     ]);
     expect(await problemsOf(`${head}  - { vmId: a, resources: { vcpus: 2 } }\n`)).toEqual([
-      "4 vms.0.resources.vcpus: is not a resource of a basic VM",
+      "4 vms.0.resources.vcpus: is not a resource of a basic VM: use atpPerSecond, dnaKilobases, ribosomes, rnaPolymerases",
     ]);
     expect(await problemsOf("fleet: lab\nvms: [{ vmId: a }]\n")).toEqual([
       expect.stringMatching(/^2 vms.0.biologicalType: /),
     ]);
   });
 
-  it("is refused where it is no YAML, has a key twice, or grows out of aliases", async () => {
+  it("is rejected when it is malformed YAML, repeats a key, or expands too many aliases", async () => {
     expect(await problemsOf("fleet: lab\nvms: [\n")).toEqual([expect.stringMatching(/^\d+ : /)]);
     expect(await problemsOf("fleet: lab\nfleet: red\nvms: []\n")).toEqual(["2 : Map keys must be unique"]);
     const bomb = ["a: &a [x, x, x, x, x, x, x, x, x]"];

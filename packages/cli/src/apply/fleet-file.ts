@@ -1,7 +1,8 @@
 /**
- * From the text of a fleet file to the VMs it wants, or to everything that is wrong with it, each with its line.
+ * Parses the text of a fleet file into the desired VMs, or into a list of all problems with their line numbers.
  *
- * YAML 1.2; JSON is a part of it. Everything that can be known without asking a service is checked here, before anything is done.
+ * The format is YAML 1.2, which includes JSON. All checks that need no service run here, before the first command is
+ * sent.
  */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
@@ -25,17 +26,17 @@ import {
   PROGRAM_LABEL,
 } from "./fleet-schema.ts";
 
-/** Characters of a fleet file: {@link MAX_FLEET_VMS} VMs of some lines each. */
+/** Limit of a fleet file in characters: about 800 for each of {@link MAX_FLEET_VMS} VMs. */
 const MAX_FILE_CHARACTERS = 8_388_608;
-/** Characters of a digest in a label: chance does not make two programs equal in 64 bits. */
+/** Hexadecimal characters of a program digest in a label: 64 bits, so an accidental collision is negligible. */
 const DIGEST_CHARACTERS = 16;
 
-/** One VM as it shall be. */
+/** Desired state of one VM. */
 export interface WantedVm {
   readonly vmId: string;
   readonly state: FleetState;
   readonly create: ParsedRequestOf<"vmCreate"> & { readonly vmId: string };
-  /** What it asks for, shares resolved. */
+  /** Requested resources as amounts: shares such as "50%" are resolved against full demand. */
   readonly request: Amounts;
 }
 
@@ -45,7 +46,7 @@ export interface Fleet {
 }
 
 export interface FleetProblem extends Problem {
-  /** In the file, from 1; null where it has no line of its own. */
+  /** Line in the file, from 1; null when the problem has no position. */
   readonly line: number | null;
 }
 
@@ -55,10 +56,10 @@ export type ParsedFleet =
 
 type FileVm = FleetFile["vms"][number];
 
-/** `directory`: what `programFile` is relative to. */
+/** Parses and checks a fleet file. `directory` is the base of relative `programFile` paths. */
 export async function parseFleet(text: string, directory: string): Promise<ParsedFleet> {
   if (text.length > MAX_FILE_CHARACTERS) {
-    return failed([{ path: "", message: `must have at most ${MAX_FILE_CHARACTERS} characters`, line: null }]);
+    return failed([{ path: "", message: tooLong(text.length), line: null }]);
   }
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
@@ -79,11 +80,18 @@ export async function parseFleet(text: string, directory: string): Promise<Parse
   return { ok: true, fleet: { name: parsed.data.fleet, vms } };
 }
 
+function tooLong(length: number): string {
+  return `has ${length} characters, the limit is ${MAX_FILE_CHARACTERS}: split it into several fleets`;
+}
+
 function failed(problems: readonly FleetProblem[]): ParsedFleet {
   return { ok: false, problems };
 }
 
-/** Aliases beyond the library's limit are refused by it: a few lines could stand for gigabytes. */
+/**
+ * Content of the document as plain values; undefined when it expands too many YAML aliases. The limit is that of the
+ * `yaml` library, because a few lines of nested aliases can expand to gigabytes.
+ */
 function contentOf(document: Document): unknown {
   try {
     return document.toJS() as unknown;
@@ -92,7 +100,7 @@ function contentOf(document: Document): unknown {
   }
 }
 
-/** Of what stands at `path`, or of what it would stand in. */
+/** Line of the node at `path`. When that node is absent, the line of its nearest ancestor. */
 function lineOf(document: Document, lines: LineCounter, path: string): number | null {
   const parts = path.split(".").map((part) => (/^\d+$/.test(part) ? Number(part) : part));
   for (let length = parts.length; length > 0; length -= 1) {
@@ -108,24 +116,30 @@ async function expand(file: FleetFile, directory: string) {
   const seen = new Map<string, string>();
   for (const [index, own] of file.vms.entries()) {
     const path = `vms.${index}`;
-    const made = await requestOf(file, own, path, directory);
-    if ("problems" in made) {
-      problems.push(...made.problems);
+    const entry = await requestOf(file, own, path, directory);
+    if ("problems" in entry) {
+      problems.push(...entry.problems);
       continue;
     }
     for (const vmId of idsOf(own)) {
-      const before = seen.get(vmId);
-      if (before !== undefined) {
-        problems.push({ path: `${path}.vmId`, message: `${vmId} is named at ${before} already` });
+      const earlier = seen.get(vmId);
+      if (earlier !== undefined) {
+        problems.push({
+          path: `${path}.vmId`,
+          message: `${vmId} is already declared at ${earlier}: choose another id`,
+        });
       } else if (!ID_PATTERN.test(vmId)) {
-        problems.push({ path: `${path}.vmId`, message: `${vmId} would be too long for an id` });
+        problems.push({
+          path: `${path}.vmId`,
+          message: `${vmId} is longer than the 63 characters of an id: shorten it`,
+        });
       }
       seen.set(vmId, path);
-      vms.push({ ...made, vmId, create: { ...made.create, vmId } });
+      vms.push({ ...entry, vmId, create: { ...entry.create, vmId } });
     }
   }
   if (vms.length > MAX_FLEET_VMS) {
-    problems.push({ path: "vms", message: `has ${vms.length} VMs, a fleet at most ${MAX_FLEET_VMS}` });
+    problems.push({ path: "vms", message: `has ${vms.length} VMs, the limit is ${MAX_FLEET_VMS}: split it` });
   }
   return { vms, problems };
 }
@@ -135,14 +149,15 @@ function idsOf({ vmId, count }: FileVm): string[] {
   return Array.from({ length: count }, (_, i) => `${vmId}-${i + 1}`);
 }
 
-type Made = Omit<WantedVm, "vmId" | "create"> & { readonly create: ParsedRequestOf<"vmCreate"> };
+/** The fields that all VMs of one entry share; `count` gives each its id. */
+type EntryRequest = Omit<WantedVm, "vmId" | "create"> & { readonly create: ParsedRequestOf<"vmCreate"> };
 
 async function requestOf(
   file: FleetFile,
   own: FileVm,
   path: string,
   directory: string,
-): Promise<Made | { readonly problems: readonly Problem[] }> {
+): Promise<EntryRequest | { readonly problems: readonly Problem[] }> {
   const merged: FileVm = { ...file.defaults, ...own, labels: { ...file.defaults?.labels, ...own.labels } };
   const { vmId: _vmId, count: _count, state = "running", programFile, labels, ...rest } = merged;
   const fields: Readonly<Record<string, unknown>> = rest;
@@ -164,7 +179,7 @@ async function requestOf(
   const full = fullDemand(biologicalType, vmType);
   const foreign = Object.keys(resources).filter((name) => !(name in full));
   if (foreign.length > 0) {
-    const message = `is not a resource of a ${vmType} VM`;
+    const message = `is not a resource of a ${vmType} VM: use ${Object.keys(full).join(", ")}`;
     return { problems: foreign.map((name) => ({ path: `${path}.resources.${name}`, message })) };
   }
   return { state, create: parsed.data, request: requestedAmounts(resources, full, full) };
@@ -176,7 +191,7 @@ async function programOf(
   directory: string,
 ): Promise<string | undefined | { readonly message: string }> {
   if (file === undefined) return program as string | undefined;
-  if (program !== undefined) return { message: "must not stand beside `program`" };
+  if (program !== undefined) return { message: "excludes `program`: set only one of the two" };
   return readFile(resolve(directory, file), "utf8").catch((thrown: NodeJS.ErrnoException) => ({
     message: `cannot be read: ${thrown.code ?? thrown.message}`,
   }));

@@ -1,19 +1,22 @@
 /**
- * What a fleet file may say, and the JSON Schema that editors check it with.
+ * The schema of a fleet file, and the JSON Schema by which editors check it.
  *
- * A VM is described in the words of `bioxen.cmd.vm.create`, so that a file can say whatever a command can, and nothing else. Fields are
- * declared without their defaults here: `defaults` of the file go before those of the contract.
+ * A VM has exactly the fields of `bioxen.cmd.vm.create`, plus `count`, `programFile` and `state`. The fields are
+ * declared without their defaults here, because `defaults` of the file take precedence over the defaults of the
+ * contract.
  */
 import { createRequest, id, labelKey, labelValue } from "@bioxen/contracts";
 import { z } from "zod";
 
-/** VMs of one fleet: a diff that a person still reads through, and a minute's work for one stack. */
+/** Most VMs of one fleet: a diff that is still readable, and about a minute of work for one stack. */
 export const MAX_FLEET_VMS = 10_000;
-/** Names beginning so are written by `bioxen` itself. */
-const OWN_LABELS = "bioxen.io/";
-/** Which fleet a VM belongs to: only what carries it is changed or pruned. */
+/** Prefix of label names that only `bioxen` sets. */
+const RESERVED_PREFIX = "bioxen.io/";
+/** Label with the name of the fleet. `apply` changes and prunes only VMs with this label. */
 export const FLEET_LABEL = "bioxen.io/fleet";
-/** Digest of the program a VM was made with: views do not repeat the program itself. */
+/**
+ * Label with the digest of the program of a VM. Views do not contain the program, so the digest reveals a changed one.
+ */
 export const PROGRAM_LABEL = "bioxen.io/program";
 
 export const FLEET_STATES = ["running", "paused", "stopped"] as const;
@@ -29,7 +32,10 @@ function withoutDefault(field: z.ZodType): z.ZodType {
 const { vmId: _vmId, labels: _labels, ...createFields } = createRequest.shape;
 
 const fleetLabels = z.record(
-  labelKey.refine((name) => !name.startsWith(OWN_LABELS), `must not begin with ${OWN_LABELS}`),
+  labelKey.refine(
+    (name) => !name.startsWith(RESERVED_PREFIX),
+    `must not begin with ${RESERVED_PREFIX}: reserved for bioxen`,
+  ),
   labelValue,
 );
 
@@ -37,37 +43,40 @@ const vmFields = {
   ...(Object.fromEntries(
     Object.entries(createFields).map(([name, field]) => [name, withoutDefault(field).optional()]),
   ) as Record<string, z.ZodOptional<z.ZodType>>),
-  labels: fleetLabels.optional().describe("added to those of `defaults`"),
+  labels: fleetLabels.optional().describe("labels of the VM, in addition to those of `defaults`"),
   programFile: z
     .string()
     .min(1)
     .optional()
-    .describe("file with the Lua program, relative to this one; instead of `program`"),
-  state: z.enum(FLEET_STATES).optional().describe("what it shall be; default running"),
+    .describe("file with the Lua program, relative to this file; instead of `program`"),
+  state: z.enum(FLEET_STATES).optional().describe("desired state; default running"),
 };
 
 const fleetVm = z.strictObject({
-  vmId: id.describe("its id; with `count` what its ids begin with"),
+  vmId: id.describe("id of the VM; with `count`, the prefix of the ids"),
   count: z
     .int()
     .min(1)
     .max(MAX_FLEET_VMS)
     .optional()
-    .describe("so many alike: `cell` with 3 is cell-1, cell-2 and cell-3"),
+    .describe("number of identical VMs: `cell` with 3 gives cell-1, cell-2 and cell-3"),
   ...vmFields,
 });
 
 export const fleetFile = z
   .strictObject({
-    fleet: id.describe("name of the fleet; its VMs carry the label bioxen.io/fleet with it"),
-    defaults: z.strictObject(vmFields).optional().describe("what holds for every VM that says nothing else"),
+    fleet: id.describe("name of the fleet; its VMs carry it as the label bioxen.io/fleet"),
+    defaults: z
+      .strictObject(vmFields)
+      .optional()
+      .describe("fields of every VM that does not set them itself"),
     vms: z.array(fleetVm).max(MAX_FLEET_VMS),
   })
-  .meta({ title: "BioXen fleet", description: "What `bioxen apply -f FILE` makes so." });
+  .meta({ title: "BioXen fleet", description: "Desired VMs of one fleet, for `bioxen apply -f FILE`." });
 
 export type FleetFile = z.infer<typeof fleetFile>;
 
-/** docs/fleet.schema.json */
+/** The text of docs/fleet.schema.json. */
 export function fleetSchemaDocument(): string {
   const schema = z.toJSONSchema(fleetFile, { io: "input", unrepresentable: "any" });
   return `${JSON.stringify(schema, null, 2)}\n`;

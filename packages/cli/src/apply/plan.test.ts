@@ -1,5 +1,5 @@
 /**
- * A plan is right when following its steps ends where the file says, and then plans nothing more: checked from every state on.
+ * The steps of a plan must end in the desired state, and a new plan must then be empty. Checked from every VM state.
  */
 import { VM_STATES, type VmView } from "@bioxen/contracts";
 import fc from "fast-check";
@@ -14,7 +14,7 @@ async function fleetOf(vms: readonly object[], name = "lab"): Promise<Fleet> {
   return parsed.fleet;
 }
 
-/** As lifecycle answers right after a create. */
+/** The view that lifecycle returns right after a create. */
 function viewOf({ vmId, create, request }: WantedVm, more: Partial<VmView> = {}): VmView {
   const {
     biologicalType,
@@ -59,7 +59,7 @@ async function wantedOf(more: object = {}): Promise<WantedVm> {
 }
 
 describe("a plan", () => {
-  it("creates what is absent, leaves what is so, and prunes what it made and the file has no more", async () => {
+  it("creates absent VMs, keeps matching VMs, and prunes only VMs of the fleet that left the file", async () => {
     const fleet = await fleetOf([CELL, { ...CELL, vmId: "c2" }]);
     const [c1, c2] = fleet.vms as [WantedVm, WantedVm];
     const present = [
@@ -75,7 +75,7 @@ describe("a plan", () => {
     expect(actions(true)).toEqual(["c1 create", "c2 unchanged", "c3 prune"]);
   });
 
-  it("touches no VM of somebody else", async () => {
+  it("marks an id as foreign when its VM belongs to another fleet or to none", async () => {
     const fleet = await fleetOf([CELL]);
     const c1 = fleet.vms[0] as WantedVm;
     for (const labels of [{}, { "bioxen.io/fleet": "other" }] as VmView["labels"][]) {
@@ -83,7 +83,7 @@ describe("a plan", () => {
     }
   });
 
-  it("says what differs, and what of it needs another VM", async () => {
+  it("lists the differences, and replaces the VM only when one of them cannot change in place", async () => {
     const before = viewOf(await wantedOf({ labels: { team: "red" } }), { state: "running" });
     const planned = async (more: object) => planOf(await fleetOf([{ ...CELL, ...more }]), [before], false)[0];
     expect(await planned({ labels: { team: "red" } })).toMatchObject({
@@ -117,7 +117,7 @@ describe("a plan", () => {
     });
   });
 
-  it("sees a guarantee that is new, another, or no more; a resize alone is none of them", async () => {
+  it("detects an added, changed or removed guarantee, and reports none for a resize alone", async () => {
     const half = { guarantee: { ribosomes: "50%" } };
     const plain = viewOf(await wantedOf());
     const guaranteed = viewOf(await wantedOf(half), { guarantee: { ...plain.request, ribosomes: 252 } });
@@ -134,7 +134,7 @@ describe("a plan", () => {
     expect(await differences({ ...half, ...larger }, guaranteed)).toEqual(["resources.ribosomes 503 600"]);
   });
 
-  it("takes a VM that waits, or that somebody more urgent paused, for one that runs", async () => {
+  it("treats a pending VM and a VM paused by preemption as running", async () => {
     const wanted = await wantedOf();
     const waiting = viewOf(wanted, {
       state: "pending",
@@ -146,7 +146,7 @@ describe("a plan", () => {
   });
 });
 
-/** What a step leads to, in a world where everything works. */
+/** The VM after a step that succeeds. */
 function after(step: Step, wanted: WantedVm, vm: VmView | undefined): VmView | undefined {
   const passing = { starting: "running", stopping: "stopped", pending: "running" } as const;
   switch (step) {
@@ -166,7 +166,7 @@ function after(step: Step, wanted: WantedVm, vm: VmView | undefined): VmView | u
 }
 
 describe("the steps", () => {
-  it("lead from any state to what the file says, none twice but waiting, and there is nothing left to do", async () => {
+  it("lead from any state to the desired state, repeat only waits, and leave an empty plan", async () => {
     const variants = await Promise.all(
       FLEET_STATES.flatMap((state) => [
         wantedOf({ state }),
@@ -197,7 +197,7 @@ describe("the steps", () => {
     );
   });
 
-  it("end with nothing when it is pruned, whatever its state", async () => {
+  it("destroy a pruned VM from any state", async () => {
     const wanted = await wantedOf();
     for (const state of VM_STATES) {
       let vm: VmView | undefined = viewOf(wanted, { state });

@@ -1,8 +1,8 @@
 /**
- * What it takes to make a fleet so: a pure comparison of what is wanted with what there is.
+ * Plans the actions that bring a fleet to its desired state: a pure comparison of the fleet file with the existing VMs.
  *
- * Only the request and the state of a VM can be changed in place. What else differs needs another VM under its id, which loses what is
- * in the cell: that is `replace`, and is done only when asked for by name.
+ * Only the request and the state of a VM can change in place. Any other difference needs a new VM under the same id,
+ * and the content of the cell is lost. That action is `replace`, which runs only with `--replace`.
  */
 import { isDeepStrictEqual } from "node:util";
 import { fullDemand, isHeldByPreemption, requestedAmounts, type Vm, type VmView } from "@bioxen/contracts";
@@ -16,25 +16,28 @@ export interface Difference {
   readonly to: unknown;
 }
 
-/** `left`: the fleet has it no more, and nobody asked to prune. `foreign`: it has the id and is of no, or of another, fleet. */
+/**
+ * `left`: the VM is no longer in the file, and stays because pruning was not requested. `foreign`: the id of the file
+ * belongs to a VM of another fleet, or of none.
+ */
 export type PlannedAction = "create" | "change" | "replace" | "unchanged" | "prune" | "left" | "foreign";
 
 export interface PlannedVm {
   readonly vmId: string;
   readonly action: PlannedAction;
   readonly differences: readonly Difference[];
-  /** Undefined: the fleet has it no more. */
+  /** Desired state; undefined when the VM is no longer in the file. */
   readonly wanted: WantedVm | undefined;
 }
 
-/** In the order of the file, what it has no more last. `present`: VMs that are not destroyed. */
+/** Returns a plan in the order of the file, then VMs that left the file. `present`: all VMs that are not destroyed. */
 export function planOf(fleet: Fleet, present: readonly VmView[], prune: boolean): PlannedVm[] {
   const byId = new Map(present.map((vm) => [vm.vmId, vm]));
   const wantedIds = new Set(fleet.vms.map(({ vmId }) => vmId));
-  const superfluous = present.filter((vm) => isOf(fleet.name, vm) && !wantedIds.has(vm.vmId));
+  const unlisted = present.filter((vm) => isOf(fleet.name, vm) && !wantedIds.has(vm.vmId));
   return [
     ...fleet.vms.map((wanted) => plannedVm(fleet.name, wanted, byId.get(wanted.vmId))),
-    ...superfluous.map(({ vmId }) => ({
+    ...unlisted.map(({ vmId }) => ({
       vmId,
       action: prune ? ("prune" as const) : ("left" as const),
       differences: [],
@@ -43,7 +46,7 @@ export function planOf(fleet: Fleet, present: readonly VmView[], prune: boolean)
   ];
 }
 
-/** Made by `apply`: a fork of such a VM has its labels, and was made by somebody else. */
+/** Whether `apply` created the VM for this fleet. A fork has the labels of its parent, but `apply` did not create it. */
 function isOf(fleet: string, vm: VmView): boolean {
   return vm.parent === null && vm.labels[FLEET_LABEL] === fleet;
 }
@@ -56,16 +59,16 @@ function plannedVm(fleet: string, wanted: WantedVm, vm: VmView | undefined): Pla
     return { vmId, action: "foreign", differences: [{ field: "fleet", from, to: fleet }], wanted };
   }
   const fixed = fixedDifferences(wanted, vm);
-  const free = freeDifferences(wanted, vm);
-  const action = fixed.length > 0 ? "replace" : free.length > 0 ? "change" : "unchanged";
-  return { vmId, action, differences: [...fixed, ...free], wanted };
+  const mutable = mutableDifferences(wanted, vm);
+  const action = fixed.length > 0 ? "replace" : mutable.length > 0 ? "change" : "unchanged";
+  return { vmId, action, differences: [...fixed, ...mutable], wanted };
 }
 
-/** What only another VM could have. */
+/** Differences that need a new VM. */
 function fixedDifferences({ create }: WantedVm, vm: VmView): Difference[] {
   const full = fullDemand(create.biologicalType, create.vmType);
   const burst = create.burst && requestedAmounts(create.burst, full, zeroes(create.burst));
-  // Without one of its own a VM is guaranteed what it asks for, whatever that becomes.
+  // A VM without an explicit guarantee is guaranteed its whole request, also after a resize.
   const guarantee =
     create.guarantee === undefined
       ? vm.request
@@ -90,19 +93,22 @@ function zeroes(named: object): Record<string, number> {
   return Object.fromEntries(Object.keys(named).map((name) => [name, 0]));
 }
 
-/** What can be changed as it is. */
-function freeDifferences({ request, state }: WantedVm, vm: VmView): Difference[] {
+/** Differences that can change in place. */
+function mutableDifferences({ request, state }: WantedVm, vm: VmView): Difference[] {
   return [
     ...differing("resources", vm.request, request),
-    ...differing("state", stateTowards(vm, state), state),
+    ...differing("state", settledState(vm, state), state),
   ];
 }
 
-/** Of two records name by name, else of two values; as JSON records them, without what is undefined. */
+/**
+ * Differences of two records, one per name, or of two other values. Records are compared as JSON, without undefined
+ * fields.
+ */
 function differing(field: string, from: unknown, to: unknown): Difference[] {
   if (!isRecord(from) || !isRecord(to)) return isDeepStrictEqual(from, to) ? [] : [{ field, from, to }];
-  const before = recorded(from);
-  const after = recorded(to);
+  const before = asJson(from);
+  const after = asJson(to);
   return [...new Set([...Object.keys(before), ...Object.keys(after)])]
     .filter((name) => !isDeepStrictEqual(before[name], after[name]))
     .map((name) => ({ field: `${field}.${name}`, from: before[name] ?? null, to: after[name] ?? null }));
@@ -112,12 +118,15 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function recorded(value: Record<string, unknown>): Record<string, unknown> {
+function asJson(value: Record<string, unknown>): Record<string, unknown> {
   return JSON.parse(JSON.stringify(value)) as Record<string, unknown>;
 }
 
-/** The state a VM is on its way to: one that waits for a place is to run, one that somebody more urgent paused too; one that failed rests. */
-function stateTowards(vm: VmView, wanted: FleetState): string {
+/**
+ * The state in which a VM will settle without a further command. A pending VM and a VM that preemption paused will run.
+ * A failed VM stays in `error`, which counts as stopped when the file wants it stopped.
+ */
+function settledState(vm: VmView, wanted: FleetState): string {
   switch (vm.state) {
     case "pending":
     case "starting":
@@ -134,22 +143,25 @@ function stateTowards(vm: VmView, wanted: FleetState): string {
   }
 }
 
-/** Paused by preemption, not by its user: it runs again when there is room. */
+/** Whether preemption, and not a user, paused the VM: it resumes when its chassis has room again. */
 function isHeldBack(vm: VmView): boolean {
   return isHeldByPreemption(vm as Pick<Vm, "preemption">) && vm.preemption?.heldByUser !== true;
 }
 
-/** `wait`: it is on its way by itself. `rest`: as far as it can be brought now. */
+/** `wait`: the VM is in transition and needs no command. `rest`: no step is due, or none can succeed now. */
 export type Step = "create" | "destroy" | "resize" | "start" | "pause" | "resume" | "stop" | "wait" | "rest";
 
-/** What is to be done next with a VM that is as `vm`; undefined: there is none. A fixed difference means that it is replaced. */
+/**
+ * The next step from the current view `vm` to `wanted`. An undefined `vm` does not exist; an undefined `wanted` is
+ * destroyed. A VM with a fixed difference is destroyed first and then created.
+ */
 export function nextStep(wanted: WantedVm | undefined, vm: VmView | undefined): Step {
   if (vm === undefined || vm.state === "destroyed") return wanted === undefined ? "rest" : "create";
   if (vm.state === "stopping") return "wait";
   if (wanted === undefined || fixedDifferences(wanted, vm).length > 0) return "destroy";
   if (vm.state === "starting") return "wait";
   if (!equalAmounts(vm.request, wanted.request)) return vm.state === "pending" ? "stop" : "resize";
-  const now = stateTowards(vm, wanted.state);
+  const now = settledState(vm, wanted.state);
   if (vm.state === "pending" && wanted.state !== "stopped") return vm.refusals.length > 0 ? "rest" : "wait";
   if (now === wanted.state) return "rest";
   if (wanted.state === "stopped") return "stop";

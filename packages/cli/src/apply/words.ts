@@ -1,13 +1,13 @@
 /**
- * A plan, and what became of it, for people.
+ * Formats a plan, its result and the problems of a fleet file as text.
  */
 import { paint } from "../terminal.ts";
 import type { AppliedVm } from "./carry-out.ts";
 import type { FleetProblem } from "./fleet-file.ts";
 import type { Difference, PlannedAction, PlannedVm } from "./plan.ts";
 
-/** VMs shown of one action; `--json` has all. */
-const SHOWN_OF_ACTION = 20;
+/** Most VMs listed per action; `--json` lists all. */
+const MAX_LISTED = 20;
 
 const SIGNS = {
   create: ["+", "green"],
@@ -43,20 +43,20 @@ export function planWords(fleet: string, plan: readonly PlannedVm[]): string {
 }
 
 function linesOf(some: readonly PlannedVm[]): string[] {
-  const lines = some.slice(0, SHOWN_OF_ACTION).map((planned) => {
+  const lines = some.slice(0, MAX_LISTED).map((planned) => {
     const [sign, colour] = SIGNS[planned.action];
     return paint(
       colour,
-      `${sign} ${planned.vmId.padEnd(16)} ${planned.action.padEnd(8)} ${about(planned)}`.trimEnd(),
+      `${sign} ${planned.vmId.padEnd(16)} ${planned.action.padEnd(8)} ${detailOf(planned)}`.trimEnd(),
     );
   });
   const more = some.length - lines.length;
-  return more === 0 ? lines : [...lines, `  … and ${more} more to ${some[0]?.action}`];
+  return more === 0 ? lines : [...lines, `  … and ${more} more (${some[0]?.action})`];
 }
 
-function about({ action, wanted, differences }: PlannedVm): string {
+function detailOf({ action, wanted, differences }: PlannedVm): string {
   if (action === "create") return `${wanted?.create.biologicalType}, ${wanted?.state}`;
-  if (action === "left") return "the file has it no more; --prune destroys it";
+  if (action === "left") return "not in the file; --prune destroys it";
   return differences.map(differenceWords).join(", ");
 }
 
@@ -88,5 +88,5 @@ export function problemWords(path: string, problems: readonly FleetProblem[]): s
     const at = line === null ? path : `${path}:${line}`;
     return `  ${at}: ${where === "" ? "" : `${where}: `}${message}`;
   });
-  return [`${path} is no fleet:`, ...lines].join("\n");
+  return [`${path} is not a valid fleet file:`, ...lines].join("\n");
 }
