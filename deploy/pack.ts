@@ -1,10 +1,11 @@
 /**
- * Makes tarballs that install without this workspace: `node deploy/pack.ts [folder]` (default `.build/tarballs`) prints their paths.
+ * Makes tarballs that install without this workspace: `node deploy/pack.ts [folder]` (default
+ * `.build/tarballs`) prints their paths.
  *
- * In the workspace, TypeScript sources run directly, but Node strips no types below `node_modules`. The tarballs therefore contain
- * JavaScript with declarations, one module per source file under the same path, so that stack traces name the source. In the
- * manifests, versions of the workspace and of the catalog become numbers, and `.ts` in `exports` and `bin` becomes `.js`. The
- * script publishes nothing.
+ * In the workspace, TypeScript sources run directly, but Node strips no types below `node_modules`. The tarballs
+ * therefore contain JavaScript with declarations, one module per source file under the same path, so that stack traces
+ * name the source. In the manifests, versions of the workspace and of the catalog become numbers, and `.ts` in
+ * `exports` and `bin` becomes `.js`. The script publishes nothing.
  */
 import { execFileSync } from "node:child_process";
 import {
@@ -62,7 +63,10 @@ function nameWorkers(path: string): void {
   if (/\.ts["'`][^\n]*import\.meta/.test(named)) throw new Error(`${path} names a source that is not packed`);
 }
 
-/** Returns dependency versions as numbers: the workspace version for our packages, the installed and tested version for others. */
+/**
+ * Returns dependency versions as numbers: the workspace version for our packages, the installed and tested version for
+ * others.
+ */
 function numbered(wanted: Readonly<Record<string, string>> | undefined, folder: string) {
   if (wanted === undefined) return undefined;
   const entries = Object.entries(wanted).map(([name, range]): [string, string] => {
@@ -102,7 +106,10 @@ function packedManifest(folder: string): object {
   };
 }
 
-/** Stages a package without its tests: compiled modules, files that modules read, manifest, licence and README. Returns the folder. */
+/**
+ * Stages a package without its tests: compiled modules, files that modules read, manifest, licence and README. Returns
+ * the folder.
+ */
 function stage(folder: string): string {
   const staged = join(BUILD, "packages", basename(folder));
   cpSync(join(EMITTED, folder), staged, { recursive: true });

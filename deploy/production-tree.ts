@@ -1,10 +1,10 @@
 /**
- * Copies the runtime files of a service from an installed workspace: its source, the workspace packages that it imports, and the
- * production dependencies of both. Symlinks stay symlinks, so that workspace packages are outside of `node_modules`, because
- * Node strips types only there.
+ * Copies the runtime files of a service from an installed workspace: its source, the workspace packages that it
+ * imports, and the production dependencies of both. Symlinks stay symlinks, so that workspace packages are outside of
+ * `node_modules`, because Node strips types only there.
  *
- * Usage: `node deploy/production-tree.ts <workspace> <target> <folder>...` makes one tree in `<target>/<folder>` for each folder. It needs no
- * shell, network or package manager, so it runs inside an image build.
+ * Usage: `node deploy/production-tree.ts <workspace> <target> <folder>...` makes one tree in `<target>/<folder>` for
+ * each folder. It needs no shell, network or package manager, so it runs inside an image build.
  */
 import {
   cpSync,

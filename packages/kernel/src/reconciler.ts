@@ -18,7 +18,7 @@ const MAX_IN_FLIGHT = 32;
  */
 const STEPS_PER_TURN = 256;
 
-/** The wish of a step: undefined waits for the next event, `dueAtMs` also looks again at that instant. */
+/** When the next step of the key is due: at its next wake, and with `dueAtMs` also at that instant, epoch ms. */
 export type StepResult = { readonly dueAtMs: number } | undefined;
 
 export interface ReconcilerOptions {

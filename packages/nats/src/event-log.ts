@@ -44,7 +44,7 @@ const MAX_SINGLE_READS = 16;
 
 /** Follows a long stretch of the log elsewhere than on this thread. */
 export interface LongReader {
-  /** Number of stored events from which on this reader is used. */
+  /** Smallest number of unread events for which this reader is used. */
   readonly fromEvents: number;
   /** Follows from `options.fromSeq`. `rest.direct` takes over after `rest.untilSeq`, or where the reader fails. */
   follow(options: FollowOptions, rest: LongRead): Following;

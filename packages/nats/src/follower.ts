@@ -50,7 +50,7 @@ export interface DirectOptions extends FollowOptions {
   readonly js: JetStreamClient;
   /** True while the connection is up: only then silence has a meaning. */
   readonly connected: () => boolean;
-  /** The last wanted sequence that is stored at the beginning. */
+  /** The last stored sequence at the beginning that matches `filter`. */
   readonly endSeq: number;
 }
 
@@ -136,7 +136,7 @@ class DirectFollowing implements Following {
 
   #deliver(message: JsMsg): void {
     this.#heardAtMs = performance.now();
-    // A consumer with a start beyond the end of the log begins at its end.
+    // A consumer that should start beyond the end of the log starts at its last message: ignore that message.
     if (message.seq < this.#nextSeq) return;
     const { onEvent, onCaughtUp, onStop, endSeq } = this.#options;
     try {

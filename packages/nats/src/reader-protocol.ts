@@ -12,8 +12,9 @@ export const READ_WINDOW = 8_192;
 /** Events per request to the server. With smaller requests the server spends a sixth more work on each event. */
 export const PULL_EVENTS = READ_WINDOW / 4;
 /**
- * Events in a full batch. Smaller batches cost more transfers. Larger ones block the event loop of the folding side for
- * more than a few ms, and the system allocates their large buffers (500 bytes an event) one by one.
+ * Events in a full batch. Smaller batches cost more transfers. Larger ones block the event loop of the folding
+ * side for more than a few ms, and each of their buffers (500 bytes an event) is large enough to need its own
+ * allocation by the system.
  */
 export const BATCH_EVENTS = 200;
 

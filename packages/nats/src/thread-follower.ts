@@ -15,7 +15,8 @@ const RESUME_DEADLINE_MS = 15_000;
 const RETRY_WAIT_MS = 250;
 
 /**
- * Stored events from which on a thread pays: its start takes as long as reading about ten thousand events without it.
+ * Smallest number of unread events for which a thread pays: its start takes as long as reading about ten thousand
+ * events without it.
  */
 export const THREAD_FROM_EVENTS = 20_000;
 
