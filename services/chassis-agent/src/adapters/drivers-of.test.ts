@@ -30,7 +30,7 @@ it("a cell model's package is what the built-in driver's cells are", async () =>
   const { bytes } = (await driver?.snapshot("v1", 1)) ?? { bytes: new Uint8Array() };
   const [builtIn] = (await load({})).drivers;
   const goesOn = builtIn?.start({ ...spec, fence: 2, allocation, checkpoint: bytes });
-  await expect(goesOn).rejects.toThrow(/of model organism-bridge 1, not weisse 1/);
+  await expect(goesOn).rejects.toThrow(/its model is organism-bridge 1, not weisse 1/);
   await Promise.all([driver?.close(), builtIn?.close()]);
 });
 
