@@ -1,9 +1,9 @@
 /**
- * `node packages/contracts/scripts/add-golden.ts FILE…`: a golden event for every type that has none yet.
+ * `node packages/contracts/scripts/add-golden.ts FILE…` adds a golden event for every type that has none yet.
  *
- * A FILE has an event a line: as `bioxen events tail --json --no-follow` prints it, or as stored (`{seq, subject, payload}`
- * as in test/data). A golden event that is there is never overwritten. `--readings` writes anew what today's
- * code makes of all of them: the diff is the change of meaning, to be read before it is committed.
+ * Each FILE has one event per line, either as `bioxen events tail --json --no-follow` prints it, or as stored (`{seq,
+ * subject, payload}`, as in test/data). An existing golden event is never overwritten. `--readings` rewrites the
+ * readings of all golden events. Its diff is the change of meaning: read it before you commit it.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
@@ -13,7 +13,7 @@ import { ALL_TYPES, goldenPath, goldenTypes, readingOf, readingPath } from "./go
 
 type Line = { readonly payload: string } | ({ readonly seq?: number } & EventEnvelope);
 
-/** The bytes that were stored, or that would be. */
+/** The stored bytes of a line, or the bytes that would be stored. */
 function bytesOf(line: Line): Uint8Array {
   if ("payload" in line) return new TextEncoder().encode(line.payload);
   const { seq: _, ...envelope } = line;
@@ -41,6 +41,6 @@ for (const type of args.includes("--readings") ? goldenTypes() : fresh) writeRea
 const missing = ALL_TYPES.filter((type) => !existsSync(goldenPath(type)));
 console.log(`${fresh.length} golden events added${fresh.map((type) => `\n  ${type}`).join("")}`);
 if (missing.length > 0) {
-  console.error(`still without one:${missing.map((type) => `\n  ${type}`).join("")}`);
+  console.error(`types without a golden event:${missing.map((type) => `\n  ${type}`).join("")}`);
   process.exitCode = 1;
 }

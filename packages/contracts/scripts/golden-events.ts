@@ -1,14 +1,16 @@
 /**
- * Golden events: one stored event of every type and version ever written, byte for byte, and what it is read as today.
+ * Golden events: one stored event of every type and version that was ever written, byte for byte, and its present
+ * reading.
  *
- * `golden/<type>.json` is never changed: there are logs like it. `golden/read/<type>.json` says what today's code makes of
- * it: the event in its newest version, and the state it leads to. A new version changes that for the old ones, on
- * purpose and in a reviewed diff; anything else that changes it breaks somebody's log.
+ * `golden/<type>.json` never changes, because real logs contain such events. `golden/read/<type>.json` has the reading
+ * of the present code: the event in its newest version, and the state after it. A new version changes the readings of
+ * the old ones, on purpose and in a reviewed diff. Any other change of a reading breaks existing logs.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import {
   type AggregateKind,
+  aggregateOf,
   alertFold,
   chassisFold,
   decodeEvent,
@@ -26,7 +28,7 @@ const FOLDER = fileURLToPath(new URL("../golden/", import.meta.url));
 export const goldenPath = (type: string) => `${FOLDER}${type}.json`;
 export const readingPath = (type: string) => `${FOLDER}read/${type}.json`;
 
-/** Every type in every version: what must have a golden event. */
+/** Every type in every version; each must have a golden event. */
 export const ALL_TYPES: readonly string[] = Object.keys(EVENT_TYPES).sort();
 
 /** Types that have a golden event. */
@@ -37,7 +39,7 @@ export function goldenTypes(): string[] {
     .sort();
 }
 
-/** The stream sequence golden events are read under; the bytes know none. */
+/** The stream sequence for reading golden events; the bytes do not contain one. */
 const GOLDEN_SEQ = 1_000;
 
 const AGGREGATES: Readonly<Record<AggregateKind, { readonly first: string; readonly fold: Fold<unknown> }>> =
@@ -51,23 +53,23 @@ const AGGREGATES: Readonly<Record<AggregateKind, { readonly first: string; reado
   };
 
 export interface GoldenReading {
-  /** Of the stored bytes. */
+  /** Digest of the stored bytes. */
   readonly digest: string;
   readonly event: EventEnvelope;
-  /** Of an aggregate to which only its first event and then this one happened. */
+  /** State of an aggregate after its first event and this one. */
   readonly state: unknown;
 }
 
 function decoded(bytes: Uint8Array): StoredEvent {
   const { subject } = JSON.parse(new TextDecoder().decode(bytes)) as EventEnvelope;
-  const [kind, id = ""] = subject.split("/");
-  return decodeEvent(bytes, GOLDEN_SEQ, eventSubject(kind as AggregateKind, id));
+  const { kind, id } = aggregateOf(subject);
+  return decodeEvent(bytes, GOLDEN_SEQ, eventSubject(kind, id));
 }
 
-/** What today's code makes of a stored event. Throws when it cannot be read. */
+/** The reading of a stored event by the present code. Throws when the event cannot be read. */
 export function readingOf(bytes: Uint8Array): GoldenReading {
   const event = decoded(bytes);
-  const { first, fold } = AGGREGATES[event.envelope.subject.split("/")[0] as AggregateKind];
+  const { first, fold } = AGGREGATES[aggregateOf(event.envelope.subject).kind];
   const before = event.envelope.type === first ? [] : [decoded(readFileSync(goldenPath(first)))];
   const state = fold.evolve(foldAll(fold, before), event.envelope, positionOf(event));
   return { digest: event.digest, event: event.envelope, state };

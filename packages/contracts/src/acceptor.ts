@@ -1,10 +1,11 @@
 /**
  * A fast check for values that a schema accepts unchanged.
  *
- * When a million events are read, the schema library costs several times as much as parsing their JSON. Nearly all events match their
- * schema exactly, which is cheap to check. So `acceptorOf` turns a schema into a predicate that returns true only when the schema would
- * return an equal value. When it returns false, or the kind of schema is unknown to it, the caller uses the schema itself, which strips
- * unknown fields and reports problems. The schema stays the only source of truth; a test with random values compares both.
+ * When a million events are read, the schema library costs several times as much as parsing their JSON. Nearly all
+ * events match their schema exactly, which is cheap to check. So `acceptorOf` turns a schema into a predicate that
+ * returns true only when the schema would return an equal value. When it returns false, or the kind of schema is
+ * unknown to it, the caller uses the schema itself, which strips unknown fields and reports problems. The schema stays
+ * the only source of truth; a test with random values compares both.
  */
 import type { z } from "zod";
 import { anyJson } from "./schemas.ts";
@@ -35,7 +36,10 @@ interface CheckDefinition {
 
 const NEVER: Acceptor = () => false;
 
-/** Returns a predicate: true only for values that `schema` returns unchanged. False does not mean that the schema rejects the value. */
+/**
+ * Returns a predicate: true only for values that `schema` returns unchanged. False does not mean that the schema
+ * rejects the value.
+ */
 export function acceptorOf(schema: z.ZodType): Acceptor {
   if (schema === anyJson) return isJson;
   const def = definitionOf(schema);
@@ -64,8 +68,8 @@ export function acceptorOf(schema: z.ZodType): Acceptor {
 }
 
 /**
- * The definition is an internal of zod, and the type of the general schema does not declare the fields of the special ones. zod is
- * pinned to one version, and the test of this file fails when the fields change.
+ * The definition is an internal of zod, and the type of the general schema does not declare the fields of the special
+ * ones. zod is pinned to one version, and the test of this file fails when the fields change.
  */
 function definitionOf(schema: z.ZodType): Definition {
   return schema._zod.def as unknown as Definition;
@@ -84,7 +88,10 @@ function inner(schema: z.ZodType | undefined): Acceptor {
   return schema === undefined ? NEVER : acceptorOf(schema);
 }
 
-/** Accepts an object without unknown fields, in which each required field is accepted, and each optional field where it is present. */
+/**
+ * Accepts an object without unknown fields, in which each required field is accepted, and each optional field where it
+ * is present.
+ */
 function objectAcceptor(def: Definition): Acceptor {
   if (def.catchall !== undefined || (def.checks ?? []).length > 0) return NEVER;
   const fields = Object.entries(def.shape ?? {});

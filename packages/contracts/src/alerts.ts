@@ -1,8 +1,8 @@
 /**
  * The language of alerts: the metrics, the rules over them, and the notifications that deliverers get.
  *
- * A rule compares one metric of every target in its scope with one threshold. Thresholds and values are integers, like every number in
- * the log. The default rules are in `default-alert-rules.ts`.
+ * A rule compares one metric of every target in its scope with one threshold. Thresholds and values are integers, like
+ * every number in the log. The default rules are in `default-alert-rules.ts`.
  */
 import { ID_PATTERN } from "@bioxen/kernel";
 import { z } from "zod";
@@ -63,11 +63,13 @@ export const ALERT_METRIC_NAMES = Object.keys(ALERT_METRICS) as readonly AlertMe
 const MAX_FOR_MS = 86_400_000;
 /** Largest threshold. The largest values are times and counts, and a year has 3·10^10 ms. */
 const MAX_THRESHOLD = 1_000_000_000_000;
-/** Most rules at a time: twice as many as the largest installation is tested with, and their list fits into one reply. */
+/**
+ * Most rules at a time: twice as many as the largest installation is tested with, and their list fits into one reply.
+ */
 export const MAX_ALERT_RULES = 2_000;
 /**
- * Most active alerts of one rule: enough for a fleet of 2 000 VMs that all have the same trouble, while the state of the rule stays
- * under 300 KB. Further targets are raised when one of these is cleared.
+ * Most active alerts of one rule: enough for a fleet of 2 000 VMs that all have the same trouble, while the state of
+ * the rule stays under 300 KB. Further targets are raised when one of these is cleared.
  */
 export const MAX_ACTIVE_ALERTS_PER_RULE = 2_500;
 
@@ -112,7 +114,9 @@ export const alertRuleRequest = z
     below: threshold.optional(),
     /** Hold time, ms: how long the value must be beyond the threshold without a break. */
     forMs: z.int().min(0).max(MAX_FOR_MS).default(0),
-    /** How far the value must come back past the threshold before the alert is cleared, in permille of the threshold. */
+    /**
+     * How far the value must come back past the threshold before the alert is cleared, in permille of the threshold.
+     */
     clearMarginPermille: z.int().min(0).max(1_000).default(0),
     severity: z.enum(ALERT_SEVERITIES),
     scope: alertScope.default({}),
@@ -223,8 +227,8 @@ export const CLEARING_CODES = ["RECOVERED", "TARGET_GONE", "RULE_REMOVED"] as co
 export type ClearingCode = (typeof CLEARING_CODES)[number];
 
 /**
- * The notification that deliverers get: published on `bioxen.alert.<severity>.<ruleId>` and posted to webhooks. Delivery is at least
- * once, always with the same `notificationId`. The event in the log is the record.
+ * The notification that deliverers get: published on `bioxen.alert.<severity>.<ruleId>` and posted to webhooks.
+ * Delivery is at least once, always with the same `notificationId`. The event in the log is the record.
  */
 export const alertNotification = z
   .object({

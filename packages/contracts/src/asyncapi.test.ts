@@ -10,7 +10,7 @@ const document: Readonly<Record<string, unknown>> & {
 } = JSON.parse(asyncApiDocument());
 const schema = createRequire(import.meta.url)("@asyncapi/specs/schemas/3.0.0.json");
 
-/** Every `$ref` in it. */
+/** All values of `$ref` inside `value`. */
 function references(value: unknown): string[] {
   if (typeof value !== "object" || value === null) return [];
   return Object.entries(value).flatMap(([key, inner]) =>
@@ -27,13 +27,13 @@ function at(reference: string): unknown {
 }
 
 describe("the AsyncAPI document", () => {
-  it("is what the code says; `pnpm run docs` writes it", () => {
+  it("is up to date with the code; `pnpm run docs` writes it", () => {
     const stored = readFileSync(new URL("../../../docs/asyncapi.json", import.meta.url), "utf8");
     expect(stored).toBe(asyncApiDocument());
   });
 
-  it("keeps AsyncAPI 3's own schema, which refuses what is none", () => {
-    // The schema brings the meta schema of draft 7 along.
+  it("is valid by the schema of AsyncAPI 3, which rejects an invalid document", () => {
+    // The AsyncAPI schema contains the meta schema of draft 7.
     const ajv = new Ajv({ strict: false, meta: false, validateSchema: false, validateFormats: false });
     const validate = ajv.compile(schema);
     validate(document);
@@ -41,20 +41,20 @@ describe("the AsyncAPI document", () => {
     expect(validate({ ...document, operations: { vmCreate: { action: "swallow" } } })).toBe(false);
   });
 
-  it("refers to nothing that is not there", () => {
+  it("has no dangling reference", () => {
     const all = references(asyncApi());
     expect(all.length).toBeGreaterThan(200);
     expect(all.filter((reference) => at(reference) === undefined)).toEqual([]);
   });
 
-  it("has every public subject, and payload schemas that judge as the code does", () => {
+  it("has every public subject, and payload schemas that accept and reject as the code does", () => {
     const open = Object.entries(ENDPOINTS).filter(([, endpoint]) => !endpoint.internal);
     for (const [name, { subject }] of open) expect(document.channels[name]?.address).toBe(subject);
     const ajv = new Ajv({ strict: false, validateFormats: false });
     ajv.addSchema(document, "bioxen");
-    const judge = ajv.compile({ $ref: "bioxen#/components/messages/vmCreateRequest/payload" });
-    expect(judge({ vmId: "c1", biologicalType: "syn3a", resources: { ribosomes: "50%" } })).toBe(true);
-    expect(judge({ vmId: "C 1", biologicalType: "syn3a" })).toBe(false);
-    expect(judge({ biologicalType: "yeti" })).toBe(false);
+    const isValid = ajv.compile({ $ref: "bioxen#/components/messages/vmCreateRequest/payload" });
+    expect(isValid({ vmId: "c1", biologicalType: "syn3a", resources: { ribosomes: "50%" } })).toBe(true);
+    expect(isValid({ vmId: "C 1", biologicalType: "syn3a" })).toBe(false);
+    expect(isValid({ biologicalType: "yeti" })).toBe(false);
   });
 });

@@ -1,8 +1,9 @@
 /**
  * Generates docs/asyncapi.json, the protocol as an AsyncAPI 3 document for tools, from the same schemas as the code.
  *
- * The described application is BioXen: it receives commands and queries and sends events, telemetry and alerts. Internal endpoints are
- * left out. The schemas are JSON Schema draft 7, like AsyncAPI's own. A named schema occurs once, in `components`.
+ * The described application is BioXen: it receives commands and queries and sends events, telemetry and alerts.
+ * Internal endpoints are left out. The schemas are JSON Schema draft 7, like AsyncAPI's own. A named schema occurs
+ * once, in `components`.
  */
 import { z } from "zod";
 import { alertNotification } from "./alerts.ts";

@@ -10,7 +10,9 @@ export type ReplyFrom<E extends Endpoint> =
   | ({ readonly ok: true } & z.output<E["result"]>)
   | { readonly ok: false; readonly error: ReplyError };
 
-/** Sends one request to `endpoint`. Throws `Fault` UNAVAILABLE or TIMEOUT as `Caller.call` does; a refusal is a value. */
+/**
+ * Sends one request to `endpoint`. Throws `Fault` UNAVAILABLE or TIMEOUT as `Caller.call` does; a refusal is a value.
+ */
 export async function callEndpoint<E extends Endpoint>(
   caller: Pick<Caller, "call">,
   endpoint: E,
@@ -18,6 +20,7 @@ export async function callEndpoint<E extends Endpoint>(
   options: CallOptions,
 ): Promise<ReplyFrom<E>> {
   const reply = await caller.call(endpoint.subject, request, options);
-  // `serve` checks the handler's result against the endpoint at compile time. The type `Reply` is that of all endpoints and cannot say so.
+  // `serve` checks the handler's result against the endpoint at compile time. The type `Reply` is that of all endpoints
+  // and cannot say so.
   return reply as unknown as ReplyFrom<E>;
 }

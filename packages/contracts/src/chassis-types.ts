@@ -1,5 +1,6 @@
 /**
- * Chassis types as data: a new type is one file. Every number has its unit and its source, or `chosen limit` where it is not measured.
+ * Chassis types as data: a new type is one file. Every number has its unit and its source, or `chosen limit` where it
+ * is not measured.
  *
  * The values of the type are filled in when a chassis is registered, so only the registering agent needs the file.
  */

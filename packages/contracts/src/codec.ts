@@ -1,8 +1,8 @@
 /**
  * Encodes and decodes event envelopes, and validates them against the catalogue of event types.
  *
- * An event that cannot be decoded is never skipped. `decodeEvent` throws a `Fault` CORRUPT_EVENT that names the sequence, and the reader
- * stops there, because a state that misses an event is wrong.
+ * An event that cannot be decoded is never skipped. `decodeEvent` throws a `Fault` CORRUPT_EVENT that names the
+ * sequence, and the reader stops there, because a state that misses an event is wrong.
  */
 
 import { type EventEnvelope, Fault, invariant, type StoredEvent } from "@bioxen/kernel";
@@ -113,8 +113,8 @@ function corrupt(seq: number, streamSubject: string, why: string, cause?: unknow
 }
 
 /**
- * Decodes a stored event and brings it to the newest version of its type. The digest is that of the stored bytes. Throws `Fault`
- * CORRUPT_EVENT for bytes that are not an event of a known type.
+ * Decodes a stored event and brings it to the newest version of its type. The digest is that of the stored bytes.
+ * Throws `Fault` CORRUPT_EVENT for bytes that are not an event of a known type.
  */
 export function decodeEvent(bytes: Uint8Array, seq: number, streamSubject: string): StoredEvent {
   let json: unknown;

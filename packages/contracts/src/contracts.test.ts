@@ -1,5 +1,5 @@
 /**
- * The public language: what it takes, what it refuses, what survives a round trip.
+ * The codec, request schemas, errors and the feasibility rule.
  */
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
@@ -28,7 +28,7 @@ const envelope = {
 const SUBJECT = "bioxen.evt.chassis.c1";
 
 describe("the codec", () => {
-  it("gives back what was encoded", () => {
+  it("decodes what it has encoded", () => {
     const { seq, streamSubject, digest, envelope: decoded } = decodeEvent(encodeEvent(envelope), 9, SUBJECT);
     expect({ seq, streamSubject, digest, decoded }).toEqual({
       seq: 9,
@@ -41,14 +41,14 @@ describe("the codec", () => {
   it.each([
     ["not JSON", "{", SUBJECT],
     ["another type", JSON.stringify({ ...envelope, type: "bioxen.chassis.exploded.v1" }), SUBJECT],
-    ["a version that is none", JSON.stringify({ ...envelope, aggregateversion: 0 }), SUBJECT],
+    ["version 0", JSON.stringify({ ...envelope, aggregateversion: 0 }), SUBJECT],
     ["another subject", JSON.stringify(envelope), "bioxen.evt.chassis.c2"],
     [
       "data of another shape",
       JSON.stringify({ ...envelope, type: "bioxen.chassis.registered.v1", data: { maxVms: -1 } }),
       SUBJECT,
     ],
-  ])("refuses %s, with the sequence", (_what, text, subject) => {
+  ])("rejects %s and names the sequence", (_what, text, subject) => {
     expect(() => decodeEvent(new TextEncoder().encode(text), 9, subject)).toThrow(
       expect.objectContaining({ code: "CORRUPT_EVENT", retryable: false, details: { seq: 9, subject } }),
     );
@@ -56,7 +56,7 @@ describe("the codec", () => {
 });
 
 describe("requests", () => {
-  it("a share is of full demand, rounded up", () => {
+  it("a share refers to the full demand and is rounded up", () => {
     const full = FULL_DEMAND.syn3a;
     expect(requestedAmounts({ ribosomes: "50%" }, full, full)).toEqual({ ...full, ribosomes: 252 });
     expect(requestedAmounts({ ribosomes: "0%", dnaKilobases: 7 }, full, full)).toEqual({
@@ -66,7 +66,7 @@ describe("requests", () => {
     });
   });
 
-  it("names every problem with its path", () => {
+  it("every problem is reported with its path", () => {
     const parsed = createRequest.safeParse({
       vmId: "-x",
       biologicalType: "virus",
@@ -85,7 +85,7 @@ describe("requests", () => {
     ]);
   });
 
-  it("every endpoint has its schemas and a subject of its own", () => {
+  it("every endpoint has schemas and a unique subject", () => {
     const endpoints = Object.values(ENDPOINTS);
     expect(new Set(endpoints.map((e) => e.subject)).size).toBe(endpoints.length);
     for (const { request, result, summary } of endpoints) {
@@ -98,7 +98,7 @@ describe("requests", () => {
 });
 
 describe("errors", () => {
-  it("each code has a status, a meaning and a remedy", () => {
+  it("every code has a status, a meaning and a remedy", () => {
     for (const code of ERROR_CODES) {
       expect(ERRORS[code].status).toBeGreaterThanOrEqual(400);
       expect(ERRORS[code].meaning.endsWith(".")).toBe(true);
@@ -110,7 +110,7 @@ describe("errors", () => {
 describe("feasibility", () => {
   const room = { free: { ribosomes: 10, dnaKilobases: 100 }, placesLeft: 1 };
 
-  it("says which resource is shortest, and by how much", () => {
+  it("names the resource with the largest shortage", () => {
     expect(roomFor({ ribosomes: 10, dnaKilobases: 100 }, room)).toBeUndefined();
     expect(roomFor({ ribosomes: 12, dnaKilobases: 150 }, room)).toMatchObject({
       code: "CAPACITY_EXCEEDED",

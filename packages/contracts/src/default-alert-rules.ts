@@ -1,6 +1,6 @@
 /**
- * The default alert rules, which apply until an operator changes or removes them. A default rule is recorded in the log with the first
- * alert that it raises; until then a newer version of BioXen may bring a better one.
+ * The default alert rules, which apply until an operator changes or removes them. A default rule is recorded in the log
+ * with the first alert that it raises; until then a newer version of BioXen may bring a better one.
  */
 import type { AlertRule } from "./alerts.ts";
 import { SUSPECT_AFTER_MS } from "./telemetry.ts";
@@ -20,7 +20,10 @@ const above = (
 });
 
 export const DEFAULT_ALERT_RULES: Readonly<Record<string, AlertRule>> = {
-  /** Growth below half of the type's reference rate. By the model's curve this is about a quarter of the requested ribosomes or ATP. */
+  /**
+   * Growth below half of the type's reference rate. By the model's curve this is about a quarter of the requested
+   * ribosomes or ATP.
+   */
   "vm-starving": {
     metric: "vm.growthPermille",
     above: null,

@@ -7,12 +7,12 @@ import { ERROR_CODES } from "./errors.ts";
 const document = (name: string) => readFileSync(new URL(`../../../docs/${name}`, import.meta.url), "utf8");
 
 describe("the documents", () => {
-  it("are what the code says; `pnpm run docs` writes them", () => {
+  it("are up to date with the code; `pnpm run docs` writes them", () => {
     expect(document("PROTOCOL.md")).toBe(protocolDocument());
     expect(document("errors.md")).toBe(errorsDocument());
   });
 
-  it("leave nothing out", () => {
+  it("contain every subject and every error code", () => {
     for (const { subject } of Object.values(ENDPOINTS))
       expect(document("PROTOCOL.md")).toContain(`\`${subject}\``);
     for (const code of ERROR_CODES) expect(document("errors.md")).toContain(`\`${code}\``);

@@ -8,7 +8,7 @@ import type { Rejection } from "@bioxen/kernel";
 export interface ErrorEntry {
   readonly status: number;
   readonly meaning: string;
-  /** What the caller can do. */
+  /** The action that helps the caller. */
   readonly remedy: string;
 }
 

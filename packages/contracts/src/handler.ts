@@ -6,7 +6,9 @@ import type { z } from "zod";
 import type { Endpoint } from "./endpoints/endpoint.ts";
 import { refuse } from "./errors.ts";
 
-/** Handles one request. A refusal is a returned value; a thrown error is a fault of the environment (`Fault`) or a bug. */
+/**
+ * Handles one request. A refusal is a returned value; a thrown error is a fault of the environment (`Fault`) or a bug.
+ */
 export type Handler<Request, Result = Readonly<Record<string, unknown>>> = (
   request: Request,
   causation: Causation,

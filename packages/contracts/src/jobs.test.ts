@@ -21,7 +21,7 @@ const refusal = (code: string, retryable = false): Reply => ({
 });
 
 describe("what follows an attempt", () => {
-  it("a reply that is ok, or a refusal for good, is the outcome", () => {
+  it("a successful reply or a final refusal is the outcome", () => {
     for (const reply of [
       { ok: true, changed: true } as Reply,
       refusal("VM_ALREADY_EXISTS"),
@@ -31,14 +31,14 @@ describe("what follows an attempt", () => {
     }
   });
 
-  it.each(["BAD_REQUEST", "TOO_LARGE", "INTERNAL"])("%s is a dead letter at once", (code) => {
+  it.each(["BAD_REQUEST", "TOO_LARGE", "INTERNAL"])("%s makes a dead letter at once", (code) => {
     expect(afterAttempt(refusal(code), 1)).toEqual({
       kind: "dead",
       error: { code, message: "why", retryable: false },
     });
   });
 
-  it("a refusal for now is tried again, later each time, within half a minute or so, then it is a dead letter", () => {
+  it("a retryable refusal is retried with growing waits for half a minute, and then makes a dead letter", () => {
     const waits: number[] = [];
     for (let attempt = 1; attempt < MAX_JOB_ATTEMPTS; attempt += 1) {
       const after = afterAttempt(refusal("UNAVAILABLE", true), attempt);
@@ -50,25 +50,25 @@ describe("what follows an attempt", () => {
   });
 });
 
-describe("the name of a job", () => {
+describe("the id of a job", () => {
   it.each(["a", "order-7", "a.b.c", "A_b", "6f9619ff-8b86-d011", "x/y=z", "a".repeat(MAX_JOB_ID_LENGTH)])(
-    "%s can end a subject",
+    "%s is valid",
     (id) => expect(jobIdProblem(id)).toBeUndefined(),
   );
 
   it.each([undefined, "", " ", "a b", "a*", ">", "a.>", ".a", "a.", "a..b", "é", "a\u0000", "_x"])(
-    "%j cannot",
+    "%j is invalid",
     (id) => {
       expect(jobIdProblem(id)).toMatch(/Nats-Msg-Id/);
     },
   );
 
-  it("one too long cannot; ours can be no publisher's", () => {
+  it("a publisher cannot use an id that is too long or that BioXen assigns", () => {
     expect(jobIdProblem("a".repeat(MAX_JOB_ID_LENGTH + 1))).toContain(String(MAX_JOB_ID_LENGTH));
     expect(jobIdProblem(ownJobId(7))).toBeDefined();
   });
 
-  it("an outcome answers jobs of its subject and round, and earlier rounds", () => {
+  it("an outcome answers jobs with its subject, of its round and of earlier rounds", () => {
     const stored = { subject: "bioxen.job.vm.start", round: 2 };
     expect([1, 2, 3].map((round) => answersJob(stored, { ...stored, round }))).toEqual([true, true, false]);
     expect(answersJob(stored, { subject: "bioxen.job.vm.stop", round: 1 })).toBe(false);
@@ -76,8 +76,8 @@ describe("the name of a job", () => {
   });
 });
 
-describe("whose a job is", () => {
-  it("of the owner of its command; what services say to each other is no job", () => {
+describe("the owner and the queue of a job", () => {
+  it("the owner of the command owns the job; internal commands cannot be jobs", () => {
     expect(jobAggregatesOf("lifecycle")).toEqual(["vm"]);
     expect(jobAggregatesOf("chassis-scheduler")).toEqual(["chassis"]);
     expect(JOB_AGGREGATES).toEqual(["vm", "chassis", "quota", "alert"]);
@@ -89,7 +89,7 @@ describe("whose a job is", () => {
     expect(commandSubject(jobSubject("bioxen.cmd.vm.create"))).toBe("bioxen.cmd.vm.create");
   });
 
-  it("jobs of one VM wait for each other, others for nobody", () => {
+  it("jobs of one VM share a queue; a job without an id in its payload has none", () => {
     expect(turnOf({ vmId: "a", chassisId: "b" })).toBe(turnOf({ vmId: "a" }));
     expect(turnOf({ vmId: "a" })).not.toBe(turnOf({ chassisId: "a" }));
     for (const payload of [{}, { vmId: 1 }, null, "a", [1]]) expect(turnOf(payload)).toBeUndefined();

@@ -1,19 +1,26 @@
 /**
- * The rules of durable commands: the id of a job, the queue it waits in, and what follows an attempt. The rules are pure; packages/nats
- * stores the jobs and carries them out.
+ * The rules of durable commands: the id of a job, the queue it waits in, and what follows an attempt. The rules are
+ * pure; packages/nats stores the jobs and carries them out.
  *
- * An attempt has one of three results. The command was carried out or rejected: that reply is the outcome. It was rejected for now: it
- * is retried with growing waits, a bounded number of times. It cannot be carried out, or its attempts are used up: it becomes a dead
- * letter. The error is then its outcome as well, so that a caller never waits for ever.
+ * An attempt has one of three results. The command was carried out or rejected: that reply is the outcome. It was
+ * rejected for now: it is retried with growing waits, a bounded number of times. It cannot be carried out, or its
+ * attempts are used up: it becomes a dead letter. The error is then its outcome as well, so that a caller never waits
+ * for ever.
  */
 import { type Backoff, backoffDelayMs, type Reply, type ReplyError } from "@bioxen/kernel";
 import { ENDPOINTS } from "./endpoints/catalogue.ts";
 import type { Endpoint, ServiceName } from "./endpoints/endpoint.ts";
 import { COMMAND_PREFIX } from "./subjects.ts";
 
-/** Longest id, in characters. The id is part of a subject, and the server allows 4 096 bytes for the whole protocol line. */
+/**
+ * Longest id, in characters. The id is part of a subject, and the server allows 4 096 bytes for the whole protocol
+ * line.
+ */
 export const MAX_JOB_ID_LENGTH = 256;
-/** Most attempts of one job. With the waits below, the last starts half a minute after the first; most outages are shorter. */
+/**
+ * Most attempts of one job. With the waits below, the last starts half a minute after the first; most outages are
+ * shorter.
+ */
 export const MAX_JOB_ATTEMPTS = 8;
 /** Waits between two attempts. */
 const RETRY_BACKOFF: Backoff = { firstMs: 250, ceilingMs: 15_000 };
@@ -75,7 +82,10 @@ export function isJobCommand(subject: string): boolean {
 /** Payload fields that name a job's queue; the first one present decides. */
 const TURN_FIELDS = ["vmId", "chassisId", "label", "ruleId"] as const;
 
-/** The queue of a job: jobs of the same queue are carried out one after the other. Undefined when the job waits for no other. */
+/**
+ * The queue of a job: jobs of the same queue are carried out one after the other. Undefined when the job waits for no
+ * other.
+ */
 export function turnOf(payload: unknown): string | undefined {
   if (typeof payload !== "object" || payload === null) return undefined;
   for (const field of TURN_FIELDS) {
@@ -93,7 +103,7 @@ export type AfterAttempt =
 /** Codes of commands that cannot be carried out. Any other refusal is a valid outcome. */
 const CANNOT_BE_CARRIED_OUT: ReadonlySet<string> = new Set(["BAD_REQUEST", "TOO_LARGE", "INTERNAL"]);
 
-/** What follows attempt number `attempt` (from 1) of a job, whose reply was `reply`. */
+/** Decides what follows attempt number `attempt` (from 1) of a job with the reply `reply`. */
 export function afterAttempt(reply: Reply, attempt: number): AfterAttempt {
   if (reply.ok) return { kind: "settled", reply };
   const { error } = reply;
@@ -105,8 +115,8 @@ export function afterAttempt(reply: Reply, attempt: number): AfterAttempt {
 }
 
 /**
- * True when a stored outcome already answers this job, so that the job is not carried out again. A round is one publication with all
- * its attempts; the retry of a dead letter starts the next round.
+ * True when a stored outcome already answers this job, so that the job is not carried out again. A round is one
+ * publication with all its attempts; the retry of a dead letter starts the next round.
  */
 export function answersJob(
   stored: { readonly subject: string; readonly round: number } | undefined,

@@ -1,9 +1,9 @@
 /**
- * Every metric that BioXen's services expose, by its Prometheus name. Tests compare this catalogue with the rules and the dashboard in
- * deploy/observability, and with the metrics that running services expose.
+ * Every metric that BioXen's services expose, by its Prometheus name. Tests compare this catalogue with the rules and
+ * the dashboard in deploy/observability, and with the metrics that running services expose.
  *
- * Labels are bounded: chassis, resources, states, endpoints and codes. The metrics per VM are in {@link VM_METRICS}; they have a separate
- * path, so that a scraper chooses to read them.
+ * Labels are bounded: chassis, resources, states, endpoints and codes. The metrics per VM are in {@link VM_METRICS};
+ * they have a separate path, so that a scraper chooses to read them.
  */
 export interface Metric {
   readonly type: "gauge" | "counter" | "histogram";

@@ -1,12 +1,13 @@
 /**
- * The affinity rule: affinity and anti-affinity to other VMs by id or label. Planning, checking and explaining share it.
+ * The affinity rule: affinity and anti-affinity to other VMs by id or label. Planning, checking and explaining share
+ * it.
  *
- * A term matches a placed VM whose id is in `vmIds`, or that carries all of `labels`. Affinity requires a matching VM on the chassis;
- * anti-affinity forbids one. Both are evaluated when a VM is placed, and never move a running VM. Anti-affinity is symmetric: a VM that is
- * already there keeps away a later one that its term matches.
+ * A term matches a placed VM whose id is in `vmIds`, or that carries all of `labels`. Affinity requires a matching VM
+ * on the chassis; anti-affinity forbids one. Both are evaluated when a VM is placed, and never move a running VM.
+ * Anti-affinity is symmetric: a VM that is already there keeps away a later one that its term matches.
  *
- * A VM that matches its own affinity term can go to any chassis while no matching VM is placed. Otherwise the first VM of such a group
- * could never start.
+ * A VM that matches its own affinity term can go to any chassis while no matching VM is placed. Otherwise the first VM
+ * of such a group could never start.
  */
 import type { Misfit } from "./misfit.ts";
 import type { PlacementTerm } from "./schemas.ts";
@@ -106,8 +107,8 @@ export class Neighbours {
 export const NO_NEIGHBOURS = new Neighbours([]);
 
 /**
- * Why a VM cannot join these neighbours; undefined when it can. `hasPlacedMatch` says whether any other VM that the term matches has a
- * place, on any chassis.
+ * Why a VM cannot join these neighbours; undefined when it can. `hasPlacedMatch` says whether any other VM that the
+ * term matches has a place, on any chassis.
  */
 export function misfitAmong(
   vm: Neighbour,

@@ -1,13 +1,14 @@
 /**
- * The preemption rule: which resources a VM of lower priority can give up for one of higher priority, and what it keeps.
+ * The preemption rule: which resources a VM of lower priority can give up for one of higher priority, and what it
+ * keeps.
  *
- * The rule has two users, like feasibility: the scheduler plans with it, and lifecycle decides by it. So a plan never counts on
- * resources that the decision would not free. The modes, in order of what they cost the victim: *starve* (the VM grows on its
- * guarantee), *pause* (it stands still, and keeps its place and the space of its genome), *evict* (it loses its place and waits for
- * another).
+ * The rule has two users, like feasibility: the scheduler plans with it, and lifecycle decides by it. So a plan never
+ * counts on resources that the decision would not free. The modes, in order of what they cost the victim: *starve* (the
+ * VM grows on its guarantee), *pause* (it stands still, and keeps its place and the space of its genome), *evict* (it
+ * loses its place and waits for another).
  *
- * Only cells can be starved or paused. The hosts of a pool cannot always change the memory of a running VM, so an `xcpng` VM can only
- * be evicted.
+ * Only cells can be starved or paused. The hosts of a pool cannot always change the memory of a running VM, so an
+ * `xcpng` VM can only be evicted.
  */
 import { type Amounts, amountOf, equalAmounts, fits } from "@bioxen/kernel";
 import type { LedgerEntry } from "./fold/ledger.ts";
@@ -23,7 +24,10 @@ export function guaranteeOf({ request, guarantee }: Pick<Vm, "request" | "guaran
   return guarantee === null ? request : least(request, guarantee);
 }
 
-/** What `mode` leaves of a VM's allocation; undefined when the mode frees nothing or does not apply to this VM. */
+/**
+ * The amounts that `mode` leaves of a VM's allocation; undefined when the mode frees nothing or does not apply to this
+ * VM.
+ */
 export function keptUnder(mode: PreemptionMode, vm: Holding): Amounts | undefined {
   if (vm.allocation === null) return undefined;
   if (mode === "evict") return {};
@@ -55,8 +59,8 @@ export function isPausedByUser(vm: Pick<Vm, "preemption" | "state">): boolean {
 /**
  * True when the ledger entry already reflects the VM's preemption.
  *
- * The VM gives up resources first and the ledger follows, so for a moment the entry holds more than the VM. Nothing may be granted to
- * the VM during that time: the ledger would take the grant for the part that is still to be released.
+ * The VM gives up resources first and the ledger follows, so for a moment the entry holds more than the VM. Nothing may
+ * be granted to the VM during that time: the ledger would take the grant for the part that is still to be released.
  */
 export function isFollowedBy(
   { preemption, allocation }: Pick<Vm, "preemption" | "allocation">,

@@ -4,13 +4,13 @@ import { quotaIdOf, quotaLabelOf, quotaLabelsOf } from "./quota-label.ts";
 import { quotaLabel } from "./schemas.ts";
 
 describe("the token of a quota's label", () => {
-  it("is the label itself where that can be", () => {
+  it("is the label itself where the label is a valid token", () => {
     expect(["team", "team-a", "a1-b2-c3"].map(quotaIdOf)).toEqual(["team", "team-a", "a1-b2-c3"]);
     expect(quotaIdOf("team=Red")).toBe("team--3d52-ed");
     expect(quotaIdOf("a--b")).toBe("a--2d2d-b");
   });
 
-  it("is one token of a subject, and tells its label, whatever that is", () => {
+  it("is one subject token and decodes to its label, for any label", () => {
     const letters = fc.constantFrom(..."ab09-=A./é😀 ");
     const label = fc.array(letters, { minLength: 1, maxLength: 40 }).map((all) => all.join(""));
     fc.assert(
@@ -21,18 +21,21 @@ describe("the token of a quota's label", () => {
     );
   });
 
-  it("a VM is under the quotas of its names and of its names with their values", () => {
+  it("a VM is subject to the quotas of its label names and of its name=value pairs", () => {
     expect(quotaLabelsOf({ team: "a", tier: "" })).toEqual(["team", "team=a", "tier", "tier="]);
     expect(quotaLabelsOf({})).toEqual([]);
   });
 
   it.each(["", "=a", "-x", "a b=c", `${"n".repeat(64)}=1`, `n=${"v".repeat(64)}`, "n=\ud800"])(
-    "%j is no label of a quota",
+    "%j is not a valid label of a quota",
     (label) => {
       expect(quotaLabel.safeParse(label).success).toBe(false);
     },
   );
-  it.each(["team", "team=", "tenant/x=ü", `${"n".repeat(63)}=${"v".repeat(63)}`])("%j is one", (label) => {
-    expect(quotaLabel.safeParse(label).success).toBe(true);
-  });
+  it.each(["team", "team=", "tenant/x=ü", `${"n".repeat(63)}=${"v".repeat(63)}`])(
+    "%j is a valid label of a quota",
+    (label) => {
+      expect(quotaLabel.safeParse(label).success).toBe(true);
+    },
+  );
 });

@@ -1,11 +1,11 @@
 /**
  * Resources, biological types and chassis types, with the numbers of the contract.
  *
- * Measured biology: syn3a ribosomes 503, RNA polymerases 187, genome 543 kb (Thornburg 2022, doi:10.1016/j.cell.2021.12.025);
- * minimal_cell genome 531 kb, 180 min (Hutchison 2016, doi:10.1126/science.aad6253), its ribosomes a prediction of the
- * model; ecoli ribosomes 26 300 and polymerases 5 000 at 40 min (Bremer & Dennis 2008); ATP per second is
- * 4 ATP per amino acid at the reference growth rate. Chosen limits: every `maxVms`, the orthogonal chassis, the yeast
- * chassis' polymerases and ATP, ecoli's 12 Mb of genome space.
+ * Measured biology: syn3a ribosomes 503, RNA polymerases 187, genome 543 kb (Thornburg 2022,
+ * doi:10.1016/j.cell.2021.12.025); minimal_cell genome 531 kb, 180 min (Hutchison 2016, doi:10.1126/science.aad6253),
+ * its ribosomes a prediction of the model; ecoli ribosomes 26 300 and polymerases 5 000 at 40 min (Bremer & Dennis
+ * 2008); ATP per second is 4 ATP per amino acid at the reference growth rate. Chosen limits: every `maxVms`, the
+ * orthogonal chassis, the yeast chassis' polymerases and ATP, ecoli's 12 Mb of genome space.
  */
 import { type Amounts, afterOverhead } from "@bioxen/kernel";
 
@@ -13,8 +13,8 @@ export const CELL_RESOURCES = ["ribosomes", "rnaPolymerases", "atpPerSecond", "d
 export const POOL_RESOURCES = ["vcpus", "memoryMiB"] as const;
 export const RESOURCE_NAMES = [...CELL_RESOURCES, ...POOL_RESOURCES] as const;
 /**
- * Resources that are used as a rate: capacity that one VM leaves idle can serve another at that moment. They can be borrowed and
- * oversubscribed. The space of a genome cannot.
+ * Resources that are used as a rate: capacity that one VM leaves idle can serve another at that moment. They can be
+ * borrowed and oversubscribed. The space of a genome cannot.
  */
 export const RATE_RESOURCES = ["ribosomes", "rnaPolymerases", "atpPerSecond"] as const;
 export type ResourceName = (typeof RESOURCE_NAMES)[number];
@@ -26,8 +26,9 @@ export const VM_TYPES = ["basic", "xcpng"] as const;
 export type VmType = (typeof VM_TYPES)[number];
 
 /**
- * True when a guest of this type ends with its agent, or is paused by an agent that is cut off. The loss of the chassis is then the
- * loss of the guest, and the VM is placed elsewhere. Guests of a pool go on without their agent; placed elsewhere they would run twice.
+ * True when a guest of this type ends with its agent, or is paused by an agent that is cut off. The loss of the chassis
+ * is then the loss of the guest, and the VM is placed elsewhere. Guests of a pool go on without their agent; placed
+ * elsewhere they would run twice.
  */
 export function endsWithAgent(vmType: VmType): boolean {
   return vmType === "basic";
@@ -68,7 +69,9 @@ export function fullDemand(biologicalType: BiologicalType, vmType: VmType): Amou
 
 /** Offered share of a resource that is not oversubscribed, in permille: all of it, once. */
 export const NOT_OVERSUBSCRIBED_PERMILLE = 1_000;
-/** Largest offered share, in permille. Above it, the fair share of a VM could be less than a quarter of its allocation. */
+/**
+ * Largest offered share, in permille. Above it, the fair share of a VM could be less than a quarter of its allocation.
+ */
 export const MAX_OVERSUBSCRIBE_PERMILLE = 4_000;
 
 /** True for a pool: the chassis type `xcpng`, or any chassis that offers virtual CPUs or memory. */
@@ -76,7 +79,10 @@ export function isPool(chassisType: string, capacity: Amounts): boolean {
   return chassisType === "xcpng" || POOL_RESOURCES.some((name) => name in capacity);
 }
 
-/** The real capacity for VMs. Pools account for their hypervisor themselves, so the overhead applies to cell chassis only. */
+/**
+ * The real capacity for VMs. Pools account for their hypervisor themselves, so the overhead applies to cell chassis
+ * only.
+ */
 export function realOffer(chassisType: string, capacity: Amounts, overheadPermille: number): Amounts {
   return isPool(chassisType, capacity) ? capacity : afterOverhead(capacity, overheadPermille);
 }
@@ -106,8 +112,8 @@ export function offeredOf({
 export type RequestedAmount = number | string;
 
 /**
- * The amounts of a request. A resource that the request leaves out takes its amount from `base`. A share `"NN%"` refers to `full` and is
- * rounded up, so that a share above 0 % is never 0.
+ * The amounts of a request. A resource that the request leaves out takes its amount from `base`. A share `"NN%"` refers
+ * to `full` and is rounded up, so that a share above 0 % is never 0.
  */
 export function requestedAmounts(
   requested: Readonly<Partial<Record<ResourceName, RequestedAmount | undefined>>>,

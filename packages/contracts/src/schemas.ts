@@ -10,11 +10,16 @@ import {
   RESOURCE_NAMES,
 } from "./resources.ts";
 
-/** Longest Lua source of a program or an `exec`, in bytes of UTF-8: as much as the `basic` driver compiles in one time slice. */
+/**
+ * Longest Lua source of a program or an `exec`, in bytes of UTF-8: as much as the `basic` driver compiles in one time
+ * slice.
+ */
 export const MAX_SOURCE_BYTES = 65_536;
 /** Most labels of one VM. Each is a line in every view and event. */
 export const MAX_LABELS = 32;
-/** Largest payload of a command, in bytes. It leaves room for the envelope within the server's default limit of 1 MiB. */
+/**
+ * Largest payload of a command, in bytes. It leaves room for the envelope within the server's default limit of 1 MiB.
+ */
 export const MAX_PAYLOAD_BYTES = 524_288;
 /** Largest `config`, in bytes of JSON. The created event and every view of the VM carry it. */
 export const MAX_CONFIG_BYTES = 16_384;
@@ -27,9 +32,9 @@ export const MAX_REBALANCE_MOVES = 16;
 /** Most VMs that a chassis can be configured for. It bounds the size of a ledger. */
 export const MAX_VMS_PER_CHASSIS = 100_000;
 /**
- * Bounds of the medium, the same as in the cell model. The nutrient quality is at most ten times that of the best measured medium, at
- * which import is saturated. The chloramphenicol bound is far above the concentration that stops all growth. The solver is not tested
- * beyond these bounds.
+ * Bounds of the medium, the same as in the cell model. The nutrient quality is at most ten times that of the best
+ * measured medium, at which import is saturated. The chloramphenicol bound is far above the concentration that stops
+ * all growth. The solver is not tested beyond these bounds.
  */
 const MAX_NUTRIENT_QUALITY = 10;
 const MAX_SUBSTRATE = 1e9;
@@ -67,7 +72,10 @@ export const labels = z
   .record(labelKey, labelValue)
   .refine((l) => Object.keys(l).length <= MAX_LABELS, `must have at most ${MAX_LABELS} labels`);
 
-/** The label of a quota: `name` or `name=value`, as in `vm.list`. At most 127 characters: 63 for the name, `=`, 63 for the value. */
+/**
+ * The label of a quota: `name` or `name=value`, as in `vm.list`. At most 127 characters: 63 for the name, `=`, 63 for
+ * the value.
+ */
 export const quotaLabel = z
   .string()
   .max(127)
@@ -104,7 +112,10 @@ export const source = z
 const MAX_TERMS = 16;
 const someLabels = labels.refine((l) => Object.keys(l).length > 0, "must name at least one label");
 
-/** An affinity or anti-affinity term: VMs by id or by label, and the weight of being placed with them or apart from them. */
+/**
+ * An affinity or anti-affinity term: VMs by id or by label, and the weight of being placed with them or apart from
+ * them.
+ */
 export const placementTerm = z
   .strictObject({
     vmIds: z.array(id).min(1).max(MAX_TERMS).optional(),
@@ -123,8 +134,8 @@ export const placementTerm = z
 export type PlacementTerm = z.infer<typeof placementTerm>;
 
 /**
- * The effects of a taint, which keeps VMs without a matching toleration off a chassis. A taint is evaluated when a VM is placed. To move
- * VMs that already run on the chassis, drain it.
+ * The effects of a taint, which keeps VMs without a matching toleration off a chassis. A taint is evaluated when a VM
+ * is placed. To move VMs that already run on the chassis, drain it.
  */
 export const TAINT_EFFECTS = ["NoSchedule", "PreferNoSchedule"] as const;
 const taintEffect = z.enum(TAINT_EFFECTS, {

@@ -1,8 +1,8 @@
 /**
- * What a stored event is about, typed: the aggregate its subject names, and the event itself.
+ * The typed view of a stored event: the aggregate that its subject names, and the event itself.
  *
- * `decodeEvent` has already validated the data of a stored event against the schema of its type and brought it to the newest version.
- * These two functions only tell the compiler so; they validate nothing again.
+ * `decodeEvent` has already validated the data of a stored event against the schema of its type and brought it to the
+ * newest version. These two functions only tell the compiler so; they validate nothing again.
  */
 import { type EventEnvelope, splitSubject } from "@bioxen/kernel";
 import type { AlertEvent } from "./events/alert.ts";
@@ -28,7 +28,10 @@ interface EventsOfKind {
   readonly alert: AlertEvent;
 }
 
-/** An event of any kind with its aggregate; `kind` narrows it to the events of that kind, `type` to one type and its data. */
+/**
+ * An event of any kind with its aggregate; `kind` narrows it to the events of that kind, `type` to one type and its
+ * data.
+ */
 export type DomainEvent = {
   [Kind in AggregateKind]: AggregateRef<Kind> & EventsOfKind[Kind];
 }[AggregateKind];
@@ -38,7 +41,10 @@ export function aggregateOf(subject: string): AggregateRef {
   return splitSubject(subject) as AggregateRef;
 }
 
-/** The event in an envelope from the log, with its aggregate. The envelope must come from `decodeEvent` or from a decider. */
+/**
+ * The event in an envelope from the log, with its aggregate. The envelope must come from `decodeEvent` or from a
+ * decider.
+ */
 export function domainEventOf({ subject, type, data }: EventEnvelope): DomainEvent {
   return { ...aggregateOf(subject), type, data } as DomainEvent;
 }

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { EVENT_SUBJECTS, eventSubject, isEventFilter } from "./subjects.ts";
 
-it("a filter of events is a subject of events, or a pattern of such", () => {
+it("an event filter is the subject of events, or a wildcard pattern of such subjects", () => {
   const filters = [EVENT_SUBJECTS, eventSubject("vm", "cell-1"), "bioxen.evt.*.c-1", "bioxen.evt.chassis.>"];
   for (const filter of filters) expect([filter, isEventFilter(filter)]).toEqual([filter, true]);
   const others = [

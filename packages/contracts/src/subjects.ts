@@ -66,7 +66,10 @@ export function blobName(subject: string): BlobName {
   return subject.slice(BLOB_PREFIX.length) as BlobName;
 }
 
-/** The stream of durable commands. Each is the payload of `bioxen.cmd.<aggregate>.<verb>`, carried out once its owner is available. */
+/**
+ * The stream of durable commands. Each is the payload of `bioxen.cmd.<aggregate>.<verb>`, carried out once its owner is
+ * available.
+ */
 export const JOB_STREAM = "BIOXEN_COMMANDS";
 export const JOB_SUBJECTS = "bioxen.job.>";
 export const JOB_OUTCOME_STREAM = "BIOXEN_OUTCOMES";
@@ -101,15 +104,22 @@ const DUPLICATE_WINDOW_MS = 120_000;
 const JOB_OUTCOME_AGE_MS = 86_400_000;
 /** Retention of dead letters, ms: 30 days, longer than the operator's holidays. */
 const DEAD_LETTER_AGE_MS = 30 * 86_400_000;
-/** Most dead letters; beyond that the oldest are dropped. A person does not read more, and 100 000 of usual size take about 100 MB. */
+/**
+ * Most dead letters; beyond that the oldest are dropped. A person does not read more, and 100 000 of usual size take
+ * about 100 MB.
+ */
 const MAX_DEAD_LETTERS = 100_000;
 /**
- * Largest stored job, in bytes with headers. It is above the limit of a command, so that a job over that limit becomes a dead letter with
- * the reason. A dead letter has more headers and still fits the server's limit of 1 MiB. JetStream rejects larger jobs to the publisher.
+ * Largest stored job, in bytes with headers. It is above the limit of a command, so that a job over that limit becomes
+ * a dead letter with the reason. A dead letter has more headers and still fits the server's limit of 1 MiB. JetStream
+ * rejects larger jobs to the publisher.
  */
 export const MAX_STORED_JOB_BYTES = 786_432;
 
-/** The required configuration of a stream. Drift is repaired at boot where the server allows it; otherwise the service does not start. */
+/**
+ * The required configuration of a stream. Drift is repaired at boot where the server allows it; otherwise the service
+ * does not start.
+ */
 export interface StreamDeclaration {
   readonly name: string;
   readonly subjects: readonly string[];
@@ -176,7 +186,10 @@ export const DEAD_LETTER_STREAM_CONFIG = {
   allow_direct: true,
 } as const satisfies StreamDeclaration;
 
-/** Each blob name has one content for ever. Unreferenced blobs are purged explicitly, so the stream has no age limit and no delete markers. */
+/**
+ * Each blob name has one content for ever. Unreferenced blobs are purged explicitly, so the stream has no age limit and
+ * no delete markers.
+ */
 export const GUEST_STATE_STREAM_CONFIG = {
   name: GUEST_STATE_STREAM,
   subjects: [BLOB_SUBJECTS],

@@ -35,8 +35,8 @@ export const vmSample = z
       .optional(),
     health: z.number().min(0).max(100),
     /**
-     * The amounts that the VM may use now; absent when they equal its allocation. They are more while the VM borrows idle capacity, and
-     * can be less on an oversubscribed chassis. `lent` is the part above the allocation.
+     * The amounts that the VM may use now; absent when they equal its allocation. They are more while the VM borrows
+     * idle capacity, and can be less on an oversubscribed chassis. `lent` is the part above the allocation.
      */
     granted: recordedAmounts.optional(),
     lent: recordedAmounts.optional(),
@@ -55,8 +55,8 @@ export const chassisSample = z
     sampleNumber: z.int(),
     guests: z.int(),
     /**
-     * Guests of the agent whose VM, by the log, is on none of its chassis, or is there under another reservation. They are arriving or
-     * leaving; guests that stay so are ghosts.
+     * Guests of the agent whose VM, by the log, is on none of its chassis, or is there under another reservation. They
+     * are arriving or leaving; guests that stay so are ghosts.
      */
     strays: z.int(),
     /** Longest delay of the agent's event loop since the last sample, ms. */
@@ -91,14 +91,17 @@ export const serviceSample = z
   .meta({ id: "ServiceSample" });
 export type ServiceSample = z.infer<typeof serviceSample>;
 
-/** Interval between samples, ms: short enough to watch a change live, long enough that a thousand guests take under 1 % of a core. */
+/**
+ * Interval between samples, ms: short enough to watch a change live, long enough that a thousand guests take under 1 %
+ * of a core.
+ */
 export const SAMPLE_INTERVAL_MS = 1_000;
 /** Time without a heartbeat after which a chassis is suspect, ms: three missed heartbeats and half an interval. */
 export const SUSPECT_AFTER_MS = 3_500;
 /**
- * Least time without a heartbeat after which a chassis is lost, ms. Its VMs are then placed elsewhere. The time is longer than the restart
- * of an agent takes. `BIOXEN_LOST_AFTER_MS` overrides it and must be the same for schedulers and agents, because an agent that is cut off
- * pauses its guests just before this time.
+ * Least time without a heartbeat after which a chassis is lost, ms. Its VMs are then placed elsewhere. The time is
+ * longer than the restart of an agent takes. `BIOXEN_LOST_AFTER_MS` overrides it and must be the same for schedulers
+ * and agents, because an agent that is cut off pauses its guests just before this time.
  */
 export const LOST_AFTER_MS = 10_000;
 /** Lower bound of that time, ms. With less, one or two lost messages would be taken for a lost chassis. */

@@ -1,5 +1,5 @@
 /**
- * What was ever written is read for ever, and read as the newest version.
+ * Every event type that was ever written stays readable, and is read as its newest version.
  */
 import { readFileSync } from "node:fs";
 import type { EventEnvelope } from "@bioxen/kernel";
@@ -20,20 +20,20 @@ const golden = (type: string) => readFileSync(goldenPath(type));
 const envelopeOf = (type: string) => JSON.parse(golden(type).toString()) as EventEnvelope;
 
 describe("golden events", () => {
-  it("there is one of every type in every version, and of no other", () => {
+  it("exist for every type in every version, and for no other", () => {
     expect(goldenTypes()).toEqual(ALL_TYPES);
   });
 
-  it.each(ALL_TYPES)("%s is read as it was when it was pinned", (type) => {
+  it.each(ALL_TYPES)("%s is still read as its pinned reading says", (type) => {
     expect(envelopeOf(type).type).toBe(type);
     const pinned = JSON.parse(readFileSync(readingPath(type), "utf8")) as GoldenReading;
     const { digest, event, state } = readingOf(golden(type));
     expect({ digest, event }).toEqual({ digest: pinned.digest, event: pinned.event });
-    // A state may gain fields; what it had, it keeps.
+    // A state may gain fields, but keeps the pinned ones.
     expect(state).toMatchObject(pinned.state as object);
   });
 
-  it.each(ALL_TYPES.filter((type) => !isSuperseded(type)))("%s is written as it is stored", (type) => {
+  it.each(ALL_TYPES.filter((type) => !isSuperseded(type)))("%s is encoded to its stored bytes", (type) => {
     const { event } = readingOf(golden(type));
     expect(event).toEqual(envelopeOf(type));
     expect(digestOf(encodeEvent(envelopeOf(type)))).toBe(digestOf(golden(type)));
@@ -41,7 +41,7 @@ describe("golden events", () => {
 });
 
 describe("versions", () => {
-  it("every version that was followed by another has the step to it, and no step leads nowhere", () => {
+  it("every superseded version has a step, every step has a target, and no version is skipped", () => {
     const followed = ALL_TYPES.filter((type) => nextVersionOf(type) in EVENT_TYPES);
     expect(Object.keys(UPCASTERS).sort()).toEqual(followed);
     for (const type of ALL_TYPES) {
@@ -51,7 +51,7 @@ describe("versions", () => {
     }
   });
 
-  it.each(Object.keys(UPCASTERS))("%s becomes a whole event of the newest version", (type) => {
+  it.each(Object.keys(UPCASTERS))("%s is upcast to a valid event of the newest version", (type) => {
     const old = envelopeOf(type);
     const frozen = JSON.stringify(old);
     const now = upcast(old);
@@ -61,12 +61,12 @@ describe("versions", () => {
     expect(JSON.stringify(old)).toBe(frozen);
   });
 
-  it("the newest version passes untouched: the very same object", () => {
+  it("an event of the newest version is returned as the same object", () => {
     const event = envelopeOf("bioxen.vm.placed.v1");
     expect(upcast(event)).toBe(event);
   });
 
-  it("an old version is never written: not by types, and not by the encoder", () => {
+  it("neither the types nor the encoder allow a superseded version to be written", () => {
     expectTypeOf<"bioxen.vm.displaced.v2">().toExtend<VmEvent["type"]>();
     expectTypeOf<"bioxen.vm.displaced.v1">().not.toExtend<VmEvent["type"]>();
     for (const type of Object.keys(UPCASTERS)) {

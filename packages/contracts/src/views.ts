@@ -175,7 +175,8 @@ export const quotaView = z
     /** The limits. */
     resources: recordedAmounts,
     /**
-     * Held by all VMs with the label over all chassis. A VM that moves counts once; reservations under way are included.
+     * Held by all VMs with the label over all chassis. A VM that moves counts once; reservations under way are
+     * included.
      */
     held: recordedAmounts,
     /** The part of each limit that is not held. */
@@ -202,15 +203,18 @@ export const chassisView = z
     capacity: recordedAmounts,
     offered: recordedAmounts,
     overheadPermille: z.int(),
-    /** Offered share of each oversubscribed resource, in permille of the real amount; absent: none is oversubscribed. */
+    /**
+     * Offered share of each oversubscribed resource, in permille of the real amount; absent: none is oversubscribed.
+     */
     oversubscribePermille: recordedAmounts.optional(),
     maxVms: z.int(),
     labels: z.record(z.string(), z.string()),
     agentId: z.string(),
     taints: recordedTaints,
     /**
-     * `ready`: heartbeats arrive. `suspect`: they are missing, and the chassis takes no VM. `lost`: they were missing for so long that
-     * the VMs are placed elsewhere, until the chassis recovers. `unknown`: the answering instance has not listened long enough.
+     * `ready`: heartbeats arrive. `suspect`: they are missing, and the chassis takes no VM. `lost`: they were missing
+     * for so long that the VMs are placed elsewhere, until the chassis recovers. `unknown`: the answering instance has
+     * not listened long enough.
      */
     state: z.enum(["ready", "suspect", "lost", "unknown"]),
     cordoned: z.boolean(),

@@ -1,8 +1,8 @@
 /**
  * The rules of guest states, written independently of the code that decides them.
  *
- * A checkpoint belongs to the guest at the VM's present place and is later in simulated time than the one before. Only the present
- * checkpoint can be lost. A VM is restored only to one of its snapshots, with the same content.
+ * A checkpoint belongs to the guest at the VM's present place and is later in simulated time than the one before. Only
+ * the present checkpoint can be lost. A VM is restored only to one of its snapshots, with the same content.
  */
 import type { VmEvent } from "@bioxen/contracts";
 

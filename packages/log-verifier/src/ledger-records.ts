@@ -1,6 +1,6 @@
 /**
- * The accounts of all chassis, and the rules of ledger events: entries exist before they are settled, a VM has one entry per ledger, no
- * ledger is above its offer, and the proposer's lease never gets older.
+ * The accounts of all chassis, and the rules of ledger events: entries exist before they are settled, a VM has one
+ * entry per ledger, no ledger is above its offer, and the proposer's lease never gets older.
  */
 import type { LedgerEvent } from "@bioxen/contracts";
 import { type Holding, LedgerAccount, unsoundAmounts } from "./ledger-account.ts";
@@ -27,7 +27,9 @@ export class LedgerRecords {
     return this.#accounts.get(chassisId)?.held(vmId, fence);
   }
 
-  /** The chassis on which the VM has a committed allocation. An allocation with the fence `leftFence` does not count. */
+  /**
+   * The chassis on which the VM has a committed allocation. An allocation with the fence `leftFence` does not count.
+   */
   allocatedOn(vmId: string, leftFence: number | null): string[] {
     return [...this.#accounts].flatMap(([chassisId, account]) => {
       const held = account.holdings.get(vmId);

@@ -1,8 +1,9 @@
 /**
- * The rules of a move of a running VM, by the documented protocol (docs/moving.md), independently of the code that decides it.
+ * The rules of a move of a running VM, by the documented protocol (docs/moving.md), independently of the code that
+ * decides it.
  *
- * A move is requested, gets a reservation on another chassis, and ends there or is cancelled. Every event that ends the run of the VM also
- * ends its move.
+ * A move is requested, gets a reservation on another chassis, and ends there or is cancelled. Every event that ends the
+ * run of the VM also ends its move.
  */
 import type { VmEvent } from "@bioxen/contracts";
 

@@ -1,14 +1,18 @@
 /**
- * The rules of observed changes, which other tools made to a VM's machine. They follow the documented table (docs/how-to/xcpng.md),
- * independently of the code that decides them.
+ * The rules of observed changes, which other tools made to a VM's machine. They follow the documented table
+ * (docs/how-to/xcpng.md), independently of the code that decides them.
  *
- * A VM follows a change only under the policy `accept`, and only where the table below has a transition for that change.
+ * A VM follows a change only under the policy `accept`, and only where the table below has a transition for that
+ * change.
  */
 import type { VmEvent } from "@bioxen/contracts";
 
 type ObservedData = Extract<VmEvent, { type: "bioxen.vm.observed.v1" }>["data"];
 
-/** The state of a VM that follows, by the change and the state before. A combination that is not listed cannot be followed. */
+/**
+ * The state of a VM that follows, by the change and the state before. A combination that is not listed cannot be
+ * followed.
+ */
 const FOLLOWS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   paused: { running: "paused" },
   suspended: { running: "paused" },

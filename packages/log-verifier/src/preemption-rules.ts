@@ -1,6 +1,6 @@
 /**
- * The rules of preemption and reinstatement, by the documentation (docs/scheduling.md), independently of the code that plans and decides
- * them.
+ * The rules of preemption and reinstatement, by the documentation (docs/scheduling.md), independently of the code that
+ * plans and decides them.
  */
 import type { VmEvent } from "@bioxen/contracts";
 import { sameAmounts } from "./ledger-account.ts";
@@ -28,7 +28,10 @@ export const NEVER_CREATED: Preemptable = {
   userPaused: false,
 };
 
-/** Returns the problems of a preemption's beneficiary: it must exist, have the recorded priority, and a higher one than the victim. */
+/**
+ * Returns the problems of a preemption's beneficiary: it must exist, have the recorded priority, and a higher one than
+ * the victim.
+ */
 export function beneficiaryProblems(
   victim: Preemptable,
   by: Preemptable | undefined,

@@ -41,7 +41,10 @@ const settled = (vmId: string, chassisId: string, ribosomes: number | null): Ste
   },
 });
 
-/** The breaches of the last step; the steps before must have none. VMs `a` and `b` have the label `team=a`, VM `c` has none. */
+/**
+ * The breaches of the last step; the steps before must have none. VMs `a` and `b` have the label `team=a`, VM `c` has
+ * none.
+ */
 function breachesOf(...steps: readonly Step[]): string[] {
   const accounts = new QuotaAccounts();
   for (const vmId of ["a", "b"]) accounts.created(vmId, 1, { team: "a" });

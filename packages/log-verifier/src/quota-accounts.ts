@@ -1,9 +1,10 @@
 /**
  * The accounts of all quotas, computed a second time: plain sums over plain maps, without any code of the allocator.
  *
- * From `enforced` on, a quota holds at every sequence: nothing grows above a limit, and nothing is held that was not charged. Amounts that
- * were above a limit when it was lowered may stay. A VM that moves holds in two ledgers and counts once. It may give up the old place a
- * moment before it gets the new one, if the new place was charged while it still held the old one.
+ * From `enforced` on, a quota holds at every sequence: nothing grows above a limit, and nothing is held that was not
+ * charged. Amounts that were above a limit when it was lowered may stay. A VM that moves holds in two ledgers and
+ * counts once. It may give up the old place a moment before it gets the new one, if the new place was charged while it
+ * still held the old one.
  */
 import type { QuotaEvent } from "@bioxen/contracts";
 import { unsoundAmounts } from "./ledger-account.ts";
@@ -22,8 +23,8 @@ interface Holding {
 }
 
 /**
- * The amounts that a moving VM may take to another chassis above a lowered limit: what it was charged elsewhere at the time of the charge.
- * `ledgerSeq` identifies the state of the target's ledger that the charge was made for.
+ * The amounts that a moving VM may take to another chassis above a lowered limit: what it was charged elsewhere at the
+ * time of the charge. `ledgerSeq` identifies the state of the target's ledger that the charge was made for.
  */
 interface CarriedOver {
   readonly ledgerSeq: number;
@@ -148,8 +149,8 @@ export class QuotaAccounts {
 }
 
 /**
- * Notes what the VM may carry over with this charge. Call it before the charge is applied. A second charge for the same state of the ledger
- * keeps the amounts of the first.
+ * Notes what the VM may carry over with this charge. Call it before the charge is applied. A second charge for the same
+ * state of the ledger keeps the amounts of the first.
  */
 function noteCarriedOver(
   { charged, carriedOver }: QuotaAccount,

@@ -166,7 +166,10 @@ export const notified = (notificationId: string, ...webhooks: string[]): Line =>
   const undelivered = webhooks.map((webhook) => ({ webhook, attempts: 1, reason: "x" }));
   return alert("notified", { notifications: [{ notificationId, undelivered }] });
 };
-/** An alert was raised and its notification delivered, except to webhook `w`. The id of an event is `event-` and its line. */
+/**
+ * An alert was raised and its notification delivered, except to webhook `w`. The id of an event is `event-` and its
+ * line.
+ */
 export const RAISED_ALERT: readonly Line[] = [
   alert("rule-set"),
   alert("raised", { target: "a" }),

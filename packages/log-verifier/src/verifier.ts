@@ -1,8 +1,8 @@
 /**
  * An independent check of the whole log, event by event.
  *
- * The verifier knows the contract and the meaning of events, and shares no code with the folds and deciders that wrote the log: a bug
- * there cannot hide here. It goes on after a violation, so that one violation does not hide the next.
+ * The verifier knows the contract and the meaning of events, and shares no code with the folds and deciders that wrote
+ * the log: a bug there cannot hide here. It goes on after a violation, so that one violation does not hide the next.
  */
 import { createHash } from "node:crypto";
 import { type AlertEvent, type ChassisEvent, domainEventOf } from "@bioxen/contracts";
@@ -86,7 +86,10 @@ export class LogVerifier {
     };
   }
 
-  /** Sequences grow, versions have no gap, each event carries the digest of the aggregate's previous one and its own subject. */
+  /**
+   * Sequences grow, versions have no gap, each event carries the digest of the aggregate's previous one and its own
+   * subject.
+   */
   #checkChain({ seq, streamSubject, digest, envelope }: StoredEvent, report: ReportViolation): void {
     const { subject, aggregateversion, previoushash } = envelope;
     if (seq <= this.#lastSeq) report("sequence", `follows ${this.#lastSeq}`);

@@ -1,5 +1,6 @@
 /**
- * The legal transitions of a VM, written from the documented table of states, independently of the code that decides them.
+ * The legal transitions of a VM, written from the documented table of states, independently of the code that decides
+ * them.
  */
 
 /** For one event type: the states it may find, and the state it leaves. `same` leaves the state unchanged. */

@@ -1,6 +1,6 @@
 /**
- * The catalogue of all request/reply endpoints: subject, owner, request and result. Services register their endpoints from it, clients
- * take the types of their calls from it, and docs/PROTOCOL.md is generated from it.
+ * The catalogue of all request/reply endpoints: subject, owner, request and result. Services register their endpoints
+ * from it, clients take the types of their calls from it, and docs/PROTOCOL.md is generated from it.
  */
 import { z } from "zod";
 import { VM_STATES } from "../fold/vm-state.ts";
@@ -48,8 +48,8 @@ const registerRequest = z.strictObject({
   /** Hypervisor overhead, in permille of every cell resource; absent for the default of the chassis type. */
   overheadPermille: z.int().min(0).max(1000).optional(),
   /**
-   * Offered share per resource, in permille of the real amount; default 1000. On an oversubscribed chassis the VMs share the real amount
-   * by weight.
+   * Offered share per resource, in permille of the real amount; default 1000. On an oversubscribed chassis the VMs
+   * share the real amount by weight.
    */
   oversubscribePermille: oversubscribePermille.optional(),
   maxVms: z.int().min(0).max(MAX_VMS_PER_CHASSIS).optional(),

@@ -8,13 +8,15 @@ import { chassisView } from "../views.ts";
 import { endpoint } from "./endpoint.ts";
 
 /**
- * Default number of parallel moves of one drain. Each move occupies room on two chassis, and the agent stores one guest state at a time.
- * With more, guests would stand still longer and not move faster.
+ * Default number of parallel moves of one drain. Each move occupies room on two chassis, and the agent stores one guest
+ * state at a time. With more, guests would stand still longer and not move faster.
  */
 export const DEFAULT_DRAIN_PARALLELISM = 4;
-/** Most parallel moves of one drain. No agent stores this many guest states at once; more would only occupy room twice. */
+/**
+ * Most parallel moves of one drain. No agent stores this many guest states at once; more would only occupy room twice.
+ */
 export const MAX_DRAIN_PARALLELISM = 64;
-/** Default deadline of a drain, ms: ten minutes. A person who waits at a terminal has noticed a stuck drain by then. */
+/** Default deadline of a drain, ms: ten minutes. An operator at a terminal has noticed a stuck drain by then. */
 export const DEFAULT_DRAIN_DEADLINE_MS = 600_000;
 /** Longest deadline of a drain, ms: one day. For more time, cordon the chassis and wait. */
 export const MAX_DRAIN_DEADLINE_MS = 86_400_000;
@@ -32,9 +34,9 @@ export const drainView = z
     moved: z.int(),
     remaining: z.int(),
     /**
-     * `moved`: the VM is on `toChassisId`. `gone`: it left without a new place, `reason` says why. `moving`: it has a reservation on
-     * `toChassisId` and is handed over. `waiting`: it still runs here, `reason` says what it waits for. `remains`: the drain ended
-     * before it could leave.
+     * `moved`: the VM is on `toChassisId`. `gone`: it left without a new place, `reason` says why. `moving`: it has a
+     * reservation on `toChassisId` and is handed over. `waiting`: it still runs here, `reason` says what it waits for.
+     * `remains`: the drain ended before it could leave.
      */
     vms: z.array(
       z.object({

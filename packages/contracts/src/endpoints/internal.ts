@@ -52,8 +52,8 @@ export const INTERNAL_ENDPOINTS = {
       reason: z.string().max(4_096).default(""),
       code: z.string().max(63).default("INTERNAL"),
       /**
-       * With `checkpointed`, and with `handed-over` where the driver supports it: the stored state, and the VM's number of restores when
-       * this guest started.
+       * With `checkpointed`, and with `handed-over` where the driver supports it: the stored state, and the VM's number
+       * of restores when this guest started.
        */
       checkpoint: checkpointRecord.optional(),
       restores: z.int().min(0).optional(),
@@ -112,8 +112,8 @@ export const INTERNAL_ENDPOINTS = {
       planId: z.string().max(63),
       reservations: z.array(reservation).min(1).max(MAX_PAGE),
       /**
-       * Token of the proposer's lease. A proposal without one counts as older than every lease: a ledger accepts it only when it has
-       * never seen a token.
+       * Token of the proposer's lease. A proposal without one counts as older than every lease: a ledger accepts it
+       * only when it has never seen a token.
        */
       proposerToken: z.int().min(1).optional(),
     }),

@@ -30,11 +30,14 @@ export const createRequest = z.strictObject({
   biologicalType: z.enum(BIOLOGICAL_TYPES),
   vmType: z.enum(VM_TYPES).default("basic"),
   resources: requestedResources.default({}),
-  /** The least that starving may leave the VM, in the form of `resources`. A resource that is left out keeps its requested amount. */
+  /**
+   * The least that starving may leave the VM, in the form of `resources`. A resource that is left out keeps its
+   * requested amount.
+   */
   guarantee: requestedResources.optional(),
   /**
-   * Ceiling for borrowing idle ribosomes, RNA polymerases and ATP of the chassis, in the form of `resources`. Idle capacity is shared by
-   * weight of priority. Absent: the VM borrows nothing and grows on its allocation.
+   * Ceiling for borrowing idle ribosomes, RNA polymerases and ATP of the chassis, in the form of `resources`. Idle
+   * capacity is shared by weight of priority. Absent: the VM borrows nothing and grows on its allocation.
    */
   burst: requestedResources.optional(),
   priority: priority.default(1),
@@ -53,7 +56,10 @@ const planRequest = z.union([z.strictObject({ vmIds: z.array(id).min(1).max(MAX_
 const candidate = z.object({
   chassisId: z.string(),
   score: z.int().nullable(),
-  /** Sum of the preferred terms and taints. A higher preference wins over a higher score. Absent: there are no preferences. */
+  /**
+   * Sum of the preferred terms and taints. A higher preference wins over a higher score. Absent: there are no
+   * preferences.
+   */
   preference: z.int().optional(),
   refusal: placementRefusal.nullable(),
 });
@@ -116,7 +122,9 @@ export const PLACEMENT_ENDPOINTS = {
       /** The VMs of lower priority that would be preempted for waiting VMs, and the mode. */
       preemptions: z.array(preemptionPlanned),
       scores: z.record(z.string(), z.array(candidate)),
-      /** The differences from the present placement. A placed VM is planned as if it had no place. null means no place. */
+      /**
+       * The differences from the present placement. A placed VM is planned as if it had no place. null means no place.
+       */
       changes: z.array(
         z.object({ vmId: z.string(), from: z.string().nullable(), to: z.string().nullable() }),
       ),
@@ -134,7 +142,10 @@ export const PLACEMENT_ENDPOINTS = {
       summary: z.string(),
       /** The present evaluation. A placed VM is evaluated as if it had no place. */
       candidates: z.array(candidate),
-      /** The recorded decision for its present place; null without a place, or in logs from before decisions were recorded. */
+      /**
+       * The recorded decision for its present place; null without a place, or in logs from before decisions were
+       * recorded.
+       */
       decision: recordedDecision.nullable(),
       /** The VM's own last preemption; null when it was never preempted. */
       preemption: preemptionView.nullable(),

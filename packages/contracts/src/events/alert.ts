@@ -1,6 +1,6 @@
 /**
- * The events of an alert rule and its alerts. The aggregate is the rule; its state includes its active alerts, the notifications still
- * to be delivered, and the dead letters.
+ * The events of an alert rule and its alerts. The aggregate is the rule; its state includes its active alerts, the
+ * notifications still to be delivered, and the dead letters.
  */
 import { z } from "zod";
 import { ALERT_SEVERITIES, CLEARING_CODES, recordedAlertRule } from "../alerts.ts";
@@ -24,7 +24,10 @@ export const ALERT_EVENTS = {
     value: z.int().nullable(),
     code: z.enum(CLEARING_CODES),
   }),
-  /** Each notification was published and delivered to every webhook except those in `undelivered`, whose attempts are used up. */
+  /**
+   * Each notification was published and delivered to every webhook except those in `undelivered`, whose attempts are
+   * used up.
+   */
   "bioxen.alert.notified.v1": z.object({
     notifications: z
       .array(

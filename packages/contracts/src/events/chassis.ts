@@ -1,5 +1,6 @@
 /**
- * The events of a chassis: its registration by its agent, the decisions of operators about it, its loss and its recovery.
+ * The events of a chassis: its registration by its agent, the decisions of operators about it, its loss and its
+ * recovery.
  */
 import { z } from "zod";
 import { recordedAmounts, recordedTaints } from "../schemas.ts";
@@ -8,7 +9,10 @@ const registration = z.object({
   chassisType: z.string(),
   capacity: recordedAmounts,
   overheadPermille: z.int().min(0).max(1000),
-  /** Per resource, the share of the real amount that the ledger offers, in permille (1200 = 120 %). An absent name means 1000. */
+  /**
+   * Per resource, the share of the real amount that the ledger offers, in permille (1200 = 120 %). An absent name means
+   * 1000.
+   */
   oversubscribePermille: recordedAmounts.optional(),
   maxVms: z.int().min(0),
   labels: z.record(z.string(), z.string()),
@@ -25,15 +29,18 @@ export const CHASSIS_EVENTS = {
   "bioxen.chassis.uncordoned.v1": z.object({}),
   "bioxen.chassis.removed.v1": z.object({}),
   /**
-   * No heartbeat of the chassis' agent arrived for `silentMs`; the limit is `timeoutMs`. Its `basic` VMs are placed elsewhere.
-   * `lossesInARow` counts 1, 2, 3 … while each loss follows soon after the recovery before it.
+   * No heartbeat of the chassis' agent arrived for `silentMs`; the limit is `timeoutMs`. Its `basic` VMs are placed
+   * elsewhere. `lossesInARow` counts 1, 2, 3 … while each loss follows soon after the recovery before it.
    */
   "bioxen.chassis.lost.v1": z.object({
     silentMs: z.int().min(0),
     timeoutMs: z.int().min(1),
     lossesInARow: z.int().min(1),
   }),
-  /** The agent sends heartbeats steadily again, has read the loss in the log, and has no leftover guest: the chassis takes VMs again. */
+  /**
+   * The agent sends heartbeats steadily again, has read the loss in the log, and has no leftover guest: the chassis
+   * takes VMs again.
+   */
   "bioxen.chassis.recovered.v1": z.object({ lostForMs: z.int().min(0) }),
 } as const;
 

@@ -1,7 +1,9 @@
 /**
- * The events of the drain of a chassis: it starts, its VMs leave one after the other, and it completes, is given up or is cancelled.
+ * The events of the drain of a chassis: it starts, its VMs leave one after the other, and it completes, is given up or
+ * is cancelled.
  *
- * A drain has the id of its chassis. The move of each VM is in the VM's own events; these events record the progress of the drain.
+ * A drain has the id of its chassis. The move of each VM is in the VM's own events; these events record the progress of
+ * the drain.
  */
 import { z } from "zod";
 
@@ -25,7 +27,10 @@ export const DRAIN_EVENTS = {
   "bioxen.drain.progressed.v1": z.object({ left: z.array(vmLeft), joined: z.array(z.string()) }),
   /** No VM is left. The chassis stays cordoned. */
   "bioxen.drain.completed.v1": z.object({}),
-  /** The deadline passed with these VMs still there. The chassis stays cordoned; moves without a reservation are cancelled. */
+  /**
+   * The deadline passed with these VMs still there. The chassis stays cordoned; moves without a reservation are
+   * cancelled.
+   */
   "bioxen.drain.given-up.v1": z.object({
     remaining: z.array(z.object({ vmId: z.string(), reason: z.string() })),
   }),

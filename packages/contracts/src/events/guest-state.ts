@@ -15,7 +15,10 @@ export const checkpointRecord = z.object({
 });
 export type CheckpointRecord = z.infer<typeof checkpointRecord>;
 
-/** Why a guest cannot continue from its checkpoint: the blob is missing, its digest is wrong, or the driver rejects its content. */
+/**
+ * Why a guest cannot continue from its checkpoint: the blob is missing, its digest is wrong, or the driver rejects its
+ * content.
+ */
 export const CHECKPOINT_LOSSES = ["MISSING", "DAMAGED", "REFUSED"] as const;
 export type CheckpointLoss = (typeof CHECKPOINT_LOSSES)[number];
 

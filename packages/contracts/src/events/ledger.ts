@@ -1,8 +1,8 @@
 /**
  * The events of a ledger, the account of one chassis.
  *
- * The fencing token of a reservation is the stream sequence of the event that made it. The token is therefore monotonic over all
- * chassis and known to every reader, and no process has to choose it.
+ * The fencing token of a reservation is the stream sequence of the event that made it. The token is therefore monotonic
+ * over all chassis and known to every reader, and no process has to choose it.
  */
 import { z } from "zod";
 import { recordedAmounts } from "../schemas.ts";
@@ -40,7 +40,9 @@ export const reservation = z.object({
 /** Names a ledger entry: its VM, and the fencing token of its reservation. */
 export const entryKey = z.object({ vmId: z.string(), fence: z.int().min(1) });
 
-/** Per resource, the share of the real amount that is offered, in permille (1200 = 120 %). An absent name means 1000. */
+/**
+ * Per resource, the share of the real amount that is offered, in permille (1200 = 120 %). An absent name means 1000.
+ */
 const oversubscribePermille = recordedAmounts.optional();
 
 export const LEDGER_EVENTS = {
@@ -62,7 +64,10 @@ export const LEDGER_EVENTS = {
     planId: z.string(),
     reservations: z.array(reservation).min(1),
     expiresAtMs: z.int(),
-    /** Token of the scheduler's lease for the proposal; absent in logs from before leases. It never falls within one ledger. */
+    /**
+     * Token of the scheduler's lease for the proposal; absent in logs from before leases. It never falls within one
+     * ledger.
+     */
     proposerToken: z.int().min(1).optional(),
   }),
   "bioxen.ledger.committed.v1": z.object({ entries: z.array(entryKey).min(1) }),
@@ -71,8 +76,8 @@ export const LEDGER_EVENTS = {
   "bioxen.ledger.expired.v1": z.object({ entries: z.array(entryKey).min(1) }),
   "bioxen.ledger.resized.v1": z.object({ vmId: z.string(), fence: z.int().min(1), amounts: recordedAmounts }),
   /**
-   * Changes nothing but the ledger's last sequence. Every later decision on this ledger knows the quota, and an earlier charge that
-   * was not used is void.
+   * Changes nothing but the ledger's last sequence. Every later decision on this ledger knows the quota, and an earlier
+   * charge that was not used is void.
    */
   "bioxen.ledger.fenced.v1": z.object({ quota: z.string() }),
   "bioxen.ledger.closed.v1": z.object({}),

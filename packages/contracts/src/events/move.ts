@@ -1,25 +1,25 @@
 /**
  * The events of the move of a running VM from one chassis to another.
  *
- * After `migration-requested` the VM waits for a place elsewhere and keeps running. After `migrating` it has that place as well as its
- * own, and its agent hands the guest over. After `moved` it starts at the new place. Until then the move can be cancelled, and the VM
- * stays where it is.
+ * After `migration-requested` the VM waits for a place elsewhere and keeps running. After `migrating` it has that place
+ * as well as its own, and its agent hands the guest over. After `moved` it starts at the new place. Until then the move
+ * can be cancelled, and the VM stays where it is.
  */
 import { z } from "zod";
 import { recordedAmounts } from "../schemas.ts";
 import { checkpointRecord } from "./guest-state.ts";
 
 /**
- * The origin of a move. `COMMAND`: a user's command; `DRAIN`: the drain of its chassis; `REBALANCE`: the scheduler, for a better
- * balance.
+ * The origin of a move. `COMMAND`: a user's command; `DRAIN`: the drain of its chassis; `REBALANCE`: the scheduler, for
+ * a better balance.
  */
 export const MOVE_CODES = ["COMMAND", "DRAIN", "REBALANCE"] as const;
 export type MoveCode = (typeof MOVE_CODES)[number];
 
 /**
- * Why a move ended although the VM stayed. `CANCELLED`: the move was cancelled; `NO_ROOM`: no chassis had room for the VM in time;
- * `TARGET_LOST`: the target chassis was lost; `RESERVATION_ENDED`: the reservation on the target ended before the hand-over;
- * `HAND_OVER_FAILED`: the guest cannot be taken from its chassis without losing its state.
+ * Why a move ended although the VM stayed. `CANCELLED`: the move was cancelled; `NO_ROOM`: no chassis had room for the
+ * VM in time; `TARGET_LOST`: the target chassis was lost; `RESERVATION_ENDED`: the reservation on the target ended
+ * before the hand-over; `HAND_OVER_FAILED`: the guest cannot be taken from its chassis without losing its state.
  */
 export const MOVE_CANCEL_CODES = [
   "CANCELLED",
@@ -33,17 +33,21 @@ export type MoveCancelCode = (typeof MOVE_CANCEL_CODES)[number];
 const place = z.object({ chassisId: z.string(), fence: z.int().min(1), allocation: recordedAmounts });
 
 export const MOVE_EVENTS = {
-  /** A move to `toChassisId` was requested; null means any chassis with room. The VM keeps running at its present place. */
+  /**
+   * A move to `toChassisId` was requested; null means any chassis with room. The VM keeps running at its present place.
+   */
   "bioxen.vm.migration-requested.v1": z.object({
     toChassisId: z.string().nullable(),
     code: z.enum(MOVE_CODES),
     reason: z.string(),
   }),
-  /** The ledger of the target holds a reservation in addition to the present one. The agent hands the guest over next. */
+  /**
+   * The ledger of the target holds a reservation in addition to the present one. The agent hands the guest over next.
+   */
   "bioxen.vm.migrating.v1": place,
   /**
-   * The guest was taken down at the old place and continues at the new one from `checkpoint`. Without a `checkpoint` it continues from
-   * the VM's previous one, or else from the beginning. The old reservation is released.
+   * The guest was taken down at the old place and continues at the new one from `checkpoint`. Without a `checkpoint` it
+   * continues from the VM's previous one, or else from the beginning. The old reservation is released.
    */
   "bioxen.vm.moved.v1": place.extend({ checkpoint: checkpointRecord.nullable().optional() }),
   /** The move ended, and the VM stays where it is. */

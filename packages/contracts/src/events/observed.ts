@@ -1,8 +1,8 @@
 /**
  * Changes to the machine of a VM that BioXen did not make, as the VM's agent saw them in the pool.
  *
- * The consequence is decided when the change is recorded, from the VM's state and the agent's drift policy at that time. It is part of
- * the event, so a reader needs neither of them.
+ * The consequence is decided when the change is recorded, from the VM's state and the agent's drift policy at that
+ * time. It is part of the event, so a reader needs neither of them.
  */
 import { z } from "zod";
 
@@ -18,16 +18,16 @@ export const SEEN_CHANGES = [
 export type SeenChange = (typeof SEEN_CHANGES)[number];
 
 /**
- * `repair`: the agent sets the machine back to the state of its VM. `accept`: the VM takes the state of the machine, where the table of
- * VM states has such a transition.
+ * `repair`: the agent sets the machine back to the state of its VM. `accept`: the VM takes the state of the machine,
+ * where the table of VM states has such a transition.
  */
 export const DRIFT_POLICIES = ["repair", "accept"] as const;
 export type DriftPolicy = (typeof DRIFT_POLICIES)[number];
 
 /**
- * `NONE`: no consequence. `REPAIR`: the agent sets the machine back to the state of the VM. `FOLLOW`: the VM takes the state of the
- * machine: paused or running, stopping when the machine was halted, stopping and then destroyed when it was deleted. `FAIL`: the guest
- * has ended, and the agent reports the failure next.
+ * `NONE`: no consequence. `REPAIR`: the agent sets the machine back to the state of the VM. `FOLLOW`: the VM takes the
+ * state of the machine: paused or running, stopping when the machine was halted, stopping and then destroyed when it
+ * was deleted. `FAIL`: the guest has ended, and the agent reports the failure next.
  */
 export const DRIFT_CONSEQUENCES = ["NONE", "REPAIR", "FOLLOW", "FAIL"] as const;
 export type DriftConsequence = (typeof DRIFT_CONSEQUENCES)[number];
@@ -46,8 +46,8 @@ export type OutsideChangeReport = z.infer<typeof outsideChange>;
 
 export const OBSERVED_EVENTS = {
   /**
-   * `fence` is that of the machine's place, or of its last place when it has none. At most one change of each kind is recorded per
-   * place and minute, unless the VM follows it.
+   * `fence` is that of the machine's place, or of its last place when it has none. At most one change of each kind is
+   * recorded per place and minute, unless the VM follows it.
    */
   "bioxen.vm.observed.v1": z.object({
     fence: z.int().min(1),

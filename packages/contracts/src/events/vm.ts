@@ -1,7 +1,8 @@
 /**
  * The events of a VM. They are stored for ever: a type never changes, it only gets a successor with a higher version.
  *
- * `VM_EVENTS` has the types that are written today. `SUPERSEDED_VM_EVENTS` has those that only older logs contain; see `upcasters.ts`.
+ * `VM_EVENTS` has the types that are written today. `SUPERSEDED_VM_EVENTS` has those that only older logs contain; see
+ * `upcasters.ts`.
  */
 import { z } from "zod";
 import { BIOLOGICAL_TYPES, VM_TYPES } from "../resources.ts";
@@ -22,7 +23,9 @@ export const placementRefusal = z
     resource: z.string().optional(),
     requested: z.number().optional(),
     free: z.number().optional(),
-    /** Number of unnamed chassis that refuse for this kind of reason; absent when the refusal is that of `chassisId`. */
+    /**
+     * Number of unnamed chassis that refuse for this kind of reason; absent when the refusal is that of `chassisId`.
+     */
     chassisCount: z.int().min(1).optional(),
   })
   .meta({ id: "PlacementRefusal" });
@@ -55,9 +58,10 @@ export const vmCreated = z.object({
 });
 
 /**
- * Why a VM lost its place. `RESERVATION_EXPIRED`: its guest was not running in time. `RESERVATION_REPLACED`: the ledger holds another
- * reservation for it. `RESERVATION_ENDED`: the ledger holds no reservation, and the cause is unknown. `PREEMPTED`: a VM of higher
- * priority needs the place. `CHASSIS_LOST`: the agent of its chassis is silent, and its guest with it.
+ * Why a VM lost its place. `RESERVATION_EXPIRED`: its guest was not running in time. `RESERVATION_REPLACED`: the ledger
+ * holds another reservation for it. `RESERVATION_ENDED`: the ledger holds no reservation, and the cause is unknown.
+ * `PREEMPTED`: a VM of higher priority needs the place. `CHASSIS_LOST`: the agent of its chassis is silent, and its
+ * guest with it.
  */
 export const DISPLACEMENT_CODES = [
   "RESERVATION_EXPIRED",
@@ -70,7 +74,9 @@ export type DisplacementCode = (typeof DISPLACEMENT_CODES)[number];
 
 export const VM_EVENTS = {
   "bioxen.vm.created.v1": vmCreated,
-  /** The VM waits for a place. `automatic` is true for a start by the restart policy, false for a start by a command. */
+  /**
+   * The VM waits for a place. `automatic` is true for a start by the restart policy, false for a start by a command.
+   */
   "bioxen.vm.start-requested.v1": z.object({ automatic: z.boolean() }),
   /** No chassis can take the VM now. The event is recorded when the reasons change. */
   "bioxen.vm.deferred.v1": z.object({ reasons: z.array(placementRefusal) }),
@@ -89,7 +95,10 @@ export const VM_EVENTS = {
   "bioxen.vm.stop-requested.v1": z.object({ destroy: z.boolean() }),
   "bioxen.vm.stopped.v1": z.object({ reason: z.string() }),
   "bioxen.vm.failed.v1": z.object({ reason: z.string(), code: z.string() }),
-  /** The VM lost its place, the reservation `fence` on `chassisId`, and waits for another. `chassisId` is null in old logs only. */
+  /**
+   * The VM lost its place, the reservation `fence` on `chassisId`, and waits for another. `chassisId` is null in old
+   * logs only.
+   */
   "bioxen.vm.displaced.v2": z.object({
     fence: z.int().min(1),
     chassisId: z.string().nullable(),
@@ -100,8 +109,8 @@ export const VM_EVENTS = {
     byPriority: z.int().optional(),
   }),
   /**
-   * The VM gave up part of what it held for the VM `by` and keeps `allocation`; its ledger follows. With `starve` it goes on with what
-   * it keeps, with `pause` it stands still.
+   * The VM gave up part of what it held for the VM `by` and keeps `allocation`; its ledger follows. With `starve` it
+   * goes on with what it keeps, with `pause` it stands still.
    */
   "bioxen.vm.preempted.v1": z.object({
     mode: z.enum(["starve", "pause"]),

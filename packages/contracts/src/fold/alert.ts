@@ -1,8 +1,8 @@
 /**
  * The meaning of an alert rule's events: the rule, its active alerts, and the notifications that are not delivered yet.
  *
- * The event that raises or clears an alert creates its notification, under the event's id. So a delivery that is repeated after a
- * crash has the same content and the same id.
+ * The event that raises or clears an alert creates its notification, under the event's id. So a delivery that is
+ * repeated after a crash has the same content and the same id.
  */
 import type { EventPosition, Fold } from "@bioxen/kernel";
 import type { AlertNotification, AlertRule, ClearingCode, DeadNotification } from "../alerts.ts";
@@ -19,7 +19,7 @@ export interface ActiveAlert {
 /** A notification without its rule id, which the subject of the event stream names. */
 type Reported<Message extends AlertNotification> = Omit<Message, "ruleId">;
 
-/** A notification that is to be delivered. */
+/** A notification that still has to be delivered. */
 export interface OwedNotification extends Reported<AlertNotification> {
   /** The only webhook that gets it, when a dead letter is retried; null: every deliverer. */
   readonly webhook: string | null;
@@ -28,7 +28,9 @@ export interface OwedNotification extends Reported<AlertNotification> {
 export interface AlertState {
   /** null when the rule was never set, or was removed. */
   readonly rule: AlertRule | null;
-  /** True once the rule is removed and until it is set again. A default rule of this name does not apply in that time. */
+  /**
+   * True once the rule is removed and until it is set again. A default rule of this name does not apply in that time.
+   */
   readonly removed: boolean;
   /** Active alerts by target. */
   readonly active: Readonly<Record<string, ActiveAlert>>;

@@ -17,9 +17,14 @@ export interface Chassis {
   /** Absent when the chassis has no taint. */
   readonly taints?: readonly Taint[] | undefined;
   readonly cordoned: boolean;
-  /** Sequence of the last cordon; absent without one. A drain that takes back its own cordon thereby leaves a later one alone. */
+  /**
+   * Sequence of the last cordon; absent without one. A drain that takes back its own cordon thereby leaves a later one
+   * alone.
+   */
   readonly cordonedSeq?: number | undefined;
-  /** Correlation id of the last cordon. A drain recognises its own cordon by it, however late the cordon was appended. */
+  /**
+   * Correlation id of the last cordon. A drain recognises its own cordon by it, however late the cordon was appended.
+   */
   readonly cordonedChain?: string | undefined;
   /** Sequence of the last uncordon; absent without one. */
   readonly uncordonedSeq?: number | undefined;

@@ -16,7 +16,9 @@ export interface Snapshot extends Checkpoint {
   readonly snapshotId: string;
 }
 
-/** Most snapshots of one VM. Each is kept until it is deleted, and lengthens every view and state of its VM by a line. */
+/**
+ * Most snapshots of one VM. Each is kept until it is deleted, and lengthens every view and state of its VM by a line.
+ */
 export const MAX_SNAPSHOTS = 16;
 
 export interface GuestState {

@@ -12,7 +12,10 @@ export interface LedgerEntry {
   /** Id of that event. */
   readonly reservedBy: string;
   readonly amounts: Amounts;
-  /** Stream sequence of the event that set `amounts`. It tells whether the entry already reflects a preemption of the VM. */
+  /**
+   * Stream sequence of the event that set `amounts`. It tells whether the entry already reflects a preemption of the
+   * VM.
+   */
   readonly amountsSeq: number;
   /** `reserved`: held until `expiresAtMs`; `committed`: an allocation, held until released. */
   readonly phase: "reserved" | "committed";
@@ -28,7 +31,10 @@ export interface Ledger {
   readonly maxVms: number;
   /** By VM id: a VM has at most one entry in a ledger. */
   readonly entries: Readonly<Record<string, LedgerEntry>>;
-  /** Newest proposer's lease under which this ledger reserved, 0 without one. A proposal under an older lease is rejected. */
+  /**
+   * Newest proposer's lease under which this ledger reserved, 0 without one. A proposal under an older lease is
+   * rejected.
+   */
   readonly proposerToken: number;
 }
 
@@ -53,8 +59,8 @@ export function freeAmounts(ledger: Ledger): Amounts {
 }
 
 /**
- * A mutable copy without a prototype. The engine treats it as a plain table; otherwise it makes a hidden class for every set of ids,
- * which took a tenth of the time to read a long log.
+ * A mutable copy without a prototype. The engine treats it as a plain table; otherwise it makes a hidden class for
+ * every set of ids, which took a tenth of the time to read a long log.
  */
 function tableOf(entries: Ledger["entries"]): Record<string, LedgerEntry> {
   const table: Record<string, LedgerEntry> = Object.create(null);

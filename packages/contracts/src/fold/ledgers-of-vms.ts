@@ -1,8 +1,8 @@
 /**
  * An index from VMs to the ledgers that hold an entry of them: one look-up instead of a search through every chassis.
  *
- * The index compares each noted ledger with its previous state, whatever event changed it. Folded states are immutable values, so an
- * entry that did not change is recognised by identity.
+ * The index compares each noted ledger with its previous state, whatever event changed it. Folded states are immutable
+ * values, so an entry that did not change is recognised by identity.
  */
 import type { Ledger } from "./ledger.ts";
 
@@ -14,7 +14,9 @@ export class LedgersOfVms {
   readonly #known = new Map<string, Entries>();
   readonly #ledgersOf = new Map<string, readonly string[]>();
 
-  /** Takes over the present entries of a ledger. Returns the ids of the VMs whose entry was added, removed or changed. */
+  /**
+   * Takes over the present entries of a ledger. Returns the ids of the VMs whose entry was added, removed or changed.
+   */
   note(chassisId: string, { entries }: Pick<Ledger, "entries">): string[] {
     const before = this.#known.get(chassisId) ?? {};
     if (before === entries) return [];

@@ -1,5 +1,5 @@
 /**
- * The meaning of a VM's move events: where the VM is to go, and the reservation it already holds there.
+ * The meaning of a VM's move events: the target of the move, and the reservation that the VM holds there.
  */
 import {
   type Amounts,
@@ -54,8 +54,8 @@ export function evolveMove(vm: Vm, event: MoveEvent, at: EventPosition): Partial
 }
 
 /**
- * True when `entry`, in the ledger of another chassis, is the reservation that the VM's move waits for: made for this move, not for an
- * earlier cancelled one, and for the amounts that the VM requests now.
+ * True when `entry`, in the ledger of another chassis, is the reservation that the VM's move waits for: made for this
+ * move, not for an earlier cancelled one, and for the amounts that the VM requests now.
  */
 export function isForMove(
   vm: Vm,
@@ -71,8 +71,8 @@ export function isForMove(
 }
 
 /**
- * The causation of everything that follows from a move. It continues the chain of the request for the move, whatever else has
- * happened to the VM since.
+ * The causation of everything that follows from a move. It continues the chain of the request for the move, whatever
+ * else has happened to the VM since.
  */
 export function causedByMove({ requestedBy }: Migration): Causation {
   return causedBy(requestedBy);

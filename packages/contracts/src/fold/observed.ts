@@ -1,6 +1,6 @@
 /**
- * Changes that other tools made to a VM's machine in its pool: what later decisions need to know of them, and the state of a VM that
- * follows such a change.
+ * Changes that other tools made to a VM's machine in its pool: what later decisions need to know of them, and the state
+ * of a VM that follows such a change.
  */
 import type { OBSERVED_EVENTS, SeenChange } from "../events/observed.ts";
 import type { VmEvent } from "../events/vm.ts";

@@ -9,7 +9,10 @@ export interface QuotaCharge {
   readonly incarnation: number;
   readonly chassisId: string;
   readonly amounts: Amounts;
-  /** Last sequence of the ledger at the time of the charge. The charge is valid for an append to that ledger while this is still its last. */
+  /**
+   * Last sequence of the ledger at the time of the charge. The charge is valid for an append to that ledger while this
+   * is still its last.
+   */
   readonly ledgerSeq: number;
   /** Sequence and time of the charge. */
   readonly chargedSeq: number;
@@ -21,7 +24,10 @@ export interface Quota {
   readonly label: string;
   /** Limits. A resource that is not named is unlimited. */
   readonly resources: Amounts;
-  /** Sequence of the first `set`. Once a ledger has a later event, only instances that know this quota can change that ledger. */
+  /**
+   * Sequence of the first `set`. Once a ledger has a later event, only instances that know this quota can change that
+   * ledger.
+   */
   readonly firstSeq: number;
   /** Sequence of the last `set`. Earlier charges were made under other limits. */
   readonly setSeq: number;
@@ -41,7 +47,10 @@ export function chargeKey(vmId: string, chassisId: string): string {
   return `${vmId}/${chassisId}`;
 }
 
-/** The sum of all charges. An incarnation that is charged on two chassis while it moves counts once, with the larger amounts. */
+/**
+ * The sum of all charges. An incarnation that is charged on two chassis while it moves counts once, with the larger
+ * amounts.
+ */
 export function chargedAmounts(quota: Quota): Amounts {
   return mostPerIncarnation(Object.values(quota.charges));
 }
@@ -80,7 +89,7 @@ export function larger(a: Amounts, b: Amounts): Amounts {
   return out;
 }
 
-/** What each limit leaves free; 0 where more is charged than a lowered limit allows. */
+/** The free part of each limit; 0 where more is charged than a lowered limit allows. */
 export function quotaFree(quota: Quota, charged = chargedAmounts(quota)): Amounts {
   return Object.fromEntries(
     Object.entries(quota.resources).map(([name, limit]) => [

@@ -1,5 +1,6 @@
 /**
- * Events of a VM that wants a place or gets one: it asks, no chassis takes it, a ledger holds a reservation, it loses that reservation.
+ * Events of a VM that wants a place or gets one: it asks, no chassis takes it, a ledger holds a reservation, it loses
+ * that reservation.
  */
 import type { EventPosition } from "@bioxen/kernel";
 import type { PlacementRefusal, VmEvent } from "../events/vm.ts";
@@ -90,9 +91,11 @@ export function describeRefusals(refusals: readonly PlacementRefusal[]): string 
 }
 
 /**
- * True when `entry` is the reservation that this pending VM waits for: made for its incarnation, after it began to wait.
+ * True when `entry` is the reservation that this pending VM waits for: made for its incarnation, after it began to
+ * wait.
  *
- * An older entry belongs to an earlier wait that ended without it, or to a move. Its ledger may be releasing it at this moment.
+ * An older entry belongs to an earlier wait that ended without it, or to a move. Its ledger may be releasing it at this
+ * moment.
  */
 export function isForWaiting(vm: VmState, entry: Pick<LedgerEntry, "incarnation" | "fence">): boolean {
   return (

@@ -69,7 +69,7 @@ function ended(state: "stopped" | "error", reason: string): Partial<Vm> {
   return { ...UNPLACED, state, reason, ...NOT_WAITING, checkpoint: null };
 }
 
-/** The changes to a VM that is to stop, by a command or because its machine was stopped or deleted in its pool. */
+/** The changes to a VM that begins to stop, by a command or because its machine was stopped or deleted in its pool. */
 export function stopping(vm: Vm, reason: string | null, destroy: boolean): Partial<Vm> {
   return {
     state: "stopping",

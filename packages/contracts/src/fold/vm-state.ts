@@ -1,9 +1,9 @@
 /**
- * The state of one VM, as the fold of its events gives it. Every reader of the log sees this state: the owner decides on it, and
- * scheduler, allocator, agent, monitor and time travel read it.
+ * The state of one VM, as the fold of its events gives it. Every reader of the log sees this state: the owner decides
+ * on it, and scheduler, allocator, agent, monitor and time travel read it.
  *
- * The place of a VM is fenced. `fence` names the reservation the VM lives on, `lastFence` the newest one it ever had. They tell a late
- * reservation, or a guest that outlived its place, from the present one.
+ * The place of a VM is fenced. `fence` names the reservation the VM lives on, `lastFence` the newest one it ever had.
+ * They tell a late reservation, or a guest that outlived its place, from the present one.
  */
 import type { Amounts, CauseEvent } from "@bioxen/kernel";
 import type { MoveCode } from "../events/move.ts";
@@ -45,9 +45,14 @@ export interface Preemption {
   /** Sequence and time of the event. */
   readonly seq: number;
   readonly atMs: number;
-  /** True while the VM holds less than its request. False once it has its full request again, or no longer wants to run. */
+  /**
+   * True while the VM holds less than its request. False once it has its full request again, or no longer wants to run.
+   */
   readonly active: boolean;
-  /** While the VM is paused by preemption: true when its user wants it paused as well. It then stays paused when it is reinstated. */
+  /**
+   * While the VM is paused by preemption: true when its user wants it paused as well. It then stays paused when it is
+   * reinstated.
+   */
   readonly heldByUser: boolean;
 }
 

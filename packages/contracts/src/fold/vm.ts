@@ -1,8 +1,8 @@
 /**
  * The meaning of a VM's events: the state of a VM after each of them.
  *
- * `evolve` hands each event to the file of its group, which returns the state after it. Every switch is exhaustive: a new event type
- * does not compile until a group has taken it.
+ * `evolve` hands each event to the file of its group, which returns the state after it. Every switch is exhaustive: a
+ * new event type does not compile until a group has taken it.
  */
 import type { EventPosition, Fold } from "@bioxen/kernel";
 import type { VmEvent } from "../events/vm.ts";
