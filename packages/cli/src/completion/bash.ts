@@ -1,8 +1,10 @@
 /**
- * Completion for bash, 3.2 and newer. Words that begin with a dash are options; the path of the command is found in what was typed.
+ * Completion script for bash 3.2 and newer. The script derives the path of the command from the typed words; a word
+ * that begins with a dash completes to options, any other word to subcommands, choices, ids or files.
  */
 import { type CompletedCommand, type CompletedOption, ID_KINDS } from "./tree.ts";
 
+/** Returns the script that `bioxen completion bash` prints. */
 export function bashCompletion(tree: readonly CompletedCommand[]): string {
   const paths = tree.filter(({ path }) => path !== "").map(({ path }) => quoted(path));
   return `# bash completion of bioxen: source <(bioxen completion bash)
@@ -34,7 +36,7 @@ ${tree.map(commandCase).join("\n")}
   COMPREPLY=($(compgen -W "$words" -- "$cur"))
 }
 
-# Asks the BioXen that is reachable, if one answers at once.
+# Prints the ids of the reachable BioXen, or nothing when none answers at once.
 _bioxen_ids() {
   bioxen __ids "$1" 2>/dev/null
 }
@@ -47,7 +49,7 @@ function quoted(text: string): string {
   return `"${text.replaceAll(/["$`\\]/g, "\\$&")}"`;
 }
 
-/** What follows an option that takes a value. */
+/** One `case` branch per option that takes a value: completes the value and returns. */
 function valueCases(path: string, options: readonly CompletedOption[]): string[] {
   return options.flatMap(({ flags, takesValue, choices, kind }) => {
     if (!takesValue) return [];

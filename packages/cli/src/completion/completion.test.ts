@@ -1,5 +1,5 @@
 /**
- * The scripts in the shells themselves: bash completes here what it would complete for a person; zsh and fish are asked where they are.
+ * Runs the completion scripts in real shells: always in bash, in zsh and fish when they are installed.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -13,7 +13,7 @@ import { completionTree } from "./tree.ts";
 import { zshCompletion } from "./zsh.ts";
 
 const TREE = completionTree(createProgram());
-/** What a running BioXen would answer, and that it was asked. */
+/** Ids that the stub of `bioxen __ids` prints in place of a running BioXen. */
 const IDS = { vm: ["cell-1", "cell-2"], chassis: ["ecoli-1"], rule: ["chassis-lost"] };
 
 let directory: string;
@@ -34,7 +34,7 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 const environment = () => ({ ...process.env, PATH: `${directory}:${process.env["PATH"]}` });
 
-/** What real bash offers after each of `lines`, the last word of which is being typed. */
+/** The words that bash offers for each line; the last word of a line is the one being completed. */
 function bashOffers(...lines: readonly string[]): string[][] {
   const steps = lines.map((line) => {
     const words = line.split(" ").map((word) => `'${word}'`);
@@ -53,7 +53,7 @@ function bashOffers(...lines: readonly string[]): string[][] {
 const offered = (line: string) => bashOffers(line)[0] ?? [];
 
 describe("completion in bash", () => {
-  it("offers every command, and every option of it, where it belongs", () => {
+  it("offers every command after its parent, and every option after its command", () => {
     const commands = TREE.filter(({ commands: children }) => children.length > 0);
     const offers = bashOffers(...commands.map(({ path }) => `bioxen ${path} `.replace("  ", " ")));
     expect(offers).toEqual(commands.map(({ commands: children }) => children.map(({ name }) => name)));
@@ -63,14 +63,14 @@ describe("completion in bash", () => {
     expect(flags).toEqual(leaves.map(({ options }) => options.flatMap((option) => option.flags)));
   });
 
-  it("completes what is begun", () => {
+  it("completes a partly typed word", () => {
     expect(offered("bioxen vm cr")).toEqual(["create"]);
     expect(offered("bioxen chassis un")).toEqual(["uncordon"]);
     expect(offered("bioxen vm create --ty")).toEqual(["--type"]);
     expect(offered("bioxen completion f")).toEqual(["fish"]);
   });
 
-  it("completes values of options: what they may be, ids, files", () => {
+  it("completes the values of options: choices, ids and files", () => {
     expect(offered("bioxen vm create x --type ")).toEqual(["syn3a", "ecoli", "minimal_cell"]);
     expect(offered("bioxen alerts set r --severity w")).toEqual(["warning"]);
     expect(offered("bioxen vm create x --chassis ")).toEqual(IDS.chassis);
@@ -78,7 +78,7 @@ describe("completion in bash", () => {
     expect(offered("bioxen vm create x --priority ")).toEqual([]);
   });
 
-  it("asks for ids where a VM, a chassis or a rule is to be named", () => {
+  it("offers ids for arguments that name a VM, a chassis or a rule", () => {
     expect(offered("bioxen vm show ")).toEqual(IDS.vm);
     expect(offered("bioxen vm stop cell-1 cell-")).toEqual(IDS.vm);
     expect(offered("bioxen chassis cordon e")).toEqual(IDS.chassis);
@@ -88,23 +88,23 @@ describe("completion in bash", () => {
   });
 });
 
-/** Whether a shell is here; where it is not, that is said. */
-function isHere(shell: string): boolean {
-  const here = spawnSync(shell, ["--version"]).status === 0;
-  if (!here) console.log(`${shell} is not here: its completion was not read by it`);
-  return here;
+/** Whether the shell is installed. Logs a line when it is not, because the test then checks nothing. */
+function isInstalled(shell: string): boolean {
+  const installed = spawnSync(shell, ["--version"]).status === 0;
+  if (!installed) console.log(`${shell} is not installed: its completion script is not tested`);
+  return installed;
 }
 
 describe("completion in other shells", () => {
-  it("is read by zsh without complaint", () => {
-    if (!isHere("zsh")) return;
+  it("is parsed by zsh without an error", () => {
+    if (!isInstalled("zsh")) return;
     const { status, stderr } = spawnSync("zsh", ["-n", join(directory, "bioxen.zsh")], { encoding: "utf8" });
     expect(stderr).toBe("");
     expect(status).toBe(0);
   });
 
-  it("completes in fish", () => {
-    if (!isHere("fish")) return;
+  it("completes commands, options, choices and ids in fish", () => {
+    if (!isInstalled("fish")) return;
     const script = `source ${join(directory, "bioxen.fish")}; complete -C $argv[1]`;
     const fish = (line: string) => {
       const env = { ...environment(), HOME: directory };

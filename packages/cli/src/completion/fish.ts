@@ -1,12 +1,14 @@
 /**
- * Completion for fish: one `complete` line for each thing that may follow, under the condition that says where.
+ * Completion script for fish: one `complete` line per possible word, with the command path at which it is offered as
+ * condition.
  */
 import { type CompletedCommand, type CompletedOption, ID_KINDS } from "./tree.ts";
 
+/** Returns the script that `bioxen completion fish` prints. */
 export function fishCompletion(tree: readonly CompletedCommand[]): string {
   const paths = tree.filter(({ path }) => path !== "").map(({ path }) => quoted(path));
   return `# fish completion of bioxen: bioxen completion fish | source
-function __bioxen_at --description 'is this the command that was typed so far'
+function __bioxen_at --description 'tests whether the typed words lead to this command'
     set --local paths ${paths.join(" ")}
     set --local path ''
     for word in (commandline -opc)[2..-1]
@@ -16,7 +18,7 @@ function __bioxen_at --description 'is this the command that was typed so far'
     test "$path" = "$argv[1]"
 end
 
-function __bioxen_ids --description 'asks the BioXen that is reachable, if one answers at once'
+function __bioxen_ids --description 'prints the ids of the reachable BioXen, if it answers at once'
     bioxen __ids $argv[1] 2>/dev/null
 end
 

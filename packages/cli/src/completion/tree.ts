@@ -1,15 +1,18 @@
 /**
- * The command tree as a shell completes it: what may follow where. Made from the commands themselves, so that nothing is completed that
- * is not there.
+ * The command tree for shell completion: the words that may follow each command. It is derived from the command
+ * definitions, so that completion always matches the commands that exist.
  */
 import type { Argument, Command, Option } from "commander";
 
-/** What a value is one of: ids that a running BioXen knows, files, or nothing that could be completed. */
+/**
+ * Kind of a value: an id of a running BioXen (`vm`, `chassis`, `rule`), a file, or free text that cannot be completed
+ * (`none`).
+ */
 export type ValueKind = "vm" | "chassis" | "rule" | "file" | "none";
 export const ID_KINDS = ["vm", "chassis", "rule"] as const;
 
 export interface CompletedOption {
-  /** `-f` and `--file`, as far as it has them. */
+  /** Short and long form, such as `-f` and `--file`; at least one of the two. */
   readonly flags: readonly string[];
   readonly description: string;
   readonly takesValue: boolean;
@@ -18,7 +21,7 @@ export interface CompletedOption {
 }
 
 export interface CompletedCommand {
-  /** `vm create`; empty: `bioxen` itself. */
+  /** Names of the command below `bioxen`, such as `vm create`; empty for `bioxen` itself. */
   readonly path: string;
   readonly description: string;
   readonly commands: readonly { readonly name: string; readonly description: string }[];
@@ -27,7 +30,7 @@ export interface CompletedCommand {
   readonly argumentChoices: readonly string[];
 }
 
-/** `bioxen` and every command below it, each after the one it belongs to. */
+/** Returns `command` and all visible commands below it, each parent before its children. */
 export function completionTree(command: Command, path = ""): CompletedCommand[] {
   const children = command.commands.filter((child) => !isHidden(child));
   const [argument] = command.registeredArguments;
@@ -42,7 +45,10 @@ export function completionTree(command: Command, path = ""): CompletedCommand[] 
   return [own, ...children.flatMap((child) => completionTree(child, `${path} ${child.name()}`.trim()))];
 }
 
-/** Commander keeps it to itself, but leaves such commands out of its help. */
+/**
+ * Whether help omits the command. Commander has no public flag for this, but its list of visible commands lacks hidden
+ * ones.
+ */
 export function isHidden(command: Command): boolean {
   return !command.parent?.createHelp().visibleCommands(command.parent).includes(command);
 }
@@ -57,7 +63,7 @@ function completedOption(option: Option): CompletedOption {
   };
 }
 
-/** Of `--chassis <id>` that is `chassis`, of `-f, --file <file>` `file`. */
+/** Name of the value of an option: `chassis` for `--chassis <id>`, `file` for `-f, --file <file>`. */
 function valueNameOf({ flags, long }: Option): string {
   const [, value = ""] = /[<[]([^>\]]+)[>\]]/.exec(flags) ?? [];
   return value === "id" ? (long ?? "").replace(/^--/, "") : value;

@@ -1,12 +1,13 @@
 /**
- * Completion for zsh: the same tables, with what each word means beside it.
+ * Completion script for zsh: the same tables as for bash, with a description for each word.
  */
 import { type CompletedCommand, type CompletedOption, ID_KINDS } from "./tree.ts";
 
+/** Returns the script that `bioxen completion zsh` prints. */
 export function zshCompletion(tree: readonly CompletedCommand[]): string {
   const paths = tree.filter(({ path }) => path !== "").map(({ path }) => quoted(path));
   return `#compdef bioxen
-# zsh completion of bioxen: source <(bioxen completion zsh), or put it as _bioxen into a directory of $fpath
+# zsh completion of bioxen: source <(bioxen completion zsh), or save it as _bioxen in a directory of $fpath
 _bioxen() {
   local path_="" next word prev="" i
   for ((i = 2; i < CURRENT; i++)); do
@@ -34,7 +35,7 @@ ${tree.map(commandCase).join("\n")}
   (( \${#commands} )) && _describe 'command' commands
 }
 
-# Asks the BioXen that is reachable, if one answers at once.
+# Prints the ids of the reachable BioXen, or nothing when none answers at once.
 _bioxen_ids() {
   bioxen __ids "$1" 2>/dev/null
 }
@@ -47,12 +48,15 @@ fi
 `;
 }
 
-/** In single quotes nothing means anything but the quote itself. */
+/** The text in single quotes, inside which only the single quote itself needs escaping. */
 function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** `word:what it means`; a colon in the word would end it. */
+/**
+ * `word:description`, as `_describe` reads it. Colons in the word are escaped, because an unescaped colon ends the
+ * word.
+ */
 function described(word: string, description: string): string {
   return quoted(`${word.replaceAll(":", "\\:")}:${description}`);
 }
