@@ -1,5 +1,5 @@
 /**
- * The menu on a real stack, its questions answered by a script: every entry, and leaving at every question.
+ * The menu on a real stack with scripted answers: every entry, and leaving at every question.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Asking, type Choice, MenuLeft, type TextQuestion } from "../../packages/cli/src/menu/asking.ts";
@@ -19,52 +19,55 @@ afterAll(async () => {
   await world.close();
 });
 
-/** Esc, and Ctrl-C. */
+/** Scripted key presses: Esc and Ctrl-C. */
 const ESC: unique symbol = Symbol("esc");
 const CTRL_C: unique symbol = Symbol("ctrl-c");
-type Given = string | boolean | typeof ESC | typeof CTRL_C;
+type Answer = string | boolean | typeof ESC | typeof CTRL_C;
 
-/** Answers questions in turn; fails when one asks for what is not offered. What is asked after the script ends: exit. */
+/**
+ * Gives the scripted answers in order and fails when a choice is not offered. After the script ends, every question
+ * gets Ctrl-C.
+ */
 class ScriptedAsking implements Asking {
   readonly shown: string[] = [];
-  readonly told: string[] = [];
+  readonly messages: string[] = [];
   readonly offered: string[][] = [];
   asked = 0;
-  readonly #script: Given[];
+  readonly #script: Answer[];
 
-  constructor(...script: Given[]) {
+  constructor(...script: Answer[]) {
     this.#script = [...script];
   }
 
-  #next(): Given {
+  #next(): Answer {
     this.asked += 1;
-    const given = this.#script.shift() ?? CTRL_C;
-    if (given === CTRL_C) throw new MenuLeft();
-    return given;
+    const answer = this.#script.shift() ?? CTRL_C;
+    if (answer === CTRL_C) throw new MenuLeft();
+    return answer;
   }
 
   async choose<T extends string>(message: string, choices: readonly Choice<T>[]): Promise<T | undefined> {
     this.offered.push(choices.map(({ value }) => value));
-    const given = this.#next();
-    if (given === ESC) return undefined;
+    const answer = this.#next();
+    if (answer === ESC) return undefined;
     expect(
       choices.map(({ value }) => value as string),
       message,
-    ).toContain(given);
-    return given as T;
+    ).toContain(answer);
+    return answer as T;
   }
 
   async text({ initial, problem }: TextQuestion): Promise<string | undefined> {
-    const given = this.#next();
-    if (given === ESC) return undefined;
-    const text = given === "" ? (initial ?? "") : String(given);
+    const answer = this.#next();
+    if (answer === ESC) return undefined;
+    const text = answer === "" ? (initial ?? "") : String(answer);
     expect(problem?.(text)).toBeUndefined();
     return text;
   }
 
   async confirm(): Promise<boolean | undefined> {
-    const given = this.#next();
-    return given === ESC ? undefined : given === true;
+    const answer = this.#next();
+    return answer === ESC ? undefined : answer === true;
   }
 
   show(body: string, title: string): void {
@@ -72,7 +75,7 @@ class ScriptedAsking implements Asking {
   }
 
   tell(_kind: string, line: string): void {
-    this.told.push(line);
+    this.messages.push(line);
   }
 
   during<T>(_message: string, work: Promise<T>): Promise<T> {
@@ -84,7 +87,7 @@ class ScriptedAsking implements Asking {
   }
 }
 
-async function walk(...script: Given[]): Promise<ScriptedAsking> {
+async function walk(...script: Answer[]): Promise<ScriptedAsking> {
   const asking = new ScriptedAsking(...script);
   await mainMenu(asking, session).catch((thrown: unknown) => {
     if (!(thrown instanceof MenuLeft)) throw thrown;
@@ -92,7 +95,7 @@ async function walk(...script: Given[]): Promise<ScriptedAsking> {
   return asking;
 }
 
-const CREATE: readonly Given[] = [
+const CREATE: readonly Answer[] = [
   "create",
   "syn3a",
   "basic",
@@ -107,23 +110,23 @@ const CREATE: readonly Given[] = [
 ];
 
 describe("the menu", () => {
-  it("makes nothing when one leaves at any question of a creation, by Esc or by Ctrl-C", async () => {
+  it("creates no VM when Esc or Ctrl-C leaves any question of a creation", async () => {
     const before = (await session.ask("vmList", {})).vms.length;
     const log = await session.eventLog();
-    const kinds = async () => (await session.ask("vmList", {})).vms.map(({ vmId }) => vmId);
+    const vmIds = async () => (await session.ask("vmList", {})).vms.map(({ vmId }) => vmId);
     for (let at = 1; at < CREATE.length; at += 1) {
       await walk(...CREATE.slice(0, at), CTRL_C);
       await walk(...CREATE.slice(0, at), ESC, CTRL_C);
     }
-    expect(await kinds()).toHaveLength(before);
+    expect(await vmIds()).toHaveLength(before);
     expect(await log.read("bioxen.evt.vm.m1", 0)).toEqual([]);
   });
 
-  it("makes a cell with shares, says how fast it will grow and where it goes, and starts it", async () => {
+  it("creates a cell with chosen shares, shows its planned placement, and starts it", async () => {
     const asking = await walk(...CREATE, "exit");
     expect(asking.shown.join("\n")).toContain("on ecoli-1");
-    expect(asking.told).toContain("m1 is created");
-    expect(asking.told.at(-1)).toContain("m1 is running");
+    expect(asking.messages).toContain("m1 is created");
+    expect(asking.messages.at(-1)).toContain("m1 is running");
     const { vm } = await session.ask("vmGet", { vmId: "m1" });
     expect(vm).toMatchObject({
       state: "running",
@@ -132,10 +135,10 @@ describe("the menu", () => {
     });
   });
 
-  it("offers what the service allows, and nothing else", async () => {
-    const mine = ["start", "pause", "resume", "stop", "destroy"];
-    // With each state a command that is refused in it: the refusal lists what is allowed.
-    const steps: readonly [Given[], string, "vmStart" | "vmResume" | "vmPause"][] = [
+  it("offers exactly the verbs that the service allows", async () => {
+    const verbsOfMenu = ["start", "pause", "resume", "stop", "destroy"];
+    // Each state comes with a command that it rejects, because the rejection lists the allowed commands.
+    const steps: readonly [Answer[], string, "vmStart" | "vmResume" | "vmPause"][] = [
       [["pause", "m1"], "paused", "vmStart"],
       [["stop", "m1"], "stopped", "vmResume"],
       [["start", "m1"], "running", "vmPause"],
@@ -143,16 +146,16 @@ describe("the menu", () => {
     for (const [script, state, wrong] of steps) {
       const asking = await walk(...script, "exit");
       const { vm } = await session.ask("vmGet", { vmId: "m1" });
-      expect(vm.state, asking.told.join("\n")).toBe(state);
+      expect(vm.state, asking.messages.join("\n")).toBe(state);
       if (state === "running") continue;
       const refused = await session.call(wrong, { vmId: "m1" });
       const allowed = refused.ok ? [] : (refused.error.details?.["allowed"] as string[]);
       const offered = allowedVerbs(vm).map(({ name }) => name);
-      expect(offered.sort()).toEqual(allowed.filter((verb) => mine.includes(verb)).sort());
+      expect(offered.sort()).toEqual(allowed.filter((verb) => verbsOfMenu.includes(verb)).sort());
     }
   });
 
-  it("shows status, resources, chassis and events", async () => {
+  it("shows status, resources, alerts, chassis and events", async () => {
     const asking = await walk(
       ...["status", "m1"],
       ...["list", "m1", "status", "explain", "back"],
@@ -177,10 +180,10 @@ describe("the menu", () => {
     ]) {
       expect(shown).toContain(part);
     }
-    expect(shown).toMatch(/The latest events[\s\S]*chassis\/ecoli-1 uncordoned/);
+    expect(shown).toMatch(/Latest events[\s\S]*chassis\/ecoli-1 uncordoned/);
   });
 
-  it("destroys only what is confirmed", async () => {
+  it("destroys a VM only after a confirmation", async () => {
     await walk("destroy", "m1", false, "destroy", "m1", ESC, "exit");
     expect((await session.ask("vmGet", { vmId: "m1" })).vm.state).toBe("running");
     await walk("destroy", "m1", true, "exit");

@@ -1,5 +1,5 @@
 /**
- * Alerts in the menu: what is wrong now, the rules that say so, and what nobody could be told.
+ * Alerts in the menu: raised alerts, alert rules, and notifications that could not be delivered.
  */
 import type { AlertRuleView } from "@bioxen/contracts";
 import { activeTable, deadTable, raisedWhile } from "../commands/alerts.ts";
@@ -10,12 +10,12 @@ import type { Asking } from "./asking.ts";
 
 export async function alertsMenu(asking: Asking, session: Session): Promise<void> {
   const { active, activeTotal } = await session.ask("alertList", {});
-  if (activeTotal === 0) asking.tell("done", "nothing is wrong: no alert is raised");
+  if (activeTotal === 0) asking.tell("done", "no alert is raised");
   else asking.show(activeTable(active), `${activeTotal} alert${activeTotal === 1 ? "" : "s"}`);
   for (;;) {
     const { dead, total } = await session.ask("alertDead", {});
     const chosen = await asking.choose("Alerts", [
-      { value: "rules", label: "Rules", hint: "what is watched" },
+      { value: "rules", label: "Rules", hint: "watched metrics and limits" },
       ...(total > 0 ? [{ value: "dead", label: "Undelivered notifications", hint: String(total) }] : []),
       { value: "back", label: "Back" },
     ]);
@@ -28,12 +28,13 @@ export async function alertsMenu(asking: Asking, session: Session): Promise<void
   }
 }
 
-/** What fits a terminal of 80 columns: `bioxen alerts rules` says all. */
+/** The rules in at most 80 columns; `bioxen alerts rules` prints all fields. */
 function shortRules(rules: readonly AlertRuleView[]): string {
   const rows = rules.map((rule) => [rule.ruleId, raisedWhile(rule), rule.severity]);
   return table(["RULE", "RAISED WHILE", "SEVERITY"], rows);
 }
 
+/** Offers to retry the undelivered notifications of one rule. */
 async function deliverAgain(asking: Asking, session: Session, ruleIds: readonly string[]): Promise<void> {
   const chosen = await asking.choose("Deliver again?", [
     ...ruleIds.map((ruleId) => ({ value: ruleId, label: `All of rule ${ruleId}` })),
@@ -42,5 +43,5 @@ async function deliverAgain(asking: Asking, session: Session, ruleIds: readonly 
   if (chosen === undefined || chosen === "") return;
   const reply = await session.call("alertRetry", { ruleId: chosen });
   if (!reply.ok) return asking.tell("refused", refused(reply.error).message);
-  asking.tell("done", `${reply["retried"]} to be delivered again`);
+  asking.tell("done", `${reply["retried"]} queued for delivery`);
 }

@@ -1,5 +1,5 @@
 /**
- * How the menu asks and shows: a port, so that every path through the menu can be tested without a terminal.
+ * Questions and output of the menu as a port, so that tests walk through every path without a terminal.
  */
 import {
   autocomplete,
@@ -25,34 +25,35 @@ export interface Choice<T extends string> {
 export interface TextQuestion {
   readonly message: string;
   readonly initial?: string;
-  /** What is wrong with the text, in one sentence; undefined: nothing. */
+  /** Returns the problem of the text in one sentence, or undefined when the text is valid. */
   readonly problem?: (text: string) => string | undefined;
 }
 
-/** Every answer may be undefined: Esc, back to where one came from. */
+/** Port to the person at the menu. An undefined answer means Esc: go back one level. */
 export interface Asking {
   choose<T extends string>(message: string, choices: readonly Choice<T>[]): Promise<T | undefined>;
   text(question: TextQuestion): Promise<string | undefined>;
   confirm(message: string): Promise<boolean | undefined>;
   show(body: string, title: string): void;
   tell(kind: "done" | "refused" | "news", line: string): void;
-  /** Shows that something is under way. */
+  /** Shows `message` as progress until `work` settles, and returns its result. */
   during<T>(message: string, work: Promise<T>): Promise<T>;
-  /** Draws again and again until a key is pressed. */
+  /** Redraws the output of `draw` once a second until a key is pressed. */
   live(draw: () => Promise<string>): Promise<void>;
 }
 
-/** Ctrl-C: the whole menu ends, at whatever question. */
+/** Thrown on Ctrl-C: ends the whole menu at any question. */
 export class MenuLeft extends Error {}
 
-/** Rows that `text` takes on a terminal, which begins a line anew where it is full. */
+/** Number of terminal rows that `text` fills, with lines wrapped at `columns`. */
 export function rowsOf(text: string, columns: number): number {
   const rows = text.split("\n").map((line) => Math.max(1, Math.ceil(width(line) / columns)));
   return rows.reduce((sum, count) => sum + count, 0);
 }
 
-/** Choices above this are found by typing a part of their name. */
-const LONGEST_LIST = 12;
+/** Longest plain list. A longer list also offers a search by part of the name. */
+const MAX_PLAIN_CHOICES = 12;
+/** Interval of {@link Asking.live}, ms. */
 const REDRAW_MS = 1_000;
 
 interface PressedKey {
@@ -60,6 +61,7 @@ interface PressedKey {
   readonly ctrl?: boolean;
 }
 
+/** The port on a real terminal, drawn by clack. */
 export class TerminalAsking implements Asking {
   #interrupted = false;
 
@@ -78,11 +80,11 @@ export class TerminalAsking implements Asking {
   }
 
   choose<T extends string>(message: string, choices: readonly Choice<T>[]): Promise<T | undefined> {
-    // clack tells apart types of values that a type parameter leaves open.
+    // The option type of clack is conditional on the value type, and TypeScript cannot resolve it for a type parameter.
     const options = choices as readonly Choice<string>[] as Choice<string>[];
     const answer =
-      options.length > LONGEST_LIST
-        ? autocomplete({ message: `${message} (type to search)`, options, maxItems: LONGEST_LIST })
+      options.length > MAX_PLAIN_CHOICES
+        ? autocomplete({ message: `${message} (type to search)`, options, maxItems: MAX_PLAIN_CHOICES })
         : select({ message, options });
     return this.#answered(answer) as Promise<T | undefined>;
   }
@@ -116,28 +118,28 @@ export class TerminalAsking implements Asking {
   }
 
   async during<T>(message: string, work: Promise<T>): Promise<T> {
-    const wheel = spinner();
-    wheel.start(message);
+    const progress = spinner();
+    progress.start(message);
     try {
       return await work;
     } finally {
-      wheel.clear();
+      progress.clear();
     }
   }
 
   async live(draw: () => Promise<string>): Promise<void> {
-    let over = false;
+    let done = false;
     let wake: () => void = () => undefined;
     const onKey = (_text: string, key: PressedKey) => {
       this.#interrupted = key.ctrl === true && key.name === "c";
-      over = true;
+      done = true;
       wake();
     };
     process.stdin.setRawMode(true).resume().on("keypress", onKey);
     try {
       let rows = 0;
-      while (!over) {
-        const body = `${await draw()}\nany key goes back`;
+      while (!done) {
+        const body = `${await draw()}\npress any key to go back`;
         if (rows > 0) process.stdout.write(`\u001b[${rows}A\u001b[J`);
         process.stdout.write(`${body}\n`);
         rows = rowsOf(body, process.stdout.columns);
@@ -147,7 +149,7 @@ export class TerminalAsking implements Asking {
             clearTimeout(timer);
             resolve();
           };
-          if (over) wake();
+          if (done) wake();
         });
       }
     } finally {

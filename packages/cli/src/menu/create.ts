@@ -1,5 +1,6 @@
 /**
- * Making a VM, step by step. Nothing is sent before the last step, and then one command: leaving anywhere leaves no half VM.
+ * Creates a VM in the menu, question by question. The last step sends a single create command, so leaving earlier
+ * changes nothing.
  */
 import { steadyState } from "@bioxen/cell-models";
 import {
@@ -26,7 +27,7 @@ const SHARE_NAMES = {
   atpPerSecond: "ATP",
   rnaPolymerases: "RNA polymerases",
 } as const;
-/** Shares offered without typing, % of full demand. */
+/** Shares offered as choices, % of full demand. */
 const OFFERED_PERCENT = [100, 75, 50, 25] as const;
 const PRIORITIES: readonly Choice<string>[] = [
   { value: "1", label: "1", hint: "low, the default" },
@@ -36,25 +37,25 @@ const PRIORITIES: readonly Choice<string>[] = [
   { value: "5", label: "5", hint: "high: served first" },
 ];
 
-/** Undefined at any question: back to the main menu, and nothing was made. */
+/** Asks for all fields of the VM. Esc at a question returns to the main menu without creating a VM. */
 export async function createMenu(asking: Asking, session: Session): Promise<void> {
   const biologicalType = await chooseType(asking);
   if (biologicalType === undefined) return;
   const vmType = await asking.choose<VmType>("On which infrastructure?", [
-    { value: "basic", label: "basic", hint: "the cell model with Lua, run by an agent here" },
+    { value: "basic", label: "basic", hint: "a cell model with Lua, run by a local agent" },
     { value: "xcpng", label: "xcpng", hint: "a VM on an XCP-ng pool" },
   ]);
   if (vmType === undefined) return;
   const existing = new Set((await session.listAllVms()).map(({ vmId }) => vmId));
   const vmId = await asking.text({
-    message: "Its id?",
+    message: "VM id?",
     initial: freeIdFor(biologicalType, existing),
     problem: (text) => idProblem(text, existing),
   });
   if (vmId === undefined) return;
   const shares = vmType === "basic" ? await chooseShares(asking, biologicalType) : {};
   if (shares === undefined) return;
-  const priority = await asking.choose("Its priority?", PRIORITIES);
+  const priority = await asking.choose("Priority?", PRIORITIES);
   if (priority === undefined) return;
   const resources = Object.fromEntries(
     Object.entries(shares).map(([name, percent]) => [name, `${percent}%`]),
@@ -88,11 +89,11 @@ function freeIdFor(type: BiologicalType, existing: ReadonlySet<string>): string 
 
 function idProblem(text: string, existing: ReadonlySet<string>): string | undefined {
   if (!ID_PATTERN.test(text))
-    return "small letters, digits and hyphens, at most 63, none at the ends a hyphen";
-  return existing.has(text) ? `${text} exists` : undefined;
+    return "use 1 to 63 lower-case letters, digits and hyphens; begin and end with a letter or digit";
+  return existing.has(text) ? `${text} already exists: choose another id` : undefined;
 }
 
-/** How fast it would grow, as the model says; the same function that the cell itself runs on. */
+/** Predicted doubling time in minutes, null without growth. The cell itself runs on the same model function. */
 function predictedDoubling(biologicalType: BiologicalType, shares: Shares): number | null {
   const full = fullDemand(biologicalType, "basic");
   const wanted = Object.fromEntries(Object.entries(shares).map(([name, percent]) => [name, `${percent}%`]));
@@ -107,17 +108,17 @@ const allAt = (percent: number): Shares => ({
 });
 
 async function chooseShares(asking: Asking, type: BiologicalType): Promise<Shares | undefined> {
-  const doubles = (shares: Shares) => {
+  const growthOf = (shares: Shares) => {
     const predicted = predictedDoubling(type, shares);
-    return predicted === null ? "it would not grow" : `doubles in ${minutes(predicted)}`;
+    return predicted === null ? "would not grow" : `doubles in ${minutes(predicted)}`;
   };
   for (;;) {
-    const chosen = await asking.choose("How much of what it could use?", [
+    const chosen = await asking.choose("Share of full demand?", [
       ...OFFERED_PERCENT.map((percent) => ({
         value: String(percent),
-        label: `${percent} % of everything: ${doubles(allAt(percent))}`,
+        label: `${percent} % of every resource: ${growthOf(allAt(percent))}`,
       })),
-      { value: "own", label: "Each resource by itself" },
+      { value: "own", label: "Choose per resource" },
     ]);
     if (chosen === undefined) return undefined;
     if (chosen !== "own") return allAt(Number(chosen));
@@ -126,9 +127,9 @@ async function chooseShares(asking: Asking, type: BiologicalType): Promise<Share
     const sentence = Object.entries(shares).map(
       ([name, percent]) => `${SHARE_NAMES[name as keyof Shares]} ${percent} %`,
     );
-    const keep = await asking.choose(`${sentence.join(", ")}: ${doubles(shares)}`, [
-      { value: "keep", label: "Take this" },
-      { value: "change", label: "Change it" },
+    const keep = await asking.choose(`${sentence.join(", ")}: ${growthOf(shares)}`, [
+      { value: "keep", label: "Use these shares" },
+      { value: "change", label: "Change them" },
     ]);
     if (keep === "keep") return shares;
   }
@@ -140,7 +141,8 @@ async function askShares(asking: Asking): Promise<Shares | undefined> {
     const answer = await asking.text({
       message: `${SHARE_NAMES[name]}, % of full demand?`,
       initial: "100",
-      problem: (text) => (/^(?:100|[1-9]?[0-9])$/.test(text) ? undefined : "a whole number from 0 to 100"),
+      problem: (text) =>
+        /^(?:100|[1-9]?[0-9])$/.test(text) ? undefined : "enter a whole number from 0 to 100",
     });
     if (answer === undefined) return undefined;
     shares[name] = Number(answer);
@@ -153,13 +155,13 @@ async function confirmAndCreate(
   session: Session,
   request: RequestOf<"vmCreate"> & { readonly vmId: string },
 ): Promise<void> {
-  asking.show(await previewOf(session, request), "Where it would go");
-  const chosen = await asking.choose(`Make ${request.vmId}?`, [
+  asking.show(await previewOf(session, request), "Planned placement");
+  const chosen = await asking.choose(`Create ${request.vmId}?`, [
     { value: "start", label: "Create and start" },
     { value: "create", label: "Create only" },
     { value: "no", label: "No" },
   ]);
-  if (chosen !== "start" && chosen !== "create") return asking.tell("news", "nothing was made");
+  if (chosen !== "start" && chosen !== "create") return asking.tell("news", "no VM was created");
   const reply = await session.call("vmCreate", request);
   if (!reply.ok) return asking.tell("refused", refused(reply.error).message);
   asking.tell("done", `${request.vmId} is created`);
@@ -167,10 +169,12 @@ async function confirmAndCreate(
   if (chosen === "start" && start !== undefined) await doVerb(asking, session, start, request.vmId);
 }
 
+/** The placement that the scheduler plans now, with its verdict on every chassis. */
 async function previewOf(session: Session, request: RequestOf<"vmCreate">): Promise<string> {
   const plan = await session.ask("placementPlan", request);
   const [placement] = plan.placements;
-  const verdict = placement === undefined ? "it would wait for a place" : `on ${placement.chassisId}`;
+  const verdict =
+    placement === undefined ? "no chassis fits now: the VM would stay pending" : `on ${placement.chassisId}`;
   const rows = Object.values(plan.scores).flatMap((candidates) =>
     candidates.map((c) => [
       c.chassisId,

@@ -1,6 +1,6 @@
 /**
- * `bioxen` on a terminal: everything a person does with cells, from a menu. Esc goes back, Ctrl-C leaves; nothing is ever
- * half done, because every entry ends in one command or in none.
+ * The menu of `bioxen` without arguments on a terminal. Esc goes back, Ctrl-C leaves. Every entry sends its commands
+ * only after its last question, so leaving never interrupts a change.
  */
 import { chassisTable, ledgerWords } from "../commands/chassis.ts";
 import { eventLine } from "../commands/event-words.ts";
@@ -13,10 +13,10 @@ import { createMenu } from "./create.ts";
 import { resourcesMenu } from "./resources.ts";
 import { statusMenu, VERBS, verbMenu, vmsMenu } from "./vm-actions.ts";
 
-/** Events shown at once. */
+/** Number of latest events shown. */
 const RECENT_EVENTS = 20;
 
-/** Resolves when the person leaves. */
+/** Shows the menu until the person leaves. A refusal is shown and the menu continues. */
 export async function mainMenu(asking: Asking, session: Session): Promise<void> {
   for (;;) {
     const chosen = await asking.choose("What next?", await entries(session));
@@ -30,7 +30,7 @@ export async function mainMenu(asking: Asking, session: Session): Promise<void> 
   }
 }
 
-/** A verb stands here only while there is a VM it is allowed for. */
+/** Entries of the main menu. A verb is listed only while at least one VM allows it. */
 async function entries(session: Session) {
   const [vms, alerts] = await Promise.all([
     session.listAllVms().catch(() => []),
@@ -76,7 +76,7 @@ async function chassisMenu(asking: Asking, session: Session): Promise<void> {
     if (chassis.length === 0) return asking.tell("news", "no chassis is registered");
     asking.show(chassisTable(chassis), "Chassis");
     const chassisId = await asking.choose(
-      "Which one?",
+      "Which chassis?",
       chassis.map((c) => ({ value: c.chassisId, label: c.chassisId, hint: `${c.chassisType}, ${c.state}` })),
     );
     const one = chassis.find((c) => c.chassisId === chassisId);
@@ -87,8 +87,8 @@ async function chassisMenu(asking: Asking, session: Session): Promise<void> {
     );
     const what = await asking.choose(`${one.chassisId}`, [
       one.cordoned
-        ? { value: "open", label: "Open it to new VMs" }
-        : { value: "close", label: "Cordon it: no new VMs" },
+        ? { value: "open", label: "Uncordon: accept new VMs" }
+        : { value: "close", label: "Cordon: accept no new VMs" },
       { value: "back", label: "Back" },
     ]);
     if (what === "open") await session.ask("chassisUncordon", { chassisId: one.chassisId });
@@ -101,5 +101,5 @@ async function showEvents(asking: Asking, session: Session): Promise<void> {
   const lines: string[] = [];
   const fromSeq = Math.max(1, (await log.lastSeq()) - RECENT_EVENTS + 1);
   await walkLog(log, ({ seq, envelope }) => lines.push(eventLine(seq, envelope)), { fromSeq });
-  asking.show(lines.join("\n") || "nothing has happened yet", "The latest events");
+  asking.show(lines.join("\n") || "the log is empty", "Latest events");
 }

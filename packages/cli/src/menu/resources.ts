@@ -1,5 +1,5 @@
 /**
- * Resources in the menu: what VMs hold, what is left, and changing a share.
+ * Resources in the menu: fleet usage, free capacity per chassis, resizing a VM, and optimising a cell.
  */
 import type { VmView } from "@bioxen/contracts";
 import { ledgerWords } from "../commands/chassis.ts";
@@ -12,16 +12,16 @@ import { bar, table } from "../terminal.ts";
 import type { Asking } from "./asking.ts";
 import { chooseVm } from "./vm-actions.ts";
 
-/** States in which the contract takes a resize. */
+/** States in which the contract allows a resize. */
 const RESIZABLE: readonly VmView["state"][] = ["created", "stopped", "error", "running", "paused"];
 
 export async function resourcesMenu(asking: Asking, session: Session): Promise<void> {
   for (;;) {
     const chosen = await asking.choose("Resources", [
       { value: "usage", label: "Usage", hint: "of the whole fleet" },
-      { value: "available", label: "Available", hint: "what each chassis has left" },
-      { value: "allocate", label: "Allocate", hint: "change what a VM asks for or holds" },
-      { value: "optimise", label: "Optimise for type", hint: "the least with which a cell grows its best" },
+      { value: "available", label: "Available", hint: "free capacity of each chassis" },
+      { value: "allocate", label: "Allocate", hint: "change the resources of a VM" },
+      { value: "optimise", label: "Optimise for type", hint: "smallest allocation with the best growth" },
       { value: "back", label: "Back" },
     ]);
     if (chosen === undefined || chosen === "back") return;
@@ -32,21 +32,21 @@ export async function resourcesMenu(asking: Asking, session: Session): Promise<v
   }
 }
 
-/** Shows what would do, by the model of the cell, and gives it that after a yes. */
+/** Shows the smallest sufficient allocation according to the cell model, and applies it after a confirmation. */
 async function optimiseMenu(asking: Asking, session: Session): Promise<void> {
   const vms = (await session.listAllVms()).filter(
     (vm) => vm.vmType === "basic" && RESIZABLE.includes(vm.state),
   );
-  if (vms.length === 0) return asking.tell("news", "there is no cell that can be resized now");
+  if (vms.length === 0) return asking.tell("news", "no cell can be resized now");
   const vmId = await chooseVm(asking, "Which cell?", vms);
   if (vmId === undefined) return;
   const report = await optimise(session, vmId, false);
   asking.show(optimumTable(report), "Optimise for type");
-  const wanted = await asking.confirm(`Give ${vmId} that?`);
+  const wanted = await asking.confirm(`Resize ${vmId} to the optimum?`);
   if (wanted !== true) return asking.tell("news", "nothing was changed");
   const reply = await session.call("vmResize", { vmId, resources: report.optimum.allocation });
   if (!reply.ok) return asking.tell("refused", refused(reply.error).message);
-  asking.tell("done", `${vmId} holds that now`);
+  asking.tell("done", `${vmId} is resized to the optimum`);
 }
 
 async function showUsage(asking: Asking, session: Session): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * What the menu does to a VM that exists: only what its state allows is offered.
+ * Actions on existing VMs in the menu. Only the actions that the state of a VM allows are offered.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EndpointName, VmView } from "@bioxen/contracts";
@@ -13,7 +13,7 @@ interface Verb {
   readonly name: "start" | "pause" | "resume" | "stop" | "destroy";
   readonly endpoint: EndpointName & ("vmStart" | "vmPause" | "vmResume" | "vmStop" | "vmDestroy");
   readonly title: string;
-  /** States the contract allows it in. */
+  /** States in which the contract allows the verb. */
   readonly from: readonly VmView["state"][];
 }
 
@@ -30,15 +30,16 @@ export const VERBS: readonly Verb[] = [
   },
 ];
 
-/** States a VM passes through by itself. */
-const PASSING: readonly VmView["state"][] = ["starting", "stopping"];
-const LOOK_INTERVAL_MS = 100;
+/** States that a VM leaves without a further command. */
+const TRANSITIONAL: readonly VmView["state"][] = ["starting", "stopping"];
+/** Interval at which a VM in transition is polled, ms. */
+const POLL_INTERVAL_MS = 100;
 
 export function allowedVerbs(vm: VmView): readonly Verb[] {
   return VERBS.filter(({ from }) => from.includes(vm.state));
 }
 
-/** One of `vms`; undefined: back. */
+/** Returns the id that the person chooses among `vms`, undefined on Esc. */
 export function chooseVm(
   asking: Asking,
   message: string,
@@ -53,9 +54,10 @@ export function chooseVm(
   );
 }
 
+/** Sends the verb after any confirmation, waits until the VM settles, and shows its state. */
 export async function doVerb(asking: Asking, session: Session, verb: Verb, vmId: string): Promise<void> {
   if (verb.name === "destroy") {
-    const sure = await asking.confirm(`Destroy ${vmId}? What is in it is gone.`);
+    const sure = await asking.confirm(`Destroy ${vmId}? Its content is lost.`);
     if (sure !== true) return;
   }
   const reply = await session.call(verb.endpoint as "vmStop", { vmId });
@@ -65,19 +67,20 @@ export async function doVerb(asking: Asking, session: Session, verb: Verb, vmId:
   asking.tell(vm.state === "error" ? "refused" : "done", `${vmId} is ${paintState(vm.state)}${why}`);
 }
 
-/** The VM once it has come to rest, or as it is after the deadline of a request. */
+/** The VM after it settled, or its current view after the timeout of a request. */
 async function settled(session: Session, vmId: string, verb: Verb): Promise<VmView> {
   const deadline = Date.now() + session.timeoutMs;
   for (;;) {
     const { vm } = await session.ask("vmGet", { vmId });
-    const waits = vm.state === "pending" && vm.refusals.length === 0;
-    const passes = PASSING.includes(vm.state) || waits || (verb.name === "destroy" && vm.state === "stopped");
-    if (!passes || Date.now() > deadline) return vm;
-    await sleep(LOOK_INTERVAL_MS);
+    const isUndecided = vm.state === "pending" && vm.refusals.length === 0;
+    const isSettling =
+      TRANSITIONAL.includes(vm.state) || isUndecided || (verb.name === "destroy" && vm.state === "stopped");
+    if (!isSettling || Date.now() > deadline) return vm;
+    await sleep(POLL_INTERVAL_MS);
   }
 }
 
-/** Start, pause, …: of the VMs it is allowed for. */
+/** Chooses one of the VMs that allow the verb, and carries it out. */
 export async function verbMenu(asking: Asking, session: Session, verb: Verb): Promise<void> {
   const vms = (await session.listAllVms()).filter((vm) => verb.from.includes(vm.state));
   if (vms.length === 0) return asking.tell("news", `no VM can ${verb.name} now`);
@@ -85,12 +88,12 @@ export async function verbMenu(asking: Asking, session: Session, verb: Verb): Pr
   if (vmId !== undefined) await doVerb(asking, session, verb, vmId);
 }
 
-/** The list, and from it one VM with everything that can be done with it. */
+/** Lists all VMs, and opens the menu of the chosen one. */
 export async function vmsMenu(asking: Asking, session: Session): Promise<void> {
   const vms = await session.listAllVms();
-  if (vms.length === 0) return asking.tell("news", "there are no VMs yet");
+  if (vms.length === 0) return asking.tell("news", "no VM exists yet");
   asking.show(vmTable(vms, Date.now()), `${vms.length} VM${vms.length === 1 ? "" : "s"}`);
-  const vmId = await chooseVm(asking, "Which one? (Esc goes back)", vms);
+  const vmId = await chooseVm(asking, "Which VM? (Esc goes back)", vms);
   if (vmId !== undefined) await vmMenu(asking, session, vmId);
 }
 
@@ -101,7 +104,7 @@ async function vmMenu(asking: Asking, session: Session, vmId: string): Promise<v
     const verbs = allowedVerbs(vm);
     const chosen = await asking.choose(`${vmId} is ${vm.state}`, [
       { value: "status", label: "Status and live metrics" },
-      { value: "explain", label: "Why is it where it is?" },
+      { value: "explain", label: "Explain the placement" },
       ...verbs.map(({ name, title }) => ({ value: name, label: title })),
       { value: "back", label: "Back" },
     ]);
@@ -128,7 +131,7 @@ async function showLive(asking: Asking, session: Session, vmId: string): Promise
 
 export async function statusMenu(asking: Asking, session: Session): Promise<void> {
   const vms = await session.listAllVms();
-  if (vms.length === 0) return asking.tell("news", "there are no VMs yet");
+  if (vms.length === 0) return asking.tell("news", "no VM exists yet");
   const vmId = await chooseVm(asking, "Status of which VM?", vms);
   if (vmId !== undefined) await showLive(asking, session, vmId);
 }
