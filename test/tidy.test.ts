@@ -132,6 +132,36 @@ describe("the shape of files", () => {
     expect(read("README.md").split("\n").length).toBeLessThanOrEqual(150);
   });
 
+  it("import circles and functions above 70 lines are errors of the lint, in every product file", () => {
+    const { linter, overrides } = JSON.parse(read("biome.json")) as {
+      linter: { rules: Record<string, Record<string, unknown>> };
+      overrides: { includes: string[]; linter: { rules: Record<string, Record<string, unknown>> } }[];
+    };
+    // Types count too: a file that needs the types of its own importer has two ideas.
+    expect(linter.rules["suspicious"]?.["noImportCycles"]).toEqual({
+      level: "error",
+      options: { ignoreTypes: false },
+    });
+    expect(linter.rules["complexity"]?.["noExcessiveLinesPerFunction"]).toEqual({
+      level: "error",
+      options: { maxLines: 70 },
+    });
+    // Suites are one long function by nature.
+    const suites = [
+      "**/*.test.ts",
+      "**/test/**",
+      "**/*-contract.ts",
+      "packages/vm-driver/src/conformance*.ts",
+    ];
+    expect(overrides).toEqual([
+      { includes: suites, linter: { rules: { complexity: { noExcessiveLinesPerFunction: "off" } } } },
+    ]);
+    const biome = join(ROOT, "node_modules/.bin/biome");
+    expect(() =>
+      execFileSync(biome, ["lint", "--diagnostic-level=error", "."], { cwd: ROOT, stdio: "pipe" }),
+    ).not.toThrow();
+  }, 60_000);
+
   it("a service's entry point only names its parts", () => {
     const entries = sources.filter((path) => /^services\/[^/]+\/main\.ts$/.test(path));
     expect(entries).toHaveLength(5);
@@ -179,17 +209,16 @@ describe("the shape of files", () => {
 });
 
 describe("language", () => {
-  /** Texts that people read. Recorded data keeps the words it was written with; STYLE shows them as wrong. */
+  /** Texts for people. Recorded data keeps its words, STYLE shows these words as wrong, and this file names them. */
   const texts = tracked.filter(
     (path) =>
-      /\.(?:ts|md|sh|ya?ml)$|^\.ci\/run$/.test(path) && !/(^|\/)golden\/|^docs\/STYLE\.md$/.test(path),
+      /\.(?:ts|lua|md|sh|ya?ml|conf)$|^\.ci\/run$|(^|\/)Dockerfile$/.test(path) &&
+      !/(^|\/)golden\/|^docs\/STYLE\.md$|^test\/tidy\.test\.ts$/.test(path),
   );
   /** Words that stand for a missing noun, or for a standard term (docs/STYLE.md, rules 1 and 4). */
-  const words = ["no" + "body", "who" + "ever", "some" + "body", "any" + "body", "an" + "ew"];
-  const phrases = ["is", "are"].map((verb) => `${verb} to` + "ld").concat("is to" + " be");
-  const telltale = new RegExp(`\\b(?:${[...words, ...phrases].join("|")})\\b`, "gi");
+  const telltale = /\b(?:nobody|whoever|somebody|anybody|anew|is told|are told|is to be)\b/gi;
   /** Only falls. Lower it when the count has fallen. */
-  const MOST_TELLTALES = 801;
+  const MOST_TELLTALES = 160;
 
   it("names its subjects: the words that stand for a missing noun only become fewer (docs/STYLE.md)", () => {
     const found = texts.flatMap((path) =>
@@ -200,16 +229,19 @@ describe("language", () => {
     expect(found.length, found.slice(0, 40).join("\n")).toBeLessThanOrEqual(MOST_TELLTALES);
   });
 
-  it("gives a reason for each cast past the type system, and has few of them", () => {
-    const MOST_CASTS = 29;
+  it("gives a reason for each cast past the type system, and has at most five of them", () => {
     const products = sources.filter((path) => /^(?:packages|services)\//.test(path) && !isTest(path));
-    const cast = new RegExp("as unk" + "nown as");
-    const found = products.flatMap((path) =>
-      read(path)
-        .split("\n")
-        .flatMap((line, at) => (cast.test(line) ? [`${path}:${at + 1}`] : [])),
-    );
-    expect(found.length, found.join("\n")).toBeLessThanOrEqual(MOST_CASTS);
+    const isComment = (line: string) => /^\s*(?:\/\/|\*)/.test(line);
+    const casts = products.flatMap((path) => {
+      const lines = read(path).split("\n");
+      return lines.flatMap((line, at) =>
+        line.includes("as unknown as")
+          ? [{ place: `${path}:${at + 1}`, hasReason: lines.slice(at - 2, at).some(isComment) }]
+          : [],
+      );
+    });
+    expect(casts.map(({ place }) => place).slice(5)).toEqual([]);
+    expect(casts.filter(({ hasReason }) => !hasReason)).toEqual([]);
   });
 });
 
