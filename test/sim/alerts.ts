@@ -1,5 +1,5 @@
 /**
- * Alerts of a simulated cluster: operators who set and remove rules, a webhook that fails, and what must hold in the end.
+ * Alerts of a simulated cluster: operators that set and remove rules, a webhook that fails, and the checks at the end.
  */
 import {
   type AlertNotification,
@@ -24,13 +24,13 @@ import type { Universe } from "./universe.ts";
 
 const TIMEOUT_MS = 3_000;
 const RULES = ["r1", "r2", "r3"];
-/** Another try may end otherwise, or will not. */
+/** A retryable failure and a permanent one. */
 const REFUSALS: readonly Delivered[] = [
   { kind: "failed", reason: "HTTP 503", permanent: false },
   { kind: "failed", reason: "HTTP 404", permanent: true },
 ];
 
-/** What the world outside has heard. */
+/** Records which notifications were published, and which the webhook took. */
 export class AlertWitness {
   readonly #universe: Universe;
   readonly #faults: Faults;
@@ -58,22 +58,22 @@ export class AlertWitness {
     };
   }
 
-  /** Nobody was left untold of anything, and the webhook took what is no dead letter. */
+  /** Checks that every notification was published, and that the webhook took it or it became a dead letter. */
   check(events: readonly StoredEvent[], problem: (text: string) => void): void {
     const everDead = new Set<string>();
     for (const { envelope } of events) for (const id of refusedIn(envelope)) everDead.add(id);
     for (const { envelope, seq } of events) {
-      for (const id of toldBy(envelope)) {
-        if (!this.#published.has(id)) problem(`nobody was told of ${envelope.type} at ${seq}`);
+      for (const id of notificationIdsOf(envelope)) {
+        if (!this.#published.has(id)) problem(`${envelope.type} at ${seq} was never published`);
         if (!this.#taken.has(id) && !everDead.has(id))
-          problem(`the webhook never took ${envelope.type} at ${seq}`);
+          problem(`the webhook never took the notification of ${envelope.type} at ${seq}`);
       }
     }
   }
 }
 
-/** The ids of what deliverers are to be told because of this event. */
-function toldBy({ id, type, data }: EventEnvelope): string[] {
+/** The ids of the notifications that this event causes. */
+function notificationIdsOf({ id, type, data }: EventEnvelope): string[] {
   if (type === "bioxen.alert.raised.v1" || type === "bioxen.alert.cleared.v1") return [id];
   if (type !== "bioxen.alert.rule-removed.v1") return [];
   return (data as { targets: string[] }).targets.map((target) => `${id}.${target}`);
@@ -85,7 +85,7 @@ function refusedIn({ type, data }: EventEnvelope): string[] {
   return notifications.filter((one) => one.undelivered.length > 0).map((one) => one.notificationId);
 }
 
-/** Operators: each command is insisted on under one message id. */
+/** Sends the commands of operators, each repeated under one message id until it is answered. */
 export function operate(
   universe: Universe,
   faults: Faults,
@@ -130,7 +130,7 @@ export function operate(
   }
 }
 
-/** The alerts of the log against the VMs and ledgers of the log. */
+/** Folds the alerts of the log and compares them with its VMs and ledgers. */
 export class AlertFolds {
   readonly model: ReadModel<AlertState>;
 
@@ -146,7 +146,7 @@ export class AlertFolds {
     problem: (text: string) => void,
   ): void {
     for (const [ruleId, state] of this.model.entries()) {
-      if (state.owed.length > 0) problem(`rule ${ruleId} owes ${state.owed.length} notifications for ever`);
+      if (state.owed.length > 0) problem(`rule ${ruleId} still owes ${state.owed.length} notifications`);
       const rule = effectiveRule(ruleId, state);
       if (rule === null) continue;
       const values = new Map<string, number>();
@@ -170,7 +170,7 @@ export class AlertFolds {
         }
       }
       for (const target of Object.keys(state.active)) {
-        if (!values.has(target)) problem(`rule ${ruleId} is raised on ${target}, which is no more`);
+        if (!values.has(target)) problem(`rule ${ruleId} is raised on ${target}, which does not exist`);
       }
     }
   }

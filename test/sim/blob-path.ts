@@ -1,15 +1,18 @@
 /**
- * The way of one process to the states of guests, and what can go wrong on it.
+ * The access of one process to the guest states, and its faults.
  */
 import { type BlobStore, Fault } from "@bioxen/kernel";
 import type { MemoryBlobs } from "@bioxen/testkit/memory-blobs";
 import type { Faults } from "./faults.ts";
 import type { Universe } from "./universe.ts";
 
-/** What a slow disk takes, ms. */
+/** The delay of a slow disk, ms. */
 const LATE_MS = { least: 200, most: 5_000 };
 
-/** `send` is of what changes something, and may sleep before; `alive` of what only asks. Neither answers a dead process. */
+/**
+ * `send` carries out changes, before which the process may sleep; `alive` carries out reads. A dead process gets no
+ * answer.
+ */
 interface Door {
   readonly send: <T>(work: () => Promise<T>) => Promise<T>;
   readonly alive: <T>(work: Promise<T>) => Promise<T>;

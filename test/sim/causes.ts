@@ -1,10 +1,10 @@
 /**
- * The causal chain of a start: what was reserved or deferred names an event of a VM that waited, and belongs to the chain of the command
- * that began that.
+ * Checks the causal chain of a start: a reservation or deferral names an event of a waiting VM as its cause, and has
+ * the correlation id of the command that began the wait.
  */
 import type { StoredEvent } from "@bioxen/kernel";
 
-/** After these a VM's move waits for no place any more. */
+/** Events that end the wait of a VM's move for a place. */
 const MOVE_ENDS: readonly string[] = [
   "bioxen.vm.migrating.v1",
   "bioxen.vm.migration-cancelled.v1",
@@ -17,7 +17,7 @@ const MOVE_ENDS: readonly string[] = [
 export class Causes {
   readonly #known = new Map<string, { readonly subject: string; readonly correlationId: string }>();
 
-  /** Moves that wait for a place, by subject: what asked for each. */
+  /** The event that requested each move that waits for a place, by subject. */
   readonly #moves = new Map<string, string>();
 
   apply({ seq, envelope }: StoredEvent, problem: (text: string) => void): void {
@@ -27,17 +27,22 @@ export class Causes {
     else if (MOVE_ENDS.includes(type)) this.#moves.delete(subject);
     const move = this.#moves.get(subject);
     if (type === "bioxen.vm.deferred.v1" && move !== undefined && causationid !== move) {
-      problem(`a move was deferred at ${seq} because of ${causationid}, it was asked for by ${move}`);
+      problem(
+        `the deferral of a move at ${seq} has the cause ${causationid}, the move was requested by ${move}`,
+      );
     }
     if (type !== "bioxen.vm.deferred.v1" && type !== "bioxen.ledger.reserved.v1") return;
     const cause = this.#known.get(causationid);
     if (cause === undefined || !isCauseOf(envelope, cause.subject) || cause.correlationId !== correlationid) {
-      problem(`${type} at ${seq} is caused by ${causationid} of ${cause?.subject ?? "nothing known"}`);
+      problem(`${type} at ${seq} has the cause ${causationid} of ${cause?.subject ?? "an unknown subject"}`);
     }
   }
 }
 
-/** Whether a cause may be of `subject`. A VM of the batch that found no room any more may be the cause of the others' reservations. */
+/**
+ * Whether `subject` may be the cause. The cause of a reservation may be another VM of the batch, one that no longer
+ * found room.
+ */
 function isCauseOf(event: { readonly type: string; readonly subject: string }, subject: string): boolean {
   return event.type === "bioxen.vm.deferred.v1" ? subject === event.subject : subject.startsWith("vm/");
 }

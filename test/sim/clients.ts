@@ -1,5 +1,5 @@
 /**
- * Clients of a simulated cluster: random commands on few VMs, each insisted on under one message id until it is answered.
+ * Clients of a simulated cluster: random commands on few VMs, each repeated under one message id until it is answered.
  */
 import { ENDPOINTS, type EndpointName } from "@bioxen/contracts";
 import { Fault } from "@bioxen/kernel";
@@ -29,7 +29,7 @@ const VERBS = [
   "vmDeleteSnapshot",
 ] as const satisfies readonly EndpointName[];
 
-/** VMs that are there and want to run, for the most part, and no quota to keep them from it. */
+/** Verbs of a crowded run: most VMs exist and want to run, and no quota stops them. */
 const CROWDED_VERBS = [
   ...VERBS.filter((verb) => verb !== "quotaSet"),
   "vmCreate",
@@ -43,13 +43,13 @@ const MOVE_VERBS: readonly EndpointName[] = ["vmMigrate", "vmCancelMigration"];
 
 const TIMEOUT_MS = 3_000;
 
-/** A command that was answered `changed: true`: its event must stand in the log, once. */
+/** A command that was answered `changed: true`: the log must contain its event once. */
 export interface Acknowledged {
   readonly causeId: string;
   readonly vmId: string;
 }
 
-/** What clients know of the cluster. */
+/** What the clients know about the cluster. */
 export interface Fleet {
   readonly movable: () => readonly string[];
   readonly kept: () => readonly { readonly vmId: string; readonly snapshotId: string }[];
@@ -59,16 +59,16 @@ export class Clients {
   readonly #universe: Universe;
   readonly #faults: Faults;
   readonly #bus: SimBus;
-  /** In every other run all want a large share of one chassis, and press on each other. */
+  /** In every other run all VMs compete for large shares of one chassis. */
   readonly #isCrowded: boolean;
   readonly acknowledged: Acknowledged[] = [];
   /** Commands not answered yet. */
   open = 0;
 
-  /** VMs that run and are not bound to a type of chassis: of others a move is mostly refused. */
+  /** Running VMs that are not bound to a type of chassis: a move of another VM is mostly refused. */
   readonly #movable: () => readonly string[];
 
-  /** Snapshots that are there: one by chance is rarely the one that was taken. */
+  /** Existing snapshots: a random id rarely hits one. */
   readonly #kept: () => readonly { readonly vmId: string; readonly snapshotId: string }[];
 
   constructor(universe: Universe, faults: Faults, bus: SimBus, fleet: Fleet) {
@@ -80,7 +80,7 @@ export class Clients {
     this.#isCrowded = universe.chance(0.5);
   }
 
-  /** `count` commands, spread over `spanMs`. */
+  /** Sends `count` commands, spread over `spanMs`. */
   send(count: number, spanMs: number, vms: number): void {
     for (let i = 0; i < count; i += 1) {
       this.#universe.after(this.#universe.between(0, spanMs), () => void this.#insist(i, vms));
@@ -103,7 +103,7 @@ export class Clients {
         const reply = await this.#bus.call(subject, payload, { timeoutMs: TIMEOUT_MS, messageId });
         const isNotNow = !reply.ok && reply.error.retryable;
         if (isNotNow && ["UNAVAILABLE", "CONFLICT"].includes(reply.error.code)) {
-          // A chassis that is lost takes nobody for seconds: without a pause this would be all that happens.
+          // A lost chassis refuses VMs for seconds: without a pause the run would consist of these retries.
           await this.#universe.delay(this.#universe.between(10, 500));
           continue;
         }
@@ -125,7 +125,7 @@ export class Clients {
     const limit = this.#universe.pick([0, 11_178, 17_000, 30_000]);
     if (verb === "quotaSet")
       return { label, resources: this.#universe.chance(0.9) ? { ribosomes: limit } : {} };
-    // 22 355 ribosomes are offered: four of the second or two of the third are one too many.
+    // A chassis offers 22 355 ribosomes: four requests for 5 589, or two for 11 178, exceed it by one.
     const ribosomes = this.#universe.pick(
       this.#isCrowded ? [5_589, 11_178, 22_355] : [100, 5_589, 11_178, 22_355, 30_000],
     );
@@ -149,7 +149,8 @@ export class Clients {
     return {
       vmId,
       biologicalType: "syn3a",
-      // Of 10 200 kb two of the second are all: genome space cannot be starved of anybody, nor given up by standing still.
+      // Two genomes of 5 100 kb fill the 10 200 kb offered. Genome space is freed by an eviction only, not by starving
+      // or pausing.
       resources: {
         ribosomes,
         ...(this.#isCrowded ? { dnaKilobases: this.#universe.pick([543, 5_100]) } : {}),

@@ -15,10 +15,11 @@ export interface Cluster {
   readonly log: SimLog;
   readonly bus: SimBus;
   readonly snapshots: MemorySnapshots;
+  /** Events from one snapshot of the folds to the next. */
   readonly snapshotEvery: number;
   readonly leases: LeaseStore;
   readonly witness: AlertWitness;
   readonly blobs: MemoryBlobs;
-  /** A bug in a service: the run fails with it. */
+  /** Reports a bug in a service, which fails the run. */
   readonly onBug: (thrown: unknown) => void;
 }

@@ -6,7 +6,7 @@ import { DEFECTS, problemWith } from "./defect-list.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-it.each(DEFECTS)("$name can still be put in", ({ changes }) => {
+it.each(DEFECTS)("$name can still be injected", ({ changes }) => {
   const problems = changes.map((change) =>
     problemWith(change, readFileSync(join(ROOT, change.file), "utf8")),
   );

@@ -1,5 +1,5 @@
 /**
- * Defects that careful programmers have made in systems like this, each as a change to the text of this one.
+ * Known defects: mistakes that careful programmers have made in similar systems, each as a text change to this tree.
  */
 export interface Change {
   readonly file: string;
@@ -10,7 +10,7 @@ export interface Change {
 export interface Defect {
   readonly name: string;
   readonly changes: readonly Change[];
-  /** Where the unit tests are that should know. */
+  /** Folders of the unit tests that should find the defect. */
   readonly units: readonly string[];
 }
 
@@ -113,7 +113,10 @@ export const DEFECTS: readonly Defect[] = [
   },
 ];
 
-/** Undefined when the text to change is there: the code moves on, and the defect must follow. */
+/**
+ * Returns why the change cannot be applied, or undefined. The text to replace must occur once; when the code changes,
+ * the defect must follow.
+ */
 export function problemWith({ file, from }: Change, text: string): string | undefined {
   return text.split(from).length === 2 ? undefined : `${file} does not have once: ${from}`;
 }

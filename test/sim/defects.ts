@@ -1,9 +1,9 @@
 /**
- * `pnpm sim:defects [NAME]`: puts known defects into a copy of the tree, one at a time, and shows what finds each.
+ * `pnpm sim:defects [NAME]`: injects known defects into a copy of the tree, one at a time, and shows which check finds
+ * each.
  *
- * A check that has never failed proves little. Each defect is one that a careful programmer has made in a system like
- * this; the copy is then judged by the unit tests beside the code and by simulated runs. Ends with 0 only when both the
- * untouched copy is found sound and every defect is found by at least one of the two.
+ * A check that has never failed proves little. The unit tests of the code and simulated runs judge each copy. The exit
+ * code is 0 only when the unchanged copy passes both and each defect is found by at least one of them.
  */
 import { execFileSync, spawn } from "node:child_process";
 import {
@@ -23,12 +23,12 @@ import { fileURLToPath } from "node:url";
 import { type Change, DEFECTS, type Defect, problemWith } from "./defect-list.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-/** Runs of the simulation per defect: each has been found within a few dozen. */
+/** Simulated runs per defect; each defect was found within a few dozen. */
 const SEEDS = 100;
-/** A defect may keep a run from ever ending, ms. */
+/** Longest time for one judgement, ms: with some defects a run never ends. */
 const LIMIT_MS = 240_000;
 
-/** The tracked tree without its dependencies, which are linked. */
+/** Copies the tracked files and links the dependencies. Returns the folder. */
 function copyOfTree(): string {
   const copy = mkdtempSync(join(tmpdir(), "bioxen-defect-"));
   const listed = execFileSync("git", ["ls-files", "-co", "--exclude-standard"], {
@@ -38,7 +38,7 @@ function copyOfTree(): string {
   for (const path of listed.split("\n")) {
     if (path !== "") cpSync(join(ROOT, path), join(copy, path), { recursive: true });
   }
-  // Our own packages are linked relatively, so that in the copy the links lead to the copy.
+  // The links to the workspace's packages are relative, so that in the copy they lead to the copy.
   mkdirSync(join(copy, "node_modules"));
   for (const name of readdirSync(join(ROOT, "node_modules"))) {
     const [from, to] = [join(ROOT, "node_modules", name), join(copy, "node_modules", name)];
@@ -88,12 +88,12 @@ function judge(copy: string, args: readonly string[], pick: (output: string) => 
   });
 }
 
-/** The first line with `mark`, after the first with `after` where that is given. */
+/** Returns a function that finds the first line with `mark`, behind the first line with `after` if given. */
 const firstLineWith = (mark: RegExp, after?: RegExp) => (output: string) => {
   const lines = output.split("\n");
   const from = after === undefined ? 0 : lines.findIndex((line) => after.test(line));
   const found = from < 0 ? undefined : lines.slice(from).find((line) => mark.test(line));
-  return found?.trim().slice(0, 140) ?? "it did not end, or ended without a word";
+  return found?.trim().slice(0, 140) ?? "no end, or no message";
 };
 
 function byUnits(copy: string, units: readonly string[]): Promise<Judged> {
@@ -116,8 +116,8 @@ async function judged(defect: Defect): Promise<boolean> {
     const units = await byUnits(copy, defect.units);
     const simulation = await bySimulation(copy);
     console.log(defect.name);
-    console.log(`  unit tests:  ${units.found ? units.why : "do not see it"}`);
-    console.log(`  simulation:  ${simulation.found ? simulation.why : "does not see it"}`);
+    console.log(`  unit tests:  ${units.found ? units.why : "not found"}`);
+    console.log(`  simulation:  ${simulation.found ? simulation.why : "not found"}`);
     return units.found || simulation.found;
   } finally {
     rmSync(copy, { recursive: true, force: true });
@@ -127,7 +127,7 @@ async function judged(defect: Defect): Promise<boolean> {
 const wanted = process.argv.slice(2);
 const chosen = DEFECTS.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
 if (chosen.length === 0) {
-  console.error(`no such defect; there are: ${DEFECTS.map(({ name }) => name).join(", ")}`);
+  console.error(`unknown defect; the defects are: ${DEFECTS.map(({ name }) => name).join(", ")}`);
   process.exit(2);
 }
 const sound = !(await judged({
@@ -135,7 +135,7 @@ const sound = !(await judged({
   changes: [],
   units: [...new Set(DEFECTS.flatMap(({ units }) => units))],
 }));
-if (!sound) console.error("the untouched tree is not sound: what follows says nothing");
+if (!sound) console.error("the unchanged tree fails its own checks: the results below prove nothing");
 let missed = 0;
 for (const defect of chosen) if (!(await judged(defect))) missed += 1;
 console.log(`${chosen.length} defects, ${chosen.length - missed} found`);

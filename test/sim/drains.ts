@@ -1,5 +1,5 @@
 /**
- * Drains of a simulated cluster: operators who begin them, end them, and open chassis again; and what must hold when all is at rest.
+ * Drains of a simulated cluster: operators that start and cancel them and uncordon the chassis, and the checks at rest.
  */
 import {
   type ChassisState,
@@ -16,18 +16,18 @@ import type { SimBus } from "./network.ts";
 import type { Universe } from "./universe.ts";
 
 const TIMEOUT_MS = 3_000;
-/** In half of the runs nobody drains: a closed chassis leaves little to plan. */
+/** Half of the runs have no drain, because a cordoned chassis leaves little to plan. */
 const CHANCE = 0.5;
 const EPISODES = { least: 1, most: 3 };
-/** A drain that is left alone ends within its deadline; one in three is not. */
+/** The deadline of a drain, ms. About one drain in three is cancelled before it. */
 const DEADLINE_MS = { least: 1_000, most: 15_000 };
 const CANCELLED = 0.35;
-/** From one try to open a chassis that is still being drained to the next, ms. */
+/** Time from one attempt to uncordon a chassis that is still being drained to the next, ms. */
 const PATIENCE_MS = { least: 500, most: 2_000 };
 
 type Verb = "chassisDrain" | "chassisCancelDrain" | "chassisUncordon";
 
-/** The cluster as its log has it. */
+/** The state of the cluster by its log. */
 export interface DrainScene {
   /** Chassis where VMs run. */
   readonly inhabited: () => readonly string[];
@@ -35,7 +35,7 @@ export interface DrainScene {
   readonly problem: (text: string) => void;
 }
 
-/** Operators who drain a chassis, some of them change their minds, and open it again. */
+/** Now and then drains a chassis, cancels some of the drains, and uncordons the chassis afterwards. */
 export function drainSometimes(
   universe: Universe,
   faults: Faults,
@@ -66,7 +66,7 @@ async function episode(
   if (universe.chance(CANCELLED)) {
     await universe.delay(universe.between(1, deadlineMs));
     const reply = await insist("chassisCancelDrain", { chassisId });
-    // Its own cordon a cancelled drain takes back itself.
+    // A cancelled drain removes the cordon that it placed itself.
     if (reply.ok && reply["changed"] === true && !isCordonOfOthers(reply)) return;
   } else await universe.delay(deadlineMs + universe.between(0, 3_000));
   for (let tries = 0; ; tries += 1) {
@@ -74,7 +74,7 @@ async function episode(
     const reply = await insist("chassisUncordon", { chassisId }, tries);
     if (reply.ok || reply.error.code !== "CONFLICT") return;
     const isTrue = isUnderWay(before) || scene.drainOf(chassisId) !== before;
-    if (!isTrue) scene.problem(`${chassisId} was not opened, for a drain that had ended before`);
+    if (!isTrue) scene.problem(`${chassisId} was not uncordoned because of a drain that had already ended`);
     await universe.delay(universe.between(PATIENCE_MS.least, PATIENCE_MS.most));
   }
 }
@@ -87,7 +87,7 @@ function isCordonOfOthers(reply: Reply): boolean {
   return (reply as Reply & ResultOf<"chassisCancelDrain">).drain?.wasCordoned !== false;
 }
 
-/** One message id for all tries; the answer that is final. */
+/** Repeats a command under one message id until the answer is final, and returns that answer. */
 async function insistOn(
   universe: Universe,
   faults: Faults,
@@ -119,19 +119,19 @@ export class DrainFolds {
     this.model = new ReadModel<DrainState>("drain", frozen(drainFold));
   }
 
-  /** Every drain has ended, nobody is moved for one any more, and no chassis is closed: whoever closed one has opened it. */
+  /** Checks that every drain has ended, no VM is being moved for one, and no chassis is still cordoned. */
   checkRest(
     vms: readonly (readonly [string, Vm])[],
     chassis: ReadModel<ChassisState>,
     problem: (text: string) => void,
   ): void {
     for (const [chassisId, drain] of this.model.entries()) {
-      if (isUnderWay(drain)) problem(`${chassisId} is being drained for ever`);
+      if (isUnderWay(drain)) problem(`${chassisId} is still being drained`);
     }
     for (const [chassisId, state] of chassis.entries()) {
-      if (state.registered && state.cordoned) problem(`${chassisId} is cordoned for ever`);
+      if (state.registered && state.cordoned) problem(`${chassisId} is still cordoned`);
     }
     for (const [vmId, vm] of vms)
-      if (vm.migration?.code === "DRAIN") problem(`${vmId} is moved for no drain`);
+      if (vm.migration?.code === "DRAIN") problem(`${vmId} is being moved for a drain that has ended`);
   }
 }

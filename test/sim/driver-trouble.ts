@@ -1,10 +1,10 @@
 /**
- * What a driver of a simulated agent does wrong now and then: it refuses, is late, or loses a guest.
+ * Faults of a simulated agent's driver: it refuses a call, carries one out late, or loses a guest.
  */
 import { DriverError, type ScriptedDriver } from "@bioxen/vm-driver";
 import type { Cluster } from "./cluster.ts";
 
-/** What is held back is carried out within this time, ms. */
+/** A delayed call is carried out within this time, ms. */
 const DRIVER_RELEASE_MS = 3_000;
 
 export function troubleDriver(

@@ -1,64 +1,64 @@
 /**
- * What can go wrong, how often, and how often it did. A run draws its own rates, so that some runs are nearly calm and some
- * are a storm of one kind; healed, nothing goes wrong any more.
+ * The faults of a run, their rates, and how often each happened. Every run draws its own rates, so that some runs are
+ * nearly calm and others have many faults of one kind. After `heal` no fault happens.
  */
 import type { Universe } from "./universe.ts";
 
 export const FAULTS = [
-  /** The append never reaches the log; its caller learns nothing in time. */
+  /** The append never reaches the log, and its caller gets no answer in time. */
   "append-lost",
-  /** Stored, and the acknowledgement is lost. */
+  /** The event is stored, and the acknowledgement is lost. */
   "ack-lost",
   /** The request never arrives. */
   "request-lost",
-  /** Carried out, and the reply is lost. */
+  /** The request is carried out, and the reply is lost. */
   "reply-lost",
-  /** The request arrives twice, the second time at whichever instance. */
+  /** The request arrives twice, each time at a random instance. */
   "request-repeated",
-  /** A message takes much longer than its neighbours, and is overtaken. */
+  /** A message takes much longer than others, which overtake it. */
   "message-late",
-  /** An instance hears the log late. */
+  /** An instance receives events late. */
   "follower-late",
-  /** A process dies, with everything it had begun. */
+  /** A process dies, and everything it had begun is lost. */
   "process-killed",
-  /** An agent dies and is not started again for longer than its chassis takes to be lost. */
+  /** An agent dies, and its restart takes longer than the loss of its chassis. */
   "agent-gone",
-  /** An agent runs on and reaches nobody, for less or more than that. */
+  /** An agent runs on, cut off from all other processes, for a shorter or longer time than that. */
   "agent-cut",
-  /** A process sleeps between deciding and sending, and then sends. */
+  /** A process sleeps after its decision and sends its message when it wakes. */
   "process-paused",
-  /** The same, of a plan, for longer than a lease: it is proposed by a scheduler that was succeeded. */
+  /** The same for a plan, longer than a lease: a scheduler that is no longer the lease holder proposes it. */
   "proposer-paused",
-  /** A process reaches the leases no more for a while. */
+  /** A process cannot reach the leases for a while. */
   "leases-cut",
-  /** A lease is written, and its writer never learns it. */
+  /** A lease is written, and its writer gets no acknowledgement. */
   "lease-ack-lost",
   /** A heartbeat or sample is lost. */
   "telemetry-lost",
-  /** A driver call fails for now. */
+  /** A driver call fails with a retryable error. */
   "driver-away",
-  /** A guest dies by itself. */
+  /** A guest dies on its own. */
   "guest-failed",
   /** A driver call is carried out much later. */
   "driver-late",
   /** All snapshots of folds are deleted before a process starts. */
   "snapshots-deleted",
-  /** A process that starts, or writes one, cannot reach the snapshots. */
+  /** A process that starts, or writes a snapshot, cannot reach the snapshots. */
   "snapshots-away",
-  /** A webhook does not take a notification. */
+  /** A webhook rejects a notification. */
   "webhook-failed",
-  /** A state of a guest cannot be stored, read or deleted now. */
+  /** A guest state cannot be stored, read or deleted now. */
   "blobs-away",
-  /** The same takes long, and is overtaken. */
+  /** Access to a guest state takes long, and later access overtakes it. */
   "blobs-late",
-  /** A state of a guest is stored, and its writer never learns it. */
+  /** A guest state is stored, and its writer gets no acknowledgement. */
   "blob-ack-lost",
-  /** A disk has other bytes than were stored. */
+  /** A stored guest state is corrupted. */
   "blob-damaged",
 ] as const;
 export type FaultName = (typeof FAULTS)[number];
 
-/** Highest rate of each per opportunity; a run draws below. */
+/** The highest probability of each fault per opportunity; a run draws a lower one. */
 const HIGHEST_RATE: Readonly<Record<FaultName, number>> = {
   "append-lost": 0.04,
   "ack-lost": 0.04,
@@ -104,14 +104,14 @@ export class Faults {
     this.#healed = true;
   }
 
-  /** True when `name` goes wrong this time. */
+  /** Returns whether the fault `name` happens this time, and counts it. */
   strikes(name: FaultName): boolean {
     if (this.#healed || !this.#universe.chance(this.#rates[name] ?? 0)) return false;
     this.count(name);
     return true;
   }
 
-  /** Counts anything a run wants to have seen: faults, refusals, recoveries. */
+  /** Counts anything that a run should have met: faults, refusals, recoveries. */
   count(name: string): void {
     this.happened.set(name, (this.happened.get(name) ?? 0) + 1);
   }

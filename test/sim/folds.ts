@@ -1,5 +1,5 @@
 /**
- * The state of a simulated cluster as anybody would fold it, checked as it grows and when it has come to rest.
+ * The state of a simulated cluster, folded from its log, with checks after every event and at rest.
  */
 import {
   type Chassis,
@@ -77,7 +77,7 @@ export class Folds {
       Object.values(ledger.entries).map((entry) => ({ chassisId, ...entry })),
     );
     for (const [vmId, vm] of this.existing()) {
-      if (vm.state === "starting" || vm.state === "stopping") problem(`${vmId} is ${vm.state} for ever`);
+      if (vm.state === "starting" || vm.state === "stopping") problem(`${vmId} is still ${vm.state}`);
       if (vm.state === "pending") this.#checkWaiting(vmId, vm, problem);
       this.#checkShrunk(vmId, vm, problem);
       const held = entries.filter((entry) => entry.vmId === vmId);
@@ -86,27 +86,28 @@ export class Folds {
       if (held.some((entry) => !equalAmounts(entry.amounts, vm.allocation ?? {}))) {
         problem(`${vmId} and its ledger differ: ${JSON.stringify(vm.allocation)}`);
       }
-      if (held.some((entry) => entry.phase !== "committed")) problem(`${vmId} runs on what is not committed`);
+      if (held.some((entry) => entry.phase !== "committed"))
+        problem(`${vmId} runs on an entry that is not committed`);
     }
     this.#checkQuotas(entries, problem);
     this.drains.checkRest(this.existing(), this.chassis, problem);
     for (const [chassisId, chassis] of this.chassis.entries()) {
-      if (chassis.registered && chassis.lost !== null) problem(`${chassisId} is lost for ever`);
+      if (chassis.registered && chassis.lost !== null) problem(`${chassisId} is still lost`);
     }
     for (const entry of entries) {
       if (!this.vms.get(entry.vmId).exists)
-        problem(`${entry.chassisId} holds a place for nobody: ${entry.vmId}`);
+        problem(`${entry.chassisId} has an entry for ${entry.vmId}, which does not exist`);
     }
   }
 
-  /** What is charged is what is held, and every quota holds by now. */
+  /** Checks that every quota charges exactly what its VMs hold, and is enforced by now. */
   #checkQuotas(
     entries: readonly { readonly vmId: string; readonly chassisId: string; readonly amounts: Amounts }[],
     problem: (text: string) => void,
   ): void {
     for (const quota of this.quotas.values()) {
       if (!quota.exists) continue;
-      if (!quota.enforced) problem(`quota ${quota.label} does not hold yet`);
+      if (!quota.enforced) problem(`quota ${quota.label} is not enforced yet`);
       const carries = ({ vmId }: { vmId: string }) => {
         const vm = this.vms.get(vmId);
         return vm.exists && quotaLabelsOf(vm.labels).includes(quota.label);
@@ -114,12 +115,12 @@ export class Folds {
       const held = sum(entries.filter(carries).map((entry) => entry.amounts));
       if (equalAmounts(held, chargedAmounts(quota))) continue;
       problem(
-        `quota ${quota.label} has ${JSON.stringify(chargedAmounts(quota))} charged, ${JSON.stringify(held)} are held`,
+        `quota ${quota.label} charges ${JSON.stringify(chargedAmounts(quota))}, its VMs hold ${JSON.stringify(held)}`,
       );
     }
   }
 
-  /** A quota has no room for what this VM asks and does not hold. */
+  /** Whether a quota has no room for the part of its request that this VM does not hold. */
   #isOverQuota(vm: Vm): boolean {
     const labels = quotaLabelsOf(vm.labels);
     return [...this.quotas.values()].some((quota) => {
@@ -129,15 +130,15 @@ export class Folds {
     });
   }
 
-  /** Whoever waits has been told why, and the why is true. */
+  /** Checks that a waiting VM has a reason, and that the reason is true. */
   #checkWaiting(vmId: string, vm: Vm, problem: (text: string) => void): void {
-    if (vm.refusals.length === 0) problem(`${vmId} waits and was not told why`);
-    const isTold = vm.refusals.some(({ code }) => code === "QUOTA_EXCEEDED");
+    if (vm.refusals.length === 0) problem(`${vmId} waits without a reason`);
+    const namesQuota = vm.refusals.some(({ code }) => code === "QUOTA_EXCEEDED");
     if (this.#isOverQuota(vm)) {
-      if (!isTold) problem(`${vmId} waits for a quota and was not told so: ${vm.reason}`);
+      if (!namesQuota) problem(`${vmId} waits for a quota, which its reason does not name: ${vm.reason}`);
       return;
     }
-    if (isTold) problem(`${vmId} waits for a quota that has room: ${vm.reason}`);
+    if (namesQuota) problem(`${vmId} waits for a quota that has room: ${vm.reason}`);
     for (const [chassisId, chassis] of this.chassis.entries()) {
       if (!takes(vm, chassisId, chassis)) continue;
       const ledger = this.ledgers.get(chassisId);
@@ -145,11 +146,11 @@ export class Folds {
       if (roomFor(vm.request, emptyRoom(chassis)) !== undefined) continue;
       problem(`${vmId} waits while ${chassisId} has room: ${JSON.stringify(freeAmounts(ledger))}`);
     }
-    this.#checkNobodyLowerCouldGiveWay(vmId, vm, problem);
+    this.#checkNoVictims(vmId, vm, problem);
   }
 
-  /** No VM of lower priority keeps what one of higher priority waits for, where its leaving would serve that one. */
-  #checkNobodyLowerCouldGiveWay(vmId: string, vm: Vm, problem: (text: string) => void): void {
+  /** Checks that no eviction of VMs with lower priority would make room for this waiting VM. */
+  #checkNoVictims(vmId: string, vm: Vm, problem: (text: string) => void): void {
     for (const [chassisId, chassis] of this.chassis.entries()) {
       if (!takes(vm, chassisId, chassis)) continue;
       const lower = this.existing().filter(
@@ -164,13 +165,13 @@ export class Folds {
     }
   }
 
-  /** Who gave way has got it back where there is room for it. */
+  /** Checks that a preempted VM has its full allocation again where there is room. */
   #checkShrunk(vmId: string, vm: Vm, problem: (text: string) => void): void {
     if (vm.preemption?.active !== true || vm.chassisId === null || vm.allocation === null) return;
     const { free } = roomOf(this.ledgers.get(vm.chassisId));
     if (this.#isOverQuota(vm)) return;
     if (roomFor(vm.request, { free: sum([free, vm.allocation]), placesLeft: 1 }) !== undefined) return;
-    problem(`${vmId} goes without while ${vm.chassisId} has room for it: ${JSON.stringify(free)}`);
+    problem(`${vmId} is still preempted while ${vm.chassisId} has room for it: ${JSON.stringify(free)}`);
   }
 }
 
@@ -182,7 +183,7 @@ function lackOf({ request, allocation }: Vm, name: string): number {
   return (request[name] ?? 0) - (allocation?.[name] ?? 0);
 }
 
-/** A fold whose states cannot be changed: `evolve` that mutates fails. */
+/** A fold whose states are frozen, so that an `evolve` that mutates its argument fails. */
 function frozen<State>(fold: Fold<State>): Fold<State> {
   return {
     schema: fold.schema,

@@ -1,23 +1,26 @@
 /**
- * No VM grows in two places: looked at all the time, not only at rest.
+ * Checks throughout a run that no VM grows in two places.
  *
- * A guest grows when its simulated time goes on. An agent that is cut off holds its guests before its chassis can be lost; one that
- * is only not heard learns of its loss from the log it still reads, and for so long two may grow. A VM that lost its place for
- * another reason (its start was not told in time, somebody of higher priority needed the room) may be elsewhere at once: then two grow
- * until the old agent hears of it or, cut off, holds its guests.
+ * A guest grows when its simulated time advances. An agent that is cut off pauses its guests before its chassis can be
+ * lost. An agent whose heartbeats are lost learns of the loss from the log, and until then two guests of a VM may grow.
+ * A VM that lost its place for another reason (its start was not reported in time, or a VM of higher priority needed
+ * the room) may run elsewhere at once. Two guests then grow until the old agent reads of it or, cut off, pauses its
+ * guests.
  */
 import { heldAfterMs } from "../../services/chassis-agent/src/domain/self-fence.ts";
 import { LOST_AFTER_MS, type SimProcess } from "./processes.ts";
 import type { Universe } from "./universe.ts";
 
 const LOOK_INTERVAL_MS = 200;
-/** While every agent of them is in reach: news may be late by two and a half seconds, and a guest is ended in a moment, ms. */
+/** The longest time for which two guests may grow while their agents are in reach, ms: an event may be 2.5 s late. */
 const MAX_IN_REACH_MS = 3_000;
-/** Before that, out of reach, ms: an agent holds its guests so long after the last answer of the log. */
+/**
+ * The longest time in all, ms: an agent that is cut off pauses its guests this long after the last answer of the log.
+ */
 const MAX_TOGETHER_MS = heldAfterMs(LOST_AFTER_MS) + MAX_IN_REACH_MS;
 
 interface Together {
-  /** In a row, in all and while no agent was cut off. */
+  /** Uninterrupted time, in all and while no agent was cut off. */
   readonly ms: number;
   readonly inReachMs: number;
 }

@@ -1,12 +1,12 @@
 /**
- * What must be true of the states of guests once a run has come to rest.
+ * Checks the stored guest states once a run has come to rest.
  */
 import { blobsOf, type Vm } from "@bioxen/contracts";
 import type { StoredEvent } from "@bioxen/kernel";
 import type { MemoryBlobs } from "@bioxen/testkit/memory-blobs";
 import { type SimProcess, SWEEP } from "./processes.ts";
 
-/** What is stored is what the log refers to, and every guest is at least where its checkpoint is. */
+/** Checks that the stored states are those to which the log refers, and that no guest is behind its checkpoint. */
 export async function checkBlobs(
   blobs: MemoryBlobs,
   processes: readonly SimProcess[],
@@ -29,13 +29,17 @@ export async function checkBlobs(
   }
   for (const name of stored) {
     const ageMs = nowMs - ((await blobs.storedAtMs(name)) ?? nowMs);
-    // What was stored and then refused, its guest being another by then, is nobody's until it is old enough to be swept.
+    // A stored state is an orphan when its report was refused, because the guest had been replaced. The sweep removes
+    // it by age.
     if (ageMs >= SWEEP.orphanAgeMs + SWEEP.everyMs)
-      problem(`${name} is stored for ${ageMs} ms, and nothing refers to it`);
+      problem(`${name} has been stored for ${ageMs} ms, and nothing refers to it`);
   }
 }
 
-/** A VM that was set back has lived no more since than the time that passed: a scripted guest lives a minute a second. */
+/**
+ * Checks that a restored VM has advanced by no more than the time since its restore: a scripted guest lives a minute a
+ * second.
+ */
 export function checkRestored(
   events: readonly StoredEvent[],
   nowMs: number,
@@ -55,6 +59,6 @@ export function checkRestored(
     // The snapshot's minute is rounded down.
     const most = simMinutes + 1 + (nowMs - atMs) / 1_000;
     if (lived !== undefined && lived > most)
-      problem(`${subject} was set back, and is at minute ${lived}, not ${most}`);
+      problem(`${subject} was restored and is at minute ${lived}, later than ${most}`);
   }
 }

@@ -1,10 +1,11 @@
 /**
- * One process' way to the leases of a simulated cluster: late, cut for a while, or without an acknowledgement.
+ * The access of one process to the leases of a simulated cluster: late, cut off for a while, or without an
+ * acknowledgement.
  */
 import { Fault, type LeaseStore } from "@bioxen/kernel";
 import type { Cluster } from "./cluster.ts";
 
-/** The leases are out of reach this long, ms: from one renewal to a lost lease. */
+/** How long the leases are unreachable, ms: from one missed renewal to a lost lease. */
 const CUT_MS = { least: 500, most: 8_000 };
 /** A call that gets no answer fails after this, ms. */
 const CALL_TIMEOUT_MS = 800;

@@ -1,6 +1,6 @@
 /**
- * `pnpm sim [--seeds N] [--seed S]`: N runs from seed S on, on all processors. Exits with 0 only when every run held and every probe
- * fired. `pnpm sim --seed S --show PATTERN` makes one run and prints every event whose line matches.
+ * `pnpm sim [--seeds N] [--seed S]`: N runs from seed S on, on all processors. Exits with 0 only when every run held
+ * and every probe fired. `pnpm sim --seed S --show PATTERN` makes one run and prints every event whose line matches.
  */
 import { parseArgs } from "node:util";
 import { run } from "./run.ts";

@@ -1,5 +1,5 @@
 /**
- * The log and the bus of a simulated cluster, with everything a network does to messages.
+ * The log and the bus of a simulated cluster. Messages are lost, repeated, delayed and reordered on the way.
  */
 import { decodeEvent, encodeEvent, type HandlerResult, type ServedEndpoint } from "@bioxen/contracts";
 import {
@@ -14,21 +14,26 @@ import {
 import type { Faults } from "./faults.ts";
 import type { Universe } from "./universe.ts";
 
+/** The longest delay of an ordinary message, ms. */
 const CALM_DELAY_MS = 3;
+/** The longest delay of a late message, ms. */
 const LATE_DELAY_MS = 2_500;
+/** How long a caller waits for an append, ms. */
 const APPEND_DEADLINE_MS = 8_000;
-/** How often a follower that hears nothing tries again, ms: it is back soon after whatever it was has ended. */
+/**
+ * Interval at which a follower out of reach tries again, ms: short, so that it goes on soon after the cut or the sleep.
+ */
 const FOLLOW_AGAIN_MS = 500;
 
 interface Follower {
   next: number;
   scheduled: boolean;
   readonly deliver: (event: StoredEvent) => void;
-  /** A process that sleeps hears nothing before this instant. */
-  readonly awakeAtMs: () => number;
+  /** The instant before which nothing is delivered, because the process sleeps or is cut off, ms. */
+  readonly hearsAtMs: () => number;
 }
 
-/** The truth of a run: what was appended, in order. */
+/** The log of a run: every appended event, in order. */
 export class SimLog {
   readonly #universe: Universe;
   readonly #faults: Faults;
@@ -49,7 +54,7 @@ export class SimLog {
   }
 
   async append(streamSubject: string, envelope: EventEnvelope, expectedSeq: number): Promise<AppendResult> {
-    // Bytes, not objects: what one process does to its event later is not seen by another.
+    // The event is stored as bytes, so that no process shares the object with another.
     const bytes = encodeEvent(envelope);
     await this.#universe.delay(this.delayMs());
     if (this.#faults.strikes("append-lost")) {
@@ -59,7 +64,7 @@ export class SimLog {
     const result = this.#store(streamSubject, bytes, envelope.id, expectedSeq);
     await this.#universe.delay(this.delayMs());
     if (!this.#faults.strikes("ack-lost")) return result;
-    // The adapter sends it again and learns that it was stored, or gives up.
+    // The adapter either sends the event again and learns that it was stored, or gives up.
     await this.#universe.delay(this.#universe.between(10, APPEND_DEADLINE_MS));
     if (this.#universe.chance(0.5))
       throw new Fault("UNAVAILABLE", "the acknowledgement was lost", { retryable: true });
@@ -94,23 +99,23 @@ export class SimLog {
   follow(
     fromSeq: number,
     deliver: (event: StoredEvent) => void,
-    awakeAtMs: () => number = () => 0,
+    hearsAtMs: () => number = () => 0,
   ): () => void {
-    const follower: Follower = { next: fromSeq, scheduled: false, deliver, awakeAtMs };
+    const follower: Follower = { next: fromSeq, scheduled: false, deliver, hearsAtMs };
     this.#followers.add(follower);
     this.#schedule(follower);
     return () => this.#followers.delete(follower);
   }
 
-  /** Batches, in order; sometimes much later. */
+  /** Schedules the next batch for a follower, now and then much later. Batches keep the order of the log. */
   #schedule(follower: Follower): void {
     if (follower.scheduled || follower.next > this.events.length) return;
     follower.scheduled = true;
     const late = this.#faults.strikes("follower-late");
     const deliverAll = () => {
-      const asleepMs = follower.awakeAtMs() - this.#universe.nowMs;
-      if (asleepMs > 0) {
-        this.#universe.after(Math.min(asleepMs, FOLLOW_AGAIN_MS), deliverAll);
+      const waitMs = follower.hearsAtMs() - this.#universe.nowMs;
+      if (waitMs > 0) {
+        this.#universe.after(Math.min(waitMs, FOLLOW_AGAIN_MS), deliverAll);
         return;
       }
       follower.scheduled = false;
@@ -126,7 +131,7 @@ export class SimLog {
   }
 }
 
-/** All share one event, and who would change it fails. */
+/** Freezes a value in depth: all processes share one event, and a process that tries to change it fails. */
 export function deepFreeze<T>(value: T): T {
   if (typeof value === "object" && value !== null) {
     for (const inner of Object.values(value)) deepFreeze(inner);
@@ -137,12 +142,12 @@ export function deepFreeze<T>(value: T): T {
 
 export interface Served {
   readonly alive: () => boolean;
-  /** Resolves when the process does not sleep. */
+  /** Resolves once the process is awake. */
   readonly awake: () => Promise<void>;
   readonly endpoints: ReadonlyMap<string, ServedEndpoint>;
 }
 
-/** Requests find an instance that serves them; publications find whoever listens. */
+/** Delivers a request to one instance that serves its subject, and a publication to every listener. */
 export class SimBus {
   readonly #universe: Universe;
   readonly #faults: Faults;
@@ -195,7 +200,8 @@ export class SimBus {
 
   async #atAnInstance(subject: string, text: string, options: CallOptions): Promise<Reply> {
     const able = [...this.#serving].filter((one) => one.alive() && one.endpoints.has(subject));
-    if (able.length === 0) throw new Fault("UNAVAILABLE", `nobody serves ${subject}`, { retryable: true });
+    if (able.length === 0)
+      throw new Fault("UNAVAILABLE", `no instance serves ${subject}`, { retryable: true });
     const instance = this.#universe.pick(able);
     const served = instance.endpoints.get(subject);
     if (served === undefined) return never();
@@ -207,7 +213,7 @@ export class SimBus {
     return result.ok ? { ok: true, ...result.result } : { ok: false, error: result.rejection };
   }
 
-  /** As the real inbox: one message id, one outcome. */
+  /** Like the real inbox: one message id has one outcome. */
   async #firstOutcome(served: ServedEndpoint, text: string, causation: Causation): Promise<HandlerResult> {
     const carriedOut = async (): Promise<HandlerResult> => {
       const parsed = served.endpoint.request.safeParse(JSON.parse(text));

@@ -1,20 +1,9 @@
 /**
- * Processes of a simulated cluster: the real services on simulated ports. A killed process does nothing more, whatever it had begun.
+ * The processes of a simulated cluster: the real services on simulated ports. A killed process does nothing more,
+ * whatever it had begun, and is started again after a while.
  */
-import { type AlertNotification, ENDPOINTS, type ServedEndpoint } from "@bioxen/contracts";
-import {
-  EventFeed,
-  type EventSink,
-  Fault,
-  InvariantViolation,
-  type LeaseStore,
-  type Logger,
-  type ServicePorts,
-  SnapshotWriter,
-  type StoredEvent,
-  StoredLeases,
-  UNTRACED,
-} from "@bioxen/kernel";
+import type { ServedEndpoint } from "@bioxen/contracts";
+import { EventFeed, type EventSink, type ServicePorts, SnapshotWriter } from "@bioxen/kernel";
 import { createScriptedDriver, type ScriptedDriver } from "@bioxen/vm-driver";
 import { withEveryKind } from "../../packages/service-host/src/snapshot-sinks.ts";
 import { createAllocator } from "../../services/allocator/src/app/service.ts";
@@ -23,11 +12,10 @@ import { createChassisAgent } from "../../services/chassis-agent/src/app/service
 import { createChassisScheduler } from "../../services/chassis-scheduler/src/app/service.ts";
 import { createLifecycle } from "../../services/lifecycle/src/app/service.ts";
 import { createMonitor } from "../../services/monitor/src/app/service.ts";
-import { blobPath } from "./blob-path.ts";
 import type { Cluster } from "./cluster.ts";
 import { troubleDriver } from "./driver-trouble.ts";
-import type { FaultName } from "./faults.ts";
-import { leasePath } from "./lease-path.ts";
+import { Presence } from "./presence.ts";
+import { portsOf } from "./process-ports.ts";
 import { snapshotPath } from "./snapshot-path.ts";
 
 const KINDS = ["lifecycle", "allocator", "chassis-scheduler", "monitor", "agent-a", "agent-b"] as const;
@@ -35,37 +23,25 @@ export type Kind = (typeof KINDS)[number];
 /** The service that writes snapshots, as in its `main.ts`. */
 const SNAPSHOT_WRITER: Kind = "lifecycle";
 
-/** How the subjects begin that deliverers are told on. */
-const ALERTS = "bioxen.alert.";
-/** Unconfirmed reservations are given back after this long, ms: short, so that runs meet it. */
+/** Unconfirmed reservations expire after this time, ms: short, so that runs meet an expiry. */
 const START_DEADLINE_MS = 6_000;
-/** Without an agent for this long a chassis is lost, ms: short, so that runs meet it. */
+/** A chassis without its agent is lost after this time, ms: short, so that runs meet a loss. */
 export const LOST_AFTER_MS = 6_000;
-/** From death to the next instance, ms. */
+/** Time from the death of a process to its restart, ms. */
 const RESTART_MS = { least: 50, most: 4_000 };
-/** The same of an agent that is gone for good, and how long one is cut off, ms: about a third of the cuts are short. */
+/** The same for an agent that stays away until its chassis is lost, ms. */
 const GONE_MS = { least: 7_000, most: 20_000 };
+/** How long an agent is cut off, ms: about a third of the cuts end before its chassis is lost. */
 const CUT_MS = { least: 1_000, most: 16_000 };
-/** What is asked over a cut fails after this, ms. */
-const CUT_CALL_MS = 1_000;
-/** Short, so that a run has many; each is an event. */
+/** Time from one checkpoint of a guest to the next, ms: short, so that a run has many. */
 const CHECKPOINT_INTERVAL_MS = 4_000;
-/** Longer than any put and its report are apart here, ms, and short enough to be over before a run is. */
+/**
+ * Sweep of stored guest states. The age exceeds the time from any put to its report here, and ends before a run does,
+ * ms.
+ */
 export const SWEEP = { everyMs: 10_000, orphanAgeMs: 60_000 };
-/** A process may sleep this long, ms: with a late message less than the grace of an expiry, which is there for that. */
-const PAUSE_MS = { least: 500, most: 6_000 };
-/** A proposer that wakes after this, ms, was succeeded if there is another. */
-const LEAST_PROPOSER_PAUSE_MS = 3_500;
-/** How often a process may die or a guest may fail, ms. */
+/** Longest time between two occasions for a process to die or for a guest to fail, ms. */
 const TROUBLE_INTERVAL_MS = 500;
-
-/** Says nothing; but a broken invariant is a bug of the service, whoever caught it. */
-function listeningLogger(onBug: (thrown: unknown) => void): Logger {
-  const listen = (fields: object) => {
-    if ("err" in fields && fields.err instanceof InvariantViolation) onBug(fields.err);
-  };
-  return { debug: listen, info: listen, warn: listen, error: listen };
-}
 
 interface Running {
   readonly sinks: readonly EventSink[];
@@ -80,10 +56,7 @@ export class SimProcess {
   readonly #instance: number;
   #life = 0;
   #alive = false;
-  /** It sleeps until this instant. */
-  #awakeAtMs = 0;
-  /** It reaches nobody until this instant. */
-  #cutUntilMs = 0;
+  readonly #presence: Presence;
   #driver: ScriptedDriver | undefined;
   #undo: (() => void)[] = [];
 
@@ -92,35 +65,37 @@ export class SimProcess {
     this.kind = kind;
     this.#cluster = cluster;
     this.#chassis = chassis;
+    this.#presence = new Presence(cluster.universe);
   }
 
-  /** Guests that run here now; none where no agent is. */
+  /** The driver with the guests that run here; undefined for a dead process or another service. */
   get driver(): ScriptedDriver | undefined {
     return this.#alive ? this.#driver : undefined;
   }
 
-  /** True while it neither sleeps nor is dead. */
-  get isAwake(): boolean {
-    return this.#alive && this.#cluster.universe.nowMs >= this.#awakeAtMs;
-  }
-
-  /** True while it reaches nobody. */
+  /** Whether nothing passes between this process and the others. */
   get isCut(): boolean {
-    return this.#cluster.universe.nowMs < this.#cutUntilMs;
+    return this.#presence.isCut;
   }
 
-  /** Whatever is cut is mended. */
-  mend(): void {
-    this.#cutUntilMs = 0;
+  /** Ends a cut. */
+  reconnect(): void {
+    this.#presence.reconnect();
   }
 
   start(): void {
     this.#life += 1;
     this.#alive = true;
-    this.#awakeAtMs = 0;
+    this.#presence.wake();
     const life = this.#life;
     const isAlive = () => this.#alive && this.#life === life;
-    const ports = this.#portsOf(isAlive, life);
+    const ports = portsOf({
+      cluster: this.#cluster,
+      presence: this.#presence,
+      name: `${this.kind}-${this.#instance}-${life}`,
+      isAlive,
+      onKill: (undo) => this.#undo.push(undo),
+    });
     const service = this.#create(ports);
     const sinks = this.kind === SNAPSHOT_WRITER ? withEveryKind(service.sinks) : service.sinks;
     const feed = new EventFeed(ports.log, sinks, ports.timers);
@@ -131,7 +106,7 @@ export class SimProcess {
       if (!isAlive()) return;
       await service.begin(feed);
       await writer?.begin();
-      const awake = () => this.#awake();
+      const awake = () => this.#presence.awake();
       this.#undo.push(this.#cluster.bus.serve({ alive: isAlive, awake, endpoints }));
     }, this.#cluster.onBug);
     this.#troubleIn(isAlive);
@@ -168,7 +143,7 @@ export class SimProcess {
     }
   }
 
-  /** Every process starts from the newest snapshot, lifecycle writes them. */
+  /** Every process starts from the newest snapshot; one service writes them. */
   #snapshots(ports: ServicePorts, feed: EventFeed, isAlive: () => boolean) {
     const { faults, snapshots, snapshotEvery } = this.#cluster;
     const store = snapshotPath({ faults, snapshots }, isAlive);
@@ -189,7 +164,7 @@ export class SimProcess {
     universe.after(universe.between(least, most), () => this.start());
   }
 
-  /** Now and then this process dies, or its driver or a guest gives trouble. */
+  /** Now and then the process dies, or its driver or a guest fails. */
   #troubleIn(isAlive: () => boolean): void {
     const { universe, faults } = this.#cluster;
     universe.after(universe.between(1, TROUBLE_INTERVAL_MS), () => {
@@ -197,139 +172,10 @@ export class SimProcess {
       if (universe.chance(0.2) && faults.strikes("process-killed")) return this.kill();
       if (this.#driver !== undefined) {
         if (faults.strikes("agent-gone")) return this.kill(GONE_MS);
-        if (faults.strikes("agent-cut"))
-          this.#cutUntilMs = universe.nowMs + universe.between(CUT_MS.least, CUT_MS.most);
+        if (faults.strikes("agent-cut")) this.#presence.cut(CUT_MS);
         troubleDriver(this.#driver, this.#cluster, isAlive);
       }
       this.#troubleIn(isAlive);
     });
-  }
-
-  async #awake(): Promise<void> {
-    const { universe } = this.#cluster;
-    while (universe.nowMs < this.#awakeAtMs) await universe.delay(this.#awakeAtMs - universe.nowMs);
-  }
-
-  /** What is sent leaves when the process does not sleep; it may fall asleep just then. */
-  #leave(fault: FaultName, leastMs: number): Promise<void> {
-    const { universe, faults } = this.#cluster;
-    if (faults.strikes(fault)) this.#awakeAtMs = universe.nowMs + universe.between(leastMs, PAUSE_MS.most);
-    return this.#awake();
-  }
-
-  /** Ports through which nothing comes or goes once the process is dead. */
-  #portsOf(isAlive: () => boolean, life: number): ServicePorts {
-    const { universe, log, bus } = this.#cluster;
-    let ids = 0;
-    const alive = async <T>(work: Promise<T>): Promise<T> => {
-      try {
-        const value = await work;
-        await this.#awake();
-        return isAlive() ? value : await new Promise<T>(() => undefined);
-      } catch (thrown) {
-        await this.#awake();
-        if (isAlive()) throw thrown;
-        return new Promise<T>(() => undefined);
-      }
-    };
-    const timer = (delayMs: number, callback: () => void) => {
-      const fire = () => {
-        if (!isAlive()) return;
-        if (universe.nowMs < this.#awakeAtMs)
-          current = universe.after(this.#awakeAtMs - universe.nowMs, fire);
-        else callback();
-      };
-      let current = universe.after(delayMs, fire);
-      return { cancel: () => current.cancel() };
-    };
-    const isCut = () => this.isCut;
-    /** Over a cut nothing arrives, and whoever waits is told in the end. */
-    const reach = async <T>(work: () => Promise<T>): Promise<T> => {
-      if (!isCut()) return work();
-      await universe.delay(CUT_CALL_MS);
-      throw new Fault("UNAVAILABLE", "nobody is in reach", { retryable: true });
-    };
-    const send = async <T>(work: () => Promise<T>, isProposal = false): Promise<T> => {
-      await (isProposal
-        ? this.#leave("proposer-paused", LEAST_PROPOSER_PAUSE_MS)
-        : this.#leave("process-paused", PAUSE_MS.least));
-      return isAlive() ? alive(reach(work)) : new Promise<T>(() => undefined);
-    };
-    const world: Pick<ServicePorts, "clock" | "ids" | "logger" | "timers"> = {
-      clock: { nowMs: () => universe.nowMs },
-      ids: {
-        next: () => {
-          ids += 1;
-          return `${this.kind}-${this.#instance}-${life}-${ids}`;
-        },
-      },
-      logger: listeningLogger(this.#cluster.onBug),
-      timers: {
-        after: timer,
-        every: (intervalMs, callback) => {
-          let current = { cancel: () => {} };
-          const again = () => {
-            current = timer(intervalMs, () => {
-              callback();
-              again();
-            });
-          };
-          again();
-          return { cancel: () => current.cancel() };
-        },
-      },
-    };
-    const path = leasePath(this.#cluster);
-    const store: LeaseStore = {
-      read: (name) => alive(path.read(name)),
-      write: (name, record, revision) => alive(path.write(name, record, revision)),
-    };
-    return {
-      ...world,
-      leases: new StoredLeases({ ...world, store, monotonicMs: () => universe.nowMs }),
-      tracer: UNTRACED,
-      blobs: blobPath(this.#cluster, { send, alive }),
-      log: {
-        append: (subject, envelope, expected) => send(() => log.append(subject, envelope, expected)),
-        read: (subject, afterSeq, untilSeq) => alive(reach(() => log.read(subject, afterSeq, untilSeq))),
-        lastSeq: () => alive(reach(async () => log.events.length)),
-        follow: async ({ fromSeq, onEvent, onCaughtUp, onStop }) => {
-          const end = log.events.length;
-          let caughtUp = end < fromSeq;
-          if (caughtUp) onCaughtUp();
-          const deliver = (event: StoredEvent) => {
-            if (!isAlive()) return;
-            try {
-              onEvent(event);
-            } catch (cause) {
-              onStop(cause);
-              return;
-            }
-            if (caughtUp || event.seq < end) return;
-            caughtUp = true;
-            onCaughtUp();
-          };
-          const stop = log.follow(fromSeq, deliver, () => Math.max(this.#awakeAtMs, this.#cutUntilMs));
-          this.#undo.push(stop);
-          return { stop: async () => stop() };
-        },
-      },
-      bus: {
-        call: (subject, payload, options) =>
-          send(() => bus.call(subject, payload, options), subject === ENDPOINTS.ledgerReserve.subject),
-        publish: (subject, payload) => {
-          if (!isAlive() || isCut()) return;
-          if (subject.startsWith(ALERTS)) this.#cluster.witness.sawPublished(payload as AlertNotification);
-          bus.publish(subject, payload);
-        },
-        subscribe: (subject, hear) => {
-          const subscription = bus.subscribe(subject, (payload, from) => {
-            void this.#awake().then(() => isAlive() && !isCut() && hear(payload, from));
-          });
-          this.#undo.push(() => subscription.stop());
-          return subscription;
-        },
-      },
-    };
   }
 }

@@ -1,5 +1,5 @@
 /**
- * A resize that its ledger granted and no command recorded: the one that asked for it died in between.
+ * A resize that the ledger granted and no command recorded, because the command's instance died in between.
  */
 import {
   type ChassisState,
@@ -15,7 +15,7 @@ import { appendNext, createdVm, FakeClock, idsInOrder, MemoryEventLog } from "@b
 import { expect, it } from "vitest";
 import { ADOPT_AFTER_MS, VmProcess } from "../../services/lifecycle/src/app/vm-process.ts";
 
-/** A VM that runs with 10 ribosomes, whose ledger gives it 20 by now. */
+/** A VM that runs with 10 ribosomes, and whose ledger already has 20 for it. */
 async function granted() {
   const log = new MemoryEventLog();
   const clock = new FakeClock();
@@ -55,10 +55,10 @@ async function granted() {
   return { clock, allocation, process: new VmProcess(world, clock, () => true) };
 }
 
-it("is left to its command for a while, and then adopted", async () => {
+it("is left to its command at first, and adopted after a while", async () => {
   const { clock, allocation, process } = await granted();
   const dueAtMs = clock.nowMs() + ADOPT_AFTER_MS;
-  expect(await process.step("a"), "it comes back without being woken").toEqual({ dueAtMs });
+  expect(await process.step("a"), "the process looks again without an event").toEqual({ dueAtMs });
   await clock.advance(ADOPT_AFTER_MS - 1);
   expect(await process.step("a")).toEqual({ dueAtMs });
   expect(allocation()).toEqual({ ribosomes: 10 });

@@ -1,6 +1,6 @@
 /**
- * One run: a cluster in trouble while clients work, then healed; what must never happen is looked for after every append,
- * what must happen in the end is looked for in the end.
+ * One run: a cluster with faults while clients work, then without faults until it comes to rest. Safety is checked
+ * after every append, liveness at the end.
  */
 import { createHash } from "node:crypto";
 import type { StoredEvent } from "@bioxen/kernel";
@@ -21,27 +21,30 @@ import { SimProcess } from "./processes.ts";
 import { MAX_HAPPENINGS, Universe } from "./universe.ts";
 
 const TROUBLE_MS = 40_000;
-/** Healed time until everything must have come to rest, ms: longer than every deadline, wait and grace in a row. */
+/**
+ * Time without faults until everything must have come to rest, ms: longer than all deadlines, waits and graces in a
+ * row.
+ */
 const HEAL_MS = 90_000;
 const COMMANDS = 80;
 const ALERT_COMMANDS = 12;
 const VMS = 8;
-/** How the id of a command begins that carries a message id: its subject. */
+/** The prefix of the cause id of a client's command, which is its subject and message id. */
 const CLIENT_COMMANDS = "bioxen.cmd.vm.";
-/** Events from one snapshot to the next: a run has a few hundred. */
+/** Events from one snapshot to the next; a run has a few hundred events. */
 const SNAPSHOT_EVERY = { least: 1, most: 60 };
 
 export interface RunReport {
   readonly seed: number;
-  /** Empty when the run held. */
+  /** Empty for a run in which every check held. */
   readonly problems: readonly string[];
   readonly events: number;
   readonly happened: ReadonlyMap<string, number>;
-  /** Equal for equal histories. */
+  /** A digest of the log: equal for equal histories. */
   readonly trace: string;
 }
 
-/** `watch` is given every event as it is appended, and the run's time, ms. */
+/** Runs one seed. `watch` receives every event as it is appended, with the virtual time, ms. */
 export async function run(
   seed: number,
   watch?: (event: StoredEvent, nowMs: number) => void,
@@ -93,9 +96,9 @@ export async function run(
   drainSometimes(universe, faults, bus, { inhabited: () => folds.inhabited(), drainOf, problem }, TROUBLE_MS);
   const isCalm = await universe.runUntil(universe.nowMs + TROUBLE_MS);
   faults.heal();
-  for (const process of processes) process.mend();
+  for (const process of processes) process.reconnect();
   if (!(isCalm && (await universe.runUntil(universe.nowMs + HEAL_MS)))) {
-    problem(`it is busy with itself for ever: over ${MAX_HAPPENINGS} things happened`);
+    problem(`the cluster never comes to rest: more than ${MAX_HAPPENINGS} callbacks`);
   }
 
   for (const violation of verifier.report().violations) {
@@ -127,7 +130,10 @@ function traceOf(events: readonly StoredEvent[]): string {
   return hash.digest("hex");
 }
 
-/** What was acknowledged stands in the log, exactly once; and no command of a client has two effects on anything. */
+/**
+ * Checks that the log has every acknowledged command exactly once, and that no command of a client has two effects on
+ * one aggregate.
+ */
 function checkAcknowledged(
   clients: Clients,
   events: readonly StoredEvent[],
@@ -145,7 +151,7 @@ function checkAcknowledged(
   }
   for (const { causeId, vmId } of clients.acknowledged) {
     const count = counts.get(causeId) ?? 0;
-    if (count !== 1) problem(`${causeId} of ${vmId} was acknowledged and stands ${count} times in the log`);
+    if (count !== 1) problem(`${causeId} of ${vmId} was acknowledged, and the log has it ${count} times`);
   }
 }
 
@@ -153,7 +159,7 @@ function isOfClient(causeId: string): boolean {
   return causeId.startsWith(CLIENT_COMMANDS);
 }
 
-/** What runs is what should run, with what it was given. */
+/** Checks that exactly the guests run that should run, each under its current fence. */
 function checkGuests(processes: readonly SimProcess[], folds: Folds, problem: (text: string) => void): void {
   const guests = new Map<string, string>();
   for (const process of processes) {
@@ -169,5 +175,5 @@ function checkGuests(processes: readonly SimProcess[], folds: Folds, problem: (t
       problem(`${vmId} should be ${wanted ?? "gone"}, its guest is ${guests.get(vmId) ?? "gone"}`);
     guests.delete(vmId);
   }
-  for (const [vmId, text] of guests) problem(`a ghost: ${vmId} ${text}`);
+  for (const [vmId, text] of guests) problem(`a guest without a VM: ${vmId} ${text}`);
 }

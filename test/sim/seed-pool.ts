@@ -11,8 +11,8 @@ import { judged, type Runs, type Simulated } from "./simulate.ts";
 const SEEDS_PER_SHARE = 10;
 
 /**
- * Young generation of a thread, MiB. A run allocates much and keeps little: with V8's default of 16 MiB a fifth of the time goes
- * into garbage collection.
+ * Young generation of a thread, MiB. A run allocates much and keeps little: with V8's default of 16 MiB a fifth of the
+ * time goes into garbage collection.
  */
 const HEAP_LIMITS = { maxYoungGenerationSizeMb: 128 };
 
@@ -21,7 +21,10 @@ export interface PooledRuns extends Simulated {
   readonly workers: number;
 }
 
-/** Runs `seeds` seeds from `first` on, on all processors. Calls `onProgress` with the number of finished runs after each share. */
+/**
+ * Runs `seeds` seeds from `first` on, on all processors. Calls `onProgress` with the number of finished runs after each
+ * share.
+ */
 export function simulateOnAllCores(
   first: number,
   seeds: number,

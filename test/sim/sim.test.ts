@@ -1,6 +1,6 @@
 /**
- * Two hundred simulated clusters in trouble, in the ordinary tests. `pnpm sim --seeds 1 --seed S` repeats a seed that fails; a seed that
- * found a bug is kept below.
+ * Two hundred simulated clusters in trouble, in the ordinary tests. `pnpm sim --seeds 1 --seed S` repeats a seed that
+ * fails; a seed that found a bug is kept below.
  */
 import { beforeAll, describe, expect, it } from "vitest";
 import type { RunReport } from "./run.ts";
@@ -20,7 +20,7 @@ const FOUND_A_BUG = [
   1419, // A chassis was cordoned for a drain that was cancelled while the cordon was being appended.
   1466, // A deferral named a move of the VM that had already ended, so that the VM got no reason.
   2565, // A move took the reservation of a cancelled move; then a guest behind its checkpoint was handed over.
-  3972, // A chassis fell silent for a moment that was noticed but never reported, so that VMs waiting for it were not woken.
+  3972, // A short silence of a chassis was noticed but never reported, so that VMs waiting for it were not woken.
   5496, // Other VMs used up a quota, and the VM that waited for room under it did not learn so.
   5575,
   8215, // A VM came back above a lowered quota on a charge that was not settled yet.

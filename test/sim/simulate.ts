@@ -1,5 +1,5 @@
 /**
- * Many runs: which failed, and what happened in all of them together.
+ * The outcome of many runs: the failed ones, and the sums of everything that happened.
  */
 import {
   ALERT_EVENTS,
@@ -12,10 +12,10 @@ import {
 import { FAULTS } from "./faults.ts";
 import { type RunReport, run } from "./run.ts";
 
-/** Every n-th seed runs twice: the same seed must be the same history. */
+/** Every n-th seed runs twice, because the same seed must give the same history. */
 const TWICE_EVERY = 20;
 
-/** What has to have happened over enough runs, or the runs prove less than they seem to. */
+/** What must happen at least once in 200 runs; otherwise the runs prove less than they seem to. */
 const PROBES: readonly string[] = [
   ...FAULTS,
   "conflict",
@@ -29,10 +29,12 @@ const PROBES: readonly string[] = [
     "VM_ALREADY_EXISTS",
     "INVALID_TRANSITION",
     "CAPACITY_EXCEEDED",
-    // Not QUOTA_EXCEEDED: a resize that only a quota stands against is rarer than once in 200 runs; test/e2e/quota.test.ts has it.
+    // Without QUOTA_EXCEEDED: a resize that only a quota refuses is rarer than once in 200 runs. test/e2e/quota.test.ts
+    // covers it.
     "SNAPSHOT_NOT_FOUND",
   ].map((code) => `refused ${code}`),
-  // Not observed: the guests of a simulated agent are in its process, where nobody else can change them; test/e2e/xcpng.test.ts has it.
+  // Without observed: only the agent can change its simulated guests. test/e2e/xcpng.test.ts covers changes from
+  // outside.
   ...Object.keys(VM_EVENTS).filter((type) => type !== "bioxen.vm.observed.v1"),
   ...["starve", "pause", "evict"].map((mode) => `gave way: ${mode}`),
   ...Object.keys(LEDGER_EVENTS).filter((type) => !/closed|capacity-changed/.test(type)),
@@ -43,7 +45,7 @@ const PROBES: readonly string[] = [
   "displaced CHASSIS_LOST",
 ];
 
-/** What came of some runs; what of several such can be added up. */
+/** The outcome of some runs, which can be summed with others by `judged`. */
 export interface Runs {
   readonly failed: readonly RunReport[];
   readonly happened: ReadonlyMap<string, number>;
@@ -51,7 +53,7 @@ export interface Runs {
 }
 
 export interface Simulated extends Runs {
-  /** Probes that never fired. */
+  /** Probes that never happened. */
   readonly missing: readonly string[];
 }
 

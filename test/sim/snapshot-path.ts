@@ -1,11 +1,11 @@
 /**
- * The way of one process to the snapshots of folds, and what can go wrong on it.
+ * The access of one process to the snapshots of folds, and its faults.
  */
 import { Fault, type SnapshotStore } from "@bioxen/kernel";
 import type { MemorySnapshots } from "@bioxen/testkit/memory-snapshots";
 import type { Faults } from "./faults.ts";
 
-/** Of a process that starts now. A dead one is never answered. */
+/** Returns the snapshots as a process that starts now sees them. A dead process gets no answer. */
 export function snapshotPath(
   { faults, snapshots }: { readonly faults: Faults; readonly snapshots: MemorySnapshots },
   isAlive: () => boolean,

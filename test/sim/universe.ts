@@ -1,13 +1,16 @@
 /**
- * One seeded thread of time: a virtual clock, a queue of what is to happen, and every random choice of a run.
+ * The virtual time of one run: a clock, a queue of scheduled callbacks, and every random choice, all from one seed.
  *
- * All asynchrony of a simulated cluster goes through here, so a seed is a whole history. Between two happenings the promises they
- * caused settle, in the order the language defines.
+ * All asynchrony of a simulated cluster goes through this queue, so that a seed determines the whole history. Between
+ * two callbacks the promises that the first one caused settle, in the order that the language defines.
  */
-/** What one run may have happen; 200 sound ones had 9 000 to 20 000. More is a cluster that is busy with itself for ever. */
+/** The most callbacks of one run. 200 sound runs had 9 000 to 20 000 each; a run with more never comes to rest. */
 export const MAX_HAPPENINGS = 500_000;
 
-/** A turn of the event loop costs more than most happenings; who waits for one gets it after so many. */
+/**
+ * Callbacks from one turn of the event loop to the next. A turn costs more than most callbacks, but other code waits
+ * for it.
+ */
 const HAPPENINGS_PER_TURN = 256;
 
 export class Universe {
@@ -27,7 +30,7 @@ export class Universe {
     return this.#nowMs;
   }
 
-  /** Uniform in [0, 1): mulberry32. */
+  /** Returns a number uniform in [0, 1), by mulberry32. */
   random(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let t = this.#state;
@@ -50,7 +53,7 @@ export class Universe {
     return one;
   }
 
-  /** `happen` after `delayMs` of virtual time. */
+  /** Calls `happen` after `delayMs` of virtual time. */
   after(delayMs: number, happen: () => void): { cancel(): void } {
     this.#order += 1;
     const happening = {
@@ -72,9 +75,9 @@ export class Universe {
     return new Promise((resolve) => void this.after(delayMs, resolve));
   }
 
-  /** Lets everything up to `untilMs` happen; false when there was no end to it, and time did not get there. */
+  /** Runs every callback due up to `untilMs`. Returns false when `MAX_HAPPENINGS` came first. */
   async runUntil(untilMs: number): Promise<boolean> {
-    // Whoever called this may not have ended: a tick would come before what it promised has settled.
+    // The caller may still hold promises that have not settled; a tick alone would come before them.
     await turned();
     for (;;) {
       const next = this.#heap[0];
@@ -93,12 +96,12 @@ export class Universe {
   }
 }
 
-/** All promises that wait for nothing but promises have settled: a tick comes when no such promise is left. */
+/** Resolves when all promises that wait only for promises have settled: Node runs a tick after the last of them. */
 function settled(): Promise<void> {
   return new Promise((resolve) => process.nextTick(resolve));
 }
 
-/** Everything else in this process had its turn. */
+/** Resolves after everything else in this process had a turn of the event loop. */
 function turned(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
