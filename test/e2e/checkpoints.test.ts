@@ -77,7 +77,7 @@ describe("an agent that is killed", () => {
     await eventually("its guest was started again", async () => {
       const restarted = await eventsOf("keep-1", "guest-restarted");
       const started = await eventsOf("keep-1", "started");
-      for (const { data } of restarted) expect(data.reason).toMatch(/goes on from minute \d+/);
+      for (const { data } of restarted) expect(data.reason).toMatch(/continues from minute \d+/);
       return restarted.length > 0 || started.length > 1 ? true : undefined;
     });
     const sample = await world.sample("keep-1", (s) => s.simMinutes >= before.simMinutes);
@@ -91,7 +91,7 @@ describe("an agent that is killed", () => {
     expect(result[1]).toBeGreaterThanOrEqual(result[0]);
   });
 
-  it("a checkpoint that is gone or damaged is told, and the guest begins anew", async () => {
+  it("a missing or damaged checkpoint is reported, and the guest restarts without it", async () => {
     await world.done("cmd.vm.stop", { vmId: "keep-1" });
     await run("keep-2");
     await run("keep-3");
@@ -117,7 +117,10 @@ describe("an agent that is killed", () => {
         const events = await eventsOf(vmId, "checkpoint-lost");
         return events.length > 0 ? events : undefined;
       });
-      expect(lost.data).toMatchObject({ code, reason: expect.stringContaining("begins anew") });
+      expect(lost.data).toMatchObject({
+        code,
+        reason: expect.stringContaining("the guest restarts without it"),
+      });
       await world.reach(vmId, "paused");
       const { simMinutes } = await world.sample(vmId, (s) => s.sampleNumber <= 2);
       expect(simMinutes, "no time passes for a VM that is paused").toBeLessThan(2);

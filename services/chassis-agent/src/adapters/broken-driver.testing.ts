@@ -1,2 +1,2 @@
-/** For tests: a package whose driver is none. */
+/** For tests: an extension whose `createDriver` returns an object that is not a driver. */
 export const createDriver = () => ({ capabilities: { vmType: "basic" } });

@@ -8,7 +8,7 @@ const broken = fileURLToPath(new URL("./broken-driver.testing.ts", import.meta.u
 const load = (extensions: Parameters<typeof driversOf>[4], env = {}) =>
   driversOf({ logger: logger as never }, env, "a1", 60, extensions);
 
-it("a driver's package runs the VMs of type basic", async () => {
+it("the driver of an extension runs VMs of type basic", async () => {
   const { drivers } = await load({ driver: "@bioxen-examples/third-party-driver" });
   expect(drivers).toHaveLength(1);
   const [driver] = drivers;
@@ -19,22 +19,22 @@ it("a driver's package runs the VMs of type basic", async () => {
   expect(driver?.sample("v1")).toMatchObject({ doublingTimeMinutes: 60, divisions: 60 });
 });
 
-it("a cell model's package is what the built-in driver's cells are", async () => {
+it("the built-in driver uses the cell model of an extension", async () => {
   const { drivers } = await load({ cellModel: "@bioxen-examples/jcvi-bridge" });
   const [driver] = drivers;
   const allocation = { ribosomes: 252, rnaPolymerases: 187, atpPerSecond: 13_247, dnaKilobases: 543 };
   const spec = { vmId: "v1", incarnation: 1, fence: 1, biologicalType: "syn3a", seed: 1, config: {} };
   await driver?.start({ ...spec, allocation });
-  // By the law of the minimum, not as the built-in model has it.
+  // The example model follows the law of the minimum; the built-in model would give another value.
   expect(driver?.sample("v1")?.doublingTimeMinutes).toBeCloseTo((105 * 503) / 252, 9);
   const { bytes } = (await driver?.snapshot("v1", 1)) ?? { bytes: new Uint8Array() };
   const [builtIn] = (await load({})).drivers;
-  const goesOn = builtIn?.start({ ...spec, fence: 2, allocation, checkpoint: bytes });
-  await expect(goesOn).rejects.toThrow(/its model is organism-bridge 1, not weisse 1/);
+  const start = builtIn?.start({ ...spec, fence: 2, allocation, checkpoint: bytes });
+  await expect(start).rejects.toThrow(/its model is organism-bridge 1, not weisse 1/);
   await Promise.all([driver?.close(), builtIn?.close()]);
 });
 
-it("what cannot be loaded is the configuration's error, in words", async () => {
+it("an extension that cannot be loaded is a configuration error with the reason", async () => {
   await expect(load({ driver: "@acme/none" })).rejects.toThrow(
     /BIOXEN_DRIVER: @acme\/none: package not found/,
   );

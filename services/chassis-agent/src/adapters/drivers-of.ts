@@ -1,6 +1,6 @@
 /**
- * Which drivers an agent has, and the chassis that come with them: the cells of this process always, a pool where one is
- * configured. A driver or a cell model of somebody else takes the place of the built-in one.
+ * Creates the drivers of an agent and their chassis: the driver for cells always, the driver for a pool if one is
+ * configured. An extension can replace the built-in driver or its cell model.
  */
 import { type CellModel, cellModelProblems } from "@bioxen/cell-models";
 import type { DriftPolicy } from "@bioxen/contracts";
@@ -13,21 +13,21 @@ import type { OwnChassis } from "../app/chassis-config.ts";
 
 export interface AgentDrivers {
   readonly drivers: readonly VmDriver[];
-  /** Chassis beside those of `BIOXEN_CHASSIS`. */
+  /** Chassis in addition to those of `BIOXEN_CHASSIS`. */
   readonly pools: readonly OwnChassis[];
-  /** Of the pool's machines; absent: there is no pool. */
+  /** Reaction to changes of the pool's machines outside BioXen; absent without a pool. */
   readonly drift?: DriftPolicy;
 }
 
-/** Packages of others, by name. */
+/** Names of extension packages. */
 export interface AgentExtensions {
-  /** Exports `createDriver`: runs VMs of type `basic` instead of the built-in driver. */
+  /** Exports `createDriver`, whose driver runs VMs of type `basic` instead of the built-in one. */
   readonly driver?: string | undefined;
-  /** Exports `cellModel`: what the built-in driver's cells are. */
+  /** Exports `cellModel`, the model of the built-in driver's cells. */
   readonly cellModel?: string | undefined;
 }
 
-/** What a driver's package is given. */
+/** The argument of an extension's `createDriver`. */
 export interface DriverHost {
   readonly agentId: string;
   /** Simulated minutes per second. */
@@ -35,7 +35,9 @@ export interface DriverHost {
   readonly env: Environment;
 }
 
-/** Throws `ConfigError` with every problem of the pool's configuration, or of a package that was named. */
+/**
+ * Creates the drivers. Rejects with `ConfigError` that lists every problem of the pool's configuration or of a package.
+ */
 export async function driversOf(
   ports: Pick<ServicePorts, "logger">,
   env: Environment,
@@ -63,7 +65,9 @@ async function basicOf(
   { driver, cellModel }: AgentExtensions,
 ): Promise<VmDriver> {
   if (driver !== undefined && cellModel !== undefined) {
-    throw new ConfigError(["BIOXEN_CELL_MODEL: is for the built-in driver, and BIOXEN_DRIVER names another"]);
+    throw new ConfigError([
+      "BIOXEN_CELL_MODEL: only the built-in driver uses it, but BIOXEN_DRIVER names another: unset one of them",
+    ]);
   }
   if (driver !== undefined) return foreignDriver(ports, host, driver);
   const model =

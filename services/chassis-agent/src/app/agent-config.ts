@@ -9,27 +9,27 @@ import { DEFAULT_CHECKPOINT_INTERVAL_MS, LEAST_CHECKPOINT_INTERVAL_MS } from "./
 
 const intervalText = `must be 0 or at least ${LEAST_CHECKPOINT_INTERVAL_MS}`;
 
-/** `maxTimeScale`: what the drivers take, simulated minutes per second. */
+/** `maxTimeScale` is the drivers' limit, simulated minutes per second. */
 export const agentConfig = (maxTimeScale: number) =>
   z.object({
     BIOXEN_AGENT_ID: id.default("local"),
-    /** Chassis it brings: `ecoli:2,yeast:1`. */
+    /** Chassis that the agent registers: `ecoli:2,yeast:1`. */
     BIOXEN_CHASSIS: z.string().default("").transform(parsedBy(parseOwnChassis)),
-    /** Of what these chassis have, the thousandths their ledgers give away: `ribosomes=1500`. */
+    /** Share of these chassis' real capacity that their ledgers offer, in permille: `ribosomes=1500`. */
     BIOXEN_OVERSUBSCRIBE: z.string().default("").transform(parsedBy(parseOversubscription)),
-    /** From one checkpoint of a guest to the next, ms; 0: none are taken. */
+    /** Time between two checkpoints of a guest, ms; 0 takes none. */
     BIOXEN_CHECKPOINT_INTERVAL_MS: z.coerce
       .number()
       .int()
       .refine((ms) => ms === 0 || ms >= LEAST_CHECKPOINT_INTERVAL_MS, intervalText)
       .default(DEFAULT_CHECKPOINT_INTERVAL_MS),
-    /** A package whose driver runs the VMs of type `basic`. */
+    /** Package of a driver that runs the VMs of type `basic`. */
     BIOXEN_DRIVER: z.string().min(1).optional(),
-    /** A package whose model the built-in driver's cells are. */
+    /** Package of a cell model for the built-in driver. */
     BIOXEN_CELL_MODEL: z.string().min(1).optional(),
     /** Simulated minutes per second. */
     BIOXEN_TIME_SCALE: z.coerce.number().positive().max(maxTimeScale).default(1),
-    /** As the schedulers have it, or less: guests are held shortly before this much time without the log, ms. */
+    /** Time without contact to the log before which guests are paused, ms. At most the schedulers' value. */
     BIOXEN_LOST_AFTER_MS: z.coerce.number().int().min(LEAST_LOST_AFTER_MS).default(LOST_AFTER_MS),
   });
 

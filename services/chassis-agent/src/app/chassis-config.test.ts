@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parseOversubscription, parseOwnChassis } from "./chassis-config.ts";
 
-describe("the chassis an agent brings", () => {
+describe("the chassis of an agent", () => {
   it("are numbered by type", () => {
     expect(parseOwnChassis("ecoli:2,yeast").map((one) => one.chassisId)).toEqual([
       "ecoli-1",
@@ -11,7 +11,7 @@ describe("the chassis an agent brings", () => {
     expect(parseOwnChassis("")).toEqual([]);
   });
 
-  it("every problem is named", () => {
+  it("are rejected with a list of every problem", () => {
     expect(() => parseOwnChassis("moon:1,ecoli:0,yeast:1,yeast:2")).toThrow(
       /moon:1: the type.*ecoli:0: the number.*yeast:2: yeast is named twice/,
     );
@@ -19,7 +19,7 @@ describe("the chassis an agent brings", () => {
 });
 
 describe("the oversubscription of its chassis", () => {
-  it("is thousandths by resource, or nothing", () => {
+  it("is a share in permille by resource, or absent", () => {
     expect(parseOversubscription("ribosomes=1500, atpPerSecond=2000")).toEqual({
       ribosomes: 1_500,
       atpPerSecond: 2_000,
@@ -27,7 +27,7 @@ describe("the oversubscription of its chassis", () => {
     expect(parseOversubscription("")).toBeUndefined();
   });
 
-  it("every problem is named: below what there is, above the limit, a resource that is no rate, no number", () => {
+  it("is rejected below 1000, above the limit, for a resource that is not a rate, and without a number", () => {
     for (const text of ["ribosomes=999", "ribosomes=4001", "dnaKilobases=2000", "ribosomes"]) {
       expect(() => parseOversubscription(text)).toThrow(/ribosomes|dnaKilobases/);
     }

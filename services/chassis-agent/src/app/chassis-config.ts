@@ -1,22 +1,22 @@
 /**
- * Which chassis an agent brings with it: `ecoli:2,yeast:1` is `ecoli-1`, `ecoli-2` and `yeast-1`.
+ * The chassis that an agent registers: `ecoli:2,yeast:1` stands for `ecoli-1`, `ecoli-2` and `yeast-1`.
  */
 import { CHASSIS_TYPES, oversubscribePermille } from "@bioxen/contracts";
 import type { Amounts } from "@bioxen/kernel";
 
-/** Chassis of one type one agent may bring. */
+/** Most chassis of one type per agent. */
 const MAX_PER_TYPE = 64;
 
 export interface OwnChassis {
   readonly chassisId: string;
   readonly chassisType: string;
-  /** Where it is not configuration but read from elsewhere, again and again. */
+  /** Reads the capacity; called repeatedly. Absent when the capacity is that of the chassis' type. */
   readonly capacity?: () => Promise<Amounts>;
-  /** Of what there is, the thousandths its ledger gives away; absent: no resource is oversubscribed. */
+  /** Share of the real capacity that the ledger offers, in permille by resource. Absent without oversubscription. */
   readonly oversubscribePermille?: Amounts;
 }
 
-/** Throws `RangeError` with every problem. */
+/** Parses a list of chassis. Throws `RangeError` that lists every problem. */
 export function parseOwnChassis(text: string): OwnChassis[] {
   const problems: string[] = [];
   const out: OwnChassis[] = [];
@@ -38,7 +38,9 @@ export function parseOwnChassis(text: string): OwnChassis[] {
   return out;
 }
 
-/** `ribosomes=1500,atpPerSecond=2000`; undefined when there is nothing in it. Throws `RangeError` with every problem. */
+/**
+ * Parses `ribosomes=1500,atpPerSecond=2000`; undefined for an empty text. Throws `RangeError` that lists every problem.
+ */
 export function parseOversubscription(text: string): Amounts | undefined {
   const parts = text.split(",").filter((part) => part.trim() !== "");
   if (parts.length === 0) return undefined;
@@ -51,7 +53,7 @@ export function parseOversubscription(text: string): Amounts | undefined {
   throw new RangeError(problems.join("; "));
 }
 
-/** These chassis, so much oversubscribed. */
+/** The chassis with this oversubscription. */
 export function oversubscribed(
   chassis: readonly OwnChassis[],
   permille: Amounts | undefined,

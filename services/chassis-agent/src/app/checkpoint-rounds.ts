@@ -1,8 +1,9 @@
 /**
- * Takes a checkpoint of every guest here now and then, and has it recorded.
+ * Takes a checkpoint of every guest at an interval and reports it to lifecycle.
  *
- * Each VM has a time of its own, so that the guests of an agent that begins are not all written at once. A guest whose simulated
- * time has not moved has nothing to keep; one that cannot give a checkpoint now is asked again at its next time.
+ * The first interval differs by VM, so that a starting agent does not write the states of all guests at once. A guest
+ * whose simulated time has not advanced is skipped. A guest that cannot give a checkpoint now is asked again at its
+ * next time.
  */
 import { aggregateOf, type RequestOf, type Vm } from "@bioxen/contracts";
 import {
@@ -14,32 +15,39 @@ import {
   type StepResult,
 } from "@bioxen/kernel";
 import { DriverError } from "@bioxen/vm-driver";
-import type { Guests } from "./guests.ts";
+import type { GuestStates } from "./guest-states.ts";
+import type { GuestView } from "./guest-view.ts";
+import type { Reports } from "./reports.ts";
 
-/** What a guest that is started again loses at most, ms of the host, and one event of its VM in as long. */
+/** Host time that a restarted guest loses at most, ms. Each interval adds one event per VM to the log. */
 export const DEFAULT_CHECKPOINT_INTERVAL_MS = 60_000;
-/** Shorter fills the log with checkpoints, ms. */
+/** Shortest interval, ms: a shorter one fills the log with checkpoints. */
 export const LEAST_CHECKPOINT_INTERVAL_MS = 1_000;
 
 interface Round {
   readonly fence: number;
   readonly dueAtMs: number;
-  /** Stored and not recorded yet. */
-  readonly owed?: RequestOf<"vmReport"> | undefined;
+  /** Report of a checkpoint that is stored but not recorded yet. */
+  readonly pending?: RequestOf<"vmReport"> | undefined;
+}
+
+export interface CheckpointRoundsOptions {
+  readonly ports: ServicePorts;
+  readonly view: GuestView;
+  readonly states: GuestStates;
+  readonly reports: Reports;
+  /** Time between two checkpoints of a guest, ms; 0 takes none. */
+  readonly intervalMs: number;
 }
 
 export class CheckpointRounds {
-  readonly #ports: ServicePorts;
-  readonly #guests: Guests;
-  readonly #intervalMs: number;
+  readonly #options: CheckpointRoundsOptions;
   readonly #reconciler: Reconciler;
   readonly #rounds = new Map<string, Round>();
 
-  /** `intervalMs` 0: none are taken. */
-  constructor(ports: ServicePorts, guests: Guests, intervalMs: number) {
-    this.#ports = ports;
-    this.#guests = guests;
-    this.#intervalMs = intervalMs;
+  constructor(options: CheckpointRoundsOptions) {
+    const { ports } = options;
+    this.#options = options;
     this.#reconciler = new Reconciler({
       clock: ports.clock,
       timers: ports.timers,
@@ -50,12 +58,12 @@ export class CheckpointRounds {
   }
 
   begin(feed: EventFeed): void {
-    if (this.#intervalMs === 0) return;
+    if (this.#options.intervalMs === 0) return;
     feed.onEvent(({ envelope }) => {
       const { kind, id } = aggregateOf(envelope.subject);
       if (kind === "vm") this.#reconciler.wake(id);
     });
-    for (const [vmId] of this.#guests.vms.entries()) this.#reconciler.wake(vmId);
+    for (const [vmId] of this.#options.view.vms.entries()) this.#reconciler.wake(vmId);
   }
 
   end(): Promise<void> {
@@ -63,20 +71,21 @@ export class CheckpointRounds {
   }
 
   async #step(vmId: string): Promise<StepResult> {
-    const vm = this.#guests.vms.get(vmId);
-    const lives = vm.exists && (vm.state === "running" || vm.state === "paused");
-    if (!lives || vm.fence === null || this.#guests.chassisOf(vmId) === null) {
+    const { ports, view, reports, intervalMs } = this.#options;
+    const vm = view.vm(vmId);
+    const hasGuest = vm?.state === "running" || vm?.state === "paused";
+    if (!hasGuest || vm.fence === null || !view.isHosted(vmId)) {
       this.#rounds.delete(vmId);
       return undefined;
     }
     const round = this.#roundOf(vmId, vm.fence);
-    const nowMs = this.#ports.clock.nowMs();
+    const nowMs = ports.clock.nowMs();
     if (nowMs < round.dueAtMs) return { dueAtMs: round.dueAtMs };
-    const next = { fence: vm.fence, dueAtMs: nowMs + this.#intervalMs };
-    const owed = round.owed ?? (await this.#take(vmId, vm.fence, vm));
-    if (owed !== undefined) {
-      this.#rounds.set(vmId, { ...round, owed });
-      await this.#guests.reports.send(owed);
+    const next = { fence: vm.fence, dueAtMs: nowMs + intervalMs };
+    const pending = round.pending ?? (await this.#take(vmId, vm.fence, vm));
+    if (pending !== undefined) {
+      this.#rounds.set(vmId, { ...round, pending });
+      await reports.send(pending);
     }
     this.#rounds.set(vmId, next);
     return { dueAtMs: next.dueAtMs };
@@ -85,26 +94,28 @@ export class CheckpointRounds {
   #roundOf(vmId: string, fence: number): Round {
     const known = this.#rounds.get(vmId);
     if (known?.fence === fence) return known;
-    const round = { fence, dueAtMs: this.#ports.clock.nowMs() + shareOf(vmId) * this.#intervalMs };
+    const { ports, intervalMs } = this.#options;
+    const round = { fence, dueAtMs: ports.clock.nowMs() + firstShareOf(vmId) * intervalMs };
     this.#rounds.set(vmId, round);
     return round;
   }
 
   async #take(vmId: string, fence: number, vm: Vm): Promise<RequestOf<"vmReport"> | undefined> {
+    const { ports, states } = this.#options;
     try {
-      const taken = await this.#guests.states.takeCheckpoint(vmId, fence, vm.checkpoint?.simMinutes);
+      const taken = await states.takeCheckpoint(vmId, fence, vm.checkpoint?.simMinutes);
       return taken === null ? undefined : { vmId, fence, observed: "checkpointed", ...taken };
     } catch (thrown) {
-      const isPassing = thrown instanceof DriverError || (thrown instanceof Fault && thrown.retryable);
-      if (!isPassing) throw thrown;
-      this.#ports.logger.info({ vmId, err: thrown }, `no checkpoint of ${vmId} now: ${messageOf(thrown)}`);
+      const isTemporary = thrown instanceof DriverError || (thrown instanceof Fault && thrown.retryable);
+      if (!isTemporary) throw thrown;
+      ports.logger.info({ vmId, err: thrown }, `no checkpoint of ${vmId} now: ${messageOf(thrown)}`);
       return undefined;
     }
   }
 }
 
-/** From a half to one, the same for the same id. */
-function shareOf(vmId: string): number {
+/** Share of the interval until a VM's first checkpoint: 0.5 to 1, a hash of its id. */
+function firstShareOf(vmId: string): number {
   let sum = 0;
   for (let i = 0; i < vmId.length; i += 1) sum = (sum * 31 + vmId.charCodeAt(i)) % 1_000;
   return 0.5 + sum / 2_000;

@@ -1,8 +1,8 @@
 /**
- * Stores the states of guests, and gives back those that guests go on from.
+ * Stores the states of guests as blobs, and loads the states from which guests continue.
  *
- * The blob first, then the report: what the log refers to is there. A report that is not taken is made again with the same
- * blob; what is left of one that never is, lifecycle finds and deletes.
+ * A blob is stored before its report, so that the log refers only to existing blobs. A repeated report names the same
+ * blob. Lifecycle deletes blobs whose report it never took.
  */
 import { hash } from "node:crypto";
 import {
@@ -15,6 +15,7 @@ import {
 import type { ServicePorts } from "@bioxen/kernel";
 import { DriverError, type VmDriver } from "@bioxen/vm-driver";
 
+/** `lost`: the blob is missing or damaged. */
 export type LoadedCheckpoint =
   | { readonly kind: "whole"; readonly bytes: Uint8Array }
   | { readonly kind: "lost"; readonly code: CheckpointLoss; readonly reason: string };
@@ -22,8 +23,8 @@ export type LoadedCheckpoint =
 type StatePorts = Pick<ServicePorts, "blobs" | "ids" | "bus" | "clock">;
 
 /**
- * Takes the state of a guest and stores it under the name of `holder`, the VM it is for. Throws `DriverError` as `snapshot` of the
- * driver does, and `Fault` UNAVAILABLE.
+ * Takes the state of a guest and stores it for the VM `holder`. Rejects with the errors of the driver's `snapshot`, and
+ * with `Fault` UNAVAILABLE.
  */
 export async function storeState(
   { blobs, ids }: StatePorts,
@@ -33,10 +34,10 @@ export async function storeState(
   holder = vmId,
 ): Promise<CheckpointRecord> {
   if (!driver.capabilities.snapshot && driver.snapshots === undefined) {
-    throw new DriverError("UNSUPPORTED", `guests of ${vmId}'s type give no checkpoints`);
+    throw new DriverError("UNSUPPORTED", `VMs of the type of ${vmId} have no checkpoints`);
   }
   const checkpointId = ids.next();
-  // What stays with its guest is named by the checkpoint; the blob says so.
+  // If snapshots stay with the guest, the blob contains only the name of one.
   const { bytes, simMinutes } =
     driver.snapshots === undefined
       ? await driver.snapshot(vmId, fence)
@@ -47,7 +48,7 @@ export async function storeState(
   return record;
 }
 
-/** Throws `Fault` UNAVAILABLE. */
+/** Loads a checkpoint of the VM. Rejects with `Fault` UNAVAILABLE. */
 export async function loadState(
   { blobs }: StatePorts,
   vmId: string,
@@ -55,14 +56,16 @@ export async function loadState(
 ): Promise<LoadedCheckpoint> {
   const reading = await blobs.get(blobOf(vmId, checkpoint), checkpoint.sha256);
   if (reading.kind === "whole") return reading;
-  const at = `its checkpoint of minute ${checkpoint.simMinutes}`;
+  const at = `the checkpoint of minute ${checkpoint.simMinutes}`;
   return reading.kind === "absent"
-    ? { kind: "lost", code: "MISSING", reason: `${at} is not stored any more: it begins anew` }
-    : { kind: "lost", code: "DAMAGED", reason: `${at} is damaged: it begins anew` };
+    ? { kind: "lost", code: "MISSING", reason: `${at} is no longer stored: the guest restarts without it` }
+    : { kind: "lost", code: "DAMAGED", reason: `${at} is damaged: the guest restarts without it` };
 }
 
-/** Tells whoever looks after the VM why there is no checkpoint of it: a value that its guest holds, mostly. */
-export function sayUnkept(
+/**
+ * Publishes a line in the VM's log about a missing checkpoint; the usual reason is a value in the guest's Lua state.
+ */
+export function publishNoCheckpoint(
   { bus, clock }: StatePorts,
   vmId: string,
   chassisId: string | null,

@@ -1,5 +1,5 @@
 /**
- * What others did is told in order, once, and before anything is done about it.
+ * Changes outside BioXen are reported in order, and each once.
  */
 import type { Clock } from "@bioxen/kernel";
 import type { GuestEvent, OutsideChange } from "@bioxen/vm-driver";
@@ -16,27 +16,27 @@ const seen = (change: OutsideChange, vmId = "a"): Extract<GuestEvent, { kind: "o
 
 function rig(taken: () => boolean = () => true) {
   const clock = { now: 5_000 };
-  const told: Report[] = [];
+  const sent: Report[] = [];
   const drift = new Drift("accept", { nowMs: () => clock.now } as Clock, async (report) => {
     if (!taken()) throw new Error("not taken");
-    told.push(report);
+    sent.push(report);
   });
-  const words = () => told.map(({ outside }) => `${outside?.seen} ${outside?.seenAtMs}`);
-  return { clock, drift, told, words };
+  const words = () => sent.map(({ outside }) => `${outside?.seen} ${outside?.seenAtMs}`);
+  return { clock, drift, sent, words };
 }
 
-describe("what others did", () => {
-  it("is told in order with growing times, also when the clock is set back, and once", async () => {
-    const { clock, drift, told, words } = rig();
+describe("changes outside BioXen", () => {
+  it("are reported once each, in order and with increasing times, even if the clock is set back", async () => {
+    const { clock, drift, sent, words } = rig();
     drift.note(seen("paused"));
     drift.note(seen("resumed"));
     clock.now = 10;
     drift.note({ ...seen("moved"), fromHost: "h1", toHost: "h2" });
-    await drift.tell("a");
-    await drift.tell("a");
-    await drift.tell("b");
+    await drift.report("a");
+    await drift.report("a");
+    await drift.report("b");
     expect(words()).toEqual(["paused 5000", "resumed 5001", "moved 5002"]);
-    expect(told.at(-1)).toEqual({
+    expect(sent.at(-1)).toEqual({
       vmId: "a",
       fence: 9,
       observed: "outside-change",
@@ -44,13 +44,13 @@ describe("what others did", () => {
     });
   });
 
-  it("is told again until it is taken; of very many changes the latest count", async () => {
+  it("are repeated until they are taken; only the latest 16 of a VM are kept", async () => {
     let isTaken = false;
     const { drift, words } = rig(() => isTaken);
     for (let i = 0; i < 20; i += 1) drift.note(seen(i % 2 === 0 ? "paused" : "resumed"));
-    await expect(drift.tell("a")).rejects.toThrow("not taken");
+    await expect(drift.report("a")).rejects.toThrow("not taken");
     isTaken = true;
-    await drift.tell("a");
+    await drift.report("a");
     expect(words()).toHaveLength(16);
     expect(words().at(-1)).toBe("resumed 5019");
   });

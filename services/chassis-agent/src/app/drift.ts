@@ -1,35 +1,37 @@
 /**
- * What others did to the machines of this agent's VMs, told before anything is done about it.
+ * Reports changes of machines outside BioXen before the agent reacts to them.
  *
- * Told means that it is in the log and in the states here: only then does a look at the VM know whether to repair or to follow.
- * What is pending is forgotten with the process; the next agent finds the machine as it is and makes it what its VM is.
+ * A change counts as reported once it is in the log and in this agent's view; only then does a step of the VM know
+ * whether to repair the machine or to follow it. Pending reports are lost with the process. The next agent then finds
+ * the machine as it is, and repairs it.
  */
 import type { DriftPolicy } from "@bioxen/contracts";
 import type { Clock } from "@bioxen/kernel";
 import type { GuestEvent } from "@bioxen/vm-driver";
 import type { Report } from "./reports.ts";
 
-type Seen = Extract<GuestEvent, { kind: "observed" }>;
+type ObservedEvent = Extract<GuestEvent, { kind: "observed" }>;
 
-/** Changes of one VM that may wait to be told; the latest say what it is. */
+/** Most pending reports of one VM; the oldest are dropped, because the latest describe the present state. */
 const MAX_PENDING = 16;
 
 export class Drift {
   readonly #policy: DriftPolicy;
   readonly #clock: Clock;
-  /** Resolves once the report is in the log and in the states here. */
-  readonly #tell: (report: Report) => Promise<void>;
+  /** Resolves once the report is in the log and in this agent's view. */
+  readonly #send: (report: Report) => Promise<void>;
   readonly #pending = new Map<string, Report[]>();
   #lastSeenAtMs = 0;
 
-  constructor(policy: DriftPolicy, clock: Clock, tell: (report: Report) => Promise<void>) {
+  constructor(policy: DriftPolicy, clock: Clock, send: (report: Report) => Promise<void>) {
     this.#policy = policy;
     this.#clock = clock;
-    this.#tell = tell;
+    this.#send = send;
   }
 
-  note({ vmId, fence, seen, fromHost, toHost }: Seen): void {
-    // Of two changes in one millisecond, and after a clock was set back, the later one is still the later one.
+  /** Queues the report of an observed change. */
+  note({ vmId, fence, seen, fromHost, toHost }: ObservedEvent): void {
+    // Strictly increasing, even for two changes in one millisecond or after the clock was set back.
     const seenAtMs = Math.max(this.#clock.nowMs(), this.#lastSeenAtMs + 1);
     this.#lastSeenAtMs = seenAtMs;
     const hosts = { ...(fromHost && { fromHost }), ...(toHost && { toHost }) };
@@ -38,10 +40,12 @@ export class Drift {
     this.#pending.set(vmId, [...(this.#pending.get(vmId) ?? []), report].slice(-MAX_PENDING));
   }
 
-  /** In the order in which they were seen. Throws `Fault` UNAVAILABLE while one is not taken: it is told again. */
-  async tell(vmId: string): Promise<void> {
+  /**
+   * Sends the VM's queued reports in order. Rejects with `Fault` UNAVAILABLE when one is not taken; it stays queued.
+   */
+  async report(vmId: string): Promise<void> {
     for (let report = this.#first(vmId); report !== undefined; report = this.#first(vmId)) {
-      await this.#tell(report);
+      await this.#send(report);
       const left = this.#pending.get(vmId)?.filter((one) => one !== report) ?? [];
       if (left.length > 0) this.#pending.set(vmId, left);
       else this.#pending.delete(vmId);

@@ -1,12 +1,13 @@
 /**
- * The drivers of one agent, one for each type of VM it can run.
+ * The drivers of one agent, one for each type of VM that it can run.
  *
- * A VM's type says which driver is meant. An id can be taken again by a VM of another type while what the first one left is
- * still here, so a guest is always named together with the driver that holds it.
+ * A VM's type selects its driver. A new VM can reuse the id of a destroyed VM of another type whose guest is still
+ * here, so a guest is always identified together with its driver.
  */
 import type { GuestEvent, GuestStatus, KeptGuest, VmDriver } from "@bioxen/vm-driver";
 
-export interface HeldGuest {
+/** A guest and the driver that runs it. */
+export interface DriverGuest {
   readonly driver: VmDriver;
   readonly status: GuestStatus;
 }
@@ -19,20 +20,21 @@ export class Drivers {
   constructor(all: readonly VmDriver[]) {
     this.all = all;
     this.#byType = new Map(all.map((driver) => [driver.capabilities.vmType, driver]));
-    if (this.#byType.size < all.length) throw new RangeError("two drivers run the same type of VM");
+    if (this.#byType.size < all.length)
+      throw new RangeError("two drivers run the same type of VM: configure one per type");
   }
 
-  /** undefined when no driver here runs VMs of this type. */
+  /** The driver for VMs of this type; undefined when this agent has none. */
   of(vmType: string): VmDriver | undefined {
     return this.#byType.get(vmType);
   }
 
-  /** Every guest of every driver, in order of id within each. */
-  list(): readonly HeldGuest[] {
+  /** Every guest, driver by driver, in order of id. */
+  list(): readonly DriverGuest[] {
     return this.all.flatMap((driver) => driver.list().map((status) => ({ driver, status })));
   }
 
-  /** Guests and what stopped ones left, by id: everything here that may be no longer wanted. */
+  /** Ids of all guests, and of stopped guests that left something here. */
   ids(): ReadonlySet<string> {
     const ids = new Set<string>();
     for (const driver of this.all) {
@@ -55,11 +57,12 @@ export class Drivers {
   }
 }
 
-/** What `driver` holds of this VM. */
+/** The VM's guest in `driver`; undefined without one. */
 export function guestIn(driver: VmDriver, vmId: string): GuestStatus | undefined {
   return driver.list().find((status) => status.vmId === vmId);
 }
 
+/** What the VM's stopped guest left in `driver`; undefined when there is nothing. */
 export function keptIn(driver: VmDriver, vmId: string): KeptGuest | undefined {
   return driver.kept().find((kept) => kept.vmId === vmId);
 }

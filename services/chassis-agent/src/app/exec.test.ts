@@ -6,19 +6,19 @@ import { ExecsOnce, execInGuest, refusalOf } from "./exec.ts";
 
 const request = { vmId: "x1", fence: 1, source: "return 1", timeoutMs: 1_000 };
 
-describe("what a driver says, in the contract's words", () => {
-  it("a driver without exec says why, where it knows", async () => {
-    const told = async (noExec?: string) => {
+describe("a driver's error as a rejection of the contract", () => {
+  it("has the driver's own reason when exec is not configured", async () => {
+    const rejectionOf = async (noExec?: string) => {
       const driver = createScriptedDriver({ capabilities: { exec: false, noExec } });
       const { rejection } = (await execInGuest(driver, request)) as { rejection: object };
       return rejection;
     };
-    expect(await told("set this")).toMatchObject({ code: "UNSUPPORTED", message: "set this" });
-    expect(await told()).toMatchObject({ message: "guests of the type of x1 run no programs" });
+    expect(await rejectionOf("set this")).toMatchObject({ code: "UNSUPPORTED", message: "set this" });
+    expect(await rejectionOf()).toMatchObject({ message: "VMs of the type of x1 cannot run programs" });
     expect(await execInGuest(undefined, request)).toMatchObject({ rejection: { code: "UNSUPPORTED" } });
   });
 
-  it("what may have run is not offered to be tried again; what passes is", () => {
+  it("is retryable for a temporary state, and not when the program may have run", () => {
     const retryable = (error: DriverError) => refusalOf(error).rejection;
     expect(retryable(new DriverError("UNAVAILABLE", "busy"))).toMatchObject({ retryable: true });
     expect(retryable(new DriverError("UNAVAILABLE", "in doubt", { retryable: false }))).toMatchObject({
@@ -37,7 +37,7 @@ describe("what a driver says, in the contract's words", () => {
   });
 });
 
-describe("each command once", () => {
+describe("a repeated command", () => {
   const done: Handled<ExecOutcome> = { ok: true, result: { result: 1, stdout: "", instructions: 0 } };
 
   function rig() {
@@ -52,11 +52,11 @@ describe("each command once", () => {
     return { clock, ask, runs: () => runs };
   }
 
-  it("one that is running is waited for, one that ended well answers what it answered, for two minutes", async () => {
+  it("waits for the running program, and gets the outcome of a successful one for two minutes", async () => {
     const { clock, ask, runs } = rig();
-    const held = Promise.withResolvers<Handled<ExecOutcome>>();
-    const both = [ask("a", held.promise), ask("a")];
-    held.resolve(done);
+    const running = Promise.withResolvers<Handled<ExecOutcome>>();
+    const both = [ask("a", running.promise), ask("a")];
+    running.resolve(done);
     expect(await Promise.all(both)).toEqual([done, done]);
     await ask("a");
     expect(runs()).toBe(1);
@@ -68,7 +68,7 @@ describe("each command once", () => {
     expect(runs()).toBe(2);
   });
 
-  it("a failure is asked again, unless nobody knows whether it ran", async () => {
+  it("runs again after a failure, unless the outcome is unknown", async () => {
     const { ask, runs } = rig();
     for (const code of ["GUEST_ERROR", "GUEST_TIMEOUT"] as const) {
       await ask("b", refuse(code, "no"));
@@ -81,7 +81,7 @@ describe("each command once", () => {
     expect(runs()).toBe(6);
   });
 
-  it("what throws is thrown to all who wait, and not kept", async () => {
+  it("rejects for every waiting caller when the run throws, and runs again afterwards", async () => {
     const { ask, runs } = rig();
     const broken = Promise.reject<Handled<ExecOutcome>>(new TypeError("a bug"));
     const both = [ask("d", broken), ask("d")];
@@ -90,16 +90,16 @@ describe("each command once", () => {
     expect(runs()).toBe(2);
   });
 
-  it("the oldest that have ended make room, none that runs", async () => {
+  it("is forgotten after 64 later commands, oldest first, but never while it runs", async () => {
     const { ask, runs } = rig();
-    const held = Promise.withResolvers<Handled<ExecOutcome>>();
-    const first = ask("first", held.promise);
+    const running = Promise.withResolvers<Handled<ExecOutcome>>();
+    const first = ask("first", running.promise);
     for (let i = 0; i < 100; i += 1) await ask(`n${i}`);
     const again = ask("first");
     await ask("n0");
     await ask("n99");
     expect(runs()).toBe(102);
-    held.resolve(done);
+    running.resolve(done);
     expect(await again).toBe(await first);
   });
 });

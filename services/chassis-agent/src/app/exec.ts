@@ -1,34 +1,35 @@
 /**
- * Answers an `exec` that lifecycle forwarded, in the contract's words, and carries out each command once.
+ * Answers an `exec` that lifecycle forwards, and runs each command once.
  *
- * What a program did cannot be found in the log. A command is forwarded again when lifecycle, or whoever asked it, took the first
- * attempt for dead: a program that is running then is waited for, and one that has ended well, or is not known to have, answers
- * what it answered. A failure is not kept: whoever asks again after one, means it.
+ * The log does not show the effects of a program. Lifecycle forwards a command again when it considers the first
+ * attempt lost. A repeat then waits for a program that is still running, and gets the first outcome of a program that
+ * succeeded or whose outcome is unknown. A failure is not remembered, so a repeat runs the program again.
  */
 import { type AgentExecRequest, type ErrorCode, type Handled, refuse } from "@bioxen/contracts";
 import type { Clock } from "@bioxen/kernel";
 import { DriverError, type DriverErrorCode, type ExecOutcome, type VmDriver } from "@bioxen/vm-driver";
 
-/** A guest that is not (yet, any more) what the log said a moment ago: asking again can help. */
-const PASSING: readonly DriverErrorCode[] = [
+/** The guest differs from the log for the moment, so a retry can succeed. */
+const TEMPORARY: readonly DriverErrorCode[] = [
   "STALE_FENCE",
   "GUEST_NOT_FOUND",
   "INVALID_STATE",
   "UNAVAILABLE",
 ];
 
-/** How long an outcome is kept, ms: as long as the contract promises the first one to a message id. */
+/** How long an outcome is remembered, ms: the contract promises the first outcome for a message id for 2 min. */
 const KEPT_MS = 120_000;
-/** Outcomes kept, each at most some 400 KB. Fewer, and a repeat behind that many others runs again. */
+/** Most remembered outcomes, each at most about 400 KB. A repeat after this many later commands runs again. */
 const MAX_KEPT = 64;
 
+/** Runs a program in the VM's guest. `driver` is that of the VM's type; undefined when this agent has none. */
 export async function execInGuest(
   driver: VmDriver | undefined,
   request: AgentExecRequest,
 ): Promise<Handled<ExecOutcome>> {
   const { vmId, fence, source, timeoutMs } = request;
   if (driver?.capabilities.exec !== true) {
-    const why = driver?.capabilities.noExec ?? `guests of the type of ${vmId} run no programs`;
+    const why = driver?.capabilities.noExec ?? `VMs of the type of ${vmId} cannot run programs`;
     return refuse("UNSUPPORTED", why);
   }
   try {
@@ -38,64 +39,65 @@ export async function execInGuest(
   }
 }
 
-/** What a driver's refusal is in the contract's words; throws anything else again. */
+/** Translates a driver's error into a rejection of the contract. Rethrows anything else. */
 export function refusalOf(thrown: unknown): ReturnType<typeof refuse> {
   if (!(thrown instanceof DriverError)) throw thrown;
   const { code, message, details } = thrown;
-  if (PASSING.includes(code)) {
-    // What may have been carried out is not to be asked for again by itself.
+  if (TEMPORARY.includes(code)) {
+    // UNAVAILABLE is not retryable when the program may have run.
     const retryable = code === "UNAVAILABLE" ? thrown.retryable : true;
     return refuse("UNAVAILABLE", message, { retryable, details });
   }
   return refuse(code as ErrorCode, message, { retryable: thrown.retryable, details });
 }
 
-interface Kept {
+interface RememberedExec {
   readonly outcome: Promise<Handled<ExecOutcome>>;
-  /** undefined: it is not over. */
+  /** undefined while the program runs. */
   endedAtMs: number | undefined;
 }
 
-/** The outcome of each command, by the id of what caused it. */
+/** Runs each command once, by the id of its cause. */
 export class ExecsOnce {
   readonly #clock: Clock;
-  /** In order of their beginning. */
-  readonly #kept = new Map<string, Kept>();
+  /** In order of their start. */
+  readonly #execs = new Map<string, RememberedExec>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
+  /** Runs `run` unless a command with this cause is running or remembered; resolves with the one outcome. */
   once(causeId: string, run: () => Promise<Handled<ExecOutcome>>): Promise<Handled<ExecOutcome>> {
     this.#forget();
-    const known = this.#kept.get(causeId);
+    const known = this.#execs.get(causeId);
     if (known !== undefined) return known.outcome;
-    const kept: Kept = { outcome: run(), endedAtMs: undefined };
-    this.#kept.set(causeId, kept);
-    const end = (isKept: boolean): void => {
-      kept.endedAtMs = this.#clock.nowMs();
-      if (!isKept) this.#kept.delete(causeId);
+    const exec: RememberedExec = { outcome: run(), endedAtMs: undefined };
+    this.#execs.set(causeId, exec);
+    const end = (isRemembered: boolean): void => {
+      exec.endedAtMs = this.#clock.nowMs();
+      if (!isRemembered) this.#execs.delete(causeId);
     };
-    kept.outcome.then(
+    exec.outcome.then(
       (outcome) => end(outcome.ok || isInDoubt(outcome)),
       () => end(false),
     );
-    return kept.outcome;
+    return exec.outcome;
   }
 
   #forget(): void {
     const nowMs = this.#clock.nowMs();
-    let tooMany = this.#kept.size - MAX_KEPT;
-    for (const [causeId, { endedAtMs }] of this.#kept) {
+    let tooMany = this.#execs.size - MAX_KEPT;
+    for (const [causeId, { endedAtMs }] of this.#execs) {
       if (endedAtMs === undefined) continue;
       if (tooMany <= 0 && nowMs - endedAtMs < KEPT_MS) continue;
-      this.#kept.delete(causeId);
+      this.#execs.delete(causeId);
       tooMany -= 1;
     }
   }
 }
 
-/** It may have been carried out: a driver that knows better says that asking again can help. */
+/** Whether the program may have run: UNAVAILABLE without a retry. */
 function isInDoubt(outcome: Handled<ExecOutcome>): boolean {
   return !outcome.ok && outcome.rejection.code === "UNAVAILABLE" && !outcome.rejection.retryable;
 }

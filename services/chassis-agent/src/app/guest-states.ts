@@ -1,5 +1,7 @@
 /**
- * The states of the guests of one agent: taken, stored, and told from those of a guest that its VM was set back from.
+ * The checkpoints of one agent's guests: takes and stores them, and notes from which state each guest started.
+ *
+ * The restore count of a guest's start distinguishes its checkpoints from those of a guest before a restore.
  */
 import {
   type AgentCheckpointRequest,
@@ -7,22 +9,24 @@ import {
   type Handled,
   refuse,
   type Vm,
-  type VmState,
 } from "@bioxen/contracts";
-import type { ReadModel, ServicePorts } from "@bioxen/kernel";
+import type { ServicePorts } from "@bioxen/kernel";
 import { DriverError } from "@bioxen/vm-driver";
-import { sayUnkept, storeState } from "./checkpoints.ts";
+import { publishNoCheckpoint, storeState } from "./checkpoints.ts";
 import { type Drivers, guestIn } from "./drivers.ts";
 import { refusalOf } from "./exec.ts";
+import type { GuestView } from "./guest-view.ts";
 
-interface Begun {
+/** How a guest started. */
+interface GuestStart {
   readonly fence: number;
+  /** The VM's restore count at the start. */
   readonly restores: number;
-  /** Of the state it began with, and of those taken of it since. */
+  /** Latest simulated minute that is known: of the state at the start, or of a later checkpoint. */
   reachedMinutes: number;
 }
 
-/** With how often the VM had been set back when its guest began. */
+/** A stored checkpoint, with the VM's restore count when its guest started. */
 export interface TakenCheckpoint {
   readonly checkpoint: CheckpointRecord;
   readonly restores: number;
@@ -31,87 +35,86 @@ export interface TakenCheckpoint {
 export class GuestStates {
   readonly #ports: ServicePorts;
   readonly #drivers: Drivers;
-  readonly #vms: ReadModel<VmState>;
-  readonly #chassisOf: (vmId: string) => string | null;
-  /** Under which reservation each guest here began, how often its VM had been set back by then, and how far it is known to be. */
-  readonly #begun = new Map<string, Begun>();
+  readonly #view: GuestView;
+  readonly #starts = new Map<string, GuestStart>();
 
-  constructor(
-    ports: ServicePorts,
-    drivers: Drivers,
-    vms: ReadModel<VmState>,
-    chassisOf: (vmId: string) => string | null,
-  ) {
+  constructor(ports: ServicePorts, drivers: Drivers, view: GuestView) {
     this.#ports = ports;
     this.#drivers = drivers;
-    this.#vms = vms;
-    this.#chassisOf = chassisOf;
+    this.#view = view;
   }
 
+  /** Notes the start of a guest. */
   began(vmId: string, fence: number, { restores, checkpoint }: Vm): void {
-    this.#begun.set(vmId, { fence, restores, reachedMinutes: checkpoint?.simMinutes ?? 0 });
+    this.#starts.set(vmId, { fence, restores, reachedMinutes: checkpoint?.simMinutes ?? 0 });
   }
 
+  /** Forgets a guest that has ended. */
   ended(vmId: string): void {
-    this.#begun.delete(vmId);
-  }
-
-  /** A guest that this process did not start is of a driver whose guests outlive it: those are never set back. */
-  restoresOf(vmId: string, fence: number): number {
-    const begun = this.#begun.get(vmId);
-    return begun?.fence === fence ? begun.restores : Number.MAX_SAFE_INTEGER;
-  }
-
-  /** undefined for a guest that this process did not start. */
-  reachedMinutesOf(vmId: string, fence: number): number | undefined {
-    const begun = this.#begun.get(vmId);
-    return begun?.fence === fence ? begun.reachedMinutes : undefined;
+    this.#starts.delete(vmId);
   }
 
   /**
-   * Stores the state of a guest that runs or is paused here: what to record of it, or where to hand it over. null when it
-   * cannot give one: its driver does not, it holds what cannot be kept (its VM's log says so), or its simulated time is
-   * not beyond `aboveMinutes`. Throws `DriverError` and `Fault` when it cannot now.
+   * The VM's restore count when this guest started. A guest that this process did not start belongs to a driver whose
+   * guests outlive the agent; it counts as restored often enough, so that it is never restarted.
+   */
+  restoresOf(vmId: string, fence: number): number {
+    const start = this.#starts.get(vmId);
+    return start?.fence === fence ? start.restores : Number.MAX_SAFE_INTEGER;
+  }
+
+  /** The latest simulated minute that is known of a guest; undefined for a guest that this process did not start. */
+  reachedMinutesOf(vmId: string, fence: number): number | undefined {
+    const start = this.#starts.get(vmId);
+    return start?.fence === fence ? start.reachedMinutes : undefined;
+  }
+
+  /**
+   * Stores the state of a running or paused guest. Returns null when there is no checkpoint to take: the driver does
+   * not support it, the guest's state cannot be stored (the VM's log says why), or its simulated time is not beyond
+   * `aboveMinutes`. Rejects with a retryable `DriverError` or `Fault` when the guest cannot give one now.
    */
   async takeCheckpoint(vmId: string, fence: number, aboveMinutes = -1): Promise<TakenCheckpoint | null> {
-    const vm = this.#vms.get(vmId);
-    const driver = vm.exists ? this.#drivers.of(vm.vmType) : undefined;
-    const begun = this.#begun.get(vmId);
-    if (driver?.capabilities.snapshot !== true || begun?.fence !== fence) return null;
-    const { restores } = begun;
+    const driver = this.#driverOf(vmId);
+    const start = this.#starts.get(vmId);
+    if (driver?.capabilities.snapshot !== true || start?.fence !== fence) return null;
+    const { restores } = start;
     if (Math.floor(driver.sample(vmId)?.simMinutes ?? -1) <= aboveMinutes) return null;
     try {
       const checkpoint = await storeState(this.#ports, driver, vmId, fence);
-      begun.reachedMinutes = Math.max(begun.reachedMinutes, checkpoint.simMinutes);
+      start.reachedMinutes = Math.max(start.reachedMinutes, checkpoint.simMinutes);
       return { checkpoint, restores };
     } catch (thrown) {
       if (!(thrown instanceof DriverError) || thrown.retryable) throw thrown;
-      sayUnkept(this.#ports, vmId, this.#chassisOf(vmId), thrown.message);
+      publishNoCheckpoint(this.#ports, vmId, this.#view.chassisOf(vmId), thrown.message);
       return null;
     }
   }
 
-  /** Whether guests of its type give their states. */
-  isKept(vmId: string): boolean {
-    const vm = this.#vms.get(vmId);
-    return vm.exists && this.#drivers.of(vm.vmType)?.capabilities.snapshot === true;
+  /** Whether guests of the VM's type can give checkpoints. */
+  hasCheckpoints(vmId: string): boolean {
+    return this.#driverOf(vmId)?.capabilities.snapshot === true;
   }
 
-  /** Stores the state of a guest for lifecycle, which records it. */
+  #driverOf(vmId: string) {
+    const vm = this.#view.vm(vmId);
+    return vm && this.#drivers.of(vm.vmType);
+  }
+
+  /** Answers lifecycle's request for a checkpoint, which lifecycle then records. */
   async checkpointFor({ vmId, fence, holder }: AgentCheckpointRequest): Promise<Handled<TakenCheckpoint>> {
-    const vm = this.#vms.get(vmId);
-    const driver = vm.exists ? this.#drivers.of(vm.vmType) : undefined;
+    const driver = this.#driverOf(vmId);
     if (driver === undefined || (!driver.capabilities.snapshot && driver.snapshots === undefined)) {
-      return refuse("UNSUPPORTED", `guests of ${vmId}'s type give no checkpoints`);
+      return refuse("UNSUPPORTED", `VMs of the type of ${vmId} have no checkpoints`);
     }
     if (driver.snapshots !== undefined && holder !== undefined && holder !== vmId) {
-      return refuse("UNSUPPORTED", `what is in ${vmId} stays where it is: no other VM can begin with it`);
+      return refuse("UNSUPPORTED", `${vmId} cannot be forked: its state cannot leave this host`);
     }
-    // Guests that outlive their agent say themselves which course of their VM's life they are on.
-    const begun = driver.snapshots === undefined ? this.#begun.get(vmId) : guestIn(driver, vmId);
-    if (begun?.fence !== fence)
-      return refuse("UNAVAILABLE", `${vmId} has no guest here`, { retryable: true });
-    const { restores = 0 } = begun;
+    // Guests that outlive their agent know their restore count themselves.
+    const start = driver.snapshots === undefined ? this.#starts.get(vmId) : guestIn(driver, vmId);
+    if (start?.fence !== fence)
+      return refuse("UNAVAILABLE", `${vmId} has no guest at this agent`, { retryable: true });
+    const { restores = 0 } = start;
     try {
       const checkpoint = await storeState(this.#ports, driver, vmId, fence, holder);
       return { ok: true, result: { checkpoint, restores } };

@@ -1,5 +1,5 @@
 /**
- * A guest that must not run does not, whoever can be told of anything at that moment.
+ * A guest that must not run is ended or paused even while no report can be delivered.
  */
 import type { ChassisEvent, VmEvent } from "@bioxen/contracts";
 import { EventFeed, Fault, type Reply, type ServicePorts, UNTRACED } from "@bioxen/kernel";
@@ -16,17 +16,21 @@ import {
 import { createScriptedDriver } from "@bioxen/vm-driver";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Drivers } from "./drivers.ts";
+import { GuestActions } from "./guest-actions.ts";
+import { GuestStates } from "./guest-states.ts";
+import { GuestView } from "./guest-view.ts";
 import { Guests } from "./guests.ts";
+import { Reports } from "./reports.ts";
 
-const HELD = { dnaKilobases: 5, ribosomes: 100 };
-const CREATED = createdVm({ request: HELD }).data;
+const ALLOCATION = { dnaKilobases: 5, ribosomes: 100 };
+const CREATED = createdVm({ request: ALLOCATION }).data;
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
-describe("a guest whose start nobody can be told of", () => {
+describe("a guest whose start cannot be reported", () => {
   const log = new MemoryEventLog();
   const seqs = new Map<string, { version: number; seq: number }>();
   let answer: () => Promise<Reply>;
-  let asked: number;
+  let calls: number;
   let isHolding: boolean;
   let clock: FakeClock;
   let driver: ReturnType<typeof createScriptedDriver>;
@@ -41,7 +45,7 @@ describe("a guest whose start nobody can be told of", () => {
       envelopeOf(kind, id, body, { version }),
       before.seq,
     );
-    if (appended.kind !== "appended") throw new Error("it is appended");
+    if (appended.kind !== "appended") throw new Error(`not appended: ${appended.kind}`);
     seqs.set(subject, { version, seq: appended.seq });
     await settle();
   };
@@ -50,26 +54,25 @@ describe("a guest whose start nobody can be told of", () => {
   const states = () => driver.list().map(({ vmId, state }) => `${vmId} ${state}`);
 
   beforeEach(async () => {
-    [asked, isHolding] = [0, false];
+    [calls, isHolding] = [0, false];
     clock = new FakeClock();
     driver = createScriptedDriver({});
     const bus = {
       call: () => {
-        asked += 1;
+        calls += 1;
         return answer();
       },
     };
     const world = { log, clock, timers: clock, ids: idsInOrder("agent"), bus, logger: silent };
+    // Only the ports that guests use; the bus and the logger are partial.
     const ports = { ...world, tracer: UNTRACED, blobs: new MemoryBlobs(clock) } as unknown as ServicePorts;
-    guests = new Guests(
-      ports,
-      "a",
-      new Drivers([driver]),
-      () => undefined,
-      () => isHolding,
-      "repair",
-    );
-    const feed = new EventFeed(log, [guests.vms, guests.chassis], clock);
+    const drivers = new Drivers([driver]);
+    const view = new GuestView("a", () => isHolding);
+    const states = new GuestStates(ports, drivers, view);
+    const reports = new Reports(ports, view.vms);
+    const actions = new GuestActions({ ports, view, states, reports, onStarted: () => undefined });
+    guests = new Guests({ ports, drivers, view, actions, reports, drift: "repair" });
+    const feed = new EventFeed(log, [view.vms, view.chassis], clock);
     await feed.start();
     guests.begin(feed);
   });
@@ -79,24 +82,24 @@ describe("a guest whose start nobody can be told of", () => {
     if (!seqs.has("chassis/c")) await happens("chassis/c", registeredChassis());
     await vm(vmId, "created", CREATED);
     await vm(vmId, "start-requested", { automatic: false });
-    await vm(vmId, "placed", { chassisId: "c", fence: 9, allocation: HELD });
+    await vm(vmId, "placed", { chassisId: "c", fence: 9, allocation: ALLOCATION });
     expect(states()).toEqual([`${vmId} running`]);
-    expect(asked).toBeGreaterThan(0);
+    expect(calls).toBeGreaterThan(0);
   };
 
-  it("is ended at once when its VM has lost the place, while an answer is still waited for", async () => {
+  it("is ended at once when its VM loses the reservation, without waiting for the answer to the report", async () => {
     answer = () => new Promise(() => undefined);
     await starts("one");
     const lost = { fence: 9, chassisId: "c", code: "RESERVATION_EXPIRED", reason: "x" };
     await vm("one", "displaced", lost, 2);
     expect(states()).toEqual([]);
-    const before = asked;
+    const before = calls;
     await clock.advance(60_000);
-    expect(asked, "what is of no use is not told again").toBe(before);
+    expect(calls, "an outdated report is not repeated").toBe(before);
   });
 
-  it("is held when the log is out of reach", async () => {
-    answer = () => Promise.reject(new Fault("UNAVAILABLE", "nobody serves it", { retryable: true }));
+  it("is paused while the log is unreachable", async () => {
+    answer = () => Promise.reject(new Fault("UNAVAILABLE", "no service answers", { retryable: true }));
     await starts("two");
     isHolding = true;
     guests.wakeAll();

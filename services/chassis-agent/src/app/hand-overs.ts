@@ -1,8 +1,8 @@
 /**
- * Lets guests stand still whose VMs have a place elsewhere, and hands over what is in them.
+ * Pauses guests whose VMs have a reservation on another chassis, and hands their states over.
  *
- * A guest that was handed over stays here, paused, until its VM has moved, and is ended then: should the move be taken back, it goes on
- * as if nothing had been. A driver starts nothing on a fence that it has stopped, so there is no way back from a stop.
+ * The paused guest stays until its VM has moved, and is ended then. If the move is cancelled, it resumes. Stopping it
+ * at once would be final, because a driver never starts a guest again on a fence that was stopped.
  */
 import type { VmDriver } from "@bioxen/vm-driver";
 import type { GuestStates } from "./guest-states.ts";
@@ -10,7 +10,7 @@ import type { Report } from "./reports.ts";
 
 export class HandOvers {
   readonly #states: GuestStates;
-  /** Guests that stand still and whose VMs have not moved yet, with their states. */
+  /** Reports of hand-overs whose VMs have not moved yet. */
   readonly #reports = new Map<string, Report>();
 
   constructor(states: GuestStates) {
@@ -18,16 +18,16 @@ export class HandOvers {
   }
 
   /**
-   * The guest stands still from here on, and its state is stored, once. One whose state cannot be kept, and would be lost, stays where
-   * it is. Returns what is to be reported.
+   * Pauses the guest, stores its state once, and returns the report to send. If the guest's type has checkpoints but
+   * this state cannot be stored, the report is `not-handed-over`, and the guest stays, so that its state is not lost.
    */
   async handOver(driver: Pick<VmDriver, "pause">, vmId: string, fence: number): Promise<Report> {
     const known = this.#reports.get(vmId);
     if (known?.fence === fence) return known;
     await driver.pause(vmId, fence);
     const taken = await this.#states.takeCheckpoint(vmId, fence);
-    if (taken === null && this.#states.isKept(vmId)) {
-      const reason = "its guest holds what cannot be kept: see its log";
+    if (taken === null && this.#states.hasCheckpoints(vmId)) {
+      const reason = "the guest's state cannot be stored: see the VM's log";
       return { vmId, fence, observed: "not-handed-over", reason };
     }
     const report: Report = { vmId, fence, observed: "handed-over", ...(taken ?? {}) };
@@ -35,6 +35,7 @@ export class HandOvers {
     return report;
   }
 
+  /** Drops the report of a VM that has moved or whose move was cancelled. */
   forget(vmId: string): void {
     this.#reports.delete(vmId);
   }

@@ -1,5 +1,5 @@
 /**
- * Which snapshots in a pool are removed, and when.
+ * When snapshots that stay with their guests are removed.
  */
 import type { VmState } from "@bioxen/contracts";
 import type { ReadModel } from "@bioxen/kernel";
@@ -17,6 +17,7 @@ function rig(...names: string[]) {
   const checkpoint = (checkpointId: string) => ({ checkpointId, simMinutes: 0, bytes: 1, sha256: "" });
   const vms = {
     get: () => ({ exists: true, checkpoint: null, snapshots: refers.map(checkpoint) }),
+    // `KeptSnapshots` uses only `get`.
   } as unknown as ReadModel<VmState>;
   const driver = {
     snapshots: {
@@ -26,12 +27,13 @@ function rig(...names: string[]) {
         here = here.filter((one) => one.name !== name);
       },
     },
+    // `KeptSnapshots` uses only `snapshots`.
   } as unknown as VmDriver;
   const kept = new KeptSnapshots({ clock: { nowMs: () => nowMs }, logger: { warn() {} } } as never, vms);
   return {
-    look: (...now: string[]) => {
+    step: (...now: string[]) => {
       refers = now;
-      return kept.clear([driver], "a");
+      return kept.removeUnreferenced([driver], "a");
     },
     later: (ms: number) => {
       nowMs = BEGIN_MS + ms;
@@ -43,33 +45,33 @@ function rig(...names: string[]) {
   };
 }
 
-describe("a snapshot that stayed with its guest", () => {
-  it("stays while its VM refers to it, and goes at once when it ceases to", async () => {
-    const { look, left, later } = rig("s1", "s2");
-    expect(await look("s1", "s2")).toBeUndefined();
+describe("a snapshot that stays with its guest", () => {
+  it("is kept while its VM refers to it, and removed as soon as the VM does not", async () => {
+    const { step, left, later } = rig("s1", "s2");
+    expect(await step("s1", "s2")).toBeUndefined();
     later(2 * ORPHAN_AGE_MS);
-    expect(await look("s2")).toBeUndefined();
+    expect(await step("s2")).toBeUndefined();
     expect(left()).toEqual(["s2"]);
   });
 
-  it("that nothing has referred to yet is left alone until it is old", async () => {
-    const { look, left, later } = rig("s1");
-    expect(await look()).toEqual({ dueAtMs: BEGIN_MS + ORPHAN_AGE_MS });
+  it("is kept without any reference until it is old", async () => {
+    const { step, left, later } = rig("s1");
+    expect(await step()).toEqual({ dueAtMs: BEGIN_MS + ORPHAN_AGE_MS });
     later(ORPHAN_AGE_MS - 1);
-    await look();
+    await step();
     expect(left()).toEqual(["s1"]);
     later(ORPHAN_AGE_MS);
-    expect(await look()).toBeUndefined();
+    expect(await step()).toBeUndefined();
     expect(left()).toEqual([]);
   });
 
-  it("that cannot be removed stands in nobody's way and is tried again", async () => {
-    const { look, left, breaks } = rig("s1");
-    await look("s1");
+  it("is removed later if a removal fails", async () => {
+    const { step, left, breaks } = rig("s1");
+    await step("s1");
     breaks(true);
-    expect(await look()).toEqual({ dueAtMs: BEGIN_MS + 30_000 });
+    expect(await step()).toEqual({ dueAtMs: BEGIN_MS + 30_000 });
     breaks(false);
-    await look();
+    await step();
     expect(left()).toEqual([]);
   });
 });

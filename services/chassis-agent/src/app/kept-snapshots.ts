@@ -1,22 +1,26 @@
 /**
- * Removes snapshots that stayed with their guests and that no VM refers to any more.
+ * Removes snapshots that are stored with their guests (in a pool) once no VM refers to them.
  *
- * One that its VM ceased to refer to goes at once. One that nothing ever referred to (it was taken, and its command was refused or its
- * agent died) goes when it is old: the event that refers to it comes after it.
+ * A snapshot is removed at once when its VM stops referring to it. A snapshot that was never referred to is removed
+ * only when it is old, because the event with the reference follows the snapshot. Such snapshots are left when the
+ * command was rejected or its agent died.
  */
 import { checkpointsOf, type VmState } from "@bioxen/contracts";
 import { messageOf, type ReadModel, type ServicePorts, type StepResult } from "@bioxen/kernel";
 import type { VmDriver } from "@bioxen/vm-driver";
 
-/** How old, ms, what nothing refers to has to be: above every deadline between a snapshot and its event. */
+/**
+ * Age at which a snapshot without a reference is removed, ms. It exceeds every deadline between a snapshot and its
+ * event.
+ */
 export const ORPHAN_AGE_MS = 600_000;
-/** Until a snapshot that could not be removed is tried again, ms. It stands in nobody's way. */
+/** Delay until a failed removal is retried, ms. It is long, because the snapshot blocks nothing. */
 const DROP_AGAIN_MS = 30_000;
 
 export class KeptSnapshots {
   readonly #ports: Pick<ServicePorts, "clock" | "logger">;
   readonly #vms: ReadModel<VmState>;
-  /** What each VM referred to when it was last looked at; those that refer to nothing are not in it. */
+  /** Names that each VM referred to at its last step, and names whose removal failed. VMs without any are missing. */
   readonly #referred = new Map<string, ReadonlySet<string>>();
 
   constructor(ports: Pick<ServicePorts, "clock" | "logger">, vms: ReadModel<VmState>) {
@@ -24,8 +28,8 @@ export class KeptSnapshots {
     this.#vms = vms;
   }
 
-  /** Says when to look again at what is left of this VM's. */
-  async clear(drivers: readonly VmDriver[], vmId: string): Promise<StepResult> {
+  /** Removes the VM's unreferenced snapshots. Returns the time for the next attempt; undefined when none are left. */
+  async removeUnreferenced(drivers: readonly VmDriver[], vmId: string): Promise<StepResult> {
     const vm = this.#vms.get(vmId);
     const names = new Set<string>(vm.exists ? checkpointsOf(vm).map(({ checkpointId }) => checkpointId) : []);
     const before = this.#referred.get(vmId);
@@ -34,8 +38,8 @@ export class KeptSnapshots {
       for (const { name, takenAtMs } of snapshots?.list().filter((one) => one.vmId === vmId) ?? []) {
         if (names.has(name)) continue;
         const nowMs = this.#ports.clock.nowMs();
-        const isOwed = before?.has(name) === true || nowMs >= takenAtMs + ORPHAN_AGE_MS;
-        if (!isOwed) dueAtMs.push(takenAtMs + ORPHAN_AGE_MS);
+        const isDue = before?.has(name) === true || nowMs >= takenAtMs + ORPHAN_AGE_MS;
+        if (!isDue) dueAtMs.push(takenAtMs + ORPHAN_AGE_MS);
         else if (!(await this.#drop(snapshots, vmId, name))) {
           names.add(name);
           dueAtMs.push(nowMs + DROP_AGAIN_MS);
@@ -52,7 +56,10 @@ export class KeptSnapshots {
       await snapshots?.drop(vmId, name);
       return true;
     } catch (thrown) {
-      this.#ports.logger.warn({ vmId, err: thrown }, `a snapshot was not removed: ${messageOf(thrown)}`);
+      this.#ports.logger.warn(
+        { vmId, err: thrown },
+        `snapshot ${name} was not removed: ${messageOf(thrown)}`,
+      );
       return false;
     }
   }

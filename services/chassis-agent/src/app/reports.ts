@@ -1,10 +1,10 @@
 /**
- * What this agent tells lifecycle of its guests: each report is repeated until it is taken.
+ * Reports to lifecycle about this agent's guests. Each report is repeated until lifecycle has taken it.
  */
 import { callEndpoint, ENDPOINTS, type RequestOf, type VmState } from "@bioxen/contracts";
 import { causedBy, Fault, type ReadModel, type ServicePorts } from "@bioxen/kernel";
 
-/** Deadline of one report, ms; it is repeated. */
+/** Deadline of one attempt, ms. */
 const REPORT_TIMEOUT_MS = 5_000;
 
 export type Report = RequestOf<"vmReport">;
@@ -12,9 +12,9 @@ export type Report = RequestOf<"vmReport">;
 export class Reports {
   readonly #ports: Pick<ServicePorts, "bus" | "logger">;
   readonly #vms: ReadModel<VmState>;
-  /** Not taken yet; the latest of each VM counts. */
-  readonly #owed = new Map<string, Report>();
-  /** Ends the wait for an answer, of each VM of which a report is on its way. */
+  /** Reports that lifecycle has not taken yet, the latest one of each VM. */
+  readonly #pending = new Map<string, Report>();
+  /** Ends the wait for an answer, for each VM whose report is being sent. */
   readonly #waits = new Map<string, () => void>();
 
   constructor(ports: Pick<ServicePorts, "bus" | "logger">, vms: ReadModel<VmState>) {
@@ -22,40 +22,44 @@ export class Reports {
     this.#vms = vms;
   }
 
-  owe(report: Report): void {
-    this.#owed.set(report.vmId, report);
+  /** Queues a report for {@link sendPending}. Replaces an earlier one of the same VM. */
+  enqueue(report: Report): void {
+    this.#pending.set(report.vmId, report);
   }
 
-  owed(vmId: string): Report | undefined {
-    return this.#owed.get(vmId);
+  pending(vmId: string): Report | undefined {
+    return this.#pending.get(vmId);
   }
 
-  /** There is news of the VM. */
-  note(vmId: string): void {
-    const report = this.#owed.get(vmId);
-    if (report !== undefined && !this.#isOfItsPlace(report)) this.#waits.get(vmId)?.();
+  /** Stops waiting for the answer to a report that an event of its VM has made outdated. */
+  onVmChanged(vmId: string): void {
+    const report = this.#pending.get(vmId);
+    if (report !== undefined && !this.#isCurrent(report)) this.#waits.get(vmId)?.();
   }
 
-  /** Resolves once it is taken, or of no use: what is to be done about the guest then must not wait for an answer. */
-  async sendOwed(vmId: string): Promise<void> {
-    const report = this.#owed.get(vmId);
+  /**
+   * Sends the VM's queued report. Resolves once it is taken or outdated, so that the next action on the guest does not
+   * wait for an answer that no longer matters.
+   */
+  async sendPending(vmId: string): Promise<void> {
+    const report = this.#pending.get(vmId);
     if (report === undefined) return;
-    if (this.#isOfItsPlace(report)) {
+    if (this.#isCurrent(report)) {
       const outdated = new Promise<void>((resolve) => void this.#waits.set(vmId, resolve));
       await Promise.race([this.send(report), outdated]).finally(() => this.#waits.delete(vmId));
     }
-    if (this.#owed.get(vmId) === report) this.#owed.delete(vmId);
+    if (this.#pending.get(vmId) === report) this.#pending.delete(vmId);
   }
 
-  /** What is said of another place than the one its VM has changes nothing. */
-  #isOfItsPlace({ vmId, fence }: Report): boolean {
+  /** Whether the report is about the VM's present reservation; any other has no effect at lifecycle. */
+  #isCurrent({ vmId, fence }: Report): boolean {
     const vm = this.#vms.get(vmId);
     return vm.exists && vm.fence === fence;
   }
 
   /**
-   * The sequence of the VM's last event then; 0 where it was refused, which is logged and counts as taken. Throws `Fault` UNAVAILABLE
-   * while it is not taken.
+   * Sends a report and returns the sequence of the VM's last event. A rejected report is logged, counts as taken and
+   * returns 0. Throws `Fault` UNAVAILABLE when lifecycle has not taken it.
    */
   async send(report: Report): Promise<number> {
     const { vmId } = report;
@@ -68,7 +72,7 @@ export class Reports {
     if (reply.error.retryable) {
       throw new Fault("UNAVAILABLE", `report of ${vmId}: ${reply.error.message}`, { retryable: true });
     }
-    this.#ports.logger.error({ vmId, report, error: reply.error }, "a report was refused");
+    this.#ports.logger.error({ vmId, report, error: reply.error }, "lifecycle rejected a report");
     return 0;
   }
 }

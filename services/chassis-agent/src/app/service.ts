@@ -1,9 +1,10 @@
 /**
- * The chassis-agent on its ports: registers the chassis it brings, runs the guests of every chassis that names it.
+ * The chassis-agent on its ports: registers its configured chassis and runs the guests of every chassis that names it.
  */
 import {
   agentCheckpoint,
   agentExec,
+  callEndpoint,
   type DriftPolicy,
   ENDPOINTS,
   LOST_AFTER_MS,
@@ -23,42 +24,49 @@ import { CheckpointRounds, DEFAULT_CHECKPOINT_INTERVAL_MS } from "./checkpoint-r
 import { LogContact } from "./contact.ts";
 import { Drivers } from "./drivers.ts";
 import { ExecsOnce, execInGuest } from "./exec.ts";
+import { GuestActions } from "./guest-actions.ts";
+import { GuestStates } from "./guest-states.ts";
+import { GuestView } from "./guest-view.ts";
 import { Guests } from "./guests.ts";
+import { Reports } from "./reports.ts";
 import { AgentTelemetry } from "./telemetry.ts";
 
-/** Deadline of one registration, ms; it is repeated. */
+/** Deadline of one attempt to register a chassis, ms. */
 const REGISTER_TIMEOUT_MS = 5_000;
-/** How often a capacity that is read from elsewhere is read again, ms: a pool's hosts come and go by the hour. */
+/** Interval at which the capacity of a pool is read again, ms. Hosts of a pool come and go within hours. */
 const CAPACITY_INTERVAL_MS = 15_000;
 
 export interface AgentOptions {
   readonly agentId: string;
   readonly chassis: readonly OwnChassis[];
-  /** Those that come with a driver. */
+  /** Chassis whose capacity a driver reads, such as a pool. */
   readonly pools?: readonly OwnChassis[];
-  /** One for each type of VM it runs. */
+  /** One driver for each type of VM. */
   readonly drivers: readonly VmDriver[];
   readonly monotonicMs: () => number;
-  /** As the schedulers have it, ms, or less; default `LOST_AFTER_MS`. */
+  /** At most the schedulers' value, ms. Default `LOST_AFTER_MS`. */
   readonly lostAfterMs?: number;
-  /** From one checkpoint of a guest to the next, ms; 0: none. Default {@link DEFAULT_CHECKPOINT_INTERVAL_MS}. */
+  /** Time between two checkpoints of a guest, ms; 0 takes none. Default {@link DEFAULT_CHECKPOINT_INTERVAL_MS}. */
   readonly checkpointIntervalMs?: number;
-  /** What is to come of it when others change a machine of a VM; default `repair`. */
+  /** Reaction to a change of a machine outside BioXen. Default `repair`. */
   readonly drift?: DriftPolicy | undefined;
 }
 
 export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
-  const { agentId } = options;
+  const { agentId, monotonicMs } = options;
   const drivers = new Drivers(options.drivers);
-  const contact = new LogContact(ports, options.monotonicMs, options.lostAfterMs ?? LOST_AFTER_MS);
-  const telemetry = new AgentTelemetry(ports, agentId, drivers, options.monotonicMs, contact);
-  const onStarted = (vmId: string) => telemetry.publishVm(vmId, guests);
-  const isHolding = () => contact.isHolding();
+  const contact = new LogContact(ports, monotonicMs, options.lostAfterMs ?? LOST_AFTER_MS);
+  const view = new GuestView(agentId, () => contact.isHolding());
+  const telemetry = new AgentTelemetry({ ports, agentId, drivers, view, contact, monotonicMs });
+  const states = new GuestStates(ports, drivers, view);
+  const reports = new Reports(ports, view.vms);
+  const onStarted = (vmId: string) => telemetry.publishVm(vmId);
+  const actions = new GuestActions({ ports, view, states, reports, onStarted });
   const drift = options.drift ?? "repair";
-  const guests: Guests = new Guests(ports, agentId, drivers, onStarted, isHolding, drift);
+  const guests = new Guests({ ports, drivers, view, actions, reports, drift });
   const intervalMs = options.checkpointIntervalMs ?? DEFAULT_CHECKPOINT_INTERVAL_MS;
   const execs = new ExecsOnce(ports.clock);
-  const rounds = new CheckpointRounds(ports, guests, intervalMs);
+  const rounds = new CheckpointRounds({ ports, view, states, reports, intervalMs });
   const registrations = new Reconciler({
     clock: ports.clock,
     timers: ports.timers,
@@ -67,21 +75,21 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
       ports.logger.warn({ chassisId, err: thrown }, `cannot register ${chassisId}: ${messageOf(thrown)}`),
   });
   return {
-    sinks: [guests.vms, guests.chassis],
+    sinks: [view.vms, view.chassis],
     endpoints: [
       serve(agentExec(agentId), (request, { causeId }) =>
         execs.once(causeId, () => {
-          const vm = guests.vms.get(request.vmId);
-          return execInGuest(vm.exists ? drivers.of(vm.vmType) : undefined, request);
+          const vm = view.vm(request.vmId);
+          return execInGuest(vm && drivers.of(vm.vmType), request);
         }),
       ),
-      serve(agentCheckpoint(agentId), (request) => guests.states.checkpointFor(request)),
+      serve(agentCheckpoint(agentId), (request) => states.checkpointFor(request)),
     ],
     begin(feed: EventFeed) {
       feed.onEvent(({ envelope }) => {
-        if (envelope.type === "bioxen.chassis.registered.v1") telemetry.heartbeat(guests, feed);
+        if (envelope.type === "bioxen.chassis.registered.v1") telemetry.heartbeat(feed);
       });
-      telemetry.begin(guests, feed);
+      telemetry.begin(feed, (vmId) => actions.allocationOf(vmId));
       contact.begin(feed, () => guests.wakeAll());
       guests.begin(feed);
       rounds.begin(feed);
@@ -102,21 +110,20 @@ function ownOf({ chassis, pools = [] }: AgentOptions): readonly OwnChassis[] {
   return [...chassis, ...pools];
 }
 
-/** Offers one own chassis; a refusal by value is logged and left, anything else is tried again. */
+/** Registers one configured chassis. A permanent rejection is logged; any other failure is retried. */
 async function register(ports: ServicePorts, options: AgentOptions, chassisId: string): Promise<StepResult> {
   const own = ownOf(options).find((chassis) => chassis.chassisId === chassisId);
   if (own === undefined) return undefined;
   const capacity: Amounts | undefined = await own.capacity?.();
-  const reply = await ports.bus.call(
-    ENDPOINTS.chassisRegister.subject,
+  const reply = await callEndpoint(
+    ports.bus,
+    ENDPOINTS.chassisRegister,
     {
       chassisId,
       chassisType: own.chassisType,
       agentId: options.agentId,
       ...(capacity === undefined ? {} : { capacity }),
-      ...(own.oversubscribePermille === undefined
-        ? {}
-        : { oversubscribePermille: own.oversubscribePermille }),
+      ...(own.oversubscribePermille && { oversubscribePermille: own.oversubscribePermille }),
     },
     { timeoutMs: REGISTER_TIMEOUT_MS },
   );
@@ -124,6 +131,6 @@ async function register(ports: ServicePorts, options: AgentOptions, chassisId: s
   if (reply.ok) return again;
   const { code, message, retryable } = reply.error;
   if (retryable) throw new Error(`${code}: ${message}`);
-  ports.logger.error({ chassisId, code }, `${chassisId} was refused: ${message}`);
+  ports.logger.error({ chassisId, code }, `the registration of ${chassisId} was rejected: ${message}`);
   return again;
 }

@@ -1,6 +1,6 @@
 /**
- * Guests of the real basic driver on one chassis, in simulated time: what is idle is lent by weight and taken back, and no guarantee is
- * ever lowered.
+ * Guests of the real basic driver on one chassis, in simulated time: idle capacity is lent by weight and returned, and
+ * no guarantee is ever lowered.
  */
 import { FULL_DEMAND, type Vm } from "@bioxen/contracts";
 import { createBasicDriver } from "@bioxen/driver-basic";
@@ -11,13 +11,13 @@ import { Drivers } from "./drivers.ts";
 import { SHARING_QUANTUM_MS, Sharing } from "./sharing.ts";
 
 const DEMAND = FULL_DEMAND.ecoli;
-/** Enough of everything but ribosomes for each guest. */
+/** Capacity that is enough for every guest, in all resources but ribosomes. */
 const RICH = { atpPerSecond: 10_000_000, dnaKilobases: 20_000, rnaPolymerases: 100_000 };
-/** Simulated minutes per second of the host: a quantum of time for each quantum of sharing. */
+/** Simulated minutes per second of host time. */
 const TIME_SCALE = 10;
 const MINUTES_PER_QUANTUM = (SHARING_QUANTUM_MS * TIME_SCALE) / 1_000;
 
-interface Wanted {
+interface StartOptions {
   readonly vmId: string;
   readonly priority?: number;
   readonly ribosomes: number;
@@ -49,9 +49,10 @@ class Chassis {
     this.sharing = new Sharing(guests, new Drivers([this.driver]), SILENT);
   }
 
-  async start({ vmId, priority = 1, ribosomes, burst, atpPerSecond }: Wanted): Promise<void> {
+  async start({ vmId, priority = 1, ribosomes, burst, atpPerSecond }: StartOptions): Promise<void> {
     const allocation = { ...DEMAND, ribosomes, ...(atpPerSecond === undefined ? {} : { atpPerSecond }) };
     const vm = { fence: 1, vmType: "basic", biologicalType: "ecoli", priority, state: "running" };
+    // Only the fields that sharing reads.
     this.vms.set(vmId, {
       ...vm,
       ...(burst === undefined ? {} : { burst: { ribosomes: burst } }),
@@ -85,7 +86,9 @@ class Chassis {
 let chassis: Chassis;
 afterEach(() => chassis.driver.close());
 
-/** Mean of what each was lent over `minutes` of simulated time; no guarantee is violated on the way. */
+/**
+ * Mean number of ribosomes lent to each VM over `minutes` of simulated time. Checks the guarantees at every quantum.
+ */
 function meanLent(vmIds: readonly string[], minutes: number): Record<string, number> {
   const sums = Object.fromEntries(vmIds.map((vmId) => [vmId, 0]));
   const quanta = minutes / MINUTES_PER_QUANTUM;
@@ -109,7 +112,7 @@ function jainsIndex(shares: readonly number[]): number {
 }
 
 describe("on one chassis", () => {
-  it("three of priority 1, 3 and 5 that contend are lent 1 : 3 : 5, within 5 %, over 10 simulated minutes", async () => {
+  it("contending guests of priority 1, 3 and 5 borrow in the ratio 1 : 3 : 5, within 5 %, over 10 simulated minutes", async () => {
     chassis = new Chassis(15_000);
     for (const [vmId, priority] of [
       ["a", 1],
@@ -127,7 +130,7 @@ describe("on one chassis", () => {
     expect((lent["c"] ?? 0) / unit / 5).toBeLessThan(1.05);
   });
 
-  it("equals of equal priority are lent the same: Jain's index is at least 0.99", async () => {
+  it("equal guests of equal priority borrow the same: Jain's index is at least 0.99", async () => {
     chassis = new Chassis(17_000);
     const vmIds = ["a", "b", "c", "d"];
     for (const vmId of vmIds) await chassis.start({ vmId, priority: 2, ribosomes: 2_000, burst: 26_300 });
@@ -135,7 +138,7 @@ describe("on one chassis", () => {
     expect(jainsIndex(Object.values(lent))).toBeGreaterThanOrEqual(0.99);
   });
 
-  it("what an owner leaves while it is paused is lent, and is its own again before it lives a moment", async () => {
+  it("the capacity of a paused owner is lent, and returns before the owner runs again", async () => {
     chassis = new Chassis(4_000);
     await chassis.start({ vmId: "owner", ribosomes: 2_000 });
     await chassis.start({ vmId: "borrower", ribosomes: 2_000, burst: 10_000 });
@@ -149,7 +152,7 @@ describe("on one chassis", () => {
     expect([chassis.cap("owner"), chassis.cap("borrower")]).toEqual([2_000, 2_000]);
   });
 
-  it("what an owner cannot use, being short of something else, is lent", async () => {
+  it("capacity that its owner cannot use, because it is short of another resource, is lent", async () => {
     chassis = new Chassis(20_000);
     await chassis.start({ vmId: "owner", ribosomes: 18_000, atpPerSecond: 150_000 });
     await chassis.start({ vmId: "borrower", ribosomes: 2_000, burst: 10_000 });
@@ -160,7 +163,7 @@ describe("on one chassis", () => {
     expect(chassis.driver.sample("owner")?.growthRatePerMinute).toBeCloseTo(growth, 8);
   });
 
-  it("who asked for no burst gets none, on an empty chassis as well", async () => {
+  it("a guest without burst borrows nothing, even on an empty chassis", async () => {
     chassis = new Chassis(100_000);
     await chassis.start({ vmId: "a", ribosomes: 13_150 });
     await chassis.start({ vmId: "b", ribosomes: 100, burst: 200 });
@@ -169,7 +172,7 @@ describe("on one chassis", () => {
     expect(chassis.driver.sample("a")?.doublingTimeMinutes).toBeCloseTo(63.2, 1);
   });
 
-  it("an allocation that changes is taken over, whatever was lent", async () => {
+  it("a changed allocation replaces the caps of earlier lending", async () => {
     chassis = new Chassis(10_000);
     await chassis.start({ vmId: "a", ribosomes: 2_000, burst: 4_000 });
     chassis.quantum();
@@ -181,7 +184,7 @@ describe("on one chassis", () => {
     expect([chassis.cap("a"), chassis.lent("a")]).toEqual([5_000, 0]);
   });
 
-  it("where more is held than there is, what there is is shared by weight, and who is alone has all it holds", async () => {
+  it("an oversubscribed chassis is shared by weight, and a guest that runs alone has its whole allocation", async () => {
     chassis = new Chassis(9_000, { ribosomes: 2_000 });
     await chassis.start({ vmId: "a", priority: 1, ribosomes: 9_000 });
     await chassis.start({ vmId: "b", priority: 2, ribosomes: 9_000 });

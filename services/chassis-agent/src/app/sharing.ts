@@ -1,9 +1,10 @@
 /**
- * Lends what is idle on each chassis of this agent, quantum by quantum, and shares what there is where a chassis is oversubscribed.
+ * Lends idle capacity of each chassis to its guests, quantum by quantum, and shares the real capacity of an
+ * oversubscribed chassis.
  *
- * Before simulated time goes on, every chassis is looked at and the guests' caps are set through the driver. So what was lent is back
- * with the quantum in which its owner can use it: an owner that is resumed lives no moment without it. None of it is in the log: the
- * ledger says what is guaranteed. A chassis where nobody may be lent anything, and that is not oversubscribed, costs a look.
+ * Before each step of simulated time the guests' caps are set through the driver. Lent capacity therefore returns in
+ * the very quantum in which its owner can use it; a resumed owner never runs without its guarantee. Caps are not in the
+ * log: the ledger has the guarantees. A chassis without bursting guests and without oversubscription is skipped.
  */
 import { fullDemand, RATE_RESOURCES, realOffer, type Vm } from "@bioxen/contracts";
 import { type Amounts, amountOf, equalAmounts, type Logger, messageOf } from "@bioxen/kernel";
@@ -12,12 +13,12 @@ import { type Sharer, type Shares, sharesOf } from "../domain/shares.ts";
 import type { Drivers } from "./drivers.ts";
 
 /**
- * How often caps are set, ms of the host: the step in which simulated time passes (`telemetry.ts`). What is lent is back after this long
- * at most.
+ * Interval at which caps are set, ms of host time: the step of simulated time (`telemetry.ts`), and the longest time
+ * until lent capacity returns.
  */
 export const SHARING_QUANTUM_MS = 100;
 
-/** What sharing must know of the agent's VMs. */
+/** The facts about the agent's VMs that sharing needs. */
 export interface SharedGuests {
   chassisOf(vmId: string): string | null;
   vm(vmId: string): Vm | undefined;
@@ -29,7 +30,7 @@ export interface SharedGuests {
         readonly oversubscribePermille?: Amounts | undefined;
       }
     | undefined;
-  /** What the guest was last given by the log; another object each time. */
+  /** The allocation that the guest was given last, from the log. A new allocation is a new object. */
   given(vmId: string): Amounts | undefined;
 }
 
@@ -59,12 +60,12 @@ export class Sharing {
     this.#logger = logger;
   }
 
-  /** What a VM may use now and what of it is lent; undefined: it has its allocation. */
+  /** The VM's present caps and what of them is lent; undefined when it has exactly its allocation. */
   of(vmId: string): Shares | undefined {
     return this.#applied.get(vmId)?.shares;
   }
 
-  /** Sets the caps for the quantum that begins. */
+  /** Sets the caps for the next quantum. */
   apply(): void {
     const here = new Set<string>();
     for (const [chassisId, guests] of this.#perChassis()) {
@@ -89,14 +90,14 @@ export class Sharing {
   #give({ vmId, driver, fence, given }: Guest, before: Amounts, shares: Shares): void {
     this.#applied.set(vmId, { given, shares });
     if (equalAmounts(before, shares.caps)) return;
-    // A cell takes it at once, before time goes on; one that cannot take it has failed or is on its way out.
+    // A cell takes new caps at once, before time advances. A cell that rejects them has failed or is ending.
     driver.resize(vmId, fence, { ...given, ...shares.caps }).catch((thrown: unknown) => {
       this.#applied.delete(vmId);
-      this.#logger.debug({ vmId, err: thrown }, `a share was not taken: ${messageOf(thrown)}`);
+      this.#logger.debug({ vmId, err: thrown }, `the guest rejected its caps: ${messageOf(thrown)}`);
     });
   }
 
-  /** Guests on cell chassis, by chassis. */
+  /** Guests of type `basic` on their present reservation, by chassis. */
   #perChassis(): Map<string, Guest[]> {
     const out = new Map<string, Guest[]>();
     for (const { driver, status } of this.#drivers.list()) {
@@ -104,8 +105,8 @@ export class Sharing {
       const vm = this.#guests.vm(vmId);
       const given = this.#guests.given(vmId);
       const chassisId = this.#guests.chassisOf(vmId);
-      const isOfNow = vm?.fence === fence && vm.vmType === "basic";
-      if (!isOfNow || state === "failed" || given === undefined || chassisId === null) continue;
+      const isCurrent = vm?.fence === fence && vm.vmType === "basic";
+      if (!isCurrent || state === "failed" || given === undefined || chassisId === null) continue;
       const guest = { vmId, vm, fence, driver, given, isRunning: state === "running" };
       const others = out.get(chassisId);
       if (others === undefined) out.set(chassisId, [guest]);

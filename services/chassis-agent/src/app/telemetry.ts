@@ -1,6 +1,5 @@
 /**
- * Lets simulated time pass and publishes what there is to see: a sample of every guest, a heartbeat of every chassis, what
- * guests print.
+ * Advances simulated time, and publishes a sample of every guest, a heartbeat of every chassis and the guests' output.
  */
 import {
   type ChassisSample,
@@ -10,65 +9,73 @@ import {
   vmLogSubject,
   vmTelemetrySubject,
 } from "@bioxen/contracts";
-import type { EventFeed, ServicePorts } from "@bioxen/kernel";
+import type { Amounts, EventFeed, ServicePorts } from "@bioxen/kernel";
 import type { Shares } from "../domain/shares.ts";
 import type { LogContact } from "./contact.ts";
-import { type Drivers, guestIn, type HeldGuest } from "./drivers.ts";
-import type { Guests } from "./guests.ts";
-import { SHARING_QUANTUM_MS, type SharedGuests, Sharing } from "./sharing.ts";
+import { type DriverGuest, type Drivers, guestIn } from "./drivers.ts";
+import type { GuestView } from "./guest-view.ts";
+import { SHARING_QUANTUM_MS, Sharing } from "./sharing.ts";
 
-/** Simulated time passes in steps of this host time, ms: smooth to the eye, and the loop is free in between. */
+/**
+ * Step of host time in which simulated time advances, ms: smooth for a viewer, and the event loop is free in between.
+ */
 const TICK_INTERVAL_MS = SHARING_QUANTUM_MS;
-/** A host that slept this long owes its guests no more, ms: a suspended laptop must not be caught up with. */
+/** Most host time that one step makes up for, ms: guests do not catch up after the sleep of a laptop. */
 const MAX_TICK_MS = 5_000;
 
+export interface TelemetryOptions {
+  readonly ports: ServicePorts;
+  readonly agentId: string;
+  readonly drivers: Drivers;
+  readonly view: GuestView;
+  readonly contact: Pick<LogContact, "isHolding" | "ask">;
+  readonly monotonicMs: () => number;
+}
+
 export class AgentTelemetry {
-  readonly #ports: ServicePorts;
-  readonly #agentId: string;
-  readonly #drivers: Drivers;
-  readonly #monotonicMs: () => number;
-  readonly #contact: Pick<LogContact, "isHolding" | "ask">;
+  readonly #options: TelemetryOptions;
   readonly #timers: { cancel(): void }[] = [];
   readonly #sampleNumbers = new Map<string, { fence: number; number: number }>();
   #sharing: Sharing | undefined;
   #heartbeats = 0;
   #lastTickMs = 0;
-  #longestHoldUpMs = 0;
+  #longestLagMs = 0;
 
-  constructor(
-    ports: ServicePorts,
-    agentId: string,
-    drivers: Drivers,
-    monotonicMs: () => number,
-    contact: Pick<LogContact, "isHolding" | "ask">,
-  ) {
-    this.#contact = contact;
-    this.#ports = ports;
-    this.#agentId = agentId;
-    this.#drivers = drivers;
-    this.#monotonicMs = monotonicMs;
+  constructor(options: TelemetryOptions) {
+    this.#options = options;
   }
 
-  begin(guests: Guests, feed: EventFeed): void {
-    const { bus, clock, timers } = this.#ports;
-    this.#drivers.onGuestEvent((event) => {
+  /** `allocationOf` returns the allocation that a guest was given last. */
+  begin(feed: EventFeed, allocationOf: (vmId: string) => Amounts | undefined): void {
+    const { ports, drivers, view, contact } = this.#options;
+    const { bus, clock, timers } = ports;
+    drivers.onGuestEvent((event) => {
       if (event.kind !== "log") return;
       const { vmId, line } = event;
-      bus.publish(vmLogSubject(vmId), { vmId, chassisId: guests.chassisOf(vmId), atMs: clock.nowMs(), line });
+      bus.publish(vmLogSubject(vmId), { vmId, chassisId: view.chassisOf(vmId), atMs: clock.nowMs(), line });
     });
-    this.#lastTickMs = this.#monotonicMs();
-    const sharing = new Sharing(sharedGuests(guests), this.#drivers, this.#ports.logger);
+    this.#lastTickMs = this.#options.monotonicMs();
+    const sharing = new Sharing(
+      {
+        chassisOf: (vmId) => view.chassisOf(vmId),
+        vm: (vmId) => view.vm(vmId),
+        chassis: (chassisId) => view.registered(chassisId),
+        given: allocationOf,
+      },
+      drivers,
+      ports.logger,
+    );
     this.#sharing = sharing;
     this.#timers.push(
       timers.every(TICK_INTERVAL_MS, () => this.#tick(sharing)),
       timers.every(SAMPLE_INTERVAL_MS, () => {
-        for (const held of this.#drivers.list()) this.#publish(held, guests);
-        this.heartbeat(guests, feed);
-        // In this order, on one connection: see domain/self-fence.ts.
-        this.#contact.ask();
+        for (const guest of drivers.list()) this.#publish(guest);
+        this.heartbeat(feed);
+        // After the heartbeat, on the same connection: see domain/self-fence.ts.
+        contact.ask();
       }),
     );
-    this.heartbeat(guests, feed);
+    this.heartbeat(feed);
   }
 
   end(): void {
@@ -76,30 +83,31 @@ export class AgentTelemetry {
   }
 
   #tick(sharing: Sharing): void {
-    const nowMs = this.#monotonicMs();
+    const { drivers, contact, monotonicMs } = this.#options;
+    const nowMs = monotonicMs();
     const elapsedMs = nowMs - this.#lastTickMs;
     this.#lastTickMs = nowMs;
-    this.#longestHoldUpMs = Math.max(this.#longestHoldUpMs, elapsedMs - TICK_INTERVAL_MS);
-    // Asked here and not only when guests are held: one that slept past its time must not run a moment longer.
-    if (this.#contact.isHolding()) return;
+    this.#longestLagMs = Math.max(this.#longestLagMs, elapsedMs - TICK_INTERVAL_MS);
+    // Checked before each step too: after a sleep of this process no guest may run before it is paused.
+    if (contact.isHolding()) return;
     sharing.apply();
-    this.#drivers.tick(Math.min(elapsedMs, MAX_TICK_MS));
+    drivers.tick(Math.min(elapsedMs, MAX_TICK_MS));
   }
 
-  /** A sample now, without waiting for the next round: the guest has just started. */
-  publishVm(vmId: string, guests: Guests): void {
-    for (const driver of this.#drivers.all) {
+  /** Publishes a sample of a guest that has just started, without waiting for the next interval. */
+  publishVm(vmId: string): void {
+    for (const driver of this.#options.drivers.all) {
       const status = guestIn(driver, vmId);
-      if (status !== undefined) this.#publish({ driver, status }, guests);
+      if (status !== undefined) this.#publish({ driver, status });
     }
   }
 
-  #publish({ driver, status }: HeldGuest, guests: Guests): void {
+  #publish({ driver, status }: DriverGuest): void {
     const { vmId } = status;
-    const chassisId = guests.chassisOf(vmId);
+    const chassisId = this.#options.view.chassisOf(vmId);
     const sample = driver.sample(vmId);
     if (status.state === "failed" || chassisId === null || sample === undefined) return;
-    const { bus, clock } = this.#ports;
+    const { bus, clock } = this.#options.ports;
     const message: VmSample = {
       vmId,
       chassisId,
@@ -119,52 +127,39 @@ export class AgentTelemetry {
     return number;
   }
 
-  heartbeat(guests: Guests, feed: EventFeed): void {
-    const { bus, clock } = this.#ports;
+  /** Publishes a heartbeat of every chassis of this agent. */
+  heartbeat(feed: EventFeed): void {
+    const { ports, drivers, view, agentId } = this.#options;
+    const { bus, clock } = ports;
     const perChassis = new Map<string, number>();
-    const running = this.#drivers.list();
+    const running = drivers.list();
     let strays = 0;
     for (const { vmId, fence } of running.map(({ status }) => status)) {
-      const chassisId = guests.isOwn(vmId, fence) ? guests.chassisOf(vmId) : null;
+      const chassisId = view.isOwn(vmId, fence) ? view.chassisOf(vmId) : null;
       if (chassisId === null) strays += 1;
       else perChassis.set(chassisId, (perChassis.get(chassisId) ?? 0) + 1);
     }
     const here = new Set(running.map(({ status }) => status.vmId));
     for (const vmId of this.#sampleNumbers.keys()) if (!here.has(vmId)) this.#sampleNumbers.delete(vmId);
     this.#heartbeats += 1;
-    for (const chassisId of guests.hosted()) {
+    for (const chassisId of view.hosted()) {
       const message: ChassisSample = {
         chassisId,
-        agentId: this.#agentId,
+        agentId,
         atMs: clock.nowMs(),
         sampleNumber: this.#heartbeats,
         guests: perChassis.get(chassisId) ?? 0,
         strays,
-        eventLoopLagMs: Math.max(0, Math.round(this.#longestHoldUpMs)),
+        eventLoopLagMs: Math.max(0, Math.round(this.#longestLagMs)),
         appliedSeq: feed.appliedSeq,
       };
       bus.publish(chassisTelemetrySubject(chassisId), message);
     }
-    this.#longestHoldUpMs = 0;
+    this.#longestLagMs = 0;
   }
 }
 
-/** Absent where it is the allocation and nothing else. */
+/** The guest's caps and what of them is lent; empty for a guest that has exactly its allocation. */
 function sharesIn(shares: Shares | undefined): Pick<VmSample, "granted" | "lent"> {
   return shares === undefined ? {} : { granted: shares.caps, lent: shares.lent };
-}
-
-function sharedGuests(guests: Guests): SharedGuests {
-  return {
-    chassisOf: (vmId) => guests.chassisOf(vmId),
-    given: (vmId) => guests.given(vmId),
-    vm(vmId) {
-      const vm = guests.vms.get(vmId);
-      return vm.exists ? vm : undefined;
-    },
-    chassis(chassisId) {
-      const chassis = guests.chassis.get(chassisId);
-      return chassis.registered ? chassis : undefined;
-    },
-  };
 }

@@ -1,28 +1,27 @@
 /**
- * What an agent should do about one VM: the log says what should be, the driver what is.
+ * Decides an agent's next action for one VM, from its desired state (the log) and its present guest (the driver).
  *
- * One action at a time, the next look decides the next. A guest whose VM is elsewhere, stopped or on a newer
- * reservation is a leftover and is ended; a guest that should be here and is not is started, and reported as restarted when
- * the log thought that it ran.
+ * Each decision yields one action; the next step decides again. A guest whose VM is on another chassis, stopped or on a
+ * newer reservation is ended. A missing guest is started, and reported as restarted if the log says that the VM runs.
  */
 import type { Vm, VmState } from "@bioxen/contracts";
 import { type Amounts, equalAmounts } from "@bioxen/kernel";
 
-/** A guest as the driver lists it, with the allocation it was last given. */
+/** A guest as the driver lists it, with the allocation that it was given last. */
 export interface PresentGuest {
   readonly fence: number;
   readonly state: "running" | "paused" | "failed";
   readonly reason?: string | undefined;
   readonly allocation: Amounts;
-  /** How often its VM had been set back when it began. */
+  /** The VM's restore count when this guest started. */
   readonly restores: number;
-  /** The furthest minute that this guest is known to have been at; undefined where that is not watched. */
+  /** The latest simulated minute that this guest is known to have reached; undefined when that is unknown. */
   readonly reachedMinutes?: number | undefined;
 }
 
 export type AgentAction =
   | { readonly kind: "start"; readonly vm: Vm; readonly fence: number; readonly allocation: Amounts }
-  /** In its place, from another state. */
+  /** Replaces the guest by one from another state. */
   | {
       readonly kind: "restart";
       readonly vm: Vm;
@@ -36,9 +35,9 @@ export type AgentAction =
   | { readonly kind: "resize"; readonly fence: number; readonly allocation: Amounts }
   | { readonly kind: "report-started"; readonly fence: number }
   | { readonly kind: "report-failed"; readonly fence: number; readonly reason: string }
-  /** End the guest if there is one, then say that it has stopped. */
+  /** Ends the guest, if there is one, and reports it as stopped. */
   | { readonly kind: "stop"; readonly fence: number; readonly reason: string }
-  /** Let the guest stand still, its state stored, and say so: its VM has a place elsewhere. It is ended once that has moved. */
+  /** Pauses the guest, stores its state and reports that, because its VM moves. The guest is ended after the move. */
   | { readonly kind: "hand-over"; readonly fence: number }
   | { readonly kind: "report-handed-over"; readonly fence: number }
   | { readonly kind: "none" };
@@ -46,8 +45,9 @@ export type AgentAction =
 const NONE: AgentAction = { kind: "none" };
 
 /**
- * `isHosted`: this agent runs the chassis the VM is on. `isHeld`: the guest must not run on, because its place may be another's by
- * now (see `self-fence.ts`); it is kept as it is until that is known, and nothing is begun.
+ * The next action for a VM. `isHosted` says whether this agent runs the VM's chassis. `isHeld` says that the guest must
+ * not run, because another agent may run the VM by now (`self-fence.ts`): it is paused and kept, and no other action
+ * starts.
  */
 export function nextAction(
   vm: VmState,
@@ -60,7 +60,7 @@ export function nextAction(
   if (isHeld) return guest?.state === "running" ? { kind: "pause", fence: guest.fence } : NONE;
   if (vm.state === "stopping") return { kind: "stop", fence, reason: vm.reason ?? "by command" };
   if (isLeaving(vm) && guest?.state !== "failed" && (guest?.fence ?? 0) <= fence) {
-    // One whose guest is not here died with its agent: it goes on there.
+    // Without a guest, which died with its agent, the VM continues on the other chassis from its last checkpoint.
     return guest?.fence === fence ? { kind: "hand-over", fence } : { kind: "report-handed-over", fence };
   }
   if (guest === undefined || guest.fence < fence) {
@@ -72,9 +72,9 @@ export function nextAction(
   }
   const reason = whyRestart(vm, guest);
   if (reason !== undefined) return { kind: "restart", vm, fence, allocation: vm.allocation ?? {}, reason };
-  // Before it is given less: what stands still misses nothing.
-  const isToPause = vm.state === "paused" || (vm.state === "starting" && vm.startsPaused);
-  if (isToPause && guest.state === "running") return { kind: "pause", fence };
+  // The pause comes before a resize, because a paused guest loses nothing by a smaller allocation.
+  const mustPause = vm.state === "paused" || (vm.state === "starting" && vm.startsPaused);
+  if (mustPause && guest.state === "running") return { kind: "pause", fence };
   if (!equalAmounts(guest.allocation, vm.allocation ?? {})) {
     return { kind: "resize", fence, allocation: vm.allocation ?? {} };
   }
@@ -84,16 +84,17 @@ export function nextAction(
 }
 
 /**
- * A checkpoint that was under way when the agent died may be recorded after the guest was started again from the one before: the
- * guest is then behind its own checkpoint, until it goes on from that.
+ * Why the guest must restart from another state; undefined when it must not. A checkpoint that was being reported when
+ * the agent died can be recorded after the guest was restarted from the previous one. The guest is then behind its VM's
+ * checkpoint, and restarts from it.
  */
 function whyRestart(vm: Vm, guest: PresentGuest): string | undefined {
-  if (guest.restores < vm.restores) return "its VM was set back";
+  if (guest.restores < vm.restores) return "its VM was restored";
   const isBehind = (vm.checkpoint?.simMinutes ?? 0) > (guest.reachedMinutes ?? Number.POSITIVE_INFINITY);
-  return isBehind ? "a later checkpoint of it was recorded meanwhile" : undefined;
+  return isBehind ? "a later checkpoint was recorded meanwhile" : undefined;
 }
 
-/** It has a place elsewhere and is to go there. */
+/** Whether the VM has a reservation on another chassis and moves there. */
 function isLeaving(vm: Vm): boolean {
   return (
     (vm.state === "running" || vm.state === "paused") && vm.migration !== null && vm.migration.target !== null

@@ -1,12 +1,12 @@
 /**
- * When what a stopped guest left behind (its disks) is no longer wanted.
+ * Decides when the remains of a stopped guest (its disks) are removed.
  *
- * It is kept while the VM may be started here again. It goes when the VM was destroyed, is another one by now, or has a
- * place elsewhere: what it left here would be an old state of it.
+ * They are kept while the VM may start here again. They are removed when the VM is destroyed, has a new incarnation or
+ * another type, or has a reservation on another chassis: then they would be an outdated state.
  */
 import type { VmState } from "@bioxen/contracts";
 
-/** `driverType`: the type of VM the driver runs that keeps it; `isHosted`: this agent runs the chassis the VM is on. */
+/** `driverType` is the VM type of the driver that keeps the remains; `isHosted`: this agent runs the VM's chassis. */
 export function isUnwanted(
   vm: VmState,
   isHosted: boolean,

@@ -5,13 +5,13 @@ const LOST_AFTER_MS = 10_000;
 const contact = { sentAtMs: 1_000, lastSeq: 5 };
 
 describe("holding guests", () => {
-  it("begins before anybody may call the chassis lost", () => {
+  it("begins before the scheduler can consider the chassis lost", () => {
     expect(heldAfterMs(LOST_AFTER_MS)).toBeLessThan(LOST_AFTER_MS - 1_000);
     expect(mustHold(contact, 1_000 + heldAfterMs(LOST_AFTER_MS) - 1, LOST_AFTER_MS)).toBe(false);
     expect(mustHold(contact, 1_000 + heldAfterMs(LOST_AFTER_MS), LOST_AFTER_MS)).toBe(true);
   });
 
-  it("ends with an answer, counted from its question, once the log was read so far", () => {
+  it("ends with an answer, counted from its query, once the log is applied that far", () => {
     const answered = [
       { sentAtMs: 20_000, lastSeq: 7 },
       { sentAtMs: 21_000, lastSeq: 9 },
@@ -21,7 +21,7 @@ describe("holding guests", () => {
     expect(latestOf(contact, answered, 9)).toBe(answered[1]);
   });
 
-  it("is not ended by an old answer that comes late", () => {
+  it("does not end by an old answer that arrives late", () => {
     expect(latestOf(contact, [{ sentAtMs: 500, lastSeq: 1 }], 9)).toBe(contact);
   });
 });

@@ -1,33 +1,39 @@
 /**
- * When an agent holds its guests by itself: before the rest of the cluster may place their VMs elsewhere.
+ * Decides when an agent without contact to the log must hold (pause) its guests: before the rest of the cluster may
+ * place their VMs on other chassis.
  *
- * A chassis is lost after `lostAfterMs` without a heartbeat, by the scheduler's clock. An agent sends its heartbeats on the same
- * connection as its questions to the log, each question after a heartbeat: when the log answers a question, the heartbeat before
- * it has reached the server too. So from the instant the last answered question was *sent* the scheduler can have been silent
- * to us no longer than we to it, no two clocks are compared, and an agent that counts from there is the first to act.
+ * A chassis counts as lost after `lostAfterMs` without a heartbeat, by the scheduler's clock. The agent sends a
+ * heartbeat and then a query to the log, on the same connection. An answered query proves that the server received the
+ * heartbeat before it. So the scheduler's silence began no earlier than the instant at which the last answered query
+ * was *sent*. An agent that counts from that instant acts first, and no two clocks are compared.
  *
- * An answer alone is not enough: it says how far the log goes, and only who has read so far knows whose its guests are.
+ * An answer alone is not enough: it says where the log ends. Only after applying the log that far does the agent know
+ * which guests are still its own.
  *
- * What this leaves out: an agent whose questions are answered while its heartbeats are dropped on the way to the scheduler. It
- * learns of its loss from the log it still reads, about one question later; for that long a VM may run twice. And a VM that loses its
- * place for another reason than a loss (its start was not told in time, it gave way) may be elsewhere before an agent out of
- * reach holds its guest.
+ * Two cases are not covered. If queries are answered while heartbeats are lost on the way to the scheduler, the agent
+ * learns of its loss from the log, about one query later; during that time a VM may run twice. A VM that loses its
+ * reservation for another reason (its start was reported too late, or it was preempted) may run elsewhere before an
+ * unreachable agent holds its guest.
  */
 
-/** How much before the loss an agent acts, as a share of the time: its own timers, the pause of each guest, clocks that drift. */
+/**
+ * Margin before the loss at which an agent acts, as a share of the time: for timers, the pause of each guest, and clock
+ * drift.
+ */
 const MARGIN_PERMILLE = 150;
 
+/** Time without contact after which guests are held, ms. */
 export function heldAfterMs(lostAfterMs: number): number {
   return Math.floor((lostAfterMs * (1000 - MARGIN_PERMILLE)) / 1000);
 }
 
-/** A question to the log: when it was sent, and where the log ended when it was answered. */
+/** An answered query to the log: when it was sent (monotonic, ms), and the log's last sequence in the answer. */
 export interface Contact {
   readonly sentAtMs: number;
   readonly lastSeq: number;
 }
 
-/** The newest contact whose log has been read to its end; what is older is of no use. */
+/** The latest contact whose sequence the agent has applied. */
 export function latestOf(present: Contact, answered: readonly Contact[], appliedSeq: number): Contact {
   let latest = present;
   for (const contact of answered) {
@@ -36,7 +42,7 @@ export function latestOf(present: Contact, answered: readonly Contact[], applied
   return latest;
 }
 
-/** True when the guests must not run: nobody knows any more that they are still this agent's. */
+/** Whether guests must not run, because they may no longer belong to this agent. */
 export function mustHold(contact: Contact, nowMs: number, lostAfterMs: number): boolean {
   return nowMs - contact.sentAtMs >= heldAfterMs(lostAfterMs);
 }

@@ -1,52 +1,53 @@
 /**
- * What each guest of one chassis may use at this moment, beyond what it holds or, on an oversubscribed chassis, less than that.
+ * Computes the caps of the guests on one chassis: above a guest's allocation when idle capacity is lent to it, below it
+ * when an oversubscribed chassis is short.
  *
- * A guest is taken to want more of a resource while it presses against what it may use, and no more than a little above its use
- * otherwise; one that stands still wants nothing. The cells' model computes the use, so a cell that is short of ATP leaves
- * ribosomes to others, and has them back with the first quantum in which it could use them. Nobody's guarantee is
- * lowered to lend it: only what is measured as unused goes to others, on top of theirs. Who gets it is `shareOut`'s to say.
+ * A guest that uses nearly all of its cap demands more; otherwise its demand is slightly above its use. A paused guest
+ * demands nothing. The cell model computes the use: a cell that is short of ATP leaves ribosomes to others, and gets
+ * them back in the first quantum in which it can use them. Lending never lowers a guarantee; only measured idle
+ * capacity is lent, on top of the borrowers' guarantees. `shareOut` divides it.
  */
 import { RATE_RESOURCES } from "@bioxen/contracts";
 import { type Amounts, amountOf } from "@bioxen/kernel";
 import { type Claim, shareOut } from "@bioxen/placement";
 
 /**
- * A guest presses when it uses this much of what it may, thousandths. A cell with half its ribosomes engages 96 to 99 % of them,
- * one with all of them 80 to 89 %, and spends about as much ATP as it may; lower would lend in vain, higher would leave cells
- * short that always keep a few places empty.
+ * Use from which a guest demands more, in permille of its cap. A cell with half of its ribosomes engages 96 to 99 % of
+ * them, a cell with all of them 80 to 89 %, and ATP use is always close to its cap. A lower value would lend capacity
+ * that is not used; a higher one would leave cells short that never engage every ribosome.
  */
 const PRESSING_PERMILLE = 900;
-/** What is lent stays above the use of who does not press, by one part in so many, so that a cell that grows into it is seen to. */
+/** Below that use a guest keeps 1/8 of its use as headroom, so that growth shows as a higher use. */
 const HEADROOM_PARTS = 8;
-/** Demands are rounded up to one part in so many of a guarantee: what wavers by less changes nobody's cap. */
+/** Demands are rounded up to 1/32 of the guarantee, so that small fluctuations change no cap. */
 const STEP_PARTS = 32;
 
 export interface Sharer {
   readonly vmId: string;
   readonly priority: number;
-  /** What it holds in the ledger. */
+  /** Its guarantee: the allocation in the ledger. */
   readonly allocation: Amounts;
-  /** Up to what it may be lent; absent names: nothing. */
+  /** Ceiling up to which capacity may be lent, by resource. Nothing of an absent resource is lent. */
   readonly burst: Amounts;
-  /** Its type's: more ATP or polymerases than that are no faster growth. */
+  /** Full demand of its type: more ATP or polymerases would not make it grow faster. */
   readonly fullDemand: Amounts;
   readonly isRunning: boolean;
-  /** What it uses, where that is measured. */
+  /** Its measured use; resources that are not measured are absent. */
   readonly use: Amounts;
-  /** What it may use at present. */
+  /** Its present caps. */
   readonly caps: Amounts;
 }
 
 export interface Shares {
-  /** Of every rate resource, what it may use. */
+  /** Cap of every rate resource. */
   readonly caps: Amounts;
-  /** What of that is beyond its allocation; only what is. */
+  /** The part of the caps beyond the allocation; resources without one are absent. */
   readonly lent: Amounts;
 }
 
 /**
- * By VM. `real` is what there is for VMs; `isOversubscribed`: of each resource, whether more may be held than there is. Where none
- * may, a chassis that was configured smaller than what is held takes nothing away.
+ * The shares by VM. `real` is the real capacity for VMs; `oversubscribed` has the resources of which the ledger offers
+ * more. For every other resource no guarantee is cut, even if the chassis was made smaller than its allocations.
  */
 export function sharesOf(
   real: Amounts,
@@ -58,13 +59,13 @@ export function sharesOf(
   for (const resource of RATE_RESOURCES) {
     const claims = sharers.map((sharer) => claimOf(sharer, resource));
     const held = claims.reduce((sum, { guarantee }) => sum + guarantee, 0);
-    const there = amountOf(real, resource);
-    const capacity = oversubscribed[resource] === undefined ? Math.max(there, held) : there;
+    const realAmount = amountOf(real, resource);
+    const capacity = oversubscribed[resource] === undefined ? Math.max(realAmount, held) : realAmount;
     const isShort = claims.reduce((sum, one) => sum + Math.min(one.guarantee, one.demand), 0) > capacity;
     for (const [i, share] of shareOut(capacity, claims).entries()) {
       const guarantee = claims[i]?.guarantee ?? 0;
-      const isStanding = sharers[i]?.isRunning === false;
-      const cap = isShort && !isStanding ? share.granted : guarantee + share.lent;
+      const isPaused = sharers[i]?.isRunning === false;
+      const cap = isShort && !isPaused ? share.granted : guarantee + share.lent;
       (caps.get(share.id) ?? {})[resource] = cap;
       if (share.lent > 0) (lent.get(share.id) ?? {})[resource] = share.lent;
     }
@@ -83,7 +84,7 @@ function claimOf(sharer: Sharer, resource: string): Claim {
 function demandOf(sharer: Sharer, resource: string, guarantee: number): number {
   if (!sharer.isRunning) return 0;
   const most = amountOf(sharer.burst, resource);
-  // Ribosomes have no such bound: a richer medium engages more of them.
+  // Ribosomes have no such limit: a richer medium engages more of them.
   const useful = resource === "ribosomes" ? most : Math.min(most, amountOf(sharer.fullDemand, resource));
   const ceiling = Math.max(guarantee, useful);
   const use = sharer.use[resource];

@@ -1,0 +1,185 @@
+/**
+ * Carries out one action on one guest, and queues the report about its outcome.
+ *
+ * A VM may be on a chassis whose agent has no driver for its type. Its start then fails, and its stop succeeds.
+ */
+import type { CheckpointLoss, Vm } from "@bioxen/contracts";
+import type { Amounts, ServicePorts } from "@bioxen/kernel";
+import { DriverError, type GuestSpec, type VmDriver } from "@bioxen/vm-driver";
+import type { AgentAction, PresentGuest } from "../domain/desired.ts";
+import { loadState } from "./checkpoints.ts";
+import { guestIn } from "./drivers.ts";
+import type { GuestStates } from "./guest-states.ts";
+import type { GuestView } from "./guest-view.ts";
+import { HandOvers } from "./hand-overs.ts";
+import type { Reports } from "./reports.ts";
+
+type GuestVerbs = Pick<VmDriver, "start" | "restart" | "stop" | "pause" | "resume" | "resize">;
+
+const unsupported = () =>
+  Promise.reject(new DriverError("UNSUPPORTED", "this agent has no driver for VMs of this type"));
+const NO_DRIVER: GuestVerbs = {
+  start: unsupported,
+  restart: unsupported,
+  stop: () => Promise.resolve(),
+  pause: unsupported,
+  resume: unsupported,
+  resize: unsupported,
+};
+
+export interface GuestActionsOptions {
+  readonly ports: ServicePorts;
+  readonly view: GuestView;
+  readonly states: GuestStates;
+  readonly reports: Reports;
+  /** Called after each start and restart. */
+  readonly onStarted: (vmId: string) => void;
+}
+
+export class GuestActions {
+  readonly #options: GuestActionsOptions;
+  readonly #handOvers: HandOvers;
+  /** The allocation that each guest was given last. */
+  readonly #allocations = new Map<string, Amounts>();
+
+  constructor(options: GuestActionsOptions) {
+    this.#options = options;
+    this.#handOvers = new HandOvers(options.states);
+  }
+
+  /** The allocation that the guest was given last. A new allocation is a new object. */
+  allocationOf(vmId: string): Amounts | undefined {
+    return this.#allocations.get(vmId);
+  }
+
+  /** The guest as the driver lists it, with its allocation and its progress; undefined without a guest. */
+  present(driver: VmDriver, vmId: string): PresentGuest | undefined {
+    const status = guestIn(driver, vmId);
+    if (status === undefined) return undefined;
+    const { states } = this.#options;
+    const restores = status.restores ?? states.restoresOf(vmId, status.fence);
+    const reachedMinutes = states.reachedMinutesOf(vmId, status.fence);
+    return { ...status, allocation: this.#allocations.get(vmId) ?? {}, restores, reachedMinutes };
+  }
+
+  /** Drops the stored hand-over of a VM that is not moving. */
+  forgetHandOver(vmId: string): void {
+    this.#handOvers.forget(vmId);
+  }
+
+  /**
+   * Carries out the action with the driver of the VM's type, undefined when this agent has none. Rejects when the
+   * action must be repeated; a permanent failure of a start is reported instead.
+   */
+  async run(
+    driverOfType: GuestVerbs | undefined,
+    vmId: string,
+    action: Exclude<AgentAction, { kind: "none" }>,
+  ): Promise<void> {
+    const { reports } = this.#options;
+    const driver = driverOfType ?? NO_DRIVER;
+    switch (action.kind) {
+      case "start":
+      case "restart":
+        return this.#start(driver, vmId, action);
+      case "end":
+        return this.#stop(driver, vmId, action.fence);
+      case "stop":
+        await this.#stop(driver, vmId, action.fence);
+        return reports.enqueue({ vmId, fence: action.fence, observed: "stopped", reason: action.reason });
+      case "pause":
+        return driver.pause(vmId, action.fence);
+      case "resume":
+        return driver.resume(vmId, action.fence);
+      case "resize":
+        await driver.resize(vmId, action.fence, action.allocation);
+        this.#allocations.set(vmId, action.allocation);
+        return;
+      case "hand-over":
+        return reports.enqueue(await this.#handOvers.handOver(driver, vmId, action.fence));
+      case "report-handed-over":
+        return reports.enqueue({ vmId, fence: action.fence, observed: "handed-over" });
+      case "report-started":
+        return reports.enqueue({ vmId, fence: action.fence, observed: "started" });
+      case "report-failed": {
+        const { fence, reason } = action;
+        return reports.enqueue({ vmId, fence, observed: "failed", reason, code: "GUEST_ERROR" });
+      }
+    }
+  }
+
+  async #start(
+    driver: GuestVerbs,
+    vmId: string,
+    action: AgentAction & { kind: "start" | "restart" },
+  ): Promise<void> {
+    const { view, ports, states, reports, onStarted } = this.#options;
+    const { kind, vm, fence, allocation } = action;
+    const checkpoint = await this.#checkpointOf(vmId, vm, fence);
+    if (checkpoint === "lost") return;
+    try {
+      const traceparent = view.vms.last(vmId)?.traceparent;
+      const span = { kind: "internal", traceparent, attributes: { "bioxen.vm": vmId } } as const;
+      const spec = { ...specOf(vmId, vm, fence, allocation), checkpoint };
+      await ports.tracer.span(`${kind} guest`, span, () => driver[kind](spec));
+    } catch (thrown) {
+      if (!(thrown instanceof DriverError) || thrown.retryable) throw thrown;
+      const isRejected = thrown.code === "BAD_REQUEST" || thrown.code === "TOO_LARGE";
+      if (vm.checkpoint !== null && isRejected) this.#reportLoss(vmId, vm, fence, "REFUSED", thrown.message);
+      else reports.enqueue({ vmId, fence, observed: "failed", reason: thrown.message, code: thrown.code });
+      return;
+    }
+    this.#allocations.set(vmId, allocation);
+    states.began(vmId, fence, vm);
+    onStarted(vmId);
+    if (vm.state === "starting") {
+      // Before any other wait, so that no simulated time passes for the guest.
+      if (vm.startsPaused) await driver.pause(vmId, fence);
+      return;
+    }
+    const why = action.kind === "restart" ? action.reason : "its agent restarted";
+    const from = vm.checkpoint === null ? "" : `; it continues from minute ${vm.checkpoint.simMinutes}`;
+    reports.enqueue({ vmId, fence, observed: "restarted", reason: `${why}${from}` });
+    if (vm.state === "paused") await driver.pause(vmId, fence);
+  }
+
+  async #stop(driver: GuestVerbs, vmId: string, fence: number): Promise<void> {
+    await driver.stop(vmId, fence);
+    this.#allocations.delete(vmId);
+    this.#options.states.ended(vmId);
+  }
+
+  /**
+   * The bytes of the VM's checkpoint; undefined when it has none. "lost" when they are missing or damaged: the loss is
+   * reported first, and the guest starts without a checkpoint once the log has it.
+   */
+  async #checkpointOf(vmId: string, vm: Vm, fence: number): Promise<Uint8Array | undefined | "lost"> {
+    if (vm.checkpoint === null) return undefined;
+    const loaded = await loadState(this.#options.ports, vmId, vm.checkpoint);
+    if (loaded.kind === "whole") return loaded.bytes;
+    this.#reportLoss(vmId, vm, fence, loaded.code, loaded.reason);
+    return "lost";
+  }
+
+  #reportLoss(vmId: string, { checkpoint }: Vm, fence: number, code: CheckpointLoss, reason: string): void {
+    if (checkpoint === null) return;
+    const { checkpointId } = checkpoint;
+    this.#options.reports.enqueue({ vmId, fence, observed: "checkpoint-lost", checkpointId, code, reason });
+  }
+}
+
+function specOf(vmId: string, vm: Vm, fence: number, allocation: Amounts): GuestSpec {
+  return {
+    vmId,
+    incarnation: vm.incarnation,
+    fence,
+    biologicalType: vm.biologicalType,
+    seed: vm.seed,
+    priority: vm.priority,
+    allocation,
+    environment: vm.environment,
+    program: vm.program ?? undefined,
+    config: vm.config,
+    restores: vm.restores,
+  };
+}

@@ -1,0 +1,74 @@
+/**
+ * The log as this agent sees it: VMs and chassis, and which of them are this agent's.
+ */
+import {
+  type ChassisState,
+  chassisFold,
+  endsWithAgent,
+  type Vm,
+  type VmState,
+  vmFold,
+} from "@bioxen/contracts";
+import { ReadModel } from "@bioxen/kernel";
+
+type Chassis = Extract<ChassisState, { registered: true }>;
+
+export class GuestView {
+  readonly vms = new ReadModel<VmState>("vm", vmFold);
+  readonly chassis = new ReadModel<ChassisState>("chassis", chassisFold);
+  readonly #agentId: string;
+  readonly #isHolding: () => boolean;
+
+  /** `isHolding` says whether guests must not run because the log is out of reach (`domain/self-fence.ts`). */
+  constructor(agentId: string, isHolding: () => boolean) {
+    this.#agentId = agentId;
+    this.#isHolding = isHolding;
+  }
+
+  /** The VM's state; undefined unless it exists. */
+  vm(vmId: string): Vm | undefined {
+    const vm = this.vms.get(vmId);
+    return vm.exists ? vm : undefined;
+  }
+
+  /** The chassis' state; undefined unless it is registered. */
+  registered(chassisId: string): Chassis | undefined {
+    const chassis = this.chassis.get(chassisId);
+    return chassis.registered ? chassis : undefined;
+  }
+
+  /** Ids of the chassis that this agent runs, in order. */
+  hosted(): string[] {
+    return [...this.chassis.entries()]
+      .filter(([, chassis]) => chassis.registered && chassis.agentId === this.#agentId)
+      .map(([chassisId]) => chassisId)
+      .sort();
+  }
+
+  /** The VM's chassis if this agent runs it, else null. */
+  chassisOf(vmId: string): string | null {
+    const chassisId = this.vm(vmId)?.chassisId ?? null;
+    if (chassisId === null) return null;
+    return this.registered(chassisId)?.agentId === this.#agentId ? chassisId : null;
+  }
+
+  /** Whether this agent runs the VM's chassis. */
+  isHosted(vmId: string): boolean {
+    return this.chassisOf(vmId) !== null;
+  }
+
+  /** Whether the VM's present reservation has this fence and is on a chassis of this agent. */
+  isOwn(vmId: string, fence: number): boolean {
+    return this.vm(vmId)?.fence === fence && this.isHosted(vmId);
+  }
+
+  /**
+   * Whether the VM's guest must not run, because another agent may run the VM by now: the log is out of reach, or the
+   * chassis is lost.
+   */
+  isHeld(vmId: string): boolean {
+    const vm = this.vm(vmId);
+    if (vm === undefined || vm.chassisId === null || !endsWithAgent(vm.vmType)) return false;
+    return this.#isHolding() || (this.registered(vm.chassisId)?.lost ?? null) !== null;
+  }
+}
