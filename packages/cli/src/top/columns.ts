@@ -1,7 +1,7 @@
 /**
- * The columns of the table of VMs: what each says, and how it is sorted by.
+ * The columns of the VM table: their content and sort keys.
  *
- * In order of worth: where the terminal is too narrow the last ones are left out, the one sorted by never.
+ * The order is that of importance. On a narrow terminal the last columns are omitted, except the sort column.
  */
 import { minutes } from "../terminal.ts";
 import type { TopVm } from "./picture.ts";
@@ -9,15 +9,16 @@ import type { TopVm } from "./picture.ts";
 export interface Column {
   readonly name: string;
   readonly width: number;
-  /** Numbers stand at the right. */
+  /** Whether the text is right-aligned, as numbers are. */
   readonly right?: boolean;
   readonly cell: (vm: TopVm, atMs: number) => string;
-  /** What it is sorted by; null sorts last whatever the direction. */
+  /** Sort key; null sorts last in both directions. */
   readonly key: (vm: TopVm, atMs: number) => number | string | null;
-  /** The first direction a person wants: the largest number first, names from A. */
+  /** Default direction: descending for numbers, ascending for names. */
   readonly descending?: boolean;
 }
 
+/** A right-aligned column of numbers, sorted in descending order; a missing value is shown as a dash. */
 function number(
   name: string,
   width: number,
@@ -31,6 +32,7 @@ function number(
   return { name, width, right: true, cell, key: value, descending: true };
 }
 
+/** Used part of a cap in percent; null when either is unknown or the cap is zero. */
 function share(used: number | undefined, cap: number | undefined): number | null {
   return used === undefined || cap === undefined || cap === 0 ? null : (100 * used) / cap;
 }
@@ -74,7 +76,7 @@ export const COLUMNS: readonly Column[] = [
   ),
 ];
 
-/** The columns that fit `width`, and the one sorted by in any case. */
+/** The columns that fit into `width` terminal cells; the sort column is always included. */
 export function fittingColumns(width: number, sortedBy: string): Column[] {
   const wanted = COLUMNS.filter((column) => column.name === sortedBy);
   let left = width - wanted.reduce((sum, column) => sum + column.width + 1, 0);
@@ -88,6 +90,7 @@ export function fittingColumns(width: number, sortedBy: string): Column[] {
   return COLUMNS.filter((column) => shown.has(column));
 }
 
+/** VMs sorted by a column, equal keys by id. An unknown column name means the first column. */
 export function sortedVms(vms: readonly TopVm[], by: string, reversed: boolean, atMs: number): TopVm[] {
   const column = COLUMNS.find(({ name }) => name === by) ?? COLUMNS[0];
   if (column === undefined) return [...vms];

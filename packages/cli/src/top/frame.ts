@@ -1,9 +1,10 @@
 /**
- * One frame of `bioxen top` as lines of text, no wider and no more than the terminal: a pure function of the picture, the view
- * and the size.
+ * One frame of `bioxen top` as lines of text that fit the terminal: a pure function of the picture, the view and the
+ * size.
  *
- * Top to bottom: the fleet in two lines, the worst alerts (at most a fifth of the height), a block of chassis with their fullest
- * resource (at most a third), the VMs (the rest), the keys. A terminal too small for a part does without it, VMs last.
+ * From top to bottom: two lines on the fleet, the worst alerts (at most a fifth of the height), the chassis with their
+ * fullest resource (at most a third), the VMs in the remaining rows, and the keys. On a small terminal the VMs are
+ * omitted first.
  */
 import { ago, bar, fit, paint, paintState, SEVERITY_COLOURS } from "../terminal.ts";
 import { type Column, fittingColumns, sortedVms } from "./columns.ts";
@@ -17,11 +18,11 @@ export interface TopSize {
 export interface TopView {
   readonly sortedBy: string;
   readonly reversed: boolean;
-  /** Rows of VMs scrolled past. */
+  /** Number of VM rows scrolled past. */
   readonly scroll: number;
-  /** Only VMs whose id, chassis, type or state contains it. */
+  /** Text that the id, chassis, type or state of a shown VM contains; empty shows all. */
   readonly filter: string;
-  /** The filter is being typed. */
+  /** Whether key presses edit the filter. */
   readonly typing: boolean;
   readonly paused: boolean;
 }
@@ -35,15 +36,17 @@ export const FIRST_VIEW: TopView = {
   paused: false,
 };
 
-/** A terminal narrower or lower than this shows what fits of it. */
-const LEAST_COLUMNS = 20;
-const LEAST_ROWS = 4;
+/** Smallest frame that is laid out. A smaller terminal cuts it off. */
+const MIN_COLUMNS = 20;
+const MIN_ROWS = 4;
 const BAR_CELLS = 20;
+/** Shown in place of the fullest resource until the ledger of a chassis is open. */
+const NO_LEDGER = "no ledger yet";
 
-/** `trouble`: why there is no newer picture. */
+/** Returns the lines of one frame. `trouble`, the reason why the picture is out of date, replaces the line of keys. */
 export function frameOf(picture: TopPicture, view: TopView, size: TopSize, trouble?: string): string[] {
-  const columns = Math.max(LEAST_COLUMNS, size.columns);
-  const rows = Math.max(LEAST_ROWS, size.rows);
+  const columns = Math.max(MIN_COLUMNS, size.columns);
+  const rows = Math.max(MIN_ROWS, size.rows);
   const head = headLines(picture, columns);
   const alerts = alertLines(picture, columns, Math.max(1, Math.floor(rows / 5)));
   const chassis = chassisLines(picture.chassis, columns, Math.max(1, Math.floor(rows / 3)));
@@ -53,7 +56,7 @@ export function frameOf(picture: TopPicture, view: TopView, size: TopSize, troub
   return [...head, ...alerts, ...chassis, ...body].slice(0, rows - 1).concat(keys);
 }
 
-/** What is wrong, one a line; nothing where nothing is. */
+/** One line per alert, at most `most`; the last line counts the omitted ones. */
 function alertLines({ alerts, alertsTotal, atMs }: TopPicture, columns: number, most: number): string[] {
   const shown = alertsTotal > most ? alerts.slice(0, most - 1) : alerts;
   const lines = shown.map(({ severity, ruleId, target, metric, value, sinceMs }) => {
@@ -61,7 +64,7 @@ function alertLines({ alerts, alertsTotal, atMs }: TopPicture, columns: number, 
     return paint(SEVERITY_COLOURS[severity], fit(text, columns));
   });
   const more = alertsTotal - shown.length;
-  return more === 0 ? lines : [...lines, paint("red", fit(`! ${more} alerts more`, columns))];
+  return more === 0 ? lines : [...lines, paint("red", fit(`! ${more} more alerts`, columns))];
 }
 
 function headLines({ fleet, chassis, atMs }: TopPicture, columns: number): string[] {
@@ -78,7 +81,7 @@ function headLines({ fleet, chassis, atMs }: TopPicture, columns: number): strin
   ];
 }
 
-/** The fullest resource of each: the one that decides whether anything more fits. */
+/** One line per chassis with its fullest resource, because that resource limits which VMs still fit. */
 function chassisLines(all: readonly TopChassis[], columns: number, most: number): string[] {
   const shown = all.length > most ? all.slice(0, most - 1) : all;
   const nameWidth = Math.max(7, ...shown.map(({ chassis }) => chassis.chassisId.length));
@@ -89,16 +92,15 @@ function chassisLines(all: readonly TopChassis[], columns: number, most: number)
     const count = `${ledger?.entries.length ?? 0}/${chassis.maxVms} VMs`;
     return fit(`${chassis.chassisId.padEnd(nameWidth)} ${text}  ${count}${flags}`, columns);
   });
-  if (shown.length < all.length) lines.push(fit(`… and ${all.length - shown.length} chassis more`, columns));
+  if (shown.length < all.length) lines.push(fit(`… and ${all.length - shown.length} more chassis`, columns));
   return lines;
 }
 
 function fullestOf(ledger: TopChassis["ledger"]): { resource: string; permille: number } {
-  let fullest = { resource: "no account yet", permille: 0 };
+  let fullest = { resource: NO_LEDGER, permille: 0 };
   for (const [resource, offered] of Object.entries(ledger?.offered ?? {})) {
     const permille = offered === 0 ? 0 : Math.round(((ledger?.reserved[resource] ?? 0) * 1000) / offered);
-    if (permille > fullest.permille || fullest.resource === "no account yet")
-      fullest = { resource, permille };
+    if (permille > fullest.permille || fullest.resource === NO_LEDGER) fullest = { resource, permille };
   }
   return fullest;
 }

@@ -1,20 +1,22 @@
 /**
- * What a key does to the view of `bioxen top`: a pure function, undefined when it quits.
+ * Key bindings of `bioxen top` as a pure function from view and key to the next view.
  */
 import { COLUMNS } from "./columns.ts";
 import { FIRST_VIEW, type TopView } from "./frame.ts";
 
-/** Rows of a page up or down. */
+/** Rows that Page Up and Page Down scroll. */
 const PAGE_ROWS = 10;
-const LONGEST_FILTER = 63;
+/** Longest filter text, the length limit of an id. */
+const MAX_FILTER_LENGTH = 63;
 
-/** A key as Node's readline tells it. */
+/** A key press as Node's readline reports it. */
 export interface Key {
   readonly name?: string | undefined;
   readonly ctrl?: boolean | undefined;
   readonly sequence?: string | undefined;
 }
 
+/** Returns the view after a key press, or undefined when the key quits. */
 export function afterKey(view: TopView, key: Key): TopView | undefined {
   if (key.ctrl === true && key.name === "c") return undefined;
   if (view.typing) return afterTyping(view, key);
@@ -50,7 +52,7 @@ function afterTyping(view: TopView, key: Key): TopView {
   if (key.name === "escape") return { ...view, typing: false, filter: FIRST_VIEW.filter, scroll: 0 };
   if (key.name === "backspace") return { ...view, filter: view.filter.slice(0, -1), scroll: 0 };
   const typed = key.sequence ?? "";
-  if (!/^[\w-]$/.test(typed) || view.filter.length >= LONGEST_FILTER) return view;
+  if (!/^[\w-]$/.test(typed) || view.filter.length >= MAX_FILTER_LENGTH) return view;
   return { ...view, filter: view.filter + typed, scroll: 0 };
 }
 

@@ -1,43 +1,45 @@
 /**
- * What `bioxen top` shows of a moment: every VM with its latest measurement, every chassis with its account, what is wrong.
+ * The data of one frame of `bioxen top`: every VM with its latest sample, every chassis with its ledger, and the raised
+ * alerts.
  */
 import type { ActiveAlertView, ChassisView, LedgerView, ResultOf, VmSample, VmView } from "@bioxen/contracts";
 import type { Session } from "../session.ts";
 
 export interface TopVm {
   readonly vm: VmView;
-  /** null: nothing was measured yet. */
+  /** Latest sample; null before the first one. */
   readonly sample: VmSample | null;
 }
 
 export interface TopChassis {
   readonly chassis: ChassisView;
-  /** null: its account is not open yet. */
+  /** Ledger of the chassis; null until it is open. */
   readonly ledger: LedgerView | null;
 }
 
-/** Alerts asked for: more than a terminal has lines for them. */
-const MOST_ALERTS = 50;
+/** Most alerts requested: more than a terminal shows. */
+const MAX_ALERTS = 50;
 
 export interface TopPicture {
   readonly atMs: number;
   readonly fleet: Omit<ResultOf<"monitorFleet">, "samples">;
   readonly vms: readonly TopVm[];
   readonly chassis: readonly TopChassis[];
-  /** The worst first, of equally bad ones the oldest; at most {@link MOST_ALERTS}. */
+  /** The oldest {@link MAX_ALERTS} raised alerts, sorted by severity, then by age. */
   readonly alerts: readonly ActiveAlertView[];
   readonly alertsTotal: number;
 }
 
 const SEVERITY_ORDER = ["critical", "warning", "info"];
 
+/** Queries all services at once. Fails when one of them does not answer. */
 export async function takePicture(session: Session): Promise<TopPicture> {
   const [vms, fleet, { chassis }, { ledgers }, { active, activeTotal }] = await Promise.all([
     session.listAllVms(),
     session.ask("monitorFleet", {}),
     session.ask("chassisList", {}),
     session.ask("ledgerList", {}),
-    session.ask("alertList", { limit: MOST_ALERTS }),
+    session.ask("alertList", { limit: MAX_ALERTS }),
   ]);
   const { samples, ok: _, ...summary } = fleet;
   const sampleOf = new Map(samples.map((sample) => [sample.vmId, sample]));

@@ -72,7 +72,7 @@ const plain = (lines: readonly string[]) => lines.map(stripVTControlCharacters);
 describe("a frame", () => {
   const many = Array.from({ length: 200 }, (_, i) => topVm(`c${i}`, 100 + i));
 
-  it("is never larger than the terminal, whatever is shown", () => {
+  it("never exceeds the size of the terminal, for any view, chassis and alerts", () => {
     const sizes = fc.record({
       columns: fc.integer({ min: 20, max: 250 }),
       rows: fc.integer({ min: 4, max: 80 }),
@@ -96,13 +96,13 @@ describe("a frame", () => {
     );
   });
 
-  it("names the fullest resource of a chassis, and what is odd about it", () => {
+  it("shows the fullest resource of a chassis, and that the chassis is cordoned", () => {
     const lines = plain(frameOf(pictureOf([]), FIRST_VIEW, { columns: 100, rows: 24 }));
     expect(lines[2]).toContain("███████████████░░░░░  75 % dnaKilobases");
     expect(lines[3]).toContain("cordoned");
   });
 
-  it("says what is wrong above all, and how much more there is than fits", () => {
+  it("shows the alerts above the chassis, and counts the alerts that do not fit", () => {
     const alerts = [
       alert("critical", "vm/a"),
       ...Array.from({ length: 9 }, (_, i) => alert("warning", `vm/b${i}`)),
@@ -111,11 +111,11 @@ describe("a frame", () => {
       frameOf({ ...pictureOf([]), alerts, alertsTotal: 12 }, FIRST_VIEW, { columns: 100, rows: 20 }),
     );
     expect(lines[2]?.trim()).toBe("critical starved vm/a: vm.growthPermille = 400, 1 min ago");
-    expect(lines[5]?.trim()).toBe("! 9 alerts more");
+    expect(lines[5]?.trim()).toBe("! 9 more alerts");
     expect(lines[6]).toContain("ecoli-1");
   });
 
-  it("shows what the filter leaves, and no row beyond the end", () => {
+  it("shows only VMs that match the filter, and limits scrolling to the last row", () => {
     const vms = [topVm("a1", 105), topVm("b1", 40, { biologicalType: "minimal_cell" })];
     const view: TopView = { ...FIRST_VIEW, filter: "minimal", scroll: 99 };
     const text = plain(frameOf(pictureOf(vms, 0), view, { columns: 100, rows: 24 })).join("\n");
@@ -123,13 +123,13 @@ describe("a frame", () => {
     expect(text).not.toContain("a1 ");
   });
 
-  it("keeps the column it is sorted by on a terminal that is too narrow for it", () => {
+  it("keeps the sort column on a narrow terminal", () => {
     expect(fittingColumns(40, "AGE").map(({ name }) => name)).toEqual(["VM", "STATE", "AGE"]);
   });
 });
 
 describe("the order of VMs", () => {
-  it("is by number with the largest first, what was not measured last in both directions", () => {
+  it("puts the largest number first, and VMs without a sample last in both directions", () => {
     const vms = [topVm("a", null), topVm("b", 40, { priority: 2 }), topVm("c", 105, { priority: 5 })];
     const order = (by: string, reversed: boolean) => sortedVms(vms, by, reversed, 0).map(({ vm }) => vm.vmId);
     expect(order("PRIO", false)).toEqual(["c", "b", "a"]);
@@ -139,7 +139,7 @@ describe("the order of VMs", () => {
 });
 
 describe("keys", () => {
-  it("walk through every column and come back", () => {
+  it("step through every sort column and back to the first", () => {
     let view: TopView = FIRST_VIEW;
     for (const { name } of COLUMNS) {
       expect(view.sortedBy).toBe(name);
@@ -149,7 +149,7 @@ describe("keys", () => {
     expect(afterKey(view, { name: "left" })?.sortedBy).toBe(COLUMNS.at(-1)?.name);
   });
 
-  it("quit, except while a filter is typed: there q is a letter", () => {
+  it("quit on q, which is a letter while a filter is typed", () => {
     expect(afterKey(FIRST_VIEW, { name: "q" })).toBeUndefined();
     expect(afterKey(FIRST_VIEW, { name: "c", ctrl: true })).toBeUndefined();
     const typing = afterKey(FIRST_VIEW, { sequence: "/" }) ?? FIRST_VIEW;
