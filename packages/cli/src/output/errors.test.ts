@@ -1,6 +1,6 @@
 /**
- * What a person is told when something is wrong: held in one file, so that a change of words is a diff to be read.
- * `npx vitest run --project unit -u packages/cli/src/output/errors.test.ts` writes it anew.
+ * All error texts of the command line in one snapshot file, so that a change of wording is reviewed as a diff.
+ * `npx vitest run --project unit -u packages/cli/src/output/errors.test.ts` rewrites the snapshot.
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -29,7 +29,10 @@ afterAll(async () => {
 });
 afterEach(() => vi.restoreAllMocks());
 
-async function told(args: readonly string[]): Promise<string> {
+/**
+ * Runs the command line in this process and returns its output with the exit code; paths are shown relative to HOME.
+ */
+async function outputOf(args: readonly string[]): Promise<string> {
   let text = "";
   vi.spyOn(process.stdout, "write").mockImplementation((part) => {
     text += `stdout: ${part}`;
@@ -52,7 +55,7 @@ async function told(args: readonly string[]): Promise<string> {
   return `$ bioxen ${line}\n${text.replaceAll(home, "HOME").trimEnd()}\nexit code ${code}\n`;
 }
 
-/** Wrong before anybody is asked. */
+/** Command lines that fail without a reply from a service. */
 const WRONG: readonly (readonly string[])[] = [
   ["vmm", "ls"],
   ["vm", "strat", "c1"],
@@ -82,12 +85,12 @@ const WRONG: readonly (readonly string[])[] = [
   ["top", "--sort", "helth"],
   ["config", "get", "up.chasis"],
   ["config", "set", "timeout", "soon"],
-  // Nobody is there.
+  // No BioXen is reachable.
   ["vm", "ls"],
   ["vm", "ls", "--json"],
 ];
 
-/** What a service may refuse; details as services give them. */
+/** A refusal with this code, and with the details that services add to it. */
 function refusalOf(code: (typeof ERROR_CODES)[number]): ReplyError {
   const problems = [{ path: "vmId", message: "is not an id" }];
   const details = { BAD_REQUEST: { problems }, GUEST_ERROR: { traceback: "stack traceback:\n\t…" } };
@@ -95,27 +98,28 @@ function refusalOf(code: (typeof ERROR_CODES)[number]): ReplyError {
   return { code, message: "as the service says it", retryable: false, ...(own && { details: own }) };
 }
 
-async function toldBy(session: Partial<Session>, args: readonly string[]): Promise<string> {
+/** Like {@link outputOf}, with `session` in place of a connection. */
+async function outputWith(session: Partial<Session>, args: readonly string[]): Promise<string> {
   vi.spyOn(Session, "open").mockResolvedValue({ close: async () => undefined, ...session } as Session);
-  return told(args);
+  return outputOf(args);
 }
 
-it("a person who is told that something is wrong is told what, and what to do", async () => {
+it("every error text names the problem and the remedy", async () => {
   const parts: string[] = [];
-  for (const args of WRONG) parts.push(await told(args));
+  for (const args of WRONG) parts.push(await outputOf(args));
   for (const code of ERROR_CODES) {
     const error = refusalOf(code);
-    const text = await toldBy({ call: async () => ({ ok: false, error }) }, ["vm", "pause", "c1"]);
+    const text = await outputWith({ call: async () => ({ ok: false, error }) }, ["vm", "pause", "c1"]);
     expect(text).toContain(ERRORS[code].remedy);
     parts.push(text);
   }
-  const away = async () => {
+  const unreachable = async () => {
     throw new Fault("TIMEOUT", "no reply on bioxen.cmd.vm.pause within 10000 ms", { retryable: true });
   };
-  parts.push(await toldBy({ call: away }, ["vm", "pause", "c1"]));
-  parts.push(await toldBy({ call: away }, ["vm", "pause", "c1", "c2"]));
+  parts.push(await outputWith({ call: unreachable }, ["vm", "pause", "c1"]));
+  parts.push(await outputWith({ call: unreachable }, ["vm", "pause", "c1", "c2"]));
   const fleet = { listAllVms: async () => [] };
-  parts.push(await toldBy(fleet, ["apply", "-f", join(home, "bad.yaml")]));
-  parts.push(await toldBy(fleet, ["apply", "-f", join(home, "none.yaml")]));
+  parts.push(await outputWith(fleet, ["apply", "-f", join(home, "bad.yaml")]));
+  parts.push(await outputWith(fleet, ["apply", "-f", join(home, "none.yaml")]));
   await expect(parts.join("\n")).toMatchFileSnapshot("errors.snapshot.txt");
 });

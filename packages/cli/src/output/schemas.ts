@@ -1,6 +1,6 @@
 /**
- * What every command prints with `--json`: one catalogue, from which docs/cli.schema.json is made, and to which a test holds what real
- * commands print. Where a command answers what a service replied, its schema is that of the endpoint.
+ * The schemas of all `--json` output in one catalogue. docs/cli.schema.json is generated from it, and a test validates
+ * the output of real commands against it. A command that prints the reply of a service has the schema of that endpoint.
  */
 import {
   activeAlert,
@@ -15,14 +15,14 @@ import {
 import { z } from "zod";
 
 export interface Output {
-  /** One document, or one a line for what follows something. */
+  /** `document`: a single JSON document. `lines`: one document per line, for commands that follow a stream. */
   readonly form: "document" | "lines";
   readonly schema: z.ZodType;
 }
 
 const ok = z.literal(true);
 
-/** What a refusal prints, and wrong usage too. */
+/** Output of a refusal, and of wrong usage. */
 export const errorOutput = z.strictObject({
   ok: z.literal(false),
   error: z.strictObject({
@@ -42,7 +42,7 @@ const lines = (schema: z.ZodType): Output => ({ form: "lines", schema });
 const reply = (name: EndpointName): Output => document(replyOf(name));
 const shaped = (shape: z.ZodRawShape): Output => document(z.object({ ok, ...shape }));
 
-/** For one id the reply itself; for several, or a selector, a result each. */
+/** One id prints the reply of the service; several ids or a selector print one result per VM. */
 function each(name: EndpointName): Output {
   const one = replyOf(name);
   const result = z.union([one.extend({ vmId: z.string() }), errorOutput.extend({ vmId: z.string() })]);
@@ -86,12 +86,12 @@ const service = z.object({
   instances: count,
   ready: z.boolean(),
   urls: z.array(z.string()),
-  /** Of those that say it. */
+  /** Host and process id of the instances that report them. */
   processes: z.array(z.object({ host: z.string(), pid: count })),
 });
 const setting = z.object({
   key: z.string(),
-  /** null: none, or a default in words. */
+  /** Null when the setting has neither a value nor a fixed default. */
   value: z.union([z.string(), z.number()]).nullable(),
   origin: z.enum(["flag", "environment", "file", "default"]),
   variable: z.string(),
@@ -137,7 +137,7 @@ const job = z.object({
   attempts: z.int().nullable(),
   error: jobError.nullable(),
 });
-/** What a command answered: any reply of docs/PROTOCOL.md. */
+/** Stored reply of a job: any reply of docs/PROTOCOL.md. */
 const anyReply = z.looseObject({ ok: z.boolean() });
 const letter = shaped({ id: z.string(), command: z.string() });
 
@@ -146,7 +146,7 @@ const difference = z.object({ field: z.string(), from: z.unknown(), to: z.unknow
 
 const FLEET = replyOf("monitorFleet").omit({ ok: true, samples: true });
 
-/** By the words of the command. A command that is missing here fails a test. */
+/** Output by command name, such as `vm create`. A test fails when a command is missing here. */
 export const OUTPUTS: Readonly<Record<string, Output>> = {
   up: shaped({ ...stack, pid: z.int().optional() }),
   down: shaped({ changed: z.boolean() }),
@@ -163,7 +163,7 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
       fingerprint: z.string(),
       username: z.string(),
       password: z.string().optional().meta({ description: "absent with --secrets" }),
-      /** The way into its guests by SSH; the host key is in their records. */
+      /** SSH access to the guests; their host keys are in the VM records of the pool. */
       guests: z.object({ username: z.string(), password: z.string(), port: z.int() }).optional(),
     }),
   ),
@@ -321,10 +321,10 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
   "metrics export": lines((replyOf("monitorHistory").shape["points"] as z.ZodArray).element as z.ZodType),
 };
 
-/** docs/cli.schema.json: a property for each command, what is in several of them once in `$defs`. */
+/** The text of docs/cli.schema.json: one property per command; shared schemas are in `$defs`. */
 export function outputSchemaDocument(): string {
   const commands = Object.entries(OUTPUTS).map(([command, { form, schema }]) => {
-    const printed = form === "lines" ? "with --json, a line" : "with --json";
+    const printed = form === "lines" ? "one line with --json" : "output with --json";
     return [command, schema.describe(`bioxen ${command}: ${printed}`)] as const;
   });
   const all = z.object({ ...Object.fromEntries(commands), error: errorOutput }).partial();
