@@ -7,11 +7,11 @@ import {
   JOB_AGGREGATES,
   jobAggregatesOf,
   jobIdProblem,
+  jobQueueOf,
   MAX_JOB_ATTEMPTS,
   MAX_JOB_ID_LENGTH,
   ownJobId,
   STRAY_JOB_OWNER,
-  turnOf,
 } from "./jobs.ts";
 import { commandSubject, jobSubject } from "./subjects.ts";
 
@@ -90,8 +90,8 @@ describe("the owner and the queue of a job", () => {
   });
 
   it("jobs of one VM share a queue; a job without an id in its payload has none", () => {
-    expect(turnOf({ vmId: "a", chassisId: "b" })).toBe(turnOf({ vmId: "a" }));
-    expect(turnOf({ vmId: "a" })).not.toBe(turnOf({ chassisId: "a" }));
-    for (const payload of [{}, { vmId: 1 }, null, "a", [1]]) expect(turnOf(payload)).toBeUndefined();
+    expect(jobQueueOf({ vmId: "a", chassisId: "b" })).toBe(jobQueueOf({ vmId: "a" }));
+    expect(jobQueueOf({ vmId: "a" })).not.toBe(jobQueueOf({ chassisId: "a" }));
+    for (const payload of [{}, { vmId: 1 }, null, "a", [1]]) expect(jobQueueOf(payload)).toBeUndefined();
   });
 });

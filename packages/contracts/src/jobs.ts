@@ -80,15 +80,15 @@ export function isJobCommand(subject: string): boolean {
 }
 
 /** Payload fields that name a job's queue; the first one present decides. */
-const TURN_FIELDS = ["vmId", "chassisId", "label", "ruleId"] as const;
+const QUEUE_FIELDS = ["vmId", "chassisId", "label", "ruleId"] as const;
 
 /**
  * The queue of a job: jobs of the same queue are carried out one after the other. Undefined when the job waits for no
  * other.
  */
-export function turnOf(payload: unknown): string | undefined {
+export function jobQueueOf(payload: unknown): string | undefined {
   if (typeof payload !== "object" || payload === null) return undefined;
-  for (const field of TURN_FIELDS) {
+  for (const field of QUEUE_FIELDS) {
     const value = (payload as Readonly<Record<string, unknown>>)[field];
     if (typeof value === "string") return `${field} ${value}`;
   }

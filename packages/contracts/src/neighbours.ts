@@ -29,7 +29,7 @@ const required = (terms: readonly PlacementTerm[] = []) =>
   terms.filter(({ preferred }) => preferred !== true);
 
 /** The required terms of a VM: `near` for affinity, `apart` for anti-affinity. */
-export function wants(vm: Pick<Neighbour, "placement">): {
+export function requiredTerms(vm: Pick<Neighbour, "placement">): {
   readonly near: readonly PlacementTerm[];
   readonly apart: readonly PlacementTerm[];
 } {
@@ -38,7 +38,7 @@ export function wants(vm: Pick<Neighbour, "placement">): {
 }
 
 /** The preferred terms of a VM. A weight above 0 is affinity, below 0 anti-affinity. */
-export function wishes(vm: Pick<Neighbour, "placement">): { term: PlacementTerm; weight: number }[] {
+export function preferredTerms(vm: Pick<Neighbour, "placement">): { term: PlacementTerm; weight: number }[] {
   const { affinity = [], antiAffinity = [] } = termsOf(vm);
   const weighed = (terms: readonly PlacementTerm[], sign: 1 | -1) =>
     terms
@@ -51,7 +51,10 @@ export function wishes(vm: Pick<Neighbour, "placement">): { term: PlacementTerm;
 export const DEFAULT_WEIGHT = 1;
 
 /** True when the term matches the VM. */
-export function isMeant({ vmIds, labels }: PlacementTerm, vm: Pick<Neighbour, "vmId" | "labels">): boolean {
+export function termMatches(
+  { vmIds, labels }: PlacementTerm,
+  vm: Pick<Neighbour, "vmId" | "labels">,
+): boolean {
   if (vmIds?.includes(vm.vmId) === true) return true;
   return labels !== undefined && Object.entries(labels).every(([name, value]) => vm.labels[name] === value);
 }
@@ -66,7 +69,7 @@ export class Neighbours {
 
   constructor(all: Iterable<Neighbour>) {
     this.#all = new Map([...all].map((one) => [one.vmId, one]));
-    this.repelling = [...this.#all.values()].filter((one) => wants(one).apart.length > 0);
+    this.repelling = [...this.#all.values()].filter((one) => requiredTerms(one).apart.length > 0);
   }
 
   with(one: Neighbour): Neighbours {
@@ -86,7 +89,7 @@ export class Neighbours {
       if (named !== undefined && vmId !== newcomer) return named;
     }
     if (term.labels === undefined || !this.#mayCarry(term.labels)) return undefined;
-    for (const one of this.#all.values()) if (one.vmId !== newcomer && isMeant(term, one)) return one;
+    for (const one of this.#all.values()) if (one.vmId !== newcomer && termMatches(term, one)) return one;
     return undefined;
   }
 
@@ -115,10 +118,10 @@ export function misfitAmong(
   neighbours: Neighbours,
   hasPlacedMatch: (term: PlacementTerm) => boolean,
 ): Misfit | undefined {
-  const { near, apart } = wants(vm);
+  const { near, apart } = requiredTerms(vm);
   for (const term of near) {
     if (neighbours.find(term, vm.vmId) !== undefined) continue;
-    if (isMeant(term, vm) && !hasPlacedMatch(term)) continue;
+    if (termMatches(term, vm) && !hasPlacedMatch(term)) continue;
     return { code: "UNAVAILABLE", message: `the VM must be with ${wordsOf(term)}, and none is there` };
   }
   for (const term of apart) {
@@ -131,7 +134,7 @@ export function misfitAmong(
   }
   for (const one of neighbours.repelling) {
     if (one.vmId === vm.vmId) continue;
-    const against = wants(one).apart.find((term) => isMeant(term, vm));
+    const against = requiredTerms(one).apart.find((term) => termMatches(term, vm));
     if (against === undefined) continue;
     return {
       code: "UNAVAILABLE",

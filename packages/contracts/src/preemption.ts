@@ -76,6 +76,6 @@ export function endedPreemption({ preemption }: Pick<Vm, "preemption">): Preempt
 }
 
 /** The reason that remains after a pause or resume: pause and resume keep the reason of an active preemption. */
-export function reasonLeft({ preemption }: Pick<Vm, "preemption">): string | null {
+export function remainingReason({ preemption }: Pick<Vm, "preemption">): string | null {
   return preemption?.active === true ? preemption.reason : null;
 }

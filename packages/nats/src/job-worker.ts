@@ -13,10 +13,10 @@ import {
   JOB_AGGREGATES,
   JOB_STREAM,
   jobAggregatesOf,
+  jobQueueOf,
   jobSubjectsOf,
   type ServiceName,
   STRAY_JOB_OWNER,
-  turnOf,
 } from "@bioxen/contracts";
 import { Fault, KeyedQueue, type Lease, type Leases, messageOf, type Timers } from "@bioxen/kernel";
 import {
@@ -220,7 +220,7 @@ class KindWorker implements Endable {
     const { subject, seq, data, headers, time } = message;
     const job = jobOf({ subject, seq, data, headers, storedAtMs: time.getTime() });
     const payload = parseJson(data);
-    const turn = payload.ok ? turnOf(payload.value) : undefined;
+    const turn = payload.ok ? jobQueueOf(payload.value) : undefined;
     void this.#turns.run(turn ?? `job ${seq}`, () => this.#carryOut({ job, attempts: 0 }));
   }
 

@@ -5,15 +5,15 @@
  * Most clusters have no affinity terms. Their plans skip all of this (`hasTerms`).
  */
 import {
-  isMeant,
   type Misfit,
   misfitAmong,
   type Neighbour,
   type Neighbours,
   NO_NEIGHBOURS,
   type PlacementTerm,
-  wants,
-  wishes,
+  preferredTerms,
+  requiredTerms,
+  termMatches,
 } from "@bioxen/contracts";
 import type { ChassisRoom, WaitingVm } from "./snapshot.ts";
 
@@ -67,7 +67,7 @@ export class AffinityIndex {
   }
 
   #hasPlacedMatch(term: PlacementTerm, newcomer: string): boolean {
-    if (this.#added.some(({ vm }) => vm.vmId !== newcomer && isMeant(term, vm))) return true;
+    if (this.#added.some(({ vm }) => vm.vmId !== newcomer && termMatches(term, vm))) return true;
     if (!this.#placedMatch.has(term)) {
       let found: Neighbour | undefined;
       for (const { neighbours } of this.#rooms) found ??= neighbours?.find(term, newcomer);
@@ -79,7 +79,7 @@ export class AffinityIndex {
   /** The sum of the weights of the VM's preferred terms that match a VM on this chassis. */
   weightAt(at: number, vm: WaitingVm): number {
     let total = 0;
-    for (const { term, weight } of wishes(vm)) {
+    for (const { term, weight } of preferredTerms(vm)) {
       if (this.at(at).find(term, vm.vmId) !== undefined) total += weight;
     }
     return total;
@@ -87,6 +87,6 @@ export class AffinityIndex {
 }
 
 function termsOf(vm: Pick<Neighbour, "placement">): PlacementTerm[] {
-  const { near, apart } = wants(vm);
-  return [...near, ...apart, ...wishes(vm).map(({ term }) => term)];
+  const { near, apart } = requiredTerms(vm);
+  return [...near, ...apart, ...preferredTerms(vm).map(({ term }) => term)];
 }

@@ -3,12 +3,12 @@
  */
 import {
   type Chassis,
-  isMeant,
   misfitOf,
   NEVER_LOST,
   type Neighbour,
   Neighbours,
-  wants,
+  requiredTerms,
+  termMatches,
 } from "@bioxen/contracts";
 import { fits, sum } from "@bioxen/kernel";
 import fc from "fast-check";
@@ -143,14 +143,14 @@ describe("every plan", () => {
           const { neighbours } = rooms.find((room) => room.chassisId === one.chassisId) as ChassisRoom;
           const joined = placements.filter((other) => other !== one && other.chassisId === one.chassisId);
           const beside = joined.reduce((all, other) => all.with(other.vm), neighbours as Neighbours);
-          const { near, apart } = wants(one.vm);
+          const { near, apart } = requiredTerms(one.vm);
           expect(apart.filter((its) => beside.find(its, one.vm.vmId) !== undefined)).toEqual([]);
           const against = beside.repelling.filter((other) =>
-            wants(other).apart.some((its) => isMeant(its, one.vm)),
+            requiredTerms(other).apart.some((its) => termMatches(its, one.vm)),
           );
           expect(against.map((other: Neighbour) => other.vmId)).toEqual([]);
           for (const its of near) {
-            expect(beside.find(its, one.vm.vmId) !== undefined || isMeant(its, one.vm)).toBe(true);
+            expect(beside.find(its, one.vm.vmId) !== undefined || termMatches(its, one.vm)).toBe(true);
           }
         }
       }),

@@ -19,7 +19,7 @@ import {
   type PlacementDecision,
   type PlacementRefusal,
   type Quota,
-  wants,
+  requiredTerms,
 } from "@bioxen/contracts";
 import { FullnessIndex } from "./fullness-index.ts";
 import { DEFAULT_POLICY, type PlacementPolicy, policyOf } from "./policy.ts";
@@ -197,7 +197,7 @@ class Planner {
    * plan places the rest of a longer chain.
    */
   placeFollowers(): void {
-    const isFollower = (vm: WaitingVm) => wants(vm).near.length > 0;
+    const isFollower = (vm: WaitingVm) => requiredTerms(vm).near.length > 0;
     const deferred = this.#deferrals.splice(0);
     for (const deferral of deferred) {
       const { vm } = deferral;

@@ -7,7 +7,7 @@
  * words the few refusals that are shown (`verdict-summary.ts`). The index deducts what the plan takes, and can roll
  * back to a mark.
  */
-import { mismatchOf, type PlacementNeeds, type Room, untolerated, wishes } from "@bioxen/contracts";
+import { mismatchOf, type PlacementNeeds, preferredTerms, type Room, untolerated } from "@bioxen/contracts";
 import { type Amounts, amountOf, invariant } from "@bioxen/kernel";
 import { AffinityIndex } from "./affinity-index.ts";
 import { checkedScore, type Fit, FULL_SCORE, type PlacementPolicy } from "./policy.ts";
@@ -121,7 +121,7 @@ export class RoomIndex {
 
   queryOf(vm: WaitingVm, policy: PlacementPolicy): FitQuery {
     const excluded = new Set((vm.excludeChassisIds ?? []).flatMap((id) => this.indexOf(id) ?? []));
-    const prefers = this.#hasSoftTaints || wishes(vm).length > 0;
+    const prefers = this.#hasSoftTaints || preferredTerms(vm).length > 0;
     return { vm, amounts: this.amountsOf(vm.request), policy, admits: this.#admitsOf(vm), excluded, prefers };
   }
 

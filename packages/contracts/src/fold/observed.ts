@@ -4,7 +4,7 @@
  */
 import type { OBSERVED_EVENTS, SeenChange } from "../events/observed.ts";
 import type { VmEvent } from "../events/vm.ts";
-import { reasonLeft } from "../preemption.ts";
+import { remainingReason } from "../preemption.ts";
 import { stopping } from "./vm-run.ts";
 import type { Observations, Vm } from "./vm-state.ts";
 
@@ -34,9 +34,9 @@ function following(vm: Vm, seen: SeenChange): Partial<Vm> {
   switch (seen) {
     case "paused":
     case "suspended":
-      return { state: "paused", reason: reasonLeft(vm) ?? reason };
+      return { state: "paused", reason: remainingReason(vm) ?? reason };
     case "resumed":
-      return { state: "running", reason: reasonLeft(vm) };
+      return { state: "running", reason: remainingReason(vm) };
     case "halted":
       return stopping(vm, reason, false);
     case "deleted":

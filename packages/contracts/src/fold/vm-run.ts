@@ -2,7 +2,7 @@
  * Events of a VM's guest: it starts, restarts, pauses, resumes, stops, fails, and the VM is destroyed.
  */
 import type { VmEvent } from "../events/vm.ts";
-import { endedPreemption, isHeldByPreemption, reasonLeft } from "../preemption.ts";
+import { endedPreemption, isHeldByPreemption, remainingReason } from "../preemption.ts";
 import { NOT_WAITING, UNPLACED } from "./vm-placement.ts";
 import type { Vm } from "./vm-state.ts";
 
@@ -36,9 +36,9 @@ export function evolveRun(vm: Vm, event: RunEvent): Vm {
     case "bioxen.vm.paused.v1":
       return vm.preemption !== null && isHeldByPreemption(vm)
         ? { ...vm, preemption: { ...vm.preemption, heldByUser: true } }
-        : { ...vm, state: "paused", reason: reasonLeft(vm) };
+        : { ...vm, state: "paused", reason: remainingReason(vm) };
     case "bioxen.vm.resumed.v1":
-      return { ...vm, state: "running", reason: reasonLeft(vm) };
+      return { ...vm, state: "running", reason: remainingReason(vm) };
     case "bioxen.vm.stop-requested.v1":
       return { ...vm, ...stopping(vm, null, event.data.destroy) };
     case "bioxen.vm.stopped.v1":

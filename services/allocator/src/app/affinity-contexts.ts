@@ -5,9 +5,9 @@
 import {
   type Chassis,
   type ChassisState,
-  isMeant,
   type LedgersOfVms,
   type PlacementTerm,
+  termMatches,
   type VmState,
 } from "@bioxen/contracts";
 import type { ReadModel } from "@bioxen/kernel";
@@ -52,7 +52,7 @@ export class AffinityContexts {
   #hasPlacedMatch(term: PlacementTerm, newcomer: string): boolean {
     for (const [vmId, vm] of this.#vms.entries()) {
       if (vmId === newcomer || !vm.exists || this.#ledgersOf.of(vmId).length === 0) continue;
-      if (isMeant(term, { vmId, labels: vm.labels })) return true;
+      if (termMatches(term, { vmId, labels: vm.labels })) return true;
     }
     return false;
   }

@@ -9,9 +9,9 @@ import {
   isForWaiting,
   type Ledger,
   LedgersOfVms,
+  requiredTerms,
   type Vm,
   type VmState,
-  wants,
 } from "@bioxen/contracts";
 import type { ReadModel } from "@bioxen/kernel";
 import { type WaitingVm, waitingVm } from "@bioxen/placement";
@@ -66,7 +66,7 @@ export class WaitingVms {
 
   /** Returns true when a waiting VM has affinity: a reservation for another VM may then decide where it can go. */
   hasAffinity(): boolean {
-    return this.all().some((vm) => wants(vm).near.length > 0);
+    return this.all().some((vm) => requiredTerms(vm).near.length > 0);
   }
 }
 
