@@ -20,8 +20,8 @@ import { nextStep, type PlannedVm, type Step } from "./plan.ts";
 const POLL_INTERVAL_MS = 100;
 
 /**
- * `waits`: the VM is pending until a chassis has room; `reason` says why. `untouched`: the run ended before it reached
- * the VM.
+ * `waits`: the VM is pending until a chassis has room; `reason` says why. `untouched`: the run was interrupted before
+ * the next step of the VM.
  */
 export type ApplyOutcome = "done" | "waits" | "failed" | "untouched";
 

@@ -46,7 +46,7 @@ export function planOf(fleet: Fleet, present: readonly VmView[], prune: boolean)
   ];
 }
 
-/** Whether `apply` created the VM for this fleet. A fork has the labels of its parent, but `apply` did not create it. */
+/** Whether `apply` created the VM for this fleet. A fork has the same labels, but `apply` did not create it. */
 function isOf(fleet: string, vm: VmView): boolean {
   return vm.parent === null && vm.labels[FLEET_LABEL] === fleet;
 }

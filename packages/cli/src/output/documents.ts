@@ -23,7 +23,7 @@ go to stderr. [cli.schema.json](cli.schema.json) has a JSON Schema of each outpu
 
 `;
 
-/** Help as \`bioxen … --help\` prints it where there is no terminal. */
+/** Help as `bioxen … --help` prints it without a terminal, wrapped at {@link HELP_COLUMNS}. */
 function helpOf(command: Command): string {
   let text = "";
   const write = (part: string) => {
