@@ -10,18 +10,20 @@ import {
   idsInOrder,
   MemoryEventLog,
   registeredChassis,
+  settle,
 } from "@bioxen/testkit";
 import { describe, expect, it } from "vitest";
 import { createAllocator } from "./service.ts";
 
 const NEVER_MS = 9e15;
 
-/** A log whose appends wait for `gate`. */
+/** A log whose appends to subjects with the prefix `gated` wait for `gate`. */
 class GatedLog extends MemoryEventLog {
   gate: Promise<unknown> = Promise.resolve();
+  gated = "";
 
   override async append(...event: Parameters<MemoryEventLog["append"]>) {
-    await this.gate;
+    if (event[0].startsWith(this.gated)) await this.gate;
     return super.append(...event);
   }
 }
@@ -100,7 +102,7 @@ describe("many commands of one ledger", () => {
 describe("a plan", () => {
   /** A chassis with 10 ribosomes, and the VMs `a` and `b`, each with a quota of its own over this many ribosomes. */
   async function withQuotas(limits: Readonly<Record<string, number>>) {
-    const [log, clock] = [new MemoryEventLog(), new FakeClock()];
+    const [log, clock] = [new GatedLog(), new FakeClock()];
     await appendNext(log, "chassis", "c", registeredChassis());
     await appendNext(log, "ledger", "c", opened(10, 4));
     for (const [vmId, ribosomes] of Object.entries(limits)) {
@@ -140,5 +142,44 @@ describe("a plan", () => {
     expect(first).toMatchObject({ ok: true, result: { reserved: ["a"], refused: [] } });
     expect(await reserve("p", ["a", 5])).toEqual(first);
     expect(await log.read("bioxen.evt.ledger.c", 0)).toHaveLength(2);
+  });
+
+  describe("is decided on the state at the append, not on the state before its quotas were charged", () => {
+    /** Reserves `a`, and appends `meanwhile` while the charge of its quota is under way. */
+    async function reserveDuring(meanwhile: (log: GatedLog) => Promise<unknown>) {
+      const { log, reserve } = await withQuotas({ a: 5 });
+      const { promise, resolve: openGate } = Promise.withResolvers<void>();
+      log.gate = promise;
+      log.gated = "bioxen.evt.quota.";
+      const reply = reserve("p", ["a", 5]);
+      await settle();
+      await meanwhile(log);
+      await settle();
+      openGate();
+      return { reply: await reply, events: await log.read("bioxen.evt.ledger.c", 0) };
+    }
+
+    it("and is refused when a newer scheduler has reserved on another ledger", async () => {
+      const reservations = [{ vmId: "b", incarnation: 1, amounts: { ribosomes: 1 } }];
+      const data = { planId: "newer", reservations, expiresAtMs: NEVER_MS, proposerToken: 2 };
+      const { reply, events } = await reserveDuring((log) =>
+        appendNext(log, "ledger", "d", { type: "bioxen.ledger.reserved.v1", data }),
+      );
+      expect(reply).toMatchObject({ rejection: { code: "CONFLICT", details: { newestToken: 2 } } });
+      expect(events).toHaveLength(1);
+    });
+
+    it("and reserves nothing for a VM that the chassis no longer admits", async () => {
+      const taints = [{ key: "dedicated", effect: "NoSchedule" }];
+      const { data } = registeredChassis();
+      const { reply, events } = await reserveDuring((log) =>
+        appendNext(log, "chassis", "c", {
+          type: "bioxen.chassis.reconfigured.v1",
+          data: { ...data, taints },
+        }),
+      );
+      expect(reply).toMatchObject({ result: { reserved: [], refused: refusals(["a", "CONFLICT"]) } });
+      expect(events).toHaveLength(1);
+    });
   });
 });

@@ -60,7 +60,10 @@ type Refused = ReadonlyMap<string, Misfit>;
 interface LedgerIntent {
   /** The quotas to charge before the append; empty when nothing grows. */
   readonly requests: readonly ChargeRequest[];
-  /** The command to the ledger, without what the quotas refused. */
+  /**
+   * The command to the ledger, without what the quotas refused. It is built at the append, because the other aggregates
+   * can change while the quotas are charged.
+   */
   command(overQuota: Refused): LedgerCommand;
 }
 
@@ -92,8 +95,11 @@ export class LedgerCommands {
   ): Promise<Handled<ResultOf<"ledgerReserve">>> {
     const expiresAtMs = this.#ports.clock.nowMs() + this.#ports.startDeadlineMs;
     const granted = await this.#grant(chassisId, causation, (ledger) => {
-      const affinity = this.#ports.affinityContexts.of(chassisId);
-      const newestProposerToken = this.#newestProposerToken();
+      const world = () => ({
+        affinity: this.#ports.affinityContexts.of(chassisId),
+        newestProposerToken: this.#newestProposerToken(),
+      });
+      const { affinity, newestProposerToken } = world();
       const { fit, refused } = partitionByFit(chassisId, ledger, reservations, affinity);
       const isStale = successorOf(ledger, { proposerToken, newestProposerToken }) !== undefined;
       return {
@@ -109,8 +115,7 @@ export class LedgerCommands {
           reservations: fit.filter(({ vmId }) => !overQuota.has(vmId)),
           expiresAtMs,
           proposerToken,
-          newestProposerToken,
-          affinity,
+          ...world(),
         }),
       };
     });
@@ -190,9 +195,8 @@ export class LedgerCommands {
         continue;
       }
       const { refused: overQuota, seq: quotaSeq } = charged;
-      const command = intent.command(overQuota);
       const executed = await ledgers.execute(chassisId, causation, (ledger) =>
-        isSame() ? ledgerDecider.decide(ledger, command) : MOVED_ON,
+        isSame() ? ledgerDecider.decide(ledger, intent.command(overQuota)) : MOVED_ON,
       );
       if (!executed.ok && executed.rejection === MOVED_ON.rejection) continue;
       return { executed, intent, overQuota, quotaSeq };
