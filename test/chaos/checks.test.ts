@@ -1,5 +1,5 @@
 /**
- * The checks of a chaos run find what they are there for: each is given a planted violation.
+ * Each check of a chaos run finds a planted violation.
  */
 import type { LedgerView, VmView } from "@bioxen/contracts";
 import { describe, expect, it } from "vitest";
@@ -24,7 +24,7 @@ const acknowledged = (one: Intent, ...effects: Effect[]) =>
   checkAcknowledgements([one], new Map(effects.length === 0 ? [] : [["c1", effects]]));
 
 describe("acknowledged commands", () => {
-  it("nothing is said of those that stand in the log once, or were refused and do not", () => {
+  it("a command with one event is no problem, nor is a refused command without one", () => {
     expect(acknowledged(intent("changed"), effect(7))).toEqual([]);
     expect(acknowledged(intent("changed", 5), effect(7))).toEqual([]);
     expect(acknowledged(intent("unchanged"))).toEqual([]);
@@ -51,7 +51,7 @@ const ledger = (chassisId: string, ...entries: [string, number][]) =>
   ({ chassisId, entries: entries.map(([vmId, fence]) => ({ vmId, fence })) }) as unknown as LedgerView;
 
 describe("reservations", () => {
-  it("nothing is said of a VM on its reservation, and of one that needs none", () => {
+  it("a VM on its reservation is no problem, nor is a stopped VM without one", () => {
     expect(checkReservations([vm("running", "c", 4)], [ledger("c", ["a", 4])])).toEqual([]);
     expect(checkReservations([vm("stopped", null, null)], [ledger("c")])).toEqual([]);
   });
@@ -74,7 +74,7 @@ const report = (chassisId: string, vmIds: string[], guests = vmIds.length, stray
 });
 
 describe("guests", () => {
-  it("nothing is said of a VM that runs where the log says", () => {
+  it("a VM that runs on the chassis of the log is no problem", () => {
     const vms = [vm("running", "c", 4), vm("stopped", null, null, "b")];
     expect(checkGuests(vms, [report("c", ["a"]), report("d", [])])).toEqual([]);
   });
@@ -92,7 +92,7 @@ describe("guests", () => {
 });
 
 describe("the rest", () => {
-  it("an instance that answers otherwise than the fold is named, with the first difference", () => {
+  it("an instance whose answer differs from the fold is named, with the first difference", () => {
     expect(checkFold("lifecycle 1", [{ a: 1 }], [{ a: 1 }])).toEqual([]);
     expect(checkFold("lifecycle 1", [{ a: 1 }, { a: 2 }], [{ a: 1 }])).toEqual([
       'state: lifecycle 1 is not the fold: 2 and 1, first {"a":2} and undefined',
@@ -109,7 +109,7 @@ describe("the rest", () => {
     expect(tooSlow(recoveries([fault], [soon]))).toEqual([]);
   });
 
-  it("the longest gap is that of commands sent after the kill; a span without an answer is one gap", () => {
+  it("the longest gap counts commands sent after the kill; a span without an answer is one gap", () => {
     const span = { fromMs: 1_000, toMs: 9_000 };
     const at = (sentAtMs: number, answeredAtMs: number) => ({ ...intent("changed"), sentAtMs, answeredAtMs });
     expect(longestGapMs([], span)).toBe(8_000);
@@ -117,14 +117,14 @@ describe("the rest", () => {
     expect(longestGapMs([at(900, 5_000), at(1_100, 8_000)], span)).toBe(7_000);
   });
 
-  it("a command sent within the span and given up is found; one that hung since before is not counted twice", () => {
+  it("a command sent within the span and given up is found, but none that was sent before it", () => {
     const span = { fromMs: 1_000, toMs: 9_000 };
     const at = (sentAtMs: number, attempts: number) => ({ ...intent("changed"), sentAtMs, attempts });
     const given = at(1_500, 2);
     expect(failedWithin([given, at(500, 2), at(9_100, 2), at(2_000, 1)], span)).toEqual([given]);
   });
 
-  it("a seed is one sequence of faults: each kind first, then by chance", () => {
+  it("a seed is one sequence of faults: first one of each kind, then random kinds", () => {
     const drawn = (seed: number) => {
       const choose = new Universe(seed);
       return Array.from({ length: 60 }, (_, n) => nextFault(choose, n));

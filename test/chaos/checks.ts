@@ -1,6 +1,6 @@
 /**
- * What must hold afterwards, as pure functions of what clients were told, what stands in the log, and what agents report.
- * Each answers with sentences; none means that all is well.
+ * The checks after a run: pure functions of the answers to clients, the log, and the agents' reports. Each returns its
+ * problems as sentences.
  */
 import type { LedgerView, VmView } from "@bioxen/contracts";
 import type { Intent } from "./load.ts";
@@ -13,16 +13,16 @@ export interface Effect {
   readonly version: number;
 }
 
-/** What an agent says of one chassis: the ids its guests' samples named, and how many guests it counts. */
+/** An agent's report about one chassis: the VM ids in the samples of its guests, and the number of guests. */
 export interface GuestReport {
   readonly chassisId: string;
   readonly guests: number;
-  /** Guests of the agent that the log has on none of its chassis. */
+  /** Guests of the agent whose VM is on none of its chassis by the log. */
   readonly strays: number;
   readonly vmIds: readonly string[];
 }
 
-/** Every acknowledged command stands in the log once, and what was refused not at all. */
+/** Checks that the log has every acknowledged command once, and no refused command. */
 export function checkAcknowledgements(
   intents: readonly Intent[],
   effects: ReadonlyMap<string, readonly Effect[]>,
@@ -39,7 +39,7 @@ export function checkAcknowledgements(
     if (outcome === "unanswered") {
       problems.push(`unanswered: ${causeId} was neither carried out nor refused in time`);
     } else if (outcome === "changed") {
-      if (own === undefined) problems.push(`lost: ${causeId} was acknowledged and stands nowhere in the log`);
+      if (own === undefined) problems.push(`lost: ${causeId} was acknowledged and is not in the log`);
       else if (own.version > version) {
         problems.push(`lost: ${causeId} was answered with version ${version} before its own ${own.version}`);
       }
@@ -50,7 +50,7 @@ export function checkAcknowledgements(
   return problems;
 }
 
-/** A reservation belongs to a VM that lives on it, and a VM that has a place has a reservation. */
+/** Checks that every reservation belongs to a VM on it, and that every placed VM has a reservation. */
 export function checkReservations(vms: readonly VmView[], ledgers: readonly LedgerView[]): string[] {
   const problems: string[] = [];
   const byId = new Map(vms.map((vm) => [vm.vmId, vm]));
@@ -78,7 +78,7 @@ function whereIs(vm: VmView | undefined): string {
   return vm === undefined ? "gone" : `${vm.state} on ${vm.chassisId} #${vm.fence}`;
 }
 
-/** Every VM that should run runs once and where the log says, and nothing else runs. */
+/** Checks that every running VM has one guest, on the chassis of the log, and that no other guest runs. */
 export function checkGuests(vms: readonly VmView[], reports: readonly GuestReport[]): string[] {
   const problems: string[] = [];
   const seenOn = new Map<string, string[]>();
@@ -109,10 +109,14 @@ export function checkGuests(vms: readonly VmView[], reports: readonly GuestRepor
   return problems;
 }
 
-/** What an instance answers is the fold of the log. */
-export function checkFold(who: string, folded: readonly unknown[], answered: readonly unknown[]): string[] {
+/** Checks that the answer of an instance is the fold of the log. */
+export function checkFold(
+  instance: string,
+  folded: readonly unknown[],
+  answered: readonly unknown[],
+): string[] {
   if (JSON.stringify(folded) === JSON.stringify(answered)) return [];
   const at = folded.findIndex((one, i) => JSON.stringify(one) !== JSON.stringify(answered[i]));
   const first = `${JSON.stringify(folded[at])} and ${JSON.stringify(answered[at])}`;
-  return [`state: ${who} is not the fold: ${folded.length} and ${answered.length}, first ${first}`];
+  return [`state: ${instance} is not the fold: ${folded.length} and ${answered.length}, first ${first}`];
 }

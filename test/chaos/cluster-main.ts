@@ -1,6 +1,7 @@
 /**
- * `pnpm chaos:cluster --seed S`: three servers, three instances of each service, 100 commands/s; each server and each kind of service is
- * killed once, then everything is restarted in order. Exit 0 only when everything of the README held.
+ * `pnpm chaos:cluster --seed S`: three servers, three instances of each service, 100 commands/s. Each server and one
+ * instance of each service is killed once, then everything is restarted in order. The exit code is 0 only when every
+ * check of the README holds.
  */
 import { parseArgs } from "node:util";
 import { runCluster } from "./cluster.ts";

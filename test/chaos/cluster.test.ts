@@ -1,10 +1,11 @@
 /**
- * The cluster run, for a few seconds: the server that leads the log is killed and every service is restarted, under load.
+ * A cluster run of some seconds under load: the server that leads the log is killed, and the services of the commands
+ * are restarted.
  */
 import { expect, it } from "vitest";
 import { runCluster } from "./cluster.ts";
 
-it("nothing is lost with the server that leads, and no command fails when the services are restarted in order", async () => {
+it("the kill of the leading server loses nothing, and a restart of the services in order fails no command", async () => {
   const lines: string[] = [];
   const result = await runCluster({
     seed: 1,

@@ -1,9 +1,11 @@
 /**
- * Three servers that replicate, several instances of every service, and clients that use `@bioxen/client`'s way of asking: each server and
- * one instance of each service is killed in turn, then everything is restarted in order, one after the other.
+ * The run of a cluster: three servers that replicate, several instances of every service, and clients that ask as
+ * `@bioxen/client` does. Each server and one instance of each service is killed in turn, then everything is restarted
+ * in order.
  *
- * Nothing acknowledged may be lost. Commands go on within {@link GO_ON_MS} of a kill; only where the killed server led a stream that every
- * command needs does it take the others' election first, whose length is built into nats-server. An orderly restart fails no command.
+ * No acknowledged command may be lost. Commands are answered again within {@link GO_ON_MS} of a kill. Where the killed
+ * server led a stream that every command needs, the others first elect a leader, which takes a time that is fixed in
+ * nats-server. A restart in order fails no command.
  */
 import { loadavg } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -21,21 +23,21 @@ import { type Asker, Load, noAnswer } from "./load.ts";
 import { latencyLine, outcomeLine } from "./report.ts";
 import { checked } from "./run.ts";
 
-/** After a kill commands are answered again within this, ms. */
+/** Longest time from a kill to the next answer, ms. */
 export const GO_ON_MS = 5_000;
 /**
- * The same where the servers have to elect another leader of what every command is written to, ms: nats-server's followers wait 4 to 9 s
- * (raft.go, no setting), and clients find the new one within a second.
+ * The same where the servers must elect a leader of a needed stream, ms: followers of nats-server wait 4 to 9 s
+ * (raft.go, no setting), and clients find the new leader within a second.
  */
 export const ELECTION_MS = 10_500;
-/** What every command is written to: the log, and the first outcomes of message ids. */
+/** Streams that every command needs: the log, and the first outcomes of message ids. */
 const NEEDED = [EVENT_STREAM, "KV_bioxen-first-outcomes"];
 /** The services that a command of a client goes through. */
 const COMMANDED: readonly ServiceName[] = ["lifecycle", "allocator"];
-/** A client's patience with one command, ms: the library's own default. */
+/** Timeout of one command, ms: the library's default. */
 const CLIENT_TIMEOUT_MS = 10_000;
 const WARM_UP_MS = 2_000;
-/** Nothing is judged before so much time after a kill, ms, whatever went on at once. */
+/** Time from a kill to its judgement, ms, even when commands are answered at once. */
 const WATCH_MS = 3_000;
 const READY_DEADLINE_MS = 60_000;
 
@@ -43,16 +45,17 @@ export interface ClusterOptions {
   readonly seed: number;
   readonly instances: number;
   readonly clients: number;
-  /** Commands per second in all. */
+  /** Total commands per second. */
   readonly rate: number;
-  /** Servers to kill, one after the other; the one that leads the log is the first. */
+  /** Number of servers to kill, one after the other, beginning with the leader of the log. */
   readonly serverKills: number;
   /**
-   * One instance of each service is killed, everything is restarted, and in the end all that must hold at rest is checked. Without it only
-   * the services that the commands go through are restarted, and what was acknowledged and the log are checked.
+   * Whether one instance of each service is killed too, everything is restarted, and every check at rest is made.
+   * Otherwise only the services that carry out commands are restarted, and only the log and the acknowledged commands
+   * are checked.
    */
   readonly isWhole: boolean;
-  /** A killed server stays down for so long, ms, and until commands go on. */
+  /** Least time for which a killed server stays down, ms; it stays down until commands are answered again. */
   readonly downMs: number;
   readonly say: (line: string) => void;
 }
@@ -133,7 +136,7 @@ class ClusterRun {
     }
   }
 
-  /** Every process, one after the other, each once the one before serves again. */
+  /** Restarts every process in order, each once the one before serves again. */
   async restartAll(): Promise<void> {
     const fromMs = performance.now();
     const { isWhole } = this.#options;
@@ -197,8 +200,8 @@ class ClusterRun {
     );
   }
 
-  async #whenReady(child: Instance["child"], who: string): Promise<void> {
-    await until(`${who} is ready`, () => child.state === "ready");
+  async #whenReady(child: Instance["child"], name: string): Promise<void> {
+    await until(`${name} is ready`, () => child.state === "ready");
   }
 
   #judge(what: string, fromMs: number, boundMs: number): void {
@@ -210,7 +213,7 @@ class ClusterRun {
     );
     if (gapMs > boundMs) {
       this.problems.push(
-        `slow: after the kill of ${what} nobody was answered for ${gapMs} ms, over ${boundMs}`,
+        `slow: after the kill of ${what} no command was answered for ${gapMs} ms, more than ${boundMs}`,
       );
     }
   }
@@ -231,7 +234,7 @@ class ClusterRun {
   }
 }
 
-/** Somebody who watches the log from its beginning, whatever is killed: every event once, in order. */
+/** Watches the log from its first event through all kills, and checks that it gets every event once and in order. */
 class Watcher {
   readonly #bioxen: Bioxen;
   readonly #seen: number[] = [];
@@ -268,7 +271,7 @@ class Watcher {
   }
 }
 
-/** Asks as the library does by itself. */
+/** A client that calls as the library does. */
 async function throughTheLibrary(url: string): Promise<Asker> {
   const bioxen = await connect({ servers: url.split(",") });
   return {
@@ -304,7 +307,7 @@ function seconds({ fromMs, toMs }: Span): string {
   return `${((toMs - fromMs) / 1_000).toFixed(1)} s`;
 }
 
-/** Processes that want a processor, the mean of a minute. */
+/** Returns the load average of the last minute. */
 function load1(): string {
   return (loadavg()[0] ?? 0).toFixed(1);
 }

@@ -1,5 +1,6 @@
 /**
- * What goes wrong, when and to whom: all of it from the seed. One fault at a time begins; some go on while the next begins.
+ * The faults of a run. The seed decides kind, time, victim and duration. One fault starts at a time; some still last
+ * when the next starts.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ServiceName } from "@bioxen/contracts";
@@ -20,7 +21,7 @@ export const FAULTS = [
 ] as const;
 export type FaultKind = (typeof FAULTS)[number];
 
-/** Of a hundred faults so many are of each kind; kills are more than half. */
+/** The share of each kind in a hundred faults; more than half are kills. */
 const SHARES: Readonly<Record<FaultKind, number>> = {
   "kill service": 44,
   "kill agent": 8,
@@ -32,27 +33,29 @@ const SHARES: Readonly<Record<FaultKind, number>> = {
   "fill disk": 3,
   "move clock": 4,
 };
-/** Between two faults, ms: about 150 in 10 minutes, and most are recovered from before the next. */
+/** Time between two faults, ms: about 150 faults in 10 minutes, and most recoveries end before the next fault. */
 const PAUSE_MS = { least: 1_500, most: 6_000 };
-/** How long a connection is stalled or refused, ms: shorter and longer than a client's patience for one request. */
+/** How long a connection is stalled or refused, ms: from shorter to longer than the timeout of one request. */
 const LINE_MS = { least: 500, most: 4_000 };
 const FULL_DISK_MS = { least: 1_000, most: 4_000 };
-/** How far a clock is moved, ms, either way: far beyond every deadline that is counted on it. */
+/** How far a clock is moved in either direction, ms: far beyond every deadline. */
 const CLOCK_MS = { least: 60_000, most: 600_000 };
 const MOVED_CLOCK_MS = { least: 2_000, most: 8_000 };
-/** What a supervisor looks for in the server's log after a full disk. */
+/** Messages of nats-server's log that show a full disk. */
 const OUT_OF_SPACE = /no space left|out of .*resources|JetStream.*disabled/i;
 
 export interface FaultRecord {
   readonly kind: FaultKind;
   readonly victim: string;
-  /** When it was over, on the clock of the load. */
+  /** The end of the fault, on the clock of the load. */
   readonly overAtMs: number;
 }
 
-/** Each kind occurs in this order before chance decides, so that a run of a few minutes has them all. */
+/**
+ * Returns the next kind. The first faults are one of each kind in order, so that a run of a few minutes has them all.
+ */
 export function nextFault(choose: Universe, before: number): FaultKind {
-  // Drawn in any case: what comes later does not depend on how many were fixed.
+  // A number is drawn for the first faults too, so that the later ones do not depend on how many kinds exist.
   let left = choose.between(1, 100);
   const fixed = FAULTS[before];
   if (fixed !== undefined) return fixed;
@@ -79,7 +82,7 @@ export class Faults {
     return this.records.filter(({ kind }) => kind.startsWith("kill")).length;
   }
 
-  /** Until `isOver`; every fault that began has ended when it resolves. */
+  /** Inflicts faults until `isOver`. Resolves when the last fault has ended. */
   async run(isOver: () => boolean): Promise<void> {
     const under: Promise<void>[] = [];
     for (let n = 0; ; n += 1) {
@@ -93,7 +96,7 @@ export class Faults {
     await Promise.all(under);
   }
 
-  /** One instance of a service, never an agent, is killed every `everyMs`, and nothing else. */
+  /** Kills one instance of a service, but never an agent, every `everyMs`, without any other fault. */
   async killEvery(everyMs: number, isOver: () => boolean): Promise<void> {
     for (;;) {
       await sleep(everyMs);
@@ -107,7 +110,10 @@ export class Faults {
     if (victim !== undefined) this.records.push({ kind, victim, overAtMs: performance.now() });
   }
 
-  /** Who it happened to, once it is over; undefined when nobody was there, or the machine cannot do it. */
+  /**
+   * Inflicts a fault and returns its victim when it is over; undefined without a victim, or where the machine cannot do
+   * it.
+   */
   async #inflict(kind: FaultKind): Promise<string | undefined> {
     switch (kind) {
       case "kill service":
@@ -126,7 +132,7 @@ export class Faults {
         return this.#signalServer("SIGKILL");
       case "cut connections":
         for (const { relay } of this.#fleet.services) relay.cut();
-        return "everybody";
+        return "every service";
       case "stall connections":
         return this.#disturbLine(this.#pick(), "stall");
       case "refuse connections":
@@ -174,7 +180,7 @@ export class Faults {
       await sleep(100);
     }
     await disk.free();
-    // The server switches JetStream off on a full disk, and on again only when it starts: a supervisor's work.
+    // On a full disk the server switches JetStream off until its next start, which is left to its supervisor.
     if (OUT_OF_SPACE.test((await this.#fleet.serverLog()).slice(before))) {
       if (this.#signalServer("SIGTERM") !== undefined) this.restartsAfterFullDisk += 1;
     }

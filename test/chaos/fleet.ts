@@ -1,6 +1,6 @@
 /**
- * A server, or three that replicate, and any number of instances of every service, each a supervised process behind a relay of its own, on
- * a store that may be a small disk and under a clock that may be moved.
+ * The processes under test: one server or three that replicate, and any number of instances of every service. Each
+ * service is a supervised process behind a relay. The store may be a small disk, and the clock can be moved.
  */
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -13,11 +13,11 @@ import { Relay } from "./relay.ts";
 import { SmallDisk } from "./small-disk.ts";
 
 const READY_DEADLINE_MS = 60_000;
-/** Each agent brings chassis of its own: two agents must not offer the same one. */
+/** The chassis of each agent: two agents must not offer the same chassis. */
 const CHASSIS = ["ecoli:2", "yeast:1", "orthogonal:1"] as const;
-/** Simulated minutes per second: guests grow, and leave the machine to the load. */
+/** Simulated minutes per second: low, so that the guests leave the processor to the load. */
 const TIME_SCALE = 1;
-/** The disk of a run of some minutes, MiB: the log of all of them fits, and it is still soon filled. */
+/** Size of the disk, MiB: the whole log of a run fits, and filling the rest takes little time. */
 const DISK = { base: 192, perMinute: 64 };
 const CLOCK = fileURLToPath(new URL("moved-clock.ts", import.meta.url));
 
@@ -36,9 +36,9 @@ export interface FleetOptions {
   readonly cluster?: boolean;
 }
 
-/** What the services and the load connect to. */
+/** The servers that the services and the load connect to. */
 interface Servers {
-  /** The only one; absent in a cluster. */
+  /** The only server; absent in a cluster. */
   readonly single?: SupervisedChild;
   readonly nodes: readonly ServerNode[];
   readonly urls: readonly string[];
@@ -46,14 +46,14 @@ interface Servers {
 
 export class Fleet {
   readonly dir: string;
-  /** Every server, by commas. */
+  /** The URLs of all servers, separated by commas. */
   readonly url: string;
   /** The only server; undefined in a cluster. */
   readonly server: SupervisedChild | undefined;
   /** The servers of a cluster. */
   readonly nodes: readonly ServerNode[];
   readonly services: readonly Instance[];
-  /** The store's own disk, or why there is none. */
+  /** The disk of the store, or the reason why the store has none. */
   readonly disk: SmallDisk | string;
 
   private constructor(
@@ -108,7 +108,7 @@ export class Fleet {
     return this.services.every(({ child }) => child.state === "ready");
   }
 
-  /** Every process of the host sees its wall clock moved by so many ms. */
+  /** Moves the wall clock of every service by `offsetMs` against the true time. */
   moveClock(offsetMs: number): Promise<void> {
     return writeFile(join(this.dir, "clock"), String(offsetMs));
   }
@@ -117,7 +117,7 @@ export class Fleet {
     return this.server === undefined ? "" : readFile(this.server.spec.logFile, "utf8");
   }
 
-  /** No fault goes on. */
+  /** Ends every fault. */
   async heal(): Promise<void> {
     for (const { relay } of this.services) relay.heal();
     if (typeof this.disk !== "string") await this.disk.free();
@@ -131,7 +131,7 @@ export class Fleet {
     for (const { relay } of this.services) relay.close();
   }
 
-  /** Store and logs stay where the returned path says. */
+  /** Keeps store and logs, and returns their folder. */
   async keep(): Promise<string> {
     if (typeof this.disk !== "string") {
       await cp(join(this.dir, "data", "jetstream"), join(this.dir, "jetstream"), { recursive: true });

@@ -1,17 +1,18 @@
 /**
- * How long nobody was answered, and who was not answered at all: pure functions of what clients saw.
+ * Gaps in the answers to clients, and commands that clients gave up: pure functions of the clients' records.
  */
 import type { Intent } from "./load.ts";
 
-/** A stretch of the run, on the clock of the load. */
+/** A part of the run, on the clock of the load. */
 export interface Span {
   readonly fromMs: number;
   readonly toMs: number;
 }
 
 /**
- * Longest time within `span` in which no command that was sent in it was answered, ms; what was sent before may be answered from memory.
- * The beginning and the end of the span count as answers: one without any is one gap.
+ * Returns the longest time within `span` without an answer, ms. Only commands sent within the span count, because an
+ * earlier one may be answered from memory. Start and end of the span count as answers: a span without any answer is one
+ * gap.
  */
 export function longestGapMs(intents: readonly Intent[], { fromMs, toMs }: Span): number {
   const answers = intents.filter(({ sentAtMs, answeredAtMs }) => sentAtMs >= fromMs && answeredAtMs < toMs);
@@ -24,7 +25,7 @@ export function longestGapMs(intents: readonly Intent[], { fromMs, toMs }: Span)
   return longest;
 }
 
-/** Commands sent within `span` that the client gave up on, however it went on later. */
+/** Returns the commands sent within `span` that the client gave up at least once, whatever their outcome. */
 export function failedWithin(intents: readonly Intent[], { fromMs, toMs }: Span): readonly Intent[] {
   return intents.filter(({ attempts, sentAtMs }) => attempts > 1 && sentAtMs >= fromMs && sentAtMs < toMs);
 }

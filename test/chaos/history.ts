@@ -1,5 +1,5 @@
 /**
- * The log read by somebody else: verified, folded, and sorted by what caused it.
+ * An independent reading of the log: verified, folded, and indexed by cause.
  */
 import {
   type ChassisState,
@@ -21,8 +21,9 @@ import type { Effect } from "./checks.ts";
 
 export interface History {
   readonly report: VerifierReport;
+  /** Events by their cause. */
   readonly effects: ReadonlyMap<string, readonly Effect[]>;
-  /** Living VMs in order of id. */
+  /** VMs that are not destroyed, in order of id. */
   readonly vms: readonly VmView[];
   readonly ledgers: readonly LedgerView[];
   /** Registered chassis in order of id, with their versions. */

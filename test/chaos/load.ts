@@ -1,7 +1,7 @@
 /**
- * Clients that send mixed commands and insist: the same message id again until the command is answered for good.
+ * Clients that send mixed commands, each repeated under its message id until the answer is final.
  *
- * Every choice comes from the seed, per worker, so that the commands of a worker are the same in every run of it.
+ * Every choice of a worker comes from its seed, so that its commands are the same in every run of the seed.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect, headers } from "@nats-io/transport-node";
@@ -10,14 +10,20 @@ import { Universe } from "../sim/universe.ts";
 /** Workers of each client, one command at a time each. */
 const WORKERS_PER_CLIENT = 12;
 const VMS = 200;
-/** A service that hangs on the log says so after 8 s; whoever has not answered by then is gone. Kills make most of these, so shorter. */
+/**
+ * Timeout of one request, ms. A service that cannot append answers after 8 s, so that a longer silence means a dead
+ * service. Kills cause most silences, so the timeout is shorter.
+ */
 const REQUEST_TIMEOUT_MS = 3_000;
 const PAUSE_BEFORE_RETRY_MS = 50;
-/** A command not carried out by then, however often it was sent, is a violation: the longest fault and its recovery fit. */
+/**
+ * Deadline of a command with all repetitions, ms: longer than the longest fault with its recovery. A later answer is a
+ * violation.
+ */
 const INTENT_DEADLINE_MS = 60_000;
-/** One command in this many is sent twice at once, as a nervous client does. */
+/** One command in this many is sent twice at once. */
 const TWICE_SHARE = 20;
-/** One name in the list, one share of the commands. */
+/** The verbs; the more often a verb is listed, the more often it is sent. */
 const VERBS = [
   "create",
   "create",
@@ -47,7 +53,7 @@ export interface Intent {
   readonly answeredAtMs: number;
 }
 
-/** Who asks for one command once: no answer is an answer too, one that says that asking again may help. */
+/** A client that sends one command once. It returns a missing answer as a retryable refusal. */
 export interface Asker {
   ask(subject: string, payload: string, id: string): Promise<Reply>;
   close(): Promise<void>;
@@ -59,15 +65,15 @@ export interface LoadOptions {
   readonly connect?: (url: string) => Promise<Asker>;
   readonly seed: number;
   readonly clients: number;
-  /** Commands in all; the load ends with the last. */
+  /** Total number of commands, after which the load ends. */
   readonly commands: number;
-  /** Commands per second in all, at most. */
+  /** Highest total of commands per second. */
   readonly rate: number;
 }
 
 export class Load {
   readonly intents: Intent[] = [];
-  /** What must not be: one message id with two outcomes. */
+  /** Message ids with two different outcomes, as sentences. */
   readonly problems: string[] = [];
   readonly retryable = new Map<string, number>();
   readonly #options: LoadOptions;
@@ -86,7 +92,7 @@ export class Load {
     return this.#over;
   }
 
-  /** No new command; those under way are insisted on. */
+  /** Sends no new command. Those under way are still repeated until they are answered. */
   end(): void {
     this.#over = true;
   }
@@ -112,7 +118,7 @@ export class Load {
     for (let n = 1; !this.#over && this.#sent < this.#options.commands; n += 1) {
       const waitMs = dueMs - performance.now();
       if (waitMs > 0) await sleep(waitMs);
-      // Who was held up does not catch up: an outage is not followed by a flood.
+      // A worker that was held up does not catch up, so that no burst of commands follows an outage.
       dueMs = Math.max(dueMs, performance.now() - intervalMs) + intervalMs;
       this.#sent += 1;
       const verb = choose.pick(VERBS);
@@ -205,7 +211,7 @@ async function bareClient(url: string): Promise<Asker> {
   };
 }
 
-/** What a client that heard nothing takes for its reply. */
+/** Returns a missing answer as a retryable refusal. */
 export function noAnswer(thrown: unknown): Reply {
   const code = thrown instanceof Error ? thrown.name : "unknown";
   return { ok: false, error: { code: `no answer (${code})`, retryable: true } };

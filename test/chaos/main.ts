@@ -1,18 +1,18 @@
 /**
- * `pnpm chaos --minutes M --seed S`: everything of `faults.ts` under load.
- * `pnpm chaos --instances 3 --commands 20000 --kill-every 5`: only kills, until so many commands are sent.
- * Exit 0 only when everything of the README held.
+ * `pnpm chaos --minutes M --seed S`: all faults of `faults.ts` under load.
+ * `pnpm chaos --instances 3 --commands 20000 --kill-every 5`: only kills, until 20 000 commands are sent.
+ * The exit code is 0 only when every check of the README holds.
  */
 import { parseArgs } from "node:util";
 import { run } from "./run.ts";
 
-/** What `--minutes` must reach: ≥ 50 kills and 200 commands/s in 10 minutes. */
+/** The least that a timed run must reach: 50 kills in 10 minutes, and 200 commands/s. */
 const LEAST_KILLS_PER_MINUTE = 5;
 const LEAST_RATE = 200;
-/** Commands per second the load aims at when the time is given; without one it goes as fast as it is answered. */
+/** Commands per second in a timed run. Without a time the load is as fast as the answers. */
 const RATE = 400;
 const UNPACED = 100_000;
-/** Longest run whose end is a number of commands, minutes. */
+/** Longest run that ends by a number of commands, minutes. */
 const LONGEST_MINUTES = 60;
 const SHOWN = 30;
 
@@ -54,9 +54,12 @@ const result = await run({
 const problems = [...result.problems];
 if (isTimed && killEvery === undefined) {
   const leastKills = Math.floor(LEAST_KILLS_PER_MINUTE * minutes);
-  if (result.kills < leastKills) problems.push(`too tame: ${result.kills} kills, not ${leastKills}`);
+  if (result.kills < leastKills)
+    problems.push(`too few kills: ${result.kills}, at least ${leastKills} are required`);
   if (result.perSecond < LEAST_RATE)
-    problems.push(`too tame: ${result.perSecond.toFixed(0)} commands per s, not ${LEAST_RATE}`);
+    problems.push(
+      `too few commands: ${result.perSecond.toFixed(0)} per s, at least ${LEAST_RATE} are required`,
+    );
 }
 for (const problem of problems.slice(0, SHOWN)) console.error(problem);
 console.log(problems.length === 0 ? `seed ${seed}: all holds` : `seed ${seed}: ${problems.length} problems`);

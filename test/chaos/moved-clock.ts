@@ -1,10 +1,10 @@
 /**
- * Preloaded into every service: the wall clock as the host's would be after somebody set it. Timers stay monotonic, as they do
- * in an operating system. The offset, ms, is in a file that all processes of the "host" read.
+ * Preloaded into every service: a wall clock that the harness sets, as an operator sets the clock of a host. Timers
+ * stay monotonic, as in an operating system. The offset, ms, is in a file that all services read.
  */
 import { readFileSync } from "node:fs";
 
-/** Between two looks at the file, ms: processes disagree for no longer than this. */
+/** Interval at which a process reads the file, ms: the clocks of two processes differ for no longer than this. */
 const LOOK_INTERVAL_MS = 50;
 
 const file = process.env["BIOXEN_CHAOS_CLOCK_FILE"] ?? "";

@@ -1,7 +1,7 @@
 /**
- * A power cut, as near as software comes to one: the store is on a file system whose "disk" is a file. What is in that file at
- * one moment is what reached the disk; what is only in the memory of the kernel or the server is not. A copy of it is what the
- * machine would find when the power is back.
+ * A power cut by software. The store is on a file system whose disk is an image file. The file contains what has
+ * reached the disk at that moment, without what only the memory of the kernel or the server holds. A copy of the file
+ * is the disk after the power cut.
  */
 import { execFile } from "node:child_process";
 import { copyFile, mkdir, mkdtemp, open, rm } from "node:fs/promises";
@@ -16,18 +16,18 @@ import { connectBus, openEventLog } from "../../packages/nats/src/index.ts";
 
 const run = promisify(execFile);
 const IMAGE_BYTES = 192 * 2 ** 20;
-/** How long events are appended before the cut, ms: shorter than the kernel's own 5 s of write-back. */
+/** How long events are appended before the cut, ms: shorter than the 5 s after which the kernel writes back. */
 const APPENDING_MS = 2_000;
 const IN_FLIGHT = 16;
 const STREAM = "BIOXEN_EVENTS";
 
 export interface PowerCut {
   readonly acknowledged: number;
-  /** Acknowledged events that the server booted from the disk has, byte for byte. */
+  /** Acknowledged events that a server started on the copy has, byte for byte. */
   readonly found: number;
 }
 
-/** Why this machine cannot do it; undefined when it can. */
+/** Returns the reason why this machine cannot cut the power, or undefined. */
 export async function whyNoPowerCut(): Promise<string | undefined> {
   const dir = await mkdtemp(join(tmpdir(), "bioxen-power-probe-"));
   try {
@@ -102,7 +102,7 @@ async function withServer<T>(
   }
 }
 
-/** What was acknowledged: the text of the event by its sequence. */
+/** Appends events, and returns the text of each acknowledged event by its sequence. */
 async function append(url: string): Promise<Map<number, string>> {
   const bus = await connectBus({ servers: url, name: "power-cut" });
   await openEventLog(bus);
@@ -125,8 +125,8 @@ async function append(url: string): Promise<Map<number, string>> {
 async function count(url: string, acknowledged: ReadonlyMap<number, string>): Promise<number> {
   const nats = await connect({ servers: url });
   try {
-    // The server listens before JetStream has looked at its store.
-    await eventually("JetStream is there", async () => {
+    // The server listens before JetStream has read its store.
+    await eventually("JetStream answers", async () => {
       const info = await nats.request("$JS.API.INFO").catch(() => undefined);
       return info?.json<{ error?: unknown }>().error === undefined ? info : undefined;
     });

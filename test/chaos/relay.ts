@@ -1,5 +1,6 @@
 /**
- * What stands between one process and the servers: a TCP relay, with a port for each of them, that can cut, stall and refuse.
+ * A TCP relay between one process and the servers, with a port for each server. It can cut, stall and refuse
+ * connections.
  */
 import { createConnection, createServer, type Server, type Socket } from "node:net";
 
@@ -8,7 +9,7 @@ const HOST = "127.0.0.1";
 export type Line = "open" | "stalled" | "refusing";
 
 export class Relay {
-  /** A port for each server, by commas. */
+  /** The URLs of the relay's ports, one for each server, separated by commas. */
   readonly url: string;
   readonly #servers: readonly Server[];
   readonly #sockets: Set<Socket>;
@@ -34,18 +35,18 @@ export class Relay {
     return new Relay(servers, sockets, line);
   }
 
-  /** Every connection ends now, in the middle of whatever it says. */
+  /** Ends every connection at once, even in the middle of a message. */
   cut(): void {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** From now on nothing gets through, and nobody is told. */
+  /** Holds back all bytes from now on. The connections stay open. */
   stall(): void {
     this.#line.state = "stalled";
     for (const socket of this.#sockets) socket.pause();
   }
 
-  /** From now on nobody is let in; who is in is thrown out. */
+  /** Ends every connection, and refuses new ones from now on. */
   refuse(): void {
     this.#line.state = "refusing";
     this.cut();
@@ -79,7 +80,7 @@ function join(near: Socket, targetPort: number, sockets: Set<Socket>, line: { re
     one.on("drain", () => {
       if (line.state !== "stalled") other.resume();
     });
-    // The other side's close says what there is to say.
+    // The close of the other side follows and is handled below.
     one.on("error", () => undefined);
     one.on("close", () => {
       sockets.delete(one);

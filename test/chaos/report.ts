@@ -1,10 +1,10 @@
 /**
- * The figures of a run, for a person, and how long it took to be served again after each fault.
+ * The printed figures of a run, and the time from the end of each fault to the next answer.
  */
 import { FAULTS, type FaultRecord } from "./faults.ts";
 import type { Intent } from "./load.ts";
 
-/** After the end of any fault a command sent then must be carried out within this time, ms. */
+/** Longest time from the end of a fault to the first answer to a later command, ms. */
 export const RECOVERY_BOUND_MS = 30_000;
 
 export interface Recovery {
@@ -24,11 +24,11 @@ export function recoveries(faults: readonly FaultRecord[], intents: readonly Int
   });
 }
 
-/** Recoveries beyond the bound, as sentences. */
+/** Returns a problem for every recovery beyond the bound. */
 export function tooSlow(all: readonly Recovery[]): string[] {
   return all.flatMap(({ fault, tookMs }) =>
     tookMs !== undefined && tookMs > RECOVERY_BOUND_MS
-      ? [`slow: ${fault.kind} (${fault.victim}) was recovered from after ${Math.round(tookMs)} ms`]
+      ? [`slow: the recovery from ${fault.kind} (${fault.victim}) took ${Math.round(tookMs)} ms`]
       : [],
   );
 }

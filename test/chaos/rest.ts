@@ -1,5 +1,5 @@
 /**
- * After the last fault: everything comes to rest within a deadline, and then each instance is asked by itself.
+ * After the last fault: waits until everything is at rest, and then queries each instance alone.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ChassisSample, VmSample } from "@bioxen/contracts";
@@ -9,19 +9,22 @@ import { checkFold, type GuestReport } from "./checks.ts";
 import type { Fleet, Instance } from "./fleet.ts";
 import { type History, readHistory } from "./history.ts";
 
-/** A reservation whose VM never came expires after 60 s and 10 s of grace; the rest is recovery. */
+/**
+ * Longest time until rest, ms: an unconfirmed reservation takes 60 s and 10 s of grace to expire; the remainder is for
+ * recovery.
+ */
 const REST_DEADLINE_MS = 180_000;
-/** Nothing was appended for this long, ms: more than one repetition of a report or a proposal. */
+/** Time without an append that counts as rest, ms: longer than the interval of repeated reports and proposals. */
 const QUIET_MS = 2_000;
 const ASK_TIMEOUT_MS = 2_000;
-/** Two rounds of samples of every guest and a little, ms. */
+/** How long samples are collected, ms: slightly more than two rounds of every guest. */
 const LISTEN_MS = 2_600;
 const PAGE = 100;
 
 // biome-ignore lint/suspicious/noExplicitAny: an outsider knows no types.
 type Json = any;
 
-/** The log, once nothing is on its way any more. Throws when that does not come. */
+/** Resolves with the log once everything is at rest. Throws when that takes too long. */
 export async function whenAtRest(fleet: Fleet): Promise<History> {
   let last: History | undefined;
   return eventually(
@@ -42,8 +45,9 @@ export async function whenAtRest(fleet: Fleet): Promise<History> {
 }
 
 /**
- * Each instance of each service is left alone with the server in turn, and asked for all it knows. Guests go on and keep
- * checkpoints meanwhile, so that who differs from `history` is compared with the log as it is then.
+ * Cuts off all other instances of a service, for each instance in turn, and compares all its answers with the log.
+ * Guests continue and store checkpoints meanwhile: an instance that differs from `history` is compared again with the
+ * newer log.
  */
 export async function askEachInstance(
   fleet: Fleet,
@@ -64,7 +68,10 @@ export async function askEachInstance(
   return problems;
 }
 
-/** An instance that has just connected again may have to hear the last news first. */
+/**
+ * Compares until the answers equal the fold, because an instance that has just reconnected may not have read the last
+ * events.
+ */
 async function askedUntilTheFold(
   fleet: Fleet,
   nats: NatsConnection,
@@ -89,16 +96,16 @@ async function askedUntilTheFold(
 }
 
 async function compare(nats: NatsConnection, { name, index }: Instance, history: History): Promise<string[]> {
-  const who = `${name} ${index}`;
+  const asked = `${name} ${index}`;
   switch (name) {
     case "lifecycle":
-      return checkFold(who, history.vms, await allVms(nats));
+      return checkFold(asked, history.vms, await allVms(nats));
     case "allocator":
-      return checkFold(who, history.ledgers, (await ask(nats, "qry.ledger.list", {})).ledgers);
+      return checkFold(asked, history.ledgers, (await ask(nats, "qry.ledger.list", {})).ledgers);
     case "chassis-scheduler": {
       const { chassis } = await ask(nats, "qry.chassis.list", {});
       const versions = chassis.map((c: Json) => ({ chassisId: c.chassisId, version: c.version }));
-      return checkFold(who, history.chassis, versions);
+      return checkFold(asked, history.chassis, versions);
     }
     default: {
       const { vms } = await ask(nats, "qry.monitor.fleet", {});
@@ -107,7 +114,7 @@ async function compare(nats: NatsConnection, { name, index }: Instance, history:
       );
       const folded = new Map<string, number>();
       for (const vm of history.vms) folded.set(vm.state, (folded.get(vm.state) ?? 0) + 1);
-      return checkFold(who, [...folded].sort(), counts.sort());
+      return checkFold(asked, [...folded].sort(), counts.sort());
     }
   }
 }
@@ -132,7 +139,7 @@ async function allVms(nats: NatsConnection): Promise<Json[]> {
   return all;
 }
 
-/** What the agents say runs, over a little more than two rounds of samples. */
+/** Collects the agents' reports about their guests over slightly more than two rounds of samples. */
 export async function listenToAgents(nats: NatsConnection): Promise<GuestReport[]> {
   const seen = new Map<string, Set<string>>();
   const heartbeats = new Map<string, ChassisSample>();

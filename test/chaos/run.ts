@@ -1,6 +1,6 @@
 /**
- * One run: a fleet, a load, faults, and then everything that must hold. What went wrong is returned in sentences, what happened
- * is printed.
+ * One run: processes, load and faults, and then the checks. It returns the problems as sentences, and prints its
+ * figures.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "@nats-io/transport-node";
@@ -16,11 +16,11 @@ export interface RunOptions {
   readonly seed: number;
   readonly instances: number;
   readonly clients: number;
-  /** The load ends after so many minutes, or so many commands. */
+  /** The load ends after this many minutes, or after `commands` commands. */
   readonly minutes: number;
   readonly commands: number;
   readonly rate: number;
-  /** Only kills, one every so many ms; undefined: the whole menu. */
+  /** Interval of kills, ms, without other faults; undefined for all faults. */
   readonly killEveryMs: number | undefined;
   readonly say: (line: string) => void;
 }
@@ -32,7 +32,7 @@ export interface RunResult {
   readonly perSecond: number;
 }
 
-/** Listening once may fall into a round of samples that was late; a real ghost stays. */
+/** Attempts to find the reported guests in order: one attempt may miss late samples, while a real ghost stays. */
 const LISTEN_TRIES = 3;
 
 export async function run(options: RunOptions): Promise<RunResult> {
@@ -75,7 +75,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
   }
 }
 
-/** Everything that must hold afterwards, in sentences. */
+/** Runs every check of a system at rest. Returns the problems as sentences. */
 export async function checked(fleet: Fleet, load: Load, say: (line: string) => void): Promise<string[]> {
   const healedAt = performance.now();
   const history = await whenAtRest(fleet);

@@ -1,5 +1,5 @@
 /**
- * A disk for the store that can be full: a tmpfs of its own, and a file that takes all that is left of it.
+ * A disk for the store that can be filled: a separate tmpfs, and a file that takes all its free space.
  */
 import { execFile } from "node:child_process";
 import { mkdir, open, rm } from "node:fs/promises";
@@ -18,7 +18,7 @@ export class SmallDisk {
     this.#dir = dir;
   }
 
-  /** The disk mounted on `dir`, or why this machine cannot have one. */
+  /** Mounts a disk on `dir`. Returns the reason where this machine cannot. */
   static async mount(dir: string, mebibytes: number): Promise<SmallDisk | string> {
     await mkdir(dir, { recursive: true });
     try {
@@ -29,7 +29,7 @@ export class SmallDisk {
     }
   }
 
-  /** Not one more byte fits. */
+  /** Fills the disk to the last byte. */
   async fill(): Promise<void> {
     const filler = await open(join(this.#dir, FILLER), "a");
     try {
