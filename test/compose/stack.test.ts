@@ -173,7 +173,7 @@ describe.skipIf(whyNot !== undefined)("the compose stack", () => {
     const printed = await Promise.all(
       ["fake-pool-1", "xcpng-agent-1"].map((name) => printedBy(environment.getContainer(name))),
     );
-    expect(printed.join("")).toContain("a fake XCP-ng pool answers");
+    expect(printed.join("")).toContain("a fake XCP-ng pool runs");
     expect(printed.join("")).not.toContain(password);
     await bioxen.vm("x1").destroy();
   });

@@ -92,7 +92,7 @@ describe("bioxen", () => {
     for (const { alternative } of asked.differences) expect(alternative.chassisId).toBe("what-if-yeast-1");
     const shown = await world.bioxen(...question);
     expect(shown.code, shown.stderr).toBe(0);
-    expect(shown.stdout).toContain("the baseline places 3 of 3 as it really was");
+    expect(shown.stdout).toContain("the baseline reproduces 3 of 3 recorded placements");
     for (const wrong of [
       ["--without-chassis", "moon"],
       ["--with-chassis", "moon:1"],
@@ -107,7 +107,7 @@ describe("bioxen", () => {
     const main = new URL("../../packages/cli/src/main.ts", import.meta.url).pathname;
     const demo = [main, "demo", "--once", "--json"];
     const { stdout, stderr } = await promisify(execFile)(process.execPath, demo);
-    expect(stderr.match(/as the model says/g)).toHaveLength(4);
+    expect(stderr.match(/matches the model/g)).toHaveLength(4);
     expect(stderr).toContain("0 violations");
     const toured = JSON.parse(stdout);
     expect(OUTPUTS["demo"]?.schema.parse(toured)).toEqual(toured);

@@ -61,9 +61,11 @@ describe("a chassis that is full of low priorities", () => {
     expect(told).toMatch(
       /starved: ecoli-1 had too little room for urgent \(priority 4\): ribosomes 11000 requested, 355 free/,
     );
-    expect(told, "in the chain of what it gave way to").toMatch(/because vm urgent wanted to run at #\d+/);
+    expect(told, "in the chain of what it gave way to").toMatch(
+      /because vm urgent was requested to start at #\d+/,
+    );
     expect(await shown("vm", "explain", "urgent")).toMatch(
-      /lean gave way to it \(starve, #\d+\) and still goes without/,
+      /lean was preempted for it \(starve, #\d+\), still preempted/,
     );
     expect(await shown("vm", "explain", "lean")).toMatch(
       /lean: it was starved for urgent \(priority 4\): ecoli-1 had too little room for urgent/,

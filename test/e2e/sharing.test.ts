@@ -86,7 +86,7 @@ describe("an oversubscribed chassis", () => {
       oversubscribePermille: { dnaKilobases: 2_000, ribosomes: 4_001 },
     });
     expect(refused.error.code).toBe("BAD_REQUEST");
-    expect((await world.bioxen("ledger", "show", "ecoli-1")).stdout).toContain("2 × what there is");
+    expect((await world.bioxen("ledger", "show", "ecoli-1")).stdout).toContain("2 × real capacity");
     expect((await world.bioxenJson("ledger", "verify")).violations).toEqual([]);
   });
 });

@@ -227,8 +227,8 @@ describe("the log in words", () => {
     };
     const placed = history.find((event) => event.type === "bioxen.vm.placed.v1");
     expect(lineOf("created")).toMatch(/\+0 ms +created: syn3a .* lifecycle +by command vm\.create/);
-    expect(lineOf("start-requested")).toMatch(/wants to run +lifecycle +by command vm\.start/);
-    expect(lineOf("deferred")).toMatch(/waits: ecoli-1: .*because it wanted to run at #\d+/);
+    expect(lineOf("start-requested")).toMatch(/start requested +lifecycle +by command vm\.start/);
+    expect(lineOf("deferred")).toMatch(/waits: ecoli-1: .*because it was requested to start at #\d+/);
     expect(lineOf("placed")).toContain(`because ledger ecoli-1 reserved it at #${placed.data.fence}`);
     expect(lineOf("started")).toContain(`because it was placed at #${placed.seq}`);
   });
@@ -248,7 +248,7 @@ describe("the log in words", () => {
     const started = json.effects.find((one: Json) => one.type === "bioxen.vm.started.v1");
     expect(events[started.seq - 1].causationid).toBe(json.id);
     expect(beyond.code).toBe(1);
-    expect(beyond.stderr).toMatch(/there is no event #1000000: the log ends at #\d+/);
+    expect(beyond.stderr).toMatch(/event #1000000 does not exist: the log ends at #\d+/);
     expect(none.code).toBe(2);
     expect(from.code).toBe(1);
   });

@@ -274,7 +274,7 @@ describe("changes outside BioXen", () => {
     const from = fake.pool.db.get("host", resident_on)["name_label"];
     const { stdout } = await world.bioxen("vm", "history", "d5");
     expect(stdout).toContain(
-      `moved in its pool from ${from} to ${to?.[1]["name_label"]}, and not by BioXen: nothing follows`,
+      `moved in its pool from ${from} to ${to?.[1]["name_label"]}, not by BioXen: no consequence`,
     );
     await destroyed("d5");
   });

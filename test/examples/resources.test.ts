@@ -31,9 +31,9 @@ it(
       expect(result.code, `${line}: ${result.stdout}${result.stderr}`).toBe(0);
       said.set(line, result.stdout);
     }
-    expect(said.get("bioxen ledger verify")).toContain("the books add up at every sequence");
+    expect(said.get("bioxen ledger verify")).toContain("the accounts are consistent at every sequence");
     expect(said.get("bioxen quota get team=red")).toContain("420 of 600");
-    expect(said.get("bioxen ledger show yeast-1")).toContain("1.5 × what there is");
+    expect(said.get("bioxen ledger show yeast-1")).toContain("1.5 × real capacity");
     expect(said.get("bioxen vm optimise red-1")).toContain("doubling time");
     const proof = await bioxenHere(["ledger", "verify", "--json"]);
     expect(JSON.parse(proof.stdout)).toMatchObject({ violations: [], firstViolationSeq: null });

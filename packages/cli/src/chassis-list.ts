@@ -1,5 +1,5 @@
 /**
- * `ecoli:2,yeast` in options: types of chassis, and how many of each.
+ * Parses lists such as `ecoli:2,yeast`: chassis types with a number of chassis each, default 1.
  */
 import { InvalidArgumentError } from "commander";
 import { suggestion } from "./did-you-mean.ts";
@@ -9,7 +9,7 @@ export interface ChassisCount<T extends string> {
   readonly count: number;
 }
 
-/** `before`: of the same option given earlier. Throws with the first thing that is wrong. */
+/** `before` has the list of the same option given earlier. Throws `InvalidArgumentError` for the first problem. */
 export function chassisCounts<T extends string>(
   text: string,
   types: readonly T[],
@@ -26,8 +26,8 @@ export function chassisCounts<T extends string>(
       );
     if (more.length > 0 || !/^[0-9]+$/.test(count) || Number(count) < 1 || Number(count) > most)
       throw new InvalidArgumentError(`the number must be an integer from 1 to ${most}.`);
-    if (all.some((one) => one.chassisType === chassisType))
-      throw new InvalidArgumentError(`${chassisType} is named twice.`);
+    if (all.some((other) => other.chassisType === chassisType))
+      throw new InvalidArgumentError(`${chassisType} is listed twice.`);
     all.push({ chassisType, count: Number(count) });
   }
   return all;

@@ -1,13 +1,13 @@
 /**
- * What somebody who mistyped probably meant. Commander does it for commands and options; this is for the values of options.
+ * Suggestions for mistyped option values. Commander makes those for commands and options.
  */
 
-/** Letters that may be wrong: as in commander, whose suggestions stand beside these. */
+/** Most edits between a word and its suggestion, as in commander. */
 const MAX_EDITS = 3;
-/** Of the longer word, the share of letters that must be right. */
+/** Least share of correct letters, of the longer word, as in commander. */
 const LEAST_RIGHT = 0.4;
 
-/** ` (did you mean X?)`, or nothing where no candidate is close. */
+/** ` (did you mean X?)` with the closest candidate, or an empty text when none is close. */
 export function suggestion(word: string, candidates: readonly string[]): string {
   let closest: { readonly candidate: string; readonly edits: number } | undefined;
   for (const candidate of candidates) {
@@ -19,7 +19,7 @@ export function suggestion(word: string, candidates: readonly string[]): string 
   return closest === undefined ? "" : ` (did you mean ${closest.candidate}?)`;
 }
 
-/** Letters to add, leave out or change: Levenshtein's distance. */
+/** Levenshtein distance: letters to add, remove or change. */
 function editsBetween(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i += 1) {

@@ -1,21 +1,21 @@
 /**
- * What `vm exec` shows of a program: what it printed on standard output, what it complained of on standard error, and of Lua its result.
+ * The output of `vm exec`: what the program printed to standard output and standard error, and the result of Lua.
  */
 import type { ReplyOf } from "@bioxen/client";
 
-export interface Shown {
+export interface ExecOutput {
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Of a program that ended well, or did not. */
-export function shownOf(reply: ReplyOf<"vmExec">): Shown {
+/** The output of a program, whether it succeeded or failed. */
+export function execOutputOf(reply: ReplyOf<"vmExec">): ExecOutput {
   if (!reply.ok) {
     const { stdout, stderr } = reply.error.details ?? {};
     return { stdout: textOf(stdout), stderr: textOf(stderr) };
   }
   const { result, stdout } = reply;
-  // A machine's program has no value, only a status, which is 0, and what it complained of.
+  // A program in a machine has no result value, only exit code 0 and its standard error.
   if (isStatus(result)) return { stdout, stderr: result.stderr };
   return { stdout: `${stdout}${JSON.stringify(result, null, 2) ?? "null"}\n`, stderr: "" };
 }

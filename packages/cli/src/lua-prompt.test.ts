@@ -15,7 +15,7 @@ const value = (result: unknown, stdout = ""): Reply => ({
   instructions: 1,
 });
 
-/** A guest that knows these chunks, and that no other compiles. */
+/** A prompt on a guest that compiles only these chunks; `ran` lists those that it ran. */
 function promptOn(chunks: Readonly<Record<string, Reply>>) {
   const ran: string[] = [];
   const prompt = new LuaPrompt(async (source) => {
@@ -34,13 +34,13 @@ describe("a Lua prompt", () => {
     expect(ran).toEqual(["return 1 + 1"]);
   });
 
-  it("runs what is no expression as a statement", async () => {
+  it("runs a statement that is not an expression", async () => {
     const { prompt, ran } = promptOn({ "x = 1": value(null) });
     expect((await prompt.take("x = 1")).kind).toBe("value");
     expect(ran).toEqual(["x = 1"]);
   });
 
-  it("does not run again what failed while it ran", async () => {
+  it("does not repeat a chunk that failed while it ran", async () => {
     const failed = refusal("exec:1: boom", {
       instructions: 7,
       traceback: "stack traceback:",
@@ -57,7 +57,7 @@ describe("a Lua prompt", () => {
     expect(ran).toEqual(["return f()"]);
   });
 
-  it("waits for the rest of a chunk, and takes it whole", async () => {
+  it("waits for the rest of a chunk, and runs it whole", async () => {
     const open = refusal("exec:1: 'end' expected near <eof>", { instructions: 0 });
     const { prompt } = promptOn({ "for i = 1, 2 do": open, "for i = 1, 2 do\nend": value(null) });
     expect(await prompt.take("for i = 1, 2 do")).toEqual({ kind: "more" });
@@ -66,7 +66,7 @@ describe("a Lua prompt", () => {
     expect(prompt.isOpen).toBe(false);
   });
 
-  it("forgets an open chunk when it is told to, and a wrong one by itself", async () => {
+  it("discards an unfinished chunk on request, and a malformed one by itself", async () => {
     const { prompt } = promptOn({ do: refusal("exec:1: 'end' expected near <eof>", { instructions: 0 }) });
     await prompt.take("do");
     prompt.clear();

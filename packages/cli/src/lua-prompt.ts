@@ -1,14 +1,14 @@
 /**
- * What a Lua prompt makes of the lines it is given: an expression is answered with its value, a statement is run, what is not
- * finished waits for more.
+ * The state of a Lua prompt: an expression is answered with its value, a statement is run, and an unfinished chunk
+ * waits for its next line.
  *
- * The guest has no `load`, so a line is tried as `return <line>` first. That costs nothing when it is no expression: a chunk that
- * does not compile ran no instruction.
+ * The guest has no `load`, so each chunk is first tried as `return <chunk>`. For a statement that attempt has no
+ * effect: a chunk that does not compile runs no instruction.
  */
 import type { ReplyOf } from "@bioxen/client";
 import type { ReplyError } from "@bioxen/kernel";
 
-/** Lines of one chunk that is never finished. */
+/** Most lines of one unfinished chunk. */
 const MAX_CHUNK_LINES = 1_000;
 
 export type Exec = (source: string) => Promise<ReplyOf<"vmExec">>;
@@ -21,7 +21,7 @@ export type Answer =
       readonly stdout: string;
       readonly error: ReplyError;
     }
-  /** The chunk goes on in the next line. */
+  /** The chunk is unfinished and continues with the next line. */
   | { readonly kind: "more" };
 
 export class LuaPrompt {
@@ -32,16 +32,17 @@ export class LuaPrompt {
     this.#exec = exec;
   }
 
-  /** True while a chunk is not finished. */
+  /** True while a chunk is unfinished. */
   get isOpen(): boolean {
     return this.#lines.length > 0;
   }
 
-  /** Forgets what is not finished. */
+  /** Discards the unfinished chunk. */
   clear(): void {
     this.#lines = [];
   }
 
+  /** Adds a line, and runs the chunk if it is complete. */
   async take(line: string): Promise<Answer> {
     this.#lines.push(line);
     const source = this.#lines.join("\n");
@@ -68,7 +69,7 @@ export class LuaPrompt {
   }
 }
 
-/** It did not compile. */
+/** True when the chunk did not compile. */
 function ranNothing(reply: ReplyOf<"vmExec">): boolean {
   if (reply.ok || reply.error.code !== "GUEST_ERROR") return false;
   return reply.error.details?.["instructions"] === 0;

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { enableCompileCache } from "node:module";
 
-// Stripping and compiling some hundred files is half of what a short command costs; the second time it is read from a cache.
+// Half the time of a short command goes into stripping and compiling its modules; the cache saves that from the second
+// run on.
 enableCompileCache();
 const { runProgram } = await import("./program.ts");
 await runProgram(process.argv);

@@ -1,5 +1,5 @@
 /**
- * A command for several VMs: who is asked, and what is told of each.
+ * A command on several VMs: which are called, and how each result is reported.
  */
 import type { Accepted, Refused } from "@bioxen/client";
 import type { VmView } from "@bioxen/contracts";
@@ -68,7 +68,7 @@ describe("a command for several VMs", () => {
     expect((await run([], { selector: ["team"] }, done)).asked).toEqual(["a", "b", "c"]);
   });
 
-  it("asks all though one is refused, says which, and ends with 1", async () => {
+  it("calls all VMs although one is refused, names that one, and exits with 1", async () => {
     const act = (vmId: string): Done | Refused => (vmId === "x" ? { ok: false, error: refusal } : done(vmId));
     const json = await run(["a", "x", "b"], {}, act);
     expect(json.code).toBe(1);
@@ -82,17 +82,17 @@ describe("a command for several VMs", () => {
     expect(words.code).toBe(1);
   });
 
-  it("asks no more once nobody answers, and ends with 3", async () => {
+  it("stops calling when no service replies, and exits with 3", async () => {
     const ids = Array.from({ length: 50 }, (_, i) => `v${i}`);
     const { asked, out, code } = await run(ids, {}, () => {
-      throw new Fault("UNAVAILABLE", "nobody serves", { retryable: true });
+      throw new Fault("UNAVAILABLE", "no instance serves it", { retryable: true });
     });
     expect(code).toBe(3);
     expect(asked.length).toBeLessThan(20);
     expect(JSON.parse(out).results).toHaveLength(50);
   });
 
-  it("of nobody is nothing, and no failure", async () => {
+  it("succeeds when no VM is selected", async () => {
     const { out, code } = await run([], { selector: ["team=green"] }, done);
     expect(JSON.parse(out)).toEqual({ ok: true, results: [] });
     expect(code).toBe(0);

@@ -1,6 +1,6 @@
 /**
- * One command for several VMs: by their ids, or by the labels they carry. Each is asked for itself, a refusal of one
- * does not keep the others from being asked, and each has its own result.
+ * One command on several VMs, named by ids or by labels. Each VM has a call and a result of its own; a refusal of one
+ * does not stop the others.
  */
 import type { Accepted, Refused } from "@bioxen/client";
 import type { VmView } from "@bioxen/contracts";
@@ -31,7 +31,7 @@ export interface VmAction<R extends Accepted> {
 function selectorOption(text: string, before: readonly string[] = []): string[] {
   const labels = text.split(",").map((label) => label.trim());
   if (labels.some((label) => label === "" || label.startsWith("="))) {
-    throw new InvalidArgumentError("must be name or name=value, several by commas.");
+    throw new InvalidArgumentError("must be name or name=value, several separated by commas.");
   }
   return [...before, ...labels];
 }
@@ -39,11 +39,12 @@ function selectorOption(text: string, before: readonly string[] = []): string[] 
 export function withSelector(command: Command): Command {
   return command.option(
     "-l, --selector <label=value>",
-    "instead of ids: every VM with this label; several, by commas, must all be there",
+    "every VM with this label, in place of ids; with several, separated by commas, VMs that have them all",
     selectorOption,
   );
 }
 
+/** Runs the action on every named or selected VM, and shows the results. */
 export async function toEach<R extends Accepted>(
   command: Command,
   ids: readonly string[],
@@ -51,13 +52,13 @@ export async function toEach<R extends Accepted>(
   action: VmAction<R>,
 ): Promise<void> {
   if ((ids.length === 0) === (selector === undefined)) {
-    throw usage("name VMs by their ids, or by --selector: one of the two");
+    throw usage("name VMs either by ids or by --selector");
   }
   await withSession(command, async (session, { json }) => {
     const [only] = ids;
     if (only !== undefined && ids.length === 1) return toOne(session, only, action, json === true);
     const all = selector === undefined ? [...new Set(ids)] : await selected(session, selector);
-    if (all.length === 0 && json !== true) note(`no VM carries ${selector?.join(" and ")}`);
+    if (all.length === 0 && json !== true) note(`no VM has the label ${selector?.join(" and ")}`);
     showAll(all, await repliesOf(session, all, action), action, json === true);
   });
 }
@@ -76,7 +77,7 @@ async function toOne<R extends Accepted>(
   note(failure);
 }
 
-/** The service looks for one label; the others are looked for here. */
+/** The VMs that carry all labels. The service filters by the first label; the others are filtered here. */
 async function selected(session: Session, labels: readonly string[]): Promise<string[]> {
   const [first] = labels;
   const found = await session.listAllVms(first === undefined ? {} : { label: first });
@@ -88,7 +89,7 @@ function carries({ labels }: VmView, label: string): boolean {
   return split < 0 ? Object.hasOwn(labels, label) : labels[label.slice(0, split)] === label.slice(split + 1);
 }
 
-/** Of all; once nobody answers, the rest is not asked any more. */
+/** The replies by VM. When no service replies to one call, the remaining VMs are not called. */
 async function repliesOf<R extends Accepted>(
   session: Session,
   ids: readonly string[],
@@ -99,7 +100,7 @@ async function repliesOf<R extends Accepted>(
   let away: ReplyError | undefined;
   await someAtATime(ids, async (vmId) => {
     if (away !== undefined) {
-      replies.set(vmId, { ok: false, error: { ...away, message: `not asked: ${away.message}` } });
+      replies.set(vmId, { ok: false, error: { ...away, message: `not sent: ${away.message}` } });
       return;
     }
     const reply = await action.act(session, vmId).catch((thrown: unknown): Refused => {

@@ -1,5 +1,5 @@
 /**
- * How a command ends: exit codes of the contract, and what a person is told.
+ * The end of a command: the exit codes of the contract, and the error text.
  */
 import { ERRORS, isErrorCode } from "@bioxen/contracts";
 import { Fault, messageOf, type ReplyError } from "@bioxen/kernel";
@@ -9,10 +9,10 @@ export const EXIT_REFUSED = 1;
 export const EXIT_USAGE = 2;
 export const EXIT_UNREACHABLE = 3;
 
-/** Ends the command with `exitCode`; its message has been, or is to be, shown. */
+/** Thrown to end the command with `exitCode` and an error text; an empty text means that it has been shown already. */
 export class CommandEnd extends Error {
   readonly exitCode: number;
-  /** What was refused, in the words of the service. */
+  /** The refusal as the service sent it, for `--json`. */
   readonly error: ReplyError | undefined;
 
   constructor(exitCode: number, message: string, error?: ReplyError) {
@@ -23,10 +23,12 @@ export class CommandEnd extends Error {
   }
 }
 
+/** Wrong usage: exit code 2. */
 export function usage(message: string): CommandEnd {
   return new CommandEnd(EXIT_USAGE, message);
 }
 
+/** A refusal of a service: exit code 1, with every problem and the remedy. */
 export function refused(error: ReplyError): CommandEnd {
   return new CommandEnd(EXIT_REFUSED, describe(error), error);
 }
@@ -45,7 +47,7 @@ function describe(error: ReplyError): string {
   return lines.join("\n");
 }
 
-/** The end that a thrown thing means. */
+/** The end of the command for a thrown error: 3 for an unreachable service, else 1. */
 export function endOf(thrown: unknown): CommandEnd {
   if (thrown instanceof CommandEnd) return thrown;
   if (thrown instanceof Fault) {

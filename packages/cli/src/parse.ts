@@ -1,5 +1,5 @@
 /**
- * Values of options, from text: what the contract takes, or a sentence about what is wrong.
+ * Parses option values: returns the value for the contract, or throws an error that names the valid form.
  */
 import { readFile } from "node:fs/promises";
 import { text as readStream } from "node:stream/consumers";
@@ -7,13 +7,13 @@ import { InvalidArgumentError, Option } from "commander";
 import { suggestion } from "./did-you-mean.ts";
 import { usage } from "./outcome.ts";
 
-/** What is wrong with an amount (`300`) or a share (`50%`); undefined: nothing. */
+/** Why the text is neither an amount (`300`) nor a share (`50%`); undefined when it is valid. */
 export function amountProblem(text: string): string | undefined {
   if (/^(?:[0-9]+|(?:100|[1-9]?[0-9])%)$/.test(text)) return undefined;
   return 'must be an integer, or a share "0%" to "100%".';
 }
 
-/** Refused here, before it is sent. */
+/** An amount or a share. */
 export function amountOption(text: string): number | string {
   const problem = amountProblem(text);
   if (problem !== undefined) throw new InvalidArgumentError(problem);
@@ -31,7 +31,7 @@ export function numberOption(text: string): number {
   throw new InvalidArgumentError("must be a number.");
 }
 
-/** An option whose value is one of `names`: one that is not is told which there are, and which was probably meant. */
+/** An option with the values `names`. The error for another value lists them and suggests the closest. */
 export function oneOf(flags: string, description: string, names: readonly string[]): Option {
   return new Option(flags, description).choices(names).argParser((text) => {
     if (names.includes(text)) return text;
@@ -39,8 +39,8 @@ export function oneOf(flags: string, description: string, names: readonly string
   });
 }
 
-/** An option whose value is most often one of `names`, which help and completion name; it is judged by who gets it. */
-export function mostlyOneOf(flags: string, description: string, names: readonly string[]): Option {
+/** An option for which help and completion offer `names`; the service decides about other values. */
+export function openChoice(flags: string, description: string, names: readonly string[]): Option {
   return new Option(flags, description).choices(names).argParser((text) => text);
 }
 
@@ -56,14 +56,16 @@ export function labelOption(
 
 const RATES = { ribosomes: "ribosomes", atp: "atpPerSecond", rnap: "rnaPolymerases" } as const;
 
-/** Collects repeated `ribosomes=200`, `atp=50%`: what preemption must leave, or up to what is lent. */
+/** Collects repeated `ribosomes=200` or `atp=50%`, for guarantee and burst. */
 export function rateOption(
   text: string,
   before: Readonly<Record<string, number | string>> = {},
 ): Record<string, number | string> {
   const [name = "", amount = ""] = text.split("=");
   if (!Object.hasOwn(RATES, name)) {
-    throw new InvalidArgumentError(`must be name=amount with a name of ${Object.keys(RATES).join(", ")}.`);
+    throw new InvalidArgumentError(
+      `must be name=amount with one of the names ${Object.keys(RATES).join(", ")}.`,
+    );
   }
   return { ...before, [RATES[name as keyof typeof RATES]]: amountOption(amount) };
 }
@@ -76,7 +78,7 @@ export async function readSource(path: string): Promise<string> {
   });
 }
 
-/** Without what is undefined. */
+/** The object without its undefined fields. */
 export function given<T extends object>(value: T): { [K in keyof T]: NonNullable<T[K]> } {
   return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as {
     [K in keyof T]: NonNullable<T[K]>;

@@ -1,5 +1,5 @@
 /**
- * The whole cluster as it was after one event: one pass over the log, no service asked.
+ * The state of the whole cluster after one event, folded from the log without a service.
  */
 import {
   aggregateOf,
@@ -23,25 +23,26 @@ import { walkLog } from "./walk-log.ts";
 
 export interface PastState {
   readonly atSeq: number;
-  /** When the event at `atSeq` happened. */
+  /** Time of the event at `atSeq`, epoch ms. */
   readonly atMs: number;
-  /** In order of id; destroyed ones too, as the log still knows them. */
+  /** In order of id, destroyed VMs included. */
   readonly vms: readonly VmView[];
   readonly ledgers: readonly LedgerView[];
   readonly chassis: readonly ChassisView[];
 }
 
-/** Ends the command unless the log has event `seq`, or, with `orNext`, would give it to the next event. */
+/** Ends the command unless the log has event `seq`. With `orNext`, the sequence after the last one is valid too. */
 export async function requireInLog(log: EventLog, seq: number, orNext = false): Promise<void> {
-  if (seq < 1) throw usage(`there is no event #${seq}: sequences begin with 1`);
+  if (seq < 1) throw usage(`invalid sequence ${seq}: the first is 1`);
   const lastSeq = await log.lastSeq();
   if (seq <= (orNext ? lastSeq + 1 : lastSeq)) return;
   const end = lastSeq === 0 ? "the log is empty" : `the log ends at #${lastSeq}`;
-  const message = `there is no event #${seq}: ${end}`;
+  const message = `event #${seq} does not exist: ${end}`;
   const error = { code: "BAD_REQUEST", message, retryable: false, details: { lastSeq } };
   throw new CommandEnd(EXIT_REFUSED, message, error);
 }
 
+/** Folds the log up to `atSeq`. Throws the cause when an event cannot be read. */
 export async function stateAt(
   log: EventLog,
   atSeq: number,

@@ -14,7 +14,7 @@ function parsed(...args: string[]): PlacementOptions {
   return command.parse(args, { from: "user" }).opts();
 }
 
-it("options become the placement of the contract", () => {
+it("converts options to the placement of the contract", () => {
   expect(placementOf(parsed())).toEqual({});
   const options = [
     "--chassis-label",
@@ -33,7 +33,7 @@ it("options become the placement of the contract", () => {
   });
 });
 
-it("what cannot be meant is refused before it is sent", () => {
+it("refuses malformed placement options before a call", () => {
   for (const wrong of [
     ["--affinity", "app=db,cell-1"],
     ["--affinity", ""],

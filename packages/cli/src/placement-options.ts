@@ -1,5 +1,5 @@
 /**
- * Where a VM may live, in options: `--affinity app=db`, `--tolerate lab=p2`, and the taints of a chassis.
+ * Placement rules as options: `--affinity app=db`, `--tolerate lab=p2`, and the taints of a chassis.
  */
 import {
   PLACEMENT_POLICIES,
@@ -9,7 +9,7 @@ import {
   type Taint,
 } from "@bioxen/contracts";
 import { type Command, InvalidArgumentError } from "commander";
-import { given, labelOption, mostlyOneOf } from "./parse.ts";
+import { given, labelOption, openChoice } from "./parse.ts";
 
 type Placement = NonNullable<RequestOf<"vmCreate">["placement"]>;
 type Term = NonNullable<Placement["affinity"]>[number];
@@ -25,7 +25,7 @@ export interface PlacementOptions {
   readonly tolerate?: NonNullable<Placement["tolerations"]>;
 }
 
-/** Collects repeated `app=db,tier=1` (labels, all of them on one VM) or `cell-1,cell-2` (VMs, any of them). */
+/** Collects repeated `app=db,tier=1` (VMs with all these labels) or `cell-1,cell-2` (any of these VMs). */
 function termOption(text: string, before: readonly Term[] = []): Term[] {
   const parts = text.split(",");
   if (parts.every((part) => part.includes("="))) {
@@ -34,7 +34,7 @@ function termOption(text: string, before: readonly Term[] = []): Term[] {
     return [...before, { labels }];
   }
   if (parts.some((part) => part === "" || part.includes("="))) {
-    throw new InvalidArgumentError("must be labels as name=value,name=value, or ids of VMs.");
+    throw new InvalidArgumentError("must be labels such as name=value,name=value, or ids of VMs.");
   }
   return [...before, { vmIds: parts }];
 }
@@ -44,7 +44,7 @@ const EFFECT = new RegExp(`^([^=:]+)(?:=([^:]*))?(?::(${TAINT_EFFECTS.join("|")}
 function effectOf(text: string): { key: string; value?: string; effect?: Taint["effect"] } {
   const [, key, value, effect] = EFFECT.exec(text) ?? [];
   if (key === undefined)
-    throw new InvalidArgumentError(`must be key[=value][:effect], effect ${TAINT_EFFECTS.join(" or ")}.`);
+    throw new InvalidArgumentError(`must be key[=value][:effect] with effect ${TAINT_EFFECTS.join(" or ")}.`);
   return { key, ...given({ value, effect: effect as Taint["effect"] | undefined }) };
 }
 
@@ -52,27 +52,37 @@ function tolerationOption(text: string, before: NonNullable<PlacementOptions["to
   return [...before, effectOf(text)];
 }
 
-/** Collects repeated `key[=value]:effect`; without an effect it is NoSchedule. */
+/** Collects repeated `key[=value][:effect]`; the default effect is NoSchedule. */
 export function taintOption(text: string, before: readonly Taint[] = []): Taint[] {
   return [...before, { effect: "NoSchedule", ...effectOf(text) }];
 }
 
 export function withPlacementOptions(command: Command): Command {
   return command
-    .option("--chassis <id>", "only on this chassis")
-    .addOption(mostlyOneOf("--policy <policy>", "how its chassis is chosen", PLACEMENT_POLICIES))
-    .option("--chassis-label <name=value>", "only on a chassis with this label, repeatable", labelOption)
+    .option("--chassis <id>", "place it only on this chassis")
+    .addOption(
+      openChoice(
+        "--policy <policy>",
+        "how to choose its chassis; default: the scheduler's policy",
+        PLACEMENT_POLICIES,
+      ),
+    )
+    .option(
+      "--chassis-label <name=value>",
+      "place it only on a chassis with this label; repeatable",
+      labelOption,
+    )
     .option(
       "--affinity <vms>",
-      "only beside these VMs: ids, or labels as app=db,tier=1; repeatable",
+      "place it only on a chassis with these VMs: ids, or labels such as app=db,tier=1; repeatable",
       termOption,
     )
-    .option("--anti-affinity <vms>", "never beside these VMs; repeatable", termOption)
-    .option("--prefer-affinity <vms>", "rather beside these VMs; repeatable", termOption)
-    .option("--prefer-anti-affinity <vms>", "rather not beside these VMs; repeatable", termOption)
+    .option("--anti-affinity <vms>", "never place it on a chassis with these VMs; repeatable", termOption)
+    .option("--prefer-affinity <vms>", "prefer a chassis with these VMs; repeatable", termOption)
+    .option("--prefer-anti-affinity <vms>", "prefer a chassis without these VMs; repeatable", termOption)
     .option(
       "--tolerate <key=value:effect>",
-      "a taint it does not mind, value and effect may be left out; repeatable",
+      "tolerate this taint, key[=value][:effect]; repeatable",
       tolerationOption,
     );
 }

@@ -1,5 +1,5 @@
 /**
- * The `bioxen` command: all commands in one tree, exit codes of the contract.
+ * The `bioxen` command: the tree of all commands, and the conversion of errors into exit codes.
  */
 import { BIOXEN_VERSION } from "@bioxen/contracts";
 import { Command, CommanderError } from "commander";
@@ -30,9 +30,9 @@ export function createProgram(): Command {
   const program = new Command("bioxen")
     .description("a hypervisor for biological virtual machines")
     .version(BIOXEN_VERSION)
-    .showHelpAfterError("(bioxen --help shows every command)")
+    .showHelpAfterError("(bioxen --help lists every command)")
     .hook("preAction", async (_program, command) => {
-      // A file that cannot be read must not keep it from being mended, or looked for.
+      // `bioxen config` must work on a malformed settings file, to show and repair it.
       if (command.parent?.name() !== "config") await withSettings(command);
     });
   addStackCommands(program);
@@ -57,7 +57,7 @@ export function createProgram(): Command {
   return program;
 }
 
-/** Every command that does something, by its words: `vm create`. */
+/** The names of all executable commands, such as `vm create`. */
 export function commandPaths(command: Command = createProgram(), before = ""): string[] {
   const shown = command.commands.filter((child) => !isHidden(child));
   return shown.flatMap((child) => {
@@ -66,17 +66,17 @@ export function commandPaths(command: Command = createProgram(), before = ""): s
   });
 }
 
-/** Global options are taken anywhere on the line, so every command has them. */
+/** Adds the global options to every command, so that they are valid anywhere on the line. */
 function addGlobals(command: Command): void {
   if (command.commands.length === 0) {
-    command.option("--json", "one JSON document on stdout");
+    command.option("--json", "print one JSON document on stdout");
     for (const option of settingOptions("server", "timeout")) command.addOption(option);
   }
   command.exitOverride();
   for (const child of command.commands) addGlobals(child);
 }
 
-/** Options before the command are moved behind it, where the command takes them. */
+/** Moves global options from before the command to the end of the line, where the command parses them. */
 function withGlobalsLast(args: readonly string[]): string[] {
   const front: string[] = [];
   let i = 0;
@@ -92,7 +92,7 @@ function withGlobalsLast(args: readonly string[]): string[] {
 }
 
 export async function runProgram(argv: readonly string[]): Promise<void> {
-  // A reader that has seen enough (`| head`) closes the pipe; that is no failure.
+  // A reader such as `head` closes the pipe early; that is not a failure.
   process.stdout.on("error", () => process.exit(EXIT_DONE));
   const args = withGlobalsLast(argv.slice(2));
   const program = createProgram();
@@ -109,7 +109,7 @@ export async function runProgram(argv: readonly string[]): Promise<void> {
   }
 }
 
-/** Commander has told a person already what is wrong; whoever reads JSON is told as everywhere. */
+/** Commander has printed the error text; with `--json` stdout also gets the error document of every refusal. */
 function concludeUsage({ exitCode, message }: CommanderError, json: boolean): void {
   process.exitCode = exitCode === 0 ? EXIT_DONE : EXIT_USAGE;
   if (exitCode === 0 || !json) return;

@@ -1,8 +1,9 @@
 /**
- * How far a long command is: one line on stderr, redrawn on a terminal. In a pipe there is none, so that diagnostics stay clean.
+ * Progress of a long command: one line on stderr that is redrawn. It is shown only on a terminal, so that a pipe gets
+ * nothing but diagnostics.
  */
 
-/** Between two redraws, ms. */
+/** Shortest time between two redraws, ms. */
 const REDRAW_MS = 100;
 
 export class Progress {
@@ -14,13 +15,14 @@ export class Progress {
     this.#words = words;
   }
 
+  /** Redraws the line, at most every 100 ms. */
   seen(done: number): void {
     if (!this.#shown || Date.now() - this.#drawnAtMs < REDRAW_MS) return;
     this.#drawnAtMs = Date.now();
     process.stderr.write(`\r\u001b[K${this.#words(done)}`);
   }
 
-  /** The line goes; what follows stands in its place. */
+  /** Removes the line. */
   end(): void {
     if (this.#drawnAtMs > 0) process.stderr.write("\r\u001b[K");
   }

@@ -1,5 +1,5 @@
 /**
- * What every command shares: a session, one JSON document or words, and how it ends.
+ * The frame of every command: its session, its output as text or JSON, and its exit code.
  */
 import type { Accepted, Refused } from "@bioxen/client";
 import type { Command } from "commander";
@@ -10,18 +10,18 @@ export function globalsOf(command: Command): GlobalOptions {
   return command.optsWithGlobals() as GlobalOptions;
 }
 
-/** Where words go: with `--json` some commands tell their story on stderr, for stdout belongs to one document. */
-let words: NodeJS.WriteStream = process.stdout;
+/** Stream of the text output. With `--json` the demo writes its text to stderr, because stdout has one document. */
+let textOutput: NodeJS.WriteStream = process.stdout;
 
-export function wordsAside(aside: boolean): void {
-  words = aside ? process.stderr : process.stdout;
+export function sayOnStderr(aside: boolean): void {
+  textOutput = aside ? process.stderr : process.stdout;
 }
 
 export function say(line: string): void {
-  words.write(`${line}\n`);
+  textOutput.write(`${line}\n`);
 }
 
-/** Progress and diagnostics: never on stdout, which belongs to the result. */
+/** Writes progress and diagnostics to stderr; stdout has only the result. */
 export function note(line: string): void {
   process.stderr.write(`${line}\n`);
 }
@@ -30,7 +30,7 @@ export function sayJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value)}\n`);
 }
 
-/** Shows how a command ended and sets the exit code. */
+/** Shows the error text of a command, if it has one, and sets the exit code. */
 export function conclude(end: CommandEnd, json: boolean): void {
   process.exitCode = end.exitCode;
   if (end.message === "") return;

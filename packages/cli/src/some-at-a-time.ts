@@ -1,22 +1,24 @@
 /**
- * Work on many things, a few at once.
+ * Runs work on many items with a bounded number at once.
  */
 
-/** VMs under way at once: so many starts are planned together, and one stack answers them in time. */
+/** Items at once. Eight starts are planned together, and one local stack answers them in time. */
 const AT_ONCE = 8;
 
-/** `work` on each, begun in order; resolves once all are over. Rejects with the first rejection, and begins nothing after it. */
-export async function someAtATime<T>(all: readonly T[], work: (one: T) => Promise<void>): Promise<void> {
+/**
+ * Runs `work` on each item, in order; resolves when all have ended. After a rejection it starts no more, and rejects.
+ */
+export async function someAtATime<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
   let next = 0;
   const worker = async () => {
-    while (next < all.length) {
-      const one = all[next] as T;
+    while (next < items.length) {
+      const item = items[next] as T;
       next += 1;
-      await work(one).catch((thrown: unknown) => {
-        next = all.length;
+      await work(item).catch((thrown: unknown) => {
+        next = items.length;
         throw thrown;
       });
     }
   };
-  await Promise.all(Array.from({ length: Math.min(AT_ONCE, all.length) }, worker));
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, worker));
 }

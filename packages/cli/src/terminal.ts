@@ -1,14 +1,14 @@
 /**
- * Writing for people: tables, bars, colour where a terminal shows it.
+ * Text for terminals: tables, bars, colours.
  */
 import { stripVTControlCharacters } from "node:util";
 
 const COLOURS = { red: 31, green: 32, yellow: 33, cyan: 36, grey: 90, bold: 1 } as const;
 
-/** Of alerts and findings. */
+/** Colours of the severities of alerts and findings. */
 export const SEVERITY_COLOURS = { info: "cyan", warning: "yellow", critical: "red" } as const;
 
-/** `text` in a colour, on terminals that want one. */
+/** The text in a colour, when stdout is a terminal and NO_COLOR is not set. */
 export function paint(colour: keyof typeof COLOURS, text: string, on = wantsColour()): string {
   return on ? `\u001b[${COLOURS[colour]}m${text}\u001b[0m` : text;
 }
@@ -17,12 +17,12 @@ function wantsColour(): boolean {
   return process.stdout.isTTY === true && !process.env["NO_COLOR"];
 }
 
-/** Characters that a person sees. */
+/** Width in characters, without control sequences. */
 export function width(cell: string): number {
   return stripVTControlCharacters(cell).length;
 }
 
-/** Columns aligned, numbers of the last rows included; an empty table is its header. */
+/** A table with aligned columns; without rows, its header. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [header.map((h) => paint("grey", h)), ...rows];
   const widths = header.map((_, column) => Math.max(...all.map((row) => width(row[column] ?? ""))));
@@ -36,7 +36,7 @@ export function table(header: readonly string[], rows: readonly (readonly string
     .join("\n");
 }
 
-/** `text` in exactly `cells` characters: filled up with spaces, or cut with an ellipsis. For text without colours. */
+/** The text in exactly `cells` characters: padded with spaces, or cut with an ellipsis. It must have no colours. */
 export function fit(text: string, cells: number, right = false): string {
   const characters = [...text];
   if (characters.length > cells) return `${characters.slice(0, Math.max(0, cells - 1)).join("")}…`;
@@ -50,7 +50,7 @@ export function bar(permille: number, cells = 20): string {
   return "█".repeat(full) + "░".repeat(cells - full);
 }
 
-/** A state in its colour; spaces around it stay. */
+/** The state in its colour; surrounding spaces are kept. */
 export function paintState(state: string): string {
   const name = state.trim();
   if (name === "running") return paint("green", state);
@@ -62,7 +62,7 @@ export function minutes(value: number | null | undefined): string {
   return value === null || value === undefined ? "–" : `${value.toFixed(1)} min`;
 }
 
-/** How long ago, for a person. */
+/** A duration in its largest unit: s, min or h. */
 export function ago(ms: number): string {
   if (ms < 60_000) return `${Math.round(ms / 1000)} s`;
   if (ms < 3_600_000) return `${Math.round(ms / 60_000)} min`;

@@ -1,4 +1,4 @@
-/** Resolves at the first Ctrl-C or SIGTERM, or when nobody reads stdout any more. */
+/** Resolves at the first SIGINT (Ctrl-C) or SIGTERM, or when the reader of stdout has closed it. */
 export function untilInterrupted(): Promise<void> {
   return new Promise((resolve) => {
     process.once("SIGINT", () => resolve());

@@ -1,11 +1,11 @@
 /**
- * A walk over the log ends: at the end of the log, or when the log says nothing any more.
+ * A walk over the log ends at the end of the log, or when the log falls silent.
  */
 import type { EventLog, FollowOptions, StoredEvent } from "@bioxen/kernel";
 import { describe, expect, it } from "vitest";
 import { walkLog } from "./walk-log.ts";
 
-/** Three events long; gives `given` of them, and then is silent. */
+/** A log of three events that delivers `given` of them and then falls silent. */
 function logOf(given: number): EventLog {
   const follow = async ({ fromSeq, onEvent }: FollowOptions) => {
     for (let seq = fromSeq; seq <= given; seq += 1) onEvent({ seq } as StoredEvent);
@@ -21,12 +21,12 @@ async function walked(given: number, options = {}): Promise<{ seqs: number[]; ca
 }
 
 describe("a walk over the log", () => {
-  it("ends at the end, or where it is told to", async () => {
+  it("ends at the end of the log, or at `toSeq`", async () => {
     expect(await walked(3)).toEqual({ seqs: [1, 2, 3], cause: undefined });
     expect(await walked(3, { fromSeq: 2, toSeq: 2 })).toEqual({ seqs: [2], cause: undefined });
   });
 
-  it("is given up, as retryable, when the log falls silent", async () => {
+  it("ends with a retryable TIMEOUT when the log falls silent", async () => {
     const { seqs, cause } = await walked(2);
     expect(seqs).toEqual([1, 2]);
     expect(cause).toMatchObject({ code: "TIMEOUT", retryable: true });

@@ -1,5 +1,5 @@
 /**
- * `bioxen alerts …`: what is wrong now, what is watched for it, and what nobody could be told.
+ * `bioxen alerts …`: raised alerts, their rules, and undelivered notifications.
  */
 import {
   type ActiveAlertView,
@@ -28,11 +28,11 @@ interface RuleLine {
 }
 
 export function addAlertCommands(program: Command): void {
-  const alerts = program.command("alerts").description("what is wrong, and the rules that say so");
+  const alerts = program.command("alerts").description("raised alerts and their rules");
   alerts
     .command("ls")
-    .description("alerts raised and not cleared, the oldest first")
-    .option("--rule <id>", "of this rule only")
+    .description("list raised alerts, oldest first")
+    .option("--rule <id>", "only alerts of this rule")
     .action(async (options: { rule?: string }, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const reply = await session.ask("alertList", given({ ruleId: options.rule }));
@@ -44,7 +44,7 @@ export function addAlertCommands(program: Command): void {
     });
   alerts
     .command("rules")
-    .description("all rules")
+    .description("list all rules")
     .action(async (_options, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const reply = await session.ask("alertList", {});
@@ -55,7 +55,7 @@ export function addAlertCommands(program: Command): void {
   addSet(alerts);
   alerts
     .command("remove <rule>")
-    .description("watch no more; the alerts of the rule end with it")
+    .description("remove a rule and its raised alerts")
     .action(async (ruleId: string, _options, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const reply = await session.call("alertRemoveRule", { ruleId });
@@ -72,23 +72,27 @@ export function addAlertCommands(program: Command): void {
 function addSet(alerts: Command): void {
   alerts
     .command("set <rule>")
-    .description("watch a metric: set a rule, or set it anew")
-    .addOption(oneOf("--metric <name>", "what is watched", ALERT_METRIC_NAMES).makeOptionMandatory())
-    .option("--above <n>", "raised while the value is above it", integerOption)
-    .option("--below <n>", "raised while the value is below it", integerOption)
-    .option("--for <ms>", "only after this long without a break, ms", integerOption)
-    .option("--margin <permille>", "cleared only past the threshold by this share of it, ‰", integerOption)
-    .addOption(oneOf("--severity <name>", "how bad", ALERT_SEVERITIES).default("warning"))
-    .option("--vm <id>", "this VM only")
-    .option("--chassis <id>", "this chassis, or VMs on it, only")
-    .option("--label <name[=value]>", "what carries this label only")
+    .description("create or replace a rule on a metric")
+    .addOption(oneOf("--metric <name>", "metric of the rule", ALERT_METRIC_NAMES).makeOptionMandatory())
+    .option("--above <n>", "raise while the value is above this", integerOption)
+    .option("--below <n>", "raise while the value is below this", integerOption)
+    .option("--for <ms>", "raise only after this uninterrupted time, ms; default 0", integerOption)
+    .option(
+      "--margin <permille>",
+      "clear only beyond the threshold by this share of it, permille; default 0",
+      integerOption,
+    )
+    .addOption(oneOf("--severity <name>", "severity of its alerts", ALERT_SEVERITIES).default("warning"))
+    .option("--vm <id>", "only this VM")
+    .option("--chassis <id>", "only this chassis, or the VMs on it")
+    .option("--label <name[=value]>", "only VMs or chassis with this label")
     .addHelpText(
       "after",
       "\nExample: bioxen alerts set hungry --metric vm.growthPermille --below 700 --for 10000 --margin 50 --label tier=gold",
     )
     .action(async (ruleId: string, line: RuleLine, command: Command) => {
       if ((line.above === undefined) === (line.below === undefined)) {
-        throw usage("say --above or --below, one of them");
+        throw usage("pass either --above or --below");
       }
       await withSession(command, async (session, { json }) => {
         const request = given({
@@ -102,7 +106,7 @@ function addSet(alerts: Command): void {
           scope: given({ vmId: line.vm, chassisId: line.chassis, label: line.label }),
         }) as RequestOf<"alertSetRule">;
         const reply = await session.call("alertSetRule", request);
-        showReply(reply, json === true, ({ changed }) => `${ruleId} is ${changed ? "set" : "so already"}`);
+        showReply(reply, json === true, ({ changed }) => `${ruleId} is ${changed ? "set" : "unchanged"}`);
       });
     });
 }
@@ -110,7 +114,7 @@ function addSet(alerts: Command): void {
 function addDeadLetters(alerts: Command): void {
   alerts
     .command("dead")
-    .description("notifications that a webhook never took, the oldest first")
+    .description("list notifications that a webhook did not accept, oldest first")
     .action(async (_options, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const reply = await session.ask("alertDead", {});
@@ -120,12 +124,12 @@ function addDeadLetters(alerts: Command): void {
     });
   alerts
     .command("retry <rule> [notification]")
-    .description("deliver dead letters of a rule again: one of them, or all")
+    .description("deliver the dead letters of a rule again, one or all")
     .addHelpText("after", "\nExample: bioxen alerts retry chassis-lost")
     .action(async (ruleId: string, notificationId: string | undefined, _options, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const reply = await session.call("alertRetry", given({ ruleId, notificationId }));
-        showReply(reply, json === true, ({ retried }) => `${retried} to be delivered again`);
+        showReply(reply, json === true, ({ retried }) => `${retried} notifications queued for delivery`);
       });
     });
 }
@@ -156,7 +160,7 @@ function ruleTable(rules: readonly AlertRuleView[]): string {
     painted(rule.severity),
     Object.entries(rule.scope)
       .map(([name, value]) => `${name} ${value}`)
-      .join(", ") || "everything",
+      .join(", ") || "all",
     rule.isDefault ? "default" : "",
   ]);
   return table(["RULE", "RAISED WHILE", "FOR", "MARGIN", "SEVERITY", "SCOPE", ""], rows);
@@ -172,5 +176,5 @@ export function deadTable(dead: readonly DeadNotification[]): string {
     letter.reason,
     `${ago(Date.now() - letter.diedAtMs)} ago`,
   ]);
-  return table(["RULE", "NOTIFICATION", "WHAT", "WEBHOOK", "TRIES", "WHY", "GIVEN UP"], rows);
+  return table(["RULE", "NOTIFICATION", "WHAT", "WEBHOOK", "ATTEMPTS", "REASON", "GIVEN UP"], rows);
 }

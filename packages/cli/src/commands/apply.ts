@@ -1,5 +1,5 @@
 /**
- * `bioxen apply -f fleet.yaml`: makes a fleet so. Says first what that takes, and asks.
+ * `bioxen apply -f fleet.yaml`: shows the difference between a fleet and its file, asks, and carries it out.
  */
 import { dirname } from "node:path";
 import type { Command } from "commander";
@@ -29,19 +29,19 @@ A fleet file, YAML or JSON (docs/how-to/fleets.md; docs/fleet.schema.json is its
     - { vmId: keeper, priority: 3, state: paused }
 
 Examples:
-  bioxen apply -f fleet.yaml                what would be done, and after a yes it is
-  bioxen apply -f fleet.yaml --dry-run      what would be done
-  bioxen apply -f fleet.yaml --prune --yes  and what the file has no more is destroyed`;
+  bioxen apply -f fleet.yaml                show the changes, ask, and make them
+  bioxen apply -f fleet.yaml --dry-run      only show the changes
+  bioxen apply -f fleet.yaml --prune --yes  also destroy VMs that were removed from the file`;
 
 export function addApplyCommand(program: Command): void {
   program
     .command("apply")
-    .description("make a fleet of VMs what a file says: create, change, start, stop; the diff first")
-    .requiredOption("-f, --file <file>", "the fleet file; - is standard input")
-    .option("--yes", "do it without asking")
-    .option("--dry-run", "only say what would be done")
-    .option("--prune", "destroy VMs that an apply of this fleet made and the file has no more")
-    .option("--replace", "destroy and create anew where a VM cannot be changed: what is in it is lost")
+    .description("create, change, start and stop VMs until a fleet matches its file; shows the changes first")
+    .requiredOption("-f, --file <file>", "fleet file; - reads standard input")
+    .option("--yes", "make the changes without asking")
+    .option("--dry-run", "show the changes without making them")
+    .option("--prune", "destroy VMs that an apply of this fleet created and the file no longer lists")
+    .option("--replace", "destroy and recreate VMs that cannot be changed in place; their state is lost")
     .addHelpText("after", EXAMPLES)
     .action((options: ApplyOptions, command: Command) =>
       withSession(command, (session, { json }) => apply(session, options, json === true)),
@@ -49,7 +49,7 @@ export function addApplyCommand(program: Command): void {
 }
 
 async function apply(session: Session, options: ApplyOptions, json: boolean): Promise<void> {
-  // Loaded here: no other command needs a YAML parser.
+  // Loaded only here: the other commands need no YAML parser.
   const [{ planOf }, { carryOut }, words] = await Promise.all([
     import("../apply/plan.ts"),
     import("../apply/carry-out.ts"),
@@ -76,7 +76,7 @@ async function apply(session: Session, options: ApplyOptions, json: boolean): Pr
   if (obstacle !== undefined) throw obstacle;
   const open = plan.filter(({ action }) => action !== "unchanged" && action !== "left").length;
   if (open === 0) return show([]);
-  if (!(await isWanted(options, json, open))) throw new CommandEnd(EXIT_REFUSED, "nothing was done");
+  if (!(await isWanted(options, json, open))) throw new CommandEnd(EXIT_REFUSED, "nothing was changed");
   const progress = new Progress((done) => `${done} of ${open} VMs`);
   const { signal, release } = untilCtrlC();
   const onDone = (done: number) => progress.seen(done);
@@ -100,13 +100,13 @@ async function fleetOf(file: string): Promise<Fleet> {
   throw new CommandEnd(EXIT_USAGE, message, { code: "BAD_REQUEST", message, retryable: false, details });
 }
 
-/** One row of `--json`. */
+/** A VM in the document of `--json`. */
 function rowOf({ vmId, action, differences }: PlannedVm, applied: AppliedVm | undefined) {
   const { outcome = null, state = null, reason = null, error = null } = applied ?? {};
   return { vmId, action, differences, outcome, state, reason, error };
 }
 
-/** Nothing is begun that could not be brought to its end. */
+/** Why the plan cannot be completed; then none of it is carried out. Undefined: it can. */
 function obstacleOf(plan: readonly PlannedVm[], { replace }: ApplyOptions): CommandEnd | undefined {
   const ids = (action: PlannedVm["action"]) =>
     plan.filter((one) => one.action === action).map(({ vmId }) => vmId);
@@ -115,13 +115,15 @@ function obstacleOf(plan: readonly PlannedVm[], { replace }: ApplyOptions): Comm
   const sentences = [
     ...(foreign.length === 0
       ? []
-      : [`not of this fleet: ${foreign.join(", ")}; choose other ids, or destroy them first`]),
+      : [
+          `these VMs belong to no or another fleet: ${foreign.join(", ")}; choose other ids, or destroy them first`,
+        ]),
     ...(replaced.length === 0
       ? []
-      : [`cannot be changed in place: ${replaced.join(", ")}; --replace destroys and creates them anew`]),
+      : [`cannot be changed in place: ${replaced.join(", ")}; --replace destroys and recreates them`]),
   ];
   if (sentences.length === 0) return undefined;
-  const message = `nothing was done: ${sentences.join("; ")}`;
+  const message = `nothing was changed: ${sentences.join("; ")}`;
   const details = { foreign, replace: replaced };
   const error = { code: "CONFLICT", message, retryable: false, details };
   return new CommandEnd(EXIT_REFUSED, `CONFLICT: ${message}`, error);
@@ -130,12 +132,12 @@ function obstacleOf(plan: readonly PlannedVm[], { replace }: ApplyOptions): Comm
 async function isWanted({ yes }: ApplyOptions, json: boolean, open: number): Promise<boolean> {
   if (yes === true) return true;
   const canAsk = process.stdin.isTTY === true && process.stdout.isTTY === true && !json;
-  if (!canAsk) throw usage("say --yes, or --dry-run: nobody can be asked here");
+  if (!canAsk) throw usage("not a terminal: pass --yes or --dry-run");
   const { confirm } = await import("@clack/prompts");
-  return (await confirm({ message: `Do this to ${open} VMs?`, initialValue: false })) === true;
+  return (await confirm({ message: `Change ${open} VMs?`, initialValue: false })) === true;
 }
 
-/** Ctrl-C lets what is under way come to its end and begins nothing more. */
+/** A signal that Ctrl-C aborts: the steps under way are completed, and no further one starts. */
 function untilCtrlC(): { readonly signal: AbortSignal; release(): void } {
   const controller = new AbortController();
   const abort = () => controller.abort();
@@ -148,7 +150,7 @@ function untilCtrlC(): { readonly signal: AbortSignal; release(): void } {
 
 function concludeWith(applied: readonly AppliedVm[]): void {
   const untouched = applied.filter(({ outcome }) => outcome === "untouched").length;
-  if (untouched > 0) note(`${untouched} VMs were left as they are: run it again to go on`);
+  if (untouched > 0) note(`${untouched} VMs were not changed: run the command again to continue`);
   if (applied.some(({ unreachable }) => unreachable)) process.exitCode = EXIT_UNREACHABLE;
   else if (untouched > 0 || applied.some(({ outcome }) => outcome === "failed")) {
     process.exitCode = EXIT_REFUSED;

@@ -1,5 +1,6 @@
 /**
- * `bioxen chassis drain`: begins or ends a drain, and with `--wait` shows how far it is until it has ended.
+ * `bioxen chassis drain`: starts or cancels a drain, or shows its progress; with `--wait` it follows the drain to its
+ * end.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DrainView, ResultOf } from "@bioxen/contracts";
@@ -11,9 +12,9 @@ import { say, sayJson, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
 import { table } from "../terminal.ts";
 
-/** How often the drain is looked at while it goes on, ms. */
-const LOOK_INTERVAL_MS = 200;
-/** Beyond its deadline the drain ends itself; a service that is away for longer than this, ms, is not waited for. */
+/** Interval of polling a drain, ms. */
+const POLL_INTERVAL_MS = 200;
+/** A drain ends itself at its deadline. This much later, ms, the service counts as unreachable. */
 const GRACE_MS = 30_000;
 
 interface Options {
@@ -27,12 +28,12 @@ interface Options {
 export function addDrainCommand(chassis: Command): void {
   chassis
     .command("drain <id>")
-    .description("move everybody elsewhere, and take nobody: bioxen chassis drain ecoli-1 --wait")
-    .option("--parallel <n>", "moves under way at once", integerOption)
-    .option("--deadline <seconds>", "after this it is given up", integerOption)
-    .option("--wait", "until it has ended; exit code 1 when somebody remains")
-    .option("--cancel", "end it: moves under way are taken back")
-    .option("--progress", "how far it is, VM by VM; begins nothing")
+    .description("cordon a chassis and move its VMs to others: bioxen chassis drain ecoli-1 --wait")
+    .option("--parallel <n>", "moves at once; default 4", integerOption)
+    .option("--deadline <seconds>", "time limit of the drain, s; default 600", integerOption)
+    .option("--wait", "wait for its end; exit code 1 when VMs remain")
+    .option("--cancel", "cancel the drain and the moves under way")
+    .option("--progress", "show the progress of each VM; starts nothing")
     .addHelpText(
       "after",
       "\nExamples:\n  bioxen chassis drain ecoli-1 --parallel 8 --deadline 120 --wait\n  bioxen chassis drain ecoli-1 --cancel",
@@ -41,9 +42,9 @@ export function addDrainCommand(chassis: Command): void {
       await withSession(command, async (session, { json }) => {
         const isJson = json === true;
         if (options.cancel === true && options.progress === true)
-          throw usage("--cancel or --progress, not both");
+          throw usage("pass either --cancel or --progress");
         if (options.progress === true) return showProgress(session, chassisId, isJson);
-        const begun = await beginOrEnd(session, chassisId, options);
+        const begun = await startOrCancel(session, chassisId, options);
         const reply = options.wait === true ? await ended(session, begun) : begun;
         if (isJson) sayJson({ ok: true, ...reply });
         else say(words(reply.drain, chassisId, reply.changed));
@@ -52,7 +53,7 @@ export function addDrainCommand(chassis: Command): void {
     });
 }
 
-function beginOrEnd(session: Session, chassisId: string, { cancel, parallel, deadline }: Options) {
+function startOrCancel(session: Session, chassisId: string, { cancel, parallel, deadline }: Options) {
   if (cancel === true) return session.ask("chassisCancelDrain", { chassisId });
   const deadlineMs = deadline === undefined ? undefined : deadline * 1_000;
   return session.ask("chassisDrain", given({ chassisId, parallelism: parallel, deadlineMs }));
@@ -64,7 +65,7 @@ async function showProgress(session: Session, chassisId: string, json: boolean):
   else say(words(reply.drain, chassisId, true));
 }
 
-/** The reply with the drain as it ended. */
+/** Polls the drain to its end; returns the reply with its final state. */
 async function ended(session: Session, begun: ResultOf<"chassisDrain">): Promise<ResultOf<"chassisDrain">> {
   const { chassisId } = begun.chassis;
   let { drain } = begun;
@@ -72,10 +73,13 @@ async function ended(session: Session, begun: ResultOf<"chassisDrain">): Promise
   while (drain?.status === "draining") {
     if (Date.now() > drain.deadlineAtMs + GRACE_MS) {
       progress.end();
-      throw new CommandEnd(EXIT_UNREACHABLE, `${chassisId} is still being drained after its deadline`);
+      throw new CommandEnd(
+        EXIT_UNREACHABLE,
+        `the drain of ${chassisId} has not ended ${GRACE_MS / 1_000} s after its deadline`,
+      );
     }
     progress.seen(drain.moved);
-    await sleep(LOOK_INTERVAL_MS);
+    await sleep(POLL_INTERVAL_MS);
     ({ drain } = await session.ask("chassisDrainGet", { chassisId }));
   }
   progress.end();
@@ -85,19 +89,19 @@ async function ended(session: Session, begun: ResultOf<"chassisDrain">): Promise
 
 function conclude(drain: DrainView | null, json: boolean): void {
   if (drain === null || drain.status === "completed") return;
-  const message = `${drain.chassisId} was not drained: ${drain.status}, ${drain.remaining} left`;
+  const message = `${drain.chassisId} was not drained: ${drain.status}, ${drain.remaining} VMs left`;
   throw new CommandEnd(EXIT_REFUSED, json ? "" : message);
 }
 
 function progressLine({ chassisId, vms, moved, remaining }: DrainView): string {
   const moving = vms.filter((vm) => vm.status === "moving").map((vm) => vm.vmId);
   const now = moving.length === 0 ? "" : `, now ${moving.slice(0, 4).join(", ")}`;
-  return `${chassisId}: ${moved} of ${vms.length} moved, ${remaining} to go${now}`;
+  return `${chassisId}: ${moved} of ${vms.length} moved, ${remaining} left${now}`;
 }
 
 function words(drain: DrainView | null, chassisId: string, changed: boolean): string {
-  if (drain === null) return `${chassisId} was never drained`;
-  const head = `${drain.chassisId} is ${drain.status}: ${drain.moved} of ${drain.vms.length} moved, ${drain.remaining} left${changed ? "" : " (it was so already)"}`;
+  if (drain === null) return `${chassisId} has had no drain`;
+  const head = `${drain.chassisId} is ${drain.status}: ${drain.moved} of ${drain.vms.length} moved, ${drain.remaining} left${changed ? "" : " (no change)"}`;
   if (drain.vms.length === 0) return head;
   const rows = drain.vms.map((vm) => [vm.vmId, vm.status, vm.toChassisId ?? "", vm.reason ?? ""]);
   return `${head}\n${table(["VM", "STATUS", "TO", "WHY"], rows)}`;

@@ -12,7 +12,7 @@ import {
   type Taint,
 } from "@bioxen/contracts";
 import type { Command } from "commander";
-import { given, integerOption, labelOption, mostlyOneOf, oneOf } from "../parse.ts";
+import { given, integerOption, labelOption, oneOf, openChoice } from "../parse.ts";
 import { taintOption } from "../placement-options.ts";
 import { say, sayJson, showReply, withSession } from "../run.ts";
 import { ago, bar, paintState, table } from "../terminal.ts";
@@ -66,7 +66,7 @@ function addRegister(chassis: Command): void {
   chassis
     .command("register <id>")
     .description("register a chassis that an agent runs")
-    .addOption(mostlyOneOf("--type <type>", "chassis type", CHASSIS_TYPES).makeOptionMandatory())
+    .addOption(openChoice("--type <type>", "chassis type", CHASSIS_TYPES).makeOptionMandatory())
     .requiredOption("--agent <id>", "agent that runs its guests")
     .option("--max-vms <n>", "most VMs it holds; default: its type's", integerOption)
     .option(

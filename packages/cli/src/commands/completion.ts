@@ -1,5 +1,5 @@
 /**
- * `bioxen completion SHELL`, and what the shells ask back: ids of what there is.
+ * `bioxen completion SHELL`, and the hidden command by which the shell scripts get ids.
  */
 import { Argument, type Command } from "commander";
 import { bashCompletion } from "../completion/bash.ts";
@@ -9,7 +9,7 @@ import { zshCompletion } from "../completion/zsh.ts";
 import { globalsOf, say, sayJson } from "../run.ts";
 import { Session } from "../session.ts";
 
-/** Of a request while somebody waits for a Tab, ms: what takes longer is not completed. */
+/** Deadline of a request for a Tab, ms; ids that take longer are not completed. */
 const TAB_TIMEOUT_MS = 1_000;
 
 const SHELLS = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion } as const;
@@ -23,8 +23,10 @@ Examples:
 export function addCompletionCommands(program: Command): void {
   program
     .command("completion")
-    .description("print what a shell completes commands, options, and ids of VMs and chassis with")
-    .addArgument(new Argument("<shell>", "the shell").choices(Object.keys(SHELLS)))
+    .description(
+      "print a completion script for a shell: commands, options, and ids of VMs, chassis and rules",
+    )
+    .addArgument(new Argument("<shell>", "shell").choices(Object.keys(SHELLS)))
     .addHelpText("after", EXAMPLES)
     .action((shell: keyof typeof SHELLS, _options, command: Command) => {
       const script = SHELLS[shell](completionTree(program));
@@ -35,7 +37,7 @@ export function addCompletionCommands(program: Command): void {
     .command("__ids", { hidden: true })
     .addArgument(new Argument("<kind>").choices(ID_KINDS))
     .action(async (kind: (typeof ID_KINDS)[number], _options, command: Command) => {
-      // Nobody wants to read an error where he pressed Tab.
+      // An error text would disturb the command line at a Tab; without ids there is just no completion.
       const ids = await idsOf(kind, command).catch(() => []);
       if (ids.length > 0) say(ids.join("\n"));
     });

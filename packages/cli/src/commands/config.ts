@@ -1,5 +1,5 @@
 /**
- * `bioxen config …`: what is set, where that comes from, and setting it in the file.
+ * `bioxen config …`: shows settings with their origin, and changes them in the settings file.
  */
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -11,12 +11,12 @@ import { paint, table } from "../terminal.ts";
 
 const EXAMPLES = `
 Examples:
-  bioxen config show --origin                  every setting, and where its value comes from
-  bioxen config set server nats://10.0.0.5     for every command to come
+  bioxen config show --origin                  every setting with the origin of its value
+  bioxen config set server nats://10.0.0.5     use this server in every command
   bioxen config set up.chassis ecoli:2,yeast:1
   bioxen config unset server`;
 
-/** How a setting is shown: a view, not a decision. */
+/** A setting in the document of `--json`. */
 function viewOf({ setting, value, origin }: Resolved) {
   const { key, variable, flags, meaning } = setting;
   return { key, value: value ?? null, origin, variable, flags, meaning };
@@ -25,11 +25,11 @@ function viewOf({ setting, value, origin }: Resolved) {
 export function addConfigCommands(program: Command): void {
   const config = program
     .command("config")
-    .description("settings of this command: by flag, else environment, else file, else default");
+    .description("settings: from a flag, else the environment, else the settings file, else the default");
   config
     .command("show")
-    .description("every setting")
-    .option("--origin", "and where its value comes from")
+    .description("list every setting")
+    .option("--origin", "also show the origin of each value")
     .addHelpText("after", EXAMPLES)
     .action(async (options: { origin?: boolean }, command: Command) => {
       const all = await withSettings(command);
@@ -40,25 +40,25 @@ export function addConfigCommands(program: Command): void {
     });
   config
     .command("get <key>")
-    .description("the value of one setting")
+    .description("print one setting")
     .addHelpText("after", EXAMPLES)
     .action(async (key: string, _options, command: Command) => {
       settingOf(key);
-      const one = (await withSettings(command)).find(({ setting }) => setting.key === key);
-      if (one === undefined) return;
-      if (globalsOf(command).json === true) sayJson({ ok: true, ...viewOf(one) });
-      else say(valueWords(one));
+      const found = (await withSettings(command)).find(({ setting }) => setting.key === key);
+      if (found === undefined) return;
+      if (globalsOf(command).json === true) sayJson({ ok: true, ...viewOf(found) });
+      else say(valueWords(found));
     });
   config
     .command("set <key> <value>")
-    .description("set it in the file; everything else of the file stays as it is")
+    .description("set it in the settings file, which otherwise stays unchanged")
     .addHelpText("after", EXAMPLES)
     .action((key: string, text: string, _options, command: Command) =>
       change(key, parsed(key, text), globalsOf(command).json === true),
     );
   config
     .command("unset <key>")
-    .description("take it out of the file")
+    .description("remove it from the settings file")
     .addHelpText("after", EXAMPLES)
     .action((key: string, _options, command: Command) => {
       settingOf(key);
@@ -90,7 +90,7 @@ async function change(key: string, value: unknown, json: boolean): Promise<void>
   else say(`${key} is ${value === undefined ? "not set" : value} in ${file}${changed ? "" : " already"}`);
 }
 
-/** Whoever reads it meanwhile reads the old file or the new one. */
+/** Replaces the file atomically: a concurrent reader sees the old content or the new. */
 async function replace(file: string, text: string): Promise<void> {
   const draft = `${file}.${process.pid}`;
   try {
@@ -114,7 +114,7 @@ function settingTable(all: readonly Resolved[], withOrigin: boolean): string {
     ...(withOrigin ? [originWords(one)] : []),
     one.setting.meaning,
   ]);
-  return table(["SETTING", "VALUE", ...(withOrigin ? ["FROM"] : []), "WHAT IT IS"], rows);
+  return table(["SETTING", "VALUE", ...(withOrigin ? ["ORIGIN"] : []), "MEANING"], rows);
 }
 
 function originWords({ setting, origin }: Resolved): string {

@@ -1,7 +1,7 @@
 /**
- * `bioxen demo`, the main job end to end on real parts: a stack, four cells, a look inside, the books, the log.
+ * `bioxen demo`: a tour on a real stack: four cells, Lua, a pause, the ledgers, the log, the model.
  *
- * Nothing here is staged: every number shown is asked of a service, and the tour fails where one is not what the model says.
+ * Every number shown comes from a service, and the tour fails when a measured number differs from the model.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -12,7 +12,7 @@ import { type LocalStack, startLocalStack } from "@bioxen/local-stack";
 import type { VerifierReport } from "@bioxen/log-verifier";
 import type { Command } from "commander";
 import { CommandEnd, EXIT_REFUSED, endOf } from "../outcome.ts";
-import { conclude, globalsOf, note, say, sayJson, wordsAside } from "../run.ts";
+import { conclude, globalsOf, note, say, sayJson, sayOnStderr } from "../run.ts";
 import { Session } from "../session.ts";
 import { paint } from "../terminal.ts";
 import { untilInterrupted } from "../until.ts";
@@ -21,20 +21,20 @@ import { verifyLog } from "./events.ts";
 import { LiveTable } from "./live-table.ts";
 import { waitFor } from "./vm-start.ts";
 
-/** Simulated minutes per second: a syn3a divides every two seconds, and growth settles while one looks. */
+/** Simulated minutes per real second: a syn3a divides every two seconds, and growth settles during the tour. */
 const DEMO_TIME_SCALE = 60;
 const DEMO_CHASSIS = "ecoli:1,yeast:1";
 const WATCH_MS = 6_000;
-/** A paused cell is watched for this long, ms: more than one sample. */
+/** Length of the pause, ms: longer than the interval of two samples. */
 const PAUSE_MS = 1_500;
-/** Measured doubling times may differ from the model's steady state by this share. */
+/** Largest relative difference between a measured doubling time and the model's steady state. */
 const TOLERANCE = 0.005;
 
 interface Cell {
   readonly vmId: string;
   readonly biologicalType: BiologicalType;
   readonly resources: { readonly ribosomes?: string };
-  /** Steady state of the model, minutes. */
+  /** Doubling time in the model's steady state, minutes. */
   readonly doublingMinutes: number;
 }
 
@@ -48,15 +48,15 @@ const CELLS: readonly Cell[] = [
 export function addDemoCommand(program: Command): void {
   program
     .command("demo")
-    .description("the main job, end to end")
-    .option("--once", "end after the tour and leave nothing running")
-    .option("--data <dir>", "keep everything in this directory; default: a temporary one")
+    .description("run a tour on a stack of its own: cells, Lua, ledgers, log, model")
+    .option("--once", "stop the stack after the tour")
+    .option("--data <dir>", "data directory; default: a temporary one")
     .action(async (options: { once?: boolean; data?: string }, command: Command) => {
       const json = globalsOf(command).json === true;
       const temporary =
         options.data === undefined ? await mkdtemp(join(tmpdir(), "bioxen-demo-")) : undefined;
       let stack: LocalStack | undefined;
-      wordsAside(json);
+      sayOnStderr(json);
       try {
         const onStarted = (started: LocalStack) => {
           stack = started;
@@ -67,7 +67,7 @@ export function addDemoCommand(program: Command): void {
       } catch (thrown) {
         conclude(endOf(thrown), json);
       } finally {
-        wordsAside(false);
+        sayOnStderr(false);
         await stack?.stop();
         if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
       }
@@ -86,12 +86,12 @@ async function tour(
     chassis: DEMO_CHASSIS,
     timeScale: DEMO_TIME_SCALE,
     onProgress: (line) => say(`  ${line}`),
-    // A tour that leaves nothing behind is nobody's stack to be found.
+    // With --once the stack is private: its pointer is in the temporary directory, where no other command finds it.
     ...(once ? { home: dataDir } : {}),
   });
   onStarted(stack);
   const session = await Session.open({ server: stack.url });
-  // Whoever presses Ctrl-C during the tour wants it to end, at whichever step it is.
+  // Ctrl-C ends the tour at any step.
   const interrupted = untilInterrupted().then(() => "interrupted" as const);
   try {
     const toured = steps(session)
@@ -102,13 +102,13 @@ async function tour(
       return;
     }
     if (once) return;
-    heading("It goes on until Ctrl-C. In another terminal:");
+    heading("The stack runs until Ctrl-C. In another terminal:");
     say("  npx -y pnpm@10.34.9 -s bioxen vm ls");
     say("  npx -y pnpm@10.34.9 -s bioxen vm watch syn3a-1");
     say("  npx -y pnpm@10.34.9 -s bioxen vm exec syn3a-1 -e 'return cell.ribosomes()'");
     say("  npx -y pnpm@10.34.9 -s bioxen events tail --from 1");
     await interrupted;
-    note("ending…");
+    note("stopping…");
   } finally {
     await session.close();
   }
@@ -129,12 +129,12 @@ async function steps(session: Session): Promise<TourReport> {
     const { vm } = await startCell(session, cell);
     say(`  ${cell.vmId}: ${vm.biologicalType}, ${vm.state} on ${vm.chassisId}, fence ${vm.fence}`);
   }
-  heading(`They grow, ${DEMO_TIME_SCALE} simulated minutes per second`);
+  heading(`Growth, at ${DEMO_TIME_SCALE} simulated minutes per second`);
   const live = new LiveTable(session);
   await live.show(WATCH_MS);
   await lookInside(session);
-  await holdOne(session);
-  heading("The ledgers: what is held, and by whom");
+  await pauseOne(session);
+  heading("The ledgers: allocations by chassis");
   for (const ledger of (await session.ask("ledgerList", {})).ledgers) say(`${ledgerWords(ledger)}\n`);
   heading("The log, verified from its first event");
   const report = await verifyLog(session);
@@ -165,22 +165,22 @@ async function lookInside(session: Session): Promise<void> {
   say(`  ${stdout.trim()}\n  ${JSON.stringify(result)} per minute, ${instructions} instructions`);
 }
 
-async function holdOne(session: Session): Promise<void> {
-  heading("One cell is paused, and its time stands still");
+async function pauseOne(session: Session): Promise<void> {
+  heading("One cell is paused, and its simulated time stops");
   const vmId = "minimal-1";
   await session.ask("vmPause", { vmId });
   const before = await newerSample(session, vmId, 0);
   const after = await newerSample(session, vmId, before.atMs + PAUSE_MS);
   say(`  ${vmId} paused at ${before.simMinutes} simulated min, ${PAUSE_MS} ms later at ${after.simMinutes}`);
   if (after.simMinutes !== before.simMinutes) {
-    throw new CommandEnd(EXIT_REFUSED, "a paused cell went on growing");
+    throw new CommandEnd(EXIT_REFUSED, "a paused cell continued to grow");
   }
   await session.ask("vmResume", { vmId });
   const resumed = await newerSample(session, vmId, after.atMs + 1, (s) => s.simMinutes > after.simMinutes);
-  say(`  resumed: at ${resumed.simMinutes} simulated min`);
+  say(`  resumed, now at ${resumed.simMinutes} simulated min`);
 }
 
-/** The first sample from `atMs` on that `holds`; paused cells are sampled too. */
+/** Waits for a sample from `atMs` on that satisfies `holds`; by default, of a paused cell. */
 async function newerSample(
   session: Session,
   vmId: string,
@@ -191,7 +191,7 @@ async function newerSample(
   for (;;) {
     const { sample } = await session.ask("monitorVm", { vmId });
     if (sample !== null && sample.atMs >= atMs && holds(sample)) return sample;
-    if (Date.now() > deadline) throw new CommandEnd(EXIT_REFUSED, `${vmId} is not measured any more`);
+    if (Date.now() > deadline) throw new CommandEnd(EXIT_REFUSED, `${vmId} has no new measurement`);
     await sleep(50);
   }
 }
@@ -199,7 +199,7 @@ async function newerSample(
 interface Measured {
   readonly vmId: string;
   readonly doublingTimeMinutes: number;
-  /** By the model. */
+  /** Doubling time by the model, minutes. */
   readonly expectedMinutes: number;
 }
 
@@ -207,8 +207,8 @@ async function compare(session: Session, cell: Cell): Promise<Measured> {
   const { sample } = await session.ask("monitorVm", { vmId: cell.vmId });
   const measured = sample?.doublingTimeMinutes ?? Number.NaN;
   const holds = Math.abs(measured / cell.doublingMinutes - 1) <= TOLERANCE;
-  const verdict = holds ? paint("green", "as the model says") : paint("red", "not as the model says");
+  const verdict = holds ? paint("green", "matches the model") : paint("red", "differs from the model");
   say(`  ${cell.vmId}: doubles in ${measured.toFixed(2)} min, expected ${cell.doublingMinutes}: ${verdict}`);
-  if (!holds) throw new CommandEnd(EXIT_REFUSED, `${cell.vmId} does not grow as the model says`);
+  if (!holds) throw new CommandEnd(EXIT_REFUSED, `the growth of ${cell.vmId} differs from the model`);
   return { vmId: cell.vmId, doublingTimeMinutes: measured, expectedMinutes: cell.doublingMinutes };
 }

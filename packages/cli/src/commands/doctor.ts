@@ -1,5 +1,5 @@
 /**
- * `bioxen doctor`: everything that must hold for a healthy BioXen, each with what to do when it does not.
+ * `bioxen doctor`: checks of a healthy BioXen, each with a remedy when it fails.
  */
 
 import { messageOf } from "@bioxen/kernel";
@@ -26,10 +26,10 @@ const OLDEST_NODE = 22;
 export function addDoctorCommand(program: Command): void {
   program
     .command("doctor")
-    .description("check what must hold, and say what to do")
+    .description("check this machine, the server, services and chassis; print a remedy for each problem")
     .action(async (_options, command: Command) => {
       const options = globalsOf(command);
-      const findings = [...(await ofThisMachine()), ...(await ofTheCluster(options))];
+      const findings = [...(await machineFindings()), ...(await clusterFindings(options))];
       const failed = findings.some((finding) => finding.verdict === "fail");
       if (options.json === true) sayJson({ ok: !failed, findings });
       else for (const finding of findings) say(words(finding));
@@ -43,13 +43,13 @@ function words({ check, verdict, found, remedy }: Finding): string {
   return remedy === undefined ? line : `${line}\n     → ${remedy}`;
 }
 
-async function ofThisMachine(): Promise<Finding[]> {
+async function machineFindings(): Promise<Finding[]> {
   const major = Number(process.versions.node.split(".")[0]);
   const node: Finding = {
     check: "Node.js",
     verdict: major >= OLDEST_NODE ? "ok" : "fail",
     found: process.versions.node,
-    ...(major >= OLDEST_NODE ? {} : { remedy: "run through pnpm, which brings its own Node" }),
+    ...(major >= OLDEST_NODE ? {} : { remedy: "run bioxen through pnpm, which brings its own Node" }),
   };
   try {
     const { version, from } = await findServerBinary();
@@ -58,12 +58,12 @@ async function ofThisMachine(): Promise<Finding[]> {
     const found = messageOf(thrown);
     return [
       node,
-      { check: "nats-server to run", verdict: "warn", found, remedy: "needed by `bioxen up` only" },
+      { check: "nats-server to run", verdict: "warn", found, remedy: "only `bioxen up` needs it" },
     ];
   }
 }
 
-async function ofTheCluster(options: GlobalOptions): Promise<Finding[]> {
+async function clusterFindings(options: GlobalOptions): Promise<Finding[]> {
   let session: Session;
   try {
     session = await Session.open(options, { repeat: false });
@@ -71,55 +71,63 @@ async function ofTheCluster(options: GlobalOptions): Promise<Finding[]> {
     return [{ check: "server", verdict: "fail", found: endOf(thrown).message, remedy: "bioxen up" }];
   }
   try {
-    return [...(await ofServer(session)), ...(await ofServices(session)), ...(await ofChassis(session))];
+    return [
+      ...(await serverFindings(session)),
+      ...(await serviceFindings(session)),
+      ...(await chassisFindings(session)),
+    ];
   } finally {
     await session.close();
   }
 }
 
-async function ofServer(session: Session): Promise<Finding[]> {
+async function serverFindings(session: Session): Promise<Finding[]> {
   const version = session.bus.serverVersion;
   const supported = isSupportedServer(version);
   const server: Finding = {
     check: "server",
     verdict: supported ? "ok" : "fail",
     found: `${session.url}, nats-server ${version}`,
-    ...(supported ? {} : { remedy: `use ${OLDEST_SERVER.join(".")} or newer: older ones can lose a stream` }),
+    ...(supported
+      ? {}
+      : { remedy: `use ${OLDEST_SERVER.join(".")} or newer: older servers can lose a stream` }),
   };
   const drift = await streamDrift(session.bus).catch((thrown: unknown) => messageOf(thrown));
-  const remedy = "start a service: it makes the streams, and mends what can be mended";
+  const remedy = "start a service: it creates the streams, and repairs what can be repaired";
   if (typeof drift === "string") return [server, { check: "streams", verdict: "fail", found: drift, remedy }];
-  const absent = drift.absent.map((name) => `there is no ${name} yet`);
-  const differing = drift.drifted.map((setting) => `${setting} is not as declared`);
+  const absent = drift.absent.map((name) => `${name} is missing`);
+  const differing = drift.drifted.map((setting) => `${setting} differs from its declaration`);
   const wrong = [...absent, ...differing];
   return wrong.length === 0
     ? [server, { check: "streams", verdict: "ok", found: "as declared" }]
     : [server, { check: "streams", verdict: "fail", found: wrong.join("; "), remedy }];
 }
 
-async function ofServices(session: Session): Promise<Finding[]> {
+async function serviceFindings(session: Session): Promise<Finding[]> {
   const status = await statusOf(session);
   const durability: Finding = {
     check: "durability",
     verdict: status.durability === "always" ? "ok" : "warn",
     found:
       status.durability === "always"
-        ? "always: an acknowledged command is on disk, a power cut loses none"
+        ? "always: an acknowledged command is on disk; a power cut loses none"
         : status.durability === "relaxed"
-          ? "relaxed: a killed process loses nothing, a power cut up to 2 minutes of acknowledged commands, and a log younger than that whole"
-          : "unknown: this server was not started here",
+          ? "relaxed: a killed process loses nothing; a power cut loses up to 2 minutes of acknowledged commands, and a younger log entirely"
+          : "unknown: this server is not part of a local stack of this machine",
   };
   const services = status.services.map(({ name, instances, ready }): Finding => {
-    const finding = { check: name, verdict: ready ? "ok" : "fail", found: `${instances} answer` } as const;
-    return ready ? finding : { ...finding, remedy: "see its log in the data directory" };
+    const finding = { check: name, verdict: ready ? "ok" : "fail", found: `${instances} running` } as const;
+    return ready ? finding : { ...finding, remedy: "start it, or see its log in the data directory" };
   });
   return [durability, ...services];
 }
 
-async function ofChassis(session: Session): Promise<Finding[]> {
+async function chassisFindings(session: Session): Promise<Finding[]> {
   const reply = await session.call("chassisList", {}).catch((thrown: unknown) => endOf(thrown));
   if (!("ok" in reply) || !reply.ok)
-    return [{ check: "chassis", verdict: "fail", found: "cannot be listed" }];
+    return [
+      { check: "chassis", verdict: "fail", found: "cannot be listed: the chassis-scheduler does not reply" },
+    ];
   const all = reply.chassis;
   if (all.length === 0) {
     return [
@@ -127,12 +135,12 @@ async function ofChassis(session: Session): Promise<Finding[]> {
         check: "chassis",
         verdict: "warn",
         found: "none is registered",
-        remedy: "start an agent with chassis",
+        remedy: "start an agent, which registers its chassis",
       },
     ];
   }
   return all.map(({ chassisId, state, heartbeatAgeMs }): Finding => {
-    const found = heartbeatAgeMs === null ? state : `${state}, heard ${heartbeatAgeMs} ms ago`;
+    const found = heartbeatAgeMs === null ? state : `${state}, last heartbeat ${heartbeatAgeMs} ms ago`;
     const finding = {
       check: `chassis ${chassisId}`,
       verdict: state === "ready" ? "ok" : "warn",

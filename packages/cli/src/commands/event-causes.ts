@@ -1,5 +1,5 @@
 /**
- * One event between its cause and its effects, found in the log around it.
+ * One event with its cause and its effects, found in the log near it.
  */
 import { eventSubject } from "@bioxen/contracts";
 import type { EventLog, StoredEvent } from "@bioxen/kernel";
@@ -7,39 +7,39 @@ import { walkLog } from "../walk-log.ts";
 import type { EventReference } from "./event-words.ts";
 
 /**
- * Events looked at on either side: an effect follows its cause within milliseconds, and so many are read in tens of them. A
- * cause further back is looked for in what the event's own aggregate did.
+ * Events searched on either side. An effect follows its cause within milliseconds, and reading this many takes tens of
+ * milliseconds. A cause further back is searched among the events of the same aggregate.
  */
-export const LOOK_AROUND = 1_000;
+export const CONTEXT_EVENTS = 1_000;
 
 export interface EventInContext {
   readonly event: StoredEvent;
   readonly causedBy: EventReference | null;
-  /** Of the {@link LOOK_AROUND} events after it. */
+  /** The effects among the {@link CONTEXT_EVENTS} events after it. */
   readonly effects: readonly StoredEvent[];
 }
 
-/** `seq` must be one of the log's. */
+/** Finds the event `seq`, which must be in the log, with its cause and effects. */
 export async function eventInContext(log: EventLog, seq: number): Promise<EventInContext> {
   const around: StoredEvent[] = [];
-  const range = { fromSeq: Math.max(1, seq - LOOK_AROUND), toSeq: seq + LOOK_AROUND };
-  const cause = await walkLog(log, (one) => around.push(one), range);
-  const event = around.find((one) => one.seq === seq);
+  const range = { fromSeq: Math.max(1, seq - CONTEXT_EVENTS), toSeq: seq + CONTEXT_EVENTS };
+  const cause = await walkLog(log, (nearby) => around.push(nearby), range);
+  const event = around.find((nearby) => nearby.seq === seq);
   if (event === undefined) throw cause ?? new Error(`event ${seq} did not arrive`);
   const { id, causationid } = event.envelope;
-  const isCause = (one: StoredEvent) => one.seq < seq && one.envelope.id === causationid;
-  const found = around.find(isCause) ?? (await furtherBack(log, event)).find(isCause);
+  const isCause = (other: StoredEvent) => other.seq < seq && other.envelope.id === causationid;
+  const found = around.find(isCause) ?? (await earlierEvents(log, event)).find(isCause);
   return {
     event,
     causedBy: found === undefined ? null : referenceTo(found),
-    effects: around.filter((one) => one.seq > seq && one.envelope.causationid === id),
+    effects: around.filter((other) => other.seq > seq && other.envelope.causationid === id),
   };
 }
 
-async function furtherBack(log: EventLog, event: StoredEvent): Promise<readonly StoredEvent[]> {
+async function earlierEvents(log: EventLog, event: StoredEvent): Promise<readonly StoredEvent[]> {
   const { type, data } = event.envelope;
   if (type !== "bioxen.vm.placed.v1") return log.read(event.streamSubject, 0, event.seq - 1);
-  // Its reservation stands where its fencing token says.
+  // The fencing token of a placement is the sequence of its reservation, which caused it.
   const { chassisId, fence } = data as { chassisId: string; fence: number };
   return log.read(eventSubject("ledger", chassisId), fence - 1, fence);
 }

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { ALERT_EVENTS, CHASSIS_EVENTS, LEDGER_EVENTS, VM_EVENTS } from "@bioxen/contracts";
 import { describe, expect, it } from "vitest";
-import { whatHappened, whyItHappened } from "./event-words.ts";
+import { causeOf, whatHappened } from "./event-words.ts";
 
-const told = (type: string, data: object, more: object = {}) => ({
+const eventOf = (type: string, data: object, more: object = {}) => ({
   type,
   data,
   source: "/bioxen/lifecycle",
@@ -13,36 +13,36 @@ const told = (type: string, data: object, more: object = {}) => ({
 });
 
 describe("an event in words", () => {
-  it("every type that is written has words, not its data", () => {
+  it("has text for every type, without raw data", () => {
     for (const type of Object.keys({ ...VM_EVENTS, ...LEDGER_EVENTS, ...CHASSIS_EVENTS, ...ALERT_EVENTS })) {
       const golden = new URL(`../../../contracts/golden/${type}.json`, import.meta.url);
       const words = whatHappened(JSON.parse(readFileSync(golden, "utf8")));
       expect(words, type).toMatch(/^[^{}]+$/);
       expect(words, type).not.toMatch(/undefined|\[object/);
     }
-    expect(whatHappened(told("bioxen.vm.cloned.v7", { n: 1 }))).toBe('cloned {"n":1}');
+    expect(whatHappened(eventOf("bioxen.vm.cloned.v7", { n: 1 }))).toBe('cloned {"n":1}');
   });
 
-  it("a cause is an event in its aggregate's words, with its sequence", () => {
-    const placed = told("bioxen.vm.placed.v1", {});
+  it("names its cause as an event of an aggregate, with its sequence", () => {
+    const placed = eventOf("bioxen.vm.placed.v1", {});
     const reserved = { seq: 12, type: "bioxen.ledger.reserved.v1", subject: "ledger/ecoli-1" };
-    expect(whyItHappened(placed, reserved)).toBe("because ledger ecoli-1 reserved it at #12");
+    expect(causeOf(placed, reserved)).toBe("because ledger ecoli-1 reserved it at #12");
     const own = { seq: 9, type: "bioxen.vm.displaced.v2", subject: "vm/c1" };
-    expect(whyItHappened(placed, own)).toBe("because it lost its place at #9");
+    expect(causeOf(placed, own)).toBe("because it was displaced at #9");
     const unknown = { seq: 9, type: "bioxen.quota.raised.v1", subject: "quota/gold" };
-    expect(whyItHappened(placed, unknown)).toBe("because quota gold raised at #9");
+    expect(causeOf(placed, unknown)).toBe("because quota gold raised at #9");
   });
 
-  it("without one in the log it is the command, with its message id where it had one", () => {
-    expect(whyItHappened(told("bioxen.vm.start-requested.v1", {}), null)).toBe("by command vm.start");
-    expect(whyItHappened(told("bioxen.vm.stop-requested.v1", { destroy: true }), null)).toBe(
+  it("names the command without a cause in the log, with its message id if it had one", () => {
+    expect(causeOf(eventOf("bioxen.vm.start-requested.v1", {}), null)).toBe("by command vm.start");
+    expect(causeOf(eventOf("bioxen.vm.stop-requested.v1", { destroy: true }), null)).toBe(
       "by command vm.destroy",
     );
     const message = { causationid: "bioxen.cmd.vm.create:order 7:1" };
-    expect(whyItHappened(told("bioxen.vm.created.v1", {}, message), null)).toBe(
+    expect(causeOf(eventOf("bioxen.vm.created.v1", {}, message), null)).toBe(
       "by command vm.create, message order 7:1",
     );
-    const odd = told("bioxen.vm.displaced.v2", {}, { causationid: "x-1" });
-    expect(whyItHappened(odd, null)).toBe("by x-1");
+    const odd = eventOf("bioxen.vm.displaced.v2", {}, { causationid: "x-1" });
+    expect(causeOf(odd, null)).toBe("by x-1");
   });
 });

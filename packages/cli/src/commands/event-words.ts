@@ -1,5 +1,5 @@
 /**
- * Events in words: what happened, who decided it, and why.
+ * Events as text: what happened, which service decided it, and why.
  */
 import {
   type AlertEvent,
@@ -13,7 +13,7 @@ import {
 import type { EventEnvelope } from "@bioxen/kernel";
 import { amountsLine } from "./vm-words.ts";
 
-/** One event of the log, as an answer names it. */
+/** An event of the log, as replies refer to it. */
 export interface EventReference {
   readonly seq: number;
   readonly type: string;
@@ -37,21 +37,24 @@ const settledLine = (c: {
   readonly amounts: Readonly<Record<string, number>> | null;
 }) => `${c.vmId} on ${c.chassisId} ${c.amounts === null ? "holds nothing" : amountsLine(c.amounts)}`;
 
-const leftLine = (left: {
+const departureLine = (left: {
   readonly vmId: string;
   readonly toChassisId: string | null;
   readonly reason: string | null;
-}) => `${left.vmId} went ${left.toChassisId === null ? `nowhere: ${left.reason}` : `to ${left.toChassisId}`}`;
+}) =>
+  left.toChassisId === null
+    ? `${left.vmId} has left without a new chassis: ${left.reason}`
+    : `${left.vmId} moved to ${left.toChassisId}`;
 
 const forkLine = ({ parent, checkpoint }: (VmEvent & { type: "bioxen.vm.created.v1" })["data"]) =>
-  parent === null ? "" : `; a fork of ${parent}, from minute ${checkpoint?.simMinutes ?? 0}`;
+  parent === null ? "" : `; fork of ${parent}, from minute ${checkpoint?.simMinutes ?? 0}`;
 
 type Observed = (VmEvent & { type: "bioxen.vm.observed.v1" })["data"];
 
 const CONSEQUENCES: Readonly<Record<Observed["consequence"], string>> = {
-  NONE: "nothing follows",
-  REPAIR: "it is put back",
-  FOLLOW: "it is taken over",
+  NONE: "no consequence",
+  REPAIR: "the change is reverted",
+  FOLLOW: "the VM adopts the change",
   FAIL: "its guest has ended",
 };
 
@@ -60,46 +63,48 @@ const seenLine = ({ seen, fromHost, toHost }: Observed) =>
     ? `moved in its pool from ${fromHost ?? "a host"} to ${toHost ?? "another"}`
     : `${seen} in its pool`;
 
-/** The fencing token of a place is the sequence of its reservation, so `#12` leads there. */
+/**
+ * Text by event type. The fencing token of an entry is the sequence of its reservation, so that `#12` names that event.
+ */
 const HAPPENED: Happened = {
   "bioxen.vm.created.v1": (d) =>
-    `created: ${d.biologicalType} on ${d.vmType}, life ${d.incarnation}, asks for ${amountsLine(d.request)}${forkLine(d)}`,
+    `created: ${d.biologicalType} on ${d.vmType}, incarnation ${d.incarnation}, requests ${amountsLine(d.request)}${forkLine(d)}`,
   "bioxen.vm.start-requested.v1": (d) =>
-    d.automatic ? "wants to run again, by its restart policy" : "wants to run",
+    d.automatic ? "start requested by its restart policy" : "start requested",
   "bioxen.vm.deferred.v1": (d) =>
     `waits: ${d.reasons.map((r) => `${r.chassisId ?? "cluster"}: ${r.message}`).join("; ")}`,
   "bioxen.vm.placed.v1": (d) => `placed on ${d.chassisId} with ${amountsLine(d.allocation)}`,
-  "bioxen.vm.started.v1": (d) => (d.paused === true ? "its guest is there, paused" : "runs"),
-  "bioxen.vm.guest-restarted.v1": (d) => `its guest was started again: ${d.reason}`,
+  "bioxen.vm.started.v1": (d) => (d.paused === true ? "its guest is loaded, paused" : "runs"),
+  "bioxen.vm.guest-restarted.v1": (d) => `its guest was restarted: ${d.reason}`,
   "bioxen.vm.paused.v1": () => "paused",
   "bioxen.vm.resumed.v1": () => "resumed",
-  "bioxen.vm.stop-requested.v1": (d) => (d.destroy ? "is to stop and be destroyed" : "is to stop"),
+  "bioxen.vm.stop-requested.v1": (d) => (d.destroy ? "stop requested, to destroy it" : "stop requested"),
   "bioxen.vm.stopped.v1": (d) => `stopped: ${d.reason}`,
   "bioxen.vm.failed.v1": (d) => `failed: ${d.code}: ${d.reason}`,
   "bioxen.vm.displaced.v2": (d) =>
     d.by === undefined
-      ? `lost its place on ${d.chassisId ?? "its chassis"}: ${d.reason}`
+      ? `displaced from ${d.chassisId ?? "its chassis"}: ${d.reason}`
       : `evicted from ${d.chassisId ?? "its chassis"}: ${d.reason}`,
   "bioxen.vm.preempted.v1": (d) =>
     `${d.mode === "starve" ? "starved" : "paused"}: ${d.reason}; keeps ${amountsLine(d.allocation)}`,
   "bioxen.vm.reinstated.v1": (d) => `reinstated: ${d.state}, holds ${amountsLine(d.allocation)} again`,
   "bioxen.vm.resized.v1": (d) =>
     d.allocation === null
-      ? `asks for ${amountsLine(d.request)}`
+      ? `requests ${amountsLine(d.request)}`
       : `resized: holds ${amountsLine(d.allocation)}`,
   "bioxen.vm.migration-requested.v1": (d) =>
-    `is to move to ${d.toChassisId ?? "another chassis"}: ${d.reason}`,
-  "bioxen.vm.migrating.v1": (d) => `has a place on ${d.chassisId} and is handed over`,
+    `migration requested to ${d.toChassisId ?? "another chassis"}: ${d.reason}`,
+  "bioxen.vm.migrating.v1": (d) => `has a reservation on ${d.chassisId} and is handed over`,
   "bioxen.vm.moved.v1": (d) => `moved to ${d.chassisId} with ${amountsLine(d.allocation)}`,
-  "bioxen.vm.migration-cancelled.v1": (d) => `stays where it is: ${d.reason}`,
-  "bioxen.vm.observed.v1": (d) => `${seenLine(d)}, and not by BioXen: ${CONSEQUENCES[d.consequence]}`,
+  "bioxen.vm.migration-cancelled.v1": (d) => `migration cancelled: ${d.reason}`,
+  "bioxen.vm.observed.v1": (d) => `${seenLine(d)}, not by BioXen: ${CONSEQUENCES[d.consequence]}`,
   "bioxen.vm.destroyed.v1": (d) => `destroyed: ${d.reason}`,
   "bioxen.vm.checkpointed.v1": (d) => `its state was stored, at minute ${d.simMinutes} (${d.bytes} bytes)`,
   "bioxen.vm.checkpoint-lost.v1": (d) => `its stored state is lost: ${d.code}: ${d.reason}`,
   "bioxen.vm.snapshotted.v1": (d) =>
     `snapshot ${d.snapshotId} taken, at minute ${d.simMinutes} (${d.bytes} bytes)`,
   "bioxen.vm.snapshot-deleted.v1": (d) => `snapshot ${d.snapshotId} deleted`,
-  "bioxen.vm.restored.v1": (d) => `set back to snapshot ${d.snapshotId}, minute ${d.simMinutes}`,
+  "bioxen.vm.restored.v1": (d) => `restored from snapshot ${d.snapshotId}, minute ${d.simMinutes}`,
   "bioxen.ledger.opened.v1": (d) => `opened for ${d.maxVms} VMs, offers ${amountsLine(d.offered)}`,
   "bioxen.ledger.capacity-changed.v1": (d) => `now for ${d.maxVms} VMs, offers ${amountsLine(d.offered)}`,
   "bioxen.ledger.reserved.v1": (d) =>
@@ -108,48 +113,48 @@ const HAPPENED: Happened = {
   "bioxen.ledger.released.v1": (d) => `released ${entriesLine(d.entries)}: ${d.reason}`,
   "bioxen.ledger.expired.v1": (d) => `expired: ${entriesLine(d.entries)}`,
   "bioxen.ledger.resized.v1": (d) => `${d.vmId} (#${d.fence}) now holds ${amountsLine(d.amounts)}`,
-  "bioxen.ledger.fenced.v1": (d) => `fenced: whoever changes it from here on knows quota ${d.quota}`,
+  "bioxen.ledger.fenced.v1": (d) => `fenced: every later change of it takes quota ${d.quota} into account`,
   "bioxen.ledger.closed.v1": () => "closed",
   "bioxen.chassis.registered.v1": (d) =>
     `registered: ${d.chassisType} of agent ${d.agentId}, takes ${plural(d.maxVms, "VM")}`,
   "bioxen.chassis.reconfigured.v1": (d) =>
-    `registered anew: ${d.chassisType} of agent ${d.agentId}, takes ${plural(d.maxVms, "VM")}`,
-  "bioxen.chassis.cordoned.v1": () => "cordoned: takes no more VMs",
-  "bioxen.chassis.uncordoned.v1": () => "uncordoned: takes VMs again",
+    `registered again: ${d.chassisType} of agent ${d.agentId}, takes ${plural(d.maxVms, "VM")}`,
+  "bioxen.chassis.cordoned.v1": () => "cordoned: accepts no new VMs",
+  "bioxen.chassis.uncordoned.v1": () => "uncordoned: accepts new VMs again",
   "bioxen.chassis.removed.v1": () => "removed",
   "bioxen.drain.started.v1": (d) =>
-    `begun: ${plural(d.vmIds.length, "VM")} to leave, ${d.parallelism} at a time`,
+    `started: ${plural(d.vmIds.length, "VM")} to move, ${d.parallelism} at a time`,
   "bioxen.drain.progressed.v1": (d) =>
-    [...d.left.map(leftLine), ...d.joined.map((vmId) => `${vmId} is to leave, too`)].join("; "),
-  "bioxen.drain.completed.v1": () => "completed: nobody is left",
+    [...d.left.map(departureLine), ...d.joined.map((vmId) => `${vmId} must move too`)].join("; "),
+  "bioxen.drain.completed.v1": () => "completed: no VM is left",
   "bioxen.drain.given-up.v1": (d) =>
     `given up at its deadline: ${d.remaining.map((r) => `${r.vmId} remains: ${r.reason}`).join("; ")}`,
   "bioxen.drain.cancelled.v1": (d) =>
-    `cancelled${d.left.map((one) => `; ${leftLine(one)}`).join("")}${d.uncordons ? "; it takes VMs again" : ""}`,
+    `cancelled${d.left.map((left) => `; ${departureLine(left)}`).join("")}${d.uncordons ? "; the chassis accepts VMs again" : ""}`,
   "bioxen.quota.set.v1": (d) => `${d.label} may hold ${limitsLine(d.resources)}`,
-  "bioxen.quota.enforced.v1": (d) => `holds from here on, ${plural(d.charges.length, "place")} counted`,
+  "bioxen.quota.enforced.v1": (d) => `in force, with ${plural(d.charges.length, "charge")}`,
   "bioxen.quota.charged.v1": (d) =>
     `charged for ${d.chassisId}: ${d.charges.map((c) => `${c.vmId}: ${amountsLine(c.amounts)}`).join("; ")}`,
   "bioxen.quota.settled.v1": (d) => `settled: ${d.charges.map(settledLine).join("; ")}`,
   "bioxen.alert.rule-set.v1": (d) =>
     `watches ${d.metric} ${d.above === null ? `below ${d.below}` : `above ${d.above}`} for ${d.forMs} ms, ${d.severity}`,
-  "bioxen.alert.rule-removed.v1": (d) => `watched no more; ${plural(d.targets.length, "alert")} ended`,
+  "bioxen.alert.rule-removed.v1": (d) => `removed; ${plural(d.targets.length, "alert")} ended`,
   "bioxen.alert.raised.v1": (d) => `${d.severity}: ${d.metric} of ${d.target} is ${d.value}`,
   "bioxen.alert.cleared.v1": (d) =>
     d.code === "RECOVERED" ? `cleared for ${d.target}: ${d.value}` : `cleared for ${d.target}: ${d.code}`,
   "bioxen.alert.notified.v1": (d) => {
     const failed = d.notifications.flatMap((n) => n.undelivered.map((u) => `${u.webhook}: ${u.reason}`));
-    const told = `told of ${plural(d.notifications.length, "change")}`;
-    return failed.length === 0 ? told : `${told}, not taken by ${failed.join("; ")}`;
+    const sent = `notified of ${plural(d.notifications.length, "change")}`;
+    return failed.length === 0 ? sent : `${sent}, not accepted by ${failed.join("; ")}`;
   },
   "bioxen.alert.retry-requested.v1": (d) =>
     `${plural(d.letters.length, "dead letter")} to be delivered again`,
   "bioxen.chassis.lost.v1": (d) =>
-    `lost: its agent was not heard of for ${seconds(d.silentMs)} (limit ${seconds(d.timeoutMs)})`,
-  "bioxen.chassis.recovered.v1": (d) => `recovered after ${seconds(d.lostForMs)}: takes VMs again`,
+    `lost: no heartbeat of its agent for ${seconds(d.silentMs)} (limit ${seconds(d.timeoutMs)})`,
+  "bioxen.chassis.recovered.v1": (d) => `recovered after ${seconds(d.lostForMs)}: accepts VMs again`,
 };
 
-/** What happened; of a type this version does not know, its data as they stand. */
+/** The event as text; for an unknown type, its name and data. */
 export function whatHappened({ type, data }: ReportedEvent): string {
   const words = (HAPPENED as Readonly<Record<string, ((data: never) => string) | undefined>>)[type];
   return words === undefined ? `${nameOf(type)} ${JSON.stringify(data)}` : words(data as never);
@@ -160,11 +165,12 @@ function nameOf(type: string): string {
   return type.replace(/^bioxen\.\w+\.|\.v\d+$/g, "");
 }
 
-export function whoDecided({ source }: ReportedEvent): string {
+/** The service that decided the event. */
+export function decidedBy({ source }: ReportedEvent): string {
   return source.replace("/bioxen/", "");
 }
 
-/** The commands that events without a cause in the log come from; what is not here an agent or the scheduler sent. */
+/** The command that leads to an event without a cause in the log. Other events come from an agent or the scheduler. */
 const COMMANDS: Readonly<Record<string, string>> = {
   "vm.created": "vm.create",
   "vm.start-requested": "vm.start",
@@ -190,10 +196,11 @@ const COMMANDS: Readonly<Record<string, string>> = {
   "alert.retry-requested": "alert.retry",
 };
 
-export function whyItHappened(event: ReportedEvent, causedBy: EventReference | null): string {
+/** The cause of the event as text: another event, a command, or the causation id. */
+export function causeOf(event: ReportedEvent, causedBy: EventReference | null): string {
   if (causedBy !== null) return becauseOf(event, causedBy);
   const kind = event.type.replace(/^bioxen\.|\.v\d+$/g, "");
-  if (kind === "vm.deferred") return "because the scheduler found no place";
+  if (kind === "vm.deferred") return "because the scheduler found no chassis for it";
   if (kind === "ledger.reserved") return "by a plan of the scheduler";
   const colon = event.causationid.indexOf(":");
   if (event.causationid.startsWith(COMMAND_PREFIX) && colon > 0) {
@@ -208,41 +215,41 @@ export function whyItHappened(event: ReportedEvent, causedBy: EventReference | n
   return command === undefined ? `by ${event.causationid}` : `by command ${command}`;
 }
 
-/** What an aggregate did, as the reason for something else: `it was placed`, `ledger ecoli-1 reserved it`. */
-const DEEDS: Readonly<Record<string, string>> = {
+/** Past events as causes, after a subject: `it was placed`, `ledger ecoli-1 reserved it`. */
+const CAUSES: Readonly<Record<string, string>> = {
   "vm.created": "was created",
-  "vm.start-requested": "wanted to run",
-  "vm.deferred": "waited for a place",
+  "vm.start-requested": "was requested to start",
+  "vm.deferred": "was deferred",
   "vm.placed": "was placed",
   "vm.started": "ran",
-  "vm.guest-restarted": "had its guest started again",
+  "vm.guest-restarted": "had its guest restarted",
   "vm.paused": "was paused",
   "vm.resumed": "was resumed",
-  "vm.stop-requested": "was to stop",
-  "vm.displaced": "lost its place",
-  "vm.migration-requested": "was to move",
+  "vm.stop-requested": "was requested to stop",
+  "vm.displaced": "was displaced",
+  "vm.migration-requested": "was requested to move",
   "vm.migrating": "was handed over",
   "vm.moved": "moved",
-  "vm.migration-cancelled": "was to stay",
-  "vm.preempted": "gave way",
-  "vm.reinstated": "got its room back",
+  "vm.migration-cancelled": "had its migration cancelled",
+  "vm.preempted": "was preempted",
+  "vm.reinstated": "was reinstated",
   "vm.resized": "was resized",
   "vm.observed": "was changed in its pool",
   "vm.checkpointed": "had its state stored",
   "vm.checkpoint-lost": "lost its stored state",
   "vm.snapshotted": "was snapshotted",
   "vm.snapshot-deleted": "had a snapshot deleted",
-  "vm.restored": "was set back",
+  "vm.restored": "was restored",
   "ledger.reserved": "reserved it",
   "ledger.released": "released something",
   "ledger.expired": "let a reservation expire",
   "ledger.committed": "allocated something",
-  "ledger.capacity-changed": "got another capacity",
+  "ledger.capacity-changed": "changed its capacity",
   "chassis.registered": "was registered",
-  "chassis.reconfigured": "was registered anew",
+  "chassis.reconfigured": "was registered again",
   "chassis.removed": "was removed",
-  "drain.started": "was begun",
-  "drain.progressed": "went on",
+  "drain.started": "was started",
+  "drain.progressed": "progressed",
   "drain.completed": "was completed",
   "drain.given-up": "was given up",
   "drain.cancelled": "was cancelled",
@@ -251,8 +258,8 @@ const DEEDS: Readonly<Record<string, string>> = {
   "alert.rule-removed": "was removed",
   "alert.raised": "was raised",
   "alert.cleared": "was cleared",
-  "alert.notified": "was told",
-  "alert.retry-requested": "was to be told again",
+  "alert.notified": "was notified",
+  "alert.retry-requested": "was to be notified again",
   "chassis.lost": "was lost",
   "chassis.recovered": "recovered",
 };
@@ -260,12 +267,12 @@ const DEEDS: Readonly<Record<string, string>> = {
 function becauseOf({ subject }: ReportedEvent, cause: EventReference): string {
   const kind = cause.type.replace(/^bioxen\.|\.v\d+$/g, "");
   const isOwn = cause.subject === subject;
-  const deed = isOwn && kind === "ledger.reserved" ? "reserved something" : DEEDS[kind];
-  const who = isOwn ? "it" : cause.subject.replace("/", " ");
-  return `because ${who} ${deed ?? nameOf(cause.type)} at #${cause.seq}`;
+  const past = isOwn && kind === "ledger.reserved" ? "reserved something" : CAUSES[kind];
+  const aggregate = isOwn ? "it" : cause.subject.replace("/", " ");
+  return `because ${aggregate} ${past ?? nameOf(cause.type)} at #${cause.seq}`;
 }
 
-/** One line for one event, as it comes. */
+/** One line for one event, for `events tail`. */
 export function eventLine(seq: number, event: ReportedEvent & Pick<EventEnvelope, "time">): string {
-  return `#${seq} ${event.time} ${event.subject} ${whatHappened(event)} [${whoDecided(event)}]`;
+  return `#${seq} ${event.time} ${event.subject} ${whatHappened(event)} [${decidedBy(event)}]`;
 }

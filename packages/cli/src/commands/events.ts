@@ -1,5 +1,5 @@
 /**
- * `bioxen events …`: the log itself, read without asking any service.
+ * `bioxen events …`: the log itself, read from the server without a service.
  */
 import { Fault, messageOf, type StoredEvent } from "@bioxen/kernel";
 import { LogVerifier, type VerifierReport } from "@bioxen/log-verifier";
@@ -12,10 +12,10 @@ import type { Session } from "../session.ts";
 import { paint } from "../terminal.ts";
 import { untilInterrupted } from "../until.ts";
 import { walkLog } from "../walk-log.ts";
-import { type EventInContext, eventInContext, LOOK_AROUND, referenceTo } from "./event-causes.ts";
-import { eventLine, whatHappened, whoDecided, whyItHappened } from "./event-words.ts";
+import { CONTEXT_EVENTS, type EventInContext, eventInContext, referenceTo } from "./event-causes.ts";
+import { causeOf, decidedBy, eventLine, whatHappened } from "./event-words.ts";
 
-/** Walks the whole log with the verifier; an event that cannot be read is a violation and the end. */
+/** Checks the whole log. An unreadable event is a violation, and ends the walk. */
 export async function verifyLog(session: Session): Promise<VerifierReport> {
   return (await walkWithVerifier(session)).report();
 }
@@ -30,10 +30,10 @@ async function walkWithVerifier(session: Session): Promise<LogVerifier> {
   return verifier;
 }
 
-function showReport(report: VerifierReport, json: boolean, of = "events"): void {
+function showReport(report: VerifierReport, json: boolean): void {
   if (json) sayJson(report);
   else {
-    say(`${report.events} ${of} of ${report.aggregates} aggregates, ${report.violations.length} violations`);
+    say(`${report.events} events of ${report.aggregates} aggregates, ${report.violations.length} violations`);
     for (const { seq, subject, rule, message } of report.violations)
       say(`  #${seq} ${subject}: ${rule}: ${message}`);
   }
@@ -44,7 +44,7 @@ export function addEventCommands(program: Command): void {
   const events = program.command("events").description("the append-only log");
   events
     .command("verify")
-    .description("walk the whole log and check it")
+    .description("check the whole log; exit code 1 for a violation")
     .action(async (_options, command: Command) => {
       await withSession(command, async (session, { json }) => {
         showReport(await verifyLog(session), json === true);
@@ -52,13 +52,16 @@ export function addEventCommands(program: Command): void {
     });
   events
     .command("seal")
-    .description("one digest of the whole log, to be quoted: it changes when any event does")
+    .description("print one digest of the whole log, to quote elsewhere: any changed event changes it")
     .action(async (_options, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const verifier = await walkWithVerifier(session);
         const { events: count, lastSeq, violations } = verifier.report();
         if (violations.length > 0)
-          throw new CommandEnd(EXIT_REFUSED, "a log with violations is not sealed: see `events verify`");
+          throw new CommandEnd(
+            EXIT_REFUSED,
+            "the log has violations, so that it gets no seal: see `events verify`",
+          );
         const digest = verifier.seal();
         if (json === true) sayJson({ ok: true, events: count, lastSeq, digest });
         else say(`${digest}  ${count} events up to #${lastSeq}`);
@@ -71,7 +74,7 @@ export function addEventCommands(program: Command): void {
 function addShow(events: Command): void {
   events
     .command("show <seq>")
-    .description("one event, what caused it, and what it caused soon after")
+    .description("show one event with its cause and its next effects")
     .action(async (text: string, _options, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const seq = integerOption(text);
@@ -89,14 +92,14 @@ function eventInWords({ event: { seq, envelope }, causedBy, effects }: EventInCo
   const lines = [
     paint("bold", `#${seq} ${envelope.subject}: ${whatHappened(envelope)}`),
     `  when     ${envelope.time}, version ${envelope.aggregateversion} of ${envelope.subject}`,
-    `  who      ${whoDecided(envelope)}`,
-    `  why      ${whyItHappened(envelope, causedBy)}`,
+    `  service  ${decidedBy(envelope)}`,
+    `  why      ${causeOf(envelope, causedBy)}`,
     `  chain    ${envelope.correlationid}`,
     `  id       ${envelope.id}`,
     `  type     ${envelope.type}`,
     ...effects.map((one) => `  effect   #${one.seq} ${one.envelope.subject}: ${whatHappened(one.envelope)}`),
   ];
-  if (effects.length === 0) lines.push(`  effect   none in the ${LOOK_AROUND} events after it`);
+  if (effects.length === 0) lines.push(`  effect   none in the next ${CONTEXT_EVENTS} events`);
   const data = JSON.stringify(envelope.data, null, 2).replaceAll("\n", "\n           ");
   return [...lines, `  data     ${data}`].join("\n");
 }
@@ -104,14 +107,14 @@ function eventInWords({ event: { seq, envelope }, causedBy, effects }: EventInCo
 function addTail(events: Command): void {
   events
     .command("tail")
-    .description("one line for each event as it comes; follows until Ctrl-C, or ends with --no-follow")
+    .description("print events as they are stored, until Ctrl-C; with --no-follow until the end of the log")
     .option(
       "--from <seq>",
-      "begin with this event; default: the next one, with --no-follow the first",
+      "begin at this sequence; default: the next event, with --no-follow the first",
       integerOption,
     )
-    .option("-f, --follow", "go on until Ctrl-C (the default)", true)
-    .option("--no-follow", "end at the end of the log")
+    .option("-f, --follow", "follow until Ctrl-C (the default)", true)
+    .option("--no-follow", "stop at the end of the log")
     .action(async (options: { from?: number; follow: boolean }, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const log = await session.eventLog();

@@ -1,5 +1,5 @@
 /**
- * `bioxen fake-xapi`: a pool that is not there, to try xcpng VMs without one.
+ * `bioxen fake-xapi`: a simulated XCP-ng pool, to try xcpng VMs without a real one.
  */
 import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -18,10 +18,10 @@ interface FakeXapiOptions {
   readonly secrets?: string;
 }
 
-/** Files of `--secrets`, named as an agent's variables end. */
+/** Files of `--secrets`, named like the ends of the agent's variables. */
 const PASSWORD_FILE = "password";
 const FINGERPRINT_FILE = "fingerprint";
-/** For nobody but the user both run as. */
+/** Readable only by the user, as whom the agent runs too. */
 const OWNER_ONLY = 0o600;
 
 const EXAMPLE = `
@@ -33,12 +33,15 @@ Example, in two terminals:
 export function addFakeXapiCommand(program: Command): void {
   program
     .command("fake-xapi")
-    .description("a fake XCP-ng pool on this machine, to try xcpng VMs on; nothing of it is kept")
-    .option("--port <n>", "port; default: a free one", integerOption)
-    .option("--hosts <n>", "hosts of the pool", integerOption)
-    .option("--cpus <n>", "processors of each host", integerOption)
-    .option("--memory <MiB>", "memory of each host, MiB", integerOption)
-    .option("--secrets <folder>", "where password and fingerprint are left for an agent, and printed nowhere")
+    .description("run a fake XCP-ng pool, to try xcpng VMs; its state is lost at the end")
+    .option("--port <n>", "port; default: a free port", integerOption)
+    .option("--hosts <n>", "hosts of the pool; default 2", integerOption)
+    .option("--cpus <n>", "processors of each host; default 16", integerOption)
+    .option("--memory <MiB>", "memory of each host, MiB; default 65536", integerOption)
+    .option(
+      "--secrets <folder>",
+      "folder for files with password and fingerprint, which are then not printed",
+    )
     .addHelpText("after", EXAMPLE)
     .action(async (options: FakeXapiOptions, command: Command) => {
       const json = globalsOf(command).json === true;
@@ -47,7 +50,7 @@ export function addFakeXapiCommand(program: Command): void {
       } catch (thrown) {
         const { code } = thrown as NodeJS.ErrnoException;
         if (code !== "EADDRINUSE") throw thrown;
-        const message = `port ${options.port} is taken: choose another with --port, or leave it out`;
+        const message = `port ${options.port} is in use: choose another with --port, or omit --port for a free one`;
         conclude(
           new CommandEnd(EXIT_REFUSED, message, { code: "CONFLICT", message, retryable: false }),
           json,
@@ -57,7 +60,7 @@ export function addFakeXapiCommand(program: Command): void {
 }
 
 async function serve(options: FakeXapiOptions, json: boolean): Promise<void> {
-  // Loaded here: no other command needs it.
+  // Loaded only here, because no other command needs it.
   const { createFakeXapi, TEMPLATE_NAME } = await import("@bioxen/fake-xapi");
   const settings: FakeOptions = given({
     port: options.port,
@@ -69,13 +72,13 @@ async function serve(options: FakeXapiOptions, json: boolean): Promise<void> {
   const { url, fingerprint, username, password, ssh } = fake;
   const guests = ssh && { username: ssh.username, password: ssh.password, port: ssh.port };
   if (options.secrets !== undefined) {
-    await leave(fake, options.secrets);
+    await writeSecrets(fake, options.secrets);
     if (json) sayJson({ url, fingerprint, username });
-    else say(`a fake XCP-ng pool answers on ${url}; how to get in is in ${options.secrets}`);
+    else say(`a fake XCP-ng pool runs on ${url}; its password and fingerprint are in ${options.secrets}`);
   } else if (json)
     sayJson({ url, fingerprint, username, password, ...(guests === undefined ? {} : { guests }) });
   else {
-    say(`a fake XCP-ng pool answers on ${url}; its template is "${TEMPLATE_NAME}". Use it with:`);
+    say(`a fake XCP-ng pool runs on ${url}; its template is "${TEMPLATE_NAME}". Use it with:`);
     say(`  BIOXEN_XCPNG_USERNAME=${username} BIOXEN_XCPNG_PASSWORD=${password} \\`);
     if (guests !== undefined) {
       say(`  BIOXEN_XCPNG_SSH_USER=${guests.username} BIOXEN_XCPNG_SSH_PASSWORD=${guests.password} \\`);
@@ -83,18 +86,16 @@ async function serve(options: FakeXapiOptions, json: boolean): Promise<void> {
     }
     say(`    bioxen up --xcpng ${url} --xcpng-fingerprint ${fingerprint}`);
     if (guests !== undefined) {
-      say(
-        "Its guests answer SSH and have a few commands of their own: bioxen vm exec ID -e 'hostname; uname'",
-      );
+      say("Its guests accept SSH and have a few commands: bioxen vm exec ID -e 'hostname; uname'");
     }
   }
   await untilInterrupted();
-  note("ending…");
+  note("stopping…");
   await fake.close();
 }
 
-/** The fingerprint last, and each file at once: who finds it finds both, whole. */
-async function leave({ password, fingerprint }: FakeXapi, folder: string): Promise<void> {
+/** Writes each file atomically and the fingerprint last, so that an agent that finds it finds both files complete. */
+async function writeSecrets({ password, fingerprint }: FakeXapi, folder: string): Promise<void> {
   for (const [name, content] of [
     [PASSWORD_FILE, password],
     [FINGERPRINT_FILE, fingerprint],

@@ -1,8 +1,9 @@
 /**
- * `bioxen jobs …`: durable commands that wait, what became of them, and the dead letters.
+ * `bioxen jobs …`: pending durable commands, their outcomes, and dead letters.
  */
 import { randomUUID } from "node:crypto";
 import { COMMAND_PREFIX, isJobCommand, MAX_PAGE } from "@bioxen/contracts";
+import { messageOf } from "@bioxen/kernel";
 import { commandOf, type DeadLetter, type Job, Jobs } from "@bioxen/nats";
 import type { Command } from "commander";
 import { CommandEnd, EXIT_UNREACHABLE, refused, usage } from "../outcome.ts";
@@ -12,19 +13,19 @@ import type { Session } from "../session.ts";
 import { ago, paint, table } from "../terminal.ts";
 
 export function addJobCommands(program: Command): void {
-  const jobs = program.command("jobs").description("durable commands");
+  const jobs = program.command("jobs").description("durable commands and dead letters");
   addList(jobs);
   addShow(jobs);
   addSubmit(jobs);
   jobs
     .command("retry <id>")
-    .description("carry out a dead letter again")
+    .description("submit a dead letter again")
     .action((id: string, _options, command: Command) =>
       onLetter(command, id, "is submitted again", (all) => all.retry(id)),
     );
   jobs
     .command("drop <id>")
-    .description("take a dead letter away")
+    .description("delete a dead letter")
     .action((id: string, _options, command: Command) =>
       onLetter(command, id, "is dropped", (all) => all.drop(id)),
     );
@@ -33,8 +34,8 @@ export function addJobCommands(program: Command): void {
 function addList(jobs: Command): void {
   jobs
     .command("ls")
-    .description("jobs that wait and dead letters, the oldest first")
-    .option("--failed", "dead letters only")
+    .description("list pending jobs and dead letters, oldest first")
+    .option("--failed", "only dead letters")
     .action(async (options: { failed?: boolean }, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const all = new Jobs(session.bus);
@@ -50,12 +51,13 @@ function addList(jobs: Command): void {
 function addShow(jobs: Command): void {
   jobs
     .command("show <id>")
-    .description("what became of a job")
+    .description("show the outcome of a job")
     .action(async (id: string, _options, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const all = new Jobs(session.bus);
         const [outcome, letter] = await Promise.all([all.outcome(id), all.deadLetter(id)]);
-        if (outcome === undefined && letter === undefined) throw notFound(`job ${id} has no outcome`);
+        if (outcome === undefined && letter === undefined)
+          throw notFound(`job ${id} has no outcome: it is pending, older than 24 h, or unknown`);
         const failed =
           letter === undefined ? null : { ...viewOfLetter(letter), payload: textOf(letter.data) };
         const shown = { ok: true, id, outcome: outcome ?? null, failed };
@@ -68,18 +70,18 @@ function addShow(jobs: Command): void {
 function addSubmit(jobs: Command): void {
   jobs
     .command("submit <command> [payload]")
-    .description("store a command, `vm.create` with its JSON; - reads standard input")
-    .option("--id <id>", "the job's id; default: a new one")
-    .option("--wait", "until it has an outcome, at most --timeout")
+    .description("store a durable command, such as vm.create with its JSON; - reads standard input")
+    .option("--id <id>", "id of the job; default: a new one")
+    .option("--wait", "wait for its outcome, at most --timeout")
     .action(async (name: string, payload: string | undefined, options: SubmitLine, command: Command) => {
       const subject = name.startsWith(COMMAND_PREFIX) ? name : COMMAND_PREFIX + name;
-      if (!isJobCommand(subject)) throw usage(`there is no command ${subject}`);
+      if (!isJobCommand(subject)) throw usage(`unknown command ${subject}: see docs/PROTOCOL.md`);
       const request = parsed(payload === "-" ? await readSource("-") : (payload ?? "{}"));
       await withSession(command, async (session, { json }) => {
         const submitted = await new Jobs(session.bus).submit(subject, request, options.id ?? randomUUID());
         if (options.wait === true) return showOutcome(session, submitted.id, json === true);
         if (json === true) sayJson({ ok: true, ...submitted });
-        else say(submitted.duplicate ? `${submitted.id} (it was stored already)` : submitted.id);
+        else say(submitted.duplicate ? `${submitted.id} (stored before)` : submitted.id);
       });
     });
 }
@@ -92,11 +94,15 @@ interface SubmitLine {
 async function showOutcome(session: Session, id: string, json: boolean): Promise<void> {
   const outcome = await new Jobs(session.bus).waitForOutcome(id, session.timeoutMs);
   if (outcome === undefined) {
-    throw new CommandEnd(EXIT_UNREACHABLE, `job ${id} is stored, and has no outcome yet`, {
-      code: "UNAVAILABLE",
-      message: `no outcome within ${session.timeoutMs} ms`,
-      retryable: true,
-    });
+    throw new CommandEnd(
+      EXIT_UNREACHABLE,
+      `job ${id} is stored but has no outcome after ${session.timeoutMs} ms: see bioxen jobs show ${id}`,
+      {
+        code: "UNAVAILABLE",
+        message: `no outcome within ${session.timeoutMs} ms`,
+        retryable: true,
+      },
+    );
   }
   showReply(outcome, json, JSON.stringify);
 }
@@ -109,7 +115,7 @@ async function onLetter(
 ): Promise<void> {
   await withSession(command, async (session, { json }) => {
     const letter = await act(new Jobs(session.bus));
-    if (letter === undefined) throw notFound(`there is no dead letter ${id}`);
+    if (letter === undefined) throw notFound(`dead letter ${id} not found`);
     if (json === true) sayJson({ ok: true, id, command: commandOf(letter) });
     else say(`${id} (${commandOf(letter)}) ${done}`);
   });
@@ -161,6 +167,6 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (thrown) {
-    throw usage(`the payload is not JSON: ${String(thrown)}`);
+    throw usage(`the payload is malformed JSON: ${messageOf(thrown)}`);
   }
 }

@@ -1,6 +1,6 @@
 import type { Rule, Violation } from "@bioxen/log-verifier";
 import { expect, it } from "vitest";
-import { bookReport } from "./ledger-verify.ts";
+import { accountReport } from "./ledger-verify.ts";
 
 const violation = (seq: number, subject: string, rule: Rule): Violation => ({
   seq,
@@ -9,9 +9,9 @@ const violation = (seq: number, subject: string, rule: Rule): Violation => ({
   message: "x",
 });
 const reportOf = (...violations: Violation[]) =>
-  bookReport({ events: 9, aggregates: 2, lastSeq: 9, violations, violationsLeftOut: 0 });
+  accountReport({ events: 9, aggregates: 2, lastSeq: 9, violations, violationsLeftOut: 0 });
 
-it("tells of what concerns the books, and where they first do not add up", () => {
+it("reports violations of the accounts only, and the sequence of the first", () => {
   expect(reportOf().firstViolationSeq).toBeNull();
   expect(reportOf(violation(3, "vm/a", "transition"), violation(4, "chassis/c", "chain")).violations).toEqual(
     [],

@@ -1,8 +1,8 @@
 /**
- * `bioxen ledger verify`: of all the log can be checked for, what concerns who holds what.
+ * `bioxen ledger verify`: the checks of the log that concern reservations, allocations and quotas.
  *
- * The whole log is walked, because what is held, and by whom, stands in the events of VMs, ledgers and quotas together; at every
- * sequence the books must add up.
+ * It walks the whole log, because the events of VMs, ledgers and quotas together say which VM holds what. The accounts
+ * must be consistent at every sequence.
  */
 import type { Rule, VerifierReport, Violation } from "@bioxen/log-verifier";
 import type { Command } from "commander";
@@ -10,8 +10,8 @@ import { CommandEnd, EXIT_REFUSED } from "../outcome.ts";
 import { say, sayJson, withSession } from "../run.ts";
 import { verifyLog } from "./events.ts";
 
-/** A book that adds up is above no offer and no quota, and has nothing in it that was not reserved. */
-const BOOK_RULES: ReadonlySet<Rule> = new Set<Rule>([
+/** Rules of consistent accounts: no ledger above its offer, no quota exceeded, no entry without a reservation. */
+const ACCOUNT_RULES: ReadonlySet<Rule> = new Set<Rule>([
   "unreadable",
   "sequence",
   "amounts",
@@ -27,18 +27,18 @@ const BOOK_RULES: ReadonlySet<Rule> = new Set<Rule>([
   "unknown-quota",
 ]);
 
-export interface BookReport extends VerifierReport {
-  /** Where the books first do not add up; null: they do at every sequence. */
+export interface AccountReport extends VerifierReport {
+  /** Sequence of the first violation; null when there is none. */
   readonly firstViolationSeq: number | null;
 }
 
-/** A damaged ledger or quota stream is the books' concern, one of a chassis is not. */
-function concernsBooks({ rule, subject }: Violation): boolean {
-  return BOOK_RULES.has(rule) || /^(?:ledger|quota)\//.test(subject);
+/** True for a violation of an account rule, or of any rule in the events of a ledger or quota. */
+function concernsAccounts({ rule, subject }: Violation): boolean {
+  return ACCOUNT_RULES.has(rule) || /^(?:ledger|quota)\//.test(subject);
 }
 
-export function bookReport(report: VerifierReport): BookReport {
-  const violations = report.violations.filter(concernsBooks);
+export function accountReport(report: VerifierReport): AccountReport {
+  const violations = report.violations.filter(concernsAccounts);
   const first = Math.min(...violations.map(({ seq }) => seq));
   return { ...report, violations, firstViolationSeq: Number.isFinite(first) ? first : null };
 }
@@ -47,7 +47,7 @@ export function addLedgerVerify(ledger: Command): void {
   ledger
     .command("verify")
     .description(
-      "check at every sequence: no ledger above its offer, no quota above, no entry without a reservation",
+      "check at every sequence that no ledger is above its offer, no quota is exceeded, and no entry lacks a reservation",
     )
     .addHelpText(
       "after",
@@ -55,13 +55,13 @@ export function addLedgerVerify(ledger: Command): void {
     )
     .action(async (_options, command: Command) => {
       await withSession(command, async (session, { json }) => {
-        const report = bookReport(await verifyLog(session));
+        const report = accountReport(await verifyLog(session));
         const { events, lastSeq, violations, firstViolationSeq } = report;
         if (json === true) sayJson(report);
         else {
           const end =
             firstViolationSeq === null
-              ? "the books add up at every sequence"
+              ? "the accounts are consistent at every sequence"
               : `the first violation is at #${firstViolationSeq}`;
           say(`${events} events up to #${lastSeq}: ${end}`);
           for (const { seq, subject, rule, message } of violations)

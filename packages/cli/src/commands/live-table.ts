@@ -1,5 +1,5 @@
 /**
- * A table of running cells that redraws itself in place; on no terminal it prints a block now and then.
+ * A live table of the cells: redrawn in place on a terminal, else printed every 2 s.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { VmSample, VmView } from "@bioxen/contracts";
@@ -8,7 +8,7 @@ import type { Session } from "../session.ts";
 import { bar, minutes, paintState, table } from "../terminal.ts";
 
 const REDRAW_MS = 250;
-/** Between two blocks where nothing can be redrawn, ms. */
+/** Time between two printed tables without a terminal, ms. */
 const BLOCK_MS = 2_000;
 
 export class LiveTable {

@@ -1,5 +1,6 @@
 /**
- * `bioxen` alone on a terminal: the menu, on the BioXen that is reachable, or on one it offers to bring up.
+ * `bioxen` without arguments on a terminal: the menu, on a reachable BioXen or on a local stack that it offers to
+ * start.
  */
 import { findLocalStack } from "@bioxen/nats";
 import { MenuLeft, TerminalAsking } from "../menu/asking.ts";
@@ -17,31 +18,29 @@ export async function openMenu(): Promise<void> {
   try {
     session = await openSession(asking);
     if (session !== undefined) await mainMenu(asking, session);
-    asking.end("What runs goes on running. `bioxen --help` lists every command.");
+    asking.end("VMs keep running. `bioxen --help` lists every command.");
   } catch (thrown) {
-    if (thrown instanceof MenuLeft) asking.end("Left. What runs goes on running.");
+    if (thrown instanceof MenuLeft) asking.end("VMs keep running.");
     else conclude(endOf(thrown), false);
   } finally {
     await session?.close();
   }
 }
 
-/** Undefined: the person wants none. */
+/** Undefined when the user declines to start a stack. */
 async function openSession(asking: TerminalAsking): Promise<Session | undefined> {
   const globals = await globalSettings();
   if (globals.server === undefined && (await findLocalStack()) === undefined) {
-    const start = await asking.confirm(
-      "No BioXen is reachable. Bring one up on this machine, in the background?",
-    );
+    const start = await asking.confirm("No BioXen is reachable. Start a local stack in the background?");
     if (start !== true) return undefined;
-    await asking.during("Bringing up NATS and five services", startDetached(["up"]));
+    await asking.during("Starting NATS and five services", startDetached(["up"]));
   }
   return Session.open(globals, { repeat: false }).catch((thrown: unknown) => {
     throw thrown instanceof CommandEnd ? thrown : endOf(thrown);
   });
 }
 
-/** The menu has no flags. */
+/** The settings of the environment and the file; the menu has no flags. */
 async function globalSettings(): Promise<GlobalOptions> {
   const all = await resolveSettings();
   return Object.fromEntries(

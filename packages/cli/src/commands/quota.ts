@@ -1,5 +1,5 @@
 /**
- * `bioxen quota …`: how much the VMs that carry a label may hold together, over all chassis.
+ * `bioxen quota …`: limits on what the VMs with a label hold together, over all chassis.
  */
 import type { QuotaView, RequestOf, ResultOf } from "@bioxen/contracts";
 import type { Command } from "commander";
@@ -22,8 +22,8 @@ interface LimitOptions {
 const EXAMPLES = `
 Examples:
   bioxen quota set team=red --ribosomes 2000 --dna 2172
-  bioxen quota set team --atp 500000        every VM with a label "team", whatever its value
-  bioxen quota set team=red --lift          no limit any more`;
+  bioxen quota set team --atp 500000        all VMs with a label "team" of any value
+  bioxen quota set team=red --lift          remove the limit`;
 
 export function addQuotaCommands(program: Command): void {
   const quota = program
@@ -31,14 +31,16 @@ export function addQuotaCommands(program: Command): void {
     .description("limits on what VMs with a label hold together, over all chassis");
   quota
     .command("set <label>")
-    .description("set all limits of a label (name, or name=value); a resource that is not named has none")
-    .option("--ribosomes <n>", "ribosomes", integerOption)
-    .option("--atp <n>", "ATP per second", integerOption)
-    .option("--rnap <n>", "RNA polymerases", integerOption)
-    .option("--dna <n>", "kilobases of genome space", integerOption)
-    .option("--vcpus <n>", "virtual CPUs (xcpng)", integerOption)
-    .option("--memory <MiB>", "memory, MiB (xcpng)", integerOption)
-    .option("--lift", "no limit at all")
+    .description(
+      "set all limits of a label (name or name=value); resources without an option become unlimited",
+    )
+    .option("--ribosomes <n>", "limit of ribosomes", integerOption)
+    .option("--atp <n>", "limit of ATP molecules per second", integerOption)
+    .option("--rnap <n>", "limit of RNA polymerases", integerOption)
+    .option("--dna <n>", "limit of genome space, kilobases", integerOption)
+    .option("--vcpus <n>", "limit of virtual CPUs (xcpng)", integerOption)
+    .option("--memory <MiB>", "limit of memory, MiB (xcpng)", integerOption)
+    .option("--lift", "remove all limits")
     .addHelpText("after", EXAMPLES)
     .action(async (label: string, options: LimitOptions, command: Command) => {
       const resources = limitsOf(options);
@@ -49,7 +51,7 @@ export function addQuotaCommands(program: Command): void {
     });
   quota
     .command("get <label>")
-    .description("the limits of a label, what is held and by whom")
+    .description("show the limits of a label and the VMs that count against them")
     .addHelpText("after", "\nExample:\n  bioxen quota get team=red")
     .action(async (label: string, _options, command: Command) => {
       await withSession(command, async (session, { json }) => {
@@ -60,7 +62,7 @@ export function addQuotaCommands(program: Command): void {
     });
   quota
     .command("ls")
-    .description("all quotas")
+    .description("list all quotas")
     .addHelpText("after", "\nExample:\n  bioxen quota ls --json")
     .action(async (_options, command: Command) => {
       await withSession(command, async (session, { json }) => {
@@ -88,8 +90,8 @@ function limitsOf(o: LimitOptions): RequestOf<"quotaSet">["resources"] {
 }
 
 function setWords({ changed, quota }: ResultOf<"quotaSet">): string {
-  const notYet = quota.enforced ? "" : "\n(it does not hold yet: what is held already is being counted)";
-  return `${quotaWords(quota)}${changed ? "" : "\n(it was so already)"}${notYet}`;
+  const notYet = quota.enforced ? "" : "\n(not in force yet: existing allocations are being counted)";
+  return `${quotaWords(quota)}${changed ? "" : "\n(no change)"}${notYet}`;
 }
 
 function quotaWords({ label, resources, held, holders }: QuotaView): string {
@@ -98,7 +100,7 @@ function quotaWords({ label, resources, held, holders }: QuotaView): string {
     const permille = limit === 0 ? (used > 0 ? 1_000 : 0) : Math.round((used * 1_000) / limit);
     return [name, bar(Math.min(1_000, permille)), `${(permille / 10).toFixed(1)} %`, `${used} of ${limit}`];
   });
-  const head = `${label}: ${holders.length} held, ${rows.length === 0 ? "no limit" : ""}`.replace(/, $/, "");
+  const head = `${label}: ${holders.length} reservations${rows.length === 0 ? ", no limit" : ""}`;
   const parts = [head];
   if (rows.length > 0) parts.push(table(["RESOURCE", "USE", "", "HELD OF LIMIT"], rows));
   if (holders.length > 0) {

@@ -1,5 +1,5 @@
 /**
- * `bioxen replay`: what would have happened under another policy or with other chassis. Reads the log, changes nothing.
+ * `bioxen replay`: places the recorded demand again, under another policy or with other chassis. Changes nothing.
  */
 import { CHASSIS_DEFAULTS, PLACEMENT_POLICIES, type PlacementPolicyName } from "@bioxen/contracts";
 import {
@@ -17,11 +17,11 @@ import { note, say, sayJson, withSession } from "../run.ts";
 import { table } from "../terminal.ts";
 import { walkLog } from "../walk-log.ts";
 
-/** Differences shown to a person; `--json` has all. */
+/** Most differences shown; `--json` lists all. */
 const SHOWN_DIFFERENCES = 40;
-/** A line on stderr each so many events: about one a second on a small machine. */
+/** Events between two progress lines: about one line a second on a small machine. */
 const PROGRESS_EVERY = 50_000;
-/** Chassis of one type a question may add. */
+/** Most chassis of one type that --with-chassis adds. */
 const MAX_EXTRA = 1_000;
 
 interface ReplayCommandOptions {
@@ -33,12 +33,12 @@ interface ReplayCommandOptions {
   readonly to?: number;
 }
 
-/** `c1,c2`, repeatable. */
+/** Collects repeated `c1,c2`. */
 function idsOption(text: string, before: readonly string[] = []): string[] {
   return [...before, ...text.split(",").map((part) => part.trim())];
 }
 
-/** `yeast:2,ecoli:1`, repeatable. */
+/** Collects repeated `yeast:2,ecoli:1`. */
 function extraOption(text: string, before: readonly ExtraChassis[] = []): ExtraChassis[] {
   const types = Object.keys(CHASSIS_DEFAULTS) as ExtraChassis["chassisType"][];
   return chassisCounts(text, types, MAX_EXTRA, before);
@@ -48,18 +48,28 @@ export function addReplayCommand(program: Command): void {
   const policyOption = (flags: string, description: string) => oneOf(flags, description, PLACEMENT_POLICIES);
   program
     .command("replay")
-    .description("what if: decide the recorded demand again, under another policy or with other chassis")
-    .addOption(policyOption("--policy <policy>", "of VMs that chose none"))
-    .addOption(policyOption("--recorded-policy <policy>", "what the scheduler had then; default bin-pack"))
-    .option("--without-chassis <ids>", "chassis that were not there, repeatable", idsOption)
-    .option("--with-chassis <type:n>", "chassis that were there too, repeatable", extraOption)
-    .option("--from <seq>", "decide from this event on; before it everything is as it was", integerOption)
-    .option("--to <seq>", "up to this event", integerOption)
+    .description(
+      "place the recorded demand again, under another policy or with other chassis; changes nothing",
+    )
+    .addOption(
+      policyOption("--policy <policy>", "policy for VMs without their own; default: the recorded policy"),
+    )
+    .addOption(
+      policyOption("--recorded-policy <policy>", "policy that the scheduler had then; default bin-pack"),
+    )
+    .option("--without-chassis <ids>", "chassis to leave out; repeatable", idsOption)
+    .option("--with-chassis <type:n>", "chassis to add, such as yeast:2; repeatable", extraOption)
+    .option(
+      "--from <seq>",
+      "first sequence to decide again; earlier decisions stay as recorded; default 1",
+      integerOption,
+    )
+    .option("--to <seq>", "last sequence; default: the last of the log", integerOption)
     .action(async (options: ReplayCommandOptions, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const { from = 1, to, ...others } = options;
         if (from < 1 || (to !== undefined && to < from))
-          throw usage("--from must be at least 1, --to not before it");
+          throw usage("--from must be at least 1, and --to at least --from");
         const replay = new DemandReplay({ ...given(others), fromSeq: from });
         let read = 0;
         const cause = await walkLog(
@@ -72,10 +82,10 @@ export function addReplayCommand(program: Command): void {
           to === undefined ? {} : { toSeq: to },
         );
         if (cause !== undefined) throw cause;
-        const strange = (options.withoutChassis ?? []).filter((id) => !replay.chassisSeen.has(id));
-        if (strange.length > 0) throw usage(`there was no chassis ${strange.join(", ")}`);
+        const unknown = (options.withoutChassis ?? []).filter((id) => !replay.chassisSeen.has(id));
+        if (unknown.length > 0) throw usage(`the log has no chassis ${unknown.join(", ")}`);
         const report = replay.report();
-        if (report.events === 0) throw usage(`there is no event from ${from} on`);
+        if (report.events === 0) throw usage(`the log has no event from ${from} on`);
         if (json === true) sayJson({ ok: true, ...report });
         else say(reportWords(report));
       });
@@ -96,7 +106,7 @@ function reportWords(report: ReplayReport): string {
     [
       three("demands", (s) => s.demands),
       three("placed", (s) => s.placed),
-      three("without a place", (s) => s.unplaced),
+      three("not placed", (s) => s.unplaced),
       three("total wait", (s) => seconds(s.totalWaitMs)),
       three("longest wait", (s) => seconds(s.longestWaitMs)),
       three("evicted", (s) => s.evictions),
@@ -106,17 +116,17 @@ function reportWords(report: ReplayReport): string {
   const { demands, sameChassis, permille, waitDifferenceMs } = reproduction;
   return [
     `events ${fromSeq} to ${toSeq}, ${seconds(spanMs)}`,
-    `the baseline places ${sameChassis} of ${demands} as it really was (${percent(permille)}), waits ${seconds(waitDifferenceMs)} more`,
+    `the baseline reproduces ${sameChassis} of ${demands} recorded placements (${percent(permille)}); its waits are ${seconds(waitDifferenceMs)} longer in total`,
     "",
     totals,
     "",
     useTable(report),
     "",
-    differences.length === 0 ? "no VM fares differently" : differenceTable(report),
+    differences.length === 0 ? "no VM has another placement or wait" : differenceTable(report),
   ].join("\n");
 }
 
-/** Mean use of each chassis' fullest resource. */
+/** Mean use of the fullest resource of each chassis. */
 function useTable({ recorded, baseline, alternative }: ReplayReport): string {
   const ids = new Set([recorded, baseline, alternative].flatMap((s) => s.chassis.map((c) => c.chassisId)));
   const use = (summary: ReplaySummary, id: string) => {
@@ -132,12 +142,12 @@ function useTable({ recorded, baseline, alternative }: ReplayReport): string {
 function differenceTable({ differences }: ReplayReport): string {
   const words = (outcome: Outcome | null) => {
     if (outcome === null) return "–";
-    return `${outcome.chassisId ?? "no place"} after ${seconds(outcome.waitMs)}`;
+    return `${outcome.chassisId ?? "not placed"} after ${seconds(outcome.waitMs)}`;
   };
   const rows = differences
     .slice(0, SHOWN_DIFFERENCES)
     .map((d) => [d.vmId, `#${d.askedSeq}`, words(d.baseline), words(d.alternative)]);
   const more = differences.length - rows.length;
-  const shown = table(["VM", "ASKED", "BASELINE", "WHAT IF"], rows);
-  return more === 0 ? shown : `${shown}\n… and ${more} more: --json has all`;
+  const shown = table(["VM", "REQUESTED", "BASELINE", "WHAT IF"], rows);
+  return more === 0 ? shown : `${shown}\n… and ${more} more: --json lists all`;
 }

@@ -1,5 +1,5 @@
 /**
- * `bioxen report` and `bioxen metrics export`: what holds the fleet back, and how it went.
+ * `bioxen report` and `bioxen metrics export`: findings about the fleet, and its metrics over time.
  */
 import type { ResultOf } from "@bioxen/contracts";
 import type { Command } from "commander";
@@ -12,21 +12,21 @@ type Finding = ResultOf<"monitorReport">["findings"][number];
 export function addReportCommands(program: Command): void {
   program
     .command("report")
-    .description("what holds the fleet back, in words")
+    .description("report what limits the fleet, with remedies")
     .action(async (_options, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const reply = await session.ask("monitorReport", {});
         if (json === true) sayJson(reply);
-        else if (reply.findings.length === 0) say("nothing holds the fleet back");
+        else if (reply.findings.length === 0) say("no finding: nothing limits the fleet");
         else say(reply.findings.map(words).join("\n"));
       });
     });
-  const metrics = program.command("metrics").description("how the fleet went");
+  const metrics = program.command("metrics").description("metrics of the fleet");
   metrics
     .command("export")
-    .description("the fleet over time as JSON Lines, the oldest first: a point a second, minute or hour")
-    .addOption(oneOf("--resolution <span>", "one point per", ["1s", "1min", "1h"]).default("1s"))
-    .option("--since <ms>", "from this instant on, epoch ms", integerOption, 0)
+    .description("export the fleet's metrics as JSON Lines, oldest first")
+    .addOption(oneOf("--resolution <span>", "time between two points", ["1s", "1min", "1h"]).default("1s"))
+    .option("--since <ms>", "first instant, epoch ms", integerOption, 0)
     .addHelpText("after", "\nExample: bioxen metrics export --resolution 1min > fleet.jsonl")
     .action(async (options: { resolution: "1s" | "1min" | "1h"; since: number }, command: Command) => {
       await withSession(command, async (session) => {

@@ -1,5 +1,5 @@
 /**
- * `bioxen up`, `down`, `status`: a BioXen on this machine.
+ * `bioxen up`, `down`, `status`: the local stack.
  */
 import { spawn } from "node:child_process";
 import { hostname } from "node:os";
@@ -16,11 +16,11 @@ import { paint, table } from "../terminal.ts";
 import { untilInterrupted } from "../until.ts";
 import { type PoolOptions, poolOf, withPoolOptions } from "./up-pool.ts";
 
-/** Until the stack of another process is up or gone, ms. */
+/** Longest wait until the stack of another process is up or has ended, ms. */
 const OTHER_DEADLINE_MS = 60_000;
-const LOOK_INTERVAL_MS = 100;
+const POLL_INTERVAL_MS = 100;
 const UP_SETTINGS = ["up.chassis", "up.data", "up.port", "up.timeScale", "up.durability"] as const;
-/** Instances answer a ping within this time, ms. */
+/** Time in which instances answer a ping, ms. */
 const DISCOVERY_MS = 400;
 
 interface UpOptions extends PoolOptions {
@@ -36,8 +36,8 @@ export function addStackCommands(program: Command): void {
   const up = program.command("up");
   for (const option of settingOptions(...UP_SETTINGS)) up.addOption(option);
   withPoolOptions(up)
-    .description("bring up NATS, all services and one agent on this machine")
-    .option("--detach", "go to the background once it is up")
+    .description("start a local stack: NATS, all services and one agent")
+    .option("--detach", "run it in the background; returns when it is up")
     .action(async (options: UpOptions, command: Command) => {
       const json = globalsOf(command).json === true;
       try {
@@ -48,28 +48,31 @@ export function addStackCommands(program: Command): void {
     });
   program
     .command("down")
-    .description("end the local stack")
+    .description("stop the local stack")
     .action(async (_options, command: Command) => {
       const json = globalsOf(command).json === true;
       const record = await findLocalStack();
       if (record !== undefined) {
         process.kill(record.pid, "SIGTERM");
-        await until(() => Promise.resolve(!isAlive(record.pid)), "the stack did not end");
+        await until(
+          () => Promise.resolve(!isAlive(record.pid)),
+          "the stack did not stop within 60 s: see its logs in the data directory",
+        );
       }
       if (json) sayJson({ ok: true, changed: record !== undefined });
-      else say(record === undefined ? "no local stack runs" : "the stack has ended");
+      else say(record === undefined ? "no local stack runs" : "the stack has stopped");
     });
   program
     .command("status")
-    .description("what runs, and how durable it is")
+    .description("show the server, its durability, and the services that run")
     .action(async (_options, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const status = await statusOf(session);
         if (json === true) return sayJson(status);
         say(`server      ${status.server.url}, nats-server ${status.server.version}`);
         say(`durability  ${status.durability}`);
-        say(`data        ${status.data ?? "elsewhere"}`);
-        say(`metrics     ${status.metricsUrl ?? "not known"}`);
+        say(`data        ${status.data ?? "unknown: not a stack of this machine"}`);
+        say(`metrics     ${status.metricsUrl ?? "unknown"}`);
         const rows = status.services.map((s) => [
           s.name,
           String(s.instances),
@@ -81,12 +84,12 @@ export function addStackCommands(program: Command): void {
     });
 }
 
-/** Its host only where that is another. */
+/** The pid; with the host's name for another host. */
 function processName({ host, pid }: { readonly host: string; readonly pid: number }): string {
   return host === hostname() ? String(pid) : `${pid} on ${host}`;
 }
 
-/** What the contract's `status --json` prints. */
+/** The document of `status --json`. */
 export async function statusOf(session: Session) {
   const record = await findLocalStack();
   const own: StackRecord | undefined = record?.url === session.url ? record : undefined;
@@ -106,7 +109,7 @@ export async function statusOf(session: Session) {
   };
 }
 
-/** Of the fleet: the monitor's. Every service has its own beside its `urls`. */
+/** URL of the fleet's metrics, which the monitor serves; each service has its own metrics below its `urls`. */
 function metricsUrlOf(instances: Awaited<ReturnType<typeof discoverServices>>): string | null {
   const monitor = instances.find(({ name, url }) => name === "monitor" && url !== null);
   return monitor === undefined ? null : `${monitor.url}/metrics`;
@@ -114,8 +117,7 @@ function metricsUrlOf(instances: Awaited<ReturnType<typeof discoverServices>>): 
 
 async function upHere(options: UpOptions, json: boolean): Promise<void> {
   const running = await findLocalStack();
-  if (running !== undefined)
-    note(`another local stack runs already (pid ${running.pid}, ${running.dataDir})`);
+  if (running !== undefined) note(`another local stack is running (pid ${running.pid}, ${running.dataDir})`);
   const xcpng = await poolOf(options);
   const stack = await startLocalStack({
     xcpng,
@@ -131,18 +133,21 @@ async function upHere(options: UpOptions, json: boolean): Promise<void> {
     say(`BioXen is up on ${stack.url}, ${options.timeScale} simulated minutes per second. Next:`);
     say("  bioxen vm create c1 --type syn3a --start");
     say("  bioxen vm show c1");
-    say("Ctrl-C ends it; everything is kept in the data directory.");
+    say("Ctrl-C stops it; the data directory keeps all state.");
   }
   await untilInterrupted();
-  note("ending…");
+  note("stopping…");
   await stack.stop();
 }
 
-/** The same command again in the background, without `--detach`. */
+/** Runs the same command in the background, without `--detach`. */
 async function upDetached(options: UpOptions, json: boolean): Promise<void> {
   const before = await findLocalStack();
   if (before !== undefined) {
-    throw new CommandEnd(1, `a local stack runs already (pid ${before.pid}): end it with \`bioxen down\``);
+    throw new CommandEnd(
+      1,
+      `a local stack is running already (pid ${before.pid}): stop it with \`bioxen down\``,
+    );
   }
   await poolOf(options);
   const {
@@ -152,10 +157,10 @@ async function upDetached(options: UpOptions, json: boolean): Promise<void> {
     pid,
   } = await startDetached(process.argv.slice(2).filter((arg) => arg !== "--detach"));
   if (json) sayJson({ ok: true, url, data, durability, pid });
-  else say(`BioXen is up on ${url} (pid ${pid}); \`bioxen down\` ends it`);
+  else say(`BioXen is up on ${url} (pid ${pid}); \`bioxen down\` stops it`);
 }
 
-/** Runs `bioxen` with `args`, an `up`, in the background; resolves once its stack is up. */
+/** Runs `bioxen` with `args`, an `up` command, in the background; resolves when its stack is up. */
 export async function startDetached(args: readonly string[]): Promise<StackRecord> {
   const main = fileURLToPath(new URL("../main.ts", import.meta.url));
   const child = spawn(process.execPath, [main, ...args], { detached: true, stdio: "ignore" });
@@ -167,12 +172,12 @@ export async function startDetached(args: readonly string[]): Promise<StackRecor
   await until(async () => {
     record = await findLocalStack();
     return exited || record !== undefined;
-  }, "the stack did not come up");
+  }, "the stack did not start within 60 s: run `bioxen up` without --detach to see why");
   child.unref();
   if (record === undefined) {
     throw new CommandEnd(
       EXIT_UNREACHABLE,
-      "the stack did not come up: run `bioxen up` without --detach to see why",
+      "the stack did not start: run `bioxen up` without --detach to see why",
     );
   }
   return record;
@@ -182,6 +187,6 @@ async function until(holds: () => Promise<boolean>, otherwise: string): Promise<
   const deadline = Date.now() + OTHER_DEADLINE_MS;
   while (!(await holds())) {
     if (Date.now() > deadline) throw new CommandEnd(EXIT_UNREACHABLE, otherwise);
-    await sleep(LOOK_INTERVAL_MS);
+    await sleep(POLL_INTERVAL_MS);
   }
 }

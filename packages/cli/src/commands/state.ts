@@ -1,5 +1,5 @@
 /**
- * `bioxen state --at`: VMs, ledgers and chassis as they were.
+ * `bioxen state --at SEQ`: VMs, ledgers and chassis after one event.
  */
 import type { Command } from "commander";
 import { integerOption } from "../parse.ts";
@@ -12,8 +12,8 @@ import { vmTable } from "./vm-words.ts";
 export function addStateCommand(program: Command): void {
   program
     .command("state")
-    .description("VMs, ledgers and chassis as they were after an event, folded from the log alone")
-    .requiredOption("--at <seq>", "sequence of the event, from 1 to the log's last", integerOption)
+    .description("show VMs, ledgers and chassis after an event, folded from the log alone")
+    .requiredOption("--at <seq>", "sequence of the event, 1 to the last of the log", integerOption)
     .action(async ({ at }: { at: number }, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const progress = new Progress((seq) => `${seq} of ${at} events`);

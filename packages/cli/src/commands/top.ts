@@ -1,5 +1,5 @@
 /**
- * `bioxen top`: the fleet as it lives, on the whole terminal; where there is none, a block now and then.
+ * `bioxen top`: a live view of the fleet on the whole terminal; without a terminal, a printed frame at each interval.
  */
 import { emitKeypressEvents } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -14,21 +14,21 @@ import { afterKey, type Key } from "../top/keys.ts";
 import { type TopPicture, takePicture } from "../top/picture.ts";
 import { untilInterrupted } from "../until.ts";
 
-/** Between two pictures, s: samples come once a second. */
+/** Time between two frames, s; samples arrive once a second. */
 const DEFAULT_INTERVAL_S = 1;
 const SHORTEST_INTERVAL_S = 0.1;
-/** What is shown where no terminal says its size. */
+/** Size of a frame without a terminal. */
 const PAPER: TopSize = { columns: 120, rows: 60 };
-/** The other screen of the terminal, cursor hidden: what was there before comes back afterwards. */
+/** Switches to the alternate screen of the terminal and hides the cursor; leaving restores the former content. */
 const ENTER = "\u001b[?1049h\u001b[?25l";
 const LEAVE = "\u001b[?25h\u001b[?1049l";
 
 export function addTopCommand(program: Command): void {
   program
     .command("top")
-    .description("fleet, chassis and VMs, live")
-    .option("--once", "one picture, then end")
-    .option("--interval <s>", "seconds between two pictures", numberOption, DEFAULT_INTERVAL_S)
+    .description("live view of fleet, chassis and VMs")
+    .option("--once", "print one frame and exit")
+    .option("--interval <s>", "time between two frames, s", numberOption, DEFAULT_INTERVAL_S)
     .addOption(sortOption())
     .action(async (options: { once?: boolean; interval: number; sort: string }, command: Command) => {
       await withSession(
@@ -51,10 +51,10 @@ export function addTopCommand(program: Command): void {
     });
 }
 
-/** Small letters do too. */
+/** The --sort option; lower case is accepted too. */
 function sortOption(): Option {
   const names = COLUMNS.map(({ name }) => name);
-  const option = oneOf("--sort <column>", "column the VMs are sorted by", names).default(FIRST_VIEW.sortedBy);
+  const option = oneOf("--sort <column>", "sort VMs by this column", names).default(FIRST_VIEW.sortedBy);
   const parse = option.parseArg;
   return option.argParser((text) => parse?.(text.toUpperCase(), "") ?? text);
 }
@@ -79,7 +79,7 @@ async function blocks(session: Session, view: TopView, intervalMs: number): Prom
   }
 }
 
-/** Redraws at each picture, key and change of size. Ends with the terminal as it was, whatever happens. */
+/** Redraws at each interval, key and change of size. Restores the terminal at every exit. */
 async function live(session: Session, first: TopView, intervalMs: number): Promise<void> {
   let view = first;
   let picture: TopPicture | undefined;
@@ -106,7 +106,7 @@ async function live(session: Session, first: TopView, intervalMs: number): Promi
         picture = await takePicture(session);
         trouble = undefined;
       } catch (thrown) {
-        // What was seen stays; a service that is away comes back.
+        // The last picture stays on the screen with the error; the service may return.
         if (picture === undefined) throw thrown;
         trouble = endOf(thrown).message;
       }

@@ -1,5 +1,5 @@
 /**
- * The XCP-ng pool of `bioxen up`: its options, and whether it can be had.
+ * The XCP-ng pool of `bioxen up`: its options, and a check that it can be used.
  */
 import { type LocalPool, poolProblemOf } from "@bioxen/local-stack";
 import type { Command } from "commander";
@@ -15,16 +15,16 @@ export function withPoolOptions(command: Command): Command {
   return command
     .option(
       "--xcpng <url>",
-      "an XCP-ng pool; its password comes from BIOXEN_XCPNG_PASSWORD or BIOXEN_XCPNG_PASSWORD_FILE",
+      "URL of an XCP-ng pool; its password comes from BIOXEN_XCPNG_PASSWORD or BIOXEN_XCPNG_PASSWORD_FILE",
     )
     .option(
       "--xcpng-fingerprint <sha256>",
-      "of the pool's certificate; other members as host=sha256, by commas",
+      "fingerprint of the pool's certificate; more members as host=sha256, separated by commas",
     )
-    .option("--xcpng-template <name>", "template of VMs that name none; default bioxen-guest");
+    .option("--xcpng-template <name>", "template for VMs without --template; default bioxen-guest");
 }
 
-/** The pool that was named, once it answers and has its template; ends the command otherwise. */
+/** The pool of the options, or undefined. Ends the command when the pool is unreachable or lacks its template. */
 export async function poolOf(options: PoolOptions): Promise<LocalPool | undefined> {
   if (options.xcpng === undefined) return undefined;
   const pool: LocalPool = {

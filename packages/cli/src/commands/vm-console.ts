@@ -1,5 +1,6 @@
 /**
- * `bioxen vm console ID`: a Lua prompt inside a running VM. It attaches and detaches; the VM goes on, and so do other consoles.
+ * `bioxen vm console ID`: a Lua prompt inside a running VM. Attaching and detaching affect neither the VM nor other
+ * consoles.
  */
 import { createInterface } from "node:readline";
 import { vmLogSubject } from "@bioxen/contracts";
@@ -12,19 +13,19 @@ import { paint } from "../terminal.ts";
 
 export function addConsoleCommand(vm: Command): void {
   vm.command("console <id>")
-    .description("a Lua prompt in a running VM; Ctrl-D detaches, the VM goes on")
+    .description("open a Lua prompt in a running VM; Ctrl-D detaches, the VM keeps running")
     .action(async (vmId: string, _options, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const { vm: view } = await session.ask("vmGet", { vmId });
         if (view.vmType === "xcpng") {
-          const message = `${vmId} is a machine and has no Lua prompt: run programs in it with bioxen vm exec ${vmId} -e 'uname -a'`;
+          const message = `${vmId} is a machine without a Lua prompt: run programs in it with bioxen vm exec ${vmId} -e 'uname -a'`;
           throw refused({ code: "UNSUPPORTED", message, retryable: false });
         }
         if (json === true) return attach(session, vmId, false, showAsJson, (line) => sayJson({ line }));
         const isTerminal = process.stdin.isTTY === true && process.stdout.isTTY === true;
         if (isTerminal) note(`${vmId} (${view.biologicalType}) is ${view.state}. Ctrl-D detaches.`);
         await attach(session, vmId, isTerminal, showInWords, (line) => say(paint("grey", line)));
-        if (isTerminal) note(`\ndetached: ${vmId} goes on`);
+        if (isTerminal) note(`\ndetached; ${vmId} keeps running`);
       });
     });
 }
@@ -42,13 +43,13 @@ function showInWords(answer: Finished): void {
   else if (answer.value !== null && answer.value !== undefined) say(JSON.stringify(answer.value, null, 2));
 }
 
-/** Resolves at the end of input. */
+/** Runs the prompt on standard input; resolves at its end. */
 async function attach(
   session: Session,
   vmId: string,
   isTerminal: boolean,
   show: (answer: Finished) => void,
-  showHeard: (line: string) => void,
+  showLine: (line: string) => void,
 ): Promise<void> {
   const prompt = new LuaPrompt((source) => session.call("vmExec", { vmId, source }));
   const lines = createInterface({
@@ -61,12 +62,14 @@ async function attach(
     lines.setPrompt(`${vmId}${prompt.isOpen ? ">>" : ">"} `);
     lines.prompt(true);
   };
-  const heard = new HeardLines((line) => {
+  const guestLines = new GuestLines((line) => {
     if (isTerminal) process.stdout.write("\r\u001b[K");
-    showHeard(line);
+    showLine(line);
     ask();
   });
-  session.bus.subscribe(vmLogSubject(vmId), (payload) => heard.hear((payload as { line: string }).line));
+  session.bus.subscribe(vmLogSubject(vmId), (payload) =>
+    guestLines.receive((payload as { line: string }).line),
+  );
   lines.on("SIGINT", () => {
     prompt.clear();
     process.stdout.write("^C\n");
@@ -75,48 +78,49 @@ async function attach(
   });
   ask();
   for await (const line of lines) {
-    heard.hold();
+    guestLines.hold();
     const answer = await prompt.take(line);
-    heard.release(answer.kind === "more" ? "" : answer.stdout);
+    guestLines.release(answer.kind === "more" ? "" : answer.stdout);
     if (answer.kind !== "more") show(answer);
     ask();
   }
 }
 
 /**
- * What the guest prints by itself, or for another console. What it prints for this one comes with the answer, and here too, before
- * or after it: that is left out.
+ * Lines that the guest prints by itself or for another console. The lines that it prints for this console come twice:
+ * with the answer, and as telemetry, before or after the answer. Those are dropped here.
  */
-class HeardLines {
-  readonly #tell: (line: string) => void;
-  /** Lines heard while an answer is awaited. */
+class GuestLines {
+  readonly #show: (line: string) => void;
+  /** Lines that arrived while an answer is awaited; undefined when none is. */
   #held: string[] | undefined;
-  /** Lines of answers that are still to be heard, and not to be told. */
+  /** Lines of the last answer that have not arrived yet; they are dropped when they do. */
   #own: string[] = [];
 
-  constructor(tell: (line: string) => void) {
-    this.#tell = tell;
+  constructor(show: (line: string) => void) {
+    this.#show = show;
   }
 
-  hear(line: string): void {
+  receive(line: string): void {
     if (this.#held !== undefined) {
       this.#held.push(line);
       return;
     }
     const at = this.#own.indexOf(line);
-    if (at < 0) this.#tell(line);
+    if (at < 0) this.#show(line);
     else this.#own.splice(at, 1);
   }
 
+  /** Holds back lines until {@link release}. */
   hold(): void {
     this.#held = [];
   }
 
-  /** The answer has come, with what was printed for it. */
+  /** Ends the wait: `stdout` is what the guest printed for the answer. Shows the held lines that are not part of it. */
   release(stdout: string): void {
     const held = this.#held ?? [];
     this.#held = undefined;
     this.#own = stdout.split("\n").slice(0, -1);
-    for (const line of held) this.hear(line);
+    for (const line of held) this.receive(line);
   }
 }

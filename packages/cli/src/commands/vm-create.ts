@@ -19,8 +19,8 @@ import {
   given,
   integerOption,
   labelOption,
-  mostlyOneOf,
   numberOption,
+  openChoice,
   rateOption,
   readSource,
 } from "../parse.ts";
@@ -130,8 +130,8 @@ async function requestOf(vmId: string | undefined, o: CreateOptions): Promise<Re
 
 function withCreateOptions(command: Command): Command {
   return withPlacementOptions(withResources(command))
-    .addOption(mostlyOneOf("--type <type>", "biological type of the cell", BIOLOGICAL_TYPES).default("syn3a"))
-    .addOption(mostlyOneOf("--vm-type <type>", "infrastructure that runs it", VM_TYPES).default("basic"))
+    .addOption(openChoice("--type <type>", "biological type of the cell", BIOLOGICAL_TYPES).default("syn3a"))
+    .addOption(openChoice("--vm-type <type>", "infrastructure that runs it", VM_TYPES).default("basic"))
     .option(
       "--priority <n>",
       "1 (low) to 5 (high); a higher one may preempt a lower one; default 1",
@@ -154,10 +154,10 @@ function withCreateOptions(command: Command): Command {
     .option("--substrate <n>", "substrate in the medium, molecules; default: its type's", numberOption)
     .option("--chloramphenicol <n>", "chloramphenicol in the medium, micromolar; default 0", numberOption)
     .addOption(
-      mostlyOneOf("--restart <mode>", "when to restart it automatically; default never", RESTART_MODES),
+      openChoice("--restart <mode>", "when to restart it automatically; default never", RESTART_MODES),
     )
     .addOption(
-      mostlyOneOf("--parameter-set <name>", "parameters of the model; default: default", [
+      openChoice("--parameter-set <name>", "parameters of the model; default: default", [
         "default",
         "weisse-2015",
       ]),

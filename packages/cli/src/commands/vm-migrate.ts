@@ -1,5 +1,5 @@
 /**
- * `bioxen vm migrate`: asks for a move and shows what came of it.
+ * `bioxen vm migrate`: requests or cancels a migration, waits until it is decided, and shows the result.
  */
 import type { VmView } from "@bioxen/contracts";
 import type { Command } from "commander";
@@ -10,9 +10,9 @@ import { waitFor } from "./vm-start.ts";
 
 export function addMigrateCommand(vm: Command): void {
   vm.command("migrate <id>")
-    .description("run elsewhere: bioxen vm migrate cell-1 --to yeast-1")
-    .option("--to <chassis>", "this chassis; default: wherever there is room")
-    .option("--cancel", "stay where it is, unless it was handed over already")
+    .description("move a VM to another chassis: bioxen vm migrate cell-1 --to yeast-1")
+    .option("--to <chassis>", "target chassis; default: the best one with room")
+    .option("--cancel", "cancel the migration, unless the guest has been handed over")
     .action(async (vmId: string, options: { to?: string; cancel?: boolean }, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const reply =
@@ -30,7 +30,7 @@ export function addMigrateCommand(vm: Command): void {
     });
 }
 
-/** It moved, stays, or waits and was told why. */
+/** True when the migration is decided: it has ended, or the VM reports why it waits for a chassis. */
 function isSettled({ migration, state }: VmView): boolean {
   return migration === null
     ? state !== "starting"
@@ -44,10 +44,10 @@ function words(
 ): string {
   if (migration !== null) {
     const why = migration.refusals.map((r) => `${r.chassisId ?? "cluster"}: ${r.message}`).join("; ");
-    return `${vmId} runs on ${chassisId} until there is a place: ${why}`;
+    return `${vmId} runs on ${chassisId} until another chassis has room: ${why}`;
   }
-  if (!changed) return `${vmId} is ${state} on ${chassisId} (nothing to do)`;
+  if (!changed) return `${vmId} is ${state} on ${chassisId} (no change)`;
   return chassisId === from
-    ? `${vmId} is ${state} on ${chassisId}: ${reason ?? "it stays"}`
+    ? `${vmId} is ${state} on ${chassisId}: ${reason ?? "not moved"}`
     : `${vmId} is ${state} on ${chassisId}`;
 }

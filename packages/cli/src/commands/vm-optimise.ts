@@ -1,5 +1,5 @@
 /**
- * `bioxen vm optimise`: what a VM holds beside the least with which it would grow nearly as well as it can.
+ * `bioxen vm optimise`: compares the allocation of a cell with the smallest one that gives nearly its best growth.
  */
 import { OPTIMISE_TOLERANCE_PERMILLE, steadyState } from "@bioxen/cell-models";
 import { optimumOf } from "@bioxen/client";
@@ -12,7 +12,7 @@ import { minutes, table } from "../terminal.ts";
 
 export interface OptimumReport {
   readonly vmId: string;
-  /** What it holds, else what it asks for. */
+  /** Its allocation, or its request when it is not placed. */
   readonly present: {
     readonly allocation: Readonly<Record<string, number>>;
     readonly doublingTimeMinutes: number | null;
@@ -21,7 +21,7 @@ export interface OptimumReport {
     readonly allocation: Readonly<Record<string, number>>;
     readonly doublingTimeMinutes: number | null;
   };
-  /** The best within reach, which the optimum is within the tolerance of. */
+  /** The best growth that its chassis has room for; the optimum is within the tolerance of it. */
   readonly best: { readonly doublingTimeMinutes: number | null };
   readonly tolerancePermille: number;
   readonly applied: boolean;
@@ -29,13 +29,15 @@ export interface OptimumReport {
 
 const EXAMPLES = `
 Examples:
-  bioxen vm optimise cell-1             a table: what it holds, and what would do
-  bioxen vm optimise cell-1 --apply     and give it that`;
+  bioxen vm optimise cell-1             show its allocation and the optimum
+  bioxen vm optimise cell-1 --apply     resize it to the optimum`;
 
 export function addOptimiseCommand(vm: Command): void {
   vm.command("optimise <id>")
-    .description("the smallest allocation with which it grows within 2 % of the best in reach, by its model")
-    .option("--apply", "resize it to that")
+    .description(
+      "compute the smallest allocation that gives growth within 2 % of the best its chassis has room for",
+    )
+    .option("--apply", "resize the VM to it")
     .addHelpText("after", EXAMPLES)
     .action(async (vmId: string, options: { apply?: boolean }, command: Command) => {
       await withSession(command, async (session, { json }) => {
@@ -48,7 +50,7 @@ export function addOptimiseCommand(vm: Command): void {
 
 export async function optimise(session: Session, vmId: string, apply: boolean): Promise<OptimumReport> {
   const { vm } = await session.ask("vmGet", { vmId });
-  if (vm.vmType !== "basic") throw usage(`${vmId} is of type ${vm.vmType}: it has no cell to compute`);
+  if (vm.vmType !== "basic") throw usage(`${vmId} is of type ${vm.vmType}: only basic VMs have a cell model`);
   const optimum = optimumOf(vm, await reachOf(session, vm));
   const present = vm.allocation ?? vm.request;
   const now = steadyState({
@@ -71,7 +73,7 @@ export async function optimise(session: Session, vmId: string, apply: boolean): 
   };
 }
 
-/** What it holds and what its chassis has free; without a place anything. */
+/** Its allocation plus the free resources of its chassis; undefined, no limit, when it is not placed. */
 async function reachOf(session: Session, vm: VmView): Promise<Record<string, number> | undefined> {
   if (vm.chassisId === null) return undefined;
   const { ledger } = await session.ask("ledgerGet", { chassisId: vm.chassisId });
@@ -83,11 +85,11 @@ async function reachOf(session: Session, vm: VmView): Promise<Record<string, num
 
 function optimumWords(report: OptimumReport): string {
   const { vmId, applied } = report;
-  const end = applied ? "it holds that now" : `give it that with: bioxen vm optimise ${vmId} --apply`;
+  const end = applied ? "resized to the optimum" : `resize it with: bioxen vm optimise ${vmId} --apply`;
   return `${optimumTable(report)}\n${end}`;
 }
 
-/** What it holds beside what would do. */
+/** A table of the present allocation and the optimum. */
 export function optimumTable({ vmId, present, optimum, best, tolerancePermille }: OptimumReport): string {
   const rows = Object.entries(optimum.allocation).map(([name, amount]) => {
     const before = present.allocation[name] ?? 0;
@@ -100,6 +102,6 @@ export function optimumTable({ vmId, present, optimum, best, tolerancePermille }
     minutes(optimum.doublingTimeMinutes),
     "",
   ]);
-  const head = `${vmId}: within ${tolerancePermille / 10} % of the best in reach, which is ${minutes(best.doublingTimeMinutes)}`;
+  const head = `${vmId}: within ${tolerancePermille / 10} % of the best its chassis has room for, ${minutes(best.doublingTimeMinutes)}`;
   return `${head}\n${table(["RESOURCE", "NOW", "OPTIMUM", "CHANGE"], rows)}`;
 }

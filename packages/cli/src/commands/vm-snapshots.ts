@@ -1,5 +1,5 @@
 /**
- * `vm snapshot`, `vm snapshots`, `vm restore`, `vm fork`: states of guests, kept and gone back to.
+ * `vm snapshot`, `vm snapshots`, `vm restore`, `vm fork`: stored states of guests.
  */
 import type { Accepted } from "@bioxen/client";
 import type { ResultOf, VmView } from "@bioxen/contracts";
@@ -12,15 +12,15 @@ import { startAndWait } from "./vm-start.ts";
 
 const EXAMPLES = `
 Examples:
-  bioxen vm snapshot cell-1 --id before       keep the state of cell-1 under the name "before"
-  bioxen vm snapshots cell-1                  what is kept of it
-  bioxen vm restore cell-1 before             set it back; it goes on from there, running or not
-  bioxen vm fork cell-1 cell-2 --from before  another VM that begins from it, with a seed of its own
+  bioxen vm snapshot cell-1 --id before       store the state of cell-1 under the id "before"
+  bioxen vm snapshots cell-1                  list its snapshots
+  bioxen vm restore cell-1 before             restore that state, whether cell-1 runs or not
+  bioxen vm fork cell-1 cell-2 --from before  create cell-2 from that state, with its own seed
   bioxen vm snapshots cell-1 --delete before`;
 
 export function addSnapshotCommands(vm: Command): void {
-  withSelector(vm.command("snapshot [ids...]").description("keep the state of VMs that run or are paused"))
-    .option("--id <snapshotId>", "its name; one is made without")
+  withSelector(vm.command("snapshot [ids...]").description("store the state of VMs that run or are paused"))
+    .option("--id <snapshotId>", "id of the snapshot; default: a new one")
     .addHelpText("after", EXAMPLES)
     .action((ids: string[], options: { readonly id?: string } & SelectOptions, command: Command) =>
       toEach<Accepted & ResultOf<"vmSnapshot">>(command, ids, options, {
@@ -29,8 +29,8 @@ export function addSnapshotCommands(vm: Command): void {
       }),
     );
   vm.command("snapshots <id>")
-    .description("what is kept of a VM, oldest first")
-    .option("--delete <snapshotId>", "forget one")
+    .description("list the snapshots of a VM, oldest first")
+    .option("--delete <snapshotId>", "delete this one instead")
     .addHelpText("after", EXAMPLES)
     .action(async (vmId: string, options: { readonly delete?: string }, command: Command) => {
       await withSession(command, async (session, { json }) => {
@@ -45,7 +45,7 @@ export function addSnapshotCommands(vm: Command): void {
       });
     });
   vm.command("restore <id> <snapshotId>")
-    .description("set a VM back to a snapshot of it")
+    .description("restore a VM from one of its snapshots")
     .addHelpText("after", EXAMPLES)
     .action(async (vmId: string, snapshotId: string, _options, command: Command) => {
       await withSession(command, async (session, { json }) => {
@@ -54,9 +54,9 @@ export function addSnapshotCommands(vm: Command): void {
       });
     });
   vm.command("fork <id> <newId>")
-    .description("create a VM like this one that begins from its state, with a seed of its own")
-    .option("--from <snapshotId>", "from this snapshot; else from its guest as it is now")
-    .option("--start", "start it at once")
+    .description("create a copy of a VM that begins from its state, with its own seed")
+    .option("--from <snapshotId>", "begin from this snapshot; default: the present state of its guest")
+    .option("--start", "start the copy")
     .addHelpText("after", EXAMPLES)
     .action(
       async (
@@ -69,7 +69,11 @@ export function addSnapshotCommands(vm: Command): void {
           const from = given({ fromSnapshotId: options.from });
           const reply = await session.call("vmFork", { vmId, newVmId, ...from });
           if (reply.ok && options.start === true) return startAndWait(session, newVmId, json === true);
-          showReply(reply, json === true, () => `${newVmId} is a fork of ${vmId}; start it when you like`);
+          showReply(
+            reply,
+            json === true,
+            () => `${newVmId} is a fork of ${vmId}; start it with: bioxen vm start ${newVmId}`,
+          );
         });
       },
     );
@@ -77,13 +81,13 @@ export function addSnapshotCommands(vm: Command): void {
 
 function snapshotWords({ changed, snapshot, vm }: ResultOf<"vmSnapshot">): string {
   const { snapshotId, simMinutes, bytes } = snapshot;
-  return `snapshot ${snapshotId} of ${vm.vmId}${changed ? "" : " is there already"}: minute ${simMinutes}, ${bytes} bytes`;
+  return `snapshot ${snapshotId} of ${vm.vmId}${changed ? "" : " exists already"}: minute ${simMinutes}, ${bytes} bytes`;
 }
 
 function restoreWords({ vm }: ResultOf<"vmRestore">): string {
-  const goes =
-    vm.state === "running" || vm.state === "paused" ? "it goes on from" : "its next start goes on from";
-  return `${vm.vmId} is set back: ${goes} minute ${vm.checkpoint?.simMinutes}`;
+  const continues =
+    vm.state === "running" || vm.state === "paused" ? "it continues from" : "its next start continues from";
+  return `${vm.vmId} is restored: ${continues} minute ${vm.checkpoint?.simMinutes}`;
 }
 
 function snapshotTable(vm: VmView, nowMs: number): string {

@@ -1,5 +1,5 @@
 /**
- * Starting is answered when it is decided: it runs, it failed, or it is known why it waits.
+ * Starts a VM and waits until the start is decided: the VM runs, has failed, or reports why it waits.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ReplyOf } from "@bioxen/client";
@@ -9,17 +9,17 @@ import { say, sayJson } from "../run.ts";
 import type { Session } from "../session.ts";
 import { vmWords } from "./vm-words.ts";
 
-/** How often the VM is looked at while it is on its way, ms. */
-const LOOK_INTERVAL_MS = 50;
+/** Interval of polling a VM that is changing state, ms. */
+const POLL_INTERVAL_MS = 50;
 
-/** Starts one VM; the reply has it once it runs, failed, or waits with reasons. */
+/** Starts one VM. The reply has the VM when it runs, has failed, or waits with reasons. */
 export async function startOne(session: Session, vmId: string): Promise<ReplyOf<"vmStart">> {
   const reply = await session.call("vmStart", { vmId });
   if (!reply.ok) return reply;
   return { ...reply, vm: await waitFor(session, reply.vm, isSettled) };
 }
 
-/** Starts one VM and shows what became of it. Exit code 0 when it runs or waits with reasons. */
+/** Starts one VM and shows the result. Exit code 0 when it runs or waits with reasons, 1 when it failed. */
 export async function startAndWait(session: Session, vmId: string, json: boolean): Promise<void> {
   const reply = await startOne(session, vmId);
   if (!reply.ok) throw refused(reply.error);
@@ -35,7 +35,7 @@ function isSettled(vm: VmView): boolean {
   return vm.state !== "pending" || vm.refusals.length > 0;
 }
 
-/** The VM once `isDone` says so; ends the command with exit code 3 after the deadline. */
+/** Polls the VM until `isDone`. Ends the command with exit code 3 after the deadline. */
 export async function waitFor(
   session: Session,
   from: VmView,
@@ -48,7 +48,7 @@ export async function waitFor(
       const message = `${vm.vmId} is still ${vm.state} after ${session.timeoutMs} ms${vm.reason === null ? "" : `: ${vm.reason}`}`;
       throw new CommandEnd(EXIT_UNREACHABLE, message);
     }
-    await sleep(LOOK_INTERVAL_MS);
+    await sleep(POLL_INTERVAL_MS);
     ({ vm } = await session.ask("vmGet", { vmId: vm.vmId }));
   }
   return vm;

@@ -1,5 +1,5 @@
 /**
- * `vm start`, `pause`, `resume`, `stop`, `destroy`, of one VM or of many.
+ * `vm start`, `pause`, `resume`, `stop` and `destroy`, for one VM or several.
  */
 import type { Accepted } from "@bioxen/client";
 import type { ResultOf } from "@bioxen/contracts";
@@ -9,13 +9,13 @@ import { startOne } from "./vm-start.ts";
 import { vmWords } from "./vm-words.ts";
 
 const VERBS = [
-  ["pause", "vmPause", "hold the guest; its place is kept"],
-  ["resume", "vmResume", "let it go on"],
-  ["stop", "vmStop", "end the guest and give its place back"],
-  ["destroy", "vmDestroy", "stop it and forget it"],
+  ["pause", "vmPause", "pause VMs; each keeps its reservation"],
+  ["resume", "vmResume", "resume paused VMs"],
+  ["stop", "vmStop", "stop VMs and release their reservations"],
+  ["destroy", "vmDestroy", "destroy VMs, stopping them first"],
 ] as const;
 
-/** The four verbs answer alike. */
+/** The result of every verb: the endpoints share one shape. */
 type ChangedVm = Accepted & ResultOf<"vmStop">;
 
 function changedWords({ vm, changed }: ChangedVm): string {
@@ -31,7 +31,7 @@ const START: VmAction<ChangedVm> = {
 };
 
 export function addVerbCommands(vm: Command): void {
-  addVerb(vm, "start", "ask for a place and run", START);
+  addVerb(vm, "start", "place VMs and run them", START);
   for (const [verb, endpoint, description] of VERBS) {
     addVerb(vm, verb, description, {
       act: (session, vmId) => session.call(endpoint, { vmId }),

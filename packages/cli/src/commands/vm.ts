@@ -1,5 +1,5 @@
 /**
- * `bioxen vm …`: life and sight of VMs.
+ * `bioxen vm …`: the commands on VMs; the larger ones have files of their own.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import {
@@ -11,7 +11,7 @@ import {
   vmTelemetrySubject,
 } from "@bioxen/contracts";
 import type { Command } from "commander";
-import { shownOf } from "../exec-output.ts";
+import { execOutputOf } from "../exec-output.ts";
 import { usage } from "../outcome.ts";
 import { integerOption, oneOf, readSource } from "../parse.ts";
 import { say, sayJson, showReply, withSession } from "../run.ts";
@@ -28,29 +28,29 @@ import { addSnapshotCommands } from "./vm-snapshots.ts";
 import { addVerbCommands } from "./vm-verbs.ts";
 import { vmTable, vmWords } from "./vm-words.ts";
 
-/** A VM that has just started is measured within this time, ms. */
+/** Longest wait for the first measurement of a VM that has just started, ms. */
 const FIRST_SAMPLE_MS = 3_000;
-const LOOK_INTERVAL_MS = 50;
+const POLL_INTERVAL_MS = 50;
 
 const EXEC_EXAMPLE = `
 Example:
   bioxen vm exec c1 -e 'return cell.growth_rate()'
-  bioxen vm exec x1 -e 'uname -a'                   in a machine: the agent needs a way in, see docs/how-to/xcpng.md`;
+  bioxen vm exec x1 -e 'uname -a'                   shell in a machine of a pool; needs SSH, see docs/how-to/xcpng.md`;
 
 export function addVmCommands(program: Command): void {
   const vm = program.command("vm").description("biological virtual machines");
   addCreateCommands(vm);
   addVerbCommands(vm);
   addMigrateCommand(vm);
-  addSightCommands(vm);
+  addViewCommands(vm);
   addStreams(vm);
   addConsoleCommand(vm);
   addSnapshotCommands(vm);
   addOptimiseCommand(vm);
   vm.command("exec <id> [file]")
     .description("run Lua in a running cell, or shell in a running machine of a pool; - reads standard input")
-    .option("-e, --eval <source>", "the source itself")
-    .option("--timeout-ms <n>", "limit of the program's own time, ms", integerOption)
+    .option("-e, --eval <source>", "source text, in place of a file")
+    .option("--timeout-ms <n>", "time limit of the program, ms; default 5000", integerOption)
     .addHelpText("after", EXEC_EXAMPLE)
     .action(async (vmId: string, file: string | undefined, options, command: Command) => {
       if ((options.eval === undefined) === (file === undefined))
@@ -60,7 +60,7 @@ export function addVmCommands(program: Command): void {
         const timeout = options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs as number };
         const reply = await session.call("vmExec", { vmId, source, ...timeout });
         if (json !== true) {
-          const { stdout, stderr } = shownOf(reply);
+          const { stdout, stderr } = execOutputOf(reply);
           process.stdout.write(stdout);
           process.stderr.write(stderr);
         }
@@ -69,12 +69,12 @@ export function addVmCommands(program: Command): void {
     });
 }
 
-function addSightCommands(vm: Command): void {
+function addViewCommands(vm: Command): void {
   vm.command("ls")
-    .description("all VMs")
-    .addOption(oneOf("--state <state>", "in this state only", VM_STATES))
-    .option("--label <label>", "name or name=value")
-    .option("--chassis <id>", "on this chassis only")
+    .description("list VMs, destroyed ones only with --state destroyed")
+    .addOption(oneOf("--state <state>", "only VMs in this state", VM_STATES))
+    .option("--label <label>", "only VMs with this label: name or name=value")
+    .option("--chassis <id>", "only VMs on this chassis")
     .action(async (options, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const vms = await session.listAllVms({
@@ -87,8 +87,8 @@ function addSightCommands(vm: Command): void {
       });
     });
   vm.command("show <id>")
-    .description("one VM with its latest measurement, or as it was")
-    .option("--at <seq>", "as it was after this event", integerOption)
+    .description("show a VM with its latest measurement, or its state at a sequence of the log")
+    .option("--at <seq>", "state after the event with this sequence; default: now", integerOption)
     .action(async (vmId: string, options: { at?: number }, command: Command) => {
       await withSession(command, async (session, { json }) => {
         if (options.at !== undefined) return showPast(session, vmId, options.at, json === true);
@@ -100,7 +100,7 @@ function addSightCommands(vm: Command): void {
     });
   addHistoryCommand(vm);
   vm.command("explain <id>")
-    .description("why it is where it is, or nowhere")
+    .description("explain why a VM is on its chassis, or why it is not placed")
     .action(async (vmId: string, _options, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const why = await session.ask("placementExplain", { vmId });
@@ -111,22 +111,25 @@ function addSightCommands(vm: Command): void {
           c.score === null ? "–" : String(c.score),
           c.refusal === null ? "fits" : `${c.refusal.code}: ${c.refusal.message}`,
         ]);
-        if (rows.length > 0) say(`\nAs of now${why.chassisId === null ? "" : ", as if it had no place"}:`);
+        if (rows.length > 0)
+          say(`\nCandidates now${why.chassisId === null ? "" : ", without its present reservation"}:`);
         say(table(["CHASSIS", "SCORE", "VERDICT"], rows));
-        for (const line of gaveWayLines(why)) say(line);
+        for (const line of preemptionLines(why)) say(line);
       });
     });
 }
 
-/** Who gave way to it; events by their numbers, `events show N` tells more. */
-function gaveWayLines({ preempted }: ResultOf<"placementExplain">): string[] {
+/** One line for each VM that was preempted for it, with the number of the event for `events show N`. */
+function preemptionLines({ preempted }: ResultOf<"placementExplain">): string[] {
   return preempted.map(({ vmId, mode, reason, seq, active }) => {
-    const now = active ? "and still goes without" : "and has its room again, or asks for none";
-    return `${vmId} gave way to it (${mode}, #${seq}) ${now}: ${reason}`;
+    const now = active ? "still preempted" : "no longer preempted";
+    return `${vmId} was preempted for it (${mode}, #${seq}), ${now}: ${reason}`;
   });
 }
 
-/** The VM with the account and the chassis of its place; measurements are not in the log. */
+/**
+ * Shows the VM with its ledger and chassis at that sequence. Measurements are not in the log, so that `sample` is null.
+ */
 async function showPast(session: Session, vmId: string, atSeq: number, json: boolean): Promise<void> {
   const reply = await session.ask("vmGet", { vmId, atSeq });
   if (json) return sayJson({ ...reply, sample: null });
@@ -135,20 +138,20 @@ async function showPast(session: Session, vmId: string, atSeq: number, json: boo
   if (reply.ledger) say(`\n${ledgerWords(reply.ledger)}`);
 }
 
-/** The latest sample; a guest that has just started gets a moment to be measured. */
+/** The latest sample. For a guest without one yet, waits up to 3 s. */
 async function firstSample(session: Session, vm: VmView): Promise<VmSample | null> {
   const deadline = Date.now() + FIRST_SAMPLE_MS;
   for (;;) {
     const { sample } = await session.ask("monitorVm", { vmId: vm.vmId });
-    const due = vm.state === "running" || vm.state === "paused";
-    if (sample !== null || !due || Date.now() > deadline) return sample;
-    await sleep(LOOK_INTERVAL_MS);
+    const isMeasured = vm.state === "running" || vm.state === "paused";
+    if (sample !== null || !isMeasured || Date.now() > deadline) return sample;
+    await sleep(POLL_INTERVAL_MS);
   }
 }
 
 function addStreams(vm: Command): void {
   vm.command("watch <id>")
-    .description("measurements as they come; follows until Ctrl-C")
+    .description("print measurements as they arrive, until Ctrl-C")
     .action(async (vmId: string, _options, command: Command) => {
       await withSession(command, async (session, { json }) => {
         await session.ask("vmGet", { vmId });
@@ -165,8 +168,8 @@ function addStreams(vm: Command): void {
       });
     });
   vm.command("logs <id>")
-    .description("what the guest prints from now on; follows until Ctrl-C")
-    .option("-f, --follow", "go on until Ctrl-C: it always does, what was printed before is not kept")
+    .description("print what the guest prints from now on, until Ctrl-C")
+    .option("-f, --follow", "no effect: it always follows, because earlier lines are not stored")
     .action(async (vmId: string, _options, command: Command) => {
       await withSession(command, async (session, { json }) => {
         await session.ask("vmGet", { vmId });
