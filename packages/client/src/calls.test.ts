@@ -1,6 +1,7 @@
 /**
  * Which calls are repeated, for how long, and which are not.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Caller, type CallOptions, Fault, type Reply } from "@bioxen/kernel";
 import { describe, expect, it } from "vitest";
 import { Calls, callUntilSettled, type RepeatOptions } from "./calls.ts";
@@ -40,10 +41,7 @@ const options = { timeoutMs: 500, repeat: true };
 
 /** A call under the message id "m1". */
 function settle(caller: Caller, repeating: RepeatOptions): Promise<Reply> {
-  return callUntilSettled(
-    () => caller.call("s", {}, { messageId: "m1", timeoutMs: repeating.timeoutMs }),
-    repeating,
-  );
+  return callUntilSettled((timeoutMs) => caller.call("s", {}, { messageId: "m1", timeoutMs }), repeating);
 }
 
 describe("the rule for repeating a call", () => {
@@ -70,6 +68,31 @@ describe("the rule for repeating a call", () => {
     const away = refusal("UNAVAILABLE", true);
     expect(await settle(new ScriptedCaller(away), options)).toEqual(away);
     expect(performance.now() - startedAtMs).toBeGreaterThanOrEqual(2 * (options.timeoutMs - 150));
+  });
+
+  it("repeats a refusal that lasts where every retryable one is to be repeated", async () => {
+    const full = refusal("CAPACITY_EXCEEDED", true);
+    const caller = new ScriptedCaller(full, full, accepted);
+    expect(await settle(caller, { ...options, timeoutMs: 10_000, repeatOn: "retryable" })).toEqual(accepted);
+    const final = new ScriptedCaller(refusal("CAPACITY_EXCEEDED", false));
+    await settle(final, { ...options, repeatOn: "retryable" });
+    expect([caller.received.length, final.received.length]).toEqual([3, 1]);
+  });
+
+  it("ends within one deadline where that is strict, also when no service ever replies", async () => {
+    const strict = { ...options, timeoutMs: 600, strictDeadline: true };
+    const silent = new Fault("TIMEOUT", "no reply", { retryable: true });
+    const attempts: number[] = [];
+    const wait = async (timeoutMs: number): Promise<Reply> => {
+      attempts.push(timeoutMs);
+      await sleep(attempts.length === 1 ? 50 : timeoutMs);
+      throw attempts.length === 1 ? unserved : silent;
+    };
+    const startedAtMs = performance.now();
+    await expect(callUntilSettled(wait, strict)).rejects.toBe(silent);
+    expect(performance.now() - startedAtMs).toBeLessThan(strict.timeoutMs + 150);
+    expect(attempts).toEqual([600, expect.any(Number)]);
+    expect(attempts[1]).toBeLessThanOrEqual(450);
   });
 
   it("makes one attempt when the fault is final, or when the call must not be repeated", async () => {

@@ -28,6 +28,8 @@ const RETRY_WAIT_MS = 100;
 const TRANSIENT_CODES: readonly string[] = ["UNAVAILABLE", "CONFLICT"];
 /** Attempts without any reply before the call is given up; each lasts its whole deadline. */
 const MAX_UNANSWERED = 3;
+/** Shortest attempt under a strict deadline, ms: a shorter one would hide the last refusal behind a timeout. */
+const SHORTEST_ATTEMPT_MS = 100;
 
 export interface Accepted {
   readonly ok: true;
@@ -46,6 +48,11 @@ export interface CallsOptions {
   readonly timeoutMs: number;
   /** False: every call is a single attempt. Default: true. */
   readonly repeat?: boolean;
+  /**
+   * True: the deadline covers all attempts of a call together. Default: false; a call without any reply then ends after
+   * three deadlines.
+   */
+  readonly strictDeadline?: boolean;
 }
 
 export interface OneCallOptions {
@@ -53,6 +60,8 @@ export interface OneCallOptions {
   readonly timeoutMs?: number;
   /** The `Nats-Msg-Id` of every attempt; default: a new UUID. */
   readonly messageId?: string;
+  /** The refusals to repeat: those that pass within seconds (default), or every retryable one. */
+  readonly repeatOn?: "transient" | "retryable";
 }
 
 /** The connection as the handle of a VM sees it: calls throw {@link BioxenError} for refusals. */
@@ -67,25 +76,29 @@ export class Calls {
   readonly timeoutMs: number;
   readonly #caller: Caller;
   readonly #repeat: boolean;
+  readonly #strictDeadline: boolean;
 
   constructor(caller: Caller, options: CallsOptions) {
     this.#caller = caller;
     this.timeoutMs = options.timeoutMs;
     this.#repeat = options.repeat ?? true;
+    this.#strictDeadline = options.strictDeadline ?? false;
   }
 
   /** The reply, accepted or refused. Throws `Fault` UNAVAILABLE or TIMEOUT when no service replies. */
   async call<N extends EndpointName>(
     name: N,
     request: RequestOf<N>,
-    { timeoutMs, messageId = crypto.randomUUID() }: OneCallOptions = {},
+    { timeoutMs, messageId = crypto.randomUUID(), repeatOn }: OneCallOptions = {},
   ): Promise<ReplyOf<N>> {
-    const deadline = { messageId, timeoutMs: timeoutMs ?? this.#deadlineOf(name, request) };
-    // A program may have had its effects before its reply was lost; a second run would repeat them.
-    const repeat = this.#repeat && name !== "vmExec";
-    return callUntilSettled(() => callEndpoint(this.#caller, ENDPOINTS[name], request, deadline), {
-      timeoutMs: deadline.timeoutMs,
-      repeat,
+    const attempt = (attemptMs: number) =>
+      callEndpoint(this.#caller, ENDPOINTS[name], request, { messageId, timeoutMs: attemptMs });
+    return callUntilSettled(attempt, {
+      timeoutMs: timeoutMs ?? this.#deadlineOf(name, request),
+      // A program may have had its effects before its reply was lost; a second run would repeat them.
+      repeat: this.#repeat && name !== "vmExec",
+      strictDeadline: this.#strictDeadline,
+      repeatOn,
     });
   }
 
@@ -131,24 +144,34 @@ export interface RepeatOptions {
   /** Deadline of one attempt, ms; transient refusals are repeated until it has passed since the first attempt. */
   readonly timeoutMs: number;
   readonly repeat: boolean;
+  /** See {@link CallsOptions.strictDeadline}. */
+  readonly strictDeadline?: boolean;
+  /** See {@link OneCallOptions.repeatOn}. */
+  readonly repeatOn?: OneCallOptions["repeatOn"];
 }
 
 /**
- * Attempts a call until its reply is not a transient refusal, or the deadline has passed; every attempt must carry the
- * same message id. Throws the last `Fault` when the last attempt gets no reply.
+ * Attempts a call until its reply is not a refusal to repeat, or the deadline has passed. `attemptCall` gets the
+ * deadline of its attempt, ms; every attempt must carry the same message id. Throws the last `Fault` when the last
+ * attempt gets no reply.
  */
 export async function callUntilSettled<R extends Accepted | Refused>(
-  attemptCall: () => Promise<R>,
-  { timeoutMs, repeat }: RepeatOptions,
+  attemptCall: (timeoutMs: number) => Promise<R>,
+  { timeoutMs, repeat, strictDeadline = false, repeatOn = "transient" }: RepeatOptions,
 ): Promise<R> {
   const startedAtMs = performance.now();
+  const leftMs = () => timeoutMs - (performance.now() - startedAtMs);
+  const isRepeatable = ({ code, retryable }: ReplyError) =>
+    retryable && (repeatOn === "retryable" || TRANSIENT_CODES.includes(code));
   for (let attempt = 1; ; attempt += 1) {
-    const isLast = () =>
-      !repeat || (attempt >= MAX_UNANSWERED && performance.now() - startedAtMs + RETRY_WAIT_MS >= timeoutMs);
+    const isLast = () => {
+      if (!repeat) return true;
+      if (strictDeadline) return leftMs() <= RETRY_WAIT_MS + SHORTEST_ATTEMPT_MS;
+      return attempt >= MAX_UNANSWERED && leftMs() <= RETRY_WAIT_MS;
+    };
     try {
-      const reply = await attemptCall();
-      const isTransient = !reply.ok && reply.error.retryable && TRANSIENT_CODES.includes(reply.error.code);
-      if (!isTransient || isLast()) return reply;
+      const reply = await attemptCall(strictDeadline && attempt > 1 ? Math.ceil(leftMs()) : timeoutMs);
+      if (reply.ok || !isRepeatable(reply.error) || isLast()) return reply;
     } catch (thrown) {
       if (!(thrown instanceof Fault) || !thrown.retryable || isLast()) throw thrown;
     }
