@@ -30,7 +30,7 @@ export class Session extends Calls {
   readonly url: string;
 
   private constructor(bus: Bus, url: string, timeoutMs: number, { repeat = true }: SessionOptions) {
-    super(bus, { timeoutMs, repeat });
+    super(bus, { timeoutMs, repeat, strictDeadline: true });
     this.bus = bus;
     this.url = url;
   }
