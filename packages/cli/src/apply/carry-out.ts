@@ -7,11 +7,10 @@
  */
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ReplyOf } from "@bioxen/client";
+import type { Calls, OneCallOptions, ReplyOf } from "@bioxen/client";
 import type { RequestOf, VmView } from "@bioxen/contracts";
 import { Fault, type ReplyError } from "@bioxen/kernel";
 import { endOf, refused } from "../outcome.ts";
-import type { Session } from "../session.ts";
 import { someAtATime } from "../some-at-a-time.ts";
 import type { WantedVm } from "./fleet-file.ts";
 import { nextStep, type PlannedVm, type Step } from "./plan.ts";
@@ -47,7 +46,7 @@ export interface CarryOutOptions {
  * others.
  */
 export async function carryOut(
-  session: Session,
+  calls: Calls,
   plan: readonly PlannedVm[],
   { fleet, signal, onDone }: CarryOutOptions,
 ): Promise<ReadonlyMap<string, AppliedVm>> {
@@ -58,7 +57,7 @@ export async function carryOut(
       applied.set(vmId, { vmId, outcome: "untouched", state: null, reason: null });
       return;
     }
-    const result = await converge(session, fleet, vmId, wanted, signal);
+    const result = await converge(calls, fleet, vmId, wanted, signal);
     isUnreachable ||= result.unreachable === true;
     applied.set(vmId, result);
     onDone(applied.size);
@@ -76,7 +75,7 @@ export async function carryOut(
 
 /** Sends the steps for one VM until none is due, one step fails, or `signal` aborts. Faults become an outcome. */
 async function converge(
-  session: Session,
+  calls: Calls,
   fleet: string,
   vmId: string,
   wanted: WantedVm | undefined,
@@ -85,8 +84,8 @@ async function converge(
   const sent = new Set<Step>();
   let vm: VmView | undefined;
   try {
-    vm = await currentVm(session, vmId);
-    let deadline = Date.now() + session.timeoutMs;
+    vm = await currentVm(calls, vmId);
+    let deadline = Date.now() + calls.timeoutMs;
     for (;;) {
       const step = nextStep(wanted, vm);
       if (step === "rest") return restingAt(vmId, wanted, vm);
@@ -95,17 +94,17 @@ async function converge(
         if (Date.now() > deadline)
           return { ...summaryOf(vmId, vm), outcome: "failed", error: notConverged(vmId, vm) };
         await sleep(POLL_INTERVAL_MS);
-        vm = await currentVm(session, vmId);
+        vm = await currentVm(calls, vmId);
         continue;
       }
       // A step that is due a second time had no effect, or another client reverted it: fail instead of repeating it
       // forever.
       if (sent.has(step)) return { ...summaryOf(vmId, vm), outcome: "failed", error: notConverged(vmId, vm) };
       sent.add(step);
-      const reply = await send(session, fleet, step, vmId, wanted, vm);
+      const reply = await send(calls, fleet, step, vmId, wanted, vm);
       if (!reply.ok) return { ...summaryOf(vmId, vm), outcome: "failed", error: reply.error };
       vm = reply.vm;
-      deadline = Date.now() + session.timeoutMs;
+      deadline = Date.now() + calls.timeoutMs;
     }
   } catch (thrown) {
     const { error = { code: "INTERNAL", message: String(thrown), retryable: false } } = endOf(thrown);
@@ -117,8 +116,8 @@ async function converge(
 /**
  * Current view of the VM, also of a destroyed one because its version is needed; undefined when the id was never used.
  */
-async function currentVm(session: Session, vmId: string): Promise<VmView | undefined> {
-  const reply = await session.call("vmGet", { vmId });
+async function currentVm(calls: Calls, vmId: string): Promise<VmView | undefined> {
+  const reply = await calls.call("vmGet", { vmId });
   if (reply.ok) return reply.vm;
   if (reply.error.code === "VM_NOT_FOUND") return undefined;
   throw refused(reply.error);
@@ -132,28 +131,32 @@ const ENDPOINT_OF = {
   stop: "vmStop",
 } as const;
 
-/** Sends the command of `step` with an idempotent message id. */
+/**
+ * Sends the command of `step` with an idempotent message id. Every retryable refusal is repeated until the deadline:
+ * a VM that grows may have to wait until another VM of the fleet has shrunk.
+ */
 function send(
-  session: Session,
+  calls: Calls,
   fleet: string,
   step: Exclude<Step, "wait" | "rest">,
   vmId: string,
   wanted: WantedVm | undefined,
   vm: VmView | undefined,
 ): Promise<ReplyOf<"vmCreate" | "vmStop">> {
-  const idOf = (request: object) => ({
+  const optionsOf = (request: object): OneCallOptions => ({
     messageId: messageIdOf(fleet, step, request, vm?.version ?? 0),
+    repeatOn: "retryable",
   });
   if (step === "create" && wanted !== undefined) {
     const request = wanted.create as RequestOf<"vmCreate">;
-    return session.call("vmCreate", request, idOf(request));
+    return calls.call("vmCreate", request, optionsOf(request));
   }
   if (step === "resize" && wanted !== undefined) {
     const request = { vmId, resources: wanted.request };
-    return session.call("vmResize", request, idOf(request));
+    return calls.call("vmResize", request, optionsOf(request));
   }
   const endpoint = ENDPOINT_OF[step as keyof typeof ENDPOINT_OF];
-  return session.call(endpoint, { vmId }, idOf({ vmId }));
+  return calls.call(endpoint, { vmId }, optionsOf({ vmId }));
 }
 
 function messageIdOf(fleet: string, step: Step, request: object, version: number): string {
