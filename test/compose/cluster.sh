@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Profile `cluster` of the compose file, under a project name of its own: a VM runs in it by command, one server and one instance of a service
-# are killed and stay down, and everything goes on. Removed at the end. Too many processes for the lane of a small machine; by hand, with an
-# engine and images as lane.sh has them:
+# Tests profile `cluster` of the compose file under a separate project name: starts a VM, kills one NATS server and one
+# lifecycle instance, which stay down, and checks that commands still succeed. Removes all containers and volumes at the
+# end. The profile has too many processes for lane.sh on a small machine; run this script manually, with the same engine
+# and images:
 #
 #   eval "$(bash test/compose/engine.sh)" && eval "$(bash test/compose/stand-in.sh)" && bash test/compose/cluster.sh
 set -euo pipefail
@@ -23,4 +24,4 @@ for vm in c1 c2; do
     if (vm.state !== "running") throw new Error(`${vm.vmId} is ${vm.state}`);'
 done
 cli events verify
-echo "the cluster works with a server and an instance less"
+echo "the cluster works without one NATS server and one lifecycle instance"

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# A Docker engine and `docker compose` on this machine, for the tests of images and compose: installed from Debian and started when
-# absent. Prints `export` lines for the caller; progress goes to stderr. Needs root where something is missing.
+# Provides a Docker engine and `docker compose` for the tests of images and compose: installs missing parts from Debian
+# and starts the engine if none runs. Prints `export` lines for the caller on stdout, and progress on stderr. An
+# installation needs root.
 #
-#   eval "$(bash test/compose/engine.sh)"      … then, in the end:      bash test/compose/engine.sh stop
+#   eval "$(bash test/compose/engine.sh)"      … and at the end:      bash test/compose/engine.sh stop
 #
-# `stop` ends the engine that this script started, and no other. Its images stay in its folder for the next time.
+# `stop` stops only an engine that this script started. The engine's images stay in its folder for the next run.
 set -euo pipefail
 say() { echo "engine: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -12,9 +13,9 @@ work=${BIOXEN_ENGINE_DIR:-${TMPDIR:-/tmp}/bioxen-engine}
 mkdir -p "$work"
 pidfile="$work/dockerd.pid"
 
-# Mirrors are away for a moment now and then; another apt may hold the lock (s).
+# Mirrors can be unreachable for a short time, and another apt process can hold the lock; timeouts in s.
 APT_OPTIONS=(-qq -o Acquire::Retries=3 -o Acquire::http::Timeout=30 -o APT::Update::Error-Mode=any -o DPkg::Lock::Timeout=120)
-tries() { # a command, three times with a pause
+tries() { # runs a command up to three times, with a pause after each failure
   for pause in 2 8 0; do
     "$@" && return 0
     say "failed: $*"
@@ -34,13 +35,13 @@ stop_engine() {
     [ -d "/proc/$pid" ] || { rm -f "$pidfile"; return 0; }
     sleep 0.2
   done
-  say "dockerd does not end; killed"
+  say "dockerd does not stop within 20 s: killed"
   kill -9 "$pid"
 }
 
 apt_install() {
-  [ "$(id -u)" = 0 ] || die "$* missing, and only root can install it"
-  command -v apt-get >/dev/null || die "$* missing, and there is no apt-get to install it"
+  [ "$(id -u)" = 0 ] || die "$* missing: install it, or run this script as root"
+  command -v apt-get >/dev/null || die "$* missing, and apt-get is missing too: install it manually"
   say "installing $*"
   tries apt-get "${APT_OPTIONS[@]}" update >&2 || die "apt-get update fails"
   DEBIAN_FRONTEND=noninteractive tries apt-get "${APT_OPTIONS[@]}" install -y --no-install-recommends "$@" >"$work/apt.log" 2>&1 ||
@@ -48,10 +49,11 @@ apt_install() {
 }
 
 start_engine() {
-  # A machine that was switched off leaves pid files of processes that are others now.
+  # After a reboot, old pid files name process ids that now belong to other processes.
   rm -rf "$pidfile" "$work/run"
   (
-    # It outlives its caller, so it must not hold open what that had: a lock, a pipe somebody reads to its end.
+    # dockerd outlives the caller. It must not inherit the caller's open files, such as a lock, or a pipe whose reader
+    # waits for its end.
     for fd in /proc/self/fd/*; do [ "${fd##*/}" -le 2 ] || eval "exec ${fd##*/}>&-"; done
     exec setsid dockerd --data-root "$work/docker" --exec-root "$work/run" --pidfile "$pidfile" >"$work/dockerd.log" 2>&1 </dev/null
   ) &
@@ -65,12 +67,13 @@ start_engine() {
   return 1
 }
 
-# Debian 12 has the old docker-compose only; the plugin of Debian 13 is one static binary.
+# Debian 12 has only the old docker-compose. The plugin from Debian 13 is one static binary, so it also runs on Debian
+# 12.
 fetch_compose() {
   local apt="$work/apt" plugins="$work/config/cli-plugins" mirror
   mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/sources" "$plugins"
   mirror=$({ cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null || true; } | grep -E '^(URIs:|deb )' |
-    grep -oE 'https?://[^ ]+' | grep -m1 '/debian/*$') || die "no Debian mirror is configured to take docker compose from"
+    grep -oE 'https?://[^ ]+' | grep -m1 '/debian/*$') || die "cannot fetch docker compose: no Debian mirror in /etc/apt/sources.list*"
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" >"$apt/sources/trixie.list"
   local options=(-o "Dir::Etc::sourcelist=$apt/sources/trixie.list" -o Dir::Etc::sourceparts=/dev/null
     -o "Dir::State::lists=$apt/lists" -o "Dir::Cache=$apt/cache" -o APT::Sandbox::User=root)
@@ -79,7 +82,7 @@ fetch_compose() {
   rm -rf docker-compose_*.deb x
   tries apt-get "${APT_OPTIONS[@]}" "${options[@]}" download docker-compose >&2 || die "docker compose cannot be fetched"
   dpkg -x docker-compose_*.deb x
-  # In place at once, or not at all: a plugin that was cut off would be found next time.
+  # Renaming is atomic: an interrupted copy must not leave a truncated plugin that the next run would use.
   cp x/usr/libexec/docker/cli-plugins/docker-compose "$plugins/.new"
   mv "$plugins/.new" "$plugins/docker-compose"
 }
@@ -99,10 +102,10 @@ command -v busybox >/dev/null && ! ldd "$(command -v busybox)" >/dev/null 2>&1 |
 if ! answers; then
   say "starting dockerd"
   if ! start_engine; then
-    say "dockerd does not come up; once more on an empty store"
+    say "dockerd does not start; second try with an empty store"
     tail -5 "$work/dockerd.log" >&2
     rm -rf "$work/docker"
-    start_engine || { tail -20 "$work/dockerd.log" >&2; die "dockerd does not come up"; }
+    start_engine || { tail -20 "$work/dockerd.log" >&2; die "dockerd does not start: see the log above"; }
   fi
 fi
 

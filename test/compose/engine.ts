@@ -1,18 +1,22 @@
 /**
- * Whether there is a Docker engine with `docker compose` to test on. On a developer's machine its absence is a reason to skip, in CI
- * a failure: a lane that nobody notices is gone holds nothing.
+ * Checks for a Docker engine with `docker compose`. Without one, the tests are skipped on a developer's machine but
+ * fail in CI, so that CI cannot silently lose these tests.
  */
 import { execFile } from "node:child_process";
 import { createServer } from "node:net";
 import { promisify } from "node:util";
 
-/** An engine that does not answer a question about its version in this time will not run a stack, ms. */
+/** Time limit for `docker version`, ms: a slower engine cannot run the stack. */
 const ANSWER_TIMEOUT_MS = 20_000;
 
-// Ryuk, which removes what a killed test leaves, is an image of a registry that may be out of reach; `lane.sh` removes by label.
+// Ryuk, the cleanup container of testcontainers, needs an image registry that may be unreachable. `lane.sh` cleans up
+// by label instead.
 process.env["TESTCONTAINERS_RYUK_DISABLED"] = "true";
 
-/** undefined: there is one. Throws with `CI` set and none. */
+/**
+ * The reason why no engine can be used, or undefined if one answers. Throws instead of returning a reason when `CI` is
+ * set.
+ */
 export async function whyNoEngine(): Promise<string | undefined> {
   const run = promisify(execFile);
   try {
@@ -27,7 +31,10 @@ export async function whyNoEngine(): Promise<string | undefined> {
   }
 }
 
-/** Of the loopback interface, free a moment ago: the mapped port of a container changes with each restart, one that is chosen stays. */
+/**
+ * A free port of the loopback interface. Docker chooses a new mapped port at each restart of a container, but keeps a
+ * port that is given.
+ */
 export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# The lane of images and containers, whole: an engine where there is none, the images, the suite. What it started is
-# ended and what it made is removed, whatever happens. Ends with 0 only when all of it held.
+# Runs all tests of images and containers: provides a Docker engine if none runs, builds the images and runs the test
+# suite. It always stops what it started and removes what it created, also after a failure. Exits with 0 only if every
+# step succeeded.
 #
-# STAND_IN=1: on local stand-in images, where no image registry can be reached.
+# STAND_IN=1 uses local stand-in images, for machines without access to an image registry.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-begun=$SECONDS
-said() { echo "containers: $* ($((SECONDS - begun)) s)"; }
+started_at=$SECONDS
+report() { echo "containers: $* ($((SECONDS - started_at)) s)"; }
 answered_before=$(docker version >/dev/null 2>&1 && echo yes || echo no)
 
 finish() {
@@ -18,20 +19,20 @@ finish() {
     docker volume ls -q --filter "label=$label" 2>/dev/null | xargs -r docker volume rm --force >/dev/null 2>&1 || true
   done
   [ "$answered_before" = yes ] || bash test/compose/engine.sh stop || true
-  if [ $status = 0 ]; then said "all held"; else said "FAILED with $status"; fi
+  if [ $status = 0 ]; then report "all steps succeeded"; else report "FAILED with exit code $status"; fi
   exit $status
 }
 trap finish EXIT
 
-engine=$(bash test/compose/engine.sh) || { echo "containers: there is no Docker engine, see above"; exit 1; }
+engine=$(bash test/compose/engine.sh) || { echo "containers: no Docker engine: see the messages above"; exit 1; }
 eval "$engine"
-said "the engine answers"
+report "the engine answers"
 if [ "${STAND_IN:-}" = 1 ]; then
-  images=$(bash test/compose/stand-in.sh) || { echo "containers: the stand-in images cannot be made"; exit 1; }
+  images=$(bash test/compose/stand-in.sh) || { echo "containers: cannot build the stand-in images: see the messages above"; exit 1; }
   eval "$images"
-  said "stand-ins for the base images are made"
+  report "the stand-in images are built"
 fi
 COMPOSE_PROJECT_NAME=bioxen-suite docker compose --profile cli build --quiet
-said "the images are built"
+report "the images are built"
 BIOXEN_IMAGES=built npx -y pnpm@10.34.9 run test:compose
-said "suite"
+report "the test suite passed"

@@ -1,5 +1,6 @@
 /**
- * The log on a NATS that runs in a container: it keeps the contract of every event log, and a restart of the container loses nothing.
+ * The event log on a NATS server in a container: it keeps the contract of every event log, and a restart of the
+ * container loses no event.
  */
 import { eventSubject } from "@bioxen/contracts";
 import { connectBus, openEventLog } from "@bioxen/nats";
@@ -33,7 +34,7 @@ async function startServer(): Promise<ContainedServer> {
 }
 
 if (whyNot === undefined) {
-  eventLogContract("on a NATS in a container", async () => {
+  eventLogContract("on a NATS server in a container", async () => {
     const { container, url } = await startServer();
     const bus = await connectBus({ servers: url, name: "compose-contract" });
     return {
@@ -48,7 +49,7 @@ if (whyNot === undefined) {
 }
 
 it.skipIf(whyNot !== undefined)(
-  "a restart of the container loses no event, and the log goes on",
+  "a restart of the container loses no event, and the log accepts further events",
   async () => {
     const { container, url } = await startServer();
     const bus = await connectBus({ servers: url, name: "compose-restart" });
@@ -57,7 +58,7 @@ it.skipIf(whyNot !== undefined)(
     let last = 0;
     for (let version = 1; version <= 20; version += 1) {
       const appended = await log.append(subject, cordoned("ecoli-1", version), last);
-      if (appended.kind !== "appended") throw new Error("a conflict where nobody else writes");
+      if (appended.kind !== "appended") throw new Error("conflict, although this test is the only writer");
       last = appended.seq;
     }
     await container.restart();
@@ -68,7 +69,7 @@ it.skipIf(whyNot !== undefined)(
       onCaughtUp: () => undefined,
       onStop: () => undefined,
     });
-    await eventually("all events are read again", async () => (seen.length >= 20 ? true : undefined));
+    await eventually("the follower reads all 20 events", async () => (seen.length >= 20 ? true : undefined));
     expect(seen).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
     expect(await log.append(subject, cordoned("ecoli-1", 21), last)).toMatchObject({
       kind: "appended",

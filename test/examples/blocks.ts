@@ -1,8 +1,9 @@
 /**
- * The boxes of the documents, and who runs each.
+ * The code blocks of the documents, and the test that runs each block.
  *
- * A box says it behind its language: `sh run` (here), `sh tour` and `sh resources` (tests of their own), `sh by <test file>`, or
- * `sh not run: <reason>`. A `ts` box is run. Boxes without a language, and other languages, are not meant to be run.
+ * The mark after the language of a `sh` block names its test: `run` (documents.test.ts), `tour` (readme.test.ts),
+ * `resources` (resources.test.ts), `by <test file>`, or `not run: <reason>`. A `ts` block runs without a mark. Blocks
+ * in other languages, or without a language, never run.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -18,21 +19,22 @@ export type Runner =
 
 export interface Block {
   readonly file: string;
-  /** Of its first line. */
+  /** The line number of the first line inside the block. */
   readonly line: number;
   readonly language: string;
   readonly text: string;
-  /** undefined: nobody is meant to run it. */
+  /** The test that runs the block; undefined for a block that is not executable. */
   readonly runner: Runner | undefined;
 }
 
-/** Documents for people: every one that is tracked or about to be. */
+/** The paths of all Markdown files that Git tracks or would add, relative to the root, sorted. */
 export function documents(): string[] {
   const args = ["ls-files", "--cached", "--others", "--exclude-standard", "*.md"];
   const listed = execFileSync("git", args, { cwd: ROOT, encoding: "utf8" }).split("\n");
   return listed.filter((path) => path !== "" && existsSync(join(ROOT, path))).sort();
 }
 
+/** The fenced code blocks of a Markdown file, in order. */
 export function blocksOf(file: string): Block[] {
   const text = readFileSync(join(ROOT, file), "utf8");
   return [...text.matchAll(/^```([^\n]*)\n([\s\S]*?)^```$/gm)].map((match) => {
@@ -61,7 +63,7 @@ function marked(mark: string): Runner {
   return { kind: "not", reason: reason ?? "" };
 }
 
-/** The words of a command line, as a shell would split it; a comment behind it is left out. */
+/** The words of a command line, split as a shell would; a trailing comment is left out. */
 export function wordsOf(line: string): string[] {
   const words = [...line.matchAll(/"([^"]*)"|(#\s.*)|(\S+)/g)].filter((match) => match[2] === undefined);
   return words.map((match) => match[1] ?? match[3] ?? "");

@@ -1,6 +1,6 @@
 /**
- * What the documents show runs as it stands, page by page and in order, on one stack. `README.md` and `docs/resources.md` have tests of
- * their own; see blocks.ts.
+ * The code blocks of the documents run unchanged, page by page and in order, on one stack. `README.md` and
+ * `docs/resources.md` have their own tests; see blocks.ts.
  */
 
 import { stripTypeScriptTypes } from "node:module";
@@ -8,9 +8,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually, World } from "../e2e/world.ts";
 import { type Block, blocksOf, documents, wordsOf } from "./blocks.ts";
 
-/** Of a page, on a machine that is busy with other tests, ms. */
+/** Time limit for one page, on a machine that is busy with other tests, ms. */
 const LIMIT_MS = 120_000;
-/** What programs of the documents may import. */
+/** The modules that programs in the documents may import. */
 const MODULES: Readonly<Record<string, () => Promise<object>>> = {
   "@bioxen/cell-models": () => import("@bioxen/cell-models"),
   "@bioxen/client": () => import("@bioxen/client"),
@@ -36,7 +36,7 @@ async function runCommands({ text }: Block): Promise<void> {
   for (const line of text.trim().split("\n")) {
     const [command, ...args] = wordsOf(line);
     expect(command, line).toBe("bioxen");
-    // A guest that is just being replaced, after a restore for instance, answers UNAVAILABLE: try again.
+    // A guest that is being replaced, for example after a restore, answers UNAVAILABLE: the command is tried again.
     const { code, stdout, stderr } = await eventually(line, async () => {
       const result = await world.bioxen(...args);
       return result.code === 1 && result.stderr.startsWith("UNAVAILABLE") ? undefined : result;
@@ -45,7 +45,7 @@ async function runCommands({ text }: Block): Promise<void> {
   }
 }
 
-/** What it printed, a line for each call of `console.log`. */
+/** Runs the program and returns its output: one string per call of `console.log`. */
 async function runProgram({ text }: Block): Promise<string[]> {
   const printed: string[] = [];
   const source = text.replace("nats://127.0.0.1:4222", world.url);
@@ -56,7 +56,7 @@ async function runProgram({ text }: Block): Promise<string[]> {
   );
   const load = (name: string) => {
     const module = MODULES[name];
-    if (module === undefined) throw new Error(`a document imports ${name}`);
+    if (module === undefined) throw new Error(`a document imports ${name}: add it to MODULES`);
     return module();
   };
   const run = new Function("load", "console", `return (async () => {${body}\n})()`);
@@ -64,9 +64,9 @@ async function runProgram({ text }: Block): Promise<string[]> {
   return printed;
 }
 
-describe("the boxes of", () => {
+describe("the code blocks of the documents", () => {
   it.each(pages)(
-    "%s",
+    "%s runs block by block without an error",
     async (_file, blocks) => {
       for (const block of blocks) {
         if (block.language === "sh") await runCommands(block);

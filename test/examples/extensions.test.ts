@@ -1,5 +1,6 @@
 /**
- * A stack whose cell model, placement policy and alert deliverer are packages of somebody else, named in its configuration.
+ * A stack whose configuration names third-party packages for the cell model, the placement policy and the alert
+ * deliverer.
  */
 import { readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -26,7 +27,7 @@ afterAll(async () => {
   await rm(ALERT_FILE, { force: true });
 });
 
-it("a VM is placed by their policy, lives by their model, and its alert goes their way", async () => {
+it("uses the configured packages: the policy places a VM, the model simulates it, the deliverer sends its alert", async () => {
   await world.done("cmd.vm.create", { vmId: "c1", biologicalType: "syn3a", resources: { ribosomes: "50%" } });
   await world.done("cmd.vm.start", { vmId: "c1" });
   await world.reach("c1", "running");

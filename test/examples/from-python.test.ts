@@ -1,5 +1,6 @@
 /**
- * The table of what became of the original library: no cell is empty, and what it names as runnable runs, in order, on one stack.
+ * The tables of docs/from-bioxen-python.md: no cell is empty, and every command and program in them runs, in order, on
+ * one stack.
  */
 import { readFile } from "node:fs/promises";
 import {
@@ -37,13 +38,13 @@ function rowsOf(section: string): Row[] {
     .map(([original = "", today = "", run = ""]) => ({ original, today, run }));
 }
 
-/** Rows by the title of their section, in order. */
+/** The title of each section with the rows of its table, in order. */
 const sections = text
   .split(/^## /m)
   .slice(1)
   .map((section) => [section.slice(0, section.indexOf("\n")), rowsOf(section)] as const);
 
-/** The words of a command line, as a shell would split it. */
+/** The words of a command line, split as a shell would. */
 function wordsOf(line: string): string[] {
   return [...line.matchAll(/"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2] ?? "");
 }
@@ -60,7 +61,7 @@ afterAll(async () => {
   await world.close();
 });
 
-/** A command ends well, or with a refusal that its row announces. */
+/** Runs a command; it must succeed, or fail with an error code that its row names. */
 async function runCommand(command: string, { today }: Row): Promise<void> {
   const { code, stdout, stderr } = await bioxenHere(wordsOf(command).slice(1));
   const announced = Object.keys(ERRORS).filter((name) => today.includes(`\`${name}\``));
@@ -84,8 +85,8 @@ async function runProgram(source: string): Promise<void> {
   if (!source.includes(";")) expect(result, source).toBeTruthy();
 }
 
-describe("from the Python library", () => {
-  it("has a row for every part of it, and no empty cell", () => {
+describe("the guide for users of the Python library", () => {
+  it("has more than 80 rows and no empty cell", () => {
     const rows = sections.flatMap(([, some]) => some);
     expect(rows.length).toBeGreaterThan(80);
     for (const { original, today, run } of rows) {
@@ -94,7 +95,7 @@ describe("from the Python library", () => {
     }
   });
 
-  it.each(sections)("runs what it says can be run: %s", async (_title, rows) => {
+  it.each(sections)("every command and program of this section runs: %s", async (_title, rows) => {
     for (const row of rows) {
       const code = /^`([^`]+)`$/.exec(row.run)?.[1];
       if (code === undefined) continue;

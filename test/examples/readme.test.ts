@@ -1,5 +1,5 @@
 /**
- * What the README shows runs: its tour line by line, its program as it stands.
+ * The examples of the README run: the tour line by line, and the program unchanged.
  */
 import { readFile } from "node:fs/promises";
 import { BioxenError, connect, createBiologicalVm, createBioVm } from "@bioxen/client";
@@ -14,13 +14,13 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-/** The words of a command line, as a shell would split it. */
+/** The words of a command line, split as a shell would. */
 function wordsOf(line: string): string[] {
   return [...line.matchAll(/"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2] ?? "");
 }
 
-describe("README", () => {
-  it("the tour runs, line by line", async () => {
+describe("the README", () => {
+  it("has a tour whose commands all succeed, line by line", async () => {
     const tour = /```sh tour\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
     const lines = tour.trim().split("\n");
     expect(lines.length).toBeGreaterThan(15);
@@ -32,7 +32,7 @@ describe("README", () => {
     }
   });
 
-  it("the program runs", async () => {
+  it("has a program that prints the doubling time, the growth rate and the log of the VM", async () => {
     const program = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
     const lines: string[] = [];
     const body = program.replace(/^import .*$/m, "").replace("nats://127.0.0.1:4222", world.url);
@@ -45,8 +45,8 @@ describe("README", () => {
   });
 });
 
-describe("the library", () => {
-  it("makes cells as the original did, and refuses with typed errors", async () => {
+describe("the client library", () => {
+  it("creates VMs with the calls of the original library, and rejects with typed errors", async () => {
     const bioxen = await connect({ servers: world.url });
     const vm = await createBioVm("lib-1", "syn3a", "basic", { resources: { ribosomes: "50%" } });
     const other = await createBiologicalVm("basic", { biologicalType: "minimal_cell" });

@@ -1,12 +1,12 @@
 /**
- * What docs/resources.md shows runs, line by line.
+ * The commands in docs/resources.md run, line by line.
  */
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { atHome, bioxenHere } from "../e2e/in-process.ts";
 import { World } from "../e2e/world.ts";
 
-/** On a machine that is busy with other tests a line may take seconds, ms. */
+/** Time limit for the whole page, ms: on a machine that is busy with other tests, one line can take seconds. */
 const LIMIT_MS = 300_000;
 
 let world: World;
@@ -17,28 +17,28 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 it(
-  "the lines of docs/resources.md",
+  "every command in docs/resources.md succeeds and prints what the page describes",
   async () => {
     const page = await readFile(new URL("../../docs/resources.md", import.meta.url), "utf8");
-    const boxes = [...page.matchAll(/```sh resources\n([\s\S]*?)```/g)].map((match) => match[1] ?? "");
-    const lines = boxes.join("").trim().split("\n");
+    const blocks = [...page.matchAll(/```sh resources\n([\s\S]*?)```/g)].map((match) => match[1] ?? "");
+    const lines = blocks.join("").trim().split("\n");
     expect(lines.length).toBeGreaterThan(12);
-    const said = new Map<string, string>();
+    const outputs = new Map<string, string>();
     for (const line of lines) {
       const [command, ...args] = line.split(" ");
       expect(command).toBe("bioxen");
       const result = await bioxenHere(args);
       expect(result.code, `${line}: ${result.stdout}${result.stderr}`).toBe(0);
-      said.set(line, result.stdout);
+      outputs.set(line, result.stdout);
     }
-    expect(said.get("bioxen ledger verify")).toContain("the accounts are consistent at every sequence");
-    expect(said.get("bioxen quota get team=red")).toContain("420 of 600");
-    expect(said.get("bioxen ledger show yeast-1")).toContain("1.5 × real capacity");
-    expect(said.get("bioxen vm optimise red-1")).toContain("doubling time");
+    expect(outputs.get("bioxen ledger verify")).toContain("the accounts are consistent at every sequence");
+    expect(outputs.get("bioxen quota get team=red")).toContain("420 of 600");
+    expect(outputs.get("bioxen ledger show yeast-1")).toContain("1.5 × real capacity");
+    expect(outputs.get("bioxen vm optimise red-1")).toContain("doubling time");
     const proof = await bioxenHere(["ledger", "verify", "--json"]);
     expect(JSON.parse(proof.stdout)).toMatchObject({ violations: [], firstViolationSeq: null });
-    const nobody = await bioxenHere(["vm", "optimise", "nobody", "--json"]);
-    expect(JSON.parse(nobody.stdout).error.code).toBe("VM_NOT_FOUND");
+    const unknown = await bioxenHere(["vm", "optimise", "no-such-vm", "--json"]);
+    expect(JSON.parse(unknown.stdout).error.code).toBe("VM_NOT_FOUND");
   },
   LIMIT_MS,
 );

@@ -1,6 +1,6 @@
 /**
- * A user without this workspace: the packed tarballs install in an empty directory. The whole library runs the README's program on a
- * stack of its own; the client alone stays small, and runs in browsers.
+ * A user without this workspace: the packed tarballs install in an empty directory. The whole library runs the README's
+ * program on its own stack. The client alone stays small and runs in browsers.
  */
 import { type ChildProcess, execFile, fork } from "node:child_process";
 import { once } from "node:events";
@@ -18,13 +18,14 @@ import { apiReport, storedApiReport } from "../../deploy/api-report.ts";
 import { pack } from "../../deploy/pack.ts";
 
 const run = promisify(execFile);
-/** Enough for a slow machine with a cold npm cache, ms. */
+/** Time limit for one installation or program: enough for a slow machine with a cold npm cache, ms. */
 const DEADLINE_MS = 180_000;
-/** Bounds of the client's closure: what `npm install` brings to a program that only connects. */
-const MOST_PACKAGES = 14;
-const MOST_BYTES = 12_000_000;
+/** Upper bounds for the client and all its dependencies, as `npm install` puts them into an empty project. */
+const MAX_PACKAGES = 14;
+const MAX_BYTES = 12_000_000;
 const ROOT = new URL("../../", import.meta.url);
-// npm, too, runs on the Node that the packages ask for: an older one leaves out the nats-server that comes with them.
+// npm must run on the Node version that the packages require: with an older Node it skips the bundled nats-server
+// package.
 const env = { ...process.env, PATH: `${dirname(process.execPath)}${delimiter}${process.env["PATH"]}` };
 const TSC = createRequire(import.meta.url)
   .resolve("typescript/package.json")
@@ -39,7 +40,7 @@ beforeAll(async () => {
 }, DEADLINE_MS);
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
-/** An empty project with these tarballs installed. */
+/** Creates an empty project, installs these tarballs in it and returns its path. */
 async function projectWith(name: string, packages: readonly string[]): Promise<string> {
   const project = join(dir, name);
   await mkdir(project);
@@ -48,7 +49,7 @@ async function projectWith(name: string, packages: readonly string[]): Promise<s
   return project;
 }
 
-/** What the command prints; throws an error that quotes it. */
+/** Returns the stdout of the command. When it fails, throws an error that quotes its output. */
 async function inFolder(cwd: string, command: string, ...args: string[]): Promise<string> {
   const printed = await run(command, args, { cwd, env, timeout: DEADLINE_MS }).catch((thrown) => {
     throw new Error(`${command} ${args[0]}: ${thrown.stdout}${thrown.stderr}`, { cause: thrown });
@@ -56,7 +57,7 @@ async function inFolder(cwd: string, command: string, ...args: string[]): Promis
   return printed.stdout;
 }
 
-/** The README's program on a BioXen of its own, as the text beside it says. */
+/** The README's program, changed as the README explains so that it starts its own local stack. */
 async function programOfReadme(): Promise<string> {
   const readme = await readFile(new URL("README.md", ROOT), "utf8");
   const shown = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
@@ -68,11 +69,12 @@ async function programOfReadme(): Promise<string> {
 }
 
 it(
-  "the packed library installs with npm, runs the README's program and has its types",
+  "the packed library installs with npm, type-checks the README's program and runs it",
   async () => {
-    expect(apiReport(), "declarations changed: `node deploy/api-report.ts` shows how").toBe(
-      storedApiReport(),
-    );
+    expect(
+      apiReport(),
+      "the exported declarations changed: run `node deploy/api-report.ts` and review its diff",
+    ).toBe(storedApiReport());
     const project = await projectWith("whole", tarballs);
     await writeFile(join(project, "program.ts"), await programOfReadme());
     await inFolder(project, process.execPath, TSC, ...CHECKED, "--types", "node", "program.ts");
@@ -88,7 +90,7 @@ it(
   DEADLINE_MS,
 );
 
-/** The packages of this workspace that `name` depends on, itself included. */
+/** The workspace packages that `name` depends on, directly or indirectly, with `name` itself. */
 async function ownClosure(name: string, found = new Set<string>()): Promise<Set<string>> {
   if (found.has(name)) return found;
   found.add(name);
@@ -110,22 +112,22 @@ describe("the client alone", () => {
     );
   }, DEADLINE_MS);
 
-  it("brings few packages and bytes: no service, no driver, no binary", async () => {
+  it("installs at most 14 packages and 12 MB: no service, no driver, no binary", async () => {
     const lock = JSON.parse(await readFile(join(project, "node_modules", ".package-lock.json"), "utf8")) as {
       packages: Record<string, unknown>;
     };
     const packages = Object.keys(lock.packages);
-    expect(packages.length, packages.join("\n")).toBeLessThanOrEqual(MOST_PACKAGES);
+    expect(packages.length, packages.join("\n")).toBeLessThanOrEqual(MAX_PACKAGES);
     const heavy =
       /lifecycle|allocator|scheduler|monitor|agent|driver|local-stack|service|nats-server|ssh2|wasmoon/;
     expect(packages.filter((name) => heavy.test(name))).toEqual([]);
 
     const files = (await inFolder(project, "find", "node_modules", "-type", "f")).trim().split("\n");
     const sizes = await Promise.all(files.map(async (path) => (await stat(join(project, path))).size));
-    expect(sizes.reduce((a, b) => a + b, 0)).toBeLessThanOrEqual(MOST_BYTES);
+    expect(sizes.reduce((a, b) => a + b, 0)).toBeLessThanOrEqual(MAX_BYTES);
   });
 
-  it("has its types without those of Node", async () => {
+  it("type-checks without the types of Node", async () => {
     const shown = (await programOfReadme())
       .replace('{ startLocalStack } from "@bioxen/client/local"', '{ connect } from "@bioxen/client"')
       .replace(/startLocalStack\([^)]*\)/, "connect()");
@@ -133,7 +135,7 @@ describe("the client alone", () => {
     await inFolder(project, process.execPath, TSC, ...CHECKED, "--lib", "esnext,dom", "program.ts");
   });
 
-  it("names the package that a local stack needs", async () => {
+  it("names the missing package when a program starts a local stack", async () => {
     const start = `import("@bioxen/client/local").then((m) => m.startLocalStack()).catch((e) => console.log(e.message))`;
     expect(await inFolder(project, process.execPath, "-e", start)).toContain(
       "npm install --save-dev @bioxen/local-stack",
@@ -141,7 +143,7 @@ describe("the client alone", () => {
   });
 
   it(
-    "runs in a browser: bundled without a builtin of Node, it connects and creates a VM",
+    "runs in a browser: its bundle needs no Node built-in, and it connects and creates a VM",
     async () => {
       await writeFile(join(project, "page.js"), PAGE);
       const { metafile, outputFiles } = await build({
@@ -177,7 +179,7 @@ describe("the client alone", () => {
   );
 });
 
-/** A page's program: a command, a query, and the log with its digests. */
+/** The program of the page: it sends a command and a query, and reads the first event of the log. */
 const PAGE = `
 import { connect } from "@bioxen/client";
 
@@ -193,8 +195,9 @@ export async function main(servers) {
 `;
 
 /**
- * The program in a global scope that has what a browser has: a use of Node's own globals would fail. The scope shares the arrays of
- * `TextEncoder` and `WebSocket`, so that `instanceof` holds as in a browser.
+ * Runs the bundle in a scope with the globals of a browser only, so that any use of a Node global fails. `ArrayBuffer`
+ * and `Uint8Array` come from this realm, as do `TextEncoder` and `WebSocket`: therefore `instanceof` holds for their
+ * arrays, as in a browser.
  */
 function pageOf(bundle: string): { main(servers: string): Promise<string> } {
   const browser = {
@@ -205,6 +208,7 @@ function pageOf(bundle: string): { main(servers: string): Promise<string> } {
   return runInContext(`globalThis.self = globalThis; ${bundle}; page`, scope);
 }
 
+/** Resolves when the service reports that it is ready. */
 async function serving(service: ChildProcess): Promise<void> {
   const signal = AbortSignal.timeout(DEADLINE_MS);
   for (;;) {
