@@ -52,7 +52,7 @@ export function chargeKey(vmId: string, chassisId: string): string {
  * amounts.
  */
 export function chargedAmounts(quota: Quota): Amounts {
-  return mostPerIncarnation(Object.values(quota.charges));
+  return sum(mostByIncarnation(Object.values(quota.charges)).values());
 }
 
 interface Incarnation {
@@ -61,11 +61,6 @@ interface Incarnation {
 }
 
 type Holding = Incarnation & { readonly amounts: Amounts };
-
-/** The sum of {@link mostByIncarnation} over all incarnations. */
-export function mostPerIncarnation(holdings: Iterable<Holding>): Amounts {
-  return sum(mostByIncarnation(holdings).values());
-}
 
 /** For each incarnation, by {@link incarnationKey}: per resource, the largest amount of any of its holdings. */
 export function mostByIncarnation(holdings: Iterable<Holding>): ReadonlyMap<string, Amounts> {

@@ -46,7 +46,7 @@ export type QuotaCommand =
   | { readonly type: "enforce"; readonly world: KnownWorld }
   | { readonly type: "settle"; readonly ledgers: KnownLedgers };
 
-export type QuotaDecision = Decision<QuotaEvent>;
+type QuotaDecision = Decision<QuotaEvent>;
 
 /** A ledger in the state that this instance knows, and the sequence of its last event. */
 export interface KnownLedger {

@@ -2,6 +2,7 @@
  * The log as this agent sees it: VMs and chassis, and which of them are this agent's.
  */
 import {
+  type Chassis,
   type ChassisState,
   chassisFold,
   endsWithAgent,
@@ -10,8 +11,6 @@ import {
   vmFold,
 } from "@bioxen/contracts";
 import { ReadModel } from "@bioxen/kernel";
-
-type Chassis = Extract<ChassisState, { registered: true }>;
 
 export class GuestView {
   readonly vms = new ReadModel<VmState>("vm", vmFold);
