@@ -1,6 +1,6 @@
 /**
- * Alerts on a real stack: a starvation raises once and its repair clears once, whoever of three monitors dies in between; webhooks, dead
- * letters and the command.
+ * Alerts on a real stack. A starved VM raises its alert once, and the repair clears it once, even when the acting one
+ * of three monitors is killed in between. Also tests webhooks, dead letters and the alert commands.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createServer, type Server } from "node:http";
@@ -23,10 +23,10 @@ const RULE = {
 let world: World;
 let receiver: Server;
 const received: Json[] = [];
-/** What the receiver answers. */
+/** The HTTP status that the webhook receiver answers. */
 let status = 200;
 const extra: ChildProcess[] = [];
-const told: { subject: string; message: Json }[] = [];
+const published: { subject: string; message: Json }[] = [];
 
 beforeAll(async () => {
   receiver = createServer((request, response) => {
@@ -45,7 +45,7 @@ beforeAll(async () => {
     `ops=http://127.0.0.1:${(receiver.address() as AddressInfo).port}/alerts`;
   world = await World.open({ chassis: "ecoli:1" });
   world.nats.subscribe("bioxen.alert.>", {
-    callback: (_error, message) => void told.push({ subject: message.subject, message: message.json() }),
+    callback: (_error, message) => void published.push({ subject: message.subject, message: message.json() }),
   });
 });
 afterAll(async () => {
@@ -56,14 +56,15 @@ afterAll(async () => {
   await new Promise((resolve) => receiver.close(resolve));
 });
 
-async function oneMoreMonitor(): Promise<void> {
+/** Starts one more monitor and waits until it is ready. */
+async function startMonitor(): Promise<void> {
   const env = { ...process.env, BIOXEN_NATS_URL: world.url, BIOXEN_LOG_LEVEL: "warn" };
   const child = spawn(process.execPath, [MONITOR], { env, stdio: ["ignore", "ignore", "ignore", "ipc"] });
   extra.push(child);
   await new Promise((resolve) => child.once("message", resolve));
 }
 
-/** The instance that acts now. */
+/** The process id of the monitor that holds the lease. */
 async function actingPid(): Promise<number> {
   const subject = "$JS.API.DIRECT.GET.KV_bioxen-leases.$KV.bioxen-leases.monitor";
   const { holder } = (await world.nats.request(subject, "", { timeout: 2_000 })).json<Json>();
@@ -77,8 +78,8 @@ const whenActive = (ruleId: string, targets: string[]) =>
     JSON.stringify(await active(ruleId)) === JSON.stringify(targets) ? true : undefined,
   );
 
-/** Types of a rule's events, without those about deliveries. */
-async function story(ruleId: string): Promise<string[]> {
+/** The event types of a rule in order, without the events about deliveries. */
+async function eventsOf(ruleId: string): Promise<string[]> {
   const { stdout } = await world.bioxen("events", "tail", "--from", "1", "--no-follow", "--json");
   return stdout
     .split("\n")
@@ -89,10 +90,10 @@ async function story(ruleId: string): Promise<string[]> {
     .filter((type) => !/notified|retry/.test(type));
 }
 
-describe("a starvation", () => {
-  it("raises its alert once and the repair clears it once, with three monitors and the acting one killed", async () => {
-    await oneMoreMonitor();
-    await oneMoreMonitor();
+describe("the alert of a starved VM", () => {
+  it("is raised once and cleared once, although the acting one of three monitors is killed in between", async () => {
+    await startMonitor();
+    await startMonitor();
     await world.done("cmd.vm.create", { vmId: "hungry", biologicalType: "syn3a" });
     await world.done("cmd.vm.start", { vmId: "hungry" });
     await world.reach("hungry", "running");
@@ -102,15 +103,17 @@ describe("a starvation", () => {
     await whenActive("starved", ["hungry"]);
     process.kill(await actingPid(), "SIGKILL");
     await world.sample("hungry");
-    expect(await story("starved")).toEqual(["rule-set", "raised"]);
+    expect(await eventsOf("starved")).toEqual(["rule-set", "raised"]);
     await world.done("cmd.vm.resize", { vmId: "hungry", resources: { ribosomes: "100%" } });
     await whenActive("starved", []);
-    expect(await story("starved")).toEqual(["rule-set", "raised", "cleared"]);
-    await eventually("both were told", async () => (received.length >= 2 ? true : undefined));
+    expect(await eventsOf("starved")).toEqual(["rule-set", "raised", "cleared"]);
+    await eventually("the webhook receives both notifications", async () =>
+      received.length >= 2 ? true : undefined,
+    );
     const states = (all: Json[]) => [...new Map(all.map((one) => [one.notificationId, one.state])).values()];
     expect(states(received)).toEqual(["raised", "cleared"]);
-    expect(states(told.map(({ message }) => message))).toEqual(["raised", "cleared"]);
-    expect(told[0]?.subject).toBe("bioxen.alert.critical.starved");
+    expect(states(published.map(({ message }) => message))).toEqual(["raised", "cleared"]);
+    expect(published[0]?.subject).toBe("bioxen.alert.critical.starved");
     expect(received[0]).toMatchObject({
       ruleId: "starved",
       target: "hungry",
@@ -119,7 +122,7 @@ describe("a starvation", () => {
     expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);
   });
 
-  it("is still raised after everything was stopped and started", async () => {
+  it("is still raised after a restart of the whole stack", async () => {
     await world.done("cmd.vm.resize", { vmId: "hungry", resources: { ribosomes: "25%" } });
     await whenActive("starved", ["hungry"]);
     const before = await world.done("qry.alert.list", { ruleId: "starved" });
@@ -129,12 +132,12 @@ describe("a starvation", () => {
     expect(after).toEqual(before);
     await world.done("cmd.vm.resize", { vmId: "hungry", resources: { ribosomes: "100%" } });
     await whenActive("starved", []);
-    expect(await story("starved")).toEqual(["rule-set", "raised", "cleared", "raised", "cleared"]);
+    expect(await eventsOf("starved")).toEqual(["rule-set", "raised", "cleared", "raised", "cleared"]);
   });
 });
 
 describe("bioxen alerts", () => {
-  it("sets, lists and removes rules; refuses what makes no sense, with every problem", async () => {
+  it("sets, lists and removes rules, and rejects an invalid rule with a list of all problems", async () => {
     const line = ["--metric", "vm.health", "--below", "101", "--severity", "info", "--vm", "hungry"];
     expect(await world.bioxenJson("alerts", "set", "always", ...line)).toMatchObject({
       ok: true,
@@ -172,7 +175,7 @@ describe("bioxen alerts", () => {
     expect((await world.bioxen("alerts", "remove", "nothing")).code).toBe(1);
   });
 
-  it("a notification that the webhook refuses is a dead letter, and is delivered again on demand", async () => {
+  it("keeps a notification that the webhook rejects as a dead letter, and delivers it on `alerts retry`", async () => {
     status = 404;
     const before = received.length;
     await world.done("cmd.alert.set-rule", { ...RULE, ruleId: "dead", below: 2_000, forMs: 0 });
@@ -185,7 +188,7 @@ describe("bioxen alerts", () => {
     expect((await world.bioxen("alerts", "retry", "dead", letter.notificationId)).stdout).toContain(
       "1 to be delivered",
     );
-    await eventually("it arrived", async () =>
+    await eventually("the webhook receives the notification", async () =>
       received.slice(before).some((one) => one.notificationId === letter.notificationId) ? true : undefined,
     );
     await eventually("no dead letter is left", async () => {
@@ -197,22 +200,22 @@ describe("bioxen alerts", () => {
 });
 
 describe("bioxen report and bioxen metrics export", () => {
-  it("a starvation is named with what is short, and gone from the report once it is mended", async () => {
+  it("names a starved VM and the resource it lacks, and omits both after the repair", async () => {
     await world.done("cmd.vm.resize", { vmId: "hungry", resources: { ribosomes: "25%" } });
-    await eventually("the report names it", async () => {
+    await eventually("the report names the starved VM", async () => {
       const { stdout } = await world.bioxen("report");
       return /1 VM is starved: hungry; the worst, hungry, has 25 % of the ribosomes it needs/.test(stdout)
         ? true
         : undefined;
     });
     await world.done("cmd.vm.resize", { vmId: "hungry", resources: { ribosomes: "100%" } });
-    await eventually("it is gone", async () => {
+    await eventually("the report names no starved VM", async () => {
       const { findings } = await world.bioxenJson("report");
       return findings?.some((one: Json) => one.about === "starved") ? undefined : true;
     });
   });
 
-  it("the fleet over time comes as JSON Lines, a point a second, and --since leaves out what was before", async () => {
+  it("exports the fleet history as JSON Lines, one point per second, and --since omits earlier points", async () => {
     const { stdout } = await world.bioxen("metrics", "export");
     const points = stdout
       .trim()

@@ -34,7 +34,7 @@ const bioxenJson = async (...args: string[]): Promise<Json> =>
 const apply = (...args: string[]) => bioxenJson("apply", "-f", file, "--yes", ...args);
 
 /** Starts an apply, sends it `signal` once `isHalfWay` holds, and returns its exit code. */
-async function endedHalfWay(
+async function interruptHalfWay(
   signal: "SIGKILL" | "SIGINT",
   isHalfWay: (vms: Json[]) => boolean,
   ...args: string[]
@@ -75,7 +75,7 @@ describe("apply", () => {
   });
 
   it("creates each of a hundred VMs once although a kill interrupts it, and then changes nothing", async () => {
-    await endedHalfWay("SIGKILL", (vms) => vms.length >= COUNT / 2);
+    await interruptHalfWay("SIGKILL", (vms) => vms.length >= COUNT / 2);
     expect((await vmsNow()).length).toBeLessThan(COUNT);
     const rest = await apply();
     expect(rest.ok, JSON.stringify(rest)).toBe(true);
@@ -95,7 +95,7 @@ describe("apply", () => {
     await world.done("cmd.vm.create", { vmId: "own", biologicalType: "syn3a" });
     await writeFile(file, fleet(COUNT - 30, "50%", "  - { vmId: extra, count: 5, priority: 3 }"));
     const halfWay = (vms: Json[]) => vms.filter((vm) => vm.request.ribosomes === 252).length >= COUNT / 4;
-    expect(await endedHalfWay("SIGINT", halfWay, "--prune")).toBe(1);
+    expect(await interruptHalfWay("SIGINT", halfWay, "--prune")).toBe(1);
     const planned = await bioxenJson("apply", "-f", file, "--dry-run", "--prune");
     expect(planned.counts.change).toBeGreaterThan(0);
     const rest = await apply("--prune");

@@ -1,5 +1,5 @@
 /**
- * What is kept of a guest whose agent dies: it goes on from its checkpoint, or says why it cannot.
+ * Guests of a killed agent continue from their checkpoints; if a checkpoint is lost, an event gives the reason.
  */
 import { hash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -12,7 +12,7 @@ const PROGRAM =
 let world: World;
 beforeAll(async () => {
   process.env["BIOXEN_CHECKPOINT_INTERVAL_MS"] = "1000";
-  // syn3a doubles in 105 min: an hour of it a second.
+  // One simulated hour per second: a syn3a, which doubles in 105 min, divides after less than 2 s.
   world = await World.open({ chassis: "ecoli:1", timeScale: 60 });
 });
 afterAll(async () => {
@@ -20,11 +20,12 @@ afterAll(async () => {
   await world.close();
 });
 
-/** JetStream's own API, open to every tool. */
+/** Calls the JetStream API on the stream of guest states. */
 async function jetstream(call: string, payload: object): Promise<Json> {
   return (await world.nats.request(`$JS.API.STREAM.${call}.${STREAM}`, JSON.stringify(payload))).json();
 }
 
+/** The subjects of all stored guest states, sorted. */
 async function blobs(): Promise<string[]> {
   const { state } = await jetstream("INFO", { subjects_filter: "bioxen.blob.>" });
   return Object.keys(state.subjects ?? {}).toSorted();
@@ -56,7 +57,7 @@ const eventsOf = async (vmId: string, type: string): Promise<Json[]> =>
 
 /** Resolves once the checkpoint of a paused VM is its newest, after which the agent takes no other. */
 async function lastMinuteIsStored(vmId: string): Promise<void> {
-  await eventually(`the last minute of ${vmId} is stored`, async () => {
+  await eventually(`the checkpoint of ${vmId} contains its last minute`, async () => {
     const { checkpoint } = await view(vmId);
     return checkpoint !== null && checkpoint.simMinutes === (await world.sample(vmId)).simMinutes
       ? true
@@ -64,9 +65,9 @@ async function lastMinuteIsStored(vmId: string): Promise<void> {
   });
 }
 
-/** Once everything under way is done, what is stored is what VMs refer to. */
-async function nothingLeaks(): Promise<void> {
-  await eventually("the states stored are those that VMs refer to", async () => {
+/** Waits until the stored guest states are exactly those that VMs refer to. */
+async function noStateLeaks(): Promise<void> {
+  await eventually("the stored states are those that VMs refer to", async () => {
     const { vms } = await world.done("qry.vm.list", {});
     const referred = vms
       .filter((vm: Json) => vm.checkpoint !== null)
@@ -75,16 +76,16 @@ async function nothingLeaks(): Promise<void> {
   });
 }
 
-describe("an agent that is killed", () => {
-  it("starts its guests from their checkpoints: time, divisions and state go on", async () => {
+describe("after a kill of the agent", () => {
+  it("guests restart from their checkpoints with their simulated time, divisions and Lua state", async () => {
     await run("keep-1", { program: PROGRAM });
-    const before = await eventually("it divided, and that is in a checkpoint", async () => {
+    const before = await eventually("a checkpoint contains the second division", async () => {
       const vm = await view("keep-1");
       return (vm.checkpoint?.simMinutes ?? 0) > 210 ? vm.checkpoint : undefined;
     });
     await killAgent();
-    // In its place; or elsewhere, when the agent was away for so long that its chassis was lost.
-    await eventually("its guest was started again", async () => {
+    // The guest restarts on its chassis, or on another one if the agent was away so long that the chassis was lost.
+    await eventually("the guest of keep-1 restarts", async () => {
       const restarted = await eventsOf("keep-1", "guest-restarted");
       const started = await eventsOf("keep-1", "started");
       for (const { data } of restarted) expect(data.reason).toMatch(/continues from minute \d+/);
@@ -105,7 +106,7 @@ describe("an agent that is killed", () => {
     await world.done("cmd.vm.stop", { vmId: "keep-1" });
     await run("keep-2");
     await run("keep-3");
-    // Paused, so that nothing newer takes its place.
+    // A paused VM writes no newer checkpoint.
     for (const vmId of ["keep-2", "keep-3"]) {
       await world.done("cmd.vm.pause", { vmId });
       await lastMinuteIsStored(vmId);
@@ -118,7 +119,7 @@ describe("an agent that is killed", () => {
       ["keep-2", "MISSING"],
       ["keep-3", "DAMAGED"],
     ] as const) {
-      const [lost] = await eventually(`the loss of ${vmId} is told`, async () => {
+      const [lost] = await eventually(`an event reports the lost checkpoint of ${vmId}`, async () => {
         const events = await eventsOf(vmId, "checkpoint-lost");
         return events.length > 0 ? events : undefined;
       });
@@ -128,14 +129,14 @@ describe("an agent that is killed", () => {
       });
       await world.reach(vmId, "paused");
       const { simMinutes } = await world.sample(vmId, (s) => s.sampleNumber <= 2);
-      expect(simMinutes, "no time passes for a VM that is paused").toBeLessThan(2);
+      expect(simMinutes, "simulated time stands still for a paused VM").toBeLessThan(2);
     }
   });
 
-  it("nothing is stored that nobody refers to", async () => {
+  it("the stream holds exactly the states that VMs refer to, and none after their destruction", async () => {
     // A state that is being stored while its VM is destroyed is an orphan, which the sweep deletes by age only.
     for (const vmId of ["keep-2", "keep-3"]) await lastMinuteIsStored(vmId);
-    await nothingLeaks();
+    await noStateLeaks();
     const { vms } = await world.done("qry.vm.list", {});
     for (const { vmId, checkpoint } of vms) {
       if (checkpoint === null) continue;
@@ -144,7 +145,7 @@ describe("an agent that is killed", () => {
       expect(hash("sha256", Buffer.from(message.data, "base64"), "hex"), vmId).toBe(checkpoint.sha256);
     }
     for (const { vmId } of vms) await world.done("cmd.vm.destroy", { vmId });
-    await eventually("nothing is stored any more", async () =>
+    await eventually("no guest state is stored", async () =>
       (await blobs()).length === 0 ? true : undefined,
     );
     expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);

@@ -1,7 +1,7 @@
 /**
- * The program of `CliProcess`: the `bioxen` command, run once for every message.
+ * The child process of `CliProcess`: runs the `bioxen` command once for every message.
  *
- * For each `{args}` it answers `{code, stdout, stderr}`. A command that ends the process ends the conversation.
+ * It answers each message `{args}` with `{code, stdout, stderr}`, unless the command ends the process.
  */
 import { runProgram } from "@bioxen/cli";
 import type { CommandResult } from "./cli-process.ts";
@@ -9,7 +9,7 @@ import type { CommandResult } from "./cli-process.ts";
 const printed = { stdout: "", stderr: "" };
 
 for (const name of ["stdout", "stderr"] as const) {
-  // Every run of the command adds a listener.
+  // Every run of the command adds a listener; without a limit Node prints no warning.
   process[name].setMaxListeners(0);
   process[name].write = (chunk: string | Uint8Array, ...rest: readonly unknown[]) => {
     printed[name] += typeof chunk === "string" ? chunk : new TextDecoder().decode(chunk);

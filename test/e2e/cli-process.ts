@@ -1,7 +1,8 @@
 /**
- * The `bioxen` command in one process that stays: most of the time of a command line is the start of its process.
+ * Runs many `bioxen` commands in one child process, because most of the time of a command is the start of its process.
  *
- * Commands run one after the other. A test of process start, signals, standard input or exit uses a process of its own instead.
+ * Commands run one after the other. Tests of process start, signals, standard input or exit start a separate process
+ * instead.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
@@ -25,7 +26,7 @@ export class CliProcess {
     this.#env = env;
   }
 
-  /** Runs `bioxen` with `args` once the commands before have ended. Rejects when the command ends the process. */
+  /** Runs `bioxen` with `args` after all earlier commands. Rejects when the command ends the process. */
   run(args: readonly string[]): Promise<CommandResult> {
     const result = this.#last.then(() => this.#run(args));
     this.#last = result.catch(() => undefined);
@@ -38,8 +39,8 @@ export class CliProcess {
       execArgv: [],
       stdio: ["ignore", "ignore", "inherit", "ipc"],
     });
-    const over = new AbortController();
-    const signal = AbortSignal.any([over.signal, AbortSignal.timeout(LIMIT_MS)]);
+    const finished = new AbortController();
+    const signal = AbortSignal.any([finished.signal, AbortSignal.timeout(LIMIT_MS)]);
     const answered = once(this.#child, "message", { signal });
     const exited = once(this.#child, "exit", { signal }).then(([code]) => {
       this.#child = undefined;
@@ -50,7 +51,7 @@ export class CliProcess {
       const [result] = await Promise.race([answered, exited]);
       return result as CommandResult;
     } finally {
-      over.abort();
+      finished.abort();
       await Promise.allSettled([answered, exited]);
     }
   }

@@ -1,5 +1,5 @@
 /**
- * The `bioxen` command: one JSON document, exit codes, and the demo as a person starts it.
+ * The `bioxen` command: its JSON documents, its exit codes, and the demo.
  */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 describe("bioxen", () => {
-  it("creates, starts and shows a cell in two commands", async () => {
+  it("creates, starts and shows a VM with two commands", async () => {
     const created = await world.bioxenJson("vm", "create", "c1", "--type", "syn3a", "--start");
     expect(created).toMatchObject({ ok: true, changed: true, vm: { vmId: "c1", state: "running" } });
     const shown = await world.bioxenJson("vm", "show", "c1");
@@ -35,21 +35,21 @@ describe("bioxen", () => {
     expect(exec).toMatchObject({ ok: true, result: "syn3a" });
   });
 
-  it("says with its exit code how it ended", async () => {
+  it("exits with 0 on success, 1 on a rejection, 2 on wrong usage and 3 on an unreachable server", async () => {
     expect((await world.bioxenProcess("vm", "ls")).code).toBe(0);
-    const unknown = await world.bioxenProcess("vm", "start", "nobody");
+    const unknown = await world.bioxenProcess("vm", "start", "no-such-vm");
     expect(unknown.code).toBe(1);
     expect(unknown.stderr).toContain("VM_NOT_FOUND");
-    expect(JSON.parse((await world.bioxenProcess("vm", "start", "nobody", "--json")).stdout).error.code).toBe(
-      "VM_NOT_FOUND",
-    );
+    expect(
+      JSON.parse((await world.bioxenProcess("vm", "start", "no-such-vm", "--json")).stdout).error.code,
+    ).toBe("VM_NOT_FOUND");
     expect((await world.bioxenProcess("vm", "create", "c9", "--ribosomes", "many")).code).toBe(2);
     expect((await world.bioxenProcess("no-such-command")).code).toBe(2);
     const away = await world.bioxenProcess("vm", "ls", "--server", "nats://127.0.0.1:1", "--timeout", "500");
     expect(away.code).toBe(3);
   });
 
-  it("shows state, health and the past", async () => {
+  it("shows the status, the health, a past state and the log", async () => {
     const status = await world.bioxenJson("status");
     expect(status).toMatchObject({ durability: "always", server: { url: world.url } });
     expect(status.services.every((s: { ready: boolean }) => s.ready)).toBe(true);
@@ -64,7 +64,7 @@ describe("bioxen", () => {
     expect(lines.map((line) => line.seq)).toEqual(lines.map((_, i) => i + 1));
   });
 
-  it("tells what if, from the log alone", async () => {
+  it("replays the log with another policy and other chassis, and rejects unknown ones", async () => {
     const spread = await world.bioxenJson(
       "vm",
       "create",
@@ -78,7 +78,7 @@ describe("bioxen", () => {
     expect(spread.vm).toMatchObject({ state: "running", placement: { policy: "spread" } });
     const same = await world.bioxenJson("replay");
     expect(same).toMatchObject({ ok: true, fromSeq: 1, differences: [], reproduction: { permille: 1_000 } });
-    const question = [
+    const alternative = [
       "replay",
       "--policy",
       "spread",
@@ -87,10 +87,10 @@ describe("bioxen", () => {
       "--with-chassis",
       "yeast:1",
     ];
-    const asked = await world.bioxenJson(...question, "--to", String(same.toSeq));
+    const asked = await world.bioxenJson(...alternative, "--to", String(same.toSeq));
     expect(asked.differences.map((d: { vmId: string }) => d.vmId)).toEqual(["c1", "c2", "c3"]);
     for (const { alternative } of asked.differences) expect(alternative.chassisId).toBe("what-if-yeast-1");
-    const shown = await world.bioxen(...question);
+    const shown = await world.bioxen(...alternative);
     expect(shown.code, shown.stderr).toBe(0);
     expect(shown.stdout).toContain("the baseline reproduces 3 of 3 recorded placements");
     for (const wrong of [
@@ -103,14 +103,14 @@ describe("bioxen", () => {
     }
   });
 
-  it("the demo tours the whole job and leaves nothing running", async () => {
+  it("runs the demo to its end, with 0 violations and no process left", async () => {
     const main = new URL("../../packages/cli/src/main.ts", import.meta.url).pathname;
     const demo = [main, "demo", "--once", "--json"];
     const { stdout, stderr } = await promisify(execFile)(process.execPath, demo);
     expect(stderr.match(/matches the model/g)).toHaveLength(4);
     expect(stderr).toContain("0 violations");
-    const toured = JSON.parse(stdout);
-    expect(OUTPUTS["demo"]?.schema.parse(toured)).toEqual(toured);
+    const result = JSON.parse(stdout);
+    expect(OUTPUTS["demo"]?.schema.parse(result)).toEqual(result);
     const { stdout: left } = await promisify(execFile)("ps", ["-eo", "args"]);
     expect(left).not.toMatch(/bioxen-demo-/);
   });

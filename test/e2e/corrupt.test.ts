@@ -1,5 +1,5 @@
 /**
- * An event that cannot be read: everything says so, with its sequence, and nothing goes on as if it were not there.
+ * An unreadable event in the log: every service stops answering and names its sequence, and none continues without it.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually, World } from "./world.ts";
@@ -10,8 +10,8 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-describe("a log with an event that cannot be read", () => {
-  it("stops the answers, is named by the verifier, and is not forgotten by a restart", async () => {
+describe("a log with an unreadable event", () => {
+  it("makes every service answer UNAVAILABLE and every start fail, and the verifier names the event", async () => {
     await world.done("cmd.vm.create", { vmId: "ok-1", biologicalType: "syn3a" });
     const { events: before } = await world.bioxenJson("events", "verify");
     const broken = before + 1;
@@ -25,7 +25,7 @@ describe("a log with an event that cannot be read", () => {
       ["qry.monitor.fleet", {}],
     ] as const) {
       const error = await eventually(
-        `${subject} is refused`,
+        `${subject} is rejected`,
         async () => (await world.ask(subject, payload)).error,
       );
       expect(error).toMatchObject({ code: "UNAVAILABLE" });

@@ -1,11 +1,11 @@
 /**
- * Processes are killed, nothing is lost: state is the fold of the log.
+ * Kills every process in turn: no state is lost, because state is the fold of the log.
  */
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually, type Json, World } from "./world.ts";
 
-/** Events from one snapshot of the folds to the next: so few that every restart here begins with one. */
+/** Events between two snapshots of the folds: so few that every restart in this file begins with a snapshot. */
 const SNAPSHOT_EVERY = "10";
 const SNAPSHOTS = "KV_bioxen-fold-snapshots";
 
@@ -16,26 +16,27 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-interface Truth {
+interface ClusterState {
   readonly vms: Json;
   readonly ledgers: Json;
 }
 
-/** What must not change: everything but when it was last touched by a restart of a guest. */
-async function truth(): Promise<Truth> {
+/** All VMs and ledgers, without the VM fields that the restart of a guest changes. */
+async function clusterState(): Promise<ClusterState> {
   const { vms } = await world.bioxenJson("vm", "ls");
   const { ledgers } = await world.bioxenJson("ledger", "show");
   const stable = vms.map(({ version: _v, updatedAtMs: _u, reason: _r, checkpoint: _c, ...vm }: Json) => vm);
   return { vms: stable, ledgers };
 }
 
+/** Waits until the VM sends a newer sample with another simulated time. */
 async function growsAgain(vmId: string): Promise<void> {
   const seen = await world.sample(vmId);
   await world.sample(vmId, (s) => s.atMs > seen.atMs && s.simMinutes !== seen.simMinutes);
 }
 
-describe("kill -9", () => {
-  it("of each service in turn: it comes back, and everything is as before", async () => {
+describe("after SIGKILL", () => {
+  it("of each service in turn, the service restarts and the state is unchanged", async () => {
     for (const [vmId, biologicalType] of [
       ["crash-1", "syn3a"],
       ["crash-2", "ecoli"],
@@ -51,14 +52,14 @@ describe("kill -9", () => {
       const entries = ledgers.flatMap((l: Json) => l.entries);
       return entries.length === 3 && entries.every((e: Json) => e.phase === "committed") ? true : undefined;
     });
-    const before = await truth();
+    const before = await clusterState();
     for (const { name, pid, restarts } of world.stack.services()) {
       process.kill(pid ?? -1, "SIGKILL");
-      await eventually(`${name} serves again`, async () => {
+      await eventually(`${name} is ready again`, async () => {
         const now = world.stack.services().find((service) => service.name === name);
         return now?.restarts === restarts + 1 && now.state === "ready" ? true : undefined;
       });
-      expect(await truth(), `after ${name} was killed`).toEqual(before);
+      expect(await clusterState(), `after ${name} was killed`).toEqual(before);
     }
     await growsAgain("crash-1");
     await growsAgain("crash-2");
@@ -66,29 +67,29 @@ describe("kill -9", () => {
     expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);
   });
 
-  it("of the server: commands are answered again, and nothing acknowledged is lost", async () => {
-    const before = await truth();
+  it("of the NATS server, commands succeed again and no acknowledged state is lost", async () => {
+    const before = await clusterState();
     const { serverPid } = JSON.parse(await readFile(`${world.dir}/stack.json`, "utf8"));
     process.kill(serverPid, "SIGKILL");
-    await eventually("the bus is back", async () => {
+    await eventually("the server answers queries again", async () => {
       const reply = await world.look("qry.vm.list", {});
       return reply.ok === true ? true : undefined;
     });
-    expect(await truth()).toEqual(before);
+    expect(await clusterState()).toEqual(before);
     await world.done("cmd.vm.create", { vmId: "crash-4", biologicalType: "syn3a" });
     await world.done("cmd.vm.start", { vmId: "crash-4" });
     await world.reach("crash-4", "running");
   });
 
-  it("of nothing: everything is stopped and started on the same data", async () => {
+  it("or after an orderly restart of the whole stack, the state is unchanged", async () => {
     await world.reach("crash-4", "running");
     await eventually("crash-4 is committed", async () => {
       const { ledgers } = await world.done("qry.ledger.list", {});
       return ledgers.flatMap((l: Json) => l.entries).every((e: Json) => e.phase === "committed") || undefined;
     });
-    const before = await truth();
+    const before = await clusterState();
     await world.restart();
-    expect(await truth()).toEqual(before);
+    expect(await clusterState()).toEqual(before);
     await growsAgain("crash-1");
     await growsAgain("crash-4");
     const verified = await world.bioxenJson("events", "verify");
@@ -96,8 +97,8 @@ describe("kill -9", () => {
     expect(verified.events).toBeGreaterThan(20);
   });
 
-  it("and every snapshot deleted: it costs time, and changes nothing", async () => {
-    const before = await truth();
+  it("of each service with all snapshots deleted, the state is unchanged", async () => {
+    const before = await clusterState();
     expect(await startsFromSnapshots()).toBeGreaterThan(0);
     const { success } = await jetStream(`STREAM.DELETE.${SNAPSHOTS}`);
     expect(success).toBe(true);
@@ -105,20 +106,20 @@ describe("kill -9", () => {
     const starts = await startsFromSnapshots();
     for (const { name, pid, restarts } of world.stack.services()) {
       process.kill(pid ?? -1, "SIGKILL");
-      await eventually(`${name} serves again`, async () => {
+      await eventually(`${name} is ready again`, async () => {
         const now = world.stack.services().find((service) => service.name === name);
         return now?.restarts === restarts + 1 && now.state === "ready" ? true : undefined;
       });
-      // Lifecycle is the first to die; what comes after it may find the snapshot that it wrote.
+      // Lifecycle is killed first, so it finds no snapshot; a later service may find one that was written meanwhile.
       if (name === "lifecycle") expect(await startsFromSnapshots()).toBe(starts);
     }
-    expect(await truth()).toEqual(before);
+    expect(await clusterState()).toEqual(before);
     expect((await world.bioxenJson("status")).server).toEqual(server);
     expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);
   });
 });
 
-/** How often lifecycle has begun with a snapshot, in its own words. */
+/** The number of starts of lifecycle from a snapshot, counted in its log file. */
 async function startsFromSnapshots(): Promise<number> {
   const text = await readFile(`${world.dir}/data/log/lifecycle.log`, "utf8");
   return text.split("state restored from a snapshot").length - 1;

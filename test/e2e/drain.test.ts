@@ -1,6 +1,6 @@
 /**
- * A chassis is drained: twenty cells go on elsewhere from where they were, through the death of the scheduler that drains; and a drain
- * that is cancelled half-way leaves a fleet in which everything is accounted for.
+ * Draining a chassis: twenty VMs continue elsewhere from their state, although the scheduler is killed meanwhile. After
+ * a drain that is cancelled half-way, every VM runs on exactly one allocation.
  */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { eventually, type Json, World } from "./world.ts";
@@ -8,8 +8,8 @@ import { eventually, type Json, World } from "./world.ts";
 const CELLS = Array.from({ length: 20 }, (_, i) => `cell-${i + 1}`);
 const PROGRAM =
   "state.minutes = state.minutes or 0 function on_minute(_, n) state.minutes = state.minutes + n end";
-/** The program counts minutes in steps: at 60 minutes a second it is behind the cell by one step at most. */
-const MINUTES_A_STEP = 60;
+/** The program counts minutes in steps: at 60 minutes per second it is behind the cell by one step at most. */
+const MINUTES_PER_STEP = 60;
 const LONG_MS = 60_000;
 
 let world: World;
@@ -19,11 +19,12 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 const fleet = async (): Promise<Json[]> => (await world.look("qry.vm.list", {})).vms ?? [];
+/** The latest drain of the chassis. */
 const drainOf = async (chassisId: string): Promise<Json> =>
   (await world.look("qry.chassis.drain", { chassisId })).drain;
 
-/** What each cell has lived, by its own account and by its clock. */
-async function lives(): Promise<Map<string, { minutes: number; simMinutes: number }>> {
+/** The minutes that each cell has lived: as its program counted them, and as its clock shows them. */
+async function livedMinutes(): Promise<Map<string, { minutes: number; simMinutes: number }>> {
   const source = "return {state.minutes, cell.sim_minutes()}";
   const all = CELLS.map(async (vmId) => {
     const { result } = await world.done("cmd.vm.exec", { vmId, source });
@@ -32,10 +33,12 @@ async function lives(): Promise<Map<string, { minutes: number; simMinutes: numbe
   return new Map(await Promise.all(all));
 }
 
-/** Every VM runs where it says, with one allocation there and none elsewhere, and nobody is on the way. */
+/**
+ * Waits until every VM runs, none moves, and each has one committed allocation, on its own chassis. Returns the VMs.
+ */
 async function atRest(): Promise<Json[]> {
   return eventually(
-    "everybody runs on one allocation",
+    "every VM runs on one allocation",
     async () => {
       const vms = await fleet();
       const { ledgers } = await world.look("qry.ledger.list", {});
@@ -51,7 +54,8 @@ async function atRest(): Promise<Json[]> {
   );
 }
 
-async function nothingIsWrong(): Promise<void> {
+/** Checks the whole log and all ledgers. */
+async function expectNoViolation(): Promise<void> {
   const [events, ledger] = [
     await world.bioxenJson("events", "verify"),
     await world.bioxenJson("ledger", "verify"),
@@ -60,7 +64,7 @@ async function nothingIsWrong(): Promise<void> {
   expect(ledger.violations).toEqual([]);
 }
 
-it("moves twenty running cells with their states, whoever dies meanwhile", {
+it("a drain moves twenty running VMs with their states, although the scheduler is killed meanwhile", {
   timeout: 2 * LONG_MS,
 }, async () => {
   await world.done("cmd.chassis.cordon", { chassisId: "yeast-2" });
@@ -72,12 +76,12 @@ it("moves twenty running cells with their states, whoever dies meanwhile", {
   );
   expect((await atRest()).every((vm) => vm.chassisId === "yeast-1")).toBe(true);
   await world.sample("cell-20", (s) => s.divisions >= 1);
-  const before = await lives();
+  const before = await livedMinutes();
   await world.done("cmd.chassis.uncordon", { chassisId: "yeast-2" });
 
   await world.done("cmd.chassis.drain", { chassisId: "yeast-1", parallelism: 2, deadlineMs: LONG_MS });
   await eventually(
-    "some have moved",
+    "three VMs have moved",
     async () => ((await drainOf("yeast-1"))?.moved >= 3 ? true : undefined),
     LONG_MS,
   );
@@ -95,7 +99,7 @@ it("moves twenty running cells with their states, whoever dies meanwhile", {
   expect(new Set(drained.vms.map((vm: Json) => vm.toChassisId))).toEqual(new Set(["yeast-2"]));
   expect((await atRest()).every((vm) => vm.chassisId === "yeast-2")).toBe(true);
 
-  const after = await lives();
+  const after = await livedMinutes();
   for (const vmId of CELLS) {
     const [was, is] = [before.get(vmId), after.get(vmId)];
     const { events } = await world.done("qry.vm.history", { vmId });
@@ -107,23 +111,25 @@ it("moves twenty running cells with their states, whoever dies meanwhile", {
     const moved = events.filter((e: Json) => e.type === "bioxen.vm.moved.v1");
     expect(moved, `${vmId} moved once`).toHaveLength(1);
     const { simMinutes } = moved[0].data.checkpoint;
-    expect(simMinutes, `${vmId} was handed over with what it had lived`).toBeGreaterThanOrEqual(
+    expect(simMinutes, `${vmId} was handed over with all its minutes`).toBeGreaterThanOrEqual(
       was?.simMinutes ?? Infinity,
     );
-    expect(is?.minutes, `${vmId} goes on from there`).toBeGreaterThanOrEqual(simMinutes - MINUTES_A_STEP);
+    expect(is?.minutes, `${vmId} continues from its checkpoint`).toBeGreaterThanOrEqual(
+      simMinutes - MINUTES_PER_STEP,
+    );
     const lag = (is?.simMinutes ?? 0) - (is?.minutes ?? 0);
-    expect(lag, `${vmId} lived every minute once`).toBeGreaterThanOrEqual(0);
-    expect(lag, `${vmId} lived every minute once`).toBeLessThanOrEqual(MINUTES_A_STEP);
+    expect(lag, `the program of ${vmId} counted every minute once`).toBeGreaterThanOrEqual(0);
+    expect(lag, `the program of ${vmId} counted every minute once`).toBeLessThanOrEqual(MINUTES_PER_STEP);
     const sample = await world.sample(vmId, (s) => s.chassisId === "yeast-2");
-    // It doubles in 105 min wherever it is: what it divided is what its whole life comes to.
+    // A syn3a doubles in 105 min on any chassis: its divisions must match its whole simulated time.
     expect(Math.abs(sample.divisions - sample.simMinutes / 105), vmId).toBeLessThan(1.5);
   }
   const { chassis } = await world.done("qry.chassis.get", { chassisId: "yeast-1" });
   expect(chassis.cordoned).toBe(true);
-  await nothingIsWrong();
+  await expectNoViolation();
 });
 
-it("that nobody has room for is given up at its deadline, and says who remains and why", {
+it("a drain without room elsewhere ends at its deadline, and names each remaining VM with the reason", {
   timeout: LONG_MS,
 }, async () => {
   const ended = await world.bioxen("chassis", "drain", "yeast-2", "--deadline", "1", "--wait", "--json");
@@ -135,7 +141,9 @@ it("that nobody has room for is given up at its deadline, and says who remains a
   await world.done("cmd.chassis.uncordon", { chassisId: "yeast-2" });
 });
 
-it("that is cancelled half-way leaves everybody running somewhere", { timeout: 2 * LONG_MS }, async () => {
+it("a drain that is cancelled half-way leaves every VM running on one of the two chassis", {
+  timeout: 2 * LONG_MS,
+}, async () => {
   const begun = await world.done("cmd.chassis.drain", { chassisId: "yeast-2", parallelism: 1 });
   expect(begun).toMatchObject({
     changed: true,
@@ -145,7 +153,7 @@ it("that is cancelled half-way leaves everybody running somewhere", { timeout: 2
   expect((await world.ask("cmd.chassis.uncordon", { chassisId: "yeast-2" })).error.code).toBe("CONFLICT");
   await world.done("cmd.chassis.uncordon", { chassisId: "yeast-1" });
   await eventually(
-    "some have moved",
+    "three VMs have moved",
     async () => ((await drainOf("yeast-2"))?.moved >= 3 ? true : undefined),
     LONG_MS,
   );
@@ -154,10 +162,10 @@ it("that is cancelled half-way leaves everybody running somewhere", { timeout: 2
   const vms = await atRest();
   const homes = new Set(vms.map((vm) => vm.chassisId));
   expect(homes).toEqual(new Set(["yeast-1", "yeast-2"]));
-  await eventually("it takes VMs again", async () =>
+  await eventually("yeast-2 is uncordoned", async () =>
     (await world.look("qry.chassis.get", { chassisId: "yeast-2" })).chassis?.cordoned === false
       ? true
       : undefined,
   );
-  await nothingIsWrong();
+  await expectNoViolation();
 });

@@ -1,6 +1,6 @@
 /**
- * Several instances of every service at once, and one of them killed in the middle: queue groups share the work, conflicts
- * are decided again, and nobody notices.
+ * Several instances of every service at once, and one of them killed in the middle: queue groups share the work,
+ * conflicts are decided again, and nobody notices.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";

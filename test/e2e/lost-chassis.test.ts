@@ -1,5 +1,6 @@
 /**
- * An agent dies for good, or is out of reach for a while: its VMs run elsewhere, never in two places, and nothing is left behind.
+ * An agent dies for good, or is out of reach for a while: its VMs run elsewhere, never in two places, and nothing is
+ * left behind.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -154,7 +155,8 @@ describe("an agent that sleeps past its loss and wakes", () => {
     second?.kill("SIGCONT");
     await hasNoGhost("yeast-1", 0);
     heard.unsubscribe();
-    // What the sleeper had measured before it slept may still arrive; what it measures awake never shows a guest that runs on.
+    // What the sleeper had measured before it slept may still arrive; what it measures awake never shows a guest that
+    // runs on.
     const late = samples.filter(
       (s) => s.chassisId === "yeast-1" && s.atMs >= wokenAtMs && s.state === "running",
     );

@@ -1,6 +1,6 @@
 /**
- * A VM moves from one chassis to another while it runs, by command line, and its move can be taken back; and one comes to others, or
- * keeps away from them.
+ * A VM moves from one chassis to another while it runs, by command line, and its move can be taken back; and one comes
+ * to others, or keeps away from them.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually, type Json, World } from "./world.ts";

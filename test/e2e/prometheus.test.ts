@@ -1,5 +1,6 @@
 /**
- * A real Prometheus scrapes a real stack: the text is clean, the shipped rules load, and one fires and resolves on a starvation.
+ * A real Prometheus scrapes a real stack: the text is clean, the shipped rules load, and one fires and resolves on a
+ * starvation.
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { existsSync } from "node:fs";

@@ -1,6 +1,6 @@
 /**
- * A quota over three chassis, with three allocators that give room away at the same moment: nobody is given more, whoever waits
- * knows why, and what is given back or raised is taken at once.
+ * A quota over three chassis, with three allocators that give room away at the same moment: nobody is given more,
+ * whoever waits knows why, and what is given back or raised is taken at once.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";

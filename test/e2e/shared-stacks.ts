@@ -1,12 +1,13 @@
 /**
  * Stacks that test files share: a global set-up of the project `e2e`, in Vitest's main process.
  *
- * A stack is six processes, and its start and end cost more than many a test. A file that needs neither kills nor settings of its own
- * takes a shared stack for its whole run (`World.shared`). One file has a stack at a time. The stack starts without a chassis; the file
- * registers its own. When the file is done, its VMs, chassis, quotas and alert rules are removed, so that the next file finds an empty
- * cluster with a longer log.
+ * A stack is six processes, and its start and end cost more than many a test. A file that needs neither kills nor
+ * settings of its own takes a shared stack for its whole run (`World.shared`). One file has a stack at a time. The
+ * stack starts without a chassis; the file registers its own. When the file is done, its VMs, chassis, quotas and alert
+ * rules are removed, so that the next file finds an empty cluster with a longer log.
  *
- * The test's connection is the claim: a test process that dies releases its stack. A stack that cannot be emptied is replaced.
+ * The test's connection is the claim: a test process that dies releases its stack. A stack that cannot be emptied is
+ * replaced.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";

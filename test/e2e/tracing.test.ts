@@ -1,5 +1,6 @@
 /**
- * One trace of `vm start`, from the client's own traceparent through lifecycle, scheduler, allocator and agent, as a collector gets it.
+ * One trace of `vm start`, from the client's own traceparent through lifecycle, scheduler, allocator and agent, as a
+ * collector gets it.
  */
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";

@@ -65,7 +65,8 @@ export class World {
   }
 
   /**
-   * A stack that other files use before and after this one, for now with `chassis` (`ecoli:2,yeast:1`) and nothing else.
+   * A stack that other files use before and after this one, for now with `chassis` (`ecoli:2,yeast:1`) and nothing
+   * else.
    *
    * Its log goes on from file to file: ids of VMs are of one file only, and nothing counts events from the first.
    */
