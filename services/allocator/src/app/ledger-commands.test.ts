@@ -17,14 +17,17 @@ import { createAllocator } from "./service.ts";
 
 const NEVER_MS = 9e15;
 
-/** A log whose appends to subjects with the prefix `gated` wait for `gate`. */
+/** A log whose appends to subjects with the prefix `gated` wait for `gate`, and are acknowledged after `stored`. */
 class GatedLog extends MemoryEventLog {
   gate: Promise<unknown> = Promise.resolve();
   gated = "";
+  stored: () => Promise<unknown> = () => Promise.resolve();
 
   override async append(...event: Parameters<MemoryEventLog["append"]>) {
     if (event[0].startsWith(this.gated)) await this.gate;
-    return super.append(...event);
+    const result = await super.append(...event);
+    await this.stored();
+    return result;
   }
 }
 
@@ -134,6 +137,19 @@ describe("a plan", () => {
       },
     });
     expect(await log.read("bioxen.evt.ledger.c", 0)).toHaveLength(1);
+  });
+
+  it("names what it reserved when another instance changes the ledger before the acknowledgement", async () => {
+    const { log, reserve } = await withQuotas({ a: 5 });
+    log.stored = async () => {
+      const last = (await log.read("bioxen.evt.ledger.c", 0)).at(-1);
+      if (last?.envelope.type !== "bioxen.ledger.reserved.v1") return;
+      log.stored = () => Promise.resolve();
+      await appendNext(log, "ledger", "c", { type: "bioxen.ledger.fenced.v1", data: { quota: "q" } });
+      await settle();
+    };
+    expect(await reserve("p", ["a", 5])).toMatchObject({ result: { reserved: ["a"], refused: [] } });
+    expect(await log.read("bioxen.evt.ledger.c", 0)).toHaveLength(3);
   });
 
   it("has the same outcome when its command is repeated", async () => {

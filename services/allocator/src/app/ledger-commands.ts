@@ -69,8 +69,9 @@ interface LedgerIntent {
 
 interface Granted<Intent> {
   readonly executed: Executed<Ledger>;
-  /** The intent that was executed: that of the last state. */
+  /** The intent that was executed, and the sequence of the ledger's state that it was made for. */
   readonly intent: Intent;
+  readonly ledgerSeq: number;
   readonly overQuota: Refused;
   readonly quotaSeq: number;
 }
@@ -119,10 +120,15 @@ export class LedgerCommands {
         }),
       };
     });
-    const { executed, intent, overQuota, quotaSeq } = granted;
+    const { executed, intent, ledgerSeq, overQuota, quotaSeq } = granted;
     if (!executed.ok) return { ok: false, rejection: executed.rejection };
     const { state, lastSeq } = executed.current;
-    const isReserved = (vmId: string) => executed.changed && state.entries[vmId]?.fence === lastSeq;
+    // The state is that of the reservation when the command is a repetition. Otherwise it can already have events of
+    // other instances, so that the reservation is not its last event.
+    const isReserved = (vmId: string) => {
+      const fence = executed.changed ? state.entries[vmId]?.fence : undefined;
+      return fence !== undefined && (fence === lastSeq || fence > ledgerSeq);
+    };
     return {
       ok: true,
       result: {
@@ -199,7 +205,7 @@ export class LedgerCommands {
         isSame() ? ledgerDecider.decide(ledger, intent.command(overQuota)) : MOVED_ON,
       );
       if (!executed.ok && executed.rejection === MOVED_ON.rejection) continue;
-      return { executed, intent, overQuota, quotaSeq };
+      return { executed, intent, ledgerSeq: lastSeq, overQuota, quotaSeq };
     }
     throw new Fault("CONFLICT", `other commands keep changing ledger ${chassisId}: try again`, {
       retryable: true,
