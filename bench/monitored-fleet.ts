@@ -1,6 +1,6 @@
 /**
- * A fleet for a monitor without any machines: running VMs in the log, and samples in the form that their agent
- * publishes.
+ * A simulated fleet to load a monitor: the log has running VMs, and this process publishes their samples as an agent
+ * would. No guest runs.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";

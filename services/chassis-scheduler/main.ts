@@ -8,7 +8,7 @@ import { createChassisScheduler } from "./src/app/service.ts";
 const config = z.object({
   /** Placement policy for VMs that name none: `bin-pack`, `spread`, or the name of an installed package. */
   BIOXEN_PLACEMENT_POLICY: z.string().default(DEFAULT_POLICY_NAME),
-  /** Least silence of an agent after which its chassis is lost, ms. Must be equal for all schedulers and agents. */
+  /** Shortest silence of an agent after which its chassis is lost, ms. Must be equal for all schedulers and agents. */
   BIOXEN_LOST_AFTER_MS: z.coerce.number().int().min(LEAST_LOST_AFTER_MS).default(LOST_AFTER_MS),
   /** Directory with additional chassis types, one JSON file each. */
   BIOXEN_CHASSIS_TYPES: z.string().min(1).optional(),

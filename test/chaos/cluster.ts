@@ -55,7 +55,7 @@ export interface ClusterOptions {
    * are checked.
    */
   readonly isWhole: boolean;
-  /** Least time for which a killed server stays down, ms; it stays down until commands are answered again. */
+  /** Shortest time for which a killed server stays down, ms; it stays down until commands are answered again. */
   readonly downMs: number;
   readonly say: (line: string) => void;
 }

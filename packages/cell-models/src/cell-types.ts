@@ -92,7 +92,10 @@ export function scaledBySize(p: WeisseParameters, scale: number): WeisseParamete
   };
 }
 
-/** 1.2815e9 amino acids: 234 fg of protein at τ = 40 min (Bremer & Dennis 2008), 182.6e-24 g per amino acid. */
+/**
+ * The size of the cell as a multiple of the published one, which has 1e8 amino acids. E. coli has 1.2815e9: 234 fg of
+ * protein at τ = 40 min (Bremer & Dennis 2008), at 182.6e-24 g per amino acid.
+ */
 const ECOLI_SCALE = 12.815;
 /** Fitted to τ = 40 min, 26 300 ribosomes, 80 % engaged (Bremer & Dennis 2008). */
 const ECOLI: WeisseParameters = Object.freeze({
@@ -105,7 +108,10 @@ const ECOLI: WeisseParameters = Object.freeze({
   energyPool: 5.8e6,
 });
 
-/** 3.01e7 amino acids: the quantified proteome of syn3A (Thornburg 2022, doi:10.1016/j.cell.2021.12.025, its code). */
+/**
+ * The size of the cell as a multiple of the published one, which has 1e8 amino acids. The quantified proteome of syn3A
+ * has 3.01e7 (Thornburg 2022, doi:10.1016/j.cell.2021.12.025, and its code).
+ */
 const SYN3A_SCALE = 0.301;
 /** Fitted to τ = 105 min, 503 ribosomes, 80 % engaged; lengths, elongation and mRNA decay from Thornburg 2022. */
 const SYN3A: WeisseParameters = Object.freeze({

@@ -14,13 +14,18 @@ import type { CellAllocation, CellEnvironment } from "./allocation.ts";
 import { type BiologicalType, type CellResource, cellTypeOf, type ParameterSetName } from "./cell-types.ts";
 import { type SteadyState, steadyState } from "./steady-state.ts";
 
-/** Growth that an optimised cell may lose against the best, permille: 2 % is less than the difference between two cultures. */
+/**
+ * The loss of growth rate that an optimised cell may have, permille of the best rate. Two cultures differ by more than
+ * 2 %.
+ */
 export const OPTIMISE_TOLERANCE_PERMILLE = 20;
 /** The resources that affect growth; room for the genome cannot be reduced. */
 const RATES = ["ribosomes", "rnaPolymerases", "atpPerSecond"] as const satisfies readonly CellResource[];
-/** The smallest fraction of a reduction is one in this number, after a half, a quarter …; it is below the promised 1 %. */
+/**
+ * The search reduces a resource by a half, then a quarter, and so on down to 1/128, which is below the promised 1 %.
+ */
 const SMALLEST_PART = 128;
-/** Most steady states per search; all tested searches need less than a third. */
+/** Maximum number of steady states per search. Every tested search needs less than a third of it. */
 const MAX_EVALUATIONS = 500;
 
 export interface OptimiseOptions {
@@ -38,7 +43,7 @@ export interface Optimum {
   readonly doublingTimeMinutes: number | null;
   /** Growth under `most`. */
   readonly best: { readonly growthRatePerMinute: number; readonly doublingTimeMinutes: number | null };
-  /** The number of computed steady states, some milliseconds each. */
+  /** The number of steady states that the search computed; each takes a few milliseconds. */
   readonly evaluations: number;
 }
 

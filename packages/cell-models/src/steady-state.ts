@@ -41,9 +41,14 @@ const SHORTEST_PERIOD = 60;
 const VANISHED = 1e-9;
 /** The longest doubling time, minutes (1900 years). Beyond it, λ is the residue of an exponential decay. */
 const LONGEST_DOUBLING = 1e9;
-/** Most periods. The slowest of 1500 random conditions takes 94; a cell that has not settled is reported as such. */
+/**
+ * Maximum number of periods. The slowest of 1500 random conditions takes 94; a cell that has not settled is reported as
+ * such.
+ */
 const MAX_PERIODS = 200;
-/** Most solver steps, about 45 ms: the limit of a boot. Cells that settle were found to need at most 9200. */
+/**
+ * Maximum number of solver steps, about 45 ms: the limit of a boot. Cells that settle were found to need at most 9200.
+ */
 const MAX_STEPS = 20_000;
 
 export interface SteadyStateOptions {

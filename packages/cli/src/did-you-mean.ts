@@ -2,9 +2,9 @@
  * Suggestions for mistyped option values. Commander makes those for commands and options.
  */
 
-/** Most edits between a word and its suggestion, as in commander. */
+/** Maximum number of edits between a word and its suggestion, as in commander. */
 const MAX_EDITS = 3;
-/** Least share of correct letters, of the longer word, as in commander. */
+/** Minimum share of correct letters, of the longer word, as in commander. */
 const LEAST_RIGHT = 0.4;
 
 /** ` (did you mean X?)` with the closest candidate, or an empty text when none is close. */

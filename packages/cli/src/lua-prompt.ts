@@ -8,7 +8,7 @@
 import type { ReplyOf } from "@bioxen/client";
 import type { ReplyError } from "@bioxen/kernel";
 
-/** Most lines of one unfinished chunk. */
+/** Maximum number of lines of one unfinished chunk. */
 const MAX_CHUNK_LINES = 1_000;
 
 export type Exec = (source: string) => Promise<ReplyOf<"vmExec">>;

@@ -17,7 +17,7 @@ import { integerOption, numberOption } from "./parse.ts";
 
 /** Default deadline of one request, ms. A start that must wait for a placement is decided in less. */
 export const DEFAULT_TIMEOUT_MS = 10_000;
-/** Most chassis of one type that an agent runs. */
+/** Maximum number of chassis of one type that an agent runs. */
 const MAX_CHASSIS_OF_TYPE = 64;
 /** Names a settings file outside the XDG configuration directory. */
 const FILE_VARIABLE = "BIOXEN_CONFIG";

@@ -10,7 +10,7 @@ import { EVENT_TYPES } from "./codec.ts";
 const RUNS = 300;
 /** Number of further values to search for an accepted one, when {@link RUNS} had none. */
 const SEARCHED = 5_000;
-/** Most repetitions of the runs until a value was accepted. */
+/** Maximum number of repetitions until the schema accepts a generated value. */
 const MOST_ROUNDS = 20;
 
 /** Generates values that a schema accepts, from its JSON Schema. It covers the shapes that events have. */

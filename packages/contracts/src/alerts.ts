@@ -64,12 +64,13 @@ const MAX_FOR_MS = 86_400_000;
 /** Largest threshold. The largest values are times and counts, and a year has 3·10^10 ms. */
 const MAX_THRESHOLD = 1_000_000_000_000;
 /**
- * Most rules at a time: twice as many as the largest installation is tested with, and their list fits into one reply.
+ * Maximum number of rules that exist at a time. The largest tested installation has half as many, and the list of all
+ * rules fits into one reply.
  */
 export const MAX_ALERT_RULES = 2_000;
 /**
- * Most active alerts of one rule: enough for a fleet of 2 000 VMs that all have the same trouble, while the state of
- * the rule stays under 300 KB. Further targets are raised when one of these is cleared.
+ * Maximum number of active alerts of one rule: enough for a fleet of 2 000 VMs that all have the same trouble, while
+ * the state of the rule stays under 300 KB. Further targets are raised when one of these is cleared.
  */
 export const MAX_ACTIVE_ALERTS_PER_RULE = 2_500;
 

@@ -18,13 +18,13 @@ import { COMMAND_PREFIX } from "./subjects.ts";
  */
 export const MAX_JOB_ID_LENGTH = 256;
 /**
- * Most attempts of one job. With the waits below, the last starts half a minute after the first; most outages are
- * shorter.
+ * Maximum number of attempts of one job. With the waits below, the last attempt starts half a minute after the first.
+ * Most outages are shorter.
  */
 export const MAX_JOB_ATTEMPTS = 8;
 /** Waits between two attempts. */
 const RETRY_BACKOFF: Backoff = { firstMs: 250, ceilingMs: 15_000 };
-/** Prefix of the ids that BioXen assigns; an id of a publisher must not have it. */
+/** Prefix of the ids that BioXen assigns. An id that a publisher chooses must not begin with it. */
 const OWN_ID_PREFIX = "_";
 /** The service that ends jobs without an owner. Lifecycle, because no job of a VM runs without it either. */
 export const STRAY_JOB_OWNER: ServiceName = "lifecycle";

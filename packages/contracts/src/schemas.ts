@@ -15,7 +15,7 @@ import {
  * slice.
  */
 export const MAX_SOURCE_BYTES = 65_536;
-/** Most labels of one VM. Each is a line in every view and event. */
+/** Maximum number of labels of one VM. Each is a line in every view and event. */
 export const MAX_LABELS = 32;
 /**
  * Largest payload of a command, in bytes. It leaves room for the envelope within the server's default limit of 1 MiB.
@@ -25,9 +25,9 @@ export const MAX_PAYLOAD_BYTES = 524_288;
 export const MAX_CONFIG_BYTES = 16_384;
 /** Longest time limit of one `exec`, ms. */
 export const MAX_EXEC_TIMEOUT_MS = 60_000;
-/** Most rows in one page of a list. */
+/** Maximum number of rows in one page of a list. */
 export const MAX_PAGE = 1_000;
-/** Most moves of one rebalancing. Each move occupies two chassis for seconds. */
+/** Maximum number of moves of one rebalancing. Each move occupies two chassis for seconds. */
 export const MAX_REBALANCE_MOVES = 16;
 /** Most VMs that a chassis can be configured for. It bounds the size of a ledger. */
 export const MAX_VMS_PER_CHASSIS = 100_000;
@@ -108,7 +108,10 @@ export const source = z
     `must have at most ${MAX_SOURCE_BYTES} bytes`,
   );
 
-/** Most terms, tolerations or taints of one VM or chassis. Each is evaluated for every pair of a VM and a chassis. */
+/**
+ * Maximum number of terms, tolerations or taints of one VM or chassis. Each is evaluated for every pair of a VM and a
+ * chassis.
+ */
 const MAX_TERMS = 16;
 const someLabels = labels.refine((l) => Object.keys(l).length > 0, "must name at least one label");
 

@@ -105,8 +105,8 @@ const JOB_OUTCOME_AGE_MS = 86_400_000;
 /** Retention of dead letters, ms: 30 days, longer than the operator's holidays. */
 const DEAD_LETTER_AGE_MS = 30 * 86_400_000;
 /**
- * Most dead letters; beyond that the oldest are dropped. A person does not read more, and 100 000 of usual size take
- * about 100 MB.
+ * Maximum number of dead letters; beyond that the oldest are dropped. A person does not read more, and 100 000 dead
+ * letters of usual size take about 100 MB.
  */
 const MAX_DEAD_LETTERS = 100_000;
 /**

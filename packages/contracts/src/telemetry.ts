@@ -99,7 +99,7 @@ export const SAMPLE_INTERVAL_MS = 1_000;
 /** Time without a heartbeat after which a chassis is suspect, ms: three missed heartbeats and half an interval. */
 export const SUSPECT_AFTER_MS = 3_500;
 /**
- * Least time without a heartbeat after which a chassis is lost, ms. Its VMs are then placed elsewhere. The time is
+ * Shortest time without a heartbeat after which a chassis is lost, ms. Its VMs are then placed elsewhere. The time is
  * longer than the restart of an agent takes. `BIOXEN_LOST_AFTER_MS` overrides it and must be the same for schedulers
  * and agents, because an agent that is cut off pauses its guests just before this time.
  */

@@ -53,7 +53,7 @@ export const SLICE_MS = 5;
  * therefore stays below 0.1 s.
  */
 export const LONG_STRING_BYTES = 32 * 1024;
-/** Bytes allocated since the last clock check that trigger the next check: copying them took up to 1 ms. */
+/** After this many allocated bytes the clock is checked again, because copying that much takes up to 1 ms. */
 export const ALLOCATION_BYTES_PER_LOOK = 1024 * 1024;
 /**
  * Instructions that a guest may run in uninterruptible code (inside `__tostring`, an `xpcall` handler, …) before it times out: about

@@ -16,7 +16,7 @@ import type { Order } from "./killable-driver.ts";
 const PROGRAM = fileURLToPath(new URL("killable-driver.ts", import.meta.url));
 const KILLS = 30;
 const MACHINES = 3;
-/** Most calls to the pool between two kills: a machine's life takes about 50, the start of a driver 8. */
+/** Maximum number of calls to the pool between two kills: a machine's life takes about 50, the start of a driver 8. */
 const MOST_CALLS = 60;
 const TIMEOUT_MS = 600_000;
 /** Sessions that may be left, because a kill can hit a login: one of about 40 calls between two kills. */

@@ -22,7 +22,7 @@ export interface Outcome {
 export interface CallStatistics {
   total: number;
   inFlight: number;
-  /** Most calls in flight at once, without waits for events. */
+  /** Maximum number of calls in flight at once, not counting calls that wait for events. */
   mostInFlight: number;
   /** Sum of the durations of all calls, without waits for events, ms. */
   busyMs: number;

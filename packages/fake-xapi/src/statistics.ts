@@ -5,7 +5,7 @@
 import { MIB, type Pool } from "./pool.ts";
 
 const STEP_SECONDS = 5;
-/** Most rows in one body: 10 minutes. */
+/** Maximum number of rows in one body: 10 minutes. */
 const MAX_ROWS = 120;
 
 /** JSON for the VMs and the time range of the query. */

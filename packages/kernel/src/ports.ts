@@ -25,7 +25,10 @@ export interface FollowOptions {
   readonly fromSeq: number;
   /** Only events of this subject, wildcards allowed; default: all. */
   readonly filter?: string;
-  /** Most undelivered events in flight; default: enough for full throughput. A reader that stops early sets it low. */
+  /**
+   * Maximum number of undelivered events in flight; default: enough for full throughput. A reader that stops early sets
+   * it low.
+   */
   readonly window?: number;
   /** Called in order of sequence, never concurrently; a throw stops the feed and is passed to `onStop`. */
   readonly onEvent: (event: StoredEvent) => void;

@@ -28,7 +28,10 @@ const FOLLOWS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
 };
 const ENDS = ["halted", "deleted"];
-/** Least time between two records of the same change, ms, unless the VM follows it. */
+/**
+ * Shortest time between two records of the same change, ms. A record that changes the state of the VM may follow
+ * sooner.
+ */
 const REPEAT_AFTER_MS = 60_000;
 
 /** The part of a VM's record that observed changes concern. */

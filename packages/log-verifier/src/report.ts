@@ -47,5 +47,8 @@ export interface VerifierReport {
   readonly violationsLeftOut: number;
 }
 
-/** Most listed violations. A broken log can have one at every event, and the first thousand are enough to judge it. */
+/**
+ * Maximum number of listed violations. A broken log can have one at every event, and the first thousand are enough to
+ * judge it.
+ */
 export const MAX_VIOLATIONS = 1_000;

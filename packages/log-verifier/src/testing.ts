@@ -167,8 +167,8 @@ export const notified = (notificationId: string, ...webhooks: string[]): Line =>
   return alert("notified", { notifications: [{ notificationId, undelivered }] });
 };
 /**
- * An alert was raised and its notification delivered, except to webhook `w`. The id of an event is `event-` and its
- * line.
+ * An alert was raised and its notification delivered, except to webhook `w`. The id of an event is `event-` followed by
+ * its line number.
  */
 export const RAISED_ALERT: readonly Line[] = [
   alert("rule-set"),

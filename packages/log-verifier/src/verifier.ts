@@ -87,8 +87,8 @@ export class LogVerifier {
   }
 
   /**
-   * Sequences grow, versions have no gap, each event carries the digest of the aggregate's previous one and its own
-   * subject.
+   * Checks that sequences grow and that versions have no gap. Each event must carry the digest of the aggregate's
+   * previous event, and must be stored under the subject of its aggregate.
    */
   #checkChain({ seq, streamSubject, digest, envelope }: StoredEvent, report: ReportViolation): void {
     const { subject, aggregateversion, previoushash } = envelope;

@@ -62,7 +62,7 @@ const PULL_EXPIRES_MS = 3_000;
 const REOPEN_WAIT_MS = 500;
 /** Interval of looks for stray jobs, ms: no caller waits for them. */
 const STRAY_LOOK_MS = 1_000;
-/** Most stray jobs that one look ends. */
+/** Maximum number of stray jobs that one pass ends. */
 const STRAYS_PER_LOOK = 256;
 
 export interface JobWorkerOptions extends Omit<AttemptOptions, "store"> {

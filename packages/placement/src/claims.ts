@@ -57,13 +57,13 @@ export interface Settlement {
 }
 
 /**
- * Most preemptions of one round, highest priority first. Their effects wake the next round. Each preemption is a search
- * over all chassis, and one call per victim.
+ * Maximum number of preemptions in one round. VMs of the highest priority come first. Their effects wake the next
+ * round. Each preemption is a search over all chassis, and one call per victim.
  */
 const MAX_PREEMPTIONS = 64;
 /**
- * Most searches of one round without a result. VMs with equal needs share one search. The VMs after the limit wait for
- * the next round.
+ * Maximum number of searches without a result in one round. VMs with equal needs share one search. The VMs after the
+ * limit wait for the next round.
  */
 const MAX_VAIN_SEARCHES = 64;
 

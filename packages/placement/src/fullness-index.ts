@@ -14,7 +14,7 @@ import { MAX_CANDIDATES, VerdictCounter, type VerdictSummary } from "./verdict-s
 
 /** In a cluster with at most this many chassis the index costs more than it saves. */
 const SMALL_CLUSTER = 64;
-/** Most size classes. With more, each class would have too few chassis to skip any. */
+/** Maximum number of size classes. With more, each class would have too few chassis to skip any. */
 const MAX_SIZE_CLASSES = 64;
 /** The index is built again when more than this part of all chassis has changed, per mille. */
 const MAX_STALE_PERMILLE = 125;

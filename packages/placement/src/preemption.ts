@@ -14,8 +14,8 @@ import type { ChassisRoom, WaitingVm } from "./snapshot.ts";
 import { chooseVictims, type Holder, type Victim } from "./victims.ts";
 
 /**
- * Most chassis on which victims are chosen for one VM: those with the smallest shortage. One choice takes up to a
- * millisecond. A cheaper choice on a chassis with a larger shortage is missed.
+ * Maximum number of chassis on which victims are chosen for one VM: those with the smallest shortage. The choice on one
+ * chassis takes up to a millisecond. Cheaper victims on a chassis with a larger shortage are therefore missed.
  */
 const MAX_CHASSIS_WEIGHED = 32;
 

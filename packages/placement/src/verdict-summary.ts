@@ -21,7 +21,7 @@ import {
 } from "./room-index.ts";
 import type { ChassisRoom } from "./snapshot.ts";
 
-/** Most chassis that a plan names for one VM: one screenful. */
+/** Maximum number of chassis that a plan names for one VM: one screenful. */
 export const MAX_CANDIDATES = 16;
 
 export interface Candidate {

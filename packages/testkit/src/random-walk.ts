@@ -40,7 +40,7 @@ export function walk<State, Command extends CommandBody, Event extends EventBody
 export interface WalkOptions<State, Command extends CommandBody> {
   /** Steps before the random ones, so that most walks begin in a state that accepts commands. */
   readonly first?: readonly Step<State, Command>[];
-  /** Most random steps of one walk; default 20. */
+  /** Maximum number of random steps in one walk; default 20. */
   readonly maxSteps?: number;
 }
 

@@ -90,7 +90,7 @@ export interface GuestStatus {
 export interface KeptGuest {
   readonly vmId: string;
   readonly incarnation: number;
-  /** The fence of the reservation under which it last ran. */
+  /** The fence of the reservation under which the guest last ran. */
   readonly fence: number;
 }
 

@@ -17,11 +17,11 @@ import { note, say, sayJson, withSession } from "../run.ts";
 import { table } from "../terminal.ts";
 import { walkLog } from "../walk-log.ts";
 
-/** Most differences shown; `--json` lists all. */
+/** Maximum number of differences shown; `--json` lists all. */
 const SHOWN_DIFFERENCES = 40;
 /** Events between two progress lines: about one line a second on a small machine. */
 const PROGRESS_EVERY = 50_000;
-/** Most chassis of one type that --with-chassis adds. */
+/** Maximum number of chassis of one type that --with-chassis adds. */
 const MAX_EXTRA = 1_000;
 
 interface ReplayCommandOptions {

@@ -17,7 +17,7 @@ export interface TopChassis {
   readonly ledger: LedgerView | null;
 }
 
-/** Most alerts requested: more than a terminal shows. */
+/** Maximum number of alerts requested: more than a terminal shows. */
 const MAX_ALERTS = 50;
 
 export interface TopPicture {

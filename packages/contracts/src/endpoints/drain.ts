@@ -13,7 +13,8 @@ import { endpoint } from "./endpoint.ts";
  */
 export const DEFAULT_DRAIN_PARALLELISM = 4;
 /**
- * Most parallel moves of one drain. No agent stores this many guest states at once; more would only occupy room twice.
+ * Maximum number of parallel moves of one drain. No agent stores this many guest states at once; more would only occupy
+ * room twice.
  */
 export const MAX_DRAIN_PARALLELISM = 64;
 /** Default deadline of a drain, ms: ten minutes. An operator at a terminal has noticed a stuck drain by then. */

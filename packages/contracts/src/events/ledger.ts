@@ -7,7 +7,10 @@
 import { z } from "zod";
 import { recordedAmounts } from "../schemas.ts";
 
-/** Most chassis that one recorded decision names. Few, because the event of one plan holds hundreds of decisions. */
+/**
+ * Maximum number of chassis that one recorded decision names. The number is small, because the event of one plan holds
+ * hundreds of decisions.
+ */
 export const MAX_RECORDED_CANDIDATES = 5;
 
 /** Why the scheduler chose this chassis. The record stays small however large the cluster is. */

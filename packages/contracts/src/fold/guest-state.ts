@@ -17,7 +17,8 @@ export interface Snapshot extends Checkpoint {
 }
 
 /**
- * Most snapshots of one VM. Each is kept until it is deleted, and lengthens every view and state of its VM by a line.
+ * Maximum number of snapshots of one VM. Each is kept until it is deleted, and lengthens every view and state of its VM
+ * by a line.
  */
 export const MAX_SNAPSHOTS = 16;
 

@@ -4,7 +4,7 @@
 import { DriverError } from "@bioxen/vm-driver";
 import type { Inventory } from "./inventory.ts";
 
-/** Most template names in an error text. */
+/** Maximum number of template names in an error text. */
 const MAX_LISTED = 20;
 
 /** Reference of the only object with this name or uuid. Throws `BAD_REQUEST` when none or several match. */

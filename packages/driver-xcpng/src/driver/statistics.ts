@@ -11,7 +11,7 @@ import { NULL_REF } from "../xapi/ref.ts";
 import { guestOf, type Inventory, type OwnVm } from "./inventory.ts";
 import { GUEST_METRICS_AGE_MS, MIB } from "./limits.ts";
 
-/** Values of one VM in one row; null where nothing was measured. */
+/** The measurements of one VM in one 5 s interval; null where the host measured nothing. */
 export interface Measured {
   readonly atSeconds: number;
   /** Mean load of its virtual CPUs, 0 to 1. */
@@ -20,7 +20,7 @@ export interface Measured {
   readonly freeKiB: number | null;
 }
 
-/** Age of the oldest row to request, s: three rows, because a host may be one row behind. */
+/** Age of the oldest row to request, s. This is three rows of 5 s, because a host may be one row behind. */
 const LOOK_BACK_SECONDS = 15;
 
 /** The newest row of each VM, by uuid. Throws `SyntaxError` when the body is malformed. */

@@ -19,9 +19,9 @@ interface PooledConnection {
 }
 
 export interface ConnectionLimits {
-  /** Most connections at once. */
+  /** Maximum number of connections that are open at once. */
   readonly connections: number;
-  /** Most programs at once in one machine. */
+  /** Maximum number of programs that run at once in one machine. */
   readonly programsPerMachine: number;
   /** How long an unused connection stays open, ms. */
   readonly idleMs: number;

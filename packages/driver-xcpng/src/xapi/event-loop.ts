@@ -54,7 +54,7 @@ export class EventLoop {
     this.#ended ??= this.#run();
   }
 
-  /** Resolves once everything has been fetched. Rejects with the error when the next attempt fails. */
+  /** Resolves once every object of the pool has been fetched. Rejects with the error if that fetch fails. */
   whenReady(): Promise<void> {
     return this.#ready.promise;
   }

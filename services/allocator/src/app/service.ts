@@ -51,7 +51,7 @@ import { QuotaProcess } from "./quota-process.ts";
 
 /** Time from the reservation to a running guest, ms. A boot takes milliseconds, an agent that restarts some seconds. */
 export const DEFAULT_START_DEADLINE_MS = 60_000;
-/** Most events that one step appends before it lets other ledgers have their turn. */
+/** Maximum number of events that one step appends before it lets other ledgers have their turn. */
 const MAX_EVENTS_PER_STEP = 16;
 
 export interface AllocatorOptions {

@@ -31,7 +31,7 @@ import {
 } from "@bioxen/kernel";
 import { ChargedIncarnations } from "./charged-incarnations.ts";
 
-/** Most quotas that can exist. Every change of a ledger reads each of them. */
+/** Maximum number of quotas that can exist. Every change of a ledger reads each of them. */
 export const MAX_QUOTAS = 1_000;
 
 export type QuotaCommand =

@@ -4,7 +4,7 @@
 import { CHASSIS_TYPES, oversubscribePermille } from "@bioxen/contracts";
 import type { Amounts } from "@bioxen/kernel";
 
-/** Most chassis of one type per agent. */
+/** Maximum number of chassis of one type per agent. */
 const MAX_PER_TYPE = 64;
 
 export interface OwnChassis {

@@ -7,7 +7,7 @@ import { type Contact, latestOf, mustHold } from "../domain/self-fence.ts";
 
 /** Interval at which the agent checks whether guests must be held, ms. */
 const CHECK_INTERVAL_MS = 100;
-/** Most answers that wait until the agent has applied the log that far; older answers no longer matter. */
+/** Maximum number of answers that wait until the agent has applied the log that far; older answers no longer matter. */
 const MAX_ANSWERS = 32;
 
 export class LogContact {

@@ -12,7 +12,9 @@ import type { Report } from "./reports.ts";
 
 type ObservedEvent = Extract<GuestEvent, { kind: "observed" }>;
 
-/** Most pending reports of one VM; the oldest are dropped, because the latest describe the present state. */
+/**
+ * Maximum number of pending reports of one VM; the oldest are dropped, because the latest describe the present state.
+ */
 const MAX_PENDING = 16;
 
 export class Drift {

@@ -19,7 +19,9 @@ const TEMPORARY: readonly DriverErrorCode[] = [
 
 /** How long an outcome is remembered, ms: the contract promises the first outcome for a message id for 2 min. */
 const KEPT_MS = 120_000;
-/** Most remembered outcomes, each at most about 400 KB. A repeat after this many later commands runs again. */
+/**
+ * Maximum number of remembered outcomes, each at most about 400 KB. A repeat after this many later commands runs again.
+ */
 const MAX_KEPT = 64;
 
 /** Runs a program in the VM's guest. `driver` is that of the VM's type; undefined when this agent has none. */

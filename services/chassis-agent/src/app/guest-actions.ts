@@ -68,8 +68,9 @@ export class GuestActions {
   }
 
   /**
-   * Carries out the action with the driver of the VM's type, undefined when this agent has none. Rejects when the
-   * action must be repeated; a permanent failure of a start is reported instead.
+   * Carries out the action. `driverOfType` runs the VM's type; it is undefined when this agent has no such driver.
+   * Rejects when the agent must repeat the action. A permanent failure of a start does not reject: it is reported to
+   * the lifecycle service.
    */
   async run(
     driverOfType: GuestVerbs | undefined,

@@ -18,7 +18,7 @@ import type { Reports } from "./reports.ts";
 
 /** Delay until a report is repeated that the log does not show yet, ms. */
 const REPORT_AGAIN_MS = 500;
-/** Most actions in one step of a VM: start, resize, pause and their reports are fewer. */
+/** Maximum number of actions in one step of a VM: start, resize, pause and their reports are fewer. */
 const MAX_ACTIONS_PER_STEP = 8;
 
 export interface GuestsOptions {

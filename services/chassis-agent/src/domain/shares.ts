@@ -41,7 +41,10 @@ export interface Sharer {
 export interface Shares {
   /** Cap of every rate resource. */
   readonly caps: Amounts;
-  /** The part of the caps beyond the allocation; resources without one are absent. */
+  /**
+   * The idle capacity lent to the guest on top of its allocation, by resource. A resource of which nothing is lent is
+   * absent.
+   */
   readonly lent: Amounts;
 }
 

@@ -28,7 +28,7 @@ export interface SchedulerOptions {
   readonly chassisTypes?: readonly ChassisTypeData[];
   /** Monotonic clock, ms: silence is measured on it. */
   readonly monotonicMs: () => number;
-  /** Least silence of an agent after which its chassis is lost, ms; default `LOST_AFTER_MS`. */
+  /** Shortest silence of an agent after which its chassis is lost, ms; default `LOST_AFTER_MS`. */
   readonly lostAfterMs?: number;
 }
 

@@ -33,9 +33,9 @@ export interface HeartbeatStats {
 }
 
 export interface DetectorLimits {
-  /** Least silence that makes an agent suspect, ms: applies on a path that delivers every heartbeat. */
+  /** Shortest silence that makes an agent suspect, ms: applies on a path that delivers every heartbeat. */
   readonly suspectAfterMs: number;
-  /** Least silence that makes an agent lost, ms: applies on a path that delivers every heartbeat. */
+  /** Shortest silence that makes an agent lost, ms: applies on a path that delivers every heartbeat. */
   readonly lostAfterMs: number;
 }
 

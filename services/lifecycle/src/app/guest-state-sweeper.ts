@@ -25,7 +25,7 @@ import {
 export interface SweepOptions {
   /** Interval between two comparisons of the store with the log, ms. Only crashes leave orphans, so it may be long. */
   readonly everyMs: number;
-  /** Least age of a deleted orphan, ms. It exceeds every deadline between a put and its event, and the clock skew. */
+  /** Minimum age of a deleted orphan, ms. It exceeds every deadline between a put and its event, and the clock skew. */
   readonly orphanAgeMs: number;
 }
 

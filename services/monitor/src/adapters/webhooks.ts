@@ -15,7 +15,7 @@ import { namedValues } from "./named-values.ts";
  * queue.
  */
 const POST_TIMEOUT_MS = 5_000;
-/** Most webhooks in the configuration: every notification is posted to each of them. */
+/** Maximum number of webhooks in the configuration: every notification is posted to each of them. */
 const MAX_WEBHOOKS = 16;
 /** Hexadecimal HMAC-SHA-256 of the body under the shared secret. */
 const SIGNATURE_HEADER = "bioxen-signature";

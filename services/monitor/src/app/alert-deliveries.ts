@@ -49,7 +49,7 @@ export const NO_WEBHOOKS: Webhooks = {
 export const MAX_ATTEMPTS = 6;
 /** Wait after the first failed attempt, ms; doubles with each further one. */
 export const FIRST_WAIT_MS = 1_000;
-/** The ceiling is the wait after the last attempt, so `MAX_ATTEMPTS` is the limit that takes effect. */
+/** The ceiling is so high that no wait reaches it: every wait doubles until `MAX_ATTEMPTS` ends the delivery. */
 const RETRY_BACKOFF: Backoff = {
   firstMs: FIRST_WAIT_MS,
   ceilingMs: FIRST_WAIT_MS * 2 ** (MAX_ATTEMPTS - 1),
