@@ -1,5 +1,6 @@
 /**
- * Durable commands as an outsider sees them: published while no service runs, carried out once when they are back.
+ * Durable commands, sent by a plain NATS client: published while no service runs, and carried out once after the
+ * services start.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
@@ -11,10 +12,10 @@ import { eventually, type Json, World } from "./world.ts";
 
 const JOBS = 1_000;
 const MALFORMED = 20;
-/** Publications under way at once. */
+/** Publications that wait for their acknowledgement at the same time. */
 const AT_ONCE = 100;
 const ORDERED_VMS = 40;
-/** Each is a create and a destroy: in another order one of them changes nothing or is refused. */
+/** Lives of each ordered VM: a create and a destroy. In a wrong order, one of them changes nothing or is rejected. */
 const LIVES = 10;
 
 let world: World;
@@ -23,8 +24,8 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-/** Ways in which a job can be wrong: subject and payload. */
-const WRONG = [
+/** Malformed jobs: subject and payload. */
+const MALFORMED_JOBS = [
   ["vm.create", "{"],
   ["vm.create", '{"biologicalType":"dragon"}'],
   ["vm.fly", '{"vmId":"a"}'],
@@ -39,7 +40,10 @@ interface Published {
 
 function job(i: number): Published {
   const id = `job-${i}`;
-  const wrong = i % (JOBS / MALFORMED) === 0 ? WRONG[(i / (JOBS / MALFORMED)) % WRONG.length] : undefined;
+  const wrong =
+    i % (JOBS / MALFORMED) === 0
+      ? MALFORMED_JOBS[(i / (JOBS / MALFORMED)) % MALFORMED_JOBS.length]
+      : undefined;
   if (wrong !== undefined) return { id, subject: `bioxen.job.${wrong[0]}`, payload: wrong[1] };
   return {
     id,
@@ -48,7 +52,7 @@ function job(i: number): Published {
   };
 }
 
-/** The stack's server alone, on its data and port: BioXen with every service down. */
+/** Starts only the NATS server, on the data and the port of the stack: no service runs. */
 async function serverAlone(): Promise<ChildProcess> {
   const { path } = await findServerBinary();
   const server = spawn(path, ["-c", join(world.stack.dataDir, "nats-server.conf")], { stdio: "ignore" });
@@ -87,7 +91,7 @@ async function outcomeOf(id: string): Promise<Json> {
 const failed = async (): Promise<Json[]> => (await world.bioxenJson("jobs", "ls", "--failed")).jobs;
 
 describe("durable commands", () => {
-  it("a thousand published while no service runs, each twice, some malformed: each has one effect and an outcome", async () => {
+  it("each of 1 000 jobs, published twice while no service runs, has one outcome and at most one effect", async () => {
     await world.nats.close();
     await world.stack.stop();
     const server = await serverAlone();
@@ -112,7 +116,7 @@ describe("durable commands", () => {
     const { state } = await streamInfo("BIOXEN_EVENTS", { subjects_filter: "bioxen.evt.vm.>" });
     expect(Object.keys(state.subjects)).toHaveLength(JOBS - MALFORMED);
     expect(new Set(Object.values(state.subjects)), "each VM was created once").toEqual(new Set([1]));
-    await eventually("nothing waits", async () =>
+    await eventually("no job waits", async () =>
       (await streamInfo("BIOXEN_COMMANDS")).state.messages === 0 ? true : undefined,
     );
 
@@ -125,10 +129,10 @@ describe("durable commands", () => {
     expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);
   });
 
-  it("a dead letter is retried, and dies again while it is wrong; or is dropped", async () => {
+  it("a retried dead letter fails again in round 2, and can be dropped", async () => {
     expect(await world.bioxenJson("jobs", "retry", "job-0")).toMatchObject({ ok: true, id: "job-0" });
     await eventually(
-      "it has died again",
+      "job-0 has failed again",
       async () => (await failed()).find((one) => one.id === "job-0")?.round === 2 || undefined,
     );
     expect(await outcomeOf("job-0")).toMatchObject({ ok: false, error: { code: "BAD_REQUEST" } });
@@ -140,9 +144,9 @@ describe("durable commands", () => {
     expect(again.stderr).toContain("JOB_NOT_FOUND");
   });
 
-  it("one without an id says so, and is carried out when it is retried", async () => {
+  it("a job without a message id becomes a dead letter that says so, and a retry carries it out", async () => {
     await world.send("bioxen.job.vm.create", JSON.stringify({ vmId: "nameless", biologicalType: "syn3a" }));
-    const letter = await eventually("it is a dead letter", async () =>
+    const letter = await eventually("the job is a dead letter", async () =>
       (await failed()).find((one) => one.id.startsWith("_seq-")),
     );
     expect(letter.error.message).toContain("Nats-Msg-Id");
@@ -151,20 +155,22 @@ describe("durable commands", () => {
     await world.reach("nameless", "created");
   });
 
-  it("the command submits too, and waits for the outcome", async () => {
+  it("`bioxen jobs submit --wait` publishes a job and returns its outcome", async () => {
     const submit = (...args: string[]) => world.bioxenJson("jobs", "submit", ...args, "--wait");
     expect(await submit("vm.start", '{"vmId":"nameless"}', "--id", "s1")).toMatchObject({
       ok: true,
       vm: { vmId: "nameless" },
     });
-    expect(await submit("vm.start", '{"vmId":"nobody"}')).toMatchObject({ error: { code: "VM_NOT_FOUND" } });
+    expect(await submit("vm.start", '{"vmId":"no-such-vm"}')).toMatchObject({
+      error: { code: "VM_NOT_FOUND" },
+    });
     expect(await submit("chassis.cordon", '{"chassisId":"ecoli-1"}')).toMatchObject({ changed: true });
     expect((await world.bioxen("jobs", "submit", "vm.fly")).code).toBe(2);
     expect((await world.bioxen("jobs", "ls")).code).toBe(0);
     expect((await world.bioxen("doctor")).stdout).toContain("streams");
   });
 
-  it("of two instances the one that works is killed: the other goes on, in the order of each VM", async () => {
+  it("when one of two instances is killed, the other carries out the remaining jobs in the order of each VM", async () => {
     const main = fileURLToPath(new URL("../../services/lifecycle/main.ts", import.meta.url));
     const env = { ...process.env, BIOXEN_NATS_URL: world.url, BIOXEN_LOG_LEVEL: "warn" };
     const other = spawn(process.execPath, [main], { env, stdio: ["ignore", "ignore", "ignore", "ipc"] });
@@ -185,7 +191,7 @@ describe("durable commands", () => {
           }
         }
       }
-      await eventually("the first have an outcome", () => outcomeOf(lives[0] ?? ""));
+      await eventually("the first job has an outcome", () => outcomeOf(lives[0] ?? ""));
       const working = world.stack.services().find((service) => service.name === "lifecycle")?.pid;
       process.kill(working ?? -1, "SIGKILL");
       await Promise.all(publications);

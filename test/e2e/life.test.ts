@@ -1,5 +1,5 @@
 /**
- * The main job as an outsider sees it: subjects and payloads of the contract, no project code on the client's side.
+ * The life of a VM through the subjects and payloads of the contract, with a plain NATS client instead of project code.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually, type Json, World } from "./world.ts";
@@ -10,8 +10,8 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-describe("a VM's life over the subjects", () => {
-  it("is created, placed, started, measured, stopped and destroyed, each as a CloudEvent", async () => {
+describe("the life of a VM through the NATS subjects", () => {
+  it("has a CloudEvent for each step from create to destroy, and samples in between", async () => {
     const events: Json[] = [];
     const samples: Json[] = [];
     const subscriptions = [
@@ -29,7 +29,7 @@ describe("a VM's life over the subjects", () => {
       dnaKilobases: 543,
     });
     expect((await world.done("cmd.vm.start", { vmId: "life-1" })).changed).toBe(false);
-    await eventually("telemetry", async () => (samples.length >= 2 ? true : undefined));
+    await eventually("two samples have arrived", async () => (samples.length >= 2 ? true : undefined));
     expect(samples[0]).toMatchObject({ vmId: "life-1", chassisId: running.chassisId });
     await world.done("cmd.vm.pause", { vmId: "life-1" });
     const still = await world.sample("life-1", (s) => s.state === "paused");
@@ -57,7 +57,7 @@ describe("a VM's life over the subjects", () => {
       expect(event).toMatchObject({ specversion: "1.0", subject: "vm/life-1", aggregateversion: i + 1 });
       expect(Number.isNaN(Date.parse(event.time))).toBe(false);
     }
-    await eventually("the place is given back", async () => {
+    await eventually("the ledgers are empty", async () => {
       const { ledgers } = await world.done("qry.ledger.list", {});
       return ledgers.every((l: Json) => l.entries.length === 0) ? true : undefined;
     });
@@ -65,7 +65,7 @@ describe("a VM's life over the subjects", () => {
     expect(again.vm).toMatchObject({ incarnation: 2, state: "created", biologicalType: "minimal_cell" });
   });
 
-  it("one message id has one outcome", async () => {
+  it("has one outcome for five commands with the same message id", async () => {
     const payload = { biologicalType: "syn3a", labels: { once: "yes" } };
     const replies = await Promise.all(
       Array.from({ length: 5 }, () => world.ask("cmd.vm.create", payload, "create-once")),
@@ -75,7 +75,7 @@ describe("a VM's life over the subjects", () => {
     expect((await world.done("qry.vm.list", { label: "once=yes" })).vms).toHaveLength(1);
   });
 
-  it("answers the services protocol with schemas", async () => {
+  it("has services that answer the NATS services protocol, with schemas", async () => {
     const info: Json = (await world.nats.request("$SRV.INFO.lifecycle", "", { timeout: 2_000 })).json();
     const create = info.endpoints.find((e: Json) => e.subject === "bioxen.cmd.vm.create");
     expect(JSON.parse(create.metadata.request).properties).toHaveProperty("biologicalType");
@@ -87,7 +87,7 @@ describe("a VM's life over the subjects", () => {
   });
 });
 
-describe("growth follows the allocation", () => {
+describe("the growth rate follows the allocation", () => {
   it.each([
     ["full-syn3a", "syn3a", {}, 105],
     ["half-ribosomes", "syn3a", { ribosomes: "50%" }, 150.6],
@@ -95,19 +95,22 @@ describe("growth follows the allocation", () => {
     ["half-rnap", "syn3a", { rnaPolymerases: "50%" }, 118.2],
     ["full-minimal", "minimal_cell", {}, 180],
     ["full-ecoli", "ecoli", {}, 40],
-  ])("%s doubles as the contract says", async (vmId, biologicalType, resources, expected) => {
-    await world.done("cmd.vm.create", { vmId, biologicalType, resources });
-    await world.done("cmd.vm.start", { vmId });
-    await world.reach(vmId, "running");
-    const { doublingTimeMinutes } = await world.sample(vmId);
-    expect(Math.abs(doublingTimeMinutes / expected - 1)).toBeLessThan(0.005);
-    await world.done("cmd.vm.destroy", { vmId });
-    await world.reach(vmId, "destroyed");
-  });
+  ])(
+    "%s has the doubling time of the contract, within 0.5 percent",
+    async (vmId, biologicalType, resources, expected) => {
+      await world.done("cmd.vm.create", { vmId, biologicalType, resources });
+      await world.done("cmd.vm.start", { vmId });
+      await world.reach(vmId, "running");
+      const { doublingTimeMinutes } = await world.sample(vmId);
+      expect(Math.abs(doublingTimeMinutes / expected - 1)).toBeLessThan(0.005);
+      await world.done("cmd.vm.destroy", { vmId });
+      await world.reach(vmId, "destroyed");
+    },
+  );
 });
 
-describe("bad input", () => {
-  it("every problem is named with its path, and no event is written", async () => {
+describe("an invalid command", () => {
+  it("is rejected with the path of every problem, and writes no event", async () => {
     const before = await world.bioxenJson("events", "verify");
     const bad = await world.ask("cmd.vm.create", {
       vmId: "Not Ok",
@@ -136,12 +139,14 @@ describe("bad input", () => {
     expect((await world.send("bioxen.cmd.vm.start", "")).error.code).toBe("BAD_REQUEST");
     const huge = JSON.stringify({ vmId: "huge", biologicalType: "syn3a", program: "x".repeat(600_000) });
     expect((await world.send("bioxen.cmd.vm.create", huge)).error.code).toBe("TOO_LARGE");
-    expect((await world.ask("cmd.vm.start", { vmId: "nobody" })).error.code).toBe("VM_NOT_FOUND");
-    expect((await world.ask("qry.ledger.get", { chassisId: "nobody" })).error.code).toBe("CHASSIS_NOT_FOUND");
+    expect((await world.ask("cmd.vm.start", { vmId: "no-such-vm" })).error.code).toBe("VM_NOT_FOUND");
+    expect((await world.ask("qry.ledger.get", { chassisId: "no-such-chassis" })).error.code).toBe(
+      "CHASSIS_NOT_FOUND",
+    );
     expect((await world.bioxenJson("events", "verify")).events).toBe(before.events);
   });
 
-  it("illegal transitions, over-capacity and the infeasible have their codes", async () => {
+  it("is rejected with a specific code for a wrong state, too little capacity, or an infeasible request", async () => {
     await world.done("cmd.vm.create", { vmId: "bad-1", biologicalType: "syn3a" });
     const pause = await world.ask("cmd.vm.pause", { vmId: "bad-1" });
     expect(pause.error).toMatchObject({
@@ -168,8 +173,8 @@ describe("bad input", () => {
   });
 });
 
-describe("the Lua sandbox, through every service", () => {
-  it("ends what does not end, and the cells go on", async () => {
+describe("the Lua sandbox on a real stack", () => {
+  it("stops an endless loop and limits memory, while all cells keep growing", async () => {
     for (const vmId of ["lua-1", "lua-2"]) {
       await world.done("cmd.vm.create", { vmId, biologicalType: "syn3a" });
       await world.done("cmd.vm.start", { vmId });

@@ -1,22 +1,22 @@
 /**
- * An agent dies for good, or is out of reach for a while: its VMs run elsewhere, never in two places, and nothing is
- * left behind.
+ * An agent dies permanently, or is unreachable for a while: its VMs restart elsewhere, never run on two chassis, and no
+ * old guest remains.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually, type Json, World } from "./world.ts";
 
-/** Shorter than by default, so that the tests are; longer than an agent takes to be started again is no matter here. */
+/** Silence after which a chassis is lost, ms: shorter than the default, to shorten the tests. */
 const LOST_AFTER_MS = 4_000;
-/** What may pass from the loss to the last VM that runs elsewhere, ms. */
+/** Longest time from the loss of a chassis until its last VM runs elsewhere, ms. */
 const EVACUATED_WITHIN_MS = 5_000;
 const AGENT = fileURLToPath(new URL("../../services/chassis-agent/main.ts", import.meta.url));
 
 let world: World;
 let second: ChildProcess | undefined;
 
-/** The agent `other` with a chassis of its own; it serves. */
+/** Starts agent `other` with chassis `yeast-1`, and waits until it is ready. */
 async function startSecond(): Promise<ChildProcess> {
   const env = {
     ...process.env,
@@ -50,7 +50,7 @@ function chassisIs(chassisId: string, state: string): Promise<Json> {
   });
 }
 
-/** VMs that run on `yeast-1`; more than anybody else has to give are not asked for. */
+/** Starts these VMs on `yeast-1`: the other chassis are cordoned meanwhile. They must fit on the others later. */
 async function runOnSecond(vmIds: readonly string[]): Promise<void> {
   await world.done("cmd.chassis.cordon", { chassisId: "ecoli-1" });
   await world.done("cmd.chassis.cordon", { chassisId: "ecoli-2" });
@@ -64,7 +64,7 @@ async function runOnSecond(vmIds: readonly string[]): Promise<void> {
   await world.done("cmd.chassis.uncordon", { chassisId: "ecoli-2" });
 }
 
-/** Heartbeats of one agent: no guest that is not its own. */
+/** Waits until the chassis has this number of guests, and its agent has none that belongs to no chassis. */
 async function hasNoGhost(chassisId: string, guests: number): Promise<void> {
   await eventually(`${chassisId} has ${guests} guests and no ghost`, async () => {
     const { sample } = await world.look("qry.monitor.chassis", { chassisId });
@@ -86,10 +86,10 @@ async function eventsOf(subject: string, type: string): Promise<Json> {
   return events.filter((e: Json) => e.subject === subject && e.type === type);
 }
 
-describe("kill -9 of an agent that nobody starts again", () => {
+describe("an agent that is killed and not restarted", () => {
   const vmIds = ["gone-1", "gone-2", "gone-3", "gone-4"];
 
-  it("moves its VMs within the detection time and 5 s", async () => {
+  it("loses its VMs to other chassis within 5 s after the loss of its chassis is detected", async () => {
     await runOnSecond(vmIds);
     await world.done("cmd.vm.pause", { vmId: "gone-2" });
     await world.done("cmd.vm.create", {
@@ -103,7 +103,7 @@ describe("kill -9 of an agent that nobody starts again", () => {
     const killedAtMs = Date.now();
     await world.done("cmd.vm.stop", { vmId: "leaving" });
     const lost = await chassisIs("yeast-1", "lost");
-    await eventually("all have another place", async () => {
+    await eventually("no VM is left on yeast-1", async () => {
       const { vms } = await world.look("qry.vm.list", { chassisId: "yeast-1" });
       return vms?.length === 0 ? true : undefined;
     });
@@ -111,7 +111,9 @@ describe("kill -9 of an agent that nobody starts again", () => {
       vmIds.map((vmId) => world.reach(vmId, vmId === "gone-2" ? "paused" : "running")),
     );
     const tookMs = Math.max(...vms.map((vm) => vm.updatedAtMs)) - lost.lostAtMs;
-    console.log(`lost ${lost.lostAtMs - killedAtMs} ms after the kill, elsewhere ${tookMs} ms later`);
+    console.log(
+      `chassis lost ${lost.lostAtMs - killedAtMs} ms after the kill, all VMs elsewhere ${tookMs} ms later`,
+    );
     expect(tookMs).toBeLessThan(EVACUATED_WITHIN_MS);
     for (const vm of vms) expect(vm.chassisId).toMatch(/^ecoli-/);
     expect(await world.reach("leaving", "stopped")).toMatchObject({ reason: "yeast-1 is lost" });
@@ -125,7 +127,7 @@ describe("kill -9 of an agent that nobody starts again", () => {
     expect(ledger.entries).toEqual([]);
   });
 
-  it("leaves no ghost when it is back, and the chassis takes VMs again", async () => {
+  it("runs no old guest after a later restart, and its chassis takes VMs again", async () => {
     await startSecond();
     await chassisIs("yeast-1", "ready");
     await hasNoGhost("yeast-1", 0);
@@ -134,8 +136,8 @@ describe("kill -9 of an agent that nobody starts again", () => {
   });
 });
 
-describe("an agent that sleeps past its loss and wakes", () => {
-  it("runs nothing on, ends what went elsewhere, and is used again later than the first time", async () => {
+describe("an agent that is suspended until its chassis is lost, and then resumes", () => {
+  it("stops its guests, its chassis becomes ready again, and the loss counts as a repeated one", async () => {
     const vmIds = ["slept-1", "slept-2"];
     await runOnSecond(vmIds);
     const samples: Json[] = [];
@@ -144,7 +146,7 @@ describe("an agent that sleeps past its loss and wakes", () => {
     });
     second?.kill("SIGSTOP");
     await chassisIs("yeast-1", "lost");
-    // Until lifecycle has read of the loss a VM is still "running" on the lost chassis.
+    // Until lifecycle has applied the loss, a VM is still "running" on the lost chassis.
     for (const vmId of vmIds) {
       await eventually(`${vmId} runs elsewhere`, async () => {
         const { vm } = await world.look("qry.vm.get", { vmId });
@@ -155,13 +157,12 @@ describe("an agent that sleeps past its loss and wakes", () => {
     second?.kill("SIGCONT");
     await hasNoGhost("yeast-1", 0);
     heard.unsubscribe();
-    // What the sleeper had measured before it slept may still arrive; what it measures awake never shows a guest that
-    // runs on.
+    // Samples from before the suspension may still arrive. Samples from after it must not show a running guest.
     const late = samples.filter(
       (s) => s.chassisId === "yeast-1" && s.atMs >= wokenAtMs && s.state === "running",
     );
     expect(late).toEqual([]);
-    // On a busy machine the chassis may have been lost once more in between.
+    // On a busy machine the chassis may have been lost a third time.
     const losses = await eventsOf("chassis/yeast-1", "bioxen.chassis.lost.v1");
     expect(losses.length).toBeGreaterThanOrEqual(2);
     expect(losses.at(-1).data.lossesInARow).toBe(losses.length);

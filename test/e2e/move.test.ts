@@ -1,6 +1,6 @@
 /**
- * A VM moves from one chassis to another while it runs, by command line, and its move can be taken back; and one comes
- * to others, or keeps away from them.
+ * `vm migrate` moves a running VM to another chassis, and can cancel a move. Affinity and anti-affinity place VMs
+ * together or apart.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually, type Json, World } from "./world.ts";
@@ -11,7 +11,8 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-async function runs(vmId: string): Promise<Json> {
+/** Creates and starts a VM, and returns it once it runs. */
+async function startVm(vmId: string): Promise<Json> {
   await world.done("cmd.vm.create", { vmId, biologicalType: "syn3a" });
   await world.done("cmd.vm.start", { vmId });
   return world.reach(vmId, "running");
@@ -19,9 +20,9 @@ async function runs(vmId: string): Promise<Json> {
 
 const other = (chassisId: string) => (chassisId === "ecoli-1" ? "ecoli-2" : "ecoli-1");
 
-/** One entry per VM, on the chassis it says it is on. */
+/** Waits until each VM has one committed allocation, on its own chassis, and the ledgers hold no other entry. */
 async function atRest(): Promise<void> {
-  await eventually("one allocation each, and nothing more", async () => {
+  await eventually("each VM has one allocation, and the ledgers hold no other entry", async () => {
     const { vms } = await world.look("qry.vm.list", {});
     const { ledgers } = await world.look("qry.ledger.list", {});
     const held = ledgers?.flatMap((l: Json) =>
@@ -37,8 +38,8 @@ async function atRest(): Promise<void> {
 }
 
 describe("vm migrate", () => {
-  it("runs on where it was told to, and nowhere else", async () => {
-    const { chassisId } = await runs("mover");
+  it("moves a running VM to the requested chassis, where it continues from its state", async () => {
+    const { chassisId } = await startVm("mover");
     const before = await world.sample("mover", (s) => s.simMinutes > 1);
     const moved = await world.bioxenJson("vm", "migrate", "mover", "--to", other(chassisId));
     expect(moved).toMatchObject({
@@ -49,21 +50,21 @@ describe("vm migrate", () => {
     const handedOver = events.find((e: Json) => e.type === "bioxen.vm.moved.v1").data.checkpoint.simMinutes;
     expect(handedOver).toBeGreaterThanOrEqual(before.simMinutes);
     const seen = await world.sample("mover", (s) => s.chassisId === other(chassisId));
-    expect(seen.simMinutes, "it goes on from there").toBeGreaterThanOrEqual(handedOver);
+    expect(seen.simMinutes, "it continues from the checkpoint").toBeGreaterThanOrEqual(handedOver);
     await world.sample("mover", (s) => s.atMs > seen.atMs && s.simMinutes > seen.simMinutes);
     await atRest();
   });
 
-  it("leaves a paused VM paused, and finds a place by itself", async () => {
-    const { chassisId } = await runs("sleeper");
+  it("keeps a paused VM paused, and finds a chassis if none is requested", async () => {
+    const { chassisId } = await startVm("sleeper");
     await world.done("cmd.vm.pause", { vmId: "sleeper" });
     const { vm } = await world.bioxenJson("vm", "migrate", "sleeper");
     expect(vm).toMatchObject({ state: "paused", chassisId: other(chassisId) });
     await atRest();
   });
 
-  it("says what cannot be, and changes nothing", async () => {
-    const { chassisId } = await runs("stayer");
+  it("rejects an unknown or cordoned target, lets a VM wait for room, and cancels the move", async () => {
+    const { chassisId } = await startVm("stayer");
     const refused = async (to: string) =>
       (await world.ask("cmd.vm.migrate", { vmId: "stayer", chassisId: to })).error.code;
     expect(await refused("nowhere")).toBe("CHASSIS_NOT_FOUND");
@@ -82,11 +83,11 @@ describe("vm migrate", () => {
   });
 });
 
-describe("a VM that minds its company", () => {
+describe("a VM with affinity or anti-affinity", () => {
   const create = (vmId: string, ...flags: string[]) =>
     world.bioxenJson("vm", "create", vmId, "--type", "syn3a", ...flags);
 
-  it("comes to whom it wants, is kept from whom it does not, and waits while those are everywhere", async () => {
+  it("is placed with or apart from the named VMs, and waits while every chassis is excluded", async () => {
     const web = ["--label", "app=web", "--anti-affinity", "app=web"];
     const first = (await create("web-1", ...web, "--start")).vm;
     const second = (await create("web-2", ...web, "--start")).vm;
@@ -95,7 +96,7 @@ describe("a VM that minds its company", () => {
     expect(near).toMatchObject({ state: "running", chassisId: second.chassisId });
     await create("web-3", ...web);
     await world.done("cmd.vm.start", { vmId: "web-3" });
-    const waiting = await eventually("it is told why it waits", async () => {
+    const waiting = await eventually("web-3 has the reasons why it waits", async () => {
       const { vm } = await world.look("qry.vm.get", { vmId: "web-3" });
       return vm?.refusals.length > 0 ? vm : undefined;
     });

@@ -1,44 +1,40 @@
 /**
- * Priority preemption by the command line: who gives way, how it is told, and how it comes back.
+ * Preemption by priority: which VMs are preempted, how the command line explains it, and how they are reinstated.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually, type Json, World } from "./world.ts";
 
 let world: World;
 beforeAll(async () => {
-  // Offers 22 355 ribosomes and 10 200 kb.
+  // The chassis offers 22 355 ribosomes and 10 200 kb.
   world = await World.shared({ chassis: "ecoli:1" });
 });
 afterAll(() => world.close());
 
-/** By the subject, which is quicker; what the command line shows is asked of the command line. */
+/** Creates and starts a VM through the subjects, which is faster than the command line. */
 const start = async (vmId: string, request: object) => {
   await world.done("cmd.vm.create", { vmId, biologicalType: "syn3a", ...request });
   await world.done("cmd.vm.start", { vmId });
 };
 const vmOf = async (vmId: string): Promise<Json> => (await world.done("qry.vm.get", { vmId })).vm;
-/** What a person is shown. */
+/** The text that the command prints. */
 const shown = async (...args: string[]) => (await world.bioxen(...args)).stdout;
-/** The VM once it is as it should be. */
+/** The VM once `holds` is true for it. */
 const vmThat = (vmId: string, what: string, holds: (vm: Json) => boolean): Promise<Json> =>
   eventually(`${vmId} ${what}`, async () => {
     const { vm } = await world.look("qry.vm.get", { vmId });
     return vm && holds(vm) ? vm : undefined;
   });
-const preempted = (vmId: string) => vmThat(vmId, "gave way", (vm) => vm.preemption?.active === true);
-const whole = (vmId: string) =>
-  vmThat(
-    vmId,
-    "has everything again",
-    ({ allocation, request }) => allocation?.ribosomes === request.ribosomes,
-  );
+const preempted = (vmId: string) => vmThat(vmId, "is preempted", (vm) => vm.preemption?.active === true);
+const reinstated = (vmId: string) =>
+  vmThat(vmId, "is reinstated", ({ allocation, request }) => allocation?.ribosomes === request.ribosomes);
 const destroy = async (...vmIds: string[]) => {
   await Promise.all(vmIds.map((vmId) => world.done("cmd.vm.destroy", { vmId })));
   await Promise.all(vmIds.map((vmId) => world.reach(vmId, "destroyed")));
 };
 
-describe("a chassis that is full of low priorities", () => {
-  it("makes room for a high one by starving what has less guaranteed, which comes back", async () => {
+describe("a chassis that is full of low-priority VMs", () => {
+  it("starves a VM with a low guarantee for one of higher priority, and reinstates it afterwards", async () => {
     const options = ["--ribosomes", "12000", "--guarantee", "ribosomes=10%"];
     const created = await world.bioxen("vm", "create", "lean", "--type", "syn3a", ...options);
     expect(created, created.stderr).toMatchObject({ code: 0 });
@@ -57,11 +53,11 @@ describe("a chassis that is full of low priorities", () => {
     expect(await vmOf("stout")).toMatchObject({ state: "running", preemption: null });
     await world.sample("lean", (sample) => sample.ribosomes.cap === 51);
 
-    const told = await shown("vm", "history", "lean");
-    expect(told).toMatch(
+    const history = await shown("vm", "history", "lean");
+    expect(history).toMatch(
       /starved: ecoli-1 had too little room for urgent \(priority 4\): ribosomes 11000 requested, 355 free/,
     );
-    expect(told, "in the chain of what it gave way to").toMatch(
+    expect(history, "the history names the cause").toMatch(
       /because vm urgent was requested to start at #\d+/,
     );
     expect(await shown("vm", "explain", "urgent")).toMatch(
@@ -72,7 +68,7 @@ describe("a chassis that is full of low priorities", () => {
     );
 
     await destroy("urgent");
-    expect(await whole("lean")).toMatchObject({
+    expect(await reinstated("lean")).toMatchObject({
       state: "running",
       preemption: { active: false },
       reason: null,
@@ -82,7 +78,7 @@ describe("a chassis that is full of low priorities", () => {
     await destroy("lean", "stout");
   });
 
-  it("pauses where nothing less will do: its place is kept, its user's pause as well, and a resume needs room", async () => {
+  it("pauses a VM if starving is not enough; a resume needs room, and a pause by the user outlasts the preemption", async () => {
     await start("held", { resources: { ribosomes: 20_000 } });
     await world.reach("held", "running");
     await start("above", { resources: { ribosomes: 20_000 }, priority: 2 });
@@ -101,13 +97,13 @@ describe("a chassis that is full of low priorities", () => {
     expect(await world.done("cmd.vm.pause", { vmId: "held" })).toMatchObject({ changed: true });
     expect(await world.done("cmd.vm.pause", { vmId: "held" })).toMatchObject({ changed: false });
     await destroy("above");
-    expect(await whole("held")).toMatchObject({ state: "paused", preemption: { active: false } });
+    expect(await reinstated("held")).toMatchObject({ state: "paused", preemption: { active: false } });
     await world.done("cmd.vm.resume", { vmId: "held" });
     await world.sample("held", (sample) => sample.state === "running" && sample.ribosomes.cap === 20_000);
     await destroy("held");
   });
 
-  it("evicts where genome space lacks, never an equal; who was evicted waits, and comes back", async () => {
+  it("evicts a VM of lower, never of equal priority for genome space; the evicted VM waits and runs again", async () => {
     const resources = { dnaKilobases: 5_000 };
     await start("equal", { resources, priority: 2 });
     await start("lower", { resources });
@@ -125,7 +121,7 @@ describe("a chassis that is full of low priorities", () => {
     await destroy("equal", "lower");
   });
 
-  it("refuses a guarantee that cannot be one, and names every problem", async () => {
+  it("rejects an invalid guarantee, and names every problem", async () => {
     const guarantee = { ribosomes: 600, dnaKilobases: "50%", vcpus: 1 };
     const refused = await world.ask("cmd.vm.create", { biologicalType: "syn3a", guarantee });
     expect(refused.error.code).toBe("BAD_REQUEST");
@@ -136,7 +132,7 @@ describe("a chassis that is full of low priorities", () => {
     ]);
   });
 
-  it("leaves a log in which every rule was kept", async () => {
+  it("leaves a log without violations", async () => {
     expect(await world.bioxenJson("events", "verify")).toMatchObject({ violations: [] });
   });
 });

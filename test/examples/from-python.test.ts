@@ -13,7 +13,7 @@ import {
 } from "@bioxen/client";
 import { ERRORS } from "@bioxen/contracts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { atHome, bioxenHere } from "../e2e/in-process.ts";
+import { bioxenHere, useStackOf } from "../e2e/in-process.ts";
 import { World } from "../e2e/world.ts";
 
 interface Row {
@@ -53,7 +53,7 @@ let world: World;
 let bioxen: Bioxen;
 beforeAll(async () => {
   world = await World.shared({ chassis: "ecoli:2,yeast:1", timeScale: 10 });
-  atHome(world);
+  useStackOf(world);
   bioxen = await connect({ servers: world.url });
 });
 afterAll(async () => {

@@ -3,7 +3,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { atHome, bioxenHere } from "../e2e/in-process.ts";
+import { bioxenHere, useStackOf } from "../e2e/in-process.ts";
 import { World } from "../e2e/world.ts";
 
 /** Time limit for the whole page, ms: on a machine that is busy with other tests, one line can take seconds. */
@@ -12,7 +12,7 @@ const LIMIT_MS = 300_000;
 let world: World;
 beforeAll(async () => {
   world = await World.shared({ chassis: "ecoli:2,yeast:1", timeScale: 10 });
-  atHome(world);
+  useStackOf(world);
 });
 afterAll(() => world.close());
 
