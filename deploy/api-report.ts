@@ -8,12 +8,13 @@ import { fileURLToPath } from "node:url";
 import { compile, EMITTED } from "./pack.ts";
 
 const REPORT = fileURLToPath(new URL("../docs/api/client.md", import.meta.url));
-const HEAD = `<!-- Written by \`node deploy/api-report.ts\`; a test holds it to the code. -->
+const HEAD = `<!-- Written by \`node deploy/api-report.ts\`; a test compares it with the code. -->
 
 # Declarations of @bioxen/client
 
-Without comments, a box per module; what \`index\` names is public, the rest is what that refers to. A line that goes or changes may break a
-program: it needs a line in CHANGELOG. What is taken from \`@bioxen/contracts\` is in [PROTOCOL](../PROTOCOL.md).
+The declarations without comments, one box per module. \`index\` is the main module and \`local\` the entry \`@bioxen/client/local\`; the other
+modules have the types that these refer to. A removed or changed line may break a program, so that it needs a line in CHANGELOG.
+[PROTOCOL](../PROTOCOL.md) has the types of \`@bioxen/contracts\`.
 `;
 
 /** Returns the report of the last compilation. */

@@ -186,7 +186,7 @@ describe("bioxen alerts", () => {
     expect(letter).toMatchObject({ ruleId: "dead", webhook: "ops", attempts: 1, reason: "HTTP 404" });
     status = 200;
     expect((await world.bioxen("alerts", "retry", "dead", letter.notificationId)).stdout).toContain(
-      "1 to be delivered",
+      "1 queued for delivery",
     );
     await eventually("the webhook receives the notification", async () =>
       received.slice(before).some((one) => one.notificationId === letter.notificationId) ? true : undefined,

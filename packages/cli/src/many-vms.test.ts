@@ -55,7 +55,7 @@ async function run(
 }
 
 const done = (vmId: string): Done => ({ ok: true, vmId });
-const refusal = { code: "VM_NOT_FOUND", message: "there is none", retryable: false };
+const refusal = { code: "VM_NOT_FOUND", message: "VM x does not exist", retryable: false };
 
 describe("a command for several VMs", () => {
   it("prints the reply itself for one id, and one document of results for several or a selector", async () => {
@@ -78,7 +78,7 @@ describe("a command for several VMs", () => {
     });
     const words = await run(["a", "x", "b"], {}, act, false);
     expect(words.out).toBe("a is done\nb is done\n");
-    expect(words.err).toContain("x: VM_NOT_FOUND: there is none");
+    expect(words.err).toContain("x: VM_NOT_FOUND: VM x does not exist");
     expect(words.code).toBe(1);
   });
 

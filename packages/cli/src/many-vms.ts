@@ -1,5 +1,5 @@
 /**
- * One command on several VMs, named by ids or by labels. Each VM has a call and a result of its own; a refusal of one
+ * One command on several VMs, named by ids or by labels. Each VM gets a separate call and result; a refusal of one
  * does not stop the others.
  */
 import type { Accepted, Refused } from "@bioxen/client";

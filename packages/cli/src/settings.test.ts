@@ -1,5 +1,5 @@
 /**
- * Where a setting comes from: flag before environment before file before default, for every setting there is.
+ * The origin of each setting: flag, else environment, else settings file, else default.
  */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -51,7 +51,7 @@ async function effective(key: string, args: readonly string[]) {
 }
 
 describe("a setting", () => {
-  it("has what to try for each", () => {
+  it("has test values for every key", () => {
     expect(Object.keys(VALUES)).toEqual(SETTINGS.map(({ key }) => key));
   });
 
@@ -68,7 +68,7 @@ describe("a setting", () => {
     expect(await effective(key, flag)).toEqual(expected("flag", fromFlag));
   });
 
-  it("that is wrong is said where it is wrong", async () => {
+  it("is refused with its origin when its value is invalid", async () => {
     vi.stubEnv("BIOXEN_TIMEOUT_MS", "soon");
     await expect(resolveSettings()).rejects.toThrow("BIOXEN_TIMEOUT_MS: soon: must be an integer.");
     expect(() => settingOf("sever")).toThrow("unknown setting sever (did you mean server?)");
@@ -76,7 +76,7 @@ describe("a setting", () => {
 });
 
 describe("docs/how-to/settings.md", () => {
-  it("has a row for every setting, and for nothing else", async () => {
+  it("has one row for every setting", async () => {
     const text = await readFile(new URL("../../../docs/how-to/settings.md", import.meta.url), "utf8");
     const rows = [...text.matchAll(/^\| `([^`]+)` +\| `([^`]+)` +\| `([^`]+)`/gm)];
     const wanted = SETTINGS.map(({ key, variable, flags }) => [key, variable, flags.split(" ")[0]]);

@@ -31,7 +31,7 @@ export interface Setting {
   readonly choices?: readonly string[];
   /** Converts text to the option's value. Throws `InvalidArgumentError`. */
   readonly parse: (text: string) => unknown;
-  /** The default; undefined when there is none, or when the default is a rule that `presetWords` describes. */
+  /** The default value; undefined for a setting without one, or with a rule as default (`presetWords`). */
   readonly preset?: unknown;
   readonly presetWords?: string;
 }

@@ -64,7 +64,7 @@ export class SupervisedChild {
     const child = spawn(this.spec.command, [...this.spec.args], {
       env: this.spec.env,
       stdio: this.spec.speaksReady ? ["ignore", log, log, "ipc"] : ["ignore", log, log],
-      // A process group of its own: Ctrl-C on the terminal reaches only the stack, which stops its children in order.
+      // A separate process group: Ctrl-C on the terminal reaches only the stack, which stops its children in order.
       detached: true,
     });
     closeSync(log);

@@ -129,7 +129,7 @@ function addDeadLetters(alerts: Command): void {
     .action(async (ruleId: string, notificationId: string | undefined, _options, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const reply = await session.call("alertRetry", given({ ruleId, notificationId }));
-        showReply(reply, json === true, ({ retried }) => `${retried} notifications queued for delivery`);
+        showReply(reply, json === true, ({ retried }) => `${retried} queued for delivery`);
       });
     });
 }

@@ -48,7 +48,7 @@ const CELLS: readonly Cell[] = [
 export function addDemoCommand(program: Command): void {
   program
     .command("demo")
-    .description("run a tour on a stack of its own: cells, Lua, ledgers, log, model")
+    .description("run a tour on a private stack: cells, Lua, ledgers, log, model")
     .option("--once", "stop the stack after the tour")
     .option("--data <dir>", "data directory; default: a temporary one")
     .action(async (options: { once?: boolean; data?: string }, command: Command) => {

@@ -28,7 +28,7 @@ const ACCOUNT_RULES: ReadonlySet<Rule> = new Set<Rule>([
 ]);
 
 export interface AccountReport extends VerifierReport {
-  /** Sequence of the first violation; null when there is none. */
+  /** Sequence of the first violation; null without violations. */
   readonly firstViolationSeq: number | null;
 }
 

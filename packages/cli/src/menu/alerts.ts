@@ -43,5 +43,5 @@ async function deliverAgain(asking: Asking, session: Session, ruleIds: readonly 
   if (chosen === undefined || chosen === "") return;
   const reply = await session.call("alertRetry", { ruleId: chosen });
   if (!reply.ok) return asking.tell("refused", refused(reply.error).message);
-  asking.tell("done", `${reply["retried"]} queued for delivery`);
+  asking.tell("done", `${reply.retried} queued for delivery`);
 }
