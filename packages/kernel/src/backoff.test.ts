@@ -46,16 +46,6 @@ describe("the delay after failures in a row", () => {
     expect(backoffDelayMs({ firstMs: 3_600_000, ceilingMs: 600_000 }, 1)).toBe(600_000);
   });
 
-  it("grows by another factor, in whole milliseconds", () => {
-    expect(delays({ firstMs: 100, ceilingMs: 1_000, factor: 1.5 }, 5)).toEqual([100, 150, 225, 337, 506]);
-  });
-
-  it("jitter cuts off at most its share, with the injected numbers only", () => {
-    const numbers = [0, 0.5, 0.999];
-    const jitter = { share: 0.5, random: () => numbers.shift() ?? 0 };
-    expect(delays({ firstMs: 1_000, ceilingMs: 1_000, jitter }, 3)).toEqual([1_000, 750, 500]);
-  });
-
   it("a back-off without a failure is a bug", () => {
     expect(() => backoffDelayMs({ firstMs: 100, ceilingMs: 5_000 }, 0)).toThrow(/invariant/);
   });
