@@ -1,6 +1,6 @@
 /**
- * A quota over three chassis, with three allocators that give room away at the same moment: nobody is given more,
- * whoever waits knows why, and what is given back or raised is taken at once.
+ * A quota over three chassis, with three allocators that reserve at the same time. The quota is never exceeded, every
+ * waiting VM has a reason, and waiting VMs start at once when room is released or the quota is raised.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -37,7 +37,7 @@ const inState = async (state: string): Promise<Json[]> =>
   (await world.done("qry.vm.list", { state, label: "team=red" })).vms;
 
 describe("a quota", () => {
-  it("is kept by three allocators on three ledgers", async () => {
+  it("is not exceeded by three allocators that reserve on three ledgers at the same time", async () => {
     const set = await world.done("cmd.quota.set", { label: "team=red", resources: { ribosomes: LIMIT } });
     expect(set).toMatchObject({
       changed: true,
@@ -55,13 +55,13 @@ describe("a quota", () => {
     await Promise.all(
       Array.from({ length: CONTENDERS }, (_, i) => world.done("cmd.vm.start", { vmId: vmOf(i) })),
     );
-    await eventually("as many run as may", async () =>
+    await eventually("as many VMs run as the quota allows", async () =>
       (await inState("running")).length === PLACES ? true : undefined,
     );
-    const waiting = await eventually("the others know why they wait", async () => {
+    const waiting = await eventually("every waiting VM has the reason", async () => {
       const vms = await inState("pending");
-      const told = vms.every((vm) => vm.refusals.some((r: Json) => r.code === "QUOTA_EXCEEDED"));
-      return vms.length === CONTENDERS - PLACES && told ? vms : undefined;
+      const hasReasons = vms.every((vm) => vm.refusals.some((r: Json) => r.code === "QUOTA_EXCEEDED"));
+      return vms.length === CONTENDERS - PLACES && hasReasons ? vms : undefined;
     });
     expect(waiting[0].reason).toContain("quota team=red: ribosomes 100 asked, 0 of 1000 free");
     expect(await quotaOf("team=red")).toMatchObject({ held: { ribosomes: LIMIT }, free: { ribosomes: 0 } });
@@ -71,7 +71,7 @@ describe("a quota", () => {
     expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);
   });
 
-  it("refuses a resize above it, and wakes who waits when something is given back or it is raised", async () => {
+  it("rejects a resize above it, and starts waiting VMs when room is released or the quota is raised", async () => {
     const [first] = await inState("running");
     const grow = await world.ask("cmd.vm.resize", {
       vmId: first.vmId,
@@ -88,12 +88,12 @@ describe("a quota", () => {
     });
     const shrunk = await world.done("cmd.vm.resize", { vmId: first.vmId, resources: { ribosomes: 50 } });
     expect(shrunk.vm.allocation.ribosomes).toBe(50);
-    await eventually("what was shrunk is free", async () =>
+    await eventually("the released ribosomes are free", async () =>
       (await quotaOf("team=red")).free.ribosomes === 50 ? true : undefined,
     );
     await world.done("cmd.vm.resize", { vmId: first.vmId, resources: { ribosomes: RIBOSOMES } });
     await world.done("cmd.vm.stop", { vmId: first.vmId });
-    await eventually("its room is taken", async () =>
+    await eventually("a waiting VM takes the room of the stopped one", async () =>
       (await inState("running")).length === PLACES ? true : undefined,
     );
     const raised = await world.bioxenJson(
@@ -104,12 +104,12 @@ describe("a quota", () => {
       String(LIMIT + 2 * RIBOSOMES),
     );
     expect(raised).toMatchObject({ ok: true, changed: true });
-    await eventually("two more run", async () =>
+    await eventually("two more VMs run", async () =>
       (await inState("running")).length === PLACES + 2 ? true : undefined,
     );
   });
 
-  it("takes nothing away when it is lowered, and counts what was held before it was set", async () => {
+  it("keeps running VMs when it is lowered, and counts VMs that ran before it was set", async () => {
     await world.done("cmd.quota.set", { label: "team=red", resources: { ribosomes: RIBOSOMES } });
     expect(await inState("running")).toHaveLength(PLACES + 2);
     const whole = await world.done("cmd.quota.set", { label: "team", resources: { ribosomes: 100 * LIMIT } });
@@ -125,7 +125,7 @@ describe("a quota", () => {
     const { quotas } = await world.bioxenJson("quota", "ls");
     expect(quotas.map((quota: Json) => quota.label)).toEqual(["team", "team=red"]);
     expect((await world.bioxen("quota", "get", "team=red")).stdout).toContain("1200 of 100");
-    expect(await world.bioxenJson("quota", "get", "nobody")).toMatchObject({ quota: null });
+    expect(await world.bioxenJson("quota", "get", "no-such-label")).toMatchObject({ quota: null });
     const lines = (await world.bioxen("events", "tail", "--from", "1", "--no-follow", "--json")).stdout;
     expect(lines).toContain('"subject":"quota/team--3d-red"');
     expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);

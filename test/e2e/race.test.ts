@@ -1,5 +1,5 @@
 /**
- * Five hundred want the last twenty places: nobody is given what is not there, and nobody waits while there is room.
+ * Five hundred VMs compete for the last twenty places: no capacity is given twice, and no VM waits while there is room.
  */
 import { connect } from "@nats-io/transport-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -28,8 +28,8 @@ async function countOf(state: string): Promise<number> {
 const racer = (i: number) => `racer-${String(i).padStart(3, "0")}`;
 
 describe("a race for the last places", () => {
-  it("gives away exactly what there is", async () => {
-    // Genome space for twenty cells of 510 kb and not for one more: 10 200 kb are offered.
+  it("gives out exactly twenty places, and a freed place to exactly one waiting VM", async () => {
+    // The chassis offers 10 200 kb of genome space: enough for twenty VMs of 510 kb, and not for one more.
     const resources = { ribosomes: 100, rnaPolymerases: 20, atpPerSecond: 1_000, dnaKilobases: 510 };
     for (let i = 0; i < CONTENDERS; i += 1) {
       await world.done("cmd.vm.create", { vmId: racer(i), biologicalType: "syn3a", resources });
@@ -44,11 +44,15 @@ describe("a race for the last places", () => {
         expect((message.json() as Json).ok).toBe(true);
       }),
     );
-    await eventually("twenty run", async () => ((await countOf("running")) === PLACES ? true : undefined));
-    const waiting = await eventually("the others know why they wait", async () => {
+    await eventually("twenty VMs run", async () =>
+      (await countOf("running")) === PLACES ? true : undefined,
+    );
+    const waiting = await eventually("every waiting VM has the reason", async () => {
       const { vms } = await world.done("qry.vm.list", { state: "pending" });
-      const told = vms.every((vm: Json) => vm.refusals.some((r: Json) => r.code === "CAPACITY_EXCEEDED"));
-      return vms.length === CONTENDERS - PLACES && told ? (vms as Json[]) : undefined;
+      const hasReasons = vms.every((vm: Json) =>
+        vm.refusals.some((r: Json) => r.code === "CAPACITY_EXCEEDED"),
+      );
+      return vms.length === CONTENDERS - PLACES && hasReasons ? (vms as Json[]) : undefined;
     });
     expect(waiting).toHaveLength(CONTENDERS - PLACES);
     expect(waiting.every((vm) => vm.reason.startsWith("ecoli-1: CAPACITY_EXCEEDED: not enough room"))).toBe(

@@ -1,11 +1,11 @@
 /**
- * A second opinion on what the events mean: the whole cluster folded from the raw JSON of the stream, over the bare
- * JetStream API, with no line of the project's own folds, views or types.
+ * An independent fold of all events: it reads the raw JSON of the stream through the JetStream API, and uses none of
+ * the project's folds, views or types.
  */
 import type { NatsConnection } from "@nats-io/transport-node";
 import type { Json } from "./world.ts";
 
-/** Message `i` is the event with sequence `i + 1`. */
+/** All events of the log in order: element `i` is the event with sequence `i + 1`. */
 export async function rawEvents(nats: NatsConnection): Promise<Json[]> {
   const api = async (call: string, payload: object): Promise<Json> =>
     (await nats.request(`$JS.API.STREAM.${call}.BIOXEN_EVENTS`, JSON.stringify(payload))).json();
@@ -18,7 +18,7 @@ export async function rawEvents(nats: NatsConnection): Promise<Json[]> {
   return events;
 }
 
-/** What `bioxen state --at <number of events>` must say. */
+/** The output that `bioxen state --at <number of events>` must have, without `ok` and `atSeq`. */
 export function rawState(events: readonly Json[]): Json {
   const vms = new Map<string, Json>();
   const ledgers = new Map<string, Json>();
@@ -27,18 +27,20 @@ export function rawState(events: readonly Json[]): Json {
     const [kind, id] = event.subject.split("/");
     const at = { seq: i + 1, id: event.id, ms: new Date(event.time).getTime(), n: event.aggregateversion };
     const what = event.type.split(".")[2];
-    if (kind === "vm") vmHappened(vms, id, what, event.data, at);
-    if (kind === "ledger") ledgerHappened(ledgers, id, what, event.data, at);
-    if (kind === "chassis") chassisHappened(chassis, id, what, event.data, at);
+    if (kind === "vm") applyVmEvent(vms, id, what, event.data, at);
+    if (kind === "ledger") applyLedgerEvent(ledgers, id, what, event.data, at);
+    if (kind === "chassis") applyChassisEvent(chassis, id, what, event.data, at);
   }
   const inOrder = (all: Map<string, Json>) => [...all.keys()].sort().map((id) => all.get(id));
-  return { vms: inOrder(vms), ledgers: inOrder(ledgers).map(ledgerSeen), chassis: inOrder(chassis) };
+  return { vms: inOrder(vms), ledgers: inOrder(ledgers).map(ledgerView), chassis: inOrder(chassis) };
 }
 
-/** No VM of these stories is preempted or moved, nor has less guaranteed than it asks for. */
-const HOMELESS = { chassisId: null, fence: null, allocation: null };
+/**
+ * VM fields without a reservation. No VM of these tests is preempted or moved, and every guarantee equals the request.
+ */
+const WITHOUT_PLACE = { chassisId: null, fence: null, allocation: null };
 
-/** What each event leaves different, beside its version and its time. */
+/** The fields of a VM that each event changes, in addition to its version and its time. */
 const VM_CHANGES: Record<string, (d: Json, ms: number) => Json> = {
   "start-requested": (_d, ms) => ({
     state: "pending",
@@ -60,7 +62,7 @@ const VM_CHANGES: Record<string, (d: Json, ms: number) => Json> = {
   resumed: () => ({ state: "running", reason: null }),
   "stop-requested": () => ({ state: "stopping", reason: null, refusals: [] }),
   stopped: ({ reason }) => ({
-    ...HOMELESS,
+    ...WITHOUT_PLACE,
     state: "stopped",
     reason,
     pendingSinceMs: null,
@@ -68,19 +70,19 @@ const VM_CHANGES: Record<string, (d: Json, ms: number) => Json> = {
   }),
   checkpointed: ({ fence: _fence, ...checkpoint }, ms) => ({ checkpoint: { ...checkpoint, atMs: ms } }),
   failed: ({ reason, code }) => ({
-    ...HOMELESS,
+    ...WITHOUT_PLACE,
     state: "error",
     reason,
     failure: code,
     pendingSinceMs: null,
     checkpoint: null,
   }),
-  displaced: ({ reason }, ms) => ({ ...HOMELESS, state: "pending", reason, pendingSinceMs: ms }),
+  displaced: ({ reason }, ms) => ({ ...WITHOUT_PLACE, state: "pending", reason, pendingSinceMs: ms }),
   resized: (d) => ({ ...d, guarantee: d.request }),
-  // Where these stories have an agent, it repairs.
+  // The agent of these tests repairs such a change, so the state of the VM stays.
   observed: () => ({}),
   destroyed: ({ reason }) => ({
-    ...HOMELESS,
+    ...WITHOUT_PLACE,
     state: "destroyed",
     reason,
     checkpoint: null,
@@ -88,10 +90,10 @@ const VM_CHANGES: Record<string, (d: Json, ms: number) => Json> = {
   }),
 };
 
-function vmHappened(vms: Map<string, Json>, vmId: string, what: string, data: Json, at: Json): void {
+function applyVmEvent(vms: Map<string, Json>, vmId: string, what: string, data: Json, at: Json): void {
   const seen = { version: at.n, updatedAtMs: at.ms };
   if (what === "created") {
-    // The program is in the event, and in no view.
+    // The event contains the program; no view does.
     const { program: _program, ...shown } = data;
     const fresh = { state: "created", reason: null, failure: null, refusals: [], pendingSinceMs: null };
     const whole = {
@@ -101,15 +103,16 @@ function vmHappened(vms: Map<string, Json>, vmId: string, what: string, data: Js
       snapshots: [],
       migration: null,
     };
-    vms.set(vmId, { vmId, ...shown, ...fresh, ...whole, ...HOMELESS, ...seen, createdAtMs: at.ms });
+    vms.set(vmId, { vmId, ...shown, ...fresh, ...whole, ...WITHOUT_PLACE, ...seen, createdAtMs: at.ms });
     return;
   }
   const change = VM_CHANGES[what];
-  if (change === undefined) throw new Error(`nobody told this fold of vm ${what}`);
+  if (change === undefined)
+    throw new Error(`the raw fold does not know the event vm ${what}: add it to VM_CHANGES`);
   vms.set(vmId, { ...vms.get(vmId), ...change(data, at.ms), ...seen });
 }
 
-function ledgerHappened(
+function applyLedgerEvent(
   ledgers: Map<string, Json>,
   chassisId: string,
   what: string,
@@ -138,18 +141,18 @@ function ledgerHappened(
     const kept = ledger.entries.filter((e: Json) => !made.some((m: Json) => m.vmId === e.vmId));
     entriesOf([...kept, ...made]);
   } else if (what === "committed") {
-    const isMeant = (e: Json) => d.entries.some((k: Json) => k.vmId === e.vmId && k.fence === e.fence);
+    const isCommitted = (e: Json) => d.entries.some((k: Json) => k.vmId === e.vmId && k.fence === e.fence);
     entriesOf(
-      ledger.entries.map((e: Json) => (isMeant(e) ? { ...e, phase: "committed", expiresAtMs: null } : e)),
+      ledger.entries.map((e: Json) => (isCommitted(e) ? { ...e, phase: "committed", expiresAtMs: null } : e)),
     );
   } else if (what === "released" || what === "expired") entriesOf(others(d.entries));
   else if (what === "resized") entriesOf(withFence(d.fence, d.vmId, { amounts: d.amounts }));
   else if (what === "closed") ledgers.delete(chassisId);
-  else throw new Error(`nobody told this fold of ledger ${what}`);
+  else throw new Error(`the raw fold does not know the event ledger ${what}: add it to applyLedgerEvent`);
 }
 
-/** With its sums, and its entries in order of their fences. */
-function ledgerSeen(ledger: Json): Json {
+/** The view of a ledger: with reserved and free amounts, and entries ordered by fence. */
+function ledgerView(ledger: Json): Json {
   const reserved: Record<string, number> = {};
   for (const { amounts } of ledger.entries) {
     for (const [name, n] of Object.entries<number>(amounts)) reserved[name] = (reserved[name] ?? 0) + n;
@@ -161,7 +164,7 @@ function ledgerSeen(ledger: Json): Json {
   return { ...ledger, entries, reserved, free: Object.fromEntries(free) };
 }
 
-function chassisHappened(
+function applyChassisEvent(
   chassis: Map<string, Json>,
   chassisId: string,
   what: string,
@@ -189,5 +192,5 @@ function chassisHappened(
   } else if (what === "recovered") {
     chassis.set(chassisId, { ...before, state: "unknown", lostAtMs: null, version: at.n });
   } else if (what === "removed") chassis.delete(chassisId);
-  else throw new Error(`nobody told this fold of chassis ${what}`);
+  else throw new Error(`the raw fold does not know the event chassis ${what}: add it to applyChassisEvent`);
 }

@@ -1,13 +1,13 @@
 /**
- * Stacks that test files share: a global set-up of the project `e2e`, in Vitest's main process.
+ * Stacks that test files share: the global set-up of the Vitest project `e2e`, which runs in Vitest's main process.
  *
- * A stack is six processes, and its start and end cost more than many a test. A file that needs neither kills nor
- * settings of its own takes a shared stack for its whole run (`World.shared`). One file has a stack at a time. The
- * stack starts without a chassis; the file registers its own. When the file is done, its VMs, chassis, quotas and alert
- * rules are removed, so that the next file finds an empty cluster with a longer log.
+ * A stack has six processes, and its start and stop take longer than many tests. A file that needs neither kills nor
+ * special settings takes a shared stack for its whole run (`World.shared`). A stack serves one file at a time. It
+ * starts without a chassis; the file registers its own. Afterwards its VMs, chassis, quotas and alert rules are
+ * removed, so that the next file finds an empty cluster with a longer log.
  *
- * The test's connection is the claim: a test process that dies releases its stack. A stack that cannot be emptied is
- * replaced.
+ * An open connection of the test process is the claim: a test process that dies therefore releases its stack. A stack
+ * that cannot be emptied is replaced.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
@@ -19,7 +19,7 @@ import { connect } from "@nats-io/transport-node";
 import type { TestProject } from "vitest/node";
 import { emptyCluster } from "./empty-cluster.ts";
 
-/** What tells one shared stack from another: the settings that no command can change. */
+/** The settings that no command can change: each combination has its own shared stack. */
 export interface SharedSettings {
   /** Simulated minutes per second. */
   readonly timeScale: number;
@@ -35,7 +35,7 @@ interface Running {
 
 declare module "vitest" {
   interface ProvidedContext {
-    /** Where `shared-stacks.ts` listens on the loopback interface. */
+    /** The loopback port on which `shared-stacks.ts` accepts claims. */
     sharedStacksPort: number;
   }
 }
@@ -49,7 +49,7 @@ class SharedStack {
     this.#settings = settings;
   }
 
-  /** Gives the stack to one socket after the other, each until it closes. */
+  /** Queues a claim. The stack serves one socket after the other, each until it closes. */
   claim(socket: Socket): void {
     const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
     this.#last = this.#last.then(() => this.#serve(socket, closed));
@@ -86,7 +86,7 @@ class SharedStack {
     try {
       await emptyCluster(nats);
     } catch (thrown) {
-      console.log(`a shared stack is replaced: ${String(thrown)}`);
+      console.log(`a shared stack cannot be emptied and is replaced: ${String(thrown)}`);
       await this.#stop();
     } finally {
       await nats.close();

@@ -1,5 +1,5 @@
 /**
- * Guarantee and burst, and an oversubscribed chassis, as an outsider sees them.
+ * Burst on an idle chassis, and VMs on an oversubscribed chassis, seen through the commands and subjects.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Json, World } from "./world.ts";
@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-/** A cell that could use all ribosomes there are. */
+/** Starts a VM that requests all ribosomes of the chassis. */
 async function run(vmId: string, priority: number): Promise<void> {
   const resources = { ribosomes: OFFERED, rnaPolymerases: 2_125 };
   await world.done("cmd.vm.create", { vmId, biologicalType: "ecoli", resources, priority });
@@ -20,8 +20,8 @@ async function run(vmId: string, priority: number): Promise<void> {
   await world.reach(vmId, "running");
 }
 
-describe("what is idle", () => {
-  it("is lent up to the ceiling, is no part of the ledger, and comes with no burst to nobody", async () => {
+describe("idle capacity", () => {
+  it("is lent up to the burst limit without a ledger entry, and an invalid burst is rejected", async () => {
     const created = await world.bioxenJson(
       ...["vm", "create", "lent", "--type", "syn3a", "--ribosomes", "200", "--burst", "ribosomes=450"],
     );
@@ -50,7 +50,7 @@ describe("what is idle", () => {
 });
 
 describe("an oversubscribed chassis", () => {
-  it("gives away more than there is, and what there is is shared by weight", async () => {
+  it("reserves twice its real capacity, and shares the real capacity by priority", async () => {
     const registered = await world.bioxenJson(
       ...["chassis", "register", "ecoli-1", "--type", "ecoli", "--agent", "local"],
       ...["--oversubscribe", "ribosomes=2000"],
@@ -73,7 +73,7 @@ describe("an oversubscribed chassis", () => {
     expect(low.lent).toEqual({});
     const { fairness } = await world.done("qry.monitor.chassis", { chassisId: "ecoli-1" });
     expect(fairness).toBeLessThan(1);
-    // Whoever is alone has all it holds.
+    // The only running VM is granted its whole allocation.
     await world.done("cmd.vm.pause", { vmId: "high" });
     await world.sample(
       "low",

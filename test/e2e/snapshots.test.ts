@@ -1,5 +1,5 @@
 /**
- * Snapshot, restore and fork by command: what a VM was is kept, gone back to, and gone on from by another.
+ * Snapshots by command: a VM keeps earlier states, returns to one of them, and another VM continues from one.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually, type Json, World } from "./world.ts";
@@ -26,8 +26,8 @@ async function refusal(subject: string, payload: object): Promise<Json> {
   return (await world.ask(subject, payload)).error;
 }
 
-describe("a VM with a past", () => {
-  it("is set back while it runs, by the command line", async () => {
+describe("a VM with snapshots", () => {
+  it("is restored to a snapshot while it is paused, and continues from there", async () => {
     await world.done("cmd.vm.create", { vmId: "past", biologicalType: "syn3a", seed: 7, program: PROGRAM });
     await world.done("cmd.vm.start", { vmId: "past" });
     await world.reach("past", "running");
@@ -51,7 +51,7 @@ describe("a VM with a past", () => {
     const back = await world.sample("past", (s) => s.simMinutes === snapshot.simMinutes);
     expect(back.state).toBe("paused");
     await world.done("cmd.vm.resume", { vmId: "past" });
-    const [simMinutes, n, mark] = await eventually("its guest answers", async () => {
+    const [simMinutes, n, mark] = await eventually("the guest of past answers", async () => {
       const reply = await world.look("cmd.vm.exec", {
         vmId: "past",
         source: "return {cell.sim_minutes(), state.n, state.mark or 'none'}",
@@ -63,7 +63,7 @@ describe("a VM with a past", () => {
     expect(simMinutes - n).toBeLessThan(120);
   });
 
-  it("is set back while it is stopped, and its next start goes on from there", async () => {
+  it("is restored while it is stopped, and its next start continues from the snapshot", async () => {
     const { vm } = await world.done("qry.vm.get", { vmId: "past" });
     const [, later] = vm.snapshots;
     await world.done("cmd.vm.stop", { vmId: "past" });
@@ -76,7 +76,7 @@ describe("a VM with a past", () => {
     expect(mark).toBe("later");
   });
 
-  it("is forked: another VM with its state, a seed of its own and a copy of its own", async () => {
+  it("is forked into a VM with the same state, a new seed and its own copy of the stored state", async () => {
     const fork = await world.done("cmd.vm.fork", { vmId: "past", fromSnapshotId: "early", newVmId: "fork" });
     expect(fork.vm).toMatchObject({
       vmId: "fork",
@@ -89,7 +89,7 @@ describe("a VM with a past", () => {
     expect(now.vm).toMatchObject({ state: "running", parent: "past" });
     await world.done("cmd.vm.destroy", { vmId: "past" });
     await world.reach("past", "destroyed");
-    await eventually("nothing of the parent is stored", async () =>
+    await eventually("no state of the destroyed parent is stored", async () =>
       (await blobs()).some((subject) => subject.startsWith("bioxen.blob.past.")) ? undefined : true,
     );
     await world.done("cmd.vm.start", { vmId: "fork" });
@@ -101,14 +101,14 @@ describe("a VM with a past", () => {
     expect((await stateOf("fork-now"))[2]).toBe("later");
   });
 
-  it("what cannot be is refused, and says why", async () => {
+  it("is rejected with a specific code for an unknown snapshot, a used id or a state that cannot be stored", async () => {
     expect(await refusal("cmd.vm.restore", { vmId: "fork", snapshotId: "none" })).toMatchObject({
       code: "SNAPSHOT_NOT_FOUND",
     });
     expect(await refusal("cmd.vm.fork", { vmId: "fork", newVmId: "fork-now" })).toMatchObject({
       code: "VM_ALREADY_EXISTS",
     });
-    expect(await refusal("cmd.vm.snapshot", { vmId: "nobody" })).toMatchObject({ code: "VM_NOT_FOUND" });
+    expect(await refusal("cmd.vm.snapshot", { vmId: "no-such-vm" })).toMatchObject({ code: "VM_NOT_FOUND" });
     await world.done("cmd.vm.exec", { vmId: "fork", source: "state.f = print" });
     expect(await refusal("cmd.vm.snapshot", { vmId: "fork" })).toMatchObject({
       code: "GUEST_ERROR",
@@ -122,7 +122,7 @@ describe("a VM with a past", () => {
     });
   });
 
-  it("one message id takes one snapshot and makes one fork", async () => {
+  it("takes one snapshot and makes one fork for repeated commands with the same message id", async () => {
     const snapshots = [0, 1, 2].map(() => world.ask("cmd.vm.snapshot", { vmId: "fork-now" }, "once"));
     const ids = (await Promise.all(snapshots)).map((reply) => reply.snapshot.snapshotId);
     expect(new Set(ids).size).toBe(1);

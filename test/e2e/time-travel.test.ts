@@ -1,5 +1,5 @@
 /**
- * The past is the fold of the log up to then, and nothing else: held to a second fold of the raw stream.
+ * A past state is the fold of the log up to that sequence: compared with a second, independent fold of the raw stream.
  */
 import { randomInt } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -8,17 +8,17 @@ import { Session } from "../../packages/cli/src/session.ts";
 import { rawEvents, rawState } from "./raw-fold.ts";
 import { eventually, type Json, World } from "./world.ts";
 
-/** From Ctrl-C to the end of a command, ms: a connection to close, on a machine that does other things. */
+/** Longest time from Ctrl-C to the end of a command, ms: it closes its connection, on a machine that can be busy. */
 const ENDS_WITHIN_MS = 2_000;
-/** Sequences compared. */
-const LOOKS = 100;
+/** Number of sequences at which the folds are compared. */
+const SAMPLED_SEQUENCES = 100;
 
 let world: World;
 let events: Json[];
 let session: Session;
 beforeAll(async () => {
   world = await World.open({ chassis: "ecoli:1,orthogonal:1" });
-  await live();
+  await fillLog();
   events = await rawEvents(world.nats);
   session = await Session.open({ server: world.url });
 });
@@ -46,8 +46,8 @@ const waits = (vmId: string, code: string) =>
     return vm?.reason?.includes(code) ? true : undefined;
   });
 
-/** A log in which everything happens that an operator can make happen. */
-async function live(): Promise<void> {
+/** Writes a log with every kind of VM, ledger and chassis event that commands can cause. */
+async function fillLog(): Promise<void> {
   await create("big-1", { resources: { ribosomes: 12_000 }, labels: { tier: "gold" }, priority: 4 });
   await create("big-2", { resources: { ribosomes: 12_000 }, restartPolicy: { mode: "on-failure" } });
   await create("alone", {
@@ -92,21 +92,21 @@ async function live(): Promise<void> {
       await world.reach(vmId, "destroyed");
     }),
   );
-  const spare = { chassisId: "spare", chassisType: "yeast", agentId: "nobody" };
+  const spare = { chassisId: "spare", chassisType: "yeast", agentId: "absent" };
   await world.done("cmd.chassis.register", spare);
   await world.done("cmd.chassis.register", { ...spare, maxVms: 3, overheadPermille: 333 });
-  await eventually("the spare's ledger follows", async () => {
+  await eventually("the ledger of spare has the new maximum", async () => {
     const { ledger } = await world.look("qry.ledger.get", { chassisId: "spare" });
     return ledger?.maxVms === 3 ? true : undefined;
   });
   await world.done("cmd.chassis.remove", { chassisId: "spare" });
-  await eventually("the spare's ledger is closed", async () => {
+  await eventually("the ledger of spare is closed", async () => {
     const { error } = await world.look("qry.ledger.get", { chassisId: "spare" });
     return error?.code === "CHASSIS_NOT_FOUND" ? true : undefined;
   });
 }
 
-/** Distinct sequences of the log; a failure names the one it is at. */
+/** Distinct random sequences of the log. The message of each assertion names its sequence. */
 function randomSequences(count: number): number[] {
   const seqs = new Set<number>();
   while (seqs.size < Math.min(count, events.length)) seqs.add(1 + randomInt(events.length));
@@ -114,9 +114,9 @@ function randomSequences(count: number): number[] {
 }
 
 describe("state at a sequence", () => {
-  it("the log is varied enough to say something", () => {
+  it("is tested on a log with all these event types", () => {
     const types = new Set(events.map((event) => event.type.replace(/^bioxen\.|\.v\d$/g, "")));
-    expect(events.length).toBeGreaterThan(LOOKS);
+    expect(events.length).toBeGreaterThan(SAMPLED_SEQUENCES);
     for (const type of [
       ..."created start-requested deferred placed started paused resumed resized stopped destroyed"
         .split(" ")
@@ -130,27 +130,27 @@ describe("state at a sequence", () => {
     }
   });
 
-  it("equals a second fold of the raw stream, at 100 random sequences", async () => {
+  it("equals the fold of the raw stream at 100 random sequences", async () => {
     const log = await session.eventLog();
-    const seqs = randomSequences(LOOKS);
-    expect(seqs).toHaveLength(LOOKS);
+    const seqs = randomSequences(SAMPLED_SEQUENCES);
+    expect(seqs).toHaveLength(SAMPLED_SEQUENCES);
     for (const seq of seqs) {
       const { vms, ledgers, chassis } = await stateAt(log, seq);
       expect({ vms, ledgers, chassis }, `at #${seq}`).toEqual(rawState(events.slice(0, seq)));
     }
   });
 
-  it("is what the command says, in JSON and in words", async () => {
+  it("is the output of `bioxen state`, as JSON and as text", async () => {
     const [seq = 1] = randomSequences(1);
-    const said = await world.bioxenJson("state", "--at", String(seq));
-    expect(said, `at #${seq}`).toEqual({ ok: true, atSeq: seq, ...rawState(events.slice(0, seq)) });
+    const output = await world.bioxenJson("state", "--at", String(seq));
+    expect(output, `at #${seq}`).toEqual({ ok: true, atSeq: seq, ...rawState(events.slice(0, seq)) });
     const words = await world.bioxen("state", "--at", String(events.length));
     for (const one of ["alone", "orthogonal-1", "ecoli-1", "HELD OF OFFER"])
       expect(words.stdout).toContain(one);
     expect(words.stderr).toBe("");
   });
 
-  it("refuses a sequence the log does not have, and names its last", async () => {
+  it("is rejected for a sequence beyond the log, with the last sequence", async () => {
     const beyond = await world.bioxen("state", "--at", "1000000", "--json");
     expect(beyond.code).toBe(1);
     const { lastSeq } = JSON.parse(beyond.stdout).error.details;
@@ -162,9 +162,9 @@ describe("state at a sequence", () => {
 });
 
 describe("queries of the past", () => {
-  it("answer each VM with the ledger and the chassis of its place, as they were together", async () => {
+  it("return each VM with the ledger and the chassis of its place at the same sequence", async () => {
     let placed = 0;
-    for (const seq of randomSequences(LOOKS)) {
+    for (const seq of randomSequences(SAMPLED_SEQUENCES)) {
       const { vms, ledgers, chassis } = rawState(events.slice(0, seq));
       const vm = vms[randomInt(Math.max(1, vms.length))];
       if (vm !== undefined) {
@@ -179,11 +179,11 @@ describe("queries of the past", () => {
         expect((await world.done("qry.chassis.get", { chassisId, atSeq: seq })).chassis).toEqual(one);
       }
     }
-    expect(placed).toBeGreaterThan(LOOKS / 10);
+    expect(placed).toBeGreaterThan(SAMPLED_SEQUENCES / 10);
     expect(Object.keys(await world.done("qry.vm.get", { vmId: "alone" }))).toEqual(["ok", "vm"]);
   });
 
-  it("refuse what was not there, and what is not there yet", async () => {
+  it("are rejected for an id that did not exist yet, and for a sequence beyond the log", async () => {
     const spare = { chassisId: "spare", atSeq: events.length };
     expect((await world.ask("qry.chassis.get", spare)).error.code).toBe("CHASSIS_NOT_FOUND");
     expect((await world.ask("qry.vm.get", { vmId: "alone", atSeq: 1 })).error.code).toBe("VM_NOT_FOUND");
@@ -199,7 +199,7 @@ describe("queries of the past", () => {
     }
   });
 
-  it("the history of a VM names the event behind each, in its ledger too", async () => {
+  it("return the history of a VM with the cause of each event, also across its ledger", async () => {
     const seqOf = new Map(events.map((event, i) => [event.id, i + 1]));
     const history = (await world.done("qry.vm.history", { vmId: "big-2" })).events;
     for (const event of history) {
@@ -213,8 +213,8 @@ describe("queries of the past", () => {
   });
 });
 
-describe("the log in words", () => {
-  it("a VM's history says what happened, who decided it and why, across aggregates", async () => {
+describe("the log as text", () => {
+  it("has the history of a VM with each event, its service and its cause, across aggregates", async () => {
     const [{ stdout }, past] = await Promise.all([
       world.bioxen("vm", "history", "big-2"),
       world.bioxen("vm", "show", "late", "--at", String(events.length)),
@@ -233,7 +233,7 @@ describe("the log in words", () => {
     expect(lineOf("started")).toContain(`because it was placed at #${placed.seq}`);
   });
 
-  it("shows one event with its cause and its effects, and refuses what is no event", async () => {
+  it("shows one event with its cause and its effects, and rejects an unknown sequence", async () => {
     const placed = events.findIndex((event) => event.type === "bioxen.vm.placed.v1");
     const { fence } = events[placed].data;
     const [words, json, beyond, none, from] = await Promise.all([
@@ -253,7 +253,7 @@ describe("the log in words", () => {
     expect(from.code).toBe(1);
   });
 
-  it("what follows ends at Ctrl-C, at once and well", async () => {
+  it("is followed by commands that exit with 0 within 2 s after Ctrl-C", async () => {
     const followed = await Promise.all([
       world.bioxenUntilCtrlC("events", "tail", "--from", "1"),
       world.bioxenUntilCtrlC("vm", "watch", "late"),

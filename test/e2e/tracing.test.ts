@@ -1,6 +1,6 @@
 /**
- * One trace of `vm start`, from the client's own traceparent through lifecycle, scheduler, allocator and agent, as a
- * collector gets it.
+ * One trace of `vm start`: from the traceparent of the client through lifecycle, scheduler, allocator and agent to a
+ * collector.
  */
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -38,7 +38,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => collector.listen(0, "127.0.0.1", resolve));
   process.env["OTEL_EXPORTER_OTLP_ENDPOINT"] =
     `http://127.0.0.1:${(collector.address() as AddressInfo).port}`;
-  // Sent twice a second instead of every five.
+  // Spans are exported every 500 ms instead of every 5 s.
   process.env["OTEL_BSP_SCHEDULE_DELAY"] = "500";
   world = await World.open({ chassis: "ecoli:1", logLevel: "info" });
 });
@@ -60,10 +60,13 @@ async function bodyOf(request: IncomingMessage): Promise<Json> {
 function lineage(span: Span): string[] {
   const parent = spans.find((one) => one.id === span.parent);
   if (parent !== undefined) return [`${span.service}: ${span.name}`, ...lineage(parent)];
-  return [`${span.service}: ${span.name}`, span.parent === CLIENT_SPAN ? "client" : `lost at ${span.parent}`];
+  return [
+    `${span.service}: ${span.name}`,
+    span.parent === CLIENT_SPAN ? "client" : `unknown parent ${span.parent}`,
+  ];
 }
 
-it("a start is one trace with the right parents, in every service that worked for it", async () => {
+it("a start is one trace: every service adds its spans, each with the right parent", async () => {
   await world.done("cmd.vm.create", { vmId: "traced", biologicalType: "syn3a" });
   const headers = world.headersOf({ traceparent: `00-${TRACE}-${CLIENT_SPAN}-01` });
   const started = await world.nats.request("bioxen.cmd.vm.start", JSON.stringify({ vmId: "traced" }), {
@@ -101,7 +104,7 @@ it("a start is one trace with the right parents, in every service that worked fo
     ],
   ];
   const lines = () => new Set(spans.map((span) => lineage(span).join(" < ")));
-  await eventually("all spans have arrived", async () =>
+  await eventually("all expected spans have arrived", async () =>
     wanted.every((line) => lines().has(line.join(" < "))) ? true : undefined,
   ).catch(() => undefined);
   expect([...lines()].sort()).toEqual(expect.arrayContaining(wanted.map((line) => line.join(" < "))));

@@ -1,5 +1,5 @@
 /**
- * What a test file has of BioXen: a real stack, of its own or shared, a bare NATS client, and the `bioxen` command.
+ * The BioXen of one test file: a real stack, either own or shared, a plain NATS client and the `bioxen` command.
  */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -22,7 +22,7 @@ export type { Json };
 export const CLI = fileURLToPath(new URL("../../packages/cli/src/main.ts", import.meta.url));
 const ASK_TIMEOUT_MS = 20_000;
 const LOOK_TIMEOUT_MS = 1_000;
-/** Simulated minutes per second: an hour, so that a syn3a divides every two seconds. */
+/** Simulated minutes per second: at one hour per second, a syn3a divides about every two seconds. */
 const TIME_SCALE = 60;
 
 export { type CommandResult, eventually };
@@ -33,9 +33,9 @@ type Source =
   | { readonly kind: "shared"; readonly url: string; readonly claim: Socket };
 
 export class World {
-  /** A folder for files of the test. */
+  /** A temporary folder for files of the test. */
   readonly dir: string;
-  /** `BIOXEN_HOME`: from it the command finds the stack. */
+  /** `BIOXEN_HOME`, where the `bioxen` command finds the address of the stack. */
   readonly home: string;
   readonly #source: Source;
   readonly #cli: CliProcess;
@@ -49,7 +49,7 @@ export class World {
     this.#cli = new CliProcess(this.#commandEnv());
   }
 
-  /** A stack of its own, for tests that kill, restart or configure it. */
+  /** Starts a stack for this file only, for tests that kill, restart or configure it. */
   static async open(options: LocalStackOptions = {}): Promise<World> {
     const dir = await mkdtemp(join(tmpdir(), "bioxen-e2e-"));
     const full = {
@@ -65,10 +65,11 @@ export class World {
   }
 
   /**
-   * A stack that other files use before and after this one, for now with `chassis` (`ecoli:2,yeast:1`) and nothing
-   * else.
+   * Claims a stack that other files use before and after this one, and registers `chassis` (such as `ecoli:2,yeast:1`)
+   * on the empty cluster.
    *
-   * Its log goes on from file to file: ids of VMs are of one file only, and nothing counts events from the first.
+   * The log is shared by all files: VM ids must be unique to a file, and no test may assume the number of events in the
+   * log.
    */
   static async shared({
     chassis,
@@ -86,9 +87,10 @@ export class World {
     return world;
   }
 
-  /** The stack of its own; throws on a shared one, which is no file's to kill or restart. */
+  /** The stack of this file; throws on a shared stack, which no file may kill or restart. */
   get stack(): LocalStack {
-    if (this.#source.kind === "shared") throw new Error("a shared stack: use World.open");
+    if (this.#source.kind === "shared")
+      throw new Error("a shared stack cannot be killed or restarted: use World.open");
     return this.#source.stack;
   }
 
@@ -114,16 +116,17 @@ export class World {
     });
   }
 
-  /** Everything ends, and begins again on the same data. */
+  /** Stops the whole stack and starts it again on the same data. */
   async restart(): Promise<void> {
-    if (this.#source.kind === "shared") throw new Error("a shared stack: use World.open");
+    if (this.#source.kind === "shared")
+      throw new Error("a shared stack cannot be killed or restarted: use World.open");
     await this.nats.close();
     await this.#source.stack.stop();
     this.#source.stack = await startLocalStack(this.#source.options);
     this.nats = await connect({ servers: this.url });
   }
 
-  /** A client that never gives up and looks for the server often. */
+  /** Replaces the NATS client by one that tries to reconnect every 100 ms without limit. */
   async reconnectForEver(): Promise<void> {
     await this.nats.close();
     this.nats = await connect({ servers: this.url, maxReconnectAttempts: -1, reconnectTimeWait: 100 });
@@ -153,7 +156,7 @@ export class World {
     return this.send(`bioxen.${subject}`, JSON.stringify(payload), messageId);
   }
 
-  /** The reply, or an empty object when there is none soon: for those who look again anyway. */
+  /** The reply, or an empty object if none arrives within 1 s: for callers that poll. */
   async look(subject: string, payload: unknown): Promise<Json> {
     const request = this.nats.request(`bioxen.${subject}`, JSON.stringify(payload), {
       timeout: LOOK_TIMEOUT_MS,
@@ -161,7 +164,7 @@ export class World {
     return request.then((message) => message.json()).catch(() => ({}));
   }
 
-  /** The reply, which must be ok. */
+  /** The reply; throws when it is not ok. */
   async done(subject: string, payload: unknown): Promise<Json> {
     const reply = await this.ask(subject, payload);
     if (reply.ok !== true) throw new Error(`${subject}: ${JSON.stringify(reply.error)}`);
@@ -176,6 +179,7 @@ export class World {
     });
   }
 
+  /** The latest sample of the VM, once `holds` is true for it. */
   sample(vmId: string, holds: (sample: Json) => boolean = () => true): Promise<Json> {
     return eventually(`a sample of ${vmId}`, async () => {
       const { sample } = await this.look("qry.monitor.vm", { vmId });
@@ -188,12 +192,12 @@ export class World {
     return { ...process.env, BIOXEN_HOME: this.home, BIOXEN_CONFIG: config, NO_COLOR: "1" };
   }
 
-  /** Runs `bioxen` in a process that stays for the next command line. */
+  /** Runs `bioxen` in a process that is reused for the next command. */
   bioxen(...args: string[]): Promise<CommandResult> {
     return this.#cli.run(args);
   }
 
-  /** Runs `bioxen` as a shell does: a process for one command line. Never throws. */
+  /** Runs `bioxen` as a shell does, in a new process. Never throws. */
   bioxenProcess(...args: string[]): Promise<CommandResult> {
     return new Promise((resolve) => {
       const options = { env: this.#commandEnv(), maxBuffer: 2 ** 26 };
@@ -203,7 +207,7 @@ export class World {
     });
   }
 
-  /** Runs a `bioxen` that follows something, and presses Ctrl-C at its first output. */
+  /** Runs a `bioxen` command that follows something, and sends Ctrl-C at its first output. */
   async bioxenUntilCtrlC(...args: string[]): Promise<CommandResult & { readonly endedInMs: number }> {
     const child = spawn(process.execPath, [CLI, ...args], { env: this.#commandEnv() });
     let [stdout, stderr, pressedAtMs] = ["", "", 0];
