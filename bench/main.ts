@@ -20,7 +20,7 @@ import { startup } from "./startup.ts";
 const COMMANDS = 5_000;
 const AT_ONCE = 64;
 const TIMEOUT_MS = 30_000;
-/** Size of a raw message, bytes: that of a `created` event. */
+/** Size of a raw message, bytes. It equals the size of a `created` event. */
 const RAW_BYTES = 700;
 
 /** Returns the rate per second of `count` calls of `work`, with `AT_ONCE` in flight. */

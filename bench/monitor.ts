@@ -8,7 +8,7 @@ import { MonitoredFleet } from "./monitored-fleet.ts";
 
 const VMS = 2_000;
 const SECONDS = 20;
-/** Lag that the monitor promises, ms. */
+/** Largest lag that the monitor promises, ms. */
 const MOST_LAG_MS = 2_000;
 const CALL_TIMEOUT_MS = 10_000;
 const BYTES_PER_MIB = 1_048_576;

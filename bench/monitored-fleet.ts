@@ -83,7 +83,7 @@ export class MonitoredFleet {
     this.#monitor.kill(name);
   }
 
-  /** Sends `samples` samples of every VM at full speed: as many as a pause of that many seconds misses. */
+  /** Sends `samples` samples of every VM at full speed, as many as accumulate in a pause of that many seconds. */
   async burst(samples: number): Promise<void> {
     for (let i = 0; i < samples; i += 1) {
       this.sent += 1;

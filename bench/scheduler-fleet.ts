@@ -77,7 +77,10 @@ export function fleetOf(count: number, running: number, seed: number): ChassisRo
   return rooms;
 }
 
-/** A request in steps of ten percent per resource, or to the unit, so that hardly two requests are equal. */
+/**
+ * Returns a random request. With `inSteps` each amount is a multiple of ten percent; otherwise it is exact to the unit,
+ * so that hardly two requests are equal.
+ */
 function requestOf(random: () => number, inSteps: boolean): Amounts {
   const full = FULL_DEMAND[pick(random, CELLS)];
   const share = () => (inSteps ? Math.ceil(random() * 10) / 10 : 0.1 + 0.9 * random());

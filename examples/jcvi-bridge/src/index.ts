@@ -66,7 +66,7 @@ function restore(organism: Organism, snapshot: ModelSnapshot): LivingCell {
   return new BridgedCell(organism, allocation, environment, lived);
 }
 
-/** Completes the environment by the organism's default medium. */
+/** Fills in absent fields of the environment from the organism's default medium. */
 function mediumOf({ nutrientQuality, substrate, chloramphenicolMicromolar }: CellEnvironment): Medium {
   return {
     nutrientQuality: nutrientQuality ?? MEDIUM.nutrientQuality,

@@ -41,7 +41,10 @@ export const environmentBounds: Readonly<Record<keyof CellEnvironment, number>> 
 
 /** Free ribosomes that may bind per free place, for a cap below the full demand. */
 const SOFT_CAP = 1;
-/** The same at the full demand: binding is limited only if fewer places are free than 1 % of the idle ribosomes. */
+/**
+ * Free ribosomes that may bind per free place, for a cap at the full demand or above. Binding is limited only if fewer
+ * places are free than 1 % of the idle ribosomes.
+ */
 const HARD_CAP = 100;
 
 /** Returns the limits of a cell of this type under the allocation. Throws a `RangeError` that lists every problem. */
@@ -56,7 +59,10 @@ export function limitsOf(type: CellType, allocation: CellAllocation): Limits {
   };
 }
 
-/** Returns the environment, completed by the defaults of the type. Throws a `RangeError` that lists every problem. */
+/**
+ * Returns the environment, with the defaults of the type for absent fields. Throws a `RangeError` that lists every
+ * problem.
+ */
 export function surroundingsOf(type: CellType, environment: CellEnvironment): Surroundings {
   assertNone(environmentProblems(environment));
   return {

@@ -36,7 +36,7 @@ export type ModelSnapshot = Pick<CellSnapshot, "biologicalType" | "parameterSet"
 export interface CellModel {
   /** The name, of a-z, 0-9 and '-'. Every checkpoint contains it, and a model rejects checkpoints of another. */
   readonly name: string;
-  /** The version; it grows when equal inputs give another cell. Every checkpoint contains it. */
+  /** The version; it increases when equal inputs give a different cell. Every checkpoint contains it. */
   readonly version: number;
   /** Makes a cell. Throws a `RangeError` that lists every problem of the options. */
   boot(options: CellOptions): LivingCell;

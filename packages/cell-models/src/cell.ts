@@ -169,7 +169,7 @@ export class Cell {
     return { ...this.#allocation };
   }
 
-  /** The current environment, completed by the defaults of the type. */
+  /** The current environment, with the defaults of the type for absent fields. */
   get environment(): Required<CellEnvironment> & Surroundings {
     return { ...this.#model.surroundings };
   }

@@ -32,7 +32,9 @@ export function nextWord(state: RandomState): number {
   return word;
 }
 
-/** Returns the heads in `coins` fair throws, a whole number; above 1024 coins, a real number of equal mean and variance. */
+/**
+ * Returns the number of heads in `coins` fair throws. Above 1024 coins it is a real number of equal mean and variance.
+ */
 export function fairBinomial(state: RandomState, coins: number): number {
   if (coins <= MAX_COINS) {
     let heads = 0;

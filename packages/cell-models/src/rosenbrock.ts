@@ -19,15 +19,18 @@ import { StepLimitError } from "./step-limit-error.ts";
 
 /** d = 1/(2+√2), which makes the method L-stable. */
 const DIAGONAL = 0.2928932188134524;
-/** e32 = 6+√2, of the third stage, used only in the error estimate. */
+/** e32 = 6+√2, the coefficient of the third stage; used only in the error estimate. */
 const THIRD_STAGE = 7.414213562373095;
 /** Factors from one step to the next. They are multiples of 1/8, so that no rounding depends on the platform. */
 const STEP_FACTORS = [4, 3, 2.25, 1.75, 1.375, 1.125, 1, 0.875, 0.75, 0.5, 0.25] as const;
-/** The factor if even the smallest of them predicts too large an error, or if the step left the region. */
+/**
+ * The step factor if even the smallest of `STEP_FACTORS` predicts too large an error, or if the step left the valid
+ * region.
+ */
 const COLLAPSE = 0.125;
 /** The largest factor after a rejected step, which must become shorter. */
 const LARGEST_AFTER_REFUSAL = 0.75;
-/** Target of error ÷ tolerance. Closer to 1, more steps are rejected than saved. */
+/** Target for error ÷ tolerance. A target closer to 1 would reject more steps than it saves. */
 const AIM = 0.6;
 /**
  * Default limit of accepted and rejected steps per call. The hardest minute found by random shifts across the whole range of

@@ -33,7 +33,10 @@ const SECONDS_PER_MINUTE = 60;
 
 /** λ has settled if its relative change is below this in each of `SETTLED_PERIODS` consecutive periods. */
 const SETTLED_CHANGE = 1e-10;
-/** More than one period, because λ is also momentarily constant at a turning point. */
+/**
+ * Consecutive periods in which λ must be settled. One is not enough, because λ is also momentarily constant at a
+ * turning point.
+ */
 const SETTLED_PERIODS = 3;
 /** The shortest period, minutes. A period is one time constant of dilution, 1/λ; mRNA and energy settle within this time. */
 const SHORTEST_PERIOD = 60;
@@ -42,12 +45,12 @@ const VANISHED = 1e-9;
 /** The longest doubling time, minutes (1900 years). Beyond it, λ is the residue of an exponential decay. */
 const LONGEST_DOUBLING = 1e9;
 /**
- * Maximum number of periods. The slowest of 1500 random conditions takes 94; a cell that has not settled is reported as
- * such.
+ * Maximum number of periods. The slowest of 1500 random conditions takes 94. A cell that has not settled by then is
+ * reported as such.
  */
 const MAX_PERIODS = 200;
 /**
- * Maximum number of solver steps, about 45 ms: the limit of a boot. Cells that settle were found to need at most 9200.
+ * Maximum number of solver steps, about 45 ms: the limit of a boot. Every tested cell that settles needs at most 9200.
  */
 const MAX_STEPS = 20_000;
 
@@ -69,7 +72,7 @@ export interface SteadyState {
   readonly ribosomalMassFraction: number;
   readonly atpPerSecond: number;
   readonly proteinAminoAcids: number;
-  /** Amino acids per second and engaged ribosome. */
+  /** Amino acids per second per engaged ribosome. */
   readonly elongationPerSecond: number;
   /** False if λ had not settled at the limit of time or work: it oscillates, and all figures are momentary. */
   readonly settled: boolean;

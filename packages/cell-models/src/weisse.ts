@@ -44,13 +44,13 @@ export interface WeisseParameters {
   /** Length of a ribosome and of every other protein, amino acids [n_r, n_x]. */
   readonly ribosomeLength: number;
   readonly proteinLength: number;
-  /** Fastest elongation, amino acids per minute and ribosome [γ_max], and the energy at half of it, molecules [K_γ]. */
+  /** Fastest elongation, amino acids per minute per ribosome [γ_max], and the energy at half of it, molecules [K_γ]. */
   readonly elongationMax: number;
   readonly elongationEnergy: number;
-  /** Import: per transporter and minute [v_t], half-saturating external nutrient, molecules [K_t]. */
+  /** Import: molecules per minute per transporter [v_t], and the half-saturating external nutrient, molecules [K_t]. */
   readonly importRate: number;
   readonly importSubstrate: number;
-  /** Catabolism: per enzyme and minute [v_m], half-saturating internal nutrient, molecules [K_m]. */
+  /** Catabolism: molecules per minute per enzyme [v_m], and the half-saturating internal nutrient, molecules [K_m]. */
   readonly catabolicRate: number;
   readonly catabolicSubstrate: number;
   /** Fastest transcription, mRNA per minute [w_r, w_e, w_q]. */
@@ -101,7 +101,7 @@ export interface WeisseModel {
   readonly limits: Limits;
 }
 
-/** Elongation rate γ(a), amino acids per minute and ribosome. */
+/** Elongation rate γ(a), amino acids per minute per ribosome. */
 export function elongationRate(p: WeisseParameters, energy: number): number {
   return (p.elongationMax * energy) / (p.elongationEnergy + energy);
 }
@@ -152,7 +152,7 @@ export function importThrottle(p: WeisseParameters, energy: number): number {
   return 1 / (1 + ratio * ratio * ratio * ratio);
 }
 
-/** Imported nutrient, molecules per minute and transporter. */
+/** Imported nutrient, molecules per minute per transporter. */
 export function importPerTransporter(model: WeisseModel, energy: number): number {
   const { parameters: p, surroundings: s, limits } = model;
   const saturation = s.substrate / (p.importSubstrate + s.substrate);

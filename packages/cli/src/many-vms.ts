@@ -22,12 +22,13 @@ export interface VmAction<R extends Accepted> {
   /** The result as text. */
   readonly words: (result: R) => string;
   /**
-   * Why an accepted command failed all the same, such as a start that ends in state `error`; undefined: it succeeded.
+   * Why an accepted command failed nevertheless, such as a start that ends in state `error`; undefined when it
+   * succeeded.
    */
   readonly failure?: (result: R) => string | undefined;
 }
 
-/** Collects repeated `team=red,tier`: labels that a VM must all carry. */
+/** Collects the labels of a repeated option such as `team=red,tier`. A VM must carry all of them. */
 function selectorOption(text: string, before: readonly string[] = []): string[] {
   const labels = text.split(",").map((label) => label.trim());
   if (labels.some((label) => label === "" || label.startsWith("="))) {

@@ -13,7 +13,7 @@ export function amountProblem(text: string): string | undefined {
   return 'must be an integer, or a share "0%" to "100%".';
 }
 
-/** An amount or a share. */
+/** Parses an amount or a share. */
 export function amountOption(text: string): number | string {
   const problem = amountProblem(text);
   if (problem !== undefined) throw new InvalidArgumentError(problem);
@@ -44,7 +44,7 @@ export function openChoice(flags: string, description: string, names: readonly s
   return new Option(flags, description).choices(names).argParser((text) => text);
 }
 
-/** Collects repeated `name=value`. */
+/** Collects the labels of a repeated option, each as `name=value`. */
 export function labelOption(
   text: string,
   before: Readonly<Record<string, string>> = {},
@@ -56,7 +56,7 @@ export function labelOption(
 
 const RATES = { ribosomes: "ribosomes", atp: "atpPerSecond", rnap: "rnaPolymerases" } as const;
 
-/** Collects repeated `ribosomes=200` or `atp=50%`, for guarantee and burst. */
+/** Collects the amounts of a repeated option such as `ribosomes=200` or `atp=50%`, for guarantee and burst. */
 export function rateOption(
   text: string,
   before: Readonly<Record<string, number | string>> = {},

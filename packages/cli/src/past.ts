@@ -25,7 +25,7 @@ export interface PastState {
   readonly atSeq: number;
   /** Time of the event at `atSeq`, epoch ms. */
   readonly atMs: number;
-  /** In order of id, destroyed VMs included. */
+  /** All VMs in order of id, including destroyed ones. */
   readonly vms: readonly VmView[];
   readonly ledgers: readonly LedgerView[];
   readonly chassis: readonly ChassisView[];

@@ -25,7 +25,10 @@ export interface PlacementOptions {
   readonly tolerate?: NonNullable<Placement["tolerations"]>;
 }
 
-/** Collects repeated `app=db,tier=1` (VMs with all these labels) or `cell-1,cell-2` (any of these VMs). */
+/**
+ * Collects the terms of a repeated option: `app=db,tier=1` (VMs with all these labels) or `cell-1,cell-2` (any of these
+ * VMs).
+ */
 function termOption(text: string, before: readonly Term[] = []): Term[] {
   const parts = text.split(",");
   if (parts.every((part) => part.includes("="))) {
@@ -52,7 +55,7 @@ function tolerationOption(text: string, before: NonNullable<PlacementOptions["to
   return [...before, effectOf(text)];
 }
 
-/** Collects repeated `key[=value][:effect]`; the default effect is NoSchedule. */
+/** Collects the taints of a repeated option, each as `key[=value][:effect]`; the default effect is NoSchedule. */
 export function taintOption(text: string, before: readonly Taint[] = []): Taint[] {
   return [...before, { effect: "NoSchedule", ...effectOf(text) }];
 }

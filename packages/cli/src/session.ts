@@ -1,5 +1,5 @@
 /**
- * One command's connection to a BioXen: the client's calls, with the CLI's exit codes for what fails.
+ * One command's connection to a BioXen: the client's calls, with the CLI's exit codes for failures.
  */
 import { Calls } from "@bioxen/client";
 import type { EventLog, ReplyError } from "@bioxen/kernel";
@@ -10,14 +10,14 @@ import { DEFAULT_TIMEOUT_MS } from "./settings.ts";
 export interface GlobalOptions {
   readonly json?: boolean;
   readonly server?: string;
-  /** ms */
+  /** Deadline of each request, ms. */
   readonly timeout?: number;
 }
 
 export interface SessionOptions {
   /**
-   * False for what a person watches or can repeat at once: a service that is away is then shown as away, without a
-   * wait. Default: true.
+   * False for a command that a person watches or can repeat at once: it shows an unreachable service without waiting
+   * for it. Default: true.
    */
   readonly repeat?: boolean;
 }

@@ -175,7 +175,7 @@ export async function readSettingsFile(path: string): Promise<ReadonlyMap<string
   );
 }
 
-/** Every setting with its value and origin, flags apart. */
+/** Every setting with its value and origin. Command line flags are not considered. */
 export async function resolveSettings(env: NodeJS.ProcessEnv = process.env): Promise<Resolved[]> {
   const file = await readSettingsFile(settingsFile(env));
   return SETTINGS.map((setting) => {

@@ -2,7 +2,9 @@
  * Runs work on many items with a bounded number at once.
  */
 
-/** Items at once. Eight starts are planned together, and one local stack answers them in time. */
+/**
+ * Number of items in progress at once. One plan places eight starts together, and a local stack answers them in time.
+ */
 const AT_ONCE = 8;
 
 /**

@@ -1,9 +1,9 @@
 /**
- * Typed calls of the catalogue's endpoints, with one rule for repeating them. Client and CLI stand on it.
+ * Typed calls of the catalogue's endpoints, with one rule for repeating them. Client and CLI are built on it.
  *
  * A call is repeated while a repetition can help: the service restarts, the log elects a leader, or another writer came
- * first. All attempts carry one message id, so that the service carries the command out once, however often it
- * receives it.
+ * first. All attempts carry one message id, so that the service carries the command out once, however often it receives
+ * it.
  */
 import {
   callEndpoint,
@@ -102,7 +102,7 @@ export class Calls {
     });
   }
 
-  /** The result. Throws the error that {@link refusal} makes of a refusal. */
+  /** Returns the result of the call. Throws the error that {@link refusal} makes when the service refuses it. */
   async ask<N extends EndpointName>(
     name: N,
     request: RequestOf<N>,

@@ -54,7 +54,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Bioxen> {
 export class Bioxen implements Connection {
   readonly bus: Bus;
   readonly timeoutMs: number;
-  /** Durable commands: stored at once, carried out when their owner runs. */
+  /** Durable commands: stored at once, and carried out when the service that owns them runs. */
   readonly jobs: ClientJobs;
   readonly #calls: Calls;
   readonly #watches = new Set<EventWatch>();

@@ -7,7 +7,7 @@ import { type Bus, Jobs, type Submitted } from "@bioxen/nats/client";
 import type { ReplyOf } from "./calls.ts";
 import { asBioxenError, type BioxenError } from "./errors.ts";
 
-/** The reply to the job's command, a refusal included. */
+/** The reply to the job's command; it may be a refusal. */
 export type JobOutcome<N extends EndpointName> = ReplyOf<N>;
 
 export interface SubmitOptions {

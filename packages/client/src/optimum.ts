@@ -13,9 +13,9 @@ import { fullDemand, type VmView } from "@bioxen/contracts";
 import type { Amounts } from "@bioxen/kernel";
 
 /**
- * The optimum of a `basic` VM within `reachable`, the most that it can hold, its present allocation included; without
- * `reachable`, within its full demand. Genome space (`dnaKilobases`) is always that of its type.
- * Throws `RangeError` for another VM type.
+ * The optimum of a `basic` VM within `reachable`: the largest amounts that the VM can hold, including its present
+ * allocation. Without `reachable` the limit is its full demand. Genome space (`dnaKilobases`) is always that of its
+ * type. Throws `RangeError` for another VM type.
  */
 export function optimumOf(vm: VmView, reachable?: Amounts): Optimum {
   if (vm.vmType !== "basic")

@@ -11,7 +11,7 @@ import { optimumOf } from "./optimum.ts";
 /** Allocation and use of one resource, in its unit. */
 export interface ResourceUsage {
   readonly allocated: number;
-  /** By the latest measurement; null for a resource that is not measured. */
+  /** The latest measured use; null for a resource that is not measured. */
   readonly used: number | null;
 }
 
@@ -48,7 +48,10 @@ export class ResourceManager {
     );
   }
 
-  /** Free resources of its chassis. For a VM that is not placed: per resource, the most that any chassis has free. */
+  /**
+   * Free resources of the VM's chassis. For a VM that is not placed: per resource, the largest amount that any chassis
+   * has free.
+   */
   async available(): Promise<Amounts> {
     const { vm } = await this.#bioxen.call("vmGet", { vmId: this.#vmId });
     if (vm.chassisId !== null) {
@@ -63,8 +66,8 @@ export class ResourceManager {
   }
 
   /**
-   * The smallest allocation with which it grows within 2 % of the best that its chassis has room for, by its cell's
-   * model. Throws `RangeError` for a VM that is not of type `basic`.
+   * The smallest allocation with which, by its cell's model, the VM grows within 2 % of the best rate that its chassis
+   * has room for. Throws `RangeError` for a VM that is not of type `basic`.
    */
   async optimum(): Promise<Optimum> {
     const { vm } = await this.#bioxen.call("vmGet", { vmId: this.#vmId });
@@ -74,7 +77,7 @@ export class ResourceManager {
     );
   }
 
-  /** Allocates its {@link optimum}; for a VM that is not of type `basic`, its type's default request. */
+  /** Allocates the VM's {@link optimum}; for a VM that is not of type `basic`, the default request of its type. */
   async optimise(): Promise<VmView> {
     const { vm } = await this.#bioxen.call("vmGet", { vmId: this.#vmId });
     if (vm.vmType !== "basic") return this.allocate(fullDemand(vm.biologicalType, vm.vmType));

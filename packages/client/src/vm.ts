@@ -135,8 +135,8 @@ export class BioVm {
   }
 
   /**
-   * Events and measurements from now on, until the iteration ends. It misses what is published while the connection is
-   * lost; {@link watchEvents} misses nothing.
+   * Events and measurements from now on, until the iteration ends. It misses messages that are published while the
+   * connection is lost; {@link watchEvents} misses no event.
    */
   watch(): AsyncIterableIterator<VmNews> {
     return watchVm(this.#bioxen.bus, this.id);

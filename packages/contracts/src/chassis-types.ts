@@ -34,7 +34,7 @@ const chassisTypeFile = z
     name: z.string().regex(/^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$/, "is not a valid type name"),
     hosts: z.enum(VM_TYPES),
     capacity: z.partialRecord(z.enum(RESOURCE_NAMES), quantity(MAX_AMOUNT)),
-    /** Absent for the default of all types. */
+    /** Hypervisor overhead, permille; absent: the default of all types applies. */
     overheadPermille: quantity(1_000).optional(),
     maxVms: quantity(MAX_VMS_PER_CHASSIS),
   })

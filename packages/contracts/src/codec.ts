@@ -139,7 +139,10 @@ export function decodeEvent(bytes: Uint8Array, seq: number, streamSubject: strin
   return new ReadEvent(seq, streamSubject, upcast(envelope as EventEnvelope), bytes);
 }
 
-/** Computes its digest on demand: in a replay, only the digest of the last event of each aggregate is needed. */
+/**
+ * A stored event that computes its digest on demand. A replay needs only the digest of the last event of each
+ * aggregate.
+ */
 class ReadEvent implements StoredEvent {
   readonly seq: number;
   readonly streamSubject: string;

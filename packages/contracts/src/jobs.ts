@@ -26,7 +26,7 @@ export const MAX_JOB_ATTEMPTS = 8;
 const RETRY_BACKOFF: Backoff = { firstMs: 250, ceilingMs: 15_000 };
 /** Prefix of the ids that BioXen assigns. An id that a publisher chooses must not begin with it. */
 const OWN_ID_PREFIX = "_";
-/** The service that ends jobs without an owner. Lifecycle, because no job of a VM runs without it either. */
+/** The service that ends jobs without an owner. It is lifecycle, because the jobs of VMs need that service anyway. */
 export const STRAY_JOB_OWNER: ServiceName = "lifecycle";
 
 /** The last part of a subject: non-empty tokens of printable ASCII without spaces and wildcards, separated by dots. */

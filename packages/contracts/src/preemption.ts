@@ -19,7 +19,7 @@ const KEPT_BY_A_PAUSED_CELL: readonly string[] = ["dnaKilobases"];
 
 type Holding = Pick<Vm, "vmType" | "request" | "guarantee" | "allocation">;
 
-/** The least that starving leaves a VM: its `guarantee`, but never more than its request. Default: its request. */
+/** The minimum that starving leaves a VM: its `guarantee`, but never more than its request. Default: its request. */
 export function guaranteeOf({ request, guarantee }: Pick<Vm, "request" | "guarantee">): Amounts {
   return guarantee === null ? request : least(request, guarantee);
 }
@@ -41,7 +41,7 @@ function stillNeeded(allocation: Amounts): Amounts {
   return Object.fromEntries(entries.map(([name, n]) => [name, KEPT_BY_A_PAUSED_CELL.includes(name) ? n : 0]));
 }
 
-/** The smaller amount of both, for each resource of `a`. */
+/** For each resource of `a`, the smaller of the two amounts. */
 function least(a: Amounts, b: Amounts): Amounts {
   return Object.fromEntries(Object.entries(a).map(([name, n]) => [name, Math.min(n, amountOf(b, name))]));
 }
@@ -70,7 +70,7 @@ export function isFollowedBy(
   return entry.amountsSeq > preemption.seq || fits(entry.amounts, allocation);
 }
 
-/** The VM's last preemption, no longer active: only a record of what happened. */
+/** Returns the VM's last preemption as no longer active: it remains as a record of what happened. */
 export function endedPreemption({ preemption }: Pick<Vm, "preemption">): Preemption | null {
   return preemption?.active === true ? { ...preemption, active: false, heldByUser: false } : preemption;
 }

@@ -29,7 +29,7 @@ export const MAX_EXEC_TIMEOUT_MS = 60_000;
 export const MAX_PAGE = 1_000;
 /** Maximum number of moves of one rebalancing. Each move occupies two chassis for seconds. */
 export const MAX_REBALANCE_MOVES = 16;
-/** Most VMs that a chassis can be configured for. It bounds the size of a ledger. */
+/** Maximum number of VMs that a chassis can be configured for. It bounds the size of a ledger. */
 export const MAX_VMS_PER_CHASSIS = 100_000;
 /**
  * Bounds of the medium, the same as in the cell model. The nutrient quality is at most ten times that of the best

@@ -55,8 +55,8 @@ export const chassisSample = z
     sampleNumber: z.int(),
     guests: z.int(),
     /**
-     * Guests of the agent whose VM, by the log, is on none of its chassis, or is there under another reservation. They
-     * are arriving or leaving; guests that stay so are ghosts.
+     * Number of guests whose VM, according to the log, is on none of the agent's chassis, or is there under another
+     * reservation. Such a guest is arriving or leaving; if it remains one, it is a ghost.
      */
     strays: z.int(),
     /** Longest delay of the agent's event loop since the last sample, ms. */
@@ -104,5 +104,8 @@ export const SUSPECT_AFTER_MS = 3_500;
  * and agents, because an agent that is cut off pauses its guests just before this time.
  */
 export const LOST_AFTER_MS = 10_000;
-/** Lower bound of that time, ms. With less, one or two lost messages would be taken for a lost chassis. */
+/**
+ * Lower bound for `BIOXEN_LOST_AFTER_MS`, ms. With less, the loss of one or two messages would count as the loss of a
+ * chassis.
+ */
 export const LEAST_LOST_AFTER_MS = 2_000;

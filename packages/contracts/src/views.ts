@@ -71,7 +71,7 @@ export const vmView = z
       })
       .nullable(),
     pendingSinceMs: z.int().nullable(),
-    /** The least that starving leaves the VM: its request, unless it was created with a lower guarantee. */
+    /** The minimum that starving leaves the VM: its request, unless it was created with a lower guarantee. */
     guarantee: recordedAmounts,
     /** The last preemption; `active` while the VM still holds less than its request. */
     preemption: preemptionView.nullable(),
@@ -134,7 +134,7 @@ export const ledgerView = z
     offered: recordedAmounts,
     reserved: recordedAmounts,
     free: recordedAmounts,
-    /** As in the chassis view. */
+    /** Offered share per oversubscribed resource, in permille, as in the chassis view. */
     oversubscribePermille: recordedAmounts.optional(),
     maxVms: z.int(),
     entries: z.array(
@@ -175,8 +175,8 @@ export const quotaView = z
     /** The limits. */
     resources: recordedAmounts,
     /**
-     * Held by all VMs with the label over all chassis. A VM that moves counts once; reservations under way are
-     * included.
+     * The amounts that all VMs with the label hold over all chassis. A VM that moves counts once; reservations under
+     * way are included.
      */
     held: recordedAmounts,
     /** The part of each limit that is not held. */

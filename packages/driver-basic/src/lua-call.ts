@@ -69,7 +69,7 @@ export class LuaCall implements OnProcessor {
   #sliceStart = 0;
   #sliceStartMs = 0;
   #deadlineMs: number | undefined;
-  /** Whether a nested call runs that converts an error to text. */
+  /** True while a nested call converts an error to text. */
   #describes = false;
 
   /** `write` receives each printed line without its line end; the bytes are valid only during the call of `write`. */
@@ -259,7 +259,10 @@ export class LuaCall implements OnProcessor {
     return { outcome, instructions: this.#executed, stateLost };
   }
 
-  /** Runs host code on the guest's state. Returns false if the guest's memory does not suffice even for that. */
+  /**
+   * Runs host code on the guest's state, with some memory beyond the guest's limit. Returns false if even that is not
+   * enough.
+   */
   #hostWork(body: () => void): boolean {
     const { runtime, L } = this.#guest;
     this.account.allowHeadroom(true);

@@ -6,7 +6,7 @@
 import { MAX_LOG_LINE_CHARS, MAX_LOG_LINES_PER_SECOND, MAX_STDOUT_BYTES } from "./limits.ts";
 
 export const CUT_OFF = "… (cut off)";
-/** The most UTF-8 bytes of one character. */
+/** Maximum number of UTF-8 bytes in one character. */
 const MAX_CHARACTER_BYTES = 4;
 
 /** The output of one call. */

@@ -31,7 +31,7 @@ interface Found {
   readonly captures: readonly Capture[];
 }
 
-/** What a scan needs of the Lua instance that called it; implemented by `LuaRuntime`. */
+/** The parts of the calling Lua instance that a scan uses; implemented by `LuaRuntime`. */
 export interface ScanHost {
   readonly abi: LuaAbi;
   /** The running guest, which pays for the steps. */

@@ -16,7 +16,7 @@ import type { LuaRuntime } from "./lua-runtime.ts";
 
 /** The first metamethod names of `ltm.h`, in order. */
 const NAMES = ["__index", "__newindex", "__gc", "__mode", "__len"];
-/** Longer than 40 bytes, the longest string that Lua interns. */
+/** A string of more than 40 bytes. Lua interns no string that long, so it never equals a key. */
 const UNMATCHED = "a name that no table can have as the key of a metamethod";
 /** Bytes after the address of a state that are searched for its global state and for the array. */
 const SEARCH_BYTES = 4096;

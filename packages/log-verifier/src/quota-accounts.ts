@@ -207,7 +207,7 @@ function counted(holdings: Iterable<Holding>): Amounts {
   return out;
 }
 
-/** Per resource, the higher limit of both. A resource that either of them does not limit is unlimited. */
+/** Per resource, the higher of the two limits. A resource that either of them does not limit is unlimited. */
 function looser(a: Amounts, b: Amounts): Amounts {
   return Object.fromEntries(
     Object.entries(a).flatMap(([name, limit]) =>

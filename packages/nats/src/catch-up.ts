@@ -34,7 +34,7 @@ export interface CatchUpOptions {
   readonly jsm: JetStreamManager;
   readonly bus: BusOptions;
   readonly fromSeq: number;
-  /** Last wanted sequence; the stream has it. */
+  /** Sequence of the last event to deliver. The stream must contain it. */
   readonly untilSeq: number;
   readonly onEvent: (event: StoredEvent) => void;
   readonly startReader?: StartReader | undefined;
@@ -56,7 +56,7 @@ export class CatchUp {
   #end: (end: CaughtUp) => void = () => undefined;
   #worker: Worker | undefined;
   #nextSeq: number;
-  /** The thread has posted every wanted event. */
+  /** True once the thread has posted every event up to `untilSeq`. */
   #read = false;
   #turn: NodeJS.Immediate | undefined;
   #silence: NodeJS.Timeout | undefined;

@@ -31,7 +31,9 @@ const NANOS_PER_MS = 1_000_000;
  */
 const PLAIN_TOKENS = 9;
 const PLAIN_STREAM_SEQ = 5;
-/** Position of the stream sequence in the newer form, which has domain and account after `ACK`. */
+/**
+ * Token index of the stream sequence in the newer form of the reply subject, which has domain and account after `ACK`.
+ */
 const LONG_STREAM_SEQ = 7;
 
 class LogReader {

@@ -48,7 +48,7 @@ function followThroughThread(options: FollowOptions, thread: ReadingOptions & Lo
       thread.onTrouble?.(why, end.cause);
       options.onInterrupted?.();
     }
-    // After `stop` of this follower nothing is delivered, even before the direct follower has stopped.
+    // After `stop`, this follower delivers nothing, even while the direct follower is still stopping.
     const unlessStopped = <Args extends unknown[]>(listener: (...args: Args) => void) => {
       return (...args: Args) => {
         if (!stopped) listener(...args);

@@ -10,7 +10,10 @@ import {
 } from "@bioxen/contracts";
 import { Counter, collectDefaultMetrics, Histogram, Registry } from "prom-client";
 
-/** Bounds, s: from a reply out of memory to a reply that waited for a guest. */
+/**
+ * Upper bounds of the histogram's buckets, s. They range from a reply without any I/O to a reply that waited for a
+ * guest.
+ */
 const REQUEST_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 export interface Vitals {

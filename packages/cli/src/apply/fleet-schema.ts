@@ -8,7 +8,10 @@
 import { createRequest, id, labelKey, labelValue } from "@bioxen/contracts";
 import { z } from "zod";
 
-/** Most VMs of one fleet: a diff that is still readable, and about a minute of work for one stack. */
+/**
+ * Maximum number of VMs in one fleet. A diff of this size is still readable, and one stack applies it in about a
+ * minute.
+ */
 export const MAX_FLEET_VMS = 10_000;
 /** Prefix of label names that only `bioxen` sets. */
 const RESERVED_PREFIX = "bioxen.io/";

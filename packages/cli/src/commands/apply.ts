@@ -106,7 +106,7 @@ function rowOf({ vmId, action, differences }: PlannedVm, applied: AppliedVm | un
   return { vmId, action, differences, outcome, state, reason, error };
 }
 
-/** Why the plan cannot be completed; then none of it is carried out. Undefined: it can. */
+/** Returns why the plan cannot be carried out completely, in which case none of it is; undefined when it can. */
 function obstacleOf(plan: readonly PlannedVm[], { replace }: ApplyOptions): CommandEnd | undefined {
   const ids = (action: PlannedVm["action"]) =>
     plan.filter((one) => one.action === action).map(({ vmId }) => vmId);

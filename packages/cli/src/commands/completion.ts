@@ -9,7 +9,7 @@ import { zshCompletion } from "../completion/zsh.ts";
 import { globalsOf, say, sayJson } from "../run.ts";
 import { Session } from "../session.ts";
 
-/** Deadline of a request for a Tab, ms; ids that take longer are not completed. */
+/** Deadline of the request for ids after a Tab key, ms. Ids that arrive later are not offered. */
 const TAB_TIMEOUT_MS = 1_000;
 
 const SHELLS = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion } as const;
@@ -37,7 +37,8 @@ export function addCompletionCommands(program: Command): void {
     .command("__ids", { hidden: true })
     .addArgument(new Argument("<kind>").choices(ID_KINDS))
     .action(async (kind: (typeof ID_KINDS)[number], _options, command: Command) => {
-      // An error text would disturb the command line at a Tab; without ids there is just no completion.
+      // An error text would disturb the command line that is being completed, so a failed request offers no ids
+      // instead.
       const ids = await idsOf(kind, command).catch(() => []);
       if (ids.length > 0) say(ids.join("\n"));
     });

@@ -15,7 +15,7 @@ export const CONTEXT_EVENTS = 1_000;
 export interface EventInContext {
   readonly event: StoredEvent;
   readonly causedBy: EventReference | null;
-  /** The effects among the {@link CONTEXT_EVENTS} events after it. */
+  /** The effects of the event among the {@link CONTEXT_EVENTS} events after it. */
   readonly effects: readonly StoredEvent[];
 }
 
@@ -39,7 +39,7 @@ export async function eventInContext(log: EventLog, seq: number): Promise<EventI
 async function earlierEvents(log: EventLog, event: StoredEvent): Promise<readonly StoredEvent[]> {
   const { type, data } = event.envelope;
   if (type !== "bioxen.vm.placed.v1") return log.read(event.streamSubject, 0, event.seq - 1);
-  // The fencing token of a placement is the sequence of its reservation, which caused it.
+  // The fencing token of a placement is the sequence of its reservation, the event that caused the placement.
   const { chassisId, fence } = data as { chassisId: string; fence: number };
   return log.read(eventSubject("ledger", chassisId), fence - 1, fence);
 }

@@ -170,7 +170,10 @@ export function decidedBy({ source }: ReportedEvent): string {
   return source.replace("/bioxen/", "");
 }
 
-/** The command that leads to an event without a cause in the log. Other events come from an agent or the scheduler. */
+/**
+ * By event type: the command to name when the log has no cause for the event. Events of other types come from an agent
+ * or the scheduler.
+ */
 const COMMANDS: Readonly<Record<string, string>> = {
   "vm.created": "vm.create",
   "vm.start-requested": "vm.start",

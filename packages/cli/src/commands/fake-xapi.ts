@@ -21,7 +21,7 @@ interface FakeXapiOptions {
 /** Files of `--secrets`, named like the ends of the agent's variables. */
 const PASSWORD_FILE = "password";
 const FINGERPRINT_FILE = "fingerprint";
-/** Readable only by the user, as whom the agent runs too. */
+/** Mode of the secret files: readable by their owner only. The agent must run as the same user. */
 const OWNER_ONLY = 0o600;
 
 const EXAMPLE = `

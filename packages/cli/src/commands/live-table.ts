@@ -8,7 +8,7 @@ import type { Session } from "../session.ts";
 import { bar, minutes, paintState, table } from "../terminal.ts";
 
 const REDRAW_MS = 250;
-/** Time between two printed tables without a terminal, ms. */
+/** Interval of printed tables when stdout is not a terminal, ms. */
 const BLOCK_MS = 2_000;
 
 export class LiveTable {

@@ -27,7 +27,7 @@ export async function openMenu(): Promise<void> {
   }
 }
 
-/** Undefined when the user declines to start a stack. */
+/** Connects to a BioXen, or offers to start a local stack. Returns undefined when the user declines. */
 async function openSession(asking: TerminalAsking): Promise<Session | undefined> {
   const globals = await globalSettings();
   if (globals.server === undefined && (await findLocalStack()) === undefined) {

@@ -33,12 +33,12 @@ interface ReplayCommandOptions {
   readonly to?: number;
 }
 
-/** Collects repeated `c1,c2`. */
+/** Collects the chassis ids of a repeated option such as `c1,c2`. */
 function idsOption(text: string, before: readonly string[] = []): string[] {
   return [...before, ...text.split(",").map((part) => part.trim())];
 }
 
-/** Collects repeated `yeast:2,ecoli:1`. */
+/** Collects the extra chassis of a repeated option such as `yeast:2,ecoli:1`. */
 function extraOption(text: string, before: readonly ExtraChassis[] = []): ExtraChassis[] {
   const types = Object.keys(CHASSIS_DEFAULTS) as ExtraChassis["chassisType"][];
   return chassisCounts(text, types, MAX_EXTRA, before);

@@ -84,7 +84,7 @@ export function addStackCommands(program: Command): void {
     });
 }
 
-/** The pid; with the host's name for another host. */
+/** The process id, with the name of its host when that is not this host. */
 function processName({ host, pid }: { readonly host: string; readonly pid: number }): string {
   return host === hostname() ? String(pid) : `${pid} on ${host}`;
 }

@@ -17,7 +17,7 @@ import { untilInterrupted } from "../until.ts";
 /** Time between two frames, s; samples arrive once a second. */
 const DEFAULT_INTERVAL_S = 1;
 const SHORTEST_INTERVAL_S = 0.1;
-/** Size of a frame without a terminal. */
+/** Size of a printed frame when stdout is not a terminal. */
 const PAPER: TopSize = { columns: 120, rows: 60 };
 /** Switches to the alternate screen of the terminal and hides the cursor; leaving restores the former content. */
 const ENTER = "\u001b[?1049h\u001b[?25l";

@@ -12,7 +12,7 @@ import { minutes, table } from "../terminal.ts";
 
 export interface OptimumReport {
   readonly vmId: string;
-  /** Its allocation, or its request when it is not placed. */
+  /** The VM's allocation, or its request when the VM is not placed. */
   readonly present: {
     readonly allocation: Readonly<Record<string, number>>;
     readonly doublingTimeMinutes: number | null;
@@ -21,7 +21,7 @@ export interface OptimumReport {
     readonly allocation: Readonly<Record<string, number>>;
     readonly doublingTimeMinutes: number | null;
   };
-  /** The best growth that its chassis has room for; the optimum is within the tolerance of it. */
+  /** The best growth for which the VM's chassis has room. The growth of the optimum is within the tolerance of it. */
   readonly best: { readonly doublingTimeMinutes: number | null };
   readonly tolerancePermille: number;
   readonly applied: boolean;
@@ -73,7 +73,10 @@ export async function optimise(session: Session, vmId: string, apply: boolean): 
   };
 }
 
-/** Its allocation plus the free resources of its chassis; undefined, no limit, when it is not placed. */
+/**
+ * The VM's allocation plus the free resources of its chassis; undefined, which means no limit, when the VM is not
+ * placed.
+ */
 async function reachOf(session: Session, vm: VmView): Promise<Record<string, number> | undefined> {
   if (vm.chassisId === null) return undefined;
   const { ledger } = await session.ask("ledgerGet", { chassisId: vm.chassisId });

@@ -119,7 +119,7 @@ function addViewCommands(vm: Command): void {
     });
 }
 
-/** One line for each VM that was preempted for it, with the number of the event for `events show N`. */
+/** One line for each VM that was preempted for this VM, with the number of the event for `events show N`. */
 function preemptionLines({ preempted }: ResultOf<"placementExplain">): string[] {
   return preempted.map(({ vmId, mode, reason, seq, active }) => {
     const now = active ? "still preempted" : "no longer preempted";
@@ -127,9 +127,7 @@ function preemptionLines({ preempted }: ResultOf<"placementExplain">): string[] 
   });
 }
 
-/**
- * Shows the VM with its ledger and chassis at that sequence. Measurements are not in the log, so that `sample` is null.
- */
+/** Shows the VM with its ledger and chassis after event `atSeq`. The log has no measurements, so `sample` is null. */
 async function showPast(session: Session, vmId: string, atSeq: number, json: boolean): Promise<void> {
   const reply = await session.ask("vmGet", { vmId, atSeq });
   if (json) return sayJson({ ...reply, sample: null });

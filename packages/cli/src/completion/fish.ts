@@ -1,6 +1,6 @@
 /**
- * Completion script for fish: one `complete` line per possible word, with the command path at which it is offered as
- * condition.
+ * Completion script for fish: one `complete` line per possible word. The condition of the line is the command path at
+ * which the word is offered.
  */
 import { type CompletedCommand, type CompletedOption, ID_KINDS } from "./tree.ts";
 

@@ -20,7 +20,7 @@ const utilisation = z.record(z.string(), resourceUse);
  * instance in a poor medium.
  */
 export const HEALTH_CODES = ["starved", "stalled", "lagging", "slow"] as const;
-/** Number of VMs by such a reason. */
+/** Number of VMs by health code. */
 const impaired = z.record(z.string(), z.int());
 /** Samples that arrived and samples that were lost, since the monitor started. */
 const loss = z.object({ received: z.int(), lost: z.int() });

@@ -31,7 +31,7 @@ export const createRequest = z.strictObject({
   vmType: z.enum(VM_TYPES).default("basic"),
   resources: requestedResources.default({}),
   /**
-   * The least that starving may leave the VM, in the form of `resources`. A resource that is left out keeps its
+   * The minimum that starving leaves the VM, in the form of `resources`. A resource that is left out keeps its
    * requested amount.
    */
   guarantee: requestedResources.optional(),
@@ -149,7 +149,7 @@ export const PLACEMENT_ENDPOINTS = {
       decision: recordedDecision.nullable(),
       /** The VM's own last preemption; null when it was never preempted. */
       preemption: preemptionView.nullable(),
-      /** The VMs that were preempted for it. */
+      /** The VMs that were preempted for this VM. */
       preempted: z.array(preemptedForIt),
     }),
   ),

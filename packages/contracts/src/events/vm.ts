@@ -36,7 +36,7 @@ export const vmCreated = z.object({
   biologicalType: z.enum(BIOLOGICAL_TYPES),
   vmType: z.enum(VM_TYPES),
   request: recordedAmounts,
-  /** The least that starving may leave the VM; absent: its full request. */
+  /** The minimum that starving leaves the VM; absent: its full request. */
   guarantee: recordedAmounts.optional(),
   /** Ceiling for borrowing idle capacity of its chassis; absent: the VM borrows nothing. */
   burst: recordedAmounts.optional(),

@@ -18,8 +18,8 @@ export interface Chassis {
   readonly taints?: readonly Taint[] | undefined;
   readonly cordoned: boolean;
   /**
-   * Sequence of the last cordon; absent without one. A drain that takes back its own cordon thereby leaves a later one
-   * alone.
+   * Sequence of the last cordon; absent without one. By it, a drain that removes its own cordon recognises a later one
+   * and leaves it in place.
    */
   readonly cordonedSeq?: number | undefined;
   /**

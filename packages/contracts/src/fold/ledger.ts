@@ -9,7 +9,7 @@ export interface LedgerEntry {
   readonly incarnation: number;
   /** Fencing token: the stream sequence of the event that made the reservation. */
   readonly fence: number;
-  /** Id of that event. */
+  /** Id of the event that made the reservation. */
   readonly reservedBy: string;
   readonly amounts: Amounts;
   /**

@@ -77,7 +77,7 @@ export function incarnationKey({ vmId, incarnation }: Incarnation): string {
   return `${vmId}#${incarnation}`;
 }
 
-/** Per resource, the larger amount of both. */
+/** Per resource, the larger of the two amounts. */
 export function larger(a: Amounts, b: Amounts): Amounts {
   const out: Record<string, number> = { ...a };
   for (const [name, amount] of Object.entries(b)) out[name] = Math.max(out[name] ?? 0, amount);

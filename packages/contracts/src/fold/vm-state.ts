@@ -78,7 +78,7 @@ export interface Migration {
 
 /** Changes that other tools made to the VM's machine in its present place. A new place starts with none. */
 export interface Observations {
-  /** Fence of that place. */
+  /** Fence of the VM's present place. */
   readonly fence: number;
   /** The agent's clock when each kind of change was last recorded, epoch ms. */
   readonly seenAtMs: Readonly<Partial<Record<SeenChange, number>>>;
@@ -98,7 +98,7 @@ export interface Vm extends GuestState {
   readonly fence: number | null;
   readonly lastFence: number;
   readonly request: Amounts;
-  /** The least that starving may leave the VM; null: its full request, so that starving takes nothing. */
+  /** The minimum that starving leaves the VM; null: its full request, so that starving takes nothing. */
   readonly guarantee: Amounts | null;
   /** Ceiling for borrowing idle capacity of the chassis; absent: the VM borrows nothing. */
   readonly burst?: Amounts | undefined;

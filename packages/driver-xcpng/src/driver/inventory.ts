@@ -64,7 +64,7 @@ export class Inventory {
     return record === undefined || tags === undefined ? undefined : { ref, record, tags };
   }
 
-  /** In order of id. */
+  /** Every own VM, in order of id. */
   allOwn(): readonly OwnVm[] {
     return [...this.#own.values()].sort((a, b) => (a.tags.vmId < b.tags.vmId ? -1 : 1));
   }
@@ -107,7 +107,7 @@ export function guestOf({ record, tags }: OwnVm): GuestStatus | undefined {
   }
 }
 
-/** What a stop kept of the guest; undefined while the VM holds a guest. */
+/** The remains of the guest that a stop kept; undefined while the VM holds a guest. */
 export function keptOf(vm: OwnVm): KeptGuest | undefined {
   if (guestOf(vm) !== undefined) return undefined;
   const { vmId, incarnation, fence } = vm.tags;

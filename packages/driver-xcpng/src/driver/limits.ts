@@ -8,7 +8,7 @@ export interface Deadlines {
    * A copy-on-write clone takes seconds, on busy storage a minute. A full copy takes longer, in proportion to the disk.
    */
   readonly cloneMs: number;
-  /** Until Xen has built the domain; the guest boots afterwards. */
+  /** Time until Xen has built the domain; the guest boots afterwards. */
   readonly startMs: number;
   readonly hardShutdownMs: number;
   /** A resume reads the guest's whole memory from disk. */
@@ -28,7 +28,7 @@ export const DEFAULT_DEADLINES: Deadlines = {
 };
 /** Time for a guest's services to end before the VM is switched off, ms. */
 export const DEFAULT_SHUTDOWN_GRACE_MS = 60_000;
-/** Longest such time, ms: XAPI itself waits 20 minutes for a clean shutdown. */
+/** Longest time for a clean shutdown, ms. XAPI itself waits 20 minutes for one. */
 export const MAX_SHUTDOWN_GRACE_MS = 1_200_000;
 /** Hosts write a row of statistics every 5 s, so a shorter interval yields no new data. */
 export const STATISTICS_INTERVAL_MS = 5_000;

@@ -18,8 +18,8 @@ const KEYS = {
   restores: `${PREFIX}restores`,
 } as const;
 /**
- * Mark that the VM has run for this fence. A start sets it and a stop by BioXen removes it, so a halted VM with the
- * mark was halted outside BioXen.
+ * The key that marks a VM as having run under its fence. A start sets it and a stop by BioXen removes it, so a halted
+ * VM with the mark was halted outside BioXen.
  */
 export const RAN_KEY = `${PREFIX}ran`;
 
@@ -27,7 +27,7 @@ export interface Tags {
   readonly vmId: string;
   readonly incarnation: number;
   readonly fence: number;
-  /** How long a clean shutdown may take before a hard one, ms; 0: hard at once. */
+  /** Time that a clean shutdown may take before the machine is switched off, ms; 0 switches it off at once. */
   readonly graceMs: number;
   /** How often the VM was restored from a snapshot. */
   readonly restores: number;
@@ -75,7 +75,7 @@ export function snapshotName(owner: string, vmId: string, name: string, takenAtM
   return `bioxen/${owner}/${vmId}/snapshot/${name}/${takenAtMs}`;
 }
 
-/** What the name of a snapshot says; undefined unless `owner` took it. */
+/** Decodes the name of a snapshot; undefined unless `owner` took it. */
 export function snapshotOf(record: VmRecord, owner: string): KeptSnapshot | undefined {
   if (!record.is_a_snapshot || !record.name_label.startsWith(`bioxen/${owner}/`)) return undefined;
   const [vmId, kind, name, takenAtMs] = record.name_label.slice(`bioxen/${owner}/`.length).split("/");

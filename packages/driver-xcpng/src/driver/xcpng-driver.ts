@@ -101,7 +101,7 @@ class Xcpng implements XcpngDriver {
     const work = async (signal: AbortSignal): Promise<void> => {
       await bringUp(this.#pool, operations.fences, spec, settings, signal);
       const vm = this.#pool.inventory.own(vmId);
-      // A machine restored with its memory has the size of that time.
+      // A machine that was restored with its memory has the size that it had at the snapshot.
       if (spec.checkpoint !== undefined && vm !== undefined) await this.#resize(vm, spec.allocation);
       operations.lost.forget(vmId);
     };

@@ -12,7 +12,10 @@ import { knownHost, nameAt } from "./known-hosts.ts";
 
 /** Key in the `other_config` of a VM or template; its value is `SHA256:…`, several separated by commas. */
 export const HOST_KEY_CONFIG = "bioxen:ssh-host-key";
-/** The same in xenstore, written by the guest itself: `xenstore-write vm-data/bioxen-ssh-host-key SHA256:…`. */
+/**
+ * Path in xenstore under which the guest itself publishes its fingerprint: `xenstore-write vm-data/bioxen-ssh-host-key
+ * SHA256:…`.
+ */
 export const HOST_KEY_XENSTORE = "vm-data/bioxen-ssh-host-key";
 
 const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}$/;

@@ -6,7 +6,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 
 export interface KnownKey {
-  /** `ssh-ed25519`, `ecdsa-sha2-nistp256`, `ssh-rsa`. */
+  /** The key type, such as `ssh-ed25519`, `ecdsa-sha2-nistp256` or `ssh-rsa`. */
   readonly type: string;
   readonly key: Buffer;
 }

@@ -18,7 +18,10 @@ export const MAX_OUTPUT_BYTES = 65_536;
  * shell and the report that the deadline was enforced.
  */
 export const ANSWER_MARGIN_MS = 4_500;
-/** Largest part of the margin until the program has started. The rest is for the machine's report at the deadline. */
+/**
+ * Largest part of {@link ANSWER_MARGIN_MS} that may pass until the program has started, ms. The rest is for the
+ * machine's report at the deadline.
+ */
 export const MAX_CONNECT_TIMEOUT_MS = 3_500;
 export const DEFAULT_CONNECT_TIMEOUT_MS = 2_500;
 /**
@@ -27,9 +30,11 @@ export const DEFAULT_CONNECT_TIMEOUT_MS = 2_500;
  */
 export const DRAIN_MS = 300;
 
-/** Programs at once in one machine. OpenSSH accepts 10 sessions per connection by default. */
+/**
+ * Maximum number of programs that run at once in one machine. OpenSSH accepts 10 sessions per connection by default.
+ */
 export const MAX_PROGRAMS_PER_MACHINE = 8;
-/** SSH connections of one agent at once. Each takes a file descriptor and about 100 KB. */
+/** Maximum number of SSH connections that one agent has open at once. Each takes a file descriptor and about 100 KB. */
 export const MAX_CONNECTIONS = 64;
 /** How long an unused connection stays open for the next program, ms. */
 export const IDLE_MS = 30_000;

@@ -14,10 +14,10 @@ export interface EventLoopOptions {
   readonly client: XapiClient;
   /** Classes to subscribe to, in the datamodel's spelling: `VM`, `task`. */
   readonly classes: readonly string[];
-  /** Fetches everything. The loop calls it again after a failure. */
+  /** Fetches every object of the pool. The loop calls it again after a failure. */
   readonly resync: () => Promise<void>;
   readonly onEvents: (events: readonly XapiEvent[]) => void;
-  /** Called when the failure changes, with the error, and after recovery, with undefined. */
+  /** Called with the error when the failure changes, and with undefined after recovery. */
   readonly onTrouble: (thrown: unknown) => void;
   /** How long the server may wait for an event before it answers, s. Default 30.1. */
   readonly silenceSeconds?: number | undefined;
@@ -28,7 +28,7 @@ export interface EventLoopOptions {
  * point.
  */
 const DEFAULT_SILENCE_SECONDS = 30.1;
-/** Added to the server's wait for the deadline of the call, ms: the time of the answer itself. */
+/** Time for the answer itself, ms. The deadline of the call is the server's wait plus this margin. */
 const ANSWER_MARGIN_MS = 15_000;
 /** Delays between attempts to reach a failing pool. */
 const RETRY_BACKOFF: Backoff = { firstMs: 100, ceilingMs: 5_000 };

@@ -18,7 +18,7 @@ import { planRebalance, type Resident, type ResidentRoom, waitingVm } from "@bio
 import { callFailure } from "./call-failure.ts";
 import type { Cluster } from "./cluster.ts";
 
-/** Deadline of one call, ms: lifecycle appends one event. */
+/** Deadline of one call to lifecycle, ms. The call appends a single event. */
 const CALL_TIMEOUT_MS = 10_000;
 
 type Move = ResultOf<"placementRebalance">["moves"][number];

@@ -33,9 +33,15 @@ export interface HeartbeatStats {
 }
 
 export interface DetectorLimits {
-  /** Shortest silence that makes an agent suspect, ms: applies on a path that delivers every heartbeat. */
+  /**
+   * Shortest silence that makes an agent suspect, ms. It applies while every heartbeat arrives on time; on a worse path
+   * the limit grows.
+   */
   readonly suspectAfterMs: number;
-  /** Shortest silence that makes an agent lost, ms: applies on a path that delivers every heartbeat. */
+  /**
+   * Shortest silence that makes an agent lost, ms. It applies while every heartbeat arrives on time; on a worse path
+   * the limit grows.
+   */
   readonly lostAfterMs: number;
 }
 
