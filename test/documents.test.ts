@@ -1,5 +1,6 @@
 /**
- * Documents that stay true: every link leads somewhere, every box is run by a test or says why not, every decision is in the index.
+ * Documents that stay true: every link leads somewhere, every box is run by a test or says why not, every decision is
+ * in the index.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";

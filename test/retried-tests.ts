@@ -1,8 +1,8 @@
 /**
  * A Vitest reporter that lists the tests that were tried again.
  *
- * A retry hides a flaky test: the run ends green and says nothing. The list at the end makes each of them visible, also when it is
- * empty.
+ * A retry hides a flaky test: the run ends green and says nothing. The list at the end makes each of them visible, also
+ * when it is empty.
  */
 import type { Reporter, TestCase } from "vitest/node";
 
