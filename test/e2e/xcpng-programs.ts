@@ -38,5 +38,5 @@ export async function programsRunIn(world: World, vmId: string): Promise<void> {
   const late = await exec("sleep 60", "--timeout-ms", "200", "--json");
   expect(JSON.parse(late.stdout).error.code).toBe("GUEST_TIMEOUT");
   const prompt = await world.bioxen("vm", "console", vmId);
-  expect([prompt.code, prompt.stderr]).toEqual([1, expect.stringContaining("has no Lua prompt")]);
+  expect([prompt.code, prompt.stderr]).toEqual([1, expect.stringContaining("without a Lua prompt")]);
 }
