@@ -70,7 +70,7 @@ describe("the rule for repeating a call", () => {
     expect(performance.now() - startedAtMs).toBeGreaterThanOrEqual(2 * (options.timeoutMs - 150));
   });
 
-  it("repeats a refusal that lasts where every retryable one is to be repeated", async () => {
+  it("repeats a lasting refusal for a caller that asks to repeat every retryable one", async () => {
     const full = refusal("CAPACITY_EXCEEDED", true);
     const caller = new ScriptedCaller(full, full, accepted);
     expect(await settle(caller, { ...options, timeoutMs: 10_000, repeatOn: "retryable" })).toEqual(accepted);
