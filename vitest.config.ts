@@ -5,13 +5,14 @@ import { RetriedTests } from "./test/retried-tests.ts";
 const LIFE = "test/e2e/life.test.ts";
 
 /**
- * Projects by cost.
+ * Test projects, ordered by cost.
  *
- * `tidy`: the rules of the tree and of its documents. `unit`: no port, no process of its own. `int`: a real nats-server or worker per
- * file. `life`: one VM on the whole stack. `pnpm test` runs these four, none of them with a retry.
+ * `tidy` checks the rules for source files and documents. `unit` tests open no port and start no process. `int` tests
+ * use a real nats-server or worker per file. `life` runs one VM on the whole stack. `pnpm test` runs these four
+ * projects, without retries.
  *
- * `e2e`: the rest on real processes, with examples and chaos (`pnpm test:e2e`). `compose`: images and containers, which need a Docker
- * engine (test/compose/lane.sh). CI runs all of them.
+ * `e2e` has all other tests on real processes, with the examples and short chaos runs (`pnpm test:e2e`). `compose`
+ * tests images and containers, and needs a Docker engine (test/compose/lane.sh). CI runs all projects.
  */
 export default defineConfig({
   test: {
@@ -30,10 +31,10 @@ export default defineConfig({
             "test/observability.test.ts",
           ],
           exclude: ["**/*.int.test.ts", "**/node_modules/**"],
-          // Importing zod and the contracts again for every file is 40 % of the processor time of this project. Unit tests leave no
-          // global state behind: stubs are undone in the file that made them.
+          // With isolation, the imports of zod and the contracts for every file take 40 % of the CPU time of this
+          // project. Without it, a unit test must leave no global state behind: each file undoes its own stubs.
           isolate: false,
-          // Some compute for seconds, on a busy machine for many. None measures time.
+          // Some tests compute for seconds, and much longer on a busy machine. No unit test measures time.
           testTimeout: 300_000,
         },
       },
@@ -74,9 +75,11 @@ export default defineConfig({
           globalSetup: ["test/e2e/shared-stacks.ts"],
           testTimeout: 120_000,
           hookTimeout: 60_000,
-          // One stack of six processes at a time: two stacks on two cores slow each other past the deadlines of a user.
+          // One stack of six processes at a time: two stacks on two cores slow each other down until user deadlines
+          // expire.
           maxWorkers: 1,
-          // Six processes share the cores with the test. The reporter lists every test that needed the second try.
+          // One retry, because six processes share the cores with the test. The reporter lists every test that needed
+          // it.
           retry: 1,
           sequence: { groupOrder: 2 },
         },

@@ -1,6 +1,6 @@
 /**
- * Documents that stay true: every link leads somewhere, every box is run by a test or says why not, every decision is
- * in the index.
+ * Keeps the documents correct: every link has a target, every page is in an index, and every code block is run by a
+ * test or gives the reason why not.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
@@ -9,7 +9,7 @@ import { type Block, blocksOf, documents, ROOT, wordsOf } from "./examples/block
 
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
 
-/** The anchors of a page, as code forges make them of its titles. */
+/** The anchors of a page, derived from its titles as GitHub does. */
 function anchorsOf(path: string): Set<string> {
   const titles = [...read(path).matchAll(/^#{1,6} (.+)$/gm)].map((match) => match[1] ?? "");
   return new Set(
@@ -22,18 +22,18 @@ function anchorsOf(path: string): Set<string> {
   );
 }
 
-/** Why a link leads nowhere; undefined: it does, or leaves the tree. */
+/** The problem of a link, or undefined if its target exists or is outside the repository. */
 function broken(from: string, target: string): string | undefined {
   if (/^(?:https?|mailto):/.test(target)) return undefined;
   const [path = "", anchor] = target.split("#");
   const file = path === "" ? from : normalize(join(dirname(from), path));
-  if (!existsSync(join(ROOT, file))) return `${from}: ${target}: there is no such file`;
+  if (!existsSync(join(ROOT, file))) return `${from}: ${target}: file does not exist`;
   if (anchor === undefined || !file.endsWith(".md") || anchorsOf(file).has(anchor)) return undefined;
-  return `${from}: ${target}: there is no such title`;
+  return `${from}: ${target}: page has no such title`;
 }
 
 describe("the documents", () => {
-  it("link to what there is", () => {
+  it("link only to existing files and titles", () => {
     const links = documents().flatMap((file) => {
       const text = read(file).replaceAll(/^```[\s\S]*?^```$/gm, "");
       return [...text.matchAll(/\]\(([^)\s]+)\)/g)].map((match) => [file, match[1] ?? ""] as const);
@@ -42,7 +42,7 @@ describe("the documents", () => {
     expect(links.flatMap(([file, target]) => broken(file, target) ?? [])).toEqual([]);
   });
 
-  it("have an index that leaves none out", () => {
+  it("are all listed in an index", () => {
     const index = read("docs/README.md") + read("docs/adr/README.md");
     const named = new Set([...index.matchAll(/\]\(([^)#\s]+)/g)].map((match) => match[1]?.split("/").at(-1)));
     const pages = ["docs", "docs/how-to", "docs/adr"].flatMap((folder) => readdirSync(join(ROOT, folder)));
@@ -52,15 +52,15 @@ describe("the documents", () => {
   });
 });
 
-describe("boxes of the documents", () => {
-  const meant = documents()
+describe("the code blocks of the documents", () => {
+  const checked = documents()
     .flatMap(blocksOf)
     .filter((block) => block.runner !== undefined);
   const where = ({ file, line }: Block) => `${file}:${line}`;
   const sizeOf = ({ text }: Block) => text.split("\n").filter((line) => line.trim() !== "").length;
 
-  it("are run by a test, which is there, or say why not", () => {
-    const unclear = meant.filter(
+  it("name an existing test that runs them, or the reason why none does", () => {
+    const unclear = checked.filter(
       ({ runner }) =>
         (runner?.kind === "not" && runner.reason === "") ||
         (runner?.kind === "by" && !existsSync(join(ROOT, runner.test))),
@@ -68,8 +68,8 @@ describe("boxes of the documents", () => {
     expect(unclear.map(where)).toEqual([]);
   });
 
-  it("that another test runs have their commands in it", () => {
-    const absent = meant.flatMap((block) => {
+  it("that name a test file have their command in that file", () => {
+    const absent = checked.flatMap((block) => {
       const { runner } = block;
       if (
         runner?.kind !== "by" ||
@@ -84,17 +84,17 @@ describe("boxes of the documents", () => {
     expect(absent).toEqual([]);
   });
 
-  it("are run for at least 95 of 100 lines; the rest is listed", () => {
-    const left = meant.filter(({ runner }) => runner?.kind === "not");
+  it("are run for at least 95 % of their lines; the log lists the others", () => {
+    const left = checked.filter(({ runner }) => runner?.kind === "not");
     for (const block of left) {
       if (block.runner?.kind === "not") console.log(`${where(block)} is not run: ${block.runner.reason}`);
     }
-    const [all, out] = [meant, left].map((some) => some.reduce((sum, block) => sum + sizeOf(block), 0));
-    console.log(`${meant.length} boxes with ${all} lines, of which ${out} are not run`);
+    const [all, out] = [checked, left].map((some) => some.reduce((sum, block) => sum + sizeOf(block), 0));
+    console.log(`${checked.length} code blocks with ${all} lines, of which ${out} are not run`);
     expect(((all ?? 0) - (out ?? 0)) / (all ?? 1)).toBeGreaterThanOrEqual(0.95);
   });
 
-  it("without a language hold no command, but for what is generated and what is only shown", () => {
+  it("without a language contain no command, except in generated pages", () => {
     const generated = ["docs/cli.md", "docs/PROTOCOL.md"];
     const bare = documents()
       .filter((file) => !generated.includes(file))

@@ -1,5 +1,6 @@
 /**
- * Rules and dashboard speak of metrics that exist, and what the services expose is what the catalogue says.
+ * The Prometheus rules and the Grafana dashboard use only existing metrics, and the metric catalogue follows the naming
+ * conventions.
  */
 import { readFileSync } from "node:fs";
 import { METRICS } from "@bioxen/contracts";
@@ -15,7 +16,7 @@ const exposed = new Set<string>(
   ),
 );
 
-/** Names of metrics in expressions: what looks like one of ours. */
+/** The names of BioXen metrics in an expression, by their prefix. */
 const namesIn = (text: string) => [...text.matchAll(/\bbioxen[_:][a-z0-9_:]+/g)].map(([name]) => name);
 
 it.each([
@@ -24,7 +25,7 @@ it.each([
     "dashboard",
     JSON.parse(read("grafana-dashboard.json")).panels.flatMap((p: Panel) => p.targets.map((t) => t.expr)),
   ],
-])("every name in the %s is exposed or recorded", (_what, expressions) => {
+])("every metric name in the %s is exposed by a service or recorded by a rule", (_what, expressions) => {
   const names = expressions.flatMap(namesIn);
   expect(names.length).toBeGreaterThan(10);
   expect(names.filter((name: string) => !exposed.has(name) && !recorded.includes(name))).toEqual([]);
@@ -34,7 +35,7 @@ interface Panel {
   readonly targets: readonly { readonly expr: string }[];
 }
 
-it("names follow the conventions: a prefix, base units, _total for counters", () => {
+it("metric names have the prefix and base units, and counters end in _total", () => {
   for (const [name, { type, help }] of Object.entries(METRICS)) {
     expect(name).toMatch(/^bioxen_[a-z]+(_[a-z]+)*$/);
     expect(name.endsWith("_total"), name).toBe(type === "counter");

@@ -1,8 +1,9 @@
 /**
- * A fold that gives other states than before must say so: its snapshots are taken over by schema.
+ * Guards the `schema` number of each fold. A service starts from a stored snapshot only if its schema number is that of
+ * the fold, so a fold that yields different states needs a new number.
  *
- * The pinned digests are of every state of the recorded logs, event by event. When one differs, count up `schema` of that
- * fold, and pin the new digest beside the new number.
+ * A pinned digest covers every state of the recorded logs, event by event. When a digest differs, increase `schema` of
+ * that fold, and pin the new digest with the new number.
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -45,7 +46,7 @@ const logs = LOGS.map((name) =>
     .map(({ seq, subject, payload }) => decodeEvent(new TextEncoder().encode(payload), seq, subject)),
 );
 
-it.each(FOLDS)("states of %s are those that its schema number stands for", (kind, fold) => {
+it.each(FOLDS)("the states of the %s fold match the digest pinned for its schema", (kind, fold) => {
   const hash = createHash("sha256");
   let states = 0;
   for (const events of logs) {
@@ -58,6 +59,6 @@ it.each(FOLDS)("states of %s are those that its schema number stands for", (kind
       states += 1;
     }
   }
-  expect(states, "a digest of something").toBeGreaterThan(0);
+  expect(states, "the logs have events of this aggregate").toBeGreaterThan(0);
   expect({ schema: fold.schema, digest: hash.digest("hex") }).toEqual(PINNED[kind]);
 });

@@ -1,9 +1,9 @@
 /**
- * Logs of older versions, captured from real runs, read by today's code.
+ * Reads logs that older releases wrote, recorded from real runs, with the current code.
  *
- * `log-v<N>.jsonl` is what a stack of its time stored, a message a line: sequence, subject, and the payload to the
- * byte. `log-v<N>.views.json` is what everything was in the end, folded by the release that wrote it. A log is never changed; a
- * change of its views is a change of what the past means, and must be meant.
+ * `log-v<N>.jsonl` has one stored message per line: sequence, subject and the exact payload. `log-v<N>.views.json` has
+ * the views at the end of the log, as the release that wrote it folded them. A log is never edited. A change of the
+ * views changes the meaning of old events, and must be intended.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import {
@@ -28,7 +28,7 @@ import { ReadModel, type StoredEvent } from "@bioxen/kernel";
 import { LogVerifier } from "@bioxen/log-verifier";
 import { describe, expect, it } from "vitest";
 
-/** Each has a recorded event of its own, beside its schema. */
+/** Event types that are in no recorded log. packages/contracts/golden has one of each instead. */
 const NEVER_CAPTURED = [
   "bioxen.vm.displaced.v2",
   "bioxen.vm.checkpoint-lost.v1",
@@ -82,7 +82,7 @@ function viewsOf(events: readonly StoredEvent[]) {
 describe.each(LOGS)("%s", (name) => {
   const lines = linesOf(name);
 
-  it("is read to the end, as the newest versions, under the digests of what is stored", () => {
+  it("is decoded completely: each event in its newest version, with the digest of the stored bytes", () => {
     expect(lines.length).toBeGreaterThan(100);
     for (const line of lines) {
       const event = decoded(line);
@@ -91,13 +91,13 @@ describe.each(LOGS)("%s", (name) => {
     }
   });
 
-  it("means what it meant", () => {
+  it("has the same views as in the release that wrote it", () => {
     const pinned = JSON.parse(readFileSync(new URL(name.replace(".jsonl", ".views.json"), FOLDER), "utf8"));
-    // A view may gain fields; what it had, it keeps.
+    // A view may gain fields, but keeps the old ones.
     expect(viewsOf(lines.map(decoded))).toMatchObject(pinned);
   });
 
-  it("has no violation, and one when an event is changed", () => {
+  it("has no violation, and exactly one after an event is changed", () => {
     const report = (all: readonly Line[]) => {
       const verifier = new LogVerifier();
       for (const line of all) verifier.observe(decoded(line));
@@ -112,7 +112,7 @@ describe.each(LOGS)("%s", (name) => {
   });
 });
 
-it("what happened was one of every kind of event that is written", () => {
+it("the recorded logs contain every current event type, except the listed ones", () => {
   const types = new Set(
     LOGS.flatMap(linesOf).map(({ payload }) => (JSON.parse(payload) as { type: string }).type),
   );
@@ -121,7 +121,7 @@ it("what happened was one of every kind of event that is written", () => {
   );
 });
 
-it("there is an old log, and an old version in it", () => {
+it("the first log exists, and contains superseded event versions", () => {
   expect(LOGS).toContain("log-v1.jsonl");
   const types = linesOf("log-v1.jsonl").map(({ payload }) => (JSON.parse(payload) as { type: string }).type);
   expect(types.filter(isSuperseded).length).toBeGreaterThan(0);

@@ -1,7 +1,7 @@
 /**
  * Runs many `bioxen` commands in one child process, because most of the time of a command is the start of its process.
  *
- * Commands run one after the other. A test of process start, signals, standard input or exit uses a process of its own
+ * Commands run one after the other. Tests of process start, signals, standard input or exit start a separate process
  * instead.
  */
 import { type ChildProcess, fork } from "node:child_process";

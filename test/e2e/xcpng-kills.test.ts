@@ -15,12 +15,12 @@ const MACHINES = 3;
  * Most calls to the pool between the agent's restart and its next kill. A start takes about 8 calls and 4 more for each
  * unfinished clone, a machine's life about 25. With a lower limit no machine would ever finish.
  */
-const MOST_CALLS = 150;
+const MAX_CALLS = 150;
 /** Deadline for a VM to reach a state, ms. The agent may be killed meanwhile, and its supervisor then waits 5 s. */
 const SETTLE_MS = 120_000;
 const TIMEOUT_MS = 60_000 + KILLS * 30_000;
 /** Sessions that may be left, because a kill can hit a login: one of about 40 calls between two kills. */
-const MOST_UNKNOWN_SESSIONS = 5;
+const MAX_UNKNOWN_SESSIONS = 5;
 const PASSWORD = "only-the-agent-may-know";
 
 let fake: FakeXapi;
@@ -53,7 +53,7 @@ const agent = () => world.stack.services().find((service) => service.name === "c
 async function killAgent(): Promise<void> {
   const before = agent();
   process.kill(before?.pid ?? 0, "SIGKILL");
-  await eventually("the agent is back", () => {
+  await eventually("the agent is ready again", () => {
     const now = agent();
     return (now?.state === "ready" && now.pid !== before?.pid) || undefined;
   });
@@ -105,7 +105,7 @@ it(`after ${KILLS} kills no object exists twice and none is left`, { timeout: TI
   };
   const loops = Promise.all(Array.from({ length: MACHINES }, (_, i) => live(`m${i}`)));
   for (let kill = 0; kill < KILLS; kill += 1) {
-    const at = fake.statistics.total + Math.ceil(Math.random() * MOST_CALLS);
+    const at = fake.statistics.total + Math.ceil(Math.random() * MAX_CALLS);
     await Promise.race([
       loops,
       eventually(`calls before kill ${kill + 1}`, () => fake.statistics.total >= at || undefined, SETTLE_MS),
@@ -114,10 +114,10 @@ it(`after ${KILLS} kills no object exists twice and none is left`, { timeout: TI
   }
   isOver = true;
   await loops;
-  await eventually("the pool is as it was", () => left() === before || undefined).catch(() => undefined);
+  await eventually("the pool has the same objects as before", () => left() === before || undefined).catch(() => undefined);
   expect(left()).toBe(before);
   console.log(`${lives} machines lived and were removed during ${KILLS} kills`);
-  expect(fake.counts()["sessions"]).toBeLessThanOrEqual(1 + MOST_UNKNOWN_SESSIONS);
+  expect(fake.counts()["sessions"]).toBeLessThanOrEqual(1 + MAX_UNKNOWN_SESSIONS);
   const verified = await world.bioxenJson("events", "verify");
   expect(verified.violations).toEqual([]);
 });

@@ -9,7 +9,7 @@ import { REJECTED_POOLS, upRejects } from "./xcpng-access.ts";
 import { programsRunIn, restartWith, sshSettingsOf } from "./xcpng-programs.ts";
 
 const PASSWORD = "only-the-agent-may-know";
-/** A busy machine starts processes slowly, and each command is a process. */
+/** Time limit for one test, ms: each command is a process, and a busy machine starts processes slowly. */
 const TIMEOUT_MS = 300_000;
 let fake: FakeXapi;
 let world: World;
@@ -30,7 +30,7 @@ afterAll(async () => {
   await fake.close();
 });
 
-/** The machine of this VM in the pool. */
+/** The machine of this VM in the pool; undefined if it has none. */
 function machine(vmId: string): Json {
   return fake.pool.db
     .all("VM")
@@ -47,7 +47,7 @@ async function run(vmId: string, fields: Json = {}): Promise<Json> {
 async function destroyed(...vmIds: string[]): Promise<void> {
   for (const vmId of vmIds) await world.done("cmd.vm.destroy", { vmId });
   for (const vmId of vmIds) await world.reach(vmId, "destroyed");
-  await eventually("the pool is as it was", () => {
+  await eventually("the pool has the same objects as before", () => {
     const { sessions: _, ...now } = fake.counts();
     return JSON.stringify(now) === JSON.stringify({ ...empty, sessions: undefined }) || undefined;
   });
@@ -92,9 +92,9 @@ describe("a VM of a pool", () => {
       machine: { vcpus: 2, memoryMiB: 2_048 },
     });
     await world.done("cmd.vm.pause", { vmId: "x1" });
-    await eventually("it is paused in the pool", () => machine("x1").power_state === "Paused" || undefined);
+    await eventually("the machine is paused", () => machine("x1").power_state === "Paused" || undefined);
     await world.done("cmd.vm.resume", { vmId: "x1" });
-    await eventually("it runs in the pool", () => machine("x1").power_state === "Running" || undefined);
+    await eventually("the machine runs", () => machine("x1").power_state === "Running" || undefined);
     const exec = await world.ask("cmd.vm.exec", { vmId: "x1", source: "return 1" });
     expect(exec.error.code).toBe("UNSUPPORTED");
     expect(exec.error.message).toContain("BIOXEN_XCPNG_SSH_USER");
@@ -156,7 +156,7 @@ describe("a VM of a pool", () => {
     await world.done("cmd.vm.restore", { vmId: "s1", snapshotId: "before" });
     await isRestored(1);
     await eventually(
-      "its history has the restart",
+      "the history of s1 has the restart",
       async () => (await typesOf("s1")).includes("guest-restarted") || undefined,
     );
     await world.done("cmd.vm.stop", { vmId: "s1" });
@@ -185,7 +185,7 @@ describe("a VM of a pool", () => {
     await world.done("cmd.vm.stop", { vmId: "s1" });
     await world.reach("s1", "stopped");
     await world.bioxenJson("vm", "snapshots", "s1", "--delete", "before");
-    await eventually("it is gone", () => fake.counts()["snapshots"] === 0 || undefined);
+    await eventually("no snapshot is left in the pool", () => fake.counts()["snapshots"] === 0 || undefined);
     await destroyed("s1");
   });
 
@@ -250,27 +250,26 @@ describe("changes outside BioXen", () => {
   }, async () => {
     await run("d4");
     await fake.outside("VM.pause", machine("d4").ref);
-    await eventually("it is observed", async () => (await seenOf("d4")).length === 1 || undefined);
-    await eventually("it runs again", () => machine("d4").power_state === "Running" || undefined);
+    await eventually("the change is observed", async () => (await seenOf("d4")).length === 1 || undefined);
+    await eventually("the machine runs again", () => machine("d4").power_state === "Running" || undefined);
     await world.done("cmd.vm.stop", { vmId: "d4" });
     await world.reach("d4", "stopped");
     await fake.outside("VM.start", machine("d4").ref, false, false);
-    // The start is reported before the machine is halted, and "Halted" alone also describes the machine before its
-    // start.
+    // Waits for the event first: the power state "Halted" alone would also describe the machine before its start.
     await eventually("the start is observed", async () => (await seenOf("d4")).length === 2 || undefined);
     expect(await seenOf("d4")).toEqual(["paused REPAIR", "started REPAIR"]);
-    await eventually("the ghost is ended", () => machine("d4").power_state === "Halted" || undefined);
+    await eventually("the machine is halted", () => machine("d4").power_state === "Halted" || undefined);
     await destroyed("d4");
   });
 
-  it("a moved machine goes on, and its history names both hosts", {
+  it("a moved machine keeps running, and its history names both hosts", {
     timeout: TIMEOUT_MS,
   }, async () => {
     await run("d5");
     const { ref, resident_on } = machine("d5");
     const [to] = fake.pool.db.all("host").filter(([host]) => host !== resident_on);
     await fake.outside("VM.pool_migrate", ref, to?.[0] ?? "", {});
-    await eventually("it is observed", async () => (await seenOf("d5")).length === 1 || undefined);
+    await eventually("the change is observed", async () => (await seenOf("d5")).length === 1 || undefined);
     const from = fake.pool.db.get("host", resident_on)["name_label"];
     const { stdout } = await world.bioxen("vm", "history", "d5");
     expect(stdout).toContain(
@@ -288,7 +287,7 @@ describe("the agent", () => {
     const { uuid, domid } = machine("k1");
     const agent = world.stack.services().find((service) => service.name === "chassis-agent");
     process.kill(agent?.pid ?? 0, "SIGKILL");
-    await eventually("it is back", () => {
+    await eventually("the agent is ready again", () => {
       const now = world.stack.services().find((service) => service.name === "chassis-agent");
       return (now?.state === "ready" && now.pid !== agent?.pid) || undefined;
     });
