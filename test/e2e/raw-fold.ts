@@ -79,7 +79,7 @@ const VM_CHANGES: Record<string, (d: Json, ms: number) => Json> = {
   }),
   displaced: ({ reason }, ms) => ({ ...WITHOUT_PLACE, state: "pending", reason, pendingSinceMs: ms }),
   resized: (d) => ({ ...d, guarantee: d.request }),
-  // The agent of these tests repairs such a change, so the state of the VM stays.
+  // The agent of these tests undoes a change from outside, so the VM keeps its state.
   observed: () => ({}),
   destroyed: ({ reason }) => ({
     ...WITHOUT_PLACE,

@@ -21,7 +21,7 @@ function expired() {
   });
 }
 
-/** Checks that `up` fails on such a pool with this error, and never prints the password. */
+/** Checks that `up` fails with this error on a pool with these options, and never prints the password. */
 export async function upRejects(
   world: World,
   options: FakeOptions,

@@ -114,7 +114,9 @@ it(`after ${KILLS} kills no object exists twice and none is left`, { timeout: TI
   }
   isOver = true;
   await loops;
-  await eventually("the pool has the same objects as before", () => left() === before || undefined).catch(() => undefined);
+  await eventually("the pool has the same objects as before", () => left() === before || undefined).catch(
+    () => undefined,
+  );
   expect(left()).toBe(before);
   console.log(`${lives} machines lived and were removed during ${KILLS} kills`);
   expect(fake.counts()["sessions"]).toBeLessThanOrEqual(1 + MAX_UNKNOWN_SESSIONS);

@@ -9,7 +9,7 @@ import { REJECTED_POOLS, upRejects } from "./xcpng-access.ts";
 import { programsRunIn, restartWith, sshSettingsOf } from "./xcpng-programs.ts";
 
 const PASSWORD = "only-the-agent-may-know";
-/** Time limit for one test, ms: each command is a process, and a busy machine starts processes slowly. */
+/** Time limit for one test, ms: on a busy machine, the stack and its commands are slow. */
 const TIMEOUT_MS = 300_000;
 let fake: FakeXapi;
 let world: World;
