@@ -10,7 +10,7 @@ export class LuFactorisation {
   /** Row-major size×size; the caller fills it, `factorise` overwrites it with L and U. */
   readonly matrix: Float64Array;
   readonly #pivots: Int32Array;
-  /** First column of each row that is not zero left of the diagonal, and first one right of it. */
+  /** By row: the first non-zero column left of the diagonal, and the first one right of it. */
   readonly #lowerStart: Int32Array;
   readonly #upperStart: Int32Array;
 
@@ -22,7 +22,7 @@ export class LuFactorisation {
     this.#upperStart = new Int32Array(size);
   }
 
-  /** False when a column has no pivot that is finite and not zero; then `solve` must not be called. */
+  /** Returns false when a column has no pivot that is finite and not zero; `solve` must not be called then. */
   factorise(): boolean {
     const matrix = this.matrix;
     const n = this.size;

@@ -13,7 +13,7 @@ export interface FakeEvent {
   readonly id: number;
   /** Seconds since 1970, as a decimal string. */
   readonly timestamp: string;
-  /** In lower case. */
+  /** The object's class, in lower case. */
   readonly class: string;
   readonly operation: "add" | "mod" | "del";
   readonly ref: string;

@@ -27,17 +27,17 @@ export { parseSupervised } from "./supervised-program.ts";
 export interface FakeOptions {
   /** Port of the HTTPS server. Default: a free one. */
   readonly port?: number | undefined;
-  /** Default 2. */
+  /** Number of hosts; default 2. */
   readonly hosts?: number;
-  /** Default 16. */
+  /** Physical CPUs of each host; default 16. */
   readonly cpusPerHost?: number;
-  /** Default 65 536. */
+  /** Memory of each host, MiB; default 65 536. */
   readonly memoryMiBPerHost?: number;
-  /** Default 1 000. */
+  /** Size of the storage, GiB; default 1 000. */
   readonly storageGiB?: number;
   /** Delay of each call, ms. Default 0. */
   readonly callMs?: number;
-  /** Duration of each change of a VM's power state or disks, ms. Default 2. */
+  /** Duration of each change of a VM's power state or disks, ms. Default: 2. */
   readonly operationMs?: number;
   /** Certificate and key. Default: new ones. */
   readonly identity?: SelfSigned;

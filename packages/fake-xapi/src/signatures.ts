@@ -74,7 +74,7 @@ function generated(): Record<string, Signature> {
   for (const [name, fields] of Object.entries(SCHEMA)) {
     const self = [`${name} ref`];
     for (const [field, type] of Object.entries(fields)) {
-      // XAPI has no reader for a password field; the schema has none of those.
+      // XAPI has no reader for a password field, and the schema has no such field.
       out[`${name}.get_${field}`] = { params: self, result: type };
     }
     out[`${name}.get_record`] = { params: self, result: `${name} record` };

@@ -12,7 +12,7 @@ export const TIMED_OUT = "ALRM";
 /** Signal that reports that nothing was run: the mark is missing, so the program did not arrive whole. */
 export const NOT_RUN = "USR2";
 
-/** `exec sh -c '<script>' bioxen '<seconds>' '<whole seconds>' '<mark>'` */
+/** The command line has the form `exec sh -c '<script>' bioxen '<seconds>' '<whole seconds>' '<mark>'`. */
 const COMMAND = /^exec sh -c '([^']*)' bioxen '([\d.]+)' '\d+' '(\w+)'$/;
 /** Every word that the script needs for its work; a script without one of them is not the supervisor. */
 const SUPERVISOR_WORDS = ["setsid", TIMED_OUT, NOT_RUN];

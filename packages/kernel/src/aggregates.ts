@@ -53,7 +53,10 @@ export class Aggregates<State> {
   readonly #states: VersionedStates<State>;
   readonly #outcomes: OutcomeMemory<Versioned<State>>;
   readonly #queue = new KeyedQueue();
-  /** Undefined until the start has read an event, and after the window in which older outcomes matter. */
+  /**
+   * Tracks outcomes from before the start. Undefined until the start has read an event, and after the window in which
+   * such outcomes matter.
+   */
   #cold: ColdOutcomes | undefined;
 
   constructor(options: AggregateOptions<State>) {

@@ -17,9 +17,9 @@ export type BlobReading =
 
 /** Every method throws `Fault` UNAVAILABLE (retryable) when the store is unreachable within the adapter's deadline. */
 export interface BlobStore {
-  /** Also throws `Fault` TOO_LARGE above {@link MAX_BLOB_BYTES}. */
+  /** Stores the bytes under the name. Also throws `Fault` TOO_LARGE above {@link MAX_BLOB_BYTES}. */
   put(name: BlobName, bytes: Uint8Array): Promise<void>;
-  /** `sha256`: the expected digest, hexadecimal. */
+  /** Reads the bytes and compares their digest with `sha256`, in hexadecimal. */
   get(name: BlobName, sha256: string): Promise<BlobReading>;
   /** Deletes the bytes and leaves no trace of them. Idempotent. */
   delete(name: BlobName): Promise<void>;

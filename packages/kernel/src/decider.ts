@@ -31,7 +31,7 @@ export interface Fold<State, Event extends EventBody = EventBody> {
  * fact about other aggregates are named fields of the command, so that no two of them can be swapped.
  */
 export interface CommandBody {
-  /** The verb, `start` or `follow-ledger`: discriminates the commands of one decider. */
+  /** The verb, such as `start` or `follow-ledger`. It discriminates the commands of one decider. */
   readonly type: string;
 }
 

@@ -18,7 +18,7 @@ export interface EventEnvelope<Body extends EventBody = EventBody> {
   readonly type: Body["type"];
   /** The aggregate, `vm/cell-1`. */
   readonly subject: string;
-  /** RFC 3339 UTC. */
+  /** Instant of the decision, RFC 3339 in UTC. */
   readonly time: string;
   readonly datacontenttype: "application/json";
   readonly data: Body["data"];
@@ -54,7 +54,7 @@ export interface EventPosition {
 
 export interface StoredEvent {
   readonly seq: number;
-  /** The stream subject it is stored under, `bioxen.evt.vm.cell-1`. */
+  /** The stream subject under which the event is stored, such as `bioxen.evt.vm.cell-1`. */
   readonly streamSubject: string;
   /** SHA-256 of the stored bytes, hexadecimal. */
   readonly digest: string;
@@ -72,7 +72,9 @@ export interface Causation {
    * outcome. False when a process reacts to an event, because one event may cause several things.
    */
   readonly deduplicate: boolean;
-  /** The instant of the intent, epoch ms, where it may be long ago: its outcome is then searched in the log itself. */
+  /**
+   * The instant of the intent, epoch ms; set when it may be long ago. The outcome is then searched in the log itself.
+   */
   readonly statedAtMs?: number;
 }
 

@@ -30,7 +30,7 @@ export type FeedListener = (event: StoredEvent) => void;
 
 interface Waiter {
   readonly seq: number;
-  /** Ends the wait: without a cause the event was applied, with a cause it will not be. */
+  /** Ends the wait. Without a cause, the event was applied; with a cause, it never will be. */
   readonly settle: (cause?: unknown) => void;
 }
 
@@ -72,7 +72,7 @@ export class EventFeed {
     this.#listeners.push(listener);
   }
 
-  /** `listener` is called once, when the feed stops without a call of `stop`. */
+  /** Registers a listener that is called once, when the feed stops without a call of `stop`. */
   onStop(listener: (cause: unknown) => void): void {
     this.#stopListeners.push(listener);
   }
@@ -102,7 +102,9 @@ export class EventFeed {
     return { head: { streamSubject, digest, seq: this.#appliedSeq, takenAtMs: nowMs, schemas }, captured };
   }
 
-  /** Never throws: a snapshot is a cache, and without one the start reads the log. */
+  /**
+   * Restores the newest usable snapshot. Never throws: a snapshot is a cache, and without one the start reads the log.
+   */
   async #restore({ store, logger }: SnapshotSource): Promise<void> {
     try {
       const snapshot = await store.newest();

@@ -85,7 +85,7 @@ class Contender implements Lease {
   /** The record of another holder, and the first sight of its revision, monotonic ms. */
   #watched: { readonly revision: number; readonly sinceMs: number } | undefined;
   #hasSeenRecord = false;
-  /** The next token must be greater. */
+  /** The token of the next term must be greater than this number. */
   #floor = 0;
   #working: Promise<void> = Promise.resolve();
   #next: { cancel(): void } | undefined;

@@ -38,7 +38,7 @@ export interface FollowOptions {
    * Called when the feed stops by itself: an unreadable event, or a throw of `onEvent`. Never called after `stop()`.
    */
   readonly onStop: (cause: unknown) => void;
-  /** The server lost the reader's position: what follows is a new read, possibly of another log. */
+  /** The server lost the reader's position. The following events come from a new read, possibly of another log. */
   readonly onInterrupted?: () => void;
 }
 

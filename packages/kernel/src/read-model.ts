@@ -39,7 +39,7 @@ export class ReadModel<State> implements EventSink {
     return this.#states.get(id).last;
   }
 
-  /** Stream sequence of that event; 0 without an event. */
+  /** Stream sequence of the aggregate's last event; 0 without an event. */
   lastSeq(id: string): number {
     return this.#states.get(id).lastSeq;
   }

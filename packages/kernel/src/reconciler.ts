@@ -10,11 +10,11 @@ import type { Clock, Timers } from "./ports.ts";
 
 /** Waits between the tries of a failing step: short after the first failure, twelve tries a minute in a long outage. */
 const STEP_BACKOFF: Backoff = { firstMs: 100, ceilingMs: 5_000 };
-/** Concurrent steps: enough to overlap appends, few enough not to flood the other services. */
+/** Maximum number of concurrent steps: enough to overlap appends, few enough not to flood the other services. */
 const MAX_IN_FLIGHT = 32;
 /**
- * Steps that begin before timers and sockets get a turn. Most steps find nothing to do and never wait: at a start,
- * 100 000 of them without a break would leave requests unanswered for a second.
+ * Maximum number of steps that begin before timers and sockets get a turn. Most steps find nothing to do and never
+ * wait: at a start, 100 000 of them without a break would leave requests unanswered for a second.
  */
 const STEPS_PER_TURN = 256;
 

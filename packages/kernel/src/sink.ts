@@ -1,5 +1,6 @@
 /**
- * What the feed applies events to, and what a snapshot takes from it. An `Aggregates` and a read model are sinks.
+ * A sink: the target to which the feed applies events, and the part of it that a snapshot saves. An `Aggregates` and a
+ * read model are sinks.
  */
 import type { StoredEvent } from "./envelope.ts";
 import type { Captured } from "./versioned-states.ts";

@@ -32,7 +32,7 @@ export class SnapshotWriter {
     this.#options = options;
   }
 
-  /** Must be called once the feed is live. */
+  /** Begins to count events and to write snapshots. Call it once the feed is live. */
   async begin(): Promise<void> {
     const { feed, store, logger } = this.#options;
     this.#newestSeq = await store.newestSeq().catch((cause: unknown) => {

@@ -15,7 +15,7 @@ import { type Captured, lineOf } from "./versioned-states.ts";
 export interface SnapshotHead {
   /** Sequence of the last event in the snapshot. */
   readonly seq: number;
-  /** Subject and digest of that event: they tell whether the snapshot belongs to this log. */
+  /** Subject and digest of the last event. They tell whether the snapshot belongs to this log. */
   readonly streamSubject: string;
   readonly digest: string;
   readonly takenAtMs: number;

@@ -19,7 +19,7 @@ export interface Versioned<State> {
   readonly version: number;
   /** The aggregate's last event; undefined without an event. */
   readonly last: CauseEvent | undefined;
-  /** Digest of that event; undefined where only a read of the log could tell. */
+  /** Digest of the aggregate's last event; undefined when only the log has it. */
   readonly lastDigest: string | undefined;
 }
 

@@ -5,7 +5,7 @@ import { POOL_VARIABLES, poolConfiguration, poolProblem } from "@bioxen/driver-x
 import { messageOf } from "@bioxen/kernel";
 
 export interface LocalPool {
-  /** `https://host[:port]` */
+  /** Address of the pool, as `https://host[:port]`. */
   readonly url: string;
   /** SHA-256 fingerprint of its certificate, in the form of `BIOXEN_XCPNG_FINGERPRINT`. */
   readonly fingerprint?: string | undefined;

@@ -23,7 +23,10 @@ export interface ServerBinary {
   readonly from: "NATS_SERVER_BIN" | "PATH" | "package";
 }
 
-/** Throws `Fault` UNAVAILABLE when no binary is usable, with the reason for each and the ways to get one. */
+/**
+ * Returns the nats-server to run. Throws `Fault` UNAVAILABLE when no binary is usable, with the reason for each and the
+ * ways to get one.
+ */
 export async function findServerBinary(env: NodeJS.ProcessEnv = process.env): Promise<ServerBinary> {
   const reasons: string[] = [];
   const named = env["NATS_SERVER_BIN"];

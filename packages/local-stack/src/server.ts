@@ -17,9 +17,9 @@ const POLL_INTERVAL_MS = 25;
 /** Time from SIGTERM to SIGKILL for an orphaned server, ms. */
 const ORPHAN_DEADLINE_MS = 5_000;
 /**
- * Above every disk, so that the disk itself is the limit. The server's default is three quarters of the space that is
- * free at its start, with its present store counted against it: a store beyond three sevenths of the disk would refuse
- * every append after a restart.
+ * A limit above the size of every disk, so that the disk itself is the limit. The server's default is three quarters of
+ * the space that is free at its start, with its present store counted against it: a store beyond three sevenths of the
+ * disk would refuse every append after a restart.
  */
 const MAX_FILE_STORE = "1024TB";
 const CONFIG_FILE = "nats-server.conf";

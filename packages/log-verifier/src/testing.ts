@@ -67,7 +67,7 @@ export const RUNNING: readonly Line[] = [
   started(4),
   entry("committed", 4),
 ];
-/** The same after one more line: its fence is 5. */
+/** The events of {@link RUNNING} for a log with one line before them: the reservation is line 5, so its fence is 5. */
 export const RUNNING_LATER: readonly Line[] = [
   opened(),
   created,

@@ -30,7 +30,7 @@ const ACK_TIMEOUT_MS = 4_000;
 /** Tries of one call. A put is idempotent, so a lost acknowledgement may repeat it. */
 const ATTEMPTS = 2;
 
-/** The stream must exist: it is declared with the others, and opening the log creates it. */
+/** Opens the store of blobs. Its stream must exist: opening the event log creates it. */
 export async function openBlobs(bus: Bus): Promise<BlobStore> {
   return new JetStreamBlobs(jetstream(bus.connection), await jetstreamManager(bus.connection));
 }

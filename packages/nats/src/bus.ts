@@ -32,12 +32,16 @@ const RECONNECT_WAIT_MS = 250;
 /** Interval of pings, ms. After two unanswered pings the client reconnects. */
 const PING_INTERVAL_MS = 10_000;
 /**
- * Longest dial, ms: the only limit that notices a connection cut during its greeting. The next server is then tried.
+ * Longest attempt to connect to one server, ms; then the next server is tried. No other limit notices a connection that
+ * is cut during its greeting.
  */
 const DIAL_TIMEOUT_MS = 2_000;
 /** Longest wait for the first connection, ms. */
 export const CONNECT_TIMEOUT_MS = 10_000;
-/** Headers of BioXen, in addition to those of the protocol: the beginning of a chain of commands and events. */
+/**
+ * The headers of a call: the command at the beginning of its chain, its direct cause, its message id, and its trace
+ * context.
+ */
 export const CORRELATION_HEADER = "Bioxen-Correlation-Id";
 export const CAUSATION_HEADER = "Bioxen-Causation-Id";
 export const MESSAGE_ID_HEADER = "Nats-Msg-Id";
@@ -48,7 +52,7 @@ const decoder = new TextDecoder();
 
 export type BusStatus = "connected" | "disconnected";
 
-/** Throws `Fault` UNAVAILABLE when no server answers within `connectTimeoutMs`. */
+/** Connects to NATS. Throws `Fault` UNAVAILABLE when no server answers within `connectTimeoutMs`. */
 export async function connectBus(options: BusOptions): Promise<Bus> {
   const deadline = Date.now() + (options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS);
   for (;;) {

@@ -37,8 +37,8 @@ const RETRY_WAIT_MS = 100;
 /** Longest read, ms: a server that dies during a read is back within this time, or the read fails. */
 const READ_DEADLINE_MS = 10_000;
 /**
- * Events read one by one, a fraction of a ms each, before a consumer reads the rest. Another instance usually has
- * written one or two, and in a cluster all servers must agree on a consumer.
+ * Maximum number of events that are read one by one, a fraction of a ms each, before a consumer reads the rest. Another
+ * instance usually has written one or two, and in a cluster all servers must agree on a consumer.
  */
 const MAX_SINGLE_READS = 16;
 

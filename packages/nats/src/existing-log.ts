@@ -14,7 +14,7 @@ import { isStreamNotFound } from "./server-codes.ts";
  */
 const CONSUMER_TIMEOUT_MS = 2_000;
 
-/** Throws `Fault` UNAVAILABLE when the server has no JetStream or no event stream. */
+/** Opens the existing event log. Throws `Fault` UNAVAILABLE when the server has no JetStream or no event stream. */
 export async function openExistingLog(bus: Bus, longReader?: LongReader): Promise<EventLog> {
   try {
     const jsm = await jetstreamManager(bus.connection);

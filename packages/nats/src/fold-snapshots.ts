@@ -24,7 +24,8 @@ const READS_AT_ONCE = 16;
 const READ_ATTEMPTS = 2;
 
 /**
- * Decompress a chunk into one buffer; by default zlib joins 32 pieces. A chunk with one very long line may be larger.
+ * Options to decompress a chunk into one buffer; by default zlib joins 32 pieces. A chunk with one very long line may
+ * be larger.
  */
 const WHOLE = { chunkSize: CHUNK_BYTES };
 
@@ -44,7 +45,7 @@ const manifestSchema = z.object({
 });
 type Manifest = z.infer<typeof manifestSchema>;
 
-/** Throws `Fault` UNAVAILABLE when the bucket can be neither opened nor created. */
+/** Opens the store of snapshots. Throws `Fault` UNAVAILABLE when its bucket can be neither opened nor created. */
 export async function openFoldSnapshots(bus: Bus, replicas = 1): Promise<SnapshotStore> {
   const options = {
     replicas,
@@ -89,7 +90,7 @@ class KvFoldSnapshots implements SnapshotStore {
     else await this.#kv.update(MANIFEST, text, before.revision);
   }
 
-  /** Returns undefined when a chunk is missing or has another digest than the manifest says. */
+  /** Returns the chunks of a snapshot; undefined when one is missing or has another digest than the manifest says. */
   async #chunks({ slot, digests }: Manifest): Promise<Uint8Array[] | undefined> {
     const chunks: Uint8Array[] = new Array(digests.length);
     let next = 0;
@@ -107,7 +108,7 @@ class KvFoldSnapshots implements SnapshotStore {
     return whole ? chunks : undefined;
   }
 
-  /** A malformed manifest counts as none, and is overwritten. */
+  /** Returns the manifest with its revision. A malformed manifest counts as absent, and is overwritten. */
   async #manifest(): Promise<{ readonly manifest: Manifest | undefined; readonly revision: number }> {
     const entry = await this.#kv.get(MANIFEST);
     if (entry === null) return { manifest: undefined, revision: 0 };

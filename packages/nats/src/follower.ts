@@ -48,7 +48,7 @@ export function orderedConsumer(js: JetStreamClient, fromSeq: number, filter?: s
 
 export interface DirectOptions extends FollowOptions {
   readonly js: JetStreamClient;
-  /** True while the connection is up: only then silence has a meaning. */
+  /** Returns true while the connection is up. Silence has a meaning only then. */
   readonly connected: () => boolean;
   /** The last stored sequence at the beginning that matches `filter`. */
   readonly endSeq: number;
@@ -83,7 +83,7 @@ class DirectFollowing implements Following {
     this.#caughtUp = options.endSeq < options.fromSeq;
   }
 
-  /** Rejects when no consumer can be created; later failures are repaired. */
+  /** Begins to follow. Rejects when no consumer can be created; later failures are repaired. */
   async begin(): Promise<void> {
     const consumer = await this.#make();
     if (this.#caughtUp) this.#options.onCaughtUp();

@@ -53,7 +53,10 @@ export class JobAttempts {
     this.#served = new Map(options.endpoints.map((served) => [served.endpoint.subject, served]));
   }
 
-  /** Never throws. `done`: the outcome or dead letter is stored, and the job may leave the queue. */
+  /**
+   * Makes one try of the job. Never throws. `done`: the outcome or dead letter is stored, and the job may leave the
+   * queue.
+   */
   async try(pending: PendingJob): Promise<AfterTry> {
     try {
       return await this.#try(pending);

@@ -9,11 +9,14 @@ import type { ReplyError } from "@bioxen/kernel";
 import { headers, type MsgHdrs } from "@nats-io/nats-core";
 import { MESSAGE_ID_HEADER } from "./bus.ts";
 
-/** The job's own id, where the message id is another one: a repeated publication must not count as a duplicate. */
+/**
+ * Header with the job's id, when the message id is a different one, as in a later round: that publication must not
+ * count as a duplicate.
+ */
 const JOB_ID_HEADER = "Bioxen-Job-Id";
-/** 1 at the first publication, and 1 more at each later one. */
+/** Header with the number of the round: 1 at the first publication, and 1 more at each later one. */
 const ROUND_HEADER = "Bioxen-Job-Round";
-/** Instant at which the stream first stored the job, epoch ms. */
+/** Header with the instant at which the stream first stored the job, epoch ms. */
 const FIRST_AT_HEADER = "Bioxen-Job-First-At-Ms";
 const SUBJECT_HEADER = "Bioxen-Job-Subject";
 const ATTEMPTS_HEADER = "Bioxen-Job-Attempts";

@@ -58,14 +58,17 @@ export class JobStore {
     this.#jsm = jsm;
   }
 
-  /** Throws `Fault` UNAVAILABLE when the server has no JetStream or does not answer. */
+  /** Opens the three streams. Throws `Fault` UNAVAILABLE when the server has no JetStream or does not answer. */
   static async open(bus: Bus): Promise<JobStore> {
     return withFaults("JetStream", async () => {
       return new JobStore(jetstream(bus.connection), await jetstreamManager(bus.connection));
     });
   }
 
-  /** Throws `Fault`: TOO_LARGE for a payload above the limit, CONFLICT for a wrong `expectedSeq`, else UNAVAILABLE. */
+  /**
+   * Publishes a message. Throws `Fault`: TOO_LARGE for a payload above the limit, CONFLICT for a wrong `expectedSeq`,
+   * else UNAVAILABLE.
+   */
   async publish(subject: string, data: Uint8Array, options: PublishOptions = {}) {
     const { headers, messageId, expectedSeq } = options;
     return withFaults(`the stream of ${subject}`, () =>
@@ -139,7 +142,7 @@ export class JobStore {
     return this.#remove(DEAD_LETTER_STREAM, seq);
   }
 
-  /** Idempotent: an absent message counts as removed. */
+  /** Removes a message. Idempotent: an absent message counts as removed. */
   async #remove(stream: string, seq: number): Promise<void> {
     await withFaults(stream, async () => {
       await this.#jsm.streams.deleteMessage(stream, seq, false).catch((cause: unknown) => {

@@ -42,12 +42,13 @@ import { JobStore } from "./job-store.ts";
 import { Semaphore } from "./semaphore.ts";
 
 /**
- * Concurrent tries, of different VMs or chassis: enough to hide the waits for the disk, with room left for requests.
+ * Maximum number of concurrent tries, of different VMs or chassis: enough to hide the waits for the disk, with room
+ * left for requests.
  */
 const MAX_TRIES_AT_ONCE = 16;
 /**
- * Unacknowledged jobs of a holder, all in memory. A VM with more jobs than this behind a failing one delays the jobs of
- * other VMs until the failing job is a dead letter.
+ * Maximum number of unacknowledged jobs of a holder, all in memory. A VM with more jobs than this behind a failing one
+ * delays the jobs of other VMs until the failing job is a dead letter.
  */
 const MAX_UNACKNOWLEDGED = 1_024;
 /** Time without a sign of life after which the server delivers a job again, ms. */
@@ -60,7 +61,7 @@ const PULL_HEARTBEAT_MS = 750;
 const PULL_EXPIRES_MS = 3_000;
 /** Wait after a failed creation of the consumer, ms. */
 const REOPEN_WAIT_MS = 500;
-/** Interval of looks for stray jobs, ms: no caller waits for them. */
+/** Interval at which stray jobs are searched, ms. It may be long, because no caller waits for them. */
 const STRAY_LOOK_MS = 1_000;
 /** Maximum number of stray jobs that one pass ends. */
 const STRAYS_PER_LOOK = 256;

@@ -20,7 +20,7 @@ import {
   type ToReader,
 } from "./reader-protocol.ts";
 
-/** Longest dial, ms. The main thread is the one that waits for an absent server. */
+/** Longest attempt to connect, ms. The thread does not wait for an absent server; the main thread does. */
 const DIAL_TIMEOUT_MS = 5_000;
 /** Longest life of a pull request, ms. The stream has all requested messages, so no request comes near it. */
 const PULL_EXPIRES_MS = 30_000;

@@ -29,7 +29,7 @@ const BUCKET = "bioxen-first-outcomes";
 const CALL_TIMEOUT_MS = 2_000;
 /** Wait between two tries while a cluster elects a leader and stores nothing, ms. */
 const LEADER_WAIT_MS = 100;
-/** Longest time of these tries, ms: an election takes 4 to 9 s, and callers wait 10 s by default. */
+/** Longest wait for the election of a leader, ms: an election takes 4 to 9 s, and callers wait 10 s by default. */
 const LEADER_DEADLINE_MS = 8_000;
 
 export interface Outcomes {
@@ -46,7 +46,7 @@ type OutcomeRecord =
   | { readonly outcome: HandlerResult }
   | { readonly claimed: true; readonly deaths?: number };
 
-/** Throws `Fault` UNAVAILABLE when the bucket can be neither opened nor created. */
+/** Opens the store of outcomes. Throws `Fault` UNAVAILABLE when its bucket can be neither opened nor created. */
 export async function openOutcomes(bus: Bus, replicas = 1): Promise<Outcomes> {
   const options = {
     ttl: OUTCOME_TTL_MS,
@@ -157,7 +157,7 @@ async function withLeader<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-/** A message id may contain characters that a key may not. */
+/** Returns the bucket key of a command. A message id may contain characters that a key may not. */
 function keyOf(commandId: string): string {
   return createHash("sha256").update(commandId).digest("hex");
 }

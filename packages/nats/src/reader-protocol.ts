@@ -23,7 +23,7 @@ export interface ReaderData {
   readonly stream: string;
   /** The consumer to read from. It starts at the first wanted event and needs no acknowledgements. */
   readonly consumer: string;
-  /** Last wanted sequence; the stream has it. */
+  /** Sequence of the last event to read. The stream must contain it. */
   readonly untilSeq: number;
 }
 
@@ -39,7 +39,7 @@ export interface ReadBatch {
   readonly subjects: string;
 }
 
-/** Nothing follows `read` and `failed`. */
+/** A message from the reading thread. No message follows `read` or `failed`. */
 export type FromReader =
   | { readonly kind: "batch"; readonly batch: ReadBatch }
   | { readonly kind: "read" }

@@ -52,7 +52,7 @@ export class AffinityIndex {
     this.#changed.set(at, this.at(at).with(vm));
   }
 
-  /** Takes back the last `count` additions. */
+  /** Undoes the last `count` additions. */
   removeLast(count: number): void {
     for (const { at, before } of this.#added.splice(Math.max(0, this.#added.length - count)).reverse()) {
       if (before === undefined) this.#changed.delete(at);

@@ -1,6 +1,6 @@
 /**
- * Divides the room of one round among placements, VMs that wait for room which others are giving up, and preempted VMs
- * that want back what they gave up.
+ * Divides the room of one round among three groups: placements, VMs that wait for room which other VMs are giving up,
+ * and preempted VMs that want their resources back.
  *
  * The plan of a round knows only what is free now. This pass goes through all claims again in order of priority, and
  * counts what VMs have given up but their ledgers have not released yet. A VM that fits with that amount waits for it,
@@ -9,8 +9,8 @@
  * forgets nothing.
  *
  * A preempted VM is reinstated as a whole once there is room: after all VMs of higher priority that can use it, and
- * before new VMs of its own priority. A choice of victims has no victim that could be spared, so that what a preemption
- * leaves over never reinstates one of them at once.
+ * before new VMs of its own priority. No victim of a choice could be spared, so the room that a preemption leaves over
+ * never suffices to reinstate one of its victims at once.
  */
 import { type Misfit, type Room, roomFor } from "@bioxen/contracts";
 import { type Amounts, add, amountOf, NO_AMOUNTS } from "@bioxen/kernel";
@@ -43,7 +43,7 @@ export interface PreemptedVm {
   readonly preemptedSeq: number;
   /** The instant of the preemption, ms. */
   readonly sinceMs: number;
-  /** The part of its request that it gave up. */
+  /** The part of its request that the VM gave up. */
   readonly missing: Amounts;
 }
 
@@ -201,7 +201,7 @@ class ChassisTable {
   }
 
   /**
-   * Sets aside the room that is about to be free for a VM; returns false when it would not fit on any chassis even
+   * Sets aside, for a VM, room that is about to be free. Returns false when the VM would not fit on any chassis even
    * then.
    */
   setAsideFor(vm: WaitingVm): boolean {
@@ -233,7 +233,7 @@ class ChassisTable {
   }
 }
 
-/** Deducts from the expected room what a VM is to get. */
+/** Deducts the amounts of a VM from the expected room, so that no later claim gets them. */
 function setAside(account: ChassisAccount, amounts: Amounts, places: 0 | 1): void {
   const room = minus(account.expected.room, amounts, places);
   account.expected = { ...account.expected, room };
@@ -247,7 +247,10 @@ function misfitOf(amounts: Amounts, room: Room, places: 0 | 1): Misfit | undefin
   return roomFor(amounts, places === 0 ? { ...room, placesLeft: 1 } : room);
 }
 
-/** The result can be negative where more is set aside than is there. No VM fits there then. */
+/**
+ * Subtracts amounts and places from a room. The result is negative when more is set aside than the room has; no VM fits
+ * there then.
+ */
 function minus({ free, placesLeft }: Room, amounts: Amounts, places: 0 | 1): Room {
   const left: Record<string, number> = { ...free };
   for (const [name, n] of Object.entries(amounts)) left[name] = amountOf(free, name) - n;

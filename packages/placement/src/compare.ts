@@ -10,7 +10,7 @@ export interface ReplaySummary {
   readonly placed: number;
   /** Demands that were withdrawn, or that still wait at the end. */
   readonly unplaced: number;
-  /** Sum over all demands, including those without a place, ms. */
+  /** Sum of the waiting times of all demands, including those without a place, ms. */
   readonly totalWaitMs: number;
   readonly longestWaitMs: number;
   /** VMs that lost their place because their chassis was removed. */
@@ -40,9 +40,9 @@ export interface ReplayDifference {
 export interface Reproduction {
   /** Demands that the log and the baseline both decided. */
   readonly demands: number;
-  /** The demands of these for which the baseline chose the same chassis, or none, as the log. */
+  /** The number of those demands for which the baseline decided like the log: the same chassis, or none. */
   readonly sameChassis: number;
-  /** `sameChassis` in thousandths of `demands`, rounded down; 1000 when nothing was to decide. */
+  /** `sameChassis` in thousandths of `demands`, rounded down; 1000 when there was no demand to decide. */
   readonly permille: number;
   /** Total wait of the baseline minus that of the log, ms. */
   readonly waitDifferenceMs: number;
@@ -117,7 +117,7 @@ function reproductionOf(
   return { demands, sameChassis, permille, waitDifferenceMs };
 }
 
-/** In the order of the demands. */
+/** Returns the differences between two replays, in the order of the demands. */
 function differencesOf(
   baseline: ReadonlyMap<string, Episode>,
   alternative: ReadonlyMap<string, Episode>,

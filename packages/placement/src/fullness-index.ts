@@ -36,13 +36,13 @@ interface SizeClasses {
   readonly classes: readonly SizeClass[];
   /** Chassis that changed after the index was built, so that their positions may be wrong. */
   readonly stale: Set<number>;
-  /** How many changes of the room index `stale` covers. */
+  /** Number of changes of the room index that `stale` already contains. */
   changesSeen: number;
 }
 
 export class FullnessIndex {
   readonly #index: RoomIndex;
-  /** By the set of requested resources, because fullness is counted over these. */
+  /** The size classes by set of requested resources, because fullness is measured over these resources. */
   readonly #indexed = new Map<string, SizeClasses>();
 
   constructor(index: RoomIndex) {
@@ -138,7 +138,7 @@ export class FullnessIndex {
     });
   }
 
-  /** 0 for identical chassis: equal in everything that a score depends on. */
+  /** Compares two chassis for sorting. Returns 0 when they are equal in everything that a score depends on. */
   #difference(a: number, b: number, asked: readonly number[]): number {
     const index = this.#index;
     for (const r of asked) {

@@ -112,7 +112,10 @@ function needsOf(vm: WaitingVm): string {
 /** VMs with equal needs. They share one query, and the reasons once no chassis fits. */
 interface Group {
   readonly query: FitQuery;
-  /** The reasons once none of them fits; this is final, because rooms only shrink while a plan is made. */
+  /**
+   * The reasons why no chassis takes these VMs; undefined while one may. The reasons are final, because rooms only
+   * shrink while a plan is made.
+   */
   unfit:
     | { readonly reasons: readonly PlacementRefusal[]; readonly candidates: readonly Candidate[] }
     | undefined;
@@ -166,11 +169,11 @@ class Planner {
     const unfitGroups = new Set<Group>();
     for (const vm of vms) {
       const group = this.#groupOf(vm);
-      // Its quota had room until other VMs of its class took it.
+      // The VM's quota had room until other VMs of the same priority took it.
       const isOverQuota = this.#quotas.misfitOf(vm) !== undefined;
       if (!unfitGroups.has(group) && this.#place(vm)) continue;
-      // With affinity terms a VM that was placed before it can be the cause. Only the order of age can tell that from a
-      // lack of room.
+      // With affinity terms, the cause can be a VM that was placed earlier in this attempt. Placing VMs in order of age
+      // tells this cause from a lack of room.
       const hadRoom =
         isOverQuota || this.#index.affinity.hasTerms || this.#index.fittedAt(mark, { ...group.query, vm });
       if (this.#hasAged(vm) || (!unfitGroups.has(group) && hadRoom)) {
@@ -186,7 +189,10 @@ class Planner {
     return true;
   }
 
-  /** By size: the share of the cluster's whole offer that the VM needs, of its scarcest resource. */
+  /**
+   * Sorts VMs by size, the largest first. The size is the share of the cluster's whole offer that the VM needs of its
+   * scarcest resource.
+   */
   #largestFirst(vms: readonly WaitingVm[]): WaitingVm[] {
     const sizes = new Map(vms.map((vm) => [vm, this.#index.sizeOf(this.#groupOf(vm).query)]));
     return [...vms].sort((a, b) => (sizes.get(b) ?? 0) - (sizes.get(a) ?? 0) || byAge(a, b));

@@ -33,7 +33,7 @@ export interface HeldRoom extends ChassisRoom {
 export interface Preemption {
   readonly vm: WaitingVm;
   readonly chassisId: string;
-  /** The cheapest first. */
+  /** The victims, the cheapest first. */
   readonly victims: readonly Victim[];
   /** The shortages on the chassis before the preemption. */
   readonly lacking: readonly Shortage[];

@@ -1,5 +1,6 @@
 /**
- * The room under quotas while a plan is made. A VM without room under a quota is deferred, and not proposed in vain.
+ * The room under quotas while a plan is made. A VM without room under a quota is deferred, because the allocator would
+ * refuse it.
  */
 import {
   incarnationKey,
@@ -71,7 +72,7 @@ export class QuotaRooms {
     }
   }
 
-  /** Deducts what a VM takes that was placed. */
+  /** Deducts the amounts of a VM that was placed. */
   take(vm: UnderQuota): void {
     for (const [, room] of this.#of(vm)) {
       const own = countedFor(vm, room);

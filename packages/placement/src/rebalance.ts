@@ -24,7 +24,7 @@ export const COOL_DOWN_MS = 600_000;
  * even out.
  */
 const LEAST_GAIN = 50;
-/** Most VMs of one chassis that are tried, the largest first. */
+/** Maximum number of VMs of one chassis that are tried, the largest first. */
 const MAX_TRIED = 64;
 
 /** A VM that has a place. */

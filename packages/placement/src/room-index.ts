@@ -56,14 +56,14 @@ export interface FitQuery {
 }
 
 export class RoomIndex {
-  /** In order of id. */
+  /** The rooms of all chassis, in order of id. */
   readonly rooms: readonly ChassisRoom[];
   readonly resources: readonly string[];
   /** Free amounts, one row of `resources` for each chassis. */
   readonly #free: Float64Array;
   readonly #offered: Float64Array;
   readonly #placesLeft: Int32Array;
-  /** By chassis: the verdict for every VM ({@link CLOSED} or {@link HELD}), or 0. */
+  /** By chassis: {@link CLOSED} or {@link HELD} when the chassis takes no VM at present, else 0. */
   readonly #shut: Int8Array;
   /** The VM for which a chassis is held, by index in `rooms`. */
   readonly #heldFor = new Map<number, string>();
@@ -166,7 +166,9 @@ export class RoomIndex {
     return query.prefers ? this.#preferenceAt(at, query.vm) * RANKS_PER_PREFERENCE + score : score;
   }
 
-  /** From 0 on; {@link MOST_PREFERENCE} is neutral. */
+  /**
+   * Returns how much the VM prefers the chassis: an integer of at least 0, where {@link MOST_PREFERENCE} is neutral.
+   */
   #preferenceAt(at: number, vm: WaitingVm): number {
     const softTaints = untolerated(vm, (this.rooms[at] as ChassisRoom).chassis, "PreferNoSchedule").length;
     const total = this.affinity.weightAt(at, vm) + softTaints * SOFT_TAINT;

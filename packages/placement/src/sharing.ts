@@ -62,7 +62,7 @@ interface Want {
   readonly want: number;
 }
 
-/** Gives each at most what it wants. Something is left over only when all have that. */
+/** Gives each claim at most the amount that it wants. A rest remains only when every claim is satisfied. */
 function fillWater(capacity: number, wants: readonly Want[]): Map<string, number> {
   const filled = new Map(wants.map(({ id }) => [id, 0]));
   let left = Math.max(0, capacity);

@@ -41,7 +41,7 @@ export function waitingVm(
   return { vmId, incarnation, vmType, request, placement, labels, priority, waitingSinceMs };
 }
 
-/** The chassis in order of id. A list that is in order already, as that of the scheduler, is not copied. */
+/** The chassis in order of id. A list that is already in order, like the scheduler's, is not copied. */
 export function inOrderOfId(rooms: readonly ChassisRoom[]): readonly ChassisRoom[] {
   for (let i = 1; i < rooms.length; i += 1) {
     const before = rooms[i - 1]?.chassisId ?? "";

@@ -20,13 +20,13 @@ export function effectivePriority(vm: WaitingVm, nowMs: number): number {
   return Math.max(vm.priority, Math.min(HIGHEST_PRIORITY, vm.priority + steps));
 }
 
-/** Age, then id: the order among equal priorities. */
+/** Compares VMs of equal priority: the older first, then by id. */
 export function byAge(a: WaitingVm, b: WaitingVm): number {
   if (a.waitingSinceMs !== b.waitingSinceMs) return a.waitingSinceMs - b.waitingSinceMs;
   return a.vmId < b.vmId ? -1 : 1;
 }
 
-/** Most urgent first. Without an instant no VM has aged. */
+/** Compares VMs by urgency, the most urgent first. Without `nowMs` no VM has aged. */
 export function byUrgency(nowMs = Number.NEGATIVE_INFINITY): (a: WaitingVm, b: WaitingVm) => number {
   return (a, b) => effectivePriority(b, nowMs) - effectivePriority(a, nowMs) || byAge(a, b);
 }

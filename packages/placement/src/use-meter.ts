@@ -14,7 +14,7 @@ export interface ChassisUse {
   readonly presentMs: number;
   readonly meanPermille: Readonly<Record<string, number>>;
   readonly peakPermille: Readonly<Record<string, number>>;
-  /** The most VMs on the chassis at one time. */
+  /** Largest number of VMs on the chassis at one time. */
   readonly peakVms: number;
 }
 

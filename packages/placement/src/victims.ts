@@ -1,6 +1,6 @@
 /**
- * The choice of victims on one chassis for a VM that needs room there: the least that suffices, from the VMs that it
- * costs least.
+ * The choice of victims on one chassis for a VM that needs room there: the smallest sufficient concessions, from the
+ * cheapest VMs.
  *
  * Every VM of lower priority can be starved, paused or evicted. The mildest mode that would suffice if all of them took
  * part limits the choice. Then each victim, from the most precious to the cheapest, is spared if the others suffice
@@ -13,9 +13,9 @@ import { keptUnder, PREEMPTION_MODES, type PreemptionMode, type Room, type Vm } 
 import { type Amounts, amountOf, subtract } from "@bioxen/kernel";
 
 /**
- * Most VMs of one chassis that are considered as victims, the cheapest first. It is 20 times the number that fills a
- * cell chassis of the catalogue. The time of a choice grows with its square. A lower limit could miss small victims on
- * a large chassis.
+ * Maximum number of VMs of one chassis that are considered as victims, the cheapest first. It is 20 times the number of
+ * VMs that fills a cell chassis of the catalogue. The time of a choice grows with its square. A lower limit could miss
+ * small victims on a large chassis.
  */
 const MAX_HOLDERS = 512;
 
@@ -33,7 +33,9 @@ export interface Holder {
   readonly fence: number;
   readonly priority: number;
   readonly sinceMs: number;
-  /** The mildest first. Each frees at least as much of every resource as the one before it. */
+  /**
+   * The concessions of the VM, the mildest first. Each frees at least as much of every resource as the one before it.
+   */
   readonly concessions: readonly Concession[];
 }
 

@@ -20,7 +20,9 @@ export interface Episode {
   placedAtMs: number | null;
   /** When the VM withdrew or left its place; null if it still waited or ran at the end of the replay. */
   endedAtMs: number | null;
-  /** True for a placement from before the replay began to decide. It is taken from the log and counts no wait. */
+  /**
+   * True for a placement from before the replay began to decide. It is taken from the log, and its wait is not counted.
+   */
   carried: boolean;
 }
 
@@ -213,7 +215,9 @@ export class VirtualCluster {
   }
 }
 
-/** At least 0, also where a chassis was made smaller than what is held on it. */
+/**
+ * Returns the free amounts of a host: at least 0, even when its chassis was made smaller than the amounts held on it.
+ */
 function freeOf({ offered, used }: Host): Amounts {
   return Object.fromEntries(
     Object.keys(offered)

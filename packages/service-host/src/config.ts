@@ -5,7 +5,10 @@ import { z } from "zod";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Has every problem in its message. Thrown at boot; the process ends with {@link EXIT_MISCONFIGURED}. */
+/**
+ * Thrown at boot for a wrong configuration, with every problem in the message. The process then ends with {@link
+ * EXIT_MISCONFIGURED}.
+ */
 export class ConfigError extends Error {
   constructor(problems: readonly string[]) {
     super(`configuration is wrong:\n  ${problems.join("\n  ")}`);

@@ -72,7 +72,7 @@ export interface ServiceDefinition {
   readonly create: (ports: ServicePorts, env: Environment) => Service | Promise<Service>;
 }
 
-/** Returns only when the service has ended; sets the exit code. */
+/** Runs a service to its end and sets the exit code. */
 export async function runService(
   definition: ServiceDefinition,
   env: Environment = process.env,

@@ -19,7 +19,7 @@ export interface HttpOptions {
   readonly vitals: ProcessVitals;
   readonly metrics: ProcessMetrics;
   readonly measure: () => readonly Measurement[];
-  /** Measures with one series per VM; undefined in services without VMs. */
+  /** Returns measurements with one series per VM; undefined in services without VMs. */
   readonly measureVms: (() => readonly Measurement[]) | undefined;
 }
 
@@ -28,7 +28,9 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-/** Throws the error of `listen`: the address is in use, or is not an address of this machine. */
+/**
+ * Starts the HTTP server. Throws the error of `listen`: the address is in use, or is not an address of this machine.
+ */
 export async function openHttp(options: HttpOptions): Promise<HttpServer> {
   const server = createServer((request, response) => {
     void answer(options, request.method ?? "", request.url ?? "/", response).catch((thrown: unknown) => {

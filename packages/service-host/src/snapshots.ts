@@ -20,7 +20,7 @@ export interface Snapshots {
   end(): Promise<void>;
 }
 
-/** `everyEvents` 0 disables reading and writing. */
+/** Opens the snapshots of a service. An `everyEvents` of 0 disables reading and writing them. */
 export async function openSnapshots(
   bus: Bus,
   ports: ServicePorts,

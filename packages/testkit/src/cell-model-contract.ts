@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 
 const MINUTES = 240;
 
-/** `percent` of the full demand of the type, for every resource. */
+/** Returns an allocation with `percent` of the type's full demand of every resource. */
 function share(biologicalType: BiologicalType, percent: number): CellAllocation {
   const demand = Object.entries(fullDemand(biologicalType, "basic"));
   return Object.fromEntries(demand.map(([name, amount]) => [name, Math.ceil((amount * percent) / 100)]));
@@ -19,7 +19,7 @@ function numbersIn(value: unknown): number[] {
   return Object.values(value).flatMap(numbersIn);
 }
 
-/** Everything observable of a cell. */
+/** All observable properties of a cell. */
 const seen = (cell: LivingCell) => ({ sample: cell.sample(), snapshot: cell.snapshot() });
 
 export function cellModelContract(model: CellModel, biologicalTypes: readonly BiologicalType[]): void {

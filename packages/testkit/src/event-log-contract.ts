@@ -9,7 +9,7 @@ import { eventually } from "./eventually.ts";
 
 export interface LogUnderTest {
   readonly log: EventLog;
-  /** Stores bytes that cannot be decoded as an event. */
+  /** Stores bytes as they are, even if they cannot be decoded as an event. */
   readonly putBytes: (streamSubject: string, bytes: Uint8Array) => Promise<unknown> | unknown;
   readonly close: () => Promise<void>;
 }

@@ -10,8 +10,8 @@ import type { CommandBody, Decider, Decision, EventBody, EventPosition, Fold } f
 import { expect } from "vitest";
 
 /**
- * Distance between the sequences of two events of the aggregate under test. What another aggregate appends in
- * between (a reservation, for example) takes a sequence of its own there.
+ * Distance between the sequences of two events of the aggregate under test. An event of another aggregate, such as a
+ * reservation, can take a sequence in between.
  */
 export const SEQ_STEP = 10;
 /** Distance between the times of two events, ms. */

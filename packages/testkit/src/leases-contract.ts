@@ -40,7 +40,7 @@ const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
 class Rival {
   readonly path: LeaseStorePath;
-  /** The tokens under which it held the lease, and its losses, in order. */
+  /** The tokens under which the contender held the lease, and its losses, in order. */
   readonly changes: (number | "lost")[] = [];
   readonly lease: Lease;
 

@@ -127,7 +127,10 @@ export async function startCluster(binary: ServerBinary, dir: string): Promise<S
   return nodes;
 }
 
-/** `no_advertise`: clients connect through relays, and must not learn the ports of the servers themselves. */
+/**
+ * Returns the configuration of one node. `no_advertise` hides the ports of the servers from clients, which must connect
+ * through relays.
+ */
 function configOf(name: string, ports: Ports, routes: readonly string[], store: string): string {
   return `server_name: ${name}
 listen: "${HOST}:${ports.client}"

@@ -25,7 +25,7 @@ export class TestServer {
     this.url = `nats://127.0.0.1:${port}`;
   }
 
-  /** `settings`: lines of server configuration, in addition to those that every test server has. */
+  /** Starts a server. `settings` are lines of configuration in addition to those that every test server has. */
   static async start(settings = ""): Promise<TestServer> {
     const { path } = await findServerBinary();
     const dir = await mkdtemp(join(tmpdir(), "bioxen-nats-"));

@@ -38,7 +38,7 @@ export function checkpoints({ driver, start, subject }: Fixture): void {
 }
 
 export function goingOn({ driver, start, subject, another }: Fixture): void {
-  /** Deliberately uneven: the time that has passed since the last quantum is part of a checkpoint. */
+  /** Advances the time in uneven steps, because the time since the last quantum is part of a checkpoint. */
   const live = (which: VmDriver): void => {
     for (let i = 0; i < 7; i += 1) which.tick(9_700);
   };

@@ -45,7 +45,7 @@ export interface GuestSpec {
   /** The seed of all random numbers in the guest; a safe integer. */
   readonly seed: number;
   readonly allocation: Readonly<Record<string, number>>;
-  /** 1 (low) to 5 (high); default 1. Used by drivers whose host shares its processors by weight. */
+  /** Priority, 1 (low) to 5 (high); default 1. Used by drivers whose host shares its processors by weight. */
   readonly priority?: number | undefined;
   readonly environment?: Readonly<Record<string, number>> | undefined;
   /** Source that runs once at the start. If it fails, the start fails. */
@@ -140,7 +140,7 @@ export interface GuestSample {
   readonly divisions: number;
   /** Instructions of the guest's programs since its start. */
   readonly luaInstructions: number;
-  /** 0–100. */
+  /** Health of the guest, 0 to 100. */
   readonly health: number;
   /** Measurements of a machine; absent for a cell. */
   readonly machine?: MachineSample;
@@ -154,7 +154,7 @@ export interface MachineSample {
   /** Utilisation of all virtual CPUs together, permille. */
   readonly cpuPermille: number | null;
   readonly memoryMiB: number;
-  /** Requires the guest tools in the machine. */
+  /** Used memory, MiB; known only with the guest tools in the machine. */
   readonly memoryUsedMiB: number | null;
   readonly address: string | null;
   /** The name of its host. */
@@ -185,7 +185,9 @@ export type GuestEvent =
   | { readonly kind: "changed"; readonly vmId: string; readonly fence: number };
 
 export interface ExecOptions {
-  /** 1..{@link DriverCapabilities.maxExecTimeoutMs}, ms; any other value is `BAD_REQUEST`. */
+  /**
+   * Time limit of the program, ms: 1 to {@link DriverCapabilities.maxExecTimeoutMs}; any other value is `BAD_REQUEST`.
+   */
   readonly timeoutMs: number;
 }
 

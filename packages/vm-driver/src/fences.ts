@@ -11,8 +11,8 @@
 import { DriverError } from "./driver-error.ts";
 
 /**
- * Remembered stops, about 100 bytes each. A start that is delayed by more stops of other VMs could create a ghost; the agent
- * finds it when it compares guests with allocations.
+ * Maximum number of remembered stops, about 100 bytes each. A start that is delayed by more stops than this could
+ * create a ghost. The agent finds the ghost when it compares guests with allocations.
  */
 export const MAX_REMEMBERED_STOPS = 10_000;
 

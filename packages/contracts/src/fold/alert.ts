@@ -40,7 +40,7 @@ export interface AlertState {
   readonly dead: readonly Reported<DeadNotification>[];
 }
 
-/** Dead letters kept per rule. A person does not read more, and the log has all of them. */
+/** Maximum number of dead letters kept per rule. A person does not read more, and the log has all of them. */
 export const MAX_DEAD_PER_RULE = 100;
 
 export const NO_ALERT: AlertState = Object.freeze({

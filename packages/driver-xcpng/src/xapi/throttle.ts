@@ -4,7 +4,7 @@
  * flight) and for units of a token bucket (load per second; heavy calls cost more).
  */
 export interface ThrottleLimits {
-  /** Calls in flight at once. XAPI accepts more, but further calls would only queue at the server. */
+  /** Maximum number of calls in flight at once. XAPI accepts more, but further calls would only queue at the server. */
   readonly maxInFlight: number;
   /** Units per second, also the size of a burst. A read costs 1 unit, a write 2, an operation on a domain or disk 4. */
   readonly unitsPerSecond: number;

@@ -33,7 +33,7 @@ export type WireValue<T extends string> = T extends "void"
 type RecordOf<C extends string> = C extends keyof RecordsByClass ? RecordsByClass[C] : never;
 
 export interface XapiEvent {
-  /** In lower case, even if the subscription used upper case. */
+  /** The object's class, in lower case even if the subscription used upper case. */
   readonly class: string;
   readonly operation: "add" | "mod" | "del";
   readonly ref: Ref;

@@ -24,7 +24,10 @@ export class AffinityContexts {
     this.#ledgersOf = ledgersOf;
   }
 
-  /** undefined when the chassis is not registered. Its ledger then is closed, or closes soon. */
+  /**
+   * Returns the context of a chassis; undefined when the chassis is not registered. Its ledger is then closed, or
+   * closes soon.
+   */
   of(chassisId: string): AffinityContext | undefined {
     const chassis = this.#chassis.get(chassisId);
     return chassis.registered ? this.#contextOf(chassis) : undefined;

@@ -56,13 +56,13 @@ const NO_LONGER_FITS: Misfit = {
 
 type Refused = ReadonlyMap<string, Misfit>;
 
-/** The effect that a command is to have on one state of its ledger. */
+/** The intended effect of a command on one state of its ledger. */
 interface LedgerIntent {
   /** The quotas to charge before the append; empty when nothing grows. */
   readonly requests: readonly ChargeRequest[];
   /**
-   * The command to the ledger, without what the quotas refused. It is built at the append, because the other aggregates
-   * can change while the quotas are charged.
+   * Builds the command to the ledger, without the VMs that a quota refuses. It is called at the append, because the
+   * other aggregates can change while the quotas are charged.
    */
   command(overQuota: Refused): LedgerCommand;
 }
@@ -111,8 +111,8 @@ export class LedgerCommands {
           type: "reserve" as const,
           chassisId,
           planId,
-          // Only VMs that were charged for: where a quota refuses one, the room that it leaves is not for the others of
-          // this plan.
+          // Only charged VMs are reserved. When a quota refuses one of them, no uncharged VM of this plan may take its
+          // room.
           reservations: fit.filter(({ vmId }) => !overQuota.has(vmId)),
           expiresAtMs,
           proposerToken,
@@ -123,8 +123,8 @@ export class LedgerCommands {
     const { executed, intent, ledgerSeq, overQuota, quotaSeq } = granted;
     if (!executed.ok) return { ok: false, rejection: executed.rejection };
     const { state, lastSeq } = executed.current;
-    // The state is that of the reservation when the command is a repetition. Otherwise it can already have events of
-    // other instances, so that the reservation is not its last event.
+    // For a repeated command, `state` is the state right after its reservation, so the fence equals `lastSeq`. For a
+    // new command, `state` can already have later events of other instances; the fence is then only above `ledgerSeq`.
     const isReserved = (vmId: string) => {
       const fence = executed.changed ? state.entries[vmId]?.fence : undefined;
       return fence !== undefined && (fence === lastSeq || fence > ledgerSeq);

@@ -92,8 +92,8 @@ export class QuotaCharges {
   }
 
   /**
-   * In the order of quota ids. Two charges that share two quotas then contend at the same one, so that one of them gets
-   * both.
+   * Groups the requests by quota, in the order of quota ids. Two charges that share two quotas then contend at the same
+   * one, so that one of them gets both.
    */
   async #perQuota(requests: readonly ChargeRequest[]): Promise<[string, ChargeRequest[]][]> {
     const perQuota = new Map<string, ChargeRequest[]>();

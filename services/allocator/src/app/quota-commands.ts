@@ -30,7 +30,7 @@ export class QuotaCommands {
     this.#timers = timers;
   }
 
-  /** To be called after each event: every `set` that waits checks its quota. */
+  /** Makes every waiting `set` check its quota. Call it after each event. */
   changed(): void {
     for (const check of [...this.#waiting]) check();
   }

@@ -47,7 +47,10 @@ import type { QuotaCharges } from "./quota-charges.ts";
 const CHARGE_PATIENCE_MS = 10_000;
 /** Interval between two checks of a quota with open charges or old limits, ms. */
 const CHECK_INTERVAL_MS = 500;
-/** Ledgers fenced at once: enough for the appends to overlap, few enough to leave room for other commands. */
+/**
+ * Number of ledgers that are fenced at once: enough for the appends to overlap, few enough to leave room for other
+ * commands.
+ */
 const FENCES_IN_FLIGHT = 32;
 
 export interface QuotaProcessParts {
@@ -84,8 +87,8 @@ export class QuotaProcess {
   }
 
   /**
-   * Wakes the quota that the event is of, and every quota that is not enforced or has a charge on an entry that the
-   * event changed.
+   * Wakes the quota of the event, and every quota that is not enforced or has a charge on an entry that the event
+   * changed.
    */
   wakeFor({ envelope }: StoredEvent): void {
     const event = domainEventOf(envelope);
@@ -146,7 +149,7 @@ export class QuotaProcess {
     }
     const entries = await this.#labelledEntries();
     const holders = (label: string) => entries.filter(({ labels }) => labels.includes(label));
-    // A reservation that was made meanwhile knew the quota, because its ledger had the fence, and was charged.
+    // A reservation made in the meantime was charged: its ledger had the fence, so its allocator knew the quota.
     await this.#react(quotaId, () => ({ type: "enforce", world: { ...this.#known, holders } }));
   }
 

@@ -44,7 +44,7 @@ export type LedgerCommand =
       readonly chassisId: string;
       readonly planId: string;
       readonly reservations: readonly ProposedReservation[];
-      /** Until when the VMs may take their reservations, ms of the wall clock. */
+      /** Instant until which the VMs may take their reservations, ms of the wall clock. */
       readonly expiresAtMs: number;
       /** Token of the lease under which the plan was made; absent: from a scheduler without leases. */
       readonly proposerToken?: number | undefined;
@@ -131,9 +131,9 @@ function atLeast(amounts: Amounts, least: Amounts): Amounts {
 type Proposer = Pick<CommandOf<LedgerCommand, "reserve">, "proposerToken" | "newestProposerToken">;
 
 /**
- * The newest lease that has reserved in this ledger or in another one that this instance knows, when it is newer than
- * the proposer's lease. The proposer then plans on the knowledge that it had before another scheduler succeeded it;
- * undefined when it is up to date.
+ * Returns the token of the newest lease that has reserved in any ledger that this instance knows, if it is newer than
+ * the proposer's token; else undefined. With such a token, another scheduler has succeeded the proposer, whose plan
+ * therefore rests on outdated knowledge.
  */
 export function successorOf(
   ledger: Ledger,
@@ -170,7 +170,7 @@ function decideReserve(ledger: Ledger, command: CommandOf<LedgerCommand, "reserv
   });
 }
 
-/** All or nothing: the whole new vector fits into what the other entries leave free, or nothing changes. */
+/** Decides a resize, all or nothing: the other entries leave room for all of the new amounts, or nothing changes. */
 function decideResize(ledger: Ledger, command: CommandOf<LedgerCommand, "resize">): LedgerDecision {
   const { chassisId, vmId, fence, amounts, overQuota } = command;
   if (overQuota !== undefined) {

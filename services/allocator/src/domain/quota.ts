@@ -63,7 +63,7 @@ export interface KnownWorld extends KnownLedgers {
   holders(label: string): Iterable<Pick<QuotaCharge, "vmId" | "incarnation" | "chassisId">>;
 }
 
-/** The amounts that a VM is to hold on one chassis: the total, not the increase. */
+/** The amounts requested for a VM on one chassis: the total, not the increase. */
 export interface ChargeRequest {
   readonly vmId: string;
   readonly incarnation: number;
@@ -182,7 +182,7 @@ export function partitionByQuota(
   return { charged, refused };
 }
 
-/** Only growth is refused. */
+/** Returns why the quota refuses the change; undefined when it does not. Only growth is refused. */
 function overQuota(quota: Quota, others: Amounts, before: Amounts, after: Amounts): Misfit | undefined {
   for (const resource of Object.keys(quota.resources).sort()) {
     const limit = amountOf(quota.resources, resource);
@@ -197,9 +197,9 @@ function overQuota(quota: Quota, others: Amounts, before: Amounts, after: Amount
 }
 
 /**
- * Counts what VMs already hold, and makes the limits hold from then on. Requires of a quota that is not counted yet
- * that every open ledger has an event after the quota's first one: no allocator then reserves without knowing the
- * quota. Charges under the former limits that may still be used are waited for.
+ * Counts what VMs already hold, and makes the limits hold from then on. If the quota is not counted yet, every open
+ * ledger must have an event after the quota's first one: no allocator then reserves without knowing the quota.
+ * Enforcement waits for charges under the former limits that may still be used.
  */
 function decideEnforce(quota: QuotaState, world: KnownWorld): QuotaDecision {
   if (!quota.exists || quota.enforced || chargesUnderOldLimits(quota, world).length > 0) return UNCHANGED;

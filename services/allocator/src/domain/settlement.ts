@@ -12,9 +12,9 @@ import {
 import { accept, amountOf, type Decision, UNCHANGED } from "@bioxen/kernel";
 
 /**
- * An expiry waits this much longer than the instant that the reservation promises, ms. Lifecycle takes no place after
- * that instant. The grace covers a VM that is just taking its place, and clocks that differ by less. If both still
- * meet, the VM is displaced.
+ * An expiry comes this long after the instant that the reservation promises, ms. Lifecycle takes no place after that
+ * instant. The grace covers a VM that is just taking its place, and clocks that differ by less. If both still meet, the
+ * VM is displaced.
  */
 export const EXPIRY_GRACE_MS = 10_000;
 

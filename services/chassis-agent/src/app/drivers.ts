@@ -62,7 +62,7 @@ export function guestIn(driver: VmDriver, vmId: string): GuestStatus | undefined
   return driver.list().find((status) => status.vmId === vmId);
 }
 
-/** What the VM's stopped guest left in `driver`; undefined when there is nothing. */
+/** The remains of the VM's stopped guest in `driver`; undefined when none are left. */
 export function keptIn(driver: VmDriver, vmId: string): KeptGuest | undefined {
   return driver.kept().find((kept) => kept.vmId === vmId);
 }

@@ -62,7 +62,7 @@ interface RememberedExec {
 /** Runs each command once, by the id of its cause. */
 export class ExecsOnce {
   readonly #clock: Clock;
-  /** In order of their start. */
+  /** The running and the remembered programs by the id of their cause, in order of their start. */
   readonly #execs = new Map<string, RememberedExec>();
 
   constructor(clock: Clock) {

@@ -134,7 +134,7 @@ export class GuestActions {
     states.began(vmId, fence, vm);
     onStarted(vmId);
     if (vm.state === "starting") {
-      // Before any other wait, so that no simulated time passes for the guest.
+      // The pause comes before any other wait, so that no simulated time passes for the guest.
       if (vm.startsPaused) await driver.pause(vmId, fence);
       return;
     }

@@ -25,16 +25,16 @@ const STEP_PARTS = 32;
 export interface Sharer {
   readonly vmId: string;
   readonly priority: number;
-  /** Its guarantee: the allocation in the ledger. */
+  /** The VM's guarantee: its allocation in the ledger. */
   readonly allocation: Amounts;
   /** Ceiling up to which capacity may be lent, by resource. Nothing of an absent resource is lent. */
   readonly burst: Amounts;
-  /** Full demand of its type: more ATP or polymerases would not make it grow faster. */
+  /** Full demand of the VM's type. More ATP or polymerases would not make the cell grow faster. */
   readonly fullDemand: Amounts;
   readonly isRunning: boolean;
-  /** Its measured use; resources that are not measured are absent. */
+  /** The VM's measured use; resources that are not measured are absent. */
   readonly use: Amounts;
-  /** Its present caps. */
+  /** The VM's present caps. */
   readonly caps: Amounts;
 }
 

@@ -9,7 +9,10 @@ import { loadExtension } from "@bioxen/service-host";
 /** Failures of a policy are logged once in this time, ms: a policy that fails on every chassis would flood the log. */
 const FAILURE_LOG_INTERVAL_MS = 60_000;
 
-/** Throws `ConfigError` with every problem when the package is missing or exports no valid policy. */
+/**
+ * Returns the policy of this name. Throws `ConfigError` with every problem when the package is missing or exports no
+ * valid policy.
+ */
 export async function policyOf(named: string, logger: Logger): Promise<PlacementPolicy> {
   const builtIn = PLACEMENT_POLICIES.find((name) => name === named);
   if (builtIn !== undefined) return builtInPolicy(builtIn);

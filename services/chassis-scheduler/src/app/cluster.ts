@@ -79,7 +79,7 @@ export class Cluster {
     return [...this.quotaStates.values()].flatMap((quota) => (quota.exists ? [quota] : []));
   }
 
-  /** Returns the VMs that want a place and have none: pending VMs, and VMs that are to move. */
+  /** Returns the VMs that want a place and have none: pending VMs, and VMs that must move. */
   waiting(): WaitingVm[] {
     return this.#waiting.all();
   }

@@ -9,7 +9,7 @@ import type { Caller } from "@bioxen/kernel";
 import type { Deferral, WaitingVm } from "@bioxen/placement";
 import { callFailure } from "./call-failure.ts";
 
-/** Deadline of one call, ms: lifecycle appends one event per deferred VM. */
+/** Deadline of one call to lifecycle, ms. The call appends one event per deferred VM. */
 const CALL_TIMEOUT_MS = 10_000;
 
 export class DeferralReports {

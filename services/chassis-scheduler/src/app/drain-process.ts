@@ -34,7 +34,7 @@ import { callFailure } from "./call-failure.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Leadership } from "./leadership.ts";
 
-/** Deadline of one call, ms: lifecycle appends one event. */
+/** Deadline of one call to lifecycle, ms. The call appends a single event. */
 const CALL_TIMEOUT_MS = 10_000;
 /** Waits between the tries to move one VM. Each try stops its guest for a moment. */
 const MOVE_BACKOFF: Backoff = { firstMs: 1_000, ceilingMs: 60_000 };
@@ -55,9 +55,9 @@ export class DrainProcess {
   readonly #placementsSettled: () => Promise<void>;
   readonly #reconciler: Reconciler;
   #feed: EventFeed | undefined;
-  /** By VM on a draining chassis whose last move has failed. */
+  /** The failed moves of each VM on a draining chassis whose last move has failed, by VM id. */
   readonly #failedMoves = new Map<string, FailedMoves>();
-  /** Chassis that are being drained. */
+  /** Ids of the chassis that are being drained. */
   readonly #draining = new Set<string>();
 
   constructor(

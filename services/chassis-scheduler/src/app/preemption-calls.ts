@@ -10,7 +10,10 @@ import type { PreemptedVm, Preemption } from "@bioxen/placement";
 import { callFailure } from "./call-failure.ts";
 import type { Cluster } from "./cluster.ts";
 
-/** Deadline of one call, ms: lifecycle appends one event; for a reinstatement the allocator appends one before it. */
+/**
+ * Deadline of one call to lifecycle, ms. The call appends a single event; for a reinstatement the allocator appends one
+ * before it.
+ */
 const CALL_TIMEOUT_MS = 10_000;
 
 export class PreemptionCalls {

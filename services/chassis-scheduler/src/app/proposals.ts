@@ -14,7 +14,10 @@ import type { Leadership } from "./leadership.ts";
 
 /** Deadline of one proposal, ms: the allocator appends to the quotas concerned and to the ledger. */
 const CALL_TIMEOUT_MS = 10_000;
-/** Reservations in one proposal. Each adds 500 bytes to the ledger's event, or 1 200 with the longest names. */
+/**
+ * Maximum number of reservations in one proposal. Each adds 500 bytes to the ledger's event, or 1 200 with the longest
+ * names.
+ */
 export const MAX_BATCH = 250;
 
 export interface ProposalOutcome {
@@ -39,7 +42,10 @@ export class Proposals {
     this.#leadership = leadership;
   }
 
-  /** Throws `Fault` UNAVAILABLE when the allocator could not decide; proposing the same plan again is safe. */
+  /**
+   * Proposes the batch. Throws `Fault` UNAVAILABLE when the allocator could not decide; proposing the same plan again
+   * is safe.
+   */
   async propose(
     { token, planId, chassisId }: { token: number; planId: string; chassisId: string },
     placements: readonly Placement[],

@@ -85,8 +85,8 @@ export class Rebalancing {
 }
 
 /**
- * Only cells that run or are paused, do not move already, and are not preempted. A preempted VM would get its full
- * request on another chassis, which is not the purpose of a rebalance.
+ * Returns true for a cell that runs or is paused, does not move already, and is not preempted. A preempted VM would get
+ * its full request on another chassis, which is not the purpose of a rebalance.
  */
 function isMovable({ vmType, state, preemption, migration }: Vm): boolean {
   const isSettled = (state === "running" || state === "paused") && migration === null;

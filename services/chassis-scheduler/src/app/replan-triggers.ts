@@ -76,7 +76,7 @@ type VictimHolding = Pick<Vm, "fence" | "allocation">;
 
 export class ReplanTriggers {
   readonly #cluster: Pick<Cluster, "vms" | "quotaStates" | "waiting" | "hasAffinityWaiters">;
-  /** By VM that preemption can take from: what it held after its last event. */
+  /** The amounts held by each VM that preemption can take from, after the VM's last event; by VM id. */
   readonly #holdings = new Map<string, VictimHolding>();
 
   constructor(cluster: Pick<Cluster, "vms" | "quotaStates" | "waiting" | "hasAffinityWaiters">) {
@@ -103,7 +103,10 @@ export class ReplanTriggers {
     return (CHANGES_PLAN as Readonly<Record<string, boolean>>)[type] === true;
   }
 
-  /** The VM has a lower priority than `topDeferred`, and preemption can take something else from it than before. */
+  /**
+   * Returns true when the VM has a lower priority than `topDeferred`, and preemption can take something else from it
+   * than before.
+   */
   #isChangedVictim(vmId: string, topDeferred: number): boolean {
     const vm = this.#cluster.vms.get(vmId);
     return this.#holdingChanged(vmId, vm) && vm.exists && vm.priority < topDeferred;
@@ -123,7 +126,7 @@ export class ReplanTriggers {
     return true;
   }
 
-  /** Another VM is over this quota now, and the reasons reported to it do not name a quota. */
+  /** Returns true when another VM is over this quota now, and the reasons reported to that VM do not name a quota. */
   #putsOverQuota(quotaId: string, { charges }: Charged): boolean {
     const quota = this.#cluster.quotaStates.get(quotaId);
     if (!quota.exists) return false;

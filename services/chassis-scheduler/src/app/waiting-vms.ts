@@ -1,8 +1,8 @@
 /**
  * The demand: VMs that want a place and have none, kept up to date event by event.
  *
- * A VM waits while it is pending, or while it is to move and has no target, as long as no ledger holds a reservation
- * for that wait. The set costs work per event, so that a plan needs no scan of all VMs.
+ * A VM waits while it is pending, or while it must move and has no target, as long as no ledger holds a reservation for
+ * that wait. The set costs work per event, so that a plan needs no scan of all VMs.
  */
 import {
   isForMove,
@@ -70,7 +70,9 @@ export class WaitingVms {
   }
 }
 
-/** A VM that is to leave its chassis, with the chassis named by the move as its only choice when there is one. */
+/**
+ * Returns a VM that must leave its chassis as a waiting VM. If the move names a chassis, that one is its only choice.
+ */
 function movingVm(vmId: string, vm: Vm): WaitingVm {
   const { migration, chassisId } = vm;
   const waiting = waitingVm(vmId, vm, migration?.requestedAtMs);

@@ -3,7 +3,7 @@
  * it lost and recovered.
  *
  * A drain cordons its chassis and lifts that cordon when it is cancelled. The drain is another aggregate (`drain.ts`);
- * what it needs of the chassis are two commands here.
+ * its effects on the chassis are two commands here.
  */
 import {
   type Chassis,
@@ -21,7 +21,7 @@ import { isSameRegistration, type Registration } from "./registration.ts";
 export interface Silence {
   /** Silence of the agent, ms. */
   readonly silentMs: number;
-  /** Limit that it exceeds, ms. */
+  /** Limit that the silence exceeds, ms. */
   readonly timeoutMs: number;
 }
 

@@ -22,7 +22,7 @@ import {
 import { accept, deciderOf, UNCHANGED } from "@bioxen/kernel";
 import { chassisNotFound } from "./chassis.ts";
 
-/** VMs that one event names, so that it fits into a message; the next event names further ones. */
+/** Maximum number of VMs that one event names, so that it fits into a message. The next event names further ones. */
 const MAX_NAMED = MAX_PAGE;
 
 /** The VMs on a chassis, as the folds have them now. */
@@ -38,7 +38,7 @@ export type DrainCommand =
       readonly type: "start";
       readonly chassis: ChassisState;
       readonly occupants: Occupants;
-      /** Moves that may be under way at once. */
+      /** Maximum number of moves that are under way at once. */
       readonly parallelism: number;
       readonly deadlineAtMs: number;
     }
@@ -109,7 +109,10 @@ function whyNotMoved({ target, refusals }: Migration): string {
   return `no chassis takes it: ${describeRefusals(refusals)}`;
 }
 
-/** The guest runs or is paused, so that its state can be taken along. A drain waits for a VM that starts or stops. */
+/**
+ * Returns true when the guest runs or is paused: its state can then be taken along. A drain waits for a VM that starts
+ * or stops.
+ */
 function isMovable({ state, vmType }: Vm): boolean {
   return vmType === "basic" && (state === "running" || state === "paused");
 }

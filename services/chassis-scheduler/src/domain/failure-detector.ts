@@ -20,7 +20,7 @@ import { invariant } from "@bioxen/kernel";
 
 export type Verdict = "unknown" | "alive" | "suspect" | "lost";
 
-/** What the heartbeats of one agent have shown so far; instants and times in ms. */
+/** Statistics of the heartbeats of one agent; instants and times in ms. */
 export interface HeartbeatStats {
   /** Instant of the last heartbeat; null before the first. */
   readonly heardAtMs: number | null;
@@ -133,7 +133,7 @@ export function verdictOf(evidence: Evidence, limits: DetectorLimits): Verdict {
 export interface ListenerHealth {
   /** Start of the present span without a gap in the echo. */
   readonly sinceMs: number;
-  /** Last echo. */
+  /** Instant of the last echo. */
   readonly echoAtMs: number;
 }
 
@@ -150,10 +150,14 @@ export function afterEcho(health: ListenerHealth, nowMs: number): ListenerHealth
   return { sinceMs: nowMs - echoAtMs > DEAF_AFTER_MS ? nowMs : sinceMs, echoAtMs: nowMs };
 }
 
-/** How long a chassis must be heard without suspicion after its first loss before it takes VMs again, ms. */
+/**
+ * Time for which a chassis must be steady after its first loss before it takes VMs again, ms. Steady means heard
+ * without suspicion.
+ */
 export const STEADY_BEFORE_RECOVERY_MS = 2_000;
 /**
- * Each loss in a row doubles that time, at most this many times: a flapping chassis then returns about once a minute.
+ * Each loss in a row doubles {@link STEADY_BEFORE_RECOVERY_MS}, at most this many times. A flapping chassis then
+ * returns about once a minute.
  */
 const MOST_DOUBLINGS = 5;
 /** A loss within this time after a recovery, ms, counts as another loss in a row. */

@@ -81,7 +81,7 @@ export class MoveCommands {
     return refuse("CAPACITY_EXCEEDED", `${chassisId}: ${message}`, { retryable: true, details });
   }
 
-  /** INFEASIBLE when no other registered chassis could hold the VM, not even an empty one. */
+  /** Returns INFEASIBLE when no other registered chassis could hold the VM, even if empty; otherwise undefined. */
   #nowhereElse(vmId: string, vm: Vm): VmRejection | undefined {
     const registered = registeredOf(this.#ports.chassis.entries());
     const others = registered.filter(([chassisId]) => chassisId !== vm.chassisId);

@@ -81,7 +81,8 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
         sweeper.observe(event);
       });
       const onHeld = () => {
-        // Not before, because reading a ledger from a snapshot parses it, and a follower needs none of them.
+        // The ledgers are read only now, because reading one from a snapshot parses it, and a follower needs none of
+        // them.
         for (const [chassisId, ledger] of ledgers.entries()) ledgersOf.note(chassisId, ledger);
         for (const vmId of vms.ids()) reconciler.wake(vmId);
         sweeper.compareAll();

@@ -39,7 +39,7 @@ import { placeEndsAtMs, restartDueAtMs } from "../domain/vm-world.ts";
  * its resize already recorded, and answers `changed: false`.
  */
 export const ADOPT_AFTER_MS = 2_000;
-/** Decisions of one step, before other VMs get their turn. The longest legal chain has three. */
+/** Maximum number of decisions in one step, before other VMs get their turn. The longest legal chain has three. */
 const MAX_DECISIONS_PER_STEP = 8;
 
 /** Amounts that a ledger granted and the VM has not recorded, and when this process first saw them. */

@@ -1,5 +1,5 @@
 /**
- * What the tests of the VM's rules share: the events of one VM, its log in each state, and the entry of its place.
+ * Shared by the tests of the VM's rules: the events of one VM, its log in each state, and the entry of its place.
  */
 import type { LedgerEntry, Vm, VmEvent } from "@bioxen/contracts";
 import { createdVm, vmEvent } from "@bioxen/testkit";
@@ -39,7 +39,7 @@ export const LOGS: Readonly<Record<Vm["state"], readonly VmEvent[]>> = {
   destroyed: [CREATED, DESTROYED],
 };
 
-/** The entry of a VM's place. Reserved at `fence`, and not changed since unless `more` says so. */
+/** The ledger entry of a VM's place. It was reserved at `fence` and has not changed since, unless `more` says so. */
 export function entryOf(fence: number, more: Partial<LedgerEntry> = {}): LedgerEntry {
   return {
     vmId: VM_ID,

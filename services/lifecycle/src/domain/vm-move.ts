@@ -54,7 +54,7 @@ export interface MoveWorld {
 export type MoveCommand =
   /** A user's request. `obstacle`: the rejection for want of a suitable chassis, as far as it is known at once. */
   | (OnVm<"migrate"> & { readonly request: MoveRequest; readonly obstacle: VmRejection | undefined })
-  /** The scheduler's request, for the sake of the chassis `fromChassisId`. */
+  /** The scheduler's request to move the VM away from the chassis `fromChassisId`. */
   | (OnVm<"move"> & { readonly request: MoveRequest; readonly fromChassisId: string })
   | OnVm<"cancel-migration">
   | ({ readonly type: "advance-move" } & MoveWorld);
@@ -81,7 +81,7 @@ function decideMigrate(
   return obstacle ?? accept<VmEvent>({ type: "bioxen.vm.migration-requested.v1", data: request });
 }
 
-/** Changes nothing when the VM has left the chassis, or already moves. */
+/** Decides a move that the scheduler requests. Changes nothing when the VM has left the chassis, or already moves. */
 function decideMove(
   state: VmState,
   { vmId, fromChassisId, request }: CommandOf<MoveCommand, "move">,
@@ -157,7 +157,7 @@ export function decideHandedOver(
   return accept<VmEvent>({ type: "bioxen.vm.moved.v1", data: { ...target, checkpoint: state ?? null } });
 }
 
-/** The guest goes on at its old place, because its state would be lost by the move. */
+/** Ends the move: the guest goes on at its old place, because its state would be lost by the move. */
 export function decideNotHandedOver(vm: Vm, reason: string): VmDecision {
   return vm.migration?.target ? cancelled("HAND_OVER_FAILED", reason) : UNCHANGED;
 }

@@ -20,8 +20,8 @@ import { accept, UNCHANGED } from "@bioxen/kernel";
 import type { VmDecision } from "./vm-decision.ts";
 
 /**
- * Shortest time between two records of the same kind of change, ms of the agent's clock. Shorter, and a script that
- * pauses a machine in a loop fills the log.
+ * Shortest time between two records of the same kind of change, ms of the agent's clock. With a shorter time, a script
+ * that pauses a machine in a loop would fill the log.
  */
 export const OBSERVED_AGAIN_MS = 60_000;
 

@@ -37,11 +37,13 @@ export type PreemptionCommand =
       readonly preemptedSeq: number;
       /** The VM's ledger entry as known here; it has grown to the VM's whole request. */
       readonly granted: LedgerEntry | undefined;
-      /** The VM's user resumes it: it runs afterwards even if the user paused it before. */
+      /** True when the VM's user resumes it: the VM then runs even if the user paused it before. */
       readonly isResume: boolean;
     });
 
-/** Changes nothing when the preemptor no longer waits: it no longer needs the resources. */
+/**
+ * Decides a preemption. Changes nothing when the preemptor no longer waits, because it no longer needs the resources.
+ */
 function decidePreempt(
   state: VmState,
   { vmId, order, preemptor }: CommandOf<PreemptionCommand, "preempt">,
@@ -106,8 +108,8 @@ function reinstated(vm: Vm, { fence, amounts }: LedgerEntry, isResume: boolean):
 }
 
 /**
- * The ledger entry differs from the VM's allocation. The VM adopts what the ledger granted. What the VM gave up is
- * not adopted: the ledger still has to shrink.
+ * Decides for a VM whose ledger entry differs from its allocation. The VM adopts amounts that the ledger granted. It
+ * does not adopt amounts that it gave up, because the ledger still has to release them.
  */
 export function decideAdopt(vm: Vm, entry: LedgerEntry): VmDecision {
   if (!isFollowedBy(vm, entry)) return UNCHANGED;

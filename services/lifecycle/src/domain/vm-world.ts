@@ -28,7 +28,7 @@ import { decideAdopt } from "./vm-preemption.ts";
 export type WorldCommand =
   /** A ledger holds this place for the VM that waits for one. */
   | { readonly type: "place"; readonly place: ReservedPlace; readonly nowMs: number }
-  /** `entry`: what the ledger of the VM's chassis holds for it now; null when it holds nothing. */
+  /** `entry`: the VM's present entry in the ledger of its chassis; null when the ledger has none. */
   | { readonly type: "follow-ledger"; readonly entry: LedgerEntry | null }
   /** The start took too long. `entry`: as in `follow-ledger`. */
   | { readonly type: "give-up-place"; readonly entry: LedgerEntry | null; readonly nowMs: number }

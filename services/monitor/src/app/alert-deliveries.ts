@@ -45,7 +45,10 @@ export const NO_WEBHOOKS: Webhooks = {
   post: () => Promise.resolve({ kind: "failed", reason: "no webhook is configured", permanent: true }),
 };
 
-/** Attempts to deliver one notification to one webhook. With the waits between them they take about half a minute. */
+/**
+ * Maximum number of attempts to deliver one notification to one webhook. With the waits between them they take about
+ * half a minute.
+ */
 export const MAX_ATTEMPTS = 6;
 /** Wait after the first failed attempt, ms; doubles with each further one. */
 export const FIRST_WAIT_MS = 1_000;
@@ -55,11 +58,11 @@ const RETRY_BACKOFF: Backoff = {
   ceilingMs: FIRST_WAIT_MS * 2 ** (MAX_ATTEMPTS - 1),
 };
 /**
- * Notifications of one rule that may wait for delivery; beyond that the oldest become dead letters without an attempt.
- * Otherwise flapping alerts would grow the rule's state without bound while a webhook is down.
+ * Maximum number of notifications of one rule that wait for delivery; beyond that the oldest become dead letters
+ * without an attempt. Otherwise flapping alerts would grow the rule's state without bound while a webhook is down.
  */
 const MAX_WAITING = 500;
-/** Notifications whose delivery is recorded in one event. */
+/** Maximum number of notifications whose delivery one event records. */
 const MAX_BATCH = 100;
 
 /** The delivery of one notification to one webhook. */
@@ -79,7 +82,7 @@ export class AlertDeliveries {
   readonly #reconciler: Reconciler;
   /** By rule: ids of notifications that this instance has published on NATS and whose delivery is not recorded yet. */
   readonly #published = new Map<string, Set<string>>();
-  /** By rule, then by notification id and webhook. */
+  /** The deliveries in progress, by rule, then by notification id and webhook. */
   readonly #deliveries = new Map<string, Map<string, Delivery>>();
 
   constructor(ports: ServicePorts, webhooks: Webhooks, states: Aggregates<AlertState>, acts: () => boolean) {

@@ -29,7 +29,7 @@ import { alertDecider, effectiveRule, isFull } from "../domain/alert.ts";
 import { AlertEvaluator } from "../domain/alert-evaluator.ts";
 import { AlertDeliveries, inChainOf, type Webhooks } from "./alert-deliveries.ts";
 
-/** Alerts of one rule that a step may raise or clear before other rules get their turn. */
+/** Maximum number of alerts of one rule that a step raises or clears before other rules get their turn. */
 const MAX_CHANGES_PER_STEP = 64;
 
 export class Alerts {

@@ -70,8 +70,8 @@ export class Fleet {
   }
 
   /**
-   * Returns undefined without a sample, and for a VM that does not run: a paused guest does not grow and is not
-   * impaired.
+   * Returns the health of a VM; undefined without a sample, and for a VM that does not run. A paused guest does not
+   * grow and is not impaired.
    */
   healthOf(vmId: string, vm: Vm): Health | undefined {
     const sample = this.#samples.vms.get(vmId);

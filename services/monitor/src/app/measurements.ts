@@ -9,7 +9,10 @@ import type { Alerts } from "./alerts.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Samples } from "./samples.ts";
 
-/** VMs in `/metrics/vms`, the first in order of id: a scrape of more would take seconds to write and to store. */
+/**
+ * Maximum number of VMs in `/metrics/vms`, which has the first ones in order of id. A scrape of more VMs would take
+ * seconds to write and to store.
+ */
 const MAX_VM_SERIES = 5_000;
 const MS_PER_S = 1_000;
 

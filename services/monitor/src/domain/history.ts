@@ -11,7 +11,7 @@ export interface FleetPoint {
   readonly vmsRunning: number;
   readonly vmsPending: number;
   readonly vmsImpaired: number;
-  /** 0 to 100. */
+  /** Mean health of the measured VMs, 0 to 100; null when none is measured. */
   readonly health: number | null;
   readonly fairness: number | null;
   readonly growthLowestPermille: number | null;

@@ -6,7 +6,10 @@
  * Samples that a silent source would have sent are not counted: the age of its last sample shows the silence.
  */
 
-/** A number lower than the last one by at most this was overtaken on its way; by more, its source was restarted. */
+/**
+ * A sample number that is lower than the last one by at most this was overtaken on its way. If it is lower by more, its
+ * source was restarted.
+ */
 const MOST_OVERTAKEN = 5;
 
 export interface SampleCount {

@@ -46,13 +46,13 @@ const SILENT_AFTER_MS = 3_500;
 const TIGHT_FROM_PERMILLE = 900;
 /** Event loop lag from which an agent is reported as busy, ms: all its guests fall behind. */
 const BUSY_FROM_MS = 500;
-/** Events behind the log from which a service is reported as lagging. */
+/** Number of events not yet applied from which a service is reported as lagging. */
 const LAGGING_FROM_EVENTS = 1_000;
 /** Jain's index below which shares are reported as uneven: at 0.9 one VM of ten has nothing. */
 const UNEVEN_BELOW = 0.9;
 /** Share of lost telemetry from which measurements are reported as incomplete, ‰. */
 const LOSSY_FROM_PERMILLE = 20;
-/** Ids that one message names; further ones are counted. */
+/** Maximum number of ids that one message names; further ones are counted. */
 const NAMED = 5;
 
 export function findingsOf(input: ReportInput): Finding[] {
