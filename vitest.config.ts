@@ -1,8 +1,10 @@
 import { defineConfig } from "vitest/config";
+import { LongFilesFirst } from "./test/long-files-first.ts";
 import { RetriedTests } from "./test/retried-tests.ts";
 
-/** The one end-to-end file that `pnpm test` runs: a VM from create to destroy on real processes. */
+/** The end-to-end file of `pnpm test`: a VM from create to destroy on real processes. */
 const LIFE = "test/e2e/life.test.ts";
+const DEPENDENCIES = "**/node_modules/**";
 
 /**
  * Test projects, ordered by cost.
@@ -13,10 +15,13 @@ const LIFE = "test/e2e/life.test.ts";
  *
  * `e2e` has all other tests on real processes, with the examples and short chaos runs (`pnpm test:e2e`). `compose`
  * tests images and containers, and needs a Docker engine (test/compose/lane.sh). CI runs all projects.
+ *
+ * Timeouts only end a test that hangs. They are long because on a busy machine every test takes ten times as long.
  */
 export default defineConfig({
   test: {
     reporters: ["default", new RetriedTests()],
+    sequence: { sequencer: LongFilesFirst },
     projects: [
       { test: { name: "tidy", include: ["test/{tidy,documents}.test.ts"] } },
       {
@@ -30,11 +35,10 @@ export default defineConfig({
             "test/chaos/checks.test.ts",
             "test/observability.test.ts",
           ],
-          exclude: ["**/*.int.test.ts", "**/node_modules/**"],
+          exclude: ["**/*.{int,e2e}.test.ts", DEPENDENCIES],
           // With isolation, the imports of zod and the contracts for every file take 40 % of the CPU time of this
           // project. Without it, a unit test must leave no global state behind: each file undoes its own stubs.
           isolate: false,
-          // Some tests compute for seconds, and much longer on a busy machine. No unit test measures time.
           testTimeout: 300_000,
         },
       },
@@ -46,10 +50,11 @@ export default defineConfig({
             "services/*/{src,test}/**/*.int.test.ts",
             "test/contract/**/*.test.ts",
           ],
-          exclude: ["**/node_modules/**"],
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
-          maxWorkers: 2,
+          exclude: [DEPENDENCIES],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          // Files mostly wait for their servers: a third worker keeps two cores busy.
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },
@@ -57,8 +62,8 @@ export default defineConfig({
         test: {
           name: "life",
           include: [LIFE],
-          testTimeout: 120_000,
-          hookTimeout: 60_000,
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
           maxWorkers: 1,
           sequence: { groupOrder: 2 },
         },
@@ -70,11 +75,12 @@ export default defineConfig({
             "test/e2e/**/*.test.ts",
             "test/examples/**/*.test.ts",
             "test/chaos/{smoke,cluster,power-cut}.test.ts",
+            "packages/*/test/**/*.e2e.test.ts",
           ],
-          exclude: [LIFE, "**/node_modules/**"],
+          exclude: [LIFE, DEPENDENCIES],
           globalSetup: ["test/e2e/shared-stacks.ts"],
-          testTimeout: 120_000,
-          hookTimeout: 60_000,
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
           // One stack of six processes at a time: two stacks on two cores slow each other down until user deadlines
           // expire.
           maxWorkers: 1,
@@ -88,8 +94,8 @@ export default defineConfig({
         test: {
           name: "compose",
           include: ["test/compose/**/*.test.ts"],
-          testTimeout: 120_000,
-          hookTimeout: 60_000,
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
           maxWorkers: 1,
           sequence: { groupOrder: 2 },
         },

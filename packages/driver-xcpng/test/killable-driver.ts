@@ -1,5 +1,5 @@
 /**
- * A process with a driver, for `kills.int.test.ts`, which kills it at random. The parent sends orders `{vmId, fence,
+ * A process with a driver, for `kills.e2e.test.ts`, which kills it at random. The parent sends orders `{vmId, fence,
  * verb}`; the process retries each one until it succeeds, and then answers.
  */
 import { setTimeout as sleep } from "node:timers/promises";
