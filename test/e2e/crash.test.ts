@@ -35,8 +35,8 @@ async function growsAgain(vmId: string): Promise<void> {
   await world.sample(vmId, (s) => s.atMs > seen.atMs && s.simMinutes !== seen.simMinutes);
 }
 
-describe("after SIGKILL", () => {
-  it("of each service in turn, the service restarts and the state is unchanged", async () => {
+describe("the state of the cluster", () => {
+  it("is unchanged after each service is killed in turn and has restarted", async () => {
     for (const [vmId, biologicalType] of [
       ["crash-1", "syn3a"],
       ["crash-2", "ecoli"],
@@ -67,7 +67,7 @@ describe("after SIGKILL", () => {
     expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);
   });
 
-  it("of the NATS server, commands succeed again and no acknowledged state is lost", async () => {
+  it("is unchanged after the NATS server is killed, and commands succeed again", async () => {
     const before = await clusterState();
     const { serverPid } = JSON.parse(await readFile(`${world.dir}/stack.json`, "utf8"));
     process.kill(serverPid, "SIGKILL");
@@ -81,7 +81,7 @@ describe("after SIGKILL", () => {
     await world.reach("crash-4", "running");
   });
 
-  it("or after an orderly restart of the whole stack, the state is unchanged", async () => {
+  it("is unchanged after an orderly restart of the whole stack", async () => {
     await world.reach("crash-4", "running");
     await eventually("crash-4 is committed", async () => {
       const { ledgers } = await world.done("qry.ledger.list", {});
@@ -97,7 +97,7 @@ describe("after SIGKILL", () => {
     expect(verified.events).toBeGreaterThan(20);
   });
 
-  it("of each service with all snapshots deleted, the state is unchanged", async () => {
+  it("is unchanged after all snapshots are deleted and each service is killed", async () => {
     const before = await clusterState();
     expect(await startsFromSnapshots()).toBeGreaterThan(0);
     const { success } = await jetStream(`STREAM.DELETE.${SNAPSHOTS}`);

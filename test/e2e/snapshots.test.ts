@@ -101,7 +101,7 @@ describe("a VM with snapshots", () => {
     expect((await stateOf("fork-now"))[2]).toBe("later");
   });
 
-  it("is rejected with a specific code for an unknown snapshot, a used id or a state that cannot be stored", async () => {
+  it("rejects an unknown snapshot, a used VM id and a state that cannot be stored, each with a specific code", async () => {
     expect(await refusal("cmd.vm.restore", { vmId: "fork", snapshotId: "none" })).toMatchObject({
       code: "SNAPSHOT_NOT_FOUND",
     });

@@ -114,7 +114,7 @@ function randomSequences(count: number): number[] {
 }
 
 describe("state at a sequence", () => {
-  it("is tested on a log with all these event types", () => {
+  it("is tested on a log with every listed event type", () => {
     const types = new Set(events.map((event) => event.type.replace(/^bioxen\.|\.v\d$/g, "")));
     expect(events.length).toBeGreaterThan(SAMPLED_SEQUENCES);
     for (const type of [
