@@ -187,7 +187,10 @@ const WEISSE_2015: CellType = cellType({
   referenceGrowthRate: 0.02411453378,
 });
 
-/** The type's constants, frozen and shared. Throws `RangeError` on an unknown name or `weisse-2015` not of ecoli. */
+/**
+ * The type's constants, frozen and shared. Throws `RangeError` for an unknown name, and for `weisse-2015` with any type
+ * but `ecoli`.
+ */
 export function cellTypeOf(
   biologicalType: BiologicalType,
   parameterSet: ParameterSetName = "default",

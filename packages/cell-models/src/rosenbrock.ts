@@ -8,7 +8,7 @@
  *
  * Two rules keep the solution in the valid region of the equations. A step that leaves the region is rejected like an inaccurate one,
  * because the equations have false attractors at negative amounts. An undershoot below the tolerance is set to zero, because a
- * variable that decays to zero would otherwise limit the step to its own time scale for ever.
+ * variable that decays to zero would otherwise limit the step to its own time scale forever.
  *
  * Reproducibility: it uses only + − × ÷, comparisons and `Math.abs/min/max`, which are exact or correctly rounded everywhere. The step
  * control uses a table instead of a cube root. The result depends on the ends of the quanta and on the step that is carried

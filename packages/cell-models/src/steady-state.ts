@@ -5,7 +5,7 @@
  * needs one step per quantum for a cell at rest, so this takes milliseconds. Unlike a root finder, it cannot reach false steady
  * states. The reference state of each parameter set is computed once per process.
  *
- * Not every cell settles. With much chloramphenicol and poor nutrient, energy and transcription oscillate for ever with a period of
+ * Not every cell settles. With much chloramphenicol and poor nutrient, energy and transcription oscillate forever with a period of
  * hours. Such a cell is integrated up to the limit of a boot, and starts at some phase of its oscillation.
  *
  * A cell that cannot grow (no ATP, no ribosomes) is integrated until λ has vanished. It stays alive in that state, and resumes growth

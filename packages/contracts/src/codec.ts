@@ -18,7 +18,7 @@ import { SUPERSEDED_VM_EVENTS, VM_EVENTS } from "./events/vm.ts";
 import { AGGREGATE_KINDS } from "./subjects.ts";
 import { isSuperseded, upcast } from "./upcasters.ts";
 
-/** Every event type in every version that was ever written. Old logs stay readable for ever. */
+/** Every event type in every version that was ever written. Old logs stay readable forever. */
 export const EVENT_TYPES: Readonly<Record<string, z.ZodType>> = {
   ...VM_EVENTS,
   ...LEDGER_EVENTS,

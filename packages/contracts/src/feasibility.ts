@@ -3,7 +3,7 @@
  *
  * Lifecycle applies it to the whole offer (INFEASIBLE), the scheduler to what is free (proposal), and the allocator to
  * what is free at the moment of the append (disposal). All three share one rule, because a proposer and a committer
- * that disagree would retry for ever. The choice among feasible chassis (best fit, spread) is not part of the rule.
+ * that disagree would retry forever. The choice among feasible chassis (best fit, spread) is not part of the rule.
  */
 import { type Amounts, fits, shortages } from "@bioxen/kernel";
 import type { Chassis } from "./fold/chassis.ts";

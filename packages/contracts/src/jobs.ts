@@ -5,7 +5,7 @@
  * An attempt has one of three results. The command was carried out or rejected: that reply is the outcome. It was
  * rejected for now: it is retried with growing waits, a bounded number of times. It cannot be carried out, or its
  * attempts are used up: it becomes a dead letter. The error is then its outcome as well, so that a caller never waits
- * for ever.
+ * forever.
  */
 import { type Backoff, backoffDelayMs, type Reply, type ReplyError } from "@bioxen/kernel";
 import { ENDPOINTS } from "./endpoints/catalogue.ts";

@@ -27,7 +27,7 @@ export type VmType = (typeof VM_TYPES)[number];
 
 /**
  * True when a guest of this type ends with its agent, or is paused by an agent that is cut off. The loss of the chassis
- * is then the loss of the guest, and the VM is placed elsewhere. Guests of a pool go on without their agent; placed
+ * is then the loss of the guest, and the VM is placed elsewhere. Guests of a pool continue without their agent; placed
  * elsewhere they would run twice.
  */
 export function endsWithAgent(vmType: VmType): boolean {

@@ -187,7 +187,7 @@ export const DEAD_LETTER_STREAM_CONFIG = {
 } as const satisfies StreamDeclaration;
 
 /**
- * Each blob name has one content for ever. Unreferenced blobs are purged explicitly, so the stream has no age limit and
+ * Each blob name has one content forever. Unreferenced blobs are purged explicitly, so the stream has no age limit and
  * no delete markers.
  */
 export const GUEST_STATE_STREAM_CONFIG = {

@@ -25,7 +25,7 @@ export const UPCASTERS = {
 
 const STEPS: ReadonlyMap<string, (data: never) => unknown> = new Map(Object.entries(UPCASTERS));
 
-/** True for a version with a successor. Such a version is read for ever and never written again. */
+/** True for a version with a successor. Such a version is read forever and never written again. */
 export function isSuperseded(type: string): boolean {
   return STEPS.has(type);
 }

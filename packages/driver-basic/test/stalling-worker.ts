@@ -1,7 +1,7 @@
 /**
  * The Lua worker with special sources that block it beyond the reach of its own limits.
  *
- * `--stall` blocks the thread for ever, like a single endless instruction; `--crash` ends it. Both first report the start, like the
+ * `--stall` blocks the thread forever, like a single endless instruction; `--crash` ends it. Both first report the start, like the
  * real worker.
  */
 import { parentPort, workerData } from "node:worker_threads";

@@ -37,7 +37,7 @@ export interface Sshd {
   readonly folder: string;
   /** Number of connected clients. */
   connections(): number;
-  /** Kills the server and the processes of its connections. Programs of the clients go on. */
+  /** Kills the server and the processes of its connections. Programs of the clients continue. */
   kill(): void;
   close(): Promise<void>;
 }

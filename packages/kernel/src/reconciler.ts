@@ -2,8 +2,8 @@
  * The common form of every process manager: takes one step for each key that may need work, until no step is due.
  *
  * Level-triggered: `step` compares the actual with the desired state and does at most one thing about the difference. A
- * lost wake-up, a crash or a duplicate therefore costs a look, never an effect. A step that throws is retried with a
- * growing wait and never blocks the other keys. Each key has one step at a time.
+ * lost wake-up, a crash or a duplicate therefore costs one more comparison, and never repeats an effect. A step that
+ * throws is retried with a growing wait and never blocks the other keys. Each key has one step at a time.
  */
 import { type Backoff, backoffDelayMs } from "./backoff.ts";
 import type { Clock, Timers } from "./ports.ts";

@@ -1,9 +1,9 @@
 /**
  * One try of one job, until everything about it is stored and acknowledged.
  *
- * The id of a job is the message id of its command. A try after a crash, a try of another instance and a request
- * under the same id therefore have one effect. The result is stored before the job leaves the queue, so a crash
- * costs one repeated look.
+ * The id of a job is the message id of its command. A try after a crash, a try of another instance and a request under
+ * the same id therefore have one effect. The result is stored before the job leaves the queue, so a crash costs only
+ * one more read of that result.
  */
 import {
   type AfterAttempt,

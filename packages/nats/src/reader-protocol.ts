@@ -7,7 +7,7 @@
  */
 import type { BusOptions } from "./dial.ts";
 
-/** Events in flight between server and fold: about 4 MB of what services write. */
+/** Maximum number of events in flight between server and fold: about 4 MB. */
 export const READ_WINDOW = 8_192;
 /** Events per request to the server. With smaller requests the server spends a sixth more work on each event. */
 export const PULL_EVENTS = READ_WINDOW / 4;

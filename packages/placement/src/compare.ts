@@ -35,7 +35,8 @@ export interface ReplayDifference {
 }
 
 /**
- * How close the baseline comes to what really happened. The comparison with the alternative is worth as much as this.
+ * How closely the baseline reproduces the recorded decisions. The comparison with the alternative is only as reliable
+ * as this.
  */
 export interface Reproduction {
   /** Demands that the log and the baseline both decided. */

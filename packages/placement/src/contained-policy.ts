@@ -2,10 +2,10 @@
  * The container of a policy from a third party: it checks the policy's shape once, and contains its failures at each
  * call.
  *
- * A chassis that the policy cannot score (it throws, or returns no integer from 0 to {@link FULL_SCORE}) gets the score
- * 0 and is chosen last. The feasibility rule has decided before which chassis can hold the VM. So a broken policy makes
- * worse placements, but never wrong ones. The container does not limit time: a policy that never returns blocks the
- * scheduler.
+ * A chassis that the policy cannot score (it throws, or does not return an integer from 0 to {@link FULL_SCORE}) gets
+ * the score 0 and is chosen last. The feasibility rule has decided before which chassis can hold the VM. So a broken
+ * policy makes worse placements, but never wrong ones. The container does not limit time: a policy that never returns
+ * blocks the scheduler.
  */
 import { PLACEMENT_POLICIES } from "@bioxen/contracts";
 import { type Fit, FULL_SCORE, type PlacementPolicy } from "./policy.ts";

@@ -99,7 +99,8 @@ export function policyOf(
 }
 
 /**
- * The score of a policy. Throws a RangeError that names the policy when it is no integer from 0 to {@link FULL_SCORE}.
+ * Returns the policy's score. Throws a RangeError that names the policy when the score is not an integer from 0 to
+ * {@link FULL_SCORE}.
  */
 export function checkedScore(policy: PlacementPolicy, fit: Fit): number {
   const score = policy.score(fit);

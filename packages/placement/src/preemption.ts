@@ -1,6 +1,6 @@
 /**
- * Preemption: makes room for a VM that fits nowhere out of what VMs of lower priority hold. It chooses the chassis, and
- * the victims there.
+ * Preemption: makes room for a VM that fits nowhere, out of the resources that VMs of lower priority hold. It chooses
+ * the chassis, and the victims there.
  *
  * Only chassis that may take the VM are considered, by the rule that also places it, each as if all VMs of lower
  * priority had left. Among the sufficient ones the cheapest is chosen: the mildest mode, then the lowest priority, then

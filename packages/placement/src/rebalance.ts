@@ -5,7 +5,7 @@
  * first, and no chassis is begun that cannot be finished. Under `spread` the fullest chassis gives VMs to the emptiest
  * feasible one, as long as that lowers the fuller of the two by {@link LEAST_GAIN}. A move restarts its VM from its
  * checkpoint, so that a plan has few moves. A VM stays if its last placement is less than {@link COOL_DOWN_MS} ago;
- * otherwise two policies, or two operators, could move it back and forth for ever. Only cells move. A VM that names
+ * otherwise two policies, or two operators, could move it back and forth forever. Only cells move. A VM that names
  * another policy stays.
  */
 import { MAX_REBALANCE_MOVES } from "@bioxen/contracts";
@@ -31,7 +31,7 @@ const MAX_TRIED = 64;
 export interface Resident {
   readonly vm: WaitingVm;
   readonly placedAtMs: number;
-  /** False for a VM that is no cell, is being moved or stopped, or was preempted. */
+  /** False for a VM that is not a cell, is being moved or stopped, or was preempted. */
   readonly isMovable: boolean;
 }
 

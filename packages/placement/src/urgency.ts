@@ -2,7 +2,7 @@
  * The order in which VMs are placed: effective priority (5 is the highest), then age, then id.
  *
  * The effective priority rises by one for each {@link AGEING_STEP_MS} that a VM has waited, up to the highest priority,
- * where older VMs go first. So a stream of new VMs with high priority cannot overtake an old VM for ever.
+ * where older VMs go first. So a stream of new VMs with high priority cannot overtake an old VM forever.
  */
 import type { WaitingVm } from "./snapshot.ts";
 

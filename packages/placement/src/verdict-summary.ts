@@ -28,7 +28,10 @@ export interface Candidate {
   readonly chassisId: string;
   /** null when the chassis refuses the VM. */
   readonly score: number | null;
-  /** The sum of preferred terms and taints, which goes before the score. Absent when the VM prefers nothing. */
+  /**
+   * The sum of the weights of matching preferred terms, minus a fixed amount for each untolerated soft taint. It counts
+   * before the score. Absent when the VM prefers nothing.
+   */
   readonly preference?: number | undefined;
   readonly refusal: PlacementRefusal | null;
 }

@@ -185,8 +185,8 @@ class Choice {
   }
 
   /**
-   * Replaces each victim by the smallest VM that suffices in its stead, of no higher priority and smaller than the
-   * victim.
+   * Replaces each victim by the smallest VM that suffices instead. The replacement is smaller than the victim and has
+   * no higher priority.
    */
   swap(): void {
     const size = (given: Concession) => this.#helpOf(given).size;

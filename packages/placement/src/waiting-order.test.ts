@@ -1,5 +1,5 @@
 /**
- * The order of waiting VMs: which VM is first, which may overtake, and that no VM waits for ever while others are
+ * The order of waiting VMs: which VM is first, which may overtake, and that no VM waits forever while others are
  * placed.
  */
 import type { Chassis } from "@bioxen/contracts";

@@ -2,7 +2,7 @@
  * Three nats-servers that replicate one JetStream, each as a process with its own store.
  *
  * A killed node stays down until the test starts it again. A supervisor would restart it before the election, and
- * so hide whether two nodes go on without the third. With `sync_interval: always`, as in the embedded server, an
+ * so hide whether two nodes continue without the third. With `sync_interval: always`, as in the embedded server, an
  * acknowledged message is on two disks.
  */
 import { mkdir, writeFile } from "node:fs/promises";

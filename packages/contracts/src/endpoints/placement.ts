@@ -57,8 +57,8 @@ const candidate = z.object({
   chassisId: z.string(),
   score: z.int().nullable(),
   /**
-   * Sum of the preferred terms and taints. A higher preference wins over a higher score. Absent: there are no
-   * preferences.
+   * Sum of the weights of the matching preferred terms, minus a fixed amount for each untolerated soft taint. A higher
+   * preference wins over a higher score. Absent: the VM has no preferences.
    */
   preference: z.int().optional(),
   refusal: placementRefusal.nullable(),

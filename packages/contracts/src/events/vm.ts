@@ -1,5 +1,5 @@
 /**
- * The events of a VM. They are stored for ever: a type never changes, it only gets a successor with a higher version.
+ * The events of a VM. They are stored forever: a type never changes, it only gets a successor with a higher version.
  *
  * `VM_EVENTS` has the types that are written today. `SUPERSEDED_VM_EVENTS` has those that only older logs contain; see
  * `upcasters.ts`.
@@ -109,8 +109,8 @@ export const VM_EVENTS = {
     byPriority: z.int().optional(),
   }),
   /**
-   * The VM gave up part of what it held for the VM `by` and keeps `allocation`; its ledger follows. With `starve` it
-   * goes on with what it keeps, with `pause` it stands still.
+   * The VM gave up part of its allocation for the VM `by` and keeps `allocation`; its ledger follows. With `starve` it
+   * continues on the amounts it keeps; with `pause` it stands still.
    */
   "bioxen.vm.preempted.v1": z.object({
     mode: z.enum(["starve", "pause"]),

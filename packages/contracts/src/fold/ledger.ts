@@ -48,7 +48,7 @@ export const NO_LEDGER: Ledger = Object.freeze({
   proposerToken: 0,
 });
 
-/** The sum of what all entries hold, reserved and committed. */
+/** The sum of the amounts that all entries hold, reserved and committed. */
 export function heldAmounts(ledger: Ledger): Amounts {
   return sum(Object.values(ledger.entries).map((entry) => entry.amounts));
 }

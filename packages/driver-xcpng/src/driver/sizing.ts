@@ -45,7 +45,7 @@ export async function size(
 }
 
 /**
- * Resizes a running VM within its maxima. Returns descriptions of what only a restart can provide; empty when
+ * Resizes a running VM within its maxima. Returns a description of each change that needs a restart; empty when
  * everything was set. Rejects with the pool's errors.
  */
 async function resizeLive(

@@ -55,7 +55,7 @@ export class Throttle {
     }
   }
 
-  /** Rejects every waiting and future call with `reason`. Calls in flight go on. */
+  /** Rejects every waiting and future call with `reason`. Calls in flight continue. */
   close(reason: unknown): void {
     this.#closedBy = reason;
     clearTimeout(this.#timer);

@@ -127,8 +127,8 @@ export function isOutdated(
 }
 
 /**
- * True when the quota holds a charge of at least these amounts, good for an append to the ledger in its state after
- * `ledgerSeq`.
+ * True when the quota holds a charge of at least these amounts that is valid for an append to the ledger in its state
+ * after `ledgerSeq`.
  */
 export function isCharged(
   quota: Quota,

@@ -53,7 +53,7 @@ export function parseOversubscription(text: string): Amounts | undefined {
   throw new RangeError(problems.join("; "));
 }
 
-/** The chassis with this oversubscription. */
+/** Returns the chassis with this oversubscription set on each of them. */
 export function oversubscribed(
   chassis: readonly OwnChassis[],
   permille: Amounts | undefined,

@@ -60,7 +60,7 @@ export class Sharing {
     this.#logger = logger;
   }
 
-  /** The VM's present caps and what of them is lent; undefined when it has exactly its allocation. */
+  /** The VM's present caps and the lent part of them; undefined when the VM has exactly its allocation. */
   of(vmId: string): Shares | undefined {
     return this.#applied.get(vmId)?.shares;
   }

@@ -159,7 +159,7 @@ export class AgentTelemetry {
   }
 }
 
-/** The guest's caps and what of them is lent; empty for a guest that has exactly its allocation. */
+/** The guest's caps and the lent part of them; empty for a guest that has exactly its allocation. */
 function sharesIn(shares: Shares | undefined): Pick<VmSample, "granted" | "lent"> {
   return shares === undefined ? {} : { granted: shares.caps, lent: shares.lent };
 }

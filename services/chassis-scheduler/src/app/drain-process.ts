@@ -160,8 +160,8 @@ export class DrainProcess {
     const { acts } = this.#leadership;
     const before = chassis.get(chassisId).state;
     const isOpen = before.registered && !before.cordoned;
-    // The chassis may be open because the drain has ended and this instance has not read that yet: look at the log
-    // first.
+    // The chassis may be open because the drain has ended and this instance has not read that event yet, so it reads
+    // the log first.
     const { state: drain } = isOpen ? await drains.refresh(chassisId) : drains.get(chassisId);
     if (!isDraining(drain)) return;
     const causation = causedBy(drain.startedBy);

@@ -7,7 +7,7 @@
  * affinity, a VM event matters when it changes what preemption can take from that VM, and a charge matters when it
  * pushes a waiting VM over its quota.
  *
- * A superfluous wake-up costs one planning round; a missed wake-up leaves a VM waiting for ever.
+ * A superfluous wake-up costs one planning round; a missed wake-up leaves a VM waiting forever.
  */
 import {
   domainEventOf,
@@ -76,7 +76,7 @@ type VictimHolding = Pick<Vm, "fence" | "allocation">;
 
 export class ReplanTriggers {
   readonly #cluster: Pick<Cluster, "vms" | "quotaStates" | "waiting" | "hasAffinityWaiters">;
-  /** The amounts held by each VM that preemption can take from, after the VM's last event; by VM id. */
+  /** By VM id: the holding that preemption can take from, as of the VM's last event. Other VMs have no entry. */
   readonly #holdings = new Map<string, VictimHolding>();
 
   constructor(cluster: Pick<Cluster, "vms" | "quotaStates" | "waiting" | "hasAffinityWaiters">) {

@@ -157,7 +157,7 @@ export function decideHandedOver(
   return accept<VmEvent>({ type: "bioxen.vm.moved.v1", data: { ...target, checkpoint: state ?? null } });
 }
 
-/** Ends the move: the guest goes on at its old place, because its state would be lost by the move. */
+/** Ends the move: the guest continues at its old place, because its state would be lost by the move. */
 export function decideNotHandedOver(vm: Vm, reason: string): VmDecision {
   return vm.migration?.target ? cancelled("HAND_OVER_FAILED", reason) : UNCHANGED;
 }

@@ -71,7 +71,7 @@ const DISPLACEMENT_REASONS: Readonly<Record<LedgerDisplacement, string>> = {
 
 /**
  * The VM needs another place. A VM that was stopping has stopped, because its guest is unreachable. A guest that
- * does not end with its agent goes on in its pool, so its VM keeps its place.
+ * does not end with its agent continues in its pool, so its VM keeps its place.
  */
 function decideLoseChassis(state: VmState): VmDecision {
   if (!state.exists || state.fence === null || !endsWithAgent(state.vmType)) return UNCHANGED;

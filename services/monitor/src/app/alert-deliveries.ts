@@ -33,8 +33,8 @@ export interface Webhooks {
 }
 
 /**
- * Returns the causation of what follows from an event of a rule. It continues the event's chain but not its trace: an
- * alert may come hours after the command that set the rule.
+ * Returns the causation of everything that follows from an event of a rule. It continues the event's chain but not its
+ * trace: an alert may come hours after the command that set the rule.
  */
 export function inChainOf({ id, correlationid }: CauseEvent): Causation {
   return { causeId: id, correlationId: correlationid, deduplicate: false };
@@ -70,7 +70,10 @@ interface Delivery {
   attempts: number;
   /** Instant of the next attempt, epoch ms. */
   dueAtMs: number;
-  /** How the delivery ended; `undelivered` is null when the webhook took it. Undefined while it goes on. */
+  /**
+   * How the delivery ended; `undelivered` is null when the webhook took it. Undefined while the delivery is in
+   * progress.
+   */
   end: { readonly undelivered: Undelivered | null } | undefined;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Raises and clears alerts: compares what the evaluator says with what the log says, until both agree.
+ * Raises and clears alerts: compares the evaluator's verdicts with the log, until both agree.
  *
  * Every instance evaluates, so that a hold time survives the death of the lease holder; only the lease holder appends.
  * It is level-triggered: a step looks at the open targets of one rule. The append is conditional on the rule's own log,
