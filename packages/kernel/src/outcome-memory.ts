@@ -6,7 +6,9 @@
  */
 import type { Clock } from "./ports.ts";
 
-/** The contract promises one outcome per command id for 2 minutes, in ms; doubled against skewed clocks. */
+/**
+ * Time for which an outcome is remembered, ms. The contract promises 2 minutes; the double allows for skewed clocks.
+ */
 export const OUTCOME_WINDOW_MS = 240_000;
 /**
  * Number of newest outcomes that are kept whatever their time. At 100 commands/s they span more than any caller waits.

@@ -16,7 +16,9 @@ import type { Bus } from "./bus.ts";
 import { onceReady } from "./ready.ts";
 import { isLeaderless, isWrongLastSequence } from "./server-codes.ts";
 
-/** Lifetime of an outcome, ms. The contract promises 2 minutes; doubled against skewed clocks and slow callers. */
+/**
+ * Lifetime of an outcome, ms. The contract promises 2 minutes; the double allows for skewed clocks and slow callers.
+ */
 const OUTCOME_TTL_MS = 240_000;
 /**
  * Age at which an open claim is taken over, ms: longer than any usual command. A shorter one only costs repeated work.

@@ -184,7 +184,7 @@ class ChassisTable {
     }
   }
 
-  /** Takes what is free at present and not set aside; returns false when that is too little. */
+  /** Takes room that is free at present and not set aside; returns false when it is too small. */
   take(chassisId: string, amounts: Amounts, places: 0 | 1): boolean {
     const account = this.#accounts.get(chassisId);
     if (account === undefined) return false;
@@ -195,7 +195,10 @@ class ChassisTable {
     return true;
   }
 
-  /** Takes what a preempted VM gave up, unless the same settlement preempts it again. */
+  /**
+   * Takes room for the resources that a preempted VM gets back. Returns false when the room is too small, or when the
+   * same settlement preempts the VM again.
+   */
   reinstate({ vmId, chassisId, missing }: PreemptedVm): boolean {
     return this.#accounts.get(chassisId)?.preempted.has(vmId) !== true && this.take(chassisId, missing, 0);
   }

@@ -231,7 +231,7 @@ class Choice {
 
 /**
  * The size of a concession relative to the shortage, as a sum of thousandths over the missing resources. `help` counts
- * at most the shortage of each resource, `size` all that is given.
+ * each resource up to its shortage; `size` counts the whole concession.
  */
 interface Help {
   readonly help: number;

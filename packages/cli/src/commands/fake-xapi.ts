@@ -18,7 +18,7 @@ interface FakeXapiOptions {
   readonly secrets?: string;
 }
 
-/** Files of `--secrets`, named like the ends of the agent's variables. */
+/** Names of the files that `--secrets` writes. Each is the suffix of the agent's environment variable for it. */
 const PASSWORD_FILE = "password";
 const FINGERPRINT_FILE = "fingerprint";
 /** Mode of the secret files: readable by their owner only. The agent must run as the same user. */

@@ -1,9 +1,9 @@
 /**
- * Commands that are rejected because of the chassis that are known here.
+ * Rejections that depend on the chassis known to this instance.
  *
- * A caller may have just registered, uncordoned or freed a chassis through another instance, and this instance may
- * not have read that event yet. So such a rejection is answered only after everything that the log held at the
- * first decision has been read.
+ * A caller may have just registered, uncordoned or freed a chassis through another instance, and this instance may not
+ * have read that event yet. So such a rejection is answered only after everything that the log held at the first
+ * decision has been read.
  */
 import type { ErrorCode, VmState } from "@bioxen/contracts";
 import type { Executed } from "@bioxen/kernel";

@@ -1,6 +1,6 @@
 /**
- * Preemption and its end, as the scheduler asks for them. The resume of a VM that preemption paused ends its
- * preemption as well.
+ * Preemption and its end, as the scheduler asks for them. When a user resumes a VM that preemption paused, that ends
+ * the preemption as well.
  */
 import { type Handled, isFollowedBy, type ParsedRequestOf, type Vm, type VmState } from "@bioxen/contracts";
 import type { Causation, Executed } from "@bioxen/kernel";

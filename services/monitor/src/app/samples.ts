@@ -17,8 +17,8 @@ import type { ServicePorts } from "@bioxen/kernel";
 import { countSample, LossWindow, type SampleCount } from "../domain/loss.ts";
 
 /**
- * A sample older than the previous one by this, ms, was not overtaken: no message travels that long. Its clock was set
- * back.
+ * Largest age difference that overtaking can explain, ms: no message travels that long. A sample that is older than the
+ * previous one by more comes from a clock that was set back.
  */
 const CLOCK_SET_BACK_MS = 10_000;
 /** Age from which a sample is stale, ms: its values no longer describe the present. */
