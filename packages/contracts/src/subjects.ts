@@ -98,11 +98,11 @@ export function deadLetterSubject(jobId: string): string {
 }
 
 const NANOSECONDS_PER_MS = 1_000_000;
-/** Idempotency window of the contract, ms. */
+/** Time within which a repeated message id counts as a duplicate, ms. The contract promises this value. */
 const DUPLICATE_WINDOW_MS = 120_000;
-/** Retention of a job's outcome by the contract, ms: 24 h. */
+/** Retention of a job's outcome, ms: 24 h. The contract promises this value. */
 const JOB_OUTCOME_AGE_MS = 86_400_000;
-/** Retention of dead letters, ms: 30 days, longer than the operator's holidays. */
+/** Retention of dead letters, ms: 30 days, so that they outlast an operator's holidays. */
 const DEAD_LETTER_AGE_MS = 30 * 86_400_000;
 /**
  * Maximum number of dead letters; beyond that the oldest are dropped. A person does not read more, and 100 000 dead

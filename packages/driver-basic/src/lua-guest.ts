@@ -324,7 +324,7 @@ export class LuaGuest {
     abi._lua_rawgeti(L, REGISTRY, REGISTRY_GLOBALS);
     this.runtime.pushString(L, name);
     const type = abi._lua_rawget(L, -2);
-    // Removes the table of globals from below the value.
+    // The stack holds the table of globals and, above it, the value. Only the value remains.
     abi._lua_copy(L, -1, -2);
     abi._lua_settop(L, -2);
     return type;

@@ -12,7 +12,7 @@ export const MAX_BLOB_BYTES = 786_432;
 export type BlobReading =
   | { readonly kind: "whole"; readonly bytes: Uint8Array }
   | { readonly kind: "absent" }
-  /** The bytes have another digest. */
+  /** The digest of the stored bytes differs from the expected one. */
   | { readonly kind: "damaged" };
 
 /** Every method throws `Fault` UNAVAILABLE (retryable) when the store is unreachable within the adapter's deadline. */

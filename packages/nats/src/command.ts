@@ -24,7 +24,10 @@ export function payloadTooLarge(data: Uint8Array): HandlerResult | undefined {
   });
 }
 
-/** Returns the chain of a command. A message id names one intent on its subject, whichever transport carries it. */
+/**
+ * Returns the causation of a command. With a message id, the cause id consists of subject and message id only: a
+ * repeated command has the same cause, whether it comes as a request or as a durable job.
+ */
 export function causationOf(
   subject: string,
   h: MsgHdrs | undefined,

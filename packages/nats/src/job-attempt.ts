@@ -79,7 +79,10 @@ export class JobAttempts {
     return { kind: "done" };
   }
 
-  /** Returns the job under the id of its outcome: its own, unless another job has the same one. */
+  /**
+   * Returns the job unchanged, unless a job on another subject has already stored an outcome under the same id. The job
+   * then gets an id from its sequence and an `idProblem`, which makes it a dead letter.
+   */
   async #named(job: Job): Promise<Job> {
     if (job.idProblem !== undefined) return job;
     const stored = await this.#options.store.outcome(job.id);

@@ -9,8 +9,8 @@ const READY_DEADLINE_MS = 15_000;
 const RETRY_WAIT_MS = 200;
 
 /**
- * Returns the result of `open`, repeated until it succeeds. Throws a `Fault` of `open` at once,
- * else `Fault` UNAVAILABLE.
+ * Calls `open` until it succeeds and returns its result. A `Fault` from `open` is thrown at once. Other errors are
+ * retried until the deadline; then it throws `Fault` UNAVAILABLE (retryable). `what` begins its message.
  */
 export async function onceReady<T>(what: string, open: () => Promise<T>): Promise<T> {
   const deadline = Date.now() + READY_DEADLINE_MS;

@@ -107,7 +107,7 @@ interface Concessions {
   readonly places: number;
 }
 
-/** The concessions of a list of holders, by priority. They are the same for every VM of that priority. */
+/** Cache: for a list of holders, the concessions that a VM of each priority can demand from them. */
 const CONCESSIONS = new WeakMap<readonly Holder[], Map<number, Concessions>>();
 
 function mostBelow(priority: number, holders: readonly Holder[]): Concessions {

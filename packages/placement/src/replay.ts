@@ -66,7 +66,10 @@ class Run {
     this.#decider = decider;
   }
 
-  /** Begins to decide; until then the run follows the log. */
+  /**
+   * Ends the part of the run that only repeats the log. From sequence `seq` and instant `atMs` on, a decider of kind
+   * `plan` places the VMs, with its own set of chassis; the decider `log` continues to repeat the log.
+   */
   begin(seq: number, atMs: number): void {
     this.#deciding = true;
     this.cluster.beginToDecide(atMs);

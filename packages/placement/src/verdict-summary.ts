@@ -207,8 +207,8 @@ function refusalAt(index: RoomIndex, at: number, query: FitQuery): PlacementRefu
 }
 
 /**
- * Every chassis of a small cluster. Of a large cluster only the best chassis, or, when none fits, those that the
- * refusals name.
+ * Returns the chassis that an explanation lists: all of them in a small cluster or with `inFull`. In a large cluster,
+ * only the best chassis, or those whose refusals are named if the VM fits none.
  */
 export function candidatesOf(
   index: RoomIndex,

@@ -193,7 +193,10 @@ export class VirtualCluster {
     }));
   }
 
-  /** Begins to decide and to measure. VMs keep the places that they have, which count as decisions of the log. */
+  /**
+   * Starts the measured part of a replay. VMs keep the places that they have; these count as decisions of the log, not
+   * of the replay.
+   */
   beginToDecide(atMs: number): void {
     const open = [...this.#tenants.values()].map(({ episode }) => episode);
     this.episodes.length = 0;

@@ -30,8 +30,9 @@ export interface Chassis {
   readonly uncordonedSeq?: number | undefined;
   /** The event that declared the chassis lost, and its time; null while the chassis is not lost. */
   readonly lost: { readonly atMs: number; readonly seq: number; readonly eventId: string } | null;
-  /** Losses in a row up to the latest one (see `bioxen.chassis.lost.v1`), and when the chassis recovered from it. */
+  /** Number of losses, up to the latest one, that each followed soon after the recovery before it; 0 without a loss. */
   readonly lossesInARow: number;
+  /** Instant of the latest recovery from a loss, epoch ms; null without one. */
   readonly recoveredAtMs: number | null;
   readonly registeredAtMs: number;
   readonly version: number;

@@ -11,9 +11,12 @@
  * signal that ends it, because a program's exit status cannot be mistaken for a signal.
  */
 
-/** Signal of the supervisor after it ended the program at its deadline. */
+/** Signal by which the supervisor reports that it killed the program at its deadline. */
 export const TIMED_OUT = "ALRM";
-/** Signal of the supervisor when it ran nothing: the program arrived incomplete, or the machine has no `setsid`. */
+/**
+ * Signal by which the supervisor reports that it ran nothing: the program arrived incomplete, or the machine has no
+ * `setsid`.
+ */
 export const NOT_RUN = "USR2";
 
 /**

@@ -7,7 +7,10 @@
 import { isForMove, isForWaiting, type LedgerEntry, type Vm, type VmState } from "@bioxen/contracts";
 import type { EntryVerdict } from "./settlement.ts";
 
-/** `vm` is the state after every event up to sequence `knownSeq`. */
+/**
+ * Decides whether a ledger entry is kept, committed, held or released. `vm` is the state of its VM after every event up
+ * to sequence `knownSeq`.
+ */
 export function verdictOf(entry: LedgerEntry, vm: VmState, knownSeq: number): EntryVerdict {
   if (entry.fence > knownSeq) return "keep";
   if (!vm.exists || vm.incarnation !== entry.incarnation) return "release";

@@ -21,9 +21,9 @@ export interface AgentDrivers {
 
 /** Names of extension packages. */
 export interface AgentExtensions {
-  /** Exports `createDriver`, whose driver runs VMs of type `basic` instead of the built-in one. */
+  /** Package that exports `createDriver`. Its driver runs VMs of type `basic` in place of the built-in driver. */
   readonly driver?: string | undefined;
-  /** Exports `cellModel`, the model of the built-in driver's cells. */
+  /** Package that exports `cellModel`, the cell model that the built-in driver uses. */
   readonly cellModel?: string | undefined;
 }
 

@@ -43,7 +43,7 @@ export function createChassisScheduler(ports: ServicePorts, options: SchedulerOp
   const drains = new DrainProcess(ports, cluster, leadership, () => placements.settled());
   const watch = new ChassisWatch(ports, cluster, leadership, monotonicMs);
   const queries = new PlacementQueries(cluster, ports, policy);
-  // Rebalancing knows the built-in policies only. With the policy of a package it uses the default one.
+  // Rebalancing knows only the built-in policies. If an extension package supplies the policy, it uses the default.
   const builtIn = PLACEMENT_POLICIES.find((name) => name === policy.name) ?? DEFAULT_POLICY_NAME;
   const rebalancing = new Rebalancing(cluster, ports, builtIn);
   return {

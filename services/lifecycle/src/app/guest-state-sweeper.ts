@@ -30,7 +30,7 @@ export interface SweepOptions {
 }
 
 export const DEFAULT_SWEEP: SweepOptions = { everyMs: 600_000, orphanAgeMs: 600_000 };
-/** Reconciler key of the comparison. It differs from every blob name, because those have a dot. */
+/** Reconciler key for comparing the whole store with the log. It equals no blob name, because those contain a dot. */
 const ALL = "all";
 
 export interface SweeperPorts {

@@ -23,7 +23,10 @@ const LAG_AT_ZERO_HEALTH_MS = 60_000;
 const LAGGING_FROM_MS = 2_000;
 /** Growth below this, ‰ of the reference rate of the type, counts as stalled. */
 const STALLED_BELOW_PERMILLE = 10;
-/** Growth below this, ‰, is reported with the scarce resources. Rounding of allocations costs less than that. */
+/**
+ * Growth below this, ‰ of the reference rate, is reported together with the scarce resources. Rounding of allocations
+ * alone costs less than the remaining 50 ‰.
+ */
 const STARVED_BELOW_PERMILLE = 950;
 
 export type HealthCode = (typeof HEALTH_CODES)[number];
