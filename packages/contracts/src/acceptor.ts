@@ -146,7 +146,7 @@ function arrayAcceptor(def: Definition): Acceptor {
   return (value) => Array.isArray(value) && value.length >= least && value.every(element);
 }
 
-/** Accepts records whose key schema is a plain string. */
+/** Returns the predicate of a record schema with plain string keys; `NEVER` for any other record schema. */
 function recordAcceptor(def: Definition): Acceptor {
   const keys = def.keyType && definitionOf(def.keyType);
   if ((def.checks ?? []).length > 0 || keys?.type !== "string" || !isPlain(keys)) return NEVER;

@@ -28,7 +28,10 @@ export interface GuestStateStep {
   readonly problems: readonly string[];
 }
 
-/** Returns the guest states after the event, and its problems. `fence` is that of the VM's present place. */
+/**
+ * Returns the stored guest states after the event, and the problems of the event. `fence` is that of the VM's present
+ * place.
+ */
 export function guestStateStep(kept: KeptState, fence: number | null, body: VmEvent): GuestStateStep {
   switch (body.type) {
     case "bioxen.vm.created.v1": {

@@ -45,7 +45,7 @@ import type { QuotaCharges } from "./quota-charges.ts";
  * most.
  */
 const CHARGE_PATIENCE_MS = 10_000;
-/** Interval between two checks of a quota with open charges or old limits, ms. */
+/** Interval between two checks of a quota that has open charges or is not enforced yet, ms. */
 const CHECK_INTERVAL_MS = 500;
 /**
  * Number of ledgers that are fenced at once: enough for the appends to overlap, few enough to leave room for other

@@ -48,7 +48,7 @@ export type LedgerCommand =
       readonly expiresAtMs: number;
       /** Token of the lease under which the plan was made; absent: from a scheduler without leases. */
       readonly proposerToken?: number | undefined;
-      /** The newest proposer token in any ledger that this instance knows; default 0. */
+      /** Highest `proposerToken` recorded in any ledger that this instance knows; default 0. */
       readonly newestProposerToken?: number;
       /** Absent: only capacity is checked. */
       readonly affinity?: AffinityContext | undefined;

@@ -1,8 +1,8 @@
 /**
- * Records in the log which chassis are lost and which have recovered. Only the lease holder does, from the heartbeats
- * that it has received itself.
+ * Records in the log which chassis are lost and which have recovered. Only the lease holder records them, from the
+ * heartbeats that it has received itself.
  *
- * A new lease holder has listened before, but its predecessor may have received heartbeats that it missed. It therefore
+ * A follower receives heartbeats too, but it may miss some that the lease holder receives. A new lease holder therefore
  * counts silence only from the start of its own term. An agent that is cut off relies on that (`self-fence.ts` of the
  * agent).
  */

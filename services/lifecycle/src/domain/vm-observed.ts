@@ -64,7 +64,7 @@ function consequenceOf(vm: Vm, seen: SeenChange, drift: DriftPolicy): DriftConse
       return isAccepted ? "FOLLOW" : "REPAIR";
     case "resumed":
       if (vm.state !== "paused") return "NONE";
-      // A VM that preemption paused has no resources to run on.
+      // Preemption has taken the resources of a VM that it paused, so the VM must be paused again.
       return isAccepted && !isHeldByPreemption(vm) ? "FOLLOW" : "REPAIR";
     case "started":
       // A VM without a place has no allocation, whatever the policy says.
