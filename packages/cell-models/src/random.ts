@@ -33,7 +33,8 @@ export function nextWord(state: RandomState): number {
 }
 
 /**
- * Returns the number of heads in `coins` fair throws. Above 1024 coins it is a real number of equal mean and variance.
+ * Returns the number of heads in `coins` fair throws. Above 1024 coins it returns a random real number instead, which
+ * has the same mean and variance as the number of heads.
  */
 export function fairBinomial(state: RandomState, coins: number): number {
   if (coins <= MAX_COINS) {

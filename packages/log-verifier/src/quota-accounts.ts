@@ -23,8 +23,9 @@ interface Holding {
 }
 
 /**
- * The amounts that a moving VM may take to another chassis above a lowered limit: what it was charged elsewhere at the
- * time of the charge. `ledgerSeq` identifies the state of the target's ledger that the charge was made for.
+ * The amounts that a moving VM may take to another chassis although they exceed a lowered limit. They are the VM's
+ * largest charge on any other chassis when the target was charged. `ledgerSeq` is the last sequence of the
+ * target's ledger, for which that charge was made.
  */
 interface CarriedOver {
   readonly ledgerSeq: number;

@@ -25,7 +25,7 @@ const STEP_PARTS = 32;
 export interface Sharer {
   readonly vmId: string;
   readonly priority: number;
-  /** The VM's guarantee: its allocation in the ledger. */
+  /** The VM's allocation in the ledger. `shareOut` treats it as the guarantee of the VM when it divides capacity. */
   readonly allocation: Amounts;
   /** Ceiling up to which capacity may be lent, by resource. Nothing of an absent resource is lent. */
   readonly burst: Amounts;
