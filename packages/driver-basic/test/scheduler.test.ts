@@ -88,7 +88,8 @@ describe("sharing the thread", () => {
   it("a cancelled call never starts; a started call continues", () => {
     const d = desk();
     d.open(1);
-    const first = d.exec(1, "for i = 1, 100000 do end return 1");
+    // The first call takes many slices, so that one turn cannot end it: the processor clock has steps of up to 4 ms.
+    const first = d.exec(1, "for i = 1, 5000000 do end return 1");
     const second = d.exec(1, "ran = true");
     d.scheduler.turn(0.01);
     d.scheduler.receive({ kind: "cancel", key: 1, call: first });
