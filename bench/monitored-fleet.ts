@@ -21,7 +21,7 @@ import { createdVm, envelopeOf, registeredChassis } from "@bioxen/testkit";
 const MONITOR = fileURLToPath(new URL("../services/monitor/main.ts", import.meta.url));
 const CHASSIS = "bench";
 const APPENDS_AT_ONCE = 64;
-/** Parts in which the samples of one second are sent, because agents do not all publish at the same instant. */
+/** Number of batches into which the samples of one second are split, because agents do not publish simultaneously. */
 const SLICES = 20;
 const SECOND_MS = 1_000;
 
@@ -31,7 +31,7 @@ export class MonitoredFleet {
   readonly #monitor: ChildProcess;
   /** The latest vital signs that the monitor published. */
   vitals: ServiceSample | undefined;
-  /** Samples sent for each VM. */
+  /** Number of samples that have been sent for each VM. */
   sent = 0;
 
   private constructor(bus: Bus, vmIds: readonly string[], monitor: ChildProcess) {
@@ -43,7 +43,7 @@ export class MonitoredFleet {
     });
   }
 
-  /** Writes `vms` running VMs into the log, and starts a monitor that has read it. */
+  /** Writes `vms` running VMs into the log, starts a monitor, and waits until the monitor is ready. */
   static async start(url: string, vms: number): Promise<MonitoredFleet> {
     const bus = await connectBus({ servers: url, name: "bench-fleet" });
     const vmIds = Array.from({ length: vms }, (_, i) => `vm-${i}`);
@@ -83,7 +83,7 @@ export class MonitoredFleet {
     this.#monitor.kill(name);
   }
 
-  /** Sends `samples` samples of every VM at full speed, as many as accumulate in a pause of that many seconds. */
+  /** Sends `samples` samples of every VM at full speed: the backlog of a pause of `samples` seconds. */
   async burst(samples: number): Promise<void> {
     for (let i = 0; i < samples; i += 1) {
       this.sent += 1;
@@ -92,7 +92,7 @@ export class MonitoredFleet {
     }
   }
 
-  /** Sends one sample of every VM, spread over a second of real time. */
+  /** Sends one sample of every VM. The samples are spread over one second of real time. */
   async second(): Promise<void> {
     const beganAtMs = performance.now();
     this.sent += 1;

@@ -96,7 +96,7 @@ function waitingFor(request: Amounts, i: number): WaitingVm {
   };
 }
 
-/** Plans on `count` empty chassis, and on more until all VMs are placed. Returns the number of chassis with a VM. */
+/** Adds chassis to `count` empty ones until a plan places all VMs. Returns the number of chassis with a VM. */
 function usedBy(policy: PlacementPolicy, waiting: readonly WaitingVm[], count: number): number {
   for (let chassis = count; ; chassis += 1) {
     const used = chassisUsed(policy, waiting, chassis);
@@ -111,7 +111,7 @@ function fewestFor(policy: PlacementPolicy, waiting: readonly WaitingVm[], from:
   return chassis;
 }
 
-/** Returns the number of chassis with a VM; undefined when a VM found no room. */
+/** Plans on `chassis` empty chassis. Returns the number of those with a VM; undefined when a VM was not placed. */
 function chassisUsed(
   policy: PlacementPolicy,
   waiting: readonly WaitingVm[],

@@ -61,7 +61,7 @@ export function emptyRoomOf(chassisId: string, chassis: Chassis): ChassisRoom {
   return { chassisId, chassis, offered: room.free, room };
 }
 
-/** Returns the same chassis with `running` VMs, each on a random chassis. */
+/** Returns the chassis of {@link emptyFleetOf} after `running` VMs were placed, each on a random chassis with room. */
 export function fleetOf(count: number, running: number, seed: number): ChassisRoom[] {
   const random = randomFrom(seed + 1);
   const rooms = emptyFleetOf(count, seed);
@@ -78,8 +78,8 @@ export function fleetOf(count: number, running: number, seed: number): ChassisRo
 }
 
 /**
- * Returns a random request. With `inSteps` each amount is a multiple of ten percent; otherwise it is exact to the unit,
- * so that hardly two requests are equal.
+ * Returns a random request. With `inSteps`, each amount is a multiple of ten percent of the full demand. Otherwise, an
+ * amount can be any integer from ten percent upwards, so that two requests are hardly ever equal.
  */
 function requestOf(random: () => number, inSteps: boolean): Amounts {
   const full = FULL_DEMAND[pick(random, CELLS)];

@@ -7,7 +7,8 @@
  *   case for a planner that groups them, or in steps of ten percent;
  * - the growth of that time from 1 000 to 10 000 chassis.
  *
- * Each time is given as wall time and as processor time. They differ on a busy machine; the second is the plan's own.
+ * Each time is given as wall time and as processor time. On a busy machine the wall time is longer; the processor time
+ * is the cost of the plan alone.
  */
 import { subtract } from "@bioxen/kernel";
 import { type ChassisRoom, type Placement, planPlacements, type WaitingVm } from "@bioxen/placement";
@@ -19,12 +20,13 @@ const PENDING = 1_000;
 /** Odd, so that the median is a measured value. */
 const RUNS = 21;
 const SIZES = [1_000, 2_000, 4_000, 7_000, 10_000];
-/** Plans before the measurement: during the first plans the engine compiles the code. */
+/** Number of plans before the measurement: the engine compiles the code during the first plans. */
 const WARM_UP = 5;
 /** Limit of the median plan of 1 000 VMs on two cores, ms. */
 const MEDIAN_LIMIT_MS = 200;
 /**
- * Largest exponent of growth with the number of chassis that counts as linear; the excess over 1 is measurement noise.
+ * The planning time grows with a power of the number of chassis. Growth counts as linear up to this exponent; the
+ * excess over 1 allows for measurement noise.
  */
 const EXPONENT_LIMIT = 1.1;
 
@@ -58,7 +60,7 @@ export function scheduler(): boolean {
   return isFast && isLinear;
 }
 
-/** Fills an empty fleet, plan by plan. */
+/** Fills an empty fleet, plan by plan, and prints the rate in placements per second. */
 function fill(): void {
   let rooms = emptyFleetOf(CHASSIS, 1);
   let [placed, planMs] = [0, 0];
@@ -89,7 +91,7 @@ function withPlaced(rooms: readonly ChassisRoom[], placements: readonly Placemen
   });
 }
 
-/** Returns the median of {@link RUNS} plans, each for other pending VMs. */
+/** Returns the median times of {@link RUNS} plans, each for a different set of pending VMs. */
 function timePlans(rooms: readonly ChassisRoom[], inSteps: boolean): Timing {
   const timings = Array.from({ length: WARM_UP + RUNS }, (_, run) =>
     timePlan(waitingOf(PENDING, 100 + run, inSteps), rooms),

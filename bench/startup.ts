@@ -1,9 +1,9 @@
 /**
  * The time that lifecycle needs to start on a log of a million events: from the log alone, and from a snapshot.
  *
- * Real processes on a real server. In the same run, an ordered consumer that ignores its messages shows the rate that
- * no reader can beat. Two times are measured: until the state is complete, as the service logs it ("rebuilt from the
- * log"), and from the start of the process until it is ready.
+ * The benchmark runs real processes on a real server. In the same run, it measures an ordered consumer that ignores its
+ * messages, because its rate is the upper bound for every reader. Two times are measured: until the state is complete,
+ * as the service logs it ("rebuilt from the log"), and from the start of the process until it is ready.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
@@ -111,7 +111,8 @@ async function seed(url: string): Promise<number> {
 }
 
 /**
- * Returns the time in which an ordered consumer gets every message, ms, through each of the client's two interfaces.
+ * Returns the times in which an ordered consumer gets every message, ms: one through the iterator of the client
+ * library, one through its callback.
  */
 async function rawOf(url: string): Promise<Raw> {
   const connection = await connect({ servers: url });

@@ -22,7 +22,7 @@ export interface LogMessage {
   readonly id: string;
 }
 
-/** VMs that are placed together, and the number of VMs on each chassis of this log. */
+/** Number of VMs on each chassis of this log. All VMs of a chassis are placed together. */
 const VMS_PER_CHASSIS = 16;
 const STARTS_AT_MS = Date.parse("2026-01-01T00:00:00.000Z");
 const MS_PER_EVENT = 3;
@@ -66,7 +66,7 @@ class Writer {
   }
 }
 
-/** Yields exactly `count` events, of about a tenth as many VMs. */
+/** Yields exactly `count` events. The number of VMs in them is about a tenth of `count`. */
 export function* syntheticLog(count: number): Generator<LogMessage> {
   const writer = new Writer();
   for (let chassis = 0; ; chassis += 1) {
@@ -77,7 +77,7 @@ export function* syntheticLog(count: number): Generator<LogMessage> {
   }
 }
 
-/** Yields the events of one chassis and its VMs: half of them end destroyed, the other half runs. */
+/** Yields the events of one chassis and its VMs: half of the VMs end destroyed, the other half running. */
 function* chassisEvents(writer: Writer, number: number): Generator<LogMessage> {
   const chassisId = `chassis-${number}`;
   const demand = FULL_DEMAND.syn3a;

@@ -6,7 +6,7 @@ import type { BiologicalType, CellAllocation, Medium } from "@bioxen/cell-models
 
 export interface Organism {
   readonly biologicalType: BiologicalType;
-  /** The source of its numbers, for readers of a sample. */
+  /** The source of the organism's numbers, for readers of a sample. */
   readonly source: string;
   /** The resources for growth at the reference rate. */
   readonly fullDemand: Required<CellAllocation>;
@@ -14,11 +14,17 @@ export interface Organism {
   readonly referenceGrowthRate: number;
   /** Amino acids in proteins at birth. */
   readonly proteinAminoAcids: number;
-  /** The growth rate, 0 … {@link referenceGrowthRate}, per minute. It is pure, and a larger allocation never lowers it. */
+  /**
+   * Returns the growth rate, 0 … {@link referenceGrowthRate}, per minute. The function is pure, and a larger allocation
+   * never lowers the rate.
+   */
   growthRate(allocation: CellAllocation, environment: Medium): number;
 }
 
-/** A placeholder for such a package: growth by the scarcest resource, times a factor of the medium. Its rate is BioXen's reference for syn3A. */
+/**
+ * A placeholder for such a package: the scarcest resource, times a factor of the medium, determines the growth. Its
+ * reference growth rate is that of BioXen for syn3A.
+ */
 export const STAND_IN: Organism = {
   biologicalType: "syn3a",
   source: "a stand-in: Liebig's law of the minimum on BioXen's own demand, not a model of syn3A",

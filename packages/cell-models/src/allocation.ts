@@ -1,11 +1,12 @@
 /**
  * Converts a ledger allocation to limits of a cell, and validates allocations and environments.
  *
- * Ribosomes are an absolute cap on concurrent translation: a cell with an allocation of 252 engages at most 252, however many it
- * makes. Below the full demand the cap is soft: one free ribosome may bind per free place, so some places are always empty. At the
- * full demand and above it the cap is hard: the equations are the published ones until the last place is taken. Two rules are
- * needed, because a soft cap at the full demand would also slow a cell that lacks another resource and has many idle
- * ribosomes (syn3a with half its polymerases would double in 119.7 min instead of 118.2).
+ * Ribosomes are an absolute cap on concurrent translation: a cell with an allocation of 252 engages at most 252,
+ * however many it makes. A free place is a unit of the cap without an engaged ribosome. Below the full demand the cap
+ * is soft: one free ribosome may bind per free place, so some places are always empty. At the full demand and above it
+ * the cap is hard: the equations are the published ones until the last place is taken. Two rules are needed, because a
+ * soft cap at the full demand would also slow a cell that lacks another resource and has many idle ribosomes (syn3a
+ * with half its polymerases would double in 119.7 min instead of 118.2).
  *
  * ATP and RNA polymerases are shares of the type's full demand, applied to import and to all transcription. Absolute caps do not fit
  * the model: a capped total transcription oscillates, and the energy grows without bound. A cell with limited import makes more
@@ -39,11 +40,11 @@ export const environmentBounds: Readonly<Record<keyof CellEnvironment, number>> 
   chloramphenicolMicromolar: 1000,
 });
 
-/** Free ribosomes that may bind per free place, for a cap below the full demand. */
+/** Number of free ribosomes that may bind per unused unit of the cap, for a cap below the full demand. */
 const SOFT_CAP = 1;
 /**
- * Free ribosomes that may bind per free place, for a cap at the full demand or above. Binding is limited only if fewer
- * places are free than 1 % of the idle ribosomes.
+ * Number of free ribosomes that may bind per unused unit of the cap, for a cap at the full demand or above. Binding is
+ * limited only if the unused part of the cap is smaller than 1 % of the free ribosomes.
  */
 const HARD_CAP = 100;
 

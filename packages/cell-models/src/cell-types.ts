@@ -1,11 +1,12 @@
 /**
  * The kinds of cell that can be simulated, what each needs to grow at its reference rate, and their parameters.
  *
- * All four sets are the one model of `weisse.ts`. The published set describes a generic bacterium of 1e8 amino acids. The
- * other three scale it to the protein mass of the real cell (an exact symmetry: `scaledBySize`) and then fit three
- * numbers, nutrient quality and two levels of transcription, to measured doubling time, ribosomes per cell and 80 %
- * of ribosomes engaged. The other figures of the model (elongation rate, ribosomal mass fraction) are predictions:
- * ecoli 17.6 aa/s and 0.155, measured 18 and 0.153 (Bremer & Dennis 2008); syn3a 0.11, measured 0.084–0.092.
+ * All four parameter sets belong to the same model, that of `weisse.ts`. The published set describes a generic
+ * bacterium of 1e8 amino acids. The other three scale it to the protein mass of the real cell (an exact symmetry:
+ * `scaledBySize`) and then fit three numbers, nutrient quality and two levels of transcription, to measured doubling
+ * time, ribosomes per cell and 80 % of ribosomes engaged. The other figures of the model (elongation rate, ribosomal
+ * mass fraction) are predictions: ecoli 17.6 aa/s and 0.155, measured 18 and 0.153 (Bremer & Dennis 2008); syn3a 0.11,
+ * measured 0.084–0.092.
  *
  * A fit changes as a whole: after a change of one number of a set, the three must be fitted again, or its doubling time is wrong.
  */
@@ -37,14 +38,17 @@ export interface CellType {
   readonly surroundings: Readonly<Surroundings>;
   /** The resources for growth at the reference rate: the default request of a VM. */
   readonly fullDemand: ResourceDemand;
-  /** λ per minute under full demand in the default environment: 100 % of health. */
+  /** Growth rate λ under full demand in the default environment, per minute: the rate at which health is 100 %. */
   readonly referenceGrowthRate: number;
 }
 
 /** External nutrient, molecules; ten times K_t, so import runs at 10/11 of its maximum. Weiße 2015. */
 const SUBSTRATE = 1e4;
 
-/** Weiße 2015, table S1 as in the authors' code and BioModels MODEL1502270000. Units at `WeisseParameters`. */
+/**
+ * Weiße 2015, table S1 as in the authors' code and BioModels MODEL1502270000. The units are those of
+ * `WeisseParameters`.
+ */
 const PUBLISHED: WeisseParameters = Object.freeze({
   mass: 1e8,
   ribosomeLength: 7549,

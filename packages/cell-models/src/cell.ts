@@ -59,7 +59,7 @@ export interface CellSample {
   readonly divisions: number;
   /** Integer 0..100: growth in percent of the type's reference rate, at most 100. */
   readonly health: number;
-  /** φ_R, 0..1. */
+  /** Ribosomal share φ_R of the protein mass, 0..1. */
   readonly ribosomalMassFraction: number;
 }
 

@@ -1,17 +1,18 @@
 /**
- * LU factorisation with partial pivoting of a small matrix, made once, refilled and solved many times.
+ * LU factorisation with partial pivoting of a small matrix. One instance serves many matrices of the same size.
  *
- * Zero factors are skipped in the elimination, and each row remembers where its non-zeros begin, so a caller that orders
- * its variables from the loosest coupled to the densest pays only for the couplings it has. No allocation after the
- * constructor: this is the inner loop of every simulated cell.
+ * The elimination skips zero factors, and the class stores for each row where its non-zeros begin. The cost is
+ * therefore low if the caller orders its variables from the most loosely to the most densely coupled. Only the
+ * constructor allocates memory, because this is the inner loop of every simulated cell.
  */
 export class LuFactorisation {
   readonly size: number;
   /** Row-major size×size; the caller fills it, `factorise` overwrites it with L and U. */
   readonly matrix: Float64Array;
   readonly #pivots: Int32Array;
-  /** By row: the first non-zero column left of the diagonal, and the first one right of it. */
+  /** For each row, the first non-zero column left of the diagonal. */
   readonly #lowerStart: Int32Array;
+  /** For each row, the first non-zero column right of the diagonal. */
   readonly #upperStart: Int32Array;
 
   constructor(size: number) {
@@ -22,7 +23,10 @@ export class LuFactorisation {
     this.#upperStart = new Int32Array(size);
   }
 
-  /** Returns false when a column has no pivot that is finite and not zero; `solve` must not be called then. */
+  /**
+   * Factorises `matrix` in place. Returns false when a column has no pivot that is finite and not zero; the caller must
+   * not call `solve` then.
+   */
   factorise(): boolean {
     const matrix = this.matrix;
     const n = this.size;

@@ -15,14 +15,15 @@ import { type BiologicalType, type CellResource, cellTypeOf, type ParameterSetNa
 import { type SteadyState, steadyState } from "./steady-state.ts";
 
 /**
- * The loss of growth rate that an optimised cell may have, permille of the best rate. Two cultures differ by more than
- * 2 %.
+ * Maximum loss of growth rate of an optimised cell, permille of the best rate. The limit is 2 %, because the growth
+ * rates of two cultures differ by more than that.
  */
 export const OPTIMISE_TOLERANCE_PERMILLE = 20;
 /** The resources that affect growth; room for the genome cannot be reduced. */
 const RATES = ["ribosomes", "rnaPolymerases", "atpPerSecond"] as const satisfies readonly CellResource[];
 /**
- * The search reduces a resource by a half, then a quarter, and so on down to 1/128, which is below the promised 1 %.
+ * The divisor of the smallest reduction. The search reduces a resource by a half, then by a quarter, and so on down to
+ * 1/128 of its amount, which is below the promised 1 %.
  */
 const SMALLEST_PART = 128;
 /** Maximum number of steady states per search. Every tested search needs less than a third of it. */
@@ -32,7 +33,7 @@ export interface OptimiseOptions {
   readonly biologicalType: BiologicalType;
   readonly parameterSet?: ParameterSetName | undefined;
   readonly environment?: CellEnvironment | undefined;
-  /** The largest allocation; default: the full demand of the type. */
+  /** Upper limit of the allocation; default: the full demand of the type. */
   readonly most?: CellAllocation | undefined;
 }
 
@@ -47,7 +48,10 @@ export interface Optimum {
   readonly evaluations: number;
 }
 
-/** Returns the optimum. Throws a `RangeError` that lists every problem of the options. */
+/**
+ * Returns the smallest allocation with nearly the best growth. Throws a `RangeError` that lists every problem of the
+ * options.
+ */
 export function optimiseAllocation(options: OptimiseOptions): Optimum {
   const { biologicalType, parameterSet, environment } = options;
   const most = { ...cellTypeOf(biologicalType, parameterSet).fullDemand, ...options.most };
@@ -81,7 +85,10 @@ export function optimiseAllocation(options: OptimiseOptions): Optimum {
   };
 }
 
-/** Returns the allocation with one resource reduced by 1/`part`, the one that costs the least growth; undefined if each costs too much. */
+/**
+ * Returns the allocation after reducing one resource by 1/`part`: the resource whose reduction costs the least growth.
+ * Returns undefined if every reduction lowers the growth rate below `enough`.
+ */
 function leastMissed(
   allocation: Readonly<Record<CellResource, number>>,
   part: number,

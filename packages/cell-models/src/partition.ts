@@ -36,7 +36,10 @@ const COMPLEXES = [
   [C_Q, M_Q],
 ] as const;
 
-/** Replaces `y` by a daughter's share. It is never negative, and engages at most the cap and at most as many ribosomes as before. */
+/**
+ * Replaces the state `y` by the state of one daughter. No amount is negative. The daughter engages at most as many
+ * ribosomes as the cap or the previous state, whichever is larger.
+ */
 export function partition(y: StateVector, random: RandomState, ribosomeCap: number): void {
   const limit = Math.max(ribosomeCap, engagedRibosomes(y));
   for (const i of MACROMOLECULES) {

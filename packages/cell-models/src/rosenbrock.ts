@@ -1,6 +1,6 @@
 /**
  * Adaptive Rosenbrock method of order 2 with error estimate of order 3 (ode23s: Shampine & Reichelt, SIAM J. Sci.
- * Comput. 18:1, 1997, doi:10.1137/S1064827594276424), for stiff equations that do not name the time.
+ * Comput. 18:1, 1997, doi:10.1137/S1064827594276424), for stiff autonomous equations (rates without explicit time).
  *
  * One step costs three rate evaluations, one Jacobian, one factorisation and three solves. It is L-stable: a cell at rest needs one
  * step per quantum however stiff it is. An explicit method needs about 1e5 steps per minute here; a semi-implicit method with a
@@ -10,9 +10,10 @@
  * because the equations have false attractors at negative amounts. An undershoot below the tolerance is set to zero, because a
  * variable that decays to zero would otherwise limit the step to its own time scale forever.
  *
- * Reproducibility: it uses only + − × ÷, comparisons and `Math.abs/min/max`, which are exact or correctly rounded everywhere. The step
- * control uses a table instead of a cube root. The result depends on the ends of the quanta and on the step that is carried
- * over. The grid of quanta is therefore fixed, and the step is part of the snapshot.
+ * Reproducibility: the solver uses only + − × ÷, comparisons and `Math.abs/min/max`, which are exact or correctly
+ * rounded everywhere. The step control uses a table instead of a cube root. The result depends on the ends of the
+ * quanta and on the step that is carried over. The grid of quanta is therefore fixed, and the step is part of the
+ * snapshot.
  */
 import { LuFactorisation } from "./linear.ts";
 import { StepLimitError } from "./step-limit-error.ts";
@@ -21,14 +22,17 @@ import { StepLimitError } from "./step-limit-error.ts";
 const DIAGONAL = 0.2928932188134524;
 /** e32 = 6+√2, the coefficient of the third stage; used only in the error estimate. */
 const THIRD_STAGE = 7.414213562373095;
-/** Factors from one step to the next. They are multiples of 1/8, so that no rounding depends on the platform. */
+/**
+ * Factors by which the step length may change from one step to the next. They are multiples of 1/8, so that no rounding
+ * depends on the platform.
+ */
 const STEP_FACTORS = [4, 3, 2.25, 1.75, 1.375, 1.125, 1, 0.875, 0.75, 0.5, 0.25] as const;
 /**
  * The step factor if even the smallest of `STEP_FACTORS` predicts too large an error, or if the step left the valid
  * region.
  */
 const COLLAPSE = 0.125;
-/** The largest factor after a rejected step, which must become shorter. */
+/** The largest factor after a rejected step. It is below 1, because the next attempt must use a shorter step. */
 const LARGEST_AFTER_REFUSAL = 0.75;
 /** Target for error ÷ tolerance. A target closer to 1 would reject more steps than it saves. */
 const AIM = 0.6;
@@ -55,7 +59,7 @@ export interface Tolerance {
   readonly absolute: Float64Array;
 }
 
-/** A solver with its work space for one system. It keeps no state of the problem between calls. */
+/** A solver for one system, with reusable work arrays. No integration depends on an earlier call. */
 export class Rosenbrock<State extends Float64Array> {
   readonly #system: StiffSystem<State>;
   readonly #tolerance: Tolerance;
@@ -87,9 +91,9 @@ export class Rosenbrock<State extends Float64Array> {
   /**
    * Integrates `y` in place over `duration` and returns the initial step for the next call.
    *
-   * `step` is the result of the last call, or any guess above zero: a long one costs some rejected steps, a short one some small steps.
-   * At most `duration` is used. Throws `StepLimitError` after `maxSteps` accepted and rejected steps, with `y` at the end of the
-   * last accepted step.
+   * `step` is the result of the last call, or any guess above zero: a long guess costs some rejected steps, a short
+   * guess some small steps. A `step` longer than `duration` is shortened to it. Throws `StepLimitError` after
+   * `maxSteps` accepted and rejected steps, with `y` at the end of the last accepted step.
    */
   integrate(y: State, duration: number, step: number, maxSteps: number = MAX_STEPS_PER_QUANTUM): number {
     const system = this.#system;
@@ -120,7 +124,7 @@ export class Rosenbrock<State extends Float64Array> {
     return wanted;
   }
 
-  /** The accepted and rejected steps of the last call, as a measure of its cost. */
+  /** Number of accepted and rejected steps of the last `integrate` call: a measure of its cost. */
   get steps(): number {
     return this.#steps;
   }
@@ -178,7 +182,7 @@ export class Rosenbrock<State extends Float64Array> {
     return worst;
   }
 
-  /** Computes I − hd·J. */
+  /** Writes I − hd·J into the matrix of the linear solver. */
   #formMatrix(hd: number): void {
     const matrix = this.#lu.matrix;
     const jacobian = this.#jacobian;

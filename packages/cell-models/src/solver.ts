@@ -10,9 +10,9 @@ import { isAdmissible, type WeisseModel, weisseRates } from "./weisse.ts";
 import { weisseJacobian } from "./weisse-jacobian.ts";
 
 /**
- * Relative error per step. After any single shift of nutrient, antibiotic or allocation, λ stays within 1e-6 of the reference rate from
- * the exact solution, which a test checks; the steady state does not depend on it. A tolerance ten times stricter costs 2.5
- * times the steps.
+ * Relative error per step. After any single shift of nutrient, antibiotic or allocation, λ differs from the exact
+ * solution by at most 1e-6 of the reference rate; a test checks this. The steady state does not depend on the
+ * tolerance. A tolerance ten times stricter costs 2.5 times the steps.
  */
 const RELATIVE_TOLERANCE = 1e-5;
 /** Molecules per 1e8 amino acids of protein that count as zero: one molecule in a million cells. */
@@ -21,7 +21,7 @@ const ABSOLUTE_TOLERANCE = 1e-6;
 const GENERATION_TOLERANCE = 1e-7;
 const REFERENCE_MASS = 1e8;
 
-/** The first step of a cell without a previous step, minutes: short against every rate except import. */
+/** The first step of a cell without a previous step, minutes. Every process except import is slow compared with it. */
 export const FIRST_STEP_MINUTES = 1 / 1_048_576;
 
 export function createSolver(model: WeisseModel): Rosenbrock<StateVector> {

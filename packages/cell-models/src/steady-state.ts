@@ -45,12 +45,12 @@ const VANISHED = 1e-9;
 /** The longest doubling time, minutes (1900 years). Beyond it, λ is the residue of an exponential decay. */
 const LONGEST_DOUBLING = 1e9;
 /**
- * Maximum number of periods. The slowest of 1500 random conditions takes 94. A cell that has not settled by then is
- * reported as such.
+ * Maximum number of periods. The slowest of 1500 random conditions takes 94. A cell that has not settled after the
+ * maximum is reported as not settled.
  */
 const MAX_PERIODS = 200;
 /**
- * Maximum number of solver steps, about 45 ms: the limit of a boot. Every tested cell that settles needs at most 9200.
+ * Maximum number of solver steps of a boot; they take about 45 ms. Every tested cell that settles needs at most 9200.
  */
 const MAX_STEPS = 20_000;
 
@@ -74,7 +74,9 @@ export interface SteadyState {
   readonly proteinAminoAcids: number;
   /** Amino acids per second per engaged ribosome. */
   readonly elongationPerSecond: number;
-  /** False if λ had not settled at the limit of time or work: it oscillates, and all figures are momentary. */
+  /**
+   * False if λ had not settled within the limits of time and work: the cell oscillates, and all figures are momentary.
+   */
   readonly settled: boolean;
 }
 

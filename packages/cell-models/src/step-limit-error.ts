@@ -3,8 +3,9 @@ export class StepLimitError extends Error {
   readonly code = "SOLVER_STEP_LIMIT";
   /** Never retryable: the solver is deterministic, so the same cell would fail again. */
   readonly retryable = false;
-  /** Simulated minutes reached in the quantum, and the last step. */
+  /** Simulated time from the start of the quantum to the last accepted step, minutes. */
   readonly reachedMinutes: number;
+  /** Length of the step that the solver would have tried next, minutes. */
   readonly stepMinutes: number;
 
   constructor(limit: number, reachedMinutes: number, stepMinutes: number) {

@@ -5,7 +5,7 @@ import type { Limits, Surroundings, WeisseModel, WeisseParameters } from "./weis
 
 export const published: CellType = cellTypeOf("ecoli", "weisse-2015");
 
-/** No limits: the equations as published. */
+/** Limits without effect: the equations are the published ones. */
 export const UNLIMITED: Limits = {
   ribosomeCap: 1e9,
   bindablePerPlace: 1,
@@ -26,7 +26,11 @@ export function modelOf(
   };
 }
 
-/** Returns the published cell at rest, molecules, computed with an independent stiff solver, with the given ∫λ dt and bound complexes. */
+/**
+ * Returns the steady state of the published cell, molecules, as an independent stiff solver computed it.
+ *
+ * `generations` is ∫λ dt; `zombies` is the number of chloramphenicol-bound complexes of each class.
+ */
 export function publishedState(generations = 0, zombies = 0): StateVector {
   const y = createState();
   const [enzyme, messenger, complex] = [7307.44, 10.188534, 69.370559];

@@ -1,9 +1,10 @@
 /**
  * ∂(dy/dt)/∂y of the cell model, in closed form.
  *
- * The equations are stiff (fastest to slowest about 1e6), so the integrator is implicit and needs this matrix; a closed form
- * is exact and costs less than one evaluation of the rates per column. Three things couple everything: λ(a, c_x)
- * dilutes every variable, a drives import, transcription and elongation, and the ribosome cap ties each complex to all others.
+ * The equations are stiff (their rates span a factor of about 1e6), so the integrator is implicit and needs this
+ * matrix. A closed form is exact and costs less than one evaluation of the rates per column. Three effects couple all
+ * variables: growth λ(a, c_x) dilutes every variable; the energy `a` drives import, transcription and elongation; the
+ * ribosome cap ties each complex to all others.
  *
  * `bindableRibosomes` is a minimum of two terms, so it has a kink. There the derivative of the active term is used, and the step
  * control of the integrator handles the kink.
@@ -52,7 +53,7 @@ function add(jacobian: Float64Array, row: number, column: number, value: number)
   jacobian[at] = (jacobian[at] as number) + value;
 }
 
-/** Adds dilution: λ appears in every equation, and alone in that of `GENERATIONS`. */
+/** Adds dilution: every equation has a term with λ. The equation of `GENERATIONS` has no other term. */
 function addDilution(
   model: WeisseModel,
   y: StateVector,

@@ -1,5 +1,5 @@
 /**
- * The cell model of Weiße, Oyarzún, Danos & Swain, PNAS 112:E1038 (2015), doi:10.1073/pnas.1416533112: its rates.
+ * The rates of the cell model of Weiße, Oyarzún, Danos & Swain, PNAS 112:E1038 (2015), doi:10.1073/pnas.1416533112.
  *
  * A cell imports a nutrient (s_i), converts it to energy (a), and spends the energy on protein of four classes: ribosomes r,
  * transporters t, metabolic enzymes m, house-keeping q. All classes compete for the same free ribosomes, so growth λ and its
@@ -41,19 +41,23 @@ import {
 export interface WeisseParameters {
   /** Protein per cell, amino acids [M]. */
   readonly mass: number;
-  /** Length of a ribosome and of every other protein, amino acids [n_r, n_x]. */
+  /** Length of a ribosome, amino acids [n_r]. */
   readonly ribosomeLength: number;
+  /** Length of every other protein, amino acids [n_x]. */
   readonly proteinLength: number;
-  /** Fastest elongation, amino acids per minute per ribosome [γ_max], and the energy at half of it, molecules [K_γ]. */
+  /** Maximum elongation rate, amino acids per minute per ribosome [γ_max]. */
   readonly elongationMax: number;
+  /** Energy at half of the maximum elongation rate, molecules [K_γ]. */
   readonly elongationEnergy: number;
-  /** Import: molecules per minute per transporter [v_t], and the half-saturating external nutrient, molecules [K_t]. */
+  /** Maximum import rate, molecules per minute per transporter [v_t]. */
   readonly importRate: number;
+  /** External nutrient at half of the maximum import rate, molecules [K_t]. */
   readonly importSubstrate: number;
-  /** Catabolism: molecules per minute per enzyme [v_m], and the half-saturating internal nutrient, molecules [K_m]. */
+  /** Maximum rate of catabolism, molecules per minute per enzyme [v_m]. */
   readonly catabolicRate: number;
+  /** Internal nutrient at half of the maximum rate of catabolism, molecules [K_m]. */
   readonly catabolicSubstrate: number;
-  /** Fastest transcription, mRNA per minute [w_r, w_e, w_q]. */
+  /** Maximum transcription rate of each class, mRNA per minute [w_r, w_e, w_q]. */
   readonly transcriptionRibosome: number;
   readonly transcriptionEnzyme: number;
   readonly transcriptionHousekeeping: number;
@@ -64,8 +68,9 @@ export interface WeisseParameters {
   readonly housekeepingAutoinhibition: number;
   /** mRNA decay, per minute [d_m]. */
   readonly mrnaDecay: number;
-  /** Ribosome–mRNA binding, cell/(min·molecule) [k_b], and unbinding, per minute [k_u]. */
+  /** Rate constant of ribosome–mRNA binding, cell/(min·molecule) [k_b]. */
   readonly binding: number;
+  /** Rate constant of ribosome–mRNA unbinding, per minute [k_u]. */
   readonly unbinding: number;
   /** Capture of translating ribosomes by chloramphenicol, per minute and µM [k_cm]. */
   readonly chloramphenicolBinding: number;
@@ -86,7 +91,7 @@ export interface Surroundings {
 export interface Limits {
   /** Ribosomes that may translate concurrently, molecules. */
   ribosomeCap: number;
-  /** Free ribosomes that may bind per free place under the cap, at least 1: the softness of the cap. */
+  /** Number of free ribosomes that may bind per unused unit of the cap, at least 1: the higher, the harder the cap. */
   bindablePerPlace: number;
   /** 0..1, a factor on import, hence on the whole energy supply. */
   atpShare: number;
@@ -101,43 +106,46 @@ export interface WeisseModel {
   readonly limits: Limits;
 }
 
-/** Elongation rate γ(a), amino acids per minute per ribosome. */
+/** Returns the elongation rate γ(a), amino acids per minute per ribosome. */
 export function elongationRate(p: WeisseParameters, energy: number): number {
   return (p.elongationMax * energy) / (p.elongationEnergy + energy);
 }
 
-/** Ribosomes engaged in translation, Σc_x, molecules. Ribosomes bound by chloramphenicol do not translate and do not count. */
+/**
+ * Returns the number of translating ribosomes, Σc_x, molecules. Ribosomes bound by chloramphenicol do not translate.
+ */
 export function engagedRibosomes(y: StateVector): number {
   return y[C_R] + y[C_T] + y[C_M] + y[C_Q];
 }
 
-/** All ribosomes of the cell, free, engaged and bound by chloramphenicol, molecules. */
+/** Returns the number of free, engaged and chloramphenicol-bound ribosomes together, molecules. */
 export function totalRibosomes(y: StateVector): number {
   return y[R] + engagedRibosomes(y) + y[Z_R] + y[Z_T] + y[Z_M] + y[Z_Q];
 }
 
-/** Amino acids elongated per minute in the whole cell. */
+/** Returns the number of amino acids that the whole cell elongates per minute. */
 export function translationRate(p: WeisseParameters, y: StateVector): number {
   return elongationRate(p, y[A]) * engagedRibosomes(y);
 }
 
-/** λ per minute. */
+/** Returns the growth rate λ, per minute. */
 export function growthRate(p: WeisseParameters, y: StateVector): number {
   return translationRate(p, y) / p.mass;
 }
 
-/** Amino acids in protein, ribosomes included; relaxes to `mass` at rate λ. */
+/** Returns the protein mass with ribosomes, amino acids. It relaxes to `mass` at rate λ. */
 export function proteinAminoAcids(p: WeisseParameters, y: StateVector): number {
   return p.ribosomeLength * totalRibosomes(y) + p.proteinLength * (y[E_T] + y[E_M] + y[Q]);
 }
 
-/** φ_R: the ribosomal share of the protein mass, 0..1. */
+/** Returns φ_R, the ribosomal share of the protein mass, 0..1. */
 export function ribosomalMassFraction(p: WeisseParameters, y: StateVector): number {
   return (p.ribosomeLength * totalRibosomes(y)) / proteinAminoAcids(p, y);
 }
 
 /**
- * Free ribosomes that may bind: all of them, or as many as the free places under the cap allow, but at least 0.
+ * Returns the number of free ribosomes that may bind, molecules: all of them, or fewer if the cap has too little room,
+ * but at least 0.
  *
  * The cap acts on binding and not on synthesis. Limited synthesis would first speed up growth and let the energy grow without bound.
  * With limited binding the cell has more idle ribosomes, as under chloramphenicol.
@@ -146,13 +154,13 @@ export function bindableRibosomes(y: StateVector, limits: Limits): number {
   return Math.max(0, Math.min(y[R], limits.bindablePerPlace * (limits.ribosomeCap - engagedRibosomes(y))));
 }
 
-/** Factor 0..1 on import: 1 while energy is far below the adenylate pool. */
+/** Returns the factor by which energy throttles import, 0..1: near 1 while energy is far below the adenylate pool. */
 export function importThrottle(p: WeisseParameters, energy: number): number {
   const ratio = energy / p.energyPool;
   return 1 / (1 + ratio * ratio * ratio * ratio);
 }
 
-/** Imported nutrient, molecules per minute per transporter. */
+/** Returns the import rate of nutrient, molecules per minute per transporter. */
 export function importPerTransporter(model: WeisseModel, energy: number): number {
   const { parameters: p, surroundings: s, limits } = model;
   const saturation = s.substrate / (p.importSubstrate + s.substrate);

@@ -1,5 +1,5 @@
 /**
- * Parses lists such as `ecoli:2,yeast`: chassis types with a number of chassis each, default 1.
+ * Parses lists such as `ecoli:2,yeast`: chassis types, each with a number of chassis (default 1).
  */
 import { InvalidArgumentError } from "commander";
 import { suggestion } from "./did-you-mean.ts";
@@ -9,7 +9,10 @@ export interface ChassisCount<T extends string> {
   readonly count: number;
 }
 
-/** `before` has the list of the same option given earlier. Throws `InvalidArgumentError` for the first problem. */
+/**
+ * Parses `text` and appends it to `before`, the list from earlier uses of the same option. Throws
+ * `InvalidArgumentError` for the first problem.
+ */
 export function chassisCounts<T extends string>(
   text: string,
   types: readonly T[],

@@ -1,13 +1,13 @@
 /**
- * Suggestions for mistyped option values. Commander makes those for commands and options.
+ * Suggestions for mistyped option values. Commander itself suggests commands and options.
  */
 
 /** Maximum number of edits between a word and its suggestion, as in commander. */
 const MAX_EDITS = 3;
-/** Minimum share of correct letters, of the longer word, as in commander. */
+/** A suggestion needs a larger share of correct letters than this, relative to the longer word, as in commander. */
 const LEAST_RIGHT = 0.4;
 
-/** ` (did you mean X?)` with the closest candidate, or an empty text when none is close. */
+/** Returns ` (did you mean X?)` with the closest candidate, or an empty text when none is close. */
 export function suggestion(word: string, candidates: readonly string[]): string {
   let closest: { readonly candidate: string; readonly edits: number } | undefined;
   for (const candidate of candidates) {
@@ -19,7 +19,7 @@ export function suggestion(word: string, candidates: readonly string[]): string 
   return closest === undefined ? "" : ` (did you mean ${closest.candidate}?)`;
 }
 
-/** Levenshtein distance: letters to add, remove or change. */
+/** Returns the Levenshtein distance: the number of letters to add, remove or change. */
 function editsBetween(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i += 1) {

@@ -16,7 +16,7 @@ export interface SelectOptions {
   readonly selector?: readonly string[];
 }
 
-/** What a command does to each VM, and how it reports the result. */
+/** The action of a command on each VM, and the text of its result. */
 export interface VmAction<R extends Accepted> {
   readonly act: (session: Session, vmId: string) => Promise<R | Refused>;
   /** The result as text. */
@@ -78,7 +78,10 @@ async function toOne<R extends Accepted>(
   note(failure);
 }
 
-/** The VMs that carry all labels. The service filters by the first label; the others are filtered here. */
+/**
+ * Returns the ids of the VMs that carry all labels. The service filters by the first label; the others are filtered
+ * here.
+ */
 async function selected(session: Session, labels: readonly string[]): Promise<string[]> {
   const [first] = labels;
   const found = await session.listAllVms(first === undefined ? {} : { label: first });
@@ -90,7 +93,7 @@ function carries({ labels }: VmView, label: string): boolean {
   return split < 0 ? Object.hasOwn(labels, label) : labels[label.slice(0, split)] === label.slice(split + 1);
 }
 
-/** The replies by VM. When no service replies to one call, the remaining VMs are not called. */
+/** Returns the replies by VM id. When no service answers one call, the remaining calls are not sent. */
 async function repliesOf<R extends Accepted>(
   session: Session,
   ids: readonly string[],

@@ -39,7 +39,7 @@ export function oneOf(flags: string, description: string, names: readonly string
   });
 }
 
-/** An option for which help and completion offer `names`; the service decides about other values. */
+/** Returns an option for which help and completion offer `names`. Other values are checked by the service only. */
 export function openChoice(flags: string, description: string, names: readonly string[]): Option {
   return new Option(flags, description).choices(names).argParser((text) => text);
 }

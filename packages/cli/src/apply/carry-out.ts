@@ -73,7 +73,10 @@ export async function carryOut(
   return applied;
 }
 
-/** Sends the steps for one VM until none is due, one step fails, or `signal` aborts. Faults become an outcome. */
+/**
+ * Sends the steps for one VM until none is due, one step fails, or `signal` aborts. A thrown error gives outcome
+ * `failed`.
+ */
 async function converge(
   calls: Calls,
   fleet: string,
@@ -114,7 +117,8 @@ async function converge(
 }
 
 /**
- * Current view of the VM, also of a destroyed one because its version is needed; undefined when the id was never used.
+ * Returns the current view of the VM; undefined when the id was never used. A destroyed VM has a view too, whose
+ * version the next command needs.
  */
 async function currentVm(calls: Calls, vmId: string): Promise<VmView | undefined> {
   const reply = await calls.call("vmGet", { vmId });

@@ -89,8 +89,8 @@ function failed(problems: readonly FleetProblem[]): ParsedFleet {
 }
 
 /**
- * Content of the document as plain values; undefined when it expands too many YAML aliases. The limit is that of the
- * `yaml` library, because a few lines of nested aliases can expand to gigabytes.
+ * Returns the content of the document as plain values; undefined when the document exceeds the alias limit of the
+ * `yaml` library. The limit is needed because a few lines of nested aliases can expand to gigabytes.
  */
 function contentOf(document: Document): unknown {
   try {
@@ -100,7 +100,7 @@ function contentOf(document: Document): unknown {
   }
 }
 
-/** Line of the node at `path`. When that node is absent, the line of its nearest ancestor. */
+/** Returns the line of the node at `path`, or of its nearest ancestor when the node is absent; null without either. */
 function lineOf(document: Document, lines: LineCounter, path: string): number | null {
   const parts = path.split(".").map((part) => (/^\d+$/.test(part) ? Number(part) : part));
   for (let length = parts.length; length > 0; length -= 1) {
@@ -149,7 +149,7 @@ function idsOf({ vmId, count }: FileVm): string[] {
   return Array.from({ length: count }, (_, i) => `${vmId}-${i + 1}`);
 }
 
-/** The fields that all VMs of one entry share; `count` gives each its id. */
+/** The fields that all VMs of one entry share: all but the id. With `count`, the ids are numbered from 1. */
 type EntryRequest = Omit<WantedVm, "vmId" | "create"> & { readonly create: ParsedRequestOf<"vmCreate"> };
 
 async function requestOf(

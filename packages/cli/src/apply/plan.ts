@@ -17,8 +17,8 @@ export interface Difference {
 }
 
 /**
- * `left`: the VM is no longer in the file, and stays because pruning was not requested. `foreign`: the id of the file
- * belongs to a VM of another fleet, or of none.
+ * `left`: the VM is no longer in the file, and stays because pruning was not requested. `foreign`: the file names the
+ * id of a VM that belongs to another fleet or to no fleet.
  */
 export type PlannedAction = "create" | "change" | "replace" | "unchanged" | "prune" | "left" | "foreign";
 
@@ -46,7 +46,7 @@ export function planOf(fleet: Fleet, present: readonly VmView[], prune: boolean)
   ];
 }
 
-/** Whether `apply` created the VM for this fleet. A fork has the same labels, but `apply` did not create it. */
+/** Returns whether `apply` created the VM for this fleet. A fork has the same labels, but `apply` did not create it. */
 function isOf(fleet: string, vm: VmView): boolean {
   return vm.parent === null && vm.labels[FLEET_LABEL] === fleet;
 }
@@ -64,7 +64,7 @@ function plannedVm(fleet: string, wanted: WantedVm, vm: VmView | undefined): Pla
   return { vmId, action, differences: [...fixed, ...mutable], wanted };
 }
 
-/** Differences that need a new VM. */
+/** Returns the differences that cannot change in place and therefore need a new VM. */
 function fixedDifferences({ create }: WantedVm, vm: VmView): Difference[] {
   const full = fullDemand(create.biologicalType, create.vmType);
   const burst = create.burst && requestedAmounts(create.burst, full, zeroes(create.burst));
@@ -93,7 +93,7 @@ function zeroes(named: object): Record<string, number> {
   return Object.fromEntries(Object.keys(named).map((name) => [name, 0]));
 }
 
-/** Differences that can change in place. */
+/** Returns the differences that can change in place. */
 function mutableDifferences({ request, state }: WantedVm, vm: VmView): Difference[] {
   return [
     ...differing("resources", vm.request, request),
@@ -102,8 +102,8 @@ function mutableDifferences({ request, state }: WantedVm, vm: VmView): Differenc
 }
 
 /**
- * Differences of two records, one per name, or of two other values. Records are compared as JSON, without undefined
- * fields.
+ * Returns the differences between two values: for two records one per field name, otherwise at most one. Records are
+ * compared as JSON, without undefined fields.
  */
 function differing(field: string, from: unknown, to: unknown): Difference[] {
   if (!isRecord(from) || !isRecord(to)) return isDeepStrictEqual(from, to) ? [] : [{ field, from, to }];
@@ -123,8 +123,8 @@ function asJson(value: Record<string, unknown>): Record<string, unknown> {
 }
 
 /**
- * The state in which a VM will settle without a further command. A pending VM and a VM that preemption paused will run.
- * A failed VM stays in `error`, which counts as stopped when the file wants it stopped.
+ * Returns the state in which a VM will settle without a further command. A pending VM and a VM that preemption paused
+ * will run. A failed VM stays in `error`, which counts as stopped when the file wants it stopped.
  */
 function settledState(vm: VmView, wanted: FleetState): string {
   switch (vm.state) {
@@ -143,7 +143,7 @@ function settledState(vm: VmView, wanted: FleetState): string {
   }
 }
 
-/** Whether preemption, and not a user, paused the VM: it resumes when its chassis has room again. */
+/** Returns whether preemption, and not a user, paused the VM. Such a VM resumes when its chassis has room again. */
 function isHeldBack(vm: VmView): boolean {
   return isHeldByPreemption(vm as Pick<Vm, "preemption">) && vm.preemption?.heldByUser !== true;
 }
@@ -152,8 +152,9 @@ function isHeldBack(vm: VmView): boolean {
 export type Step = "create" | "destroy" | "resize" | "start" | "pause" | "resume" | "stop" | "wait" | "rest";
 
 /**
- * The next step from the current view `vm` to `wanted`. An undefined `vm` does not exist; an undefined `wanted` is
- * destroyed. A VM with a fixed difference is destroyed first and then created.
+ * Returns the next step from the current view `vm` to the desired state `wanted`. `vm` is undefined when the VM does
+ * not exist; `wanted` is undefined when the VM must be destroyed. A VM that cannot change in place is destroyed and
+ * then created.
  */
 export function nextStep(wanted: WantedVm | undefined, vm: VmView | undefined): Step {
   if (vm === undefined || vm.state === "destroyed") return wanted === undefined ? "rest" : "create";

@@ -106,7 +106,9 @@ function rowOf({ vmId, action, differences }: PlannedVm, applied: AppliedVm | un
   return { vmId, action, differences, outcome, state, reason, error };
 }
 
-/** Returns why the plan cannot be carried out completely, in which case none of it is; undefined when it can. */
+/**
+ * Returns the error when a part of the plan cannot be carried out; the command then changes nothing. Else undefined.
+ */
 function obstacleOf(plan: readonly PlannedVm[], { replace }: ApplyOptions): CommandEnd | undefined {
   const ids = (action: PlannedVm["action"]) =>
     plan.filter((one) => one.action === action).map(({ vmId }) => vmId);
@@ -137,7 +139,7 @@ async function isWanted({ yes }: ApplyOptions, json: boolean, open: number): Pro
   return (await confirm({ message: `Change ${open} VMs?`, initialValue: false })) === true;
 }
 
-/** A signal that Ctrl-C aborts: the steps under way are completed, and no further one starts. */
+/** Returns a signal that aborts on Ctrl-C or SIGTERM. The steps under way are completed, and no further step starts. */
 function untilCtrlC(): { readonly signal: AbortSignal; release(): void } {
   const controller = new AbortController();
   const abort = () => controller.abort();

@@ -12,9 +12,9 @@ import { say, sayJson, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
 import { table } from "../terminal.ts";
 
-/** Interval of polling a drain, ms. */
+/** Interval at which a drain is polled, ms. */
 const POLL_INTERVAL_MS = 200;
-/** A drain ends itself at its deadline. This much later, ms, the service counts as unreachable. */
+/** Time by which a drain may exceed its deadline before the service counts as unreachable, ms. */
 const GRACE_MS = 30_000;
 
 interface Options {

@@ -193,7 +193,7 @@ export function chassisTable(all: readonly ChassisView[]): string {
   return table(["CHASSIS", "TYPE", "STATE", "AGENT", "HEARTBEAT", "MAX VMS", "OFFERS"], rows);
 }
 
-/** Like {@link chassisTable}, without state and heartbeat: heartbeats are not in the log. */
+/** Like {@link chassisTable}, but without heartbeats and the state that they determine: the log has neither. */
 export function pastChassisTable(all: readonly ChassisView[]): string {
   const rows = all.map((c) => [
     c.chassisId,

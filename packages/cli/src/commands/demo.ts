@@ -25,7 +25,7 @@ import { waitFor } from "./vm-start.ts";
 const DEMO_TIME_SCALE = 60;
 const DEMO_CHASSIS = "ecoli:1,yeast:1";
 const WATCH_MS = 6_000;
-/** Length of the pause, ms: longer than the interval of two samples. */
+/** Length of the pause, ms: longer than the interval between two samples. */
 const PAUSE_MS = 1_500;
 /** Largest relative difference between a measured doubling time and the model's steady state. */
 const TOLERANCE = 0.005;
@@ -180,7 +180,7 @@ async function pauseOne(session: Session): Promise<void> {
   say(`  resumed, now at ${resumed.simMinutes} simulated min`);
 }
 
-/** Waits for a sample from `atMs` on that satisfies `holds`; by default, of a paused cell. */
+/** Waits for a sample, not older than `atMs`, for which `holds` is true. By default, the cell must be paused. */
 async function newerSample(
   session: Session,
   vmId: string,
@@ -199,7 +199,7 @@ async function newerSample(
 interface Measured {
   readonly vmId: string;
   readonly doublingTimeMinutes: number;
-  /** Doubling time by the model, minutes. */
+  /** Doubling time that the model predicts, minutes. */
   readonly expectedMinutes: number;
 }
 

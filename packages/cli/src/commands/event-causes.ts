@@ -1,5 +1,5 @@
 /**
- * One event with its cause and its effects, found in the log near it.
+ * Finds the cause and the effects of an event among its neighbours in the log.
  */
 import { eventSubject } from "@bioxen/contracts";
 import type { EventLog, StoredEvent } from "@bioxen/kernel";
@@ -7,8 +7,9 @@ import { walkLog } from "../walk-log.ts";
 import type { EventReference } from "./event-words.ts";
 
 /**
- * Events searched on either side. An effect follows its cause within milliseconds, and reading this many takes tens of
- * milliseconds. A cause further back is searched among the events of the same aggregate.
+ * Number of events searched before and the number searched after the event. An effect follows its cause within
+ * milliseconds, and reading 1 000 events takes tens of milliseconds. A cause further back is searched among the events
+ * of the same aggregate. For a placement, it is the event of its reservation.
  */
 export const CONTEXT_EVENTS = 1_000;
 

@@ -13,7 +13,7 @@ import {
 import type { EventEnvelope } from "@bioxen/kernel";
 import { amountsLine } from "./vm-words.ts";
 
-/** An event of the log, as replies refer to it. */
+/** A reference to an event of the log, in the form that replies use. */
 export interface EventReference {
   readonly seq: number;
   readonly type: string;
@@ -64,7 +64,8 @@ const seenLine = ({ seen, fromHost, toHost }: Observed) =>
     : `${seen} in its pool`;
 
 /**
- * Text by event type. The fencing token of an entry is the sequence of its reservation, so that `#12` names that event.
+ * Text by event type. The text of an entry shows its fencing token as `#12`. That is also the number of the event that
+ * made the reservation.
  */
 const HAPPENED: Happened = {
   "bioxen.vm.created.v1": (d) =>
@@ -154,25 +155,25 @@ const HAPPENED: Happened = {
   "bioxen.chassis.recovered.v1": (d) => `recovered after ${seconds(d.lostForMs)}: accepts VMs again`,
 };
 
-/** The event as text; for an unknown type, its name and data. */
+/** Returns the event as text; for an unknown type, its name and data. */
 export function whatHappened({ type, data }: ReportedEvent): string {
   const words = (HAPPENED as Readonly<Record<string, ((data: never) => string) | undefined>>)[type];
   return words === undefined ? `${nameOf(type)} ${JSON.stringify(data)}` : words(data as never);
 }
 
-/** `start-requested` of `bioxen.vm.start-requested.v1`. */
+/** Returns the short name of an event type: `start-requested` for `bioxen.vm.start-requested.v1`. */
 function nameOf(type: string): string {
   return type.replace(/^bioxen\.\w+\.|\.v\d+$/g, "");
 }
 
-/** The service that decided the event. */
+/** Returns the name of the service that decided the event. */
 export function decidedBy({ source }: ReportedEvent): string {
   return source.replace("/bioxen/", "");
 }
 
 /**
- * By event type: the command to name when the log has no cause for the event. Events of other types come from an agent
- * or the scheduler.
+ * The command that is shown as the cause of an event, by event type, when the log does not contain the cause. Events of
+ * other types come from an agent or the scheduler.
  */
 const COMMANDS: Readonly<Record<string, string>> = {
   "vm.created": "vm.create",
@@ -199,7 +200,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   "alert.retry-requested": "alert.retry",
 };
 
-/** The cause of the event as text: another event, a command, or the causation id. */
+/** Returns the cause of the event as text: another event, a command, or the causation id. */
 export function causeOf(event: ReportedEvent, causedBy: EventReference | null): string {
   if (causedBy !== null) return becauseOf(event, causedBy);
   const kind = event.type.replace(/^bioxen\.|\.v\d+$/g, "");
@@ -218,7 +219,7 @@ export function causeOf(event: ReportedEvent, causedBy: EventReference | null): 
   return command === undefined ? `by ${event.causationid}` : `by command ${command}`;
 }
 
-/** Past events as causes, after a subject: `it was placed`, `ledger ecoli-1 reserved it`. */
+/** Predicates that describe a cause, by event type. `was placed` gives `it was placed` in the text. */
 const CAUSES: Readonly<Record<string, string>> = {
   "vm.created": "was created",
   "vm.start-requested": "was requested to start",
@@ -275,7 +276,7 @@ function becauseOf({ subject }: ReportedEvent, cause: EventReference): string {
   return `because ${aggregate} ${past ?? nameOf(cause.type)} at #${cause.seq}`;
 }
 
-/** One line for one event, for `events tail`. */
+/** Returns the line that `events tail` prints for an event. */
 export function eventLine(seq: number, event: ReportedEvent & Pick<EventEnvelope, "time">): string {
   return `#${seq} ${event.time} ${event.subject} ${whatHappened(event)} [${decidedBy(event)}]`;
 }

@@ -94,7 +94,7 @@ async function serve(options: FakeXapiOptions, json: boolean): Promise<void> {
   await fake.close();
 }
 
-/** Writes each file atomically and the fingerprint last, so that an agent that finds it finds both files complete. */
+/** Writes each file atomically and the fingerprint last: when the fingerprint file exists, both files are complete. */
 async function writeSecrets({ password, fingerprint }: FakeXapi, folder: string): Promise<void> {
   for (const [name, content] of [
     [PASSWORD_FILE, password],

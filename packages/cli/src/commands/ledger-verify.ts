@@ -1,8 +1,8 @@
 /**
  * `bioxen ledger verify`: the checks of the log that concern reservations, allocations and quotas.
  *
- * It walks the whole log, because the events of VMs, ledgers and quotas together say which VM holds what. The accounts
- * must be consistent at every sequence.
+ * The command reads the whole log, because only the events of VMs, ledgers and quotas together determine the resources
+ * that each VM holds. The accounts must be consistent at every sequence.
  */
 import type { Rule, VerifierReport, Violation } from "@bioxen/log-verifier";
 import type { Command } from "commander";

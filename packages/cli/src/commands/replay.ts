@@ -126,7 +126,7 @@ function reportWords(report: ReplayReport): string {
   ].join("\n");
 }
 
-/** Mean use of the fullest resource of each chassis. */
+/** Returns a table with the mean use of the fullest resource of each chassis, and the maximum number of its VMs. */
 function useTable({ recorded, baseline, alternative }: ReplayReport): string {
   const ids = new Set([recorded, baseline, alternative].flatMap((s) => s.chassis.map((c) => c.chassisId)));
   const use = (summary: ReplaySummary, id: string) => {

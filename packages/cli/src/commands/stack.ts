@@ -16,7 +16,7 @@ import { paint, table } from "../terminal.ts";
 import { untilInterrupted } from "../until.ts";
 import { type PoolOptions, poolOf, withPoolOptions } from "./up-pool.ts";
 
-/** Longest wait until the stack of another process is up or has ended, ms. */
+/** Maximum wait until the stack of another process is up or has ended, ms. */
 const OTHER_DEADLINE_MS = 60_000;
 const POLL_INTERVAL_MS = 100;
 const UP_SETTINGS = ["up.chassis", "up.data", "up.port", "up.timeScale", "up.durability"] as const;
@@ -84,12 +84,12 @@ export function addStackCommands(program: Command): void {
     });
 }
 
-/** The process id, with the name of its host when that is not this host. */
+/** Returns the process id, with the name of the host when the process runs on another host. */
 function processName({ host, pid }: { readonly host: string; readonly pid: number }): string {
   return host === hostname() ? String(pid) : `${pid} on ${host}`;
 }
 
-/** The document of `status --json`. */
+/** Returns the document that `status --json` prints. */
 export async function statusOf(session: Session) {
   const record = await findLocalStack();
   const own: StackRecord | undefined = record?.url === session.url ? record : undefined;
@@ -109,7 +109,7 @@ export async function statusOf(session: Session) {
   };
 }
 
-/** URL of the fleet's metrics, which the monitor serves; each service has its own metrics below its `urls`. */
+/** Returns the URL of the fleet's metrics, which the monitor serves; null without a monitor that has a URL. */
 function metricsUrlOf(instances: Awaited<ReturnType<typeof discoverServices>>): string | null {
   const monitor = instances.find(({ name, url }) => name === "monitor" && url !== null);
   return monitor === undefined ? null : `${monitor.url}/metrics`;

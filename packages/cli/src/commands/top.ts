@@ -79,7 +79,7 @@ async function blocks(session: Session, view: TopView, intervalMs: number): Prom
   }
 }
 
-/** Redraws at each interval, key and change of size. Restores the terminal at every exit. */
+/** Redraws at each interval, key press and change of the terminal size. Restores the terminal at every exit. */
 async function live(session: Session, first: TopView, intervalMs: number): Promise<void> {
   let view = first;
   let picture: TopPicture | undefined;
@@ -106,7 +106,7 @@ async function live(session: Session, first: TopView, intervalMs: number): Promi
         picture = await takePicture(session);
         trouble = undefined;
       } catch (thrown) {
-        // The last picture stays on the screen with the error; the service may return.
+        // The last frame stays on the screen with the error, because the service may become reachable again.
         if (picture === undefined) throw thrown;
         trouble = endOf(thrown).message;
       }

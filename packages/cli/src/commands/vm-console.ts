@@ -87,14 +87,14 @@ async function attach(
 }
 
 /**
- * Lines that the guest prints by itself or for another console. The lines that it prints for this console come twice:
- * with the answer, and as telemetry, before or after the answer. Those are dropped here.
+ * Shows the telemetry lines that the guest prints by itself or for another console. The output for this console arrives
+ * twice: with the answer, and as telemetry before or after the answer. The telemetry copy is dropped here.
  */
 class GuestLines {
   readonly #show: (line: string) => void;
-  /** Lines that arrived while an answer is awaited; undefined when none is. */
+  /** Telemetry lines that arrived while an answer is awaited; undefined when no answer is awaited. */
   #held: string[] | undefined;
-  /** Lines of the last answer that have not arrived yet; they are dropped when they do. */
+  /** Lines of the last answer whose telemetry copies have not arrived yet. A copy is dropped when it arrives. */
   #own: string[] = [];
 
   constructor(show: (line: string) => void) {
@@ -116,7 +116,7 @@ class GuestLines {
     this.#held = [];
   }
 
-  /** Ends the wait: `stdout` is what the guest printed for the answer. Shows the held lines that are not part of it. */
+  /** Shows the lines held back since {@link hold}, except the copies of `stdout`, the output in the answer. */
   release(stdout: string): void {
     const held = this.#held ?? [];
     this.#held = undefined;

@@ -21,7 +21,7 @@ export interface OptimumReport {
     readonly allocation: Readonly<Record<string, number>>;
     readonly doublingTimeMinutes: number | null;
   };
-  /** The best growth for which the VM's chassis has room. The growth of the optimum is within the tolerance of it. */
+  /** Best growth for which the VM's chassis has room. The optimum grows slower by at most the tolerance. */
   readonly best: { readonly doublingTimeMinutes: number | null };
   readonly tolerancePermille: number;
   readonly applied: boolean;
@@ -92,7 +92,7 @@ function optimumWords(report: OptimumReport): string {
   return `${optimumTable(report)}\n${end}`;
 }
 
-/** A table of the present allocation and the optimum. */
+/** Returns a table that compares the present allocation with the optimum. */
 export function optimumTable({ vmId, present, optimum, best, tolerancePermille }: OptimumReport): string {
   const rows = Object.entries(optimum.allocation).map(([name, amount]) => {
     const before = present.allocation[name] ?? 0;

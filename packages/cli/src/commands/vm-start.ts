@@ -9,10 +9,10 @@ import { say, sayJson } from "../run.ts";
 import type { Session } from "../session.ts";
 import { vmWords } from "./vm-words.ts";
 
-/** Interval of polling a VM that is changing state, ms. */
+/** Interval at which a VM in transition is polled, ms. */
 const POLL_INTERVAL_MS = 50;
 
-/** Starts one VM. The reply has the VM when it runs, has failed, or waits with reasons. */
+/** Starts one VM, and waits until it runs, has failed, or waits with reasons. Returns the reply with that VM. */
 export async function startOne(session: Session, vmId: string): Promise<ReplyOf<"vmStart">> {
   const reply = await session.call("vmStart", { vmId });
   if (!reply.ok) return reply;
@@ -35,7 +35,7 @@ function isSettled(vm: VmView): boolean {
   return vm.state !== "pending" || vm.refusals.length > 0;
 }
 
-/** Polls the VM until `isDone`. Ends the command with exit code 3 after the deadline. */
+/** Polls the VM until `isDone` is true, and returns the VM. Ends the command with exit code 3 after the deadline. */
 export async function waitFor(
   session: Session,
   from: VmView,

@@ -5,7 +5,7 @@ import type { VmSample, VmView } from "@bioxen/contracts";
 import type { Amounts } from "@bioxen/kernel";
 import { ago, minutes, paintState, table } from "../terminal.ts";
 
-/** `ribosomes 503, atpPerSecond 13247`; a dash for null. */
+/** Returns the amounts as text, such as `ribosomes 503, atpPerSecond 13247`; a dash for null. */
 export function amountsLine(amounts: Amounts | null): string {
   if (amounts === null) return "–";
   return Object.entries(amounts)

@@ -136,7 +136,7 @@ async function showPast(session: Session, vmId: string, atSeq: number, json: boo
   if (reply.ledger) say(`\n${ledgerWords(reply.ledger)}`);
 }
 
-/** The latest sample. For a guest without one yet, waits up to 3 s. */
+/** Returns the latest sample. Waits up to 3 s when the guest has no sample yet. */
 async function firstSample(session: Session, vm: VmView): Promise<VmSample | null> {
   const deadline = Date.now() + FIRST_SAMPLE_MS;
   for (;;) {

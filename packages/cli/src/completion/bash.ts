@@ -49,7 +49,7 @@ function quoted(text: string): string {
   return `"${text.replaceAll(/["$`\\]/g, "\\$&")}"`;
 }
 
-/** One `case` branch per option that takes a value: completes the value and returns. */
+/** Returns one shell `case` branch per option that takes a value. The branch completes the value and returns. */
 function valueCases(path: string, options: readonly CompletedOption[]): string[] {
   return options.flatMap(({ flags, takesValue, choices, kind }) => {
     if (!takesValue) return [];

@@ -1,6 +1,6 @@
 /**
- * Completion script for fish: one `complete` line per possible word. The condition of the line is the command path at
- * which the word is offered.
+ * Completion script for fish: one `complete` line per possible word. The condition of each line limits its word to one
+ * command path.
  */
 import { type CompletedCommand, type CompletedOption, ID_KINDS } from "./tree.ts";
 

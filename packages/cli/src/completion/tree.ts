@@ -45,7 +45,9 @@ export function completionTree(command: Command, path = ""): CompletedCommand[] 
   return [own, ...children.flatMap((child) => completionTree(child, `${path} ${child.name()}`.trim()))];
 }
 
-/** Whether help omits the command. Commander has no public flag for this; its help lists only visible commands. */
+/**
+ * Returns whether help omits the command. Commander has no public flag for this; its help lists only visible commands.
+ */
 export function isHidden(command: Command): boolean {
   return !command.parent?.createHelp().visibleCommands(command.parent).includes(command);
 }

@@ -45,13 +45,13 @@ export interface Asking {
 /** Thrown on Ctrl-C: ends the whole menu at any question. */
 export class MenuLeft extends Error {}
 
-/** Number of terminal rows that `text` fills, with lines wrapped at `columns`. */
+/** Returns the number of terminal rows that `text` fills, with lines wrapped at `columns`. */
 export function rowsOf(text: string, columns: number): number {
   const rows = text.split("\n").map((line) => Math.max(1, Math.ceil(width(line) / columns)));
   return rows.reduce((sum, count) => sum + count, 0);
 }
 
-/** Longest plain list. A longer list also offers a search by part of the name. */
+/** Maximum number of choices in a plain list. A longer list also offers a search by part of the name. */
 const MAX_PLAIN_CHOICES = 12;
 /** Interval of {@link Asking.live}, ms. */
 const REDRAW_MS = 1_000;

@@ -93,7 +93,7 @@ function idProblem(text: string, existing: ReadonlySet<string>): string | undefi
   return existing.has(text) ? `${text} already exists: choose another id` : undefined;
 }
 
-/** Predicted doubling time in minutes, null without growth. The cell itself runs on the same model function. */
+/** Returns the doubling time that the cell model predicts, minutes; null without growth. */
 function predictedDoubling(biologicalType: BiologicalType, shares: Shares): number | null {
   const full = fullDemand(biologicalType, "basic");
   const wanted = Object.fromEntries(Object.entries(shares).map(([name, percent]) => [name, `${percent}%`]));

@@ -67,7 +67,7 @@ export async function doVerb(asking: Asking, session: Session, verb: Verb, vmId:
   asking.tell(vm.state === "error" ? "refused" : "done", `${vmId} is ${paintState(vm.state)}${why}`);
 }
 
-/** The VM after it settled, or its current view after the timeout of a request. */
+/** Polls the VM until it settles, at most for the timeout of a request. Returns the last view. */
 async function settled(session: Session, vmId: string, verb: Verb): Promise<VmView> {
   const deadline = Date.now() + session.timeoutMs;
   for (;;) {

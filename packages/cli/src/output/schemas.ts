@@ -42,7 +42,7 @@ const lines = (schema: z.ZodType): Output => ({ form: "lines", schema });
 const reply = (name: EndpointName): Output => document(replyOf(name));
 const shaped = (shape: z.ZodRawShape): Output => document(z.object({ ok, ...shape }));
 
-/** One id prints the reply of the service; several ids or a selector print one result per VM. */
+/** Returns the schema for one or several VMs: the reply of the service for one id, else one result per VM. */
 function each(name: EndpointName): Output {
   const one = replyOf(name);
   const result = z.union([one.extend({ vmId: z.string() }), errorOutput.extend({ vmId: z.string() })]);
