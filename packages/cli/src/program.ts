@@ -109,7 +109,10 @@ export async function runProgram(argv: readonly string[]): Promise<void> {
   }
 }
 
-/** Commander has printed the error text; with `--json` stdout also gets the error document of every refusal. */
+/**
+ * Sets the exit code after a usage error, which Commander has already printed. With `--json` the function also writes
+ * the error document to stdout, as for every refusal.
+ */
 function concludeUsage({ exitCode, message }: CommanderError, json: boolean): void {
   process.exitCode = exitCode === 0 ? EXIT_DONE : EXIT_USAGE;
   if (exitCode === 0 || !json) return;

@@ -10,7 +10,10 @@ export function globalsOf(command: Command): GlobalOptions {
   return command.optsWithGlobals() as GlobalOptions;
 }
 
-/** Stream of the text output. With `--json` the demo writes its text to stderr, because stdout has one document. */
+/**
+ * The stream for text output. For the demo with `--json` it is stderr, because stdout then contains only the JSON
+ * document.
+ */
 let textOutput: NodeJS.WriteStream = process.stdout;
 
 export function sayOnStderr(aside: boolean): void {

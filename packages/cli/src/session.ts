@@ -16,8 +16,8 @@ export interface GlobalOptions {
 
 export interface SessionOptions {
   /**
-   * False for a command that a person watches or can repeat at once: it shows an unreachable service without waiting
-   * for it. Default: true.
+   * False: every call is a single attempt. This suits a command that a person watches or can repeat at once: it reports
+   * an unreachable service after the first attempt. Default: true.
    */
   readonly repeat?: boolean;
 }
@@ -35,7 +35,7 @@ export class Session extends Calls {
     this.url = url;
   }
 
-  /** Connects to the server that the options name, else to that of the settings or the local stack. */
+  /** Connects to the server in the options; without one, to the server in the settings or to the local stack. */
   static async open(options: GlobalOptions, session: SessionOptions = {}): Promise<Session> {
     const url = options.server ?? (await findServer());
     if (url === undefined) {
@@ -54,7 +54,7 @@ export class Session extends Calls {
     return new Session(bus, url, timeoutMs, session);
   }
 
-  /** A refusal ends the command with exit code 1. */
+  /** Returns the error that ends the command with exit code 1 after a refusal. */
   protected override refusal(error: ReplyError): CommandEnd {
     return refused(error);
   }

@@ -14,8 +14,9 @@ function parsed(text: string, path: string, lines = new LineCounter()): Document
 }
 
 /**
- * The values as text, by key: `up.chassis` is `chassis` under `up`. `known` are the keys that exist; an unknown one, or
- * one without a single value, ends the command with exit code 2 and every problem by line.
+ * Returns the values in the file as text, by key: the key `up.chassis` is `chassis` under `up`. `known` lists the valid
+ * keys. An unknown key, or a key without a single value, ends the command with exit code 2; the error text lists every
+ * problem with its line number.
  */
 export function settingsIn(
   text: string,

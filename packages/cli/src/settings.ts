@@ -15,7 +15,10 @@ import { suggestion } from "./did-you-mean.ts";
 import { usage } from "./outcome.ts";
 import { integerOption, numberOption } from "./parse.ts";
 
-/** Default deadline of one request, ms. A start that must wait for a placement is decided in less. */
+/**
+ * Default deadline of one request, ms. The scheduler decides every start within this time, even a start that must wait
+ * for a placement.
+ */
 export const DEFAULT_TIMEOUT_MS = 10_000;
 /** Maximum number of chassis of one type that an agent runs. */
 const MAX_CHASSIS_OF_TYPE = 64;
@@ -31,7 +34,7 @@ export interface Setting {
   readonly choices?: readonly string[];
   /** Converts text to the option's value. Throws `InvalidArgumentError`. */
   readonly parse: (text: string) => unknown;
-  /** The default value; undefined for a setting without one, or with a rule as default (`presetWords`). */
+  /** The default value; undefined for a setting that has no default, or whose default is a rule (`presetWords`). */
   readonly preset?: unknown;
   readonly presetWords?: string;
 }
@@ -39,7 +42,8 @@ export interface Setting {
 const asIs = (text: string) => text;
 
 /**
- * Returns the list unchanged, because the agent reads it; an invalid list is refused here, before any process starts.
+ * Checks a list of chassis before any process starts, and rejects an invalid list. Returns the text unchanged, because
+ * the agent parses it.
  */
 function chassisList(text: string): string {
   const types = CHASSIS_TYPES.filter((type) => type !== "xcpng");
@@ -128,8 +132,8 @@ export function settingOf(key: string): Setting {
 }
 
 /**
- * The options of a command that are settings. {@link withSettings} fills in those that have no flag on the command
- * line.
+ * Returns the command line options for the settings with these keys. {@link withSettings} fills in the options that
+ * have no flag on the command line.
  */
 export function settingOptions(...keys: readonly string[]): Option[] {
   return keys.map((key) => {

@@ -22,7 +22,7 @@ export function width(cell: string): number {
   return stripVTControlCharacters(cell).length;
 }
 
-/** A table with aligned columns; without rows, its header. */
+/** Returns a table with aligned columns; without rows, only the header. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [header.map((h) => paint("grey", h)), ...rows];
   const widths = header.map((_, column) => Math.max(...all.map((row) => width(row[column] ?? ""))));

@@ -1,5 +1,5 @@
 /**
- * One pass over the log, from a first sequence up to the end as it is now.
+ * One pass over the log, from a given sequence to the end that the log has when the pass starts.
  */
 import { type EventLog, Fault, type StoredEvent } from "@bioxen/kernel";
 import { DEFAULT_TIMEOUT_MS } from "./settings.ts";
@@ -14,8 +14,9 @@ export interface WalkOptions {
 }
 
 /**
- * Calls `onEvent` for every event from `fromSeq` up to the present end, in order. Returns what stopped the walk early,
- * such as an unreadable event; undefined when it reached the end.
+ * Calls `onEvent` for every event from `fromSeq` (default: 1) to `toSeq`, in order. The walk ends earlier at the end
+ * that the log has at the time of the call. Returns the cause of an interruption, such as an unreadable event;
+ * undefined when the walk was complete.
  */
 export async function walkLog(
   log: EventLog,

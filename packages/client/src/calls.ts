@@ -22,11 +22,11 @@ import type { EventWatch, WatchEventsOptions } from "./event-watch.ts";
 /** Pause before the next attempt, ms. */
 const RETRY_WAIT_MS = 100;
 /**
- * Refusals that pass within seconds: no instance serves the subject, or another writer came first. A lack of capacity
- * can last for hours, so its refusal goes to the caller at once.
+ * Codes of refusals whose cause passes within seconds: no instance serves the subject, or another writer came first. A
+ * lack of capacity can last for hours, so its refusal goes to the caller at once.
  */
 const TRANSIENT_CODES: readonly string[] = ["UNAVAILABLE", "CONFLICT"];
-/** Attempts without any reply before the call is given up; each lasts its whole deadline. */
+/** Number of attempts without a reply after which a call fails. Each of them lasts its whole deadline. */
 const MAX_UNANSWERED = 3;
 /** Shortest attempt under a strict deadline, ms: a shorter one would hide the last refusal behind a timeout. */
 const SHORTEST_ATTEMPT_MS = 100;
@@ -60,7 +60,7 @@ export interface OneCallOptions {
   readonly timeoutMs?: number;
   /** The `Nats-Msg-Id` of every attempt; default: a new UUID. */
   readonly messageId?: string;
-  /** The refusals to repeat: those that pass within seconds (default), or every retryable one. */
+  /** The refusals after which a call is repeated: transient ones (default), or all that are retryable. */
   readonly repeatOn?: "transient" | "retryable";
 }
 
@@ -128,7 +128,7 @@ export class Calls {
     return vms;
   }
 
-  /** The error that {@link ask} throws for a refusal; the CLI has its own, with an exit code. */
+  /** Returns the error that {@link ask} throws for a refusal. In the CLI that error has an exit code. */
   protected refusal(error: ReplyError): Error {
     return new BioxenError(error);
   }
@@ -151,9 +151,9 @@ export interface RepeatOptions {
 }
 
 /**
- * Attempts a call until its reply is not a refusal to repeat, or the deadline has passed. `attemptCall` gets the
- * deadline of its attempt, ms; every attempt must carry the same message id. Throws the last `Fault` when the last
- * attempt gets no reply.
+ * Attempts a call until it succeeds, gets a permanent refusal, or the deadline has passed; `repeatOn` defines which
+ * refusals are repeated. Returns the last reply. `attemptCall` gets the deadline of its attempt, ms; every attempt must
+ * carry the same message id. Throws the last `Fault` when the last attempt gets no reply.
  */
 export async function callUntilSettled<R extends Accepted | Refused>(
   attemptCall: (timeoutMs: number) => Promise<R>,

@@ -105,7 +105,7 @@ export class Bioxen implements Connection {
     return this.vm(vm.vmId);
   }
 
-  /** The handle of a VM. It calls no service, so that the VM need not exist. */
+  /** Returns the handle of a VM without a call to any service; the VM need not exist. */
   vm(vmId: string): BioVm {
     return new BioVm(this, vmId);
   }

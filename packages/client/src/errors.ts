@@ -22,8 +22,8 @@ export class BioxenError extends Error {
 
 /**
  * - `event-unreadable`: the next message is not an event of a type that this version knows.
- * - `log-replaced`: the log ends before the last event seen, or has another event in its place.
- * - `log-away`: the server is connected, but its log has been unreadable for 30 s.
+ * - `log-replaced`: the log ends before the last event that the watch saw, or has another event at that sequence.
+ * - `log-away`: the client is connected to the server, but the log has been unreadable for 30 s.
  */
 export type WatchEndReason = "event-unreadable" | "log-replaced" | "log-away";
 

@@ -36,7 +36,10 @@ export interface WatchEventsOptions extends WatchOptions {
   readonly subject?: string;
 }
 
-/** Events buffered for a slow reader, about 1 KB each. At this number reading pauses until half of them are taken. */
+/**
+ * Maximum number of events buffered for a slow reader, about 1 KB each. When the buffer is full, the watch stops
+ * reading the log until the reader has taken half of the events.
+ */
 export const MAX_BUFFERED_EVENTS = 1_000;
 /** Pause before the next attempt to read the log, ms. */
 const RETRY_WAIT_MS = 250;
@@ -74,7 +77,8 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
   #leave: () => void = () => undefined;
   #hasRoom: () => void = () => undefined;
   /**
-   * Since when the log has been unreadable on a connected server, by the monotonic clock; undefined: it is readable.
+   * Monotonic time, ms, at which the log of a connected server became unreadable; undefined while the log is readable
+   * or the server is not connected.
    */
   #awaySinceMs: number | undefined;
 
@@ -232,7 +236,10 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
     await left.finally(() => following.stop());
   }
 
-  /** Waits before the next attempt, when one can help; else throws the error for the reader. */
+  /**
+   * Waits before the next attempt to read the log. Ends the watch when the connection is closed. Throws the error for
+   * the reader when a further attempt cannot help.
+   */
   async #waitOrEnd(cause: unknown): Promise<void> {
     if (cause instanceof WatchError) throw cause;
     if (cause instanceof Fault && cause.code === "CORRUPT_EVENT") {

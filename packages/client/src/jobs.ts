@@ -1,6 +1,7 @@
 /**
- * Durable commands: the server stores a submitted command on disk, and its owner carries it out once, in the order of
- * its VM, when it next runs. The outcome is kept for 24 h under the job's id.
+ * Durable commands: the server stores a submitted command on disk. The service that owns the command carries it out
+ * once, as soon as it runs, after the earlier jobs of the same VM or chassis. The outcome is kept for 24 h under the
+ * job's id.
  */
 import { ENDPOINTS, type EndpointName, type RequestOf } from "@bioxen/contracts";
 import { type Bus, Jobs, type Submitted } from "@bioxen/nats/client";
@@ -26,8 +27,8 @@ export class ClientJobs {
    * Stores a command and resolves with its id once it is on disk. A repeated submission under the same id is carried
    * out once.
    *
-   * Throws {@link BioxenError}: BAD_REQUEST for an id that cannot be part of a subject or an endpoint that is not a
-   * command, TOO_LARGE, UNAVAILABLE. A refusal of the command itself is its outcome.
+   * Throws {@link BioxenError}: BAD_REQUEST when the id cannot be part of a subject, or when the endpoint is not a
+   * command; TOO_LARGE; UNAVAILABLE. A refusal of the command itself is not thrown: it is the outcome of the job.
    */
   async submit<N extends EndpointName>(
     name: N,

@@ -1,7 +1,9 @@
 /**
- * The smallest allocation with which a cell grows within the tolerance of its best, by the cell's model.
+ * The optimum of a VM: the smallest allocation with which its cell, by the cell's model, grows within a tolerance of
+ * its best rate.
  *
- * The caller's process computes it: it takes some tenths of a second of processor time, too much for a service.
+ * The caller's process computes the optimum, because the computation takes some tenths of a second of processor time:
+ * too much for a service.
  */
 import {
   type CellEnvironment,
@@ -13,9 +15,9 @@ import { fullDemand, type VmView } from "@bioxen/contracts";
 import type { Amounts } from "@bioxen/kernel";
 
 /**
- * The optimum of a `basic` VM within `reachable`: the largest amounts that the VM can hold, including its present
- * allocation. Without `reachable` the limit is its full demand. Genome space (`dnaKilobases`) is always that of its
- * type. Throws `RangeError` for another VM type.
+ * Returns the optimum of a `basic` VM. `reachable` is the upper limit per resource: the largest amount that the VM can
+ * hold, including its present allocation. Without `reachable` the limit is the full demand of the VM. Genome space
+ * (`dnaKilobases`) is always that of its type. Throws `RangeError` for another VM type.
  */
 export function optimumOf(vm: VmView, reachable?: Amounts): Optimum {
   if (vm.vmType !== "basic")

@@ -25,7 +25,7 @@ export class ResourceManager {
   }
 
   /**
-   * Changes the allocation of a VM that runs or is paused, else its request; all resources or none.
+   * Changes the request of the VM and, while it runs or is paused, its allocation: all resources or none.
    * Throws {@link BioxenError}: CAPACITY_EXCEEDED, QUOTA_EXCEEDED.
    */
   async allocate(resources: RequestOf<"vmResize">["resources"]): Promise<VmView> {

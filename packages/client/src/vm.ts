@@ -71,7 +71,7 @@ export class BioVm {
   }
 
   /**
-   * Changes the allocation of a VM that runs or is paused, else its request; all resources or none.
+   * Changes the request of the VM and, while it runs or is paused, its allocation: all resources or none.
    * Throws {@link BioxenError}: CAPACITY_EXCEEDED, QUOTA_EXCEEDED.
    */
   async resize(resources: RequestOf<"vmResize">["resources"]): Promise<VmView> {
@@ -79,7 +79,7 @@ export class BioVm {
   }
 
   /**
-   * Stores the state of its guest under `snapshotId` (default: a new id). The guest must run or be paused.
+   * Stores the state of the VM's guest under `snapshotId` (default: a new id). The guest must run or be paused.
    * Throws {@link BioxenError}: UNSUPPORTED when its driver has no snapshots, GUEST_ERROR, TOO_LARGE.
    */
   async snapshot(snapshotId?: string): Promise<SnapshotView> {
@@ -122,7 +122,8 @@ export class BioVm {
   }
 
   /**
-   * Runs a program in the guest: Lua in a cell, shell in a machine of a pool. `timeoutMs` limits its own time.
+   * Runs a program in the guest: Lua in a cell, shell in a machine of a pool. `timeoutMs` limits the program's run
+   * time.
    * Throws {@link BioxenError}: GUEST_ERROR (Lua: with `details.traceback`), GUEST_TIMEOUT, GUEST_OUT_OF_MEMORY.
    */
   exec(source: string, options: { readonly timeoutMs?: number } = {}): Promise<ResultOf<"vmExec">> {
@@ -147,7 +148,7 @@ export class BioVm {
     return this.#bioxen.watchEvents({ ...options, vmId: this.id });
   }
 
-  /** Polls the VM until `isDone`. Throws UNAVAILABLE after the deadline. */
+  /** Polls the VM until `isDone` is true of it, and returns it. Throws UNAVAILABLE after the deadline. */
   async #until(from: VmView, isDone: (vm: VmView) => boolean, timeoutMs?: number): Promise<VmView> {
     const limitMs = timeoutMs ?? this.#bioxen.timeoutMs;
     const deadline = Date.now() + limitMs;

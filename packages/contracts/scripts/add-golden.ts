@@ -3,7 +3,8 @@
  *
  * Each FILE has one event per line, either as `bioxen events tail --json --no-follow` prints it, or as stored (`{seq,
  * subject, payload}`, as in test/data). An existing golden event is never overwritten. `--readings` rewrites the
- * readings of all golden events. Its diff is the change of meaning: read it before you commit it.
+ * readings of all golden events. The diff of the readings shows how the meaning of old events changes: read it before
+ * you commit it.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";

@@ -56,7 +56,7 @@ export interface GoldenReading {
   /** Digest of the stored bytes. */
   readonly digest: string;
   readonly event: EventEnvelope;
-  /** State of an aggregate after its first event and this one. */
+  /** State of the event's aggregate after the aggregate's first event and this event. */
   readonly state: unknown;
 }
 

@@ -68,8 +68,8 @@ export function acceptorOf(schema: z.ZodType): Acceptor {
 }
 
 /**
- * The definition is an internal of zod, and the type of the general schema does not declare the fields of the special
- * ones. zod is pinned to one version, and the test of this file fails when the fields change.
+ * Returns the definition of a schema. It is an internal of zod, and the type `ZodType` does not declare the fields of
+ * the single kinds of schema. zod is pinned to one version, and the test of this file fails when the fields change.
  */
 function definitionOf(schema: z.ZodType): Definition {
   return schema._zod.def as unknown as Definition;

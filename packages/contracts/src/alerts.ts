@@ -61,7 +61,10 @@ export const ALERT_METRIC_NAMES = Object.keys(ALERT_METRICS) as readonly AlertMe
 
 /** Longest hold time, ms: one day. A condition that may last longer belongs in a report, not in an alert. */
 const MAX_FOR_MS = 86_400_000;
-/** Largest threshold. The largest values are times and counts, and a year has 3·10^10 ms. */
+/**
+ * Largest threshold, in the unit of its metric. The metrics with the largest values are times and counts; one year is
+ * 3·10^10 ms.
+ */
 const MAX_THRESHOLD = 1_000_000_000_000;
 /**
  * Maximum number of rules that exist at a time. The largest tested installation has half as many, and the list of all
@@ -70,7 +73,8 @@ const MAX_THRESHOLD = 1_000_000_000_000;
 export const MAX_ALERT_RULES = 2_000;
 /**
  * Maximum number of active alerts of one rule: enough for a fleet of 2 000 VMs that all have the same trouble, while
- * the state of the rule stays under 300 KB. Further targets are raised when one of these is cleared.
+ * the state of the rule stays under 300 KB. When the maximum is reached, the alert of a further target is raised only
+ * after one of these is cleared.
  */
 export const MAX_ACTIVE_ALERTS_PER_RULE = 2_500;
 

@@ -20,7 +20,7 @@ export async function callEndpoint<E extends Endpoint>(
   options: CallOptions,
 ): Promise<ReplyFrom<E>> {
   const reply = await caller.call(endpoint.subject, request, options);
-  // `serve` checks the handler's result against the endpoint at compile time. The type `Reply` is that of all endpoints
-  // and cannot say so.
+  // The cast is safe, because `serve` checks the handler's result against the endpoint at compile time. `Reply` is the
+  // common type of all replies and does not have the fields of this endpoint.
   return reply as unknown as ReplyFrom<E>;
 }

@@ -45,7 +45,7 @@ const chassisTypeFile = z
       const message = `is not a resource of a chassis that hosts ${hosts} VMs`;
       context.addIssue({ code: "custom", path: ["capacity", name], message });
     }
-    // The capacity of a pool is read from its hosts.
+    // Only a `basic` type must name its capacity: the capacity of a pool is read from its hosts.
     for (const name of hosts === "basic" ? own : []) {
       if (name in capacity) continue;
       context.addIssue({ code: "custom", path: ["capacity", name], message: "is missing" });

@@ -51,7 +51,7 @@ const envelopeSchema = z.object({
   previoushash: z.string().length(DIGEST_LENGTH).optional(),
 });
 
-/** An instant as BioXen writes it, on a day that every year has. The schema checks 29 February. */
+/** Matches an instant in the form that BioXen writes, except on 29 February: the schema checks that day. */
 const PLAIN_INSTANT =
   /^\d{4}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/;
 const REQUIRED_FIELDS = Object.keys(envelopeSchema.shape).length - 2;

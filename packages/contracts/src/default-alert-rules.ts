@@ -21,8 +21,8 @@ const above = (
 
 export const DEFAULT_ALERT_RULES: Readonly<Record<string, AlertRule>> = {
   /**
-   * Growth below half of the type's reference rate. By the model's curve this is about a quarter of the requested
-   * ribosomes or ATP.
+   * Growth below half of the type's reference rate. By the model's curve, a VM grows this slowly with about a quarter
+   * of its requested ribosomes or ATP.
    */
   "vm-starving": {
     metric: "vm.growthPermille",

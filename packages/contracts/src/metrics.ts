@@ -3,7 +3,7 @@
  * the dashboard in deploy/observability, and with the metrics that running services expose.
  *
  * Labels are bounded: chassis, resources, states, endpoints and codes. The metrics per VM are in {@link VM_METRICS};
- * they have a separate path, so that a scraper chooses to read them.
+ * they have a separate path, so that a scraper reads them only when it is configured to.
  */
 export interface Metric {
   readonly type: "gauge" | "counter" | "histogram";

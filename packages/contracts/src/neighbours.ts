@@ -4,7 +4,8 @@
  *
  * A term matches a placed VM whose id is in `vmIds`, or that carries all of `labels`. Affinity requires a matching VM
  * on the chassis; anti-affinity forbids one. Both are evaluated when a VM is placed, and never move a running VM.
- * Anti-affinity is symmetric: a VM that is already there keeps away a later one that its term matches.
+ * Anti-affinity is symmetric: a placed VM with an anti-affinity term keeps later VMs that match the term off its
+ * chassis.
  *
  * A VM that matches its own affinity term can go to any chassis while no matching VM is placed. Otherwise the first VM
  * of such a group could never start.

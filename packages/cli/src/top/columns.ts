@@ -1,7 +1,7 @@
 /**
  * The columns of the VM table: their content and sort keys.
  *
- * The order is that of importance. On a narrow terminal the last columns are omitted, except the sort column.
+ * The columns are listed by importance. On a narrow terminal the last columns are omitted, except the sort column.
  */
 import { minutes } from "../terminal.ts";
 import type { TopVm } from "./picture.ts";
@@ -90,7 +90,7 @@ export function fittingColumns(width: number, sortedBy: string): Column[] {
   return COLUMNS.filter((column) => shown.has(column));
 }
 
-/** VMs sorted by a column, equal keys by id. An unknown column name means the first column. */
+/** Returns the VMs sorted by a column; VMs with equal keys by id. An unknown column name selects the first column. */
 export function sortedVms(vms: readonly TopVm[], by: string, reversed: boolean, atMs: number): TopVm[] {
   const column = COLUMNS.find(({ name }) => name === by) ?? COLUMNS[0];
   if (column === undefined) return [...vms];

@@ -36,8 +36,9 @@ export const FIRST_VIEW: TopView = {
   paused: false,
 };
 
-/** Smallest frame that is laid out. A smaller terminal cuts it off. */
+/** Minimum width of a frame, in characters. A narrower terminal cuts the frame off. */
 const MIN_COLUMNS = 20;
+/** Minimum height of a frame, in lines. A shorter terminal cuts the frame off. */
 const MIN_ROWS = 4;
 const BAR_CELLS = 20;
 /** Shown in place of the fullest resource until the ledger of a chassis is open. */

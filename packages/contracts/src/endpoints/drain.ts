@@ -9,12 +9,12 @@ import { endpoint } from "./endpoint.ts";
 
 /**
  * Default number of parallel moves of one drain. Each move occupies room on two chassis, and the agent stores one guest
- * state at a time. With more, guests would stand still longer and not move faster.
+ * state at a time. More parallel moves would stop the guests for longer without moving them faster.
  */
 export const DEFAULT_DRAIN_PARALLELISM = 4;
 /**
- * Maximum number of parallel moves of one drain. No agent stores this many guest states at once; more would only occupy
- * room twice.
+ * Maximum number of parallel moves of one drain. No agent stores this many guest states at once, so that further moves
+ * would only wait while each occupies room on two chassis.
  */
 export const MAX_DRAIN_PARALLELISM = 64;
 /** Default deadline of a drain, ms: ten minutes. An operator at a terminal has noticed a stuck drain by then. */
@@ -35,9 +35,9 @@ export const drainView = z
     moved: z.int(),
     remaining: z.int(),
     /**
-     * `moved`: the VM is on `toChassisId`. `gone`: it left without a new place, `reason` says why. `moving`: it has a
-     * reservation on `toChassisId` and is handed over. `waiting`: it still runs here, `reason` says what it waits for.
-     * `remains`: the drain ended before it could leave.
+     * `moved`: the VM is on `toChassisId`. `gone`: the VM left without a placement on another chassis; `reason` says
+     * why. `moving`: the VM has a reservation on `toChassisId` and is handed over. `waiting`: the VM still runs on the
+     * drained chassis; `reason` says what it waits for. `remains`: the drain ended before the VM could leave.
      */
     vms: z.array(
       z.object({

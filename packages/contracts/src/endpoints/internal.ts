@@ -51,11 +51,9 @@ export const INTERNAL_ENDPOINTS = {
       ]),
       reason: z.string().max(4_096).default(""),
       code: z.string().max(63).default("INTERNAL"),
-      /**
-       * With `checkpointed`, and with `handed-over` where the driver supports it: the stored state, and the VM's number
-       * of restores when this guest started.
-       */
+      /** The stored state; present with `checkpointed`, and with `handed-over` where the driver stores states. */
       checkpoint: checkpointRecord.optional(),
+      /** With `checkpoint`: the number of restores that the VM had when this guest started. */
       restores: z.int().min(0).optional(),
       /** With `checkpoint-lost`: the unusable checkpoint; `code` says why. */
       checkpointId: z.string().max(63).optional(),

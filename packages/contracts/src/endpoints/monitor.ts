@@ -50,7 +50,7 @@ export const MONITOR_ENDPOINTS = {
     z.object({
       sample: vmSample.nullable(),
       ageMs: z.int().nullable(),
-      /** 0 to 100; null while no sample is known, or the VM is paused. */
+      /** Health of the VM, 0 to 100; null while no sample is known, or the VM is paused. */
       health: z.int().nullable(),
       /** Why the health is below 100. */
       reasons: z.array(z.object({ code: z.enum(HEALTH_CODES), message: z.string() })),

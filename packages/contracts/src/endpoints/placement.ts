@@ -123,7 +123,8 @@ export const PLACEMENT_ENDPOINTS = {
       preemptions: z.array(preemptionPlanned),
       scores: z.record(z.string(), z.array(candidate)),
       /**
-       * The differences from the present placement. A placed VM is planned as if it had no place. null means no place.
+       * The VMs whose planned chassis differs from their present one; null stands for no chassis. A VM that is already
+       * placed is planned as if it were not.
        */
       changes: z.array(
         z.object({ vmId: z.string(), from: z.string().nullable(), to: z.string().nullable() }),
@@ -140,11 +141,11 @@ export const PLACEMENT_ENDPOINTS = {
       state: z.string(),
       chassisId: z.string().nullable(),
       summary: z.string(),
-      /** The present evaluation. A placed VM is evaluated as if it had no place. */
+      /** The evaluation of each chassis at the time of the query. A placed VM is evaluated as if it were not placed. */
       candidates: z.array(candidate),
       /**
-       * The recorded decision for its present place; null without a place, or in logs from before decisions were
-       * recorded.
+       * The recorded decision for the VM's present placement; null when the VM is not placed, or in logs from before
+       * decisions were recorded.
        */
       decision: recordedDecision.nullable(),
       /** The VM's own last preemption; null when it was never preempted. */

@@ -8,7 +8,7 @@ import { ALERT_SEVERITIES, CLEARING_CODES, recordedAlertRule } from "../alerts.t
 export const ALERT_EVENTS = {
   /** The rule was created or replaced. Its active alerts stay, and are evaluated by the new rule from now on. */
   "bioxen.alert.rule-set.v1": recordedAlertRule,
-  /** The rule was removed. Its active alerts, those on `targets`, end with it. */
+  /** The rule was removed. Its active alerts, one for each of `targets`, ended with it. */
   "bioxen.alert.rule-removed.v1": z.object({ targets: z.array(z.string()) }),
   /** The value has been beyond the threshold since `sinceMs`, at least for the rule's hold time. */
   "bioxen.alert.raised.v1": z.object({

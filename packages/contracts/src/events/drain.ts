@@ -9,7 +9,7 @@ import { z } from "zod";
 
 const vmLeft = z.object({
   vmId: z.string(),
-  /** null when the VM has no place any more: it has ended or is pending, as `reason` says. */
+  /** The chassis that the VM moved to; null when the VM ended or is pending instead, as `reason` says. */
   toChassisId: z.string().nullable(),
   reason: z.string().nullable(),
 });

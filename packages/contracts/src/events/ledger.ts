@@ -68,8 +68,8 @@ export const LEDGER_EVENTS = {
     reservations: z.array(reservation).min(1),
     expiresAtMs: z.int(),
     /**
-     * Token of the scheduler's lease for the proposal; absent in logs from before leases. It never falls within one
-     * ledger.
+     * Token of the lease under which the scheduler made the proposal; absent in logs from before leases existed. Within
+     * one ledger the token never decreases.
      */
     proposerToken: z.int().min(1).optional(),
   }),
@@ -79,8 +79,8 @@ export const LEDGER_EVENTS = {
   "bioxen.ledger.expired.v1": z.object({ entries: z.array(entryKey).min(1) }),
   "bioxen.ledger.resized.v1": z.object({ vmId: z.string(), fence: z.int().min(1), amounts: recordedAmounts }),
   /**
-   * Changes nothing but the ledger's last sequence. Every later decision on this ledger knows the quota, and an earlier
-   * charge that was not used is void.
+   * Advances the ledger's last sequence and changes nothing else. Every later decision on this ledger knows the quota,
+   * and every unused earlier charge is void.
    */
   "bioxen.ledger.fenced.v1": z.object({ quota: z.string() }),
   "bioxen.ledger.closed.v1": z.object({}),

@@ -46,8 +46,9 @@ export type OutsideChangeReport = z.infer<typeof outsideChange>;
 
 export const OBSERVED_EVENTS = {
   /**
-   * `fence` is that of the machine's place, or of its last place when it has none. At most one change of each kind is
-   * recorded per place and minute, unless the VM follows it.
+   * The agent saw a change of the machine. `fence` names the VM's present reservation, or its last one when it has
+   * none. At most one change of each kind is recorded per reservation and minute, except for changes that the VM
+   * follows.
    */
   "bioxen.vm.observed.v1": z.object({
     fence: z.int().min(1),

@@ -33,7 +33,10 @@ export const QUOTA_EVENTS = {
     ledgerSeq: z.int().min(0),
     charges: z.array(quotaCharge.omit({ chassisId: true })).min(1),
   }),
-  /** Charges set to what the ledgers hold. With `amounts` null the ledger holds nothing, and the charge ends. */
+  /**
+   * Each charge was set to the amounts that the ledger of its chassis holds for its VM. `amounts` is null when the
+   * ledger holds nothing for the VM; the charge then ends.
+   */
   "bioxen.quota.settled.v1": z.object({
     charges: z
       .array(z.object({ vmId: z.string(), chassisId: z.string(), amounts: recordedAmounts.nullable() }))

@@ -24,7 +24,8 @@ export const placementRefusal = z
     requested: z.number().optional(),
     free: z.number().optional(),
     /**
-     * Number of unnamed chassis that refuse for this kind of reason; absent when the refusal is that of `chassisId`.
+     * Number of chassis that refuse for this kind of reason, when the refusal stands for several chassis without their
+     * names; absent when the refusal is that of `chassisId`.
      */
     chassisCount: z.int().min(1).optional(),
   })
@@ -60,8 +61,8 @@ export const vmCreated = z.object({
 /**
  * Why a VM lost its place. `RESERVATION_EXPIRED`: its guest was not running in time. `RESERVATION_REPLACED`: the ledger
  * holds another reservation for it. `RESERVATION_ENDED`: the ledger holds no reservation, and the cause is unknown.
- * `PREEMPTED`: a VM of higher priority needs the place. `CHASSIS_LOST`: the agent of its chassis is silent, and its
- * guest with it.
+ * `PREEMPTED`: a VM of higher priority needs the place. `CHASSIS_LOST`: the agent of its chassis sends no heartbeats,
+ * so that the guest counts as lost.
  */
 export const DISPLACEMENT_CODES = [
   "RESERVATION_EXPIRED",
@@ -86,7 +87,7 @@ export const VM_EVENTS = {
     fence: z.int().min(1),
     allocation: recordedAmounts,
   }),
-  /** The guest runs. With `paused` it was left paused, as it was at its previous place. */
+  /** The guest has started. With `paused` it starts paused, because the VM was paused at its previous place. */
   "bioxen.vm.started.v1": z.object({ fence: z.int().min(1), paused: z.literal(true).optional() }),
   /** The guest was started again at the same place, because its agent had died. */
   "bioxen.vm.guest-restarted.v1": z.object({ fence: z.int().min(1), reason: z.string() }),
@@ -104,13 +105,14 @@ export const VM_EVENTS = {
     chassisId: z.string().nullable(),
     code: z.enum(DISPLACEMENT_CODES),
     reason: z.string(),
-    /** The VM that needs the place, and its priority; present with code `PREEMPTED` only. */
+    /** The VM that needs the place; present with code `PREEMPTED` only. */
     by: z.string().optional(),
+    /** Priority of the VM `by`; present with code `PREEMPTED` only. */
     byPriority: z.int().optional(),
   }),
   /**
-   * The VM gave up part of its allocation for the VM `by` and keeps `allocation`; its ledger follows. With `starve` it
-   * continues on the amounts it keeps; with `pause` it stands still.
+   * The VM gave up part of its allocation for the VM `by` and keeps `allocation`; its ledger entry is reduced
+   * afterwards. With `starve` the VM continues on the amounts that it keeps; with `pause` it is paused.
    */
   "bioxen.vm.preempted.v1": z.object({
     mode: z.enum(["starve", "pause"]),

@@ -18,8 +18,8 @@ export interface Chassis {
   readonly taints?: readonly Taint[] | undefined;
   readonly cordoned: boolean;
   /**
-   * Sequence of the last cordon; absent without one. By it, a drain that removes its own cordon recognises a later one
-   * and leaves it in place.
+   * Sequence of the last cordon; absent without one. A drain that removes its own cordon compares this sequence, so
+   * that it leaves a later cordon in place.
    */
   readonly cordonedSeq?: number | undefined;
   /**
@@ -30,7 +30,7 @@ export interface Chassis {
   readonly uncordonedSeq?: number | undefined;
   /** The event that declared the chassis lost, and its time; null while the chassis is not lost. */
   readonly lost: { readonly atMs: number; readonly seq: number; readonly eventId: string } | null;
-  /** Number of losses, up to the latest one, that each followed soon after the recovery before it; 0 without a loss. */
+  /** Length of the latest series of losses, each soon after the recovery from the one before; 0 without a loss. */
   readonly lossesInARow: number;
   /** Instant of the latest recovery from a loss, epoch ms; null without one. */
   readonly recoveredAtMs: number | null;

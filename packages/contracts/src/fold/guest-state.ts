@@ -25,7 +25,9 @@ export const MAX_SNAPSHOTS = 16;
 export interface GuestState {
   /** The state that the next guest continues from; null: the next guest starts from the beginning. */
   readonly checkpoint: Checkpoint | null;
-  /** Restores so far. A guest, or a checkpoint of one, from before the last restore is outdated. */
+  /**
+   * Number of restores so far. A guest that started before the last restore is outdated, and so are its checkpoints.
+   */
   readonly restores: number;
   /** Oldest first. */
   readonly snapshots: readonly Snapshot[];

@@ -32,8 +32,8 @@ export interface Ledger {
   /** By VM id: a VM has at most one entry in a ledger. */
   readonly entries: Readonly<Record<string, LedgerEntry>>;
   /**
-   * Newest proposer's lease under which this ledger reserved, 0 without one. A proposal under an older lease is
-   * rejected.
+   * Highest lease token of all proposals for which this ledger made a reservation; 0 without one. A proposal with a
+   * lower token is rejected.
    */
   readonly proposerToken: number;
 }
@@ -59,8 +59,9 @@ export function freeAmounts(ledger: Ledger): Amounts {
 }
 
 /**
- * A mutable copy without a prototype. The engine treats it as a plain table; otherwise it makes a hidden class for
- * every set of ids, which took a tenth of the time to read a long log.
+ * Returns a mutable copy of the entries, as an object without a prototype. The JavaScript engine treats such an object
+ * as a hash table. For an object with a prototype it makes a hidden class for every set of ids, which took a tenth of
+ * the time to read a long log.
  */
 function tableOf(entries: Ledger["entries"]): Record<string, LedgerEntry> {
   const table: Record<string, LedgerEntry> = Object.create(null);

@@ -10,12 +10,13 @@ export interface QuotaCharge {
   readonly chassisId: string;
   readonly amounts: Amounts;
   /**
-   * Last sequence of the ledger at the time of the charge. The charge is valid for an append to that ledger while this
-   * is still its last.
+   * Last sequence of the chassis' ledger at the time of the charge. The charge permits an append to that ledger only
+   * while the ledger has no later event.
    */
   readonly ledgerSeq: number;
-  /** Sequence and time of the charge. */
+  /** Sequence of the event that made the charge. */
   readonly chargedSeq: number;
+  /** Time of the event that made the charge, epoch ms. */
   readonly chargedAtMs: number;
 }
 

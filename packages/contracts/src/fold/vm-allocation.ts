@@ -37,7 +37,7 @@ function preempted(vm: Vm, { mode, by, byPriority, reason, allocation }: Preempt
     state: mode === "pause" ? "paused" : vm.state,
     reason,
     allocation,
-    // A reservation elsewhere was made for what the VM held before the preemption.
+    // Preemption ends a move: the reservation on its target is for the amounts before the preemption.
     migration: null,
     preemption: { mode, by, byPriority, reason, seq: at.seq, atMs: at.atMs, active: true, heldByUser },
   };

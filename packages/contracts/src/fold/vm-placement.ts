@@ -37,7 +37,7 @@ export function evolvePlacement(vm: Vm, event: PlacementEvent, at: EventPosition
         automaticStarts: event.data.automatic ? vm.automaticStarts + 1 : 0,
       };
     case "bioxen.vm.deferred.v1":
-      // A VM that has a place waits for its move: the refusals concern the move.
+      // While a VM waits for a move, the refusals concern the move.
       return vm.migration === null
         ? { ...vm, refusals: event.data.reasons, reason: describeRefusals(event.data.reasons) }
         : { ...vm, migration: { ...vm.migration, refusals: event.data.reasons } };

@@ -2,8 +2,9 @@
  * The state of one VM, as the fold of its events gives it. Every reader of the log sees this state: the owner decides
  * on it, and scheduler, allocator, agent, monitor and time travel read it.
  *
- * The place of a VM is fenced. `fence` names the reservation the VM lives on, `lastFence` the newest one it ever had.
- * They tell a late reservation, or a guest that outlived its place, from the present one.
+ * The place of a VM is fenced: `fence` is the token of its present reservation, `lastFence` that of the newest
+ * reservation it ever had. A reader thereby recognises a late reservation, and a guest that has outlived its
+ * reservation.
  */
 import type { Amounts, CauseEvent } from "@bioxen/kernel";
 import type { MoveCode } from "../events/move.ts";
@@ -38,12 +39,14 @@ export type PreemptionMode = (typeof PREEMPTION_MODES)[number];
 /** The last preemption of a VM. */
 export interface Preemption {
   readonly mode: PreemptionMode;
-  /** The VM that the resources went to, and its priority at that time. */
+  /** The VM that the resources went to. */
   readonly by: string;
+  /** Priority of the VM `by` at the time of the preemption. */
   readonly byPriority: number;
   readonly reason: string;
-  /** Sequence and time of the event. */
+  /** Sequence of the preemption event. */
   readonly seq: number;
+  /** Time of the preemption event, epoch ms. */
   readonly atMs: number;
   /**
    * True while the VM holds less than its request. False once it has its full request again, or no longer wants to run.
