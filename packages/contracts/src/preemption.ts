@@ -1,11 +1,11 @@
 /**
- * The preemption rule: which resources a VM of lower priority can give up for one of higher priority, and what it
- * keeps.
+ * The preemption rule: which resources a VM of lower priority can give up for a VM of higher priority, and which
+ * resources it keeps.
  *
- * The rule has two users, like feasibility: the scheduler plans with it, and lifecycle decides by it. So a plan never
- * counts on resources that the decision would not free. The modes, in order of what they cost the victim: *starve* (the
- * VM grows on its guarantee), *pause* (it stands still, and keeps its place and the space of its genome), *evict* (it
- * loses its place and waits for another).
+ * Like feasibility, the rule has two users: the scheduler plans with it, and lifecycle decides by it. A plan therefore
+ * never counts on resources that the decision would not free. The modes, from the cheapest to the most expensive for
+ * the victim: *starve* (the VM grows on its guarantee), *pause* (the VM stops growing, but keeps its reservation and
+ * the space of its genome), *evict* (the VM loses its reservation and waits for another one).
  *
  * Only cells can be starved or paused. The hosts of a pool cannot always change the memory of a running VM, so an
  * `xcpng` VM can only be evicted.
@@ -41,7 +41,7 @@ function stillNeeded(allocation: Amounts): Amounts {
   return Object.fromEntries(entries.map(([name, n]) => [name, KEPT_BY_A_PAUSED_CELL.includes(name) ? n : 0]));
 }
 
-/** For each resource of `a`, the smaller of the two amounts. */
+/** Returns the amount of each resource of `a`, limited to its amount in `b`. A resource that `b` lacks counts as 0. */
 function least(a: Amounts, b: Amounts): Amounts {
   return Object.fromEntries(Object.entries(a).map(([name, n]) => [name, Math.min(n, amountOf(b, name))]));
 }
@@ -59,8 +59,9 @@ export function isPausedByUser(vm: Pick<Vm, "preemption" | "state">): boolean {
 /**
  * True when the ledger entry already reflects the VM's preemption.
  *
- * The VM gives up resources first and the ledger follows, so for a moment the entry holds more than the VM. Nothing may
- * be granted to the VM during that time: the ledger would take the grant for the part that is still to be released.
+ * The VM gives up resources first and the ledger follows, so for a moment the entry holds more than the VM. During that
+ * time the VM must not be granted anything: the ledger would confuse the grant with the amounts that it has yet to
+ * release.
  */
 export function isFollowedBy(
   { preemption, allocation }: Pick<Vm, "preemption" | "allocation">,
@@ -75,7 +76,7 @@ export function endedPreemption({ preemption }: Pick<Vm, "preemption">): Preempt
   return preemption?.active === true ? { ...preemption, active: false, heldByUser: false } : preemption;
 }
 
-/** The reason that remains after a pause or resume: pause and resume keep the reason of an active preemption. */
+/** Returns the VM's reason after a pause or resume: that of an active preemption, otherwise null. */
 export function remainingReason({ preemption }: Pick<Vm, "preemption">): string | null {
   return preemption?.active === true ? preemption.reason : null;
 }

@@ -26,9 +26,9 @@ export const VM_TYPES = ["basic", "xcpng"] as const;
 export type VmType = (typeof VM_TYPES)[number];
 
 /**
- * True when a guest of this type ends with its agent, or is paused by an agent that is cut off. The loss of the chassis
- * is then the loss of the guest, and the VM is placed elsewhere. Guests of a pool continue without their agent; placed
- * elsewhere they would run twice.
+ * True when the guests of this type cannot run on without their agent: they end with the agent's process, and an agent
+ * that is cut off pauses them. The loss of the chassis is then the loss of the guest, and the VM is placed elsewhere.
+ * Guests of a pool continue without their agent; a VM that is placed elsewhere would then run twice.
  */
 export function endsWithAgent(vmType: VmType): boolean {
   return vmType === "basic";
@@ -67,7 +67,7 @@ export function fullDemand(biologicalType: BiologicalType, vmType: VmType): Amou
   return vmType === "xcpng" ? XCPNG_DEMAND : FULL_DEMAND[biologicalType];
 }
 
-/** Offered share of a resource that is not oversubscribed, in permille: all of it, once. */
+/** Offered share of a resource that is not oversubscribed, in permille: exactly the real capacity. */
 export const NOT_OVERSUBSCRIBED_PERMILLE = 1_000;
 /**
  * Largest offered share, in permille. Above it, the fair share of a VM could be less than a quarter of its allocation.

@@ -116,8 +116,8 @@ const MAX_TERMS = 16;
 const someLabels = labels.refine((l) => Object.keys(l).length > 0, "must name at least one label");
 
 /**
- * An affinity or anti-affinity term: VMs by id or by label, and the weight of being placed with them or apart from
- * them.
+ * An affinity or anti-affinity term. It selects other VMs by id or by label, and says whether being placed with them
+ * (or apart from them) is a requirement or a weighted preference.
  */
 export const placementTerm = z
   .strictObject({
@@ -151,7 +151,10 @@ export const taints = z.array(taint).max(MAX_TERMS);
 export const recordedTaints = z.array(
   z.object({ key: z.string(), value: z.string().optional(), effect: taintEffect }),
 );
-/** Without a `value` it tolerates any value of the key; without an `effect` it tolerates every effect. */
+/**
+ * A toleration of taints by key. A toleration without a `value` matches any value of the key, and one without an
+ * `effect` matches every effect.
+ */
 export const toleration = z.strictObject({
   key: labelKey,
   value: labelValue.optional(),

@@ -1,8 +1,8 @@
 /**
  * SHA-256 in plain JavaScript, for browsers (FIPS 180-4, section 6.2).
  *
- * Web Crypto has SHA-256 only behind a promise, and `decodeEvent` is synchronous. A browser reads a few events a
- * second, so the missing speed does not matter; Node takes sha256-node.ts.
+ * Web Crypto computes SHA-256 only asynchronously, but `decodeEvent` is synchronous. This code is slower, which does
+ * not matter in a browser that reads a few events a second. Node uses sha256-node.ts.
  */
 
 type State = [number, number, number, number, number, number, number, number];
@@ -21,7 +21,10 @@ function firstPrimes(count: number): number[] {
   return primes;
 }
 
-/** The first 32 bits after the binary point. Engines may round a root differently only in bits below these. */
+/**
+ * Returns the first 32 bits of `root` after the binary point. JavaScript engines may round roots differently, but only
+ * in lower bits.
+ */
 function fractionBits(root: number): number {
   return ((root - Math.floor(root)) * 2 ** 32) | 0;
 }
@@ -40,7 +43,10 @@ export function sha256(bytes: Uint8Array): string {
   return state.map((word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
 }
 
-/** The message, a one bit, zeros, and the length in bits as 64 bits: a multiple of 64 bytes. */
+/**
+ * Returns the padded message: the message, a bit 1, zeros up to a multiple of 64 bytes, and in the last 64 bits the
+ * length of the message in bits.
+ */
 function pad(bytes: Uint8Array): DataView {
   const blocks = Math.ceil((bytes.byteLength + 9) / BLOCK_BYTES);
   const padded = new Uint8Array(blocks * BLOCK_BYTES);

@@ -67,8 +67,8 @@ export function blobName(subject: string): BlobName {
 }
 
 /**
- * The stream of durable commands. Each is the payload of `bioxen.cmd.<aggregate>.<verb>`, carried out once its owner is
- * available.
+ * The stream of durable commands, the jobs. A job has the payload of the command `bioxen.cmd.<aggregate>.<verb>`, and
+ * is carried out once the service that owns the aggregate is available.
  */
 export const JOB_STREAM = "BIOXEN_COMMANDS";
 export const JOB_SUBJECTS = "bioxen.job.>";

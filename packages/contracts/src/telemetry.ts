@@ -9,7 +9,7 @@ export const vmSample = z
     vmId: z.string(),
     chassisId: z.string(),
     atMs: z.int(),
-    /** Counts 1, 2, 3 … from each guest start, so that a reader can count lost samples. */
+    /** Number of the sample since the guest's start (1, 2, 3 …). A gap shows a reader how many samples were lost. */
     sampleNumber: z.int(),
     state: z.enum(["running", "paused"]),
     simMinutes: z.number(),
@@ -35,8 +35,9 @@ export const vmSample = z
       .optional(),
     health: z.number().min(0).max(100),
     /**
-     * The amounts that the VM may use now; absent when they equal its allocation. They are more while the VM borrows
-     * idle capacity, and can be less on an oversubscribed chassis. `lent` is the part above the allocation.
+     * The amounts that the VM may use now; absent when they equal its allocation. They exceed the allocation while the
+     * VM borrows idle capacity, and can be below it on an oversubscribed chassis. `lent` is the part above the
+     * allocation.
      */
     granted: recordedAmounts.optional(),
     lent: recordedAmounts.optional(),
@@ -55,8 +56,9 @@ export const chassisSample = z
     sampleNumber: z.int(),
     guests: z.int(),
     /**
-     * Number of guests whose VM, according to the log, is on none of the agent's chassis, or is there under another
-     * reservation. Such a guest is arriving or leaving; if it remains one, it is a ghost.
+     * Number of guests whose VM, according to the log, is on none of the agent's chassis or has another reservation
+     * there. A guest that is arriving or leaving is counted for a moment; a guest that is counted permanently is a
+     * ghost.
      */
     strays: z.int(),
     /** Longest delay of the agent's event loop since the last sample, ms. */
@@ -74,7 +76,7 @@ export const serviceSample = z
     /** Id of this process. */
     instance: z.string(),
     atMs: z.int(),
-    /** Counts 1, 2, 3 … per process. */
+    /** Number of the sample since the start of the process (1, 2, 3 …). */
     sampleNumber: z.int(),
     /** Sequence of the last event that the instance has applied. */
     appliedSeq: z.int(),

@@ -1,10 +1,10 @@
 /**
  * The steps from each superseded version of an event to the next version.
  *
- * A stored event never changes; only its reading does. `decodeEvent` validates the bytes against the schema of their
- * version and then applies the steps one by one. Folds, processes and readers therefore know the newest version only. A
- * step is pure and total. It uses only the old event, and a field that the old event does not have becomes "unknown",
- * never a guess. docs/adding-an-event.md is the checklist.
+ * A stored event never changes; an old version is converted when it is read. `decodeEvent` validates the bytes against
+ * the schema of their version and then applies the steps one by one. Folds, processes and readers therefore know the
+ * newest version only. A step is pure and total. It uses only the old event, and a field that the old event does not
+ * have becomes "unknown", never a guess. docs/adding-an-event.md is the checklist.
  */
 import { type EventEnvelope, invariant } from "@bioxen/kernel";
 import type { z } from "zod";
@@ -12,7 +12,7 @@ import type { SUPERSEDED_VM_EVENTS, VM_EVENTS } from "./events/vm.ts";
 
 type Data<Schema extends z.ZodType> = z.infer<Schema>;
 
-/** By the superseded type: the function that makes the data of the next version. */
+/** For each superseded type, the function that converts its data to the next version. */
 export const UPCASTERS = {
   /** Version 1 recorded neither the chassis nor the cause of the displacement. */
   "bioxen.vm.displaced.v1": ({

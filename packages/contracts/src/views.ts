@@ -54,12 +54,14 @@ export const vmView = z
     version: z.int(),
     createdAtMs: z.int(),
     updatedAtMs: z.int(),
-    /** Fencing token of the VM's place; null without a place. */
+    /** Fencing token of the VM's reservation; null while the VM has no reservation. */
     fence: z.int().nullable(),
     /** While the VM waits: why each chassis refuses it. */
     refusals: z.array(placementRefusal),
     failure: z.string().nullable(),
-    /** The move that is under way. `target` is the reservation it already has; without one, `refusals` say why. */
+    /**
+     * The move in progress. `target` is the reservation on the other chassis; while it is null, `refusals` explain why.
+     */
     migration: z
       .object({
         toChassisId: z.string().nullable(),

@@ -1,9 +1,10 @@
 /**
  * The basic driver: it computes the cells in this thread and runs their Lua in a worker (`lua-host.ts`).
  *
- * The two sides meet only in a call. A call carries the measurements of the cell; a successful reply carries the environment
- * changes that the guest requested, which are applied all together or not at all. Therefore neither a guest's Lua nor the loss of
- * the worker leaves a cell half changed. Simulated time passes only in `tick`, and only for running guests.
+ * The cell and its Lua exchange data only in calls. A call carries the measurements of the cell; a successful reply
+ * carries the environment changes that the guest requested, which are applied all together or not at all. Therefore
+ * neither a guest's Lua nor the loss of the worker leaves a cell half changed. Simulated time passes only in `tick`,
+ * and only for running guests.
  */
 import { type CellModel, WEISSE } from "@bioxen/cell-models";
 import {
@@ -43,7 +44,7 @@ export interface BasicDriverOptions {
   readonly now?: (() => number) | undefined;
   /** The cell model; default: the built-in {@link WEISSE}. */
   readonly model?: CellModel | undefined;
-  /** The script of another Lua worker, for tests. */
+  /** URL of a script that replaces the Lua worker, for tests. */
   readonly workerUrl?: URL | undefined;
 }
 
@@ -195,7 +196,7 @@ class Basic implements VmDriver {
     guest.snapshotsUnderWay += 1;
     try {
       const lua = await this.#lua.keep(guest.key, cellView(guest.cell));
-      // From here until the encoding nothing else runs, so cell and Lua are of the same moment.
+      // No other code runs between here and the encoding, so the states of cell and Lua belong to the same moment.
       return this.#alive(vmId, fence).checkpoint(lua);
     } finally {
       guest.snapshotsUnderWay -= 1;

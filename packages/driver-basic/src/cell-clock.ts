@@ -14,7 +14,7 @@ export interface Clocked {
   owedMinutes: number;
   /** Whether simulated time passes for the cell. */
   isRunning(): boolean;
-  /** Computes one quantum. The cell may stop running in it. */
+  /** Computes one quantum. The cell can stop running during the quantum. */
   liveQuantum(): void;
 }
 

@@ -75,7 +75,7 @@ export class CellGuest implements Clocked {
       throw new DriverError("BAD_REQUEST", "config.partitionNoise must be true or false");
     }
     if (spec.checkpoint !== undefined) return CellGuest.#goOn(spec, key, model, spec.checkpoint);
-    // The model itself reports every invalid value, whatever its type.
+    // The values are cast without a check here: the model validates them and reports every invalid one.
     const cell = badRequestUnless(() =>
       model.boot({
         biologicalType: biologicalType as BiologicalType,

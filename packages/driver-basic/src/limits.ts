@@ -30,8 +30,9 @@ export const DEFAULT_EXEC_TIMEOUT_MS = 5_000;
 export const MAX_EXEC_TIMEOUT_MS = 60_000;
 /** Lua instructions of one exec or program: about 60 s on an idle core. This limit holds even if the clock stops. */
 export const MAX_EXEC_INSTRUCTIONS = 20_000_000_000;
-/** Instructions and ms of one call of `on_minute` or `on_division`; each VM may have one at every tick. */
+/** Instructions of one call of `on_minute` or `on_division`. Each VM can make such a call at every tick. */
 export const MAX_HOOK_INSTRUCTIONS = 1_000_000;
+/** Time limit of one call of `on_minute` or `on_division`, ms. */
 export const HOOK_TIMEOUT_MS = 1_000;
 /** Consecutive errors after which a VM's hooks are switched off: the cause is permanent, and each error is a log line. */
 export const MAX_HOOK_ERRORS_IN_A_ROW = 5;
@@ -45,7 +46,9 @@ export const QUEUE_GRACE_MS = 1_000;
 export const HOOK_INTERVAL = 1_000;
 /** Instructions after which a guest yields to the next one: 0.1–0.2 ms of plain code. */
 export const SLICE_INSTRUCTIONS = 10_000;
-/** ms after which a guest yields although it has instructions left, because they were slow ones on long strings. */
+/**
+ * ms after which a guest yields even if its slice has instructions left. Single instructions are slow on long strings.
+ */
 export const SLICE_MS = 5;
 /**
  * String length in bytes up to which {@link HOOK_INTERVAL} holds; for a longer string the interval shrinks in proportion. One
@@ -62,8 +65,8 @@ export const ALLOCATION_BYTES_PER_LOOK = 1024 * 1024;
 export const MAX_UNINTERRUPTIBLE_INSTRUCTIONS = 1_000_000;
 
 /**
- * Steps of one pattern match: about 0.1 s, and several per byte of the longest subject. A malicious pattern needs 1e12. A step
- * counts as an instruction.
+ * Maximum number of steps of one pattern match, each of which counts as an instruction. The limit takes about 0.1 s and
+ * allows several steps per byte of the longest subject. A malicious pattern needs 1e12 steps.
  */
 export const MAX_PATTERN_STEPS = 10_000_000;
 /** Nested backtracking items of a pattern; the limit of the reference implementation. */
@@ -95,16 +98,20 @@ export const MAX_DESCRIBE_INSTRUCTIONS = 100_000;
 
 // ---------------------------------------------------------------- the worker thread
 
-/** ms that the worker runs guests between two checks for messages: the shortest wait of a call next to busy guests. */
+/**
+ * ms that the worker runs guests between two checks for messages. While guests are busy, a new call waits up to this
+ * long.
+ */
 export const WORKER_TURN_MS = 2;
 /** MB of the worker's JavaScript heap without the Lua states: room for the messages and tables of one turn. */
 export const WORKER_HEAP_MB = 256;
-/** ms between two watchdog checks, and the number of checks without a heartbeat after which the worker is ended: 2 s in all. */
+/** ms between two watchdog checks. */
 export const WATCHDOG_INTERVAL_MS = 250;
+/** Consecutive checks without a heartbeat after which the worker is ended: 2 s in all. */
 export const WATCHDOG_SILENT_LOOKS = 8;
 /** Workers that one VM may block before its Lua is switched off: each lost worker costs all VMs their Lua globals. */
 export const MAX_WORKERS_LOST_PER_GUEST = 3;
-/** ms for a new worker to report ready; usual is 0.1 s, and much longer on an overloaded machine. */
+/** ms within which a new worker must report ready. It usually takes 0.1 s, and much longer on an overloaded machine. */
 export const WORKER_START_MS = 30_000;
 
 // ---------------------------------------------------------------- cells

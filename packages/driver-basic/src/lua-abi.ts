@@ -60,7 +60,7 @@ export interface LuaAbi {
   _lua_rawset(L: LuaState, index: number): void;
   _lua_rawseti(L: LuaState, index: number, key: bigint): void;
   _lua_next(L: LuaState, index: number): number;
-  /** Pushes the metatable, if there is one; otherwise returns 0. */
+  /** Pushes the metatable of the value. Without a metatable it pushes nothing and returns 0. */
   _lua_getmetatable(L: LuaState, index: number): number;
   /** Pushes the upvalue and returns the address of its name. */
   _lua_getupvalue(L: LuaState, index: number, upvalue: number): Pointer;

@@ -1,11 +1,11 @@
 /**
  * One call into a guest: an exec, the program or a hook. It runs in slices, so that many guests share one thread.
  *
- * Lua calls `look` every few instructions. If its slice is over, the call yields there. The scheduler checks its limits before it
- * resumes the call: a guest that is out of time is not resumed, which no `pcall` can catch. In uninterruptible code (a C function
- * that called back into Lua) the call cannot yield. It then continues, with a check after every instruction, until it
- * leaves that code or reaches the limit for uninterruptible instructions. An exception then unwinds it, and its Lua state is
- * no longer trusted and counts as lost.
+ * Lua calls `look` every few instructions; there the call yields if its slice is over. After each slice the limits of
+ * the call are checked. A call that is over a limit is never resumed, and no `pcall` can catch that. In uninterruptible
+ * code (a C function that called back into Lua) the call cannot yield. It then continues, with a check after every
+ * instruction, until it leaves that code or reaches the limit for uninterruptible instructions. At that limit an
+ * exception unwinds the call, and its Lua state is no longer trusted and counts as lost.
  */
 import {
   GUEST_MEMORY_RESERVE_BYTES,

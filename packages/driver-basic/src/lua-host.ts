@@ -40,7 +40,7 @@ import {
 
 export interface LuaHostOptions {
   readonly onPrinted: (key: GuestKey, lines: readonly string[], leftOut: number) => void;
-  /** The script of another worker, for tests. */
+  /** URL of a script that replaces the Lua worker, for tests. */
   readonly workerUrl?: URL | undefined;
 }
 
@@ -58,7 +58,10 @@ interface Pending {
   /** Limits the wait for the start of the call. */
   readonly timer: NodeJS.Timeout;
   started: boolean;
-  /** Number of workers that received the call. A call that no worker could start is abandoned. */
+  /**
+   * Number of times that the call was sent to a worker. The call fails if it did not start after {@link MAX_SENDS} of
+   * them.
+   */
   sends: number;
 }
 

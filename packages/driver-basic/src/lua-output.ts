@@ -72,8 +72,9 @@ export class LogLines {
   }
 
   /**
-   * Takes the lines to publish, or undefined. Omitted lines alone are published only with `last`, because otherwise a flood of output
-   * would become a flood of such notes.
+   * Removes and returns the lines to publish; undefined if there is nothing to publish. A count of omitted lines
+   * without any line is published only with `last`, because otherwise a flood of output would become a flood of such
+   * counts.
    */
   take(last: boolean): { readonly lines: readonly string[]; readonly leftOut: number } | undefined {
     if (this.#lines.length === 0 && !(last && this.#leftOut > 0)) return undefined;

@@ -17,7 +17,9 @@ export type Capture = { readonly from: number; readonly to: number } | { readonl
 
 interface OpenCapture {
   readonly from: number;
-  /** The end in the subject, or the mark of an open capture or of a position capture. */
+  /**
+   * The end of the capture in the subject. "open" while the capture has no end yet; "position" for a position capture.
+   */
   to: number | "open" | "position";
 }
 
@@ -48,7 +50,10 @@ export class PatternMatch {
     return this.#steps;
   }
 
-  /** Matches the pattern from its byte `patternFrom` on at `start` in the subject. Returns the end of the match, or -1. */
+  /**
+   * Matches the subject at `start` against the pattern, whose bytes before `patternFrom` are ignored. Returns the end
+   * of the match, or -1.
+   */
   at(start: number, patternFrom: number): number {
     this.#captures = [];
     this.#depth = 0;
@@ -200,7 +205,10 @@ export class PatternMatch {
     return this.#itemEnd(p);
   }
 
-  /** Returns whether `s` is between a byte outside and a byte inside the set; the subject is surrounded by zeros. */
+  /**
+   * Returns whether position `s` of the subject is a frontier of the set: the byte before `s` is outside the set and
+   * the byte at `s` is inside it. Beyond the ends of the subject, bytes count as 0.
+   */
   #atFrontier(s: number, p: number, end: number): boolean {
     return !this.#inSet(this.#subject[s - 1] ?? 0, p, end) && this.#inSet(this.#subject[s] ?? 0, p, end);
   }

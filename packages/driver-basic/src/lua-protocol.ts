@@ -16,7 +16,7 @@ export interface OpenGuest {
   readonly kind: "open";
   readonly key: GuestKey;
   readonly identity: GuestIdentity;
-  /** Runs again whenever the Lua state is recreated. */
+  /** The guest's program, which runs again whenever the Lua state is recreated; undefined if there is none. */
   readonly program: string | undefined;
   /** The initial `state`, also after the Lua state is recreated; null if there is none. */
   readonly kept: KeptLua | null;

@@ -1,12 +1,12 @@
 /**
  * One instance of the Lua module with its callbacks: allocator, hook, output, pattern matching.
  *
- * An instance holds many Lua states, of which one runs at a time, under `runs(guest, …)`. The runtime is independent of the purpose of
- * a guest. It enforces the rules that keep the instance alive (see `lua-abi.ts`): calls that can fail are made inside `protect`,
- * and no guest can end the instance.
+ * An instance holds many Lua states, of which one runs at a time, under `runs(guest, …)`. The runtime is independent of
+ * the purpose of a guest. It enforces the rules that keep the instance alive (see `lua-abi.ts`): calls that can fail
+ * are made inside `protect`, and no guest can end the instance.
  *
- * Instructions are counted exactly: the count hook reports whole intervals, and the remainder is read from the state. Its address in
- * the state is found once, by a search for a unique count.
+ * Instructions are counted exactly: the count hook reports whole intervals, and the rest is read from a counter in the
+ * Lua state. The offset of that counter is found once, by a search for a unique count in a new state.
  */
 import { invariant } from "@bioxen/kernel";
 import { TOTAL_MEMORY_BYTES } from "./limits.ts";
@@ -62,8 +62,9 @@ export class LuaRuntime {
   #thrown: { readonly error: unknown } | undefined;
   #running: OnProcessor | undefined;
   #countOffset = 0;
-  /** Functions for the sandbox. */
+  /** Address of the pattern search for the sandbox, see `lua-scan.ts`. */
   readonly scanFunction: Pointer;
+  /** Address of the output function for the sandbox. */
   readonly writeFunction: Pointer;
 
   /** Loads the module. `heartbeat` is called at every check, for a watchdog in another thread. */
@@ -159,7 +160,10 @@ export class LuaRuntime {
     return this.#running;
   }
 
-  /** Schedules the next check of the thread after `instructions`. Between a yield and its resume this would lose a check. */
+  /**
+   * Schedules the next check of the thread after `instructions`. Do not call between a yield and its resume: a check
+   * would be lost.
+   */
   setHook(thread: LuaState, instructions: number): void {
     this.abi._lua_sethook(thread, this.#hook, MASK_COUNT, instructions);
   }
@@ -174,7 +178,7 @@ export class LuaRuntime {
     this.abi._lua_pushlstring(L, this.toScratch(bytes), bytes.length);
   }
 
-  /** Copies bytes into module memory that is valid until the next call. */
+  /** Copies bytes into a buffer in the module's memory. Returns its address; the next call overwrites the buffer. */
   toScratch(bytes: Uint8Array): Pointer {
     if (bytes.length > this.#scratchBytes) {
       const size = Math.max(bytes.length, FIRST_SCRATCH_BYTES);

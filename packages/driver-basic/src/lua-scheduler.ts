@@ -1,9 +1,10 @@
 /**
  * Shares one thread among the calls of many guests.
  *
- * Calls of one guest are queued, because they share its globals. Guests with a call get one slice each in turn, so a busy guest
- * delays another only by its share. A guest with a lost Lua state is booted again before its next call, and its program runs first.
- * Environment changes of that run are not applied, because the cell still has them. Its `state` is that of the last checkpoint.
+ * Calls of one guest are queued, because they share its globals. Guests with a call run in turn, one slice each, so a
+ * busy guest delays another guest by one slice per turn. A guest with a lost Lua state is booted again before its next
+ * call, and its program runs first. Environment changes of that repeated run are not applied, because the cell still
+ * has those of the first run. The program finds the `state` of the last checkpoint of the guest.
  */
 
 import { type CallEnd, type CallLimits, type CallOutcome, LuaCall } from "./lua-call.ts";

@@ -1,14 +1,14 @@
 /**
  * Disables weak tables in a Lua state.
  *
- * A chain of weak-keyed tables costs the garbage collector quadratic time in one uninterruptible step: 35 000 of them fit into a
- * guest's memory and block the thread for 5.5 s. A check of `__mode` in `setmetatable` is not enough, because a field of a
- * metatable can be set later. So Lua is prevented from finding `__mode` at all.
+ * A chain of weak-keyed tables costs the garbage collector quadratic time in one uninterruptible step: a chain of
+ * 35 000 tables fits into a guest's memory and blocks the thread for 5.5 s. A check of `__mode` in `setmetatable` is
+ * not enough, because a field of a metatable can be set later. So Lua is prevented from finding `__mode` at all.
  *
- * Lua finds metamethods by the address of their interned name, in one array. The entry of `__mode` is redirected to a string
- * that never equals a key: a long string, which is not interned. The array is found by the addresses in it. `__gc` cannot be
- * disabled in this way, because the library's own buffers need it to free their memory after an error. It takes effect only in
- * `setmetatable`, so a check there suffices.
+ * Lua finds metamethods by the address of their interned name, in one array. The entry of `__mode` is redirected to a
+ * string that never equals a key: a long string, which is not interned. The array is found by the addresses in it.
+ * `__gc` cannot be disabled in this way, because the library's own buffers need it to free their memory after an error.
+ * But a `__gc` field takes effect only if it is present when `setmetatable` is called, so a check there suffices.
  */
 import { invariant } from "@bioxen/kernel";
 import { type LuaState, REGISTRY } from "./lua-abi.ts";
@@ -18,7 +18,7 @@ import type { LuaRuntime } from "./lua-runtime.ts";
 const NAMES = ["__index", "__newindex", "__gc", "__mode", "__len"];
 /** A string of more than 40 bytes. Lua interns no string that long, so it never equals a key. */
 const UNMATCHED = "a name that no table can have as the key of a metamethod";
-/** Bytes after the address of a state that are searched for its global state and for the array. */
+/** Number of bytes, from the address of the state on, in which the array of metamethod names is searched. */
 const SEARCH_BYTES = 4096;
 
 /** Disables weak tables in `L`. Call inside `protect`. */

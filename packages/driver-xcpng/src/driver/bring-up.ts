@@ -1,6 +1,6 @@
 /**
- * Starts a guest: with a new VM of the pool, with the VM that a stop kept, or with the VM that an interrupted start
- * left.
+ * Starts a guest in a VM of the pool: in a new VM, in the halted VM that remains after a stop, or in the unfinished VM
+ * that remains after an interrupted start.
  */
 import { DriverError, type Fences, type GuestSpec } from "@bioxen/vm-driver";
 import { asDriverError } from "./failures.ts";

@@ -1,6 +1,7 @@
 /**
- * Reads the pool's address, credentials and settings from environment variables. Credentials come in no other way: `ps`
- * shows arguments, and events and logs are public. A password file keeps the password out of the environment as well.
+ * Reads the pool's address, credentials and settings from environment variables. Credentials have no other source:
+ * `ps` shows arguments, and events and logs are public. A password file keeps the password out of the environment as
+ * well.
  */
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -15,7 +16,7 @@ import { explainAccess } from "./failures.ts";
 import { SSH_VARIABLES, sshSettings } from "./ssh-configuration.ts";
 import type { XcpngDriverOptions } from "./xcpng-driver.ts";
 
-/** Every variable of a pool. A test of the local stack checks that only agents get them. */
+/** All environment variables that configure a pool. A test checks that the local stack passes them to agents only. */
 export const POOL_VARIABLES = [
   "BIOXEN_XCPNG_URL",
   "BIOXEN_XCPNG_FINGERPRINT",
@@ -36,7 +37,8 @@ export const DEFAULT_TEMPLATE = "bioxen-guest";
 export const DEFAULT_POOL_CHASSIS = "xcpng-1";
 
 /**
- * Reaction to a change of a machine outside BioXen: `repair` restores the machine, `accept` changes its VM accordingly.
+ * Reaction to a change that was made to a machine outside BioXen: `repair` restores the machine to the state of its VM,
+ * `accept` changes the VM to the state of the machine. docs/how-to/xcpng.md lists every case.
  */
 const DRIFTS = ["repair", "accept"] as const;
 
@@ -47,8 +49,8 @@ export interface PoolConfiguration {
 }
 
 /**
- * The configuration of the agent `owner`; undefined when no pool is named. Throws `RangeError` that lists every
- * problem.
+ * Returns the configuration of the agent `owner`; undefined when no pool is named. Throws a `RangeError` that lists
+ * every problem.
  */
 export function poolConfiguration(env: Environment, owner: string): PoolConfiguration | undefined {
   const url = env["BIOXEN_XCPNG_URL"];

@@ -57,7 +57,7 @@ export class Inventory {
     return this.#own.get(vmId);
   }
 
-  /** The own VM with this reference; also an older duplicate of an id. */
+  /** Returns the own VM with this reference, even if it is an older duplicate that {@link own} does not return. */
   ownByRef(ref: string): OwnVm | undefined {
     const record = this.#records.get(ref);
     const tags = record === undefined ? undefined : tagsOf(record, this.#owner);
@@ -90,7 +90,7 @@ function isNewer(a: Tags, b: Tags): boolean {
   return a.incarnation === b.incarnation ? a.fence > b.fence : a.incarnation > b.incarnation;
 }
 
-/** The guest in the VM; undefined when the VM is only kept for the next start. */
+/** Returns the status of the guest in the VM; undefined when the VM has no guest and only waits for the next start. */
 export function guestOf({ record, tags }: OwnVm): GuestStatus | undefined {
   const { vmId, fence, restores } = tags;
   if (record.is_a_template) return undefined;
@@ -107,7 +107,7 @@ export function guestOf({ record, tags }: OwnVm): GuestStatus | undefined {
   }
 }
 
-/** The remains of the guest that a stop kept; undefined while the VM holds a guest. */
+/** Returns the identity of the stopped guest whose disks the VM keeps; undefined while the VM holds a guest. */
 export function keptOf(vm: OwnVm): KeptGuest | undefined {
   if (guestOf(vm) !== undefined) return undefined;
   const { vmId, incarnation, fence } = vm.tags;

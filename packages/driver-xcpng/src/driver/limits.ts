@@ -42,8 +42,9 @@ export const DOMAIN_OVERHEAD_PERMILLE = 20;
 export const MIB = 1024 * 1024;
 /** Smallest memory of a VM, MiB: with less, no kernel boots. */
 export const MIN_MEMORY_MIB = 64;
-/** Limits of XCP-ng 8 for one VM. */
+/** Maximum number of virtual CPUs of one VM in XCP-ng 8. */
 export const MAX_VCPUS = 64;
+/** Maximum memory of one VM in XCP-ng 8, MiB. */
 export const MAX_MEMORY_MIB = 2 ** 24;
 /** Weight of priority 1 in Xen's credit scheduler (Xen's default). Each higher priority doubles the weight. */
 export const WEIGHT_OF_PRIORITY_1 = 256;

@@ -43,7 +43,9 @@ export class MachineOperations {
     for (const { abort } of this.#starts.values()) abort.abort();
   }
 
-  /** Newest fence of the VM's guest: running, lost or being started. undefined without a guest. */
+  /**
+   * Returns the newest fence among the VM's guests that run, are lost or are being started; undefined if there is none.
+   */
   heldFence(vmId: string): number | undefined {
     const vm = this.#pool.inventory.own(vmId);
     const fences = [
@@ -73,7 +75,10 @@ export class MachineOperations {
     });
   }
 
-  /** Runs `work` on the guest of exactly this fence, in its turn. Rejects when that guest is not here or has failed. */
+  /**
+   * Runs `work` in the VM's turn, on the guest with exactly this fence. Rejects when that guest is absent or has
+   * failed.
+   */
   async onGuest(
     vmId: string,
     fence: number,

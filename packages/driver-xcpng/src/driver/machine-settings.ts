@@ -12,14 +12,15 @@ import {
 } from "./limits.ts";
 
 export interface MachineSettings {
-  /** Name or uuid. */
+  /** Name or uuid of the template from which the machine is cloned. */
   readonly template: string;
   readonly storage: string | undefined;
   readonly network: string | undefined;
   readonly vcpus: number;
   readonly memoryMiB: number;
-  /** Limits of live growth, at least `vcpus` and `memoryMiB`; more needs a restart. */
+  /** Maximum number of virtual CPUs without a restart, at least `vcpus`. */
   readonly maxVcpus: number;
+  /** Maximum memory without a restart, MiB, at least `memoryMiB`. */
   readonly maxMemoryMiB: number;
   /** Weight in Xen's credit scheduler: under contention, twice the weight gets twice the processor time. */
   readonly weight: number;
@@ -40,7 +41,7 @@ const KNOWN = [
   "shutdownGraceMs",
 ];
 
-/** Reads the settings of `spec`. Throws `BAD_REQUEST` that lists every problem. */
+/** Reads the settings of `spec`. Throws a `BAD_REQUEST` error that lists every problem. */
 export function machineSettingsOf(spec: GuestSpec, defaults: { readonly template: string }): MachineSettings {
   const problems: string[] = [];
   const { config, allocation } = spec;

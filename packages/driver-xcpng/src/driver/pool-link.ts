@@ -20,7 +20,7 @@ export interface PoolLinkOptions extends Omit<XapiClientOptions, "originator"> {
   /** Id of this agent in the pool. VMs of other owners are never touched. */
   readonly owner: string;
   readonly statisticsIntervalMs?: number | undefined;
-  /** See `EventLoopOptions.silenceSeconds`. */
+  /** How long the server may wait for an event before it answers, s; see `EventLoopOptions.silenceSeconds`. */
   readonly silenceSeconds?: number | undefined;
   readonly deadlines?: Partial<Deadlines> | undefined;
   /** Called with failures of the pool and with its recovery. The message never contains a secret. */
@@ -100,7 +100,7 @@ export class PoolLink {
     this.#poller.unref();
   }
 
-  /** Reads everything again, and reports changes of the meantime as if their events had arrived. */
+  /** Reads every VM and task of the pool again, and reports the changes that happened while no events arrived. */
   async #resync(): Promise<void> {
     const before = this.inventory.allOwn();
     await this.vms.fetchAll();

@@ -121,7 +121,10 @@ export class PoolVms {
     return { ref: vm.ref, record: own, tags };
   }
 
-  /** Brings a VM from any earlier step of a start to running, and marks that it has run. */
+  /**
+   * Completes a start: brings the VM to running from any step that an earlier attempt reached, and marks that it has
+   * run. Resolves with undefined when the VM no longer exists.
+   */
   async bringUp(vm: OwnVm, settings: MachineSettings, signal: AbortSignal): Promise<OwnVm | undefined> {
     const { ref } = vm;
     if (vm.record.power_state === "Suspended") {
@@ -190,7 +193,7 @@ export class PoolVms {
     // A machine that is restored with its memory counts as a guest at once.
     if (source.suspend_VDI !== NULL_REF) config[RAN_KEY] = String(tags.fence);
     await this.#client.call("VM.set_other_config", [snapshot, config]);
-    // The mark goes before the shutdown, because a halted VM with the mark counts as halted outside BioXen.
+    // The mark is removed before the shutdown, because a halted VM with the mark counts as halted outside BioXen.
     if (record.other_config[RAN_KEY] !== undefined) {
       await this.#client.call("VM.remove_from_other_config", [ref, RAN_KEY]);
     }

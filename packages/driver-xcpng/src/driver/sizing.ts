@@ -70,8 +70,8 @@ async function resizeLive(
 }
 
 /**
- * Gives a running guest its new allocation, as far as possible without a restart. Returns descriptions of the rest.
- * Rejects with `BAD_REQUEST` when the allocation is malformed, and with the pool's errors.
+ * Gives a running guest its new allocation, as far as possible without a restart. Returns a description of each change
+ * that needs a restart. Rejects with `BAD_REQUEST` when the allocation is malformed, and with the pool's errors.
  */
 export async function resizeGuest(
   { client, statistics }: { readonly client: XapiClient; readonly statistics: Statistics },

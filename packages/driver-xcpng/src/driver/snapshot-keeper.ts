@@ -1,5 +1,6 @@
 /**
- * The driver's snapshots of machines, which stay in the pool. See `snapshots.ts` for the way back to one.
+ * Takes, lists and removes the snapshots of machines, which stay in the pool. `snapshots.ts` restores machines from
+ * them.
  */
 import type { GuestCheckpoint, SnapshotKeeper } from "@bioxen/vm-driver";
 import type { MachineOperations } from "./machine-operations.ts";

@@ -1,9 +1,9 @@
 /**
  * Restores machines from snapshots. A snapshot stays in the pool under a name of BioXen's; a checkpoint only names it.
  *
- * A machine is reverted once for each restore of its VM. Its keys count the restores, and the revert itself changes the
- * count. An interrupted start or restart therefore continues, and never discards the machine's later work a second
- * time.
+ * A machine is reverted once for each restore of its VM. The machine's keys contain the number of restores, and the
+ * revert itself updates that number. An interrupted start or restart therefore continues without a second revert, which
+ * would discard the machine's later work.
  */
 import { DriverError, type GuestSpec } from "@bioxen/vm-driver";
 import type { Inventory, OwnVm } from "./inventory.ts";

@@ -69,8 +69,9 @@ interface GuestMeasurements {
   metrics: VmMetricsRecord | undefined;
   measured: Measured | undefined;
   guest: GuestMetricsRecord | undefined;
-  /** Reference that `guest` was read from, and the time of that read. */
+  /** Reference of the record that `guest` is a copy of. */
   guestRef: string;
+  /** Time at which `guest` was read, epoch ms. */
   guestAtMs: number;
   /** Fence of the run that was measured. */
   readonly fence: number;
@@ -101,7 +102,7 @@ export class Statistics {
     await Promise.all(read);
   }
 
-  /** Reads all hosts if one of these is unknown. */
+  /** Reads the facts of all hosts again if at least one host in `refs` is unknown. */
   async learnHosts(refs: readonly string[]): Promise<void> {
     if (refs.some((ref) => !this.#hosts.has(ref))) await this.readHosts();
   }

@@ -21,7 +21,8 @@ async function loaded(): Promise<typeof import("ssh2")> {
 }
 
 /**
- * Type of a public key in its wire form, which starts with the type as a length of four bytes and that many letters.
+ * Returns the type of a public key in its wire form. The key starts with the length of the type's name, in four bytes,
+ * and the name.
  */
 function typeOf(key: Buffer): string {
   return key.toString("latin1", 4, 4 + key.readUInt32BE(0));
@@ -41,8 +42,9 @@ const HOST_KEY_TYPES: readonly ServerHostKeyAlgorithm[] = [
 ];
 
 /**
- * All accepted algorithms, those of the known keys first, because a server presents the first key that it has of this
- * list. The others stay in the list, so that a machine with a new type of key is reported as a changed key.
+ * Returns all accepted algorithms, with those of the known keys first: a server presents its key for the first
+ * algorithm in the list that it supports. The others stay in the list, so that a machine with a new type of key is
+ * reported as a changed key.
  */
 function typesInOrder(known: readonly string[]): ServerHostKeyAlgorithm[] {
   const isKnown = (type: string): boolean => known.includes(type);
@@ -126,7 +128,7 @@ export class Connection {
     return new Connection(machine, client);
   }
 
-  /** Why the connection ended; undefined while it is open. */
+  /** The reason why the connection ended; undefined while it is open. */
   get ended(): string | undefined {
     return this.#ended;
   }
