@@ -41,7 +41,7 @@ const OID = {
   constraints: "551d13",
 };
 
-/** An element of DER: tag, length, content. */
+/** Encodes an element in DER: tag, length, content. */
 function der(tag: number, ...content: readonly Buffer[]): Buffer {
   const body = Buffer.concat(content);
   if (body.length < 0x80) return Buffer.concat([Buffer.from([tag, body.length]), body]);
@@ -56,7 +56,7 @@ function nameOf(commonName: string): Buffer {
   return sequence(der(TAG.set, sequence(oid(OID.commonName), der(TAG.utf8, Buffer.from(commonName)))));
 }
 
-/** UTCTime, which has two digits for the year and therefore ends in 2049. */
+/** Encodes an instant as UTCTime, which has two digits for the year and therefore ends in 2049. */
 function timeOf(date: Date): Buffer {
   const digits = date.toISOString().replaceAll(/[-:T]|\.\d+/g, "");
   return der(TAG.time, Buffer.from(digits.slice(2)));

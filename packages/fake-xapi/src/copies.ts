@@ -25,7 +25,7 @@ function inherited(vm: FakeRecord): FakeRecord {
   return structuredClone(Object.fromEntries(fields));
 }
 
-/** Copies the VDIs, VBDs and VIFs of `from` to `to`. `disk` has fields of the new disks. */
+/** Copies the VDIs, VBDs and VIFs of `from` to `to`. The fields of `disk` override those of the copied disks. */
 function copyDevices(pool: Pool, from: FakeRecord, to: string, disk: FakeRecord = {}): void {
   for (const ref of from["VBDs"] as string[]) {
     const vbd = pool.db.get("VBD", ref);
@@ -64,7 +64,10 @@ export function removeVif(pool: Pool, ref: string): void {
   pool.db.remove("VIF", ref);
 }
 
-/** Makes a VM and fills it. Removes the VM and its disks again when `fill` throws, for example for want of storage. */
+/**
+ * Adds a VM with `make`, adds its contents with `fill`, and returns its reference. When `fill` throws, for example
+ * because the storage is full, the VM and its disks are removed again.
+ */
 function allOrNothing(pool: Pool, make: () => string, fill: (ref: string) => void): string {
   const ref = make();
   try {

@@ -43,7 +43,7 @@ interface Deletion {
   readonly deletedAt: number;
 }
 
-/** Number of deletions that are remembered. A reader that is further behind has lost events. */
+/** Maximum number of deletions that are remembered. A reader that missed a forgotten deletion has lost events. */
 const MAX_DELETIONS = 10_000;
 const TOKEN = /^(\d{20}),(\d{20})$/;
 

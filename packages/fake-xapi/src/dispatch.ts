@@ -11,7 +11,7 @@ import { Refusal } from "./refusal.ts";
 import { checkArguments, SIGNATURES } from "./signatures.ts";
 
 export interface Outcome {
-  /** Whether the connection must be dropped instead of answered. */
+  /** True when the server must drop the connection instead of sending a reply. */
   readonly dropped: boolean;
   readonly result?: unknown;
   /** Type of the result, in the datamodel's notation. */

@@ -9,7 +9,7 @@ export type Fault =
   | { readonly kind: "drop-after"; readonly method: string }
   /** The connection is dropped before the call runs. */
   | { readonly kind: "drop-before"; readonly method: string }
-  /** The call is rejected with this error. */
+  /** The call is rejected with the error `code` and its parameters. */
   | {
       readonly kind: "refuse";
       readonly method: string;
@@ -48,7 +48,7 @@ export class Faults {
     guestsLackTools: false,
   };
   readonly #planned: { readonly fault: Fault; left: number }[] = [];
-  /** Number of strikes by kind. */
+  /** Number of faults that have struck so far, by kind. */
   readonly struck = new Map<FaultKind, number>();
 
   /** Plans a fault for the next `times` matching calls. `method` has no `Async.` prefix; `*` matches every method. */
@@ -60,7 +60,7 @@ export class Faults {
     this.#planned.length = 0;
   }
 
-  /** Takes the planned fault of this kind for this call, and counts it as struck. */
+  /** Returns the planned fault of this kind for this call and counts it as struck; undefined when none is planned. */
   strike<K extends FaultKind>(kind: K, method: string): Extract<Fault, { kind: K }> | undefined {
     const plain = method.replace(/^Async\./, "");
     const index = this.#planned.findIndex(

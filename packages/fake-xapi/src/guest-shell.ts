@@ -86,7 +86,7 @@ export async function runScript(source: string, io: GuestIo): Promise<number> {
 
 type Command = (args: readonly string[], io: GuestIo) => number | Promise<number>;
 
-/** A command that prints one line. */
+/** Returns a command that prints `text` as one line. */
 const print =
   (text: (io: GuestIo) => string): Command =>
   (_args, io) => {

@@ -2,7 +2,8 @@
  * SSH servers of fake guests. Each running guest answers on its own loopback address; all share one port and the host
  * key of their template.
  *
- * A system with only one loopback address (macOS) cannot do that: its guests report no address, as without tools.
+ * A system with only one loopback address (macOS) cannot run these servers. Its guests therefore report no address,
+ * like guests without tools.
  */
 import { createHash, randomBytes } from "node:crypto";
 import type { Connection, Server, ServerChannel } from "ssh2";
@@ -12,7 +13,7 @@ import { NOT_RUN, parseSupervised, TIMED_OUT } from "./supervised-program.ts";
 export interface GuestSshOptions {
   /** Port of all guests. Default: a free one. */
   readonly port?: number | undefined;
-  /** Line of an OpenSSH public key file that grants access besides the password. Default: none. */
+  /** Public key that grants access besides the password, as a line of an OpenSSH public key file. Default: none. */
   readonly authorizedKey?: string | undefined;
 }
 

@@ -1,5 +1,5 @@
 /**
- * The type of a method's implementation; `methods.ts` and `vm-methods.ts` both fill tables of it.
+ * The type of a method's implementation; `methods.ts` and `vm-methods.ts` both define tables of such implementations.
  */
 
 export interface Call {

@@ -1,8 +1,9 @@
 /**
  * A fake pool: XAPI's protocol over HTTPS on this machine, for tests and for trying BioXen without hardware.
  *
- * The fake follows XAPI's documentation. Agreement with it shows that the protocol is right, not how a real pool
- * behaves: timing, storage, guest tools, licences and high availability are not modelled.
+ * The fake follows XAPI's documentation. A test against the fake shows that a client speaks the protocol correctly, but
+ * not that a real pool behaves in the same way: timing, storage, guest tools, licences and high availability are not
+ * modelled.
  */
 import { randomBytes } from "node:crypto";
 import type { Server } from "node:https";
@@ -43,7 +44,7 @@ export interface FakeOptions {
   readonly identity?: SelfSigned;
   /** Password of `root`. Default: a random one. */
   readonly password?: string;
-  /** Makes running guests answer SSH. */
+  /** Options of the SSH servers of running guests. Default: guests have no SSH server. */
   readonly guestSsh?: GuestSshOptions | undefined;
 }
 
@@ -59,7 +60,7 @@ export interface FakeXapi {
   readonly statistics: CallStatistics;
   /** The state of the pool, for tests that change it directly. */
   readonly pool: Pool;
-  /** Numbers of objects, without the session of `outside`. */
+  /** Returns the numbers of objects by kind, without the session that `outside` uses. */
   counts(): Counts;
   /** Calls a method as another client of the pool, with its own session. `args` do not include the session. */
   outside(method: string, ...args: readonly unknown[]): Promise<unknown>;

@@ -1,6 +1,6 @@
 /**
- * The operations that XAPI allows in each power state of a VM, as a table, and the order of its lifecycle checks. Both
- * follow XAPI's documentation.
+ * A table of the operations that XAPI allows in each power state of a VM, and XAPI's lifecycle checks in their order.
+ * Both follow XAPI's documentation.
  */
 import { Refusal } from "./refusal.ts";
 import type { FakeRecord } from "./schema.ts";
@@ -17,7 +17,7 @@ interface Rule {
   readonly template?: boolean;
   /** Whether the operation is allowed for a snapshot. */
   readonly snapshot?: boolean;
-  /** Whether a running guest must cooperate, which needs its tools. */
+  /** Whether the operation on a running VM needs the guest's tools. */
   readonly needsTools?: boolean;
   /** Whether the operation may start while another one is in progress. */
   readonly overtakes?: boolean;

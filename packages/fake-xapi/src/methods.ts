@@ -126,7 +126,10 @@ function events(pool: Pool): Record<string, Handler> {
   };
 }
 
-/** A test for the objects of a subscription: `*`, a class in any case, or one object (`vm/OpaqueRef:…`). */
+/**
+ * Returns a predicate that selects the objects of a subscription. Each of `classes` is `*`, a class in any case, or one
+ * object (`vm/OpaqueRef:…`).
+ */
 function subscription(classes: readonly string[]): (className: string, ref: string) => boolean {
   const wanted = new Set(classes.map((one) => one.replace(/^[^/]*/, (name) => name.toLowerCase())));
   const known = new Set(["*", ...Object.keys(SCHEMA).map((name) => name.toLowerCase())]);

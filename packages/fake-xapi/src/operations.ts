@@ -1,5 +1,6 @@
 /**
- * Operations on VMs: each is checked, takes its time, and then has its effect, unless its task is cancelled before.
+ * Operations on VMs: each is checked, lasts `operationMs`, and then takes effect, unless its task is cancelled before
+ * that.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import * as copies from "./copies.ts";

@@ -23,8 +23,9 @@ const HOST_KEY_CONFIG = "bioxen:ssh-host-key";
 
 export const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
-/** Memory of a host's control domain and of Xen itself, bytes. */
+/** Memory of a host's control domain, bytes. */
 const CONTROL_MEMORY = 1024 * MIB;
+/** Memory that Xen itself takes on a host, bytes. */
 const HOST_OVERHEAD = 256 * MIB;
 /** Memory overhead of a domain, bytes. */
 const VM_OVERHEAD = 12 * MIB;
@@ -239,7 +240,7 @@ export class Pool {
     return this.#nextDomain;
   }
 
-  /** Address of a guest that starts to run; undefined when its SSH server has none. */
+  /** Returns the address of a guest that starts to run; undefined when its SSH server has no address. */
   async addressFor(vm: string): Promise<string | undefined> {
     const { ssh } = this.options;
     if (ssh !== undefined) return ssh.begin(vm, String(this.db.get("VM", vm)["name_label"]));

@@ -47,7 +47,7 @@ export class Refusal extends Error {
     this.params = params;
   }
 
-  /** `[code, …params]`, the form of every protocol. */
+  /** Returns `[code, …params]`, the form of an error in JSON-RPC 1.0, in XML-RPC and in a failed task. */
   list(): string[] {
     return [this.code, ...this.params];
   }

@@ -1,6 +1,6 @@
 /**
  * The classes of the fake and their fields, with the datamodel's types. A test compares every line with the datamodel.
- * The types yield the values of a new record, and the names yield the methods that read them.
+ * The type of a field determines its value in a new record, and its name determines the method that reads the field.
  */
 export type FakeRecord = Record<string, unknown>;
 

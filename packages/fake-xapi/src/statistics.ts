@@ -5,10 +5,10 @@
 import { MIB, type Pool } from "./pool.ts";
 
 const STEP_SECONDS = 5;
-/** Maximum number of rows in one body: 10 minutes. */
+/** Maximum number of rows in one body; they cover 10 minutes. */
 const MAX_ROWS = 120;
 
-/** JSON for the VMs and the time range of the query. */
+/** Returns the body as JSON, for the VMs and the time range that the query names. */
 export function rrdUpdates(pool: Pool, query: URLSearchParams): string {
   const nowSeconds = Math.floor(Date.now() / 1000);
   const end = nowSeconds - (nowSeconds % STEP_SECONDS);
@@ -55,7 +55,10 @@ export function rrdUpdates(pool: Pool, query: URLSearchParams): string {
   return JSON.stringify({ meta, data });
 }
 
-/** A load between 0.05 and 0.45 that varies with time and is deterministic for a VM and an instant. */
+/**
+ * Returns a load as a fraction, between 0.05 and 0.45. It varies with time and is deterministic for a VM and an
+ * instant.
+ */
 function load(uuid: string, t: number): number {
   const phase = Number.parseInt(uuid.slice(0, 6), 16) % 360;
   return 0.25 + 0.2 * Math.sin((t / 60 + phase) % (2 * Math.PI));

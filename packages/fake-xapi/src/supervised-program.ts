@@ -4,10 +4,10 @@
  *
  * A fake guest has no shell that could run the script. It recognises the command line and does what the script does: it
  * reads the program from standard input, drops the mark at its end, and reports two outcomes by the signal that ends
- * the supervisor. The driver's SSH tests hold this file to the command line that the driver really sends.
+ * the supervisor. The driver's SSH tests check that this file recognises the command line that the driver really sends.
  */
 
-/** Signal that reports a program ended at its deadline. */
+/** Signal that reports that the program was ended at its deadline. */
 export const TIMED_OUT = "ALRM";
 /** Signal that reports that nothing was run: the mark is missing, so the program did not arrive whole. */
 export const NOT_RUN = "USR2";

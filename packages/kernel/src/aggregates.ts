@@ -28,7 +28,8 @@ import type { SnapshotPart } from "./sink.ts";
 import { type Versioned, VersionedStates } from "./versioned-states.ts";
 
 /**
- * Conflicts with other writers after which a command gives up. With 8 writers, 10 conflicts in a row are already rare.
+ * Number of conflicts with other writers after which a command fails. With 8 writers, 10 conflicts in a row are already
+ * rare.
  */
 export const MAX_CONFLICT_RETRIES = 24;
 
@@ -54,8 +55,8 @@ export class Aggregates<State> {
   readonly #outcomes: OutcomeMemory<Versioned<State>>;
   readonly #queue = new KeyedQueue();
   /**
-   * Tracks outcomes from before the start. Undefined until the start has read an event, and after the window in which
-   * such outcomes matter.
+   * Tracks the outcomes from before the start that are only in the log. Undefined until the start has read an event or
+   * a snapshot, and again after the window in which a caller may ask for such outcomes.
    */
   #cold: ColdOutcomes | undefined;
 
@@ -131,9 +132,9 @@ export class Aggregates<State> {
   }
 
   /**
-   * Like `execute`, for a process: decides on the state in memory, without a read of the log, because a missing event
-   * wakes the process again. `acts` is checked before each decision, also after a conflict: a process that has lost its
-   * lease changes nothing.
+   * Like `execute`, for a process manager: decides on the state in memory, without a read of the log, because a missing
+   * event will wake the process manager again. `acts` is checked before each decision, also after a conflict: an
+   * instance that has lost its lease changes nothing.
    */
   react(
     id: string,
@@ -192,7 +193,10 @@ export class Aggregates<State> {
     return missed.length;
   }
 
-  /** Returns the `previoushash` of the next event; null when the log had newer events, which are now applied. */
+  /**
+   * Returns the `previoushash` of the next event, undefined for the first event; null when the log had newer events,
+   * which are now applied.
+   */
   async #lastDigest(id: string, before: Versioned<State>): Promise<string | undefined | null> {
     if (before.lastSeq === 0 || before.lastDigest !== undefined) return before.lastDigest;
     const [last, ...newer] = await this.#options.log.read(this.streamSubject(id), before.lastSeq - 1);
@@ -228,7 +232,10 @@ export class Aggregates<State> {
     };
   }
 
-  /** Finds the outcome of a command that was stated before the window of the outcome memory: the log still has it. */
+  /**
+   * Returns the outcome of a command that may be too old for the outcome memory, from the log. Returns undefined when
+   * the command is recent, or when the log has no outcome of it.
+   */
   async #outcomeBeforeWindow(
     id: string,
     { causeId, statedAtMs }: Causation,

@@ -1,10 +1,10 @@
 /**
- * Resource vectors: the request of a VM, the offer of a chassis, the free rest.
+ * Resource vectors: the request of a VM, the offer of a chassis, the amounts that are still free.
  *
  * An absent name is 0, so that vectors of cell chassis (ribosomes, ATP…) and of pools (vCPUs, MiB) share one
- * arithmetic. All amounts are non-negative safe integers: the system before this one created capacity from
- * fractions and negative amounts. Every function returns a new vector with sorted names, so that equal amounts
- * serialise to equal bytes.
+ * arithmetic. All amounts are non-negative safe integers, because the previous system created capacity from fractions
+ * and negative amounts. Every function returns a new vector with sorted names, so that equal amounts serialise to equal
+ * bytes.
  */
 import { invariant } from "./fault.ts";
 

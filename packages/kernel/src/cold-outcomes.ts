@@ -12,7 +12,7 @@ export class ColdOutcomes {
   readonly #warm = new Set<string>();
   /** End of the window, epoch ms; the window begins with the first command. */
   #untilMs: number | undefined;
-  /** Events still to come until the memory has its minimum number of outcomes. */
+  /** Number of further events until the memory has its minimum number of outcomes. */
   #eventsLeft = MIN_OUTCOMES;
 
   /** Records an event of aggregate `id` that was appended since the start. */

@@ -1,5 +1,5 @@
 /**
- * The shape of every aggregate: pure, synchronous, no clock, no randomness.
+ * The form of the rules of every aggregate: pure and synchronous functions, without a clock or randomness.
  *
  * `evolve` says what an event means and is public language (packages/contracts); `decide` says whether a command may
  * happen and belongs to the one service that owns the aggregate. One command appends at most one event, so that an
@@ -18,8 +18,8 @@ export type Decision<Event extends EventBody, Code extends string = string> =
 export interface Fold<State, Event extends EventBody = EventBody> {
   /**
    * Version of the state's meaning. Increase it when the same events produce another state than before: a new field, or
-   * a field with another meaning. Snapshots of another version are ignored. Without the increase a service would
-   * restore states that it never folds.
+   * a field with another meaning. Snapshots of another version are ignored. Without the increase, a service would
+   * restore states that its own fold never produces.
    */
   readonly schema: number;
   readonly initial: State;
@@ -46,13 +46,13 @@ export interface Decider<
   decide(state: State, command: Command): Decision<Event, Code>;
 }
 
-/** The command of a union that has the type `Type`. */
+/** The member of the union `Command` whose `type` is `Type`. */
 export type CommandOf<Command extends CommandBody, Type extends Command["type"]> = Extract<
   Command,
   { readonly type: Type }
 >;
 
-/** One rule for each type of command. Tables of several files, by theme, spread into one. */
+/** A table with one rule for each type of command. Several files can define rules by theme; a spread joins them. */
 export type DecisionTable<
   State,
   Command extends CommandBody,
@@ -75,7 +75,9 @@ export interface TableDecider<
   readonly commandTypes: readonly Command["type"][];
 }
 
-/** The decider that looks up the rule of a command in `table`. A type without a rule does not compile. */
+/**
+ * Returns the decider that looks up the rule of a command in `table`. The compiler rejects a table that lacks a rule.
+ */
 export function deciderOf<
   State,
   Command extends CommandBody,

@@ -29,7 +29,8 @@ export interface EventEnvelope<Body extends EventBody = EventBody> {
   readonly causationid: string;
   readonly traceparent?: string;
   /**
-   * Digest of the aggregate's previous event; absent in its first. A changed event breaks every later one of the chain.
+   * Digest of the aggregate's previous event; absent in its first event. A changed event no longer matches the digest
+   * in the next one, so the change shows unless all later events are changed too.
    */
   readonly previoushash?: string;
 }
@@ -73,7 +74,8 @@ export interface Causation {
    */
   readonly deduplicate: boolean;
   /**
-   * The instant of the intent, epoch ms; set when it may be long ago. The outcome is then searched in the log itself.
+   * The instant of the intent, epoch ms. Set when the intent may be older than the outcome memory: the outcome is then
+   * looked up in the log itself.
    */
   readonly statedAtMs?: number;
 }
@@ -95,8 +97,9 @@ export function positionOf(event: StoredEvent): EventPosition {
   };
 }
 
-/** Lengths of `2026-01-01T00:00:00` and of the whole instant, characters, in the form that services write. */
+/** Length of `2026-01-01T00:00:00`, characters. */
 const SECOND_LENGTH = 19;
+/** Length of a whole instant in the form that services write, characters. */
 const INSTANT_LENGTH = 24;
 let lastSecond = "";
 let lastSecondMs = 0;

@@ -1,8 +1,9 @@
 /**
  * Failures outside of this process, and bugs inside of it.
  *
- * A refusal is a value (see rejection.ts). A `Fault` is a failure of the world: a server is unreachable, a deadline has
- * passed. It says whether a retry can help. A broken invariant is a bug: the process dies, and the log replays.
+ * A refusal is a value (see rejection.ts). A `Fault` is a failure outside: a server is unreachable, or a deadline has
+ * passed. A fault says whether a retry can help. A broken invariant is a bug: the process exits, and its restart
+ * replays the log.
  */
 export type FaultCode =
   | "UNAVAILABLE"

@@ -1,10 +1,10 @@
 /**
  * The only reader of the log in a service: applies every event to the service's folds in order, then notifies the
- * processes.
+ * process managers.
  *
- * Processes hear nothing before the feed has caught up, because an old event would make them repeat an effect. They are
- * level-triggered, so they only need the aggregate that changed. The feed stops at an event that it cannot read and
- * reports the sequence: a state without that event would be wrong.
+ * Process managers get no notification before the feed has caught up, because an old event would make them repeat an
+ * effect. They are level-triggered, so they need to know only which aggregate changed. The feed stops at an event that
+ * it cannot read and reports the sequence: a state without that event would be wrong.
  */
 import { type StoredEvent, splitSubject } from "./envelope.ts";
 import { Fault, messageOf } from "./fault.ts";
@@ -20,8 +20,8 @@ export interface SnapshotSource {
 }
 
 /**
- * Longest wait until an event of the log is applied here, ms. A feed follows a restarted server again after 2 s, and
- * the caller behind the wait has a deadline of 10 s.
+ * Longest wait until an event of the log is applied here, ms. A feed receives events again 2 s after a restart of the
+ * server; the caller that waits has a deadline of 10 s.
  */
 export const APPLY_DEADLINE_MS = 8_000;
 

@@ -26,7 +26,8 @@ export interface StoredLease extends LeaseRecord {
 }
 
 /**
- * The store of the records. Both methods throw `Fault` UNAVAILABLE when it is unreachable; a write may then be done.
+ * The store of the records. Both methods throw `Fault` UNAVAILABLE when the store is unreachable; a write may have
+ * happened nevertheless.
  */
 export interface LeaseStore {
   read(name: string): Promise<StoredLease | undefined>;
@@ -35,7 +36,8 @@ export interface LeaseStore {
 }
 
 /**
- * A contender takes a record that has not changed for this long, ms. A shorter TTL would depose holders that paused.
+ * Time after which a contender takes a record that has not changed, ms. A shorter TTL would depose holders that only
+ * paused.
  */
 export const LEASE_TTL_MS = 3_000;
 /** Interval of renewals, ms: one renewal may fail, and the next one still comes in time. */
@@ -43,7 +45,8 @@ export const LEASE_RENEW_MS = 1_000;
 /** Interval of a contender's reads, and wait after a failed call, ms: a takeover lasts up to this plus the TTL. */
 export const LEASE_LOOK_MS = 500;
 /**
- * The holder stops this long before its TTL, ms: a margin for clocks of different speeds and for a step in progress.
+ * The holder stops this long before its TTL ends, ms: a margin for clocks of different speeds and for a step in
+ * progress.
  */
 export const LEASE_MARGIN_MS = 500;
 
@@ -82,7 +85,7 @@ class Contender implements Lease {
   /** Unique to this contender: a process that dies and restarts is another contender. */
   readonly #id: string;
   #term: Term | undefined;
-  /** The record of another holder, and the first sight of its revision, monotonic ms. */
+  /** The revision of another holder's record, and the instant at which it was first read, monotonic ms. */
   #watched: { readonly revision: number; readonly sinceMs: number } | undefined;
   #hasSeenRecord = false;
   /** The token of the next term must be greater than this number. */

@@ -1,8 +1,9 @@
 /**
  * The recent outcomes of commands by command id: a repeated command gets its first outcome.
  *
- * The log has every outcome; this memory answers without a read of the log. An outcome is recent by its time or by its
- * rank, whichever keeps more: wall clocks are set forward and back by minutes, and the writer's clock dates an event.
+ * The log has every outcome; this memory answers without a read of the log. It keeps an outcome that is recent by its
+ * time, and also one that is among the newest {@link MIN_OUTCOMES}. Time alone is not enough: the writer's wall clock
+ * dates an event, and such clocks are set forward and back by minutes.
  */
 import type { Clock } from "./ports.ts";
 
@@ -11,7 +12,8 @@ import type { Clock } from "./ports.ts";
  */
 export const OUTCOME_WINDOW_MS = 240_000;
 /**
- * Number of newest outcomes that are kept whatever their time. At 100 commands/s they span more than any caller waits.
+ * Number of newest outcomes that are kept whatever their time. At 100 commands/s they span 100 s, longer than any
+ * caller waits.
  */
 export const MIN_OUTCOMES = 10_000;
 

@@ -38,12 +38,15 @@ export interface FollowOptions {
    * Called when the feed stops by itself: an unreadable event, or a throw of `onEvent`. Never called after `stop()`.
    */
   readonly onStop: (cause: unknown) => void;
-  /** The server lost the reader's position. The following events come from a new read, possibly of another log. */
+  /**
+   * Called when the server lost the reader's position. The following events come from a new read, possibly of another
+   * log.
+   */
   readonly onInterrupted?: () => void;
 }
 
 export interface Following {
-  /** Delivers nothing more; resolves when the server holds no resource of this reader. */
+  /** Stops the delivery of events; resolves when the server holds no resource of this reader. */
   stop(): Promise<void>;
 }
 
@@ -133,7 +136,8 @@ export interface Lease {
    */
   token(): number | undefined;
   /**
-   * A receiver refused this holder because of the newer `token`: gives up an older lease at once, and contends again.
+   * Reports that a receiver refused this holder because it knows the newer `token`. A lease with an older token is
+   * given up at once, and this contender contends again.
    */
   surpass(token: number): void;
   /** Stops contending and gives the lease back, so that another contender takes over without a wait. Never throws. */
@@ -152,7 +156,7 @@ export interface SpanOptions {
   readonly attributes?: Readonly<Record<string, string | number>>;
 }
 
-/** Traces work through all processes that take part in it. */
+/** Records spans, so that a trace shows a piece of work across all processes that take part in it. */
 export interface Tracer {
   /** Runs `work` as one span; `work` gets the trace context of that span for its own calls. */
   span<T>(

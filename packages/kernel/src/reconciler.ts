@@ -18,7 +18,9 @@ const MAX_IN_FLIGHT = 32;
  */
 const STEPS_PER_TURN = 256;
 
-/** When the next step of the key is due: at its next wake, and with `dueAtMs` also at that instant, epoch ms. */
+/**
+ * When the next step of the key is due: at the next wake of the key, or at `dueAtMs`, epoch ms, if that comes first.
+ */
 export type StepResult = { readonly dueAtMs: number } | undefined;
 
 export interface ReconcilerOptions {
@@ -49,7 +51,7 @@ export class Reconciler {
     this.#options = options;
   }
 
-  /** Says that `key` may need work. Cheap: wakes before the next step count as one. */
+  /** Requests a step for `key`, which may need work. Wakes before the next step count as one, so a wake is cheap. */
   wake(key: string): void {
     if (this.#options.gatherMs === undefined || this.#running.has(key)) this.#begin(key);
     else this.#gather(key, this.#options.gatherMs);

@@ -10,7 +10,7 @@ export interface EventSink {
   readonly kind: string;
   /** Absent: the sink must see every event, so its service never starts from a snapshot. */
   readonly snapshot?: SnapshotPart;
-  /** `replayed`: the service is starting and reads events from before the start. */
+  /** Folds one event. `replayed` is true while the service starts and reads events from before the start. */
   apply(event: StoredEvent, replayed: boolean): void;
 }
 
@@ -22,8 +22,8 @@ export interface SnapshotPart {
   capture(): readonly Captured[];
   /** Restores one aggregate: the line of `chunk` from byte `from` to before byte `to`, without its end-of-line. */
   restore(chunk: Uint8Array, from: number, to: number): void;
-  /** The whole snapshot was restored. */
+  /** Called once the whole snapshot has been restored. */
   restored(): void;
-  /** The snapshot is damaged: empties the sink. */
+  /** Empties the sink; called when the snapshot is damaged. */
   discard(): void;
 }

@@ -1,8 +1,9 @@
 /**
  * Writes a snapshot each time enough events have passed since the newest one.
  *
- * Every instance of the writing service counts for itself; the slower one finds the newer snapshot and writes none. A
- * failed write is logged, and the next is due after as many events again, because a snapshot only saves time.
+ * Every instance of the writing service counts events by itself; an instance that finds a newer snapshot in the store
+ * writes none. A failed write is logged, and the next is due after as many events again, because a snapshot only saves
+ * time.
  */
 import type { StoredEvent } from "./envelope.ts";
 import { messageOf } from "./fault.ts";

@@ -5,7 +5,7 @@
  * the log has that event with that digest, and when the folds have the same schema. Otherwise the start reads the log
  * from its first event. Deleting all snapshots costs only time.
  *
- * A snapshot does not shorten the log, and no service hands state to another by it.
+ * A snapshot does not shorten the log, and services do not pass state to each other through snapshots.
  */
 
 import type { EventLog } from "./ports.ts";
@@ -15,8 +15,9 @@ import { type Captured, lineOf } from "./versioned-states.ts";
 export interface SnapshotHead {
   /** Sequence of the last event in the snapshot. */
   readonly seq: number;
-  /** Subject and digest of the last event. They tell whether the snapshot belongs to this log. */
+  /** Stream subject of the last event. */
   readonly streamSubject: string;
+  /** Digest of the last event; it tells whether the snapshot belongs to this log. */
   readonly digest: string;
   readonly takenAtMs: number;
   /** Schema of the fold, by kind of aggregate. */

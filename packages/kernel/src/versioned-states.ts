@@ -1,15 +1,16 @@
 /**
- * The states of all aggregates of one kind in memory, each with the facts about its last event that the next one needs.
+ * The states of all aggregates of one kind in memory. Each has the facts about its last event that the next event
+ * needs.
  *
- * States are immutable values, so it costs nothing to hand one out or to keep it for a snapshot while
- * newer events come. A state from a snapshot stays text until its first use: a service with 100 000 VMs
- * uses only a few of them at once.
+ * States are immutable values, so it costs nothing to return one or to keep it for a snapshot while newer events
+ * arrive. A state from a snapshot stays text until its first use: a service with 100 000 VMs uses only a few of them at
+ * once.
  */
 import type { Fold } from "./decider.ts";
 import type { EventEnvelope, EventPosition, StoredEvent } from "./envelope.ts";
 import { Fault } from "./fault.ts";
 
-/** The fields of an event that its effects continue. */
+/** The fields of an event that decisions in reaction to it need, to continue its chain and its trace. */
 export type CauseEvent = Pick<EventEnvelope, "id" | "correlationid" | "traceparent">;
 
 export interface Versioned<State> {
@@ -23,7 +24,10 @@ export interface Versioned<State> {
   readonly lastDigest: string | undefined;
 }
 
-/** The position of an unused line of a snapshot. A byte view per line would cost more than the whole read. */
+/**
+ * The position of a snapshot line that is not parsed yet. A byte view per line would cost more than the read of the
+ * whole snapshot.
+ */
 interface UnreadLine {
   readonly chunk: Uint8Array;
   readonly from: number;
@@ -77,8 +81,9 @@ export class VersionedStates<State> {
   }
 
   /**
-   * Folds one event and returns the new state; undefined when the event was folded before. `keepDigest`: this process
-   * may write the aggregate's next event. Throws `Fault` CORRUPT_EVENT on a gap in versions.
+   * Folds one event and returns the new state; undefined when the event was folded before. `keepDigest` is true when
+   * this process may write the aggregate's next event, which contains the digest. Throws `Fault` CORRUPT_EVENT on a gap
+   * in versions.
    */
   apply(
     id: string,

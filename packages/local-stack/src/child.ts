@@ -15,7 +15,7 @@ const STABLE_AFTER_MS = 10_000;
 /** Time from SIGTERM to SIGKILL, ms. */
 const STOP_DEADLINE_MS = 6_000;
 const EXIT_MISCONFIGURED = 78;
-/** Characters of the log shown for a process that does not become ready. */
+/** Number of characters at the end of a log that `tail` returns, for a process that does not become ready. */
 const TAIL_CHARACTERS = 1_500;
 
 export interface ChildSpec {
@@ -140,7 +140,7 @@ export class SupervisedChild {
     clearTimeout(killer);
   }
 
-  /** The last part of its log, for an error text. */
+  /** Resolves with the end of the process's log, for an error text. */
   async tail(): Promise<string> {
     const text = await readFile(this.spec.logFile, "utf8").catch(() => "");
     return text.slice(-TAIL_CHARACTERS).trim();

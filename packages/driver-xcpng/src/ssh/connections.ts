@@ -1,7 +1,8 @@
 /**
- * The pool of one agent's SSH connections, at most one per machine. A connection is opened by the first program, shared
- * by concurrent programs, kept for a while after the last one, and closed when the machine's run ends. Their number is
- * limited, so that many machines do not exhaust the agent's file descriptors.
+ * The pool of one agent's SSH connections, at most one per machine. The first program in a machine opens its
+ * connection, and concurrent programs share that connection. After the last program it stays open for a limited time,
+ * but it closes when the machine's run ends. The number of connections is limited, so that many machines do not exhaust
+ * the agent's file descriptors.
  */
 import { DriverError } from "@bioxen/vm-driver";
 import type { Connection } from "./connection.ts";
@@ -35,7 +36,7 @@ const DEFAULTS: ConnectionLimits = {
 
 export class Connections {
   readonly #limits: ConnectionLimits;
-  /** By VM id, least recently used first. */
+  /** The connections by VM id, in order of last use, the oldest first. */
   readonly #connections = new Map<string, PooledConnection>();
 
   constructor(limits: Partial<ConnectionLimits> = {}) {
@@ -48,8 +49,8 @@ export class Connections {
   }
 
   /**
-   * Runs `work` with a connection to the machine's run `fence`, opened by `open` if there is none yet. Rejects with
-   * `UNAVAILABLE` when a limit is reached.
+   * Calls `work` with the connection to one run of the machine and resolves with its result. `fence` identifies the
+   * run; `open` opens the connection if the run has none yet. Rejects with `UNAVAILABLE` when a limit is reached.
    */
   async with<T>(
     vmId: string,
@@ -63,7 +64,8 @@ export class Connections {
       if (pooled.ended !== undefined) throw tooBusy(vmId, pooled.ended);
       return await work(connection);
     } catch (thrown) {
-      // After a move or loss of its machine a connection can be silently dead, so the next program opens another.
+      // When a machine has moved or is lost, its connection can be dead without an error. A connection over which no
+      // program could start is therefore closed, and the next program opens another.
       if (pooled.users === 1 && ranNothing(thrown) && this.#connections.get(vmId) === pooled)
         this.end(vmId, "it accepted no program");
       throw thrown;

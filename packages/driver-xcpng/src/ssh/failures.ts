@@ -63,8 +63,8 @@ export function notRun(machine: Machine): DriverError {
 }
 
 /**
- * Not retryable: the program may have run completely, partly or not at all. `why` is a clause such as "the connection
- * was lost".
+ * Returns the error for a program that may have run completely, partly or not at all; the error is therefore not
+ * retryable. `why` is a clause such as "the connection was lost".
  */
 export function outcomeUnknown(
   machine: Machine,

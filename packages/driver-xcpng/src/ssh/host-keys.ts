@@ -10,7 +10,9 @@ import { readFile } from "node:fs/promises";
 import { DriverError } from "@bioxen/vm-driver";
 import { knownHost, nameAt } from "./known-hosts.ts";
 
-/** Key in the `other_config` of a VM or template; its value is `SHA256:…`, several separated by commas. */
+/**
+ * Key in the `other_config` of a VM or template. Its value is a comma-separated list of fingerprints, each `SHA256:…`.
+ */
 export const HOST_KEY_CONFIG = "bioxen:ssh-host-key";
 /**
  * Path in xenstore under which the guest itself publishes its fingerprint: `xenstore-write vm-data/bioxen-ssh-host-key
@@ -23,7 +25,10 @@ const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}$/;
 export interface ExpectedKeys {
   readonly fingerprints: ReadonlySet<string>;
   readonly revoked: ReadonlySet<string>;
-  /** Signature algorithms to prefer, because keys of these types are known. */
+  /**
+   * Signature algorithms of the known keys; the SSH client prefers them to others. Empty when fingerprints are
+   * configured, because a fingerprint does not tell the type of its key.
+   */
   readonly types: readonly string[];
   /** Where the keys are configured, for error texts. */
   readonly source: string;
@@ -66,7 +71,8 @@ export function parseFingerprints(text: string): ReadonlySet<string> {
 }
 
 /**
- * The keys that the machine may present. Rejects with `UNSUPPORTED` and the settings to use when no source knows a key.
+ * Resolves with the keys that the machine may present. When no source knows a key, rejects with `UNSUPPORTED`; the
+ * error names the settings that configure one.
  */
 export async function expectedKeys(machine: MachineName, sources: HostKeySources): Promise<ExpectedKeys> {
   const { vmId, address, port, otherConfig, xenstore } = machine;

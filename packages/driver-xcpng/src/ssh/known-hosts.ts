@@ -20,7 +20,7 @@ export interface KnownHost {
 /** The port that `known_hosts` omits. */
 const DEFAULT_PORT = 22;
 
-/** Name of a host in `known_hosts`. */
+/** Returns the name under which `known_hosts` lists the host: `host` for port 22, else `[host]:port`. */
 export function nameAt(host: string, port: number): string {
   return port === DEFAULT_PORT ? host : `[${host}]:${port}`;
 }
@@ -49,13 +49,13 @@ function matchesPatterns(patterns: string, name: string): boolean {
   return all.some((one) => !one.startsWith("!") && matches(one, name));
 }
 
-/** Case-insensitive match with the wildcards `*` and `?`. */
+/** Returns whether `name` matches `pattern`. Case is ignored; `*` and `?` are wildcards. */
 function matches(pattern: string, name: string): boolean {
   const source = pattern.replaceAll(/[.+^${}()|[\]\\]/g, "\\$&");
   return new RegExp(`^${source.replaceAll("*", ".*").replaceAll("?", ".")}$`, "i").test(name);
 }
 
-/** Whether `hashed` is `|1|salt|hash` with the HMAC-SHA1 of `name`, keyed with the salt. */
+/** Returns whether `hashed` is `|1|salt|hash`, where `hash` is the HMAC-SHA1 of `name` with `salt` as the key. */
 function isHashOf(hashed: string, name: string): boolean {
   const [, version, salt = "", hash = ""] = hashed.split("|");
   if (version !== "1") return false;

@@ -7,14 +7,14 @@ export const MAX_SOURCE_BYTES = 65_536;
 /** Longest duration of a program, ms: the contract's limit. */
 export const MAX_PROGRAM_TIMEOUT_MS = 60_000;
 /**
- * Bytes kept of standard output and of standard error each. The rest is dropped and marked, so that both fit in a
- * reply.
+ * Maximum size of a program's standard output in a reply, and of its standard error, bytes each. The excess is dropped
+ * and marked, so that both fit in a reply.
  */
 export const MAX_OUTPUT_BYTES = 65_536;
 
 /**
- * Time that an answer may take beyond the program's deadline, ms. Lifecycle waits 5 s longer than the program and must
- * learn in that time whether the program was run. The margin covers the lookup of the machine, the start of its login
+ * Time that an answer may take beyond the program's deadline, ms. Lifecycle waits until 5 s after that deadline, and
+ * must learn by then whether the program was run. The margin covers the lookup of the machine, the start of its login
  * shell and the report that the deadline was enforced.
  */
 export const ANSWER_MARGIN_MS = 4_500;
@@ -38,6 +38,7 @@ export const MAX_PROGRAMS_PER_MACHINE = 8;
 export const MAX_CONNECTIONS = 64;
 /** How long an unused connection stays open for the next program, ms. */
 export const IDLE_MS = 30_000;
-/** Interval of keepalives on a connection, ms, and number of unanswered ones after which it is closed. */
+/** Interval of keepalives on a connection, ms. */
 export const KEEPALIVE_INTERVAL_MS = 5_000;
+/** Number of unanswered keepalives after which a connection is closed. */
 export const KEEPALIVE_MISSES = 2;

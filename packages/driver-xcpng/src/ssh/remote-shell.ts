@@ -20,9 +20,9 @@ export const TIMED_OUT = "ALRM";
 export const NOT_RUN = "USR2";
 
 /**
- * The supervisor's script. `$1` is the deadline in seconds, `$2` the same in whole seconds for a `sleep` without
- * fractions, `$3` the mark. The script has no single quotes and no line ends, so that any login shell (sh, bash, zsh,
- * fish) accepts it between single quotes.
+ * The supervisor's script. `$1` is the deadline in seconds. `$2` is the deadline in whole seconds, for a `sleep` that
+ * accepts no fractions. `$3` is the mark. The script has no single quotes and no line ends, so that any login shell
+ * (sh, bash, zsh, fish) accepts it between single quotes.
  */
 const SUPERVISOR = [
   "s=$(cat)",
@@ -46,7 +46,10 @@ export function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** The command for sshd. `mark` is a random string of letters and digits; the caller sends it after the program. */
+/**
+ * Returns the command that sshd runs in the machine. `mark` is a random string of letters and digits; the caller sends
+ * it after the program.
+ */
 export function remoteCommand(timeoutMs: number, mark: string): string {
   const args = [(timeoutMs / 1000).toFixed(3), String(Math.ceil(timeoutMs / 1000)), mark];
   return ["exec sh -c", quoted(SUPERVISOR), "bioxen", ...args.map(quoted)].join(" ");

@@ -1,6 +1,6 @@
 /**
- * Runs one program over an open connection. There are four outcomes: an exit status; a deadline, enforced by the
- * machine; not started, so nothing was run; or unknown, because no report arrived.
+ * Runs one program over an open connection. There are four outcomes: the program exits with a status; the machine ends
+ * it at its deadline; it is not started, so nothing is run; or its outcome is unknown, because no report arrives.
  */
 import { randomBytes } from "node:crypto";
 import { messageOf } from "@bioxen/kernel";
@@ -14,7 +14,7 @@ import { NOT_RUN, remoteCommand, TIMED_OUT } from "./remote-shell.ts";
 const LOST = "the connection was lost";
 
 export interface ProgramExit {
-  /** Exit status as of a shell: 128 + n for signal n. null when the program was ended at its deadline. */
+  /** Exit status in the form of a shell: 128 + n when signal n ended the program. null when its deadline ended it. */
   readonly exitCode: number | null;
   readonly stdout: string;
   readonly stderr: string;
@@ -30,9 +30,9 @@ export interface ProgramConnection {
 export interface RunLimits {
   /** Deadline of the program, enforced in the machine, ms. */
   readonly timeoutMs: number;
-  /** Time until the machine has accepted the program, ms. */
+  /** Time within which the machine must accept the program, ms. */
   readonly beginWithinMs: number;
-  /** Time until the machine must have reported an outcome, ms; after it the outcome is unknown. */
+  /** Time within which the machine must report an outcome, ms; without a report in that time the outcome is unknown. */
   readonly answerWithinMs: number;
 }
 
@@ -133,7 +133,10 @@ function untilEnded(
   });
 }
 
-/** The `GUEST_TIMEOUT` or `GUEST_ERROR` of a failed program, with its output; undefined for exit status 0. */
+/**
+ * Returns the `GUEST_TIMEOUT` or `GUEST_ERROR` error for a failed program, with its output; undefined for exit status
+ * 0.
+ */
 export function failureOf(vmId: string, exit: ProgramExit, timeoutMs: number): DriverError | undefined {
   const { exitCode, stdout, stderr } = exit;
   if (exitCode === 0) return undefined;

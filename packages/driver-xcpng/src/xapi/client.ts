@@ -36,14 +36,17 @@ export interface XapiClientOptions {
 export interface CallOptions {
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
-  /** The call waits at the server for an event, so it bypasses the throttle. Default false. */
+  /** True when the call waits at the server for an event; such a call bypasses the throttle. Default false. */
   readonly waits?: boolean;
 }
 
-/** A busy master answers a read within 1 s; after 15 s the call counts as lost. */
+/** Default deadline of a call, ms. A busy master answers a read within 1 s; after 15 s the call counts as lost. */
 const DEFAULT_CALL_TIMEOUT_MS = 15_000;
 const API_VERSION = "2.20";
-/** Redirects to another master before the client assumes that the members name each other in a circle. */
+/**
+ * Maximum number of redirects in one login. After more, the client assumes that the members name each other in a
+ * circle.
+ */
 const MAX_REDIRECTS = 3;
 /** Deadline of a logout, ms. It is short because it delays shutdown; the server ends idle sessions itself. */
 const LOGOUT_TIMEOUT_MS = 3_000;
@@ -82,8 +85,8 @@ export class XapiClient {
   }
 
   /**
-   * Rejects with `XapiError` when the server rejects the call, and with `XapiUnreachable` when it gives no valid
-   * answer.
+   * Calls `method` and resolves with its result. Rejects with `XapiError` when the server rejects the call, and with
+   * `XapiUnreachable` when the server gives no valid answer.
    */
   call<M extends MethodName>(method: M, args: ArgsOf<M>, options: CallOptions = {}): Promise<ResultOf<M>> {
     return this.#inLine(METHODS[method].weight, options, async () => {
@@ -110,7 +113,7 @@ export class XapiClient {
     });
   }
 
-  /** Reference of the current session. Logs in if necessary. */
+  /** Resolves with the reference of the current session, after a login if necessary. */
   session(): Promise<string> {
     return this.#login();
   }
@@ -175,7 +178,7 @@ export class XapiClient {
     }
   }
 
-  /** Returns to the configured member, which names the current master. */
+  /** Sends the next calls to the configured member again, because that member names the current master. */
   #resetAddress(): void {
     if (this.#address === this.#configured) return;
     this.#address = this.#configured;
@@ -219,7 +222,7 @@ export class XapiClient {
     }
   }
 
-  /** Whether the session has ended. */
+  /** Ends the session at the server. Resolves with true when the session has ended, now or before. */
   async #logout(session: string): Promise<boolean> {
     return this.#send("session.logout", [session], { timeoutMs: LOGOUT_TIMEOUT_MS }).then(
       () => true,

@@ -41,8 +41,8 @@ export const KNOWN_CODES = [
 export type KnownCode = (typeof KNOWN_CODES)[number];
 
 /**
- * XAPI's source spells the constant LICENSE and the string on the wire LICENCE; other clients have met servers with
- * either.
+ * Other spellings of codes. XAPI's source names the constant LICENSE_RESTRICTION and puts LICENCE_RESTRICTION on the
+ * wire; other clients have met servers with either spelling.
  */
 const OTHER_SPELLING: Readonly<Record<string, KnownCode>> = { LICENSE_RESTRICTION: "LICENCE_RESTRICTION" };
 
@@ -82,7 +82,7 @@ export function hasCode(thrown: unknown, ...codes: readonly KnownCode[]): thrown
 }
 
 /**
- * The error in a reply, or undefined for a success. Reads JSON-RPC 2.0 (`{code, message, data}`), JSON-RPC 1.0
+ * Returns the error in a reply; undefined for a success. Reads JSON-RPC 2.0 (`{code, message, data}`), JSON-RPC 1.0
  * (`[code, …params]`), and the XML-RPC struct (`{Status, ErrorDescription}`) that some servers put into JSON.
  */
 export function refusalIn(reply: Readonly<Record<string, unknown>>, method: string): XapiError | undefined {

@@ -17,15 +17,15 @@ export interface EventLoopOptions {
   /** Fetches every object of the pool. The loop calls it again after a failure. */
   readonly resync: () => Promise<void>;
   readonly onEvents: (events: readonly XapiEvent[]) => void;
-  /** Called with the error when the failure changes, and with undefined after recovery. */
+  /** Called with the error when a failure begins or another error replaces it, and with undefined after recovery. */
   readonly onTrouble: (thrown: unknown) => void;
   /** How long the server may wait for an event before it answers, s. Default 30.1. */
   readonly silenceSeconds?: number | undefined;
 }
 
 /**
- * Half of the usual 60 s timeout of a proxy. Not an integer, because XML-RPC servers recognise a float by its decimal
- * point.
+ * Default wait of the server, s: half of the usual 60 s timeout of a proxy. The number has a fraction, because XML-RPC
+ * servers recognise a float by its decimal point.
  */
 const DEFAULT_SILENCE_SECONDS = 30.1;
 /** Time for the answer itself, ms. The deadline of the call is the server's wait plus this margin. */

@@ -13,9 +13,9 @@ interface Method {
 }
 
 const READ = 1;
-/** The pool writes a record and notifies every subscriber. */
+/** Weight of a call for which the pool writes a record and notifies every subscriber. */
 const WRITE = 2;
-/** The pool creates, moves or destroys a domain or a disk. */
+/** Weight of a call for which the pool creates, moves or destroys a domain or a disk. */
 const HEAVY = 4;
 
 const vm = ["VM ref"] as const;

@@ -41,7 +41,7 @@ export interface TaskRecord {
   readonly status: "pending" | "success" | "failure" | "cancelling" | "cancelled";
   /** Fraction from 0 to 1. */
   readonly progress: number;
-  /** `<value>OpaqueRef:…</value>`: XML even over JSON-RPC. */
+  /** The task's result, which is XML even over JSON-RPC: `<value>OpaqueRef:…</value>`. */
   readonly result: string;
   readonly error_info: readonly string[];
 }

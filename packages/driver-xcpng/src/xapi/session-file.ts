@@ -1,7 +1,7 @@
 /**
  * Stores the references of open sessions in a file, so that the next process can end them after a crash. A pool limits
- * sessions per originator and keeps the tasks that they own. While a session is open, its reference grants the same
- * access as the password, so only the owner can read the file.
+ * the number of sessions per originator, and keeps the tasks that a session owns. An open session's reference grants
+ * the same access as the password, so only the owner can read the file.
  */
 import { readFile, rename, writeFile } from "node:fs/promises";
 
@@ -37,7 +37,7 @@ export class SessionFile implements SessionStore {
     return this.#change((sessions) => sessions.filter((one) => one !== session));
   }
 
-  /** Writes are serialised, and each replaces the file atomically. */
+  /** Replaces the stored list by the result of `to`. Changes are serialised, and each replaces the file atomically. */
   #change(to: (sessions: readonly string[]) => readonly string[]): Promise<void> {
     const write = async (): Promise<void> => {
       const draft = `${this.#path}.${process.pid}`;

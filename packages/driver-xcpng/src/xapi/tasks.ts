@@ -13,7 +13,7 @@ import type { TaskRecord } from "./records.ts";
 import type { XapiEvent } from "./wire.ts";
 
 export interface TaskOptions {
-  /** Time until the task is cancelled, ms. */
+  /** Deadline of the task, ms; at the deadline the task is cancelled. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((permille: number) => void) | undefined;
@@ -103,7 +103,7 @@ export class Tasks {
     }
   }
 
-  /** Takes a task event of the pool, whichever client started the task. */
+  /** Processes an event about a task of the pool; any client may have started the task. */
   onEvent(event: XapiEvent): void {
     if (event.operation === "del" || event.snapshot === undefined) return;
     this.#see(event.ref, event.snapshot as TaskRecord);
@@ -178,7 +178,7 @@ export class Tasks {
     for (const task of found.filter((one) => !this.#known.has(one))) await endTask(this.#client, task);
   }
 
-  /** Ends a session that a crash left behind, after its tasks. */
+  /** Ends the tasks of a session that a crash left behind, then the session itself. */
   async endSession(session: string): Promise<void> {
     const left = await this.#client.call("session.get_tasks", [session]).catch((thrown: unknown) => {
       if (hasCode(thrown, "HANDLE_INVALID", "SESSION_INVALID")) return [];

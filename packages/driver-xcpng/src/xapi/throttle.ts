@@ -6,7 +6,10 @@
 export interface ThrottleLimits {
   /** Maximum number of calls in flight at once. XAPI accepts more, but further calls would only queue at the server. */
   readonly maxInFlight: number;
-  /** Units per second, also the size of a burst. A read costs 1 unit, a write 2, an operation on a domain or disk 4. */
+  /**
+   * Load that calls may cause per second, units; also the largest burst. A read costs 1 unit, a write 2, an operation
+   * on a domain or disk 4.
+   */
   readonly unitsPerSecond: number;
 }
 
@@ -40,7 +43,10 @@ export class Throttle {
     return this.#inFlight;
   }
 
-  /** Runs `work` in first-in, first-out order. Rejects with the reason of `close`. */
+  /**
+   * Runs `work`, in the order of the calls, once a slot and `weight` units are free; resolves with its result. Rejects
+   * with the reason of `close` once the throttle is closed.
+   */
   async run<T>(weight: number, work: () => Promise<T>): Promise<T> {
     await new Promise<void>((go, fail) => {
       if (this.#closedBy !== undefined) return fail(this.#closedBy);

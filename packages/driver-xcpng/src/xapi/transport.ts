@@ -15,7 +15,9 @@ export interface RequestOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Parses `host`, `host:port`, or an IPv6 address with or without brackets. `defaultPort` applies without a port. */
+/**
+ * Parses `host`, `host:port`, or an IPv6 address with or without brackets. `defaultPort` applies when no port is given.
+ */
 export function parseAddress(text: string, defaultPort = DEFAULT_PORT): HostAddress {
   const bracketed = /^\[([^\]]+)\](?::(\d+))?$/.exec(text);
   const plain = /^([^:]+)(?::(\d+))?$/.exec(text);
@@ -25,7 +27,8 @@ export function parseAddress(text: string, defaultPort = DEFAULT_PORT): HostAddr
 }
 
 /**
- * The address in an `https:` URL. Throws `RangeError` when the URL is malformed, is not https or contains credentials.
+ * Returns the address in an `https:` URL. Throws `RangeError` when the URL is malformed, is not https or contains
+ * credentials.
  */
 export function addressOfUrl(url: string): HostAddress {
   const parsed = URL.parse(url.includes("://") ? url : `https://${url}`);

@@ -28,7 +28,7 @@ export type Trust =
 
 /** Deadline of the handshake at the first contact, ms. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
-/** Sockets to one host at once: more than the throttle's calls in flight, so they never limit them. */
+/** Maximum number of sockets to one host. It exceeds the throttle's limit of calls in flight, so it delays no call. */
 const MAX_SOCKETS = 64;
 /** An idle socket is closed after this time, ms. */
 const IDLE_SOCKET_MS = 30_000;
@@ -36,7 +36,10 @@ const FINGERPRINT = /^[0-9A-F]{64}$/;
 /** Message of the error that Node passes on from the identity check of a pinned host. */
 const NOT_PINNED = "the certificate is not the pinned one";
 
-/** The fingerprint as `AA:BB…`. Returns undefined unless `text` is 32 bytes in hexadecimal, with or without colons. */
+/**
+ * Returns the fingerprint in the form `AA:BB…`; undefined unless `text` is 32 bytes in hexadecimal, with or without
+ * colons.
+ */
 export function normalFingerprint(text: string): string | undefined {
   const plain = text.trim().replaceAll(":", "").toUpperCase();
   return FINGERPRINT.test(plain) ? plain.replaceAll(/..(?!$)/g, "$&:") : undefined;
@@ -154,7 +157,7 @@ export class TrustedAgents {
   }
 }
 
-/** A certificate in PEM. */
+/** Encodes a certificate in DER as PEM. */
 export function pemOf(der: Buffer): string {
   // No empty line before the end mark, whatever the length: OpenSSL rejects a certificate with one.
   const lines =
@@ -165,7 +168,7 @@ export function pemOf(der: Buffer): string {
   return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
 }
 
-/** The certificate that a host presents in a handshake. No application data is sent to the host. */
+/** Resolves with the certificate that a host presents in a handshake. No application data is sent to the host. */
 function certificateOf({ host, port }: HostAddress): Promise<PeerCertificate> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port, rejectUnauthorized: false, ALPNProtocols: ["http/1.1"] });
@@ -186,7 +189,10 @@ function certificateOf({ host, port }: HostAddress): Promise<PeerCertificate> {
   });
 }
 
-/** Explains a failed handshake and its remedy. Returns undefined when the failure is not about trust. */
+/**
+ * Returns a sentence about the cause of a failed handshake and its remedy; undefined when the failure is not about
+ * trust.
+ */
 export function trustProblem(error: unknown, { host }: HostAddress): string | undefined {
   const { code, message } = error as { code?: unknown; message?: unknown };
   switch (code) {
