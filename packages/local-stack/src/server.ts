@@ -77,7 +77,8 @@ export async function startServer(options: ServerOptions): Promise<OwnServer> {
 }
 
 function configOf({ dataDir, durability }: ServerOptions, port: number): string {
-  // `always`: an acknowledged append is on disk. The default syncs every 2 minutes, which a power cut can lose.
+  // `always`: an acknowledged append is on disk. By default the server syncs every 2 minutes, so that a power cut can
+  // lose up to 2 minutes of appends.
   const sync = durability === "always" ? "\n  sync_interval: always" : "";
   return `listen: ${JSON.stringify(`${HOST}:${port}`)}
 jetstream {
@@ -111,7 +112,10 @@ function isOpen(port: number): Promise<boolean> {
   });
 }
 
-/** Stops the nats-server of a stack that was killed, if process `pid` is one that runs on this data directory. */
+/**
+ * Stops the nats-server that a killed stack left running. Does nothing unless process `pid` is a nats-server of this
+ * data directory.
+ */
 export async function endOrphan(pid: number | null, dataDir: string): Promise<void> {
   if (pid === null || !isAlive(pid)) return;
   const commandLine = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");

@@ -148,7 +148,7 @@ async function startServices(
             ? agentEnvironment(process.env, options.xcpng, dataDir)
             : withoutPool(process.env)),
           BIOXEN_NATS_URL: url,
-          // One cache for all: the services share most of their modules, and every start reuses it.
+          // The services share one cache, because they share most of their modules. Every start reuses the cache.
           NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? join(tmpdir(), "node-compile-cache"),
           BIOXEN_LOG_LEVEL: options.logLevel ?? process.env["BIOXEN_LOG_LEVEL"] ?? "info",
           BIOXEN_CHASSIS: options.chassis ?? DEFAULT_CHASSIS,

@@ -1,5 +1,5 @@
 /**
- * A record of each chassis: a chassis must be registered before anything else, and lost before it recovers.
+ * A record of each chassis: a chassis must be registered before it can have other events, and lost before it recovers.
  */
 import type { ChassisEvent } from "@bioxen/contracts";
 

@@ -29,8 +29,8 @@ export interface GuestStateStep {
 }
 
 /**
- * Returns the stored guest states after the event, and the problems of the event. `fence` is that of the VM's present
- * place.
+ * Returns the stored guest states after the event, and the problems of the event. `fence` is the fence of the VM's
+ * present place; null when the VM has no place.
  */
 export function guestStateStep(kept: KeptState, fence: number | null, body: VmEvent): GuestStateStep {
   switch (body.type) {

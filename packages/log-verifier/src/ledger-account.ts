@@ -6,7 +6,10 @@ export interface Holding {
   readonly incarnation: number;
   readonly fence: number;
   amounts: Record<string, number>;
-  /** Earlier amounts under this fence. The VM follows the ledger, and may be one change behind. */
+  /**
+   * The amounts before each resize under this fence, the oldest first. A VM's event is written after the ledger's, so
+   * that it may still have earlier amounts.
+   */
   readonly before: Record<string, number>[];
   committed: boolean;
 }
@@ -14,7 +17,7 @@ export interface Holding {
 export class LedgerAccount {
   offered: Record<string, number> = {};
   maxVms = 0;
-  /** Token of the newest proposer's lease that this ledger has seen. */
+  /** The highest lease token of a proposer among the reservations of this ledger. */
   proposerToken = 0;
   readonly holdings = new Map<string, Holding>();
 

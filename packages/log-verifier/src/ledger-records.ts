@@ -1,6 +1,6 @@
 /**
  * The accounts of all chassis, and the rules of ledger events: entries exist before they are settled, a VM has one
- * entry per ledger, no ledger is above its offer, and the proposer's lease never gets older.
+ * entry per ledger, no ledger is above its offer, and the lease tokens of proposers never decrease.
  */
 import type { LedgerEvent } from "@bioxen/contracts";
 import { type Holding, LedgerAccount, unsoundAmounts } from "./ledger-account.ts";
@@ -28,7 +28,7 @@ export class LedgerRecords {
   }
 
   /**
-   * The chassis on which the VM has a committed allocation. An allocation with the fence `leftFence` does not count.
+   * Returns the chassis on which the VM has a committed allocation, except an allocation with the fence `leftFence`.
    */
   allocatedOn(vmId: string, leftFence: number | null): string[] {
     return [...this.#accounts].flatMap(([chassisId, account]) => {

@@ -7,19 +7,22 @@
  */
 import type { VmEvent } from "@bioxen/contracts";
 
-/** The part of a VM's record that moves change. */
+/** The fields of a VM's record that a move can change. */
 export interface Moving {
   chassisId: string | null;
   fence: number | null;
   /** `requested`, or the reservation on the target; null without a move. */
   move: "requested" | { readonly chassisId: string; readonly fence: number } | null;
-  /** Fence of the reservation that the last move left. The ledger releases it a moment later. */
+  /** Fence of the allocation that the VM left in its last move. The ledger releases that allocation a moment later. */
   leftFence: number | null;
 }
 
 export const NOT_MOVING: Pick<Moving, "move" | "leftFence"> = { move: null, leftFence: null };
 
-/** Applies the event to `next` and returns its problems. `held` says whether a ledger holds this place for the VM. */
+/**
+ * Applies the event to `next` and returns its problems. `held` returns true when the ledger of the chassis has an entry
+ * of the VM with this fence and these amounts.
+ */
 export function moveStep(
   next: Moving,
   body: VmEvent,

@@ -10,8 +10,8 @@ import type { VmEvent } from "@bioxen/contracts";
 type ObservedData = Extract<VmEvent, { type: "bioxen.vm.observed.v1" }>["data"];
 
 /**
- * The state of a VM that follows, by the change and the state before. A combination that is not listed cannot be
- * followed.
+ * The state of a VM after it has followed a change, by change and previous state. The VM cannot follow a combination
+ * that is not listed.
  */
 const FOLLOWS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   paused: { running: "paused" },
@@ -34,11 +34,11 @@ const ENDS = ["halted", "deleted"];
  */
 const REPEAT_AFTER_MS = 60_000;
 
-/** The part of a VM's record that observed changes concern. */
+/** The fields of a VM's record that the rules of observed changes use. */
 export interface Observed {
-  /** By place and kind of change: the agent's time of the last record, epoch ms. */
+  /** Time of the last record by the agent's clock, epoch ms; the key is the fence and the kind of change. */
   readonly seen: ReadonlyMap<string, number>;
-  /** Fence of the VM's last place. */
+  /** Fence of the VM's present or last place; null before the first. */
   readonly machineFence: number | null;
 }
 

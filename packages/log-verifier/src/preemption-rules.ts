@@ -7,7 +7,7 @@ import { sameAmounts } from "./ledger-account.ts";
 
 type Amounts = Record<string, number>;
 
-/** The part of a VM's record that preemption changes. */
+/** The fields of a VM's record that the rules of preemption use. */
 export interface Preemptable {
   state: string;
   priority: number;
@@ -15,7 +15,7 @@ export interface Preemptable {
   allocation: Amounts | null;
   /** The mode of the active preemption; null when the VM holds its full request. */
   gaveUp: "starve" | "pause" | null;
-  /** True when the user paused the VM as well. */
+  /** True when the user has also paused a VM that preemption has paused. */
   userPaused: boolean;
 }
 
@@ -107,7 +107,7 @@ function paused(next: Preemptable, before: string): string[] {
   return out;
 }
 
-/** Once the full request is allocated, the preemption is over. */
+/** Applies a resize to `next`. A resize that allocates the full request ends the preemption. */
 function resized(next: Preemptable, request: Amounts, allocation: Amounts | null): void {
   next.request = request;
   if (allocation === null) return;

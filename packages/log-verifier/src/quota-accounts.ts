@@ -24,8 +24,8 @@ interface Holding {
 
 /**
  * The amounts that a moving VM may take to another chassis although they exceed a lowered limit. They are the VM's
- * largest charge on any other chassis when the target was charged. `ledgerSeq` is the last sequence of the
- * target's ledger, for which that charge was made.
+ * largest charge on any other chassis when the target was charged. `ledgerSeq` is the sequence of the last event of the
+ * target's ledger when that charge was made.
  */
 interface CarriedOver {
   readonly ledgerSeq: number;
@@ -34,13 +34,15 @@ interface CarriedOver {
 
 interface QuotaAccount {
   limits: Amounts;
-  /** The limits that hold now: `limits`, or the higher ones before, as long as charges under those can be under way. */
+  /**
+   * The limits that apply now: `limits`, or higher earlier limits, as long as charges under those may be in progress.
+   */
   inForce: Amounts;
-  /** True once everything that was held before the quota is charged. */
+  /** True once all amounts that VMs held before the quota existed are charged to it. */
   counted: boolean;
   readonly charged: VmTotals;
   readonly held: VmTotals;
-  /** By VM and chassis, `vmId/chassisId`. */
+  /** The carried-over amounts of each VM for each chassis, by `vmId/chassisId`. */
   readonly carriedOver: Map<string, CarriedOver>;
 }
 
@@ -57,7 +59,7 @@ export class QuotaAccounts {
     this.#labels.set(`${vmId}#${incarnation}`, labels);
   }
 
-  /** Applies a changed ledger entry, null when it ended, and returns the breaches. */
+  /** Applies a change of a ledger entry and returns the breaches. `holding` is null when the entry has ended. */
   hold(vmId: string, chassisId: string, holding: Holding | null): QuotaBreach[] {
     const key = `${vmId}/${chassisId}`;
     if (holding === null) this.#holdings.delete(key);

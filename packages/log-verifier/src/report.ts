@@ -1,5 +1,6 @@
 /**
- * The findings of the verifier: each violation has the broken rule, its place in the log, and one sentence.
+ * The findings of the verifier: each violation has the broken rule, the position of the event in the log, and one
+ * sentence.
  */
 import type { QuotaBreach } from "./quota-accounts.ts";
 

@@ -1,5 +1,6 @@
 /**
- * Short notation for the logs of the verifier's tests, and the rules that the verifier finds violated in one.
+ * A short notation for the logs of the verifier's tests, and a function that returns the rules that such a log
+ * violates.
  */
 import type { EventBody, StoredEvent } from "@bioxen/kernel";
 import { LogVerifier, type Rule } from "./index.ts";
@@ -102,7 +103,7 @@ export const MOVING: readonly Line[] = [
   ],
   onTarget("migrating"),
 ];
-/** From creation to destruction, with every kind of guest state. */
+/** The log of a VM from its creation to its destruction, with every kind of guest state. */
 export const WHOLE_LIFE: readonly Line[] = [
   ...RUNNING,
   checkpointed(5),

@@ -2,7 +2,8 @@
  * An independent check of the whole log, event by event.
  *
  * The verifier knows the contract and the meaning of events, and shares no code with the folds and deciders that wrote
- * the log: a bug there cannot hide here. It continues after a violation, so that one violation does not hide the next.
+ * the log, so that it does not share their bugs. It continues after a violation, so that one violation does not hide
+ * the next.
  */
 import { createHash } from "node:crypto";
 import { type AlertEvent, type ChassisEvent, domainEventOf } from "@bioxen/contracts";

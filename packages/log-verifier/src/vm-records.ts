@@ -21,7 +21,7 @@ interface VmRecord extends Preemptable, Moving {
   incarnation: number;
   kept: KeptState;
   observed: Observed;
-  /** Number of changes of its ledger entry before the last preemption. */
+  /** Number of resizes of the VM's ledger entry before the last preemption of the VM. */
   ledgerChanges: number;
 }
 
@@ -92,7 +92,7 @@ export class VmRecords {
     this.#records.set(vmId, next);
   }
 
-  /** The violations at the end of the log, once no event is left that could still resolve them. */
+  /** Returns the violations that count only at the end of the log: until then a later event can resolve them. */
   atEnd(): OpenViolation[] {
     const out: OpenViolation[] = [];
     for (const [vmId, record] of this.#records) {

@@ -3,7 +3,10 @@
  * them.
  */
 
-/** For one event type: the states it may find, and the state it leaves. `same` leaves the state unchanged. */
+/**
+ * The transition of one event type: the states that the VM may have before the event, and its state afterwards. `same`
+ * leaves the state unchanged.
+ */
 interface Transition {
   readonly from: readonly string[];
   readonly to: string;
@@ -27,7 +30,7 @@ export const TRANSITIONS: Readonly<Record<string, Transition>> = {
   "bioxen.vm.stop-requested.v1": { from: ["pending", ...PLACED, "stopping"], to: "stopping" },
   "bioxen.vm.stopped.v1": { from: ["stopping"], to: "stopped" },
   "bioxen.vm.failed.v1": { from: PLACED, to: "error" },
-  // Both versions: a reader may hand over the stored version or the upcast one.
+  // Both versions are listed, because a reader of the log may deliver the stored version or the upcast one.
   "bioxen.vm.displaced.v1": { from: PLACED, to: "pending" },
   "bioxen.vm.displaced.v2": { from: PLACED, to: "pending" },
   // The next state depends on the mode; see `preemption-rules.ts`.

@@ -1,6 +1,6 @@
 /**
- * KV buckets with the replicas that the log has. A bucket from a single server that became a cluster gets its replicas
- * here: without them the death of one server would lose the leases and the first outcomes of commands.
+ * Opens KV buckets with as many replicas as the log has. When a single server has become a cluster, its buckets get
+ * their replicas here: without them the death of one server would lose the leases and the first outcomes of commands.
  */
 import { type JetStreamOptions, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { type KV, Kvm, type KvOptions } from "@nats-io/kv";

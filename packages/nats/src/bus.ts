@@ -82,9 +82,9 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
 }
 
 /**
- * Returns the client's reconnect delay handler. By itself the client compares wall clocks, and after the clock was set
- * back it would not dial until it has caught up. This handler uses the monotonic clock. Its large negative result tells
- * the client that the wait is over.
+ * Returns the client's reconnect delay handler. The client's own handler compares times of the wall clock: after the
+ * clock was set back, the client would not dial until the clock has caught up. This handler uses the monotonic clock.
+ * Its large negative result tells the client that the wait is over.
  */
 function monotonicReconnectDelay(): () => number {
   let lastDialMs = Number.NEGATIVE_INFINITY;

@@ -70,7 +70,10 @@ export class CatchUp {
     });
   }
 
-  /** Resolves at the end, when neither this process nor the server holds a resource of it. Never rejects. */
+  /**
+   * Delivers the events and returns how the catch-up ended, after the thread and the server's consumer are removed.
+   * Never rejects.
+   */
   async run(): Promise<CaughtUp> {
     const { jsm, fromSeq } = this.#options;
     try {

@@ -1,9 +1,9 @@
 /**
- * `@bioxen/nats/client`: the part that callers need, in Node and in browsers: the connection, the
- * readable log, durable commands.
+ * `@bioxen/nats/client`: the part that callers need, in Node and in browsers: the connection, the readable log, durable
+ * commands.
  *
- * The part of services stays out (services protocol, buckets, reading thread), and with it the packages that only
- * services install.
+ * It excludes the modules that only services need (services protocol, buckets, reading thread), and with them the
+ * packages that only services install.
  */
 
 /** Finds the server when the program names none: see find-server.ts. Always undefined in a browser. */

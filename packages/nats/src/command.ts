@@ -1,6 +1,5 @@
 /**
- * Turns one payload for an endpoint into a reply, whichever transport carried it. The handler
- * decides; nothing here does.
+ * Turns a payload for an endpoint into a reply, independently of the transport. The handlers make all decisions.
  */
 import {
   type HandlerResult,
@@ -80,7 +79,8 @@ function errorOf(rejection: Rejection): ReplyError {
 }
 
 /**
- * Returns the error that a caller gets for a thrown value. The text of an unexpected one stays in the service's log.
+ * Returns the error that a caller gets for a thrown value. The text of an unexpected error appears only in the
+ * service's log.
  */
 export function faultAsError(thrown: unknown): ReplyError {
   if (!(thrown instanceof Fault)) {

@@ -34,7 +34,7 @@ const ACK_TIMEOUT_MS = 2_000;
 /** Time after which an append with unknown outcome fails, ms. */
 const APPEND_DEADLINE_MS = 8_000;
 const RETRY_WAIT_MS = 100;
-/** Longest read, ms: a server that dies during a read is back within this time, or the read fails. */
+/** Longest read, ms. When the server dies during a read and is not back within this time, the read fails. */
 const READ_DEADLINE_MS = 10_000;
 /**
  * Maximum number of events that are read one by one, a fraction of a ms each, before a consumer reads the rest. Another
@@ -42,17 +42,20 @@ const READ_DEADLINE_MS = 10_000;
  */
 const MAX_SINGLE_READS = 16;
 
-/** Follows a long stretch of the log elsewhere than on this thread. */
+/** Follows a long stretch of the log with the help of another thread. */
 export interface LongReader {
   /** Smallest number of unread events for which this reader is used. */
   readonly fromEvents: number;
-  /** Follows from `options.fromSeq`. `rest.direct` takes over after `rest.untilSeq`, or where the reader fails. */
+  /**
+   * Delivers the events from `options.fromSeq` on. After `rest.untilSeq`, or where the reader fails, `rest.direct`
+   * takes over.
+   */
   follow(options: FollowOptions, rest: LongRead): Following;
 }
 
 export interface LongRead {
   readonly jsm: JetStreamManager;
-  /** The last sequence that was stored at the beginning. */
+  /** Sequence of the last event that was stored when the call began. */
   readonly untilSeq: number;
   readonly direct: (options: FollowOptions) => Promise<Following>;
 }
@@ -110,7 +113,8 @@ export class JetStreamEventLog implements EventLog {
   }
 
   /**
-   * The expected sequence was wrong: finds out whether another event is last, or this one with a lost acknowledgement.
+   * Resolves a wrong expected sequence. Returns `appended` when the subject's last event is this one, so that only its
+   * acknowledgement was lost; otherwise `conflict`.
    */
   async #resolveConflict(streamSubject: string, envelope: EventEnvelope): Promise<AppendResult> {
     const last = await this.#lastOf(streamSubject);
@@ -204,7 +208,8 @@ export class JetStreamEventLog implements EventLog {
     const endSeq = await (options.filter === undefined ? this.lastSeq() : this.#lastSeqOf(options.filter));
     const reader = this.#longReader;
     const isLong = reader !== undefined && endSeq - options.fromSeq + 1 >= reader.fromEvents;
-    // Readers of one subject, or with a small window, read little: a thread would not pay.
+    // A reader of one subject, or with a small window, reads little: the start of a thread would cost more than it
+    // saves.
     if (!isLong || options.filter !== undefined || options.window !== undefined) {
       return this.#followDirectly(options, endSeq);
     }

@@ -24,8 +24,8 @@ const READS_AT_ONCE = 16;
 const READ_ATTEMPTS = 2;
 
 /**
- * Options to decompress a chunk into one buffer; by default zlib joins 32 pieces. A chunk with one very long line may
- * be larger.
+ * Options to decompress a chunk into one buffer. With the default options, zlib would join 32 smaller buffers. A chunk
+ * with one very long line may be larger than this buffer.
  */
 const WHOLE = { chunkSize: CHUNK_BYTES };
 

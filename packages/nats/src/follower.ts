@@ -21,8 +21,8 @@ import { sleep } from "./sleep.ts";
 /** Messages requested at once: enough for 250 000 events/s. */
 export const FOLLOW_BATCH = 10_000;
 /**
- * Heartbeat of the consumer, ms. It lives in the server's memory and dies with it. After two missed
- * heartbeats the client creates another one at the same position, so a restarted server is followed again
+ * Heartbeat of the consumer, ms. The consumer lives in the server's memory and is lost when the server stops. After two
+ * missed heartbeats the client creates another consumer at the same position, so a restarted server is followed again
  * within about twice this time.
  */
 export const FOLLOW_HEARTBEAT_MS = 750;
@@ -50,7 +50,7 @@ export interface DirectOptions extends FollowOptions {
   readonly js: JetStreamClient;
   /** Returns true while the connection is up. Silence has a meaning only then. */
   readonly connected: () => boolean;
-  /** The last stored sequence at the beginning that matches `filter`. */
+  /** Sequence of the last event on `filter` that was stored when the call began. */
   readonly endSeq: number;
 }
 
@@ -154,7 +154,8 @@ class DirectFollowing implements Following {
   }
 
   /**
-   * `ordered_consumer_recreated` precedes the first message of the new consumer; after `stream_not_found` none follows.
+   * Calls `onInterrupted` when the client reports a new consumer or a missing stream. `ordered_consumer_recreated`
+   * precedes the first message of the new consumer; after `stream_not_found` no message follows.
    */
   async #listen(messages: ConsumerMessages, isCurrent: () => boolean): Promise<void> {
     for await (const { type } of messages.status()) {
@@ -180,7 +181,7 @@ class DirectFollowing implements Following {
     this.#reading = undefined;
     void silent?.messages.close();
     if (silent !== undefined) void deleteConsumer(silent.consumer);
-    // Tell the reader before the next consumer is created: a reader that stops now then leaves no consumer behind.
+    // Tell the reader before the next consumer is created: if the reader then stops, no consumer is left behind.
     this.#options.onInterrupted?.();
     while (this.#ending === undefined) {
       try {

@@ -23,7 +23,7 @@ import type { Outcomes } from "./outcomes.ts";
 
 /** Wait while the service or its stores are unavailable, ms; it does not count as a try. */
 const AWAY_WAIT_MS = 500;
-/** Number of process deaths during one try of a job at which the job fails. */
+/** A job fails after this many tries during which the process died. */
 const MAX_DEATHS = 5;
 
 export interface AttemptOptions {

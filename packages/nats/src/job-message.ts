@@ -10,8 +10,8 @@ import { headers, type MsgHdrs } from "@nats-io/nats-core";
 import { MESSAGE_ID_HEADER } from "./bus.ts";
 
 /**
- * Header with the job's id, when the message id is a different one, as in a later round: that publication must not
- * count as a duplicate.
+ * Header with the job's id, if the message id is different. The publication of a later round has another message id, so
+ * that it does not count as a duplicate.
  */
 const JOB_ID_HEADER = "Bioxen-Job-Id";
 /** Header with the number of the round: 1 at the first publication, and 1 more at each later one. */

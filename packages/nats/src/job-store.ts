@@ -101,7 +101,9 @@ export class JobStore {
     );
   }
 
-  /** Stores the dead letter before its outcome, so that a client that sees the outcome can retry. */
+  /**
+   * Stores the dead letter of a job, and then its outcome: a client that sees the outcome can already retry the job.
+   */
   async bury(job: Job, error: ReplyError, attempts: number): Promise<void> {
     await this.publish(deadLetterSubject(job.id), job.data, {
       headers: deadLetterHeaders(job, error, attempts),

@@ -1,13 +1,13 @@
 /**
  * Carries out the durable commands of one service's aggregates.
  *
- * Of several instances, the holder of the lease of a kind works on its jobs. A new holder creates the consumer
- * of the kind again. The consumer begins with the oldest job that has no outcome, so no later job overtakes
- * one that an earlier holder left. Jobs of one VM are carried out in the order they were stored, jobs of
+ * Each kind of aggregate has a lease, and only the instance that holds it works on the jobs of that kind. A new holder
+ * creates the consumer of the kind again. The consumer begins with the oldest job that has no outcome, so no later job
+ * overtakes one that an earlier holder left. Jobs of one VM are carried out in the order they were stored, jobs of
  * different VMs concurrently.
  *
- * A holder that lost its lease finishes its tries in progress. Message ids make that harmless, not the
- * lease: see job-attempt.ts.
+ * A holder that lost its lease finishes its tries in progress. The message ids, not the lease, make these tries
+ * harmless: see job-attempt.ts.
  */
 import {
   JOB_AGGREGATES,
@@ -103,8 +103,8 @@ interface Endable {
 }
 
 /**
- * Calls `begin` each time the lease is acquired, and ends its result when the lease is lost. Returns a function that
- * ends the work and releases the lease.
+ * Calls `begin` each time the lease is acquired, and `end` of the returned object when the lease is lost. Returns a
+ * function that ends the work and releases the lease.
  */
 function underLease(
   leases: Leases,
@@ -225,7 +225,7 @@ class KindWorker implements Endable {
     void this.#turns.run(turn ?? `job ${seq}`, () => this.#carryOut({ job, attempts: 0 }));
   }
 
-  /** Tries a job until it is done or the work ends. Between two tries it leaves its place to other jobs. */
+  /** Tries a job until it is done or the work ends. Between two tries other jobs can use its slot. */
   async #carryOut(pending: PendingJob): Promise<void> {
     while (!this.#ended) {
       const after = await this.#places.run(() => this.#try(pending));
@@ -248,8 +248,8 @@ class KindWorker implements Endable {
   }
 
   async #try(pending: PendingJob): Promise<AfterTry> {
-    // Without the lease the job is left to the next holder, which begins with it. The end may have come during the wait
-    // for a place.
+    // Without the lease the job is left to the next holder, which begins with it. The work may have ended while the job
+    // waited for a slot.
     if (this.#ended || !this.#held()) return { kind: "again", afterMs: REOPEN_WAIT_MS };
     const after = await this.#attempts.try(pending);
     if (after.kind === "done") {

@@ -64,7 +64,7 @@ export class KvLeaseStore implements LeaseStore {
   }
 }
 
-/** Parses a record. A malformed record counts as given back, and is replaced. */
+/** Parses a record. A malformed record counts as a released lease, and is replaced. */
 function recordOf(text: string): LeaseRecord {
   try {
     const { holder, token } = JSON.parse(text) as Partial<LeaseRecord>;

@@ -44,9 +44,9 @@ class LogReader {
   readonly #pullSubject: string;
   #batch: { seq: number; subject: string; data: Uint8Array }[] = [];
   #delivered = 0;
-  /** Requested messages that have not arrived. */
+  /** Number of requested messages that have not arrived. */
   #requested = 0;
-  /** Messages that may still be requested. */
+  /** Number of further messages that may be requested now. */
   #credit = READ_WINDOW;
   #ended = false;
 
@@ -80,7 +80,10 @@ class LogReader {
     this.#request();
   }
 
-  /** Requests may reach beyond the last wanted event: the thread ends at that event and ignores the rest. */
+  /**
+   * Requests as many messages as the credit allows. A request may reach beyond the last wanted event: the thread ends
+   * at that event and ignores the rest.
+   */
   #request(): void {
     for (; this.#credit >= PULL_EVENTS && !this.#ended; this.#credit -= PULL_EVENTS) {
       this.#requested += PULL_EVENTS;

@@ -17,7 +17,8 @@ import { onceReady } from "./ready.ts";
 import { isLeaderless, isWrongLastSequence } from "./server-codes.ts";
 
 /**
- * Lifetime of an outcome, ms. The contract promises 2 minutes; the double allows for skewed clocks and slow callers.
+ * Lifetime of an outcome, ms. The contract promises 2 minutes; twice that time allows for skewed clocks and slow
+ * callers.
  */
 const OUTCOME_TTL_MS = 240_000;
 /**

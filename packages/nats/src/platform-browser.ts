@@ -1,4 +1,7 @@
-/** The client part in a browser; platform-node.ts is its counterpart. The manifest's `imports` choose between them. */
+/**
+ * The platform-dependent functions of the client in a browser; platform-node.ts is the counterpart. The `imports` of
+ * the manifest choose between the two files.
+ */
 import type * as node from "./platform-node.ts";
 
 /** Connects over WebSocket: servers are `ws://host:port` or `wss://host:port`. */

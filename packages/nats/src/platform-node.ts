@@ -1,3 +1,6 @@
-/** The client part in Node; platform-browser.ts is its counterpart. The manifest's `imports` choose between them. */
+/**
+ * The platform-dependent functions of the client in Node; platform-browser.ts is the counterpart. The `imports` of the
+ * manifest choose between the two files.
+ */
 export { connect } from "@nats-io/transport-node";
 export { findServer } from "./find-server.ts";

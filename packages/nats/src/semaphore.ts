@@ -9,7 +9,7 @@ export class Semaphore {
     this.#free = places;
   }
 
-  /** Runs `work` once a place is free, and returns its result or its rejection. */
+  /** Runs `work` as soon as the limit allows it, and returns its result or its rejection. */
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free -= 1;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));

@@ -1,5 +1,6 @@
 /**
- * Follows a log from far back: through a thread up to the end at the beginning of the call, and directly from there on.
+ * Follows a log from an early sequence. A thread reads up to the last event that was stored when the call began; from
+ * there on, the log is followed directly.
  *
  * The thread only saves time. When it fails, for instance at a restart of the server, the rest is followed directly
  * from the sequence that was reached.

@@ -1,6 +1,6 @@
 /**
- * The VMs on each chassis while a plan is made: answers the affinity terms of the VMs that wait and of those that have
- * a place.
+ * An index of the VMs on each chassis while a plan is made. It answers whether the affinity terms of waiting and of
+ * placed VMs are met.
  *
  * Most clusters have no affinity terms. Their plans skip all of this (`hasTerms`).
  */
@@ -27,7 +27,7 @@ export class AffinityIndex {
     readonly before: Neighbours | undefined;
   }[] = [];
   readonly #placedMatch = new Map<PlacementTerm, Neighbour | undefined>();
-  /** True when any VM that waits or has a place has affinity terms. */
+  /** True when any waiting VM has affinity terms, or any placed VM has anti-affinity terms. */
   readonly hasTerms: boolean;
   /** The VMs that a term names by id. */
   readonly namedVmIds: ReadonlySet<string>;

@@ -3,14 +3,14 @@
  * and preempted VMs that want their resources back.
  *
  * The plan of a round knows only what is free now. This pass goes through all claims again in order of priority, and
- * counts what VMs have given up but their ledgers have not released yet. A VM that fits with that amount waits for it,
- * and it is set aside for that VM. A VM that does not fit even then may preempt. A planned VM of lower priority that
- * finds no room after that is planned again. Everything is read from the read models in each round, so that a crash
- * forgets nothing.
+ * counts what VMs have given up but their ledgers have not released yet. A VM that fits with these pending amounts
+ * waits for them, and no later claim gets them. A VM that does not fit even then may preempt. A planned VM of lower
+ * priority that finds no room after that is planned again. Everything is read from the read models in each round, so
+ * that a crash forgets nothing.
  *
  * A preempted VM is reinstated as a whole once there is room: after all VMs of higher priority that can use it, and
- * before new VMs of its own priority. No victim of a choice could be spared, so the room that a preemption leaves over
- * never suffices to reinstate one of its victims at once.
+ * before new VMs of its own priority. A preemption has only victims without which the room would not suffice. The room
+ * that it leaves over is therefore always too small to reinstate one of these victims at once.
  */
 import { type Misfit, type Room, roomFor } from "@bioxen/contracts";
 import { type Amounts, add, amountOf, NO_AMOUNTS } from "@bioxen/kernel";
@@ -137,7 +137,7 @@ function claimsOf(plan: Plan, waiting: readonly WaitingVm[], preempted: readonly
   return claims.sort(byPriority);
 }
 
-/** Preemption cannot help a VM that is blocked by its quota. */
+/** Returns false when a quota blocks the VM: preemption cannot help such a VM. */
 function isForLackOfRoom({ reasons }: Plan["deferrals"][number]): boolean {
   return reasons.every(({ code }) => code !== "QUOTA_EXCEEDED");
 }
@@ -153,8 +153,8 @@ function needsOf({ vmType, request, placement, priority }: WaitingVm): string {
 
 interface ChassisAccount {
   /**
-   * The room after every pending release, less what is taken or set aside. Its holders are those that have not given
-   * way.
+   * The room after every pending release, less what is taken or set aside. Its `holders` are the VMs that have not
+   * given way.
    */
   expected: HeldRoom;
   /** The room that is free at present, less what is taken. */

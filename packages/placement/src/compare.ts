@@ -5,7 +5,7 @@ import type { ChassisUse } from "./use-meter.ts";
 import type { Episode, VirtualCluster } from "./virtual-cluster.ts";
 
 export interface ReplaySummary {
-  /** How often a VM requested a place. */
+  /** Number of requests for a place, by all VMs. */
   readonly demands: number;
   readonly placed: number;
   /** Demands that were withdrawn, or that still wait at the end. */

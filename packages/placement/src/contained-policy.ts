@@ -3,14 +3,14 @@
  * call.
  *
  * A chassis that the policy cannot score (it throws, or does not return an integer from 0 to {@link FULL_SCORE}) gets
- * the score 0 and is chosen last. The feasibility rule has decided before which chassis can hold the VM. So a broken
- * policy makes worse placements, but never wrong ones. The container does not limit time: a policy that never returns
- * blocks the scheduler.
+ * the score 0 and is chosen last. The policy chooses only among chassis that can hold the VM by the feasibility rule.
+ * So a broken policy makes worse placements, but never wrong ones. The container does not limit time: a policy that
+ * never returns blocks the scheduler.
  */
 import { PLACEMENT_POLICIES } from "@bioxen/contracts";
 import { type Fit, FULL_SCORE, type PlacementPolicy } from "./policy.ts";
 
-/** The problems of a value that should be a policy, as "field: problem"; empty when it is one. */
+/** Returns the problems of a value that should be a policy, as "field: problem"; an empty list for a valid policy. */
 export function policyProblems(value: unknown): string[] {
   if (typeof value !== "object" || value === null) return ["must be an object"];
   const { name, version, score, bound } = value as Partial<PlacementPolicy>;
@@ -49,7 +49,8 @@ export function containedPolicy(
     name: policy.name,
     version: policy.version,
     score: (fit: Fit) => checked(`${fit.vm.vmId} on ${fit.chassis.chassisId}`, 0, () => policy.score(fit)),
-    // Too high a bound costs time; too low a bound would skip the best chassis.
+    // A failed bound counts as the highest score: that costs time, but a bound that is too low would skip the best
+    // chassis.
     ...(bound === undefined
       ? {}
       : {

@@ -24,14 +24,16 @@ export type Happening =
   | { readonly kind: "requested"; readonly vm: WaitingVm }
   | { readonly kind: "withdrew" | "left"; readonly vmId: string }
   | { readonly kind: "resized"; readonly vmId: string; readonly amounts: Amounts }
-  /** The part of its request that the VM holds from then on; null: it holds nothing and waits again. */
+  /** From then on the VM holds `amounts` of its request; null: the VM holds nothing and waits again. */
   | { readonly kind: "held"; readonly vm: WaitingVm; readonly amounts: Amounts | null }
   | { readonly kind: "placed"; readonly vmId: string; readonly chassisId: string }
   | { readonly kind: "chassis"; readonly chassisId: string; readonly chassis: ChassisState };
 
 export type DemandStep = Happening & { readonly seq: number; readonly atMs: number };
 
-/** Reads events in order, and returns what each one means for the demand, if anything. */
+/**
+ * Reads events in order. `read` returns the change of the demand by an event; undefined when the event changes nothing.
+ */
 export class DemandReader {
   readonly #vms = new Map<string, VmState>();
   readonly #chassis = new Map<string, ChassisState>();

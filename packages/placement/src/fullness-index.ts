@@ -23,7 +23,7 @@ const MAX_STALE_PERMILLE = 125;
 const ROUNDING = 1e-6;
 
 interface SizeClass {
-  /** Indexes of the chassis, the best first: in order of fullness, identical chassis together in order of id. */
+  /** Indexes of the chassis in order of fullness, the best first. Identical chassis are adjacent, in order of id. */
   readonly at: readonly number[];
   readonly fullness: Float64Array;
   /** For each position, the end of its run of identical chassis. */

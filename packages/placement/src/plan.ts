@@ -3,10 +3,10 @@
  * allocator decides.
  *
  * VMs are placed in order of effective priority (`urgency.ts`), then of waiting time, then of id. Each VM gets the
- * feasible chassis that its policy scores highest (`policy.ts`), ties by id. What it takes is deducted for the VMs
- * after it.
+ * feasible chassis that its policy scores highest (`policy.ts`), ties by id. Its request is deducted from the room for
+ * the VMs after it.
  *
- * Two rules change that order. Neither delays a VM that comes first by it:
+ * Two rules change that order. Neither rule makes a VM wait for a VM that comes later in the order:
  * - If all VMs of one priority fit, larger VMs are placed before smaller ones, which packs tighter. If a VM that had
  *   room would be left out, the attempt is rolled back and older VMs go first.
  * - A VM that fits nowhere does not hold up smaller VMs behind it until it has waited {@link HOLD_AFTER_MS}. Then the
@@ -70,7 +70,7 @@ export interface PlanOptions {
   readonly policy?: PlacementPolicy;
   /** The present, ms; absent: no VM has aged. */
   readonly nowMs?: number;
-  /** The quotas; VMs are placed only within what is not charged yet. */
+  /** The quotas. VMs are placed only within the amounts that are not charged yet. */
   readonly quotas?: Iterable<Quota>;
   /** VMs for which the plan lists every chassis, in clusters of any size. */
   readonly inFull?: ReadonlySet<string>;
@@ -109,7 +109,7 @@ function needsOf(vm: WaitingVm): string {
   return needs;
 }
 
-/** VMs with equal needs. They share one query, and the reasons once no chassis fits. */
+/** VMs with equal needs. They share one query and, once no chassis fits, one list of reasons. */
 interface Group {
   readonly query: FitQuery;
   /**
@@ -199,8 +199,8 @@ class Planner {
   }
 
   /**
-   * Tries the deferred VMs with affinity terms again: the VM that they need may have been placed after them. The next
-   * plan places the rest of a longer chain.
+   * Tries the deferred VMs with required affinity again: the VM that they must be near may have been placed since. If
+   * such VMs depend on each other in a chain, the next plans place the rest of the chain.
    */
   placeFollowers(): void {
     const isFollower = (vm: WaitingVm) => requiredTerms(vm).near.length > 0;
@@ -256,7 +256,7 @@ class Planner {
     const inFull = this.#options.inFull?.has(vm.vmId) === true;
     const overQuota = this.#quotas.misfitOf(vm);
     if (overQuota !== undefined) {
-      // No chassis is held for it, because more room would not help.
+      // No chassis is held for this VM, because more room on a chassis would not help.
       this.#scores[vm.vmId] = inFull ? this.#whyNot({ ...group.query, vm }, inFull).candidates : [];
       this.#deferrals.push({ vm, reasons: [{ chassisId: null, ...overQuota }] });
       return;

@@ -89,7 +89,7 @@ export function builtInPolicy(name: PlacementPolicyName): PlacementPolicy {
   return BUILT_IN[name];
 }
 
-/** The policy that the VM names, or else `fallback`, that of the scheduler. */
+/** Returns the policy that the VM names, or else `fallback`, the policy of the scheduler. */
 export function policyOf(
   placement: Readonly<Record<string, unknown>>,
   fallback: PlacementPolicy,

@@ -2,10 +2,10 @@
  * Preemption: makes room for a VM that fits nowhere, out of the resources that VMs of lower priority hold. It chooses
  * the chassis, and the victims there.
  *
- * Only chassis that may take the VM are considered, by the rule that also places it, each as if all VMs of lower
- * priority had left. Among the sufficient ones the cheapest is chosen: the mildest mode, then the lowest priority, then
- * the fewest victims. A VM never gives way to an equal or lower priority. An evicted VM can preempt in turn, but only
- * lower priorities still, so that every chain of preemptions ends.
+ * A chassis is considered if the placement rule would accept the VM there with all VMs of lower priority gone. Among
+ * these chassis the cheapest is chosen: the mildest mode, then the lowest priority, then the fewest victims. A VM never
+ * gives way to an equal or lower priority. An evicted VM can preempt in turn, but only VMs of still lower priority, so
+ * that every chain of preemptions ends.
  */
 import type { PreemptionMode, Room } from "@bioxen/contracts";
 import { type Amounts, add, amountOf, type Shortage, shortages } from "@bioxen/kernel";
@@ -132,7 +132,7 @@ function permille(part: number, whole: number): number {
   return whole === 0 ? 0 : Math.floor((1_000 * part) / whole);
 }
 
-/** Every resource of which the room has too little, including `maxVms` for the places. */
+/** Returns every resource of which the room has too little. A lack of places appears as the resource `maxVms`. */
 function lackingIn(request: Amounts, { free, placesLeft }: Room): Shortage[] {
   const places = placesLeft < 1 ? [{ resource: "maxVms", requested: 1, free: placesLeft }] : [];
   return [...places, ...shortages(request, free)];

@@ -13,7 +13,7 @@ import {
 } from "@bioxen/contracts";
 import { type Amounts, amountOf, sum } from "@bioxen/kernel";
 
-/** The part of a VM that its quotas depend on. */
+/** The fields of a VM that decide whether it fits within its quotas. */
 export interface UnderQuota {
   readonly vmId: string;
   readonly incarnation: number;
@@ -27,7 +27,7 @@ export interface UnderQuota {
 
 interface QuotaRoom {
   readonly limits: Amounts;
-  /** The charged amounts by incarnation of a VM. A VM needs only what exceeds its own charge. */
+  /** The charged amounts by incarnation of a VM. A VM needs free quota only for the amounts above its own charge. */
   readonly charged: ReadonlyMap<string, Amounts>;
   free: Amounts;
 }

@@ -3,8 +3,9 @@
  *
  * Guarantees come first. The unused part of guarantees, and what no VM holds, is lent to VMs that can use more, up to
  * their ceilings. The levels of all these VMs rise together, in proportion to their weights, and a VM that has enough
- * leaves the rest to the others. So no VM could get more except from one that has no more per weight. If the chassis is
- * oversubscribed and the VMs would use more than exists, the guarantees themselves are shared in this way.
+ * leaves the rest to the others. So a VM could get more only at the expense of a VM that gets no more per weight. If
+ * the chassis is oversubscribed and the VMs would use more than exists, the guarantees themselves are shared in this
+ * way.
  *
  * The function is in this package because it answers the other half of the placement question, and is as pure as a
  * plan. It sees one resource. The caller states how much of it a VM can use when other resources limit the VM. Nothing
@@ -62,7 +63,7 @@ interface Want {
   readonly want: number;
 }
 
-/** Gives each claim at most the amount that it wants. A rest remains only when every claim is satisfied. */
+/** Gives each claim at most the amount that it wants. Capacity is left over only when every claim is satisfied. */
 function fillWater(capacity: number, wants: readonly Want[]): Map<string, number> {
   const filled = new Map(wants.map(({ id }) => [id, 0]));
   let left = Math.max(0, capacity);

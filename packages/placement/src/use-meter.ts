@@ -36,7 +36,7 @@ export class UseMeter {
     this.#atMs = atMs;
   }
 
-  /** Sets what is used from `atMs` on. */
+  /** Sets the use, the offer and the number of VMs from `atMs` on. */
   set(used: Amounts, offered: Amounts, vms: number, atMs: number): void {
     this.#elapse(atMs);
     this.#permille = {};
