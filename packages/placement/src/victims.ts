@@ -1,21 +1,20 @@
 /**
- * The choice of victims on one chassis for a VM that needs room there: the smallest sufficient concessions, from the
- * cheapest VMs.
+ * Chooses which VMs on one chassis give up resources for a VM that needs room there.
  *
- * Every VM of lower priority can be starved, paused or evicted. The mildest mode that would suffice if all of them took
- * part limits the choice. Then each victim, from the most precious to the cheapest, is spared if the others suffice
- * without it. The remaining victims are swapped for smaller ones where those suffice, and each gets the mildest mode
- * that still suffices. So no victim could be left out or treated more mildly, and none has a higher priority than
- * necessary. The choice does not minimise the number of victims or the total: that is a knapsack problem, and a plan
- * has milliseconds.
+ * Every VM of lower priority can be starved, paused or evicted. The choice first finds the mildest mode that would make
+ * enough room if it applied to all of these VMs; no victim gets a harder mode. Then each victim, from the most precious
+ * to the cheapest, is spared if the others suffice without it. The remaining victims are replaced by smaller ones where
+ * those suffice, and each gets the mildest mode that still suffices. So no victim could be left out or treated more
+ * mildly, and none has a higher priority than necessary. The choice does not minimise the number of victims or the
+ * total: that is a knapsack problem, and a plan must be ready within milliseconds.
  */
 import { keptUnder, PREEMPTION_MODES, type PreemptionMode, type Room, type Vm } from "@bioxen/contracts";
 import { type Amounts, amountOf, subtract } from "@bioxen/kernel";
 
 /**
- * Maximum number of VMs of one chassis that are considered as victims, the cheapest first. It is 20 times the number of
- * VMs that fills a cell chassis of the catalogue. The time of a choice grows with its square. A lower limit could miss
- * small victims on a large chassis.
+ * Maximum number of VMs of one chassis that are considered as victims; the cheapest are considered first. The maximum
+ * is 20 times the number of VMs that fills a cell chassis of the catalogue. The time of a choice grows with the square
+ * of this number. A lower maximum could miss small victims on a large chassis.
  */
 const MAX_HOLDERS = 512;
 
@@ -23,7 +22,7 @@ const MAX_HOLDERS = 512;
 export interface Concession {
   readonly mode: PreemptionMode;
   readonly frees: Amounts;
-  /** The places for VMs that become free: 1 for an eviction, else 0. */
+  /** The number of VM places that become free: 1 for an eviction, else 0. */
   readonly places: 0 | 1;
 }
 
@@ -47,7 +46,10 @@ export interface Victim {
   readonly frees: Amounts;
 }
 
-/** A VM that is starting or stopping holds resources too, but cannot give them up. */
+/**
+ * True when the VM can give up resources now. A VM that is starting or stopping holds resources too, but cannot give
+ * them up.
+ */
 export function canGiveWay({ state }: Pick<Vm, "state">): boolean {
   return state === "running" || state === "paused";
 }
@@ -66,8 +68,8 @@ export function holderOf(vmId: string, vm: Vm): Holder | undefined {
 }
 
 /**
- * Leaves out every concession that frees less of some resource than a milder one. A guarantee of 0, for example, frees
- * more than a pause.
+ * Returns the concessions without those that free less of some resource than a milder one. For example, starving with a
+ * guarantee of 0 frees more than a pause.
  */
 function risingIn(concessions: readonly Concession[]): Concession[] {
   const rising: Concession[] = [];
@@ -111,7 +113,10 @@ function byPrice(a: Holder, b: Holder): number {
 
 const MODE_RANK: Readonly<Record<PreemptionMode, number>> = { starve: 0, pause: 1, evict: 2 };
 
-/** A set of concessions, which begins with all that the hardest mode allows and is reduced step by step. */
+/**
+ * The chosen victims and their concessions. A choice begins with every VM under the hardest allowed mode, and is then
+ * reduced step by step.
+ */
 class Choice {
   readonly #chosen = new Map<Holder, Concession>();
   readonly #left = new Map<Holder, Concession>();
@@ -158,8 +163,8 @@ class Choice {
   }
 
   /**
-   * The most precious victim first: the higher priority, then the one that contributes least (so that few victims
-   * remain), then the one that gives more than is missing, then the older VM.
+   * Returns the victims, the most precious first: the higher priority, then the smaller contribution to the shortage
+   * (so that few victims remain), then the larger concession, then the older VM.
    */
   #preciousFirst(): [Holder, Concession][] {
     return [...this.#chosen].sort(([a, concessionA], [b, concessionB]) => {
@@ -174,8 +179,8 @@ class Choice {
   }
 
   /**
-   * Spares every victim without which the others suffice. One pass is enough: a victim that is needed now is needed
-   * with fewer victims too.
+   * Spares every victim that is not needed because the others suffice. One pass is enough: a victim that is needed now
+   * is also needed after other victims have been spared.
    */
   spare(): void {
     for (const [holder, given] of this.#preciousFirst()) {
@@ -185,8 +190,8 @@ class Choice {
   }
 
   /**
-   * Replaces each victim by the smallest VM that suffices instead. The replacement is smaller than the victim and has
-   * no higher priority.
+   * Replaces each victim by the smallest VM that also suffices, if there is one. The replacement is smaller than the
+   * victim and has no higher priority.
    */
   swap(): void {
     const size = (given: Concession) => this.#helpOf(given).size;

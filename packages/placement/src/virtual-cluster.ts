@@ -1,7 +1,7 @@
 /**
  * The cluster of a replay: its chassis and their offers, the VMs on them, the VMs that wait, and the meters of use.
  *
- * It makes no decisions. The time is that of the log, is passed with every change, and never decreases.
+ * The cluster makes no decisions. Every change gets its time from the log, and this time never decreases.
  */
 import { type Chassis, type ChassisState, Neighbours, offeredOf, roomFor } from "@bioxen/contracts";
 import { type Amounts, add, amountOf, equalAmounts, NO_AMOUNTS, subtract } from "@bioxen/kernel";
@@ -12,11 +12,11 @@ import { type ChassisUse, UseMeter } from "./use-meter.ts";
 /** One demand for a place and its outcome. */
 export interface Episode {
   readonly vmId: string;
-  /** The event of the demand. If the replay itself removed the VM's chassis, the event at which it did so. */
+  /** Sequence of the event that made the demand, or of the event at which the replay removed the VM's chassis. */
   readonly askedSeq: number;
   readonly askedAtMs: number;
   chassisId: string | null;
-  /** null while the VM waits, and in the end if it never got a place. */
+  /** null while the VM waits; stays null if the VM never gets a place. */
   placedAtMs: number | null;
   /** When the VM withdrew or left its place; null if it still waited or ran at the end of the replay. */
   endedAtMs: number | null;
@@ -41,9 +41,9 @@ interface Tenant {
 
 export class VirtualCluster {
   readonly episodes: Episode[] = [];
-  /** VMs that lost their place because their chassis was removed. */
+  /** Number of VMs that lost their place because their chassis was removed. */
   evictions = 0;
-  /** Resizes of the log that did not fit on the VM's chassis here. */
+  /** Number of resizes in the log that do not fit on the VM's chassis in this cluster. */
   refusedResizes = 0;
   readonly #hosts = new Map<string, Host>();
   readonly #left: ChassisUse[] = [];
@@ -52,7 +52,7 @@ export class VirtualCluster {
   readonly #waiting = new Map<string, WaitingVm>();
   /** Waiting VMs that no plan has considered since their demand. */
   readonly #fresh = new Set<string>();
-  /** True when a VM may fit that did not fit in the last plan. */
+  /** True when a VM that did not fit in the last plan may fit now. */
   #roomGrew = true;
 
   request(vm: WaitingVm, seq: number, atMs: number): void {

@@ -2,8 +2,8 @@
  * Extensions: packages of other authors that the configuration names.
  *
  * A package is resolved from the working directory of the process, then from this package. It is imported and checked
- * before the service begins. A problem is an error of the configuration: the process ends with
- * {@link EXIT_MISCONFIGURED} and the reason. The callers of an extension contain what it throws later.
+ * before the service begins. A problem is an error of the configuration: the process ends with {@link
+ * EXIT_MISCONFIGURED} and the reason. The callers of an extension contain exceptions that it throws later.
  *
  * An extension runs in the process that loads it, with its rights: name only packages that you trust.
  */
@@ -45,8 +45,8 @@ export async function loadExtension<T>(packageName: string, point: ExtensionPoin
 }
 
 /**
- * Calls the package's factory with `argument`, checks the result with `check`, and returns it. Throws
- * {@link ConfigError}, also when the factory throws, because it reads its own configuration then.
+ * Calls the package's factory with `argument`, checks the result with `check`, and returns it. Throws {@link
+ * ConfigError} if the check fails or the factory throws: a factory reads the extension's own configuration.
  */
 export async function createExtension<T>(
   packageName: string,

@@ -49,7 +49,7 @@ export const DRAIN_DEADLINE_MS = 4_000;
 /** Longest wait for the first connection, ms: the server may start after its services. */
 const FIRST_CONNECT_TIMEOUT_MS = 30_000;
 
-/** A service without its process: its folds, its endpoints and its own activity. */
+/** A service, independent of the process that runs it: its folds, its endpoints and its own activity. */
 export interface Service {
   /** The folds; the feed applies each event to them before any listener hears of it. */
   readonly sinks: readonly EventSink[];

@@ -13,7 +13,7 @@ import {
 import { type Bus, openFoldSnapshots } from "@bioxen/nats";
 
 export interface Snapshots {
-  /** The snapshots that a start may use; undefined: the start reads the whole log. */
+  /** The snapshots from which a service can start; undefined when it must read the whole log. */
   readonly source: SnapshotSource | undefined;
   /** From now on this process writes snapshots as `feed` applies events. */
   beginWriting(feed: EventFeed): Promise<void>;

@@ -54,7 +54,7 @@ export class ProcessVitals {
     void this.#measureLag();
   }
 
-  /** Call when the process answers requests. */
+  /** Marks the process as serving. Call this method once the process answers requests. */
   serves(): void {
     this.#serves = true;
   }

@@ -151,7 +151,9 @@ export function deciderLaws<State, Command extends CommandBody, Event extends Ev
   });
 }
 
-/** The types of `known` that no case accepts with an event. About them the laws prove nothing. */
+/**
+ * Returns the command types in `known` for which no case appends an event. The laws prove nothing about these types.
+ */
 export function neverAccepted<State, Command extends CommandBody, Event extends EventBody>(
   decider: Decider<State, Command, Event>,
   cases: readonly DeciderCase<Command, Event>[],
@@ -164,7 +166,7 @@ export function neverAccepted<State, Command extends CommandBody, Event extends 
   return [...new Set(known)].filter((type) => !accepted.has(type));
 }
 
-/** The declared exceptions that no case needs, because its command is idempotent in all of them. */
+/** Returns the declared exceptions that no case needs, because the command is idempotent in every case. */
 export function needlessExceptions<State, Command extends CommandBody, Event extends EventBody>(
   decider: Decider<State, Command, Event>,
   cases: readonly DeciderCase<Command, Event>[],

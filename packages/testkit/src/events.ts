@@ -72,7 +72,7 @@ export async function appendNext(
   return storedOf(appended.seq, envelope);
 }
 
-/** The smallest valid event: odd versions cordon a chassis, even ones uncordon it. */
+/** Returns the envelope of a minimal valid event: an odd version cordons the chassis, an even one uncordons it. */
 export function cordoned(id: string, version: number, eventId?: string): EventEnvelope {
   const type = version % 2 === 1 ? "bioxen.chassis.cordoned.v1" : "bioxen.chassis.uncordoned.v1";
   return envelopeOf("chassis", id, { type, data: {} }, { version, ...(eventId ? { id: eventId } : {}) });

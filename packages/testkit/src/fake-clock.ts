@@ -34,7 +34,10 @@ export class FakeClock implements Clock, Timers {
     return { cancel: () => void this.#timers.delete(timer) };
   }
 
-  /** Advances the time by `elapsedMs`. Timers fire in order, and the promises of one settle before the next fires. */
+  /**
+   * Advances the time by `elapsedMs`. Timers fire in order; the promises of each timer settle before the next one
+   * fires.
+   */
   async advance(elapsedMs: number): Promise<void> {
     const untilMs = this.#nowMs + elapsedMs;
     for (;;) {

@@ -3,8 +3,8 @@
  *
  *     given(vmDecider, created, started).when({ type: "pause", vmId: "a" }).thenAppended("bioxen.vm.paused.v1");
  *
- * Each step gives the next one, so that a scenario reads as one sentence. The verb is not a bare `then`: an object
- * with a method `then` is a promise to `await`, and a test that returned one would call it.
+ * Each step returns the next one, so that a scenario reads as one sentence. No method is called just `then`: `await`
+ * treats an object with a method `then` as a promise, so that a test that returned one would call the method.
  */
 import type { CommandBody, Decider, Decision, EventBody, EventPosition, Fold } from "@bioxen/kernel";
 import { expect } from "vitest";
@@ -31,7 +31,7 @@ export function nthPosition(version: number): EventPosition {
   };
 }
 
-/** The state after these events, from the first one on. */
+/** Returns the state after `events`, which are the first events of the aggregate. */
 export function stateAfter<State, Event extends EventBody>(
   fold: Fold<State, Event>,
   events: readonly Event[],
@@ -40,8 +40,8 @@ export function stateAfter<State, Event extends EventBody>(
 }
 
 /**
- * `+ paused` for an event, `=` for no change, `! CONFLICT` for a rejection: short enough for a table of
- * expectations.
+ * Returns the decision in short form: `+ paused` for an event, `=` for no change, `! CONFLICT` for a rejection. The
+ * form is short enough for a table of expectations.
  */
 export function outcomeOf(decision: Decision<EventBody>): string {
   if (!decision.ok) return `! ${decision.rejection.code}`;
@@ -101,7 +101,7 @@ export class When<State, Command extends CommandBody, Event extends EventBody> {
     return this.#given.and(event);
   }
 
-  /** Checks that the command appended nothing, because the aggregate is already where the command leads. */
+  /** Checks that the command appended nothing, because the aggregate is already in the requested state. */
   thenUnchanged(): Given<State, Command, Event> {
     const { event } = expectOk(this.decision, this.#label);
     expect(event, `${this.#label} appends no event`).toBeNull();

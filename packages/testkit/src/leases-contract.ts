@@ -32,7 +32,10 @@ export interface LeasesUnderTest {
 
 /** Longest takeover, ms: the TTL, one poll before and one after it, and a margin for a slow machine. */
 const TAKEOVER_MS = LEASE_TTL_MS + 2 * LEASE_LOOK_MS + 1_500;
-/** Longest change of holder without waiting for the TTL, ms: two polls, and a margin for a slow machine. */
+/**
+ * Longest time in which a lease changes its holder if no TTL must run out, ms: two polls, and a margin for a slow
+ * machine.
+ */
 const SOON_MS = 2 * LEASE_LOOK_MS + 1_000;
 const LIMIT_MS = 30_000;
 
@@ -74,7 +77,7 @@ class Contest {
     return rival;
   }
 
-  /** The first holder that `wanted` accepts, with its token. */
+  /** Resolves with the first holder that `wanted` accepts, and its token. Fails after `withinMs`. */
   holder(withinMs: number, wanted: (rival: Rival) => boolean = () => true) {
     return this.#under.until(
       `${this.#name} is held`,

@@ -34,7 +34,10 @@ export class MemoryEventLog implements EventLog {
     this.#acksToLose = count;
   }
 
-  /** While it is away, every append and read fails with UNAVAILABLE. */
+  /**
+   * Makes the log unreachable or reachable again. While it is unreachable, every append and read fails with
+   * UNAVAILABLE.
+   */
   setAway(away: boolean): void {
     this.#away = away;
   }

@@ -1,6 +1,6 @@
 /**
  * A lease store in memory, which passes the same `leasesContract` as the KV bucket, and a connection to any lease
- * store that a test can cut or make lose acknowledgements.
+ * store. A test can cut the connection or make it lose acknowledgements.
  */
 import { Fault, type LeaseRecord, type LeaseStore, type StoredLease } from "@bioxen/kernel";
 

@@ -7,7 +7,7 @@ export class MemorySnapshots implements SnapshotStore {
   #newest: Snapshot | undefined;
   #away = false;
 
-  /** While it is away, every call fails with UNAVAILABLE. */
+  /** Makes the store unreachable or reachable again. While it is unreachable, every call fails with UNAVAILABLE. */
   setAway(away: boolean): void {
     this.#away = away;
   }

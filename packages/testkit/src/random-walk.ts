@@ -1,6 +1,6 @@
 /**
- * Sequences of commands whose next one depends on the state before it: a resize needs the fence of a reservation,
- * for example.
+ * Sequences of commands in which each command depends on the state before it. A resize, for example, needs the fence of
+ * a reservation.
  */
 import type { CommandBody, Decider, Decision, EventBody } from "@bioxen/kernel";
 import fc from "fast-check";

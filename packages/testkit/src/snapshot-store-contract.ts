@@ -68,7 +68,7 @@ export function snapshotStoreContract(name: string, open: () => Promise<StoreUnd
       const settled = await Promise.allSettled(writes);
       expect(settled.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
       const snapshot = await under.store.newest();
-      // Both wrote into one slot, so the store may have no whole snapshot. A snapshot that it returns is whole.
+      // Both writers used one slot, so the store may have no complete snapshot. A snapshot that it returns is complete.
       if (snapshot !== undefined)
         expect(await texts()).toEqual([`${snapshot.head.seq} a\n`, `${snapshot.head.seq} b\n`]);
     });

@@ -1,5 +1,5 @@
 /**
- * Shared by the parts of the conformance suite: the driver under test and its description. Imports Vitest.
+ * The fixture that all parts of the conformance suite use: the driver under test and its description. Imports Vitest.
  */
 import { expect } from "vitest";
 import type { GuestSample, GuestSpec, VmDriver } from "./driver.ts";

@@ -1,5 +1,5 @@
 /**
- * The part of the conformance suite about snapshots that stay in the place of their guest.
+ * The part of the conformance suite about snapshots that are stored with their guest.
  */
 import { expect, it } from "vitest";
 import { type Fixture, refused, states } from "./conformance-fixture.ts";

@@ -1,9 +1,10 @@
 /**
  * Contains the failures of a third-party driver: the agent, and the guests of other drivers, are unaffected.
  *
- * A rejection with any other error becomes a {@link DriverError}: `GUEST_ERROR` for a start, so that its VM fails with the reason
- * instead of being retried without end, and `UNAVAILABLE` for other calls. If `list` or `sample` throws, the last result is used, so
- * that no guest is taken for absent. A driver that blocks the thread cannot be contained.
+ * A rejection with any other error than {@link DriverError} becomes a `DriverError`: `GUEST_ERROR` for a start, so that
+ * its VM fails with the reason instead of being retried without end, and `UNAVAILABLE` for other calls. If `list` or
+ * `sample` throws, the last result is used, so that no guest counts as absent. A driver that blocks the thread cannot
+ * be contained.
  */
 import { messageOf } from "@bioxen/kernel";
 import type {

@@ -28,7 +28,7 @@ export interface DriverErrorOptions {
 
 export class DriverError extends Error {
   readonly code: DriverErrorCode;
-  /** Whether the same call can succeed later, unchanged. */
+  /** Whether the same call, unchanged, can succeed later. */
   readonly retryable: boolean;
   readonly details: Readonly<Record<string, unknown>>;
 

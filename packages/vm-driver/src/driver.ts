@@ -56,13 +56,16 @@ export interface GuestSpec {
    * comes from the spec. With another seed, the guest continues from the same state with different random numbers.
    */
   readonly checkpoint?: Uint8Array | undefined;
-  /** The number of restores of the VM. A driver with persistent guests restores `checkpoint` once for each. Default 0. */
+  /**
+   * The number of restores of the VM; default 0. A driver with persistent guests restores `checkpoint` once each time
+   * this number has grown.
+   */
   readonly restores?: number | undefined;
 }
 
 /**
- * The largest checkpoint, bytes. The checkpoint of a cell has about 1 KB, and up to about 500 KB with the largest Lua state. Every
- * guest is checkpointed once a minute.
+ * Maximum size of a checkpoint, bytes. The checkpoint of a cell has about 1 KB, and up to about 500 KB with the largest
+ * Lua state. Every guest is checkpointed once a minute.
  */
 export const MAX_CHECKPOINT_BYTES = 786_432;
 
@@ -82,7 +85,7 @@ export interface GuestStatus {
   readonly state: GuestState;
   /** The reason of the failure. */
   readonly reason?: string;
-  /** The last `restores` that the guest received; absent if guests end with their driver. */
+  /** The latest {@link GuestSpec.restores} that the guest received; absent if guests end with their driver. */
   readonly restores?: number | undefined;
 }
 
@@ -94,7 +97,7 @@ export interface KeptGuest {
   readonly fence: number;
 }
 
-/** A snapshot that is stored in the place of its guest. */
+/** A snapshot that is stored with its guest. */
 export interface KeptSnapshot {
   readonly vmId: string;
   readonly name: string;
@@ -103,8 +106,8 @@ export interface KeptSnapshot {
 }
 
 /**
- * Snapshots that are too large to transfer. They stay in the place of the guest, and survive its stops but not its `discard`. The
- * checkpoint given to `start` and `restart` is only a reference to one.
+ * Stores snapshots that are too large to transfer. They are stored with the guest, and survive its stops but not its
+ * `discard`. The checkpoint given to `start` and `restart` is only a reference to one.
  */
 export interface SnapshotKeeper {
   /**
@@ -161,7 +164,7 @@ export interface MachineSample {
   readonly host: string | null;
 }
 
-/** External changes of a guest outside the agent's process. `moved`: to another host of the same pool. */
+/** Changes of a guest that did not come from the agent. `moved`: to another host of the same pool. */
 export type OutsideChange = "paused" | "suspended" | "resumed" | "halted" | "started" | "deleted" | "moved";
 
 export type GuestEvent =
@@ -171,7 +174,10 @@ export type GuestEvent =
   | { readonly kind: "failed"; readonly vmId: string; readonly fence: number; readonly reason: string }
   /** The cell divided this many times since the last event of this kind. */
   | { readonly kind: "divided"; readonly vmId: string; readonly fence: number; readonly divisions: number }
-  /** An external change of the guest or of its remains. It is emitted before its consequences. */
+  /**
+   * A change of the guest or of its remains that did not come from the agent. This event precedes those of its
+   * consequences.
+   */
   | {
       readonly kind: "observed";
       readonly vmId: string;
@@ -181,7 +187,7 @@ export type GuestEvent =
       readonly fromHost?: string | undefined;
       readonly toHost?: string | undefined;
     }
-  /** The guest or its remains changed without this driver: the agent should look at it again. */
+  /** The guest or its remains changed without a call of this driver: the agent should reconcile the VM again. */
   | { readonly kind: "changed"; readonly vmId: string; readonly fence: number };
 
 export interface ExecOptions {
@@ -193,23 +199,26 @@ export interface ExecOptions {
 
 export interface VmDriver {
   readonly capabilities: DriverCapabilities;
-  /** Present if snapshots stay in the place of their guest. Such a driver has no `snapshot`; a `restart` without a checkpoint changes nothing. */
+  /**
+   * Present if snapshots are stored with their guest. Such a driver has no `snapshot`; a `restart` without a checkpoint
+   * changes nothing.
+   */
   readonly snapshots?: SnapshotKeeper | undefined;
 
   /**
    * Starts a guest; resolves when it runs.
    *
-   * With the fence of the present guest it does nothing. With a newer fence it ends the present guest and replaces it. With an older
-   * fence, or one not newer than the last stop, it is `STALE_FENCE`. A failed start (`BAD_REQUEST`, `GUEST_ERROR`, …) leaves
-   * nothing behind and may be retried with the same fence. A malformed or foreign checkpoint is a `BAD_REQUEST`; one that is too long
-   * is `TOO_LARGE`.
+   * With the fence of the present guest the call does nothing. With a newer fence it ends the present guest and
+   * replaces it. An older fence, or one that is not newer than the last stop, is rejected with `STALE_FENCE`. A failed
+   * start (`BAD_REQUEST`, `GUEST_ERROR`, …) leaves nothing behind and may be retried with the same fence. A malformed
+   * or foreign checkpoint is a `BAD_REQUEST`; one that is too long is `TOO_LARGE`.
    */
   start(spec: GuestSpec): Promise<void>;
 
   /**
-   * Replaces the content of the guest with exactly this fence: by a checkpoint, or by a fresh start. A running guest stays
-   * running, a paused guest stays paused. Each call restarts the guest. Errors as for `pause` and `start`; a rejected spec leaves
-   * the guest unchanged.
+   * Replaces the content of the guest that has exactly this fence, from a checkpoint or by a fresh start. A running
+   * guest stays running, a paused guest stays paused. Each call restarts the guest. Errors as for `pause` and `start`;
+   * a rejected spec leaves the guest unchanged.
    */
   restart(spec: GuestSpec): Promise<void>;
 
@@ -224,11 +233,13 @@ export interface VmDriver {
   resize(vmId: string, fence: number, allocation: Readonly<Record<string, number>>): Promise<void>;
 
   /**
-   * Runs source in a running guest: Lua in a cell, whose effects are applied together on success, or shell in a machine.
+   * Runs source in a running guest: Lua in a cell, whose effects are applied together on success, or shell in a
+   * machine.
    *
-   * `GUEST_ERROR`, `GUEST_TIMEOUT` and `GUEST_OUT_OF_MEMORY` are errors of the source; the guest continues. `INVALID_STATE` if
-   * the guest is not running; `UNAVAILABLE` (retryable) if a retry runs the source once; `UNAVAILABLE` (not retryable) if it is unknown
-   * whether the source ran, or if a retry cannot help; `TOO_LARGE`.
+   * `GUEST_ERROR`, `GUEST_TIMEOUT` and `GUEST_OUT_OF_MEMORY` are errors of the source; the guest continues.
+   * `INVALID_STATE` if the guest is not running; `UNAVAILABLE` (retryable) if the source did not run and a retry can
+   * run it; `UNAVAILABLE` (not retryable) if it is unknown whether the source ran, or if a retry cannot help;
+   * `TOO_LARGE`.
    */
   exec(vmId: string, fence: number, source: string, options: ExecOptions): Promise<ExecOutcome>;
 

@@ -20,8 +20,9 @@ export class Fences {
   readonly #stops = new Map<string, number>();
 
   /**
-   * Classifies a start with `fence` if the present guest has the fence `held`. `same`: it already runs. `new`: it starts, possibly
-   * as a replacement. Throws `STALE_FENCE` after a newer reservation, or after a stop of this one.
+   * Classifies a start with `fence`; `held` is the fence of the present guest, undefined without a guest. Returns
+   * `same` if this guest already runs under `fence`, and `new` if a guest must be started, possibly as a replacement.
+   * Throws `STALE_FENCE` after a newer reservation, or after a stop of this one.
    */
   start(vmId: string, fence: number, held: number | undefined): "same" | "new" {
     requireFence(fence);

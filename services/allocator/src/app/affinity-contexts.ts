@@ -1,6 +1,6 @@
 /**
- * Builds the affinity context of a ledger from the read models: the facts by which it refuses a VM that must not run on
- * its chassis.
+ * Builds the affinity context of a ledger from the read models: the facts by which the ledger refuses a VM that must
+ * not run on its chassis.
  */
 import {
   type Chassis,
@@ -49,8 +49,8 @@ export class AffinityContexts {
   }
 
   /**
-   * Scans all VMs. The affinity rule asks only for a VM that matches its own affinity term and finds no match on the
-   * chassis.
+   * True when a VM other than `newcomer` matches the term and has an entry in any ledger. The search scans all VMs. The
+   * affinity rule needs it only for a VM that matches its own affinity term and finds no match on the chassis.
    */
   #hasPlacedMatch(term: PlacementTerm, newcomer: string): boolean {
     for (const [vmId, vm] of this.#vms.entries()) {

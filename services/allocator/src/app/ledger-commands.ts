@@ -1,12 +1,12 @@
 /**
  * The commands that change a ledger by request: the reservations of a plan, and a resize. The ledger checks capacity
- * and the streams of the quotas check the limits. Both checks hold at the append.
+ * and the streams of the quotas check the limits. Both checks are still valid at the append.
  *
  * A command reads the ledger, charges the quotas for exactly that state, and appends on condition that the state is
  * still the same. Otherwise the charge is void and the command starts again. The commands of one ledger queue up within
- * a process, so that it conflicts only with other instances. No command is decided on a ledger that is newer than the
- * other aggregates as this process knows them. A new quota relies on that: it appends a fence to every ledger, and a
- * reservation after the fence is made with knowledge of the quota.
+ * a process, so that they conflict only with those of other instances. Before a decision, this process applies every
+ * event up to the ledger's last one, so that no other aggregate is older than the ledger. A new quota relies on that:
+ * it appends a fence to every ledger, and a reservation after the fence is made with knowledge of the quota.
  */
 import {
   type Handled,
@@ -43,12 +43,12 @@ export interface LedgerCommandPorts {
   readonly applied: (seq: number) => Promise<void>;
 }
 
-/** The decision on a ledger that has an event after the state that was charged for. */
+/** The decision when the ledger has a newer event than the state for which the quotas were charged. */
 const MOVED_ON = refuse("CONFLICT", "the ledger has changed since its quotas were charged", {
   retryable: true,
 });
 
-/** The reason for a VM that was charged and that the ledger no longer takes at the append. */
+/** The reason for a VM whose quotas were charged, but which no longer fits into the ledger at the append. */
 const NO_LONGER_FITS: Misfit = {
   code: "CONFLICT",
   message: "the chassis changed, or a VM to be placed with this one was refused: plan again",
@@ -69,8 +69,9 @@ interface LedgerIntent {
 
 interface Granted<Intent> {
   readonly executed: Executed<Ledger>;
-  /** The intent that was executed, and the sequence of the ledger's state that it was made for. */
+  /** The intent that was executed. */
   readonly intent: Intent;
+  /** The sequence of the ledger's state for which the intent was made. */
   readonly ledgerSeq: number;
   readonly overQuota: Refused;
   readonly quotaSeq: number;
@@ -214,7 +215,8 @@ export class LedgerCommands {
 }
 
 /**
- * A resize is charged with the larger of old and new amounts, and only if the ledger accepts it and some amount grows.
+ * Returns the charge for a resize: the larger of old and new amounts. Empty when the ledger refuses the resize or no
+ * amount grows.
  */
 function chargeForResize(
   ledger: Ledger,

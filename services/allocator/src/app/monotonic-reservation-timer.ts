@@ -1,9 +1,10 @@
 /**
- * How long this process has observed each reservation, by its monotonic clock.
+ * Measures how long this process has observed each reservation, by its monotonic clock.
  *
  * A reservation names the instant until which its VM may take it, by the wall clock. A wall clock can be set, and
  * differs between machines. So a reservation expires only once this process has also observed it for its whole time on
- * a monotonic clock. A process that restarts counts the reservations that it finds from its own start.
+ * a monotonic clock. A restarted process counts its own start as the first observation of every reservation that it
+ * finds.
  */
 export class MonotonicReservationTimer {
   readonly #monotonicMs: () => number;

@@ -37,9 +37,9 @@ export interface QuotaChargesPorts {
 }
 
 export interface Charged {
-  /** By VM id, why a quota refuses it. Every other VM is charged in all of its quotas, or is under none. */
+  /** The reasons of the quotas' refusals, by VM id. Every other VM is charged in all of its quotas, or has no quota. */
   readonly refused: ReadonlyMap<string, Misfit>;
-  /** Sequence of the newest quota event that this rests on; 0 when no quota was involved. */
+  /** Sequence of the newest quota event on which the result is based; 0 when no quota was involved. */
   readonly seq: number;
 }
 
@@ -92,8 +92,8 @@ export class QuotaCharges {
   }
 
   /**
-   * Groups the requests by quota, in the order of quota ids. Two charges that share two quotas then contend at the same
-   * one, so that one of them gets both.
+   * Groups the requests by quota, in the order of quota ids. Because of this order, two charges that share two quotas
+   * contend at the same quota first, so that one of them gets both quotas.
    */
   async #perQuota(requests: readonly ChargeRequest[]): Promise<[string, ChargeRequest[]][]> {
     const perQuota = new Map<string, ChargeRequest[]>();
@@ -118,8 +118,8 @@ export class QuotaCharges {
   }
 
   /**
-   * The labels of one incarnation of a VM. An incarnation that the read model does not hold (yet, or any longer) is
-   * read from the log.
+   * Returns the labels of one incarnation of a VM. They are read from the log if the read model does not have the
+   * incarnation yet or has a later one.
    */
   async labelsOf(vmId: string, incarnation: number): Promise<Labels> {
     const vm = this.#ports.vms.get(vmId);

@@ -41,8 +41,8 @@ import {
 import type { QuotaCharges } from "./quota-charges.ts";
 
 /**
- * A charger that has not appended to its ledger after this time counts as crashed, ms. An append is in doubt for 8 s at
- * most.
+ * Time after which a charger that has not appended to its ledger counts as crashed, ms. An append is in doubt for at
+ * most 8 s.
  */
 const CHARGE_PATIENCE_MS = 10_000;
 /** Interval between two checks of a quota that has open charges or is not enforced yet, ms. */
@@ -165,7 +165,7 @@ export class QuotaProcess {
     return out;
   }
 
-  /** Resolves once the ledger has an event after `afterSeq`, or is closed. */
+  /** Appends a fence to the ledger, unless the ledger has an event after `afterSeq` or is closed. */
   async #fence(chassisId: string, quotaId: string, afterSeq: number): Promise<void> {
     const { ledgers, quotas, acts } = this.#parts;
     const { last, state } = quotas.get(quotaId);
@@ -178,7 +178,10 @@ export class QuotaProcess {
     await ledgers.react(chassisId, causedBy(last), decide, acts);
   }
 
-  /** Decides the command on the quota's newest state; undefined: there is nothing to do. */
+  /**
+   * Executes the command that `commandFor` returns for the quota's newest state; does nothing when it returns
+   * undefined.
+   */
   async #react(quotaId: string, commandFor: (quota: QuotaState) => QuotaCommand | undefined): Promise<void> {
     const { quotas, acts } = this.#parts;
     const { last } = quotas.get(quotaId);

@@ -49,7 +49,10 @@ import { QuotaCharges } from "./quota-charges.ts";
 import { QuotaCommands } from "./quota-commands.ts";
 import { QuotaProcess } from "./quota-process.ts";
 
-/** Time from the reservation to a running guest, ms. A boot takes milliseconds, an agent that restarts some seconds. */
+/**
+ * Time from the reservation to a running guest, ms. A guest boots within milliseconds; an agent restarts within
+ * seconds.
+ */
 export const DEFAULT_START_DEADLINE_MS = 60_000;
 /** Maximum number of events that one step appends before it lets other ledgers have their turn. */
 const MAX_EVENTS_PER_STEP = 16;
@@ -170,8 +173,9 @@ class Allocator {
     verdictOf(entry, this.vms.get(entry.vmId), this.#feed?.appliedSeq ?? 0);
 
   /**
-   * The earliest expiry, by the wall clock and by the monotonic clock of this process, whichever is later. Infinite for
-   * a reservation that the feed has not delivered yet: it is too new to expire.
+   * Returns the instant from which the entry may expire, ms: the later one of its expiries by the wall clock and by the
+   * monotonic clock of this process. Infinite for a reservation that the feed has not delivered yet: it is too new to
+   * expire.
    */
   readonly #expiresFrom = (entry: LedgerEntry): number => {
     if (entry.fence > (this.#feed?.appliedSeq ?? 0)) return Number.POSITIVE_INFINITY;
@@ -212,7 +216,8 @@ class Allocator {
   }
 
   /**
-   * The first command that changes the ledger: follow the chassis, then preemptions, then what is due on the entries.
+   * Returns the decision on the first command that changes the ledger: follow the chassis, then follow preemptions,
+   * then settle the entries.
    */
   #nextDecision(chassisId: string, ledger: Ledger): LedgerDecision {
     const chassis = this.chassis.get(chassisId);

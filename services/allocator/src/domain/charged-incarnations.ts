@@ -1,6 +1,6 @@
 /**
  * The total that a quota counts, kept per incarnation of a VM. An incarnation that moves holds on two chassis and
- * counts once, with the larger amount of each resource. The totals are built once for many questions, because a quota
+ * counts once, with the larger amount of each resource. The totals are built once for many requests, because a quota
  * can cover 100 000 VMs.
  */
 import { larger, type Quota, type QuotaCharge } from "@bioxen/contracts";
@@ -22,9 +22,9 @@ export class ChargedIncarnations {
   }
 
   /**
-   * The effect of `charge`. `replaced` is the charge whose place it takes, perhaps of an earlier incarnation. `before`
-   * and `after` are the counted amounts of the incarnations concerned, `others` those of all other ones. Nothing
-   * changes until `apply` is called.
+   * Returns the effect of `charge` on the totals. `charge` replaces `replaced`, perhaps the charge of an earlier
+   * incarnation. `before` and `after` are the counted amounts of these incarnations, `others` those of all other
+   * incarnations. Nothing changes until `apply` is called.
    */
   with(charge: Charge, replaced: Charge | undefined) {
     const own = this.#chargesOf(charge);

@@ -1,10 +1,10 @@
 /**
  * The rules of a ledger, the account of one chassis. Capacity is given away here and nowhere else.
  *
- * Every plan of the scheduler is checked again on the state that the append is conditional on: a plan made on an old
- * view costs work, never capacity. A reservation is held until its VM runs (commit), ends (release) or takes too long
- * (expiry). When the configured capacity shrinks below what VMs hold, the VMs keep it: the offer follows it down as
- * entries end, and is never below what is held.
+ * Every plan of the scheduler is checked again on the state that the append is conditional on: a plan made on an
+ * outdated view wastes work, but never overcommits capacity. A reservation is held until its VM runs (commit), ends
+ * (release) or takes too long (expiry). When the configured capacity shrinks below what VMs hold, the VMs keep it. The
+ * offer is never below what they hold, and shrinks as entries end.
  */
 import {
   type Chassis,
@@ -50,7 +50,7 @@ export type LedgerCommand =
       readonly proposerToken?: number | undefined;
       /** Highest `proposerToken` recorded in any ledger that this instance knows; default 0. */
       readonly newestProposerToken?: number;
-      /** Absent: only capacity is checked. */
+      /** The facts for affinity checks. Without them, only capacity is checked. */
       readonly affinity?: AffinityContext | undefined;
     }
   | {
@@ -59,7 +59,7 @@ export type LedgerCommand =
       readonly vmId: string;
       readonly fence: number;
       readonly amounts: Amounts;
-      /** Why a quota refuses the growth. */
+      /** The reason why a quota refuses the growth; absent when no quota does. */
       readonly overQuota?: Misfit | undefined;
     }
   | { readonly type: "follow-preemption"; readonly vmOf: (vmId: string) => VmState }

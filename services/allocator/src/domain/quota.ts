@@ -1,10 +1,10 @@
 /**
  * The rules of a quota. Room under a quota is given away here and nowhere else.
  *
- * A charge precedes the append that it is for: a ledger reserves or grows only on a charge for exactly its present
- * state (`ledgerSeq`). Once that ledger has a newer event, the charge is either in use or void, whichever process
- * crashed in between. It is then settled: it becomes what the ledger holds. A quota never takes anything away. Below a
- * limit that was lowered, VMs keep what they hold and cannot grow.
+ * A charge precedes the append that it covers: a ledger reserves or grows only on a charge for exactly its present
+ * state (`ledgerSeq`). Once that ledger has a newer event, the charge is either in use or void, even if a process
+ * crashed in between. It is then settled: it becomes what the ledger holds. A quota never takes anything away. Under a
+ * lowered limit, VMs keep what they hold and cannot grow.
  */
 import {
   chargeKey,
@@ -96,7 +96,9 @@ function decideSet(
   return accept<QuotaEvent>({ type: "bioxen.quota.set.v1", data: { label, resources } });
 }
 
-/** Unlike `equalAmounts`, this tells a limit of 0 from no limit. */
+/**
+ * True when both have the same limits. Unlike `equalAmounts`, this function distinguishes a limit of 0 from no limit.
+ */
 function equalLimits(a: Amounts, b: Amounts): boolean {
   const names = Object.keys(a);
   return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
@@ -115,7 +117,8 @@ function decideCharge(
 }
 
 /**
- * True when the ledger, or a charge of one of these VMs on it, is newer than `ledgerSeq`: a charge could never be used.
+ * True when the charge could never be used: the ledger, or a charge of one of these VMs on it, is newer than
+ * `ledgerSeq`.
  */
 export function isOutdated(
   quota: Quota,
@@ -214,7 +217,7 @@ function decideEnforce(quota: QuotaState, world: KnownWorld): QuotaDecision {
   return accept<QuotaEvent>({ type: "bioxen.quota.enforced.v1", data: { charges } });
 }
 
-/** Replaces every charge whose ledger has moved on by what the ledger holds. */
+/** Settles every charge whose ledger has a newer event: the ledger's amounts replace the charged amounts. */
 function decideSettle(quota: QuotaState, ledgers: KnownLedgers): QuotaDecision {
   if (!quota.exists) return UNCHANGED;
   const settled = [...unsettled(quota, ledgers)];
@@ -236,8 +239,8 @@ function asSettled(quota: Quota, ledgers: KnownLedgers): Quota {
 }
 
 /**
- * The charges, by key, whose ledger has moved on and holds other amounts, with those amounts; null: the ledger has no
- * entry.
+ * Yields each charge whose ledger has a newer event and holds other amounts: its key, the charge, and the amounts that
+ * the ledger holds (null when the ledger has no entry).
  */
 function* unsettled(quota: Quota, ledgers: KnownLedgers): Iterable<[string, QuotaCharge, Amounts | null]> {
   for (const [key, charge] of Object.entries(quota.charges)) {

@@ -1,8 +1,8 @@
 /**
  * The check of a plan against one ledger: which of the proposed reservations it can hold together.
  *
- * The scheduler plans on a view that may be old. The ledger applies the same feasibility rule (contracts) to its own
- * state, so that a stale plan costs work and never capacity.
+ * The scheduler plans on a view that may be outdated. The ledger applies the same feasibility rule (contracts) to its
+ * own state, so that an outdated plan wastes work but never overcommits capacity.
  */
 import {
   type Chassis,

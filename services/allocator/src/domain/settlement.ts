@@ -12,23 +12,23 @@ import {
 import { accept, amountOf, type Decision, UNCHANGED } from "@bioxen/kernel";
 
 /**
- * An expiry comes this long after the instant that the reservation promises, ms. Lifecycle takes no place after that
- * instant. The grace covers a VM that is just taking its place, and clocks that differ by less. If both still meet, the
- * VM is displaced.
+ * Delay of an expiry after the instant that the reservation names, ms. After that instant lifecycle lets no VM take the
+ * reservation. The delay covers a VM that is just taking its reservation, and clocks that differ by less than the
+ * delay. If a VM takes a reservation that expires nevertheless, the VM is displaced.
  */
 export const EXPIRY_GRACE_MS = 10_000;
 
 /**
- * The verdict of the VM's own events on an entry. `keep`: the VM has not taken it, so that it may expire. `hold`: the
- * VM has taken it, and only the VM's events end it.
+ * The verdict on an entry by the VM's own events. `keep`: the VM has not taken the reservation, so that it may expire.
+ * `hold`: the VM has taken it, and only the VM's events end it. `commit`: the VM runs on it. `release`: the VM no
+ * longer uses it.
  */
 export type EntryVerdict = "keep" | "hold" | "commit" | "release";
 
 export type VerdictOf = (entry: LedgerEntry) => EntryVerdict;
 
 /**
- * Everything that is due on the entries of one ledger, one kind of event at a time: releases, then commits, then
- * expiries.
+ * Decides what is due on the entries of one ledger, one kind of event at a time: releases, then commits, then expiries.
  */
 export function decideSettle(
   ledger: Ledger,
@@ -82,7 +82,9 @@ function entriesInOrder(ledger: Ledger): LedgerEntry[] {
   return Object.values(ledger.entries).sort((a, b) => (a.vmId < b.vmId ? -1 : 1));
 }
 
-/** Only a reservation that its VM has not taken can expire: the VM itself ends one that it has taken. */
+/**
+ * True for a reservation that its VM has not taken. A reservation that was taken is ended only by the VM's own events.
+ */
 function mayExpire(entry: LedgerEntry, verdictOf: VerdictOf): boolean {
   return entry.phase === "reserved" && verdictOf(entry) === "keep";
 }

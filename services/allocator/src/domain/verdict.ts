@@ -1,8 +1,8 @@
 /**
  * Reads from a VM's own events whether the VM still uses a reservation.
  *
- * The read model of the VMs may lag behind the ledger, by events that are newer than the reservation. So a reservation
- * is released only by events of the VM after it, never because something is not known yet.
+ * The read model of the VMs may lag behind the ledger, and then lacks events that are newer than the reservation. So a
+ * reservation is released only by events of its VM after it, never because an event is not known yet.
  */
 import { isForMove, isForWaiting, type LedgerEntry, type Vm, type VmState } from "@bioxen/contracts";
 import type { EntryVerdict } from "./settlement.ts";
@@ -21,7 +21,8 @@ export function verdictOf(entry: LedgerEntry, vm: VmState, knownSeq: number): En
       return vm.fence === entry.fence ? "commit" : "release";
     case "starting":
     case "stopping":
-      // The guest may be running already or still. Only the VM's next event releases the entry, never a time limit.
+      // The guest may run already (starting) or still (stopping). Only the VM's next event releases the entry, never a
+      // time limit.
       return vm.fence === entry.fence ? "hold" : "release";
     case "pending":
       return isForWaiting(vm, entry) ? "keep" : "release";
@@ -30,7 +31,7 @@ export function verdictOf(entry: LedgerEntry, vm: VmState, knownSeq: number): En
   }
 }
 
-/** True for the reservation that a move leads to. It becomes an allocation once the VM has moved. */
+/** True for the reservation to which the VM is moving. It becomes an allocation once the VM has moved. */
 function isTargetOfMove(entry: LedgerEntry, vm: Vm): boolean {
   if (vm.migration === null || entry.fence === vm.fence) return false;
   return vm.migration.target === null ? isForMove(vm, entry) : entry.fence === vm.migration.target.fence;

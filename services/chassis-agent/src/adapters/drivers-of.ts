@@ -1,5 +1,5 @@
 /**
- * Creates the drivers of an agent and their chassis: the driver for cells always, the driver for a pool if one is
+ * Creates the drivers of an agent: always one for cells, and one for a pool, with the pool's chassis, if a pool is
  * configured. An extension can replace the built-in driver or its cell model.
  */
 import { type CellModel, cellModelProblems } from "@bioxen/cell-models";

@@ -17,7 +17,7 @@ export const agentConfig = (maxTimeScale: number) =>
     BIOXEN_CHASSIS: z.string().default("").transform(parsedBy(parseOwnChassis)),
     /** Share of these chassis' real capacity that their ledgers offer, in permille: `ribosomes=1500`. */
     BIOXEN_OVERSUBSCRIBE: z.string().default("").transform(parsedBy(parseOversubscription)),
-    /** Time between two checkpoints of a guest, ms; 0 takes none. */
+    /** Time between two checkpoints of a guest, ms; 0 disables checkpoints. */
     BIOXEN_CHECKPOINT_INTERVAL_MS: z.coerce
       .number()
       .int()
@@ -29,7 +29,10 @@ export const agentConfig = (maxTimeScale: number) =>
     BIOXEN_CELL_MODEL: z.string().min(1).optional(),
     /** Simulated minutes per second. */
     BIOXEN_TIME_SCALE: z.coerce.number().positive().max(maxTimeScale).default(1),
-    /** Time without contact to the log before which guests are paused, ms. At most the schedulers' value. */
+    /**
+     * Time without contact to the log after which the chassis count as lost, ms; at most the value of the schedulers.
+     * The guests are paused before this time ends.
+     */
     BIOXEN_LOST_AFTER_MS: z.coerce.number().int().min(LEAST_LOST_AFTER_MS).default(LOST_AFTER_MS),
   });
 

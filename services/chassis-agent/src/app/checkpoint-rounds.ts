@@ -2,8 +2,8 @@
  * Takes a checkpoint of every guest at an interval and reports it to lifecycle.
  *
  * The first interval differs by VM, so that a starting agent does not write the states of all guests at once. A guest
- * whose simulated time has not advanced is skipped. A guest that cannot give a checkpoint now is asked again at its
- * next time.
+ * whose simulated time has not advanced is skipped. If a guest cannot give a checkpoint now, the agent tries again
+ * after the next interval.
  */
 import { aggregateOf, type RequestOf, type Vm } from "@bioxen/contracts";
 import {
@@ -19,7 +19,10 @@ import type { GuestStates } from "./guest-states.ts";
 import type { GuestView } from "./guest-view.ts";
 import type { Reports } from "./reports.ts";
 
-/** Host time that a restarted guest loses at most, ms. Each interval adds one event per VM to the log. */
+/**
+ * Default interval, and thus the maximum host time that a restarted guest loses, ms. Each interval adds one event per
+ * VM to the log.
+ */
 export const DEFAULT_CHECKPOINT_INTERVAL_MS = 60_000;
 /** Shortest interval, ms: a shorter one fills the log with checkpoints. */
 export const LEAST_CHECKPOINT_INTERVAL_MS = 1_000;
@@ -36,7 +39,7 @@ export interface CheckpointRoundsOptions {
   readonly view: GuestView;
   readonly states: GuestStates;
   readonly reports: Reports;
-  /** Time between two checkpoints of a guest, ms; 0 takes none. */
+  /** Time between two checkpoints of a guest, ms; 0 disables checkpoints. */
   readonly intervalMs: number;
 }
 
@@ -114,7 +117,10 @@ export class CheckpointRounds {
   }
 }
 
-/** Share of the interval until a VM's first checkpoint: 0.5 to 1, a hash of its id. */
+/**
+ * Returns the time until a VM's first checkpoint as a share of the interval: 0.5 to 1, derived from a hash of the VM's
+ * id.
+ */
 function firstShareOf(vmId: string): number {
   let sum = 0;
   for (let i = 0; i < vmId.length; i += 1) sum = (sum * 31 + vmId.charCodeAt(i)) % 1_000;

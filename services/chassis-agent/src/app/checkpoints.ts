@@ -2,7 +2,7 @@
  * Stores the states of guests as blobs, and loads the states from which guests continue.
  *
  * A blob is stored before its report, so that the log refers only to existing blobs. A repeated report names the same
- * blob. Lifecycle deletes blobs whose report it never took.
+ * blob. Lifecycle deletes blobs whose report it never accepted.
  */
 import { hash } from "node:crypto";
 import {

@@ -1,13 +1,16 @@
 /**
- * Watches this agent's contact with the log by one query per second. Without an answer the guests must be held
- * (`domain/self-fence.ts`).
+ * Watches this agent's contact with the log by one query per second. After a time without an answer, the agent must
+ * hold (pause) its guests (`domain/self-fence.ts`).
  */
 import type { EventFeed, ServicePorts } from "@bioxen/kernel";
 import { type Contact, latestOf, mustHold } from "../domain/self-fence.ts";
 
 /** Interval at which the agent checks whether guests must be held, ms. */
 const CHECK_INTERVAL_MS = 100;
-/** Maximum number of answers that wait until the agent has applied the log that far; older answers no longer matter. */
+/**
+ * Maximum number of stored answers. An answer is stored until the agent has applied the log up to the answer's
+ * sequence; older answers no longer matter.
+ */
 const MAX_ANSWERS = 32;
 
 export class LogContact {
@@ -27,8 +30,8 @@ export class LogContact {
   }
 
   /**
-   * Starts watching; the feed has just caught up. `onChange` is called when guests must be held, and when they need
-   * not.
+   * Starts watching. The feed must have caught up. `onChange` is called with true when guests must be held, and with
+   * false when they may run again.
    */
   begin(feed: EventFeed, onChange: (held: boolean) => void): void {
     this.#contact = { sentAtMs: this.#monotonicMs(), lastSeq: feed.appliedSeq };

@@ -34,7 +34,7 @@ export class Drivers {
     return this.all.flatMap((driver) => driver.list().map((status) => ({ driver, status })));
   }
 
-  /** Ids of all guests, and of stopped guests that left something here. */
+  /** Ids of all guests, and of stopped guests whose remains are still here. */
   ids(): ReadonlySet<string> {
     const ids = new Set<string>();
     for (const driver of this.all) {

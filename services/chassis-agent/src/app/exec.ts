@@ -9,7 +9,7 @@ import { type AgentExecRequest, type ErrorCode, type Handled, refuse } from "@bi
 import type { Clock } from "@bioxen/kernel";
 import { DriverError, type DriverErrorCode, type ExecOutcome, type VmDriver } from "@bioxen/vm-driver";
 
-/** The guest differs from the log for the moment, so a retry can succeed. */
+/** Errors of a guest that temporarily differs from the log, so that a retry can succeed. */
 const TEMPORARY: readonly DriverErrorCode[] = [
   "STALE_FENCE",
   "GUEST_NOT_FOUND",
@@ -20,7 +20,8 @@ const TEMPORARY: readonly DriverErrorCode[] = [
 /** How long an outcome is remembered, ms: the contract promises the first outcome for a message id for 2 min. */
 const KEPT_MS = 120_000;
 /**
- * Maximum number of remembered outcomes, each at most about 400 KB. A repeat after this many later commands runs again.
+ * Maximum number of remembered outcomes, each at most about 400 KB. A command that is repeated after this many later
+ * ones runs again.
  */
 const MAX_KEPT = 64;
 
@@ -99,7 +100,7 @@ export class ExecsOnce {
   }
 }
 
-/** Whether the program may have run: UNAVAILABLE without a retry. */
+/** True when the program may have run: the outcome is UNAVAILABLE and not retryable. */
 function isInDoubt(outcome: Handled<ExecOutcome>): boolean {
   return !outcome.ok && outcome.rejection.code === "UNAVAILABLE" && !outcome.rejection.retryable;
 }

@@ -47,7 +47,9 @@ export class GuestActions {
     this.#handOvers = new HandOvers(options.states);
   }
 
-  /** The allocation that the guest was given last. A new allocation is a new object. */
+  /**
+   * The allocation that the guest was given last. A new allocation is a new object, so callers can compare by identity.
+   */
   allocationOf(vmId: string): Amounts | undefined {
     return this.#allocations.get(vmId);
   }
@@ -151,8 +153,8 @@ export class GuestActions {
   }
 
   /**
-   * The bytes of the VM's checkpoint; undefined when it has none. "lost" when they are missing or damaged: the loss is
-   * reported first, and the guest starts without a checkpoint once the log has it.
+   * Returns the bytes of the VM's checkpoint; undefined when it has none. Returns "lost" when they are missing or
+   * damaged: the loss is reported first, and the guest starts without a checkpoint once the log has the report.
    */
   async #checkpointOf(vmId: string, vm: Vm, fence: number): Promise<Uint8Array | undefined | "lost"> {
     if (vm.checkpoint === null) return undefined;

@@ -1,7 +1,8 @@
 /**
  * The checkpoints of one agent's guests: takes and stores them, and notes from which state each guest started.
  *
- * The restore count of a guest's start distinguishes its checkpoints from those of a guest before a restore.
+ * Each checkpoint is reported with the VM's restore count at the start of its guest. The count distinguishes the
+ * checkpoint from those of guests that ran before a restore.
  */
 import {
   type AgentCheckpointRequest,
@@ -55,8 +56,8 @@ export class GuestStates {
   }
 
   /**
-   * The VM's restore count when this guest started. A guest that this process did not start belongs to a driver whose
-   * guests outlive the agent; it counts as restored often enough, so that it is never restarted.
+   * The VM's restore count when this guest started. For a guest that this process did not start, the maximum integer is
+   * returned, so that the guest is never restarted: its driver's guests outlive the agent.
    */
   restoresOf(vmId: string, fence: number): number {
     const start = this.#starts.get(vmId);

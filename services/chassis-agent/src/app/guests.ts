@@ -1,8 +1,8 @@
 /**
  * Reconciles this agent's guests with the log, one VM at a time, and reports the outcome to lifecycle.
  *
- * Each report is repeated until lifecycle has taken it. Nothing is kept over a restart: a guest that should run and
- * does not is started again on the reservation that its VM still has.
+ * Each report is repeated until lifecycle has taken it. The agent stores nothing across a restart: a guest that should
+ * run and does not is started again on the reservation that its VM still has.
  */
 import { aggregateOf, type DriftPolicy } from "@bioxen/contracts";
 import { type EventFeed, messageOf, Reconciler, type ServicePorts, type StepResult } from "@bioxen/kernel";
@@ -16,9 +16,9 @@ import type { GuestView } from "./guest-view.ts";
 import { KeptSnapshots } from "./kept-snapshots.ts";
 import type { Reports } from "./reports.ts";
 
-/** Delay until a report is repeated that the log does not show yet, ms. */
+/** Delay until the agent repeats a report that the log does not show yet, ms. */
 const REPORT_AGAIN_MS = 500;
-/** Maximum number of actions in one step of a VM: start, resize, pause and their reports are fewer. */
+/** Maximum number of actions in one step of a VM. A start, a resize, a pause and their reports together need fewer. */
 const MAX_ACTIONS_PER_STEP = 8;
 
 export interface GuestsOptions {
@@ -67,8 +67,8 @@ export class Guests {
       if (["failed", "changed", "observed"].includes(event.kind)) this.#reconciler.wake(event.vmId);
     });
     for (const driver of drivers.all) {
-      // Until a driver is ready, the steps of its VMs fail and are repeated. Then its unknown guests get a step as
-      // well.
+      // Until a driver is ready, the steps of its VMs fail and are repeated. Once it is ready, guests of VMs that the
+      // log does not have get a step as well.
       void driver.whenReady().then(
         () => this.wakeAll(),
         () => undefined,
@@ -107,8 +107,8 @@ export class Guests {
       const isReported = ["stop", "hand-over"].includes(action.kind) || action.kind.startsWith("report-");
       if (!isLost && !isReported) continue;
       await reports.sendPending(vmId);
-      // The lifecycle instance that took the report may not know the reservation yet, so it is repeated until the log
-      // agrees.
+      // The lifecycle instance that took the report may not know the reservation yet, so the report is repeated until
+      // the log shows it.
       return { dueAtMs: ports.clock.nowMs() + REPORT_AGAIN_MS };
     }
     await reports.sendPending(vmId);
@@ -132,7 +132,7 @@ export class Guests {
     return kind === "end" || (kind === "pause" && this.#options.view.isHeld(vmId));
   }
 
-  /** Ends a guest whose VM now has another type, and removes what a stopped guest left if no start will use it. */
+  /** Ends a guest whose VM now has another type, and discards the remains of a stopped guest that no start will use. */
   async #removeLeftovers(driver: VmDriver, vmId: string): Promise<void> {
     const { view } = this.#options;
     const vm = view.vms.get(vmId);

@@ -2,8 +2,8 @@
  * Removes snapshots that are stored with their guests (in a pool) once no VM refers to them.
  *
  * A snapshot is removed at once when its VM stops referring to it. A snapshot that was never referred to is removed
- * only when it is old, because the event with the reference follows the snapshot. Such snapshots are left when the
- * command was rejected or its agent died.
+ * only when it is old, because the event with the reference follows the snapshot. A snapshot stays without a reference
+ * when its command was rejected or its agent died.
  */
 import { checkpointsOf, type VmState } from "@bioxen/contracts";
 import { messageOf, type ReadModel, type ServicePorts, type StepResult } from "@bioxen/kernel";
@@ -20,7 +20,10 @@ const DROP_AGAIN_MS = 30_000;
 export class KeptSnapshots {
   readonly #ports: Pick<ServicePorts, "clock" | "logger">;
   readonly #vms: ReadModel<VmState>;
-  /** Names that each VM referred to at its last step, and names whose removal failed. VMs without any are missing. */
+  /**
+   * By VM, the names that it referred to at its last step, and names whose removal failed. A VM without names has no
+   * entry.
+   */
   readonly #referred = new Map<string, ReadonlySet<string>>();
 
   constructor(ports: Pick<ServicePorts, "clock" | "logger">, vms: ReadModel<VmState>) {

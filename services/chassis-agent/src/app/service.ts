@@ -44,9 +44,12 @@ export interface AgentOptions {
   /** One driver for each type of VM. */
   readonly drivers: readonly VmDriver[];
   readonly monotonicMs: () => number;
-  /** At most the schedulers' value, ms. Default `LOST_AFTER_MS`. */
+  /**
+   * Time without contact to the log after which the chassis count as lost, ms; at most the schedulers' value. Default
+   * `LOST_AFTER_MS`.
+   */
   readonly lostAfterMs?: number;
-  /** Time between two checkpoints of a guest, ms; 0 takes none. Default {@link DEFAULT_CHECKPOINT_INTERVAL_MS}. */
+  /** Time between two checkpoints of a guest, ms; 0 disables them. Default {@link DEFAULT_CHECKPOINT_INTERVAL_MS}. */
   readonly checkpointIntervalMs?: number;
   /** Reaction to a change of a machine outside BioXen. Default `repair`. */
   readonly drift?: DriftPolicy | undefined;

@@ -30,7 +30,9 @@ export interface SharedGuests {
         readonly oversubscribePermille?: Amounts | undefined;
       }
     | undefined;
-  /** The allocation that the guest was given last, from the log. A new allocation is a new object. */
+  /**
+   * The allocation that the guest was given last, from the log. A new allocation is a new object, compared by identity.
+   */
   given(vmId: string): Amounts | undefined;
 }
 

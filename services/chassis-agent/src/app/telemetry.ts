@@ -20,7 +20,7 @@ import { SHARING_QUANTUM_MS, Sharing } from "./sharing.ts";
  * Step of host time in which simulated time advances, ms: smooth for a viewer, and the event loop is free in between.
  */
 const TICK_INTERVAL_MS = SHARING_QUANTUM_MS;
-/** Longest host time that one step makes up for, ms: guests do not catch up after the sleep of a laptop. */
+/** Maximum host time that one step simulates, ms: guests do not make up for the sleep of a laptop. */
 const MAX_TICK_MS = 5_000;
 
 export interface TelemetryOptions {
