@@ -3,8 +3,9 @@
  * oversubscribed chassis.
  *
  * Before each step of simulated time the guests' caps are set through the driver. Lent capacity therefore returns in
- * the very quantum in which its owner can use it; a resumed owner never runs without its guarantee. Caps are not in the
- * log: the ledger has the guarantees. A chassis without bursting guests and without oversubscription is skipped.
+ * the very quantum in which its owner can use it. A resumed owner has its guarantee from its first quantum on, except
+ * while an oversubscribed chassis is short: then the guarantees themselves are shared. Caps are not in the log: the
+ * ledger has the guarantees. A chassis without bursting guests and without oversubscription is skipped.
  */
 import { fullDemand, RATE_RESOURCES, realOffer, type Vm } from "@bioxen/contracts";
 import { type Amounts, amountOf, equalAmounts, type Logger, messageOf } from "@bioxen/kernel";

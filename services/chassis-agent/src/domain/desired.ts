@@ -21,7 +21,7 @@ export interface PresentGuest {
 
 export type AgentAction =
   | { readonly kind: "start"; readonly vm: Vm; readonly fence: number; readonly allocation: Amounts }
-  /** Replaces the guest by one from another state. */
+  /** Ends the guest and starts it again from another stored state. */
   | {
       readonly kind: "restart";
       readonly vm: Vm;

@@ -6,7 +6,10 @@
  */
 import type { VmState } from "@bioxen/contracts";
 
-/** `driverType` is the VM type of the driver that keeps the remains; `isHosted`: this agent runs the VM's chassis. */
+/**
+ * Returns true when the remains must be removed. `isHosted` says whether this agent runs the VM's chassis. `driverType`
+ * is the VM type of the driver that keeps the remains.
+ */
 export function isUnwanted(
   vm: VmState,
   isHosted: boolean,

@@ -17,8 +17,8 @@
  */
 
 /**
- * Margin before the loss at which an agent acts, as a share of the time: for timers, the pause of each guest, and clock
- * drift.
+ * An agent holds its guests this much earlier than its chassis counts as lost, in permille of `lostAfterMs`. The margin
+ * covers late timers, the time to pause each guest, and clock drift.
  */
 const MARGIN_PERMILLE = 150;
 

@@ -50,7 +50,8 @@ export interface Shares {
 
 /**
  * The shares by VM. `real` is the real capacity for VMs; `oversubscribed` has the resources of which the ledger offers
- * more. For every other resource no guarantee is cut, even if the chassis was made smaller than its allocations.
+ * more than that. For every other resource no guarantee is cut, even if the chassis was made smaller than its
+ * allocations.
  */
 export function sharesOf(
   real: Amounts,
@@ -87,7 +88,7 @@ function claimOf(sharer: Sharer, resource: string): Claim {
 function demandOf(sharer: Sharer, resource: string, guarantee: number): number {
   if (!sharer.isRunning) return 0;
   const most = amountOf(sharer.burst, resource);
-  // Ribosomes have no such limit: a richer medium engages more of them.
+  // Full demand does not limit the use of ribosomes: in a richer medium a cell engages more of them.
   const useful = resource === "ribosomes" ? most : Math.min(most, amountOf(sharer.fullDemand, resource));
   const ceiling = Math.max(guarantee, useful);
   const use = sharer.use[resource];

@@ -1,5 +1,5 @@
 /**
- * Commands and queries of chassis: registration, cordon, removal, and what is known of them.
+ * Commands on chassis (register, cordon, uncordon, remove), and queries for their state.
  */
 import {
   beyondLog,
@@ -95,7 +95,10 @@ export class ChassisCommands {
     return { ok: true, result: { chassis } };
   }
 
-  /** `command` is called before each decision, so that its facts are those of the newest folds. */
+  /**
+   * Decides a command on the chassis, appends its event and returns the chassis. `command` is called for each decision,
+   * so that it has the facts of the newest folds.
+   */
   async #execute(
     chassisId: string,
     causation: Causation,

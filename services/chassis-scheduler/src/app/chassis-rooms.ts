@@ -33,7 +33,7 @@ export class ChassisRooms {
   readonly #rooms = new Map<string, ChassisRoom>();
   /** Chassis whose room must be recomputed. */
   readonly #stale = new Set<string>();
-  /** Ids of all rooms, sorted; undefined when a room was added or removed since. */
+  /** Ids of all rooms, sorted; undefined when a room was added or removed after the last sort. */
   #order: readonly string[] | undefined;
 
   constructor(folds: RoomFolds, liveness: ChassisLiveness) {
@@ -41,12 +41,12 @@ export class ChassisRooms {
     this.#liveness = liveness;
   }
 
-  /** Takes over the state of all folds. */
+  /** Marks every room for computation. Call it once the folds have caught up with the log. */
   begin(): void {
     for (const chassisId of this.#folds.chassis.ids()) this.#stale.add(chassisId);
   }
 
-  /** Call it after each event of the chassis, its ledger or its drain. */
+  /** Marks the room for recomputation. Call it after each event of the chassis, its ledger or its drain. */
   note(chassisId: string): void {
     this.#stale.add(chassisId);
   }

@@ -47,7 +47,7 @@ export class Cluster {
     this.occupancy = new Occupancy(this, this.#waiting);
   }
 
-  /** Takes over the state of the folds, and follows their events from then on. */
+  /** Builds the view from the present state of the folds, and updates it after each further event. */
   begin(feed: EventFeed): void {
     this.#rooms.begin();
     this.#waiting.begin();

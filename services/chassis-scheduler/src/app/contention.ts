@@ -90,8 +90,8 @@ function pendingReleaseOf(ledger: Ledger, vmOf: (vmId: string) => VmState): Pend
 }
 
 /**
- * Returns true when the VM no longer needs this entry: it has left that place for another one or none, or its present
- * wait began after the reservation.
+ * Returns true when the VM no longer needs this entry: the VM has left the reserved place, for another place or for
+ * none, or its present wait began after the reservation.
  */
 function isGivenUp(entry: LedgerEntry, vm: VmState): boolean {
   if (!vm.exists || vm.incarnation !== entry.incarnation || vm.fence === entry.fence) return false;

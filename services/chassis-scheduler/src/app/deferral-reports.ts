@@ -52,8 +52,9 @@ export class DeferralReports {
 }
 
 /**
- * Returns the kinds of the reasons, without the numbers that change with every other VM. A list that is bounded (one
- * reason stands for several chassis) also loses its chassis names: they are only the nearest few of the moment.
+ * Returns the kinds of the reasons as one text, without the amounts, which change whenever any VM comes or goes. If
+ * one reason stands for several chassis, the text also omits the chassis names: the reasons then name only the few
+ * chassis nearest to acceptance, and those vary.
  */
 function kindsOf(reasons: readonly PlacementRefusal[]): string {
   const isBounded = reasons.some(({ chassisCount }) => chassisCount !== undefined);

@@ -50,12 +50,13 @@ export class DrainProcess {
   readonly #cluster: Cluster;
   readonly #leadership: Leadership;
   /**
-   * Resolves once the folds have the placement round that runs now: it may still use a chassis that was just cordoned.
+   * Resolves once the folds have the outcome of the placement round in progress, or once that round has failed. The
+   * round may still place VMs on a chassis that was just cordoned.
    */
   readonly #placementsSettled: () => Promise<void>;
   readonly #reconciler: Reconciler;
   #feed: EventFeed | undefined;
-  /** The failed moves of each VM on a draining chassis whose last move has failed, by VM id. */
+  /** The failed moves by VM id: only of VMs that are on a draining chassis and whose last move has failed. */
   readonly #failedMoves = new Map<string, FailedMoves>();
   /** Ids of the chassis that are being drained. */
   readonly #draining = new Set<string>();
@@ -201,7 +202,7 @@ export class DrainProcess {
   }
 
   /**
-   * Makes one call for each VM at once. Throws the first failure after all calls have ended, so that the step is
+   * Makes the calls for all VMs concurrently. Throws the first failure after all calls have ended, so that the step is
    * retried.
    */
   async #all(vmIds: readonly string[], call: (vmId: string) => Promise<void>): Promise<void> {

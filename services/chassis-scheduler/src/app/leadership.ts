@@ -27,10 +27,13 @@ export class Leadership {
     return this.#lease?.token();
   }
 
-  /** Returns true while this instance holds the lease. A field, so that it can be passed to `react`. */
+  /** Returns true while this instance holds the lease. An arrow function, so that it can be passed to `react`. */
   acts = (): boolean => this.token() !== undefined;
 
-  /** Gives up the lease when `token` is newer: a ledger has seen it, so another instance is the lease holder. */
+  /**
+   * Gives up the lease when `token` is newer than the token of this instance. A ledger has seen `token`, so another
+   * instance is the lease holder.
+   */
   surpass(token: number): void {
     this.#lease?.surpass(token);
   }

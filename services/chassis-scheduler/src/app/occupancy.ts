@@ -32,7 +32,8 @@ export class Occupancy {
   /**
    * Returns the VMs on the chassis, as its drain needs them.
    *
-   * A VM on this chassis normally has a ledger entry, so only those and the VMs listed by the drain are inspected.
+   * A VM on this chassis normally has an entry in its ledger. So only the VMs with an entry and the VMs that the drain
+   * lists are inspected.
    */
   of(chassisId: string): Occupants {
     const here = new Set(Object.keys(this.#folds.ledgers.get(chassisId).entries));
@@ -71,7 +72,10 @@ export class Occupancy {
     return this.#feed === undefined || this.#feed.appliedSeq >= this.#folds.drains.get(chassisId).lastSeq;
   }
 
-  /** Returns how many VMs are still on the chassis that its loss displaces: those that end with their agent. */
+  /**
+   * Returns how many VMs still name the chassis and are displaced by its loss. The loss displaces VMs whose guests end
+   * with their agent.
+   */
   evacuating(chassisId: string): number {
     let count = 0;
     for (const vm of this.#folds.vms.values()) {

@@ -46,7 +46,7 @@ export class PlacementProcess {
   readonly #preemptions: PreemptionCalls;
   readonly #reports: DeferralReports;
   #feed: EventFeed | undefined;
-  /** The last round that was begun. */
+  /** The newest round: in progress or ended. */
   #round: Promise<void> = Promise.resolve();
   /** Highest priority among the VMs that the last round left without a place; 0 when every VM has one. */
   #topDeferred = 0;
@@ -96,7 +96,7 @@ export class PlacementProcess {
     return this.#round.catch(() => undefined);
   }
 
-  /** Plans again soon: the plan may have changed. */
+  /** Schedules a round. Call it when the plan may have changed. */
   wake(): void {
     this.#reconciler.wake(PLAN);
   }
@@ -168,8 +168,8 @@ export class PlacementProcess {
 }
 
 /**
- * Drops the moves that exceed the parallelism of their chassis' drain, which `slots` counts down. Later rounds place
- * them.
+ * Returns the placements without the moves that exceed the parallelism of a drain; later rounds place those. `slots`
+ * has the number of further moves that each drain allows, and is counted down.
  */
 function withinSlots(placements: readonly Placement[], slots: Map<string, number>): readonly Placement[] {
   if (slots.size === 0) return placements;

@@ -107,7 +107,7 @@ export class PlacementQueries {
     };
   }
 
-  /** Returns the VMs whose chassis would differ from the present one. */
+  /** Returns the VMs whose planned chassis differs from their present one; either may be null. */
   #changes(
     vms: readonly WaitingVm[],
     placements: readonly Placement[],
@@ -167,8 +167,8 @@ export class PlacementQueries {
   }
 
   /**
-   * Returns every chassis with its score or its refusal. A waiting VM is planned in its turn among all waiting VMs, so
-   * that a chassis that is kept for another VM says so.
+   * Returns every chassis with its score or its refusal. A waiting VM is planned together with all other waiting VMs,
+   * so that the refusal of a held chassis names the hold as its reason.
    */
   #candidates(vmId: string, vm: Vm): readonly Candidate[] {
     const waiting = this.#cluster.waiting();

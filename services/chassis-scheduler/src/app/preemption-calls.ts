@@ -66,7 +66,7 @@ export class PreemptionCalls {
     throw callFailure(ENDPOINTS.vmReinstate.subject, reply.error);
   }
 
-  /** Continues the chain of the last event of this VM. */
+  /** Returns the causation of a call about this VM: it continues the chain of the VM's last event. */
   #causationOf(vmId: string) {
     const last = this.#cluster.vms.last(vmId);
     return last === undefined ? {} : { causation: causedBy(last) };

@@ -5,7 +5,10 @@
 import { domainEventOf, eventSubject, type RecordedDecision, type Vm } from "@bioxen/contracts";
 import { type EventLog, positionOf } from "@bioxen/kernel";
 
-/** Returns null when the VM has no place, or when its reservation is older than recorded decisions. */
+/**
+ * Returns the decision that gave the VM its present place; null when the VM has no place, or when its reservation dates
+ * from a version that recorded no decisions.
+ */
 export async function recordedDecision(
   log: EventLog,
   vmId: string,

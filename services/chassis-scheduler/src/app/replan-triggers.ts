@@ -83,7 +83,7 @@ export class ReplanTriggers {
     this.#cluster = cluster;
   }
 
-  /** Takes over what each VM holds. Call it once the folds have caught up with the log. */
+  /** Records the present holding of each VM. Call it once the folds have caught up with the log. */
   begin(): void {
     for (const [vmId, vm] of this.#cluster.vms.entries()) this.#holdingChanged(vmId, vm);
   }

@@ -27,13 +27,16 @@ export class WaitingVms {
     this.#ledgers = ledgers;
   }
 
-  /** Takes over the state of all folds. */
+  /** Finds the waiting VMs in the folds. Call it once the folds have caught up with the log. */
   begin(): void {
     for (const [chassisId, ledger] of this.#ledgers.entries()) this.#ledgersOf.note(chassisId, ledger);
     for (const vmId of this.#vms.ids()) this.noteVm(vmId);
   }
 
-  /** Call it after each event of the VM, once the fold has applied it. */
+  /**
+   * Adds the VM to the waiting VMs, or removes it from them. Call it after each event of the VM, once the fold has
+   * applied it.
+   */
   noteVm(vmId: string): void {
     const vm = this.#vms.get(vmId);
     const isToMove = vm.exists && vm.migration?.target === null;
@@ -42,7 +45,10 @@ export class WaitingVms {
     } else this.#waiting.delete(vmId);
   }
 
-  /** Call it after each event of the ledger, once the fold has applied it. */
+  /**
+   * Calls `noteVm` for each VM whose entry in the ledger has changed. Call it after each event of the ledger, once the
+   * fold has applied it.
+   */
   noteLedger(chassisId: string): void {
     for (const vmId of this.#ledgersOf.note(chassisId, this.#ledgers.get(chassisId))) this.noteVm(vmId);
   }

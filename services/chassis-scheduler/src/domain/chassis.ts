@@ -25,11 +25,11 @@ export interface Silence {
   readonly timeoutMs: number;
 }
 
-/** The part of a heartbeat that decides about a recovery. */
+/** The fields of a heartbeat on which a recovery depends. */
 export interface AgentSample {
   /** Sequence of the newest event that the agent has applied. */
   readonly appliedSeq: number;
-  /** Number of guests that run there without being placed there by the log. */
+  /** Number of guests that run on the chassis although the log does not place them on it. */
   readonly strays: number;
 }
 
@@ -85,8 +85,8 @@ export const chassisDecider = deciderOf<ChassisState, ChassisCommand, ChassisEve
 
   "cordon-for-drain"(state, { chassisId, drain }) {
     const isAfterStart = (seq = 0) => seq > drain.startedSeq;
-    // The drain cordons once. A chassis that was cordoned and uncordoned since belongs to a drain that has ended, which
-    // this instance has not read yet.
+    // A drain cordons its chassis once. If the chassis was cordoned and uncordoned after the start of the drain, the
+    // drain has ended, and this instance has not read its end yet.
     const wasLifted =
       state.registered && isAfterStart(state.cordonedSeq) && isAfterStart(state.uncordonedSeq);
     return wasLifted ? UNCHANGED : cordon(state, chassisId);
@@ -107,8 +107,8 @@ export const chassisDecider = deciderOf<ChassisState, ChassisCommand, ChassisEve
     return accept<ChassisEvent>({ type: "bioxen.chassis.lost.v1", data });
   },
 
-  // An evacuated VM must not be found running. So the agent must have read of the loss and ended what is no longer
-  // placed on it, and no VM may still name the chassis.
+  // No guest of an evacuated VM may still run on a recovered chassis. So the agent must have applied the event of the
+  // loss and ended all guests that are no longer placed on the chassis, and no evacuating VM may still name it.
   "declare-recovered"(state, { sample, evacuating, nowMs }) {
     if (!state.registered || state.lost === null) return UNCHANGED;
     if (sample.appliedSeq < state.lost.seq || sample.strays > 0 || evacuating > 0) return UNCHANGED;

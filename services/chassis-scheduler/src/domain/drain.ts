@@ -141,7 +141,7 @@ function isUnderWay(migration: Migration | null): boolean {
   return migration !== null && (migration.target !== null || migration.refusals.length === 0);
 }
 
-/** Returns the VMs with a move that a drain of this chassis has requested, once that drain has ended. */
+/** Returns the VMs whose moves an ended drain of this chassis has left; none while the drain is in progress. */
 export function movesToCancel(drain: DrainState, occupants: Occupants): readonly string[] {
   if (isDraining(drain)) return [];
   return residents(occupants).flatMap(([vmId, { migration }]) => (migration?.code === "DRAIN" ? [vmId] : []));

@@ -60,7 +60,10 @@ const GAIN = 1 / 8;
 const DEVIATIONS = 4;
 /** Longest expected interval of a sound path, ms; beyond it the limits grow in proportion. */
 const SOUND_INTERVAL_MS = 1.25 * SAMPLE_INTERVAL_MS;
-/** Largest factor by which the limits grow: with the default limit even the worst path is lost after one minute. */
+/**
+ * Largest factor by which the limits grow. With the default limit, an agent on the worst path counts as lost after one
+ * minute of silence.
+ */
 export const MOST_STRETCH = 6;
 /** Factor on `lostAfterMs` of an agent without any heartbeat yet: it may be starting together with the whole stack. */
 export const UNHEARD_STRETCH = 3;

@@ -61,7 +61,7 @@ export class VmCommands {
     return this.#execute("destroy", vmId, causation);
   }
 
-  /** A VM that preemption holds paused gets its resources back first. */
+  /** Resumes the VM. A VM that preemption holds paused first gets its resources back. */
   async resume({ vmId }: OfVm, causation: Causation): Promise<Handled<VmChanged>> {
     const { state } = await this.#ports.vms.refresh(vmId);
     if (!state.exists || !isHeldByPreemption(state)) return this.#execute("resume", vmId, causation);

@@ -18,9 +18,9 @@ export class DeferCommand {
   }
 
   /**
-   * The cause of the event is the start or move for which the VM waits. The message cannot be the cause, because it
-   * is about many VMs. This instance may not have read the event that made the VM wait: when the reasons seem
-   * unchanged, it reads the VM again.
+   * Records the reasons for one VM. The cause of the event is the start or move for which the VM waits. The command
+   * cannot be the cause, because it is about many VMs. This instance may not have read the event that made the VM
+   * wait: when the reasons seem unchanged, it reads the VM again.
    */
   async #record(vmId: string, reasons: readonly PlacementRefusal[]): Promise<void> {
     const command = { type: "defer", reasons } as const;

@@ -39,13 +39,13 @@ import { seedOf, snapshotIdOf } from "./derived-ids.ts";
 import { passedOn } from "./peer-refusal.ts";
 
 /**
- * Longest wait for the state of a guest, ms. Other calls of the guest, which may take 6 s, come first; then it is
- * stored.
+ * Longest wait for the stored state of a cell, ms. The agent first completes other calls of the guest, which may take
+ * 6 s, and then stores the state.
  */
 const TAKE_TIMEOUT_MS = 15_000;
 /**
- * Longest wait for a machine of a pool, ms: its whole memory is written to disk. A caller with less patience
- * repeats the command with the same snapshot id.
+ * Longest wait for the stored state of a machine of a pool, ms: its whole memory is written to disk. A caller with a
+ * shorter timeout repeats the command with the same snapshot id.
  */
 const TAKE_IN_POOL_TIMEOUT_MS = 300_000;
 
@@ -73,7 +73,7 @@ export class GuestStateCommands {
     const snapshotId = wanted ?? snapshotIdOf(causation.causeId);
     const { state } = await this.#ports.vms.refresh(vmId);
     const before = vmDecider.decide(state, { type: "snapshot", vmId, snapshotId, taken: undefined });
-    // CONFLICT without a stored state: the snapshot is allowed, and only the state of the guest is missing.
+    // Before a state is stored, CONFLICT means that the snapshot is allowed and only the guest's state is missing.
     const isMissing = !before.ok && before.rejection.code === "CONFLICT" && state.exists;
     const taken = isMissing ? await this.#take(vmId, state, causation) : undefined;
     if (taken !== undefined && "ok" in taken) return taken;
@@ -86,7 +86,10 @@ export class GuestStateCommands {
     return { ok: true, result: { ...changed.result, snapshot } };
   }
 
-  /** Rejects a snapshot whose blob is missing or damaged: a restore never makes a guest start from its beginning. */
+  /**
+   * Restores the VM from a snapshot. A snapshot whose blob is missing or damaged is rejected, so that a restore never
+   * makes a guest start without a state.
+   */
   async restore({ vmId, snapshotId }: ParsedRequestOf<"vmRestore">, causation: Causation): Promise<Changed> {
     const { state } = await this.#ports.vms.refresh(vmId);
     const snapshot = snapshotOf(state, snapshotId);
@@ -170,7 +173,10 @@ export class GuestStateCommands {
     return refuse("SNAPSHOT_NOT_FOUND", message, { details: { stored: reading.kind } });
   }
 
-  /** Asks the agent to store the state of the guest. `holder`: the VM that the blob is for, when it is another one. */
+  /**
+   * Asks the agent to store the state of the guest. `holder` is the VM that the blob is for; without it, the blob is
+   * for the guest's own VM.
+   */
   async #take(
     vmId: string,
     vm: Vm,

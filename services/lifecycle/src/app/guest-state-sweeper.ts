@@ -74,7 +74,7 @@ export class GuestStateSweeper {
     });
   }
 
-  /** This instance has become the lease holder: it compares the whole store with the log. */
+  /** Compares the whole store with the log. Call it when this instance becomes the lease holder. */
   compareAll(): void {
     this.#reconciler.wake(ALL);
   }
@@ -104,8 +104,8 @@ export class GuestStateSweeper {
   }
 
   /**
-   * A follower deletes nothing: the lease holder reads the same events, and compares the whole store when it becomes
-   * the lease holder.
+   * Deletes the blob `key` if it is superseded or an old orphan; for `ALL`, schedules such a step for every blob. A
+   * follower deletes nothing: the lease holder reads the same events, and a new one compares the whole store.
    */
   async #step(key: string): Promise<StepResult> {
     if (!this.#acts()) {

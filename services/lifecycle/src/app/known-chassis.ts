@@ -15,7 +15,10 @@ const CODES_ABOUT_CHASSIS: ReadonlySet<string> = new Set<ErrorCode>([
   "UNAVAILABLE",
 ]);
 
-/** Executes again after `caughtUp` when the first outcome is a rejection about chassis. */
+/**
+ * Calls `execute` and returns its outcome. When that is a rejection about chassis, `execute` is called again after
+ * `caughtUp`, and the second outcome is returned.
+ */
 export async function onAllChassis(
   { caughtUp }: { readonly caughtUp: () => Promise<void> },
   execute: () => Promise<Executed<VmState>>,

@@ -40,9 +40,9 @@ export async function resizeInLedger(
 }
 
 /**
- * The message id under which the ledger remembers the resize: one intent changes one reservation once, however
- * often its command is sent. A preemption since then has taken what was granted, so the same intent may change the
- * reservation once more.
+ * The message id under which the ledger remembers the resize: one command changes one reservation once, however
+ * often it is sent. The sequence of an active preemption is part of the id, because the preemption has taken granted
+ * amounts away: the same command may then change the reservation once more.
  */
 function resizeIdOf(
   { causeId, deduplicate }: Causation,

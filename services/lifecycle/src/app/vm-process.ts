@@ -54,7 +54,7 @@ export interface VmWorld {
   readonly ledgers: ReadModel<Ledger>;
   readonly ledgersOf: LedgersOfVms;
   readonly chassis: ReadModel<ChassisState>;
-  /** Sequence of the last event that is folded into them. */
+  /** Sequence of the last event that is folded into the read models of ledgers and chassis. */
   readonly knownSeq: () => number;
 }
 
@@ -80,8 +80,8 @@ export class VmProcess {
   }
 
   /**
-   * Decides what is due for one VM; returns when the next step is due even if no event occurs, undefined when none
-   * is.
+   * Decides what is due for one VM. Returns the instant at which its next step is due without a further event;
+   * undefined when only an event can make a step due.
    */
   async step(vmId: string): Promise<{ readonly dueAtMs: number } | undefined> {
     if (!this.#acts()) return undefined;

@@ -4,7 +4,7 @@
 import { domainEventOf, type Vm, type VmState } from "@bioxen/contracts";
 import type { Aggregates, StoredEvent } from "@bioxen/kernel";
 
-/** Ids of the VMs whose next step may be due. Only the loss of a chassis looks through all VMs. */
+/** Ids of the VMs whose next step may be due after this event. Only the loss of a chassis needs a scan of all VMs. */
 export function concernedVms({ envelope }: StoredEvent, vms: Aggregates<VmState>): readonly string[] {
   const event = domainEventOf(envelope);
   if (event.kind === "vm") return [event.id];

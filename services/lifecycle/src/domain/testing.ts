@@ -6,7 +6,7 @@ import { createdVm, vmEvent } from "@bioxen/testkit";
 
 export const VM_ID = "a";
 export const REQUEST = { ribosomes: 503 };
-/** The reservation after the start request, which has sequence 20, and before `placed`, which has 30. */
+/** Sequence of the reservation: between the start request (sequence 20) and `placed` (sequence 30). */
 export const FENCE = 25;
 
 export const CREATED = createdVm({

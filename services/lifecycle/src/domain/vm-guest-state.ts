@@ -42,7 +42,7 @@ export function decideCheckpointed(
   return accept<VmEvent>({ type: "bioxen.vm.checkpointed.v1", data: { fence, ...checkpoint } });
 }
 
-/** The agent found that the guest cannot resume from this checkpoint. */
+/** A checkpoint from which the guest cannot resume, as its agent has found. */
 export interface LostCheckpoint {
   readonly fence: number;
   readonly checkpointId: string;
@@ -53,7 +53,7 @@ export interface LostCheckpoint {
 export function decideCheckpointLost(state: VmState, lost: LostCheckpoint): VmDecision {
   if (!state.exists || state.fence !== lost.fence) return UNCHANGED;
   if (state.checkpoint?.checkpointId !== lost.checkpointId) return UNCHANGED;
-  // The stop ends the checkpoint anyway, and its reason must not be overwritten.
+  // The stop ends the checkpoint anyway, and the recorded reason of the stop must not be overwritten.
   if (state.state === "stopping") return UNCHANGED;
   return accept<VmEvent>({ type: "bioxen.vm.checkpoint-lost.v1", data: lost });
 }

@@ -52,7 +52,7 @@ export interface MoveWorld {
 }
 
 export type MoveCommand =
-  /** A user's request. `obstacle`: the rejection for want of a suitable chassis, as far as it is known at once. */
+  /** A user's request. `obstacle`: the rejection when no chassis known here suits the request; otherwise undefined. */
   | (OnVm<"migrate"> & { readonly request: MoveRequest; readonly obstacle: VmRejection | undefined })
   /** The scheduler's request to move the VM away from the chassis `fromChassisId`. */
   | (OnVm<"move"> & { readonly request: MoveRequest; readonly fromChassisId: string })
@@ -139,9 +139,9 @@ export function moveDueAtMs(state: VmState): number | undefined {
 }
 
 /**
- * The agent has taken the guest down and handed over its state. `targetEntry`: the entry at the new place; while it
- * is not known here, nothing changes and the agent repeats its report. The state counts when it was taken since the
- * last restore, and is not older than the recorded checkpoint.
+ * Moves the VM to its new place, after the agent has taken the guest down and handed over its state. `targetEntry` is
+ * the entry at the new place; while it is not known here, nothing changes and the agent repeats its report. The state
+ * counts when it was taken since the last restore, and is not older than the recorded checkpoint.
  */
 export function decideHandedOver(
   vm: Vm,

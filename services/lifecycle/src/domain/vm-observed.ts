@@ -33,8 +33,8 @@ export function decideObserved(state: VmState, fence: number, change: OutsideCha
 }
 
 /**
- * True when the machine belongs to the VM's present place, or is what the last place of a stopped or failed VM left
- * in the pool.
+ * True when the change is about the VM's present machine, or about the machine that a stopped or failed VM has left in
+ * the pool.
  */
 function isAbout(vm: Vm, fence: number): boolean {
   if (vm.fence !== null) return vm.fence === fence;
@@ -67,7 +67,7 @@ function consequenceOf(vm: Vm, seen: SeenChange, drift: DriftPolicy): DriftConse
       // Preemption has taken the resources of a VM that it paused, so the VM must be paused again.
       return isAccepted && !isHeldByPreemption(vm) ? "FOLLOW" : "REPAIR";
     case "started":
-      // A VM without a place has no allocation, whatever the policy says.
+      // A VM without a place has no allocation, so its machine must not run, whatever the drift policy is.
       return vm.fence === null || vm.state === "paused" || vm.state === "stopping" ? "REPAIR" : "NONE";
     case "halted":
       if (vm.fence === null || vm.state === "stopping") return "NONE";

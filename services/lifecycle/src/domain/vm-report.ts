@@ -30,8 +30,8 @@ export interface ReportCommand {
 }
 
 /**
- * A start is confirmed only while its reservation has not expired, and the allocator keeps an expired reservation
- * until the VM gives it up. So a VM never runs without an allocation.
+ * Decides a report. A start is confirmed only while its reservation has not expired, and the allocator keeps an expired
+ * reservation until the VM gives it up. So a VM never runs without an allocation.
  */
 function decideReport(state: VmState, { report, entry, targetEntry, nowMs }: ReportCommand): VmDecision {
   const { fence, reason, code } = report;

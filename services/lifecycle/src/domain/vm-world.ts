@@ -39,7 +39,10 @@ export type WorldCommand =
   /** The restart policy starts the VM when it is due. */
   | { readonly type: "restart"; readonly nowMs: number };
 
-/** An expired reservation is not taken: the allocator may be releasing it, and the VM waits for another. */
+/**
+ * Gives a waiting VM its reserved place. An expired reservation is not taken, because the allocator may be releasing
+ * it: the VM waits for another.
+ */
 function decidePlace(state: VmState, { place, nowMs }: CommandOf<WorldCommand, "place">): VmDecision {
   if (!isForWaiting(state, place.entry) || !isCurrent(place.entry, place.entry.fence, nowMs))
     return UNCHANGED;
@@ -70,8 +73,8 @@ const DISPLACEMENT_REASONS: Readonly<Record<LedgerDisplacement, string>> = {
 };
 
 /**
- * The VM needs another place. A VM that was stopping has stopped, because its guest is unreachable. A guest that
- * does not end with its agent continues in its pool, so its VM keeps its place.
+ * Displaces a VM whose chassis is lost. A VM that was stopping becomes stopped instead, because its guest is
+ * unreachable. A guest that does not end with its agent continues in its pool, so its VM keeps its place.
  */
 function decideLoseChassis(state: VmState): VmDecision {
   if (!state.exists || state.fence === null || !endsWithAgent(state.vmType)) return UNCHANGED;
@@ -93,9 +96,10 @@ export function placeEndsAtMs(state: VmState, entry: LedgerEntry | null): number
 }
 
 /**
- * The end of a place whose guest was not running in time. The VM gives it up, in its own stream, and not the
- * allocator by its clock: a `started` that was decided in time but is appended late then conflicts with this event,
- * and one of the two is rejected. The allocator keeps the entry until it has read this event.
+ * Displaces a VM whose guest was not running before its reservation expired. The VM gives up the place by an event in
+ * its own stream; the allocator does not end it by its clock. A `started` that was decided in time but is appended late
+ * therefore conflicts with this event, and one of the two is rejected. The allocator keeps the entry until it has read
+ * this event.
  */
 function decideGiveUpPlace(
   state: VmState,
@@ -112,8 +116,8 @@ function displaced({ chassisId }: Vm, fence: number, code: LedgerDisplacement): 
 }
 
 /**
- * Why the entry of the VM's place is gone. For a VM that is starting it has expired: a `placed` that was decided in
- * time can be appended after the expiry, and no other entry of a starting VM ends.
+ * Why the entry of the VM's place is gone. If the VM is starting, the entry has expired: a `placed` that was decided
+ * before the expiry can be appended after it. The entry of a starting VM ends for no other reason.
  */
 function displacementOf(vm: Vm, entry: LedgerEntry | null): LedgerDisplacement {
   if (entry !== null) return "RESERVATION_REPLACED";

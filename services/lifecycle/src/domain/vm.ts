@@ -166,8 +166,8 @@ function decideDestroy(state: VmState, { vmId }: CommandOf<UserCommand, "destroy
 }
 
 /**
- * Records what the ledger has granted. A retry may find an entry that another command has changed since: the
- * amounts of the entry count, unless a preemption made the difference.
+ * Records what the ledger has granted. A retry may find an entry that another command has changed since. Then the VM
+ * records the present amounts of the entry; if a preemption changed them, the command is rejected.
  */
 function decideResize(
   state: VmState,

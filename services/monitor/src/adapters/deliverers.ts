@@ -1,9 +1,9 @@
 /**
- * Alert deliverers of extension packages, which take a notification wherever they like.
+ * Alert deliverers of extension packages, which send notifications to further destinations.
  *
- * To `AlertDeliveries` each is one more webhook, with the same retries and dead letters. A deliverer that throws has
- * failed and is retried. One that does not answer within {@link DELIVERY_TIMEOUT_MS} has failed too, and delays only
- * its own queue.
+ * `AlertDeliveries` treats each deliverer as one more webhook, with the same retries and dead letters. A deliverer that
+ * throws has failed and is retried. A deliverer that does not answer within {@link DELIVERY_TIMEOUT_MS} has failed too,
+ * and delays only its own queue.
  */
 import { type AlertDeliverer, type Delivered, isWebhookName } from "@bioxen/contracts";
 import { messageOf } from "@bioxen/kernel";

@@ -52,7 +52,7 @@ export const NO_WEBHOOKS: Webhooks = {
 export const MAX_ATTEMPTS = 6;
 /** Wait after the first failed attempt, ms; doubles with each further one. */
 export const FIRST_WAIT_MS = 1_000;
-/** The ceiling is so high that no wait reaches it: every wait doubles until `MAX_ATTEMPTS` ends the delivery. */
+/** The ceiling is above every wait that occurs: the waits double until `MAX_ATTEMPTS` ends the delivery. */
 const RETRY_BACKOFF: Backoff = {
   firstMs: FIRST_WAIT_MS,
   ceilingMs: FIRST_WAIT_MS * 2 ** (MAX_ATTEMPTS - 1),
@@ -105,7 +105,7 @@ export class AlertDeliveries {
     });
   }
 
-  /** Call it after each event of the rule: notifications may wait for delivery. */
+  /** Starts the delivery of the rule's waiting notifications, if any. Call it after each event of the rule. */
   wake(ruleId: string): void {
     if (this.#acts() && this.#states.get(ruleId).state.owed.length > 0) this.#reconciler.wake(ruleId);
   }

@@ -173,7 +173,7 @@ export class Alerts {
       invariant(executed.ok, "raising and clearing are never rejected", { ruleId });
       if (!executed.changed) break;
     }
-    // Other targets were waiting for room under this rule.
+    // The rule was at its limit of active alerts: other targets in breach may have waited for this one to clear.
     if (wasFull && !isFull(this.states.get(ruleId).state)) {
       for (const other of this.evaluator.breaching(ruleId)) this.#noteChange(ruleId, other);
     }

@@ -2,8 +2,8 @@
  * Decider of an alert rule and its alerts: set and removed by command, raised and cleared once per target, and
  * notified.
  *
- * Whether an alert is due is for the evaluator to say; the decider only makes sure that it happens once. A default rule
- * that was never changed is not in the log. It is set there before the first alert under it is raised.
+ * The evaluator decides whether an alert is due; this decider only ensures that it is raised and cleared once. A
+ * default rule that was never changed is not in the log. It is set there before its first alert is raised.
  */
 import {
   type AlertEvent,
@@ -48,7 +48,7 @@ export type AlertCommand =
       readonly value: number | null;
       readonly code: ClearingCode;
     }
-  /** `results` has, by notification id, the webhooks that did not take it; all others did. */
+  /** `results` has, by notification id, the webhooks that did not take the notification; all other webhooks took it. */
   | { readonly type: "record-deliveries"; readonly results: ReadonlyMap<string, readonly Undelivered[]> }
   /** Without `notificationId`, all dead letters of the rule are sent again. */
   | { readonly type: "retry"; readonly ruleId: string; readonly notificationId: string | undefined };

@@ -30,7 +30,7 @@ export const HISTORY_RESOLUTIONS = {
 } as const;
 export type HistoryResolution = keyof typeof HISTORY_RESOLUTIONS;
 
-/** The newest points of one resolution, and the finer points that the next one is made of. */
+/** The newest points of one resolution, and the finer points of the span that is not complete yet. */
 class Ring {
   readonly #spanMs: number;
   readonly #length: number;
@@ -42,7 +42,7 @@ class Ring {
     this.#length = points;
   }
 
-  /** Adds a finer point. Returns the coarser point that is complete now, if so. */
+  /** Adds a finer point. Returns the coarser point that this completes; undefined when it completes none. */
   add(point: FleetPoint): FleetPoint | undefined {
     const atMs = this.#begin(point);
     const [first] = this.#open;
