@@ -1,6 +1,6 @@
 /**
  * The processes of a simulated cluster: the real services on simulated ports. A killed process does nothing more,
- * whatever it had begun, and is started again after a while.
+ * whatever it had begun, and restarts after a while.
  */
 import type { ServedEndpoint } from "@bioxen/contracts";
 import { EventFeed, type EventSink, type ServicePorts, SnapshotWriter } from "@bioxen/kernel";

@@ -15,7 +15,7 @@ const FOUND_A_BUG = [
   20, // A resize overtaken by another one wrote an allocation that its ledger no longer held.
   38, // A restarted VM took the reservation of an ended move, which its ledger was releasing.
   340, // A chassis stayed cordoned for a drain that had been cancelled at another instance.
-  781, // A stopping VM was told that its checkpoint is lost.
+  781, // The loss of a checkpoint was recorded for a stopping VM.
   842, // A move above a lowered quota gave up the old place first.
   1419, // A chassis was cordoned for a drain that was cancelled while the cordon was being appended.
   1466, // A deferral named a move of the VM that had already ended, so that the VM got no reason.
