@@ -1,7 +1,7 @@
 /**
- * `pnpm bench [commands|replay|startup|monitor|scheduler|packing]`: prints rates with their ratio to raw NATS, the cost
- * of plans, and how tightly plans fill chassis. Exits with 0 when all measurements succeed and stay within their
- * limits.
+ * `pnpm bench [commands|replay|startup|monitor|scheduler|packing]`: runs the benchmarks and prints their results:
+ * rates, each with its ratio to the rate of raw NATS, the time of a placement plan, and the number of chassis that a
+ * plan needs. Exits with 0 when all measurements succeed and stay within their limits.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -20,10 +20,10 @@ import { startup } from "./startup.ts";
 const COMMANDS = 5_000;
 const AT_ONCE = 64;
 const TIMEOUT_MS = 30_000;
-/** Size of a raw message, bytes. It equals the size of a `created` event. */
+/** Size of each message in the measurement of raw NATS, bytes. It equals the size of a `created` event. */
 const RAW_BYTES = 700;
 
-/** Returns the rate per second of `count` calls of `work`, with `AT_ONCE` in flight. */
+/** Calls `work` `count` times, with at most `AT_ONCE` calls in flight. Returns the rate, calls per second. */
 async function rateOf(count: number, work: (i: number) => Promise<unknown>): Promise<number> {
   let next = 0;
   const startedAt = performance.now();

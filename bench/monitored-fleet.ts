@@ -1,5 +1,5 @@
 /**
- * A simulated fleet to load a monitor: the log has running VMs, and this process publishes their samples as an agent
+ * Simulates a fleet that loads a monitor. It writes running VMs into the log, and publishes their samples as an agent
  * would. No guest runs.
  */
 import { type ChildProcess, spawn } from "node:child_process";
@@ -21,7 +21,9 @@ import { createdVm, envelopeOf, registeredChassis } from "@bioxen/testkit";
 const MONITOR = fileURLToPath(new URL("../services/monitor/main.ts", import.meta.url));
 const CHASSIS = "bench";
 const APPENDS_AT_ONCE = 64;
-/** Number of batches into which the samples of one second are split, because agents do not publish simultaneously. */
+/**
+ * Number of batches into which the samples of one second are split. Real agents do not all publish at the same moment.
+ */
 const SLICES = 20;
 const SECOND_MS = 1_000;
 
@@ -29,7 +31,7 @@ export class MonitoredFleet {
   readonly bus: Bus;
   readonly vmIds: readonly string[];
   readonly #monitor: ChildProcess;
-  /** The latest vital signs that the monitor published. */
+  /** The latest vital signs that the monitor published; undefined before the first. */
   vitals: ServiceSample | undefined;
   /** Number of samples that have been sent for each VM. */
   sent = 0;
@@ -43,7 +45,7 @@ export class MonitoredFleet {
     });
   }
 
-  /** Writes `vms` running VMs into the log, starts a monitor, and waits until the monitor is ready. */
+  /** Writes the events of `vms` running VMs into the log, starts a monitor, and waits until the monitor is ready. */
   static async start(url: string, vms: number): Promise<MonitoredFleet> {
     const bus = await connectBus({ servers: url, name: "bench-fleet" });
     const vmIds = Array.from({ length: vms }, (_, i) => `vm-${i}`);
@@ -83,7 +85,10 @@ export class MonitoredFleet {
     this.#monitor.kill(name);
   }
 
-  /** Sends `samples` samples of every VM at full speed: the backlog of a pause of `samples` seconds. */
+  /**
+   * Publishes `samples` samples of every VM at full speed. That is the backlog after a pause of `samples` seconds,
+   * because a VM has one sample per second.
+   */
   async burst(samples: number): Promise<void> {
     for (let i = 0; i < samples; i += 1) {
       this.sent += 1;

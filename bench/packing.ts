@@ -1,15 +1,17 @@
 /**
- * The number of chassis that 1 000 workloads need: bin-pack, first-fit and spread, compared with the vector lower
- * bound.
+ * Benchmark of packing: counts the chassis that 1 000 workloads need under bin-pack, first-fit and spread, and compares
+ * each count with a lower bound.
  *
- * A workload is one gathered batch of 50 to 500 cells for equal ecoli chassis. Up to a third of them are large
- * and take up to four fifths of a chassis. The seed determines it: workload 17 is the same everywhere. No packing
- * can beat the lower bound: for each resource the total request divided by the offer of one chassis, rounded up,
- * and the maximum of these. The true optimum may be higher, because large cells leave gaps. The real waste is
- * therefore at most the excess shown.
+ * A workload is a batch of 50 to 500 cells that are placed together on equal ecoli chassis. Up to a third of the cells
+ * are large: each takes up to four fifths of a chassis. The number of a workload determines its seed, so workload 17
+ * is the same on every machine.
+ *
+ * The lower bound is computed per resource: the total request divided by the offer of one chassis, rounded up. The
+ * largest of these numbers is the bound, and no packing can beat it. The true optimum may be higher, because large
+ * cells leave gaps. The real waste is therefore at most the excess shown.
  *
  * Bin-pack and spread run in the planner itself, on as many empty chassis as first-fit needed. Spread uses every
- * chassis it gets, so its figure is the smallest number of chassis on which it still places all VMs.
+ * chassis that it gets. Its figure is therefore the smallest number of chassis on which it still places all VMs.
  */
 import { FULL_DEMAND } from "@bioxen/contracts";
 import { type Amounts, add, amountOf, fits, subtract, sum } from "@bioxen/kernel";
@@ -17,13 +19,19 @@ import { BIN_PACK, type PlacementPolicy, planPlacements, SPREAD, type WaitingVm 
 import { chassisOf, emptyRoomOf, randomFrom } from "./scheduler-fleet.ts";
 
 const WORKLOADS = 1_000;
-/** Largest excess of bin-pack over the lower bound, over all workloads, per mille. */
+/**
+ * Largest allowed excess of the chassis that bin-pack uses over the lower bound, per mille of the bound. Both are
+ * summed over all workloads.
+ */
 const EXCESS_LIMIT_PERMILLE = 100;
 
 const CHASSIS = chassisOf("ecoli");
 const EMPTY = emptyRoomOf("empty", CHASSIS).room;
 
-/** Returns false when bin-pack exceeds its limit. */
+/**
+ * Packs all workloads under each policy and prints the number of chassis used. Returns whether the excess of bin-pack
+ * over the lower bound is within `EXCESS_LIMIT_PERMILLE`.
+ */
 export function packing(): boolean {
   let [bound, binPack, firstFit, spread, vms] = [0, 0, 0, 0, 0];
   for (let number = 0; number < WORKLOADS; number += 1) {
@@ -68,7 +76,10 @@ function lowerBound(requests: readonly Amounts[]): number {
   return Math.max(...perResource, Math.ceil(requests.length / EMPTY.placesLeft));
 }
 
-/** Puts each request, in the given order, into the first chassis with room for it. Returns the number of chassis. */
+/**
+ * Puts each request, in the given order, into the first chassis that has room for it. Returns the number of chassis
+ * used.
+ */
 function firstFitOf(requests: readonly Amounts[]): number {
   const bins: { free: Amounts; places: number }[] = [];
   for (const request of requests) {
@@ -96,7 +107,10 @@ function waitingFor(request: Amounts, i: number): WaitingVm {
   };
 }
 
-/** Adds chassis to `count` empty ones until a plan places all VMs. Returns the number of chassis with a VM. */
+/**
+ * Plans on `count` empty chassis, and adds one chassis at a time until a plan places all VMs. Returns the number of
+ * chassis that have a VM in that plan.
+ */
 function usedBy(policy: PlacementPolicy, waiting: readonly WaitingVm[], count: number): number {
   for (let chassis = count; ; chassis += 1) {
     const used = chassisUsed(policy, waiting, chassis);
@@ -104,14 +118,17 @@ function usedBy(policy: PlacementPolicy, waiting: readonly WaitingVm[], count: n
   }
 }
 
-/** Returns the smallest number of chassis on which the policy places all VMs. */
+/** Returns the smallest number of chassis on which the policy places all VMs. The search starts at `from` chassis. */
 function fewestFor(policy: PlacementPolicy, waiting: readonly WaitingVm[], from: number): number {
   let chassis = usedBy(policy, waiting, from);
   while (chassis > 1 && chassisUsed(policy, waiting, chassis - 1) !== undefined) chassis -= 1;
   return chassis;
 }
 
-/** Plans on `chassis` empty chassis. Returns the number of those with a VM; undefined when a VM was not placed. */
+/**
+ * Plans all VMs on `chassis` empty chassis. Returns the number of chassis that got a VM; undefined when a VM was not
+ * placed.
+ */
 function chassisUsed(
   policy: PlacementPolicy,
   waiting: readonly WaitingVm[],

@@ -1,6 +1,6 @@
 /**
- * A fleet in the scheduler's view: chassis of all cell types, partly full of running VMs, and pending VMs. The seed
- * determines all numbers.
+ * Generates a fleet as the scheduler sees it: chassis of all cell types, partly full of running VMs, and pending VMs.
+ * The seed determines all numbers.
  */
 import {
   CHASSIS_DEFAULTS,
@@ -13,7 +13,10 @@ import {
 import { type Amounts, add, fits, subtract } from "@bioxen/kernel";
 import type { ChassisRoom, WaitingVm } from "@bioxen/placement";
 
-/** Returns a source of numbers from 0 to below 1, determined by the seed (mulberry32). */
+/**
+ * Returns a function that returns random numbers from 0 to below 1. The seed determines the sequence (generator:
+ * mulberry32).
+ */
 export function randomFrom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

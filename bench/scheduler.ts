@@ -1,10 +1,11 @@
 /**
- * The cost of a plan for 10 000 chassis, 100 000 running VMs and 1 000 pending ones.
+ * Benchmark of the placement plan: its cost for 10 000 chassis, 100 000 running VMs and 1 000 pending ones.
  *
- * Measures the pure plan, without bus and log, because that part grows with the fleet. Three figures:
+ * It measures the pure plan, without bus and log, because only the cost of the plan grows with the fleet. It prints
+ * three figures:
  * - placements per second while plans of 1 000 VMs fill an empty fleet;
- * - the time of one plan of 1 000 VMs on a fleet that runs 100 000. The requests are either hardly ever equal, the worst
- *   case for a planner that groups them, or in steps of ten percent;
+ * - the time of one plan of 1 000 VMs on a fleet that runs 100 000. It is measured twice: with requests that are hardly
+ *   ever equal, the worst case for a planner that groups equal requests, and with requests in steps of ten percent;
  * - the growth of that time from 1 000 to 10 000 chassis.
  *
  * Each time is given as wall time and as processor time. On a busy machine the wall time is longer; the processor time
@@ -17,16 +18,19 @@ import { emptyFleetOf, fleetOf, waitingOf } from "./scheduler-fleet.ts";
 const CHASSIS = 10_000;
 const VMS_PER_CHASSIS = 10;
 const PENDING = 1_000;
-/** Odd, so that the median is a measured value. */
+/** Number of measured plans. It is odd, so that the median is a measured value. */
 const RUNS = 21;
 const SIZES = [1_000, 2_000, 4_000, 7_000, 10_000];
-/** Number of plans before the measurement: the engine compiles the code during the first plans. */
+/**
+ * Number of plans before the measurement, whose times are discarded: the engine compiles the code during the first
+ * plans.
+ */
 const WARM_UP = 5;
-/** Limit of the median plan of 1 000 VMs on two cores, ms. */
+/** Upper limit of the median wall time of a plan of 1 000 VMs on a machine with two cores, ms. */
 const MEDIAN_LIMIT_MS = 200;
 /**
- * The planning time grows with a power of the number of chassis. Growth counts as linear up to this exponent; the
- * excess over 1 allows for measurement noise.
+ * Upper limit of the exponent by which the planning time grows with the number of chassis. An exponent of 1 is linear
+ * growth; the excess over 1 allows for measurement noise.
  */
 const EXPONENT_LIMIT = 1.1;
 
@@ -35,7 +39,9 @@ interface Timing {
   readonly cpuMs: number;
 }
 
-/** Returns false when a figure exceeds its limit. */
+/**
+ * Measures the plans and prints the figures. Returns whether the planning time and its growth stay within their limits.
+ */
 export function scheduler(): boolean {
   fill();
   const medians = SIZES.map((chassis) => {
@@ -112,7 +118,10 @@ function timePlan(waiting: readonly WaitingVm[], rooms: readonly ChassisRoom[]):
   return { wallMs, cpuMs: (user + system) / 1_000 };
 }
 
-/** Returns the slope of the least-squares line through the logarithms of the points. */
+/**
+ * Returns the exponent e of the power law y ~ x^e that fits the points best: the slope of the least-squares line
+ * through the logarithms of the points.
+ */
 function exponentOf(points: readonly (readonly [number, number])[]): number {
   const logs = points.map(([x, y]) => [Math.log(x), Math.log(y)] as const);
   const mean = (all: readonly number[]) => all.reduce((a, b) => a + b, 0) / all.length;

@@ -1,9 +1,12 @@
 /**
- * The time that lifecycle needs to start on a log of a million events: from the log alone, and from a snapshot.
+ * Benchmark of the start of lifecycle on a log of a million events: from the log alone, and from a snapshot.
  *
- * The benchmark runs real processes on a real server. In the same run, it measures an ordered consumer that ignores its
- * messages, because its rate is the upper bound for every reader. Two times are measured: until the state is complete,
- * as the service logs it ("rebuilt from the log"), and from the start of the process until it is ready.
+ * The benchmark runs real processes on a real server, and measures two times of each start. The first is the time until
+ * lifecycle's state is complete, as lifecycle logs it ("rebuilt from the log"). The second is the time from the start
+ * of the process until it is ready.
+ *
+ * In the same run, it measures an ordered consumer that ignores its messages. The rate of that consumer is the upper
+ * bound for every reader of the log.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
@@ -18,16 +21,19 @@ import { syntheticLog } from "./synthetic-log.ts";
 
 const EVENTS = 1_000_000;
 const PUBLISHES_AT_ONCE = 512;
-/** Odd, so that the median is a measured value. */
+/**
+ * Number of measured starts from the log, and of starts from a snapshot. It is odd, so that the median is a measured
+ * value.
+ */
 const ROUNDS = 3;
 const LIFECYCLE = fileURLToPath(new URL("../services/lifecycle/main.ts", import.meta.url));
 const VM_EVENTS = eventSubject("vm", "");
 const BYTES_PER_MIB = 1_048_576;
 
 interface Start {
-  /** Time until the state was complete, ms, as the service logs it. */
+  /** Time until the state of lifecycle was complete, ms, as lifecycle logs it. */
   readonly stateMs: number;
-  /** Time from the start of the process until it was ready, ms. */
+  /** Time from the start of the lifecycle process until it was ready, ms. */
   readonly processMs: number;
   readonly residentBytes: number;
 }
@@ -91,7 +97,7 @@ function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
-/** Writes the log and returns its number of VMs. */
+/** Writes `EVENTS` synthetic events into the log. Returns the number of VMs in them. */
 async function seed(url: string): Promise<number> {
   const bus = await connectBus({ servers: url, name: "bench-seed" });
   await openEventLog(bus);
@@ -104,15 +110,15 @@ async function seed(url: string): Promise<number> {
       await js.publish(subject, bytes, { msgID: id });
     }
   };
-  // One publisher at a time takes a message from the generator, and the connection keeps the order of sending.
+  // The publishers take messages from the generator one at a time, and the connection keeps their order.
   await Promise.all(Array.from({ length: PUBLISHES_AT_ONCE }, publisher));
   await bus.close();
   return vms.size;
 }
 
 /**
- * Returns the times in which an ordered consumer gets every message, ms: one through the iterator of the client
- * library, one through its callback.
+ * Returns the time in which an ordered consumer reads the whole log, ms. It is measured twice: through the iterator of
+ * the client library, and through its callback.
  */
 async function rawOf(url: string): Promise<Raw> {
   const connection = await connect({ servers: url });
@@ -144,7 +150,10 @@ async function rawByIterator(connection: NatsConnection): Promise<number> {
   return performance.now() - startedAt;
 }
 
-/** Starts lifecycle, waits until it is ready (and has written a snapshot), and kills it. */
+/**
+ * Starts lifecycle, waits until it is ready, kills it, and returns the measured start. With `untilWritten`, lifecycle
+ * is killed only after it has written a snapshot.
+ */
 async function startOf(
   url: string,
   snapshotEvery: number,
@@ -193,7 +202,7 @@ class LogLines {
   }
 }
 
-/** Returns the resident memory of a process, bytes; NaN where the system does not report it. */
+/** Returns the resident memory of a process, bytes; NaN where the operating system does not report it. */
 async function residentOf({ pid }: ChildProcess): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? Number.NaN) * 1_024;

@@ -1,9 +1,10 @@
 /**
- * The log of a busy fleet: 100 000 VMs from creation to their end, the ledgers of their reservations, and their
- * chassis.
+ * Generates the log of a busy fleet: 100 000 VMs from creation to their end, the ledgers with their reservations, and
+ * their chassis.
  *
  * Every event has the form that the services write: versions count up, digests chain, and reservations stay within the
- * offer. All events are over an hour old, so that no service must remember their outcomes.
+ * offer. All events are over an hour old. A service remembers only the outcomes of recent commands, so it remembers
+ * none from this log.
  */
 import {
   type ChassisEvent,
@@ -77,7 +78,9 @@ export function* syntheticLog(count: number): Generator<LogMessage> {
   }
 }
 
-/** Yields the events of one chassis and its VMs: half of the VMs end destroyed, the other half running. */
+/**
+ * Yields the events of one chassis and its VMs. Half of the VMs are destroyed in the end; the other half still runs.
+ */
 function* chassisEvents(writer: Writer, number: number): Generator<LogMessage> {
   const chassisId = `chassis-${number}`;
   const demand = FULL_DEMAND.syn3a;

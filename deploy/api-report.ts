@@ -17,7 +17,7 @@ modules have the types that these refer to. A removed or changed line may break 
 [PROTOCOL](../PROTOCOL.md) has the types of \`@bioxen/contracts\`.
 `;
 
-/** Returns the report of the last compilation. */
+/** Returns the report: the declarations of `@bioxen/client` that the last compilation wrote. */
 export function apiReport(): string {
   const folder = join(EMITTED, "packages", "client", "src");
   const modules = readdirSync(folder).filter((name) => name.endsWith(".d.ts"));

@@ -24,7 +24,7 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const BUILD = join(ROOT, ".build");
-/** The folder of the compiled modules and declarations, under the paths of their sources. */
+/** Folder of the compiled modules and declarations. Below it, each has the same path as its source in the workspace. */
 export const EMITTED = join(BUILD, "js");
 
 interface Manifest {
@@ -32,7 +32,9 @@ interface Manifest {
   readonly version: string;
   readonly license: string;
   readonly exports?: Readonly<Record<string, string>>;
-  /** Imports by condition: `{"#platform": {"browser": …, "default": …}}`. */
+  /**
+   * Internal imports of the package, each with a target per condition: `{"#platform": {"browser": …, "default": …}}`.
+   */
   readonly imports?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly bin?: Readonly<Record<string, string>>;
   readonly dependencies?: Readonly<Record<string, string>>;
@@ -41,7 +43,10 @@ interface Manifest {
   readonly peerDependenciesMeta?: object;
 }
 
-/** The tested Node versions. With Node older than 22.15, npm skips the optional nats-server package. */
+/**
+ * Node versions that a packed package accepts: those that are tested. With Node older than 22.15, npm skips the
+ * optional nats-server package.
+ */
 const ENGINES = { node: ">=24" };
 
 const manifestIn = (folder: string) =>
@@ -55,7 +60,10 @@ export function compile(): void {
   for (const path of globSync("**/*.js", { cwd: EMITTED })) nameWorkers(join(EMITTED, path));
 }
 
-/** Rewrites the URLs of workers and programs, because the compiler rewrites only imports. */
+/**
+ * Changes `.ts` to `.js` in the URLs by which a compiled module names workers and programs. The compiler itself changes
+ * only imports.
+ */
 function nameWorkers(path: string): void {
   const text = readFileSync(path, "utf8");
   const named = text.replaceAll(/(new URL\("\.[^"]*)\.ts(", import\.meta\.url\))/g, "$1.js$2");
@@ -64,8 +72,8 @@ function nameWorkers(path: string): void {
 }
 
 /**
- * Returns dependency versions as numbers: the workspace version for our packages, the installed and tested version for
- * others.
+ * Returns the dependencies of a package with real versions in place of `workspace:` and `catalog:`. The version is that
+ * of the package in the workspace, or the installed and tested version of an external package.
  */
 function numbered(wanted: Readonly<Record<string, string>> | undefined, folder: string) {
   if (wanted === undefined) return undefined;
@@ -107,8 +115,8 @@ function packedManifest(folder: string): object {
 }
 
 /**
- * Stages a package without its tests: compiled modules, files that modules read, manifest, licence and README. Returns
- * the folder.
+ * Copies the files of a package, without its tests, into a folder for packing: compiled modules, files that modules
+ * read, manifest, licence and README. Returns the folder.
  */
 function stage(folder: string): string {
   const staged = join(BUILD, "packages", basename(folder));

@@ -37,7 +37,7 @@ class ProductionTree {
     this.#target = resolve(target);
   }
 
-  /** Copies the package in `folder` and its dependencies. */
+  /** Copies the package in `folder` and, recursively, its dependencies. */
   add(folder: string): void {
     const real = realpathSync(folder);
     if (this.#done.has(real)) return;
@@ -55,7 +55,10 @@ class ProductionTree {
     for (const name of optional) this.#link(real, name, true);
   }
 
-  /** Copies a dependency and the link by which a package finds it. Only an optional dependency may be missing. */
+  /**
+   * Copies the dependency `name` of the package in the folder `from`, and the symlink by which Node finds that
+   * dependency. Throws when it is missing, unless it is optional.
+   */
   #link(from: string, name: string, isOptional: boolean): void {
     const link = linkTo(name, from);
     if (link === undefined) {
@@ -80,7 +83,10 @@ function dependenciesOf(folder: string) {
   return { required: runs(dependencies).filter((name) => !optional.includes(name)), optional };
 }
 
-/** Finds the link of a dependency as Node does, upwards from the importing package. */
+/**
+ * Returns the path at which Node finds the dependency `name` of the package in the folder `from`: in the nearest
+ * `node_modules` upwards from that folder. Returns undefined when no such path exists.
+ */
 function linkTo(name: string, from: string): string | undefined {
   for (let folder = from; ; folder = dirname(folder)) {
     const nodeModules = basename(folder) === "node_modules" ? folder : join(folder, "node_modules");

@@ -10,7 +10,7 @@ export interface Options {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** The monitor calls this once at its start. Throws if the configuration lacks the file. */
+/** Returns the deliverer. The monitor calls this function once at its start. Throws if `ALERT_FILE` is not set. */
 export function createAlertDeliverer({ env }: Options): AlertDeliverer {
   const path = env["ALERT_FILE"];
   if (path === undefined || path === "") throw new Error("ALERT_FILE names no file");

@@ -1,7 +1,7 @@
 /**
- * The attachment point for a package about JCVI's organisms: it makes a cell model of an {@link Organism}.
- * `BIOXEN_CELL_MODEL=@bioxen-examples/jcvi-bridge` selects it as the model of an agent. The bridge provides the duties of every model
- * (time, divisions, validation, snapshots); the organism provides the growth rate.
+ * The attachment point for a package about JCVI's organisms: it makes a cell model from an {@link Organism}.
+ * `BIOXEN_CELL_MODEL=@bioxen-examples/jcvi-bridge` selects it as the model of an agent. The bridge does what every cell
+ * model must do (time, divisions, validation, snapshots); the organism provides the growth rate.
  */
 import {
   allocationProblems,
@@ -27,7 +27,7 @@ const MEDIUM: Medium = {
 interface Lived {
   readonly simMinutes: number;
   readonly divisions: number;
-  /** Progress of the current generation, 0 … 1. */
+  /** Progress of the cell from its last division (0) to its next one (1). */
   readonly progress: number;
 }
 
@@ -40,7 +40,7 @@ export function bridgeTo(organism: Organism): CellModel {
   };
 }
 
-/** The export that an agent loads. */
+/** The cell model. An agent loads it from this module by the name `cellModel`. */
 export const cellModel = bridgeTo(STAND_IN);
 
 function boot(
@@ -66,7 +66,7 @@ function restore(organism: Organism, snapshot: ModelSnapshot): LivingCell {
   return new BridgedCell(organism, allocation, environment, lived);
 }
 
-/** Fills in absent fields of the environment from the organism's default medium. */
+/** Returns the environment, with the value of the organism's default medium for each absent field. */
 function mediumOf({ nutrientQuality, substrate, chloramphenicolMicromolar }: CellEnvironment): Medium {
   return {
     nutrientQuality: nutrientQuality ?? MEDIUM.nutrientQuality,

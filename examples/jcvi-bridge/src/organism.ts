@@ -8,22 +8,22 @@ export interface Organism {
   readonly biologicalType: BiologicalType;
   /** The source of the organism's numbers, for readers of a sample. */
   readonly source: string;
-  /** The resources for growth at the reference rate. */
+  /** Amounts of the resources with which the organism grows at its reference rate. */
   readonly fullDemand: Required<CellAllocation>;
   /** The growth rate at full demand in the default medium, per minute. */
   readonly referenceGrowthRate: number;
-  /** Amino acids in proteins at birth. */
+  /** Protein of a cell at birth, amino acids. */
   readonly proteinAminoAcids: number;
   /**
-   * Returns the growth rate, 0 … {@link referenceGrowthRate}, per minute. The function is pure, and a larger allocation
-   * never lowers the rate.
+   * Returns the growth rate under an allocation in an environment, 0 … {@link referenceGrowthRate}, per minute. The
+   * function must be pure, and a larger allocation must never lower the rate.
    */
   growthRate(allocation: CellAllocation, environment: Medium): number;
 }
 
 /**
- * A placeholder for such a package: the scarcest resource, times a factor of the medium, determines the growth. Its
- * reference growth rate is that of BioXen for syn3A.
+ * A placeholder organism in place of a real package. The scarcest resource determines its growth, multiplied by a
+ * factor of the medium. Its reference growth rate is that of BioXen for syn3a.
  */
 export const STAND_IN: Organism = {
   biologicalType: "syn3a",

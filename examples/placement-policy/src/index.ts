@@ -1,13 +1,13 @@
 /**
- * An example placement policy: it fills each chassis to about three quarters, which leaves room for resizes, before it uses the next.
- * Above that it prefers the emptiest chassis.
+ * An example placement policy. It fills each chassis to about three quarters before it uses the next, which leaves room
+ * for resizes. When all chassis are fuller than that, it prefers the emptiest one.
  *
- * `BIOXEN_PLACEMENT_POLICY=@bioxen-examples/placement-policy` selects it in the scheduler, which asks it only about feasible chassis. It
- * has no `bound`, because its score is not monotonic: every chassis is scored.
+ * `BIOXEN_PLACEMENT_POLICY=@bioxen-examples/placement-policy` selects it in the scheduler. The scheduler asks a policy
+ * only about feasible chassis. This policy has no `bound`, because its score is not monotonic: every chassis is scored.
  */
 import { FULL_SCORE, fullnessWith, type PlacementPolicy } from "@bioxen/placement";
 
-/** The target fullness of the tightest resource, permille. */
+/** The fullness to which a chassis is filled, permille of its fullest resource. */
 const COMFORTABLE = 750;
 
 export const placementPolicy: PlacementPolicy = {

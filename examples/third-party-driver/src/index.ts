@@ -17,7 +17,7 @@ import {
 
 /** Doubling time with unlimited ribosomes, minutes. */
 const FASTEST_DOUBLING_MINUTES = 30;
-/** Ribosomes at which growth is half as fast. */
+/** Number of ribosomes at which a guest grows at half of the maximum rate. */
 const HALF_SATURATION = 250;
 
 const CAPABILITIES: DriverCapabilities = {
@@ -37,7 +37,9 @@ interface Guest {
   state: "running" | "paused";
   allocation: Readonly<Record<string, number>>;
   simMinutes: number;
-  /** Generations so far; each whole one is a division. */
+  /**
+   * Number of generations that the guest has grown since its start, with fraction. A division completes each whole one.
+   */
   generations: number;
 }
 
@@ -45,7 +47,7 @@ export interface Host {
   readonly timeScaleMinutesPerSecond: number;
 }
 
-/** The agent calls this once at its start. */
+/** Returns the driver. The agent calls this function once at its start. */
 export function createDriver(host: Host): VmDriver {
   return new ExponentialDriver(host.timeScaleMinutesPerSecond);
 }

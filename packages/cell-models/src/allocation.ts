@@ -18,21 +18,22 @@
 import { type CellResource, type CellType, cellResources } from "./cell-types.ts";
 import type { Limits, Surroundings } from "./weisse.ts";
 
-/** Integer amounts, units as in `ResourceDemand`; a name that is absent is 0. */
+/** Amounts of resources: integers in the units of `ResourceDemand`. An absent resource is 0. */
 export type CellAllocation = Readonly<Partial<Record<CellResource, number>>>;
 
 export interface CellEnvironment {
-  /** Energy units per molecule of nutrient [n_s], dimensionless. Published range 0.08–0.5. */
+  /** Energy units that a cell gains per molecule of nutrient [n_s], dimensionless. Published range 0.08–0.5. */
   readonly nutrientQuality?: number | undefined;
-  /** External nutrient, molecules. */
+  /** Amount of nutrient outside the cell, molecules. */
   readonly substrate?: number | undefined;
-  /** Chloramphenicol, µM. */
+  /** Concentration of chloramphenicol in the medium, µM. */
   readonly chloramphenicolMicromolar?: number | undefined;
 }
 
 /**
- * The largest accepted values. They are far outside the range of the fit, and well inside the tested range of the solver:
- * 20 times the best published nutrient, 1e5 times the usual medium, 100 times a lethal dose.
+ * The largest accepted values of an environment: 20 times the best published nutrient, 1e5 times the usual medium, 100
+ * times a lethal dose. They are far outside the range to which the parameters were fitted, and well inside the range in
+ * which the solver is tested.
  */
 export const environmentBounds: Readonly<Record<keyof CellEnvironment, number>> = Object.freeze({
   nutrientQuality: 10,
@@ -40,11 +41,15 @@ export const environmentBounds: Readonly<Record<keyof CellEnvironment, number>> 
   chloramphenicolMicromolar: 1000,
 });
 
-/** Number of free ribosomes that may bind per unused unit of the cap, for a cap below the full demand. */
+/**
+ * Number of free ribosomes that may bind to mRNA per unused unit of the ribosome cap, if the cap is below the full
+ * demand.
+ */
 const SOFT_CAP = 1;
 /**
- * Number of free ribosomes that may bind per unused unit of the cap, for a cap at the full demand or above. Binding is
- * limited only if the unused part of the cap is smaller than 1 % of the free ribosomes.
+ * Number of free ribosomes that may bind to mRNA per unused unit of the ribosome cap, if the cap is at the full demand
+ * or above. At this number, binding is limited only if the unused part of the cap is smaller than 1 % of the free
+ * ribosomes.
  */
 const HARD_CAP = 100;
 

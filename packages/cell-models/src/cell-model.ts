@@ -9,7 +9,7 @@ import type { CellAllocation, CellEnvironment } from "./allocation.ts";
 import { Cell, type CellOptions, type CellSample } from "./cell.ts";
 import type { CellSnapshot } from "./snapshot.ts";
 
-/** An environment with all fields. */
+/** An environment in which every field has a value. */
 export type Medium = Readonly<Record<keyof CellEnvironment, number>>;
 
 /** One cell. The members have the same meaning as those of {@link Cell}. */
@@ -17,34 +17,46 @@ export interface LivingCell {
   readonly simMinutes: number;
   readonly allocation: CellAllocation;
   readonly environment: Medium;
-  /** Computes whole minutes; returns the number of divisions. */
+  /** Computes `minutes` whole simulated minutes of the cell. Returns the number of divisions in them. */
   advance(minutes: number): number;
-  /** Returns finite numbers and null, without changing the cell. */
+  /** Returns a measurement of the cell without changing the cell. Every value is a finite number or null. */
   sample(): CellSample;
-  /** Throws `RangeError` with every problem, changing nothing. */
+  /** Replaces the allocation. Throws a `RangeError` that lists every problem; the cell is then unchanged. */
   setAllocation(allocation: CellAllocation): void;
-  /** Throws `RangeError` with every problem, changing nothing. */
+  /** Replaces the environment. Throws a `RangeError` that lists every problem; the cell is then unchanged. */
   setEnvironment(environment: CellEnvironment): void;
   /** Returns plain JSON from which {@link CellModel.restore} makes a cell that continues exactly like this one. */
   snapshot(): ModelSnapshot;
 }
 
-/** The fields of every snapshot, which prevent a restore into another kind of cell; each model defines the rest. */
+/**
+ * A snapshot of any model. These fields are common to all models and prevent a restore into another kind of cell; each
+ * model defines further fields.
+ */
 export type ModelSnapshot = Pick<CellSnapshot, "biologicalType" | "parameterSet" | "partitionNoise"> &
   Readonly<Record<string, unknown>>;
 
 export interface CellModel {
-  /** The name, of a-z, 0-9 and '-'. Every checkpoint contains it, and a model rejects checkpoints of another. */
+  /**
+   * Name of the model, made of a-z, 0-9 and '-'. Every checkpoint contains it, and a model rejects the checkpoints of
+   * another model.
+   */
   readonly name: string;
-  /** The version; it increases when equal inputs give a different cell. Every checkpoint contains it. */
+  /**
+   * Version of the model. It must increase when a change makes equal inputs give a different cell. Every checkpoint
+   * contains it.
+   */
   readonly version: number;
-  /** Makes a cell. Throws a `RangeError` that lists every problem of the options. */
+  /** Makes a new cell. Throws a `RangeError` that lists every problem of the options. */
   boot(options: CellOptions): LivingCell;
-  /** Restores a cell; with a `seed` its random sequence restarts. Throws a `RangeError` with every problem, because a snapshot is external input. */
+  /**
+   * Restores the cell of a snapshot; with a `seed`, its random sequence restarts from that seed. A snapshot is external
+   * input, so the model validates it: throws a `RangeError` that lists every problem.
+   */
   restore(snapshot: ModelSnapshot, options: { readonly seed?: number | undefined }): LivingCell;
 }
 
-/** The built-in model: Weiße et al. 2015, throttled by the allocation. */
+/** The built-in model: the cell of Weiße et al. 2015, whose growth the allocation limits. */
 export const WEISSE: CellModel = {
   name: "weisse",
   version: 1,
@@ -52,7 +64,7 @@ export const WEISSE: CellModel = {
   restore: (snapshot, options) => Cell.restore(snapshot as CellSnapshot, options),
 };
 
-/** Returns every way in which `value` does not have the form of a model; empty if it is valid. */
+/** Returns every reason why `value` is not a valid cell model; empty if it is one. */
 export function cellModelProblems(value: unknown): string[] {
   if (typeof value !== "object" || value === null) return ["is not an object"];
   const { name, version, boot, restore } = value as Partial<CellModel>;

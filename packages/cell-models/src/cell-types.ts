@@ -15,7 +15,7 @@ import type { Surroundings, WeisseParameters } from "./weisse.ts";
 export type BiologicalType = "syn3a" | "ecoli" | "minimal_cell";
 export const biologicalTypes: readonly BiologicalType[] = ["syn3a", "ecoli", "minimal_cell"];
 
-/** `weisse-2015`, the published parameters unscaled, exists for `ecoli` only. */
+/** Name of a parameter set. `weisse-2015`, the published parameters without scaling, exists for `ecoli` only. */
 export type ParameterSetName = "default" | "weisse-2015";
 export const parameterSets: readonly ParameterSetName[] = ["default", "weisse-2015"];
 
@@ -27,34 +27,42 @@ export const cellResources: readonly CellResource[] = [
   "dnaKilobases",
 ];
 
-/** Amounts of all four resources: ribosomes, polymerases, ATP molecules per second, thousand base pairs. Integers. */
+/**
+ * An integer amount of each of the four resources: ribosomes, RNA polymerases, ATP molecules per second, and thousand
+ * base pairs of genome.
+ */
 export type ResourceDemand = Readonly<Record<CellResource, number>>;
 
 export interface CellType {
   readonly biologicalType: BiologicalType;
   readonly parameterSet: ParameterSetName;
   readonly parameters: WeisseParameters;
-  /** The default environment. */
+  /** The medium of a cell of this type, unless its environment says otherwise. */
   readonly surroundings: Readonly<Surroundings>;
-  /** The resources for growth at the reference rate: the default request of a VM. */
+  /** Resources that the type needs to grow at its reference rate. They are the default request of a VM. */
   readonly fullDemand: ResourceDemand;
-  /** Growth rate λ under full demand in the default environment, per minute: the rate at which health is 100 %. */
+  /**
+   * Growth rate λ under full demand in the default environment, per minute. A cell at this rate has a health of 100 %.
+   */
   readonly referenceGrowthRate: number;
 }
 
-/** External nutrient, molecules; ten times K_t, so import runs at 10/11 of its maximum. Weiße 2015. */
+/**
+ * External nutrient, molecules, as in Weiße 2015. It is ten times K_t, the nutrient at half-maximal import, so import
+ * runs at 10/11 of its maximum.
+ */
 const SUBSTRATE = 1e4;
 
 /**
- * Weiße 2015, table S1 as in the authors' code and BioModels MODEL1502270000. The units are those of
- * `WeisseParameters`.
+ * The parameters of Weiße 2015: table S1, as in the authors' code and in BioModels MODEL1502270000. The units are those
+ * of `WeisseParameters`.
  */
 const PUBLISHED: WeisseParameters = Object.freeze({
   mass: 1e8,
   ribosomeLength: 7549,
   proteinLength: 300,
   elongationMax: 1260,
-  // K_γ = γ_max / K_p, K_p = 180.1378030928276 /min
+  // K_γ = γ_max / K_p, with the published γ_max = 1260 /min and K_p = 180.1378030928276 /min
   elongationEnergy: 1260 / 180.1378030928276,
   importRate: 726,
   importSubstrate: 1000,
@@ -75,9 +83,10 @@ const PUBLISHED: WeisseParameters = Object.freeze({
 });
 
 /**
- * The same cell, `scale` times as large: every amount × `scale` at every instant, λ unchanged. Exact up to rounding.
+ * Returns the parameters of the same cell, `scale` times as large. Every amount is then `scale` times as large at every
+ * instant, and λ is unchanged. This is exact up to rounding.
  *
- * External nutrient and K_t belong to the medium and do not change.
+ * The external nutrient and K_t (the nutrient at half-maximal import) belong to the medium and do not change.
  */
 export function scaledBySize(p: WeisseParameters, scale: number): WeisseParameters {
   return {
@@ -101,14 +110,17 @@ export function scaledBySize(p: WeisseParameters, scale: number): WeisseParamete
  * protein at τ = 40 min (Bremer & Dennis 2008), at 182.6e-24 g per amino acid.
  */
 const ECOLI_SCALE = 12.815;
-/** Fitted to τ = 40 min, 26 300 ribosomes, 80 % engaged (Bremer & Dennis 2008). */
+/**
+ * Parameters of E. coli, fitted to a doubling time τ = 40 min, 26 300 ribosomes, and 80 % of ribosomes engaged (Bremer
+ * & Dennis 2008).
+ */
 const ECOLI: WeisseParameters = Object.freeze({
   ...scaledBySize(PUBLISHED, ECOLI_SCALE),
   mass: 1.2815e9,
   transcriptionRibosome: 738.43000626947,
   transcriptionEnzyme: 14.241749430279,
   transcriptionHousekeeping: 3265.0234674151,
-  // Adenylates at 9.6 mM ATP, PMC6330087 table 1.
+  // The pool of ATP, ADP and AMP, molecules, at 9.6 mM ATP: PMC6330087 table 1.
   energyPool: 5.8e6,
 });
 
@@ -117,21 +129,24 @@ const ECOLI: WeisseParameters = Object.freeze({
  * has 3.01e7 (Thornburg 2022, doi:10.1016/j.cell.2021.12.025, and its code).
  */
 const SYN3A_SCALE = 0.301;
-/** Fitted to τ = 105 min, 503 ribosomes, 80 % engaged; lengths, elongation and mRNA decay from Thornburg 2022. */
+/**
+ * Parameters of syn3A, fitted to a doubling time τ = 105 min, 503 ribosomes, and 80 % of ribosomes engaged. Lengths,
+ * elongation and mRNA decay are from Thornburg 2022.
+ */
 const SYN3A: WeisseParameters = Object.freeze({
   ...scaledBySize(PUBLISHED, SYN3A_SCALE),
   mass: 3.01e7,
-  // Ribosomal protein per ribosome, from the genome; mean length of the proteome.
+  // Amino acids of ribosomal protein per ribosome, from the genome. Below it, the mean protein length of the proteome.
   ribosomeLength: 6671,
   proteinLength: 387,
-  // 12 aa/s
+  // 12 amino acids per second, as a rate per minute
   elongationMax: 720,
-  // 88 nt/s · 18/452 over a mean transcript of 1 100 nt
+  // 88 nt/s · 18/452 over a mean transcript of 1 100 nt, as a rate per minute
   mrnaDecay: 0.19,
   transcriptionRibosome: 9.40085128078,
   transcriptionEnzyme: 0.081012210654,
   transcriptionHousekeeping: 18.572631840376,
-  // 3.65 mM ATP in 3.35e-17 L: 73 700 molecules, with ADP and AMP about 7.4e4.
+  // 3.65 mM ATP in 3.35e-17 L are 73 700 molecules; with ADP and AMP, the pool is about 7.4e4.
   energyPool: 7.4e4,
 });
 
@@ -145,7 +160,10 @@ function cellType(type: Omit<CellType, "surroundings"> & { readonly nutrientQual
   });
 }
 
-/** Ribosomes and polymerases of a cell at τ = 40 min; genome 4.64 Mbp; ATP is the model's demand, 4 per amino acid. */
+/**
+ * Full demand of E. coli: ribosomes and RNA polymerases of a cell at a doubling time of 40 min, and its genome of 4.64
+ * Mbp. The ATP is the demand of the model, 4 per amino acid.
+ */
 const ECOLI_DEMAND = { ribosomes: 26300, rnaPolymerases: 5000, atpPerSecond: 1480454, dnaKilobases: 4642 };
 
 const TYPES: Readonly<Record<BiologicalType, CellType>> = {
@@ -169,7 +187,8 @@ const TYPES: Readonly<Record<BiologicalType, CellType>> = {
   minimal_cell: cellType({
     biologicalType: "minimal_cell",
     parameterSet: "default",
-    // syn3A in a poorer state: syn3.0 doubles in 180 min (Hutchison 2016, doi:10.1126/science.aad6253, table 2).
+    // The parameters are those of syn3A; only the environment is poorer. syn3.0 doubles in 180 min (Hutchison 2016,
+    // doi:10.1126/science.aad6253, table 2).
     parameters: SYN3A,
     nutrientQuality: 0.10139585137808,
     // 531 kbp: Hutchison 2016. The ribosomes are the model's prediction for the lower nutrient quality.
@@ -192,8 +211,8 @@ const WEISSE_2015: CellType = cellType({
 });
 
 /**
- * The type's constants, frozen and shared. Throws `RangeError` for an unknown name, and for `weisse-2015` with any type
- * but `ecoli`.
+ * Returns the constants of a cell type; the object is frozen and shared. Throws a `RangeError` for an unknown name, and
+ * for `weisse-2015` with any type but `ecoli`.
  */
 export function cellTypeOf(
   biologicalType: BiologicalType,

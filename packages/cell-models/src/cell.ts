@@ -28,36 +28,44 @@ import {
   type WeisseModel,
 } from "./weisse.ts";
 
-/** The grid of simulated time, minutes. A smaller quantum costs more; a larger one delays new allocations. */
+/**
+ * Length of a quantum of simulated time, minutes. A shorter quantum costs more; a longer one delays new allocations.
+ */
 export const QUANTUM_MINUTES = 1;
-/** The largest argument of `advance`, minutes: two simulated years, seconds of work. A larger one is probably a unit error. */
+/**
+ * The largest argument of `advance`, minutes: about two simulated years, which take seconds to compute. A larger
+ * argument is probably a unit error.
+ */
 export const MAX_ADVANCE_MINUTES = 1_000_000;
 
 export interface CellOptions {
   readonly biologicalType: BiologicalType;
   readonly parameterSet?: ParameterSetName | undefined;
-  /** Integer amounts; an absent name is 0. */
+  /** Amounts of resources, integers. An absent resource is 0. */
   readonly allocation: CellAllocation;
   readonly environment?: CellEnvironment | undefined;
-  /** A safe integer of at least 0. It has an effect only with `partitionNoise`. */
+  /** Seed of the cell's random numbers: a safe integer of at least 0. It has an effect only with `partitionNoise`. */
   readonly seed: number;
-  /** Default false: both daughters get exactly half. */
+  /** Whether a division splits the macromolecules at random. Default false: both daughters get exactly half. */
   readonly partitionNoise?: boolean | undefined;
 }
 
 export interface CellSample {
   readonly simMinutes: number;
   readonly growthRatePerMinute: number;
-  /** The doubling time at the current growth rate; null without growth. */
+  /** The doubling time at the current growth rate, minutes; null without growth. */
   readonly doublingTimeMinutes: number | null;
-  /** Molecules. `engaged` exceeds the cap only for some minutes after the cap was lowered. */
+  /** Numbers of ribosomes, molecules. `engaged` exceeds `cap` only for some minutes after the cap was lowered. */
   readonly ribosomes: { readonly total: number; readonly engaged: number; readonly cap: number };
-  /** `perSecond` is the consumption of translation. The cap limits import, so consumption can exceed it temporarily or slightly. */
+  /**
+   * `perSecond` is the ATP that translation consumes. `capPerSecond` limits the import of nutrient and not the
+   * consumption, so `perSecond` can exceed it temporarily or slightly.
+   */
   readonly atp: { readonly molecules: number; readonly perSecond: number; readonly capPerSecond: number };
   readonly rnaPolymerases: { readonly cap: number };
   readonly proteinAminoAcids: number;
   readonly divisions: number;
-  /** Integer 0..100: growth in percent of the type's reference rate, at most 100. */
+  /** Growth rate in percent of the type's reference rate: an integer from 0 to 100. */
   readonly health: number;
   /** Ribosomal share φ_R of the protein mass, 0..1. */
   readonly ribosomalMassFraction: number;
@@ -107,7 +115,7 @@ export class Cell {
   }
 
   /**
-   * Returns a settled cell at minute 0 without past divisions. Takes milliseconds.
+   * Makes a cell at minute 0, in its settled state and without past divisions. Takes milliseconds.
    *
    * Throws a `RangeError` that lists every problem of the allocation or of the environment, or names an unknown type.
    */
@@ -189,7 +197,7 @@ export class Cell {
     return this.#divisions - divisionsBefore;
   }
 
-  /** Measures the cell without changing it. Returns only finite numbers and null. */
+  /** Returns a measurement of the cell without changing the cell. Every value is a finite number or null. */
   sample(): CellSample {
     const p = this.#type.parameters;
     const y = this.#state;
@@ -216,7 +224,10 @@ export class Cell {
     };
   }
 
-  /** Replaces the whole allocation from the next quantum on. Throws `RangeError` with every problem, changing nothing. */
+  /**
+   * Replaces the whole allocation from the next quantum on. Throws a `RangeError` that lists every problem; the cell is
+   * then unchanged.
+   */
   setAllocation(allocation: CellAllocation): void {
     const limits = limitsOf(this.#type, allocation);
     this.#allocation = { ...allocation };
@@ -276,7 +287,10 @@ function checkedSeed(seed: number): number {
   throw new RangeError(`seed: ${seed} is not an integer of 0 or more`);
 }
 
-/** Returns whether two records hold the same numbers: setting an equal value must not change the solver's step. */
+/**
+ * Returns whether two records hold the same numbers. Setting limits or surroundings to equal values must not reset the
+ * solver's step.
+ */
 function sameNumbers<T extends object>(a: T, b: T): boolean {
   return Object.entries(a).every(([name, value]) => value === b[name as keyof T]);
 }

@@ -7,12 +7,12 @@
  */
 export class LuFactorisation {
   readonly size: number;
-  /** Row-major size×size; the caller fills it, `factorise` overwrites it with L and U. */
+  /** The matrix, row-major, size×size. The caller fills it; `factorise` overwrites it with the factors L and U. */
   readonly matrix: Float64Array;
   readonly #pivots: Int32Array;
-  /** For each row, the first non-zero column left of the diagonal. */
+  /** For each row, the index of the first non-zero column left of the diagonal. */
   readonly #lowerStart: Int32Array;
-  /** For each row, the first non-zero column right of the diagonal. */
+  /** For each row, the index of the first non-zero column right of the diagonal. */
   readonly #upperStart: Int32Array;
 
   constructor(size: number) {
@@ -24,8 +24,8 @@ export class LuFactorisation {
   }
 
   /**
-   * Factorises `matrix` in place. Returns false when a column has no pivot that is finite and not zero; the caller must
-   * not call `solve` then.
+   * Factorises `matrix` in place and returns whether that succeeded. It fails when every pivot of a column is zero or
+   * not finite; the caller must not call `solve` then.
    */
   factorise(): boolean {
     const matrix = this.matrix;
@@ -55,7 +55,9 @@ export class LuFactorisation {
     return true;
   }
 
-  /** Replaces `vector` by the solution x of matrix·x = vector, for the matrix last factorised. */
+  /**
+   * Replaces `vector` by the solution x of matrix·x = vector. The matrix is the one that `factorise` last factorised.
+   */
   solve(vector: Float64Array): void {
     const matrix = this.matrix;
     const n = this.size;

@@ -15,42 +15,45 @@ import { type BiologicalType, type CellResource, cellTypeOf, type ParameterSetNa
 import { type SteadyState, steadyState } from "./steady-state.ts";
 
 /**
- * Maximum loss of growth rate of an optimised cell, permille of the best rate. The limit is 2 %, because the growth
- * rates of two cultures differ by more than that.
+ * Maximum loss of growth rate of an optimised cell, permille of the best rate. A loss of 2 % is acceptable, because the
+ * growth rates of two cultures differ by more than that.
  */
 export const OPTIMISE_TOLERANCE_PERMILLE = 20;
-/** The resources that affect growth; room for the genome cannot be reduced. */
+/**
+ * The resources that the search reduces: those that affect growth. DNA is not among them, because the genome needs all
+ * of its room.
+ */
 const RATES = ["ribosomes", "rnaPolymerases", "atpPerSecond"] as const satisfies readonly CellResource[];
 /**
  * The divisor of the smallest reduction. The search reduces a resource by a half, then by a quarter, and so on down to
  * 1/128 of its amount, which is below the promised 1 %.
  */
 const SMALLEST_PART = 128;
-/** Maximum number of steady states per search. Every tested search needs less than a third of it. */
+/** Maximum number of steady states that one search computes. Every tested search needs less than a third of it. */
 const MAX_EVALUATIONS = 500;
 
 export interface OptimiseOptions {
   readonly biologicalType: BiologicalType;
   readonly parameterSet?: ParameterSetName | undefined;
   readonly environment?: CellEnvironment | undefined;
-  /** Upper limit of the allocation; default: the full demand of the type. */
+  /** Largest allocation, from which the search starts; default: the full demand of the type. */
   readonly most?: CellAllocation | undefined;
 }
 
 export interface Optimum {
-  /** The smallest allocation found; room for the genome is that of `most`. */
+  /** The smallest allocation found. Its DNA, the room for the genome, is that of `most`. */
   readonly allocation: Readonly<Record<CellResource, number>>;
   readonly growthRatePerMinute: number;
   readonly doublingTimeMinutes: number | null;
-  /** Growth under `most`. */
+  /** The growth under `most`, the largest allocation. */
   readonly best: { readonly growthRatePerMinute: number; readonly doublingTimeMinutes: number | null };
   /** The number of steady states that the search computed; each takes a few milliseconds. */
   readonly evaluations: number;
 }
 
 /**
- * Returns the smallest allocation with nearly the best growth. Throws a `RangeError` that lists every problem of the
- * options.
+ * Returns the smallest allocation with nearly the best growth, and the growth under both. Throws a `RangeError` that
+ * lists every problem of the options.
  */
 export function optimiseAllocation(options: OptimiseOptions): Optimum {
   const { biologicalType, parameterSet, environment } = options;
@@ -86,8 +89,8 @@ export function optimiseAllocation(options: OptimiseOptions): Optimum {
 }
 
 /**
- * Returns the allocation after reducing one resource by 1/`part`: the resource whose reduction costs the least growth.
- * Returns undefined if every reduction lowers the growth rate below `enough`.
+ * Returns `allocation` with one resource reduced by 1/`part` of its amount. It is the resource whose reduction costs
+ * the least growth. Returns undefined if every reduction lowers the growth rate below `enough`.
  */
 function leastMissed(
   allocation: Readonly<Record<CellResource, number>>,

@@ -1,9 +1,10 @@
 /**
  * Random partition at division: each macromolecule goes to one of the two daughters by a fair coin.
  *
- * The state describes a cell of constant mass, so at division the mother holds twice the state and the daughter expects
- * the state itself. Nutrient and energy are numerous and mix fast, so they divide evenly. The protein mass of a daughter differs slightly from M and
- * relaxes to it at rate λ by the equations themselves.
+ * The state vector holds the amounts of a cell of constant mass. A dividing mother therefore has twice these amounts,
+ * and each daughter gets on average exactly these amounts. Nutrient and energy are numerous and mix fast, so they
+ * divide evenly. The protein mass of a daughter differs slightly from the constant mass M, and returns to it at rate λ
+ * by the equations themselves.
  */
 import { fairBinomial, type RandomState } from "./random.ts";
 import {
@@ -27,7 +28,10 @@ import {
 } from "./state.ts";
 import { engagedRibosomes } from "./weisse.ts";
 
-/** The order of the random draws. A change of the order changes every seeded cell. */
+/**
+ * The state variables that are partitioned, in the order of the random draws. A change of the order changes every
+ * seeded cell.
+ */
 const MACROMOLECULES = [R, E_T, E_M, Q, M_R, M_T, M_M, M_Q, C_R, C_T, C_M, C_Q, Z_R, Z_T, Z_M, Z_Q] as const;
 const COMPLEXES = [
   [C_R, M_R],
@@ -50,7 +54,9 @@ export function partition(y: StateVector, random: RandomState, ribosomeCap: numb
   releaseAbove(limit, y);
 }
 
-/** Releases the ribosomes engaged beyond `limit` from their mRNA, in proportion. */
+/**
+ * Frees the engaged ribosomes in excess of `limit`, together with their mRNA: the same share of every class of mRNA.
+ */
 function releaseAbove(limit: number, y: StateVector): void {
   const engaged = engagedRibosomes(y);
   if (engaged <= limit) return;

@@ -1,17 +1,24 @@
 /**
- * Seeded randomness of one cell: the generator sfc32 (public domain, C. Doty-Humphrey) and a fair binomial.
+ * Seeded random numbers of one cell: the generator sfc32 (public domain, C. Doty-Humphrey) and a fair binomial.
  *
- * It uses integer operations only, so a seed gives the same cell on every machine. The snapshot has the four words of state.
+ * The generator uses integer operations only, so a seed gives the same cell on every machine. The snapshot of a cell
+ * contains the four words of the generator's state.
  */
 
-/** The four 32-bit words of a generator. */
+/** State of a generator: four 32-bit words. */
 export type RandomState = [number, number, number, number];
 
-/** Discarded rounds after seeding, as the author of sfc32 recommends for seeds that differ in few bits. */
+/** Number of rounds discarded after seeding, as the author of sfc32 recommends for seeds that differ in few bits. */
 const WARM_UP_ROUNDS = 16;
-/** Above this number of coins the binomial is approximated by a sum of uniforms, exact to 1e-3 of a standard deviation. */
+/**
+ * Maximum number of coins that are thrown one by one. For more coins, the binomial is approximated by a sum of
+ * uniforms, exact to 1e-3 of a standard deviation.
+ */
 const MAX_COINS = 1024;
-/** Number of uniforms in the sum: twelve have variance 1, and their sum stays within ±6 standard deviations. */
+/**
+ * Number of uniform random numbers in the sum that approximates a binomial. Twelve have a total variance of 1, and
+ * their sum stays within ±6 standard deviations.
+ */
 const UNIFORMS = 12;
 
 /** Returns a generator for a seed, which is a safe integer of at least 0. */

@@ -18,9 +18,11 @@
 import { LuFactorisation } from "./linear.ts";
 import { StepLimitError } from "./step-limit-error.ts";
 
-/** d = 1/(2+√2), which makes the method L-stable. */
+/** The coefficient d = 1/(2+√2) of the method; this value makes the method L-stable. */
 const DIAGONAL = 0.2928932188134524;
-/** e32 = 6+√2, the coefficient of the third stage; used only in the error estimate. */
+/**
+ * The coefficient e32 = 6+√2 of the method: the weight in the third stage, which is used only in the error estimate.
+ */
 const THIRD_STAGE = 7.414213562373095;
 /**
  * Factors by which the step length may change from one step to the next. They are multiples of 1/8, so that no rounding
@@ -28,34 +30,41 @@ const THIRD_STAGE = 7.414213562373095;
  */
 const STEP_FACTORS = [4, 3, 2.25, 1.75, 1.375, 1.125, 1, 0.875, 0.75, 0.5, 0.25] as const;
 /**
- * The step factor if even the smallest of `STEP_FACTORS` predicts too large an error, or if the step left the valid
+ * The step factor if the smallest of `STEP_FACTORS` still predicts too large an error, or if the step left the valid
  * region.
  */
 const COLLAPSE = 0.125;
 /** The largest factor after a rejected step. It is below 1, because the next attempt must use a shorter step. */
 const LARGEST_AFTER_REFUSAL = 0.75;
-/** Target for error ÷ tolerance. A target closer to 1 would reject more steps than it saves. */
+/**
+ * Target of the step control: the predicted error of the next step ÷ tolerance. A target closer to 1 would cost more
+ * rejected steps than it saves.
+ */
 const AIM = 0.6;
 /**
- * Default limit of accepted and rejected steps per call. The hardest minute found by random shifts across the whole range of
- * allocations and environments takes under 1 500; more indicates an error in the equations.
+ * Default limit of steps per call, accepted and rejected ones together. Random shifts across the whole range of
+ * allocations and environments were tested, and the hardest minute takes under 1 500 steps. More than the limit
+ * indicates an error in the equations.
  */
 export const MAX_STEPS_PER_QUANTUM = 20_000;
 
 export interface StiffSystem<State extends Float64Array> {
   readonly size: number;
-  /** Writes dy/dt into `out`. */
+  /** Writes dy/dt, the rates of change at the state `y`, into `out`. */
   rates(y: State, out: State): void;
   /** Writes the size×size matrix ∂(dy/dt)/∂y, row-major, into `out`. */
   jacobian(y: State, out: Float64Array): void;
-  /** Returns whether a step from `from` may end at `to`; must be false for NaN. */
+  /** Returns whether a step from the state `from` may end at the state `to`; must be false if `to` contains NaN. */
   admissible(from: State, to: State): boolean;
 }
 
 export interface Tolerance {
-  /** Allowed error per step, relative to the variable. */
+  /** Allowed error per step, as a fraction of the value of the variable. */
   readonly relative: number;
-  /** Allowed absolute error per step, in the unit of each variable; also the undershoot that counts as zero. */
+  /**
+   * Allowed absolute error per step, one per variable, in its unit. A variable that falls below zero by less than this
+   * is set to zero.
+   */
   readonly absolute: Float64Array;
 }
 
@@ -91,9 +100,9 @@ export class Rosenbrock<State extends Float64Array> {
   /**
    * Integrates `y` in place over `duration` and returns the initial step for the next call.
    *
-   * `step` is the result of the last call, or any guess above zero: a long guess costs some rejected steps, a short
-   * guess some small steps. A `step` longer than `duration` is shortened to it. Throws `StepLimitError` after
-   * `maxSteps` accepted and rejected steps, with `y` at the end of the last accepted step.
+   * `step` is the result of the last call, or any guess above zero. A guess that is too long costs some rejected steps;
+   * one that is too short costs some small steps. A `step` longer than `duration` is shortened to `duration`. Throws
+   * `StepLimitError` after `maxSteps` accepted and rejected steps, with `y` at the end of the last accepted step.
    */
   integrate(y: State, duration: number, step: number, maxSteps: number = MAX_STEPS_PER_QUANTUM): number {
     const system = this.#system;
@@ -114,7 +123,7 @@ export class Rosenbrock<State extends Float64Array> {
           remaining -= h;
           y.set(this.#next);
           this.#f0.set(this.#f2);
-          // A step that the end of the quantum shortened gives no information about longer steps.
+          // If the end of the quantum shortened this step, its error says nothing about longer steps.
           if (h === wanted) wanted = Math.min(wanted * stepFactor(error), duration);
         } else {
           wanted = h * Math.min(stepFactor(error), LARGEST_AFTER_REFUSAL);
@@ -129,7 +138,10 @@ export class Rosenbrock<State extends Float64Array> {
     return this.#steps;
   }
 
-  /** Computes the new state in `#next` and its rates in `#f2`; returns error ÷ tolerance, or Infinity if rejected. */
+  /**
+   * Computes one step of length `h` from `y`: the new state goes into `#next`, and its rates into `#f2`. Returns error
+   * ÷ tolerance, or Infinity if the step is rejected.
+   */
   #tryStep(y: State, h: number): number {
     const n = this.#system.size;
     const f0 = this.#f0;
@@ -182,7 +194,10 @@ export class Rosenbrock<State extends Float64Array> {
     return worst;
   }
 
-  /** Writes I − hd·J into the matrix of the linear solver. */
+  /**
+   * Writes I − hd·J into the matrix of the linear solver. I is the identity, J the Jacobian, and `hd` the step length
+   * times `DIAGONAL`.
+   */
   #formMatrix(hd: number): void {
     const matrix = this.#lu.matrix;
     const jacobian = this.#jacobian;
@@ -191,7 +206,10 @@ export class Rosenbrock<State extends Float64Array> {
   }
 }
 
-/** Returns the largest factor that keeps the next error within the target; the error grows with the third power of the step. */
+/**
+ * Returns the largest of `STEP_FACTORS` that keeps the error of the next step within the target. The error grows with
+ * the third power of the step length.
+ */
 function stepFactor(error: number): number {
   for (const factor of STEP_FACTORS) {
     if (error * factor * factor * factor <= AIM) return factor;

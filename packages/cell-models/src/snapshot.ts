@@ -11,10 +11,16 @@ import type { RandomState } from "./random.ts";
 import { STATE_NAMES, STATE_SIZE } from "./state.ts";
 import type { Surroundings } from "./weisse.ts";
 
-/** The format version. It changes with the order or meaning of `state`; a snapshot of another format is rejected. */
+/**
+ * Version of the snapshot format. It changes when the order or meaning of `state` changes; a snapshot of another format
+ * is rejected.
+ */
 export const SNAPSHOT_FORMAT = 1;
 
-/** A type alias, not an interface: only an alias is assignable to the `ModelSnapshot` of any model, which has an index signature. */
+/**
+ * Snapshot of one cell. It is a type alias and not an interface: the `ModelSnapshot` of any model has an index
+ * signature, and only an alias is assignable to that.
+ */
 export type CellSnapshot = {
   readonly format: typeof SNAPSHOT_FORMAT;
   readonly biologicalType: BiologicalType;
@@ -30,7 +36,10 @@ export type CellSnapshot = {
   readonly divisions: number;
 };
 
-/** Returns one sentence per problem, each starting with the path of the field; empty if a cell can be restored from it. */
+/**
+ * Returns one sentence per problem of the snapshot, each starting with the path of the field. Empty if a cell can be
+ * restored from the snapshot.
+ */
 export function snapshotProblems(snapshot: CellSnapshot): string[] {
   if (typeof snapshot !== "object" || snapshot === null) return ["snapshot: is not an object"];
   if (snapshot.format !== SNAPSHOT_FORMAT) {

@@ -1,8 +1,8 @@
 /**
- * The integrator for the cell model: its equations, valid region and accuracy.
+ * Makes the integrator of the cell model from its equations, its valid region and the required accuracy.
  *
- * The solver reads the model's surroundings and limits at every evaluation, so they may be replaced between two calls, but not during
- * one. A change acts from that instant on the rates.
+ * The solver reads the model's surroundings and limits at every evaluation. They may be replaced between two calls, but
+ * not during one. New values affect the rates from that instant on.
  */
 import { Rosenbrock } from "./rosenbrock.ts";
 import { createState, GENERATIONS, STATE_SIZE, type StateVector } from "./state.ts";
@@ -15,13 +15,19 @@ import { weisseJacobian } from "./weisse-jacobian.ts";
  * tolerance. A tolerance ten times stricter costs 2.5 times the steps.
  */
 const RELATIVE_TOLERANCE = 1e-5;
-/** Molecules per 1e8 amino acids of protein that count as zero: one molecule in a million cells. */
+/**
+ * Absolute error per step, molecules per 1e8 amino acids of protein: smaller amounts count as zero. It stands for one
+ * molecule in a million cells.
+ */
 const ABSOLUTE_TOLERANCE = 1e-6;
-/** Absolute error of ∫λ dt, dimensionless: the error of a division time is 1e-7 of a generation. */
+/** Absolute error per step of ∫λ dt, dimensionless. The error of a division time is then 1e-7 of a generation. */
 const GENERATION_TOLERANCE = 1e-7;
 const REFERENCE_MASS = 1e8;
 
-/** The first step of a cell without a previous step, minutes. Every process except import is slow compared with it. */
+/**
+ * The first step of a cell without a previous step, minutes. It is short: every process except import is slow compared
+ * with it.
+ */
 export const FIRST_STEP_MINUTES = 1 / 1_048_576;
 
 export function createSolver(model: WeisseModel): Rosenbrock<StateVector> {

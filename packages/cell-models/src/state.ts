@@ -9,48 +9,51 @@
  * Units: molecules per cell, `GENERATIONS` dimensionless.
  */
 
-/** ∫λ dt since the last division; ln 2 is one doubling. */
+/** Index of ∫λ dt since the last division; a value of ln 2 is one doubling. */
 export const GENERATIONS = 0;
-/** Ribosomes held by chloramphenicol on mRNA of class r, t, m, q ("zombies"). */
+/** Indices of the ribosomes that chloramphenicol holds on mRNA of class r, t, m and q ("zombies"). */
 export const Z_R = 1;
 export const Z_T = 2;
 export const Z_M = 3;
 export const Z_Q = 4;
-/** Transporter. */
+/** Index of the number of transporters. */
 export const E_T = 5;
-/** Metabolic enzyme. */
+/** Index of the number of metabolic enzymes. */
 export const E_M = 6;
-/** Internal nutrient. */
+/** Index of the internal nutrient. */
 export const S_I = 7;
-/** House-keeping protein. */
+/** Index of the house-keeping protein. */
 export const Q = 8;
-/** Free mRNA of each class. */
+/** Indices of the free mRNA of class r, t, m and q. */
 export const M_R = 9;
 export const M_T = 10;
 export const M_M = 11;
 export const M_Q = 12;
-/** Free ribosomes. */
+/** Index of the number of free ribosomes. */
 export const R = 13;
-/** Translating complexes (ribosome on mRNA) of each class. */
+/** Indices of the translating complexes (a ribosome on an mRNA) of class r, t, m and q. */
 export const C_R = 14;
 export const C_T = 15;
 export const C_M = 16;
 export const C_Q = 17;
-/** Energy, in units of one elongation by one amino acid. */
+/** Index of the energy. One unit is the energy of one elongation by one amino acid. */
 export const A = 18;
 
 export const STATE_SIZE = 19;
 
 type Index = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15 | 16 | 17 | 18;
 
-/** A `Float64Array` of `STATE_SIZE`; the named elements are numbers, never `undefined`. */
+/**
+ * State of a cell: a `Float64Array` of length `STATE_SIZE`. The type of an element at a named index is a number, never
+ * `undefined`.
+ */
 export type StateVector = Float64Array & Record<Index, number>;
 
 export function createState(): StateVector {
   return new Float64Array(STATE_SIZE) as StateVector;
 }
 
-/** The names in the order of the vector, for messages and for readers of a snapshot. */
+/** Names of the state variables in the order of the vector, for messages and for readers of a snapshot. */
 export const STATE_NAMES: readonly string[] = [
   "generations",
   "zr",

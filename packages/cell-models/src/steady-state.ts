@@ -31,40 +31,55 @@ import {
 const ATP_PER_AMINO_ACID = 4;
 const SECONDS_PER_MINUTE = 60;
 
-/** λ has settled if its relative change is below this in each of `SETTLED_PERIODS` consecutive periods. */
+/**
+ * Relative change of λ per period below which λ counts as settled. The change must be below it in `SETTLED_PERIODS`
+ * consecutive periods.
+ */
 const SETTLED_CHANGE = 1e-10;
 /**
- * Consecutive periods in which λ must be settled. One is not enough, because λ is also momentarily constant at a
- * turning point.
+ * Number of consecutive periods in which λ must be settled. One is not enough, because λ is also momentarily constant
+ * at a turning point.
  */
 const SETTLED_PERIODS = 3;
-/** The shortest period, minutes. A period is one time constant of dilution, 1/λ; mRNA and energy settle within this time. */
+/**
+ * Lower limit of a period, minutes. A period is one time constant of dilution, 1/λ. mRNA and energy settle within this
+ * limit.
+ */
 const SHORTEST_PERIOD = 60;
-/** The fraction of the reference rate below which a cell counts as not growing: a doubling takes over 70 000 years. */
+/**
+ * The fraction of the reference rate below which a cell counts as not growing: its doubling would take over 70 000
+ * years.
+ */
 const VANISHED = 1e-9;
-/** The longest doubling time, minutes (1900 years). Beyond it, λ is the residue of an exponential decay. */
+/**
+ * Upper limit of a doubling time, minutes (1900 years). A cell with a longer one counts as not growing: its tiny λ is
+ * only what is left of a growth that is decaying to zero.
+ */
 const LONGEST_DOUBLING = 1e9;
 /**
- * Maximum number of periods. The slowest of 1500 random conditions takes 94. A cell that has not settled after the
- * maximum is reported as not settled.
+ * Maximum number of periods that a cell is integrated. The slowest of 1500 random conditions takes 94. A cell that has
+ * not settled after the maximum is reported as not settled.
  */
 const MAX_PERIODS = 200;
 /**
- * Maximum number of solver steps of a boot; they take about 45 ms. Every tested cell that settles needs at most 9200.
+ * Maximum number of solver steps of a boot; that many take about 45 ms. Every tested cell that settles needs at most
+ * 9200.
  */
 const MAX_STEPS = 20_000;
 
 export interface SteadyStateOptions {
   readonly biologicalType: BiologicalType;
   readonly parameterSet?: ParameterSetName | undefined;
-  /** Default: the full demand of the type. A name that is absent in a given allocation is 0. */
+  /**
+   * Allocation of the cell; default: the full demand of the type. A resource that is absent in a given allocation is 0.
+   */
   readonly allocation?: CellAllocation | undefined;
   readonly environment?: CellEnvironment | undefined;
 }
 
 export interface SteadyState {
   readonly growthRatePerMinute: number;
-  /** null if the cell does not grow. */
+  /** Doubling time, minutes; null if the cell does not grow. */
   readonly doublingTimeMinutes: number | null;
   /** Growth relative to the reference rate of the type; it can exceed 1. */
   readonly relativeGrowthRate: number;
@@ -72,10 +87,10 @@ export interface SteadyState {
   readonly ribosomalMassFraction: number;
   readonly atpPerSecond: number;
   readonly proteinAminoAcids: number;
-  /** Amino acids per second per engaged ribosome. */
+  /** Mean elongation rate of an engaged ribosome, amino acids per second. */
   readonly elongationPerSecond: number;
   /**
-   * False if λ had not settled within the limits of time and work: the cell oscillates, and all figures are momentary.
+   * Whether λ settled within the limits of time and work. If false, the cell oscillates, and all figures are momentary.
    */
   readonly settled: boolean;
 }
@@ -106,7 +121,10 @@ export function steadyState(options: SteadyStateOptions): SteadyState {
   };
 }
 
-/** Returns the minutes per doubling; null if the cell does not grow, or takes millennia. (JSON has no Infinity.) */
+/**
+ * Returns the doubling time, minutes; null if the cell does not grow, or if a doubling takes longer than
+ * `LONGEST_DOUBLING`. The result is null and not Infinity, because JSON has no Infinity.
+ */
 export function doublingTime(growthRatePerMinute: number): number | null {
   const minutes = Math.LN2 / growthRatePerMinute;
   return minutes < LONGEST_DOUBLING ? minutes : null;
@@ -118,9 +136,8 @@ export function atpPerSecond(p: WeisseParameters, y: StateVector): number {
 }
 
 /**
- * Integrates `y` until λ has settled or vanished, and sets `GENERATIONS` to 0.
- *
- * Returns false if neither happened within the limits of time and work; `y` is then a valid intermediate state.
+ * Integrates `y` until λ has settled or vanished, and sets `GENERATIONS` to 0. Returns whether λ settled or vanished
+ * within the limits of time and work; if not, `y` is a valid intermediate state.
  */
 export function settle(model: WeisseModel, type: CellType, y: StateVector): boolean {
   const settled = growOn(model, type, y);
@@ -132,7 +149,7 @@ function growOn(model: WeisseModel, type: CellType, y: StateVector): boolean {
   const solver = createSolver(model);
   let step = FIRST_STEP_MINUTES;
   let stepsLeft = MAX_STEPS;
-  // The rate of `y` itself is not used, because an inoculum does not grow at first.
+  // The first period takes its length from the reference rate, because the λ of an inoculum is zero at first.
   let before = type.referenceGrowthRate;
   let still = 0;
   for (let period = 0; period < MAX_PERIODS; period++) {
@@ -178,10 +195,11 @@ export function referenceState(type: CellType): StateVector {
 }
 
 /**
- * Returns a cell with protein and energy but no mRNA, of about the composition of a growing cell. It settles within a few generations.
+ * Returns the state from which integration starts: a cell with protein and energy but no mRNA, of about the composition
+ * of a growing cell. It settles within a few generations.
  *
- * The initial state of the paper (10 ribosomes, 1000 energy, nothing else) needs hundreds of minutes, and never grows on poor
- * media: without enzymes it stays at energy 0.
+ * The initial state of the paper (10 ribosomes, 1000 energy, nothing else) needs hundreds of minutes, and never grows
+ * on poor media: without enzymes it stays at energy 0.
  */
 function inoculum(p: WeisseParameters): StateVector {
   const y = createState();

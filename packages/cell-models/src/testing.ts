@@ -1,11 +1,14 @@
-/** Shared by several test files: models with given limits, and states of every magnitude. Not exported by the package. */
+/**
+ * Helpers that several test files share: models with given limits, and states of every magnitude. The package does not
+ * export them.
+ */
 import { type BiologicalType, type CellType, cellTypeOf } from "./cell-types.ts";
 import { createState, STATE_SIZE, type StateVector } from "./state.ts";
 import type { Limits, Surroundings, WeisseModel, WeisseParameters } from "./weisse.ts";
 
 export const published: CellType = cellTypeOf("ecoli", "weisse-2015");
 
-/** Limits without effect: the equations are the published ones. */
+/** Limits so high that they have no effect: the equations are then the published ones. */
 export const UNLIMITED: Limits = {
   ribosomeCap: 1e9,
   bindablePerPlace: 1,
@@ -27,7 +30,8 @@ export function modelOf(
 }
 
 /**
- * Returns the steady state of the published cell, molecules, as an independent stiff solver computed it.
+ * Returns the steady state of the published cell, in molecules. The numbers are the result of an independent stiff
+ * solver.
  *
  * `generations` is ∫λ dt; `zombies` is the number of chloramphenicol-bound complexes of each class.
  */
@@ -40,14 +44,14 @@ export function publishedState(generations = 0, zombies = 0): StateVector {
   return y;
 }
 
-/** Returns `y` with each variable multiplied by 10 to the power of its exponent. */
+/** Returns a copy of `y` in which each variable is multiplied by 10 to the power of its element of `exponents`. */
 export function perturbed(y: StateVector, exponents: readonly number[]): StateVector {
   const result = createState();
   for (let i = 0; i < STATE_SIZE; i++) result[i] = (y[i] as number) * 10 ** (exponents[i] as number);
   return result;
 }
 
-/** Returns the full demand with some amounts replaced. */
+/** Returns the full demand of the type, with the amounts in `change` replaced. */
 export function allocationOf(type: BiologicalType, change: Partial<CellType["fullDemand"]> = {}) {
   return { ...cellTypeOf(type).fullDemand, ...change };
 }

@@ -45,7 +45,9 @@ const N = STATE_SIZE;
 const COMPLEXES = [C_R, C_T, C_M, C_Q] as const;
 const MESSENGERS = [M_R, M_T, M_M, M_Q] as const;
 const ZOMBIES = [Z_R, Z_T, Z_M, Z_Q] as const;
-/** The products of the complexes of each class: free ribosomes, transporters, enzymes, house-keeping protein. */
+/**
+ * Index of the product of the complexes of each class: free ribosomes, transporters, enzymes, house-keeping protein.
+ */
 const PRODUCTS = [R, E_T, E_M, Q] as const;
 
 function add(jacobian: Float64Array, row: number, column: number, value: number): void {
@@ -53,7 +55,10 @@ function add(jacobian: Float64Array, row: number, column: number, value: number)
   jacobian[at] = (jacobian[at] as number) + value;
 }
 
-/** Adds dilution: every equation has a term with λ. The equation of `GENERATIONS` has no other term. */
+/**
+ * Adds the derivatives of dilution to the matrix: every equation has a term with λ. The equation of `GENERATIONS` has
+ * no other term.
+ */
 function addDilution(
   model: WeisseModel,
   y: StateVector,
@@ -74,7 +79,7 @@ function addDilution(
   }
 }
 
-/** Adds import, catabolism and the energy consumption of elongation. */
+/** Adds the derivatives of import, catabolism and the energy consumption of elongation to the matrix. */
 function addMetabolism(
   model: WeisseModel,
   y: StateVector,
@@ -85,7 +90,7 @@ function addMetabolism(
   const { parameters: p, surroundings } = model;
   const energy = y[A];
   const perTransporter = importPerTransporter(model, energy);
-  // With u = (a/pool)^4 and the throttle T = 1/(1+u): dT/da = −T² · 4 (a/pool)³ / pool.
+  // With u = (a/pool)^4 and the import throttle T = 1/(1+u): dT/da = −T² · 4 (a/pool)³ / pool.
   const ratio = energy / p.energyPool;
   const throttleSlope = (-importThrottle(p, energy) * 4 * ratio * ratio * ratio) / p.energyPool;
   add(jacobian, S_I, E_T, perTransporter);
@@ -103,7 +108,7 @@ function addMetabolism(
   for (const complex of COMPLEXES) add(jacobian, A, complex, -gamma);
 }
 
-/** Adds transcription and decay of mRNA. */
+/** Adds the derivatives of transcription and of mRNA decay to the matrix. */
 function addTranscription(model: WeisseModel, y: StateVector, jacobian: Float64Array): void {
   const { parameters: p, limits } = model;
   const share = limits.transcriptionShare;
@@ -126,7 +131,7 @@ function addTranscription(model: WeisseModel, y: StateVector, jacobian: Float64A
   for (const messenger of MESSENGERS) add(jacobian, messenger, messenger, -p.mrnaDecay);
 }
 
-/** Adds binding, unbinding, completed elongation, and capture by chloramphenicol, class by class. */
+/** Adds the derivatives of binding, unbinding, completed elongation and capture by chloramphenicol, class by class. */
 function addTranslation(
   model: WeisseModel,
   y: StateVector,
@@ -166,14 +171,17 @@ function addTranslation(
   }
 }
 
-/** Adds a net flux into complex `c`, which consumes one free mRNA `m` and one free ribosome. */
+/**
+ * Adds `value`, the derivative with respect to variable `column` of a net flux into complex `c`. The flux consumes one
+ * free mRNA `m` and one free ribosome.
+ */
 function addBinding(jacobian: Float64Array, c: number, m: number, column: number, value: number): void {
   add(jacobian, c, column, value);
   add(jacobian, m, column, -value);
   add(jacobian, R, column, -value);
 }
 
-/** Writes the `STATE_SIZE`² matrix, row-major, row = equation, per minute, into `out`. */
+/** Writes the matrix ∂(dy/dt)/∂y, per minute, into `out`: `STATE_SIZE`² numbers, row-major, one row per equation. */
 export function weisseJacobian(model: WeisseModel, y: StateVector, out: Float64Array): void {
   const p = model.parameters;
   const gamma = elongationRate(p, y[A]);

@@ -64,15 +64,15 @@ export interface WeisseParameters {
   /** Energy at half-maximal transcription, molecules [θ_r, θ_x]. */
   readonly transcriptionEnergyRibosome: number;
   readonly transcriptionEnergyOther: number;
-  /** House-keeping protein at which its own transcription is halved, molecules [K_q]; the Hill exponent is 4. */
+  /** Amount of house-keeping protein that halves its own transcription, molecules [K_q]; the Hill exponent is 4. */
   readonly housekeepingAutoinhibition: number;
-  /** mRNA decay, per minute [d_m]. */
+  /** Rate of mRNA decay, per minute [d_m]. */
   readonly mrnaDecay: number;
-  /** Rate constant of ribosome–mRNA binding, cell/(min·molecule) [k_b]. */
+  /** Rate constant of the binding of a ribosome to an mRNA, cell/(min·molecule) [k_b]. */
   readonly binding: number;
-  /** Rate constant of ribosome–mRNA unbinding, per minute [k_u]. */
+  /** Rate constant of the unbinding of a ribosome from an mRNA, per minute [k_u]. */
   readonly unbinding: number;
-  /** Capture of translating ribosomes by chloramphenicol, per minute and µM [k_cm]. */
+  /** Rate constant of the capture of translating ribosomes by chloramphenicol, per minute and µM [k_cm]. */
   readonly chloramphenicolBinding: number;
   /** Energy at which import is halved, molecules: the adenylate pool of the cell. Not in the paper. */
   readonly energyPool: number;
@@ -80,26 +80,29 @@ export interface WeisseParameters {
 
 /** The medium of a cell. */
 export interface Surroundings {
-  /** Energy units per molecule of nutrient, dimensionless [n_s]. */
+  /** Energy units that a cell gains per molecule of nutrient, dimensionless [n_s]. */
   nutrientQuality: number;
-  /** External nutrient, molecules [s]. */
+  /** Amount of nutrient outside the cell, molecules [s]. */
   substrate: number;
   chloramphenicolMicromolar: number;
 }
 
 /** The limits that the hypervisor sets for a cell. */
 export interface Limits {
-  /** Ribosomes that may translate concurrently, molecules. */
+  /** Maximum number of ribosomes that translate at the same time, molecules. */
   ribosomeCap: number;
   /** Number of free ribosomes that may bind per unused unit of the cap, at least 1: the higher, the harder the cap. */
   bindablePerPlace: number;
-  /** 0..1, a factor on import, hence on the whole energy supply. */
+  /** Share of the full ATP demand, 0..1. It multiplies import, and so the whole energy supply. */
   atpShare: number;
-  /** 0..1, a common factor on all transcription. */
+  /** Share of the full demand of RNA polymerases, 0..1. It multiplies all transcription. */
   transcriptionShare: number;
 }
 
-/** The equations of one cell: constants, and surroundings and limits that may change between two quanta. */
+/**
+ * The equations of one cell: its constants, surroundings and limits. Surroundings and limits may change between two
+ * quanta.
+ */
 export interface WeisseModel {
   readonly parameters: WeisseParameters;
   readonly surroundings: Surroundings;
@@ -133,7 +136,7 @@ export function growthRate(p: WeisseParameters, y: StateVector): number {
   return translationRate(p, y) / p.mass;
 }
 
-/** Returns the protein mass with ribosomes, amino acids. It relaxes to `mass` at rate λ. */
+/** Returns the whole protein mass of the cell, ribosomes included, amino acids. It approaches `mass` at rate λ. */
 export function proteinAminoAcids(p: WeisseParameters, y: StateVector): number {
   return p.ribosomeLength * totalRibosomes(y) + p.proteinLength * (y[E_T] + y[E_M] + y[Q]);
 }
@@ -144,17 +147,20 @@ export function ribosomalMassFraction(p: WeisseParameters, y: StateVector): numb
 }
 
 /**
- * Returns the number of free ribosomes that may bind, molecules: all of them, or fewer if the cap has too little room,
- * but at least 0.
+ * Returns the number of free ribosomes that may bind to mRNA, molecules. Normally that is all of them. It is fewer, but
+ * at least 0, if the ribosome cap has too little room.
  *
- * The cap acts on binding and not on synthesis. Limited synthesis would first speed up growth and let the energy grow without bound.
- * With limited binding the cell has more idle ribosomes, as under chloramphenicol.
+ * The cap acts on the binding of ribosomes and not on their synthesis. Limited synthesis would first speed up growth
+ * and let the energy grow without bound. With limited binding the cell has more idle ribosomes, as under
+ * chloramphenicol.
  */
 export function bindableRibosomes(y: StateVector, limits: Limits): number {
   return Math.max(0, Math.min(y[R], limits.bindablePerPlace * (limits.ribosomeCap - engagedRibosomes(y))));
 }
 
-/** Returns the factor by which energy throttles import, 0..1: near 1 while energy is far below the adenylate pool. */
+/**
+ * Returns the factor by which energy limits import, 0..1. It is near 1 while energy is far below the adenylate pool.
+ */
 export function importThrottle(p: WeisseParameters, energy: number): number {
   const ratio = energy / p.energyPool;
   return 1 / (1 + ratio * ratio * ratio * ratio);
@@ -167,7 +173,7 @@ export function importPerTransporter(model: WeisseModel, energy: number): number
   return limits.atpShare * p.importRate * saturation * importThrottle(p, energy);
 }
 
-/** Writes dy/dt, per minute, into `out`. */
+/** Writes dy/dt, the rate of change of each state variable per minute, into `out`. */
 export function weisseRates(model: WeisseModel, y: StateVector, out: StateVector): void {
   const { parameters: p, surroundings, limits } = model;
   const energy = y[A];
@@ -225,9 +231,11 @@ export function weisseRates(model: WeisseModel, y: StateVector, out: StateVector
 }
 
 /**
- * Returns whether a step from `from` may end at `to`: all amounts finite and not negative, and engaged ribosomes within the cap.
+ * Returns whether a step from the state `from` may end at the state `to`: all amounts are finite and not negative, and
+ * the engaged ribosomes are within the cap.
  *
- * If the cap was lowered below the engaged ribosomes, their number approaches it from above as ribosomes finish, and may only fall.
+ * If the cap was lowered below the engaged ribosomes, their number may exceed the cap until enough of them have
+ * finished. Until then it may only fall.
  */
 export function isAdmissible(model: WeisseModel, from: StateVector, to: StateVector): boolean {
   for (let i = 0; i < STATE_SIZE; i++) {

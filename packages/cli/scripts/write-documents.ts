@@ -1,4 +1,4 @@
-/** Writes the generated documents of the command: a part of `pnpm run docs`. */
+/** Writes the documents that are generated from the `bioxen` command. It is a part of `pnpm run docs`. */
 import { writeFileSync } from "node:fs";
 import { CLI_DOCUMENTS } from "../src/output/documents.ts";
 

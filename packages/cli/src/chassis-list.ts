@@ -10,7 +10,7 @@ export interface ChassisCount<T extends string> {
 }
 
 /**
- * Parses `text` and appends it to `before`, the list from earlier uses of the same option. Throws
+ * Returns `before`, the list from earlier uses of the same option, with the entries of `text` appended. Throws an
  * `InvalidArgumentError` for the first problem.
  */
 export function chassisCounts<T extends string>(

@@ -4,7 +4,7 @@
 
 /** Maximum number of edits between a word and its suggestion, as in commander. */
 const MAX_EDITS = 3;
-/** A suggestion needs a larger share of correct letters than this, relative to the longer word, as in commander. */
+/** Share of correct letters that a suggestion must exceed, relative to the longer of the two words, as in commander. */
 const LEAST_RIGHT = 0.4;
 
 /** Returns ` (did you mean X?)` with the closest candidate, or an empty text when none is close. */

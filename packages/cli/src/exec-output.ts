@@ -1,5 +1,6 @@
 /**
- * The output of `vm exec`: what the program printed to standard output and standard error, and the result of Lua.
+ * Formats the output of `vm exec`: what the program printed to standard output and standard error, and the result of
+ * Lua.
  */
 import type { ReplyOf } from "@bioxen/client";
 
@@ -8,7 +9,7 @@ export interface ExecOutput {
   readonly stderr: string;
 }
 
-/** The output of a program, whether it succeeded or failed. */
+/** Returns the output of a program, whether it succeeded or failed. */
 export function execOutputOf(reply: ReplyOf<"vmExec">): ExecOutput {
   if (!reply.ok) {
     const { stdout, stderr } = reply.error.details ?? {};

@@ -21,7 +21,7 @@ export type Answer =
       readonly stdout: string;
       readonly error: ReplyError;
     }
-  /** The chunk is unfinished and continues with the next line. */
+  /** No result yet: the chunk is unfinished and continues with the next line. */
   | { readonly kind: "more" };
 
 export class LuaPrompt {
@@ -42,7 +42,7 @@ export class LuaPrompt {
     this.#lines = [];
   }
 
-  /** Adds a line, and runs the chunk if it is complete. */
+  /** Adds a line to the chunk, and runs the chunk if it is complete. Returns the answer to show. */
   async take(line: string): Promise<Answer> {
     this.#lines.push(line);
     const source = this.#lines.join("\n");
@@ -69,7 +69,7 @@ export class LuaPrompt {
   }
 }
 
-/** True when the chunk did not compile. */
+/** Returns whether the chunk ran no instruction, because it did not compile. */
 function ranNothing(reply: ReplyOf<"vmExec">): boolean {
   if (reply.ok || reply.error.code !== "GUEST_ERROR") return false;
   return reply.error.details?.["instructions"] === 0;

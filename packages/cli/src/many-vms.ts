@@ -16,19 +16,22 @@ export interface SelectOptions {
   readonly selector?: readonly string[];
 }
 
-/** The action of a command on each VM, and the text of its result. */
+/** What a command does with each VM, and how it describes the result. */
 export interface VmAction<R extends Accepted> {
   readonly act: (session: Session, vmId: string) => Promise<R | Refused>;
-  /** The result as text. */
+  /** Returns the result of a successful call as text. */
   readonly words: (result: R) => string;
   /**
-   * Why an accepted command failed nevertheless, such as a start that ends in state `error`; undefined when it
-   * succeeded.
+   * Returns why an accepted command failed nevertheless, such as a start that ends in state `error`. Returns undefined
+   * when it succeeded.
    */
   readonly failure?: (result: R) => string | undefined;
 }
 
-/** Collects the labels of a repeated option such as `team=red,tier`. A VM must carry all of them. */
+/**
+ * Returns `before`, the labels from earlier uses of the option, with the labels in `text` (such as `team=red,tier`)
+ * appended.
+ */
 function selectorOption(text: string, before: readonly string[] = []): string[] {
   const labels = text.split(",").map((label) => label.trim());
   if (labels.some((label) => label === "" || label.startsWith("="))) {
@@ -79,8 +82,8 @@ async function toOne<R extends Accepted>(
 }
 
 /**
- * Returns the ids of the VMs that carry all labels. The service filters by the first label; the others are filtered
- * here.
+ * Returns the ids of the VMs that carry all labels. The service filters by the first label, and this function by the
+ * others.
  */
 async function selected(session: Session, labels: readonly string[]): Promise<string[]> {
   const [first] = labels;
@@ -93,7 +96,10 @@ function carries({ labels }: VmView, label: string): boolean {
   return split < 0 ? Object.hasOwn(labels, label) : labels[label.slice(0, split)] === label.slice(split + 1);
 }
 
-/** Returns the replies by VM id. When no service answers one call, the remaining calls are not sent. */
+/**
+ * Runs the action on each VM and returns the replies by VM id. When no service answers one call, the remaining calls
+ * are not sent.
+ */
 async function repliesOf<R extends Accepted>(
   session: Session,
   ids: readonly string[],

@@ -1,5 +1,6 @@
 /**
- * Carries out a plan: brings several VMs at a time, step by step, from their current state to the desired state.
+ * Carries out the plan of `bioxen apply`: brings several VMs at a time, step by step, from their current state to the
+ * desired state.
  *
  * A run keeps no state. After an interrupted run, the next run reads the current state of the VMs and continues from
  * there. A message id is derived from the content of the command and the version of its VM. Two concurrent runs
@@ -19,8 +20,8 @@ import { nextStep, type PlannedVm, type Step } from "./plan.ts";
 const POLL_INTERVAL_MS = 100;
 
 /**
- * `waits`: the VM is pending until a chassis has room; `reason` says why. `untouched`: the run was interrupted before
- * the next step of the VM.
+ * Result of a run for one VM. `waits`: the VM is pending until a chassis has room; `reason` says why. `untouched`: the
+ * run was interrupted before the next step of the VM.
  */
 export type ApplyOutcome = "done" | "waits" | "failed" | "untouched";
 
@@ -31,7 +32,7 @@ export interface AppliedVm {
   readonly state: string | null;
   readonly reason: string | null;
   readonly error?: ReplyError;
-  /** Set when no service answered: the run then starts no further VM. */
+  /** True when no service answered a request about this VM. The run then starts no further VM. */
   readonly unreachable?: true;
 }
 
@@ -42,8 +43,8 @@ export interface CarryOutOptions {
 }
 
 /**
- * Applies `plan` and returns the result of each VM by id. VMs to prune come first, because they free capacity for the
- * others.
+ * Applies `plan` and returns the result of each VM by id. VMs to prune are destroyed first, because that frees capacity
+ * for the others.
  */
 export async function carryOut(
   calls: Calls,
@@ -74,8 +75,8 @@ export async function carryOut(
 }
 
 /**
- * Sends the steps for one VM until none is due, one step fails, or `signal` aborts. A thrown error gives outcome
- * `failed`.
+ * Sends the steps for one VM until none is due, one step fails, or `signal` aborts. Returns the result; a thrown error
+ * gives the outcome `failed`.
  */
 async function converge(
   calls: Calls,
@@ -136,8 +137,8 @@ const ENDPOINT_OF = {
 } as const;
 
 /**
- * Sends the command of `step` with an idempotent message id. Every retryable refusal is repeated until the deadline:
- * a VM that grows may have to wait until another VM of the fleet has shrunk.
+ * Sends the command of `step` with an idempotent message id, and returns the reply. A retryable refusal is repeated
+ * until the deadline: a VM that grows may have to wait until another VM of the fleet has shrunk.
  */
 function send(
   calls: Calls,

@@ -26,9 +26,12 @@ import {
   PROGRAM_LABEL,
 } from "./fleet-schema.ts";
 
-/** Limit of a fleet file in characters: about 800 for each of {@link MAX_FLEET_VMS} VMs. */
+/** Maximum size of a fleet file, characters: about 800 for each of {@link MAX_FLEET_VMS} VMs. */
 const MAX_FILE_CHARACTERS = 8_388_608;
-/** Hexadecimal characters of a program digest in a label: 64 bits, so an accidental collision is negligible. */
+/**
+ * Number of hexadecimal characters of a program digest that a label holds: 64 bits, so an accidental collision is
+ * negligible.
+ */
 const DIGEST_CHARACTERS = 16;
 
 /** Desired state of one VM. */
@@ -100,7 +103,10 @@ function contentOf(document: Document): unknown {
   }
 }
 
-/** Returns the line of the node at `path`, or of its nearest ancestor when the node is absent; null without either. */
+/**
+ * Returns the line of the node at `path`, or of its nearest ancestor when the node is absent. Returns null when the
+ * file has neither.
+ */
 function lineOf(document: Document, lines: LineCounter, path: string): number | null {
   const parts = path.split(".").map((part) => (/^\d+$/.test(part) ? Number(part) : part));
   for (let length = parts.length; length > 0; length -= 1) {
@@ -149,7 +155,10 @@ function idsOf({ vmId, count }: FileVm): string[] {
   return Array.from({ length: count }, (_, i) => `${vmId}-${i + 1}`);
 }
 
-/** The fields that all VMs of one entry share: all but the id. With `count`, the ids are numbered from 1. */
+/**
+ * The fields that all VMs of one entry share: all fields but the id. An entry with `count` has several VMs, whose ids
+ * are numbered from 1.
+ */
 type EntryRequest = Omit<WantedVm, "vmId" | "create"> & { readonly create: ParsedRequestOf<"vmCreate"> };
 
 async function requestOf(

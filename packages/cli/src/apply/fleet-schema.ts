@@ -9,16 +9,17 @@ import { createRequest, id, labelKey, labelValue } from "@bioxen/contracts";
 import { z } from "zod";
 
 /**
- * Maximum number of VMs in one fleet. A diff of this size is still readable, and one stack applies it in about a
- * minute.
+ * Maximum number of VMs in one fleet. The list of changes to a fleet of this size is still readable, and one stack
+ * applies them in about a minute.
  */
 export const MAX_FLEET_VMS = 10_000;
-/** Prefix of label names that only `bioxen` sets. */
+/** Prefix of the label names that are reserved for `bioxen` itself. */
 const RESERVED_PREFIX = "bioxen.io/";
 /** Label with the name of the fleet. `apply` changes and prunes only VMs with this label. */
 export const FLEET_LABEL = "bioxen.io/fleet";
 /**
- * Label with the digest of the program of a VM. Views do not contain the program, so the digest reveals a changed one.
+ * Label with the digest of the program of a VM. The service does not return the program itself, so `apply` finds a
+ * changed program by its digest.
  */
 export const PROGRAM_LABEL = "bioxen.io/program";
 
@@ -79,7 +80,7 @@ export const fleetFile = z
 
 export type FleetFile = z.infer<typeof fleetFile>;
 
-/** The text of docs/fleet.schema.json. */
+/** Returns the content of the file docs/fleet.schema.json. */
 export function fleetSchemaDocument(): string {
   const schema = z.toJSONSchema(fleetFile, { io: "input", unrepresentable: "any" });
   return `${JSON.stringify(schema, null, 2)}\n`;

@@ -17,8 +17,8 @@ export interface Difference {
 }
 
 /**
- * `left`: the VM is no longer in the file, and stays because pruning was not requested. `foreign`: the file names the
- * id of a VM that belongs to another fleet or to no fleet.
+ * Action of the plan for one VM. `left`: the VM is no longer in the file, and stays because pruning was not requested.
+ * `foreign`: the file names the id of a VM that belongs to another fleet or to no fleet.
  */
 export type PlannedAction = "create" | "change" | "replace" | "unchanged" | "prune" | "left" | "foreign";
 
@@ -26,11 +26,14 @@ export interface PlannedVm {
   readonly vmId: string;
   readonly action: PlannedAction;
   readonly differences: readonly Difference[];
-  /** Desired state; undefined when the VM is no longer in the file. */
+  /** Desired state of the VM; undefined when the VM is no longer in the file. */
   readonly wanted: WantedVm | undefined;
 }
 
-/** Returns a plan in the order of the file, then VMs that left the file. `present`: all VMs that are not destroyed. */
+/**
+ * Returns the planned action for each VM: first the VMs of the file in its order, then the VMs that are no longer in
+ * the file. `present` holds all existing VMs that are not destroyed.
+ */
 export function planOf(fleet: Fleet, present: readonly VmView[], prune: boolean): PlannedVm[] {
   const byId = new Map(present.map((vm) => [vm.vmId, vm]));
   const wantedIds = new Set(fleet.vms.map(({ vmId }) => vmId));
@@ -46,7 +49,10 @@ export function planOf(fleet: Fleet, present: readonly VmView[], prune: boolean)
   ];
 }
 
-/** Returns whether `apply` created the VM for this fleet. A fork has the same labels, but `apply` did not create it. */
+/**
+ * Returns whether `vm` is a VM of this fleet that `apply` created. A fork has the same labels, but `apply` did not
+ * create it.
+ */
 function isOf(fleet: string, vm: VmView): boolean {
   return vm.parent === null && vm.labels[FLEET_LABEL] === fleet;
 }
@@ -64,7 +70,7 @@ function plannedVm(fleet: string, wanted: WantedVm, vm: VmView | undefined): Pla
   return { vmId, action, differences: [...fixed, ...mutable], wanted };
 }
 
-/** Returns the differences that cannot change in place and therefore need a new VM. */
+/** Returns the differences between file and VM that cannot change in place and therefore need a new VM. */
 function fixedDifferences({ create }: WantedVm, vm: VmView): Difference[] {
   const full = fullDemand(create.biologicalType, create.vmType);
   const burst = create.burst && requestedAmounts(create.burst, full, zeroes(create.burst));
@@ -93,7 +99,7 @@ function zeroes(named: object): Record<string, number> {
   return Object.fromEntries(Object.keys(named).map((name) => [name, 0]));
 }
 
-/** Returns the differences that can change in place. */
+/** Returns the differences between file and VM that can change in place. */
 function mutableDifferences({ request, state }: WantedVm, vm: VmView): Difference[] {
   return [
     ...differing("resources", vm.request, request),
@@ -102,8 +108,8 @@ function mutableDifferences({ request, state }: WantedVm, vm: VmView): Differenc
 }
 
 /**
- * Returns the differences between two values: for two records one per field name, otherwise at most one. Records are
- * compared as JSON, without undefined fields.
+ * Returns the differences between two values. Two records give one difference for each field that differs; other values
+ * give at most one. Records are compared as JSON, without undefined fields.
  */
 function differing(field: string, from: unknown, to: unknown): Difference[] {
   if (!isRecord(from) || !isRecord(to)) return isDeepStrictEqual(from, to) ? [] : [{ field, from, to }];
@@ -123,8 +129,8 @@ function asJson(value: Record<string, unknown>): Record<string, unknown> {
 }
 
 /**
- * Returns the state in which a VM will settle without a further command. A pending VM and a VM that preemption paused
- * will run. A failed VM stays in `error`, which counts as stopped when the file wants it stopped.
+ * Returns the state that a VM will reach without a further command. A pending VM will run, and so will a VM that
+ * preemption paused. A failed VM stays in `error`; this counts as stopped when the file wants the VM stopped.
  */
 function settledState(vm: VmView, wanted: FleetState): string {
   switch (vm.state) {
@@ -148,7 +154,10 @@ function isHeldBack(vm: VmView): boolean {
   return isHeldByPreemption(vm as Pick<Vm, "preemption">) && vm.preemption?.heldByUser !== true;
 }
 
-/** `wait`: the VM is in transition and needs no command. `rest`: no step is due, or none can succeed now. */
+/**
+ * Next step for a VM: a command, `wait` or `rest`. `wait`: the VM is in transition and needs no command. `rest`: no
+ * step is due, or none can succeed now.
+ */
 export type Step = "create" | "destroy" | "resize" | "start" | "pause" | "resume" | "stop" | "wait" | "rest";
 
 /**

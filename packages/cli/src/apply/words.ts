@@ -6,7 +6,7 @@ import type { AppliedVm } from "./carry-out.ts";
 import type { FleetProblem } from "./fleet-file.ts";
 import type { Difference, PlannedAction, PlannedVm } from "./plan.ts";
 
-/** Maximum number of VMs listed per action; `--json` lists all. */
+/** Maximum number of VMs that the text lists per action; `--json` lists all. */
 const MAX_LISTED = 20;
 
 const SIGNS = {

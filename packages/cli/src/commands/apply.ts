@@ -1,5 +1,6 @@
 /**
- * `bioxen apply -f fleet.yaml`: shows the difference between a fleet and its file, asks, and carries it out.
+ * `bioxen apply -f fleet.yaml`: shows the difference between a fleet and its file, asks for confirmation, and changes
+ * the fleet.
  */
 import { dirname } from "node:path";
 import type { Command } from "commander";
@@ -100,14 +101,15 @@ async function fleetOf(file: string): Promise<Fleet> {
   throw new CommandEnd(EXIT_USAGE, message, { code: "BAD_REQUEST", message, retryable: false, details });
 }
 
-/** A VM in the document of `--json`. */
+/** Returns the entry of one VM in the document that `--json` prints. */
 function rowOf({ vmId, action, differences }: PlannedVm, applied: AppliedVm | undefined) {
   const { outcome = null, state = null, reason = null, error = null } = applied ?? {};
   return { vmId, action, differences, outcome, state, reason, error };
 }
 
 /**
- * Returns the error when a part of the plan cannot be carried out; the command then changes nothing. Else undefined.
+ * Returns an error when a part of the plan cannot be carried out, otherwise undefined. With an error, the command
+ * changes nothing.
  */
 function obstacleOf(plan: readonly PlannedVm[], { replace }: ApplyOptions): CommandEnd | undefined {
   const ids = (action: PlannedVm["action"]) =>

@@ -14,7 +14,10 @@ import { table } from "../terminal.ts";
 
 /** Interval at which a drain is polled, ms. */
 const POLL_INTERVAL_MS = 200;
-/** Time by which a drain may exceed its deadline before the service counts as unreachable, ms. */
+/**
+ * Time after the deadline of a drain until the command stops waiting for its end, ms. The service then counts as
+ * unreachable.
+ */
 const GRACE_MS = 30_000;
 
 interface Options {
@@ -65,7 +68,9 @@ async function showProgress(session: Session, chassisId: string, json: boolean):
   else say(words(reply.drain, chassisId, true));
 }
 
-/** Polls the drain to its end; returns the reply with its final state. */
+/**
+ * Polls the drain until it has ended. Returns the reply of the drain command with the final state of chassis and drain.
+ */
 async function ended(session: Session, begun: ResultOf<"chassisDrain">): Promise<ResultOf<"chassisDrain">> {
   const { chassisId } = begun.chassis;
   let { drain } = begun;

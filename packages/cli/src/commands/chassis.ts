@@ -193,7 +193,10 @@ export function chassisTable(all: readonly ChassisView[]): string {
   return table(["CHASSIS", "TYPE", "STATE", "AGENT", "HEARTBEAT", "MAX VMS", "OFFERS"], rows);
 }
 
-/** Like {@link chassisTable}, but without heartbeats and the state that they determine: the log has neither. */
+/**
+ * Returns a table of chassis after a past event. Unlike {@link chassisTable}, it has no heartbeats and no state that
+ * depends on them: the log has neither.
+ */
 export function pastChassisTable(all: readonly ChassisView[]): string {
   const rows = all.map((c) => [
     c.chassisId,

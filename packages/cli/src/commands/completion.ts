@@ -1,5 +1,6 @@
 /**
- * `bioxen completion SHELL`, and the hidden command by which the shell scripts get ids.
+ * `bioxen completion SHELL`, which prints a completion script, and the hidden command by which these scripts get the
+ * ids of VMs, chassis and alert rules.
  */
 import { Argument, type Command } from "commander";
 import { bashCompletion } from "../completion/bash.ts";

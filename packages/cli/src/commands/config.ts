@@ -16,7 +16,7 @@ Examples:
   bioxen config set up.chassis ecoli:2,yeast:1
   bioxen config unset server`;
 
-/** A setting in the document of `--json`. */
+/** Returns the entry of one setting in the document that `--json` prints. */
 function viewOf({ setting, value, origin }: Resolved) {
   const { key, variable, flags, meaning } = setting;
   return { key, value: value ?? null, origin, variable, flags, meaning };
@@ -90,7 +90,9 @@ async function change(key: string, value: unknown, json: boolean): Promise<void>
   else say(`${key} is ${value === undefined ? "not set" : value} in ${file}${changed ? "" : " already"}`);
 }
 
-/** Replaces the file atomically: a concurrent reader sees the old content or the new. */
+/**
+ * Replaces the content of the file by `text` atomically: a concurrent reader sees either the old content or the new.
+ */
 async function replace(file: string, text: string): Promise<void> {
   const draft = `${file}.${process.pid}`;
   try {

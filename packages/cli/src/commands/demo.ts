@@ -21,20 +21,23 @@ import { verifyLog } from "./events.ts";
 import { LiveTable } from "./live-table.ts";
 import { waitFor } from "./vm-start.ts";
 
-/** Simulated minutes per real second: a syn3a divides every two seconds, and growth settles during the tour. */
+/**
+ * Simulated minutes per real second. At this speed, a syn3a divides every two seconds, and growth settles during the
+ * tour.
+ */
 const DEMO_TIME_SCALE = 60;
 const DEMO_CHASSIS = "ecoli:1,yeast:1";
 const WATCH_MS = 6_000;
-/** Length of the pause, ms: longer than the interval between two samples. */
+/** Time for which the demo pauses a cell, ms. It is longer than the interval between two samples. */
 const PAUSE_MS = 1_500;
-/** Largest relative difference between a measured doubling time and the model's steady state. */
+/** Largest allowed difference between a measured doubling time and that of the model's steady state, as a fraction. */
 const TOLERANCE = 0.005;
 
 interface Cell {
   readonly vmId: string;
   readonly biologicalType: BiologicalType;
   readonly resources: { readonly ribosomes?: string };
-  /** Doubling time in the model's steady state, minutes. */
+  /** Doubling time that the model's steady state predicts for the cell, minutes. */
   readonly doublingMinutes: number;
 }
 
@@ -86,7 +89,8 @@ async function tour(
     chassis: DEMO_CHASSIS,
     timeScale: DEMO_TIME_SCALE,
     onProgress: (line) => say(`  ${line}`),
-    // With --once the stack is private: its pointer is in the temporary directory, where no other command finds it.
+    // With --once the stack is private: the file that points to it is in the temporary directory, where no other
+    // command finds it.
     ...(once ? { home: dataDir } : {}),
   });
   onStarted(stack);
@@ -180,7 +184,10 @@ async function pauseOne(session: Session): Promise<void> {
   say(`  resumed, now at ${resumed.simMinutes} simulated min`);
 }
 
-/** Waits for a sample, not older than `atMs`, for which `holds` is true. By default, the cell must be paused. */
+/**
+ * Waits for a sample that was taken at `atMs` or later and for which `holds` is true, and returns it. By default,
+ * `holds` is true when the cell is paused.
+ */
 async function newerSample(
   session: Session,
   vmId: string,

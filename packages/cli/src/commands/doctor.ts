@@ -1,5 +1,5 @@
 /**
- * `bioxen doctor`: checks of a healthy BioXen, each with a remedy when it fails.
+ * `bioxen doctor`: checks whether a BioXen is healthy, and shows a remedy for each check that fails.
  */
 
 import { messageOf } from "@bioxen/kernel";

@@ -1,5 +1,5 @@
 /**
- * Finds the cause and the effects of an event among its neighbours in the log.
+ * Finds the cause and the effects of an event among the events near it in the log.
  */
 import { eventSubject } from "@bioxen/contracts";
 import type { EventLog, StoredEvent } from "@bioxen/kernel";
@@ -7,9 +7,11 @@ import { walkLog } from "../walk-log.ts";
 import type { EventReference } from "./event-words.ts";
 
 /**
- * Number of events searched before and the number searched after the event. An effect follows its cause within
- * milliseconds, and reading 1 000 events takes tens of milliseconds. A cause further back is searched among the events
- * of the same aggregate. For a placement, it is the event of its reservation.
+ * Number of events that are searched before an event for its cause, and after it for its effects. An effect follows its
+ * cause within milliseconds, and reading 1 000 events takes tens of milliseconds.
+ *
+ * A cause further back is searched among the events of the same aggregate. The cause of a placement is in another
+ * aggregate, the ledger; there it is the event of the reservation.
  */
 export const CONTEXT_EVENTS = 1_000;
 
@@ -20,7 +22,7 @@ export interface EventInContext {
   readonly effects: readonly StoredEvent[];
 }
 
-/** Finds the event `seq`, which must be in the log, with its cause and effects. */
+/** Returns the event `seq` with its cause and effects. Throws when the log does not have the event. */
 export async function eventInContext(log: EventLog, seq: number): Promise<EventInContext> {
   const around: StoredEvent[] = [];
   const range = { fromSeq: Math.max(1, seq - CONTEXT_EVENTS), toSeq: seq + CONTEXT_EVENTS };

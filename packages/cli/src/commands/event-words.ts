@@ -1,5 +1,5 @@
 /**
- * Events as text: what happened, which service decided it, and why.
+ * Formats events as text: what happened, which service decided it, and why.
  */
 import {
   type AlertEvent,
@@ -64,8 +64,8 @@ const seenLine = ({ seen, fromHost, toHost }: Observed) =>
     : `${seen} in its pool`;
 
 /**
- * Text by event type. The text of an entry shows its fencing token as `#12`. That is also the number of the event that
- * made the reservation.
+ * Text for each event type. It shows the fencing token of a ledger entry as `#12`, which is also the number of the
+ * event that made the reservation.
  */
 const HAPPENED: Happened = {
   "bioxen.vm.created.v1": (d) =>
@@ -155,7 +155,7 @@ const HAPPENED: Happened = {
   "bioxen.chassis.recovered.v1": (d) => `recovered after ${seconds(d.lostForMs)}: accepts VMs again`,
 };
 
-/** Returns the event as text; for an unknown type, its name and data. */
+/** Returns a text that says what happened in the event; for an unknown type, the name of the type and the data. */
 export function whatHappened({ type, data }: ReportedEvent): string {
   const words = (HAPPENED as Readonly<Record<string, ((data: never) => string) | undefined>>)[type];
   return words === undefined ? `${nameOf(type)} ${JSON.stringify(data)}` : words(data as never);
@@ -172,8 +172,8 @@ export function decidedBy({ source }: ReportedEvent): string {
 }
 
 /**
- * The command that is shown as the cause of an event, by event type, when the log does not contain the cause. Events of
- * other types come from an agent or the scheduler.
+ * For each event type, the command that is shown as the cause when the log does not contain the cause. An event type
+ * without an entry here comes from an agent or the scheduler.
  */
 const COMMANDS: Readonly<Record<string, string>> = {
   "vm.created": "vm.create",
@@ -200,7 +200,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   "alert.retry-requested": "alert.retry",
 };
 
-/** Returns the cause of the event as text: another event, a command, or the causation id. */
+/** Returns the cause of the event as text: another event, a command, or the causation id as it is. */
 export function causeOf(event: ReportedEvent, causedBy: EventReference | null): string {
   if (causedBy !== null) return becauseOf(event, causedBy);
   const kind = event.type.replace(/^bioxen\.|\.v\d+$/g, "");

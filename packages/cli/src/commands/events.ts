@@ -15,7 +15,9 @@ import { walkLog } from "../walk-log.ts";
 import { CONTEXT_EVENTS, type EventInContext, eventInContext, referenceTo } from "./event-causes.ts";
 import { causeOf, decidedBy, eventLine, whatHappened } from "./event-words.ts";
 
-/** Checks the whole log. An unreadable event is a violation, and the check ends at that event. */
+/**
+ * Checks the whole log and returns the report. An unreadable event is a violation, and the check ends at that event.
+ */
 export async function verifyLog(session: Session): Promise<VerifierReport> {
   return (await walkWithVerifier(session)).report();
 }

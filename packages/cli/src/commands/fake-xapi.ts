@@ -18,7 +18,10 @@ interface FakeXapiOptions {
   readonly secrets?: string;
 }
 
-/** Names of the files that `--secrets` writes. Each is the suffix of the agent's environment variable for it. */
+/**
+ * Names of the files that `--secrets` writes. Each is also the suffix of the environment variable by which the agent
+ * finds that file.
+ */
 const PASSWORD_FILE = "password";
 const FINGERPRINT_FILE = "fingerprint";
 /** Mode of the secret files: readable by their owner only. The agent must run as the same user. */
@@ -94,7 +97,10 @@ async function serve(options: FakeXapiOptions, json: boolean): Promise<void> {
   await fake.close();
 }
 
-/** Writes each file atomically and the fingerprint last: when the fingerprint file exists, both files are complete. */
+/**
+ * Writes each file atomically, and the fingerprint last. When the fingerprint file exists, both files are therefore
+ * complete.
+ */
 async function writeSecrets({ password, fingerprint }: FakeXapi, folder: string): Promise<void> {
   for (const [name, content] of [
     [PASSWORD_FILE, password],

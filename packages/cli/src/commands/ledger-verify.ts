@@ -10,7 +10,10 @@ import { CommandEnd, EXIT_REFUSED } from "../outcome.ts";
 import { say, sayJson, withSession } from "../run.ts";
 import { verifyLog } from "./events.ts";
 
-/** Rules of consistent accounts: no ledger above its offer, no quota exceeded, no entry without a reservation. */
+/**
+ * Rules of the log verifier that concern accounts: no ledger above its offer, no quota exceeded, no entry without a
+ * reservation.
+ */
 const ACCOUNT_RULES: ReadonlySet<Rule> = new Set<Rule>([
   "unreadable",
   "sequence",
@@ -28,11 +31,14 @@ const ACCOUNT_RULES: ReadonlySet<Rule> = new Set<Rule>([
 ]);
 
 export interface AccountReport extends VerifierReport {
-  /** Sequence of the first violation; null without violations. */
+  /** Sequence of the first event that violates a rule; null without violations. */
   readonly firstViolationSeq: number | null;
 }
 
-/** True for a violation of an account rule, or of any rule in the events of a ledger or quota. */
+/**
+ * Returns whether a violation concerns the accounts: its rule is an account rule, or its event is one of a ledger or
+ * quota.
+ */
 function concernsAccounts({ rule, subject }: Violation): boolean {
   return ACCOUNT_RULES.has(rule) || /^(?:ledger|quota)\//.test(subject);
 }

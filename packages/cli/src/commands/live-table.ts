@@ -1,5 +1,5 @@
 /**
- * A live table of the cells: redrawn in place on a terminal, else printed every 2 s.
+ * A live table of the cells. On a terminal it is redrawn in place; otherwise it is printed every 2 s.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { VmSample, VmView } from "@bioxen/contracts";
@@ -8,7 +8,7 @@ import type { Session } from "../session.ts";
 import { bar, minutes, paintState, table } from "../terminal.ts";
 
 const REDRAW_MS = 250;
-/** Interval of printed tables when stdout is not a terminal, ms. */
+/** Interval between two printed tables when stdout is not a terminal, ms. */
 const BLOCK_MS = 2_000;
 
 export class LiveTable {
@@ -19,7 +19,7 @@ export class LiveTable {
     this.#session = session;
   }
 
-  /** Shows the fleet for `durationMs`. */
+  /** Shows the table of the cells, refreshed at each interval, for `durationMs`. */
   async show(durationMs: number): Promise<void> {
     const tty = process.stdout.isTTY === true;
     const end = Date.now() + durationMs;

@@ -1,6 +1,6 @@
 /**
- * `bioxen` without arguments on a terminal: the menu, on a reachable BioXen or on a local stack that it offers to
- * start.
+ * `bioxen` without arguments on a terminal: shows the menu for a reachable BioXen. When none is reachable, offers to
+ * start a local stack.
  */
 import { findLocalStack } from "@bioxen/nats";
 import { MenuLeft, TerminalAsking } from "../menu/asking.ts";
@@ -27,7 +27,10 @@ export async function openMenu(): Promise<void> {
   }
 }
 
-/** Connects to a BioXen, or offers to start a local stack. Returns undefined when the user declines. */
+/**
+ * Returns a session with a reachable BioXen, or with a local stack that the user agreed to start. Returns undefined
+ * when the user declines.
+ */
 async function openSession(asking: TerminalAsking): Promise<Session | undefined> {
   const globals = await globalSettings();
   if (globals.server === undefined && (await findLocalStack()) === undefined) {
@@ -40,7 +43,7 @@ async function openSession(asking: TerminalAsking): Promise<Session | undefined>
   });
 }
 
-/** The settings of the environment and the file; the menu has no flags. */
+/** Returns the settings from the environment and the settings file; the menu has no flags. */
 async function globalSettings(): Promise<GlobalOptions> {
   const all = await resolveSettings();
   return Object.fromEntries(

@@ -17,9 +17,9 @@ import { note, say, sayJson, withSession } from "../run.ts";
 import { table } from "../terminal.ts";
 import { walkLog } from "../walk-log.ts";
 
-/** Maximum number of differences shown; `--json` lists all. */
+/** Maximum number of differences between the placements that the text shows; `--json` lists all. */
 const SHOWN_DIFFERENCES = 40;
-/** Events between two progress lines: about one line a second on a small machine. */
+/** Number of events between two progress lines: about one line a second on a small machine. */
 const PROGRESS_EVERY = 50_000;
 /** Maximum number of chassis of one type that --with-chassis adds. */
 const MAX_EXTRA = 1_000;
@@ -33,7 +33,9 @@ interface ReplayCommandOptions {
   readonly to?: number;
 }
 
-/** Collects the chassis ids of a repeated option such as `c1,c2`. */
+/**
+ * Returns `before`, the chassis ids from earlier uses of the option, with the ids in `text` (such as `c1,c2`) appended.
+ */
 function idsOption(text: string, before: readonly string[] = []): string[] {
   return [...before, ...text.split(",").map((part) => part.trim())];
 }

@@ -1,5 +1,5 @@
 /**
- * `bioxen up`, `down`, `status`: the local stack.
+ * `bioxen up`, `down` and `status`: start, stop and describe the local stack.
  */
 import { spawn } from "node:child_process";
 import { hostname } from "node:os";
@@ -16,11 +16,11 @@ import { paint, table } from "../terminal.ts";
 import { untilInterrupted } from "../until.ts";
 import { type PoolOptions, poolOf, withPoolOptions } from "./up-pool.ts";
 
-/** Maximum wait until the stack of another process is up or has ended, ms. */
+/** Maximum time to wait until a stack in another process has started or ended, ms. */
 const OTHER_DEADLINE_MS = 60_000;
 const POLL_INTERVAL_MS = 100;
 const UP_SETTINGS = ["up.chassis", "up.data", "up.port", "up.timeScale", "up.durability"] as const;
-/** Time in which instances answer a ping, ms. */
+/** Time for which the answers of service instances to a ping are collected, ms. */
 const DISCOVERY_MS = 400;
 
 interface UpOptions extends PoolOptions {
@@ -140,7 +140,7 @@ async function upHere(options: UpOptions, json: boolean): Promise<void> {
   await stack.stop();
 }
 
-/** Runs the same command in the background, without `--detach`. */
+/** Starts a stack in a background process, by the same command without `--detach`, and prints where it runs. */
 async function upDetached(options: UpOptions, json: boolean): Promise<void> {
   const before = await findLocalStack();
   if (before !== undefined) {
@@ -160,7 +160,10 @@ async function upDetached(options: UpOptions, json: boolean): Promise<void> {
   else say(`BioXen is up on ${url} (pid ${pid}); \`bioxen down\` stops it`);
 }
 
-/** Runs `bioxen` with `args`, an `up` command, in the background; resolves when its stack is up. */
+/**
+ * Runs `bioxen` with `args`, the arguments of an `up` command, in the background. Resolves with the record of the stack
+ * when the stack is up.
+ */
 export async function startDetached(args: readonly string[]): Promise<StackRecord> {
   const main = fileURLToPath(new URL("../main.ts", import.meta.url));
   const child = spawn(process.execPath, [main, ...args], { detached: true, stdio: "ignore" });

@@ -1,5 +1,5 @@
 /**
- * `bioxen state --at SEQ`: VMs, ledgers and chassis after one event.
+ * `bioxen state --at SEQ`: shows the VMs, ledgers and chassis as they were after event SEQ.
  */
 import type { Command } from "commander";
 import { integerOption } from "../parse.ts";

@@ -1,5 +1,6 @@
 /**
- * `bioxen top`: a live view of the fleet on the whole terminal; without a terminal, a printed frame at each interval.
+ * `bioxen top`: a live view of the fleet that fills the terminal. When stdout is not a terminal, it prints the view at
+ * each interval.
  */
 import { emitKeypressEvents } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -14,12 +15,15 @@ import { afterKey, type Key } from "../top/keys.ts";
 import { type TopPicture, takePicture } from "../top/picture.ts";
 import { untilInterrupted } from "../until.ts";
 
-/** Time between two frames, s; samples arrive once a second. */
+/** Default time between two frames of the view, s. Samples arrive once a second. */
 const DEFAULT_INTERVAL_S = 1;
 const SHORTEST_INTERVAL_S = 0.1;
-/** Size of a printed frame when stdout is not a terminal. */
+/** Size of a printed frame when stdout is not a terminal, characters. */
 const PAPER: TopSize = { columns: 120, rows: 60 };
-/** Switches to the alternate screen of the terminal and hides the cursor; leaving restores the former content. */
+/**
+ * Control sequence that switches to the alternate screen of the terminal and hides the cursor. Leaving that screen
+ * restores the former content.
+ */
 const ENTER = "\u001b[?1049h\u001b[?25l";
 const LEAVE = "\u001b[?25h\u001b[?1049l";
 
@@ -79,7 +83,10 @@ async function blocks(session: Session, view: TopView, intervalMs: number): Prom
   }
 }
 
-/** Redraws at each interval, key press and change of the terminal size. Restores the terminal at every exit. */
+/**
+ * Redraws the view at each interval, at each key press, and when the terminal changes its size. Restores the terminal
+ * at every exit.
+ */
 async function live(session: Session, first: TopView, intervalMs: number): Promise<void> {
   let view = first;
   let picture: TopPicture | undefined;

@@ -24,7 +24,10 @@ export function withPoolOptions(command: Command): Command {
     .option("--xcpng-template <name>", "template for VMs without --template; default bioxen-guest");
 }
 
-/** The pool of the options, or undefined. Ends the command when the pool is unreachable or lacks its template. */
+/**
+ * Returns the pool that the options name; undefined when they name none. Ends the command when the pool is unreachable
+ * or lacks its template.
+ */
 export async function poolOf(options: PoolOptions): Promise<LocalPool | undefined> {
   if (options.xcpng === undefined) return undefined;
   const pool: LocalPool = {

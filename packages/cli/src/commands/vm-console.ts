@@ -43,7 +43,7 @@ function showInWords(answer: Finished): void {
   else if (answer.value !== null && answer.value !== undefined) say(JSON.stringify(answer.value, null, 2));
 }
 
-/** Runs the prompt on standard input; resolves at its end. */
+/** Runs the Lua prompt on standard input; resolves when the input ends. */
 async function attach(
   session: Session,
   vmId: string,
@@ -87,8 +87,9 @@ async function attach(
 }
 
 /**
- * Shows the telemetry lines that the guest prints by itself or for another console. The output for this console arrives
- * twice: with the answer, and as telemetry before or after the answer. The telemetry copy is dropped here.
+ * Shows the lines that the guest prints by itself or for another console; they arrive as telemetry. The output for this
+ * console arrives twice: with the answer, and as telemetry before or after the answer. The telemetry copy is dropped
+ * here.
  */
 class GuestLines {
   readonly #show: (line: string) => void;
@@ -111,7 +112,7 @@ class GuestLines {
     else this.#own.splice(at, 1);
   }
 
-  /** Holds back lines until {@link release}. */
+  /** Starts to hold back the telemetry lines that arrive, until {@link release}. */
   hold(): void {
     this.#held = [];
   }

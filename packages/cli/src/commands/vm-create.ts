@@ -82,7 +82,9 @@ function resourcesOf(o: ResourceOptions) {
   });
 }
 
-/** Refuses unknown names as the service would, and adds a suggestion, which the service does not. */
+/**
+ * Throws a refusal for unknown names, as the service would, but with a suggestion of the name that was probably meant.
+ */
 function refuseUnknownNames(o: CreateOptions): void {
   const named: readonly (readonly [path: string, name: string | undefined, known: readonly string[]])[] = [
     ["biologicalType", o.type, BIOLOGICAL_TYPES],

@@ -25,7 +25,7 @@ export function addHistoryCommand(vm: Command): void {
 }
 
 function historyWords(vmId: string, events: VmHistory): string {
-  // The reply schema names only the fields that the history adds; each event is also a whole envelope.
+  // The reply schema names only the fields that the history adds, but each event in the reply is also a whole envelope.
   const envelopes = events as unknown as readonly (EventEnvelope & VmHistory[number])[];
   const beginMs = Date.parse(envelopes[0]?.time ?? "");
   const rows = envelopes.map((event) => [
@@ -43,7 +43,7 @@ const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 
-/** Time since the first event, in the largest unit that it fills. */
+/** Returns the time since the first event as text, in the largest unit of which it is at least one. */
 function elapsed(ms: number): string {
   if (ms < SECOND_MS) return `+${ms} ms`;
   if (ms < MINUTE_MS) return `+${(ms / SECOND_MS).toFixed(1)} s`;

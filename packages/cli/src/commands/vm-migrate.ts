@@ -30,7 +30,7 @@ export function addMigrateCommand(vm: Command): void {
     });
 }
 
-/** True when the migration is decided: it has ended, or the VM reports why it waits for a chassis. */
+/** Returns whether the migration is decided: it has ended, or the VM reports why it waits for a chassis. */
 function isSettled({ migration, state }: VmView): boolean {
   return migration === null
     ? state !== "starting"

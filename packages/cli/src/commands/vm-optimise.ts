@@ -12,7 +12,7 @@ import { minutes, table } from "../terminal.ts";
 
 export interface OptimumReport {
   readonly vmId: string;
-  /** The VM's allocation, or its request when the VM is not placed. */
+  /** The present allocation of the VM, or its request when the VM is not placed, and the growth under it. */
   readonly present: {
     readonly allocation: Readonly<Record<string, number>>;
     readonly doublingTimeMinutes: number | null;
@@ -21,7 +21,10 @@ export interface OptimumReport {
     readonly allocation: Readonly<Record<string, number>>;
     readonly doublingTimeMinutes: number | null;
   };
-  /** Best growth for which the VM's chassis has room. The optimum grows slower by at most the tolerance. */
+  /**
+   * The best growth that is possible with the free resources of the VM's chassis. The optimum grows slower by at most
+   * the tolerance.
+   */
   readonly best: { readonly doublingTimeMinutes: number | null };
   readonly tolerancePermille: number;
   readonly applied: boolean;
@@ -74,8 +77,8 @@ export async function optimise(session: Session, vmId: string, apply: boolean): 
 }
 
 /**
- * The VM's allocation plus the free resources of its chassis; undefined, which means no limit, when the VM is not
- * placed.
+ * Returns the largest allocation that the VM can get: its own plus the free resources of its chassis. Returns
+ * undefined, which means no limit, when the VM is not placed.
  */
 async function reachOf(session: Session, vm: VmView): Promise<Record<string, number> | undefined> {
   if (vm.chassisId === null) return undefined;

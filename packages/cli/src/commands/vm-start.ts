@@ -12,14 +12,20 @@ import { vmWords } from "./vm-words.ts";
 /** Interval at which a VM in transition is polled, ms. */
 const POLL_INTERVAL_MS = 50;
 
-/** Starts one VM, and waits until it runs, has failed, or waits with reasons. Returns the reply with that VM. */
+/**
+ * Starts one VM, and waits until it runs, has failed, or is pending with reasons. Returns the reply with the VM in that
+ * state.
+ */
 export async function startOne(session: Session, vmId: string): Promise<ReplyOf<"vmStart">> {
   const reply = await session.call("vmStart", { vmId });
   if (!reply.ok) return reply;
   return { ...reply, vm: await waitFor(session, reply.vm, isSettled) };
 }
 
-/** Starts one VM and shows the result. Exit code 0 when it runs or waits with reasons, 1 when it failed. */
+/**
+ * Starts one VM, waits for the result and shows it. The exit code is 0 when the VM runs or is pending with reasons, and
+ * 1 when it failed.
+ */
 export async function startAndWait(session: Session, vmId: string, json: boolean): Promise<void> {
   const reply = await startOne(session, vmId);
   if (!reply.ok) throw refused(reply.error);

@@ -15,7 +15,7 @@ const VERBS = [
   ["destroy", "vmDestroy", "destroy VMs, stopping them first"],
 ] as const;
 
-/** The result of every verb: all their endpoints return the same fields. */
+/** The result of every verb, such as start or stop: all their endpoints return the same fields. */
 type ChangedVm = Accepted & ResultOf<"vmStop">;
 
 function changedWords({ vm, changed }: ChangedVm): string {

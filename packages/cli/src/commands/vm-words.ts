@@ -1,11 +1,11 @@
 /**
- * VMs as text: one VM in lines, many in a table.
+ * Formats VMs as text: one VM in lines, many in a table.
  */
 import type { VmSample, VmView } from "@bioxen/contracts";
 import type { Amounts } from "@bioxen/kernel";
 import { ago, minutes, paintState, table } from "../terminal.ts";
 
-/** Returns the amounts as text, such as `ribosomes 503, atpPerSecond 13247`; a dash for null. */
+/** Returns amounts of resources as text, such as `ribosomes 503, atpPerSecond 13247`; a dash for null. */
 export function amountsLine(amounts: Amounts | null): string {
   if (amounts === null) return "–";
   return Object.entries(amounts)

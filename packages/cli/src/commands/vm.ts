@@ -119,7 +119,10 @@ function addViewCommands(vm: Command): void {
     });
 }
 
-/** One line for each VM that was preempted for this VM, with the number of the event for `events show N`. */
+/**
+ * Returns one line for each VM that was preempted in favour of the explained VM. `events show N` takes the event number
+ * that each line contains.
+ */
 function preemptionLines({ preempted }: ResultOf<"placementExplain">): string[] {
   return preempted.map(({ vmId, mode, reason, seq, active }) => {
     const now = active ? "still preempted" : "no longer preempted";
@@ -136,7 +139,10 @@ async function showPast(session: Session, vmId: string, atSeq: number, json: boo
   if (reply.ledger) say(`\n${ledgerWords(reply.ledger)}`);
 }
 
-/** Returns the latest sample. Waits up to 3 s when the guest has no sample yet. */
+/**
+ * Returns the latest sample of the VM; null when it has none. For a running or paused VM without a sample, waits up to
+ * 3 s for the first one.
+ */
 async function firstSample(session: Session, vm: VmView): Promise<VmSample | null> {
   const deadline = Date.now() + FIRST_SAMPLE_MS;
   for (;;) {

@@ -1,5 +1,5 @@
 /**
- * Completion script for bash 3.2 and newer. The script derives the path of the command from the typed words; a word
+ * Generates the completion script for bash 3.2 and newer. The script derives the command from the typed words. A word
  * that begins with a dash completes to options, any other word to subcommands, choices, ids or files.
  */
 import { type CompletedCommand, type CompletedOption, ID_KINDS } from "./tree.ts";

@@ -1,6 +1,6 @@
 /**
- * Completion script for fish: one `complete` line per possible word. The condition of each line limits its word to one
- * command path.
+ * Generates the completion script for fish: one `complete` line per possible word. The condition of a line offers its
+ * word only after one command, such as `vm create`.
  */
 import { type CompletedCommand, type CompletedOption, ID_KINDS } from "./tree.ts";
 

@@ -5,14 +5,14 @@
 import type { Argument, Command, Option } from "commander";
 
 /**
- * Kind of a value: an id of a running BioXen (`vm`, `chassis`, `rule`), a file, or free text that cannot be completed
- * (`none`).
+ * Kind of a value that the shell completes: an id of a running BioXen (`vm`, `chassis`, `rule`), a file, or free text
+ * that cannot be completed (`none`).
  */
 export type ValueKind = "vm" | "chassis" | "rule" | "file" | "none";
 export const ID_KINDS = ["vm", "chassis", "rule"] as const;
 
 export interface CompletedOption {
-  /** Short and long form, such as `-f` and `--file`; at least one of the two. */
+  /** Short and long form of the option, such as `-f` and `--file`; at least one of the two. */
   readonly flags: readonly string[];
   readonly description: string;
   readonly takesValue: boolean;
@@ -21,7 +21,7 @@ export interface CompletedOption {
 }
 
 export interface CompletedCommand {
-  /** Names of the command below `bioxen`, such as `vm create`; empty for `bioxen` itself. */
+  /** Name of the command with its parents below `bioxen`, such as `vm create`; empty for `bioxen` itself. */
   readonly path: string;
   readonly description: string;
   readonly commands: readonly { readonly name: string; readonly description: string }[];
@@ -62,7 +62,7 @@ function completedOption(option: Option): CompletedOption {
   };
 }
 
-/** Name of the value of an option: `chassis` for `--chassis <id>`, `file` for `-f, --file <file>`. */
+/** Returns the name of the value of an option: `chassis` for `--chassis <id>`, `file` for `-f, --file <file>`. */
 function valueNameOf({ flags, long }: Option): string {
   const [, value = ""] = /[<[]([^>\]]+)[>\]]/.exec(flags) ?? [];
   return value === "id" ? (long ?? "").replace(/^--/, "") : value;

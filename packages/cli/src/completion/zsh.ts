@@ -1,5 +1,6 @@
 /**
- * Completion script for zsh: the same tables as for bash, with a description for each word.
+ * Generates the completion script for zsh. It has the same tables as the script for bash, and a description for each
+ * word.
  */
 import { type CompletedCommand, type CompletedOption, ID_KINDS } from "./tree.ts";
 
@@ -48,14 +49,14 @@ fi
 `;
 }
 
-/** The text in single quotes, inside which only the single quote itself needs escaping. */
+/** Returns the text in single quotes. Inside them only the single quote itself needs escaping. */
 function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /**
- * `word:description`, as `_describe` reads it. Colons in the word are escaped, because an unescaped colon ends the
- * word.
+ * Returns `word:description`, the form that zsh's `_describe` reads. Colons in the word are escaped, because an
+ * unescaped colon ends the word.
  */
 function described(word: string, description: string): string {
   return quoted(`${word.replaceAll(":", "\\:")}:${description}`);
