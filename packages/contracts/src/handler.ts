@@ -1,5 +1,5 @@
 /**
- * The handlers of endpoints, independent of the transport that carries the request.
+ * The types and helpers of request handlers, independent of the transport that carries the request.
  */
 import type { Causation, EventLog, Rejection } from "@bioxen/kernel";
 import type { z } from "zod";
@@ -7,19 +7,20 @@ import type { Endpoint } from "./endpoints/endpoint.ts";
 import { refuse } from "./errors.ts";
 
 /**
- * Handles one request. A refusal is a returned value; a thrown error is a fault of the environment (`Fault`) or a bug.
+ * Handles one request. A handler returns its refusals as values. It throws only for a fault of the environment
+ * (`Fault`) or a bug.
  */
 export type Handler<Request, Result = Readonly<Record<string, unknown>>> = (
   request: Request,
   causation: Causation,
 ) => Promise<Handled<Result>> | Handled<Result>;
 
-/** The answer of a handler: a result, or a refusal. */
+/** The value that a handler returns: a result or a refusal. */
 export type Handled<Result> =
   | { readonly ok: true; readonly result: Result }
   | { readonly ok: false; readonly rejection: Rejection };
 
-/** The answer of any handler, for the transport, which does not know the endpoint's types. */
+/** A handler's return value as the transport sees it: the transport does not know the result type of the endpoint. */
 export type HandlerResult = Handled<Readonly<Record<string, unknown>>>;
 
 export interface ServedEndpoint {
@@ -35,12 +36,12 @@ export function serve<E extends Endpoint>(
   return { endpoint, handle: handle as ServedEndpoint["handle"] };
 }
 
-/** Makes the successful answer of a handler. */
+/** Wraps the result of a handler as its successful answer. */
 export function done<Result>(result: Result): { readonly ok: true; readonly result: Result } {
   return { ok: true, result };
 }
 
-/** Refuses a query about a sequence beyond the end of the log; undefined when the log has that sequence. */
+/** Returns a refusal if `atSeq`, the sequence in a query, is beyond the end of the log; otherwise undefined. */
 export async function beyondLog(
   log: EventLog,
   atSeq: number,

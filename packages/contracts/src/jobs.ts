@@ -1,11 +1,13 @@
 /**
  * The rules of durable commands: the id of a job, the queue it waits in, and what follows an attempt. The rules are
- * pure; packages/nats stores the jobs and carries them out.
+ * pure functions; packages/nats stores the jobs and carries them out.
  *
- * An attempt has one of three results. The command was carried out or rejected: that reply is the outcome. It was
- * rejected for now: it is retried with growing waits, a bounded number of times. It cannot be carried out, or its
- * attempts are used up: it becomes a dead letter. The error is then its outcome as well, so that a caller never waits
- * forever.
+ * An attempt to carry out a job has one of three results:
+ *
+ * - The reply is the job's outcome: the command was carried out, or was rejected for good.
+ * - The reply is a retryable error. The job is retried a bounded number of times, after growing waits.
+ * - The command cannot be carried out, or its attempts are used up. The job becomes a dead letter, and the error is
+ *   also stored as its outcome, so that a caller never waits forever.
  */
 import { type Backoff, backoffDelayMs, type Reply, type ReplyError } from "@bioxen/kernel";
 import { ENDPOINTS } from "./endpoints/catalogue.ts";
@@ -13,26 +15,32 @@ import type { Endpoint, ServiceName } from "./endpoints/endpoint.ts";
 import { COMMAND_PREFIX } from "./subjects.ts";
 
 /**
- * Longest id, in characters. The id is part of a subject, and the server allows 4 096 bytes for the whole protocol
- * line.
+ * Maximum length of a job id, in characters. The id is part of a subject, and the NATS server allows 4 096 bytes for a
+ * whole protocol line.
  */
 export const MAX_JOB_ID_LENGTH = 256;
 /**
- * Maximum number of attempts of one job. With the waits below, the last attempt starts half a minute after the first.
- * Most outages are shorter.
+ * Maximum number of attempts to carry out one job. With {@link RETRY_BACKOFF}, the last attempt starts half a minute
+ * after the first. Most outages are shorter.
  */
 export const MAX_JOB_ATTEMPTS = 8;
-/** Waits between two attempts. */
+/** Waits between two attempts of a job, growing from the first to the ceiling. */
 const RETRY_BACKOFF: Backoff = { firstMs: 250, ceilingMs: 15_000 };
 /** Prefix of the ids that BioXen assigns. An id that a publisher chooses must not begin with it. */
 const OWN_ID_PREFIX = "_";
-/** The service that ends jobs without an owner. It is lifecycle, because the jobs of VMs need that service anyway. */
+/**
+ * The service that ends the jobs that no service owns. It is lifecycle, because the jobs of VMs need that service
+ * anyway.
+ */
 export const STRAY_JOB_OWNER: ServiceName = "lifecycle";
 
-/** The last part of a subject: non-empty tokens of printable ASCII without spaces and wildcards, separated by dots. */
+/**
+ * Matches the last part of a job's subject: non-empty tokens of printable ASCII without spaces and wildcards, separated
+ * by dots.
+ */
 const SUBJECT_TAIL = /^[!-)+-\-/-=?-~]+(?:\.[!-)+-\-/-=?-~]+)*$/;
 
-/** Why `messageId` cannot be the id of a job; undefined when it can. */
+/** Returns why `messageId` cannot be the id of a job; undefined when it can. */
 export function jobIdProblem(messageId: string | undefined): string | undefined {
   if (messageId === undefined || messageId === "") return "has no Nats-Msg-Id, so its outcome has no name";
   if (messageId.length > MAX_JOB_ID_LENGTH)
@@ -48,7 +56,7 @@ export function isSubjectTail(id: string): boolean {
   return id.length <= MAX_JOB_ID_LENGTH && SUBJECT_TAIL.test(id);
 }
 
-/** The id of a job that was published without a usable one, made from its sequence in the stream. */
+/** Returns the id for a job that was published without a usable id, derived from its sequence in the job stream. */
 export function ownJobId(streamSeq: number): string {
   return `${OWN_ID_PREFIX}seq-${streamSeq}`;
 }
@@ -63,28 +71,30 @@ function aggregateKindOf(endpoint: Endpoint): string {
   return endpoint.subject.slice(COMMAND_PREFIX.length).split(".")[0] ?? "";
 }
 
-/** The kinds of aggregate whose jobs `service` carries out. */
+/** Returns the kinds of aggregate whose jobs `service` carries out. */
 export function jobAggregatesOf(service: ServiceName): readonly string[] {
   const own = [...JOB_COMMANDS.values()].filter((endpoint) => endpoint.owner === service);
   return [...new Set(own.map(aggregateKindOf))];
 }
 
-/** The kinds of aggregate that have jobs. */
+/** All kinds of aggregate for which jobs exist. */
 export const JOB_AGGREGATES: readonly string[] = [
   ...new Set([...JOB_COMMANDS.values()].map(aggregateKindOf)),
 ];
 
-/** True when `subject` is a command that can be a job. Internal commands between services cannot. */
+/**
+ * Returns true when `subject` is a command that can be published as a job. Internal commands between services cannot.
+ */
 export function isJobCommand(subject: string): boolean {
   return JOB_COMMANDS.has(subject);
 }
 
-/** Payload fields that name a job's queue; the first one present decides. */
+/** Fields of a job's payload that determine its queue: the first field in this order that the payload has. */
 const QUEUE_FIELDS = ["vmId", "chassisId", "label", "ruleId"] as const;
 
 /**
- * The queue of a job: jobs of the same queue are carried out one after the other. Undefined when the job waits for no
- * other.
+ * Returns the name of a job's queue. Jobs in the same queue are carried out one after the other. Undefined when the
+ * payload has no field of {@link QUEUE_FIELDS}: such a job waits for no other job.
  */
 export function jobQueueOf(payload: unknown): string | undefined {
   if (typeof payload !== "object" || payload === null) return undefined;
@@ -100,10 +110,16 @@ export type AfterAttempt =
   | { readonly kind: "again"; readonly afterMs: number; readonly error: ReplyError }
   | { readonly kind: "dead"; readonly error: ReplyError };
 
-/** Codes of commands that cannot be carried out. Any other refusal is a valid outcome. */
+/**
+ * Error codes with which a job becomes a dead letter at once. Any other non-retryable error is a valid outcome of the
+ * job.
+ */
 const CANNOT_BE_CARRIED_OUT: ReadonlySet<string> = new Set(["BAD_REQUEST", "TOO_LARGE", "INTERNAL"]);
 
-/** Decides what follows attempt number `attempt` (from 1) of a job with the reply `reply`. */
+/**
+ * Decides what follows an attempt of a job: its outcome, a retry or a dead letter. `reply` is the reply to that
+ * attempt, and `attempt` its number, from 1.
+ */
 export function afterAttempt(reply: Reply, attempt: number): AfterAttempt {
   if (reply.ok) return { kind: "settled", reply };
   const { error } = reply;
@@ -115,8 +131,9 @@ export function afterAttempt(reply: Reply, attempt: number): AfterAttempt {
 }
 
 /**
- * True when a stored outcome already answers this job, so that the job is not carried out again. A round is one
- * publication with all its attempts; the retry of a dead letter starts the next round.
+ * Returns true when the stored outcome is that of this job, in the same round or a later one: the job must then not be
+ * carried out again. A round is one publication of the job with all its attempts; the retry of a dead letter starts the
+ * next round.
  */
 export function answersJob(
   stored: { readonly subject: string; readonly round: number } | undefined,

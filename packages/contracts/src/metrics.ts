@@ -2,8 +2,9 @@
  * Every metric that BioXen's services expose, by its Prometheus name. Tests compare this catalogue with the rules and
  * the dashboard in deploy/observability, and with the metrics that running services expose.
  *
- * Labels are bounded: chassis, resources, states, endpoints and codes. The metrics per VM are in {@link VM_METRICS};
- * they have a separate path, so that a scraper reads them only when it is configured to.
+ * Label values come from bounded sets: chassis, resources, states, endpoints and codes. The exception is {@link
+ * VM_METRICS}, the metrics per VM. They have a separate HTTP path, so that a scraper reads them only when it is
+ * configured to.
  */
 export interface Metric {
   readonly type: "gauge" | "counter" | "histogram";
@@ -13,7 +14,7 @@ export interface Metric {
 
 const metric = (type: Metric["type"], help: string, ...labels: string[]): Metric => ({ type, help, labels });
 
-/** Metrics of every service. */
+/** Metrics that every service exposes. */
 export const SERVICE_METRICS = {
   bioxen_ready: metric("gauge", "1 while the service has caught up with the log and answers."),
   bioxen_log_applied_sequence: metric("gauge", "Sequence of the last event that was applied."),
@@ -27,7 +28,7 @@ export const SERVICE_METRICS = {
   bioxen_request_duration_seconds: metric("histogram", "Time from a request to its reply.", "endpoint"),
 } as const satisfies Record<string, Metric>;
 
-/** Metrics of the monitor about the fleet. */
+/** Metrics about all VMs and chassis, exposed by the monitor. */
 export const FLEET_METRICS = {
   bioxen_vms: metric("gauge", "VMs by state; destroyed ones are not counted.", "state"),
   bioxen_vms_impaired: metric("gauge", "VMs with reduced health, by reason.", "reason"),
@@ -71,7 +72,7 @@ export const FLEET_METRICS = {
   bioxen_alerts_active: metric("gauge", "Active alerts by severity.", "severity"),
 } as const satisfies Record<string, Metric>;
 
-/** Metrics of the monitor under `/metrics/vms`, one series per VM. */
+/** Metrics per VM, exposed by the monitor under `/metrics/vms`: one series per VM. */
 export const VM_METRICS = {
   bioxen_vm_growth_ratio: metric("gauge", "Growth relative to the reference rate of the type.", "vm"),
   bioxen_vm_health_ratio: metric("gauge", "Health, 0 to 1.", "vm"),
@@ -81,7 +82,7 @@ export const VM_METRICS = {
 export const METRICS = { ...SERVICE_METRICS, ...FLEET_METRICS, ...VM_METRICS } as const;
 export type MetricName = keyof typeof METRICS;
 
-/** The values of one metric, as a service measures them for a scrape. */
+/** The values of one metric, as a service measures them at one scrape. */
 export interface Measurement {
   readonly metric: MetricName;
   readonly values: readonly MeasuredValue[];
@@ -90,6 +91,6 @@ export interface Measurement {
 export interface MeasuredValue {
   readonly value: number;
   readonly labels?: Readonly<Record<string, string>>;
-  /** For a histogram: the series that the value belongs to. */
+  /** Only for a histogram: the series that the value belongs to. */
   readonly series?: "bucket" | "sum" | "count";
 }

@@ -1,4 +1,4 @@
 import type { PlacementRefusal } from "./events/vm.ts";
 
-/** Why a chassis cannot take a VM, before the refusal names the chassis. */
+/** The reason why a chassis cannot take a VM, still without the id of that chassis. */
 export type Misfit = Omit<PlacementRefusal, "chassisId">;

@@ -1,19 +1,19 @@
 /**
- * The affinity rule: affinity and anti-affinity to other VMs by id or label. Planning, checking and explaining share
- * it.
+ * The affinity rule: which VMs must, must not or should share a chassis. The scheduler plans and explains placements
+ * with this rule, and the allocator checks each reservation with it.
  *
- * A term matches a placed VM whose id is in `vmIds`, or that carries all of `labels`. Affinity requires a matching VM
- * on the chassis; anti-affinity forbids one. Both are evaluated when a VM is placed, and never move a running VM.
- * Anti-affinity is symmetric: a placed VM with an anti-affinity term keeps later VMs that match the term off its
- * chassis.
+ * A term matches a VM whose id is in `vmIds`, or that carries all of `labels`; only VMs with a place count. Affinity
+ * requires a matching VM on the chassis; anti-affinity forbids one. Both are evaluated when a VM is placed, and never
+ * move a running VM. Anti-affinity is symmetric: a placed VM with an anti-affinity term also keeps later VMs that match
+ * the term off its chassis.
  *
- * A VM that matches its own affinity term can go to any chassis while no matching VM is placed. Otherwise the first VM
- * of such a group could never start.
+ * A VM that matches its own affinity term can go to any chassis while no other matching VM is placed. Without this
+ * exception, the first VM of such a group could never start.
  */
 import type { Misfit } from "./misfit.ts";
 import type { PlacementTerm } from "./schemas.ts";
 
-/** The properties of a VM that matter to its neighbours on a chassis. */
+/** The properties of a VM that the affinity rule needs. */
 export interface Neighbour {
   readonly vmId: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -29,7 +29,7 @@ const termsOf = ({ placement }: Pick<Neighbour, "placement">) => placement as Te
 const required = (terms: readonly PlacementTerm[] = []) =>
   terms.filter(({ preferred }) => preferred !== true);
 
-/** The required terms of a VM: `near` for affinity, `apart` for anti-affinity. */
+/** Returns the required terms of a VM: `near` for affinity, `apart` for anti-affinity. */
 export function requiredTerms(vm: Pick<Neighbour, "placement">): {
   readonly near: readonly PlacementTerm[];
   readonly apart: readonly PlacementTerm[];
@@ -38,7 +38,7 @@ export function requiredTerms(vm: Pick<Neighbour, "placement">): {
   return { near: required(affinity), apart: required(antiAffinity) };
 }
 
-/** The preferred terms of a VM. A weight above 0 is affinity, below 0 anti-affinity. */
+/** Returns the preferred terms of a VM. A positive weight means affinity, a negative weight anti-affinity. */
 export function preferredTerms(vm: Pick<Neighbour, "placement">): { term: PlacementTerm; weight: number }[] {
   const { affinity = [], antiAffinity = [] } = termsOf(vm);
   const weighed = (terms: readonly PlacementTerm[], sign: 1 | -1) =>
@@ -48,10 +48,10 @@ export function preferredTerms(vm: Pick<Neighbour, "placement">): { term: Placem
   return [...weighed(affinity, 1), ...weighed(antiAffinity, -1)];
 }
 
-/** Weight of a preferred term without one. */
+/** Weight of a preferred term that gives no weight. */
 export const DEFAULT_WEIGHT = 1;
 
-/** True when the term matches the VM. */
+/** Returns true when the term matches the VM by id or by labels. */
 export function termMatches(
   { vmIds, labels }: PlacementTerm,
   vm: Pick<Neighbour, "vmId" | "labels">,
@@ -60,12 +60,12 @@ export function termMatches(
   return labels !== undefined && Object.entries(labels).every(([name, value]) => vm.labels[name] === value);
 }
 
-/** The VMs with a place on one chassis. The object is immutable; `with` and `without` return a new one. */
+/** The VMs that have a place on one chassis. The object is immutable; `with` and `without` return a new one. */
 export class Neighbours {
   readonly #all: ReadonlyMap<string, Neighbour>;
-  /** Number of VMs by `name=value`, counted at the first use. */
+  /** Number of VMs with each label; the key is `name=value`. Built when it is first needed. */
   #labelled: Map<string, number> | undefined;
-  /** The VMs with anti-affinity terms, which keep other VMs away. */
+  /** The VMs with required anti-affinity terms: they keep matching VMs off this chassis. */
   readonly repelling: readonly Neighbour[];
 
   constructor(all: Iterable<Neighbour>) {
@@ -83,7 +83,10 @@ export class Neighbours {
       : this;
   }
 
-  /** A VM that the term matches, other than `newcomer`; undefined when there is none. */
+  /**
+   * Returns a VM of this chassis that the term matches; undefined when there is none. `newcomer` is the id of the VM
+   * that is being placed, which is skipped.
+   */
   find(term: PlacementTerm, newcomer: string): Neighbour | undefined {
     for (const vmId of term.vmIds ?? []) {
       const named = this.#all.get(vmId);
@@ -111,8 +114,8 @@ export class Neighbours {
 export const NO_NEIGHBOURS = new Neighbours([]);
 
 /**
- * Why a VM cannot join these neighbours; undefined when it can. `hasPlacedMatch` says whether any other VM that the
- * term matches has a place, on any chassis.
+ * Returns why a VM cannot join the VMs on this chassis; undefined when it can. `hasPlacedMatch` returns whether another
+ * VM that the term matches has a place on any chassis.
  */
 export function misfitAmong(
   vm: Neighbour,

@@ -36,19 +36,23 @@ export function quotaLabelOf(id: string): string {
   return id.replace(ESCAPE, (_all, hex: string) => textOf(hex));
 }
 
-/** The labels of all quotas that can apply to a VM with these labels: `name` and `name=value` of each, sorted. */
+/**
+ * Returns the labels of all quotas that can apply to a VM with these labels: `name` and `name=value` for each, sorted.
+ */
 export function quotaLabelsOf(labels: Readonly<Record<string, string>>): string[] {
   return Object.entries(labels)
     .flatMap(([name, value]) => [name, `${name}=${value}`])
     .sort();
 }
 
-/** UTF-8 bytes in hexadecimal, two digits each. */
+/** Returns the UTF-8 bytes of `text` in hexadecimal, two digits for each byte. */
 function hexOf(text: string): string {
   return [...new TextEncoder().encode(text)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** The inverse of {@link hexOf}. An odd last digit is ignored; bytes that are not UTF-8 become U+FFFD. */
+/**
+ * Returns the text that {@link hexOf} encoded. An odd last digit is ignored; bytes that are not UTF-8 become U+FFFD.
+ */
 function textOf(hex: string): string {
   const bytes = Array.from({ length: hex.length >> 1 }, (_, i) =>
     Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16),

@@ -13,8 +13,8 @@ export const CELL_RESOURCES = ["ribosomes", "rnaPolymerases", "atpPerSecond", "d
 export const POOL_RESOURCES = ["vcpus", "memoryMiB"] as const;
 export const RESOURCE_NAMES = [...CELL_RESOURCES, ...POOL_RESOURCES] as const;
 /**
- * Resources that are used as a rate: capacity that one VM leaves idle can serve another at that moment. They can be
- * borrowed and oversubscribed. The space of a genome cannot.
+ * Resources that are used as a rate. Another VM can use such a resource while its holder is idle, so it can be borrowed
+ * and oversubscribed. The space of a genome cannot.
  */
 export const RATE_RESOURCES = ["ribosomes", "rnaPolymerases", "atpPerSecond"] as const;
 export type ResourceName = (typeof RESOURCE_NAMES)[number];
@@ -26,9 +26,9 @@ export const VM_TYPES = ["basic", "xcpng"] as const;
 export type VmType = (typeof VM_TYPES)[number];
 
 /**
- * True when the guests of this type cannot run on without their agent: they end with the agent's process, and an agent
- * that is cut off pauses them. The loss of the chassis is then the loss of the guest, and the VM is placed elsewhere.
- * Guests of a pool continue without their agent; a VM that is placed elsewhere would then run twice.
+ * Returns true when a guest of this type cannot run without its agent: it ends with the agent's process, and an agent
+ * that loses its connection pauses it. The loss of the chassis is then the loss of the guest, and the VM is placed
+ * elsewhere. Guests of a pool continue without their agent; if such a VM were placed elsewhere, it would run twice.
  */
 export function endsWithAgent(vmType: VmType): boolean {
   return vmType === "basic";
@@ -47,7 +47,7 @@ export const FULL_DEMAND: Readonly<Record<BiologicalType, Amounts>> = {
 /** The default request of an `xcpng` VM. */
 export const XCPNG_DEMAND: Amounts = { memoryMiB: 2_048, vcpus: 2 };
 
-/** Doubling time at full demand, minutes. */
+/** Doubling time of each type at full demand, in minutes. */
 export const REFERENCE_DOUBLING_MINUTES: Readonly<Record<BiologicalType, number>> = {
   syn3a: 105,
   minimal_cell: 180,
@@ -59,35 +59,39 @@ export interface ChassisDefaults {
   readonly maxVms: number;
 }
 
-/** The hypervisor's share of every cell resource, in permille. */
+/** The default share of every cell resource that the hypervisor keeps for itself, in permille. */
 export const DEFAULT_OVERHEAD_PERMILLE = 150;
 
-/** The default request of a VM of these types. */
+/** Returns the default request of a VM of these types. */
 export function fullDemand(biologicalType: BiologicalType, vmType: VmType): Amounts {
   return vmType === "xcpng" ? XCPNG_DEMAND : FULL_DEMAND[biologicalType];
 }
 
-/** Offered share of a resource that is not oversubscribed, in permille: exactly the real capacity. */
+/** Offered share of a resource that is not oversubscribed, in permille of the real capacity: all of it, and no more. */
 export const NOT_OVERSUBSCRIBED_PERMILLE = 1_000;
 /**
- * Largest offered share, in permille. Above it, the fair share of a VM could be less than a quarter of its allocation.
+ * Maximum offered share of a resource, in permille of the real capacity. Above this maximum, the fair share of a VM
+ * could be less than a quarter of its allocation.
  */
 export const MAX_OVERSUBSCRIBE_PERMILLE = 4_000;
 
-/** True for a pool: the chassis type `xcpng`, or any chassis that offers virtual CPUs or memory. */
+/** Returns true for a pool: the chassis type is `xcpng`, or the chassis offers virtual CPUs or memory. */
 export function isPool(chassisType: string, capacity: Amounts): boolean {
   return chassisType === "xcpng" || POOL_RESOURCES.some((name) => name in capacity);
 }
 
 /**
- * The real capacity for VMs. Pools account for their hypervisor themselves, so the overhead applies to cell chassis
- * only.
+ * Returns the real capacity that a chassis has for VMs: for a cell chassis, its capacity minus the hypervisor's share.
+ * Pools already account for their hypervisor, so nothing is subtracted.
  */
 export function realOffer(chassisType: string, capacity: Amounts, overheadPermille: number): Amounts {
   return isPool(chassisType, capacity) ? capacity : afterOverhead(capacity, overheadPermille);
 }
 
-/** The offer of a chassis' ledger: the real capacity, times the oversubscription of each resource, rounded down. */
+/**
+ * Returns the amounts that a chassis' ledger offers: the real capacity times the oversubscription of each resource,
+ * rounded down.
+ */
 export function offeredOf({
   chassisType,
   capacity,
@@ -108,12 +112,12 @@ export function offeredOf({
   );
 }
 
-/** One resource of a request: an amount, or a share of the full demand as `"NN%"`. */
+/** The requested value of one resource: an amount, or a share of the full demand, written `"NN%"`. */
 export type RequestedAmount = number | string;
 
 /**
- * The amounts of a request. A resource that the request leaves out takes its amount from `base`. A share `"NN%"` refers
- * to `full` and is rounded up, so that a share above 0 % is never 0.
+ * Returns the amounts of a request. A resource that the request omits gets its amount from `base`. A share `"NN%"`
+ * refers to `full` and is rounded up, so that a share above 0 % is never 0.
  */
 export function requestedAmounts(
   requested: Readonly<Partial<Record<ResourceName, RequestedAmount | undefined>>>,

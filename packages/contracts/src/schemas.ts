@@ -1,5 +1,5 @@
 /**
- * The building blocks of commands, events and views, with their limits. Each limit has its unit and its reason.
+ * The schemas that commands, events and views are built from, and their limits. Each limit has its unit and its reason.
  */
 import { ID_PATTERN, MAX_AMOUNT } from "@bioxen/kernel";
 import { z } from "zod";
@@ -11,30 +11,34 @@ import {
 } from "./resources.ts";
 
 /**
- * Longest Lua source of a program or an `exec`, in bytes of UTF-8: as much as the `basic` driver compiles in one time
- * slice.
+ * Maximum length of the Lua source of a program or an `exec`, in bytes of UTF-8: what the `basic` driver compiles in
+ * one time slice.
  */
 export const MAX_SOURCE_BYTES = 65_536;
-/** Maximum number of labels of one VM. Each is a line in every view and event. */
+/**
+ * Maximum number of labels of one VM. Each label adds a line to every view and every event that contains the VM's
+ * labels.
+ */
 export const MAX_LABELS = 32;
 /**
- * Largest payload of a command, in bytes. It leaves room for the envelope within the server's default limit of 1 MiB.
+ * Maximum size of a command's payload, in bytes. It leaves room for the envelope within the NATS server's default limit
+ * of 1 MiB.
  */
 export const MAX_PAYLOAD_BYTES = 524_288;
-/** Largest `config`, in bytes of JSON. The created event and every view of the VM carry it. */
+/** Maximum size of a VM's `config`, in bytes of JSON. The created event and every view of the VM contain the config. */
 export const MAX_CONFIG_BYTES = 16_384;
-/** Longest time limit of one `exec`, ms. */
+/** Maximum timeout that a caller can set for one `exec`, ms. */
 export const MAX_EXEC_TIMEOUT_MS = 60_000;
 /** Maximum number of rows in one page of a list. */
 export const MAX_PAGE = 1_000;
-/** Maximum number of moves of one rebalancing. Each move occupies two chassis for seconds. */
+/** Maximum number of moves that one rebalancing makes. Each move occupies two chassis for seconds. */
 export const MAX_REBALANCE_MOVES = 16;
 /** Maximum number of VMs that a chassis can be configured for. It bounds the size of a ledger. */
 export const MAX_VMS_PER_CHASSIS = 100_000;
 /**
- * Bounds of the medium, the same as in the cell model. The nutrient quality is at most ten times that of the best
- * measured medium, at which import is saturated. The chloramphenicol bound is far above the concentration that stops
- * all growth. The solver is not tested beyond these bounds.
+ * Upper bounds of the medium, the same as in the cell model. The bound of the nutrient quality is 20 times the best
+ * published value. The bound of chloramphenicol is far above the concentration that stops all growth. The solver is not
+ * tested beyond these bounds.
  */
 const MAX_NUTRIENT_QUALITY = 10;
 const MAX_SUBSTRATE = 1e9;
@@ -46,16 +50,22 @@ export const id = z
 
 export const amount = z.int().min(0).max(MAX_AMOUNT);
 export const amounts = z.partialRecord(z.enum(RESOURCE_NAMES), amount);
-/** Amounts in an event. Any resource name is allowed, so that an older reader can read a newer resource. */
+/**
+ * Schema of amounts in an event. Any resource name is allowed, so that an older reader can read a resource that was
+ * added later.
+ */
 export const recordedAmounts = z.record(z.string(), amount);
 
-/** Offered share per resource, in permille. Only rates can be oversubscribed; the space of a genome cannot. */
+/**
+ * Offered share of each resource, in permille of the real capacity. Only resources that are used as a rate can be
+ * oversubscribed; the space of a genome cannot.
+ */
 export const oversubscribePermille = z.partialRecord(
   z.enum(RATE_RESOURCES),
   z.int().min(NOT_OVERSUBSCRIBED_PERMILLE).max(MAX_OVERSUBSCRIBE_PERMILLE),
 );
 
-/** Any JSON value. */
+/** Schema of any JSON value. */
 export const anyJson = z.json();
 
 const share = z.string().regex(/^(?:100|[1-9]?[0-9])%$/, 'must be an integer, or a share "0%" to "100%"');
@@ -109,8 +119,8 @@ export const source = z
   );
 
 /**
- * Maximum number of terms, tolerations or taints of one VM or chassis. Each is evaluated for every pair of a VM and a
- * chassis.
+ * Maximum number of placement terms or tolerations of one VM, and of taints of one chassis. Each is evaluated for every
+ * pair of a VM and a chassis.
  */
 const MAX_TERMS = 16;
 const someLabels = labels.refine((l) => Object.keys(l).length > 0, "must name at least one label");
@@ -122,11 +132,11 @@ const someLabels = labels.refine((l) => Object.keys(l).length > 0, "must name at
 export const placementTerm = z
   .strictObject({
     vmIds: z.array(id).min(1).max(MAX_TERMS).optional(),
-    /** A VM matches when it carries all of these labels. */
+    /** The term matches a VM that carries all of these labels. */
     labels: someLabels.optional(),
-    /** True for a preference. Absent or false for a requirement. */
+    /** True: the term is a preference. Absent or false: the term is a requirement. */
     preferred: z.boolean().optional(),
-    /** Weight of a preferred term among others; absent: 1. */
+    /** Weight of a preferred term relative to other preferred terms; absent: 1. */
     weight: z.int().min(1).max(100).optional(),
   })
   .refine(({ vmIds, labels: l }) => vmIds !== undefined || l !== undefined, "must have vmIds or labels")
@@ -147,7 +157,7 @@ const taintEffect = z.enum(TAINT_EFFECTS, {
 export const taint = z.strictObject({ key: labelKey, value: labelValue.optional(), effect: taintEffect });
 export type Taint = z.infer<typeof taint>;
 export const taints = z.array(taint).max(MAX_TERMS);
-/** Taints in an event. */
+/** Schema of the taints in an event. */
 export const recordedTaints = z.array(
   z.object({ key: z.string(), value: z.string().optional(), effect: taintEffect }),
 );
@@ -169,7 +179,7 @@ export type PlacementPolicyName = (typeof PLACEMENT_POLICIES)[number];
 export const placement = z.strictObject({
   chassisTypes: z.array(z.string().min(1).max(63)).min(1).max(16).optional(),
   chassisId: id.optional(),
-  /** Labels that the chassis must carry. */
+  /** Labels that a chassis must carry to take the VM. */
   chassisLabels: someLabels.optional(),
   affinity: z.array(placementTerm).max(MAX_TERMS).optional(),
   antiAffinity: z.array(placementTerm).max(MAX_TERMS).optional(),
@@ -177,7 +187,10 @@ export const placement = z.strictObject({
   policy: z.enum(PLACEMENT_POLICIES).optional(),
 });
 
-/** Field names that suggest a secret. A secret must not get into the append-only log. */
+/**
+ * Matches field names that suggest a secret. Such fields are rejected, because a secret must not get into the
+ * append-only log.
+ */
 const SECRET_NAME = /pass(word|wd|phrase)?$|secret|credential|private.?key|api.?key|^key$|token/i;
 
 function secretPaths(value: unknown, path: readonly string[]): string[][] {

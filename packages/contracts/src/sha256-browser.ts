@@ -8,7 +8,10 @@
 type State = [number, number, number, number, number, number, number, number];
 
 const BLOCK_BYTES = 64;
-/** The first 64 primes: their roots give every constant of the algorithm (FIPS 180-4, 4.2.2 and 5.3.3). */
+/**
+ * The first 64 prime numbers. All constants of SHA-256 derive from their square and cube roots (FIPS 180-4, 4.2.2 and
+ * 5.3.3).
+ */
 const PRIMES = firstPrimes(64);
 const INITIAL_STATE = PRIMES.slice(0, 8).map((prime) => fractionBits(Math.sqrt(prime))) as State;
 const ROUND_CONSTANTS = PRIMES.map((prime) => fractionBits(Math.cbrt(prime)));
@@ -31,7 +34,7 @@ function fractionBits(root: number): number {
 
 const rotated = (word: number, bits: number) => (word >>> bits) | (word << (32 - bits));
 
-/** SHA-256 of `bytes`, 64 hexadecimal digits. */
+/** Returns the SHA-256 digest of `bytes` as 64 hexadecimal digits. */
 export function sha256(bytes: Uint8Array): string {
   const padded = pad(bytes);
   let state = INITIAL_STATE;
@@ -44,8 +47,8 @@ export function sha256(bytes: Uint8Array): string {
 }
 
 /**
- * Returns the padded message: the message, a bit 1, zeros up to a multiple of 64 bytes, and in the last 64 bits the
- * length of the message in bits.
+ * Returns the padded message: the message, then a bit 1, then zeros up to a multiple of 64 bytes. The last 64 bits hold
+ * the length of the message in bits.
  */
 function pad(bytes: Uint8Array): DataView {
   const blocks = Math.ceil((bytes.byteLength + 9) / BLOCK_BYTES);

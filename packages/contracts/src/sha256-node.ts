@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 
-/** SHA-256 of `bytes`, 64 hexadecimal digits, by Node's native code. */
+/** Returns the SHA-256 digest of `bytes` as 64 hexadecimal digits, computed by Node's native code. */
 export function sha256(bytes: Uint8Array): string {
   return hash("sha256", bytes, "hex");
 }

@@ -1,8 +1,8 @@
 /**
  * The typed view of a stored event: the aggregate that its subject names, and the event itself.
  *
- * `decodeEvent` has already validated the data of a stored event against the schema of its type and brought it to the
- * newest version. These two functions only tell the compiler so; they validate nothing again.
+ * `decodeEvent` has already validated the data of a stored event and converted it to the newest version. The two
+ * functions of this file only give the event its TypeScript type; they validate nothing again.
  */
 import { type EventEnvelope, splitSubject } from "@bioxen/kernel";
 import type { AlertEvent } from "./events/alert.ts";
@@ -29,21 +29,20 @@ interface EventsOfKind {
 }
 
 /**
- * An event of any kind with its aggregate; `kind` narrows it to the events of that kind, `type` to one type and its
- * data.
+ * An event with its aggregate. `kind` narrows the type to the events of that kind of aggregate; `type` narrows it to
+ * one event type and its data.
  */
 export type DomainEvent = {
   [Kind in AggregateKind]: AggregateRef<Kind> & EventsOfKind[Kind];
 }[AggregateKind];
 
-/** The aggregate that the `subject` of an event envelope names: `vm/cell-1` is `{kind: "vm", id: "cell-1"}`. */
+/** Returns the aggregate that the `subject` of an event envelope names: `vm/cell-1` is `{kind: "vm", id: "cell-1"}`. */
 export function aggregateOf(subject: string): AggregateRef {
   return splitSubject(subject) as AggregateRef;
 }
 
 /**
- * The event in an envelope from the log, with its aggregate. The envelope must come from `decodeEvent` or from a
- * decider.
+ * Returns the event of an envelope, with its aggregate. The envelope must come from `decodeEvent` or from a decider.
  */
 export function domainEventOf({ subject, type, data }: EventEnvelope): DomainEvent {
   return { ...aggregateOf(subject), type, data } as DomainEvent;

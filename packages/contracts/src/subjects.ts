@@ -6,7 +6,7 @@ import type { BlobName } from "@bioxen/kernel";
 export const EVENT_STREAM = "BIOXEN_EVENTS";
 export const EVENT_SUBJECTS = "bioxen.evt.>";
 
-/** The kinds of aggregate: the token after `bioxen.evt.`. */
+/** The kinds of aggregate. The kind is the token after `bioxen.evt.` in the subject of an event. */
 export const AGGREGATE_KINDS = ["vm", "ledger", "chassis", "drain", "quota", "alert"] as const;
 export type AggregateKind = (typeof AGGREGATE_KINDS)[number];
 
@@ -16,7 +16,7 @@ export function eventSubject(kind: AggregateKind, id: string): string {
 
 const EVENT_FILTER = /^bioxen\.evt(?:\.(?:[a-z0-9-]+|\*))*(?:\.(?:[a-z0-9-]+|\*|>))$/;
 
-/** True for the subject of an aggregate's events, and for a wildcard pattern of such subjects. */
+/** Returns true for the subject of an aggregate's events, and for a wildcard pattern of such subjects. */
 export function isEventFilter(subject: string): boolean {
   return EVENT_FILTER.test(subject);
 }
@@ -33,29 +33,31 @@ export function vmLogSubject(vmId: string): string {
 export function serviceTelemetrySubject(service: string): string {
   return `bioxen.tel.service.${service}`;
 }
-/** The subject on which a raised or cleared alert is published. */
+/** Returns the subject on which the raising or clearing of an alert is published. */
 export function alertSubject(severity: string, ruleId: string): string {
   return `bioxen.alert.${severity}.${ruleId}`;
 }
 export const ALL_SERVICE_TELEMETRY = "bioxen.tel.service.*";
-/** The subject of a scheduler's echo to itself, which shows that its subscriptions work. */
+/** Returns the subject on which a scheduler instance sends messages to itself, to check that its subscriptions work. */
 export function schedulerEchoSubject(instanceId: string): string {
   return `bioxen.tel.scheduler.${instanceId}`;
 }
 export const ALL_VM_TELEMETRY = "bioxen.tel.vm.*";
 export const ALL_CHASSIS_TELEMETRY = "bioxen.tel.chassis.*";
 
-/** The subject on which lifecycle forwards an `exec` to the agent that runs the guest. */
+/** Returns the subject on which lifecycle forwards an `exec` to the agent that runs the guest. */
 export function agentExecSubject(agentId: string): string {
   return `bioxen.agent.${agentId}.exec`;
 }
 
-/** The subject on which lifecycle asks an agent for the state of a guest. */
+/** Returns the subject on which lifecycle asks an agent for the state of a guest. */
 export function agentCheckpointSubject(agentId: string): string {
   return `bioxen.agent.${agentId}.checkpoint`;
 }
 
-/** The stream of guest states, one message each: `bioxen.blob.<vmId>.<checkpointId>`. */
+/**
+ * Name of the stream of guest states. Each state is one message with the subject `bioxen.blob.<vmId>.<checkpointId>`.
+ */
 export const GUEST_STATE_STREAM = "BIOXEN_GUEST_STATE";
 const BLOB_PREFIX = "bioxen.blob.";
 export const BLOB_SUBJECTS = `${BLOB_PREFIX}*.*`;
@@ -67,8 +69,8 @@ export function blobName(subject: string): BlobName {
 }
 
 /**
- * The stream of durable commands, the jobs. A job has the payload of the command `bioxen.cmd.<aggregate>.<verb>`, and
- * is carried out once the service that owns the aggregate is available.
+ * Name of the stream of durable commands, which are called jobs. A job has the payload of the command
+ * `bioxen.cmd.<aggregate>.<verb>`, and is carried out once the service that owns the aggregate is available.
  */
 export const JOB_STREAM = "BIOXEN_COMMANDS";
 export const JOB_SUBJECTS = "bioxen.job.>";
@@ -79,14 +81,14 @@ const ALL_JOB_OUTCOMES = "bioxen.job-outcome.>";
 export const COMMAND_PREFIX = "bioxen.cmd.";
 const JOB_PREFIX = "bioxen.job.";
 
-/** The pattern of all job subjects of one kind of aggregate, including verbs that do not exist. */
+/** Returns the pattern that matches all job subjects of one kind of aggregate, even those with an unknown verb. */
 export function jobSubjectsOf(aggregate: string): string {
   return `${JOB_PREFIX}${aggregate}.>`;
 }
 export function jobSubject(commandSubject: string): string {
   return JOB_PREFIX + commandSubject.slice(COMMAND_PREFIX.length);
 }
-/** The command subject of a job subject. It need not be the subject of an existing command. */
+/** Returns the command subject for a job subject. A command with that subject need not exist. */
 export function commandSubject(subjectOfJob: string): string {
   return COMMAND_PREFIX + subjectOfJob.slice(JOB_PREFIX.length);
 }
@@ -98,27 +100,29 @@ export function deadLetterSubject(jobId: string): string {
 }
 
 const NANOSECONDS_PER_MS = 1_000_000;
-/** Time within which a repeated message id counts as a duplicate, ms. The contract promises this value. */
+/**
+ * Time within which JetStream drops a message with a repeated id as a duplicate, ms. The contract promises this value.
+ */
 const DUPLICATE_WINDOW_MS = 120_000;
-/** Retention of a job's outcome, ms: 24 h. The contract promises this value. */
+/** Time for which a job's outcome is kept, ms: 24 h. The contract promises this value. */
 const JOB_OUTCOME_AGE_MS = 86_400_000;
-/** Retention of dead letters, ms: 30 days, so that they outlast an operator's holidays. */
+/** Time for which a dead letter is kept, ms: 30 days, so that it outlasts an operator's holidays. */
 const DEAD_LETTER_AGE_MS = 30 * 86_400_000;
 /**
- * Maximum number of dead letters; beyond that the oldest are dropped. A person does not read more, and 100 000 dead
- * letters of usual size take about 100 MB.
+ * Maximum number of stored dead letters; beyond it, the oldest are dropped. A person does not read more, and 100 000
+ * dead letters of usual size take about 100 MB.
  */
 const MAX_DEAD_LETTERS = 100_000;
 /**
- * Largest stored job, in bytes with headers. It is above the limit of a command, so that a job over that limit becomes
- * a dead letter with the reason. A dead letter has more headers and still fits the server's limit of 1 MiB. JetStream
- * rejects larger jobs to the publisher.
+ * Maximum size of a stored job, in bytes including headers. It is above the limit of a command's payload, so that a job
+ * over that limit is stored and becomes a dead letter with the reason. A dead letter has more headers than its job and
+ * still fits the server's limit of 1 MiB. When a job exceeds this maximum, JetStream rejects its publication.
  */
 export const MAX_STORED_JOB_BYTES = 786_432;
 
 /**
- * The required configuration of a stream. Drift is repaired at boot where the server allows it; otherwise the service
- * does not start.
+ * The required configuration of a stream. If a stream differs at boot, the service repairs it where the server allows
+ * that; otherwise the service does not start.
  */
 export interface StreamDeclaration {
   readonly name: string;
@@ -145,7 +149,7 @@ export const EVENT_STREAM_CONFIG = {
   duplicate_window: DUPLICATE_WINDOW_MS * NANOSECONDS_PER_MS,
 } as const satisfies StreamDeclaration;
 
-/** A job leaves the stream when its outcome is stored, never by age or size. */
+/** Configuration of the job stream. A job leaves the stream when its outcome is stored, never by age or size. */
 export const JOB_STREAM_CONFIG = {
   name: JOB_STREAM,
   subjects: [JOB_SUBJECTS],
@@ -187,8 +191,8 @@ export const DEAD_LETTER_STREAM_CONFIG = {
 } as const satisfies StreamDeclaration;
 
 /**
- * Each blob name has one content forever. Unreferenced blobs are purged explicitly, so the stream has no age limit and
- * no delete markers.
+ * Configuration of the stream of guest states. The content of a blob name never changes. Unreferenced blobs are purged
+ * explicitly, so the stream has no age limit and no delete markers.
  */
 export const GUEST_STATE_STREAM_CONFIG = {
   name: GUEST_STATE_STREAM,

@@ -1,10 +1,10 @@
 /**
- * The steps from each superseded version of an event to the next version.
+ * The functions that convert each superseded version of an event to the next version.
  *
  * A stored event never changes; an old version is converted when it is read. `decodeEvent` validates the bytes against
- * the schema of their version and then applies the steps one by one. Folds, processes and readers therefore know the
- * newest version only. A step is pure and total. It uses only the old event, and a field that the old event does not
- * have becomes "unknown", never a guess. docs/adding-an-event.md is the checklist.
+ * the schema of their version and then applies these functions one by one. All other code therefore knows the newest
+ * version only. Such a function is pure and never fails. It uses only the old event: a field that the old event lacks
+ * becomes "unknown", never a guess. docs/adding-an-event.md is the checklist.
  */
 import { type EventEnvelope, invariant } from "@bioxen/kernel";
 import type { z } from "zod";
@@ -25,19 +25,22 @@ export const UPCASTERS = {
 
 const STEPS: ReadonlyMap<string, (data: never) => unknown> = new Map(Object.entries(UPCASTERS));
 
-/** True for a version with a successor. Such a version is read forever and never written again. */
+/**
+ * Returns true for an event type that has a newer version. A superseded type stays readable forever and is never
+ * written again.
+ */
 export function isSuperseded(type: string): boolean {
   return STEPS.has(type);
 }
 
-/** The type of the next version: `bioxen.vm.displaced.v1` → `bioxen.vm.displaced.v2`. */
+/** Returns the type of the next version: `bioxen.vm.displaced.v1` → `bioxen.vm.displaced.v2`. */
 export function nextVersionOf(type: string): string {
   const version = /^(.+\.v)(\d+)$/.exec(type);
   invariant(version !== null, "an event type ends with its version", { type });
   return `${version[1]}${Number(version[2]) + 1}`;
 }
 
-/** The event in the newest version of its type; the same object when it already has that version. */
+/** Returns the event in the newest version of its type; returns the same object if it already has that version. */
 export function upcast(envelope: EventEnvelope): EventEnvelope {
   const step = STEPS.get(envelope.type);
   if (step === undefined) return envelope;

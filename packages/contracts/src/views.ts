@@ -1,5 +1,6 @@
 /**
- * The views in the replies of services: VM, ledger, quota and chassis, made from the folded states.
+ * The views in the replies of services (VM, ledger, quota, chassis), and the functions that make them from folded
+ * states.
  */
 import { type Amounts, subtract } from "@bioxen/kernel";
 import { z } from "zod";
@@ -15,7 +16,7 @@ import { BIOLOGICAL_TYPES, offeredOf, VM_TYPES } from "./resources.ts";
 import { recordedAmounts, recordedTaints } from "./schemas.ts";
 
 const checkpointView = z.object({ ...checkpointRecord.shape, atMs: z.int() });
-/** A named guest state, kept until it is deleted. */
+/** A named stored state of a VM's guest. It is kept until it is deleted. */
 export const snapshotView = z
   .object({ snapshotId: z.string(), ...checkpointView.shape })
   .meta({ id: "SnapshotView" });
@@ -45,7 +46,7 @@ export const vmView = z
     chassisId: z.string().nullable(),
     request: recordedAmounts,
     allocation: recordedAmounts.nullable(),
-    /** Ceiling for borrowing idle capacity; absent: the VM borrows nothing. */
+    /** Maximum amounts that the VM may use when it borrows idle capacity; absent: the VM borrows nothing. */
     burst: recordedAmounts.optional(),
     priority: z.int(),
     seed: z.int(),
@@ -56,11 +57,12 @@ export const vmView = z
     updatedAtMs: z.int(),
     /** Fencing token of the VM's reservation; null while the VM has no reservation. */
     fence: z.int().nullable(),
-    /** While the VM waits: why each chassis refuses it. */
+    /** While the VM waits for a place: why each chassis refuses it. */
     refusals: z.array(placementRefusal),
     failure: z.string().nullable(),
     /**
-     * The move in progress. `target` is the reservation on the other chassis; while it is null, `refusals` explain why.
+     * The move in progress. `target` is the reservation on the other chassis. While `target` is null, `refusals`
+     * explain why each chassis refuses the VM.
      */
     migration: z
       .object({
@@ -75,13 +77,13 @@ export const vmView = z
     pendingSinceMs: z.int().nullable(),
     /** The minimum that starving leaves the VM: its request, unless it was created with a lower guarantee. */
     guarantee: recordedAmounts,
-    /** The last preemption; `active` while the VM still holds less than its request. */
+    /** The last preemption of the VM. Its `active` is true while the VM still holds less than its request. */
     preemption: preemptionView.nullable(),
     environment: z.record(z.string(), z.number()),
     restartPolicy: z.object({ mode: z.string(), maxAttempts: z.int(), backoffMs: z.int() }),
     placement: z.record(z.string(), z.unknown()),
     config: z.record(z.string(), z.unknown()),
-    /** The stored state that the next guest continues from; null: it starts from the beginning. */
+    /** The stored state that the VM's next guest continues from; null: the next guest starts from the beginning. */
     checkpoint: checkpointView.nullable(),
     snapshots: z.array(snapshotView),
   })
@@ -136,7 +138,7 @@ export const ledgerView = z
     offered: recordedAmounts,
     reserved: recordedAmounts,
     free: recordedAmounts,
-    /** Offered share per oversubscribed resource, in permille, as in the chassis view. */
+    /** Offered share of each oversubscribed resource, in permille of the real amount, as in the chassis view. */
     oversubscribePermille: recordedAmounts.optional(),
     maxVms: z.int(),
     entries: z.array(
@@ -174,16 +176,16 @@ export function viewOfLedger(chassisId: string, ledger: Ledger): LedgerView {
 export const quotaView = z
   .object({
     label: z.string(),
-    /** The limits. */
+    /** The quota's limit for each resource. */
     resources: recordedAmounts,
     /**
-     * The amounts that all VMs with the label hold over all chassis. A VM that moves counts once; reservations under
-     * way are included.
+     * The sum of what all VMs with the label hold on all chassis, including reservations in progress. A VM that is
+     * moving counts once.
      */
     held: recordedAmounts,
-    /** The part of each limit that is not held. */
+    /** For each resource, the part of the quota's limit that VMs do not hold. */
     free: recordedAmounts,
-    /** False for a moment after the quota was first set or lowered, until the limits are in force. */
+    /** True when the limits are in force. False for a moment after the quota was first set or was lowered. */
     enforced: z.boolean(),
     holders: z.array(z.object({ vmId: z.string(), chassisId: z.string(), amounts: recordedAmounts })),
   })
@@ -206,7 +208,8 @@ export const chassisView = z
     offered: recordedAmounts,
     overheadPermille: z.int(),
     /**
-     * Offered share of each oversubscribed resource, in permille of the real amount; absent: none is oversubscribed.
+     * Offered share of each oversubscribed resource, in permille of the real amount; absent: no resource is
+     * oversubscribed.
      */
     oversubscribePermille: recordedAmounts.optional(),
     maxVms: z.int(),
@@ -214,14 +217,14 @@ export const chassisView = z
     agentId: z.string(),
     taints: recordedTaints,
     /**
-     * `ready`: heartbeats arrive. `suspect`: they are missing, and the chassis takes no VM. `lost`: they were missing
-     * for so long that the VMs are placed elsewhere, until the chassis recovers. `unknown`: the answering instance has
-     * not listened long enough.
+     * `ready`: heartbeats arrive. `suspect`: heartbeats are missing, and the chassis takes no VM. `lost`: heartbeats
+     * were missing for so long that the chassis' VMs are placed elsewhere; this lasts until the chassis recovers.
+     * `unknown`: the instance that answers has not listened long enough.
      */
     state: z.enum(["ready", "suspect", "lost", "unknown"]),
     cordoned: z.boolean(),
     heartbeatAgeMs: z.int().nullable(),
-    /** When the chassis was lost, epoch ms; null while it is not lost. */
+    /** Time at which the chassis was declared lost, epoch ms; null while it is not lost. */
     lostAtMs: z.int().nullable(),
     registeredAtMs: z.int(),
     version: z.int(),
@@ -229,7 +232,7 @@ export const chassisView = z
   .meta({ id: "ChassisView" });
 export type ChassisView = z.infer<typeof chassisView>;
 
-/** The liveness in a view of the past. Heartbeats are not recorded, so it is unknown. */
+/** The liveness of a chassis in a view of a past moment: unknown, because heartbeats are not recorded. */
 export const PAST_LIVENESS = { state: "unknown", heartbeatAgeMs: null } as const;
 
 function oversubscribed({ oversubscribePermille }: { oversubscribePermille?: Amounts | undefined }) {
@@ -257,7 +260,7 @@ export function viewOfChassis(
     registeredAtMs: chassis.registeredAtMs,
     version: chassis.version,
     ...liveness,
-    // The log records a loss. Every other liveness is known only to an instance that receives heartbeats.
+    // The log records only losses. Any other liveness is known only to an instance that receives heartbeats.
     ...(chassis.lost === null ? {} : { state: "lost" as const }),
   };
 }

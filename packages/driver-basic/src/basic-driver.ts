@@ -1,10 +1,10 @@
 /**
  * The basic driver: it computes the cells in this thread and runs their Lua in a worker (`lua-host.ts`).
  *
- * The cell and its Lua exchange data only in calls. A call carries the measurements of the cell; a successful reply
- * carries the environment changes that the guest requested, which are applied all together or not at all. Therefore
- * neither a guest's Lua nor the loss of the worker leaves a cell half changed. Simulated time passes only in `tick`,
- * and only for running guests.
+ * A cell and its Lua exchange data only at the start and end of a call. A call carries the measurements of the cell. A
+ * successful reply carries the environment changes that the guest requested, which are applied all together or not at
+ * all. Therefore neither a guest's Lua nor the loss of the worker leaves a cell half changed. Simulated time passes
+ * only in `tick`, and only for running guests.
  */
 import { type CellModel, WEISSE } from "@bioxen/cell-models";
 import {
@@ -38,9 +38,11 @@ import { LuaHost } from "./lua-host.ts";
 import type { CallReport, GuestKey } from "./lua-protocol.ts";
 
 export interface BasicDriverOptions {
-  /** Simulated minutes per second of the host, above 0 and at most {@link MAX_TIME_SCALE}. Default 1. */
+  /** Time scale: simulated minutes per second of host time, above 0 and at most {@link MAX_TIME_SCALE}. Default 1. */
   readonly timeScaleMinutesPerSecond?: number | undefined;
-  /** A monotonic clock in ms, for the budget of a tick. Default: `performance.now`. */
+  /**
+   * Returns the time of a monotonic clock in ms, which measures the time budget of a tick. Default: `performance.now`.
+   */
   readonly now?: (() => number) | undefined;
   /** The cell model; default: the built-in {@link WEISSE}. */
   readonly model?: CellModel | undefined;
@@ -121,7 +123,8 @@ class Basic implements VmDriver {
   async restart(spec: GuestSpec): Promise<void> {
     const before = this.#alive(spec.vmId, spec.fence);
     const guest = this.#boot(spec);
-    // The previous guest lives until the program of the new one has run, and stays if the program fails.
+    // The guest that this one replaces stays until the new program has run. If the program fails, the old guest is
+    // kept.
     await this.#runProgram(guest);
     if (this.#held.get(spec.vmId)?.guest !== before) {
       this.#end(guest);
@@ -254,7 +257,7 @@ class Basic implements VmDriver {
     await this.#lua.close();
   }
 
-  /** Runs work in the guest's Lua and applies the environment changes that it requested. */
+  /** Runs work in the guest's Lua, then applies the changes of the cell's environment that the guest requested. */
   async #call(
     guest: CellGuest,
     work: Work,
@@ -264,7 +267,8 @@ class Basic implements VmDriver {
     if (guest.state === "ended")
       throw new DriverError("INVALID_STATE", "the guest was stopped during the call");
     guest.hooks = report.hooks ?? guest.hooks;
-    // A guest that starts from a checkpoint has already run its program: its effects and instructions were counted then.
+    // A guest that starts from a checkpoint runs its program a second time. The checkpoint already contains the
+    // program's effects on the cell and its instruction count.
     const isAgain = guest.state === "starting" && guest.spec.checkpoint !== undefined;
     if (isAgain) return report;
     guest.luaInstructions += report.instructions;
@@ -308,7 +312,10 @@ function isListed(guest: CellGuest): guest is CellGuest & { state: GuestState } 
   return guest.state !== "starting" && guest.state !== "ended";
 }
 
-/** Converts the report of a call to the outcome of the port. Throws the guest's failure as a `DriverError`. */
+/**
+ * Converts the report of a call to the driver port's outcome of an exec. Throws a `DriverError` if the guest's code
+ * failed.
+ */
 function outcomeOf({ outcome, instructions, stdout, stateLost }: CallReport): ExecOutcome {
   if (outcome.ok) return { result: outcome.result, stdout, instructions };
   const details = { instructions, stdout, stateLost };

@@ -1,20 +1,20 @@
 /**
  * Advances simulated time for many cells without blocking the event loop.
  *
- * Each tick adds the elapsed minutes to the debt of every running cell. The cells then compute whole quanta in turn, until no cell has
- * a debt of a quantum or the tick's budget is spent. The next tick continues after the last computed cell, so a slow host delays
- * all cells equally. The remaining debt is the lag. Lag beyond a limit is dropped: simulated time then stays behind the host's, which
- * avoids a burst of work after every stall.
+ * Each tick adds the elapsed simulated minutes to the debt of every running cell. The cells then compute whole quanta
+ * in turn, until every debt is less than a quantum or the tick's time budget is spent. The next tick continues after
+ * the last computed cell, so a slow host delays all cells equally. The remaining debt is the lag. Lag beyond a limit is
+ * dropped: the simulated minutes are then never computed, which avoids a burst of work after every stall.
  */
 import { QUANTUM_MINUTES } from "@bioxen/cell-models";
 import { MAX_LAG_MS, TICK_BUDGET_MS } from "./limits.ts";
 
 export interface Clocked {
-  /** Simulated minutes that have passed on the host but are not computed yet. */
+  /** Debt of the cell: simulated minutes that have passed on the host but are not computed yet. */
   owedMinutes: number;
-  /** Whether simulated time passes for the cell. */
+  /** Returns whether simulated time passes for the cell. */
   isRunning(): boolean;
-  /** Computes one quantum. The cell can stop running during the quantum. */
+  /** Computes one quantum of the cell. The cell may stop running as a result. */
   liveQuantum(): void;
 }
 
@@ -28,7 +28,9 @@ export class CellClock {
     this.#now = now;
   }
 
-  /** Advances the cells by `elapsedMs` of host time, as far as the budget allows. */
+  /**
+   * Adds `elapsedMs` of host time to the debt of the running cells, and computes cells until the time budget is spent.
+   */
   tick(cells: readonly Clocked[], elapsedMs: number): void {
     const most = Math.max(MAX_LAG_MS * this.#minutesPerMs, QUANTUM_MINUTES);
     for (const cell of cells) {
@@ -51,7 +53,7 @@ export class CellClock {
     }
   }
 
-  /** Returns the lag of the cell in whole quanta, in ms of host time. */
+  /** Returns the lag of the cell, rounded down to whole quanta, in ms of host time. */
   lagMs(cell: Clocked): number {
     const quanta = Math.floor(cell.owedMinutes / QUANTUM_MINUTES);
     return (quanta * QUANTUM_MINUTES) / this.#minutesPerMs;

@@ -31,21 +31,24 @@ export class CellGuest implements Clocked {
   readonly #model: CellModel;
   #lastSample: GuestSample | undefined;
   #unmeasurable: unknown;
-  /** `starting`: its program runs, it is not listed, and no time passes. `ended`: it was stopped or replaced. */
+  /**
+   * State of the guest. `starting`: its program runs, it is not listed yet, and no simulated time passes. `ended`: it
+   * was stopped or replaced.
+   */
   state: GuestState | "starting" | "ended" = "starting";
   reason: string | undefined;
   owedMinutes = 0;
   luaInstructions = 0;
-  /** The hooks that the guest has defined, as of its last call. */
+  /** The hook functions that the guest had defined at the end of its last call. */
   hooks: readonly HookName[] = [];
   hooksOff = false;
   hookErrorsInARow = 0;
   hookCallsUnderWay = 0;
   snapshotsUnderWay = 0;
-  /** Minutes since the last call of `on_minute`. */
+  /** Simulated minutes that the next call of `on_minute` will report. */
   minutesForHook = 0;
   divisionsForHook = 0;
-  /** Divisions since the last `divided` event. */
+  /** Cell divisions that the next `divided` event will report. */
   divisionsToReport = 0;
 
   private constructor(
@@ -62,10 +65,13 @@ export class CellGuest implements Clocked {
     this.kept = kept;
   }
 
-  /** The stored Lua state to start with; null if there is none. */
+  /** The stored Lua state that the guest starts with; null if there is none. */
   readonly kept: KeptLua | null;
 
-  /** Returns a guest with a booted cell, or with the cell of its checkpoint. Throws `BAD_REQUEST` with every problem of the spec, or `TOO_LARGE`. */
+  /**
+   * Returns a guest with a new cell, or with the cell of the spec's checkpoint. Throws `BAD_REQUEST` with every problem
+   * of the spec, or `TOO_LARGE`.
+   */
   static boot(spec: GuestSpec, key: GuestKey, model: CellModel): CellGuest {
     const { biologicalType, allocation, environment, seed, program } = spec;
     const partitionNoise = spec.config["partitionNoise"];
@@ -75,7 +81,7 @@ export class CellGuest implements Clocked {
       throw new DriverError("BAD_REQUEST", "config.partitionNoise must be true or false");
     }
     if (spec.checkpoint !== undefined) return CellGuest.#goOn(spec, key, model, spec.checkpoint);
-    // The values are cast without a check here: the model validates them and reports every invalid one.
+    // The values are cast unchecked here, because the model validates them and reports every invalid one.
     const cell = badRequestUnless(() =>
       model.boot({
         biologicalType: biologicalType as BiologicalType,
@@ -102,12 +108,12 @@ export class CellGuest implements Clocked {
     return guest;
   }
 
-  /** Returns the checkpoint of the guest with the given Lua state. Throws `TOO_LARGE`. */
+  /** Returns a checkpoint of the guest that contains the given Lua state. Throws `TOO_LARGE`. */
   checkpoint(lua: KeptLua | null): GuestCheckpoint {
     const bytes = encodeCheckpoint({
       seed: this.spec.seed,
       cell: this.cell.snapshot(),
-      // Checkpoints of the built-in model keep their original format.
+      // Checkpoints of the built-in model do not name their model, so that their format stays the original one.
       ...(this.#model === WEISSE ? {} : { model: { name: this.#model.name, version: this.#model.version } }),
       owedMinutes: this.owedMinutes,
       luaInstructions: this.luaInstructions,
@@ -126,7 +132,7 @@ export class CellGuest implements Clocked {
     return this.state === "running";
   }
 
-  /** Computes one simulated minute; a cell that cannot be computed fails. */
+  /** Computes one simulated minute of the cell. If the cell cannot be computed, the guest fails. */
   liveQuantum(): void {
     let divisions: number;
     try {
@@ -146,7 +152,10 @@ export class CellGuest implements Clocked {
     badRequestUnless(() => this.cell.setAllocation(allocation));
   }
 
-  /** Returns the current sample. If the cell cannot be measured, returns the last sample; the cell then fails at its next minute. */
+  /**
+   * Returns a sample of the cell's present state. If the cell cannot be measured, returns the last sample; the guest
+   * then fails at its next simulated minute.
+   */
   sample(lagMs: number): GuestSample | undefined {
     try {
       const { ribosomalMassFraction: _, ...sample } = this.cell.sample();
@@ -158,7 +167,7 @@ export class CellGuest implements Clocked {
   }
 }
 
-/** Throws `BAD_REQUEST` or `TOO_LARGE` unless Lua can run this source. */
+/** Checks the size of a Lua source. Throws `TOO_LARGE` if it has more than {@link MAX_SOURCE_BYTES}. */
 export function checkSource(source: string): void {
   const bytes = Buffer.byteLength(source);
   if (bytes > MAX_SOURCE_BYTES) {
@@ -173,7 +182,7 @@ function badRequestUnless<T>(body: () => T): T {
     return body();
   } catch (error) {
     if (error instanceof RangeError) throw new DriverError("BAD_REQUEST", error.message, { cause: error });
-    // The model may be a third-party package: its exception fails this guest, and a retry would not help.
+    // The model may be a third-party package. Its exception fails this guest, and a retry would not help.
     throw new DriverError("GUEST_ERROR", `the cell model failed: ${messageOf(error)}`, { cause: error });
   }
 }

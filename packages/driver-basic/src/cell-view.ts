@@ -1,9 +1,9 @@
 /**
- * The cell as seen by the guest's `cell` table: maps the names of the model to the names in Lua.
+ * The cell as the guest's Lua table `cell` shows it: maps the model's names to the names in Lua.
  */
 import { type CellEnvironment, environmentBounds, type LivingCell } from "@bioxen/cell-models";
 
-/** The Lua name of each field of an environment. */
+/** Maps each field of an environment to its name in Lua. */
 const ENVIRONMENT_NAMES: Readonly<Record<keyof CellEnvironment, string>> = {
   nutrientQuality: "nutrient_quality",
   substrate: "substrate",
@@ -18,10 +18,13 @@ function inLua(environment: CellEnvironment): Record<string, number> {
   return Object.fromEntries(parts.filter((part): part is [string, number] => part[1] !== undefined));
 }
 
-/** The largest value of each field of an environment, by Lua name. */
+/** The largest allowed value of each environment field; the key is the field's name in Lua. */
 export const luaEnvironmentBounds: Readonly<Record<string, number>> = inLua(environmentBounds);
 
-/** Returns the values of `cell.…()` during a call: the cell at the moment of the call. */
+/**
+ * Returns the values that the functions `cell.…()` return during a call. They describe the cell at the start of the
+ * call.
+ */
 export function cellView(cell: LivingCell): Readonly<Record<string, unknown>> {
   const sample = cell.sample();
   return {
@@ -42,7 +45,10 @@ export function cellView(cell: LivingCell): Readonly<Record<string, unknown>> {
   };
 }
 
-/** Sets the environment fields that the guest requested; the others stay. Throws `RangeError` without any change. */
+/**
+ * Sets the environment fields of the cell that the guest requested, given by their Lua names; the others stay. Throws
+ * `RangeError` if a value is invalid, and then changes nothing.
+ */
 export function applyWanted(cell: LivingCell, wanted: Readonly<Record<string, number>>): void {
   const changes = Object.entries(ENVIRONMENT_NAMES).flatMap(([name, luaName]) => {
     const value = wanted[luaName];

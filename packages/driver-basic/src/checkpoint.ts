@@ -1,9 +1,11 @@
 /**
  * A checkpoint of a basic guest: all persistent state that determines its future, as JSON text.
  *
- * The cell continues bit for bit, with its simulated time, divisions, pending hook calls and random streams. Of the Lua state only the
- * global `state` is stored (`lua-kept.ts`); the program runs again and defines the rest. Allocation, program and identity are not
- * part of the checkpoint: they come with the spec. A checkpoint is external input from a store, and is validated before use.
+ * After a restart from the checkpoint, the cell continues bit for bit, with its simulated time, divisions, pending hook
+ * calls and random streams. Of the Lua state, only the global `state` and the state of `math.random` are stored
+ * (`lua-kept.ts`); the program runs again and defines the rest. Allocation, program and identity are not part of the
+ * checkpoint: they come with the guest's spec. A checkpoint is external input from a store, and is validated before
+ * use.
  */
 import {
   type CellModel,
@@ -15,23 +17,23 @@ import {
 import { DriverError, type GuestSpec, MAX_CHECKPOINT_BYTES } from "@bioxen/vm-driver";
 import { type KeptLua, keptProblem } from "./lua-kept.ts";
 
-/** The format version. It changes with the format; a checkpoint of another format is rejected. */
+/** Name and version of the checkpoint format. A checkpoint with another value is rejected. */
 const FORMAT = "bioxen-basic-guest-1";
 
 export interface BasicCheckpoint {
   readonly format: typeof FORMAT;
-  /** The seed of the original guest. A guest with another seed gets its own random streams. */
+  /** The seed of the guest that made the checkpoint. A guest with another seed gets its own random streams. */
   readonly seed: number;
   readonly cell: ModelSnapshot;
-  /** The cell model and its version; absent for the built-in model, version 1. */
+  /** Name and version of the cell model; absent for version 1 of the built-in model. */
   readonly model?: { readonly name: string; readonly version: number } | undefined;
-  /** Simulated minutes that had passed but were not computed yet. */
+  /** Simulated minutes that had passed on the host but were not computed yet. */
   readonly owedMinutes: number;
   readonly luaInstructions: number;
   readonly hooks: {
     readonly off: boolean;
     readonly errorsInARow: number;
-    /** Minutes that `on_minute` has not been called for yet. */
+    /** Simulated minutes that the next call of `on_minute` will report. */
     readonly minutes: number;
     readonly divisions: number;
   };
@@ -39,7 +41,7 @@ export interface BasicCheckpoint {
   readonly lua: KeptLua | null;
 }
 
-/** Returns the bytes of a checkpoint. Throws `TOO_LARGE`. */
+/** Encodes a checkpoint as bytes of JSON. Throws `TOO_LARGE`. */
 export function encodeCheckpoint(checkpoint: Omit<BasicCheckpoint, "format">): Uint8Array {
   const bytes = new TextEncoder().encode(JSON.stringify({ format: FORMAT, ...checkpoint }));
   requireSize(bytes);
@@ -49,7 +51,8 @@ export function encodeCheckpoint(checkpoint: Omit<BasicCheckpoint, "format">): U
 /**
  * Decodes a checkpoint for a guest with this spec, and restores its cell.
  *
- * Throws `TOO_LARGE`, or `BAD_REQUEST` with the problem: malformed, of another format, or of another kind of cell.
+ * Throws `TOO_LARGE`. Throws `BAD_REQUEST` with the problem if the checkpoint is malformed, has another format, or is
+ * of another kind of cell.
  */
 export function openCheckpoint(
   bytes: Uint8Array,

@@ -1,8 +1,9 @@
 /**
- * Calls a guest's `on_minute(cell, minutes)` and `on_division(cell, divisions)`.
+ * Calls a guest's hooks: its Lua functions `on_minute(cell, minutes)` and `on_division(cell, divisions)`.
  *
- * Each hook is called at most once per tick, and only after its last call has ended. Minutes and divisions that pass meanwhile are
- * summed up in the next call. Errors go to the VM's log; the hooks of a guest with too many errors in a row are switched off.
+ * Each hook is called at most once per tick, and only after the guest's previous hook calls have ended. The next call
+ * reports all minutes and divisions since the last one. Errors go to the VM's log. After too many consecutive errors,
+ * the hooks of the guest are switched off.
  */
 import type { CellGuest } from "./cell-guest.ts";
 import { HOOK_TIMEOUT_MS, MAX_HOOK_ERRORS_IN_A_ROW, MAX_HOOK_INSTRUCTIONS } from "./limits.ts";
@@ -25,7 +26,8 @@ export class GuestHooks {
   }
 
   callDue(guest: CellGuest): void {
-    // A checkpoint in progress records the passed minutes as pending, so the hooks must not be called with them meanwhile.
+    // A checkpoint in progress stores the passed minutes as still to be reported, so the hooks must not report them in
+    // that time.
     if (guest.hooksOff || guest.hookCallsUnderWay > 0 || guest.snapshotsUnderWay > 0) return;
     const { minutesForHook: minutes, divisionsForHook: divisions } = guest;
     guest.minutesForHook = 0;
@@ -43,7 +45,7 @@ export class GuestHooks {
           if (outcome.ok) guest.hookErrorsInARow = 0;
           else this.#failed(guest, name, `${outcome.code}: ${outcome.message}`);
         },
-        // The call did not fail by the guest's code: the guest was stopped, or the worker was replaced.
+        // A rejected call is no error of the guest's code: the guest was stopped, or the worker was replaced.
         () => {},
       )
       .finally(() => {

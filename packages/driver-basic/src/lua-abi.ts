@@ -1,13 +1,14 @@
 /**
  * The C API of Lua 5.4 as exported by wasmoon's WebAssembly module, without wasmoon's own layer.
  *
- * wasmoon's engine, threads and timeouts are not used: the guest's `pcall` can catch its timeout error, and its `doString`
- * corrupts memory after some calls. The module itself is sound under three rules, which `LuaRuntime` follows:
+ * wasmoon's engine, threads and timeouts are not used: the guest's `pcall` can catch its timeout error, and its
+ * `doString` corrupts memory after some calls. The module itself is sound under three rules, which `LuaRuntime`
+ * follows:
  *
- * - A Lua error outside a protected call aborts the module and with it every guest. Every call that can fail or allocate is
- *   therefore made inside `protect`.
- * - A JavaScript exception that passes through WebAssembly frames leaks their stack space, of which there is 1 MiB without a
- *   guard. `protect` catches it above a frame that restores the stack pointer.
+ * - A Lua error outside a protected call aborts the module and with it every guest. Every call that can fail or
+ *   allocate is therefore made inside `protect`.
+ * - A JavaScript exception that passes through WebAssembly frames leaks their stack space, of which there is 1 MiB
+ *   without a guard. `protect` catches it above a frame that restores the stack pointer.
  * - wasmoon's wrappers put strings on that stack. Strings are therefore passed as pointers into the heap.
  */
 import { createRequire } from "node:module";
@@ -18,12 +19,18 @@ import { LuaFactory } from "wasmoon";
 export type Pointer = number;
 export type LuaState = Pointer;
 
-/** The raw exports in use. 64-bit integers are bigint; `const char*` are addresses. */
+/**
+ * The functions and memory of the module that this driver uses. 64-bit integers are bigint; `const char*` are
+ * addresses.
+ */
 export interface LuaAbi {
   readonly HEAPU8: Uint8Array;
   readonly HEAP32: Int32Array;
   readonly HEAPU32: Uint32Array;
-  /** Registers a function. Signature: return type, then parameters; `i` is a 32-bit integer or address, `v` is void. Returns its address. */
+  /**
+   * Makes a JavaScript function callable from the module, and returns its address. `signature` is the return type
+   * followed by the parameter types: `i` is a 32-bit integer or address, `v` is void.
+   */
   addFunction(fn: (...args: number[]) => number | undefined, signature: string): Pointer;
   _malloc(size: number): Pointer;
   _realloc(block: Pointer, size: number): Pointer;
@@ -60,9 +67,9 @@ export interface LuaAbi {
   _lua_rawset(L: LuaState, index: number): void;
   _lua_rawseti(L: LuaState, index: number, key: bigint): void;
   _lua_next(L: LuaState, index: number): number;
-  /** Pushes the metatable of the value. Without a metatable it pushes nothing and returns 0. */
+  /** Pushes the metatable of the value at `index`. If the value has none, pushes nothing and returns 0. */
   _lua_getmetatable(L: LuaState, index: number): number;
-  /** Pushes the upvalue and returns the address of its name. */
+  /** Pushes one upvalue of the function at `index`, and returns the address of the upvalue's name. */
   _lua_getupvalue(L: LuaState, index: number, upvalue: number): Pointer;
   _lua_touserdata(L: LuaState, index: number): Pointer;
   _lua_callk(L: LuaState, args: number, results: number, context: number, continuation: Pointer): void;
@@ -83,9 +90,9 @@ export interface LuaAbi {
   _luaopen_math(L: LuaState): number;
 }
 
-/** Status codes of a call into Lua (source: `lua.h`). */
+/** Status codes that a call into Lua returns (source: `lua.h`). */
 export const STATUS = { ok: 0, yield: 1, runtime: 2, syntax: 3, memory: 4, handler: 5 } as const;
-/** Value types (source: `lua.h`); also passed to the allocator as the type of a new block. */
+/** Type codes of Lua values (source: `lua.h`). Lua also passes them to the allocator as the type of a new block. */
 export const TYPE = {
   none: -1,
   nil: 0,
@@ -98,16 +105,16 @@ export const TYPE = {
   userdata: 7,
   thread: 8,
 } as const;
-/** The pseudo-index of the registry (source: `luaconf.h`, -LUAI_MAXSTACK - 1000). */
+/** The pseudo-index of Lua's registry (source: `luaconf.h`, -LUAI_MAXSTACK - 1000). */
 export const REGISTRY = -1_001_000;
 /** The registry key of the table of globals (source: `lua.h`). */
 export const REGISTRY_GLOBALS = 2n;
-/** The hook mask for a call every `count` instructions (source: `lua.h`). */
+/** The event mask for a hook that Lua calls every `count` instructions (source: `lua.h`). */
 export const MASK_COUNT = 8;
 
 /** Loads a new instance of the module with its own memory; takes about 7 ms. */
 export async function loadLuaAbi(): Promise<LuaAbi> {
-  // The path is explicit, because wasmoon otherwise guesses it and may request the file from the web.
+  // The path to the file is explicit, because wasmoon otherwise guesses it and may request the file from the web.
   const file = createRequire(import.meta.url).resolve("wasmoon/dist/glue.wasm");
   const wasmoon = await new LuaFactory(file).getLuaModule();
   const module: unknown = wasmoon.module;
@@ -118,7 +125,10 @@ export async function loadLuaAbi(): Promise<LuaAbi> {
   return module as LuaAbi;
 }
 
-/** Returns a C string in the module's heap that is never freed, for the few constants. */
+/**
+ * Copies a text into the module's heap as a C string, and returns its address. The string is never freed: use this only
+ * for the few constants.
+ */
 export function constantString(abi: LuaAbi, text: string): Pointer {
   const bytes = new TextEncoder().encode(text);
   const address = abi._malloc(bytes.length + 1);

@@ -23,16 +23,18 @@ import type { OnProcessor } from "./lua-runtime.ts";
 
 export interface CallLimits {
   readonly instructions: number;
-  /** Time limit from the first slice on, ms, including the wait for other guests. */
+  /** Time limit of the call in ms, measured from its first slice. It includes the time in which other guests run. */
   readonly timeoutMs: number;
 }
 
 export type CallOutcome =
   | {
       readonly ok: true;
-      /** The returned value; null for none, an array for several. */
+      /** The value that the guest's code returned; null for none, an array for several. */
       readonly result: unknown;
-      /** The environment changes that the guest requested, by Lua name. */
+      /**
+       * The environment changes that the guest requested, by the Lua names of the fields; undefined if there are none.
+       */
       readonly environment: Readonly<Record<string, number>> | undefined;
     }
   | {
@@ -45,7 +47,7 @@ export type CallOutcome =
 export interface CallEnd {
   readonly outcome: CallOutcome;
   readonly instructions: number;
-  /** Whether the Lua state can no longer be used. */
+  /** True if the guest's Lua state can no longer be used. */
   readonly stateLost: boolean;
 }
 
@@ -62,17 +64,20 @@ export class LuaCall implements OnProcessor {
   #thread: LuaState = 0;
   #args = 0;
   #executed = 0;
-  /** Instructions from the last check to the next one. */
+  /** Number of instructions from the last check to the next one. */
   #interval = 0;
   #looksSoon = false;
   #uninterruptible = 0;
   #sliceStart = 0;
   #sliceStartMs = 0;
   #deadlineMs: number | undefined;
-  /** True while a nested call converts an error to text. */
+  /** True for the nested call that only converts an error value to text. */
   #describes = false;
 
-  /** `write` receives each printed line without its line end; the bytes are valid only during the call of `write`. */
+  /**
+   * Creates a call that has not begun. `write` receives each printed line without its line end; the bytes are valid
+   * only until `write` returns.
+   */
   constructor(guest: LuaGuest, limits: CallLimits, write: (text: Uint8Array) => void) {
     this.#guest = guest;
     this.#limits = limits;
@@ -83,7 +88,10 @@ export class LuaCall implements OnProcessor {
     return this.#guest.account;
   }
 
-  /** Prepares the work on a Lua thread. Returns a `CallEnd` if the source does not compile. */
+  /**
+   * Prepares the work on a new Lua thread. Returns undefined if it is ready to run, and a `CallEnd` with the error if
+   * the source does not compile or memory runs out.
+   */
   begin(work: Code, view: unknown): CallEnd | undefined {
     let syntaxError = false;
     const prepared = this.#hostWork(() => {
@@ -96,7 +104,7 @@ export class LuaCall implements OnProcessor {
     return syntaxError ? this.#failed(false) : undefined;
   }
 
-  /** Runs one slice. Returns a `CallEnd` if the call is over, undefined if it needs another slice. */
+  /** Runs one slice of the call. Returns a `CallEnd` if the call is over, and undefined if it needs another slice. */
   advance(): CallEnd | undefined {
     const { runtime, L } = this.#guest;
     this.#sliceStart = this.#executed;
@@ -206,7 +214,7 @@ export class LuaCall implements OnProcessor {
     return this.#end({ ok: true, result, environment: wanted }, false);
   }
 
-  /** Handles an error, whose value is on top of the thread's stack. */
+  /** Ends the call with the Lua error whose value is on top of the thread's stack. */
   #failed(withTraceback: boolean): CallEnd {
     const { runtime, L } = this.#guest;
     const { abi } = runtime;
@@ -227,7 +235,7 @@ export class LuaCall implements OnProcessor {
     return this.#end(traceback === undefined ? failure : { ...failure, traceback }, described.stateLost);
   }
 
-  /** Converts a non-text error by the guest's `__tostring`, under separate limits. */
+  /** Converts an error value that is not text with the guest's `__tostring`, under its own limits. */
   #describe(): { message: string; stateLost: boolean } {
     const unreadable = "the error value cannot be converted to text";
     if (this.#describes) return { message: unreadable, stateLost: false };
@@ -260,8 +268,8 @@ export class LuaCall implements OnProcessor {
   }
 
   /**
-   * Runs host code on the guest's state, with some memory beyond the guest's limit. Returns false if even that is not
-   * enough.
+   * Runs driver code on the guest's Lua state, with some memory beyond the guest's limit. Returns false if the code
+   * fails even so, for example for lack of memory.
    */
   #hostWork(body: () => void): boolean {
     const { runtime, L } = this.#guest;

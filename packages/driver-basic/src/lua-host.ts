@@ -1,11 +1,11 @@
 /**
- * The agent's side of the Lua worker: it sends calls, monitors the worker, and replaces it if it blocks.
+ * The agent's side of the Lua worker: it sends calls, monitors the worker, and replaces a worker that blocks.
  *
- * The limits inside the worker end every guest whose instructions Lua can count. The remaining risk is a single instruction that runs
- * for very long. The shared counter then stops, and after two seconds the worker is ended. The current call gets `GUEST_TIMEOUT`,
- * other started calls get `UNAVAILABLE`, and calls that had not started are sent to the next worker. Every guest loses its Lua
- * globals, so its program runs again before its next call. The Lua of a guest that blocks three workers is switched off. Cells
- * are in this thread and are not affected.
+ * The limits inside the worker end every guest whose instructions Lua can count. The remaining risk is a single
+ * instruction that runs for very long. The shared heartbeat counter then stops, and after two seconds the worker is
+ * ended. The current call gets `GUEST_TIMEOUT`, other started calls get `UNAVAILABLE`, and calls that had not started
+ * are sent to the next worker. Every guest loses its Lua globals, so its program runs again before its next call. The
+ * Lua of a guest that blocks three workers is switched off. Cells are in this thread and are not affected.
  *
  * The worker starts with the first call, so an agent whose guests use no Lua has no worker.
  */
@@ -55,19 +55,18 @@ interface Pending {
   readonly request: CallRequest;
   readonly settle: (report: CallReport) => void;
   readonly fail: (error: DriverError) => void;
-  /** Limits the wait for the start of the call. */
+  /** Fails the call if it does not start in time. */
   readonly timer: NodeJS.Timeout;
   started: boolean;
   /**
-   * Number of times that the call was sent to a worker. The call fails if it did not start after {@link MAX_SENDS} of
-   * them.
+   * Number of times that the call was sent to a worker. After {@link MAX_SENDS} times without a start, the call fails.
    */
   sends: number;
 }
 
 interface Tenancy {
   open: OpenGuest;
-  /** Whether the current worker knows this guest. */
+  /** True if the current worker has received this guest. */
   known: boolean;
   everKnown: boolean;
   workersLost: number;
@@ -97,7 +96,7 @@ export class LuaHost {
     this.#options = options;
   }
 
-  /** Registers a guest. Its program is only stored here, to run again after a loss of the worker. */
+  /** Registers a guest. Its program does not run now: it is stored, to run again after a loss of the worker. */
   open(key: GuestKey, identity: GuestIdentity, program: string | undefined, kept: KeptLua | null): void {
     const limits = PROGRAM_LIMITS;
     const open: OpenGuest = { kind: "open", key, identity, program, kept, again: false, limits };
@@ -116,10 +115,10 @@ export class LuaHost {
   }
 
   /**
-   * Runs work in the guest. Resolves with its outcome, also if the guest's code failed.
+   * Runs work in the guest's Lua. Resolves with the report of the call, even if the guest's code failed.
    *
-   * Rejects with `UNAVAILABLE` if the work did not run to its end: the queue is full, there is no worker, or the timeout passed in the
-   * queue.
+   * Rejects with `UNAVAILABLE` if the work did not run to its end: the queue is full, the worker is missing or was
+   * lost, or the timeout passed in the queue.
    */
   call(key: GuestKey, request: CallRequest): Promise<CallReport> {
     const tenancy = this.#tenancies.get(key);
@@ -143,9 +142,10 @@ export class LuaHost {
   }
 
   /**
-   * Returns the guest's Lua state for a checkpoint, after all calls that were sent before; null if the guest never ran Lua.
+   * Returns the parts of the guest's Lua state that a checkpoint stores; null if the guest never ran Lua. The state is
+   * read after all calls that were sent before.
    *
-   * Rejects with `GUEST_ERROR` or `TOO_LARGE` if its `state` cannot be stored, otherwise as `call` does.
+   * Rejects with `GUEST_ERROR` or `TOO_LARGE` if the guest's `state` cannot be stored, otherwise as `call` does.
    */
   async keep(key: GuestKey, view: unknown): Promise<KeptLua | null> {
     const tenancy = this.#tenancies.get(key);
@@ -226,7 +226,10 @@ export class LuaHost {
     return pending;
   }
 
-  /** Abandons a call that did not start in time. The worker itself ends a started call, and measures from its start. */
+  /**
+   * Fails a call that did not start in time. The timeout of a started call is left to the worker, which measures it
+   * from the start.
+   */
   #giveUp(call: CallId): void {
     const pending = this.#pending.get(call);
     if (pending === undefined || pending.started) return;
@@ -244,7 +247,10 @@ export class LuaHost {
     this.#watchdog = setInterval(() => this.#look(), WATCHDOG_INTERVAL_MS);
   }
 
-  /** Checks the heartbeat. It counts checks instead of time, because a delay of this thread says nothing about the worker. */
+  /**
+   * Checks the worker's heartbeat. It counts checks instead of time, because a delay of this thread says nothing about
+   * the worker.
+   */
   #look(): void {
     const beat = Atomics.load(this.#signals, SIGNAL.heartbeat);
     this.#silentLooks = beat === this.#lastBeat ? this.#silentLooks + 1 : 0;

@@ -1,17 +1,17 @@
 /**
  * Conversion of values between Lua and JSON.
  *
- * From Lua: nil becomes null; an integer beyond ±2^53 becomes a string of its decimal digits; NaN and the infinities become `"nan"`,
- * `"inf"`, `"-inf"`; bytes that are not UTF-8 become U+FFFD. A table with the keys 1..n, or an empty table, becomes an
- * array; any other table becomes an object with number keys as text and sorted keys. Functions and other non-data values, keys
- * that are neither text nor numbers, keys with equal text, and cycles are rejected. Metatables are ignored, so reading a
- * result runs no guest code.
+ * From Lua: nil becomes null. An integer beyond ±2^53 becomes a string of its decimal digits. NaN and the infinities
+ * become `"nan"`, `"inf"`, `"-inf"`. Bytes that are not UTF-8 become U+FFFD. A table with the keys 1..n, or an empty
+ * table, becomes an array; any other table becomes an object with number keys as text and sorted keys. Functions and
+ * other non-data values, keys that are neither text nor numbers, keys with equal text, and cycles are rejected.
+ * Metatables are ignored, so reading a result runs no guest code.
  */
 import { MAX_RESULT_BYTES, MAX_RESULT_DEPTH, MAX_RESULT_VALUES } from "./limits.ts";
 import { type LuaState, TYPE } from "./lua-abi.ts";
 import type { LuaRuntime } from "./lua-runtime.ts";
 
-/** Thrown for a value that cannot be converted. */
+/** Thrown for a Lua value that cannot be converted to JSON. */
 export class ResultError extends Error {
   readonly code: "GUEST_ERROR" | "TOO_LARGE";
   constructor(code: "GUEST_ERROR" | "TOO_LARGE", message: string) {
@@ -32,7 +32,7 @@ const KIND_NAMES = [
   "thread",
 ];
 
-/** Reads values of one Lua state under one size limit. Call inside `protect`. */
+/** Converts values of one Lua state to JSON values; one size limit covers all of them. Call inside `protect`. */
 export class ResultReader {
   readonly #runtime: LuaRuntime;
   readonly #L: LuaState;
@@ -45,7 +45,7 @@ export class ResultReader {
     this.#L = L;
   }
 
-  /** Returns the value at `index`. Throws {@link ResultError}. */
+  /** Returns the JSON value for the Lua value at stack index `index`. Throws {@link ResultError}. */
   read(index: number): unknown {
     const { abi } = this.#runtime;
     const L = this.#L;
@@ -104,7 +104,10 @@ export class ResultReader {
     return arrayOf(entries) ?? objectOf(entries);
   }
 
-  /** Returns a key. It does not convert a number key in place, because that would break the traversal. */
+  /**
+   * Returns the table key at stack index `index`. It does not convert a number key in place, because that would break
+   * the traversal.
+   */
   #key(index: number): string | number {
     const { abi } = this.#runtime;
     const type = abi._lua_type(this.#L, index);
@@ -141,7 +144,10 @@ function jsonNumber(value: number): number | string {
   return value > 0 ? "inf" : "-inf";
 }
 
-/** Pushes a small, acyclic JSON value of the host. null becomes nil, so a null field is absent. Call inside `protect`. */
+/**
+ * Pushes a small, acyclic JSON value of the driver onto the Lua stack. null becomes nil, so a null field is absent.
+ * Call inside `protect`.
+ */
 export function pushJson(runtime: LuaRuntime, L: LuaState, value: unknown): void {
   const { abi } = runtime;
   if (typeof value === "number") {

@@ -1,12 +1,13 @@
 /**
- * The guest's `state` as lossless JSON data: the part of a Lua state that a checkpoint stores.
+ * The guest's global `state` as lossless JSON data: the part of a Lua state that a checkpoint stores.
  *
- * Unlike a result (`lua-json.ts`) the conversion is lossless: integers and floats stay distinct, bytes that are not UTF-8 stay the same,
- * and shared or cyclic tables stay shared or cyclic. Tables are therefore a list, and a value refers to a table by its index.
- * Pairs are sorted by key, so equal states give equal text in any iteration order of Lua.
+ * Unlike the conversion of a result (`lua-json.ts`), this one is lossless. Integers and floats stay distinct, bytes
+ * that are not UTF-8 stay the same, and shared or cyclic tables stay shared or cyclic. For that, all tables are in one
+ * list, and a value refers to a table by its index. Pairs are sorted by key, so equal states give equal text in any
+ * iteration order of Lua.
  *
- * A non-data value, such as a function or a metatable, is rejected with its path instead of being omitted: an incomplete state would be
- * worse than none. Reading runs no guest code.
+ * A non-data value, such as a function or a metatable, is rejected with its path instead of being omitted: an
+ * incomplete state would be worse than none. Reading runs no guest code.
  */
 import {
   MAX_KEPT_BYTES,
@@ -20,8 +21,9 @@ import { ResultError } from "./lua-json.ts";
 import type { LuaRuntime } from "./lua-runtime.ts";
 
 /**
- * A JSON number without a fraction is a Lua integer, any other is a float. `f` is a float that JSON cannot represent or would show as
- * an integer, `i` an integer beyond 2^53, `b` base64 bytes, `t` the index of a table in the list.
+ * One Lua value in a checkpoint. A JSON number without a fraction is a Lua integer, any other is a float. `f` is a
+ * float that JSON cannot represent or would show as an integer; `i` is an integer beyond 2^53; `b` is a string as
+ * base64 bytes; `t` is the index of a table in the list.
  */
 export type KeptValue =
   | string
@@ -35,9 +37,9 @@ export type KeptValue =
 export type KeptPair = readonly [KeptValue, KeptValue];
 
 export interface KeptLua {
-  /** The state of `math.random` in hexadecimal; null if it restarts from the guest's seed. */
+  /** The internal state of `math.random` in hexadecimal; null: the generator restarts from the guest's seed. */
   readonly random: string | null;
-  /** The global `state`; null if it is nil. */
+  /** The value of the Lua global `state`; null if it is nil. */
   readonly state: KeptValue | null;
   readonly tables: readonly (readonly KeptPair[])[];
 }
@@ -53,7 +55,10 @@ const FLOAT_WORDS: Readonly<Record<string, number>> = {
 const LOWEST_INTEGER = -(2n ** 63n);
 const HIGHEST_INTEGER = 2n ** 63n - 1n;
 
-/** Reads the value on top of the stack with all values it refers to. Throws {@link ResultError}. Call inside `protect`. */
+/**
+ * Converts the value on top of the stack, with all values that it refers to, to its stored form. Throws {@link
+ * ResultError}. Call inside `protect`.
+ */
 export function readKept(runtime: LuaRuntime, L: LuaState): Omit<KeptLua, "random"> {
   const reader = new KeptReader(runtime, L);
   const isNil = runtime.abi._lua_type(L, -1) === TYPE.nil;
@@ -75,7 +80,7 @@ class KeptReader {
     this.#L = L;
   }
 
-  /** Returns the value on top of the stack without popping it. */
+  /** Returns the stored form of the value on top of the stack, and leaves the value there. */
   read(): KeptValue {
     const { abi } = this.#runtime;
     this.#valuesLeft -= 1;
@@ -176,7 +181,10 @@ function pathOf(key: KeptValue): string {
   return typeof key === "string" ? `.${key.slice(0, 64)}` : `[${JSON.stringify(key)}]`;
 }
 
-/** Pushes the stored `state`, which must be valid (see {@link keptProblem}). Call inside `protect`. */
+/**
+ * Pushes the stored value of the global `state` onto the Lua stack. It must be valid (see {@link keptProblem}). Call
+ * inside `protect`.
+ */
 export function pushKept(runtime: LuaRuntime, L: LuaState, kept: KeptLua): void {
   const { abi } = runtime;
   abi._lua_checkstack(L, 6);
@@ -220,7 +228,10 @@ function pushScalar(runtime: LuaRuntime, L: LuaState, value: KeptValue): void {
   }
 }
 
-/** Validates stored data, which is external input. Returns the problem, or undefined if it can be pushed. */
+/**
+ * Validates the Lua state of a checkpoint, which is external input. Returns the problem, or undefined if the state is
+ * valid.
+ */
 export function keptProblem(kept: unknown): string | undefined {
   if (typeof kept !== "object" || kept === null) return "lua: is not an object";
   const { random, state, tables } = kept as Partial<Record<keyof KeptLua, unknown>>;
@@ -243,7 +254,7 @@ export function keptProblem(kept: unknown): string | undefined {
   return undefined;
 }
 
-/** Returns whether a value can be a key: NaN and tables cannot. */
+/** Returns whether a stored value can be the key of a table: NaN and tables cannot. */
 function isKey(value: unknown): boolean {
   if (!isKeptValue(value, 0)) return false;
   return typeof value !== "object" || (value as { readonly f?: string }).f !== "nan";

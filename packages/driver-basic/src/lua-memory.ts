@@ -1,9 +1,10 @@
 /**
- * Accounts for one guest's Lua heap, and triggers clock checks when it grows.
+ * Counts the Lua heap of one guest, enforces its limit, and requests an early clock check when the heap grows fast.
  *
- * Lua requests every block through one function. After a refusal Lua collects its garbage, requests again, and raises "not enough
- * memory" if that fails too. The account also tracks live long strings, because they make single instructions slow. It
- * counts the requested bytes, without the few bytes per block that the allocator adds.
+ * Lua requests every block of memory through one function. If a request is refused, Lua collects its garbage and
+ * requests again; if that fails too, it raises "not enough memory". The account also tracks long strings in use,
+ * because they make single instructions slow. It counts the requested bytes, without the few bytes per block that the
+ * allocator adds.
  */
 import {
   ALLOCATION_BYTES_PER_LOOK,
@@ -25,7 +26,9 @@ export class MemoryAccount {
     return this.#used;
   }
 
-  /** Sets whether host work may exceed the guest's limit by the headroom. */
+  /**
+   * Sets whether the heap may exceed the guest's limit by {@link HOST_HEADROOM_BYTES}, which is meant for driver code.
+   */
   allowHeadroom(allowed: boolean): void {
     this.#limit = GUEST_MEMORY_BYTES + (allowed ? HOST_HEADROOM_BYTES : 0);
   }
@@ -34,7 +37,7 @@ export class MemoryAccount {
     return growth <= 0 || this.#used + growth <= this.#limit;
   }
 
-  /** Records the new size of a block. Returns whether the clock should be checked soon. */
+  /** Records that a block was allocated or resized. Returns true if the clock should be checked soon. */
   grown(block: Pointer, growth: number, size: number, isString: boolean): boolean {
     this.#used += growth;
     this.#sinceLook += size;
@@ -53,7 +56,7 @@ export class MemoryAccount {
     if (this.#longStrings.size > 0) this.#longStrings.delete(block);
   }
 
-  /** Records a clock check. Returns the number of instructions until the next one. */
+  /** Resets the counters at a clock check. Returns the number of Lua instructions until the next check. */
   look(): number {
     this.#sinceLook = 0;
     let longest = 0;

@@ -1,5 +1,5 @@
 /**
- * The output of a guest: for the reply of the exec, and for the VM's log, each with its own limit.
+ * The output that a guest prints. It goes to the reply of the exec and to the VM's log, each with its own limit.
  *
  * Text beyond a limit is not decoded, so the cost of a guest that prints megabytes in a loop is bounded.
  */
@@ -9,7 +9,7 @@ export const CUT_OFF = "… (cut off)";
 /** Maximum number of UTF-8 bytes in one character. */
 const MAX_CHARACTER_BYTES = 4;
 
-/** The output of one call. */
+/** Collects the output of one call, for its reply and for the VM's log. */
 export class CallOutput {
   readonly #log: LogLines;
   readonly #decoder = new TextDecoder();
@@ -36,7 +36,10 @@ export class CallOutput {
   }
 }
 
-/** The log lines of a VM, limited per second, with the number of omitted lines. */
+/**
+ * Collects the log lines of a VM until they are published. The number of lines per second is limited, and omitted lines
+ * are counted.
+ */
 export class LogLines {
   readonly #now: () => number;
   #lines: string[] = [];
@@ -49,7 +52,7 @@ export class LogLines {
     this.#refilledMs = now();
   }
 
-  /** Returns whether there is room for a line; otherwise counts it as omitted. */
+  /** Returns true if the limit allows another log line; otherwise counts the line as omitted and returns false. */
   wants(): boolean {
     const nowMs = this.#now();
     const due = ((nowMs - this.#refilledMs) / 1000) * MAX_LOG_LINES_PER_SECOND;
@@ -72,9 +75,9 @@ export class LogLines {
   }
 
   /**
-   * Removes and returns the lines to publish; undefined if there is nothing to publish. A count of omitted lines
-   * without any line is published only with `last`, because otherwise a flood of output would become a flood of such
-   * counts.
+   * Removes and returns the collected lines and the number of omitted lines; undefined if there is nothing to publish.
+   * If there are no lines, the number alone is returned only with `last`. Otherwise a flood of output would become a
+   * flood of such numbers.
    */
   take(last: boolean): { readonly lines: readonly string[]; readonly leftOut: number } | undefined {
     if (this.#lines.length === 0 && !(last && this.#leftOut > 0)) return undefined;

@@ -1,9 +1,9 @@
 /**
  * A matcher for Lua patterns outside Lua, so that a match can be interrupted.
  *
- * Lua's own matcher is C code without a hook: `("a"):rep(30000):find(".-.-.-.-b")` would block the thread for years. This
- * matcher counts its steps and stops at a limit. It follows the reference manual, §6.4.1, on bytes, with the classes of the C
- * locale. A test compares it with the library on random patterns and subjects.
+ * Lua's own matcher is C code without a hook: `("a"):rep(30000):find(".-.-.-.-b")` would block the thread for years.
+ * This matcher counts its steps and stops at a limit. It follows the reference manual, §6.4.1, on bytes, with the
+ * classes of the C locale. A test compares it with the library on random patterns and subjects.
  *
  * Patterns are interpreted without compilation, because they are short and mostly used once.
  */
@@ -12,13 +12,14 @@ import { MAX_CAPTURES, MAX_PATTERN_DEPTH, MAX_PATTERN_STEPS } from "./limits.ts"
 /** Thrown if the pattern is malformed or takes too long. The message is that of Lua, if Lua has one. */
 export class PatternError extends Error {}
 
-/** A captured range of the subject, or a position in it (1 is the first). */
+/** One capture: a range of the subject, or a position in the subject, counted from 1. */
 export type Capture = { readonly from: number; readonly to: number } | { readonly position: number };
 
 interface OpenCapture {
   readonly from: number;
   /**
-   * The end of the capture in the subject. "open" while the capture has no end yet; "position" for a position capture.
+   * The index in the subject at which the capture ends. "open" while the capture has no end yet; "position" for a
+   * position capture.
    */
   to: number | "open" | "position";
 }
@@ -45,14 +46,14 @@ export class PatternMatch {
     this.#pattern = pattern;
   }
 
-  /** The steps so far, over all attempts. */
+  /** The number of steps of this matcher so far, over all calls of `at`. */
   get steps(): number {
     return this.#steps;
   }
 
   /**
-   * Matches the subject at `start` against the pattern, whose bytes before `patternFrom` are ignored. Returns the end
-   * of the match, or -1.
+   * Matches the pattern, from its byte `patternFrom` on, against the subject from its byte `start` on. Returns the
+   * index after the match, or -1 if there is none.
    */
   at(start: number, patternFrom: number): number {
     this.#captures = [];
@@ -60,7 +61,9 @@ export class PatternMatch {
     return this.#match(start, patternFrom);
   }
 
-  /** Returns the captures of the last match; if there are none and `whole` is given, the whole match. */
+  /**
+   * Returns the captures of the last match. If the pattern has none, returns `whole` (the whole match) if it is given.
+   */
   captures(whole?: { readonly from: number; readonly to: number }): Capture[] {
     if (this.#captures.length === 0) return whole === undefined ? [] : [whole];
     return this.#captures.map(({ from, to }): Capture => {
@@ -86,7 +89,7 @@ export class PatternMatch {
     }
   }
 
-  /** Matches the items in sequence; only items with several possible matches recurse. */
+  /** Matches the rest of the pattern item by item; only items with several possible matches recurse. */
   #items(start: number, patternStart: number): number {
     const pattern = this.#pattern;
     let s = start;
@@ -129,7 +132,10 @@ export class PatternMatch {
     return s;
   }
 
-  /** Matches as many repetitions as possible, then fewer, down to `least`. */
+  /**
+   * Matches as many repetitions of the item as possible, then fewer, until the rest of the pattern matches. `least` is
+   * the minimum.
+   */
   #longest(from: number, least: number, p: number, end: number): number {
     let s = from;
     while (this.#single(s, p, end)) s += 1;
@@ -213,7 +219,7 @@ export class PatternMatch {
     return !this.#inSet(this.#subject[s - 1] ?? 0, p, end) && this.#inSet(this.#subject[s] ?? 0, p, end);
   }
 
-  /** Returns the end of the single item at `p`: one byte, `%x`, or a set. */
+  /** Returns the index after the single item at index `p` of the pattern: one byte, `%x`, or a set. */
   #itemEnd(p: number): number {
     const pattern = this.#pattern;
     if (pattern[p] === ESCAPE) {
@@ -222,7 +228,7 @@ export class PatternMatch {
     }
     if (pattern[p] !== SET) return p + 1;
     let at = pattern[p + 1] === CARET ? p + 2 : p + 1;
-    // A `]` in first position is literal.
+    // A `]` directly after the opening `[` or `[^` is literal.
     do {
       if (at >= pattern.length) throw new PatternError("malformed pattern (missing ']')");
       at += pattern[at] === ESCAPE && at + 1 < pattern.length ? 2 : 1;
@@ -241,7 +247,10 @@ export class PatternMatch {
     return item === byte;
   }
 
-  /** Returns whether the byte is in the set, which ranges from its `[` at `p` to `end`, after its `]`. */
+  /**
+   * Returns whether the byte is in the set of the pattern that starts with `[` at `p`. `end` is the index after its
+   * `]`.
+   */
   #inSet(byte: number, p: number, end: number): boolean {
     const pattern = this.#pattern;
     const last = end - 1;
@@ -266,7 +275,7 @@ export class PatternMatch {
   }
 }
 
-/** Returns whether the pattern has no special bytes, so that a plain search suffices. */
+/** Returns whether the pattern has no special bytes, so that a plain search gives the same result. */
 export function isPlain(pattern: Uint8Array): boolean {
   return !pattern.some((byte) => SPECIAL.has(byte));
 }
@@ -283,11 +292,14 @@ const CLASSES: Readonly<Record<string, (byte: number) => boolean>> = {
   u: isUpper,
   w: (byte) => isLetter(byte) || isDigit(byte),
   x: (byte) => isDigit(byte) || ((byte | 32) >= 0x61 && (byte | 32) <= 0x66),
-  // The manual no longer has this class, but the library still does.
+  // `%z` matches a zero byte. The manual no longer has this class, but the library still does.
   z: (byte) => byte === 0,
 };
 
-/** Returns whether `%letter` matches the byte: a class, its complement in upper case, or a literal character. */
+/**
+ * Returns whether `%letter` matches the byte. The letter is a class, in upper case the complement of a class, or a
+ * literal character.
+ */
 function inClass(byte: number, letter: number): boolean {
   const test = isLetter(letter) ? CLASSES[String.fromCharCode(letter | 32)] : undefined;
   if (test === undefined) return letter === byte;

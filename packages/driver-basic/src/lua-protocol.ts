@@ -1,14 +1,15 @@
 /**
- * The messages between the agent's thread and the Lua worker. They are structured clones, and every message has a kind.
+ * The messages between the agent's thread and the Lua worker. They are sent as structured clones, and every message has
+ * a field `kind`.
  *
- * In addition there is shared memory, because a worker that is stuck in one instruction sends no messages: a heartbeat counter, and the
- * guest and call that the worker is running.
+ * A worker that is stuck in one instruction sends no messages. The two threads therefore also share memory: a heartbeat
+ * counter, and the guest and call that the worker is running.
  */
 import type { CallLimits, CallOutcome } from "./lua-call.ts";
 import type { GuestIdentity, HookName, Work } from "./lua-guest.ts";
 import type { KeptLua } from "./lua-kept.ts";
 
-/** Unique per guest and start, so that a replacement is not mistaken for the replaced guest. */
+/** Identifies one start of one guest. A guest that replaces another one therefore has another key. */
 export type GuestKey = number;
 export type CallId = number;
 
@@ -16,11 +17,13 @@ export interface OpenGuest {
   readonly kind: "open";
   readonly key: GuestKey;
   readonly identity: GuestIdentity;
-  /** The guest's program, which runs again whenever the Lua state is recreated; undefined if there is none. */
+  /** The guest's Lua program, which runs again whenever the Lua state is recreated; undefined if there is none. */
   readonly program: string | undefined;
-  /** The initial `state`, also after the Lua state is recreated; null if there is none. */
+  /** The stored Lua state that each new Lua state of the guest starts with; null if there is none. */
   readonly kept: KeptLua | null;
-  /** Whether the Lua state was lost with an earlier worker, so that the program must run before the first call. */
+  /**
+   * True if the Lua state was lost with an earlier worker, so that the program must run again before the first call.
+   */
   readonly again: boolean;
   readonly limits: CallLimits;
 }
@@ -32,11 +35,11 @@ export type ToWorker =
       readonly key: GuestKey;
       readonly call: CallId;
       readonly work: Work;
-      /** The values of `cell` during the call. */
+      /** The values that the guest's table `cell` shows during the call. */
       readonly view: unknown;
       readonly limits: CallLimits;
     }
-  /** Cancels a call that has not started. */
+  /** Cancels a call that has not started yet. */
   | { readonly kind: "cancel"; readonly key: GuestKey; readonly call: CallId }
   | { readonly kind: "drop"; readonly key: GuestKey };
 
@@ -44,9 +47,11 @@ export interface CallReport {
   readonly outcome: CallOutcome;
   readonly instructions: number;
   readonly stdout: string;
-  /** Whether the globals are lost; the program then runs again before the next call. */
+  /** True if the guest's globals are lost; the program then runs again before the next call. */
   readonly stateLost: boolean;
-  /** The hooks that the guest has defined; undefined if the state is lost and the program has not run again yet. */
+  /**
+   * The hooks that the guest has defined; undefined if its Lua state was lost and the program has not run again yet.
+   */
   readonly hooks: readonly HookName[] | undefined;
 }
 
@@ -58,11 +63,11 @@ export type FromWorker =
       readonly kind: "printed";
       readonly key: GuestKey;
       readonly lines: readonly string[];
-      /** Lines omitted since the last message, because there were too many. */
+      /** Number of printed lines since the last message that were omitted because of the rate limit. */
       readonly leftOut: number;
     };
 
-/** Indices of the words in the shared memory. */
+/** Indices of the words in the memory that both threads share. */
 export const SIGNAL = { heartbeat: 0, call: 1, guest: 2 } as const;
 export const SIGNAL_BYTES = 12;
 

@@ -1,12 +1,12 @@
 /**
- * One instance of the Lua module with its callbacks: allocator, hook, output, pattern matching.
+ * One instance of the Lua module with the functions that the module calls: allocator, hook, output, pattern matching.
  *
- * An instance holds many Lua states, of which one runs at a time, under `runs(guest, …)`. The runtime is independent of
- * the purpose of a guest. It enforces the rules that keep the instance alive (see `lua-abi.ts`): calls that can fail
+ * An instance holds many Lua states, of which one runs at a time, inside `runs(guest, …)`. The runtime does not depend
+ * on the purpose of a guest. It enforces the rules that keep the instance alive (see `lua-abi.ts`): calls that can fail
  * are made inside `protect`, and no guest can end the instance.
  *
- * Instructions are counted exactly: the count hook reports whole intervals, and the rest is read from a counter in the
- * Lua state. The offset of that counter is found once, by a search for a unique count in a new state.
+ * Instructions are counted exactly: the hook reports whole intervals, and the rest is read from a counter in the Lua
+ * state. The offset of that counter is found once, by a search for a unique count in a new state.
  */
 import { invariant } from "@bioxen/kernel";
 import { TOTAL_MEMORY_BYTES } from "./limits.ts";
@@ -22,27 +22,29 @@ import {
 import { MemoryAccount } from "./lua-memory.ts";
 import { scanFromLua } from "./lua-scan.ts";
 
-/** The guest that is currently running. */
+/** The call that is currently running in the Lua module, as the runtime sees it. */
 export interface OnProcessor {
   readonly account: MemoryAccount;
-  /** Called every few instructions. It may yield the thread, or throw to end a guest in uninterruptible code. */
+  /** Called by Lua every few instructions. It may yield the thread, or throw to end a call in uninterruptible code. */
   look(thread: LuaState): void;
-  /** Requests a check before the guest's next instruction. */
+  /** Requests a call of `look` before the guest's next instruction. */
   lookSoon(): void;
-  /** Adds work that was done for the guest outside Lua, in instructions. */
+  /** Adds work that was done for the guest outside Lua to its instruction count. */
   charge(instructions: number): void;
   write(text: Uint8Array): void;
 }
 
-/** A hook interval that occurs nowhere else in a new Lua state. */
+/** A hook interval whose value occurs nowhere else in a new Lua state, so that a search finds the hook counter. */
 const SENTINEL_COUNT = 0x1234567;
-/** Bytes of a Lua state that are searched for the hook counter; its offset is 108 in Lua 5.4.6. */
+/**
+ * Number of bytes at the start of a Lua state that are searched for the hook counter; its offset is 108 in Lua 5.4.6.
+ */
 const STATE_SEARCH_BYTES = 512;
 const FIRST_SCRATCH_BYTES = 4096;
 
 export class LuaRuntime {
   readonly abi: LuaAbi;
-  /** A monotonic clock, ms. */
+  /** Returns the time of a monotonic clock in ms. */
   readonly now: () => number;
   readonly #accounts: (MemoryAccount | undefined)[] = [undefined];
   readonly #freeSlots: number[] = [];
@@ -50,7 +52,7 @@ export class LuaRuntime {
   readonly #trampoline: Pointer;
   readonly #hook: Pointer;
   readonly #lengthOut: Pointer;
-  /** The address of a word for the result count of `lua_resume`. */
+  /** Address of a word into which `lua_resume` writes its number of results. */
   readonly wordOut: Pointer;
   readonly #heartbeat: () => void;
   readonly #decoder = new TextDecoder();
@@ -62,12 +64,15 @@ export class LuaRuntime {
   #thrown: { readonly error: unknown } | undefined;
   #running: OnProcessor | undefined;
   #countOffset = 0;
-  /** Address of the pattern search for the sandbox, see `lua-scan.ts`. */
+  /** Address of the pattern search function that the sandbox calls, see `lua-scan.ts`. */
   readonly scanFunction: Pointer;
-  /** Address of the output function for the sandbox. */
+  /** Address of the output function that the sandbox calls. */
   readonly writeFunction: Pointer;
 
-  /** Loads the module. `heartbeat` is called at every check, for a watchdog in another thread. */
+  /**
+   * Loads a new instance of the Lua module. `heartbeat` is called at every check of a guest, for a watchdog in another
+   * thread.
+   */
   static async load(options: { now?: () => number; heartbeat?: () => void } = {}): Promise<LuaRuntime> {
     return new LuaRuntime(await loadLuaAbi(), options);
   }
@@ -96,7 +101,7 @@ export class LuaRuntime {
     this.#countOffset = this.#findCounter();
   }
 
-  /** Returns a new Lua state on this account, or 0 if there is not enough memory. */
+  /** Returns a new Lua state whose memory is counted by this account, or 0 if there is not enough memory. */
   newState(account: MemoryAccount): LuaState {
     const slot = this.#freeSlots.pop() ?? this.#accounts.length;
     this.#accounts[slot] = account;
@@ -105,7 +110,7 @@ export class LuaRuntime {
     return state;
   }
 
-  /** Frees the state and its content. No guest code runs, because guests have no finalisers. */
+  /** Frees the Lua state and its content. No guest code runs, because guests have no finalisers. */
   closeState(L: LuaState, account: MemoryAccount): void {
     this.abi._lua_close(L);
     invariant(account.used === 0, "a closed Lua state leaked memory", { bytes: account.used });
@@ -118,9 +123,11 @@ export class LuaRuntime {
   }
 
   /**
-   * Runs `body` as a C function called by `L` in protected mode, with 20 free stack slots. Returns the status.
+   * Runs `body` as a C function called by `L` in protected mode, with 20 free stack slots. Returns the status of that
+   * call.
    *
-   * A Lua error inside ends it with a status other than `ok`. An exception of `body` is rethrown.
+   * A Lua error inside `body` ends the call with a status other than `ok`. A JavaScript exception of `body` is
+   * rethrown.
    */
   protect(L: LuaState, body: () => void): number {
     invariant(this.#body === undefined, "protect does not nest");
@@ -146,7 +153,7 @@ export class LuaRuntime {
     return 0;
   }
 
-  /** Runs `body` with this guest as the running one. */
+  /** Runs `body` while `guest` is registered as the running call. */
   runs<T>(guest: OnProcessor, body: () => T): T {
     this.#running = guest;
     try {
@@ -161,14 +168,14 @@ export class LuaRuntime {
   }
 
   /**
-   * Schedules the next check of the thread after `instructions`. Do not call between a yield and its resume: a check
-   * would be lost.
+   * Sets the number of instructions after which the thread is next checked. Do not call between a yield and its resume:
+   * a check would be lost.
    */
   setHook(thread: LuaState, instructions: number): void {
     this.abi._lua_sethook(thread, this.#hook, MASK_COUNT, instructions);
   }
 
-  /** Returns the instructions until the next check of the thread. */
+  /** Returns the number of instructions until the next check of the thread. */
   untilLook(thread: LuaState): number {
     return this.abi.HEAP32[(thread + this.#countOffset) >> 2] ?? 0;
   }
@@ -178,7 +185,10 @@ export class LuaRuntime {
     this.abi._lua_pushlstring(L, this.toScratch(bytes), bytes.length);
   }
 
-  /** Copies bytes into a buffer in the module's memory. Returns its address; the next call overwrites the buffer. */
+  /**
+   * Copies bytes into a buffer in the module's memory, and returns its address. The next call of this method overwrites
+   * the buffer.
+   */
   toScratch(bytes: Uint8Array): Pointer {
     if (bytes.length > this.#scratchBytes) {
       const size = Math.max(bytes.length, FIRST_SCRATCH_BYTES);
@@ -192,8 +202,8 @@ export class LuaRuntime {
   }
 
   /**
-   * Returns the bytes of a string or number on the stack, as a view that is valid until the next call into the module. A number is
-   * converted to a string in place, as Lua does.
+   * Returns the bytes of the string or number at a stack index, as a view that is valid until the next call into the
+   * module. A number is converted to a string in place, as Lua does.
    */
   bytesAt(L: LuaState, index: number): Uint8Array {
     const address = this.abi._lua_tolstring(L, index, this.#lengthOut);
@@ -202,7 +212,9 @@ export class LuaRuntime {
     return this.abi.HEAPU8.subarray(address, address + length);
   }
 
-  /** Returns the string on the stack as text, truncated after `maxBytes`; bytes that are not UTF-8 become U+FFFD. */
+  /**
+   * Returns the string at a stack index as text, truncated after `maxBytes`. Bytes that are not UTF-8 become U+FFFD.
+   */
   textAt(L: LuaState, index: number, maxBytes: number): string {
     const bytes = this.bytesAt(L, index);
     return this.#decoder.decode(bytes.length > maxBytes ? bytes.subarray(0, maxBytes) : bytes);
@@ -220,7 +232,8 @@ export class LuaRuntime {
     }
     const growth = block === 0 ? newSize : newSize - oldSize;
     if (!account.allows(growth) || (growth > 0 && this.#totalUsed + growth > TOTAL_MEMORY_BYTES)) {
-      // Each refusal costs a full collection, so the guest is checked now instead of after the next refusal.
+      // Lua collects all garbage after each refusal, which is slow. The guest is therefore checked now, not after the
+      // next refusal.
       if (this.#running?.account === account) this.#running.lookSoon();
       return 0;
     }
@@ -239,7 +252,7 @@ export class LuaRuntime {
     invariant(L !== 0, "no memory for the first Lua state");
     this.setHook(L, SENTINEL_COUNT);
     const words = this.abi.HEAP32.subarray(L >> 2, (L + STATE_SEARCH_BYTES) >> 2);
-    // Two adjacent words: the interval, and the instructions left of it.
+    // The hook interval and the number of instructions left of it are two adjacent words.
     const at = words.findIndex((word, i) => word === SENTINEL_COUNT && words[i + 1] === SENTINEL_COUNT);
     invariant(at >= 0, "this build of Lua has its instruction counter at an unknown offset");
     this.closeState(L, account);

@@ -1,8 +1,9 @@
 /**
- * The meaning of an alert rule's events: the rule, its active alerts, and the notifications that are not delivered yet.
+ * Folds the events of an alert rule into its state: the rule, its active alerts, and the notifications that are not
+ * delivered yet.
  *
- * The event that raises or clears an alert creates its notification, under the event's id. So a delivery that is
- * repeated after a crash has the same content and the same id.
+ * The event that raises or clears an alert also creates its notification, whose id derives from the id of that event.
+ * A delivery that is repeated after a crash therefore has the same content and the same id.
  */
 import type { EventPosition, Fold } from "@bioxen/kernel";
 import type { AlertNotification, AlertRule, ClearingCode, DeadNotification } from "../alerts.ts";
@@ -16,31 +17,38 @@ export interface ActiveAlert {
   readonly severity: AlertRule["severity"];
 }
 
-/** A notification without its rule id, which the subject of the event stream names. */
+/** A notification without the field `ruleId`: the subject of the rule's events already contains the rule id. */
 type Reported<Message extends AlertNotification> = Omit<Message, "ruleId">;
 
 /** A notification that still has to be delivered. */
 export interface OwedNotification extends Reported<AlertNotification> {
-  /** The only webhook that gets it, when a dead letter is retried; null: every deliverer. */
+  /**
+   * The one webhook that receives this notification, if it is the retry of a dead letter; null: all deliverers receive
+   * it.
+   */
   readonly webhook: string | null;
 }
 
 export interface AlertState {
-  /** null when the rule was never set, or was removed. */
+  /** The alert rule; null when the rule was never set, or was removed. */
   readonly rule: AlertRule | null;
   /**
-   * True once the rule is removed and until it is set again. A default rule of this name does not apply in that time.
+   * True from the removal of the rule until it is set again. A default rule of the same name does not apply while this
+   * is true.
    */
   readonly removed: boolean;
-  /** Active alerts by target. */
+  /** The active alerts of the rule; the key is the alert's target. */
   readonly active: Readonly<Record<string, ActiveAlert>>;
   /** Notifications still to be delivered, oldest first. */
   readonly owed: readonly OwedNotification[];
-  /** The newest {@link MAX_DEAD_PER_RULE} dead letters. */
+  /** The notifications whose delivery failed permanently: the newest {@link MAX_DEAD_PER_RULE} of them. */
   readonly dead: readonly Reported<DeadNotification>[];
 }
 
-/** Maximum number of dead letters kept per rule. A person does not read more, and the log has all of them. */
+/**
+ * Maximum number of dead letters that the state of one alert rule keeps. A person does not read more. Older ones stay
+ * in the log.
+ */
 export const MAX_DEAD_PER_RULE = 100;
 
 export const NO_ALERT: AlertState = Object.freeze({

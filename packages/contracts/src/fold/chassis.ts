@@ -1,5 +1,5 @@
 /**
- * The meaning of a chassis' events: the chassis after each of them.
+ * Folds the events of a chassis into its state.
  */
 import type { Amounts, Fold } from "@bioxen/kernel";
 import type { ChassisEvent } from "../events/chassis.ts";
@@ -14,25 +14,29 @@ export interface Chassis {
   readonly maxVms: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly agentId: string;
-  /** Absent when the chassis has no taint. */
+  /** Taints of the chassis; absent when it has none. */
   readonly taints?: readonly Taint[] | undefined;
   readonly cordoned: boolean;
   /**
-   * Sequence of the last cordon; absent without one. A drain that removes its own cordon compares this sequence, so
-   * that it leaves a later cordon in place.
+   * Log sequence of the latest cordon event; absent if the chassis was never cordoned. A drain removes its cordon only
+   * while this sequence is that of its own cordon. A later cordon therefore stays in place.
    */
   readonly cordonedSeq?: number | undefined;
   /**
-   * Correlation id of the last cordon. A drain recognises its own cordon by it, however late the cordon was appended.
+   * Correlation id of the latest cordon event. A drain recognises its own cordon by this id, however late the cordon
+   * event was appended.
    */
   readonly cordonedChain?: string | undefined;
-  /** Sequence of the last uncordon; absent without one. */
+  /** Log sequence of the latest uncordon event; absent if the chassis was never uncordoned. */
   readonly uncordonedSeq?: number | undefined;
-  /** The event that declared the chassis lost, and its time; null while the chassis is not lost. */
+  /** Time, sequence and id of the event that declared the chassis lost; null while the chassis is not lost. */
   readonly lost: { readonly atMs: number; readonly seq: number; readonly eventId: string } | null;
-  /** Length of the latest series of losses, each soon after the recovery from the one before; 0 without a loss. */
+  /**
+   * Number of losses in the latest series. A loss continues the series if it comes soon after the recovery from the
+   * previous loss. 0 if the chassis was never lost.
+   */
   readonly lossesInARow: number;
-  /** Instant of the latest recovery from a loss, epoch ms; null without one. */
+  /** Time of the latest recovery from a loss, epoch ms; null if the chassis never recovered from one. */
   readonly recoveredAtMs: number | null;
   readonly registeredAtMs: number;
   readonly version: number;
@@ -40,7 +44,7 @@ export interface Chassis {
 
 export type ChassisState = { readonly registered: false } | Chassis;
 
-/** The loss fields of a chassis that was never lost. */
+/** Values of the fields about losses, for a chassis that was never lost. */
 export const NEVER_LOST = { lost: null, lossesInARow: 0, recoveredAtMs: null } as const;
 
 export const NO_CHASSIS: ChassisState = Object.freeze({ registered: false });

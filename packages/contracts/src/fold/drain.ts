@@ -1,12 +1,12 @@
 /**
- * The meaning of a drain's events: the VMs that have to leave the chassis, and where each of them went.
+ * Folds the events of a drain into its state: the VMs that must leave the chassis, and where each of them went.
  */
 import type { CauseEvent, Fold } from "@bioxen/kernel";
 import type { DrainEvent } from "../events/drain.ts";
 
 export const DRAIN_STATUSES = ["draining", "completed", "incomplete", "cancelled"] as const;
 
-/** Where one VM went. `toChassisId` is null when it left its chassis without a place on another. */
+/** How one VM left the drained chassis. `toChassisId` is null when the VM left without a place on another chassis. */
 export interface LeftVm {
   readonly toChassisId: string | null;
   readonly reason: string | null;
@@ -16,16 +16,16 @@ export interface LeftVm {
 export interface Drain {
   readonly exists: true;
   readonly status: (typeof DRAIN_STATUSES)[number];
-  /** By VM id; null while the VM has not left. */
+  /** The VMs of the drain by VM id. A value of null means that the VM has not left the chassis yet. */
   readonly vms: Readonly<Record<string, LeftVm | null>>;
-  /** After the drain was given up: the VMs that were still there, each with the reason. */
+  /** The VMs that were still on the chassis when the drain was given up: VM id to the reason. Empty otherwise. */
   readonly remaining: Readonly<Record<string, string>>;
   readonly wasCordoned: boolean;
   readonly parallelism: number;
   readonly startedAtMs: number;
   readonly startedSeq: number;
   readonly deadlineAtMs: number;
-  /** The event that started the drain. Everything that follows from the drain continues its causal chain. */
+  /** The event that started the drain: every later event that the drain causes carries its correlation id. */
   readonly startedBy: CauseEvent;
   readonly ended: { readonly atMs: number; readonly seq: number } | null;
   readonly version: number;

@@ -1,14 +1,14 @@
 /**
- * The stored states of a VM's guest: the checkpoint that its next guest continues from, and its snapshots.
+ * The stored states of a VM's guest: its snapshots, and the checkpoint from which the VM's next guest continues.
  *
- * The checkpoint survives the loss of a place; a stop or a failure of the VM ends it.
+ * When the VM loses its place, its checkpoint stays. When the VM stops or fails, the checkpoint is dropped.
  */
 import type { BlobName } from "@bioxen/kernel";
 import type { CheckpointRecord, GUEST_STATE_EVENTS } from "../events/guest-state.ts";
 import type { VmEvent } from "../events/vm.ts";
 
 export interface Checkpoint extends CheckpointRecord {
-  /** When the event was recorded, epoch ms. */
+  /** Time of the event that recorded the checkpoint, epoch ms. */
   readonly atMs: number;
 }
 
@@ -17,30 +17,31 @@ export interface Snapshot extends Checkpoint {
 }
 
 /**
- * Maximum number of snapshots of one VM. Each is kept until it is deleted, and lengthens every view and state of its VM
- * by a line.
+ * Maximum number of snapshots of one VM. A snapshot is kept until it is deleted, and each one adds a line to every view
+ * and state of its VM.
  */
 export const MAX_SNAPSHOTS = 16;
 
 export interface GuestState {
-  /** The state that the next guest continues from; null: the next guest starts from the beginning. */
+  /** The checkpoint that the VM's next guest continues from; null: the next guest starts from the beginning. */
   readonly checkpoint: Checkpoint | null;
   /**
-   * Number of restores so far. A guest that started before the last restore is outdated, and so are its checkpoints.
+   * Number of times that the VM was restored from a snapshot. A guest that started before the latest restore is
+   * outdated, and so are the checkpoints of that guest.
    */
   readonly restores: number;
-  /** Oldest first. */
+  /** The snapshots of the VM, oldest first. */
   readonly snapshots: readonly Snapshot[];
 }
 
 export const NO_GUEST_STATE: GuestState = { checkpoint: null, restores: 0, snapshots: [] };
 
-/** The snapshots of a VM and its checkpoint. */
+/** Returns all stored states of a VM: its snapshots, then its checkpoint if there is one. */
 export function checkpointsOf({ checkpoint, snapshots }: GuestState): CheckpointRecord[] {
   return checkpoint === null ? [...snapshots] : [...snapshots, checkpoint];
 }
 
-/** The names of all blobs that a VM refers to. */
+/** Returns the names of all blobs that the snapshots and the checkpoint of a VM refer to, each name once. */
 export function blobsOf(vmId: string, state: GuestState): BlobName[] {
   return [...new Set(checkpointsOf(state).map((record) => blobOf(vmId, record)))];
 }
@@ -51,7 +52,7 @@ export function blobOf(vmId: string, { checkpointId }: CheckpointRecord): BlobNa
 
 type GuestStateEvent = Extract<VmEvent, { type: keyof typeof GUEST_STATE_EVENTS }>;
 
-/** Returns the fields that the event changes, and the VM's new reason where the event gives one. */
+/** Returns the changed fields of the VM's guest state, and the VM's new `reason` if the event gives one. */
 export function evolveGuestState(
   { restores, snapshots }: GuestState,
   event: GuestStateEvent,

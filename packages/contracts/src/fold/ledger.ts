@@ -1,5 +1,5 @@
 /**
- * The meaning of a ledger's events: the account of one chassis after each of them.
+ * Folds the events of a ledger, which is the account of one chassis, into its state.
  */
 import { type Amounts, type Fold, NO_AMOUNTS, subtract, sum } from "@bioxen/kernel";
 import type { LedgerEvent } from "../events/ledger.ts";
@@ -13,11 +13,13 @@ export interface LedgerEntry {
   readonly reservedBy: string;
   readonly amounts: Amounts;
   /**
-   * Stream sequence of the event that set `amounts`. It tells whether the entry already reflects a preemption of the
-   * VM.
+   * Stream sequence of the event that set `amounts`. A sequence after the VM's preemption shows that the ledger has
+   * taken that preemption into account.
    */
   readonly amountsSeq: number;
-  /** `reserved`: held until `expiresAtMs`; `committed`: an allocation, held until released. */
+  /**
+   * `reserved`: the entry expires at `expiresAtMs`. `committed`: the entry is an allocation, held until it is released.
+   */
   readonly phase: "reserved" | "committed";
   readonly expiresAtMs: number | null;
 }
@@ -29,11 +31,11 @@ export interface Ledger {
   readonly offered: Amounts;
   readonly oversubscribePermille?: Amounts | undefined;
   readonly maxVms: number;
-  /** By VM id: a VM has at most one entry in a ledger. */
+  /** The entries by VM id. A VM has at most one entry in a ledger. */
   readonly entries: Readonly<Record<string, LedgerEntry>>;
   /**
-   * Highest lease token of all proposals for which this ledger made a reservation; 0 without one. A proposal with a
-   * lower token is rejected.
+   * Highest lease token of all proposals that led to a reservation in this ledger; 0 before the first reservation. A
+   * proposal with a lower token is rejected.
    */
   readonly proposerToken: number;
 }
@@ -48,20 +50,20 @@ export const NO_LEDGER: Ledger = Object.freeze({
   proposerToken: 0,
 });
 
-/** The sum of the amounts that all entries hold, reserved and committed. */
+/** Returns the sum of the amounts of all entries, both reserved and committed. */
 export function heldAmounts(ledger: Ledger): Amounts {
   return sum(Object.values(ledger.entries).map((entry) => entry.amounts));
 }
 
-/** The offer minus what is held. Throws when more is held than offered, which `decideReserve` rules out. */
+/** Returns the offer minus the held amounts. Throws when more is held than offered, which `decideReserve` rules out. */
 export function freeAmounts(ledger: Ledger): Amounts {
   return subtract(ledger.offered, heldAmounts(ledger));
 }
 
 /**
  * Returns a mutable copy of the entries, as an object without a prototype. The JavaScript engine treats such an object
- * as a hash table. For an object with a prototype it makes a hidden class for every set of ids, which took a tenth of
- * the time to read a long log.
+ * as a hash table. For an object with a prototype, the engine creates a hidden class for every set of ids; that took a
+ * tenth of the time to read a long log.
  */
 function tableOf(entries: Ledger["entries"]): Record<string, LedgerEntry> {
   const table: Record<string, LedgerEntry> = Object.create(null);

@@ -1,8 +1,9 @@
 /**
- * An index from VMs to the ledgers that hold an entry of them: one look-up instead of a search through every chassis.
+ * An index from each VM to the chassis whose ledgers hold an entry of that VM. It replaces a search through every
+ * chassis by one look-up.
  *
- * The index compares each noted ledger with its previous state, whatever event changed it. Folded states are immutable
- * values, so an entry that did not change is recognised by identity.
+ * The caller passes a ledger to `note` after each change, and the index compares its entries with those noted before.
+ * Folded states are immutable, so an unchanged entry is the same object as before.
  */
 import type { Ledger } from "./ledger.ts";
 
@@ -15,7 +16,8 @@ export class LedgersOfVms {
   readonly #ledgersOf = new Map<string, readonly string[]>();
 
   /**
-   * Takes over the present entries of a ledger. Returns the ids of the VMs whose entry was added, removed or changed.
+   * Updates the index with the present entries of one ledger. Returns the ids of the VMs whose entry was added, removed
+   * or changed.
    */
   note(chassisId: string, { entries }: Pick<Ledger, "entries">): string[] {
     const before = this.#known.get(chassisId) ?? {};
@@ -37,7 +39,7 @@ export class LedgersOfVms {
     return changed;
   }
 
-  /** The chassis whose ledgers hold an entry of this VM, sorted by id. */
+  /** Returns the ids of the chassis whose ledgers hold an entry of this VM, sorted. */
   of(vmId: string): readonly string[] {
     return this.#ledgersOf.get(vmId) ?? NONE;
   }

@@ -1,5 +1,6 @@
 /**
- * The meaning of a VM's move events: the target of the move, and the reservation that the VM holds there.
+ * Folds the events of a VM's move to another chassis: the target of the move, and the reservation of the VM on that
+ * target.
  */
 import {
   type Amounts,
@@ -23,7 +24,7 @@ type MoveEvent = Extract<
   }
 >;
 
-/** Returns the fields that the event changes. */
+/** Returns the fields of the VM that a move event changes. */
 export function evolveMove(vm: Vm, event: MoveEvent, at: EventPosition): Partial<Vm> {
   switch (event.type) {
     case "bioxen.vm.migration-requested.v1":
@@ -54,8 +55,9 @@ export function evolveMove(vm: Vm, event: MoveEvent, at: EventPosition): Partial
 }
 
 /**
- * True when `entry`, in the ledger of another chassis, is the reservation that the VM's move waits for: made for this
- * move, not for an earlier cancelled one, and for the amounts that the VM requests now.
+ * Returns true when `entry`, from the ledger of another chassis, is the reservation that the VM's move waits for. It
+ * must be younger than the request for this move, so that a cancelled earlier move does not count. Its amounts must be
+ * those that the VM requests now.
  */
 export function isForMove(
   vm: Vm,
@@ -71,8 +73,8 @@ export function isForMove(
 }
 
 /**
- * The causation of everything that follows from a move. It continues the chain of the request for the move, whatever
- * else has happened to the VM since.
+ * Returns the causation for all events that follow from a move. They get the correlation id of the request for the
+ * move, whatever else has happened to the VM since that request.
  */
 export function causedByMove({ requestedBy }: Migration): Causation {
   return causedBy(requestedBy);

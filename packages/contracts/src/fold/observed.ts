@@ -1,6 +1,6 @@
 /**
- * Changes that other tools made to a VM's machine in its pool: what later decisions need to know of them, and the state
- * of a VM that follows such a change.
+ * Folds the observed changes of a VM: changes that other tools made to the VM's machine in its pool. The fold keeps the
+ * time of each change for later decisions, and changes the state of the VM where the VM follows its machine.
  */
 import type { OBSERVED_EVENTS, SeenChange } from "../events/observed.ts";
 import type { VmEvent } from "../events/vm.ts";
@@ -8,7 +8,7 @@ import { remainingReason } from "../preemption.ts";
 import { stopping } from "./vm-run.ts";
 import type { Observations, Vm } from "./vm-state.ts";
 
-/** The reason of a VM that follows a change of its machine. */
+/** For each kind of change by another tool: the `reason` of a VM whose state follows that change. */
 export const SEEN_REASONS: Readonly<Record<SeenChange, string>> = {
   paused: "it was paused in its pool, and not by BioXen",
   suspended: "it was suspended in its pool, and not by BioXen",
@@ -21,7 +21,7 @@ export const SEEN_REASONS: Readonly<Record<SeenChange, string>> = {
 
 type ObservedData = Extract<VmEvent, { type: keyof typeof OBSERVED_EVENTS }>["data"];
 
-/** Returns the fields that the event changes. */
+/** Returns the fields of the VM that the observed change of its machine changes. */
 export function evolveObserved(vm: Vm, data: ObservedData): Partial<Vm> {
   const { fence, seen, seenAtMs } = data;
   const known = vm.observed?.fence === fence ? vm.observed.seenAtMs : {};
@@ -40,7 +40,7 @@ function following(vm: Vm, seen: SeenChange): Partial<Vm> {
     case "halted":
       return stopping(vm, reason, false);
     case "deleted":
-      // A VM without a place has no guest to stop first.
+      // A VM without a place has no guest that must stop before the VM is destroyed.
       return vm.fence === null ? { reason, destroyRequested: true } : stopping(vm, reason, true);
     case "started":
     case "moved":

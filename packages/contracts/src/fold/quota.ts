@@ -1,5 +1,5 @@
 /**
- * The meaning of a quota's events: its limits, and the charges against them.
+ * Folds the events of a quota into its state: its limits, and the charges against them.
  */
 import { type Amounts, amountOf, type Fold, sum } from "@bioxen/kernel";
 import type { QuotaEvent } from "../events/quota.ts";
@@ -10,11 +10,11 @@ export interface QuotaCharge {
   readonly chassisId: string;
   readonly amounts: Amounts;
   /**
-   * Last sequence of the chassis' ledger at the time of the charge. The charge permits an append to that ledger only
-   * while the ledger has no later event.
+   * Sequence of the latest event of the chassis' ledger when the charge was made. The charge permits only the next
+   * append to that ledger: once the ledger has a later event, the charge permits none.
    */
   readonly ledgerSeq: number;
-  /** Sequence of the event that made the charge. */
+  /** Log sequence of the event that made the charge. */
   readonly chargedSeq: number;
   /** Time of the event that made the charge, epoch ms. */
   readonly chargedAtMs: number;
@@ -23,20 +23,20 @@ export interface QuotaCharge {
 export interface Quota {
   readonly exists: true;
   readonly label: string;
-  /** Limits. A resource that is not named is unlimited. */
+  /** The limit of each resource. A resource without an entry is unlimited. */
   readonly resources: Amounts;
   /**
-   * Sequence of the first `set`. Once a ledger has a later event, only instances that know this quota can change that
-   * ledger.
+   * Log sequence of the first `set` event of this quota. Once a ledger has a later event, only service instances that
+   * know this quota can change that ledger.
    */
   readonly firstSeq: number;
-  /** Sequence of the last `set`. Earlier charges were made under other limits. */
+  /** Log sequence of the latest `set` event. Charges before it were made under other limits. */
   readonly setSeq: number;
-  /** True once the entries that were held before the first `set` are charged as well. */
+  /** True once the ledger entries from before the first `set` event are charged, too. */
   readonly counted: boolean;
-  /** True while the limits are in force: no command under way can raise the sum above them. */
+  /** True while the limits are in force: no command in progress can raise the charged sum above them. */
   readonly enforced: boolean;
-  /** By {@link chargeKey}. A VM that is being moved is charged on two chassis. */
+  /** The charges, by {@link chargeKey}. A VM that is moving has a charge on two chassis. */
   readonly charges: Readonly<Record<string, QuotaCharge>>;
 }
 
@@ -49,8 +49,8 @@ export function chargeKey(vmId: string, chassisId: string): string {
 }
 
 /**
- * The sum of all charges. An incarnation that is charged on two chassis while it moves counts once, with the larger
- * amounts.
+ * Returns the sum of all charges of a quota. A VM that is charged on two chassis while it moves counts once: for each
+ * resource, the larger of its two amounts.
  */
 export function chargedAmounts(quota: Quota): Amounts {
   return sum(mostByIncarnation(Object.values(quota.charges)).values());
@@ -63,7 +63,7 @@ interface Incarnation {
 
 type Holding = Incarnation & { readonly amounts: Amounts };
 
-/** For each incarnation, by {@link incarnationKey}: per resource, the largest amount of any of its holdings. */
+/** Returns, for each incarnation by {@link incarnationKey}, the largest amount of each resource among its holdings. */
 export function mostByIncarnation(holdings: Iterable<Holding>): ReadonlyMap<string, Amounts> {
   const most = new Map<string, Amounts>();
   for (const holding of holdings) {
@@ -78,14 +78,17 @@ export function incarnationKey({ vmId, incarnation }: Incarnation): string {
   return `${vmId}#${incarnation}`;
 }
 
-/** Per resource, the larger of the two amounts. */
+/** Returns, for each resource of `a` or `b`, the larger of the two amounts. */
 export function larger(a: Amounts, b: Amounts): Amounts {
   const out: Record<string, number> = { ...a };
   for (const [name, amount] of Object.entries(b)) out[name] = Math.max(out[name] ?? 0, amount);
   return out;
 }
 
-/** The free part of each limit; 0 where more is charged than a lowered limit allows. */
+/**
+ * Returns, for each limited resource, the limit minus the charged amount. The result is 0 if a lowered limit is below
+ * the charged amount.
+ */
 export function quotaFree(quota: Quota, charged = chargedAmounts(quota)): Amounts {
   return Object.fromEntries(
     Object.entries(quota.resources).map(([name, limit]) => [
@@ -95,7 +98,7 @@ export function quotaFree(quota: Quota, charged = chargedAmounts(quota)): Amount
   );
 }
 
-/** True when some limit is lower than before. A limit on a resource that had none is lower, too. */
+/** Returns true when at least one limit is lower than before. A new limit on an unlimited resource counts as lower. */
 function isLower(limits: Amounts, before: Amounts): boolean {
   return Object.entries(limits).some(([name, limit]) => limit < (before[name] ?? Number.POSITIVE_INFINITY));
 }

@@ -1,5 +1,6 @@
 /**
- * Events that change what a VM holds while it keeps its place: preemption, its end, and a resize.
+ * Folds the events that change the allocation of a VM on its present chassis: a preemption, the end of a preemption,
+ * and a resize.
  */
 import { type Amounts, type EventPosition, equalAmounts } from "@bioxen/kernel";
 import type { VmEvent } from "../events/vm.ts";
@@ -37,13 +38,17 @@ function preempted(vm: Vm, { mode, by, byPriority, reason, allocation }: Preempt
     state: mode === "pause" ? "paused" : vm.state,
     reason,
     allocation,
-    // Preemption ends a move: the reservation on its target is for the amounts before the preemption.
+    // Preemption cancels a move, because the target chassis reserved the amounts that the VM held before the
+    // preemption.
     migration: null,
     preemption: { mode, by, byPriority, reason, seq: at.seq, atMs: at.atMs, active: true, heldByUser },
   };
 }
 
-/** Once the full request is allocated, the preemption is over. The VM then runs again, unless its user paused it. */
+/**
+ * Returns the VM after a resize. If the allocation now equals the full request, an active preemption ends. A VM that
+ * was paused by that preemption then runs again, unless its user also paused it.
+ */
 function resized(vm: Vm, request: Amounts, allocation: Amounts | null): Vm {
   const next = { ...vm, request, allocation };
   if (vm.preemption?.active !== true || allocation === null || !equalAmounts(request, allocation))

@@ -1,6 +1,6 @@
 /**
- * Events of a VM that wants a place or gets one: it asks, no chassis takes it, a ledger holds a reservation, it loses
- * that reservation.
+ * Folds the events of a VM's placement: the VM requests a place, every chassis refuses it, it gets a place, or it is
+ * displaced.
  */
 import type { EventPosition } from "@bioxen/kernel";
 import type { PlacementRefusal, VmEvent } from "../events/vm.ts";
@@ -37,7 +37,7 @@ export function evolvePlacement(vm: Vm, event: PlacementEvent, at: EventPosition
         automaticStarts: event.data.automatic ? vm.automaticStarts + 1 : 0,
       };
     case "bioxen.vm.deferred.v1":
-      // While a VM waits for a move, the refusals concern the move.
+      // If the VM has a move in progress, the refusals are about that move, not about the VM's present place.
       return vm.migration === null
         ? { ...vm, refusals: event.data.reasons, reason: describeRefusals(event.data.reasons) }
         : { ...vm, migration: { ...vm.migration, refusals: event.data.reasons } };
@@ -91,11 +91,11 @@ export function describeRefusals(refusals: readonly PlacementRefusal[]): string 
 }
 
 /**
- * True when `entry` is the reservation that this pending VM waits for: made for its incarnation, after it began to
- * wait.
+ * Returns true when `entry` is the reservation that this pending VM waits for: an entry of this incarnation that was
+ * made after the VM began to wait.
  *
- * An older entry belongs to an earlier wait that ended without it, or to a move. Its ledger may be releasing it at this
- * moment.
+ * An older entry belongs to an earlier wait or to a move. The ledger that holds such an entry may be about to release
+ * it.
  */
 export function isForWaiting(vm: VmState, entry: Pick<LedgerEntry, "incarnation" | "fence">): boolean {
   return (

@@ -1,5 +1,5 @@
 /**
- * Events of a VM's guest: it starts, restarts, pauses, resumes, stops, fails, and the VM is destroyed.
+ * Folds the events of a VM's guest (start, restart, pause, resume, stop, failure) and the event that destroys the VM.
  */
 import type { VmEvent } from "../events/vm.ts";
 import { endedPreemption, isHeldByPreemption, remainingReason } from "../preemption.ts";
@@ -69,7 +69,10 @@ function ended(state: "stopped" | "error", reason: string): Partial<Vm> {
   return { ...UNPLACED, state, reason, ...NOT_WAITING, checkpoint: null };
 }
 
-/** The changes to a VM that begins to stop, by a command or because its machine was stopped or deleted in its pool. */
+/**
+ * Returns the changed fields of a VM that begins to stop. The cause is a command, or a stop or deletion of the VM's
+ * machine in its pool.
+ */
 export function stopping(vm: Vm, reason: string | null, destroy: boolean): Partial<Vm> {
   return {
     state: "stopping",

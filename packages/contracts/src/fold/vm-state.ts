@@ -1,10 +1,10 @@
 /**
- * The state of one VM, as the fold of its events gives it. Every reader of the log sees this state: the owner decides
- * on it, and scheduler, allocator, agent, monitor and time travel read it.
+ * The state of one VM, as the fold of its events. Lifecycle owns the VM and decides on this state; the scheduler,
+ * allocator, agent, monitor and queries of the past read the same state.
  *
- * The place of a VM is fenced: `fence` is the token of its present reservation, `lastFence` that of the newest
- * reservation it ever had. A reader thereby recognises a late reservation, and a guest that has outlived its
- * reservation.
+ * `fence` is the fencing token of the VM's present reservation, and `lastFence` that of its newest reservation so far.
+ * With them, a reader recognises a reservation that comes too late, and a guest that still runs after its reservation
+ * has ended.
  */
 import type { Amounts, CauseEvent } from "@bioxen/kernel";
 import type { MoveCode } from "../events/move.ts";
@@ -32,14 +32,17 @@ export interface RestartPolicy {
   readonly backoffMs: number;
 }
 
-/** From the mildest to the hardest for the victim; packages/contracts/src/preemption.ts says what each mode leaves. */
+/**
+ * The modes of preemption, from the mildest to the hardest for the preempted VM. packages/contracts/src/preemption.ts
+ * says what each mode leaves the VM.
+ */
 export const PREEMPTION_MODES = ["starve", "pause", "evict"] as const;
 export type PreemptionMode = (typeof PREEMPTION_MODES)[number];
 
 /** The last preemption of a VM. */
 export interface Preemption {
   readonly mode: PreemptionMode;
-  /** The VM that the resources went to. */
+  /** Id of the VM of higher priority that got the resources which this VM gave up. */
   readonly by: string;
   /** Priority of the VM `by` at the time of the preemption. */
   readonly byPriority: number;
@@ -49,41 +52,45 @@ export interface Preemption {
   /** Time of the preemption event, epoch ms. */
   readonly atMs: number;
   /**
-   * True while the VM holds less than its request. False once it has its full request again, or no longer wants to run.
+   * True while the VM holds less than its request because of this preemption. False once the VM has its full request
+   * again, or no longer wants to run.
    */
   readonly active: boolean;
   /**
-   * While the VM is paused by preemption: true when its user wants it paused as well. It then stays paused when it is
-   * reinstated.
+   * Relevant while the VM is paused by preemption. True when the VM's user paused it as well: it then stays paused
+   * after the preemption ends.
    */
   readonly heldByUser: boolean;
 }
 
-/** A move to another chassis that is under way. */
+/** A move of the VM to another chassis that is in progress. */
 export interface Migration {
-  /** The chassis that the request named; null for any chassis with room. */
+  /** The target chassis that the request for the move named; null: any chassis with room. */
   readonly toChassisId: string | null;
   readonly code: MoveCode;
   readonly reason: string;
   readonly requestedAtMs: number;
   readonly requestedSeq: number;
-  /** The event that requested the move. Everything that follows from the move continues its causal chain. */
+  /** The event that requested the move: every later event of the move carries its correlation id. */
   readonly requestedBy: CauseEvent;
-  /** The reservation on the target chassis; null while the move waits for one. */
+  /** The VM's reservation on the target chassis; null while the move waits for a reservation. */
   readonly target: {
     readonly chassisId: string;
     readonly fence: number;
     readonly allocation: Amounts;
   } | null;
-  /** While the move waits: why each chassis refuses the VM. */
+  /** While the move waits for a reservation: why each chassis refuses the VM. */
   readonly refusals: readonly PlacementRefusal[];
 }
 
-/** Changes that other tools made to the VM's machine in its present place. A new place starts with none. */
+/**
+ * Changes that other tools made to the VM's machine in its pool. Only changes at the VM's present place count: a new
+ * place starts without any.
+ */
 export interface Observations {
-  /** Fence of the VM's present place. */
+  /** Fencing token of the place at which the changes were observed. */
   readonly fence: number;
-  /** The agent's clock when each kind of change was last recorded, epoch ms. */
+  /** For each kind of change: when it was last recorded, by the agent's clock, epoch ms. */
   readonly seenAtMs: Readonly<Partial<Record<SeenChange, number>>>;
 }
 
@@ -93,17 +100,19 @@ export interface Vm extends GuestState {
   readonly biologicalType: BiologicalType;
   readonly vmType: VmType;
   readonly state: VmStateName;
-  /** Why the VM is in this state, as a sentence; null when the state explains itself. */
+  /** Why the VM is in its present state, as text; null when the name of the state says enough. */
   readonly reason: string | null;
-  /** Code of the failure; null unless the state is `error`. */
+  /** Error code of the VM's failure; null unless the VM's state is `error`. */
   readonly failure: string | null;
   readonly chassisId: string | null;
   readonly fence: number | null;
   readonly lastFence: number;
   readonly request: Amounts;
-  /** The minimum that starving leaves the VM; null: its full request, so that starving takes nothing. */
+  /** The minimum that starving leaves the VM; null: the minimum is its full request, so starving takes nothing. */
   readonly guarantee: Amounts | null;
-  /** Ceiling for borrowing idle capacity of the chassis; absent: the VM borrows nothing. */
+  /**
+   * Maximum amounts that the VM may use when it borrows idle capacity of its chassis; absent: the VM borrows nothing.
+   */
   readonly burst?: Amounts | undefined;
   readonly allocation: Amounts | null;
   readonly priority: number;
@@ -115,23 +124,23 @@ export interface Vm extends GuestState {
   readonly labels: Readonly<Record<string, string>>;
   readonly config: Readonly<Record<string, unknown>>;
   readonly parent: string | null;
-  /** While pending: why each chassis refuses the VM. */
+  /** While the VM is pending: why each chassis refuses it. */
   readonly refusals: readonly PlacementRefusal[];
-  /** While stopping: true when the VM is destroyed as soon as it has stopped. */
+  /** While the VM is stopping: true when it will be destroyed as soon as it has stopped. */
   readonly destroyRequested: boolean;
-  /** True when the VM was paused as it lost its place: its next guest starts paused. */
+  /** True when the VM was paused by its user when it lost its place. Its next guest then starts paused. */
   readonly startsPaused: boolean;
-  /** Starts by the restart policy since the last start by a command. */
+  /** Number of automatic starts by the restart policy since the last start by a command. */
   readonly automaticStarts: number;
   readonly pendingSinceMs: number | null;
-  /** Sequence of the event that made the VM wait for a place. */
+  /** Log sequence of the event since which the VM waits for a place; null while it does not wait. */
   readonly pendingSinceSeq: number | null;
-  /** When the VM got its present place, epoch ms; null without a place. */
+  /** Time at which the VM got its present place, epoch ms; null without a place. */
   readonly placedAtMs: number | null;
   readonly preemption: Preemption | null;
-  /** The move that is under way; null when there is none. */
+  /** The move in progress; null when the VM is not moving. */
   readonly migration: Migration | null;
-  /** Changes that other tools made to the VM's machine; absent: none was seen. */
+  /** Changes that other tools made to the VM's machine in its pool; absent: no such change was observed. */
   readonly observed?: Observations | undefined;
   readonly version: number;
   readonly createdAtMs: number;

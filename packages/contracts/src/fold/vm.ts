@@ -1,8 +1,8 @@
 /**
- * The meaning of a VM's events: the state of a VM after each of them.
+ * Folds the events of a VM into its state.
  *
- * `evolve` hands each event to the file of its group, which returns the state after it. Every switch is exhaustive: a
- * new event type does not compile until a group has taken it.
+ * `evolve` passes each event to the file for its group of events, which returns the new state. Every switch is
+ * exhaustive: a new event type does not compile until one of the groups handles it.
  */
 import type { EventPosition, Fold } from "@bioxen/kernel";
 import type { VmEvent } from "../events/vm.ts";
