@@ -1,16 +1,17 @@
 /**
- * The function behind `string.find`, `match`, `gmatch` and `gsub` in the sandbox: it searches a subject for a pattern.
+ * Searches a subject for a pattern, on behalf of `string.find`, `match`, `gmatch` and `gsub` in the sandbox.
  *
- * Called from Lua as `scan(subject, pattern, init, mode, after)`; both are strings, `init` an integer as in `string.find`,
- * `after` the end of the previous match, which an empty match may not repeat, or -1. Returns nil if there is no match,
- * `false, message` if the pattern is malformed, otherwise by mode:
+ * Lua calls `scan(subject, pattern, init, mode, after)`. `subject` and `pattern` are strings, and `init` is an integer
+ * as in `string.find`. `after` is the end of the previous match, where the next match must not end again; -1 means no
+ * previous match. The result is nil if there is no match, and `false, message` if the pattern is malformed. Otherwise
+ * the results depend on `mode`:
  *
  *   find, plain  first, last, captures …
  *   match        captures …, or the whole match
  *   gmatch       end, then as match; `^` is an ordinary character
  *   gsub         first, end, then as match
  *
- * It calls no Lua code: the sandbox calls the guest's replacement functions, which can be interrupted there.
+ * A scan calls no Lua code. The sandbox itself calls the guest's replacement functions, which can be interrupted there.
  */
 import { MAX_CAPTURES } from "./limits.ts";
 import type { LuaAbi, LuaState } from "./lua-abi.ts";
@@ -19,10 +20,13 @@ import { type Capture, isPlain, PatternError, PatternMatch } from "./lua-pattern
 /** The values of `mode`; sandbox/string.lua has the same values. */
 const SCAN = { find: 0, plain: 1, match: 2, gmatch: 3, gsub: 4 } as const;
 const CARET = 0x5e;
-/** Subject length × pattern length up to which a plain search tries every position; above it, it first prepares a table. */
+/**
+ * Largest product of subject length and pattern length for which a plain search tries every position. A search above
+ * this limit prepares a table first, so that its time stays linear.
+ */
 const SMALL_SEARCH = 1 << 16;
 
-/** Bytes of a plain search that cost as much as one pattern step. */
+/** Number of bytes in a plain search that cost a guest as much as one step of a pattern match. */
 const BYTES_PER_PLAIN_STEP = 4;
 
 interface Found {
@@ -34,14 +38,14 @@ interface Found {
 /** The parts of the calling Lua instance that a scan uses; implemented by `LuaRuntime`. */
 export interface ScanHost {
   readonly abi: LuaAbi;
-  /** The running guest, which pays for the steps. */
+  /** The guest that runs now: the steps of a scan are charged to its instruction budget. */
   readonly running: { charge(instructions: number): void } | undefined;
   /** Returns the bytes of the string at `index`, valid until the next call into the module. */
   bytesAt(L: LuaState, index: number): Uint8Array;
   pushString(L: LuaState, text: string): void;
 }
 
-/** Runs one scan. Returns the number of pushed results. */
+/** Runs one scan with the arguments on the stack of `L`. Pushes the results there, and returns their number. */
 export function scanFromLua(runtime: ScanHost, L: LuaState): number {
   const { abi } = runtime;
   const subject = runtime.bytesAt(L, 1);

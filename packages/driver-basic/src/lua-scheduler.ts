@@ -1,10 +1,11 @@
 /**
  * Shares one thread among the calls of many guests.
  *
- * Calls of one guest are queued, because they share its globals. Guests with a call run in turn, one slice each, so a
- * busy guest delays another guest by one slice per turn. A guest with a lost Lua state is booted again before its next
- * call, and its program runs first. Environment changes of that repeated run are not applied, because the cell still
- * has those of the first run. The program finds the `state` of the last checkpoint of the guest.
+ * The calls of one guest are queued, because they share its globals. Guests with a pending call take turns of one time
+ * slice each, so a busy guest delays another guest by one slice per turn. When the Lua state of a guest was lost, the
+ * scheduler creates a new one before the next call and runs the guest's program again. That repeated run finds the
+ * global `state` of the guest's last checkpoint. Its changes to the environment are not applied, because the cell still
+ * has those of the first run.
  */
 
 import { type CallEnd, type CallLimits, type CallOutcome, LuaCall } from "./lua-call.ts";
@@ -33,7 +34,7 @@ interface Tenant {
   guest: LuaGuest | undefined;
   kept: KeptLua | null;
   running: { readonly job: Job; readonly call: LuaCall | undefined; readonly output: CallOutput } | undefined;
-  /** Whether the next boot is a repeated one, so that the program must run first. */
+  /** Whether the guest's next Lua state replaces an earlier one, so that the program must run again before any call. */
   again: boolean;
 }
 
@@ -41,7 +42,10 @@ const NOTHING_RUN = { instructions: 0, stateLost: false } as const;
 
 export interface SchedulerOptions {
   readonly post: (message: FromWorker) => void;
-  /** Announces the guest and call that the thread runs from now on; undefined for none. */
+  /**
+   * Called with the guest and the call that the thread works on from now on. `call` is undefined during a repeated run
+   * of the program; both are undefined when the thread works on no guest.
+   */
   readonly workingFor: (key: GuestKey | undefined, call: CallId | undefined) => void;
 }
 
@@ -50,7 +54,7 @@ export class LuaScheduler {
   readonly #post: (message: FromWorker) => void;
   readonly #workingFor: SchedulerOptions["workingFor"];
   readonly #tenants = new Map<GuestKey, Tenant>();
-  /** Tenants with pending work, the next one first. */
+  /** Guests with pending work, in the order of their next time slices. */
   #ready: Tenant[] = [];
 
   constructor(runtime: LuaRuntime, options: SchedulerOptions) {
@@ -82,7 +86,7 @@ export class LuaScheduler {
     }
   }
 
-  /** Runs slices for about `budgetMs`. Returns whether work is left. */
+  /** Runs time slices of pending calls for about `budgetMs` milliseconds. Returns whether calls are still pending. */
   turn(budgetMs: number): boolean {
     const endMs = this.#runtime.now() + budgetMs;
     while (this.#runtime.now() < endMs) {
@@ -94,17 +98,17 @@ export class LuaScheduler {
     return this.#ready.length > 0;
   }
 
-  /** Runs one slice of this tenant. Returns whether it needs another. */
+  /** Runs one time slice of the guest's current or next job. Returns whether the guest has more work. */
   #slice(tenant: Tenant): boolean {
     this.#workingFor(tenant.key, tenant.running?.job.call ?? tenant.queue[0]?.call);
     const end = tenant.running === undefined ? this.#startNext(tenant) : tenant.running.call?.advance();
-    // The output is published before the report of the end.
+    // The output of a call is published before the report that the call has ended.
     this.#publishLog(tenant, end !== undefined);
     if (end !== undefined) this.#finish(tenant, end);
     return tenant.running !== undefined || tenant.queue.length > 0;
   }
 
-  /** Starts the next job. Returns a `CallEnd` if it ends at once. */
+  /** Starts the next job in the guest's queue. Returns the end of the job if it ends at once, else undefined. */
   #startNext(tenant: Tenant): CallEnd | undefined {
     const refusal = tenant.guest === undefined ? this.#boot(tenant) : undefined;
     const job = tenant.queue.shift();
@@ -128,7 +132,10 @@ export class LuaScheduler {
     return call.begin(job.work, job.view);
   }
 
-  /** Creates the tenant's Lua state, and queues its program before the other jobs. Returns the reason of a failure. */
+  /**
+   * Creates the guest's Lua state and, if it replaces a lost one, puts the program first in the queue. Returns the
+   * reason if the state cannot be created, else undefined.
+   */
   #boot(tenant: Tenant): string | undefined {
     try {
       tenant.guest = LuaGuest.boot(this.#runtime, tenant.identity);

@@ -1,8 +1,10 @@
 /**
- * The thread that runs every guest's Lua: it receives calls from the agent's thread, runs them in slices, and reports.
+ * The thread that runs every guest's Lua: it receives calls from the agent's thread, runs them in slices, and reports
+ * their results.
  *
- * The agent may end it at any moment, and does so if the heartbeat stops; all its state can be recreated. It catches no unexpected
- * exception: the thread then dies, and the agent handles that like a stopped heartbeat.
+ * The agent may end this thread at any moment, and does so when the thread's heartbeat stops. All state of the thread
+ * can be recreated. An unexpected exception is not caught: the thread dies, and the agent reacts as it does to a
+ * stopped heartbeat.
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { invariant } from "@bioxen/kernel";

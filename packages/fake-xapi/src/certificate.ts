@@ -5,9 +5,9 @@
 import { generateKeyPairSync, randomBytes, sign, X509Certificate } from "node:crypto";
 
 export interface SelfSigned {
-  /** In PEM. */
+  /** The certificate, in PEM. */
   readonly certificate: string;
-  /** In PEM. */
+  /** The private key, in PEM. */
   readonly key: string;
   /** SHA-256 of the certificate, as `AA:BB:…`. */
   readonly fingerprint: string;
@@ -72,7 +72,7 @@ function extensionsOf(addresses: readonly string[]): Buffer {
   return der(0xa3, sequence(notAnAuthority, altName));
 }
 
-/** A new certificate for `localhost` and the addresses, valid from yesterday for 10 years by default. */
+/** Returns a new certificate for `localhost` and the addresses. By default it is valid from yesterday for 10 years. */
 export function selfSigned(options: CertificateOptions = {}): SelfSigned {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
   const name = nameOf(options.commonName ?? "fake-xapi");

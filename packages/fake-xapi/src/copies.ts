@@ -1,6 +1,4 @@
-/**
- * Copies of VMs: clone, copy, snapshot, checkpoint and revert; also their removal.
- */
+/** Makes copies of VMs (clone, copy, snapshot, checkpoint), reverts VMs to snapshots, and removes VMs. */
 import { randomBytes } from "node:crypto";
 import type { Pool } from "./pool.ts";
 import { Refusal } from "./refusal.ts";
@@ -173,7 +171,7 @@ function disksOf(pool: Pool, ref: string): string[] {
     .filter((vdi) => vdi !== NULL && vdi !== "");
 }
 
-/** Removes the record with its devices and its memory image. As in XAPI, the disks stay. */
+/** Removes the VM's record with its devices and its memory image. As in XAPI, the disks stay. */
 export function removeVm(pool: Pool, ref: string): void {
   const vm = pool.db.get("VM", ref);
   dropMemoryImage(pool, ref);

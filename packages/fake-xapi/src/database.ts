@@ -22,7 +22,7 @@ export interface FakeEvent {
   readonly snapshot?: FakeRecord;
 }
 
-/** What `event.from` returns. */
+/** The result of the method `event.from`. */
 export interface FakeEventBatch {
   readonly events: readonly FakeEvent[];
   readonly token: string;
@@ -43,7 +43,7 @@ interface Deletion {
   readonly deletedAt: number;
 }
 
-/** Maximum number of deletions that are remembered. A reader that missed a forgotten deletion has lost events. */
+/** Maximum number of deletions that are remembered. A reader that missed a forgotten deletion gets `EVENTS_LOST`. */
 const MAX_DELETIONS = 10_000;
 const TOKEN = /^(\d{20}),(\d{20})$/;
 
@@ -71,7 +71,7 @@ export class Database {
     return ref;
   }
 
-  /** The object's record; change it only by `update`. Throws `HANDLE_INVALID`. */
+  /** Returns the object's record; only `update` may change it. Throws `HANDLE_INVALID` when the object is missing. */
   get(className: string, ref: string): FakeRecord {
     const row = this.#table(className).get(ref);
     if (row === undefined) throw new Refusal("HANDLE_INVALID", className, ref);
@@ -106,12 +106,12 @@ export class Database {
     return [...this.#table(className)].map(([ref, { record }]) => [ref, record]);
   }
 
-  /** The present generation as a token, which is opaque to clients. */
+  /** Returns the present generation as a token, which is opaque to clients. */
   token(): string {
     return `${String(this.#generation).padStart(20, "0")},${"0".padStart(20, "0")}`;
   }
 
-  /** The generation in a token. Throws the errors of `event.from`. */
+  /** Returns the generation in a token. Throws the errors of `event.from` for a malformed or outdated token. */
   generationOf(token: string): number {
     if (token === "") return 0;
     const match = TOKEN.exec(token);
@@ -129,7 +129,7 @@ export class Database {
     this.#wake();
   }
 
-  /** One event for each selected object that changed after `generation`. */
+  /** Returns one event for each selected object that changed after `generation`. */
   since(
     generation: number,
     isSelected: (className: string, ref: string) => boolean,

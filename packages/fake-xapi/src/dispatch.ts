@@ -33,7 +33,7 @@ const LOGIN = "session.login_with_password";
 /** A method of the protocol, not of XAPI's datamodel: it takes no session and lists the other methods. */
 const LIST_METHODS = "system.listMethods";
 
-/** Names of all methods. As in XAPI, a method that only reads cannot run as a task. */
+/** Returns the names of all methods. As in XAPI, a method that only reads cannot run as a task. */
 function methodNames(): string[] {
   const names = Object.keys(SIGNATURES);
   return [...names, ...names.filter((name) => !name.includes(".get_")).map((name) => `Async.${name}`)];
@@ -60,7 +60,7 @@ export class Dispatch {
     this.#handlers = allMethods(pool, this.operations, credentials, (task) => this.#cancel(task));
   }
 
-  /** Runs a call. Rejects with `Refusal`. */
+  /** Runs a client's call and resolves with its outcome. Rejects with `Refusal` when XAPI would reject the call. */
   async call(method: string, params: readonly unknown[]): Promise<Outcome> {
     const { statistics } = this;
     const { faults } = this.#pool;
@@ -151,7 +151,7 @@ export class Dispatch {
     running.abort();
   }
 
-  /** Aborts every running task. */
+  /** Aborts and removes every running task. */
   close(): void {
     for (const [task, abort] of this.#running) {
       abort.abort();

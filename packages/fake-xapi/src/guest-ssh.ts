@@ -11,7 +11,7 @@ import { runScript } from "./guest-shell.ts";
 import { NOT_RUN, parseSupervised, TIMED_OUT } from "./supervised-program.ts";
 
 export interface GuestSshOptions {
-  /** Port of all guests. Default: a free one. */
+  /** Port of the SSH servers of all guests. Default: a free one. */
   readonly port?: number | undefined;
   /** Public key that grants access besides the password, as a line of an OpenSSH public key file. Default: none. */
   readonly authorizedKey?: string | undefined;
@@ -135,7 +135,7 @@ function publicPart(ssh2: typeof import("ssh2"), key: string): Buffer {
   return parsed.getPublicSSH();
 }
 
-/** Fingerprint of a public key in its wire form, as `ssh-keygen -l` prints it. */
+/** Returns the fingerprint of a public key in its wire form, as `ssh-keygen -l` prints it. */
 function fingerprintOf(key: Buffer): string {
   return `SHA256:${createHash("sha256").update(key).digest("base64").replace(/=+$/, "")}`;
 }

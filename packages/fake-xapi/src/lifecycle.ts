@@ -49,7 +49,10 @@ export const LIFECYCLE: Readonly<Record<string, Rule>> = {
 
 export type VmOperation = keyof typeof LIFECYCLE & string;
 
-/** Returns the rule of an allowed operation. Throws the error that XAPI would answer. */
+/**
+ * Checks that `operation` is allowed for the VM in its present state, and returns the rule of the operation. Throws the
+ * error that XAPI would answer.
+ */
 export function assertAllowed(ref: string, vm: FakeRecord, operation: VmOperation, hasTools: boolean): Rule {
   const rule = LIFECYCLE[operation];
   if (rule === undefined) throw new Refusal("INTERNAL_ERROR", `no rule for ${operation}`);

@@ -1,6 +1,6 @@
 /**
- * Every method of the fake by name. `vm-methods.ts` has those of VMs, the schema yields those that only read, and this
- * file has those of sessions, tasks, hosts and events.
+ * The table of all methods of the fake by name. `vm-methods.ts` defines the methods of VMs. The methods that only read
+ * are derived from the schema. This file defines those of sessions, tasks, hosts and events.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Call, Handler } from "./handler.ts";
@@ -44,14 +44,14 @@ export function allMethods(
   );
 }
 
-/** Removes a task. Throws `HANDLE_INVALID`. */
+/** Removes a task. Throws `HANDLE_INVALID` when the task is missing. */
 export function removeTask(pool: Pool, task: string): void {
   pool.db.get("task", task);
   for (const [session] of pool.db.all("session")) pool.unlink("session", session, "tasks", task);
   pool.db.remove("task", task);
 }
 
-/** The `get_…` methods of every class. */
+/** Returns the `get_…` methods of every class. */
 function readers(pool: Pool): Record<string, Handler> {
   const { db } = pool;
   const out: Record<string, Handler> = {};

@@ -1,6 +1,6 @@
 /**
- * Operations on VMs: each is checked, lasts `operationMs`, and then takes effect, unless its task is cancelled before
- * that.
+ * Operations on VMs. Each operation is checked, lasts `operationMs` and then takes effect. An operation that is
+ * cancelled within that time has no effect.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import * as copies from "./copies.ts";
@@ -19,8 +19,10 @@ export class Operations {
   }
 
   /**
-   * Checks that the operation is allowed, waits for its duration, then runs `effect`. Meanwhile the VM rejects other
-   * operations. Rejects with `Refusal`.
+   * Runs one operation on a VM: checks that the operation is allowed, waits `operationMs`, then calls `effect` and
+   * resolves with its result. Rejects with `Refusal` when the operation is not allowed or is cancelled. Until this
+   * operation has ended, the VM rejects every other operation that may not overtake it (see `lifecycle.ts`). A clone or
+   * a copy blocks no other operation.
    */
   async run<T>(
     vm: string,
@@ -51,7 +53,7 @@ export class Operations {
     }
   }
 
-  /** Whether guests have their tools. */
+  /** Returns whether guests have the guest tools installed. */
   hasTools(): boolean {
     return !this.#pool.faults.switches.guestsLackTools;
   }

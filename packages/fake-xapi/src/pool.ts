@@ -14,11 +14,14 @@ export interface PoolOptions {
   readonly storageGiB: number;
   /** Duration of each change of a VM's power state or disks, ms. */
   readonly operationMs: number;
-  /** SSH servers of running guests. Without it guests report addresses on which nothing listens. */
+  /** The SSH servers of running guests. Without them, guests report addresses at which no server listens. */
   readonly ssh?: GuestSsh | undefined;
 }
 
-/** Key of a template's or VM's `other_config` for the SSH host key of its guest; the driver reads it. */
+/**
+ * Key in the `other_config` of a template or VM. Its value is the fingerprint of the guest's SSH host key, which the
+ * driver reads.
+ */
 const HOST_KEY_CONFIG = "bioxen:ssh-host-key";
 
 export const MIB = 1024 * 1024;
@@ -27,7 +30,7 @@ const GIB = 1024 * MIB;
 const CONTROL_MEMORY = 1024 * MIB;
 /** Memory that Xen itself takes on a host, bytes. */
 const HOST_OVERHEAD = 256 * MIB;
-/** Memory overhead of a domain, bytes. */
+/** Memory that Xen needs for each VM in addition to the memory of the VM, bytes. */
 const VM_OVERHEAD = 12 * MIB;
 /** Size of a new copy-on-write clone on disk, bytes. */
 const CLONE_BYTES = 8 * MIB;
@@ -45,7 +48,7 @@ export interface Counts {
   readonly vifs: number;
   readonly tasks: number;
   readonly sessions: number;
-  /** SSH connections into guests. */
+  /** Number of open SSH connections into guests. */
   readonly connections: number;
 }
 
@@ -199,20 +202,20 @@ export class Pool {
     this.db.remove("VBD", ref);
   }
 
-  /** Adds a reference to a set field. */
+  /** Adds the reference `value` to a field that holds a set of references. */
   link(className: string, ref: string, field: string, value: string): void {
     const before = this.db.get(className, ref)[field] as string[];
     this.db.update(className, ref, { [field]: [...before, value] });
   }
 
-  /** Removes a reference from a set field. Idempotent. */
+  /** Removes the reference `value` from a field that holds a set of references. Idempotent. */
   unlink(className: string, ref: string, field: string, value: string): void {
     const before = this.db.find(className, ref)?.[field] as string[] | undefined;
     if (before?.includes(value) !== true) return;
     this.db.update(className, ref, { [field]: before.filter((one) => one !== value) });
   }
 
-  /** Free memory of a host, bytes. */
+  /** Returns the free memory of a host, bytes. */
   freeMemory(host: string): number {
     if (this.faults.switches.noMemory) return 0;
     const { metrics } = this.db.get("host", host) as { metrics: string };
@@ -222,7 +225,9 @@ export class Pool {
     return total - HOST_OVERHEAD - used;
   }
 
-  /** The enabled host with the most free memory. Throws XAPI's error when no host has enough. */
+  /**
+   * Returns the enabled host with the most free memory. Throws XAPI's error when no host has enough memory for the VM.
+   */
   hostFor(vm: FakeRecord): string {
     const needed = neededBy(vm);
     const hosts = this.db.all("host").filter(([, host]) => host["enabled"] === true);
@@ -240,7 +245,10 @@ export class Pool {
     return this.#nextDomain;
   }
 
-  /** Returns the address of a guest that starts to run; undefined when its SSH server has no address. */
+  /**
+   * Resolves with an address for a guest that is starting, and starts its SSH server if the fake has any. Resolves with
+   * undefined when the server cannot get an address.
+   */
   async addressFor(vm: string): Promise<string | undefined> {
     const { ssh } = this.options;
     if (ssh !== undefined) return ssh.begin(vm, String(this.db.get("VM", vm)["name_label"]));
@@ -248,7 +256,7 @@ export class Pool {
     return `10.0.${this.#nextAddress >> 8}.${this.#nextAddress & 0xff}`;
   }
 
-  /** Numbers of objects in the pool. */
+  /** Returns the numbers of objects in the pool. */
   counts(): Counts {
     const vms = this.db.all("VM").map(([, vm]) => vm);
     const isSnapshot = (vm: FakeRecord) => vm["is_a_snapshot"] === true;

@@ -1,9 +1,9 @@
 /**
- * Capacity of a pool for BioXen's VMs: the processors of the live hosts, and their memory minus that of Xen, the
- * control domains and other running VMs.
+ * Computes the capacity of a pool for BioXen's VMs: the processors of the live hosts, and their memory minus that of
+ * Xen, the control domains and other running VMs.
  *
- * Processors are time-shared, so other VMs do not reduce their number. The capacity is a sum over hosts: the pool
- * rejects a VM that fits the sum but no single host when it starts.
+ * Processors are time-shared, so other VMs do not reduce their number. The capacity is a sum over hosts. The pool can
+ * therefore reject the start of a VM that fits this sum but no single host.
  */
 import type { XapiClient } from "../xapi/client.ts";
 import type { Inventory } from "./inventory.ts";
@@ -14,7 +14,7 @@ export interface PoolCapacity {
   readonly memoryMiB: number;
 }
 
-/** Reads the capacity from the pool's hosts and the inventory. Never below 0. */
+/** Resolves with the capacity. `inventory` tells how much memory VMs of other owners use. No value is below 0. */
 export async function capacityOf(client: XapiClient, inventory: Inventory): Promise<PoolCapacity> {
   const [hosts, metrics] = await Promise.all([
     client.call("host.get_all_records", []),

@@ -49,8 +49,8 @@ export interface PoolConfiguration {
 }
 
 /**
- * Returns the configuration of the agent `owner`; undefined when no pool is named. Throws a `RangeError` that lists
- * every problem.
+ * Returns the pool configuration of the agent `owner` from the environment variables `env`; undefined when they give no
+ * URL of a pool. Throws a `RangeError` that lists every problem.
  */
 export function poolConfiguration(env: Environment, owner: string): PoolConfiguration | undefined {
   const url = env["BIOXEN_XCPNG_URL"];
@@ -122,7 +122,10 @@ function trustOf(env: Environment, attempt: Attempt, problems: string[]): Trust 
 /** Deadline of each call while a pool is checked, ms. */
 const CHECK_TIMEOUT_MS = 10_000;
 
-/** Checks that the pool is reachable and has the template. Returns undefined, or the problem with its remedy. */
+/**
+ * Checks that the pool is reachable and has the template. Resolves with a text that names the problem and its remedy,
+ * or with undefined if there is no problem.
+ */
 export async function poolProblem({ options }: PoolConfiguration): Promise<string | undefined> {
   const { url, template } = options;
   const client = new XapiClient({

@@ -1,5 +1,6 @@
 /**
- * Translates XAPI's errors into the driver port's: retryable, no capacity, or permanent.
+ * Converts errors of XAPI to errors of the driver port, whose codes distinguish three cases: the operation can be
+ * retried, capacity is missing, or the failure is permanent.
  */
 import { messageOf } from "@bioxen/kernel";
 import { DriverError, type DriverErrorCode } from "@bioxen/vm-driver";
@@ -40,8 +41,8 @@ const MEANING: Readonly<Record<string, Meaning>> = {
 };
 
 /**
- * Translates what a call to the pool threw; `what` names the operation. Anything but a XAPI error is returned
- * unchanged.
+ * Converts an error of a call to the pool to a `DriverError` whose message starts with `what`, the name of the
+ * operation. Errors that do not come from the pool are returned unchanged.
  */
 export function asDriverError(thrown: unknown, what: string): unknown {
   if (thrown instanceof XapiUnreachable) {
@@ -52,7 +53,8 @@ export function asDriverError(thrown: unknown, what: string): unknown {
   const isStorage = thrown.code.startsWith("SR_BACKEND_FAILURE");
   const storage: Meaning = { code: "CAPACITY_EXCEEDED", why: "the storage failed" };
   const meaning = isStorage ? storage : MEANING[thrown.code];
-  // Every other code is retryable: states change, operations end, hosts come back.
+  // An error with any other code is retryable, because its cause can pass: a state changes, an operation ends, a host
+  // returns.
   const why = meaning?.why ?? "the pool is not ready for the operation";
   return new DriverError(meaning?.code ?? "UNAVAILABLE", `${what}: ${why} (${thrown.message})`, {
     cause: thrown,
@@ -60,7 +62,9 @@ export function asDriverError(thrown: unknown, what: string): unknown {
   });
 }
 
-/** Explains why the pool cannot be used, and the remedy. */
+/**
+ * Returns an error text that says why the pool at `url` cannot be used. For rejected credentials it adds the remedy.
+ */
 export function explainAccess(thrown: unknown, url: string): string {
   if (thrown instanceof XapiError && thrown.code === "SESSION_AUTHENTICATION_FAILED") {
     return `${url} rejects this user name and password: check the agent's credentials (environment or file). Use the pool's root, or a user with the role vm-admin`;

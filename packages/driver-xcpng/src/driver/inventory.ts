@@ -1,6 +1,4 @@
-/**
- * The driver's copy of the pool's VM records, by reference, and the index of own VMs by id.
- */
+/** The driver's copy of the pool's VM records by XAPI reference, with an index of this agent's own VMs by VM id. */
 import type { GuestStatus, KeptGuest, KeptSnapshot } from "@bioxen/vm-driver";
 import type { VmRecord } from "../xapi/records.ts";
 import { hasRun, isUnfinishedClone, snapshotOf, type Tags, tagsOf } from "./tags.ts";
@@ -64,12 +62,12 @@ export class Inventory {
     return record === undefined || tags === undefined ? undefined : { ref, record, tags };
   }
 
-  /** Every own VM, in order of id. */
+  /** Returns every VM of this agent, sorted by VM id. */
   allOwn(): readonly OwnVm[] {
     return [...this.#own.values()].sort((a, b) => (a.tags.vmId < b.tags.vmId ? -1 : 1));
   }
 
-  /** This agent's snapshots of its VMs, with their references. */
+  /** Returns the snapshots that this agent took of VMs it still has, with their XAPI references. */
   snapshots(): readonly (KeptSnapshot & { readonly ref: string })[] {
     return [...this.#records].flatMap(([ref, record]) => {
       const snapshot = snapshotOf(record, this.#owner);
@@ -79,7 +77,7 @@ export class Inventory {
     });
   }
 
-  /** References of this agent's clones that have no keys yet. */
+  /** Returns the references of clones that this agent made and has not marked with its keys yet (see `tags.ts`). */
   unfinishedClones(): readonly string[] {
     const isUnfinished = (record: VmRecord): boolean => isUnfinishedClone(record, this.#owner);
     return [...this.#records].filter(([, record]) => isUnfinished(record)).map(([ref]) => ref);
@@ -114,7 +112,7 @@ export function keptOf(vm: OwnVm): KeptGuest | undefined {
   return { vmId, incarnation, fence };
 }
 
-/** Whether two records agree in every field that matters to the driver. */
+/** Returns whether two records of a VM are equal in every field that the driver uses. */
 export function isSame(a: VmRecord, b: VmRecord): boolean {
   const relevant = (r: VmRecord) =>
     JSON.stringify([

@@ -2,20 +2,23 @@
  * Deadlines and limits of the driver, each with its reason.
  */
 
-/** How long an operation of the pool may take before it is cancelled, ms. */
+/** Deadline of each kind of operation in the pool, ms. An operation that takes longer is cancelled. */
 export interface Deadlines {
   /**
-   * A copy-on-write clone takes seconds, on busy storage a minute. A full copy takes longer, in proportion to the disk.
+   * Deadline of a clone. A copy-on-write clone takes seconds, or a minute on busy storage. A full copy takes longer, in
+   * proportion to the size of the disk.
    */
   readonly cloneMs: number;
-  /** Time until Xen has built the domain; the guest boots afterwards. */
+  /** Deadline of a start. A start ends when Xen has built the domain; the guest boots afterwards. */
   readonly startMs: number;
   readonly hardShutdownMs: number;
-  /** A resume reads the guest's whole memory from disk. */
+  /** Deadline of a resume, which reads the guest's whole memory from disk. */
   readonly resumeMs: number;
-  /** A checkpoint writes the guest's whole memory to disk. */
+  /** Deadline of a snapshot. A snapshot with memory (a checkpoint) writes the guest's whole memory to disk. */
   readonly snapshotMs: number;
-  /** A revert switches the disks to those of the snapshot; for a checkpoint it also copies the memory. */
+  /**
+   * Deadline of a revert, which replaces the VM's disks by those of the snapshot and copies the memory of a checkpoint.
+   */
   readonly revertMs: number;
 }
 export const DEFAULT_DEADLINES: Deadlines = {
@@ -26,17 +29,23 @@ export const DEFAULT_DEADLINES: Deadlines = {
   snapshotMs: 300_000,
   revertMs: 300_000,
 };
-/** Time for a guest's services to end before the VM is switched off, ms. */
+/** Default time that a guest has for a clean shutdown before its VM is switched off, ms. */
 export const DEFAULT_SHUTDOWN_GRACE_MS = 60_000;
-/** Longest time for a clean shutdown, ms. XAPI itself waits 20 minutes for one. */
+/**
+ * Longest time that a VM's config can give its guest for a clean shutdown, ms. XAPI itself waits as long: 20 minutes.
+ */
 export const MAX_SHUTDOWN_GRACE_MS = 1_200_000;
-/** Hosts write a row of statistics every 5 s, so a shorter interval yields no new data. */
+/**
+ * Interval at which the driver reads statistics, ms. Hosts write a row every 5 s, so a shorter interval yields no new
+ * data.
+ */
 export const STATISTICS_INTERVAL_MS = 5_000;
 /** How long the driver keeps a guest's metrics before it reads them again, ms. Addresses and tools change rarely. */
 export const GUEST_METRICS_AGE_MS = 60_000;
 /**
- * Share of a pool's memory that is kept back for the overhead of domains: shadow pages (about 1 % of a VM's memory) and
- * a few MiB per domain. With a smaller share the pool rejects the last VMs of a full pool; nothing else breaks.
+ * Share of a pool's memory that the driver does not offer to VMs, in permille. Domains need this memory for shadow
+ * pages (about 1 % of a VM's memory) and a few MiB each. With a smaller share, a nearly full pool rejects the last VMs;
+ * nothing else breaks.
  */
 export const DOMAIN_OVERHEAD_PERMILLE = 20;
 export const MIB = 1024 * 1024;

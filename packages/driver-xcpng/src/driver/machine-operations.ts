@@ -1,8 +1,8 @@
 /**
- * The order of operations on machines: one at a time per VM, and only for the reservation that the fence names.
+ * Runs operations on machines one at a time per VM, and only for the reservation that the operation's fence identifies.
  *
- * After a failed operation the pool may differ from the inventory, so the next operation on that VM reads all VMs
- * first.
+ * After a failed operation the pool may differ from the inventory. The next operation on that VM therefore reads all
+ * VMs first.
  */
 import { DriverError, Fences } from "@bioxen/vm-driver";
 import { asDriverError } from "./failures.ts";
@@ -37,14 +37,15 @@ export class MachineOperations {
     if (this.#isClosed) throw new DriverError("UNAVAILABLE", "the driver is closed");
   }
 
-  /** Aborts every start. New operations are rejected. */
+  /** Aborts every start in progress. From then on, new operations are rejected. */
   close(): void {
     this.#isClosed = true;
     for (const { abort } of this.#starts.values()) abort.abort();
   }
 
   /**
-   * Returns the newest fence among the VM's guests that run, are lost or are being started; undefined if there is none.
+   * Returns the newest fence of this VM: that of its guest in the pool, of its lost guest or of its start in progress.
+   * Returns undefined if the VM has none of them.
    */
   heldFence(vmId: string): number | undefined {
     const vm = this.#pool.inventory.own(vmId);
@@ -57,8 +58,8 @@ export class MachineOperations {
   }
 
   /**
-   * Runs `work` in the VM's turn, once the pool is connected. Rejects with `DriverError`; `what` names the operation
-   * in its message.
+   * Runs `work` after the VM's earlier operations, and once the pool is connected. Rejects with a `DriverError` whose
+   * message names the operation by `what`.
    */
   inTurn(vmId: string, what: string, work: () => Promise<void>): Promise<void> {
     return this.#pool.queue.run(vmId, async () => {
@@ -76,8 +77,8 @@ export class MachineOperations {
   }
 
   /**
-   * Runs `work` in the VM's turn, on the guest with exactly this fence. Rejects when that guest is absent or has
-   * failed.
+   * Runs `work` on the guest with this fence, after the VM's earlier operations. Rejects when the VM has no guest with
+   * this fence, or when that guest has failed.
    */
   async onGuest(
     vmId: string,
@@ -98,7 +99,9 @@ export class MachineOperations {
     });
   }
 
-  /** Runs a start that {@link abortStart} can end. Rejects with `INVALID_STATE` after an abort. */
+  /**
+   * Runs `work`, which starts a guest; {@link abortStart} can abort it. Rejects with `INVALID_STATE` after an abort.
+   */
   async starting(vmId: string, fence: number, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const abort = new AbortController();
     this.#starts.set(vmId, { fence, abort });

@@ -18,15 +18,15 @@ export interface MachineSettings {
   readonly network: string | undefined;
   readonly vcpus: number;
   readonly memoryMiB: number;
-  /** Maximum number of virtual CPUs without a restart, at least `vcpus`. */
+  /** Largest number of virtual CPUs that the running machine can get without a restart; at least `vcpus`. */
   readonly maxVcpus: number;
-  /** Maximum memory without a restart, MiB, at least `memoryMiB`. */
+  /** Largest memory that the running machine can get without a restart, MiB; at least `memoryMiB`. */
   readonly maxMemoryMiB: number;
   /** Weight in Xen's credit scheduler: under contention, twice the weight gets twice the processor time. */
   readonly weight: number;
-  /** Upper limit in hundredths of one physical CPU; 0 means no limit. */
+  /** Maximum processor time of the machine, in hundredths of one physical CPU; 0 means no limit. */
   readonly cap: number;
-  /** Time for a clean shutdown, ms; 0 switches the machine off at once. */
+  /** Time that a clean shutdown may take before the machine is switched off, ms; 0 switches it off at once. */
   readonly graceMs: number;
 }
 

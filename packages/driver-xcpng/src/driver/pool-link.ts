@@ -1,8 +1,8 @@
 /**
  * The driver's connection to its pool: the client, the event loop, the inventory and the statistics.
  *
- * The link connects by itself and reconnects for as long as it is open. At the first connection it ends what a crashed
- * predecessor left in the pool: sessions, tasks and unfinished clones.
+ * The link connects by itself, and reconnects for as long as it is open. At its first connection it removes from the
+ * pool what a crashed agent with the same id left there: sessions, tasks and unfinished clones.
  */
 import { KeyedQueue, messageOf } from "@bioxen/kernel";
 import { DriverError } from "@bioxen/vm-driver";
@@ -17,13 +17,13 @@ import { Statistics } from "./statistics.ts";
 import { type Observed, Watch } from "./watch.ts";
 
 export interface PoolLinkOptions extends Omit<XapiClientOptions, "originator"> {
-  /** Id of this agent in the pool. VMs of other owners are never touched. */
+  /** Id of this agent. It marks the agent's VMs in the pool; the agent never changes a VM of another owner. */
   readonly owner: string;
   readonly statisticsIntervalMs?: number | undefined;
   /** How long the server may wait for an event before it answers, s; see `EventLoopOptions.silenceSeconds`. */
   readonly silenceSeconds?: number | undefined;
   readonly deadlines?: Partial<Deadlines> | undefined;
-  /** Called with failures of the pool and with its recovery. The message never contains a secret. */
+  /** Called with a message when the pool fails, and when it answers again. No message contains a secret. */
   readonly onTrouble?: ((message: string) => void) | undefined;
 }
 
@@ -61,7 +61,7 @@ export class PoolLink {
     this.statistics = new Statistics(client, inventory);
     const onError = (thrown: unknown): void => this.#report(messageOf(thrown));
     const { vms, queue, statistics } = this;
-    // A failed look-up of a host's name must not suppress the report of a move.
+    // The move of a VM must be reported even when the names of its hosts cannot be read.
     const learnHosts = (refs: readonly string[]) => statistics.learnHosts(refs).catch(onError);
     this.#watch = new Watch({ ...listener, owner, inventory, vms, queue, learnHosts, onError });
     this.#loop = new EventLoop({
@@ -100,7 +100,10 @@ export class PoolLink {
     this.#poller.unref();
   }
 
-  /** Reads every VM and task of the pool again, and reports the changes that happened while no events arrived. */
+  /**
+   * Reads every VM and task of the pool again. Reports the changes that happened while no events arrived, and ends what
+   * a crashed agent left.
+   */
   async #resync(): Promise<void> {
     const before = this.inventory.allOwn();
     await this.vms.fetchAll();
@@ -115,7 +118,10 @@ export class PoolLink {
     await this.vms.sweep();
   }
 
-  /** Resolves once the pool has been read. Rejects with `UNAVAILABLE` and the remedy while the pool is unreachable. */
+  /**
+   * Resolves once the driver has read all VMs of the pool. While the pool is unreachable, rejects with an `UNAVAILABLE`
+   * error that gives the cause.
+   */
   async whenReady(): Promise<void> {
     await this.#started;
     await this.#loop.whenReady().catch((thrown) => {

@@ -7,7 +7,7 @@ import type { Inventory } from "./inventory.ts";
 /** Maximum number of template names in an error text. */
 const MAX_LISTED = 20;
 
-/** Reference of the only object with this name or uuid. Throws `BAD_REQUEST` when none or several match. */
+/** Returns the reference of the only object with this name or uuid. Throws `BAD_REQUEST` when none or several match. */
 export function objectNamed(
   objects: readonly (readonly [string, { readonly uuid: string; readonly name_label: string }])[],
   nameOrUuid: string,
@@ -25,7 +25,7 @@ export function objectNamed(
   throw new DriverError("BAD_REQUEST", why);
 }
 
-/** Reference of the template with this name or uuid. Throws `BAD_REQUEST` when none or several match. */
+/** Returns the reference of the template with this name or uuid. Throws `BAD_REQUEST` when none or several match. */
 export function templateNamed(inventory: Inventory, nameOrUuid: string): string {
   const named = [...inventory.entries()].filter(
     ([, vm]) => !vm.is_a_snapshot && (vm.name_label === nameOrUuid || vm.uuid === nameOrUuid),

@@ -2,8 +2,8 @@
  * Operations on one VM of the pool. The caller runs at most one operation per VM at a time.
  *
  * Each step checks the present state and does only what is missing, so that calling an interrupted operation again
- * finishes it. A new clone has no keys yet, so an interrupted start cannot find it by them; its name shows which start
- * made it.
+ * finishes it. A new clone does not have the keys yet by which the driver finds its VMs (`tags.ts`). Until it has them,
+ * its name says which start made it.
  */
 import { randomBytes } from "node:crypto";
 import type { GuestSpec } from "@bioxen/vm-driver";
@@ -35,7 +35,7 @@ export class PoolVms {
   readonly #owner: string;
   readonly #deadlines: Deadlines;
   readonly #removal: VmRemoval;
-  /** Names of clones that are in progress here. */
+  /** Names of the clones that this process is making. */
   readonly #making = new Set<string>();
   /** References of VMs that changed after their last read. */
   readonly #dirty = new Set<string>();
@@ -54,17 +54,20 @@ export class PoolVms {
     this.#inventory.replaceAll(await this.#client.call("VM.get_all_records", []));
   }
 
-  /** Notes that the VM changed in the pool, so that the inventory may be outdated. */
+  /** Marks the VM as changed in the pool, so that its record in the inventory may be outdated. */
   markDirty(ref: string): void {
     this.#dirty.add(ref);
   }
 
-  /** Whether the VM changed since its last read. */
+  /** Returns whether the VM was marked as changed after its last read. */
   isDirty(ref: string): boolean {
     return this.#dirty.has(ref);
   }
 
-  /** Reads the VM again until no change arrives during the read. Resolves with undefined when it no longer exists. */
+  /**
+   * Reads the VM's record into the inventory, and repeats the read if the VM changes meanwhile. Resolves with undefined
+   * when the VM no longer exists or is not this agent's.
+   */
   async refresh(ref: string): Promise<OwnVm | undefined> {
     try {
       do {
@@ -108,7 +111,7 @@ export class PoolVms {
     return this.setTags(vm, { fence, graceMs: settings.graceMs });
   }
 
-  /** Writes the changed keys. A new fence clears the mark that the VM has run. */
+  /** Writes `changed` into the VM's keys. A new fence clears the mark that the VM has run. */
   async setTags(vm: OwnVm, changed: Partial<Tags>): Promise<OwnVm> {
     const record = await this.#client.call("VM.get_record", [vm.ref]);
     const tags = { ...vm.tags, ...changed };
@@ -149,7 +152,10 @@ export class PoolVms {
     return this.refresh(ref);
   }
 
-  /** Connects the first interface to this network. Other interfaces stay as the template has them. */
+  /**
+   * Connects the VM's first network interface to the network with this name or uuid. The VM's other interfaces stay as
+   * the template has them.
+   */
   async #connect(vm: OwnVm, nameOrUuid: string): Promise<void> {
     const networks = Object.entries(await this.#client.call("network.get_all_records", []));
     const network = objectNamed(networks, nameOrUuid, "network");
@@ -190,7 +196,7 @@ export class PoolVms {
     const { ref, record } = vm;
     const source = await this.#client.call("VM.get_record", [snapshot]);
     const config = tagged(record, this.#owner, tags);
-    // A machine that is restored with its memory counts as a guest at once.
+    // The snapshot includes memory, so the reverted VM holds a guest at once and needs the mark that it has run.
     if (source.suspend_VDI !== NULL_REF) config[RAN_KEY] = String(tags.fence);
     await this.#client.call("VM.set_other_config", [snapshot, config]);
     // The mark is removed before the shutdown, because a halted VM with the mark counts as halted outside BioXen.
@@ -272,7 +278,9 @@ export class PoolVms {
     return objectNamed(repositories, nameOrUuid, "storage repository");
   }
 
-  /** Destroys clones without keys that no operation here is making: a crash left them. */
+  /**
+   * Destroys this agent's clones that have no keys and that this process is not making: an interrupted start left them.
+   */
   async sweep(): Promise<void> {
     for (const ref of this.#inventory.unfinishedClones()) {
       const name = this.#inventory.record(ref)?.name_label ?? "";
@@ -281,7 +289,7 @@ export class PoolVms {
   }
 }
 
-/** Whether an operation failed because the VM is halted already. */
+/** Returns whether an operation failed because the VM is already halted. */
 function isHaltedAlready(thrown: unknown): boolean {
   return hasCode(thrown, "VM_BAD_POWER_STATE") && thrown.params.at(-1)?.toLowerCase() === "halted";
 }

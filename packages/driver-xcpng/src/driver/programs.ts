@@ -2,7 +2,7 @@
  * Runs programs in machines for the driver port: finds a machine's address and host keys, connects, and reports the
  * outcome.
  *
- * The pool is asked for each new connection, because a guest can have another address after a boot.
+ * Each new connection reads the machine's address from the pool, because the address can change when the guest boots.
  */
 import { DriverError, type ExecOptions, type ExecOutcome } from "@bioxen/vm-driver";
 import { Connection, type Login } from "../ssh/connection.ts";
@@ -16,10 +16,10 @@ import { asDriverError } from "./failures.ts";
 import type { OwnVm } from "./inventory.ts";
 
 export interface SshSettings extends HostKeySources {
-  /** Reads the credentials; called at each connection. Its errors never contain a secret. */
+  /** Reads the SSH credentials. Called for each new connection. Its errors never contain a secret. */
   readonly login: () => Promise<Login>;
   readonly port: number;
-  /** Time until a program has started, ms. */
+  /** Maximum time until a program has started, ms. It includes the opening of a connection. */
   readonly connectTimeoutMs: number;
   readonly limits?: Partial<ConnectionLimits> | undefined;
 }
@@ -45,8 +45,8 @@ export class Programs {
   }
 
   /**
-   * Runs a program. `target` returns the machine; it is called again right before the program starts and throws when
-   * that run of the machine has ended.
+   * Runs a program in the machine that `target` returns. `target` is called a second time right before the program
+   * starts, and throws when the machine no longer runs under the same fence.
    */
   async run(target: () => OwnVm, source: string, { timeoutMs }: ExecOptions): Promise<ExecOutcome> {
     requireProgram(source, timeoutMs);

@@ -1,5 +1,6 @@
 /**
- * Restores machines from snapshots. A snapshot stays in the pool under a name of BioXen's; a checkpoint only names it.
+ * Restores machines from snapshots. A snapshot stays in the pool, under a name that BioXen gives it. A checkpoint of a
+ * machine contains only that name.
  *
  * A machine is reverted once for each restore of its VM. The machine's keys contain the number of restores, and the
  * revert itself updates that number. An interrupted start or restart therefore continues without a second revert, which
@@ -10,14 +11,14 @@ import type { Inventory, OwnVm } from "./inventory.ts";
 import type { MachineSettings } from "./machine-settings.ts";
 import type { PoolLink } from "./pool-link.ts";
 
-/** The checkpoint of a machine: the name of its snapshot, as JSON. */
+/** Returns the checkpoint of a machine: the name of its snapshot, as JSON. */
 export function checkpointNaming(name: string): Uint8Array {
   return new TextEncoder().encode(JSON.stringify({ xcpngSnapshot: name }));
 }
 
 /**
- * Reference of the snapshot that the spec's checkpoint names; undefined without a checkpoint. Throws `BAD_REQUEST` when
- * the pool has no such snapshot.
+ * Returns the reference of the snapshot that the spec's checkpoint names; undefined without a checkpoint. Throws
+ * `BAD_REQUEST` when the pool has no such snapshot.
  */
 export function wantedSnapshot(inventory: Inventory, { vmId, checkpoint }: GuestSpec): string | undefined {
   if (checkpoint === undefined) return undefined;
@@ -39,8 +40,8 @@ function nameIn(checkpoint: Uint8Array): unknown {
 }
 
 /**
- * Reverts the machine to the snapshot and gives it the fence and restore count of `spec`. It is then halted or
- * suspended. Without a snapshot only the keys change.
+ * Reverts the machine to `snapshot`, and gives it the fence and restore count of `spec`. The machine is then halted, or
+ * suspended if the snapshot includes memory. Without a snapshot, only the machine's keys change.
  */
 export async function revertTo(
   { vms }: Pick<PoolLink, "vms">,

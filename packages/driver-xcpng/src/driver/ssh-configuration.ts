@@ -23,7 +23,7 @@ export const SSH_VARIABLES = [
 const DEFAULT_PORT = 22;
 const MAX_PORT = 65_535;
 
-/** The SSH settings; undefined when none of the variables is set. Adds every problem to `problems`. */
+/** Returns the SSH settings; undefined when none of their variables is set. Adds every problem to `problems`. */
 export function sshSettings(env: Environment, attempt: Attempt, problems: string[]): SshSettings | undefined {
   const set = SSH_VARIABLES.filter((name) => env[name]);
   if (set.length === 0) return undefined;

@@ -14,7 +14,7 @@ import { GUEST_METRICS_AGE_MS, MIB } from "./limits.ts";
 /** The measurements of one VM in one 5 s interval; null where the host measured nothing. */
 export interface Measured {
   readonly atSeconds: number;
-  /** Mean load of its virtual CPUs, 0 to 1. */
+  /** Mean load of the VM's virtual CPUs, 0 to 1. */
   readonly cpu: number | null;
   readonly memoryBytes: number | null;
   readonly freeKiB: number | null;
@@ -23,7 +23,10 @@ export interface Measured {
 /** Age of the oldest row to request, s. This is three rows of 5 s, because a host may be one row behind. */
 const LOOK_BACK_SECONDS = 15;
 
-/** The newest row of each VM, by uuid. Throws `SyntaxError` when the body is malformed. */
+/**
+ * Returns the newest measurements of each VM in a host's answer, by the VM's uuid. Throws `SyntaxError` when the answer
+ * is malformed.
+ */
 export function parseUpdates(body: string): ReadonlyMap<string, Measured> {
   const quoted = body.replaceAll(/([[,:]\s*)(-?(?:NaN|Infinity|nan|inf))(?=\s*[,\]}])/g, '$1"NaN"');
   const parsed = JSON.parse(quoted) as {
@@ -59,7 +62,7 @@ export function parseUpdates(body: string): ReadonlyMap<string, Measured> {
   );
 }
 
-/** Seconds since the epoch of an XAPI date such as `20260131T12:00:00Z`. */
+/** Converts an XAPI date such as `20260131T12:00:00Z` to seconds since 1970. */
 export function secondsOf(datetime: string): number {
   const iso = datetime.replace(/^(\d{4})(\d\d)(\d\d)T/, "$1-$2-$3T");
   return Date.parse(iso) / 1000;
@@ -69,11 +72,11 @@ interface GuestMeasurements {
   metrics: VmMetricsRecord | undefined;
   measured: Measured | undefined;
   guest: GuestMetricsRecord | undefined;
-  /** Reference of the record that `guest` is a copy of. */
+  /** Reference of the pool's record from which `guest` was read. */
   guestRef: string;
   /** Time at which `guest` was read, epoch ms. */
   guestAtMs: number;
-  /** Fence of the run that was measured. */
+  /** Fence of the guest to which these measurements belong. */
   readonly fence: number;
 }
 
@@ -102,7 +105,7 @@ export class Statistics {
     await Promise.all(read);
   }
 
-  /** Reads the facts of all hosts again if at least one host in `refs` is unknown. */
+  /** Reads the names, addresses and clock offsets of all hosts again if at least one host in `refs` is unknown. */
   async learnHosts(refs: readonly string[]): Promise<void> {
     if (refs.some((ref) => !this.#hosts.has(ref))) await this.readHosts();
   }
@@ -112,7 +115,8 @@ export class Statistics {
   }
 
   /**
-   * Measures every guest once. Guests of a host that does not answer keep their last values; its error is then thrown.
+   * Reads the measurements of every guest once. If a host does not answer, its guests keep their last values, and the
+   * first such error is thrown at the end.
    */
   async poll(): Promise<void> {
     const guests = this.#inventory.allOwn().filter((vm) => guestOf(vm) !== undefined);
@@ -173,7 +177,7 @@ export class Statistics {
     known.guestRef = ref;
   }
 
-  /** Number of virtual CPUs that the VM has now. */
+  /** Resolves with the number of virtual CPUs that the VM has now. */
   async vcpusOf(vm: OwnVm): Promise<number> {
     return Number((await this.#client.call("VM_metrics.get_record", [vm.record.metrics])).VCPUs_number);
   }
@@ -184,7 +188,7 @@ export class Statistics {
     if (known !== undefined) known.metrics = undefined;
   }
 
-  /** The guest's latest sample. A machine has no cell, so all values of a cell are 0. */
+  /** Returns the guest's latest sample. A machine has no cell, so all values of a cell are 0. */
   sample(vm: OwnVm): GuestSample {
     const { metrics, measured, guest } = this.#of(vm);
     const { record } = vm;

@@ -33,7 +33,10 @@ export interface Tags {
   readonly restores: number;
 }
 
-/** The VM's `other_config` with these keys and without the mark that it has run. Other entries are kept. */
+/**
+ * Returns the VM's `other_config` with the keys for `tags`, and without the mark that the VM has run. Other entries are
+ * kept.
+ */
 export function tagged(record: VmRecord, owner: string, tags: Tags): Record<string, string> {
   const { [RAN_KEY]: _, ...others } = record.other_config;
   return {
@@ -48,7 +51,7 @@ export function tagged(record: VmRecord, owner: string, tags: Tags): Record<stri
   };
 }
 
-/** The keys of a VM; undefined when the VM does not belong to `owner`. */
+/** Returns the values of a VM's keys; undefined when the VM does not belong to `owner`. */
 export function tagsOf(record: VmRecord, owner: string): Tags | undefined {
   const config = record.other_config;
   if (config[KEYS.owner] !== owner || config[KEYS.uuid] !== record.uuid || record.is_a_snapshot)
@@ -60,22 +63,28 @@ export function tagsOf(record: VmRecord, owner: string): Tags | undefined {
   return { vmId, incarnation, fence, graceMs, restores };
 }
 
-/** Whether the VM has run for this fence and was not stopped by BioXen since. */
+/** Returns whether the VM has the mark that it has run under this fence. A stop by BioXen removes the mark. */
 export function hasRun(record: VmRecord, fence: number): boolean {
   return record.other_config[RAN_KEY] === String(fence);
 }
 
-/** Name of a clone until it has its keys; `nonce` makes it unique. */
+/** Returns the name that a clone has until its keys are set; `nonce` makes the name unique. */
 export function cloneName(owner: string, vmId: string, fence: number, nonce: string): string {
   return `bioxen/${owner}/${vmId}/${fence}/${nonce}`;
 }
 
-/** Name of a snapshot. The name alone identifies it, because one call creates the snapshot complete. */
+/**
+ * Returns the name of a snapshot. A snapshot needs no keys: it has this name from its creation, and the name identifies
+ * it.
+ */
 export function snapshotName(owner: string, vmId: string, name: string, takenAtMs: number): string {
   return `bioxen/${owner}/${vmId}/snapshot/${name}/${takenAtMs}`;
 }
 
-/** Decodes the name of a snapshot; undefined unless `owner` took it. */
+/**
+ * Returns the VM id, the snapshot's own name and the time that the record's name contains; undefined unless the record
+ * is a snapshot that `owner` took.
+ */
 export function snapshotOf(record: VmRecord, owner: string): KeptSnapshot | undefined {
   if (!record.is_a_snapshot || !record.name_label.startsWith(`bioxen/${owner}/`)) return undefined;
   const [vmId, kind, name, takenAtMs] = record.name_label.slice(`bioxen/${owner}/`.length).split("/");
@@ -83,7 +92,7 @@ export function snapshotOf(record: VmRecord, owner: string): KeptSnapshot | unde
   return { vmId, name, takenAtMs: Number(takenAtMs) };
 }
 
-/** Whether this is a clone by `owner` that has no keys yet: it is in progress, or a crash left it. */
+/** Returns whether the record is a clone by `owner` without keys: the clone is in progress, or a crash left it. */
 export function isUnfinishedClone(record: VmRecord, owner: string): boolean {
   const isClone =
     record.is_a_template && !record.is_a_snapshot && record.name_label.startsWith(`bioxen/${owner}/`);

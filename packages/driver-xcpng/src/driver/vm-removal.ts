@@ -43,7 +43,7 @@ export class VmRemoval {
     return unlessMissing(this.#client.call("VM.get_record", [ref]));
   }
 
-  /** The disk behind a VBD; undefined when another VM uses it too, or the VBD has none. */
+  /** Resolves with the disk behind a VBD; undefined when another VM uses the disk too, or when the VBD has no disk. */
   async #ownDisk(vbd: string): Promise<string | undefined> {
     const record = await unlessMissing(this.#client.call("VBD.get_record", [vbd]));
     if (record === undefined || record.type !== "Disk" || record.empty || record.VDI === NULL_REF)
@@ -53,7 +53,7 @@ export class VmRemoval {
   }
 }
 
-/** The result of a call, or undefined when its object is missing in the pool. */
+/** Resolves with the result of `call`, or with undefined when the object of the call is missing in the pool. */
 async function unlessMissing<T>(call: Promise<T>): Promise<T | undefined> {
   return call.catch((thrown) => {
     if (hasCode(thrown, "HANDLE_INVALID")) return undefined;

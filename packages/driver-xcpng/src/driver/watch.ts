@@ -2,8 +2,8 @@
  * Keeps the inventory up to date with the pool's events, and reports changes to own VMs that came from outside BioXen.
  *
  * An event for an own VM can be older than the record that an operation has just read. Such an event therefore only
- * triggers a new read, in the VM's turn; a difference found then was made outside BioXen. Records of other VMs are
- * taken from the event as they are.
+ * triggers a new read after the VM's current operation. A difference found by that read was made outside BioXen.
+ * Records of other VMs are taken from the event as they are.
  */
 import type { KeyedQueue } from "@bioxen/kernel";
 import type { GuestStatus, OutsideChange } from "@bioxen/vm-driver";
@@ -17,9 +17,9 @@ export interface Observed {
   readonly vmId: string;
   readonly fence: number;
   readonly change: OutsideChange;
-  /** The guest before the change; undefined when only its disks were kept. */
+  /** The status of the VM's guest before the change; undefined when the VM had no guest and only kept its disks. */
   readonly before: GuestStatus | undefined;
-  /** References of the hosts when the VM moved to another one. */
+  /** References of the old and the new host if the change moved the VM; else undefined. */
   readonly hosts?: { readonly from: string; readonly to: string } | undefined;
 }
 
@@ -31,7 +31,7 @@ export interface WatchOptions {
   readonly onObserved: (observed: Observed) => void;
   /** Reads the names of these hosts if they are unknown. */
   readonly learnHosts: (refs: readonly string[]) => Promise<void>;
-  /** Called when the record of this VM changed. */
+  /** Called when the record of the VM `vmId` changed. */
   readonly onChanged: (vmId: string, fence: number) => void;
   readonly onError: (thrown: unknown) => void;
 }
@@ -65,7 +65,8 @@ export class Watch {
   #readInTurn(vmId: string, ref: string): void {
     const { queue, vms, onError } = this.#options;
     vms.markDirty(ref);
-    // A running operation reads the VM itself when it ends; then the VM is no longer dirty.
+    // An operation in progress reads the VM itself before it ends; then the VM is no longer dirty and needs no second
+    // read.
     queue.run(vmId, async () => (vms.isDirty(ref) ? this.#read(ref) : undefined)).catch(onError);
   }
 
@@ -78,7 +79,10 @@ export class Watch {
     this.compare(before, after);
   }
 
-  /** Reports the difference between two records of an own VM that no operation of the driver has changed in between. */
+  /**
+   * Reports how an own VM changed from one read to the next. No operation of the driver may have changed the VM between
+   * these two reads, so that the change came from outside BioXen.
+   */
   compare(before: OwnVm | undefined, after: OwnVm | undefined): void {
     const { onObserved, onChanged } = this.#options;
     const own = after ?? before;
@@ -114,7 +118,7 @@ function hasMoved(before: VmRecord, after: VmRecord): boolean {
   return runs && before.resident_on !== after.resident_on;
 }
 
-/** Both hosts when the VM moved, else undefined. */
+/** Returns the old and the new host if the VM moved, else undefined. */
 function hostsOf(before: OwnVm | undefined, after: OwnVm | undefined): Observed["hosts"] {
   if (before === undefined || after === undefined || !hasMoved(before.record, after.record)) return undefined;
   return { from: before.record.resident_on, to: after.record.resident_on };

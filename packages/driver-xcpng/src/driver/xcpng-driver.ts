@@ -49,7 +49,7 @@ export interface XcpngDriver extends VmDriver {
   capacity(): Promise<PoolCapacity>;
 }
 
-/** Changes outside BioXen after which no program of the machine continues. */
+/** Changes outside BioXen that end every program in the machine. */
 const ENDS_PROGRAMS: readonly OutsideChange[] = ["halted", "suspended", "deleted"];
 
 export function createXcpngDriver(options: XcpngDriverOptions): XcpngDriver {
@@ -101,7 +101,7 @@ class Xcpng implements XcpngDriver {
     const work = async (signal: AbortSignal): Promise<void> => {
       await bringUp(this.#pool, operations.fences, spec, settings, signal);
       const vm = this.#pool.inventory.own(vmId);
-      // A machine that was restored with its memory has the size that it had at the snapshot.
+      // A machine that was restored with its memory still has its size at the snapshot, so it gets its allocation now.
       if (spec.checkpoint !== undefined && vm !== undefined) await this.#resize(vm, spec.allocation);
       operations.lost.forget(vmId);
     };
@@ -127,7 +127,7 @@ class Xcpng implements XcpngDriver {
 
   async resize(vmId: string, fence: number, allocation: Readonly<Record<string, number>>): Promise<void> {
     await this.#operations.onGuest(vmId, fence, "resizing", async (vm) => {
-      // XAPI does not resize a paused machine; it gets the size when it is resumed.
+      // XAPI cannot resize a paused machine, so the machine gets its new size when it is resumed.
       if (vm.record.power_state === "Running") await this.#resize(vm, allocation);
       else this.#pendingSizes.set(vmId, { ...allocation });
     });
@@ -239,7 +239,7 @@ class Xcpng implements XcpngDriver {
 
   async #close(): Promise<void> {
     this.#operations.close();
-    // Programs end at once, without waiting for the pool, which first finishes its running operations.
+    // Both are closed at the same time, because the pool first waits for its operations and programs must end at once.
     await Promise.all([this.#programs?.close(), this.#pool.close()]);
   }
 

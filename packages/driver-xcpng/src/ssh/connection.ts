@@ -128,7 +128,7 @@ export class Connection {
     return new Connection(machine, client);
   }
 
-  /** The reason why the connection ended; undefined while it is open. */
+  /** Reason why the connection ended; undefined while the connection is open. */
   get ended(): string | undefined {
     return this.#ended;
   }
@@ -139,7 +139,10 @@ export class Connection {
     return () => this.#onEnd.delete(listener);
   }
 
-  /** Runs a program. Rejects with a `DriverError` whose `details.ran` says whether the program was run. */
+  /**
+   * Runs a program and resolves with its exit. Rejects with a `DriverError`, whose `details.ran` says whether the
+   * program was run.
+   */
   run(source: string, limits: RunLimits): Promise<ProgramExit> {
     return runOn(this.#client, this, source, limits);
   }

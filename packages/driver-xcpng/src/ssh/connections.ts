@@ -1,8 +1,8 @@
 /**
- * The pool of one agent's SSH connections, at most one per machine. The first program in a machine opens its
- * connection, and concurrent programs share that connection. After the last program it stays open for a limited time,
- * but it closes when the machine's run ends. The number of connections is limited, so that many machines do not exhaust
- * the agent's file descriptors.
+ * The pool of one agent's SSH connections, at most one per machine. The first program in a machine opens a connection,
+ * and concurrent programs share it. A connection without programs stays open for a limited time. Every connection
+ * closes when its machine halts, is suspended, restarts or is restored. The number of connections is limited, so that
+ * many machines do not exhaust the agent's file descriptors.
  */
 import { DriverError } from "@bioxen/vm-driver";
 import type { Connection } from "./connection.ts";
@@ -10,12 +10,12 @@ import { tooBusy } from "./failures.ts";
 import { IDLE_MS, MAX_CONNECTIONS, MAX_PROGRAMS_PER_MACHINE } from "./limits.ts";
 
 interface PooledConnection {
-  /** Fence of the machine's run that the connection belongs to. */
+  /** Fence under which the machine ran when the connection was opened. */
   readonly fence: number;
   readonly opening: Promise<Connection>;
   users: number;
   idle: NodeJS.Timeout | undefined;
-  /** Why the connection was closed while it was still being opened. */
+  /** Reason for which the agent closed the connection, possibly before it was open; undefined until then. */
   ended: string | undefined;
 }
 
@@ -49,8 +49,8 @@ export class Connections {
   }
 
   /**
-   * Calls `work` with the connection to one run of the machine and resolves with its result. `fence` identifies the
-   * run; `open` opens the connection if the run has none yet. Rejects with `UNAVAILABLE` when a limit is reached.
+   * Calls `work` with a connection to the machine and resolves with its result. `fence` identifies the machine's run;
+   * `open` opens a connection if that run has none yet. Rejects with `UNAVAILABLE` when a limit is reached.
    */
   async with<T>(
     vmId: string,
@@ -135,7 +135,7 @@ export class Connections {
   }
 }
 
-/** Whether the program was certainly not run. */
+/** Returns whether the error says that the program was certainly not run. */
 function ranNothing(thrown: unknown): boolean {
   return thrown instanceof DriverError && thrown.details["ran"] === "no";
 }

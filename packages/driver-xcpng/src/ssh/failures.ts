@@ -1,6 +1,6 @@
 /**
- * The failures between an agent and a program in a machine, as `DriverError`. `details.ran` tells the caller whether a
- * retry is safe: "no" when nothing was run, "unknown" when the program may have run and the caller must check.
+ * The errors of running a program in a machine, as `DriverError`. `details.ran` tells the caller whether a retry is
+ * safe: "no" when nothing was run, "unknown" when the program may have run and the caller must check.
  */
 import { DriverError } from "@bioxen/vm-driver";
 import type { ExpectedKeys } from "./host-keys.ts";

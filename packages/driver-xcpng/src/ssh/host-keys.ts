@@ -1,9 +1,9 @@
 /**
  * Finds the SSH host keys that a machine may present. There is no trust on first use.
  *
- * The most specific source wins. The first is the machine's record in the pool, which its provisioner wrote and which a
- * clone inherits from its template; the connection to the pool is verified, so its records are trustworthy. The second
- * is the agent's configuration.
+ * Two sources list keys, and the second is used only if the first has none. The first is the machine's record in the
+ * pool, which its provisioner wrote and which a clone inherits from its template. The connection to the pool is
+ * verified, so its records are trustworthy. The second is the agent's configuration.
  */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
@@ -35,7 +35,9 @@ export interface ExpectedKeys {
 }
 
 export interface HostKeySources {
-  /** Fingerprints that are accepted for every machine, as machines from one template share its key. */
+  /**
+   * Fingerprints of host keys that are accepted from every machine, because machines from one template share its key.
+   */
   readonly hostKeys: ReadonlySet<string>;
   /** Path of an OpenSSH `known_hosts` file, read at each connection. */
   readonly knownHostsFile: string | undefined;
@@ -49,12 +51,12 @@ export interface MachineName {
   readonly xenstore: Readonly<Record<string, string>>;
 }
 
-/** Fingerprint of a public key in its wire form, as `ssh-keygen -l` prints it. */
+/** Returns the fingerprint of a public key in its wire form, as `ssh-keygen -l` prints it. */
 export function fingerprintOf(key: Buffer): string {
   return `SHA256:${createHash("sha256").update(key).digest("base64").replace(/=+$/, "")}`;
 }
 
-/** Parses a comma-separated list of fingerprints. Throws `RangeError` that names the malformed ones. */
+/** Parses a comma-separated list of fingerprints. Throws a `RangeError` that names the malformed ones. */
 export function parseFingerprints(text: string): ReadonlySet<string> {
   const all = text
     .split(",")

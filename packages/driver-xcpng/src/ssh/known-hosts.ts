@@ -17,7 +17,7 @@ export interface KnownHost {
   readonly revoked: readonly KnownKey[];
 }
 
-/** The port that `known_hosts` omits. */
+/** Port of a host that `known_hosts` lists without a port. */
 const DEFAULT_PORT = 22;
 
 /** Returns the name under which `known_hosts` lists the host: `host` for port 22, else `[host]:port`. */
@@ -25,7 +25,10 @@ export function nameAt(host: string, port: number): string {
   return port === DEFAULT_PORT ? host : `[${host}]:${port}`;
 }
 
-/** Keys that `text` lists for a host with any of `names`. Malformed lines are ignored. */
+/**
+ * Returns the keys that `text`, the content of a `known_hosts` file, lists for a host with any of `names`. Malformed
+ * lines are ignored.
+ */
 export function knownHost(text: string, names: readonly string[]): KnownHost {
   const keys: KnownKey[] = [];
   const revoked: KnownKey[] = [];

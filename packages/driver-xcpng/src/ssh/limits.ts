@@ -2,9 +2,12 @@
  * Limits of programs in machines, each with its reason.
  */
 
-/** Largest program, bytes: the contract's limit, and half of Linux's limit for one argument (128 KiB). */
+/**
+ * Maximum size of a program, bytes. It is the limit of BioXen's public protocol, and half of Linux's limit for one
+ * argument (128 KiB).
+ */
 export const MAX_SOURCE_BYTES = 65_536;
-/** Longest duration of a program, ms: the contract's limit. */
+/** Maximum duration of a program, ms. It is the limit of BioXen's public protocol. */
 export const MAX_PROGRAM_TIMEOUT_MS = 60_000;
 /**
  * Maximum size of a program's standard output in a reply, and of its standard error, bytes each. The excess is dropped
@@ -13,14 +16,14 @@ export const MAX_PROGRAM_TIMEOUT_MS = 60_000;
 export const MAX_OUTPUT_BYTES = 65_536;
 
 /**
- * Time that an answer may take beyond the program's deadline, ms. Lifecycle waits until 5 s after that deadline, and
- * must learn by then whether the program was run. The margin covers the lookup of the machine, the start of its login
- * shell and the report that the deadline was enforced.
+ * Time that an answer may take beyond the program's deadline, ms. The lifecycle service waits until 5 s after that
+ * deadline, and must learn by then whether the program was run. The margin covers the lookup of the machine, the start
+ * of its login shell and the report that the deadline was enforced.
  */
 export const ANSWER_MARGIN_MS = 4_500;
 /**
- * Largest part of {@link ANSWER_MARGIN_MS} that may pass until the program has started, ms. The rest is for the
- * machine's report at the deadline.
+ * Maximum time until a program has started, ms. It is part of {@link ANSWER_MARGIN_MS}; the rest of that margin is for
+ * the machine's report at the deadline.
  */
 export const MAX_CONNECT_TIMEOUT_MS = 3_500;
 export const DEFAULT_CONNECT_TIMEOUT_MS = 2_500;

@@ -33,7 +33,7 @@ const SUPERVISOR = [
   'setsid sh -c "$s" sh </dev/null & p=$!',
   // The supervisor's own messages, such as "Killed", must not reach the caller.
   "exec </dev/null >/dev/null 2>&1",
-  // Kills the session and the process itself, which may not have its own session yet.
+  // The watchdog kills the program's session, and its process as well, which may not have its own session yet.
   'setsid sh -c "sleep $1 || sleep $2; kill -s USR1 $$; kill -s KILL -- -$p $p" & w=$!',
   "wait $p; c=$?",
   `if [ -n "$t" ]; then wait $p; kill -s ${TIMED_OUT} $$; fi`,
@@ -41,7 +41,7 @@ const SUPERVISOR = [
   "exit $c",
 ].join("; ");
 
-/** `text` quoted as one word of a POSIX shell. */
+/** Returns `text`, quoted as one word of a POSIX shell. */
 export function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

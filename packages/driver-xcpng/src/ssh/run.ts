@@ -14,7 +14,10 @@ import { NOT_RUN, remoteCommand, TIMED_OUT } from "./remote-shell.ts";
 const LOST = "the connection was lost";
 
 export interface ProgramExit {
-  /** Exit status in the form of a shell: 128 + n when signal n ended the program. null when its deadline ended it. */
+  /**
+   * Exit status in the form of a shell: 128 + n when signal n ended the program. null when the deadline ended the
+   * program.
+   */
   readonly exitCode: number | null;
   readonly stdout: string;
   readonly stderr: string;

@@ -1,11 +1,11 @@
 /**
  * A typed client of XAPI with one session.
  *
- * The client logs in at the first call. When the server no longer knows the session, it rejects the call without
- * running it, so the client logs in again and resends the call once. A pool member that is not the master names the
- * master; the client continues there if it trusts that certificate too, and returns to the configured address when the
- * connection fails. The client also resends a read once when its kept-alive connection broke. All other retries are up
- * to the caller.
+ * The client logs in at the first call. A server rejects a call with an unknown session without running it; the client
+ * then logs in again and resends the call once. A pool member that is not the master names the master in its answer.
+ * The client continues there if it trusts the master's certificate, and returns to the configured address when the
+ * connection fails. The client also resends a call that only reads, once, when its kept-alive connection broke. All
+ * other retries are up to the caller.
  */
 import { hasCode, refusalIn, XapiError, XapiUnreachable } from "./errors.ts";
 import { type ArgsOf, isRead, METHODS, type MethodName, type ResultOf } from "./methods.ts";
@@ -79,7 +79,7 @@ export class XapiClient {
     return this.#sessionNumber;
   }
 
-  /** Host that the client currently sends calls to. */
+  /** The host to which the client currently sends calls. */
   get host(): string {
     return this.#address.host;
   }
@@ -167,7 +167,10 @@ export class XapiClient {
     return reply["result"];
   }
 
-  /** Drops a rejected session, unless a newer login has already replaced it, and follows the server to its master. */
+  /**
+   * Drops a session that the server rejected, unless a newer login has already replaced it. If the server named the
+   * master of the pool, the next calls go there.
+   */
   async #forget(session: string, refusal: XapiError): Promise<void> {
     const current = await this.#session?.catch(() => undefined);
     if (current !== session && current !== undefined) return;

@@ -76,7 +76,7 @@ export class XapiUnreachable extends Error {
   }
 }
 
-/** Whether `thrown` is a rejection by XAPI with one of these codes. */
+/** Returns whether `thrown` is a rejection by XAPI with one of these codes. */
 export function hasCode(thrown: unknown, ...codes: readonly KnownCode[]): thrown is XapiError {
   return thrown instanceof XapiError && codes.some((code) => code === thrown.code);
 }

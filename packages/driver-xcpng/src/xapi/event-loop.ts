@@ -1,9 +1,10 @@
 /**
  * Follows a pool without a gap: fetches everything once, then receives changes as events.
  *
- * The token is taken before the fetch, so that a change during the fetch arrives again instead of being lost. XAPI
- * merges events: an event has the latest state of an object, not each transition. When events are lost, the token is
- * invalid or the session is new, the loop fetches everything again.
+ * A token of XAPI marks a position in the stream of events. The loop takes a token before it fetches, so that a change
+ * during the fetch arrives again instead of being lost. XAPI merges events: an event has the latest state of an object,
+ * not each transition. When events are lost, the token is invalid or the session is new, the loop fetches everything
+ * again.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Backoff, backoffDelayMs } from "@bioxen/kernel";
@@ -28,7 +29,10 @@ export interface EventLoopOptions {
  * servers recognise a float by its decimal point.
  */
 const DEFAULT_SILENCE_SECONDS = 30.1;
-/** Time for the answer itself, ms. The deadline of the call is the server's wait plus this margin. */
+/**
+ * Time that the server's answer may take after the server has waited for an event, ms. The deadline of the call is the
+ * server's wait plus this margin.
+ */
 const ANSWER_MARGIN_MS = 15_000;
 /** Delays between attempts to reach a failing pool. */
 const RETRY_BACKOFF: Backoff = { firstMs: 100, ceilingMs: 5_000 };
@@ -46,7 +50,7 @@ export class EventLoop {
 
   constructor(options: EventLoopOptions) {
     this.#options = options;
-    // Without a waiting caller, a rejection must not count as unhandled.
+    // Without this handler, a rejection would count as unhandled when no caller waits.
     this.#ready.promise.catch(() => undefined);
   }
 

@@ -17,7 +17,7 @@ export interface VmRecord {
   readonly snapshot_of: Ref;
   readonly snapshots: readonly Ref[];
   readonly resident_on: Ref;
-  /** Bytes, like all `memory_…` fields. */
+  /** Memory that Xen needs to run the VM, bytes. All `memory_…` fields are in bytes. */
   readonly memory_overhead: number;
   readonly memory_static_min: number;
   readonly memory_dynamic_min: number;
@@ -39,7 +39,7 @@ export interface VmRecord {
 export interface TaskRecord {
   readonly name_label: string;
   readonly status: "pending" | "success" | "failure" | "cancelling" | "cancelled";
-  /** Fraction from 0 to 1. */
+  /** Progress of the task, a fraction from 0 to 1. */
   readonly progress: number;
   /** The task's result, which is XML even over JSON-RPC: `<value>OpaqueRef:…</value>`. */
   readonly result: string;
@@ -64,7 +64,7 @@ export interface HostRecord {
 }
 
 export interface HostMetricsRecord {
-  /** Bytes. */
+  /** Total memory of the host, bytes. */
   readonly memory_total: number;
   readonly live: boolean;
 }

@@ -37,7 +37,10 @@ export class SessionFile implements SessionStore {
     return this.#change((sessions) => sessions.filter((one) => one !== session));
   }
 
-  /** Replaces the stored list by the result of `to`. Changes are serialised, and each replaces the file atomically. */
+  /**
+   * Replaces the stored list of sessions by the list that `to` returns for it. Changes are serialised, and each
+   * replaces the file atomically.
+   */
   #change(to: (sessions: readonly string[]) => readonly string[]): Promise<void> {
     const write = async (): Promise<void> => {
       const draft = `${this.#path}.${process.pid}`;

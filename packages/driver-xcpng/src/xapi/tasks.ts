@@ -19,7 +19,10 @@ export interface TaskOptions {
   readonly onProgress?: ((permille: number) => void) | undefined;
 }
 
-/** Number of finished tasks that are remembered: a task's event can arrive before the reply with its reference. */
+/**
+ * Maximum number of finished tasks that are remembered: a task's event can arrive before the reply with the task's
+ * reference.
+ */
 const MAX_REMEMBERED = 1_000;
 /** Interval at which a pending task is polled, in case its event was lost, ms. */
 const POLL_INTERVAL_MS = 5_000;
@@ -33,7 +36,7 @@ export class Tasks {
   readonly #client: XapiClient;
   readonly #waiters = new Map<string, Waiter>();
   readonly #ended = new Map<string, TaskRecord>();
-  /** Tasks that a reply has named and that are not destroyed yet. */
+  /** References of the tasks that a reply has named and that are not destroyed yet. */
   readonly #known = new Set<string>();
   readonly #beginning = new Set<Promise<unknown>>();
   readonly #toDestroy = new Set<string>();
@@ -44,9 +47,9 @@ export class Tasks {
   }
 
   /**
-   * Runs `method` as a task and resolves with the reference in its result ("" without one). Rejects with `XapiError`
-   * when the task fails (`TASK_CANCELLED` when it was cancelled). Rejects with `XapiUnreachable` of kind "timeout" when
-   * the task has not ended in time; its outcome is then unknown.
+   * Runs `method` as a task and resolves with the reference in the task's result, or "" for an empty result. Rejects
+   * with `XapiError` when the task fails (`TASK_CANCELLED` when it was cancelled). Rejects with `XapiUnreachable` of
+   * kind "timeout" when the task has not ended in time; its outcome is then unknown.
    */
   async run<M extends MethodName>(method: M, args: ArgsOf<M>, options: TaskOptions): Promise<string> {
     const task = await this.#begin(method, args);

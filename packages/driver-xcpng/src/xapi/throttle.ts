@@ -31,7 +31,7 @@ export class Throttle {
   #timer: NodeJS.Timeout | undefined;
   #closedBy: unknown;
 
-  /** `now` returns monotonic milliseconds. */
+  /** `now` returns the time of a monotonic clock, ms. */
   constructor(limits: ThrottleLimits, now: () => number = () => performance.now()) {
     this.#limits = limits;
     this.#now = now;
@@ -44,8 +44,8 @@ export class Throttle {
   }
 
   /**
-   * Runs `work`, in the order of the calls, once a slot and `weight` units are free; resolves with its result. Rejects
-   * with the reason of `close` once the throttle is closed.
+   * Runs `work` and resolves with its result. `work` starts once a slot and `weight` units are free and every earlier
+   * call has started. Rejects with the reason of `close` once the throttle is closed.
    */
   async run<T>(weight: number, work: () => Promise<T>): Promise<T> {
     await new Promise<void>((go, fail) => {

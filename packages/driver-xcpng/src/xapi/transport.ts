@@ -52,7 +52,10 @@ export class Transport {
     this.#agents = agents;
   }
 
-  /** Sends a call and resolves with the reply, a result or an error. Rejects with `XapiUnreachable`. */
+  /**
+   * Sends a JSON-RPC call and resolves with the server's reply, which holds a result or an error. Rejects with
+   * `XapiUnreachable` when no valid reply arrives.
+   */
   async rpc(
     address: HostAddress,
     method: string,
@@ -71,7 +74,10 @@ export class Transport {
     );
   }
 
-  /** Resolves with the body of `GET path`. Errors name `what` instead of `path`, which may contain a session. */
+  /**
+   * Sends `GET path` and resolves with the body of the answer. Errors name `what` instead of `path`, which may contain
+   * a session.
+   */
   async get(address: HostAddress, path: string, what: string, options: RequestOptions): Promise<string> {
     const { status, text } = await this.#send(address, path, undefined, options, what);
     if (status === 200) return text;

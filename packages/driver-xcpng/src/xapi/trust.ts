@@ -17,13 +17,13 @@ export interface HostAddress {
 }
 
 export type Trust =
-  /** SHA-256 fingerprints by host. `*` is the pin of the configured address. */
+  /** Accepts the certificates with these SHA-256 fingerprints, by host. The host `*` is the configured address. */
   | { readonly kind: "pins"; readonly pins: ReadonlyMap<string, string> }
-  /** PEM of the authority that signed the pool's certificates. */
+  /** Accepts certificates that one authority signed; `pem` is the certificate of that authority. */
   | { readonly kind: "ca"; readonly pem: string }
-  /** The authorities that this machine trusts. */
+  /** Accepts certificates from the authorities that this machine trusts. */
   | { readonly kind: "system" }
-  /** No check at all: only with BIOXEN_XCPNG_INSECURE=yes. */
+  /** Accepts every certificate; used only with BIOXEN_XCPNG_INSECURE=yes. */
   | { readonly kind: "insecure" };
 
 /** Deadline of the handshake at the first contact, ms. */
@@ -33,7 +33,7 @@ const MAX_SOCKETS = 64;
 /** An idle socket is closed after this time, ms. */
 const IDLE_SOCKET_MS = 30_000;
 const FINGERPRINT = /^[0-9A-F]{64}$/;
-/** Message of the error that Node passes on from the identity check of a pinned host. */
+/** Error message for a host whose certificate differs from its pin. Node passes it on from the identity check. */
 const NOT_PINNED = "the certificate is not the pinned one";
 
 /**
@@ -82,7 +82,8 @@ export class TrustedAgents {
   }
 
   /**
-   * The HTTPS agent for this host. Rejects with `XapiUnreachable`, of kind "trust" when the certificate is not trusted.
+   * Resolves with the HTTPS agent for this host. Rejects with `XapiUnreachable`, of kind "trust" when the host's
+   * certificate is not trusted.
    */
   agentOf(address: HostAddress): Promise<Agent> {
     const key = `${address.host}:${address.port}`;
