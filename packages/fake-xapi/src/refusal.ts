@@ -36,7 +36,7 @@ export const FAKE_CODES = [
 ] as const;
 export type FakeCode = (typeof FAKE_CODES)[number];
 
-/** A rejection by the pool: one of XAPI's codes with its parameters. */
+/** The error with which the fake pool refuses a call: one of XAPI's error codes and the parameters of that code. */
 export class Refusal extends Error {
   readonly code: string;
   readonly params: readonly string[];

@@ -1,6 +1,7 @@
 /**
- * The classes of the fake and their fields, with the datamodel's types. A test compares every line with the datamodel.
- * The type of a field determines its value in a new record, and its name determines the method that reads the field.
+ * The classes of XAPI objects that the fake has, and their fields, with the types of XAPI's datamodel. A test compares
+ * every line with that datamodel. The type of a field determines its value in a new record, and its name determines the
+ * method that reads the field.
  */
 export type FakeRecord = Record<string, unknown>;
 
@@ -188,7 +189,7 @@ export const SCHEMA: Readonly<Record<string, Readonly<Record<string, string>>>> 
 
 const EPOCH = "19700101T00:00:00Z";
 
-/** The initial value of a field of this type. */
+/** Returns the value that a field of this type has in a new record. */
 export function emptyValue(type: string): unknown {
   if (type.endsWith(" set")) return [];
   if (type.endsWith(" map")) return {};
@@ -206,7 +207,7 @@ export function emptyValue(type: string): unknown {
   }
 }
 
-/** An instant in XAPI's format, such as `20260131T12:00:00Z`. */
+/** Returns the instant in XAPI's format, such as `20260131T12:00:00Z`. */
 export function dateOf(epochMs: number): string {
   return new Date(epochMs).toISOString().replaceAll("-", "").replace(/\.\d+/, "");
 }

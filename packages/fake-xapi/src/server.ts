@@ -12,9 +12,9 @@ import { Refusal } from "./refusal.ts";
 import { encodeFailure, encodeSuccess, parseCall } from "./xml-rpc.ts";
 
 export interface Answers {
-  /** Runs a call. Rejects with `Refusal`. */
+  /** Runs one XAPI method and resolves with its outcome. Rejects with `Refusal` when the pool refuses the call. */
   call(method: string, params: readonly unknown[]): Promise<Outcome>;
-  /** The body of `/rrd_updates`; undefined when the session is invalid. */
+  /** Returns the response body for `/rrd_updates`; undefined when the session in `query` is invalid. */
   statistics(query: URLSearchParams): string | undefined;
 }
 
@@ -25,7 +25,7 @@ export function listen(answers: Answers, identity: SelfSigned, host: string, por
   const server = createServer({ cert: identity.certificate, key: identity.key }, (request, response) => {
     handle(answers, request, response).catch(() => response.destroy());
   });
-  // Errors of a client, such as a wrong pin, do not concern the server.
+  // A failed TLS handshake, such as that of a client with a wrong fingerprint, must not stop the server.
   server.on("tlsClientError", () => undefined);
   return new Promise((resolve, reject) => {
     server.once("error", reject);

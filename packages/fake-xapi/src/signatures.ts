@@ -1,13 +1,13 @@
 /**
- * Every method of the fake with its types, in the datamodel's notation. A test compares each with the datamodel. The
- * schema yields the methods that read and find objects; those that change something are listed here. `?` marks an
- * optional parameter.
+ * The signature of every XAPI method that the fake has, in the notation of XAPI's datamodel. A test compares each
+ * signature with that datamodel. The methods that read and find objects are derived from `schema.ts`; all other methods
+ * are listed here. `?` marks an optional parameter.
  */
 import { Refusal } from "./refusal.ts";
 import { SCHEMA } from "./schema.ts";
 
 export interface Signature {
-  /** Types of the parameters, without the session. */
+  /** The type of each parameter, in order; the session reference is left out. */
   readonly params: readonly string[];
   readonly result: string;
 }
@@ -66,7 +66,7 @@ const LISTED: Readonly<Record<string, Signature>> = {
   "VIF.destroy": { params: ["VIF ref"], result: "void" },
 };
 
-/** Classes without `get_all`: XAPI does not list their objects. */
+/** Classes whose objects XAPI does not list: they have no method `get_all`. */
 const UNLISTED = ["session"];
 
 function generated(): Record<string, Signature> {

@@ -5,7 +5,7 @@
 import { MIB, type Pool } from "./pool.ts";
 
 const STEP_SECONDS = 5;
-/** Maximum number of rows in one body; they cover 10 minutes. */
+/** Maximum number of rows of measurements in one response body; they cover 10 minutes. */
 const MAX_ROWS = 120;
 
 /** Returns the body as JSON, for the VMs and the time range that the query names. */
@@ -56,8 +56,8 @@ export function rrdUpdates(pool: Pool, query: URLSearchParams): string {
 }
 
 /**
- * Returns a load as a fraction, between 0.05 and 0.45. It varies with time and is deterministic for a VM and an
- * instant.
+ * Returns a simulated load at time `t`, as a fraction between 0.05 and 0.45. It varies with `t`; the same `uuid` and
+ * `t` always give the same load.
  */
 function load(uuid: string, t: number): number {
   const phase = Number.parseInt(uuid.slice(0, 6), 16) % 360;

@@ -2,22 +2,26 @@
  * The command line by which BioXen's driver runs a program over SSH: a supervising shell script that enforces the
  * deadline on the machine.
  *
- * A fake guest has no shell that could run the script. It recognises the command line and does what the script does: it
- * reads the program from standard input, drops the mark at its end, and reports two outcomes by the signal that ends
- * the supervisor. The driver's SSH tests check that this file recognises the command line that the driver really sends.
+ * A fake guest has no shell that could run the script. It recognises the command line and does what the script does. It
+ * reads the program from standard input and removes the mark, which the driver appends so that a truncated program is
+ * noticed. It reports a passed deadline and a missing mark by the signal that ends the supervisor. The driver's SSH
+ * tests check that this file recognises the command line that the driver really sends.
  */
 
-/** Signal that reports that the program was ended at its deadline. */
+/** Name of the signal that ends the supervisor when the program was stopped at its deadline. */
 export const TIMED_OUT = "ALRM";
-/** Signal that reports that nothing was run: the mark is missing, so the program did not arrive whole. */
+/**
+ * Name of the signal that ends the supervisor when no program was run: the mark is missing, so the program is
+ * truncated.
+ */
 export const NOT_RUN = "USR2";
 
-/** The command line has the form `exec sh -c '<script>' bioxen '<seconds>' '<whole seconds>' '<mark>'`. */
+/** Matches a command line of the form `exec sh -c '<script>' bioxen '<seconds>' '<whole seconds>' '<mark>'`. */
 const COMMAND = /^exec sh -c '([^']*)' bioxen '([\d.]+)' '\d+' '(\w+)'$/;
-/** Every word that the script needs for its work; a script without one of them is not the supervisor. */
+/** Words that the supervising script contains; a script that lacks one of them is not taken for the supervisor. */
 const SUPERVISOR_WORDS = ["setsid", TIMED_OUT, NOT_RUN];
 
-/** Deadline and mark of a supervised program; undefined for every other command. */
+/** Returns the deadline and the mark in the command line of a supervised program; undefined for every other command. */
 export function parseSupervised(
   command: string,
 ): { readonly timeoutMs: number; readonly mark: string } | undefined {

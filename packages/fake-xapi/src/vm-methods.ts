@@ -1,5 +1,5 @@
 /**
- * The methods of VMs, disks, interfaces and the pool object.
+ * The fake's XAPI methods for VMs, disks, network interfaces and the pool object.
  */
 import * as copies from "./copies.ts";
 import type { Handler } from "./handler.ts";
@@ -111,7 +111,7 @@ function deviceMethods(pool: Pool): Record<string, Handler> {
   };
 }
 
-/** Functions that change one key of a map field. */
+/** Returns two functions: one adds a key to a map field of an object, the other removes a key. */
 function mapFields(pool: Pool) {
   const mapOf = (name: string, ref: string, field: string) => pool.db.get(name, ref)[field] as StringMap;
   return {

@@ -73,7 +73,7 @@ function decoded(value: Element): unknown {
   }
 }
 
-/** Method and arguments of a request; undefined when it is not a `methodCall`. */
+/** Returns the method and the arguments of an XML-RPC request; undefined when the XML is not a `methodCall`. */
 export function parseCall(
   xml: string,
 ): { readonly method: string; readonly params: readonly unknown[] } | undefined {
@@ -97,7 +97,7 @@ const struct = (members: Iterable<readonly [string, string]>): string => {
 const array = (values: readonly string[]): string =>
   `<array><data>${values.map((value) => `<value>${value}</value>`).join("")}</data></array>`;
 
-/** Encodes a value whose type in the datamodel is `type`. */
+/** Encodes a value as XML-RPC; `type` is the type of the value in XAPI's datamodel. */
 function encode(value: unknown, type: string): string {
   if (type === "float") return `<double>${Number(value).toFixed(6)}</double>`;
   if (type === "datetime") return `<dateTime.iso8601>${String(value)}</dateTime.iso8601>`;

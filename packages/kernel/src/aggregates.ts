@@ -2,12 +2,13 @@
  * All aggregates of one kind, folded in memory from the log, and the only way to change them.
  *
  * The feed of the service applies every event here (`apply`). `execute` decides on the state in memory and appends with
- * the expected sequence. A stale state costs a conflict: the missing events are read, and the command is decided again.
- * Within one process the commands of one aggregate are queued, so that only other instances cause conflicts.
+ * the expected sequence. If the state in memory is stale, the append is a conflict: the missing events are read, and
+ * the command is decided again. Within one process the commands of one aggregate are queued, so that only other
+ * instances cause conflicts.
  *
  * The event that a command causes carries the command's id (`causationid`). Any instance therefore finds the first
- * outcome of a command in the log, even after a crash. Recent outcomes are also in memory. Outcomes from before a start
- * are read from the log at the first command of their aggregate.
+ * outcome of a command in the log, even after a crash. Recent outcomes are also in memory. Outcomes from before the
+ * start of the process are read from the log at the first command for their aggregate.
  */
 import { ColdOutcomes } from "./cold-outcomes.ts";
 import { type Decision, type Fold, UNCHANGED } from "./decider.ts";
@@ -40,7 +41,7 @@ export interface AggregateOptions<State> {
   readonly log: EventLog;
   readonly clock: Clock;
   readonly ids: IdSource;
-  /** The service, as events name it: `/bioxen/<service>`. */
+  /** The service that owns the aggregates, in the form of an event's `source`: `/bioxen/<service>`. */
   readonly source: string;
 }
 
@@ -55,8 +56,8 @@ export class Aggregates<State> {
   readonly #outcomes: OutcomeMemory<Versioned<State>>;
   readonly #queue = new KeyedQueue();
   /**
-   * Tracks the outcomes from before the start that are only in the log. Undefined until the start has read an event or
-   * a snapshot, and again after the window in which a caller may ask for such outcomes.
+   * Tracks which aggregates have outcomes that only the log has, because they are from before the start. Undefined
+   * until the start has read an event or a snapshot, and again once no caller can ask for such outcomes.
    */
   #cold: ColdOutcomes | undefined;
 
@@ -96,7 +97,10 @@ export class Aggregates<State> {
     return this.#states.entries();
   }
 
-  /** Folds one event of this kind. Ignores an event that was applied before; a gap in versions is corruption. */
+  /**
+   * Folds one event into the state of its aggregate. Ignores an event that was applied before. Throws `Fault`
+   * CORRUPT_EVENT on a gap in versions.
+   */
   apply(event: StoredEvent, replayed = false): void {
     const { id } = splitSubject(event.envelope.subject);
     const at = positionOf(event);
@@ -110,7 +114,7 @@ export class Aggregates<State> {
     this.#cold?.noteEvent(id, at.version);
   }
 
-  /** Returns the aggregate as the log has it now, with the events of other instances. */
+  /** Reads the aggregate's events that are not applied here yet, and returns the aggregate as the log has it now. */
   async refresh(id: string): Promise<Versioned<State>> {
     await this.#readMissed(id);
     return this.get(id);
@@ -132,9 +136,9 @@ export class Aggregates<State> {
   }
 
   /**
-   * Like `execute`, for a process manager: decides on the state in memory, without a read of the log, because a missing
-   * event will wake the process manager again. `acts` is checked before each decision, also after a conflict: an
-   * instance that has lost its lease changes nothing.
+   * Like `execute`, for a process manager: decides on the state in memory, without a read of the log, because an event
+   * that is still missing wakes the process manager when it arrives. `acts` is checked before each decision, also after
+   * a conflict: an instance that has lost its lease changes nothing.
    */
   react(
     id: string,
@@ -194,8 +198,8 @@ export class Aggregates<State> {
   }
 
   /**
-   * Returns the `previoushash` of the next event, undefined for the first event; null when the log had newer events,
-   * which are now applied.
+   * Returns the digest of the aggregate's last event, which becomes the `previoushash` of the next; undefined when the
+   * aggregate has no event. Returns null when the log had events newer than `before`; they are then applied.
    */
   async #lastDigest(id: string, before: Versioned<State>): Promise<string | undefined | null> {
     if (before.lastSeq === 0 || before.lastDigest !== undefined) return before.lastDigest;
@@ -233,15 +237,15 @@ export class Aggregates<State> {
   }
 
   /**
-   * Returns the outcome of a command that may be too old for the outcome memory, from the log. Returns undefined when
-   * the command is recent, or when the log has no outcome of it.
+   * Looks in the log for the outcome of a command that may be too old for the outcome memory. Returns undefined when
+   * the command is recent, or when the log has no event that the command caused.
    */
   async #outcomeBeforeWindow(
     id: string,
     { causeId, statedAtMs }: Causation,
   ): Promise<Versioned<State> | undefined> {
     const { clock, fold, log } = this.#options;
-    // Half the window, because an id must not leave the memory between this check and the append.
+    // Half the window, because the command's id must stay in the outcome memory from this check to the append.
     if (statedAtMs === undefined || statedAtMs >= clock.nowMs() - OUTCOME_WINDOW_MS / 2) return undefined;
     const past = new VersionedStates(fold);
     for (const event of await log.read(this.streamSubject(id), 0)) {
@@ -251,7 +255,7 @@ export class Aggregates<State> {
     return undefined;
   }
 
-  /** Reads the outcomes of one aggregate from before the start into the memory. */
+  /** Reads one aggregate's outcomes from before the start out of the log into the outcome memory, if still needed. */
   async #warmUp(id: string): Promise<void> {
     const cold = this.#cold;
     if (cold === undefined) return;

@@ -1,9 +1,10 @@
 /**
- * Named bytes that are too large for an event. The event has their name and digest, so the log stays the truth.
+ * Blobs: named bytes that are too large for an event. The event has their name and digest, so that the log remains the
+ * only source of truth.
  *
- * A name stands for one content only: changed bytes get another name. A put is therefore idempotent, and a delete may
- * come late. A reader states the digest that it expects. Absent or different bytes are a result and not a fault,
- * because the reader must continue without them.
+ * A name stands for one content only: changed bytes get another name. A put is therefore idempotent, and a late delete
+ * never removes newer content. A reader states the digest that it expects. Absent or different bytes are a result and
+ * not a `Fault`, because the reader must continue without them.
  */
 
 /** Largest blob, bytes: with its headers it fits the server's default limit of 1 MiB for a message. */
@@ -29,5 +30,5 @@ export interface BlobStore {
   storedAtMs(name: BlobName): Promise<number | undefined>;
 }
 
-/** The id of the owner and the id of the blob. */
+/** The id of the blob's owner and the id of the blob, joined by a dot. */
 export type BlobName = `${string}.${string}`;

@@ -1,18 +1,19 @@
 /**
  * Tracks the aggregates whose command outcomes from before the start are in the log but not in the outcome memory.
  *
- * A start reads states, not outcomes: keeping the states that all recent commands led to would cost a start more than a
- * third of its time. An aggregate is therefore cold until its first command, which reads its outcomes from the log. A
- * command id has one outcome for a limited time. After that time no caller asks for older outcomes, and tracking ends.
+ * A start of a service reads states, not outcomes: to keep the state after each recent command would cost more than a
+ * third of the time of a start. An aggregate is therefore cold until its first command after the start, at which its
+ * outcomes are read from the log. A command id has one outcome for a limited time. After that time no caller asks for
+ * older outcomes, and tracking ends.
  */
 import { MIN_OUTCOMES, OUTCOME_WINDOW_MS } from "./outcome-memory.ts";
 
 export class ColdOutcomes {
-  /** Aggregates whose outcomes are in the memory: read from the log, or created since the start. */
+  /** Ids of the aggregates whose outcomes are in the outcome memory: read from the log, or created since the start. */
   readonly #warm = new Set<string>();
-  /** End of the window, epoch ms; the window begins with the first command. */
+  /** Instant after which no caller asks for outcomes from before the start, epoch ms; set at the first command. */
   #untilMs: number | undefined;
-  /** Number of further events until the memory has its minimum number of outcomes. */
+  /** Number of further events until the outcome memory has {@link MIN_OUTCOMES} outcomes from after the start. */
   #eventsLeft = MIN_OUTCOMES;
 
   /** Records an event of aggregate `id` that was appended since the start. */
@@ -21,7 +22,10 @@ export class ColdOutcomes {
     if (version === 1) this.#warm.add(id);
   }
 
-  /** True when the memory has every outcome that a caller may still ask for, by time and by number. */
+  /**
+   * True when tracking can end: the outcome window has passed since the first command, and the outcome memory has its
+   * minimum number of outcomes from after the start.
+   */
   hasEnded(nowMs: number): boolean {
     this.#untilMs ??= nowMs + OUTCOME_WINDOW_MS;
     return this.#untilMs < nowMs && this.#eventsLeft <= 0;

@@ -11,15 +11,15 @@ import type { Rejection } from "./rejection.ts";
 
 export type Decision<Event extends EventBody, Code extends string = string> =
   | { readonly ok: true; readonly event: Event }
-  /** The aggregate is already in the state that the command leads to. */
+  /** No event is needed: the aggregate is already in the state that the command leads to. */
   | { readonly ok: true; readonly event: null }
   | { readonly ok: false; readonly rejection: Rejection<Code> };
 
 export interface Fold<State, Event extends EventBody = EventBody> {
   /**
-   * Version of the state's meaning. Increase it when the same events produce another state than before: a new field, or
-   * a field with another meaning. Snapshots of another version are ignored. Without the increase, a service would
-   * restore states that its own fold never produces.
+   * Version of the meaning of the folded state. Increase it when the same events produce another state than before: a
+   * new field, or a field with another meaning. Snapshots of another version are ignored. Without the increase, a
+   * service would restore states that its own fold never produces.
    */
   readonly schema: number;
   readonly initial: State;
@@ -27,8 +27,8 @@ export interface Fold<State, Event extends EventBody = EventBody> {
 }
 
 /**
- * The input of a decider: the intent of a caller, or the news that a process reacts to. The time (`nowMs`) and every
- * fact about other aggregates are named fields of the command, so that no two of them can be swapped.
+ * The input of a decider: the intent of a caller, or a change that a process manager reacts to. The time (`nowMs`) and
+ * every fact about other aggregates are named fields of the command, so that no two of them can be swapped.
  */
 export interface CommandBody {
   /** The verb, such as `start` or `follow-ledger`. It discriminates the commands of one decider. */

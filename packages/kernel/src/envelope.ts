@@ -1,11 +1,12 @@
 /**
  * The envelope in which every event travels and is stored: CloudEvents 1.0 structured JSON with extensions.
  *
- * One message is one event and one decision of one aggregate. `aggregateversion` counts 1, 2, 3 … per aggregate, so
- * that every reader sees a gap. It is not the stream sequence, which orders the events of all aggregates.
+ * One message holds one event, which records one decision of one aggregate. `aggregateversion` counts 1, 2, 3 … per
+ * aggregate, so that every reader notices a missing event. The stream sequence is another number: it orders the events
+ * of all aggregates.
  */
 export interface EventBody {
-  /** `bioxen.<aggregate>.<past-tense>.v<N>` */
+  /** The type of the event, in the form `bioxen.<aggregate>.<past-tense>.v<N>`. */
   readonly type: string;
   readonly data: unknown;
 }
@@ -16,21 +17,21 @@ export interface EventEnvelope<Body extends EventBody = EventBody> {
   /** The service that decided the event, as a URI reference: `/bioxen/lifecycle`. */
   readonly source: string;
   readonly type: Body["type"];
-  /** The aggregate, `vm/cell-1`. */
+  /** Kind and id of the aggregate, such as `vm/cell-1`. */
   readonly subject: string;
   /** Instant of the decision, RFC 3339 in UTC. */
   readonly time: string;
   readonly datacontenttype: "application/json";
   readonly data: Body["data"];
   readonly aggregateversion: number;
-  /** The id of the command at the beginning of the chain. */
+  /** The id of the command that began the chain of causes leading to this event. */
   readonly correlationid: string;
   /** The id of the command or event that directly caused this event. */
   readonly causationid: string;
   readonly traceparent?: string;
   /**
-   * Digest of the aggregate's previous event; absent in its first event. A changed event no longer matches the digest
-   * in the next one, so the change shows unless all later events are changed too.
+   * Digest of the aggregate's previous event; absent in its first event. If a stored event is changed, it no longer
+   * matches the digest in the next event. The change is therefore detected unless all later events are changed too.
    */
   readonly previoushash?: string;
 }
@@ -43,7 +44,7 @@ export function splitSubject(subject: string): { readonly kind: string; readonly
 
 /** The position of an event in the log: all that `evolve` may know besides the event itself. */
 export interface EventPosition {
-  /** The envelope's id. */
+  /** The `id` in the event's envelope. */
   readonly eventId: string;
   readonly correlationId: string;
   readonly traceparent?: string | undefined;
@@ -57,7 +58,7 @@ export interface StoredEvent {
   readonly seq: number;
   /** The stream subject under which the event is stored, such as `bioxen.evt.vm.cell-1`. */
   readonly streamSubject: string;
-  /** SHA-256 of the stored bytes, hexadecimal. */
+  /** SHA-256 of the event's stored bytes, hexadecimal. */
   readonly digest: string;
   readonly envelope: EventEnvelope;
 }
@@ -74,13 +75,16 @@ export interface Causation {
    */
   readonly deduplicate: boolean;
   /**
-   * The instant of the intent, epoch ms. Set when the intent may be older than the outcome memory: the outcome is then
-   * looked up in the log itself.
+   * The instant at which the caller issued the command, epoch ms. Set when the command may be older than the outcome
+   * memory: its outcome is then looked up in the log.
    */
   readonly statedAtMs?: number;
 }
 
-/** Returns the causation of a process that reacts to this event: it continues the event's chain. */
+/**
+ * Returns the causation of a decision that reacts to this event: the event is the direct cause, and the decision keeps
+ * the event's correlation id and trace context.
+ */
 export function causedBy(envelope: Pick<EventEnvelope, "id" | "correlationid" | "traceparent">): Causation {
   const base = { causeId: envelope.id, correlationId: envelope.correlationid, deduplicate: false };
   return envelope.traceparent === undefined ? base : { ...base, traceparent: envelope.traceparent };
@@ -104,7 +108,7 @@ const INSTANT_LENGTH = 24;
 let lastSecond = "";
 let lastSecondMs = 0;
 
-/** Epoch milliseconds of an RFC 3339 instant. Caches the last second, because events come in order. */
+/** Returns an RFC 3339 instant as epoch ms. Caches the last parsed second, because events come in order. */
 function msOf(time: string): number {
   if (time.length !== INSTANT_LENGTH) return Date.parse(time);
   if (!time.startsWith(lastSecond) || lastSecond === "") {

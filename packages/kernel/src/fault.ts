@@ -41,7 +41,10 @@ export class InvariantViolation extends Error {
   }
 }
 
-/** Throws {@link InvariantViolation} when `holds` is false: a bug in this process, never the caller's input. */
+/**
+ * Throws {@link InvariantViolation} when `holds` is false. Use it only to detect bugs of this process, never for a
+ * caller's invalid input.
+ */
 export function invariant(holds: boolean, message: string, context?: unknown): asserts holds {
   if (!holds) throw new InvariantViolation(message, context);
 }

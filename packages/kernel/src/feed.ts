@@ -13,24 +13,26 @@ import type { EventSink } from "./sink.ts";
 import { restoreInto, type SnapshotHead, type SnapshotStore, snapshotMismatch } from "./snapshot.ts";
 import type { Captured } from "./versioned-states.ts";
 
-/** The snapshots that a start may use instead of most of the log. */
+/** The store whose newest snapshot a start reads instead of most of the log, and the logger for its failures. */
 export interface SnapshotSource {
   readonly store: SnapshotStore;
   readonly logger: Logger;
 }
 
 /**
- * Longest wait until an event of the log is applied here, ms. A feed receives events again 2 s after a restart of the
- * server; the caller that waits has a deadline of 10 s.
+ * Longest wait of {@link EventFeed.applied} for an event, ms. It is above the 2 s after which a feed receives events
+ * again when the server has restarted, and below the caller's deadline of 10 s.
  */
 export const APPLY_DEADLINE_MS = 8_000;
 
-/** Called after `event` was applied to its sink, and only once the feed has caught up. */
+/** Called with each event that was applied after the feed had caught up with the log. */
 export type FeedListener = (event: StoredEvent) => void;
 
 interface Waiter {
   readonly seq: number;
-  /** Ends the wait. Without a cause, the event was applied; with a cause, it never will be. */
+  /**
+   * Ends the wait. Called without an argument when the event has been applied, and with the cause when the wait failed.
+   */
   readonly settle: (cause?: unknown) => void;
 }
 
@@ -58,12 +60,12 @@ export class EventFeed {
     return this.#appliedSeq;
   }
 
-  /** True once every event stored at the start has been applied, and until the feed stops. */
+  /** True from when every event stored at the start has been applied until the feed stops. */
   get live(): boolean {
     return this.#live && this.#stopCause === undefined;
   }
 
-  /** Why the feed stopped, in one sentence; undefined while it runs. */
+  /** The reason why the feed stopped by itself, in one sentence; undefined when it did not. */
   get stopReason(): string | undefined {
     return this.#stopCause === undefined ? undefined : messageOf(this.#stopCause);
   }
@@ -72,21 +74,24 @@ export class EventFeed {
     this.#listeners.push(listener);
   }
 
-  /** Registers a listener that is called once, when the feed stops without a call of `stop`. */
+  /** Registers a listener that is called once if the feed stops by itself, without a call of `stop`. */
   onStop(listener: (cause: unknown) => void): void {
     this.#stopListeners.push(listener);
   }
 
   /**
-   * Starts after the newest usable snapshot, or else at the first event. Resolves when the feed has caught up; rejects
-   * when the log cannot be read.
+   * Reads the log from the newest usable snapshot on, or from its first event when no snapshot is usable. Resolves when
+   * the feed has caught up; rejects when the log cannot be read.
    */
   async start(snapshots?: SnapshotSource): Promise<void> {
     if (snapshots !== undefined) await this.#restore(snapshots);
     await this.#follow();
   }
 
-  /** Returns the content of all sinks after the last applied event. */
+  /**
+   * Returns what a snapshot needs: the present aggregates of every sink that supports snapshots, and a head that
+   * identifies the last applied event.
+   */
   capture(nowMs: number): {
     readonly head: SnapshotHead;
     readonly captured: Map<string, readonly Captured[]>;
@@ -103,7 +108,8 @@ export class EventFeed {
   }
 
   /**
-   * Restores the newest usable snapshot. Never throws: a snapshot is a cache, and without one the start reads the log.
+   * Restores the sinks from the newest usable snapshot. Never throws: a snapshot is a cache, and without one the start
+   * reads the whole log.
    */
   async #restore({ store, logger }: SnapshotSource): Promise<void> {
     try {

@@ -1,5 +1,5 @@
 /**
- * Ids of the contract: each is one NATS subject token, and valid as a file name and as a DNS label.
+ * The form of the ids in BioXen's contract: an id is one NATS subject token, a valid file name and a valid DNS label.
  */
 export const ID_PATTERN = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 export const MAX_ID_LENGTH = 63;

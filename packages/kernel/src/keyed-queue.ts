@@ -4,7 +4,7 @@
  * The queue has no limit: callers bound what they queue. A piece that fails does not stop the pieces behind it.
  */
 export class KeyedQueue {
-  /** The last piece of each key that has work; it never rejects. */
+  /** For each key with work, a promise that resolves when the last queued piece of work has ended; it never rejects. */
   readonly #tails = new Map<string, Promise<unknown>>();
 
   /** Runs `work` after everything queued under `key` so far, and returns its result or its rejection. */

@@ -1,27 +1,30 @@
 /**
  * Leases: at most one of all contenders for a name acts, and when it dies another takes over.
  *
- * The holder renews its record every second. A contender takes the record when it has watched one revision for a whole
- * TTL of its own clock; its write is conditional on that revision. The holder counts the TTL from the instant at which
- * it *sent* its last successful renewal. No contender can have seen that revision earlier, so the holder stops before
- * another starts, and no clock is ever compared with the clock of another machine.
+ * The holder renews its record every second. A contender takes the record when it has seen the same revision for a
+ * whole TTL (time to live) on its own clock; its write is conditional on that revision. The holder counts the TTL from
+ * the instant at which it *sent* its last successful renewal. No contender can have seen that revision earlier, so the
+ * holder stops before another starts, and no clock is ever compared with the clock of another machine.
  *
- * This holds while processes run. A process that sleeps between `token()` and its act wakes up as a stale holder, and
- * two holders are possible when the store was lost and a new contender finds it empty. The receiver of a write must
- * refuse stale holders. Each term therefore has a token greater than all tokens before it. A token is also at least the
- * wall clock at the beginning of the term, so that a lost store does not bring old tokens back.
+ * Two cases break this guarantee. A process that is suspended between `token()` and its act resumes as a stale holder.
+ * When the store was lost and a new contender finds it empty, two holders are possible. The receiver of a write must
+ * therefore refuse stale holders. Each term has a token greater than all tokens before it. A token is also at least the
+ * epoch ms at the beginning of the term, so that a lost store does not bring old tokens back.
  */
 import { messageOf } from "./fault.ts";
 import type { Clock, IdSource, Lease, LeaseListener, Leases, Logger, Timers } from "./ports.ts";
 
-/** The record of a name. `holder` null: the lease was given back, and any contender may take it at once. */
+/**
+ * The stored record of one lease. `holder` is null when the lease was given back: any contender may then take it at
+ * once.
+ */
 export interface LeaseRecord {
   readonly holder: string | null;
   readonly token: number;
 }
 
 export interface StoredLease extends LeaseRecord {
-  /** Changes with every write. */
+  /** The revision of the record; it changes with every write. */
   readonly revision: number;
 }
 
@@ -31,7 +34,10 @@ export interface StoredLease extends LeaseRecord {
  */
 export interface LeaseStore {
   read(name: string): Promise<StoredLease | undefined>;
-  /** Returns the new revision; undefined when the record has another revision than `revision` (0: no record exists). */
+  /**
+   * Writes the record if its stored revision is `revision` (0: no record exists). Returns the new revision; undefined
+   * when the stored revision is different.
+   */
   write(name: string, record: LeaseRecord, revision: number): Promise<number | undefined>;
 }
 
@@ -169,7 +175,8 @@ class Contender implements Lease {
 
   async #look(): Promise<void> {
     const found = await this.#options.store.read(this.#name);
-    // A record that has vanished was lost with its store. Its holder may not know yet, so it gets a whole TTL as well.
+    // A record that has vanished was lost with its store. Its holder may not know yet, so this contender waits for a
+    // whole TTL as well.
     const isFree =
       found === undefined ? !this.#hasSeenRecord : found.holder === null || found.holder === this.#id;
     this.#hasSeenRecord ||= found !== undefined;

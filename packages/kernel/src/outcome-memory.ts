@@ -1,14 +1,15 @@
 /**
  * The recent outcomes of commands by command id: a repeated command gets its first outcome.
  *
- * The log has every outcome; this memory answers without a read of the log. It keeps an outcome that is recent by its
- * time, and also one that is among the newest {@link MIN_OUTCOMES}. Time alone is not enough: the writer's wall clock
- * dates an event, and such clocks are set forward and back by minutes.
+ * The log has every outcome; this memory answers without a read of the log. It keeps every outcome that is recent by
+ * its time, and also the newest {@link MIN_OUTCOMES} outcomes. Time alone is not enough: the writer's wall clock dates
+ * an event, and such clocks are set forward and back by minutes.
  */
 import type { Clock } from "./ports.ts";
 
 /**
- * Time for which an outcome is remembered, ms. The contract promises 2 minutes; the double allows for skewed clocks.
+ * Time for which an outcome is remembered, ms. The contract promises 2 minutes; twice that time allows for skewed
+ * clocks.
  */
 export const OUTCOME_WINDOW_MS = 240_000;
 /**

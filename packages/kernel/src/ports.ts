@@ -1,12 +1,12 @@
 /**
- * The world as the application layer sees it. Its adapters are packages/nats (real) and packages/testkit (in memory);
- * both pass the same contract suites.
+ * The ports: the interfaces through which the application layer reaches the log, other services, clocks and stores.
+ * Their adapters are packages/nats (real) and packages/testkit (in memory); both pass the same contract suites.
  */
 import type { BlobStore } from "./blobs.ts";
 import type { Causation, EventEnvelope, StoredEvent } from "./envelope.ts";
 
 export interface Clock {
-  /** Epoch milliseconds. */
+  /** Returns the wall-clock time, epoch ms. */
   nowMs(): number;
 }
 
@@ -17,7 +17,7 @@ export interface IdSource {
 
 export type AppendResult =
   | { readonly kind: "appended"; readonly seq: number; readonly digest: string }
-  /** Another writer appended to this subject first: reload and decide again. */
+  /** Another writer appended to this subject first: the caller must reload the state and decide again. */
   | { readonly kind: "conflict" };
 
 export interface FollowOptions {
@@ -32,7 +32,7 @@ export interface FollowOptions {
   readonly window?: number;
   /** Called in order of sequence, never concurrently; a throw stops the feed and is passed to `onStop`. */
   readonly onEvent: (event: StoredEvent) => void;
-  /** Called once, when every matching event that was stored at the beginning has been delivered. */
+  /** Called once, when every matching event that was stored when the read began has been delivered. */
   readonly onCaughtUp: () => void;
   /**
    * Called when the feed stops by itself: an unreadable event, or a throw of `onEvent`. Never called after `stop()`.
@@ -80,9 +80,9 @@ export interface CallOptions {
   readonly timeoutMs: number;
   /** Becomes the `Nats-Msg-Id` header: one id has one outcome. */
   readonly messageId?: string;
-  /** The chain of events that this call belongs to; the called service continues it. */
+  /** The command or event that causes this call; the called service records it as the cause of its own events. */
   readonly causation?: Causation;
-  /** W3C trace context of the calling work, for a call outside of any chain. */
+  /** W3C trace context of the caller, for a call without `causation`. */
   readonly traceparent?: string | undefined;
 }
 
@@ -97,12 +97,12 @@ export interface ReplyError {
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
-/** Ephemeral publications, delivered at most once: telemetry, guest output. */
+/** Publishes ephemeral messages, which are delivered at most once: telemetry, guest output. */
 export interface Publisher {
   publish(subject: string, payload: unknown): void;
 }
 
-/** Ephemeral subscriptions: every JSON message on `subject` (wildcards allowed) until `stop`. */
+/** Ephemeral subscriptions: each receives every JSON message on `subject` (wildcards allowed) until `stop`. */
 export interface Subscriber {
   subscribe(subject: string, onMessage: (payload: unknown, subject: string) => void): { stop(): void };
 }
@@ -121,9 +121,12 @@ export interface Logger {
 }
 
 export interface LeaseListener {
-  /** The instance may act from now on. Called once per term. */
+  /** Called once per term, when this instance gets the lease and may act. */
   readonly onHeld: (token: number) => void;
-  /** The instance may not act any more. Called once per term, except when the lease was given back. */
+  /**
+   * Called once per term, when this instance loses the lease and must no longer act; not called when it gives the lease
+   * back.
+   */
   readonly onLost: () => void;
 }
 

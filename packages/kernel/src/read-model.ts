@@ -1,5 +1,5 @@
 /**
- * A service's view of aggregates that another service owns: the same fold, without appends.
+ * A service's read-only view of aggregates that another service owns: it folds their events and appends none.
  */
 import type { Fold } from "./decider.ts";
 import { positionOf, type StoredEvent, splitSubject } from "./envelope.ts";
@@ -34,12 +34,12 @@ export class ReadModel<State> implements EventSink {
     return this.#states.get(id).state;
   }
 
-  /** The last event of one aggregate; undefined without an event. */
+  /** Returns the aggregate's last event; undefined when it has none. */
   last(id: string): CauseEvent | undefined {
     return this.#states.get(id).last;
   }
 
-  /** Stream sequence of the aggregate's last event; 0 without an event. */
+  /** Returns the stream sequence of the aggregate's last event; 0 when it has none. */
   lastSeq(id: string): number {
     return this.#states.get(id).lastSeq;
   }
@@ -57,7 +57,7 @@ export class ReadModel<State> implements EventSink {
   }
 }
 
-/** Returns the state after `events`, which begin with the first of the aggregate. */
+/** Returns the state of an aggregate after `events`, which must begin with the first event of that aggregate. */
 export function foldAll<State>(fold: Fold<State>, events: Iterable<StoredEvent>): State {
   let state = fold.initial;
   for (const event of events) state = fold.evolve(state, event.envelope, positionOf(event));

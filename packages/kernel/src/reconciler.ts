@@ -29,8 +29,9 @@ export interface ReconcilerOptions {
   readonly step: (key: string) => Promise<StepResult>;
   readonly onError: (key: string, thrown: unknown) => void;
   /**
-   * Wait between the first wake of an idle key and its step, ms: all wakes in that time share one step. A wake then
-   * never shortens the back-off after a failed step. Default: a wake begins the step at once, also during a back-off.
+   * Wait between the first wake of an idle key and its step, ms: all wakes in that time share one step. With this
+   * option, a wake never shortens the back-off after a failed step. Without it, a wake begins the step at once, also
+   * during a back-off.
    */
   readonly gatherMs?: number;
 }
@@ -40,7 +41,10 @@ export class Reconciler {
   readonly #dirty = new Set<string>();
   readonly #running = new Set<string>();
   readonly #timers = new Map<string, { cancel(): void }>();
-  /** Keys that gather wakes or back off: a wake does not move their timer. Empty without `gatherMs`. */
+  /**
+   * Keys that wait for the end of `gatherMs` or of a back-off: a wake does not change their timer. Empty without
+   * `gatherMs`.
+   */
   readonly #delayed = new Set<string>();
   readonly #failures = new Map<string, number>();
   #stopped = false;

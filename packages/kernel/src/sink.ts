@@ -8,7 +8,7 @@ import type { Captured } from "./versioned-states.ts";
 /** Folds the events of one kind of aggregate. */
 export interface EventSink {
   readonly kind: string;
-  /** Absent: the sink must see every event, so its service never starts from a snapshot. */
+  /** Absent when the sink must see every event: its service then never starts from a snapshot. */
   readonly snapshot?: SnapshotPart;
   /** Folds one event. `replayed` is true while the service starts and reads events from before the start. */
   apply(event: StoredEvent, replayed: boolean): void;
@@ -16,11 +16,14 @@ export interface EventSink {
 
 /** The part of a sink that a snapshot saves and restores. */
 export interface SnapshotPart {
-  /** Schema of the fold; see `Fold.schema`. */
+  /** Version of the meaning of the states; see `Fold.schema`. */
   readonly schema: number;
   /** Returns every aggregate as it is now; later events do not change the result. */
   capture(): readonly Captured[];
-  /** Restores one aggregate: the line of `chunk` from byte `from` to before byte `to`, without its end-of-line. */
+  /**
+   * Restores one aggregate from its line in `chunk`: the bytes from `from` up to but excluding `to`, without
+   * end-of-line.
+   */
   restore(chunk: Uint8Array, from: number, to: number): void;
   /** Called once the whole snapshot has been restored. */
   restored(): void;

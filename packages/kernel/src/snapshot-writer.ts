@@ -2,8 +2,8 @@
  * Writes a snapshot each time enough events have passed since the newest one.
  *
  * Every instance of the writing service counts events by itself; an instance that finds a newer snapshot in the store
- * writes none. A failed write is logged, and the next is due after as many events again, because a snapshot only saves
- * time.
+ * writes none. A failed write is only logged, because a snapshot only saves time. The next write is due after the same
+ * number of further events.
  */
 import type { StoredEvent } from "./envelope.ts";
 import { messageOf } from "./fault.ts";
@@ -24,7 +24,10 @@ export interface SnapshotWriterOptions {
 export class SnapshotWriter {
   readonly #options: SnapshotWriterOptions;
   #newestSeq = 0;
-  /** Sequence of a snapshot beyond the end of this log: it belongs to another log and is replaced. */
+  /**
+   * Sequence of the stored snapshot if it is beyond the end of this log: that snapshot belongs to another log and is
+   * replaced.
+   */
   #foreignSeq: number | undefined;
   #writing: Promise<void> | undefined;
   #ended = false;
@@ -48,7 +51,7 @@ export class SnapshotWriter {
     this.#count({ seq: feed.appliedSeq });
   }
 
-  /** Abandons a write in progress; resolves when it has ended. */
+  /** Stops writing snapshots and abandons a write in progress; resolves when that write has ended. */
   async end(): Promise<void> {
     this.#ended = true;
     await this.#writing;

@@ -1,5 +1,6 @@
 /**
- * Snapshots of folds: a cache that bounds how much of the log a start must read, and never the truth.
+ * Snapshots of folds: a cache that limits how much of the log a start must read. A snapshot is never the source of
+ * truth.
  *
  * A snapshot contains every aggregate of several kinds as it was after one event of the log. A start uses it only when
  * the log has that event with that digest, and when the folds have the same schema. Otherwise the start reads the log
@@ -17,7 +18,7 @@ export interface SnapshotHead {
   readonly seq: number;
   /** Stream subject of the last event. */
   readonly streamSubject: string;
-  /** Digest of the last event; it tells whether the snapshot belongs to this log. */
+  /** Digest of the last event; it shows whether the snapshot belongs to this log. */
   readonly digest: string;
   readonly takenAtMs: number;
   /** Schema of the fold, by kind of aggregate. */
@@ -35,7 +36,10 @@ export interface SnapshotStore {
   newest(): Promise<Snapshot | undefined>;
   /** Returns the sequence of the newest snapshot; 0 when none exists. */
   newestSeq(): Promise<number>;
-  /** Replaces the previous snapshot, completely or not at all; throws when another writer replaced it meanwhile. */
+  /**
+   * Stores a snapshot in place of the previous one, completely or not at all. Throws when another writer has replaced
+   * the previous one meanwhile.
+   */
   save(head: SnapshotHead, chunks: AsyncIterable<Uint8Array>): Promise<void>;
 }
 
@@ -64,8 +68,8 @@ export async function snapshotMismatch(
 }
 
 /**
- * Gives each line to the sink of its kind, and ignores kinds without a sink. Throws when a chunk does not consist of
- * whole lines; the sinks are then empty.
+ * Restores each line of the snapshot into the sink of its kind. Ignores kinds without a sink. Throws when a chunk does
+ * not consist of whole lines; the sinks are then empty.
  */
 export function restoreInto(sinks: readonly EventSink[], { chunks }: Snapshot): void {
   const parts = new Map(sinks.map((sink) => [sink.kind, sink.snapshot]));

@@ -1,6 +1,6 @@
 /**
- * The states of all aggregates of one kind in memory. Each has the facts about its last event that the next event
- * needs.
+ * The states of all aggregates of one kind in memory. Each state is kept with the facts about the aggregate's last
+ * event that its next event needs.
  *
  * States are immutable values, so it costs nothing to return one or to keep it for a snapshot while newer events
  * arrive. A state from a snapshot stays text until its first use: a service with 100 000 VMs uses only a few of them at
@@ -10,7 +10,7 @@ import type { Fold } from "./decider.ts";
 import type { EventEnvelope, EventPosition, StoredEvent } from "./envelope.ts";
 import { Fault } from "./fault.ts";
 
-/** The fields of an event that decisions in reaction to it need, to continue its chain and its trace. */
+/** The fields of an event from which a decision in reaction to that event takes its cause, correlation id and trace. */
 export type CauseEvent = Pick<EventEnvelope, "id" | "correlationid" | "traceparent">;
 
 export interface Versioned<State> {
@@ -20,7 +20,7 @@ export interface Versioned<State> {
   readonly version: number;
   /** The aggregate's last event; undefined without an event. */
   readonly last: CauseEvent | undefined;
-  /** Digest of the aggregate's last event; undefined when only the log has it. */
+  /** Digest of the aggregate's last event; undefined without an event, or when the digest must be read from the log. */
   readonly lastDigest: string | undefined;
 }
 
@@ -35,7 +35,7 @@ interface UnreadLine {
   readonly to: number;
 }
 
-/** The JSON of a line, after the aggregate's id. */
+/** The JSON of a snapshot line; it follows the aggregate's id. */
 type Row = readonly [
   lastSeq: number,
   version: number,
@@ -46,7 +46,7 @@ type Row = readonly [
   state: unknown,
 ];
 
-/** One captured aggregate: its unread line, or its state. */
+/** One captured aggregate: its id, and either its snapshot line that is not parsed yet or its state. */
 export type Captured = readonly [id: string, aggregate: Versioned<unknown> | UnreadLine];
 
 const encoder = new TextEncoder();
@@ -132,7 +132,7 @@ function causeOf({ id, correlationid, traceparent }: EventEnvelope): CauseEvent 
   return traceparent === undefined ? { id, correlationid } : { id, correlationid, traceparent };
 }
 
-/** Returns the line of one aggregate without its end-of-line: its id, a space, and JSON. */
+/** Returns the snapshot line of one aggregate without its end-of-line: the aggregate's id, a space, and JSON. */
 export function lineOf([id, aggregate]: Captured): Uint8Array {
   if ("chunk" in aggregate) return aggregate.chunk.subarray(aggregate.from, aggregate.to);
   const { last } = aggregate;

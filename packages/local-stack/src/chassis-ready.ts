@@ -10,15 +10,15 @@ const READY_DEADLINE_MS = 20_000;
 const CALL_TIMEOUT_MS = 2_000;
 const POLL_INTERVAL_MS = 50;
 
-/** Number of chassis in a list such as `ecoli:2,yeast:1`; the agent validates the list. */
+/** Returns the number of chassis in a list such as `ecoli:2,yeast:1`; the agent validates the list. */
 function countOf(chassis: string): number {
   const counts = chassis.split(",").map((part) => (part.trim() === "" ? 0 : Number(part.split(":")[1] ?? 1)));
   return counts.reduce((a, b) => a + b, 0);
 }
 
 /**
- * Resolves when all chassis of the list and `pools` more are ready. Throws `Fault` UNAVAILABLE after 20 s, or at once
- * when the scheduler reports that it cannot serve.
+ * Resolves when all chassis in the list are ready, and one more for each of the `pools` XCP-ng pools. Throws `Fault`
+ * UNAVAILABLE after 20 s, or at once when the scheduler reports that it cannot serve.
  */
 export async function whenChassisReady(url: string, chassis: string, pools = 0): Promise<void> {
   const wanted = countOf(chassis) + pools;

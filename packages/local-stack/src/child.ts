@@ -1,5 +1,5 @@
 /**
- * One supervised process: it is started, restarted when it dies, and stopped on request.
+ * One supervised process of the stack: it is started, restarted when it dies, and stopped on request.
  *
  * The wait before a restart doubles from 100 ms to 5 s, and is reset after a run of 10 s. A process that exits with
  * code 78 (wrong configuration) is not restarted, because it would exit the same way again.
@@ -15,7 +15,7 @@ const STABLE_AFTER_MS = 10_000;
 /** Time from SIGTERM to SIGKILL, ms. */
 const STOP_DEADLINE_MS = 6_000;
 const EXIT_MISCONFIGURED = 78;
-/** Number of characters at the end of a log that `tail` returns, for a process that does not become ready. */
+/** Number of characters that `tail` returns from the end of a process's log. */
 const TAIL_CHARACTERS = 1_500;
 
 export interface ChildSpec {

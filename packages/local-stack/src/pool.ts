@@ -1,5 +1,5 @@
 /**
- * The XCP-ng pool of a local stack: its variables go to the agent and to no other service.
+ * The environment variables of a local stack's XCP-ng pool: the agent gets them, and no other service does.
  */
 import { POOL_VARIABLES, poolConfiguration, poolProblem } from "@bioxen/driver-xcpng";
 import { messageOf } from "@bioxen/kernel";
@@ -7,13 +7,13 @@ import { messageOf } from "@bioxen/kernel";
 export interface LocalPool {
   /** Address of the pool, as `https://host[:port]`. */
   readonly url: string;
-  /** SHA-256 fingerprint of its certificate, in the form of `BIOXEN_XCPNG_FINGERPRINT`. */
+  /** SHA-256 fingerprint of the pool's certificate, in the form of `BIOXEN_XCPNG_FINGERPRINT`. */
   readonly fingerprint?: string | undefined;
-  /** Template that machines are copied from; default `bioxen-guest`. */
+  /** Name of the template from which machines are copied; default `bioxen-guest`. */
   readonly template?: string | undefined;
 }
 
-/** `env` without the variables of a pool: only the agent may see its password. */
+/** Returns `env` without the variables of a pool: only the agent may see the pool's password. */
 export function withoutPool(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const secret: readonly string[] = POOL_VARIABLES;
   return Object.fromEntries(Object.entries(env).filter(([name]) => !secret.includes(name)));
@@ -39,8 +39,8 @@ export function agentEnvironment(
 }
 
 /**
- * Connects to the pool. Resolves with the reason why the agent cannot use it and a remedy; undefined when the agent
- * can.
+ * Tests the pool by connecting to it. Resolves with undefined when the agent can use the pool, otherwise with the
+ * reason why it cannot and a remedy.
  */
 export async function poolProblemOf(
   pool: LocalPool,

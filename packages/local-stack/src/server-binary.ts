@@ -24,8 +24,8 @@ export interface ServerBinary {
 }
 
 /**
- * Returns the nats-server to run. Throws `Fault` UNAVAILABLE when no binary is usable, with the reason for each and the
- * ways to get one.
+ * Returns the nats-server to run. Throws `Fault` UNAVAILABLE when no binary is usable; its message has the reason for
+ * each candidate and the ways to get one.
  */
 export async function findServerBinary(env: NodeJS.ProcessEnv = process.env): Promise<ServerBinary> {
   const reasons: string[] = [];
@@ -59,7 +59,7 @@ async function isExecutable(path: string): Promise<boolean> {
   );
 }
 
-/** Resolves with the binary, or with the reason why it cannot be used. */
+/** Tests the nats-server at `path`. Resolves with the binary, or with the reason why it cannot be used. */
 async function usable(path: string, from: ServerBinary["from"]): Promise<ServerBinary | string> {
   try {
     const { stdout } = await promisify(execFile)(path, ["--version"], { timeout: VERSION_TIMEOUT_MS });

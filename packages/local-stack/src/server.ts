@@ -17,9 +17,10 @@ const POLL_INTERVAL_MS = 25;
 /** Time from SIGTERM to SIGKILL for an orphaned server, ms. */
 const ORPHAN_DEADLINE_MS = 5_000;
 /**
- * A limit above the size of every disk, so that the disk itself is the limit. The server's default is three quarters of
- * the space that is free at its start, with its present store counted against it: a store beyond three sevenths of the
- * disk would refuse every append after a restart.
+ * Limit of the server's file store. It is above the size of every disk, so that the disk itself is the limit. The
+ * server's default limit is three quarters of the disk space that is free at its start, and the data that it already
+ * stores counts towards that limit. A store above three sevenths of the disk would therefore refuse every append after
+ * a restart.
  */
 const MAX_FILE_STORE = "1024TB";
 const CONFIG_FILE = "nats-server.conf";
@@ -88,7 +89,7 @@ jetstream {
 `;
 }
 
-/** A port of the loopback interface that is free now. */
+/** Returns a port of the loopback interface that is free now. */
 async function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();

@@ -1,6 +1,6 @@
 /**
- * The two small files of a local stack: the pointer, by which clients find it, and the lock, by which a data directory
- * belongs to one stack at a time. `findLocalStack` of `@bioxen/nats` reads the pointer.
+ * The two small files of a local stack: the pointer, by which clients find the stack, and the lock, which reserves a
+ * data directory for one stack at a time. `findLocalStack` of `@bioxen/nats` reads the pointer.
  */
 import { randomUUID } from "node:crypto";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";

@@ -20,7 +20,10 @@ import { lockDataDir, noteServer, removePointer, unlockDataDir, writePointer } f
 
 /** Longest time until all services are ready, ms. */
 const READY_DEADLINE_MS = 45_000;
-/** In start order. The agent starts last and stops first, so that no agent restarts a guest while the stack stops. */
+/**
+ * The services in start order. The agent starts last and stops first, so that no agent restarts a guest while the stack
+ * stops.
+ */
 export const SERVICES: readonly ServiceName[] = [
   "lifecycle",
   "allocator",
@@ -30,7 +33,7 @@ export const SERVICES: readonly ServiceName[] = [
 ];
 
 export interface LocalStackOptions {
-  /** Folder of all state of the stack; default: `data` in `home`. */
+  /** Folder for all stored data of the stack; default: `data` in `home`. */
   readonly dataDir?: string | undefined;
   /** Port of the nats-server on the loopback interface; default: a free one. */
   readonly port?: number | undefined;
@@ -39,7 +42,7 @@ export interface LocalStackOptions {
   /** Simulated minutes per real second; default 10. */
   readonly timeScale?: number | undefined;
   readonly durability?: "always" | "relaxed" | undefined;
-  /** XCP-ng pool on which the agent runs VMs; the environment has its credentials. */
+  /** XCP-ng pool on which the agent runs VMs; its credentials are read from environment variables. */
   readonly xcpng?: LocalPool | undefined;
   /** Folder of the pointer file; default `BIOXEN_HOME`, else `bioxen` in the XDG data directory. */
   readonly home?: string | undefined;

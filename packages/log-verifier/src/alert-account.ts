@@ -5,14 +5,14 @@ import type { AlertEvent } from "@bioxen/contracts";
 
 export class AlertAccount {
   #isSet = false;
-  /** Targets with a raised alert. */
+  /** Targets for which an alert of this rule is raised. */
   readonly #raised = new Set<string>();
   /** Ids of notifications that are still to be delivered. */
   readonly #undelivered = new Set<string>();
-  /** Dead letters, as `notificationId webhook`. */
+  /** Permanently failed deliveries (dead letters), each as the text `notificationId webhook`. */
   readonly #dead = new Set<string>();
 
-  /** Applies the event and returns one sentence for each problem of it. */
+  /** Applies the event to the account and returns one sentence for each rule that the event violates. */
   observe(eventId: string, body: AlertEvent): string[] {
     switch (body.type) {
       case "bioxen.alert.rule-set.v1":

@@ -1,5 +1,5 @@
 /**
- * A record of each chassis: a chassis must be registered before it can have other events, and lost before it recovers.
+ * A record of each chassis, to check the order of its events: it is registered first, and is lost before it recovers.
  */
 import type { ChassisEvent } from "@bioxen/contracts";
 
@@ -12,7 +12,7 @@ interface ChassisRecord {
 export class ChassisRecords {
   readonly #records = new Map<string, ChassisRecord>();
 
-  /** Applies the event and returns its problem; undefined when it has none. */
+  /** Applies the event and returns one sentence about the rule that it violates; undefined when it violates none. */
   observe(chassisId: string, { type }: ChassisEvent): string | undefined {
     const record = this.#records.get(chassisId) ?? { registered: false, lost: false, everLost: false };
     this.#records.set(chassisId, record);

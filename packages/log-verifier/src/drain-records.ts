@@ -1,8 +1,8 @@
 /**
- * A record of the drain of each chassis, by the documented protocol (docs/moving.md).
+ * A record of each chassis's drain, to check its events against the documented protocol (docs/moving.md).
  *
- * A chassis has one drain at a time. Each VM that the drain names leaves once or is named as remaining, and no VM is
- * recorded as having left while it is on the chassis.
+ * A chassis has one drain at a time. A drain names VMs at its start and as it progresses. Before it is completed, each
+ * named VM leaves exactly once. No VM is recorded as having left while it is on the chassis.
  */
 import type { DrainEvent } from "@bioxen/contracts";
 
@@ -17,8 +17,8 @@ export class DrainRecords {
   readonly #records = new Map<string, DrainRecord>();
 
   /**
-   * Applies the event and returns one sentence for each problem of it. `livesHere` says whether a VM is on this chassis
-   * at the moment of the event.
+   * Applies the event and returns one sentence for each rule that it violates. `livesHere` returns true when a VM is on
+   * this chassis at the moment of the event.
    */
   observe(chassisId: string, body: DrainEvent, livesHere: (vmId: string) => boolean): string[] {
     const record = this.#records.get(chassisId);

@@ -13,7 +13,7 @@ interface Stored {
   readonly sha256: string;
 }
 
-/** The guest states that a VM refers to. */
+/** The stored guest states of a VM: its latest checkpoint, and its snapshots by id. */
 export interface KeptState {
   readonly checkpoint: Stored | null;
   readonly snapshots: ReadonlyMap<string, Stored>;
@@ -24,13 +24,13 @@ const MAX_SNAPSHOTS = 16;
 
 export interface GuestStateStep {
   readonly kept: KeptState;
-  /** One sentence for each problem. */
+  /** One sentence for each rule that the event violates. */
   readonly problems: readonly string[];
 }
 
 /**
- * Returns the stored guest states after the event, and the problems of the event. `fence` is the fence of the VM's
- * present place; null when the VM has no place.
+ * Returns the VM's stored guest states after the event, and the rules that the event violates. `fence` is the fence of
+ * the VM's present place; null when the VM has no place.
  */
 export function guestStateStep(kept: KeptState, fence: number | null, body: VmEvent): GuestStateStep {
   switch (body.type) {

@@ -7,8 +7,8 @@ export interface Holding {
   readonly fence: number;
   amounts: Record<string, number>;
   /**
-   * The amounts before each resize under this fence, the oldest first. A VM's event is written after the ledger's, so
-   * that it may still have earlier amounts.
+   * The amounts before each resize under this fence, the oldest first. A VM's event is written after the ledger's
+   * event, so the VM's event may still have amounts from before a resize.
    */
   readonly before: Record<string, number>[];
   committed: boolean;
@@ -17,11 +17,11 @@ export interface Holding {
 export class LedgerAccount {
   offered: Record<string, number> = {};
   maxVms = 0;
-  /** The highest lease token of a proposer among the reservations of this ledger. */
+  /** The highest lease token with which a lease holder has proposed a reservation of this ledger. */
   proposerToken = 0;
   readonly holdings = new Map<string, Holding>();
 
-  /** One sentence for each resource held above the offer, and one for too many VMs. */
+  /** Returns one sentence for each resource that is held above the offer, and one when the chassis has too many VMs. */
   overdrafts(): string[] {
     const totals: Record<string, number> = {};
     for (const { amounts } of this.holdings.values()) {
@@ -34,14 +34,14 @@ export class LedgerAccount {
     return over;
   }
 
-  /** The VM's holding with this fence; undefined when the ledger has none with it. */
+  /** Returns the VM's holding under this fence; undefined when the ledger has none under it. */
   held(vmId: string, fence: number): Holding | undefined {
     const holding = this.holdings.get(vmId);
     return holding?.fence === fence ? holding : undefined;
   }
 }
 
-/** One sentence for each amount that is not a non-negative integer. */
+/** Returns one sentence for each amount that is not a non-negative integer. */
 export function unsoundAmounts(amounts: Readonly<Record<string, number>>): string[] {
   return Object.entries(amounts)
     .filter(([, amount]) => !Number.isSafeInteger(amount) || amount < 0)

@@ -1,6 +1,7 @@
 /**
- * The accounts of all chassis, and the rules of ledger events: entries exist before they are settled, a VM has one
- * entry per ledger, no ledger is above its offer, and the lease tokens of proposers never decrease.
+ * The accounts of all chassis, and the rules of ledger events: an entry exists before it is committed, released or
+ * expired, a VM has one entry per ledger, no ledger is above its offer, and the lease tokens of proposers never
+ * decrease.
  */
 import type { LedgerEvent } from "@bioxen/contracts";
 import { type Holding, LedgerAccount, unsoundAmounts } from "./ledger-account.ts";
@@ -22,13 +23,14 @@ export class LedgerRecords {
     this.#quotas = quotas;
   }
 
-  /** The VM's holding on this chassis with this fence; undefined when the ledger has none. */
+  /** Returns the VM's holding on this chassis under this fence; undefined when the ledger has none. */
   held(vmId: string, chassisId: string, fence: number): Holding | undefined {
     return this.#accounts.get(chassisId)?.held(vmId, fence);
   }
 
   /**
-   * Returns the chassis on which the VM has a committed allocation, except an allocation with the fence `leftFence`.
+   * Returns the ids of all chassis on which the VM has a committed allocation. An allocation with the fence
+   * `leftFence`, which the VM has left, does not count.
    */
   allocatedOn(vmId: string, leftFence: number | null): string[] {
     return [...this.#accounts].flatMap(([chassisId, account]) => {

@@ -11,7 +11,10 @@ import type { VmEvent } from "@bioxen/contracts";
 export interface Moving {
   chassisId: string | null;
   fence: number | null;
-  /** `requested`, or the reservation on the target; null without a move. */
+  /**
+   * The move in progress: `requested` until it has a reservation on the target chassis, then that reservation; null
+   * without a move.
+   */
   move: "requested" | { readonly chassisId: string; readonly fence: number } | null;
   /** Fence of the allocation that the VM left in its last move. The ledger releases that allocation a moment later. */
   leftFence: number | null;
@@ -20,8 +23,8 @@ export interface Moving {
 export const NOT_MOVING: Pick<Moving, "move" | "leftFence"> = { move: null, leftFence: null };
 
 /**
- * Applies the event to `next` and returns its problems. `held` returns true when the ledger of the chassis has an entry
- * of the VM with this fence and these amounts.
+ * Applies the event to `next` and returns one sentence for each rule that the event violates. `held` returns true when
+ * the ledger of the chassis has an entry of the VM with this fence and these amounts.
  */
 export function moveStep(
   next: Moving,

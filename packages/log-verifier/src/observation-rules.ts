@@ -29,14 +29,17 @@ const FOLLOWS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 };
 const ENDS = ["halted", "deleted"];
 /**
- * Shortest time between two records of the same change, ms. A record that changes the state of the VM may follow
- * sooner.
+ * Shortest time between two events that record the same change, ms. An event that changes the state of the VM may
+ * follow sooner.
  */
 const REPEAT_AFTER_MS = 60_000;
 
 /** The fields of a VM's record that the rules of observed changes use. */
 export interface Observed {
-  /** Time of the last record by the agent's clock, epoch ms; the key is the fence and the kind of change. */
+  /**
+   * Time at which a change was last recorded, epoch ms of the agent's clock; the key has the fence and the kind of
+   * change.
+   */
   readonly seen: ReadonlyMap<string, number>;
   /** Fence of the VM's present or last place; null before the first. */
   readonly machineFence: number | null;
@@ -50,7 +53,10 @@ export interface ObservationStep {
   readonly problems: readonly string[];
 }
 
-/** Returns the state after the event, and its problems. `heldByPreemption`: the VM is paused by preemption. */
+/**
+ * Returns the VM's state and record after the event, and the rules that the event violates. `heldByPreemption` is true
+ * when preemption has paused the VM.
+ */
 export function observationStep(
   observed: Observed,
   state: string,

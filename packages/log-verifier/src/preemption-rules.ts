@@ -13,7 +13,7 @@ export interface Preemptable {
   priority: number;
   request: Amounts;
   allocation: Amounts | null;
-  /** The mode of the active preemption; null when the VM holds its full request. */
+  /** The mode of the preemption that the VM is under; null when the VM holds its full request. */
   gaveUp: "starve" | "pause" | null;
   /** True when the user has also paused a VM that preemption has paused. */
   userPaused: boolean;
@@ -29,8 +29,8 @@ export const NEVER_CREATED: Preemptable = {
 };
 
 /**
- * Returns the problems of a preemption's beneficiary: it must exist, have the recorded priority, and a higher one than
- * the victim.
+ * Checks the VM for which another VM was preempted (the beneficiary), and returns the problems. The beneficiary must
+ * exist, must have the recorded priority, and must have a higher priority than the preempted VM.
  */
 export function beneficiaryProblems(
   victim: Preemptable,
@@ -48,7 +48,10 @@ export function beneficiaryProblems(
   return out;
 }
 
-/** Applies the event to `next` and returns its problems. `before` is the state before the event. */
+/**
+ * Applies the event to `next` and returns one sentence for each rule that the event violates. `before` is the VM's
+ * state before the event.
+ */
 export function preemptionStep(next: Preemptable, before: string, body: VmEvent): string[] {
   switch (body.type) {
     case "bioxen.vm.created.v1":

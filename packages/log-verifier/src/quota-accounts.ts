@@ -1,10 +1,10 @@
 /**
  * The accounts of all quotas, computed a second time: plain sums over plain maps, without any code of the allocator.
  *
- * From `enforced` on, a quota holds at every sequence: nothing grows above a limit, and nothing is held that was not
- * charged. Amounts that were above a limit when it was lowered may stay. A VM that moves holds in two ledgers and
- * counts once. It may give up the old place a moment before it gets the new one, if the new place was charged while it
- * still held the old one.
+ * From `enforced` on, a quota holds at every sequence: no amount grows above a limit, and ledgers hold only amounts
+ * that were charged to the quota. Amounts that were above a limit when it was lowered may stay. A VM that moves holds
+ * in two ledgers and counts once. The VM may give up the old place a moment before it gets the new one, if the new
+ * place was charged while the VM still held the old one.
  */
 import type { QuotaEvent } from "@bioxen/contracts";
 import { unsoundAmounts } from "./ledger-account.ts";
@@ -23,9 +23,9 @@ interface Holding {
 }
 
 /**
- * The amounts that a moving VM may take to another chassis although they exceed a lowered limit. They are the VM's
- * largest charge on any other chassis when the target was charged. `ledgerSeq` is the sequence of the last event of the
- * target's ledger when that charge was made.
+ * The amounts that a moving VM may take to a target chassis even if they exceed a limit that was lowered. They are the
+ * VM's largest charge on any other chassis at the moment when the target was charged. `ledgerSeq` is the sequence of
+ * the last event of the target's ledger when that charge was made.
  */
 interface CarriedOver {
   readonly ledgerSeq: number;
@@ -35,14 +35,15 @@ interface CarriedOver {
 interface QuotaAccount {
   limits: Amounts;
   /**
-   * The limits that apply now: `limits`, or higher earlier limits, as long as charges under those may be in progress.
+   * The limits that the check uses: `limits`, or higher earlier limits while charges that were made under those may
+   * still be in progress.
    */
   inForce: Amounts;
   /** True once all amounts that VMs held before the quota existed are charged to it. */
   counted: boolean;
   readonly charged: VmTotals;
   readonly held: VmTotals;
-  /** The carried-over amounts of each VM for each chassis, by `vmId/chassisId`. */
+  /** The amounts that each VM may carry over to each target chassis, by `vmId/chassisId`. */
   readonly carriedOver: Map<string, CarriedOver>;
 }
 
@@ -51,15 +52,18 @@ export class QuotaAccounts {
   readonly #holdings = new Map<string, Holding>();
   /** Accounts by label. */
   readonly #quotas = new Map<string, QuotaAccount>();
-  /** The label of each quota, by the id of its stream; from its first event. */
+  /** The label of each quota by the quota's id; set at the quota's first event. */
   readonly #labelOf = new Map<string, string>();
 
-  /** Records the labels of a new incarnation. */
+  /** Records the labels of a new incarnation of the VM. */
   created(vmId: string, incarnation: number, labels: Labels = {}): void {
     this.#labels.set(`${vmId}#${incarnation}`, labels);
   }
 
-  /** Applies a change of a ledger entry and returns the breaches. `holding` is null when the entry has ended. */
+  /**
+   * Applies a change of a VM's ledger entry and returns the quota breaches that it causes. `holding` is null when the
+   * entry has ended.
+   */
   hold(vmId: string, chassisId: string, holding: Holding | null): QuotaBreach[] {
     const key = `${vmId}/${chassisId}`;
     if (holding === null) this.#holdings.delete(key);
@@ -79,7 +83,7 @@ export class QuotaAccounts {
     return out;
   }
 
-  /** Applies an event of the quota with this id and returns the breaches. */
+  /** Applies an event of the quota with this id and returns the quota breaches that the event causes. */
   observe(id: string, event: QuotaEvent): QuotaBreach[] {
     if (event.type === "bioxen.quota.set.v1") return this.#set(id, event.data.label, event.data.resources);
     const label = this.#labelOf.get(id);
@@ -152,8 +156,8 @@ export class QuotaAccounts {
 }
 
 /**
- * Notes what the VM may carry over with this charge. Call it before the charge is applied. A second charge for the same
- * state of the ledger keeps the amounts of the first.
+ * Records the amounts that the VM may carry over to the chassis that is being charged. Call it before the charge is
+ * applied. A second charge for the same state of the ledger keeps the recorded amounts of the first.
  */
 function noteCarriedOver(
   { charged, carriedOver }: QuotaAccount,
@@ -177,7 +181,7 @@ class VmTotals {
     return this.#byVm.get(vmId)?.get(chassisId);
   }
 
-  /** The largest amounts of this incarnation on any other chassis. */
+  /** Returns the largest amounts of this incarnation of the VM on any other chassis. */
   elsewhere(vmId: string, chassisId: string, incarnation: number): Amounts {
     const others = [...(this.#byVm.get(vmId) ?? [])].filter(([id]) => id !== chassisId).map(([, one]) => one);
     return counted(others.filter((one) => one.incarnation === incarnation));
@@ -195,7 +199,10 @@ class VmTotals {
   }
 }
 
-/** For one VM: the largest amount of each resource within an incarnation, summed over its incarnations. */
+/**
+ * Returns the amounts for which one VM counts: per resource, the largest amount in the holdings of an incarnation,
+ * summed over the incarnations.
+ */
 function counted(holdings: Iterable<Holding>): Amounts {
   const largest = new Map<number, Map<string, number>>();
   for (const { incarnation, amounts } of holdings) {
@@ -210,7 +217,9 @@ function counted(holdings: Iterable<Holding>): Amounts {
   return out;
 }
 
-/** Per resource, the higher of the two limits. A resource that either of them does not limit is unlimited. */
+/**
+ * Returns the higher of the two limits for each resource. A resource that either of them does not limit is unlimited.
+ */
 function looser(a: Amounts, b: Amounts): Amounts {
   return Object.fromEntries(
     Object.entries(a).flatMap(([name, limit]) =>
@@ -219,7 +228,7 @@ function looser(a: Amounts, b: Amounts): Amounts {
   );
 }
 
-/** Applies the change of one VM to the totals and returns the resources that grew. */
+/** Changes the totals by the difference between a VM's amounts `was` and `is`, and returns the resources that grew. */
 function applyChange(totals: Map<string, number>, was: Amounts, is: Amounts): string[] {
   const grown: string[] = [];
   for (const name of new Set([...Object.keys(was), ...Object.keys(is)])) {

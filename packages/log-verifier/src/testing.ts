@@ -177,7 +177,7 @@ export const RAISED_ALERT: readonly Line[] = [
   notified("event-2", "w"),
 ];
 
-/** The rules that the verifier finds violated in a log of these lines. */
+/** Returns the rules that the verifier finds violated in a log of these lines. */
 export function verify(lines: readonly Line[]): Rule[] {
   const verifier = new LogVerifier();
   const versions = new Map<string, number>();

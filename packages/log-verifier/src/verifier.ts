@@ -63,7 +63,10 @@ export class LogVerifier {
     }
   }
 
-  /** A digest of all events so far, in order. A later seal of the same events differs when any of them was changed. */
+  /**
+   * Returns a digest of all events so far, in order. A later seal of the same events differs when any of them was
+   * changed.
+   */
   seal(): string {
     return this.#seal.copy().digest("hex");
   }

@@ -170,7 +170,10 @@ export class VmRecords {
   }
 }
 
-/** The state after the event by the table of transitions; the state before when the table has no such transition. */
+/**
+ * Returns the VM's state after the event, by the table of transitions; returns `before` when the table has no
+ * transition for the event. Reports an event that the table does not allow in the state `before`.
+ */
 function stateAfter(before: string, body: VmEvent, report: ReportViolation): string {
   const transition = TRANSITIONS[body.type];
   if (transition === undefined || !transition.from.includes(before)) {

@@ -1,8 +1,8 @@
 /**
  * Blobs in a stream of their own, one message each: stored completely or not at all, and deleted without a trace.
  *
- * The object store of the client and a KV bucket are unsuitable, because both keep a marker of every deleted key, which
- * would be one per guest and minute. The object store also leaves the chunks of an interrupted put behind
+ * The NATS client's object store and a KV bucket are unsuitable, because both keep a marker of every deleted key: one
+ * per guest and minute. The object store also leaves the chunks of an interrupted put behind
  * (docs/adr/0010-guest-state.md).
  */
 import { hash } from "node:crypto";
@@ -25,9 +25,9 @@ import {
 import type { Bus } from "./bus.ts";
 import { isMessageNotFound } from "./server-codes.ts";
 
-/** Longest wait for one acknowledgement, ms: the largest blob on a slow disk takes a tenth of it. */
+/** Longest wait for one acknowledgement, ms: the largest blob on a slow disk takes a tenth of this time. */
 const ACK_TIMEOUT_MS = 4_000;
-/** Tries of one call. A put is idempotent, so a lost acknowledgement may repeat it. */
+/** Maximum number of tries of one call. A put is idempotent, so it may be repeated after a lost acknowledgement. */
 const ATTEMPTS = 2;
 
 /** Opens the store of blobs. Its stream must exist: opening the event log creates it. */
@@ -78,7 +78,10 @@ class JetStreamBlobs implements BlobStore {
     return (await this.#message(name))?.time.getTime();
   }
 
-  /** Asks a follower of the cluster first, and then the leader, because the follower may not have the blob yet. */
+  /**
+   * Reads the message of a blob; resolves with undefined when the blob is absent. Asks any server of the cluster first,
+   * and then the leader, because a follower may not have the blob yet.
+   */
   async #message(name: BlobName): Promise<StoredMsg | undefined> {
     const query = { last_by_subj: blobSubject(name) };
     const found = await retried(() => foundOrNot(this.#jsm.direct.getMessage(GUEST_STATE_STREAM, query)));

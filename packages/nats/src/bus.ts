@@ -32,15 +32,15 @@ const RECONNECT_WAIT_MS = 250;
 /** Interval of pings, ms. After two unanswered pings the client reconnects. */
 const PING_INTERVAL_MS = 10_000;
 /**
- * Longest attempt to connect to one server, ms; then the next server is tried. No other limit notices a connection that
- * is cut during its greeting.
+ * Longest attempt to connect to one server, ms; then the next server is tried. No other time limit ends an attempt
+ * whose connection is cut during the NATS handshake.
  */
 const DIAL_TIMEOUT_MS = 2_000;
-/** Longest wait for the first connection, ms. */
+/** Default of the longest wait for the first connection, ms. */
 export const CONNECT_TIMEOUT_MS = 10_000;
 /**
- * The headers of a call: the command at the beginning of its chain, its direct cause, its message id, and its trace
- * context.
+ * Names of the headers of a call, in this order: the id of the command that began the chain of causes, the id of the
+ * direct cause, the message id, and the W3C trace context.
  */
 export const CORRELATION_HEADER = "Bioxen-Correlation-Id";
 export const CAUSATION_HEADER = "Bioxen-Causation-Id";
@@ -159,7 +159,8 @@ export class Bus implements Caller, Publisher, Subscriber {
   }
 
   /**
-   * Delivers every JSON message on `subject` (wildcards allowed), and ignores other messages: no sender waits for them.
+   * Delivers every JSON message on `subject` (wildcards allowed), and ignores all other messages, because their senders
+   * wait for no reply.
    */
   subscribe(subject: string, onMessage: (payload: unknown, subject: string) => void): { stop(): void } {
     const subscription = this.connection.subscribe(subject, {

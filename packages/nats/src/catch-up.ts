@@ -1,9 +1,10 @@
 /**
  * Reads a long stretch of the log through a thread (docs/adr/0012-a-thread-reads-a-long-log.md).
  *
- * The thread reads, and this side decodes and applies. Both cores of a small machine work, at the rate of the slower
- * half. Each turn of the event loop applies one batch, so that timers and sockets get their turns. Every failure of the
- * thread is reported with the last applied sequence, so that no event is lost or applied twice.
+ * The thread reads the events, and the main thread decodes and applies them. Both cores of a small machine work, at the
+ * rate of the slower of the two threads. Each turn of the event loop applies one batch, so that timers and sockets get
+ * their turns. Every failure of the thread is reported with the last applied sequence, so that no event is lost or
+ * applied twice.
  */
 import { Worker } from "node:worker_threads";
 import { decodeEvent, EVENT_STREAM } from "@bioxen/contracts";
@@ -20,9 +21,9 @@ import {
 } from "./reader-protocol.ts";
 import { settledWithin } from "./settled-within.ts";
 
-/** Longest silence of the thread, ms. A stalled server exceeds it, a busy machine does not. */
+/** Longest time without a message from the thread, ms. A stalled server exceeds it, a busy machine does not. */
 const SILENCE_LIMIT_MS = 10_000;
-/** The server deletes the consumer this long after its last request, ms, when no client has deleted it. */
+/** Time after the last request at which the server deletes a consumer that the client has not deleted, ms. */
 const CONSUMER_INACTIVE_MS = 30_000;
 /** Longest wait for the deletion of the consumer and for the end of the thread, ms. */
 const LEAVE_TIMEOUT_MS = 1_000;
@@ -43,7 +44,7 @@ export interface CatchUpOptions {
 /** How a catch-up ended. `nextSeq` is the first sequence that was not applied. */
 export type CaughtUp =
   | { readonly kind: "done" | "stopped"; readonly nextSeq: number }
-  /** The thread or its connection failed; the events may be sound. */
+  /** The thread or its connection failed; the log itself may be intact. */
   | { readonly kind: "failed"; readonly nextSeq: number; readonly cause: unknown }
   /** An event is unreadable, or `onEvent` threw. */
   | { readonly kind: "refused"; readonly nextSeq: number; readonly cause: unknown };
@@ -95,7 +96,7 @@ export class CatchUp {
     return end;
   }
 
-  /** Ends the delivery; `run` then resolves. */
+  /** Ends the delivery of events; `run` then resolves. */
   stop(): void {
     this.#finish({ kind: "stopped", nextSeq: this.#nextSeq });
   }

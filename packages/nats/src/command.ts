@@ -40,7 +40,9 @@ export function causationOf(
   return traceparent === undefined ? causation : { ...causation, traceparent };
 }
 
-/** Returns the result of the handler, or the refusal of a malformed payload. */
+/**
+ * Validates the payload, runs the endpoint's handler and returns its result. Returns a refusal for a malformed payload.
+ */
 export async function carriedOut(
   served: ServedEndpoint,
   data: Uint8Array,

@@ -25,7 +25,7 @@ export async function discoverServices(bus: Bus, waitMs: number): Promise<Servic
       found.push({ name, id, version, url, process });
     }
   } catch {
-    // Without any service the server reports at once that the PING has no receiver: the list is then empty.
+    // When no service runs, the server reports at once that the PING has no receiver: the list is then empty.
     return found;
   }
   return found.sort((a, b) => (a.name === b.name ? (a.id < b.id ? -1 : 1) : a.name < b.name ? -1 : 1));

@@ -37,8 +37,9 @@ const RETRY_WAIT_MS = 100;
 /** Longest read, ms. When the server dies during a read and is not back within this time, the read fails. */
 const READ_DEADLINE_MS = 10_000;
 /**
- * Maximum number of events that are read one by one, a fraction of a ms each, before a consumer reads the rest. Another
- * instance usually has written one or two, and in a cluster all servers must agree on a consumer.
+ * Maximum number of events that are read one by one before a consumer is created to read the rest. One such read takes
+ * a fraction of a ms; a consumer costs more, because all servers of a cluster must agree on it. Usually only one or two
+ * events of another instance are missing.
  */
 const MAX_SINGLE_READS = 16;
 
@@ -47,8 +48,8 @@ export interface LongReader {
   /** Smallest number of unread events for which this reader is used. */
   readonly fromEvents: number;
   /**
-   * Delivers the events from `options.fromSeq` on. After `rest.untilSeq`, or where the reader fails, `rest.direct`
-   * takes over.
+   * Delivers the events from `options.fromSeq` to `rest.untilSeq`. After that, or from where this reader fails,
+   * `rest.direct` delivers the events.
    */
   follow(options: FollowOptions, rest: LongRead): Following;
 }
@@ -113,8 +114,8 @@ export class JetStreamEventLog implements EventLog {
   }
 
   /**
-   * Resolves a wrong expected sequence. Returns `appended` when the subject's last event is this one, so that only its
-   * acknowledgement was lost; otherwise `conflict`.
+   * Finds the result of an append that the server refused for a wrong expected sequence. Returns `appended` when the
+   * subject's last event is this one, because then only the acknowledgement was lost; otherwise `conflict`.
    */
   async #resolveConflict(streamSubject: string, envelope: EventEnvelope): Promise<AppendResult> {
     const last = await this.#lastOf(streamSubject);
@@ -159,7 +160,8 @@ export class JetStreamEventLog implements EventLog {
   }
 
   /**
-   * Returns the events of one subject after `afterSeq` up to `endSeq`. The subject has an event at or after `endSeq`.
+   * Returns the events of one subject after `afterSeq` up to `endSeq`. The subject must have an event at or after
+   * `endSeq`.
    */
   async #readUntil(streamSubject: string, afterSeq: number, endSeq: number): Promise<readonly StoredEvent[]> {
     const events: StoredEvent[] = [];

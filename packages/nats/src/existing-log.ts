@@ -1,5 +1,5 @@
 /**
- * Opens the event log of a server that has one. Creates and repairs nothing, so that clients need only the right to
+ * Opens the event log that a server already has. Creates and repairs no stream, so that clients need only the right to
  * read. Also runs in browsers.
  */
 import { EVENT_STREAM } from "@bioxen/contracts";

@@ -1,6 +1,6 @@
 /**
- * Finds the server of a program that names none: `BIOXEN_NATS_URL`, or else the local stack. The stack writes a pointer
- * file, and every other process of the user reads it here.
+ * Finds the NATS server for a program that was given no address: `BIOXEN_NATS_URL`, or else the local stack. The stack
+ * writes a pointer file, and every other process of the user reads it here.
  */
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
@@ -19,7 +19,9 @@ export interface StackRecord {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Returns the URL of the server; undefined when the environment names none and no local stack runs. */
+/**
+ * Returns the URL of the NATS server; undefined when the environment has no `BIOXEN_NATS_URL` and no local stack runs.
+ */
 export async function findServer(env: Environment = process.env): Promise<string | undefined> {
   return env["BIOXEN_NATS_URL"] || (await findLocalStack(bioxenHome(env)))?.url;
 }

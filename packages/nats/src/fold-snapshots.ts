@@ -2,9 +2,9 @@
  * Snapshots of folds in a KV bucket: two slots of compressed chunks, and a manifest that names the valid slot.
  *
  * A new snapshot is written into the other slot. Then the manifest is replaced, conditional on its revision. A writer
- * that dies therefore leaves the previous snapshot intact, and nothing has to be deleted. A reader that was overtaken
- * finds a chunk with a digest that the manifest does not have, and reads again. The object store of the client computes
- * its digests in JavaScript, which alone costs more than the rest of a start.
+ * that dies therefore leaves the previous snapshot intact, and nothing has to be deleted. If a writer overwrites the
+ * slot during a read, the reader finds a chunk whose digest is not in the manifest, and reads again. The object store
+ * of the client computes its digests in JavaScript, which alone costs more than the rest of a start.
  */
 import { hash } from "node:crypto";
 import { promisify } from "node:util";
@@ -18,9 +18,12 @@ import { onceReady } from "./ready.ts";
 
 const BUCKET = "bioxen-fold-snapshots";
 const MANIFEST = "manifest";
-/** Concurrent reads of chunks: they hide the round trip, and stay far below the buffer of a connection. */
+/** Number of concurrent reads of chunks: enough to hide the round trip, and far below the buffer of a connection. */
 const READS_AT_ONCE = 16;
-/** A writer may overtake a reader once. A second time in a row means that the bucket is damaged. */
+/**
+ * Maximum number of tries to read a snapshot. A writer may overwrite the slot during one try; a second failure in a row
+ * means that the bucket is damaged.
+ */
 const READ_ATTEMPTS = 2;
 
 /**
@@ -108,7 +111,7 @@ class KvFoldSnapshots implements SnapshotStore {
     return whole ? chunks : undefined;
   }
 
-  /** Returns the manifest with its revision. A malformed manifest counts as absent, and is overwritten. */
+  /** Reads the manifest and its revision in the bucket. A malformed manifest counts as absent, and is overwritten. */
   async #manifest(): Promise<{ readonly manifest: Manifest | undefined; readonly revision: number }> {
     const entry = await this.#kv.get(MANIFEST);
     if (entry === null) return { manifest: undefined, revision: 0 };

@@ -18,7 +18,7 @@ import { isStreamNotFound } from "./server-codes.ts";
 import { settledWithin } from "./settled-within.ts";
 import { sleep } from "./sleep.ts";
 
-/** Messages requested at once: enough for 250 000 events/s. */
+/** Number of messages that one pull requests: enough for 250 000 events/s. */
 export const FOLLOW_BATCH = 10_000;
 /**
  * Heartbeat of the consumer, ms. The consumer lives in the server's memory and is lost when the server stops. After two
@@ -28,7 +28,7 @@ export const FOLLOW_BATCH = 10_000;
 export const FOLLOW_HEARTBEAT_MS = 750;
 /**
  * Silence after which a consumer is replaced while the connection is up, ms. It is well above the client's own two
- * heartbeats, because a repair by both at once would leave a consumer behind.
+ * heartbeats, because a repair by the client and by this file at once would leave an unused consumer on the server.
  */
 const SILENCE_LIMIT_MS = 5 * FOLLOW_HEARTBEAT_MS;
 /** Wait between two tries to create a consumer, ms: a cluster without a leader refuses at once. */
@@ -136,7 +136,7 @@ class DirectFollowing implements Following {
 
   #deliver(message: JsMsg): void {
     this.#heardAtMs = performance.now();
-    // A consumer that should start beyond the end of the log starts at its last message: ignore that message.
+    // A consumer that should start beyond the end of the log starts at the log's last message: ignore that message.
     if (message.seq < this.#nextSeq) return;
     const { onEvent, onCaughtUp, onStop, endSeq } = this.#options;
     try {
@@ -198,7 +198,7 @@ class DirectFollowing implements Following {
   }
 }
 
-/** Deletes the consumer. Otherwise the server would keep it for minutes. */
+/** Deletes the consumer on the server, which would otherwise keep it for minutes. */
 export function deleteConsumer(consumer: Consumer): Promise<void> {
   return settledWithin(consumer.delete(), DELETE_TIMEOUT_MS);
 }

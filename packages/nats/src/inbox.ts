@@ -32,7 +32,7 @@ export interface InboxOptions {
 }
 
 export interface Inbox {
-  /** Leaves the queue groups; resolves when every message in flight is answered. */
+  /** Stops receiving commands by leaving the queue groups; resolves when every message in flight is answered. */
   stop(): Promise<void>;
 }
 

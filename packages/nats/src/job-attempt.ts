@@ -1,5 +1,5 @@
 /**
- * One try of one job, until everything about it is stored and acknowledged.
+ * Makes one try of one job, and stores its outcome or its dead letter before the job leaves the queue.
  *
  * The id of a job is the message id of its command. A try after a crash, a try of another instance and a request under
  * the same id therefore have one effect. The result is stored before the job leaves the queue, so a crash costs only
@@ -21,9 +21,9 @@ import type { Job } from "./job-message.ts";
 import type { JobStore } from "./job-store.ts";
 import type { Outcomes } from "./outcomes.ts";
 
-/** Wait while the service or its stores are unavailable, ms; it does not count as a try. */
+/** Wait before the next try when the service or its stores are unavailable, ms; the failed try does not count. */
 const AWAY_WAIT_MS = 500;
-/** A job fails after this many tries during which the process died. */
+/** Maximum number of tries of a job that end with the death of the process; the job then fails permanently. */
 const MAX_DEATHS = 5;
 
 export interface AttemptOptions {
@@ -54,8 +54,8 @@ export class JobAttempts {
   }
 
   /**
-   * Makes one try of the job. Never throws. `done`: the outcome or dead letter is stored, and the job may leave the
-   * queue.
+   * Makes one try of the job. Returns `done` when the outcome or dead letter is stored and the job may leave the queue,
+   * otherwise `again` with the wait before the next try. Never throws.
    */
   async try(pending: PendingJob): Promise<AfterTry> {
     try {
@@ -124,7 +124,7 @@ export class JobAttempts {
   }
 }
 
-/** Returns the error that makes every try of this job futile; undefined for a valid job. */
+/** Returns the error because of which no try of this job can succeed; undefined for a valid job. */
 export function problemOf(job: Job): ReplyError | undefined {
   const subject = commandSubject(job.subject);
   const refusal =

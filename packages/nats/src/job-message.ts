@@ -10,8 +10,8 @@ import { headers, type MsgHdrs } from "@nats-io/nats-core";
 import { MESSAGE_ID_HEADER } from "./bus.ts";
 
 /**
- * Header with the job's id, if the message id is different. The publication of a later round has another message id, so
- * that it does not count as a duplicate.
+ * Header with the job's id when that is not the message id. The publication of a later round has another message id, so
+ * that JetStream does not discard it as a duplicate.
  */
 const JOB_ID_HEADER = "Bioxen-Job-Id";
 /** Header with the number of the round: 1 at the first publication, and 1 more at each later one. */
@@ -46,7 +46,7 @@ export interface JobCarrier {
 
 export interface Job extends JobCarrier {
   readonly id: string;
-  /** The problem of the id that the job was published under; undefined for a valid id. */
+  /** The reason why the id under which the job was published is invalid; undefined for a valid id. */
   readonly idProblem: string | undefined;
   readonly round: number;
   readonly firstAtMs: number;
@@ -73,7 +73,7 @@ export interface DeadLetter {
   /** The subject of the job. */
   readonly subject: string;
   readonly round: number;
-  /** Tries in the last round. */
+  /** Number of tries in the last round. */
   readonly attempts: number;
   readonly error: ReplyError;
   readonly firstAtMs: number;
@@ -111,7 +111,7 @@ export function deadLetterOf({ seq, data, headers: h, storedAtMs }: JobCarrier):
   };
 }
 
-/** Returns the headers of a dead letter's next publication, one round later. */
+/** Returns the headers with which a dead letter is published again as a job, in the next round. */
 export function nextRoundHeaders(letter: DeadLetter): MsgHdrs {
   const h = publisherHeaders(letter.headers);
   h.set(JOB_ID_HEADER, letter.id);
@@ -139,7 +139,7 @@ export function outcomeOf({ seq, data, headers: h }: JobCarrier): StoredOutcome 
   return { seq, data, subject: h?.get(SUBJECT_HEADER) ?? "", round: positive(h?.get(ROUND_HEADER)) ?? 1 };
 }
 
-/** Returns the publisher's own headers: without those that JetStream reads, and without the ones of this file. */
+/** Returns the publisher's own headers: all except those that JetStream reads and those that this file defines. */
 function publisherHeaders(from: MsgHdrs | undefined): MsgHdrs {
   const h = headers();
   for (const name of from?.keys() ?? []) {
