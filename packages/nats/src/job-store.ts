@@ -1,6 +1,7 @@
 /**
- * The three streams of durable commands, for the worker that carries them out and for operators: waiting jobs,
- * outcomes, dead letters. The callers repeat a write until it is acknowledged; nothing is decided here.
+ * Reads and writes the three streams of durable commands: waiting jobs, outcomes and dead letters. The worker that
+ * carries jobs out uses it, and so do operators. It decides nothing. Its callers repeat each write until the server
+ * acknowledges it.
  */
 import {
   ALL_DEAD_LETTERS,
@@ -37,7 +38,7 @@ import {
 } from "./job-message.ts";
 import { isMessageTooLarge, isWrongLastSequence } from "./server-codes.ts";
 
-/** Longest wait for one acknowledgement, ms. */
+/** Longest wait for the server's acknowledgement of one published message, ms. */
 const ACK_TIMEOUT_MS = 2_000;
 
 const encoder = new TextEncoder();
@@ -45,7 +46,9 @@ const encoder = new TextEncoder();
 export interface PublishOptions {
   readonly headers?: MsgHdrs;
   readonly messageId?: string;
-  /** Sequence that the last message of the subject must have; 0: the subject must be empty. */
+  /**
+   * Sequence that the last message of the subject must have, else the publication fails; 0: the subject must be empty.
+   */
   readonly expectedSeq?: number;
 }
 
@@ -58,7 +61,10 @@ export class JobStore {
     this.#jsm = jsm;
   }
 
-  /** Opens the three streams. Throws `Fault` UNAVAILABLE when the server has no JetStream or does not answer. */
+  /**
+   * Opens the store of jobs, outcomes and dead letters. Throws `Fault` UNAVAILABLE when the server has no JetStream or
+   * does not answer.
+   */
   static async open(bus: Bus): Promise<JobStore> {
     return withFaults("JetStream", async () => {
       return new JobStore(jetstream(bus.connection), await jetstreamManager(bus.connection));
@@ -66,8 +72,8 @@ export class JobStore {
   }
 
   /**
-   * Publishes a message. Throws `Fault`: TOO_LARGE for a payload above the limit, CONFLICT for a wrong `expectedSeq`,
-   * else UNAVAILABLE.
+   * Publishes a message. Throws `Fault`: TOO_LARGE for a payload above the size limit of the stream, CONFLICT when the
+   * last sequence of the subject is not `expectedSeq`, UNAVAILABLE for every other failure.
    */
   async publish(subject: string, data: Uint8Array, options: PublishOptions = {}) {
     const { headers, messageId, expectedSeq } = options;
@@ -86,7 +92,9 @@ export class JobStore {
     return stored === undefined ? undefined : outcomeOf(stored);
   }
 
-  /** Stores the outcome of a job, unless its round has one already: the first outcome stays. */
+  /**
+   * Stores the outcome of a job. Does nothing when the job's present round already has an outcome: the first one stays.
+   */
   async settle(job: Job, reply: Reply): Promise<void> {
     const data = encoder.encode(JSON.stringify(reply));
     const before = await this.outcome(job.id);
@@ -102,7 +110,8 @@ export class JobStore {
   }
 
   /**
-   * Stores the dead letter of a job, and then its outcome: a client that sees the outcome can already retry the job.
+   * Stores the dead letter of a job, and only then its outcome, so that a client that sees the outcome can already
+   * retry the job.
    */
   async bury(job: Job, error: ReplyError, attempts: number): Promise<void> {
     await this.publish(deadLetterSubject(job.id), job.data, {
@@ -164,7 +173,10 @@ export class JobStore {
     return found;
   }
 
-  /** Reads from the leader of the stream, which has every acknowledged message. */
+  /**
+   * Returns the message that `query` selects; undefined when there is none. Reads it from the leader of the stream,
+   * which has every acknowledged message.
+   */
   async #get(
     stream: string,
     query: { last_by_subj: string } | { seq: number; next_by_subj: string },
@@ -178,7 +190,7 @@ function carrierOf({ subject, seq, data, header, time }: StoredMsg): JobCarrier 
   return { subject, seq, data, headers: header, storedAtMs: time.getTime() };
 }
 
-/** Returns the outcome that replaces a reply above the size limit of the stream. */
+/** Returns the outcome to store instead of a reply that exceeds the size limit of the stream. */
 function shortened(reply: Reply): Uint8Array {
   const limit = MAX_STORED_JOB_BYTES;
   const message = reply.ok

@@ -42,28 +42,37 @@ import { JobStore } from "./job-store.ts";
 import { Semaphore } from "./semaphore.ts";
 
 /**
- * Maximum number of concurrent tries, of different VMs or chassis: enough to hide the waits for the disk, with room
- * left for requests.
+ * Maximum number of tries in progress at one time, each of another VM or chassis. So many tries hide the waits for the
+ * disk, and leave room for requests.
  */
 const MAX_TRIES_AT_ONCE = 16;
 /**
- * Maximum number of unacknowledged jobs of a holder, all in memory. A VM with more jobs than this behind a failing one
- * delays the jobs of other VMs until the failing job is a dead letter.
+ * Maximum number of jobs that a lease holder has received and not acknowledged; all are in memory. When more jobs than
+ * this wait behind a failing job of one VM, the jobs of other VMs wait too, until the failing job is a dead letter.
  */
 const MAX_UNACKNOWLEDGED = 1_024;
-/** Time without a sign of life after which the server delivers a job again, ms. */
+/** Time without a sign of life from the worker after which the server delivers an unacknowledged job again, ms. */
 const ACK_WAIT_MS = 60_000;
-/** Interval of the signs of life for all unacknowledged jobs, ms: two may be lost. */
+/**
+ * Interval at which the worker sends a sign of life for each unacknowledged job, ms. Two in a row may be lost before
+ * the server delivers the job again.
+ */
 const WORKING_INTERVAL_MS = 15_000;
-/** Heartbeat of the pull, ms, as in the event feed: after two missed ones the client pulls again. */
+/**
+ * Interval of the server's heartbeats during a pull request, ms, as in the event feed. After two missed heartbeats the
+ * client sends a new pull request.
+ */
 const PULL_HEARTBEAT_MS = 750;
-/** Longest life of one pull, ms. The client waits about this long before it retries an unreachable consumer. */
+/** Longest life of one pull request, ms. The client waits about this long before it retries an unreachable consumer. */
 const PULL_EXPIRES_MS = 3_000;
-/** Wait after a failed creation of the consumer, ms. */
+/** Wait before the next attempt after the creation of the consumer has failed, ms. */
 const REOPEN_WAIT_MS = 500;
-/** Interval at which stray jobs are searched, ms. It may be long, because no caller waits for them. */
+/**
+ * Interval of the searches for stray jobs (jobs that no service owns), ms. It may be long, because no caller waits for
+ * stray jobs.
+ */
 const STRAY_LOOK_MS = 1_000;
-/** Maximum number of stray jobs that one pass ends. */
+/** Maximum number of stray jobs of one subject that one search turns into dead letters. */
 const STRAYS_PER_LOOK = 256;
 
 export interface JobWorkerOptions extends Omit<AttemptOptions, "store"> {
@@ -76,7 +85,7 @@ export interface JobWorkerOptions extends Omit<AttemptOptions, "store"> {
 type WorkerOptions = AttemptOptions & { readonly timers: Timers };
 
 export interface JobWorker {
-  /** Waits for the tries in progress, then gives the leases back. */
+  /** Waits until the tries in progress have ended, then releases the leases. */
   stop(): Promise<void>;
 }
 
@@ -103,8 +112,8 @@ interface Endable {
 }
 
 /**
- * Calls `begin` each time the lease is acquired, and `end` of the returned object when the lease is lost. Returns a
- * function that ends the work and releases the lease.
+ * Contends for the lease `name`. Calls `begin` each time this process acquires the lease, and `end` of the object that
+ * `begin` returned when it loses the lease. Returns a function that ends the work and releases the lease.
  */
 function underLease(
   leases: Leases,
@@ -133,12 +142,15 @@ class KindWorker implements Endable {
   readonly #attempts: JobAttempts;
   readonly #held: () => boolean;
   readonly #onFault: (subject: string, thrown: unknown) => void;
-  /** Jobs of one VM in the order they were stored; a job that waits for its next try holds up the ones behind it. */
+  /**
+   * For each VM or chassis, its jobs in the order they were stored. A job that waits for its next try holds up the jobs
+   * behind it.
+   */
   readonly #turns = new KeyedQueue();
   readonly #places = new Semaphore(MAX_TRIES_AT_ONCE);
-  /** Ends the wait of each job that waits for its next try. */
+  /** For each job that waits for its next try, the function that ends this wait early. */
   readonly #waits = new Set<() => void>();
-  /** The latest delivery of each unacknowledged job, by stream sequence. */
+  /** The latest delivered message of each unacknowledged job, by stream sequence. */
   readonly #unacknowledged = new Map<number, JsMsg>();
   readonly #timers: Timers;
   readonly #keepAlive: { cancel(): void };
@@ -209,7 +221,7 @@ class KindWorker implements Endable {
     });
     this.#messages = messages;
     if (this.#ended) await messages.close();
-    // Another holder, or an operator, has deleted the consumer.
+    // The messages end when another holder, or an operator, has deleted the consumer.
     void messages.closed().then(() => this.#openLater());
   }
 
@@ -225,7 +237,7 @@ class KindWorker implements Endable {
     void this.#turns.run(turn ?? `job ${seq}`, () => this.#carryOut({ job, attempts: 0 }));
   }
 
-  /** Tries a job until it is done or the work ends. Between two tries other jobs can use its slot. */
+  /** Tries a job until it is done or this worker ends. Between two tries the job frees its slot for other jobs. */
   async #carryOut(pending: PendingJob): Promise<void> {
     while (!this.#ended) {
       const after = await this.#places.run(() => this.#try(pending));
@@ -234,7 +246,7 @@ class KindWorker implements Endable {
     }
   }
 
-  /** Resolves after `ms`, or when the work ends. */
+  /** Resolves after `ms`, or earlier when this worker ends. */
   #wait(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const endWait = () => {
@@ -248,21 +260,25 @@ class KindWorker implements Endable {
   }
 
   async #try(pending: PendingJob): Promise<AfterTry> {
-    // Without the lease the job is left to the next holder, which begins with it. The work may have ended while the job
-    // waited for a slot.
+    // Without the lease, this worker leaves the job to the next holder, which begins with that job. The worker may also
+    // have ended while the job waited for a slot.
     if (this.#ended || !this.#held()) return { kind: "again", afterMs: REOPEN_WAIT_MS };
     const after = await this.#attempts.try(pending);
     if (after.kind === "done") {
       const message = this.#unacknowledged.get(pending.job.seq);
       this.#unacknowledged.delete(pending.job.seq);
-      // If this acknowledgement is lost, the job is delivered again, and its outcome is found.
+      // If this acknowledgement is lost, the server delivers the job again, and the worker then finds the stored
+      // outcome.
       await message?.ackAck().catch(() => undefined);
     }
     return after;
   }
 }
 
-/** Ends jobs that no service owns: no consumer of any service would deliver them. */
+/**
+ * Turns jobs that no service owns into dead letters. Without this class they would stay, because no service's consumer
+ * delivers them.
+ */
 class StrayJobs implements Endable {
   readonly #store: JobStore;
   readonly #onFault: (subject: string, thrown: unknown) => void;

@@ -14,9 +14,12 @@ import type { Bus } from "./bus.ts";
 import { type DeadLetter, type Job, nextRoundHeaders } from "./job-message.ts";
 import { JobStore } from "./job-store.ts";
 
-/** Interval of reads for an outcome, ms: its announcement can be lost, or can come before the outcome is stored. */
+/**
+ * Interval at which a waiting caller reads the outcome, ms. The announcement of an outcome is not enough: it can be
+ * lost, or can come before the outcome is stored.
+ */
 const LOOK_INTERVAL_MS = 100;
-/** Tries of one publication. All carry the same id, so the job is stored once. */
+/** Maximum number of tries to publish one job. All tries carry the same message id, so the job is stored once. */
 const MAX_PUBLISH_TRIES = 4;
 
 const encoder = new TextEncoder();
@@ -24,7 +27,9 @@ const decoder = new TextDecoder();
 
 export interface Submitted {
   readonly id: string;
-  /** True when the stream stored a job with this id within the last two minutes and dropped this one. */
+  /**
+   * True when the stream did not store this job, because it had stored a job with the same id in the last two minutes.
+   */
   readonly duplicate: boolean;
 }
 
@@ -37,9 +42,10 @@ export class Jobs {
   }
 
   /**
-   * Stores a command that its owner carries out as soon as it runs. Resolves when the job is on disk.
-   * `command` is a subject of the catalogue. Throws `Fault`: BAD_REQUEST for an invalid id or an unknown
-   * command, TOO_LARGE, UNAVAILABLE.
+   * Stores a command as a job. The service that owns the command carries it out as soon as that service runs. Resolves
+   * when the job is on disk. `command` is a command subject of the catalogue. Throws `Fault`: BAD_REQUEST for an
+   * invalid id or an unknown command, TOO_LARGE for a payload above the size limit, UNAVAILABLE for every other
+   * failure.
    */
   async submit(command: string, payload: unknown, messageId: string): Promise<Submitted> {
     const idProblem = jobIdProblem(messageId);
@@ -51,14 +57,17 @@ export class Jobs {
     return { id: messageId, duplicate };
   }
 
-  /** Returns the reply of the job's command; undefined before its end, and from 24 h after its end on. */
+  /**
+   * Returns the reply to the job's command. Returns undefined until the job has ended, and again from 24 h after its
+   * end on.
+   */
   async outcome(id: string): Promise<Reply | undefined> {
     if (!isSubjectTail(id)) return undefined;
     const stored = await (await this.#reach()).outcome(id);
     return stored === undefined ? undefined : (JSON.parse(decoder.decode(stored.data)) as Reply);
   }
 
-  /** Waits for the outcome; returns undefined after `timeoutMs` without one. */
+  /** Waits for the outcome of a job and returns it. Returns undefined when the job has no outcome after `timeoutMs`. */
   async waitForOutcome(id: string, timeoutMs: number): Promise<Reply | undefined> {
     if (!isSubjectTail(id)) return undefined;
     const deadline = Date.now() + timeoutMs;
@@ -95,8 +104,9 @@ export class Jobs {
   }
 
   /**
-   * Publishes a dead letter again, as the next round under the same id, and removes its failed outcome. The dead letter
-   * is removed last, so that a crash leaves it for another retry. Returns undefined when no such dead letter exists.
+   * Publishes a dead letter again, as the next round under the same id, and removes the outcome of the failed round.
+   * The dead letter is removed last, so that it can be retried again after a crash. Returns undefined when no such dead
+   * letter exists.
    */
   async retry(id: string): Promise<DeadLetter | undefined> {
     const letter = await this.deadLetter(id);
@@ -104,7 +114,8 @@ export class Jobs {
     const store = await this.#reach();
     const failed = await store.outcome(id);
     const round = letter.round + 1;
-    // The stream drops a repeated id for two minutes. With the round in it, two concurrent retries publish one round.
+    // The stream drops a message whose id it has seen in the last two minutes. The id contains the round: of two
+    // concurrent retries of one round, only the first is stored.
     const options = { headers: nextRoundHeaders(letter), messageId: `${id} round ${round}` };
     await insist(() => store.publish(letter.subject, letter.data, options));
     if (failed !== undefined && failed.round < round) await store.removeOutcome(failed.seq);
@@ -112,7 +123,10 @@ export class Jobs {
     return letter;
   }
 
-  /** Removes a dead letter; its outcome stays for its 24 h. Returns undefined when no such dead letter exists. */
+  /**
+   * Removes a dead letter and returns it. The failed outcome of its job stays readable for its 24 h. Returns undefined
+   * when no such dead letter exists.
+   */
   async drop(id: string): Promise<DeadLetter | undefined> {
     const letter = await this.deadLetter(id);
     if (letter !== undefined) await (await this.#reach()).removeDeadLetter(letter.seq);

@@ -1,8 +1,9 @@
 /**
- * The records of leases in a KV bucket: one key per name, every write conditional on the revision.
+ * Stores the records of leases in a KV bucket, one key per lease. Every write names the revision that it replaces, and
+ * fails when the key has another revision.
  *
- * Records never expire. A contender recognises a dead holder by a revision that does not change, and the next token
- * must be greater than the stored one. A lost bucket is created again at its next use.
+ * Records never expire, because the token of the next holder must be greater than the stored one. A contender
+ * recognises a dead holder by a record whose revision does not change. A lost bucket is created again at its next use.
  */
 import { Fault, type LeaseRecord, type LeaseStore, messageOf, type StoredLease } from "@bioxen/kernel";
 import type { KV } from "@nats-io/kv";
@@ -11,7 +12,10 @@ import type { Bus } from "./bus.ts";
 import { isWrongLastSequence } from "./server-codes.ts";
 
 export const LEASE_BUCKET = "bioxen-leases";
-/** Longest wait for the server, ms: a holder that cannot renew must learn that early enough to try again. */
+/**
+ * Longest wait for one answer of the server, ms. It is short, so that a holder that cannot renew its lease learns that
+ * early enough to try again.
+ */
 const CALL_TIMEOUT_MS = 800;
 
 export class KvLeaseStore implements LeaseStore {
@@ -64,7 +68,7 @@ export class KvLeaseStore implements LeaseStore {
   }
 }
 
-/** Parses a record. A malformed record counts as a released lease, and is replaced. */
+/** Parses a lease record. A malformed record counts as a released lease, which a contender can replace. */
 function recordOf(text: string): LeaseRecord {
   try {
     const { holder, token } = JSON.parse(text) as Partial<LeaseRecord>;

@@ -20,19 +20,26 @@ import {
   type ToReader,
 } from "./reader-protocol.ts";
 
-/** Longest attempt to connect, ms. The thread does not wait for an absent server; the main thread does. */
+/**
+ * Longest attempt of this thread to connect, ms. The thread does not wait for an absent server; the main thread does.
+ */
 const DIAL_TIMEOUT_MS = 5_000;
-/** Longest life of a pull request, ms. The stream has all requested messages, so no request comes near it. */
+/**
+ * Longest life of a pull request, ms. Every request ends far earlier, because the stream already has all requested
+ * messages.
+ */
 const PULL_EXPIRES_MS = 30_000;
 const NANOS_PER_MS = 1_000_000;
 
 /**
- * Tokens of a reply subject `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<time>.<pending>`.
+ * Number of tokens in the shorter form of a reply subject, which is
+ * `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<time>.<pending>`.
  */
 const PLAIN_TOKENS = 9;
 const PLAIN_STREAM_SEQ = 5;
 /**
- * Token index of the stream sequence in the newer form of the reply subject, which has domain and account after `ACK`.
+ * Token index of the stream sequence in the longer form of a reply subject, which has a domain and an account after
+ * `ACK`.
  */
 const LONG_STREAM_SEQ = 7;
 
@@ -44,9 +51,9 @@ class LogReader {
   readonly #pullSubject: string;
   #batch: { seq: number; subject: string; data: Uint8Array }[] = [];
   #delivered = 0;
-  /** Number of requested messages that have not arrived. */
+  /** Number of messages that were requested from the server and have not arrived. */
   #requested = 0;
-  /** Number of further messages that may be requested now. */
+  /** Number of further messages that this thread may request now. */
   #credit = READ_WINDOW;
   #ended = false;
 
@@ -143,6 +150,6 @@ port.on("message", (message: ToReader) => {
   if (message.kind === "applied") reader.applied(message.events);
   else reader.end(undefined);
 });
-// With the connection closed the thread must end: the port alone must not keep it alive.
+// Without this call, the open port would keep the thread alive after its connection has closed.
 port.unref();
 reader.begin();

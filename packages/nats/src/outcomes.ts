@@ -1,10 +1,12 @@
 /**
- * The first outcome of each command that carries a message id, for as long as the contract promises it.
+ * Stores the first outcome of each command that carries a message id, so that a repeat of the command gets the same
+ * outcome.
  *
  * The log has the outcome of a command that appended an event. Other outcomes (a rejection, no change, the result of an
- * exec) are only here. An attempt first claims the id and at the end replaces the claim by its outcome. Both writes are
- * conditional on the revision: of several attempts at once one runs, and the others wait for its outcome. The claim of
- * a dead attempt is taken over. If that attempt is alive after all, its write fails, and it returns the stored outcome.
+ * exec) are only in this store. An attempt first claims the id, and at its end replaces the claim by its outcome. Both
+ * writes are conditional on the revision: of several concurrent attempts one runs, and the others wait for its outcome.
+ * When an attempt dies, another attempt takes over its claim. If the first attempt is alive after all, its write fails,
+ * and it returns the stored outcome.
  */
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -17,34 +19,38 @@ import { onceReady } from "./ready.ts";
 import { isLeaderless, isWrongLastSequence } from "./server-codes.ts";
 
 /**
- * Lifetime of an outcome, ms. The contract promises 2 minutes; twice that time allows for skewed clocks and slow
- * callers.
+ * Time for which an outcome is stored, ms. The contract promises 2 minutes; twice that time allows for skewed clocks
+ * and slow callers.
  */
 const OUTCOME_TTL_MS = 240_000;
 /**
- * Age at which an open claim is taken over, ms: longer than any usual command. A shorter one only costs repeated work.
+ * Age at which another attempt takes over a claim that has no outcome, ms. It is longer than any usual command. A claim
+ * that is taken over too early costs only repeated work.
  */
 const CLAIM_MS = 1_500;
-/** Interval of reads while another attempt has the claim, ms. */
+/** Interval at which an attempt reads the outcome while another attempt has the claim, ms. */
 const LOOK_INTERVAL_MS = 25;
 const BUCKET = "bioxen-first-outcomes";
-/** Request timeout, ms. On expiry the caller gets UNAVAILABLE and retries. */
+/** Longest wait for one answer of the server, ms. After it the caller gets UNAVAILABLE and retries. */
 const CALL_TIMEOUT_MS = 2_000;
-/** Wait between two tries while a cluster elects a leader and stores nothing, ms. */
+/** Wait between two tries to write while a cluster elects a leader, ms. A cluster without a leader stores nothing. */
 const LEADER_WAIT_MS = 100;
-/** Longest wait for the election of a leader, ms: an election takes 4 to 9 s, and callers wait 10 s by default. */
+/**
+ * Longest time for which a write is tried while a cluster elects a leader, ms. An election takes 4 to 9 s, and callers
+ * wait 10 s by default.
+ */
 const LEADER_DEADLINE_MS = 8_000;
 
 export interface Outcomes {
   /**
-   * Returns the outcome of the first attempt under this id. `carryOut` runs only when this is the first attempt, or
-   * when the earlier ones died. After `maxDeaths` dead attempts the outcome is INTERNAL, because a command that kills
-   * its process would kill the next one too.
+   * Returns the outcome of the first attempt at the command. Calls `carryOut` only when no attempt was made before, or
+   * when all earlier attempts died. After `maxDeaths` dead attempts the outcome is INTERNAL, because a command that
+   * kills its process would kill the next one too.
    */
   once(commandId: string, carryOut: () => Promise<HandlerResult>, maxDeaths?: number): Promise<HandlerResult>;
 }
 
-/** The value of a key: an outcome, or the claim of an attempt in progress. */
+/** The value of a key in the bucket: an outcome, or the claim of an attempt in progress. */
 type OutcomeRecord =
   | { readonly outcome: HandlerResult }
   | { readonly claimed: true; readonly deaths?: number };
@@ -89,7 +95,10 @@ class KvOutcomes implements Outcomes {
     }
   }
 
-  /** Returns the revision of a new claim, or the stored outcome of another attempt. */
+  /**
+   * Claims the command for this attempt and returns the revision of the claim. While another attempt has the claim,
+   * waits for its outcome and returns that outcome. Takes over a claim whose attempt has died.
+   */
   async #claim(key: string, maxDeaths: number): Promise<number | HandlerResult> {
     const waitingSinceMs = Date.now();
     let revision = 0;
@@ -127,7 +136,8 @@ class KvOutcomes implements Outcomes {
   }
 
   /**
-   * Returns the new revision; undefined when the key has another revision than `revision` (0: the key must be absent).
+   * Writes a record and returns its revision. Returns undefined, and writes nothing, when the present revision of the
+   * key is not `revision` (0: the key must be absent).
    */
   async #write(key: string, record: OutcomeRecord, revision: number): Promise<number | undefined> {
     const text = JSON.stringify(record);
@@ -141,13 +151,19 @@ class KvOutcomes implements Outcomes {
     }
   }
 
-  /** Deletes the claim, so that the next attempt does not wait until it is old. A failure is harmless. */
+  /**
+   * Deletes the claim of an attempt that ended without an outcome to store, so that the next attempt need not wait to
+   * take it over. A failed deletion is harmless.
+   */
   async #releaseClaim(key: string, claim: number): Promise<void> {
     await this.#kv.delete(key, { previousSeq: claim }).catch(() => undefined);
   }
 }
 
-/** Repeats `call` while the bucket has no leader, because nothing can have been stored then. */
+/**
+ * Repeats `call` while the bucket has no leader, at most for {@link LEADER_DEADLINE_MS}. A repeat is safe, because
+ * without a leader nothing was stored.
+ */
 async function withLeader<T>(call: () => Promise<T>): Promise<T> {
   const deadline = Date.now() + LEADER_DEADLINE_MS;
   for (;;) {
@@ -160,7 +176,7 @@ async function withLeader<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Returns the bucket key of a command. A message id may contain characters that a key may not. */
+/** Returns the bucket key of a command: a hash, because a message id may contain characters that a key may not. */
 function keyOf(commandId: string): string {
   return createHash("sha256").update(commandId).digest("hex");
 }

@@ -7,5 +7,8 @@ import type * as node from "./platform-node.ts";
 /** Connects over WebSocket: servers are `ws://host:port` or `wss://host:port`. */
 export { wsconnect as connect } from "@nats-io/nats-core";
 
-/** Always undefined: a page has no environment and no local stack, so its program must name the servers. */
+/**
+ * Finds no server and always returns undefined: a page has no environment and no local stack, so its program must name
+ * the servers.
+ */
 export const findServer: typeof node.findServer = async () => undefined;

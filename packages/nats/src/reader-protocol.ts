@@ -9,11 +9,13 @@ import type { BusOptions } from "./dial.ts";
 
 /** Maximum number of events in flight between server and fold: about 4 MB. */
 export const READ_WINDOW = 8_192;
-/** Events per request to the server. With smaller requests the server spends a sixth more work on each event. */
+/**
+ * Number of events per request to the server. Smaller requests would cost the server a sixth more work for each event.
+ */
 export const PULL_EVENTS = READ_WINDOW / 4;
 /**
- * Events in a full batch. Smaller batches cost more transfers. Larger ones block the event loop of the folding
- * side for more than a few ms, and each of their buffers (500 bytes an event) is large enough to need its own
+ * Number of events in a full batch. Smaller batches cost more transfers. Larger ones block the event loop of the
+ * folding side for more than a few ms, and each of their buffers (500 bytes an event) is large enough to need its own
  * allocation by the system.
  */
 export const BATCH_EVENTS = 200;
@@ -31,7 +33,7 @@ export interface ReaderData {
 export interface ReadBatch {
   /** Stream sequence of each message. */
   readonly seqs: Float64Array<ArrayBuffer>;
-  /** End of each message in `bytes`, exclusive. */
+  /** For each message, the offset in `bytes` just after its last byte. */
   readonly ends: Uint32Array<ArrayBuffer>;
   /** The payloads of all messages, concatenated. */
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -45,7 +47,10 @@ export type FromReader =
   | { readonly kind: "read" }
   | { readonly kind: "failed"; readonly why: string };
 
-/** `applied`: that many more events have been folded. `stop`: the remaining events are not wanted. */
+/**
+ * A message to the reading thread. `applied`: this number of further events has been folded. `stop`: the thread should
+ * end, because the remaining events are not wanted.
+ */
 export type ToReader = { readonly kind: "applied"; readonly events: number } | { readonly kind: "stop" };
 
 interface ReadMessage {
@@ -71,7 +76,9 @@ export function pack(messages: readonly ReadMessage[]): ReadBatch {
   return { seqs, ends, bytes, subjects: messages.map(({ subject }) => subject).join(" ") };
 }
 
-/** Calls `each` for every message. The bytes are a view of the batch. */
+/**
+ * Calls `each` for every message of the batch. The bytes that it passes are a view of the batch's buffer, not a copy.
+ */
 export function unpack(
   { seqs, ends, bytes, subjects }: ReadBatch,
   each: (bytes: Uint8Array, seq: number, subject: string) => void,

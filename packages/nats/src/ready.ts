@@ -1,5 +1,6 @@
 /**
- * Waits at boot for servers that are starting: a single server reloads its streams, a cluster elects its leaders.
+ * Waits at the start of a process until its NATS servers, which may also be starting, are ready: a single server
+ * reloads its streams, a cluster elects its leaders.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Fault, messageOf } from "@bioxen/kernel";
@@ -9,8 +10,8 @@ const READY_DEADLINE_MS = 15_000;
 const RETRY_WAIT_MS = 200;
 
 /**
- * Calls `open` until it succeeds and returns its result. A `Fault` from `open` is thrown at once. Other errors are
- * retried until the deadline; then it throws `Fault` UNAVAILABLE (retryable). `what` begins its message.
+ * Calls `open` until it succeeds, and returns its result. Throws a `Fault` from `open` at once. After any other error
+ * it tries again until the deadline. Then it throws `Fault` UNAVAILABLE (retryable), whose message begins with `what`.
  */
 export async function onceReady<T>(what: string, open: () => Promise<T>): Promise<T> {
   const deadline = Date.now() + READY_DEADLINE_MS;

@@ -13,15 +13,15 @@ const CODES = {
   streamOffline: 10_118,
   /** The server is still storing a message with the same id. */
   streamDuplicateMessageConflict: 10_158,
-  /** The last sequence of the subject is unknown while another message of that subject is being stored. */
+  /** The server cannot tell the last sequence of the subject while it stores another message of that subject. */
   streamExpectedLastSeqPerSubjectNotReady: 10_163,
-  /** `streamWrongLastSequence` without the number of the last sequence: a cluster answers this. */
+  /** The form of `streamWrongLastSequence` that a cluster answers: without the number of the last sequence. */
   streamWrongLastSequenceConstant: 10_164,
   streamTooManyRequests: 10_167,
 } as const;
 
 const WRONG_LAST_SEQUENCE = [CODES.streamWrongLastSequence, CODES.streamWrongLastSequenceConstant];
-/** The request is sound, but the cluster is electing a leader or is busy with another message. */
+/** Errors of valid requests: the cluster is electing a leader or is busy with another message. A retry can succeed. */
 const TEMPORARY = [
   CODES.clusterNotAvailable,
   CODES.clusterNotLeader,
@@ -35,7 +35,7 @@ function hasCode(cause: unknown, codes: readonly number[]): boolean {
   return cause instanceof JetStreamApiError && codes.includes(cause.code);
 }
 
-/** True when the expected sequence or revision of an append is not the last one. */
+/** True when the server rejected an append because the expected sequence or revision is not the last one. */
 export function isWrongLastSequence(cause: unknown): boolean {
   return hasCode(cause, WRONG_LAST_SEQUENCE);
 }
@@ -48,7 +48,7 @@ export function isStreamNotFound(cause: unknown): boolean {
   return hasCode(cause, [CODES.streamNotFound]);
 }
 
-/** True when the message is larger than the stream accepts. */
+/** True when the server rejected a message because it is larger than the stream accepts. */
 export function isMessageTooLarge(cause: unknown): boolean {
   return hasCode(cause, [CODES.streamMessageExceedsMaximum]);
 }
@@ -59,7 +59,8 @@ export function isRefusal(cause: unknown): boolean {
 }
 
 /**
- * True when no server leads the stream, so that a published message is not stored. The client calls this "not enabled".
+ * True when the stream has no leader, so that the published message was not stored. The client names this error "not
+ * enabled".
  */
 export function isLeaderless(cause: unknown): boolean {
   return cause instanceof Error && cause.name === "JetStreamNotEnabled";

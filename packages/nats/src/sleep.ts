@@ -1,4 +1,7 @@
-/** Resolves after `ms`, or as soon as `signal` aborts. `node:timers/promises` has the like, but not for browsers. */
+/**
+ * Resolves after `ms`, or as soon as `signal` aborts. It replaces the function of `node:timers/promises`, which
+ * browsers do not have.
+ */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = () => {

@@ -1,6 +1,7 @@
 /**
- * Streams are declared data. At boot each declaration is compared with the server: a missing stream is created, drift
- * is repaired where the server allows it, and nothing is ever deleted.
+ * Creates and repairs the streams of JetStream from their declarations. At the start of a service each declaration is
+ * compared with the server: a missing stream is created, drift is repaired where the server allows it, and no stream is
+ * ever deleted.
  */
 import { STREAMS, type StreamDeclaration } from "@bioxen/contracts";
 import { type EventLog, Fault } from "@bioxen/kernel";
@@ -12,7 +13,7 @@ import { onceReady } from "./ready.ts";
 import { isRefusal } from "./server-codes.ts";
 import { type ReadingOptions, THREAD_FROM_EVENTS, threadReader } from "./thread-follower.ts";
 
-/** How a long log is read; every option has a default. */
+/** Options for reading a long log. Every option has a default. */
 export type EventLogOptions = Partial<Omit<ReadingOptions, "bus">>;
 
 /** Oldest supported server: 2.10.20 to 2.10.22 could lose a whole stream when the process was killed. */
@@ -104,7 +105,8 @@ async function ensureStream(
 }
 
 /**
- * Returns the declared settings that the present configuration does not have. More replicas than declared are no drift.
+ * Returns the names of the declared settings that have another value, or none, in the present configuration. More
+ * replicas than declared do not count as drift.
  */
 export function driftOf(wanted: Readonly<Record<string, unknown>>, present: object): string[] {
   const now = present as Readonly<Record<string, unknown>>;

@@ -11,20 +11,22 @@ import { CatchUp, type StartReader } from "./catch-up.ts";
 import type { BusOptions } from "./dial.ts";
 import type { LongRead, LongReader } from "./event-log.ts";
 
-/** Longest wait until a restarted server can be followed again, ms; then the follower stops with the cause. */
+/**
+ * Longest wait for a restarted server before the log can be followed again, ms. Then the follower stops with the cause.
+ */
 const RESUME_DEADLINE_MS = 15_000;
 const RETRY_WAIT_MS = 250;
 
 /**
- * Smallest number of unread events for which a thread pays: its start takes as long as reading about ten thousand
- * events without it.
+ * Smallest number of unread events for which a thread saves time. The start of a thread takes as long as reading about
+ * ten thousand events without one.
  */
 export const THREAD_FROM_EVENTS = 20_000;
 
 export interface ReadingOptions {
   readonly bus: BusOptions;
   readonly threadFromEvents: number;
-  /** Called when the thread failed and the log is read without it. */
+  /** Called with the reason when the thread has failed and the log is read on without it. */
   readonly onTrouble?: ((message: string, cause: unknown) => void) | undefined;
   readonly startReader?: StartReader | undefined;
 }

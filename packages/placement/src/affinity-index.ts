@@ -2,7 +2,7 @@
  * An index of the VMs on each chassis while a plan is made. It answers whether the affinity terms of waiting and of
  * placed VMs are met.
  *
- * Most clusters have no affinity terms. Their plans skip all of this (`hasTerms`).
+ * Most clusters have no affinity terms. Plans of such clusters do not use the index (`hasTerms`).
  */
 import {
   type Misfit,
@@ -19,7 +19,7 @@ import type { ChassisRoom, WaitingVm } from "./snapshot.ts";
 
 export class AffinityIndex {
   readonly #rooms: readonly ChassisRoom[];
-  /** The neighbours on every chassis that the plan has placed a VM on. */
+  /** By chassis index, for every chassis on which the plan has placed a VM: all VMs there, with those of the plan. */
   readonly #changed = new Map<number, Neighbours>();
   readonly #added: {
     readonly vm: WaitingVm;
@@ -29,7 +29,7 @@ export class AffinityIndex {
   readonly #placedMatch = new Map<PlacementTerm, Neighbour | undefined>();
   /** True when any waiting VM has affinity terms, or any placed VM has anti-affinity terms. */
   readonly hasTerms: boolean;
-  /** The VMs that a term names by id. */
+  /** The ids of the VMs that an affinity term names. */
   readonly namedVmIds: ReadonlySet<string>;
 
   constructor(rooms: readonly ChassisRoom[], waiting: Iterable<WaitingVm>) {
@@ -52,7 +52,7 @@ export class AffinityIndex {
     this.#changed.set(at, this.at(at).with(vm));
   }
 
-  /** Undoes the last `count` additions. */
+  /** Removes the last `count` VMs that were added with `add`. */
   removeLast(count: number): void {
     for (const { at, before } of this.#added.splice(Math.max(0, this.#added.length - count)).reverse()) {
       if (before === undefined) this.#changed.delete(at);

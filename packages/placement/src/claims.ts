@@ -2,15 +2,15 @@
  * Divides the room of one round among three groups: placements, VMs that wait for room which other VMs are giving up,
  * and preempted VMs that want their resources back.
  *
- * The plan of a round knows only what is free now. This pass goes through all claims again in order of priority, and
- * counts what VMs have given up but their ledgers have not released yet. A VM that fits with these pending amounts
- * waits for them, and no later claim gets them. A VM that does not fit even then may preempt. A planned VM of lower
- * priority that finds no room after that is planned again. Everything is read from the read models in each round, so
- * that a crash forgets nothing.
+ * The plan of a round knows only what is free now. This pass goes through the claims of all three groups in order of
+ * priority. It also counts what VMs have given up and their ledgers have not released yet. A waiting VM that fits with
+ * these pending amounts waits for them, and no later claim gets them. A waiting VM that does not fit even then may
+ * preempt. A placement for which too little room is left is cancelled, and its VM is planned again. Everything is read
+ * from the read models in each round, so that a crash forgets nothing.
  *
- * A preempted VM is reinstated as a whole once there is room: after all VMs of higher priority that can use it, and
- * before new VMs of its own priority. A preemption has only victims without which the room would not suffice. The room
- * that it leaves over is therefore always too small to reinstate one of these victims at once.
+ * A preempted VM is reinstated as a whole once there is room: after all VMs of higher priority that can use the room,
+ * and before new VMs of its own priority. A preemption has only victims without which the room would not suffice. The
+ * room that a preemption leaves over is therefore always too small to reinstate one of its victims at once.
  */
 import { type Misfit, type Room, roomFor } from "@bioxen/contracts";
 import { type Amounts, add, amountOf, NO_AMOUNTS } from "@bioxen/kernel";
@@ -27,8 +27,8 @@ export interface PendingRelease {
 export const NO_PENDING_RELEASE: PendingRelease = { amounts: NO_AMOUNTS, places: 0 };
 
 /**
- * A chassis with everything that a settlement can use: what is free, what is about to be free, and the VMs that could
- * give way.
+ * A chassis with all the room that a settlement can use: what is free, what is about to be free, and what VMs could
+ * give up.
  */
 export interface ContendedRoom extends HeldRoom {
   readonly pendingRelease: PendingRelease;
@@ -43,27 +43,27 @@ export interface PreemptedVm {
   readonly preemptedSeq: number;
   /** The instant of the preemption, ms. */
   readonly sinceMs: number;
-  /** The part of its request that the VM gave up. */
+  /** The part of the VM's request that preemption took from it. */
   readonly missing: Amounts;
 }
 
 export interface Settlement {
   /** The placements of the plan whose room no claim of higher priority needs. */
   readonly placements: readonly Placement[];
-  /** The other placements of the plan. Their VMs are planned again. */
+  /** The other placements of the plan, whose room went to other claims. Their VMs are planned again. */
   readonly heldBack: readonly Placement[];
   readonly preemptions: readonly Preemption[];
   readonly reinstatements: readonly PreemptedVm[];
 }
 
 /**
- * Maximum number of preemptions in one round. VMs of the highest priority come first. Their effects wake the next
- * round. Each preemption is a search over all chassis, and one call per victim.
+ * Maximum number of preemptions in one round, because each costs a search over all chassis and one call per victim. VMs
+ * of the highest priority come first. The effects of these preemptions start the next round.
  */
 const MAX_PREEMPTIONS = 64;
 /**
- * Maximum number of searches without a result in one round. VMs with equal needs share one search. The VMs after the
- * limit wait for the next round.
+ * Maximum number of preemption searches without a result in one round. VMs with equal needs share one search. The VMs
+ * after the limit wait for the next round.
  */
 const MAX_VAIN_SEARCHES = 64;
 
@@ -84,11 +84,14 @@ function byPriority(a: Claim, b: Claim): number {
 }
 
 export interface SettleOptions {
-  /** False until the scheduler knows which chassis are alive. */
+  /** False until the scheduler knows which chassis are alive. While it is false, no VM is preempted. */
   readonly mayPreempt: boolean;
 }
 
-/** Settles the claims of one round, the highest priority first. */
+/**
+ * Divides the room of one round among the placements, the waiting VMs and the preempted VMs, the highest priority
+ * first.
+ */
 export function settleClaims(
   plan: Plan,
   waiting: readonly WaitingVm[],
@@ -137,7 +140,10 @@ function claimsOf(plan: Plan, waiting: readonly WaitingVm[], preempted: readonly
   return claims.sort(byPriority);
 }
 
-/** Returns false when a quota blocks the VM: preemption cannot help such a VM. */
+/**
+ * Returns true when the VM is deferred for lack of room. Returns false when a quota blocks it: preemption cannot help
+ * then.
+ */
 function isForLackOfRoom({ reasons }: Plan["deferrals"][number]): boolean {
   return reasons.every(({ code }) => code !== "QUOTA_EXCEEDED");
 }
@@ -146,18 +152,18 @@ function orderOf({ vmId, priority }: { vmId: string; priority: number }, sinceMs
   return { vmId, priority, sinceMs };
 }
 
-/** A key that is equal for VMs with the same preemption candidates. */
+/** Returns a key that is equal for VMs with the same preemption candidates. */
 function needsOf({ vmType, request, placement, priority }: WaitingVm): string {
   return JSON.stringify([vmType, Object.entries(request).sort(), placement, priority]);
 }
 
 interface ChassisAccount {
   /**
-   * The room after every pending release, less what is taken or set aside. Its `holders` are the VMs that have not
-   * given way.
+   * The room after every pending release, less what earlier claims took or set aside. Its `holders` are the VMs that
+   * can still be preempted.
    */
   expected: HeldRoom;
-  /** The room that is free at present, less what is taken. */
+  /** The room that is free at present, less what earlier claims took. */
   present: Room;
   /** VMs that give way in this settlement. */
   readonly preempted: Set<string>;
@@ -166,7 +172,7 @@ interface ChassisAccount {
 /** The remaining room of every chassis while the claims are settled. */
 class ChassisTable {
   readonly #accounts = new Map<string, ChassisAccount>();
-  /** The chassis that will have more room than they have at present. */
+  /** The chassis with pending releases or preempted VMs: they will have more room than they have at present. */
   readonly #releasing = new Set<ChassisAccount>();
 
   constructor(chassis: readonly ContendedRoom[]) {
@@ -184,7 +190,10 @@ class ChassisTable {
     }
   }
 
-  /** Takes room that is free at present and not set aside; returns false when it is too small. */
+  /**
+   * Takes room that is free at present and not set aside. Returns false, and takes nothing, when this room is too
+   * small.
+   */
   take(chassisId: string, amounts: Amounts, places: 0 | 1): boolean {
     const account = this.#accounts.get(chassisId);
     if (account === undefined) return false;
@@ -204,8 +213,8 @@ class ChassisTable {
   }
 
   /**
-   * Sets aside, for a VM, room that is about to be free. Returns false when the VM would not fit on any chassis even
-   * then.
+   * Sets aside for a VM room on a chassis that will have more room than at present. Returns false when the VM fits on
+   * no such chassis even then.
    */
   setAsideFor(vm: WaitingVm): boolean {
     if (this.#releasing.size === 0) return false;
@@ -236,7 +245,7 @@ class ChassisTable {
   }
 }
 
-/** Deducts the amounts of a VM from the expected room, so that no later claim gets them. */
+/** Deducts the amounts and places of a claim from the expected room, so that no later claim gets them. */
 function setAside(account: ChassisAccount, amounts: Amounts, places: 0 | 1): void {
   const room = minus(account.expected.room, amounts, places);
   account.expected = { ...account.expected, room };

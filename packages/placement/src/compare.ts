@@ -5,17 +5,17 @@ import type { ChassisUse } from "./use-meter.ts";
 import type { Episode, VirtualCluster } from "./virtual-cluster.ts";
 
 export interface ReplaySummary {
-  /** Number of requests for a place, by all VMs. */
+  /** Number of demands of all VMs. A demand is one request for a place. */
   readonly demands: number;
   readonly placed: number;
-  /** Demands that were withdrawn, or that still wait at the end. */
+  /** Number of demands that were withdrawn, or that still wait at the end. */
   readonly unplaced: number;
   /** Sum of the waiting times of all demands, including those without a place, ms. */
   readonly totalWaitMs: number;
   readonly longestWaitMs: number;
-  /** VMs that lost their place because their chassis was removed. */
+  /** Number of VMs that lost their place because their chassis was removed. */
   readonly evictions: number;
-  /** Resizes in the log for which this cluster had no room. */
+  /** Number of resizes in the log for which this cluster had no room. */
   readonly refusedResizes: number;
   readonly chassis: readonly ChassisUse[];
 }
@@ -25,7 +25,10 @@ export interface Outcome {
   readonly waitMs: number;
 }
 
-/** A demand with two outcomes. null: that cluster had no such demand, because it did not evict the VM. */
+/**
+ * A demand whose outcome differs between two replays. An outcome is null when its cluster had no such demand, because
+ * it did not evict the VM.
+ */
 export interface ReplayDifference {
   readonly vmId: string;
   readonly askedSeq: number;
@@ -35,11 +38,11 @@ export interface ReplayDifference {
 }
 
 /**
- * How closely the baseline reproduces the recorded decisions. The comparison with the alternative is only as reliable
- * as this.
+ * How closely the baseline reproduces the recorded decisions. The comparison of the alternative with the baseline is
+ * only as reliable as this reproduction.
  */
 export interface Reproduction {
-  /** Demands that the log and the baseline both decided. */
+  /** Number of demands that the log and the baseline both decided. */
   readonly demands: number;
   /** The number of those demands for which the baseline decided like the log: the same chassis, or none. */
   readonly sameChassis: number;

@@ -28,7 +28,10 @@ export function policyProblems(value: unknown): string[] {
   return problems;
 }
 
-/** The same policy with contained failures: it always returns a score. `onTrouble` is called with each failure. */
+/**
+ * Returns the same policy with contained failures: `score` always returns a valid score. Calls `onTrouble` with each
+ * failure.
+ */
 export function containedPolicy(
   policy: PlacementPolicy,
   onTrouble: (message: string, cause?: unknown) => void,
@@ -49,8 +52,8 @@ export function containedPolicy(
     name: policy.name,
     version: policy.version,
     score: (fit: Fit) => checked(`${fit.vm.vmId} on ${fit.chassis.chassisId}`, 0, () => policy.score(fit)),
-    // A failed bound counts as the highest score: that costs time, but a bound that is too low would skip the best
-    // chassis.
+    // If `bound` fails, the bound is the highest score. That costs time, but a bound that is too low would skip the
+    // best chassis.
     ...(bound === undefined
       ? {}
       : {

@@ -4,9 +4,9 @@
  *
  * A VM requests a place with `start-requested`, and again with `displaced`. A lost chassis, a dead agent and a start
  * that took too long all appear as `displaced`, because the log does not record heartbeats. The VM withdraws with
- * `stop-requested`, and leaves with `stopped`, `failed` or `destroyed`, at the instant of the log: a VM that waits
- * longer has a shorter run, not a later one. Placements are decisions of the recorded scheduler and no part of the
- * demand (`placed`). The same holds for what a VM gave up to a higher priority and got back (`held`).
+ * `stop-requested`, and leaves with `stopped`, `failed` or `destroyed`. It leaves at the time that the log records: a
+ * VM that waits longer has a shorter run, not a later one. Placements (`placed`) are decisions of the recorded
+ * scheduler and no part of the demand. The same holds for what a VM gave up to a higher priority and got back (`held`).
  */
 import {
   type ChassisState,
@@ -24,7 +24,7 @@ export type Happening =
   | { readonly kind: "requested"; readonly vm: WaitingVm }
   | { readonly kind: "withdrew" | "left"; readonly vmId: string }
   | { readonly kind: "resized"; readonly vmId: string; readonly amounts: Amounts }
-  /** From then on the VM holds `amounts` of its request; null: the VM holds nothing and waits again. */
+  /** From this step on, the VM holds only `amounts` of its request. With null, the VM holds nothing and waits again. */
   | { readonly kind: "held"; readonly vm: WaitingVm; readonly amounts: Amounts | null }
   | { readonly kind: "placed"; readonly vmId: string; readonly chassisId: string }
   | { readonly kind: "chassis"; readonly chassisId: string; readonly chassis: ChassisState };
@@ -32,14 +32,15 @@ export type Happening =
 export type DemandStep = Happening & { readonly seq: number; readonly atMs: number };
 
 /**
- * Reads events in order. `read` returns the change of the demand by an event; undefined when the event changes nothing.
+ * Reads the events of a log in order. `read` returns the change of the demand that an event makes, or undefined when
+ * the event changes nothing.
  */
 export class DemandReader {
   readonly #vms = new Map<string, VmState>();
   readonly #chassis = new Map<string, ChassisState>();
   #atMs = 0;
 
-  /** Time of the log so far, ms. It never decreases. */
+  /** Latest time of the events read so far, ms. It never decreases. */
   get atMs(): number {
     return this.#atMs;
   }

@@ -12,23 +12,23 @@ import { FULL_SCORE, type PlacementPolicy } from "./policy.ts";
 import type { FitQuery, RoomIndex } from "./room-index.ts";
 import { MAX_CANDIDATES, VerdictCounter, type VerdictSummary } from "./verdict-summary.ts";
 
-/** In a cluster with at most this many chassis the index costs more than it saves. */
+/** Largest number of chassis for which no index is used: up to this size an index costs more than it saves. */
 const SMALL_CLUSTER = 64;
 /** Maximum number of size classes. With more, each class would have too few chassis to skip any. */
 const MAX_SIZE_CLASSES = 64;
 /** The index is built again when more than this part of all chassis has changed, per mille. */
 const MAX_STALE_PERMILLE = 125;
 
-/** Tolerance for rounding errors of floating-point numbers, per mille. */
+/** Tolerance for the rounding errors of fullness values, per mille. */
 const ROUNDING = 1e-6;
 
 interface SizeClass {
   /** Indexes of the chassis in order of fullness, the best first. Identical chassis are adjacent, in order of id. */
   readonly at: readonly number[];
   readonly fullness: Float64Array;
-  /** For each position, the end of its run of identical chassis. */
+  /** For each position in `at`, the end of the run of identical chassis that the position belongs to. */
   readonly identicalEnd: Int32Array;
-  /** The smallest offer in the class of each requested resource. */
+  /** For each requested resource, the smallest offer of any chassis in the class. */
   readonly offered: readonly number[];
 }
 
@@ -36,20 +36,23 @@ interface SizeClasses {
   readonly classes: readonly SizeClass[];
   /** Chassis that changed after the index was built, so that their positions may be wrong. */
   readonly stale: Set<number>;
-  /** Number of changes of the room index that `stale` already contains. */
+  /** Number of entries of the room index's `changes` that `stale` already contains. */
   changesSeen: number;
 }
 
 export class FullnessIndex {
   readonly #index: RoomIndex;
-  /** The size classes by set of requested resources, because fullness is measured over these resources. */
+  /** The size classes for each set of requested resources. Fullness is measured over these resources only. */
   readonly #indexed = new Map<string, SizeClasses>();
 
   constructor(index: RoomIndex) {
     this.#index = index;
   }
 
-  /** The summary of the search; undefined when every chassis must be checked. */
+  /**
+   * Searches for the best chassis for a VM and returns the summary of the search; undefined when every chassis must be
+   * checked instead.
+   */
   search(query: FitQuery): VerdictSummary | undefined {
     const { policy } = query;
     if (policy.bound === undefined || query.prefers || this.#index.rooms.length <= SMALL_CLUSTER)
@@ -161,7 +164,7 @@ export class FullnessIndex {
 
 type Bounded = PlacementPolicy & Required<Pick<PlacementPolicy, "bound">>;
 
-/** The largest share that the VM takes of any chassis of the class, per mille. */
+/** Returns the largest share of a resource that the VM takes of any chassis of the class, per mille. */
 function shareOf(query: FitQuery, asked: readonly number[], offered: readonly number[]): number {
   let share = 0;
   for (const [i, r] of asked.entries()) {

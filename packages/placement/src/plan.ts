@@ -10,9 +10,10 @@
  * - If all VMs of one priority fit, larger VMs are placed before smaller ones, which packs tighter. If a VM that had
  *   room would be left out, the attempt is rolled back and older VMs go first.
  * - A VM that fits nowhere does not hold up smaller VMs behind it until it has waited {@link HOLD_AFTER_MS}. Then the
- *   plan holds for it the chassis with the smallest shortage. The end of running VMs cannot be predicted, so any VM
- *   placed there could delay it. On a held chassis the shortage only shrinks, so its turn comes. At most one chassis in
- *   {@link CHASSIS_PER_HOLD} is held, so that most of the cluster stays usable.
+ *   plan holds for it the chassis with the smallest shortage. The end of running VMs cannot be predicted, so any other
+ *   VM placed there could delay the waiting VM. On a held chassis the shortage only shrinks, so that the waiting VM
+ *   gets its place in the end. At most one chassis in {@link CHASSIS_PER_HOLD} is held, so that most of the cluster
+ *   stays usable.
  */
 import {
   MAX_RECORDED_CANDIDATES,
@@ -37,11 +38,11 @@ import {
   type VerdictSummary,
 } from "./verdict-summary.ts";
 
-/** Delay from the first event to the plan, ms. A burst of starts is planned together. */
+/** Delay from the first event that calls for a plan to the plan, ms, so that a burst of starts is planned together. */
 export const GATHER_MS = 2;
 /**
- * Wait after which a chassis is held for a VM that fits nowhere, ms. A shorter wait idles chassis for VMs that would
- * soon find room anyway; with a longer one small VMs fill every gap for longer.
+ * Time that a VM which fits nowhere waits until a chassis is held for it, ms. With a shorter time, chassis would stay
+ * idle for VMs that soon find room anyway. With a longer one, small VMs would fill every gap for longer.
  */
 export const HOLD_AFTER_MS = 60_000;
 /** One chassis in this many can be held for a waiting VM, but always at least one. */
@@ -68,7 +69,7 @@ export interface Plan {
 export interface PlanOptions {
   /** The policy for VMs that name none. */
   readonly policy?: PlacementPolicy;
-  /** The present, ms; absent: no VM has aged. */
+  /** The present time, ms. Without it, no VM has aged. */
   readonly nowMs?: number;
   /** The quotas. VMs are placed only within the amounts that are not charged yet. */
   readonly quotas?: Iterable<Quota>;
@@ -87,7 +88,7 @@ export function planPlacements(
   return planner.plan();
 }
 
-/** Every chassis with its score for this VM, as if no other VM waited, or with its refusal. */
+/** Returns every chassis with its score for this VM, or with its refusal. Other waiting VMs are ignored. */
 export function candidatesFor(
   vm: WaitingVm,
   rooms: readonly ChassisRoom[],
@@ -98,7 +99,10 @@ export function candidatesFor(
 
 const NEEDS = new WeakMap<WaitingVm, string>();
 
-/** A key that is equal for VMs that fit on the same chassis with the same scores, in a plan without affinity terms. */
+/**
+ * Returns a key that is equal for VMs that fit on the same chassis with the same scores, in a plan without affinity
+ * terms.
+ */
 function needsOf(vm: WaitingVm): string {
   let needs = NEEDS.get(vm);
   if (needs === undefined) {
@@ -160,7 +164,10 @@ class Planner {
     for (const vm of vms) if (!this.#place(vm)) this.#defer(vm);
   }
 
-  /** Places all VMs that have room at present and returns true, or changes nothing and returns false. */
+  /**
+   * Places these VMs in the given order, defers those without room, and returns true. Returns false and changes nothing
+   * when that would leave out a VM that had room at the beginning, or that has waited for {@link HOLD_AFTER_MS}.
+   */
   #placeAll(vms: readonly WaitingVm[]): boolean {
     const mark = this.#index.mark();
     const quotaMark = this.#quotas.mark();
@@ -169,11 +176,11 @@ class Planner {
     const unfitGroups = new Set<Group>();
     for (const vm of vms) {
       const group = this.#groupOf(vm);
-      // The VM's quota had room until other VMs of the same priority took it.
+      // True when other VMs of the same priority have taken the room under the VM's quota in this attempt.
       const isOverQuota = this.#quotas.misfitOf(vm) !== undefined;
       if (!unfitGroups.has(group) && this.#place(vm)) continue;
-      // With affinity terms, the cause can be a VM that was placed earlier in this attempt. Placing VMs in order of age
-      // tells this cause from a lack of room.
+      // With affinity terms, the cause can be a VM that was placed earlier in this attempt, so the VM counts as one
+      // that had room. Placing VMs in order of age tells this cause from a lack of room.
       const hadRoom =
         isOverQuota || this.#index.affinity.hasTerms || this.#index.fittedAt(mark, { ...group.query, vm });
       if (this.#hasAged(vm) || (!unfitGroups.has(group) && hadRoom)) {

@@ -20,7 +20,7 @@ export interface Fit {
   readonly resources: readonly string[];
   /** The amount that the VM requests. */
   asked(resource: number): number;
-  /** The free amount on the chassis, without the VM. */
+  /** The free amount on the chassis before the VM is placed there. */
   free(resource: number): number;
   /** The whole offer of the chassis, free or held. */
   offered(resource: number): number;
@@ -39,9 +39,10 @@ export interface PlacementPolicy {
   /** Integer 0…{@link FULL_SCORE}. The chassis with the highest score is chosen, among equal ones the first by id. */
   score(fit: Fit): number;
   /**
-   * The highest score of any fit for which {@link fullnessWith} is between `least` and `most`. With it, a plan of a
-   * large cluster skips chassis that cannot be the best. The bound must be monotonic in both arguments, and the score
-   * must depend only on free, offered and requested amounts. Without it, every VM is scored on every chassis.
+   * Returns the highest score of any fit for which {@link fullnessWith} is between `least` and `most`. With this
+   * method, a plan of a large cluster skips chassis that cannot be the best. The bound must be monotonic in both
+   * arguments, and the score must depend only on free, offered and requested amounts. Without this method, every VM is
+   * scored on every chassis.
    */
   bound?(least: number, most: number): number;
 }

@@ -20,8 +20,8 @@ import { chooseVictims, type Holder, type Victim } from "./victims.ts";
 const MAX_CHASSIS_WEIGHED = 32;
 
 /**
- * Chassis in one check of feasibility. Most chassis with a small shortage are feasible, so that one or two checks are
- * enough.
+ * Number of chassis in one check of feasibility. Most chassis with a small shortage are feasible, so that one or two
+ * checks are enough.
  */
 const CHECKED_AT_ONCE = 64;
 
@@ -35,11 +35,14 @@ export interface Preemption {
   readonly chassisId: string;
   /** The victims, the cheapest first. */
   readonly victims: readonly Victim[];
-  /** The shortages on the chassis before the preemption. */
+  /** The resources of which the chassis had too little for the VM before the preemption. */
   readonly lacking: readonly Shortage[];
 }
 
-/** The cheapest preemption that makes room for `vm`; undefined when all VMs of lower priority together could not. */
+/**
+ * Returns the cheapest preemption that makes room for `vm`; undefined when all VMs of lower priority together could not
+ * make enough room on any chassis.
+ */
 export function choosePreemption(vm: WaitingVm, chassis: readonly HeldRoom[]): Preemption | undefined {
   let best: { readonly preemption: Preemption; readonly cost: readonly number[] } | undefined;
   for (const { one, most } of nearestPossible(vm, chassis)) {
@@ -57,11 +60,11 @@ export function choosePreemption(vm: WaitingVm, chassis: readonly HeldRoom[]): P
 interface PossibleChassis {
   readonly one: HeldRoom;
   readonly most: Concessions;
-  /** The shortage of the scarcest resource, in thousandths of the offer. */
+  /** The VM's shortage of the scarcest resource on this chassis, in thousandths of the offer. */
   readonly lack: number;
 }
 
-/** The {@link MAX_CHASSIS_WEIGHED} feasible chassis with the smallest shortage. */
+/** Returns at most {@link MAX_CHASSIS_WEIGHED} possible chassis: those with the smallest shortage. */
 function nearestPossible(vm: WaitingVm, chassis: readonly HeldRoom[]): PossibleChassis[] {
   const needs = Object.entries(vm.request);
   const near = chassis
@@ -100,7 +103,7 @@ function withMost({ free, placesLeft }: Room, { frees, places }: Concessions): R
   return { free: add(free, frees), placesLeft: placesLeft + places };
 }
 
-/** The sum of the concessions of all holders below a priority. */
+/** The holders below a priority, and the sum of what they can give up at most. */
 interface Concessions {
   readonly lower: readonly Holder[];
   readonly frees: Readonly<Record<string, number>>;
@@ -139,9 +142,9 @@ function lackingIn(request: Amounts, { free, placesLeft }: Room): Shortage[] {
 }
 
 /**
- * The cost of a set of victims, as a vector to be compared in order: whether a VM is evicted, whether one is paused,
- * the highest priority of a victim, the numbers of evicted, paused and starved VMs, and the largest amount taken of one
- * resource, in thousandths of the offer.
+ * Returns the cost of a set of victims, as numbers to compare one after the other: 1 if any VM is evicted, else 0; 1 if
+ * any VM is paused, else 0; the highest priority of a victim; the numbers of evicted, paused and starved VMs; the
+ * largest amount taken of one resource, in thousandths of the offer.
  */
 function costOf(victims: readonly Victim[], offered: Amounts): number[] {
   const count = (mode: PreemptionMode) => victims.filter((victim) => victim.mode === mode).length;

@@ -20,7 +20,8 @@ export interface UnderQuota {
   readonly request: Amounts;
   readonly labels: Readonly<Record<string, string>>;
   /**
-   * The amounts that a moving VM holds on the chassis that it leaves. A quota counts the VM once until it has moved.
+   * The amounts that a moving VM holds on the chassis that it leaves. A quota counts a moving VM once, not on both
+   * chassis.
    */
   readonly holds?: Amounts | undefined;
 }
@@ -43,7 +44,7 @@ export class QuotaRooms {
     }
   }
 
-  /** Why a quota refuses the VM at present, on every chassis; undefined when none does. */
+  /** Returns why a quota refuses the VM at present, on every chassis; undefined when no quota refuses it. */
   misfitOf(vm: UnderQuota): Misfit | undefined {
     for (const [label, room] of this.#of(vm)) {
       const { limits, free } = room;
@@ -60,7 +61,7 @@ export class QuotaRooms {
     return undefined;
   }
 
-  /** The present state, for `rollback`. */
+  /** Returns the present free amounts of all quotas, for `rollback`. */
   mark(): ReadonlyMap<string, Amounts> {
     return new Map([...this.#free].map(([label, { free }]) => [label, free]));
   }
@@ -72,7 +73,7 @@ export class QuotaRooms {
     }
   }
 
-  /** Deducts the amounts of a VM that was placed. */
+  /** Deducts the amounts of a VM that was placed from the free amounts of its quotas. */
   take(vm: UnderQuota): void {
     for (const [, room] of this.#of(vm)) {
       const own = countedFor(vm, room);
@@ -94,7 +95,10 @@ export class QuotaRooms {
   }
 }
 
-/** The amounts that the quota counts already: on the chassis that the VM leaves, or by an unused charge. */
+/**
+ * Returns the amounts that the quota already counts for the VM: those on the chassis that it leaves, or its unused
+ * charge, whichever is larger.
+ */
 function countedFor(vm: UnderQuota, { charged }: QuotaRoom): Amounts {
   return larger(vm.holds ?? {}, charged.get(incarnationKey(vm)) ?? {});
 }

@@ -1,9 +1,9 @@
 /**
  * Rebalancing: a few moves of running VMs that bring the cluster closer to a policy, each with its reason.
  *
- * Under `bin-pack` a chassis is emptied when all of its VMs fit on other chassis in use. The emptiest chassis comes
- * first, and no chassis is begun that cannot be finished. Under `spread` the fullest chassis gives VMs to the emptiest
- * feasible one, as long as that lowers the fuller of the two by {@link LEAST_GAIN}. A move restarts its VM from its
+ * Under `bin-pack` a chassis is emptied when all of its VMs fit on other chassis in use, the emptiest chassis first. A
+ * chassis is emptied completely or not at all. Under `spread` the fullest chassis gives VMs to the emptiest feasible
+ * chassis, as long as each move lowers the fuller of the two by {@link LEAST_GAIN}. A move restarts its VM from its
  * checkpoint, so that a plan has few moves. A VM stays if its last placement is less than {@link COOL_DOWN_MS} ago;
  * otherwise two policies, or two operators, could move it back and forth forever. Only cells move. A VM that names
  * another policy stays.
@@ -24,7 +24,7 @@ export const COOL_DOWN_MS = 600_000;
  * even out.
  */
 const LEAST_GAIN = 50;
-/** Maximum number of VMs of one chassis that are tried, the largest first. */
+/** Maximum number of VMs of one chassis that a search for a move tries, the largest first. */
 const MAX_TRIED = 64;
 
 /** A VM that has a place. */
@@ -47,7 +47,7 @@ export interface Move {
 }
 
 export interface Balance {
-  /** Chassis with at least one VM. */
+  /** Number of chassis with at least one VM. */
   readonly used: number;
   /** Difference in fullness between the fullest and the emptiest chassis that take VMs, in thousandths of the offer. */
   readonly spread: number;
@@ -57,7 +57,7 @@ export interface Rebalance {
   readonly moves: readonly Move[];
   readonly before: Balance;
   readonly after: Balance;
-  /** VMs that could be moved if their last placement were not so recent. */
+  /** Number of VMs that could be moved if their last placement were not so recent. */
   readonly coolingDown: number;
 }
 
@@ -188,7 +188,7 @@ function balanceOf(rooms: readonly ResidentRoom[]): Balance {
   return { used: rooms.filter(({ residents }) => residents.length > 0).length, spread };
 }
 
-/** How full the tightest resource is, in thousandths of the offer. */
+/** Returns how full the tightest resource of the chassis is, in thousandths of the offer. */
 function fullnessOf({ offered, room }: ChassisRoom): number {
   const parts = Object.entries(offered).map(([name, whole]) =>
     whole === 0 ? 0 : Math.floor(((whole - amountOf(room.free, name)) * FULL_SCORE) / whole),
@@ -196,7 +196,7 @@ function fullnessOf({ offered, room }: ChassisRoom): number {
   return Math.max(0, ...parts);
 }
 
-/** The VM's largest share of a resource, in thousandths of the offer. */
+/** Returns the VM's largest share of any resource of the chassis, in thousandths of the offer. */
 function shareOf({ request }: WaitingVm, { offered }: ChassisRoom): number {
   const parts = Object.entries(request).map(([name, n]) =>
     amountOf(offered, name) === 0 ? 0 : Math.floor((n * FULL_SCORE) / amountOf(offered, name)),

@@ -4,14 +4,14 @@
  * A discrete-event simulation in the time of the log. Three clusters get the same demand: `recorded` places every VM
  * where the log says; `baseline` decides with the recorded policy and all chassis; `alternative` decides with the given
  * options. The alternative is compared with the baseline. Both come from the same code, so that errors of the model
- * cancel out. `reproduction` says how close the baseline comes to what really happened.
+ * cancel out. `reproduction` says how close the baseline comes to the recorded decisions.
  *
- * The model: a place is taken in the moment it is planned, and is free in the moment its VM leaves. The model has no
- * start and stop times of guests, no expiry of reservations and only one scheduler. It has no heartbeats: a silent
- * chassis takes VMs, and a VM that it lost requests a place when the log says that it was displaced. It has no
- * preemption: baseline and alternative leave VMs in place that the recorded scheduler evicted, and the VM that
- * preempted waits. VMs end when the log says so, whether they waited or not. A VM that names a `placement.policy` keeps
- * it; the option is the policy of all other VMs.
+ * The model: a place is taken when it is planned, and is free when its VM leaves. The model has no start and stop times
+ * of guests, no expiry of reservations and only one scheduler. It has no heartbeats: a silent chassis takes VMs, and a
+ * VM that such a chassis lost requests a place when the log says that it was displaced. It has no preemption: baseline
+ * and alternative leave VMs in place that the recorded scheduler evicted, and the VM that preempted waits. VMs end when
+ * the log says so, whether they waited or not. A VM that names a `placement.policy` keeps that policy; the option
+ * `policy` applies to all other VMs.
  */
 import {
   CHASSIS_DEFAULTS,
@@ -36,13 +36,15 @@ export interface ExtraChassis {
 export interface ReplayOptions {
   /** The alternative's policy for VMs that name none; default: the recorded policy. */
   readonly policy?: PlacementPolicyName;
-  /** The scheduler's default policy when the log was written. The log does not record it. */
+  /** The default policy that the scheduler had when the log was written. The log does not record it. */
   readonly recordedPolicy?: PlacementPolicyName;
-  /** Chassis that the alternative lacks. */
+  /** Ids of the chassis that the alternative lacks. */
   readonly withoutChassis?: readonly string[];
   /** Chassis that the alternative has in addition, from the beginning, with the defaults of their types. */
   readonly withChassis?: readonly ExtraChassis[];
-  /** The first event to decide from; placements before it are taken from the log. Default: 1. */
+  /**
+   * Sequence of the first event at which the replay decides; placements before it are taken from the log. Default: 1.
+   */
   readonly fromSeq?: number;
 }
 
@@ -55,7 +57,7 @@ type Decider =
       readonly extra: readonly ExtraChassis[];
     };
 
-/** One cluster that gets the demand, step by step. */
+/** One of the clusters of a replay, to which the demand is applied step by step. */
 class Run {
   readonly cluster = new VirtualCluster();
   readonly #decider: Decider;
@@ -67,8 +69,9 @@ class Run {
   }
 
   /**
-   * Ends the part of the run that only repeats the log. From sequence `seq` and instant `atMs` on, a decider of kind
-   * `plan` places the VMs, with its own set of chassis; the decider `log` continues to repeat the log.
+   * Begins the decisions of this run at sequence `seq` and instant `atMs`; before that, the run only repeats the log. A
+   * decider of kind `plan` then places the VMs on its own set of chassis. A decider of kind `log` goes on repeating the
+   * log.
    */
   begin(seq: number, atMs: number): void {
     this.#deciding = true;
@@ -139,7 +142,10 @@ class Run {
   }
 }
 
-/** The ids are `what-if-yeast-1` and so on, which are unlikely to collide with ids of the log. */
+/**
+ * Returns the additional chassis. Their ids are `what-if-yeast-1` and so on, which are unlikely to collide with ids of
+ * the log.
+ */
 function chassisFrom(
   { chassisType, count }: ExtraChassis,
   atMs: number,
@@ -163,7 +169,7 @@ function chassisFrom(
   }));
 }
 
-/** Reads the log event by event, so that it need not fit in memory. */
+/** Replays the demand of a log that it gets event by event, so that the log need not fit in memory. */
 export class DemandReplay {
   readonly #reader = new DemandReader();
   readonly #fromSeq: number;
@@ -189,7 +195,7 @@ export class DemandReplay {
     });
   }
 
-  /** Every chassis id of the log; an option that names another id is a mistake. */
+  /** The ids of all chassis in the log. An option that names any other chassis is a mistake of the caller. */
   get chassisSeen(): ReadonlySet<string> {
     return this.#chassisSeen;
   }

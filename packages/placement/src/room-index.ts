@@ -3,9 +3,9 @@
  * nothing.
  *
  * A plan of 1 000 VMs over 10 000 chassis asks ten million times whether a VM fits, and how well. Each answer is a
- * number, the verdict: a rank from 0 on, or a negative number for the kind of refusal. The feasibility rule itself
- * words the few refusals that are shown (`verdict-summary.ts`). The index deducts what the plan takes, and can roll
- * back to a mark.
+ * number, the verdict: a rank from 0 on, or a negative number for the kind of refusal. Only the few refusals that are
+ * shown are put into words, by the feasibility rule itself (`verdict-summary.ts`). The index deducts what the plan
+ * takes, and can roll back to a mark.
  */
 import { mismatchOf, type PlacementNeeds, preferredTerms, type Room, untolerated } from "@bioxen/contracts";
 import { type Amounts, amountOf, invariant } from "@bioxen/kernel";
@@ -22,9 +22,12 @@ export const PLACES = -5;
 export const AFFINITY = -6;
 export const SHORT = -7;
 
-/** A rank orders by preference and then by score. The rank of a VM without preferences is its score. */
+/**
+ * Number of ranks for one preference value. A rank orders by preference first and by score second; the rank of a VM
+ * without preferences is its score.
+ */
 const RANKS_PER_PREFERENCE = FULL_SCORE + 1;
-/** Preferences are cut off at this value and at its negative. */
+/** Largest preference value; preferences are limited to the range from its negative to this value. */
 const MOST_PREFERENCE = 1_000;
 /**
  * Preference of an untolerated `PreferNoSchedule` taint. It outweighs any single preferred term, whose weight is at
@@ -45,7 +48,7 @@ export interface FitQuery {
   readonly vm: WaitingVm;
   readonly amounts: Float64Array;
   readonly policy: PlacementPolicy;
-  /** By chassis: 1 if the VM may run there, given enough room. */
+  /** By chassis index: 1 if the VM may run there, given enough room; else 0. */
   readonly admits: Uint8Array;
   readonly excluded: ReadonlySet<number>;
   /**
@@ -59,7 +62,7 @@ export class RoomIndex {
   /** The rooms of all chassis, in order of id. */
   readonly rooms: readonly ChassisRoom[];
   readonly resources: readonly string[];
-  /** Free amounts, one row of `resources` for each chassis. */
+  /** Free amounts: one row for each chassis, with one column for each of `resources`. */
   readonly #free: Float64Array;
   readonly #offered: Float64Array;
   readonly #placesLeft: Int32Array;
@@ -76,7 +79,7 @@ export class RoomIndex {
   /** The index of a chassis for each change of its room or hold, in the order of the changes. */
   readonly changes: number[] = [];
   readonly #fit: RowFit;
-  /** The offer of the whole cluster, by resource. */
+  /** The offer of the whole cluster, one number for each of `resources`. */
   #totals: readonly number[] | undefined;
 
   constructor(chassis: readonly ChassisRoom[], waiting: readonly WaitingVm[]) {
@@ -126,8 +129,8 @@ export class RoomIndex {
   }
 
   /**
-   * Checks the chassis once for all VMs with the same needs: whether an empty chassis may hold a VM depends on nothing
-   * else.
+   * Returns, by chassis index, 1 if VMs with these needs may run there, given enough room; else 0. The answer depends
+   * on the needs only, so the chassis are checked once for all VMs with the same needs.
    */
   #admitsOf({ vmType, placement }: PlacementNeeds): Uint8Array {
     const { policy: _, affinity: _near, antiAffinity: _apart, ...needs } = placement;
@@ -142,7 +145,7 @@ export class RoomIndex {
     return admits;
   }
 
-  /** The rank of the chassis for this VM, from 0 on, or a negative verdict. */
+  /** Returns the rank of the chassis for this VM, from 0 on, or a negative verdict. */
   verdictAt(at: number, query: FitQuery): number {
     if (query.excluded.size > 0 && query.excluded.has(at)) return EXCLUDED;
     if (query.admits[at] === 0) return MISMATCH;
@@ -175,7 +178,7 @@ export class RoomIndex {
     return MOST_PREFERENCE + Math.max(-MOST_PREFERENCE, Math.min(MOST_PREFERENCE, total));
   }
 
-  /** Writes the verdict of every chassis into `verdicts`. */
+  /** Writes the verdict of every chassis on the VM of `query` into `verdicts`. */
   judge(query: FitQuery, verdicts: Int32Array): void {
     for (let at = 0; at < verdicts.length; at += 1) verdicts[at] = this.verdictAt(at, query);
   }
@@ -209,7 +212,7 @@ export class RoomIndex {
     this.#placesLeft[at] = (this.#placesLeft[at] as number) + sign;
   }
 
-  /** The present state, for `rollback`. */
+  /** Returns a mark of the present state, for `rollback`. */
   mark(): number {
     return this.#taken.length;
   }
@@ -219,7 +222,7 @@ export class RoomIndex {
     for (const { at, amounts } of this.#taken.splice(mark).reverse()) this.#shift(at, amounts, 1);
   }
 
-  /** True when the VM would have fitted at `mark` on a chassis where the plan has taken something since. */
+  /** Returns true when the VM would have fitted at `mark` on a chassis whose room the plan has used since. */
   fittedAt(mark: number, query: FitQuery): boolean {
     const since = Map.groupBy(this.#taken.slice(mark), (taken) => taken.at);
     return [...since].some(([at, taken]) => {
@@ -288,7 +291,7 @@ export class RoomIndex {
   }
 }
 
-/** One row of the columns, in the form that a policy reads. */
+/** A VM and one chassis of the index, in the form that a policy reads. */
 class RowFit implements Fit {
   readonly resources: readonly string[];
   readonly #free: Float64Array;

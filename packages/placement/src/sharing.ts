@@ -2,14 +2,14 @@
  * The shares of one rate resource of a chassis at one moment, by weighted max-min fairness ("water filling").
  *
  * Guarantees come first. The unused part of guarantees, and what no VM holds, is lent to VMs that can use more, up to
- * their ceilings. The levels of all these VMs rise together, in proportion to their weights, and a VM that has enough
+ * their ceilings. The shares of these VMs grow together, in proportion to their weights, and a VM that has enough
  * leaves the rest to the others. So a VM could get more only at the expense of a VM that gets no more per weight. If
  * the chassis is oversubscribed and the VMs would use more than exists, the guarantees themselves are shared in this
  * way.
  *
- * The function is in this package because it answers the other half of the placement question, and is as pure as a
- * plan. It sees one resource. The caller states how much of it a VM can use when other resources limit the VM. Nothing
- * is kept between two calls.
+ * A plan decides where a VM runs; this function decides how much the VM gets there. Like a plan, it is pure: it keeps
+ * nothing between two calls. It sees one resource only. The caller states how much of that resource a VM can use when
+ * other resources limit the VM.
  */
 
 export interface Claim {
@@ -24,10 +24,11 @@ export interface Claim {
 
 export interface Share {
   readonly id: string;
-  /** The part of its demand that the VM may use. */
+  /** The amount that the VM may use, at most its demand. */
   readonly granted: number;
   /**
-   * The part of `granted` beyond the guarantee. It is lent, and returns to its owner as soon as the owner can use it.
+   * The part of `granted` above the VM's guarantee. It is lent: the VM loses it as soon as another VM can use it under
+   * its own guarantee.
    */
   readonly lent: number;
 }
@@ -87,7 +88,7 @@ function fillWater(capacity: number, wants: readonly Want[]): Map<string, number
     part: (left * weight) % weights,
   }));
   let units = left - shares.reduce((sum, { whole }) => sum + whole, 0);
-  // Shares are whole units: those with the largest fraction get one of the units that rounding down left over.
+  // Rounding down leaves some units over. Each of the shares with the largest fractions gets one of them.
   for (const { id, whole, part } of shares.sort((a, b) => b.part - a.part || (a.id < b.id ? -1 : 1))) {
     const more = units > 0 && part > 0 ? 1 : 0;
     units -= more;

@@ -16,7 +16,7 @@ export interface WaitingVm {
   readonly waitingSinceMs: number;
   /** The amounts that a moving VM holds on the chassis that it leaves. */
   readonly holds?: Amounts | undefined;
-  /** Chassis on which the VM must not be placed: the one that it leaves. */
+  /** Chassis on which the VM must not be placed: for a moving VM, the chassis that it leaves. */
   readonly excludeChassisIds?: readonly string[] | undefined;
 }
 
@@ -27,11 +27,11 @@ export interface ChassisRoom {
   readonly room: Room;
   /** The VMs that have a place on the chassis; absent: none. */
   readonly neighbours?: Neighbours | undefined;
-  /** Why the chassis takes no VMs at present (cordoned, silent); undefined when it does. */
+  /** Why the chassis takes no VMs at present (it is cordoned or silent); undefined when it takes VMs. */
   readonly closed?: Misfit | undefined;
 }
 
-/** The part of a VM that a plan depends on. */
+/** Returns the fields of a VM on which a plan depends. */
 export function waitingVm(
   vmId: string,
   vm: Vm,
@@ -41,7 +41,7 @@ export function waitingVm(
   return { vmId, incarnation, vmType, request, placement, labels, priority, waitingSinceMs };
 }
 
-/** The chassis in order of id. A list that is already in order, like the scheduler's, is not copied. */
+/** Returns the chassis in order of id. A list that is already in order, like the scheduler's, is not copied. */
 export function inOrderOfId(rooms: readonly ChassisRoom[]): readonly ChassisRoom[] {
   for (let i = 1; i < rooms.length; i += 1) {
     const before = rooms[i - 1]?.chassisId ?? "";

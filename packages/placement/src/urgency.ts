@@ -14,7 +14,7 @@ const HIGHEST_PRIORITY = 5;
  */
 export const AGEING_STEP_MS = 600_000;
 
-/** The effective priority at `nowMs`, 1…5. */
+/** Returns the effective priority of the VM at `nowMs`, from 1 to 5. */
 export function effectivePriority(vm: WaitingVm, nowMs: number): number {
   const steps = Math.max(0, Math.floor((nowMs - vm.waitingSinceMs) / AGEING_STEP_MS));
   return Math.max(vm.priority, Math.min(HIGHEST_PRIORITY, vm.priority + steps));
@@ -31,7 +31,7 @@ export function byUrgency(nowMs = Number.NEGATIVE_INFINITY): (a: WaitingVm, b: W
   return (a, b) => effectivePriority(b, nowMs) - effectivePriority(a, nowMs) || byAge(a, b);
 }
 
-/** The VMs by effective priority: one list for each, the highest priority first, each list in order of age. */
+/** Divides the VMs by effective priority: one list for each, the highest priority first, each list in order of age. */
 export function classesOf(waiting: readonly WaitingVm[], nowMs: number): WaitingVm[][] {
   const classes = Map.groupBy(waiting, (vm) => effectivePriority(vm, nowMs));
   return [...classes].sort(([a], [b]) => b - a).map(([, vms]) => vms.sort(byAge));

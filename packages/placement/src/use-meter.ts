@@ -48,7 +48,7 @@ export class UseMeter {
     this.#notePeaks();
   }
 
-  /** Starts a new measurement with the present use. */
+  /** Discards the measurement so far, and starts a new one with the present use. */
   restart(atMs: number): void {
     this.#sinceMs = atMs;
     this.#atMs = atMs;

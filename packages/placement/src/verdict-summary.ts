@@ -39,11 +39,11 @@ export interface Candidate {
 export interface VerdictSummary {
   /** The best chassis in order of rank, then of id; at most {@link MAX_CANDIDATES}. */
   readonly best: readonly Scored[];
-  /** Number of chassis that were checked. No other chassis could be among the best. */
+  /** Number of chassis that were checked. The other chassis could not be among the best. */
   readonly looked: number;
   /** Number of the checked chassis that can hold the VM. */
   readonly fitting: number;
-  /** Number of the checked chassis that refuse it, by verdict. */
+  /** Number of the checked chassis that refuse the VM, for each verdict. */
   readonly refusing: ReadonlyMap<number, number>;
 }
 
@@ -58,7 +58,7 @@ export class VerdictCounter {
   readonly #counts: Int32Array;
   #looked = 0;
   #fitting = 0;
-  /** The lowest rank that can still be among the best. */
+  /** The lowest rank with which a chassis can still be among the best. */
   bar = 0;
 
   constructor(resources: number) {
@@ -112,7 +112,10 @@ function kindsByNearness(resources: number): number[] {
   return [...short, PLACES, AFFINITY, HELD, EXCLUDED, CLOSED, MISMATCH];
 }
 
-/** The reasons that people read: one line for each named chassis, then one for each kind of refusal of the others. */
+/**
+ * Returns the reasons why the VM was refused, for people: one line for each named chassis, then one line for each kind
+ * of refusal of the other chassis.
+ */
 export function refusalsOf(
   index: RoomIndex,
   query: FitQuery,
@@ -185,7 +188,10 @@ function kindOf(index: RoomIndex, kind: number): { code: string; message: string
   }
 }
 
-/** The refusal in words, by the rule that the allocator applies too. Requires a chassis that refuses the VM. */
+/**
+ * Returns the refusal of one chassis in words, by the rule that the allocator applies too. The chassis must refuse the
+ * VM.
+ */
 function refusalAt(index: RoomIndex, at: number, query: FitQuery): PlacementRefusal {
   const { chassisId, chassis, closed } = index.rooms[at] as ChassisRoom;
   const heldFor = index.heldFor(at);

@@ -54,7 +54,7 @@ export function canGiveWay({ state }: Pick<Vm, "state">): boolean {
   return state === "running" || state === "paused";
 }
 
-/** The concessions that the VM can make; undefined when nothing can be taken from it at present. */
+/** Returns the VM with the concessions that it can make; undefined when nothing can be taken from it at present. */
 export function holderOf(vmId: string, vm: Vm): Holder | undefined {
   const { allocation, fence, priority } = vm;
   if (!canGiveWay(vm) || allocation === null || fence === null) return undefined;
@@ -83,8 +83,8 @@ function risingIn(concessions: readonly Concession[]): Concession[] {
 }
 
 /**
- * The mildest set of victims that makes `request` fit into `room`; undefined when all holders together would not
- * suffice.
+ * Returns the mildest set of victims that makes `request` fit into `room`; undefined when all holders together would
+ * not suffice.
  */
 export function chooseVictims(
   request: Amounts,
@@ -104,7 +104,7 @@ export function chooseVictims(
   return undefined;
 }
 
-/** The cheaper victim first: the lower priority, then the younger VM. */
+/** Sorts the cheaper victim first: the VM of lower priority, then the younger VM. */
 function byPrice(a: Holder, b: Holder): number {
   if (a.priority !== b.priority) return a.priority - b.priority;
   if (a.sinceMs !== b.sinceMs) return b.sinceMs - a.sinceMs;
@@ -235,8 +235,8 @@ class Choice {
 }
 
 /**
- * The size of a concession relative to the shortage, as a sum of thousandths over the missing resources. `help` counts
- * each resource up to its shortage; `size` counts the whole concession.
+ * How much a concession gives of the missing resources, as a sum of thousandths of each shortage. `help` counts each
+ * resource up to its shortage only; `size` counts the whole concession.
  */
 interface Help {
   readonly help: number;

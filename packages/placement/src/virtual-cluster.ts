@@ -16,9 +16,9 @@ export interface Episode {
   readonly askedSeq: number;
   readonly askedAtMs: number;
   chassisId: string | null;
-  /** null while the VM waits; stays null if the VM never gets a place. */
+  /** Time at which the VM got its place, ms. null while the VM waits; stays null if the VM never gets a place. */
   placedAtMs: number | null;
-  /** When the VM withdrew or left its place; null if it still waited or ran at the end of the replay. */
+  /** Time at which the VM withdrew or left its place, ms; null if it still waited or ran at the end of the replay. */
   endedAtMs: number | null;
   /**
    * True for a placement from before the replay began to decide. It is taken from the log, and its wait is not counted.
@@ -50,7 +50,7 @@ export class VirtualCluster {
   /** VMs that wait for a place or have one. */
   readonly #tenants = new Map<string, Tenant>();
   readonly #waiting = new Map<string, WaitingVm>();
-  /** Waiting VMs that no plan has considered since their demand. */
+  /** Ids of the waiting VMs whose latest demand no plan has considered yet. */
   readonly #fresh = new Set<string>();
   /** True when a VM that did not fit in the last plan may fit now. */
   #roomGrew = true;
@@ -82,7 +82,7 @@ export class VirtualCluster {
     this.#hold(host, vmId, tenant.vm.request, atMs);
   }
 
-  /** Sets what a placed VM holds. Its request stays the same. */
+  /** Sets the amounts that a placed VM holds on its chassis. Its request stays the same. */
   setHeld(vmId: string, amounts: Amounts, atMs: number): void {
     const host = this.#hosts.get(this.#tenants.get(vmId)?.episode.chassisId ?? "");
     if (host !== undefined) this.#hold(host, vmId, amounts, atMs);
@@ -103,7 +103,10 @@ export class VirtualCluster {
     if (host !== undefined) this.#hold(host, vmId, null, atMs);
   }
 
-  /** Resizes all or nothing, as a ledger does. The demand of a waiting VM changes to the new amounts. */
+  /**
+   * Changes the amounts of a VM. A placed VM gets all of the new amounts, or keeps the old ones when they do not fit,
+   * as in a ledger. A waiting VM requests the new amounts from now on.
+   */
   resize(vmId: string, amounts: Amounts, atMs: number): void {
     const tenant = this.#tenants.get(vmId);
     if (tenant === undefined) return;
@@ -168,8 +171,9 @@ export class VirtualCluster {
   }
 
   /**
-   * The VMs for the next plan. If there may be more room than at the last plan, these are all waiting VMs. Otherwise
-   * they are those with a new demand and those for which a chassis is held; the other VMs would not fit now either.
+   * Returns the VMs for the next plan: all waiting VMs, if there may be more room than at the last plan. Otherwise it
+   * returns the VMs with a new demand and those that have waited long enough to hold a chassis; the others would not
+   * fit now either.
    */
   toPlan(atMs: number): WaitingVm[] {
     const waiting = [...this.#waiting.values()];
@@ -194,8 +198,8 @@ export class VirtualCluster {
   }
 
   /**
-   * Starts the measured part of a replay. VMs keep the places that they have; these count as decisions of the log, not
-   * of the replay.
+   * Begins the measured part of a replay. VMs keep their places; these places count as decisions of the log, not of the
+   * replay.
    */
   beginToDecide(atMs: number): void {
     const open = [...this.#tenants.values()].map(({ episode }) => episode);

@@ -6,7 +6,10 @@ import { join } from "node:path";
 import { type ChassisTypeData, parseChassisType } from "@bioxen/contracts";
 import { messageOf } from "@bioxen/kernel";
 
-/** Returns the types by file name; none without a directory. Throws `RangeError` with every problem of every file. */
+/**
+ * Returns the chassis types of all files in `directory`, in order of file name; none without a directory. Throws
+ * `RangeError` with every problem of every file.
+ */
 export function readChassisTypes(directory: string | undefined): ChassisTypeData[] {
   if (directory === undefined) return [];
   const types: ChassisTypeData[] = [];

@@ -19,7 +19,10 @@ export class ConfigError extends Error {
 /** `EX_CONFIG` of sysexits.h: a restart will not help. */
 export const EXIT_MISCONFIGURED = 78;
 
-/** Parses the variables that the schema's keys name; an empty variable counts as absent. */
+/**
+ * Parses the environment variables that the schema's keys name; an empty variable counts as absent. Throws {@link
+ * ConfigError} with every problem.
+ */
 export function readConfig<S extends z.ZodObject>(schema: S, env: Environment): z.output<S> {
   const given = Object.fromEntries(
     Object.keys(schema.shape).flatMap((name) => (env[name] ? [[name, env[name]]] : [])),
@@ -44,8 +47,8 @@ export const hostConfig = z.object({
   /** Replicas of the event stream: 1 on a single server, 3 or 5 in a cluster. */
   BIOXEN_EVENT_REPLICAS: z.coerce.number().int().min(1).max(5).default(1),
   /**
-   * Events between two snapshots of the folds; 0 disables reading and writing them. A start reads at most this many
-   * events of the log, about 0.3 s of work. A smaller number writes the same states more often.
+   * Number of events between two snapshots of the folds; 0 disables reading and writing snapshots. A start reads at
+   * most this many events of the log, about 0.3 s of work. A smaller number writes the same states more often.
    */
   BIOXEN_SNAPSHOT_EVERY: z.coerce.number().int().min(0).default(50_000),
 });

@@ -3,8 +3,8 @@
  *
  * Boot order: configuration → bus → log → folds caught up → inbox → ready. The service answers nothing before its state
  * is complete. When an event is unreadable, the process stays and answers every request with UNAVAILABLE and the
- * sequence, because an operator needs the reason more than an absent service. A lost log or a broken invariant ends the
- * process, and its supervisor restarts it.
+ * sequence of that event, because an operator needs the reason more than an absent service. A lost log or a broken
+ * invariant ends the process, and its supervisor restarts it.
  *
  * The process ends on SIGTERM, on SIGINT, and when the channel to its parent process closes, so that no orphan remains.
  */
@@ -44,17 +44,17 @@ import { openSnapshots, type Snapshots } from "./snapshots.ts";
 import { exportTraces, openTelemetryTracer, tracedEndpoint, tracedPorts } from "./tracing.ts";
 import { ProcessVitals } from "./vitals.ts";
 
-/** Time for handlers and effects in flight to end, ms; then the process exits anyway. */
+/** Longest wait at shutdown for the handlers and effects in flight, ms; then the process exits anyway. */
 export const DRAIN_DEADLINE_MS = 4_000;
 /** Longest wait for the first connection, ms: the server may start after its services. */
 const FIRST_CONNECT_TIMEOUT_MS = 30_000;
 
 /** A service, independent of the process that runs it: its folds, its endpoints and its own activity. */
 export interface Service {
-  /** The folds; the feed applies each event to them before any listener hears of it. */
+  /** The folds of the service. The feed applies each event to all folds before it calls any listener. */
   readonly sinks: readonly EventSink[];
   readonly endpoints: readonly ServedEndpoint[];
-  /** Called once the state is complete: starts what the service does without a request. */
+  /** Starts what the service does without a request. Called once, after the folds have reached the end of the log. */
   begin(feed: EventFeed): Promise<void> | void;
   /** Returns the current measurements of the service. */
   measure?(): readonly Measurement[];
@@ -72,7 +72,7 @@ export interface ServiceDefinition {
   readonly create: (ports: ServicePorts, env: Environment) => Service | Promise<Service>;
 }
 
-/** Runs a service to its end and sets the exit code. */
+/** Runs a service as this process until the process is asked to end, and sets the exit code. */
 export async function runService(
   definition: ServiceDefinition,
   env: Environment = process.env,
@@ -168,7 +168,10 @@ async function connectPorts(name: ServiceName, config: HostConfig, logger: Logge
   return { bus, ports, outcomes };
 }
 
-/** Folds the log up to its end. At an unreadable event the feed is not live, and its `stopReason` says why. */
+/**
+ * Brings the folds up to the end of the log, and returns the access to snapshots. After an unreadable event, the feed
+ * is not live, and its `stopReason` says why.
+ */
 async function rebuildState(
   feed: EventFeed,
   bus: Bus,
@@ -209,7 +212,7 @@ function faultLogger(logger: Logger): (subject: string, thrown: unknown) => void
   };
 }
 
-/** Resolves with the reason when the process is asked to end. */
+/** Resolves when a signal, or the end of the parent process, asks this process to end; the value is the reason. */
 function endOfProcess(): Promise<string> {
   return new Promise((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => resolve(signal));

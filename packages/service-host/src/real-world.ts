@@ -23,9 +23,9 @@ export const systemTimers: Timers = {
   },
 };
 
-/** Digits of epoch ms in base 36: nine last until the year 5188. */
+/** Number of digits for the time in an id: epoch ms in base 36. Nine digits last until the year 5188. */
 const TIME_DIGITS = 9;
-/** Random bytes of an id. With 80 bits, two ids of the same millisecond collide once in 10^24. */
+/** Number of random bytes in an id. With 80 bits, two ids of the same millisecond collide once in 10^24. */
 const RANDOM_BYTES = 10;
 
 /** Ids of 9 digits of time in base 36 and 20 random hexadecimal digits: sortable, lower case, one subject token. */

@@ -15,7 +15,7 @@ import { type Bus, openFoldSnapshots } from "@bioxen/nats";
 export interface Snapshots {
   /** The snapshots from which a service can start; undefined when it must read the whole log. */
   readonly source: SnapshotSource | undefined;
-  /** From now on this process writes snapshots as `feed` applies events. */
+  /** Begins to write snapshots. From now on this process writes them as `feed` applies events. */
   beginWriting(feed: EventFeed): Promise<void>;
   end(): Promise<void>;
 }

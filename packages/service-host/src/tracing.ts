@@ -70,7 +70,9 @@ export function openTelemetryTracer(): Tracer {
   };
 }
 
-/** Begins to send spans over OTLP (HTTP, JSON); returns a function that sends the remaining spans and ends. */
+/**
+ * Begins to send spans over OTLP (HTTP, JSON). Returns a function that sends the remaining spans and ends the export.
+ */
 export async function exportTraces(service: string, instance: string): Promise<() => Promise<void>> {
   const [{ BatchSpanProcessor, TracerProvider }, { OTLPTraceExporter }, { resourceFromAttributes }] =
     await Promise.all([

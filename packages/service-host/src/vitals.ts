@@ -6,7 +6,7 @@ import { type ServiceName, type ServiceSample, serviceTelemetrySubject } from "@
 import type { EventFeed, ServicePorts } from "@bioxen/kernel";
 import type { Vitals } from "./metrics.ts";
 
-/** Interval of samples, ms; each asks the server for the end of the log. */
+/** Interval between two samples, ms. Each sample asks the server for the end of the log. */
 const SAMPLE_INTERVAL_MS = 2_000;
 /** Interval of the timer that measures delays of the event loop, ms. */
 const TICK_MS = 100;

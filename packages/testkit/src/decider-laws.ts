@@ -28,7 +28,7 @@ export interface RepeatedCommand<Command extends CommandBody> {
 
 export interface LawOptions<Command extends CommandBody> {
   /**
-   * The commands that are not idempotent. Every other one appends nothing when it is decided again after its own
+   * The commands that are not idempotent. Every other command appends nothing when it is decided again after its own
    * event.
    */
   readonly repeats?: readonly RepeatedCommand<Command>[];
@@ -184,7 +184,9 @@ export function needlessExceptions<State, Command extends CommandBody, Event ext
     .map(({ type, reason }) => `${type}: ${reason}`);
 }
 
-/** The second decision on a command that has appended an event; undefined when it appended none. */
+/**
+ * Returns the decision on a command that is repeated after the event that it appended; undefined when it appended none.
+ */
 function repeated<State, Command extends CommandBody, Event extends EventBody>(
   decider: Decider<State, Command, Event>,
   { events, command }: DeciderCase<Command, Event>,

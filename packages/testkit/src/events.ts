@@ -119,8 +119,8 @@ export function createdVm(more: Partial<VmCreated["data"]> = {}): VmCreated {
 }
 
 /**
- * An event of a VM by the short name of its type, `paused`. Fields that a test does not look at may be missing in
- * `data`.
+ * Returns an event of a VM. `name` is the short form of its type, for example `paused`. Fields that a test does not
+ * look at may be missing in `data`.
  */
 export function vmEvent(name: string, data: object = {}, version = 1): VmEvent {
   return { type: `bioxen.vm.${name}.v${version}`, data } as VmEvent;

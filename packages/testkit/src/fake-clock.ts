@@ -56,7 +56,7 @@ export class FakeClock implements Clock, Timers {
   }
 }
 
-/** Resolves once every pending promise chain that waits for no timer and no I/O has run. */
+/** Resolves once all pending promise chains have run, except those that wait for a timer or for I/O. */
 export async function settle(): Promise<void> {
   for (let i = 0; i < 3; i += 1) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -21,8 +21,8 @@ export interface LeasesUnderTest {
   readonly timers: Timers;
   readonly monotonicMs: () => number;
   /**
-   * Polls `look` while time passes, and returns its first value. Throws an error that names `what` after
-   * `withinMs`.
+   * Polls `look` while time passes, until it returns a value, and returns that value. Throws an error that names `what`
+   * after `withinMs`.
    */
   readonly until: <T>(what: string, look: () => T | undefined, withinMs: number) => Promise<T>;
   /** Deletes every record, as if the store were lost. */
@@ -33,8 +33,8 @@ export interface LeasesUnderTest {
 /** Longest takeover, ms: the TTL, one poll before and one after it, and a margin for a slow machine. */
 const TAKEOVER_MS = LEASE_TTL_MS + 2 * LEASE_LOOK_MS + 1_500;
 /**
- * Longest time in which a lease changes its holder if no TTL must run out, ms: two polls, and a margin for a slow
- * machine.
+ * Longest time in which a lease changes its holder when no TTL must run out first, ms: two polls, and a margin for a
+ * slow machine.
  */
 const SOON_MS = 2 * LEASE_LOOK_MS + 1_000;
 const LIMIT_MS = 30_000;
@@ -43,7 +43,10 @@ const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
 class Rival {
   readonly path: LeaseStorePath;
-  /** The tokens under which the contender held the lease, and its losses, in order. */
+  /**
+   * The contender's history, in order: the token of each lease that it acquired, and `lost` for each lease that it
+   * lost.
+   */
   readonly changes: (number | "lost")[] = [];
   readonly lease: Lease;
 
@@ -77,7 +80,10 @@ class Contest {
     return rival;
   }
 
-  /** Resolves with the first holder that `wanted` accepts, and its token. Fails after `withinMs`. */
+  /**
+   * Resolves with the first contender that holds the lease and that `wanted` accepts, and its token. Fails after
+   * `withinMs`.
+   */
   holder(withinMs: number, wanted: (rival: Rival) => boolean = () => true) {
     return this.#under.until(
       `${this.#name} is held`,

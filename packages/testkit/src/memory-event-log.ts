@@ -29,7 +29,9 @@ export class MemoryEventLog implements EventLog {
   #acksToLose = 0;
   #away = false;
 
-  /** Stores the next `count` appends, and answers their callers UNAVAILABLE. */
+  /**
+   * Loses the acknowledgements of the next `count` appends: the events are stored, but their callers get UNAVAILABLE.
+   */
   loseAcks(count: number): void {
     this.#acksToLose = count;
   }
