@@ -3,7 +3,7 @@ import { z } from "zod";
 import { createAllocator, DEFAULT_START_DEADLINE_MS } from "./src/app/service.ts";
 
 const config = z.object({
-  /** Deadline from the reservation of a VM to its running guest, ms. */
+  /** Longest time from the reservation of a VM until its guest runs, ms. */
   BIOXEN_START_DEADLINE_MS: z.coerce.number().int().min(100).default(DEFAULT_START_DEADLINE_MS),
 });
 

@@ -6,7 +6,7 @@ import { policyOf } from "./src/adapters/policy-of.ts";
 import { createChassisScheduler } from "./src/app/service.ts";
 
 const config = z.object({
-  /** Placement policy for VMs that name none: `bin-pack`, `spread`, or the name of an installed package. */
+  /** Placement policy for VMs that do not name a policy: `bin-pack`, `spread`, or the name of an installed package. */
   BIOXEN_PLACEMENT_POLICY: z.string().default(DEFAULT_POLICY_NAME),
   /** Shortest silence of an agent after which its chassis is lost, ms. Must be equal for all schedulers and agents. */
   BIOXEN_LOST_AFTER_MS: z.coerce.number().int().min(LEAST_LOST_AFTER_MS).default(LOST_AFTER_MS),

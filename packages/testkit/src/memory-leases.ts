@@ -1,6 +1,7 @@
 /**
- * A lease store in memory, which passes the same `leasesContract` as the KV bucket, and a connection to any lease
- * store. A test can cut the connection or make it lose acknowledgements.
+ * Two test doubles for leases: a lease store in memory, which passes the same `leasesContract` as the KV bucket,
+ * and a connection that can be put in front of any lease store. A test can cut the connection or make it lose
+ * acknowledgements.
  */
 import { Fault, type LeaseRecord, type LeaseStore, type StoredLease } from "@bioxen/kernel";
 
@@ -25,7 +26,7 @@ export class MemoryLeaseStore implements LeaseStore {
   }
 }
 
-/** The connection of one contender to the shared store. */
+/** The connection of one contender for a lease to the lease store that all contenders share. */
 export class LeaseStorePath implements LeaseStore {
   readonly #store: LeaseStore;
   #cut = false;
@@ -35,12 +36,16 @@ export class LeaseStorePath implements LeaseStore {
     this.#store = store;
   }
 
-  /** While the connection is cut, every read and write fails with UNAVAILABLE. */
+  /**
+   * Cuts the connection (true) or restores it (false). While it is cut, every read and write fails with UNAVAILABLE.
+   */
   setCut(cut: boolean): void {
     this.#cut = cut;
   }
 
-  /** Stores the next `count` writes, and answers their callers UNAVAILABLE. */
+  /**
+   * Loses the acknowledgements of the next `count` writes: the store has the record, but the caller gets UNAVAILABLE.
+   */
   loseAcks(count: number): void {
     this.#acksToLose = count;
   }

@@ -1,9 +1,9 @@
 /**
  * Three nats-servers that replicate one JetStream, each as a process with its own store.
  *
- * A killed node stays down until the test starts it again. A supervisor would restart it before the election, and
- * so hide whether two nodes continue without the third. With `sync_interval: always`, as in the embedded server, an
- * acknowledged message is on two disks.
+ * A killed node stays down until the test starts it again. A supervisor would restart it before the other two nodes
+ * have elected new leaders, and so hide whether two nodes continue without the third. With `sync_interval: always`, as
+ * in the embedded server, an acknowledged message is on the disks of two nodes.
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -23,7 +23,7 @@ interface Ports {
   readonly http: number;
 }
 
-/** The part of the monitoring answer `/jsz` that says which streams a node leads. */
+/** The fields of the server's monitoring answer `/jsz` that tell which streams a node leads. */
 interface JetStreamStatus {
   readonly meta_cluster?: { readonly leader?: string };
   readonly account_details?: readonly {
@@ -58,18 +58,18 @@ export class ServerNode {
     this.#child.start();
   }
 
-  /** Sends SIGKILL; the node stays down. */
+  /** Kills the node's process with SIGKILL. The node stays down until `start` is called. */
   async kill(): Promise<void> {
     if (this.#child.pid !== null) process.kill(this.#child.pid, "SIGKILL");
     await this.#child.stop();
   }
 
-  /** Sends SIGTERM: the node hands over the streams that it leads, and ends. */
+  /** Stops the node's process with SIGTERM. Before it exits, the node hands over the streams that it leads. */
   stop(): Promise<void> {
     return this.#child.stop();
   }
 
-  /** Resolves once the node serves requests and has caught up with the others. */
+  /** Resolves once the node serves requests and has caught up with the other nodes. */
   async whenHealthy(): Promise<void> {
     await eventually(
       `${this.name} has caught up`,
@@ -81,7 +81,10 @@ export class ServerNode {
     );
   }
 
-  /** Names of the streams that the node leads; `meta` stands for the group that creates and places streams. */
+  /**
+   * Returns the names of the streams that the node leads, and `meta` if it leads the group that creates and places
+   * streams.
+   */
   async leads(): Promise<string[]> {
     const response = await this.#ask("jsz?streams=true&accounts=true");
     const { meta_cluster, account_details = [] } = (await response.json()) as JetStreamStatus;

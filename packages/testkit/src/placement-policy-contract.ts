@@ -1,5 +1,5 @@
 /**
- * The contract of every placement policy, on generated fits and in whole plans.
+ * The tests that every placement policy must pass: of its scores for generated fits, and of whole plans that use it.
  */
 import { type Chassis, NEVER_LOST } from "@bioxen/contracts";
 import { fits, sum } from "@bioxen/kernel";

@@ -7,7 +7,7 @@ import fc from "fast-check";
 import type { DeciderCase } from "./decider-laws.ts";
 import { nthPosition } from "./given-when-then.ts";
 
-/** One step of a walk: the command for the state that the former steps led to. */
+/** One step of a walk: returns the next command, given the state after all earlier steps. */
 export type Step<State, Command extends CommandBody> = (state: State) => Command;
 
 export interface Walk<State, Event extends EventBody> {
@@ -16,8 +16,8 @@ export interface Walk<State, Event extends EventBody> {
 }
 
 /**
- * Decides the commands one after the other and folds their events. `check` runs after each decision, also after a
- * rejection.
+ * Runs the steps one after the other: decides each command and folds its event. `check` runs after each decision, also
+ * after a rejection.
  */
 export function walk<State, Command extends CommandBody, Event extends EventBody>(
   decider: Decider<State, Command, Event>,
@@ -38,13 +38,16 @@ export function walk<State, Command extends CommandBody, Event extends EventBody
 }
 
 export interface WalkOptions<State, Command extends CommandBody> {
-  /** Steps before the random ones, so that most walks begin in a state that accepts commands. */
+  /** Fixed steps at the start of each walk. They lead most walks to a state that accepts commands. */
   readonly first?: readonly Step<State, Command>[];
-  /** Maximum number of random steps in one walk; default 20. */
+  /** Maximum number of random steps in one walk, after those of `first`; default 20. */
   readonly maxSteps?: number;
 }
 
-/** Cases for the laws of a decider: the last command of a random walk, after the events of all commands before it. */
+/**
+ * Generates test cases for the laws of a decider. Each case is the last command of a random walk, and the events of all
+ * commands before it.
+ */
 export function walkCases<State, Command extends CommandBody, Event extends EventBody>(
   decider: Decider<State, Command, Event>,
   step: fc.Arbitrary<Step<State, Command>>,

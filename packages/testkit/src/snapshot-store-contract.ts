@@ -1,5 +1,5 @@
 /**
- * The contract of every snapshot store; the store in memory and the KV bucket run it.
+ * The tests that every snapshot store must pass. The store in memory and the KV bucket both run them.
  */
 import { eventSubject } from "@bioxen/contracts";
 import type { SnapshotHead, SnapshotStore } from "@bioxen/kernel";
@@ -68,7 +68,8 @@ export function snapshotStoreContract(name: string, open: () => Promise<StoreUnd
       const settled = await Promise.allSettled(writes);
       expect(settled.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
       const snapshot = await under.store.newest();
-      // Both writers used one slot, so the store may have no complete snapshot. A snapshot that it returns is complete.
+      // Both writers wrote to the same slot, so the store may hold no complete snapshot. It must not return a mixed
+      // one.
       if (snapshot !== undefined)
         expect(await texts()).toEqual([`${snapshot.head.seq} a\n`, `${snapshot.head.seq} b\n`]);
     });

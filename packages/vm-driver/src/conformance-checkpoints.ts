@@ -38,7 +38,9 @@ export function checkpoints({ driver, start, subject }: Fixture): void {
 }
 
 export function goingOn({ driver, start, subject, another }: Fixture): void {
-  /** Advances the time in uneven steps, because the time since the last quantum is part of a checkpoint. */
+  /**
+   * Advances the driver's clock in uneven steps, so that the checkpoint must contain the time since the last quantum.
+   */
   const live = (which: VmDriver): void => {
     for (let i = 0; i < 7; i += 1) which.tick(9_700);
   };

@@ -7,9 +7,9 @@ import { type DriverErrorCode, driverErrorCode } from "./driver-error.ts";
 
 export interface DriverUnderTest {
   readonly driver: VmDriver;
-  /** A valid spec for this driver with the given VM and fence. Its allocation names every resource that the driver meters. */
+  /** Returns a valid spec with the given VM and fence. Its allocation names every resource that the driver meters. */
   spec(vmId: string, fence: number): GuestSpec;
-  /** Valid source and its expected result. Required if the driver has exec. */
+  /** Source that `exec` runs without an error, and the result that it must return. Required if the driver has exec. */
   readonly program?: { readonly source: string; readonly result: unknown };
 }
 

@@ -1,10 +1,10 @@
 /**
- * Contains the failures of a third-party driver: the agent, and the guests of other drivers, are unaffected.
+ * Contains the failures of a third-party driver, so that they affect neither the agent nor the guests of other drivers.
  *
- * A rejection with any other error than {@link DriverError} becomes a `DriverError`: `GUEST_ERROR` for a start, so that
- * its VM fails with the reason instead of being retried without end, and `UNAVAILABLE` for other calls. If `list` or
- * `sample` throws, the last result is used, so that no guest counts as absent. A driver that blocks the thread cannot
- * be contained.
+ * A rejection with any other error than {@link DriverError} becomes a `DriverError`. For a start its code is
+ * `GUEST_ERROR`, so that the VM fails with the reason and is not retried without end. For all other calls its code is
+ * `UNAVAILABLE`. If `list` or `sample` throws, the last result is used, so that no guest counts as absent. A driver
+ * that blocks the thread cannot be contained.
  */
 import { messageOf } from "@bioxen/kernel";
 import type {
@@ -36,7 +36,7 @@ const METHODS = [
   "close",
 ] as const satisfies readonly (keyof VmDriver)[];
 
-/** Returns every way in which `value` does not have the form of a driver; empty if it is valid. */
+/** Returns what `value` lacks to be a driver, one text per problem; empty if it is a valid driver. */
 export function driverProblems(value: unknown): string[] {
   if (typeof value !== "object" || value === null) return ["is not an object"];
   const driver = value as Partial<Record<string, unknown>>;
@@ -61,7 +61,10 @@ export function driverProblems(value: unknown): string[] {
 
 export type OnTrouble = (message: string, cause: unknown) => void;
 
-/** Returns `driver` with contained failures. `onTrouble` is called with each contained exception. */
+/**
+ * Wraps `driver` so that its failures are contained. `onTrouble` is called with each exception that is not a
+ * `DriverError`.
+ */
 export function containedDriver(driver: VmDriver, onTrouble: OnTrouble): VmDriver {
   return new Contained(driver, onTrouble);
 }

@@ -1,6 +1,6 @@
 /**
- * The only error that a driver rejects with. The agent maps its codes to those of the contract: `STALE_FENCE`, `GUEST_NOT_FOUND` and
- * `INVALID_STATE` exist only between agent and driver, and never reach a caller.
+ * The only error with which a driver rejects. The agent translates its codes into those of the contract. `STALE_FENCE`,
+ * `GUEST_NOT_FOUND` and `INVALID_STATE` exist only between agent and driver, and never reach a caller.
  */
 export const DRIVER_ERROR_CODES = [
   "GUEST_ERROR",

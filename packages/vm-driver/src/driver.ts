@@ -28,7 +28,7 @@ export interface DriverCapabilities {
   readonly clock: "host" | "own";
   /** Whether a stopped guest's disks remain here for its next start; see {@link VmDriver.kept}. */
   readonly keepsStopped: boolean;
-  /** The resources whose allocation appears as a cap in {@link GuestSample}. */
+  /** Names of the resources whose allocations appear as caps in each {@link GuestSample}. */
   readonly meters: readonly string[];
   /** The longest `timeoutMs` that `exec` accepts, ms; 0 without exec. */
   readonly maxExecTimeoutMs: number;
@@ -76,20 +76,23 @@ export interface GuestCheckpoint {
   readonly simMinutes: number;
 }
 
-/** `failed`: the guest ended on its own. It stays listed and keeps its fence until it is stopped or replaced. */
+/**
+ * State of a guest. `failed`: the guest ended on its own; it stays listed and keeps its fence until it is stopped or
+ * replaced.
+ */
 export type GuestState = "running" | "paused" | "failed";
 
 export interface GuestStatus {
   readonly vmId: string;
   readonly fence: number;
   readonly state: GuestState;
-  /** The reason of the failure. */
+  /** Why the guest failed; present only in the state `failed`. */
   readonly reason?: string;
   /** The latest {@link GuestSpec.restores} that the guest received; absent if guests end with their driver. */
   readonly restores?: number | undefined;
 }
 
-/** The remains of a stopped guest, such as its disks. */
+/** The parts of a stopped guest that its driver keeps, such as its disks. */
 export interface KeptGuest {
   readonly vmId: string;
   readonly incarnation: number;
@@ -107,26 +110,27 @@ export interface KeptSnapshot {
 
 /**
  * Stores snapshots that are too large to transfer. They are stored with the guest, and survive its stops but not its
- * `discard`. The checkpoint given to `start` and `restart` is only a reference to one.
+ * `discard`. The checkpoint that such a driver accepts in `start` and `restart` is only a reference to a snapshot.
  */
 export interface SnapshotKeeper {
   /**
-   * Takes a snapshot of a running or paused guest without interrupting it. An existing name is left unchanged. Errors as for
-   * `snapshot`. A start from a checkpoint whose snapshot was dropped is a `BAD_REQUEST`.
+   * Takes a snapshot of a running or paused guest without interrupting it. If the guest has a snapshot of this name,
+   * that snapshot is left unchanged. Rejects with the same errors as `VmDriver.snapshot`. After `drop`, a start from
+   * the returned checkpoint is a `BAD_REQUEST`.
    */
   take(vmId: string, fence: number, name: string): Promise<GuestCheckpoint>;
-  /** Returns every snapshot here, including those of stopped guests. Empty until the driver is ready. */
+  /** Returns the snapshots of all guests of this driver, including stopped guests. Empty until the driver is ready. */
   list(): readonly KeptSnapshot[];
-  /** Removes a snapshot. Idempotent. */
+  /** Removes the VM's snapshot of this name. Idempotent. */
   drop(vmId: string, name: string): Promise<void>;
 }
 
 export interface ExecOutcome {
-  /** The returned JSON value. */
+  /** The JSON value that the executed source returned. */
   readonly result: unknown;
-  /** The printed output, bounded by the driver. */
+  /** The text that the source printed. The driver limits its length. */
   readonly stdout: string;
-  /** The instructions used, by the driver's own measure. */
+  /** Number of instructions that the source executed, by the driver's own measure. */
   readonly instructions: number;
 }
 
@@ -134,24 +138,24 @@ export interface ExecOutcome {
 export interface GuestSample {
   readonly simMinutes: number;
   readonly growthRatePerMinute: number;
-  /** null while the cell does not grow. */
+  /** Time in which the cell doubles; null while the cell does not grow. */
   readonly doublingTimeMinutes: number | null;
   readonly ribosomes: { readonly total: number; readonly engaged: number; readonly cap: number };
   readonly atp: { readonly molecules: number; readonly perSecond: number; readonly capPerSecond: number };
   readonly rnaPolymerases: { readonly cap: number };
   readonly proteinAminoAcids: number;
   readonly divisions: number;
-  /** Instructions of the guest's programs since its start. */
+  /** Number of instructions that the guest's programs have executed since the guest started. */
   readonly luaInstructions: number;
   /** Health of the guest, 0 to 100. */
   readonly health: number;
   /** Measurements of a machine; absent for a cell. */
   readonly machine?: MachineSample;
-  /** Time by which the guest is behind the host's clock because the host is too slow, ms; 0 if there is none. */
+  /** Time by which the guest is behind the host's clock because the host is too slow, ms; 0 if the guest keeps up. */
   readonly lagMs: number;
 }
 
-/** The host's measurements of a machine; null while unknown. */
+/** The measurements that its host makes of a machine. A value is null while it is unknown. */
 export interface MachineSample {
   readonly vcpus: number;
   /** Utilisation of all virtual CPUs together, permille. */
@@ -160,7 +164,7 @@ export interface MachineSample {
   /** Used memory, MiB; known only with the guest tools in the machine. */
   readonly memoryUsedMiB: number | null;
   readonly address: string | null;
-  /** The name of its host. */
+  /** Name of the host that runs the machine. */
   readonly host: string | null;
 }
 
@@ -172,18 +176,18 @@ export type GuestEvent =
   | { readonly kind: "log"; readonly vmId: string; readonly fence: number; readonly line: string }
   /** The guest has entered the state `failed`. */
   | { readonly kind: "failed"; readonly vmId: string; readonly fence: number; readonly reason: string }
-  /** The cell divided this many times since the last event of this kind. */
+  /** The cell has divided `divisions` times since the last event of this kind. */
   | { readonly kind: "divided"; readonly vmId: string; readonly fence: number; readonly divisions: number }
   /**
-   * A change of the guest or of its remains that did not come from the agent. This event precedes those of its
-   * consequences.
+   * A change of the guest or of its remains that did not come from the agent. The driver emits this event before the
+   * other events that result from the same change.
    */
   | {
       readonly kind: "observed";
       readonly vmId: string;
       readonly fence: number;
       readonly seen: OutsideChange;
-      /** Host names, for `moved`; absent if unknown. */
+      /** Names of the old and the new host, only for `moved`; absent if unknown. */
       readonly fromHost?: string | undefined;
       readonly toHost?: string | undefined;
     }
@@ -200,8 +204,8 @@ export interface ExecOptions {
 export interface VmDriver {
   readonly capabilities: DriverCapabilities;
   /**
-   * Present if snapshots are stored with their guest. Such a driver has no `snapshot`; a `restart` without a checkpoint
-   * changes nothing.
+   * Present if the driver stores snapshots with their guests. Such a driver does not support the verb `snapshot`, and
+   * its `restart` without a checkpoint changes nothing.
    */
   readonly snapshots?: SnapshotKeeper | undefined;
 
@@ -209,46 +213,55 @@ export interface VmDriver {
    * Starts a guest; resolves when it runs.
    *
    * With the fence of the present guest the call does nothing. With a newer fence it ends the present guest and
-   * replaces it. An older fence, or one that is not newer than the last stop, is rejected with `STALE_FENCE`. A failed
-   * start (`BAD_REQUEST`, `GUEST_ERROR`, …) leaves nothing behind and may be retried with the same fence. A malformed
-   * or foreign checkpoint is a `BAD_REQUEST`; one that is too long is `TOO_LARGE`.
+   * replaces it. A fence that is older than that of the present guest, or not newer than the last stop, is rejected
+   * with `STALE_FENCE`. A failed start (`BAD_REQUEST`, `GUEST_ERROR`, …) leaves nothing behind and may be retried with
+   * the same fence. A checkpoint that is malformed or from another driver is a `BAD_REQUEST`; a checkpoint that is too
+   * long is `TOO_LARGE`.
    */
   start(spec: GuestSpec): Promise<void>;
 
   /**
    * Replaces the content of the guest that has exactly this fence, from a checkpoint or by a fresh start. A running
-   * guest stays running, a paused guest stays paused. Each call restarts the guest. Errors as for `pause` and `start`;
-   * a rejected spec leaves the guest unchanged.
+   * guest stays running, a paused guest stays paused. Each call restarts the guest. Rejects with the errors of `pause`
+   * and `start`; a rejected spec leaves the guest unchanged.
    */
   restart(spec: GuestSpec): Promise<void>;
 
-  /** Pauses the guest. `GUEST_NOT_FOUND`, `STALE_FENCE`; `INVALID_STATE` if the guest has failed; `UNSUPPORTED`. */
+  /**
+   * Pauses the guest. Rejects with `GUEST_NOT_FOUND`, with `STALE_FENCE`, with `INVALID_STATE` if the guest has failed,
+   * or with `UNSUPPORTED`.
+   */
   pause(vmId: string, fence: number): Promise<void>;
   resume(vmId: string, fence: number): Promise<void>;
 
-  /** Ends the guest and its running calls. An absent guest counts as stopped. `STALE_FENCE`. */
+  /** Ends the guest and its running calls. An absent guest counts as stopped. Rejects with `STALE_FENCE`. */
   stop(vmId: string, fence: number): Promise<void>;
 
-  /** Replaces the whole allocation of a running or paused guest. Errors as for `pause`, and `BAD_REQUEST`. */
+  /**
+   * Replaces the whole allocation of a running or paused guest. Rejects with the errors of `pause`, and with
+   * `BAD_REQUEST`.
+   */
   resize(vmId: string, fence: number, allocation: Readonly<Record<string, number>>): Promise<void>;
 
   /**
-   * Runs source in a running guest: Lua in a cell, whose effects are applied together on success, or shell in a
-   * machine.
+   * Runs source in a running guest: Lua in a cell, shell in a machine. The effects of a Lua program are applied
+   * together once it has succeeded.
    *
-   * `GUEST_ERROR`, `GUEST_TIMEOUT` and `GUEST_OUT_OF_MEMORY` are errors of the source; the guest continues.
-   * `INVALID_STATE` if the guest is not running; `UNAVAILABLE` (retryable) if the source did not run and a retry can
-   * run it; `UNAVAILABLE` (not retryable) if it is unknown whether the source ran, or if a retry cannot help;
-   * `TOO_LARGE`.
+   * Rejects with `GUEST_ERROR`, `GUEST_TIMEOUT` or `GUEST_OUT_OF_MEMORY` if the source fails; the guest then continues.
+   * Rejects with `INVALID_STATE` if the guest is not running, and with `TOO_LARGE`. Rejects with a retryable
+   * `UNAVAILABLE` if the source did not run and a retry can run it. Rejects with an `UNAVAILABLE` that is not retryable
+   * if it is unknown whether the source ran, or if a retry cannot help.
    */
   exec(vmId: string, fence: number, source: string, options: ExecOptions): Promise<ExecOutcome>;
 
   /**
-   * Returns the state of a running or paused guest without interrupting it. The state is consistent at one moment, after every exec
-   * that was answered before. A guest that is started from it continues exactly like this one.
+   * Returns the state of a running or paused guest without interrupting it. The state is consistent at one moment, and
+   * includes the effects of every exec that was answered before. A guest that is started from it continues exactly like
+   * this one.
    *
-   * `GUEST_NOT_FOUND`, `STALE_FENCE`, `INVALID_STATE`, `UNSUPPORTED`; `GUEST_ERROR` or `TOO_LARGE` if the guest has state that
-   * cannot be stored; `UNAVAILABLE` (retryable) if the guest is too busy.
+   * Rejects with `GUEST_NOT_FOUND`, `STALE_FENCE`, `INVALID_STATE` or `UNSUPPORTED`. Rejects with `GUEST_ERROR` or
+   * `TOO_LARGE` if the guest has state that cannot be stored, and with a retryable `UNAVAILABLE` if the guest is too
+   * busy.
    */
   snapshot(vmId: string, fence: number): Promise<GuestCheckpoint>;
 
@@ -256,24 +269,31 @@ export interface VmDriver {
   sample(vmId: string): GuestSample | undefined;
 
   /**
-   * Resolves once `list` and `kept` are complete, because guests can outlive the driver that started them. Rejects with
-   * `UNAVAILABLE` while they cannot be determined. Until then the absence of a guest has no meaning.
+   * Resolves once the driver has found the guests that outlived the process that started them: `list` and `kept` are
+   * then complete. Until then the absence of a guest has no meaning. Rejects with `UNAVAILABLE` while the guests cannot
+   * be determined.
    */
   whenReady(): Promise<void>;
 
-  /** Returns every guest here, in order of id. */
+  /** Returns every guest of this driver, in order of VM id. */
   list(): readonly GuestStatus[];
 
-  /** Returns the remains of stopped guests, in order of id; empty if a stop leaves nothing. */
+  /** Returns what is kept of stopped guests, in order of VM id; empty if the driver keeps nothing after a stop. */
   kept(): readonly KeptGuest[];
 
-  /** Removes the remains of a stopped guest up to this incarnation. Idempotent. `INVALID_STATE` while it runs. */
+  /**
+   * Removes what is kept of the VM's stopped guests up to this incarnation. Idempotent. Rejects with `INVALID_STATE`
+   * while the guest runs.
+   */
   discard(vmId: string, incarnation: number): Promise<void>;
 
   /** Adds a listener. Listeners are called synchronously, in order of registration; their exceptions are not caught. */
   onGuestEvent(listener: (event: GuestEvent) => void): void;
 
-  /** Advances the host's clock by `elapsedMs`. Ignored if the guests have their own clocks. */
+  /**
+   * Advances the simulated time of running guests by `elapsedMs` of host time. Ignored if the guests have their own
+   * clocks.
+   */
   tick(elapsedMs: number): void;
 
   /**

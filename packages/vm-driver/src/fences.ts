@@ -20,9 +20,10 @@ export class Fences {
   readonly #stops = new Map<string, number>();
 
   /**
-   * Classifies a start with `fence`; `held` is the fence of the present guest, undefined without a guest. Returns
-   * `same` if this guest already runs under `fence`, and `new` if a guest must be started, possibly as a replacement.
-   * Throws `STALE_FENCE` after a newer reservation, or after a stop of this one.
+   * Decides what a start with `fence` must do. `held` is the fence of the present guest, undefined without a guest.
+   * Returns `same` if this guest already runs under `fence`, and `new` if a guest must be started, possibly as a
+   * replacement. Throws `STALE_FENCE` if the VM has a guest with a newer fence, or a stop with this fence or a newer
+   * one.
    */
   start(vmId: string, fence: number, held: number | undefined): "same" | "new" {
     requireFence(fence);
@@ -32,7 +33,10 @@ export class Fences {
     return "new";
   }
 
-  /** Throws `GUEST_NOT_FOUND` or `STALE_FENCE` unless the present guest has this fence. */
+  /**
+   * Checks that the present guest has this fence. Throws `STALE_FENCE` if the guest's fence is newer, else
+   * `GUEST_NOT_FOUND`.
+   */
   touch(vmId: string, fence: number, held: number | undefined): void {
     requireFence(fence);
     if (held === undefined) throw notFound(vmId);
@@ -40,7 +44,7 @@ export class Fences {
     if (fence > held) throw notFound(vmId);
   }
 
-  /** Remembers the stop. Throws `STALE_FENCE` if the present guest is newer. */
+  /** Remembers the fence of a stop of the VM. Throws `STALE_FENCE` if the present guest has a newer fence. */
   stop(vmId: string, fence: number, held: number | undefined): void {
     requireFence(fence);
     if (held !== undefined && fence < held) throw stale(vmId, fence, held);

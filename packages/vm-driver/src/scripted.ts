@@ -44,14 +44,19 @@ export interface ScriptedCall {
 
 export interface ScriptedOptions {
   readonly capabilities?: Partial<DriverCapabilities>;
-  /** The implementation of exec; throw a `DriverError` to reject. By default the source is returned as the result. */
+  /**
+   * The function that answers `exec`; it throws a `DriverError` to reject. Default: the source is returned as the
+   * result.
+   */
   readonly exec?: (source: string, spec: GuestSpec) => ExecOutcome;
 }
 
 export interface ScriptedDriver extends VmDriver {
   /** Applies the fault to the next `times` (default 1) calls of the verb, on this VM or on any. Faults are used in order. */
   script(verb: ScriptedVerb, behaviour: Behaviour, options?: { vmId?: string; times?: number }): void;
-  /** Carries out and answers the pending calls in order, of all VMs or of one. Returns their number. */
+  /**
+   * Carries out and answers the calls that a fault holds back, in order, of all VMs or of one. Returns their number.
+   */
   release(vmId?: string): number;
   /** Every call so far, in order, including rejected ones. */
   readonly calls: readonly ScriptedCall[];

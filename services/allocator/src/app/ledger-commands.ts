@@ -5,8 +5,9 @@
  * A command reads the ledger, charges the quotas for exactly that state, and appends on condition that the state is
  * still the same. Otherwise the charge is void and the command starts again. The commands of one ledger queue up within
  * a process, so that they conflict only with those of other instances. Before a decision, this process applies every
- * event up to the ledger's last one, so that no other aggregate is older than the ledger. A new quota relies on that:
- * it appends a fence to every ledger, and a reservation after the fence is made with knowledge of the quota.
+ * event of the log up to the ledger's last one. Its states of quotas and VMs are then at least as new as the ledger. A
+ * new quota relies on that: it appends a fence to every ledger, and a reservation after the fence is made with
+ * knowledge of the quota.
  */
 import {
   type Handled,
@@ -37,7 +38,7 @@ export interface LedgerCommandPorts {
   readonly charges: QuotaCharges;
   readonly affinityContexts: AffinityContexts;
   readonly clock: Clock;
-  /** Time from the reservation to a running guest, ms. */
+  /** Longest time from a reservation until the VM's guest runs, ms. */
   readonly startDeadlineMs: number;
   /** Resolves once this instance has applied every event up to this sequence. */
   readonly applied: (seq: number) => Promise<void>;
@@ -78,8 +79,8 @@ interface Granted<Intent> {
 }
 
 /**
- * Longest wait in the queue of a ledger, ms. By then the caller has given up: lifecycle waits 5 s for a resize, and the
- * scheduler replans.
+ * Longest wait of a command in the queue of its ledger, ms. By then the caller has given up: lifecycle waits 5 s for a
+ * resize, and the scheduler replans.
  */
 const TURN_DEADLINE_MS = 5_000;
 
@@ -105,15 +106,15 @@ export class LedgerCommands {
       const { fit, refused } = partitionByFit(chassisId, ledger, reservations, affinity);
       const isStale = successorOf(ledger, { proposerToken, newestProposerToken }) !== undefined;
       return {
-        // The ledger refuses a stale proposer: charging for it would be in vain.
+        // The ledger refuses a plan of a superseded lease holder, so the quotas are not charged for it.
         requests: isStale ? [] : fit,
         misfits: new Map(refused.map(({ vmId, misfit }) => [vmId, misfit])),
         command: (overQuota: Refused) => ({
           type: "reserve" as const,
           chassisId,
           planId,
-          // Only charged VMs are reserved. When a quota refuses one of them, no uncharged VM of this plan may take its
-          // room.
+          // Only charged VMs are reserved. If a quota refuses a VM, its room stays free: an uncharged VM of this plan
+          // must not take it.
           reservations: fit.filter(({ vmId }) => !overQuota.has(vmId)),
           expiresAtMs,
           proposerToken,
@@ -182,7 +183,7 @@ export class LedgerCommands {
     });
   }
 
-  /** Charges and appends on the same state of the ledger. */
+  /** Charges the quotas and appends the event of the intent, both for the same state of the ledger. */
   async #grantNow<Intent extends LedgerIntent>(
     chassisId: string,
     causation: Causation,

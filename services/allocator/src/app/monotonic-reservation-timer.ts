@@ -10,7 +10,7 @@ export class MonotonicReservationTimer {
   readonly #monotonicMs: () => number;
   readonly #periodMs: number;
   readonly #startedMs: number;
-  /** The instant of the first observation, ms of the monotonic clock, by fence and in order of time. */
+  /** By fence, the instant at which the reservation was first observed, ms of the monotonic clock; earliest first. */
   readonly #observedMs = new Map<number, number>();
 
   /** `monotonicMs` reads the monotonic clock. `periodMs` is the time for which each reservation must be observed. */
@@ -30,7 +30,7 @@ export class MonotonicReservationTimer {
     this.#observedMs.set(fence, nowMs);
   }
 
-  /** The time that is left, ms; 0 once the reservation was observed for the whole period. */
+  /** Returns how long the reservation must still be observed, ms; 0 once it was observed for the whole period. */
   remainingMs(fence: number): number {
     const sinceMs = this.#observedMs.get(fence) ?? this.#startedMs;
     return Math.max(0, Math.ceil(sinceMs + this.#periodMs - this.#monotonicMs()));

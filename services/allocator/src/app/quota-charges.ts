@@ -50,7 +50,7 @@ export class QuotaCharges {
     this.#ports = ports;
   }
 
-  /** The ledgers as this instance knows them. */
+  /** Reads a ledger as far as this instance knows it. */
   readonly known: KnownLedgers = {
     ledger: (chassisId) => {
       const { state, lastSeq } = this.#ports.ledgers.get(chassisId);
@@ -60,8 +60,8 @@ export class QuotaCharges {
 
   /**
    * Charges the requests for one append to the ledger in its state after `ledgerSeq`. Returns "outdated" when the
-   * command must start again, mostly because the ledger has a newer event by then. A charge that is not used is given
-   * back by `quota-process.ts`.
+   * command must start again, mostly because the ledger has a newer event by then. `quota-process.ts` gives back a
+   * charge that is not used.
    */
   async charge(
     causation: Causation,
@@ -73,7 +73,8 @@ export class QuotaCharges {
     for (const [quotaId, all] of await this.#perQuota(requests)) {
       const charge = { chassisId, ledgerSeq, requests: all.filter(({ vmId }) => !refused.has(vmId)) };
       if (charge.requests.length === 0) continue;
-      // One command may charge several times, each time for a newer state of its ledger: these are no repetitions.
+      // Not deduplicated: one command may charge the same quota several times, each time for a newer state of its
+      // ledger.
       const executed = await quotas.execute(quotaId, { ...causation, deduplicate: false }, (quota) =>
         quotaDecider.decide(quota, { type: "charge", ledgers: this.known, ...charge }),
       );

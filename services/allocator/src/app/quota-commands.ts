@@ -30,7 +30,7 @@ export class QuotaCommands {
     this.#timers = timers;
   }
 
-  /** Makes every waiting `set` check its quota. Call it after each event. */
+  /** Makes every `set` that waits for its quota check whether the quota is enforced. Call it after each event. */
   changed(): void {
     for (const check of [...this.#waiting]) check();
   }
@@ -61,7 +61,7 @@ export class QuotaCommands {
     return done({ quotas: quotas.sort((a, b) => (a.label < b.label ? -1 : 1)) });
   }
 
-  /** Resolves with the quota once the process of any instance has enforced it, or after {@link ENFORCE_TIMEOUT_MS}. */
+  /** Resolves with the quota once an instance's quota process has enforced it, or after {@link ENFORCE_TIMEOUT_MS}. */
   #whenEnforced(quotaId: string): Promise<Quota | undefined> {
     return new Promise((resolve) => {
       const present = () => {

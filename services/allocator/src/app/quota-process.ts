@@ -1,14 +1,16 @@
 /**
- * The process of the quotas: enforces new and lowered quotas, and settles charges to what the ledgers hold.
+ * The process of the quotas: enforces new and lowered quotas, and settles charges. A settled charge equals what the
+ * ledger holds.
  *
  * The limits of a lowered quota hold once every charge under the higher limits is used or void. A new quota is not
  * known to every allocator at once. But an allocator decides on a ledger only after it has applied every event up to
  * the ledger's last one (`ledger-commands.ts`). So a ledger with an event after the quota's first one is changed only
- * with knowledge of the quota. Each ledger gets such an event, a fence. Then everything held is counted, and from that
- * event on nothing grows above the limits.
+ * with knowledge of the quota. The process appends such an event, a fence, to each ledger. Then it counts all that VMs
+ * hold, and from that event on nothing grows above the limits.
  *
- * A charge whose ledger has not moved on is about to be used, or its charger has crashed. After {@link
- * CHARGE_PATIENCE_MS} the process fences that ledger too, which makes the charge void, and gives it back.
+ * A charge whose ledger has no newer event is about to be used, or the allocator that made it has crashed. After {@link
+ * CHARGE_PATIENCE_MS} the process appends a fence to that ledger too. The fence makes the charge void, and the process
+ * gives it back.
  */
 import {
   chargeKey,
@@ -41,15 +43,15 @@ import {
 import type { QuotaCharges } from "./quota-charges.ts";
 
 /**
- * Time after which a charger that has not appended to its ledger counts as crashed, ms. An append is in doubt for at
- * most 8 s.
+ * Time after which an allocator that has charged a quota, but not appended to the ledger, counts as crashed, ms. The
+ * outcome of an append is unknown for at most 8 s.
  */
 const CHARGE_PATIENCE_MS = 10_000;
 /** Interval between two checks of a quota that has open charges or is not enforced yet, ms. */
 const CHECK_INTERVAL_MS = 500;
 /**
- * Number of ledgers that are fenced at once: enough for the appends to overlap, few enough to leave room for other
- * commands.
+ * Number of ledgers to which fences are appended at the same time: enough for the appends to overlap, few enough to
+ * leave room for other commands.
  */
 const FENCES_IN_FLIGHT = 32;
 
@@ -128,7 +130,7 @@ export class QuotaProcess {
     for (const { chassisId, ledgerSeq } of chargesUnderOldLimits(quota, this.#known)) {
       await this.#fence(chassisId, quotaId, ledgerSeq);
     }
-    // All that is held was counted when the quota was new, and has been charged since.
+    // No holders: what VMs held when the quota was new is already counted, and every later growth was charged.
     const world = { ...this.#known, holders: () => [] };
     await this.#react(quotaId, (now) => (now.exists && now.counted ? { type: "enforce", world } : undefined));
   }
@@ -149,11 +151,12 @@ export class QuotaProcess {
     }
     const entries = await this.#labelledEntries();
     const holders = (label: string) => entries.filter(({ labels }) => labels.includes(label));
-    // A reservation made in the meantime was charged: its ledger had the fence, so its allocator knew the quota.
+    // The entries can lack a reservation made after this read. Its allocator knew the quota from the fence and charged
+    // it.
     await this.#react(quotaId, () => ({ type: "enforce", world: { ...this.#known, holders } }));
   }
 
-  /** Every entry of every ledger, with those labels of its VM that a quota can name. */
+  /** Returns every entry of every ledger, with those labels of its VM that a quota can name. */
   async #labelledEntries() {
     const out = [];
     for (const [chassisId, { state }] of [...this.#parts.ledgers.entries()]) {
@@ -195,7 +198,7 @@ export class QuotaProcess {
   }
 }
 
-/** The VMs whose entries the event may have changed. */
+/** Returns the ids of the VMs whose ledger entries the event may have changed. */
 function changedEntries(event: LedgerEvent): readonly string[] {
   switch (event.type) {
     case "bioxen.ledger.reserved.v1":

@@ -50,8 +50,8 @@ import { QuotaCommands } from "./quota-commands.ts";
 import { QuotaProcess } from "./quota-process.ts";
 
 /**
- * Time from the reservation to a running guest, ms. A guest boots within milliseconds; an agent restarts within
- * seconds.
+ * Default of the longest time from a reservation until the VM's guest runs, ms. A guest boots within milliseconds; an
+ * agent restarts within seconds.
  */
 export const DEFAULT_START_DEADLINE_MS = 60_000;
 /** Maximum number of events that one step appends before it lets other ledgers have their turn. */
@@ -155,7 +155,9 @@ class Allocator {
     await this.#lease?.release();
   }
 
-  /** True while this instance holds the lease. Only the lease holder settles; every instance answers requests. */
+  /**
+   * True while this instance holds the lease. Only the lease holder settles entries; every instance answers requests.
+   */
   #acts(): boolean {
     return this.#lease?.token() !== undefined;
   }
@@ -216,8 +218,8 @@ class Allocator {
   }
 
   /**
-   * Returns the decision on the first command that changes the ledger: follow the chassis, then follow preemptions,
-   * then settle the entries.
+   * Returns the decision that the ledger needs next: to follow its chassis, else to follow preemptions, else to settle
+   * its entries. The first of these commands that changes the ledger is chosen.
    */
   #nextDecision(chassisId: string, ledger: Ledger): LedgerDecision {
     const chassis = this.chassis.get(chassisId);

@@ -22,9 +22,9 @@ export class ChargedIncarnations {
   }
 
   /**
-   * Returns the effect of `charge` on the totals. `charge` replaces `replaced`, perhaps the charge of an earlier
-   * incarnation. `before` and `after` are the counted amounts of these incarnations, `others` those of all other
-   * incarnations. Nothing changes until `apply` is called.
+   * Returns the effect of `charge` on the totals. `charge` replaces the charge `replaced`, which can belong to an
+   * earlier incarnation of the VM. `before` and `after` are the amounts that count for these one or two incarnations,
+   * `others` the sum of all other incarnations. Nothing changes until `apply` is called.
    */
   with(charge: Charge, replaced: Charge | undefined) {
     const own = this.#chargesOf(charge);

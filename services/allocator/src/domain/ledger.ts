@@ -1,10 +1,11 @@
 /**
  * The rules of a ledger, the account of one chassis. Capacity is given away here and nowhere else.
  *
- * Every plan of the scheduler is checked again on the state that the append is conditional on: a plan made on an
- * outdated view wastes work, but never overcommits capacity. A reservation is held until its VM runs (commit), ends
- * (release) or takes too long (expiry). When the configured capacity shrinks below what VMs hold, the VMs keep it. The
- * offer is never below what they hold, and shrinks as entries end.
+ * The ledger checks every plan of the scheduler again, on its newest state. The append of the reservations fails if the
+ * state has changed since the check. A plan made on an outdated view therefore wastes work, but never overcommits
+ * capacity. A reservation is held until its VM runs (commit), ends (release) or takes too long (expiry). When the
+ * configured capacity shrinks below what VMs hold, the VMs keep it. The offer is never below what they hold, and
+ * shrinks as entries end.
  */
 import {
   type Chassis,
@@ -36,7 +37,7 @@ import { decideFollowPreemption, decideSettle, type VerdictOf } from "./settleme
 export type LedgerCommand =
   | {
       readonly type: "follow-chassis";
-      /** null: the chassis was removed. */
+      /** The configuration of the chassis; null after the chassis was removed. */
       readonly chassis: Chassis | null;
     }
   | {
@@ -46,7 +47,7 @@ export type LedgerCommand =
       readonly reservations: readonly ProposedReservation[];
       /** Instant until which the VMs may take their reservations, ms of the wall clock. */
       readonly expiresAtMs: number;
-      /** Token of the lease under which the plan was made; absent: from a scheduler without leases. */
+      /** Token of the lease under which the plan was made; absent if the scheduler has no leases. */
       readonly proposerToken?: number | undefined;
       /** Highest `proposerToken` recorded in any ledger that this instance knows; default 0. */
       readonly newestProposerToken?: number;
@@ -67,16 +68,18 @@ export type LedgerCommand =
       readonly type: "settle";
       readonly verdictOf: VerdictOf;
       readonly nowMs: number;
-      /** The earliest instant at which an entry may expire, ms; default: `expiresFrom`, by the wall clock alone. */
+      /**
+       * Returns the earliest instant at which an entry may expire, ms; default `expiresFrom`, by the wall clock alone.
+       */
       readonly expiresFromMs?: (entry: LedgerEntry) => number;
     }
   | {
       readonly type: "fence";
-      /** Label of the quota that the ledger's next commands must know. */
+      /** Label of the quota that every later command on this ledger must know. */
       readonly quota: string;
-      /** Last sequence of this ledger. */
+      /** Sequence of the last event of this ledger. */
       readonly lastSeq: number;
-      /** The ledger needs an event after this sequence. */
+      /** The fence is appended only if the ledger has no event after this sequence. */
       readonly afterSeq: number;
     };
 
@@ -144,9 +147,10 @@ export function successorOf(
 }
 
 /**
- * Reserves what fits, and nothing for a proposer whose lease was succeeded. Within one ledger a stale proposer never
- * gets through, because the append is conditional on the ledger. In another ledger it can reserve until the newer lease
- * is known there; a reservation that it makes then, for a VM that has a place already, is released (`verdict.ts`).
+ * Reserves what fits. Reserves nothing if another scheduler has succeeded the proposer as lease holder. Within one
+ * ledger a superseded proposer never gets through, because the append is conditional on the ledger. In another ledger
+ * it can reserve until the newer lease is known there. Such a reservation, for a VM that has a place already, is
+ * released (`verdict.ts`).
  */
 function decideReserve(ledger: Ledger, command: CommandOf<LedgerCommand, "reserve">): LedgerDecision {
   const { chassisId, planId, reservations, expiresAtMs, proposerToken, affinity } = command;
@@ -170,7 +174,7 @@ function decideReserve(ledger: Ledger, command: CommandOf<LedgerCommand, "reserv
   });
 }
 
-/** Decides a resize, all or nothing: the other entries leave room for all of the new amounts, or nothing changes. */
+/** Decides a resize, all or nothing. It is refused unless all of the new amounts fit beside the other entries. */
 function decideResize(ledger: Ledger, command: CommandOf<LedgerCommand, "resize">): LedgerDecision {
   const { chassisId, vmId, fence, amounts, overQuota } = command;
   if (overQuota !== undefined) {
@@ -197,14 +201,17 @@ function decideResize(ledger: Ledger, command: CommandOf<LedgerCommand, "resize"
   return accept<LedgerEvent>({ type: "bioxen.ledger.resized.v1", data: { vmId, fence, amounts } });
 }
 
-/** The resources of `amounts` that are larger than in the entry, with their new amounts. */
+/** Returns those of the new `amounts` that are larger than in the entry. */
 export function growthOf(entry: LedgerEntry, amounts: Amounts): Amounts {
   return Object.fromEntries(
     Object.entries(amounts).filter(([name, amount]) => amount > (entry.amounts[name] ?? 0)),
   );
 }
 
-/** Appends an event that changes nothing, so that a command decided before the quota was set conflicts. */
+/**
+ * Appends an event that changes no entry. A command that was decided before the quota was set then conflicts and is
+ * decided again.
+ */
 function decideFence(
   ledger: Ledger,
   { quota, lastSeq, afterSeq }: CommandOf<LedgerCommand, "fence">,

@@ -8,11 +8,14 @@ import type { ChargeRequest, KnownWorld, QuotaCommand } from "./quota.ts";
 export interface Account {
   /** Sequence of the ledger's last event. */
   readonly seq: number;
-  /** Ribosomes by VM id. */
+  /** Ribosomes that each VM holds, by VM id. */
   readonly held?: Readonly<Record<string, number>>;
 }
 
-/** The ledgers of some chassis. All other ledgers have no event. Every VM carries the label of the quota. */
+/**
+ * Returns ledgers with the given accounts, by chassis id. All other ledgers have no event. Every VM carries the quota's
+ * label.
+ */
 export function ledgersOf(accounts: Readonly<Record<string, Account>>, incarnation = 1): KnownWorld {
   const known = Object.entries(accounts).map(([chassisId, { seq, held = {} }]) => {
     const entries = Object.entries(held).map(([vmId, ribosomes]) => ({

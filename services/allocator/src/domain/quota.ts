@@ -59,7 +59,10 @@ export interface KnownLedgers {
 }
 
 export interface KnownWorld extends KnownLedgers {
-  /** Every ledger entry of a VM that carries the label. The ledgers are at least as new as their fences. */
+  /**
+   * Returns every ledger entry of a VM that carries the label. Each ledger is at least as new as the quota's fence in
+   * it.
+   */
   holders(label: string): Iterable<Pick<QuotaCharge, "vmId" | "incarnation" | "chassisId">>;
 }
 
@@ -117,8 +120,8 @@ function decideCharge(
 }
 
 /**
- * True when the charge could never be used: the ledger, or a charge of one of these VMs on it, is newer than
- * `ledgerSeq`.
+ * True when a charge for these requests could never be used: the ledger has an event after `ledgerSeq`, or one of these
+ * VMs has a charge for a newer state of it.
  */
 export function isOutdated(
   quota: Quota,
@@ -166,7 +169,7 @@ export function partitionByQuota(
   const refused: { vmId: string; misfit: Misfit }[] = [];
   const settled = asSettled(quota, ledgers);
   const settledTotals = new ChargedIncarnations(settled);
-  // Room that other VMs have given up counts as free only once the quota has settled it.
+  // The unsettled charges count in full: what other VMs have given up is free only once the quota has settled it.
   const chargedTotals = new ChargedIncarnations(quota);
   for (const one of requests) {
     const key = chargeKey(one.vmId, chassisId);
@@ -228,7 +231,7 @@ function decideSettle(quota: QuotaState, ledgers: KnownLedgers): QuotaDecision {
   return accept<QuotaEvent>({ type: "bioxen.quota.settled.v1", data: { charges } });
 }
 
-/** The quota as it will be once every charge whose ledger has moved on is settled. */
+/** Returns the quota as it will be once every charge whose ledger has a newer event is settled. */
 function asSettled(quota: Quota, ledgers: KnownLedgers): Quota {
   const charges: Record<string, QuotaCharge> = { ...quota.charges };
   for (const [key, charge, amounts] of unsettled(quota, ledgers)) {
@@ -252,12 +255,12 @@ function* unsettled(quota: Quota, ledgers: KnownLedgers): Iterable<[string, Quot
   }
 }
 
-/** The open charges that were made before the last `set`, or before the quota was first counted. */
+/** Returns the open charges that were made before the limits were last set, or before the quota was first counted. */
 export function chargesUnderOldLimits(quota: Quota, ledgers: KnownLedgers): QuotaCharge[] {
   return openCharges(quota, ledgers).filter(({ chargedSeq }) => !quota.counted || chargedSeq < quota.setSeq);
 }
 
-/** Charges whose ledger has not moved on: their charger is about to use them, or has crashed. */
+/** Returns the charges whose ledger has no newer event: the allocator is about to use them, or has crashed. */
 export function openCharges(quota: Quota, ledgers: KnownLedgers): QuotaCharge[] {
   return Object.values(quota.charges).filter(
     ({ chassisId, ledgerSeq }) => ledgers.ledger(chassisId).lastSeq <= ledgerSeq,

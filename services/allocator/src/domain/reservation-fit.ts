@@ -31,7 +31,7 @@ export interface ProposedReservation {
 /** Context for affinity checks: the chassis, and the VMs that are already on it. */
 export interface AffinityContext {
   readonly chassis: Chassis;
-  /** undefined while this instance has not read the events of the VM. */
+  /** Returns the VM's facts for affinity checks; undefined while this instance has not read the VM's events. */
   vm(vmId: string): (Neighbour & PlacementNeeds) | undefined;
   /** True when a VM other than `vmId` matches the term and has a place on any chassis. */
   hasPlacedMatch(term: PlacementTerm, vmId: string): boolean;
@@ -77,7 +77,8 @@ export function partitionByFit(
 }
 
 /**
- * Why the VM may not run on this chassis next to these neighbours, however much room is free; undefined when it may.
+ * Returns why the VM may not run on this chassis next to these neighbours, however much room is free; undefined when it
+ * may.
  */
 function affinityMisfit(
   chassisId: string,

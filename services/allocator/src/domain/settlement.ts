@@ -89,12 +89,12 @@ function mayExpire(entry: LedgerEntry, verdictOf: VerdictOf): boolean {
   return entry.phase === "reserved" && verdictOf(entry) === "keep";
 }
 
-/** The earliest instant at which the entry may expire, ms of the wall clock; infinity for an allocation. */
+/** Returns the earliest instant at which the entry may expire, ms of the wall clock; infinity for an allocation. */
 export function expiresFrom(entry: LedgerEntry): number {
   return entry.expiresAtMs === null ? Number.POSITIVE_INFINITY : entry.expiresAtMs + EXPIRY_GRACE_MS;
 }
 
-/** The instant at which the next reservation expires, ms; undefined when none can expire. */
+/** Returns the instant at which the next reservation of the ledger expires, ms; undefined when none can expire. */
 export function nextExpiryAtMs(
   ledger: Ledger,
   verdictOf: VerdictOf,

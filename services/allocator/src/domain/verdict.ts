@@ -21,8 +21,8 @@ export function verdictOf(entry: LedgerEntry, vm: VmState, knownSeq: number): En
       return vm.fence === entry.fence ? "commit" : "release";
     case "starting":
     case "stopping":
-      // The guest may run already (starting) or still (stopping). Only the VM's next event releases the entry, never a
-      // time limit.
+      // The guest may run already (while the VM starts) or still (while it stops). So only the VM's next event releases
+      // the entry, never a time limit.
       return vm.fence === entry.fence ? "hold" : "release";
     case "pending":
       return isForWaiting(vm, entry) ? "keep" : "release";

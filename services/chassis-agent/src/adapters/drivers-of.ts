@@ -13,7 +13,7 @@ import type { OwnChassis } from "../app/chassis-config.ts";
 
 export interface AgentDrivers {
   readonly drivers: readonly VmDriver[];
-  /** Chassis in addition to those of `BIOXEN_CHASSIS`. */
+  /** The chassis of the configured pool, in addition to those of `BIOXEN_CHASSIS`. */
   readonly pools: readonly OwnChassis[];
   /** Reaction to changes of the pool's machines outside BioXen; absent without a pool. */
   readonly drift?: DriftPolicy;
@@ -36,7 +36,8 @@ export interface DriverHost {
 }
 
 /**
- * Creates the drivers. Rejects with `ConfigError` that lists every problem of the pool's configuration or of a package.
+ * Creates the drivers. Rejects with a `ConfigError` that lists every problem of the pool's configuration and of the
+ * extension packages.
  */
 export async function driversOf(
   ports: Pick<ServicePorts, "logger">,

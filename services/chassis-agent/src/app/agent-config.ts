@@ -9,13 +9,15 @@ import { DEFAULT_CHECKPOINT_INTERVAL_MS, LEAST_CHECKPOINT_INTERVAL_MS } from "./
 
 const intervalText = `must be 0 or at least ${LEAST_CHECKPOINT_INTERVAL_MS}`;
 
-/** `maxTimeScale` is the drivers' limit, simulated minutes per second. */
+/** Returns the schema of the configuration. `maxTimeScale` is the drivers' limit, simulated minutes per second. */
 export const agentConfig = (maxTimeScale: number) =>
   z.object({
     BIOXEN_AGENT_ID: id.default("local"),
     /** Chassis that the agent registers: `ecoli:2,yeast:1`. */
     BIOXEN_CHASSIS: z.string().default("").transform(parsedBy(parseOwnChassis)),
-    /** Share of these chassis' real capacity that their ledgers offer, in permille: `ribosomes=1500`. */
+    /**
+     * Share of the real capacity that the ledgers of `BIOXEN_CHASSIS` offer, in permille by resource: `ribosomes=1500`.
+     */
     BIOXEN_OVERSUBSCRIBE: z.string().default("").transform(parsedBy(parseOversubscription)),
     /** Time between two checkpoints of a guest, ms; 0 disables checkpoints. */
     BIOXEN_CHECKPOINT_INTERVAL_MS: z.coerce
@@ -27,11 +29,11 @@ export const agentConfig = (maxTimeScale: number) =>
     BIOXEN_DRIVER: z.string().min(1).optional(),
     /** Package of a cell model for the built-in driver. */
     BIOXEN_CELL_MODEL: z.string().min(1).optional(),
-    /** Simulated minutes per second. */
+    /** Speed of simulated time, simulated minutes per second. */
     BIOXEN_TIME_SCALE: z.coerce.number().positive().max(maxTimeScale).default(1),
     /**
-     * Time without contact to the log after which the chassis count as lost, ms; at most the value of the schedulers.
-     * The guests are paused before this time ends.
+     * Time without contact to the log after which the chassis count as lost, ms. It must not exceed the value that the
+     * schedulers use. The agent pauses the guests before this time ends.
      */
     BIOXEN_LOST_AFTER_MS: z.coerce.number().int().min(LEAST_LOST_AFTER_MS).default(LOST_AFTER_MS),
   });

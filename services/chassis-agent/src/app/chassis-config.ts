@@ -10,7 +10,7 @@ const MAX_PER_TYPE = 64;
 export interface OwnChassis {
   readonly chassisId: string;
   readonly chassisType: string;
-  /** Reads the capacity; called repeatedly. Absent when the capacity is that of the chassis' type. */
+  /** Reads the present capacity of the chassis. Absent when the capacity is that of the chassis type. */
   readonly capacity?: () => Promise<Amounts>;
   /** Share of the real capacity that the ledger offers, in permille by resource. Absent without oversubscription. */
   readonly oversubscribePermille?: Amounts;

@@ -20,8 +20,8 @@ import type { GuestView } from "./guest-view.ts";
 import type { Reports } from "./reports.ts";
 
 /**
- * Default interval, and thus the maximum host time that a restarted guest loses, ms. Each interval adds one event per
- * VM to the log.
+ * Default time between two checkpoints of a guest, ms. It is also the most progress, in host time, that a restarted
+ * guest loses. Each checkpoint adds one event per VM to the log.
  */
 export const DEFAULT_CHECKPOINT_INTERVAL_MS = 60_000;
 /** Shortest interval, ms: a shorter one fills the log with checkpoints. */
@@ -30,7 +30,7 @@ export const LEAST_CHECKPOINT_INTERVAL_MS = 1_000;
 interface Round {
   readonly fence: number;
   readonly dueAtMs: number;
-  /** Report of a checkpoint that is stored but not recorded yet. */
+  /** Report of a checkpoint that is stored as a blob, but not recorded in the log yet. */
   readonly pending?: RequestOf<"vmReport"> | undefined;
 }
 

@@ -15,7 +15,7 @@ import {
 import type { ServicePorts } from "@bioxen/kernel";
 import { DriverError, type VmDriver } from "@bioxen/vm-driver";
 
-/** `lost`: the blob is missing or damaged. */
+/** The result of loading a checkpoint: `whole` with its bytes, or `lost` if the blob is missing or damaged. */
 export type LoadedCheckpoint =
   | { readonly kind: "whole"; readonly bytes: Uint8Array }
   | { readonly kind: "lost"; readonly code: CheckpointLoss; readonly reason: string };
@@ -37,7 +37,7 @@ export async function storeState(
     throw new DriverError("UNSUPPORTED", `VMs of the type of ${vmId} have no checkpoints`);
   }
   const checkpointId = ids.next();
-  // If snapshots stay with the guest, the blob contains only the name of one.
+  // If the driver stores snapshots with the guest, the blob contains only the name of the snapshot.
   const { bytes, simMinutes } =
     driver.snapshots === undefined
       ? await driver.snapshot(vmId, fence)
@@ -63,7 +63,8 @@ export async function loadState(
 }
 
 /**
- * Publishes a line in the VM's log about a missing checkpoint; the usual reason is a value in the guest's Lua state.
+ * Publishes a line in the VM's output that says why the guest has no checkpoint. The usual reason is a value in the
+ * guest's Lua state.
  */
 export function publishNoCheckpoint(
   { bus, clock }: StatePorts,

@@ -55,13 +55,16 @@ export class LogContact {
   }
 
   /**
-   * Whether guests must be held. Checked before each step of simulated time, so that no guest runs after a long sleep.
+   * Returns true while guests must be held. Checked before each step of simulated time, so that no guest runs on after
+   * this process has slept for long.
    */
   isHolding(): boolean {
     return mustHold(this.#contact, this.#monotonicMs(), this.#lostAfterMs);
   }
 
-  /** Queries the log. Call it right after a heartbeat, on the same connection: see `self-fence.ts`. */
+  /**
+   * Asks the log for its last sequence. Call it right after a heartbeat, on the same connection: see `self-fence.ts`.
+   */
   ask(): void {
     const sentAtMs = this.#monotonicMs();
     this.#ports.log.lastSeq().then(

@@ -1,9 +1,9 @@
 /**
- * Reports changes of machines outside BioXen before the agent reacts to them.
+ * Reports changes of a pool's machines that were made outside BioXen, before the agent reacts to them.
  *
- * A change counts as reported once it is in the log and in this agent's view; only then does a step of the VM know
- * whether to repair the machine or to follow it. Pending reports are lost with the process. The next agent then finds
- * the machine as it is, and repairs it.
+ * A change counts as reported once it is in the log and in this agent's view. Only then does the next step of the VM
+ * know whether to repair the machine or to follow it. Pending reports are lost with the process. The next agent process
+ * then finds the machine as it is, and repairs it.
  */
 import type { DriftPolicy } from "@bioxen/contracts";
 import type { Clock } from "@bioxen/kernel";
@@ -20,7 +20,7 @@ const MAX_PENDING = 16;
 export class Drift {
   readonly #policy: DriftPolicy;
   readonly #clock: Clock;
-  /** Resolves once the report is in the log and in this agent's view. */
+  /** Sends a report to lifecycle; resolves once the report is in the log and in this agent's view. */
   readonly #send: (report: Report) => Promise<void>;
   readonly #pending = new Map<string, Report[]>();
   #lastSeenAtMs = 0;
@@ -31,9 +31,9 @@ export class Drift {
     this.#send = send;
   }
 
-  /** Queues the report of an observed change. */
+  /** Queues a report of a change that a driver has observed. */
   note({ vmId, fence, seen, fromHost, toHost }: ObservedEvent): void {
-    // Strictly increasing, even for two changes in one millisecond or after the clock was set back.
+    // The instants increase strictly, even for two changes in one millisecond or after the clock was set back.
     const seenAtMs = Math.max(this.#clock.nowMs(), this.#lastSeenAtMs + 1);
     this.#lastSeenAtMs = seenAtMs;
     const hosts = { ...(fromHost && { fromHost }), ...(toHost && { toHost }) };
@@ -43,7 +43,8 @@ export class Drift {
   }
 
   /**
-   * Sends the VM's queued reports in order. Rejects with `Fault` UNAVAILABLE when one is not taken; it stays queued.
+   * Sends the VM's queued reports to lifecycle, in order. Rejects with `Fault` UNAVAILABLE when lifecycle has not taken
+   * a report, which then stays queued.
    */
   async report(vmId: string): Promise<void> {
     for (let report = this.#first(vmId); report !== undefined; report = this.#first(vmId)) {

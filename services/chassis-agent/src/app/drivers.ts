@@ -24,17 +24,17 @@ export class Drivers {
       throw new RangeError("two drivers run the same type of VM: configure one per type");
   }
 
-  /** The driver for VMs of this type; undefined when this agent has none. */
+  /** Returns the driver for VMs of this type; undefined when this agent has none. */
   of(vmType: string): VmDriver | undefined {
     return this.#byType.get(vmType);
   }
 
-  /** Every guest, driver by driver, in order of id. */
+  /** Returns the guests of all drivers: driver by driver, and for each driver in order of VM id. */
   list(): readonly DriverGuest[] {
     return this.all.flatMap((driver) => driver.list().map((status) => ({ driver, status })));
   }
 
-  /** Ids of all guests, and of stopped guests whose remains are still here. */
+  /** Returns the VM ids of all guests, and of stopped guests whose remains are still here. */
   ids(): ReadonlySet<string> {
     const ids = new Set<string>();
     for (const driver of this.all) {
@@ -57,12 +57,12 @@ export class Drivers {
   }
 }
 
-/** The VM's guest in `driver`; undefined without one. */
+/** Returns the VM's guest in `driver`; undefined if the VM has none there. */
 export function guestIn(driver: VmDriver, vmId: string): GuestStatus | undefined {
   return driver.list().find((status) => status.vmId === vmId);
 }
 
-/** The remains of the VM's stopped guest in `driver`; undefined when none are left. */
+/** Returns the remains of the VM's stopped guest in `driver`; undefined when none are left. */
 export function keptIn(driver: VmDriver, vmId: string): KeptGuest | undefined {
   return driver.kept().find((kept) => kept.vmId === vmId);
 }

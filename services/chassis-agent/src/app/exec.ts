@@ -17,7 +17,7 @@ const TEMPORARY: readonly DriverErrorCode[] = [
   "UNAVAILABLE",
 ];
 
-/** How long an outcome is remembered, ms: the contract promises the first outcome for a message id for 2 min. */
+/** Time for which an outcome is remembered, ms: the contract promises the first outcome for a message id for 2 min. */
 const KEPT_MS = 120_000;
 /**
  * Maximum number of remembered outcomes, each at most about 400 KB. A command that is repeated after this many later
@@ -56,21 +56,21 @@ export function refusalOf(thrown: unknown): ReturnType<typeof refuse> {
 
 interface RememberedExec {
   readonly outcome: Promise<Handled<ExecOutcome>>;
-  /** undefined while the program runs. */
+  /** Instant at which the program ended, ms of the wall clock; undefined while it runs. */
   endedAtMs: number | undefined;
 }
 
-/** Runs each command once, by the id of its cause. */
+/** Runs each command once. A repeat is recognised by its `causeId`, which equals that of the first attempt. */
 export class ExecsOnce {
   readonly #clock: Clock;
-  /** The running and the remembered programs by the id of their cause, in order of their start. */
+  /** By `causeId`, the running programs and those whose outcome is remembered, in order of their start. */
   readonly #execs = new Map<string, RememberedExec>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Runs `run` unless a command with this cause is running or remembered; resolves with the one outcome. */
+  /** Calls `run`, unless a command with this `causeId` is running or remembered: then its outcome is the result. */
   once(causeId: string, run: () => Promise<Handled<ExecOutcome>>): Promise<Handled<ExecOutcome>> {
     this.#forget();
     const known = this.#execs.get(causeId);

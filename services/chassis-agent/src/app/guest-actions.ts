@@ -48,13 +48,14 @@ export class GuestActions {
   }
 
   /**
-   * The allocation that the guest was given last. A new allocation is a new object, so callers can compare by identity.
+   * Returns the allocation that the guest was given last. A new allocation is a new object, so callers can compare by
+   * identity.
    */
   allocationOf(vmId: string): Amounts | undefined {
     return this.#allocations.get(vmId);
   }
 
-  /** The guest as the driver lists it, with its allocation and its progress; undefined without a guest. */
+  /** Returns the VM's guest as the driver lists it, with its allocation and its progress; undefined without a guest. */
   present(driver: VmDriver, vmId: string): PresentGuest | undefined {
     const status = guestIn(driver, vmId);
     if (status === undefined) return undefined;
@@ -64,7 +65,7 @@ export class GuestActions {
     return { ...status, allocation: this.#allocations.get(vmId) ?? {}, restores, reachedMinutes };
   }
 
-  /** Drops the stored hand-over of a VM that is not moving. */
+  /** Drops the hand-over report that is stored for a VM; call it when the VM is not moving. */
   forgetHandOver(vmId: string): void {
     this.#handOvers.forget(vmId);
   }

@@ -23,7 +23,10 @@ interface GuestStart {
   readonly fence: number;
   /** The VM's restore count at the start. */
   readonly restores: number;
-  /** Latest simulated minute that is known: of the state at the start, or of a later checkpoint. */
+  /**
+   * The latest simulated minute that the guest is known to have reached, by its state at the start or a later
+   * checkpoint.
+   */
   reachedMinutes: number;
 }
 
@@ -45,7 +48,7 @@ export class GuestStates {
     this.#view = view;
   }
 
-  /** Notes the start of a guest. */
+  /** Notes that a guest has started, and from which state of its VM. */
   began(vmId: string, fence: number, { restores, checkpoint }: Vm): void {
     this.#starts.set(vmId, { fence, restores, reachedMinutes: checkpoint?.simMinutes ?? 0 });
   }
@@ -56,15 +59,18 @@ export class GuestStates {
   }
 
   /**
-   * The VM's restore count when this guest started. For a guest that this process did not start, the maximum integer is
-   * returned, so that the guest is never restarted: its driver's guests outlive the agent.
+   * Returns the VM's restore count when this guest started. For a guest that this process did not start, returns the
+   * maximum integer, so that the guest is never restarted: such a guest has outlived its agent.
    */
   restoresOf(vmId: string, fence: number): number {
     const start = this.#starts.get(vmId);
     return start?.fence === fence ? start.restores : Number.MAX_SAFE_INTEGER;
   }
 
-  /** The latest simulated minute that is known of a guest; undefined for a guest that this process did not start. */
+  /**
+   * Returns the latest simulated minute that the guest is known to have reached; undefined if another process started
+   * it.
+   */
   reachedMinutesOf(vmId: string, fence: number): number | undefined {
     const start = this.#starts.get(vmId);
     return start?.fence === fence ? start.reachedMinutes : undefined;
@@ -92,7 +98,7 @@ export class GuestStates {
     }
   }
 
-  /** Whether guests of the VM's type can give checkpoints. */
+  /** Returns true if guests of the VM's type can give checkpoints. */
   hasCheckpoints(vmId: string): boolean {
     return this.#driverOf(vmId)?.capabilities.snapshot === true;
   }
@@ -102,7 +108,7 @@ export class GuestStates {
     return vm && this.#drivers.of(vm.vmType);
   }
 
-  /** Answers lifecycle's request for a checkpoint, which lifecycle then records. */
+  /** Takes a checkpoint at the request of lifecycle and answers with it. Lifecycle then records it in the log. */
   async checkpointFor({ vmId, fence, holder }: AgentCheckpointRequest): Promise<Handled<TakenCheckpoint>> {
     const driver = this.#driverOf(vmId);
     if (driver === undefined || (!driver.capabilities.snapshot && driver.snapshots === undefined)) {

@@ -1,5 +1,5 @@
 /**
- * The log as this agent sees it: VMs and chassis, and which of them are this agent's.
+ * This agent's view of the log: the states of VMs and chassis, and which of them this agent runs.
  */
 import {
   type Chassis,
@@ -24,13 +24,13 @@ export class GuestView {
     this.#isHolding = isHolding;
   }
 
-  /** The VM's state; undefined unless it exists. */
+  /** Returns the VM's state; undefined if the VM does not exist. */
   vm(vmId: string): Vm | undefined {
     const vm = this.vms.get(vmId);
     return vm.exists ? vm : undefined;
   }
 
-  /** The chassis' state; undefined unless it is registered. */
+  /** Returns the state of the chassis; undefined if it is not registered. */
   registered(chassisId: string): Chassis | undefined {
     const chassis = this.chassis.get(chassisId);
     return chassis.registered ? chassis : undefined;
@@ -44,7 +44,7 @@ export class GuestView {
       .sort();
   }
 
-  /** The VM's chassis if this agent runs it, else null. */
+  /** Returns the id of the VM's chassis if this agent runs it, else null. */
   chassisOf(vmId: string): string | null {
     const chassisId = this.vm(vmId)?.chassisId ?? null;
     if (chassisId === null) return null;
@@ -56,14 +56,14 @@ export class GuestView {
     return this.chassisOf(vmId) !== null;
   }
 
-  /** Whether the VM's present reservation has this fence and is on a chassis of this agent. */
+  /** Returns true if the VM's present reservation has this fence and is on a chassis of this agent. */
   isOwn(vmId: string, fence: number): boolean {
     return this.vm(vmId)?.fence === fence && this.isHosted(vmId);
   }
 
   /**
-   * Whether the VM's guest must not run, because another agent may run the VM by now: the log is out of reach, or the
-   * chassis is lost.
+   * Returns true if the VM's guest must not run here, because another agent may run the VM by now: the log is out of
+   * reach, or the chassis is lost.
    */
   isHeld(vmId: string): boolean {
     const vm = this.vm(vmId);

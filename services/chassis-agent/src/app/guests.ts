@@ -81,7 +81,7 @@ export class Guests {
     return this.#reconciler.stop();
   }
 
-  /** Schedules a step for every VM in the log and for every guest of a driver. */
+  /** Schedules a reconciliation step for every VM in the log and for every guest of a driver. */
   wakeAll(): void {
     for (const [vmId] of this.#options.view.vms.entries()) this.#reconciler.wake(vmId);
     for (const vmId of this.#options.drivers.ids()) this.#reconciler.wake(vmId);

@@ -21,8 +21,8 @@ export class KeptSnapshots {
   readonly #ports: Pick<ServicePorts, "clock" | "logger">;
   readonly #vms: ReadModel<VmState>;
   /**
-   * By VM, the names that it referred to at its last step, and names whose removal failed. A VM without names has no
-   * entry.
+   * By VM id, the names of the snapshots that the VM referred to at its last step, and of those whose removal failed. A
+   * VM without such names has no entry.
    */
   readonly #referred = new Map<string, ReadonlySet<string>>();
 
@@ -31,7 +31,7 @@ export class KeptSnapshots {
     this.#vms = vms;
   }
 
-  /** Removes the VM's unreferenced snapshots. Returns the time for the next attempt; undefined when none are left. */
+  /** Removes the VM's unreferenced snapshots. Returns the instant of the next attempt; undefined if none is needed. */
   async removeUnreferenced(drivers: readonly VmDriver[], vmId: string): Promise<StepResult> {
     const vm = this.#vms.get(vmId);
     const names = new Set<string>(vm.exists ? checkpointsOf(vm).map(({ checkpointId }) => checkpointId) : []);

@@ -4,7 +4,7 @@
 import { callEndpoint, ENDPOINTS, type RequestOf, type VmState } from "@bioxen/contracts";
 import { causedBy, Fault, type ReadModel, type ServicePorts } from "@bioxen/kernel";
 
-/** Deadline of one attempt, ms. */
+/** Deadline of one attempt to send a report, ms. */
 const REPORT_TIMEOUT_MS = 5_000;
 
 export type Report = RequestOf<"vmReport">;
@@ -12,9 +12,9 @@ export type Report = RequestOf<"vmReport">;
 export class Reports {
   readonly #ports: Pick<ServicePorts, "bus" | "logger">;
   readonly #vms: ReadModel<VmState>;
-  /** Reports that lifecycle has not taken yet, the latest one of each VM. */
+  /** By VM id, the latest report that lifecycle has not taken yet. */
   readonly #pending = new Map<string, Report>();
-  /** Ends the wait for an answer, for each VM whose report is being sent. */
+  /** By VM id, the function that ends the wait for lifecycle's answer to a report that is being sent. */
   readonly #waits = new Map<string, () => void>();
 
   constructor(ports: Pick<ServicePorts, "bus" | "logger">, vms: ReadModel<VmState>) {
@@ -31,15 +31,15 @@ export class Reports {
     return this.#pending.get(vmId);
   }
 
-  /** Stops waiting for the answer to a report that an event of its VM has made outdated. */
+  /** Call it after each event of a VM. Ends the wait for the answer to a report that the event has made outdated. */
   onVmChanged(vmId: string): void {
     const report = this.#pending.get(vmId);
     if (report !== undefined && !this.#isCurrent(report)) this.#waits.get(vmId)?.();
   }
 
   /**
-   * Sends the VM's queued report. Resolves once it is taken or outdated, so that the next action on the guest does not
-   * wait for an answer that no longer matters.
+   * Sends the VM's queued report. Resolves once lifecycle has taken the report, or once a newer reservation of the VM
+   * has made the report outdated. The next action on the guest then does not wait for an answer that no longer matters.
    */
   async sendPending(vmId: string): Promise<void> {
     const report = this.#pending.get(vmId);
@@ -51,15 +51,16 @@ export class Reports {
     if (this.#pending.get(vmId) === report) this.#pending.delete(vmId);
   }
 
-  /** Whether the report is about the VM's present reservation; any other has no effect at lifecycle. */
+  /** Returns true if the report is about the VM's present reservation. Lifecycle ignores reports about any other. */
   #isCurrent({ vmId, fence }: Report): boolean {
     const vm = this.#vms.get(vmId);
     return vm.exists && vm.fence === fence;
   }
 
   /**
-   * Sends a report and returns the sequence of the VM's last event. A rejected report is logged, counts as taken and
-   * returns 0. Throws `Fault` UNAVAILABLE when lifecycle has not taken it.
+   * Sends a report and returns the sequence of the VM's last event, as lifecycle answers it. A rejected report is
+   * logged and counts as taken; the result is then 0. Throws `Fault` UNAVAILABLE when lifecycle has not taken the
+   * report.
    */
   async send(report: Report): Promise<number> {
     const { vmId } = report;

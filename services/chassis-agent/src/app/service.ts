@@ -33,7 +33,7 @@ import { AgentTelemetry } from "./telemetry.ts";
 
 /** Deadline of one attempt to register a chassis, ms. */
 const REGISTER_TIMEOUT_MS = 5_000;
-/** Interval at which the capacity of a pool is read again, ms. Hosts of a pool come and go within hours. */
+/** Interval at which the capacity of each pool is read again, ms. Hosts join and leave a pool within hours. */
 const CAPACITY_INTERVAL_MS = 15_000;
 
 export interface AgentOptions {
@@ -45,8 +45,8 @@ export interface AgentOptions {
   readonly drivers: readonly VmDriver[];
   readonly monotonicMs: () => number;
   /**
-   * Time without contact to the log after which the chassis count as lost, ms; at most the schedulers' value. Default
-   * `LOST_AFTER_MS`.
+   * Time without contact to the log after which the chassis count as lost, ms. It must not exceed the value that the
+   * schedulers use. Default `LOST_AFTER_MS`.
    */
   readonly lostAfterMs?: number;
   /** Time between two checkpoints of a guest, ms; 0 disables them. Default {@link DEFAULT_CHECKPOINT_INTERVAL_MS}. */

@@ -32,7 +32,8 @@ export interface SharedGuests {
       }
     | undefined;
   /**
-   * The allocation that the guest was given last, from the log. A new allocation is a new object, compared by identity.
+   * Returns the allocation from the log that the guest was given last. A new allocation is a new object, so that it can
+   * be compared by identity.
    */
   given(vmId: string): Amounts | undefined;
 }
@@ -63,12 +64,12 @@ export class Sharing {
     this.#logger = logger;
   }
 
-  /** The VM's present caps and the lent part of them; undefined when the VM has exactly its allocation. */
+  /** Returns the VM's present caps and the lent part of them; undefined when the caps equal its allocation. */
   of(vmId: string): Shares | undefined {
     return this.#applied.get(vmId)?.shares;
   }
 
-  /** Sets the caps for the next quantum. */
+  /** Sets the caps of all guests for the next quantum. */
   apply(): void {
     const here = new Set<string>();
     for (const [chassisId, guests] of this.#perChassis()) {
@@ -100,7 +101,7 @@ export class Sharing {
     });
   }
 
-  /** Guests of type `basic` on their present reservation, by chassis. */
+  /** Returns the guests of type `basic` that run under their VM's present reservation, by chassis. */
   #perChassis(): Map<string, Guest[]> {
     const out = new Map<string, Guest[]>();
     for (const { driver, status } of this.#drivers.list()) {

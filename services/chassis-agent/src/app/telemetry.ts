@@ -17,10 +17,13 @@ import type { GuestView } from "./guest-view.ts";
 import { SHARING_QUANTUM_MS, Sharing } from "./sharing.ts";
 
 /**
- * Step of host time in which simulated time advances, ms: smooth for a viewer, and the event loop is free in between.
+ * Host time between two steps of simulated time, ms: short enough for a smooth display, long enough to leave the event
+ * loop free in between.
  */
 const TICK_INTERVAL_MS = SHARING_QUANTUM_MS;
-/** Maximum host time that one step simulates, ms: guests do not make up for the sleep of a laptop. */
+/**
+ * Maximum host time that one step simulates, ms. After the sleep of a laptop, guests skip the rest of the missed time.
+ */
 const MAX_TICK_MS = 5_000;
 
 export interface TelemetryOptions {
@@ -45,7 +48,9 @@ export class AgentTelemetry {
     this.#options = options;
   }
 
-  /** `allocationOf` returns the allocation that a guest was given last. */
+  /**
+   * Starts the timers and publishes from then on. `allocationOf` returns the allocation that a guest was given last.
+   */
   begin(feed: EventFeed, allocationOf: (vmId: string) => Amounts | undefined): void {
     const { ports, drivers, view, contact } = this.#options;
     const { bus, clock, timers } = ports;
@@ -88,7 +93,7 @@ export class AgentTelemetry {
     const elapsedMs = nowMs - this.#lastTickMs;
     this.#lastTickMs = nowMs;
     this.#longestLagMs = Math.max(this.#longestLagMs, elapsedMs - TICK_INTERVAL_MS);
-    // Checked before each step too: after a sleep of this process no guest may run before it is paused.
+    // Checked before each step too: after a sleep of this process, no guest may run on before the agent has paused it.
     if (contact.isHolding()) return;
     sharing.apply();
     drivers.tick(Math.min(elapsedMs, MAX_TICK_MS));
@@ -159,7 +164,7 @@ export class AgentTelemetry {
   }
 }
 
-/** The guest's caps and the lent part of them; empty for a guest that has exactly its allocation. */
+/** Returns the fields of a sample for the guest's caps and their lent part; empty if the caps equal its allocation. */
 function sharesIn(shares: Shares | undefined): Pick<VmSample, "granted" | "lent"> {
   return shares === undefined ? {} : { granted: shares.caps, lent: shares.lent };
 }

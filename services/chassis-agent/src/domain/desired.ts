@@ -37,7 +37,10 @@ export type AgentAction =
   | { readonly kind: "report-failed"; readonly fence: number; readonly reason: string }
   /** Ends the guest, if there is one, and reports it as stopped. */
   | { readonly kind: "stop"; readonly fence: number; readonly reason: string }
-  /** Pauses the guest, stores its state and reports that, because its VM moves. The guest is ended after the move. */
+  /**
+   * Pauses the guest, stores its state and reports the hand-over, because its VM moves. The guest is ended after the
+   * move.
+   */
   | { readonly kind: "hand-over"; readonly fence: number }
   | { readonly kind: "report-handed-over"; readonly fence: number }
   | { readonly kind: "none" };
@@ -45,9 +48,9 @@ export type AgentAction =
 const NONE: AgentAction = { kind: "none" };
 
 /**
- * The next action for a VM. `isHosted` says whether this agent runs the VM's chassis. `isHeld` says that the guest must
- * not run, because another agent may run the VM by now (`self-fence.ts`): it is paused and kept, and no other action
- * starts.
+ * Returns the next action for a VM. `isHosted` says whether this agent runs the VM's chassis. `isHeld` says that the
+ * guest must not run, because another agent may run the VM by now (`self-fence.ts`). A held guest is paused and kept,
+ * and no other action starts.
  */
 export function nextAction(
   vm: VmState,
@@ -84,9 +87,9 @@ export function nextAction(
 }
 
 /**
- * Why the guest must restart from another state; undefined when it must not. A checkpoint that was being reported when
- * the agent died can be recorded after the guest was restarted from the previous one. The guest is then behind its VM's
- * checkpoint, and restarts from it.
+ * Returns why the guest must restart from another state; undefined when it must not. One case is a restore of the VM.
+ * In the other case the agent died while it reported a checkpoint, which was recorded after the guest had been
+ * restarted from the previous one. The guest is then behind its VM's checkpoint, and restarts from it.
  */
 function whyRestart(vm: Vm, guest: PresentGuest): string | undefined {
   if (guest.restores < vm.restores) return "its VM was restored";
@@ -94,7 +97,7 @@ function whyRestart(vm: Vm, guest: PresentGuest): string | undefined {
   return isBehind ? "a later checkpoint was recorded meanwhile" : undefined;
 }
 
-/** Whether the VM has a reservation on another chassis and moves there. */
+/** Returns true if the VM has a reservation on another chassis and moves there. */
 function isLeaving(vm: Vm): boolean {
   return (
     (vm.state === "running" || vm.state === "paused") && vm.migration !== null && vm.migration.target !== null

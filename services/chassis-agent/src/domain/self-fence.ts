@@ -22,18 +22,21 @@
  */
 const MARGIN_PERMILLE = 150;
 
-/** Time without contact after which guests are held, ms. */
+/** Returns the time without contact to the log after which an agent holds its guests, ms. */
 export function heldAfterMs(lostAfterMs: number): number {
   return Math.floor((lostAfterMs * (1000 - MARGIN_PERMILLE)) / 1000);
 }
 
-/** An answered query to the log: when it was sent (monotonic, ms), and the log's last sequence in the answer. */
+/**
+ * A query to the log that was answered: the instant at which it was sent (ms of the monotonic clock), and the log's
+ * last sequence in the answer.
+ */
 export interface Contact {
   readonly sentAtMs: number;
   readonly lastSeq: number;
 }
 
-/** The latest contact whose sequence the agent has applied. */
+/** Returns the contact that was sent last among those whose sequence the agent has applied. */
 export function latestOf(present: Contact, answered: readonly Contact[], appliedSeq: number): Contact {
   let latest = present;
   for (const contact of answered) {
@@ -42,7 +45,7 @@ export function latestOf(present: Contact, answered: readonly Contact[], applied
   return latest;
 }
 
-/** Whether guests must not run, because they may no longer belong to this agent. */
+/** Returns true when guests must not run, because they may no longer belong to this agent. */
 export function mustHold(contact: Contact, nowMs: number, lostAfterMs: number): boolean {
   return nowMs - contact.sentAtMs >= heldAfterMs(lostAfterMs);
 }

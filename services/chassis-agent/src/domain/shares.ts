@@ -17,7 +17,10 @@ import { type Claim, shareOut } from "@bioxen/placement";
  * that is not used; a higher one would leave cells short that never engage every ribosome.
  */
 const PRESSING_PERMILLE = 900;
-/** Below that use a guest keeps 1/8 of its use as headroom, so that growth shows as a higher use. */
+/**
+ * A guest whose use is below `PRESSING_PERMILLE` keeps 1/8 of its use as headroom, so that growth shows as a higher
+ * use.
+ */
 const HEADROOM_PARTS = 8;
 /** Demands are rounded up to 1/32 of the guarantee, so that small fluctuations change no cap. */
 const STEP_PARTS = 32;
@@ -49,9 +52,9 @@ export interface Shares {
 }
 
 /**
- * The shares by VM. `real` is the real capacity for VMs; `oversubscribed` has the resources of which the ledger offers
- * more than that. For every other resource no guarantee is cut, even if the chassis was made smaller than its
- * allocations.
+ * Returns the shares of each guest, by VM id. `real` is the real capacity for VMs. `oversubscribed` has the resources
+ * of which the ledger offers more than that. For every other resource no guarantee is cut, even if the chassis was made
+ * smaller than its allocations.
  */
 export function sharesOf(
   real: Amounts,

@@ -6,7 +6,10 @@ import type { Logger } from "@bioxen/kernel";
 import { builtInPolicy, containedPolicy, type PlacementPolicy, policyProblems } from "@bioxen/placement";
 import { loadExtension } from "@bioxen/service-host";
 
-/** Failures of a policy are logged once in this time, ms: a policy that fails on every chassis would flood the log. */
+/**
+ * Shortest time between two log lines about failures of a policy, ms. A policy that fails on every chassis would flood
+ * the service's log.
+ */
 const FAILURE_LOG_INTERVAL_MS = 60_000;
 
 /**

@@ -50,7 +50,7 @@ export class ChassisCommands {
 
   async uncordon({ chassisId }: { chassisId: string }, causation: Causation) {
     const { drains } = this.#cluster;
-    // Another instance may already have answered that the drain has ended.
+    // Another instance may already have answered that the drain has ended, so this instance first reads the log.
     await drains.refresh(chassisId);
     return this.#execute(chassisId, causation, () => ({
       type: "uncordon",

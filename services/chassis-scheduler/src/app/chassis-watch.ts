@@ -19,7 +19,7 @@ export class ChassisWatch {
   readonly #monotonicMs: () => number;
   readonly #reconciler: Reconciler;
   #check: { cancel(): void } | undefined;
-  /** Start of this instance's term as lease holder, on the monotonic clock. */
+  /** Instant at which this instance became lease holder, ms of the monotonic clock. */
   #heldSinceMs = 0;
 
   constructor(ports: ServicePorts, cluster: Cluster, leadership: Leadership, monotonicMs: () => number) {

@@ -1,6 +1,6 @@
 /**
  * Contention for room: capacity that is about to be freed, the VMs that hold capacity on each chassis, and the
- * preempted VMs that want theirs back. Computed from the folds for each plan.
+ * preempted VMs that want back what they gave up. Computed from the folds for each plan.
  */
 import {
   isFollowedBy,
@@ -90,15 +90,15 @@ function pendingReleaseOf(ledger: Ledger, vmOf: (vmId: string) => VmState): Pend
 }
 
 /**
- * Returns true when the VM no longer needs this entry: the VM has left the reserved place, for another place or for
- * none, or its present wait began after the reservation.
+ * Returns true when the VM no longer needs this entry. The VM has left the reserved place, for another place or for
+ * none. Or it is pending, and has been pending only since after the reservation.
  */
 function isGivenUp(entry: LedgerEntry, vm: VmState): boolean {
   if (!vm.exists || vm.incarnation !== entry.incarnation || vm.fence === entry.fence) return false;
   return vm.lastFence >= entry.fence || (vm.state === "pending" && !isForWaiting(vm, entry));
 }
 
-/** Returns `all` less `part`, per resource and never below 0. */
+/** Returns `all` minus `part` for each resource, never below 0. */
 function beyond(all: Amounts, part: Amounts): Amounts {
   const entries = Object.entries(all).map(
     ([name, n]) => [name, Math.max(0, n - amountOf(part, name))] as const,

@@ -14,7 +14,7 @@ const CALL_TIMEOUT_MS = 10_000;
 
 export class DeferralReports {
   readonly #bus: Caller;
-  /** By VM: a digest of the reasons last reported, and of the wait they belong to. */
+  /** By VM id, a digest of the reasons that were last reported and of the wait in which the VM had them. */
   readonly #reported = new Map<string, string>();
 
   constructor(bus: Caller) {

@@ -36,11 +36,11 @@ import type { Leadership } from "./leadership.ts";
 
 /** Deadline of one call to lifecycle, ms. The call appends a single event. */
 const CALL_TIMEOUT_MS = 10_000;
-/** Waits between the tries to move one VM. Each try stops its guest for a moment. */
+/** Time between two attempts to move one VM. Each attempt stops the VM's guest for a moment. */
 const MOVE_BACKOFF: Backoff = { firstMs: 1_000, ceilingMs: 60_000 };
 
 interface FailedMoves {
-  /** No move is requested before this instant. */
+  /** Instant before which no further move of the VM is requested, ms. */
   readonly untilMs: number;
   readonly failures: number;
 }
@@ -56,7 +56,7 @@ export class DrainProcess {
   readonly #placementsSettled: () => Promise<void>;
   readonly #reconciler: Reconciler;
   #feed: EventFeed | undefined;
-  /** The failed moves by VM id: only of VMs that are on a draining chassis and whose last move has failed. */
+  /** By VM id, the failed moves of VMs that are on a draining chassis and whose last move has failed. */
   readonly #failedMoves = new Map<string, FailedMoves>();
   /** Ids of the chassis that are being drained. */
   readonly #draining = new Set<string>();
@@ -147,7 +147,7 @@ export class DrainProcess {
       await this.#cleanUp(chassisId, held);
       return undefined;
     }
-    // The feed has yet to deliver the newest event of this drain, which wakes the process again.
+    // The feed has not delivered the newest event of this drain yet. That event wakes the process again.
     if (!occupancy.isCaughtUpWithDrain(chassisId)) return undefined;
     const { here } = occupancy.of(chassisId);
     const untilMs = [...here].flatMap((vmId) => this.#failedMoves.get(vmId)?.untilMs ?? []);
@@ -184,7 +184,10 @@ export class DrainProcess {
     await this.#all(due, (vmId) => this.#move(chassisId, vmId, state));
   }
 
-  /** Cancels the moves that an ended drain has left, and lifts the cordon of a cancelled one. */
+  /**
+   * After the end of a drain, cancels the moves that it requested and that are not done. Lifts the cordon if the drain
+   * was cancelled.
+   */
   async #cleanUp(chassisId: string, { state: drain, last }: Versioned<DrainState>): Promise<void> {
     invariant(last !== undefined, "a drain that ended has an event", { chassisId });
     const { chassis, occupancy } = this.#cluster;
@@ -202,7 +205,7 @@ export class DrainProcess {
   }
 
   /**
-   * Makes the calls for all VMs concurrently. Throws the first failure after all calls have ended, so that the step is
+   * Makes the call for all VMs concurrently. After all calls have ended, throws the first failure, so that the step is
    * retried.
    */
   async #all(vmIds: readonly string[], call: (vmId: string) => Promise<void>): Promise<void> {

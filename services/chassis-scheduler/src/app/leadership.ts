@@ -31,8 +31,8 @@ export class Leadership {
   acts = (): boolean => this.token() !== undefined;
 
   /**
-   * Gives up the lease when `token` is newer than the token of this instance. A ledger has seen `token`, so another
-   * instance is the lease holder.
+   * Gives up the lease if `token` is newer than this instance's token. `token` was read from a ledger, so another
+   * instance has become the lease holder.
    */
   surpass(token: number): void {
     this.#lease?.surpass(token);

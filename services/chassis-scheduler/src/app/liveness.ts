@@ -37,7 +37,7 @@ const STATES: Readonly<Record<Verdict, Liveness["state"]>> = {
   unknown: "unknown",
   alive: "ready",
   suspect: "suspect",
-  // A chassis is lost only once the log says so; this verdict is the opinion of one instance.
+  // `suspect`, because a chassis is lost only once the log says so. This verdict is only the view of one instance.
   lost: "suspect",
 };
 
@@ -107,8 +107,8 @@ export class ChassisLiveness {
     const before = this.of(chassisId).state;
     if (before === state || state === "unknown") return;
     const heardAtMs = this.#agents.get(chassisId)?.stats.heardAtMs ?? 0;
-    // After a gap in the echo the silence restarts at zero. That is no sign of life, so the chassis stays suspect until
-    // a heartbeat.
+    // After the process missed its own echo, the silence of each agent restarts at zero. That is no sign of life, so
+    // the chassis stays suspect until a heartbeat.
     if (before === "suspect" && heardAtMs < this.#listener.sinceMs) return;
     this.#reportedStates.set(chassisId, state);
     onChange(chassisId, state);
@@ -123,8 +123,8 @@ export class ChassisLiveness {
   }
 
   /**
-   * Returns the silence that makes a chassis lost and the limit it exceeds, both in ms; undefined when the chassis is
-   * not lost.
+   * If the chassis is lost, returns how long it has been silent and the limit that this exceeds, both in ms; else
+   * undefined.
    *
    * `actingSinceMs` is the instant, on the monotonic clock, from which the caller may count silence.
    */
@@ -142,8 +142,8 @@ export class ChassisLiveness {
   }
 
   /**
-   * Returns the last heartbeat of a chassis that has been steady for as long as its losses require; undefined
-   * otherwise.
+   * Returns the last heartbeat of a chassis that is ready and has sent heartbeats steadily for long enough; else
+   * undefined. The required time grows with `lossesInARow`.
    */
   steadySampleOf(chassisId: string, lossesInARow: number): ChassisSample | undefined {
     const agent = this.#agents.get(chassisId);
