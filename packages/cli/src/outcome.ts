@@ -9,7 +9,9 @@ export const EXIT_REFUSED = 1;
 export const EXIT_USAGE = 2;
 export const EXIT_UNREACHABLE = 3;
 
-/** Thrown to end the command with `exitCode` and an error text; an empty text means that it has been shown already. */
+/**
+ * Thrown to end the command with `exitCode` and an error text. The text is empty when the error has already been shown.
+ */
 export class CommandEnd extends Error {
   readonly exitCode: number;
   /** The refusal as the service sent it, for `--json`. */
@@ -23,12 +25,14 @@ export class CommandEnd extends Error {
   }
 }
 
-/** Wrong usage: exit code 2. */
+/** Returns the error that ends the command with exit code 2, for wrong usage. */
 export function usage(message: string): CommandEnd {
   return new CommandEnd(EXIT_USAGE, message);
 }
 
-/** A refusal of a service: exit code 1, with every problem and the remedy. */
+/**
+ * Returns the error that ends the command with exit code 1, for a refusal. The text has every problem and the remedy.
+ */
 export function refused(error: ReplyError): CommandEnd {
   return new CommandEnd(EXIT_REFUSED, describe(error), error);
 }
@@ -47,7 +51,10 @@ function describe(error: ReplyError): string {
   return lines.join("\n");
 }
 
-/** The end of the command for a thrown error: 3 for an unreachable service, else 1. */
+/**
+ * Converts a thrown error into the error that ends the command. The exit code is 3 for an unreachable service, and 1
+ * for any other error. Returns a `CommandEnd` unchanged.
+ */
 export function endOf(thrown: unknown): CommandEnd {
   if (thrown instanceof CommandEnd) return thrown;
   if (thrown instanceof Fault) {

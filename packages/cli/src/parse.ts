@@ -7,13 +7,13 @@ import { InvalidArgumentError, Option } from "commander";
 import { suggestion } from "./did-you-mean.ts";
 import { usage } from "./outcome.ts";
 
-/** Why the text is neither an amount (`300`) nor a share (`50%`); undefined when it is valid. */
+/** Returns why the text is neither an amount (`300`) nor a share (`50%`); undefined when it is one of them. */
 export function amountProblem(text: string): string | undefined {
   if (/^(?:[0-9]+|(?:100|[1-9]?[0-9])%)$/.test(text)) return undefined;
   return 'must be an integer, or a share "0%" to "100%".';
 }
 
-/** Parses an amount or a share. */
+/** Parses an amount such as `300` into a number; returns a share such as `50%` as text. */
 export function amountOption(text: string): number | string {
   const problem = amountProblem(text);
   if (problem !== undefined) throw new InvalidArgumentError(problem);
@@ -31,7 +31,10 @@ export function numberOption(text: string): number {
   throw new InvalidArgumentError("must be a number.");
 }
 
-/** An option with the values `names`. The error for another value lists them and suggests the closest. */
+/**
+ * Returns an option that accepts only the values `names`. The error for another value lists them and suggests the
+ * closest.
+ */
 export function oneOf(flags: string, description: string, names: readonly string[]): Option {
   return new Option(flags, description).choices(names).argParser((text) => {
     if (names.includes(text)) return text;
@@ -39,12 +42,12 @@ export function oneOf(flags: string, description: string, names: readonly string
   });
 }
 
-/** Returns an option for which help and completion offer `names`. Other values are checked by the service only. */
+/** Returns an option that accepts any value. Help and completion offer `names`, and the service checks the value. */
 export function openChoice(flags: string, description: string, names: readonly string[]): Option {
   return new Option(flags, description).choices(names).argParser((text) => text);
 }
 
-/** Collects the labels of a repeated option, each as `name=value`. */
+/** Parses one `name=value` of a repeated label option. Returns the labels in `before` together with this one. */
 export function labelOption(
   text: string,
   before: Readonly<Record<string, string>> = {},
@@ -56,7 +59,10 @@ export function labelOption(
 
 const RATES = { ribosomes: "ribosomes", atp: "atpPerSecond", rnap: "rnaPolymerases" } as const;
 
-/** Collects the amounts of a repeated option such as `ribosomes=200` or `atp=50%`, for guarantee and burst. */
+/**
+ * Parses one amount of a repeated guarantee or burst option, such as `ribosomes=200` or `atp=50%`. Returns the amounts
+ * in `before` together with this one.
+ */
 export function rateOption(
   text: string,
   before: Readonly<Record<string, number | string>> = {},
@@ -70,7 +76,7 @@ export function rateOption(
   return { ...before, [RATES[name as keyof typeof RATES]]: amountOption(amount) };
 }
 
-/** The text of a file; `-` is standard input. */
+/** Returns the text of the file at `path`; with `-`, the text of standard input. */
 export async function readSource(path: string): Promise<string> {
   if (path === "-") return readStream(process.stdin);
   return readFile(path, "utf8").catch((thrown: NodeJS.ErrnoException) => {
@@ -78,7 +84,7 @@ export async function readSource(path: string): Promise<string> {
   });
 }
 
-/** The object without its undefined fields. */
+/** Returns a copy of the object without the fields whose value is undefined. */
 export function given<T extends object>(value: T): { [K in keyof T]: NonNullable<T[K]> } {
   return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as {
     [K in keyof T]: NonNullable<T[K]>;

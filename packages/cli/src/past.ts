@@ -31,7 +31,10 @@ export interface PastState {
   readonly chassis: readonly ChassisView[];
 }
 
-/** Ends the command unless the log has event `seq`. With `orNext`, the sequence after the last one is valid too. */
+/**
+ * Ends the command with an error unless the log has an event with sequence `seq`. With `orNext`, the sequence after the
+ * last event is valid too.
+ */
 export async function requireInLog(log: EventLog, seq: number, orNext = false): Promise<void> {
   if (seq < 1) throw usage(`invalid sequence ${seq}: the first is 1`);
   const lastSeq = await log.lastSeq();
@@ -42,7 +45,7 @@ export async function requireInLog(log: EventLog, seq: number, orNext = false): 
   throw new CommandEnd(EXIT_REFUSED, message, error);
 }
 
-/** Folds the log up to `atSeq`. Throws the cause when an event cannot be read. */
+/** Returns the state of the cluster after the event `atSeq`. Throws the cause when an event cannot be read. */
 export async function stateAt(
   log: EventLog,
   atSeq: number,

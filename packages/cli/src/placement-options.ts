@@ -26,8 +26,8 @@ export interface PlacementOptions {
 }
 
 /**
- * Collects the terms of a repeated option: `app=db,tier=1` (VMs with all these labels) or `cell-1,cell-2` (any of these
- * VMs).
+ * Parses one term of a repeated option: `app=db,tier=1` (VMs with all these labels) or `cell-1,cell-2` (any of these
+ * VMs). Returns the terms in `before` together with this one.
  */
 function termOption(text: string, before: readonly Term[] = []): Term[] {
   const parts = text.split(",");
@@ -55,7 +55,10 @@ function tolerationOption(text: string, before: NonNullable<PlacementOptions["to
   return [...before, effectOf(text)];
 }
 
-/** Collects the taints of a repeated option, each as `key[=value][:effect]`; the default effect is NoSchedule. */
+/**
+ * Parses one taint of a repeated option: `key[=value][:effect]`, with the default effect NoSchedule. Returns the taints
+ * in `before` together with this one.
+ */
 export function taintOption(text: string, before: readonly Taint[] = []): Taint[] {
   return [...before, { effect: "NoSchedule", ...effectOf(text) }];
 }

@@ -57,7 +57,7 @@ export function createProgram(): Command {
   return program;
 }
 
-/** The names of all executable commands, such as `vm create`. */
+/** Returns the names of all visible commands that have no subcommands, such as `vm create`. */
 export function commandPaths(command: Command = createProgram(), before = ""): string[] {
   const shown = command.commands.filter((child) => !isHidden(child));
   return shown.flatMap((child) => {

@@ -15,14 +15,14 @@ export class Progress {
     this.#words = words;
   }
 
-  /** Redraws the line, at most every 100 ms. */
+  /** Redraws the line for progress `done`, at most once every 100 ms. */
   seen(done: number): void {
     if (!this.#shown || Date.now() - this.#drawnAtMs < REDRAW_MS) return;
     this.#drawnAtMs = Date.now();
     process.stderr.write(`\r\u001b[K${this.#words(done)}`);
   }
 
-  /** Removes the line. */
+  /** Erases the progress line from the terminal. */
   end(): void {
     if (this.#drawnAtMs > 0) process.stderr.write("\r\u001b[K");
   }

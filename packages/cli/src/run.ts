@@ -1,5 +1,5 @@
 /**
- * The frame of every command: its session, its output as text or JSON, and its exit code.
+ * The functions that every command uses to open its session, print its output as text or JSON, and set its exit code.
  */
 import type { Accepted, Refused } from "@bioxen/client";
 import type { Command } from "commander";
@@ -33,7 +33,10 @@ export function sayJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value)}\n`);
 }
 
-/** Shows the error text of a command, if it has one, and sets the exit code. */
+/**
+ * Prints the error text of a command, if it has one, and sets the exit code. With `json`, also prints the error
+ * document.
+ */
 export function conclude(end: CommandEnd, json: boolean): void {
   process.exitCode = end.exitCode;
   if (end.message === "") return;
@@ -44,7 +47,7 @@ export function conclude(end: CommandEnd, json: boolean): void {
   note(end.message);
 }
 
-/** Runs `body` with a connection that is closed afterwards. */
+/** Connects, runs `body` with the session, and closes the connection. A failure is printed and sets the exit code. */
 export async function withSession(
   command: Command,
   body: (session: Session, options: GlobalOptions) => Promise<void>,

@@ -14,9 +14,9 @@ function parsed(text: string, path: string, lines = new LineCounter()): Document
 }
 
 /**
- * Returns the values in the file as text, by key: the key `up.chassis` is `chassis` under `up`. `known` lists the valid
- * keys. An unknown key, or a key without a single value, ends the command with exit code 2; the error text lists every
- * problem with its line number.
+ * Returns the values in the file as text, by key. The key `up.chassis` stands for `chassis` in the group `up`. `known`
+ * lists the valid keys. An unknown key, or a key without a single value, ends the command with exit code 2; the error
+ * text lists every problem with its line number.
  */
 export function settingsIn(
   text: string,
@@ -48,7 +48,7 @@ export function settingsIn(
   return found;
 }
 
-/** The text of the file with `key` set to `value`, or without `key` when `value` is undefined. */
+/** Returns the text of the settings file with `key` set to `value`, or without `key` when `value` is undefined. */
 export function withSetting(text: string, path: string, key: string, value: unknown): string {
   const document = parsed(text, path);
   if (value === undefined) document.deleteIn(key.split("."));

@@ -1,5 +1,6 @@
 /**
- * Settings that hold for every command: from a flag, else the environment, else the settings file, else the default.
+ * The settings of the `bioxen` command. A value comes from a flag, else the environment, else the settings file, else
+ * the default.
  *
  * This table is the only definition of each setting: its key in the file, its variable, its flag, its values and its
  * meaning.
@@ -16,25 +17,28 @@ import { usage } from "./outcome.ts";
 import { integerOption, numberOption } from "./parse.ts";
 
 /**
- * Default deadline of one request, ms. The scheduler decides every start within this time, even a start that must wait
- * for a placement.
+ * Default deadline of one request, ms. Within this time the scheduler either places a VM that starts, or reports why
+ * the VM must wait.
  */
 export const DEFAULT_TIMEOUT_MS = 10_000;
 /** Maximum number of chassis of one type that an agent runs. */
 const MAX_CHASSIS_OF_TYPE = 64;
-/** Names a settings file outside the XDG configuration directory. */
+/** Environment variable with the path of a settings file outside the XDG configuration directory. */
 const FILE_VARIABLE = "BIOXEN_CONFIG";
 
 export interface Setting {
-  /** The key in the file and in `bioxen config`; `up.chassis` is `chassis` under `up`. */
+  /**
+   * Key of the setting in the settings file and in `bioxen config`. `up.chassis` stands for `chassis` in the group
+   * `up`.
+   */
   readonly key: string;
   readonly variable: string;
   readonly flags: string;
   readonly meaning: string;
   readonly choices?: readonly string[];
-  /** Converts text to the option's value. Throws `InvalidArgumentError`. */
+  /** Converts the text of the setting to its value. Throws `InvalidArgumentError` for an invalid text. */
   readonly parse: (text: string) => unknown;
-  /** The default value; undefined for a setting that has no default, or whose default is a rule (`presetWords`). */
+  /** The default value; undefined when the setting has none, or when `presetWords` describes the default instead. */
   readonly preset?: unknown;
   readonly presetWords?: string;
 }
@@ -123,7 +127,10 @@ export const SETTINGS: readonly Setting[] = [
   },
 ];
 
-/** The setting with this key. An unknown key ends the command with exit code 2 and a suggestion. */
+/**
+ * Returns the setting with this key. An unknown key ends the command with exit code 2; the error text suggests the
+ * closest key.
+ */
 export function settingOf(key: string): Setting {
   const found = SETTINGS.find((setting) => setting.key === key);
   if (found !== undefined) return found;
@@ -149,20 +156,22 @@ export type Origin = "flag" | "environment" | "file" | "default";
 
 export interface Resolved {
   readonly setting: Setting;
-  /** Undefined when nothing is set and the default is a rule ({@link Setting.presetWords}). */
+  /** Value of the setting; undefined when it is not set and has no fixed default (see {@link Setting.preset}). */
   readonly value: unknown;
   readonly origin: Origin;
 }
 
-/** Path of the settings file: `BIOXEN_CONFIG`, else `bioxen/config.yaml` in the XDG configuration directory. */
+/**
+ * Returns the path of the settings file: `BIOXEN_CONFIG`, else `bioxen/config.yaml` in the XDG configuration directory.
+ */
 export function settingsFile(env: NodeJS.ProcessEnv = process.env): string {
   const named = env[FILE_VARIABLE];
   return named || join(env["XDG_CONFIG_HOME"] || join(homedir(), ".config"), "bioxen", "config.yaml");
 }
 
 /**
- * The values of the settings file as text, by key; empty when there is no file. An invalid file ends the command with
- * every problem.
+ * Returns the values in the settings file as text, by key; empty when the file does not exist. An invalid file ends the
+ * command; the error text lists every problem.
  */
 export async function readSettingsFile(path: string): Promise<ReadonlyMap<string, string>> {
   const text = await readFile(path, "utf8").catch((thrown: NodeJS.ErrnoException) => {
@@ -179,7 +188,7 @@ export async function readSettingsFile(path: string): Promise<ReadonlyMap<string
   );
 }
 
-/** Every setting with its value and origin. Command line flags are not considered. */
+/** Returns every setting with its value and the origin of the value. Flags on the command line are not considered. */
 export async function resolveSettings(env: NodeJS.ProcessEnv = process.env): Promise<Resolved[]> {
   const file = await readSettingsFile(settingsFile(env));
   return SETTINGS.map((setting) => {
@@ -200,7 +209,10 @@ function resolved(setting: Setting, text: string, origin: Origin, name: string):
   }
 }
 
-/** Gives the command every setting that has no flag on its line. Returns all settings with value and origin. */
+/**
+ * Fills in the options of the command that have no flag on the command line, with the values of the settings. Returns
+ * all settings, each with its value and the origin of the value.
+ */
 export async function withSettings(command: Command): Promise<Resolved[]> {
   const all = await resolveSettings();
   return all.map((one) => {

@@ -3,12 +3,14 @@
  */
 
 /**
- * Number of items in progress at once. One plan places eight starts together, and a local stack answers them in time.
+ * Maximum number of items in progress at once. One placement plan places eight starts together, and a local stack
+ * answers eight starts in time.
  */
 const AT_ONCE = 8;
 
 /**
- * Runs `work` on each item, in order; resolves when all have ended. After a rejection it starts no more, and rejects.
+ * Runs `work` on each item, and starts the items in order. Resolves when `work` has ended for all items. When `work`
+ * rejects for an item, no further item is started, and the function rejects.
  */
 export async function someAtATime<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
   let next = 0;

@@ -8,7 +8,7 @@ const COLOURS = { red: 31, green: 32, yellow: 33, cyan: 36, grey: 90, bold: 1 } 
 /** Colours of the severities of alerts and findings. */
 export const SEVERITY_COLOURS = { info: "cyan", warning: "yellow", critical: "red" } as const;
 
-/** The text in a colour, when stdout is a terminal and NO_COLOR is not set. */
+/** Returns the text in a colour when stdout is a terminal and NO_COLOR is not set; otherwise the plain text. */
 export function paint(colour: keyof typeof COLOURS, text: string, on = wantsColour()): string {
   return on ? `\u001b[${COLOURS[colour]}m${text}\u001b[0m` : text;
 }
@@ -17,7 +17,7 @@ function wantsColour(): boolean {
   return process.stdout.isTTY === true && !process.env["NO_COLOR"];
 }
 
-/** Width in characters, without control sequences. */
+/** Returns the number of characters in the text, without control sequences such as colours. */
 export function width(cell: string): number {
   return stripVTControlCharacters(cell).length;
 }
@@ -36,7 +36,10 @@ export function table(header: readonly string[], rows: readonly (readonly string
     .join("\n");
 }
 
-/** The text in exactly `cells` characters: padded with spaces, or cut with an ellipsis. It must have no colours. */
+/**
+ * Returns the text in exactly `cells` characters: padded with spaces, or cut with an ellipsis. The text must not
+ * contain colours.
+ */
 export function fit(text: string, cells: number, right = false): string {
   const characters = [...text];
   if (characters.length > cells) return `${characters.slice(0, Math.max(0, cells - 1)).join("")}…`;
@@ -44,13 +47,13 @@ export function fit(text: string, cells: number, right = false): string {
   return right ? space + text : text + space;
 }
 
-/** A bar of `cells` characters for 0..1000 permille. */
+/** Returns a bar of `cells` characters, filled in proportion to `permille` (0 to 1000). */
 export function bar(permille: number, cells = 20): string {
   const full = Math.round((Math.min(1000, Math.max(0, permille)) * cells) / 1000);
   return "█".repeat(full) + "░".repeat(cells - full);
 }
 
-/** The state in its colour; surrounding spaces are kept. */
+/** Returns the name of a VM or chassis state in the colour of that state; surrounding spaces are kept. */
 export function paintState(state: string): string {
   const name = state.trim();
   if (name === "running") return paint("green", state);
@@ -62,7 +65,7 @@ export function minutes(value: number | null | undefined): string {
   return value === null || value === undefined ? "–" : `${value.toFixed(1)} min`;
 }
 
-/** A duration in its largest unit: s, min or h. */
+/** Returns a duration as text in its largest unit: s, min or h. */
 export function ago(ms: number): string {
   if (ms < 60_000) return `${Math.round(ms / 1000)} s`;
   if (ms < 3_600_000) return `${Math.round(ms / 60_000)} min`;

@@ -1,4 +1,4 @@
-/** Resolves at the first SIGINT (Ctrl-C) or SIGTERM, or when the reader of stdout has closed it. */
+/** Resolves at the first SIGINT (Ctrl-C) or SIGTERM, or when the program that reads stdout closes the pipe. */
 export function untilInterrupted(): Promise<void> {
   return new Promise((resolve) => {
     process.once("SIGINT", () => resolve());

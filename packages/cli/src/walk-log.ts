@@ -1,5 +1,5 @@
 /**
- * One pass over the log, from a given sequence to the end that the log has when the pass starts.
+ * One pass over the log, from a given sequence to the event that is the last one when the pass starts.
  */
 import { type EventLog, Fault, type StoredEvent } from "@bioxen/kernel";
 import { DEFAULT_TIMEOUT_MS } from "./settings.ts";
@@ -8,15 +8,16 @@ export interface WalkOptions {
   readonly fromSeq?: number;
   readonly toSeq?: number;
   /**
-   * Longest silence of the log, ms; after it the walk ends with `Fault` TIMEOUT. Default: {@link DEFAULT_TIMEOUT_MS}.
+   * Longest time without a new event, ms. After that time the walk ends with `Fault` TIMEOUT. Default:
+   * {@link DEFAULT_TIMEOUT_MS}.
    */
   readonly stallMs?: number;
 }
 
 /**
- * Calls `onEvent` for every event from `fromSeq` (default: 1) to `toSeq`, in order. The walk ends earlier at the end
- * that the log has at the time of the call. Returns the cause of an interruption, such as an unreadable event;
- * undefined when the walk was complete.
+ * Calls `onEvent` for every event from `fromSeq` (default: 1) to `toSeq` (default: the last event), in order. Events
+ * that are stored after the walk has started are left out. Returns undefined when the walk was complete, otherwise the
+ * cause of the interruption, such as an unreadable event.
  */
 export async function walkLog(
   log: EventLog,

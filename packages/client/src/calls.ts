@@ -1,9 +1,9 @@
 /**
  * Typed calls of the catalogue's endpoints, with one rule for repeating them. Client and CLI are built on it.
  *
- * A call is repeated while a repetition can help: the service restarts, the log elects a leader, or another writer came
- * first. All attempts carry one message id, so that the service carries the command out once, however often it receives
- * it.
+ * A call is repeated while a further attempt can succeed: the service restarts, the log elects a leader, or another
+ * writer appended an event first. All attempts carry one message id, so that the service carries out the command only
+ * once.
  */
 import {
   callEndpoint,
@@ -22,13 +22,16 @@ import type { EventWatch, WatchEventsOptions } from "./event-watch.ts";
 /** Pause before the next attempt, ms. */
 const RETRY_WAIT_MS = 100;
 /**
- * Codes of refusals whose cause passes within seconds: no instance serves the subject, or another writer came first. A
- * lack of capacity can last for hours, so its refusal goes to the caller at once.
+ * Codes of refusals whose cause ends within seconds: no instance serves the subject (UNAVAILABLE), or another writer
+ * appended an event first (CONFLICT). A lack of capacity can last for hours, so its refusal goes to the caller at once.
  */
 const TRANSIENT_CODES: readonly string[] = ["UNAVAILABLE", "CONFLICT"];
-/** Number of attempts without a reply after which a call fails. Each of them lasts its whole deadline. */
+/** Number of attempts without a reply after which a call fails. Each such attempt lasts until its deadline. */
 const MAX_UNANSWERED = 3;
-/** Shortest attempt under a strict deadline, ms: a shorter one would hide the last refusal behind a timeout. */
+/**
+ * Shortest attempt under a strict deadline, ms. A shorter one would time out, and the caller would get that timeout
+ * instead of the last refusal.
+ */
 const SHORTEST_ATTEMPT_MS = 100;
 
 export interface Accepted {
@@ -44,27 +47,32 @@ export interface Refused {
 export type ReplyOf<N extends EndpointName> = (Accepted & ResultOf<N>) | Refused;
 
 export interface CallsOptions {
-  /** Deadline of one attempt, ms; transient refusals are repeated until it has passed since the first attempt. */
+  /**
+   * Deadline of each attempt, ms. Transient refusals are repeated until this time has passed since the first attempt.
+   */
   readonly timeoutMs: number;
   /** False: every call is a single attempt. Default: true. */
   readonly repeat?: boolean;
   /**
-   * True: the deadline covers all attempts of a call together. Default: false; a call without any reply then ends after
-   * three deadlines.
+   * True: the deadline covers all attempts of a call together. False (default): each attempt has its own deadline, and
+   * a call without any reply fails after three attempts.
    */
   readonly strictDeadline?: boolean;
 }
 
 export interface OneCallOptions {
-  /** Default: {@link CallsOptions.timeoutMs}; for `vmExec` the program's own limit is added. */
+  /**
+   * Deadline of each attempt of this call, ms. Default: {@link CallsOptions.timeoutMs}, for `vmExec` plus the time
+   * limit of the program.
+   */
   readonly timeoutMs?: number;
   /** The `Nats-Msg-Id` of every attempt; default: a new UUID. */
   readonly messageId?: string;
-  /** The refusals after which a call is repeated: transient ones (default), or all that are retryable. */
+  /** Which refusals are repeated: only transient ones (default), or all retryable ones. */
   readonly repeatOn?: "transient" | "retryable";
 }
 
-/** The connection as the handle of a VM sees it: calls throw {@link BioxenError} for refusals. */
+/** The part of a connection that the handle of a VM uses. A refused call throws {@link BioxenError}. */
 export interface Connection {
   readonly bus: Bus;
   readonly timeoutMs: number;
@@ -85,7 +93,10 @@ export class Calls {
     this.#strictDeadline = options.strictDeadline ?? false;
   }
 
-  /** The reply, accepted or refused. Throws `Fault` UNAVAILABLE or TIMEOUT when no service replies. */
+  /**
+   * Sends a request and returns the reply, accepted or refused. Throws `Fault` UNAVAILABLE or TIMEOUT when no service
+   * replies.
+   */
   async call<N extends EndpointName>(
     name: N,
     request: RequestOf<N>,
@@ -102,7 +113,10 @@ export class Calls {
     });
   }
 
-  /** Returns the result of the call. Throws the error that {@link refusal} makes when the service refuses it. */
+  /**
+   * Calls the endpoint and returns its result. When the service refuses the call, throws the error that {@link refusal}
+   * returns.
+   */
   async ask<N extends EndpointName>(
     name: N,
     request: RequestOf<N>,
@@ -113,7 +127,7 @@ export class Calls {
     return reply;
   }
 
-  /** Every VM that fits the filter, page after page, in order of id. */
+  /** Returns every VM that matches the filter, in order of id. Requests the list page by page. */
   async listAllVms(filter: Omit<RequestOf<"vmList">, "cursor"> = {}): Promise<VmView[]> {
     const vms: VmView[] = [];
     let cursor: string | null = null;
@@ -128,7 +142,9 @@ export class Calls {
     return vms;
   }
 
-  /** Returns the error that {@link ask} throws for a refusal. In the CLI that error has an exit code. */
+  /**
+   * Returns the error that {@link ask} throws for a refusal. The CLI overrides it with an error that has an exit code.
+   */
   protected refusal(error: ReplyError): Error {
     return new BioxenError(error);
   }
@@ -141,7 +157,9 @@ export class Calls {
 }
 
 export interface RepeatOptions {
-  /** Deadline of one attempt, ms; transient refusals are repeated until it has passed since the first attempt. */
+  /**
+   * Deadline of each attempt, ms. Transient refusals are repeated until this time has passed since the first attempt.
+   */
   readonly timeoutMs: number;
   readonly repeat: boolean;
   /** See {@link CallsOptions.strictDeadline}. */
@@ -151,9 +169,9 @@ export interface RepeatOptions {
 }
 
 /**
- * Attempts a call until it succeeds, gets a permanent refusal, or the deadline has passed; `repeatOn` defines which
- * refusals are repeated. Returns the last reply. `attemptCall` gets the deadline of its attempt, ms; every attempt must
- * carry the same message id. Throws the last `Fault` when the last attempt gets no reply.
+ * Calls `attemptCall` until it succeeds, gets a permanent refusal, or the deadline has passed. Returns the last reply.
+ * `repeatOn` says which refusals are repeated. `attemptCall` receives the deadline of its attempt, ms, and must send
+ * the same message id in every attempt. Throws the last `Fault` when the last attempt gets no reply.
  */
 export async function callUntilSettled<R extends Accepted | Refused>(
   attemptCall: (timeoutMs: number) => Promise<R>,

@@ -19,8 +19,8 @@ import { BioVm } from "./vm.ts";
 
 export interface ConnectOptions {
   /**
-   * One URL or several: `nats://host:4222`, in a browser `wss://host:port`. Default, in Node: `BIOXEN_NATS_URL`, else
-   * the local stack, as for the `bioxen` command.
+   * URL of the server, or several URLs: `nats://host:4222`, in a browser `wss://host:port`. Default in Node:
+   * `BIOXEN_NATS_URL`, else the local stack, as for the `bioxen` command.
    */
   readonly servers?: string | readonly string[];
   /** Deadline of each request, ms; default {@link DEFAULT_TIMEOUT_MS}. */
@@ -33,8 +33,8 @@ export const DEFAULT_TIMEOUT_MS = 10_000;
 export type VmConfig = Omit<CreateRequest, "vmId" | "biologicalType" | "vmType">;
 
 /**
- * Connects to a BioXen. Throws {@link BioxenError} UNAVAILABLE when no server is named or found, or none answers within
- * 10 s.
+ * Connects to a BioXen. Throws {@link BioxenError} UNAVAILABLE when the options name no server and none is found, or
+ * when no server answers within 10 s.
  */
 export async function connect(options: ConnectOptions = {}): Promise<Bioxen> {
   const servers = options.servers ?? (await findServer());
@@ -110,7 +110,9 @@ export class Bioxen implements Connection {
     return new BioVm(this, vmId);
   }
 
-  /** All VMs that fit the filter, in order of id; destroyed ones only with `state: "destroyed"`. */
+  /**
+   * Returns all VMs that match the filter, in order of id. Destroyed VMs are included only with `state: "destroyed"`.
+   */
   async list(filter: Omit<RequestOf<"vmList">, "cursor" | "limit"> = {}): Promise<VmView[]> {
     try {
       return await this.#calls.listAllVms(filter);
@@ -120,11 +122,11 @@ export class Bioxen implements Connection {
   }
 
   /**
-   * The events of the log from sequence `from` on (default: from now on), and then every new one: in order, each once,
-   * across lost connections and server restarts. To resume in another process, store the last `seq`.
+   * Returns the events of the log from sequence `from` on (default: from now on), and then every new one: in order,
+   * each once, across lost connections and server restarts. To resume in another process, store the last `seq`.
    *
-   * Ends by `break`, `return()`, `signal` or `close()`; rejects with {@link WatchError} when it cannot deliver the next
-   * event. Throws {@link BioxenError} BAD_REQUEST for invalid options.
+   * The iteration ends by `break`, `return()`, `signal` or `close()`. It rejects with {@link WatchError} when it cannot
+   * deliver the next event. Throws {@link BioxenError} BAD_REQUEST for invalid options.
    */
   watchEvents(options: WatchEventsOptions = {}): EventWatch {
     return new EventWatch(this.bus, options, this.#watches);

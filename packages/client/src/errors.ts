@@ -21,16 +21,17 @@ export class BioxenError extends Error {
 }
 
 /**
+ * Why a watch ended by itself:
  * - `event-unreadable`: the next message is not an event of a type that this version knows.
  * - `log-replaced`: the log ends before the last event that the watch saw, or has another event at that sequence.
  * - `log-away`: the client is connected to the server, but the log has been unreadable for 30 s.
  */
 export type WatchEndReason = "event-unreadable" | "log-replaced" | "log-away";
 
-/** Why a watch ended by itself: it cannot deliver the next event. */
+/** The error that ends a watch when it cannot deliver the next event. */
 export class WatchError extends BioxenError {
   readonly reason: WatchEndReason;
-  /** Sequence up to which every event was delivered; a new watch may resume with `from: lastSeq + 1`. */
+  /** Every event up to this sequence was delivered. A new watch may resume with `from: lastSeq + 1`. */
   readonly lastSeq: number;
 
   constructor(reason: WatchEndReason, message: string, lastSeq: number, cause?: unknown) {
@@ -51,7 +52,9 @@ export class WatchError extends BioxenError {
   }
 }
 
-/** A `Fault` as {@link BioxenError}, with UNAVAILABLE for TIMEOUT; anything else unchanged. */
+/**
+ * Converts a `Fault` into a {@link BioxenError}; the code TIMEOUT becomes UNAVAILABLE. Returns anything else unchanged.
+ */
 export function asBioxenError(thrown: unknown): unknown {
   if (!(thrown instanceof Fault)) return thrown;
   const { code, message, retryable, details } = thrown;

@@ -25,14 +25,14 @@ export type WatchedEvent = EventEnvelope & {
 export interface WatchOptions {
   /** First sequence to deliver, at least 1; default: only events stored after the first `next()`. */
   readonly from?: number;
-  /** Aborting it ends the iteration, as `break` does. */
+  /** Aborting this signal ends the iteration, as `break` does. */
   readonly signal?: AbortSignal;
 }
 
 export interface WatchEventsOptions extends WatchOptions {
-  /** Only the events of this VM. */
+  /** Delivers only the events of this VM. */
   readonly vmId?: string;
-  /** Only the events of this subject, such as `bioxen.evt.chassis.*`. */
+  /** Delivers only the events of this subject, such as `bioxen.evt.chassis.*`. */
   readonly subject?: string;
 }
 
@@ -43,9 +43,9 @@ export interface WatchEventsOptions extends WatchOptions {
 export const MAX_BUFFERED_EVENTS = 1_000;
 /** Pause before the next attempt to read the log, ms. */
 const RETRY_WAIT_MS = 250;
-/** Longest time, ms, that the log may be unreadable on a connected server; after it the watch ends. */
+/** Longest time, ms, that the log may be unreadable on a connected server. After this time the watch ends. */
 const LOG_AWAY_DEADLINE_MS = 30_000;
-/** Longest time, ms, that `return()` waits for the server to remove its consumer. */
+/** Longest time, ms, that `return()` waits for the server to remove the consumer of the watch. */
 const STOP_TIMEOUT_MS = 2_000;
 
 type Step = IteratorResult<WatchedEvent, undefined>;
@@ -66,14 +66,14 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
   readonly #buffer: StoredEvent[] = [];
   readonly #waiters: Waiter[] = [];
   #running: Promise<void> | undefined;
-  /** First sequence to deliver; undefined until the end of the log is known, for a watch that begins there. */
+  /** First sequence to deliver. For a watch that begins at the end of the log, undefined until that end is known. */
   #from: number | undefined;
-  /** Newest event received; identifies the log after an interruption. */
+  /** The last event received. After an interruption it shows whether the log is still the same. */
   #newest: StoredEvent | undefined;
-  /** Highest end of the log seen; a log that ends earlier is another log. */
+  /** Highest last sequence that the log has had. A log that ends before it is another log. */
   #knownEnd = 0;
   #failure: unknown;
-  /** Ends the present reading of the log, if one is under way. */
+  /** Ends the present call of {@link #readOnce}, if there is one. */
   #leave: () => void = () => undefined;
   #hasRoom: () => void = () => undefined;
   /**
@@ -82,7 +82,10 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
    */
   #awaySinceMs: number | undefined;
 
-  /** Throws {@link BioxenError} BAD_REQUEST for invalid options. */
+  /**
+   * Creates a watch; it starts to read at the first `next()`. Throws {@link BioxenError} BAD_REQUEST for invalid
+   * options.
+   */
   constructor(bus: Bus, options: WatchEventsOptions, open: Set<EventWatch> = new Set()) {
     this.#bus = bus;
     this.#open = open;
@@ -100,7 +103,10 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
     return this;
   }
 
-  /** Rejects once with {@link WatchError} when the watch has failed and every buffered event has been taken. */
+  /**
+   * Returns the next event, and waits for it if necessary. Rejects once with {@link WatchError} when the watch has
+   * failed and every buffered event has been taken.
+   */
   async next(): Promise<Step> {
     this.#begin();
     const event = this.#buffer.shift();
@@ -114,7 +120,7 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
     return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
   }
 
-  /** Ends the watch. Resolves when the server has removed its consumer, or after 2 s. */
+  /** Ends the watch. Resolves when the server has removed the consumer of the watch, or after 2 s. */
   async return(): Promise<Step> {
     this.#buffer.length = 0;
     this.#end();
@@ -169,7 +175,7 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
     else waiter.resolve(this.#take(event));
   }
 
-  /** Reads the log until the watch ends, again after each interruption. Throws the cause that ends the watch. */
+  /** Reads the log until the watch ends, and restarts after each interruption. Throws the error that ends the watch. */
   async #read(): Promise<void> {
     let log: EventLog | undefined;
     while (!this.#ending.signal.aborted) {
@@ -237,8 +243,8 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
   }
 
   /**
-   * Waits before the next attempt to read the log. Ends the watch when the connection is closed. Throws the error for
-   * the reader when a further attempt cannot help.
+   * Waits before the next attempt to read the log. Ends the watch when the connection is closed. When a further attempt
+   * cannot succeed, throws the error that the reader of the watch gets.
    */
   async #waitOrEnd(cause: unknown): Promise<void> {
     if (cause instanceof WatchError) throw cause;
@@ -269,7 +275,7 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
   }
 }
 
-/** The subject to watch. Throws {@link BioxenError} BAD_REQUEST with every problem of the options. */
+/** Returns the subject to watch. Throws {@link BioxenError} BAD_REQUEST with every problem of the options. */
 function filterOf(options: WatchEventsOptions): string {
   const { from, vmId, subject } = options;
   const problems: { path: string; message: string }[] = [];

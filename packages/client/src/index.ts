@@ -45,7 +45,7 @@ function connected(): Bioxen {
   throw new BioxenError({ code: "UNAVAILABLE", message, retryable: false });
 }
 
-/** {@link Bioxen.createBioVm} on the latest connection. */
+/** Calls {@link Bioxen.createBioVm} on the latest connection. */
 export async function createBioVm(
   vmId: string,
   biologicalType: BiologicalType,
@@ -55,7 +55,7 @@ export async function createBioVm(
   return connected().createBioVm(vmId, biologicalType, vmType, config);
 }
 
-/** {@link Bioxen.createBiologicalVm} on the latest connection. */
+/** Calls {@link Bioxen.createBiologicalVm} on the latest connection. */
 export async function createBiologicalVm(
   vmType: VmType = "basic",
   config: VmConfig & { readonly biologicalType?: BiologicalType } = {},

@@ -24,8 +24,8 @@ export class ClientJobs {
   }
 
   /**
-   * Stores a command and resolves with its id once it is on disk. A repeated submission under the same id is carried
-   * out once.
+   * Stores a command on the server, and resolves with the id of its job once the command is on disk. A command that is
+   * submitted again under the same id is carried out once.
    *
    * Throws {@link BioxenError}: BAD_REQUEST when the id cannot be part of a subject, or when the endpoint is not a
    * command; TOO_LARGE; UNAVAILABLE. A refusal of the command itself is not thrown: it is the outcome of the job.
@@ -40,8 +40,8 @@ export class ClientJobs {
   }
 
   /**
-   * The outcome of a job, or undefined when it has none yet. Waits for it up to `timeoutMs`, default 0.
-   * Throws {@link BioxenError} UNAVAILABLE.
+   * Returns the outcome of a job; undefined when the job has no outcome yet. Waits for the outcome up to `timeoutMs`,
+   * default 0. Throws {@link BioxenError} UNAVAILABLE.
    */
   async outcome<N extends EndpointName>(
     id: string,

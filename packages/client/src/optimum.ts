@@ -1,6 +1,6 @@
 /**
- * The optimum of a VM: the smallest allocation with which its cell, by the cell's model, grows within a tolerance of
- * its best rate.
+ * The optimum of a VM: the smallest allocation with which its cell grows nearly at its best rate. The cell model
+ * computes the rates; a tolerance limits the difference.
  *
  * The caller's process computes the optimum, because the computation takes some tenths of a second of processor time:
  * too much for a service.

@@ -8,7 +8,7 @@ import type { Connection } from "./calls.ts";
 import type { BioxenError } from "./errors.ts";
 import { optimumOf } from "./optimum.ts";
 
-/** Allocation and use of one resource, in its unit. */
+/** Allocation and use of one resource, in the unit of that resource. */
 export interface ResourceUsage {
   readonly allocated: number;
   /** The latest measured use; null for a resource that is not measured. */
@@ -25,14 +25,14 @@ export class ResourceManager {
   }
 
   /**
-   * Changes the request of the VM and, while it runs or is paused, its allocation: all resources or none.
-   * Throws {@link BioxenError}: CAPACITY_EXCEEDED, QUOTA_EXCEEDED.
+   * Changes the requested resources of the VM, and also its allocation while it runs or is paused. Either all amounts
+   * change or none. Throws {@link BioxenError}: CAPACITY_EXCEEDED, QUOTA_EXCEEDED.
    */
   async allocate(resources: RequestOf<"vmResize">["resources"]): Promise<VmView> {
     return (await this.#bioxen.call("vmResize", { vmId: this.#vmId, resources })).vm;
   }
 
-  /** Allocation and latest measured use, by resource; empty for a VM without an allocation. */
+  /** Returns the allocation and latest measured use of each resource; empty for a VM without an allocation. */
   async usage(): Promise<Readonly<Record<string, ResourceUsage>>> {
     const { vm } = await this.#bioxen.call("vmGet", { vmId: this.#vmId });
     const { sample } = await this.#bioxen.call("monitorVm", { vmId: this.#vmId });
@@ -49,8 +49,8 @@ export class ResourceManager {
   }
 
   /**
-   * Free resources of the VM's chassis. For a VM that is not placed: per resource, the largest amount that any chassis
-   * has free.
+   * Returns the free resources of the VM's chassis. For a VM that is not placed, returns for each resource the largest
+   * amount that is free on any chassis.
    */
   async available(): Promise<Amounts> {
     const { vm } = await this.#bioxen.call("vmGet", { vmId: this.#vmId });
@@ -66,8 +66,8 @@ export class ResourceManager {
   }
 
   /**
-   * The smallest allocation with which, by its cell's model, the VM grows within 2 % of the best rate that its chassis
-   * has room for. Throws `RangeError` for a VM that is not of type `basic`.
+   * Returns the smallest allocation with which the VM, by its cell model, grows within 2 % of the best rate that the
+   * room on its chassis permits. Throws `RangeError` for a VM that is not of type `basic`.
    */
   async optimum(): Promise<Optimum> {
     const { vm } = await this.#bioxen.call("vmGet", { vmId: this.#vmId });
@@ -77,14 +77,14 @@ export class ResourceManager {
     );
   }
 
-  /** Allocates the VM's {@link optimum}; for a VM that is not of type `basic`, the default request of its type. */
+  /** Allocates the {@link optimum} to the VM. A VM that is not of type `basic` gets the default request of its type. */
   async optimise(): Promise<VmView> {
     const { vm } = await this.#bioxen.call("vmGet", { vmId: this.#vmId });
     if (vm.vmType !== "basic") return this.allocate(fullDemand(vm.biologicalType, vm.vmType));
     return this.allocate((await this.optimum()).allocation);
   }
 
-  /** The resources that a type needs to grow at its reference rate. */
+  /** Returns the resources that a biological type needs to grow at its reference rate. */
   static fullDemand(biologicalType: BiologicalType): Amounts {
     return FULL_DEMAND[biologicalType];
   }

@@ -27,11 +27,12 @@ export class BioVm {
   }
 
   /**
-   * Starts the VM and resolves when it runs; `timeoutMs` defaults to that of the connection.
+   * Starts the VM and resolves when it runs. `timeoutMs` defaults to the timeout of the connection.
    *
-   * Throws {@link BioxenError}. For a VM that must wait for a placement: the code of the first refusal, such as
-   * CAPACITY_EXCEEDED, with all of them in `details.reasons`; the VM stays pending. For a guest that failed: its code,
-   * such as GUEST_ERROR. UNAVAILABLE when neither is known in time.
+   * Throws {@link BioxenError}. When no chassis can take the VM, it has the code of the first refusal, such as
+   * CAPACITY_EXCEEDED, and `details.reasons` has all refusals; the VM stays pending. When the guest fails, it has the
+   * code of the failure, such as GUEST_ERROR. When the outcome of the start is not known in time, the code is
+   * UNAVAILABLE.
    */
   async start(options: { readonly timeoutMs?: number } = {}): Promise<VmView> {
     const { vm } = await this.#bioxen.call("vmStart", { vmId: this.id });
@@ -71,8 +72,8 @@ export class BioVm {
   }
 
   /**
-   * Changes the request of the VM and, while it runs or is paused, its allocation: all resources or none.
-   * Throws {@link BioxenError}: CAPACITY_EXCEEDED, QUOTA_EXCEEDED.
+   * Changes the requested resources of the VM, and also its allocation while it runs or is paused. Either all amounts
+   * change or none. Throws {@link BioxenError}: CAPACITY_EXCEEDED, QUOTA_EXCEEDED.
    */
   async resize(resources: RequestOf<"vmResize">["resources"]): Promise<VmView> {
     return (await this.#bioxen.call("vmResize", { vmId: this.id, resources })).vm;
@@ -101,8 +102,8 @@ export class BioVm {
   }
 
   /**
-   * Creates a copy of this VM with its own seed. The copy begins from the snapshot, or without one from the present
-   * state of the guest. Returns the handle of the copy, which is not started.
+   * Creates a copy of this VM with a seed of its own. The copy begins from the snapshot `fromSnapshotId`; without a
+   * snapshot, from the present state of the guest. Returns the handle of the copy, which is not started.
    */
   async fork(newVmId: string, fromSnapshotId?: string): Promise<BioVm> {
     const from = fromSnapshotId === undefined ? {} : { fromSnapshotId };
@@ -110,13 +111,16 @@ export class BioVm {
     return new BioVm(this.#bioxen, newVmId);
   }
 
-  /** The VM with its latest measurement. With `atSeq`, the state after that event, without a measurement. */
+  /**
+   * Returns the VM with its latest measurement. With `atSeq`, returns the VM as it was after the event with that
+   * sequence, without a measurement.
+   */
   async status(options: { readonly atSeq?: number } = {}): Promise<VmStatus> {
     const { vm } = await this.#bioxen.call("vmGet", { vmId: this.id, ...options });
     return { ...vm, sample: options.atSeq === undefined ? await this.sample() : null };
   }
 
-  /** The latest measurement, or null before the first. */
+  /** Returns the latest measurement of the VM, or null before the first. */
   async sample(): Promise<VmSample | null> {
     return (await this.#bioxen.call("monitorVm", { vmId: this.id })).sample;
   }
@@ -130,25 +134,25 @@ export class BioVm {
     return this.#bioxen.call("vmExec", { vmId: this.id, source, ...options });
   }
 
-  /** Every event of this VM, oldest first. */
+  /** Returns every event of this VM, oldest first. */
   async history(): Promise<ResultOf<"vmHistory">["events"]> {
     return (await this.#bioxen.call("vmHistory", { vmId: this.id })).events;
   }
 
   /**
-   * Events and measurements from now on, until the iteration ends. It misses messages that are published while the
-   * connection is lost; {@link watchEvents} misses no event.
+   * Returns the events and measurements of this VM from now on, until the iteration ends. Messages that are published
+   * while the connection is lost are missing; {@link watchEvents} misses no event.
    */
   watch(): AsyncIterableIterator<VmNews> {
     return watchVm(this.#bioxen.bus, this.id);
   }
 
-  /** The events of this VM from sequence `from` on, each once; see `Bioxen.watchEvents`. */
+  /** Returns the events of this VM from sequence `from` on, each once; see `Bioxen.watchEvents`. */
   watchEvents(options: WatchOptions = {}): EventWatch {
     return this.#bioxen.watchEvents({ ...options, vmId: this.id });
   }
 
-  /** Polls the VM until `isDone` is true of it, and returns it. Throws UNAVAILABLE after the deadline. */
+  /** Queries the VM until `isDone` returns true for it, and returns the VM. Throws UNAVAILABLE after `timeoutMs`. */
   async #until(from: VmView, isDone: (vm: VmView) => boolean, timeoutMs?: number): Promise<VmView> {
     const limitMs = timeoutMs ?? this.#bioxen.timeoutMs;
     const deadline = Date.now() + limitMs;
@@ -165,7 +169,7 @@ export class BioVm {
   }
 }
 
-/** True when a start is decided: the VM runs, has failed, or reports why it waits. */
+/** Returns true when the outcome of a start is known: the VM runs, has failed, or reports why it waits. */
 function isSettled(vm: VmView): boolean {
   if (vm.state === "starting") return false;
   return vm.state !== "pending" || vm.refusals.length > 0;

@@ -9,10 +9,16 @@ export type VmNews =
   | { readonly kind: "event"; readonly event: EventEnvelope }
   | { readonly kind: "sample"; readonly sample: VmSample };
 
-/** News buffered for a slow reader; above it the oldest measurements are dropped, never events. */
+/**
+ * Maximum number of events and measurements buffered for a slow reader. Above it the oldest measurements are dropped,
+ * but never an event.
+ */
 const MAX_WAITING = 1_000;
 
-/** Subscribes at the first `next()` and unsubscribes at `return()`, which `break` calls. */
+/**
+ * Returns the live news of one VM. Subscribes at the first `next()`, and unsubscribes at `return()`, which `break`
+ * calls.
+ */
 export async function* watchVm(bus: Bus, vmId: string): AsyncGenerator<VmNews, void, undefined> {
   const waiting: VmNews[] = [];
   let wake: () => void = () => undefined;

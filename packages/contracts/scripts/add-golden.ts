@@ -3,8 +3,8 @@
  *
  * Each FILE has one event per line, either as `bioxen events tail --json --no-follow` prints it, or as stored (`{seq,
  * subject, payload}`, as in test/data). An existing golden event is never overwritten. `--readings` rewrites the
- * readings of all golden events. The diff of the readings shows how the meaning of old events changes: read it before
- * you commit it.
+ * reading of every golden event: what the present code makes of the event. The diff of the readings shows how the
+ * meaning of old events changes: read it before you commit it.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
@@ -14,7 +14,7 @@ import { ALL_TYPES, goldenPath, goldenTypes, readingOf, readingPath } from "./go
 
 type Line = { readonly payload: string } | ({ readonly seq?: number } & EventEnvelope);
 
-/** The stored bytes of a line, or the bytes that would be stored. */
+/** Returns the bytes of the event in a line: as they were stored, or as a printed event would be stored. */
 function bytesOf(line: Line): Uint8Array {
   if ("payload" in line) return new TextEncoder().encode(line.payload);
   const { seq: _, ...envelope } = line;

@@ -28,10 +28,10 @@ const FOLDER = fileURLToPath(new URL("../golden/", import.meta.url));
 export const goldenPath = (type: string) => `${FOLDER}${type}.json`;
 export const readingPath = (type: string) => `${FOLDER}read/${type}.json`;
 
-/** Every type in every version; each must have a golden event. */
+/** Every event type in every version; each must have a golden event. */
 export const ALL_TYPES: readonly string[] = Object.keys(EVENT_TYPES).sort();
 
-/** Types that have a golden event. */
+/** Returns the event types that have a golden event. */
 export function goldenTypes(): string[] {
   return readdirSync(FOLDER, { withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -39,7 +39,7 @@ export function goldenTypes(): string[] {
     .sort();
 }
 
-/** The stream sequence for reading golden events; the bytes do not contain one. */
+/** The stream sequence that golden events are read with, because their stored bytes do not contain one. */
 const GOLDEN_SEQ = 1_000;
 
 const AGGREGATES: Readonly<Record<AggregateKind, { readonly first: string; readonly fold: Fold<unknown> }>> =
@@ -56,7 +56,10 @@ export interface GoldenReading {
   /** Digest of the stored bytes. */
   readonly digest: string;
   readonly event: EventEnvelope;
-  /** State of the event's aggregate after the aggregate's first event and this event. */
+  /**
+   * State of the event's aggregate: the fold of the golden first event of such an aggregate, and then of this event. If
+   * this event is itself a first event, the fold of this event alone.
+   */
   readonly state: unknown;
 }
 
@@ -66,7 +69,7 @@ function decoded(bytes: Uint8Array): StoredEvent {
   return decodeEvent(bytes, GOLDEN_SEQ, eventSubject(kind, id));
 }
 
-/** The reading of a stored event by the present code. Throws when the event cannot be read. */
+/** Returns the reading of a stored event by the present code. Throws when the event cannot be read. */
 export function readingOf(bytes: Uint8Array): GoldenReading {
   const event = decoded(bytes);
   const { first, fold } = AGGREGATES[aggregateOf(event.envelope.subject).kind];

@@ -68,8 +68,8 @@ export function acceptorOf(schema: z.ZodType): Acceptor {
 }
 
 /**
- * Returns the definition of a schema. It is an internal of zod, and the type `ZodType` does not declare the fields of
- * the single kinds of schema. zod is pinned to one version, and the test of this file fails when the fields change.
+ * Returns the definition of a schema. Definitions are internal to zod, and the type `ZodType` does not declare their
+ * fields. zod is pinned to one version, and the test of this file fails when the fields change.
  */
 function definitionOf(schema: z.ZodType): Definition {
   return schema._zod.def as unknown as Definition;
@@ -89,8 +89,8 @@ function inner(schema: z.ZodType | undefined): Acceptor {
 }
 
 /**
- * Accepts an object without unknown fields, in which each required field is accepted, and each optional field where it
- * is present.
+ * Returns the predicate of an object schema: true for an object that has every required field, no unknown field, and an
+ * accepted value in each field.
  */
 function objectAcceptor(def: Definition): Acceptor {
   if (def.catchall !== undefined || (def.checks ?? []).length > 0) return NEVER;
@@ -172,7 +172,7 @@ function isJson(value: unknown): boolean {
   return true;
 }
 
-/** True for a plain object, as `JSON.parse` makes them. */
+/** Returns true for a plain object, such as `JSON.parse` creates. */
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }

@@ -14,6 +14,9 @@ export type Delivered =
   | { readonly kind: "failed"; readonly reason: string; readonly permanent: boolean };
 
 export interface AlertDeliverer {
-  /** Must resolve before `signal` aborts. After that the attempt counts as failed, whatever it returns. */
+  /**
+   * Delivers one notification. Must resolve before `signal` aborts; otherwise the attempt counts as failed, whatever
+   * the method returns later.
+   */
   deliver(notification: AlertNotification, signal: AbortSignal): Promise<Delivered>;
 }

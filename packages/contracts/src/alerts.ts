@@ -11,7 +11,7 @@ import { id, labelKey, labelValue } from "./schemas.ts";
 export const ALERT_SEVERITIES = ["info", "warning", "critical"] as const;
 export type AlertSeverity = (typeof ALERT_SEVERITIES)[number];
 
-/** The kind of target that a metric measures. A `service` is the name of a service, with all its instances together. */
+/** The kind of target that a metric measures. A `service` target stands for all instances of one service. */
 export type AlertTargetKind = "vm" | "chassis" | "service";
 
 export interface AlertMetric {
@@ -59,7 +59,7 @@ export const ALERT_METRICS = {
 export type AlertMetricName = keyof typeof ALERT_METRICS;
 export const ALERT_METRIC_NAMES = Object.keys(ALERT_METRICS) as readonly AlertMetricName[];
 
-/** Longest hold time, ms: one day. A condition that may last longer belongs in a report, not in an alert. */
+/** Longest hold time of a rule, ms: one day. A condition that may last longer belongs in a report, not in an alert. */
 const MAX_FOR_MS = 86_400_000;
 /**
  * Largest threshold, in the unit of its metric. The metrics with the largest values are times and counts; one year is
@@ -84,7 +84,7 @@ const label = z
   .refine((text) => labelOf(text) !== undefined, "must be the name of a label, or name=value")
   .max(127);
 
-/** Parses `name` or `name=value`; undefined when the text is neither. */
+/** Parses a label given as `name` or `name=value`; returns undefined when the text is neither. */
 function labelOf(text: string): { readonly name: string; readonly value: string | undefined } | undefined {
   const split = text.indexOf("=");
   const name = split < 0 ? text : text.slice(0, split);
@@ -94,7 +94,7 @@ function labelOf(text: string): { readonly name: string; readonly value: string 
   return sound ? { name, value } : undefined;
 }
 
-/** True when `labels` satisfy the `label` of a scope. */
+/** Returns true when `labels` contain `wanted`: the label `name` with any value, or exactly `name=value`. */
 export function hasLabel(labels: Readonly<Record<string, string>>, wanted: string): boolean {
   const asked = labelOf(wanted);
   if (asked === undefined) return false;
@@ -120,7 +120,8 @@ export const alertRuleRequest = z
     /** Hold time, ms: how long the value must be beyond the threshold without a break. */
     forMs: z.int().min(0).max(MAX_FOR_MS).default(0),
     /**
-     * How far the value must come back past the threshold before the alert is cleared, in permille of the threshold.
+     * The alert is cleared only when the value is back within the threshold by this margin, in permille of the
+     * threshold.
      */
     clearMarginPermille: z.int().min(0).max(1_000).default(0),
     severity: z.enum(ALERT_SEVERITIES),
@@ -159,7 +160,7 @@ export const recordedAlertRule = z.object({
 });
 export type AlertRule = z.infer<typeof recordedAlertRule>;
 
-/** The rule of a request, in the form that an event records. */
+/** Returns the rule of a request, in the form that an event records. */
 export function ruleOf(request: z.output<typeof alertRuleRequest>): AlertRule {
   const { metric, above = null, below = null, forMs, clearMarginPermille, severity, scope } = request;
   const { vmId = null, chassisId = null, label: wanted = null } = scope;
@@ -233,7 +234,8 @@ export type ClearingCode = (typeof CLEARING_CODES)[number];
 
 /**
  * The notification that deliverers get: published on `bioxen.alert.<severity>.<ruleId>` and posted to webhooks.
- * Delivery is at least once, always with the same `notificationId`. The event in the log is the record.
+ * Delivery is at least once, always with the same `notificationId`. The authoritative record of the alert is the event
+ * in the log.
  */
 export const alertNotification = z
   .object({

@@ -52,7 +52,7 @@ const COMMAND_HEADERS: Json = {
 class Schemas {
   readonly named: Record<string, unknown> = {};
 
-  /** Returns the JSON schema, with references to the named schemas of this document. */
+  /** Returns the JSON schema of `schema`. Named schemas in it are added to `named` and referred to by name. */
   of(schema: z.ZodType, io: "input" | "output"): Json {
     const {
       $schema: _,

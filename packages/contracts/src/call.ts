@@ -11,7 +11,8 @@ export type ReplyFrom<E extends Endpoint> =
   | { readonly ok: false; readonly error: ReplyError };
 
 /**
- * Sends one request to `endpoint`. Throws `Fault` UNAVAILABLE or TIMEOUT as `Caller.call` does; a refusal is a value.
+ * Sends one request to `endpoint` and returns the reply. A refusal is returned as a reply, not thrown. Throws `Fault`
+ * UNAVAILABLE or TIMEOUT as `Caller.call` does.
  */
 export async function callEndpoint<E extends Endpoint>(
   caller: Pick<Caller, "call">,

@@ -93,14 +93,17 @@ export const BUILT_IN_CHASSIS_TYPES: Readonly<Record<ChassisType, ChassisTypeDat
 
 const { ecoli: ECOLI, yeast: YEAST, orthogonal: ORTHOGONAL } = BUILT_IN_CHASSIS_TYPES;
 
-/** Default capacity, before the hypervisor's overhead. The capacity of a pool is read from its hosts. */
+/**
+ * Default capacity and number of VMs, before the hypervisor's overhead. A pool has none: its capacity is read from its
+ * hosts.
+ */
 export const CHASSIS_DEFAULTS: Readonly<Record<Exclude<ChassisType, "xcpng">, ChassisDefaults>> = {
   ecoli: { capacity: ECOLI.capacity, maxVms: ECOLI.maxVms },
   yeast: { capacity: YEAST.capacity, maxVms: YEAST.maxVms },
   orthogonal: { capacity: ORTHOGONAL.capacity, maxVms: ORTHOGONAL.maxVms },
 };
 
-/** The built-in types and `others`, by name. Throws `RangeError` when two types have the same name. */
+/** Returns the built-in types and `others`, by name. Throws `RangeError` when two types have the same name. */
 export function chassisTypesWith(others: readonly ChassisTypeData[]): ReadonlyMap<string, ChassisTypeData> {
   const all = new Map(Object.entries(BUILT_IN_CHASSIS_TYPES));
   const taken: string[] = [];

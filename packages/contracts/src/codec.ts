@@ -89,7 +89,10 @@ function isFilled(value: unknown): value is string {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** The bytes to store for an event. Throws for a superseded version, because only the newest version is written. */
+/**
+ * Returns the bytes to store for an event. Throws for a superseded version of an event type: only the newest version is
+ * written.
+ */
 export function encodeEvent(envelope: EventEnvelope): Uint8Array {
   invariant(!isSuperseded(envelope.type), "only the newest version of an event is written", {
     type: envelope.type,
@@ -97,7 +100,7 @@ export function encodeEvent(envelope: EventEnvelope): Uint8Array {
   return encoder.encode(JSON.stringify(envelope));
 }
 
-/** The SHA-256 digest of stored bytes, which the aggregate's next event carries as `previoushash`. */
+/** Returns the SHA-256 digest of stored bytes, which the aggregate's next event carries as `previoushash`. */
 export function digestOf(bytes: Uint8Array): string {
   return sha256(bytes);
 }

@@ -1,6 +1,6 @@
 /**
  * The default alert rules, which apply until an operator changes or removes them. A default rule is recorded in the log
- * with the first alert that it raises; until then a newer version of BioXen may bring a better one.
+ * with the first alert that it raises. Until then, a newer version of BioXen may replace the rule by a better one.
  */
 import type { AlertRule } from "./alerts.ts";
 import { SUSPECT_AFTER_MS } from "./telemetry.ts";
@@ -21,8 +21,8 @@ const above = (
 
 export const DEFAULT_ALERT_RULES: Readonly<Record<string, AlertRule>> = {
   /**
-   * Growth below half of the type's reference rate. By the model's curve, a VM grows this slowly with about a quarter
-   * of its requested ribosomes or ATP.
+   * Raised when growth is below half of the type's reference rate. According to the cell model, a VM grows this slowly
+   * with about a quarter of its requested ribosomes or ATP.
    */
   "vm-starving": {
     metric: "vm.growthPermille",
@@ -42,17 +42,19 @@ export const DEFAULT_ALERT_RULES: Readonly<Record<string, AlertRule>> = {
     severity: "critical",
     scope: EVERYTHING,
   },
-  /** Placement takes less than a second when there is room. */
+  /** Raised when a VM has waited for 60 s: placement takes less than a second when there is room. */
   "vm-pending": above("vm.pendingMs", 60_000, { severity: "warning", forMs: 0 }),
   "vm-lagging": above("vm.lagMs", 5_000, { severity: "warning", forMs: 10_000 }),
   "chassis-suspect": above("chassis.heartbeatAgeMs", SUSPECT_AFTER_MS, { severity: "warning", forMs: 0 }),
-  /** A restarted agent sends heartbeats again within seconds. */
+  /** Raised after 15 s without a heartbeat: a restarted agent sends heartbeats again within seconds. */
   "chassis-lost": above("chassis.heartbeatAgeMs", 15_000, { severity: "critical", forMs: 0 }),
   "ledger-full": {
     ...above("chassis.reservedPermille", 950, { severity: "info", forMs: 60_000 }),
     clearMarginPermille: 20,
   },
   "telemetry-lost": above("telemetry.lostPermille", 50, { severity: "warning", forMs: 10_000 }),
-  /** A healthy service applies a stored event within milliseconds. */
+  /**
+   * Raised when a service is 5 000 events behind the log: a healthy service applies a stored event within milliseconds.
+   */
   "log-lagging": above("log.lagEvents", 5_000, { severity: "warning", forMs: 10_000 }),
 };

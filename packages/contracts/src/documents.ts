@@ -39,7 +39,7 @@ function schemaBlock(schema: z.ZodType, io: "input" | "output" = "input"): strin
   return `\`\`\`json\n${printed(json)}\n\`\`\``;
 }
 
-/** Prints JSON with each short value on one line, so that a schema reads like a table. */
+/** Returns JSON text that has each short value on one line, so that a printed schema reads like a table. */
 function printed(value: unknown, indent = ""): string {
   const flat = JSON.stringify(value);
   if (flat.length + indent.length <= LINE_WIDTH || typeof value !== "object" || value === null) return flat;
@@ -165,7 +165,7 @@ Delivery is at least once, always with the same \`notificationId\`. The event is
 ${schemaBlock(alertNotification)}`;
 }
 
-/** A section for each schema, under its name. */
+/** Returns a document section for each schema, under the name of the schema. */
 function namedSchemas(schemas: Readonly<Record<string, z.ZodType>>): string {
   return Object.entries(schemas)
     .map(([name, schema]) => `### ${name}\n\n${schemaBlock(schema)}`)

@@ -8,7 +8,7 @@ import type { Rejection } from "@bioxen/kernel";
 export interface ErrorEntry {
   readonly status: number;
   readonly meaning: string;
-  /** The action that helps the caller. */
+  /** What the caller can do about the error. */
   readonly remedy: string;
 }
 

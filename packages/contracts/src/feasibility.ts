@@ -1,9 +1,10 @@
 /**
  * The feasibility rule: whether a chassis can host a VM, given what is free there.
  *
- * Lifecycle applies it to the whole offer (INFEASIBLE), the scheduler to what is free (proposal), and the allocator to
- * what is free at the moment of the append (disposal). All three share one rule, because a proposer and a committer
- * that disagree would retry forever. The choice among feasible chassis (best fit, spread) is not part of the rule.
+ * Lifecycle applies the rule to the whole offer, to detect an infeasible VM. The scheduler applies it to what is free
+ * when it proposes a placement, and the allocator to what is free when it appends the reservation. All three share one
+ * rule, because a proposer and a committer that disagree would retry forever. The choice among feasible chassis (best
+ * fit, spread) is not part of the rule.
  */
 import { type Amounts, fits, shortages } from "@bioxen/kernel";
 import type { Chassis } from "./fold/chassis.ts";
@@ -20,7 +21,7 @@ export interface Room {
   readonly placesLeft: number;
 }
 
-/** The room of an empty chassis. */
+/** Returns the room of an empty chassis. */
 export function emptyRoom(chassis: Chassis): Room {
   return {
     free: offeredOf(chassis),
@@ -28,7 +29,7 @@ export function emptyRoom(chassis: Chassis): Room {
   };
 }
 
-/** The room that a ledger has left. */
+/** Returns the room that a ledger has left. */
 export function roomOf(ledger: Ledger): Room {
   return {
     free: freeAmounts(ledger),
@@ -36,7 +37,10 @@ export function roomOf(ledger: Ledger): Room {
   };
 }
 
-/** Why `room` cannot hold `request`; undefined when it can. `resource` is the one with the largest shortage. */
+/**
+ * Returns why `room` cannot hold `request`; undefined when it can. `resource` is the resource with the largest
+ * shortage.
+ */
 export function roomFor(request: Amounts, room: Room): Misfit | undefined {
   if (room.placesLeft < 1) {
     return {
@@ -57,7 +61,7 @@ export function roomFor(request: Amounts, room: Room): Misfit | undefined {
 /** The properties of a VM that decide which chassis can host it. */
 export type PlacementNeeds = Pick<Vm, "vmType" | "placement">;
 
-/** Why this chassis cannot host the VM, even when it is empty; undefined when it can. */
+/** Returns why this chassis cannot host the VM, even when it is empty; undefined when it can. */
 export function mismatchOf(vm: PlacementNeeds, chassisId: string, chassis: Chassis): Misfit | undefined {
   if ((vm.vmType === "xcpng") !== isPool(chassis.chassisType, chassis.capacity)) {
     return { code: "UNSUPPORTED", message: `runs no VMs of type ${vm.vmType}` };
@@ -90,7 +94,7 @@ export function mismatchOf(vm: PlacementNeeds, chassisId: string, chassis: Chass
   return undefined;
 }
 
-/** The chassis' taints with this effect that the VM does not tolerate. */
+/** Returns the taints of the chassis that have this effect and that the VM does not tolerate. */
 export function untolerated(
   { placement }: Pick<PlacementNeeds, "placement">,
   { taints = [] }: Pick<Chassis, "taints">,
@@ -114,7 +118,7 @@ function taintWords({ key, value, effect }: Taint): string {
   return `${key}${value === undefined ? "" : `=${value}`}:${effect}`;
 }
 
-/** The whole rule: why the chassis cannot host the VM now; undefined when it can. */
+/** Applies the whole feasibility rule. Returns why the chassis cannot host the VM now; undefined when it can. */
 export function misfitOf(
   vm: Neighbour & PlacementNeeds & { readonly request: Amounts },
   site: {

@@ -28,13 +28,13 @@ export async function alertsMenu(asking: Asking, session: Session): Promise<void
   }
 }
 
-/** The rules in at most 80 columns; `bioxen alerts rules` prints all fields. */
+/** Returns the rules as a table that fits a terminal of 80 columns; `bioxen alerts rules` prints all fields. */
 function shortRules(rules: readonly AlertRuleView[]): string {
   const rows = rules.map((rule) => [rule.ruleId, raisedWhile(rule), rule.severity]);
   return table(["RULE", "RAISED WHILE", "SEVERITY"], rows);
 }
 
-/** Offers to retry the undelivered notifications of one rule. */
+/** Offers another delivery of undelivered notifications: asks for one rule of `ruleIds`, and requests the delivery. */
 async function deliverAgain(asking: Asking, session: Session, ruleIds: readonly string[]): Promise<void> {
   const chosen = await asking.choose("Deliver again?", [
     ...ruleIds.map((ruleId) => ({ value: ruleId, label: `All of rule ${ruleId}` })),

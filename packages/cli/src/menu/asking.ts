@@ -1,5 +1,6 @@
 /**
- * Questions and output of the menu as a port, so that tests walk through every path without a terminal.
+ * The port through which the menu asks questions and shows output. Tests implement it without a terminal, and so cover
+ * every path of the menu.
  */
 import {
   autocomplete,
@@ -25,24 +26,27 @@ export interface Choice<T extends string> {
 export interface TextQuestion {
   readonly message: string;
   readonly initial?: string;
-  /** Returns the problem of the text in one sentence, or undefined when the text is valid. */
+  /** Returns what is wrong with the entered text, in one sentence; undefined when the text is valid. */
   readonly problem?: (text: string) => string | undefined;
 }
 
-/** Port to the person at the menu. An undefined answer means Esc: go back one level. */
+/**
+ * Asks the user of the menu questions, and shows output. A question returns undefined when the user presses Esc; the
+ * menu then goes back one level.
+ */
 export interface Asking {
   choose<T extends string>(message: string, choices: readonly Choice<T>[]): Promise<T | undefined>;
   text(question: TextQuestion): Promise<string | undefined>;
   confirm(message: string): Promise<boolean | undefined>;
   show(body: string, title: string): void;
   tell(kind: "done" | "refused" | "news", line: string): void;
-  /** Shows `message` as progress until `work` settles, and returns its result. */
+  /** Shows `message` as progress until `work` settles; returns the result of `work`. */
   during<T>(message: string, work: Promise<T>): Promise<T>;
-  /** Redraws the output of `draw` once a second until a key is pressed. */
+  /** Shows the text that `draw` returns, and calls `draw` again once a second until a key is pressed. */
   live(draw: () => Promise<string>): Promise<void>;
 }
 
-/** Thrown on Ctrl-C: ends the whole menu at any question. */
+/** Thrown when the user presses Ctrl-C at a question; it ends the whole menu. */
 export class MenuLeft extends Error {}
 
 /** Returns the number of terminal rows that `text` fills, with lines wrapped at `columns`. */
@@ -53,7 +57,7 @@ export function rowsOf(text: string, columns: number): number {
 
 /** Maximum number of choices in a plain list. A longer list also offers a search by part of the name. */
 const MAX_PLAIN_CHOICES = 12;
-/** Interval of {@link Asking.live}, ms. */
+/** Interval at which {@link Asking.live} redraws its output, ms. */
 const REDRAW_MS = 1_000;
 
 interface PressedKey {
@@ -61,7 +65,7 @@ interface PressedKey {
   readonly ctrl?: boolean;
 }
 
-/** The port on a real terminal, drawn by clack. */
+/** Implements the port {@link Asking} on a terminal, with the library `@clack/prompts`. */
 export class TerminalAsking implements Asking {
   #interrupted = false;
 

@@ -27,7 +27,7 @@ const SHARE_NAMES = {
   atpPerSecond: "ATP",
   rnaPolymerases: "RNA polymerases",
 } as const;
-/** Shares offered as choices, % of full demand. */
+/** Amounts of a resource that the menu offers as choices, in % of the full demand of the type. */
 const OFFERED_PERCENT = [100, 75, 50, 25] as const;
 const PRIORITIES: readonly Choice<string>[] = [
   { value: "1", label: "1", hint: "low, the default" },
@@ -37,7 +37,7 @@ const PRIORITIES: readonly Choice<string>[] = [
   { value: "5", label: "5", hint: "high: served first" },
 ];
 
-/** Asks for all fields of the VM. Esc at a question returns to the main menu without creating a VM. */
+/** Asks for all fields of a new VM. Esc at a question returns to the main menu without creating a VM. */
 export async function createMenu(asking: Asking, session: Session): Promise<void> {
   const biologicalType = await chooseType(asking);
   if (biologicalType === undefined) return;
@@ -93,7 +93,10 @@ function idProblem(text: string, existing: ReadonlySet<string>): string | undefi
   return existing.has(text) ? `${text} already exists: choose another id` : undefined;
 }
 
-/** Returns the doubling time that the cell model predicts, minutes; null without growth. */
+/**
+ * Returns the doubling time, minutes, that the cell model predicts with these shares; null when the cell would not
+ * grow.
+ */
 function predictedDoubling(biologicalType: BiologicalType, shares: Shares): number | null {
   const full = fullDemand(biologicalType, "basic");
   const wanted = Object.fromEntries(Object.entries(shares).map(([name, percent]) => [name, `${percent}%`]));
@@ -169,7 +172,7 @@ async function confirmAndCreate(
   if (chosen === "start" && start !== undefined) await doVerb(asking, session, start, request.vmId);
 }
 
-/** The placement that the scheduler plans now, with its verdict on every chassis. */
+/** Returns a text with the chassis that the scheduler would choose now, and the score or refusal of every chassis. */
 async function previewOf(session: Session, request: RequestOf<"vmCreate">): Promise<string> {
   const plan = await session.ask("placementPlan", request);
   const [placement] = plan.placements;

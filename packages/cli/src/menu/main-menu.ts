@@ -1,6 +1,6 @@
 /**
- * The menu of `bioxen` without arguments on a terminal. Esc goes back, Ctrl-C leaves. Every entry sends its commands
- * only after its last question, so leaving never interrupts a change.
+ * The menu that `bioxen` without arguments opens on a terminal. Esc goes back one level, Ctrl-C leaves the menu. An
+ * entry sends its commands only after its last question, so leaving at a question never interrupts a change.
  */
 import { chassisTable, ledgerWords } from "../commands/chassis.ts";
 import { eventLine } from "../commands/event-words.ts";
@@ -13,10 +13,10 @@ import { createMenu } from "./create.ts";
 import { resourcesMenu } from "./resources.ts";
 import { statusMenu, VERBS, verbMenu, vmsMenu } from "./vm-actions.ts";
 
-/** Number of latest events shown. */
+/** Number of events that the entry "Events" shows: the latest ones of the log. */
 const RECENT_EVENTS = 20;
 
-/** Shows the menu until the person leaves. A refusal is shown and the menu continues. */
+/** Shows the menu until the user leaves it. After a refused command, it shows the refusal and continues. */
 export async function mainMenu(asking: Asking, session: Session): Promise<void> {
   for (;;) {
     const chosen = await asking.choose("What next?", await entries(session));
@@ -30,7 +30,10 @@ export async function mainMenu(asking: Asking, session: Session): Promise<void> 
   }
 }
 
-/** Entries of the main menu. A verb is listed only while at least one VM allows it. */
+/**
+ * Returns the entries of the main menu. A verb such as `start` is listed only when the state of at least one VM allows
+ * it.
+ */
 async function entries(session: Session) {
   const [vms, alerts] = await Promise.all([
     session.listAllVms().catch(() => []),

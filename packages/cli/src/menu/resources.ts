@@ -12,7 +12,7 @@ import { bar, table } from "../terminal.ts";
 import type { Asking } from "./asking.ts";
 import { chooseVm } from "./vm-actions.ts";
 
-/** States in which the contract allows a resize. */
+/** VM states in which the service accepts a resize. */
 const RESIZABLE: readonly VmView["state"][] = ["created", "stopped", "error", "running", "paused"];
 
 export async function resourcesMenu(asking: Asking, session: Session): Promise<void> {
@@ -32,7 +32,10 @@ export async function resourcesMenu(asking: Asking, session: Session): Promise<v
   }
 }
 
-/** Shows the smallest sufficient allocation according to the cell model, and applies it after a confirmation. */
+/**
+ * Asks for a cell and shows its optimum: the smallest allocation with nearly the best growth, by the cell model.
+ * Resizes the cell to the optimum if the user confirms.
+ */
 async function optimiseMenu(asking: Asking, session: Session): Promise<void> {
   const vms = (await session.listAllVms()).filter(
     (vm) => vm.vmType === "basic" && RESIZABLE.includes(vm.state),

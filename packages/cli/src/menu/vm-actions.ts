@@ -13,7 +13,7 @@ interface Verb {
   readonly name: "start" | "pause" | "resume" | "stop" | "destroy";
   readonly endpoint: EndpointName & ("vmStart" | "vmPause" | "vmResume" | "vmStop" | "vmDestroy");
   readonly title: string;
-  /** States in which the contract allows the verb. */
+  /** VM states in which the service accepts the verb. The menu offers the verb only in these states. */
   readonly from: readonly VmView["state"][];
 }
 
@@ -32,14 +32,14 @@ export const VERBS: readonly Verb[] = [
 
 /** States that a VM leaves without a further command. */
 const TRANSITIONAL: readonly VmView["state"][] = ["starting", "stopping"];
-/** Interval at which a VM in transition is polled, ms. */
+/** Interval between two queries of a VM that is changing state, ms. */
 const POLL_INTERVAL_MS = 100;
 
 export function allowedVerbs(vm: VmView): readonly Verb[] {
   return VERBS.filter(({ from }) => from.includes(vm.state));
 }
 
-/** Returns the id that the person chooses among `vms`, undefined on Esc. */
+/** Asks the user to choose one of `vms`. Returns the id of the chosen VM, or undefined on Esc. */
 export function chooseVm(
   asking: Asking,
   message: string,
@@ -54,7 +54,10 @@ export function chooseVm(
   );
 }
 
-/** Sends the verb after any confirmation, waits until the VM settles, and shows its state. */
+/**
+ * Sends the verb's command for the VM; `destroy` needs a confirmation first. Waits until the change of state is
+ * complete, and shows the new state.
+ */
 export async function doVerb(asking: Asking, session: Session, verb: Verb, vmId: string): Promise<void> {
   if (verb.name === "destroy") {
     const sure = await asking.confirm(`Destroy ${vmId}? Its content is lost.`);
@@ -67,7 +70,9 @@ export async function doVerb(asking: Asking, session: Session, verb: Verb, vmId:
   asking.tell(vm.state === "error" ? "refused" : "done", `${vmId} is ${paintState(vm.state)}${why}`);
 }
 
-/** Polls the VM until it settles, at most for the timeout of a request. Returns the last view. */
+/**
+ * Queries the VM until its change of state is complete, or until the request timeout has passed. Returns the last view.
+ */
 async function settled(session: Session, vmId: string, verb: Verb): Promise<VmView> {
   const deadline = Date.now() + session.timeoutMs;
   for (;;) {
@@ -80,7 +85,7 @@ async function settled(session: Session, vmId: string, verb: Verb): Promise<VmVi
   }
 }
 
-/** Chooses one of the VMs that allow the verb, and carries it out. */
+/** Asks for one of the VMs whose state allows the verb, and carries out the verb on it. */
 export async function verbMenu(asking: Asking, session: Session, verb: Verb): Promise<void> {
   const vms = (await session.listAllVms()).filter((vm) => verb.from.includes(vm.state));
   if (vms.length === 0) return asking.tell("news", `no VM can ${verb.name} now`);

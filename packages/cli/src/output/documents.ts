@@ -23,7 +23,7 @@ go to stderr. [cli.schema.json](cli.schema.json) has a JSON Schema of each outpu
 
 `;
 
-/** Help as `bioxen … --help` prints it without a terminal, wrapped at {@link HELP_COLUMNS}. */
+/** Returns the help text of a command as `--help` prints it without a terminal, wrapped at {@link HELP_COLUMNS}. */
 function helpOf(command: Command): string {
   let text = "";
   const write = (part: string) => {
@@ -40,7 +40,10 @@ function helpOf(command: Command): string {
   return text.trimEnd();
 }
 
-/** The section of a command in docs/cli.md, followed by those of its visible subcommands. */
+/**
+ * Returns the section of a command in docs/cli.md, followed by the sections of its visible subcommands. `words` is the
+ * full name of the command, such as `vm create`.
+ */
 function sectionsOf(command: Command, words: string): string[] {
   const form = OUTPUTS[words]?.form;
   const printed = form === "lines" ? "\n\nWith `--json`: one JSON document per line." : "";

@@ -22,7 +22,7 @@ export interface Output {
 
 const ok = z.literal(true);
 
-/** Output of a refusal, and of wrong usage. */
+/** The `--json` output of a command that was refused or used wrongly. */
 export const errorOutput = z.strictObject({
   ok: z.literal(false),
   error: z.strictObject({
@@ -42,7 +42,10 @@ const lines = (schema: z.ZodType): Output => ({ form: "lines", schema });
 const reply = (name: EndpointName): Output => document(replyOf(name));
 const shaped = (shape: z.ZodRawShape): Output => document(z.object({ ok, ...shape }));
 
-/** Returns the schema for one or several VMs: the reply of the service for one id, else one result per VM. */
+/**
+ * Returns the output schema of a command that takes one VM id or several. With one id the output is the reply of the
+ * service; with several ids it has one result per VM.
+ */
 function each(name: EndpointName): Output {
   const one = replyOf(name);
   const result = z.union([one.extend({ vmId: z.string() }), errorOutput.extend({ vmId: z.string() })]);
@@ -62,7 +65,7 @@ const verifierReport = z.object({
 });
 
 const reference = z.object({ seq: z.int(), type: z.string(), subject: z.string() });
-/** CloudEvents 1.0 with the extensions of docs/PROTOCOL.md. */
+/** A stored event: a CloudEvent 1.0 with the extensions of docs/PROTOCOL.md. */
 const storedEvent = z.object({
   seq: z.int(),
   specversion: z.literal("1.0"),
@@ -86,7 +89,7 @@ const service = z.object({
   instances: count,
   ready: z.boolean(),
   urls: z.array(z.string()),
-  /** Host and process id of the instances that report them. */
+  /** Host and process id of each instance of the service that reports them. */
   processes: z.array(z.object({ host: z.string(), pid: count })),
 });
 const setting = z.object({
@@ -137,7 +140,7 @@ const job = z.object({
   attempts: z.int().nullable(),
   error: jobError.nullable(),
 });
-/** Stored reply of a job: any reply of docs/PROTOCOL.md. */
+/** The stored reply to the command of a job: any reply in docs/PROTOCOL.md. */
 const anyReply = z.looseObject({ ok: z.boolean() });
 const letter = shaped({ id: z.string(), command: z.string() });
 
@@ -163,7 +166,7 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
       fingerprint: z.string(),
       username: z.string(),
       password: z.string().optional().meta({ description: "absent with --secrets" }),
-      /** SSH access to the guests; their host keys are in the VM records of the pool. */
+      /** SSH login to the guests of the fake pool. Their host keys are in the VM records of the pool. */
       guests: z.object({ username: z.string(), password: z.string(), port: z.int() }).optional(),
     }),
   ),
@@ -321,7 +324,7 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
   "metrics export": lines((replyOf("monitorHistory").shape["points"] as z.ZodArray).element as z.ZodType),
 };
 
-/** The text of docs/cli.schema.json: one property per command; shared schemas are in `$defs`. */
+/** Returns the text of docs/cli.schema.json. It has one property per command; shared schemas are in `$defs`. */
 export function outputSchemaDocument(): string {
   const commands = Object.entries(OUTPUTS).map(([command, { form, schema }]) => {
     const printed = form === "lines" ? "one line with --json" : "output with --json";

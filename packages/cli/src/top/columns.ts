@@ -12,13 +12,13 @@ export interface Column {
   /** Whether the text is right-aligned, as numbers are. */
   readonly right?: boolean;
   readonly cell: (vm: TopVm, atMs: number) => string;
-  /** Sort key; null sorts last in both directions. */
+  /** Returns the sort key of a VM. A VM whose key is null comes last in both directions. */
   readonly key: (vm: TopVm, atMs: number) => number | string | null;
-  /** Default direction: descending for numbers, ascending for names. */
+  /** Whether the default order is descending, as for numbers; names are sorted in ascending order. */
   readonly descending?: boolean;
 }
 
-/** A right-aligned column of numbers, sorted in descending order; a missing value is shown as a dash. */
+/** Returns a right-aligned column of numbers, sorted in descending order; a missing value is shown as a dash. */
 function number(
   name: string,
   width: number,
@@ -32,7 +32,7 @@ function number(
   return { name, width, right: true, cell, key: value, descending: true };
 }
 
-/** Used part of a cap in percent; null when either is unknown or the cap is zero. */
+/** Returns `used` in percent of `cap`; null when either is unknown or `cap` is zero. */
 function share(used: number | undefined, cap: number | undefined): number | null {
   return used === undefined || cap === undefined || cap === 0 ? null : (100 * used) / cap;
 }
@@ -76,7 +76,7 @@ export const COLUMNS: readonly Column[] = [
   ),
 ];
 
-/** The columns that fit into `width` terminal cells; the sort column is always included. */
+/** Returns the columns that fit into `width` characters. The column that the VMs are sorted by is always included. */
 export function fittingColumns(width: number, sortedBy: string): Column[] {
   const wanted = COLUMNS.filter((column) => column.name === sortedBy);
   let left = width - wanted.reduce((sum, column) => sum + column.width + 1, 0);

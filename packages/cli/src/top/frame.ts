@@ -1,10 +1,10 @@
 /**
- * One frame of `bioxen top` as lines of text that fit the terminal: a pure function of the picture, the view and the
- * size.
+ * Draws one frame of `bioxen top` as lines of text that fit the terminal. A frame depends only on the fleet data (the
+ * picture), the user's choices (the view) and the terminal size.
  *
- * From top to bottom: two lines on the fleet, the worst alerts (at most a fifth of the height), the chassis with their
- * fullest resource (at most a third), the VMs in the remaining rows, and the keys. On a small terminal the VMs are
- * omitted first.
+ * From top to bottom: two lines about the fleet, the worst alerts (at most a fifth of the height), the chassis with
+ * their fullest resource (at most a third), the VMs in the remaining rows, and the keys. On a small terminal the VMs
+ * are omitted first.
  */
 import { ago, bar, fit, paint, paintState, SEVERITY_COLOURS } from "../terminal.ts";
 import { type Column, fittingColumns, sortedVms } from "./columns.ts";
@@ -18,11 +18,11 @@ export interface TopSize {
 export interface TopView {
   readonly sortedBy: string;
   readonly reversed: boolean;
-  /** Number of VM rows scrolled past. */
+  /** Number of VMs that are scrolled out above the first visible row. */
   readonly scroll: number;
-  /** Text that the id, chassis, type or state of a shown VM contains; empty shows all. */
+  /** Only VMs whose id, chassis, type or state contains this text are shown; an empty text shows all VMs. */
   readonly filter: string;
-  /** Whether key presses edit the filter. */
+  /** True while the user types the filter: key presses then edit it. */
   readonly typing: boolean;
   readonly paused: boolean;
 }
@@ -41,10 +41,13 @@ const MIN_COLUMNS = 20;
 /** Minimum height of a frame, in lines. A shorter terminal cuts the frame off. */
 const MIN_ROWS = 4;
 const BAR_CELLS = 20;
-/** Shown in place of the fullest resource until the ledger of a chassis is open. */
+/** Text in the line of a chassis, instead of its fullest resource, until the ledger of the chassis is open. */
 const NO_LEDGER = "no ledger yet";
 
-/** Returns the lines of one frame. `trouble`, the reason why the picture is out of date, replaces the line of keys. */
+/**
+ * Returns the lines of one frame. `trouble` is the reason why the data is out of date; if given, it replaces the line
+ * of keys.
+ */
 export function frameOf(picture: TopPicture, view: TopView, size: TopSize, trouble?: string): string[] {
   const columns = Math.max(MIN_COLUMNS, size.columns);
   const rows = Math.max(MIN_ROWS, size.rows);
@@ -57,7 +60,7 @@ export function frameOf(picture: TopPicture, view: TopView, size: TopSize, troub
   return [...head, ...alerts, ...chassis, ...body].slice(0, rows - 1).concat(keys);
 }
 
-/** One line per alert, at most `most`; the last line counts the omitted ones. */
+/** Returns one line per alert, at most `most` lines. When alerts are omitted, the last line gives their number. */
 function alertLines({ alerts, alertsTotal, atMs }: TopPicture, columns: number, most: number): string[] {
   const shown = alertsTotal > most ? alerts.slice(0, most - 1) : alerts;
   const lines = shown.map(({ severity, ruleId, target, metric, value, sinceMs }) => {
@@ -82,7 +85,9 @@ function headLines({ fleet, chassis, atMs }: TopPicture, columns: number): strin
   ];
 }
 
-/** One line per chassis with its fullest resource, because that resource limits which VMs still fit. */
+/**
+ * Returns at most `most` lines, one per chassis with its fullest resource: that resource limits which VMs still fit.
+ */
 function chassisLines(all: readonly TopChassis[], columns: number, most: number): string[] {
   const shown = all.length > most ? all.slice(0, most - 1) : all;
   const nameWidth = Math.max(7, ...shown.map(({ chassis }) => chassis.chassisId.length));

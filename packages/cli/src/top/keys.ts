@@ -1,12 +1,12 @@
 /**
- * Key bindings of `bioxen top` as a pure function from view and key to the next view.
+ * The key bindings of `bioxen top`: a pure function from the present view and a key to the next view.
  */
 import { COLUMNS } from "./columns.ts";
 import { FIRST_VIEW, type TopView } from "./frame.ts";
 
-/** Rows that Page Up and Page Down scroll. */
+/** Number of rows that Page Up and Page Down scroll. */
 const PAGE_ROWS = 10;
-/** Longest filter text, the length limit of an id. */
+/** Maximum length of the filter text, in characters: that of an id. */
 const MAX_FILTER_LENGTH = 63;
 
 /** A key press as Node's readline reports it. */

@@ -32,7 +32,7 @@ export interface TopPicture {
 
 const SEVERITY_ORDER = ["critical", "warning", "info"];
 
-/** Queries all services at once. Fails when one of them does not answer. */
+/** Queries the services in parallel, and returns the data of one frame. Rejects when one of them does not answer. */
 export async function takePicture(session: Session): Promise<TopPicture> {
   const [vms, fleet, { chassis }, { ledgers }, { active, activeTotal }] = await Promise.all([
     session.listAllVms(),

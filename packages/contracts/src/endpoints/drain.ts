@@ -13,8 +13,8 @@ import { endpoint } from "./endpoint.ts";
  */
 export const DEFAULT_DRAIN_PARALLELISM = 4;
 /**
- * Maximum number of parallel moves of one drain. No agent stores this many guest states at once, so that further moves
- * would only wait while each occupies room on two chassis.
+ * Maximum number of parallel moves of one drain. No agent stores this many guest states at once. More parallel moves
+ * would only wait, and each of them would occupy room on two chassis.
  */
 export const MAX_DRAIN_PARALLELISM = 64;
 /** Default deadline of a drain, ms: ten minutes. An operator at a terminal has noticed a stuck drain by then. */
@@ -35,9 +35,10 @@ export const drainView = z
     moved: z.int(),
     remaining: z.int(),
     /**
-     * `moved`: the VM is on `toChassisId`. `gone`: the VM left without a placement on another chassis; `reason` says
-     * why. `moving`: the VM has a reservation on `toChassisId` and is handed over. `waiting`: the VM still runs on the
-     * drained chassis; `reason` says what it waits for. `remains`: the drain ended before the VM could leave.
+     * The progress of each VM of the drain. `moved`: the VM is on `toChassisId`. `gone`: the VM left without a
+     * placement on another chassis; `reason` says why. `moving`: the VM has a reservation on `toChassisId` and is
+     * handed over. `waiting`: the VM still runs on the drained chassis; `reason` says what it waits for. `remains`: the
+     * drain ended before the VM could leave.
      */
     vms: z.array(
       z.object({

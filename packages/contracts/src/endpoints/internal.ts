@@ -1,5 +1,6 @@
 /**
- * The endpoints between BioXen's own services: the scheduler proposes, the allocator disposes, agents report.
+ * The endpoints between BioXen's own services: the scheduler proposes placements, the allocator accepts or refuses
+ * them, and agents report changes of their guests.
  *
  * These shapes may change with the version. The public contract is everything else in the catalogue.
  */
@@ -51,16 +52,19 @@ export const INTERNAL_ENDPOINTS = {
       ]),
       reason: z.string().max(4_096).default(""),
       code: z.string().max(63).default("INTERNAL"),
-      /** The stored state; present with `checkpointed`, and with `handed-over` where the driver stores states. */
+      /**
+       * The stored state of the guest; present with `checkpointed`, and with `handed-over` if the driver stores guest
+       * states.
+       */
       checkpoint: checkpointRecord.optional(),
       /** With `checkpoint`: the number of restores that the VM had when this guest started. */
       restores: z.int().min(0).optional(),
-      /** With `checkpoint-lost`: the unusable checkpoint; `code` says why. */
+      /** With `checkpoint-lost`: the id of the checkpoint that cannot be used; `code` says why. */
       checkpointId: z.string().max(63).optional(),
-      /** With `outside-change`: the change that was seen. */
+      /** With `outside-change`: the change of the machine that BioXen did not make. */
       outside: outsideChange.optional(),
     }),
-    /** `seq` is the sequence of the VM's last event, 0 without one. */
+    /** `seq` is the sequence of the VM's last event; 0 if the VM has no event. */
     z.object({ changed: z.boolean(), seq: z.int().min(0) }),
     true,
   ),
@@ -110,8 +114,8 @@ export const INTERNAL_ENDPOINTS = {
       planId: z.string().max(63),
       reservations: z.array(reservation).min(1).max(MAX_PAGE),
       /**
-       * Token of the proposer's lease. A proposal without one counts as older than every lease: a ledger accepts it
-       * only when it has never seen a token.
+       * Lease token of the scheduler that makes the proposal. A ledger accepts a proposal without a token only when it
+       * has never seen a token.
        */
       proposerToken: z.int().min(1).optional(),
     }),
@@ -134,7 +138,7 @@ export const INTERNAL_ENDPOINTS = {
   ),
 } as const;
 
-/** The request of an agent's `exec` endpoint. `fence` selects the guest. */
+/** The request of an agent's `exec` endpoint. `fence` is the fencing token of the guest's reservation. */
 export const agentExecRequest = z.strictObject({ vmId: id, fence: z.int().min(1), source, timeoutMs });
 export type AgentExecRequest = z.infer<typeof agentExecRequest>;
 
@@ -147,7 +151,7 @@ const agentCheckpointRequest = z.strictObject({
 export type AgentCheckpointRequest = z.infer<typeof agentCheckpointRequest>;
 const takenCheckpoint = z.object({ checkpoint: checkpointRecord, restores: z.int().min(0) });
 
-/** The endpoint of one agent that stores the state of a guest as a blob. It appends no event. */
+/** Returns the endpoint of one agent that stores the state of a guest as a blob. The call appends no event. */
 export function agentCheckpoint(
   agentId: string,
 ): Endpoint<typeof agentCheckpointRequest, typeof takenCheckpoint> {
@@ -156,7 +160,7 @@ export function agentCheckpoint(
   return endpoint(subject, "chassis-agent", summary, agentCheckpointRequest, takenCheckpoint, true);
 }
 
-/** The endpoint of one agent that lifecycle forwards `exec` to. */
+/** Returns the endpoint of one agent to which lifecycle forwards an `exec` command. */
 export function agentExec(agentId: string): Endpoint<typeof agentExecRequest, typeof execResult> {
   const summary =
     "Run a program in a guest of this agent. A command that is forwarded twice is carried out once.";

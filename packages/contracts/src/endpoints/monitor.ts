@@ -22,9 +22,9 @@ const utilisation = z.record(z.string(), resourceUse);
 export const HEALTH_CODES = ["starved", "stalled", "lagging", "slow"] as const;
 /** Number of VMs by health code. */
 const impaired = z.record(z.string(), z.int());
-/** Samples that arrived and samples that were lost, since the monitor started. */
+/** Number of telemetry samples that arrived, and number that were lost, since the monitor started. */
 const loss = z.object({ received: z.int(), lost: z.int() });
-/** The fleet at one instant, or the means over a time span. */
+/** Figures about the fleet: at one instant, or as means over a time span. */
 const fleetPoint = z.object({
   atMs: z.int(),
   vmsRunning: z.number(),
@@ -87,7 +87,10 @@ export const MONITOR_ENDPOINTS = {
       samples: z.array(vmSample),
       impaired,
       waits: z.object({ waiting: z.int(), oldestMs: z.int() }),
-      /** Starts since the monitor started. A quantile is the upper bound of its bucket. */
+      /**
+       * VM starts since the monitor started: their number and how long they took. A quantile is the upper bound of its
+       * histogram bucket.
+       */
       starts: z.object({
         count: z.int(),
         p50Ms: z.number().nullable(),

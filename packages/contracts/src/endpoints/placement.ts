@@ -31,13 +31,14 @@ export const createRequest = z.strictObject({
   vmType: z.enum(VM_TYPES).default("basic"),
   resources: requestedResources.default({}),
   /**
-   * The minimum that starving leaves the VM, in the form of `resources`. A resource that is left out keeps its
-   * requested amount.
+   * The amounts that the VM keeps when preemption starves it, in the form of `resources`. A resource that is left out
+   * keeps its requested amount.
    */
   guarantee: requestedResources.optional(),
   /**
-   * Ceiling for borrowing idle ribosomes, RNA polymerases and ATP of the chassis, in the form of `resources`. Idle
-   * capacity is shared by weight of priority. Absent: the VM borrows nothing and grows on its allocation.
+   * The amounts up to which the VM may borrow idle ribosomes, RNA polymerases and ATP of its chassis, in the form of
+   * `resources`. VMs share idle capacity by the weight of their priority. Absent: the VM borrows nothing and grows on
+   * its allocation.
    */
   burst: requestedResources.optional(),
   priority: priority.default(1),
@@ -72,7 +73,7 @@ const preemptionPlanned = z.object({
   ),
 });
 
-/** One VM that was preempted; `active` while it still holds less than its request. */
+/** A VM that was preempted for the explained VM. `active` is true while it still holds less than its request. */
 const preemptedForIt = z.object({
   vmId: z.string(),
   mode: z.enum(PREEMPTION_MODES),

@@ -10,7 +10,9 @@ export const ALERT_EVENTS = {
   "bioxen.alert.rule-set.v1": recordedAlertRule,
   /** The rule was removed. Its active alerts, one for each of `targets`, ended with it. */
   "bioxen.alert.rule-removed.v1": z.object({ targets: z.array(z.string()) }),
-  /** The value has been beyond the threshold since `sinceMs`, at least for the rule's hold time. */
+  /**
+   * An alert was raised: the value has been beyond the threshold since `sinceMs`, for at least the rule's hold time.
+   */
   "bioxen.alert.raised.v1": z.object({
     target: z.string(),
     metric: z.string(),
@@ -25,8 +27,8 @@ export const ALERT_EVENTS = {
     code: z.enum(CLEARING_CODES),
   }),
   /**
-   * Each notification was published and delivered to every webhook except those in `undelivered`, whose attempts are
-   * used up.
+   * The notifications were sent. Each one was published, and delivered to every webhook except those in `undelivered`,
+   * whose attempts are used up.
    */
   "bioxen.alert.notified.v1": z.object({
     notifications: z

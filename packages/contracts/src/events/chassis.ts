@@ -10,8 +10,8 @@ const registration = z.object({
   capacity: recordedAmounts,
   overheadPermille: z.int().min(0).max(1000),
   /**
-   * Per resource, the share of the real amount that the ledger offers, in permille (1200 = 120 %). An absent name means
-   * 1000.
+   * Per resource, the share of the real amount that the ledger offers, in permille (1200 = 120 %). The share of a
+   * resource that is left out is 1000.
    */
   oversubscribePermille: recordedAmounts.optional(),
   maxVms: z.int().min(0),
@@ -29,8 +29,9 @@ export const CHASSIS_EVENTS = {
   "bioxen.chassis.uncordoned.v1": z.object({}),
   "bioxen.chassis.removed.v1": z.object({}),
   /**
-   * No heartbeat of the chassis' agent arrived for `silentMs`; the limit is `timeoutMs`. Its `basic` VMs are placed
-   * elsewhere. `lossesInARow` counts 1, 2, 3 … while each loss follows soon after the recovery before it.
+   * The chassis counts as lost: no heartbeat of its agent arrived for `silentMs`, and the limit is `timeoutMs`. The
+   * `basic` VMs of the chassis are placed elsewhere. `lossesInARow` is 1 for the first loss, and grows by 1 with each
+   * loss that follows soon after the previous recovery.
    */
   "bioxen.chassis.lost.v1": z.object({
     silentMs: z.int().min(0),

@@ -28,8 +28,8 @@ export const DRAIN_EVENTS = {
   /** No VM is left. The chassis stays cordoned. */
   "bioxen.drain.completed.v1": z.object({}),
   /**
-   * The deadline passed with these VMs still there. The chassis stays cordoned; moves without a reservation are
-   * cancelled.
+   * The deadline passed while the VMs in `remaining` were still on the chassis. The chassis stays cordoned; moves
+   * without a reservation are cancelled.
    */
   "bioxen.drain.given-up.v1": z.object({
     remaining: z.array(z.object({ vmId: z.string(), reason: z.string() })),

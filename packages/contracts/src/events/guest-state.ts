@@ -5,7 +5,7 @@ import { z } from "zod";
 
 /** A stored state of a guest: the blob `<vmId>.<checkpointId>`. */
 export const checkpointRecord = z.object({
-  /** Unique: an id is used for one content only. */
+  /** Id of the stored state. An id is used for one content only. */
   checkpointId: z.string(),
   /** Simulated time of the guest at the checkpoint, in minutes. */
   simMinutes: z.int().min(0),

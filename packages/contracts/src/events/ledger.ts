@@ -36,7 +36,7 @@ export const reservation = z.object({
   vmId: z.string(),
   incarnation: z.int().min(1),
   amounts: recordedAmounts,
-  /** Absent in logs from before decisions were recorded. */
+  /** Why the scheduler chose the chassis; absent in logs from before decisions were recorded. */
   decision: placementDecision.optional(),
 });
 
@@ -44,7 +44,8 @@ export const reservation = z.object({
 export const entryKey = z.object({ vmId: z.string(), fence: z.int().min(1) });
 
 /**
- * Per resource, the share of the real amount that is offered, in permille (1200 = 120 %). An absent name means 1000.
+ * Per resource, the share of the real amount that the ledger offers, in permille (1200 = 120 %). The share of a
+ * resource that is left out is 1000.
  */
 const oversubscribePermille = recordedAmounts.optional();
 
@@ -79,8 +80,8 @@ export const LEDGER_EVENTS = {
   "bioxen.ledger.expired.v1": z.object({ entries: z.array(entryKey).min(1) }),
   "bioxen.ledger.resized.v1": z.object({ vmId: z.string(), fence: z.int().min(1), amounts: recordedAmounts }),
   /**
-   * Advances the ledger's last sequence and changes nothing else. Every later decision on this ledger knows the quota,
-   * and every unused earlier charge is void.
+   * Changes nothing in the ledger except its last sequence. Every later decision on this ledger therefore knows the
+   * quota, and every earlier charge that is still unused becomes void.
    */
   "bioxen.ledger.fenced.v1": z.object({ quota: z.string() }),
   "bioxen.ledger.closed.v1": z.object({}),

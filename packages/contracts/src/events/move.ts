@@ -1,9 +1,9 @@
 /**
  * The events of the move of a running VM from one chassis to another.
  *
- * After `migration-requested` the VM waits for a place elsewhere and keeps running. After `migrating` it has that place
- * as well as its own, and its agent hands the guest over. After `moved` it starts at the new place. Until then the move
- * can be cancelled, and the VM stays where it is.
+ * After `migration-requested` the VM waits for a place on another chassis and keeps running. After `migrating` it has
+ * that place in addition to its present one, and its agent hands the guest over. After `moved` it starts at the new
+ * place. Before `moved`, the move can be cancelled, and the VM then stays where it is.
  */
 import { z } from "zod";
 import { recordedAmounts } from "../schemas.ts";
@@ -42,12 +42,13 @@ export const MOVE_EVENTS = {
     reason: z.string(),
   }),
   /**
-   * The ledger of the target holds a reservation in addition to the present one. The agent hands the guest over next.
+   * The ledger of the target chassis holds a reservation for the VM, in addition to the one on its present chassis. The
+   * agent hands the guest over next.
    */
   "bioxen.vm.migrating.v1": place,
   /**
-   * The guest was taken down at the old place and continues at the new one from `checkpoint`. Without a `checkpoint` it
-   * continues from the VM's previous one, or else from the beginning. The old reservation is released.
+   * The guest was taken down at the old place and continues at the new one from `checkpoint`. Without `checkpoint` it
+   * continues from the VM's previous checkpoint, or without one from the beginning. The old reservation is released.
    */
   "bioxen.vm.moved.v1": place.extend({ checkpoint: checkpointRecord.nullable().optional() }),
   /** The move ended, and the VM stays where it is. */

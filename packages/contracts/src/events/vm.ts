@@ -37,9 +37,9 @@ export const vmCreated = z.object({
   biologicalType: z.enum(BIOLOGICAL_TYPES),
   vmType: z.enum(VM_TYPES),
   request: recordedAmounts,
-  /** The minimum that starving leaves the VM; absent: its full request. */
+  /** The amounts that the VM keeps when preemption starves it; absent: its full request. */
   guarantee: recordedAmounts.optional(),
-  /** Ceiling for borrowing idle capacity of its chassis; absent: the VM borrows nothing. */
+  /** The amounts up to which the VM may borrow idle capacity of its chassis; absent: the VM borrows nothing. */
   burst: recordedAmounts.optional(),
   priority: z.int(),
   seed: z.int(),
@@ -97,8 +97,8 @@ export const VM_EVENTS = {
   "bioxen.vm.stopped.v1": z.object({ reason: z.string() }),
   "bioxen.vm.failed.v1": z.object({ reason: z.string(), code: z.string() }),
   /**
-   * The VM lost its place, the reservation `fence` on `chassisId`, and waits for another. `chassisId` is null in old
-   * logs only.
+   * The VM lost its place, the reservation `fence` on `chassisId`, and waits for another place. `chassisId` is null in
+   * old logs only.
    */
   "bioxen.vm.displaced.v2": z.object({
     fence: z.int().min(1),
@@ -140,7 +140,7 @@ export type VmEvent = {
   [T in keyof typeof VM_EVENTS]: { readonly type: T; readonly data: z.infer<(typeof VM_EVENTS)[T]> };
 }[keyof typeof VM_EVENTS];
 
-/** Versions that are read but no longer written. */
+/** Versions of VM events that are read but no longer written. */
 export const SUPERSEDED_VM_EVENTS = {
   "bioxen.vm.displaced.v1": z.object({ fence: z.int().min(1), reason: z.string() }),
 } as const;
