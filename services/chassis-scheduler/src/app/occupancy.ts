@@ -65,8 +65,8 @@ export class Occupancy {
   }
 
   /**
-   * Returns false while the drain is newer than the folds of the feed, which happens after it was read from
-   * the log directly. VMs that the drain names may then be unknown here, and would be taken for gone.
+   * Returns true when the folds of the feed are at least as new as the chassis' drain. They are older after the drain
+   * was read from the log directly. VMs that the drain names may then be unknown here, and would be taken for gone.
    */
   isCaughtUpWithDrain(chassisId: string): boolean {
     return this.#feed === undefined || this.#feed.appliedSeq >= this.#folds.drains.get(chassisId).lastSeq;

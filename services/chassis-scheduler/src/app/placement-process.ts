@@ -32,7 +32,7 @@ import { PreemptionCalls } from "./preemption-calls.ts";
 import { MAX_BATCH, Proposals } from "./proposals.ts";
 import { ReplanTriggers } from "./replan-triggers.ts";
 
-/** The one key of the reconciler. */
+/** The only key of the reconciler: one plan covers the whole cluster. */
 const PLAN = "plan";
 
 export class PlacementProcess {
@@ -91,7 +91,7 @@ export class PlacementProcess {
     return this.#reconciler.stop();
   }
 
-  /** Resolves once the folds have the outcome of the round that runs now, or once that round has failed. */
+  /** Resolves once the folds have applied the events that the present round caused, or once that round has failed. */
   settled(): Promise<void> {
     return this.#round.catch(() => undefined);
   }
@@ -139,7 +139,9 @@ export class PlacementProcess {
     return settleClaims(plan, waiting, contended, preempted, { mayPreempt: this.#cluster.isLivenessKnown() });
   }
 
-  /** Makes all calls of the settlement at once, and returns the sequence of the newest event that they caused. */
+  /**
+   * Makes all calls of the settlement at once, and returns the sequence of the newest event that these calls caused.
+   */
   async #carryOut(
     { placements, preemptions, reinstatements }: Settlement,
     token: number,

@@ -121,7 +121,7 @@ export class PlacementQueries {
     });
   }
 
-  /** Returns all rooms as if these VMs had no place. */
+  /** Returns the room of every chassis, computed as if these VMs had no place. */
   #roomsWithout(vms: readonly WaitingVm[]): readonly ChassisRoom[] {
     const own = new Map<string, string[]>();
     for (const { vmId } of vms) {

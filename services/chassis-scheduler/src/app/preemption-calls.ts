@@ -26,8 +26,9 @@ export class PreemptionCalls {
   }
 
   /**
-   * Preempts the victims one by one, and returns the sequence of their newest event, 0 for none. `acts` is asked before
-   * each: an instance that has lost its lease preempts no further VM.
+   * Preempts the victims one by one, and returns the sequence of the newest event that this caused; 0 for none. Calls
+   * `acts` before each victim, and stops when it returns false: an instance that has lost its lease preempts no further
+   * VM.
    */
   async preempt({ vm, chassisId, victims, lacking }: Preemption, acts: () => boolean): Promise<number> {
     const by = { by: vm.vmId, byPriority: vm.priority, reason: reasonOf(vm, chassisId, lacking) };
@@ -48,7 +49,10 @@ export class PreemptionCalls {
     return last;
   }
 
-  /** Gives the VM its full request back, and returns the sequence of its event; 0 when there is no room for it now. */
+  /**
+   * Gives the VM its full request back, and returns the sequence of the event that records this; 0 when there is no
+   * room for it now.
+   */
   async reinstate({ vmId, fence, preemptedSeq }: PreemptedVm): Promise<number> {
     const reply = await callEndpoint(
       this.#ports.bus,
@@ -66,7 +70,7 @@ export class PreemptionCalls {
     throw callFailure(ENDPOINTS.vmReinstate.subject, reply.error);
   }
 
-  /** Returns the causation of a call about this VM: it continues the chain of the VM's last event. */
+  /** Returns the causation of a call about this VM: the call continues the correlation id of the VM's last event. */
   #causationOf(vmId: string) {
     const last = this.#cluster.vms.last(vmId);
     return last === undefined ? {} : { causation: causedBy(last) };

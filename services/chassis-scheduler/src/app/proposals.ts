@@ -21,7 +21,9 @@ const CALL_TIMEOUT_MS = 10_000;
 export const MAX_BATCH = 250;
 
 export interface ProposalOutcome {
-  /** Sequence of the newest event that the proposal caused, 0 for none. Plan again only once the folds have it. */
+  /**
+   * Sequence of the newest event that the proposal caused, 0 for none. Plan again only once the folds have applied it.
+   */
   readonly seq: number;
   /** Number of reservations that did not fit the ledger any more: the plan was stale. */
   readonly refused: number;

@@ -22,7 +22,7 @@ import { PlacementQueries } from "./placement-queries.ts";
 import { Rebalancing } from "./rebalancing.ts";
 
 export interface SchedulerOptions {
-  /** Policy for VMs that name none. */
+  /** Placement policy for VMs that name none. */
   readonly policy?: PlacementPolicy;
   /** Chassis types in addition to the built-in ones. */
   readonly chassisTypes?: readonly ChassisTypeData[];
@@ -43,7 +43,7 @@ export function createChassisScheduler(ports: ServicePorts, options: SchedulerOp
   const drains = new DrainProcess(ports, cluster, leadership, () => placements.settled());
   const watch = new ChassisWatch(ports, cluster, leadership, monotonicMs);
   const queries = new PlacementQueries(cluster, ports, policy);
-  // Rebalancing knows only the built-in policies. If an extension package supplies the policy, it uses the default.
+  // Rebalancing knows only the built-in policies. With a policy of an extension package it uses the default.
   const builtIn = PLACEMENT_POLICIES.find((name) => name === policy.name) ?? DEFAULT_POLICY_NAME;
   const rebalancing = new Rebalancing(cluster, ports, builtIn);
   return {

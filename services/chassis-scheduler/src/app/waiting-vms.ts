@@ -77,7 +77,8 @@ export class WaitingVms {
 }
 
 /**
- * Returns a VM that must leave its chassis as a waiting VM. If the move names a chassis, that one is its only choice.
+ * Returns the waiting VM for a VM that must leave its chassis. If the move names a chassis, that chassis is the only
+ * choice.
  */
 function movingVm(vmId: string, vm: Vm): WaitingVm {
   const { migration, chassisId } = vm;

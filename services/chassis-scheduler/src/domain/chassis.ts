@@ -19,13 +19,13 @@ import { FLAP_MEMORY_MS } from "./failure-detector.ts";
 import { isSameRegistration, type Registration } from "./registration.ts";
 
 export interface Silence {
-  /** Silence of the agent, ms. */
+  /** How long the agent has been silent, ms. */
   readonly silentMs: number;
-  /** Limit that the silence exceeds, ms. */
+  /** The limit that `silentMs` exceeds, ms. */
   readonly timeoutMs: number;
 }
 
-/** The fields of a heartbeat on which a recovery depends. */
+/** The fields of a heartbeat that decide whether a lost chassis counts as recovered. */
 export interface AgentSample {
   /** Sequence of the newest event that the agent has applied. */
   readonly appliedSeq: number;
@@ -124,7 +124,7 @@ function cordon(state: ChassisState, chassisId: string): ChassisDecision {
 
 /**
  * Returns true when the chassis has a cordon that a cancelled drain put on, and that must be lifted. The drain's own
- * cordon counts also when it came after the end; a later cordon of an operator does not.
+ * cordon counts even when it came after the drain's end; a later cordon by an operator does not.
  */
 export function isCordonOfCancelledDrain(chassis: ChassisState, drain: DrainState): chassis is Chassis {
   if (!drain.exists || drain.status !== "cancelled" || drain.wasCordoned || drain.ended === null)

@@ -24,11 +24,11 @@ export type Verdict = "unknown" | "alive" | "suspect" | "lost";
 export interface HeartbeatStats {
   /** Instant of the last heartbeat; null before the first. */
   readonly heardAtMs: number | null;
-  /** Smoothed interval between heartbeats. */
+  /** Smoothed interval between heartbeats, ms. */
   readonly intervalMs: number;
-  /** Smoothed deviation from that interval. */
+  /** Smoothed deviation of the intervals from `intervalMs`, ms. */
   readonly deviationMs: number;
-  /** Start of the present span without suspicious silence; null before the first heartbeat. */
+  /** Start of the present span without suspicious silence, ms; null before the first heartbeat. */
   readonly steadySinceMs: number | null;
 }
 
@@ -56,9 +56,15 @@ export interface Evidence {
 
 /** Weight of a new interval in the smoothed one (RFC 6298): a changed rhythm prevails after about eight heartbeats. */
 const GAIN = 1 / 8;
-/** Deviations above the smoothed interval within which the next heartbeat is expected (RFC 6298). */
+/**
+ * Number of smoothed deviations by which the next heartbeat may exceed the smoothed interval and still be expected (RFC
+ * 6298).
+ */
 const DEVIATIONS = 4;
-/** Longest expected interval of a sound path, ms; beyond it the limits grow in proportion. */
+/**
+ * Longest expected interval between heartbeats, ms, for which the path counts as sound. Beyond it the limits on silence
+ * grow in proportion.
+ */
 const SOUND_INTERVAL_MS = 1.25 * SAMPLE_INTERVAL_MS;
 /**
  * Largest factor by which the limits grow. With the default limit, an agent on the worst path counts as lost after one
@@ -76,10 +82,10 @@ export const UNHEARD: HeartbeatStats = {
 };
 
 /**
- * Returns the stats after a heartbeat at `nowMs`.
+ * Returns the statistics of an agent's heartbeats after one more heartbeat at `nowMs`.
  *
- * `listeningSinceMs` is the start of the listener's present span without a gap (`ListenerHealth.sinceMs`). Throws
- * `InvariantViolation` when `nowMs` is before the previous heartbeat.
+ * `listeningSinceMs` is the instant since which the listener has heard its own echo without a gap
+ * (`ListenerHealth.sinceMs`). Throws `InvariantViolation` when `nowMs` is before the previous heartbeat.
  */
 export function afterHeartbeat(
   stats: HeartbeatStats,

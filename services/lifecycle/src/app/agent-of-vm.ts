@@ -5,7 +5,10 @@ import { type ChassisState, refuse, type Vm } from "@bioxen/contracts";
 import type { ReadModel } from "@bioxen/kernel";
 import type { VmRejection } from "../domain/vm-decision.ts";
 
-/** The agent of the VM's chassis and the fence of the VM's place; UNAVAILABLE when the chassis is not registered. */
+/**
+ * Returns the agent of the VM's chassis and the fence of the VM's place; refuses with UNAVAILABLE when the chassis is
+ * not registered.
+ */
 export function agentOf(
   chassis: ReadModel<ChassisState>,
   vmId: string,

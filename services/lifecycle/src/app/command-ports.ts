@@ -36,7 +36,7 @@ export function executeOn(
   return vms.execute(vmId, causation, (state) => vmDecider.decide(state, command));
 }
 
-/** The answer to a user's command: whether it changed the VM, and the VM afterwards. */
+/** Returns the answer to a user's command: whether it changed the VM, and the VM afterwards. */
 export function changedVm(vmId: string, executed: Executed<VmState>): Handled<VmChanged> {
   if (!executed.ok) return { ok: false, rejection: executed.rejection };
   const { state } = executed.current;
@@ -44,7 +44,10 @@ export function changedVm(vmId: string, executed: Executed<VmState>): Handled<Vm
   return { ok: true, result: { changed: executed.changed, vm: viewOfVm(vmId, state) } };
 }
 
-/** The answer to a command of another service: whether it changed the VM, and the sequence of the VM's last event. */
+/**
+ * Returns the answer to a command of another service: whether it changed the VM, and the sequence of the VM's last
+ * event.
+ */
 export function changedSeq(executed: Executed<VmState>): Handled<SeqChanged> {
   if (!executed.ok) return { ok: false, rejection: executed.rejection };
   return { ok: true, result: { changed: executed.changed, seq: executed.current.lastSeq } };

@@ -23,7 +23,7 @@ function idOf(kind: string, commandId: string): string {
   return id;
 }
 
-/** The seed of 32 bits for a VM whose command names none. */
+/** Returns the seed, 32 bits, for a VM whose command names none. */
 export function seedOf(commandId: string): number {
   return createHash("sha256").update(`seed ${commandId}`).digest().readUInt32BE(0);
 }

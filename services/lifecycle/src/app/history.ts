@@ -30,7 +30,7 @@ export async function historyOf(log: EventLog, own: readonly StoredEvent[]): Pro
   }));
 }
 
-/** Every chassis that the VM lived on, with the fencing tokens of its places there. */
+/** Returns every chassis that the VM lived on, with the fencing tokens of the VM's places there. */
 function placesOf(own: readonly StoredEvent[]): Map<string, number[]> {
   const places = new Map<string, number[]>();
   for (const { envelope } of own) {
@@ -42,7 +42,7 @@ function placesOf(own: readonly StoredEvent[]): Map<string, number[]> {
   return places;
 }
 
-/** The VMs that preempted this one, each with the sequence of the last preemption. */
+/** Returns the VMs that preempted this one, each with the sequence of its last preemption of this VM. */
 function preemptorsOf(own: readonly StoredEvent[]): Map<string, number> {
   const preemptors = new Map<string, number>();
   for (const { seq, envelope } of own) {

@@ -22,7 +22,10 @@ export interface LedgerResize {
   readonly preemption: Preemption | null;
 }
 
-/** Returns the entry after the resize, as known here; undefined when the VM has lost it since. */
+/**
+ * Resizes the VM's ledger entry, and returns the entry after that as known here; undefined when the VM has lost it
+ * since.
+ */
 export async function resizeInLedger(
   { caller, applied, ledgers }: CommandPorts,
   { vmId, chassisId, fence, amounts, preemption }: LedgerResize,
@@ -40,9 +43,9 @@ export async function resizeInLedger(
 }
 
 /**
- * The message id under which the ledger remembers the resize: one command changes one reservation once, however
- * often it is sent. The sequence of an active preemption is part of the id, because the preemption has taken granted
- * amounts away: the same command may then change the reservation once more.
+ * Returns the message id under which the ledger remembers the resize: one command changes one reservation once, however
+ * often the command is sent. An active preemption has taken granted amounts away, so the same command may then change
+ * the reservation once more. The id therefore includes the sequence of that preemption.
  */
 function resizeIdOf(
   { causeId, deduplicate }: Causation,

@@ -61,7 +61,7 @@ export class MoveCommands {
     return toChassisId === null ? this.#nowhereElse(vmId, vm) : this.#obstacleOn(toChassisId, vm);
   }
 
-  /** Why the VM cannot go to the named chassis; undefined when it can, as far as is known here. */
+  /** Returns why the VM cannot go to the named chassis; undefined when it can, as far as this instance knows. */
   #obstacleOn(chassisId: string, vm: Vm): VmRejection | undefined {
     const chassis = this.#ports.chassis.get(chassisId);
     if (!chassis.registered) return refuse("CHASSIS_NOT_FOUND", `there is no chassis ${chassisId}`);

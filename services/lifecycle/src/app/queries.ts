@@ -37,7 +37,7 @@ export class VmQueries {
     return { ok: true, result: { vm: viewOfVm(vmId, state) } };
   }
 
-  /** The VM with the ledger and the chassis of its place, all in their states after the event `atSeq`. */
+  /** Returns the VM with the ledger and the chassis of its place, all in their states after the event `atSeq`. */
   async #getAt(vmId: string, atSeq: number): Promise<Handled<ResultOf<"vmGet">>> {
     const beyond = await beyondLog(this.#log, atSeq);
     if (beyond !== undefined) return beyond;

@@ -52,7 +52,7 @@ export class ResizeCommand {
   }
 }
 
-/** The requested amounts. A resource that the request does not name keeps its amount. */
+/** Returns the requested amounts. A resource that the request does not name keeps its amount. */
 function requestOf(
   vmId: string,
   vm: Vm,

@@ -39,7 +39,10 @@ import { placeEndsAtMs, restartDueAtMs } from "../domain/vm-world.ts";
  * its resize already recorded, and answers `changed: false`.
  */
 export const ADOPT_AFTER_MS = 2_000;
-/** Maximum number of decisions in one step, before other VMs get their turn. The longest legal chain has three. */
+/**
+ * Maximum number of decisions in one step of a VM, before other VMs get their turn. The longest legal sequence has
+ * three.
+ */
 const MAX_DECISIONS_PER_STEP = 8;
 
 /** Amounts that a ledger granted and the VM has not recorded, and when this process first saw them. */
@@ -124,15 +127,15 @@ export class VmProcess {
     return decide(place === undefined ? { type: "restart", nowMs } : { type: "place", place, nowMs });
   }
 
-  /** The entry in the ledger of the VM's chassis; null when the ledger holds none, or the VM has no chassis. */
+  /** Returns the VM's entry in the ledger of its chassis; null when the ledger has none, or the VM has no chassis. */
   #entryOf(vmId: string, state: VmState): LedgerEntry | null {
     if (!state.exists || state.chassisId === null) return null;
     return this.#ledgers.get(state.chassisId).entries[vmId] ?? null;
   }
 
   /**
-   * Follows the ledger. Granted amounts are left to their command for {@link ADOPT_AFTER_MS}; everything else is
-   * followed at once.
+   * Decides how the VM follows a change of its ledger entry. For {@link ADOPT_AFTER_MS}, granted amounts are left to
+   * the command that asked for them; every other change is followed at once.
    */
   #followLedger(vmId: string, vm: Vm, unrecorded: Unrecorded | undefined): VmDecision {
     const entry = this.#entryOf(vmId, vm);
@@ -154,8 +157,8 @@ export class VmProcess {
   }
 
   /**
-   * When the reservation at the target of a move expires; undefined when it does not expire, or no move has a
-   * target.
+   * Returns the instant at which the reservation at the target of the VM's move expires; undefined when it does not
+   * expire, or when the VM has no move with a target.
    */
   #targetEndsAtMs(vmId: string, state: VmState): number | undefined {
     const target = state.exists ? state.migration?.target : undefined;
@@ -195,9 +198,9 @@ export class VmProcess {
   }
 
   /**
-   * The causation of the next step. Its chain is that of the VM's last event, or of its move. Its direct cause is
-   * the loss of the VM's chassis or a new reservation; without either, it is the last event or the request of the
-   * move.
+   * Returns the causation of the VM's next event. Its correlation id is that of the VM's last event, or of the VM's
+   * move. The event that it names as the direct cause is the loss of the VM's chassis or a new reservation for the VM.
+   * If there is neither, the direct cause is the VM's last event or the request of the move.
    */
   #causation(vmId: string): Causation {
     const { state, last } = this.#vms.get(vmId);

@@ -4,7 +4,10 @@
 import { domainEventOf, type Vm, type VmState } from "@bioxen/contracts";
 import type { Aggregates, StoredEvent } from "@bioxen/kernel";
 
-/** Ids of the VMs whose next step may be due after this event. Only the loss of a chassis needs a scan of all VMs. */
+/**
+ * Returns the ids of the VMs whose next step may be due after this event. Only the loss of a chassis needs a scan of
+ * all VMs.
+ */
 export function concernedVms({ envelope }: StoredEvent, vms: Aggregates<VmState>): readonly string[] {
   const event = domainEventOf(envelope);
   if (event.kind === "vm") return [event.id];
@@ -23,7 +26,7 @@ export function concernedVms({ envelope }: StoredEvent, vms: Aggregates<VmState>
   }
 }
 
-/** The VMs that live on the chassis, or move to it. */
+/** Returns the ids of the VMs that live on the chassis, or move to it. */
 function vmsOn(chassisId: string, vms: Aggregates<VmState>): readonly string[] {
   const concerned: string[] = [];
   for (const [vmId, { state }] of vms.entries()) {

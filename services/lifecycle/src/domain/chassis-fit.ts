@@ -15,12 +15,12 @@ export function registeredOf(chassis: Iterable<Named<ChassisState>>): Named<Chas
   return [...chassis].filter((entry): entry is [string, Chassis] => entry[1].registered);
 }
 
-/** Why this chassis could never hold the VM, not even when empty; undefined when it could. */
+/** Returns why this chassis could never hold the VM, not even when empty; undefined when it could. */
 export function neverFits(vm: Vm, [chassisId, chassis]: Named<Chassis>) {
   return mismatchOf(vm, chassisId, chassis) ?? roomFor(vm.request, emptyRoom(chassis));
 }
 
-/** Why none of these chassis could ever hold the VM, one reason each; undefined when at least one could. */
+/** Returns why none of these chassis could ever hold the VM, one reason each; undefined when at least one could. */
 export function neverFitsAny(
   vm: Vm,
   chassis: readonly Named<Chassis>[],
@@ -35,8 +35,9 @@ export function neverFitsAny(
 }
 
 /**
- * Why a start of the VM can never succeed with the registered chassis. Undefined when it can, and also while no
- * chassis, or not the one that its placement names, is registered: an agent may still register it.
+ * Returns why a start of the VM can never succeed on the registered chassis; undefined when it can. Also returns
+ * undefined when no chassis is registered, or when the chassis that the VM's placement names is not: an agent may still
+ * register it.
  */
 export function infeasibleStart(
   vm: Vm,

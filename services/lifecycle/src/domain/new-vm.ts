@@ -24,7 +24,7 @@ export type NewVm = Omit<Extract<VmEvent, { readonly type: "bioxen.vm.created.v1
 type CreateRequest = ParsedRequestOf<"vmCreate">;
 
 /**
- * The VM that the request describes, or BAD_REQUEST with every problem. A request without a seed gets
+ * Returns the VM that the request describes, or BAD_REQUEST with every problem. A request without a seed gets
  * `defaultSeed`.
  */
 export function newVmOf(request: CreateRequest, defaultSeed: number): { readonly vm: NewVm } | VmRejection {
@@ -61,7 +61,7 @@ export function newVmOf(request: CreateRequest, defaultSeed: number): { readonly
   return { vm };
 }
 
-/** The data of a fork of `parent`: the same settings, with its own seed and first checkpoint. */
+/** Returns the data of a fork of `parent`: the same settings, with its own seed and first checkpoint. */
 export function forkOf(
   parentId: string,
   parent: Vm,
@@ -85,7 +85,7 @@ export function forkOf(
   };
 }
 
-/** Amounts of the named resources only: a resource that a burst does not name is not lent. */
+/** Returns the amounts of the named resources only: a VM cannot borrow a resource that its burst does not name. */
 export function burstAmounts(
   requested: Readonly<Record<string, RequestedAmount | undefined>>,
   full: Amounts,
@@ -94,7 +94,10 @@ export function burstAmounts(
   return requestedAmounts(requested, full, named);
 }
 
-/** The problems of a burst: only the rate resources of a cell can be lent, and the ceiling must reach the request. */
+/**
+ * Returns the problems of a burst: only the rate resources of a cell can be borrowed, and the ceiling must be at least
+ * the request.
+ */
 export function burstProblems(vmType: VmType, request: Amounts, burst: Amounts): Problem[] {
   if (vmType !== "basic") {
     return [{ path: "burst", message: `is for cells only: a VM of type ${vmType} cannot borrow` }];
@@ -111,7 +114,7 @@ export function burstProblems(vmType: VmType, request: Amounts, burst: Amounts):
   return problems;
 }
 
-/** The problems of a guarantee: it is for cells only, at most the request, and equal to it for genome space. */
+/** Returns the problems of a guarantee: it is for cells only, at most the request, and equal to it for genome space. */
 export function guaranteeProblems(vmType: VmType, request: Amounts, guarantee: Amounts): Problem[] {
   if (vmType !== "basic") {
     const message = `is for cells only: preemption never shrinks a VM of type ${vmType}`;
@@ -129,7 +132,7 @@ export function guaranteeProblems(vmType: VmType, request: Amounts, guarantee: A
   return problems;
 }
 
-/** The published, unscaled parameters exist for E. coli only. */
+/** Returns the problems of the parameter set: the published, unscaled parameters exist for E. coli only. */
 function parameterSetProblems({ biologicalType, config }: CreateRequest): Problem[] {
   const wanted = config["parameterSet"];
   if (wanted === undefined || wanted === "default") return [];
@@ -137,7 +140,7 @@ function parameterSetProblems({ biologicalType, config }: CreateRequest): Proble
   return [{ path: "config.parameterSet", message: 'must be "default", or "weisse-2015" for ecoli' }];
 }
 
-/** The value as JSON records it: without fields that are undefined. */
+/** Returns the value as JSON records it: without fields that are undefined. */
 function asRecorded<T>(value: object): Record<string, T> {
   return JSON.parse(JSON.stringify(value)) as Record<string, T>;
 }

@@ -6,8 +6,8 @@ import type { Amounts } from "@bioxen/kernel";
 import type { VmRejection } from "./vm-decision.ts";
 
 /**
- * One problem for each name that is not a resource of the VM's type. `full`: the full demand of the type, which has
- * every name.
+ * Returns one problem for each name that is not a resource of the VM's type. `full` is the full demand of the type,
+ * which has every name.
  */
 export function foreignResources(
   field: "resources" | "guarantee" | "burst",
@@ -21,7 +21,7 @@ export function foreignResources(
   }));
 }
 
-/** A rejection with the code BAD_REQUEST and every problem, each with its path. */
+/** Returns a rejection with the code BAD_REQUEST and every problem, each with its path. */
 export function badRequest(problems: readonly Problem[]): VmRejection {
   const message = problems.map((p) => `${p.path} ${p.message}`).join("; ");
   return refuse("BAD_REQUEST", message, { details: { problems } });

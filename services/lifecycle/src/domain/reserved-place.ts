@@ -10,8 +10,8 @@ export interface ReservedPlace {
 }
 
 /**
- * True while `entry` has this fence and has not expired. From its expiry on, the allocator may release it at any
- * moment.
+ * Returns true while `entry` has this fence and has not expired. Once it has expired, the allocator may release it at
+ * any moment.
  */
 export function isCurrent(entry: LedgerEntry | undefined, fence: number, nowMs: number): boolean {
   return entry?.fence === fence && (entry.expiresAtMs === null || nowMs < entry.expiresAtMs);

@@ -39,7 +39,10 @@ export const LOGS: Readonly<Record<Vm["state"], readonly VmEvent[]>> = {
   destroyed: [CREATED, DESTROYED],
 };
 
-/** The ledger entry of a VM's place. It was reserved at `fence` and has not changed since, unless `more` says so. */
+/**
+ * Returns the ledger entry of a VM's place. It was reserved at `fence` and has not changed since, unless `more` says
+ * so.
+ */
 export function entryOf(fence: number, more: Partial<LedgerEntry> = {}): LedgerEntry {
   return {
     vmId: VM_ID,

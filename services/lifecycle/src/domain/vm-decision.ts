@@ -5,7 +5,7 @@ import type { Decision } from "@bioxen/kernel";
 export type VmDecision = Decision<VmEvent>;
 export type VmRejection = Extract<VmDecision, { readonly ok: false }>;
 
-/** A command on one VM. The state of a VM does not have its id, and error texts name it. */
+/** A command on one VM. It has the VM's id, because error texts name the id and the VM's state does not have it. */
 export interface OnVm<Type extends string> {
   readonly type: Type;
   readonly vmId: string;
@@ -19,12 +19,12 @@ export function vmExists(vmId: string, { state }: Vm): VmRejection {
   return refuse("VM_ALREADY_EXISTS", `VM ${vmId} exists and is ${state}`);
 }
 
-/** Rejects a command whose reservation ended, or was replaced, before the command was recorded. */
+/** Returns the rejection of a command whose reservation ended, or was replaced, before the command was recorded. */
 export function placeChanged(vmId: string): VmRejection {
   return refuse("CONFLICT", `${vmId} lost or changed its place meanwhile: try again`, { retryable: true });
 }
 
-/** Rejects a command that relies on resources which a preemption has taken since. */
+/** Returns the rejection of a command that relies on resources which a preemption has taken in the meantime. */
 export function preemptedMeanwhile(vmId: string): VmRejection {
   return refuse("CONFLICT", `${vmId} has just been preempted: try again`, { retryable: true });
 }

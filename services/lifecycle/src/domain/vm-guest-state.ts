@@ -21,7 +21,7 @@ import type { OnVm, VmDecision, VmRejection } from "./vm-decision.ts";
 /** A stored guest state, with the fence and the number of restores that tell whether it still counts. */
 export interface TakenCheckpoint {
   readonly fence: number;
-  /** `restores` of the VM when this guest started. */
+  /** Number of restores that the VM had recorded when this guest started. */
   readonly restores: number;
   readonly checkpoint: CheckpointRecord;
 }
@@ -53,7 +53,7 @@ export interface LostCheckpoint {
 export function decideCheckpointLost(state: VmState, lost: LostCheckpoint): VmDecision {
   if (!state.exists || state.fence !== lost.fence) return UNCHANGED;
   if (state.checkpoint?.checkpointId !== lost.checkpointId) return UNCHANGED;
-  // The stop ends the checkpoint anyway, and the recorded reason of the stop must not be overwritten.
+  // The stop discards the checkpoint anyway, and the recorded reason of the stop must not be overwritten.
   if (state.state === "stopping") return UNCHANGED;
   return accept<VmEvent>({ type: "bioxen.vm.checkpoint-lost.v1", data: lost });
 }

@@ -30,7 +30,7 @@ import { noVm, type OnVm, type VmDecision, type VmRejection } from "./vm-decisio
 export const MOVE_DEADLINE_MS = 60_000;
 
 export interface MoveRequest {
-  /** null: to any chassis that has room. */
+  /** Id of the chassis to move to; null for any chassis that has room. */
   readonly toChassisId: string | null;
   readonly code: MoveCode;
   readonly reason: string;
@@ -38,7 +38,9 @@ export interface MoveRequest {
 
 /** The ledgers and chassis that the next step of a move depends on. */
 export interface MoveWorld {
-  /** An entry for the VM in another ledger than that of its own chassis; the other chassis is not lost. */
+  /**
+   * The VM's reservation on a chassis other than its own; undefined when there is none, or when that chassis is lost.
+   */
   readonly place: ReservedPlace | undefined;
   /**
    * The entry that the ledger of the target chassis holds now; undefined when it holds none, or the move has no
@@ -103,7 +105,10 @@ function cancelled(code: MoveCancelCode, reason: string): VmDecision {
   return accept<VmEvent>({ type: "bioxen.vm.migration-cancelled.v1", data: { code, reason } });
 }
 
-/** The next step of a move: it takes a place, or ends because it found none or lost its target. */
+/**
+ * Decides the next step of a move: the VM takes the reserved place, or the move ends because it found no place or lost
+ * its target.
+ */
 function decideAdvanceMove(state: VmState, world: MoveWorld): VmDecision {
   if (!state.exists || state.migration === null) return UNCHANGED;
   const { target } = state.migration;
@@ -130,8 +135,8 @@ function decideAdvanceMove(state: VmState, world: MoveWorld): VmDecision {
 }
 
 /**
- * When a move that waits for a place is cancelled. Undefined when no move waits, and for a drain, which has its own
- * deadline.
+ * Returns the instant at which a move that waits for a place is cancelled. Returns undefined when no move waits, and
+ * for a move of a drain, because the drain has its own deadline.
  */
 export function moveDueAtMs(state: VmState): number | undefined {
   if (!state.exists || state.migration === null || state.migration.target !== null) return undefined;

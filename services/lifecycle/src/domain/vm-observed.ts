@@ -33,15 +33,18 @@ export function decideObserved(state: VmState, fence: number, change: OutsideCha
 }
 
 /**
- * True when the change is about the VM's present machine, or about the machine that a stopped or failed VM has left in
- * the pool.
+ * Returns true when the change is about the VM's present machine, or about the machine that a stopped or failed VM has
+ * left in the pool.
  */
 function isAbout(vm: Vm, fence: number): boolean {
   if (vm.fence !== null) return vm.fence === fence;
   return vm.lastFence === fence && (vm.state === "stopped" || vm.state === "error");
 }
 
-/** False for a repeated report: a change that was recorded before, or is not newer than the last recorded one. */
+/**
+ * Returns true when the change must be recorded. A change that the VM follows must be newer than every recorded one.
+ * Any other change must come at least {@link OBSERVED_AGAIN_MS} after the last recorded change of its kind.
+ */
 function isNews(
   { observed }: Vm,
   fence: number,

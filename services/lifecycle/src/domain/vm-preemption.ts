@@ -73,8 +73,8 @@ function decidePreempt(
 }
 
 /**
- * A placed VM with an active preemption, and the sequence of its event. Undefined when the VM has no place, or all
- * its resources.
+ * Returns a placed VM that has an active preemption, with the sequence of the preemption's event. Returns undefined
+ * when the VM has no place, or has all its resources.
  */
 export function activePreemptionOf(state: VmState): { readonly vm: Vm; readonly seq: number } | undefined {
   if (!state.exists || state.fence === null || state.preemption === null) return undefined;
@@ -94,8 +94,8 @@ function decideReinstate(
 }
 
 /**
- * True when the entry holds the VM's whole request, and the ledger will not shrink it for the VM's preemption any
- * more.
+ * Returns true when the entry holds the VM's whole request, and the ledger will not shrink the entry any more for the
+ * VM's preemption.
  */
 function isWhole(vm: Vm, entry: LedgerEntry): boolean {
   return isFollowedBy(vm, entry) && equalAmounts(entry.amounts, vm.request);

@@ -53,7 +53,10 @@ function decidePlace(state: VmState, { place, nowMs }: CommandOf<WorldCommand, "
   });
 }
 
-/** The VM adopts the amounts of its entry. When the entry is gone or has another fence, the VM has lost its place. */
+/**
+ * Decides what follows from the VM's ledger entry: the VM adopts its amounts. When the entry is gone or has another
+ * fence, the VM has lost its place.
+ */
 function decideFollowLedger(state: VmState, { entry }: CommandOf<WorldCommand, "follow-ledger">): VmDecision {
   if (!state.exists || state.fence === null || state.state === "stopping") return UNCHANGED;
   if (entry === null || entry.fence !== state.fence) {
@@ -63,7 +66,10 @@ function decideFollowLedger(state: VmState, { entry }: CommandOf<WorldCommand, "
   return decideAdopt(state, entry);
 }
 
-/** Displacements that follow from the ledger. `preempt` and `lose-chassis` give the other two codes. */
+/**
+ * Codes of the displacements that follow from the ledger. The commands `preempt` and `lose-chassis` give the other two
+ * codes.
+ */
 type LedgerDisplacement = Exclude<DisplacementCode, "PREEMPTED" | "CHASSIS_LOST">;
 
 const DISPLACEMENT_REASONS: Readonly<Record<LedgerDisplacement, string>> = {
@@ -87,8 +93,8 @@ function decideLoseChassis(state: VmState): VmDecision {
 }
 
 /**
- * When a VM that is starting gives up its place unless its guest runs by then. Undefined for a VM in another state,
- * for an entry of another reservation, and for a reservation that does not expire.
+ * Returns the instant at which a starting VM gives up its place if its guest does not run by then. Returns undefined
+ * for a VM in another state, for an entry of another reservation, and for a reservation that does not expire.
  */
 export function placeEndsAtMs(state: VmState, entry: LedgerEntry | null): number | undefined {
   if (!state.exists || state.state !== "starting" || entry?.fence !== state.fence) return undefined;
@@ -116,8 +122,8 @@ function displaced({ chassisId }: Vm, fence: number, code: LedgerDisplacement): 
 }
 
 /**
- * Why the entry of the VM's place is gone. If the VM is starting, the entry has expired: a `placed` that was decided
- * before the expiry can be appended after it. The entry of a starting VM ends for no other reason.
+ * Returns why the entry of the VM's place is gone. If the VM is starting, the entry has expired: a `placed` that was
+ * decided before the expiry can be appended after it. The entry of a starting VM ends for no other reason.
  */
 function displacementOf(vm: Vm, entry: LedgerEntry | null): LedgerDisplacement {
   if (entry !== null) return "RESERVATION_REPLACED";
@@ -125,8 +131,8 @@ function displacementOf(vm: Vm, entry: LedgerEntry | null): LedgerDisplacement {
 }
 
 /**
- * Ends a stop without a guest to wait for, and destroys a VM whose guest has stopped or whose machine was deleted
- * from the pool.
+ * Completes a stop that has no guest to wait for. Completes a destroy when the VM's guest has stopped, or when its
+ * machine was deleted from the pool.
  */
 function decideSettle(state: VmState): VmDecision {
   if (!state.exists) return UNCHANGED;
@@ -145,8 +151,8 @@ function decideSettle(state: VmState): VmDecision {
 const LONGEST_RESTART_BACKOFF_MS = 600_000;
 
 /**
- * When the restart policy starts a failed VM again; undefined when it never does. The wait doubles with each
- * attempt.
+ * Returns the instant at which the restart policy starts a failed VM again; undefined when it never does. The wait
+ * doubles with each attempt.
  */
 export function restartDueAtMs(state: VmState): number | undefined {
   if (!state.exists || state.state !== "error") return undefined;

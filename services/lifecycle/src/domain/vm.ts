@@ -71,9 +71,11 @@ export type VmVerb =
   | "fork"
   | "delete-snapshot";
 
-/** Verbs that need a stored snapshot. */
+/** Commands that need a stored snapshot. */
 const KEPT = ["restore", "delete-snapshot"] as const;
-/** Verbs of a VM with a live guest. `fork` here copies the guest; a fork from a snapshot is allowed in every state. */
+/**
+ * Commands for a VM with a live guest. `fork` here copies the guest; a fork from a snapshot is allowed in every state.
+ */
 const LIVE = ["snapshot", "fork", ...KEPT] as const;
 
 const ALLOWED: Readonly<Record<Vm["state"], readonly VmVerb[]>> = {
@@ -88,7 +90,7 @@ const ALLOWED: Readonly<Record<Vm["state"], readonly VmVerb[]>> = {
   destroyed: ["create"],
 };
 
-/** States in which the VM has already reached the goal of the command. */
+/** By command: the states in which the VM has already reached the goal of that command. */
 const THERE: Readonly<Partial<Record<VmVerb, readonly Vm["state"][]>>> = {
   start: ["pending", "starting", "running"],
   pause: ["paused"],
@@ -130,7 +132,10 @@ function decideStart(state: VmState, { vmId, infeasible }: CommandOf<UserCommand
   return accept<VmEvent>({ type: "bioxen.vm.start-requested.v1", data: { automatic: false } });
 }
 
-/** A pause of a VM that preemption holds paused is recorded too: the VM then stays paused when it is reinstated. */
+/**
+ * Decides a pause. For a VM that preemption holds paused, the user's pause is recorded too: the VM then stays paused
+ * when it is reinstated.
+ */
 function decidePause(state: VmState, { vmId }: CommandOf<UserCommand, "pause">): VmDecision {
   const isHeldUnrecorded =
     state.exists && isHeldByPreemption(state) && state.preemption?.heldByUser === false;
@@ -139,7 +144,10 @@ function decidePause(state: VmState, { vmId }: CommandOf<UserCommand, "pause">):
   return "answer" in admitted ? admitted.answer : accept<VmEvent>({ type: "bioxen.vm.paused.v1", data: {} });
 }
 
-/** A VM that preemption holds paused needs its resources back first: the command `reinstate` resumes it. */
+/**
+ * Decides a resume. A VM that preemption holds paused needs its resources back first: the command `reinstate` resumes
+ * it.
+ */
 function decideResume(state: VmState, { vmId }: CommandOf<UserCommand, "resume">): VmDecision {
   const admitted = admit(vmId, state, "resume");
   if ("answer" in admitted) return admitted.answer;
@@ -153,7 +161,7 @@ function decideStop(state: VmState, { vmId }: CommandOf<UserCommand, "stop">): V
   return accept<VmEvent>({ type: "bioxen.vm.stop-requested.v1", data: { destroy: false } });
 }
 
-/** A VM with a guest is stopped first; the command `settle` then destroys it. */
+/** Decides a destroy. A VM with a guest is stopped first; the command `settle` then destroys it. */
 function decideDestroy(state: VmState, { vmId }: CommandOf<UserCommand, "destroy">): VmDecision {
   const admitted = admit(vmId, state, "destroy");
   if ("answer" in admitted) return admitted.answer;
@@ -191,7 +199,9 @@ function decideResize(
   return accept<VmEvent>({ type: "bioxen.vm.resized.v1", data: { request: amounts, allocation: amounts } });
 }
 
-/** The reasons are recorded when their kind changes, not with every change of the numbers in them. */
+/**
+ * Decides a deferral: the reasons are recorded when their kind changes, not with every change of the numbers in them.
+ */
 function decideDefer(state: VmState, { reasons }: CommandOf<UserCommand, "defer">): VmDecision {
   if (!state.exists) return UNCHANGED;
   const recorded = state.state === "pending" ? state.refusals : refusalsOfMove(state);
@@ -199,7 +209,7 @@ function decideDefer(state: VmState, { reasons }: CommandOf<UserCommand, "defer"
   return accept<VmEvent>({ type: "bioxen.vm.deferred.v1", data: { reasons: [...reasons] } });
 }
 
-/** The recorded reasons of a move that waits for a place; undefined when no move waits for one. */
+/** Returns the recorded reasons why a move has no place yet; undefined when no move waits for a place. */
 function refusalsOfMove({ migration }: Vm): readonly PlacementRefusal[] | undefined {
   return migration?.target === null ? migration.refusals : undefined;
 }

@@ -2,7 +2,7 @@
  * Lists of named targets in the configuration: `name=value,name=value`. A value that needs a comma must encode it.
  */
 export interface NamedValue {
-  /** The text of the entry, for messages. */
+  /** The text of the whole entry, as error messages quote it. */
   readonly part: string;
   readonly name: string;
   readonly value: string;

@@ -17,7 +17,7 @@ import { namedValues } from "./named-values.ts";
 const POST_TIMEOUT_MS = 5_000;
 /** Maximum number of webhooks in the configuration: every notification is posted to each of them. */
 const MAX_WEBHOOKS = 16;
-/** Hexadecimal HMAC-SHA-256 of the body under the shared secret. */
+/** Name of the HTTP header with the hexadecimal HMAC-SHA-256 of the body under the shared secret. */
 const SIGNATURE_HEADER = "bioxen-signature";
 const NOTIFICATION_HEADER = "bioxen-notification-id";
 

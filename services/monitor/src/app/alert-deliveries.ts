@@ -33,8 +33,8 @@ export interface Webhooks {
 }
 
 /**
- * Returns the causation of everything that follows from an event of a rule. It continues the event's chain but not its
- * trace: an alert may come hours after the command that set the rule.
+ * Returns the causation of everything that follows from an event of a rule. It keeps the event's correlation id but not
+ * its trace: an alert may come hours after the command that set the rule.
  */
 export function inChainOf({ id, correlationid }: CauseEvent): Causation {
   return { causeId: id, correlationId: correlationid, deduplicate: false };
@@ -52,7 +52,10 @@ export const NO_WEBHOOKS: Webhooks = {
 export const MAX_ATTEMPTS = 6;
 /** Wait after the first failed attempt, ms; doubles with each further one. */
 export const FIRST_WAIT_MS = 1_000;
-/** The ceiling is above every wait that occurs: the waits double until `MAX_ATTEMPTS` ends the delivery. */
+/**
+ * Waits between attempts. The ceiling is above every wait that occurs: the waits double until `MAX_ATTEMPTS` ends the
+ * delivery.
+ */
 const RETRY_BACKOFF: Backoff = {
   firstMs: FIRST_WAIT_MS,
   ceilingMs: FIRST_WAIT_MS * 2 ** (MAX_ATTEMPTS - 1),

@@ -155,7 +155,10 @@ export class Alerts {
     return Number.isFinite(dueAtMs) ? { dueAtMs } : undefined;
   }
 
-  /** Returns the instant at which the alert of this target must change, epoch ms; infinite when it must not. */
+  /**
+   * Returns the instant at which the alert of this target must be raised or cleared, epoch ms; infinite when neither is
+   * due.
+   */
   #dueAtMs(ruleId: string, target: string): number {
     if (this.#isSettled(ruleId, target)) return Number.POSITIVE_INFINITY;
     const verdict = this.evaluator.verdict(ruleId, target);
@@ -196,7 +199,8 @@ export class Alerts {
   }
 
   /**
-   * Continues the chain of the rule's last event, outside of any trace. A default rule has no event and begins a chain.
+   * Returns the causation of the rule's next event: it keeps the correlation id of the rule's last event, outside of
+   * any trace. A default rule has no event yet, so it starts a new correlation id.
    */
   #causation(ruleId: string): Causation {
     const { last } = this.states.get(ruleId);

@@ -54,8 +54,7 @@ class NewestSamples<S extends Sample> {
   }
 
   /**
-   * Returns the time since the newest sample was received, ms by the clock of this process; undefined when there is
-   * none.
+   * Returns how long ago the newest sample was received, ms by the clock of this process; undefined when there is none.
    */
   ageMs(id: string, nowMs: number): number | undefined {
     const entry = this.#entries.get(id);
@@ -72,8 +71,8 @@ class NewestSamples<S extends Sample> {
 }
 
 /**
- * Returns true when `sample` was overtaken by `before`. A much older sample comes from a clock that was set back, and
- * counts as new.
+ * Returns true when `sample` is older than `before`, which has overtaken it. A much older sample comes from a clock
+ * that was set back, and counts as new.
  */
 function isOlder(sample: Sample, before: Sample): boolean {
   return sample.atMs < before.atMs && before.atMs - sample.atMs < CLOCK_SET_BACK_MS;

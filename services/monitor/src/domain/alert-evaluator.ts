@@ -1,10 +1,11 @@
 /**
  * Evaluator of alert rules: which rule is in breach for which target, updated value by value.
  *
- * A new value concerns only the rules with an edge between the old value and the new one. Those are found by bisection
- * in the sorted edges of the metric. A thousand rules and two thousand VMs with steady values therefore cost one search
- * per sample, and nothing per rule. The caller knows which alerts are raised. It is called for every pair of rule and
- * target that may need a change, and then asks for the verdict.
+ * An edge is a value at which a rule's verdict may change. A new value concerns only the rules with an edge between the
+ * old value and the new one. Those are found by bisection in the sorted edges of the metric. A thousand rules and two
+ * thousand VMs with steady values therefore cost one search per sample, and nothing per rule. The caller knows which
+ * alerts are raised. The evaluator notifies it of every pair of rule and target whose verdict may have changed, and the
+ * caller then asks for that verdict.
  *
  * An unknown value (a silent agent, a paused guest) ends the hold time, because the breach was not observed throughout.
  */
@@ -45,7 +46,10 @@ interface Edge {
 }
 
 class MetricWatch {
-  /** null when the target can have no such value in its present state. An unknown value has no entry. */
+  /**
+   * By target: its present value; null when a target in its present state can have none. A target with an unknown value
+   * has no entry.
+   */
   readonly values = new Map<string, number | null>();
   readonly rules = new Map<string, WatchedRule>();
   #edges: Edge[] | undefined;

@@ -7,14 +7,14 @@
  */
 
 /**
- * A sample number that is lower than the last one by at most this was overtaken on its way. If it is lower by more, its
- * source was restarted.
+ * Largest difference by which the number of an overtaken sample is below the last number. A number that is lower by
+ * more shows that the source was restarted.
  */
 const MOST_OVERTAKEN = 5;
 
 export interface SampleCount {
   readonly received: number;
-  /** Negative when a sample arrives that was counted as lost. */
+  /** Number of samples that were lost; negative when a sample arrives that was counted as lost. */
   readonly lost: number;
   readonly last: number;
 }

@@ -11,7 +11,10 @@ export type Zone = "breach" | "band" | "clear";
 
 export type Condition = Pick<AlertRule, "above" | "below" | "clearMarginPermille">;
 
-/** `breach` is exclusive: a value beyond it is a breach. `clear` is inclusive: a value at it is clear. */
+/**
+ * The two limits of a rule. `breach` is exclusive: a value beyond it is a breach. `clear` is inclusive: a value at it
+ * is clear.
+ */
 export interface Edges {
   readonly breach: number;
   readonly clear: number;
