@@ -92,7 +92,8 @@ describe("the rule for repeating a call", () => {
     await expect(callUntilSettled(wait, strict)).rejects.toBe(silent);
     expect(performance.now() - startedAtMs).toBeLessThan(strict.timeoutMs + 150);
     expect(attempts).toEqual([600, expect.any(Number)]);
-    expect(attempts[1]).toBeLessThanOrEqual(450);
+    // The first attempt and the wait take 150 ms; each of the two timers may fire up to 1 ms early.
+    expect(attempts[1]).toBeLessThanOrEqual(452);
   });
 
   it("makes one attempt when the fault is final, or when the call must not be repeated", async () => {

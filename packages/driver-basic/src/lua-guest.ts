@@ -1,12 +1,11 @@
 /**
  * The Lua side of one VM: a Lua state with the sandbox, whose globals persist between calls.
  *
- * Each call runs on its own Lua thread inside this state (`lua-call.ts`), one call at a time. This file creates the
- * state, prepares the thread of a call and reads its results. Everything that can fail or allocate happens inside
- * `protect`.
+ * Each call runs on its own Lua thread inside this state (`lua-call.ts`), one call at a time. This file creates the state, prepares
+ * the thread of a call and reads its results; everything that can fail or allocate happens inside `protect`.
  *
- * A state that is no longer trusted, or has too little memory to run code, is lost: its owner closes it and boots
- * another one. The cell is in another thread and is not affected.
+ * A state that is no longer trusted, or has too little memory to run code, is lost: its owner closes it and boots another one. The
+ * cell is in another thread and is not affected.
  */
 import { readFileSync } from "node:fs";
 import {
@@ -23,20 +22,17 @@ import { MemoryAccount } from "./lua-memory.ts";
 import type { LuaRuntime } from "./lua-runtime.ts";
 import { disableWeakTables } from "./lua-weak-tables.ts";
 
-/** The facts about the VM that the sandbox receives when the guest boots. */
+/** The facts about the VM that the sandbox receives at boot. */
 export interface GuestIdentity {
   readonly vmId: string;
   readonly biologicalType: string;
-  /** The initial seed of `math.random`; a safe integer. */
+  /** The seed of `math.random`; a safe integer. */
   readonly seed: number;
-  /** The largest allowed value of each environment field, by its Lua name. */
+  /** The largest value of each field of the environment, by Lua name. */
   readonly environmentBounds: Readonly<Record<string, number>>;
 }
 
-/**
- * The work of one call. `chunk` runs a Lua source, `hook` calls a global function of the guest by name. `keep` runs no
- * guest code: it reads the state for a checkpoint.
- */
+/** The work of a call: a chunk, or a global function of the guest by name. `keep` runs no code: it reads the state for a checkpoint. */
 export type Work =
   | { readonly kind: "chunk"; readonly source: string; readonly name: string }
   | { readonly kind: "hook"; readonly name: HookName; readonly argument: number }
@@ -46,10 +42,10 @@ export type Code = Exclude<Work, { kind: "keep" }>;
 export type HookName = "on_minute" | "on_division";
 export const HOOK_NAMES: readonly HookName[] = ["on_minute", "on_division"];
 
-/** Thrown if there is not enough memory to create a Lua state. */
+/** Thrown if there is not enough memory for a Lua state. */
 export class GuestBootError extends Error {}
 
-/** Registry keys under which the driver stores its own values. They are far from 1–3, which Lua itself uses. */
+/** Registry keys of the host's values. They are far from 1–3, which Lua itself uses. */
 const KEPT = {
   begin: 101n,
   finish: 102n,
@@ -65,7 +61,7 @@ const LIBRARIES = ["string", "table", "utf8", "math"] as const;
 type SandboxFile = "arguments" | "string" | "table" | "base" | "cell";
 const sandboxFile = (name: SandboxFile): Uint8Array =>
   readFileSync(new URL(`./sandbox/${name}.lua`, import.meta.url));
-/** The source of each sandbox file, in the order in which the files run. */
+/** The sandbox files in the order in which they run. */
 const SANDBOX: Readonly<Record<SandboxFile, Uint8Array>> = {
   arguments: sandboxFile("arguments"),
   string: sandboxFile("string"),
@@ -79,10 +75,7 @@ export class LuaGuest {
   readonly L: LuaState;
   readonly account: MemoryAccount;
 
-  /**
-   * Address of the internal state of `math.random`. It stays valid: Lua never moves userdata, and the registry keeps it
-   * alive.
-   */
+  /** The address of the state of `math.random`. Lua never moves userdata, and the registry keeps it alive. */
   #randomAt: Pointer = 0;
 
   private constructor(runtime: LuaRuntime, L: LuaState, account: MemoryAccount) {
@@ -91,7 +84,7 @@ export class LuaGuest {
     this.account = account;
   }
 
-  /** Creates a Lua state with the sandbox and returns it as a guest. Throws {@link GuestBootError}. */
+  /** Returns a guest with a ready sandbox. Throws {@link GuestBootError}. */
   static boot(runtime: LuaRuntime, identity: GuestIdentity): LuaGuest {
     const account = new MemoryAccount();
     account.allowHeadroom(true);
@@ -130,7 +123,7 @@ export class LuaGuest {
     this.#pushGlobal("math");
     this.runtime.pushString(L, "random");
     abi._lua_rawget(L, -2);
-    // The Lua functions `random` and `randomseed` share the generator's state as their only upvalue.
+    // `random` and `randomseed` share the state as their only upvalue.
     abi._lua_getupvalue(L, -1, 1);
     this.#randomAt = abi._lua_touserdata(L, -1);
     abi._lua_rawseti(L, REGISTRY, KEPT.random);
@@ -138,10 +131,7 @@ export class LuaGuest {
     if (this.#randomAt === 0) throw new GuestBootError("this build of Lua keeps its generator elsewhere");
   }
 
-  /**
-   * Returns the parts of the Lua state that a checkpoint stores. Throws a {@link ResultError} that names the value if a
-   * value cannot be stored.
-   */
+  /** Returns the Lua state for a checkpoint. Throws a {@link ResultError} that names a value that cannot be stored. */
   keep(): KeptLua {
     const { runtime, L } = this;
     let kept: Omit<KeptLua, "random"> | undefined;
@@ -159,7 +149,7 @@ export class LuaGuest {
     return { random: Buffer.from(words).toString("hex"), ...kept };
   }
 
-  /** Sets the Lua global `state` to the value from a checkpoint. Returns false if there is not enough memory. */
+  /** Sets the global `state` to the stored value. Returns false if there is not enough memory. */
   restoreState(kept: KeptLua): boolean {
     const { runtime, L } = this;
     const { abi } = runtime;
@@ -172,7 +162,7 @@ export class LuaGuest {
     return status === STATUS.ok;
   }
 
-  /** Restores the internal state of `math.random`, if the checkpoint contains one. */
+  /** Restores the state of `math.random`, if one was stored. */
   restoreRandom({ random }: KeptLua): void {
     if (random !== null) this.runtime.abi.HEAPU8.set(Buffer.from(random, "hex"), this.#randomAt);
   }
@@ -231,10 +221,7 @@ export class LuaGuest {
     abi._lua_rawset(L, REGISTRY);
   }
 
-  /**
-   * Compiles Lua text, and rejects bytecode. Leaves the compiled function or the error on the stack of `thread`, and
-   * returns the status. Call inside `protect`.
-   */
+  /** Compiles text, never bytecode, and leaves the function or the error on the stack of `thread`. Call inside `protect`. */
   load(thread: LuaState, source: Uint8Array, name: string): number {
     const { abi } = this.runtime;
     // Source, name and mode share one buffer, each with a final zero, because Lua reads all three while it compiles.
@@ -248,11 +235,9 @@ export class LuaGuest {
   }
 
   /**
-   * Creates the thread for a call, with the work on its stack, and gives the cell's values (`view`) to the sandbox.
-   * Call inside `protect`.
+   * Prepares a new thread with the work on its stack, and the view in the sandbox. Call inside `protect`.
    *
-   * Returns the thread, the number of arguments on its stack, and whether the top of that stack is a compiler error
-   * instead.
+   * Returns the thread, the number of arguments on it, and whether the top of its stack is a compiler error instead.
    */
   prepare(work: Code, view: unknown): { thread: LuaState; args: number; syntaxError: boolean } {
     const { runtime, L } = this;
@@ -274,10 +259,7 @@ export class LuaGuest {
     return { thread, args: 2, syntaxError: false };
   }
 
-  /**
-   * Pops the error value on top of the stack of `failed`, and prepares a thread that converts it to text with the
-   * guest's `tostring`. Call inside `protect`.
-   */
+  /** Prepares a thread that converts the value on top of `failed` to text by the guest's `tostring`, and pops that value. Call inside `protect`. */
   prepareDescription(failed: LuaState): { thread: LuaState; args: number } {
     const { abi } = this.runtime;
     const thread = this.#newThread(KEPT.nested);
@@ -301,10 +283,7 @@ export class LuaGuest {
     abi._lua_callk(this.L, 0, 1, 0, 0);
   }
 
-  /**
-   * Releases the Lua threads of a finished call to the garbage collector. They are not closed, because closing runs
-   * guest code without hooks.
-   */
+  /** Releases the threads of a finished call. They are not closed, because closing runs guest code without hooks. */
   forgetThreads(): void {
     const { abi } = this.runtime;
     this.runtime.protect(this.L, () => {
@@ -315,7 +294,7 @@ export class LuaGuest {
     });
   }
 
-  /** Collects all garbage of the Lua state. Returns false if too little memory is free afterwards. */
+  /** Collects all garbage. Returns false if too little memory is free even then. */
   recoverMemory(): boolean {
     const { abi } = this.runtime;
     this.account.allowHeadroom(true);
@@ -328,10 +307,7 @@ export class LuaGuest {
     return status === STATUS.ok && free >= GUEST_MEMORY_RESERVE_BYTES;
   }
 
-  /**
-   * Returns whether the guest has defined a global function of this name. Metatables of the table of globals are
-   * ignored.
-   */
+  /** Returns whether the guest has this global function. Metatables of the globals are ignored. */
   defines(name: HookName): boolean {
     let type: number = TYPE.nil;
     this.account.allowHeadroom(true);
@@ -348,8 +324,7 @@ export class LuaGuest {
     abi._lua_rawgeti(L, REGISTRY, REGISTRY_GLOBALS);
     this.runtime.pushString(L, name);
     const type = abi._lua_rawget(L, -2);
-    // The stack holds the table of globals and, above it, the value. The copy replaces the table, so that only the
-    // value remains.
+    // The stack holds the table of globals and, above it, the value. Only the value remains.
     abi._lua_copy(L, -1, -2);
     abi._lua_settop(L, -2);
     return type;
@@ -360,5 +335,5 @@ export class LuaGuest {
   }
 }
 
-/** Thrown if the guest's memory is exhausted while driver code works on its Lua state. */
+/** Thrown if the guest's memory is exhausted during host work. */
 export class OutOfMemory extends Error {}

@@ -25,7 +25,7 @@ import { scanFromLua } from "./lua-scan.ts";
 /** The call that is currently running in the Lua module, as the runtime sees it. */
 export interface OnProcessor {
   readonly account: MemoryAccount;
-  /** Called by Lua every few instructions. It may yield the thread, or throw to end a call in uninterruptible code. */
+  /** Lua calls this every few instructions. It may yield the thread, or throw to end a call whose code cannot yield. */
   look(thread: LuaState): void;
   /** Requests a call of `look` before the guest's next instruction. */
   lookSoon(): void;

@@ -22,7 +22,7 @@ export interface Outcome {
 export interface CallStatistics {
   total: number;
   inFlight: number;
-  /** Maximum number of calls in flight at once, not counting calls that wait for events. */
+  /** The highest number of concurrent calls so far; calls that wait for events are not counted. */
   mostInFlight: number;
   /** Sum of the durations of all calls, without waits for events, ms. */
   busyMs: number;

@@ -246,7 +246,7 @@ export class Pool {
   }
 
   /**
-   * Resolves with an address for a guest that is starting, and starts its SSH server if the fake has any. Resolves with
+   * Resolves with an address for a guest that is starting, and starts its SSH server if the fake has one. Resolves with
    * undefined when the server cannot get an address.
    */
   async addressFor(vm: string): Promise<string | undefined> {

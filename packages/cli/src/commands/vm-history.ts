@@ -43,7 +43,7 @@ const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 
-/** Returns the time since the first event as text, in the largest unit of which it is at least one. */
+/** Formats the time since the first event, in the largest unit that gives at least 1: "3 min", not "180 s". */
 function elapsed(ms: number): string {
   if (ms < SECOND_MS) return `+${ms} ms`;
   if (ms < MINUTE_MS) return `+${(ms / SECOND_MS).toFixed(1)} s`;

@@ -57,7 +57,7 @@ const NO_LONGER_FITS: Misfit = {
 
 type Refused = ReadonlyMap<string, Misfit>;
 
-/** The intended effect of a command on one state of its ledger. */
+/** The changes that a command would make to its ledger, decided on one particular state of that ledger. */
 interface LedgerIntent {
   /** The quotas to charge before the append; empty when nothing grows. */
   readonly requests: readonly ChargeRequest[];

@@ -30,7 +30,7 @@ export class QuotaCommands {
     this.#timers = timers;
   }
 
-  /** Makes every `set` that waits for its quota check whether the quota is enforced. Call it after each event. */
+  /** Makes every waiting `set` command check again whether its quota is now enforced. Call it after each event. */
   changed(): void {
     for (const check of [...this.#waiting]) check();
   }

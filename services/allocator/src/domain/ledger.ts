@@ -75,7 +75,7 @@ export type LedgerCommand =
     }
   | {
       readonly type: "fence";
-      /** Label of the quota that every later command on this ledger must know. */
+      /** Label of the quota. Later commands on this ledger must be decided with this quota taken into account. */
       readonly quota: string;
       /** Sequence of the last event of this ledger. */
       readonly lastSeq: number;

@@ -63,7 +63,7 @@ export function nextAction(
   if (isHeld) return guest?.state === "running" ? { kind: "pause", fence: guest.fence } : NONE;
   if (vm.state === "stopping") return { kind: "stop", fence, reason: vm.reason ?? "by command" };
   if (isLeaving(vm) && guest?.state !== "failed" && (guest?.fence ?? 0) <= fence) {
-    // Without a guest, which died with its agent, the VM continues on the other chassis from its last checkpoint.
+    // If the guest died with its agent, there is no state to hand over: the VM resumes from its last checkpoint.
     return guest?.fence === fence ? { kind: "hand-over", fence } : { kind: "report-handed-over", fence };
   }
   if (guest === undefined || guest.fence < fence) {

@@ -70,7 +70,7 @@ export class Cluster {
     return all.sort(([a], [b]) => (a < b ? -1 : 1));
   }
 
-  /** Returns the rooms of all chassis with an open ledger, in order of id. */
+  /** Returns the free resources of every chassis with an open ledger, in order of chassis id. */
   rooms(): ChassisRoom[] {
     return this.#rooms.all();
   }

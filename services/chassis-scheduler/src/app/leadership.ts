@@ -22,7 +22,7 @@ export class Leadership {
     });
   }
 
-  /** Returns the fencing token while this instance holds the lease *now*, else undefined. */
+  /** Returns the lease token if this instance holds the lease at the moment of the call, else undefined. */
   token(): number | undefined {
     return this.#lease?.token();
   }

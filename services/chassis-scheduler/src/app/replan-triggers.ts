@@ -126,7 +126,7 @@ export class ReplanTriggers {
     return true;
   }
 
-  /** Returns true when another VM is over this quota now, and the reasons reported to that VM do not name a quota. */
+  /** Returns true when these charges put a pending VM over this quota, and its last reported reasons name no quota. */
   #putsOverQuota(quotaId: string, { charges }: Charged): boolean {
     const quota = this.#cluster.quotaStates.get(quotaId);
     if (!quota.exists) return false;

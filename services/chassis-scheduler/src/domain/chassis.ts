@@ -107,8 +107,8 @@ export const chassisDecider = deciderOf<ChassisState, ChassisCommand, ChassisEve
     return accept<ChassisEvent>({ type: "bioxen.chassis.lost.v1", data });
   },
 
-  // No guest of an evacuated VM may still run on a recovered chassis. So the agent must have applied the event of the
-  // loss and ended all guests that are no longer placed on the chassis, and no evacuating VM may still name it.
+  // A recovered chassis must run no guest of an evacuated VM. Its agent must therefore have applied the event that
+  // declared the chassis lost, and ended every guest that is no longer placed there. No VM may still be evacuating.
   "declare-recovered"(state, { sample, evacuating, nowMs }) {
     if (!state.registered || state.lost === null) return UNCHANGED;
     if (sample.appliedSeq < state.lost.seq || sample.strays > 0 || evacuating > 0) return UNCHANGED;

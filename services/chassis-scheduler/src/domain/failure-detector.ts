@@ -48,7 +48,7 @@ export interface DetectorLimits {
 /** The heartbeats of one agent and the span in which its silence counts. */
 export interface Evidence {
   readonly stats: HeartbeatStats;
-  /** Start of the span, ms: when the listener could first hear this agent without a gap, in its present role. */
+  /** Instant since which the listener would have received every heartbeat of this agent, without a gap, ms. */
   readonly sinceMs: number;
   /** End of the span, ms: the last echo, after which the listener cannot tell silence from deafness. */
   readonly echoAtMs: number;
