@@ -90,7 +90,10 @@ async function replay(url: string): Promise<void> {
   await bus.close();
 }
 
-/** Runs commands and replay on one stack, because replay reads the events of the commands. */
+/**
+ * Runs the benchmark `commands` on a new stack. With `withReplay`, then runs the benchmark `replay` on the same stack,
+ * because `replay` reads the events that `commands` has written.
+ */
 async function onOneStack(withReplay: boolean): Promise<void> {
   const dataDir = await mkdtemp(join(tmpdir(), "bioxen-bench-"));
   const stack = await startLocalStack({ dataDir, home: dataDir, logLevel: "warn" });

@@ -1,11 +1,12 @@
 /**
- * Benchmark of the placement plan: its cost for 10 000 chassis, 100 000 running VMs and 1 000 pending ones.
+ * Benchmark of the placement plan: its cost for 10 000 chassis, 100 000 running VMs and 1 000 pending VMs.
  *
- * It measures the pure plan, without bus and log, because only the cost of the plan grows with the fleet. It prints
- * three figures:
+ * The benchmark measures the pure plan, without bus and log, because only the cost of the plan grows with the fleet. It
+ * prints three figures:
  * - placements per second while plans of 1 000 VMs fill an empty fleet;
- * - the time of one plan of 1 000 VMs on a fleet that runs 100 000. It is measured twice: with requests that are hardly
- *   ever equal, the worst case for a planner that groups equal requests, and with requests in steps of ten percent;
+ * - the time of one plan of 1 000 pending VMs, on a fleet with 100 000 running VMs. The time is measured twice: with
+ *   requests that are hardly ever equal, and with requests in steps of ten percent of the full demand. The first is the
+ *   worst case, because the planner groups equal requests;
  * - the growth of that time from 1 000 to 10 000 chassis.
  *
  * Each time is given as wall time and as processor time. On a busy machine the wall time is longer; the processor time

@@ -4,8 +4,8 @@
  *
  * In the workspace, TypeScript sources run directly, but Node strips no types below `node_modules`. The tarballs
  * therefore contain JavaScript with declarations, one module per source file under the same path, so that stack traces
- * name the source. In the manifests, versions of the workspace and of the catalog become numbers, and `.ts` in
- * `exports` and `bin` becomes `.js`. The script publishes nothing.
+ * name the source. In the manifests, version numbers replace the versions `workspace:` and `catalog:`, and `.js`
+ * replaces `.ts` in `exports` and `bin`. The script publishes nothing.
  */
 import { execFileSync } from "node:child_process";
 import {

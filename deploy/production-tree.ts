@@ -1,7 +1,7 @@
 /**
  * Copies the runtime files of a service from an installed workspace: its source, the workspace packages that it
- * imports, and the production dependencies of both. Symlinks stay symlinks, so that workspace packages are outside of
- * `node_modules`, because Node strips types only there.
+ * imports, and the production dependencies of both. Symlinks stay symlinks: Node strips no types inside `node_modules`,
+ * so the files of workspace packages must stay outside.
  *
  * Usage: `node deploy/production-tree.ts <workspace> <target> <folder>...` makes one tree in `<target>/<folder>` for
  * each folder. It needs no shell, network or package manager, so it runs inside an image build.
@@ -57,7 +57,7 @@ class ProductionTree {
 
   /**
    * Copies the dependency `name` of the package in the folder `from`, and the symlink by which Node finds that
-   * dependency. Throws when it is missing, unless it is optional.
+   * dependency. Throws when the dependency is missing and not optional.
    */
   #link(from: string, name: string, isOptional: boolean): void {
     const link = linkTo(name, from);

@@ -1,7 +1,9 @@
 /**
- * An example alert deliverer: it writes every notification as a JSON line to a file, which a mailer or pager can follow.
+ * An example alert deliverer: it appends every notification as a JSON line to a file, which a mailer or pager can
+ * follow.
  *
- * `BIOXEN_ALERT_DELIVERERS=file=@bioxen-examples/alert-deliverer` with `ALERT_FILE=/var/log/bioxen-alerts.jsonl` configures it in the monitor.
+ * `BIOXEN_ALERT_DELIVERERS=file=@bioxen-examples/alert-deliverer` selects this deliverer in the monitor, and
+ * `ALERT_FILE=/var/log/bioxen-alerts.jsonl` names the file.
  */
 import { appendFile } from "node:fs/promises";
 import type { AlertDeliverer } from "@bioxen/contracts";

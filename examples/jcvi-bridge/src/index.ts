@@ -1,7 +1,7 @@
 /**
- * The attachment point for a package about JCVI's organisms: it makes a cell model from an {@link Organism}.
- * `BIOXEN_CELL_MODEL=@bioxen-examples/jcvi-bridge` selects it as the model of an agent. The bridge does what every cell
- * model must do (time, divisions, validation, snapshots); the organism provides the growth rate.
+ * The attachment point for a package about JCVI's organisms: this bridge makes a cell model from an {@link Organism}.
+ * `BIOXEN_CELL_MODEL=@bioxen-examples/jcvi-bridge` selects that model for the cells of an agent. The bridge does what
+ * every cell model must do (time, divisions, validation, snapshots); the organism provides the growth rate.
  */
 import {
   allocationProblems,

@@ -1,6 +1,6 @@
 /**
- * The interface that a package about an organism must implement. A package about JCVI's minimal cells (their genomes, essential
- * genes, measured rates) would implement it; BioXen contains no such code and downloads no such data.
+ * The interface that a package about an organism must implement, for instance a package about JCVI's minimal cells with
+ * their genomes, essential genes and measured rates. BioXen contains no such code and downloads no such data.
  */
 import type { BiologicalType, CellAllocation, Medium } from "@bioxen/cell-models";
 

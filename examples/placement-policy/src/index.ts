@@ -7,7 +7,7 @@
  */
 import { FULL_SCORE, fullnessWith, type PlacementPolicy } from "@bioxen/placement";
 
-/** The fullness to which a chassis is filled, permille of its fullest resource. */
+/** The policy fills a chassis until the use of its fullest resource reaches this share, permille. */
 const COMFORTABLE = 750;
 
 export const placementPolicy: PlacementPolicy = {

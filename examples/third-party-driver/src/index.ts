@@ -1,8 +1,9 @@
 /**
- * An example of a third-party driver: a guest is a mass that doubles, faster with more ribosomes. It has no Lua and no checkpoints. Its
- * capabilities declare that, and BioXen answers `UNSUPPORTED` for them.
+ * An example of a third-party driver. Its guest is a mass that doubles, faster with more ribosomes. The driver supports
+ * neither Lua nor checkpoints, and its capabilities declare that. BioXen answers a request for one of them with
+ * `UNSUPPORTED`.
  *
- * `BIOXEN_DRIVER=@bioxen-examples/third-party-driver` selects it for the `basic` VMs of an agent.
+ * `BIOXEN_DRIVER=@bioxen-examples/third-party-driver` selects this driver for the `basic` VMs of an agent.
  */
 import {
   type DriverCapabilities,
@@ -38,7 +39,8 @@ interface Guest {
   allocation: Readonly<Record<string, number>>;
   simMinutes: number;
   /**
-   * Number of generations that the guest has grown since its start, with fraction. A division completes each whole one.
+   * Number of doublings of the guest's mass since its start, including the fraction of the present one. The guest
+   * divides at each whole number.
    */
   generations: number;
 }

@@ -1,19 +1,21 @@
 /**
  * Converts a ledger allocation to limits of a cell, and validates allocations and environments.
  *
- * Ribosomes are an absolute cap on concurrent translation: a cell with an allocation of 252 engages at most 252,
- * however many it makes. A free place is a unit of the cap without an engaged ribosome. Below the full demand the cap
- * is soft: one free ribosome may bind per free place, so some places are always empty. At the full demand and above it
- * the cap is hard: the equations are the published ones until the last place is taken. Two rules are needed, because a
- * soft cap at the full demand would also slow a cell that lacks another resource and has many idle ribosomes (syn3a
- * with half its polymerases would double in 119.7 min instead of 118.2).
+ * The allocated ribosomes are an absolute cap on concurrent translation. With an allocation of 252, at most 252
+ * ribosomes translate, however many ribosomes the cell makes. The unused part of the cap is the cap minus the number of
+ * translating ribosomes. If the cap is below the full demand, it is soft: one free ribosome may bind per unused unit,
+ * so part of the cap always stays unused. If the cap is at the full demand or above, it is hard: the equations are the
+ * published ones until the whole cap is used. A soft cap at the full demand would also slow a cell that lacks another
+ * resource and has many idle ribosomes: syn3a with half its polymerases would double in 119.7 min instead of 118.2.
  *
- * ATP and RNA polymerases are shares of the type's full demand, applied to import and to all transcription. Absolute caps do not fit
- * the model: a capped total transcription oscillates, and the energy grows without bound. A cell with limited import makes more
- * transporters, and spends up to a third more ATP than its share of the full demand. More than the full demand of either
- * resource does not increase growth. DNA is the room for the genome: the ledger checks it, and it changes no rate here.
+ * The allocated ATP, as a share of the type's full demand, multiplies the import of nutrient. The allocated RNA
+ * polymerases, as such a share, multiply all transcription. Absolute caps do not fit the model: with a cap on total
+ * transcription the cell oscillates, and its energy grows without bound. A cell with limited import makes more
+ * transporters, and spends up to a third more ATP than its share of the full demand. More ATP or polymerases than the
+ * full demand do not increase growth. DNA is the room for the genome: the ledger checks it, and it changes no rate.
  *
- * A missing resource is 0, as everywhere in the contract. Without ribosomes or ATP, growth is cleanly suspended.
+ * A resource that the allocation leaves out is 0, as everywhere in the contract. Without ribosomes or ATP, growth is
+ * cleanly suspended.
  */
 import { type CellResource, type CellType, cellResources } from "./cell-types.ts";
 import type { Limits, Surroundings } from "./weisse.ts";
@@ -31,9 +33,9 @@ export interface CellEnvironment {
 }
 
 /**
- * The largest accepted values of an environment: 20 times the best published nutrient, 1e5 times the usual medium, 100
- * times a lethal dose. They are far outside the range to which the parameters were fitted, and well inside the range in
- * which the solver is tested.
+ * The largest accepted value of each field of an environment. They are 20 times the best published nutrient quality,
+ * 1e5 times the substrate of the default medium, and 100 times a lethal dose of chloramphenicol. These values are far
+ * outside the range to which the parameters were fitted, and well inside the range in which the solver is tested.
  */
 export const environmentBounds: Readonly<Record<keyof CellEnvironment, number>> = Object.freeze({
   nutrientQuality: 10,

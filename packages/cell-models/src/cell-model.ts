@@ -1,9 +1,11 @@
 /**
- * The port between the basic driver and a cell model. Another model replaces the built-in one by implementing this interface.
+ * The port between the basic driver and a cell model. Another model replaces the built-in one by implementing this
+ * interface.
  *
- * A model is deterministic: the state of a cell depends only on its boot options, its later inputs and the computed minutes. The
- * agent's thread calls it one quantum at a time for every guest, so 1 ms per quantum is slow. An exception during a quantum fails
- * the guest of that cell, with the message as the reason. `cellModelContract` of `@bioxen/testkit` tests these requirements.
+ * A model must be deterministic: the state of a cell depends only on its boot options, its later inputs and the
+ * computed minutes. One thread of the agent computes each quantum of all guests in turn, so 1 ms per quantum is slow.
+ * If the computation of a quantum throws, the guest of that cell fails, with the message as the reason.
+ * `cellModelContract` of `@bioxen/testkit` tests these requirements.
  */
 import type { CellAllocation, CellEnvironment } from "./allocation.ts";
 import { Cell, type CellOptions, type CellSample } from "./cell.ts";

@@ -3,12 +3,15 @@
  *
  * All four parameter sets belong to the same model, that of `weisse.ts`. The published set describes a generic
  * bacterium of 1e8 amino acids. The other three scale it to the protein mass of the real cell (an exact symmetry:
- * `scaledBySize`) and then fit three numbers, nutrient quality and two levels of transcription, to measured doubling
- * time, ribosomes per cell and 80 % of ribosomes engaged. The other figures of the model (elongation rate, ribosomal
- * mass fraction) are predictions: ecoli 17.6 aa/s and 0.155, measured 18 and 0.153 (Bremer & Dennis 2008); syn3a 0.11,
- * measured 0.084–0.092.
+ * `scaledBySize`) and then fit three numbers: nutrient quality and two levels of transcription. They are fitted to the
+ * measured doubling time, the measured ribosomes per cell, and 80 % of ribosomes engaged.
  *
- * A fit changes as a whole: after a change of one number of a set, the three must be fitted again, or its doubling time is wrong.
+ * The elongation rate and the ribosomal mass fraction are not fitted but predicted. For ecoli the model predicts 17.6
+ * aa/s and a fraction of 0.155; measured are 18 aa/s and 0.153 (Bremer & Dennis 2008). For syn3a the predicted fraction
+ * is 0.11; measured is 0.084–0.092.
+ *
+ * After a change of any number in a set, its three fitted numbers must be fitted again; otherwise its doubling time is
+ * wrong.
  */
 import type { Surroundings, WeisseParameters } from "./weisse.ts";
 
@@ -78,7 +81,7 @@ const PUBLISHED: WeisseParameters = Object.freeze({
   binding: 1,
   unbinding: 1,
   chloramphenicolBinding: 0.005990373118888,
-  // Not in the paper: the E. coli pool (9.6 mM ATP with ADP and AMP, 5.8e6 molecules), scaled to a mass of 1e8.
+  // Not in the paper. The pool of ATP, ADP and AMP in E. coli is 5.8e6 molecules at 9.6 mM ATP; scaled to `mass`.
   energyPool: 4.5e5,
 });
 
@@ -136,12 +139,13 @@ const SYN3A_SCALE = 0.301;
 const SYN3A: WeisseParameters = Object.freeze({
   ...scaledBySize(PUBLISHED, SYN3A_SCALE),
   mass: 3.01e7,
-  // Amino acids of ribosomal protein per ribosome, from the genome. Below it, the mean protein length of the proteome.
+  // Amino acids of ribosomal protein per ribosome, from the genome.
   ribosomeLength: 6671,
+  // Mean protein length of the proteome.
   proteinLength: 387,
   // 12 amino acids per second, as a rate per minute
   elongationMax: 720,
-  // 88 nt/s · 18/452 over a mean transcript of 1 100 nt, as a rate per minute
+  // The published degradation rate of 88 nt/s · 18/452, divided by the mean mRNA length of 1 100 nt, per minute.
   mrnaDecay: 0.19,
   transcriptionRibosome: 9.40085128078,
   transcriptionEnzyme: 0.081012210654,
@@ -198,8 +202,9 @@ const TYPES: Readonly<Record<BiologicalType, CellType>> = {
 };
 
 /**
- * The published cell under the name and the demand of `ecoli`: its 3 189 ribosomes are far fewer than the 26 300 of the
- * default demand, so the ribosome cap acts only on allocations below about 3 200; ATP and polymerases act by share.
+ * The published cell, with the name and the full demand of `ecoli`. The published cell has 3 189 ribosomes, far fewer
+ * than the 26 300 of that demand. An allocation of ribosomes therefore limits growth only below about 3 200. ATP and
+ * polymerases limit growth below the full demand, as in the default parameter set.
  */
 const WEISSE_2015: CellType = cellType({
   biologicalType: "ecoli",

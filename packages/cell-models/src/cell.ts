@@ -1,12 +1,14 @@
 /**
- * One simulated cell: it boots under an allocation and an environment, advances in quanta of one simulated minute, and divides.
+ * One simulated cell: it boots under an allocation and an environment, advances in quanta of one simulated minute, and
+ * divides.
  *
- * A boot starts from the settled state under its allocation and environment, like an inoculum from a culture under the same
- * conditions. Afterwards no variable jumps: a new allocation or environment changes rates, and the cell responds over seconds (energy)
- * to a generation or more (ribosomes). The only exception is partition noise.
+ * A new cell starts in the settled state under its allocation and environment, like an inoculum from a culture under
+ * the same conditions. Afterwards no variable jumps, because a new allocation or environment changes only the rates.
+ * The energy responds within seconds, the ribosomes over a generation or more. The only exception is partition noise.
  *
- * The quantum is fixed, because the solver's result depends, in the sixth digit, on the ends of its intervals. Therefore 60 × 1 min and
- * 1 × 60 min give the same cell. Cells share no mutable state.
+ * The quantum is fixed, because the sixth digit of a result depends on the times at which the solver's intervals end.
+ * With a fixed quantum, sixty calls of one minute and one call of sixty minutes give the same cell. Cells share no
+ * mutable state.
  */
 import { type CellAllocation, type CellEnvironment, limitsOf, surroundingsOf } from "./allocation.ts";
 import { type BiologicalType, type CellType, cellTypeOf, type ParameterSetName } from "./cell-types.ts";
@@ -117,7 +119,8 @@ export class Cell {
   /**
    * Makes a cell at minute 0, in its settled state and without past divisions. Takes milliseconds.
    *
-   * Throws a `RangeError` that lists every problem of the allocation or of the environment, or names an unknown type.
+   * Throws a `RangeError` for an unknown type, or for an invalid allocation or environment. The message then lists
+   * every problem of the allocation or environment.
    */
   static boot(options: CellOptions): Cell {
     const type = cellTypeOf(options.biologicalType, options.parameterSet);
@@ -185,8 +188,8 @@ export class Cell {
   /**
    * Computes `minutes` (a whole number of quanta, 0..`MAX_ADVANCE_MINUTES`) and returns the number of divisions.
    *
-   * Throws `RangeError` for any other number, and `StepLimitError` if the solver cannot complete a quantum; the cell is then at the
-   * end of its last complete quantum.
+   * Throws `RangeError` for any other number, and `StepLimitError` if the solver cannot complete a quantum. After a
+   * `StepLimitError` the cell is at the end of its last complete quantum.
    */
   advance(minutes: number): number {
     if (!(Number.isInteger(minutes) && minutes >= 0 && minutes <= MAX_ADVANCE_MINUTES)) {
@@ -239,7 +242,8 @@ export class Cell {
   /**
    * Replaces the whole environment from the next quantum on; absent fields return to the default of the type.
    *
-   * Throws a `RangeError` that lists every value that is not finite, below 0 or above `environmentBounds`; the cell is then unchanged.
+   * Throws a `RangeError` that lists every problem: a value that is not finite, is below 0, or exceeds
+   * `environmentBounds`. The cell is then unchanged.
    */
   setEnvironment(environment: CellEnvironment): void {
     const surroundings = surroundingsOf(this.#type, environment);

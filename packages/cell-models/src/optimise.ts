@@ -1,14 +1,15 @@
 /**
  * Finds the smallest allocation under which a cell grows nearly at its best rate.
  *
- * `steadyState` predicts growth under constant conditions, which does not rise when a resource is reduced. The search reduces one
- * resource at a time by a fraction of its amount, first by a half, then by smaller fractions. It always chooses the resource whose
- * reduction costs the least growth, until no resource can be reduced by even the smallest fraction. Unused amounts are thus
- * removed first at no cost, and the tolerance is spent where it saves most.
+ * `steadyState` predicts the growth under constant conditions. A reduction of a resource never raises that growth. The
+ * search reduces one resource at a time by a fraction of its amount, first by a half, then by smaller fractions. It
+ * always chooses the resource whose reduction costs the least growth. It ends when no resource can be reduced by even
+ * the smallest fraction. Unused amounts are thus removed first, because their removal costs no growth. The tolerated
+ * loss of growth is spent where it saves most.
  *
- * The search is deterministic and bounded: 60 to 150 steady states of a few milliseconds each. The result is a local optimum: no single
- * resource can be reduced by 1 % more. Another combination of resources may be equally good. An oscillating cell has no constant
- * growth rate, so its result is an estimate.
+ * The search is deterministic and bounded: it computes 60 to 150 steady states, each in a few milliseconds. The result
+ * is a local optimum: no single resource can be reduced by a further 1 %. Another combination of resources may be
+ * equally good. An oscillating cell has no constant growth rate, so its result is an estimate.
  */
 import type { CellAllocation, CellEnvironment } from "./allocation.ts";
 import { type BiologicalType, type CellResource, cellTypeOf, type ParameterSetName } from "./cell-types.ts";
@@ -52,8 +53,8 @@ export interface Optimum {
 }
 
 /**
- * Returns the smallest allocation with nearly the best growth, and the growth under both. Throws a `RangeError` that
- * lists every problem of the options.
+ * Returns the smallest allocation with nearly the best growth, the growth under that allocation, and the best growth.
+ * Throws a `RangeError` that lists every problem of the options.
  */
 export function optimiseAllocation(options: OptimiseOptions): Optimum {
   const { biologicalType, parameterSet, environment } = options;
@@ -89,8 +90,8 @@ export function optimiseAllocation(options: OptimiseOptions): Optimum {
 }
 
 /**
- * Returns `allocation` with one resource reduced by 1/`part` of its amount. It is the resource whose reduction costs
- * the least growth. Returns undefined if every reduction lowers the growth rate below `enough`.
+ * Returns `allocation` with one resource reduced by 1/`part` of its amount. The function chooses the resource whose
+ * reduction costs the least growth. Returns undefined if every reduction lowers the growth rate below `enough`.
  */
 function leastMissed(
   allocation: Readonly<Record<CellResource, number>>,

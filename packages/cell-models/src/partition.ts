@@ -3,8 +3,8 @@
  *
  * The state vector holds the amounts of a cell of constant mass. A dividing mother therefore has twice these amounts,
  * and each daughter gets on average exactly these amounts. Nutrient and energy are numerous and mix fast, so they
- * divide evenly. The protein mass of a daughter differs slightly from the constant mass M, and returns to it at rate λ
- * by the equations themselves.
+ * divide evenly. The protein mass of a daughter differs slightly from the constant mass M. The equations of the model
+ * bring it back to M at rate λ.
  */
 import { fairBinomial, type RandomState } from "./random.ts";
 import {
@@ -41,8 +41,8 @@ const COMPLEXES = [
 ] as const;
 
 /**
- * Replaces the state `y` by the state of one daughter. No amount is negative. The daughter engages at most as many
- * ribosomes as the cap or the previous state, whichever is larger.
+ * Replaces the state `y` of the mother by the state of one daughter. No amount is negative. The number of engaged
+ * ribosomes is at most `ribosomeCap`, or at most that of the mother if that is larger.
  */
 export function partition(y: StateVector, random: RandomState, ribosomeCap: number): void {
   const limit = Math.max(ribosomeCap, engagedRibosomes(y));

@@ -2,18 +2,19 @@
  * Adaptive Rosenbrock method of order 2 with error estimate of order 3 (ode23s: Shampine & Reichelt, SIAM J. Sci.
  * Comput. 18:1, 1997, doi:10.1137/S1064827594276424), for stiff autonomous equations (rates without explicit time).
  *
- * One step costs three rate evaluations, one Jacobian, one factorisation and three solves. It is L-stable: a cell at rest needs one
- * step per quantum however stiff it is. An explicit method needs about 1e5 steps per minute here; a semi-implicit method with a
- * fixed step has errors of several percent after a shift.
+ * One step costs three rate evaluations, one Jacobian, one factorisation and three solves. The method is L-stable: a
+ * cell at rest needs one step per quantum, however stiff its equations are. An explicit method needs about 1e5 steps
+ * per minute here. A semi-implicit method with a fixed step has errors of several percent after a change of conditions.
  *
- * Two rules keep the solution in the valid region of the equations. A step that leaves the region is rejected like an inaccurate one,
- * because the equations have false attractors at negative amounts. An undershoot below the tolerance is set to zero, because a
- * variable that decays to zero would otherwise limit the step to its own time scale forever.
+ * Two rules keep the solution in the valid region of the equations. A step that leaves the region is rejected like an
+ * inaccurate step, because the equations have false attractors at negative amounts. A variable that falls below zero by
+ * less than the tolerance is set to zero. Otherwise a variable that decays to zero would keep the steps as short as its
+ * own time scale.
  *
  * Reproducibility: the solver uses only + − × ÷, comparisons and `Math.abs/min/max`, which are exact or correctly
- * rounded everywhere. The step control uses a table instead of a cube root. The result depends on the ends of the
- * quanta and on the step that is carried over. The grid of quanta is therefore fixed, and the step is part of the
- * snapshot.
+ * rounded everywhere. The step control uses a table instead of a cube root. The result depends on the
+ * times at which quanta end, and on the step length that one quantum passes to the next. The length of a quantum is
+ * therefore fixed, and the step length is part of the snapshot.
  */
 import { LuFactorisation } from "./linear.ts";
 import { StepLimitError } from "./step-limit-error.ts";
@@ -37,8 +38,8 @@ const COLLAPSE = 0.125;
 /** The largest factor after a rejected step. It is below 1, because the next attempt must use a shorter step. */
 const LARGEST_AFTER_REFUSAL = 0.75;
 /**
- * Target of the step control: the predicted error of the next step ÷ tolerance. A target closer to 1 would cost more
- * rejected steps than it saves.
+ * Target of the step control: the predicted error of the next step ÷ tolerance. A target closer to 1 gives longer
+ * steps, but the additional rejected steps cost more than the longer steps save.
  */
 const AIM = 0.6;
 /**

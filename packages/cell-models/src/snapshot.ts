@@ -1,9 +1,9 @@
 /**
  * A cell at a quantum boundary as plain JSON data: exactly the state that determines its future.
  *
- * Numbers are doubles. JSON writes the shortest text that reads back as the same double, so a cell restored from text continues bit
- * for bit like an uninterrupted one. The solver's step is included, because it determines the ends of the next steps. A snapshot is
- * external input from a store, and is validated before use.
+ * Numbers are doubles. JSON writes the shortest text that reads back as the same double. A cell that is restored from
+ * text therefore continues bit for bit like an uninterrupted cell. The solver's step length is included, because it
+ * determines where the next steps end. A snapshot is external input from a store, and is validated before use.
  */
 import { allocationProblems, type CellAllocation, environmentProblems } from "./allocation.ts";
 import { type BiologicalType, biologicalTypes, type ParameterSetName, parameterSets } from "./cell-types.ts";

@@ -1,8 +1,8 @@
 /**
- * Makes the integrator of the cell model from its equations, its valid region and the required accuracy.
+ * Makes the solver of a cell model from the equations of the model, their valid region and the required accuracy.
  *
- * The solver reads the model's surroundings and limits at every evaluation. They may be replaced between two calls, but
- * not during one. New values affect the rates from that instant on.
+ * The solver reads the model's surroundings and limits at every evaluation of the rates. The caller may replace both
+ * between two calls of `integrate`, but not during a call. New values affect the rates from that instant on.
  */
 import { Rosenbrock } from "./rosenbrock.ts";
 import { createState, GENERATIONS, STATE_SIZE, type StateVector } from "./state.ts";
@@ -16,8 +16,8 @@ import { weisseJacobian } from "./weisse-jacobian.ts";
  */
 const RELATIVE_TOLERANCE = 1e-5;
 /**
- * Absolute error per step, molecules per 1e8 amino acids of protein: smaller amounts count as zero. It stands for one
- * molecule in a million cells.
+ * Absolute error per step, molecules per 1e8 amino acids of protein: one molecule in a million cells. Smaller amounts
+ * count as zero.
  */
 const ABSOLUTE_TOLERANCE = 1e-6;
 /** Absolute error per step of ∫λ dt, dimensionless. The error of a division time is then 1e-7 of a generation. */

@@ -1,10 +1,10 @@
 /**
  * The layout of a cell's state vector: 14 variables of the Weiße model, 4 chloramphenicol-bound complexes, ∫λ dt.
  *
- * The order suits the solver, which eliminates columns from the left and skips zeros. Variables that no other equation depends on come
- * first (∫λ dt and the bound complexes: their columns have only the diagonal, so they cost nothing). Then come variables of
- * few equations, and last `A`, on which all equations depend. A snapshot stores the vector in this order, so a change of the order
- * changes the snapshot format.
+ * The order suits the solver, which eliminates columns from the left and skips zeros. First come ∫λ dt and the bound
+ * complexes: no other equation depends on them, so their columns have only the diagonal and cost nothing. Then come the
+ * variables on which few equations depend, and last `A`, on which all equations depend. A snapshot stores the vector in
+ * this order, so a change of the order changes the snapshot format.
  *
  * Units: molecules per cell, `GENERATIONS` dimensionless.
  */

@@ -1,15 +1,18 @@
 /**
- * The steady state of a cell under constant conditions: the prediction for an allocation, and the initial state of a VM.
+ * The steady state of a cell under constant conditions. It is the prediction for an allocation, and the initial state
+ * of a VM.
  *
- * The cell is integrated from the reference state of its type, under its allocation and environment, until λ has settled. The solver
- * needs one step per quantum for a cell at rest, so this takes milliseconds. Unlike a root finder, it cannot reach false steady
- * states. The reference state of each parameter set is computed once per process.
+ * The cell is integrated from the reference state of its type, under its allocation and environment, until λ has
+ * settled. The solver needs one step per quantum for a cell at rest, so the integration takes milliseconds. Unlike a
+ * root finder, it cannot reach false steady states. The reference state of each parameter set is computed once per
+ * process.
  *
- * Not every cell settles. With much chloramphenicol and poor nutrient, energy and transcription oscillate forever with a period of
- * hours. Such a cell is integrated up to the limit of a boot, and starts at some phase of its oscillation.
+ * Not every cell settles. With much chloramphenicol and poor nutrient, energy and transcription oscillate forever, with
+ * a period of hours. Such a cell is integrated until `MAX_PERIODS` or `MAX_STEPS` is reached. Its VM starts at the
+ * phase of the oscillation that the cell has then.
  *
- * A cell that cannot grow (no ATP, no ribosomes) is integrated until λ has vanished. It stays alive in that state, and resumes growth
- * when its allocation changes.
+ * A cell that cannot grow (no ATP, no ribosomes) is integrated until λ has vanished. The cell stays alive in that
+ * state, and resumes growth when its allocation changes.
  */
 import { type CellAllocation, type CellEnvironment, limitsOf, surroundingsOf } from "./allocation.ts";
 import { type BiologicalType, type CellType, cellTypeOf, type ParameterSetName } from "./cell-types.ts";
@@ -42,8 +45,8 @@ const SETTLED_CHANGE = 1e-10;
  */
 const SETTLED_PERIODS = 3;
 /**
- * Lower limit of a period, minutes. A period is one time constant of dilution, 1/λ. mRNA and energy settle within this
- * limit.
+ * Shortest period between two checks of λ, minutes. Otherwise a period is one time constant of dilution, 1/λ. mRNA and
+ * energy settle within the shortest period.
  */
 const SHORTEST_PERIOD = 60;
 /**
@@ -52,8 +55,8 @@ const SHORTEST_PERIOD = 60;
  */
 const VANISHED = 1e-9;
 /**
- * Upper limit of a doubling time, minutes (1900 years). A cell with a longer one counts as not growing: its tiny λ is
- * only what is left of a growth that is decaying to zero.
+ * Upper limit of a doubling time, minutes (1900 years). A cell with a longer doubling time counts as not growing: its λ
+ * is a tiny remainder that is still decaying to zero.
  */
 const LONGEST_DOUBLING = 1e9;
 /**
@@ -62,8 +65,8 @@ const LONGEST_DOUBLING = 1e9;
  */
 const MAX_PERIODS = 200;
 /**
- * Maximum number of solver steps of a boot; that many take about 45 ms. Every tested cell that settles needs at most
- * 9200.
+ * Maximum number of solver steps of a boot. This number of steps takes about 45 ms. Every tested cell that settles
+ * needs at most 9200 steps.
  */
 const MAX_STEPS = 20_000;
 
@@ -195,11 +198,11 @@ export function referenceState(type: CellType): StateVector {
 }
 
 /**
- * Returns the state from which integration starts: a cell with protein and energy but no mRNA, of about the composition
- * of a growing cell. It settles within a few generations.
+ * Returns the state from which the integration starts: protein and energy in about the composition of a growing cell,
+ * but no mRNA. This state settles within a few generations.
  *
- * The initial state of the paper (10 ribosomes, 1000 energy, nothing else) needs hundreds of minutes, and never grows
- * on poor media: without enzymes it stays at energy 0.
+ * The initial state of the paper (10 ribosomes, 1000 energy, nothing else) needs hundreds of minutes to settle. In a
+ * poor medium it never grows, because without enzymes its energy stays at 0.
  */
 function inoculum(p: WeisseParameters): StateVector {
   const y = createState();

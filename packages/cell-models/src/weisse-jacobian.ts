@@ -6,8 +6,8 @@
  * variables: growth λ(a, c_x) dilutes every variable; the energy `a` drives import, transcription and elongation; the
  * ribosome cap ties each complex to all others.
  *
- * `bindableRibosomes` is a minimum of two terms, so it has a kink. There the derivative of the active term is used, and the step
- * control of the integrator handles the kink.
+ * `bindableRibosomes` is the smaller of two terms, so it has a kink where they are equal. This file uses the derivative
+ * of the term that is in force; the step control of the solver handles the kink.
  */
 import {
   A,
@@ -46,7 +46,8 @@ const COMPLEXES = [C_R, C_T, C_M, C_Q] as const;
 const MESSENGERS = [M_R, M_T, M_M, M_Q] as const;
 const ZOMBIES = [Z_R, Z_T, Z_M, Z_Q] as const;
 /**
- * Index of the product of the complexes of each class: free ribosomes, transporters, enzymes, house-keeping protein.
+ * For the complexes of each class, the index of the protein that they make: free ribosomes, transporters, enzymes and
+ * house-keeping protein.
  */
 const PRODUCTS = [R, E_T, E_M, Q] as const;
 
@@ -172,8 +173,8 @@ function addTranslation(
 }
 
 /**
- * Adds `value`, the derivative with respect to variable `column` of a net flux into complex `c`. The flux consumes one
- * free mRNA `m` and one free ribosome.
+ * Adds the derivative of a net binding rate to the matrix. `value` is the derivative with respect to the variable
+ * `column`. Each binding makes one complex `c` from one free mRNA `m` and one free ribosome.
  */
 function addBinding(jacobian: Float64Array, c: number, m: number, column: number, value: number): void {
   add(jacobian, c, column, value);

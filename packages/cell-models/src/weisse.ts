@@ -1,17 +1,17 @@
 /**
  * The rates of the cell model of Weiße, Oyarzún, Danos & Swain, PNAS 112:E1038 (2015), doi:10.1073/pnas.1416533112.
  *
- * A cell imports a nutrient (s_i), converts it to energy (a), and spends the energy on protein of four classes: ribosomes r,
- * transporters t, metabolic enzymes m, house-keeping q. All classes compete for the same free ribosomes, so growth λ and its
- * trade-offs are results of the equations. λ = (amino acids elongated per minute) / M, and every amount is diluted at rate λ: the
- * amounts are those of a cell of constant mass M.
+ * A cell imports a nutrient (s_i), converts it to energy (a), and spends the energy on protein of four classes:
+ * ribosomes r, transporters t, metabolic enzymes m, house-keeping q. All classes compete for the same free ribosomes,
+ * so growth λ and its trade-offs are results of the equations. λ = (amino acids elongated per minute) / M. Every amount
+ * is diluted at rate λ, so the amounts are those of a cell of constant mass M.
  *
  * Added to the published model: three limits of the hypervisor (ribosome cap, ATP share, RNA polymerase share) and a
  * throttle of import at `energyPool`, without which a cell that cannot translate accumulates energy without bound.
  *
- * Far below zero the rates are meaningless but smooth, and there is a false steady state at a < −Kγ. An integrator must therefore
- * reject steps that leave the admissible region (`isAdmissible`). `weisse-jacobian.ts` must follow every change here; its test
- * compares the two.
+ * For amounts far below zero the rates are meaningless but smooth, and there is a false steady state at a < −Kγ. A
+ * solver must therefore reject steps that leave the admissible region (`isAdmissible`). After a change of the rates,
+ * `weisse-jacobian.ts` must change too; its test compares both files.
  */
 import {
   A,
@@ -147,12 +147,11 @@ export function ribosomalMassFraction(p: WeisseParameters, y: StateVector): numb
 }
 
 /**
- * Returns the number of free ribosomes that may bind to mRNA, molecules. Normally that is all of them. It is fewer, but
- * at least 0, if the ribosome cap has too little room.
+ * Returns the number of free ribosomes that may bind to mRNA, molecules. Normally all free ribosomes may bind. If the
+ * unused part of the ribosome cap is too small, fewer may bind, and none if the cap is used up.
  *
- * The cap acts on the binding of ribosomes and not on their synthesis. Limited synthesis would first speed up growth
- * and let the energy grow without bound. With limited binding the cell has more idle ribosomes, as under
- * chloramphenicol.
+ * The cap limits the binding of ribosomes and not their synthesis. A limit on synthesis would first speed up growth and
+ * let the energy grow without bound. A limit on binding makes more ribosomes idle, as chloramphenicol does.
  */
 export function bindableRibosomes(y: StateVector, limits: Limits): number {
   return Math.max(0, Math.min(y[R], limits.bindablePerPlace * (limits.ribosomeCap - engagedRibosomes(y))));

@@ -139,8 +139,8 @@ export function settingOf(key: string): Setting {
 }
 
 /**
- * Returns the command line options for the settings with these keys. {@link withSettings} fills in the options that
- * have no flag on the command line.
+ * Returns the command line options for the settings with these keys. When the user leaves out a flag,
+ * {@link withSettings} later gives its option the value of the setting.
  */
 export function settingOptions(...keys: readonly string[]): Option[] {
   return keys.map((key) => {
@@ -210,8 +210,8 @@ function resolved(setting: Setting, text: string, origin: Origin, name: string):
 }
 
 /**
- * Fills in the options of the command that have no flag on the command line, with the values of the settings. Returns
- * all settings, each with its value and the origin of the value.
+ * Gives each option of the command the value of its setting, unless the user has passed the flag of that option.
+ * Returns all settings, each with its value and the origin of the value.
  */
 export async function withSettings(command: Command): Promise<Resolved[]> {
   const all = await resolveSettings();

@@ -3,8 +3,8 @@
  */
 
 /**
- * Maximum number of items in progress at once. One placement plan places eight starts together, and a local stack
- * answers eight starts in time.
+ * Maximum number of items in progress at once. When eight VMs are started together, one placement plan places them all,
+ * and a local stack answers every start before its deadline.
  */
 const AT_ONCE = 8;
 

@@ -29,8 +29,8 @@ const TRANSIENT_CODES: readonly string[] = ["UNAVAILABLE", "CONFLICT"];
 /** Number of attempts without a reply after which a call fails. Each such attempt lasts until its deadline. */
 const MAX_UNANSWERED = 3;
 /**
- * Shortest attempt under a strict deadline, ms. A shorter one would time out, and the caller would get that timeout
- * instead of the last refusal.
+ * Shortest attempt under a strict deadline, ms. A shorter attempt would time out, and the caller would get that timeout
+ * instead of the refusal of the previous attempt.
  */
 const SHORTEST_ATTEMPT_MS = 100;
 
@@ -62,8 +62,8 @@ export interface CallsOptions {
 
 export interface OneCallOptions {
   /**
-   * Deadline of each attempt of this call, ms. Default: {@link CallsOptions.timeoutMs}, for `vmExec` plus the time
-   * limit of the program.
+   * Deadline of each attempt of this call, ms. Default: {@link CallsOptions.timeoutMs}. For `vmExec` the time limit of
+   * the program is added to the default.
    */
   readonly timeoutMs?: number;
   /** The `Nats-Msg-Id` of every attempt; default: a new UUID. */
@@ -169,9 +169,10 @@ export interface RepeatOptions {
 }
 
 /**
- * Calls `attemptCall` until it succeeds, gets a permanent refusal, or the deadline has passed. Returns the last reply.
- * `repeatOn` says which refusals are repeated. `attemptCall` receives the deadline of its attempt, ms, and must send
- * the same message id in every attempt. Throws the last `Fault` when the last attempt gets no reply.
+ * Calls `attemptCall` until an attempt succeeds or is refused permanently, or until the deadline has passed. Returns
+ * the last reply. After a refusal that `repeatOn` selects, a further attempt follows. `attemptCall` receives the
+ * deadline of its attempt, ms, and must send the same message id in every attempt. Throws the last `Fault` when the
+ * last attempt gets no reply.
  */
 export async function callUntilSettled<R extends Accepted | Refused>(
   attemptCall: (timeoutMs: number) => Promise<R>,

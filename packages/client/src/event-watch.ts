@@ -2,8 +2,8 @@
  * The events of the log as an async iteration that can be resumed: in order, each once, across lost connections and
  * server restarts.
  *
- * After an interruption the watch reads again from the last event it knows, not from the next one. If that event is
- * unchanged, byte for byte, then it is the same log and no event is missing.
+ * After an interruption the watch starts to read at the last event it knows, not at the next one. If that event is
+ * unchanged, byte for byte, the log is still the same and no event is missing.
  */
 import { EVENT_SUBJECTS, eventSubject, isEventFilter } from "@bioxen/contracts";
 import {
@@ -68,9 +68,9 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
   #running: Promise<void> | undefined;
   /** First sequence to deliver. For a watch that begins at the end of the log, undefined until that end is known. */
   #from: number | undefined;
-  /** The last event received. After an interruption it shows whether the log is still the same. */
+  /** The last event received. After an interruption, the watch compares it with the log to detect another log. */
   #newest: StoredEvent | undefined;
-  /** Highest last sequence that the log has had. A log that ends before it is another log. */
+  /** Highest sequence that the watch has seen in the log. A log that ends before this sequence is another log. */
   #knownEnd = 0;
   #failure: unknown;
   /** Ends the present call of {@link #readOnce}, if there is one. */
@@ -213,7 +213,7 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
         else reject(cause);
       };
     });
-    // `leave` may reject before `log.follow` has begun and `left` is awaited; without a handler that ends the process.
+    // `left` may reject before the `await` below. Without this handler, the unhandled rejection would end the process.
     left.catch(() => undefined);
     this.#leave = leave;
     if (this.#ending.signal.aborted) return;

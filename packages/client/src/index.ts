@@ -1,8 +1,8 @@
 /**
  * `@bioxen/client`: script cells from TypeScript, in Node and in browsers.
  *
- * `connect` returns a {@link Bioxen}; the factories of this module use the latest connection, as those of the original
- * library did. In Node, `@bioxen/client/local` starts a private BioXen.
+ * `connect` returns a {@link Bioxen}. The factories of this module use the latest connection, like the factories of the
+ * original Python library (docs/from-bioxen-python.md). In Node, `@bioxen/client/local` starts a private BioXen.
  */
 import { BIOLOGICAL_TYPES, type BiologicalType, VM_TYPES, type VmType } from "@bioxen/contracts";
 import { type Bioxen, type ConnectOptions, connect as connectTo, type VmConfig } from "./connection.ts";

@@ -1,6 +1,6 @@
 /**
  * The optimum of a VM: the smallest allocation with which its cell grows nearly at its best rate. The cell model
- * computes the rates; a tolerance limits the difference.
+ * computes the rates. The growth rate at the optimum is at most 2 % below the best rate.
  *
  * The caller's process computes the optimum, because the computation takes some tenths of a second of processor time:
  * too much for a service.
@@ -15,9 +15,9 @@ import { fullDemand, type VmView } from "@bioxen/contracts";
 import type { Amounts } from "@bioxen/kernel";
 
 /**
- * Returns the optimum of a `basic` VM. `reachable` is the upper limit per resource: the largest amount that the VM can
- * hold, including its present allocation. Without `reachable` the limit is the full demand of the VM. Genome space
- * (`dnaKilobases`) is always that of its type. Throws `RangeError` for another VM type.
+ * Returns the optimum of a `basic` VM. No resource of the optimum exceeds the full demand of the VM's biological type.
+ * With `reachable`, the largest amounts that the VM can hold, no resource exceeds these amounts either. Genome space
+ * (`dnaKilobases`) is always that of the full demand. Throws `RangeError` for another VM type.
  */
 export function optimumOf(vm: VmView, reachable?: Amounts): Optimum {
   if (vm.vmType !== "basic")

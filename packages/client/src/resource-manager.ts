@@ -66,8 +66,9 @@ export class ResourceManager {
   }
 
   /**
-   * Returns the smallest allocation with which the VM, by its cell model, grows within 2 % of the best rate that the
-   * room on its chassis permits. Throws `RangeError` for a VM that is not of type `basic`.
+   * Returns the smallest allocation with which the VM grows nearly at its best rate: at most 2 % below the best rate
+   * that the room on its chassis permits. The cell model computes both rates. Throws `RangeError` for a VM that is not
+   * of type `basic`.
    */
   async optimum(): Promise<Optimum> {
     const { vm } = await this.#bioxen.call("vmGet", { vmId: this.#vmId });

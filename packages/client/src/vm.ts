@@ -29,10 +29,10 @@ export class BioVm {
   /**
    * Starts the VM and resolves when it runs. `timeoutMs` defaults to the timeout of the connection.
    *
-   * Throws {@link BioxenError}. When no chassis can take the VM, it has the code of the first refusal, such as
-   * CAPACITY_EXCEEDED, and `details.reasons` has all refusals; the VM stays pending. When the guest fails, it has the
-   * code of the failure, such as GUEST_ERROR. When the outcome of the start is not known in time, the code is
-   * UNAVAILABLE.
+   * Throws {@link BioxenError} in three cases. When no chassis can take the VM, the error has the code of the first
+   * refusal, such as CAPACITY_EXCEEDED, and `details.reasons` has all refusals; the VM stays pending. When the guest
+   * fails, the error has the code of the failure, such as GUEST_ERROR. When the outcome of the start is not known in
+   * time, the code is UNAVAILABLE.
    */
   async start(options: { readonly timeoutMs?: number } = {}): Promise<VmView> {
     const { vm } = await this.#bioxen.call("vmStart", { vmId: this.id });

@@ -1,10 +1,13 @@
 /**
  * `node packages/contracts/scripts/add-golden.ts FILE…` adds a golden event for every type that has none yet.
  *
- * Each FILE has one event per line, either as `bioxen events tail --json --no-follow` prints it, or as stored (`{seq,
- * subject, payload}`, as in test/data). An existing golden event is never overwritten. `--readings` rewrites the
- * reading of every golden event: what the present code makes of the event. The diff of the readings shows how the
- * meaning of old events changes: read it before you commit it.
+ * Golden events are described in `golden-events.ts`. Each FILE has one event per line, either as `bioxen events tail
+ * --json --no-follow` prints it, or as stored (`{seq, subject, payload}`, as in test/data). An existing golden event is
+ * never overwritten.
+ *
+ * `--readings` rewrites the reading of every golden event: the event and the state that the present code derives from
+ * the stored bytes. The diff of the readings shows how the meaning of old events changes: read the diff before you
+ * commit it.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";

@@ -2,9 +2,10 @@
  * Golden events: one stored event of every type and version that was ever written, byte for byte, and its present
  * reading.
  *
- * `golden/<type>.json` never changes, because real logs contain such events. `golden/read/<type>.json` has the reading
- * of the present code: the event in its newest version, and the state after it. A new version changes the readings of
- * the old ones, on purpose and in a reviewed diff. Any other change of a reading breaks existing logs.
+ * `golden/<type>.json` never changes, because real logs contain such events. `golden/read/<type>.json` has the reading:
+ * the event as the present code reads it, in the newest version of its type, and the state after the event. A new
+ * version of a type changes the readings of the older versions, on purpose and in a reviewed diff. Any other change of
+ * a reading means that existing logs are read wrongly.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -57,8 +58,8 @@ export interface GoldenReading {
   readonly digest: string;
   readonly event: EventEnvelope;
   /**
-   * State of the event's aggregate: the fold of the golden first event of such an aggregate, and then of this event. If
-   * this event is itself a first event, the fold of this event alone.
+   * State of the event's aggregate after two events: the golden event that begins an aggregate of this kind, and this
+   * event. If this event itself begins an aggregate, the state after this event alone.
    */
   readonly state: unknown;
 }

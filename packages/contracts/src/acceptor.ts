@@ -3,9 +3,10 @@
  *
  * When a million events are read, the schema library costs several times as much as parsing their JSON. Nearly all
  * events match their schema exactly, which is cheap to check. So `acceptorOf` turns a schema into a predicate that
- * returns true only when the schema would return an equal value. When it returns false, or the kind of schema is
- * unknown to it, the caller uses the schema itself, which strips unknown fields and reports problems. The schema stays
- * the only source of truth; a test with random values compares both.
+ * returns true only when the schema would return an equal value. For a kind of schema that
+ * `acceptorOf` does not know, the predicate always returns false. When the predicate returns false, the caller uses the
+ * schema itself, which strips unknown fields and reports problems. The schema stays the only source of truth; a test
+ * with random values compares schema and predicate.
  */
 import type { z } from "zod";
 import { anyJson } from "./schemas.ts";

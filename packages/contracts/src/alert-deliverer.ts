@@ -1,10 +1,10 @@
 /**
  * The port for alert delivery by a plug-in: mail, a pager, a file.
  *
- * The monitor calls it for each raised or cleared alert, in order within a rule and one at a time. Delivery is at least
- * once: the same `notificationId` may come again after a crash and should have one effect. A failed attempt is repeated
- * with increasing waits, six attempts in all. Then the notification becomes a dead letter in the log; after a
- * `permanent` failure it becomes one at once.
+ * The monitor calls the deliverer for each raised or cleared alert, in order within a rule and one at a time. Delivery
+ * is at least once: the same `notificationId` may come again after a crash and should have one effect. A failed attempt
+ * is repeated with increasing waits. After six failed attempts, or after one `permanent` failure, the notification
+ * becomes a dead letter in the log.
  */
 import type { AlertNotification } from "./alerts.ts";
 

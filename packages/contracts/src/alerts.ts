@@ -73,8 +73,8 @@ const MAX_THRESHOLD = 1_000_000_000_000;
 export const MAX_ALERT_RULES = 2_000;
 /**
  * Maximum number of active alerts of one rule: enough for a fleet of 2 000 VMs that all have the same trouble, while
- * the state of the rule stays under 300 KB. When the maximum is reached, the alert of a further target is raised only
- * after one of these is cleared.
+ * the state of the rule stays under 300 KB. When the maximum is reached, a further alert is raised only after one of
+ * the active alerts is cleared.
  */
 export const MAX_ACTIVE_ALERTS_PER_RULE = 2_500;
 

@@ -1,8 +1,9 @@
 /**
- * Chassis types as data: a new type is one file. Every number has its unit and its source, or `chosen limit` where it
- * is not measured.
+ * Chassis types as data: a new type is one file. Every number has a unit and a source; the source of a number that is
+ * not measured is `chosen limit`.
  *
- * The values of the type are filled in when a chassis is registered, so only the registering agent needs the file.
+ * When a chassis is registered, the scheduler copies the values of its type into the registration. Only the scheduler
+ * therefore needs the file of a new type.
  */
 import { MAX_AMOUNT } from "@bioxen/kernel";
 import { z } from "zod";

@@ -18,7 +18,7 @@ import { SUPERSEDED_VM_EVENTS, VM_EVENTS } from "./events/vm.ts";
 import { AGGREGATE_KINDS } from "./subjects.ts";
 import { isSuperseded, upcast } from "./upcasters.ts";
 
-/** Every event type in every version that was ever written. Old logs stay readable forever. */
+/** The schema of every event type, in every version that was ever written, so that old logs stay readable forever. */
 export const EVENT_TYPES: Readonly<Record<string, z.ZodType>> = {
   ...VM_EVENTS,
   ...LEDGER_EVENTS,
@@ -51,7 +51,7 @@ const envelopeSchema = z.object({
   previoushash: z.string().length(DIGEST_LENGTH).optional(),
 });
 
-/** Matches an instant in the form that BioXen writes, except on 29 February: the schema checks that day. */
+/** Matches an instant in the form that BioXen writes. An instant on 29 February is left to the schema. */
 const PLAIN_INSTANT =
   /^\d{4}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/;
 const REQUIRED_FIELDS = Object.keys(envelopeSchema.shape).length - 2;

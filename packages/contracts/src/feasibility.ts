@@ -1,10 +1,10 @@
 /**
- * The feasibility rule: whether a chassis can host a VM, given what is free there.
+ * The feasibility rule: whether a chassis can host a VM, given the free amounts of the chassis.
  *
- * Lifecycle applies the rule to the whole offer, to detect an infeasible VM. The scheduler applies it to what is free
- * when it proposes a placement, and the allocator to what is free when it appends the reservation. All three share one
- * rule, because a proposer and a committer that disagree would retry forever. The choice among feasible chassis (best
- * fit, spread) is not part of the rule.
+ * Lifecycle applies the rule to the whole offer, to detect an infeasible VM. The scheduler applies the rule to the free
+ * amounts when it proposes a placement, and the allocator does so again when it appends the reservation. All three
+ * share one rule: if scheduler and allocator disagreed, they would propose and refuse forever. The choice among
+ * feasible chassis (best fit, spread) is not part of the rule.
  */
 import { type Amounts, fits, shortages } from "@bioxen/kernel";
 import type { Chassis } from "./fold/chassis.ts";
@@ -29,7 +29,7 @@ export function emptyRoom(chassis: Chassis): Room {
   };
 }
 
-/** Returns the room that a ledger has left. */
+/** Returns the free room of a chassis, from its ledger. */
 export function roomOf(ledger: Ledger): Room {
   return {
     free: freeAmounts(ledger),
@@ -61,7 +61,7 @@ export function roomFor(request: Amounts, room: Room): Misfit | undefined {
 /** The properties of a VM that decide which chassis can host it. */
 export type PlacementNeeds = Pick<Vm, "vmType" | "placement">;
 
-/** Returns why this chassis cannot host the VM, even when it is empty; undefined when it can. */
+/** Returns why this chassis could not host the VM even if the chassis were empty; undefined when it could. */
 export function mismatchOf(vm: PlacementNeeds, chassisId: string, chassis: Chassis): Misfit | undefined {
   if ((vm.vmType === "xcpng") !== isPool(chassis.chassisType, chassis.capacity)) {
     return { code: "UNSUPPORTED", message: `runs no VMs of type ${vm.vmType}` };

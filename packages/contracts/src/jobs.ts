@@ -29,8 +29,8 @@ const RETRY_BACKOFF: Backoff = { firstMs: 250, ceilingMs: 15_000 };
 /** Prefix of the ids that BioXen assigns. An id that a publisher chooses must not begin with it. */
 const OWN_ID_PREFIX = "_";
 /**
- * The service that ends the jobs that no service owns. It is lifecycle, because the jobs of VMs need that service
- * anyway.
+ * The service that turns jobs which no service owns into dead letters. Lifecycle has this task, because the jobs of VMs
+ * need lifecycle anyway.
  */
 export const STRAY_JOB_OWNER: ServiceName = "lifecycle";
 
@@ -89,7 +89,7 @@ export function isJobCommand(subject: string): boolean {
   return JOB_COMMANDS.has(subject);
 }
 
-/** Fields of a job's payload that determine its queue: the first field in this order that the payload has. */
+/** Payload fields that can name the queue of a job. The first of these fields that the payload has names the queue. */
 const QUEUE_FIELDS = ["vmId", "chassisId", "label", "ruleId"] as const;
 
 /**
@@ -131,9 +131,9 @@ export function afterAttempt(reply: Reply, attempt: number): AfterAttempt {
 }
 
 /**
- * Returns true when the stored outcome is that of this job, in the same round or a later one: the job must then not be
- * carried out again. A round is one publication of the job with all its attempts; the retry of a dead letter starts the
- * next round.
+ * Returns true when the stored outcome belongs to this job, and to the same round or a later round. The job must then
+ * not be carried out again. A round is one publication of the job with all its attempts; the retry of a dead letter
+ * starts the next round.
  */
 export function answersJob(
   stored: { readonly subject: string; readonly round: number } | undefined,

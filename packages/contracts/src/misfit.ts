@@ -1,4 +1,4 @@
 import type { PlacementRefusal } from "./events/vm.ts";
 
-/** The reason why a chassis cannot take a VM, still without the id of that chassis. */
+/** The reason why a chassis cannot take a VM, without the id of the chassis. */
 export type Misfit = Omit<PlacementRefusal, "chassisId">;

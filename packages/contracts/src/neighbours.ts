@@ -65,7 +65,7 @@ export class Neighbours {
   readonly #all: ReadonlyMap<string, Neighbour>;
   /** Number of VMs with each label; the key is `name=value`. Built when it is first needed. */
   #labelled: Map<string, number> | undefined;
-  /** The VMs with required anti-affinity terms: they keep matching VMs off this chassis. */
+  /** The VMs with required anti-affinity terms: a VM that matches such a term cannot be placed on this chassis. */
   readonly repelling: readonly Neighbour[];
 
   constructor(all: Iterable<Neighbour>) {

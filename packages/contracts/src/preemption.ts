@@ -30,8 +30,8 @@ export function guaranteeOf({ request, guarantee }: Pick<Vm, "request" | "guaran
 }
 
 /**
- * Returns the amounts of its allocation that a VM keeps when it is preempted with `mode`. Undefined when that would
- * free nothing, or when the mode does not apply to this VM.
+ * Returns the part of the VM's allocation that the VM keeps when it is preempted with `mode`. Undefined when the
+ * preemption would free nothing, or when the mode does not apply to this VM.
  */
 export function keptUnder(mode: PreemptionMode, vm: Holding): Amounts | undefined {
   if (vm.allocation === null) return undefined;
@@ -64,9 +64,9 @@ export function isPausedByUser(vm: Pick<Vm, "preemption" | "state">): boolean {
 /**
  * Returns true when the ledger entry already reflects the VM's preemption.
  *
- * The VM gives up resources first, and its ledger releases them afterwards. For a moment, the entry therefore holds
- * more than the VM. The VM must not get resources in that time: the ledger would confuse them with those that it still
- * has to release.
+ * The VM gives up resources first, and its ledger releases these resources afterwards. Until that release, the entry
+ * holds more than the VM. The VM must not get other resources before the release: the ledger would confuse them with
+ * the resources that it still has to release.
  */
 export function isFollowedBy(
   { preemption, allocation }: Pick<Vm, "preemption" | "allocation">,

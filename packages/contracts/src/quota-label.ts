@@ -2,9 +2,10 @@
  * The label of a quota, and the subject token that encodes it.
  *
  * A label is written as in `vm.list`: `name` covers every VM with that label, `name=value` those with that value. A
- * subject token allows fewer characters than a label. Characters other than `a-z 0-9`, and other than a single `-`
- * between two of these, are encoded as `--`, their UTF-8 bytes in hexadecimal, and `-`. So `team-a` stays as it is and
- * `team=Red` becomes `team--3d52-ed`. No two labels share a token, and the label can be decoded from its token.
+ * subject token allows fewer characters than a label. The token keeps `a-z`, `0-9`, and a single `-` between two of
+ * these characters. A run of other characters becomes `--`, the UTF-8 bytes of the run in hexadecimal, and `-`. So
+ * `team-a` stays as it is and `team=Red` becomes `team--3d52-ed`. No two labels share a token, and the label can be
+ * decoded from its token.
  */
 
 const PLAIN = /[a-z0-9]/;

@@ -1,11 +1,15 @@
 /**
  * Resources, biological types and chassis types, with the numbers of the contract.
  *
- * Measured biology: syn3a ribosomes 503, RNA polymerases 187, genome 543 kb (Thornburg 2022,
- * doi:10.1016/j.cell.2021.12.025); minimal_cell genome 531 kb, 180 min (Hutchison 2016, doi:10.1126/science.aad6253),
- * its ribosomes a prediction of the model; ecoli ribosomes 26 300 and polymerases 5 000 at 40 min (Bremer & Dennis
- * 2008); ATP per second is 4 ATP per amino acid at the reference growth rate. Chosen limits: every `maxVms`, the
- * orthogonal chassis, the yeast chassis' polymerases and ATP, ecoli's 12 Mb of genome space.
+ * Measured biology:
+ *
+ * - syn3a: 503 ribosomes, 187 RNA polymerases, genome of 543 kb (Thornburg 2022, doi:10.1016/j.cell.2021.12.025).
+ * - minimal_cell: genome of 531 kb, doubling time 180 min (Hutchison 2016, doi:10.1126/science.aad6253). Its number of
+ *   ribosomes is a prediction of the model.
+ * - ecoli: 26 300 ribosomes and 5 000 RNA polymerases at a doubling time of 40 min (Bremer & Dennis 2008).
+ *
+ * ATP per second is 4 ATP per amino acid at the reference growth rate. Chosen limits: every `maxVms`, the orthogonal
+ * chassis, the yeast chassis' polymerases and ATP, ecoli's 12 Mb of genome space.
  */
 import { type Amounts, afterOverhead } from "@bioxen/kernel";
 
@@ -26,9 +30,10 @@ export const VM_TYPES = ["basic", "xcpng"] as const;
 export type VmType = (typeof VM_TYPES)[number];
 
 /**
- * Returns true when a guest of this type cannot run without its agent: it ends with the agent's process, and an agent
- * that loses its connection pauses it. The loss of the chassis is then the loss of the guest, and the VM is placed
- * elsewhere. Guests of a pool continue without their agent; if such a VM were placed elsewhere, it would run twice.
+ * Returns true when a guest of this type cannot run without its agent. Such a guest ends with the agent's process, and
+ * an agent that loses its connection pauses the guest. The loss of the chassis is then the loss of the guest, and the
+ * VM is placed elsewhere. Guests of a pool continue without their agent; a VM of a pool would run twice if it were
+ * placed elsewhere.
  */
 export function endsWithAgent(vmType: VmType): boolean {
   return vmType === "basic";

@@ -60,8 +60,8 @@ export const chassisSample = z
     guests: z.int(),
     /**
      * Number of guests of this agent that do not match the log: the guest's VM is on none of the agent's chassis, or
-     * has another reservation there. A guest that is arriving or leaving is counted for a moment; one that is counted
-     * permanently is a ghost.
+     * has another reservation there. A guest that is arriving or leaving is counted for a moment. A guest that is
+     * counted permanently runs without a valid reservation.
      */
     strays: z.int(),
     /** Longest delay of the agent's event loop since the previous sample, ms. */

@@ -219,7 +219,7 @@ export const chassisView = z
     /**
      * `ready`: heartbeats arrive. `suspect`: heartbeats are missing, and the chassis takes no VM. `lost`: heartbeats
      * were missing for so long that the chassis' VMs are placed elsewhere; this lasts until the chassis recovers.
-     * `unknown`: the instance that answers has not listened long enough.
+     * `unknown`: the instance that answers has not listened for heartbeats long enough.
      */
     state: z.enum(["ready", "suspect", "lost", "unknown"]),
     cordoned: z.boolean(),

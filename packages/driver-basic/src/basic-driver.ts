@@ -123,8 +123,7 @@ class Basic implements VmDriver {
   async restart(spec: GuestSpec): Promise<void> {
     const before = this.#alive(spec.vmId, spec.fence);
     const guest = this.#boot(spec);
-    // The guest that this one replaces stays until the new program has run. If the program fails, the old guest is
-    // kept.
+    // The old guest stays until the program of the new guest has run. If that program fails, the old guest is kept.
     await this.#runProgram(guest);
     if (this.#held.get(spec.vmId)?.guest !== before) {
       this.#end(guest);
@@ -199,7 +198,8 @@ class Basic implements VmDriver {
     guest.snapshotsUnderWay += 1;
     try {
       const lua = await this.#lua.keep(guest.key, cellView(guest.cell));
-      // No other code runs between here and the encoding, so the states of cell and Lua belong to the same moment.
+      // No other code runs between the arrival of the Lua state and the encoding of the cell. The two states therefore
+      // belong to the same moment.
       return this.#alive(vmId, fence).checkpoint(lua);
     } finally {
       guest.snapshotsUnderWay -= 1;

@@ -32,8 +32,8 @@ export class CellGuest implements Clocked {
   #lastSample: GuestSample | undefined;
   #unmeasurable: unknown;
   /**
-   * State of the guest. `starting`: its program runs, it is not listed yet, and no simulated time passes. `ended`: it
-   * was stopped or replaced.
+   * State of the guest. `starting`: the guest's program runs, the guest is not listed yet, and no simulated time
+   * passes. `ended`: the guest was stopped or replaced.
    */
   state: GuestState | "starting" | "ended" = "starting";
   reason: string | undefined;

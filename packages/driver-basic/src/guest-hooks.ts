@@ -26,8 +26,7 @@ export class GuestHooks {
   }
 
   callDue(guest: CellGuest): void {
-    // A checkpoint in progress stores the passed minutes as still to be reported, so the hooks must not report them in
-    // that time.
+    // No hook is called during a checkpoint, because the checkpoint stores the passed minutes as not yet reported.
     if (guest.hooksOff || guest.hookCallsUnderWay > 0 || guest.snapshotsUnderWay > 0) return;
     const { minutesForHook: minutes, divisionsForHook: divisions } = guest;
     guest.minutesForHook = 0;

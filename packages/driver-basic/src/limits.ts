@@ -141,8 +141,8 @@ export const MAX_DESCRIBE_INSTRUCTIONS = 100_000;
  */
 export const WORKER_TURN_MS = 2;
 /**
- * Maximum JavaScript heap of the worker, in MB, without the Lua states. It has room for the messages and tables of one
- * turn.
+ * Maximum JavaScript heap of the worker, in MB, without the Lua states. It has room for the messages and tables that
+ * the worker handles between two checks for messages.
  */
 export const WORKER_HEAP_MB = 256;
 /** Time between two watchdog checks of the worker's heartbeat, in ms. */
@@ -165,8 +165,8 @@ export const WORKER_START_MS = 30_000;
 /** Default time scale, in simulated minutes per second of host time. At 1, an E. coli divides every 40 s. */
 export const DEFAULT_TIME_SCALE = 1;
 /**
- * Maximum time scale, in simulated minutes per second of host time. At 6 µs per minute, 256 VMs would occupy one core
- * at 600.
+ * Maximum time scale, in simulated minutes per second of host time. One simulated minute of a cell takes 6 µs, so 256
+ * VMs would occupy one core at a time scale of 600.
  */
 export const MAX_TIME_SCALE = 1_000;
 /** Time that one tick may spend on computing cells, in ms, so that the agent's event loop stays responsive. */

@@ -7,8 +7,8 @@
  *
  * - A Lua error outside a protected call aborts the module and with it every guest. Every call that can fail or
  *   allocate is therefore made inside `protect`.
- * - A JavaScript exception that passes through WebAssembly frames leaks their stack space, of which there is 1 MiB
- *   without a guard. `protect` catches it above a frame that restores the stack pointer.
+ * - A JavaScript exception that passes through WebAssembly frames leaks the stack space of these frames. The stack has
+ *   1 MiB and no guard. `protect` catches the exception above a frame that restores the stack pointer.
  * - wasmoon's wrappers put strings on that stack. Strings are therefore passed as pointers into the heap.
  */
 import { createRequire } from "node:module";

@@ -1,11 +1,11 @@
 /**
  * One call into a guest: an exec, the program or a hook. It runs in slices, so that many guests share one thread.
  *
- * Lua calls `look` every few instructions; there the call yields if its slice is over. After each slice the limits of
- * the call are checked. A call that is over a limit is never resumed, and no `pcall` can catch that. In uninterruptible
- * code (a C function that called back into Lua) the call cannot yield. It then continues, with a check after every
- * instruction, until it leaves that code or reaches the limit for uninterruptible instructions. At that limit an
- * exception unwinds the call, and its Lua state is no longer trusted and counts as lost.
+ * Lua calls `look` every few instructions, and `look` yields if the slice of the call is over. After each slice the
+ * limits of the call are checked. A call that is over a limit is never resumed, so no `pcall` in the guest can catch
+ * its end. In uninterruptible code (a C function that called back into Lua) the call cannot yield. The call then
+ * continues, with a check after every instruction, until it leaves that code or reaches the limit for uninterruptible
+ * instructions. At that limit an exception unwinds the call. The Lua state is then no longer trusted: it is lost.
  */
 import {
   GUEST_MEMORY_RESERVE_BYTES,
@@ -235,7 +235,7 @@ export class LuaCall implements OnProcessor {
     return this.#end(traceback === undefined ? failure : { ...failure, traceback }, described.stateLost);
   }
 
-  /** Converts an error value that is not text with the guest's `__tostring`, under its own limits. */
+  /** Converts an error value that is not text to text by the guest's `__tostring`, which runs under its own limits. */
   #describe(): { message: string; stateLost: boolean } {
     const unreadable = "the error value cannot be converted to text";
     if (this.#describes) return { message: unreadable, stateLost: false };

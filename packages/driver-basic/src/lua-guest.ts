@@ -1,11 +1,12 @@
 /**
  * The Lua side of one VM: a Lua state with the sandbox, whose globals persist between calls.
  *
- * Each call runs on its own Lua thread inside this state (`lua-call.ts`), one call at a time. This file creates the state, prepares
- * the thread of a call and reads its results; everything that can fail or allocate happens inside `protect`.
+ * Each call runs on its own Lua thread inside this state (`lua-call.ts`), one call at a time. This file creates the
+ * state, prepares the thread of a call and reads its results; everything that can fail or allocate happens inside
+ * `protect`.
  *
- * A state that is no longer trusted, or has too little memory to run code, is lost: its owner closes it and boots another one. The
- * cell is in another thread and is not affected.
+ * A state that is no longer trusted, or has too little memory to run code, is lost: its owner closes it and boots
+ * another one. The cell is in another thread and is not affected.
  */
 import { readFileSync } from "node:fs";
 import {
@@ -32,7 +33,7 @@ export interface GuestIdentity {
   readonly environmentBounds: Readonly<Record<string, number>>;
 }
 
-/** The work of a call: a chunk, or a global function of the guest by name. `keep` runs no code: it reads the state for a checkpoint. */
+/** The work of a call: a chunk, or a hook by name. `keep` runs no code: it reads the Lua state for a checkpoint. */
 export type Work =
   | { readonly kind: "chunk"; readonly source: string; readonly name: string }
   | { readonly kind: "hook"; readonly name: HookName; readonly argument: number }
@@ -123,7 +124,7 @@ export class LuaGuest {
     this.#pushGlobal("math");
     this.runtime.pushString(L, "random");
     abi._lua_rawget(L, -2);
-    // `random` and `randomseed` share the state as their only upvalue.
+    // `random` and `randomseed` share the state of the generator as their only upvalue.
     abi._lua_getupvalue(L, -1, 1);
     this.#randomAt = abi._lua_touserdata(L, -1);
     abi._lua_rawseti(L, REGISTRY, KEPT.random);
@@ -221,7 +222,7 @@ export class LuaGuest {
     abi._lua_rawset(L, REGISTRY);
   }
 
-  /** Compiles text, never bytecode, and leaves the function or the error on the stack of `thread`. Call inside `protect`. */
+  /** Compiles text, never bytecode. Pushes the function or the error onto `thread`. Call inside `protect`. */
   load(thread: LuaState, source: Uint8Array, name: string): number {
     const { abi } = this.runtime;
     // Source, name and mode share one buffer, each with a final zero, because Lua reads all three while it compiles.
@@ -235,9 +236,9 @@ export class LuaGuest {
   }
 
   /**
-   * Prepares a new thread with the work on its stack, and the view in the sandbox. Call inside `protect`.
+   * Passes the view to the sandbox and pushes the work onto a new thread. Call inside `protect`.
    *
-   * Returns the thread, the number of arguments on it, and whether the top of its stack is a compiler error instead.
+   * Returns the thread and the number of arguments on its stack. With `syntaxError`, the stack holds a compiler error.
    */
   prepare(work: Code, view: unknown): { thread: LuaState; args: number; syntaxError: boolean } {
     const { runtime, L } = this;
@@ -259,7 +260,10 @@ export class LuaGuest {
     return { thread, args: 2, syntaxError: false };
   }
 
-  /** Prepares a thread that converts the value on top of `failed` to text by the guest's `tostring`, and pops that value. Call inside `protect`. */
+  /**
+   * Pops the value on top of `failed`, and prepares a thread that converts that value to text by the guest's
+   * `tostring`. Call inside `protect`.
+   */
   prepareDescription(failed: LuaState): { thread: LuaState; args: number } {
     const { abi } = this.runtime;
     const thread = this.#newThread(KEPT.nested);
@@ -283,7 +287,7 @@ export class LuaGuest {
     abi._lua_callk(this.L, 0, 1, 0, 0);
   }
 
-  /** Releases the threads of a finished call. They are not closed, because closing runs guest code without hooks. */
+  /** Releases the threads of a finished call. Closing them would run guest code without the instruction hook. */
   forgetThreads(): void {
     const { abi } = this.runtime;
     this.runtime.protect(this.L, () => {

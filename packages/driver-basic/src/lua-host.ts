@@ -96,7 +96,7 @@ export class LuaHost {
     this.#options = options;
   }
 
-  /** Registers a guest. Its program does not run now: it is stored, to run again after a loss of the worker. */
+  /** Registers a guest. Its program is not run now, but stored for a repeated run after a loss of the worker. */
   open(key: GuestKey, identity: GuestIdentity, program: string | undefined, kept: KeptLua | null): void {
     const limits = PROGRAM_LIMITS;
     const open: OpenGuest = { kind: "open", key, identity, program, kept, again: false, limits };
@@ -248,8 +248,8 @@ export class LuaHost {
   }
 
   /**
-   * Checks the worker's heartbeat. It counts checks instead of time, because a delay of this thread says nothing about
-   * the worker.
+   * Checks the worker's heartbeat. The silence of the worker is counted in checks, not measured in time, because a
+   * delay of this thread says nothing about the worker.
    */
   #look(): void {
     const beat = Atomics.load(this.#signals, SIGNAL.heartbeat);

@@ -3,9 +3,9 @@
  *
  * From Lua: nil becomes null. An integer beyond ±2^53 becomes a string of its decimal digits. NaN and the infinities
  * become `"nan"`, `"inf"`, `"-inf"`. Bytes that are not UTF-8 become U+FFFD. A table with the keys 1..n, or an empty
- * table, becomes an array; any other table becomes an object with number keys as text and sorted keys. Functions and
- * other non-data values, keys that are neither text nor numbers, keys with equal text, and cycles are rejected.
- * Metatables are ignored, so reading a result runs no guest code.
+ * table, becomes an array. Any other table becomes an object: number keys become text, and the keys are sorted.
+ * Functions and other non-data values, keys that are neither text nor numbers, keys with equal text, and cycles are
+ * rejected. Metatables are ignored, so reading a result runs no guest code.
  */
 import { MAX_RESULT_BYTES, MAX_RESULT_DEPTH, MAX_RESULT_VALUES } from "./limits.ts";
 import { type LuaState, TYPE } from "./lua-abi.ts";
@@ -105,8 +105,8 @@ export class ResultReader {
   }
 
   /**
-   * Returns the table key at stack index `index`. It does not convert a number key in place, because that would break
-   * the traversal.
+   * Returns the table key at stack index `index`. A number key is not converted to text on the stack, because that
+   * conversion would break the traversal of the table.
    */
   #key(index: number): string | number {
     const { abi } = this.#runtime;

@@ -62,7 +62,8 @@ export class PatternMatch {
   }
 
   /**
-   * Returns the captures of the last match. If the pattern has none, returns `whole` (the whole match) if it is given.
+   * Returns the captures of the last match. For a pattern without captures, returns `whole`, the range of the whole
+   * match, or nothing if `whole` is undefined.
    */
   captures(whole?: { readonly from: number; readonly to: number }): Capture[] {
     if (this.#captures.length === 0) return whole === undefined ? [] : [whole];
@@ -134,7 +135,7 @@ export class PatternMatch {
 
   /**
    * Matches as many repetitions of the item as possible, then fewer, until the rest of the pattern matches. `least` is
-   * the minimum.
+   * the minimum number of repetitions.
    */
   #longest(from: number, least: number, p: number, end: number): number {
     let s = from;

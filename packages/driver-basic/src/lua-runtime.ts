@@ -5,8 +5,9 @@
  * on the purpose of a guest. It enforces the rules that keep the instance alive (see `lua-abi.ts`): calls that can fail
  * are made inside `protect`, and no guest can end the instance.
  *
- * Instructions are counted exactly: the hook reports whole intervals, and the rest is read from a counter in the Lua
- * state. The offset of that counter is found once, by a search for a unique count in a new state.
+ * Instructions are counted exactly: the hook reports whole intervals, and a counter in the Lua state has the
+ * instructions since the last report. The offset of that counter is found once, by a search for a unique count in a
+ * new state.
  */
 import { invariant } from "@bioxen/kernel";
 import { TOTAL_MEMORY_BYTES } from "./limits.ts";
@@ -252,7 +253,7 @@ export class LuaRuntime {
     invariant(L !== 0, "no memory for the first Lua state");
     this.setHook(L, SENTINEL_COUNT);
     const words = this.abi.HEAP32.subarray(L >> 2, (L + STATE_SEARCH_BYTES) >> 2);
-    // The hook interval and the number of instructions left of it are two adjacent words.
+    // Two adjacent words hold the hook interval and the number of instructions until the next hook call.
     const at = words.findIndex((word, i) => word === SENTINEL_COUNT && words[i + 1] === SENTINEL_COUNT);
     invariant(at >= 0, "this build of Lua has its instruction counter at an unknown offset");
     this.closeState(L, account);

@@ -4,8 +4,8 @@
  * The calls of one guest are queued, because they share its globals. Guests with a pending call take turns of one time
  * slice each, so a busy guest delays another guest by one slice per turn. When the Lua state of a guest was lost, the
  * scheduler creates a new one before the next call and runs the guest's program again. That repeated run finds the
- * global `state` of the guest's last checkpoint. Its changes to the environment are not applied, because the cell still
- * has those of the first run.
+ * global `state` of the guest's last checkpoint. Environment changes of a repeated run are not applied, because the
+ * cell still has the changes of the first run.
  */
 
 import { type CallEnd, type CallLimits, type CallOutcome, LuaCall } from "./lua-call.ts";
@@ -43,8 +43,8 @@ const NOTHING_RUN = { instructions: 0, stateLost: false } as const;
 export interface SchedulerOptions {
   readonly post: (message: FromWorker) => void;
   /**
-   * Called with the guest and the call that the thread works on from now on. `call` is undefined during a repeated run
-   * of the program; both are undefined when the thread works on no guest.
+   * Called with the guest and the call that the thread now begins to work on. `call` is undefined during a repeated run
+   * of the program. Both `key` and `call` are undefined when the thread works on no guest.
    */
   readonly workingFor: (key: GuestKey | undefined, call: CallId | undefined) => void;
 }

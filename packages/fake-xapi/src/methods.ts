@@ -127,8 +127,8 @@ function events(pool: Pool): Record<string, Handler> {
 }
 
 /**
- * Returns a predicate that selects the objects of a subscription. Each of `classes` is `*`, a class in any case, or one
- * object (`vm/OpaqueRef:…`).
+ * Returns a predicate that selects the objects of a subscription. Each of `classes` is `*` (all objects), the name of a
+ * class in upper or lower case, or one object (`vm/OpaqueRef:…`).
  */
 function subscription(classes: readonly string[]): (className: string, ref: string) => boolean {
   const wanted = new Set(classes.map((one) => one.replace(/^[^/]*/, (name) => name.toLowerCase())));

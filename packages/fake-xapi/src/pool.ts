@@ -166,7 +166,7 @@ export class Pool {
     return vdi;
   }
 
-  /** Adds a disk. Throws `SR_FULL`. */
+  /** Adds a disk and returns its reference. Throws `SR_FULL` when the storage has too little space. */
   addVdi(fields: FakeRecord): string {
     const sr = this.db.get("SR", this.storage);
     const size = this.faults.switches.storageFull
@@ -246,8 +246,8 @@ export class Pool {
   }
 
   /**
-   * Resolves with an address for a guest that is starting, and starts its SSH server if the fake has one. Resolves with
-   * undefined when the server cannot get an address.
+   * Resolves with an address for a guest that is starting, and starts the guest's SSH server if the fake has SSH
+   * servers. Resolves with undefined when the SSH server cannot get an address.
    */
   async addressFor(vm: string): Promise<string | undefined> {
     const { ssh } = this.options;

@@ -1,11 +1,12 @@
 /**
  * The command line by which BioXen's driver runs a program over SSH: a supervising shell script that enforces the
- * deadline on the machine.
+ * deadline inside the guest.
  *
- * A fake guest has no shell that could run the script. It recognises the command line and does what the script does. It
- * reads the program from standard input and removes the mark, which the driver appends so that a truncated program is
- * noticed. It reports a passed deadline and a missing mark by the signal that ends the supervisor. The driver's SSH
- * tests check that this file recognises the command line that the driver really sends.
+ * A fake guest has no shell that could run the script. The fake recognises the command line and does what the script
+ * does. The driver appends a mark to each program, so that a truncated program is noticed. The fake reads the program
+ * from standard input and removes the mark. The fake reports a passed deadline or a missing mark as the script does: by
+ * the signal that ends the script. The driver's SSH tests check that this file recognises the command line that the
+ * driver really sends.
  */
 
 /** Name of the signal that ends the supervisor when the program was stopped at its deadline. */

@@ -56,8 +56,8 @@ export class Aggregates<State> {
   readonly #outcomes: OutcomeMemory<Versioned<State>>;
   readonly #queue = new KeyedQueue();
   /**
-   * Tracks which aggregates have outcomes that only the log has, because they are from before the start. Undefined
-   * until the start has read an event or a snapshot, and again once no caller can ask for such outcomes.
+   * Tracks the aggregates whose outcomes from before the start of the process are only in the log. Undefined until the
+   * start has read an event or a snapshot. Undefined again once no caller can ask for such outcomes.
    */
   #cold: ColdOutcomes | undefined;
 
@@ -137,8 +137,8 @@ export class Aggregates<State> {
 
   /**
    * Like `execute`, for a process manager: decides on the state in memory, without a read of the log, because an event
-   * that is still missing wakes the process manager when it arrives. `acts` is checked before each decision, also after
-   * a conflict: an instance that has lost its lease changes nothing.
+   * that is still missing wakes the process manager when it arrives. `acts` returns true while this instance may act.
+   * It is called before each decision, also after a conflict, so that an instance without its lease changes nothing.
    */
   react(
     id: string,
@@ -198,8 +198,8 @@ export class Aggregates<State> {
   }
 
   /**
-   * Returns the digest of the aggregate's last event, which becomes the `previoushash` of the next; undefined when the
-   * aggregate has no event. Returns null when the log had events newer than `before`; they are then applied.
+   * Returns the digest of the aggregate's last event, the `previoushash` of the next event; undefined when the
+   * aggregate has no event. When the log has events newer than `before`, applies these events and returns null.
    */
   async #lastDigest(id: string, before: Versioned<State>): Promise<string | undefined | null> {
     if (before.lastSeq === 0 || before.lastDigest !== undefined) return before.lastDigest;
@@ -237,7 +237,7 @@ export class Aggregates<State> {
   }
 
   /**
-   * Looks in the log for the outcome of a command that may be too old for the outcome memory. Returns undefined when
+   * Looks in the log for the outcome of a command whose outcome may be too old to be in memory. Returns undefined when
    * the command is recent, or when the log has no event that the command caused.
    */
   async #outcomeBeforeWindow(
@@ -245,7 +245,7 @@ export class Aggregates<State> {
     { causeId, statedAtMs }: Causation,
   ): Promise<Versioned<State> | undefined> {
     const { clock, fold, log } = this.#options;
-    // Half the window, because the command's id must stay in the outcome memory from this check to the append.
+    // Half the window: a younger command's outcome is then still in memory when the append follows this check.
     if (statedAtMs === undefined || statedAtMs >= clock.nowMs() - OUTCOME_WINDOW_MS / 2) return undefined;
     const past = new VersionedStates(fold);
     for (const event of await log.read(this.streamSubject(id), 0)) {
@@ -255,7 +255,7 @@ export class Aggregates<State> {
     return undefined;
   }
 
-  /** Reads one aggregate's outcomes from before the start out of the log into the outcome memory, if still needed. */
+  /** Loads the aggregate's outcomes from before the start of the process from the log into memory, if still needed. */
   async #warmUp(id: string): Promise<void> {
     const cold = this.#cold;
     if (cold === undefined) return;

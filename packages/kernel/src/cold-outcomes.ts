@@ -1,19 +1,19 @@
 /**
- * Tracks the aggregates whose command outcomes from before the start are in the log but not in the outcome memory.
+ * Tracks the aggregates whose command outcomes from before the start of the process are in the log but not in memory.
  *
  * A start of a service reads states, not outcomes: to keep the state after each recent command would cost more than a
- * third of the time of a start. An aggregate is therefore cold until its first command after the start, at which its
- * outcomes are read from the log. A command id has one outcome for a limited time. After that time no caller asks for
- * older outcomes, and tracking ends.
+ * third of the time of a start. An aggregate is therefore cold until its first command after the start. At that command
+ * its outcomes are read from the log. BioXen promises the first outcome of a command id for a limited time only. After
+ * that time no caller asks for outcomes from before the start, and tracking ends.
  */
 import { MIN_OUTCOMES, OUTCOME_WINDOW_MS } from "./outcome-memory.ts";
 
 export class ColdOutcomes {
-  /** Ids of the aggregates whose outcomes are in the outcome memory: read from the log, or created since the start. */
+  /** Ids of the aggregates whose outcomes are in memory: read from the log, or all from after the start. */
   readonly #warm = new Set<string>();
   /** Instant after which no caller asks for outcomes from before the start, epoch ms; set at the first command. */
   #untilMs: number | undefined;
-  /** Number of further events until the outcome memory has {@link MIN_OUTCOMES} outcomes from after the start. */
+  /** Number of further events until {@link MIN_OUTCOMES} outcomes from after the start are in memory. */
   #eventsLeft = MIN_OUTCOMES;
 
   /** Records an event of aggregate `id` that was appended since the start. */
@@ -23,8 +23,8 @@ export class ColdOutcomes {
   }
 
   /**
-   * True when tracking can end: the outcome window has passed since the first command, and the outcome memory has its
-   * minimum number of outcomes from after the start.
+   * True when tracking can end: {@link OUTCOME_WINDOW_MS} has passed since the first command, and {@link MIN_OUTCOMES}
+   * outcomes from after the start are in memory.
    */
   hasEnded(nowMs: number): boolean {
     this.#untilMs ??= nowMs + OUTCOME_WINDOW_MS;

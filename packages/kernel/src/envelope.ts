@@ -70,13 +70,13 @@ export interface Causation {
   readonly correlationId: string;
   readonly traceparent?: string;
   /**
-   * True when `causeId` stands for one intent of a caller (its `Nats-Msg-Id`): a retry under the same id gets the first
-   * outcome. False when a process reacts to an event, because one event may cause several things.
+   * True when `causeId` identifies one command of a caller by its `Nats-Msg-Id`: a retry under the same id gets the
+   * first outcome. False when a process reacts to an event, because one event may cause several decisions.
    */
   readonly deduplicate: boolean;
   /**
-   * The instant at which the caller issued the command, epoch ms. Set when the command may be older than the outcome
-   * memory: its outcome is then looked up in the log.
+   * The instant at which the caller issued the command, epoch ms. Set when the outcome of the command may be too old to
+   * be in memory: the outcome is then looked up in the log.
    */
   readonly statedAtMs?: number;
 }

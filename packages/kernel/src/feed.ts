@@ -13,15 +13,18 @@ import type { EventSink } from "./sink.ts";
 import { restoreInto, type SnapshotHead, type SnapshotStore, snapshotMismatch } from "./snapshot.ts";
 import type { Captured } from "./versioned-states.ts";
 
-/** The store whose newest snapshot a start reads instead of most of the log, and the logger for its failures. */
+/**
+ * The store of snapshots, and the logger for failures of that store. A start reads the newest snapshot instead of most
+ * of the log.
+ */
 export interface SnapshotSource {
   readonly store: SnapshotStore;
   readonly logger: Logger;
 }
 
 /**
- * Longest wait of {@link EventFeed.applied} for an event, ms. It is above the 2 s after which a feed receives events
- * again when the server has restarted, and below the caller's deadline of 10 s.
+ * Longest wait of {@link EventFeed.applied} for an event, ms. After a restart of the server, a feed receives events
+ * again within 2 s; the deadline of a caller is 10 s. The wait lies between these two times.
  */
 export const APPLY_DEADLINE_MS = 8_000;
 
@@ -60,7 +63,7 @@ export class EventFeed {
     return this.#appliedSeq;
   }
 
-  /** True from when every event stored at the start has been applied until the feed stops. */
+  /** True once every event that was stored at the start has been applied. False again when the feed has stopped. */
   get live(): boolean {
     return this.#live && this.#stopCause === undefined;
   }

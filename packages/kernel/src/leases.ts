@@ -1,5 +1,5 @@
 /**
- * Leases: at most one of all contenders for a name acts, and when it dies another takes over.
+ * Leases: at most one of all contenders for a lease acts. When this holder dies, another contender takes over.
  *
  * The holder renews its record every second. A contender takes the record when it has seen the same revision for a
  * whole TTL (time to live) on its own clock; its write is conditional on that revision. The holder counts the TTL from
@@ -153,16 +153,16 @@ class Contender implements Lease {
     const sentAtMs = this.#options.monotonicMs();
     const record = { holder: this.#id, token: term.token };
     const revision = await this.#options.store.write(this.#name, record, term.revision);
-    // The lease was lost during the write. The record still names this contender, so its next read takes the lease
-    // again.
+    // The lease was lost during the write. The stored record still names this contender, so this contender takes the
+    // lease again when it next reads the record.
     if (this.#term !== term) return;
     if (revision !== undefined) {
       term.revision = revision;
       this.#validFrom(term, sentAtMs);
       return;
     }
-    // Either another holder wrote, or this write succeeded and its acknowledgement was lost. In the second case the
-    // write extends nothing, because the instant at which it was sent is unknown: the record is renewed once more.
+    // Either another contender wrote the record, or this contender did and the acknowledgement was lost. In the second
+    // case it is unknown when the stored write was sent, so that write extends no lease: the record is renewed again.
     const found = await this.#options.store.read(this.#name);
     if (this.#term !== term) return;
     if (found?.holder === this.#id && found.token === term.token) {

@@ -1,9 +1,9 @@
 /**
- * The recent outcomes of commands by command id: a repeated command gets its first outcome.
+ * The recent outcomes of commands in memory, by command id: a repeated command gets its first outcome.
  *
- * The log has every outcome; this memory answers without a read of the log. It keeps every outcome that is recent by
- * its time, and also the newest {@link MIN_OUTCOMES} outcomes. Time alone is not enough: the writer's wall clock dates
- * an event, and such clocks are set forward and back by minutes.
+ * The log has every outcome; the outcomes here are found without a read of the log. Every outcome with a recent time is
+ * kept, and also the newest {@link MIN_OUTCOMES} outcomes of any time. The time alone is not enough: it comes from the
+ * wall clock of the event's writer, and wall clocks are set forward and back by minutes.
  */
 import type { Clock } from "./ports.ts";
 

@@ -130,7 +130,7 @@ export interface LeaseListener {
   readonly onLost: () => void;
 }
 
-/** The candidacy of one contender for one name. */
+/** The candidacy of one contender for one lease. */
 export interface Lease {
   /**
    * Returns the fencing token while the lease is held *now*, else undefined. Holders ask before every act and store the
@@ -147,7 +147,7 @@ export interface Lease {
   release(): Promise<void>;
 }
 
-/** At most one contender for a name holds its lease, over all processes; a silent holder is replaced within seconds. */
+/** At most one contender of all processes holds the lease of a name; a silent holder is replaced within seconds. */
 export interface Leases {
   contend(name: string, listener: LeaseListener): Lease;
 }

@@ -1,6 +1,6 @@
 /**
- * A sink: the target to which the feed applies events, and the part of it that a snapshot saves. An `Aggregates` and a
- * read model are sinks.
+ * Sinks: the targets to which the feed applies events. A snapshot saves a part of a sink. Each `Aggregates` object and
+ * each read model is a sink.
  */
 import type { StoredEvent } from "./envelope.ts";
 import type { Captured } from "./versioned-states.ts";

@@ -2,9 +2,9 @@
  * Snapshots of folds: a cache that limits how much of the log a start must read. A snapshot is never the source of
  * truth.
  *
- * A snapshot contains every aggregate of several kinds as it was after one event of the log. A start uses it only when
- * the log has that event with that digest, and when the folds have the same schema. Otherwise the start reads the log
- * from its first event. Deleting all snapshots costs only time.
+ * A snapshot contains every aggregate of several kinds as it was after one event of the log, and the digest of that
+ * event. A start uses the snapshot only when the log has this event with the same digest, and the folds have the same
+ * schema. Otherwise the start reads the log from its first event. Deleting all snapshots costs only time.
  *
  * A snapshot does not shorten the log, and services do not pass state to each other through snapshots.
  */

@@ -1,6 +1,6 @@
 /**
- * The states of all aggregates of one kind in memory. Each state is kept with the facts about the aggregate's last
- * event that its next event needs.
+ * The states of all aggregates of one kind in memory. Each state is kept with facts about the aggregate's last event.
+ * Appending the next event of the aggregate needs these facts.
  *
  * States are immutable values, so it costs nothing to return one or to keep it for a snapshot while newer events
  * arrive. A state from a snapshot stays text until its first use: a service with 100 000 VMs uses only a few of them at

@@ -17,7 +17,7 @@ function countOf(chassis: string): number {
 }
 
 /**
- * Resolves when all chassis in the list are ready, and one more for each of the `pools` XCP-ng pools. Throws `Fault`
+ * Resolves when all chassis in the list and one chassis for each of the `pools` XCP-ng pools are ready. Throws `Fault`
  * UNAVAILABLE after 20 s, or at once when the scheduler reports that it cannot serve.
  */
 export async function whenChassisReady(url: string, chassis: string, pools = 0): Promise<void> {

@@ -1,5 +1,6 @@
 /**
- * The stack's nats-server: its configuration, its port, and the orphaned server of an earlier stack that was killed.
+ * The stack's nats-server: its configuration, its port, and the end of an orphaned server that a killed stack left
+ * running.
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createConnection, createServer } from "node:net";

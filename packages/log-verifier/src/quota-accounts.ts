@@ -1,10 +1,10 @@
 /**
  * The accounts of all quotas, computed a second time: plain sums over plain maps, without any code of the allocator.
  *
- * From `enforced` on, a quota holds at every sequence: no amount grows above a limit, and ledgers hold only amounts
- * that were charged to the quota. Amounts that were above a limit when it was lowered may stay. A VM that moves holds
- * in two ledgers and counts once. The VM may give up the old place a moment before it gets the new one, if the new
- * place was charged while the VM still held the old one.
+ * After its `enforced` event, a quota holds at every sequence: no amount grows above a limit, and ledgers hold only
+ * amounts that were charged to the quota. When a limit is lowered, amounts that are then above the limit may stay. A VM
+ * that moves holds amounts in two ledgers and counts once. The VM may give up the old place a moment before it gets the
+ * new one, if the new place was charged while the VM still held the old one.
  */
 import type { QuotaEvent } from "@bioxen/contracts";
 import { unsoundAmounts } from "./ledger-account.ts";
@@ -23,9 +23,9 @@ interface Holding {
 }
 
 /**
- * The amounts that a moving VM may take to a target chassis even if they exceed a limit that was lowered. They are the
- * VM's largest charge on any other chassis at the moment when the target was charged. `ledgerSeq` is the sequence of
- * the last event of the target's ledger when that charge was made.
+ * The amounts that a moving VM may take to a target chassis even if a limit was lowered below them. They are the VM's
+ * largest charge on any other chassis at the moment when the VM was charged for the target. `ledgerSeq` is the sequence
+ * of the last event of the target's ledger at that moment.
  */
 interface CarriedOver {
   readonly ledgerSeq: number;
@@ -35,8 +35,8 @@ interface CarriedOver {
 interface QuotaAccount {
   limits: Amounts;
   /**
-   * The limits that the check uses: `limits`, or higher earlier limits while charges that were made under those may
-   * still be in progress.
+   * The limits for the amounts in ledgers: `limits`, or higher earlier limits. Earlier limits count until the next
+   * `enforced` event, because amounts charged under them may still reach a ledger.
    */
   inForce: Amounts;
   /** True once all amounts that VMs held before the quota existed are charged to it. */
@@ -156,8 +156,8 @@ export class QuotaAccounts {
 }
 
 /**
- * Records the amounts that the VM may carry over to the chassis that is being charged. Call it before the charge is
- * applied. A second charge for the same state of the ledger keeps the recorded amounts of the first.
+ * Records the amounts that the VM may carry over to the chassis for which it is being charged. Call this function
+ * before the charge is applied. If the VM is charged again before the ledger changes, the first recorded amounts stay.
  */
 function noteCarriedOver(
   { charged, carriedOver }: QuotaAccount,
@@ -181,7 +181,7 @@ class VmTotals {
     return this.#byVm.get(vmId)?.get(chassisId);
   }
 
-  /** Returns the largest amounts of this incarnation of the VM on any other chassis. */
+  /** Returns, per resource, the largest amount of this incarnation of the VM on a chassis other than `chassisId`. */
   elsewhere(vmId: string, chassisId: string, incarnation: number): Amounts {
     const others = [...(this.#byVm.get(vmId) ?? [])].filter(([id]) => id !== chassisId).map(([, one]) => one);
     return counted(others.filter((one) => one.incarnation === incarnation));
@@ -200,8 +200,8 @@ class VmTotals {
 }
 
 /**
- * Returns the amounts for which one VM counts: per resource, the largest amount in the holdings of an incarnation,
- * summed over the incarnations.
+ * Returns what the holdings of one VM add to the totals. Each incarnation counts once, with its largest amount of each
+ * resource; the amounts of several incarnations are summed.
  */
 function counted(holdings: Iterable<Holding>): Amounts {
   const largest = new Map<number, Map<string, number>>();

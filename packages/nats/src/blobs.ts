@@ -1,8 +1,8 @@
 /**
  * Blobs in a stream of their own, one message each: stored completely or not at all, and deleted without a trace.
  *
- * The NATS client's object store and a KV bucket are unsuitable, because both keep a marker of every deleted key: one
- * per guest and minute. The object store also leaves the chunks of an interrupted put behind
+ * The NATS client's object store and a KV bucket are unsuitable, because both keep a marker of every deleted key. Every
+ * guest would add one marker a minute. The object store also leaves the chunks of an interrupted put behind
  * (docs/adr/0010-guest-state.md).
  */
 import { hash } from "node:crypto";

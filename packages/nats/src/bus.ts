@@ -159,8 +159,8 @@ export class Bus implements Caller, Publisher, Subscriber {
   }
 
   /**
-   * Delivers every JSON message on `subject` (wildcards allowed), and ignores all other messages, because their senders
-   * wait for no reply.
+   * Delivers every JSON message on `subject` (wildcards allowed). Ignores every other message without an error, because
+   * its sender does not wait for a reply.
    */
   subscribe(subject: string, onMessage: (payload: unknown, subject: string) => void): { stop(): void } {
     const subscription = this.connection.subscribe(subject, {

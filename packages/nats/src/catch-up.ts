@@ -1,10 +1,10 @@
 /**
  * Reads a long stretch of the log through a thread (docs/adr/0012-a-thread-reads-a-long-log.md).
  *
- * The thread reads the events, and the main thread decodes and applies them. Both cores of a small machine work, at the
- * rate of the slower of the two threads. Each turn of the event loop applies one batch, so that timers and sockets get
- * their turns. Every failure of the thread is reported with the last applied sequence, so that no event is lost or
- * applied twice.
+ * The thread reads the events, and the main thread decodes and applies them. Both cores of a small machine are used,
+ * and the slower of the two threads determines the rate. Each turn of the event loop applies one batch, so that timers
+ * and sockets get their turns. Every failure of the thread is reported with the last applied sequence, so that no event
+ * is lost or applied twice.
  */
 import { Worker } from "node:worker_threads";
 import { decodeEvent, EVENT_STREAM } from "@bioxen/contracts";

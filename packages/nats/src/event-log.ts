@@ -48,8 +48,8 @@ export interface LongReader {
   /** Smallest number of unread events for which this reader is used. */
   readonly fromEvents: number;
   /**
-   * Delivers the events from `options.fromSeq` to `rest.untilSeq`. After that, or from where this reader fails,
-   * `rest.direct` delivers the events.
+   * Delivers the events from `options.fromSeq` to `rest.untilSeq`. Afterwards `rest.direct` delivers the later events.
+   * If this reader fails, `rest.direct` delivers the remaining events too.
    */
   follow(options: FollowOptions, rest: LongRead): Following;
 }

@@ -1,10 +1,11 @@
 /**
  * Snapshots of folds in a KV bucket: two slots of compressed chunks, and a manifest that names the valid slot.
  *
- * A new snapshot is written into the other slot. Then the manifest is replaced, conditional on its revision. A writer
- * that dies therefore leaves the previous snapshot intact, and nothing has to be deleted. If a writer overwrites the
- * slot during a read, the reader finds a chunk whose digest is not in the manifest, and reads again. The object store
- * of the client computes its digests in JavaScript, which alone costs more than the rest of a start.
+ * A new snapshot is written into the slot that the manifest does not name. Then the manifest is replaced, conditional
+ * on its revision. A writer that dies therefore leaves the previous snapshot intact, and nothing has to be deleted. If
+ * a writer overwrites a slot during a read, the reader finds a chunk whose digest is not in the manifest, and reads
+ * again. The object store of the client is not used: it computes digests in JavaScript, which takes longer than the
+ * rest of a start.
  */
 import { hash } from "node:crypto";
 import { promisify } from "node:util";

@@ -2,8 +2,9 @@
  * Follows the log on this thread with an ordered consumer of the client, from any sequence on and then live.
  *
  * A consumer belongs to one server of a cluster. When that server dies, the client learns that the consumer is
- * unreachable, and retries only at the end of its pull, until the server is back. This file therefore watches for
- * silence too: it replaces a silent consumer by one that starts after the last delivered event.
+ * unreachable. The client keeps this consumer until the server is back, and retries only at the end of a pull request.
+ * This file therefore watches for silence too: it replaces a silent consumer by a new one that starts after the last
+ * delivered event.
  */
 import { decodeEvent, EVENT_STREAM } from "@bioxen/contracts";
 import { Fault, type Following, type FollowOptions } from "@bioxen/kernel";

@@ -1,6 +1,6 @@
 /**
- * The command inbox: serves the endpoints of the catalogue through the NATS services protocol, in queue groups, with
- * their JSON Schemas in the metadata.
+ * The command inbox: serves the endpoints of the catalogue through the NATS services protocol. Endpoints are in queue
+ * groups, and their metadata contains their JSON Schemas.
  *
  * Every message gets exactly one answer: a rejection, a result, or the fault of this service. A malformed or oversized
  * payload is rejected here; the handlers decide everything else.

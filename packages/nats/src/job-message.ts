@@ -1,8 +1,8 @@
 /**
  * The message form of a job: its payload is the command's, everything else is in headers.
  *
- * A dead letter has the same payload and a few more headers that say why it failed. It is therefore not larger than the
- * job's limit allows, and can be published again unchanged.
+ * A dead letter has the payload of its job, and a few more headers that say why the job failed. The payload therefore
+ * stays within the size limit, and can be published again unchanged.
  */
 import { isSubjectTail, jobIdProblem, ownJobId } from "@bioxen/contracts";
 import type { ReplyError } from "@bioxen/kernel";
@@ -29,7 +29,7 @@ const OWN_HEADERS = [
   ATTEMPTS_HEADER,
   ERROR_HEADER,
 ];
-/** Largest error in a header, bytes. A larger one is stored without its details, which the outcome has. */
+/** Largest error in a header, bytes. A larger error is stored here without its details; the job's outcome has them. */
 const MAX_ERROR_HEADER_BYTES = 16_384;
 /** Longest message of an error without details, characters. */
 const MAX_ERROR_MESSAGE_LENGTH = 2_048;

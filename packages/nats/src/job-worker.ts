@@ -42,8 +42,8 @@ import { JobStore } from "./job-store.ts";
 import { Semaphore } from "./semaphore.ts";
 
 /**
- * Maximum number of tries in progress at one time, each of another VM or chassis. So many tries hide the waits for the
- * disk, and leave room for requests.
+ * Maximum number of tries in progress at one time, each of another VM or chassis. The number is high enough to hide the
+ * waits for the disk, and low enough to leave room for requests.
  */
 const MAX_TRIES_AT_ONCE = 16;
 /**
@@ -112,8 +112,8 @@ interface Endable {
 }
 
 /**
- * Contends for the lease `name`. Calls `begin` each time this process acquires the lease, and `end` of the object that
- * `begin` returned when it loses the lease. Returns a function that ends the work and releases the lease.
+ * Contends for the lease `name`. Each time this process acquires the lease, calls `begin`. When this process loses the
+ * lease, calls `end` of the object from `begin`. Returns a function that ends the work and releases the lease.
  */
 function underLease(
   leases: Leases,

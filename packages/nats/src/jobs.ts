@@ -58,8 +58,8 @@ export class Jobs {
   }
 
   /**
-   * Returns the reply to the job's command. Returns undefined until the job has ended, and again from 24 h after its
-   * end on.
+   * Returns the reply to the job's command. The reply exists from the end of the job for 24 h; before and after that
+   * time the result is undefined.
    */
   async outcome(id: string): Promise<Reply | undefined> {
     if (!isSubjectTail(id)) return undefined;

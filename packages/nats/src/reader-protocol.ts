@@ -3,7 +3,7 @@
  *
  * Bytes travel in batches whose buffers are transferred, not copied. The folding side reports the number of applied
  * events, and the reading side requests only that many more. However slow the folds are, at most {@link READ_WINDOW}
- * events are in memory on their way.
+ * events wait in memory to be folded.
  */
 import type { BusOptions } from "./dial.ts";
 

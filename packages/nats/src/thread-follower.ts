@@ -2,8 +2,8 @@
  * Follows a log from an early sequence. A thread reads up to the last event that was stored when the call began; from
  * there on, the log is followed directly.
  *
- * The thread only saves time. When it fails, for instance at a restart of the server, the rest is followed directly
- * from the sequence that was reached.
+ * The thread only saves time. When it fails, for instance at a restart of the server, the log is followed directly from
+ * the next event on.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Following, type FollowOptions, messageOf } from "@bioxen/kernel";
@@ -12,7 +12,8 @@ import type { BusOptions } from "./dial.ts";
 import type { LongRead, LongReader } from "./event-log.ts";
 
 /**
- * Longest wait for a restarted server before the log can be followed again, ms. Then the follower stops with the cause.
+ * Longest time for which the follower tries to reach a restarted server, ms. Afterwards the follower stops, and reports
+ * the last error as the cause.
  */
 const RESUME_DEADLINE_MS = 15_000;
 const RETRY_WAIT_MS = 250;

@@ -19,7 +19,7 @@ import type { ChassisRoom, WaitingVm } from "./snapshot.ts";
 
 export class AffinityIndex {
   readonly #rooms: readonly ChassisRoom[];
-  /** By chassis index, for every chassis on which the plan has placed a VM: all VMs there, with those of the plan. */
+  /** All VMs on each chassis where the plan has placed a VM, including the VMs of the plan; by chassis index. */
   readonly #changed = new Map<number, Neighbours>();
   readonly #added: {
     readonly vm: WaitingVm;
@@ -76,7 +76,7 @@ export class AffinityIndex {
     return this.#placedMatch.get(term) !== undefined;
   }
 
-  /** The sum of the weights of the VM's preferred terms that match a VM on this chassis. */
+  /** Returns the sum of the weights of the VM's preferred terms that match another VM on this chassis. */
   weightAt(at: number, vm: WaitingVm): number {
     let total = 0;
     for (const { term, weight } of preferredTerms(vm)) {

@@ -2,15 +2,15 @@
  * Divides the room of one round among three groups: placements, VMs that wait for room which other VMs are giving up,
  * and preempted VMs that want their resources back.
  *
- * The plan of a round knows only what is free now. This pass goes through the claims of all three groups in order of
- * priority. It also counts what VMs have given up and their ledgers have not released yet. A waiting VM that fits with
- * these pending amounts waits for them, and no later claim gets them. A waiting VM that does not fit even then may
- * preempt. A placement for which too little room is left is cancelled, and its VM is planned again. Everything is read
- * from the read models in each round, so that a crash forgets nothing.
+ * The plan of a round knows only the resources that are free now. `settleClaims` goes through the claims of all three
+ * groups in order of priority. It also counts pending releases: what VMs have given up and their ledgers have not
+ * released yet. A waiting VM that fits with the pending releases waits for them, and no later claim gets them. A
+ * waiting VM that does not fit even then may preempt. A placement without enough room is cancelled, and its VM is
+ * planned again. Everything is read from the read models in each round, so that a crash loses nothing.
  *
- * A preempted VM is reinstated as a whole once there is room: after all VMs of higher priority that can use the room,
- * and before new VMs of its own priority. A preemption has only victims without which the room would not suffice. The
- * room that a preemption leaves over is therefore always too small to reinstate one of its victims at once.
+ * A preempted VM is reinstated as a whole once there is room. VMs of higher priority that can use the room go first;
+ * new VMs of equal priority come later. A preemption would not make enough room without any one of its victims. The
+ * room that it makes beyond the need is therefore too small to reinstate a victim at once.
  */
 import { type Misfit, type Room, roomFor } from "@bioxen/contracts";
 import { type Amounts, add, amountOf, NO_AMOUNTS } from "@bioxen/kernel";
@@ -213,8 +213,8 @@ class ChassisTable {
   }
 
   /**
-   * Sets aside for a VM room on a chassis that will have more room than at present. Returns false when the VM fits on
-   * no such chassis even then.
+   * Sets aside room for a VM on a chassis that will have more room than at present. Returns false when the VM would fit
+   * on no such chassis.
    */
   setAsideFor(vm: WaitingVm): boolean {
     if (this.#releasing.size === 0) return false;

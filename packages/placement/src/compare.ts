@@ -26,8 +26,8 @@ export interface Outcome {
 }
 
 /**
- * A demand whose outcome differs between two replays. An outcome is null when its cluster had no such demand, because
- * it did not evict the VM.
+ * A demand whose outcome differs between two replays. An outcome is null when the replay has no such demand, because it
+ * did not evict the VM.
  */
 export interface ReplayDifference {
   readonly vmId: string;
@@ -44,7 +44,7 @@ export interface ReplayDifference {
 export interface Reproduction {
   /** Number of demands that the log and the baseline both decided. */
   readonly demands: number;
-  /** The number of those demands for which the baseline decided like the log: the same chassis, or none. */
+  /** The number of those demands that got the same chassis in the log and in the baseline, or no chassis in either. */
   readonly sameChassis: number;
   /** `sameChassis` in thousandths of `demands`, rounded down; 1000 when there was no demand to decide. */
   readonly permille: number;

@@ -1,12 +1,13 @@
 /**
- * The demand of a log: which VMs requested places and when, and which chassis existed. Another scheduler would have met
- * the same demand.
+ * The demand of a log: which VMs requested places and when, and which chassis existed. The demand does not depend on
+ * the scheduler.
  *
  * A VM requests a place with `start-requested`, and again with `displaced`. A lost chassis, a dead agent and a start
  * that took too long all appear as `displaced`, because the log does not record heartbeats. The VM withdraws with
- * `stop-requested`, and leaves with `stopped`, `failed` or `destroyed`. It leaves at the time that the log records: a
- * VM that waits longer has a shorter run, not a later one. Placements (`placed`) are decisions of the recorded
- * scheduler and no part of the demand. The same holds for what a VM gave up to a higher priority and got back (`held`).
+ * `stop-requested`, and leaves with `stopped`, `failed` or `destroyed`. In a replay the VM leaves at the recorded time
+ * even if it has waited longer: its run is then shorter. Placements (`placed`) are decisions of the recorded scheduler
+ * and no part of the demand. The same holds for the resources that a VM gave up to a higher priority and got back
+ * (`held`).
  */
 import {
   type ChassisState,

@@ -1,11 +1,11 @@
 /**
  * An index of large clusters by fullness: finds the best chassis for a VM without a check of every one.
  *
- * Chassis of about the same size form a size class, in order of fullness. A VM makes the tightest resource of a chassis
- * fuller by at most the share that it takes of the smallest chassis of the class. With `PlacementPolicy.bound`, the
- * highest score for a fullness, the search of a class stops where no better chassis can follow. Identical chassis, for
- * example all empty ones of a type, have the same score, so that only the first few of them are checked. Chassis that
- * changed after the index was built are always checked. The result is the same as that of a check of every chassis
+ * Chassis of about the same size form a size class, in order of fullness. A VM makes a chassis of the class fuller by
+ * at most the VM's share of the smallest one. `PlacementPolicy.bound` gives the highest score for a range of fullness.
+ * The search of a class therefore stops where no better chassis can follow. Identical chassis, for example all empty
+ * ones of a type, have the same score, so that only the first few of them are checked. Chassis that changed after the
+ * index was built are always checked. The result is the same as that of a check of every chassis
  * (`fullness-index.test.ts`).
  */
 import { FULL_SCORE, type PlacementPolicy } from "./policy.ts";

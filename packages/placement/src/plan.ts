@@ -10,10 +10,10 @@
  * - If all VMs of one priority fit, larger VMs are placed before smaller ones, which packs tighter. If a VM that had
  *   room would be left out, the attempt is rolled back and older VMs go first.
  * - A VM that fits nowhere does not hold up smaller VMs behind it until it has waited {@link HOLD_AFTER_MS}. Then the
- *   plan holds for it the chassis with the smallest shortage. The end of running VMs cannot be predicted, so any other
- *   VM placed there could delay the waiting VM. On a held chassis the shortage only shrinks, so that the waiting VM
- *   gets its place in the end. At most one chassis in {@link CHASSIS_PER_HOLD} is held, so that most of the cluster
- *   stays usable.
+ *   chassis with the smallest shortage is held for that VM. The end of running VMs cannot be predicted, so any other VM
+ *   placed there could delay the waiting VM. On a held chassis the shortage only shrinks, so that the waiting VM gets
+ *   its place in the end. At most one chassis in {@link CHASSIS_PER_HOLD} is held, so that most of the cluster stays
+ *   usable.
  */
 import {
   MAX_RECORDED_CANDIDATES,
@@ -117,8 +117,8 @@ function needsOf(vm: WaitingVm): string {
 interface Group {
   readonly query: FitQuery;
   /**
-   * The reasons why no chassis takes these VMs; undefined while one may. The reasons are final, because rooms only
-   * shrink while a plan is made.
+   * The reasons why no chassis takes these VMs; undefined until all chassis have refused them. The reasons are final,
+   * because rooms only shrink while a plan is made.
    */
   unfit:
     | { readonly reasons: readonly PlacementRefusal[]; readonly candidates: readonly Candidate[] }
@@ -154,7 +154,7 @@ class Planner {
 
   /** Places VMs of one effective priority, given in order of age. */
   placeClass(all: readonly WaitingVm[]): void {
-    // Room under a quota only shrinks while a plan is made: a VM that it refuses now is refused later too.
+    // Room under a quota only shrinks while a plan is made: a VM that a quota refuses now is refused later too.
     const vms: WaitingVm[] = [];
     for (const vm of all) {
       if (this.#quotas.misfitOf(vm) === undefined) vms.push(vm);
@@ -179,8 +179,8 @@ class Planner {
       // True when other VMs of the same priority have taken the room under the VM's quota in this attempt.
       const isOverQuota = this.#quotas.misfitOf(vm) !== undefined;
       if (!unfitGroups.has(group) && this.#place(vm)) continue;
-      // With affinity terms, the cause can be a VM that was placed earlier in this attempt, so the VM counts as one
-      // that had room. Placing VMs in order of age tells this cause from a lack of room.
+      // With affinity terms, a VM that was placed earlier in this attempt can keep this VM out. The VM then counts as
+      // having had room, and the attempt in order of age shows whether room is really missing.
       const hadRoom =
         isOverQuota || this.#index.affinity.hasTerms || this.#index.fittedAt(mark, { ...group.query, vm });
       if (this.#hasAged(vm) || (!unfitGroups.has(group) && hadRoom)) {
@@ -197,8 +197,8 @@ class Planner {
   }
 
   /**
-   * Sorts VMs by size, the largest first. The size is the share of the cluster's whole offer that the VM needs of its
-   * scarcest resource.
+   * Returns the VMs by size, the largest first. The size of a VM is its largest share, over all resources, of the whole
+   * offer of the cluster.
    */
   #largestFirst(vms: readonly WaitingVm[]): WaitingVm[] {
     const sizes = new Map(vms.map((vm) => [vm, this.#index.sizeOf(this.#groupOf(vm).query)]));

@@ -34,7 +34,7 @@ export interface Fit {
  */
 export interface PlacementPolicy {
   readonly name: string;
-  /** Version of the scores. Increase it with every change of them; each decision records it. */
+  /** Version of the scores, recorded in each decision. Increase it whenever the same fit gets another score. */
   readonly version: number;
   /** Integer 0…{@link FULL_SCORE}. The chassis with the highest score is chosen, among equal ones the first by id. */
   score(fit: Fit): number;

@@ -103,7 +103,7 @@ function withMost({ free, placesLeft }: Room, { frees, places }: Concessions): R
   return { free: add(free, frees), placesLeft: placesLeft + places };
 }
 
-/** The holders below a priority, and the sum of what they can give up at most. */
+/** The holders below a priority, and the largest total amounts and places that they can give up together. */
 interface Concessions {
   readonly lower: readonly Holder[];
   readonly frees: Readonly<Record<string, number>>;

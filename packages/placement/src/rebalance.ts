@@ -3,9 +3,9 @@
  *
  * Under `bin-pack` a chassis is emptied when all of its VMs fit on other chassis in use, the emptiest chassis first. A
  * chassis is emptied completely or not at all. Under `spread` the fullest chassis gives VMs to the emptiest feasible
- * chassis, as long as each move lowers the fuller of the two by {@link LEAST_GAIN}. A move restarts its VM from its
- * checkpoint, so that a plan has few moves. A VM stays if its last placement is less than {@link COOL_DOWN_MS} ago;
- * otherwise two policies, or two operators, could move it back and forth forever. Only cells move. A VM that names
+ * chassis, as long as each move lowers the fuller of the two by {@link LEAST_GAIN}. A plan has few moves, because each
+ * move restarts its VM from the last checkpoint. A VM stays if its last placement is less than {@link COOL_DOWN_MS}
+ * ago; otherwise two policies, or two operators, could move it back and forth forever. Only cells move. A VM that names
  * another policy stays.
  */
 import { MAX_REBALANCE_MOVES } from "@bioxen/contracts";

@@ -7,11 +7,11 @@
  * cancel out. `reproduction` says how close the baseline comes to the recorded decisions.
  *
  * The model: a place is taken when it is planned, and is free when its VM leaves. The model has no start and stop times
- * of guests, no expiry of reservations and only one scheduler. It has no heartbeats: a silent chassis takes VMs, and a
- * VM that such a chassis lost requests a place when the log says that it was displaced. It has no preemption: baseline
- * and alternative leave VMs in place that the recorded scheduler evicted, and the VM that preempted waits. VMs end when
- * the log says so, whether they waited or not. A VM that names a `placement.policy` keeps that policy; the option
- * `policy` applies to all other VMs.
+ * of guests, no expiry of reservations and only one scheduler. It has no heartbeats: a silent chassis takes VMs. A VM
+ * of a silent chassis requests another place when the log says that the VM was displaced. The model has no preemption:
+ * baseline and alternative leave VMs in place that the recorded scheduler preempted, and the VM that needs their room
+ * waits. VMs end when the log says so, whether they have a place or still wait. A VM that names a `placement.policy`
+ * keeps that policy; the option `policy` applies to all other VMs.
  */
 import {
   CHASSIS_DEFAULTS,

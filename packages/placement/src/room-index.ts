@@ -27,7 +27,7 @@ export const SHORT = -7;
  * without preferences is its score.
  */
 const RANKS_PER_PREFERENCE = FULL_SCORE + 1;
-/** Largest preference value; preferences are limited to the range from its negative to this value. */
+/** Largest preference of a VM for a chassis; the smallest is its negative. Sums beyond this range are cut off. */
 const MOST_PREFERENCE = 1_000;
 /**
  * Preference of an untolerated `PreferNoSchedule` taint. It outweighs any single preferred term, whose weight is at
@@ -281,7 +281,7 @@ export class RoomIndex {
     return most;
   }
 
-  /** The room that the plan has left on a chassis. */
+  /** Returns the room that remains on a chassis after the placements of the plan so far. */
   roomAt(at: number): Room {
     const { room } = this.rooms[at] as ChassisRoom;
     const row = at * this.resources.length;

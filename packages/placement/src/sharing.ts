@@ -3,8 +3,8 @@
  *
  * Guarantees come first. The unused part of guarantees, and what no VM holds, is lent to VMs that can use more, up to
  * their ceilings. The shares of these VMs grow together, in proportion to their weights, and a VM that has enough
- * leaves the rest to the others. So a VM could get more only at the expense of a VM that gets no more per weight. If
- * the chassis is oversubscribed and the VMs would use more than exists, the guarantees themselves are shared in this
+ * leaves the rest to the others. If a VM got more, a VM with an equal or smaller share per weight would therefore lose.
+ * If the chassis is oversubscribed and the VMs would use more than exists, the guarantees themselves are shared in this
  * way.
  *
  * A plan decides where a VM runs; this function decides how much the VM gets there. Like a plan, it is pure: it keeps

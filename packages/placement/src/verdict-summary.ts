@@ -1,7 +1,7 @@
 /**
  * The summary of the verdicts of all chassis on one VM: the best few chassis, and the number of refusals of each kind.
  *
- * It is bounded for a cluster of any size, because it is stored in events and read by people. Up to {@link
+ * Its length is limited for clusters of any size, because it is stored in events and read by people. Up to {@link
  * MAX_CANDIDATES} chassis are listed one by one. Of a larger cluster the best chassis are listed, or those that come
  * closest to taking the VM; the others are counted.
  */
@@ -214,7 +214,7 @@ function refusalAt(index: RoomIndex, at: number, query: FitQuery): PlacementRefu
 
 /**
  * Returns the chassis that an explanation lists: all of them in a small cluster or with `inFull`. In a large cluster,
- * only the best chassis, or those whose refusals are named if the VM fits none.
+ * returns only the best chassis. If the VM fits on no chassis, returns those closest to taking the VM.
  */
 export function candidatesOf(
   index: RoomIndex,

@@ -5,8 +5,8 @@
  * enough room if it applied to all of these VMs; no victim gets a harder mode. Then each victim, from the most precious
  * to the cheapest, is spared if the others suffice without it. The remaining victims are replaced by smaller ones where
  * those suffice, and each gets the mildest mode that still suffices. So no victim could be left out or treated more
- * mildly, and none has a higher priority than necessary. The choice does not minimise the number of victims or the
- * total: that is a knapsack problem, and a plan must be ready within milliseconds.
+ * mildly, and none has a higher priority than necessary. The choice minimises neither the number of victims nor the
+ * total amount taken: that is a knapsack problem, and a plan must be ready within milliseconds.
  */
 import { keptUnder, PREEMPTION_MODES, type PreemptionMode, type Room, type Vm } from "@bioxen/contracts";
 import { type Amounts, amountOf, subtract } from "@bioxen/kernel";
@@ -68,8 +68,8 @@ export function holderOf(vmId: string, vm: Vm): Holder | undefined {
 }
 
 /**
- * Returns the concessions without those that free less of some resource than a milder one. For example, starving with a
- * guarantee of 0 frees more than a pause.
+ * Returns the useful concessions. A concession is left out when a milder one frees more of some resource. For example,
+ * starving with a guarantee of 0 frees more than a pause.
  */
 function risingIn(concessions: readonly Concession[]): Concession[] {
   const rising: Concession[] = [];
@@ -235,8 +235,8 @@ class Choice {
 }
 
 /**
- * How much a concession gives of the missing resources, as a sum of thousandths of each shortage. `help` counts each
- * resource up to its shortage only; `size` counts the whole concession.
+ * How much a concession contributes to the shortages. Each missing resource counts in thousandths of its shortage, and
+ * these numbers are summed. `help` counts each resource up to its shortage only; `size` counts the whole concession.
  */
 interface Help {
   readonly help: number;

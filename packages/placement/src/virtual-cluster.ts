@@ -88,7 +88,7 @@ export class VirtualCluster {
     if (host !== undefined) this.#hold(host, vmId, amounts, atMs);
   }
 
-  /** Ends the wait of a VM. A VM with a place keeps it until it leaves. */
+  /** Ends the wait of a VM. Does nothing for a VM with a place, which keeps its place until `leave`. */
   withdraw(vmId: string, atMs: number): void {
     if (this.#waiting.has(vmId)) this.leave(vmId, atMs);
   }

@@ -3,9 +3,9 @@
  *
  * A package is resolved from the working directory of the process, then from this package. It is imported and checked
  * before the service begins. A problem is an error of the configuration: the process ends with {@link
- * EXIT_MISCONFIGURED} and the reason. The callers of an extension contain exceptions that it throws later.
+ * EXIT_MISCONFIGURED} and the reason. The callers of an extension catch the exceptions that it throws later.
  *
- * An extension runs in the process that loads it, with its rights: name only packages that you trust.
+ * An extension runs in the process that loads it, with the rights of that process: name only packages that you trust.
  */
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -46,7 +46,8 @@ export async function loadExtension<T>(packageName: string, point: ExtensionPoin
 
 /**
  * Calls the package's factory with `argument`, checks the result with `check`, and returns it. Throws {@link
- * ConfigError} if the check fails or the factory throws: a factory reads the extension's own configuration.
+ * ConfigError} if the check fails. A factory reads the extension's own configuration, so an error of the factory is
+ * thrown as {@link ConfigError} too.
  */
 export async function createExtension<T>(
   packageName: string,

@@ -3,7 +3,7 @@
  *
  * Boot order: configuration → bus → log → folds caught up → inbox → ready. The service answers nothing before its state
  * is complete. When an event is unreadable, the process stays and answers every request with UNAVAILABLE and the
- * sequence of that event, because an operator needs the reason more than an absent service. A lost log or a broken
+ * sequence of that event. If the process ended instead, an operator would not learn the reason. A lost log or a broken
  * invariant ends the process, and its supervisor restarts it.
  *
  * The process ends on SIGTERM, on SIGINT, and when the channel to its parent process closes, so that no orphan remains.
@@ -54,7 +54,7 @@ export interface Service {
   /** The folds of the service. The feed applies each event to all folds before it calls any listener. */
   readonly sinks: readonly EventSink[];
   readonly endpoints: readonly ServedEndpoint[];
-  /** Starts what the service does without a request. Called once, after the folds have reached the end of the log. */
+  /** Starts the work that needs no request. Called once, after the folds have reached the end of the log. */
   begin(feed: EventFeed): Promise<void> | void;
   /** Returns the current measurements of the service. */
   measure?(): readonly Measurement[];

@@ -1,5 +1,6 @@
 /**
- * A service's access to snapshots of folds: it starts from the newest usable one, and one service writes the next.
+ * A service's access to snapshots of folds. Every service starts from the newest usable snapshot, and one of the
+ * services writes the next snapshot.
  *
  * Snapshots are optional: with a missing or damaged bucket, or with snapshots disabled, a service starts from the log.
  */

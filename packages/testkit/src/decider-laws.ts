@@ -17,12 +17,12 @@ export interface DeciderCase<Command extends CommandBody, Event extends EventBod
   readonly command: Command;
 }
 
-/** Commands that may append an event again when they are repeated. */
+/** An exception to idempotence: commands of one type that may append an event again when they are repeated. */
 export interface RepeatedCommand<Command extends CommandBody> {
   readonly type: Command["type"];
   /** The reason why a repeat may append an event again, as a full sentence. */
   readonly reason: string;
-  /** Restricts the exception to some commands of the type. */
+  /** Returns true for the commands of the type that may append again; default: all of them. */
   readonly when?: (command: Command) => boolean;
 }
 
@@ -166,7 +166,7 @@ export function neverAccepted<State, Command extends CommandBody, Event extends 
   return [...new Set(known)].filter((type) => !accepted.has(type));
 }
 
-/** Returns the declared exceptions that no case needs, because the command is idempotent in every case. */
+/** Returns the entries of `repeats` that no case needs, because their commands are idempotent in every case. */
 export function needlessExceptions<State, Command extends CommandBody, Event extends EventBody>(
   decider: Decider<State, Command, Event>,
   cases: readonly DeciderCase<Command, Event>[],

@@ -1,5 +1,5 @@
 /**
- * The contract of every event log; the log in memory and the one on JetStream run it.
+ * The tests that every event log must pass. The log in memory and the log on JetStream both run them.
  */
 import { eventSubject } from "@bioxen/contracts";
 import type { EventLog, StoredEvent } from "@bioxen/kernel";

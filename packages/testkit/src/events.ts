@@ -53,8 +53,8 @@ export function storedOf(seq: number, envelope: EventEnvelope): StoredEvent {
 }
 
 /**
- * Appends the next event of the aggregate `kind/id`, with the version and expected sequence that its owner would
- * use.
+ * Appends the next event of the aggregate `kind/id`. The version and the expected sequence are those that the service
+ * that owns the aggregate would use.
  */
 export async function appendNext(
   log: EventLog,

@@ -3,8 +3,8 @@
  *
  *     given(vmDecider, created, started).when({ type: "pause", vmId: "a" }).thenAppended("bioxen.vm.paused.v1");
  *
- * Each step returns the next one, so that a scenario reads as one sentence. No method is called just `then`: `await`
- * treats an object with a method `then` as a promise, so that a test that returned one would call the method.
+ * Each step returns the next step, so that a scenario reads as one sentence. No method has the bare name `then`,
+ * because `await` treats an object with a method `then` as a promise and calls that method.
  */
 import type { CommandBody, Decider, Decision, EventBody, EventPosition, Fold } from "@bioxen/kernel";
 import { expect } from "vitest";

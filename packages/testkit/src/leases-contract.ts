@@ -1,5 +1,5 @@
 /**
- * The contract of leases on every lease store; the store in memory and the KV bucket run it.
+ * The tests that leases must pass on every lease store. The store in memory and the KV bucket both run them.
  */
 import {
   type Clock,
@@ -21,8 +21,8 @@ export interface LeasesUnderTest {
   readonly timers: Timers;
   readonly monotonicMs: () => number;
   /**
-   * Polls `look` while time passes, until it returns a value, and returns that value. Throws an error that names `what`
-   * after `withinMs`.
+   * Lets the time of `clock` pass and polls `look` until `look` returns a value; resolves with that value. Rejects
+   * after `withinMs` with an error that names `what`.
    */
   readonly until: <T>(what: string, look: () => T | undefined, withinMs: number) => Promise<T>;
   /** Deletes every record, as if the store were lost. */
@@ -33,8 +33,8 @@ export interface LeasesUnderTest {
 /** Longest takeover, ms: the TTL, one poll before and one after it, and a margin for a slow machine. */
 const TAKEOVER_MS = LEASE_TTL_MS + 2 * LEASE_LOOK_MS + 1_500;
 /**
- * Longest time in which a lease changes its holder when no TTL must run out first, ms: two polls, and a margin for a
- * slow machine.
+ * Longest time until a lease has a new holder when no TTL has to run out before, ms: two polls, and a margin for a slow
+ * machine.
  */
 const SOON_MS = 2 * LEASE_LOOK_MS + 1_000;
 const LIMIT_MS = 30_000;
@@ -81,8 +81,8 @@ class Contest {
   }
 
   /**
-   * Resolves with the first contender that holds the lease and that `wanted` accepts, and its token. Fails after
-   * `withinMs`.
+   * Waits until a contender that `wanted` accepts holds the lease. Resolves with this contender and its token. Fails
+   * after `withinMs`.
    */
   holder(withinMs: number, wanted: (rival: Rival) => boolean = () => true) {
     return this.#under.until(

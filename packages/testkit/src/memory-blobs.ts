@@ -19,7 +19,7 @@ export class MemoryBlobs implements BlobStore {
     this.#clock = clock;
   }
 
-  /** Replaces the bytes of a blob by others, as a disk error can. */
+  /** Replaces the bytes of a blob with wrong bytes, as a disk error can. */
   damage(name: BlobName): void {
     this.#blobs.set(name, { bytes: new Uint8Array([0]), atMs: this.#clock.nowMs() });
   }

@@ -30,7 +30,8 @@ export class MemoryEventLog implements EventLog {
   #away = false;
 
   /**
-   * Loses the acknowledgements of the next `count` appends: the events are stored, but their callers get UNAVAILABLE.
+   * Loses the acknowledgements of the next `count` appends. The log stores the events, but the callers of `append` get
+   * UNAVAILABLE.
    */
   loseAcks(count: number): void {
     this.#acksToLose = count;
@@ -131,7 +132,10 @@ export class MemoryEventLog implements EventLog {
   }
 }
 
-/** Matches subjects as the server does: `*` is one token, and a last `>` is one or more. */
+/**
+ * Returns a test of whether a subject matches `filter`. Wildcards have the meaning that they have in NATS: `*` stands
+ * for one token, and `>` at the end for one or more tokens.
+ */
 function wantedBy(filter: string | undefined): (streamSubject: string) => boolean {
   if (filter === undefined) return () => true;
   const tokens = filter.split(".");

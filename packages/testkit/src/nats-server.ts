@@ -80,7 +80,7 @@ async function clearPorts(dir: string): Promise<void> {
   for (const path of await portsFiles(dir)) await rm(path);
 }
 
-/** Resolves with the port of the server once it listens. The server then writes the port to a file in `dir`. */
+/** Resolves with the server's port once the server listens and has written its port to a file in `dir`. */
 function portOf(dir: string): Promise<number> {
   return eventually("the server listens", async () => {
     const [path] = await portsFiles(dir);

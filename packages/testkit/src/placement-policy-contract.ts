@@ -1,5 +1,6 @@
 /**
- * The tests that every placement policy must pass: of its scores for generated fits, and of whole plans that use it.
+ * The tests that every placement policy must pass. They check the policy's scores for generated VMs and chassis, and
+ * whole plans that are made with the policy.
  */
 import { type Chassis, NEVER_LOST } from "@bioxen/contracts";
 import { fits, sum } from "@bioxen/kernel";

@@ -68,8 +68,8 @@ export function snapshotStoreContract(name: string, open: () => Promise<StoreUnd
       const settled = await Promise.allSettled(writes);
       expect(settled.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
       const snapshot = await under.store.newest();
-      // Both writers wrote to the same slot, so the store may hold no complete snapshot. It must not return a mixed
-      // one.
+      // Both writers wrote to the same slot, so the store may hold no complete snapshot. It must not return a mixture
+      // of the two snapshots.
       if (snapshot !== undefined)
         expect(await texts()).toEqual([`${snapshot.head.seq} a\n`, `${snapshot.head.seq} b\n`]);
     });

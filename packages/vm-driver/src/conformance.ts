@@ -15,7 +15,7 @@ export type { DriverUnderTest };
 /** Time limit for each exec, ms; longer than any exec of this suite needs. */
 const EXEC_TIMEOUT_MS = 5_000;
 
-/** Defines the suite. `factory` makes a fresh driver for each test; the suite closes it. */
+/** Defines the suite. `factory` makes a fresh driver for each test; the suite closes every driver after its test. */
 export function driverConformance(
   name: string,
   factory: () => DriverUnderTest | Promise<DriverUnderTest>,

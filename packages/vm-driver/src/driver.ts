@@ -1,17 +1,19 @@
 /**
  * The port between an agent and the software that runs its guests.
  *
- * A driver holds guests and nothing else: no ledger, no retries, no log. The decision is in the log before the agent calls the driver.
- * The driver carries it out once, however often the call is repeated. Two rules ensure this:
+ * A driver holds guests and nothing else: no ledger, no retries, no log. A decision is in the log before the agent
+ * calls the driver. The driver carries the decision out once, however often the call is repeated. Two rules ensure
+ * this:
  *
- * - **Fences.** Every effect carries the `fence` of its reservation, which is the reservation's stream sequence and only grows. An
- *   older fence is rejected, so that a delayed call cannot undo a newer decision. The fence of a stop is remembered, so that a
- *   start that arrives after it leaves no ghost (see `fences.ts`).
+ * - **Fences.** Every effect carries the `fence` of its reservation, which is the reservation's stream sequence and
+ *   only grows. An older fence is rejected, so that a delayed call cannot undo a newer decision. The driver remembers
+ *   the fence of each stop. A delayed start that arrives after the stop therefore creates no guest (see `fences.ts`).
  * - **Idempotence.** A verb that finds the guest already in the target state succeeds and does nothing.
  *
- * A driver declares its abilities as data (`capabilities`), not by missing methods: the agent answers `UNSUPPORTED` without a
- * call. Every method rejects with `DriverError` only; any other exception is a bug of the driver. The port excludes the storage of
- * checkpoints, and the move of a guest between hosts, which consists of a checkpoint, a stop and a start.
+ * A driver declares its abilities as data (`capabilities`), not by missing methods: the agent answers `UNSUPPORTED`
+ * without a call. Every method rejects with `DriverError` only; any other exception is a bug of the driver. The port
+ * excludes the storage of checkpoints. It also excludes the move of a guest between hosts, which consists of a
+ * checkpoint, a stop and a start.
  */
 export interface DriverCapabilities {
   /** The `vmType` of the contract that this driver runs: `basic`, `xcpng`. */
@@ -297,8 +299,9 @@ export interface VmDriver {
   tick(elapsedMs: number): void;
 
   /**
-   * Releases all resources. Afterwards no guest is listed and every verb rejects with `UNAVAILABLE`. Guests end, unless the driver
-   * `keepsStopped`: such guests run outside this process, and the next driver finds them. Idempotent.
+   * Releases all resources. Afterwards no guest is listed and every verb rejects with `UNAVAILABLE`. All guests end,
+   * except with `keepsStopped`: the guests of such a driver run outside this process, and the next driver finds them.
+   * Idempotent.
    */
   close(): Promise<void>;
 }

@@ -1,18 +1,19 @@
 /**
- * Decides which calls act for the current reservation: the rule of fences, shared by every driver.
+ * The rule of fences, which every driver uses. It decides which calls act for the current reservation.
  *
- * A fence is the stream sequence of a reservation, so a later decision always has the larger one. Calls are delayed and repeated, and
- * reach the driver in any order. A comparison of fences tells a repeated call from a stale one, with one exception. After a stop
- * there is no guest to compare with, and a delayed start would create a ghost. Therefore the fences of stops are remembered, for
- * the latest {@link MAX_REMEMBERED_STOPS} VMs.
+ * A fence is the stream sequence of a reservation, so a later reservation has a larger fence. Calls can be delayed and
+ * repeated, and reach the driver in any order. The comparison with the guest's fence tells a repeated call from a stale
+ * call. After a stop there is no guest to compare with, and a delayed start would create a guest without a reservation.
+ * Therefore the fences of stops are remembered, for the latest {@link MAX_REMEMBERED_STOPS} VMs.
  *
- * A restarted driver has lost these fences. The agent then reads the log again, and starts no guest whose reservation was released.
+ * A restarted driver has lost these fences. The agent then reads the log again, and starts no guest whose reservation
+ * was released.
  */
 import { DriverError } from "./driver-error.ts";
 
 /**
- * Maximum number of remembered stops, about 100 bytes each. A start that is delayed by more stops than this could
- * create a ghost. The agent finds the ghost when it compares guests with allocations.
+ * Maximum number of remembered stops, about 100 bytes each. After more stops than this, a delayed start could create a
+ * guest without a reservation. The agent finds such a guest when it compares guests with allocations.
  */
 export const MAX_REMEMBERED_STOPS = 10_000;
 

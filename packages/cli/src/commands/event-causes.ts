@@ -10,8 +10,8 @@ import type { EventReference } from "./event-words.ts";
  * Number of events that are searched before an event for its cause, and after it for its effects. An effect follows its
  * cause within milliseconds, and reading 1 000 events takes tens of milliseconds.
  *
- * A cause further back is searched among the events of the same aggregate. The cause of a placement is in another
- * aggregate, the ledger; there it is the event of the reservation.
+ * A cause that is further back is searched among all earlier events of the same aggregate. A `placed` event is the
+ * exception: its cause is the event of its reservation, which belongs to the ledger and is read by its sequence.
  */
 export const CONTEXT_EVENTS = 1_000;
 

@@ -40,7 +40,10 @@ function idsOption(text: string, before: readonly string[] = []): string[] {
   return [...before, ...text.split(",").map((part) => part.trim())];
 }
 
-/** Collects the extra chassis of a repeated option such as `yeast:2,ecoli:1`. */
+/**
+ * Returns `before`, the extra chassis from earlier uses of the option, with those in `text` (such as `yeast:2,ecoli:1`)
+ * appended.
+ */
 function extraOption(text: string, before: readonly ExtraChassis[] = []): ExtraChassis[] {
   const types = Object.keys(CHASSIS_DEFAULTS) as ExtraChassis["chassisType"][];
   return chassisCounts(text, types, MAX_EXTRA, before);
@@ -128,7 +131,10 @@ function reportWords(report: ReplayReport): string {
   ].join("\n");
 }
 
-/** Returns a table with the mean use of the fullest resource of each chassis, and the maximum number of its VMs. */
+/**
+ * Returns a table with one row per chassis: the mean use of its fullest resource, and the largest number of VMs that it
+ * held at one time.
+ */
 function useTable({ recorded, baseline, alternative }: ReplayReport): string {
   const ids = new Set([recorded, baseline, alternative].flatMap((s) => s.chassis.map((c) => c.chassisId)));
   const use = (summary: ReplaySummary, id: string) => {

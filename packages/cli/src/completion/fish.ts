@@ -1,6 +1,6 @@
 /**
- * Generates the completion script for fish: one `complete` line per possible word. The condition of a line offers its
- * word only after one command, such as `vm create`.
+ * Generates the completion script for fish: one `complete` line per possible word. Each line has a condition, so that
+ * fish offers the word only after its own command, such as `vm create`.
  */
 import { type CompletedCommand, type CompletedOption, ID_KINDS } from "./tree.ts";
 

@@ -1,6 +1,7 @@
 /**
- * The schemas of all `--json` output in one catalogue. docs/cli.schema.json is generated from it, and a test validates
- * the output of real commands against it. A command that prints the reply of a service has the schema of that endpoint.
+ * The schemas of all `--json` output in one catalogue. docs/cli.schema.json is generated from the catalogue, and a test
+ * validates the output of real commands against it. A command that prints the reply of an endpoint has the schema of
+ * that endpoint.
  */
 import {
   activeAlert,
@@ -89,7 +90,7 @@ const service = z.object({
   instances: count,
   ready: z.boolean(),
   urls: z.array(z.string()),
-  /** Host and process id of each instance of the service that reports them. */
+  /** Host and process id of each instance; an instance that does not report both is left out. */
   processes: z.array(z.object({ host: z.string(), pid: count })),
 });
 const setting = z.object({

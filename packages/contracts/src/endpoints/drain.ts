@@ -9,7 +9,7 @@ import { endpoint } from "./endpoint.ts";
 
 /**
  * Default number of parallel moves of one drain. Each move occupies room on two chassis, and the agent stores one guest
- * state at a time. More parallel moves would stop the guests for longer without moving them faster.
+ * state at a time. With more parallel moves, each guest would be stopped for longer, and the drain would not be faster.
  */
 export const DEFAULT_DRAIN_PARALLELISM = 4;
 /**
@@ -36,9 +36,9 @@ export const drainView = z
     remaining: z.int(),
     /**
      * The progress of each VM of the drain. `moved`: the VM is on `toChassisId`. `gone`: the VM left without a
-     * placement on another chassis; `reason` says why. `moving`: the VM has a reservation on `toChassisId` and is
-     * handed over. `waiting`: the VM still runs on the drained chassis; `reason` says what it waits for. `remains`: the
-     * drain ended before the VM could leave.
+     * placement on another chassis; `reason` says why. `moving`: the VM has a reservation on `toChassisId`, and its
+     * guest is being handed over. `waiting`: the VM still runs on the drained chassis; `reason` says what it waits for.
+     * `remains`: the drain ended before the VM could leave.
      */
     vms: z.array(
       z.object({

@@ -15,9 +15,9 @@ const resourceUse = z.object({
 });
 const utilisation = z.record(z.string(), resourceUse);
 /**
- * Why the health of a VM is reduced. `starved`: it may use less of a resource than its type needs. `stalled`: it does
- * not grow. `lagging`: its simulated time is behind. `slow`: it grows slowly although it has its full demand, for
- * instance in a poor medium.
+ * Why the health of a VM is reduced. `starved`: the VM grows slowly, and the amount of a resource that it can
+ * use is below the full demand of its type. `stalled`: the VM does not grow. `lagging`: its simulated time is behind.
+ * `slow`: the VM grows slowly although it has its full demand, for instance in a poor medium.
  */
 export const HEALTH_CODES = ["starved", "stalled", "lagging", "slow"] as const;
 /** Number of VMs by health code. */

@@ -31,14 +31,14 @@ export const createRequest = z.strictObject({
   vmType: z.enum(VM_TYPES).default("basic"),
   resources: requestedResources.default({}),
   /**
-   * The amounts that the VM keeps when preemption starves it, in the form of `resources`. A resource that is left out
-   * keeps its requested amount.
+   * The amounts that the VM keeps when preemption starves it, written like `resources`. Of a resource that is left out,
+   * the VM keeps the requested amount.
    */
   guarantee: requestedResources.optional(),
   /**
-   * The amounts up to which the VM may borrow idle ribosomes, RNA polymerases and ATP of its chassis, in the form of
-   * `resources`. VMs share idle capacity by the weight of their priority. Absent: the VM borrows nothing and grows on
-   * its allocation.
+   * The amounts up to which the VM may borrow idle ribosomes, RNA polymerases and ATP of its chassis, written like
+   * `resources`. VMs share idle capacity in proportion to their priorities. Absent: the VM borrows nothing and grows
+   * on its allocation.
    */
   burst: requestedResources.optional(),
   priority: priority.default(1),
@@ -58,8 +58,9 @@ const candidate = z.object({
   chassisId: z.string(),
   score: z.int().nullable(),
   /**
-   * Sum of the weights of the matching preferred terms, minus a fixed amount for each untolerated soft taint. A higher
-   * preference wins over a higher score. Absent: the VM has no preferences.
+   * How well the chassis meets the preferences of the VM: the sum of the weights of its preferred affinity terms that
+   * match, minus a fixed amount for each untolerated soft taint. A higher preference wins over a higher score. Absent:
+   * the VM has no preferences.
    */
   preference: z.int().optional(),
   refusal: placementRefusal.nullable(),
@@ -73,7 +74,10 @@ const preemptionPlanned = z.object({
   ),
 });
 
-/** A VM that was preempted for the explained VM. `active` is true while it still holds less than its request. */
+/**
+ * A VM that was preempted for the explained VM. `active` is true while this preempted VM still holds less than its
+ * request.
+ */
 const preemptedForIt = z.object({
   vmId: z.string(),
   mode: z.enum(PREEMPTION_MODES),
@@ -120,7 +124,7 @@ export const PLACEMENT_ENDPOINTS = {
     z.object({
       placements: z.array(z.object({ vmId: z.string(), chassisId: z.string(), score: z.int() })),
       deferrals: z.array(z.object({ vmId: z.string(), reasons: z.array(placementRefusal) })),
-      /** The VMs of lower priority that would be preempted for waiting VMs, and the mode. */
+      /** For each waiting VM that needs preemption: the VMs that would be preempted for it, each with the mode. */
       preemptions: z.array(preemptionPlanned),
       scores: z.record(z.string(), z.array(candidate)),
       /**

@@ -29,9 +29,9 @@ export const CHASSIS_EVENTS = {
   "bioxen.chassis.uncordoned.v1": z.object({}),
   "bioxen.chassis.removed.v1": z.object({}),
   /**
-   * The chassis counts as lost: no heartbeat of its agent arrived for `silentMs`, and the limit is `timeoutMs`. The
-   * `basic` VMs of the chassis are placed elsewhere. `lossesInARow` is 1 for the first loss, and grows by 1 with each
-   * loss that follows soon after the previous recovery.
+   * The chassis counts as lost: no heartbeat of its agent arrived for `silentMs`, which exceeds the limit `timeoutMs`.
+   * The `basic` VMs of the chassis are placed elsewhere. `lossesInARow` is 1 for the first loss, and grows by 1 with
+   * each loss that follows soon after the previous recovery.
    */
   "bioxen.chassis.lost.v1": z.object({
     silentMs: z.int().min(0),
@@ -39,8 +39,8 @@ export const CHASSIS_EVENTS = {
     lossesInARow: z.int().min(1),
   }),
   /**
-   * The agent sends heartbeats steadily again, has read the loss in the log, and has no leftover guest: the chassis
-   * takes VMs again.
+   * The chassis takes VMs again. Its agent sends heartbeats steadily again, has read in the log that the chassis was
+   * lost, and has ended every guest whose VM is no longer placed there.
    */
   "bioxen.chassis.recovered.v1": z.object({ lostForMs: z.int().min(0) }),
 } as const;

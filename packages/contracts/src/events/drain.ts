@@ -23,9 +23,12 @@ export const DRAIN_EVENTS = {
     parallelism: z.int().min(1),
     deadlineAtMs: z.int(),
   }),
-  /** VMs left the chassis. `joined` are VMs that arrived on reservations made just before the drain started. */
+  /**
+   * The VMs in `left` are gone from the chassis. The VMs in `joined` have become part of the drain: they arrived on
+   * reservations that were made just before the drain started.
+   */
   "bioxen.drain.progressed.v1": z.object({ left: z.array(vmLeft), joined: z.array(z.string()) }),
-  /** No VM is left. The chassis stays cordoned. */
+  /** No VM remains on the chassis. The chassis stays cordoned. */
   "bioxen.drain.completed.v1": z.object({}),
   /**
    * The deadline passed while the VMs in `remaining` were still on the chassis. The chassis stays cordoned; moves

@@ -1,11 +1,11 @@
 /**
- * The events about stored guest states. The states themselves are blobs; an event has the name and the digest of one.
+ * The events about stored guest states. Each state itself is a blob; the event has the id and the digest of that blob.
  */
 import { z } from "zod";
 
 /** A stored state of a guest: the blob `<vmId>.<checkpointId>`. */
 export const checkpointRecord = z.object({
-  /** Id of the stored state. An id is used for one content only. */
+  /** Id of the stored state. Two different states never have the same id. */
   checkpointId: z.string(),
   /** Simulated time of the guest at the checkpoint, in minutes. */
   simMinutes: z.int().min(0),

@@ -21,7 +21,7 @@ export const placementDecision = z.object({
   score: z.int(),
   /** The best candidates; the chosen chassis comes first. */
   candidates: z.array(z.object({ chassisId: z.string(), score: z.int() })).max(MAX_RECORDED_CANDIDATES),
-  /** Number of chassis that were evaluated. None of the others could have scored better. */
+  /** Number of chassis that were evaluated. No chassis without an evaluation could have scored better. */
   looked: z.int(),
   /** Number of evaluated chassis with room for the VM. */
   fitting: z.int(),
@@ -63,7 +63,7 @@ export const LEDGER_EVENTS = {
     maxVms: z.int().min(0),
     oversubscribePermille,
   }),
-  /** All reservations of one plan for this chassis. There was room for all of them together. */
+  /** The ledger holds these reservations, which one plan proposed. There was room for all of them together. */
   "bioxen.ledger.reserved.v1": z.object({
     planId: z.string(),
     reservations: z.array(reservation).min(1),
@@ -80,8 +80,9 @@ export const LEDGER_EVENTS = {
   "bioxen.ledger.expired.v1": z.object({ entries: z.array(entryKey).min(1) }),
   "bioxen.ledger.resized.v1": z.object({ vmId: z.string(), fence: z.int().min(1), amounts: recordedAmounts }),
   /**
-   * Changes nothing in the ledger except its last sequence. Every later decision on this ledger therefore knows the
-   * quota, and every earlier charge that is still unused becomes void.
+   * Changes only the last sequence of the ledger. This has two effects. An allocator that decides on this ledger
+   * afterwards has read this event, and therefore knows `quota`. A charge that was made for an earlier sequence of this
+   * ledger, and is still unused, becomes void.
    */
   "bioxen.ledger.fenced.v1": z.object({ quota: z.string() }),
   "bioxen.ledger.closed.v1": z.object({}),

@@ -47,8 +47,9 @@ export const MOVE_EVENTS = {
    */
   "bioxen.vm.migrating.v1": place,
   /**
-   * The guest was taken down at the old place and continues at the new one from `checkpoint`. Without `checkpoint` it
-   * continues from the VM's previous checkpoint, or without one from the beginning. The old reservation is released.
+   * The guest was ended at the old place and continues at the new place from `checkpoint`. Without `checkpoint` it
+   * continues from the VM's previous checkpoint. If the VM has no checkpoint at all, the guest starts from the
+   * beginning. The old reservation is released.
    */
   "bioxen.vm.moved.v1": place.extend({ checkpoint: checkpointRecord.nullable().optional() }),
   /** The move ended, and the VM stays where it is. */

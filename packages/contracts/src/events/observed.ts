@@ -1,5 +1,5 @@
 /**
- * Changes to the machine of a VM that BioXen did not make, as the VM's agent saw them in the pool.
+ * The event about a change that BioXen did not make to the machine of a VM. The VM's agent saw the change in the pool.
  *
  * The consequence of a change is decided when the change is recorded, from the VM's state and the agent's drift policy
  * at that time. The event contains the consequence, so that a reader needs neither the state nor the policy.
@@ -25,9 +25,10 @@ export const DRIFT_POLICIES = ["repair", "accept"] as const;
 export type DriftPolicy = (typeof DRIFT_POLICIES)[number];
 
 /**
- * What follows from one change. `NONE`: no consequence. `REPAIR`: the agent sets the machine back to the state of the
- * VM. `FOLLOW`: the VM takes the state of the machine: paused or running, stopping when the machine was halted,
- * stopping and then destroyed when it was deleted. `FAIL`: the guest has ended, and the agent reports the failure next.
+ * What follows from one change of a machine. `NONE`: no consequence. `REPAIR`: the agent sets the machine back to the
+ * state of the VM. `FOLLOW`: the VM takes the state of the machine. It becomes paused or running with the machine,
+ * stops when the machine was halted, and stops and is destroyed when the machine was deleted. `FAIL`: the guest has
+ * ended, and the agent reports the failure next.
  */
 export const DRIFT_CONSEQUENCES = ["NONE", "REPAIR", "FOLLOW", "FAIL"] as const;
 export type DriftConsequence = (typeof DRIFT_CONSEQUENCES)[number];
@@ -46,9 +47,9 @@ export type OutsideChangeReport = z.infer<typeof outsideChange>;
 
 export const OBSERVED_EVENTS = {
   /**
-   * The agent saw a change of the machine. `fence` names the VM's present reservation, or its last one when it has
-   * none. At most one change of each kind is recorded per reservation and minute, except for changes with consequence
-   * `FOLLOW`.
+   * The agent saw a change of the machine. `fence` is the fencing token of the VM's present reservation, or of its last
+   * reservation when the VM has none now. At most one change of each kind is recorded per reservation and minute;
+   * changes with consequence `FOLLOW` are all recorded.
    */
   "bioxen.vm.observed.v1": z.object({
     fence: z.int().min(1),

@@ -1,9 +1,9 @@
 /**
  * The events of a quota, the limit on what all VMs with one label may hold together over all chassis.
  *
- * The stream of a ledger orders the reservations of one chassis only. So the quota's own stream orders the claims on
- * the quota: an amount is first charged here, conditional on the last sequence of this stream, and only then reserved
- * in the ledger. docs/adr/0008-quotas.md says why that is enough.
+ * The events of a ledger order the reservations of one chassis only. The events of a quota order the charges of all
+ * chassis: an amount is first charged to the quota, conditional on the quota's last sequence, and only then reserved in
+ * the ledger. docs/adr/0008-quotas.md says why the limit then holds.
  */
 import { z } from "zod";
 import { recordedAmounts } from "../schemas.ts";
@@ -20,13 +20,13 @@ export const QUOTA_EVENTS = {
   /** The quota was created or its limits changed. Every allocator that has read this event charges the quota. */
   "bioxen.quota.set.v1": z.object({ label: z.string(), resources: recordedAmounts }),
   /**
-   * From here on the limits of the last `set` are in force: everything held is charged, every instance that can still
-   * reserve knows the quota, and no charge made under higher limits is still under way.
+   * From this event on, the limits of the last `set` event hold. All amounts that VMs with the label hold are charged.
+   * Every allocator that can still reserve knows the quota. Each charge under earlier, higher limits is used or void.
    */
   "bioxen.quota.enforced.v1": z.object({ charges: z.array(quotaCharge) }),
   /**
-   * Permits one append to the ledger of `chassisId`, conditional on `ledgerSeq` being the ledger's last sequence. The
-   * charge is void once that ledger has a later event.
+   * Permits one append to the ledger of `chassisId`, on the condition that the last sequence of this ledger is
+   * `ledgerSeq`. Once the ledger has a later event, the charge can no longer be used.
    */
   "bioxen.quota.charged.v1": z.object({
     chassisId: z.string(),

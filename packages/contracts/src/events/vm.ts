@@ -1,8 +1,9 @@
 /**
- * The events of a VM. They are stored forever: a type never changes, it only gets a successor with a higher version.
+ * The events of a VM. Events are stored forever, so an event type never changes: it only gets a successor with a higher
+ * version.
  *
- * `VM_EVENTS` has the types that are written today. `SUPERSEDED_VM_EVENTS` has those that only older logs contain; see
- * `upcasters.ts`.
+ * `VM_EVENTS` has the types that are written today. `SUPERSEDED_VM_EVENTS` has the types that only older logs contain;
+ * see `upcasters.ts`.
  */
 import { z } from "zod";
 import { BIOLOGICAL_TYPES, VM_TYPES } from "../resources.ts";
@@ -24,8 +25,8 @@ export const placementRefusal = z
     requested: z.number().optional(),
     free: z.number().optional(),
     /**
-     * Number of chassis that refuse for this kind of reason, when the refusal stands for several chassis without their
-     * names; absent when the refusal is that of `chassisId`.
+     * In a refusal that stands for several unnamed chassis with the same kind of reason: the number of these chassis.
+     * Absent in a refusal by a single chassis, which `chassisId` names.
      */
     chassisCount: z.int().min(1).optional(),
   })

@@ -23,8 +23,8 @@ type Reported<Message extends AlertNotification> = Omit<Message, "ruleId">;
 /** A notification that still has to be delivered. */
 export interface OwedNotification extends Reported<AlertNotification> {
   /**
-   * The one webhook that receives this notification, if it is the retry of a dead letter; null: all deliverers receive
-   * it.
+   * For the retry of a dead letter: the one webhook that receives this notification. Otherwise null: all webhooks and
+   * deliverers receive it.
    */
   readonly webhook: string | null;
 }
@@ -33,8 +33,8 @@ export interface AlertState {
   /** The alert rule; null when the rule was never set, or was removed. */
   readonly rule: AlertRule | null;
   /**
-   * True from the removal of the rule until it is set again. A default rule of the same name does not apply while this
-   * is true.
+   * True from the removal of the rule until the rule is set again. A default rule of the same name does not apply while
+   * this is true.
    */
   readonly removed: boolean;
   /** The active alerts of the rule; the key is the alert's target. */

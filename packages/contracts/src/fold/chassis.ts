@@ -18,8 +18,8 @@ export interface Chassis {
   readonly taints?: readonly Taint[] | undefined;
   readonly cordoned: boolean;
   /**
-   * Log sequence of the latest cordon event; absent if the chassis was never cordoned. A drain removes its cordon only
-   * while this sequence is that of its own cordon. A later cordon therefore stays in place.
+   * Log sequence of the latest cordon event; absent if the chassis was never cordoned. A drain uncordons the chassis
+   * only while this event is the drain's own cordon. A later cordon therefore stays in place.
    */
   readonly cordonedSeq?: number | undefined;
   /**

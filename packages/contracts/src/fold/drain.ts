@@ -25,7 +25,7 @@ export interface Drain {
   readonly startedAtMs: number;
   readonly startedSeq: number;
   readonly deadlineAtMs: number;
-  /** The event that started the drain: every later event that the drain causes carries its correlation id. */
+  /** The event that started the drain. Every later event of the drain carries the correlation id of this event. */
   readonly startedBy: CauseEvent;
   readonly ended: { readonly atMs: number; readonly seq: number } | null;
   readonly version: number;

@@ -62,8 +62,8 @@ export function freeAmounts(ledger: Ledger): Amounts {
 
 /**
  * Returns a mutable copy of the entries, as an object without a prototype. The JavaScript engine treats such an object
- * as a hash table. For an object with a prototype, the engine creates a hidden class for every set of ids; that took a
- * tenth of the time to read a long log.
+ * as a hash table. For an object with a prototype, the engine creates a hidden class for every set of ids. The creation
+ * of these classes took a tenth of the time to read a long log.
  */
 function tableOf(entries: Ledger["entries"]): Record<string, LedgerEntry> {
   const table: Record<string, LedgerEntry> = Object.create(null);

@@ -2,8 +2,8 @@
  * An index from each VM to the chassis whose ledgers hold an entry of that VM. It replaces a search through every
  * chassis by one look-up.
  *
- * The caller passes a ledger to `note` after each change, and the index compares its entries with those noted before.
- * Folded states are immutable, so an unchanged entry is the same object as before.
+ * The caller passes a ledger to `note` after each change. The index compares the ledger's entries with those of the
+ * previous `note` for that ledger. Folded states are immutable, so an unchanged entry is the same object as before.
  */
 import type { Ledger } from "./ledger.ts";
 

@@ -1,6 +1,7 @@
 /**
  * Folds the observed changes of a VM: changes that other tools made to the VM's machine in its pool. The fold keeps the
- * time of each change for later decisions, and changes the state of the VM where the VM follows its machine.
+ * time of each change for later decisions. If the event has the consequence `FOLLOW`, the VM also gets the state of its
+ * machine.
  */
 import type { OBSERVED_EVENTS, SeenChange } from "../events/observed.ts";
 import type { VmEvent } from "../events/vm.ts";
@@ -21,7 +22,7 @@ export const SEEN_REASONS: Readonly<Record<SeenChange, string>> = {
 
 type ObservedData = Extract<VmEvent, { type: keyof typeof OBSERVED_EVENTS }>["data"];
 
-/** Returns the fields of the VM that the observed change of its machine changes. */
+/** Returns the new values of the VM's fields after an observed change of its machine. */
 export function evolveObserved(vm: Vm, data: ObservedData): Partial<Vm> {
   const { fence, seen, seenAtMs } = data;
   const known = vm.observed?.fence === fence ? vm.observed.seenAtMs : {};

@@ -10,8 +10,8 @@ export interface QuotaCharge {
   readonly chassisId: string;
   readonly amounts: Amounts;
   /**
-   * Sequence of the latest event of the chassis' ledger when the charge was made. The charge permits only the next
-   * append to that ledger: once the ledger has a later event, the charge permits none.
+   * Sequence of the latest event of the chassis' ledger when the charge was made. The charge permits only the append
+   * that directly follows this event. Once the ledger has a later event, the charge permits no append.
    */
   readonly ledgerSeq: number;
   /** Log sequence of the event that made the charge. */

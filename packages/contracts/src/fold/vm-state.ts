@@ -71,7 +71,7 @@ export interface Migration {
   readonly reason: string;
   readonly requestedAtMs: number;
   readonly requestedSeq: number;
-  /** The event that requested the move: every later event of the move carries its correlation id. */
+  /** The event that requested the move. Every later event of the move carries the correlation id of this event. */
   readonly requestedBy: CauseEvent;
   /** The VM's reservation on the target chassis; null while the move waits for a reservation. */
   readonly target: {
@@ -133,7 +133,7 @@ export interface Vm extends GuestState {
   /** Number of automatic starts by the restart policy since the last start by a command. */
   readonly automaticStarts: number;
   readonly pendingSinceMs: number | null;
-  /** Log sequence of the event since which the VM waits for a place; null while it does not wait. */
+  /** Log sequence of the event with which the VM began to wait for a place; null while the VM does not wait. */
   readonly pendingSinceSeq: number | null;
   /** Time at which the VM got its present place, epoch ms; null without a place. */
   readonly placedAtMs: number | null;

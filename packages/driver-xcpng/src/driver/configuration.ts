@@ -1,7 +1,7 @@
 /**
- * Reads the pool's address, credentials and settings from environment variables. Credentials have no other source:
- * `ps` shows arguments, and events and logs are public. A password file keeps the password out of the environment as
- * well.
+ * Reads the pool's address, credentials and settings from environment variables. Credentials have no other source,
+ * because `ps` shows command arguments, and events and logs are public. With a password file, the password is not in
+ * the environment either.
  */
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";

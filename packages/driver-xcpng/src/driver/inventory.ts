@@ -77,7 +77,7 @@ export class Inventory {
     });
   }
 
-  /** Returns the references of clones that this agent made and has not marked with its keys yet (see `tags.ts`). */
+  /** Returns the references of this agent's clones that lack BioXen's `other_config` keys (see `tags.ts`). */
   unfinishedClones(): readonly string[] {
     const isUnfinished = (record: VmRecord): boolean => isUnfinishedClone(record, this.#owner);
     return [...this.#records].filter(([, record]) => isUnfinished(record)).map(([ref]) => ref);

@@ -44,8 +44,8 @@ export class MachineOperations {
   }
 
   /**
-   * Returns the newest fence of this VM: that of its guest in the pool, of its lost guest or of its start in progress.
-   * Returns undefined if the VM has none of them.
+   * Returns the newest fence of this VM. The fence can belong to the VM's guest in the pool, to its start in progress,
+   * or to its guest that was deleted outside BioXen. Returns undefined if the VM has no fence.
    */
   heldFence(vmId: string): number | undefined {
     const vm = this.#pool.inventory.own(vmId);

@@ -101,8 +101,8 @@ export class PoolLink {
   }
 
   /**
-   * Reads every VM and task of the pool again. Reports the changes that happened while no events arrived, and ends what
-   * a crashed agent left.
+   * Reads every VM and task of the pool again. Reports the changes that happened while no events arrived. Removes the
+   * sessions, tasks and unfinished clones that a crashed agent left.
    */
   async #resync(): Promise<void> {
     const before = this.inventory.allOwn();

@@ -2,8 +2,8 @@
  * Operations on one VM of the pool. The caller runs at most one operation per VM at a time.
  *
  * Each step checks the present state and does only what is missing, so that calling an interrupted operation again
- * finishes it. A new clone does not have the keys yet by which the driver finds its VMs (`tags.ts`). Until it has them,
- * its name says which start made it.
+ * finishes it. The driver finds its VMs by keys in their `other_config` (`tags.ts`). A new clone does not have these
+ * keys yet; until they are set, the name of the clone says which start made the clone.
  */
 import { randomBytes } from "node:crypto";
 import type { GuestSpec } from "@bioxen/vm-driver";
@@ -81,7 +81,7 @@ export class PoolVms {
     return this.#inventory.ownByRef(ref);
   }
 
-  /** Clones a template into a halted VM for `spec` and sets its keys. The clone is not provisioned yet. */
+  /** Clones a template into a halted VM for `spec`. Sets the clone's `other_config` keys, but does not provision it. */
   async make(spec: GuestSpec, settings: MachineSettings, signal: AbortSignal): Promise<OwnVm> {
     const template = templateNamed(this.#inventory, settings.template);
     const storage = settings.storage === undefined ? undefined : await this.#storageNamed(settings.storage);
@@ -111,7 +111,7 @@ export class PoolVms {
     return this.setTags(vm, { fence, graceMs: settings.graceMs });
   }
 
-  /** Writes `changed` into the VM's keys. A new fence clears the mark that the VM has run. */
+  /** Writes `changed` into the VM's `other_config` keys. A new fence clears the mark that the VM has run. */
   async setTags(vm: OwnVm, changed: Partial<Tags>): Promise<OwnVm> {
     const record = await this.#client.call("VM.get_record", [vm.ref]);
     const tags = { ...vm.tags, ...changed };
@@ -134,7 +134,7 @@ export class PoolVms {
       await this.resume(vm);
       return this.refresh(ref);
     }
-    // These two steps are not aborted: the outcome of a cancelled task would be unknown.
+    // The provisioning and the start are not aborted: the outcome of a cancelled task would be unknown.
     const options = { timeoutMs: this.#deadlines.startMs };
     if (vm.record.is_a_template) {
       if (settings.network !== undefined) await this.#connect(vm, settings.network);
@@ -189,8 +189,8 @@ export class PoolVms {
 
   /**
    * Reverts the VM to a snapshot and discards its present state. The VM is then suspended if the snapshot includes
-   * memory, else halted, and carries the keys of `tags`. The keys are written to the snapshot first, so that the revert
-   * itself moves them to the VM, even if the operation is interrupted.
+   * memory, else halted, and has `tags` in its `other_config` keys. The keys are written to the snapshot first, so that
+   * the revert itself copies them to the VM, even if the operation is interrupted.
    */
   async revert(vm: OwnVm, snapshot: string, tags: Tags): Promise<OwnVm | undefined> {
     const { ref, record } = vm;
@@ -279,7 +279,8 @@ export class PoolVms {
   }
 
   /**
-   * Destroys this agent's clones that have no keys and that this process is not making: an interrupted start left them.
+   * Destroys the clones that an interrupted start of this agent left. Such a clone has no `other_config` keys, and this
+   * process is not making it.
    */
   async sweep(): Promise<void> {
     for (const ref of this.#inventory.unfinishedClones()) {

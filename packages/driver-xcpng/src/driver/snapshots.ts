@@ -2,9 +2,9 @@
  * Restores machines from snapshots. A snapshot stays in the pool, under a name that BioXen gives it. A checkpoint of a
  * machine contains only that name.
  *
- * A machine is reverted once for each restore of its VM. The machine's keys contain the number of restores, and the
- * revert itself updates that number. An interrupted start or restart therefore continues without a second revert, which
- * would discard the machine's later work.
+ * A machine is reverted once for each restore of its VM. The machine's `other_config` keys contain the number of
+ * restores, and the revert itself updates that number. An interrupted start or restart therefore continues without a
+ * second revert, which would discard the machine's later work.
  */
 import { DriverError, type GuestSpec } from "@bioxen/vm-driver";
 import type { Inventory, OwnVm } from "./inventory.ts";
@@ -41,7 +41,7 @@ function nameIn(checkpoint: Uint8Array): unknown {
 
 /**
  * Reverts the machine to `snapshot`, and gives it the fence and restore count of `spec`. The machine is then halted, or
- * suspended if the snapshot includes memory. Without a snapshot, only the machine's keys change.
+ * suspended if the snapshot includes memory. Without a snapshot, only the machine's `other_config` keys change.
  */
 export async function revertTo(
   { vms }: Pick<PoolLink, "vms">,

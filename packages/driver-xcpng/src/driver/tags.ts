@@ -51,7 +51,7 @@ export function tagged(record: VmRecord, owner: string, tags: Tags): Record<stri
   };
 }
 
-/** Returns the values of a VM's keys; undefined when the VM does not belong to `owner`. */
+/** Returns the values of the VM's `other_config` keys; undefined when the VM does not belong to `owner`. */
 export function tagsOf(record: VmRecord, owner: string): Tags | undefined {
   const config = record.other_config;
   if (config[KEYS.owner] !== owner || config[KEYS.uuid] !== record.uuid || record.is_a_snapshot)
@@ -68,14 +68,14 @@ export function hasRun(record: VmRecord, fence: number): boolean {
   return record.other_config[RAN_KEY] === String(fence);
 }
 
-/** Returns the name that a clone has until its keys are set; `nonce` makes the name unique. */
+/** Returns the name that a clone has until its `other_config` keys are set; `nonce` makes the name unique. */
 export function cloneName(owner: string, vmId: string, fence: number, nonce: string): string {
   return `bioxen/${owner}/${vmId}/${fence}/${nonce}`;
 }
 
 /**
- * Returns the name of a snapshot. A snapshot needs no keys: it has this name from its creation, and the name identifies
- * it.
+ * Returns the name of a snapshot. A snapshot needs no `other_config` keys: it has this name from its creation, and the
+ * name identifies the snapshot.
  */
 export function snapshotName(owner: string, vmId: string, name: string, takenAtMs: number): string {
   return `bioxen/${owner}/${vmId}/snapshot/${name}/${takenAtMs}`;
@@ -92,7 +92,10 @@ export function snapshotOf(record: VmRecord, owner: string): KeptSnapshot | unde
   return { vmId, name, takenAtMs: Number(takenAtMs) };
 }
 
-/** Returns whether the record is a clone by `owner` without keys: the clone is in progress, or a crash left it. */
+/**
+ * Returns whether the record is a clone by `owner` without `other_config` keys: the clone is in progress, or a crash
+ * left it.
+ */
 export function isUnfinishedClone(record: VmRecord, owner: string): boolean {
   const isClone =
     record.is_a_template && !record.is_a_snapshot && record.name_label.startsWith(`bioxen/${owner}/`);

@@ -80,8 +80,8 @@ export class Watch {
   }
 
   /**
-   * Reports how an own VM changed from one read to the next. No operation of the driver may have changed the VM between
-   * these two reads, so that the change came from outside BioXen.
+   * Reports how an own VM changed from one read to the next. The caller ensures that no operation of the driver changed
+   * the VM between these two reads. The change therefore came from outside BioXen.
    */
   compare(before: OwnVm | undefined, after: OwnVm | undefined): void {
     const { onObserved, onChanged } = this.#options;

@@ -1,10 +1,10 @@
 /**
  * The xcpng driver: guests are VMs of an XCP-ng pool.
  *
- * The pool outlives the driver. The driver finds its VMs again by their keys (`tags.ts`); a stop keeps a VM's disks for
- * the next start, and `discard` removes them. Operations on one VM run one at a time (`machine-operations.ts`); changes
- * by other users of the pool arrive as events (`watch.ts`). The driver does not retry: the agent calls again, and every
- * operation then continues with its first unfinished step.
+ * The pool outlives the driver. The driver finds its VMs again by their `other_config` keys (`tags.ts`). A stop keeps a
+ * VM's disks for the next start, and `discard` removes them. Operations on one VM run one at a time
+ * (`machine-operations.ts`); changes by other users of the pool arrive as events (`watch.ts`). The driver does not
+ * retry: the agent calls again, and every operation then continues with its first unfinished step.
  */
 import {
   type DriverCapabilities,
@@ -101,7 +101,7 @@ class Xcpng implements XcpngDriver {
     const work = async (signal: AbortSignal): Promise<void> => {
       await bringUp(this.#pool, operations.fences, spec, settings, signal);
       const vm = this.#pool.inventory.own(vmId);
-      // A machine that was restored with its memory still has its size at the snapshot, so it gets its allocation now.
+      // A machine that was restored with its memory has the size from the time of the snapshot until it is resized.
       if (spec.checkpoint !== undefined && vm !== undefined) await this.#resize(vm, spec.allocation);
       operations.lost.forget(vmId);
     };

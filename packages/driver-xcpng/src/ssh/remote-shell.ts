@@ -2,10 +2,10 @@
  * The supervising shell command that runs a program in a machine and enforces its deadline there, even if the
  * connection is lost.
  *
- * The program is POSIX shell and arrives on standard input, so that it needs no quoting. A mark follows it; without the
- * mark the program is incomplete and is not run. The program gets its own session and no input. A watchdog process
- * kills that session at the deadline; processes that the program moved to another session survive. When a program ends
- * in time, its background processes keep running.
+ * The program is POSIX shell and arrives on standard input, so that it needs no quoting. A mark follows the program; a
+ * program without the mark is incomplete and is not run. The program gets its own session and no input. A watchdog
+ * process kills that session at the deadline; processes that the program moved to another session survive. When a
+ * program ends in time, its background processes keep running.
  *
  * sshd waits for the supervisor, whose exit status is the program's. The supervisor reports its own findings by a
  * signal that ends it, because a program's exit status cannot be mistaken for a signal.
@@ -33,7 +33,8 @@ const SUPERVISOR = [
   'setsid sh -c "$s" sh </dev/null & p=$!',
   // The supervisor's own messages, such as "Killed", must not reach the caller.
   "exec </dev/null >/dev/null 2>&1",
-  // The watchdog kills the program's session, and its process as well, which may not have its own session yet.
+  // The watchdog kills the program's session ("-$p"). It also kills the program's process ("$p"), because that process
+  // may not have its own session yet.
   'setsid sh -c "sleep $1 || sleep $2; kill -s USR1 $$; kill -s KILL -- -$p $p" & w=$!',
   "wait $p; c=$?",
   `if [ -n "$t" ]; then wait $p; kill -s ${TIMED_OUT} $$; fi`,

@@ -3,8 +3,8 @@
  *
  * The client logs in at the first call. A server rejects a call with an unknown session without running it; the client
  * then logs in again and resends the call once. A pool member that is not the master names the master in its answer.
- * The client continues there if it trusts the master's certificate, and returns to the configured address when the
- * connection fails. The client also resends a call that only reads, once, when its kept-alive connection broke. All
+ * The client then calls the master if it trusts the master's certificate, and returns to the configured address when
+ * the connection fails. After a broken connection, the client also resends a call once if the call only reads. All
  * other retries are up to the caller.
  */
 import { hasCode, refusalIn, XapiError, XapiUnreachable } from "./errors.ts";

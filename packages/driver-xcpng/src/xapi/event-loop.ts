@@ -104,7 +104,7 @@ export class EventLoop {
       signal: this.#abort.signal,
       waits: true,
     });
-    // This call itself may have logged in again; the token then belongs to the old session.
+    // The client may have logged in again during `event.from`; the token then belongs to the old session.
     if (this.#session !== client.sessionNumber) {
       this.#token = undefined;
       return;

@@ -160,7 +160,7 @@ export class TrustedAgents {
 
 /** Encodes a certificate in DER as PEM. */
 export function pemOf(der: Buffer): string {
-  // No empty line before the end mark, whatever the length: OpenSSL rejects a certificate with one.
+  // The base64 text never ends with an empty line, because OpenSSL rejects a certificate with such a line.
   const lines =
     der
       .toString("base64")

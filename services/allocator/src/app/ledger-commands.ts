@@ -1,13 +1,14 @@
 /**
- * The commands that change a ledger by request: the reservations of a plan, and a resize. The ledger checks capacity
- * and the streams of the quotas check the limits. Both checks are still valid at the append.
+ * The commands that change a ledger by request: the reservations of a plan, and a resize. The ledger checks its
+ * capacity, and each quota checks its limits. Both checks are still valid at the append.
  *
- * A command reads the ledger, charges the quotas for exactly that state, and appends on condition that the state is
- * still the same. Otherwise the charge is void and the command starts again. The commands of one ledger queue up within
- * a process, so that they conflict only with those of other instances. Before a decision, this process applies every
- * event of the log up to the ledger's last one. Its states of quotas and VMs are then at least as new as the ledger. A
- * new quota relies on that: it appends a fence to every ledger, and a reservation after the fence is made with
- * knowledge of the quota.
+ * A command reads the ledger, charges the quotas for exactly that state, and appends only if the ledger still has that
+ * state. Otherwise the charge is void and the command starts again. Within a process, the commands of one ledger queue
+ * up, so that they conflict only with commands of other instances.
+ *
+ * Before a decision, this process applies the log up to the ledger's last event. The process then knows every quota and
+ * VM event that is older than that event. A new quota relies on this: a `fenced` event is appended to every ledger, and
+ * a reservation after that event is made with knowledge of the quota.
  */
 import {
   type Handled,
@@ -62,8 +63,8 @@ interface LedgerIntent {
   /** The quotas to charge before the append; empty when nothing grows. */
   readonly requests: readonly ChargeRequest[];
   /**
-   * Builds the command to the ledger, without the VMs that a quota refuses. It is called at the append, because the
-   * other aggregates can change while the quotas are charged.
+   * Builds the command to the ledger, without the VMs that a quota refuses. The caller calls it at the append, because
+   * VMs and other ledgers can change while the quotas are charged.
    */
   command(overQuota: Refused): LedgerCommand;
 }

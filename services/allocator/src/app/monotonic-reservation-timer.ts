@@ -2,8 +2,8 @@
  * Measures how long this process has observed each reservation, by its monotonic clock.
  *
  * A reservation names the instant until which its VM may take it, by the wall clock. A wall clock can be set, and
- * differs between machines. So a reservation expires only once this process has also observed it for its whole time on
- * a monotonic clock. A restarted process counts its own start as the first observation of every reservation that it
+ * differs between machines. So a reservation expires only once this process has also observed it for a full period on
+ * its monotonic clock. A restarted process counts its own start as the first observation of every reservation that it
  * finds.
  */
 export class MonotonicReservationTimer {

@@ -50,7 +50,7 @@ export class QuotaCharges {
     this.#ports = ports;
   }
 
-  /** Reads a ledger as far as this instance knows it. */
+  /** Returns a ledger in the newest state that this instance knows. */
   readonly known: KnownLedgers = {
     ledger: (chassisId) => {
       const { state, lastSeq } = this.#ports.ledgers.get(chassisId);

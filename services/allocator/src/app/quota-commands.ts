@@ -15,8 +15,8 @@ import { type Aggregates, type Causation, invariant, type Timers } from "@bioxen
 import { quotaDecider } from "../domain/quota.ts";
 
 /**
- * Longest wait of `set` until its limits hold, ms. Enforcement takes a fence in every ledger and one more event. After
- * the wait the reply has `enforced: false`.
+ * Longest wait of `set` until its limits hold, ms. Enforcement takes one `fenced` event in every ledger, and one event
+ * of the quota. If the wait ends before, the reply has `enforced: false`.
  */
 const ENFORCE_TIMEOUT_MS = 3_000;
 
@@ -61,7 +61,7 @@ export class QuotaCommands {
     return done({ quotas: quotas.sort((a, b) => (a.label < b.label ? -1 : 1)) });
   }
 
-  /** Resolves with the quota once an instance's quota process has enforced it, or after {@link ENFORCE_TIMEOUT_MS}. */
+  /** Resolves with the quota once its limits are enforced, or after {@link ENFORCE_TIMEOUT_MS}. */
   #whenEnforced(quotaId: string): Promise<Quota | undefined> {
     return new Promise((resolve) => {
       const present = () => {

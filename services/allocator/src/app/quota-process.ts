@@ -1,16 +1,18 @@
 /**
- * The process of the quotas: enforces new and lowered quotas, and settles charges. A settled charge equals what the
- * ledger holds.
+ * The process of the quotas: enforces new and lowered quotas, and settles charges. To settle a charge means to set it
+ * to the amounts that the ledger holds.
  *
- * The limits of a lowered quota hold once every charge under the higher limits is used or void. A new quota is not
- * known to every allocator at once. But an allocator decides on a ledger only after it has applied every event up to
- * the ledger's last one (`ledger-commands.ts`). So a ledger with an event after the quota's first one is changed only
- * with knowledge of the quota. The process appends such an event, a fence, to each ledger. Then it counts all that VMs
- * hold, and from that event on nothing grows above the limits.
+ * The limits of a lowered quota hold once every charge under the higher limits is used or void.
  *
- * A charge whose ledger has no newer event is about to be used, or the allocator that made it has crashed. After {@link
- * CHARGE_PATIENCE_MS} the process appends a fence to that ledger too. The fence makes the charge void, and the process
- * gives it back.
+ * A new quota is not known to every allocator at once. But an allocator decides on a ledger only after it has applied
+ * the log up to the ledger's last event (`ledger-commands.ts`). Once a ledger has an event that is newer than the
+ * quota, every later change of the ledger is therefore made with knowledge of the quota. So the process appends a
+ * `fenced` event to each ledger. Then it counts what all VMs hold. After the event with that count, no VM grows above
+ * the limits.
+ *
+ * While a ledger has no event after a charge, the allocator is about to use the charge, or has crashed. After {@link
+ * CHARGE_PATIENCE_MS} the process appends a `fenced` event to that ledger. That event makes the charge void, and the
+ * process gives the charge back.
  */
 import {
   chargeKey,
@@ -50,8 +52,8 @@ const CHARGE_PATIENCE_MS = 10_000;
 /** Interval between two checks of a quota that has open charges or is not enforced yet, ms. */
 const CHECK_INTERVAL_MS = 500;
 /**
- * Number of ledgers to which fences are appended at the same time: enough for the appends to overlap, few enough to
- * leave room for other commands.
+ * Number of ledgers to which `fenced` events are appended at the same time: enough for the appends to overlap, few
+ * enough to leave room for other commands.
  */
 const FENCES_IN_FLIGHT = 32;
 
@@ -130,7 +132,7 @@ export class QuotaProcess {
     for (const { chassisId, ledgerSeq } of chargesUnderOldLimits(quota, this.#known)) {
       await this.#fence(chassisId, quotaId, ledgerSeq);
     }
-    // No holders: what VMs held when the quota was new is already counted, and every later growth was charged.
+    // No holders are given: the holdings of the VMs are already counted, and every later growth was charged.
     const world = { ...this.#known, holders: () => [] };
     await this.#react(quotaId, (now) => (now.exists && now.counted ? { type: "enforce", world } : undefined));
   }
@@ -151,8 +153,8 @@ export class QuotaProcess {
     }
     const entries = await this.#labelledEntries();
     const holders = (label: string) => entries.filter(({ labels }) => labels.includes(label));
-    // The entries can lack a reservation made after this read. Its allocator knew the quota from the fence and charged
-    // it.
+    // The entries can lack a reservation that was made after this read. Such a reservation is already charged: its
+    // allocator had applied the `fenced` event, and so knew the quota.
     await this.#react(quotaId, () => ({ type: "enforce", world: { ...this.#known, holders } }));
   }
 
@@ -168,7 +170,7 @@ export class QuotaProcess {
     return out;
   }
 
-  /** Appends a fence to the ledger, unless the ledger has an event after `afterSeq` or is closed. */
+  /** Appends a `fenced` event to the ledger, unless the ledger has an event after `afterSeq` or is closed. */
   async #fence(chassisId: string, quotaId: string, afterSeq: number): Promise<void> {
     const { ledgers, quotas, acts } = this.#parts;
     const { last, state } = quotas.get(quotaId);

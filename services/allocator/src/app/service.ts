@@ -1,6 +1,6 @@
 /**
- * The allocator on its ports. It owns the streams of all ledgers and quotas, checks the scheduler's plans, and settles
- * entries by the events of their VMs.
+ * The allocator service. It owns the streams of all ledgers and quotas, checks the scheduler's plans, and settles
+ * ledger entries according to the events of their VMs.
  */
 import {
   aggregateOf,
@@ -218,8 +218,8 @@ class Allocator {
   }
 
   /**
-   * Returns the decision that the ledger needs next: to follow its chassis, else to follow preemptions, else to settle
-   * its entries. The first of these commands that changes the ledger is chosen.
+   * Returns the ledger's next decision. Three commands are tried: adopt the configuration of the chassis, lower the
+   * entries of preempted VMs, settle entries. The first command that changes the ledger is chosen.
    */
   #nextDecision(chassisId: string, ledger: Ledger): LedgerDecision {
     const chassis = this.chassis.get(chassisId);

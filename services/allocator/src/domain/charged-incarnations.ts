@@ -1,7 +1,7 @@
 /**
- * The total that a quota counts, kept per incarnation of a VM. An incarnation that moves holds on two chassis and
- * counts once, with the larger amount of each resource. The totals are built once for many requests, because a quota
- * can cover 100 000 VMs.
+ * The total that a quota counts, kept per incarnation of a VM. An incarnation that moves holds resources on two chassis
+ * and counts once, with the larger amount of each resource. The totals are built once for many requests, because a
+ * quota can cover 100 000 VMs.
  */
 import { larger, type Quota, type QuotaCharge } from "@bioxen/contracts";
 import { type Amounts, add, subtract, sum } from "@bioxen/kernel";

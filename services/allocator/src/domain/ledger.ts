@@ -3,9 +3,9 @@
  *
  * The ledger checks every plan of the scheduler again, on its newest state. The append of the reservations fails if the
  * state has changed since the check. A plan made on an outdated view therefore wastes work, but never overcommits
- * capacity. A reservation is held until its VM runs (commit), ends (release) or takes too long (expiry). When the
- * configured capacity shrinks below what VMs hold, the VMs keep it. The offer is never below what they hold, and
- * shrinks as entries end.
+ * capacity. A reservation is held until its VM runs (commit), gives it up (release) or takes too long (expiry). When
+ * the configured capacity shrinks below the amounts that VMs hold, the VMs keep these amounts. The offer is never below
+ * the held amounts, and shrinks as entries end.
  */
 import {
   type Chassis,
@@ -79,7 +79,7 @@ export type LedgerCommand =
       readonly quota: string;
       /** Sequence of the last event of this ledger. */
       readonly lastSeq: number;
-      /** The fence is appended only if the ledger has no event after this sequence. */
+      /** The `fenced` event is appended only if the ledger has no event after this sequence. */
       readonly afterSeq: number;
     };
 
@@ -95,8 +95,8 @@ export const ledgerDecider = deciderOf<Ledger, LedgerCommand, LedgerEvent>(ledge
 });
 
 /**
- * Opens the account of a registered chassis, follows its configuration, and closes the account once the chassis is
- * removed.
+ * Opens the account of a registered chassis, adopts each change of the chassis' configuration, and closes the account
+ * once the chassis is removed and no entry is left.
  */
 function decideFollowChassis(ledger: Ledger, chassis: Chassis | null): LedgerDecision {
   if (chassis === null) {
@@ -134,9 +134,9 @@ function atLeast(amounts: Amounts, least: Amounts): Amounts {
 type Proposer = Pick<CommandOf<LedgerCommand, "reserve">, "proposerToken" | "newestProposerToken">;
 
 /**
- * Returns the token of the newest lease that has reserved in any ledger that this instance knows, if it is newer than
- * the proposer's token; else undefined. With such a token, another scheduler has succeeded the proposer, whose plan
- * therefore rests on outdated knowledge.
+ * Returns the newest lease token in the ledgers that this instance knows, if that token is newer than the proposer's;
+ * else undefined. A newer token means that another scheduler has become lease holder, and that the proposer's plan
+ * rests on outdated knowledge.
  */
 export function successorOf(
   ledger: Ledger,
@@ -147,10 +147,10 @@ export function successorOf(
 }
 
 /**
- * Reserves what fits. Reserves nothing if another scheduler has succeeded the proposer as lease holder. Within one
- * ledger a superseded proposer never gets through, because the append is conditional on the ledger. In another ledger
- * it can reserve until the newer lease is known there. Such a reservation, for a VM that has a place already, is
- * released (`verdict.ts`).
+ * Reserves what fits. Refuses the plan if another scheduler has replaced the proposer as lease holder. In a ledger with
+ * a reservation of the newer lease holder, a superseded proposer never reserves, because the append is conditional on
+ * the ledger's state. In another ledger it can reserve until the newer lease is known there. If the VM already has a
+ * place, such a reservation is released later (`verdict.ts`).
  */
 function decideReserve(ledger: Ledger, command: CommandOf<LedgerCommand, "reserve">): LedgerDecision {
   const { chassisId, planId, reservations, expiresAtMs, proposerToken, affinity } = command;
@@ -209,8 +209,8 @@ export function growthOf(entry: LedgerEntry, amounts: Amounts): Amounts {
 }
 
 /**
- * Appends an event that changes no entry. A command that was decided before the quota was set then conflicts and is
- * decided again.
+ * Appends a `fenced` event, which changes no entry. A command that was decided without knowledge of the quota then
+ * conflicts and is decided again.
  */
 function decideFence(
   ledger: Ledger,

@@ -3,8 +3,8 @@
  *
  * A charge precedes the append that it covers: a ledger reserves or grows only on a charge for exactly its present
  * state (`ledgerSeq`). Once that ledger has a newer event, the charge is either in use or void, even if a process
- * crashed in between. It is then settled: it becomes what the ledger holds. A quota never takes anything away. Under a
- * lowered limit, VMs keep what they hold and cannot grow.
+ * crashed in between. The charge is then settled: set to the amounts that the ledger holds. A quota never takes
+ * anything away. Under a lowered limit, VMs keep what they hold and cannot grow.
  */
 import {
   chargeKey,
@@ -60,8 +60,8 @@ export interface KnownLedgers {
 
 export interface KnownWorld extends KnownLedgers {
   /**
-   * Returns every ledger entry of a VM that carries the label. Each ledger is at least as new as the quota's fence in
-   * it.
+   * Returns every ledger entry of a VM that carries the label. Each ledger is read in a state after the quota's first
+   * event.
    */
   holders(label: string): Iterable<Pick<QuotaCharge, "vmId" | "incarnation" | "chassisId">>;
 }
@@ -100,7 +100,8 @@ function decideSet(
 }
 
 /**
- * True when both have the same limits. Unlike `equalAmounts`, this function distinguishes a limit of 0 from no limit.
+ * True when `a` and `b` have the same limits. Unlike `equalAmounts`, this function distinguishes a limit of 0 from no
+ * limit.
  */
 function equalLimits(a: Amounts, b: Amounts): boolean {
   const names = Object.keys(a);
@@ -121,7 +122,7 @@ function decideCharge(
 
 /**
  * True when a charge for these requests could never be used: the ledger has an event after `ledgerSeq`, or one of these
- * VMs has a charge for a newer state of it.
+ * VMs has a charge for a newer state of the ledger.
  */
 export function isOutdated(
   quota: Quota,
@@ -153,12 +154,12 @@ export interface QuotaPartition {
 }
 
 /**
- * Divides the requests into those that the quota has room for together and the others, each with the reason. Earlier
- * requests take precedence over later ones.
+ * Divides the requests into `charged`, which all fit under the quota together, and `refused`, each with the reason.
+ * Earlier requests take precedence over later ones.
  *
  * If another process may still use an older charge for the same VM on the same state of the ledger, the larger amounts
- * are charged. A VM that moves holds on two chassis and counts once. A VM that gave up its place has no claim to that
- * room, although its charge is not settled yet.
+ * of both are charged. A VM that moves holds resources on two chassis and counts once. A VM that gave up its place has
+ * no claim to the room of that place, although its charge is not settled yet.
  */
 export function partitionByQuota(
   quota: Quota,
@@ -169,7 +170,7 @@ export function partitionByQuota(
   const refused: { vmId: string; misfit: Misfit }[] = [];
   const settled = asSettled(quota, ledgers);
   const settledTotals = new ChargedIncarnations(settled);
-  // The unsettled charges count in full: what other VMs have given up is free only once the quota has settled it.
+  // Unsettled charges count in full: what other VMs have given up is free only once their charges are settled.
   const chargedTotals = new ChargedIncarnations(quota);
   for (const one of requests) {
     const key = chargeKey(one.vmId, chassisId);
@@ -203,9 +204,9 @@ function overQuota(quota: Quota, others: Amounts, before: Amounts, after: Amount
 }
 
 /**
- * Counts what VMs already hold, and makes the limits hold from then on. If the quota is not counted yet, every open
- * ledger must have an event after the quota's first one: no allocator then reserves without knowing the quota.
- * Enforcement waits for charges under the former limits that may still be used.
+ * Records the amounts that VMs already hold, and enforces the limits from then on. For the first enforcement of a
+ * quota, every open ledger must have an event after the quota's first event. No allocator then reserves without
+ * knowledge of the quota. Enforcement waits for charges under the former limits that may still be used.
  */
 function decideEnforce(quota: QuotaState, world: KnownWorld): QuotaDecision {
   if (!quota.exists || quota.enforced || chargesUnderOldLimits(quota, world).length > 0) return UNCHANGED;
@@ -242,8 +243,8 @@ function asSettled(quota: Quota, ledgers: KnownLedgers): Quota {
 }
 
 /**
- * Yields each charge whose ledger has a newer event and holds other amounts: its key, the charge, and the amounts that
- * the ledger holds (null when the ledger has no entry).
+ * Yields each charge whose ledger has a newer event, and an entry with other amounts or no entry for the charge. Each
+ * item is the charge's key, the charge, and the entry's amounts (null without an entry).
  */
 function* unsettled(quota: Quota, ledgers: KnownLedgers): Iterable<[string, QuotaCharge, Amounts | null]> {
   for (const [key, charge] of Object.entries(quota.charges)) {

@@ -14,7 +14,7 @@ import { accept, amountOf, type Decision, UNCHANGED } from "@bioxen/kernel";
 /**
  * Delay of an expiry after the instant that the reservation names, ms. After that instant lifecycle lets no VM take the
  * reservation. The delay covers a VM that is just taking its reservation, and clocks that differ by less than the
- * delay. If a VM takes a reservation that expires nevertheless, the VM is displaced.
+ * delay. If a reservation nevertheless expires after its VM has taken it, the VM is displaced.
  */
 export const EXPIRY_GRACE_MS = 10_000;
 

@@ -1,8 +1,8 @@
 /**
  * Reads from a VM's own events whether the VM still uses a reservation.
  *
- * The read model of the VMs may lag behind the ledger, and then lacks events that are newer than the reservation. So a
- * reservation is released only by events of its VM after it, never because an event is not known yet.
+ * The read model of the VMs may lag behind the ledger, and then lacks VM events that are newer than the reservation. So
+ * a reservation is kept until the read model has reached it, and is never released because an event is not known yet.
  */
 import { isForMove, isForWaiting, type LedgerEntry, type Vm, type VmState } from "@bioxen/contracts";
 import type { EntryVerdict } from "./settlement.ts";

@@ -1,6 +1,7 @@
 /**
- * Creates the drivers of an agent: always one for cells, and one for a pool, with the pool's chassis, if a pool is
- * configured. An extension can replace the built-in driver or its cell model.
+ * Creates the drivers of an agent. Every agent has a driver for cells. If a pool is configured, the agent also has a
+ * driver for the pool, and the pool as a chassis. An extension can replace the built-in driver for cells, or the cell
+ * model of that driver.
  */
 import { type CellModel, cellModelProblems } from "@bioxen/cell-models";
 import type { DriftPolicy } from "@bioxen/contracts";

@@ -1,9 +1,9 @@
 /**
- * Answers an `exec` that lifecycle forwards, and runs each command once.
+ * Answers an `exec` that lifecycle forwards, and runs the program of each command once.
  *
  * The log does not show the effects of a program. Lifecycle forwards a command again when it considers the first
- * attempt lost. A repeat then waits for a program that is still running, and gets the first outcome of a program that
- * succeeded or whose outcome is unknown. A failure is not remembered, so a repeat runs the program again.
+ * attempt lost. If the program is still running, the repeat waits for it. If the program has succeeded, or its outcome
+ * is unknown, the repeat gets the first outcome. If the program has failed, the repeat runs it again.
  */
 import { type AgentExecRequest, type ErrorCode, type Handled, refuse } from "@bioxen/contracts";
 import type { Clock } from "@bioxen/kernel";
@@ -17,7 +17,7 @@ const TEMPORARY: readonly DriverErrorCode[] = [
   "UNAVAILABLE",
 ];
 
-/** Time for which an outcome is remembered, ms: the contract promises the first outcome for a message id for 2 min. */
+/** Time for which an outcome is remembered, ms: for 2 min the contract promises the first outcome to every repeat. */
 const KEPT_MS = 120_000;
 /**
  * Maximum number of remembered outcomes, each at most about 400 KB. A command that is repeated after this many later

@@ -79,7 +79,7 @@ export class GuestStates {
   /**
    * Stores the state of a running or paused guest. Returns null when there is no checkpoint to take: the driver does
    * not support it, the guest's state cannot be stored (the VM's log says why), or its simulated time is not beyond
-   * `aboveMinutes`. Rejects with a retryable `DriverError` or `Fault` when the guest cannot give one now.
+   * `aboveMinutes`. Rejects with a retryable `DriverError` or `Fault` when no checkpoint can be taken now.
    */
   async takeCheckpoint(vmId: string, fence: number, aboveMinutes = -1): Promise<TakenCheckpoint | null> {
     const driver = this.#driverOf(vmId);

@@ -58,7 +58,7 @@ export class Reports {
   }
 
   /**
-   * Sends a report and returns the sequence of the VM's last event, as lifecycle answers it. A rejected report is
+   * Sends a report. Returns the sequence of the VM's last event, which lifecycle's reply contains. A rejected report is
    * logged and counts as taken; the result is then 0. Throws `Fault` UNAVAILABLE when lifecycle has not taken the
    * report.
    */

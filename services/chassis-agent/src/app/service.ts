@@ -1,5 +1,6 @@
 /**
- * The chassis-agent on its ports: registers its configured chassis and runs the guests of every chassis that names it.
+ * The chassis-agent service. It registers its configured chassis, and runs the guests of every chassis that is
+ * registered with this agent's id.
  */
 import {
   agentCheckpoint,

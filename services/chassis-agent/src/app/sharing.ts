@@ -2,10 +2,11 @@
  * Lends idle capacity of each chassis to its guests, quantum by quantum, and shares the real capacity of an
  * oversubscribed chassis.
  *
- * Before each step of simulated time the guests' caps are set through the driver. Lent capacity therefore returns in
- * the very quantum in which its owner can use it. A resumed owner has its guarantee from its first quantum on, except
- * while an oversubscribed chassis is short: then the guarantees themselves are shared. Caps are not in the log: the
- * ledger has the guarantees. A chassis without bursting guests and without oversubscription is skipped.
+ * Before each step of simulated time the guests' caps are set through the driver. Lent capacity therefore returns to
+ * its owner in the very quantum in which the owner can use it. A resumed owner has its allocation from its first
+ * quantum on. The exception is an oversubscribed chassis that is short: the guests then share its real capacity. Caps
+ * are not in the log: the ledger has the allocations. A chassis is skipped if it is not oversubscribed and no VM on it
+ * has a `burst` ceiling.
  */
 import { fullDemand, RATE_RESOURCES, realOffer, type Vm } from "@bioxen/contracts";
 import { type Amounts, amountOf, equalAmounts, type Logger, messageOf } from "@bioxen/kernel";
@@ -32,8 +33,8 @@ export interface SharedGuests {
       }
     | undefined;
   /**
-   * Returns the allocation from the log that the guest was given last. A new allocation is a new object, so that it can
-   * be compared by identity.
+   * Returns the allocation that the guest was given last, without lent capacity. A new allocation is a new object, so
+   * that callers can compare allocations by identity.
    */
   given(vmId: string): Amounts | undefined;
 }

@@ -87,9 +87,10 @@ export function nextAction(
 }
 
 /**
- * Returns why the guest must restart from another state; undefined when it must not. One case is a restore of the VM.
- * In the other case the agent died while it reported a checkpoint, which was recorded after the guest had been
- * restarted from the previous one. The guest is then behind its VM's checkpoint, and restarts from it.
+ * Returns why the guest must restart from another state; undefined when no restart is needed. One reason is a restore
+ * of the VM. The other reason is a guest that is behind the VM's latest checkpoint. This happens when an agent dies
+ * while it reports a checkpoint. The restarted agent then starts the guest from the previous checkpoint before the log
+ * has the report.
  */
 function whyRestart(vm: Vm, guest: PresentGuest): string | undefined {
   if (guest.restores < vm.restores) return "its VM was restored";

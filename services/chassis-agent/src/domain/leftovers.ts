@@ -1,8 +1,8 @@
 /**
  * Decides when the remains of a stopped guest (its disks) are removed.
  *
- * They are kept while the VM may start here again. They are removed when the VM is destroyed, has a new incarnation or
- * another type, or has a reservation on another chassis: then they would be an outdated state.
+ * The remains are kept while the VM may start here again. They are removed when the VM is destroyed, has a new
+ * incarnation or another type, or has a reservation on another chassis: a later start must not use outdated disks.
  */
 import type { VmState } from "@bioxen/contracts";
 

@@ -4,16 +4,17 @@
  *
  * A chassis counts as lost after `lostAfterMs` without a heartbeat, by the scheduler's clock. The agent sends a
  * heartbeat and then a query to the log, on the same connection. An answered query proves that the server received the
- * heartbeat before it. So the scheduler's silence began no earlier than the instant at which the last answered query
- * was *sent*. An agent that counts from that instant acts first, and no two clocks are compared.
+ * heartbeat before the query. So the silence that the scheduler measures began no earlier than the instant at which the
+ * last answered query was *sent*. An agent that counts from that instant acts before the scheduler, and no two clocks
+ * are compared.
  *
- * An answer alone is not enough: it says where the log ends. Only after applying the log that far does the agent know
- * which guests are still its own.
+ * An answer alone is not enough: it says where the log ends. The agent knows which guests are still its own only once
+ * it has applied the log up to that sequence.
  *
- * Two cases are not covered. If queries are answered while heartbeats are lost on the way to the scheduler, the agent
- * learns of its loss from the log, about one query later; during that time a VM may run twice. A VM that loses its
- * reservation for another reason (its start was reported too late, or it was preempted) may run elsewhere before an
- * unreachable agent holds its guest.
+ * Two cases are not covered. First, queries can be answered while heartbeats are lost on the way to the scheduler. The
+ * agent then reads in the log that its chassis is lost, about one query later; until then a VM may run twice. Second, a
+ * VM can lose its reservation for another reason: its start was reported too late, or the VM was preempted. The VM may
+ * then run elsewhere before an unreachable agent holds its guest.
  */
 
 /**
@@ -28,15 +29,18 @@ export function heldAfterMs(lostAfterMs: number): number {
 }
 
 /**
- * A query to the log that was answered: the instant at which it was sent (ms of the monotonic clock), and the log's
- * last sequence in the answer.
+ * An answered query to the log: the instant at which the query was sent (ms of the monotonic clock), and the log's last
+ * sequence according to the answer.
  */
 export interface Contact {
   readonly sentAtMs: number;
   readonly lastSeq: number;
 }
 
-/** Returns the contact that was sent last among those whose sequence the agent has applied. */
+/**
+ * Returns the query that was sent last, among `present` and those of the `answered` queries whose `lastSeq` the agent
+ * has applied.
+ */
 export function latestOf(present: Contact, answered: readonly Contact[], appliedSeq: number): Contact {
   let latest = present;
   for (const contact of answered) {

@@ -4,8 +4,8 @@
  *
  * A guest that uses nearly all of its cap demands more; otherwise its demand is slightly above its use. A paused guest
  * demands nothing. The cell model computes the use: a cell that is short of ATP leaves ribosomes to others, and gets
- * them back in the first quantum in which it can use them. Lending never lowers a guarantee; only measured idle
- * capacity is lent, on top of the borrowers' guarantees. `shareOut` divides it.
+ * them back in the first quantum in which it can use them. Only measured idle capacity is lent, on top of the
+ * borrowers' allocations, so that lending never lowers the allocation of a VM. `shareOut` divides the capacity.
  */
 import { RATE_RESOURCES } from "@bioxen/contracts";
 import { type Amounts, amountOf } from "@bioxen/kernel";
@@ -13,8 +13,8 @@ import { type Claim, shareOut } from "@bioxen/placement";
 
 /**
  * Use from which a guest demands more, in permille of its cap. A cell with half of its ribosomes engages 96 to 99 % of
- * them, a cell with all of them 80 to 89 %, and ATP use is always close to its cap. A lower value would lend capacity
- * that is not used; a higher one would leave cells short that never engage every ribosome.
+ * them, a cell with all of them 80 to 89 %. ATP use is always close to its cap. A lower value would lend capacity that
+ * is not used. A higher value would give too little to cells that never engage all of their ribosomes.
  */
 const PRESSING_PERMILLE = 900;
 /**
@@ -22,7 +22,7 @@ const PRESSING_PERMILLE = 900;
  * use.
  */
 const HEADROOM_PARTS = 8;
-/** Demands are rounded up to 1/32 of the guarantee, so that small fluctuations change no cap. */
+/** Demands are rounded up to a multiple of 1/32 of the allocation, so that small fluctuations change no cap. */
 const STEP_PARTS = 32;
 
 export interface Sharer {
@@ -53,8 +53,8 @@ export interface Shares {
 
 /**
  * Returns the shares of each guest, by VM id. `real` is the real capacity for VMs. `oversubscribed` has the resources
- * of which the ledger offers more than that. For every other resource no guarantee is cut, even if the chassis was made
- * smaller than its allocations.
+ * of which the ledger offers more than the real capacity. For every other resource no cap is below the allocation, even
+ * if the chassis' capacity has shrunk below its allocations.
  */
 export function sharesOf(
   real: Amounts,

@@ -1,8 +1,9 @@
 /**
- * The supply: what every chassis has free, which VMs hold entries in its ledger, and why a closed chassis takes no VMs.
+ * The supply: one `ChassisRoom` per chassis. A room has the free resources, the VMs with an entry in the ledger, and
+ * the reason if the chassis takes no VMs now.
  *
- * A room is recomputed only after an event of its chassis, ledger or drain. Liveness changes without an event, so it is
- * read each time the rooms are asked for.
+ * A room is recomputed only after an event of its chassis, ledger or drain. The liveness of a chassis changes without
+ * an event, so it is read each time `all` is called.
  */
 import {
   type Chassis,

@@ -3,8 +3,8 @@
  * heartbeats that it has received itself.
  *
  * A follower receives heartbeats too, but it may miss some that the lease holder receives. A new lease holder therefore
- * counts silence only from the start of its own term. An agent that is cut off relies on that (`self-fence.ts` of the
- * agent).
+ * counts silence only from the start of its own term. An agent that is cut off relies on this rule when it times the
+ * pause of its guests (`self-fence.ts` of the agent).
  */
 import { type Causation, causedBy, messageOf, Reconciler, type ServicePorts } from "@bioxen/kernel";
 import { chassisDecider } from "../domain/chassis.ts";

@@ -24,8 +24,8 @@ import {
 import type { Cluster } from "./cluster.ts";
 
 /**
- * Returns the preempted VMs that could use more room: the ledger has followed their preemption, and no quota blocks
- * them. A VM that is blocked by its quota cannot use any room, so it must not keep room from others.
+ * Returns the preempted VMs that could use more room: the ledger has released what they gave up, and no quota blocks
+ * them. A VM that is blocked by its quota cannot use any room, so it must not keep room from other VMs.
  */
 export function preemptedVms(
   { vms, ledgers }: Pick<Cluster, "vms" | "ledgers">,
@@ -50,8 +50,8 @@ export function preemptedVms(
 }
 
 /**
- * Returns the rooms with the capacity that is about to be freed, and with the VMs of a priority below `below` that hold
- * capacity there.
+ * Returns the rooms with two additions: the capacity that is about to be freed on the chassis, and the VMs with a
+ * priority below `below` that hold capacity there.
  */
 export function contendedRooms(
   { vms, ledgers }: Pick<Cluster, "vms" | "ledgers">,
@@ -90,8 +90,8 @@ function pendingReleaseOf(ledger: Ledger, vmOf: (vmId: string) => VmState): Pend
 }
 
 /**
- * Returns true when the VM no longer needs this entry. The VM has left the reserved place, for another place or for
- * none. Or it is pending, and has been pending only since after the reservation.
+ * Returns true when the VM no longer needs this entry. Either the VM has left the reserved place, with or without a new
+ * place. Or the VM is pending, and its present wait began after the reservation.
  */
 function isGivenUp(entry: LedgerEntry, vm: VmState): boolean {
   if (!vm.exists || vm.incarnation !== entry.incarnation || vm.fence === entry.fence) return false;

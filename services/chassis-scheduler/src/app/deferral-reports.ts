@@ -29,8 +29,9 @@ export class DeferralReports {
   /**
    * Reports the deferrals whose reasons have changed, in pages of `MAX_PAGE`.
    *
-   * `waiting` are all VMs that wait; what was reported of any other VM is forgotten. `acts` is asked before each page:
-   * an instance that has lost its lease reports nothing more. Throws `Fault` UNAVAILABLE when lifecycle rejects a page.
+   * `waiting` are all VMs that wait; earlier reports about any other VM are forgotten. `acts` is called before each
+   * page: an instance that has lost its lease reports nothing more. Throws `Fault` UNAVAILABLE when lifecycle rejects a
+   * page.
    */
   async report(
     deferrals: readonly Deferral[],
@@ -53,8 +54,8 @@ export class DeferralReports {
 
 /**
  * Returns the kinds of the reasons as one text, without the amounts, which change whenever any VM comes or goes. If
- * one reason stands for several chassis, the text also omits the chassis names: the reasons then name only the few
- * chassis nearest to acceptance, and those vary.
+ * one reason stands for several chassis, the text also omits the chassis names. The reasons then name only the few
+ * chassis that are closest to accepting the VM, and these chassis vary.
  */
 function kindsOf(reasons: readonly PlacementRefusal[]): string {
   const isBounded = reasons.some(({ chassisCount }) => chassisCount !== undefined);

@@ -2,7 +2,7 @@
  * Process manager of drains: cordons the chassis, asks lifecycle for a few moves at a time, records progress, and
  * cleans up after the end.
  *
- * It is level-triggered and acts on the lease holder only. Every step compares the drain with the VMs as they are. A
+ * It is level-triggered and runs on the lease holder only. Every step compares the drain with the present VMs. A
  * move that is requested twice, or late, changes nothing, and a move requested after the end of its drain is cancelled.
  * The only memory is the back-off of VMs whose move has failed; a crash loses it and costs one more try.
  */

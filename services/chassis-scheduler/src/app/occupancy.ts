@@ -1,8 +1,8 @@
 /**
  * Which VMs occupy a chassis, for its drain, its loss and its removal.
  *
- * A VM occupies a chassis when the chassis' ledger has an entry of it, or when its own state names the chassis. Both
- * usually agree; while a VM comes or goes, one runs ahead of the other.
+ * A VM occupies a chassis when the chassis' ledger has an entry of the VM, or when the VM's state names the chassis.
+ * Ledger and state usually agree; while a VM comes or goes, one of them changes before the other.
  */
 import { type DrainState, endsWithAgent, type Ledger, type VmState } from "@bioxen/contracts";
 import type { Aggregates, EventFeed, ReadModel } from "@bioxen/kernel";
@@ -32,8 +32,8 @@ export class Occupancy {
   /**
    * Returns the VMs on the chassis, as its drain needs them.
    *
-   * A VM on this chassis normally has an entry in its ledger. So only the VMs with an entry and the VMs that the drain
-   * lists are inspected.
+   * A VM on this chassis normally has an entry in the chassis' ledger. So only the VMs with an entry and the VMs that
+   * the drain lists are inspected.
    */
   of(chassisId: string): Occupants {
     const here = new Set(Object.keys(this.#folds.ledgers.get(chassisId).entries));
@@ -56,8 +56,8 @@ export class Occupancy {
   }
 
   /**
-   * Resolves once the folds of the feed have every event up to the newest of the chassis' drain. Rejects with `Fault`
-   * UNAVAILABLE when that takes too long.
+   * Resolves once the folds of the feed have every event up to the newest event of the chassis' drain. Rejects with
+   * `Fault` UNAVAILABLE when that takes too long.
    */
   async caughtUpWithDrain(chassisId: string): Promise<void> {
     const { lastSeq } = await this.#folds.drains.refresh(chassisId);
@@ -65,8 +65,9 @@ export class Occupancy {
   }
 
   /**
-   * Returns true when the folds of the feed are at least as new as the chassis' drain. They are older after the drain
-   * was read from the log directly. VMs that the drain names may then be unknown here, and would be taken for gone.
+   * Returns true when the folds of the feed are at least as new as the chassis' drain. The folds are older after the
+   * drain was read from the log directly. The folds may then lack VMs that the drain names, and these VMs would seem to
+   * have left.
    */
   isCaughtUpWithDrain(chassisId: string): boolean {
     return this.#feed === undefined || this.#feed.appliedSeq >= this.#folds.drains.get(chassisId).lastSeq;

@@ -1,14 +1,14 @@
 /**
- * Process manager of placements: plans for all waiting VMs, has the plan carried out, and reports why the rest still
- * wait.
+ * Process manager of placements: plans for all waiting VMs, has the plan carried out, and reports why VMs without a
+ * place still wait.
  *
  * The process is a reconciler with a single key, because a plan covers the whole cluster. A round plans, proposes one
  * batch to the ledger of each chassis, waits until the folds have the outcome, and reports the deferrals to lifecycle.
  * Reservations that an allocator refuses are planned again in the next round, on newer folds. Where VMs compete for the
- * same room, the plan is first settled by priority (`settleClaims`): some VMs give way, others get back what they gave.
+ * same room, the plan is first settled by priority (`settleClaims`): some VMs are preempted, others are reinstated.
  *
- * Only the lease holder runs rounds (`leadership.ts`). No round depends on memory of an earlier one: a crash costs one
- * round.
+ * Only the lease holder runs rounds (`leadership.ts`). No round depends on memory of an earlier round, so that a crash
+ * costs one round.
  */
 import { type EventFeed, messageOf, Reconciler, type ServicePorts } from "@bioxen/kernel";
 import {

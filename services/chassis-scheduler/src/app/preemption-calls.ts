@@ -61,7 +61,7 @@ export class PreemptionCalls {
       { timeoutMs: CALL_TIMEOUT_MS, ...this.#causationOf(vmId) },
     );
     if (reply.ok) return reply.seq;
-    // Another VM took the room first, or a quota blocks this one: the event that changes that wakes the next round.
+    // Another VM took the room first, or a quota blocks this VM. The event that removes the obstacle wakes a new round.
     const isRefused = ["CAPACITY_EXCEEDED", "QUOTA_EXCEEDED"].includes(reply.error.code);
     if (isRefused || !reply.error.retryable) {
       this.#ports.logger.info({ vmId, error: reply.error }, "reinstatement rejected: the VM stays preempted");

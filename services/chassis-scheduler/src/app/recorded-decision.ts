@@ -1,6 +1,6 @@
 /**
- * The decision that gave a VM its place, read from the reservation that the VM's fence names. The log keeps it, so no
- * copy is held in memory and nothing is reconstructed later.
+ * The decision that gave a VM its place, read from the reservation that the VM's fence names. The log keeps each
+ * decision, so that no copy is held in memory and no decision is reconstructed later.
  */
 import { domainEventOf, eventSubject, type RecordedDecision, type Vm } from "@bioxen/contracts";
 import { type EventLog, positionOf } from "@bioxen/kernel";

@@ -1,11 +1,12 @@
 /**
  * Selects the events that wake the planner.
  *
- * Two kinds of event do: those that may free a place for a waiting VM, and those that invalidate the reasons already
- * reported to a pending VM. For most events the type decides. The table below names every type, so a new type does not
- * compile until it has an entry. Three rules need more than the type: a reservation matters while a waiting VM has
- * affinity, a VM event matters when it changes what preemption can take from that VM, and a charge matters when it
- * pushes a waiting VM over its quota.
+ * Two kinds of event wake it: events that may free a place for a waiting VM, and events that invalidate the reasons
+ * already reported for a pending VM. For most events the type decides. The table below names every type, so a new type
+ * does not compile until it has an entry.
+ *
+ * Three rules need more than the type. A reservation matters while a waiting VM has affinity. A VM event matters when
+ * it changes what preemption can take from that VM. A charge matters when it pushes a waiting VM over its quota.
  *
  * A superfluous wake-up costs one planning round; a missed wake-up leaves a VM waiting forever.
  */
@@ -104,15 +105,18 @@ export class ReplanTriggers {
   }
 
   /**
-   * Returns true when the VM has a lower priority than `topDeferred`, and preemption can take something else from it
-   * than before.
+   * Returns true when the VM has a lower priority than `topDeferred`, and the resources that preemption can take from
+   * the VM have changed.
    */
   #isChangedVictim(vmId: string, topDeferred: number): boolean {
     const vm = this.#cluster.vms.get(vmId);
     return this.#holdingChanged(vmId, vm) && vm.exists && vm.priority < topDeferred;
   }
 
-  /** Records what the VM holds now, and returns true when preemption can take something else from it than before. */
+  /**
+   * Records what the VM holds now. Returns true when preemption can take resources from the VM, and these resources or
+   * their reservation have changed.
+   */
   #holdingChanged(vmId: string, vm: VmState): boolean {
     if (!vm.exists || !canGiveWay(vm)) {
       this.#holdings.delete(vmId);

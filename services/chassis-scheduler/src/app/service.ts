@@ -1,5 +1,5 @@
 /**
- * The chassis-scheduler on its ports: owns the log of every chassis and drain, plans placements and explains them.
+ * The chassis-scheduler service. It owns the log of every chassis and drain, plans placements and explains them.
  */
 import {
   type ChassisTypeData,

@@ -1,8 +1,8 @@
 /**
- * The demand: VMs that want a place and have none, kept up to date event by event.
+ * The demand: VMs that want a place and have none. Each event updates the set, so that a plan needs no scan of all VMs.
  *
- * A VM waits while it is pending, or while it must move and has no target, as long as no ledger holds a reservation for
- * that wait. The set costs work per event, so that a plan needs no scan of all VMs.
+ * A VM waits while it is pending, or while it must move and has no target. A VM for whose present wait a ledger holds a
+ * reservation does not wait.
  */
 import {
   isForMove,
@@ -77,8 +77,8 @@ export class WaitingVms {
 }
 
 /**
- * Returns the waiting VM for a VM that must leave its chassis. If the move names a chassis, that chassis is the only
- * choice.
+ * Returns the planner's entry for a VM that must leave its chassis. If the move names a target chassis, the planner may
+ * choose only that chassis.
  */
 function movingVm(vmId: string, vm: Vm): WaitingVm {
   const { migration, chassisId } = vm;

@@ -123,8 +123,8 @@ function cordon(state: ChassisState, chassisId: string): ChassisDecision {
 }
 
 /**
- * Returns true when the chassis has a cordon that a cancelled drain put on, and that must be lifted. The drain's own
- * cordon counts even when it came after the drain's end; a later cordon by an operator does not.
+ * Returns true when the cordon of the chassis belongs to a cancelled drain, and so must be lifted. The drain's own
+ * cordon must be lifted even when it was appended after the drain's end. A later cordon by an operator stays.
  */
 export function isCordonOfCancelledDrain(chassis: ChassisState, drain: DrainState): chassis is Chassis {
   if (!drain.exists || drain.status !== "cancelled" || drain.wasCordoned || drain.ended === null)

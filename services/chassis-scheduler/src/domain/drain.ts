@@ -1,10 +1,10 @@
 /**
- * Decider of a drain, and which moves it asks for next.
+ * Decider of a drain, and the choice of the moves that the drain requests next.
  *
- * A drain owns no VM. It compares the VMs that were to leave with the VMs that are still on the chassis, records the
- * ones that have left, and asks for a few moves at a time. It ends in one of three ways: completed when the chassis is
- * empty, incomplete at its deadline, or cancelled by an operator. The moves it has asked for are in the log of their
- * VMs, so a new lease holder continues from there.
+ * A drain owns no VM. It lists the VMs that must leave the chassis, records which of them have left, and requests a few
+ * moves at a time. A drain ends in one of three ways: completed when the chassis is empty, incomplete at its deadline,
+ * or cancelled by an operator. The requested moves are in the logs of their VMs, so a new lease holder continues from
+ * there.
  */
 import {
   type ChassisState,
@@ -110,8 +110,8 @@ function whyNotMoved({ target, refusals }: Migration): string {
 }
 
 /**
- * Returns true when the guest runs or is paused: its state can then be taken along. A drain waits for a VM that starts
- * or stops.
+ * Returns true for a cell that runs or is paused: its state can be handed over to another chassis. A drain waits while
+ * a VM is starting or stopping.
  */
 function isMovable({ state, vmType }: Vm): boolean {
   return vmType === "basic" && (state === "running" || state === "paused");
@@ -141,7 +141,7 @@ function isUnderWay(migration: Migration | null): boolean {
   return migration !== null && (migration.target !== null || migration.refusals.length === 0);
 }
 
-/** Returns the VMs whose moves an ended drain of this chassis has left; none while the drain is in progress. */
+/** Returns the VMs with an unfinished move that an ended drain requested; none while the drain is in progress. */
 export function movesToCancel(drain: DrainState, occupants: Occupants): readonly string[] {
   if (isDraining(drain)) return [];
   return residents(occupants).flatMap(([vmId, { migration }]) => (migration?.code === "DRAIN" ? [vmId] : []));

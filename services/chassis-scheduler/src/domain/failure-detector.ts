@@ -57,8 +57,8 @@ export interface Evidence {
 /** Weight of a new interval in the smoothed one (RFC 6298): a changed rhythm prevails after about eight heartbeats. */
 const GAIN = 1 / 8;
 /**
- * Number of smoothed deviations by which the next heartbeat may exceed the smoothed interval and still be expected (RFC
- * 6298).
+ * The longest expected interval between heartbeats is the smoothed interval plus this number of smoothed deviations
+ * (RFC 6298).
  */
 const DEVIATIONS = 4;
 /**
@@ -117,7 +117,7 @@ export function timeoutsOf(stats: HeartbeatStats, limits: DetectorLimits): Detec
       ? UNHEARD_STRETCH
       : Math.min(MOST_STRETCH, Math.max(1, expectedMs / SOUND_INTERVAL_MS));
   return {
-    // An agent without any heartbeat gets no VMs in any case, so a later suspicion would gain nothing.
+    // An agent without any heartbeat gets no VMs in any case, so a longer limit for suspicion would gain nothing.
     suspectAfterMs: limits.suspectAfterMs * (stats.heardAtMs === null ? 1 : stretch),
     lostAfterMs: Math.round(limits.lostAfterMs * stretch),
   };

@@ -1,4 +1,4 @@
-/** The states that commands on VMs read, and the forms of their answers. */
+/** The state that commands on VMs read, and the functions that build the answers to these commands. */
 import {
   type ChassisState,
   type Handled,

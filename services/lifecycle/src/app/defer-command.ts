@@ -28,8 +28,8 @@ export class DeferCommand {
     const isNews = vmDecider.decide(known.state, command) !== UNCHANGED;
     for (let current = isNews ? known : await this.#vms.refresh(vmId); current.last !== undefined; ) {
       const move = moveOf(current.state);
-      // The event is appended only while the VM still waits for the same thing. Otherwise the loop runs again with
-      // the new cause.
+      // The event is appended only while the VM still has the same move, or still has none. Otherwise the loop runs
+      // again with the new cause.
       const isSameWait = (state: VmState) => moveOf(state)?.requestedBy.id === move?.requestedBy.id;
       const causation = move === null ? causedBy(current.last) : causedByMove(move);
       await this.#vms.execute(vmId, causation, (state) =>

@@ -3,7 +3,7 @@
  *
  * A blob that a VM's events cease to refer to is deleted at once: the name of a blob is used for one content only, so
  * no later event refers to it again. Only VMs with blobs in the store are read, so a start of the service does not
- * wait for the others.
+ * wait for VMs without blobs.
  *
  * A blob that no event ever referred to is an orphan: its agent died after storing it, or its command was rejected.
  * Orphans are found by a periodic comparison of the store with the log. The event comes after its blob, so an orphan
@@ -105,7 +105,7 @@ export class GuestStateSweeper {
 
   /**
    * Deletes the blob `key` if it is superseded or an old orphan; for `ALL`, schedules such a step for every blob. A
-   * follower deletes nothing: the lease holder reads the same events, and a new one compares the whole store.
+   * follower deletes nothing: the lease holder reads the same events, and a new lease holder compares the whole store.
    */
   async #step(key: string): Promise<StepResult> {
     if (!this.#acts()) {

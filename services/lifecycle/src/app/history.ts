@@ -2,8 +2,8 @@
  * The log of one VM, each event with the event that caused it.
  *
  * The cause of a VM's event is another event of the VM, the reservation of its place, or an event of the VM that
- * preempted it. A fencing token is the sequence of its reservation in the ledger. So of each ledger only the part from
- * the VM's first place there to its last one is read.
+ * preempted it. A fencing token is the sequence of its reservation in the ledger. Each ledger is therefore read only
+ * from the VM's first reservation to the VM's last reservation there.
  */
 import { domainEventOf, eventSubject, type ResultOf } from "@bioxen/contracts";
 import type { EventLog, StoredEvent } from "@bioxen/kernel";

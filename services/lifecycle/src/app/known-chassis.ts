@@ -16,8 +16,8 @@ const CODES_ABOUT_CHASSIS: ReadonlySet<string> = new Set<ErrorCode>([
 ]);
 
 /**
- * Calls `execute` and returns its outcome. When that is a rejection about chassis, `execute` is called again after
- * `caughtUp`, and the second outcome is returned.
+ * Calls `execute` and returns its outcome. If the outcome is a rejection that depends on chassis, calls `execute` again
+ * after `caughtUp`, and returns the second outcome.
  */
 export async function onAllChassis(
   { caughtUp }: { readonly caughtUp: () => Promise<void> },

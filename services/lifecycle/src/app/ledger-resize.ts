@@ -23,8 +23,8 @@ export interface LedgerResize {
 }
 
 /**
- * Resizes the VM's ledger entry, and returns the entry after that as known here; undefined when the VM has lost it
- * since.
+ * Resizes the VM's ledger entry. Returns the entry after the resize, in the state that this instance knows; undefined
+ * when the VM has meanwhile lost its entry.
  */
 export async function resizeInLedger(
   { caller, applied, ledgers }: CommandPorts,

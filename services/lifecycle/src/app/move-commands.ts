@@ -1,6 +1,6 @@
 /**
- * Moves of VMs, as users and the scheduler ask for them. A request that no chassis can satisfy now is rejected at
- * once, as far as that is known here.
+ * Moves of VMs that users and the scheduler request. A user's request is rejected at once if, as far as this instance
+ * knows, no chassis can take the VM.
  */
 import {
   type Handled,

@@ -1,6 +1,6 @@
 /**
- * Preemption and its end, as the scheduler asks for them. When a user resumes a VM that preemption paused, that ends
- * the preemption as well.
+ * Preemption and reinstatement at the request of the scheduler. A user's resume of a VM that preemption has paused also
+ * reinstates the VM.
  */
 import { type Handled, isFollowedBy, type ParsedRequestOf, type Vm, type VmState } from "@bioxen/contracts";
 import type { Causation, Executed } from "@bioxen/kernel";
@@ -22,8 +22,8 @@ export class PreemptionCommands {
     causation: Causation,
   ): Promise<Handled<SeqChanged>> {
     const { vms } = this.#ports;
-    // The preemptor may have begun to wait through another instance. The scheduler does not repeat an order that
-    // changed nothing, so the newest state is read.
+    // Another instance may have appended the event that made the preemptor wait. The scheduler does not repeat an order
+    // that changed nothing, so the preemptor's newest state is read first.
     await vms.refresh(order.by);
     const executed = await vms.execute(vmId, causation, (state) =>
       vmDecider.decide(state, { type: "preempt", vmId, order, preemptor: vms.get(order.by).state }),

@@ -1,6 +1,6 @@
 /**
- * The lifecycle service on its ports: owns the stream of every VM, answers commands and queries, and drives the
- * processes.
+ * The lifecycle service. It owns the stream of every VM, answers commands and queries, drives the VMs, and deletes
+ * stored guest states without a reference.
  */
 import {
   aggregateOf,
@@ -81,8 +81,8 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
         sweeper.observe(event);
       });
       const onHeld = () => {
-        // The ledgers are read only now, because reading one from a snapshot parses it, and a follower needs none of
-        // them.
+        // The ledgers are read only now, because the first read of a ledger from a snapshot parses the ledger, and a
+        // follower needs no ledger.
         for (const [chassisId, ledger] of ledgers.entries()) ledgersOf.note(chassisId, ledger);
         for (const vmId of vms.ids()) reconciler.wake(vmId);
         sweeper.compareAll();

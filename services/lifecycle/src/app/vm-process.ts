@@ -1,6 +1,7 @@
 /**
- * Drives every VM without commands: takes the place that a ledger holds for it, notices a lost place or chassis,
- * advances a move, ends a stop or a destroy, and starts a failed VM as its restart policy says.
+ * Takes the steps of every VM that need no command. The process takes the place that a ledger holds for the VM, notices
+ * a lost place or chassis, advances a move, and ends a stop or a destroy. It restarts a failed VM according to the VM's
+ * restart policy.
  *
  * Level-triggered: each step compares the VM with the ledgers and chassis, and decides one thing, until nothing is
  * due.
@@ -34,9 +35,9 @@ import { type MoveWorld, moveDueAtMs } from "../domain/vm-move.ts";
 import { placeEndsAtMs, restartDueAtMs } from "../domain/vm-world.ts";
 
 /**
- * Time after which the process adopts amounts that a ledger granted, ms. Until then the command that asked for them
- * can record them, at any instance; later its instance has probably died. With a shorter time a slow command finds
- * its resize already recorded, and answers `changed: false`.
+ * Time after which the process adopts amounts that a ledger granted, ms. Until then the instance that executes the
+ * command can record the amounts itself; after that time this instance has probably died. With a shorter time, a slow
+ * command finds its resize already recorded, and answers `changed: false`.
  */
 export const ADOPT_AFTER_MS = 2_000;
 /**

@@ -1,5 +1,5 @@
 /**
- * The VMs that have something to do because of an event.
+ * Selects the VMs for which an event may make a step due.
  */
 import { domainEventOf, type Vm, type VmState } from "@bioxen/contracts";
 import type { Aggregates, StoredEvent } from "@bioxen/kernel";

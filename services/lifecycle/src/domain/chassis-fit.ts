@@ -36,8 +36,8 @@ export function neverFitsAny(
 
 /**
  * Returns why a start of the VM can never succeed on the registered chassis; undefined when it can. Also returns
- * undefined when no chassis is registered, or when the chassis that the VM's placement names is not: an agent may still
- * register it.
+ * undefined when no chassis is registered, or when the VM's placement names a chassis that is not registered: an agent
+ * may still register one.
  */
 export function infeasibleStart(
   vm: Vm,

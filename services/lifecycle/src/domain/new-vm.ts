@@ -18,7 +18,7 @@ import { type Amounts, amountOf } from "@bioxen/kernel";
 import { badRequest, foreignResources } from "./requested-resources.ts";
 import type { VmRejection } from "./vm-decision.ts";
 
-/** The data of the event `created`, without the incarnation, which the state of the id decides. */
+/** The data of the event `created`, without the incarnation, which depends on earlier VMs with the same id. */
 export type NewVm = Omit<Extract<VmEvent, { readonly type: "bioxen.vm.created.v1" }>["data"], "incarnation">;
 
 type CreateRequest = ParsedRequestOf<"vmCreate">;
@@ -85,7 +85,7 @@ export function forkOf(
   };
 }
 
-/** Returns the amounts of the named resources only: a VM cannot borrow a resource that its burst does not name. */
+/** Returns the burst ceilings as amounts. A VM cannot borrow a resource that `requested` does not name. */
 export function burstAmounts(
   requested: Readonly<Record<string, RequestedAmount | undefined>>,
   full: Amounts,
@@ -114,7 +114,10 @@ export function burstProblems(vmType: VmType, request: Amounts, burst: Amounts):
   return problems;
 }
 
-/** Returns the problems of a guarantee: it is for cells only, at most the request, and equal to it for genome space. */
+/**
+ * Returns the problems of a guarantee. Only a cell can have a guarantee. Each amount must be at most the requested
+ * amount; for genome space it must equal the requested amount.
+ */
 export function guaranteeProblems(vmType: VmType, request: Amounts, guarantee: Amounts): Problem[] {
   if (vmType !== "basic") {
     const message = `is for cells only: preemption never shrinks a VM of type ${vmType}`;

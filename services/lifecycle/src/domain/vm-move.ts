@@ -1,11 +1,11 @@
 /**
- * Rules for moving a VM that runs: what may be asked, what follows from the ledgers, and what the agent that hands
- * it over reports.
+ * Rules for moving a VM that runs: which requests are allowed, which steps follow from the ledgers, and what follows
+ * from the report of the agent that hands the guest over.
  *
  * The order of the steps makes a move safe. First a ledger reserves a place elsewhere, so that the VM has two
- * entries, each with its own fence. Then the agent takes the guest down. Last, the VM takes its new place. Until
- * that last step the VM lives at its old place, and cancelling only means to forget the move; an agent that has
- * already taken the guest down then starts it again.
+ * entries, each with its own fence. Then the agent pauses the guest and hands over its state. Last, the VM takes its
+ * new place. Until that last step the VM lives at its old place, so a cancelled move is simply forgotten. If the agent
+ * has already paused the guest, the guest then resumes.
  */
 import {
   isForMove,
@@ -24,8 +24,8 @@ import { admit } from "./vm.ts";
 import { noVm, type OnVm, type VmDecision, type VmRejection } from "./vm-decision.ts";
 
 /**
- * A move by command is cancelled when it has no place after this time, ms. A shorter deadline cancels moves that
- * only wait for another VM to leave. A longer one moves a VM long after its user has turned to something else.
+ * A move by command is cancelled when it has no place after this time, ms. A shorter deadline would cancel moves that
+ * only wait for another VM to leave. A longer deadline could move a VM long after its user expected the move.
  */
 export const MOVE_DEADLINE_MS = 60_000;
 

@@ -1,6 +1,6 @@
 /**
- * Rules for changes that a user of the pool, not BioXen, made to a VM's machine: what follows, and which of them
- * the VM's log records.
+ * Rules for changes to a VM's machine that were made in the pool, outside BioXen: the consequence of each change, and
+ * whether the VM's log records the change.
  *
  * Users can change a pool as often as they like. A change without consequence for the VM's state is therefore
  * recorded at most once per minute, kind and place. A change that the VM follows is recorded each time, because it

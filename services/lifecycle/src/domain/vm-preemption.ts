@@ -1,9 +1,10 @@
 /**
- * Rules for preemption: what a VM gives up for a VM of higher priority, and how it gets it back.
+ * Rules for preemption: which resources a VM gives up for a VM of higher priority, and how it gets them back.
  *
- * A VM shrinks before its ledger does, so that the ledger never offers resources that a VM still uses. It grows
- * after its ledger, so that it never uses resources that were not granted. A preemption names the fence it was
- * planned on, and a reinstatement names the preemption it ends; a command about any other one changes nothing.
+ * A VM shrinks before its ledger entry does, so that the ledger never offers resources that a VM still uses. A VM grows
+ * after its ledger entry, so that the VM never uses resources that were not granted. A preemption names the fence on
+ * which it was planned, and a reinstatement names the preemption that it ends. A command that names another fence or
+ * preemption than the VM's present one changes nothing.
  */
 import {
   isFollowedBy,

@@ -102,10 +102,9 @@ export function placeEndsAtMs(state: VmState, entry: LedgerEntry | null): number
 }
 
 /**
- * Displaces a VM whose guest was not running before its reservation expired. The VM gives up the place by an event in
- * its own stream; the allocator does not end it by its clock. A `started` that was decided in time but is appended late
- * therefore conflicts with this event, and one of the two is rejected. The allocator keeps the entry until it has read
- * this event.
+ * Displaces a VM whose guest was not running before its reservation expired. The place ends by an event in the VM's own
+ * stream, not by the allocator's clock. A `started` that was decided in time but is appended late therefore conflicts
+ * with this event, and one of the two is rejected. The allocator keeps the entry until it has read this event.
  */
 function decideGiveUpPlace(
   state: VmState,

@@ -1,9 +1,9 @@
 /**
  * Raises and clears alerts: compares the evaluator's verdicts with the log, until both agree.
  *
- * Every instance evaluates, so that a hold time survives the death of the lease holder; only the lease holder appends.
- * It is level-triggered: a step looks at the open targets of one rule. The append is conditional on the rule's own log,
- * so two instances that both believe they hold the lease raise an alert once.
+ * Only the lease holder appends. Every instance evaluates, so that a new lease holder knows how long each breach has
+ * lasted. The process is level-triggered: a step looks at the open targets of one rule. The append is conditional on
+ * the rule's own log. Two instances that both believe they hold the lease therefore raise an alert once.
  */
 import {
   type AlertEvent,

@@ -10,8 +10,8 @@ import type { Fleet } from "./fleet.ts";
 import type { Samples } from "./samples.ts";
 
 /**
- * Maximum number of VMs in `/metrics/vms`, which has the first ones in order of id. A scrape of more VMs would take
- * seconds to write and to store.
+ * Maximum number of VMs in `/metrics/vms`: the first VMs in order of id. A scrape with more VMs would take seconds to
+ * write and to store.
  */
 const MAX_VM_SERIES = 5_000;
 const MS_PER_S = 1_000;

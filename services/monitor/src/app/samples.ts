@@ -17,8 +17,8 @@ import type { ServicePorts } from "@bioxen/kernel";
 import { countSample, LossWindow, type SampleCount } from "../domain/loss.ts";
 
 /**
- * Largest age difference that overtaking can explain, ms: no message travels that long. A sample that is older than the
- * previous one by more comes from a clock that was set back.
+ * A sample that is older than the previous sample by at least this time, ms, comes from a clock that was set back. A
+ * smaller difference means that the previous sample has overtaken it: no message travels that long.
  */
 const CLOCK_SET_BACK_MS = 10_000;
 /** Age from which a sample is stale, ms: its values no longer describe the present. */

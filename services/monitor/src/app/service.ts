@@ -1,5 +1,5 @@
 /**
- * The monitor on its ports: measures the fleet, joins that with the log, and owns the alerts.
+ * The monitor service. It measures the fleet, joins the measurements with the log, and owns the alerts.
  */
 import { ENDPOINTS, serve } from "@bioxen/contracts";
 import type { EventFeed, ServicePorts } from "@bioxen/kernel";

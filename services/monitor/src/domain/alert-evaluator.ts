@@ -2,12 +2,13 @@
  * Evaluator of alert rules: which rule is in breach for which target, updated value by value.
  *
  * An edge is a value at which a rule's verdict may change. A new value concerns only the rules with an edge between the
- * old value and the new one. Those are found by bisection in the sorted edges of the metric. A thousand rules and two
- * thousand VMs with steady values therefore cost one search per sample, and nothing per rule. The caller knows which
- * alerts are raised. The evaluator notifies it of every pair of rule and target whose verdict may have changed, and the
- * caller then asks for that verdict.
+ * old value and the new value. These rules are found by bisection in the sorted edges of the metric. A thousand rules
+ * and two thousand VMs with steady values therefore cost one search per sample, and nothing per rule. The caller knows
+ * which alerts are raised. The evaluator notifies the caller of every pair of rule and target whose verdict may have
+ * changed, and the caller then asks for that verdict.
  *
- * An unknown value (a silent agent, a paused guest) ends the hold time, because the breach was not observed throughout.
+ * The hold time of a rule is the time for which a breach must last before the alert is raised. An unknown value (a
+ * silent agent, a paused guest) restarts the hold time, because the breach was not observed throughout.
  */
 import {
   ALERT_METRICS,
@@ -47,8 +48,8 @@ interface Edge {
 
 class MetricWatch {
   /**
-   * By target: its present value; null when a target in its present state can have none. A target with an unknown value
-   * has no entry.
+   * By target: its present value; null when the target cannot have a value in its present state. A target with an
+   * unknown value has no entry.
    */
   readonly values = new Map<string, number | null>();
   readonly rules = new Map<string, WatchedRule>();
@@ -140,8 +141,8 @@ export class AlertEvaluator {
   }
 
   /**
-   * Sets the present value of a target: undefined when it is unknown, null when the target can have none in its present
-   * state.
+   * Sets the present value of a target: undefined when the value is unknown, null when the target cannot have a value
+   * in its present state.
    */
   observe(metric: AlertMetricName, target: string, value: number | null | undefined, nowMs: number): void {
     const watch = this.#metrics.get(metric);

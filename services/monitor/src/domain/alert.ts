@@ -2,8 +2,9 @@
  * Decider of an alert rule and its alerts: set and removed by command, raised and cleared once per target, and
  * notified.
  *
- * The evaluator decides whether an alert is due; this decider only ensures that it is raised and cleared once. A
- * default rule that was never changed is not in the log. It is set there before its first alert is raised.
+ * The evaluator decides whether an alert is due; this decider only ensures that each alert is raised and cleared once.
+ * A default rule that was never changed is not in the log. Before its first alert is raised, a `rule-set` event records
+ * the rule.
  */
 import {
   type AlertEvent,
@@ -107,7 +108,7 @@ export const alertDecider = deciderOf<AlertState, AlertCommand, AlertEvent>(aler
     if (letters.length > 0)
       return accept<AlertEvent>({ type: "bioxen.alert.retry-requested.v1", data: { letters } });
     if (notificationId === undefined) return UNCHANGED;
-    // The command was sent twice: the first one has queued the notification again.
+    // The command was sent twice: its first copy has already queued the notification again.
     if (state.owed.some((one) => one.notificationId === notificationId)) return UNCHANGED;
     return refuse("JOB_NOT_FOUND", `rule ${ruleId} has no dead letter ${notificationId}`);
   },

@@ -1,9 +1,9 @@
 /**
  * Health of a VM, 0 to 100, and the reasons why it is not 100.
  *
- * The model gives the growth rate of each cell type at full demand; the health of a guest is its own growth as a share
- * of that. Simulated time that the host has fallen behind reduces it: a cell that grows well but an hour late is of
- * little use.
+ * The model gives a reference rate for each cell type: its growth rate at full demand. The health of a guest is its own
+ * growth rate as a share of the reference rate. A lag of the guest reduces the health: a cell that grows well but an
+ * hour late is of little use.
  */
 import {
   FULL_DEMAND,

@@ -1,9 +1,10 @@
 /**
  * Loss of telemetry, counted by the numbers that samples carry.
  *
- * A source numbers its samples 1, 2, 3, … and restarts at 1 when it is restarted. A number that skips some shows how
- * many were lost. A number that comes a little late was overtaken, and takes back the loss that was counted for it.
- * Samples that a silent source would have sent are not counted: the age of its last sample shows the silence.
+ * A source numbers its samples 1, 2, 3, … and restarts at 1 when it is restarted. A gap in the numbers shows how many
+ * samples were lost. If a missing sample arrives a little later, a newer sample has overtaken it, and the loss that was
+ * counted for it is taken back. Samples that a silent source would have sent are not counted: the age of its last
+ * sample shows the silence.
  */
 
 /**

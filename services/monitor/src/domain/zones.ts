@@ -1,6 +1,6 @@
 /**
- * Zone of a value under a rule: beyond the threshold (breach), back past it by the margin (clear), or in the band
- * between.
+ * Zone of a value under a rule. In `breach` the value is beyond the threshold. In `clear` it is on the safe side of the
+ * threshold by at least the margin. The `band` is between the two.
  *
  * The band is the hysteresis: in it no alert is raised and none is cleared. A value that oscillates around the
  * threshold causes one alert, not a hundred.
@@ -12,8 +12,8 @@ export type Zone = "breach" | "band" | "clear";
 export type Condition = Pick<AlertRule, "above" | "below" | "clearMarginPermille">;
 
 /**
- * The two limits of a rule. `breach` is exclusive: a value beyond it is a breach. `clear` is inclusive: a value at it
- * is clear.
+ * The two limits of a rule. `breach` is exclusive: a value equal to this limit is not in breach. `clear` is inclusive:
+ * a value equal to this limit is clear.
  */
 export interface Edges {
   readonly breach: number;
