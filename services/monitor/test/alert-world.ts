@@ -50,6 +50,15 @@ export class AlertWorld {
   readonly #numbers = new Map<string, number>();
   webhookNames: string[] = [];
   #heartbeats = 0;
+  /** The deliveries of events that wait while feeds are held; undefined while feeds deliver at once. */
+  #heldDeliveries: (() => void)[] | undefined;
+
+  /** Holds the delivery of events to all instances (true), or delivers the held events and all later ones (false). */
+  holdFeeds(isHeld: boolean): void {
+    const held = this.#heldDeliveries ?? [];
+    this.#heldDeliveries = isHeld ? held : undefined;
+    if (!isHeld) for (const deliver of held) deliver();
+  }
 
   /** Registers a chassis whose agent sends a heartbeat every second until the end. */
   async livingChassis(chassisId: string): Promise<void> {
@@ -97,8 +106,13 @@ export class AlertWorld {
         append: (...args) => (isAlive() ? alive(this.log.append(...args)) : dead),
         read: (...args) => this.log.read(...args),
         lastSeq: () => this.log.lastSeq(),
-        follow: (options) =>
-          this.log.follow({ ...options, onEvent: (event) => isAlive() && options.onEvent(event) }),
+        follow: (options) => {
+          const onEvent: typeof options.onEvent = (event) => {
+            if (this.#heldDeliveries !== undefined) this.#heldDeliveries.push(() => onEvent(event));
+            else if (isAlive()) options.onEvent(event);
+          };
+          return this.log.follow({ ...options, onEvent });
+        },
       },
       bus: {
         call: () => dead,

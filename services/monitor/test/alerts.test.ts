@@ -184,6 +184,21 @@ describe("an alert", () => {
     await verified(world);
   });
 
+  it("is raised again when its rule was removed and set again before either event was delivered", async () => {
+    const world = await worldOf(0);
+    const one = await world.start();
+    await world.clock.advance(TAKEOVER_MS);
+    await one.ask("alertSetRule", STARVED);
+    await world.grow({ a: 700 }, 2);
+    world.holdFeeds(true);
+    await one.ask("alertRemoveRule", { ruleId: "starved" });
+    await one.ask("alertSetRule", STARVED);
+    world.holdFeeds(false);
+    await world.grow({ a: 700 }, 2);
+    expect(await world.events("starved")).toEqual(["set", "raised a", "removed", "set", "raised a"]);
+    await verified(world);
+  });
+
   it("of a default rule is in the log with its rule, until the rule is removed", async () => {
     const world = await worldOf();
     const one = await world.start();

@@ -72,6 +72,9 @@ export class Alerts {
     feed.onEvent(({ envelope }) => {
       const { kind, id: ruleId } = aggregateOf(envelope.subject);
       if (kind !== "alert") return;
+      // The removal ended every alert of the rule. The state may already be newer: when the same rule was set again
+      // since, the evaluator would find no change and raise no alert for a target that is still in breach.
+      if (envelope.type === "bioxen.alert.rule-removed.v1") this.#forgetRule(ruleId);
       this.#follow(ruleId);
       this.#deliveries.wake(ruleId);
     });
@@ -103,6 +106,10 @@ export class Alerts {
   /** Returns true while this instance holds the lease, and so raises, clears and notifies. */
   #acts(): boolean {
     return this.#lease?.token() !== undefined;
+  }
+
+  #forgetRule(ruleId: string): void {
+    this.evaluator.setRule(ruleId, null, this.#ports.clock.nowMs());
   }
 
   #follow(ruleId: string): void {
@@ -149,8 +156,12 @@ export class Alerts {
         continue;
       }
       changes += 1;
-      await this.#correctAlert(ruleId, target);
+      // Removed first: a change during the append opens the target again, and must not be lost.
       open?.delete(target);
+      await this.#correctAlert(ruleId, target).catch((thrown: unknown) => {
+        open?.add(target);
+        throw thrown;
+      });
     }
     return Number.isFinite(dueAtMs) ? { dueAtMs } : undefined;
   }
