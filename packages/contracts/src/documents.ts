@@ -16,6 +16,7 @@ import { LEDGER_EVENTS } from "./events/ledger.ts";
 import { QUOTA_EVENTS } from "./events/quota.ts";
 import { placementRefusal, SUPERSEDED_VM_EVENTS, VM_EVENTS } from "./events/vm.ts";
 import { JOB_AGGREGATES, MAX_JOB_ATTEMPTS, MAX_JOB_ID_LENGTH } from "./jobs.ts";
+import { MAX_HEADER_BYTES, MAX_HEADERS, MAX_HEADERS_BYTES, MAX_NESTING } from "./request-limits.ts";
 import { DEFAULT_OVERHEAD_PERMILLE, FULL_DEMAND, REFERENCE_DOUBLING_MINUTES } from "./resources.ts";
 import { MAX_PAYLOAD_BYTES } from "./schemas.ts";
 import {
@@ -239,7 +240,14 @@ The protocol is JSON over NATS. A reply is \`{"ok": true, …}\` or \`{"ok": fal
 service answers \`$SRV.PING\`, \`$SRV.INFO\` (with these schemas) and \`$SRV.STATS\`.
 
 The header \`Nats-Msg-Id\` makes a command idempotent: within 2 minutes, the same id on the same subject gets the outcome of the first
-command. The header \`traceparent\` (W3C trace context) is continued in every event that follows.
+command. The same id with another payload is \`CONFLICT\`; spaces and the order of fields make no other payload. The header
+\`traceparent\` (W3C trace context) is continued in every event that follows; a value that does not follow the W3C grammar is ignored.
+
+\`Nats-Msg-Id\`, \`Bioxen-Correlation-Id\`, \`Bioxen-Causation-Id\` and \`traceparent\` have at most ${MAX_HEADER_BYTES} bytes of printable ASCII. A
+request has at most ${MAX_HEADERS} headers of ${MAX_HEADERS_BYTES} bytes together, and JSON of at most ${MAX_NESTING} nested levels. Anything else is \`BAD_REQUEST\`.
+
+A reply subject is an inbox. A request that names a subject of this document, one that begins with \`$\`, or a subject that a stream
+stores is dropped: it is not carried out and gets no answer.
 
 ${resources()}
 

@@ -16,7 +16,7 @@ export const ERRORS = {
   BAD_REQUEST: {
     status: 400,
     meaning:
-      "The payload is not JSON, or does not match the schema of the command. `details.problems` lists every problem with its path.",
+      "The payload is not JSON, or does not match the schema of the command, or a header exceeds its limit. `details.problems` lists every problem with its path.",
     remedy: "Correct every listed problem and send the command again.",
   },
   VM_NOT_FOUND: { status: 404, meaning: "No VM has this id.", remedy: "List the VMs with `bioxen vm ls`." },
@@ -91,8 +91,15 @@ export const ERRORS = {
   },
   UNAVAILABLE: {
     status: 503,
-    meaning: "The service, its log or another service that it needs is unreachable.",
+    meaning:
+      "The service, its log or another service that it needs is unreachable, or the service is full. When it is full, `details.retryAfterMs` says when to try again.",
     remedy: "Try again. A command with the same `Nats-Msg-Id` is carried out at most once.",
+  },
+  RATE_LIMITED: {
+    status: 429,
+    meaning:
+      "The caller has more than its share of the service while others wait, or more than the ceiling that an operator set. `details.retryAfterMs` says when to try again.",
+    remedy: "Send fewer requests at once, and try again after `details.retryAfterMs`.",
   },
   TOO_LARGE: {
     status: 413,

@@ -46,6 +46,7 @@ export * from "./misfit.ts";
 export * from "./neighbours.ts";
 export * from "./preemption.ts";
 export * from "./quota-label.ts";
+export * from "./request-limits.ts";
 export * from "./resources.ts";
 export * from "./schemas.ts";
 export * from "./stored.ts";

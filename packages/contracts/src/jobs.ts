@@ -12,13 +12,14 @@
 import { type Backoff, backoffDelayMs, type Reply, type ReplyError } from "@bioxen/kernel";
 import { ENDPOINTS } from "./endpoints/catalogue.ts";
 import type { Endpoint, ServiceName } from "./endpoints/endpoint.ts";
+import { MAX_HEADER_BYTES } from "./request-limits.ts";
 import { COMMAND_PREFIX } from "./subjects.ts";
 
 /**
- * Maximum length of a job id, in characters. The id is part of a subject, and the NATS server allows 4 096 bytes for a
- * whole protocol line.
+ * Maximum length of a job id, in characters. It is the limit of every header, because the id is the `Nats-Msg-Id`. The
+ * id is also part of a subject, and the NATS server allows 4 096 bytes for a whole protocol line.
  */
-export const MAX_JOB_ID_LENGTH = 256;
+export const MAX_JOB_ID_LENGTH = MAX_HEADER_BYTES;
 /**
  * Maximum number of attempts to carry out one job. With {@link RETRY_BACKOFF}, the last attempt starts half a minute
  * after the first. Most outages are shorter.

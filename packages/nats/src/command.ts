@@ -4,6 +4,8 @@
 import {
   type HandlerResult,
   isErrorCode,
+  isTooDeep,
+  MAX_NESTING,
   MAX_PAYLOAD_BYTES,
   type Problem,
   problemsOf,
@@ -11,8 +13,7 @@ import {
   type ServedEndpoint,
 } from "@bioxen/contracts";
 import { type Causation, Fault, type Rejection, type Reply, type ReplyError } from "@bioxen/kernel";
-import type { MsgHdrs } from "@nats-io/nats-core";
-import { CAUSATION_HEADER, CORRELATION_HEADER, MESSAGE_ID_HEADER, TRACE_HEADER } from "./bus.ts";
+import type { RequestHeaders } from "./request-headers.ts";
 
 /** Returns the refusal of a payload above the size limit; undefined for a payload within it. */
 export function payloadTooLarge(data: Uint8Array): HandlerResult | undefined {
@@ -29,14 +30,15 @@ export function payloadTooLarge(data: Uint8Array): HandlerResult | undefined {
  */
 export function causationOf(
   subject: string,
-  h: MsgHdrs | undefined,
+  { messageId, correlationId, causationId, traceparent }: RequestHeaders,
   newId: () => string,
-  messageId = h?.get(MESSAGE_ID_HEADER) || undefined,
 ): Causation {
-  const causeId = messageId === undefined ? h?.get(CAUSATION_HEADER) || newId() : `${subject}:${messageId}`;
-  const correlationId = h?.get(CORRELATION_HEADER) || causeId;
-  const causation = { causeId, correlationId, deduplicate: messageId !== undefined };
-  const traceparent = h?.get(TRACE_HEADER) || undefined;
+  const causeId = messageId === undefined ? (causationId ?? newId()) : `${subject}:${messageId}`;
+  const causation = {
+    causeId,
+    correlationId: correlationId ?? causeId,
+    deduplicate: messageId !== undefined,
+  };
   return traceparent === undefined ? causation : { ...causation, traceparent };
 }
 
@@ -45,20 +47,25 @@ export function causationOf(
  */
 export async function carriedOut(
   served: ServedEndpoint,
-  data: Uint8Array,
+  payload: ParsedPayload,
   causation: Causation,
 ): Promise<HandlerResult> {
-  const payload = parseJson(data);
   if (!payload.ok) return badRequest([{ path: "", message: payload.why }]);
   const request = served.endpoint.request.safeParse(payload.value);
   if (!request.success) return badRequest(problemsOf(request.error));
   return served.handle(request.data as never, causation);
 }
 
+export type ParsedPayload =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly why: string };
+
 const strictDecoder = new TextDecoder("utf-8", { fatal: true });
 
-export function parseJson(data: Uint8Array): { ok: true; value: unknown } | { ok: false; why: string } {
+/** Parses the JSON of a payload; an empty payload is an empty object. Returns the reason when it cannot be used. */
+export function parseJson(data: Uint8Array): ParsedPayload {
   if (data.byteLength === 0) return { ok: true, value: {} };
+  if (isTooDeep(data)) return { ok: false, why: `is nested deeper than ${MAX_NESTING} levels: send less` };
   try {
     return { ok: true, value: JSON.parse(strictDecoder.decode(data)) };
   } catch (thrown) {
@@ -66,7 +73,8 @@ export function parseJson(data: Uint8Array): { ok: true; value: unknown } | { ok
   }
 }
 
-function badRequest(problems: readonly Problem[]): HandlerResult {
+/** Returns one BAD_REQUEST with all problems of a request. */
+export function badRequest(problems: readonly Problem[]): HandlerResult {
   const first = problems.map((p) => (p.path === "" ? `the payload ${p.message}` : `${p.path} ${p.message}`));
   return refuse("BAD_REQUEST", first.join("; "), { details: { problems } });
 }

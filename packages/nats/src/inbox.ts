@@ -3,17 +3,37 @@
  * groups, and their metadata contains their JSON Schemas.
  *
  * Every message gets exactly one answer: a rejection, a result, or the fault of this service. A malformed or oversized
- * payload is rejected here; the handlers decide everything else.
+ * payload is rejected here; the handlers decide everything else. The exception is a message whose reply subject is no
+ * inbox: it is dropped and counted, and nothing is carried out.
  */
 import { hostname } from "node:os";
-import { ERRORS, type HandlerResult, isErrorCode, refuse, type ServedEndpoint } from "@bioxen/contracts";
+import {
+  ERRORS,
+  type HandlerResult,
+  isErrorCode,
+  MAX_HEADER_BYTES,
+  MAX_INTERNAL_HEADER_BYTES,
+  refuse,
+  type ServedEndpoint,
+} from "@bioxen/contracts";
 import type { ReplyError } from "@bioxen/kernel";
-import { headers } from "@nats-io/nats-core";
-import { type ServiceMsg, Svcm } from "@nats-io/services";
+import { headers, type Msg, type NatsConnection } from "@nats-io/nats-core";
+import { Svcm } from "@nats-io/services";
 import { z } from "zod";
 import type { Bus } from "./bus.ts";
-import { carriedOut, causationOf, faultAsError, payloadTooLarge, replyOf } from "./command.ts";
+import {
+  badRequest,
+  carriedOut,
+  causationOf,
+  faultAsError,
+  parseJson,
+  payloadTooLarge,
+  replyOf,
+} from "./command.ts";
 import type { Outcomes } from "./outcomes.ts";
+import { payloadDigest } from "./payload-digest.ts";
+import { ReplySubjects } from "./reply-subjects.ts";
+import { headersOf } from "./request-headers.ts";
 
 export interface InboxOptions {
   readonly bus: Bus;
@@ -29,6 +49,8 @@ export interface InboxOptions {
   readonly unavailable: () => string | undefined;
   /** Called when a handler throws; the caller gets the fault's code, or INTERNAL. */
   readonly onFault: (subject: string, thrown: unknown) => void;
+  /** Called for each message that was dropped because `reply`, the reply subject that it names, is no inbox. */
+  readonly onForeignReply?: (subject: string, reply: string) => void;
 }
 
 export interface Inbox {
@@ -37,7 +59,8 @@ export interface Inbox {
 }
 
 export async function openInbox(options: InboxOptions): Promise<Inbox> {
-  const service = await new Svcm(options.bus.connection).add({
+  const receiver = new Receiver(options);
+  const service = await new Svcm(receiver.connection).add({
     name: options.name,
     version: options.version,
     description: options.description,
@@ -48,9 +71,7 @@ export async function openInbox(options: InboxOptions): Promise<Inbox> {
       ...(options.url === undefined ? {} : { url: options.url }),
     },
   });
-  const inFlight = new Set<Promise<void>>();
-  for (const served of options.endpoints) {
-    const { endpoint } = served;
+  for (const { endpoint } of options.endpoints) {
     service.addEndpoint(endpoint.subject.replaceAll(".", "-").replaceAll("*", "any"), {
       subject: endpoint.subject,
       metadata: {
@@ -59,26 +80,79 @@ export async function openInbox(options: InboxOptions): Promise<Inbox> {
         request: jsonSchema(endpoint.request),
         result: jsonSchema(endpoint.result),
       },
-      handler: (error, message) => {
-        if (error !== null) return;
-        const answered = answer(options, served, message).finally(() => inFlight.delete(answered));
-        inFlight.add(answered);
-      },
+      // The receiver answers; this handler exists because the library counts the requests of an endpoint by it.
+      handler: () => undefined,
     });
   }
   return {
     async stop() {
       await service.stop();
-      await Promise.allSettled(inFlight);
+      await receiver.idle();
     },
   };
+}
+
+/** Receives the messages of all subscriptions of the service, and answers them. */
+class Receiver {
+  /** The connection as the services library sees it: every subscription goes through this receiver. */
+  readonly connection: NatsConnection;
+  readonly #options: InboxOptions;
+  readonly #replies: ReplySubjects;
+  readonly #served: ReadonlyMap<string, ServedEndpoint>;
+  readonly #inFlight = new Set<Promise<void>>();
+
+  constructor(options: InboxOptions) {
+    const { connection } = options.bus;
+    this.#options = options;
+    this.#replies = ReplySubjects.of(options.bus);
+    this.#served = new Map(options.endpoints.map((served) => [served.endpoint.subject, served]));
+    const subscribe: NatsConnection["subscribe"] = (subject, subscription = {}) => {
+      const hear = subscription.callback ?? (() => undefined);
+      const served = this.#served.get(subject);
+      const take = (message: Msg) => {
+        if (served !== undefined) void this.#track(answer(options, served, message));
+        // The library answers the PING, INFO and STATS of the protocol.
+        hear(null, message);
+      };
+      const callback: typeof hear = (error, message) => {
+        if (error !== null) hear(error, message);
+        else this.#receive(message, take);
+      };
+      return connection.subscribe(subject, { ...subscription, callback });
+    };
+    this.connection = Object.create(connection, { subscribe: { value: subscribe } }) as NatsConnection;
+  }
+
+  /** Resolves when every message in flight is answered. */
+  async idle(): Promise<void> {
+    await Promise.allSettled(this.#inFlight);
+  }
+
+  #receive(message: Msg, take: (message: Msg) => void): void {
+    const reply = message.reply ?? "";
+    const verdict = this.#replies.verdict(reply);
+    if (verdict === "accepted") take(message);
+    else if (verdict === "refused") this.#options.onForeignReply?.(message.subject, reply);
+    else {
+      const asked = this.#replies.isAccepted(reply).then((isAccepted) => {
+        if (isAccepted) take(message);
+        else this.#options.onForeignReply?.(message.subject, reply);
+      });
+      void this.#track(asked);
+    }
+  }
+
+  async #track(work: Promise<void>): Promise<void> {
+    this.#inFlight.add(work);
+    await work.finally(() => this.#inFlight.delete(work));
+  }
 }
 
 function jsonSchema(schema: z.ZodType): string {
   return JSON.stringify(z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }));
 }
 
-async function answer(options: InboxOptions, served: ServedEndpoint, message: ServiceMsg): Promise<void> {
+async function answer(options: InboxOptions, served: ServedEndpoint, message: Msg): Promise<void> {
   try {
     const result = await handled(options, served, message);
     const reply = replyOf(result);
@@ -90,21 +164,22 @@ async function answer(options: InboxOptions, served: ServedEndpoint, message: Se
   }
 }
 
-async function handled(
-  options: InboxOptions,
-  served: ServedEndpoint,
-  message: ServiceMsg,
-): Promise<HandlerResult> {
+async function handled(options: InboxOptions, served: ServedEndpoint, message: Msg): Promise<HandlerResult> {
   const unavailable = options.unavailable();
   if (unavailable !== undefined) return refuse("UNAVAILABLE", unavailable, { retryable: true });
   const tooLarge = payloadTooLarge(message.data);
   if (tooLarge !== undefined) return tooLarge;
-  const causation = causationOf(served.endpoint.subject, message.headers, options.newId);
-  if (!causation.deduplicate) return carriedOut(served, message.data, causation);
-  return options.outcomes.once(causation.causeId, () => carriedOut(served, message.data, causation));
+  const { endpoint } = served;
+  const read = headersOf(message, endpoint.internal ? MAX_INTERNAL_HEADER_BYTES : MAX_HEADER_BYTES);
+  if (!read.ok) return badRequest(read.problems);
+  const payload = parseJson(message.data);
+  const causation = causationOf(endpoint.subject, read.headers, options.newId);
+  if (!causation.deduplicate) return carriedOut(served, payload, causation);
+  const digest = payloadDigest(payload, message.data);
+  return options.outcomes.once(causation.causeId, () => carriedOut(served, payload, causation), { digest });
 }
 
-function respondError(message: ServiceMsg, error: ReplyError): void {
+function respondError(message: Msg, error: ReplyError): void {
   const status = isErrorCode(error.code) ? ERRORS[error.code].status : 500;
   const h = headers();
   h.set("Nats-Service-Error-Code", String(status));

@@ -10,16 +10,26 @@ import {
   afterAttempt,
   answersJob,
   commandSubject,
+  type HandlerResult,
   isJobCommand,
   ownJobId,
   refuse,
   type ServedEndpoint,
 } from "@bioxen/contracts";
 import type { Reply, ReplyError } from "@bioxen/kernel";
-import { carriedOut, causationOf, faultAsError, payloadTooLarge, replyOf } from "./command.ts";
+import {
+  badRequest,
+  carriedOut,
+  causationOf,
+  faultAsError,
+  parseJson,
+  payloadTooLarge,
+  replyOf,
+} from "./command.ts";
 import type { Job } from "./job-message.ts";
 import type { JobStore } from "./job-store.ts";
 import type { Outcomes } from "./outcomes.ts";
+import { payloadDigest } from "./payload-digest.ts";
 
 /** Wait before the next try when the service or its stores are unavailable, ms; the failed try does not count. */
 const AWAY_WAIT_MS = 500;
@@ -108,16 +118,19 @@ export class JobAttempts {
         error: { code: "UNAVAILABLE", message: `this service does not serve ${subject}`, retryable: true },
       };
     }
+    if (!job.read.ok) return replyOf(badRequest(job.read.problems));
     const causation = {
-      ...causationOf(subject, job.headers, newId, job.id),
+      ...causationOf(subject, { ...job.read.headers, messageId: job.id }, newId),
       statedAtMs: job.firstAtMs,
     };
+    const payload = parseJson(job.data);
+    const options = { digest: payloadDigest(payload, job.data), maxDeaths: MAX_DEATHS };
     const key =
       job.round === 1 && attempt === 1
         ? causation.causeId
         : `${causation.causeId} round ${job.round} attempt ${attempt}`;
     try {
-      return replyOf(await outcomes.once(key, () => carriedOut(served, job.data, causation), MAX_DEATHS));
+      return replyOf(await outcomes.once(key, () => carriedOut(served, payload, causation), options));
     } catch (thrown) {
       onFault(job.subject, thrown);
       return { ok: false, error: faultAsError(thrown) };
@@ -128,13 +141,16 @@ export class JobAttempts {
 /** Returns the error because of which no try of this job can succeed; undefined for a valid job. */
 export function problemOf(job: Job): ReplyError | undefined {
   const subject = commandSubject(job.subject);
-  const refusal =
-    job.idProblem !== undefined
-      ? refuse("BAD_REQUEST", `the job ${job.idProblem}`)
-      : isJobCommand(subject)
-        ? payloadTooLarge(job.data)
-        : refuse("BAD_REQUEST", `unknown command ${subject}`);
+  const refusal = refusalOf(job, subject);
   if (refusal === undefined) return undefined;
   const reply = replyOf(refusal);
   return reply.ok ? undefined : reply.error;
+}
+
+function refusalOf(job: Job, subject: string): HandlerResult | undefined {
+  if (!job.read.ok) return badRequest(job.read.problems);
+  if (job.idProblem !== undefined) return refuse("BAD_REQUEST", `the job ${job.idProblem}`);
+  return isJobCommand(subject)
+    ? payloadTooLarge(job.data)
+    : refuse("BAD_REQUEST", `unknown command ${subject}`);
 }

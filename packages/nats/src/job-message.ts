@@ -8,6 +8,7 @@ import { isSubjectTail, jobIdProblem, ownJobId } from "@bioxen/contracts";
 import type { ReplyError } from "@bioxen/kernel";
 import { headers, type MsgHdrs } from "@nats-io/nats-core";
 import { MESSAGE_ID_HEADER } from "./bus.ts";
+import { checkedHeaders, decodedFields, type ReadHeaders, withinLimits } from "./request-headers.ts";
 
 /**
  * Header with the job's id when that is not the message id. The publication of a later round has another message id, so
@@ -39,7 +40,10 @@ export interface JobCarrier {
   readonly subject: string;
   readonly seq: number;
   readonly data: Uint8Array;
+  /** The headers; undefined when the message has none, or when they cannot be decoded. */
   readonly headers?: MsgHdrs | undefined;
+  /** The headers that a command has, or the reason why they are refused. */
+  readonly read: ReadHeaders;
   /** Instant at which the stream stored the message, epoch ms. */
   readonly storedAtMs: number;
 }
@@ -139,13 +143,26 @@ export function outcomeOf({ seq, data, headers: h }: JobCarrier): StoredOutcome 
   return { seq, data, subject: h?.get(SUBJECT_HEADER) ?? "", round: positive(h?.get(ROUND_HEADER)) ?? 1 };
 }
 
-/** Returns the publisher's own headers: all except those that JetStream reads and those that this file defines. */
+/**
+ * Reads the headers of a stored message; never throws. The message id has its own rules (`jobIdProblem`): in a later round
+ * it is longer than the id of the job.
+ */
+export function jobHeaders(decode: () => MsgHdrs | undefined): Pick<JobCarrier, "headers" | "read"> {
+  const { fields, decoded, problem } = decodedFields(decode);
+  if (problem !== undefined) return { headers: undefined, read: { ok: false, problems: [problem] } };
+  return { headers: decoded, read: checkedHeaders(fields.filter(([name]) => name !== MESSAGE_ID_HEADER)) };
+}
+
+/**
+ * Returns the publisher's own headers within the limits of a request: all except those that JetStream reads and those
+ * that this file defines. A job that was refused for its headers is thereby stored, and retried, without them.
+ */
 function publisherHeaders(from: MsgHdrs | undefined): MsgHdrs {
+  const own = decodedFields(() => from).fields.filter(
+    ([name]) => !/^nats-/i.test(name) && !OWN_HEADERS.includes(name),
+  );
   const h = headers();
-  for (const name of from?.keys() ?? []) {
-    if (/^nats-/i.test(name) || OWN_HEADERS.includes(name)) continue;
-    for (const value of from?.values(name) ?? []) h.append(name, value);
-  }
+  for (const [name, value] of withinLimits(own)) h.append(name, value);
   return h;
 }
 

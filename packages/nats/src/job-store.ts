@@ -31,6 +31,7 @@ import {
   deadLetterOf,
   type Job,
   type JobCarrier,
+  jobHeaders,
   jobOf,
   outcomeHeaders,
   outcomeOf,
@@ -186,8 +187,9 @@ export class JobStore {
   }
 }
 
-function carrierOf({ subject, seq, data, header, time }: StoredMsg): JobCarrier {
-  return { subject, seq, data, headers: header, storedAtMs: time.getTime() };
+function carrierOf(stored: StoredMsg): JobCarrier {
+  const { subject, seq, data, time } = stored;
+  return { subject, seq, data, ...jobHeaders(() => stored.header), storedAtMs: time.getTime() };
 }
 
 /** Returns the outcome to store instead of a reply that exceeds the size limit of the stream. */

@@ -37,7 +37,7 @@ import {
   type PendingJob,
   problemOf,
 } from "./job-attempt.ts";
-import { jobOf } from "./job-message.ts";
+import { jobHeaders, jobOf } from "./job-message.ts";
 import { JobStore } from "./job-store.ts";
 import { Semaphore } from "./semaphore.ts";
 
@@ -230,8 +230,9 @@ class KindWorker implements Endable {
     const isRedelivery = this.#unacknowledged.has(message.seq);
     this.#unacknowledged.set(message.seq, message);
     if (isRedelivery) return;
-    const { subject, seq, data, headers, time } = message;
-    const job = jobOf({ subject, seq, data, headers, storedAtMs: time.getTime() });
+    const { subject, seq, data, time } = message;
+    const headers = jobHeaders(() => message.headers);
+    const job = jobOf({ subject, seq, data, ...headers, storedAtMs: time.getTime() });
     const payload = parseJson(data);
     const turn = payload.ok ? jobQueueOf(payload.value) : undefined;
     void this.#turns.run(turn ?? `job ${seq}`, () => this.#carryOut({ job, attempts: 0 }));

@@ -7,6 +7,8 @@
  * writes are conditional on the revision: of several concurrent attempts one runs, and the others wait for its outcome.
  * When an attempt dies, another attempt takes over its claim. If the first attempt is alive after all, its write fails,
  * and it returns the stored outcome.
+ *
+ * A record has the digest of its command's payload. Two commands under one id are thereby told apart from a repeat.
  */
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -47,13 +49,32 @@ export interface Outcomes {
    * when all earlier attempts died. After `maxDeaths` dead attempts the outcome is INTERNAL, because a command that
    * kills its process would kill the next one too.
    */
-  once(commandId: string, carryOut: () => Promise<HandlerResult>, maxDeaths?: number): Promise<HandlerResult>;
+  once(
+    commandId: string,
+    carryOut: () => Promise<HandlerResult>,
+    options?: OnceOptions,
+  ): Promise<HandlerResult>;
+}
+
+export interface OnceOptions {
+  readonly maxDeaths?: number;
+  /**
+   * Digest of the command's payload. When the first attempt had another digest, the outcome is CONFLICT. Outcomes that an
+   * earlier version stored have no digest, and fit every payload.
+   */
+  readonly digest?: string;
 }
 
 /** The value of a key in the bucket: an outcome, or the claim of an attempt in progress. */
-type OutcomeRecord =
+type OutcomeRecord = { readonly digest?: string } & (
   | { readonly outcome: HandlerResult }
-  | { readonly claimed: true; readonly deaths?: number };
+  | { readonly claimed: true; readonly deaths?: number }
+);
+
+const OTHER_PAYLOAD = refuse(
+  "CONFLICT",
+  "the Nats-Msg-Id was used for another payload on this subject: send this command under an id of its own",
+);
 
 /** Opens the store of outcomes. Throws `Fault` UNAVAILABLE when its bucket can be neither opened nor created. */
 export async function openOutcomes(bus: Bus, replicas = 1): Promise<Outcomes> {
@@ -76,11 +97,12 @@ class KvOutcomes implements Outcomes {
   async once(
     commandId: string,
     carryOut: () => Promise<HandlerResult>,
-    maxDeaths = Number.POSITIVE_INFINITY,
+    options: OnceOptions = {},
   ): Promise<HandlerResult> {
     const key = keyOf(commandId);
+    const signed = options.digest === undefined ? {} : { digest: options.digest };
     for (;;) {
-      const claim = await this.#claim(key, maxDeaths);
+      const claim = await this.#claim(key, options);
       if (typeof claim !== "number") return claim;
       const outcome = await carryOut().catch(async (thrown: unknown) => {
         await this.#releaseClaim(key, claim);
@@ -91,25 +113,32 @@ class KvOutcomes implements Outcomes {
         await this.#releaseClaim(key, claim);
         return outcome;
       }
-      if ((await this.#write(key, { outcome }, claim)) !== undefined) return outcome;
+      if ((await this.#write(key, { ...signed, outcome }, claim)) !== undefined) return outcome;
     }
   }
 
   /**
    * Claims the command for this attempt and returns the revision of the claim. While another attempt has the claim,
-   * waits for its outcome and returns that outcome. Takes over a claim whose attempt has died.
+   * waits for its outcome and returns that outcome. Takes over a claim whose attempt has died. Returns CONFLICT when the
+   * first attempt had another payload.
    */
-  async #claim(key: string, maxDeaths: number): Promise<number | HandlerResult> {
+  async #claim(
+    key: string,
+    { digest, maxDeaths = Number.POSITIVE_INFINITY }: OnceOptions,
+  ): Promise<number | HandlerResult> {
+    const signed = digest === undefined ? {} : { digest };
     const waitingSinceMs = Date.now();
     let revision = 0;
     for (;;) {
       const entry = await this.#read(key);
       if (entry === undefined) {
-        const claim = await this.#write(key, { claimed: true }, 0);
+        const claim = await this.#write(key, { ...signed, claimed: true }, 0);
         if (claim !== undefined) return claim;
         continue;
       }
       const record = entry.json<OutcomeRecord>();
+      if (digest !== undefined && record.digest !== undefined && record.digest !== digest)
+        return OTHER_PAYLOAD;
       if ("outcome" in record) return record.outcome;
       if (revision === entry.revision && Date.now() - waitingSinceMs > CLAIM_MS) {
         const deaths = (record.deaths ?? 0) + 1;
@@ -117,7 +146,8 @@ class KvOutcomes implements Outcomes {
           "INTERNAL",
           `${deaths} attempts began and none ended: the command is not retried`,
         );
-        const next: OutcomeRecord = deaths < maxDeaths ? { claimed: true, deaths } : { outcome };
+        const next: OutcomeRecord =
+          deaths < maxDeaths ? { ...signed, claimed: true, deaths } : { ...signed, outcome };
         const claim = await this.#write(key, next, revision);
         if (claim !== undefined) return "outcome" in next ? next.outcome : claim;
       }

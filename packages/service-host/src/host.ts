@@ -46,6 +46,8 @@ import { ProcessVitals } from "./vitals.ts";
 
 /** Longest wait at shutdown for the handlers and effects in flight, ms; then the process exits anyway. */
 export const DRAIN_DEADLINE_MS = 4_000;
+/** Shortest time between two log lines about requests that were dropped for their reply subject, ms. */
+const FOREIGN_REPLY_LOG_MS = 10_000;
 /** Longest wait for the first connection, ms: the server may start after its services. */
 const FIRST_CONNECT_TIMEOUT_MS = 30_000;
 
@@ -129,7 +131,15 @@ async function run(definition: ServiceDefinition, env: Environment): Promise<voi
     onFault: faultLogger(logger),
   };
   const { name, description } = definition;
-  const inbox = await openInbox({ ...serving, name, description, version: BIOXEN_VERSION, url: http.url });
+  const onForeignReply = foreignReplyLogger(logger);
+  const inbox = await openInbox({
+    ...serving,
+    onForeignReply,
+    name,
+    description,
+    version: BIOXEN_VERSION,
+    url: http.url,
+  });
   const jobs = await openJobWorker({ ...serving, service: name, leases: ports.leases, timers: systemTimers });
   vitals.serves();
   process.send?.({ kind: "ready" });
@@ -209,6 +219,23 @@ function faultLogger(logger: Logger): (subject: string, thrown: unknown) => void
       return;
     }
     logger.error({ subject, err: thrown }, `a handler failed: ${messageOf(thrown)}`);
+  };
+}
+
+/**
+ * Returns a function that logs a request that was dropped for its reply subject. It logs the first at once and then at
+ * most one line per {@link FOREIGN_REPLY_LOG_MS}, because a client decides how many there are.
+ */
+function foreignReplyLogger(logger: Logger): (subject: string, reply: string) => void {
+  let loggedAtMs = Number.NEGATIVE_INFINITY;
+  let dropped = 0;
+  return (subject, reply) => {
+    dropped += 1;
+    const nowMs = performance.now();
+    if (nowMs - loggedAtMs < FOREIGN_REPLY_LOG_MS) return;
+    loggedAtMs = nowMs;
+    logger.warn({ subject, reply, dropped }, "dropping requests whose reply subject is no inbox");
+    dropped = 0;
   };
 }
 

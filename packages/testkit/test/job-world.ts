@@ -165,8 +165,14 @@ export class JobWorld {
   }
 
   /** Publishes until the job is acknowledged, because tests kill and restart the server. */
-  async publish(payload: string | Uint8Array, id: string | undefined, subject = JOB): Promise<void> {
+  async publish(
+    payload: string | Uint8Array,
+    id: string | undefined,
+    subject = JOB,
+    fields: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
     const h = headers();
+    for (const [name, value] of Object.entries(fields)) h.set(name, value);
     if (id !== undefined) h.set("Nats-Msg-Id", id);
     const ack = await eventually(`a job on ${subject} is acknowledged`, () =>
       this.client.request(subject, payload, { headers: h, timeout: 1_000 }).catch(() => undefined),

@@ -7,6 +7,7 @@ import { openOutcomes } from "@bioxen/nats";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { eventually } from "../src/index.ts";
 import { JOB, JobWorld } from "./job-world.ts";
+import { sendRaw } from "./raw-protocol.ts";
 
 const START = ENDPOINTS.vmStart.subject;
 
@@ -97,6 +98,34 @@ describe("a job that cannot be carried out", () => {
     expect(await world.effectsOn(vmId)).toBe(1);
   });
 
+  it("with a long header becomes a dead letter that names it, and is retried without it", async () => {
+    const payload = '{"vmId":"long-header"}';
+    await world.publish(payload, "long-header-1", JOB, { "Bioxen-Correlation-Id": "x".repeat(256) });
+    expect(await world.outcomeOf("long-header-1")).toMatchObject({
+      ok: false,
+      error: { code: "BAD_REQUEST", details: { problems: [{ path: "Bioxen-Correlation-Id" }] } },
+    });
+    expect(await world.effectsOn("long-header")).toBe(0);
+    expect(await world.jobs.retry("long-header-1")).toBeDefined();
+    expect(await world.outcomeOf("long-header-1")).toMatchObject({ ok: true });
+  });
+
+  it("with a header that the client library cannot decode becomes a dead letter, and blocks no other job", async () => {
+    const payload = '{"vmId":"bad-header"}';
+    const header = "NATS/1.0\r\nNats-Msg-Id: bad-header-1\r\nBioxen-Correlation-Id: a\nb\r\n\r\n";
+    const size = header.length + payload.length;
+    await sendRaw(world.server.url, `HPUB ${JOB} ${header.length} ${size}\r\n${header}${payload}\r\n`);
+    const letter = await eventually("the job is a dead letter", async () =>
+      (await world.jobs.deadLetters(100)).find(({ error }) =>
+        error.message.includes("headers cannot be read"),
+      ),
+    );
+    expect(letter).toMatchObject({ error: { code: "BAD_REQUEST" } });
+    await world.start("after-bad-header", "after-bad-header-1");
+    expect(await world.outcomeOf("after-bad-header-1")).toMatchObject({ ok: true });
+    expect(await world.effectsOn("bad-header")).toBe(0);
+  });
+
   it("has an outcome and no dead letter after a final rejection", async () => {
     world.refusals.set("refused", refuse("VM_NOT_FOUND", "there is no VM"));
     await world.start("refused", "refused-1");
@@ -171,5 +200,17 @@ describe("a job that is published again", () => {
       Promise.reject(new Error("carried out again")),
     );
     expect(found).toMatchObject({ ok: true });
+  });
+});
+
+describe("a job under the id of a request with another payload", () => {
+  it("has the outcome CONFLICT, and no effect", async () => {
+    const outcomes = await openOutcomes(world.bus);
+    const digest = "of another payload";
+    const carriedOut = async () => ({ ok: true, result: {} }) as const;
+    await outcomes.once(`${START}:taken-1`, carriedOut, { digest });
+    await world.start("taken", "taken-1");
+    expect(await world.outcomeOf("taken-1")).toMatchObject({ ok: false, error: { code: "CONFLICT" } });
+    expect(await world.effectsOn("taken")).toBe(0);
   });
 });

@@ -52,6 +52,26 @@ describe("first outcomes", () => {
     expect(await instances[1].once("other", async () => result(2))).toEqual(result(2));
   });
 
+  it("answers CONFLICT to another digest under the id: while the first is in progress, and after it", async () => {
+    const conflict = { ok: false, rejection: { code: "CONFLICT", retryable: false } };
+    let wake: (() => void) | undefined;
+    const first = instances[0].once(
+      "digests",
+      () =>
+        new Promise((resolve) => {
+          wake = () => resolve(result(1));
+        }),
+      { digest: "a" },
+    );
+    await eventually("the attempt has begun", () => wake);
+    const other = () => instances[1].once("digests", async () => result(2), { digest: "b" });
+    expect(await other()).toMatchObject(conflict);
+    wake?.();
+    expect(await first).toEqual(result(1));
+    expect(await other()).toMatchObject(conflict);
+    expect(await instances[1].once("digests", async () => result(3), { digest: "a" })).toEqual(result(1));
+  });
+
   it('records neither "not now" nor a fault: the next attempt works at once', async () => {
     expect(await instances[0].once("later", async () => notNow)).toEqual(notNow);
     await expect(instances[0].once("later", () => Promise.reject(new Error("no")))).rejects.toThrow("no");

@@ -1,0 +1,100 @@
+/**
+ * Decides which reply subjects an answer may be published to.
+ *
+ * A service publishes its answers with its own rights, and the server does not check the reply subject of a request. A
+ * caller could otherwise name a subject of the log, a bucket or the API of JetStream, and make the service write there.
+ *
+ * Inboxes of the usual form are known by their prefix. A client may choose another prefix for its inboxes; such a subject
+ * is accepted when no stream stores it. The server is asked once per prefix, and the answer is kept for a while.
+ */
+import { jetstreamManager } from "@nats-io/jetstream";
+import type { Bus } from "./bus.ts";
+
+/** Beginnings of the inboxes of clients, and of the reply subjects that a server makes for an imported service. */
+const INBOX_PREFIXES = ["_INBOX.", "_INBOX_", "_R_."];
+/** Time for which the verdict on a prefix is kept, ms. A stream that is added later stores answers at most this long. */
+const VERDICT_MS = 30_000;
+/** Maximum number of prefixes with a kept verdict; beyond it the oldest is forgotten, and the server is asked again. */
+const MAX_PREFIXES = 1_000;
+/** Longest wait for the server's list of streams, ms. Without an answer the reply subject is refused. */
+const LOOKUP_TIMEOUT_MS = 2_000;
+
+/** `ask` means that only the server can tell. */
+export type ReplyVerdict = "accepted" | "refused" | "ask";
+
+/** Returns what the form of a reply subject tells. A request without a reply subject is accepted and not answered. */
+export function verdictOf(reply: string): ReplyVerdict {
+  if (reply === "" || INBOX_PREFIXES.some((prefix) => reply.startsWith(prefix))) {
+    return /[*>]/.test(reply) ? "refused" : "accepted";
+  }
+  const isOwn = reply === "bioxen" || reply.startsWith("bioxen.");
+  return isOwn || reply.startsWith("$") || /[*>\s]/.test(reply) ? "refused" : "ask";
+}
+
+/** Returns a reply subject without its last token, which differs from request to request. */
+export function prefixOf(reply: string): string {
+  const lastDot = reply.lastIndexOf(".");
+  return lastDot < 0 ? reply : reply.slice(0, lastDot);
+}
+
+interface KeptVerdict {
+  readonly isAccepted: boolean;
+  readonly untilMs: number;
+}
+
+export class ReplySubjects {
+  readonly #streamsOn: (filter: string) => Promise<readonly string[]>;
+  readonly #nowMs: () => number;
+  readonly #kept = new Map<string, KeptVerdict>();
+  readonly #asking = new Map<string, Promise<boolean>>();
+
+  /** `streamsOn` returns the names of the streams whose subjects overlap with a filter. */
+  constructor(streamsOn: (filter: string) => Promise<readonly string[]>, nowMs = () => performance.now()) {
+    this.#streamsOn = streamsOn;
+    this.#nowMs = nowMs;
+  }
+
+  static of(bus: Bus): ReplySubjects {
+    return new ReplySubjects(async (filter) => {
+      const options = { checkAPI: false, timeout: LOOKUP_TIMEOUT_MS };
+      const jsm = await jetstreamManager(bus.connection, options);
+      return jsm.streams.names(filter).next();
+    });
+  }
+
+  /** Returns the verdict without asking the server; `ask` while it is unknown. */
+  verdict(reply: string): ReplyVerdict {
+    const verdict = verdictOf(reply);
+    if (verdict !== "ask") return verdict;
+    const kept = this.#kept.get(prefixOf(reply));
+    if (kept === undefined || kept.untilMs <= this.#nowMs()) return "ask";
+    return kept.isAccepted ? "accepted" : "refused";
+  }
+
+  /** Resolves with true when an answer may be published to `reply`. Never rejects. */
+  async isAccepted(reply: string): Promise<boolean> {
+    const verdict = this.verdict(reply);
+    if (verdict !== "ask") return verdict === "accepted";
+    const prefix = prefixOf(reply);
+    let asking = this.#asking.get(prefix);
+    if (asking === undefined) {
+      asking = this.#ask(prefix, reply).finally(() => this.#asking.delete(prefix));
+      this.#asking.set(prefix, asking);
+    }
+    return asking;
+  }
+
+  async #ask(prefix: string, reply: string): Promise<boolean> {
+    try {
+      const streams = await this.#streamsOn(prefix === reply ? reply : `${prefix}.>`);
+      const isAccepted = streams.length === 0;
+      const [oldest] = this.#kept.keys();
+      if (oldest !== undefined && this.#kept.size >= MAX_PREFIXES) this.#kept.delete(oldest);
+      this.#kept.delete(prefix);
+      this.#kept.set(prefix, { isAccepted, untilMs: this.#nowMs() + VERDICT_MS });
+      return isAccepted;
+    } catch {
+      return false;
+    }
+  }
+}
