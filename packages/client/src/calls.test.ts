@@ -108,8 +108,9 @@ describe("the rule for repeating a call", () => {
 
 describe("calls by the name of the endpoint", () => {
   it("repeat every command but a guest's program, which the guest would run twice", async () => {
-    const caller = new ScriptedCaller(refusal("CONFLICT", true), accepted);
-    expect(await new Calls(caller, { timeoutMs: 500 }).call("vmStart", { vmId: "c1" })).toEqual(accepted);
+    const started: Reply = { ok: true, changed: true, vm: {} };
+    const caller = new ScriptedCaller(refusal("CONFLICT", true), started);
+    expect(await new Calls(caller, { timeoutMs: 500 }).call("vmStart", { vmId: "c1" })).toEqual(started);
     expect(caller.received).toHaveLength(2);
     expect(caller.received[0]?.messageId).toBe(caller.received[1]?.messageId);
 
@@ -123,7 +124,7 @@ describe("calls by the name of the endpoint", () => {
   });
 
   it("give a program its own limit on top of the deadline", async () => {
-    const caller = new ScriptedCaller(accepted);
+    const caller = new ScriptedCaller({ ok: true, result: 1, stdout: "", instructions: 1 });
     const calls = new Calls(caller, { timeoutMs: 500 });
     await calls.call("vmExec", { vmId: "c1", source: "return 1", timeoutMs: 200 });
     await calls.call("vmExec", { vmId: "c1", source: "return 1", timeoutMs: 200 }, { timeoutMs: 50 });

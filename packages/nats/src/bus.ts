@@ -15,7 +15,6 @@ import {
 } from "@bioxen/kernel";
 import {
   headers,
-  type Msg,
   type NatsConnection,
   NoRespondersError,
   RequestError,
@@ -23,6 +22,7 @@ import {
 } from "@nats-io/nats-core";
 import { connect } from "#platform";
 import { type BusOptions, connectionOptionsOf, serversOf } from "./dial.ts";
+import { replyTo } from "./replies.ts";
 import { sleep } from "./sleep.ts";
 
 export type { BusOptions } from "./dial.ts";
@@ -138,19 +138,11 @@ export class Bus implements Caller, Publisher, Subscriber {
         },
       );
     }
-    let message: Msg;
+    const { timeoutMs } = options;
     try {
-      message = await this.connection.request(subject, bytes, {
-        timeout: options.timeoutMs,
-        headers: commandHeaders(options),
-      });
+      return await replyTo(this.connection, subject, bytes, { timeoutMs, headers: commandHeaders(options) });
     } catch (cause) {
-      throw asCallFault(subject, options.timeoutMs, cause);
-    }
-    try {
-      return JSON.parse(decoder.decode(message.data)) as Reply;
-    } catch (cause) {
-      throw new Fault("INTERNAL", `the reply on ${subject} is not JSON`, { retryable: false, cause });
+      throw cause instanceof Fault ? cause : asCallFault(subject, timeoutMs, cause);
     }
   }
 
