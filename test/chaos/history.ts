@@ -38,17 +38,21 @@ export async function readHistory(url: string): Promise<History> {
   const chassis = new ReadModel<ChassisState>("chassis", chassisFold);
   const session = await Session.open({ server: url });
   try {
-    const cause = await walkLog(await session.eventLog(), (event: StoredEvent) => {
-      verifier.observe(event);
-      const { causationid, subject, aggregateversion } = event.envelope;
-      const effect = { seq: event.seq, subject, version: aggregateversion };
-      const caused = effects.get(causationid);
-      if (caused === undefined) effects.set(causationid, [effect]);
-      else caused.push(effect);
-      for (const model of [vms, ledgers, chassis]) {
-        if (subject.startsWith(`${model.kind}/`)) model.apply(event);
-      }
-    });
+    const cause = await walkLog(
+      await session.eventLog(),
+      (event: StoredEvent) => {
+        verifier.observe(event);
+        const { causationid, subject, aggregateversion } = event.envelope;
+        const effect = { seq: event.seq, subject, version: aggregateversion };
+        const caused = effects.get(causationid);
+        if (caused === undefined) effects.set(causationid, [effect]);
+        else caused.push(effect);
+        for (const model of [vms, ledgers, chassis]) {
+          if (subject.startsWith(`${model.kind}/`)) model.apply(event);
+        }
+      },
+      { stallMs: session.timeoutMs },
+    );
     if (cause instanceof Fault && cause.code === "CORRUPT_EVENT") {
       verifier.unreadable(Number(cause.details["seq"] ?? 0), messageOf(cause));
     } else if (cause !== undefined) throw cause;

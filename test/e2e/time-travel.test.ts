@@ -135,7 +135,7 @@ describe("state at a sequence", () => {
     const seqs = randomSequences(SAMPLED_SEQUENCES);
     expect(seqs).toHaveLength(SAMPLED_SEQUENCES);
     for (const seq of seqs) {
-      const { vms, ledgers, chassis } = await stateAt(log, seq);
+      const { vms, ledgers, chassis } = await stateAt(log, seq, { stallMs: session.timeoutMs });
       expect({ vms, ledgers, chassis }, `at #${seq}`).toEqual(rawState(events.slice(0, seq)));
     }
   });
@@ -157,7 +157,9 @@ describe("state at a sequence", () => {
     expect(lastSeq).toBeGreaterThanOrEqual(events.length);
     expect(beyond.stderr).toContain(`the log ends at #${lastSeq}`);
     expect((await world.bioxen("state", "--at", "0")).code).toBe(2);
-    await expect(stateAt(await session.eventLog(), -3)).rejects.toMatchObject({ exitCode: 2 });
+    await expect(stateAt(await session.eventLog(), -3, { stallMs: session.timeoutMs })).rejects.toMatchObject(
+      { exitCode: 2 },
+    );
   });
 });
 

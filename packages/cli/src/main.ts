@@ -1,8 +1,14 @@
 #!/usr/bin/env node
 import { enableCompileCache } from "node:module";
 
+/** Time for which an ended command may wait for its connections to close, ms. */
+const EXIT_GRACE_MS = 500;
+
 // Without a cache, a short command spends half of its time on stripping types from its modules and compiling them. The
 // cache saves that time from the second run on.
 enableCompileCache();
 const { runProgram } = await import("./program.ts");
 await runProgram(process.argv);
+// A server that has stopped can keep a connection open after the command has ended. Without one, this timer does not
+// hold the process, which ends at once.
+setTimeout(() => process.exit(), EXIT_GRACE_MS).unref();

@@ -45,11 +45,17 @@ export async function requireInLog(log: EventLog, seq: number, orNext = false): 
   throw new CommandEnd(EXIT_REFUSED, message, error);
 }
 
+export interface PastOptions {
+  /** Longest time without a new event, ms. */
+  readonly stallMs: number;
+  readonly onProgress?: (seq: number) => void;
+}
+
 /** Returns the state of the cluster after the event `atSeq`. Throws the cause when an event cannot be read. */
 export async function stateAt(
   log: EventLog,
   atSeq: number,
-  onProgress: (seq: number) => void = () => undefined,
+  { stallMs, onProgress = () => undefined }: PastOptions,
 ): Promise<PastState> {
   await requireInLog(log, atSeq);
   const vms = new ReadModel<VmState>("vm", vmFold);
@@ -62,7 +68,7 @@ export async function stateAt(
     last = event;
     onProgress(event.seq);
   };
-  const cause = await walkLog(log, apply, { toSeq: atSeq });
+  const cause = await walkLog(log, apply, { toSeq: atSeq, stallMs });
   if (cause !== undefined) throw cause;
   return {
     atSeq,

@@ -25,6 +25,12 @@ export interface SessionOptions {
 /** Longest wait for the first connection, ms: a command should not hang where no server runs. */
 const CONNECT_TIMEOUT_MS = 3_000;
 
+/**
+ * Longest wait for one answer of JetStream, ms: a command should not take much longer than --timeout when the server has
+ * stopped.
+ */
+const REQUEST_TIMEOUT_MS = 5_000;
+
 export class Session extends Calls {
   readonly bus: Bus;
   readonly url: string;
@@ -50,6 +56,7 @@ export class Session extends Calls {
       servers: url,
       name: "bioxen-cli",
       connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, timeoutMs),
+      requestTimeoutMs: Math.min(REQUEST_TIMEOUT_MS, timeoutMs),
     });
     return new Session(bus, url, timeoutMs, session);
   }

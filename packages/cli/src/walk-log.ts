@@ -2,16 +2,12 @@
  * One pass over the log, from a given sequence to the event that is the last one when the pass starts.
  */
 import { type EventLog, Fault, type StoredEvent } from "@bioxen/kernel";
-import { DEFAULT_TIMEOUT_MS } from "./settings.ts";
 
 export interface WalkOptions {
   readonly fromSeq?: number;
   readonly toSeq?: number;
-  /**
-   * Longest time without a new event, ms. After that time the walk ends with `Fault` TIMEOUT. Default:
-   * {@link DEFAULT_TIMEOUT_MS}.
-   */
-  readonly stallMs?: number;
+  /** Longest time without a new event, ms. After at most twice that time the walk ends with `Fault` TIMEOUT. */
+  readonly stallMs: number;
 }
 
 /**
@@ -22,10 +18,10 @@ export interface WalkOptions {
 export async function walkLog(
   log: EventLog,
   onEvent: (event: StoredEvent) => void,
-  options: WalkOptions = {},
+  options: WalkOptions,
 ): Promise<unknown> {
   const end = Math.min(await log.lastSeq(), options.toSeq ?? Number.POSITIVE_INFINITY);
-  const { fromSeq = 1, stallMs = DEFAULT_TIMEOUT_MS } = options;
+  const { fromSeq = 1, stallMs } = options;
   if (end < fromSeq) return undefined;
   let stop: () => void = () => undefined;
   let watchdog: NodeJS.Timeout | undefined;

@@ -23,6 +23,7 @@ import {
 import { connect } from "#platform";
 import { type BusOptions, connectionOptionsOf, serversOf } from "./dial.ts";
 import { replyTo } from "./replies.ts";
+import { settledWithin } from "./settled-within.ts";
 import { sleep } from "./sleep.ts";
 
 export type { BusOptions } from "./dial.ts";
@@ -36,6 +37,11 @@ const PING_INTERVAL_MS = 10_000;
  * whose connection is cut during the NATS handshake.
  */
 const DIAL_TIMEOUT_MS = 2_000;
+/**
+ * Longest wait for the server when a connection is closed, ms: for the confirmation of what was sent, and then for the
+ * end of the connection. A silent server confirms nothing.
+ */
+const CLOSE_DEADLINE_MS = 1_500;
 /** Default of the longest wait for the first connection, ms. */
 export const CONNECT_TIMEOUT_MS = 10_000;
 /**
@@ -122,6 +128,12 @@ export class Bus implements Caller, Publisher, Subscriber {
     return this.connection.info?.max_payload ?? 1_048_576;
   }
 
+  /** The options of every call of this connection to JetStream. */
+  get jetStreamOptions(): { readonly timeout?: number } {
+    const { requestTimeoutMs } = this.options;
+    return requestTimeoutMs === undefined ? {} : { timeout: requestTimeoutMs };
+  }
+
   onStatus(listener: (status: BusStatus) => void): void {
     this.#statusListeners.push(listener);
   }
@@ -170,9 +182,14 @@ export class Bus implements Caller, Publisher, Subscriber {
     return { stop: () => subscription.unsubscribe() };
   }
 
-  /** Sends buffered messages, waits for running handlers, and closes the connection. */
+  /**
+   * Sends buffered messages, waits for running handlers, and closes the connection. Resolves after 3 s at the latest,
+   * also when the server does not answer; never rejects.
+   */
   async close(): Promise<void> {
-    if (!this.connection.isClosed()) await this.connection.drain().catch(() => this.connection.close());
+    if (this.connection.isClosed()) return;
+    await settledWithin(this.connection.drain(), CLOSE_DEADLINE_MS);
+    if (!this.connection.isClosed()) await settledWithin(this.connection.close(), CLOSE_DEADLINE_MS);
   }
 
   async #watchStatus(): Promise<void> {

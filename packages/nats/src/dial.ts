@@ -9,6 +9,8 @@ export interface BusOptions {
   /** Name of the service or tool, shown by the server's monitoring. */
   readonly name: string;
   readonly connectTimeoutMs?: number;
+  /** Longest wait for one answer of JetStream, ms; default: the client's, 5 s. */
+  readonly requestTimeoutMs?: number;
 }
 
 export function serversOf({ servers }: BusOptions): string[] {

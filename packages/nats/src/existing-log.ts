@@ -17,7 +17,7 @@ const CONSUMER_TIMEOUT_MS = 2_000;
 /** Opens the existing event log. Throws `Fault` UNAVAILABLE when the server has no JetStream or no event stream. */
 export async function openExistingLog(bus: Bus, longReader?: LongReader): Promise<EventLog> {
   try {
-    const jsm = await jetstreamManager(bus.connection);
+    const jsm = await jetstreamManager(bus.connection, bus.jetStreamOptions);
     if ((await presentConfig(jsm, EVENT_STREAM)) === undefined)
       throw new Error(`the server has no stream ${EVENT_STREAM}`);
     return logOn(bus, jsm, longReader);
@@ -30,7 +30,8 @@ export async function openExistingLog(bus: Bus, longReader?: LongReader): Promis
 }
 
 export function logOn(bus: Bus, jsm: JetStreamManager, longReader?: LongReader): EventLog {
-  const js = jetstream(bus.connection, { timeout: CONSUMER_TIMEOUT_MS });
+  const timeout = Math.min(CONSUMER_TIMEOUT_MS, bus.jetStreamOptions.timeout ?? CONSUMER_TIMEOUT_MS);
+  const js = jetstream(bus.connection, { timeout });
   return new JetStreamEventLog(js, jsm, () => bus.connected, longReader);
 }
 

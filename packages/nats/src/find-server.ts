@@ -5,11 +5,14 @@
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { stillRuns } from "./process-identity.ts";
 
 /** The running local stack, as its pointer file describes it. */
 export interface StackRecord {
   readonly url: string;
   readonly pid: number;
+  /** Distinguishes the process from a later one with the same id; see `startOf`. */
+  readonly start?: string | undefined;
   readonly serverPid: number | null;
   readonly serverVersion: string;
   readonly dataDir: string;
@@ -39,7 +42,7 @@ export function stackPointer(home: string): string {
 /** Returns the running local stack; undefined when there is none. A pointer to an ended process does not count. */
 export async function findLocalStack(home: string = bioxenHome()): Promise<StackRecord | undefined> {
   const record = await readStackRecord(stackPointer(home));
-  return record !== undefined && isAlive(record.pid) ? record : undefined;
+  return record !== undefined && (await stillRuns(record)) ? record : undefined;
 }
 
 /** Returns the content of a pointer or lock file; undefined when the file is absent or not JSON. */
@@ -48,15 +51,5 @@ export async function readStackRecord(path: string): Promise<StackRecord | undef
     return JSON.parse(await readFile(path, "utf8")) as StackRecord;
   } catch {
     return undefined;
-  }
-}
-
-/** True when a process with this id runs, whichever user owns it. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (thrown) {
-    return (thrown as NodeJS.ErrnoException).code === "EPERM";
   }
 }

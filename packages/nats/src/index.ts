@@ -11,5 +11,6 @@ export { type JobWorker, type JobWorkerOptions, openJobWorker } from "./job-work
 export * from "./jobs.ts";
 export * from "./leases.ts";
 export * from "./outcomes.ts";
+export * from "./process-identity.ts";
 export { READ_WINDOW } from "./reader-protocol.ts";
 export * from "./streams.ts";

@@ -68,7 +68,8 @@ export class JobStore {
    */
   static async open(bus: Bus): Promise<JobStore> {
     return withFaults("JetStream", async () => {
-      return new JobStore(jetstream(bus.connection), await jetstreamManager(bus.connection));
+      const manager = await jetstreamManager(bus.connection, bus.jetStreamOptions);
+      return new JobStore(jetstream(bus.connection, bus.jetStreamOptions), manager);
     });
   }
 

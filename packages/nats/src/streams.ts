@@ -63,7 +63,7 @@ function longReaderOf(bus: Bus, reading: EventLogOptions): LongReader {
 export async function streamDrift(
   bus: Bus,
 ): Promise<{ readonly absent: readonly string[]; readonly drifted: readonly string[] }> {
-  const jsm = await jetstreamManager(bus.connection);
+  const jsm = await jetstreamManager(bus.connection, bus.jetStreamOptions);
   const absent: string[] = [];
   const drifted: string[] = [];
   for (const declaration of STREAMS) {

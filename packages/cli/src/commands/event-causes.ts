@@ -22,10 +22,13 @@ export interface EventInContext {
   readonly effects: readonly StoredEvent[];
 }
 
-/** Returns the event `seq` with its cause and effects. Throws when the log does not have the event. */
-export async function eventInContext(log: EventLog, seq: number): Promise<EventInContext> {
+/**
+ * Returns the event `seq` with its cause and effects. Throws when the log does not have the event, or gives no event for
+ * `stallMs`.
+ */
+export async function eventInContext(log: EventLog, seq: number, stallMs: number): Promise<EventInContext> {
   const around: StoredEvent[] = [];
-  const range = { fromSeq: Math.max(1, seq - CONTEXT_EVENTS), toSeq: seq + CONTEXT_EVENTS };
+  const range = { fromSeq: Math.max(1, seq - CONTEXT_EVENTS), toSeq: seq + CONTEXT_EVENTS, stallMs };
   const cause = await walkLog(log, (nearby) => around.push(nearby), range);
   const event = around.find((nearby) => nearby.seq === seq);
   if (event === undefined) throw cause ?? new Error(`event ${seq} did not arrive`);

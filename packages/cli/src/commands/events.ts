@@ -25,7 +25,9 @@ export async function verifyLog(session: Session): Promise<VerifierReport> {
 async function walkWithVerifier(session: Session): Promise<LogVerifier> {
   const verifier = new LogVerifier();
   const log = await session.eventLog();
-  const cause = await walkLog(log, (event) => verifier.observe(event));
+  const cause = await walkLog(log, (event) => verifier.observe(event), {
+    stallMs: session.timeoutMs,
+  });
   if (cause instanceof Fault && cause.code === "CORRUPT_EVENT") {
     verifier.unreadable(Number(cause.details["seq"] ?? 0), messageOf(cause));
   } else if (cause !== undefined) throw cause;
@@ -82,7 +84,7 @@ function addShow(events: Command): void {
         const seq = integerOption(text);
         const log = await session.eventLog();
         await requireInLog(log, seq);
-        const found = await eventInContext(log, seq);
+        const found = await eventInContext(log, seq, session.timeoutMs);
         const effects = found.effects.map(referenceTo);
         if (json === true) sayJson({ seq, ...found.event.envelope, causedBy: found.causedBy, effects });
         else say(eventInWords(found));
@@ -126,7 +128,10 @@ function addTail(events: Command): void {
           else say(eventLine(seq, envelope));
         };
         if (!options.follow) {
-          const cause = await walkLog(log, show, { fromSeq: options.from ?? 1 });
+          const cause = await walkLog(log, show, {
+            fromSeq: options.from ?? 1,
+            stallMs: session.timeoutMs,
+          });
           if (cause !== undefined) throw cause;
           return;
         }

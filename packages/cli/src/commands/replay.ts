@@ -84,7 +84,7 @@ export function addReplayCommand(program: Command): void {
             read += 1;
             if (read % PROGRESS_EVERY === 0) note(`${read} events read`);
           },
-          to === undefined ? {} : { toSeq: to },
+          { stallMs: session.timeoutMs, ...(to === undefined ? {} : { toSeq: to }) },
         );
         if (cause !== undefined) throw cause;
         const unknown = (options.withoutChassis ?? []).filter((id) => !replay.chassisSeen.has(id));

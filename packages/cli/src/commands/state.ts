@@ -17,7 +17,10 @@ export function addStateCommand(program: Command): void {
     .action(async ({ at }: { at: number }, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const progress = new Progress((seq) => `${seq} of ${at} events`);
-        const { atMs, ...state } = await stateAt(await session.eventLog(), at, (seq) => progress.seen(seq));
+        const { atMs, ...state } = await stateAt(await session.eventLog(), at, {
+          stallMs: session.timeoutMs,
+          onProgress: (seq) => progress.seen(seq),
+        });
         progress.end();
         if (json === true) return sayJson({ ok: true, ...state });
         say(`after #${at}, ${new Date(atMs).toISOString()}`);

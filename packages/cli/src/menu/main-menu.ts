@@ -103,6 +103,9 @@ async function showEvents(asking: Asking, session: Session): Promise<void> {
   const log = await session.eventLog();
   const lines: string[] = [];
   const fromSeq = Math.max(1, (await log.lastSeq()) - RECENT_EVENTS + 1);
-  await walkLog(log, ({ seq, envelope }) => lines.push(eventLine(seq, envelope)), { fromSeq });
+  await walkLog(log, ({ seq, envelope }) => lines.push(eventLine(seq, envelope)), {
+    fromSeq,
+    stallMs: session.timeoutMs,
+  });
   asking.show(lines.join("\n") || "the log is empty", "Latest events");
 }

@@ -1,0 +1,48 @@
+/**
+ * Recognises a process by more than its id: the kernel gives the id of an ended process to another one.
+ */
+import { readFile } from "node:fs/promises";
+
+/** Index of the start time in the fields of `/proc/PID/stat` that follow the name of the program. */
+const START_FIELD = 19;
+
+/** True when a process with this id runs, whichever user owns it. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (thrown) {
+    return (thrown as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/**
+ * Returns a text that no other process with the same id has, on this machine and after its restart: the kernel's boot id
+ * and the start time of the process. Undefined when no such process runs, and where the kernel has no `/proc`.
+ */
+export async function startOf(pid: number): Promise<string | undefined> {
+  try {
+    const [stat, bootId] = await Promise.all([
+      readFile(`/proc/${pid}/stat`, "utf8"),
+      readFile("/proc/sys/kernel/random/boot_id", "utf8"),
+    ]);
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return `${bootId.trim()} ${fields[START_FIELD]}`;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A process as a file names it. Files of earlier versions have no `start`. */
+export interface RecordedProcess {
+  readonly pid: number;
+  /** The value of {@link startOf} for the process when the file was written. */
+  readonly start?: string | undefined;
+}
+
+/** True when the recorded process still runs. Without `start`, any process with its id counts. */
+export async function stillRuns({ pid, start }: RecordedProcess): Promise<boolean> {
+  if (!isAlive(pid)) return false;
+  const now = start === undefined ? undefined : await startOf(pid);
+  return now === undefined || now === start;
+}
