@@ -6,7 +6,8 @@
  * sequence of that event. If the process ended instead, an operator would not learn the reason. A lost log or a broken
  * invariant ends the process, and its supervisor restarts it.
  *
- * The process ends on SIGTERM, on SIGINT, and when the channel to its parent process closes, so that no orphan remains.
+ * The process ends on SIGTERM, SIGINT and SIGHUP, and when the channel to its parent process closes, so that no orphan
+ * remains. It ends within {@link DRAIN_DEADLINE_MS}, in every phase of its boot too (process-end.ts).
  */
 import { BIOXEN_VERSION, type Measurement, type ServedEndpoint, type ServiceName } from "@bioxen/contracts";
 import {
@@ -38,14 +39,13 @@ import {
 } from "./config.ts";
 import { openHttp } from "./http.ts";
 import { ProcessMetrics } from "./metrics.ts";
+import { EndRequested, ProcessEnd } from "./process-end.ts";
 import { createLogger, namedIds, randomIds, systemClock, systemTimers } from "./real-world.ts";
 import { withEveryKind } from "./snapshot-sinks.ts";
 import { openSnapshots, type Snapshots } from "./snapshots.ts";
 import { exportTraces, openTelemetryTracer, tracedEndpoint, tracedPorts } from "./tracing.ts";
 import { ProcessVitals } from "./vitals.ts";
 
-/** Longest wait at shutdown for the handlers and effects in flight, ms; then the process exits anyway. */
-export const DRAIN_DEADLINE_MS = 4_000;
 /** Shortest time between two log lines about requests that were dropped for their reply subject, ms. */
 const FOREIGN_REPLY_LOG_MS = 10_000;
 /** Longest wait for the first connection, ms: the server may start after its services. */
@@ -90,37 +90,64 @@ export async function runService(
 }
 
 async function run(definition: ServiceDefinition, env: Environment): Promise<void> {
+  const end = new ProcessEnd();
   const config = readConfig(hostConfig, env);
   const logger = createLogger(definition.name, config.BIOXEN_LOG_LEVEL);
-  const ended = endOfProcess();
+  try {
+    await boot(definition, env, { config, logger, end });
+  } catch (thrown) {
+    if (!(thrown instanceof EndRequested)) throw thrown;
+  }
+  logger.info({ cause: await end.requested }, "stopping");
+  await end.exit();
+}
+
+interface Process {
+  readonly config: HostConfig;
+  readonly logger: Logger;
+  readonly end: ProcessEnd;
+}
+
+/** Brings the service up; resolves when it is ready. Throws {@link EndRequested} when the process is to end before. */
+async function boot(
+  definition: ServiceDefinition,
+  env: Environment,
+  { config, logger, end }: Process,
+): Promise<void> {
   const instance = namedIds.next();
-  const endTraces =
-    config.OTEL_EXPORTER_OTLP_ENDPOINT === undefined
-      ? async () => undefined
-      : await exportTraces(definition.name, instance);
-  const { bus, ports, outcomes } = await connectPorts(definition.name, config, logger);
-  const service = await definition.create(ports, env);
+  if (config.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) {
+    end.closes(await end.during(exportTraces(definition.name, instance)));
+  }
+  const { bus, ports, outcomes } = await end.during(connectPorts(definition.name, config, logger, end));
+  const service = await end.during(definition.create(ports, env));
   const writesSnapshots = definition.writesSnapshots === true;
   const sinks = writesSnapshots ? withEveryKind(service.sinks) : service.sinks;
   const feed = new EventFeed(ports.log, sinks, systemTimers);
+  end.closes(() => feed.stop());
   feed.onStop((cause) => {
     logger.error({ err: cause }, `the event feed stopped: ${messageOf(cause)}`);
-    if (!isCorruption(cause)) process.exit(1);
+    if (!isCorruption(cause) && !end.isRequested) process.exit(1);
   });
   const vitals = new ProcessVitals(ports, definition.name, instance, feed);
   const metrics = new ProcessMetrics(definition.name, () => vitals.now());
-  const http = await openHttp({
-    ...addressOf(config.BIOXEN_HTTP),
-    vitals,
-    metrics,
-    measure: () => service.measure?.() ?? [],
-    measureVms: service.measureVms === undefined ? undefined : () => service.measureVms?.() ?? [],
-  });
+  const http = await end.during(
+    openHttp({
+      ...addressOf(config.BIOXEN_HTTP),
+      vitals,
+      metrics,
+      measure: () => service.measure?.() ?? [],
+      measureVms: service.measureVms === undefined ? undefined : () => service.measureVms?.() ?? [],
+    }),
+  );
+  end.closes(() => http.close());
+  end.closes(() => vitals.end());
   vitals.begin();
-  const snapshots = await rebuildState(feed, bus, ports, config);
+  const snapshots = await end.during(rebuildState(feed, bus, ports, config));
+  end.closes(() => snapshots.end());
   if (feed.live) {
-    await service.begin(feed);
-    if (writesSnapshots) await snapshots.beginWriting(feed);
+    end.closes(() => service.end());
+    await end.during(service.begin(feed));
+    if (writesSnapshots) await end.during(snapshots.beginWriting(feed));
   }
   const serving = {
     bus,
@@ -132,39 +159,31 @@ async function run(definition: ServiceDefinition, env: Environment): Promise<voi
   };
   const { name, description } = definition;
   const onForeignReply = foreignReplyLogger(logger);
-  const inbox = await openInbox({
-    ...serving,
-    onForeignReply,
-    name,
-    description,
-    version: BIOXEN_VERSION,
-    url: http.url,
-  });
-  const jobs = await openJobWorker({ ...serving, service: name, leases: ports.leases, timers: systemTimers });
+  const inbox = await end.during(
+    openInbox({ ...serving, onForeignReply, name, description, version: BIOXEN_VERSION, url: http.url }),
+  );
+  const stopping = [() => inbox.stop()];
+  end.closes(() => Promise.all(stopping.map((stop) => stop())));
+  const jobs = await end.during(
+    openJobWorker({ ...serving, service: name, leases: ports.leases, timers: systemTimers }),
+  );
+  stopping.push(() => jobs.stop());
+  // Called a second time, as the first step of an orderly end: the process must not count as ready while it drains.
+  end.closes(() => vitals.end());
   vitals.serves();
   process.send?.({ kind: "ready" });
   logger.info({}, `${definition.name} is ready`);
-
-  logger.info({ cause: await ended }, "stopping");
-  setTimeout(() => process.exit(1), DRAIN_DEADLINE_MS).unref();
-  vitals.end();
-  await Promise.all([inbox.stop(), jobs.stop()]);
-  await service.end();
-  await snapshots.end();
-  await feed.stop();
-  await bus.close();
-  await Promise.all([http.close(), endTraces()]);
-  process.exit(0);
 }
 
 /** Connects to NATS and returns the ports of a service. */
-async function connectPorts(name: ServiceName, config: HostConfig, logger: Logger) {
+async function connectPorts(name: ServiceName, config: HostConfig, logger: Logger, end: ProcessEnd) {
   const replicas = config.BIOXEN_EVENT_REPLICAS;
   const bus = await connectBus({
     servers: config.BIOXEN_NATS_URL,
     name: `bioxen-${name}`,
     connectTimeoutMs: FIRST_CONNECT_TIMEOUT_MS,
   });
+  end.closes(() => bus.close());
   bus.onStatus((status) => logger.warn({ status }, `the bus is ${status}`));
   const log = await openEventLog(bus, replicas, {
     onTrouble: (message, cause) => logger.warn({ err: cause }, message),
@@ -237,12 +256,4 @@ function foreignReplyLogger(logger: Logger): (subject: string, reply: string) =>
     logger.warn({ subject, reply, dropped }, "dropping requests whose reply subject is no inbox");
     dropped = 0;
   };
-}
-
-/** Resolves when a signal, or the end of the parent process, asks this process to end; the value is the reason. */
-function endOfProcess(): Promise<string> {
-  return new Promise((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => resolve(signal));
-    process.on("disconnect", () => resolve("the parent process has ended"));
-  });
 }

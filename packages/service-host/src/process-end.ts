@@ -1,0 +1,68 @@
+/**
+ * The request to end this process, and the order in which its parts are closed.
+ *
+ * A request can come in any phase. During the boot of a service it interrupts the wait for the next part, so that a
+ * silent server cannot hold the process: whatever is open by then is closed, and nothing else is opened.
+ */
+
+/** Longest wait for the handlers and effects in flight when a process ends, ms; then the process exits anyway. */
+export const DRAIN_DEADLINE_MS = 4_000;
+
+const END_SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
+
+/** Thrown by {@link ProcessEnd.during} when the process is asked to end. */
+export class EndRequested extends Error {
+  constructor(cause: string) {
+    super(`the process was asked to end: ${cause}`);
+    this.name = "EndRequested";
+  }
+}
+
+export class ProcessEnd {
+  /** Resolves with the cause when a signal, or the loss of the parent process, asks this process to end. */
+  readonly requested: Promise<string>;
+  readonly #closers: (() => unknown)[] = [];
+  #cause: string | undefined;
+
+  constructor() {
+    this.requested = new Promise((resolve) => {
+      const request = (cause: string) => {
+        this.#cause ??= cause;
+        resolve(cause);
+      };
+      for (const signal of END_SIGNALS) process.on(signal, () => request(signal));
+      process.on("disconnect", () => request("the parent process has ended"));
+      // The channel to the parent may have closed while the modules were loading, before the listener was there.
+      if (process.send !== undefined && !process.connected) request("the parent process has ended");
+    });
+  }
+
+  get isRequested(): boolean {
+    return this.#cause !== undefined;
+  }
+
+  /** Waits for one step of the boot and returns its result. Throws {@link EndRequested} as soon as an end is requested. */
+  async during<T>(step: Promise<T> | T): Promise<T> {
+    const interrupted = this.requested.then((cause): never => {
+      throw new EndRequested(cause);
+    });
+    const result = await Promise.race([step, interrupted]);
+    if (this.#cause !== undefined) throw new EndRequested(this.#cause);
+    return result;
+  }
+
+  /** Adds a part to close when the process ends. Parts are closed one by one, the newest first. */
+  closes(closer: () => unknown): void {
+    this.#closers.push(closer);
+  }
+
+  /**
+   * Closes all parts, then exits with code 0. After {@link DRAIN_DEADLINE_MS}, or when a part fails to close, exits with
+   * code 1.
+   */
+  async exit(): Promise<never> {
+    setTimeout(() => process.exit(1), DRAIN_DEADLINE_MS).unref();
+    for (const close of this.#closers.splice(0).reverse()) await close();
+    process.exit(0);
+  }
+}
