@@ -22,6 +22,7 @@ import { addStateCommand } from "./commands/state.ts";
 import { addTopCommand } from "./commands/top.ts";
 import { addVmCommands } from "./commands/vm.ts";
 import { isHidden } from "./completion/tree.ts";
+import { onStdoutClosed } from "./interruption.ts";
 import { CommandEnd, EXIT_DONE, EXIT_USAGE } from "./outcome.ts";
 import { conclude, sayJson } from "./run.ts";
 import { settingOptions, withSettings } from "./settings.ts";
@@ -92,8 +93,7 @@ function withGlobalsLast(args: readonly string[]): string[] {
 }
 
 export async function runProgram(argv: readonly string[]): Promise<void> {
-  // A reader such as `head` closes the pipe early; that is not a failure.
-  process.stdout.on("error", () => process.exit(EXIT_DONE));
+  process.stdout.on("error", onStdoutClosed);
   const args = withGlobalsLast(argv.slice(2));
   const program = createProgram();
   if (args.length === 0) {

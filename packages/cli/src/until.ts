@@ -1,8 +1,12 @@
-/** Resolves at the first SIGINT (Ctrl-C) or SIGTERM, or when the program that reads stdout closes the pipe. */
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/**
+ * Resolves at the first SIGINT (Ctrl-C), SIGTERM or SIGHUP, or when the program that reads stdout closes the pipe. For
+ * commands that own no process; the others have an {@link Interruption} (interruption.ts).
+ */
 export function untilInterrupted(): Promise<void> {
   return new Promise((resolve) => {
-    process.once("SIGINT", () => resolve());
-    process.once("SIGTERM", () => resolve());
+    for (const signal of SIGNALS) process.once(signal, () => resolve());
     process.stdout.once("error", () => resolve());
   });
 }

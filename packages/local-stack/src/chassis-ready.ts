@@ -20,7 +20,12 @@ function countOf(chassis: string): number {
  * Resolves when all chassis in the list and one chassis for each of the `pools` XCP-ng pools are ready. Throws `Fault`
  * UNAVAILABLE after 20 s, or at once when the scheduler reports that it cannot serve.
  */
-export async function whenChassisReady(url: string, chassis: string, pools = 0): Promise<void> {
+export async function whenChassisReady(
+  url: string,
+  chassis: string,
+  pools = 0,
+  signal?: AbortSignal,
+): Promise<void> {
   const wanted = countOf(chassis) + pools;
   const bus = await connectBus({ servers: url, name: "bioxen-local-stack" });
   try {
@@ -37,7 +42,7 @@ export async function whenChassisReady(url: string, chassis: string, pools = 0):
       if (Date.now() > deadline) {
         throw new Fault("UNAVAILABLE", `${ready} of ${wanted} chassis are ready`, { retryable: true });
       }
-      await sleep(POLL_INTERVAL_MS);
+      await sleep(POLL_INTERVAL_MS, undefined, { signal });
     }
   } finally {
     await bus.close();

@@ -7,6 +7,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { ServerGuard } from "./server-guard.ts";
 
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 5_000;
@@ -24,7 +25,10 @@ export interface ChildSpec {
   readonly args: readonly string[];
   readonly env: NodeJS.ProcessEnv;
   readonly logFile: string;
-  /** True: the process sends `{kind: "ready"}` over its IPC channel. False: it counts as ready once it runs. */
+  /**
+   * True: the process sends `{kind: "ready"}` over its IPC channel, and ends when the channel closes. False: it counts as
+   * ready once it runs, and a guard ends it when this process is killed.
+   */
   readonly speaksReady: boolean;
 }
 
@@ -39,7 +43,7 @@ export class SupervisedChild {
   #waitMs = FIRST_WAIT_MS;
   #timer: NodeJS.Timeout | undefined;
   #ending = false;
-  #readyListeners: (() => void)[] = [];
+  readonly #listeners = new Set<() => void>();
   #closed: Promise<void> = Promise.resolve();
 
   constructor(spec: ChildSpec, onChange: (child: SupervisedChild) => void = () => undefined) {
@@ -70,16 +74,18 @@ export class SupervisedChild {
     closeSync(log);
     const startedAtMs = Date.now();
     this.#process = child;
+    const guard = this.spec.speaksReady || child.pid === undefined ? undefined : new ServerGuard(child.pid);
     this.#set("starting");
-    if (!this.spec.speaksReady) child.once("spawn", () => this.#ready());
+    if (!this.spec.speaksReady) child.once("spawn", () => this.#set("ready"));
     child.on("message", (message: { kind?: unknown }) => {
-      if (message.kind === "ready") this.#ready();
+      if (message.kind === "ready") this.#set("ready");
     });
     this.#closed = new Promise((resolve) => {
       let isOver = false;
       const ended = (code: number | null) => {
         if (isOver) return;
         isOver = true;
+        guard?.release();
         resolve();
         this.#process = undefined;
         this.#ended(code, Date.now() - startedAtMs);
@@ -87,11 +93,6 @@ export class SupervisedChild {
       child.once("error", () => ended(null));
       child.once("exit", (code) => ended(code));
     });
-  }
-
-  #ready(): void {
-    this.#set("ready");
-    for (const listener of this.#readyListeners.splice(0)) listener();
   }
 
   #ended(code: number | null, livedMs: number): void {
@@ -111,23 +112,34 @@ export class SupervisedChild {
   #set(state: ChildState): void {
     this.#state = state;
     this.#onChange(this);
+    for (const listener of [...this.#listeners]) listener();
   }
 
-  /** Resolves to true when the process becomes ready within `deadlineMs`, else to false. */
+  /**
+   * Resolves to true when the process becomes ready within `deadlineMs`. Resolves to false after that time, and at once
+   * when the process cannot become ready any more: it was stopped, or its configuration is wrong.
+   */
   whenReady(deadlineMs: number): Promise<boolean> {
-    if (this.#state === "ready") return Promise.resolve(true);
     return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(false), deadlineMs);
-      this.#readyListeners.push(() => {
+      const answer = (ready: boolean) => {
         clearTimeout(timer);
-        resolve(true);
-      });
+        this.#listeners.delete(look);
+        resolve(ready);
+      };
+      const look = () => {
+        if (this.#state === "ready") answer(true);
+        else if (this.#ending || this.#state === "failed") answer(false);
+      };
+      const timer = setTimeout(() => answer(false), deadlineMs);
+      this.#listeners.add(look);
+      look();
     });
   }
 
   /** Stops the process without a restart; resolves when it has exited. */
   async stop(): Promise<void> {
     this.#ending = true;
+    for (const listener of [...this.#listeners]) listener();
     clearTimeout(this.#timer);
     const child = this.#process;
     if (child === undefined) {

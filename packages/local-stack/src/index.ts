@@ -1,13 +1,16 @@
 export { SupervisedChild } from "./child.ts";
+export { watchLaunchers } from "./launchers.ts";
 export * from "./pool.ts";
 export { startServer } from "./server.ts";
 export { findServerBinary, type ServerBinary } from "./server-binary.ts";
 export {
   DEFAULT_CHASSIS,
   DEFAULT_STACK_TIME_SCALE,
+  defaultedDataDir,
   type LocalStack,
   type LocalStackOptions,
   SERVICES,
   type ServiceStatus,
   startLocalStack,
 } from "./stack.ts";
+export { type Stopped, stopLocalStack } from "./stop.ts";

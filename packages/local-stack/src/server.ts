@@ -1,22 +1,21 @@
 /**
- * The stack's nats-server: its configuration, its port, and the end of an orphaned server that a killed stack left
- * running.
+ * The stack's nats-server: its configuration, its port and its start.
  */
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { createConnection, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Fault } from "@bioxen/kernel";
-import { isAlive } from "@bioxen/nats";
 import { SupervisedChild } from "./child.ts";
+import { SERVER_CONFIG, serverArguments } from "./leftovers.ts";
 import type { ServerBinary } from "./server-binary.ts";
 
 const HOST = "127.0.0.1";
 /** Longest wait for the server to listen, ms: it first reloads its store, which may be large. */
 const LISTEN_DEADLINE_MS = 30_000;
 const POLL_INTERVAL_MS = 25;
-/** Time from SIGTERM to SIGKILL for an orphaned server, ms. */
-const ORPHAN_DEADLINE_MS = 5_000;
+/** Longest attempt to connect to a port of this machine, ms. */
+const CONNECT_TIMEOUT_MS = 1_000;
 /**
  * Limit of the server's file store. It is above the size of every disk, so that the disk itself is the limit. The
  * server's default limit is three quarters of the disk space that is free at its start, and the data that it already
@@ -24,7 +23,6 @@ const ORPHAN_DEADLINE_MS = 5_000;
  * a restart.
  */
 const MAX_FILE_STORE = "1024TB";
-const CONFIG_FILE = "nats-server.conf";
 
 export interface OwnServer {
   readonly child: SupervisedChild;
@@ -37,6 +35,10 @@ export interface ServerOptions {
   readonly port: number | undefined;
   readonly durability: "always" | "relaxed";
   readonly onChange: (child: SupervisedChild) => void;
+  /** Called with the child before it starts, so that the caller can stop it during the start. */
+  readonly onChild?: (child: SupervisedChild) => void;
+  /** Interrupts the wait for the server; its child keeps running. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export async function startServer(options: ServerOptions): Promise<OwnServer> {
@@ -45,7 +47,7 @@ export async function startServer(options: ServerOptions): Promise<OwnServer> {
     const message = `port ${port} is in use: choose another with --port, or omit --port for a free one`;
     throw new Fault("CONFLICT", message, { retryable: false });
   }
-  const configFile = join(options.dataDir, CONFIG_FILE);
+  const configFile = join(options.dataDir, SERVER_CONFIG);
   const logFile = join(options.dataDir, "log", "nats-server.log");
   await mkdir(join(options.dataDir, "log"), { recursive: true });
   await writeFile(configFile, configOf(options, port));
@@ -53,13 +55,15 @@ export async function startServer(options: ServerOptions): Promise<OwnServer> {
     {
       name: "nats-server",
       command: options.binary.path,
-      args: ["-c", configFile],
+      args: serverArguments(options.dataDir),
       env: process.env,
       logFile,
       speaksReady: false,
     },
     options.onChange,
   );
+  options.signal?.throwIfAborted();
+  options.onChild?.(child);
   child.start();
   const deadline = Date.now() + LISTEN_DEADLINE_MS;
   while (!(await isOpen(port))) {
@@ -73,7 +77,7 @@ export async function startServer(options: ServerOptions): Promise<OwnServer> {
         },
       );
     }
-    await sleep(POLL_INTERVAL_MS);
+    await sleep(POLL_INTERVAL_MS, undefined, { signal: options.signal });
   }
   return { child, url: `nats://${HOST}:${port}` };
 }
@@ -109,23 +113,8 @@ function isOpen(port: number): Promise<boolean> {
       socket.destroy();
       resolve(open);
     };
+    socket.setTimeout(CONNECT_TIMEOUT_MS, () => answer(false));
     socket.once("connect", () => answer(true));
     socket.once("error", () => answer(false));
   });
-}
-
-/**
- * Stops the nats-server that a killed stack left running. Does nothing unless process `pid` is a nats-server of this
- * data directory.
- */
-export async function endOrphan(pid: number | null, dataDir: string): Promise<void> {
-  if (pid === null || !isAlive(pid)) return;
-  const commandLine = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-  if (!commandLine.includes(join(dataDir, CONFIG_FILE))) return;
-  process.kill(pid, "SIGTERM");
-  const deadline = Date.now() + ORPHAN_DEADLINE_MS;
-  while (isAlive(pid)) {
-    if (Date.now() > deadline) process.kill(pid, "SIGKILL");
-    await sleep(POLL_INTERVAL_MS);
-  }
 }

@@ -1,8 +1,9 @@
 /**
  * The local stack: one nats-server, five service processes, one data directory.
  *
- * The process that starts it owns it. When that process ends, also by a signal, its services end too, because their IPC
- * channel closes. A nats-server that is left running is stopped by the next stack on the same data.
+ * The process that starts it owns it. When that process is killed, its services end, because their IPC channel closes,
+ * and then its server, by its guard (server-guard.ts). What is left nevertheless is ended by the next stack on the same
+ * data.
  */
 import { mkdir } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -10,13 +11,15 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { ServiceName } from "@bioxen/contracts";
 import { Fault } from "@bioxen/kernel";
-import { bioxenHome, type StackRecord } from "@bioxen/nats";
+import { bioxenHome, type StackRecord, startOf } from "@bioxen/nats";
 import { whenChassisReady } from "./chassis-ready.ts";
 import { SupervisedChild } from "./child.ts";
+import { DataDirectory, inUse } from "./data-directory.ts";
+import { serviceMark } from "./leftovers.ts";
 import { agentEnvironment, type LocalPool, withoutPool } from "./pool.ts";
-import { endOrphan, startServer } from "./server.ts";
+import { startServer } from "./server.ts";
 import { findServerBinary } from "./server-binary.ts";
-import { lockDataDir, noteServer, removePointer, unlockDataDir, writePointer } from "./stack-file.ts";
+import { removePointer, writePointer } from "./stack-file.ts";
 
 /** Longest time until all services are ready, ms. */
 const READY_DEADLINE_MS = 45_000;
@@ -50,6 +53,8 @@ export interface LocalStackOptions {
   /** Replaces the entry points of the services, in tests of the supervision. */
   readonly serviceEntry?: ((name: ServiceName) => string) | undefined;
   readonly logLevel?: string | undefined;
+  /** Interrupts the start: it then leaves no process and rejects with the reason of the signal. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface ServiceStatus {
@@ -84,48 +89,86 @@ function entryOf(name: ServiceName): string {
  */
 export async function startLocalStack(options: LocalStackOptions = {}): Promise<LocalStack> {
   const home = options.home ?? bioxenHome();
-  const dataDir = resolve(options.dataDir ?? join(home, "data"));
-  const durability = options.durability ?? "always";
-  const progress = options.onProgress ?? (() => undefined);
+  const dataDir = defaultedDataDir(options.dataDir, home);
   const binary = await findServerBinary();
-  const { leftServerPid } = await lockDataDir(dataDir);
+  options.signal?.throwIfAborted();
+  const directory = await DataDirectory.take(dataDir);
+  if (!(directory instanceof DataDirectory)) throw inUse(dataDir, directory.heldBy);
   const children: SupervisedChild[] = [];
   let stopping: Promise<void> | undefined;
   const stop = () => {
-    stopping ??= endAll(children, home, dataDir);
+    stopping ??= endAll(children, home, directory);
     return stopping;
   };
   try {
-    await endOrphan(leftServerPid, dataDir);
-    const { child, url } = await startServer({
-      binary,
-      dataDir,
-      port: options.port,
-      durability,
-      onChange: (server) => void noteServer(dataDir, server.pid).catch(() => undefined),
-    });
-    children.push(child);
-    await noteServer(dataDir, child.pid);
-    progress(`nats-server ${binary.version} on ${url}, data in ${dataDir}`);
-    await startServices(options, url, dataDir, children, progress);
-    const pools = options.xcpng === undefined ? 0 : 1;
-    await whenChassisReady(url, options.chassis ?? DEFAULT_CHASSIS, pools);
-    const record: StackRecord = {
-      url,
-      pid: process.pid,
-      serverPid: child.pid,
-      serverVersion: binary.version,
-      dataDir,
-      durability,
-      startedAtMs: Date.now(),
-    };
-    await writePointer(home, record);
+    const starting = startProcesses({ options, home, directory, binary, children });
+    const started = await orAborted(starting, options.signal);
     const services = () => children.slice(1).map(statusOf);
-    return { url, dataDir, durability, serverVersion: binary.version, services, stop };
+    return { ...started, services, stop };
   } catch (thrown) {
     await stop();
     throw thrown;
   }
+}
+
+/** Returns the data directory of a stack: the one that was named, else `data` in the home. */
+export function defaultedDataDir(named: string | undefined, home: string): string {
+  return resolve(named ?? join(home, "data"));
+}
+
+/** Waits for `work`, but only until `signal` is aborted; then rejects with its reason. */
+async function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise<T>((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
+
+interface Starting {
+  readonly options: LocalStackOptions;
+  readonly home: string;
+  readonly directory: DataDirectory;
+  readonly binary: Awaited<ReturnType<typeof findServerBinary>>;
+  /** Each process is added before it starts, so that an interrupted start can end it. */
+  readonly children: SupervisedChild[];
+}
+
+async function startProcesses({ options, home, directory, binary, children }: Starting) {
+  const { path: dataDir } = directory;
+  const { durability = "always", onProgress: progress = () => undefined, signal } = options;
+  const ended = await directory.leftovers.end();
+  if (ended > 0) progress(`ended ${ended} processes that a killed stack had left`);
+  const realDir = await directory.realPath();
+  signal?.throwIfAborted();
+  const { child, url } = await startServer({
+    binary,
+    dataDir: realDir,
+    port: options.port,
+    durability,
+    signal,
+    onChild: (server) => children.push(server),
+    onChange: (server) => void directory.noteServer(server.pid).catch(() => undefined),
+  });
+  progress(`nats-server ${binary.version} on ${url}, data in ${dataDir}`);
+  await startServices(options, url, realDir, children, progress);
+  const pools = options.xcpng === undefined ? 0 : 1;
+  await whenChassisReady(url, options.chassis ?? DEFAULT_CHASSIS, pools, signal);
+  const record: StackRecord = {
+    url,
+    pid: process.pid,
+    start: await startOf(process.pid),
+    serverPid: child.pid,
+    serverVersion: binary.version,
+    dataDir,
+    durability,
+    startedAtMs: Date.now(),
+  };
+  signal?.throwIfAborted();
+  await writePointer(home, record);
+  return { url, dataDir, durability, serverVersion: binary.version };
 }
 
 function statusOf(child: SupervisedChild): ServiceStatus {
@@ -145,7 +188,7 @@ async function startServices(
       {
         name,
         command: process.execPath,
-        args: [(options.serviceEntry ?? entryOf)(name)],
+        args: [(options.serviceEntry ?? entryOf)(name), ...serviceMark(dataDir)],
         env: {
           ...(name === "chassis-agent"
             ? agentEnvironment(process.env, options.xcpng, dataDir)
@@ -165,6 +208,7 @@ async function startServices(
         if (changed.state === "waiting") progress(`${name} ended; restarting it`);
       },
     );
+    options.signal?.throwIfAborted();
     children.push(child);
     child.start();
     return child;
@@ -178,12 +222,16 @@ async function startServices(
   );
 }
 
-async function endAll(children: readonly SupervisedChild[], home: string, dataDir: string): Promise<void> {
+async function endAll(
+  children: readonly SupervisedChild[],
+  home: string,
+  directory: DataDirectory,
+): Promise<void> {
   const [server, ...services] = children;
   const agent = services.at(-1);
   if (agent !== undefined) await agent.stop();
   await Promise.all(services.slice(0, -1).map((child) => child.stop()));
   await server?.stop();
   await removePointer(home);
-  await unlockDataDir(dataDir);
+  await directory.release();
 }

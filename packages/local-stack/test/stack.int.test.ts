@@ -1,16 +1,15 @@
 /**
- * The parts of a local stack: supervision of processes, the lock of the data directory, the server.
+ * The parts of a local stack: supervision of processes, the server.
  */
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isAlive } from "@bioxen/nats";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { SupervisedChild } from "../src/child.ts";
-import { findServerBinary, startLocalStack } from "../src/index.ts";
+import { findServerBinary } from "../src/index.ts";
 import { startServer } from "../src/server.ts";
-import { lockDataDir, noteServer, unlockDataDir } from "../src/stack-file.ts";
 
 let dir: string;
 beforeEach(async () => {
@@ -55,25 +54,9 @@ describe("a supervised process", () => {
     await expect.poll(() => child.state, { timeout: 10_000 }).toBe("failed");
     expect(child.restarts).toBe(0);
     expect(await child.tail()).toBe("no");
+    // It cannot become ready any more, so that a caller does not wait for the deadline.
+    expect(await child.whenReady(100_000)).toBe(false);
     await child.stop();
-  });
-});
-
-describe("a data directory", () => {
-  it("belongs to one running stack, and passes to the next when that one is killed", async () => {
-    await writeFile(join(dir, "stack.lock"), JSON.stringify({ pid: process.ppid, serverPid: 1 }));
-    await expect(lockDataDir(dir)).rejects.toMatchObject({ code: "CONFLICT" });
-    await expect(startLocalStack({ dataDir: dir, home: dir })).rejects.toThrow(`pid ${process.ppid}`);
-    // This pid is above the kernel's limit, so that no process has it.
-    await writeFile(join(dir, "stack.lock"), JSON.stringify({ pid: 2 ** 22 + 1, serverPid: 77 }));
-    expect(await lockDataDir(dir)).toEqual({ leftServerPid: 77 });
-    await Promise.all([noteServer(dir, 5), noteServer(dir, 5)]);
-    expect(JSON.parse(await readFile(join(dir, "stack.lock"), "utf8"))).toEqual({
-      pid: process.pid,
-      serverPid: 5,
-    });
-    await unlockDataDir(dir);
-    expect(await lockDataDir(dir)).toEqual({ leftServerPid: null });
   });
 });
 

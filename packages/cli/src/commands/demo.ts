@@ -11,11 +11,11 @@ import type { BiologicalType, VmSample, VmView } from "@bioxen/contracts";
 import { type LocalStack, startLocalStack } from "@bioxen/local-stack";
 import type { VerifierReport } from "@bioxen/log-verifier";
 import type { Command } from "commander";
+import { Interrupted, Interruption, interruptedStart } from "../interruption.ts";
 import { CommandEnd, EXIT_REFUSED, endOf } from "../outcome.ts";
 import { conclude, globalsOf, note, say, sayJson, sayOnStderr } from "../run.ts";
 import { Session } from "../session.ts";
 import { paint } from "../terminal.ts";
-import { untilInterrupted } from "../until.ts";
 import { ledgerWords } from "./chassis.ts";
 import { verifyLog } from "./events.ts";
 import { LiveTable } from "./live-table.ts";
@@ -59,59 +59,65 @@ export function addDemoCommand(program: Command): void {
       const temporary =
         options.data === undefined ? await mkdtemp(join(tmpdir(), "bioxen-demo-")) : undefined;
       let stack: LocalStack | undefined;
+      const interruption = Interruption.listen({ withLauncher: true });
       sayOnStderr(json);
       try {
         const onStarted = (started: LocalStack) => {
           stack = started;
         };
-        await tour(options.data ?? temporary ?? "", options.once === true, onStarted, (report) => {
-          if (json) sayJson({ ok: true, ...report });
+        await tour(options.data ?? temporary ?? "", {
+          once: options.once === true,
+          interruption,
+          onStarted,
+          onToured: (report) => {
+            if (json) sayJson({ ok: true, ...report });
+          },
         });
       } catch (thrown) {
-        conclude(endOf(thrown), json);
+        // Ctrl-C may end the tour at any step; only a stack that did not get up is a failure.
+        if (thrown instanceof Interrupted && stack !== undefined) note("stopping…");
+        else conclude(thrown instanceof Interrupted ? interruptedStart(thrown) : endOf(thrown), json);
       } finally {
         sayOnStderr(false);
         await stack?.stop();
+        interruption.end();
         if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
       }
     });
 }
 
-async function tour(
-  dataDir: string,
-  once: boolean,
-  onStarted: (stack: LocalStack) => void,
-  onToured: (report: TourReport) => void,
-): Promise<void> {
+interface TourOptions {
+  /** True: the tour ends without waiting for Ctrl-C. */
+  readonly once: boolean;
+  readonly interruption: Interruption;
+  readonly onStarted: (stack: LocalStack) => void;
+  readonly onToured: (report: TourReport) => void;
+}
+
+async function tour(dataDir: string, options: TourOptions): Promise<void> {
+  const { once, interruption, onStarted, onToured } = options;
   heading("A stack: nats-server and five services");
   const stack = await startLocalStack({
     dataDir,
     chassis: DEMO_CHASSIS,
     timeScale: DEMO_TIME_SCALE,
     onProgress: (line) => say(`  ${line}`),
+    signal: interruption.signal,
     // With --once the stack is private: the file that points to it is in the temporary directory, where no other
     // command finds it.
     ...(once ? { home: dataDir } : {}),
   });
   onStarted(stack);
-  const session = await Session.open({ server: stack.url });
-  // Ctrl-C ends the tour at any step.
-  const interrupted = untilInterrupted().then(() => "interrupted" as const);
+  const session = await interruption.during(Session.open({ server: stack.url }));
   try {
-    const toured = steps(session)
-      .then(onToured)
-      .then(() => "done" as const);
-    if ((await Promise.race([toured, interrupted])) === "interrupted") {
-      toured.catch(() => undefined);
-      return;
-    }
+    onToured(await interruption.during(steps(session)));
     if (once) return;
     heading("The stack runs until Ctrl-C. In another terminal:");
     say("  npx -y pnpm@10.34.9 -s bioxen vm ls");
     say("  npx -y pnpm@10.34.9 -s bioxen vm watch syn3a-1");
     say("  npx -y pnpm@10.34.9 -s bioxen vm exec syn3a-1 -e 'return cell.ribosomes()'");
     say("  npx -y pnpm@10.34.9 -s bioxen events tail --from 1");
-    await interrupted;
+    await interruption.requested;
     note("stopping…");
   } finally {
     await session.close();

@@ -5,10 +5,10 @@ import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { FakeOptions, FakeXapi } from "@bioxen/fake-xapi";
 import type { Command } from "commander";
+import { Interruption } from "../interruption.ts";
 import { CommandEnd, EXIT_REFUSED } from "../outcome.ts";
 import { given, integerOption } from "../parse.ts";
 import { conclude, globalsOf, note, say, sayJson } from "../run.ts";
-import { untilInterrupted } from "../until.ts";
 
 interface FakeXapiOptions {
   readonly port?: number;
@@ -92,9 +92,11 @@ async function serve(options: FakeXapiOptions, json: boolean): Promise<void> {
       say("Its guests accept SSH and have a few commands: bioxen vm exec ID -e 'hostname; uname'");
     }
   }
-  await untilInterrupted();
+  const interruption = Interruption.listen({ withLauncher: true });
+  await interruption.requested;
   note("stopping…");
   await fake.close();
+  interruption.end();
 }
 
 /**

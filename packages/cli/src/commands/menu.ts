@@ -3,13 +3,14 @@
  * start a local stack.
  */
 import { findLocalStack } from "@bioxen/nats";
+import { Interruption } from "../interruption.ts";
 import { MenuLeft, TerminalAsking } from "../menu/asking.ts";
 import { mainMenu } from "../menu/main-menu.ts";
 import { CommandEnd, endOf } from "../outcome.ts";
 import { conclude } from "../run.ts";
 import { type GlobalOptions, Session } from "../session.ts";
 import { resolveSettings } from "../settings.ts";
-import { startDetached } from "./stack.ts";
+import { startDetached } from "./up.ts";
 
 export async function openMenu(): Promise<void> {
   const asking = new TerminalAsking();
@@ -36,7 +37,10 @@ async function openSession(asking: TerminalAsking): Promise<Session | undefined>
   if (globals.server === undefined && (await findLocalStack()) === undefined) {
     const start = await asking.confirm("No BioXen is reachable. Start a local stack in the background?");
     if (start !== true) return undefined;
-    await asking.during("Starting NATS and five services", startDetached(["up"]));
+    const interruption = Interruption.listen({ withLauncher: true });
+    await asking
+      .during("Starting NATS and five services", startDetached(["up"], interruption))
+      .finally(() => interruption.end());
   }
   return Session.open(globals, { repeat: false }).catch((thrown: unknown) => {
     throw thrown instanceof CommandEnd ? thrown : endOf(thrown);

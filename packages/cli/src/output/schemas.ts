@@ -153,14 +153,19 @@ const FLEET = replyOf("monitorFleet").omit({ ok: true, samples: true });
 /** Output by command name, such as `vm create`. A test fails when a command is missing here. */
 export const OUTPUTS: Readonly<Record<string, Output>> = {
   up: shaped({ ...stack, pid: z.int().optional() }),
-  down: shaped({ changed: z.boolean() }),
-  status: shaped({
-    server: z.object({ url: z.string(), version: z.string() }),
-    durability: z.enum(["always", "relaxed", "unknown"]),
-    data: z.string().nullable(),
-    services: z.array(service),
-    metricsUrl: z.string().nullable(),
-  }),
+  /** `leftovers`: number of processes that a killed stack had left and that were ended. */
+  down: shaped({ changed: z.boolean(), leftovers: count }),
+  status: document(
+    z.object({
+      /** False when a service is away; the exit code is then 3. */
+      ok: z.boolean(),
+      server: z.object({ url: z.string(), version: z.string() }),
+      durability: z.enum(["always", "relaxed", "unknown"]),
+      data: z.string().nullable(),
+      services: z.array(service),
+      metricsUrl: z.string().nullable(),
+    }),
+  ),
   "fake-xapi": document(
     z.object({
       url: z.string(),

@@ -1,0 +1,182 @@
+/**
+ * `bioxen up`: starts a local stack, here or in the background.
+ *
+ * The stack ends with this command: on SIGINT, SIGTERM and SIGHUP, and when the launcher of the command has gone. With
+ * --detach it outlives the command, but only from the moment at which it is up.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { startLocalStack } from "@bioxen/local-stack";
+import { findLocalStack } from "@bioxen/nats";
+import type { Command } from "commander";
+import { Interrupted, Interruption, interruptedStart } from "../interruption.ts";
+import { CommandEnd, EXIT_REFUSED, EXIT_UNREACHABLE, endOf } from "../outcome.ts";
+import { conclude, globalsOf, note, say, sayJson } from "../run.ts";
+import { settingOptions } from "../settings.ts";
+import { type PoolOptions, poolOf, withPoolOptions } from "./up-pool.ts";
+
+/** Longest wait for a stack that starts in the background, ms: more than each of its own deadlines. */
+const DETACHED_DEADLINE_MS = 90_000;
+/**
+ * Environment variable of the process in the background. It makes the process report to the command that started it, and
+ * end with that command until it has reported that the stack is up.
+ */
+const DETACHED_VARIABLE = "BIOXEN_UP_DETACHED";
+const UP_SETTINGS = ["up.chassis", "up.data", "up.port", "up.timeScale", "up.durability"] as const;
+
+interface UpOptions extends PoolOptions {
+  readonly chassis: string;
+  readonly data?: string;
+  readonly port?: number;
+  readonly timeScale: number;
+  readonly durability: "always" | "relaxed";
+  readonly detach?: boolean;
+}
+
+/** A stack that is up, as the process in the background reports it. */
+export interface StackUp {
+  readonly url: string;
+  readonly dataDir: string;
+  readonly durability: "always" | "relaxed";
+  readonly pid: number;
+}
+
+/** The report of the process in the background: the stack is up, or how its command has ended. */
+type Report =
+  | ({ readonly kind: "up" } & StackUp)
+  | { readonly kind: "failed"; readonly exitCode: number; readonly message: string; readonly error: unknown };
+
+export function addUpCommand(program: Command): void {
+  const up = program.command("up");
+  for (const option of settingOptions(...UP_SETTINGS)) up.addOption(option);
+  withPoolOptions(up)
+    .description("start a local stack: NATS, all services and one agent")
+    .option("--detach", "run it in the background; returns when it is up")
+    .action(async (options: UpOptions, command: Command) => {
+      const json = globalsOf(command).json === true;
+      const background = isInBackground();
+      const interruption = Interruption.listen({ withLauncher: !background });
+      try {
+        await (options.detach === true
+          ? upDetached(options, json, interruption)
+          : upHere(options, json, interruption));
+      } catch (thrown) {
+        const end = thrown instanceof Interrupted ? interruptedStart(thrown) : endOf(thrown);
+        const { exitCode, message, error } = end;
+        if (background) await report({ kind: "failed", exitCode, message, error });
+        conclude(end, json);
+      } finally {
+        interruption.end();
+      }
+    });
+}
+
+function isInBackground(): boolean {
+  return process.env[DETACHED_VARIABLE] !== undefined && process.send !== undefined;
+}
+
+async function upHere(options: UpOptions, json: boolean, interruption: Interruption): Promise<void> {
+  const background = isInBackground();
+  const onDisconnect = () => interruption.request("the command that started it has ended");
+  if (background) process.once("disconnect", onDisconnect);
+  const running = await findLocalStack();
+  if (running !== undefined) note(`another local stack is running (pid ${running.pid}, ${running.dataDir})`);
+  const stack = await startLocalStack({
+    xcpng: await interruption.during(poolOf(options)),
+    dataDir: options.data,
+    port: options.port,
+    chassis: options.chassis,
+    timeScale: options.timeScale,
+    durability: options.durability,
+    onProgress: note,
+    signal: interruption.signal,
+  });
+  const { url, dataDir, durability } = stack;
+  if (background) {
+    process.off("disconnect", onDisconnect);
+    await report({ kind: "up", url, dataDir, durability, pid: process.pid });
+  } else if (json) sayJson({ ok: true, url, data: dataDir, durability });
+  else {
+    say(`BioXen is up on ${url}, ${options.timeScale} simulated minutes per second. Next:`);
+    say("  bioxen vm create c1 --type syn3a --start");
+    say("  bioxen vm show c1");
+    say("Ctrl-C stops it; the data directory keeps all state.");
+  }
+  await interruption.requested;
+  note("stopping…");
+  await stack.stop();
+}
+
+/** Starts a stack in a background process, by the same command without `--detach`, and prints where it runs. */
+async function upDetached(options: UpOptions, json: boolean, interruption: Interruption): Promise<void> {
+  const before = await findLocalStack();
+  if (before !== undefined) {
+    throw new CommandEnd(
+      EXIT_REFUSED,
+      `a local stack is running already (pid ${before.pid}): stop it with \`bioxen down\``,
+    );
+  }
+  await interruption.during(poolOf(options));
+  const args = process.argv.slice(2).filter((arg) => arg !== "--detach");
+  const { url, dataDir: data, durability, pid } = await startDetached(args, interruption);
+  if (json) sayJson({ ok: true, url, data, durability, pid });
+  else say(`BioXen is up on ${url} (pid ${pid}); \`bioxen down\` stops it`);
+}
+
+/**
+ * Runs `bioxen` with `args`, the arguments of an `up` command, in the background. Resolves when the stack is up. When the
+ * interruption comes first, ends the process in the background, waits for its end, and rejects.
+ */
+export async function startDetached(args: readonly string[], interruption: Interruption): Promise<StackUp> {
+  const main = fileURLToPath(new URL("../main.ts", import.meta.url));
+  const child = spawn(process.execPath, [main, ...args], {
+    detached: true,
+    stdio: ["ignore", "ignore", "ignore", "ipc"],
+    env: { ...process.env, [DETACHED_VARIABLE]: "1" },
+  });
+  const exited = new Promise<void>((resolve) => {
+    child.once("exit", () => resolve());
+    child.once("error", () => resolve());
+  });
+  try {
+    const reported = await interruption.during(reportOf(child, exited));
+    if (reported?.kind === "up") return reported;
+    const { exitCode = EXIT_UNREACHABLE, message = "", error } = reported ?? {};
+    if (message !== "") throw new CommandEnd(exitCode, message, error as CommandEnd["error"]);
+    throw new CommandEnd(
+      EXIT_UNREACHABLE,
+      "the stack did not start: run `bioxen up` without --detach to see why",
+    );
+  } catch (thrown) {
+    child.kill("SIGTERM");
+    await exited;
+    throw thrown;
+  } finally {
+    if (child.connected) child.disconnect();
+    child.unref();
+  }
+}
+
+/** Returns the report of the process in the background; undefined when it ends, or takes too long, without one. */
+async function reportOf(child: ChildProcess, exited: Promise<void>): Promise<Report | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const reported = new Promise<Report>((resolve) =>
+    child.once("message", (message) => resolve(message as Report)),
+  );
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), DETACHED_DEADLINE_MS);
+  });
+  try {
+    return await Promise.race([reported, exited.then(() => undefined), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Sends the report to the command that started this process; a command that has gone does not get it. */
+function report(message: Report): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.send === undefined || !process.connected) return resolve();
+    process.send(message, undefined, undefined, () => resolve());
+  });
+}

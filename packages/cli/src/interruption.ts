@@ -1,0 +1,99 @@
+/**
+ * The request to end a command that owns processes: `up`, `demo`, `fake-xapi`.
+ *
+ * It comes from a signal, from the loss of the launcher, or when the reader of stdout has gone. It can come at any moment
+ * and several times: Ctrl-C on a terminal reaches every process of `npx … pnpm … bioxen up`, and each of them passes it
+ * on. The first request counts. From then on the command ends its processes, and no further signal can end it before.
+ */
+import { watchLaunchers } from "@bioxen/local-stack";
+import { CommandEnd, EXIT_DONE, EXIT_REFUSED } from "./outcome.ts";
+
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+/** Set by the shell to the program of the command line: with `nohup`, the end of the terminal must not end the command. */
+const LAST_COMMAND_VARIABLE = "_";
+
+/** The reason of the abort signal of an {@link Interruption}. */
+export class Interrupted extends Error {
+  constructor(cause: string) {
+    super(`interrupted: ${cause}`);
+    this.name = "Interrupted";
+  }
+}
+
+/** Returns the end of a command whose stack was interrupted before it was up. */
+export function interruptedStart({ message: why }: Interrupted): CommandEnd {
+  const message = `${why}: the stack was not up yet, and its processes have ended`;
+  return new CommandEnd(EXIT_REFUSED, message, { code: "UNAVAILABLE", message, retryable: true });
+}
+
+export interface InterruptionOptions {
+  /** True when the command belongs to its launcher and must not outlive it. */
+  readonly withLauncher: boolean;
+}
+
+let current: Interruption | undefined;
+
+export class Interruption {
+  readonly #abort = new AbortController();
+  readonly #onSignal = (signal: NodeJS.Signals) => {
+    // Node resets the signals that `nohup` has told the kernel to ignore.
+    if (signal === "SIGHUP" && process.env[LAST_COMMAND_VARIABLE]?.endsWith("/nohup") === true) return;
+    this.request(signal);
+  };
+  readonly #onStderrError = () => undefined;
+  readonly #endWatch: () => void;
+  /** Resolves at the first request. */
+  readonly requested: Promise<void>;
+
+  private constructor({ withLauncher }: InterruptionOptions) {
+    this.requested = new Promise((resolve) => {
+      this.signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+    for (const signal of SIGNALS) process.on(signal, this.#onSignal);
+    // Without a listener, a diagnostic that is written to a closed terminal would end the process.
+    process.stderr.on("error", this.#onStderrError);
+    this.#endWatch = withLauncher
+      ? watchLaunchers(() => this.request("the program that launched this command has ended"))
+      : () => undefined;
+  }
+
+  /** Takes over all requests to end this process, until {@link end}. */
+  static listen(options: InterruptionOptions): Interruption {
+    current = new Interruption(options);
+    return current;
+  }
+
+  /** Aborted with an {@link Interrupted} at the first request. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** Waits for `work`, but only until the first request; then rejects with {@link Interrupted}. */
+  async during<T>(work: Promise<T>): Promise<T> {
+    const interrupted = this.requested.then((): never => {
+      throw this.signal.reason;
+    });
+    return Promise.race([work, interrupted]);
+  }
+
+  request(cause: string): void {
+    if (!this.signal.aborted) this.#abort.abort(new Interrupted(cause));
+  }
+
+  /** Gives the signals back: from now on they end the process at once. */
+  end(): void {
+    this.#endWatch();
+    for (const signal of SIGNALS) process.off(signal, this.#onSignal);
+    process.stderr.off("error", this.#onStderrError);
+    if (current === this) current = undefined;
+  }
+}
+
+/**
+ * Handles a closed stdout: a reader such as `head` closes the pipe early, which is not a failure. A command that owns
+ * processes ends them first.
+ */
+export function onStdoutClosed(): void {
+  if (current === undefined) process.exit(EXIT_DONE);
+  current.request("the reader of the output has gone");
+}

@@ -1,0 +1,46 @@
+/**
+ * Ends the nats-server when the stack that started it is killed.
+ *
+ * The services notice the loss of the stack by their channel to it; the server has none. A small shell therefore waits
+ * for the end of a pipe whose other end this process holds. The kernel closes the pipe when this process ends, however it
+ * ends. Without a POSIX shell there is no guard: `bioxen down` or the next `bioxen up` then ends the server.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+
+/**
+ * The script of the guard; its argument is the process id of the server. It first gives the services time to drain, which
+ * needs the server. SIGKILL comes 6 s after SIGTERM. The loop has an end, because a zombie can stay for ever.
+ */
+const SCRIPT = `
+read -r _
+sleep 5
+kill -TERM "$1" 2>/dev/null || exit 0
+tries=0
+while [ "$tries" -lt 80 ] && kill -0 "$1" 2>/dev/null; do
+  tries=$((tries + 1))
+  [ "$tries" -eq 60 ] && kill -KILL "$1" 2>/dev/null
+  sleep 0.1
+done
+`;
+
+export class ServerGuard {
+  readonly #shell: ChildProcess;
+
+  /** Guards the process `pid` until {@link release}. */
+  constructor(pid: number) {
+    this.#shell = spawn("/bin/sh", ["-c", SCRIPT, "bioxen-server-guard", String(pid)], {
+      stdio: ["pipe", "ignore", "ignore"],
+      // A process group of its own: Ctrl-C on the terminal must not end the guard before the server.
+      detached: true,
+    });
+    this.#shell.on("error", () => undefined);
+    this.#shell.stdin?.on("error", () => undefined);
+    this.#shell.unref();
+    (this.#shell.stdin as { unref?: () => void } | null)?.unref?.();
+  }
+
+  /** Ends the guard, once the server has ended. */
+  release(): void {
+    this.#shell.kill("SIGKILL");
+  }
+}
