@@ -12,7 +12,16 @@
  * epoch ms at the beginning of the term, so that a lost store does not bring old tokens back.
  */
 import { messageOf } from "./fault.ts";
-import type { Clock, IdSource, Lease, LeaseListener, Leases, Logger, Timers } from "./ports.ts";
+import type {
+  Clock,
+  ContendOptions,
+  IdSource,
+  Lease,
+  LeaseListener,
+  Leases,
+  Logger,
+  Timers,
+} from "./ports.ts";
 
 /**
  * The stored record of one lease. `holder` is null when the lease was given back: any contender may then take it at
@@ -64,6 +73,11 @@ export interface StoredLeasesOptions {
   /** A monotonic clock, ms; its zero has no meaning. */
   readonly monotonicMs: () => number;
   readonly logger: Logger;
+  /**
+   * Returns true only if the process of this holder has certainly ended: its lease is then taken without a wait. By
+   * default no process counts as ended.
+   */
+  readonly hasEnded?: (holder: string) => boolean;
 }
 
 export class StoredLeases implements Leases {
@@ -73,8 +87,8 @@ export class StoredLeases implements Leases {
     this.#options = options;
   }
 
-  contend(name: string, listener: LeaseListener): Lease {
-    return new Contender(name, listener, this.#options);
+  contend(name: string, listener: LeaseListener, { ttlMs = LEASE_TTL_MS }: ContendOptions = {}): Lease {
+    return new Contender(name, listener, this.#options, ttlMs);
   }
 }
 
@@ -88,12 +102,17 @@ class Contender implements Lease {
   readonly #name: string;
   readonly #listener: LeaseListener;
   readonly #options: StoredLeasesOptions;
+  readonly #ttlMs: number;
   /** Unique to this contender: a process that dies and restarts is another contender. */
   readonly #id: string;
   #term: Term | undefined;
   /** The revision of another holder's record, and the instant at which it was first read, monotonic ms. */
   #watched: { readonly revision: number; readonly sinceMs: number } | undefined;
   #hasSeenRecord = false;
+  #hasHeld = false;
+  #isSuperseded = false;
+  /** The other holder of which the listener has heard last. */
+  #toldOf: string | undefined;
   /** The token of the next term must be greater than this number. */
   #floor = 0;
   #working: Promise<void> = Promise.resolve();
@@ -101,10 +120,11 @@ class Contender implements Lease {
   #expiry: { cancel(): void } | undefined;
   #ended = false;
 
-  constructor(name: string, listener: LeaseListener, options: StoredLeasesOptions) {
+  constructor(name: string, listener: LeaseListener, options: StoredLeasesOptions, ttlMs: number) {
     this.#name = name;
     this.#listener = listener;
     this.#options = options;
+    this.#ttlMs = ttlMs;
     this.#id = options.ids.next();
     this.#workAfter(0);
   }
@@ -170,6 +190,12 @@ class Contender implements Lease {
       await this.#renew(term);
       return;
     }
+    if (found === undefined && this.token() !== undefined) {
+      // The store was lost. Contenders that knew the record wait for a whole TTL, so its valid holder comes first.
+      this.#lose("its record was lost");
+      await this.#take(undefined);
+      return;
+    }
     this.#lose("another contender took it");
   }
 
@@ -180,7 +206,8 @@ class Contender implements Lease {
     const isFree =
       found === undefined ? !this.#hasSeenRecord : found.holder === null || found.holder === this.#id;
     this.#hasSeenRecord ||= found !== undefined;
-    if (isFree) {
+    this.#tell(found);
+    if (isFree || this.#hasEnded(found)) {
       await this.#take(found);
       return;
     }
@@ -188,12 +215,31 @@ class Contender implements Lease {
     const revision = found?.revision ?? 0;
     if (this.#watched?.revision !== revision) {
       this.#watched = { revision, sinceMs: nowMs };
-    } else if (nowMs - this.#watched.sinceMs >= LEASE_TTL_MS) {
+    } else if (nowMs - this.#watched.sinceMs >= this.#ttlMs) {
       await this.#take(found);
     }
   }
 
+  /** Tells the listener of another holder, and of one that came after a term of this contender. */
+  #tell(found: StoredLease | undefined): void {
+    if (found === undefined || found.holder === this.#id || this.#ended) return;
+    const { holder } = found;
+    if (this.#hasHeld && !this.#isSuperseded) {
+      this.#isSuperseded = true;
+      this.#listener.onSuperseded?.(holder);
+    }
+    if (holder === null || holder === this.#toldOf) return;
+    this.#toldOf = holder;
+    this.#listener.onOther?.(holder);
+  }
+
+  #hasEnded(found: StoredLease | undefined): boolean {
+    const holder = found?.holder ?? null;
+    return holder !== null && this.#options.hasEnded?.(holder) === true;
+  }
+
   async #take(found: StoredLease | undefined): Promise<void> {
+    if (this.#ended) return;
     const before = Math.max(found?.token ?? 0, this.#floor);
     const token = Math.max(before + 1, this.#options.clock.nowMs());
     const sentAtMs = this.#options.monotonicMs();
@@ -206,6 +252,8 @@ class Contender implements Lease {
     this.#floor = token;
     const term = { token, revision, validUntilMs: 0 };
     this.#term = term;
+    this.#hasHeld = true;
+    this.#toldOf = undefined;
     this.#validFrom(term, sentAtMs);
     if (this.token() === undefined || this.#ended) return;
     this.#options.logger.info({ lease: this.#name, token }, `acquired the lease ${this.#name}`);
@@ -213,7 +261,7 @@ class Contender implements Lease {
   }
 
   #validFrom(term: Term, sentAtMs: number): void {
-    term.validUntilMs = sentAtMs + LEASE_TTL_MS - LEASE_MARGIN_MS;
+    term.validUntilMs = sentAtMs + this.#ttlMs - LEASE_MARGIN_MS;
     this.#expiry?.cancel();
     const leftMs = term.validUntilMs - this.#options.monotonicMs();
     this.#expiry = this.#options.timers.after(Math.max(0, leftMs), () => {

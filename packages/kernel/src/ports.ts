@@ -128,6 +128,21 @@ export interface LeaseListener {
    * back.
    */
   readonly onLost: () => void;
+  /** Called once per other holder, while this instance waits for the lease; `holder` is the id in the record. */
+  readonly onOther?: (holder: string) => void;
+  /**
+   * Called once, when an instance that has held the lease learns that another one has held it since: what it began
+   * under its own term may have been done again.
+   */
+  readonly onSuperseded?: (holder: string | null) => void;
+}
+
+export interface ContendOptions {
+  /**
+   * Time after which a silent holder is replaced, ms; default `LEASE_TTL_MS`. It must be the same for all contenders
+   * for one lease, because the holder stops just before it.
+   */
+  readonly ttlMs?: number;
 }
 
 /** The candidacy of one contender for one lease. */
@@ -149,7 +164,7 @@ export interface Lease {
 
 /** At most one contender of all processes holds the lease of a name; a silent holder is replaced within seconds. */
 export interface Leases {
-  contend(name: string, listener: LeaseListener): Lease;
+  contend(name: string, listener: LeaseListener, options?: ContendOptions): Lease;
 }
 
 export interface SpanOptions {

@@ -40,6 +40,7 @@ import {
 import { openHttp } from "./http.ts";
 import { ProcessMetrics } from "./metrics.ts";
 import { EndRequested, ProcessEnd } from "./process-end.ts";
+import { hasEnded, processIds } from "./process-identity.ts";
 import { createLogger, namedIds, randomIds, systemClock, systemTimers } from "./real-world.ts";
 import { withEveryKind } from "./snapshot-sinks.ts";
 import { openSnapshots, type Snapshots } from "./snapshots.ts";
@@ -191,7 +192,8 @@ async function connectPorts(name: ServiceName, config: HostConfig, logger: Logge
   const outcomes = await openOutcomes(bus, replicas);
   const world = { clock: systemClock, ids: randomIds, timers: systemTimers, logger };
   const store = new KvLeaseStore(bus, replicas);
-  const leases = new StoredLeases({ ...world, ids: namedIds, store, monotonicMs: () => performance.now() });
+  const monotonicMs = () => performance.now();
+  const leases = new StoredLeases({ ...world, ids: processIds(), store, monotonicMs, hasEnded });
   const blobs = await openBlobs(bus);
   const ports = tracedPorts({ ...world, log, bus, leases, blobs, tracer: openTelemetryTracer() });
   return { bus, ports, outcomes };

@@ -48,34 +48,50 @@ class Rival {
    * lost.
    */
   readonly changes: (number | "lost")[] = [];
+  /** The other holders of which this contender has learnt, in order; `superseded by` marks those after its own term. */
+  readonly others: string[] = [];
   readonly lease: Lease;
 
-  constructor(name: string, under: LeasesUnderTest, ids: ReturnType<typeof idsInOrder>) {
+  constructor(
+    name: string,
+    under: LeasesUnderTest,
+    ids: ReturnType<typeof idsInOrder>,
+    { ttlMs, hasEnded }: RivalOptions,
+  ) {
     this.path = new LeaseStorePath(under.store);
     const { clock, timers, monotonicMs } = under;
-    const leases = new StoredLeases({ store: this.path, clock, timers, monotonicMs, ids, logger: SILENT });
-    this.lease = leases.contend(name, {
-      onHeld: (token) => void this.changes.push(token),
+    const world = { store: this.path, clock, timers, monotonicMs, ids, logger: SILENT };
+    const leases = new StoredLeases({ ...world, ...(hasEnded && { hasEnded }) });
+    const listener = {
+      onHeld: (token: number) => void this.changes.push(token),
       onLost: () => void this.changes.push("lost"),
-    });
+      onOther: (holder: string) => void this.others.push(holder),
+      onSuperseded: (holder: string | null) => void this.others.push(`superseded by ${holder}`),
+    };
+    this.lease = leases.contend(name, listener, ttlMs === undefined ? {} : { ttlMs });
   }
+}
+
+interface RivalOptions {
+  readonly ttlMs?: number;
+  readonly hasEnded?: (holder: string) => boolean;
 }
 
 /** The contenders for one lease. Each poll checks that at most one of them holds it. */
 class Contest {
   readonly rivals: Rival[] = [];
-  readonly #name: string;
+  readonly name: string;
   readonly #under: LeasesUnderTest;
   readonly #ids: ReturnType<typeof idsInOrder>;
 
   constructor(name: string, under: LeasesUnderTest) {
-    this.#name = name;
+    this.name = name;
     this.#under = under;
     this.#ids = idsInOrder(`${name}-rival`);
   }
 
-  join(): Rival {
-    const rival = new Rival(this.#name, this.#under, this.#ids);
+  join(options: RivalOptions = {}): Rival {
+    const rival = new Rival(this.name, this.#under, this.#ids, options);
     this.rivals.push(rival);
     return rival;
   }
@@ -86,7 +102,7 @@ class Contest {
    */
   holder(withinMs: number, wanted: (rival: Rival) => boolean = () => true) {
     return this.#under.until(
-      `${this.#name} is held`,
+      `${this.name} is held`,
       () => {
         const holders = this.rivals.filter((rival) => rival.lease.token() !== undefined);
         expect(holders.length, "two contenders hold the lease at once").toBeLessThan(2);
@@ -165,6 +181,8 @@ export function leasesContract(name: string, open: () => Promise<LeasesUnderTest
     it("ends a holder that is cut off before the next one starts, and does not return the lease to it", async () => {
       begin(2);
       const first = await contest.holder(SOON_MS);
+      const holder = async () => (await under.store.read(contest.name))?.holder;
+      const firstId = await holder();
       first.rival.path.setCut(true);
       const second = await contest.holder(TAKEOVER_MS, (rival) => rival !== first.rival);
       expect(second.token).toBeGreaterThan(first.token);
@@ -173,6 +191,12 @@ export function leasesContract(name: string, open: () => Promise<LeasesUnderTest
       await contest.holder(2 * LEASE_TTL_MS, () => under.monotonicMs() - sinceMs > LEASE_TTL_MS);
       expect(first.rival.changes).toEqual([first.token, "lost"]);
       expect(second.rival.changes).toEqual([second.token]);
+      const secondId = await holder();
+      expect(first.rival.others, "the first learns that another came after it").toEqual([
+        `superseded by ${secondId}`,
+        secondId,
+      ]);
+      expect(second.rival.others, "the second knew the first").toEqual([firstId]);
     });
 
     it("survives a renewal whose acknowledgement is lost", async () => {
@@ -198,6 +222,36 @@ export function leasesContract(name: string, open: () => Promise<LeasesUnderTest
       expect(rival?.lease.token()).toBeUndefined();
       expect((await contest.holder(SOON_MS + 1_000)).token).toBe(newer + 1);
       expect(rival?.changes).toEqual([first.token, "lost", newer + 1]);
+    });
+
+    it("is not superseded by a term of its own that a cut has ended", async () => {
+      begin(0);
+      const ttlMs = LEASE_TTL_MS / 2;
+      const rival = contest.join({ ttlMs });
+      const first = await contest.holder(SOON_MS);
+      rival.path.setCut(true);
+      await under.until("the lease is lost", () => rival.changes[1], ttlMs + SOON_MS);
+      rival.path.setCut(false);
+      const second = await contest.holder(SOON_MS, (one) => one.lease.token() !== first.token);
+      expect(second.token).toBeGreaterThan(first.token);
+      expect(rival.others).toEqual([]);
+    });
+
+    it("takes the lease of a process that has ended at once, and that of a silent one after the given TTL", async () => {
+      begin(0);
+      await under.store.write(contest.name, { holder: "silent", token: 5 }, 0);
+      const ttlMs = LEASE_TTL_MS / 2;
+      const patient = contest.join({ ttlMs });
+      await under.until("the holder is known", () => patient.others[0], SOON_MS);
+      const sinceMs = under.monotonicMs();
+      const { token } = await contest.holder(ttlMs + SOON_MS);
+      expect(under.monotonicMs() - sinceMs).toBeGreaterThan(ttlMs - LEASE_LOOK_MS);
+      await patient.lease.release();
+      const revision = (await under.store.read(contest.name))?.revision ?? 0;
+      await under.store.write(contest.name, { holder: "ended", token }, revision);
+      const observant = contest.join({ hasEnded: (holder) => holder === "ended" });
+      expect((await contest.holder(SOON_MS)).token).toBeGreaterThan(token);
+      expect(observant.others).toEqual(["ended"]);
     });
 
     it("issues greater tokens even after the store is lost", async () => {

@@ -1,0 +1,85 @@
+/**
+ * Ids that name a process, and a check whether the process of such an id has certainly ended.
+ *
+ * An id has the form `host/pid/life/id`. `life` names one life of a process: the boot of the kernel, the PID namespace
+ * and the start time of the process. A process of the same boot and namespace sees the other one in its process table.
+ * If it does not, or sees another start time, the other process has ended, and its lease can be taken without a wait.
+ * Every doubt counts as alive: another host, another container, or a system without these facts. A host name alone
+ * proves nothing, because two machines can have the same one.
+ */
+import { readFileSync, readlinkSync } from "node:fs";
+import { hostname } from "node:os";
+import type { IdSource } from "@bioxen/kernel";
+import { randomIds } from "./real-world.ts";
+
+/** `life` of a process whose facts are unknown. */
+const UNKNOWN = "unknown";
+/** Position of the state in `/proc/PID/stat`, after the name in parentheses (proc(5)). */
+const STATE_FIELD = 0;
+/** Position of the start time in `/proc/PID/stat`, after the name in parentheses: ticks since the boot (proc(5)). */
+const START_FIELD = 19;
+/** States of a process that has ended and is still in the table (proc(5)): zombie, dead. */
+const ENDED_STATES: readonly string[] = ["Z", "X"];
+
+/** What a process table says about processes. */
+export interface ProcessTable {
+  /** The boot of the kernel and the PID namespace, without a slash or a colon; undefined when they are unknown. */
+  readonly space: string | undefined;
+  /** Returns false only if no process has this id. */
+  exists(pid: number): boolean;
+  /** Returns state and start time of a process of this user; undefined when they cannot be read. */
+  look(pid: number): { readonly state: string; readonly startedAt: string } | undefined;
+}
+
+export const systemProcesses: ProcessTable = {
+  space: spaceOf(),
+  exists(pid) {
+    try {
+      process.kill(pid, 0);
+      return true;
+    } catch (thrown) {
+      // EPERM: the process exists and belongs to another user.
+      return (thrown as NodeJS.ErrnoException).code !== "ESRCH";
+    }
+  },
+  look(pid) {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      const [state, startedAt] = [fields[STATE_FIELD], fields[START_FIELD]];
+      return state === undefined || startedAt === undefined ? undefined : { state, startedAt };
+    } catch {
+      return undefined;
+    }
+  },
+};
+
+function spaceOf(): string | undefined {
+  try {
+    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+    const namespace = /\d+/.exec(readlinkSync("/proc/self/ns/pid"))?.[0];
+    return namespace === undefined ? undefined : `${boot}.${namespace}`;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Ids of the form `host/pid/life/id` of this process. */
+export function processIds(table: ProcessTable = systemProcesses): IdSource {
+  const startedAt = table.look(process.pid)?.startedAt;
+  const life = table.space === undefined || startedAt === undefined ? UNKNOWN : `${table.space}:${startedAt}`;
+  return { next: () => `${hostname()}/${process.pid}/${life}/${randomIds.next()}` };
+}
+
+/**
+ * Returns true only if the process of an id of {@link processIds} has certainly ended. Returns false for any other id.
+ */
+export function hasEnded(id: string, table: ProcessTable = systemProcesses): boolean {
+  const [, pidText = "", life = ""] = id.split("/");
+  const [space = "", startedAt = ""] = life.split(":");
+  const pid = Number(pidText);
+  if (table.space === undefined || space !== table.space || !Number.isInteger(pid) || pid < 1) return false;
+  if (!table.exists(pid)) return true;
+  const seen = table.look(pid);
+  return seen !== undefined && (seen.startedAt !== startedAt || ENDED_STATES.includes(seen.state));
+}
