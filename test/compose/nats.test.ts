@@ -39,6 +39,7 @@ if (whyNot === undefined) {
     const bus = await connectBus({ servers: url, name: "compose-contract" });
     return {
       log: await openEventLog(bus, 1),
+      maxPayloadBytes: bus.maxPayloadBytes,
       putBytes: (subject, bytes) => bus.connection.request(subject, bytes, { timeout: 2_000 }),
       close: async () => {
         await bus.close();

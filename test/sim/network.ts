@@ -90,10 +90,11 @@ export class SimLog {
     streamSubject: string,
     afterSeq: number,
     untilSeq = Number.POSITIVE_INFINITY,
+    limit = Number.POSITIVE_INFINITY,
   ): Promise<readonly StoredEvent[]> {
     await this.#universe.delay(this.delayMs());
     const isAsked = (e: StoredEvent) => e.streamSubject === streamSubject && e.seq > afterSeq;
-    return this.events.filter((e) => isAsked(e) && e.seq <= untilSeq);
+    return this.events.filter((e) => isAsked(e) && e.seq <= untilSeq).slice(0, limit);
   }
 
   follow(
@@ -230,7 +231,8 @@ export class SimBus {
           this.#onBug(thrown);
           return never();
         }
-        return { ok: false, rejection: { code: "UNAVAILABLE", message: thrown.message, retryable: true } };
+        const code = thrown.code === "TOO_LARGE" ? thrown.code : "UNAVAILABLE";
+        return { ok: false, rejection: { code, message: thrown.message, retryable: thrown.retryable } };
       }
     };
     if (!causation.deduplicate) return carriedOut();

@@ -146,7 +146,8 @@ function logOf({ cluster: { log }, presence, isAlive, onKill }: Life, door: Door
   const { alive, reach, send } = door;
   return {
     append: (subject, envelope, expected) => send(() => log.append(subject, envelope, expected)),
-    read: (subject, afterSeq, untilSeq) => alive(reach(() => log.read(subject, afterSeq, untilSeq))),
+    read: (subject, afterSeq, untilSeq, limit) =>
+      alive(reach(() => log.read(subject, afterSeq, untilSeq, limit))),
     lastSeq: () => alive(reach(async () => log.events.length)),
     follow: async ({ fromSeq, onEvent, onCaughtUp, onStop }) => {
       const end = log.events.length;

@@ -1,9 +1,11 @@
 /**
  * Typed calls from one service to another: the request and the reply have the types of the endpoint.
  */
-import { type Caller, type CallOptions, Fault, type ReplyError } from "@bioxen/kernel";
+import { type Caller, type CallOptions, Fault, type Reply, type ReplyError } from "@bioxen/kernel";
 import { z } from "zod";
 import type { Endpoint } from "./endpoints/endpoint.ts";
+import { merged, type PageRequest } from "./pages.ts";
+import { QUERY_PREFIX } from "./subjects.ts";
 
 /** The reply of an endpoint: its result, or its refusal as a value. */
 export type ReplyFrom<E extends Endpoint> =
@@ -11,8 +13,17 @@ export type ReplyFrom<E extends Endpoint> =
   | { readonly ok: false; readonly error: ReplyError };
 
 /**
+ * Number of tries for one page that another instance keeps. A queue group chooses the instance at random: of three
+ * instances, this many tries miss the right one in less than one of 600 cases.
+ */
+const MAX_TRIES_OF_PAGE = 16;
+
+/**
  * Sends one request to `endpoint` and returns the reply. A refusal is returned as a reply, not thrown. Throws `Fault`
  * UNAVAILABLE or TIMEOUT as `Caller.call` does, and INTERNAL for a reply that lacks a field of the endpoint's result.
+ *
+ * A query for a listing without `limit` and `cursor` returns the whole listing: the pages are requested one after the
+ * other, each with the deadline of `options`, and merged. The `cursor` of the reply is then null.
  */
 export async function callEndpoint<E extends Endpoint>(
   caller: Pick<Caller, "call">,
@@ -20,7 +31,17 @@ export async function callEndpoint<E extends Endpoint>(
   request: z.input<E["request"]>,
   options: CallOptions,
 ): Promise<ReplyFrom<E>> {
-  const reply = await caller.call(endpoint.subject, request, options);
+  const { subject, pages } = endpoint;
+  const isQuery = subject.startsWith(QUERY_PREFIX);
+  const { messageId: _, ...withoutId } = options;
+  const first = await caller.call(subject, request, isQuery ? withoutId : options);
+  const { limit, cursor } = request as PageRequest;
+  const isWhole = isQuery && pages !== undefined && limit === undefined && cursor === undefined;
+  const reply = isWhole
+    ? await followed(first, endpoint, (next) =>
+        caller.call(subject, { ...(request as object), cursor: next }, withoutId),
+      )
+    : first;
   const absent = reply.ok ? requiredFields(endpoint.result).filter((name) => reply[name] === undefined) : [];
   if (absent.length > 0) {
     const message = `the reply on ${endpoint.subject} has no ${absent.join(", ")}: another program than BioXen, or another version of it, answers there`;
@@ -29,6 +50,32 @@ export async function callEndpoint<E extends Endpoint>(
   // The cast is safe, because `serve` checks the handler's result against the endpoint at compile time. `Reply` is the
   // common type of all replies and does not have the fields of this endpoint.
   return reply as unknown as ReplyFrom<E>;
+}
+
+/** Returns the whole listing that begins with the page `first`; or the refusal of a page. */
+async function followed(
+  first: Reply,
+  { subject, pages = {} }: Endpoint,
+  pageAt: (cursor: string) => Promise<Reply>,
+): Promise<Reply> {
+  let whole = first;
+  for (let tries = 1; whole.ok && typeof whole["cursor"] === "string"; ) {
+    const cursor = whole["cursor"];
+    const next = await pageAt(cursor);
+    if (!next.ok) {
+      if (next.error.details?.["cursor"] !== "gone" || tries >= MAX_TRIES_OF_PAGE) return next;
+      tries += 1;
+      continue;
+    }
+    tries = 1;
+    if (next["cursor"] === cursor) {
+      throw new Fault("INTERNAL", `the listing of ${subject} does not go on after ${cursor}`, {
+        retryable: false,
+      });
+    }
+    whole = merged(whole, next, pages) as Reply;
+  }
+  return whole;
 }
 
 const requiredFieldsOf = new WeakMap<z.ZodType, readonly string[]>();

@@ -5,14 +5,16 @@ import type { Causation, EventLog, Rejection } from "@bioxen/kernel";
 import type { z } from "zod";
 import type { Endpoint } from "./endpoints/endpoint.ts";
 import { refuse } from "./errors.ts";
+import { contentLimitOf, DEFAULT_MAX_PAYLOAD_BYTES } from "./sizes.ts";
 
 /**
  * Handles one request. A handler returns its refusals as values. It throws only for a fault of the environment
- * (`Fault`) or a bug.
+ * (`Fault`) or a bug. `maxBytes` is the size of the largest reply, bytes: a list ends its page within it.
  */
 export type Handler<Request, Result = Readonly<Record<string, unknown>>> = (
   request: Request,
   causation: Causation,
+  maxBytes: number,
 ) => Promise<Handled<Result>> | Handled<Result>;
 
 /** The value that a handler returns: a result or a refusal. */
@@ -25,7 +27,12 @@ export type HandlerResult = Handled<Readonly<Record<string, unknown>>>;
 
 export interface ServedEndpoint {
   readonly endpoint: Endpoint;
-  readonly handle: (request: never, causation: Causation) => Promise<HandlerResult> | HandlerResult;
+  /** `maxBytes` defaults to the limit of a server with default settings. */
+  readonly handle: (
+    request: never,
+    causation: Causation,
+    maxBytes?: number,
+  ) => Promise<HandlerResult> | HandlerResult;
 }
 
 /** Pairs an endpoint with its handler; the compiler checks the types of request and result. */
@@ -33,7 +40,12 @@ export function serve<E extends Endpoint>(
   endpoint: E,
   handle: Handler<z.output<E["request"]>, z.output<E["result"]>>,
 ): ServedEndpoint {
-  return { endpoint, handle: handle as ServedEndpoint["handle"] };
+  const typed = handle as Handler<never>;
+  return {
+    endpoint,
+    handle: (request, causation, maxBytes = contentLimitOf(DEFAULT_MAX_PAYLOAD_BYTES)) =>
+      typed(request, causation, maxBytes),
+  };
 }
 
 /** Wraps the result of a handler as its successful answer. */

@@ -79,6 +79,7 @@ export const DEAD_LETTER_STREAM = "BIOXEN_DEAD_LETTERS";
 export const ALL_DEAD_LETTERS = "bioxen.job-dead.>";
 const ALL_JOB_OUTCOMES = "bioxen.job-outcome.>";
 export const COMMAND_PREFIX = "bioxen.cmd.";
+export const QUERY_PREFIX = "bioxen.qry.";
 const JOB_PREFIX = "bioxen.job.";
 
 /** Returns the pattern that matches all job subjects of one kind of aggregate, even those with an unknown verb. */

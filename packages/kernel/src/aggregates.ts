@@ -24,6 +24,7 @@ import { Fault, invariant } from "./fault.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
 import { OUTCOME_WINDOW_MS, OutcomeMemory } from "./outcome-memory.ts";
 import type { Clock, EventLog, IdSource } from "./ports.ts";
+import { foldAt } from "./read-model.ts";
 import type { Rejection } from "./rejection.ts";
 import type { SnapshotPart } from "./sink.ts";
 import { type Versioned, VersionedStates } from "./versioned-states.ts";
@@ -95,6 +96,26 @@ export class Aggregates<State> {
 
   entries(): IterableIterator<[string, Versioned<State>]> {
     return this.#states.entries();
+  }
+
+  /** Returns the ids in ascending order. */
+  sortedIds(): readonly string[] {
+    return this.#states.sortedIds();
+  }
+
+  /**
+   * Sequence of the newest event applied here. It can be ahead of the feed, which applies the events of all kinds in
+   * order, because an event that this process appended is applied at once.
+   */
+  get lastSeq(): number {
+    return this.#states.lastSeq;
+  }
+
+  /** Returns one aggregate as it was after the event with sequence `atSeq`, which must have been applied here. */
+  async stateAt(id: string, atSeq: number): Promise<State> {
+    const { state, lastSeq } = this.get(id);
+    if (lastSeq <= atSeq) return state;
+    return foldAt(this.#options.log, this.streamSubject(id), this.#options.fold, atSeq);
   }
 
   /**

@@ -56,12 +56,21 @@ export interface Following {
  * `append` stores `envelope` under `streamSubject` only when the last event of that subject has stream sequence
  * `expectedSeq` (0: the subject has none). A repeated append of the same `envelope.id` never stores it twice: it
  * returns `appended` when this event is the last of its subject, else `conflict`. Throws `Fault` UNAVAILABLE when the
- * outcome stays unknown within the adapter's deadline.
+ * outcome stays unknown within the adapter's deadline. Throws `Fault` TOO_LARGE, and stores nothing, when the event is
+ * larger than the server's `max_payload` allows.
  */
 export interface EventLog {
   append(streamSubject: string, envelope: EventEnvelope, expectedSeq: number): Promise<AppendResult>;
-  /** Returns the events of one subject with a sequence above `afterSeq` and at most `untilSeq`, in order. */
-  read(streamSubject: string, afterSeq: number, untilSeq?: number): Promise<readonly StoredEvent[]>;
+  /**
+   * Returns the events of one subject with a sequence above `afterSeq` and at most `untilSeq`, in order: the first
+   * `limit` of them (default: all).
+   */
+  read(
+    streamSubject: string,
+    afterSeq: number,
+    untilSeq?: number,
+    limit?: number,
+  ): Promise<readonly StoredEvent[]>;
   follow(options: FollowOptions): Promise<Following>;
   /** Returns the sequence of the newest event; 0 when the log is empty. */
   lastSeq(): Promise<number>;

@@ -57,6 +57,8 @@ export class VersionedStates<State> {
   readonly #fold: Fold<State>;
   readonly #none: Versioned<State>;
   readonly #aggregates = new Map<string, Versioned<State> | UnreadLine>();
+  #sortedIds: readonly string[] = [];
+  #lastSeq = 0;
 
   constructor(fold: Fold<State>) {
     this.#fold = fold;
@@ -74,6 +76,18 @@ export class VersionedStates<State> {
 
   ids(): IterableIterator<string> {
     return this.#aggregates.keys();
+  }
+
+  /** Returns the ids in ascending order. No aggregate ever vanishes, so a new id is the only reason to sort again. */
+  sortedIds(): readonly string[] {
+    if (this.#sortedIds.length !== this.#aggregates.size)
+      this.#sortedIds = [...this.#aggregates.keys()].sort();
+    return this.#sortedIds;
+  }
+
+  /** Sequence of the newest event that was applied here; 0 before the first one. */
+  get lastSeq(): number {
+    return this.#lastSeq;
   }
 
   *entries(): IterableIterator<[string, Versioned<State>]> {
@@ -109,6 +123,7 @@ export class VersionedStates<State> {
       lastDigest: keepDigest ? event.digest : undefined,
     };
     this.#aggregates.set(id, next);
+    this.#lastSeq = Math.max(this.#lastSeq, event.seq);
     return next;
   }
 
@@ -125,6 +140,7 @@ export class VersionedStates<State> {
 
   clear(): void {
     this.#aggregates.clear();
+    this.#sortedIds = [];
   }
 }
 

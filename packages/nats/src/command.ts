@@ -5,12 +5,14 @@ import {
   type HandlerResult,
   isErrorCode,
   isTooDeep,
+  jsonBytesOf,
   MAX_NESTING,
   MAX_PAYLOAD_BYTES,
   type Problem,
   problemsOf,
   refuse,
   type ServedEndpoint,
+  tooLarge,
 } from "@bioxen/contracts";
 import { type Causation, Fault, type Rejection, type Reply, type ReplyError } from "@bioxen/kernel";
 import type { RequestHeaders } from "./request-headers.ts";
@@ -43,17 +45,44 @@ export function causationOf(
 }
 
 /**
- * Validates the payload, runs the endpoint's handler and returns its result. Returns a refusal for a malformed payload.
+ * Validates the payload, runs the endpoint's handler and returns its result. Returns a refusal for a malformed payload,
+ * and for a result whose reply would have more than `maxBytes` bytes.
  */
 export async function carriedOut(
   served: ServedEndpoint,
   payload: ParsedPayload,
   causation: Causation,
+  maxBytes: number,
+): Promise<HandlerResult> {
+  return fitting(await handled(served, payload, causation, maxBytes), maxBytes);
+}
+
+async function handled(
+  served: ServedEndpoint,
+  payload: ParsedPayload,
+  causation: Causation,
+  maxBytes: number,
 ): Promise<HandlerResult> {
   if (!payload.ok) return badRequest([{ path: "", message: payload.why }]);
   const request = served.endpoint.request.safeParse(payload.value);
   if (!request.success) return badRequest(problemsOf(request.error));
-  return served.handle(request.data as never, causation);
+  return served.handle(request.data as never, causation, maxBytes);
+}
+
+/** Longest message of a refusal that is sent without its details, characters. */
+const MAX_BARE_MESSAGE = 512;
+
+/**
+ * Returns `result`, or what is sent instead when its reply would have more than `maxBytes` bytes. A refusal keeps its
+ * code and loses its details.
+ */
+function fitting(result: HandlerResult, maxBytes: number): HandlerResult {
+  const bytes = jsonBytesOf(replyOf(result));
+  if (bytes <= maxBytes) return result;
+  if (result.ok) return tooLarge("the reply", bytes, maxBytes, "ask for less, or raise max_payload");
+  const { code, message, retryable } = result.rejection;
+  const details = { limit: maxBytes, bytes };
+  return { ok: false, rejection: { code, message: message.slice(0, MAX_BARE_MESSAGE), retryable, details } };
 }
 
 export type ParsedPayload =

@@ -6,7 +6,14 @@
  * again. Servers from 2.12 on check the sequence before the message id and may answer "wrong last sequence". The
  * subject's last event then shows whether the first append succeeded. See docs/adr/0002-event-log.md.
  */
-import { decodeEvent, digestOf, EVENT_STREAM, encodeEvent } from "@bioxen/contracts";
+import {
+  contentLimitOf,
+  decodeEvent,
+  digestOf,
+  EVENT_STREAM,
+  encodeEvent,
+  eventTooLarge,
+} from "@bioxen/contracts";
 import {
   type AppendResult,
   type EventEnvelope,
@@ -69,22 +76,26 @@ export class JetStreamEventLog implements EventLog {
   readonly #js: JetStreamClient;
   readonly #jsm: JetStreamManager;
   readonly #connected: () => boolean;
+  readonly #maxPayloadBytes: () => number;
   readonly #longReader: LongReader | undefined;
 
   constructor(
     js: JetStreamClient,
     jsm: JetStreamManager,
-    connected: () => boolean,
+    server: { readonly connected: boolean; readonly maxPayloadBytes: number },
     longReader: LongReader | undefined,
   ) {
     this.#js = js;
     this.#jsm = jsm;
-    this.#connected = connected;
+    this.#connected = () => server.connected;
+    this.#maxPayloadBytes = () => server.maxPayloadBytes;
     this.#longReader = longReader;
   }
 
   async append(streamSubject: string, envelope: EventEnvelope, expectedSeq: number): Promise<AppendResult> {
     const bytes = encodeEvent(envelope);
+    const refusal = eventTooLarge(envelope.type, bytes.byteLength, contentLimitOf(this.#maxPayloadBytes()));
+    if (refusal !== undefined) throw refusal;
     const deadline = Date.now() + APPEND_DEADLINE_MS;
     for (;;) {
       try {
@@ -147,23 +158,30 @@ export class JetStreamEventLog implements EventLog {
     streamSubject: string,
     afterSeq: number,
     untilSeq = Number.POSITIVE_INFINITY,
+    limit = Number.POSITIVE_INFINITY,
   ): Promise<readonly StoredEvent[]> {
     const last = await this.#lastOf(streamSubject);
-    if (last === undefined || last.seq <= afterSeq || untilSeq <= afterSeq) return [];
+    if (last === undefined || last.seq <= afterSeq || untilSeq <= afterSeq || limit < 1) return [];
     if (last.envelope.aggregateversion === 1 || last.seq === afterSeq + 1) {
       return last.seq <= untilSeq ? [last] : [];
     }
     const endSeq = Math.min(last.seq, untilSeq);
-    return afterSeq === 0 && last.envelope.aggregateversion > MAX_SINGLE_READS
-      ? this.#consumeUntil(streamSubject, afterSeq, endSeq)
-      : this.#readUntil(streamSubject, afterSeq, endSeq);
+    const isLong = last.envelope.aggregateversion > MAX_SINGLE_READS && limit > MAX_SINGLE_READS;
+    return isLong && (afterSeq === 0 || limit !== Number.POSITIVE_INFINITY)
+      ? this.#consumeUntil(streamSubject, afterSeq, endSeq, limit)
+      : this.#readUntil(streamSubject, afterSeq, endSeq, limit);
   }
 
   /**
-   * Returns the events of one subject after `afterSeq` up to `endSeq`. The subject must have an event at or after
-   * `endSeq`.
+   * Returns the first `limit` events of one subject after `afterSeq` up to `endSeq`. The subject must have an event at
+   * or after `endSeq`.
    */
-  async #readUntil(streamSubject: string, afterSeq: number, endSeq: number): Promise<readonly StoredEvent[]> {
+  async #readUntil(
+    streamSubject: string,
+    afterSeq: number,
+    endSeq: number,
+    limit: number,
+  ): Promise<readonly StoredEvent[]> {
     const events: StoredEvent[] = [];
     let lastSeq = afterSeq;
     while (events.length < MAX_SINGLE_READS) {
@@ -171,15 +189,17 @@ export class JetStreamEventLog implements EventLog {
       if (message === undefined) return events;
       lastSeq = message.seq;
       if (lastSeq <= endSeq) events.push(decodeEvent(message.data, lastSeq, message.subject));
-      if (lastSeq >= endSeq) return events;
+      if (lastSeq >= endSeq || events.length >= limit) return events;
     }
-    return [...events, ...(await this.#consumeUntil(streamSubject, lastSeq, endSeq))];
+    const rest = await this.#consumeUntil(streamSubject, lastSeq, endSeq, limit - events.length);
+    return [...events, ...rest];
   }
 
   async #consumeUntil(
     streamSubject: string,
     afterSeq: number,
     endSeq: number,
+    limit: number,
   ): Promise<readonly StoredEvent[]> {
     const consumer = await orderedConsumer(this.#js, afterSeq + 1, streamSubject).catch((cause: unknown) => {
       throw asLogFault(cause);
@@ -194,7 +214,7 @@ export class JetStreamEventLog implements EventLog {
     try {
       for await (const message of messages) {
         if (message.seq <= endSeq) events.push(decodeEvent(message.data, message.seq, message.subject));
-        if (message.seq >= endSeq) return events;
+        if (message.seq >= endSeq || events.length >= limit) return events;
       }
     } finally {
       clearTimeout(timer);

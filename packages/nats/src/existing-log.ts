@@ -32,7 +32,7 @@ export async function openExistingLog(bus: Bus, longReader?: LongReader): Promis
 export function logOn(bus: Bus, jsm: JetStreamManager, longReader?: LongReader): EventLog {
   const timeout = Math.min(CONSUMER_TIMEOUT_MS, bus.jetStreamOptions.timeout ?? CONSUMER_TIMEOUT_MS);
   const js = jetstream(bus.connection, { timeout });
-  return new JetStreamEventLog(js, jsm, () => bus.connected, longReader);
+  return new JetStreamEventLog(js, jsm, bus, longReader);
 }
 
 /** Returns the server's configuration of a stream; undefined when it has no stream of this name. */

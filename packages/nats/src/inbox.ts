@@ -8,11 +8,15 @@
  */
 import { hostname } from "node:os";
 import {
+  contentLimitOf,
+  type Endpoint,
   ERRORS,
   type HandlerResult,
   isErrorCode,
+  jsonBytesOf,
   MAX_HEADER_BYTES,
   MAX_INTERNAL_HEADER_BYTES,
+  QUERY_PREFIX,
   refuse,
   type ServedEndpoint,
 } from "@bioxen/contracts";
@@ -71,15 +75,11 @@ export async function openInbox(options: InboxOptions): Promise<Inbox> {
       ...(options.url === undefined ? {} : { url: options.url }),
     },
   });
+  const metadataOf = endpointMetadata(options);
   for (const { endpoint } of options.endpoints) {
     service.addEndpoint(endpoint.subject.replaceAll(".", "-").replaceAll("*", "any"), {
       subject: endpoint.subject,
-      metadata: {
-        summary: endpoint.summary,
-        internal: String(endpoint.internal),
-        request: jsonSchema(endpoint.request),
-        result: jsonSchema(endpoint.result),
-      },
+      metadata: metadataOf(endpoint),
       // The receiver answers; this handler exists because the library counts the requests of an endpoint by it.
       handler: () => undefined,
     });
@@ -148,6 +148,27 @@ class Receiver {
   }
 }
 
+/** Bytes of one endpoint in the answer to `$SRV.INFO` beside its metadata: name, subject, queue group. */
+const ENDPOINT_INFO_BYTES = 256;
+
+/**
+ * Returns the function that makes the metadata of an endpoint. The answer to `$SRV.INFO` has the metadata of all
+ * endpoints in one message, so the schemas are left out where they would not fit; docs/PROTOCOL.md has them.
+ */
+function endpointMetadata({ bus, endpoints }: InboxOptions): (endpoint: Endpoint) => Record<string, string> {
+  const brief = ({ summary, internal }: Endpoint) => ({ summary, internal: String(internal) });
+  const full = (endpoint: Endpoint) => ({
+    ...brief(endpoint),
+    request: jsonSchema(endpoint.request),
+    result: jsonSchema(endpoint.result),
+  });
+  const bytes = endpoints.reduce(
+    (sum, served) => sum + jsonBytesOf(full(served.endpoint)) + ENDPOINT_INFO_BYTES,
+    0,
+  );
+  return bytes <= contentLimitOf(bus.maxPayloadBytes) ? full : brief;
+}
+
 function jsonSchema(schema: z.ZodType): string {
   return JSON.stringify(z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }));
 }
@@ -174,9 +195,11 @@ async function handled(options: InboxOptions, served: ServedEndpoint, message: M
   if (!read.ok) return badRequest(read.problems);
   const payload = parseJson(message.data);
   const causation = causationOf(endpoint.subject, read.headers, options.newId);
-  if (!causation.deduplicate) return carriedOut(served, payload, causation);
+  const carryOut = () => carriedOut(served, payload, causation, contentLimitOf(options.bus.maxPayloadBytes));
+  // A query causes nothing, so a repeated one needs no stored outcome. A page of a list would only fill the store.
+  if (!causation.deduplicate || endpoint.subject.startsWith(QUERY_PREFIX)) return carryOut();
   const digest = payloadDigest(payload, message.data);
-  return options.outcomes.once(causation.causeId, () => carriedOut(served, payload, causation), { digest });
+  return options.outcomes.once(causation.causeId, carryOut, { digest });
 }
 
 function respondError(message: Msg, error: ReplyError): void {

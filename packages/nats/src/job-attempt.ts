@@ -41,6 +41,8 @@ export interface AttemptOptions {
   readonly outcomes: Outcomes;
   readonly store: JobStore;
   readonly newId: () => string;
+  /** Returns the size of the largest outcome that the server stores, bytes. */
+  readonly maxBytes: () => number;
   /** Returns the reason why no job can be carried out now; undefined when jobs can. */
   readonly unavailable: () => string | undefined;
   readonly onFault: (subject: string, thrown: unknown) => void;
@@ -130,7 +132,8 @@ export class JobAttempts {
         ? causation.causeId
         : `${causation.causeId} round ${job.round} attempt ${attempt}`;
     try {
-      return replyOf(await outcomes.once(key, () => carriedOut(served, payload, causation), options));
+      const carryOut = () => carriedOut(served, payload, causation, this.#options.maxBytes());
+      return replyOf(await outcomes.once(key, carryOut, options));
     } catch (thrown) {
       onFault(job.subject, thrown);
       return { ok: false, error: faultAsError(thrown) };

@@ -10,6 +10,7 @@
  * harmless: see job-attempt.ts.
  */
 import {
+  contentLimitOf,
   JOB_AGGREGATES,
   JOB_STREAM,
   jobAggregatesOf,
@@ -75,7 +76,7 @@ const STRAY_LOOK_MS = 1_000;
 /** Maximum number of stray jobs of one subject that one search turns into dead letters. */
 const STRAYS_PER_LOOK = 256;
 
-export interface JobWorkerOptions extends Omit<AttemptOptions, "store"> {
+export interface JobWorkerOptions extends Omit<AttemptOptions, "store" | "maxBytes"> {
   readonly bus: Bus;
   readonly service: ServiceName;
   readonly leases: Leases;
@@ -93,7 +94,8 @@ export async function openJobWorker(options: JobWorkerOptions): Promise<JobWorke
   const { bus, leases, service } = options;
   const store = await JobStore.open(bus);
   const unavailable = () => (bus.connected ? options.unavailable() : "the bus is disconnected");
-  const attempts = { ...options, unavailable, store };
+  const maxBytes = () => contentLimitOf(bus.maxPayloadBytes);
+  const attempts = { ...options, unavailable, store, maxBytes };
   const stopping = jobAggregatesOf(service).map((aggregate) =>
     underLease(leases, `jobs-${aggregate}`, (lease) => new KindWorker(bus, aggregate, attempts, lease)),
   );

@@ -52,11 +52,11 @@ export class ProcessMetrics {
     const { endpoint } = served;
     return {
       endpoint,
-      handle: async (request: never, causation) => {
+      handle: async (request: never, causation, maxBytes) => {
         const end = this.#durations.startTimer({ endpoint: endpoint.subject });
         let code = "INTERNAL";
         try {
-          const result = await served.handle(request, causation);
+          const result = await served.handle(request, causation, maxBytes);
           code = result.ok ? "OK" : result.rejection.code;
           return result;
         } finally {

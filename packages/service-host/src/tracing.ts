@@ -121,7 +121,7 @@ function tracedLog(log: EventLog, tracer: Tracer): EventLog {
       const { traceparent } = envelope;
       return tracer.span(`append ${envelope.type}`, { kind: "producer", traceparent, attributes }, work);
     },
-    read: (streamSubject, afterSeq, untilSeq) => log.read(streamSubject, afterSeq, untilSeq),
+    read: (streamSubject, afterSeq, untilSeq, limit) => log.read(streamSubject, afterSeq, untilSeq, limit),
     follow: (options) => log.follow(options),
     lastSeq: () => log.lastSeq(),
   };
@@ -132,10 +132,10 @@ export function tracedEndpoint(served: ServedEndpoint, tracer: Tracer): ServedEn
   const { endpoint } = served;
   return {
     endpoint,
-    handle: (request: never, causation: Causation) => {
+    handle: (request: never, causation: Causation, maxBytes?: number) => {
       const { traceparent } = causation;
       return tracer.span(endpoint.subject, { kind: "server", traceparent }, async (own) =>
-        served.handle(request, own === undefined ? causation : { ...causation, traceparent: own }),
+        served.handle(request, own === undefined ? causation : { ...causation, traceparent: own }, maxBytes),
       );
     },
   };

@@ -1,20 +1,27 @@
 /**
  * The tests that every event log must pass. The log in memory and the log on JetStream both run them.
  */
-import { eventSubject } from "@bioxen/contracts";
+import { contentLimitOf, encodeEvent, eventSubject } from "@bioxen/contracts";
 import type { EventLog, StoredEvent } from "@bioxen/kernel";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { cordoned } from "./events.ts";
+import { cordoned, createdVm, envelopeOf } from "./events.ts";
 import { eventually } from "./eventually.ts";
 
 export interface LogUnderTest {
   readonly log: EventLog;
+  /** The `max_payload` of the log's server, bytes. */
+  readonly maxPayloadBytes: number;
   /** Stores bytes as they are, even if they cannot be decoded as an event. */
   readonly putBytes: (streamSubject: string, bytes: Uint8Array) => Promise<unknown> | unknown;
   readonly close: () => Promise<void>;
 }
 
 const subjectOf = (id: string) => eventSubject("chassis", id);
+
+/** Returns the creation of a VM whose program makes the size of the event. */
+function withProgram(id: string, program: string) {
+  return envelopeOf("vm", id, createdVm({ program }));
+}
 
 async function appendAll(log: EventLog, id: string, count: number): Promise<number[]> {
   const seqs: number[] = [];
@@ -95,6 +102,18 @@ export function eventLogContract(name: string, open: () => Promise<LogUnderTest>
       expect(await log.lastSeq()).toBe(seqs.at(-1));
     });
 
+    it("reads the first events of a subject up to a limit, and goes on after them", async () => {
+      const seqs = await appendAll(log, "limited", 40);
+      const read = async (after: number, until: number | undefined, limit: number) =>
+        (await log.read(subjectOf("limited"), after, until, limit)).map((event) => event.seq);
+      expect(await read(0, undefined, 3)).toEqual(seqs.slice(0, 3));
+      expect(await read(0, undefined, 30)).toEqual(seqs.slice(0, 30));
+      expect(await read(seqs[29] ?? 0, undefined, 30)).toEqual(seqs.slice(30));
+      expect(await read(seqs[9] ?? 0, seqs[34], 20)).toEqual(seqs.slice(10, 30));
+      expect(await read(seqs[9] ?? 0, seqs[11], 20)).toEqual(seqs.slice(10, 12));
+      expect(await read(0, undefined, 0)).toEqual([]);
+    });
+
     it("answers conflict when the expected sequence is stale or ahead", async () => {
       const [first = 0] = await appendAll(log, "stale", 1);
       const conflict = { kind: "conflict" };
@@ -119,6 +138,25 @@ export function eventLogContract(name: string, open: () => Promise<LogUnderTest>
       );
       expect(results.filter((result) => result.kind === "appended")).toHaveLength(1);
       expect(await log.read(subjectOf("race"), 0)).toHaveLength(1);
+    });
+
+    it("stores an event up to the limit, and refuses a larger one for good without storing it", async () => {
+      const limit = contentLimitOf(under.maxPayloadBytes);
+      const sized = (id: string, bytes: number) => {
+        const bare = encodeEvent(withProgram(id, "")).byteLength;
+        return withProgram(id, "x".repeat(bytes - bare));
+      };
+      const append = (id: string, bytes: number) => log.append(eventSubject("vm", id), sized(id, bytes), 0);
+      expect(await append("fits", limit)).toMatchObject({ kind: "appended" });
+      const before = await log.lastSeq();
+      await expect(append("over", limit + 1)).rejects.toMatchObject({
+        code: "TOO_LARGE",
+        retryable: false,
+        details: { limit, bytes: limit + 1 },
+      });
+      expect(await log.lastSeq()).toBe(before);
+      expect(await log.read(eventSubject("vm", "over"), 0)).toEqual([]);
+      expect((await log.read(eventSubject("vm", "fits"), 0))[0]?.envelope).toEqual(sized("fits", limit));
     });
 
     it("gives two followers the same events in the same order, each from its start sequence", async () => {

@@ -4,7 +4,14 @@
  * It delivers to followers asynchronously and in order, as the server does. A test can make it lose
  * acknowledgements or be unreachable, as a real server can be at any time.
  */
-import { decodeEvent, digestOf, encodeEvent } from "@bioxen/contracts";
+import {
+  contentLimitOf,
+  DEFAULT_MAX_PAYLOAD_BYTES,
+  decodeEvent,
+  digestOf,
+  encodeEvent,
+  eventTooLarge,
+} from "@bioxen/contracts";
 import {
   type AppendResult,
   type EventEnvelope,
@@ -28,6 +35,12 @@ export class MemoryEventLog implements EventLog {
   readonly #followers = new Set<() => void>();
   #acksToLose = 0;
   #away = false;
+  readonly #maxPayloadBytes: number;
+
+  /** `maxPayloadBytes` stands for the `max_payload` of a server, bytes. */
+  constructor(maxPayloadBytes: number = DEFAULT_MAX_PAYLOAD_BYTES) {
+    this.#maxPayloadBytes = maxPayloadBytes;
+  }
 
   /**
    * Loses the acknowledgements of the next `count` appends. The log stores the events, but the callers of `append` get
@@ -59,6 +72,8 @@ export class MemoryEventLog implements EventLog {
     const before = this.#seqOfId.get(envelope.id);
     const last = this.#lastOf.get(streamSubject) ?? 0;
     const bytes = encodeEvent(envelope);
+    const refusal = eventTooLarge(envelope.type, bytes.byteLength, contentLimitOf(this.#maxPayloadBytes));
+    if (refusal !== undefined) throw refusal;
     const digest = digestOf(bytes);
     if (before !== undefined) {
       return before === last ? { kind: "appended", seq: before, digest } : { kind: "conflict" };
@@ -77,10 +92,12 @@ export class MemoryEventLog implements EventLog {
     streamSubject: string,
     afterSeq: number,
     untilSeq = Number.POSITIVE_INFINITY,
+    limit = Number.POSITIVE_INFINITY,
   ): Promise<readonly StoredEvent[]> {
     this.#requireHere();
     return this.#stored
       .filter((one) => one.streamSubject === streamSubject && one.seq > afterSeq && one.seq <= untilSeq)
+      .slice(0, limit)
       .map((one) => decodeEvent(one.bytes, one.seq, one.streamSubject));
   }
 

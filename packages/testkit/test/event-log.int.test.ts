@@ -14,17 +14,27 @@ import {
   TestServer,
 } from "../src/index.ts";
 
+/** The smallest `max_payload` that BioXen is meant for, bytes: that of some managed servers. */
+const SMALL_PAYLOAD_BYTES = 65_536;
+
 eventLogContract("in memory", async () => {
-  const log = new MemoryEventLog();
-  return { log, putBytes: (subject, bytes) => log.putBytes(subject, bytes), close: async () => undefined };
+  const maxPayloadBytes = SMALL_PAYLOAD_BYTES;
+  const log = new MemoryEventLog(maxPayloadBytes);
+  return {
+    log,
+    maxPayloadBytes,
+    putBytes: (subject, bytes) => log.putBytes(subject, bytes),
+    close: async () => undefined,
+  };
 });
 
-async function onServer(options?: EventLogOptions): Promise<LogUnderTest> {
-  const server = await TestServer.start();
+async function onServer(options?: EventLogOptions, settings = ""): Promise<LogUnderTest> {
+  const server = await TestServer.start(settings);
   const bus = await connectBus({ servers: server.url, name: "contract" });
   const log = await openEventLog(bus, 1, options);
   return {
     log,
+    maxPayloadBytes: bus.maxPayloadBytes,
     putBytes: (subject, bytes) => bus.connection.request(subject, bytes, { timeout: 2_000 }),
     close: async () => {
       await bus.close();
@@ -35,7 +45,9 @@ async function onServer(options?: EventLogOptions): Promise<LogUnderTest> {
 
 eventLogContract("on JetStream", () => onServer());
 
-eventLogContract("on JetStream, read through a thread", () => onServer({ threadFromEvents: 1 }));
+eventLogContract("on JetStream with small messages, read through a thread", () =>
+  onServer({ threadFromEvents: 1 }, `max_payload: ${SMALL_PAYLOAD_BYTES}`),
+);
 
 describe("a server that is killed", () => {
   let server: TestServer;

@@ -26,11 +26,11 @@ let release: (() => void) | undefined;
 const TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const VM = { chassisId: "c1" };
 const endpoints: ServedEndpoint[] = [
-  serve(ENDPOINTS.chassisList, () => ({ ok: true, result: { chassis: [] } })),
+  serve(ENDPOINTS.chassisList, () => ({ ok: true, result: { chassis: [], cursor: null } })),
   serve(ENDPOINTS.vmGet, () => refuse("VM_NOT_FOUND", "there is\nno VM", { details: { a: 1 } })),
   serve(ENDPOINTS.vmHistory, (_request, causation) => {
     causations.push(causation);
-    return { ok: true, result: { events: [] } };
+    return { ok: true, result: { events: [], cursor: null } };
   }),
   serve(ENDPOINTS.ledgerGet, () => {
     throw new Fault("TIMEOUT", "the log is slow", { retryable: true });
@@ -91,7 +91,11 @@ async function send(subject: string, payload: string | Uint8Array, fields: Recor
 
 describe("the inbox", () => {
   it("answers a request, and reads an empty payload as an empty object", async () => {
-    expect((await send(ENDPOINTS.chassisList.subject, "")).body).toEqual({ ok: true, chassis: [] });
+    expect((await send(ENDPOINTS.chassisList.subject, "")).body).toEqual({
+      ok: true,
+      chassis: [],
+      cursor: null,
+    });
   });
 
   it.each([

@@ -263,7 +263,7 @@ describe("deliveries", () => {
       "raised",
       "cleared",
     ]);
-    expect(await one.ask("alertDead", {})).toEqual({ dead: [], total: 0 });
+    expect(await one.ask("alertDead", {})).toEqual({ dead: [], total: 0, cursor: null });
     expect(world.notifications()).toEqual(["raised a", "cleared a"]);
   });
 

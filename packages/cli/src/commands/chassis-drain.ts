@@ -56,15 +56,25 @@ export function addDrainCommand(chassis: Command): void {
     });
 }
 
-function startOrCancel(session: Session, chassisId: string, { cancel, parallel, deadline }: Options) {
-  if (cancel === true) return session.ask("chassisCancelDrain", { chassisId });
+async function startOrCancel(
+  session: Session,
+  chassisId: string,
+  { cancel, parallel, deadline }: Options,
+): Promise<ResultOf<"chassisDrain">> {
   const deadlineMs = deadline === undefined ? undefined : deadline * 1_000;
-  return session.ask("chassisDrain", given({ chassisId, parallelism: parallel, deadlineMs }));
+  const reply =
+    cancel === true
+      ? await session.ask("chassisCancelDrain", { chassisId })
+      : await session.ask("chassisDrain", given({ chassisId, parallelism: parallel, deadlineMs }));
+  if (reply.cursor === null) return reply;
+  // The reply of the command has only the VMs that fit in one message.
+  const { drain } = await session.ask("chassisDrainGet", { chassisId });
+  return { ...reply, drain, cursor: null };
 }
 
 async function showProgress(session: Session, chassisId: string, json: boolean): Promise<void> {
   const reply = await session.ask("chassisDrainGet", { chassisId });
-  if (json) sayJson({ ok: true, drain: reply.drain });
+  if (json) sayJson(reply);
   else say(words(reply.drain, chassisId, true));
 }
 
@@ -89,7 +99,7 @@ async function ended(session: Session, begun: ResultOf<"chassisDrain">): Promise
   }
   progress.end();
   const { chassis } = await session.ask("chassisGet", { chassisId });
-  return { changed: begun.changed, chassis, drain };
+  return { changed: begun.changed, chassis, drain, cursor: null };
 }
 
 function conclude(drain: DrainView | null, json: boolean): void {

@@ -45,7 +45,11 @@ export function addQuotaCommands(program: Command): void {
     .action(async (label: string, options: LimitOptions, command: Command) => {
       const resources = limitsOf(options);
       await withSession(command, async (session, { json }) => {
-        const reply = await session.call("quotaSet", { label, resources });
+        const begun = await session.call("quotaSet", { label, resources });
+        // The reply of the command has only the holders that fit in one message.
+        const isCut = begun.ok && begun.cursor !== null;
+        const { quota } = isCut ? await session.ask("quotaGet", { label }) : { quota: null };
+        const reply = begun.ok && quota !== null ? { ...begun, quota, cursor: null } : begun;
         showReply(reply, json === true, setWords);
       });
     });

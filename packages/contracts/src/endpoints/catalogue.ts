@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { VM_STATES } from "../fold/vm-state.ts";
+import { pageRequest, pageResult } from "../pages.ts";
 import {
   amounts,
   id,
@@ -18,7 +19,7 @@ import {
 } from "../schemas.ts";
 import { chassisView, ledgerView, quotaView, vmView } from "../views.ts";
 import { DRAIN_ENDPOINTS } from "./drain.ts";
-import { endpoint } from "./endpoint.ts";
+import { endpoint, paged } from "./endpoint.ts";
 import { GUEST_STATE_ENDPOINTS } from "./guest-state.ts";
 import { execResult, INTERNAL_ENDPOINTS, timeoutMs } from "./internal.ts";
 import { MONITOR_ENDPOINTS } from "./monitor.ts";
@@ -37,8 +38,8 @@ const listRequest = z.strictObject({
   state: z.enum(VM_STATES).optional(),
   label: z.string().min(1).max(127).optional(),
   chassisId: id.optional(),
+  ...pageRequest,
   limit: z.int().min(1).max(MAX_PAGE).default(MAX_PAGE),
-  cursor: z.string().max(63).optional(),
 });
 
 const registerRequest = z.strictObject({
@@ -117,32 +118,45 @@ export const ENDPOINTS = {
     z.strictObject({ vmId: id, source, timeoutMs: timeoutMs.default(5_000) }),
     execResult,
   ),
-  vmGet: endpoint(
-    "bioxen.qry.vm.get",
-    "lifecycle",
-    "One VM, now or after the event with sequence `atSeq`. With `atSeq` the reply also has the ledger and the chassis of its place after that event, each null without one. A sequence beyond the log is a BAD_REQUEST that names the last sequence.",
-    z.strictObject({ vmId: id, atSeq: atSeq.optional() }),
-    z.object({
-      vm: vmView,
-      ledger: ledgerView.nullable().optional(),
-      chassis: chassisView.nullable().optional(),
-    }),
+  vmGet: paged(
+    endpoint(
+      "bioxen.qry.vm.get",
+      "lifecycle",
+      "One VM, now or after the event with sequence `atSeq`. With `atSeq` the reply also has the ledger and the chassis of its place after that event, each null without one. A sequence beyond the log is a BAD_REQUEST that names the last sequence.",
+      z.strictObject({ vmId: id, atSeq: atSeq.optional(), ...pageRequest }),
+      z.object({
+        vm: vmView,
+        ledger: ledgerView.nullable().optional(),
+        chassis: chassisView.nullable().optional(),
+        cursor: pageResult.cursor.optional(),
+      }),
+    ),
+    { ledger: { entries: "items" } },
   ),
-  vmList: endpoint(
-    "bioxen.qry.vm.list",
-    "lifecycle",
-    "VMs in order of id. `label` is `name` or `name=value`. Destroyed VMs are listed only with state `destroyed`.",
-    listRequest,
-    z.object({ vms: z.array(vmView), cursor: z.string().nullable() }),
+  vmList: paged(
+    endpoint(
+      "bioxen.qry.vm.list",
+      "lifecycle",
+      "VMs in order of id. `label` is `name` or `name=value`. Destroyed VMs are listed only with state `destroyed`.",
+      listRequest,
+      z.object({ vms: z.array(vmView), ...pageResult }),
+    ),
+    { vms: "items" },
   ),
-  vmHistory: endpoint(
-    "bioxen.qry.vm.history",
-    "lifecycle",
-    "Every event of one VM with its sequence and the event that caused it. `causedBy` is null when a command caused the event, or when the cause is not in the log.",
-    vmOnly,
-    z.object({
-      events: z.array(z.looseObject({ seq: z.int(), type: z.string(), causedBy: eventReference.nullable() })),
-    }),
+  vmHistory: paged(
+    endpoint(
+      "bioxen.qry.vm.history",
+      "lifecycle",
+      "Every event of one VM with its sequence and the event that caused it. `causedBy` is null when a command caused the event, or when the cause is not in the log.",
+      z.strictObject({ vmId: id, ...pageRequest }),
+      z.object({
+        events: z.array(
+          z.looseObject({ seq: z.int(), type: z.string(), causedBy: eventReference.nullable() }),
+        ),
+        ...pageResult,
+      }),
+    ),
+    { events: "items" },
   ),
   chassisRegister: endpoint(
     "bioxen.cmd.chassis.register",
@@ -179,49 +193,67 @@ export const ENDPOINTS = {
     z.strictObject({ chassisId: id, atSeq: atSeq.optional() }),
     z.object({ chassis: chassisView }),
   ),
-  chassisList: endpoint(
-    "bioxen.qry.chassis.list",
-    "chassis-scheduler",
-    "All chassis in order of id.",
-    z.strictObject({}),
-    z.object({ chassis: z.array(chassisView) }),
+  chassisList: paged(
+    endpoint(
+      "bioxen.qry.chassis.list",
+      "chassis-scheduler",
+      "All chassis in order of id. Heartbeats are not recorded, so each page shows the liveness of its own time.",
+      z.strictObject(pageRequest),
+      z.object({ chassis: z.array(chassisView), ...pageResult }),
+    ),
+    { chassis: "items" },
   ),
   ...DRAIN_ENDPOINTS,
   ...PLACEMENT_ENDPOINTS,
-  ledgerGet: endpoint(
-    "bioxen.qry.ledger.get",
-    "allocator",
-    "The ledger of one chassis, now or after the event with sequence `atSeq`.",
-    z.strictObject({ chassisId: id, atSeq: atSeq.optional() }),
-    z.object({ ledger: ledgerView }),
+  ledgerGet: paged(
+    endpoint(
+      "bioxen.qry.ledger.get",
+      "allocator",
+      "The ledger of one chassis, now or after the event with sequence `atSeq`. Each page has the whole account and a part of its entries.",
+      z.strictObject({ chassisId: id, atSeq: atSeq.optional(), ...pageRequest }),
+      z.object({ ledger: ledgerView, ...pageResult }),
+    ),
+    { ledger: { entries: "items" } },
   ),
-  ledgerList: endpoint(
-    "bioxen.qry.ledger.list",
-    "allocator",
-    "All ledgers in order of chassis id.",
-    z.strictObject({}),
-    z.object({ ledgers: z.array(ledgerView) }),
+  ledgerList: paged(
+    endpoint(
+      "bioxen.qry.ledger.list",
+      "allocator",
+      "All ledgers in order of chassis id. A ledger whose entries do not fit goes on at the next page: the page begins with the same ledger and its further entries.",
+      z.strictObject(pageRequest),
+      z.object({ ledgers: z.array(ledgerView), ...pageResult }),
+    ),
+    { ledgers: { key: "chassisId", each: { entries: "items" } } },
   ),
-  quotaSet: endpoint(
-    "bioxen.cmd.quota.set",
-    "allocator",
-    "Limit what all VMs with the label (`name` for any value, or `name=value`) hold together over all chassis. A resource that is not named is unlimited; a limit below what is held takes nothing away. The reply comes once the limits are in force, or with `enforced: false` when that takes long. The events are on `bioxen.evt.quota.<label>`. In that token, characters other than `a-z 0-9`, and other than a `-` between two of these, are encoded as `--`, their UTF-8 bytes in hexadecimal, and `-`.",
-    z.strictObject({ label: quotaLabel, resources: amounts }),
-    z.object({ changed: z.boolean(), quota: quotaView }),
+  quotaSet: paged(
+    endpoint(
+      "bioxen.cmd.quota.set",
+      "allocator",
+      "Limit what all VMs with the label (`name` for any value, or `name=value`) hold together over all chassis. A resource that is not named is unlimited; a limit below what is held takes nothing away. The reply comes once the limits are in force, or with `enforced: false` when that takes long. The events are on `bioxen.evt.quota.<label>`. In that token, characters other than `a-z 0-9`, and other than a `-` between two of these, are encoded as `--`, their UTF-8 bytes in hexadecimal, and `-`. `cursor` continues the holders with `bioxen.qry.quota.get`.",
+      z.strictObject({ label: quotaLabel, resources: amounts }),
+      z.object({ changed: z.boolean(), quota: quotaView, ...pageResult }),
+    ),
+    { quota: { holders: "items" } },
   ),
-  quotaGet: endpoint(
-    "bioxen.qry.quota.get",
-    "allocator",
-    "The quota of one label; null when it was never set.",
-    z.strictObject({ label: quotaLabel }),
-    z.object({ quota: quotaView.nullable() }),
+  quotaGet: paged(
+    endpoint(
+      "bioxen.qry.quota.get",
+      "allocator",
+      "The quota of one label; null when it was never set.",
+      z.strictObject({ label: quotaLabel, ...pageRequest }),
+      z.object({ quota: quotaView.nullable(), ...pageResult }),
+    ),
+    { quota: { holders: "items" } },
   ),
-  quotaList: endpoint(
-    "bioxen.qry.quota.list",
-    "allocator",
-    "All quotas in order of label.",
-    z.strictObject({}),
-    z.object({ quotas: z.array(quotaView) }),
+  quotaList: paged(
+    endpoint(
+      "bioxen.qry.quota.list",
+      "allocator",
+      "All quotas in order of label.",
+      z.strictObject(pageRequest),
+      z.object({ quotas: z.array(quotaView), ...pageResult }),
+    ),
+    { quotas: { key: "label", each: { holders: "items" } } },
   ),
   ...MONITOR_ENDPOINTS,
   ...GUEST_STATE_ENDPOINTS,

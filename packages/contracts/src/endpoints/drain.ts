@@ -3,9 +3,10 @@
  */
 import { z } from "zod";
 import { DRAIN_STATUSES } from "../fold/drain.ts";
+import { pageRequest, pageResult } from "../pages.ts";
 import { id } from "../schemas.ts";
 import { chassisView } from "../views.ts";
-import { endpoint } from "./endpoint.ts";
+import { endpoint, paged } from "./endpoint.ts";
 
 /**
  * Default number of parallel moves of one drain. Each move occupies room on two chassis, and the agent stores one guest
@@ -52,32 +53,48 @@ export const drainView = z
   .meta({ id: "DrainView" });
 export type DrainView = z.infer<typeof drainView>;
 
-const drained = z.object({ changed: z.boolean(), chassis: chassisView, drain: drainView.nullable() });
+/** The reply has as many VMs of the drain as fit; `cursor` continues them with `bioxen.qry.chassis.drain`. */
+const drained = z.object({
+  changed: z.boolean(),
+  chassis: chassisView,
+  drain: drainView.nullable(),
+  ...pageResult,
+});
+const DRAIN_PAGES = { drain: { vms: "items" } } as const;
 
 export const DRAIN_ENDPOINTS = {
-  chassisDrain: endpoint(
-    "bioxen.cmd.chassis.drain",
-    "chassis-scheduler",
-    "Close the chassis to new VMs and move its VMs elsewhere with their states, `parallelism` at a time. The reply comes once the drain has started. The chassis stays cordoned after the last VM has left, and also when the deadline ends the drain earlier. A drain that is already under way is not changed.",
-    z.strictObject({
-      chassisId: id,
-      parallelism: z.int().min(1).max(MAX_DRAIN_PARALLELISM).default(DEFAULT_DRAIN_PARALLELISM),
-      deadlineMs: z.int().min(1).max(MAX_DRAIN_DEADLINE_MS).default(DEFAULT_DRAIN_DEADLINE_MS),
-    }),
-    drained,
+  chassisDrain: paged(
+    endpoint(
+      "bioxen.cmd.chassis.drain",
+      "chassis-scheduler",
+      "Close the chassis to new VMs and move its VMs elsewhere with their states, `parallelism` at a time. The reply comes once the drain has started. The chassis stays cordoned after the last VM has left, and also when the deadline ends the drain earlier. A drain that is already under way is not changed.",
+      z.strictObject({
+        chassisId: id,
+        parallelism: z.int().min(1).max(MAX_DRAIN_PARALLELISM).default(DEFAULT_DRAIN_PARALLELISM),
+        deadlineMs: z.int().min(1).max(MAX_DRAIN_DEADLINE_MS).default(DEFAULT_DRAIN_DEADLINE_MS),
+      }),
+      drained,
+    ),
+    DRAIN_PAGES,
   ),
-  chassisCancelDrain: endpoint(
-    "bioxen.cmd.chassis.cancel-drain",
-    "chassis-scheduler",
-    "Cancel the drain. VMs that have moved stay at their new places, moves under way are cancelled, and the chassis takes VMs again unless it was cordoned before the drain.",
-    z.strictObject({ chassisId: id }),
-    drained,
+  chassisCancelDrain: paged(
+    endpoint(
+      "bioxen.cmd.chassis.cancel-drain",
+      "chassis-scheduler",
+      "Cancel the drain. VMs that have moved stay at their new places, moves under way are cancelled, and the chassis takes VMs again unless it was cordoned before the drain.",
+      z.strictObject({ chassisId: id }),
+      drained,
+    ),
+    DRAIN_PAGES,
   ),
-  chassisDrainGet: endpoint(
-    "bioxen.qry.chassis.drain",
-    "chassis-scheduler",
-    "The progress of the latest drain of a chassis, VM by VM; null when it was never drained.",
-    z.strictObject({ chassisId: id }),
-    z.object({ drain: drainView.nullable() }),
+  chassisDrainGet: paged(
+    endpoint(
+      "bioxen.qry.chassis.drain",
+      "chassis-scheduler",
+      "The progress of the latest drain of a chassis, VM by VM; null when it was never drained.",
+      z.strictObject({ chassisId: id, ...pageRequest }),
+      z.object({ drain: drainView.nullable(), ...pageResult }),
+    ),
+    DRAIN_PAGES,
   ),
 } as const;

@@ -2,6 +2,7 @@
  * The shape of a request/reply endpoint, and the problems of a payload that its schema rejects.
  */
 import type { z } from "zod";
+import type { PageShape } from "../pages.ts";
 
 export type ServiceName = "lifecycle" | "allocator" | "chassis-scheduler" | "monitor" | "chassis-agent";
 
@@ -13,6 +14,8 @@ export interface Endpoint<Request extends z.ZodType = z.ZodType, Result extends 
   readonly request: Request;
   /** The fields of a successful reply in addition to `ok`. */
   readonly result: Result;
+  /** The lists of the result that are split over pages; absent: the result is never split. */
+  readonly pages?: PageShape;
 }
 
 /** Makes one entry of the catalogue. */
@@ -25,6 +28,14 @@ export function endpoint<Request extends z.ZodType, Result extends z.ZodType>(
   internal = false,
 ): Endpoint<Request, Result> {
   return { subject, owner, internal, summary, request, result };
+}
+
+/**
+ * Makes an entry whose result is split over pages. Its request must have the fields of `pageRequest`, its result those
+ * of `pageResult`.
+ */
+export function paged<E extends Endpoint>(one: E, pages: PageShape): E {
+  return { ...one, pages };
 }
 
 /** One problem of a payload: the path of the field, and a sentence about it. */

@@ -3,9 +3,10 @@
  */
 import { z } from "zod";
 import { activeAlert, alertRuleRequest, alertRuleView, deadNotification } from "../alerts.ts";
+import { pageRequest, pageResult } from "../pages.ts";
 import { id, MAX_PAGE } from "../schemas.ts";
 import { chassisSample, serviceSample, vmSample } from "../telemetry.ts";
-import { endpoint } from "./endpoint.ts";
+import { endpoint, paged } from "./endpoint.ts";
 
 const resourceUse = z.object({
   capacity: z.number(),
@@ -38,6 +39,10 @@ const fleetPoint = z.object({
   telemetryLostPermille: z.number().nullable(),
   reservedPermille: z.record(z.string(), z.number()),
 });
+/**
+ * Maximum number of items of a page; 0 asks for the totals only, and then there is no next page.
+ */
+const countLimit = z.int().min(0).max(MAX_PAGE).default(MAX_PAGE);
 const ruleOnly = z.strictObject({ ruleId: id });
 const ruleChanged = z.object({ changed: z.boolean(), rule: alertRuleView.nullable() });
 
@@ -73,34 +78,38 @@ export const MONITOR_ENDPOINTS = {
       telemetry: loss.extend({ lostPermille: z.int().nullable() }),
     }),
   ),
-  monitorFleet: endpoint(
-    "bioxen.qry.monitor.fleet",
-    "monitor",
-    "Utilisation per resource over all chassis, Jain's index over granted ÷ requested, health, VMs by state; the samples of at most `limit` VMs in order of id.",
-    z.strictObject({ limit: z.int().min(0).max(MAX_PAGE).default(MAX_PAGE) }),
-    z.object({
-      utilisation,
-      fairness: z.number().nullable(),
-      health: z.number().nullable(),
-      vms: z.record(z.string(), z.int()),
-      divisions: z.int(),
-      samples: z.array(vmSample),
-      impaired,
-      waits: z.object({ waiting: z.int(), oldestMs: z.int() }),
-      /**
-       * VM starts since the monitor started: their number and how long they took. A quantile is the upper bound of its
-       * histogram bucket.
-       */
-      starts: z.object({
-        count: z.int(),
-        p50Ms: z.number().nullable(),
-        p95Ms: z.number().nullable(),
-        p99Ms: z.number().nullable(),
-        buckets: z.array(z.object({ le: z.string(), count: z.int() })),
+  monitorFleet: paged(
+    endpoint(
+      "bioxen.qry.monitor.fleet",
+      "monitor",
+      "Utilisation per resource over all chassis, Jain's index over granted ÷ requested, health, VMs by state; the samples of at most `limit` VMs in order of id.",
+      z.strictObject({ ...pageRequest, limit: countLimit }),
+      z.object({
+        utilisation,
+        fairness: z.number().nullable(),
+        health: z.number().nullable(),
+        vms: z.record(z.string(), z.int()),
+        divisions: z.int(),
+        samples: z.array(vmSample),
+        impaired,
+        waits: z.object({ waiting: z.int(), oldestMs: z.int() }),
+        /**
+         * VM starts since the monitor started: their number and how long they took. A quantile is the upper bound of its
+         * histogram bucket.
+         */
+        starts: z.object({
+          count: z.int(),
+          p50Ms: z.number().nullable(),
+          p95Ms: z.number().nullable(),
+          p99Ms: z.number().nullable(),
+          buckets: z.array(z.object({ le: z.string(), count: z.int() })),
+        }),
+        telemetry: loss,
+        services: z.array(serviceSample),
+        ...pageResult,
       }),
-      telemetry: loss,
-      services: z.array(serviceSample),
-    }),
+    ),
+    { samples: "items" },
   ),
   monitorHistory: endpoint(
     "bioxen.qry.monitor.history",
@@ -113,21 +122,25 @@ export const MONITOR_ENDPOINTS = {
     }),
     z.object({ resolution: z.string(), points: z.array(fleetPoint), nextSinceMs: z.int().nullable() }),
   ),
-  monitorReport: endpoint(
-    "bioxen.qry.monitor.report",
-    "monitor",
-    "A report in words on the problems of the fleet: the subject of each finding, its figures, and a remedy.",
-    z.strictObject({}),
-    z.object({
-      findings: z.array(
-        z.object({
-          severity: z.enum(["critical", "warning", "info"]),
-          about: z.string(),
-          message: z.string(),
-          remedy: z.string(),
-        }),
-      ),
-    }),
+  monitorReport: paged(
+    endpoint(
+      "bioxen.qry.monitor.report",
+      "monitor",
+      "A report in words on the problems of the fleet: the subject of each finding, its figures, and a remedy.",
+      z.strictObject(pageRequest),
+      z.object({
+        findings: z.array(
+          z.object({
+            severity: z.enum(["critical", "warning", "info"]),
+            about: z.string(),
+            message: z.string(),
+            remedy: z.string(),
+          }),
+        ),
+        ...pageResult,
+      }),
+    ),
+    { findings: "items" },
   ),
   alertSetRule: endpoint(
     "bioxen.cmd.alert.set-rule",
@@ -143,19 +156,30 @@ export const MONITOR_ENDPOINTS = {
     ruleOnly,
     ruleChanged,
   ),
-  alertList: endpoint(
-    "bioxen.qry.alert.list",
-    "monitor",
-    "All alert rules in order of id, and at most `limit` active alerts, oldest first. `activeTotal` is the number of all active alerts.",
-    z.strictObject({ ruleId: id.optional(), limit: z.int().min(0).max(MAX_PAGE).default(MAX_PAGE) }),
-    z.object({ rules: z.array(alertRuleView), active: z.array(activeAlert), activeTotal: z.int() }),
+  alertList: paged(
+    endpoint(
+      "bioxen.qry.alert.list",
+      "monitor",
+      "All alert rules in order of id, and at most `limit` active alerts, oldest first. `activeTotal` is the number of all active alerts.",
+      z.strictObject({ ruleId: id.optional(), ...pageRequest, limit: countLimit }),
+      z.object({
+        rules: z.array(alertRuleView),
+        active: z.array(activeAlert),
+        activeTotal: z.int(),
+        ...pageResult,
+      }),
+    ),
+    { rules: "items", active: "items" },
   ),
-  alertDead: endpoint(
-    "bioxen.qry.alert.dead",
-    "monitor",
-    "At most `limit` notifications that could not be delivered to a webhook, oldest first. `total` is the number of all of them.",
-    z.strictObject({ limit: z.int().min(0).max(MAX_PAGE).default(MAX_PAGE) }),
-    z.object({ dead: z.array(deadNotification), total: z.int() }),
+  alertDead: paged(
+    endpoint(
+      "bioxen.qry.alert.dead",
+      "monitor",
+      "At most `limit` notifications that could not be delivered to a webhook, oldest first. `total` is the number of all of them.",
+      z.strictObject({ ...pageRequest, limit: countLimit }),
+      z.object({ dead: z.array(deadNotification), total: z.int(), ...pageResult }),
+    ),
+    { dead: "items" },
   ),
   alertRetry: endpoint(
     "bioxen.cmd.alert.retry",

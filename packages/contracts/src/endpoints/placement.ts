@@ -5,6 +5,7 @@ import { z } from "zod";
 import { placementDecision } from "../events/ledger.ts";
 import { placementRefusal } from "../events/vm.ts";
 import { PREEMPTION_MODES } from "../fold/vm-state.ts";
+import { pageRequest, pageResult } from "../pages.ts";
 import { BIOLOGICAL_TYPES, VM_TYPES } from "../resources.ts";
 import {
   config,
@@ -23,7 +24,7 @@ import {
   source,
 } from "../schemas.ts";
 import { preemptionView } from "../views.ts";
-import { endpoint } from "./endpoint.ts";
+import { endpoint, paged } from "./endpoint.ts";
 
 export const createRequest = z.strictObject({
   vmId: id.optional(),
@@ -52,7 +53,10 @@ export const createRequest = z.strictObject({
 });
 export type CreateRequest = z.input<typeof createRequest>;
 
-const planRequest = z.union([z.strictObject({ vmIds: z.array(id).min(1).max(MAX_PAGE) }), createRequest]);
+const planRequest = z.union([
+  z.strictObject({ vmIds: z.array(id).min(1).max(MAX_PAGE), ...pageRequest }),
+  createRequest.extend(pageRequest),
+]);
 
 const candidate = z.object({
   chassisId: z.string(),
@@ -115,49 +119,65 @@ const rebalanced = {
   coolingDown: z.int(),
 };
 
+const PLAN_PAGES = {
+  placements: "items",
+  deferrals: { key: "vmId", each: { reasons: "items" } },
+  preemptions: { key: "vmId", each: { victims: "items" } },
+  changes: "items",
+  scores: "items-by-name",
+} as const;
+
 export const PLACEMENT_ENDPOINTS = {
-  placementPlan: endpoint(
-    "bioxen.qry.placement.plan",
-    "chassis-scheduler",
-    "The places that existing VMs, or a VM created with this request, would get now. Changes nothing.",
-    planRequest,
-    z.object({
-      placements: z.array(z.object({ vmId: z.string(), chassisId: z.string(), score: z.int() })),
-      deferrals: z.array(z.object({ vmId: z.string(), reasons: z.array(placementRefusal) })),
-      /** For each waiting VM that needs preemption: the VMs that would be preempted for it, each with the mode. */
-      preemptions: z.array(preemptionPlanned),
-      scores: z.record(z.string(), z.array(candidate)),
-      /**
-       * The VMs whose planned chassis differs from their present one; null stands for no chassis. A VM that is already
-       * placed is planned as if it were not.
-       */
-      changes: z.array(
-        z.object({ vmId: z.string(), from: z.string().nullable(), to: z.string().nullable() }),
-      ),
-    }),
+  placementPlan: paged(
+    endpoint(
+      "bioxen.qry.placement.plan",
+      "chassis-scheduler",
+      "The places that existing VMs, or a VM created with this request, would get now. Changes nothing. All pages are of one plan, which the instance that made it keeps for a minute.",
+      planRequest,
+      z.object({
+        placements: z.array(z.object({ vmId: z.string(), chassisId: z.string(), score: z.int() })),
+        deferrals: z.array(z.object({ vmId: z.string(), reasons: z.array(placementRefusal) })),
+        /** For each waiting VM that needs preemption: the VMs that would be preempted for it, each with the mode. */
+        preemptions: z.array(preemptionPlanned),
+        scores: z.record(z.string(), z.array(candidate)),
+        /**
+         * The VMs whose planned chassis differs from their present one; null stands for no chassis. A VM that is already
+         * placed is planned as if it were not.
+         */
+        changes: z.array(
+          z.object({ vmId: z.string(), from: z.string().nullable(), to: z.string().nullable() }),
+        ),
+        ...pageResult,
+      }),
+    ),
+    PLAN_PAGES,
   ),
-  placementExplain: endpoint(
-    "bioxen.qry.placement.explain",
-    "chassis-scheduler",
-    "Why a VM has its place or none: every chassis with its score or its refusal.",
-    z.strictObject({ vmId: id }),
-    z.object({
-      vmId: z.string(),
-      state: z.string(),
-      chassisId: z.string().nullable(),
-      summary: z.string(),
-      /** The evaluation of each chassis at the time of the query. A placed VM is evaluated as if it were not placed. */
-      candidates: z.array(candidate),
-      /**
-       * The recorded decision for the VM's present placement; null when the VM is not placed, or in logs from before
-       * decisions were recorded.
-       */
-      decision: recordedDecision.nullable(),
-      /** The VM's own last preemption; null when it was never preempted. */
-      preemption: preemptionView.nullable(),
-      /** The VMs that were preempted for this VM. */
-      preempted: z.array(preemptedForIt),
-    }),
+  placementExplain: paged(
+    endpoint(
+      "bioxen.qry.placement.explain",
+      "chassis-scheduler",
+      "Why a VM has its place or none: every chassis with its score or its refusal. All pages are of one answer, which the instance that made it keeps for a minute.",
+      z.strictObject({ vmId: id, ...pageRequest }),
+      z.object({
+        vmId: z.string(),
+        state: z.string(),
+        chassisId: z.string().nullable(),
+        summary: z.string(),
+        /** The evaluation of each chassis at the time of the query. A placed VM is evaluated as if it were not placed. */
+        candidates: z.array(candidate),
+        /**
+         * The recorded decision for the VM's present placement; null when the VM is not placed, or in logs from before
+         * decisions were recorded.
+         */
+        decision: recordedDecision.nullable(),
+        /** The VM's own last preemption; null when it was never preempted. */
+        preemption: preemptionView.nullable(),
+        /** The VMs that were preempted for this VM. */
+        preempted: z.array(preemptedForIt),
+        ...pageResult,
+      }),
+    ),
+    { candidates: "items", preempted: "items" },
   ),
   placementRebalance: endpoint(
     "bioxen.qry.placement.rebalance",

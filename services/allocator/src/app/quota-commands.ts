@@ -2,13 +2,17 @@
  * The endpoints of quotas: set, get and list.
  */
 import {
+  cursorOf,
   done,
+  ENDPOINTS,
   type Handled,
   type ParsedRequestOf,
+  pageOfWhole,
   type Quota,
   type QuotaState,
   quotaIdOf,
   type ResultOf,
+  type StatePages,
   viewOfQuota,
 } from "@bioxen/contracts";
 import { type Aggregates, type Causation, invariant, type Timers } from "@bioxen/kernel";
@@ -23,11 +27,13 @@ const ENFORCE_TIMEOUT_MS = 3_000;
 export class QuotaCommands {
   readonly #quotas: Aggregates<QuotaState>;
   readonly #timers: Timers;
+  readonly #pages: StatePages<QuotaState>;
   readonly #waiting = new Set<() => void>();
 
-  constructor(quotas: Aggregates<QuotaState>, timers: Timers) {
+  constructor(quotas: Aggregates<QuotaState>, timers: Timers, pages: StatePages<QuotaState>) {
     this.#quotas = quotas;
     this.#timers = timers;
+    this.#pages = pages;
   }
 
   /** Makes every waiting `set` command check again whether its quota is now enforced. Call it after each event. */
@@ -38,6 +44,7 @@ export class QuotaCommands {
   async set(
     { label, resources }: ParsedRequestOf<"quotaSet">,
     causation: Causation,
+    maxBytes: number,
   ): Promise<Handled<ResultOf<"quotaSet">>> {
     const quotaId = quotaIdOf(label);
     const executed = await this.#quotas.execute(quotaId, causation, (quota) =>
@@ -46,19 +53,35 @@ export class QuotaCommands {
     if (!executed.ok) return { ok: false, rejection: executed.rejection };
     const quota = await this.#whenEnforced(quotaId);
     invariant(quota !== undefined, "a quota exists once it was set", { label });
-    return done({ changed: executed.changed, quota: viewOfQuota(quota) });
+    const whole = { changed: executed.changed, quota: viewOfQuota(quota) };
+    const shape = ENDPOINTS.quotaSet.pages ?? {};
+    const seq = this.#quotas.get(quotaId).lastSeq;
+    return pageOfWhole(whole, { shape, request: {}, maxBytes, firstIndex: 0 }, (index) =>
+      cursorOf({ seq, id: quotaId, index }),
+    ) as Handled<ResultOf<"quotaSet">>;
   }
 
-  async get({ label }: ParsedRequestOf<"quotaGet">): Promise<Handled<ResultOf<"quotaGet">>> {
-    const { state } = await this.#quotas.refresh(quotaIdOf(label));
-    return done({ quota: state.exists ? viewOfQuota(state) : null });
+  async get(request: ParsedRequestOf<"quotaGet">, maxBytes: number): Promise<Handled<ResultOf<"quotaGet">>> {
+    const quotaId = quotaIdOf(request.label);
+    if (request.cursor === undefined) await this.#quotas.refresh(quotaId);
+    return this.#pages.within<ResultOf<"quotaGet">>(request, maxBytes, {
+      shape: ENDPOINTS.quotaGet.pages ?? {},
+      name: quotaId,
+      ids: [quotaId],
+      result: ([quota]) => done({ quota: quota?.exists ? viewOfQuota(quota) : null }),
+    });
   }
 
-  list(): Handled<ResultOf<"quotaList">> {
-    const quotas = [...this.#quotas.entries()].flatMap(([, { state }]) =>
-      state.exists ? [viewOfQuota(state)] : [],
-    );
-    return done({ quotas: quotas.sort((a, b) => (a.label < b.label ? -1 : 1)) });
+  list(request: ParsedRequestOf<"quotaList">, maxBytes: number): Promise<Handled<ResultOf<"quotaList">>> {
+    return this.#pages.within<ResultOf<"quotaList">>(request, maxBytes, {
+      shape: ENDPOINTS.quotaList.pages ?? {},
+      name: "quotas",
+      ids: this.#quotas.sortedIds(),
+      result: (states) => {
+        const quotas = states.flatMap((quota) => (quota.exists ? [viewOfQuota(quota)] : []));
+        return done({ quotas: quotas.sort((a, b) => (a.label < b.label ? -1 : 1)) });
+      },
+    });
   }
 
   /** Resolves with the quota once its limits are enforced, or after {@link ENFORCE_TIMEOUT_MS}. */

@@ -4,24 +4,18 @@
  */
 import {
   aggregateOf,
-  beyondLog,
   type ChassisState,
   chassisFold,
-  done,
   ENDPOINTS,
-  type Handled,
   type Ledger,
   type LedgerEntry,
   LedgersOfVms,
   ledgerFold,
-  type ParsedRequestOf,
   type QuotaState,
   quotaFold,
-  type ResultOf,
-  refuse,
+  StatePages,
   serve,
   type VmState,
-  viewOfLedger,
   vmFold,
 } from "@bioxen/contracts";
 import {
@@ -29,7 +23,6 @@ import {
   type Causation,
   causedBy,
   type EventFeed,
-  foldAt,
   invariant,
   type Lease,
   messageOf,
@@ -44,6 +37,7 @@ import { type EntryVerdict, EXPIRY_GRACE_MS, expiresFrom, nextExpiryAtMs } from 
 import { verdictOf } from "../domain/verdict.ts";
 import { AffinityContexts } from "./affinity-contexts.ts";
 import { LedgerCommands } from "./ledger-commands.ts";
+import { LedgerQueries } from "./ledger-queries.ts";
 import { MonotonicReservationTimer } from "./monotonic-reservation-timer.ts";
 import { QuotaCharges } from "./quota-charges.ts";
 import { QuotaCommands } from "./quota-commands.ts";
@@ -65,17 +59,17 @@ export interface AllocatorOptions {
 
 export function createAllocator(ports: ServicePorts, options: AllocatorOptions) {
   const allocator = new Allocator(ports, options);
-  const { commands, quotaCommands } = allocator;
+  const { commands, ledgerQueries, quotaCommands } = allocator;
   return {
     sinks: [allocator.ledgers, allocator.vms, allocator.chassis, allocator.quotas],
     endpoints: [
       serve(ENDPOINTS.ledgerReserve, (request, causation) => commands.reserve(request, causation)),
       serve(ENDPOINTS.ledgerResize, (request, causation) => commands.resize(request, causation)),
-      serve(ENDPOINTS.ledgerGet, (request) => allocator.get(request)),
-      serve(ENDPOINTS.ledgerList, () => allocator.list()),
-      serve(ENDPOINTS.quotaSet, (request, causation) => quotaCommands.set(request, causation)),
-      serve(ENDPOINTS.quotaGet, (request) => quotaCommands.get(request)),
-      serve(ENDPOINTS.quotaList, () => quotaCommands.list()),
+      serve(ENDPOINTS.ledgerGet, (request, _causation, maxBytes) => ledgerQueries.get(request, maxBytes)),
+      serve(ENDPOINTS.ledgerList, (request, _causation, maxBytes) => ledgerQueries.list(request, maxBytes)),
+      serve(ENDPOINTS.quotaSet, (...command) => quotaCommands.set(...command)),
+      serve(ENDPOINTS.quotaGet, (request, _causation, maxBytes) => quotaCommands.get(request, maxBytes)),
+      serve(ENDPOINTS.quotaList, (request, _causation, maxBytes) => quotaCommands.list(request, maxBytes)),
     ],
     begin: (feed: EventFeed) => allocator.begin(feed),
     end: () => allocator.end(),
@@ -89,6 +83,7 @@ class Allocator {
   readonly quotas: Aggregates<QuotaState>;
   readonly commands: LedgerCommands;
   readonly quotaCommands: QuotaCommands;
+  readonly ledgerQueries: LedgerQueries;
   readonly #ports: ServicePorts;
   readonly #quotaProcess: QuotaProcess;
   readonly #reconciler: Reconciler;
@@ -119,7 +114,9 @@ class Allocator {
       startDeadlineMs,
       applied,
     });
-    this.quotaCommands = new QuotaCommands(quotas, timers);
+    const reading = { log, appliedSeq: () => this.#feed?.appliedSeq ?? 0, applied };
+    this.quotaCommands = new QuotaCommands(quotas, timers, new StatePages({ states: quotas, ...reading }));
+    this.ledgerQueries = new LedgerQueries(ledgers, log, new StatePages({ states: ledgers, ...reading }));
     const acts = () => this.#acts();
     this.#quotaProcess = new QuotaProcess({ ports, quotas, ledgers, charges, applied, acts });
     this.#reconciler = new Reconciler({
@@ -246,23 +243,5 @@ class Allocator {
       chassisId,
     });
     return causedBy(cause);
-  }
-
-  async get({ chassisId, atSeq }: ParsedRequestOf<"ledgerGet">): Promise<Handled<ResultOf<"ledgerGet">>> {
-    const { log } = this.#ports;
-    const beyond = atSeq === undefined ? undefined : await beyondLog(log, atSeq);
-    if (beyond !== undefined) return beyond;
-    const ledger =
-      atSeq === undefined
-        ? (await this.ledgers.refresh(chassisId)).state
-        : await foldAt(log, this.ledgers.streamSubject(chassisId), ledgerFold, atSeq);
-    if (!ledger.open) return refuse("CHASSIS_NOT_FOUND", `chassis ${chassisId} has no ledger`);
-    return done({ ledger: viewOfLedger(chassisId, ledger) });
-  }
-
-  list(): Handled<ResultOf<"ledgerList">> {
-    const open = [...this.ledgers.entries()].filter(([, { state }]) => state.open);
-    const sorted = open.sort(([a], [b]) => (a < b ? -1 : 1));
-    return done({ ledgers: sorted.map(([chassisId, { state }]) => viewOfLedger(chassisId, state)) });
   }
 }

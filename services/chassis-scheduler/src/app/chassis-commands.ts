@@ -6,6 +6,7 @@ import {
   type ChassisState,
   type ChassisTypeData,
   chassisFold,
+  ENDPOINTS,
   type Handled,
   PAST_LIVENESS,
   type ParsedRequestOf,
@@ -88,11 +89,15 @@ export class ChassisCommands {
     return { ok: true, result: { chassis: viewOfChassis(chassisId, state, PAST_LIVENESS) } };
   }
 
-  list(): Handled<ResultOf<"chassisList">> {
-    const chassis = this.#cluster
-      .registered()
-      .map(([chassisId, state]) => viewOfChassis(chassisId, state, this.#cluster.liveness.of(chassisId)));
-    return { ok: true, result: { chassis } };
+  list(request: ParsedRequestOf<"chassisList">, maxBytes: number): Promise<Handled<ResultOf<"chassisList">>> {
+    return this.#cluster.chassisPages.many<ResultOf<"chassisList">>(request, maxBytes, {
+      shape: ENDPOINTS.chassisList.pages ?? {},
+      empty: { chassis: [], cursor: null },
+      fragment: (chassisId, state) => {
+        const view = this.#view(chassisId, state);
+        return view === undefined ? undefined : { chassis: [view], cursor: null };
+      },
+    });
   }
 
   /**

@@ -10,11 +10,13 @@ import {
   chassisFold,
   type DrainState,
   drainFold,
+  FrozenPages,
   type Ledger,
   ledgerFold,
   type Quota,
   type QuotaState,
   quotaFold,
+  StatePages,
   type VmState,
   vmFold,
 } from "@bioxen/contracts";
@@ -33,11 +35,15 @@ export class Cluster {
   readonly quotaStates = new ReadModel<QuotaState>("quota", quotaFold);
   readonly liveness: ChassisLiveness;
   readonly occupancy: Occupancy;
+  readonly chassisPages: StatePages<ChassisState>;
+  /** The results that are kept for the following pages of a plan, an explanation or a drain. */
+  readonly frozenPages: FrozenPages;
   readonly #waiting: WaitingVms;
   readonly #rooms: ChassisRooms;
+  #feed: EventFeed | undefined;
 
   constructor(ports: ServicePorts, monotonicMs: () => number, lostAfterMs: number) {
-    const { log, clock, ids } = ports;
+    const { log, clock, ids, timers } = ports;
     const source = "/bioxen/chassis-scheduler";
     this.chassis = new Aggregates({ kind: "chassis", fold: chassisFold, log, clock, ids, source });
     this.drains = new Aggregates({ kind: "drain", fold: drainFold, log, clock, ids, source });
@@ -45,10 +51,15 @@ export class Cluster {
     this.#waiting = new WaitingVms(this.vms, this.ledgers);
     this.#rooms = new ChassisRooms(this, this.liveness);
     this.occupancy = new Occupancy(this, this.#waiting);
+    const appliedSeq = () => this.#feed?.appliedSeq ?? 0;
+    const applied = async (seq: number) => this.#feed?.applied(seq);
+    this.chassisPages = new StatePages({ states: this.chassis, log, appliedSeq, applied });
+    this.frozenPages = new FrozenPages({ clock, timers, ids, appliedSeq });
   }
 
   /** Builds the view from the present state of the folds, and updates it after each further event. */
   begin(feed: EventFeed): void {
+    this.#feed = feed;
     this.#rooms.begin();
     this.#waiting.begin();
     this.occupancy.begin(feed);

@@ -86,7 +86,7 @@ it("a cancelled drain does not list a VM as left because this instance has not r
   const commands = new DrainCommands(cluster, clock, new Map());
   let isAnswered = false;
   const causation = { causeId: "x", correlationId: "x", deduplicate: false };
-  const answer = commands.cancel({ chassisId: "c" }, causation).then((reply) => {
+  const answer = commands.cancel({ chassisId: "c" }, causation, 1_000_000).then((reply) => {
     isAnswered = true;
     return reply;
   });

@@ -6,7 +6,11 @@ import {
   type Drain,
   type DrainState,
   type DrainView,
+  done,
+  ENDPOINTS,
   type Handled,
+  jsonBytesOf,
+  type PageRequest,
   type ParsedRequestOf,
   type ResultOf,
   refuse,
@@ -33,6 +37,7 @@ export class DrainCommands {
   async drain(
     { chassisId, parallelism, deadlineMs }: ParsedRequestOf<"chassisDrain">,
     causation: Causation,
+    maxBytes: number,
   ): Promise<DrainAnswer> {
     const { chassis, drains, occupancy } = this.#cluster;
     const { state } = await chassis.refresh(chassisId);
@@ -59,12 +64,13 @@ export class DrainCommands {
         chassisDecider.decide(now, command),
       );
     }
-    return this.#answer(chassisId, executed);
+    return this.#answer(chassisId, executed, maxBytes);
   }
 
   async cancel(
     { chassisId }: ParsedRequestOf<"chassisCancelDrain">,
     causation: Causation,
+    maxBytes: number,
   ): Promise<DrainAnswer> {
     const { chassis, drains, occupancy } = this.#cluster;
     await chassis.refresh(chassisId);
@@ -78,27 +84,50 @@ export class DrainCommands {
         occupants,
       });
     });
-    return this.#answer(chassisId, executed);
+    return this.#answer(chassisId, executed, maxBytes);
   }
 
-  async get({
-    chassisId,
-  }: ParsedRequestOf<"chassisDrainGet">): Promise<Handled<ResultOf<"chassisDrainGet">>> {
+  get(
+    request: ParsedRequestOf<"chassisDrainGet">,
+    maxBytes: number,
+  ): Promise<Handled<ResultOf<"chassisDrainGet">>> {
+    return this.#page(request, maxBytes, () => this.#progress(request.chassisId));
+  }
+
+  async #progress(chassisId: string): Promise<Handled<{ drain: DrainView | null }>> {
     const { chassis, drains } = this.#cluster;
     const { state } = await drains.refresh(chassisId);
-    if (state.exists) return { ok: true, result: { drain: this.#view(chassisId, state) } };
+    if (state.exists) return done({ drain: this.#view(chassisId, state) });
     const known = (await chassis.refresh(chassisId)).state;
-    return known.registered ? { ok: true, result: { drain: null } } : chassisNotFound(chassisId);
+    return known.registered ? done({ drain: null }) : chassisNotFound(chassisId);
   }
 
-  #answer(chassisId: string, executed: Executed<DrainState>): DrainAnswer {
+  /** Returns one page of a drain's progress. The cursor of a command's reply is continued by the query. */
+  #page(
+    request: PageRequest,
+    maxBytes: number,
+    compute: () => Promise<Handled<{ drain: DrainView | null }>> | Handled<{ drain: DrainView | null }>,
+  ): Promise<Handled<ResultOf<"chassisDrainGet">>> {
+    const { subject, pages = {} } = ENDPOINTS.chassisDrainGet;
+    return this.#cluster.frozenPages.page<ResultOf<"chassisDrainGet">>(
+      subject,
+      request,
+      maxBytes,
+      pages,
+      compute,
+    );
+  }
+
+  async #answer(chassisId: string, executed: Executed<DrainState>, maxBytes: number): Promise<DrainAnswer> {
     if (!executed.ok) return { ok: false, rejection: executed.rejection };
-    const chassis = this.#cluster.chassis.get(chassisId).state;
-    if (!chassis.registered) return chassisNotFound(chassisId);
-    const { state } = executed.current;
-    const view = viewOfChassis(chassisId, chassis, this.#cluster.liveness.of(chassisId));
-    const drain = state.exists ? this.#view(chassisId, state) : null;
-    return { ok: true, result: { changed: executed.changed, chassis: view, drain } };
+    const state = this.#cluster.chassis.get(chassisId).state;
+    if (!state.registered) return chassisNotFound(chassisId);
+    const drained = executed.current.state;
+    const chassis = viewOfChassis(chassisId, state, this.#cluster.liveness.of(chassisId));
+    const rest = { changed: executed.changed, chassis };
+    const drain = drained.exists ? this.#view(chassisId, drained) : null;
+    const page = await this.#page({}, maxBytes - jsonBytesOf(rest), () => done({ drain }));
+    return page.ok ? done({ ...rest, ...page.result }) : page;
   }
 
   #view(chassisId: string, drain: Drain): DrainView {

@@ -4,6 +4,7 @@
  */
 import {
   describeRefusals,
+  ENDPOINTS,
   fullDemand,
   type Handled,
   MAX_PAGE,
@@ -51,7 +52,17 @@ export class PlacementQueries {
     this.#policy = policy;
   }
 
-  plan(request: ParsedRequestOf<"placementPlan">): Handled<ResultOf<"placementPlan">> {
+  plan(
+    request: ParsedRequestOf<"placementPlan">,
+    maxBytes: number,
+  ): Promise<Handled<ResultOf<"placementPlan">>> {
+    const { subject, pages = {} } = ENDPOINTS.placementPlan;
+    return this.#cluster.frozenPages.page<ResultOf<"placementPlan">>(subject, request, maxBytes, pages, () =>
+      this.#plan(request),
+    );
+  }
+
+  #plan(request: ParsedRequestOf<"placementPlan">): Handled<Omit<ResultOf<"placementPlan">, "cursor">> {
     const vms = "vmIds" in request ? this.#existing(request.vmIds) : [this.#hypothetical(request)];
     if (typeof vms === "string") return refuse("VM_NOT_FOUND", `there is no VM ${vms}`);
     const rooms = this.#roomsWithout(vms);
@@ -144,9 +155,21 @@ export class PlacementQueries {
     return made;
   }
 
-  async explain({
-    vmId,
-  }: ParsedRequestOf<"placementExplain">): Promise<Handled<ResultOf<"placementExplain">>> {
+  explain(
+    request: ParsedRequestOf<"placementExplain">,
+    maxBytes: number,
+  ): Promise<Handled<ResultOf<"placementExplain">>> {
+    const { subject, pages = {} } = ENDPOINTS.placementExplain;
+    return this.#cluster.frozenPages.page<ResultOf<"placementExplain">>(
+      subject,
+      request,
+      maxBytes,
+      pages,
+      () => this.#explain(request.vmId),
+    );
+  }
+
+  async #explain(vmId: string): Promise<Handled<Omit<ResultOf<"placementExplain">, "cursor">>> {
     const vm = this.#cluster.vms.get(vmId);
     if (!vm.exists) return refuse("VM_NOT_FOUND", `there is no VM ${vmId}`);
     const decision = await recordedDecision(this.#log, vmId, vm);

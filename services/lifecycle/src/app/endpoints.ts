@@ -59,8 +59,8 @@ function serviceEndpoints({ commands, moves, preemptions, deferrals }: Handlers)
 
 function queryEndpoints({ queries }: Handlers): ServedEndpoint[] {
   return [
-    serve(ENDPOINTS.vmGet, (request) => queries.get(request)),
-    serve(ENDPOINTS.vmList, (request) => queries.list(request)),
-    serve(ENDPOINTS.vmHistory, (request) => queries.history(request)),
+    serve(ENDPOINTS.vmGet, (request, _causation, maxBytes) => queries.get(request, maxBytes)),
+    serve(ENDPOINTS.vmList, (request, _causation, maxBytes) => queries.list(request, maxBytes)),
+    serve(ENDPOINTS.vmHistory, (request, _causation, maxBytes) => queries.history(request, maxBytes)),
   ];
 }

@@ -1,27 +1,125 @@
 /**
- * The log of one VM, each event with the event that caused it.
+ * The log of one VM, each event with the event that caused it, page by page.
  *
  * The cause of a VM's event is another event of the VM, the reservation of its place, or an event of the VM that
- * preempted it. A fencing token is the sequence of its reservation in the ledger. Each ledger is therefore read only
- * from the VM's first reservation to the VM's last reservation there.
+ * preempted it. A fencing token is the sequence of its reservation in the ledger, so that a reservation is one read.
+ * A page reads only its own events. The earlier events of the VM are needed as causes; they are kept for the next page,
+ * and read once more when they are not.
  */
-import { domainEventOf, eventSubject, type ResultOf } from "@bioxen/contracts";
+import {
+  cursorOf,
+  domainEventOf,
+  eventSubject,
+  type Handled,
+  PageBuilder,
+  type ResultOf,
+} from "@bioxen/contracts";
 import type { EventLog, StoredEvent } from "@bioxen/kernel";
 
-type History = ResultOf<"vmHistory">["events"];
+type VmHistory = ResultOf<"vmHistory">;
+type History = VmHistory["events"];
 type EventReference = NonNullable<History[number]["causedBy"]>;
 
-export async function historyOf(log: EventLog, own: readonly StoredEvent[]): Promise<History> {
-  const known = new Map<string, EventReference>();
-  const learn = ({ seq, envelope: { id, type, subject } }: StoredEvent) =>
-    void known.set(id, { seq, type, subject });
-  own.forEach(learn);
-  for (const [chassisId, fences] of placesOf(own)) {
-    const ledger = eventSubject("ledger", chassisId);
-    (await log.read(ledger, Math.min(...fences) - 1, Math.max(...fences))).forEach(learn);
+/** Number of events that one read of the log returns: about 170 kB of checkpoints. */
+const EVENTS_PER_READ = 256;
+/** Number of VMs whose earlier events are kept for the next page of their histories. */
+const MAX_KEPT = 4;
+
+export interface HistoryPage {
+  readonly vmId: string;
+  /** Sequence of the state that all pages show. */
+  readonly seq: number;
+  /** Sequence of the last event on the pages before; 0 for the first page. */
+  readonly afterSeq: number;
+  readonly limit: number | undefined;
+  readonly maxBytes: number;
+}
+
+/** The events of a VM up to a sequence, by event id. */
+interface Known {
+  readonly untilSeq: number;
+  readonly events: Map<string, EventReference>;
+}
+
+export class VmHistories {
+  readonly #log: EventLog;
+  /** By VM id, the most recently used last. */
+  readonly #kept = new Map<string, Known>();
+
+  constructor(log: EventLog) {
+    this.#log = log;
+  }
+
+  /** Returns one page; undefined when the first page finds no event. */
+  async page(page: HistoryPage, isFirst: boolean): Promise<Handled<VmHistory> | undefined> {
+    const { vmId, seq, limit, maxBytes } = page;
+    const subject = eventSubject("vm", vmId);
+    const known = new Map(await this.#knownUntil(subject, page));
+    const builder = new PageBuilder({ events: [] }, maxBytes, limit);
+    let { afterSeq } = page;
+    const ended = (cursor: string | null): Handled<VmHistory> => {
+      this.#keep(vmId, { untilSeq: afterSeq, events: known });
+      return { ok: true, result: builder.end(cursor) as VmHistory };
+    };
+    for (;;) {
+      const own = await this.#log.read(subject, afterSeq, seq, EVENTS_PER_READ);
+      if (own.length === 0 && isFirst && afterSeq === 0) return undefined;
+      for (const event of await historyOf(this.#log, own, known)) {
+        const added = builder.add({
+          value: event,
+          add: ({ events }) => (events as History).push(event),
+          field: "events",
+        });
+        if (added === "full") return ended(cursorOf({ seq, id: vmId, index: afterSeq }));
+        if (added !== undefined) return added;
+        afterSeq = event.seq;
+      }
+      if (own.length < EVENTS_PER_READ) return ended(null);
+    }
+  }
+
+  async #knownUntil(subject: string, { vmId, afterSeq }: HistoryPage): Promise<Map<string, EventReference>> {
+    const kept = this.#kept.get(vmId);
+    if (kept?.untilSeq === afterSeq) return kept.events;
+    const known = new Map<string, EventReference>();
+    for (let last = 0; last < afterSeq; ) {
+      const events = await this.#log.read(subject, last, afterSeq, EVENTS_PER_READ);
+      for (const event of events) learn(known, event);
+      last = events.at(-1)?.seq ?? afterSeq;
+    }
+    return known;
+  }
+
+  #keep(vmId: string, known: Known): void {
+    this.#kept.delete(vmId);
+    this.#kept.set(vmId, known);
+    for (const oldest of this.#kept.keys()) {
+      if (this.#kept.size <= MAX_KEPT) break;
+      this.#kept.delete(oldest);
+    }
+  }
+}
+
+function learn(
+  known: Map<string, EventReference>,
+  { seq, envelope: { id, type, subject } }: StoredEvent,
+): void {
+  known.set(id, { seq, type, subject });
+}
+
+/** Returns `own` with the causes of its events. Adds to `known` every event that was read. */
+async function historyOf(
+  log: EventLog,
+  own: readonly StoredEvent[],
+  known: Map<string, EventReference>,
+): Promise<History> {
+  for (const event of own) learn(known, event);
+  for (const { chassisId, fence } of placesOf(own)) {
+    const [reservation] = await log.read(eventSubject("ledger", chassisId), fence - 1, fence);
+    if (reservation !== undefined) learn(known, reservation);
   }
   for (const [vmId, untilSeq] of preemptorsOf(own)) {
-    (await log.read(eventSubject("vm", vmId), 0, untilSeq)).forEach(learn);
+    for (const event of await log.read(eventSubject("vm", vmId), 0, untilSeq)) learn(known, event);
   }
   return own.map(({ seq, envelope }) => ({
     seq,
@@ -30,16 +128,13 @@ export async function historyOf(log: EventLog, own: readonly StoredEvent[]): Pro
   }));
 }
 
-/** Returns every chassis that the VM lived on, with the fencing tokens of the VM's places there. */
-function placesOf(own: readonly StoredEvent[]): Map<string, number[]> {
-  const places = new Map<string, number[]>();
-  for (const { envelope } of own) {
+/** Returns every place that the VM got in these events: its chassis and its fencing token. */
+function placesOf(own: readonly StoredEvent[]): { readonly chassisId: string; readonly fence: number }[] {
+  return own.flatMap(({ envelope }) => {
     const event = domainEventOf(envelope);
-    if (event.type !== "bioxen.vm.placed.v1") continue;
-    const { chassisId, fence } = event.data;
-    places.set(chassisId, [...(places.get(chassisId) ?? []), fence]);
-  }
-  return places;
+    if (event.type !== "bioxen.vm.placed.v1") return [];
+    return [{ chassisId: event.data.chassisId, fence: event.data.fence }];
+  });
 }
 
 /** Returns the VMs that preempted this one, each with the sequence of its last preemption of this VM. */

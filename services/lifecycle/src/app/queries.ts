@@ -5,13 +5,17 @@ import {
   type AggregateKind,
   beyondLog,
   chassisFold,
+  cursorOf,
+  ENDPOINTS,
   eventSubject,
   type Handled,
   ledgerFold,
   PAST_LIVENESS,
   type ParsedRequestOf,
+  pageOfWhole,
   type ResultOf,
   refuse,
+  type StatePages,
   type VmState,
   viewOfChassis,
   viewOfLedger,
@@ -19,22 +23,41 @@ import {
   vmFold,
 } from "@bioxen/contracts";
 import { type Aggregates, type EventLog, type Fold, foldAt } from "@bioxen/kernel";
-import { historyOf } from "./history.ts";
+import { VmHistories } from "./history.ts";
 
 export class VmQueries {
   readonly #vms: Aggregates<VmState>;
   readonly #log: EventLog;
+  readonly #pages: StatePages<VmState>;
+  readonly #histories: VmHistories;
 
-  constructor(vms: Aggregates<VmState>, log: EventLog) {
+  constructor(vms: Aggregates<VmState>, log: EventLog, pages: StatePages<VmState>) {
     this.#vms = vms;
     this.#log = log;
+    this.#pages = pages;
+    this.#histories = new VmHistories(log);
   }
 
-  async get({ vmId, atSeq }: ParsedRequestOf<"vmGet">): Promise<Handled<ResultOf<"vmGet">>> {
-    if (atSeq !== undefined) return this.#getAt(vmId, atSeq);
+  async get(request: ParsedRequestOf<"vmGet">, maxBytes: number): Promise<Handled<ResultOf<"vmGet">>> {
+    const { vmId } = request;
+    if (request.atSeq !== undefined || request.cursor !== undefined) return this.#pageAt(request, maxBytes);
     const { state } = await this.#vms.refresh(vmId);
     if (!state.exists) return notFound(vmId);
     return { ok: true, result: { vm: viewOfVm(vmId, state) } };
+  }
+
+  /** Returns one page of a past state: the entries of the ledger may need several. */
+  async #pageAt(request: ParsedRequestOf<"vmGet">, maxBytes: number): Promise<Handled<ResultOf<"vmGet">>> {
+    const { vmId } = request;
+    const start = await this.#pages.start(request.cursor, request.atSeq);
+    if (!start.ok) return start;
+    const { seq, index: firstIndex } = start.position;
+    const whole = await this.#getAt(vmId, seq);
+    if (!whole.ok) return whole;
+    const shape = ENDPOINTS.vmGet.pages ?? {};
+    return pageOfWhole(whole.result, { shape, request, maxBytes, firstIndex }, (index) =>
+      cursorOf({ seq, id: vmId, index }),
+    ) as Handled<ResultOf<"vmGet">>;
   }
 
   /** Returns the VM with the ledger and the chassis of its place, all in their states after the event `atSeq`. */
@@ -64,25 +87,30 @@ export class VmQueries {
     return foldAt(this.#log, eventSubject(kind, id), fold, atSeq);
   }
 
-  list(request: ParsedRequestOf<"vmList">): Handled<ResultOf<"vmList">> {
-    const vms = [];
-    const ids = [...this.#vms.ids()].sort();
-    for (const vmId of ids) {
-      if (request.cursor !== undefined && vmId <= request.cursor) continue;
-      const { state } = this.#vms.get(vmId);
-      if (!state.exists || !matches(state, request)) continue;
-      if (vms.length === request.limit) {
-        return { ok: true, result: { vms, cursor: vms.at(-1)?.vmId ?? null } };
-      }
-      vms.push(viewOfVm(vmId, state));
-    }
-    return { ok: true, result: { vms, cursor: null } };
+  list(request: ParsedRequestOf<"vmList">, maxBytes: number): Promise<Handled<ResultOf<"vmList">>> {
+    return this.#pages.many<ResultOf<"vmList">>(request, maxBytes, {
+      shape: ENDPOINTS.vmList.pages ?? {},
+      empty: { vms: [], cursor: null },
+      fragment: (vmId, state) =>
+        state.exists && matches(state, request) ? { vms: [viewOfVm(vmId, state)], cursor: null } : undefined,
+    });
   }
 
-  async history({ vmId }: ParsedRequestOf<"vmHistory">): Promise<Handled<ResultOf<"vmHistory">>> {
-    const events = await this.#log.read(this.#vms.streamSubject(vmId), 0);
-    if (events.length === 0) return notFound(vmId);
-    return { ok: true, result: { events: await historyOf(this.#log, events) } };
+  async history(
+    request: ParsedRequestOf<"vmHistory">,
+    maxBytes: number,
+  ): Promise<Handled<ResultOf<"vmHistory">>> {
+    const start = await this.#pages.start(request.cursor);
+    if (!start.ok) return start;
+    const { isFirst, position } = start;
+    const page = {
+      vmId: request.vmId,
+      seq: position.seq,
+      afterSeq: position.index,
+      limit: request.limit,
+      maxBytes,
+    };
+    return (await this.#histories.page(page, isFirst)) ?? notFound(request.vmId);
   }
 }
 

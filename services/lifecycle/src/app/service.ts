@@ -9,6 +9,7 @@ import {
   type Ledger,
   LedgersOfVms,
   ledgerFold,
+  StatePages,
   type VmState,
   vmFold,
 } from "@bioxen/contracts";
@@ -56,10 +57,17 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
   let feed: EventFeed | undefined;
   const applied = async (seq: number) => feed?.applied(seq);
   const caughtUp = async () => applied(await log.lastSeq());
-  const handlers = handlersOf({ vms, ledgers, chassis, caller: bus, clock, applied, caughtUp }, ports);
+  const knownSeq = () => feed?.appliedSeq ?? 0;
+  const queries = new VmQueries(
+    vms,
+    log,
+    new StatePages({ states: vms, log, appliedSeq: knownSeq, applied }),
+  );
+  const commandPorts = { vms, ledgers, chassis, caller: bus, clock, applied, caughtUp };
+  const handlers = { ...handlersOf(commandPorts, ports), queries };
   let lease: Lease | undefined;
   const acts = () => lease?.token() !== undefined;
-  const world = { vms, ledgers, ledgersOf, chassis, knownSeq: () => feed?.appliedSeq ?? 0 };
+  const world = { vms, ledgers, ledgersOf, chassis, knownSeq };
   const process = new VmProcess(world, clock, acts);
   const vmOf = (vmId: string) => vms.get(vmId).state;
   const sweeper = new GuestStateSweeper(ports, options.sweep ?? DEFAULT_SWEEP, vmOf, acts);
@@ -97,7 +105,7 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
   };
 }
 
-function handlersOf(commandPorts: CommandPorts, { log, blobs, ids }: ServicePorts): Handlers {
+function handlersOf(commandPorts: CommandPorts, { blobs, ids }: ServicePorts): Omit<Handlers, "queries"> {
   const { vms, chassis, caller } = commandPorts;
   const preemptions = new PreemptionCommands(commandPorts);
   return {
@@ -108,6 +116,5 @@ function handlersOf(commandPorts: CommandPorts, { log, blobs, ids }: ServicePort
     moves: new MoveCommands(commandPorts),
     preemptions,
     deferrals: new DeferCommand(commandPorts),
-    queries: new VmQueries(vms, log),
   };
 }

@@ -6,6 +6,7 @@ import {
   type AlertState,
   type DeadNotification,
   done,
+  ENDPOINTS,
   type Handled,
   type ParsedRequestOf,
   type ResultOf,
@@ -55,29 +56,39 @@ export class AlertCommands {
     return done({ changed: executed.changed, retried });
   }
 
-  list({ ruleId, limit }: ParsedRequestOf<"alertList">): Handled<ResultOf<"alertList">> {
+  list(request: ParsedRequestOf<"alertList">, maxBytes: number): Promise<Handled<ResultOf<"alertList">>> {
+    const { ruleId } = request;
     const ids = ruleId === undefined ? this.#alerts.ruleIds() : [ruleId];
-    const rules = ids.flatMap((id) => this.#viewOf(id) ?? []);
-    const active: ActiveAlertView[] = [];
-    for (const id of ids) {
-      for (const [target, alert] of Object.entries(this.#state(id).active)) {
-        active.push({ ruleId: id, target, ...alert });
-      }
-    }
-    active.sort(
-      (a, b) => a.raisedAtMs - b.raisedAtMs || compare(a.ruleId, b.ruleId) || compare(a.target, b.target),
-    );
-    return done({ rules, active: active.slice(0, limit), activeTotal: active.length });
+    return this.#alerts.pages.within<ResultOf<"alertList">>(request, maxBytes, {
+      shape: ENDPOINTS.alertList.pages ?? {},
+      name: ruleId ?? "alerts",
+      ids,
+      uncounted: "rules",
+      result: (states) => {
+        const rules = ids.flatMap((id, i) => this.#viewOf(id, states[i]) ?? []);
+        const active = ids.flatMap((id, i) => activeOf(id, states[i]));
+        active.sort(
+          (a, b) => a.raisedAtMs - b.raisedAtMs || compare(a.ruleId, b.ruleId) || compare(a.target, b.target),
+        );
+        return done({ rules, active, activeTotal: active.length });
+      },
+    });
   }
 
-  dead({ limit }: ParsedRequestOf<"alertDead">): Handled<ResultOf<"alertDead">> {
-    const all = this.#alerts
-      .ruleIds()
-      .flatMap((ruleId): DeadNotification[] =>
-        this.#state(ruleId).dead.map((letter) => ({ ...letter, ruleId })),
-      );
-    all.sort((a, b) => a.diedAtMs - b.diedAtMs || compare(a.notificationId, b.notificationId));
-    return done({ dead: all.slice(0, limit), total: all.length });
+  dead(request: ParsedRequestOf<"alertDead">, maxBytes: number): Promise<Handled<ResultOf<"alertDead">>> {
+    const ids = this.#alerts.ruleIds();
+    return this.#alerts.pages.within<ResultOf<"alertDead">>(request, maxBytes, {
+      shape: ENDPOINTS.alertDead.pages ?? {},
+      name: "dead",
+      ids,
+      result: (states) => {
+        const dead = ids.flatMap((ruleId, i): DeadNotification[] =>
+          (states[i]?.dead ?? []).map((letter) => ({ ...letter, ruleId })),
+        );
+        dead.sort((a, b) => a.diedAtMs - b.diedAtMs || compare(a.notificationId, b.notificationId));
+        return done({ dead, total: dead.length });
+      },
+    });
   }
 
   async #execute(
@@ -104,6 +115,10 @@ export class AlertCommands {
     const rule = effectiveRule(ruleId, state);
     return rule === null ? undefined : viewOfRule(ruleId, rule, isDefaultRule(ruleId, state));
   }
+}
+
+function activeOf(ruleId: string, state: AlertState | undefined): ActiveAlertView[] {
+  return Object.entries(state?.active ?? {}).map(([target, alert]) => ({ ruleId, target, ...alert }));
 }
 
 function compare(a: string, b: string): number {

@@ -11,6 +11,7 @@ import {
   aggregateOf,
   alertFold,
   DEFAULT_ALERT_RULES,
+  StatePages,
 } from "@bioxen/contracts";
 import {
   Aggregates,
@@ -34,6 +35,7 @@ const MAX_CHANGES_PER_STEP = 64;
 
 export class Alerts {
   readonly states: Aggregates<AlertState>;
+  readonly pages: StatePages<AlertState>;
   readonly evaluator: AlertEvaluator;
   readonly #ports: ServicePorts;
   readonly #deliveries: AlertDeliveries;
@@ -41,6 +43,7 @@ export class Alerts {
   /** By rule: targets whose alert may differ from the verdict. Empty unless this instance holds the lease. */
   readonly #open = new Map<string, Set<string>>();
   #lease: Lease | undefined;
+  #feed: EventFeed | undefined;
 
   constructor(ports: ServicePorts, webhooks: Webhooks) {
     const { log, clock, ids, timers, logger } = ports;
@@ -52,6 +55,12 @@ export class Alerts {
       clock,
       ids,
       source: "/bioxen/monitor",
+    });
+    this.pages = new StatePages({
+      states: this.states,
+      log,
+      appliedSeq: () => this.#feed?.appliedSeq ?? 0,
+      applied: async (seq) => this.#feed?.applied(seq),
     });
     this.evaluator = new AlertEvaluator((ruleId, target) => this.#noteChange(ruleId, target));
     this.#deliveries = new AlertDeliveries(ports, webhooks, this.states, () => this.#acts());
@@ -68,6 +77,7 @@ export class Alerts {
   }
 
   begin(feed: EventFeed): void {
+    this.#feed = feed;
     for (const ruleId of this.ruleIds()) this.#follow(ruleId);
     feed.onEvent(({ envelope }) => {
       const { kind, id: ruleId } = aggregateOf(envelope.subject);

@@ -1,7 +1,7 @@
 /**
  * Records the history of the fleet: one point per second.
  */
-import { done, type Handled, type ParsedRequestOf, type ResultOf } from "@bioxen/contracts";
+import { done, type Handled, type ParsedRequestOf, pageOfWhole, type ResultOf } from "@bioxen/contracts";
 import type { ServicePorts } from "@bioxen/kernel";
 import { growthPermille } from "../domain/health.ts";
 import { FleetHistory, type FleetPoint } from "../domain/history.ts";
@@ -67,16 +67,23 @@ export class FleetRecorder {
     };
   }
 
-  history({
-    resolution,
-    sinceMs,
-    limit,
-  }: ParsedRequestOf<"monitorHistory">): Handled<ResultOf<"monitorHistory">> {
-    const points = this.#history.since(resolution, sinceMs);
-    const nextSinceMs = points[limit]?.atMs ?? null;
-    const page = points
-      .slice(0, limit)
+  /** Returns the points that fit. `nextSinceMs` is the time of the next one, and null after the last. */
+  history(
+    { resolution, sinceMs, limit }: ParsedRequestOf<"monitorHistory">,
+    maxBytes: number,
+  ): Handled<ResultOf<"monitorHistory">> {
+    const all = this.#history
+      .since(resolution, sinceMs)
       .map((point) => ({ ...point, reservedPermille: { ...point.reservedPermille } }));
-    return done({ resolution, points: page, nextSinceMs });
+    const whole = { resolution, points: all, nextSinceMs: Number.MAX_SAFE_INTEGER };
+    const page = pageOfWhole(
+      whole,
+      { shape: { points: "items" }, request: { limit }, maxBytes, firstIndex: 0 },
+      (index) => String(index),
+    );
+    if (!page.ok) return page;
+    const { cursor, points } = page.result as { cursor: string | null; points: typeof all };
+    const next = cursor === null ? undefined : all[Number(cursor)];
+    return done({ resolution, points, nextSinceMs: next?.atMs ?? null });
   }
 }

@@ -1,7 +1,18 @@
 /**
  * Queries of the monitor: one VM, one chassis, the fleet, and a report on what limits it.
  */
-import { done, type Handled, type ParsedRequestOf, type ResultOf, refuse } from "@bioxen/contracts";
+import {
+  cursorOf,
+  done,
+  ENDPOINTS,
+  FrozenPages,
+  type Handled,
+  type ParsedRequestOf,
+  pageOfWhole,
+  positionOfCursor,
+  type ResultOf,
+  refuse,
+} from "@bioxen/contracts";
 import type { ServicePorts } from "@bioxen/kernel";
 import { findingsOf, type ReportInput } from "../domain/report.ts";
 import { permilleOf, utilisationOf } from "../domain/utilisation.ts";
@@ -12,9 +23,11 @@ export class MonitorQueries {
   readonly #ports: ServicePorts;
   readonly #fleet: Fleet;
   readonly #samples: Samples;
+  readonly #frozen: FrozenPages;
 
   constructor(ports: ServicePorts, fleet: Fleet, samples: Samples) {
     this.#ports = ports;
+    this.#frozen = new FrozenPages({ ...ports, appliedSeq: () => 0 });
     this.#fleet = fleet;
     this.#samples = samples;
   }
@@ -48,17 +61,26 @@ export class MonitorQueries {
     });
   }
 
-  fleet({ limit }: ParsedRequestOf<"monitorFleet">): Handled<ResultOf<"monitorFleet">> {
+  /**
+   * Returns the figures of the fleet and one page of samples. Samples are not in the log, so each page has the newest
+   * ones at its own time; the cursor names the VM of the next one.
+   */
+  fleet(request: ParsedRequestOf<"monitorFleet">, maxBytes: number): Handled<ResultOf<"monitorFleet">> {
+    const { cursor, limit } = request;
+    const read = cursor === undefined ? undefined : positionOfCursor(cursor);
+    if (read?.ok === false) return read;
+    const from = read === undefined ? "" : "after" in read.position ? read.position.after : read.position.id;
     const all = this.#fleet.existing();
     const samples = all.flatMap(([vmId]) => this.#samples.vms.get(vmId) ?? []);
     const { starts } = this.#fleet;
-    return done({
+    const rest = samples.filter(({ vmId }) => vmId >= from);
+    const whole = {
       utilisation: utilisationOf(this.#fleet.openLedgers().map(([, ledger]) => ledger)),
       fairness: this.#fleet.fairness(all),
       health: this.#fleet.meanHealth(all),
       vms: this.#fleet.byState(all),
       divisions: samples.reduce((sum, sample) => sum + sample.divisions, 0),
-      samples: samples.slice(0, limit),
+      samples: rest,
       impaired: this.#fleet.impairments(all),
       waits: this.#fleet.waits(all),
       starts: {
@@ -70,10 +92,24 @@ export class MonitorQueries {
       },
       telemetry: this.#samples.lossOfAll(),
       services: this.#samples.servicesNow(),
-    });
+    };
+    const shape = ENDPOINTS.monitorFleet.pages ?? {};
+    return pageOfWhole(whole, { shape, request: { limit }, maxBytes, firstIndex: 0 }, (index) =>
+      cursorOf({ seq: 0, id: rest[index]?.vmId ?? "", index: 0 }),
+    ) as Handled<ResultOf<"monitorFleet">>;
   }
 
-  report(): Handled<ResultOf<"monitorReport">> {
+  report(
+    request: ParsedRequestOf<"monitorReport">,
+    maxBytes: number,
+  ): Promise<Handled<ResultOf<"monitorReport">>> {
+    const { subject, pages = {} } = ENDPOINTS.monitorReport;
+    return this.#frozen.page<ResultOf<"monitorReport">>(subject, request, maxBytes, pages, () =>
+      this.#report(),
+    );
+  }
+
+  #report(): Handled<Omit<ResultOf<"monitorReport">, "cursor">> {
     const nowMs = this.#ports.clock.nowMs();
     const all = this.#fleet.existing();
     const waiting = all.flatMap(([vmId, vm]) =>

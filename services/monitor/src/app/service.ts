@@ -31,13 +31,13 @@ export function createMonitor(ports: ServicePorts, options: MonitorOptions = {})
     endpoints: [
       serve(ENDPOINTS.monitorVm, ({ vmId }) => queries.vm(vmId)),
       serve(ENDPOINTS.monitorChassis, ({ chassisId }) => queries.chassis(chassisId)),
-      serve(ENDPOINTS.monitorFleet, (request) => queries.fleet(request)),
-      serve(ENDPOINTS.monitorHistory, (request) => recorder.history(request)),
-      serve(ENDPOINTS.monitorReport, () => queries.report()),
+      serve(ENDPOINTS.monitorFleet, (request, _causation, maxBytes) => queries.fleet(request, maxBytes)),
+      serve(ENDPOINTS.monitorHistory, (request, _causation, maxBytes) => recorder.history(request, maxBytes)),
+      serve(ENDPOINTS.monitorReport, (request, _causation, maxBytes) => queries.report(request, maxBytes)),
       serve(ENDPOINTS.alertSetRule, (request, causation) => commands.setRule(request, causation)),
       serve(ENDPOINTS.alertRemoveRule, (request, causation) => commands.removeRule(request, causation)),
-      serve(ENDPOINTS.alertList, (request) => commands.list(request)),
-      serve(ENDPOINTS.alertDead, (request) => commands.dead(request)),
+      serve(ENDPOINTS.alertList, (request, _causation, maxBytes) => commands.list(request, maxBytes)),
+      serve(ENDPOINTS.alertDead, (request, _causation, maxBytes) => commands.dead(request, maxBytes)),
       serve(ENDPOINTS.alertRetry, (request, causation) => commands.retry(request, causation)),
     ],
     begin(feed: EventFeed) {

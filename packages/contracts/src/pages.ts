@@ -1,0 +1,249 @@
+/**
+ * Pages: how a reply that lists things stays within the server's `max_payload`.
+ *
+ * A listing is a sequence of parts. A page takes the parts that fit and ends where the next part does not fit, or at
+ * the caller's `limit`; its `cursor` names the part that comes next. On the last page the cursor is null. A list inside
+ * a listed thing (the entries of a ledger) goes on at the next page: that page begins with the same thing again and its
+ * further entries. `merged` joins the pages of a listing to the complete reply.
+ *
+ * All pages of a listing show one state. The cursor carries its sequence of the log. See state-pages.ts for listings of
+ * folded states and frozen-pages.ts for listings of computed results.
+ */
+import { isId, type Rejection } from "@bioxen/kernel";
+import { z } from "zod";
+import { refuse } from "./errors.ts";
+import { MAX_PAGE } from "./schemas.ts";
+import { jsonBytesOf, tooLarge } from "./sizes.ts";
+
+/** Longest cursor, characters: a sequence, an id and a position. */
+const MAX_CURSOR_LENGTH = 127;
+
+/** The fields of a request for one page. */
+export const pageRequest = {
+  /** Maximum number of items of the page; absent: as many as fit. */
+  limit: z.int().min(1).max(MAX_PAGE).optional(),
+  /** The `cursor` of the page before; absent: the first page. */
+  cursor: z.string().max(MAX_CURSOR_LENGTH).optional(),
+};
+export interface PageRequest {
+  readonly limit?: number | undefined;
+  readonly cursor?: string | undefined;
+}
+
+/** The field of a page that names the next one; null on the last page. */
+export const pageResult = { cursor: z.string().nullable() };
+export interface Page {
+  cursor: string | null;
+}
+
+/**
+ * The lists of a paged result. `"items"`: an array of items, each on one page as a whole. `"items-by-name"`: an object
+ * of such arrays. `each`: an array of objects with lists of their own, told apart by their field `key`. Otherwise the
+ * lists of an inner object, which may be null.
+ */
+export type PageShape = { readonly [field: string]: "items" | "items-by-name" | EachShape | PageShape };
+interface EachShape {
+  readonly key: string;
+  readonly each: PageShape;
+}
+
+export function isEach(shape: PageShape[string]): shape is EachShape {
+  return typeof shape === "object" && typeof shape["key"] === "string";
+}
+
+type Json = Record<string, unknown>;
+
+/** One part of a listing: a thing that is on one page as a whole. */
+export interface Part {
+  readonly value: unknown;
+  /** Adds the value to a page that begins with {@link emptied}. */
+  add(page: Json): void;
+  /** The thing that has this part in one of its lists. A page without it gets it again, with empty lists. */
+  readonly owner?: Part;
+  /** The field of the result that has this part; absent for parts of inner lists. */
+  readonly field?: string;
+}
+
+/** Returns a copy of `result` in which every list of the shape is empty. */
+export function emptied(result: Readonly<Json>, shape: PageShape): Json {
+  const out: Json = { ...result };
+  for (const [field, inner] of Object.entries(shape)) {
+    const value = result[field];
+    if (value === undefined || value === null) continue;
+    if (inner === "items" || isEach(inner)) out[field] = [];
+    else if (inner === "items-by-name") out[field] = {};
+    else out[field] = emptied(value as Json, inner);
+  }
+  return out;
+}
+
+/** Yields the parts of `result`, field by field in the order of the shape. `at` finds the object that `result` is. */
+export function* partsOf(
+  result: Readonly<Json>,
+  shape: PageShape,
+  at: (page: Json) => Json = (page) => page,
+  owner?: Part,
+): Generator<Part> {
+  for (const [field, inner] of Object.entries(shape)) {
+    const value = result[field];
+    if (value === undefined || value === null) continue;
+    const list = (page: Json) => at(page)[field] as unknown[];
+    const common = owner === undefined ? { field } : { owner };
+    if (inner === "items") {
+      for (const item of value as unknown[])
+        yield { value: item, add: (page) => list(page).push(item), ...common };
+    } else if (inner === "items-by-name") {
+      for (const [name, items] of Object.entries(value as Record<string, unknown[]>)) {
+        const lists = (page: Json) => at(page)[field] as Record<string, unknown[]>;
+        const named: Part = {
+          value: { [name]: [] },
+          add: (page) => {
+            // A VM may be called "constructor", which every object has.
+            if (!Object.hasOwn(lists(page), name)) lists(page)[name] = [];
+          },
+          ...common,
+        };
+        yield named;
+        for (const item of items) {
+          yield { value: item, add: (page) => lists(page)[name]?.push(item), owner: named };
+        }
+      }
+    } else if (isEach(inner)) {
+      for (const element of value as Json[]) {
+        const bare = emptied(element, inner.each);
+        const head: Part = { value: bare, add: (page) => list(page).push(structuredClone(bare)), ...common };
+        yield head;
+        yield* partsOf(element, inner.each, (page) => list(page).at(-1) as Json, head);
+      }
+    } else {
+      yield* partsOf(value as Json, inner, (page) => at(page)[field] as Json, owner);
+    }
+  }
+}
+
+/** Returns the result that two pages of one listing show together: `next` continues `page`. */
+export function merged(page: Readonly<Json>, next: Readonly<Json>, shape: PageShape): Json {
+  const out: Json = { ...page, ...next };
+  for (const [field, inner] of Object.entries(shape)) {
+    const [a, b] = [page[field], next[field]];
+    if (a === undefined || a === null || b === undefined || b === null) continue;
+    if (inner === "items") out[field] = [...(a as unknown[]), ...(b as unknown[])];
+    else if (inner === "items-by-name") out[field] = mergedByName(a, b);
+    else if (isEach(inner)) out[field] = mergedEach(a as Json[], b as Json[], inner);
+    else out[field] = merged(a as Json, b as Json, inner);
+  }
+  return out;
+}
+
+function mergedByName(a: unknown, b: unknown): Record<string, unknown[]> {
+  const out = { ...(a as Record<string, unknown[]>) };
+  for (const [name, items] of Object.entries(b as Record<string, unknown[]>)) {
+    out[name] = Object.hasOwn(out, name) ? [...(out[name] ?? []), ...items] : items;
+  }
+  return out;
+}
+
+function mergedEach(a: readonly Json[], b: readonly Json[], { key, each }: EachShape): Json[] {
+  const [last, first] = [a.at(-1), b[0]];
+  if (last === undefined || first === undefined || last[key] !== first[key]) return [...a, ...b];
+  return [...a.slice(0, -1), merged(last, first, each), ...b.slice(1)];
+}
+
+/** A page in the making. */
+export class PageBuilder {
+  readonly #page: Json;
+  readonly #maxBytes: number;
+  readonly #limit: number;
+  readonly #uncounted: string | undefined;
+  #bytes: number;
+  #counted = 0;
+  #parts = 0;
+  #owner: Part | undefined;
+
+  /**
+   * `head` is the result with empty lists, `maxBytes` the largest reply, bytes. The items of the list `uncounted` do not
+   * count towards `limit`.
+   */
+  constructor(head: Json, maxBytes: number, limit = Number.POSITIVE_INFINITY, uncounted?: string) {
+    this.#uncounted = uncounted;
+    this.#page = { ...head, cursor: null };
+    this.#maxBytes = maxBytes;
+    this.#limit = limit;
+    this.#bytes = jsonBytesOf({ ok: true, ...head, cursor: "x".repeat(MAX_CURSOR_LENGTH) });
+  }
+
+  /**
+   * Adds a part. Returns undefined when it was added, `"full"` when it belongs on the next page, and a refusal when it
+   * fits on no page.
+   */
+  add(part: Part): undefined | "full" | { readonly ok: false; readonly rejection: Rejection } {
+    if (this.#counts(part) && this.#counted >= this.#limit) return "full";
+    const missing = part.owner !== undefined && part.owner !== this.#owner ? ownersOf(part, this.#owner) : [];
+    const added = [...missing, part];
+    const bytes = added.reduce((sum, one) => sum + jsonBytesOf(one.value) + 1, 0);
+    if (this.#bytes + bytes > this.#maxBytes) {
+      if (this.#parts > 0) return "full";
+      return tooLarge(
+        "one item of the list",
+        this.#bytes + bytes,
+        this.#maxBytes,
+        "raise max_payload of the NATS server",
+      );
+    }
+    for (const one of added) one.add(this.#page);
+    this.#bytes += bytes;
+    this.#parts += 1;
+    this.#owner = part.owner ?? part;
+    if (added.some((one) => this.#counts(one))) this.#counted += 1;
+    return undefined;
+  }
+
+  /** Returns true when the part counts towards the limit: it is not inside of another, nor in an uncounted list. */
+  #counts(part: Part): boolean {
+    return part.owner === undefined && part.field !== this.#uncounted;
+  }
+
+  /** Returns the page with the cursor of the next one. */
+  end(cursor: string | null): Json {
+    return { ...this.#page, cursor };
+  }
+}
+
+/** Returns the owners of a part that the page does not have yet, the outermost first. */
+function ownersOf({ owner }: Part, present: Part | undefined): Part[] {
+  if (owner === undefined || owner === present) return [];
+  return [...ownersOf(owner, present), owner];
+}
+
+/** The position of the next page: part number `index` of the thing `id`, in the state after event `seq`. */
+export interface PagePosition {
+  readonly seq: number;
+  readonly id: string;
+  readonly index: number;
+}
+
+export function cursorOf({ seq, id, index }: PagePosition): string {
+  return `${seq}:${id}:${index}`;
+}
+
+const CURSOR = /^([1-9][0-9]{0,15}|0):([^:]+):([0-9]{1,16})$/;
+
+/**
+ * Reads a cursor. An id alone means what comes after it in the present state, as in the cursors of earlier versions.
+ * Returns a refusal for any other text.
+ */
+export function positionOfCursor(
+  cursor: string,
+):
+  | { readonly ok: true; readonly position: PagePosition | { readonly after: string } }
+  | ReturnType<typeof refuse> {
+  if (isId(cursor)) return { ok: true, position: { after: cursor } };
+  const [, seq, id = "", index] = CURSOR.exec(cursor) ?? [];
+  if (seq === undefined) return badCursor("is not a cursor: begin with a request without it");
+  return { ok: true, position: { seq: Number(seq), id, index: Number(index) } };
+}
+
+export function badCursor(message: string): ReturnType<typeof refuse> {
+  const problems = [{ path: "cursor", message }];
+  return refuse("BAD_REQUEST", `cursor ${message}`, { details: { problems } });
+}

@@ -1,0 +1,50 @@
+/**
+ * The sizes of messages. A NATS server carries no message above its `max_payload`, so everything that grows with the
+ * fleet is weighed before it is sent: a reply ends its page where the next item does not fit, and an event that the
+ * server would not store is refused.
+ */
+import { Fault, type Rejection } from "@bioxen/kernel";
+import { refuse } from "./errors.ts";
+
+/** The `max_payload` of a NATS server with default settings, bytes. */
+export const DEFAULT_MAX_PAYLOAD_BYTES = 1_048_576;
+/**
+ * Bytes of a message that its content may not use. They hold the headers of the message, the record around a stored
+ * outcome, and what `vm.history` adds to an event. So an event that was stored can also be listed.
+ */
+export const MESSAGE_ROOM_BYTES = 1_024;
+
+/** Returns the largest event or reply for a server with this `max_payload`, bytes. */
+export function contentLimitOf(maxPayloadBytes: number): number {
+  return Math.max(0, maxPayloadBytes - MESSAGE_ROOM_BYTES);
+}
+
+const encoder = new TextEncoder();
+
+/** Returns the size of `value` as JSON, bytes of UTF-8. */
+export function jsonBytesOf(value: unknown): number {
+  return encoder.encode(JSON.stringify(value)).byteLength;
+}
+
+/** Returns the refusal of content that no message of the server can carry. */
+export function tooLarge(
+  what: string,
+  bytes: number,
+  limit: number,
+  remedy: string,
+): { readonly ok: false; readonly rejection: Rejection } {
+  const message = `${what} has ${bytes} bytes, and the server's max_payload leaves room for ${limit}: ${remedy}`;
+  return refuse("TOO_LARGE", message, { details: { limit, bytes } });
+}
+
+/**
+ * Returns the fault of an event that the server would not store; undefined when the event fits. Every event log makes
+ * this check before it sends anything.
+ */
+export function eventTooLarge(type: string, bytes: number, limit: number): Fault | undefined {
+  if (bytes <= limit) return undefined;
+  const message =
+    `the event ${type} would have ${bytes} bytes, and the server's max_payload leaves room for ${limit}: ` +
+    "nothing was written; send less, or raise max_payload of the NATS server";
+  return new Fault("TOO_LARGE", message, { retryable: false, details: { limit, bytes } });
+}
