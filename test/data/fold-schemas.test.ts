@@ -23,7 +23,7 @@ import { expect, it } from "vitest";
 const LOGS = ["log-v1.jsonl", "log-v2.jsonl"];
 const PINNED: Readonly<Record<string, { readonly schema: number; readonly digest: string }>> = {
   vm: { schema: 8, digest: "dae13e0d21c67948e5980c99af7964b13812c07ee86a2aa4264881361aa72e16" },
-  ledger: { schema: 2, digest: "17d084637e6c7c25edba389cb0c36ef647875813b3656a871dea813376b18bb7" },
+  ledger: { schema: 3, digest: "17d084637e6c7c25edba389cb0c36ef647875813b3656a871dea813376b18bb7" },
   quota: { schema: 1, digest: "e1520be8fad46314093853f889c0a0a5d20965624c758d33a48dc501d1392e17" },
   chassis: { schema: 4, digest: "ae30188544db3085fe9908a7b67018252d025e8a8a2b9ae9d507b3f90e1c9a83" },
   drain: { schema: 2, digest: "a247ce9504909ed302f1556acebad1bec72a4b7eac882fd0c4458bd333be44ec" },

@@ -8,6 +8,7 @@ export * from "./fault.ts";
 export * from "./feed.ts";
 export * from "./ids.ts";
 export * from "./keyed-queue.ts";
+export * from "./lease-token.ts";
 export * from "./leases.ts";
 export * from "./outcome-memory.ts";
 export * from "./ports.ts";

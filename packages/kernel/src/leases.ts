@@ -6,12 +6,15 @@
  * the instant at which it *sent* its last successful renewal. No contender can have seen that revision earlier, so the
  * holder stops before another starts, and no clock is ever compared with the clock of another machine.
  *
- * Two cases break this guarantee. A process that is suspended between `token()` and its act resumes as a stale holder.
- * When the store was lost and a new contender finds it empty, two holders are possible. The receiver of a write must
- * therefore refuse stale holders. Each term has a token greater than all tokens before it. A token is also at least the
- * epoch ms at the beginning of the term, so that a lost store does not bring old tokens back.
+ * Three cases break this guarantee. A process that is suspended between `token()` and its act resumes as a stale holder.
+ * When the store was lost and a new contender finds it empty, two holders are possible. The same holds when another
+ * client overwrites the record. The receiver of a write must therefore refuse stale holders. Each term has a token
+ * greater than all tokens before it. A token is also at least the epoch ms at the beginning of the term, so that a lost
+ * store does not bring old tokens back. A stored token that cannot have been issued (`lease-token.ts`) is ignored: the
+ * next term begins as if the store were lost.
  */
 import { messageOf } from "./fault.ts";
+import { ISSUER_AHEAD_MS, isPossibleToken, MAX_LEASE_TOKEN } from "./lease-token.ts";
 import type {
   Clock,
   ContendOptions,
@@ -90,6 +93,10 @@ export class StoredLeases implements Leases {
   contend(name: string, listener: LeaseListener, { ttlMs = LEASE_TTL_MS }: ContendOptions = {}): Lease {
     return new Contender(name, listener, this.#options, ttlMs);
   }
+
+  async tokenOnRecord(name: string): Promise<number | undefined> {
+    return (await this.#options.store.read(name))?.token;
+  }
 }
 
 interface Term {
@@ -135,6 +142,7 @@ class Contender implements Lease {
   }
 
   surpass(token: number): void {
+    if (!Number.isSafeInteger(token) || token >= MAX_LEASE_TOKEN) return;
     this.#floor = Math.max(this.#floor, token);
     if (this.#term !== undefined && this.#term.token < token) this.#lose(`token ${token} is newer`);
   }
@@ -240,8 +248,7 @@ class Contender implements Lease {
 
   async #take(found: StoredLease | undefined): Promise<void> {
     if (this.#ended) return;
-    const before = Math.max(found?.token ?? 0, this.#floor);
-    const token = Math.max(before + 1, this.#options.clock.nowMs());
+    const token = this.#nextToken(found);
     const sentAtMs = this.#options.monotonicMs();
     const record = { holder: this.#id, token };
     const revision = await this.#options.store.write(this.#name, record, found?.revision ?? 0);
@@ -258,6 +265,18 @@ class Contender implements Lease {
     if (this.token() === undefined || this.#ended) return;
     this.#options.logger.info({ lease: this.#name, token }, `acquired the lease ${this.#name}`);
     this.#listener.onHeld(token);
+  }
+
+  #nextToken(found: StoredLease | undefined): number {
+    const nowMs = this.#options.clock.nowMs();
+    const horizon = { nowMs, newest: this.#floor, aheadMs: ISSUER_AHEAD_MS };
+    const isGenuine = found !== undefined && isPossibleToken(found.token, horizon);
+    if (found !== undefined && !isGenuine) {
+      const fields = { lease: this.#name, token: found.token };
+      this.#options.logger.warn(fields, `ignoring the stored token of the lease ${this.#name}: never issued`);
+    }
+    const before = Math.max(isGenuine ? found.token : 0, this.#floor);
+    return Math.max(before + 1, nowMs);
   }
 
   #validFrom(term: Term, sentAtMs: number): void {

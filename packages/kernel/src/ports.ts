@@ -164,7 +164,8 @@ export interface Lease {
   token(): number | undefined;
   /**
    * Reports that a receiver refused this holder because it knows the newer `token`. A lease with an older token is
-   * given up at once, and this contender contends again.
+   * given up at once, and this contender contends again. The caller has checked that the log has `token`, or that it
+   * can have been issued: the next token is greater. A number above `MAX_LEASE_TOKEN` changes nothing.
    */
   surpass(token: number): void;
   /** Stops contending and gives the lease back, so that another contender takes over without a wait. Never throws. */
@@ -174,6 +175,11 @@ export interface Lease {
 /** At most one contender of all processes holds the lease of a name; a silent holder is replaced within seconds. */
 export interface Leases {
   contend(name: string, listener: LeaseListener, options?: ContendOptions): Lease;
+  /**
+   * Returns the token on record for the lease `name`, undefined when the store has none. Any client that can write to
+   * the store can have written it: see `isPossibleToken`. Throws `Fault` UNAVAILABLE when the store is unreachable.
+   */
+  tokenOnRecord(name: string): Promise<number | undefined>;
 }
 
 export interface SpanOptions {

@@ -1,9 +1,11 @@
 /**
  * The accounts of all chassis, and the rules of ledger events: an entry exists before it is committed, released or
  * expired, a VM has one entry per ledger, no ledger is above its offer, and the lease tokens of proposers never
- * decrease.
+ * decrease. A recorded number that no lease can have had at the time of its event is a violation and no token: it was
+ * forged, and the services ignore it.
  */
 import type { LedgerEvent } from "@bioxen/contracts";
+import { isPossibleToken } from "@bioxen/kernel";
 import { type Holding, LedgerAccount, unsoundAmounts } from "./ledger-account.ts";
 import type { QuotaAccounts } from "./quota-accounts.ts";
 import type { ReportViolation } from "./report.ts";
@@ -15,9 +17,17 @@ type Settling = Extract<
 type Reserved = Extract<LedgerEvent, { type: "bioxen.ledger.reserved.v1" }>["data"];
 type Resized = Extract<LedgerEvent, { type: "bioxen.ledger.resized.v1" }>["data"];
 
+/** The position of an event in the log, and its time in epoch ms. */
+export interface LedgerPosition {
+  readonly seq: number;
+  readonly atMs: number;
+}
+
 export class LedgerRecords {
   readonly #accounts = new Map<string, LedgerAccount>();
   readonly #quotas: QuotaAccounts;
+  /** The newest lease token of all ledgers. After a clock was set back, genuine tokens count on from it. */
+  #newestToken = 0;
 
   constructor(quotas: QuotaAccounts) {
     this.#quotas = quotas;
@@ -39,8 +49,8 @@ export class LedgerRecords {
     });
   }
 
-  /** Applies the event with sequence `seq` and reports its violations. */
-  observe(chassisId: string, seq: number, body: LedgerEvent, report: ReportViolation): void {
+  /** Applies the event at this position and reports its violations. */
+  observe(chassisId: string, at: LedgerPosition, body: LedgerEvent, report: ReportViolation): void {
     const account = this.#accounts.get(chassisId) ?? new LedgerAccount();
     this.#accounts.set(chassisId, account);
     switch (body.type) {
@@ -51,7 +61,7 @@ export class LedgerRecords {
         account.maxVms = body.data.maxVms;
         break;
       case "bioxen.ledger.reserved.v1":
-        this.#reserved(chassisId, account, seq, body.data, report);
+        this.#reserved(chassisId, account, at, body.data, report);
         break;
       case "bioxen.ledger.committed.v1":
         for (const { vmId, fence } of body.data.entries) {
@@ -80,7 +90,7 @@ export class LedgerRecords {
   #reserved(
     chassisId: string,
     account: LedgerAccount,
-    seq: number,
+    { seq, atMs }: LedgerPosition,
     { proposerToken = 0, reservations }: Reserved,
     report: ReportViolation,
   ): void {
@@ -88,7 +98,12 @@ export class LedgerRecords {
       const message = `a proposal under lease ${proposerToken} is reserved after one under lease ${account.proposerToken}`;
       report("stale-proposer", message);
     }
-    account.proposerToken = Math.max(account.proposerToken, proposerToken);
+    if (proposerToken > 0 && !isPossibleToken(proposerToken, { nowMs: atMs, newest: this.#newestToken })) {
+      report("unissued-token", `no lease can have had the token ${proposerToken} then: it was forged`);
+    } else {
+      account.proposerToken = Math.max(account.proposerToken, proposerToken);
+      this.#newestToken = Math.max(this.#newestToken, proposerToken);
+    }
     for (const { vmId, incarnation, amounts } of reservations) {
       checkAmounts(amounts, report);
       if (account.holdings.has(vmId)) report("two-allocations", `${vmId} has an entry already`);

@@ -14,6 +14,7 @@ export type Rule =
   | "over-offer"
   | "unknown-entry"
   | "stale-proposer"
+  | "unissued-token"
   | QuotaBreach["rule"]
   | "placed-without-reservation"
   | "started-without-reservation"

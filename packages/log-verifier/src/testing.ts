@@ -177,6 +177,9 @@ export const RAISED_ALERT: readonly Line[] = [
   notified("event-2", "w"),
 ];
 
+/** The time of every event of a test log. */
+const VERIFIED_AT = "2026-01-01T00:00:00.000Z";
+
 /** Returns the rules that the verifier finds violated in a log of these lines. */
 export function verify(lines: readonly Line[]): Rule[] {
   const verifier = new LogVerifier();
@@ -194,6 +197,7 @@ export function verify(lines: readonly Line[]): Rule[] {
       digest: `digest-${i}`,
       envelope: {
         id: `event-${i + 1}`,
+        time: VERIFIED_AT,
         subject,
         aggregateversion: version,
         ...body,

@@ -181,6 +181,7 @@ describe("the verifier", () => {
     ["two-allocations", [opened(), reserved(), reserved()]],
     ["stale-proposer", [opened(), reservedUnder(8, "a"), reservedUnder(7, "b")]],
     ["stale-proposer", [opened(), reservedUnder(8, "a"), reserved(1, "b")]],
+    ["unissued-token", [opened(), reservedUnder(2 ** 53 - 1, "a")]],
     ["placed-without-reservation", [opened(), created, startRequested, placed(3)]],
     ["placed-without-reservation", [opened(), created, startRequested, reserved(4), placed(4, 5)]],
     [
@@ -276,6 +277,14 @@ describe("the verifier", () => {
         reservedUnder(9, "c"),
       ]),
     ).toEqual([]);
+  });
+
+  it("takes a token that was never issued for no token: later reservations are not stale", () => {
+    const forged = reservedUnder(2 ** 53 - 1, "x");
+    const genuine = Date.parse("2026-01-01T00:00:00.000Z");
+    const lines = [opened(10, 5), reservedUnder(genuine - 9, "a"), forged, reservedUnder(genuine, "b")];
+    expect(verify(lines)).toEqual(["unissued-token"]);
+    expect(verify([...lines, reservedUnder(genuine - 1, "c")])).toEqual(["unissued-token", "stale-proposer"]);
   });
 
   it("reports an unreadable event with its sequence", () => {

@@ -44,7 +44,7 @@ export class LogVerifier {
         this.#vms.observe(body.id, body, report);
         break;
       case "ledger":
-        this.#ledgers.observe(body.id, seq, body, report);
+        this.#ledgers.observe(body.id, { seq, atMs: Date.parse(envelope.time) }, body, report);
         break;
       case "quota":
         for (const { rule, message } of this.#quotas.observe(body.id, body)) report(rule, message);

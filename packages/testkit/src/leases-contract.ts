@@ -8,6 +8,7 @@ import {
   type Lease,
   type LeaseStore,
   type Logger,
+  MAX_LEASE_TOKEN,
   StoredLeases,
   type Timers,
 } from "@bioxen/kernel";
@@ -252,6 +253,26 @@ export function leasesContract(name: string, open: () => Promise<LeasesUnderTest
       const observant = contest.join({ hasEnded: (holder) => holder === "ended" });
       expect((await contest.holder(SOON_MS)).token).toBeGreaterThan(token);
       expect(observant.others).toEqual(["ended"]);
+    });
+
+    it("takes the lease back under a sound token when another client writes 2^53 - 1", async () => {
+      const [rival] = begin(1);
+      const first = await contest.holder(SOON_MS);
+      const record = await under.store.read(contest.name);
+      const stolen = { holder: "thief", token: 2 ** 53 - 1 };
+      expect(await under.store.write(contest.name, stolen, record?.revision ?? 0)).toBeDefined();
+      const second = await contest.holder(TAKEOVER_MS + 1_000, (one) => one.lease.token() !== first.token);
+      expect(second.token).toBeGreaterThan(first.token);
+      expect(second.token).toBeLessThan(first.token + 2 * TAKEOVER_MS);
+      expect(rival?.changes).toEqual([first.token, "lost", second.token]);
+      expect(await under.store.read(contest.name)).toMatchObject({ token: second.token });
+    });
+
+    it("keeps the lease when it learns of a token that cannot exist", async () => {
+      const [rival] = begin(1);
+      const first = await contest.holder(SOON_MS);
+      for (const token of [2 ** 53 - 1, MAX_LEASE_TOKEN, Number.NaN]) rival?.lease.surpass(token);
+      expect(rival?.lease.token()).toBe(first.token);
     });
 
     it("issues greater tokens even after the store is lost", async () => {

@@ -42,6 +42,10 @@ export class ScriptedLeases implements Leases {
     return { token: () => this.#token, surpass: () => undefined, release: async () => undefined };
   }
 
+  async tokenOnRecord(): Promise<number | undefined> {
+    return this.#token;
+  }
+
   lose(): void {
     this.#token = undefined;
     for (const listener of this.#listeners) listener.onLost();

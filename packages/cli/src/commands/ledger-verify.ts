@@ -21,6 +21,7 @@ const ACCOUNT_RULES: ReadonlySet<Rule> = new Set<Rule>([
   "over-offer",
   "unknown-entry",
   "stale-proposer",
+  "unissued-token",
   "placed-without-reservation",
   "started-without-reservation",
   "running-without-allocation",

@@ -4,6 +4,7 @@
  *
  * These shapes may change with the version. The public contract is everything else in the catalogue.
  */
+import { MAX_LEASE_TOKEN } from "@bioxen/kernel";
 import { z } from "zod";
 import { checkpointRecord } from "../events/guest-state.ts";
 import { entryKey, reservation } from "../events/ledger.ts";
@@ -114,10 +115,10 @@ export const INTERNAL_ENDPOINTS = {
       planId: z.string().max(63),
       reservations: z.array(reservation).min(1).max(MAX_PAGE),
       /**
-       * Lease token of the scheduler that makes the proposal. A ledger accepts a proposal without a token only when it
-       * has never seen a token.
+       * Lease token of the scheduler that makes the proposal. It must be on record for the lease of the scheduler, and
+       * no ledger may have seen a newer one. A proposal without a token is accepted only before the first token.
        */
-      proposerToken: z.int().min(1).optional(),
+      proposerToken: z.int().min(1).max(MAX_LEASE_TOKEN).optional(),
     }),
     z.object({
       seq: z.int().nullable(),

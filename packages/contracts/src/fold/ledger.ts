@@ -1,7 +1,7 @@
 /**
  * Folds the events of a ledger, which is the account of one chassis, into its state.
  */
-import { type Amounts, type Fold, NO_AMOUNTS, subtract, sum } from "@bioxen/kernel";
+import { type Amounts, type Fold, isPossibleToken, NO_AMOUNTS, subtract, sum } from "@bioxen/kernel";
 import type { LedgerEvent } from "../events/ledger.ts";
 
 export interface LedgerEntry {
@@ -35,7 +35,8 @@ export interface Ledger {
   readonly entries: Readonly<Record<string, LedgerEntry>>;
   /**
    * Highest lease token of all proposals that led to a reservation in this ledger; 0 before the first reservation. A
-   * proposal with a lower token is rejected.
+   * proposal with a lower token is rejected. A recorded number that was no token at the time of its event does not
+   * count: otherwise a single forged one would refuse every later proposal.
    */
   readonly proposerToken: number;
 }
@@ -78,7 +79,7 @@ function without(ledger: Ledger, keys: readonly { vmId: string; fence: number }[
 }
 
 export const ledgerFold: Fold<Ledger> = {
-  schema: 2,
+  schema: 3,
   initial: NO_LEDGER,
   evolve(ledger, untyped, at) {
     const event = untyped as LedgerEvent;
@@ -101,7 +102,9 @@ export const ledgerFold: Fold<Ledger> = {
             expiresAtMs: event.data.expiresAtMs,
           };
         }
-        const proposerToken = Math.max(ledger.proposerToken, event.data.proposerToken ?? 0);
+        const { proposerToken: token = 0 } = event.data;
+        const isGenuine = isPossibleToken(token, { nowMs: at.atMs, newest: ledger.proposerToken });
+        const proposerToken = isGenuine ? Math.max(ledger.proposerToken, token) : ledger.proposerToken;
         return { ...ledger, entries, proposerToken };
       }
       case "bioxen.ledger.committed.v1": {

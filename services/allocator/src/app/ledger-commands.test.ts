@@ -11,6 +11,7 @@ import {
   MemoryEventLog,
   registeredChassis,
   settle,
+  vmEvent,
 } from "@bioxen/testkit";
 import { describe, expect, it } from "vitest";
 import { createAllocator } from "./service.ts";
@@ -33,7 +34,8 @@ class GatedLog extends MemoryEventLog {
 
 /** The allocator on this log, without the lease: it serves its endpoints and settles nothing. */
 async function allocatorOn(log: MemoryEventLog, clock: FakeClock) {
-  const leases = { contend: () => ({ token: () => undefined, surpass: () => {}, release: async () => {} }) };
+  const lease = { token: () => undefined, surpass: () => {}, release: async () => {} };
+  const leases = { contend: () => lease, tokenOnRecord: async () => undefined };
   const ports = { log, clock, timers: clock, ids: idsInOrder("x"), leases } as unknown as ServicePorts;
   const { endpoints, sinks, begin } = createAllocator(ports, { monotonicMs: () => clock.nowMs() });
   const feed = new EventFeed(log, sinks, clock);
@@ -103,14 +105,16 @@ describe("many commands of one ledger", () => {
 });
 
 describe("a plan", () => {
-  /** A chassis with 10 ribosomes, and the VMs `a` and `b`, each with a quota of its own over this many ribosomes. */
-  async function withQuotas(limits: Readonly<Record<string, number>>) {
+  /** A chassis with 10 ribosomes, and waiting VMs: each requests ribosomes, and has a quota of its own over them. */
+  async function withQuotas(vms: Readonly<Record<string, { request: number; limit: number }>>) {
     const [log, clock] = [new GatedLog(), new FakeClock()];
     await appendNext(log, "chassis", "c", registeredChassis());
     await appendNext(log, "ledger", "c", opened(10, 4));
-    for (const [vmId, ribosomes] of Object.entries(limits)) {
-      await appendNext(log, "vm", vmId, createdVm({ labels: { team: vmId } }));
-      const quota = { label: `team=${vmId}`, resources: { ribosomes } };
+    for (const [vmId, { request, limit }] of Object.entries(vms)) {
+      const created = createdVm({ labels: { team: vmId }, request: { ribosomes: request } });
+      await appendNext(log, "vm", vmId, created);
+      await appendNext(log, "vm", vmId, vmEvent("start-requested", { automatic: false }));
+      const quota = { label: `team=${vmId}`, resources: { ribosomes: limit } };
       await appendNext(log, "quota", quotaIdOf(quota.label), { type: "bioxen.quota.set.v1", data: quota });
     }
     return { log, ...(await allocatorOn(log, clock)) };
@@ -119,15 +123,15 @@ describe("a plan", () => {
     codes.map(([vmId, code]) => ({ vmId, refusal: { chassisId: "c", code } }));
 
   it("reserves what ledger and quotas allow, and names a reason for each other VM", async () => {
-    const { reserve } = await withQuotas({ a: 5, b: 3 });
+    const { reserve } = await withQuotas({ a: { request: 5, limit: 5 }, b: { request: 4, limit: 3 } });
     expect(await reserve("p", ["a", 5], ["b", 4], ["unknown", 1])).toMatchObject({
       ok: true,
-      result: { reserved: ["a"], refused: refusals(["b", "QUOTA_EXCEEDED"], ["unknown", "CONFLICT"]) },
+      result: { reserved: ["a"], refused: refusals(["b", "QUOTA_EXCEEDED"], ["unknown", "VM_NOT_FOUND"]) },
     });
   });
 
   it("gives the room of a VM that a quota refuses to no VM that was not charged", async () => {
-    const { log, reserve } = await withQuotas({ a: 0, b: 0 });
+    const { log, reserve } = await withQuotas({ a: { request: 10, limit: 0 }, b: { request: 10, limit: 0 } });
     expect(await reserve("p", ["a", 10], ["b", 10])).toMatchObject({
       ok: true,
       result: {
@@ -140,7 +144,7 @@ describe("a plan", () => {
   });
 
   it("names what it reserved when another instance changes the ledger before the acknowledgement", async () => {
-    const { log, reserve } = await withQuotas({ a: 5 });
+    const { log, reserve } = await withQuotas({ a: { request: 5, limit: 5 } });
     log.stored = async () => {
       const last = (await log.read("bioxen.evt.ledger.c", 0)).at(-1);
       if (last?.envelope.type !== "bioxen.ledger.reserved.v1") return;
@@ -153,7 +157,7 @@ describe("a plan", () => {
   });
 
   it("has the same outcome when its command is repeated", async () => {
-    const { log, reserve } = await withQuotas({ a: 5, b: 0 });
+    const { log, reserve } = await withQuotas({ a: { request: 5, limit: 5 }, b: { request: 5, limit: 0 } });
     const first = await reserve("p", ["a", 5]);
     expect(first).toMatchObject({ ok: true, result: { reserved: ["a"], refused: [] } });
     expect(await reserve("p", ["a", 5])).toEqual(first);
@@ -163,7 +167,7 @@ describe("a plan", () => {
   describe("is decided on the state at the append, not on the state before its quotas were charged", () => {
     /** Reserves `a`, and appends `meanwhile` while the charge of its quota is under way. */
     async function reserveDuring(meanwhile: (log: GatedLog) => Promise<unknown>) {
-      const { log, reserve } = await withQuotas({ a: 5 });
+      const { log, reserve } = await withQuotas({ a: { request: 5, limit: 5 } });
       const { promise, resolve: openGate } = Promise.withResolvers<void>();
       log.gate = promise;
       log.gated = "bioxen.evt.quota.";

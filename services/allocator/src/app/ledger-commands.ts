@@ -18,6 +18,7 @@ import {
   type ParsedRequestOf,
   type ResultOf,
   refuse,
+  type VmState,
 } from "@bioxen/contracts";
 import {
   type Aggregates,
@@ -26,23 +27,30 @@ import {
   type Executed,
   Fault,
   KeyedQueue,
+  type Leases,
   MAX_CONFLICT_RETRIES,
 } from "@bioxen/kernel";
+import { demandMisfit, type ProposedReservation } from "../domain/demand.ts";
 import { growthOf, type LedgerCommand, ledgerDecider, successorOf } from "../domain/ledger.ts";
 import type { ChargeRequest } from "../domain/quota.ts";
 import { partitionByFit } from "../domain/reservation-fit.ts";
 import type { AffinityContexts } from "./affinity-contexts.ts";
+import { ProposerTokens } from "./proposer-tokens.ts";
 import type { QuotaCharges } from "./quota-charges.ts";
 
 export interface LedgerCommandPorts {
   readonly ledgers: Aggregates<Ledger>;
   readonly charges: QuotaCharges;
   readonly affinityContexts: AffinityContexts;
+  readonly vmOf: (vmId: string) => VmState;
+  readonly leases: Pick<Leases, "tokenOnRecord">;
   readonly clock: Clock;
   /** Longest time from a reservation until the VM's guest runs, ms. */
   readonly startDeadlineMs: number;
   /** Resolves once this instance has applied every event up to this sequence. */
   readonly applied: (seq: number) => Promise<void>;
+  /** Resolves once this instance has applied everything that the log holds now. */
+  readonly caughtUp: () => Promise<void>;
 }
 
 /** The decision when the ledger has a newer event than the state for which the quotas were charged. */
@@ -88,23 +96,35 @@ const TURN_DEADLINE_MS = 5_000;
 export class LedgerCommands {
   readonly #ports: LedgerCommandPorts;
   readonly #queue = new KeyedQueue();
+  readonly #tokens: ProposerTokens;
 
   constructor(ports: LedgerCommandPorts) {
     this.#ports = ports;
+    const { leases, clock, ledgers } = ports;
+    const newestRecorded = () => {
+      let newest = 0;
+      for (const [, { state }] of ledgers.entries()) newest = Math.max(newest, state.proposerToken);
+      return newest;
+    };
+    this.#tokens = new ProposerTokens({ leases, clock, newestRecorded });
   }
 
   async reserve(
     { chassisId, planId, reservations, proposerToken }: ParsedRequestOf<"ledgerReserve">,
     causation: Causation,
   ): Promise<Handled<ResultOf<"ledgerReserve">>> {
+    const refusal = await this.#tokens.refusalOf(proposerToken);
+    if (refusal !== undefined) return refusal;
+    await this.#knowDemand(reservations);
+    const { vmOf } = this.#ports;
     const expiresAtMs = this.#ports.clock.nowMs() + this.#ports.startDeadlineMs;
     const granted = await this.#grant(chassisId, causation, (ledger) => {
       const world = () => ({
-        affinity: this.#ports.affinityContexts.of(chassisId),
-        newestProposerToken: this.#newestProposerToken(),
+        facts: { vmOf, affinity: this.#ports.affinityContexts.of(chassisId) },
+        newestProposerToken: this.#tokens.newest(),
       });
-      const { affinity, newestProposerToken } = world();
-      const { fit, refused } = partitionByFit(chassisId, ledger, reservations, affinity);
+      const { facts, newestProposerToken } = world();
+      const { fit, refused } = partitionByFit(chassisId, ledger, reservations, facts);
       const isStale = successorOf(ledger, { proposerToken, newestProposerToken }) !== undefined;
       return {
         // The ledger refuses a plan of a superseded lease holder, so the quotas are not charged for it.
@@ -148,8 +168,13 @@ export class LedgerCommands {
     };
   }
 
-  #newestProposerToken(): number {
-    return Math.max(0, ...[...this.#ports.ledgers.entries()].map(([, { state }]) => state.proposerToken));
+  /**
+   * Reads the log to its end if a VM does not ask for its reservation as far as is known here: the scheduler may have
+   * read events of the VM that this instance has not.
+   */
+  async #knowDemand(reservations: readonly ProposedReservation[]): Promise<void> {
+    const isAsked = (one: ProposedReservation) => demandMisfit(this.#ports.vmOf(one.vmId), one) === undefined;
+    if (!reservations.every(isAsked)) await this.#ports.caughtUp();
   }
 
   async resize(

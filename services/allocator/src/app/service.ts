@@ -110,9 +110,12 @@ class Allocator {
       ledgers,
       charges,
       affinityContexts,
+      vmOf: (vmId) => vms.get(vmId),
+      leases: ports.leases,
       clock,
       startDeadlineMs,
       applied,
+      caughtUp: async () => applied(await log.lastSeq()),
     });
     const reading = { log, appliedSeq: () => this.#feed?.appliedSeq ?? 0, applied };
     this.quotaCommands = new QuotaCommands(quotas, timers, new StatePages({ states: quotas, ...reading }));

@@ -31,7 +31,8 @@ import {
   equalAmounts,
   UNCHANGED,
 } from "@bioxen/kernel";
-import { type AffinityContext, type ProposedReservation, partitionByFit } from "./reservation-fit.ts";
+import type { ProposedReservation } from "./demand.ts";
+import { partitionByFit, type ReservationFacts } from "./reservation-fit.ts";
 import { decideFollowPreemption, decideSettle, type VerdictOf } from "./settlement.ts";
 
 export type LedgerCommand =
@@ -49,10 +50,9 @@ export type LedgerCommand =
       readonly expiresAtMs: number;
       /** Token of the lease under which the plan was made; absent if the scheduler has no leases. */
       readonly proposerToken?: number | undefined;
-      /** Highest `proposerToken` recorded in any ledger that this instance knows; default 0. */
+      /** Highest token that this instance knows: recorded in any ledger, or issued; default 0. */
       readonly newestProposerToken?: number;
-      /** The facts for affinity checks. Without them, only capacity is checked. */
-      readonly affinity?: AffinityContext | undefined;
+      readonly facts?: ReservationFacts;
     }
   | {
       readonly type: "resize";
@@ -134,8 +134,8 @@ function atLeast(amounts: Amounts, least: Amounts): Amounts {
 type Proposer = Pick<CommandOf<LedgerCommand, "reserve">, "proposerToken" | "newestProposerToken">;
 
 /**
- * Returns the newest lease token in the ledgers that this instance knows, if that token is newer than the proposer's;
- * else undefined. A newer token means that another scheduler has become lease holder, and that the proposer's plan
+ * Returns the newest lease token that this instance knows, recorded in a ledger or issued, if that token is newer than
+ * the proposer's; else undefined. A newer token means that another scheduler has become lease holder, and that the proposer's plan
  * rests on outdated knowledge.
  */
 export function successorOf(
@@ -153,7 +153,7 @@ export function successorOf(
  * place, such a reservation is released later (`verdict.ts`).
  */
 function decideReserve(ledger: Ledger, command: CommandOf<LedgerCommand, "reserve">): LedgerDecision {
-  const { chassisId, planId, reservations, expiresAtMs, proposerToken, affinity } = command;
+  const { chassisId, planId, reservations, expiresAtMs, proposerToken, facts } = command;
   const newestToken = successorOf(ledger, command);
   if (newestToken !== undefined) {
     const message =
@@ -161,7 +161,7 @@ function decideReserve(ledger: Ledger, command: CommandOf<LedgerCommand, "reserv
       `but lease ${newestToken} has reserved since: plan again under the current lease`;
     return refuse("CONFLICT", message, { details: { chassisId, newestToken } });
   }
-  const { fit } = partitionByFit(chassisId, ledger, reservations, affinity);
+  const { fit } = partitionByFit(chassisId, ledger, reservations, facts);
   if (fit.length === 0) return UNCHANGED;
   return accept<LedgerEvent>({
     type: "bioxen.ledger.reserved.v1",

@@ -28,7 +28,7 @@ const proposal = (vmId: string, ribosomes = 1) => ({ vmId, incarnation: 1, amoun
 
 function partition(ledger: Ledger, vmIds: string[], context?: AffinityContext) {
   const proposed = vmIds.map((vmId) => proposal(vmId));
-  const { fit, refused } = partitionByFit("c", ledger, proposed, context);
+  const { fit, refused } = partitionByFit("c", ledger, proposed, { affinity: context });
   return { fit: fit.map(({ vmId }) => vmId), refused: refused.map(({ misfit }) => misfit.message) };
 }
 

@@ -12,20 +12,22 @@ import {
   mismatchOf,
   type Neighbour,
   Neighbours,
-  type PlacementDecision,
   type PlacementNeeds,
   type PlacementTerm,
   roomFor,
   roomOf,
+  type VmState,
 } from "@bioxen/contracts";
 import { type Amounts, amountOf } from "@bioxen/kernel";
+import { demandMisfit, type ProposedReservation } from "./demand.ts";
 
-export interface ProposedReservation {
-  readonly vmId: string;
-  readonly incarnation: number;
-  readonly amounts: Amounts;
-  /** Why the scheduler chose this chassis. Recorded with the reservation, not checked. */
-  readonly decision?: PlacementDecision | undefined;
+/**
+ * The states of the VMs and the affinity of the chassis, as known here. Without `vmOf`, any VM may be reserved for;
+ * without `affinity`, capacity alone decides.
+ */
+export interface ReservationFacts {
+  readonly vmOf?: ((vmId: string) => VmState) | undefined;
+  readonly affinity?: AffinityContext | undefined;
 }
 
 /** Context for affinity checks: the chassis, and the VMs that are already on it. */
@@ -44,13 +46,13 @@ export interface FitPartition {
 
 /**
  * Divides a plan's reservations into those that the ledger can hold together and the others, each with the reason.
- * Earlier reservations take precedence over later ones. Without a context only capacity is checked.
+ * Earlier reservations take precedence over later ones.
  */
 export function partitionByFit(
   chassisId: string,
   ledger: Ledger,
   proposed: readonly ProposedReservation[],
-  affinity?: AffinityContext,
+  { vmOf, affinity }: ReservationFacts = {},
 ): FitPartition {
   const fit: ProposedReservation[] = [];
   const refused: { vmId: string; misfit: Misfit }[] = [];
@@ -62,7 +64,9 @@ export function partitionByFit(
       ? { code: "CHASSIS_NOT_FOUND", message: `the ledger of ${chassisId} is closed` }
       : taken.has(one.vmId)
         ? { code: "CONFLICT", message: `${one.vmId} already has a reservation on ${chassisId}` }
-        : (roomFor(one.amounts, room) ?? affinityMisfit(chassisId, one, neighbours, affinity));
+        : ((vmOf && demandMisfit(vmOf(one.vmId), one)) ??
+          roomFor(one.amounts, room) ??
+          affinityMisfit(chassisId, one, neighbours, affinity));
     if (misfit !== undefined) {
       refused.push({ vmId: one.vmId, misfit });
       continue;

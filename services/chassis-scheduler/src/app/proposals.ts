@@ -6,7 +6,7 @@
  * so a scheduler that was succeeded while it slept cannot place anything.
  */
 import { callEndpoint, causedByMove, ENDPOINTS } from "@bioxen/contracts";
-import { type Causation, causedBy, type ServicePorts } from "@bioxen/kernel";
+import { type Causation, causedBy, isPossibleToken, type ServicePorts } from "@bioxen/kernel";
 import type { Placement } from "@bioxen/placement";
 import { callFailure } from "./call-failure.ts";
 import type { Cluster } from "./cluster.ts";
@@ -29,14 +29,16 @@ export interface ProposalOutcome {
   readonly refused: number;
 }
 
+type ProposalPorts = Pick<ServicePorts, "bus" | "clock" | "logger">;
+
 export class Proposals {
-  readonly #ports: Pick<ServicePorts, "bus" | "logger">;
-  readonly #cluster: Pick<Cluster, "vms">;
+  readonly #ports: ProposalPorts;
+  readonly #cluster: Pick<Cluster, "vms" | "ledgers">;
   readonly #leadership: Pick<Leadership, "surpass">;
 
   constructor(
-    ports: Pick<ServicePorts, "bus" | "logger">,
-    cluster: Pick<Cluster, "vms">,
+    ports: ProposalPorts,
+    cluster: Pick<Cluster, "vms" | "ledgers">,
     leadership: Pick<Leadership, "surpass">,
   ) {
     this.#ports = ports;
@@ -66,7 +68,9 @@ export class Proposals {
     });
     if (!reply.ok) {
       const newest = reply.error.details?.["newestToken"];
-      if (typeof newest !== "number") throw callFailure(ENDPOINTS.ledgerReserve.subject, reply.error);
+      if (typeof newest !== "number" || !this.#isPossible(newest)) {
+        throw callFailure(ENDPOINTS.ledgerReserve.subject, reply.error);
+      }
       this.#ports.logger.warn(
         { chassisId, token, newest },
         "proposal rejected: another scheduler holds a newer lease",
@@ -79,6 +83,15 @@ export class Proposals {
       this.#ports.logger.info({ chassisId, refused: refused.length }, "the plan was stale: planning again");
     }
     return { seq: Math.max(seq ?? 0, quotaSeq ?? 0), refused: refused.length };
+  }
+
+  /**
+   * Returns whether the token of a reply can have been issued. Any client of the server can reply: a token beyond the
+   * clock and beyond every ledger would make this scheduler issue tokens that the allocator refuses.
+   */
+  #isPossible(token: number): boolean {
+    const recorded = [...this.#cluster.ledgers.values()].map(({ proposerToken }) => proposerToken);
+    return isPossibleToken(token, { nowMs: this.#ports.clock.nowMs(), newest: Math.max(0, ...recorded) });
   }
 
   /** Returns the newest event that made one of these VMs wait: the cause of the whole batch. */

@@ -1,0 +1,46 @@
+/**
+ * Which numbers can be tokens of a lease.
+ *
+ * A token is the epoch ms at which its term began, or the token before it plus one if that is greater. A number far
+ * ahead of the clock was therefore never issued: it was forged, or written by a machine whose clock is wrong by days.
+ * One such number would end the acting of every later holder if a receiver took it for the newest token, because each
+ * later token must be greater. Issuer and receivers both ignore it. The margin of the receivers is wider, so that a
+ * token that an issuer makes is never beyond it.
+ */
+
+/** Largest token, epoch ms: the end of the year 9999. It is far below 2^53, so that one more is still exact. */
+export const MAX_LEASE_TOKEN = 253_402_300_799_999;
+
+/**
+ * How far a stored token may be ahead of the clock of a contender that continues from it, ms. A clock that is set to
+ * the wrong time zone is wrong by at most 26 h, and is mended meanwhile.
+ */
+export const ISSUER_AHEAD_MS = 2 * 86_400_000;
+
+/**
+ * How far a token may be ahead of the receiver's clock, ms: {@link ISSUER_AHEAD_MS}, and as much again for the
+ * difference of two clocks and for terms that began since.
+ */
+export const RECEIVER_AHEAD_MS = 2 * ISSUER_AHEAD_MS;
+
+/**
+ * Returns whether `token` can have been issued at an instant at which the clock showed `nowMs`, or the newest token
+ * that is known to be genuine was `newest`. A clock that was set back leaves genuine tokens ahead of it: later tokens
+ * count on from them.
+ */
+export function isPossibleToken(
+  token: number,
+  { nowMs, newest = 0, aheadMs = RECEIVER_AHEAD_MS }: TokenHorizon,
+): boolean {
+  if (!Number.isSafeInteger(token) || token < 1 || token > MAX_LEASE_TOKEN) return false;
+  return token <= Math.max(nowMs, newest) + aheadMs;
+}
+
+export interface TokenHorizon {
+  /** Epoch ms. */
+  readonly nowMs: number;
+  /** The newest token that is known to be genuine; default 0. */
+  readonly newest?: number;
+  /** Default {@link RECEIVER_AHEAD_MS}. */
+  readonly aheadMs?: number;
+}

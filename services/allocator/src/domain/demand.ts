@@ -1,0 +1,39 @@
+/**
+ * Whether a VM asks for the reservation that a plan proposes for it.
+ *
+ * A plan is made on a view that may be outdated, and any client can send one. A reservation for a VM that waits for no
+ * place would occupy room that no event of the VM frees soon. One with other amounts than the VM's request would become
+ * the VM's allocation.
+ */
+import type { Misfit, PlacementDecision, VmState } from "@bioxen/contracts";
+import { type Amounts, equalAmounts } from "@bioxen/kernel";
+
+export interface ProposedReservation {
+  readonly vmId: string;
+  readonly incarnation: number;
+  readonly amounts: Amounts;
+  /** Why the scheduler chose this chassis. Recorded with the reservation, not checked. */
+  readonly decision?: PlacementDecision | undefined;
+}
+
+/**
+ * Returns why the VM does not ask for this reservation; undefined when it waits for a place, or moves and has no target
+ * yet, in this incarnation and with these amounts.
+ */
+export function demandMisfit(
+  vm: VmState,
+  { vmId, incarnation, amounts }: ProposedReservation,
+): Misfit | undefined {
+  if (!vm.exists) return { code: "VM_NOT_FOUND", message: `there is no VM ${vmId}` };
+  const isWaiting = vm.state === "pending" || vm.migration?.target === null;
+  if (!isWaiting) return conflict(`${vmId} is ${vm.state} and waits for no place`);
+  if (vm.incarnation !== incarnation) {
+    return conflict(`${vmId} is in incarnation ${vm.incarnation}, the plan is for ${incarnation}`);
+  }
+  if (!equalAmounts(vm.request, amounts)) return conflict(`the plan has other amounts than ${vmId} requests`);
+  return undefined;
+}
+
+function conflict(message: string): Misfit {
+  return { code: "CONFLICT", message };
+}
