@@ -93,7 +93,8 @@ export class Clients {
     const movable = MOVE_VERBS.includes(verb) && this.#universe.chance(0.8) ? this.#movable() : [];
     const vmId = movable.length === 0 ? anyVm : this.#universe.pick(movable);
     const { subject } = ENDPOINTS[verb];
-    const snapshots = verb === "vmDeleteSnapshot" && this.#universe.chance(0.7) ? this.#kept() : [];
+    const isOfSnapshot = verb === "vmDeleteSnapshot" || verb === "vmRestore";
+    const snapshots = isOfSnapshot && this.#universe.chance(0.7) ? this.#kept() : [];
     const kept = snapshots.length === 0 ? undefined : this.#universe.pick(snapshots);
     const payload = kept ?? this.#payload(verb, vmId, vms);
     const messageId = `m${number}`;

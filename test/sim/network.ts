@@ -8,6 +8,7 @@ import {
   type Causation,
   type EventEnvelope,
   Fault,
+  type LogMessage,
   type Reply,
   type StoredEvent,
 } from "@bioxen/kernel";
@@ -95,6 +96,11 @@ export class SimLog {
     await this.#universe.delay(this.delayMs());
     const isAsked = (e: StoredEvent) => e.streamSubject === streamSubject && e.seq > afterSeq;
     return this.events.filter((e) => isAsked(e) && e.seq <= untilSeq).slice(0, limit);
+  }
+
+  async messageAt(seq: number): Promise<LogMessage | undefined> {
+    await this.#universe.delay(this.delayMs());
+    return this.events[seq - 1];
   }
 
   follow(

@@ -148,6 +148,9 @@ function logOf({ cluster: { log }, presence, isAlive, onKill }: Life, door: Door
     append: (subject, envelope, expected) => send(() => log.append(subject, envelope, expected)),
     read: (subject, afterSeq, untilSeq, limit) =>
       alive(reach(() => log.read(subject, afterSeq, untilSeq, limit))),
+    readMessages: (subject, afterSeq, untilSeq, limit) =>
+      alive(reach(() => log.read(subject, afterSeq, untilSeq, limit))),
+    messageAt: (seq) => alive(reach(() => log.messageAt(seq))),
     lastSeq: () => alive(reach(async () => log.events.length)),
     follow: async ({ fromSeq, onEvent, onCaughtUp, onStop }) => {
       const end = log.events.length;

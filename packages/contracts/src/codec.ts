@@ -1,11 +1,18 @@
 /**
  * Encodes and decodes event envelopes, and validates them against the catalogue of event types.
  *
- * An event that cannot be decoded is never skipped. `decodeEvent` throws a `Fault` CORRUPT_EVENT that names the
- * sequence, and the reader stops there, because a state that misses an event is wrong.
+ * A message that cannot be decoded is never passed over in silence, because a state that misses an event is wrong.
+ * `decodeMessage` returns it with the reason, and the reader sets its aggregate aside; `decodeEvent` throws.
  */
-
-import { type EventEnvelope, Fault, invariant, type StoredEvent } from "@bioxen/kernel";
+import {
+  type EventEnvelope,
+  invariant,
+  isUnreadable,
+  type LogMessage,
+  messageOf,
+  type StoredEvent,
+  unreadableFault,
+} from "@bioxen/kernel";
 import { z } from "zod";
 import { sha256 } from "#sha256";
 import { acceptorOf } from "./acceptor.ts";
@@ -17,6 +24,7 @@ import { QUOTA_EVENTS } from "./events/quota.ts";
 import { SUPERSEDED_VM_EVENTS, VM_EVENTS } from "./events/vm.ts";
 import { AGGREGATE_KINDS } from "./subjects.ts";
 import { isSuperseded, upcast } from "./upcasters.ts";
+import { BIOXEN_VERSION } from "./version.ts";
 
 /** The schema of every event type, in every version that was ever written, so that old logs stay readable forever. */
 export const EVENT_TYPES: Readonly<Record<string, z.ZodType>> = {
@@ -107,12 +115,17 @@ export function digestOf(bytes: Uint8Array): string {
 
 const ACCEPTORS = new Map(Object.entries(EVENT_TYPES).map(([type, schema]) => [type, acceptorOf(schema)]));
 
-function corrupt(seq: number, streamSubject: string, why: string, cause?: unknown): Fault {
-  return new Fault("CORRUPT_EVENT", `event ${seq} on ${streamSubject} cannot be read: ${why}`, {
-    retryable: false,
-    details: { seq, subject: streamSubject },
-    ...(cause === undefined ? {} : { cause }),
-  });
+/** Matches an event type in the form that every release of BioXen uses. */
+const EVENT_TYPE = /^bioxen\.[a-z]+\.[a-z]+(?:-[a-z]+)*\.v[1-9]\d*$/;
+
+/** Thrown inside this file: why bytes are not an event. */
+class NotAnEvent extends Error {
+  readonly isNewer: boolean;
+
+  constructor(why: string, isNewer = false) {
+    super(why);
+    this.isNewer = isNewer;
+  }
 }
 
 /**
@@ -120,52 +133,87 @@ function corrupt(seq: number, streamSubject: string, why: string, cause?: unknow
  * Throws `Fault` CORRUPT_EVENT for bytes that are not an event of a known type.
  */
 export function decodeEvent(bytes: Uint8Array, seq: number, streamSubject: string): StoredEvent {
-  let json: unknown;
-  try {
-    json = JSON.parse(decoder.decode(bytes));
-  } catch (cause) {
-    throw corrupt(seq, streamSubject, "it is not JSON", cause);
-  }
-  const envelope = isPlainEnvelope(json) ? json : parsedEnvelope(json, seq, streamSubject);
-  const { type, subject } = envelope;
-  const schema = EVENT_TYPES[type];
-  if (schema === undefined)
-    throw corrupt(seq, streamSubject, `event type ${type} is unknown to this version`);
-  if (streamSubject !== `bioxen.evt.${subject.replace("/", ".")}`) {
-    throw corrupt(seq, streamSubject, `its subject is ${subject}`);
-  }
-  if (ACCEPTORS.get(type)?.(envelope.data) !== true) {
-    const data = schema.safeParse(envelope.data);
-    if (!data.success) throw corrupt(seq, streamSubject, `${type}: ${z.prettifyError(data.error)}`);
-    envelope.data = data.data;
-  }
-  return new ReadEvent(seq, streamSubject, upcast(envelope as EventEnvelope), bytes);
+  const message = decodeMessage(bytes, seq, streamSubject);
+  if (isUnreadable(message)) throw unreadableFault(message);
+  return message;
 }
 
 /**
- * A stored event that computes its digest on demand. A replay needs only the digest of the last event of each
- * aggregate.
+ * Decodes a stored message like {@link decodeEvent}. Returns a message with the reason for bytes that are not an event
+ * of a known type. Never throws.
  */
+export function decodeMessage(bytes: Uint8Array, seq: number, streamSubject: string): LogMessage {
+  try {
+    return new ReadEvent(seq, streamSubject, envelopeOf(bytes, streamSubject), bytes);
+  } catch (thrown) {
+    // Besides NotAnEvent, deeply nested JSON can exceed the stack.
+    const isNewer = thrown instanceof NotAnEvent && thrown.isNewer;
+    return { seq, streamSubject, digest: digestOf(bytes), why: messageOf(thrown), isNewer };
+  }
+}
+
+function envelopeOf(bytes: Uint8Array, streamSubject: string): EventEnvelope {
+  const json = jsonOf(bytes);
+  const schema = schemaOf(json);
+  const envelope = isPlainEnvelope(json) ? json : parsedEnvelope(json);
+  const { type, subject } = envelope;
+  if (streamSubject !== `bioxen.evt.${subject.replace("/", ".")}`) {
+    throw new NotAnEvent(`its subject is ${subject}`);
+  }
+  if (schema === undefined) throw new NotAnEvent(`${type} is not a type of event`);
+  if (ACCEPTORS.get(type)?.(envelope.data) !== true) {
+    const data = schema.safeParse(envelope.data);
+    if (!data.success) throw new NotAnEvent(`${type}: ${z.prettifyError(data.error)}`);
+    envelope.data = data.data;
+  }
+  return upcast(envelope as EventEnvelope);
+}
+
+function jsonOf(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(decoder.decode(bytes));
+  } catch {
+    throw new NotAnEvent("it is not JSON");
+  }
+}
+
+/**
+ * Returns the schema of an event's type; undefined when the message names no type. An unknown type in BioXen's own form
+ * comes from a newer release, which may also have changed the envelope: it is recognised before the envelope is checked.
+ */
+function schemaOf(json: unknown): z.ZodType | undefined {
+  const type = typeof json === "object" && json !== null && "type" in json ? json.type : undefined;
+  if (typeof type !== "string") return undefined;
+  const schema = Object.hasOwn(EVENT_TYPES, type) ? EVENT_TYPES[type] : undefined;
+  if (schema !== undefined || !EVENT_TYPE.test(type)) return schema;
+  throw new NotAnEvent(
+    `it was written by a newer BioXen: version ${BIOXEN_VERSION} does not know the type ${type}`,
+    true,
+  );
+}
+
+/** A stored event that computes its digest on demand, and then keeps it in place of the bytes. */
 class ReadEvent implements StoredEvent {
   readonly seq: number;
   readonly streamSubject: string;
   readonly envelope: EventEnvelope;
-  readonly #bytes: Uint8Array;
+  #bytesOrDigest: Uint8Array | string;
 
   constructor(seq: number, streamSubject: string, envelope: EventEnvelope, bytes: Uint8Array) {
     this.seq = seq;
     this.streamSubject = streamSubject;
     this.envelope = envelope;
-    this.#bytes = bytes;
+    this.#bytesOrDigest = bytes;
   }
 
   get digest(): string {
-    return digestOf(this.#bytes);
+    if (typeof this.#bytesOrDigest !== "string") this.#bytesOrDigest = digestOf(this.#bytesOrDigest);
+    return this.#bytesOrDigest;
   }
 }
 
-function parsedEnvelope(json: unknown, seq: number, streamSubject: string): z.infer<typeof envelopeSchema> {
+function parsedEnvelope(json: unknown): z.infer<typeof envelopeSchema> {
   const envelope = envelopeSchema.safeParse(json);
-  if (!envelope.success) throw corrupt(seq, streamSubject, z.prettifyError(envelope.error));
+  if (!envelope.success) throw new NotAnEvent(z.prettifyError(envelope.error));
   return envelope.data;
 }

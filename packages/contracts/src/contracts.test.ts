@@ -3,13 +3,14 @@
  */
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { decodeEvent, digestOf, encodeEvent } from "./codec.ts";
+import { decodeEvent, decodeMessage, digestOf, encodeEvent } from "./codec.ts";
 import { ENDPOINTS } from "./endpoints/catalogue.ts";
 import { problemsOf } from "./endpoints/endpoint.ts";
 import { createRequest } from "./endpoints/placement.ts";
 import { ERROR_CODES, ERRORS } from "./errors.ts";
 import { roomFor } from "./feasibility.ts";
 import { FULL_DEMAND, requestedAmounts } from "./resources.ts";
+import { BIOXEN_VERSION } from "./version.ts";
 
 const envelope = {
   specversion: "1.0",
@@ -38,20 +39,61 @@ describe("the codec", () => {
     });
   });
 
+  const text = (changes: object) => JSON.stringify({ ...envelope, ...changes });
+  const deep = `${"[".repeat(200_000)}${"]".repeat(200_000)}`;
+
   it.each([
-    ["not JSON", "{", SUBJECT],
-    ["another type", JSON.stringify({ ...envelope, type: "bioxen.chassis.exploded.v1" }), SUBJECT],
-    ["version 0", JSON.stringify({ ...envelope, aggregateversion: 0 }), SUBJECT],
-    ["another subject", JSON.stringify(envelope), "bioxen.evt.chassis.c2"],
+    ["no bytes", "", SUBJECT, "not JSON"],
+    ["an empty object", "{}", SUBJECT, "specversion"],
+    ["not JSON", "{", SUBJECT, "not JSON"],
+    ["JSON that is no object", "[1]", SUBJECT, "expected object"],
+    ["version 0", text({ aggregateversion: 0 }), SUBJECT, "aggregateversion"],
+    ["the subject of another aggregate", text({}), "bioxen.evt.chassis.c2", "its subject is chassis/c1"],
+    ["no type of an event", text({ type: "exploded" }), SUBJECT, "exploded is not a type"],
+    ["a type that every object has", text({ type: "toString" }), SUBJECT, "toString is not a type"],
     [
       "data of another shape",
-      JSON.stringify({ ...envelope, type: "bioxen.chassis.registered.v1", data: { maxVms: -1 } }),
+      text({ type: "bioxen.chassis.registered.v1", data: { maxVms: -1 } }),
       SUBJECT,
+      "registered.v1",
     ],
-  ])("rejects %s and names the sequence", (_what, text, subject) => {
-    expect(() => decodeEvent(new TextEncoder().encode(text), 9, subject)).toThrow(
-      expect.objectContaining({ code: "CORRUPT_EVENT", retryable: false, details: { seq: 9, subject } }),
+    ["deeply nested JSON", `{"type":"bioxen.vm.created.v1","data":${deep}}`, SUBJECT, ""],
+  ])("finds %s unreadable", (_what, body, subject, why) => {
+    const bytes = new TextEncoder().encode(body);
+    expect(decodeMessage(bytes, 9, subject)).toEqual({
+      seq: 9,
+      streamSubject: subject,
+      digest: digestOf(bytes),
+      why: expect.stringContaining(why),
+      isNewer: false,
+    });
+    const details = { seq: 9, subject, newer: false };
+    expect(() => decodeEvent(bytes, 9, subject)).toThrow(
+      expect.objectContaining({ code: "CORRUPT_EVENT", retryable: false, details }),
     );
+  });
+
+  it("finds bytes that are not UTF-8 unreadable", () => {
+    const bytes = new Uint8Array([...encodeEvent(envelope).subarray(0, -2), 0xff, 0x7d]);
+    expect(decodeMessage(bytes, 9, SUBJECT)).toMatchObject({ why: "it is not JSON" });
+  });
+
+  it.each([
+    ["an unknown type", text({ type: "bioxen.chassis.exploded.v1" }), SUBJECT],
+    ["an unknown version of a type", text({ type: "bioxen.chassis.cordoned.v9" }), SUBJECT],
+    ["another envelope", text({ type: "bioxen.chassis.cordoned.v9", specversion: "2.0" }), SUBJECT],
+    [
+      "an unknown kind of aggregate",
+      text({ type: "bioxen.course.kept.v1", subject: "course/c1" }),
+      "bioxen.evt.course.c1",
+    ],
+  ])("says that a newer BioXen wrote an event of %s", (_what, body, subject) => {
+    expect(decodeMessage(new TextEncoder().encode(body), 9, subject)).toMatchObject({
+      isNewer: true,
+      why: expect.stringContaining(
+        `written by a newer BioXen: version ${BIOXEN_VERSION} does not know the type`,
+      ),
+    });
   });
 });
 

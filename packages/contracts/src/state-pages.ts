@@ -29,7 +29,7 @@ export const MAX_REFOLDS_PER_PAGE = 256;
 const MAX_KEPT = 8;
 
 export interface StatePagesOptions<State> {
-  readonly states: Pick<Aggregates<State>, "get" | "sortedIds" | "stateAt" | "lastSeq">;
+  readonly states: Pick<Aggregates<State>, "get" | "sortedIds" | "stateAt" | "newestSeq">;
   readonly log: Pick<EventLog, "lastSeq">;
   /** Sequence up to which this instance has applied every event. */
   readonly appliedSeq: () => number;
@@ -129,7 +129,7 @@ export class StatePages<State> {
    */
   async newestSeq(): Promise<number> {
     const { states, appliedSeq, applied } = this.#options;
-    const seq = Math.max(appliedSeq(), states.lastSeq);
+    const seq = Math.max(appliedSeq(), states.newestSeq);
     if (seq > appliedSeq()) await applied(seq);
     return seq;
   }

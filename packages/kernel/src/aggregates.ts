@@ -26,7 +26,8 @@ import { OUTCOME_WINDOW_MS, OutcomeMemory } from "./outcome-memory.ts";
 import type { Clock, EventLog, IdSource } from "./ports.ts";
 import { foldAt } from "./read-model.ts";
 import type { Rejection } from "./rejection.ts";
-import type { SnapshotPart } from "./sink.ts";
+import type { EventSink, SnapshotPart } from "./sink.ts";
+import { isUnreadable, type SetAside, type UnreadableMessage, unreadableFault } from "./unreadable.ts";
 import { type Versioned, VersionedStates } from "./versioned-states.ts";
 
 /**
@@ -50,7 +51,7 @@ export type Executed<State> =
   | { readonly ok: true; readonly changed: boolean; readonly current: Versioned<State> }
   | { readonly ok: false; readonly rejection: Rejection };
 
-export class Aggregates<State> {
+export class Aggregates<State> implements EventSink {
   readonly #options: AggregateOptions<State>;
   readonly snapshot: SnapshotPart;
   readonly #states: VersionedStates<State>;
@@ -107,7 +108,7 @@ export class Aggregates<State> {
    * Sequence of the newest event applied here. It can be ahead of the feed, which applies the events of all kinds in
    * order, because an event that this process appended is applied at once.
    */
-  get lastSeq(): number {
+  get newestSeq(): number {
     return this.#states.lastSeq;
   }
 
@@ -118,14 +119,34 @@ export class Aggregates<State> {
     return foldAt(this.#options.log, this.streamSubject(id), this.#options.fold, atSeq);
   }
 
+  lastSeq(id: string): number {
+    return this.get(id).lastSeq;
+  }
+
+  setAside(id: string, message: UnreadableMessage): void {
+    this.#states.setAside(id, message);
+  }
+
+  asideOf(id: string): SetAside | undefined {
+    return this.#states.asideOf(id);
+  }
+
+  asides(): Iterable<SetAside> {
+    return this.#states.asides();
+  }
+
+  resume(id: string): void {
+    this.#states.resume(id);
+  }
+
   /**
-   * Folds one event into the state of its aggregate. Ignores an event that was applied before. Throws `Fault`
-   * CORRUPT_EVENT on a gap in versions.
+   * Folds one event into the state of its aggregate. Ignores an event that was applied before. An event that does not
+   * fit sets its aggregate aside.
    */
   apply(event: StoredEvent, replayed = false): void {
     const { id } = splitSubject(event.envelope.subject);
     const at = positionOf(event);
-    const next = this.#states.apply(id, event, at, !replayed);
+    const next = this.#states.apply(id, event, at);
     if (next === undefined) return;
     if (replayed) {
       this.#cold ??= new ColdOutcomes();
@@ -135,9 +156,13 @@ export class Aggregates<State> {
     this.#cold?.noteEvent(id, at.version);
   }
 
-  /** Reads the aggregate's events that are not applied here yet, and returns the aggregate as the log has it now. */
+  /**
+   * Reads the aggregate's events that are not applied here yet, and returns the aggregate as the log has it now. Throws
+   * `Fault` CORRUPT_EVENT for an aggregate that is set aside.
+   */
   async refresh(id: string): Promise<Versioned<State>> {
     await this.#readMissed(id);
+    this.#requireReadable(id);
     return this.get(id);
   }
 
@@ -146,7 +171,8 @@ export class Aggregates<State> {
    * returned only after a read of the log, because another instance may have appended events that are not here yet.
    *
    * `decide` may run several times and must be pure. Throws `Fault` UNAVAILABLE when the log cannot be reached: a retry
-   * with the same command id acts at most once. Throws CONFLICT after {@link MAX_CONFLICT_RETRIES}.
+   * with the same command id acts at most once. Throws CONFLICT after {@link MAX_CONFLICT_RETRIES}, and CORRUPT_EVENT
+   * when the aggregate is set aside.
    */
   execute(
     id: string,
@@ -185,6 +211,7 @@ export class Aggregates<State> {
     for (let attempt = 0; attempt < MAX_CONFLICT_RETRIES; attempt += 1) {
       const first = causation.deduplicate ? this.#outcomes.of(id, causation.causeId) : undefined;
       if (first !== undefined) return { ok: true, changed: true, current: first };
+      this.#requireReadable(id);
       const before = this.get(id);
       const decision = decide(before.state);
       if (!decision.ok || decision.event === null) {
@@ -211,11 +238,23 @@ export class Aggregates<State> {
     );
   }
 
-  /** Applies the events that the log has and this process does not; returns their number. */
+  /**
+   * Applies the events that the log has and this process does not; returns their number. An unreadable message sets the
+   * aggregate aside.
+   */
   async #readMissed(id: string): Promise<number> {
-    const missed = await this.#options.log.read(this.streamSubject(id), this.get(id).lastSeq);
-    for (const event of missed) this.apply(event);
+    if (this.asideOf(id) !== undefined) return 0;
+    const missed = await this.#options.log.readMessages(this.streamSubject(id), this.get(id).lastSeq);
+    for (const message of missed) {
+      if (isUnreadable(message)) this.setAside(id, message);
+      else this.apply(message);
+    }
     return missed.length;
+  }
+
+  #requireReadable(id: string): void {
+    const aside = this.asideOf(id);
+    if (aside !== undefined) throw unreadableFault(aside.first);
   }
 
   /**
@@ -270,7 +309,7 @@ export class Aggregates<State> {
     if (statedAtMs === undefined || statedAtMs >= clock.nowMs() - OUTCOME_WINDOW_MS / 2) return undefined;
     const past = new VersionedStates(fold);
     for (const event of await log.read(this.streamSubject(id), 0)) {
-      const outcome = past.apply(id, event, positionOf(event), false);
+      const outcome = past.apply(id, event, positionOf(event));
       if (event.envelope.causationid === causeId) return outcome;
     }
     return undefined;
@@ -289,7 +328,7 @@ export class Aggregates<State> {
     const past = new VersionedStates(this.#options.fold);
     for (const event of events) {
       const at = positionOf(event);
-      const outcome = past.apply(id, event, at, false);
+      const outcome = past.apply(id, event, at);
       if (outcome !== undefined) this.#outcomes.remember(id, event.envelope.causationid, at.atMs, outcome);
     }
     cold.markWarm(id);

@@ -3,14 +3,17 @@
  * process managers.
  *
  * Process managers get no notification before the feed has caught up, because an old event would make them repeat an
- * effect. They are level-triggered, so they need to know only which aggregate changed. The feed stops at an event that
- * it cannot read and reports the sequence: a state without that event would be wrong.
+ * effect. They are level-triggered, so they need to know only which aggregate changed. A message that cannot be read sets
+ * its aggregate aside, and the feed goes on with all others.
  */
+import { AsideMessages } from "./aside-messages.ts";
 import { type StoredEvent, splitSubject } from "./envelope.ts";
 import { Fault, messageOf } from "./fault.ts";
 import type { EventLog, Following, Logger, Timers } from "./ports.ts";
 import type { EventSink } from "./sink.ts";
+import { NO_SKIPS, type Skips } from "./skips.ts";
 import { restoreInto, type SnapshotHead, type SnapshotStore, snapshotMismatch } from "./snapshot.ts";
+import { isUnreadable, type LogMessage, type UnreadableMessage } from "./unreadable.ts";
 import type { Captured } from "./versioned-states.ts";
 
 /**
@@ -42,7 +45,9 @@ interface Waiter {
 export class EventFeed {
   readonly #log: EventLog;
   readonly #timers: Timers;
+  readonly #skips: Skips;
   readonly #sinks = new Map<string, EventSink>();
+  readonly #aside: AsideMessages;
   readonly #listeners: FeedListener[] = [];
   readonly #stopListeners: ((cause: unknown) => void)[] = [];
   readonly #waiting = new Set<Waiter>();
@@ -52,10 +57,18 @@ export class EventFeed {
   #live = false;
   #stopCause: unknown;
 
-  constructor(log: EventLog, sinks: readonly EventSink[], timers: Timers) {
+  constructor(log: EventLog, sinks: readonly EventSink[], timers: Timers, skips: Skips = NO_SKIPS) {
     this.#log = log;
     this.#timers = timers;
+    this.#skips = skips;
     for (const sink of sinks) this.#sinks.set(sink.kind, sink);
+    this.#aside = new AsideMessages({
+      log,
+      timers,
+      skips,
+      sinks: this.#sinks,
+      onEvent: (event) => this.#notify(event),
+    });
   }
 
   /** Sequence of the last event applied. */
@@ -73,6 +86,14 @@ export class EventFeed {
     return this.#stopCause === undefined ? undefined : messageOf(this.#stopCause);
   }
 
+  /**
+   * Returns the messages that no fold here contains because they cannot be read, by sequence. For an aggregate, only the
+   * first such message is listed: later messages of the aggregate wait for it.
+   */
+  unreadable(): readonly UnreadableMessage[] {
+    return this.#aside.all();
+  }
+
   onEvent(listener: FeedListener): void {
     this.#listeners.push(listener);
   }
@@ -87,18 +108,21 @@ export class EventFeed {
    * the feed has caught up; rejects when the log cannot be read.
    */
   async start(snapshots?: SnapshotSource): Promise<void> {
+    await this.#readSkips();
     if (snapshots !== undefined) await this.#restore(snapshots);
     await this.#follow();
   }
 
   /**
    * Returns what a snapshot needs: the present aggregates of every sink that supports snapshots, and a head that
-   * identifies the last applied event.
+   * identifies the last applied event. Returns undefined while an aggregate is set aside: a start from such a snapshot
+   * would not read the message that blocks the aggregate.
    */
-  capture(nowMs: number): {
-    readonly head: SnapshotHead;
-    readonly captured: Map<string, readonly Captured[]>;
-  } {
+  capture(
+    nowMs: number,
+  ): { readonly head: SnapshotHead; readonly captured: Map<string, readonly Captured[]> } | undefined {
+    if (!this.#aside.isEmpty) return undefined;
+    const skipped = this.#skips.upTo(this.#appliedSeq);
     const { streamSubject, digest } = this.#last;
     const schemas: Record<string, number> = {};
     const captured = new Map<string, readonly Captured[]>();
@@ -107,7 +131,8 @@ export class EventFeed {
       schemas[kind] = snapshot.schema;
       captured.set(kind, snapshot.capture());
     }
-    return { head: { streamSubject, digest, seq: this.#appliedSeq, takenAtMs: nowMs, schemas }, captured };
+    const head = { streamSubject, digest, seq: this.#appliedSeq, takenAtMs: nowMs, schemas };
+    return { head: skipped.length === 0 ? head : { ...head, skipped }, captured };
   }
 
   /**
@@ -119,7 +144,7 @@ export class EventFeed {
       const snapshot = await store.newest();
       if (snapshot === undefined) return;
       const { head } = snapshot;
-      const mismatch = await snapshotMismatch(head, [...this.#sinks.values()], this.#log);
+      const mismatch = await snapshotMismatch(head, [...this.#sinks.values()], this.#log, this.#skips);
       if (mismatch !== undefined) {
         logger.warn({ seq: head.seq }, `ignoring the snapshot: ${mismatch}`);
         return;
@@ -133,6 +158,13 @@ export class EventFeed {
     }
   }
 
+  /** Reads the skips from before the start: they count for every message, also for older ones. */
+  async #readSkips(): Promise<void> {
+    const { streamSubject } = this.#skips;
+    if (streamSubject === undefined) return;
+    for (const message of await this.#log.readMessages(streamSubject, 0)) this.#skips.observe(message);
+  }
+
   #follow(): Promise<void> {
     return new Promise((resolve, reject) => {
       const stopped = (cause: unknown) => {
@@ -144,7 +176,8 @@ export class EventFeed {
       this.#log
         .follow({
           fromSeq: this.#appliedSeq + 1,
-          onEvent: (event) => this.#apply(event),
+          onEvent: (event) => this.#receive(event),
+          onUnreadable: (message) => this.#receive(message),
           onCaughtUp: () => {
             this.#live = true;
             resolve();
@@ -183,16 +216,31 @@ export class EventFeed {
   }
 
   async stop(): Promise<void> {
+    this.#aside.stop();
     await this.#following?.stop();
   }
 
-  #apply(event: StoredEvent): void {
-    if (event.seq <= this.#appliedSeq) return;
-    const { kind } = splitSubject(event.envelope.subject);
-    this.#sinks.get(kind)?.apply(event, !this.#live);
-    this.#appliedSeq = event.seq;
-    this.#last = event;
-    if (this.#live) for (const listener of this.#listeners) listener(event);
-    for (const waiter of this.#waiting) if (waiter.seq <= event.seq) waiter.settle();
+  #receive(message: LogMessage): void {
+    if (message.seq <= this.#appliedSeq) return;
+    this.#take(message);
+    this.#appliedSeq = message.seq;
+    this.#last = message;
+    if (this.#live && !isUnreadable(message) && !this.#skips.has(message.seq)) this.#notify(message);
+    for (const waiter of this.#waiting) if (waiter.seq <= message.seq) waiter.settle();
+  }
+
+  #take(message: LogMessage): void {
+    const isSkip = message.streamSubject === this.#skips.streamSubject;
+    const { change, rejected } = isSkip ? this.#skips.observe(message) : {};
+    if (rejected !== undefined) this.#aside.addLoose(rejected);
+    if (!this.#skips.has(message.seq)) {
+      if (isUnreadable(message)) this.#aside.add(message);
+      else this.#sinks.get(splitSubject(message.envelope.subject).kind)?.apply(message, !this.#live);
+    }
+    if (change !== undefined) this.#aside.reread(change);
+  }
+
+  #notify(event: StoredEvent): void {
+    for (const listener of this.#listeners) listener(event);
   }
 }

@@ -16,6 +16,8 @@ export * from "./read-model.ts";
 export * from "./reconciler.ts";
 export * from "./rejection.ts";
 export * from "./sink.ts";
+export * from "./skips.ts";
 export * from "./snapshot.ts";
 export * from "./snapshot-writer.ts";
+export * from "./unreadable.ts";
 export * from "./versioned-states.ts";

@@ -4,6 +4,7 @@
  */
 import type { BlobStore } from "./blobs.ts";
 import type { Causation, EventEnvelope, StoredEvent } from "./envelope.ts";
+import type { LogMessage, UnreadableMessage } from "./unreadable.ts";
 
 export interface Clock {
   /** Returns the wall-clock time, epoch ms. */
@@ -32,10 +33,15 @@ export interface FollowOptions {
   readonly window?: number;
   /** Called in order of sequence, never concurrently; a throw stops the feed and is passed to `onStop`. */
   readonly onEvent: (event: StoredEvent) => void;
+  /**
+   * Called in place of `onEvent` for a message that cannot be decoded. Without this option the feed stops at such a
+   * message, and passes `Fault` CORRUPT_EVENT to `onStop`.
+   */
+  readonly onUnreadable?: (message: UnreadableMessage) => void;
   /** Called once, when every matching event that was stored when the read began has been delivered. */
   readonly onCaughtUp: () => void;
   /**
-   * Called when the feed stops by itself: an unreadable event, or a throw of `onEvent`. Never called after `stop()`.
+   * Called when the feed stops by itself: an unreadable event without `onUnreadable`, or a throw of a listener. Never called after `stop()`.
    */
   readonly onStop: (cause: unknown) => void;
   /**
@@ -63,7 +69,7 @@ export interface EventLog {
   append(streamSubject: string, envelope: EventEnvelope, expectedSeq: number): Promise<AppendResult>;
   /**
    * Returns the events of one subject with a sequence above `afterSeq` and at most `untilSeq`, in order: the first
-   * `limit` of them (default: all).
+   * `limit` of them (default: all). Throws `Fault` CORRUPT_EVENT when one of them cannot be decoded.
    */
   read(
     streamSubject: string,
@@ -71,6 +77,15 @@ export interface EventLog {
     untilSeq?: number,
     limit?: number,
   ): Promise<readonly StoredEvent[]>;
+  /** Like `read`, and also returns the messages that cannot be decoded. */
+  readMessages(
+    streamSubject: string,
+    afterSeq: number,
+    untilSeq?: number,
+    limit?: number,
+  ): Promise<readonly LogMessage[]>;
+  /** Returns the message with this sequence, readable or not; undefined when the log has none. */
+  messageAt(seq: number): Promise<LogMessage | undefined>;
   follow(options: FollowOptions): Promise<Following>;
   /** Returns the sequence of the newest event; 0 when the log is empty. */
   lastSeq(): Promise<number>;

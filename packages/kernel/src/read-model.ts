@@ -5,6 +5,7 @@ import type { Fold } from "./decider.ts";
 import { positionOf, type StoredEvent, splitSubject } from "./envelope.ts";
 import type { EventLog } from "./ports.ts";
 import type { EventSink, SnapshotPart } from "./sink.ts";
+import type { SetAside, UnreadableMessage } from "./unreadable.ts";
 import { type CauseEvent, VersionedStates } from "./versioned-states.ts";
 
 export class ReadModel<State> implements EventSink {
@@ -27,7 +28,23 @@ export class ReadModel<State> implements EventSink {
 
   apply(event: StoredEvent): void {
     const { id } = splitSubject(event.envelope.subject);
-    this.#states.apply(id, event, positionOf(event), false);
+    this.#states.apply(id, event, positionOf(event));
+  }
+
+  setAside(id: string, message: UnreadableMessage): void {
+    this.#states.setAside(id, message);
+  }
+
+  asideOf(id: string): SetAside | undefined {
+    return this.#states.asideOf(id);
+  }
+
+  asides(): Iterable<SetAside> {
+    return this.#states.asides();
+  }
+
+  resume(id: string): void {
+    this.#states.resume(id);
   }
 
   get(id: string): State {

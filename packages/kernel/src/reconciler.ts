@@ -6,8 +6,14 @@
  * throws is retried with a growing wait and never blocks the other keys. Each key has one step at a time.
  */
 import { type Backoff, backoffDelayMs } from "./backoff.ts";
+import { Fault } from "./fault.ts";
 import type { Clock, Timers } from "./ports.ts";
 
+/**
+ * Wait before the next try of a step that failed because an aggregate is set aside, ms. An event wakes the key once the
+ * aggregate is usable again, so the next try is only a safeguard.
+ */
+const ASIDE_WAIT_MS = 60_000;
 /** Waits between the tries of a failing step: short after the first failure, twelve tries a minute in a long outage. */
 const STEP_BACKOFF: Backoff = { firstMs: 100, ceilingMs: 5_000 };
 /** Maximum number of concurrent steps: enough to overlap appends, few enough not to flood the other services. */
@@ -121,7 +127,9 @@ export class Reconciler {
       const failures = (this.#failures.get(key) ?? 0) + 1;
       this.#failures.set(key, failures);
       if (gatherMs !== undefined) this.#delayed.add(key);
-      this.#wakeAt(key, this.#options.clock.nowMs() + backoffDelayMs(STEP_BACKOFF, failures));
+      const isAside = thrown instanceof Fault && thrown.code === "CORRUPT_EVENT";
+      const waitMs = isAside ? ASIDE_WAIT_MS : backoffDelayMs(STEP_BACKOFF, failures);
+      this.#wakeAt(key, this.#options.clock.nowMs() + waitMs);
     } finally {
       this.#running.delete(key);
       if (gatherMs !== undefined && this.#dirty.delete(key)) this.#gather(key, gatherMs);

@@ -3,6 +3,7 @@
  * each read model is a sink.
  */
 import type { StoredEvent } from "./envelope.ts";
+import type { SetAside, UnreadableMessage } from "./unreadable.ts";
 import type { Captured } from "./versioned-states.ts";
 
 /** Folds the events of one kind of aggregate. */
@@ -10,8 +11,21 @@ export interface EventSink {
   readonly kind: string;
   /** Absent when the sink must see every event: its service then never starts from a snapshot. */
   readonly snapshot?: SnapshotPart;
-  /** Folds one event. `replayed` is true while the service starts and reads events from before the start. */
+  /**
+   * Folds one event. `replayed` is true while the service starts and reads events from before the start. An event that
+   * does not fit its aggregate sets the aggregate aside, like an unreadable message.
+   */
   apply(event: StoredEvent, replayed: boolean): void;
+  /** Records a message of aggregate `id` that cannot be decoded. The aggregate is not folded further. */
+  setAside(id: string, message: UnreadableMessage): void;
+  /** Returns why aggregate `id` is not folded further; undefined for an aggregate without a problem. */
+  asideOf(id: string): SetAside | undefined;
+  /** Returns every aggregate that is not folded further. */
+  asides(): Iterable<SetAside>;
+  /** Returns the sequence of the last folded event of aggregate `id`; 0 without an event. */
+  lastSeq(id: string): number;
+  /** Folds aggregate `id` further with the next `apply`, because a skip has changed which messages count. */
+  resume(id: string): void;
 }
 
 /** The part of a sink that a snapshot saves and restores. */

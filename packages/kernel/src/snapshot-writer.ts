@@ -68,7 +68,9 @@ export class SnapshotWriter {
   async #write(): Promise<void> {
     const { feed, store, everyEvents, clock, logger } = this.#options;
     const startedAtMs = clock.nowMs();
-    const { head, captured } = feed.capture(startedAtMs);
+    const capture = feed.capture(startedAtMs);
+    if (capture === undefined) return;
+    const { head, captured } = capture;
     try {
       const newest = await store.newestSeq();
       if (newest !== this.#foreignSeq && head.seq - newest < everyEvents) {

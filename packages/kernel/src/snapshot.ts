@@ -11,6 +11,7 @@
 
 import type { EventLog } from "./ports.ts";
 import type { EventSink, SnapshotPart } from "./sink.ts";
+import type { Skips } from "./skips.ts";
 import { type Captured, lineOf } from "./versioned-states.ts";
 
 export interface SnapshotHead {
@@ -23,6 +24,8 @@ export interface SnapshotHead {
   readonly takenAtMs: number;
   /** Schema of the fold, by kind of aggregate. */
   readonly schemas: Readonly<Record<string, number>>;
+  /** Sequences of the skipped messages that the states leave out, ascending; absent when they leave out none. */
+  readonly skipped?: readonly number[];
 }
 
 export interface Snapshot {
@@ -55,6 +58,7 @@ export async function snapshotMismatch(
   head: SnapshotHead,
   sinks: readonly EventSink[],
   log: EventLog,
+  skips: Skips,
 ): Promise<string | undefined> {
   for (const { kind, snapshot } of sinks) {
     if (snapshot === undefined) return `the fold of ${kind} cannot be restored`;
@@ -62,8 +66,11 @@ export async function snapshotMismatch(
       return `its ${kind} has schema ${head.schemas[kind] ?? "none"}, this version has ${snapshot.schema}`;
     }
   }
-  const [last] = await log.read(head.streamSubject, head.seq - 1);
-  if (last?.seq === head.seq && last.digest === head.digest) return undefined;
+  if ((head.skipped ?? []).join() !== skips.upTo(head.seq).join()) {
+    return "messages were skipped, or are no longer skipped, since it was taken";
+  }
+  const last = await log.messageAt(head.seq);
+  if (last?.streamSubject === head.streamSubject && last.digest === head.digest) return undefined;
   return `event ${head.seq} of this log has another digest`;
 }
 

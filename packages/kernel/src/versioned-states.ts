@@ -8,7 +8,8 @@
  */
 import type { Fold } from "./decider.ts";
 import type { EventEnvelope, EventPosition, StoredEvent } from "./envelope.ts";
-import { Fault } from "./fault.ts";
+import { messageOf } from "./fault.ts";
+import type { SetAside, UnreadableMessage } from "./unreadable.ts";
 
 /** The fields of an event from which a decision in reaction to that event takes its cause, correlation id and trace. */
 export type CauseEvent = Pick<EventEnvelope, "id" | "correlationid" | "traceparent">;
@@ -20,8 +21,10 @@ export interface Versioned<State> {
   readonly version: number;
   /** The aggregate's last event; undefined without an event. */
   readonly last: CauseEvent | undefined;
-  /** Digest of the aggregate's last event; undefined without an event, or when the digest must be read from the log. */
+  /** Digest of the aggregate's last event; undefined without an event, or when an old snapshot does not have it. */
   readonly lastDigest: string | undefined;
+  /** True when the last event carried the digest of the event before it. Events from before the digest chain did not. */
+  readonly chained: boolean;
 }
 
 /**
@@ -44,6 +47,7 @@ type Row = readonly [
   correlationId: string,
   traceparent: string | null,
   state: unknown,
+  chained?: 1,
 ];
 
 /** One captured aggregate: its id, and either its snapshot line that is not parsed yet or its state. */
@@ -59,10 +63,19 @@ export class VersionedStates<State> {
   readonly #aggregates = new Map<string, Versioned<State> | UnreadLine>();
   #sortedIds: readonly string[] = [];
   #lastSeq = 0;
+  /** The aggregates that are not folded further, by id. */
+  readonly #asides = new Map<string, SetAside>();
 
   constructor(fold: Fold<State>) {
     this.#fold = fold;
-    this.#none = { state: fold.initial, lastSeq: 0, version: 0, last: undefined, lastDigest: undefined };
+    this.#none = {
+      state: fold.initial,
+      lastSeq: 0,
+      version: 0,
+      last: undefined,
+      lastDigest: undefined,
+      chained: false,
+    };
   }
 
   get(id: string): Versioned<State> {
@@ -95,36 +108,68 @@ export class VersionedStates<State> {
   }
 
   /**
-   * Folds one event and returns the new state; undefined when the event was folded before. `keepDigest` is true when
-   * this process may write the aggregate's next event, which contains the digest. Throws `Fault` CORRUPT_EVENT on a gap
-   * in versions.
+   * Folds one event and returns the new state; undefined when the event was folded before, or when the aggregate is set
+   * aside. An event that does not continue the aggregate's versions and digests sets the aggregate aside.
    */
-  apply(
-    id: string,
-    event: StoredEvent,
-    at: EventPosition,
-    keepDigest: boolean,
-  ): Versioned<State> | undefined {
+  apply(id: string, event: StoredEvent, at: EventPosition): Versioned<State> | undefined {
     const before = this.get(id);
     if (event.seq <= before.lastSeq) return undefined;
-    const { envelope } = event;
-    if (envelope.aggregateversion !== before.version + 1) {
-      throw new Fault(
-        "CORRUPT_EVENT",
-        `event ${event.seq} of ${envelope.subject} has version ${envelope.aggregateversion}, expected ${before.version + 1}`,
-        { retryable: false, details: { seq: event.seq } },
+    const aside = this.#asides.get(id);
+    if (aside !== undefined) {
+      this.#asides.set(id, { ...aside, lastSeq: Math.max(aside.lastSeq, event.seq) });
+      return undefined;
+    }
+    const misfit = misfitOf(event, before);
+    if (misfit !== undefined) {
+      this.#putAside(id, event, misfit);
+      return undefined;
+    }
+    const { envelope, digest } = event;
+    let state: State;
+    try {
+      state = this.#fold.evolve(before.state, envelope, at);
+    } catch (thrown) {
+      this.#putAside(
+        id,
+        event,
+        `the aggregate's state does not allow ${envelope.type}: ${messageOf(thrown)}`,
       );
+      return undefined;
     }
     const next: Versioned<State> = {
-      state: this.#fold.evolve(before.state, envelope, at),
+      state,
       lastSeq: event.seq,
       version: envelope.aggregateversion,
       last: causeOf(envelope),
-      lastDigest: keepDigest ? event.digest : undefined,
+      lastDigest: digest,
+      chained: envelope.previoushash !== undefined,
     };
     this.#aggregates.set(id, next);
     this.#lastSeq = Math.max(this.#lastSeq, event.seq);
     return next;
+  }
+
+  /** Stops the folding of an aggregate at a message. A later message of the same aggregate does not replace it. */
+  setAside(id: string, message: UnreadableMessage): void {
+    if (message.seq <= this.get(id).lastSeq) return;
+    const aside = this.#asides.get(id) ?? { first: message, lastSeq: message.seq };
+    this.#asides.set(id, { ...aside, lastSeq: Math.max(aside.lastSeq, message.seq) });
+  }
+
+  asideOf(id: string): SetAside | undefined {
+    return this.#asides.get(id);
+  }
+
+  asides(): Iterable<SetAside> {
+    return this.#asides.values();
+  }
+
+  resume(id: string): void {
+    this.#asides.delete(id);
+  }
+
+  #putAside(id: string, { seq, streamSubject, digest }: StoredEvent, why: string): void {
+    this.setAside(id, { seq, streamSubject, digest, why, isNewer: false });
   }
 
   /** Returns all aggregates as they are now; later events do not change the result. */
@@ -141,7 +186,23 @@ export class VersionedStates<State> {
   clear(): void {
     this.#aggregates.clear();
     this.#sortedIds = [];
+    this.#asides.clear();
   }
+}
+
+/** Returns why an event cannot be the next one of its aggregate; undefined when it can. */
+function misfitOf({ envelope }: StoredEvent, before: Versioned<unknown>): string | undefined {
+  const { aggregateversion, previoushash } = envelope;
+  if (aggregateversion !== before.version + 1) {
+    return `it has version ${aggregateversion} of ${envelope.subject}, expected ${before.version + 1}`;
+  }
+  if (previoushash === undefined) {
+    return before.chained ? "it lacks the digest of the event before it" : undefined;
+  }
+  if (before.version > 0 && (before.lastDigest === undefined || previoushash === before.lastDigest)) {
+    return undefined;
+  }
+  return "it does not carry the digest of the event before it";
 }
 
 function causeOf({ id, correlationid, traceparent }: EventEnvelope): CauseEvent {
@@ -152,7 +213,7 @@ function causeOf({ id, correlationid, traceparent }: EventEnvelope): CauseEvent 
 export function lineOf([id, aggregate]: Captured): Uint8Array {
   if ("chunk" in aggregate) return aggregate.chunk.subarray(aggregate.from, aggregate.to);
   const { last } = aggregate;
-  const row: Row = [
+  const row: [...Row] = [
     aggregate.lastSeq,
     aggregate.version,
     aggregate.lastDigest ?? null,
@@ -161,6 +222,7 @@ export function lineOf([id, aggregate]: Captured): Uint8Array {
     last?.traceparent ?? null,
     aggregate.state,
   ];
+  if (aggregate.chained) row.push(1);
   return encoder.encode(`${id} ${JSON.stringify(row)}`);
 }
 
@@ -170,7 +232,14 @@ function textOf({ chunk, from, to }: UnreadLine): string {
 
 function parseLine<State>(json: string): Versioned<State> {
   const row = JSON.parse(json) as Row;
-  const [lastSeq, version, lastDigest, id, correlationid, traceparent, state] = row;
+  const [lastSeq, version, lastDigest, id, correlationid, traceparent, state, chained] = row;
   const last = traceparent === null ? { id, correlationid } : { id, correlationid, traceparent };
-  return { state: state as State, lastSeq, version, last, lastDigest: lastDigest ?? undefined };
+  return {
+    state: state as State,
+    lastSeq,
+    version,
+    last,
+    lastDigest: lastDigest ?? undefined,
+    chained: chained === 1,
+  };
 }

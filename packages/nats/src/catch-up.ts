@@ -7,8 +7,8 @@
  * is lost or applied twice.
  */
 import { Worker } from "node:worker_threads";
-import { decodeEvent, EVENT_STREAM } from "@bioxen/contracts";
-import type { StoredEvent } from "@bioxen/kernel";
+import { decodeMessage, EVENT_STREAM } from "@bioxen/contracts";
+import { deliverTo, type MessageListeners } from "@bioxen/kernel";
 import { AckPolicy, DeliverPolicy, type JetStreamManager } from "@nats-io/jetstream";
 import { createInbox } from "@nats-io/nats-core";
 import type { BusOptions } from "./dial.ts";
@@ -37,7 +37,7 @@ export interface CatchUpOptions {
   readonly fromSeq: number;
   /** Sequence of the last event to deliver. The stream must contain it. */
   readonly untilSeq: number;
-  readonly onEvent: (event: StoredEvent) => void;
+  readonly to: MessageListeners;
   readonly startReader?: StartReader | undefined;
 }
 
@@ -46,7 +46,7 @@ export type CaughtUp =
   | { readonly kind: "done" | "stopped"; readonly nextSeq: number }
   /** The thread or its connection failed; the log itself may be intact. */
   | { readonly kind: "failed"; readonly nextSeq: number; readonly cause: unknown }
-  /** An event is unreadable, or `onEvent` threw. */
+  /** An event is unreadable and no listener takes it, or a listener threw. */
   | { readonly kind: "refused"; readonly nextSeq: number; readonly cause: unknown };
 
 export class CatchUp {
@@ -148,7 +148,7 @@ export class CatchUp {
       this.#fail(new Error(`event ${seq} arrived after ${this.#nextSeq - 1}`));
       return;
     }
-    this.#options.onEvent(decodeEvent(bytes, seq, subject));
+    deliverTo(this.#options.to, decodeMessage(bytes, seq, subject));
     this.#nextSeq = seq + 1;
   }
 

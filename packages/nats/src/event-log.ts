@@ -8,7 +8,7 @@
  */
 import {
   contentLimitOf,
-  decodeEvent,
+  decodeMessage,
   digestOf,
   EVENT_STREAM,
   encodeEvent,
@@ -21,7 +21,10 @@ import {
   Fault,
   type Following,
   type FollowOptions,
+  isUnreadable,
+  type LogMessage,
   messageOf,
+  readableOnly,
   type StoredEvent,
 } from "@bioxen/kernel";
 import type { JetStreamClient, JetStreamManager, StoredMsg } from "@nats-io/jetstream";
@@ -70,6 +73,7 @@ export interface LongRead {
 
 type MessageQuery =
   | { readonly last_by_subj: string }
+  | { readonly seq: number }
   | { readonly seq: number; readonly next_by_subj: string };
 
 export class JetStreamEventLog implements EventLog {
@@ -130,14 +134,13 @@ export class JetStreamEventLog implements EventLog {
    */
   async #resolveConflict(streamSubject: string, envelope: EventEnvelope): Promise<AppendResult> {
     const last = await this.#lastOf(streamSubject);
-    return last?.envelope.id === envelope.id
+    return last !== undefined && !isUnreadable(last) && last.envelope.id === envelope.id
       ? { kind: "appended", seq: last.seq, digest: last.digest }
       : { kind: "conflict" };
   }
 
-  async #lastOf(streamSubject: string): Promise<StoredEvent | undefined> {
-    const message = await this.#lastMessageOf(streamSubject);
-    return message === undefined ? undefined : decodeEvent(message.data, message.seq, message.subject);
+  async #lastOf(streamSubject: string): Promise<LogMessage | undefined> {
+    return decoded(await this.#lastMessageOf(streamSubject));
   }
 
   #lastMessageOf(filter: string): Promise<StoredMsg | undefined> {
@@ -157,16 +160,28 @@ export class JetStreamEventLog implements EventLog {
   async read(
     streamSubject: string,
     afterSeq: number,
+    untilSeq?: number,
+    limit?: number,
+  ): Promise<readonly StoredEvent[]> {
+    return readableOnly(await this.readMessages(streamSubject, afterSeq, untilSeq, limit));
+  }
+
+  async messageAt(seq: number): Promise<LogMessage | undefined> {
+    return decoded(await this.#message({ seq }));
+  }
+
+  async readMessages(
+    streamSubject: string,
+    afterSeq: number,
     untilSeq = Number.POSITIVE_INFINITY,
     limit = Number.POSITIVE_INFINITY,
-  ): Promise<readonly StoredEvent[]> {
+  ): Promise<readonly LogMessage[]> {
     const last = await this.#lastOf(streamSubject);
     if (last === undefined || last.seq <= afterSeq || untilSeq <= afterSeq || limit < 1) return [];
-    if (last.envelope.aggregateversion === 1 || last.seq === afterSeq + 1) {
-      return last.seq <= untilSeq ? [last] : [];
-    }
+    if (last.seq === afterSeq + 1) return last.seq <= untilSeq ? [last] : [];
     const endSeq = Math.min(last.seq, untilSeq);
-    const isLong = last.envelope.aggregateversion > MAX_SINGLE_READS && limit > MAX_SINGLE_READS;
+    const version = isUnreadable(last) ? Number.POSITIVE_INFINITY : last.envelope.aggregateversion;
+    const isLong = version > MAX_SINGLE_READS && limit > MAX_SINGLE_READS;
     return isLong && (afterSeq === 0 || limit !== Number.POSITIVE_INFINITY)
       ? this.#consumeUntil(streamSubject, afterSeq, endSeq, limit)
       : this.#readUntil(streamSubject, afterSeq, endSeq, limit);
@@ -181,14 +196,14 @@ export class JetStreamEventLog implements EventLog {
     afterSeq: number,
     endSeq: number,
     limit: number,
-  ): Promise<readonly StoredEvent[]> {
-    const events: StoredEvent[] = [];
+  ): Promise<readonly LogMessage[]> {
+    const events: LogMessage[] = [];
     let lastSeq = afterSeq;
     while (events.length < MAX_SINGLE_READS) {
       const message = await this.#message({ seq: lastSeq + 1, next_by_subj: streamSubject });
       if (message === undefined) return events;
       lastSeq = message.seq;
-      if (lastSeq <= endSeq) events.push(decodeEvent(message.data, lastSeq, message.subject));
+      if (lastSeq <= endSeq) events.push(decodeMessage(message.data, lastSeq, message.subject));
       if (lastSeq >= endSeq || events.length >= limit) return events;
     }
     const rest = await this.#consumeUntil(streamSubject, lastSeq, endSeq, limit - events.length);
@@ -200,11 +215,11 @@ export class JetStreamEventLog implements EventLog {
     afterSeq: number,
     endSeq: number,
     limit: number,
-  ): Promise<readonly StoredEvent[]> {
+  ): Promise<readonly LogMessage[]> {
     const consumer = await orderedConsumer(this.#js, afterSeq + 1, streamSubject).catch((cause: unknown) => {
       throw asLogFault(cause);
     });
-    const events: StoredEvent[] = [];
+    const events: LogMessage[] = [];
     const messages = await consumer.consume({
       max_messages: FOLLOW_BATCH,
       expires: FOLLOW_EXPIRES_MS,
@@ -213,7 +228,7 @@ export class JetStreamEventLog implements EventLog {
     const timer = setTimeout(() => void messages.close(), READ_DEADLINE_MS);
     try {
       for await (const message of messages) {
-        if (message.seq <= endSeq) events.push(decodeEvent(message.data, message.seq, message.subject));
+        if (message.seq <= endSeq) events.push(decodeMessage(message.data, message.seq, message.subject));
         if (message.seq >= endSeq || events.length >= limit) return events;
       }
     } finally {
@@ -258,6 +273,10 @@ export class JetStreamEventLog implements EventLog {
   async #lastSeqOf(filter: string): Promise<number> {
     return (await this.#lastMessageOf(filter))?.seq ?? 0;
   }
+}
+
+function decoded(message: StoredMsg | undefined): LogMessage | undefined {
+  return message === undefined ? undefined : decodeMessage(message.data, message.seq, message.subject);
 }
 
 function asLogFault(cause: unknown): unknown {

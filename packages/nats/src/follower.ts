@@ -6,8 +6,8 @@
  * This file therefore watches for silence too: it replaces a silent consumer by a new one that starts after the last
  * delivered event.
  */
-import { decodeEvent, EVENT_STREAM } from "@bioxen/contracts";
-import { Fault, type Following, type FollowOptions } from "@bioxen/kernel";
+import { decodeMessage, EVENT_STREAM } from "@bioxen/contracts";
+import { deliverTo, Fault, type Following, type FollowOptions } from "@bioxen/kernel";
 import {
   type Consumer,
   type ConsumerMessages,
@@ -139,9 +139,9 @@ class DirectFollowing implements Following {
     this.#heardAtMs = performance.now();
     // A consumer that should start beyond the end of the log starts at the log's last message: ignore that message.
     if (message.seq < this.#nextSeq) return;
-    const { onEvent, onCaughtUp, onStop, endSeq } = this.#options;
+    const { onCaughtUp, onStop, endSeq } = this.#options;
     try {
-      onEvent(decodeEvent(message.data, message.seq, message.subject));
+      deliverTo(this.#options, decodeMessage(message.data, message.seq, message.subject));
     } catch (cause) {
       void this.stop();
       onStop(cause);

@@ -40,8 +40,8 @@ export function threadReader(reading: ReadingOptions): LongReader {
 }
 
 function followThroughThread(options: FollowOptions, thread: ReadingOptions & LongRead): Following {
-  const { fromSeq, onEvent, onStop } = options;
-  const catchUp = new CatchUp({ ...thread, fromSeq, onEvent });
+  const { fromSeq, onStop } = options;
+  const catchUp = new CatchUp({ ...thread, fromSeq, to: options });
   let stopped = false;
   const readOn = async (): Promise<Following | undefined> => {
     const end = await catchUp.run();
@@ -62,6 +62,7 @@ function followThroughThread(options: FollowOptions, thread: ReadingOptions & Lo
       ...options,
       fromSeq: end.nextSeq,
       onEvent: unlessStopped(options.onEvent),
+      ...(options.onUnreadable === undefined ? {} : { onUnreadable: unlessStopped(options.onUnreadable) }),
       onCaughtUp: unlessStopped(options.onCaughtUp),
       onStop: unlessStopped(options.onStop),
     };

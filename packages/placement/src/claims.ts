@@ -145,7 +145,7 @@ function claimsOf(plan: Plan, waiting: readonly WaitingVm[], preempted: readonly
  * then.
  */
 function isForLackOfRoom({ reasons }: Plan["deferrals"][number]): boolean {
-  return reasons.every(({ code }) => code !== "QUOTA_EXCEEDED");
+  return reasons.every(({ code, chassisId }) => code !== "QUOTA_EXCEEDED" && chassisId !== null);
 }
 
 function orderOf({ vmId, priority }: { vmId: string; priority: number }, sinceMs: number) {

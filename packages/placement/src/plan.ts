@@ -7,16 +7,16 @@
  * the VMs after it.
  *
  * Two rules change that order. Neither rule makes a VM wait for a VM that comes later in the order:
- * - If all VMs of one priority fit, larger VMs are placed before smaller ones, which packs tighter. If a VM that had
- *   room would be left out, the attempt is rolled back and older VMs go first.
+ * - Among VMs of one priority, larger VMs are placed first, which packs tighter. If that leaves out a VM that had room
+ *   at first, the attempt is rolled back, and the VMs are placed by waiting time.
  * - A VM that fits nowhere does not hold up smaller VMs behind it until it has waited {@link HOLD_AFTER_MS}. Then the
  *   chassis with the smallest shortage is held for that VM. The end of running VMs cannot be predicted, so any other VM
  *   placed there could delay the waiting VM. On a held chassis the shortage only shrinks, so that the waiting VM gets
- *   its place in the end. At most one chassis in {@link CHASSIS_PER_HOLD} is held, so that most of the cluster stays
- *   usable.
+ *   its place in the end. At most one chassis in {@link CHASSIS_PER_HOLD} is held: most of the cluster stays usable.
  */
 import {
   MAX_RECORDED_CANDIDATES,
+  type Misfit,
   type PlacementDecision,
   type PlacementRefusal,
   type Quota,
@@ -73,6 +73,8 @@ export interface PlanOptions {
   readonly nowMs?: number;
   /** The quotas. VMs are placed only within the amounts that are not charged yet. */
   readonly quotas?: Iterable<Quota>;
+  /** The labels of quotas that can charge no VM at present, each with the reason. */
+  readonly closedQuotas?: ReadonlyMap<string, Misfit>;
   /** VMs for which the plan lists every chassis, in clusters of any size. */
   readonly inFull?: ReadonlySet<string>;
 }
@@ -143,7 +145,7 @@ class Planner {
     this.#policy = options.policy ?? DEFAULT_POLICY;
     this.#index = new RoomIndex(chassis, waiting);
     this.#fullness = new FullnessIndex(this.#index);
-    this.#quotas = new QuotaRooms(options.quotas);
+    this.#quotas = new QuotaRooms(options.quotas, options.closedQuotas);
     this.#verdicts = new Int32Array(this.#index.rooms.length);
   }
 

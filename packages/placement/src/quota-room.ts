@@ -36,7 +36,11 @@ interface QuotaRoom {
 export class QuotaRooms {
   readonly #free = new Map<string, QuotaRoom>();
 
-  constructor(quotas: Iterable<Quota> = []) {
+  readonly #closed: ReadonlyMap<string, Misfit>;
+
+  /** `closed` has the labels of quotas that can charge no VM at all, each with the reason. */
+  constructor(quotas: Iterable<Quota> = [], closed: ReadonlyMap<string, Misfit> = new Map()) {
+    this.#closed = closed;
     for (const quota of quotas) {
       const charged = mostByIncarnation(Object.values(quota.charges));
       const free = quotaFree(quota, sum(charged.values()));
@@ -46,6 +50,8 @@ export class QuotaRooms {
 
   /** Returns why a quota refuses the VM at present, on every chassis; undefined when no quota refuses it. */
   misfitOf(vm: UnderQuota): Misfit | undefined {
+    const closed = this.#closedFor(vm);
+    if (closed !== undefined) return closed;
     for (const [label, room] of this.#of(vm)) {
       const { limits, free } = room;
       const own = countedFor(vm, room);
@@ -84,6 +90,12 @@ export class QuotaRooms {
         ]),
       );
     }
+  }
+
+  #closedFor({ labels }: UnderQuota): Misfit | undefined {
+    if (this.#closed.size === 0) return undefined;
+    for (const label of quotaLabelsOf(labels)) if (this.#closed.has(label)) return this.#closed.get(label);
+    return undefined;
   }
 
   *#of({ labels }: UnderQuota) {

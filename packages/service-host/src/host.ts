@@ -2,9 +2,8 @@
  * Runs one service as a process.
  *
  * Boot order: configuration → bus → log → folds caught up → inbox → ready. The service answers nothing before its state
- * is complete. When an event is unreadable, the process stays and answers every request with UNAVAILABLE and the
- * sequence of that event. If the process ended instead, an operator would not learn the reason. A lost log or a broken
- * invariant ends the process, and its supervisor restarts it.
+ * is complete. A message of the log that cannot be read costs only its aggregate: `/ready` names it, and the service
+ * answers for all others. A lost log or a broken invariant ends the process, and its supervisor restarts it.
  *
  * The process ends on SIGTERM, SIGINT and SIGHUP, and when the channel to its parent process closes, so that no orphan
  * remains. It ends within {@link DRAIN_DEADLINE_MS}, in every phase of its boot too (process-end.ts).
@@ -127,7 +126,7 @@ async function boot(
   end.closes(() => feed.stop());
   feed.onStop((cause) => {
     logger.error({ err: cause }, `the event feed stopped: ${messageOf(cause)}`);
-    if (!isCorruption(cause) && !end.isRequested) process.exit(1);
+    if (!end.isRequested) process.exit(1);
   });
   const vitals = new ProcessVitals(ports, definition.name, instance, feed);
   const metrics = new ProcessMetrics(definition.name, () => vitals.now());
@@ -145,11 +144,9 @@ async function boot(
   vitals.begin();
   const snapshots = await end.during(rebuildState(feed, bus, ports, config));
   end.closes(() => snapshots.end());
-  if (feed.live) {
-    end.closes(() => service.end());
-    await end.during(service.begin(feed));
-    if (writesSnapshots) await end.during(snapshots.beginWriting(feed));
-  }
+  end.closes(() => service.end());
+  await end.during(service.begin(feed));
+  if (writesSnapshots) await end.during(snapshots.beginWriting(feed));
   const serving = {
     bus,
     outcomes,
@@ -200,8 +197,7 @@ async function connectPorts(name: ServiceName, config: HostConfig, logger: Logge
 }
 
 /**
- * Brings the folds up to the end of the log, and returns the access to snapshots. After an unreadable event, the feed
- * is not live, and its `stopReason` says why.
+ * Brings the folds up to the end of the log, and returns the access to snapshots.
  */
 async function rebuildState(
   feed: EventFeed,
@@ -214,23 +210,15 @@ async function rebuildState(
     everyEvents: config.BIOXEN_SNAPSHOT_EVERY,
     replicas: config.BIOXEN_EVENT_REPLICAS,
   });
-  await feed.start(snapshots.source).catch((cause: unknown) => {
-    if (!isCorruption(cause)) throw cause;
-  });
-  if (feed.live) {
-    const tookMs = systemClock.nowMs() - startedAtMs;
-    ports.logger.info({ events: feed.appliedSeq, tookMs }, "the state is rebuilt from the log");
-  }
+  await feed.start(snapshots.source);
+  const tookMs = systemClock.nowMs() - startedAtMs;
+  ports.logger.info({ events: feed.appliedSeq, tookMs }, "the state is rebuilt from the log");
   return snapshots;
 }
 
 function addressOf(text: string): { readonly host: string; readonly port: number } {
   const colon = text.lastIndexOf(":");
   return { host: text.slice(0, colon).replaceAll(/[[\]]/g, ""), port: Number(text.slice(colon + 1)) };
-}
-
-function isCorruption(cause: unknown): boolean {
-  return cause instanceof Fault && cause.code === "CORRUPT_EVENT";
 }
 
 function faultLogger(logger: Logger): (subject: string, thrown: unknown) => void {

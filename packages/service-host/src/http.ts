@@ -61,9 +61,9 @@ async function answer(
     case "/live":
       return respondJson(response, 200, { live: true });
     case "/ready": {
-      const { reason } = vitals;
+      const { reason, unreadable } = vitals;
       const { ready, ...rest } = vitals.now();
-      return respondJson(response, ready ? 200 : 503, { ready, reason: reason ?? null, ...rest });
+      return respondJson(response, ready ? 200 : 503, { ready, reason: reason ?? null, ...rest, unreadable });
     }
     case "/metrics":
       return respond(response, 200, metrics.contentType, await metrics.text(measure()));

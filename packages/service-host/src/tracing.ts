@@ -122,6 +122,9 @@ function tracedLog(log: EventLog, tracer: Tracer): EventLog {
       return tracer.span(`append ${envelope.type}`, { kind: "producer", traceparent, attributes }, work);
     },
     read: (streamSubject, afterSeq, untilSeq, limit) => log.read(streamSubject, afterSeq, untilSeq, limit),
+    readMessages: (streamSubject, afterSeq, untilSeq, limit) =>
+      log.readMessages(streamSubject, afterSeq, untilSeq, limit),
+    messageAt: (seq) => log.messageAt(seq),
     follow: (options) => log.follow(options),
     lastSeq: () => log.lastSeq(),
   };

@@ -3,7 +3,7 @@
  * published every two seconds and served over HTTP.
  */
 import { type ServiceName, type ServiceSample, serviceTelemetrySubject } from "@bioxen/contracts";
-import type { EventFeed, ServicePorts } from "@bioxen/kernel";
+import type { EventFeed, ServicePorts, UnreadableMessage } from "@bioxen/kernel";
 import type { Vitals } from "./metrics.ts";
 
 /** Interval between two samples, ms. Each sample asks the server for the end of the log. */
@@ -11,12 +11,16 @@ const SAMPLE_INTERVAL_MS = 2_000;
 /** Interval of the timer that measures delays of the event loop, ms. */
 const TICK_MS = 100;
 const MICROSECONDS_PER_MS = 1_000;
+/** Maximum number of unreadable messages that one answer lists: enough to act on, and small for a probe. */
+const MAX_LISTED_UNREADABLE = 20;
 
 export class ProcessVitals {
   readonly #ports: ServicePorts;
   readonly #service: ServiceName;
   readonly #instance: string;
   readonly #feed: EventFeed;
+  /** Sequence up to which unreadable messages were logged. */
+  #loggedSeq = 0;
   readonly #timers: { cancel(): void }[] = [];
   #serves = false;
   #lagEvents: number | null = null;
@@ -36,6 +40,7 @@ export class ProcessVitals {
     let sampledAtMs = lastTickMs;
     const sample = async () => {
       await this.#measureLag();
+      this.#logUnreadable();
       const nowMs = performance.now();
       const used = process.cpuUsage(cpu);
       cpu = process.cpuUsage();
@@ -74,6 +79,22 @@ export class ProcessVitals {
     if (this.#feed.stopReason !== undefined) return this.#feed.stopReason;
     if (!this.#feed.live) return "reading the log";
     return this.#serves ? undefined : "starting or stopping: it answers no requests";
+  }
+
+  /** The messages that the folds of this process do not contain because they cannot be read; the first of them. */
+  get unreadable(): { readonly count: number; readonly first: readonly UnreadableMessage[] } {
+    const all = this.#feed.unreadable();
+    return { count: all.length, first: all.slice(0, MAX_LISTED_UNREADABLE) };
+  }
+
+  /** Logs the unreadable messages that came since the last call. */
+  #logUnreadable(): void {
+    const fresh = this.#feed.unreadable().filter(({ seq }) => seq > this.#loggedSeq);
+    for (const { seq, streamSubject, why } of fresh.slice(0, MAX_LISTED_UNREADABLE)) {
+      const fields = { seq, subject: streamSubject };
+      this.#ports.logger.error(fields, `event ${seq} on ${streamSubject} cannot be read: ${why}`);
+    }
+    this.#loggedSeq = fresh.at(-1)?.seq ?? this.#loggedSeq;
   }
 
   async #measureLag(): Promise<void> {

@@ -1,8 +1,8 @@
 /**
  * The tests that every event log must pass. The log in memory and the log on JetStream both run them.
  */
-import { contentLimitOf, encodeEvent, eventSubject } from "@bioxen/contracts";
-import type { EventLog, StoredEvent } from "@bioxen/kernel";
+import { contentLimitOf, digestOf, encodeEvent, eventSubject } from "@bioxen/contracts";
+import type { EventLog, StoredEvent, UnreadableMessage } from "@bioxen/kernel";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cordoned, createdVm, envelopeOf } from "./events.ts";
 import { eventually } from "./eventually.ts";
@@ -40,11 +40,17 @@ interface Followed {
   readonly stop: () => Promise<void>;
 }
 
-async function followFrom(log: EventLog, fromSeq: number, filter?: string): Promise<Followed> {
+async function followFrom(
+  log: EventLog,
+  fromSeq: number,
+  filter?: string,
+  onUnreadable?: (message: UnreadableMessage) => void,
+): Promise<Followed> {
   const followed: Omit<Followed, "stop"> = { events: [], caughtUp: false, stopCause: undefined };
   const following = await log.follow({
     fromSeq,
     ...(filter === undefined ? {} : { filter }),
+    ...(onUnreadable === undefined ? {} : { onUnreadable }),
     onEvent: (event) => followed.events.push(event),
     onCaughtUp: () => {
       followed.caughtUp = true;
@@ -208,7 +214,7 @@ export function eventLogContract(name: string, open: () => Promise<LogUnderTest>
       await followed.stop();
     });
 
-    it("stops a follower at the sequence of an unreadable event, and never skips it", async () => {
+    it("stops a follower that takes no unreadable message at its sequence", async () => {
       await under.putBytes(subjectOf("broken"), new TextEncoder().encode("{not an event"));
       const brokenSeq = await log.lastSeq();
       await appendAll(log, "after-broken", 1);
@@ -216,6 +222,48 @@ export function eventLogContract(name: string, open: () => Promise<LogUnderTest>
       const cause = await eventually("the follower stopped", () => followed.stopCause);
       expect(cause).toMatchObject({ code: "CORRUPT_EVENT", details: { seq: brokenSeq } });
       expect(followed.events.at(-1)?.seq).toBe(brokenSeq - 1);
+    });
+
+    it("delivers an unreadable message to a follower that takes it, and goes on with the next", async () => {
+      await appendAll(log, "poisoned", 1);
+      await under.putBytes(subjectOf("poisoned"), new Uint8Array([0xff, 0xfe]));
+      const brokenSeq = await log.lastSeq();
+      await appendAll(log, "after-poison", 1);
+      const unreadable: UnreadableMessage[] = [];
+      const followed = await followFrom(log, 1, undefined, (message) => unreadable.push(message));
+      await eventually(
+        "the next event arrived",
+        () => followed.events.at(-1)?.seq === brokenSeq + 1 || undefined,
+      );
+      expect(unreadable.at(-1)).toEqual({
+        seq: brokenSeq,
+        streamSubject: subjectOf("poisoned"),
+        digest: digestOf(new Uint8Array([0xff, 0xfe])),
+        why: "it is not JSON",
+        isNewer: false,
+      });
+      expect(followed.stopCause).toBeUndefined();
+      await followed.stop();
+    });
+
+    it("reads unreadable messages, and any message by its sequence", async () => {
+      const subject = subjectOf("unreadable");
+      const [first = 0] = await appendAll(log, "unreadable", 1);
+      await under.putBytes(subject, new Uint8Array());
+      const brokenSeq = await log.lastSeq();
+      const messages = await log.readMessages(subject, 0);
+      expect(messages.map(({ seq }) => seq)).toEqual([first, brokenSeq]);
+      expect(messages[1]).toMatchObject({ why: "it is not JSON", streamSubject: subject });
+      expect((await log.readMessages(subject, first)).map(({ seq }) => seq)).toEqual([brokenSeq]);
+      expect(await log.readMessages(subject, 0, first)).toEqual([messages[0]]);
+      await expect(log.read(subject, 0)).rejects.toMatchObject({
+        code: "CORRUPT_EVENT",
+        retryable: false,
+        details: { seq: brokenSeq, subject, newer: false },
+      });
+      expect(await log.messageAt(first)).toEqual(messages[0]);
+      expect(await log.messageAt(brokenSeq)).toEqual(messages[1]);
+      expect(await log.messageAt(brokenSeq + 1)).toBeUndefined();
     });
   });
 }

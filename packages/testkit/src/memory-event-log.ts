@@ -7,18 +7,21 @@
 import {
   contentLimitOf,
   DEFAULT_MAX_PAYLOAD_BYTES,
-  decodeEvent,
+  decodeMessage,
   digestOf,
   encodeEvent,
   eventTooLarge,
 } from "@bioxen/contracts";
 import {
   type AppendResult,
+  deliverTo,
   type EventEnvelope,
   type EventLog,
   Fault,
   type Following,
   type FollowOptions,
+  type LogMessage,
+  readableOnly,
   type StoredEvent,
 } from "@bioxen/kernel";
 
@@ -91,14 +94,29 @@ export class MemoryEventLog implements EventLog {
   async read(
     streamSubject: string,
     afterSeq: number,
+    untilSeq?: number,
+    limit?: number,
+  ): Promise<readonly StoredEvent[]> {
+    return readableOnly(await this.readMessages(streamSubject, afterSeq, untilSeq, limit));
+  }
+
+  async messageAt(seq: number): Promise<LogMessage | undefined> {
+    this.#requireHere();
+    const one = this.#stored[seq - 1];
+    return one === undefined ? undefined : decodeMessage(one.bytes, one.seq, one.streamSubject);
+  }
+
+  async readMessages(
+    streamSubject: string,
+    afterSeq: number,
     untilSeq = Number.POSITIVE_INFINITY,
     limit = Number.POSITIVE_INFINITY,
-  ): Promise<readonly StoredEvent[]> {
+  ): Promise<readonly LogMessage[]> {
     this.#requireHere();
     return this.#stored
       .filter((one) => one.streamSubject === streamSubject && one.seq > afterSeq && one.seq <= untilSeq)
       .slice(0, limit)
-      .map((one) => decodeEvent(one.bytes, one.seq, one.streamSubject));
+      .map((one) => decodeMessage(one.bytes, one.seq, one.streamSubject));
   }
 
   async follow(options: FollowOptions): Promise<Following> {
@@ -118,7 +136,8 @@ export class MemoryEventLog implements EventLog {
           const one = this.#stored[next - 1];
           if (one === undefined) break;
           next += 1;
-          if (wanted(one.streamSubject)) options.onEvent(decodeEvent(one.bytes, one.seq, one.streamSubject));
+          if (wanted(one.streamSubject))
+            deliverTo(options, decodeMessage(one.bytes, one.seq, one.streamSubject));
         }
       } catch (cause) {
         this.#followers.delete(wake);

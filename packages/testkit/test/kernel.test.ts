@@ -8,7 +8,6 @@ import {
   accept,
   type Causation,
   EventFeed,
-  Fault,
   ReadModel,
   Reconciler,
   UNCHANGED,
@@ -157,12 +156,46 @@ describe("aggregates", () => {
     expect(await a.execute("c1", because("event-1", false), flip)).toMatchObject({ current: { version: 2 } });
   });
 
-  it("report a gap in versions as corruption, with its sequence", () => {
-    const a = instanceOn(new MemoryEventLog(), "a");
-    const gap = storedOf(7, envelopeOf("chassis", "c1", REGISTERED, { version: 2 }));
-    expect(() => a.apply(gap)).toThrow(
-      expect.objectContaining({ code: "CORRUPT_EVENT", details: { seq: 7 } }),
-    );
+  it.each([
+    ["a gap in versions", { version: 3 }, "has version 3"],
+    ["a repeated version", { version: 1 }, "has version 1"],
+    ["a digest of another event", { version: 2, previous: "0".repeat(64) }, "does not carry the digest"],
+    ["no digest after an event that has one", { version: 3, after: 2 }, "lacks the digest"],
+  ] satisfies [string, { version: number; previous?: string; after?: number }, string][])(
+    "set an aggregate aside for an event with %s",
+    async (_name, misfit: { version: number; previous?: string; after?: number }, why) => {
+      const { version, previous, after = 1 } = misfit;
+      const log = new MemoryEventLog();
+      const a = instanceOn(log, "a");
+      await a.execute("c1", because("1"), register);
+      if (after === 2) await a.execute("c1", because("2"), flip);
+      const envelope = envelopeOf("chassis", "c1", REGISTERED, { version });
+      const event = storedOf(7, previous === undefined ? envelope : { ...envelope, previoushash: previous });
+      const before = a.get("c1");
+      a.apply(event);
+      expect(a.asideOf("c1")).toMatchObject({
+        first: { seq: 7, why: expect.stringContaining(why) },
+        lastSeq: 7,
+      });
+      expect(a.get("c1")).toBe(before);
+      await expect(a.execute("c1", because("3"), flip)).rejects.toMatchObject({
+        code: "CORRUPT_EVENT",
+        retryable: false,
+        details: { seq: 7 },
+      });
+      expect(await a.execute("c2", because("4"), register)).toMatchObject({ ok: true });
+    },
+  );
+
+  it("refuse commands on an aggregate whose newest message only the log has, and cannot be read", async () => {
+    const log = new MemoryEventLog();
+    const a = instanceOn(log, "a");
+    await a.execute("c1", because("1"), register);
+    log.putBytes("bioxen.evt.chassis.c1", new TextEncoder().encode("{}"));
+    const refused = { code: "CORRUPT_EVENT", details: { seq: 2 } };
+    await expect(a.execute("c1", because("2"), flip)).rejects.toMatchObject(refused);
+    await expect(a.refresh("c1")).rejects.toMatchObject(refused);
+    expect(await log.lastSeq()).toBe(2);
   });
 });
 
@@ -200,23 +233,26 @@ describe("the feed", () => {
     await rejected;
   });
 
-  it("stops at an unreadable event, names its sequence, and applies no later event", async () => {
+  it("sets only the aggregate of an unreadable message aside, and goes on with all others", async () => {
     const log = new MemoryEventLog();
     const writer = instanceOn(log, "w");
     await writer.execute("c1", because("1"), register);
+    await writer.execute("c2", because("2"), register);
     const model = new ReadModel("chassis", chassisFold);
     const feed = new EventFeed(log, [model], new FakeClock());
-    const causes: unknown[] = [];
-    feed.onStop((cause) => causes.push(cause));
     await feed.start();
     log.putBytes("bioxen.evt.chassis.c2", new TextEncoder().encode("nonsense"));
-    await writer.execute("c1", because("2"), flip);
-    await settle();
-    expect(feed.live).toBe(false);
-    expect(feed.stopReason).toContain("event 2");
-    expect(causes).toHaveLength(1);
-    expect(model.get("c1")).toMatchObject({ cordoned: false });
-    await expect(feed.applied(3)).rejects.toBeInstanceOf(Fault);
+    log.putBytes("bioxen.evt.nothing.c3", new TextEncoder().encode("{}"));
+    await writer.execute("c1", because("3"), flip);
+    await feed.applied(5);
+    expect(feed.live).toBe(true);
+    expect(feed.unreadable()).toMatchObject([
+      { seq: 3, streamSubject: "bioxen.evt.chassis.c2", why: "it is not JSON" },
+      { seq: 4, streamSubject: "bioxen.evt.nothing.c3" },
+    ]);
+    expect(model.get("c1")).toMatchObject({ cordoned: true });
+    expect(model.get("c2")).toMatchObject({ cordoned: false });
+    expect(feed.capture(0)).toBeUndefined();
   });
 });
 

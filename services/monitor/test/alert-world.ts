@@ -105,6 +105,8 @@ export class AlertWorld {
       log: {
         append: (...args) => (isAlive() ? alive(this.log.append(...args)) : dead),
         read: (...args) => this.log.read(...args),
+        readMessages: (...args) => this.log.readMessages(...args),
+        messageAt: (seq) => this.log.messageAt(seq),
         lastSeq: () => this.log.lastSeq(),
         follow: (options) => {
           const onEvent: typeof options.onEvent = (event) => {

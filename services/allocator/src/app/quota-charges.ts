@@ -83,8 +83,8 @@ export class QuotaCharges {
       if (!state.exists || isOutdated(state, this.known, charge)) return "outdated";
       const missing = charge.requests.filter((request) => !isCharged(state, charge, request));
       const partition = partitionByQuota(state, this.known, { ...charge, requests: missing });
-      // The charge of one VM can lower its amounts and so make room under the quota for another VM. The command then
-      // starts again and charges both.
+      // A VM's new charge can be smaller than its former one, which makes room under the quota for another VM. The
+      // command then starts again and decides on the charges of all its VMs.
       if (partition.charged.length > 0) return "outdated";
       for (const { vmId, misfit } of partition.refused) refused.set(vmId, misfit);
       seq = Math.max(seq, lastSeq);

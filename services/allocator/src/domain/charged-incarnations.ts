@@ -22,9 +22,9 @@ export class ChargedIncarnations {
   }
 
   /**
-   * Returns the effect of `charge` on the totals. `charge` replaces the charge `replaced`, which can belong to an
-   * earlier incarnation of the VM. `before` and `after` are the amounts that count for these one or two incarnations,
-   * `others` the sum of all other incarnations. Nothing changes until `apply` is called.
+   * Returns how the totals change when `charge` replaces `replaced`. Both belong to one VM, perhaps to different
+   * incarnations of it. In the result, `before` and `after` count the incarnations of these two charges; `others` is
+   * the sum for all other incarnations of all VMs. The totals change only when `apply` is called.
    */
   with(charge: Charge, replaced: Charge | undefined) {
     const own = this.#chargesOf(charge);

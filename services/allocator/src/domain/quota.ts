@@ -206,7 +206,7 @@ function overQuota(quota: Quota, others: Amounts, before: Amounts, after: Amount
 /**
  * Records the amounts that VMs already hold, and enforces the limits from then on. For the first enforcement of a
  * quota, every open ledger must have an event after the quota's first event. No allocator then reserves without
- * knowledge of the quota. Enforcement waits for charges under the former limits that may still be used.
+ * knowledge of the quota. Enforcement begins only when no charge made under the former limits can still be used.
  */
 function decideEnforce(quota: QuotaState, world: KnownWorld): QuotaDecision {
   if (!quota.exists || quota.enforced || chargesUnderOldLimits(quota, world).length > 0) return UNCHANGED;

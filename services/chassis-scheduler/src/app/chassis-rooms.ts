@@ -96,6 +96,16 @@ export class ChassisRooms {
    * Returns why the chassis takes no VMs now. A silent chassis takes none, because its agent could not start a guest.
    */
   #closed(chassisId: string, chassis: Chassis): Misfit | undefined {
+    const { chassis: registrations, ledgers, drains } = this.#folds;
+    for (const sink of [ledgers, registrations, drains]) {
+      const aside = sink.asideOf(chassisId);
+      if (aside === undefined) continue;
+      const { seq, streamSubject } = aside.first;
+      return {
+        code: "UNAVAILABLE",
+        message: `is out of use: event ${seq} on ${streamSubject} cannot be read`,
+      };
+    }
     if (chassis.lost !== null) {
       return { code: "UNAVAILABLE", message: `is lost: its agent ${chassis.agentId} has not recovered` };
     }

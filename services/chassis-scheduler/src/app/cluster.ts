@@ -10,9 +10,11 @@ import {
   chassisFold,
   type DrainState,
   drainFold,
+  eventSubject,
   FrozenPages,
   type Ledger,
   ledgerFold,
+  type Misfit,
   type Quota,
   type QuotaState,
   quotaFold,
@@ -88,6 +90,18 @@ export class Cluster {
 
   quotas(): Quota[] {
     return [...this.quotaStates.values()].flatMap((quota) => (quota.exists ? [quota] : []));
+  }
+
+  /** Returns why no VM can be charged, for the label of each quota whose events cannot be read. */
+  closedQuotas(): Map<string, Misfit> {
+    const closed = new Map<string, Misfit>();
+    for (const { first } of this.quotaStates.asides()) {
+      const quota = this.quotaStates.get(first.streamSubject.slice(eventSubject("quota", "").length));
+      if (!quota.exists) continue;
+      const message = `quota ${quota.label} cannot be charged: event ${first.seq} on ${first.streamSubject} cannot be read`;
+      closed.set(quota.label, { code: "UNAVAILABLE", message });
+    }
+    return closed;
   }
 
   /** Returns the VMs that want a place and have none: pending VMs, and VMs that must move. */

@@ -114,6 +114,7 @@ export class PlacementProcess {
     const plan = planPlacements(waiting, rooms, {
       policy: this.#policy,
       quotas,
+      closedQuotas: this.#cluster.closedQuotas(),
       nowMs: this.#ports.clock.nowMs(),
     });
     const acts = () => this.#leadership.token() === token;

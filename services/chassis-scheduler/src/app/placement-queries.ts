@@ -69,6 +69,7 @@ export class PlacementQueries {
     const plan = planPlacements(vms, rooms, {
       policy: this.#policy,
       quotas: this.#cluster.quotas(),
+      closedQuotas: this.#cluster.closedQuotas(),
       nowMs: this.#clock.nowMs(),
     });
     const contended = contendedRooms(this.#cluster, rooms, Number.POSITIVE_INFINITY);
@@ -202,6 +203,7 @@ export class PlacementQueries {
     const { scores } = planPlacements(waiting, this.#cluster.rooms(), {
       policy: this.#policy,
       quotas: this.#cluster.quotas(),
+      closedQuotas: this.#cluster.closedQuotas(),
       nowMs: this.#clock.nowMs(),
       inFull: new Set([vmId]),
     });

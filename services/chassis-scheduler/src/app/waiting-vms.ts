@@ -66,8 +66,9 @@ export class WaitingVms {
     return this.#ledgersOf.of(vmId);
   }
 
+  /** Returns the waiting VMs, without those whose events cannot be read: no reservation could reach them. */
   all(): WaitingVm[] {
-    return [...this.#waiting.values()];
+    return [...this.#waiting.values()].filter(({ vmId }) => this.#vms.asideOf(vmId) === undefined);
   }
 
   /** Returns true when a waiting VM has affinity: a reservation for another VM may then decide where it can go. */

@@ -23,6 +23,8 @@ export class DeferCommand {
    * wait: when the reasons seem unchanged, it reads the VM again.
    */
   async #record(vmId: string, reasons: readonly PlacementRefusal[]): Promise<void> {
+    // A VM whose events cannot be read takes no reasons, and must not hold up the other VMs of the report.
+    if (this.#vms.asideOf(vmId) !== undefined) return;
     const command = { type: "defer", reasons } as const;
     const known = this.#vms.get(vmId);
     const isNews = vmDecider.decide(known.state, command) !== UNCHANGED;

@@ -91,7 +91,7 @@ export class VmProcess {
     if (!this.#acts()) return undefined;
     for (let i = 0; i < MAX_DECISIONS_PER_STEP; i += 1) {
       const { last } = this.#vms.get(vmId);
-      if (last === undefined) return undefined;
+      if (last === undefined || this.#vms.asideOf(vmId) !== undefined) return undefined;
       const decide = (state: VmState) => this.#decide(vmId, state);
       const executed = await this.#vms.react(vmId, this.#causation(vmId), decide, this.#acts);
       invariant(executed.ok, "the commands of a process are never rejected", { vmId });

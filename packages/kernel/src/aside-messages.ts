@@ -1,0 +1,139 @@
+/**
+ * The unreadable messages of a process: hands each to the fold of its aggregate, and reads the aggregate again when a
+ * skip has changed which of its messages count.
+ */
+import type { StoredEvent } from "./envelope.ts";
+import { KeyedQueue } from "./keyed-queue.ts";
+import type { EventLog, Timers } from "./ports.ts";
+import type { EventSink } from "./sink.ts";
+import type { SkipChange, Skips } from "./skips.ts";
+import { isUnreadable, type LogMessage, type UnreadableMessage } from "./unreadable.ts";
+
+/** Wait before the next try to read an aggregate again, ms, when the log was unreachable. */
+const REREAD_WAIT_MS = 1_000;
+/**
+ * Maximum number of listed messages that belong to no aggregate here. A flood of them must not fill the memory; the
+ * others are still in the log.
+ */
+const MAX_LOOSE = 1_000;
+const AGGREGATE_SUBJECT = /^bioxen\.evt\.([a-z]+)\.([a-z0-9-]+)$/;
+
+export interface AsideOptions {
+  readonly log: EventLog;
+  readonly timers: Timers;
+  readonly skips: Skips;
+  readonly sinks: ReadonlyMap<string, EventSink>;
+  /** Called for each event that is folded because of a skip, and for the last event that was folded before it. */
+  readonly onEvent: (event: StoredEvent) => void;
+}
+
+interface Aggregate {
+  readonly sink: EventSink;
+  readonly id: string;
+}
+
+export class AsideMessages {
+  readonly #options: AsideOptions;
+  /** Messages that belong to no aggregate of this process, by sequence. */
+  readonly #loose = new Map<number, UnreadableMessage>();
+  /** Number of rereads that are under way or wait for the log. */
+  #rereads = 0;
+  readonly #queue = new KeyedQueue();
+  readonly #waits = new Set<{ cancel(): void }>();
+  #stopped = false;
+
+  constructor(options: AsideOptions) {
+    this.#options = options;
+  }
+
+  /** True when every message was folded, or left out because of a skip. */
+  get isEmpty(): boolean {
+    if (this.#loose.size > 0 || this.#rereads > 0) return false;
+    for (const sink of this.#options.sinks.values()) for (const _ of sink.asides()) return false;
+    return true;
+  }
+
+  /** Returns the messages in order of their sequence. */
+  all(): readonly UnreadableMessage[] {
+    const ofSinks = [...this.#options.sinks.values()].flatMap((sink) => [...sink.asides()]);
+    return [...this.#loose.values(), ...ofSinks.map(({ first }) => first)].sort((a, b) => a.seq - b.seq);
+  }
+
+  /** Sets the aggregate of an unreadable message aside. */
+  add(message: UnreadableMessage): void {
+    const found = this.#aggregateOf(message.streamSubject);
+    if (found === undefined) this.addLoose(message);
+    else found.sink.setAside(found.id, message);
+  }
+
+  /** Lists an unreadable message that sets no aggregate aside. */
+  addLoose(message: UnreadableMessage): void {
+    if (this.#loose.size < MAX_LOOSE) this.#loose.set(message.seq, message);
+  }
+
+  /** Reads the aggregate of a message again that was skipped, or is no longer skipped. */
+  reread(change: SkipChange): void {
+    this.#loose.delete(change.seq);
+    this.#rereads += 1;
+    void this.#queue.run(change.streamSubject, () => this.#tryReread(change));
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const wait of this.#waits) wait.cancel();
+  }
+
+  async #tryReread(change: SkipChange): Promise<void> {
+    const found = this.#aggregateOf(change.streamSubject);
+    try {
+      if (found === undefined) await this.#relist(change.seq);
+      else await this.#refold(change.streamSubject, found);
+    } catch {
+      const wait = this.#options.timers.after(REREAD_WAIT_MS, () => {
+        this.#waits.delete(wait);
+        this.reread(change);
+      });
+      this.#waits.add(wait);
+    } finally {
+      this.#rereads -= 1;
+    }
+  }
+
+  /** Lists a message that belongs to no aggregate again, when its skip was taken back. */
+  async #relist(seq: number): Promise<void> {
+    const message = await this.#options.log.messageAt(seq);
+    if (message !== undefined && isUnreadable(message) && !this.#options.skips.has(seq))
+      this.addLoose(message);
+  }
+
+  async #refold(streamSubject: string, { sink, id }: Aggregate): Promise<void> {
+    const { log, skips } = this.#options;
+    for (;;) {
+      // The last folded event is read again too: its listeners learn that the aggregate can change again.
+      const messages = await log.readMessages(streamSubject, Math.max(0, sink.lastSeq(id) - 1));
+      if (this.#stopped) return;
+      const seen = sink.asideOf(id)?.lastSeq ?? 0;
+      // A message that arrived during the read was not folded, because the aggregate was still set aside.
+      if (seen > (messages.at(-1)?.seq ?? 0) && !skips.has(seen)) continue;
+      sink.resume(id);
+      for (const message of messages) this.#fold(sink, id, message);
+      return;
+    }
+  }
+
+  #fold(sink: EventSink, id: string, message: LogMessage): void {
+    if (this.#options.skips.has(message.seq)) return;
+    if (isUnreadable(message)) {
+      sink.setAside(id, message);
+      return;
+    }
+    sink.apply(message, false);
+    if (sink.lastSeq(id) >= message.seq) this.#options.onEvent(message);
+  }
+
+  #aggregateOf(streamSubject: string): Aggregate | undefined {
+    const [, kind = "", id = ""] = AGGREGATE_SUBJECT.exec(streamSubject) ?? [];
+    const sink = this.#options.sinks.get(kind);
+    return sink === undefined ? undefined : { sink, id };
+  }
+}
