@@ -55,13 +55,15 @@ export async function withSession(
 ): Promise<void> {
   const options = globalsOf(command);
   let session: Session | undefined;
+  let hasFailed = false;
   try {
     session = await Session.open(options, sessionOptions);
     await body(session, options);
   } catch (thrown) {
+    hasFailed = true;
     conclude(endOf(thrown), options.json === true);
   } finally {
-    await session?.close();
+    await session?.close(hasFailed);
   }
 }
 

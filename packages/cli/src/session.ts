@@ -30,6 +30,8 @@ const CONNECT_TIMEOUT_MS = 3_000;
  * stopped.
  */
 const REQUEST_TIMEOUT_MS = 5_000;
+/** Longest wait for each step of closing the connection after a failure, ms. */
+const FAILED_CLOSE_MS = 250;
 
 export class Session extends Calls {
   readonly bus: Bus;
@@ -70,7 +72,8 @@ export class Session extends Calls {
     return openExistingEventLog(this.bus);
   }
 
-  close(): Promise<void> {
-    return this.bus.close();
+  /** Closes the connection. After a failure nothing is left to send, and the server may be silent: pass true. */
+  close(afterFailure = false): Promise<void> {
+    return afterFailure ? this.bus.close(FAILED_CLOSE_MS) : this.bus.close();
   }
 }

@@ -7,9 +7,9 @@
  */
 import {
   callEndpoint,
+  DEFAULT_EXEC_TIMEOUT_MS,
   ENDPOINTS,
   type EndpointName,
-  MAX_EXEC_TIMEOUT_MS,
   type RequestOf,
   type ResultOf,
   type VmView,
@@ -151,7 +151,7 @@ export class Calls {
 
   #deadlineOf<N extends EndpointName>(name: N, request: RequestOf<N>): number {
     if (name !== "vmExec") return this.timeoutMs;
-    const { timeoutMs = MAX_EXEC_TIMEOUT_MS } = request as RequestOf<"vmExec">;
+    const { timeoutMs = DEFAULT_EXEC_TIMEOUT_MS } = request as RequestOf<"vmExec">;
     return this.timeoutMs + timeoutMs;
   }
 }

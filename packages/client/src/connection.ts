@@ -28,6 +28,8 @@ export interface ConnectOptions {
 }
 
 export const DEFAULT_TIMEOUT_MS = 10_000;
+/** Longest wait for one answer of JetStream, ms; a healthy server answers within milliseconds. */
+const MAX_REQUEST_TIMEOUT_MS = 5_000;
 
 /** Settings of a new VM: the fields of the contract's create command except id and types. */
 export type VmConfig = Omit<CreateRequest, "vmId" | "biologicalType" | "vmType">;
@@ -44,8 +46,10 @@ export async function connect(options: ConnectOptions = {}): Promise<Bioxen> {
     throw new BioxenError({ code: "UNAVAILABLE", message, retryable: false });
   }
   try {
-    const bus = await connectBus({ servers, name: "bioxen-client" });
-    return new Bioxen(bus, options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+    const { timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+    const requestTimeoutMs = Math.min(MAX_REQUEST_TIMEOUT_MS, timeoutMs);
+    const bus = await connectBus({ servers, name: "bioxen-client", requestTimeoutMs });
+    return new Bioxen(bus, timeoutMs);
   } catch (thrown) {
     throw asBioxenError(thrown);
   }

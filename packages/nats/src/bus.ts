@@ -183,13 +183,13 @@ export class Bus implements Caller, Publisher, Subscriber {
   }
 
   /**
-   * Sends buffered messages, waits for running handlers, and closes the connection. Resolves after 3 s at the latest,
-   * also when the server does not answer; never rejects.
+   * Sends buffered messages, waits for running handlers, and closes the connection. Never rejects. Resolves also when the
+   * server does not answer: each of the two steps takes at most `deadlineMs`, by default 1.5 s.
    */
-  async close(): Promise<void> {
+  async close(deadlineMs: number = CLOSE_DEADLINE_MS): Promise<void> {
     if (this.connection.isClosed()) return;
-    await settledWithin(this.connection.drain(), CLOSE_DEADLINE_MS);
-    if (!this.connection.isClosed()) await settledWithin(this.connection.close(), CLOSE_DEADLINE_MS);
+    await settledWithin(this.connection.drain(), deadlineMs);
+    if (!this.connection.isClosed()) await settledWithin(this.connection.close(), deadlineMs);
   }
 
   async #watchStatus(): Promise<void> {

@@ -7,6 +7,7 @@ import { VM_STATES } from "../fold/vm-state.ts";
 import { pageRequest, pageResult } from "../pages.ts";
 import {
   amounts,
+  DEFAULT_EXEC_TIMEOUT_MS,
   id,
   labels,
   MAX_PAGE,
@@ -115,7 +116,7 @@ export const ENDPOINTS = {
     "bioxen.cmd.vm.exec",
     "lifecycle",
     "Run a program in the guest. In a cell the program is Lua, and `result` is its value. In a machine of a pool it is a POSIX shell script, run through SSH where the agent is configured for that (otherwise UNSUPPORTED). There `result` is `{exitCode: 0, stderr}`, any other exit status is GUEST_ERROR with `details` `{exitCode, stdout, stderr}`, and `instructions` is 0. With an UNAVAILABLE that is not retryable, `details.ran` is `no`, or `unknown` when the machine was lost while the program ran.",
-    z.strictObject({ vmId: id, source, timeoutMs: timeoutMs.default(5_000) }),
+    z.strictObject({ vmId: id, source, timeoutMs: timeoutMs.default(DEFAULT_EXEC_TIMEOUT_MS) }),
     execResult,
   ),
   vmGet: paged(
