@@ -4,6 +4,7 @@
 import { readFile } from "node:fs/promises";
 import { text as readStream } from "node:stream/consumers";
 import { InvalidArgumentError, Option } from "commander";
+import { z } from "zod";
 import { suggestion } from "./did-you-mean.ts";
 import { usage } from "./outcome.ts";
 
@@ -20,15 +21,67 @@ export function amountOption(text: string): number | string {
   return text.endsWith("%") ? text : Number(text);
 }
 
-export function integerOption(text: string): number {
-  if (/^-?[0-9]+$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text);
-  throw new InvalidArgumentError("must be an integer.");
+export interface NumberRange {
+  /** Smallest valid value; undefined when the range has no lower end. */
+  readonly min?: number | undefined;
+  /** Largest valid value; undefined when the range has no upper end. */
+  readonly max?: number | undefined;
 }
 
-export function numberOption(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== "" && Number.isFinite(value)) return value;
-  throw new InvalidArgumentError("must be a number.");
+/** Describes a range in words: "from 1 to 5", "of at least 1"; an empty text for a range without ends. */
+function rangeWords({ min, max }: NumberRange): string {
+  if (min !== undefined && max !== undefined) return ` from ${min} to ${max}`;
+  if (min !== undefined) return ` of at least ${min}`;
+  return max === undefined ? "" : ` of at most ${max}`;
+}
+
+function inRange(value: number, { min, max }: NumberRange): boolean {
+  return (min === undefined || value >= min) && (max === undefined || value <= max);
+}
+
+/** Returns a parser of integers in the range. Its error names the range. */
+export function integerIn(range: NumberRange): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^-?[0-9]+$/.test(text) && Number.isSafeInteger(value) && inRange(value, range)) return value;
+    throw new InvalidArgumentError(`must be an integer${rangeWords(range)}.`);
+  };
+}
+
+/** Returns a parser of numbers in the range. Its error names the range. */
+export function numberIn(range: NumberRange): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== "" && Number.isFinite(value) && inRange(value, range)) return value;
+    throw new InvalidArgumentError(`must be a number${rangeWords(range)}.`);
+  };
+}
+
+/** Parses a sequence of the log. */
+export const sequenceOption = integerIn({ min: 1 });
+/** Parses a TCP port. */
+export const portOption = integerIn({ min: 1, max: 65_535 });
+
+/**
+ * Returns a parser for a number that is sent to a service, with the range of the contract's schema. A wrong number is
+ * then a usage error of its flag, and no request is sent.
+ */
+export function numberOf(schema: z.ZodType): (text: string) => number {
+  const { minValue, maxValue, isInt } = numberSchema(schema);
+  const range = { min: limit(minValue), max: limit(maxValue) };
+  return isInt ? integerIn(range) : numberIn(range);
+}
+
+function numberSchema(schema: z.ZodType): z.ZodNumber {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault)
+    return numberSchema(schema.unwrap() as z.ZodType);
+  if (schema instanceof z.ZodNumber) return schema;
+  throw new TypeError("the schema is not one of a number");
+}
+
+/** The schema of a number without an end has the largest safe integer, or an infinity, as its end. */
+function limit(value: number | null): number | undefined {
+  return value === null || Math.abs(value) >= Number.MAX_SAFE_INTEGER ? undefined : value;
 }
 
 /**

@@ -70,7 +70,9 @@ describe("a setting", () => {
 
   it("is refused with its origin when its value is invalid", async () => {
     vi.stubEnv("BIOXEN_TIMEOUT_MS", "soon");
-    await expect(resolveSettings()).rejects.toThrow("BIOXEN_TIMEOUT_MS: soon: must be an integer.");
+    await expect(resolveSettings()).rejects.toThrow(
+      "BIOXEN_TIMEOUT_MS: soon: must be an integer from 1 to 86400000.",
+    );
     expect(() => settingOf("sever")).toThrow("unknown setting sever (did you mean server?)");
   });
 });
@@ -141,7 +143,9 @@ describe("bioxen config", () => {
   });
 
   it("sets nothing that could not be used", async () => {
-    await expect(run("set", "up.port", "many")).rejects.toThrow("up.port: many: must be an integer.");
+    await expect(run("set", "up.port", "many")).rejects.toThrow(
+      "up.port: many: must be an integer from 1 to 65535.",
+    );
     await expect(run("set", "up.durability", "alway")).rejects.toThrow("did you mean always?");
     await expect(readFile(file)).rejects.toThrow("ENOENT");
   });

@@ -9,18 +9,22 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { CHASSIS_TYPES } from "@bioxen/contracts";
-import { DEFAULT_CHASSIS, DEFAULT_STACK_TIME_SCALE } from "@bioxen/local-stack";
+import { DEFAULT_CHASSIS, DEFAULT_STACK_TIME_SCALE, MAX_STACK_TIME_SCALE } from "@bioxen/local-stack";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { chassisCounts } from "./chassis-list.ts";
 import { suggestion } from "./did-you-mean.ts";
 import { usage } from "./outcome.ts";
-import { integerOption, numberOption } from "./parse.ts";
+import { integerIn, numberIn, portOption } from "./parse.ts";
 
 /**
  * Default deadline of one request, ms. Within this time the scheduler either places a VM that starts, or reports why
  * the VM must wait.
  */
 export const DEFAULT_TIMEOUT_MS = 10_000;
+/** Longest deadline of a request, ms: a day. A timer of Node cannot run longer than 24.8 days. */
+const MAX_TIMEOUT_MS = 86_400_000;
+/** Slowest time scale of a stack, simulated minutes per second: a minute of the cell in 17 minutes. */
+const MIN_TIME_SCALE = 0.001;
 /** Maximum number of chassis of one type that an agent runs. */
 const MAX_CHASSIS_OF_TYPE = 64;
 /** Environment variable with the path of a settings file outside the XDG configuration directory. */
@@ -55,12 +59,6 @@ function chassisList(text: string): string {
   return text;
 }
 
-function milliseconds(text: string): number {
-  const value = integerOption(text);
-  if (value < 1) throw new InvalidArgumentError("must be at least 1.");
-  return value;
-}
-
 const DURABILITIES = ["always", "relaxed"] as const;
 
 export const SETTINGS: readonly Setting[] = [
@@ -77,7 +75,7 @@ export const SETTINGS: readonly Setting[] = [
     variable: "BIOXEN_TIMEOUT_MS",
     flags: "--timeout <ms>",
     meaning: "deadline of each request, ms",
-    parse: milliseconds,
+    parse: integerIn({ min: 1, max: MAX_TIMEOUT_MS }),
     presetWords: String(DEFAULT_TIMEOUT_MS),
   },
   {
@@ -101,7 +99,7 @@ export const SETTINGS: readonly Setting[] = [
     variable: "BIOXEN_UP_PORT",
     flags: "--port <n>",
     meaning: "port of the NATS server",
-    parse: integerOption,
+    parse: portOption,
     presetWords: "a free port",
   },
   {
@@ -109,7 +107,7 @@ export const SETTINGS: readonly Setting[] = [
     variable: "BIOXEN_UP_TIME_SCALE",
     flags: "--time-scale <n>",
     meaning: "simulated minutes per real second",
-    parse: numberOption,
+    parse: numberIn({ min: MIN_TIME_SCALE, max: MAX_STACK_TIME_SCALE }),
     preset: DEFAULT_STACK_TIME_SCALE,
   },
   {

@@ -9,6 +9,7 @@ export {
   defaultedDataDir,
   type LocalStack,
   type LocalStackOptions,
+  MAX_STACK_TIME_SCALE,
   SERVICES,
   type ServiceStatus,
   startLocalStack,

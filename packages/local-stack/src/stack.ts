@@ -76,6 +76,8 @@ export interface LocalStack {
 
 export const DEFAULT_CHASSIS = "ecoli:1,yeast:1";
 export const DEFAULT_STACK_TIME_SCALE = 10;
+/** Fastest time scale that the agent of a stack accepts, simulated minutes per second. */
+export const MAX_STACK_TIME_SCALE = 1_000;
 
 function entryOf(name: ServiceName): string {
   return createRequire(import.meta.url).resolve(`@bioxen/${name}/main`);

@@ -6,12 +6,13 @@ import {
   ALERT_METRIC_NAMES,
   ALERT_SEVERITIES,
   type AlertRuleView,
+  alertRuleRequest,
   type DeadNotification,
   type RequestOf,
 } from "@bioxen/contracts";
 import type { Command } from "commander";
 import { usage } from "../outcome.ts";
-import { given, integerOption, oneOf } from "../parse.ts";
+import { given, numberOf, oneOf } from "../parse.ts";
 import { say, sayJson, showReply, withSession } from "../run.ts";
 import { ago, paint, SEVERITY_COLOURS, table } from "../terminal.ts";
 
@@ -26,6 +27,8 @@ interface RuleLine {
   readonly chassis?: string;
   readonly label?: string;
 }
+
+const RULE = alertRuleRequest.shape;
 
 export function addAlertCommands(program: Command): void {
   const alerts = program.command("alerts").description("raised alerts and their rules");
@@ -74,13 +77,13 @@ function addSet(alerts: Command): void {
     .command("set <rule>")
     .description("create or replace a rule on a metric")
     .addOption(oneOf("--metric <name>", "metric of the rule", ALERT_METRIC_NAMES).makeOptionMandatory())
-    .option("--above <n>", "raise while the value is above this", integerOption)
-    .option("--below <n>", "raise while the value is below this", integerOption)
-    .option("--for <ms>", "raise only after this uninterrupted time, ms; default 0", integerOption)
+    .option("--above <n>", "raise while the value is above this", numberOf(RULE.above))
+    .option("--below <n>", "raise while the value is below this", numberOf(RULE.below))
+    .option("--for <ms>", "raise only after this uninterrupted time, ms; default 0", numberOf(RULE.forMs))
     .option(
       "--margin <permille>",
       "clear only beyond the threshold by this share of it, permille; default 0",
-      integerOption,
+      numberOf(RULE.clearMarginPermille),
     )
     .addOption(oneOf("--severity <name>", "severity of its alerts", ALERT_SEVERITIES).default("warning"))
     .option("--vm <id>", "only this VM")

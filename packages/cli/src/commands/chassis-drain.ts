@@ -3,10 +3,10 @@
  * end.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { DrainView, ResultOf } from "@bioxen/contracts";
+import { type DrainView, ENDPOINTS, MAX_DRAIN_DEADLINE_MS, type ResultOf } from "@bioxen/contracts";
 import type { Command } from "commander";
 import { CommandEnd, EXIT_REFUSED, EXIT_UNREACHABLE, usage } from "../outcome.ts";
-import { given, integerOption } from "../parse.ts";
+import { given, integerIn, numberOf } from "../parse.ts";
 import { Progress } from "../progress.ts";
 import { say, sayJson, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
@@ -20,6 +20,9 @@ const POLL_INTERVAL_MS = 200;
  */
 const GRACE_MS = 30_000;
 
+const DRAIN = ENDPOINTS.chassisDrain.request.shape;
+const MS_PER_S = 1_000;
+
 interface Options {
   readonly parallel?: number;
   readonly deadline?: number;
@@ -32,8 +35,12 @@ export function addDrainCommand(chassis: Command): void {
   chassis
     .command("drain <id>")
     .description("cordon a chassis and move its VMs to others: bioxen chassis drain ecoli-1 --wait")
-    .option("--parallel <n>", "moves at once; default 4", integerOption)
-    .option("--deadline <seconds>", "time limit of the drain, s; default 600", integerOption)
+    .option("--parallel <n>", "moves at once; default 4", numberOf(DRAIN.parallelism))
+    .option(
+      "--deadline <seconds>",
+      "time limit of the drain, s; default 600",
+      integerIn({ min: 1, max: MAX_DRAIN_DEADLINE_MS / MS_PER_S }),
+    )
     .option("--wait", "wait for its end; exit code 1 when VMs remain")
     .option("--cancel", "cancel the drain and the moves under way")
     .option("--progress", "show the progress of each VM; starts nothing")

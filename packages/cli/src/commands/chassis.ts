@@ -4,6 +4,7 @@
 import {
   CHASSIS_TYPES,
   type ChassisView,
+  ENDPOINTS,
   type LedgerView,
   PLACEMENT_POLICIES,
   type PlacementPolicyName,
@@ -12,13 +13,15 @@ import {
   type Taint,
 } from "@bioxen/contracts";
 import type { Command } from "commander";
-import { given, integerOption, labelOption, oneOf, openChoice } from "../parse.ts";
+import { given, labelOption, numberOf, oneOf, openChoice, sequenceOption } from "../parse.ts";
 import { taintOption } from "../placement-options.ts";
 import { say, sayJson, showReply, withSession } from "../run.ts";
 import { ago, bar, paintState, table } from "../terminal.ts";
 import { addDrainCommand } from "./chassis-drain.ts";
 import { addLedgerVerify } from "./ledger-verify.ts";
 import { amountsLine } from "./vm-words.ts";
+
+const REGISTER = ENDPOINTS.chassisRegister.request.shape;
 
 export function addChassisCommands(program: Command): void {
   const chassis = program.command("chassis").description("hosts of VMs");
@@ -49,7 +52,7 @@ function addShow(chassis: Command): void {
   chassis
     .command("show <id>")
     .description("show one chassis and its ledger")
-    .option("--at <seq>", "state after the event with this sequence; default: now", integerOption)
+    .option("--at <seq>", "state after the event with this sequence; default: now", sequenceOption)
     .action(async (chassisId: string, options: { at?: number }, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const at = options.at === undefined ? {} : { atSeq: options.at };
@@ -68,11 +71,11 @@ function addRegister(chassis: Command): void {
     .description("register a chassis that an agent runs")
     .addOption(openChoice("--type <type>", "chassis type", CHASSIS_TYPES).makeOptionMandatory())
     .requiredOption("--agent <id>", "agent that runs its guests")
-    .option("--max-vms <n>", "most VMs it holds; default: its type's", integerOption)
+    .option("--max-vms <n>", "most VMs it holds; default: its type's", numberOf(REGISTER.maxVms))
     .option(
       "--overhead-permille <n>",
       "share of the hypervisor, in permille; default: its type's",
-      integerOption,
+      numberOf(REGISTER.overheadPermille),
     )
     .option("--capacity <name=n>", "capacity in place of its type's; repeatable", labelOption)
     .option(
@@ -142,7 +145,11 @@ function addRebalanceCommand(chassis: Command): void {
         PLACEMENT_POLICIES,
       ),
     )
-    .option("--max-moves <n>", "most VMs to move, 1 to 16; default 16", integerOption)
+    .option(
+      "--max-moves <n>",
+      "most VMs to move, 1 to 16; default 16",
+      numberOf(ENDPOINTS.chassisRebalance.request.shape.maxMoves),
+    )
     .addHelpText(
       "after",
       "\nExamples:\n  bioxen chassis rebalance --dry-run --policy spread\n  bioxen chassis rebalance --max-moves 4",
@@ -239,7 +246,7 @@ export function addLedgerCommands(program: Command): void {
   ledger
     .command("show [chassis]")
     .description("show one ledger, or all")
-    .option("--at <seq>", "state after the event with this sequence; default: now", integerOption)
+    .option("--at <seq>", "state after the event with this sequence; default: now", sequenceOption)
     .action(async (chassisId: string | undefined, options: { at?: number }, command: Command) => {
       await withSession(command, async (session, { json }) => {
         if (chassisId === undefined) {

@@ -3,9 +3,9 @@
  */
 import { Fault, messageOf, type StoredEvent } from "@bioxen/kernel";
 import { LogVerifier, type VerifierReport } from "@bioxen/log-verifier";
-import type { Command } from "commander";
+import { Argument, type Command } from "commander";
 import { CommandEnd, EXIT_REFUSED } from "../outcome.ts";
-import { integerOption } from "../parse.ts";
+import { sequenceOption } from "../parse.ts";
 import { requireInLog } from "../past.ts";
 import { say, sayJson, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
@@ -77,11 +77,11 @@ export function addEventCommands(program: Command): void {
 
 function addShow(events: Command): void {
   events
-    .command("show <seq>")
+    .command("show")
+    .addArgument(new Argument("<seq>").argParser(sequenceOption))
     .description("show one event with its cause and its next effects")
-    .action(async (text: string, _options, command: Command) => {
+    .action(async (seq: number, _options, command: Command) => {
       await withSession(command, async (session, { json }) => {
-        const seq = integerOption(text);
         const log = await session.eventLog();
         await requireInLog(log, seq);
         const found = await eventInContext(log, seq, session.timeoutMs);
@@ -115,7 +115,7 @@ function addTail(events: Command): void {
     .option(
       "--from <seq>",
       "begin at this sequence; default: the next event, with --no-follow the first",
-      integerOption,
+      sequenceOption,
     )
     .option("-f, --follow", "follow until Ctrl-C (the default)", true)
     .option("--no-follow", "stop at the end of the log")

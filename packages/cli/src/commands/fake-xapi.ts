@@ -7,7 +7,7 @@ import type { FakeOptions, FakeXapi } from "@bioxen/fake-xapi";
 import type { Command } from "commander";
 import { Interruption } from "../interruption.ts";
 import { CommandEnd, EXIT_REFUSED } from "../outcome.ts";
-import { given, integerOption } from "../parse.ts";
+import { given, integerIn, portOption } from "../parse.ts";
 import { conclude, globalsOf, note, say, sayJson } from "../run.ts";
 
 interface FakeXapiOptions {
@@ -27,6 +27,12 @@ const FINGERPRINT_FILE = "fingerprint";
 /** Mode of the secret files: readable by their owner only. The agent must run as the same user. */
 const OWNER_ONLY = 0o600;
 
+/** Limits of a fake host, beyond which no real one is. The least memory fits its dom0 and one small machine. */
+const MAX_HOSTS = 64;
+const MAX_CPUS = 4_096;
+const MIN_MEMORY_MIB = 1_024;
+const MAX_MEMORY_MIB = 64 * 1_024 * 1_024;
+
 const EXAMPLE = `
 Example, in two terminals:
   bioxen fake-xapi
@@ -37,10 +43,14 @@ export function addFakeXapiCommand(program: Command): void {
   program
     .command("fake-xapi")
     .description("run a fake XCP-ng pool, to try xcpng VMs; its state is lost at the end")
-    .option("--port <n>", "port; default: a free port", integerOption)
-    .option("--hosts <n>", "hosts of the pool; default 2", integerOption)
-    .option("--cpus <n>", "processors of each host; default 16", integerOption)
-    .option("--memory <MiB>", "memory of each host, MiB; default 65536", integerOption)
+    .option("--port <n>", "port; default: a free port", portOption)
+    .option("--hosts <n>", "hosts of the pool; default 2", integerIn({ min: 1, max: MAX_HOSTS }))
+    .option("--cpus <n>", "processors of each host; default 16", integerIn({ min: 1, max: MAX_CPUS }))
+    .option(
+      "--memory <MiB>",
+      "memory of each host, MiB; default 65536",
+      integerIn({ min: MIN_MEMORY_MIB, max: MAX_MEMORY_MIB }),
+    )
     .option(
       "--secrets <folder>",
       "folder for files with password and fingerprint, which are then not printed",

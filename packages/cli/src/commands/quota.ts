@@ -1,10 +1,10 @@
 /**
  * `bioxen quota …`: limits on what the VMs with a label hold together, over all chassis.
  */
-import type { QuotaView, RequestOf, ResultOf } from "@bioxen/contracts";
+import { amount, type QuotaView, type RequestOf, type ResultOf } from "@bioxen/contracts";
 import type { Command } from "commander";
 import { usage } from "../outcome.ts";
-import { given, integerOption } from "../parse.ts";
+import { given, numberOf } from "../parse.ts";
 import { say, sayJson, showReply, withSession } from "../run.ts";
 import { bar, table } from "../terminal.ts";
 import { amountsLine } from "./vm-words.ts";
@@ -34,12 +34,12 @@ export function addQuotaCommands(program: Command): void {
     .description(
       "set all limits of a label (name or name=value); resources without an option become unlimited",
     )
-    .option("--ribosomes <n>", "limit of ribosomes", integerOption)
-    .option("--atp <n>", "limit of ATP molecules per second", integerOption)
-    .option("--rnap <n>", "limit of RNA polymerases", integerOption)
-    .option("--dna <n>", "limit of genome space, kilobases", integerOption)
-    .option("--vcpus <n>", "limit of virtual CPUs (xcpng)", integerOption)
-    .option("--memory <MiB>", "limit of memory, MiB (xcpng)", integerOption)
+    .option("--ribosomes <n>", "limit of ribosomes", numberOf(amount))
+    .option("--atp <n>", "limit of ATP molecules per second", numberOf(amount))
+    .option("--rnap <n>", "limit of RNA polymerases", numberOf(amount))
+    .option("--dna <n>", "limit of genome space, kilobases", numberOf(amount))
+    .option("--vcpus <n>", "limit of virtual CPUs (xcpng)", numberOf(amount))
+    .option("--memory <MiB>", "limit of memory, MiB (xcpng)", numberOf(amount))
     .option("--lift", "remove all limits")
     .addHelpText("after", EXAMPLES)
     .action(async (label: string, options: LimitOptions, command: Command) => {

@@ -12,7 +12,7 @@ import {
 import type { Command } from "commander";
 import { chassisCounts } from "../chassis-list.ts";
 import { usage } from "../outcome.ts";
-import { given, integerOption, oneOf } from "../parse.ts";
+import { given, oneOf, sequenceOption } from "../parse.ts";
 import { note, say, sayJson, withSession } from "../run.ts";
 import { table } from "../terminal.ts";
 import { walkLog } from "../walk-log.ts";
@@ -67,14 +67,13 @@ export function addReplayCommand(program: Command): void {
     .option(
       "--from <seq>",
       "first sequence to decide again; earlier decisions stay as recorded; default 1",
-      integerOption,
+      sequenceOption,
     )
-    .option("--to <seq>", "last sequence; default: the last of the log", integerOption)
+    .option("--to <seq>", "last sequence; default: the last of the log", sequenceOption)
     .action(async (options: ReplayCommandOptions, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const { from = 1, to, ...others } = options;
-        if (from < 1 || (to !== undefined && to < from))
-          throw usage("--from must be at least 1, and --to at least --from");
+        if (to !== undefined && to < from) throw usage(`--to must be at least --from, which is ${from}`);
         const replay = new DemandReplay({ ...given(others), fromSeq: from });
         let read = 0;
         const cause = await walkLog(

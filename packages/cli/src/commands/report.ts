@@ -1,9 +1,9 @@
 /**
  * `bioxen report` and `bioxen metrics export`: findings about the fleet, and its metrics over time.
  */
-import type { ResultOf } from "@bioxen/contracts";
+import { ENDPOINTS, type ResultOf } from "@bioxen/contracts";
 import type { Command } from "commander";
-import { integerOption, oneOf } from "../parse.ts";
+import { numberOf, oneOf } from "../parse.ts";
 import { say, sayJson, withSession } from "../run.ts";
 import { paint, SEVERITY_COLOURS } from "../terminal.ts";
 
@@ -26,7 +26,12 @@ export function addReportCommands(program: Command): void {
     .command("export")
     .description("export the fleet's metrics as JSON Lines, oldest first")
     .addOption(oneOf("--resolution <span>", "time between two points", ["1s", "1min", "1h"]).default("1s"))
-    .option("--since <ms>", "first instant, epoch ms", integerOption, 0)
+    .option(
+      "--since <ms>",
+      "first instant, epoch ms",
+      numberOf(ENDPOINTS.monitorHistory.request.shape.sinceMs),
+      0,
+    )
     .addHelpText("after", "\nExample: bioxen metrics export --resolution 1min > fleet.jsonl")
     .action(async (options: { resolution: "1s" | "1min" | "1h"; since: number }, command: Command) => {
       await withSession(command, async (session) => {

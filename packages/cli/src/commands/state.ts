@@ -2,7 +2,7 @@
  * `bioxen state --at SEQ`: shows the VMs, ledgers and chassis as they were after event SEQ.
  */
 import type { Command } from "commander";
-import { integerOption } from "../parse.ts";
+import { sequenceOption } from "../parse.ts";
 import { stateAt } from "../past.ts";
 import { Progress } from "../progress.ts";
 import { say, sayJson, withSession } from "../run.ts";
@@ -13,7 +13,7 @@ export function addStateCommand(program: Command): void {
   program
     .command("state")
     .description("show VMs, ledgers and chassis after an event, folded from the log alone")
-    .requiredOption("--at <seq>", "sequence of the event, 1 to the last of the log", integerOption)
+    .requiredOption("--at <seq>", "sequence of the event, 1 to the last of the log", sequenceOption)
     .action(async ({ at }: { at: number }, command: Command) => {
       await withSession(command, async (session, { json }) => {
         const progress = new Progress((seq) => `${seq} of ${at} events`);

@@ -5,8 +5,8 @@
 import { emitKeypressEvents } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command, Option } from "commander";
-import { endOf, usage } from "../outcome.ts";
-import { numberOption, oneOf } from "../parse.ts";
+import { endOf } from "../outcome.ts";
+import { numberIn, oneOf } from "../parse.ts";
 import { say, sayJson, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
 import { COLUMNS } from "../top/columns.ts";
@@ -18,6 +18,8 @@ import { untilInterrupted } from "../until.ts";
 /** Default time between two frames of the view, s. Samples arrive once a second. */
 const DEFAULT_INTERVAL_S = 1;
 const SHORTEST_INTERVAL_S = 0.1;
+const LONGEST_INTERVAL_S = 3_600;
+const intervalOption = numberIn({ min: SHORTEST_INTERVAL_S, max: LONGEST_INTERVAL_S });
 /** Size of a printed frame when stdout is not a terminal, characters. */
 const PAPER: TopSize = { columns: 120, rows: 60 };
 /**
@@ -32,14 +34,12 @@ export function addTopCommand(program: Command): void {
     .command("top")
     .description("live view of fleet, chassis and VMs")
     .option("--once", "print one frame and exit")
-    .option("--interval <s>", "time between two frames, s", numberOption, DEFAULT_INTERVAL_S)
+    .option("--interval <s>", "time between two frames, s", intervalOption, DEFAULT_INTERVAL_S)
     .addOption(sortOption())
     .action(async (options: { once?: boolean; interval: number; sort: string }, command: Command) => {
       await withSession(
         command,
         async (session, { json }) => {
-          if (!(options.interval >= SHORTEST_INTERVAL_S))
-            throw usage(`--interval must be at least ${SHORTEST_INTERVAL_S} s`);
           const view = { ...FIRST_VIEW, sortedBy: options.sort };
           const isLive = process.stdout.isTTY === true && process.stdin.isTTY === true;
           if (options.once === true || json === true) {

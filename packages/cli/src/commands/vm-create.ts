@@ -2,11 +2,15 @@
  * `vm create`, `vm resize`, `vm plan`: the commands with resource options.
  */
 import {
+  amount,
   BIOLOGICAL_TYPES,
   type BiologicalType,
+  environment,
   PLACEMENT_POLICIES,
+  priority,
   type RequestOf,
   type ResultOf,
+  seed,
   VM_TYPES,
   type VmType,
 } from "@bioxen/contracts";
@@ -14,16 +18,7 @@ import type { Command } from "commander";
 import { suggestion } from "../did-you-mean.ts";
 import { type SelectOptions, toEach, withSelector } from "../many-vms.ts";
 import { refused, usage } from "../outcome.ts";
-import {
-  amountOption,
-  given,
-  integerOption,
-  labelOption,
-  numberOption,
-  openChoice,
-  rateOption,
-  readSource,
-} from "../parse.ts";
+import { amountOption, given, labelOption, numberOf, openChoice, rateOption, readSource } from "../parse.ts";
 import { type PlacementOptions, placementOf, withPlacementOptions } from "../placement-options.ts";
 import { note, say, sayJson, withSession } from "../run.ts";
 import { table } from "../terminal.ts";
@@ -67,8 +62,8 @@ function withResources(command: Command): Command {
     .option("--atp <n>", "ATP molecules per second, or a share", amountOption)
     .option("--rnap <n>", "RNA polymerases, or a share", amountOption)
     .option("--dna <n>", "kilobases of genome space, or a share", amountOption)
-    .option("--vcpus <n>", "virtual CPUs (xcpng)", integerOption)
-    .option("--memory <MiB>", "memory, MiB (xcpng)", integerOption);
+    .option("--vcpus <n>", "virtual CPUs (xcpng)", numberOf(amount))
+    .option("--memory <MiB>", "memory, MiB (xcpng)", numberOf(amount));
 }
 
 function resourcesOf(o: ResourceOptions) {
@@ -137,7 +132,7 @@ function withCreateOptions(command: Command): Command {
     .option(
       "--priority <n>",
       "1 (low) to 5 (high); a higher one may preempt a lower one; default 1",
-      integerOption,
+      numberOf(priority),
     )
     .option(
       "--guarantee <name=n>",
@@ -149,12 +144,28 @@ function withCreateOptions(command: Command): Command {
       "ceiling for borrowing idle capacity, such as ribosomes=400 or atp=100%; repeatable; default: no borrowing",
       rateOption,
     )
-    .option("--seed <n>", "seed of its random numbers; default: derived from the command's id", integerOption)
+    .option(
+      "--seed <n>",
+      "seed of its random numbers; default: derived from the command's id",
+      numberOf(seed),
+    )
     .option("--program <file>", "Lua file that runs at its start; - reads standard input")
     .option("--label <name=value>", "label; repeatable", labelOption)
-    .option("--nutrient <n>", "nutrient quality of the medium; default: its type's", numberOption)
-    .option("--substrate <n>", "substrate in the medium, molecules; default: its type's", numberOption)
-    .option("--chloramphenicol <n>", "chloramphenicol in the medium, micromolar; default 0", numberOption)
+    .option(
+      "--nutrient <n>",
+      "nutrient quality of the medium; default: its type's",
+      numberOf(environment.shape.nutrientQuality),
+    )
+    .option(
+      "--substrate <n>",
+      "substrate in the medium, molecules; default: its type's",
+      numberOf(environment.shape.substrate),
+    )
+    .option(
+      "--chloramphenicol <n>",
+      "chloramphenicol in the medium, micromolar; default 0",
+      numberOf(environment.shape.chloramphenicolMicromolar),
+    )
     .addOption(
       openChoice("--restart <mode>", "when to restart it automatically; default never", RESTART_MODES),
     )

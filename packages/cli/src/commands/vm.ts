@@ -3,6 +3,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import {
+  ENDPOINTS,
   type ResultOf,
   VM_STATES,
   type VmSample,
@@ -13,7 +14,7 @@ import {
 import type { Command } from "commander";
 import { execOutputOf } from "../exec-output.ts";
 import { usage } from "../outcome.ts";
-import { integerOption, oneOf, readSource } from "../parse.ts";
+import { numberOf, oneOf, readSource, sequenceOption } from "../parse.ts";
 import { say, sayJson, showReply, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
 import { minutes, table } from "../terminal.ts";
@@ -50,7 +51,11 @@ export function addVmCommands(program: Command): void {
   vm.command("exec <id> [file]")
     .description("run Lua in a running cell, or shell in a running machine of a pool; - reads standard input")
     .option("-e, --eval <source>", "source text, in place of a file")
-    .option("--timeout-ms <n>", "time limit of the program, ms; default 5000", integerOption)
+    .option(
+      "--timeout-ms <n>",
+      "time limit of the program, ms; default 5000",
+      numberOf(ENDPOINTS.vmExec.request.shape.timeoutMs),
+    )
     .addHelpText("after", EXEC_EXAMPLE)
     .action(async (vmId: string, file: string | undefined, options, command: Command) => {
       if ((options.eval === undefined) === (file === undefined))
@@ -88,7 +93,7 @@ function addViewCommands(vm: Command): void {
     });
   vm.command("show <id>")
     .description("show a VM with its latest measurement, or its state at a sequence of the log")
-    .option("--at <seq>", "state after the event with this sequence; default: now", integerOption)
+    .option("--at <seq>", "state after the event with this sequence; default: now", sequenceOption)
     .action(async (vmId: string, options: { at?: number }, command: Command) => {
       await withSession(command, async (session, { json }) => {
         if (options.at !== undefined) return showPast(session, vmId, options.at, json === true);
