@@ -7,6 +7,7 @@ export * from "./envelope.ts";
 export * from "./fault.ts";
 export * from "./feed.ts";
 export * from "./ids.ts";
+export * from "./in-parts.ts";
 export * from "./keyed-queue.ts";
 export * from "./lease-token.ts";
 export * from "./leases.ts";

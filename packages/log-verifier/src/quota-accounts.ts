@@ -96,6 +96,7 @@ export class QuotaAccounts {
         for (const { vmId, chassisId, incarnation, amounts } of event.data.charges) {
           account.charged.put(vmId, chassisId, { incarnation, amounts });
         }
+        if (event.data.partial === true) return [];
         account.counted = true;
         account.inForce = account.limits;
         return this.#allCovered(label, account);

@@ -123,13 +123,13 @@ export const ENDPOINTS = {
     endpoint(
       "bioxen.qry.vm.get",
       "lifecycle",
-      "One VM, now or after the event with sequence `atSeq`. With `atSeq` the reply also has the ledger and the chassis of its place after that event, each null without one. A sequence beyond the log is a BAD_REQUEST that names the last sequence.",
+      "One VM, now or after the event with sequence `atSeq`. With `atSeq` the reply also has the ledger and the chassis of its place after that event, each null without one. `cursor` is there only when the entries of the ledger go on at a next page. A sequence beyond the log is a BAD_REQUEST that names the last sequence.",
       z.strictObject({ vmId: id, atSeq: atSeq.optional(), ...pageRequest }),
       z.object({
         vm: vmView,
         ledger: ledgerView.nullable().optional(),
         chassis: chassisView.nullable().optional(),
-        cursor: pageResult.cursor.optional(),
+        cursor: z.string().optional(),
       }),
     ),
     { ledger: { entries: "items" } },

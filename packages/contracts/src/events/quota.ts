@@ -22,8 +22,14 @@ export const QUOTA_EVENTS = {
   /**
    * From this event on, the limits of the last `set` event hold. All amounts that VMs with the label hold are charged.
    * Every allocator that can still reserve knows the quota. Each charge under earlier, higher limits is used or void.
+   *
+   * With `partial` the event only charges amounts that VMs hold already: more of them follow, and the limits do not
+   * hold yet. A quota whose VMs are too many for one event has several such events before the final one.
    */
-  "bioxen.quota.enforced.v1": z.object({ charges: z.array(quotaCharge) }),
+  "bioxen.quota.enforced.v1": z.object({
+    charges: z.array(quotaCharge),
+    partial: z.literal(true).optional(),
+  }),
   /**
    * Permits one append to the ledger of `chassisId`, on the condition that the last sequence of this ledger is
    * `ledgerSeq`. Once the ledger has a later event, the charge can no longer be used.

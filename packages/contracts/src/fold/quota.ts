@@ -126,7 +126,9 @@ export const quotaFold: Fold<QuotaState> = {
           const ledgerSeq = charges[key]?.ledgerSeq ?? 0;
           charges[key] = { ...charge, ledgerSeq, chargedSeq: at.seq, chargedAtMs: at.atMs };
         }
-        return { ...quota, charges, counted: true, enforced: true };
+        return event.data.partial
+          ? { ...quota, charges }
+          : { ...quota, charges, counted: true, enforced: true };
       case "bioxen.quota.charged.v1": {
         const { chassisId, ledgerSeq } = event.data;
         for (const charge of event.data.charges) {

@@ -155,7 +155,10 @@ export class QuotaProcess {
     const holders = (label: string) => entries.filter(({ labels }) => labels.includes(label));
     // The entries can lack a reservation that was made after this read. Such a reservation is already charged: its
     // allocator had applied the `fenced` event, and so knew the quota.
-    await this.#react(quotaId, () => ({ type: "enforce", world: { ...this.#known, holders } }));
+    const enforce = () =>
+      this.#react(quotaId, () => ({ type: "enforce", world: { ...this.#known, holders } }));
+    // Many VMs take several events; the last one enforces the limits.
+    while (await enforce()) if (isEnforced(quotas.get(quotaId).state)) return;
   }
 
   /** Returns every entry of every ledger, with those labels of its VM that a quota can name. */
@@ -185,9 +188,12 @@ export class QuotaProcess {
 
   /**
    * Executes the command that `commandFor` returns for the quota's newest state; does nothing when it returns
-   * undefined.
+   * undefined. Returns true when an event was appended.
    */
-  async #react(quotaId: string, commandFor: (quota: QuotaState) => QuotaCommand | undefined): Promise<void> {
+  async #react(
+    quotaId: string,
+    commandFor: (quota: QuotaState) => QuotaCommand | undefined,
+  ): Promise<boolean> {
     const { quotas, acts } = this.#parts;
     const { last } = quotas.get(quotaId);
     invariant(last !== undefined, "a quota has a process only after it was set", { quotaId });
@@ -197,6 +203,7 @@ export class QuotaProcess {
     };
     const executed = await quotas.react(quotaId, causedBy(last), decide, acts);
     invariant(executed.ok, "the process sends no command that a quota refuses", { quotaId });
+    return executed.changed;
   }
 }
 
@@ -213,4 +220,8 @@ function changedEntries(event: LedgerEvent): readonly string[] {
     default:
       return [];
   }
+}
+
+function isEnforced(quota: QuotaState): boolean {
+  return quota.exists && quota.enforced;
 }

@@ -33,6 +33,11 @@ import { ChargedIncarnations } from "./charged-incarnations.ts";
 
 /** Maximum number of quotas that can exist. Every change of a ledger reads each of them. */
 export const MAX_QUOTAS = 1_000;
+/**
+ * Maximum number of charges that one event of a count or a settlement names, so that it fits in a message of 64 KB: a
+ * charge takes 350 bytes at most. The next event names further ones.
+ */
+export const MAX_CHARGES_PER_EVENT = 150;
 
 export type QuotaCommand =
   | {
@@ -204,7 +209,8 @@ function overQuota(quota: Quota, others: Amounts, before: Amounts, after: Amount
 }
 
 /**
- * Records the amounts that VMs already hold, and enforces the limits from then on. For the first enforcement of a
+ * Records the amounts that VMs already hold, in several events if they are many, and enforces the limits from the last
+ * of these events on. For the first enforcement of a
  * quota, every open ledger must have an event after the quota's first event. No allocator then reserves without
  * knowledge of the quota. Enforcement begins only when no charge made under the former limits can still be used.
  */
@@ -216,9 +222,14 @@ function decideEnforce(quota: QuotaState, world: KnownWorld): QuotaDecision {
     const entry = ledger.entries[vmId];
     // A charge that may still be used stays as it is until it is settled.
     if (entry?.incarnation !== incarnation || lastSeq <= (charge?.ledgerSeq ?? 0)) return [];
+    if (charge?.incarnation === incarnation && equalAmounts(charge.amounts, entry.amounts)) return [];
     return [{ vmId, incarnation, chassisId, amounts: entry.amounts }];
   });
-  return accept<QuotaEvent>({ type: "bioxen.quota.enforced.v1", data: { charges } });
+  const isPartial = charges.length > MAX_CHARGES_PER_EVENT;
+  const data = isPartial
+    ? { charges: charges.slice(0, MAX_CHARGES_PER_EVENT), partial: true as const }
+    : { charges };
+  return accept<QuotaEvent>({ type: "bioxen.quota.enforced.v1", data });
 }
 
 /** Settles every charge whose ledger has a newer event: the ledger's amounts replace the charged amounts. */
@@ -228,6 +239,7 @@ function decideSettle(quota: QuotaState, ledgers: KnownLedgers): QuotaDecision {
   if (settled.length === 0) return UNCHANGED;
   const charges = settled
     .sort(([a], [b]) => (a < b ? -1 : 1))
+    .slice(0, MAX_CHARGES_PER_EVENT)
     .map(([, { vmId, chassisId }, amounts]) => ({ vmId, chassisId, amounts }));
   return accept<QuotaEvent>({ type: "bioxen.quota.settled.v1", data: { charges } });
 }

@@ -19,6 +19,12 @@ import { accept, amountOf, type Decision, UNCHANGED } from "@bioxen/kernel";
 export const EXPIRY_GRACE_MS = 10_000;
 
 /**
+ * Maximum number of entries that one event names, so that it fits in a message of 64 KB: an entry takes 110 bytes at
+ * most. The next event names further ones.
+ */
+export const MAX_SETTLED_ENTRIES = 500;
+
+/**
  * The verdict on an entry by the VM's own events. `keep`: the VM has not taken the reservation, so that it may expire.
  * `hold`: the VM has taken it, and only the VM's events end it. `commit`: the VM runs on it. `release`: the VM no
  * longer uses it.
@@ -40,7 +46,8 @@ export function decideSettle(
 ): Decision<LedgerEvent> {
   const { verdictOf, nowMs, expiresFromMs = expiresFrom } = facts;
   const entries = entriesInOrder(ledger);
-  const keys = (some: readonly LedgerEntry[]) => some.map(({ vmId, fence }) => ({ vmId, fence }));
+  const keys = (some: readonly LedgerEntry[]) =>
+    some.slice(0, MAX_SETTLED_ENTRIES).map(({ vmId, fence }) => ({ vmId, fence }));
   const released = entries.filter((entry) => verdictOf(entry) === "release");
   if (released.length > 0) {
     return accept<LedgerEvent>({

@@ -5,7 +5,7 @@
  * reason again; lifecycle ignores reasons that its VM already has.
  */
 import { ENDPOINTS, MAX_PAGE, type PlacementRefusal } from "@bioxen/contracts";
-import type { Caller } from "@bioxen/kernel";
+import { type Caller, type SentPart, sendInParts } from "@bioxen/kernel";
 import type { Deferral, WaitingVm } from "@bioxen/placement";
 import { callFailure } from "./call-failure.ts";
 
@@ -27,7 +27,8 @@ export class DeferralReports {
   }
 
   /**
-   * Reports the deferrals whose reasons have changed, in pages of `MAX_PAGE`.
+   * Reports the deferrals whose reasons have changed, in pages of `MAX_PAGE`, or smaller ones
+   * that fit in a message.
    *
    * `waiting` are all VMs that wait; earlier reports about any other VM are forgotten. `acts` is called before each
    * page: an instance that has lost its lease reports nothing more. Throws `Fault` UNAVAILABLE when lifecycle rejects a
@@ -43,12 +44,21 @@ export class DeferralReports {
     const digest = ({ vmId, reasons }: Deferral) => `${since.get(vmId)} ${kindsOf(reasons)}`;
     const changed = deferrals.filter((deferral) => this.#reported.get(deferral.vmId) !== digest(deferral));
     for (let i = 0; i < changed.length && acts(); i += MAX_PAGE) {
-      const page = changed.slice(i, i + MAX_PAGE);
-      const { subject } = ENDPOINTS.vmDefer;
-      const reply = await this.#bus.call(subject, { deferrals: page }, { timeoutMs: CALL_TIMEOUT_MS });
-      if (!reply.ok) throw callFailure(subject, reply.error);
-      for (const deferral of page) this.#reported.set(deferral.vmId, digest(deferral));
+      await sendInParts(changed.slice(i, i + MAX_PAGE), async (part): Promise<SentPart<void>> => {
+        const sent = await this.#send(part);
+        if (sent.kind === "sent") for (const one of part) this.#reported.set(one.vmId, digest(one));
+        return sent;
+      });
     }
+  }
+
+  async #send(deferrals: readonly Deferral[]): Promise<SentPart<void>> {
+    const { subject } = ENDPOINTS.vmDefer;
+    const reply = await this.#bus.call(subject, { deferrals }, { timeoutMs: CALL_TIMEOUT_MS });
+    if (reply.ok) return { kind: "sent", result: undefined };
+    const cause = callFailure(subject, reply.error);
+    if (reply.error.code === "TOO_LARGE") return { kind: "too-large", cause };
+    throw cause;
   }
 }
 

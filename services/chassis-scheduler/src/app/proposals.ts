@@ -6,7 +6,14 @@
  * so a scheduler that was succeeded while it slept cannot place anything.
  */
 import { callEndpoint, causedByMove, ENDPOINTS } from "@bioxen/contracts";
-import { type Causation, causedBy, isPossibleToken, type ServicePorts } from "@bioxen/kernel";
+import {
+  type Causation,
+  causedBy,
+  isPossibleToken,
+  type SentPart,
+  type ServicePorts,
+  sendInParts,
+} from "@bioxen/kernel";
 import type { Placement } from "@bioxen/placement";
 import { callFailure } from "./call-failure.ts";
 import type { Cluster } from "./cluster.ts";
@@ -47,13 +54,24 @@ export class Proposals {
   }
 
   /**
-   * Proposes the batch. Throws `Fault` UNAVAILABLE when the allocator could not decide; proposing the same plan again
-   * is safe.
+   * Proposes the batch; in parts, if the events of the whole batch are too large for the server. Throws `Fault`
+   * UNAVAILABLE when the allocator could not decide; proposing the same plan again is safe.
    */
   async propose(
-    { token, planId, chassisId }: { token: number; planId: string; chassisId: string },
+    plan: { readonly token: number; readonly planId: string; readonly chassisId: string },
     placements: readonly Placement[],
   ): Promise<ProposalOutcome> {
+    const outcomes = await sendInParts(placements, (part) => this.#proposePart(plan, part));
+    return {
+      seq: Math.max(...outcomes.map(({ seq }) => seq)),
+      refused: outcomes.reduce((sum, { refused }) => sum + refused, 0),
+    };
+  }
+
+  async #proposePart(
+    { token, planId, chassisId }: { token: number; planId: string; chassisId: string },
+    placements: readonly Placement[],
+  ): Promise<SentPart<ProposalOutcome>> {
     const reservations = placements.map(({ vm, decision }) => ({
       vmId: vm.vmId,
       incarnation: vm.incarnation,
@@ -69,20 +87,25 @@ export class Proposals {
     if (!reply.ok) {
       const newest = reply.error.details?.["newestToken"];
       if (typeof newest !== "number" || !this.#isPossible(newest)) {
-        throw callFailure(ENDPOINTS.ledgerReserve.subject, reply.error);
+        const cause = callFailure(ENDPOINTS.ledgerReserve.subject, reply.error);
+        if (reply.error.code === "TOO_LARGE") return { kind: "too-large", cause };
+        throw cause;
       }
       this.#ports.logger.warn(
         { chassisId, token, newest },
         "proposal rejected: another scheduler holds a newer lease",
       );
       this.#leadership.surpass(newest);
-      return { seq: 0, refused: 0 };
+      return { kind: "sent", result: { seq: 0, refused: 0 } };
     }
     const { seq, quotaSeq, refused } = reply;
     if (refused.length > 0) {
       this.#ports.logger.info({ chassisId, refused: refused.length }, "the plan was stale: planning again");
     }
-    return { seq: Math.max(seq ?? 0, quotaSeq ?? 0), refused: refused.length };
+    return {
+      kind: "sent",
+      result: { seq: Math.max(seq ?? 0, quotaSeq ?? 0), refused: refused.length },
+    };
   }
 
   /**

@@ -14,7 +14,6 @@ import {
   describeRefusals,
   drainFold,
   type LeftVm,
-  MAX_PAGE,
   type Migration,
   type Vm,
   type VmState,
@@ -22,8 +21,17 @@ import {
 import { accept, deciderOf, UNCHANGED } from "@bioxen/kernel";
 import { chassisNotFound } from "./chassis.ts";
 
-/** Maximum number of VMs that one event names, so that it fits into a message. The next event names further ones. */
-const MAX_NAMED = MAX_PAGE;
+/**
+ * Maximum number of VMs that one event names, so that it fits in a message of 64 KB: a VM takes 70 bytes at most. The
+ * next event names further ones.
+ */
+const MAX_NAMED = 500;
+/** Maximum number of VMs that one event names with their reasons. Such a VM takes 350 bytes at most. */
+const MAX_EXPLAINED = 150;
+/** Maximum number of VMs that join a drain in one event, beside those that left it. */
+const MAX_JOINED = 100;
+/** Maximum length of a recorded reason, characters. The VM has the whole reason. */
+const MAX_REASON = 200;
 
 /** The VMs on a chassis, as the folds have them now. */
 export interface Occupants {
@@ -67,13 +75,14 @@ export const drainDecider = deciderOf<DrainState, DrainCommand, DrainEvent>(drai
     const left = leftSince(drain, occupants);
     const joined = [...occupants.here].filter((vmId) => drain.vms[vmId] === undefined).sort();
     if (left.length + joined.length > 0) {
-      const data = { left, joined: joined.slice(0, MAX_NAMED) };
+      const data = { left, joined: joined.slice(0, MAX_JOINED) };
       return accept<DrainEvent>({ type: "bioxen.drain.progressed.v1", data });
     }
     if (occupants.here.size === 0) return accept<DrainEvent>({ type: "bioxen.drain.completed.v1", data: {} });
     if (nowMs < drain.deadlineAtMs) return UNCHANGED;
-    const remaining = [...occupants.here].sort().slice(0, MAX_NAMED);
-    const data = { remaining: remaining.map((vmId) => ({ vmId, reason: whyStillHere(occupants.vm(vmId)) })) };
+    const remaining = [...occupants.here].sort().slice(0, MAX_EXPLAINED);
+    const why = (vmId: string) => whyStillHere(occupants.vm(vmId)).slice(0, MAX_REASON);
+    const data = { remaining: remaining.map((vmId) => ({ vmId, reason: why(vmId) })) };
     return accept<DrainEvent>({ type: "bioxen.drain.given-up.v1", data });
   },
 });
@@ -85,13 +94,14 @@ export function isDraining(drain: DrainState): drain is Drain {
 /** Returns the VMs that have left the chassis and that the drain does not list as left yet. */
 function leftSince(drain: Drain, { here, vm }: Occupants): ({ vmId: string } & LeftVm)[] {
   const left = Object.keys(drain.vms).filter((vmId) => drain.vms[vmId] === null && !here.has(vmId));
-  return left.slice(0, MAX_NAMED).map((vmId) => ({ vmId, ...departureOf(vm(vmId)) }));
+  return left.slice(0, MAX_EXPLAINED).map((vmId) => ({ vmId, ...departureOf(vm(vmId)) }));
 }
 
 function departureOf(vm: VmState): LeftVm {
   if (!vm.exists) return { toChassisId: null, reason: "the VM no longer exists" };
   if (vm.chassisId !== null) return { toChassisId: vm.chassisId, reason: null };
-  return { toChassisId: null, reason: `it is ${vm.state}${vm.reason === null ? "" : `: ${vm.reason}`}` };
+  const reason = `it is ${vm.state}${vm.reason === null ? "" : `: ${vm.reason}`}`;
+  return { toChassisId: null, reason: reason.slice(0, MAX_REASON) };
 }
 
 /** Returns why a VM is still on the chassis, as a phrase for operators. */

@@ -55,9 +55,13 @@ export class VmQueries {
     const whole = await this.#getAt(vmId, seq);
     if (!whole.ok) return whole;
     const shape = ENDPOINTS.vmGet.pages ?? {};
-    return pageOfWhole(whole.result, { shape, request, maxBytes, firstIndex }, (index) =>
+    const page = pageOfWhole(whole.result, { shape, request, maxBytes, firstIndex }, (index) =>
       cursorOf({ seq, id: vmId, index }),
-    ) as Handled<ResultOf<"vmGet">>;
+    );
+    if (!page.ok) return page;
+    // A query for one VM names a cursor only when its ledger goes on.
+    const { cursor, ...result } = page.result as typeof whole.result & { cursor: string | null };
+    return { ok: true, result: cursor === null ? result : { ...result, cursor } };
   }
 
   /** Returns the VM with the ledger and the chassis of its place, all in their states after the event `atSeq`. */
