@@ -141,6 +141,11 @@ export const ledgerView = z
     /** Offered share of each oversubscribed resource, in permille of the real amount, as in the chassis view. */
     oversubscribePermille: recordedAmounts.optional(),
     maxVms: z.int(),
+    /**
+     * The last reservation that was recorded under a lease token which no lease can have had: the sequence of its
+     * event, and the number. It was forged, and the ledger ignores it. Absent: none.
+     */
+    ignoredToken: z.object({ seq: z.int(), token: z.int() }).optional(),
     entries: z.array(
       z.object({
         vmId: z.string(),
@@ -169,6 +174,7 @@ export function viewOfLedger(chassisId: string, ledger: Ledger): LedgerView {
     free: subtract(ledger.offered, reserved),
     ...oversubscribed(ledger),
     maxVms: ledger.maxVms,
+    ...(ledger.ignoredToken === undefined ? {} : { ignoredToken: ledger.ignoredToken }),
     entries,
   };
 }

@@ -75,6 +75,7 @@ async function clusterFindings(options: GlobalOptions): Promise<Finding[]> {
       ...(await serverFindings(session)),
       ...(await serviceFindings(session)),
       ...(await chassisFindings(session)),
+      ...(await ledgerFindings(session)),
     ];
   } finally {
     await session.close();
@@ -147,5 +148,18 @@ async function chassisFindings(session: Session): Promise<Finding[]> {
       found,
     } as const;
     return state === "ready" ? finding : { ...finding, remedy: "start the agent that runs it" };
+  });
+}
+
+/** Names each ledger that has recorded a forged lease token. A ledger without one, or that cannot be read, has no line. */
+async function ledgerFindings(session: Session): Promise<Finding[]> {
+  const reply = await session.call("ledgerList", {}).catch((thrown: unknown) => endOf(thrown));
+  if (!("ok" in reply) || !reply.ok) return [];
+  return reply.ledgers.flatMap(({ chassisId, ignoredToken }): Finding[] => {
+    if (ignoredToken === undefined) return [];
+    const { seq, token } = ignoredToken;
+    const found = `event ${seq} has the lease token ${token}, which was never issued: it was forged, and is ignored`;
+    const remedy = `bioxen events show ${seq}, and limit the clients that may publish to the server (SECURITY.md)`;
+    return [{ check: `ledger ${chassisId}`, verdict: "warn", found, remedy }];
   });
 }

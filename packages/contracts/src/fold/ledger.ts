@@ -1,7 +1,15 @@
 /**
  * Folds the events of a ledger, which is the account of one chassis, into its state.
  */
-import { type Amounts, type Fold, isPossibleToken, NO_AMOUNTS, subtract, sum } from "@bioxen/kernel";
+import {
+  type Amounts,
+  type EventPosition,
+  type Fold,
+  isPossibleToken,
+  NO_AMOUNTS,
+  subtract,
+  sum,
+} from "@bioxen/kernel";
 import type { LedgerEvent } from "../events/ledger.ts";
 
 export interface LedgerEntry {
@@ -39,6 +47,8 @@ export interface Ledger {
    * count: otherwise a single forged one would refuse every later proposal.
    */
   readonly proposerToken: number;
+  /** The last recorded number that was no token, and the sequence of its event; absent: none. */
+  readonly ignoredToken?: { readonly seq: number; readonly token: number } | undefined;
 }
 
 export const NO_LEDGER: Ledger = Object.freeze({
@@ -78,6 +88,20 @@ function without(ledger: Ledger, keys: readonly { vmId: string; fence: number }[
   return { ...ledger, entries };
 }
 
+/** Returns the tokens of the ledger, after a reservation under `token` if one is given. */
+function tokensOf(
+  { proposerToken, ignoredToken }: Ledger,
+  token?: number,
+  at?: EventPosition,
+): Pick<Ledger, "proposerToken" | "ignoredToken"> {
+  const known = { proposerToken, ...(ignoredToken === undefined ? {} : { ignoredToken }) };
+  if (token === undefined || at === undefined) return known;
+  if (isPossibleToken(token, { nowMs: at.atMs, newest: proposerToken })) {
+    return { ...known, proposerToken: Math.max(proposerToken, token) };
+  }
+  return { ...known, ignoredToken: { seq: at.seq, token } };
+}
+
 export const ledgerFold: Fold<Ledger> = {
   schema: 3,
   initial: NO_LEDGER,
@@ -85,7 +109,7 @@ export const ledgerFold: Fold<Ledger> = {
     const event = untyped as LedgerEvent;
     switch (event.type) {
       case "bioxen.ledger.opened.v1":
-        return { ...event.data, open: true, entries: {}, proposerToken: ledger.proposerToken };
+        return { ...event.data, open: true, entries: {}, ...tokensOf(ledger) };
       case "bioxen.ledger.capacity-changed.v1":
         return { ...ledger, oversubscribePermille: undefined, ...event.data };
       case "bioxen.ledger.reserved.v1": {
@@ -102,10 +126,7 @@ export const ledgerFold: Fold<Ledger> = {
             expiresAtMs: event.data.expiresAtMs,
           };
         }
-        const { proposerToken: token = 0 } = event.data;
-        const isGenuine = isPossibleToken(token, { nowMs: at.atMs, newest: ledger.proposerToken });
-        const proposerToken = isGenuine ? Math.max(ledger.proposerToken, token) : ledger.proposerToken;
-        return { ...ledger, entries, proposerToken };
+        return { ...ledger, entries, ...tokensOf(ledger, event.data.proposerToken, at) };
       }
       case "bioxen.ledger.committed.v1": {
         const entries = tableOf(ledger.entries);

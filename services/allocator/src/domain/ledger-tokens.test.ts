@@ -34,6 +34,7 @@ describe("a ledger", () => {
     (forged) => {
       const ledger = given(ledgerDecider, OPENED, reserved("a", 1_500), reserved("z", forged));
       expect(ledger.state.proposerToken).toBe(1_500);
+      expect(ledger.state.ignoredToken).toEqual({ seq: 30, token: forged });
       expect(Object.keys(ledger.state.entries)).toEqual(["a", "z"]);
       ledger.when(reserve("b", 1_499)).thenRejected("CONFLICT", { details: { newestToken: 1_500 } });
       ledger.when(reserve("b", 1_500)).thenAppended(reserved("b", 1_500));
