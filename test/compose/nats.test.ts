@@ -38,7 +38,7 @@ if (whyNot === undefined) {
     const { container, url } = await startServer();
     const bus = await connectBus({ servers: url, name: "compose-contract" });
     return {
-      log: await openEventLog(bus, 1),
+      log: await openEventLog(bus),
       maxPayloadBytes: bus.maxPayloadBytes,
       putBytes: (subject, bytes) => bus.connection.request(subject, bytes, { timeout: 2_000 }),
       close: async () => {
@@ -54,7 +54,7 @@ it.skipIf(whyNot !== undefined)(
   async () => {
     const { container, url } = await startServer();
     const bus = await connectBus({ servers: url, name: "compose-restart" });
-    const log = await openEventLog(bus, 1);
+    const log = await openEventLog(bus);
     const subject = eventSubject("chassis", "ecoli-1");
     let last = 0;
     for (let version = 1; version <= 20; version += 1) {

@@ -11,8 +11,12 @@ import { id, labelKey, labelValue } from "./schemas.ts";
 export const ALERT_SEVERITIES = ["info", "warning", "critical"] as const;
 export type AlertSeverity = (typeof ALERT_SEVERITIES)[number];
 
-/** The kind of target that a metric measures. A `service` target stands for all instances of one service. */
-export type AlertTargetKind = "vm" | "chassis" | "service";
+/**
+ * The kind of target that a metric measures. A `service` target stands for all instances of one service. The only `log`
+ * target is {@link LOG_TARGET}.
+ */
+export type AlertTargetKind = "vm" | "chassis" | "service" | "log";
+export const LOG_TARGET = "log";
 
 export interface AlertMetric {
   readonly of: AlertTargetKind;
@@ -54,6 +58,16 @@ export const ALERT_METRICS = {
     unit: "events",
     meaning:
       "stored events that its slowest instance has not applied yet; an agent counts as `chassis-agent`",
+  },
+  "log.foreignStreams": {
+    of: "log",
+    unit: "streams",
+    meaning: "streams of other owners that store and acknowledge the requests of this BioXen",
+  },
+  "log.missingCopies": {
+    of: "log",
+    unit: "copies",
+    meaning: "copies that the streams should have and do not, of the stream that lacks most",
   },
 } as const satisfies Record<string, AlertMetric>;
 export type AlertMetricName = keyof typeof ALERT_METRICS;
@@ -137,6 +151,7 @@ export const alertRuleRequest = z
       vm: [],
       chassis: ["vmId"],
       service: ["vmId", "chassisId", "label"],
+      log: ["vmId", "chassisId", "label"],
     } as const satisfies Record<AlertTargetKind, readonly (keyof typeof rule.scope)[]>;
     for (const name of outside[kind]) {
       if (rule.scope[name] !== undefined)

@@ -6,6 +6,11 @@ import type { BlobName } from "@bioxen/kernel";
 export const EVENT_STREAM = "BIOXEN_EVENTS";
 export const EVENT_SUBJECTS = "bioxen.evt.>";
 
+/** Everything that BioXen sends or stores is below this subject. */
+export const ALL_SUBJECTS = "bioxen.>";
+/** The subjects on which callers wait for replies. */
+export const REQUEST_SUBJECTS = ["bioxen.cmd.>", "bioxen.qry.>", "bioxen.agent.>"] as const;
+
 /** The kinds of aggregate. The kind is the token after `bioxen.evt.` in the subject of an event. */
 export const AGGREGATE_KINDS = ["vm", "ledger", "chassis", "drain", "quota", "alert"] as const;
 export type AggregateKind = (typeof AGGREGATE_KINDS)[number];

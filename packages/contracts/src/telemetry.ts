@@ -92,6 +92,17 @@ export const serviceSample = z
     /** CPU time of the instance since the previous sample, in permille of one core. */
     cpuPermille: z.int(),
     residentBytes: z.int(),
+    /**
+     * What the monitor found on the server; absent in samples of other services, and while the server does not answer.
+     */
+    store: z
+      .object({
+        /** Number of streams of other owners that answer BioXen's requests or take its subjects. */
+        foreignStreams: z.int(),
+        /** Copies that the streams should have and do not, of the stream that lacks most. */
+        missingCopies: z.int(),
+      })
+      .optional(),
   })
   .meta({ id: "ServiceSample" });
 export type ServiceSample = z.infer<typeof serviceSample>;

@@ -6,7 +6,13 @@
  * (docs/adr/0010-guest-state.md).
  */
 import { hash } from "node:crypto";
-import { BLOB_SUBJECTS, blobName, blobSubject, GUEST_STATE_STREAM } from "@bioxen/contracts";
+import {
+  BLOB_SUBJECTS,
+  blobName,
+  blobSubject,
+  GUEST_STATE_STREAM,
+  GUEST_STATE_STREAM_CONFIG,
+} from "@bioxen/contracts";
 import {
   type BlobName,
   type BlobReading,
@@ -23,25 +29,34 @@ import {
   type StoredMsg,
 } from "@nats-io/jetstream";
 import type { Bus } from "./bus.ts";
-import { isMessageNotFound } from "./server-codes.ts";
+import { isGone, isMessageNotFound } from "./server-codes.ts";
+import type { StorageSettings } from "./storage.ts";
+import { ensureStream } from "./streams.ts";
 
 /** Longest wait for one acknowledgement, ms: the largest blob on a slow disk takes a tenth of this time. */
 const ACK_TIMEOUT_MS = 4_000;
 /** Maximum number of tries of one call. A put is idempotent, so it may be repeated after a lost acknowledgement. */
 const ATTEMPTS = 2;
 
-/** Opens the store of blobs. Its stream must exist: opening the event log creates it. */
-export async function openBlobs(bus: Bus): Promise<BlobStore> {
-  return new JetStreamBlobs(jetstream(bus.connection), await jetstreamManager(bus.connection));
+/**
+ * Opens the store of blobs. Its stream must exist: opening the event log creates it. When it is deleted later, the next
+ * call creates it again, empty.
+ */
+export async function openBlobs(bus: Bus, storage: StorageSettings = {}): Promise<BlobStore> {
+  const jsm = await jetstreamManager(bus.connection);
+  const restore = () => ensureStream(bus, jsm, GUEST_STATE_STREAM_CONFIG, storage);
+  return new JetStreamBlobs(jetstream(bus.connection), jsm, restore);
 }
 
 class JetStreamBlobs implements BlobStore {
   readonly #js: JetStreamClient;
   readonly #jsm: JetStreamManager;
+  readonly #restore: () => Promise<void>;
 
-  constructor(js: JetStreamClient, jsm: JetStreamManager) {
+  constructor(js: JetStreamClient, jsm: JetStreamManager, restore: () => Promise<void>) {
     this.#js = js;
     this.#jsm = jsm;
+    this.#restore = restore;
   }
 
   async put(name: BlobName, bytes: Uint8Array): Promise<void> {
@@ -52,7 +67,7 @@ class JetStreamBlobs implements BlobStore {
       });
     }
     const options = { expect: { streamName: GUEST_STATE_STREAM }, timeout: ACK_TIMEOUT_MS };
-    await retried(() => this.#js.publish(blobSubject(name), bytes, options));
+    await this.#retried(() => this.#js.publish(blobSubject(name), bytes, options));
   }
 
   async get(name: BlobName, sha256: string): Promise<BlobReading> {
@@ -64,11 +79,11 @@ class JetStreamBlobs implements BlobStore {
   }
 
   async delete(name: BlobName): Promise<void> {
-    await retried(() => this.#jsm.streams.purge(GUEST_STATE_STREAM, { filter: blobSubject(name) }));
+    await this.#retried(() => this.#jsm.streams.purge(GUEST_STATE_STREAM, { filter: blobSubject(name) }));
   }
 
   async list(): Promise<readonly BlobName[]> {
-    const { state } = await retried(() =>
+    const { state } = await this.#retried(() =>
       this.#jsm.streams.info(GUEST_STATE_STREAM, { subjects_filter: BLOB_SUBJECTS }),
     );
     return Object.keys(state.subjects ?? {}).map(blobName);
@@ -84,8 +99,25 @@ class JetStreamBlobs implements BlobStore {
    */
   async #message(name: BlobName): Promise<StoredMsg | undefined> {
     const query = { last_by_subj: blobSubject(name) };
-    const found = await retried(() => foundOrNot(this.#jsm.direct.getMessage(GUEST_STATE_STREAM, query)));
-    return found ?? retried(() => foundOrNot(this.#jsm.streams.getMessage(GUEST_STATE_STREAM, query)));
+    const found = await this.#retried(() =>
+      foundOrNot(this.#jsm.direct.getMessage(GUEST_STATE_STREAM, query)),
+    );
+    return found ?? this.#retried(() => foundOrNot(this.#jsm.streams.getMessage(GUEST_STATE_STREAM, query)));
+  }
+
+  async #retried<T>(call: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await call();
+      } catch (cause) {
+        if (isGone(cause)) await this.#restore().catch(() => undefined);
+        if (attempt < ATTEMPTS) continue;
+        throw new Fault("UNAVAILABLE", `the store of guest states is unreachable: ${messageOf(cause)}`, {
+          retryable: true,
+          cause,
+        });
+      }
+    }
   }
 }
 
@@ -95,19 +127,5 @@ async function foundOrNot(message: Promise<StoredMsg | null>): Promise<StoredMsg
   } catch (cause) {
     if (isMessageNotFound(cause)) return undefined;
     throw cause;
-  }
-}
-
-async function retried<T>(call: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await call();
-    } catch (cause) {
-      if (attempt < ATTEMPTS) continue;
-      throw new Fault("UNAVAILABLE", `the store of guest states is unreachable: ${messageOf(cause)}`, {
-        retryable: true,
-        cause,
-      });
-    }
   }
 }

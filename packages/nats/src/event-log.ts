@@ -36,7 +36,7 @@ import {
   followDirectly,
   orderedConsumer,
 } from "./follower.ts";
-import { isMessageNotFound, isRefusal, isWrongLastSequence } from "./server-codes.ts";
+import { isMessageNotFound, isRefusal, isStreamFull, isWrongLastSequence } from "./server-codes.ts";
 import { sleep } from "./sleep.ts";
 
 /** Longest wait for one acknowledgement, ms; a synced append takes about 0.4 ms on the measured machines. */
@@ -113,6 +113,7 @@ export class JetStreamEventLog implements EventLog {
         if (isWrongLastSequence(cause)) {
           return await this.#resolveConflict(streamSubject, envelope);
         }
+        if (isStreamFull(cause)) throw logFull(envelope.type, cause);
         if (isRefusal(cause) || Date.now() + RETRY_WAIT_MS >= deadline) {
           throw new Fault(
             "UNAVAILABLE",
@@ -277,6 +278,12 @@ export class JetStreamEventLog implements EventLog {
 
 function decoded(message: StoredMsg | undefined): LogMessage | undefined {
   return message === undefined ? undefined : decodeMessage(message.data, message.seq, message.subject);
+}
+
+/** Returns the fault for a log that takes no more events. Only an operator can help, so that it is not retryable. */
+function logFull(type: string, cause: unknown): Fault {
+  const message = `the event log is full, so that ${type} was not stored (${messageOf(cause)}): raise BIOXEN_STREAM_MAX_BYTES or the storage of the account`;
+  return new Fault("UNAVAILABLE", message, { retryable: false, cause });
 }
 
 function asLogFault(cause: unknown): unknown {

@@ -11,13 +11,13 @@ import { hash } from "node:crypto";
 import { promisify } from "node:util";
 import { zstdCompress, zstdDecompress } from "node:zlib";
 import { CHUNK_BYTES, type Snapshot, type SnapshotHead, type SnapshotStore } from "@bioxen/kernel";
-import type { KV } from "@nats-io/kv";
+import type { KvEntry } from "@nats-io/kv";
 import { z } from "zod";
-import { openBucket } from "./buckets.ts";
+import { Bucket } from "./buckets.ts";
 import type { Bus } from "./bus.ts";
 import { onceReady } from "./ready.ts";
+import { BUCKETS, type StorageSettings } from "./storage.ts";
 
-const BUCKET = "bioxen-fold-snapshots";
 const MANIFEST = "manifest";
 /** Number of concurrent reads of chunks: enough to hide the round trip, and far below the buffer of a connection. */
 const READS_AT_ONCE = 16;
@@ -50,20 +50,17 @@ const manifestSchema = z.object({
 type Manifest = z.infer<typeof manifestSchema>;
 
 /** Opens the store of snapshots. Throws `Fault` UNAVAILABLE when its bucket can be neither opened nor created. */
-export async function openFoldSnapshots(bus: Bus, replicas = 1): Promise<SnapshotStore> {
-  const options = {
-    replicas,
-    description: "States of all aggregates after one event: a cache, safe to delete",
-  };
-  const open = () => openBucket(bus, BUCKET, options);
-  return new KvFoldSnapshots(await onceReady("snapshots cannot be reached", open));
+export async function openFoldSnapshots(bus: Bus, storage: StorageSettings = {}): Promise<SnapshotStore> {
+  const bucket = new Bucket(bus, BUCKETS.snapshots, storage);
+  await onceReady("snapshots cannot be reached", () => bucket.open());
+  return new KvFoldSnapshots(bucket);
 }
 
 class KvFoldSnapshots implements SnapshotStore {
-  readonly #kv: KV;
+  readonly #bucket: Bucket;
 
-  constructor(kv: KV) {
-    this.#kv = kv;
+  constructor(bucket: Bucket) {
+    this.#bucket = bucket;
   }
 
   async newest(): Promise<Snapshot | undefined> {
@@ -86,12 +83,13 @@ class KvFoldSnapshots implements SnapshotStore {
     const digests: string[] = [];
     for await (const chunk of chunks) {
       const packed = await compress(chunk);
-      await this.#kv.put(`${slot}.${digests.length}`, packed);
+      await this.#bucket.use((kv) => kv.put(`${slot}.${digests.length}`, packed));
       digests.push(hash("sha256", packed, "hex"));
     }
     const text = JSON.stringify({ slot, head, digests } satisfies Manifest);
-    if (before.revision === 0) await this.#kv.create(MANIFEST, text);
-    else await this.#kv.update(MANIFEST, text, before.revision);
+    await this.#bucket.use((kv) =>
+      before.revision === 0 ? kv.create(MANIFEST, text) : kv.update(MANIFEST, text, before.revision),
+    );
   }
 
   /** Returns the chunks of a snapshot; undefined when one is missing or has another digest than the manifest says. */
@@ -103,7 +101,7 @@ class KvFoldSnapshots implements SnapshotStore {
       while (whole && next < digests.length) {
         const i = next;
         next += 1;
-        const entry = await this.#kv.get(`${slot}.${i}`);
+        const entry = await this.#get(`${slot}.${i}`);
         if (entry === null || hash("sha256", entry.value, "hex") !== digests[i]) whole = false;
         else chunks[i] = await decompress(entry.value, WHOLE);
       }
@@ -114,7 +112,7 @@ class KvFoldSnapshots implements SnapshotStore {
 
   /** Reads the manifest and its revision in the bucket. A malformed manifest counts as absent, and is overwritten. */
   async #manifest(): Promise<{ readonly manifest: Manifest | undefined; readonly revision: number }> {
-    const entry = await this.#kv.get(MANIFEST);
+    const entry = await this.#get(MANIFEST);
     if (entry === null) return { manifest: undefined, revision: 0 };
     let json: unknown;
     try {
@@ -123,5 +121,9 @@ class KvFoldSnapshots implements SnapshotStore {
       json = undefined;
     }
     return { manifest: manifestSchema.safeParse(json).data, revision: entry.revision };
+  }
+
+  #get(key: string): Promise<KvEntry | null> {
+    return this.#bucket.use((kv) => kv.get(key));
   }
 }

@@ -7,8 +7,10 @@ import {
   ALL_DEAD_LETTERS,
   answersJob,
   DEAD_LETTER_STREAM,
+  DEAD_LETTER_STREAM_CONFIG,
   deadLetterSubject,
   JOB_OUTCOME_STREAM,
+  JOB_OUTCOME_STREAM_CONFIG,
   JOB_STREAM,
   JOB_SUBJECTS,
   jobOutcomeSubject,
@@ -37,7 +39,7 @@ import {
   outcomeOf,
   type StoredOutcome,
 } from "./job-message.ts";
-import { isMessageTooLarge, isWrongLastSequence } from "./server-codes.ts";
+import { isGone, isMessageTooLarge, isWrongLastSequence } from "./server-codes.ts";
 
 /** Longest wait for the server's acknowledgement of one published message, ms. */
 const ACK_TIMEOUT_MS = 2_000;
@@ -53,23 +55,28 @@ export interface PublishOptions {
   readonly expectedSeq?: number;
 }
 
+/** Creates a stream of the catalogue again when it is gone. Throws when the server refuses. */
+export type RestoreStream = (stream: string) => Promise<void>;
+
 export class JobStore {
   readonly #js: JetStreamClient;
   readonly #jsm: JetStreamManager;
+  readonly #restore: RestoreStream | undefined;
 
-  constructor(js: JetStreamClient, jsm: JetStreamManager) {
+  constructor(js: JetStreamClient, jsm: JetStreamManager, restore?: RestoreStream) {
     this.#js = js;
     this.#jsm = jsm;
+    this.#restore = restore;
   }
 
   /**
    * Opens the store of jobs, outcomes and dead letters. Throws `Fault` UNAVAILABLE when the server has no JetStream or
-   * does not answer.
+   * does not answer. With `restore`, a stream that was deleted is created again by the next call that needs it.
    */
-  static async open(bus: Bus): Promise<JobStore> {
+  static async open(bus: Bus, restore?: RestoreStream): Promise<JobStore> {
     return withFaults("JetStream", async () => {
       const manager = await jetstreamManager(bus.connection, bus.jetStreamOptions);
-      return new JobStore(jetstream(bus.connection, bus.jetStreamOptions), manager);
+      return new JobStore(jetstream(bus.connection, bus.jetStreamOptions), manager, restore);
     });
   }
 
@@ -79,7 +86,7 @@ export class JobStore {
    */
   async publish(subject: string, data: Uint8Array, options: PublishOptions = {}) {
     const { headers, messageId, expectedSeq } = options;
-    return withFaults(`the stream of ${subject}`, () =>
+    return this.#reach(streamOf(subject), `the stream of ${subject}`, () =>
       this.#js.publish(subject, data, {
         timeout: ACK_TIMEOUT_MS,
         ...(headers === undefined ? {} : { headers }),
@@ -139,7 +146,7 @@ export class JobStore {
 
   /** Returns the subjects that have waiting jobs. */
   async waitingSubjects(): Promise<readonly string[]> {
-    const { state } = await withFaults(JOB_STREAM, () =>
+    const { state } = await this.#reach(JOB_STREAM, JOB_STREAM, () =>
       this.#jsm.streams.info(JOB_STREAM, { subjects_filter: JOB_SUBJECTS }),
     );
     return Object.keys(state.subjects ?? {});
@@ -183,9 +190,30 @@ export class JobStore {
     stream: string,
     query: { last_by_subj: string } | { seq: number; next_by_subj: string },
   ): Promise<JobCarrier | undefined> {
-    const stored = await withFaults(stream, () => this.#jsm.streams.getMessage(stream, query));
+    const stored = await this.#reach(stream, stream, () => this.#jsm.streams.getMessage(stream, query));
     return stored === null ? undefined : carrierOf(stored);
   }
+
+  /** Calls `work`, and once more after it has restored the stream when that is gone. */
+  #reach<T>(stream: string, what: string, work: () => Promise<T>): Promise<T> {
+    return withFaults(what, async () => {
+      try {
+        return await work();
+      } catch (cause) {
+        if (this.#restore === undefined || !isGone(cause)) throw cause;
+        await this.#restore(stream);
+        return await work();
+      }
+    });
+  }
+}
+
+/** Returns the stream that stores a subject of jobs, outcomes or dead letters. */
+function streamOf(subject: string): string {
+  const stream = [JOB_OUTCOME_STREAM_CONFIG, DEAD_LETTER_STREAM_CONFIG].find(({ subjects }) =>
+    subject.startsWith(subjects[0].slice(0, -1)),
+  );
+  return stream?.name ?? JOB_STREAM;
 }
 
 function carrierOf(stored: StoredMsg): JobCarrier {

@@ -11,7 +11,9 @@
  */
 import {
   contentLimitOf,
+  DEAD_LETTER_STREAM,
   JOB_AGGREGATES,
+  JOB_OUTCOME_STREAM,
   JOB_STREAM,
   jobAggregatesOf,
   jobQueueOf,
@@ -41,6 +43,8 @@ import {
 import { jobHeaders, jobOf } from "./job-message.ts";
 import { JobStore } from "./job-store.ts";
 import { Semaphore } from "./semaphore.ts";
+import type { StorageSettings } from "./storage.ts";
+import { restoreStream } from "./streams.ts";
 
 /**
  * Maximum number of tries in progress at one time, each of another VM or chassis. The number is high enough to hide the
@@ -76,14 +80,19 @@ const STRAY_LOOK_MS = 1_000;
 /** Maximum number of stray jobs of one subject that one search turns into dead letters. */
 const STRAYS_PER_LOOK = 256;
 
+/** The streams that a worker needs, and creates again when they are gone. */
+const JOB_STREAMS = [JOB_STREAM, JOB_OUTCOME_STREAM, DEAD_LETTER_STREAM];
+
 export interface JobWorkerOptions extends Omit<AttemptOptions, "store" | "maxBytes"> {
   readonly bus: Bus;
   readonly service: ServiceName;
   readonly leases: Leases;
   readonly timers: Timers;
+  /** What the installation asks of the streams of jobs, when they must be created again; default: nothing. */
+  readonly storage?: StorageSettings;
 }
 
-type WorkerOptions = AttemptOptions & { readonly timers: Timers };
+type WorkerOptions = AttemptOptions & Pick<JobWorkerOptions, "timers" | "storage">;
 
 export interface JobWorker {
   /** Waits until the tries in progress have ended, then releases the leases. */
@@ -92,7 +101,8 @@ export interface JobWorker {
 
 export async function openJobWorker(options: JobWorkerOptions): Promise<JobWorker> {
   const { bus, leases, service } = options;
-  const store = await JobStore.open(bus);
+  const restore = (stream: string) => restoreStream(bus, stream, options.storage ?? {});
+  const store = await JobStore.open(bus, restore);
   const unavailable = () => (bus.connected ? options.unavailable() : "the bus is disconnected");
   const maxBytes = () => contentLimitOf(bus.maxPayloadBytes);
   const attempts = { ...options, unavailable, store, maxBytes };
@@ -143,6 +153,7 @@ class KindWorker implements Endable {
   readonly #aggregate: string;
   readonly #attempts: JobAttempts;
   readonly #held: () => boolean;
+  readonly #storage: StorageSettings;
   readonly #onFault: (subject: string, thrown: unknown) => void;
   /**
    * For each VM or chassis, its jobs in the order they were stored. A job that waits for its next try holds up the jobs
@@ -164,6 +175,7 @@ class KindWorker implements Endable {
     this.#bus = bus;
     this.#aggregate = aggregate;
     this.#held = held;
+    this.#storage = options.storage ?? {};
     this.#onFault = options.onFault;
     this.#attempts = new JobAttempts(options);
     this.#timers = options.timers;
@@ -199,6 +211,7 @@ class KindWorker implements Endable {
   async #pull(): Promise<void> {
     const js = jetstream(this.#bus.connection);
     const jsm = await jetstreamManager(this.#bus.connection);
+    for (const stream of JOB_STREAMS) await restoreStream(this.#bus, stream, this.#storage);
     const name = `jobs-${this.#aggregate}`;
     await jsm.consumers.delete(JOB_STREAM, name).catch((cause: unknown) => {
       if (!(cause instanceof JetStreamApiError)) throw cause;

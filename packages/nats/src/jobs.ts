@@ -67,7 +67,10 @@ export class Jobs {
     return stored === undefined ? undefined : (JSON.parse(decoder.decode(stored.data)) as Reply);
   }
 
-  /** Waits for the outcome of a job and returns it. Returns undefined when the job has no outcome after `timeoutMs`. */
+  /**
+   * Waits for the outcome of a job and returns it. Returns undefined when the job has no outcome after `timeoutMs`. While
+   * the outcomes cannot be read, it waits on; it throws the fault when they are still unreadable after `timeoutMs`.
+   */
   async waitForOutcome(id: string, timeoutMs: number): Promise<Reply | undefined> {
     if (!isSubjectTail(id)) return undefined;
     const deadline = Date.now() + timeoutMs;
@@ -75,7 +78,10 @@ export class Jobs {
     const announced = this.#bus.subscribe(jobOutcomeSubject(id), () => wake());
     try {
       for (;;) {
-        const outcome = await this.outcome(id);
+        const outcome = await this.outcome(id).catch((thrown: unknown) => {
+          if (!(thrown instanceof Fault) || !thrown.retryable || Date.now() >= deadline) throw thrown;
+          return undefined;
+        });
         const leftMs = deadline - Date.now();
         if (outcome !== undefined || leftMs <= 0) return outcome;
         await new Promise<void>((resolve) => {

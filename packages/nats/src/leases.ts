@@ -7,11 +7,11 @@
  */
 import { Fault, type LeaseRecord, type LeaseStore, messageOf, type StoredLease } from "@bioxen/kernel";
 import type { KV } from "@nats-io/kv";
-import { openBucket } from "./buckets.ts";
+import { Bucket } from "./buckets.ts";
 import type { Bus } from "./bus.ts";
 import { isWrongLastSequence } from "./server-codes.ts";
+import { BUCKETS, type StorageSettings } from "./storage.ts";
 
-export const LEASE_BUCKET = "bioxen-leases";
 /**
  * Longest wait for one answer of the server, ms. It is short, so that a holder that cannot renew its lease learns that
  * early enough to try again.
@@ -19,13 +19,10 @@ export const LEASE_BUCKET = "bioxen-leases";
 const CALL_TIMEOUT_MS = 800;
 
 export class KvLeaseStore implements LeaseStore {
-  readonly #bus: Bus;
-  readonly #replicas: number;
-  #bucket: Promise<KV> | undefined;
+  readonly #bucket: Bucket;
 
-  constructor(bus: Bus, replicas = 1) {
-    this.#bus = bus;
-    this.#replicas = replicas;
+  constructor(bus: Bus, storage: StorageSettings = {}) {
+    this.#bucket = new Bucket(bus, BUCKETS.leases, storage, { timeout: CALL_TIMEOUT_MS });
   }
 
   async read(name: string): Promise<StoredLease | undefined> {
@@ -48,23 +45,13 @@ export class KvLeaseStore implements LeaseStore {
 
   async #reach<T>(work: (bucket: KV) => Promise<T>): Promise<T> {
     try {
-      this.#bucket ??= this.#open();
-      return await work(await this.#bucket);
+      return await this.#bucket.use(work);
     } catch (cause) {
-      this.#bucket = undefined;
       throw new Fault("UNAVAILABLE", `the store of leases is unreachable: ${messageOf(cause)}`, {
         retryable: true,
         cause,
       });
     }
-  }
-
-  #open(): Promise<KV> {
-    const options = {
-      replicas: this.#replicas,
-      description: "The lease holder of each service; see docs/adr/0005-leases.md",
-    };
-    return openBucket(this.#bus, LEASE_BUCKET, options, { timeout: CALL_TIMEOUT_MS });
   }
 }
 

@@ -14,17 +14,13 @@ import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type HandlerResult, refuse } from "@bioxen/contracts";
 import { Fault, messageOf } from "@bioxen/kernel";
-import type { KV, KvEntry } from "@nats-io/kv";
-import { openBucket } from "./buckets.ts";
+import type { KvEntry } from "@nats-io/kv";
+import { Bucket } from "./buckets.ts";
 import type { Bus } from "./bus.ts";
 import { onceReady } from "./ready.ts";
-import { isLeaderless, isWrongLastSequence } from "./server-codes.ts";
+import { isNoResponders, isWrongLastSequence } from "./server-codes.ts";
+import { BUCKETS, type StorageSettings } from "./storage.ts";
 
-/**
- * Time for which an outcome is stored, ms. The contract promises 2 minutes; twice that time allows for skewed clocks
- * and slow callers.
- */
-const OUTCOME_TTL_MS = 240_000;
 /**
  * Age at which another attempt takes over a claim that has no outcome, ms. It is longer than any usual command. A claim
  * that is taken over too early costs only repeated work.
@@ -32,7 +28,6 @@ const OUTCOME_TTL_MS = 240_000;
 const CLAIM_MS = 1_500;
 /** Interval at which an attempt reads the outcome while another attempt has the claim, ms. */
 const LOOK_INTERVAL_MS = 25;
-const BUCKET = "bioxen-first-outcomes";
 /** Longest wait for one answer of the server, ms. After it the caller gets UNAVAILABLE and retries. */
 const CALL_TIMEOUT_MS = 2_000;
 /** Wait between two tries to write while a cluster elects a leader, ms. A cluster without a leader stores nothing. */
@@ -77,21 +72,17 @@ const OTHER_PAYLOAD = refuse(
 );
 
 /** Opens the store of outcomes. Throws `Fault` UNAVAILABLE when its bucket can be neither opened nor created. */
-export async function openOutcomes(bus: Bus, replicas = 1): Promise<Outcomes> {
-  const options = {
-    ttl: OUTCOME_TTL_MS,
-    replicas,
-    description: "First outcomes of commands that carry a message id",
-  };
-  const open = () => openBucket(bus, BUCKET, options, { timeout: CALL_TIMEOUT_MS });
-  return new KvOutcomes(await onceReady("the store of outcomes is unreachable", open));
+export async function openOutcomes(bus: Bus, storage: StorageSettings = {}): Promise<Outcomes> {
+  const bucket = new Bucket(bus, BUCKETS.outcomes, storage, { timeout: CALL_TIMEOUT_MS });
+  await onceReady("the store of outcomes is unreachable", () => bucket.open());
+  return new KvOutcomes(bucket);
 }
 
 class KvOutcomes implements Outcomes {
-  readonly #kv: KV;
+  readonly #bucket: Bucket;
 
-  constructor(kv: KV) {
-    this.#kv = kv;
+  constructor(bucket: Bucket) {
+    this.#bucket = bucket;
   }
 
   async once(
@@ -113,7 +104,11 @@ class KvOutcomes implements Outcomes {
         await this.#releaseClaim(key, claim);
         return outcome;
       }
-      if ((await this.#write(key, { ...signed, outcome }, claim)) !== undefined) return outcome;
+      const record = { ...signed, outcome };
+      if ((await this.#write(key, record, claim)) !== undefined) return outcome;
+      // Without a record, no other attempt has taken over: the bucket was deleted, and the claim with it.
+      const isLost = (await this.#read(key)) === undefined;
+      if (isLost && (await this.#write(key, record, 0)) !== undefined) return outcome;
     }
   }
 
@@ -158,7 +153,7 @@ class KvOutcomes implements Outcomes {
 
   async #read(key: string): Promise<KvEntry | undefined> {
     try {
-      const entry = await this.#kv.get(key);
+      const entry = await this.#bucket.use((kv) => kv.get(key));
       return entry === null || entry.operation !== "PUT" ? undefined : entry;
     } catch (cause) {
       throw unreachable(cause);
@@ -173,7 +168,7 @@ class KvOutcomes implements Outcomes {
     const text = JSON.stringify(record);
     try {
       return await withLeader(() =>
-        revision === 0 ? this.#kv.create(key, text) : this.#kv.update(key, text, revision),
+        this.#bucket.use((kv) => (revision === 0 ? kv.create(key, text) : kv.update(key, text, revision))),
       );
     } catch (cause) {
       if (isWrongLastSequence(cause)) return undefined;
@@ -186,7 +181,7 @@ class KvOutcomes implements Outcomes {
    * take it over. A failed deletion is harmless.
    */
   async #releaseClaim(key: string, claim: number): Promise<void> {
-    await this.#kv.delete(key, { previousSeq: claim }).catch(() => undefined);
+    await this.#bucket.use((kv) => kv.delete(key, { previousSeq: claim })).catch(() => undefined);
   }
 }
 
@@ -200,7 +195,7 @@ async function withLeader<T>(call: () => Promise<T>): Promise<T> {
     try {
       return await call();
     } catch (cause) {
-      if (!isLeaderless(cause) || Date.now() + LEADER_WAIT_MS >= deadline) throw cause;
+      if (!isNoResponders(cause) || Date.now() + LEADER_WAIT_MS >= deadline) throw cause;
       await sleep(LEADER_WAIT_MS);
     }
   }

@@ -1,7 +1,9 @@
 /**
  * Error codes of JetStream, by the names of nats-server (`server/errors.json`), and what each means to an adapter.
  */
+import { messageOf } from "@bioxen/kernel";
 import { JetStreamApiError } from "@nats-io/jetstream";
+import { NoRespondersError, RequestError } from "@nats-io/nats-core";
 
 const CODES = {
   clusterNotAvailable: 10_008,
@@ -18,6 +20,11 @@ const CODES = {
   /** The form of `streamWrongLastSequence` that a cluster answers: without the number of the last sequence. */
   streamWrongLastSequenceConstant: 10_164,
   streamTooManyRequests: 10_167,
+  /** The storage of the account is used up. */
+  accountResourcesExceeded: 10_002,
+  storageResourcesExceeded: 10_047,
+  /** The store refused the message; the description says why. */
+  streamStoreFailed: 10_077,
 } as const;
 
 const WRONG_LAST_SEQUENCE = [CODES.streamWrongLastSequence, CODES.streamWrongLastSequenceConstant];
@@ -53,6 +60,12 @@ export function isMessageTooLarge(cause: unknown): boolean {
   return hasCode(cause, [CODES.streamMessageExceedsMaximum]);
 }
 
+/** True when the server rejected a message because the stream, or the storage of its account, is full. */
+export function isStreamFull(cause: unknown): boolean {
+  if (hasCode(cause, [CODES.accountResourcesExceeded, CODES.storageResourcesExceeded])) return true;
+  return hasCode(cause, [CODES.streamStoreFailed]) && /maximum .* exceeded/.test(messageOf(cause));
+}
+
 /** True when the server refuses the request and would refuse it again: a retry cannot help. */
 export function isRefusal(cause: unknown): boolean {
   return cause instanceof JetStreamApiError && !hasCode(cause, TEMPORARY);
@@ -64,4 +77,18 @@ export function isRefusal(cause: unknown): boolean {
  */
 export function isLeaderless(cause: unknown): boolean {
   return cause instanceof Error && cause.name === "JetStreamNotEnabled";
+}
+
+/** True when no server answers for the stream: it was deleted, or has no leader. Nothing was stored. */
+export function isNoResponders(cause: unknown): boolean {
+  if (isLeaderless(cause) || cause instanceof NoRespondersError) return true;
+  return cause instanceof RequestError && cause.isNoResponders();
+}
+
+/**
+ * True when the stream may be gone. A cluster without a leader can look the same: the stream is then found when it is
+ * opened again.
+ */
+export function isGone(cause: unknown): boolean {
+  return isNoResponders(cause) || isStreamNotFound(cause);
 }

@@ -5,12 +5,14 @@
  */
 import { STREAMS, type StreamDeclaration } from "@bioxen/contracts";
 import { type EventLog, Fault } from "@bioxen/kernel";
-import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
+import { type JetStreamManager, jetstreamManager, type StreamInfo } from "@nats-io/jetstream";
 import type { Bus } from "./bus.ts";
 import type { LongReader } from "./event-log.ts";
-import { logOn, openExistingLog, presentConfig } from "./existing-log.ts";
+import { logOn, openExistingLog } from "./existing-log.ts";
 import { onceReady } from "./ready.ts";
-import { isRefusal } from "./server-codes.ts";
+import { isStreamNotFound } from "./server-codes.ts";
+import { isEventStream, isOnSingleServer, type StorageSettings, wantedConfig } from "./storage.ts";
+import { singleServerFault, streamRefusal } from "./stream-refusals.ts";
 import { type ReadingOptions, THREAD_FROM_EVENTS, threadReader } from "./thread-follower.ts";
 
 /** Options for reading a long log. Every option has a default. */
@@ -31,9 +33,13 @@ export function isSupportedServer(version: string): boolean {
 
 /**
  * Opens the event log after it has created or repaired every stream of the catalogue. Throws `Fault` UNAVAILABLE when
- * the server is too old, has no JetStream, or has a stream whose drift cannot be repaired.
+ * the server is too old, has no JetStream, refuses a stream or its repair, or cannot make as many copies as wanted.
  */
-export async function openEventLog(bus: Bus, replicas = 1, reading: EventLogOptions = {}): Promise<EventLog> {
+export async function openEventLog(
+  bus: Bus,
+  storage: StorageSettings = {},
+  reading: EventLogOptions = {},
+): Promise<EventLog> {
   if (!isSupportedServer(bus.serverVersion)) {
     throw new Fault(
       "UNAVAILABLE",
@@ -45,7 +51,7 @@ export async function openEventLog(bus: Bus, replicas = 1, reading: EventLogOpti
   }
   return onceReady("cannot open the event log", async () => {
     const jsm = await jetstreamManager(bus.connection);
-    for (const declaration of STREAMS) await ensureStream(jsm, declaration, replicas);
+    for (const declaration of STREAMS) await ensureStream(bus, jsm, declaration, storage, reading.onTrouble);
     return logOn(bus, jsm, longReaderOf(bus, reading));
   });
 }
@@ -59,59 +65,79 @@ function longReaderOf(bus: Bus, reading: EventLogOptions): LongReader {
   return threadReader({ bus: bus.options, threadFromEvents: THREAD_FROM_EVENTS, ...reading });
 }
 
-/** Returns each setting in which a stream differs from its declaration, and the names of the missing streams. */
-export async function streamDrift(
+/**
+ * Creates a stream, or repairs its drift after calling `onDrift` with it in words. Throws `Fault` UNAVAILABLE, not
+ * retryable, when the server refuses, and the server's error when a repetition may succeed.
+ */
+export async function ensureStream(
   bus: Bus,
-): Promise<{ readonly absent: readonly string[]; readonly drifted: readonly string[] }> {
-  const jsm = await jetstreamManager(bus.connection, bus.jetStreamOptions);
-  const absent: string[] = [];
-  const drifted: string[] = [];
-  for (const declaration of STREAMS) {
-    const present = await presentConfig(jsm, declaration.name);
-    if (present === undefined) absent.push(declaration.name);
-    else drifted.push(...driftOf(declaration, present).map((setting) => `${declaration.name}.${setting}`));
-  }
-  return { absent, drifted };
-}
-
-async function ensureStream(
   jsm: JetStreamManager,
   declaration: StreamDeclaration,
-  replicas: number,
+  storage: StorageSettings,
+  onDrift: (message: string, cause: unknown) => void = () => undefined,
 ): Promise<void> {
   const { name } = declaration;
-  const wanted = { ...declaration, subjects: [...declaration.subjects], num_replicas: replicas };
-  const present = await presentConfig(jsm, name);
-  if (present === undefined) {
-    await jsm.streams.add(wanted);
-    return;
-  }
-  const drifted = driftOf(wanted, present);
-  if (drifted.length === 0) return;
+  const wanted = wantedConfig(declaration, storage);
   try {
-    await jsm.streams.update(name, wanted);
+    const present = await presentStream(jsm, name);
+    if (present === undefined) {
+      await jsm.streams.add({ ...wanted, subjects: [...wanted.subjects] });
+      return;
+    }
+    // A single server accepts any number of replicas in an update, and makes one copy.
+    if ((storage.replicas ?? 1) > 1 && isOnSingleServer(present)) throw await singleServerFault(bus, name);
+    const drifted = driftOf(wanted, present.config);
+    if (drifted.length === 0) return;
+    onDrift(`repairing stream ${name}: ${drifted.map(driftInWords).join("; ")}`, undefined);
+    await jsm.streams.update(name, { ...wanted, subjects: [...wanted.subjects] });
   } catch (cause) {
-    if (!isRefusal(cause)) throw cause;
-    throw new Fault(
-      "UNAVAILABLE",
-      `the server refuses to change ${drifted.join(", ")} of stream ${name}: update the stream manually`,
-      {
-        retryable: false,
-        cause,
-        details: { drifted },
-      },
-    );
+    throw await streamRefusal(bus, name, cause);
   }
 }
 
 /**
- * Returns the names of the declared settings that have another value, or none, in the present configuration. More
- * replicas than declared do not count as drift.
+ * Creates a stream of the catalogue again when it is gone. Never the event stream: without it all state is lost, and an
+ * empty one would hide that. Throws as {@link ensureStream} does.
  */
-export function driftOf(wanted: Readonly<Record<string, unknown>>, present: object): string[] {
+export async function restoreStream(bus: Bus, name: string, storage: StorageSettings): Promise<void> {
+  const declaration = STREAMS.find((stream) => stream.name === name && !isEventStream(name));
+  if (declaration === undefined) return;
+  await ensureStream(bus, await jetstreamManager(bus.connection), declaration, storage);
+}
+
+/** Returns the state of a stream; undefined when the server has no stream of this name. */
+export async function presentStream(jsm: JetStreamManager, name: string): Promise<StreamInfo | undefined> {
+  try {
+    return await jsm.streams.info(name);
+  } catch (cause) {
+    if (isStreamNotFound(cause)) return undefined;
+    throw cause;
+  }
+}
+
+/** A setting of a stream that has another value than its declaration. */
+export interface Drift {
+  readonly setting: string;
+  readonly declared: unknown;
+  readonly present: unknown;
+}
+
+/**
+ * Returns the declared settings that have another value, or none, in the present configuration. More replicas than
+ * declared do not count as drift.
+ */
+export function driftOf(wanted: Readonly<Record<string, unknown>>, present: object): Drift[] {
   const now = present as Readonly<Record<string, unknown>>;
-  return Object.keys(wanted).filter((name) => {
-    if (name === "num_replicas") return Number(now[name] ?? 1) < Number(wanted[name]);
-    return JSON.stringify(now[name] ?? null) !== JSON.stringify(wanted[name]);
+  return Object.keys(wanted).flatMap((setting): Drift[] => {
+    const drift = { setting, declared: wanted[setting], present: now[setting] };
+    const isSame =
+      setting === "num_replicas"
+        ? Number(drift.present ?? 1) >= Number(drift.declared)
+        : JSON.stringify(drift.present ?? null) === JSON.stringify(drift.declared);
+    return isSame ? [] : [drift];
   });
+}
+
+export function driftInWords({ setting, declared, present }: Drift): string {
+  return `${setting} is ${JSON.stringify(present ?? null)} instead of ${JSON.stringify(declared)}`;
 }

@@ -1,7 +1,9 @@
 /**
  * The configuration of a service: environment variables, all checked before the service begins.
  */
+import type { StorageSettings } from "@bioxen/nats";
 import { z } from "zod";
+import { parseStreamLimits } from "./stream-limits.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -44,8 +46,18 @@ export const hostConfig = z.object({
     .default("127.0.0.1:0"),
   /** URL of an OTLP collector (HTTP); without it nothing is traced. The SDK reads the other OTEL_* variables. */
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
-  /** Replicas of the event stream: 1 on a single server, 3 or 5 in a cluster. */
+  /** Copies of every stream and bucket: 1 on a single server, 3 or 5 in a cluster. */
   BIOXEN_EVENT_REPLICAS: z.coerce.number().int().min(1).max(5).default(1),
+  /** Largest sizes of streams, as `10G` or `BIOXEN_EVENTS=100G,*=1G`; default: the disk is the limit. */
+  BIOXEN_STREAM_MAX_BYTES: z
+    .string()
+    .transform((text, context) => {
+      const parsed = parseStreamLimits(text);
+      if ("maxBytes" in parsed) return parsed.maxBytes;
+      context.addIssue({ code: "custom", message: parsed.problem });
+      return z.NEVER;
+    })
+    .optional(),
   /**
    * Number of events between two snapshots of the folds; 0 disables reading and writing snapshots. A start reads at
    * most this many events of the log, about 0.3 s of work. A smaller number writes the same states more often.
@@ -54,3 +66,8 @@ export const hostConfig = z.object({
 });
 
 export type HostConfig = z.output<typeof hostConfig>;
+
+/** Returns what this installation asks of its server for every stream and bucket. */
+export function storageOf(config: HostConfig): StorageSettings {
+  return { replicas: config.BIOXEN_EVENT_REPLICAS, maxBytes: config.BIOXEN_STREAM_MAX_BYTES };
+}

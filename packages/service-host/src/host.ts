@@ -27,6 +27,7 @@ import {
   openInbox,
   openJobWorker,
   openOutcomes,
+  storeTroubles,
 } from "@bioxen/nats";
 import {
   ConfigError,
@@ -35,6 +36,7 @@ import {
   type HostConfig,
   hostConfig,
   readConfig,
+  storageOf,
 } from "./config.ts";
 import { openHttp } from "./http.ts";
 import { ProcessMetrics } from "./metrics.ts";
@@ -128,7 +130,9 @@ async function boot(
     logger.error({ err: cause }, `the event feed stopped: ${messageOf(cause)}`);
     if (!end.isRequested) process.exit(1);
   });
-  const vitals = new ProcessVitals(ports, definition.name, instance, feed);
+  // One service is enough: the monitor raises the alerts about the store.
+  const inspectStore = definition.name === "monitor" ? () => storeTroubles(bus) : undefined;
+  const vitals = new ProcessVitals(ports, definition.name, instance, feed, inspectStore);
   const metrics = new ProcessMetrics(definition.name, () => vitals.now());
   const http = await end.during(
     openHttp({
@@ -163,7 +167,13 @@ async function boot(
   const stopping = [() => inbox.stop()];
   end.closes(() => Promise.all(stopping.map((stop) => stop())));
   const jobs = await end.during(
-    openJobWorker({ ...serving, service: name, leases: ports.leases, timers: systemTimers }),
+    openJobWorker({
+      ...serving,
+      storage: storageOf(config),
+      service: name,
+      leases: ports.leases,
+      timers: systemTimers,
+    }),
   );
   stopping.push(() => jobs.stop());
   // Called a second time, as the first step of an orderly end: the process must not count as ready while it drains.
@@ -175,7 +185,7 @@ async function boot(
 
 /** Connects to NATS and returns the ports of a service. */
 async function connectPorts(name: ServiceName, config: HostConfig, logger: Logger, end: ProcessEnd) {
-  const replicas = config.BIOXEN_EVENT_REPLICAS;
+  const storage = storageOf(config);
   const bus = await connectBus({
     servers: config.BIOXEN_NATS_URL,
     name: `bioxen-${name}`,
@@ -183,15 +193,15 @@ async function connectPorts(name: ServiceName, config: HostConfig, logger: Logge
   });
   end.closes(() => bus.close());
   bus.onStatus((status) => logger.warn({ status }, `the bus is ${status}`));
-  const log = await openEventLog(bus, replicas, {
+  const log = await openEventLog(bus, storage, {
     onTrouble: (message, cause) => logger.warn({ err: cause }, message),
   });
-  const outcomes = await openOutcomes(bus, replicas);
+  const outcomes = await openOutcomes(bus, storage);
   const world = { clock: systemClock, ids: randomIds, timers: systemTimers, logger };
-  const store = new KvLeaseStore(bus, replicas);
+  const store = new KvLeaseStore(bus, storage);
   const monotonicMs = () => performance.now();
   const leases = new StoredLeases({ ...world, ids: processIds(), store, monotonicMs, hasEnded });
-  const blobs = await openBlobs(bus);
+  const blobs = await openBlobs(bus, storage);
   const ports = tracedPorts({ ...world, log, bus, leases, blobs, tracer: openTelemetryTracer() });
   return { bus, ports, outcomes };
 }
@@ -208,7 +218,7 @@ async function rebuildState(
   const startedAtMs = systemClock.nowMs();
   const snapshots = await openSnapshots(bus, ports, {
     everyEvents: config.BIOXEN_SNAPSHOT_EVERY,
-    replicas: config.BIOXEN_EVENT_REPLICAS,
+    storage: storageOf(config),
   });
   await feed.start(snapshots.source);
   const tookMs = systemClock.nowMs() - startedAtMs;

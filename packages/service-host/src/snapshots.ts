@@ -11,7 +11,7 @@ import {
   type SnapshotSource,
   SnapshotWriter,
 } from "@bioxen/kernel";
-import { type Bus, openFoldSnapshots } from "@bioxen/nats";
+import { type Bus, openFoldSnapshots, type StorageSettings } from "@bioxen/nats";
 
 export interface Snapshots {
   /** The snapshots from which a service can start; undefined when it must read the whole log. */
@@ -25,13 +25,13 @@ export interface Snapshots {
 export async function openSnapshots(
   bus: Bus,
   ports: ServicePorts,
-  { everyEvents, replicas }: { readonly everyEvents: number; readonly replicas: number },
+  { everyEvents, storage }: { readonly everyEvents: number; readonly storage: StorageSettings },
 ): Promise<Snapshots> {
   const { logger } = ports;
   const store =
     everyEvents === 0
       ? undefined
-      : await openFoldSnapshots(bus, replicas).catch((cause: unknown) => {
+      : await openFoldSnapshots(bus, storage).catch((cause: unknown) => {
           logger.warn({ err: cause }, messageOf(cause));
           return undefined;
         });

@@ -10,9 +10,13 @@ import type { Vitals } from "./metrics.ts";
 const SAMPLE_INTERVAL_MS = 2_000;
 /** Interval of the timer that measures delays of the event loop, ms. */
 const TICK_MS = 100;
+/** Interval between two looks at the store, ms. Each is about ten requests to the server. */
+const INSPECT_INTERVAL_MS = 10_000;
 const MICROSECONDS_PER_MS = 1_000;
 /** Maximum number of unreadable messages that one answer lists: enough to act on, and small for a probe. */
 const MAX_LISTED_UNREADABLE = 20;
+
+export type InspectStore = () => Promise<NonNullable<ServiceSample["store"]>>;
 
 export class ProcessVitals {
   readonly #ports: ServicePorts;
@@ -21,17 +25,27 @@ export class ProcessVitals {
   readonly #feed: EventFeed;
   /** Sequence up to which unreadable messages were logged. */
   #loggedSeq = 0;
+  readonly #inspectStore: InspectStore | undefined;
   readonly #timers: { cancel(): void }[] = [];
   #serves = false;
   #lagEvents: number | null = null;
   #samples = 0;
   #longestDelayMs = 0;
+  #store: ServiceSample["store"];
 
-  constructor(ports: ServicePorts, service: ServiceName, instance: string, feed: EventFeed) {
+  /** With `inspectStore`, the samples also say what is wrong with the store. */
+  constructor(
+    ports: ServicePorts,
+    service: ServiceName,
+    instance: string,
+    feed: EventFeed,
+    inspectStore?: InspectStore,
+  ) {
     this.#ports = ports;
     this.#service = service;
     this.#instance = instance;
     this.#feed = feed;
+    this.#inspectStore = inspectStore;
   }
 
   begin(): void {
@@ -55,8 +69,10 @@ export class ProcessVitals {
         lastTickMs = nowMs;
       }),
       this.#ports.timers.every(SAMPLE_INTERVAL_MS, () => void sample()),
+      this.#ports.timers.every(INSPECT_INTERVAL_MS, () => void this.#inspect()),
     );
     void this.#measureLag();
+    void this.#inspect();
   }
 
   /** Marks the process as serving. Call this method once the process answers requests. */
@@ -107,6 +123,11 @@ export class ProcessVitals {
     }
   }
 
+  async #inspect(): Promise<void> {
+    // The server is unreachable, or this login may not list streams: the state of the store is then unknown.
+    this.#store = await this.#inspectStore?.().catch(() => undefined);
+  }
+
   #publish(cpuPermille: number): void {
     this.#samples += 1;
     const { ready, appliedSeq, lagEvents } = this.now();
@@ -121,6 +142,7 @@ export class ProcessVitals {
       eventLoopLagMs: Math.max(0, Math.round(this.#longestDelayMs)),
       cpuPermille,
       residentBytes: process.memoryUsage.rss(),
+      ...(this.#store === undefined ? {} : { store: this.#store }),
     };
     this.#longestDelayMs = 0;
     this.#ports.bus.publish(serviceTelemetrySubject(this.#service), sample);

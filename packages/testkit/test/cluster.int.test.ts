@@ -32,9 +32,9 @@ afterAll(async () => {
 
 /** Opens the stores that every service opens at its start. */
 async function openAll(replicas: number): Promise<void> {
-  await openEventLog(bus, replicas);
-  await openOutcomes(bus, replicas);
-  await new KvLeaseStore(bus, replicas).read("absent");
+  await openEventLog(bus, { replicas });
+  await openOutcomes(bus, { replicas });
+  await new KvLeaseStore(bus, { replicas }).read("absent");
 }
 
 it("replicates existing streams when more replicas are configured, and never removes replicas", async () => {
@@ -52,7 +52,7 @@ it("replicates existing streams when more replicas are configured, and never rem
 });
 
 it("continues a follower when the server with its consumer is permanently lost", async () => {
-  const log = await openEventLog(bus, 3);
+  const log = await openEventLog(bus, { replicas: 3 });
   const seen: StoredEvent[] = [];
   let lastSeq = await log.lastSeq();
   const following = await log.follow({

@@ -31,7 +31,7 @@ eventLogContract("in memory", async () => {
 async function onServer(options?: EventLogOptions, settings = ""): Promise<LogUnderTest> {
   const server = await TestServer.start(settings);
   const bus = await connectBus({ servers: server.url, name: "contract" });
-  const log = await openEventLog(bus, 1, options);
+  const log = await openEventLog(bus, {}, options);
   return {
     log,
     maxPayloadBytes: bus.maxPayloadBytes,

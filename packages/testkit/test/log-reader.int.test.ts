@@ -143,15 +143,19 @@ async function reading(bus: Bus, at?: (seq: number, worker: Worker) => void): Pr
     caughtUp: false,
     stop: async () => undefined,
   };
-  const log = await openEventLog(bus, 1, {
-    threadFromEvents: 1,
-    onTrouble: (message) => void read.troubles.push(message),
-    startReader: (data) => {
-      const worker = startLogReader(data);
-      read.workers.push(worker);
-      return worker;
+  const log = await openEventLog(
+    bus,
+    {},
+    {
+      threadFromEvents: 1,
+      onTrouble: (message) => void read.troubles.push(message),
+      startReader: (data) => {
+        const worker = startLogReader(data);
+        read.workers.push(worker);
+        return worker;
+      },
     },
-  });
+  );
   const following = await log.follow({
     fromSeq: 1,
     onEvent: ({ seq }: StoredEvent) => {

@@ -4,22 +4,15 @@
 
 import { messageOf } from "@bioxen/kernel";
 import { findServerBinary } from "@bioxen/local-stack";
-import { isSupportedServer, OLDEST_SERVER, streamDrift } from "@bioxen/nats";
+import { isSupportedServer, OLDEST_SERVER } from "@bioxen/nats";
 import type { Command } from "commander";
 import { EXIT_REFUSED, endOf } from "../outcome.ts";
 import { globalsOf, say, sayJson } from "../run.ts";
 import { type GlobalOptions, Session } from "../session.ts";
 import { paint } from "../terminal.ts";
+import { storeFindings } from "./doctor-store.ts";
+import type { Finding } from "./finding.ts";
 import { statusOf } from "./stack.ts";
-
-type Verdict = "ok" | "warn" | "fail";
-
-interface Finding {
-  readonly check: string;
-  readonly verdict: Verdict;
-  readonly found: string;
-  readonly remedy?: string;
-}
 
 const OLDEST_NODE = 22;
 
@@ -72,7 +65,8 @@ async function clusterFindings(options: GlobalOptions): Promise<Finding[]> {
   }
   try {
     return [
-      ...(await serverFindings(session)),
+      serverFinding(session),
+      ...(await storeFindings(session.bus)),
       ...(await serviceFindings(session)),
       ...(await chassisFindings(session)),
       ...(await ledgerFindings(session)),
@@ -82,10 +76,10 @@ async function clusterFindings(options: GlobalOptions): Promise<Finding[]> {
   }
 }
 
-async function serverFindings(session: Session): Promise<Finding[]> {
+function serverFinding(session: Session): Finding {
   const version = session.bus.serverVersion;
   const supported = isSupportedServer(version);
-  const server: Finding = {
+  return {
     check: "server",
     verdict: supported ? "ok" : "fail",
     found: `${session.url}, nats-server ${version}`,
@@ -93,15 +87,6 @@ async function serverFindings(session: Session): Promise<Finding[]> {
       ? {}
       : { remedy: `use ${OLDEST_SERVER.join(".")} or newer: older servers can lose a stream` }),
   };
-  const drift = await streamDrift(session.bus).catch((thrown: unknown) => messageOf(thrown));
-  const remedy = "start a service: it creates the streams, and repairs what can be repaired";
-  if (typeof drift === "string") return [server, { check: "streams", verdict: "fail", found: drift, remedy }];
-  const absent = drift.absent.map((name) => `${name} is missing`);
-  const differing = drift.drifted.map((setting) => `${setting} differs from its declaration`);
-  const wrong = [...absent, ...differing];
-  return wrong.length === 0
-    ? [server, { check: "streams", verdict: "ok", found: "as declared" }]
-    : [server, { check: "streams", verdict: "fail", found: wrong.join("; "), remedy }];
 }
 
 async function serviceFindings(session: Session): Promise<Finding[]> {

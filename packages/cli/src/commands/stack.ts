@@ -5,8 +5,10 @@ import { hostname } from "node:os";
 import { defaultedDataDir, SERVICES, stopLocalStack } from "@bioxen/local-stack";
 import {
   bioxenHome,
+  type Copies,
   discoverServices,
   findLocalStack,
+  logCopies,
   readStackRecord,
   type StackRecord,
   stackPointer,
@@ -85,6 +87,7 @@ function addStatus(program: Command): void {
         if (json === true) return sayJson(status);
         say(`server      ${status.server.url}, nats-server ${status.server.version}`);
         say(`durability  ${status.durability}`);
+        say(`copies      ${copiesInWords(status.copies)}`);
         say(`data        ${status.data ?? "unknown: not a stack of this machine"}`);
         say(`metrics     ${status.metricsUrl ?? "unknown"}`);
         const rows = status.services.map((s) => [
@@ -103,6 +106,12 @@ function processName({ host, pid }: { readonly host: string; readonly pid: numbe
   return host === hostname() ? String(pid) : `${pid} on ${host}`;
 }
 
+function copiesInWords(copies: Copies | null): string {
+  if (copies === null) return "none: the server has no event log";
+  const text = `${copies.present} of ${copies.wanted}`;
+  return copies.present < copies.wanted ? paint("red", text) : text;
+}
+
 /** Returns the document that `status --json` prints. */
 export async function statusOf(session: Session) {
   const record = await findLocalStack();
@@ -119,6 +128,8 @@ export async function statusOf(session: Session) {
     ok: services.every(({ ready }) => ready),
     server: { url: session.url, version: session.bus.serverVersion },
     durability: own?.durability ?? "unknown",
+    /** Copies of the event log on the servers; null when the server has none. */
+    copies: (await logCopies(session.bus)) ?? null,
     data: own?.dataDir ?? null,
     services,
     metricsUrl: metricsUrlOf(instances),

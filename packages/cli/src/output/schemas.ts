@@ -161,6 +161,8 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
       ok: z.boolean(),
       server: z.object({ url: z.string(), version: z.string() }),
       durability: z.enum(["always", "relaxed", "unknown"]),
+      /** Copies of the event log; null when the server has none or does not answer. */
+      copies: z.object({ wanted: count, present: count }).nullable(),
       data: z.string().nullable(),
       services: z.array(service),
       metricsUrl: z.string().nullable(),

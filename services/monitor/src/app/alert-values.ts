@@ -9,6 +9,8 @@ import {
   aggregateOf,
   type ChassisState,
   type Ledger,
+  LOG_TARGET,
+  type ServiceSample,
   type Vm,
   type VmSample,
   type VmState,
@@ -129,21 +131,26 @@ export class AlertValues {
     this.#updateServices(nowMs);
   }
 
-  /** Observes the lag of the slowest live instance of each service. */
+  /** Observes the lag of the slowest live instance of each service, and what a monitor found on the server. */
   #updateServices(nowMs: number): void {
     const known = new Set<string>();
     const lags = new Map<string, number>();
+    let store: ServiceSample["store"];
     for (const key of this.#samples.services.ids()) known.add(key.slice(0, key.indexOf(" ")));
     this.#samples.dropSilentServices(nowMs);
     for (const key of this.#samples.services.ids()) {
       const sample = this.#samples.services.get(key);
+      store ??= sample?.store;
       if (sample === undefined || sample.lagEvents === null) continue;
       lags.set(sample.service, Math.max(lags.get(sample.service) ?? 0, sample.lagEvents));
     }
     for (const service of known) {
-      this.#evaluator.describe("service", service, SERVICE_FACTS, nowMs);
+      this.#evaluator.describe("service", service, NO_FACTS, nowMs);
       this.#observe("log.lagEvents", service, lags.get(service));
     }
+    this.#evaluator.describe("log", LOG_TARGET, NO_FACTS, nowMs);
+    this.#observe("log.foreignStreams", LOG_TARGET, store?.foreignStreams);
+    this.#observe("log.missingCopies", LOG_TARGET, store?.missingCopies);
   }
 
   #observe(metric: AlertMetricName, target: string, value: number | null | undefined): void {
@@ -155,4 +162,4 @@ export class AlertValues {
   }
 }
 
-const SERVICE_FACTS = { chassisId: null, labels: {} } as const;
+const NO_FACTS = { chassisId: null, labels: {} } as const;

@@ -103,6 +103,7 @@ export class AlertEvaluator {
     vm: new Map(),
     chassis: new Map(),
     service: new Map(),
+    log: new Map(),
   };
 
   /** Calls `onChange` for every pair of rule and target whose verdict may have changed. */

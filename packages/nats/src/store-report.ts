@@ -1,0 +1,85 @@
+/**
+ * The state of everything that BioXen stores on a server: which streams and buckets are absent or differ from their
+ * declarations, how many copies exist, how full they are, and which streams of other owners take BioXen's subjects.
+ */
+
+import { EVENT_STREAM } from "@bioxen/contracts";
+import { jetstreamManager, type StreamInfo } from "@nats-io/jetstream";
+import type { Bus } from "./bus.ts";
+import { type ForeignStream, foreignStreams } from "./foreign-streams.ts";
+import { ALL_STREAMS, type Copies, copiesOf } from "./storage.ts";
+import { type Drift, driftOf, presentStream } from "./streams.ts";
+
+export interface StoredStream {
+  /** Name of the stream; that of a bucket begins with `KV_`. */
+  readonly name: string;
+  readonly kind: "stream" | "bucket";
+  /** Undefined when the server has no such stream. */
+  readonly present: PresentStream | undefined;
+}
+
+export interface PresentStream {
+  readonly drift: readonly Drift[];
+  readonly copies: Copies;
+  readonly bytes: number;
+  /** Largest size, bytes; undefined when the disk is the limit. */
+  readonly maxBytes: number | undefined;
+}
+
+export interface StoreReport {
+  readonly streams: readonly StoredStream[];
+  readonly foreign: readonly ForeignStream[];
+}
+
+export async function storeReport(bus: Bus): Promise<StoreReport> {
+  const jsm = await jetstreamManager(bus.connection, bus.jetStreamOptions);
+  const streams: StoredStream[] = [];
+  for (const declaration of ALL_STREAMS) {
+    const info = await presentStream(jsm, declaration.name);
+    streams.push({
+      name: declaration.name,
+      kind: declaration.name.startsWith("KV_") ? "bucket" : "stream",
+      present: info === undefined ? undefined : describe(declaration, info),
+    });
+  }
+  return { streams, foreign: await foreignStreams(bus) };
+}
+
+function describe(declaration: Readonly<Record<string, unknown>>, info: StreamInfo): PresentStream {
+  const { config, state } = info;
+  const maxBytes = config.max_bytes > 0 ? config.max_bytes : undefined;
+  // A largest size is a setting of the installation. A full stream refuses messages, and drops none.
+  const drift = driftOf(declaration, config).filter(({ setting }) => setting !== "max_bytes");
+  return { drift, copies: copiesOf(info), bytes: state.bytes, maxBytes };
+}
+
+/** Returns the copies of the event log; undefined when the server has none, or does not answer. */
+export async function logCopies(bus: Bus): Promise<Copies | undefined> {
+  try {
+    const info = await presentStream(
+      await jetstreamManager(bus.connection, bus.jetStreamOptions),
+      EVENT_STREAM,
+    );
+    return info === undefined ? undefined : copiesOf(info);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What the monitor raises alerts about: streams that answer requests, and the copies that are missing. */
+export interface StoreTroubles {
+  readonly foreignStreams: number;
+  /** Copies that the streams should have and do not, of the stream that lacks most. */
+  readonly missingCopies: number;
+}
+
+export async function storeTroubles(bus: Bus): Promise<StoreTroubles> {
+  const { streams, foreign } = await storeReport(bus);
+  const missing = streams.map(({ present }) =>
+    present === undefined ? 0 : present.copies.wanted - present.copies.present,
+  );
+  return {
+    foreignStreams: foreign.filter(({ interferes }) => interferes).length,
+    missingCopies: Math.max(0, ...missing),
+  };
+}
