@@ -1,5 +1,5 @@
 /**
- * `pnpm bench [commands|replay|startup|monitor|scheduler|packing]`: runs the benchmarks and prints their results:
+ * `pnpm bench [commands|replay|startup|monitor|scheduler|packing|flood]`: runs the benchmarks and prints their results:
  * rates, each with its ratio to the rate of raw NATS, the time of a placement plan, and the number of chassis that a
  * plan needs. Exits with 0 when all measurements succeed and stay within their limits.
  */
@@ -12,6 +12,7 @@ import { startLocalStack } from "@bioxen/local-stack";
 import { connectBus, openExistingEventLog } from "@bioxen/nats";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
+import { flood } from "./flood.ts";
 import { monitor } from "./monitor.ts";
 import { packing } from "./packing.ts";
 import { scheduler } from "./scheduler.ts";
@@ -106,7 +107,7 @@ async function onOneStack(withReplay: boolean): Promise<void> {
   }
 }
 
-const BENCHMARKS = ["commands", "replay", "startup", "monitor", "scheduler", "packing"];
+const BENCHMARKS = ["commands", "replay", "startup", "monitor", "scheduler", "packing", "flood"];
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !BENCHMARKS.includes(name));
 if (unknown.length > 0) {
@@ -117,5 +118,9 @@ const isWanted = (name: string) => wanted.length === 0 || wanted.includes(name);
 if (isWanted("commands") || isWanted("replay")) await onOneStack(isWanted("replay"));
 if (isWanted("startup")) await startup();
 if (isWanted("monitor")) await monitor();
-const verdicts = [isWanted("scheduler") ? scheduler() : true, isWanted("packing") ? packing() : true];
+const verdicts = [
+  isWanted("scheduler") ? scheduler() : true,
+  isWanted("packing") ? packing() : true,
+  isWanted("flood") ? await flood() : true,
+];
 if (verdicts.includes(false)) process.exitCode = 1;

@@ -55,11 +55,35 @@ describe("the rule for repeating a call", () => {
     ["no instance serves the subject", unserved],
     ["the service is unavailable", refusal("UNAVAILABLE", true)],
     ["another writer came first", refusal("CONFLICT", true)],
+    ["the caller sends too much at once", refusal("RATE_LIMITED", true)],
   ])("repeats under the same message id while %s", async (_why, first) => {
     const caller = new ScriptedCaller(first, first, first, first, accepted);
     const reply = await settle(caller, { ...options, timeoutMs: 10_000 });
     expect(reply).toEqual(accepted);
     expect(caller.received.map(({ messageId }) => messageId)).toEqual(["m1", "m1", "m1", "m1", "m1"]);
+  });
+
+  it.each(["UNAVAILABLE", "RATE_LIMITED"])("waits as long as a refusal %s asks for", async (code) => {
+    const full = {
+      ok: false,
+      error: { code, message: "", retryable: true, details: { retryAfterMs: 300 } },
+    } as const;
+    const startedAtMs = performance.now();
+    const caller = new ScriptedCaller(full, accepted);
+    expect(await settle(caller, { ...options, timeoutMs: 10_000 })).toEqual(accepted);
+    expect(performance.now() - startedAtMs).toBeGreaterThanOrEqual(299);
+    // A pause that is longer than what is left of a strict deadline is not begun.
+    const late = new ScriptedCaller(full, accepted);
+    expect(await settle(late, { timeoutMs: 350, repeat: true, strictDeadline: true })).toEqual(full);
+    expect(late.received).toHaveLength(1);
+  });
+
+  it.each([-1, 0, "soon", Number.NaN, null])("ignores the wait %s", async (retryAfterMs) => {
+    const details = { retryAfterMs };
+    const odd = { ok: false, error: { code: "UNAVAILABLE", message: "", retryable: true, details } } as const;
+    expect(await settle(new ScriptedCaller(odd, accepted), { ...options, timeoutMs: 10_000 })).toEqual(
+      accepted,
+    );
   });
 
   it("ends at the deadline with the last refusal or fault", async () => {

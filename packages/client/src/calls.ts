@@ -19,13 +19,18 @@ import { type Bus, sleep } from "@bioxen/nats/client";
 import { BioxenError } from "./errors.ts";
 import type { EventWatch, WatchEventsOptions } from "./event-watch.ts";
 
-/** Pause before the next attempt, ms. */
+/** Pause before the next attempt, ms, when the refusal names none. */
 const RETRY_WAIT_MS = 100;
+/** Longest pause that a refusal can ask for, ms. It is above every `retryAfterMs` of the services. */
+const MAX_RETRY_AFTER_MS = 5_000;
+/** Random part of a pause that a refusal asks for. Refused callers otherwise come back all at once. */
+const RETRY_JITTER = 0.25;
 /**
- * Codes of refusals whose cause ends within seconds: no instance serves the subject (UNAVAILABLE), or another writer
- * appended an event first (CONFLICT). A lack of capacity can last for hours, so its refusal goes to the caller at once.
+ * Codes of refusals whose cause ends within seconds: no instance serves the subject, or the service is full
+ * (UNAVAILABLE), the caller sent too much at once (RATE_LIMITED), or another writer appended an event first (CONFLICT). A
+ * lack of capacity can last for hours, so its refusal goes to the caller at once.
  */
-const TRANSIENT_CODES: readonly string[] = ["UNAVAILABLE", "CONFLICT"];
+const TRANSIENT_CODES: readonly string[] = ["UNAVAILABLE", "RATE_LIMITED", "CONFLICT"];
 /** Number of attempts without a reply after which a call fails. Each such attempt lasts until its deadline. */
 const MAX_UNANSWERED = 3;
 /**
@@ -183,17 +188,26 @@ export async function callUntilSettled<R extends Accepted | Refused>(
   const isRepeatable = ({ code, retryable }: ReplyError) =>
     retryable && (repeatOn === "retryable" || TRANSIENT_CODES.includes(code));
   for (let attempt = 1; ; attempt += 1) {
-    const isLast = () => {
+    const isLast = (waitMs: number) => {
       if (!repeat) return true;
-      if (strictDeadline) return leftMs() <= RETRY_WAIT_MS + SHORTEST_ATTEMPT_MS;
-      return attempt >= MAX_UNANSWERED && leftMs() <= RETRY_WAIT_MS;
+      if (strictDeadline) return leftMs() <= waitMs + SHORTEST_ATTEMPT_MS;
+      return attempt >= MAX_UNANSWERED && leftMs() <= waitMs;
     };
+    let waitMs = RETRY_WAIT_MS;
     try {
       const reply = await attemptCall(strictDeadline && attempt > 1 ? Math.ceil(leftMs()) : timeoutMs);
-      if (reply.ok || !isRepeatable(reply.error) || isLast()) return reply;
+      if (!reply.ok) waitMs = pauseAfter(reply.error);
+      if (reply.ok || !isRepeatable(reply.error) || isLast(waitMs)) return reply;
     } catch (thrown) {
-      if (!(thrown instanceof Fault) || !thrown.retryable || isLast()) throw thrown;
+      if (!(thrown instanceof Fault) || !thrown.retryable || isLast(waitMs)) throw thrown;
     }
-    await sleep(RETRY_WAIT_MS);
+    await sleep(waitMs);
   }
+}
+
+/** Returns the pause before the next attempt, ms: the one that the refusal asks for, and up to a quarter more. */
+function pauseAfter({ details }: ReplyError): number {
+  const asked = details?.["retryAfterMs"];
+  if (typeof asked !== "number" || !(asked > 0)) return RETRY_WAIT_MS;
+  return Math.min(asked, MAX_RETRY_AFTER_MS) * (1 + RETRY_JITTER * Math.random());
 }

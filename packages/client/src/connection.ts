@@ -73,7 +73,8 @@ export class Bioxen implements Connection {
 
   /**
    * Calls an endpoint of the catalogue. Every call but `vmExec` is repeated under one message id until `timeoutMs` has
-   * passed, as long as no service replies or the refusal is transient (UNAVAILABLE, CONFLICT).
+   * passed, as long as no service replies or the refusal is transient (UNAVAILABLE, RATE_LIMITED, CONFLICT). The pause
+   * between two attempts is the `retryAfterMs` of the refusal, where it has one.
    * Throws {@link BioxenError} with the code of the refusal, or UNAVAILABLE when no service replies.
    */
   async call<N extends EndpointName>(

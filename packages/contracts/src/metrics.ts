@@ -26,6 +26,24 @@ export const SERVICE_METRICS = {
     "code",
   ),
   bioxen_request_duration_seconds: metric("histogram", "Time from a request to its reply.", "endpoint"),
+  bioxen_requests_under_way: metric("gauge", "Requests that are being carried out, by lane.", "lane"),
+  bioxen_requests_waiting: metric("gauge", "Requests that wait for a place, by lane.", "lane"),
+  bioxen_requests_refused_total: metric(
+    "counter",
+    "Requests that were refused because a lane was full or a caller had more than its share.",
+    "lane",
+    "code",
+  ),
+  bioxen_requests_dropped_total: metric(
+    "counter",
+    "Messages without an answer: their reply subject is no inbox, or there were too many discoveries.",
+    "reason",
+  ),
+  bioxen_connection_losses_total: metric(
+    "counter",
+    "Losses of a connection for requests. The server cuts one that is read too slowly, and drops its messages.",
+    "connection",
+  ),
 } as const satisfies Record<string, Metric>;
 
 /** Metrics about all VMs and chassis, exposed by the monitor. */

@@ -10,18 +10,13 @@ import { hostname } from "node:os";
 import {
   contentLimitOf,
   type Endpoint,
-  ERRORS,
   type HandlerResult,
-  isErrorCode,
   jsonBytesOf,
-  MAX_HEADER_BYTES,
-  MAX_INTERNAL_HEADER_BYTES,
   QUERY_PREFIX,
   refuse,
   type ServedEndpoint,
 } from "@bioxen/contracts";
 import type { ReplyError } from "@bioxen/kernel";
-import { headers, type Msg, type NatsConnection } from "@nats-io/nats-core";
 import { Svcm } from "@nats-io/services";
 import { z } from "zod";
 import type { Bus } from "./bus.ts";
@@ -34,10 +29,12 @@ import {
   payloadTooLarge,
   replyOf,
 } from "./command.ts";
+import { errorHeaders } from "./error-headers.ts";
+import { LaneConnections } from "./lane-connections.ts";
 import type { Outcomes } from "./outcomes.ts";
 import { payloadDigest } from "./payload-digest.ts";
-import { ReplySubjects } from "./reply-subjects.ts";
-import { headersOf } from "./request-headers.ts";
+import { type InboxLoad, Receiver } from "./receiver.ts";
+import { laneOf, type Request } from "./request-lanes.ts";
 
 export interface InboxOptions {
   readonly bus: Bus;
@@ -55,15 +52,20 @@ export interface InboxOptions {
   readonly onFault: (subject: string, thrown: unknown) => void;
   /** Called for each message that was dropped because `reply`, the reply subject that it names, is no inbox. */
   readonly onForeignReply?: (subject: string, reply: string) => void;
+  /** Maximum number of commands of one caller per second; absent: no ceiling. */
+  readonly callerLimit?: number | undefined;
 }
 
 export interface Inbox {
+  load(): InboxLoad;
   /** Stops receiving commands by leaving the queue groups; resolves when every message in flight is answered. */
   stop(): Promise<void>;
 }
 
 export async function openInbox(options: InboxOptions): Promise<Inbox> {
-  const receiver = new Receiver(options);
+  const lanes = options.endpoints.map(({ endpoint }) => laneOf(endpoint));
+  const connections = await LaneConnections.open(options.bus, lanes);
+  const receiver = new Receiver({ ...options, connections, answer: (request) => answer(options, request) });
   const service = await new Svcm(receiver.connection).add({
     name: options.name,
     version: options.version,
@@ -74,6 +76,8 @@ export async function openInbox(options: InboxOptions): Promise<Inbox> {
       pid: String(process.pid),
       ...(options.url === undefined ? {} : { url: options.url }),
     },
+    // `bioxen doctor` reads the load of each instance from the STATS of its endpoints.
+    statsHandler: async ({ subject }) => receiver.statsOf(subject),
   });
   const metadataOf = endpointMetadata(options);
   for (const { endpoint } of options.endpoints) {
@@ -84,68 +88,15 @@ export async function openInbox(options: InboxOptions): Promise<Inbox> {
       handler: () => undefined,
     });
   }
+  await connections.flush();
   return {
+    load: () => receiver.load,
     async stop() {
       await service.stop();
-      await receiver.idle();
+      await receiver.stop();
+      await connections.close();
     },
   };
-}
-
-/** Receives the messages of all subscriptions of the service, and answers them. */
-class Receiver {
-  /** The connection as the services library sees it: every subscription goes through this receiver. */
-  readonly connection: NatsConnection;
-  readonly #options: InboxOptions;
-  readonly #replies: ReplySubjects;
-  readonly #served: ReadonlyMap<string, ServedEndpoint>;
-  readonly #inFlight = new Set<Promise<void>>();
-
-  constructor(options: InboxOptions) {
-    const { connection } = options.bus;
-    this.#options = options;
-    this.#replies = ReplySubjects.of(options.bus);
-    this.#served = new Map(options.endpoints.map((served) => [served.endpoint.subject, served]));
-    const subscribe: NatsConnection["subscribe"] = (subject, subscription = {}) => {
-      const hear = subscription.callback ?? (() => undefined);
-      const served = this.#served.get(subject);
-      const take = (message: Msg) => {
-        if (served !== undefined) void this.#track(answer(options, served, message));
-        // The library answers the PING, INFO and STATS of the protocol.
-        hear(null, message);
-      };
-      const callback: typeof hear = (error, message) => {
-        if (error !== null) hear(error, message);
-        else this.#receive(message, take);
-      };
-      return connection.subscribe(subject, { ...subscription, callback });
-    };
-    this.connection = Object.create(connection, { subscribe: { value: subscribe } }) as NatsConnection;
-  }
-
-  /** Resolves when every message in flight is answered. */
-  async idle(): Promise<void> {
-    await Promise.allSettled(this.#inFlight);
-  }
-
-  #receive(message: Msg, take: (message: Msg) => void): void {
-    const reply = message.reply ?? "";
-    const verdict = this.#replies.verdict(reply);
-    if (verdict === "accepted") take(message);
-    else if (verdict === "refused") this.#options.onForeignReply?.(message.subject, reply);
-    else {
-      const asked = this.#replies.isAccepted(reply).then((isAccepted) => {
-        if (isAccepted) take(message);
-        else this.#options.onForeignReply?.(message.subject, reply);
-      });
-      void this.#track(asked);
-    }
-  }
-
-  async #track(work: Promise<void>): Promise<void> {
-    this.#inFlight.add(work);
-    await work.finally(() => this.#inFlight.delete(work));
-  }
 }
 
 /** Bytes of one endpoint in the answer to `$SRV.INFO` beside its metadata: name, subject, queue group. */
@@ -173,39 +124,34 @@ function jsonSchema(schema: z.ZodType): string {
   return JSON.stringify(z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }));
 }
 
-async function answer(options: InboxOptions, served: ServedEndpoint, message: Msg): Promise<void> {
+async function answer(options: InboxOptions, request: Request): Promise<void> {
   try {
-    const result = await handled(options, served, message);
-    const reply = replyOf(result);
-    if (reply.ok) message.respond(JSON.stringify(reply));
-    else respondError(message, reply.error);
+    const reply = replyOf(await handled(options, request));
+    if (reply.ok) request.respond(JSON.stringify(reply));
+    else respondError(request, reply.error);
   } catch (thrown) {
-    options.onFault(served.endpoint.subject, thrown);
-    respondError(message, faultAsError(thrown));
+    options.onFault(request.served.endpoint.subject, thrown);
+    respondError(request, faultAsError(thrown));
   }
 }
 
-async function handled(options: InboxOptions, served: ServedEndpoint, message: Msg): Promise<HandlerResult> {
+async function handled(options: InboxOptions, request: Request): Promise<HandlerResult> {
+  const { served, headers, data } = request;
   const unavailable = options.unavailable();
   if (unavailable !== undefined) return refuse("UNAVAILABLE", unavailable, { retryable: true });
-  const tooLarge = payloadTooLarge(message.data);
+  const tooLarge = payloadTooLarge(data);
   if (tooLarge !== undefined) return tooLarge;
+  if (!headers.ok) return badRequest(headers.problems);
   const { endpoint } = served;
-  const read = headersOf(message, endpoint.internal ? MAX_INTERNAL_HEADER_BYTES : MAX_HEADER_BYTES);
-  if (!read.ok) return badRequest(read.problems);
-  const payload = parseJson(message.data);
-  const causation = causationOf(endpoint.subject, read.headers, options.newId);
+  const payload = parseJson(data);
+  const causation = causationOf(endpoint.subject, headers.headers, options.newId);
   const carryOut = () => carriedOut(served, payload, causation, contentLimitOf(options.bus.maxPayloadBytes));
   // A query causes nothing, so a repeated one needs no stored outcome. A page of a list would only fill the store.
   if (!causation.deduplicate || endpoint.subject.startsWith(QUERY_PREFIX)) return carryOut();
-  const digest = payloadDigest(payload, message.data);
+  const digest = payloadDigest(payload, data);
   return options.outcomes.once(causation.causeId, carryOut, { digest });
 }
 
-function respondError(message: Msg, error: ReplyError): void {
-  const status = isErrorCode(error.code) ? ERRORS[error.code].status : 500;
-  const h = headers();
-  h.set("Nats-Service-Error-Code", String(status));
-  h.set("Nats-Service-Error", `${error.code}: ${error.message}`.replaceAll(/[\r\n]+/g, " ").slice(0, 512));
-  message.respond(JSON.stringify({ ok: false, error }), { headers: h });
+function respondError(request: Request, error: ReplyError): void {
+  request.respond(JSON.stringify({ ok: false, error }), errorHeaders(error));
 }

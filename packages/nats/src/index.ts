@@ -14,6 +14,7 @@ export * from "./leases.ts";
 export * from "./outcomes.ts";
 export * from "./process-identity.ts";
 export { READ_WINDOW } from "./reader-protocol.ts";
+export type { EndpointLoad, InboxLoad } from "./receiver.ts";
 export * from "./storage.ts";
 export * from "./store-report.ts";
 export * from "./streams.ts";

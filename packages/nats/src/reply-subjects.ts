@@ -47,6 +47,7 @@ export class ReplySubjects {
   readonly #nowMs: () => number;
   readonly #kept = new Map<string, KeptVerdict>();
   readonly #asking = new Map<string, Promise<boolean>>();
+  #waiting = 0;
 
   /** `streamsOn` returns the names of the streams whose subjects overlap with a filter. */
   constructor(streamsOn: (filter: string) => Promise<readonly string[]>, nowMs = () => performance.now()) {
@@ -71,6 +72,11 @@ export class ReplySubjects {
     return kept.isAccepted ? "accepted" : "refused";
   }
 
+  /** Number of requests that wait for an answer of the server. */
+  get asking(): number {
+    return this.#waiting;
+  }
+
   /** Resolves with true when an answer may be published to `reply`. Never rejects. */
   async isAccepted(reply: string): Promise<boolean> {
     const verdict = this.verdict(reply);
@@ -81,7 +87,10 @@ export class ReplySubjects {
       asking = this.#ask(prefix, reply).finally(() => this.#asking.delete(prefix));
       this.#asking.set(prefix, asking);
     }
-    return asking;
+    this.#waiting += 1;
+    return asking.finally(() => {
+      this.#waiting -= 1;
+    });
   }
 
   async #ask(prefix: string, reply: string): Promise<boolean> {

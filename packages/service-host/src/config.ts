@@ -63,6 +63,11 @@ export const hostConfig = z.object({
    * most this many events of the log, about 0.3 s of work. A smaller number writes the same states more often.
    */
   BIOXEN_SNAPSHOT_EVERY: z.coerce.number().int().min(0).default(50_000),
+  /**
+   * Maximum number of commands per second of one caller, at one instance; beyond it the caller gets RATE_LIMITED. Absent:
+   * a caller is limited only by its share while others wait.
+   */
+  BIOXEN_CALLER_LIMIT: z.coerce.number().int().min(1).max(1_000_000).optional(),
 });
 
 export type HostConfig = z.output<typeof hostConfig>;

@@ -21,6 +21,7 @@ import {
 import {
   type Bus,
   connectBus,
+  type Inbox,
   KvLeaseStore,
   openBlobs,
   openEventLog,
@@ -39,6 +40,7 @@ import {
   storageOf,
 } from "./config.ts";
 import { openHttp } from "./http.ts";
+import { loadMeasurements } from "./load.ts";
 import { ProcessMetrics } from "./metrics.ts";
 import { EndRequested, ProcessEnd } from "./process-end.ts";
 import { hasEnded, processIds } from "./process-identity.ts";
@@ -134,12 +136,16 @@ async function boot(
   const inspectStore = definition.name === "monitor" ? () => storeTroubles(bus) : undefined;
   const vitals = new ProcessVitals(ports, definition.name, instance, feed, inspectStore);
   const metrics = new ProcessMetrics(definition.name, () => vitals.now());
+  let inbox: Inbox | undefined;
   const http = await end.during(
     openHttp({
       ...addressOf(config.BIOXEN_HTTP),
       vitals,
       metrics,
-      measure: () => service.measure?.() ?? [],
+      measure: () => [
+        ...(inbox === undefined ? [] : loadMeasurements(inbox.load())),
+        ...(service.measure?.() ?? []),
+      ],
       measureVms: service.measureVms === undefined ? undefined : () => service.measureVms?.() ?? [],
     }),
   );
@@ -161,10 +167,11 @@ async function boot(
   };
   const { name, description } = definition;
   const onForeignReply = foreignReplyLogger(logger);
-  const inbox = await end.during(
-    openInbox({ ...serving, onForeignReply, name, description, version: BIOXEN_VERSION, url: http.url }),
-  );
-  const stopping = [() => inbox.stop()];
+  const callerLimit = config.BIOXEN_CALLER_LIMIT;
+  const about = { name, description, version: BIOXEN_VERSION, url: http.url };
+  const opened = await end.during(openInbox({ ...serving, ...about, onForeignReply, callerLimit }));
+  inbox = opened;
+  const stopping = [() => opened.stop()];
   end.closes(() => Promise.all(stopping.map((stop) => stop())));
   const jobs = await end.during(
     openJobWorker({

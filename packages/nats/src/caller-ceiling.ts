@@ -1,0 +1,48 @@
+/**
+ * An optional ceiling for each caller: a number of commands per second, which may come in one burst.
+ */
+
+/**
+ * Maximum number of callers whose use is remembered. Beyond it the one heard least recently is forgotten, and begins
+ * with a full second again.
+ */
+const MAX_CALLERS = 10_000;
+const MS_PER_SECOND = 1_000;
+
+interface Allowance {
+  left: number;
+  atMs: number;
+}
+
+export class CallerCeiling {
+  readonly #perSecond: number;
+  readonly #nowMs: () => number;
+  readonly #callers = new Map<string, Allowance>();
+
+  constructor(perSecond: number, nowMs: () => number) {
+    this.#perSecond = perSecond;
+    this.#nowMs = nowMs;
+  }
+
+  /** Counts one command. Returns 0 when it is within the ceiling, else the time until the next one is, ms. */
+  take(caller: string): number {
+    const nowMs = this.#nowMs();
+    const known = this.#callers.get(caller);
+    const allowance = known ?? { left: this.#perSecond, atMs: nowMs };
+    const earned = ((nowMs - allowance.atMs) * this.#perSecond) / MS_PER_SECOND;
+    allowance.left = Math.min(this.#perSecond, allowance.left + earned);
+    allowance.atMs = nowMs;
+    // The order of the map is that of the last use.
+    if (known !== undefined) this.#callers.delete(caller);
+    else this.#makeRoom();
+    this.#callers.set(caller, allowance);
+    if (allowance.left < 1) return Math.ceil(((1 - allowance.left) * MS_PER_SECOND) / this.#perSecond);
+    allowance.left -= 1;
+    return 0;
+  }
+
+  #makeRoom(): void {
+    const [leastRecent] = this.#callers.keys();
+    if (leastRecent !== undefined && this.#callers.size >= MAX_CALLERS) this.#callers.delete(leastRecent);
+  }
+}

@@ -1,0 +1,21 @@
+/**
+ * The headers with which the services protocol marks a reply as an error.
+ */
+import { ERRORS, isErrorCode } from "@bioxen/contracts";
+import type { ReplyError } from "@bioxen/kernel";
+import { headers, type MsgHdrs } from "@nats-io/nats-core";
+
+/** Status of a code that the catalogue does not have. */
+const UNKNOWN_STATUS = 500;
+/** Maximum length of the error in the header, characters: the reply has the whole text. */
+const MAX_TEXT_LENGTH = 512;
+
+/** Returns the headers of the reply that carries this error. */
+export function errorHeaders({ code, message }: Pick<ReplyError, "code" | "message">): MsgHdrs {
+  const status = isErrorCode(code) ? ERRORS[code].status : UNKNOWN_STATUS;
+  const text = `${code}: ${message}`.replaceAll(/[\r\n]+/g, " ");
+  const h = headers();
+  h.set("Nats-Service-Error-Code", String(status));
+  h.set("Nats-Service-Error", text.slice(0, MAX_TEXT_LENGTH));
+  return h;
+}

@@ -1,0 +1,66 @@
+/**
+ * Paces how fast a connection is read, so that a flood on it delays the rest of the process only by one batch.
+ *
+ * The client library reads its socket as long as there is data, up to 2 MB at a time, and parses everything at once. For
+ * that time no timer fires, no lease is renewed and no other connection is read. A paced connection stops reading after a
+ * batch and goes on after one turn of the event loop. It also stops while its own answers are not taken, because they
+ * would be buffered without end. What is not read stays in the server, whose limit (`max_pending`) is 64 MB.
+ */
+import type { NatsConnection } from "@nats-io/nats-core";
+
+/** Number of messages after which the connection yields. A batch of refusals takes about 1 ms. */
+const BATCH_MESSAGES = 128;
+/** Size of unsent answers above which no further requests are read, bytes. */
+const MAX_UNSENT_BYTES = 4_194_304;
+/** Interval at which a connection with too many unsent answers is looked at, ms. */
+const UNSENT_LOOK_MS = 5;
+
+/** The part of a socket that pacing needs. */
+interface PacedSocket {
+  readonly writableLength: number;
+  pause(): unknown;
+  resume(): unknown;
+}
+
+/** Where the client library keeps the socket of a connection; it is another one after each reconnect. */
+interface WithSocket {
+  readonly protocol?: { readonly transport?: { readonly socket?: Partial<PacedSocket> } };
+}
+
+/** Returns the socket of a connection; undefined while it is not connected, or when the library does not show it. */
+export function socketOf(connection: NatsConnection): PacedSocket | undefined {
+  const socket = (connection as WithSocket).protocol?.transport?.socket;
+  const canPause = typeof socket?.pause === "function" && typeof socket.resume === "function";
+  return canPause && typeof socket.writableLength === "number" ? (socket as PacedSocket) : undefined;
+}
+
+export class ReadPace {
+  readonly #socket: () => PacedSocket | undefined;
+  #messages = 0;
+  #isPaused = false;
+
+  constructor(socket: () => PacedSocket | undefined) {
+    this.#socket = socket;
+  }
+
+  /** Counts one received message, and pauses the connection after a batch. */
+  received(): void {
+    this.#messages += 1;
+    if (this.#isPaused || this.#messages < BATCH_MESSAGES) return;
+    const socket = this.#socket();
+    if (socket === undefined) return;
+    this.#isPaused = true;
+    socket.pause();
+    setImmediate(() => this.#goOn(socket));
+  }
+
+  #goOn(socket: PacedSocket): void {
+    if (this.#socket() === socket && socket.writableLength > MAX_UNSENT_BYTES) {
+      setTimeout(() => this.#goOn(socket), UNSENT_LOOK_MS).unref();
+      return;
+    }
+    this.#messages = 0;
+    this.#isPaused = false;
+    socket.resume();
+  }
+}

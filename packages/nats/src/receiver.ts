@@ -1,0 +1,144 @@
+/**
+ * Receives the messages of all subscriptions of a service: requests go into their lane, discoveries to the services
+ * library, and what names no inbox for its answer is dropped.
+ */
+import type { ServedEndpoint } from "@bioxen/contracts";
+import type { Msg, MsgCallback, NatsConnection, SubscriptionOptions } from "@nats-io/nats-core";
+import type { Bus } from "./bus.ts";
+import { CallerCeiling } from "./caller-ceiling.ts";
+import type { LaneConnections } from "./lane-connections.ts";
+import { ReplySubjects } from "./reply-subjects.ts";
+import { type LaneLoad, type LaneName, laneOf, type Request, RequestLane } from "./request-lanes.ts";
+
+/** Maximum number of PINGs, INFOs and STATS that are answered per second. An INFO has the schemas of all endpoints. */
+const DISCOVERIES_PER_SECOND = 100;
+/** Maximum number of reply subjects about which the server is asked at once; further such requests are dropped. */
+const MAX_ASKING = 1_024;
+
+export interface ReceiverOptions {
+  readonly bus: Bus;
+  readonly connections: LaneConnections;
+  readonly endpoints: readonly ServedEndpoint[];
+  readonly callerLimit?: number | undefined;
+  readonly onForeignReply?: ((subject: string, reply: string) => void) | undefined;
+  /** Answers a request that was let in. */
+  readonly answer: (request: Request) => Promise<void>;
+}
+
+/** What an inbox does at the moment, and what it has refused, dropped and lost since it was opened. */
+export interface InboxLoad {
+  readonly lanes: readonly LaneLoad[];
+  /** Messages without an answer: their reply subject is no inbox, or too many PINGs and INFOs at once. */
+  readonly dropped: Readonly<Record<"reply" | "discovery", number>>;
+  /** How often each connection of the lanes was lost. A server cuts a connection that is read too slowly. */
+  readonly connectionLosses: Readonly<Record<string, number>>;
+}
+
+/** The `data` of an endpoint in the STATS of the services protocol. */
+export interface EndpointLoad extends LaneLoad {
+  readonly connectionLosses: number;
+}
+
+/** Receives the messages of all subscriptions of the service, and answers them. */
+export class Receiver {
+  /** The connection as the services library sees it: every subscription goes through this receiver. */
+  readonly connection: NatsConnection;
+  readonly #options: ReceiverOptions;
+  readonly #connections: LaneConnections;
+  readonly #replies: ReplySubjects;
+  readonly #served: ReadonlyMap<string, ServedEndpoint>;
+  readonly #lanes: ReadonlyMap<LaneName, RequestLane>;
+  /** All callers of the services protocol together. Its answers are large, and it has no answer for a refusal. */
+  readonly #discovery = new CallerCeiling(DISCOVERIES_PER_SECOND, () => performance.now());
+  readonly #dropped = { reply: 0, discovery: 0 };
+
+  constructor(options: ReceiverOptions) {
+    const { bus, callerLimit, connections, answer } = options;
+    const lanes = new Set(options.endpoints.map(({ endpoint }) => laneOf(endpoint)));
+    this.#options = options;
+    this.#connections = connections;
+    this.#replies = ReplySubjects.of(bus);
+    this.#served = new Map(options.endpoints.map((served) => [served.endpoint.subject, served]));
+    const laneOptions = (lane: LaneName) => ({
+      lane,
+      connection: connections.connectionOf(lane),
+      ...(lane === "commands" || lane === "programs" ? { callerLimit } : {}),
+      answer,
+    });
+    this.#lanes = new Map([...lanes].map((lane) => [lane, new RequestLane(laneOptions(lane))]));
+    const subscribe: NatsConnection["subscribe"] = (subject, subscription = {}) => {
+      const served = this.#served.get(subject);
+      const hear = subscription.callback ?? (() => undefined);
+      return served === undefined
+        ? this.#subscribeDiscovery(subject, subscription, hear)
+        : this.#subscribeEndpoint(served, subscription, hear);
+    };
+    this.connection = Object.create(bus.connection, { subscribe: { value: subscribe } }) as NatsConnection;
+  }
+
+  get load(): InboxLoad {
+    return {
+      lanes: [...this.#lanes.values()].map((lane) => lane.load),
+      dropped: { ...this.#dropped },
+      connectionLosses: Object.fromEntries(this.#connections.losses),
+    };
+  }
+
+  /** The load of the lane that serves `subject`, in the form of {@link EndpointLoad}. */
+  statsOf(subject: string): EndpointLoad | undefined {
+    const served = this.#served.get(subject);
+    const lane = served === undefined ? undefined : this.#lanes.get(laneOf(served.endpoint));
+    if (lane === undefined) return undefined;
+    const losses = [...this.#connections.losses.values()];
+    return { ...lane.load, connectionLosses: losses.reduce((a, b) => a + b, 0) };
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#lanes.values()].map((lane) => lane.stop()));
+  }
+
+  #subscribeEndpoint(served: ServedEndpoint, subscription: SubscriptionOptions, hear: MsgCallback<Msg>) {
+    const name = laneOf(served.endpoint);
+    const lane = this.#lanes.get(name);
+    const take = (message: Msg) => lane?.receive(served, message);
+    const callback: MsgCallback<Msg> = (error, message) => {
+      hear(error, message);
+      if (error !== null) return;
+      this.#connections.received(name);
+      this.#withInbox(message, take);
+    };
+    const connection = this.#connections.connectionOf(name);
+    return connection.subscribe(served.endpoint.subject, { ...subscription, callback });
+  }
+
+  /** Subscribes to a subject of the services protocol. The library answers its PING, INFO and STATS. */
+  #subscribeDiscovery(subject: string, subscription: SubscriptionOptions, hear: MsgCallback<Msg>) {
+    const take = (message: Msg) => hear(null, message);
+    const callback: MsgCallback<Msg> = (error, message) => {
+      if (error !== null) hear(error, message);
+      else if (this.#discovery.take("") > 0) this.#dropped.discovery += 1;
+      else this.#withInbox(message, take);
+    };
+    return this.#options.bus.connection.subscribe(subject, { ...subscription, callback });
+  }
+
+  /** Calls `take` when the message may be answered; otherwise drops and counts it. */
+  #withInbox(message: Msg, take: (message: Msg) => void): void {
+    const reply = message.reply ?? "";
+    const verdict = this.#replies.verdict(reply);
+    if (verdict === "accepted") take(message);
+    else if (verdict === "refused") this.#drop(message.subject, reply);
+    else if (this.#replies.asking >= MAX_ASKING) this.#drop(message.subject, reply);
+    else {
+      void this.#replies.isAccepted(reply).then((isAccepted) => {
+        if (isAccepted) take(message);
+        else this.#drop(message.subject, reply);
+      });
+    }
+  }
+
+  #drop(subject: string, reply: string): void {
+    this.#dropped.reply += 1;
+    this.#options.onForeignReply?.(subject, reply);
+  }
+}
