@@ -121,6 +121,11 @@ class ExponentialDriver implements VmDriver {
       .sort((a, b) => (a.vmId < b.vmId ? -1 : 1));
   }
 
+  guest(vmId: string): GuestStatus | undefined {
+    const guest = this.#guests.get(vmId);
+    return guest && { vmId, fence: guest.spec.fence, state: guest.state };
+  }
+
   kept(): readonly never[] {
     return [];
   }

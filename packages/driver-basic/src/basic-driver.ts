@@ -213,14 +213,16 @@ class Basic implements VmDriver {
   }
 
   list(): readonly GuestStatus[] {
-    const statuses: GuestStatus[] = [];
-    for (const { guest } of this.#held.values()) {
-      const { state, reason } = guest;
-      if (state === "starting" || state === "ended") continue;
-      const status = { vmId: guest.spec.vmId, fence: guest.spec.fence, state };
-      statuses.push(reason === undefined ? status : { ...status, reason });
-    }
+    const statuses = [...this.#held.keys()].flatMap((vmId) => this.guest(vmId) ?? []);
     return statuses.sort((a, b) => (a.vmId < b.vmId ? -1 : 1));
+  }
+
+  guest(vmId: string): GuestStatus | undefined {
+    const guest = this.#held.get(vmId)?.guest;
+    if (guest === undefined || guest.state === "starting" || guest.state === "ended") return undefined;
+    const { state, reason } = guest;
+    const status = { vmId, fence: guest.spec.fence, state };
+    return reason === undefined ? status : { ...status, reason };
   }
 
   async whenReady(): Promise<void> {}
@@ -228,6 +230,8 @@ class Basic implements VmDriver {
   kept(): readonly KeptGuest[] {
     return [];
   }
+
+  keptGuest(): undefined {}
 
   async discard(): Promise<void> {}
 

@@ -29,7 +29,12 @@ export async function refused(call: Promise<unknown>, code: DriverErrorCode): Pr
   expect(outcome).toBe(code);
 }
 
+/** Returns the states of all guests. A look-up by id must find each of them as the list has it, and no other. */
 export function states(driver: VmDriver): Record<string, string> {
+  for (const status of driver.list()) if (driver.guest) expect(driver.guest(status.vmId)).toEqual(status);
+  for (const kept of driver.kept()) if (driver.keptGuest) expect(driver.keptGuest(kept.vmId)).toEqual(kept);
+  expect(driver.guest?.("no-such-vm")).toBeUndefined();
+  expect(driver.keptGuest?.("no-such-vm")).toBeUndefined();
   return Object.fromEntries(driver.list().map((status) => [status.vmId, `${status.state}@${status.fence}`]));
 }
 

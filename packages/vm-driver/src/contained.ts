@@ -3,7 +3,7 @@
  *
  * A rejection with any other error than {@link DriverError} becomes a `DriverError`. For a start its code is
  * `GUEST_ERROR`, so that the VM fails with the reason and is not retried without end. For all other calls its code is
- * `UNAVAILABLE`. If `list` or `sample` throws, the last result is used, so that no guest counts as absent. A driver
+ * `UNAVAILABLE`. If `list`, `guest` or `sample` throws, the last result is used, so that no guest counts as absent. A driver
  * that blocks the thread cannot be contained.
  */
 import { messageOf } from "@bioxen/kernel";
@@ -12,6 +12,8 @@ import type {
   GuestEvent,
   GuestSample,
   GuestSpec,
+  GuestStatus,
+  KeptGuest,
   SnapshotKeeper,
   VmDriver,
 } from "./driver.ts";
@@ -75,6 +77,7 @@ class Contained implements VmDriver {
   readonly #driver: VmDriver;
   readonly #onTrouble: OnTrouble;
   readonly #samples = new Map<string, GuestSample>();
+  readonly #guests = new Map<string, GuestStatus>();
   #listed: ReturnType<VmDriver["list"]> = [];
   #kept: ReturnType<VmDriver["kept"]> = [];
 
@@ -94,6 +97,12 @@ class Contained implements VmDriver {
         listed = this.#guardNow("listing snapshots", listed, () => keeper.list());
         return listed;
       },
+      of: (vmId) =>
+        this.#guardNow(
+          "listing snapshots",
+          listed.filter((one) => one.vmId === vmId),
+          () => keeper.of?.(vmId) ?? keeper.list().filter((one) => one.vmId === vmId),
+        ),
     };
   }
 
@@ -135,6 +144,7 @@ class Contained implements VmDriver {
   async stop(vmId: string, fence: number): Promise<void> {
     await this.#guard("stop", "UNAVAILABLE", () => this.#driver.stop(vmId, fence));
     this.#samples.delete(vmId);
+    this.#guests.delete(vmId);
   }
 
   resize(vmId: string, fence: number, allocation: Readonly<Record<string, number>>): Promise<void> {
@@ -168,6 +178,22 @@ class Contained implements VmDriver {
   kept(): ReturnType<VmDriver["kept"]> {
     this.#kept = this.#guardNow("kept", this.#kept, () => this.#driver.kept());
     return this.#kept;
+  }
+
+  guest(vmId: string): GuestStatus | undefined {
+    const driver = this.#driver;
+    if (driver.guest === undefined) return this.list().find((one) => one.vmId === vmId);
+    const guest = this.#guardNow("guest", this.#guests.get(vmId), () => driver.guest?.(vmId));
+    if (guest === undefined) this.#guests.delete(vmId);
+    else this.#guests.set(vmId, guest);
+    return guest;
+  }
+
+  keptGuest(vmId: string): KeptGuest | undefined {
+    const driver = this.#driver;
+    if (driver.keptGuest === undefined) return this.kept().find((one) => one.vmId === vmId);
+    const lastKnown = this.#kept.find((one) => one.vmId === vmId);
+    return this.#guardNow("keptGuest", lastKnown, () => driver.keptGuest?.(vmId));
   }
 
   discard(vmId: string, incarnation: number): Promise<void> {

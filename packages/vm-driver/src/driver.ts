@@ -123,6 +123,8 @@ export interface SnapshotKeeper {
   take(vmId: string, fence: number, name: string): Promise<GuestCheckpoint>;
   /** Returns the snapshots of all guests of this driver, including stopped guests. Empty until the driver is ready. */
   list(): readonly KeptSnapshot[];
+  /** Returns the snapshots of one guest, as `list` does. Without this method the agent searches `list`. */
+  of?(vmId: string): readonly KeptSnapshot[];
   /** Removes the VM's snapshot of this name. Idempotent. */
   drop(vmId: string, name: string): Promise<void>;
 }
@@ -280,8 +282,17 @@ export interface VmDriver {
   /** Returns every guest of this driver, in order of VM id. */
   list(): readonly GuestStatus[];
 
+  /**
+   * Returns the VM's guest as `list` does; undefined if it has none. The agent asks this several times for each change
+   * of a VM, so the cost must not grow with the number of guests. Without this method the agent searches `list`.
+   */
+  guest?(vmId: string): GuestStatus | undefined;
+
   /** Returns what is kept of stopped guests, in order of VM id; empty if the driver keeps nothing after a stop. */
   kept(): readonly KeptGuest[];
+
+  /** Returns what is kept of the VM's stopped guest, as `kept` does. Without this method the agent searches `kept`. */
+  keptGuest?(vmId: string): KeptGuest | undefined;
 
   /**
    * Removes what is kept of the VM's stopped guests up to this incarnation. Idempotent. Rejects with `INVALID_STATE`

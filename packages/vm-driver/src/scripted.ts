@@ -194,11 +194,12 @@ class Scripted implements ScriptedDriver {
   }
 
   list(): readonly GuestStatus[] {
-    const statuses = [...this.#guests.values()].map((guest) => {
-      const status = { vmId: guest.spec.vmId, fence: guest.spec.fence, state: guest.state };
-      return guest.reason === undefined ? status : { ...status, reason: guest.reason };
-    });
-    return statuses.sort((a, b) => (a.vmId < b.vmId ? -1 : 1));
+    return [...this.#guests.values()].map(statusOf).sort((a, b) => (a.vmId < b.vmId ? -1 : 1));
+  }
+
+  guest(vmId: string): GuestStatus | undefined {
+    const guest = this.#guests.get(vmId);
+    return guest === undefined ? undefined : statusOf(guest);
   }
 
   async whenReady(): Promise<void> {}
@@ -206,6 +207,8 @@ class Scripted implements ScriptedDriver {
   kept(): readonly KeptGuest[] {
     return [];
   }
+
+  keptGuest(): undefined {}
 
   async discard(): Promise<void> {}
 
@@ -319,4 +322,8 @@ function sampleOf(guest: Guest): GuestSample {
     health: guest.state === "failed" ? 0 : 100,
     lagMs: 0,
   };
+}
+
+function statusOf({ spec: { vmId, fence }, state, reason }: Guest): GuestStatus {
+  return reason === undefined ? { vmId, fence, state } : { vmId, fence, state, reason };
 }

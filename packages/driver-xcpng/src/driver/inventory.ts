@@ -16,6 +16,8 @@ export class Inventory {
   readonly #owner: string;
   readonly #records = new Map<string, VmRecord>();
   readonly #own = new Map<string, OwnVm>();
+  /** By the reference of a VM: the references of its snapshots. */
+  readonly #snapshots = new Map<string, Set<string>>();
 
   constructor(owner: string) {
     this.#owner = owner;
@@ -24,12 +26,15 @@ export class Inventory {
   replaceAll(records: Readonly<Record<string, VmRecord>>): void {
     this.#records.clear();
     this.#own.clear();
+    this.#snapshots.clear();
     for (const [ref, record] of Object.entries(records)) this.put(ref, record);
   }
 
   put(ref: string, record: VmRecord): void {
     this.remove(ref);
     this.#records.set(ref, record);
+    const { snapshot_of } = record;
+    this.#snapshots.set(snapshot_of, (this.#snapshots.get(snapshot_of) ?? new Set()).add(ref));
     const tags = tagsOf(record, this.#owner);
     if (tags === undefined) return;
     const known = this.#own.get(tags.vmId);
@@ -39,6 +44,10 @@ export class Inventory {
 
   remove(ref: string): void {
     const own = this.ownByRef(ref);
+    const original = this.#records.get(ref)?.snapshot_of;
+    const siblings = original === undefined ? undefined : this.#snapshots.get(original);
+    siblings?.delete(ref);
+    if (siblings?.size === 0) this.#snapshots.delete(original as string);
     this.#records.delete(ref);
     if (own !== undefined && this.#own.get(own.tags.vmId)?.ref === ref) this.#own.delete(own.tags.vmId);
   }
@@ -69,11 +78,17 @@ export class Inventory {
 
   /** Returns the snapshots that this agent took of VMs it still has, with their XAPI references. */
   snapshots(): readonly (KeptSnapshot & { readonly ref: string })[] {
-    return [...this.#records].flatMap(([ref, record]) => {
-      const snapshot = snapshotOf(record, this.#owner);
-      return snapshot === undefined || this.#own.get(snapshot.vmId)?.ref !== record.snapshot_of
-        ? []
-        : { ...snapshot, ref };
+    return [...this.#own.keys()].flatMap((vmId) => this.snapshotsOf(vmId));
+  }
+
+  /** Returns the snapshots that this agent took of one VM. */
+  snapshotsOf(vmId: string): readonly (KeptSnapshot & { readonly ref: string })[] {
+    const own = this.#own.get(vmId);
+    const refs = own === undefined ? undefined : this.#snapshots.get(own.ref);
+    return [...(refs ?? [])].flatMap((ref) => {
+      const record = this.#records.get(ref);
+      const snapshot = record && snapshotOf(record, this.#owner);
+      return snapshot?.vmId === vmId ? { ...snapshot, ref } : [];
     });
   }
 

@@ -19,8 +19,16 @@ export class LostGuests {
     return this.#lost.get(vmId);
   }
 
-  list(): readonly GuestStatus[] {
-    const reason = "it was deleted from the pool, and not by BioXen";
-    return [...this.#lost].map(([vmId, fence]) => ({ vmId, fence, state: "failed", reason }));
+  get(vmId: string): GuestStatus | undefined {
+    const fence = this.#lost.get(vmId);
+    return fence === undefined ? undefined : lostGuest(vmId, fence);
   }
+
+  list(): readonly GuestStatus[] {
+    return [...this.#lost].map(([vmId, fence]) => lostGuest(vmId, fence));
+  }
+}
+
+function lostGuest(vmId: string, fence: number): GuestStatus {
+  return { vmId, fence, state: "failed", reason: "it was deleted from the pool, and not by BioXen" };
 }

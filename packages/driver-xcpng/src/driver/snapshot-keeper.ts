@@ -29,6 +29,10 @@ export class PoolSnapshots implements SnapshotKeeper {
     return this.#operations.isClosed ? [] : this.#pool.inventory.snapshots();
   }
 
+  of(vmId: string) {
+    return this.#operations.isClosed ? [] : this.#pool.inventory.snapshotsOf(vmId);
+  }
+
   async drop(vmId: string, name: string): Promise<void> {
     this.#operations.requireOpen();
     await this.#operations.inTurn(vmId, `removing a snapshot of ${vmId}`, async () => {
@@ -38,6 +42,6 @@ export class PoolSnapshots implements SnapshotKeeper {
   }
 
   #find(vmId: string, name: string) {
-    return this.#pool.inventory.snapshots().find((one) => one.vmId === vmId && one.name === name);
+    return this.#pool.inventory.snapshotsOf(vmId).find((one) => one.name === name);
   }
 }

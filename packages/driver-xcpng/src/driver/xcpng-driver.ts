@@ -215,6 +215,17 @@ class Xcpng implements XcpngDriver {
     return [...here, ...this.#operations.lost.list()].sort((a, b) => (a.vmId < b.vmId ? -1 : 1));
   }
 
+  guest(vmId: string): GuestStatus | undefined {
+    if (this.#operations.isClosed) return undefined;
+    const vm = this.#pool.inventory.own(vmId);
+    return (vm && guestOf(vm)) ?? this.#operations.lost.get(vmId);
+  }
+
+  keptGuest(vmId: string): KeptGuest | undefined {
+    const vm = this.#operations.isClosed ? undefined : this.#pool.inventory.own(vmId);
+    return vm && keptOf(vm);
+  }
+
   kept(): readonly KeptGuest[] {
     return this.#operations.isClosed ? [] : this.#pool.inventory.allOwn().flatMap((vm) => keptOf(vm) ?? []);
   }
@@ -250,7 +261,7 @@ class Xcpng implements XcpngDriver {
     const [fromHost, toHost] = [name(hosts?.from), name(hosts?.to)];
     this.#emit({ kind: "observed", vmId, fence, seen, fromHost, toHost });
     this.#emit({ kind: "log", vmId, fence, line: `changed in the pool, outside BioXen: ${seen}` });
-    const guest = this.list().find((one) => one.vmId === vmId);
+    const guest = this.guest(vmId);
     if (guest?.state === "failed" && before?.state !== "failed") {
       this.#emit({ kind: "failed", vmId, fence, reason: guest.reason ?? "it ended" });
     }

@@ -59,10 +59,12 @@ export class Drivers {
 
 /** Returns the VM's guest in `driver`; undefined if the VM has none there. */
 export function guestIn(driver: VmDriver, vmId: string): GuestStatus | undefined {
+  if (driver.guest !== undefined) return driver.guest(vmId);
   return driver.list().find((status) => status.vmId === vmId);
 }
 
 /** Returns the remains of the VM's stopped guest in `driver`; undefined when none are left. */
 export function keptIn(driver: VmDriver, vmId: string): KeptGuest | undefined {
+  if (driver.keptGuest !== undefined) return driver.keptGuest(vmId);
   return driver.kept().find((kept) => kept.vmId === vmId);
 }

@@ -16,12 +16,40 @@ export class GuestView {
   readonly vms = new ReadModel<VmState>("vm", vmFold);
   readonly chassis = new ReadModel<ChassisState>("chassis", chassisFold);
   readonly #agentId: string;
+  /** By chassis id: the VMs that are on the chassis. */
+  readonly #vmsOn = new Map<string, Set<string>>();
+  /** By VM id: the chassis under which {@link #vmsOn} has the VM. */
+  readonly #notedOn = new Map<string, string>();
   readonly #isHolding: () => boolean;
 
   /** `isHolding` says whether guests must not run because the log is out of reach (`domain/self-fence.ts`). */
   constructor(agentId: string, isHolding: () => boolean) {
     this.#agentId = agentId;
     this.#isHolding = isHolding;
+  }
+
+  /** Notes where every VM is. Called once, before the first event of {@link noteVm}. */
+  begin(): void {
+    for (const vmId of this.vms.ids()) this.noteVm(vmId);
+  }
+
+  /** Notes where the VM is now. Called after each event of the VM. */
+  noteVm(vmId: string): void {
+    const before = this.#notedOn.get(vmId);
+    const now = this.vm(vmId)?.chassisId ?? undefined;
+    if (before === now) return;
+    if (before !== undefined) {
+      this.#vmsOn.get(before)?.delete(vmId);
+      this.#notedOn.delete(vmId);
+    }
+    if (now === undefined) return;
+    this.#vmsOn.set(now, (this.#vmsOn.get(now) ?? new Set()).add(vmId));
+    this.#notedOn.set(vmId, now);
+  }
+
+  /** Returns the VMs on a chassis: those that a change of the chassis concerns. */
+  vmsOn(chassisId: string): Iterable<string> {
+    return this.#vmsOn.get(chassisId) ?? [];
   }
 
   /** Returns the VM's state; undefined if the VM does not exist. */

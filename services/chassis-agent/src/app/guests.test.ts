@@ -13,7 +13,7 @@ import {
   registeredChassis,
   settle,
 } from "@bioxen/testkit";
-import { createScriptedDriver } from "@bioxen/vm-driver";
+import { createScriptedDriver, type VmDriver } from "@bioxen/vm-driver";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Drivers } from "./drivers.ts";
 import { GuestActions } from "./guest-actions.ts";
@@ -26,6 +26,21 @@ const ALLOCATION = { dnaKilobases: 5, ribosomes: 100 };
 const CREATED = createdVm({ request: ALLOCATION }).data;
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
+/** Returns the driver, and notes each of its look-ups of guests. */
+function observed(driver: VmDriver, lookUps: string[]): VmDriver {
+  return new Proxy(driver, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== "function") return value;
+      return (...args: unknown[]) => {
+        if (name === "list" || name === "kept") lookUps.push(name);
+        if (name === "guest" || name === "keptGuest") lookUps.push(String(args[0]));
+        return value.apply(target, args) as unknown;
+      };
+    },
+  });
+}
+
 describe("a guest whose start cannot be reported", () => {
   const log = new MemoryEventLog();
   const seqs = new Map<string, { version: number; seq: number }>();
@@ -34,6 +49,8 @@ describe("a guest whose start cannot be reported", () => {
   let isHolding: boolean;
   let clock: FakeClock;
   let driver: ReturnType<typeof createScriptedDriver>;
+  /** Calls of the driver's look-ups: `list`, `kept`, or the id that was looked up. */
+  let lookUps: string[];
   let guests: Guests;
 
   const happens = async (subject: string, body: VmEvent | ChassisEvent) => {
@@ -66,7 +83,8 @@ describe("a guest whose start cannot be reported", () => {
     const world = { log, clock, timers: clock, ids: idsInOrder("agent"), bus, logger: silent };
     // Only the ports that guests use; the bus and the logger are partial.
     const ports = { ...world, tracer: UNTRACED, blobs: new MemoryBlobs(clock) } as unknown as ServicePorts;
-    const drivers = new Drivers([driver]);
+    lookUps = [];
+    const drivers = new Drivers([observed(driver, lookUps)]);
     const view = new GuestView("a", () => isHolding);
     const states = new GuestStates(ports, drivers, view);
     const reports = new Reports(ports, view.vms);
@@ -110,5 +128,30 @@ describe("a guest whose start cannot be reported", () => {
     await clock.advance(10_000);
     await vm("two", "started", { fence: 9 });
     expect(states()).toEqual(["two running"]);
+  });
+
+  it("is looked up by id, and a chassis wakes only the VMs on it", async () => {
+    answer = async () => ({ ok: true, changed: true, seq: 0 });
+    await happens("chassis/d", registeredChassis());
+    const vmIds = Array.from({ length: 20 }, (_, i) => `many-${i}`);
+    for (const [i, vmId] of vmIds.entries()) {
+      await vm(vmId, "created", CREATED);
+      await vm(vmId, "start-requested", { automatic: false });
+      await vm(vmId, "placed", { chassisId: i < 3 ? "d" : "c", fence: 100 + i, allocation: ALLOCATION });
+      await vm(vmId, "started", { fence: 100 + i });
+    }
+    lookUps.length = 0;
+    await vm("many-7", "resized", { request: ALLOCATION, allocation: ALLOCATION });
+    expect(lookUps.length).toBeGreaterThan(0);
+    expect(lookUps.length).toBeLessThan(10);
+    expect(new Set(lookUps)).toEqual(new Set(["many-7"]));
+    lookUps.length = 0;
+    await happens("chassis/d", { type: "bioxen.chassis.cordoned.v1", data: {} });
+    expect(new Set(lookUps)).toEqual(new Set(["many-0", "many-1", "many-2"]));
+    const lost = { fence: 100, chassisId: "d", code: "RESERVATION_EXPIRED", reason: "x" };
+    await vm("many-0", "displaced", lost, 2);
+    lookUps.length = 0;
+    await happens("chassis/d", { type: "bioxen.chassis.uncordoned.v1", data: {} });
+    expect(new Set(lookUps)).toEqual(new Set(["many-1", "many-2"]));
   });
 });

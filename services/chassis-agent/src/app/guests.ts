@@ -53,14 +53,18 @@ export class Guests {
   }
 
   begin(feed: EventFeed): void {
-    const { drivers, reports } = this.#options;
+    const { drivers, reports, view } = this.#options;
+    view.begin();
     this.#applied = (seq) => feed.applied(seq);
     feed.onEvent(({ envelope }) => {
       const { kind, id } = aggregateOf(envelope.subject);
       if (kind === "vm") {
+        view.noteVm(id);
         reports.onVmChanged(id);
         this.#reconciler.wake(id);
-      } else if (kind === "chassis") this.wakeAll();
+      } else if (kind === "chassis") {
+        for (const vmId of view.vmsOn(id)) this.#reconciler.wake(vmId);
+      }
     });
     drivers.onGuestEvent((event) => {
       if (event.kind === "observed") this.#drift.note(event);

@@ -7,7 +7,7 @@
  */
 import { checkpointsOf, type VmState } from "@bioxen/contracts";
 import { messageOf, type ReadModel, type ServicePorts, type StepResult } from "@bioxen/kernel";
-import type { VmDriver } from "@bioxen/vm-driver";
+import type { KeptSnapshot, VmDriver } from "@bioxen/vm-driver";
 
 /**
  * Age at which a snapshot without a reference is removed, ms. It exceeds every deadline between a snapshot and its
@@ -38,7 +38,7 @@ export class KeptSnapshots {
     const before = this.#referred.get(vmId);
     const dueAtMs: number[] = [];
     for (const { snapshots } of drivers) {
-      for (const { name, takenAtMs } of snapshots?.list().filter((one) => one.vmId === vmId) ?? []) {
+      for (const { name, takenAtMs } of snapshotsOf(snapshots, vmId)) {
         if (names.has(name)) continue;
         const nowMs = this.#ports.clock.nowMs();
         const isDue = before?.has(name) === true || nowMs >= takenAtMs + ORPHAN_AGE_MS;
@@ -66,4 +66,8 @@ export class KeptSnapshots {
       return false;
     }
   }
+}
+
+function snapshotsOf(keeper: VmDriver["snapshots"], vmId: string): readonly KeptSnapshot[] {
+  return keeper?.of?.(vmId) ?? keeper?.list().filter((one) => one.vmId === vmId) ?? [];
 }
