@@ -1,5 +1,5 @@
 import { MAX_TIME_SCALE } from "@bioxen/driver-basic";
-import { readConfig, runService } from "@bioxen/service-host";
+import { namedIds, readConfig, runService } from "@bioxen/service-host";
 import { driversOf } from "./src/adapters/drivers-of.ts";
 import { agentConfig } from "./src/app/agent-config.ts";
 import { oversubscribed } from "./src/app/chassis-config.ts";
@@ -14,6 +14,7 @@ await runService({
     const own = await driversOf(ports, env, config.BIOXEN_AGENT_ID, config.BIOXEN_TIME_SCALE, extensions);
     return createChassisAgent(ports, {
       agentId: config.BIOXEN_AGENT_ID,
+      instance: namedIds.next(),
       chassis: oversubscribed(config.BIOXEN_CHASSIS, config.BIOXEN_OVERSUBSCRIBE),
       lostAfterMs: config.BIOXEN_LOST_AFTER_MS,
       ...own,

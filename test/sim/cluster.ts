@@ -7,6 +7,7 @@ import type { MemorySnapshots } from "@bioxen/testkit/memory-snapshots";
 import type { AlertWitness } from "./alerts.ts";
 import type { Faults } from "./faults.ts";
 import type { SimBus, SimLog } from "./network.ts";
+import type { Voices } from "./twins.ts";
 import type { Universe } from "./universe.ts";
 
 export interface Cluster {
@@ -18,6 +19,11 @@ export interface Cluster {
   /** Events from one snapshot of the folds to the next. */
   readonly snapshotEvery: number;
   readonly leases: LeaseStore;
+  /** The names of lives that have ended. A process that can see so does not wait for the leases of such a life. */
+  readonly ended: Set<string>;
+  /** Whether processes see in this run that the life of another process has ended, as on one machine. */
+  readonly seesEnded: boolean;
+  readonly voices: Voices;
   readonly witness: AlertWitness;
   readonly blobs: MemoryBlobs;
   /** Reports a bug in a service, which fails the run. */

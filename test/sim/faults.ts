@@ -25,6 +25,12 @@ export const FAULTS = [
   "agent-gone",
   /** An agent runs on, cut off from all other processes, for a shorter or longer time than that. */
   "agent-cut",
+  /**
+   * A second process with the id of an agent starts, and ends after a while. It must do nothing unless it takes over.
+   */
+  "agent-doubled",
+  /** An agent cannot reach the leases while a second process with its id waits, and reaches everything else. */
+  "claim-cut",
   /** A process sleeps after its decision and sends its message when it wakes. */
   "process-paused",
   /** The same for a plan, longer than a lease: a scheduler that is no longer the lease holder proposes it. */
@@ -70,6 +76,8 @@ const HIGHEST_RATE: Readonly<Record<FaultName, number>> = {
   "process-killed": 0.25,
   "agent-gone": 0.02,
   "agent-cut": 0.02,
+  "agent-doubled": 0.03,
+  "claim-cut": 0.7,
   "process-paused": 0.02,
   "proposer-paused": 0.3,
   "leases-cut": 0.02,

@@ -6,6 +6,9 @@
  * A VM that lost its place for another reason (its start was not reported in time, or a VM of higher priority needed
  * the room) may run elsewhere at once. Two guests then grow until the old agent reads of it or, cut off, pauses its
  * guests.
+ *
+ * Two processes with one agent id are no such case: the fencing token cannot tell their guests apart, so two guests of
+ * a VM under one token must never grow at the same time.
  */
 import { heldAfterMs } from "../../services/chassis-agent/src/domain/self-fence.ts";
 import { LOST_AFTER_MS, type SimProcess } from "./processes.ts";
@@ -23,6 +26,13 @@ interface Together {
   /** Uninterrupted time, in all and while no agent was cut off. */
   readonly ms: number;
   readonly inReachMs: number;
+}
+
+/** A guest that grows. */
+interface Place {
+  readonly key: string;
+  readonly fence: number;
+  readonly isCut: boolean;
 }
 
 export class GrowthWatch {
@@ -47,14 +57,14 @@ export class GrowthWatch {
 
   #look(): void {
     const now = new Map<string, number>();
-    const growing = new Map<string, { readonly key: string; readonly isCut: boolean }[]>();
-    for (const { kind, driver, isCut } of this.#processes) {
+    const growing = new Map<string, Place[]>();
+    for (const { name, driver, isCut } of this.#processes) {
       for (const { vmId, fence } of driver?.list() ?? []) {
-        const key = `${kind} ${vmId} #${fence}`;
+        const key = `${name} ${vmId} #${fence}`;
         const minutes = driver?.sample(vmId)?.simMinutes ?? 0;
         now.set(key, minutes);
         if (minutes > (this.#before.get(key) ?? minutes))
-          growing.set(vmId, [...(growing.get(vmId) ?? []), { key, isCut }]);
+          growing.set(vmId, [...(growing.get(vmId) ?? []), { key, fence, isCut }]);
       }
     }
     for (const vmId of this.#together.keys()) {
@@ -62,6 +72,8 @@ export class GrowthWatch {
     }
     for (const [vmId, places] of growing) {
       if (places.length < 2) continue;
+      if (new Set(places.map(({ fence }) => fence)).size < places.length)
+        this.#problem(`two guests under one fence: ${places.map(({ key }) => key).join(" and ")}`);
       const before = this.#together.get(vmId) ?? { ms: 0, inReachMs: 0 };
       const ms = before.ms + LOOK_INTERVAL_MS;
       const inReachMs = places.some(({ isCut }) => isCut) ? 0 : before.inReachMs + LOOK_INTERVAL_MS;

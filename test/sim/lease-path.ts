@@ -4,13 +4,17 @@
  */
 import { Fault, type LeaseStore } from "@bioxen/kernel";
 import type { Cluster } from "./cluster.ts";
+import type { Presence } from "./presence.ts";
 
 /** How long the leases are unreachable, ms: from one missed renewal to a lost lease. */
 const CUT_MS = { least: 500, most: 8_000 };
 /** A call that gets no answer fails after this, ms. */
 const CALL_TIMEOUT_MS = 800;
 
-export function leasePath({ universe, faults, leases, log }: Cluster): LeaseStore {
+export function leasePath(
+  { universe, faults, leases, log }: Cluster,
+  presence: Pick<Presence, "leasesCutUntilMs">,
+): LeaseStore {
   let cutUntilMs = 0;
   const noAnswer = async (): Promise<never> => {
     await universe.delay(CALL_TIMEOUT_MS);
@@ -19,7 +23,7 @@ export function leasePath({ universe, faults, leases, log }: Cluster): LeaseStor
   const arrive = async (): Promise<void> => {
     if (faults.strikes("leases-cut"))
       cutUntilMs = universe.nowMs + universe.between(CUT_MS.least, CUT_MS.most);
-    if (universe.nowMs < cutUntilMs) await noAnswer();
+    if (universe.nowMs < Math.max(cutUntilMs, presence.leasesCutUntilMs)) await noAnswer();
     await universe.delay(log.delayMs());
   };
   return {

@@ -15,6 +15,7 @@ export class Presence {
   readonly #universe: Universe;
   #awakeAtMs = 0;
   #cutUntilMs = 0;
+  #leasesCutUntilMs = 0;
 
   constructor(universe: Universe) {
     this.#universe = universe;
@@ -48,9 +49,20 @@ export class Presence {
     this.#cutUntilMs = this.#universe.nowMs + this.#universe.between(least, most);
   }
 
-  /** Ends a cut. */
+  /** The instant until which only the leases are out of reach, ms. */
+  get leasesCutUntilMs(): number {
+    return this.#leasesCutUntilMs;
+  }
+
+  /** Cuts the process off from the leases only, for a random time, ms. */
+  cutLeases({ least, most }: Span): void {
+    this.#leasesCutUntilMs = this.#universe.nowMs + this.#universe.between(least, most);
+  }
+
+  /** Ends all cuts. */
   reconnect(): void {
     this.#cutUntilMs = 0;
+    this.#leasesCutUntilMs = 0;
   }
 
   /** Resolves once the process is awake. */

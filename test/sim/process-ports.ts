@@ -36,6 +36,8 @@ export interface Life {
   readonly presence: Presence;
   /** Prefix of the ids of this life, unique in the cluster. */
   readonly name: string;
+  /** The service, or the id of the agent. */
+  readonly kind: string;
   readonly isAlive: () => boolean;
   /** Registers what a kill must undo. */
   readonly onKill: (undo: () => void) => void;
@@ -57,19 +59,25 @@ export function portsOf(life: Life): ServicePorts {
   const door = doorOf(life);
   const { alive, send } = door;
   const world = { ...clockOf(life), logger: bugListener(cluster.onBug) };
-  const path = leasePath(cluster);
+  const path = leasePath(cluster, life.presence);
   const store: LeaseStore = {
     read: (name) => alive(path.read(name)),
     write: (name, record, revision) => alive(path.write(name, record, revision)),
   };
+  const hasEnded = (holder: string) => cluster.seesEnded && cluster.ended.has(lifeOf(holder));
   return {
     ...world,
-    leases: new StoredLeases({ ...world, store, monotonicMs: () => universe.nowMs }),
+    leases: new StoredLeases({ ...world, store, monotonicMs: () => universe.nowMs, hasEnded }),
     tracer: UNTRACED,
     blobs: blobPath(cluster, { send, alive }),
     log: logOf(life, door),
     bus: busOf(life, door),
   };
+}
+
+/** Returns the name of the life that made this id. */
+function lifeOf(id: string): string {
+  return id.slice(0, id.lastIndexOf("-"));
 }
 
 function doorOf({ cluster: { universe, faults }, presence, isAlive }: Life): Door {
@@ -175,13 +183,17 @@ function logOf({ cluster: { log }, presence, isAlive, onKill }: Life, door: Door
   };
 }
 
-function busOf({ cluster, presence, isAlive, onKill }: Life, { send }: Door): ServicePorts["bus"] {
-  const { bus, witness } = cluster;
+function busOf(
+  { cluster, presence, name, kind, isAlive, onKill }: Life,
+  { send }: Door,
+): ServicePorts["bus"] {
+  const { bus, witness, voices } = cluster;
   return {
     call: (subject, payload, options) =>
       send(() => bus.call(subject, payload, options), subject === ENDPOINTS.ledgerReserve.subject),
     publish: (subject, payload) => {
       if (!isAlive() || presence.isCut) return;
+      voices.heard(kind, name, subject);
       if (subject.startsWith(ALERTS)) witness.sawPublished(payload as AlertNotification);
       bus.publish(subject, payload);
     },

@@ -33,6 +33,12 @@ const RESTART_MS = { least: 50, most: 4_000 };
 const GONE_MS = { least: 7_000, most: 20_000 };
 /** How long an agent is cut off, ms: about a third of the cuts end before its chassis is lost. */
 const CUT_MS = { least: 1_000, most: 16_000 };
+/**
+ * How long a second process with the id of an agent lives, ms: shorter and longer than a takeover.
+ */
+const TWIN_MS = { least: 2_000, most: 20_000 };
+/** How long the leases are out of reach of an agent with a second process, ms: about half as long as its claim lasts. */
+const CLAIM_CUT_MS = { least: 3_000, most: 14_000 };
 /** Time from one checkpoint of a guest to the next, ms: short, so that a run has many. */
 const CHECKPOINT_INTERVAL_MS = 4_000;
 /**
@@ -46,31 +52,56 @@ const TROUBLE_INTERVAL_MS = 500;
 interface Running {
   readonly sinks: readonly EventSink[];
   readonly endpoints: readonly ServedEndpoint[];
+  readonly mustEnd?: Promise<string>;
+  admitted?(onWait: (reason: string) => void): Promise<void>;
   begin(feed: EventFeed): Promise<void> | void;
+}
+
+interface AgentOptions {
+  readonly chassis?: string;
+  /** A second process with the same agent id, for the fault `agent-doubled`. */
+  readonly twin?: SimProcess;
+  readonly isTwin?: boolean;
 }
 
 export class SimProcess {
   readonly kind: Kind;
   readonly #cluster: Cluster;
-  readonly #chassis: string;
+  readonly #options: AgentOptions;
   readonly #instance: number;
   #life = 0;
   #alive = false;
+  #isRetired: boolean;
   readonly #presence: Presence;
   #driver: ScriptedDriver | undefined;
   #undo: (() => void)[] = [];
 
-  constructor(kind: Kind, cluster: Cluster, instance: number, chassis = "") {
+  constructor(kind: Kind, cluster: Cluster, instance: number, options: AgentOptions = {}) {
     this.#instance = instance;
     this.kind = kind;
     this.#cluster = cluster;
-    this.#chassis = chassis;
+    this.#options = options;
+    this.#isRetired = options.isTwin === true;
     this.#presence = new Presence(cluster.universe);
   }
 
   /** The driver with the guests that run here; undefined for a dead process or another service. */
   get driver(): ScriptedDriver | undefined {
     return this.#alive ? this.#driver : undefined;
+  }
+
+  /** The name of this process in all its lives. */
+  get name(): string {
+    return `${this.kind}-${this.#instance}`;
+  }
+
+  get isTwin(): boolean {
+    return this.#options.isTwin === true;
+  }
+
+  /** Whether this process has ended and does not restart. */
+  get isRetired(): boolean {
+    return this.#isRetired;
   }
 
   /** Whether nothing passes between this process and the others. */
@@ -88,11 +119,13 @@ export class SimProcess {
     this.#alive = true;
     this.#presence.wake();
     const life = this.#life;
+    const { faults } = this.#cluster;
     const isAlive = () => this.#alive && this.#life === life;
     const ports = portsOf({
       cluster: this.#cluster,
       presence: this.#presence,
-      name: `${this.kind}-${this.#instance}-${life}`,
+      name: this.#lifeName,
+      kind: this.kind,
       isAlive,
       onKill: (undo) => this.#undo.push(undo),
     });
@@ -103,7 +136,18 @@ export class SimProcess {
     const endpoints = new Map(service.endpoints.map((served) => [served.endpoint.subject, served]));
     const { source, writer } = this.#snapshots(ports, feed, isAlive);
     void feed.start(source).then(async () => {
+      let hasWaited = false;
+      await service.admitted?.(() => {
+        hasWaited = true;
+        faults.count("agent-waited");
+      });
       if (!isAlive()) return;
+      if (hasWaited) faults.count("twin-took-over");
+      void service.mustEnd?.then(() => {
+        if (!isAlive()) return;
+        faults.count("agent-superseded");
+        this.kill();
+      });
       await service.begin(feed);
       await writer?.begin();
       const awake = () => this.#presence.awake();
@@ -133,7 +177,8 @@ export class SimProcess {
         this.#driver = driver;
         return createChassisAgent(ports, {
           agentId: this.kind,
-          chassis: parseOwnChassis(this.#chassis),
+          instance: this.#lifeName,
+          chassis: parseOwnChassis(this.#options.chassis ?? ""),
           drivers: [driver],
           monotonicMs: () => this.#cluster.universe.nowMs,
           lostAfterMs: LOST_AFTER_MS,
@@ -160,8 +205,27 @@ export class SimProcess {
     if (!this.#alive) return;
     this.#alive = false;
     for (const undo of this.#undo.splice(0)) undo();
+    const { universe, ended } = this.#cluster;
+    ended.add(this.#lifeName);
+    universe.after(universe.between(least, most), () => {
+      if (!this.#isRetired && !this.#alive) this.start();
+    });
+  }
+
+  get #lifeName(): string {
+    return `${this.name}-${this.#life}`;
+  }
+
+  /** Starts a second process with the id of this agent, which ends after a while. */
+  #double(twin: SimProcess): void {
     const { universe } = this.#cluster;
-    universe.after(universe.between(least, most), () => this.start());
+    twin.#isRetired = false;
+    twin.start();
+    if (this.#cluster.faults.strikes("claim-cut")) this.#presence.cutLeases(CLAIM_CUT_MS);
+    universe.after(universe.between(TWIN_MS.least, TWIN_MS.most), () => {
+      twin.#isRetired = true;
+      twin.kill();
+    });
   }
 
   /** Now and then the process dies, or its driver or a guest fails. */
@@ -173,6 +237,8 @@ export class SimProcess {
       if (this.#driver !== undefined) {
         if (faults.strikes("agent-gone")) return this.kill(GONE_MS);
         if (faults.strikes("agent-cut")) this.#presence.cut(CUT_MS);
+        const { twin } = this.#options;
+        if (twin?.isRetired === true && faults.strikes("agent-doubled")) this.#double(twin);
         troubleDriver(this.#driver, this.#cluster, isAlive);
       }
       this.#troubleIn(isAlive);

@@ -11,6 +11,7 @@ import { MemorySnapshots } from "@bioxen/testkit/memory-snapshots";
 import { AlertWitness, operate } from "./alerts.ts";
 import { Causes } from "./causes.ts";
 import { Clients } from "./clients.ts";
+import type { Cluster } from "./cluster.ts";
 import { drainSometimes } from "./drains.ts";
 import { Faults } from "./faults.ts";
 import { Folds } from "./folds.ts";
@@ -18,6 +19,7 @@ import { GrowthWatch } from "./growth.ts";
 import { checkBlobs, checkRestored } from "./guest-states.ts";
 import { SimBus, SimLog } from "./network.ts";
 import { SimProcess } from "./processes.ts";
+import { Voices } from "./twins.ts";
 import { MAX_HAPPENINGS, Universe } from "./universe.ts";
 
 const TROUBLE_MS = 40_000;
@@ -73,6 +75,9 @@ export async function run(
     log,
     bus,
     leases: new MemoryLeaseStore(),
+    ended: new Set<string>(),
+    seesEnded: universe.chance(0.5),
+    voices: new Voices(problem),
     witness: new AlertWitness(universe, faults),
     blobs: new MemoryBlobs({ nowMs: () => universe.nowMs }),
     snapshots: new MemorySnapshots(),
@@ -83,10 +88,10 @@ export async function run(
     ...(["lifecycle", "allocator", "chassis-scheduler", "monitor"] as const).flatMap((kind) =>
       Array.from({ length: universe.between(1, 3) }, (_, i) => new SimProcess(kind, cluster, i)),
     ),
-    new SimProcess("agent-a", cluster, 0, "ecoli:1"),
-    new SimProcess("agent-b", cluster, 0, "yeast:1"),
+    ...agentWithTwin("agent-a", cluster, "ecoli:1"),
+    ...agentWithTwin("agent-b", cluster, "yeast:1"),
   ];
-  for (const process of processes) process.start();
+  for (const process of processes) if (!process.isTwin) process.start();
   const growth = new GrowthWatch(processes, problem);
   growth.begin(universe);
   const clients = new Clients(universe, faults, bus, folds);
@@ -122,6 +127,12 @@ export async function run(
     if (isResize && !envelope.causationid.startsWith("bioxen.cmd.")) faults.count("resize-adopted");
   }
   return { seed, problems, events: log.events.length, happened: faults.happened, trace: traceOf(log.events) };
+}
+
+/** An agent, and a process with the same id that the fault `agent-doubled` starts. */
+function agentWithTwin(kind: "agent-a" | "agent-b", cluster: Cluster, chassis: string): SimProcess[] {
+  const twin = new SimProcess(kind, cluster, 1, { chassis, isTwin: true });
+  return [new SimProcess(kind, cluster, 0, { chassis, twin }), twin];
 }
 
 function traceOf(events: readonly StoredEvent[]): string {

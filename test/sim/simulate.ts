@@ -23,6 +23,9 @@ const PROBES: readonly string[] = [
   "snapshot written",
   "state restored from a snapshot",
   "lease-taken-over",
+  "agent-waited",
+  "twin-took-over",
+  "agent-superseded",
   "stale-proposer-refused",
   ...[
     "VM_NOT_FOUND",

@@ -55,6 +55,11 @@ export const chassisSample = z
   .object({
     chassisId: z.string(),
     agentId: z.string(),
+    /**
+     * Names the process of the agent. Two instances in one period show two processes with one agent id. Absent in
+     * heartbeats of older versions.
+     */
+    instance: z.string().optional(),
     atMs: z.int(),
     sampleNumber: z.int(),
     guests: z.int(),
@@ -87,6 +92,17 @@ export const serviceSample = z
     lagEvents: z.int().nullable(),
     /** True while the instance answers requests: it has caught up with the log, and is not stopping. */
     ready: z.boolean(),
+    /** Why the instance does no work although it has caught up with the log; absent while it works or starts. */
+    waiting: z.string().optional(),
+    /**
+     * Only of an agent: its id, and the chassis that it should run and does not run because another process runs them.
+     */
+    agent: z
+      .object({
+        agentId: z.string(),
+        refused: z.array(z.object({ chassisId: z.string(), reason: z.string() })),
+      })
+      .optional(),
     /** Longest delay of the instance's event loop since the previous sample, ms. */
     eventLoopLagMs: z.number(),
     /** CPU time of the instance since the previous sample, in permille of one core. */

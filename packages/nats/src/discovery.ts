@@ -12,6 +12,10 @@ export interface ServiceInstance {
   readonly url: string | null;
   /** Host and process id of the instance; null when it states none. */
   readonly process: { readonly host: string; readonly pid: number } | null;
+  /** Id of the agent; null for an instance that is no agent, or of an older version. */
+  readonly agentId: string | null;
+  /** Why the instance serves no requests although it runs; null when it serves. */
+  readonly waiting: string | null;
 }
 
 /** Returns every instance that answers within `waitMs`, sorted by name. */
@@ -20,9 +24,9 @@ export async function discoverServices(bus: Bus, waitMs: number): Promise<Servic
   const found: ServiceInstance[] = [];
   try {
     for await (const { name, id, version, metadata } of await client.ping()) {
-      const { url = null, host, pid } = metadata ?? {};
+      const { url = null, host, pid, agent: agentId = null, waiting = null } = metadata ?? {};
       const process = host === undefined || pid === undefined ? null : { host, pid: Number(pid) };
-      found.push({ name, id, version, url, process });
+      found.push({ name, id, version, url, process, agentId, waiting });
     }
   } catch {
     // When no service runs, the server reports at once that the PING has no receiver: the list is then empty.

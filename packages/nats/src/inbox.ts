@@ -44,6 +44,8 @@ export interface InboxOptions {
   readonly endpoints: readonly ServedEndpoint[];
   /** HTTP address of the health and metrics of this instance. */
   readonly url?: string;
+  /** Further metadata that the discovery of services shows of this instance. */
+  readonly metadata?: Readonly<Record<string, string>>;
   readonly newId: () => string;
   readonly outcomes: Outcomes;
   /** Returns the reason why the service cannot answer now (the feed stopped); undefined when it can. */
@@ -75,6 +77,7 @@ export async function openInbox(options: InboxOptions): Promise<Inbox> {
       host: hostname(),
       pid: String(process.pid),
       ...(options.url === undefined ? {} : { url: options.url }),
+      ...options.metadata,
     },
     // `bioxen doctor` reads the load of each instance from the STATS of its endpoints.
     statsHandler: async ({ subject }) => receiver.statsOf(subject),

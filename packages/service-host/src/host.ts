@@ -8,7 +8,13 @@
  * The process ends on SIGTERM, SIGINT and SIGHUP, and when the channel to its parent process closes, so that no orphan
  * remains. It ends within {@link DRAIN_DEADLINE_MS}, in every phase of its boot too (process-end.ts).
  */
-import { BIOXEN_VERSION, type Measurement, type ServedEndpoint, type ServiceName } from "@bioxen/contracts";
+import {
+  BIOXEN_VERSION,
+  type Measurement,
+  type ServedEndpoint,
+  type ServiceName,
+  type ServiceSample,
+} from "@bioxen/contracts";
 import {
   EventFeed,
   type EventSink,
@@ -30,6 +36,7 @@ import {
   openOutcomes,
   storeTroubles,
 } from "@bioxen/nats";
+import { whenAdmitted } from "./admission.ts";
 import {
   ConfigError,
   type Environment,
@@ -60,6 +67,17 @@ export interface Service {
   /** The folds of the service. The feed applies each event to all folds before it calls any listener. */
   readonly sinks: readonly EventSink[];
   readonly endpoints: readonly ServedEndpoint[];
+  /** Metadata that the discovery of services shows of this instance, such as the id of an agent. */
+  readonly discovery?: Readonly<Record<string, string>>;
+  /**
+   * Resolves once the service may begin; absent: at once. Called once, after the folds have reached the end of the log.
+   * `onWait` is called with each reason to wait.
+   */
+  admitted?(onWait: (reason: string) => void): Promise<void>;
+  /** Resolves with the reason when the process must end with an error, so that its supervisor restarts it. */
+  readonly mustEnd?: Promise<string>;
+  /** Returns the fields that the service adds to its status samples. */
+  sampled?(): Pick<ServiceSample, "agent">;
   /** Starts the work that needs no request. Called once, after the folds have reached the end of the log. */
   begin(feed: EventFeed): Promise<void> | void;
   /** Returns the current measurements of the service. */
@@ -134,7 +152,8 @@ async function boot(
   });
   // One service is enough: the monitor raises the alerts about the store.
   const inspectStore = definition.name === "monitor" ? () => storeTroubles(bus) : undefined;
-  const vitals = new ProcessVitals(ports, definition.name, instance, feed, inspectStore);
+  const sampled = () => service.sampled?.() ?? {};
+  const vitals = new ProcessVitals(ports, definition.name, instance, feed, sampled, inspectStore);
   const metrics = new ProcessMetrics(definition.name, () => vitals.now());
   let inbox: Inbox | undefined;
   const http = await end.during(
@@ -154,22 +173,19 @@ async function boot(
   vitals.begin();
   const snapshots = await end.during(rebuildState(feed, bus, ports, config));
   end.closes(() => snapshots.end());
+  const instrumented = (served: ServedEndpoint) => metrics.counted(tracedEndpoint(served, ports.tracer));
+  const endpoints = service.endpoints.map(instrumented);
+  const serving = { ...servingOf(definition, feed, logger), bus, outcomes, url: http.url, endpoints };
+  const { discovery = {} } = service;
+  const { BIOXEN_CALLER_LIMIT: callerLimit } = config;
   end.closes(() => service.end());
+  const openLobby = (waiting: string) =>
+    openInbox({ ...serving, endpoints: [], metadata: { ...discovery, waiting }, callerLimit });
+  await whenAdmitted({ service, vitals, end, logger, openLobby });
+  void service.mustEnd?.then((reason) => end.fail(reason));
   await end.during(service.begin(feed));
   if (writesSnapshots) await end.during(snapshots.beginWriting(feed));
-  const serving = {
-    bus,
-    outcomes,
-    endpoints: service.endpoints.map((served) => metrics.counted(tracedEndpoint(served, ports.tracer))),
-    newId: randomIds.next,
-    unavailable: () => feed.stopReason,
-    onFault: faultLogger(logger),
-  };
-  const { name, description } = definition;
-  const onForeignReply = foreignReplyLogger(logger);
-  const callerLimit = config.BIOXEN_CALLER_LIMIT;
-  const about = { name, description, version: BIOXEN_VERSION, url: http.url };
-  const opened = await end.during(openInbox({ ...serving, ...about, onForeignReply, callerLimit }));
+  const opened = await end.during(openInbox({ ...serving, metadata: discovery, callerLimit }));
   inbox = opened;
   const stopping = [() => opened.stop()];
   end.closes(() => Promise.all(stopping.map((stop) => stop())));
@@ -177,7 +193,7 @@ async function boot(
     openJobWorker({
       ...serving,
       storage: storageOf(config),
-      service: name,
+      service: definition.name,
       leases: ports.leases,
       timers: systemTimers,
     }),
@@ -188,6 +204,19 @@ async function boot(
   vitals.serves();
   process.send?.({ kind: "ready" });
   logger.info({}, `${definition.name} is ready`);
+}
+
+/** Returns what an inbox and a job worker need of a service, beside its endpoints and its connection. */
+function servingOf({ name, description }: ServiceDefinition, feed: EventFeed, logger: Logger) {
+  return {
+    name,
+    description,
+    version: BIOXEN_VERSION,
+    newId: randomIds.next,
+    unavailable: () => feed.stopReason,
+    onFault: faultLogger(logger),
+    onForeignReply: foreignReplyLogger(logger),
+  };
 }
 
 /** Connects to NATS and returns the ports of a service. */

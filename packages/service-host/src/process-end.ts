@@ -22,19 +22,30 @@ export class ProcessEnd {
   /** Resolves with the cause when a signal, or the loss of the parent process, asks this process to end. */
   readonly requested: Promise<string>;
   readonly #closers: (() => unknown)[] = [];
+  readonly #request: (cause: string) => void;
   #cause: string | undefined;
+  #exitCode = 0;
 
   constructor() {
+    let resolveRequest: (cause: string) => void = () => undefined;
     this.requested = new Promise((resolve) => {
-      const request = (cause: string) => {
-        this.#cause ??= cause;
-        resolve(cause);
-      };
-      for (const signal of END_SIGNALS) process.on(signal, () => request(signal));
-      process.on("disconnect", () => request("the parent process has ended"));
-      // The channel to the parent may have closed while the modules were loading, before the listener was there.
-      if (process.send !== undefined && !process.connected) request("the parent process has ended");
+      resolveRequest = resolve;
     });
+    const request = (cause: string) => {
+      this.#cause ??= cause;
+      resolveRequest(cause);
+    };
+    this.#request = request;
+    for (const signal of END_SIGNALS) process.on(signal, () => request(signal));
+    process.on("disconnect", () => request("the parent process has ended"));
+    // The channel to the parent may have closed while the modules were loading, before the listener was there.
+    if (process.send !== undefined && !process.connected) request("the parent process has ended");
+  }
+
+  /** Asks this process to end with exit code 1: its supervisor then restarts it. */
+  fail(cause: string): void {
+    if (this.#cause === undefined) this.#exitCode = 1;
+    this.#request(cause);
   }
 
   get isRequested(): boolean {
@@ -57,12 +68,12 @@ export class ProcessEnd {
   }
 
   /**
-   * Closes all parts, then exits with code 0. After {@link DRAIN_DEADLINE_MS}, or when a part fails to close, exits with
+   * Closes all parts, then exits with code 0, or with 1 after {@link fail}. After {@link DRAIN_DEADLINE_MS}, or when a part fails to close, exits with
    * code 1.
    */
   async exit(): Promise<never> {
     setTimeout(() => process.exit(1), DRAIN_DEADLINE_MS).unref();
     for (const close of this.#closers.splice(0).reverse()) await close();
-    process.exit(0);
+    process.exit(this.#exitCode);
   }
 }

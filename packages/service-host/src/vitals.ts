@@ -26,19 +26,25 @@ export class ProcessVitals {
   /** Sequence up to which unreadable messages were logged. */
   #loggedSeq = 0;
   readonly #inspectStore: InspectStore | undefined;
+  readonly #sampled: () => Pick<ServiceSample, "agent">;
   readonly #timers: { cancel(): void }[] = [];
   #serves = false;
+  #waiting: string | undefined;
   #lagEvents: number | null = null;
   #samples = 0;
   #longestDelayMs = 0;
   #store: ServiceSample["store"];
 
-  /** With `inspectStore`, the samples also say what is wrong with the store. */
+  /**
+   * `sampled` returns the fields that the service adds to its samples. With `inspectStore`, the samples also say what is
+   * wrong with the store.
+   */
   constructor(
     ports: ServicePorts,
     service: ServiceName,
     instance: string,
     feed: EventFeed,
+    sampled: () => Pick<ServiceSample, "agent">,
     inspectStore?: InspectStore,
   ) {
     this.#ports = ports;
@@ -46,6 +52,7 @@ export class ProcessVitals {
     this.#instance = instance;
     this.#feed = feed;
     this.#inspectStore = inspectStore;
+    this.#sampled = sampled;
   }
 
   begin(): void {
@@ -80,6 +87,11 @@ export class ProcessVitals {
     this.#serves = true;
   }
 
+  /** Notes the reason why the process does no work yet; undefined: it waits for nothing. */
+  waits(reason: string | undefined): void {
+    this.#waiting = reason;
+  }
+
   end(): void {
     this.#serves = false;
     for (const timer of this.#timers.splice(0)) timer.cancel();
@@ -94,6 +106,7 @@ export class ProcessVitals {
   get reason(): string | undefined {
     if (this.#feed.stopReason !== undefined) return this.#feed.stopReason;
     if (!this.#feed.live) return "reading the log";
+    if (this.#waiting !== undefined) return this.#waiting;
     return this.#serves ? undefined : "starting or stopping: it answers no requests";
   }
 
@@ -139,6 +152,8 @@ export class ProcessVitals {
       appliedSeq,
       lagEvents,
       ready,
+      ...(this.#waiting === undefined ? {} : { waiting: this.#waiting }),
+      ...this.#sampled(),
       eventLoopLagMs: Math.max(0, Math.round(this.#longestDelayMs)),
       cpuPermille,
       residentBytes: process.memoryUsage.rss(),

@@ -303,6 +303,8 @@ describe("the inbox", () => {
         version: "1.2.3",
         url: null,
         process: { host: hostname(), pid: process.pid },
+        agentId: null,
+        waiting: null,
       },
     ]);
     const info = (await client.request("$SRV.INFO.tested", "", { timeout: 2_000 })).json<{

@@ -1,9 +1,10 @@
 /**
  * Watches this agent's contact with the log by one query per second. After a time without an answer, the agent must
- * hold (pause) its guests (`domain/self-fence.ts`).
+ * hold (pause) its guests (`domain/self-fence.ts`). It must also hold them while its claim has lapsed (`claim.ts`).
  */
 import type { EventFeed, ServicePorts } from "@bioxen/kernel";
 import { type Contact, latestOf, mustHold } from "../domain/self-fence.ts";
+import type { AgentClaim } from "./claim.ts";
 
 /** Interval at which the agent checks whether guests must be held, ms. */
 const CHECK_INTERVAL_MS = 100;
@@ -17,16 +18,23 @@ export class LogContact {
   readonly #ports: ServicePorts;
   readonly #monotonicMs: () => number;
   readonly #lostAfterMs: number;
+  readonly #claim: Pick<AgentClaim, "isHeld">;
   #timer: { cancel(): void } | undefined;
   #check: () => void = () => undefined;
   #contact: Contact = { sentAtMs: 0, lastSeq: 0 };
   #answers: Contact[] = [];
   #held = false;
 
-  constructor(ports: ServicePorts, monotonicMs: () => number, lostAfterMs: number) {
+  constructor(
+    ports: ServicePorts,
+    monotonicMs: () => number,
+    lostAfterMs: number,
+    claim: Pick<AgentClaim, "isHeld">,
+  ) {
     this.#ports = ports;
     this.#monotonicMs = monotonicMs;
     this.#lostAfterMs = lostAfterMs;
+    this.#claim = claim;
   }
 
   /**
@@ -42,8 +50,9 @@ export class LogContact {
       if (held === this.#held) return;
       this.#held = held;
       const silentMs = Math.round(this.#monotonicMs() - this.#contact.sentAtMs);
-      if (held) this.#ports.logger.warn({ silentMs }, "the log is unreachable: every guest is paused");
-      else this.#ports.logger.info({}, "the log is reachable again: guests of this agent resume");
+      const why = this.#claim.isHeld() ? "the log is unreachable" : "the claim on the agent was not renewed";
+      if (held) this.#ports.logger.warn({ silentMs }, `${why}: every guest is paused`);
+      else this.#ports.logger.info({}, "log and claim are in reach again: guests of this agent resume");
       onChange(held);
     };
     feed.onEvent(this.#check);
@@ -59,7 +68,7 @@ export class LogContact {
    * this process has slept for long.
    */
   isHolding(): boolean {
-    return mustHold(this.#contact, this.#monotonicMs(), this.#lostAfterMs);
+    return !this.#claim.isHeld() || mustHold(this.#contact, this.#monotonicMs(), this.#lostAfterMs);
   }
 
   /**

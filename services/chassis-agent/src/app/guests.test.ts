@@ -24,6 +24,7 @@ import { Reports } from "./reports.ts";
 
 const ALLOCATION = { dnaKilobases: 5, ribosomes: 100 };
 const CREATED = createdVm({ request: ALLOCATION }).data;
+const LOST = { fence: 9, chassisId: "c", code: "RESERVATION_EXPIRED", reason: "x" };
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 /** Returns the driver, and notes each of its look-ups of guests. */
@@ -47,6 +48,7 @@ describe("a guest whose start cannot be reported", () => {
   let answer: () => Promise<Reply>;
   let calls: number;
   let isHolding: boolean;
+  let isClaimed: boolean;
   let clock: FakeClock;
   let driver: ReturnType<typeof createScriptedDriver>;
   /** Calls of the driver's look-ups: `list`, `kept`, or the id that was looked up. */
@@ -71,7 +73,7 @@ describe("a guest whose start cannot be reported", () => {
   const states = () => driver.list().map(({ vmId, state }) => `${vmId} ${state}`);
 
   beforeEach(async () => {
-    [calls, isHolding] = [0, false];
+    [calls, isHolding, isClaimed] = [0, false, true];
     clock = new FakeClock();
     driver = createScriptedDriver({});
     const bus = {
@@ -87,9 +89,10 @@ describe("a guest whose start cannot be reported", () => {
     const drivers = new Drivers([observed(driver, lookUps)]);
     const view = new GuestView("a", () => isHolding);
     const states = new GuestStates(ports, drivers, view);
-    const reports = new Reports(ports, view.vms);
+    const claim = { isHeld: () => isClaimed, require: () => undefined };
+    const reports = new Reports(ports, view.vms, claim);
     const actions = new GuestActions({ ports, view, states, reports, onStarted: () => undefined });
-    guests = new Guests({ ports, drivers, view, actions, reports, drift: "repair" });
+    guests = new Guests({ ports, claim, drivers, view, actions, reports, drift: "repair" });
     const feed = new EventFeed(log, [view.vms, view.chassis], clock);
     await feed.start();
     guests.begin(feed);
@@ -108,8 +111,7 @@ describe("a guest whose start cannot be reported", () => {
   it("is ended at once when its VM loses the reservation, without waiting for the answer to the report", async () => {
     answer = () => new Promise(() => undefined);
     await starts("one");
-    const lost = { fence: 9, chassisId: "c", code: "RESERVATION_EXPIRED", reason: "x" };
-    await vm("one", "displaced", lost, 2);
+    await vm("one", "displaced", LOST, 2);
     expect(states()).toEqual([]);
     const before = calls;
     await clock.advance(60_000);
@@ -128,6 +130,30 @@ describe("a guest whose start cannot be reported", () => {
     await clock.advance(10_000);
     await vm("two", "started", { fence: 9 });
     expect(states()).toEqual(["two running"]);
+    await vm("two", "displaced", LOST, 2);
+    expect(states()).toEqual([]);
+  });
+
+  it("is paused and not reported while the claim on the agent has lapsed, and no order of the log is carried out", async () => {
+    answer = async () => ({ ok: true, changed: true, seq: 0 });
+    await starts("three");
+    await vm("three", "started", { fence: 9 });
+    const before = calls;
+    // Without the claim the agent holds its guests as without the log: see `LogContact.isHolding`.
+    [isClaimed, isHolding] = [false, true];
+    guests.wakeAll();
+    await settle();
+    expect(states()).toEqual(["three paused"]);
+    await vm("three", "stop-requested", { destroy: false });
+    await clock.advance(10_000);
+    expect(states(), "the present holder of the claim ends the guest of a stopping VM").toEqual([
+      "three paused",
+    ]);
+    expect(calls).toBe(before);
+    [isClaimed, isHolding] = [true, false];
+    await clock.advance(1_000);
+    expect(states()).toEqual([]);
+    expect(calls).toBeGreaterThan(before);
   });
 
   it("is looked up by id, and a chassis wakes only the VMs on it", async () => {

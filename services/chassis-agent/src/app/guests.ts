@@ -9,6 +9,7 @@ import { type EventFeed, messageOf, Reconciler, type ServicePorts, type StepResu
 import type { VmDriver } from "@bioxen/vm-driver";
 import { type AgentAction, nextAction } from "../domain/desired.ts";
 import { isUnwanted } from "../domain/leftovers.ts";
+import type { AgentClaim } from "./claim.ts";
 import { Drift } from "./drift.ts";
 import { type Drivers, guestIn, keptIn } from "./drivers.ts";
 import type { GuestActions } from "./guest-actions.ts";
@@ -16,13 +17,14 @@ import type { GuestView } from "./guest-view.ts";
 import { KeptSnapshots } from "./kept-snapshots.ts";
 import type { Reports } from "./reports.ts";
 
-/** Delay until the agent repeats a report that the log does not show yet, ms. */
+/** Delay until the agent repeats a report that the log does not show yet, or looks for its claim again, ms. */
 const REPORT_AGAIN_MS = 500;
 /** Maximum number of actions in one step of a VM. A start, a resize, a pause and their reports together need fewer. */
 const MAX_ACTIONS_PER_STEP = 8;
 
 export interface GuestsOptions {
   readonly ports: ServicePorts;
+  readonly claim: Pick<AgentClaim, "isHeld">;
   readonly drivers: Drivers;
   readonly view: GuestView;
   readonly actions: GuestActions;
@@ -92,7 +94,8 @@ export class Guests {
   }
 
   async #step(vmId: string): Promise<StepResult> {
-    const { ports, drivers, view, actions, reports } = this.#options;
+    const { ports, claim, drivers, view, actions, reports } = this.#options;
+    if (!claim.isHeld()) return this.#pauseHeld(vmId);
     await Promise.all(drivers.all.map((driver) => this.#removeLeftovers(driver, vmId)));
     const left = await this.#keptSnapshots.removeUnreferenced(drivers.all, vmId);
     for (let i = 0; i < MAX_ACTIONS_PER_STEP; i += 1) {
@@ -103,6 +106,7 @@ export class Guests {
       }
       const driver = this.#driverOf(vmId);
       if (view.isHosted(vmId)) await driver?.whenReady();
+      if (!claim.isHeld()) return this.#pauseHeld(vmId);
       const action = this.#next(vmId);
       if (action.kind !== "hand-over") actions.forgetHandOver(vmId);
       if (action.kind === "none") return left;
@@ -117,6 +121,17 @@ export class Guests {
     }
     await reports.sendPending(vmId);
     return left;
+  }
+
+  /**
+   * Pauses a guest that must not run, and nothing else: without the claim, another process may be the agent by now. It
+   * gives the guest its orders, and a guest in a pool is the same guest for both.
+   */
+  async #pauseHeld(vmId: string): Promise<StepResult> {
+    const action = this.#next(vmId);
+    if (action.kind === "pause" && this.#options.view.isHeld(vmId))
+      await this.#options.actions.run(this.#driverOf(vmId), vmId, action);
+    return { dueAtMs: this.#options.ports.clock.nowMs() + REPORT_AGAIN_MS };
   }
 
   #driverOf(vmId: string): VmDriver | undefined {

@@ -3,6 +3,7 @@
  */
 import { callEndpoint, ENDPOINTS, type RequestOf, type VmState } from "@bioxen/contracts";
 import { causedBy, Fault, type ReadModel, type ServicePorts } from "@bioxen/kernel";
+import type { AgentClaim } from "./claim.ts";
 
 /** Deadline of one attempt to send a report, ms. */
 const REPORT_TIMEOUT_MS = 5_000;
@@ -12,14 +13,20 @@ export type Report = RequestOf<"vmReport">;
 export class Reports {
   readonly #ports: Pick<ServicePorts, "bus" | "logger">;
   readonly #vms: ReadModel<VmState>;
+  readonly #claim: Pick<AgentClaim, "require">;
   /** By VM id, the latest report that lifecycle has not taken yet. */
   readonly #pending = new Map<string, Report>();
   /** By VM id, the function that ends the wait for lifecycle's answer to a report that is being sent. */
   readonly #waits = new Map<string, () => void>();
 
-  constructor(ports: Pick<ServicePorts, "bus" | "logger">, vms: ReadModel<VmState>) {
+  constructor(
+    ports: Pick<ServicePorts, "bus" | "logger">,
+    vms: ReadModel<VmState>,
+    claim: Pick<AgentClaim, "require">,
+  ) {
     this.#ports = ports;
     this.#vms = vms;
+    this.#claim = claim;
   }
 
   /** Queues a report for {@link sendPending}. Replaces an earlier one of the same VM. */
@@ -60,9 +67,10 @@ export class Reports {
   /**
    * Sends a report. Returns the sequence of the VM's last event, which lifecycle's reply contains. A rejected report is
    * logged and counts as taken; the result is then 0. Throws `Fault` UNAVAILABLE when lifecycle has not taken the
-   * report.
+   * report, or when this process does not hold the agent's claim.
    */
   async send(report: Report): Promise<number> {
+    this.#claim.require();
     const { vmId } = report;
     const last = this.#vms.last(vmId);
     const reply = await callEndpoint(this.#ports.bus, ENDPOINTS.vmReport, report, {

@@ -2,26 +2,12 @@
  * The chassis-agent service. It registers its configured chassis, and runs the guests of every chassis that is
  * registered with this agent's id.
  */
-import {
-  agentCheckpoint,
-  agentExec,
-  callEndpoint,
-  type DriftPolicy,
-  ENDPOINTS,
-  LOST_AFTER_MS,
-  serve,
-} from "@bioxen/contracts";
-import {
-  type Amounts,
-  type EventFeed,
-  messageOf,
-  Reconciler,
-  type ServicePorts,
-  type StepResult,
-} from "@bioxen/kernel";
+import { agentCheckpoint, agentExec, type DriftPolicy, LOST_AFTER_MS, serve } from "@bioxen/contracts";
+import type { EventFeed, ServicePorts } from "@bioxen/kernel";
 import type { VmDriver } from "@bioxen/vm-driver";
 import type { OwnChassis } from "./chassis-config.ts";
 import { CheckpointRounds, DEFAULT_CHECKPOINT_INTERVAL_MS } from "./checkpoint-rounds.ts";
+import { AgentClaim } from "./claim.ts";
 import { LogContact } from "./contact.ts";
 import { Drivers } from "./drivers.ts";
 import { ExecsOnce, execInGuest } from "./exec.ts";
@@ -29,16 +15,14 @@ import { GuestActions } from "./guest-actions.ts";
 import { GuestStates } from "./guest-states.ts";
 import { GuestView } from "./guest-view.ts";
 import { Guests } from "./guests.ts";
+import { type RefusedChassis, Registrations } from "./registrations.ts";
 import { Reports } from "./reports.ts";
 import { AgentTelemetry } from "./telemetry.ts";
 
-/** Deadline of one attempt to register a chassis, ms. */
-const REGISTER_TIMEOUT_MS = 5_000;
-/** Interval at which the capacity of each pool is read again, ms. Hosts join and leave a pool within hours. */
-const CAPACITY_INTERVAL_MS = 15_000;
-
 export interface AgentOptions {
   readonly agentId: string;
+  /** Names this process in heartbeats; unique among all processes that ever had this agent id. */
+  readonly instance: string;
   readonly chassis: readonly OwnChassis[];
   /** Chassis whose capacity a driver reads, such as a pool. */
   readonly pools?: readonly OwnChassis[];
@@ -57,38 +41,52 @@ export interface AgentOptions {
 }
 
 export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
-  const { agentId, monotonicMs } = options;
+  const { agentId, instance, monotonicMs } = options;
   const drivers = new Drivers(options.drivers);
-  const contact = new LogContact(ports, monotonicMs, options.lostAfterMs ?? LOST_AFTER_MS);
+  const claim = new AgentClaim(ports, agentId);
+  const contact = new LogContact(ports, monotonicMs, options.lostAfterMs ?? LOST_AFTER_MS, claim);
   const view = new GuestView(agentId, () => contact.isHolding());
-  const telemetry = new AgentTelemetry({ ports, agentId, drivers, view, contact, monotonicMs });
+  const telemetry = new AgentTelemetry({
+    ports,
+    agentId,
+    instance,
+    claim,
+    drivers,
+    view,
+    contact,
+    monotonicMs,
+  });
   const states = new GuestStates(ports, drivers, view);
-  const reports = new Reports(ports, view.vms);
+  const reports = new Reports(ports, view.vms, claim);
   const onStarted = (vmId: string) => telemetry.publishVm(vmId);
   const actions = new GuestActions({ ports, view, states, reports, onStarted });
   const drift = options.drift ?? "repair";
-  const guests = new Guests({ ports, drivers, view, actions, reports, drift });
+  const guests = new Guests({ ports, claim, drivers, view, actions, reports, drift });
   const intervalMs = options.checkpointIntervalMs ?? DEFAULT_CHECKPOINT_INTERVAL_MS;
   const execs = new ExecsOnce(ports.clock);
   const rounds = new CheckpointRounds({ ports, view, states, reports, intervalMs });
-  const registrations = new Reconciler({
-    clock: ports.clock,
-    timers: ports.timers,
-    step: (chassisId) => register(ports, options, chassisId),
-    onError: (chassisId, thrown) =>
-      ports.logger.warn({ chassisId, err: thrown }, `cannot register ${chassisId}: ${messageOf(thrown)}`),
-  });
+  const own = [...options.chassis, ...(options.pools ?? [])];
+  const registrations = new Registrations({ ports, claim, view, agentId, chassis: own });
   return {
     sinks: [view.vms, view.chassis],
     endpoints: [
       serve(agentExec(agentId), (request, { causeId }) =>
-        execs.once(causeId, () => {
+        execs.once(causeId, async () => {
+          claim.require();
           const vm = view.vm(request.vmId);
           return execInGuest(vm && drivers.of(vm.vmType), request);
         }),
       ),
-      serve(agentCheckpoint(agentId), (request) => states.checkpointFor(request)),
+      serve(agentCheckpoint(agentId), async (request) => {
+        claim.require();
+        return states.checkpointFor(request);
+      }),
     ],
+    discovery: { agent: agentId },
+    /** Resolves once this process is the agent: see `claim.ts`. */
+    admitted: (onWait: (reason: string) => void) => claim.granted(onWait),
+    mustEnd: claim.superseded,
+    sampled: () => ({ agent: { agentId, refused: refusedBy(claim, registrations, view, own) } }),
     begin(feed: EventFeed) {
       feed.onEvent(({ envelope }) => {
         if (envelope.type === "bioxen.chassis.registered.v1") telemetry.heartbeat(feed);
@@ -97,44 +95,28 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
       contact.begin(feed, () => guests.wakeAll());
       guests.begin(feed);
       rounds.begin(feed);
-      for (const { chassisId } of ownOf(options)) registrations.wake(chassisId);
+      registrations.begin();
     },
     async end() {
       telemetry.end();
       contact.end();
-      await registrations.stop();
+      await registrations.end();
       await rounds.end();
       await guests.end();
       await drivers.close();
+      await claim.release();
     },
   };
 }
 
-function ownOf({ chassis, pools = [] }: AgentOptions): readonly OwnChassis[] {
-  return [...chassis, ...pools];
-}
-
-/** Registers one configured chassis. A permanent rejection is logged; any other failure is retried. */
-async function register(ports: ServicePorts, options: AgentOptions, chassisId: string): Promise<StepResult> {
-  const own = ownOf(options).find((chassis) => chassis.chassisId === chassisId);
-  if (own === undefined) return undefined;
-  const capacity: Amounts | undefined = await own.capacity?.();
-  const reply = await callEndpoint(
-    ports.bus,
-    ENDPOINTS.chassisRegister,
-    {
-      chassisId,
-      chassisType: own.chassisType,
-      agentId: options.agentId,
-      ...(capacity === undefined ? {} : { capacity }),
-      ...(own.oversubscribePermille && { oversubscribePermille: own.oversubscribePermille }),
-    },
-    { timeoutMs: REGISTER_TIMEOUT_MS },
-  );
-  const again = own.capacity && { dueAtMs: ports.clock.nowMs() + CAPACITY_INTERVAL_MS };
-  if (reply.ok) return again;
-  const { code, message, retryable } = reply.error;
-  if (retryable) throw new Error(`${code}: ${message}`);
-  ports.logger.error({ chassisId, code }, `the registration of ${chassisId} was rejected: ${message}`);
-  return again;
+/** The chassis that this process should run by its configuration or the log, and that another process runs. */
+function refusedBy(
+  { waitsFor }: AgentClaim,
+  registrations: Registrations,
+  view: GuestView,
+  own: readonly OwnChassis[],
+): RefusedChassis[] {
+  if (waitsFor === undefined) return [...registrations.refused()];
+  const ids = new Set([...own.map(({ chassisId }) => chassisId), ...view.hosted()]);
+  return [...ids].sort().map((chassisId) => ({ chassisId, reason: waitsFor }));
 }

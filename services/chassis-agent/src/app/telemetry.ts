@@ -11,6 +11,7 @@ import {
 } from "@bioxen/contracts";
 import type { Amounts, EventFeed, ServicePorts } from "@bioxen/kernel";
 import type { Shares } from "../domain/shares.ts";
+import type { AgentClaim } from "./claim.ts";
 import type { LogContact } from "./contact.ts";
 import { type DriverGuest, type Drivers, guestIn } from "./drivers.ts";
 import type { GuestView } from "./guest-view.ts";
@@ -29,6 +30,9 @@ const MAX_TICK_MS = 5_000;
 export interface TelemetryOptions {
   readonly ports: ServicePorts;
   readonly agentId: string;
+  /** Names this process among all that ever had this agent id. */
+  readonly instance: string;
+  readonly claim: Pick<AgentClaim, "isHeld">;
   readonly drivers: Drivers;
   readonly view: GuestView;
   readonly contact: Pick<LogContact, "isHolding" | "ask">;
@@ -74,6 +78,8 @@ export class AgentTelemetry {
     this.#timers.push(
       timers.every(TICK_INTERVAL_MS, () => this.#tick(sharing)),
       timers.every(SAMPLE_INTERVAL_MS, () => {
+        // Without the claim the chassis must count as silent, unless another process speaks for it.
+        if (!this.#options.claim.isHeld()) return;
         for (const guest of drivers.list()) this.#publish(guest);
         this.heartbeat(feed);
         // After the heartbeat, on the same connection: see domain/self-fence.ts.
@@ -101,6 +107,7 @@ export class AgentTelemetry {
 
   /** Publishes a sample of a guest that has just started, without waiting for the next interval. */
   publishVm(vmId: string): void {
+    if (!this.#options.claim.isHeld()) return;
     for (const driver of this.#options.drivers.all) {
       const status = guestIn(driver, vmId);
       if (status !== undefined) this.#publish({ driver, status });
@@ -134,7 +141,8 @@ export class AgentTelemetry {
 
   /** Publishes a heartbeat of every chassis of this agent. */
   heartbeat(feed: EventFeed): void {
-    const { ports, drivers, view, agentId } = this.#options;
+    const { ports, claim, drivers, view, agentId, instance } = this.#options;
+    if (!claim.isHeld()) return;
     const { bus, clock } = ports;
     const perChassis = new Map<string, number>();
     const running = drivers.list();
@@ -151,6 +159,7 @@ export class AgentTelemetry {
       const message: ChassisSample = {
         chassisId,
         agentId,
+        instance,
         atMs: clock.nowMs(),
         sampleNumber: this.#heartbeats,
         guests: perChassis.get(chassisId) ?? 0,

@@ -1,0 +1,50 @@
+/**
+ * The wait of a process that has caught up with the log and must not work yet, because another process does its work.
+ *
+ * A waiting process must be easy to find. `/ready` and its status samples give the reason, and so does its answer to
+ * the discovery of services. For that it stands in a lobby: it is in the services protocol without an endpoint, so that
+ * no request reaches it.
+ */
+import { type Logger, messageOf } from "@bioxen/kernel";
+import type { Inbox } from "@bioxen/nats";
+import type { ProcessEnd } from "./process-end.ts";
+import type { ProcessVitals } from "./vitals.ts";
+
+export interface AdmissionOptions {
+  /** The service, whose `admitted` resolves when it may begin (`Service` in `host.ts`). */
+  readonly service: { admitted?(onWait: (reason: string) => void): Promise<void> };
+  readonly vitals: Pick<ProcessVitals, "waits">;
+  readonly end: Pick<ProcessEnd, "during" | "closes">;
+  readonly logger: Logger;
+  /** Opens an inbox without endpoints whose discovery names the reason. */
+  readonly openLobby: (reason: string) => Promise<Inbox>;
+}
+
+/** Resolves once the service may begin. Rejects with `EndRequested` when the process must end before. */
+export async function whenAdmitted(options: AdmissionOptions): Promise<void> {
+  const { service, vitals, end, logger, openLobby } = options;
+  if (service.admitted === undefined) return;
+  // Changes of the lobby follow one another: a reason can change while the lobby opens.
+  let lobby: Promise<Inbox | undefined> = Promise.resolve(undefined);
+  const leave = () => {
+    lobby = lobby.then(async (inbox) => {
+      await inbox?.stop();
+      return undefined;
+    });
+    return lobby;
+  };
+  end.closes(leave);
+  const granted = service.admitted((reason) => {
+    vitals.waits(reason);
+    void leave();
+    lobby = lobby
+      .then(() => openLobby(reason))
+      .catch((thrown: unknown) => {
+        logger.warn({ err: thrown }, `the discovery does not show this instance: ${messageOf(thrown)}`);
+        return undefined;
+      });
+  });
+  await end.during(granted);
+  vitals.waits(undefined);
+  await end.during(leave());
+}

@@ -1,0 +1,134 @@
+/**
+ * Registers the configured chassis of this agent, and refuses one that another agent runs.
+ *
+ * A registration gives a chassis to the agent that registers it. If two agents are configured with the same chassis,
+ * each registration would take it from the other, and its guests would restart each time. So an agent leaves a chassis
+ * alone that the log gives to another agent, while that one sends heartbeats for it. It says so, looks again from time
+ * to time, and registers the chassis once the other agent has fallen silent. An operator may give a chassis to another
+ * agent at any time.
+ *
+ * Not covered: two agents that register a new chassis at the same moment. The later registration decides.
+ */
+import { callEndpoint, ENDPOINTS } from "@bioxen/contracts";
+import { messageOf, Reconciler, type ServicePorts, type StepResult } from "@bioxen/kernel";
+import type { OwnChassis } from "./chassis-config.ts";
+import type { AgentClaim } from "./claim.ts";
+import type { GuestView } from "./guest-view.ts";
+
+/** Deadline of one call, ms. */
+const CALL_TIMEOUT_MS = 5_000;
+/** Interval at which the capacity of each pool is read again, ms. Hosts join and leave a pool within hours. */
+const CAPACITY_INTERVAL_MS = 15_000;
+/** Time until an agent looks again at a chassis that it could not register, ms: about as long as a loss is found. */
+const LOOK_AGAIN_MS = 5_000;
+
+/** A chassis that this process is configured to run and does not run, because another process runs it. */
+export interface RefusedChassis {
+  readonly chassisId: string;
+  readonly reason: string;
+}
+
+export interface RegistrationsOptions {
+  readonly ports: ServicePorts;
+  readonly claim: Pick<AgentClaim, "isHeld">;
+  readonly view: GuestView;
+  readonly agentId: string;
+  readonly chassis: readonly OwnChassis[];
+}
+
+export class Registrations {
+  readonly #options: RegistrationsOptions;
+  readonly #reconciler: Reconciler;
+  /** By chassis id, the reason why the chassis is not registered. */
+  readonly #refused = new Map<string, string>();
+
+  constructor(options: RegistrationsOptions) {
+    this.#options = options;
+    const { ports } = options;
+    this.#reconciler = new Reconciler({
+      clock: ports.clock,
+      timers: ports.timers,
+      step: (chassisId) => this.#step(chassisId),
+      onError: (chassisId, thrown) =>
+        ports.logger.warn({ chassisId, err: thrown }, `cannot register ${chassisId}: ${messageOf(thrown)}`),
+    });
+  }
+
+  begin(): void {
+    for (const { chassisId } of this.#options.chassis) this.#reconciler.wake(chassisId);
+  }
+
+  end(): Promise<void> {
+    return this.#reconciler.stop();
+  }
+
+  /** The configured chassis that another agent runs, in order of their configuration. */
+  refused(): readonly RefusedChassis[] {
+    return [...this.#refused].map(([chassisId, reason]) => ({ chassisId, reason }));
+  }
+
+  async #step(chassisId: string): Promise<StepResult> {
+    const { ports, claim, chassis } = this.#options;
+    const own = chassis.find((one) => one.chassisId === chassisId);
+    if (own === undefined) return undefined;
+    const lookAgain = { dueAtMs: ports.clock.nowMs() + LOOK_AGAIN_MS };
+    if (!claim.isHeld()) return lookAgain;
+    const rival = await this.#rivalOf(chassisId);
+    if (rival !== undefined) {
+      this.#refuse(chassisId, rival);
+      return lookAgain;
+    }
+    this.#refused.delete(chassisId);
+    return this.#register(own);
+  }
+
+  /** Returns the other agent that runs the chassis; undefined when none does, or when it has fallen silent. */
+  async #rivalOf(chassisId: string): Promise<string | undefined> {
+    const { ports, view, agentId } = this.#options;
+    const known = view.registered(chassisId);
+    if (known === undefined || known.agentId === agentId) return undefined;
+    const options = { timeoutMs: CALL_TIMEOUT_MS };
+    const reply = await callEndpoint(ports.bus, ENDPOINTS.chassisGet, { chassisId }, options);
+    if (!reply.ok) {
+      if (reply.error.code === "CHASSIS_NOT_FOUND") return undefined;
+      throw new Error(`${reply.error.code}: ${reply.error.message}`);
+    }
+    const { agentId: present, state } = reply.chassis;
+    const isSilent = state === "suspect" || state === "lost";
+    return present === agentId || isSilent ? undefined : present;
+  }
+
+  #refuse(chassisId: string, rival: string): void {
+    const { ports, agentId } = this.#options;
+    const reason =
+      `${chassisId} is run by agent ${rival}, so agent ${agentId} does not register it: ` +
+      "remove it from the BIOXEN_CHASSIS of one of the two, or stop the other agent";
+    if (this.#refused.get(chassisId) !== reason) ports.logger.error({ chassisId, agentId: rival }, reason);
+    this.#refused.set(chassisId, reason);
+  }
+
+  /** Registers the chassis. A permanent rejection is logged; any other failure is thrown, and the step is repeated. */
+  async #register(own: OwnChassis): Promise<StepResult> {
+    const { ports, agentId } = this.#options;
+    const { chassisId, chassisType, oversubscribePermille } = own;
+    const capacity = await own.capacity?.();
+    const reply = await callEndpoint(
+      ports.bus,
+      ENDPOINTS.chassisRegister,
+      {
+        chassisId,
+        chassisType,
+        agentId,
+        ...(capacity === undefined ? {} : { capacity }),
+        ...(oversubscribePermille && { oversubscribePermille }),
+      },
+      { timeoutMs: CALL_TIMEOUT_MS },
+    );
+    const again = own.capacity && { dueAtMs: ports.clock.nowMs() + CAPACITY_INTERVAL_MS };
+    if (reply.ok) return again;
+    const { code, message, retryable } = reply.error;
+    if (retryable) throw new Error(`${code}: ${message}`);
+    ports.logger.error({ chassisId, code }, `the registration of ${chassisId} was rejected: ${message}`);
+    return again;
+  }
+}
