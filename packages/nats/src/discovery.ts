@@ -3,6 +3,8 @@
  */
 import { Svcm } from "@nats-io/services";
 import type { Bus } from "./bus.ts";
+import type { EndpointLoad } from "./receiver.ts";
+import { LANES } from "./request-lanes.ts";
 
 export interface ServiceInstance {
   readonly name: string;
@@ -33,4 +35,33 @@ export async function discoverServices(bus: Bus, waitMs: number): Promise<Servic
     return found;
   }
   return found.sort((a, b) => (a.name === b.name ? (a.id < b.id ? -1 : 1) : a.name < b.name ? -1 : 1));
+}
+
+/** What the lanes of one running instance do; an instance of an earlier version has none. */
+export interface InstanceLoad {
+  readonly name: string;
+  readonly id: string;
+  readonly lanes: readonly EndpointLoad[];
+}
+
+/** Returns the load of every instance that answers within `waitMs`, sorted by name. */
+export async function serviceLoads(bus: Bus, waitMs: number): Promise<InstanceLoad[]> {
+  const client = new Svcm(bus.connection).client({ strategy: "timer", maxWait: waitMs });
+  const found: InstanceLoad[] = [];
+  try {
+    for await (const { name, id, endpoints = [] } of await client.stats()) {
+      // All endpoints of a lane have the same load.
+      const loads = endpoints.flatMap(({ data }) => (isLoad(data) ? [data] : []));
+      const lanes = LANES.flatMap((lane) => loads.find((load) => load.lane === lane) ?? []);
+      found.push({ name, id, lanes });
+    }
+  } catch {
+    // When no service runs, the server reports at once that the request has no receiver: the list is then empty.
+    return found;
+  }
+  return found.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+}
+
+function isLoad(data: unknown): data is EndpointLoad {
+  return typeof data === "object" && data !== null && "lane" in data && "underWay" in data;
 }

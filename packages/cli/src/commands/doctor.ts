@@ -4,17 +4,20 @@
 
 import { messageOf } from "@bioxen/kernel";
 import { findServerBinary } from "@bioxen/local-stack";
-import { isSupportedServer, OLDEST_SERVER } from "@bioxen/nats";
+import { isSupportedServer, OLDEST_SERVER, serviceLoads } from "@bioxen/nats";
 import type { Command } from "commander";
 import { EXIT_REFUSED, endOf } from "../outcome.ts";
 import { globalsOf, say, sayJson } from "../run.ts";
 import { type GlobalOptions, Session } from "../session.ts";
 import { paint } from "../terminal.ts";
+import { loadFindings } from "./doctor-load.ts";
 import { storeFindings } from "./doctor-store.ts";
 import type { Finding } from "./finding.ts";
 import { statusOf } from "./stack.ts";
 
 const OLDEST_NODE = 22;
+/** Time for which the load of all instances is collected, ms. */
+const LOAD_WAIT_MS = 300;
 
 export function addDoctorCommand(program: Command): void {
   program
@@ -68,6 +71,7 @@ async function clusterFindings(options: GlobalOptions): Promise<Finding[]> {
       serverFinding(session),
       ...(await storeFindings(session.bus)),
       ...(await serviceFindings(session)),
+      ...loadFindings(await serviceLoads(session.bus, LOAD_WAIT_MS)),
       ...(await chassisFindings(session)),
       ...(await ledgerFindings(session)),
     ];

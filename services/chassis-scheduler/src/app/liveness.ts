@@ -33,6 +33,12 @@ export type Liveness = Pick<ChassisView, "state" | "heartbeatAgeMs">;
 /** Interval between two checks for silence, ms. */
 export const CHECK_INTERVAL_MS = 500;
 
+/**
+ * Number of chassis with heartbeats from which only registered ones are added. A chassis is heard before it is
+ * registered, but a client can invent ids without end.
+ */
+const MAX_TRACKED = 20_000;
+
 const STATES: Readonly<Record<Verdict, Liveness["state"]>> = {
   unknown: "unknown",
   alive: "ready",
@@ -83,6 +89,9 @@ export class ChassisLiveness {
     const subscription = bus.subscribe(ALL_CHASSIS_TELEMETRY, (payload) => {
       const sample = chassisSample.safeParse(payload);
       if (!sample.success) return;
+      const isNew = !this.#agents.has(sample.data.chassisId);
+      if (isNew && this.#agents.size >= MAX_TRACKED && ![...registered()].includes(sample.data.chassisId))
+        return;
       this.#hear(sample.data);
       report(sample.data.chassisId);
     });

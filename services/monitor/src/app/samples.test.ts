@@ -1,4 +1,4 @@
-import { ALL_CHASSIS_TELEMETRY, type ChassisSample } from "@bioxen/contracts";
+import { ALL_CHASSIS_TELEMETRY, ALL_SERVICE_TELEMETRY, type ChassisSample } from "@bioxen/contracts";
 import type { ServicePorts } from "@bioxen/kernel";
 import { describe, expect, it } from "vitest";
 import { Samples } from "./samples.ts";
@@ -37,6 +37,48 @@ describe("samples", () => {
   it("the sample with the later instant counts when samples overtake each other", () => {
     expect(newestAfter(NOW_MS, NOW_MS + 1_000)).toBe(NOW_MS + 1_000);
     expect(newestAfter(NOW_MS + 1_000, NOW_MS)).toBe(NOW_MS + 1_000);
+  });
+
+  it("of VMs, chassis and instances that are not known do not accumulate", () => {
+    const deliver = new Map<string, (payload: unknown, subject: string) => void>();
+    const bus = {
+      subscribe(subject: string, onMessage: (payload: unknown, subject: string) => void) {
+        deliver.set(subject, onMessage);
+        return { stop: () => undefined };
+      },
+    };
+    const clock = { nowMs: () => NOW_MS };
+    const samples = new Samples({ bus, clock, logger: { warn: () => undefined } } as unknown as ServicePorts);
+    samples.begin({ isKnown: (kind, id) => `${kind} ${id}` === "chassis c" });
+    const chassis = {
+      agentId: "a",
+      atMs: 1,
+      sampleNumber: 1,
+      guests: 0,
+      strays: 0,
+      eventLoopLagMs: 0,
+      appliedSeq: 1,
+    };
+    for (const chassisId of ["c", "invented"])
+      deliver.get(ALL_CHASSIS_TELEMETRY)?.({ ...chassis, chassisId }, "");
+    expect([...samples.chassis.ids()]).toEqual(["c"]);
+    const instance = {
+      service: "monitor",
+      atMs: 1,
+      sampleNumber: 1,
+      appliedSeq: 1,
+      lagEvents: 0,
+      ready: true,
+      eventLoopLagMs: 0,
+      cpuPermille: 0,
+      residentBytes: 1,
+    };
+    for (let i = 0; i < 1_500; i += 1) {
+      deliver.get(ALL_SERVICE_TELEMETRY)?.({ ...instance, instance: `i${i}` }, "");
+    }
+    expect(samples.services.size).toBe(1_000);
+    samples.dropSilentServices(NOW_MS + 60_000);
+    expect(samples.services.size).toBe(0);
   });
 
   it("a sample from a clock that was set back by minutes counts as new", () => {

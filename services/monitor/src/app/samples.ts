@@ -21,6 +21,11 @@ import { countSample, LossWindow, type SampleCount } from "../domain/loss.ts";
  * smaller difference means that the previous sample has overtaken it: no message travels that long.
  */
 const CLOCK_SET_BACK_MS = 10_000;
+/**
+ * Maximum number of service instances that are remembered. Silent ones are forgotten, so that only invented ones can be
+ * more.
+ */
+const MAX_INSTANCES = 1_000;
 /** Age from which a sample is stale, ms: its values no longer describe the present. */
 export const STALE_AFTER_MS = 10_000;
 
@@ -61,6 +66,10 @@ class NewestSamples<S extends Sample> {
     return entry === undefined ? undefined : Math.max(0, nowMs - entry.heardAtMs);
   }
 
+  get size(): number {
+    return this.#entries.size;
+  }
+
   *ids(): IterableIterator<string> {
     yield* this.#entries.keys();
   }
@@ -80,6 +89,11 @@ function isOlder(sample: Sample, before: Sample): boolean {
 
 export interface SampleListener {
   readonly onVm?: (sample: VmSample) => void;
+  /**
+   * Returns true for a VM or chassis of the log; default: for all. Other samples are ignored, because their number is
+   * without bound: a client can invent ids.
+   */
+  readonly isKnown?: (kind: "vm" | "chassis", id: string) => boolean;
 }
 
 export class Samples {
@@ -99,17 +113,22 @@ export class Samples {
 
   begin(listener: SampleListener = {}): void {
     this.#listener = listener;
+    const isKnown = listener.isKnown ?? (() => true);
     this.#listen(ALL_VM_TELEMETRY, vmSample, (sample, nowMs) => {
+      if (!isKnown("vm", sample.vmId) || !isKnown("chassis", sample.chassisId)) return;
       const { isNewest, counted } = this.vms.add(sample.vmId, sample, nowMs);
       this.lossOf(sample.chassisId).add(counted, nowMs);
       if (isNewest) this.#listener.onVm?.(sample);
     });
     this.#listen(ALL_CHASSIS_TELEMETRY, chassisSample, (sample, nowMs) => {
+      if (!isKnown("chassis", sample.chassisId)) return;
       const { counted } = this.chassis.add(sample.chassisId, sample, nowMs);
       this.lossOf(sample.chassisId).add(counted, nowMs);
     });
     this.#listen(ALL_SERVICE_TELEMETRY, serviceSample, (sample, nowMs) => {
-      this.services.add(`${sample.service} ${sample.instance}`, sample, nowMs);
+      const key = `${sample.service} ${sample.instance}`;
+      if (this.services.size >= MAX_INSTANCES && this.services.get(key) === undefined) return;
+      this.services.add(key, sample, nowMs);
     });
   }
 

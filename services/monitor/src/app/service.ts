@@ -45,7 +45,10 @@ export function createMonitor(ports: ServicePorts, options: MonitorOptions = {})
       alerts.begin(feed);
       values.begin(feed);
       recorder.begin();
-      samples.begin({ onVm: (sample) => values.observeSample(sample) });
+      samples.begin({
+        onVm: (sample) => values.observeSample(sample),
+        isKnown: (kind, id) => (kind === "vm" ? fleet.vms : fleet.chassis).get(id) !== undefined,
+      });
     },
     async end() {
       samples.end();
