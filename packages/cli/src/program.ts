@@ -25,7 +25,7 @@ import { isHidden } from "./completion/tree.ts";
 import { onStdoutClosed } from "./interruption.ts";
 import { CommandEnd, EXIT_DONE, EXIT_USAGE } from "./outcome.ts";
 import { conclude, sayJson } from "./run.ts";
-import { settingOptions, withSettings } from "./settings.ts";
+import { CONNECTION_KEYS, settingOf, settingOptions, withSettings } from "./settings.ts";
 
 export function createProgram(): Command {
   const program = new Command("bioxen")
@@ -55,6 +55,7 @@ export function createProgram(): Command {
   addConfigCommands(program);
   addCompletionCommands(program);
   addGlobals(program);
+  program.addHelpText("after", connectionHelp());
   return program;
 }
 
@@ -71,10 +72,29 @@ export function commandPaths(command: Command = createProgram(), before = ""): s
 function addGlobals(command: Command): void {
   if (command.commands.length === 0) {
     command.option("--json", "print one JSON document on stdout");
-    for (const option of settingOptions("server", "timeout")) command.addOption(option);
+    for (const option of settingOptions(...GLOBAL_SETTINGS)) {
+      // Sixty help texts with five more lines each would hide what is special about each command.
+      command.addOption(option.hideHelp(RARE_SETTINGS.includes(option.attributeName())));
+    }
   }
   command.exitOverride();
   for (const child of command.commands) addGlobals(child);
+}
+
+/** The settings that every command has as options. */
+const GLOBAL_SETTINGS: readonly string[] = [...CONNECTION_KEYS, "timeout"];
+/** Those that only the help of `bioxen` itself lists. */
+const RARE_SETTINGS: readonly string[] = CONNECTION_KEYS.filter((key) => key !== "server");
+
+/** Returns the end of the help of `bioxen`: the options of every command that the help of the command omits. */
+function connectionHelp(): string {
+  const rows = RARE_SETTINGS.map(settingOf).map(({ flags, meaning, variable }) => [
+    `  ${flags}`,
+    `${meaning} (${variable})`,
+  ]);
+  const width = Math.max(...rows.map(([flags = ""]) => flags.length));
+  const lines = rows.map(([flags = "", words]) => `${flags.padEnd(width)}  ${words}`);
+  return ["", "Options of every command, for a NATS server with credentials or TLS:", ...lines].join("\n");
 }
 
 /** Moves global options from before the command to the end of the line, where the command parses them. */
@@ -83,8 +103,10 @@ function withGlobalsLast(args: readonly string[]): string[] {
   let i = 0;
   for (; i < args.length; i += 1) {
     const arg = args[i] ?? "";
-    if (arg === "--json" || /^--(server|timeout)=/.test(arg)) front.push(arg);
-    else if (arg === "--server" || arg === "--timeout") {
+    const [flag = "", value] = arg.split("=", 2);
+    const isSetting = GLOBAL_SETTINGS.includes(flag.replace(/^--/, "")) && flag.startsWith("--");
+    if (arg === "--json" || (isSetting && value !== undefined)) front.push(arg);
+    else if (isSetting) {
       front.push(arg, args[i + 1] ?? "");
       i += 1;
     } else break;

@@ -5,9 +5,11 @@ import type { Accepted, Refused } from "@bioxen/client";
 import type { Command } from "commander";
 import { type CommandEnd, EXIT_DONE, EXIT_REFUSED, endOf, refused } from "./outcome.ts";
 import { type GlobalOptions, Session, type SessionOptions } from "./session.ts";
+import { CONNECTION_KEYS } from "./settings.ts";
 
 export function globalsOf(command: Command): GlobalOptions {
-  return command.optsWithGlobals() as GlobalOptions;
+  const fromFlags = CONNECTION_KEYS.filter((key) => command.getOptionValueSource(key) === "cli");
+  return { ...(command.optsWithGlobals() as GlobalOptions), fromFlags };
 }
 
 /**

@@ -3,13 +3,30 @@
  */
 import { Calls } from "@bioxen/client";
 import type { EventLog, ReplyError } from "@bioxen/kernel";
-import { type Bus, connectBus, findServer, openExistingEventLog } from "@bioxen/nats";
-import { CommandEnd, EXIT_UNREACHABLE, refused } from "./outcome.ts";
-import { DEFAULT_TIMEOUT_MS } from "./settings.ts";
+import {
+  type Bus,
+  type ConnectionSettings,
+  ConnectionSettingsError,
+  connectBus,
+  findServer,
+  hasLogin,
+  openExistingEventLog,
+  tlsOf,
+} from "@bioxen/nats";
+import { CommandEnd, EXIT_UNREACHABLE, refused, usage } from "./outcome.ts";
+import { type ConnectionKey, connectionNames, DEFAULT_TIMEOUT_MS } from "./settings.ts";
 
 export interface GlobalOptions {
   readonly json?: boolean;
+  /** URL of the server, or URLs, with or without a login: for output use `session.server`. */
   readonly server?: string;
+  readonly creds?: string;
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly domain?: string;
+  /** Settings of the connection that a flag on the command line gave. */
+  readonly fromFlags?: readonly ConnectionKey[];
   /** Deadline of each request, ms. */
   readonly timeout?: number;
 }
@@ -35,18 +52,19 @@ const FAILED_CLOSE_MS = 250;
 
 export class Session extends Calls {
   readonly bus: Bus;
-  readonly url: string;
+  /** URL of the server, or URLs, without a login. */
+  readonly server: string;
 
-  private constructor(bus: Bus, url: string, timeoutMs: number, { repeat = true }: SessionOptions) {
+  private constructor(bus: Bus, timeoutMs: number, { repeat = true }: SessionOptions) {
     super(bus, { timeoutMs, repeat, strictDeadline: true });
     this.bus = bus;
-    this.url = url;
+    this.server = bus.servers;
   }
 
   /** Connects to the server in the options; without one, to the server in the settings or to the local stack. */
   static async open(options: GlobalOptions, session: SessionOptions = {}): Promise<Session> {
-    const url = options.server ?? (await findServer());
-    if (url === undefined) {
+    const servers = options.server ?? (await findServer());
+    if (servers === undefined) {
       throw new CommandEnd(
         EXIT_UNREACHABLE,
         "no BioXen is reachable: start one with `bioxen up`, or name its server with --server or `bioxen config set server`",
@@ -55,12 +73,14 @@ export class Session extends Calls {
     }
     const timeoutMs = options.timeout ?? DEFAULT_TIMEOUT_MS;
     const bus = await connectBus({
-      servers: url,
+      ...connectionOf(options, servers),
       name: "bioxen-cli",
       connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, timeoutMs),
       requestTimeoutMs: Math.min(REQUEST_TIMEOUT_MS, timeoutMs),
+    }).catch((thrown: unknown) => {
+      throw thrown instanceof ConnectionSettingsError ? usage(thrown.message) : thrown;
     });
-    return new Session(bus, url, timeoutMs, session);
+    return new Session(bus, timeoutMs, session);
   }
 
   /** Returns the error that ends the command with exit code 1 after a refusal. */
@@ -76,4 +96,20 @@ export class Session extends Calls {
   close(afterFailure = false): Promise<void> {
     return afterFailure ? this.bus.close(FAILED_CLOSE_MS) : this.bus.close();
   }
+}
+
+/**
+ * Returns the settings of the connection. A login in the URL of `--server` is not replaced by credentials that the
+ * environment or the settings file names: the flag was given for this command.
+ */
+function connectionOf(options: GlobalOptions, servers: string): ConnectionSettings {
+  const { creds, ca, cert, key, domain, fromFlags = [] } = options;
+  const isLoggedIn = fromFlags.includes("server") && !fromFlags.includes("creds") && hasLogin(servers);
+  return {
+    servers,
+    creds: isLoggedIn ? undefined : creds,
+    tls: tlsOf(ca, cert, key),
+    domain,
+    names: connectionNames(fromFlags),
+  };
 }

@@ -1,7 +1,7 @@
 /**
  * The origin of each setting: flag, else environment, else settings file, else default.
  */
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
@@ -34,6 +34,11 @@ afterEach(async () => {
 /** Three values that differ from each other and from the default, for each setting. */
 const VALUES: Readonly<Record<string, readonly [flag: string, environment: string, file: string]>> = {
   server: ["nats://flag", "nats://environment", "nats://file"],
+  creds: ["/flag.creds", "/environment.creds", "/file.creds"],
+  ca: ["/flag.pem", "/environment.pem", "/file.pem"],
+  cert: ["/flag.pem", "/environment.pem", "/file.pem"],
+  key: ["/flag.key", "/environment.key", "/file.key"],
+  domain: ["flag", "environment", "file"],
   timeout: ["1", "2", "3"],
   "up.chassis": ["ecoli:1", "ecoli:2", "ecoli:3"],
   "up.data": ["/flag", "/environment", "/file"],
@@ -140,6 +145,23 @@ describe("bioxen config", () => {
     expect(shown).toMatch(/timeout +10000 +default/);
     await run("unset", "up.timeScale");
     expect(await run("get", "up.timeScale")).not.toBe("25\n");
+  });
+
+  it("never shows a password, token or seed", async () => {
+    const url = "nats://alice:s3cret@a:4222,tls://t0ken@b";
+    const seed = "SUAKGYTJHJTLAZQGA4Z6QCOMXTMSKPAPFKI4MNYXSLUFFXHDTD6EGUNDSU";
+    const shown = [
+      await run("set", "server", url),
+      await run("set", "creds", seed),
+      await run("get", "server"),
+      await run("get", "creds"),
+      await run("show", "--origin"),
+    ].join("");
+    expect(shown).toContain("server is nats://a:4222,tls://b in");
+    for (const secret of ["s3cret", "t0ken", seed]) expect(shown).not.toContain(secret);
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    vi.stubEnv("BIOXEN_NATS_URL", "nats://alice:s3cret");
+    expect(await run("get", "server")).toBe("(a malformed URL)\n");
   });
 
   it("sets nothing that could not be used", async () => {

@@ -10,6 +10,13 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { CHASSIS_TYPES } from "@bioxen/contracts";
 import { DEFAULT_CHASSIS, DEFAULT_STACK_TIME_SCALE, MAX_STACK_TIME_SCALE } from "@bioxen/local-stack";
+import {
+  SETTING_VARIABLES,
+  type SettingName,
+  type SettingNames,
+  shownPath,
+  shownServers,
+} from "@bioxen/nats";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { chassisCounts } from "./chassis-list.ts";
 import { suggestion } from "./did-you-mean.ts";
@@ -45,6 +52,8 @@ export interface Setting {
   /** The default value; undefined when the setting has none, or when `presetWords` describes the default instead. */
   readonly preset?: unknown;
   readonly presetWords?: string;
+  /** Returns the value as output may show it; default: as it is. */
+  readonly shown?: (value: string) => string;
 }
 
 const asIs = (text: string) => text;
@@ -64,11 +73,56 @@ const DURABILITIES = ["always", "relaxed"] as const;
 export const SETTINGS: readonly Setting[] = [
   {
     key: "server",
-    variable: "BIOXEN_NATS_URL",
+    variable: SETTING_VARIABLES.servers,
     flags: "--server <url>",
     meaning: "NATS server",
     parse: asIs,
     presetWords: "the local stack",
+    shown: shownServers,
+  },
+  {
+    key: "creds",
+    variable: SETTING_VARIABLES.creds,
+    flags: "--creds <file>",
+    meaning: "credentials for the NATS server: a file with an nkey seed, or a .creds file",
+    parse: asIs,
+    shown: shownPath,
+    presetWords: "none",
+  },
+  {
+    key: "ca",
+    variable: SETTING_VARIABLES.ca,
+    flags: "--ca <file>",
+    meaning: "authority that signed the NATS server's certificate",
+    parse: asIs,
+    shown: shownPath,
+    presetWords: "the authorities of Node.js",
+  },
+  {
+    key: "cert",
+    variable: SETTING_VARIABLES.cert,
+    flags: "--cert <file>",
+    meaning: "client certificate for the NATS server",
+    parse: asIs,
+    shown: shownPath,
+    presetWords: "none",
+  },
+  {
+    key: "key",
+    variable: SETTING_VARIABLES.key,
+    flags: "--key <file>",
+    meaning: "private key of the client certificate",
+    parse: asIs,
+    shown: shownPath,
+    presetWords: "none",
+  },
+  {
+    key: "domain",
+    variable: SETTING_VARIABLES.domain,
+    flags: "--domain <name>",
+    meaning: "JetStream domain of the streams",
+    parse: asIs,
+    presetWords: "that of the server",
   },
   {
     key: "timeout",
@@ -124,6 +178,28 @@ export const SETTINGS: readonly Setting[] = [
     preset: "always",
   },
 ];
+
+/** The settings of the connection to NATS, which every command has as flags. */
+export const CONNECTION_KEYS = ["server", "creds", "ca", "cert", "key", "domain"] as const;
+export type ConnectionKey = (typeof CONNECTION_KEYS)[number];
+
+/**
+ * Returns what error texts call the settings of the connection: the flag where one was given, else the variable that is
+ * set. A value of the settings file is called `config creds`, and a setting without a value by its flag.
+ */
+export function connectionNames(fromFlags: readonly ConnectionKey[], env = process.env): SettingNames {
+  const nameOf = (key: ConnectionKey): string => {
+    const { flags, variable } = settingOf(key);
+    const flag = flags.split(" ")[0] ?? "";
+    if (fromFlags.includes(key)) return flag;
+    return env[variable] ? variable : `${flag}, ${variable} or config ${key}`;
+  };
+  const named = CONNECTION_KEYS.map((key): [SettingName, string] => [
+    key === "server" ? "servers" : key,
+    nameOf(key),
+  ]);
+  return Object.fromEntries(named) as Record<SettingName, string>;
+}
 
 /**
  * Returns the setting with this key. An unknown key ends the command with exit code 2; the error text suggests the

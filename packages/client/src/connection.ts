@@ -10,7 +10,13 @@ import type {
   VmType,
   VmView,
 } from "@bioxen/contracts";
-import { type Bus, connectBus, findServer } from "@bioxen/nats/client";
+import {
+  type Bus,
+  type ConnectionSettings,
+  connectBus,
+  findSettings,
+  type TlsSettings,
+} from "@bioxen/nats/client";
 import { Calls, type Connection } from "./calls.ts";
 import { asBioxenError, BioxenError, type WatchError } from "./errors.ts";
 import { EventWatch, type WatchEventsOptions } from "./event-watch.ts";
@@ -19,10 +25,23 @@ import { BioVm } from "./vm.ts";
 
 export interface ConnectOptions {
   /**
-   * URL of the server, or several URLs: `nats://host:4222`, in a browser `wss://host:port`. Default in Node:
-   * `BIOXEN_NATS_URL`, else the local stack, as for the `bioxen` command.
+   * URL of the server, or several URLs: `nats://host:4222`, in a browser `wss://host:port`. A URL may carry a login:
+   * `nats://user:password@host`, `tls://token@host`. Default in Node: `BIOXEN_NATS_URL`, else the local stack, as for
+   * the `bioxen` command.
    */
   readonly servers?: string | readonly string[];
+  /**
+   * Credentials: in Node the path of a file with an nkey seed or of a `.creds` file, which is read again at every
+   * reconnect; in a browser the content of such a file. Default in Node: `BIOXEN_NATS_CREDS`.
+   */
+  readonly creds?: string;
+  /**
+   * Paths of PEM files, or PEM texts; their presence asks for TLS. Default in Node: `BIOXEN_NATS_CA`,
+   * `BIOXEN_NATS_CERT` and `BIOXEN_NATS_KEY`. Not for browsers, which choose certificates themselves.
+   */
+  readonly tls?: TlsSettings;
+  /** JetStream domain of the streams. Default in Node: `BIOXEN_NATS_DOMAIN`, else that of the server. */
+  readonly domain?: string;
   /** Deadline of each request, ms; default {@link DEFAULT_TIMEOUT_MS}. */
   readonly timeoutMs?: number;
 }
@@ -35,20 +54,29 @@ const MAX_REQUEST_TIMEOUT_MS = 5_000;
 export type VmConfig = Omit<CreateRequest, "vmId" | "biologicalType" | "vmType">;
 
 /**
- * Connects to a BioXen. Throws {@link BioxenError} UNAVAILABLE when the options name no server and none is found, or
- * when no server answers within 10 s.
+ * Connects to a BioXen. Throws {@link BioxenError} UNAVAILABLE when the options name no server and none is found, when
+ * no server answers within 10 s, or at once when a server refuses the login or TLS (`details.reason`: `login` or
+ * `tls`); BAD_REQUEST with every problem of a URL or file.
  */
 export async function connect(options: ConnectOptions = {}): Promise<Bioxen> {
-  const servers = options.servers ?? (await findServer());
-  if (servers === undefined) {
+  const { timeoutMs, ...given } = options;
+  const settings = await findSettings(given);
+  if (settings === undefined) {
     const message =
       "no server is named: pass { servers }; in Node, BIOXEN_NATS_URL or a local stack (`bioxen up`) names one too";
     throw new BioxenError({ code: "UNAVAILABLE", message, retryable: false });
   }
+  return connectTo(settings, timeoutMs);
+}
+
+/** Connects with these settings alone; neither environment nor local stack adds to them. */
+export async function connectTo(
+  settings: ConnectionSettings,
+  timeoutMs: number = DEFAULT_TIMEOUT_MS,
+): Promise<Bioxen> {
   try {
-    const { timeoutMs = DEFAULT_TIMEOUT_MS } = options;
     const requestTimeoutMs = Math.min(MAX_REQUEST_TIMEOUT_MS, timeoutMs);
-    const bus = await connectBus({ servers, name: "bioxen-client", requestTimeoutMs });
+    const bus = await connectBus({ ...settings, name: "bioxen-client", requestTimeoutMs });
     return new Bioxen(bus, timeoutMs);
   } catch (thrown) {
     throw asBioxenError(thrown);

@@ -5,11 +5,12 @@
  * original Python library (docs/from-bioxen-python.md). In Node, `@bioxen/client/local` starts a private BioXen.
  */
 import { BIOLOGICAL_TYPES, type BiologicalType, VM_TYPES, type VmType } from "@bioxen/contracts";
-import { type Bioxen, type ConnectOptions, connect as connectTo, type VmConfig } from "./connection.ts";
-import { BioxenError } from "./errors.ts";
+import { type Bioxen, type ConnectOptions, connect as connectFound, type VmConfig } from "./connection.ts";
+import { connected, remembered } from "./latest.ts";
 import type { BioVm } from "./vm.ts";
 
 export type { BiologicalType, VmSample, VmType, VmView } from "@bioxen/contracts";
+export type { TlsSettings } from "@bioxen/nats/client";
 export {
   type Accepted,
   Calls,
@@ -28,21 +29,13 @@ export { ResourceManager, type ResourceUsage } from "./resource-manager.ts";
 export { BioVm, type VmStatus } from "./vm.ts";
 export type { VmNews } from "./watch.ts";
 
-let latest: Bioxen | undefined;
-
 /**
  * Connects to a BioXen; the factories of this module use this connection until the next `connect`.
- * Throws {@link BioxenError} UNAVAILABLE.
+ * Throws {@link BioxenError}: UNAVAILABLE when no server is found or answers, and at once when a server refuses the
+ * login or TLS (`details.reason`); BAD_REQUEST with every problem of a URL or file.
  */
 export async function connect(options: ConnectOptions = {}): Promise<Bioxen> {
-  latest = await connectTo(options);
-  return latest;
-}
-
-function connected(): Bioxen {
-  if (latest !== undefined) return latest;
-  const message = "not connected: call connect() or startLocalStack() first";
-  throw new BioxenError({ code: "UNAVAILABLE", message, retryable: false });
+  return remembered(await connectFound(options));
 }
 
 /** Calls {@link Bioxen.createBioVm} on the latest connection. */

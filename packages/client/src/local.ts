@@ -5,8 +5,9 @@
  * optional peer, so that programs which only connect do not install it.
  */
 import type { LocalStackOptions } from "@bioxen/local-stack";
+import { type Bioxen, connectTo } from "./connection.ts";
 import { asBioxenError, BioxenError } from "./errors.ts";
-import { type Bioxen, connect } from "./index.ts";
+import { remembered } from "./latest.ts";
 
 export type { LocalStackOptions } from "@bioxen/local-stack";
 
@@ -21,7 +22,8 @@ export async function startLocalStack(options: LocalStackOptions = {}): Promise<
   const { startLocalStack: start } = await localStack();
   try {
     const stack = await start(options);
-    const bioxen = await connect({ servers: stack.url });
+    // Credentials in the environment belong to another server than that of the new stack.
+    const bioxen = remembered(await connectTo({ servers: stack.url }));
     bioxen.onClose(() => stack.stop());
     return bioxen;
   } catch (thrown) {

@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { ServiceName } from "@bioxen/contracts";
 import { Fault } from "@bioxen/kernel";
-import { bioxenHome, type StackRecord, startOf } from "@bioxen/nats";
+import { bioxenHome, type StackRecord, startOf, withoutConnection } from "@bioxen/nats";
 import { whenChassisReady } from "./chassis-ready.ts";
 import { SupervisedChild } from "./child.ts";
 import { DataDirectory, inUse } from "./data-directory.ts";
@@ -185,6 +185,8 @@ async function startServices(
   progress: (line: string) => void,
 ): Promise<void> {
   await mkdir(join(dataDir, "log"), { recursive: true });
+  // Credentials and certificates in the environment belong to another server than that of the stack.
+  const own = withoutConnection(process.env);
   const started = SERVICES.map((name) => {
     const child = new SupervisedChild(
       {
@@ -192,9 +194,7 @@ async function startServices(
         command: process.execPath,
         args: [(options.serviceEntry ?? entryOf)(name), ...serviceMark(dataDir)],
         env: {
-          ...(name === "chassis-agent"
-            ? agentEnvironment(process.env, options.xcpng, dataDir)
-            : withoutPool(process.env)),
+          ...(name === "chassis-agent" ? agentEnvironment(own, options.xcpng, dataDir) : withoutPool(own)),
           BIOXEN_NATS_URL: url,
           // The services share one cache, because they share most of their modules. Every start reuses the cache.
           NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? join(tmpdir(), "node-compile-cache"),

@@ -21,14 +21,9 @@ import {
   MAX_BLOB_BYTES,
   messageOf,
 } from "@bioxen/kernel";
-import {
-  type JetStreamClient,
-  type JetStreamManager,
-  jetstream,
-  jetstreamManager,
-  type StoredMsg,
-} from "@nats-io/jetstream";
+import type { JetStreamClient, JetStreamManager, StoredMsg } from "@nats-io/jetstream";
 import type { Bus } from "./bus.ts";
+import { jetStreamOf, streamManagerOf } from "./jet-stream.ts";
 import { isGone, isMessageNotFound } from "./server-codes.ts";
 import type { StorageSettings } from "./storage.ts";
 import { ensureStream } from "./streams.ts";
@@ -43,9 +38,9 @@ const ATTEMPTS = 2;
  * call creates it again, empty.
  */
 export async function openBlobs(bus: Bus, storage: StorageSettings = {}): Promise<BlobStore> {
-  const jsm = await jetstreamManager(bus.connection);
+  const jsm = await streamManagerOf(bus);
   const restore = () => ensureStream(bus, jsm, GUEST_STATE_STREAM_CONFIG, storage);
-  return new JetStreamBlobs(jetstream(bus.connection), jsm, restore);
+  return new JetStreamBlobs(jetStreamOf(bus), jsm, restore);
 }
 
 class JetStreamBlobs implements BlobStore {

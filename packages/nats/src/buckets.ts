@@ -2,9 +2,10 @@
  * KV buckets that are opened at their first use, and again when they were deleted. They have as many copies as the log:
  * without them the death of one server would lose the leases and the first outcomes of commands.
  */
-import { type JetStreamOptions, jetstream, jetstreamManager } from "@nats-io/jetstream";
+import type { JetStreamOptions } from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
 import type { Bus } from "./bus.ts";
+import { jetStreamOf, streamManagerOf } from "./jet-stream.ts";
 import { isGone } from "./server-codes.ts";
 import { type BucketDeclaration, bucketStream, type StorageSettings } from "./storage.ts";
 import { ensureStream } from "./streams.ts";
@@ -59,7 +60,7 @@ export class Bucket {
   #opened(): Promise<KV> {
     if (this.#kv !== undefined) return this.#kv;
     const opening = this.#ensure(this.#calls).then(() => {
-      const kvm = new Kvm(jetstream(this.#bus.connection, this.#calls));
+      const kvm = new Kvm(jetStreamOf(this.#bus, this.#calls));
       return kvm.open(this.#declaration.name, { allow_direct: true });
     });
     this.#kv = opening;
@@ -70,7 +71,7 @@ export class Bucket {
   }
 
   async #ensure(calls: JetStreamOptions): Promise<void> {
-    const jsm = await jetstreamManager(this.#bus.connection, calls);
+    const jsm = await streamManagerOf(this.#bus, calls);
     await ensureStream(this.#bus, jsm, bucketStream(this.#declaration), this.#storage);
   }
 }

@@ -20,23 +20,16 @@ import {
   RequestError,
   TimeoutError,
 } from "@nats-io/nats-core";
-import { connect } from "#platform";
-import { type BusOptions, connectionOptionsOf, serversOf } from "./dial.ts";
+import { type BusOptions, Dialling } from "./dial.ts";
+import { firstConnection, isRefusedLogin } from "./first-connection.ts";
+import { ReconnectPace } from "./reconnect-pace.ts";
 import { replyTo } from "./replies.ts";
 import { settledWithin } from "./settled-within.ts";
-import { sleep } from "./sleep.ts";
 
 export type { BusOptions } from "./dial.ts";
 
-/** Wait between two tries to connect, ms: a restarted server is found within half a second. */
-const RECONNECT_WAIT_MS = 250;
 /** Interval of pings, ms. After two unanswered pings the client reconnects. */
 const PING_INTERVAL_MS = 10_000;
-/**
- * Longest attempt to connect to one server, ms; then the next server is tried. No other time limit ends an attempt
- * whose connection is cut during the NATS handshake.
- */
-const DIAL_TIMEOUT_MS = 2_000;
 /**
  * Longest wait for the server when a connection is closed, ms: for the confirmation of what was sent, and then for the
  * end of the connection. A silent server confirms nothing.
@@ -58,65 +51,60 @@ const decoder = new TextDecoder();
 
 export type BusStatus = "connected" | "disconnected";
 
-/** Connects to NATS. Throws `Fault` UNAVAILABLE when no server answers within `connectTimeoutMs`. */
-export async function connectBus(options: BusOptions): Promise<Bus> {
-  const deadline = Date.now() + (options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS);
-  for (;;) {
-    try {
-      const connection = await connect({
-        ...connectionOptionsOf(options),
-        maxReconnectAttempts: -1,
-        reconnectDelayHandler: monotonicReconnectDelay(),
-        pingInterval: PING_INTERVAL_MS,
-        timeout: Math.max(100, Math.min(DIAL_TIMEOUT_MS, deadline - Date.now())),
-      });
-      return new Bus(connection, options);
-    } catch (cause) {
-      if (Date.now() + RECONNECT_WAIT_MS >= deadline) {
-        throw new Fault(
-          "UNAVAILABLE",
-          `no NATS server answers at ${serversOf(options).join(", ")}: ${messageOf(cause)}`,
-          {
-            retryable: true,
-            cause,
-          },
-        );
-      }
-      await sleep(RECONNECT_WAIT_MS);
-    }
-  }
-}
-
 /**
- * Returns the client's reconnect delay handler. The client's own handler compares times of the wall clock: after the
- * clock was set back, the client would not dial until the clock has caught up. This handler uses the monotonic clock.
- * Its large negative result tells the client that the wait is over.
+ * Connects to NATS. Throws `Fault` UNAVAILABLE when no server answers within `connectTimeoutMs`, `ConnectionRefused` at
+ * once when a server refuses the login or TLS, and `ConnectionSettingsError` with every problem of the settings.
  */
-function monotonicReconnectDelay(): () => number {
-  let lastDialMs = Number.NEGATIVE_INFINITY;
-  return () => {
-    const nowMs = performance.now();
-    if (nowMs - lastDialMs < RECONNECT_WAIT_MS) return RECONNECT_WAIT_MS;
-    lastDialMs = nowMs;
-    return -Number.MAX_SAFE_INTEGER;
-  };
+export async function connectBus(options: BusOptions): Promise<Bus> {
+  const dialling = new Dialling(options);
+  const pace = new ReconnectPace();
+  const connection = await firstConnection({
+    dialling,
+    client: {
+      name: options.name,
+      maxReconnectAttempts: -1,
+      reconnectDelayHandler: pace.delay,
+      pingInterval: PING_INTERVAL_MS,
+    },
+    timeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+  });
+  return new Bus(connection, options, { dialling, pace });
 }
 
 export class Bus implements Caller, Publisher, Subscriber {
   readonly connection: NatsConnection;
   /** The options of this connection, for code that opens another one. */
   readonly options: BusOptions;
+  /** The URLs of the servers without their user parts, separated by commas: as output may show them. */
+  readonly servers: string;
   #connected = true;
+  #refusal: string | undefined;
+  #refusedLogins = 0;
+  readonly #dialling: Dialling;
+  readonly #pace: ReconnectPace;
   readonly #statusListeners: ((status: BusStatus) => void)[] = [];
+  readonly #refusalListeners: ((why: string) => void)[] = [];
 
-  constructor(connection: NatsConnection, options: BusOptions) {
+  constructor(
+    connection: NatsConnection,
+    options: BusOptions,
+    { dialling, pace }: { dialling: Dialling; pace: ReconnectPace },
+  ) {
     this.connection = connection;
     this.options = options;
+    this.servers = dialling.shown;
+    this.#dialling = dialling;
+    this.#pace = pace;
     void this.#watchStatus();
   }
 
   get connected(): boolean {
     return this.#connected;
+  }
+
+  /** Number of logins that the server has refused since the last connection. */
+  get refusedLogins(): number {
+    return this.#refusedLogins;
   }
 
   get serverVersion(): string {
@@ -129,13 +117,24 @@ export class Bus implements Caller, Publisher, Subscriber {
   }
 
   /** The options of every call of this connection to JetStream. */
-  get jetStreamOptions(): { readonly timeout?: number } {
-    const { requestTimeoutMs } = this.options;
-    return requestTimeoutMs === undefined ? {} : { timeout: requestTimeoutMs };
+  get jetStreamOptions(): { readonly timeout?: number; readonly domain?: string } {
+    const { requestTimeoutMs, domain } = this.options;
+    return {
+      ...(requestTimeoutMs === undefined ? {} : { timeout: requestTimeoutMs }),
+      ...(domain === undefined ? {} : { domain }),
+    };
   }
 
   onStatus(listener: (status: BusStatus) => void): void {
     this.#statusListeners.push(listener);
+  }
+
+  /**
+   * Registers a listener for a login that the server refuses at a reconnect. It is called at the first of several
+   * refusals in a row, with the reason. The bus goes on: it reads the credentials again for each further attempt.
+   */
+  onRefusedLogin(listener: (why: string) => void): void {
+    this.#refusalListeners.push(listener);
   }
 
   async call(subject: string, payload: unknown, options: CallOptions): Promise<Reply> {
@@ -154,6 +153,8 @@ export class Bus implements Caller, Publisher, Subscriber {
     try {
       return await replyTo(this.connection, subject, bytes, { timeoutMs, headers: commandHeaders(options) });
     } catch (cause) {
+      if (this.#refusal !== undefined)
+        throw new Fault("UNAVAILABLE", this.#refusal, { retryable: true, cause });
       throw cause instanceof Fault ? cause : asCallFault(subject, timeoutMs, cause);
     }
   }
@@ -194,10 +195,25 @@ export class Bus implements Caller, Publisher, Subscriber {
 
   async #watchStatus(): Promise<void> {
     for await (const status of this.connection.status()) {
+      if (status.type === "error" && isRefusedLogin(status.error)) this.#noteRefusal();
       if (status.type !== "disconnect" && status.type !== "reconnect") continue;
       this.#connected = status.type === "reconnect";
+      if (this.#connected) {
+        this.#pace.connected();
+        this.#refusal = undefined;
+        this.#refusedLogins = 0;
+      }
       for (const listener of this.#statusListeners) listener(this.#connected ? "connected" : "disconnected");
     }
+  }
+
+  #noteRefusal(): void {
+    this.#pace.refused();
+    this.#refusedLogins += 1;
+    if (this.#refusal !== undefined) return;
+    const why = this.#dialling.refusedLogin();
+    this.#refusal = why;
+    for (const listener of this.#refusalListeners) listener(why);
   }
 }
 

@@ -6,9 +6,16 @@
  * packages that only services install.
  */
 
-/** Finds the server when the program names none: see find-server.ts. Always undefined in a browser. */
-export { findServer } from "#platform";
+/** Completes the settings of the program: see find-server.ts. In a browser it adds nothing. */
+export { findSettings } from "#platform";
 export * from "./bus.ts";
+export {
+  ConnectionRefused,
+  type ConnectionSettings,
+  ConnectionSettingsError,
+  type GivenSettings,
+  type TlsSettings,
+} from "./connection-settings.ts";
 export { openExistingLog } from "./existing-log.ts";
 export * from "./jobs.ts";
 export { sleep } from "./sleep.ts";

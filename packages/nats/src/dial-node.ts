@@ -13,7 +13,7 @@ import { connect as connectByTcp } from "@nats-io/transport-node";
 
 /**
  * Time after which a socket without a word from the server is destroyed, ms. It is above the longest attempt to connect
- * (`DIAL_TIMEOUT_MS` in bus.ts), so that the client itself ends an attempt first.
+ * (`DIAL_TIMEOUT_MS` in first-connection.ts), so that the client itself ends an attempt first.
  */
 const SILENT_SOCKET_MS = 3_000;
 

@@ -4,9 +4,10 @@
  */
 import { EVENT_STREAM } from "@bioxen/contracts";
 import { type EventLog, Fault, messageOf } from "@bioxen/kernel";
-import { type JetStreamManager, jetstream, jetstreamManager, type StreamConfig } from "@nats-io/jetstream";
+import type { JetStreamManager, StreamConfig } from "@nats-io/jetstream";
 import type { Bus } from "./bus.ts";
 import { JetStreamEventLog, type LongReader } from "./event-log.ts";
+import { jetStreamOf, streamManagerOf } from "./jet-stream.ts";
 import { isStreamNotFound } from "./server-codes.ts";
 
 /**
@@ -17,7 +18,7 @@ const CONSUMER_TIMEOUT_MS = 2_000;
 /** Opens the existing event log. Throws `Fault` UNAVAILABLE when the server has no JetStream or no event stream. */
 export async function openExistingLog(bus: Bus, longReader?: LongReader): Promise<EventLog> {
   try {
-    const jsm = await jetstreamManager(bus.connection, bus.jetStreamOptions);
+    const jsm = await streamManagerOf(bus);
     if ((await presentConfig(jsm, EVENT_STREAM)) === undefined)
       throw new Error(`the server has no stream ${EVENT_STREAM}`);
     return logOn(bus, jsm, longReader);
@@ -31,7 +32,7 @@ export async function openExistingLog(bus: Bus, longReader?: LongReader): Promis
 
 export function logOn(bus: Bus, jsm: JetStreamManager, longReader?: LongReader): EventLog {
   const timeout = Math.min(CONSUMER_TIMEOUT_MS, bus.jetStreamOptions.timeout ?? CONSUMER_TIMEOUT_MS);
-  const js = jetstream(bus.connection, { timeout });
+  const js = jetStreamOf(bus, { timeout });
   return new JetStreamEventLog(js, jsm, bus, longReader);
 }
 

@@ -5,7 +5,15 @@
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import {
+  type ConnectionSettings,
+  type GivenSettings,
+  OPTION_NAMES,
+  SETTING_VARIABLES,
+  settingsOfEnvironment,
+} from "./connection-settings.ts";
 import { stillRuns } from "./process-identity.ts";
+import { hasLogin } from "./server-url.ts";
 
 /** The running local stack, as its pointer file describes it. */
 export interface StackRecord {
@@ -24,9 +32,39 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Returns the URL of the NATS server; undefined when the environment has no `BIOXEN_NATS_URL` and no local stack runs.
+ * The URL may carry a login.
  */
 export async function findServer(env: Environment = process.env): Promise<string | undefined> {
-  return env["BIOXEN_NATS_URL"] || (await findLocalStack(bioxenHome(env)))?.url;
+  return env[SETTING_VARIABLES.servers] || (await findLocalStack(bioxenHome(env)))?.url;
+}
+
+/**
+ * Completes the settings that a program gives by those of the environment, and the server by the local stack. Returns
+ * undefined when no server is found. A login in the given URL is not replaced by credentials of the environment.
+ */
+export async function findSettings(
+  given: GivenSettings,
+  env: Environment = process.env,
+): Promise<ConnectionSettings | undefined> {
+  const servers = given.servers ?? (await findServer(env));
+  if (servers === undefined) return undefined;
+  const found = settingsOfEnvironment(env, "");
+  const isLoggedIn = given.servers !== undefined && hasLogin(given.servers);
+  return {
+    servers,
+    creds: given.creds ?? (isLoggedIn ? undefined : found.creds),
+    tls: given.tls ?? found.tls,
+    domain: given.domain ?? found.domain,
+    names: {
+      ...SETTING_VARIABLES,
+      ...(given.servers === undefined ? {} : { servers: OPTION_NAMES.servers }),
+      ...(given.creds === undefined ? {} : { creds: OPTION_NAMES.creds }),
+      ...(given.tls === undefined
+        ? {}
+        : { ca: OPTION_NAMES.ca, cert: OPTION_NAMES.cert, key: OPTION_NAMES.key }),
+      ...(given.domain === undefined ? {} : { domain: OPTION_NAMES.domain }),
+    },
+  };
 }
 
 /** Returns the folder of the pointer file: `BIOXEN_HOME`, or else `bioxen` in the XDG data directory. */

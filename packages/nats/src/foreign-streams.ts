@@ -7,8 +7,8 @@
  * refuses the second one.
  */
 import { ALL_SUBJECTS, REQUEST_SUBJECTS, STREAMS } from "@bioxen/contracts";
-import { jetstreamManager } from "@nats-io/jetstream";
 import type { Bus } from "./bus.ts";
+import { streamManagerOf } from "./jet-stream.ts";
 
 /** Subjects of BioXen's own streams. */
 const OWN_SUBJECTS = STREAMS.flatMap(({ subjects }) => subjects);
@@ -23,7 +23,7 @@ export interface ForeignStream {
 
 /** Returns the streams of other owners that store messages of BioXen, sorted by name. */
 export async function foreignStreams(bus: Bus): Promise<ForeignStream[]> {
-  const jsm = await jetstreamManager(bus.connection, bus.jetStreamOptions);
+  const jsm = await streamManagerOf(bus);
   const found: ForeignStream[] = [];
   for await (const { config } of jsm.streams.list(ALL_SUBJECTS)) {
     if (STREAMS.some(({ name }) => name === config.name)) continue;

@@ -1,6 +1,9 @@
 export * from "./blobs.ts";
 export * from "./bus.ts";
 export { startLogReader } from "./catch-up.ts";
+export * from "./connection-settings.ts";
+export { shownPath } from "./credentials.ts";
+export { connectionProblems } from "./dial.ts";
 export * from "./discovery.ts";
 export * from "./event-log.ts";
 export * from "./find-server.ts";
@@ -15,6 +18,7 @@ export * from "./outcomes.ts";
 export * from "./process-identity.ts";
 export { READ_WINDOW } from "./reader-protocol.ts";
 export type { EndpointLoad, InboxLoad } from "./receiver.ts";
+export { hasLogin, shownServers } from "./server-url.ts";
 export * from "./storage.ts";
 export * from "./store-report.ts";
 export * from "./streams.ts";

@@ -21,12 +21,11 @@ import {
   JetStreamApiError,
   type JetStreamClient,
   type JetStreamManager,
-  jetstream,
-  jetstreamManager,
   type StoredMsg,
 } from "@nats-io/jetstream";
 import type { MsgHdrs } from "@nats-io/nats-core";
 import type { Bus } from "./bus.ts";
+import { jetStreamOf, streamManagerOf } from "./jet-stream.ts";
 import {
   type DeadLetter,
   deadLetterHeaders,
@@ -75,8 +74,8 @@ export class JobStore {
    */
   static async open(bus: Bus, restore?: RestoreStream): Promise<JobStore> {
     return withFaults("JetStream", async () => {
-      const manager = await jetstreamManager(bus.connection, bus.jetStreamOptions);
-      return new JobStore(jetstream(bus.connection, bus.jetStreamOptions), manager, restore);
+      const manager = await streamManagerOf(bus);
+      return new JobStore(jetStreamOf(bus), manager, restore);
     });
   }
 

@@ -28,11 +28,10 @@ import {
   DeliverPolicy,
   JetStreamApiError,
   type JsMsg,
-  jetstream,
-  jetstreamManager,
 } from "@nats-io/jetstream";
 import type { Bus } from "./bus.ts";
 import { parseJson } from "./command.ts";
+import { jetStreamOf, streamManagerOf } from "./jet-stream.ts";
 import {
   type AfterTry,
   type AttemptOptions,
@@ -209,8 +208,8 @@ class KindWorker implements Endable {
   }
 
   async #pull(): Promise<void> {
-    const js = jetstream(this.#bus.connection);
-    const jsm = await jetstreamManager(this.#bus.connection);
+    const js = jetStreamOf(this.#bus);
+    const jsm = await streamManagerOf(this.#bus);
     for (const stream of JOB_STREAMS) await restoreStream(this.#bus, stream, this.#storage);
     const name = `jobs-${this.#aggregate}`;
     await jsm.consumers.delete(JOB_STREAM, name).catch((cause: unknown) => {

@@ -9,7 +9,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { createInbox, type Msg, type NatsConnection } from "@nats-io/nats-core";
 import { connect } from "@nats-io/transport-node";
-import { connectionOptionsOf } from "./dial.ts";
+import { Dialling } from "./dial.ts";
 import {
   BATCH_EVENTS,
   type FromReader,
@@ -65,7 +65,9 @@ class LogReader {
     this.#connection = connection;
     this.#data = data;
     this.#post = post;
-    this.#pullSubject = `$JS.API.CONSUMER.MSG.NEXT.${data.stream}.${data.consumer}`;
+    const { domain } = data.bus;
+    const api = domain === undefined ? "$JS.API" : `$JS.${domain}.API`;
+    this.#pullSubject = `${api}.CONSUMER.MSG.NEXT.${data.stream}.${data.consumer}`;
   }
 
   begin(): void {
@@ -141,7 +143,7 @@ if (port === null) throw new Error("log-reader.ts runs as a worker thread only")
 const data = workerData as ReaderData;
 const post = (message: FromReader, buffers: ArrayBuffer[] = []): void => port.postMessage(message, buffers);
 const connection = await connect({
-  ...connectionOptionsOf(data.bus),
+  ...new Dialling(data.bus).options(data.bus.name),
   reconnect: false,
   timeout: DIAL_TIMEOUT_MS,
 });

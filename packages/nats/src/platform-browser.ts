@@ -8,7 +8,22 @@ import type * as node from "./platform-node.ts";
 export { wsconnect as connect } from "@nats-io/nats-core";
 
 /**
- * Finds no server and always returns undefined: a page has no environment and no local stack, so its program must name
- * the servers.
+ * Returns the settings that the program gives, and undefined when they name no server: a page has no environment and no
+ * local stack.
  */
-export const findServer: typeof node.findServer = async () => undefined;
+export const findSettings: typeof node.findSettings = async (given) =>
+  given.servers === undefined ? undefined : { ...given, servers: given.servers };
+
+/** Returns the text itself: a page reads no files, so that its program must give the content. */
+export const readCredentials: typeof node.readCredentials = (creds) => creds;
+
+/** A page cannot choose certificates: its browser does, for `wss://`. */
+export const tlsProblems: typeof node.tlsProblems = (tls, names) =>
+  tls === undefined
+    ? []
+    : [{ path: names.ca, message: "a browser chooses certificates itself: omit tls, and use wss://" }];
+
+export const tlsOptions: typeof node.tlsOptions = () => undefined;
+
+/** A page has no access to a TLS handshake. */
+export const handshakeFailure: typeof node.handshakeFailure = async () => undefined;

@@ -3,4 +3,6 @@
  * manifest choose between the two files.
  */
 export { connect } from "./dial-node.ts";
-export { findServer } from "./find-server.ts";
+export { findSettings } from "./find-server.ts";
+export { readCredentials, tlsOptions, tlsProblems } from "./secret-files.ts";
+export { handshakeFailure } from "./tls-handshake.ts";

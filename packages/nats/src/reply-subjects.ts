@@ -7,8 +7,8 @@
  * Inboxes of the usual form are known by their prefix. A client may choose another prefix for its inboxes; such a subject
  * is accepted when no stream stores it. The server is asked once per prefix, and the answer is kept for a while.
  */
-import { jetstreamManager } from "@nats-io/jetstream";
 import type { Bus } from "./bus.ts";
+import { streamManagerOf } from "./jet-stream.ts";
 
 /** Beginnings of the inboxes of clients, and of the reply subjects that a server makes for an imported service. */
 const INBOX_PREFIXES = ["_INBOX.", "_INBOX_", "_R_."];
@@ -58,7 +58,7 @@ export class ReplySubjects {
   static of(bus: Bus): ReplySubjects {
     return new ReplySubjects(async (filter) => {
       const options = { checkAPI: false, timeout: LOOKUP_TIMEOUT_MS };
-      const jsm = await jetstreamManager(bus.connection, options);
+      const jsm = await streamManagerOf(bus, options);
       return jsm.streams.names(filter).next();
     });
   }

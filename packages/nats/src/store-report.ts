@@ -4,9 +4,10 @@
  */
 
 import { EVENT_STREAM } from "@bioxen/contracts";
-import { jetstreamManager, type StreamInfo } from "@nats-io/jetstream";
+import type { StreamInfo } from "@nats-io/jetstream";
 import type { Bus } from "./bus.ts";
 import { type ForeignStream, foreignStreams } from "./foreign-streams.ts";
+import { streamManagerOf } from "./jet-stream.ts";
 import { ALL_STREAMS, type Copies, copiesOf } from "./storage.ts";
 import { type Drift, driftOf, presentStream } from "./streams.ts";
 
@@ -32,7 +33,7 @@ export interface StoreReport {
 }
 
 export async function storeReport(bus: Bus): Promise<StoreReport> {
-  const jsm = await jetstreamManager(bus.connection, bus.jetStreamOptions);
+  const jsm = await streamManagerOf(bus);
   const streams: StoredStream[] = [];
   for (const declaration of ALL_STREAMS) {
     const info = await presentStream(jsm, declaration.name);
@@ -56,10 +57,7 @@ function describe(declaration: Readonly<Record<string, unknown>>, info: StreamIn
 /** Returns the copies of the event log; undefined when the server has none, or does not answer. */
 export async function logCopies(bus: Bus): Promise<Copies | undefined> {
   try {
-    const info = await presentStream(
-      await jetstreamManager(bus.connection, bus.jetStreamOptions),
-      EVENT_STREAM,
-    );
+    const info = await presentStream(await streamManagerOf(bus), EVENT_STREAM);
     return info === undefined ? undefined : copiesOf(info);
   } catch {
     return undefined;

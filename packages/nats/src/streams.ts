@@ -5,10 +5,11 @@
  */
 import { STREAMS, type StreamDeclaration } from "@bioxen/contracts";
 import { type EventLog, Fault } from "@bioxen/kernel";
-import { type JetStreamManager, jetstreamManager, type StreamInfo } from "@nats-io/jetstream";
+import type { JetStreamManager, StreamInfo } from "@nats-io/jetstream";
 import type { Bus } from "./bus.ts";
 import type { LongReader } from "./event-log.ts";
 import { logOn, openExistingLog } from "./existing-log.ts";
+import { streamManagerOf } from "./jet-stream.ts";
 import { onceReady } from "./ready.ts";
 import { isStreamNotFound } from "./server-codes.ts";
 import { isEventStream, isOnSingleServer, type StorageSettings, wantedConfig } from "./storage.ts";
@@ -50,7 +51,7 @@ export async function openEventLog(
     );
   }
   return onceReady("cannot open the event log", async () => {
-    const jsm = await jetstreamManager(bus.connection);
+    const jsm = await streamManagerOf(bus);
     for (const declaration of STREAMS) await ensureStream(bus, jsm, declaration, storage, reading.onTrouble);
     return logOn(bus, jsm, longReaderOf(bus, reading));
   });
@@ -102,7 +103,7 @@ export async function ensureStream(
 export async function restoreStream(bus: Bus, name: string, storage: StorageSettings): Promise<void> {
   const declaration = STREAMS.find((stream) => stream.name === name && !isEventStream(name));
   if (declaration === undefined) return;
-  await ensureStream(bus, await jetstreamManager(bus.connection), declaration, storage);
+  await ensureStream(bus, await streamManagerOf(bus), declaration, storage);
 }
 
 /** Returns the state of a stream; undefined when the server has no stream of this name. */

@@ -1,7 +1,12 @@
 /**
  * The configuration of a service: environment variables, all checked before the service begins.
  */
-import type { StorageSettings } from "@bioxen/nats";
+import {
+  type ConnectionSettings,
+  connectionProblems,
+  type StorageSettings,
+  settingsOfEnvironment,
+} from "@bioxen/nats";
 import { z } from "zod";
 import { parseStreamLimits } from "./stream-limits.ts";
 
@@ -26,18 +31,25 @@ export const EXIT_MISCONFIGURED = 78;
  * ConfigError} with every problem.
  */
 export function readConfig<S extends z.ZodObject>(schema: S, env: Environment): z.output<S> {
-  const given = Object.fromEntries(
-    Object.keys(schema.shape).flatMap((name) => (env[name] ? [[name, env[name]]] : [])),
-  );
-  const parsed = schema.safeParse(given);
+  const parsed = parse(schema, env);
   if (parsed.success) return parsed.data;
-  throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`));
+  throw new ConfigError(problemsOf(parsed.error));
 }
 
-/** The settings of every service. */
+function parse<S extends z.ZodObject>(schema: S, env: Environment): z.ZodSafeParseResult<z.output<S>> {
+  const given = Object.keys(schema.shape).flatMap((name) => (env[name] ? [[name, env[name]]] : []));
+  return schema.safeParse(Object.fromEntries(given));
+}
+
+function problemsOf(error: z.ZodError): string[] {
+  return error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+}
+
+/** The server of a service without `BIOXEN_NATS_URL`. */
+const DEFAULT_SERVER = "nats://127.0.0.1:4222";
+
+/** The settings of every service, beside those of its connection. */
 export const hostConfig = z.object({
-  /** URLs of the servers, separated by commas. */
-  BIOXEN_NATS_URL: z.string().default("nats://127.0.0.1:4222"),
   BIOXEN_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
   /** Address of `/live`, `/ready` and `/metrics`: `host:port`; port 0 picks a free one. */
   BIOXEN_HTTP: z
@@ -70,7 +82,22 @@ export const hostConfig = z.object({
   BIOXEN_CALLER_LIMIT: z.coerce.number().int().min(1).max(1_000_000).optional(),
 });
 
-export type HostConfig = z.output<typeof hostConfig>;
+export type HostConfig = z.output<typeof hostConfig> & {
+  /** The `BIOXEN_NATS_*` variables. */
+  readonly connection: ConnectionSettings;
+};
+
+/**
+ * Reads the settings that every service has, and the files that they name. Throws {@link ConfigError} with every
+ * problem.
+ */
+export function readHostConfig(env: Environment): HostConfig {
+  const parsed = parse(hostConfig, env);
+  const connection = settingsOfEnvironment(env, DEFAULT_SERVER);
+  const problems = connectionProblems(connection).map(({ path, message }) => `${path}: ${message}`);
+  if (parsed.success && problems.length === 0) return { ...parsed.data, connection };
+  throw new ConfigError([...problems, ...(parsed.success ? [] : problemsOf(parsed.error))]);
+}
 
 /** Returns what this installation asks of its server for every stream and bucket. */
 export function storageOf(config: HostConfig): StorageSettings {

@@ -26,6 +26,7 @@ import {
 } from "@bioxen/kernel";
 import {
   type Bus,
+  ConnectionRefused,
   connectBus,
   type Inbox,
   KvLeaseStore,
@@ -42,8 +43,7 @@ import {
   type Environment,
   EXIT_MISCONFIGURED,
   type HostConfig,
-  hostConfig,
-  readConfig,
+  readHostConfig,
   storageOf,
 } from "./config.ts";
 import { openHttp } from "./http.ts";
@@ -104,7 +104,8 @@ export async function runService(
   try {
     await run(definition, env);
   } catch (thrown) {
-    const misconfigured = thrown instanceof ConfigError;
+    // A server that refuses the login, or TLS, refuses it again after a restart.
+    const misconfigured = thrown instanceof ConfigError || thrown instanceof ConnectionRefused;
     const logger = createLogger(definition.name, "info");
     logger.error({ err: thrown }, `${definition.name} failed: ${messageOf(thrown)}`);
     process.exit(misconfigured ? EXIT_MISCONFIGURED : 1);
@@ -113,7 +114,7 @@ export async function runService(
 
 async function run(definition: ServiceDefinition, env: Environment): Promise<void> {
   const end = new ProcessEnd();
-  const config = readConfig(hostConfig, env);
+  const config = readHostConfig(env);
   const logger = createLogger(definition.name, config.BIOXEN_LOG_LEVEL);
   try {
     await boot(definition, env, { config, logger, end });
@@ -223,12 +224,13 @@ function servingOf({ name, description }: ServiceDefinition, feed: EventFeed, lo
 async function connectPorts(name: ServiceName, config: HostConfig, logger: Logger, end: ProcessEnd) {
   const storage = storageOf(config);
   const bus = await connectBus({
-    servers: config.BIOXEN_NATS_URL,
+    ...config.connection,
     name: `bioxen-${name}`,
     connectTimeoutMs: FIRST_CONNECT_TIMEOUT_MS,
   });
   end.closes(() => bus.close());
   bus.onStatus((status) => logger.warn({ status }, `the bus is ${status}`));
+  bus.onRefusedLogin((why) => logger.error({}, `${why}; trying again with the credentials as they then are`));
   const log = await openEventLog(bus, storage, {
     onTrouble: (message, cause) => logger.warn({ err: cause }, message),
   });

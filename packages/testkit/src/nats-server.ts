@@ -15,24 +15,43 @@ export class TestServer {
   readonly #port: number;
   readonly #dir: string;
   readonly #binary: string;
+  readonly #hasJetStream: boolean;
   #process: ChildProcess;
 
-  private constructor(binary: string, dir: string, port: number, process: ChildProcess) {
+  private constructor(
+    { binary, dir, hasJetStream }: { binary: string; dir: string; hasJetStream: boolean },
+    port: number,
+    process: ChildProcess,
+  ) {
     this.#binary = binary;
     this.#dir = dir;
+    this.#hasJetStream = hasJetStream;
     this.#port = port;
     this.#process = process;
     this.url = `nats://127.0.0.1:${port}`;
   }
 
-  /** Starts a server. `settings` are lines of configuration in addition to those that every test server has. */
-  static async start(settings = ""): Promise<TestServer> {
-    const { path } = await findServerBinary();
+  /**
+   * Starts a server. `settings` are lines of configuration in addition to those that every test server has.
+   * `hasJetStream`: default true.
+   */
+  static async start(settings = "", { hasJetStream = true } = {}): Promise<TestServer> {
+    const { path: binary } = await findServerBinary();
     const dir = await mkdtemp(join(tmpdir(), "bioxen-nats-"));
     await writeFile(join(dir, CONFIG), settings);
-    const process = run(path, dir, -1);
+    const process = run({ binary, dir, hasJetStream, port: -1 });
     const port = await portOf(dir);
-    return new TestServer(path, dir, port, process);
+    return new TestServer({ binary, dir, hasJetStream }, port, process);
+  }
+
+  /** The port on which clients connect. */
+  get port(): number {
+    return this.#port;
+  }
+
+  /** Replaces the lines of configuration, for the next start of the server. */
+  async configure(settings: string): Promise<void> {
+    await writeFile(join(this.#dir, CONFIG), settings);
   }
 
   /** Ends the server without a shutdown, as a power cut does. */
@@ -45,7 +64,12 @@ export class TestServer {
   /** Starts the killed server on the same port and store. */
   async startAgain(): Promise<void> {
     await clearPorts(this.#dir);
-    this.#process = run(this.#binary, this.#dir, this.#port);
+    this.#process = run({
+      binary: this.#binary,
+      dir: this.#dir,
+      hasJetStream: this.#hasJetStream,
+      port: this.#port,
+    });
     await portOf(this.#dir);
   }
 
@@ -55,7 +79,15 @@ export class TestServer {
   }
 }
 
-function run(binary: string, dir: string, port: number): ChildProcess {
+interface Run {
+  readonly binary: string;
+  readonly dir: string;
+  readonly hasJetStream: boolean;
+  /** -1: a free one. */
+  readonly port: number;
+}
+
+function run({ binary, dir, hasJetStream, port }: Run): ChildProcess {
   const args = [
     "-c",
     join(dir, CONFIG),
@@ -63,9 +95,7 @@ function run(binary: string, dir: string, port: number): ChildProcess {
     "127.0.0.1",
     "-p",
     String(port),
-    "-js",
-    "-sd",
-    join(dir, "store"),
+    ...(hasJetStream ? ["-js", "-sd", join(dir, "store")] : []),
     "--ports_file_dir",
     dir,
   ];

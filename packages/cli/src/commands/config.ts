@@ -6,7 +6,7 @@ import { dirname } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { usage } from "../outcome.ts";
 import { globalsOf, say, sayJson } from "../run.ts";
-import { type Resolved, settingOf, settingsFile, withSettings } from "../settings.ts";
+import { type Resolved, type Setting, settingOf, settingsFile, withSettings } from "../settings.ts";
 import { paint, table } from "../terminal.ts";
 
 const EXAMPLES = `
@@ -19,7 +19,7 @@ Examples:
 /** Returns the entry of one setting in the document that `--json` prints. */
 function viewOf({ setting, value, origin }: Resolved) {
   const { key, variable, flags, meaning } = setting;
-  return { key, value: value ?? null, origin, variable, flags, meaning };
+  return { key, value: shownValue(setting, value) ?? null, origin, variable, flags, meaning };
 }
 
 export function addConfigCommands(program: Command): void {
@@ -87,7 +87,10 @@ async function change(key: string, value: unknown, json: boolean): Promise<void>
   const changed = after !== before;
   if (changed) await replace(file, after);
   if (json) sayJson({ ok: true, changed, file });
-  else say(`${key} is ${value === undefined ? "not set" : value} in ${file}${changed ? "" : " already"}`);
+  else {
+    const now = value === undefined ? "not set" : shownValue(settingOf(key), value);
+    say(`${key} is ${now} in ${file}${changed ? "" : " already"}`);
+  }
 }
 
 /**
@@ -97,7 +100,8 @@ async function replace(file: string, text: string): Promise<void> {
   const draft = `${file}.${process.pid}`;
   try {
     await mkdir(dirname(file), { recursive: true });
-    await writeFile(draft, text);
+    // The URL of the server may carry a password.
+    await writeFile(draft, text, { mode: 0o600 });
     await rename(draft, file);
   } catch (thrown) {
     await rm(draft, { force: true }).catch(() => undefined);
@@ -106,7 +110,12 @@ async function replace(file: string, text: string): Promise<void> {
 }
 
 function valueWords({ setting, value }: Resolved): string {
-  return value === undefined ? (setting.presetWords ?? "none") : String(value);
+  return value === undefined ? (setting.presetWords ?? "none") : String(shownValue(setting, value));
+}
+
+/** Returns the value without the password or token that it may carry. */
+function shownValue({ shown }: Setting, value: unknown): unknown {
+  return shown === undefined || typeof value !== "string" ? value : shown(value);
 }
 
 function settingTable(all: readonly Resolved[], withOrigin: boolean): string {

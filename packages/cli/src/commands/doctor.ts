@@ -2,9 +2,9 @@
  * `bioxen doctor`: checks whether a BioXen is healthy, and shows a remedy for each check that fails.
  */
 
-import { messageOf } from "@bioxen/kernel";
+import { Fault, messageOf } from "@bioxen/kernel";
 import { findServerBinary } from "@bioxen/local-stack";
-import { isSupportedServer, OLDEST_SERVER, serviceLoads } from "@bioxen/nats";
+import { ConnectionRefused, isSupportedServer, OLDEST_SERVER, serviceLoads } from "@bioxen/nats";
 import type { Command } from "commander";
 import { EXIT_REFUSED, endOf } from "../outcome.ts";
 import { globalsOf, say, sayJson } from "../run.ts";
@@ -64,7 +64,12 @@ async function clusterFindings(options: GlobalOptions): Promise<Finding[]> {
   try {
     session = await Session.open(options, { repeat: false });
   } catch (thrown) {
-    return [{ check: "server", verdict: "fail", found: endOf(thrown).message, remedy: "bioxen up" }];
+    // A refusal already names its remedy.
+    const isRefused = thrown instanceof ConnectionRefused || !(thrown instanceof Fault);
+    const { message } = endOf(thrown);
+    return [
+      { check: "server", verdict: "fail", found: message, ...(isRefused ? {} : { remedy: "bioxen up" }) },
+    ];
   }
   try {
     return [
@@ -86,7 +91,7 @@ function serverFinding(session: Session): Finding {
   return {
     check: "server",
     verdict: supported ? "ok" : "fail",
-    found: `${session.url}, nats-server ${version}`,
+    found: `${session.server}, nats-server ${version}`,
     ...(supported
       ? {}
       : { remedy: `use ${OLDEST_SERVER.join(".")} or newer: older servers can lose a stream` }),

@@ -115,7 +115,7 @@ function copiesInWords(copies: Copies | null): string {
 /** Returns the document that `status --json` prints. */
 export async function statusOf(session: Session) {
   const record = await findLocalStack();
-  const own: StackRecord | undefined = record?.url === session.url ? record : undefined;
+  const own: StackRecord | undefined = record?.url === session.server ? record : undefined;
   const instances = await discoverServices(session.bus, DISCOVERY_MS);
   const services = SERVICES.map((name) => {
     const own = instances.filter((instance) => instance.name === name);
@@ -126,7 +126,7 @@ export async function statusOf(session: Session) {
   return {
     /** False when a service is away. */
     ok: services.every(({ ready }) => ready),
-    server: { url: session.url, version: session.bus.serverVersion },
+    server: { url: session.server, version: session.bus.serverVersion },
     durability: own?.durability ?? "unknown",
     /** Copies of the event log on the servers; null when the server has none. */
     copies: (await logCopies(session.bus)) ?? null,

@@ -12,7 +12,7 @@ import type { Command } from "commander";
 import { Interrupted, Interruption, interruptedStart } from "../interruption.ts";
 import { CommandEnd, EXIT_REFUSED, EXIT_UNREACHABLE, endOf } from "../outcome.ts";
 import { conclude, globalsOf, note, say, sayJson } from "../run.ts";
-import { settingOptions } from "../settings.ts";
+import { CONNECTION_KEYS, settingOptions } from "../settings.ts";
 import { type PoolOptions, poolOf, withPoolOptions } from "./up-pool.ts";
 
 /** Longest wait for a stack that starts in the background, ms: more than each of its own deadlines. */
@@ -117,10 +117,22 @@ async function upDetached(options: UpOptions, json: boolean, interruption: Inter
     );
   }
   await interruption.during(poolOf(options));
-  const args = process.argv.slice(2).filter((arg) => arg !== "--detach");
+  const args = withoutConnectionFlags(process.argv.slice(2)).filter((arg) => arg !== "--detach");
   const { url, dataDir: data, durability, pid } = await startDetached(args, interruption);
   if (json) sayJson({ ok: true, url, data, durability, pid });
   else say(`BioXen is up on ${url} (pid ${pid}); \`bioxen down\` stops it`);
+}
+
+/**
+ * Returns the arguments without the flags of a connection: the new stack has a server of its own, and a URL with a
+ * password must not stand in the list of processes as long as the stack runs.
+ */
+function withoutConnectionFlags(args: readonly string[]): string[] {
+  const flags = CONNECTION_KEYS.map((key) => `--${key}`);
+  return args.filter((arg, at) => {
+    const isValue = flags.includes(args[at - 1] ?? "");
+    return !isValue && !flags.includes(arg.split("=", 1)[0] ?? "");
+  });
 }
 
 /**

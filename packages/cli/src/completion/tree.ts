@@ -3,6 +3,7 @@
  * definitions, so that completion always matches the commands that exist.
  */
 import type { Argument, Command, Option } from "commander";
+import { CONNECTION_KEYS } from "../settings.ts";
 
 /**
  * Kind of a value that the shell completes: an id of a running BioXen (`vm`, `chassis`, `rule`), a file, or free text
@@ -38,7 +39,7 @@ export function completionTree(command: Command, path = ""): CompletedCommand[] 
     path,
     description: command.description(),
     commands: children.map((child) => ({ name: child.name(), description: child.description() })),
-    options: command.options.filter(({ hidden }) => !hidden).map(completedOption),
+    options: command.options.filter(isOffered).map(completedOption),
     argument: argument === undefined ? "none" : kindOf(argument.name(), path),
     argumentChoices: argument?.argChoices ?? [],
   };
@@ -50,6 +51,11 @@ export function completionTree(command: Command, path = ""): CompletedCommand[] 
  */
 export function isHidden(command: Command): boolean {
   return !command.parent?.createHelp().visibleCommands(command.parent).includes(command);
+}
+
+/** Help lists the options of the connection once, for `bioxen` itself; a shell offers them for every command. */
+function isOffered(option: Option): boolean {
+  return !option.hidden || CONNECTION_KEYS.some((key) => key === option.attributeName());
 }
 
 function completedOption(option: Option): CompletedOption {

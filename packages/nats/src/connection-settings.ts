@@ -1,0 +1,112 @@
+/**
+ * The settings of a connection to NATS, which services, command line and library share: what they are called, where
+ * they come from, and what is wrong with them.
+ */
+import { Fault } from "@bioxen/kernel";
+
+/** Certificates of a TLS connection; each is the path of a PEM file, in a program of Node also the PEM text itself. */
+export interface TlsSettings {
+  /** Authorities to trust in place of Node's own. */
+  readonly ca?: string | undefined;
+  /** The client's certificate, for a server that asks for one. Needs `key`. */
+  readonly cert?: string | undefined;
+  /** Private key of `cert`, without a passphrase. */
+  readonly key?: string | undefined;
+}
+
+/** Plain data, so that a thread can receive it. */
+export interface ConnectionSettings {
+  /** URL or URLs of the servers; a text may separate several by commas. A URL may carry `user:password@` or `token@`. */
+  readonly servers: string | readonly string[];
+  /**
+   * Credentials: the path of a file with an nkey seed or of a `.creds` file, or that text itself; in a browser always
+   * the text. They go before a login in a URL.
+   */
+  readonly creds?: string | undefined;
+  /** Asks for TLS, also where a URL does not begin with `tls://`. */
+  readonly tls?: TlsSettings | undefined;
+  /** JetStream domain of the streams; default: that of the server. */
+  readonly domain?: string | undefined;
+  /** What error texts call each setting; default: {@link OPTION_NAMES}. */
+  readonly names?: SettingNames | undefined;
+}
+
+/** Settings as a program gives them; each may be absent. */
+export type GivenSettings = Partial<Omit<ConnectionSettings, "names">>;
+
+export type SettingName = "servers" | "creds" | "ca" | "cert" | "key" | "domain";
+export type SettingNames = Readonly<Record<SettingName, string>>;
+
+/** The settings as options of a call. */
+export const OPTION_NAMES: SettingNames = {
+  servers: "servers",
+  creds: "creds",
+  ca: "tls.ca",
+  cert: "tls.cert",
+  key: "tls.key",
+  domain: "domain",
+};
+
+/** The settings as environment variables. */
+export const SETTING_VARIABLES: SettingNames = {
+  servers: "BIOXEN_NATS_URL",
+  creds: "BIOXEN_NATS_CREDS",
+  ca: "BIOXEN_NATS_CA",
+  cert: "BIOXEN_NATS_CERT",
+  key: "BIOXEN_NATS_KEY",
+  domain: "BIOXEN_NATS_DOMAIN",
+};
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Returns the settings in the environment; an empty variable counts as absent. `servers` stands in for an absent URL. */
+export function settingsOfEnvironment(env: Environment, servers: string): ConnectionSettings {
+  const value = (setting: SettingName) => env[SETTING_VARIABLES[setting]] || undefined;
+  return {
+    servers: value("servers") ?? servers,
+    creds: value("creds"),
+    tls: tlsOf(value("ca"), value("cert"), value("key")),
+    domain: value("domain"),
+    names: SETTING_VARIABLES,
+  };
+}
+
+/** Returns the TLS settings; undefined when all three are absent. */
+export function tlsOf(ca?: string, cert?: string, key?: string): TlsSettings | undefined {
+  return ca === undefined && cert === undefined && key === undefined ? undefined : { ca, cert, key };
+}
+
+/** Returns `env` without the settings of a connection, for a process that connects elsewhere. */
+export function withoutConnection<E extends Environment>(env: E): E {
+  const variables: readonly string[] = Object.values(SETTING_VARIABLES);
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !variables.includes(name))) as E;
+}
+
+export interface SettingProblem {
+  /** What the program calls the setting, such as `BIOXEN_NATS_CREDS` or `--creds`. */
+  readonly path: string;
+  readonly message: string;
+}
+
+/** Thrown for settings with which no connection can be tried: a malformed URL, an unreadable file. Lists all problems. */
+export class ConnectionSettingsError extends Fault {
+  readonly problems: readonly SettingProblem[];
+
+  constructor(problems: readonly SettingProblem[]) {
+    const lines = problems.map(({ path, message }) => `${path}: ${message}`);
+    super("BAD_REQUEST", lines.join("\n"), { retryable: false, details: { problems } });
+    this.name = "ConnectionSettingsError";
+    this.problems = problems;
+  }
+}
+
+/**
+ * Thrown when a server was reached and ended the first connection in a way that only other settings can change: it
+ * refused the login, or one side refused TLS. A retry with the same settings would end in the same way.
+ */
+export class ConnectionRefused extends Fault {
+  constructor(reason: "login" | "tls", message: string, cause?: unknown) {
+    super("UNAVAILABLE", message, { retryable: false, cause, details: { reason } });
+    this.name = "ConnectionRefused";
+  }
+}

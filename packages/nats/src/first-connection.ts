@@ -1,0 +1,170 @@
+/**
+ * The first connection of a process. An absent server may still be starting, and is waited for. A server that answers
+ * and refuses is not: with the same settings it would refuse again.
+ *
+ * The servers are dialled one after the other, because the client of NATS reports only its last failure: with a list of
+ * servers, a refused login would hide behind a server that is down.
+ */
+import { Fault, messageOf } from "@bioxen/kernel";
+import {
+  AuthorizationError,
+  type ConnectionOptions,
+  type NatsConnection,
+  TimeoutError,
+  UserAuthenticationExpiredError,
+} from "@nats-io/nats-core";
+import { connect, handshakeFailure } from "#platform";
+import { ConnectionRefused } from "./connection-settings.ts";
+import type { Dialling } from "./dial.ts";
+import type { ServerAddress } from "./server-url.ts";
+import { sleep } from "./sleep.ts";
+
+/** Wait between two rounds through the servers, ms. */
+const RETRY_WAIT_MS = 250;
+/**
+ * Longest attempt to connect to one server, ms; then the next server is tried. No other time limit ends an attempt
+ * whose connection is cut during the NATS handshake.
+ */
+const DIAL_TIMEOUT_MS = 2_000;
+const SHORTEST_DIAL_MS = 100;
+
+/** Errors of Node's TLS about the server's certificate that do not begin with `CERT_`. */
+const CERTIFICATE_ERRORS: readonly string[] = [
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "ERR_TLS_CERT_ALTNAME_INVALID",
+  "HOSTNAME_MISMATCH",
+  "INVALID_CA",
+  "INVALID_PURPOSE",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+];
+
+export interface FirstConnectionOptions {
+  readonly dialling: Dialling;
+  readonly client: ConnectionOptions & { readonly name: string };
+  readonly timeoutMs: number;
+}
+
+/**
+ * Connects to one of the servers, in random order. Throws {@link ConnectionRefused} as soon as a whole round through the
+ * servers connected to none and one of them refused, and `Fault` UNAVAILABLE when no server answers within `timeoutMs`.
+ */
+export async function firstConnection(options: FirstConnectionOptions): Promise<NatsConnection> {
+  const { dialling, client, timeoutMs } = options;
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const refusals: ConnectionRefused[] = [];
+    let last: unknown;
+    for (const address of shuffled(dialling.addresses)) {
+      const left = deadline - performance.now();
+      const timeout = Math.max(SHORTEST_DIAL_MS, Math.min(DIAL_TIMEOUT_MS, left));
+      try {
+        if (dialling.wantsTls) await checkHandshake(dialling, address);
+        const connection = await connect({
+          ...client,
+          ...dialling.options(client.name, [address]),
+          timeout,
+        });
+        useAll(connection, dialling.addresses);
+        return connection;
+      } catch (cause) {
+        const refusal = await refusalOf(dialling, address, cause);
+        if (refusal === undefined) last = cause;
+        else refusals.push(refusal);
+      }
+    }
+    const [first] = refusals;
+    if (first !== undefined) throw first;
+    if (performance.now() + RETRY_WAIT_MS >= deadline) {
+      throw new Fault("UNAVAILABLE", `no NATS server answers at ${dialling.shown}: ${messageOf(last)}`, {
+        retryable: true,
+        cause: last,
+      });
+    }
+    await sleep(RETRY_WAIT_MS);
+  }
+}
+
+/** Adds the other servers of the list, and keeps those that the cluster named. */
+function useAll(connection: NatsConnection, addresses: readonly ServerAddress[]): void {
+  if (addresses.length === 1) return;
+  const listed = addresses.map(({ listen }) => listen);
+  const learned = connection.getServers().filter(({ listen }) => !listed.includes(listen));
+  connection.setServers([...addresses.map(({ url }) => url), ...learned.map(({ src }) => src)]);
+}
+
+/** True when the server has refused the login; false when it only was too slow to judge it. */
+export function isRefusedLogin(cause: unknown): cause is Error {
+  if (cause instanceof UserAuthenticationExpiredError) return true;
+  return cause instanceof AuthorizationError && !/authentication timeout/i.test(cause.message);
+}
+
+/** Returns the refusal that the failed attempt shows; undefined when it shows none, and a retry may help. */
+async function refusalOf(
+  dialling: Dialling,
+  address: ServerAddress,
+  cause: unknown,
+): Promise<ConnectionRefused | undefined> {
+  if (cause instanceof ConnectionRefused) return cause;
+  if (isRefusedLogin(cause)) return new ConnectionRefused("login", dialling.refusedLogin(), cause);
+  const { names } = dialling;
+  const reached = `the NATS server ${address.url} was reached`;
+  const tls = (text: string) => new ConnectionRefused("tls", `${reached}, but ${text}`, cause);
+  if (/does not support 'tls'/.test(messageOf(cause))) {
+    return tls(
+      `offers no TLS, and ${dialling.tlsWish} asks for it: enable TLS on the server, or connect without it`,
+    );
+  }
+  if (isCertificateError(codeOf(cause))) {
+    const remedy =
+      codeOf(cause) === "ERR_TLS_CERT_ALTNAME_INVALID"
+        ? `name the server in ${names.servers} as its certificate does`
+        : `name the authority that signed it with ${names.ca}`;
+    return tls(`its certificate is not accepted (${messageOf(cause)}): ${remedy}`);
+  }
+  // Without a wish for TLS the handshake was not looked at before: the server may have asked for it.
+  return cause instanceof TimeoutError && !dialling.wantsTls
+    ? refusedHandshake(dialling, address)
+    : undefined;
+}
+
+/** Throws {@link ConnectionRefused} when the server ends the TLS handshake because of the client's certificate. */
+async function checkHandshake(dialling: Dialling, address: ServerAddress): Promise<void> {
+  const refusal = await refusedHandshake(dialling, address);
+  if (refusal !== undefined) throw refusal;
+}
+
+async function refusedHandshake(
+  { names, settings }: Dialling,
+  address: ServerAddress,
+): Promise<ConnectionRefused | undefined> {
+  const failure = await handshakeFailure(address, settings.tls);
+  if (failure === undefined || isCertificateError(failure.code)) return undefined;
+  const problem =
+    settings.tls?.cert === undefined
+      ? `asks for a client certificate: name certificate and key with ${names.cert} and ${names.key}`
+      : `ended the TLS handshake (${failure.reason}): check the client certificate of ${names.cert}`;
+  return new ConnectionRefused("tls", `the NATS server ${address.url} was reached, but ${problem}`);
+}
+
+function isCertificateError(code: string): boolean {
+  return code.startsWith("CERT_") || CERTIFICATE_ERRORS.includes(code);
+}
+
+/** Returns the error code of Node in an error or in its causes; empty when there is none. */
+function codeOf(thrown: unknown): string {
+  for (let at = thrown; at instanceof Error; at = at.cause) {
+    const { code } = at as NodeJS.ErrnoException;
+    if (typeof code === "string") return code;
+  }
+  return "";
+}
+
+function shuffled<T>(items: readonly T[]): T[] {
+  return items
+    .map((item) => ({ item, order: Math.random() }))
+    .sort((a, b) => a.order - b.order)
+    .map(({ item }) => item);
+}

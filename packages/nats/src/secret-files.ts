@@ -1,0 +1,92 @@
+/**
+ * Reads the files of a connection's settings: credentials, certificates and keys. Error texts have path and reason, and
+ * never a content.
+ */
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { TlsOptions } from "@nats-io/nats-core";
+import {
+  OPTION_NAMES,
+  type SettingNames,
+  type SettingProblem,
+  type TlsSettings,
+} from "./connection-settings.ts";
+import { isSecretText } from "./credentials.ts";
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "no such file",
+  EACCES: "permission denied",
+  EISDIR: "it is a directory",
+  ENOTDIR: "no such file",
+  ENAMETOOLONG: "no such file",
+};
+
+/** Returns the credentials: the text itself, or the content of the file that it names. Throws an `Error`. */
+export function readCredentials(creds: string): string {
+  return isSecretText(creds) ? creds : readText(creds);
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (thrown) {
+    const { code = "unknown error" } = thrown as NodeJS.ErrnoException;
+    throw new Error(`cannot read ${path}: ${REASONS[code] ?? code}`);
+  }
+}
+
+/** Returns every problem of the certificates and the key, with the name of the setting. */
+export function tlsProblems(tls: TlsSettings | undefined, names: SettingNames): SettingProblem[] {
+  if (tls === undefined) return [];
+  const problems: SettingProblem[] = [];
+  const parsed = <T>(setting: "ca" | "cert" | "key", parse: (pem: string) => T): T | undefined => {
+    const value = tls[setting];
+    if (value === undefined) return undefined;
+    const isText = isSecretText(value);
+    if (isText && names[setting] !== OPTION_NAMES[setting]) {
+      problems.push({ path: names[setting], message: "must be the path of a file, not its content" });
+      return undefined;
+    }
+    try {
+      const pem = isText ? value : readText(value);
+      try {
+        return parse(pem);
+      } catch {
+        const kind = setting === "key" ? "private key without a passphrase" : "certificate";
+        throw new Error(`${isText ? "the text" : value} has no usable ${kind} in PEM form`);
+      }
+    } catch (thrown) {
+      problems.push({ path: names[setting], message: (thrown as Error).message });
+      return undefined;
+    }
+  };
+  parsed("ca", (pem) => new X509Certificate(pem));
+  const cert = parsed("cert", (pem) => new X509Certificate(pem));
+  const key = parsed("key", (pem): KeyObject => createPrivateKey(pem));
+  for (const [one, other] of [
+    ["cert", "key"],
+    ["key", "cert"],
+  ] as const) {
+    if (tls[one] !== undefined && tls[other] === undefined) {
+      problems.push({ path: names[other], message: `is missing: a certificate and its key go together` });
+    }
+  }
+  if (cert !== undefined && key !== undefined && !cert.checkPrivateKey(key)) {
+    problems.push({ path: names.key, message: `is not the key of the certificate in ${names.cert}` });
+  }
+  return problems;
+}
+
+/**
+ * Returns the TLS options of the client, which reads the files again for every connection; undefined when no TLS is
+ * asked for. An empty object asks for TLS with Node's own authorities.
+ */
+export function tlsOptions(tls: TlsSettings | undefined, isAskedFor: boolean): TlsOptions | undefined {
+  if (tls === undefined) return isAskedFor ? {} : undefined;
+  const { ca, cert, key } = tls;
+  return {
+    ...(ca === undefined ? {} : isSecretText(ca) ? { ca } : { caFile: ca }),
+    ...(cert === undefined ? {} : isSecretText(cert) ? { cert } : { certFile: cert }),
+    ...(key === undefined ? {} : isSecretText(key) ? { key } : { keyFile: key }),
+  };
+}

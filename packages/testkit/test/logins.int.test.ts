@@ -1,0 +1,169 @@
+/**
+ * Logins at a real server: user and password, token, nkey, credentials file, TLS and mutual TLS. test/e2e/logins.test.ts
+ * checks the same servers with processes.
+ */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { inspect } from "node:util";
+import {
+  type BusOptions,
+  ConnectionRefused,
+  connectBus,
+  openEventLog,
+  SETTING_VARIABLES,
+  settingsOfEnvironment,
+} from "@bioxen/nats";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { eventually, TestServer } from "../src/index.ts";
+import { type GuardedServer, guardedServers, type Values, withPort } from "./guarded-servers.ts";
+import { newUser } from "./nats-identities.ts";
+
+let dir: string;
+let guarded: readonly GuardedServer[];
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), "bioxen-logins-"));
+  guarded = await guardedServers(dir);
+});
+afterAll(() => rm(dir, { recursive: true, force: true }));
+
+/** Returns the options as a service has them from its environment. */
+function options(values: Values, port: number): BusOptions {
+  const named = Object.entries(withPort(values, port)).map(([setting, value]) => [
+    SETTING_VARIABLES[setting as keyof Values],
+    value,
+  ]);
+  const settings = settingsOfEnvironment(Object.fromEntries(named), "nats://127.0.0.1:1");
+  return { ...settings, name: "logins" };
+}
+
+const KINDS = ["user and password", "token", "nkey", "credentials file", "TLS", "mutual TLS"];
+
+describe.each(KINDS)("a server with %s", (kind) => {
+  let server: TestServer;
+  let guard: GuardedServer;
+  beforeAll(async () => {
+    const found = guarded.find((one) => one.kind === kind);
+    if (found === undefined) throw new Error(`no server with ${kind}`);
+    guard = found;
+    server = await TestServer.start(guard.configuration);
+  });
+  afterAll(() => server.stop());
+
+  it("lets the right login in, also again after a restart of the server", async () => {
+    const bus = await connectBus(options(guard.right, server.port));
+    try {
+      expect(await (await openEventLog(bus)).lastSeq()).toBe(0);
+      expect(bus.servers).toMatch(/^(?:nats|tls):\/\/127\.0\.0\.1:\d+$/);
+      await server.kill();
+      await eventually("the bus notices the loss", () => (bus.connected ? undefined : true));
+      await server.startAgain();
+      await eventually("the bus is connected again", () => bus.connected || undefined);
+    } finally {
+      await bus.close();
+    }
+  });
+
+  it("refuses every other login at once, with the setting in the text and no secret", async () => {
+    for (const { what, values, says } of guard.wrong) {
+      const startedAtMs = performance.now();
+      const thrown = await connectBus(options(values, server.port)).catch((cause: unknown) => cause);
+      expect(thrown, what).toBeInstanceOf(ConnectionRefused);
+      const { message, retryable, code } = thrown as ConnectionRefused;
+      for (const text of says) expect(message, what).toMatch(text);
+      expect({ retryable, code }).toEqual({ retryable: false, code: "UNAVAILABLE" });
+      // The deadline of the first connection is 10 s: the refusal did not wait for it.
+      expect(performance.now() - startedAtMs).toBeLessThan(8_000);
+      const everything = inspect(thrown, { depth: 9, showHidden: true });
+      for (const secret of guard.secrets) expect(everything, what).not.toContain(secret);
+    }
+  });
+});
+
+describe("a list of servers", () => {
+  it("takes the login of each URL, and goes on with the next server when one refuses", async () => {
+    const password = (user: string) => `${user}-secret`;
+    const servers = await Promise.all(
+      ["alice", "bob"].map((user) =>
+        TestServer.start(`authorization { users: [ { user: ${user}, password: "${password(user)}" } ] }`),
+      ),
+    );
+    const [alices, bobs] = servers as [TestServer, TestServer];
+    try {
+      const both = `nats://alice:${password("alice")}@127.0.0.1:${alices.port},nats://bob:${password("bob")}@127.0.0.1:${bobs.port}`;
+      const bus = await connectBus({ servers: both, name: "list" });
+      const first = bus.connection.getServer();
+      const own = first.endsWith(String(alices.port)) ? alices : bobs;
+      await own.kill();
+      await eventually("the bus is connected to the other server", () =>
+        bus.connected && bus.connection.getServer() !== first ? true : undefined,
+      );
+      await bus.close();
+      await own.startAgain();
+      for (let round = 0; round < 4; round += 1) {
+        const mixed = `nats://alice:wrong@127.0.0.1:${alices.port},nats://bob:${password("bob")}@127.0.0.1:${bobs.port}`;
+        const one = await connectBus({ servers: mixed, name: "list" });
+        expect(one.connection.getServer()).toContain(String(bobs.port));
+        await one.close();
+      }
+      // A refusal is final, also beside a server that is down.
+      const refused = connectBus({
+        servers: `nats://alice:wrong@127.0.0.1:${alices.port},nats://127.0.0.1:1`,
+        name: "list",
+      });
+      await expect(refused).rejects.toBeInstanceOf(ConnectionRefused);
+    } finally {
+      await Promise.all(servers.map((server) => server.stop()));
+    }
+  });
+});
+
+describe("a server whose logins change while a process runs", () => {
+  it("is joined again with the credentials that the file then has", async () => {
+    const [before, after] = [newUser(), newUser()];
+    const creds = join(dir, "changing.nk");
+    await writeFile(creds, before.seed);
+    const configured = (publicKey: string) => `authorization { users: [ { nkey: ${publicKey} } ] }`;
+    const server = await TestServer.start(configured(before.publicKey));
+    const bus = await connectBus({ servers: server.url, creds, name: "changing" });
+    const refusals: string[] = [];
+    bus.onRefusedLogin((why) => void refusals.push(why));
+    try {
+      await server.kill();
+      await server.configure(configured(after.publicKey));
+      await server.startAgain();
+      await eventually("the login is refused", () => refusals[0]);
+      await expect(bus.call("none", {}, { timeoutMs: 100 })).rejects.toMatchObject({
+        code: "UNAVAILABLE",
+        message: expect.stringContaining(`refused the login of user ${before.publicKey}`),
+      });
+      // A second refusal would end the client of NATS for good; a half-written file would end it at once.
+      await writeFile(creds, "SU");
+      await eventually("it was refused twice", () => (bus.refusedLogins >= 2 ? true : undefined));
+      expect(bus.connection.isClosed()).toBe(false);
+      await writeFile(creds, after.seed);
+      await eventually("the bus is connected again", () => bus.connected || undefined);
+      expect(refusals).toHaveLength(1);
+      await bus.connection.flush();
+    } finally {
+      await bus.close();
+      await server.stop();
+    }
+  });
+});
+
+describe("tls://", () => {
+  it("refuses a server without TLS, instead of going on in plain text", async () => {
+    const server = await TestServer.start();
+    try {
+      const connecting = connectBus({ servers: server.url.replace("nats:", "tls:"), name: "tls" });
+      await expect(connecting).rejects.toBeInstanceOf(ConnectionRefused);
+      await expect(connecting).rejects.toThrow(/offers no TLS, and tls:\/\/ in servers asks for it/);
+      const ca = guarded.find(({ kind }) => kind === "TLS")?.right.ca ?? "";
+      const withAuthority = connectBus({ servers: server.url, tls: { ca }, name: "tls" });
+      await expect(withAuthority).rejects.toThrow(/offers no TLS, and tls\.ca asks for it/);
+    } finally {
+      await server.stop();
+    }
+  });
+});
