@@ -6,10 +6,10 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "@bioxen/client";
+import { muteServer, type SilentServer, stoppedServer } from "@bioxen/testkit/silent-servers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { commandPaths } from "../../packages/cli/src/program.ts";
 import { CliProcess } from "./cli-process.ts";
-import { muteServer, type SilentServer, stoppedServer } from "./silent-servers.ts";
 import { CLI, eventually } from "./world.ts";
 
 /** Deadline of each request, ms. */
