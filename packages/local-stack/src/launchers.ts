@@ -9,7 +9,7 @@
  * process of the machine or container, and the parent of a process that leads its session (`setsid`, systemd, cron, a
  * container engine, `bioxen up --detach`).
  */
-import { type ProcessEntry, parentOf, processOf } from "./process-table.ts";
+import { environmentOfProcess, type ProcessEntry, parentOf, processOf } from "./process-table.ts";
 
 /** Interval at which the launchers are looked at, ms. Each look reads one small file per process between. */
 const LOOK_INTERVAL_MS = 500;
@@ -17,8 +17,12 @@ const LOOK_INTERVAL_MS = 500;
 const MAX_DEPTH = 16;
 const PACKAGE_MANAGER = /^(?:npx|npm|pnpx|pnpm|yarn|yarnpkg|corepack|bun|bunx)(?:-cli)?(?:\.[cm]?js)?$/;
 const SHELL = /^-?(?:sh|ash|bash|busybox|csh|dash|fish|ksh|mksh|nu|pwsh|tcsh|zsh)$/;
+/** Processes that become the parent of a process whose parent has gone, besides the first process of the machine. */
+const REAPER = /^(?:systemd|init|launchd|tini|dumb-init|docker-init)$/;
 /** Number of words at the start of a command line that can name its program: interpreter, its options, script. */
 const NAMING_WORDS = 4;
+/** Environment variable that each package manager gives to the commands it runs. */
+const PACKAGE_MANAGER_VARIABLE = "npm_config_user_agent";
 
 /** A process and its parent, as they were when the watch began. */
 export interface Kinship {
@@ -26,9 +30,13 @@ export interface Kinship {
   readonly parent: number;
 }
 
-function namesOf({ args }: ProcessEntry): string[] {
+function wordsOf({ args }: ProcessEntry): string[] {
   // A package manager replaces its command line by one text, such as `npm exec pnpm@10.34.9 start`.
-  const words = args.join(" ").split(" ").slice(0, NAMING_WORDS);
+  return args.join(" ").split(" ");
+}
+
+function namesOf(entry: ProcessEntry): string[] {
+  const words = wordsOf(entry).slice(0, NAMING_WORDS);
   return words.map((word) => word.split("/").at(-1) ?? "");
 }
 
@@ -40,6 +48,20 @@ function isShell(entry: ProcessEntry): boolean {
   return SHELL.test(namesOf(entry)[0] ?? "");
 }
 
+/** True for a shell that runs a given command or script, as a package manager starts one; false for an interactive one. */
+function isScript(entry: ProcessEntry): boolean {
+  return (
+    isShell(entry) &&
+    wordsOf(entry)
+      .slice(1)
+      .some((word) => word === "-c" || !word.startsWith("-"))
+  );
+}
+
+function isReaper(entry: ProcessEntry): boolean {
+  return entry.pid <= 1 || REAPER.test(namesOf(entry)[0] ?? "");
+}
+
 /** How a process was launched: the line from it to its launcher, or no launcher, or one that has gone already. */
 export type Launch =
   | { readonly kind: "watched"; readonly line: readonly Kinship[] }
@@ -47,37 +69,39 @@ export type Launch =
   | { readonly kind: "orphaned" };
 
 export interface LaunchOptions {
-  readonly env: Readonly<Record<string, string | undefined>>;
   /** Returns a process by its id; undefined when it has ended. */
   readonly look: (pid: number) => Promise<ProcessEntry | undefined>;
+  /** Returns the environment variables of a process; empty where they cannot be read. */
+  readonly environmentOf: (pid: number) => Promise<ReadonlyMap<string, string>>;
 }
 
 /** Finds out how the process `self` was launched. */
 export async function launchOf(
   self: number,
-  { env, look }: LaunchOptions = { env: process.env, look: processOf },
+  { look, environmentOf }: LaunchOptions = { look: processOf, environmentOf: environmentOfProcess },
 ): Promise<Launch> {
   const own = await look(self);
   if (own === undefined) return { kind: "independent" };
   const line: Kinship[] = [];
-  let toManager = 0;
-  let entry = own;
-  while (entry.parent > 1 && line.length < MAX_DEPTH) {
-    const parent = await look(entry.parent);
-    if (parent === undefined) break;
-    line.push({ pid: entry.pid, parent: parent.pid });
-    if (isPackageManager(parent)) toManager = line.length;
-    else if (!isShell(parent)) break;
-    entry = parent;
+  /** The topmost package manager above this process, and the number of steps to it. */
+  let manager = { pid: self, steps: 0 };
+  let above: ProcessEntry | undefined;
+  for (let entry = own; line.length < MAX_DEPTH; entry = above) {
+    above = await look(entry.parent);
+    if (above === undefined) break;
+    line.push({ pid: entry.pid, parent: above.pid });
+    if (isPackageManager(above)) manager = { pid: above.pid, steps: line.length };
+    else if (!isScript(above)) break;
   }
-  if (toManager > 0) return { kind: "watched", line: line.slice(0, toManager) };
+  // A package manager marks the environment of its commands. Where a marked process has no package manager above it, but
+  // the process that takes orphans, its launcher has gone already.
+  const isOrphan = above !== undefined && isReaper(above) && !isPackageManager(above);
+  if (isOrphan && (await environmentOf(manager.pid)).has(PACKAGE_MANAGER_VARIABLE))
+    return { kind: "orphaned" };
+  if (manager.steps > 0) return { kind: "watched", line: line.slice(0, manager.steps) };
   const parent = await look(own.parent);
-  if (own.leadsSession || parent === undefined || isShell(parent)) return { kind: "independent" };
-  if (own.parent > 1) return { kind: "watched", line: line.slice(0, 1) };
-  // Package managers leave their mark in the environment of a command. A command of theirs whose parent is the first
-  // process has lost them, unless the package manager itself is the first process, as in a container.
-  const isOrphan = env["npm_execpath"] !== undefined && !isPackageManager(parent);
-  return isOrphan ? { kind: "orphaned" } : { kind: "independent" };
+  const isIndependent = own.leadsSession || parent === undefined || isShell(parent) || isReaper(parent);
+  return isIndependent ? { kind: "independent" } : { kind: "watched", line: line.slice(0, 1) };
 }
 
 /**

@@ -50,6 +50,19 @@ export async function parentOf(pid: number): Promise<number | undefined> {
   return pid === process.pid ? process.ppid : (await processOf(pid))?.parent;
 }
 
+/** Returns the environment variables with which the process `pid` was started; empty where they cannot be read. */
+export async function environmentOfProcess(pid: number): Promise<ReadonlyMap<string, string>> {
+  if (pid === process.pid)
+    return new Map(Object.entries(process.env).map(([name, value]) => [name, value ?? ""]));
+  const text = await readFile(`/proc/${pid}/environ`, "utf8").catch(() => "");
+  return new Map(
+    text.split("\0").flatMap((line) => {
+      const split = line.indexOf("=");
+      return split < 1 ? [] : [[line.slice(0, split), line.slice(split + 1)] as const];
+    }),
+  );
+}
+
 /** Returns all processes of this machine that this user can look at. */
 export async function allProcesses(): Promise<ProcessEntry[]> {
   if (process.platform !== "linux") return printedBy(["-ax"]);
