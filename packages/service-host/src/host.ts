@@ -55,10 +55,16 @@ import { createLogger, namedIds, randomIds, systemClock, systemTimers } from "./
 import { withEveryKind } from "./snapshot-sinks.ts";
 import { openSnapshots, type Snapshots } from "./snapshots.ts";
 import { exportTraces, openTelemetryTracer, tracedEndpoint, tracedPorts } from "./tracing.ts";
+import { unlessStalled } from "./unless-stalled.ts";
 import { ProcessVitals } from "./vitals.ts";
 
 /** Shortest time between two log lines about requests that were dropped for their reply subject, ms. */
 const FOREIGN_REPLY_LOG_MS = 10_000;
+/**
+ * Longest time without an event while a service reads the log at its boot, ms. It is above the time of a restart of the
+ * server, and of reading the largest snapshot; the supervisor then starts the service again.
+ */
+const LOG_SILENCE_MS = 60_000;
 /** Longest wait for the first connection, ms: the server may start after its services. */
 const FIRST_CONNECT_TIMEOUT_MS = 30_000;
 
@@ -258,7 +264,12 @@ async function rebuildState(
     everyEvents: config.BIOXEN_SNAPSHOT_EVERY,
     storage: storageOf(config),
   });
-  await feed.start(snapshots.source);
+  await unlessStalled(feed.start(snapshots.source), {
+    progress: () => feed.appliedSeq,
+    limitMs: LOG_SILENCE_MS,
+    what: () => `the log gave no event after ${feed.appliedSeq}`,
+    timers: systemTimers,
+  });
   const tookMs = systemClock.nowMs() - startedAtMs;
   ports.logger.info({ events: feed.appliedSeq, tookMs }, "the state is rebuilt from the log");
   return snapshots;

@@ -1,0 +1,35 @@
+/**
+ * Bounds a wait whose whole length is unknown, such as reading a log of any length, by the time without progress.
+ */
+import { Fault, type Timers } from "@bioxen/kernel";
+
+export interface ProgressOptions {
+  /** Returns a number that grows while the work proceeds. */
+  readonly progress: () => number;
+  /** Longest time without progress, ms. */
+  readonly limitMs: number;
+  /** What makes no progress, for the error text. It names the present progress. */
+  readonly what: () => string;
+  readonly timers: Timers;
+}
+
+/** Waits for `work`. Throws `Fault` TIMEOUT (retryable) when it makes no progress for `limitMs`, or for up to twice that. */
+export async function unlessStalled<T>(work: Promise<T>, options: ProgressOptions): Promise<T> {
+  const { progress, limitMs, what, timers } = options;
+  let last = progress();
+  let watch: { cancel(): void } | undefined;
+  const stalled = new Promise<never>((_resolve, reject) => {
+    watch = timers.every(limitMs, () => {
+      const now = progress();
+      if (now === last) {
+        reject(new Fault("TIMEOUT", `${what()} for ${limitMs} ms`, { retryable: true }));
+      }
+      last = now;
+    });
+  });
+  try {
+    return await Promise.race([work, stalled]);
+  } finally {
+    watch?.cancel();
+  }
+}
