@@ -1,7 +1,8 @@
 /**
  * A signal at any moment of `up`, `up --detach`, `start` and `down` leaves no process, and the data can be used again.
  *
- * The lane runs a few cases; `BIOXEN_SIGNAL_CASES=40` runs more, and `BIOXEN_SIGNAL_SEED` chooses other moments.
+ * The lane runs a few cases at other moments each time; `BIOXEN_SIGNAL_SEED` repeats those of a failed run, and
+ * `pnpm chaos:signals` runs 40.
  */
 import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
