@@ -19,10 +19,10 @@ const MARK = "BIOXEN_SIGNAL_CASE";
  * Longest time until a command and all its processes have ended after a signal, ms. A stack takes at most 18 s when none
  * of its processes ends by itself; the guard of the server waits 5 s before it begins.
  */
-const END_DEADLINE_MS = 40_000;
+const END_DEADLINE_MS = 60_000;
 const POLL_INTERVAL_MS = 100;
-/** Number of looks for which only a stack that is up must be left, before it counts as up: it may be about to end. */
-const SETTLED_LOOKS = 30;
+/** Time for which only a stack that is up must be left, before it counts as up, ms: it may be about to end. */
+const SETTLED_MS = 3_000;
 
 const COMMANDS = ["up", "up --detach", "demo", "down"] as const;
 /** How the command is started: by Node, or by `npx … pnpm`, as a user starts it. */
@@ -148,14 +148,14 @@ export class SignalRun {
    */
   async #settled(): Promise<"ended" | "up" | "busy"> {
     const deadline = performance.now() + END_DEADLINE_MS;
-    let settledLooks = 0;
+    let upSinceMs: number | undefined;
     while (performance.now() < deadline) {
       const left = await markedPids(this.#mark);
       if (left.length === 0) return "ended";
       const record = await findLocalStack(this.#dir);
       const isUp = record !== undefined && (await this.#isSettled(record.pid));
-      settledLooks = isUp ? settledLooks + 1 : 0;
-      if (settledLooks > SETTLED_LOOKS) return "up";
+      upSinceMs = isUp ? (upSinceMs ?? performance.now()) : undefined;
+      if (upSinceMs !== undefined && performance.now() - upSinceMs > SETTLED_MS) return "up";
       await sleep(POLL_INTERVAL_MS);
     }
     return "busy";
