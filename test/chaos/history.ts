@@ -13,7 +13,7 @@ import {
   viewOfVm,
   vmFold,
 } from "@bioxen/contracts";
-import { Fault, messageOf, ReadModel, type StoredEvent } from "@bioxen/kernel";
+import { ReadModel, type StoredEvent } from "@bioxen/kernel";
 import { LogVerifier, type VerifierReport } from "@bioxen/log-verifier";
 import { Session } from "../../packages/cli/src/session.ts";
 import { walkLog } from "../../packages/cli/src/walk-log.ts";
@@ -51,11 +51,9 @@ export async function readHistory(url: string): Promise<History> {
           if (subject.startsWith(`${model.kind}/`)) model.apply(event);
         }
       },
-      { stallMs: session.timeoutMs },
+      { stallMs: session.timeoutMs, onUnreadable: (message) => verifier.unreadable(message) },
     );
-    if (cause instanceof Fault && cause.code === "CORRUPT_EVENT") {
-      verifier.unreadable(Number(cause.details["seq"] ?? 0), messageOf(cause));
-    } else if (cause !== undefined) throw cause;
+    if (cause !== undefined) throw cause;
   } finally {
     await session.close();
   }

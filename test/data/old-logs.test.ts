@@ -37,6 +37,8 @@ const NEVER_CAPTURED = [
   "bioxen.chassis.recovered.v1",
   "bioxen.drain.given-up.v1",
   "bioxen.alert.retry-requested.v1",
+  "bioxen.log.skipped.v1",
+  "bioxen.log.unskipped.v1",
 ];
 const FOLDER = new URL("./", import.meta.url);
 const LOGS = readdirSync(FOLDER).filter((name) => /^log-v\d+\.jsonl$/.test(name));

@@ -2,8 +2,8 @@
  * The processes of a simulated cluster: the real services on simulated ports. A killed process does nothing more,
  * whatever it had begun, and restarts after a while.
  */
-import type { ServedEndpoint } from "@bioxen/contracts";
-import { EventFeed, type EventSink, type ServicePorts, SnapshotWriter } from "@bioxen/kernel";
+import { type ServedEndpoint, SkippedMessages } from "@bioxen/contracts";
+import { EventFeed, type EventSink, type ServicePorts, SkippingLog, SnapshotWriter } from "@bioxen/kernel";
 import { createScriptedDriver, type ScriptedDriver } from "@bioxen/vm-driver";
 import { withEveryKind } from "../../packages/service-host/src/snapshot-sinks.ts";
 import { createAllocator } from "../../services/allocator/src/app/service.ts";
@@ -121,7 +121,8 @@ export class SimProcess {
     const life = this.#life;
     const { faults } = this.#cluster;
     const isAlive = () => this.#alive && this.#life === life;
-    const ports = portsOf({
+    const skips = new SkippedMessages();
+    const bare = portsOf({
       cluster: this.#cluster,
       presence: this.#presence,
       name: this.#lifeName,
@@ -129,9 +130,10 @@ export class SimProcess {
       isAlive,
       onKill: (undo) => this.#undo.push(undo),
     });
+    const ports = { ...bare, log: new SkippingLog(bare.log, skips) };
     const service = this.#create(ports);
     const sinks = this.kind === SNAPSHOT_WRITER ? withEveryKind(service.sinks) : service.sinks;
-    const feed = new EventFeed(ports.log, sinks, ports.timers);
+    const feed = new EventFeed(ports.log, sinks, ports.timers, skips);
     feed.onStop((cause) => this.#cluster.onBug(cause));
     const endpoints = new Map(service.endpoints.map((served) => [served.endpoint.subject, served]));
     const { source, writer } = this.#snapshots(ports, feed, isAlive);

@@ -17,9 +17,9 @@ import {
   viewOfVm,
   vmFold,
 } from "@bioxen/contracts";
-import { type EventLog, ReadModel, type StoredEvent } from "@bioxen/kernel";
+import { type EventLog, ReadModel, type StoredEvent, type UnreadableMessage } from "@bioxen/kernel";
 import { CommandEnd, EXIT_REFUSED, usage } from "./outcome.ts";
-import { walkLog } from "./walk-log.ts";
+import { walkReadable } from "./walk-log.ts";
 
 export interface PastState {
   readonly atSeq: number;
@@ -51,7 +51,10 @@ export interface PastOptions {
   readonly onProgress?: (seq: number) => void;
 }
 
-/** Returns the state of the cluster after the event `atSeq`. Throws the cause when an event cannot be read. */
+/**
+ * Returns the state of the cluster after the event `atSeq`. An aggregate with a message that cannot be read is in its
+ * state before that message.
+ */
 export async function stateAt(
   log: EventLog,
   atSeq: number,
@@ -68,7 +71,11 @@ export async function stateAt(
     last = event;
     onProgress(event.seq);
   };
-  const cause = await walkLog(log, apply, { toSeq: atSeq, stallMs });
+  const onUnreadable = (message: UnreadableMessage) => {
+    const [, , kind = "", id = ""] = message.streamSubject.split(".");
+    models.get(kind)?.setAside(id, message);
+  };
+  const cause = await walkReadable(log, apply, { toSeq: atSeq, stallMs, onUnreadable });
   if (cause !== undefined) throw cause;
   return {
     atSeq,

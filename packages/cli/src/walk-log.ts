@@ -1,19 +1,22 @@
 /**
  * One pass over the log, from a given sequence to the event that is the last one when the pass starts.
  */
-import { type EventLog, Fault, type StoredEvent } from "@bioxen/kernel";
+import { SkippedMessages } from "@bioxen/contracts";
+import { type EventLog, Fault, type StoredEvent, type UnreadableMessage } from "@bioxen/kernel";
 
 export interface WalkOptions {
   readonly fromSeq?: number;
   readonly toSeq?: number;
   /** Longest time without a new event, ms. After at most twice that time the walk ends with `Fault` TIMEOUT. */
   readonly stallMs: number;
+  /** Called in order for a message that cannot be read. Without it, the walk ends at such a message. */
+  readonly onUnreadable?: (message: UnreadableMessage) => void;
 }
 
 /**
  * Calls `onEvent` for every event from `fromSeq` (default: 1) to `toSeq` (default: the last event), in order. Events
  * that are stored after the walk has started are left out. Returns undefined when the walk was complete, otherwise the
- * cause of the interruption, such as an unreadable event.
+ * cause of the interruption.
  */
 export async function walkLog(
   log: EventLog,
@@ -34,14 +37,18 @@ export async function walkLog(
       const message = `the log gave no event for ${stallMs} ms`;
       if (isSilent) resolve(new Fault("TIMEOUT", message, { retryable: true }));
     }, stallMs);
+    const within = <Message extends { readonly seq: number }>(listener: (message: Message) => void) => {
+      return (message: Message) => {
+        seen = message.seq;
+        if (message.seq <= end) listener(message);
+        if (message.seq >= end) resolve(undefined);
+      };
+    };
     log
       .follow({
         fromSeq,
-        onEvent: (event) => {
-          seen = event.seq;
-          if (event.seq <= end) onEvent(event);
-          if (event.seq >= end) resolve(undefined);
-        },
+        onEvent: within(onEvent),
+        ...(options.onUnreadable === undefined ? {} : { onUnreadable: within(options.onUnreadable) }),
         onCaughtUp: () => undefined,
         onStop: (why) => resolve(why),
       })
@@ -52,4 +59,26 @@ export async function walkLog(
   clearInterval(watchdog);
   stop();
   return cause;
+}
+
+/**
+ * Walks the log like {@link walkLog}, without the messages that an operator has skipped. `onUnreadable` is called for
+ * the others that cannot be read.
+ */
+export async function walkReadable(
+  log: EventLog,
+  onEvent: (event: StoredEvent) => void,
+  options: WalkOptions & { readonly onUnreadable: (message: UnreadableMessage) => void },
+): Promise<unknown> {
+  const skips = new SkippedMessages();
+  for (const message of await log.readMessages(skips.streamSubject, 0)) skips.observe(message);
+  const unlessSkipped = <Message extends { readonly seq: number }>(listener: (message: Message) => void) => {
+    return (message: Message) => {
+      if (!skips.has(message.seq)) listener(message);
+    };
+  };
+  return walkLog(log, unlessSkipped(onEvent), {
+    ...options,
+    onUnreadable: unlessSkipped(options.onUnreadable),
+  });
 }

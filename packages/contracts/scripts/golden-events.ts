@@ -19,6 +19,7 @@ import {
   EVENT_TYPES,
   eventSubject,
   ledgerFold,
+  logFold,
   quotaFold,
   vmFold,
 } from "@bioxen/contracts";
@@ -50,6 +51,7 @@ const AGGREGATES: Readonly<Record<AggregateKind, { readonly first: string; reado
     drain: { first: "bioxen.drain.started.v1", fold: drainFold as Fold<unknown> },
     quota: { first: "bioxen.quota.set.v1", fold: quotaFold as Fold<unknown> },
     alert: { first: "bioxen.alert.rule-set.v1", fold: alertFold as Fold<unknown> },
+    log: { first: "bioxen.log.skipped.v1", fold: logFold as Fold<unknown> },
     chassis: { first: "bioxen.chassis.registered.v1", fold: chassisFold as Fold<unknown> },
   };
 

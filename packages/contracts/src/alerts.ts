@@ -59,6 +59,11 @@ export const ALERT_METRICS = {
     meaning:
       "stored events that its slowest instance has not applied yet; an agent counts as `chassis-agent`",
   },
+  "log.unreadable": {
+    of: "log",
+    unit: "messages",
+    meaning: "messages of the log that a service cannot read and that are not skipped",
+  },
   "log.foreignStreams": {
     of: "log",
     unit: "streams",

@@ -20,6 +20,7 @@ import { ALERT_EVENTS } from "./events/alert.ts";
 import { CHASSIS_EVENTS } from "./events/chassis.ts";
 import { DRAIN_EVENTS } from "./events/drain.ts";
 import { LEDGER_EVENTS } from "./events/ledger.ts";
+import { LOG_EVENTS } from "./events/log.ts";
 import { QUOTA_EVENTS } from "./events/quota.ts";
 import { SUPERSEDED_VM_EVENTS, VM_EVENTS } from "./events/vm.ts";
 import { AGGREGATE_KINDS } from "./subjects.ts";
@@ -34,6 +35,7 @@ export const EVENT_TYPES: Readonly<Record<string, z.ZodType>> = {
   ...DRAIN_EVENTS,
   ...QUOTA_EVENTS,
   ...ALERT_EVENTS,
+  ...LOG_EVENTS,
   ...SUPERSEDED_VM_EVENTS,
 };
 
@@ -115,6 +117,8 @@ export function digestOf(bytes: Uint8Array): string {
 
 const ACCEPTORS = new Map(Object.entries(EVENT_TYPES).map(([type, schema]) => [type, acceptorOf(schema)]));
 
+/** Longest description of an unreadable message, in characters: the message itself may make it arbitrarily long. */
+const MAX_PROBLEM_LENGTH = 300;
 /** Matches an event type in the form that every release of BioXen uses. */
 const EVENT_TYPE = /^bioxen\.[a-z]+\.[a-z]+(?:-[a-z]+)*\.v[1-9]\d*$/;
 
@@ -148,7 +152,8 @@ export function decodeMessage(bytes: Uint8Array, seq: number, streamSubject: str
   } catch (thrown) {
     // Besides NotAnEvent, deeply nested JSON can exceed the stack.
     const isNewer = thrown instanceof NotAnEvent && thrown.isNewer;
-    return { seq, streamSubject, digest: digestOf(bytes), why: messageOf(thrown), isNewer };
+    const why = messageOf(thrown).slice(0, MAX_PROBLEM_LENGTH);
+    return { seq, streamSubject, digest: digestOf(bytes), why, isNewer };
   }
 }
 
@@ -163,7 +168,7 @@ function envelopeOf(bytes: Uint8Array, streamSubject: string): EventEnvelope {
   if (schema === undefined) throw new NotAnEvent(`${type} is not a type of event`);
   if (ACCEPTORS.get(type)?.(envelope.data) !== true) {
     const data = schema.safeParse(envelope.data);
-    if (!data.success) throw new NotAnEvent(`${type}: ${z.prettifyError(data.error)}`);
+    if (!data.success) throw new NotAnEvent(`${type}: ${inOneLine(data.error)}`);
     envelope.data = data.data;
   }
   return upcast(envelope as EventEnvelope);
@@ -214,6 +219,12 @@ class ReadEvent implements StoredEvent {
 
 function parsedEnvelope(json: unknown): z.infer<typeof envelopeSchema> {
   const envelope = envelopeSchema.safeParse(json);
-  if (!envelope.success) throw new NotAnEvent(z.prettifyError(envelope.error));
+  if (!envelope.success) throw new NotAnEvent(inOneLine(envelope.error));
   return envelope.data;
+}
+
+function inOneLine({ issues }: z.ZodError): string {
+  return issues
+    .map(({ path, message }) => (path.length === 0 ? message : `${path.join(".")}: ${message}`))
+    .join("; ");
 }

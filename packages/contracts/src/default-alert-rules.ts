@@ -57,6 +57,8 @@ export const DEFAULT_ALERT_RULES: Readonly<Record<string, AlertRule>> = {
    * Raised when a service is 5 000 events behind the log: a healthy service applies a stored event within milliseconds.
    */
   "log-lagging": above("log.lagEvents", 5_000, { severity: "warning", forMs: 10_000 }),
+  /** Raised for one message: it stops a VM, chassis, ledger, quota or rule until an operator acts. */
+  "log-unreadable": above("log.unreadable", 0, { severity: "critical", forMs: 0 }),
   "foreign-stream": above("log.foreignStreams", 0, { severity: "warning", forMs: 0 }),
   /** Raised after 30 s: a server that restarts in order is back earlier. */
   "copies-missing": above("log.missingCopies", 0, { severity: "critical", forMs: 30_000 }),

@@ -14,6 +14,7 @@ export {
   agentExec,
   agentExecRequest,
 } from "./endpoints/internal.ts";
+export { MAX_LISTED_MESSAGES, type SkippedView, type UnreadableView } from "./endpoints/log.ts";
 export { HEALTH_CODES } from "./endpoints/monitor.ts";
 export { type CreateRequest, createRequest, type RecordedDecision } from "./endpoints/placement.ts";
 export * from "./errors.ts";
@@ -22,6 +23,7 @@ export * from "./events/chassis.ts";
 export * from "./events/drain.ts";
 export * from "./events/guest-state.ts";
 export * from "./events/ledger.ts";
+export * from "./events/log.ts";
 export * from "./events/move.ts";
 export * from "./events/observed.ts";
 export * from "./events/quota.ts";
@@ -33,6 +35,7 @@ export * from "./fold/drain.ts";
 export * from "./fold/guest-state.ts";
 export * from "./fold/ledger.ts";
 export * from "./fold/ledgers-of-vms.ts";
+export * from "./fold/log.ts";
 export * from "./fold/move.ts";
 export * from "./fold/observed.ts";
 export * from "./fold/quota.ts";
@@ -52,6 +55,7 @@ export * from "./request-limits.ts";
 export * from "./resources.ts";
 export * from "./schemas.ts";
 export * from "./sizes.ts";
+export * from "./skipped-messages.ts";
 export * from "./state-pages.ts";
 export * from "./stored.ts";
 export * from "./subjects.ts";

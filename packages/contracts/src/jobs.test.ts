@@ -78,9 +78,9 @@ describe("the id of a job", () => {
 
 describe("the owner and the queue of a job", () => {
   it("the owner of the command owns the job; internal commands cannot be jobs", () => {
-    expect(jobAggregatesOf("lifecycle")).toEqual(["vm"]);
+    expect(jobAggregatesOf("lifecycle")).toEqual(["vm", "log"]);
     expect(jobAggregatesOf("chassis-scheduler")).toEqual(["chassis"]);
-    expect(JOB_AGGREGATES).toEqual(["vm", "chassis", "quota", "alert"]);
+    expect(JOB_AGGREGATES).toEqual(["vm", "chassis", "quota", "alert", "log"]);
     expect(jobAggregatesOf(STRAY_JOB_OWNER)).not.toEqual([]);
     expect(isJobCommand("bioxen.cmd.vm.create")).toBe(true);
     for (const subject of ["bioxen.cmd.vm.report", "bioxen.cmd.ledger.reserve", "bioxen.qry.vm.get"]) {

@@ -147,6 +147,8 @@ const BOUNDED: Readonly<Record<string, string>> = {
   "decision.refused": "a decision records one line for each kind of refusal",
   "starts.buckets": "the histogram has a fixed number of buckets",
   services: "a service has a few instances, each with one line",
+  "unreadable.first": "the first MAX_LISTED_MESSAGES, and each problem has at most 300 characters",
+  "skipped.first": "the first MAX_LISTED_MESSAGES, and a reason has at most MAX_SKIP_REASON characters",
   points: "the reply ends where the next point does not fit, and nextSinceMs names it",
   reasons: "there is one reason for each code of HEALTH_CODES",
 };

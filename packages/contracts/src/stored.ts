@@ -9,6 +9,7 @@ import type { AlertEvent } from "./events/alert.ts";
 import type { ChassisEvent } from "./events/chassis.ts";
 import type { DrainEvent } from "./events/drain.ts";
 import type { LedgerEvent } from "./events/ledger.ts";
+import type { LogEvent } from "./events/log.ts";
 import type { QuotaEvent } from "./events/quota.ts";
 import type { VmEvent } from "./events/vm.ts";
 import type { AggregateKind } from "./subjects.ts";
@@ -26,6 +27,7 @@ interface EventsOfKind {
   readonly drain: DrainEvent;
   readonly quota: QuotaEvent;
   readonly alert: AlertEvent;
+  readonly log: LogEvent;
 }
 
 /**

@@ -108,6 +108,8 @@ export const serviceSample = z
     /** CPU time of the instance since the previous sample, in permille of one core. */
     cpuPermille: z.int(),
     residentBytes: z.int(),
+    /** Number of messages of the log that the instance cannot read; absent in samples of version 0.1.0. */
+    unreadable: z.int().optional(),
     /**
      * What the monitor found on the server; absent in samples of other services, and while the server does not answer.
      */

@@ -71,11 +71,21 @@ export class AsideMessages {
     if (this.#loose.size < MAX_LOOSE) this.#loose.set(message.seq, message);
   }
 
+  /** Removes a message from the list that sets no aggregate aside. */
+  forget(seq: number): void {
+    this.#loose.delete(seq);
+  }
+
   /** Reads the aggregate of a message again that was skipped, or is no longer skipped. */
   reread(change: SkipChange): void {
-    this.#loose.delete(change.seq);
+    this.forget(change.seq);
     this.#rereads += 1;
     void this.#queue.run(change.streamSubject, () => this.#tryReread(change));
+  }
+
+  /** Resolves once the rereads of the subject that have begun have ended. */
+  settled(streamSubject: string): Promise<void> {
+    return this.#queue.run(streamSubject, async () => undefined);
   }
 
   stop(): void {

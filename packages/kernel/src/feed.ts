@@ -94,6 +94,11 @@ export class EventFeed {
     return this.#aside.all();
   }
 
+  /** Resolves once this process has folded a subject again as its skips say now. */
+  rereadOf(streamSubject: string): Promise<void> {
+    return this.#aside.settled(streamSubject);
+  }
+
   onEvent(listener: FeedListener): void {
     this.#listeners.push(listener);
   }
@@ -162,7 +167,11 @@ export class EventFeed {
   async #readSkips(): Promise<void> {
     const { streamSubject } = this.#skips;
     if (streamSubject === undefined) return;
-    for (const message of await this.#log.readMessages(streamSubject, 0)) this.#skips.observe(message);
+    for (const message of await this.#log.readMessages(streamSubject, 0)) {
+      const { change, rejected } = this.#skips.observe(message);
+      if (change !== undefined) this.#aside.forget(change.seq);
+      if (rejected !== undefined) this.#aside.addLoose(rejected);
+    }
   }
 
   #follow(): Promise<void> {
@@ -232,7 +241,10 @@ export class EventFeed {
   #take(message: LogMessage): void {
     const isSkip = message.streamSubject === this.#skips.streamSubject;
     const { change, rejected } = isSkip ? this.#skips.observe(message) : {};
-    if (rejected !== undefined) this.#aside.addLoose(rejected);
+    if (rejected !== undefined) {
+      this.#aside.reread(rejected);
+      this.#aside.addLoose(rejected);
+    }
     if (!this.#skips.has(message.seq)) {
       if (isUnreadable(message)) this.#aside.add(message);
       else this.#sinks.get(splitSubject(message.envelope.subject).kind)?.apply(message, !this.#live);

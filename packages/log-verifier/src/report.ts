@@ -6,6 +6,7 @@ import type { QuotaBreach } from "./quota-accounts.ts";
 
 export type Rule =
   | "unreadable"
+  | "skip"
   | "sequence"
   | "version"
   | "subject"
@@ -44,6 +45,8 @@ export interface VerifierReport {
   readonly events: number;
   readonly aggregates: number;
   readonly lastSeq: number;
+  /** Number of messages that an operator has skipped; they are no violations. */
+  readonly skipped: number;
   readonly violations: readonly Violation[];
   /** Number of violations beyond {@link MAX_VIOLATIONS}, which are not listed. */
   readonly violationsLeftOut: number;

@@ -287,11 +287,40 @@ describe("the verifier", () => {
     expect(verify([...lines, reservedUnder(genuine - 1, "c")])).toEqual(["unissued-token", "stale-proposer"]);
   });
 
-  it("reports an unreadable event with its sequence", () => {
+  const poison = (seq: number, digest = "d") => ({
+    seq,
+    streamSubject: "bioxen.evt.vm.a",
+    digest,
+    why: "no",
+    isNewer: false,
+  });
+
+  it("reports an unreadable message with its sequence, and goes on", () => {
     const verifier = new LogVerifier();
-    verifier.unreadable(12, "no");
-    expect(verifier.report().violations).toEqual([
-      { seq: 12, subject: "", rule: "unreadable", message: "no" },
-    ]);
+    verifier.unreadable(poison(12));
+    const message = "event 12 on bioxen.evt.vm.a cannot be read: no";
+    expect(verifier.report()).toMatchObject({
+      lastSeq: 12,
+      skipped: 0,
+      violations: [{ seq: 12, subject: "bioxen.evt.vm.a", rule: "unreadable", message }],
+    });
+  });
+
+  it("counts a skipped message as no violation, unless its bytes have changed since", () => {
+    const verifier = new LogVerifier(new Map([[12, "d"]]));
+    verifier.unreadable(poison(12));
+    expect(verifier.report()).toMatchObject({ skipped: 1, lastSeq: 12, violations: [] });
+    const changed = new LogVerifier(new Map([[12, "d"]]));
+    changed.unreadable(poison(12, "e"));
+    expect(changed.report()).toMatchObject({ skipped: 1, violations: [{ seq: 12, rule: "skip" }] });
+  });
+
+  it("includes unreadable and skipped messages in the seal", () => {
+    const seals = [poison(12), poison(12, "e"), poison(13)].map((message) => {
+      const verifier = new LogVerifier();
+      verifier.unreadable(message);
+      return verifier.seal();
+    });
+    expect(new Set(seals).size).toBe(3);
   });
 });

@@ -7,7 +7,7 @@
  */
 import { createHash } from "node:crypto";
 import { type AlertEvent, type ChassisEvent, domainEventOf } from "@bioxen/contracts";
-import type { StoredEvent } from "@bioxen/kernel";
+import type { StoredEvent, UnreadableMessage } from "@bioxen/kernel";
 import { AlertAccount } from "./alert-account.ts";
 import { ChassisRecords } from "./chassis-records.ts";
 import { DrainRecords } from "./drain-records.ts";
@@ -27,13 +27,22 @@ export class LogVerifier {
   readonly #alerts = new Map<string, AlertAccount>();
   readonly #drains = new DrainRecords();
   readonly #violations: Violation[] = [];
+  /** The digest that each skip has recorded, by the sequence of the skipped message. */
+  readonly #skips: ReadonlyMap<number, string>;
+  #skipped = 0;
   #leftOut = 0;
   #events = 0;
   #lastSeq = 0;
 
+  /** `skips` are all skips that the log records; see {@link skipsOf}. */
+  constructor(skips: ReadonlyMap<number, string> = new Map()) {
+    this.#skips = skips;
+  }
+
   /** Checks the next event of the log. */
   observe(event: StoredEvent): void {
     const { seq, envelope } = event;
+    if (this.#isSkipped(event)) return;
     const report: ReportViolation = (rule, message) =>
       this.#add({ seq, subject: envelope.subject, rule, message });
     this.#events += 1;
@@ -60,6 +69,9 @@ export class LogVerifier {
       case "chassis":
         this.#observeChassis(body.id, body, report);
         break;
+      case "log":
+        if (body.data.seq >= seq) report("skip", `concerns event ${body.data.seq}, which comes later`);
+        break;
     }
   }
 
@@ -71,9 +83,28 @@ export class LogVerifier {
     return this.#seal.copy().digest("hex");
   }
 
-  /** Records that the event with this sequence cannot be decoded. Reading ends there. */
-  unreadable(seq: number, message: string): void {
-    this.#add({ seq, subject: "", rule: "unreadable", message });
+  /** Records that the next message of the log cannot be decoded. */
+  unreadable(message: UnreadableMessage): void {
+    const { seq, streamSubject, digest, why } = message;
+    if (this.#isSkipped(message)) return;
+    this.#lastSeq = seq;
+    this.#seal.update(`${seq} ${digest}\n`);
+    const text = `event ${seq} on ${streamSubject} cannot be read: ${why}`;
+    this.#add({ seq, subject: streamSubject, rule: "unreadable", message: text });
+  }
+
+  /** Counts a skipped message, which has no effect. Its bytes must still be those that the operator saw. */
+  #isSkipped({ seq, streamSubject, digest }: Pick<StoredEvent, "seq" | "streamSubject" | "digest">): boolean {
+    const recorded = this.#skips.get(seq);
+    if (recorded === undefined) return false;
+    this.#skipped += 1;
+    this.#lastSeq = seq;
+    this.#seal.update(`${seq} ${digest}\n`);
+    if (recorded !== digest) {
+      const message = "was skipped with another digest: the message was changed since";
+      this.#add({ seq, subject: streamSubject, rule: "skip", message });
+    }
+    return true;
   }
 
   report(): VerifierReport {
@@ -85,6 +116,7 @@ export class LogVerifier {
       events: this.#events,
       aggregates: this.#versions.size,
       lastSeq: this.#lastSeq,
+      skipped: this.#skipped,
       violations,
       violationsLeftOut: this.#leftOut + this.#violations.length + atEnd.length - violations.length,
     };

@@ -14,6 +14,7 @@ import {
   type ServedEndpoint,
   type ServiceName,
   type ServiceSample,
+  SkippedMessages,
 } from "@bioxen/contracts";
 import {
   EventFeed,
@@ -22,6 +23,7 @@ import {
   type Logger,
   messageOf,
   type ServicePorts,
+  SkippingLog,
   StoredLeases,
 } from "@bioxen/kernel";
 import {
@@ -147,11 +149,13 @@ async function boot(
   if (config.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) {
     end.closes(await end.during(exportTraces(definition.name, instance)));
   }
-  const { bus, ports, outcomes } = await end.during(connectPorts(definition.name, config, logger, end));
+  const { bus, ports, outcomes, skips } = await end.during(
+    connectPorts(definition.name, config, logger, end),
+  );
   const service = await end.during(definition.create(ports, env));
   const writesSnapshots = definition.writesSnapshots === true;
   const sinks = writesSnapshots ? withEveryKind(service.sinks) : service.sinks;
-  const feed = new EventFeed(ports.log, sinks, systemTimers);
+  const feed = new EventFeed(ports.log, sinks, systemTimers, skips);
   end.closes(() => feed.stop());
   feed.onStop((cause) => {
     logger.error({ err: cause }, `the event feed stopped: ${messageOf(cause)}`);
@@ -246,8 +250,10 @@ async function connectPorts(name: ServiceName, config: HostConfig, logger: Logge
   const monotonicMs = () => performance.now();
   const leases = new StoredLeases({ ...world, ids: processIds(), store, monotonicMs, hasEnded });
   const blobs = await openBlobs(bus, storage);
-  const ports = tracedPorts({ ...world, log, bus, leases, blobs, tracer: openTelemetryTracer() });
-  return { bus, ports, outcomes };
+  const skips = new SkippedMessages();
+  const readable = new SkippingLog(log, skips);
+  const ports = tracedPorts({ ...world, log: readable, bus, leases, blobs, tracer: openTelemetryTracer() });
+  return { bus, ports, outcomes, skips };
 }
 
 /**

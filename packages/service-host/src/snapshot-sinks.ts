@@ -10,6 +10,7 @@ import {
   chassisFold,
   drainFold,
   ledgerFold,
+  logFold,
   quotaFold,
   vmFold,
 } from "@bioxen/contracts";
@@ -22,6 +23,7 @@ const FOLDS: Readonly<Record<AggregateKind, Fold<unknown>>> = {
   drain: drainFold as Fold<unknown>,
   quota: quotaFold as Fold<unknown>,
   alert: alertFold as Fold<unknown>,
+  log: logFold as Fold<unknown>,
 };
 
 /** Returns `sinks`, and a read model for each kind of aggregate that none of them folds. */

@@ -157,6 +157,7 @@ export class ProcessVitals {
       eventLoopLagMs: Math.max(0, Math.round(this.#longestDelayMs)),
       cpuPermille,
       residentBytes: process.memoryUsage.rss(),
+      unreadable: this.#feed.unreadable().length,
       ...(this.#store === undefined ? {} : { store: this.#store }),
     };
     this.#longestDelayMs = 0;

@@ -11,6 +11,7 @@ import { globalsOf, say, sayJson } from "../run.ts";
 import { type GlobalOptions, Session } from "../session.ts";
 import { paint } from "../terminal.ts";
 import { loadFindings } from "./doctor-load.ts";
+import { logFindings } from "./doctor-log.ts";
 import { storeFindings } from "./doctor-store.ts";
 import type { Finding } from "./finding.ts";
 import { statusOf } from "./stack.ts";
@@ -75,6 +76,7 @@ async function clusterFindings(options: GlobalOptions): Promise<Finding[]> {
     return [
       serverFinding(session),
       ...(await storeFindings(session.bus)),
+      ...(await logFindings(session)),
       ...(await serviceFindings(session)),
       ...loadFindings(await serviceLoads(session.bus, LOAD_WAIT_MS)),
       ...(await chassisFindings(session)),

@@ -7,10 +7,11 @@ import {
   COMMAND_PREFIX,
   type DrainEvent,
   type LedgerEvent,
+  type LogEvent,
   type QuotaEvent,
   type VmEvent,
 } from "@bioxen/contracts";
-import type { EventEnvelope } from "@bioxen/kernel";
+import type { EventEnvelope, UnreadableMessage } from "@bioxen/kernel";
 import { amountsLine } from "./vm-words.ts";
 
 /** A reference to an event of the log, in the form that replies use. */
@@ -21,7 +22,7 @@ export interface EventReference {
 }
 
 type ReportedEvent = Pick<EventEnvelope, "type" | "data" | "source" | "causationid" | "subject">;
-type DomainEvent = VmEvent | LedgerEvent | ChassisEvent | DrainEvent | QuotaEvent | AlertEvent;
+type DomainEvent = VmEvent | LedgerEvent | ChassisEvent | DrainEvent | QuotaEvent | AlertEvent | LogEvent;
 type Happened = { readonly [E in DomainEvent as E["type"]]: (data: E["data"]) => string };
 
 const plural = (count: number, what: string) => (count === 1 ? `1 ${what}` : `${count} ${what}s`);
@@ -132,6 +133,10 @@ const HAPPENED: Happened = {
     `given up at its deadline: ${d.remaining.map((r) => `${r.vmId} remains: ${r.reason}`).join("; ")}`,
   "bioxen.drain.cancelled.v1": (d) =>
     `cancelled${d.left.map((left) => `; ${departureLine(left)}`).join("")}${d.uncordons ? "; the chassis accepts VMs again" : ""}`,
+  "bioxen.log.skipped.v1": (d) =>
+    `skips event ${d.seq} on ${d.subject} (${d.problem}), by ${d.by}: ${d.reason}`,
+  "bioxen.log.unskipped.v1": (d) =>
+    `takes the skip of event ${d.seq} on ${d.subject} back, by ${d.by}: ${d.reason}`,
   "bioxen.quota.set.v1": (d) => `${d.label} may hold ${limitsLine(d.resources)}`,
   "bioxen.quota.enforced.v1": (d) => `in force, with ${plural(d.charges.length, "charge")}`,
   "bioxen.quota.charged.v1": (d) =>
@@ -194,6 +199,8 @@ const COMMANDS: Readonly<Record<string, string>> = {
   "chassis.removed": "chassis.remove",
   "drain.started": "chassis.drain",
   "drain.cancelled": "chassis.cancel-drain",
+  "log.skipped": "log.skip",
+  "log.unskipped": "log.unskip",
   "quota.set": "quota.set",
   "alert.rule-set": "alert.set-rule",
   "alert.rule-removed": "alert.remove-rule",
@@ -279,4 +286,9 @@ function becauseOf({ subject }: ReportedEvent, cause: EventReference): string {
 /** Returns the line that `events tail` prints for an event. */
 export function eventLine(seq: number, event: ReportedEvent & Pick<EventEnvelope, "time">): string {
   return `#${seq} ${event.time} ${event.subject} ${whatHappened(event)} [${decidedBy(event)}]`;
+}
+
+/** One line for a message of the log that cannot be read. */
+export function unreadableLine({ seq, streamSubject, why }: UnreadableMessage): string {
+  return `#${seq} ${streamSubject} cannot be read: ${why}`;
 }

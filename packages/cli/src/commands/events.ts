@@ -1,43 +1,44 @@
 /**
  * `bioxen events …`: the log itself, read from the server without a service.
  */
-import { Fault, messageOf, type StoredEvent } from "@bioxen/kernel";
-import { LogVerifier, type VerifierReport } from "@bioxen/log-verifier";
+import { eventSubject, LOG_SKIPS_ID } from "@bioxen/contracts";
+import type { StoredEvent, UnreadableMessage } from "@bioxen/kernel";
+import { LogVerifier, skipsOf, type VerifierReport } from "@bioxen/log-verifier";
 import { Argument, type Command } from "commander";
 import { CommandEnd, EXIT_REFUSED } from "../outcome.ts";
 import { sequenceOption } from "../parse.ts";
 import { requireInLog } from "../past.ts";
-import { say, sayJson, withSession } from "../run.ts";
+import { note, say, sayJson, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
 import { paint } from "../terminal.ts";
 import { untilInterrupted } from "../until.ts";
 import { walkLog } from "../walk-log.ts";
 import { CONTEXT_EVENTS, type EventInContext, eventInContext, referenceTo } from "./event-causes.ts";
-import { causeOf, decidedBy, eventLine, whatHappened } from "./event-words.ts";
+import { addSkipCommands } from "./event-skips.ts";
+import { causeOf, decidedBy, eventLine, unreadableLine, whatHappened } from "./event-words.ts";
 
-/**
- * Checks the whole log and returns the report. An unreadable event is a violation, and the check ends at that event.
- */
+/** Checks the whole log and returns the report. A message that cannot be read is a violation, unless it is skipped. */
 export async function verifyLog(session: Session): Promise<VerifierReport> {
   return (await walkWithVerifier(session)).report();
 }
 
 async function walkWithVerifier(session: Session): Promise<LogVerifier> {
-  const verifier = new LogVerifier();
   const log = await session.eventLog();
+  const verifier = new LogVerifier(skipsOf(await log.readMessages(eventSubject("log", LOG_SKIPS_ID), 0)));
   const cause = await walkLog(log, (event) => verifier.observe(event), {
     stallMs: session.timeoutMs,
+    onUnreadable: (message) => verifier.unreadable(message),
   });
-  if (cause instanceof Fault && cause.code === "CORRUPT_EVENT") {
-    verifier.unreadable(Number(cause.details["seq"] ?? 0), messageOf(cause));
-  } else if (cause !== undefined) throw cause;
+  if (cause !== undefined) throw cause;
   return verifier;
 }
 
 function showReport(report: VerifierReport, json: boolean): void {
   if (json) sayJson(report);
   else {
-    say(`${report.events} events of ${report.aggregates} aggregates, ${report.violations.length} violations`);
+    const { events, aggregates, skipped, violations } = report;
+    const skips = skipped === 0 ? "" : `, ${skipped} skipped`;
+    say(`${events} events of ${aggregates} aggregates${skips}, ${violations.length} violations`);
     for (const { seq, subject, rule, message } of report.violations)
       say(`  #${seq} ${subject}: ${rule}: ${message}`);
   }
@@ -73,6 +74,7 @@ export function addEventCommands(program: Command): void {
     });
   addShow(events);
   addTail(events);
+  addSkipCommands(events);
 }
 
 function addShow(events: Command): void {
@@ -127,9 +129,14 @@ function addTail(events: Command): void {
           if (json === true) sayJson({ seq, ...envelope });
           else say(eventLine(seq, envelope));
         };
+        const showUnreadable = (message: UnreadableMessage) => {
+          if (json === true) note(unreadableLine(message));
+          else say(unreadableLine(message));
+        };
         if (!options.follow) {
           const cause = await walkLog(log, show, {
             fromSeq: options.from ?? 1,
+            onUnreadable: showUnreadable,
             stallMs: session.timeoutMs,
           });
           if (cause !== undefined) throw cause;
@@ -138,7 +145,13 @@ function addTail(events: Command): void {
         const fromSeq = options.from ?? (await log.lastSeq()) + 1;
         const stopped = new Promise<never>((_resolve, reject) => {
           void log
-            .follow({ fromSeq, onEvent: show, onCaughtUp: () => undefined, onStop: reject })
+            .follow({
+              fromSeq,
+              onEvent: show,
+              onUnreadable: showUnreadable,
+              onCaughtUp: () => undefined,
+              onStop: reject,
+            })
             .catch(reject);
         });
         await Promise.race([stopped, untilInterrupted()]);

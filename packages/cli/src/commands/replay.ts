@@ -2,6 +2,7 @@
  * `bioxen replay`: places the recorded demand again, under another policy or with other chassis. Changes nothing.
  */
 import { CHASSIS_DEFAULTS, PLACEMENT_POLICIES, type PlacementPolicyName } from "@bioxen/contracts";
+import type { UnreadableMessage } from "@bioxen/kernel";
 import {
   DemandReplay,
   type ExtraChassis,
@@ -15,7 +16,8 @@ import { usage } from "../outcome.ts";
 import { given, oneOf, sequenceOption } from "../parse.ts";
 import { note, say, sayJson, withSession } from "../run.ts";
 import { table } from "../terminal.ts";
-import { walkLog } from "../walk-log.ts";
+import { walkReadable } from "../walk-log.ts";
+import { unreadableLine } from "./event-words.ts";
 
 /** Maximum number of differences between the placements that the text shows; `--json` lists all. */
 const SHOWN_DIFFERENCES = 40;
@@ -76,14 +78,18 @@ export function addReplayCommand(program: Command): void {
         if (to !== undefined && to < from) throw usage(`--to must be at least --from, which is ${from}`);
         const replay = new DemandReplay({ ...given(others), fromSeq: from });
         let read = 0;
-        const cause = await walkLog(
+        const cause = await walkReadable(
           await session.eventLog(),
           (event) => {
             replay.observe(event);
             read += 1;
             if (read % PROGRESS_EVERY === 0) note(`${read} events read`);
           },
-          { stallMs: session.timeoutMs, ...(to === undefined ? {} : { toSeq: to }) },
+          {
+            onUnreadable: noteUnreadable,
+            stallMs: session.timeoutMs,
+            ...(to === undefined ? {} : { toSeq: to }),
+          },
         );
         if (cause !== undefined) throw cause;
         const unknown = (options.withoutChassis ?? []).filter((id) => !replay.chassisSeen.has(id));
@@ -96,6 +102,7 @@ export function addReplayCommand(program: Command): void {
     });
 }
 
+const noteUnreadable = (message: UnreadableMessage) => note(`${unreadableLine(message)}: left out`);
 const seconds = (ms: number) => `${(ms / 1_000).toFixed(3)} s`;
 const percent = (permille: number) => `${(permille / 10).toFixed(1)} %`;
 

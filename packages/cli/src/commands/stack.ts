@@ -90,6 +90,11 @@ function addStatus(program: Command): void {
         say(`copies      ${copiesInWords(status.copies)}`);
         say(`data        ${status.data ?? "unknown: not a stack of this machine"}`);
         say(`metrics     ${status.metricsUrl ?? "unknown"}`);
+        if (status.unreadable !== null && status.unreadable > 0) {
+          const messages = status.unreadable === 1 ? "1 message" : `${status.unreadable} messages`;
+          const log = `${messages} cannot be read: see bioxen doctor`;
+          say(`log         ${paint("red", log)}`);
+        }
         const rows = status.services.map((s) => [
           s.name,
           String(s.instances),
@@ -123,6 +128,8 @@ export async function statusOf(session: Session) {
     const processes = own.flatMap(({ process }) => process ?? []);
     return { name, instances: own.length, ready: own.length > 0, urls, processes };
   });
+  const canAsk = services.some(({ name, ready }) => name === "lifecycle" && ready);
+  const problems = canAsk ? await session.call("logProblems", {}).catch(() => undefined) : undefined;
   return {
     /** False when a service is away. */
     ok: services.every(({ ready }) => ready),
@@ -132,6 +139,8 @@ export async function statusOf(session: Session) {
     copies: (await logCopies(session.bus)) ?? null,
     data: own?.dataDir ?? null,
     services,
+    /** Number of messages of the log that no service can read; null when lifecycle does not answer. */
+    unreadable: problems?.ok === true ? problems.unreadable.count : null,
     metricsUrl: metricsUrlOf(instances),
   };
 }

@@ -3,10 +3,10 @@
  * entry sends its commands only after its last question, so leaving at a question never interrupts a change.
  */
 import { chassisTable, ledgerWords } from "../commands/chassis.ts";
-import { eventLine } from "../commands/event-words.ts";
+import { eventLine, unreadableLine } from "../commands/event-words.ts";
 import { endOf } from "../outcome.ts";
 import type { Session } from "../session.ts";
-import { walkLog } from "../walk-log.ts";
+import { walkReadable } from "../walk-log.ts";
 import { alertsMenu } from "./alerts.ts";
 import { type Asking, MenuLeft } from "./asking.ts";
 import { createMenu } from "./create.ts";
@@ -103,8 +103,9 @@ async function showEvents(asking: Asking, session: Session): Promise<void> {
   const log = await session.eventLog();
   const lines: string[] = [];
   const fromSeq = Math.max(1, (await log.lastSeq()) - RECENT_EVENTS + 1);
-  await walkLog(log, ({ seq, envelope }) => lines.push(eventLine(seq, envelope)), {
+  await walkReadable(log, ({ seq, envelope }) => lines.push(eventLine(seq, envelope)), {
     fromSeq,
+    onUnreadable: (message) => lines.push(unreadableLine(message)),
     stallMs: session.timeoutMs,
   });
   asking.show(lines.join("\n") || "the log is empty", "Latest events");

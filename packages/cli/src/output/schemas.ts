@@ -61,6 +61,7 @@ const verifierReport = z.object({
   events: count,
   aggregates: count,
   lastSeq: count,
+  skipped: count,
   violations: z.array(violation),
   violationsLeftOut: count,
 });
@@ -165,6 +166,8 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
       copies: z.object({ wanted: count, present: count }).nullable(),
       data: z.string().nullable(),
       services: z.array(service),
+      /** Number of messages of the log that no service can read; null when lifecycle does not answer. */
+      unreadable: count.nullable(),
       metricsUrl: z.string().nullable(),
     }),
   ),
@@ -279,6 +282,8 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
   "quota ls": reply("quotaList"),
   "events verify": document(verifierReport),
   "events seal": shaped({ events: count, lastSeq: count, digest: z.string() }),
+  "events skip": reply("logSkip"),
+  "events unskip": reply("logUnskip"),
   "events show": document(
     storedEvent.extend({ causedBy: reference.nullable(), effects: z.array(reference) }),
   ),

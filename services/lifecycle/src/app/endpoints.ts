@@ -6,6 +6,7 @@ import type { VmCommands } from "./commands.ts";
 import type { DeferCommand } from "./defer-command.ts";
 import type { ExecCommand } from "./exec-command.ts";
 import type { GuestStateCommands } from "./guest-state-commands.ts";
+import type { LogCommands } from "./log-commands.ts";
 import type { MoveCommands } from "./move-commands.ts";
 import type { PreemptionCommands } from "./preemption-commands.ts";
 import type { VmQueries } from "./queries.ts";
@@ -19,11 +20,17 @@ export interface Handlers {
   readonly moves: MoveCommands;
   readonly preemptions: PreemptionCommands;
   readonly deferrals: DeferCommand;
+  readonly log: LogCommands;
   readonly queries: VmQueries;
 }
 
 export function lifecycleEndpoints(handlers: Handlers): readonly ServedEndpoint[] {
-  return [...userEndpoints(handlers), ...serviceEndpoints(handlers), ...queryEndpoints(handlers)];
+  return [
+    ...userEndpoints(handlers),
+    ...serviceEndpoints(handlers),
+    ...queryEndpoints(handlers),
+    ...logEndpoints(handlers),
+  ];
 }
 
 /** Public commands. */
@@ -62,5 +69,13 @@ function queryEndpoints({ queries }: Handlers): ServedEndpoint[] {
     serve(ENDPOINTS.vmGet, (request, _causation, maxBytes) => queries.get(request, maxBytes)),
     serve(ENDPOINTS.vmList, (request, _causation, maxBytes) => queries.list(request, maxBytes)),
     serve(ENDPOINTS.vmHistory, (request, _causation, maxBytes) => queries.history(request, maxBytes)),
+  ];
+}
+
+function logEndpoints({ log }: Handlers): ServedEndpoint[] {
+  return [
+    serve(ENDPOINTS.logSkip, (request, causation) => log.skip(request, causation)),
+    serve(ENDPOINTS.logUnskip, (request, causation) => log.unskip(request, causation)),
+    serve(ENDPOINTS.logProblems, () => log.problems()),
   ];
 }

@@ -8,7 +8,9 @@ import {
   chassisFold,
   type Ledger,
   LedgersOfVms,
+  type LogState,
   ledgerFold,
+  logFold,
   StatePages,
   type VmState,
   vmFold,
@@ -29,6 +31,7 @@ import { type Handlers, lifecycleEndpoints } from "./endpoints.ts";
 import { ExecCommand } from "./exec-command.ts";
 import { GuestStateCommands } from "./guest-state-commands.ts";
 import { DEFAULT_SWEEP, GuestStateSweeper, type SweepOptions } from "./guest-state-sweeper.ts";
+import { LogCommands } from "./log-commands.ts";
 import { MoveCommands } from "./move-commands.ts";
 import { PreemptionCommands } from "./preemption-commands.ts";
 import { VmQueries } from "./queries.ts";
@@ -63,8 +66,23 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
     log,
     new StatePages({ states: vms, log, appliedSeq: knownSeq, applied }),
   );
+  const skips = new Aggregates<LogState>({
+    kind: "log",
+    fold: logFold,
+    log,
+    clock,
+    ids,
+    source: "/bioxen/lifecycle",
+  });
+  const logCommands = new LogCommands({
+    skips,
+    log,
+    applied,
+    unreadable: () => feed?.unreadable() ?? [],
+    reread: async (subject) => feed?.rereadOf(subject),
+  });
   const commandPorts = { vms, ledgers, chassis, caller: bus, clock, applied, caughtUp };
-  const handlers = { ...handlersOf(commandPorts, ports), queries };
+  const handlers = { ...handlersOf(commandPorts, ports), queries, log: logCommands };
   let lease: Lease | undefined;
   const acts = () => lease?.token() !== undefined;
   const world = { vms, ledgers, ledgersOf, chassis, knownSeq };
@@ -78,7 +96,7 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
     onError: (vmId, thrown) => logger.warn({ vmId, err: thrown }, `a step failed: ${messageOf(thrown)}`),
   });
   return {
-    sinks: [vms, ledgers, chassis],
+    sinks: [vms, ledgers, chassis, skips],
     endpoints: lifecycleEndpoints(handlers),
     begin(live: EventFeed) {
       feed = live;
@@ -105,7 +123,10 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
   };
 }
 
-function handlersOf(commandPorts: CommandPorts, { blobs, ids }: ServicePorts): Omit<Handlers, "queries"> {
+function handlersOf(
+  commandPorts: CommandPorts,
+  { blobs, ids }: ServicePorts,
+): Omit<Handlers, "queries" | "log"> {
   const { vms, chassis, caller } = commandPorts;
   const preemptions = new PreemptionCommands(commandPorts);
   return {

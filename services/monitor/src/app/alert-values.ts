@@ -131,16 +131,18 @@ export class AlertValues {
     this.#updateServices(nowMs);
   }
 
-  /** Observes the lag of the slowest live instance of each service, and what a monitor found on the server. */
+  /** Observes the lag of the slowest live instance of each service, and what the services found in the log and on the server. */
   #updateServices(nowMs: number): void {
     const known = new Set<string>();
     const lags = new Map<string, number>();
     let store: ServiceSample["store"];
+    let unreadable: number | undefined;
     for (const key of this.#samples.services.ids()) known.add(key.slice(0, key.indexOf(" ")));
     this.#samples.dropSilentServices(nowMs);
     for (const key of this.#samples.services.ids()) {
       const sample = this.#samples.services.get(key);
       store ??= sample?.store;
+      if (sample?.unreadable !== undefined) unreadable = Math.max(unreadable ?? 0, sample.unreadable);
       if (sample === undefined || sample.lagEvents === null) continue;
       lags.set(sample.service, Math.max(lags.get(sample.service) ?? 0, sample.lagEvents));
     }
@@ -149,6 +151,7 @@ export class AlertValues {
       this.#observe("log.lagEvents", service, lags.get(service));
     }
     this.#evaluator.describe("log", LOG_TARGET, NO_FACTS, nowMs);
+    this.#observe("log.unreadable", LOG_TARGET, unreadable);
     this.#observe("log.foreignStreams", LOG_TARGET, store?.foreignStreams);
     this.#observe("log.missingCopies", LOG_TARGET, store?.missingCopies);
   }
