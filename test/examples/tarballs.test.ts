@@ -16,6 +16,7 @@ import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { apiReport, storedApiReport } from "../../deploy/api-report.ts";
 import { pack } from "../../deploy/pack.ts";
+import { newOperator } from "../../packages/testkit/test/nats-identities.ts";
 
 const run = promisify(execFile);
 /** Time limit for one installation or program: enough for a slow machine with a cold npm cache, ms. */
@@ -161,15 +162,25 @@ describe("the client alone", () => {
       expect(builtins).toEqual([]);
 
       const port = await freePort();
-      const server = await TestServer.start(`websocket { listen: "127.0.0.1:${port}", no_tls: true }`);
+      const operator = newOperator();
+      const server = await TestServer.start(
+        `websocket { listen: "127.0.0.1:${port}", no_tls: true }\n${operator.configuration}`,
+      );
+      const creds = join(project, "services.creds");
+      await writeFile(creds, operator.creds("services").text);
       const lifecycle = fork(new URL("services/lifecycle/main.ts", ROOT), {
-        env: { ...env, BIOXEN_NATS_URL: server.url },
+        env: { ...env, BIOXEN_NATS_URL: server.url, BIOXEN_NATS_CREDS: creds },
         silent: true,
       });
       try {
         await serving(lifecycle);
         const page = pageOf(outputFiles[0]?.text ?? "");
-        expect(await page.main(`ws://127.0.0.1:${port}`)).toBe("created cell-1, seen bioxen.vm.created.v1");
+        const url = `ws://127.0.0.1:${port}`;
+        const { text } = operator.creds("page");
+        expect(await page.main(url, text)).toBe("created cell-1, seen bioxen.vm.created.v1");
+        await expect(page.main(url, newOperator().creds("page").text)).rejects.toThrow(
+          /refused the login of user page/,
+        );
       } finally {
         lifecycle.kill();
         await server.stop();
@@ -183,8 +194,8 @@ describe("the client alone", () => {
 const PAGE = `
 import { connect } from "@bioxen/client";
 
-export async function main(servers) {
-  const bioxen = await connect({ servers });
+export async function main(servers, creds) {
+  const bioxen = await connect({ servers, creds });
   const vm = await bioxen.createBioVm("cell-1", "syn3a");
   const { vmId, state } = await vm.status({ atSeq: 1 });
   for await (const { type } of vm.watchEvents({ from: 1 })) {
@@ -199,10 +210,11 @@ export async function main(servers) {
  * and `Uint8Array` come from this realm, as do `TextEncoder` and `WebSocket`: therefore `instanceof` holds for their
  * arrays, as in a browser.
  */
-function pageOf(bundle: string): { main(servers: string): Promise<string> } {
+function pageOf(bundle: string): { main(servers: string, creds: string): Promise<string> } {
   const browser = {
     ...{ AbortController, AbortSignal, TextDecoder, TextEncoder, URL, WebSocket, ArrayBuffer, Uint8Array },
     ...{ clearInterval, clearTimeout, console, crypto, performance, queueMicrotask, setInterval, setTimeout },
+    ...{ atob, btoa },
   };
   const scope = createContext(browser);
   return runInContext(`globalThis.self = globalThis; ${bundle}; page`, scope);

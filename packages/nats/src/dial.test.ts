@@ -1,15 +1,21 @@
 /**
  * The settings of a connection: every problem in one error, and no secret in it.
  */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { nkeys } from "@nats-io/nats-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type ConnectionSettings, SETTING_VARIABLES, settingsOfEnvironment } from "./connection-settings.ts";
+import {
+  type ConnectionSettings,
+  OPTION_NAMES,
+  SETTING_VARIABLES,
+  settingsOfEnvironment,
+} from "./connection-settings.ts";
 import { CredentialSource, isSecretText, parseCredentials } from "./credentials.ts";
 import { connectionProblems } from "./dial.ts";
 import { findSettings } from "./find-server.ts";
+import * as browser from "./platform-browser.ts";
 
 const seedOf = (pair: ReturnType<typeof nkeys.createUser>) => new TextDecoder().decode(pair.getSeed());
 const USER = nkeys.createUser();
@@ -109,6 +115,43 @@ describe("credentials", () => {
     }
     text = seedOf(next);
     expect(source.current().user).toBe(next.getPublicKey());
+  });
+});
+
+describe("a page in a browser", () => {
+  it("has the settings that its program gives, and credentials as text", async () => {
+    expect(await browser.findSettings({})).toBeUndefined();
+    const given = { servers: "wss://h", creds: SEED };
+    expect(await browser.findSettings(given)).toEqual(given);
+    expect(browser.readCredentials(SEED)).toBe(SEED);
+    expect(browser.tlsProblems(undefined, OPTION_NAMES)).toEqual([]);
+    expect(browser.tlsProblems({ ca: "ca.pem" }, OPTION_NAMES)).toEqual([
+      { path: "tls.ca", message: expect.stringContaining("omit tls, and use wss://") },
+    ]);
+  });
+});
+
+describe("the containers of docker-compose.yml", () => {
+  const root = (path: string) => readFile(new URL(`../../../${path}`, import.meta.url), "utf8");
+
+  it("get every setting of a connection, and the files that the settings name", async () => {
+    const listed = [...(await root("deploy/nats/connection.env")).matchAll(/^(\w+)=/gm)].map(
+      ([, name]) => name,
+    );
+    expect(listed).toEqual(Object.values(SETTING_VARIABLES));
+    const compose = await root("docker-compose.yml");
+    const service = /^x-service:[\s\S]*?(?=^x-)/m.exec(compose)?.[0] ?? "";
+    expect(service).toContain("deploy/nats/connection.env");
+    expect(service).toContain(":/run/nats:ro");
+    // A list of volumes replaces that of the template. The fake pool has no connection.
+    const own = [
+      ...compose.matchAll(/^ {2}([\w-]+):\n {4}<<: \[?\*(?:service|replicated)[\s\S]*?(?=^ {2}\S|^\S)/gm),
+    ];
+    expect(own.length).toBeGreaterThan(8);
+    const without = own.filter(
+      ([text]) => /^ {4}volumes:/m.test(text) && !text.includes("*connection-files"),
+    );
+    expect(without.map(([, name]) => name)).toEqual(["fake-pool"]);
   });
 });
 
