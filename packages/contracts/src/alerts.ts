@@ -48,6 +48,12 @@ export const ALERT_METRICS = {
     unit: "ms",
     meaning: "time since the last heartbeat of its agent",
   },
+  "chassis.rivals": {
+    of: "chassis",
+    unit: "processes",
+    meaning:
+      "processes that want to run the chassis in addition to the one that does: a second process with the id of its agent, or another agent",
+  },
   "telemetry.lostPermille": {
     of: "chassis",
     unit: "‰",

@@ -48,6 +48,8 @@ export const DEFAULT_ALERT_RULES: Readonly<Record<string, AlertRule>> = {
   "chassis-suspect": above("chassis.heartbeatAgeMs", SUSPECT_AFTER_MS, { severity: "warning", forMs: 0 }),
   /** Raised after 15 s without a heartbeat: a restarted agent sends heartbeats again within seconds. */
   "chassis-lost": above("chassis.heartbeatAgeMs", 15_000, { severity: "critical", forMs: 0 }),
+  /** Raised after 5 s: a rolling restart of an agent is over by then. */
+  "chassis-contested": above("chassis.rivals", 0, { severity: "critical", forMs: 5_000 }),
   "ledger-full": {
     ...above("chassis.reservedPermille", 950, { severity: "info", forMs: 60_000 }),
     clearMarginPermille: 20,

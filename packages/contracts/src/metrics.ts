@@ -85,6 +85,11 @@ export const FLEET_METRICS = {
     "Time since the last heartbeat of a chassis.",
     "chassis",
   ),
+  bioxen_chassis_rivals: metric(
+    "gauge",
+    "Processes that want to run a chassis in addition to the one that does.",
+    "chassis",
+  ),
   bioxen_telemetry_samples_received_total: metric("counter", "Samples that arrived.", "chassis"),
   bioxen_telemetry_samples_lost_total: metric("counter", "Samples that never arrived.", "chassis"),
   bioxen_alerts_active: metric("gauge", "Active alerts by severity.", "severity"),

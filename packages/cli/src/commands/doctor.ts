@@ -10,6 +10,7 @@ import { EXIT_REFUSED, endOf } from "../outcome.ts";
 import { globalsOf, say, sayJson } from "../run.ts";
 import { type GlobalOptions, Session } from "../session.ts";
 import { paint } from "../terminal.ts";
+import { contestedFindings, twinFindings } from "./agents.ts";
 import { loadFindings } from "./doctor-load.ts";
 import { logFindings } from "./doctor-log.ts";
 import { storeFindings } from "./doctor-store.ts";
@@ -80,6 +81,7 @@ async function clusterFindings(options: GlobalOptions): Promise<Finding[]> {
       ...(await serviceFindings(session)),
       ...loadFindings(await serviceLoads(session.bus, LOAD_WAIT_MS)),
       ...(await chassisFindings(session)),
+      ...(await contestedFindings(session)),
       ...(await ledgerFindings(session)),
     ];
   } finally {
@@ -116,7 +118,7 @@ async function serviceFindings(session: Session): Promise<Finding[]> {
     const finding = { check: name, verdict: ready ? "ok" : "fail", found: `${instances} running` } as const;
     return ready ? finding : { ...finding, remedy: "start it, or see its log in the data directory" };
   });
-  return [durability, ...services];
+  return [durability, ...services, ...twinFindings(status.agents)];
 }
 
 async function chassisFindings(session: Session): Promise<Finding[]> {

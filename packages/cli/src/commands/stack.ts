@@ -19,6 +19,7 @@ import { conclude, globalsOf, say, sayJson, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
 import { settingOptions } from "../settings.ts";
 import { paint, table } from "../terminal.ts";
+import { agentsOf, waitingLines } from "./agents.ts";
 import { addUpCommand } from "./up.ts";
 
 /** Time for which the answers of service instances to a ping are collected, ms. */
@@ -102,6 +103,7 @@ function addStatus(program: Command): void {
           s.processes.map(processName).join(", "),
         ]);
         say(table(["SERVICE", "INSTANCES", "STATE", "PROCESS"], rows));
+        for (const line of waitingLines(status.agents)) say(paint("red", line));
       });
     });
 }
@@ -123,7 +125,7 @@ export async function statusOf(session: Session) {
   const own: StackRecord | undefined = record?.url === session.server ? record : undefined;
   const instances = await discoverServices(session.bus, DISCOVERY_MS);
   const services = SERVICES.map((name) => {
-    const own = instances.filter((instance) => instance.name === name);
+    const own = instances.filter((instance) => instance.name === name && instance.waiting === null);
     const urls = own.flatMap(({ url }) => url ?? []);
     const processes = own.flatMap(({ process }) => process ?? []);
     return { name, instances: own.length, ready: own.length > 0, urls, processes };
@@ -141,6 +143,7 @@ export async function statusOf(session: Session) {
     services,
     /** Number of messages of the log that no service can read; null when lifecycle does not answer. */
     unreadable: problems?.ok === true ? problems.unreadable.count : null,
+    agents: agentsOf(instances),
     metricsUrl: metricsUrlOf(instances),
   };
 }

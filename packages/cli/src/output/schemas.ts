@@ -14,6 +14,7 @@ import {
   vmView,
 } from "@bioxen/contracts";
 import { z } from "zod";
+import { statusOutput } from "./status-schema.ts";
 
 export interface Output {
   /** `document`: a single JSON document. `lines`: one document per line, for commands that follow a stream. */
@@ -86,14 +87,6 @@ const storedEvent = z.object({
 });
 
 const stack = { url: z.string(), data: z.string(), durability: z.enum(["always", "relaxed"]) };
-const service = z.object({
-  name: z.string(),
-  instances: count,
-  ready: z.boolean(),
-  urls: z.array(z.string()),
-  /** Host and process id of each instance; an instance that does not report both is left out. */
-  processes: z.array(z.object({ host: z.string(), pid: count })),
-});
 const setting = z.object({
   key: z.string(),
   /** Null when the setting has neither a value nor a fixed default. */
@@ -156,21 +149,7 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
   up: shaped({ ...stack, pid: z.int().optional() }),
   /** `leftovers`: number of processes that a killed stack had left and that were ended. */
   down: shaped({ changed: z.boolean(), leftovers: count }),
-  status: document(
-    z.object({
-      /** False when a service is away; the exit code is then 3. */
-      ok: z.boolean(),
-      server: z.object({ url: z.string(), version: z.string() }),
-      durability: z.enum(["always", "relaxed", "unknown"]),
-      /** Copies of the event log; null when the server has none or does not answer. */
-      copies: z.object({ wanted: count, present: count }).nullable(),
-      data: z.string().nullable(),
-      services: z.array(service),
-      /** Number of messages of the log that no service can read; null when lifecycle does not answer. */
-      unreadable: count.nullable(),
-      metricsUrl: z.string().nullable(),
-    }),
-  ),
+  status: document(statusOutput),
   "fake-xapi": document(
     z.object({
       url: z.string(),

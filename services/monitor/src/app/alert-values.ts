@@ -126,6 +126,7 @@ export class AlertValues {
       const fromMs = Math.max(this.#listeningSinceMs, chassis.registeredAtMs);
       const ageMs = this.#samples.chassis.ageMs(chassisId, nowMs) ?? nowMs - fromMs;
       this.#observe("chassis.heartbeatAgeMs", chassisId, Math.max(0, ageMs));
+      this.#observe("chassis.rivals", chassisId, this.#samples.rivals.of(chassisId, nowMs));
       this.#observe("telemetry.lostPermille", chassisId, this.#samples.lossOf(chassisId).permille(nowMs));
     }
     this.#updateServices(nowMs);

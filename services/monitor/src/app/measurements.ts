@@ -91,6 +91,7 @@ function chassisMeasurements(fleet: Fleet, samples: Samples, nowMs: number): Mea
     { metric: "bioxen_chassis_reserved", values: reserved },
     ofEach("bioxen_chassis_guests", (chassis) => samples.chassis.get(chassis)?.guests),
     ofEach("bioxen_chassis_heartbeat_age_seconds", ageS),
+    ofEach("bioxen_chassis_rivals", (chassis) => samples.rivals.of(chassis, nowMs)),
     ofEach("bioxen_telemetry_samples_received_total", (chassis) => samples.lossOf(chassis).received),
     ofEach("bioxen_telemetry_samples_lost_total", (chassis) => samples.lossOf(chassis).lostTotal),
   ];

@@ -15,6 +15,7 @@ import {
 } from "@bioxen/contracts";
 import type { ServicePorts } from "@bioxen/kernel";
 import { countSample, LossWindow, type SampleCount } from "../domain/loss.ts";
+import { Rivals } from "./rivals.ts";
 
 /**
  * A sample that is older than the previous sample by at least this time, ms, comes from a clock that was set back. A
@@ -101,6 +102,7 @@ export class Samples {
   readonly chassis = new NewestSamples<ChassisSample>();
   /** Keys are `service instance`, separated by a space. */
   readonly services = new NewestSamples<ServiceSample>();
+  readonly rivals = new Rivals();
   readonly #ports: ServicePorts;
   readonly #losses = new Map<string, LossWindow>();
   readonly #subscriptions: { stop(): void }[] = [];
@@ -124,11 +126,13 @@ export class Samples {
       if (!isKnown("chassis", sample.chassisId)) return;
       const { counted } = this.chassis.add(sample.chassisId, sample, nowMs);
       this.lossOf(sample.chassisId).add(counted, nowMs);
+      this.rivals.hearHeartbeat(sample, nowMs);
     });
     this.#listen(ALL_SERVICE_TELEMETRY, serviceSample, (sample, nowMs) => {
       const key = `${sample.service} ${sample.instance}`;
       if (this.services.size >= MAX_INSTANCES && this.services.get(key) === undefined) return;
       this.services.add(key, sample, nowMs);
+      this.rivals.hearService(sample, nowMs);
     });
   }
 
@@ -193,6 +197,7 @@ export class Samples {
   forgetChassis(chassisId: string): void {
     this.chassis.forget(chassisId);
     this.#losses.delete(chassisId);
+    this.rivals.forget(chassisId);
   }
 
   /** Drops instances with a stale sample: each start of a service is a new instance, and old ones would accumulate. */

@@ -45,6 +45,19 @@ describe("a report", () => {
     ]);
   });
 
+  it("names a process that waits for another, and a chassis that two agents are to run", () => {
+    const waiting = "agent a is run by the process 7 on h";
+    const refused = [{ chassisId: "c", reason: "c is run by agent b" }];
+    const services = [
+      { service: "chassis-agent", ready: false, lagEvents: 0, waiting, agent: { refused } },
+      { service: "chassis-agent", ready: true, lagEvents: 0, agent: { refused } },
+    ];
+    expect(findingsOf({ ...HEALTHY, services }).map(({ about, message }) => `${about}: ${message}`)).toEqual([
+      "c: c is run by agent b",
+      `chassis-agent: ${waiting}`,
+    ]);
+  });
+
   it("lists outages before scarce resources", () => {
     const severities = findingsOf({
       ...HEALTHY,

@@ -28,6 +28,12 @@ export interface ReportInput {
     readonly service: string;
     readonly ready: boolean;
     readonly lagEvents: number | null;
+    /** Why the instance does no work yet. */
+    readonly waiting?: string | undefined;
+    /** Of an agent: the chassis that it should run and another process runs. */
+    readonly agent?:
+      | { readonly refused: readonly { readonly chassisId: string; readonly reason: string }[] }
+      | undefined;
   }[];
   readonly fairness: number | null;
   readonly telemetryLostPermille: number | null;
@@ -58,6 +64,7 @@ const NAMED = 5;
 export function findingsOf(input: ReportInput): Finding[] {
   return [
     ...silentChassis(input),
+    ...contestedChassis(input),
     ...services(input),
     ...waits(input),
     ...impairments(input),
@@ -95,8 +102,28 @@ function silentChassis({ chassis }: ReportInput): Finding[] {
   );
 }
 
+/** The chassis that a working agent was refused. A waiting process is reported as a whole. */
+function contestedChassis({ services: all }: ReportInput): Finding[] {
+  return all.flatMap(({ waiting, agent }) =>
+    waiting !== undefined || agent === undefined
+      ? []
+      : agent.refused.map(
+          ({ chassisId, reason }): Finding => ({
+            severity: "critical",
+            about: chassisId,
+            message: reason,
+            remedy: "configure the chassis at one agent only",
+          }),
+        ),
+  );
+}
+
 function services({ services: all }: ReportInput): Finding[] {
-  return all.flatMap(({ service, ready, lagEvents }): Finding[] => {
+  return all.flatMap(({ service, ready, lagEvents, waiting }): Finding[] => {
+    if (waiting !== undefined) {
+      const remedy = "stop one of the two processes, or give one of them another id";
+      return [{ severity: "critical", about: service, message: waiting, remedy }];
+    }
     if (!ready) {
       return [
         {

@@ -1,0 +1,39 @@
+import { describe, expect, it } from "vitest";
+import { agentsOf, twinFindings, waitingLines } from "./agents.ts";
+
+const instance = (agentId: string | null, pid: number | null, waiting: string | null = null) => ({
+  name: "chassis-agent",
+  id: `i${pid}`,
+  version: "1.0.0",
+  url: null,
+  process: pid === null ? null : { host: "h", pid },
+  agentId,
+  waiting,
+});
+
+describe("the processes of agents", () => {
+  it("are healthy while every id has one", () => {
+    const agents = agentsOf([instance("b", 2), instance("a", 1), instance(null, 3)]);
+    expect(agents.map(({ agentId }) => agentId)).toEqual(["a", "b"]);
+    expect(twinFindings(agents)).toEqual([]);
+    expect(waitingLines(agents)).toEqual([]);
+  });
+
+  it("fail the check when an id has two: the finding names each process and the remedy", () => {
+    const agents = agentsOf([instance("a", 1), instance("a", 2, "agent a is run by 1"), instance("b", 4)]);
+    expect(twinFindings(agents)).toEqual([
+      {
+        check: "agent a",
+        verdict: "fail",
+        found: "2 processes have this id: 1 on h runs it, 2 on h waits",
+        remedy: "stop all but one of them, or give each another BIOXEN_AGENT_ID",
+      },
+    ]);
+    expect(waitingLines(agents)).toEqual(["agent a: 2 on h waits: agent a is run by 1"]);
+  });
+
+  it("are counted when a process does not name itself", () => {
+    const [finding] = twinFindings(agentsOf([instance("a", null), instance("a", 2, "taken")]));
+    expect(finding?.found).toBe("2 processes have this id: an unnamed process runs it, 2 on h waits");
+  });
+});

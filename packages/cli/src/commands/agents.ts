@@ -1,0 +1,75 @@
+/**
+ * The processes of every agent, as `status` and `doctor` show them. An agent has one process; a second one with the
+ * same id waits, and says why.
+ */
+import type { ServiceInstance } from "@bioxen/nats";
+import type { Session } from "../session.ts";
+import type { Finding } from "./finding.ts";
+
+export interface AgentProcess {
+  readonly host: string | null;
+  readonly pid: number | null;
+  /** Why the process does nothing; null for the process that is the agent. */
+  readonly waiting: string | null;
+}
+
+export interface AgentProcesses {
+  readonly agentId: string;
+  readonly processes: readonly AgentProcess[];
+}
+
+/** Returns the processes of each agent in order of its id. Agents of older versions do not state their id. */
+export function agentsOf(instances: readonly ServiceInstance[]): AgentProcesses[] {
+  const byId = new Map<string, AgentProcess[]>();
+  for (const { agentId, waiting, process } of instances) {
+    if (agentId === null) continue;
+    const { host = null, pid = null } = process ?? {};
+    byId.set(agentId, [...(byId.get(agentId) ?? []), { host, pid, waiting }]);
+  }
+  return [...byId]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([agentId, processes]) => ({ agentId, processes }));
+}
+
+/** Returns a failed check for every agent id that more than one process has. */
+export function twinFindings(agents: readonly AgentProcesses[]): Finding[] {
+  return agents.flatMap(({ agentId, processes }): Finding[] => {
+    if (processes.length < 2) return [];
+    const each = processes.map((one) => `${nameOf(one)} ${one.waiting === null ? "runs it" : "waits"}`);
+    const found = `${processes.length} processes have this id: ${each.join(", ")}`;
+    const remedy = "stop all but one of them, or give each another BIOXEN_AGENT_ID";
+    return [{ check: `agent ${agentId}`, verdict: "fail", found, remedy }];
+  });
+}
+
+/** Returns a failed check for every chassis that an agent does not register because another agent runs it. */
+export async function contestedFindings(session: Session): Promise<Finding[]> {
+  // Without a monitor the check is left out: the check of the services names it.
+  const reply = await session.call("monitorFleet", { limit: 1 }).catch(() => undefined);
+  if (reply?.ok !== true) return [];
+  return reply.services.flatMap(({ waiting, agent }) =>
+    waiting !== undefined || agent === undefined
+      ? []
+      : agent.refused.map(
+          ({ chassisId, reason }): Finding => ({
+            check: `chassis ${chassisId}`,
+            verdict: "fail",
+            found: reason,
+            remedy: "configure the chassis at one agent only",
+          }),
+        ),
+  );
+}
+
+/** Returns the lines that `status` prints for processes that wait. */
+export function waitingLines(agents: readonly AgentProcesses[]): string[] {
+  return agents.flatMap(({ agentId, processes }) =>
+    processes.flatMap((one) =>
+      one.waiting === null ? [] : [`agent ${agentId}: ${nameOf(one)} waits: ${one.waiting}`],
+    ),
+  );
+}
+
+function nameOf({ host, pid }: AgentProcess): string {
+  return host === null ? "an unnamed process" : `${pid} on ${host}`;
+}

@@ -1,0 +1,42 @@
+/**
+ * The schema of `bioxen status --json`.
+ */
+import { z } from "zod";
+
+const count = z.int().min(0);
+
+const service = z.object({
+  name: z.string(),
+  instances: count,
+  ready: z.boolean(),
+  urls: z.array(z.string()),
+  /** Host and process id of each instance; an instance that does not report both is left out. */
+  processes: z.array(z.object({ host: z.string(), pid: count })),
+});
+const agent = z.object({
+  agentId: z.string(),
+  processes: z.array(
+    z.object({
+      host: z.string().nullable(),
+      pid: count.nullable(),
+      /** Why the process does nothing; null for the process that is the agent. */
+      waiting: z.string().nullable(),
+    }),
+  ),
+});
+
+export const statusOutput = z.object({
+  /** False when a service is away; the exit code is then 3. */
+  ok: z.boolean(),
+  server: z.object({ url: z.string(), version: z.string() }),
+  durability: z.enum(["always", "relaxed", "unknown"]),
+  /** Copies of the event log; null when the server has none or does not answer. */
+  copies: z.object({ wanted: count, present: count }).nullable(),
+  data: z.string().nullable(),
+  services: z.array(service),
+  /** Number of messages of the log that no service can read; null when lifecycle does not answer. */
+  unreadable: count.nullable(),
+  /** Processes by agent id; an agent of an older version does not state its id. */
+  agents: z.array(agent),
+  metricsUrl: z.string().nullable(),
+});

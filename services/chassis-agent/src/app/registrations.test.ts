@@ -1,0 +1,97 @@
+/**
+ * An agent registers its chassis, and leaves alone a chassis that another agent runs.
+ */
+import type { ChassisEvent } from "@bioxen/contracts";
+import { EventFeed, type Reply, type ServicePorts } from "@bioxen/kernel";
+import { envelopeOf, FakeClock, MemoryEventLog, registeredChassis, settle } from "@bioxen/testkit";
+import { describe, expect, it } from "vitest";
+import { GuestView } from "./guest-view.ts";
+import { Registrations } from "./registrations.ts";
+
+const logged: string[] = [];
+const note = (_fields: object, message: string) => void logged.push(message);
+const logger = { debug: () => {}, info: () => {}, warn: note, error: note };
+
+/** Agent `own` with chassis `c`. In the log, `c` belongs to `owner`, and is in `state` by its heartbeats. */
+async function world({
+  owner,
+  state,
+  isClaimed = true,
+}: {
+  owner?: string;
+  state: string;
+  isClaimed?: boolean;
+}) {
+  const present = { owner, state, isClaimed };
+  const clock = new FakeClock();
+  const log = new MemoryEventLog();
+  const registered: unknown[] = [];
+  if (owner !== undefined) {
+    const body = registeredChassis() as ChassisEvent & { data: object };
+    const data = { ...body.data, agentId: owner };
+    await log.append(
+      "bioxen.evt.chassis.c",
+      envelopeOf("chassis", "c", { ...body, data } as ChassisEvent),
+      0,
+    );
+  }
+  const bus = {
+    call: async (subject: string, payload: unknown): Promise<Reply> => {
+      if (subject === "bioxen.qry.chassis.get")
+        return { ok: true, chassis: { agentId: present.owner, state: present.state } };
+      registered.push(payload);
+      return { ok: true, changed: true, chassis: {} };
+    },
+  };
+  const view = new GuestView("own", () => false);
+  // Only the ports that registrations use; the bus is partial.
+  const ports = { clock, timers: clock, bus, logger } as unknown as ServicePorts;
+  await new EventFeed(log, [view.vms, view.chassis], clock).start();
+  const claim = { isHeld: () => present.isClaimed };
+  const chassis = [{ chassisId: "c", chassisType: "ecoli" }];
+  const registrations = new Registrations({ ports, claim, view, agentId: "own", chassis });
+  registrations.begin();
+  await settle();
+  return { present, clock, registered, registrations };
+}
+
+describe("an agent", () => {
+  it.each([
+    ["no agent", undefined, "unknown"],
+    ["itself", "own", "ready"],
+    ["an agent that is silent", "other", "suspect"],
+    ["an agent that is lost", "other", "lost"],
+  ])("registers a chassis of %s", async (_name, owner, state) => {
+    const { registered, registrations } = await world({ ...(owner !== undefined && { owner }), state });
+    expect(registered).toEqual([{ chassisId: "c", chassisType: "ecoli", agentId: "own" }]);
+    expect(registrations.refused()).toEqual([]);
+  });
+
+  it.each(["ready", "unknown"])(
+    "leaves a chassis alone that another agent runs (%s), until that one is silent",
+    async (state) => {
+      logged.length = 0;
+      const { present, clock, registered, registrations } = await world({ owner: "other", state });
+      await clock.advance(20_000);
+      expect(registered).toEqual([]);
+      const reason =
+        "c is run by agent other, so agent own does not register it: " +
+        "remove it from the BIOXEN_CHASSIS of one of the two, or stop the other agent";
+      expect(registrations.refused()).toEqual([{ chassisId: "c", reason }]);
+      expect(logged, "said once").toEqual([reason]);
+      present.state = "suspect";
+      await clock.advance(6_000);
+      expect(registered).toHaveLength(1);
+      expect(registrations.refused()).toEqual([]);
+    },
+  );
+
+  it("registers nothing without the claim on its id", async () => {
+    const { present, clock, registered } = await world({ state: "unknown", isClaimed: false });
+    await clock.advance(20_000);
+    expect(registered).toEqual([]);
+    present.isClaimed = true;
+    await clock.advance(6_000);
+    expect(registered).toHaveLength(1);
+  });
+});

@@ -1,0 +1,61 @@
+/**
+ * Counts, for every chassis, the processes that want to run it in addition to the one that does.
+ *
+ * There are two signs of such a process. Its status samples name the chassis that it was refused: its agent id has a
+ * process already, or another agent runs the chassis. Or heartbeats of the chassis come from two processes by turns:
+ * one of them is an agent of a version that does not refuse.
+ */
+import type { ChassisSample, ServiceSample } from "@bioxen/contracts";
+
+/**
+ * Time for which a process counts after its last message, ms: two status samples, which are sent every 2 s, and a
+ * margin. A rolling restart makes two processes count for no longer than this.
+ */
+const HEARD_MS = 4_500;
+/** Maximum number of processes that are counted per chassis: further ones change no decision. */
+const MAX_PROCESSES = 16;
+/** Instance of heartbeats from a version that does not name its process. */
+const UNNAMED = "";
+
+export class Rivals {
+  /** By chassis id, the instant of the last heartbeat of each process, ms. */
+  readonly #heartbeats = new Map<string, Map<string, number>>();
+  /** By instance, the last status sample that named refused chassis, and its instant, ms. */
+  readonly #refusals = new Map<
+    string,
+    { readonly heardAtMs: number; readonly chassisIds: readonly string[] }
+  >();
+
+  hearHeartbeat({ chassisId, instance = UNNAMED }: ChassisSample, nowMs: number): void {
+    const known = this.#heartbeats.get(chassisId) ?? new Map<string, number>();
+    for (const [one, heardAtMs] of known) if (isOld(heardAtMs, nowMs)) known.delete(one);
+    if (known.size < MAX_PROCESSES || known.has(instance)) known.set(instance, nowMs);
+    this.#heartbeats.set(chassisId, known);
+  }
+
+  hearService({ instance, agent }: ServiceSample, nowMs: number): void {
+    for (const [one, { heardAtMs }] of this.#refusals)
+      if (isOld(heardAtMs, nowMs)) this.#refusals.delete(one);
+    const chassisIds = agent?.refused.map(({ chassisId }) => chassisId) ?? [];
+    if (chassisIds.length === 0) this.#refusals.delete(instance);
+    else this.#refusals.set(instance, { heardAtMs: nowMs, chassisIds });
+  }
+
+  /** Returns the number of processes that want to run the chassis beside the one that does; 0 in the normal case. */
+  of(chassisId: string, nowMs: number): number {
+    const running = [...(this.#heartbeats.get(chassisId)?.values() ?? [])].filter((at) => !isOld(at, nowMs));
+    const refused = [...this.#refusals.values()].filter(
+      ({ heardAtMs, chassisIds }) => !isOld(heardAtMs, nowMs) && chassisIds.includes(chassisId),
+    );
+    return Math.max(0, running.length - 1) + refused.length;
+  }
+
+  /** Drops a chassis that was removed. */
+  forget(chassisId: string): void {
+    this.#heartbeats.delete(chassisId);
+  }
+}
+
+function isOld(heardAtMs: number, nowMs: number): boolean {
+  return nowMs - heardAtMs > HEARD_MS;
+}
