@@ -53,14 +53,17 @@ export function done<Result>(result: Result): { readonly ok: true; readonly resu
   return { ok: true, result };
 }
 
-/** Returns a refusal if `atSeq`, the sequence in a query, is beyond the end of the log; otherwise undefined. */
+/**
+ * Returns a refusal if the sequence in the field `path` of a request is beyond the end of the log; otherwise undefined.
+ */
 export async function beyondLog(
-  log: EventLog,
-  atSeq: number,
+  log: Pick<EventLog, "lastSeq">,
+  seq: number,
+  path = "atSeq",
 ): Promise<{ readonly ok: false; readonly rejection: Rejection } | undefined> {
   const lastSeq = await log.lastSeq();
-  if (atSeq <= lastSeq) return undefined;
+  if (seq <= lastSeq) return undefined;
   const end = lastSeq === 0 ? "the log is empty" : `the log ends at ${lastSeq}`;
-  const problems = [{ path: "atSeq", message: `must be a sequence of the log: ${end}` }];
-  return refuse("BAD_REQUEST", `there is no event ${atSeq}: ${end}`, { details: { problems, lastSeq } });
+  const problems = [{ path, message: `must be a sequence of the log: ${end}` }];
+  return refuse("BAD_REQUEST", `there is no event ${seq}: ${end}`, { details: { problems, lastSeq } });
 }

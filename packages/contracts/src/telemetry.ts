@@ -61,18 +61,18 @@ export const chassisSample = z
      */
     instance: z.string().optional(),
     atMs: z.int(),
-    sampleNumber: z.int(),
-    guests: z.int(),
+    sampleNumber: z.int().min(1),
+    guests: z.int().min(0),
     /**
      * Number of guests of this agent that do not match the log: the guest's VM is on none of the agent's chassis, or
      * has another reservation there. A guest that is arriving or leaving is counted for a moment. A guest that is
      * counted permanently runs without a valid reservation.
      */
-    strays: z.int(),
+    strays: z.int().min(0),
     /** Longest delay of the agent's event loop since the previous sample, ms. */
-    eventLoopLagMs: z.number(),
+    eventLoopLagMs: z.number().min(0),
     /** Log sequence of the last event that the agent has applied. */
-    appliedSeq: z.int(),
+    appliedSeq: z.int().min(0),
   })
   .meta({ id: "ChassisSample" });
 export type ChassisSample = z.infer<typeof chassisSample>;

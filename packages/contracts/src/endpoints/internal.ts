@@ -4,7 +4,7 @@
  *
  * These shapes may change with the version. The public contract is everything else in the catalogue.
  */
-import { MAX_LEASE_TOKEN } from "@bioxen/kernel";
+import { MAX_BLOB_BYTES, MAX_LEASE_TOKEN } from "@bioxen/kernel";
 import { z } from "zod";
 import { checkpointRecord } from "../events/guest-state.ts";
 import { entryKey, reservation } from "../events/ledger.ts";
@@ -16,6 +16,26 @@ import { id, MAX_EXEC_TIMEOUT_MS, MAX_PAGE, priority, recordedAmounts, source } 
 import { agentCheckpointSubject, agentExecSubject } from "../subjects.ts";
 import { type Endpoint, endpoint } from "./endpoint.ts";
 
+/**
+ * Maximum number of reasons why one VM has no place. The scheduler names 16 chassis and counts the others by kind of
+ * reason; every reason is stored in the log and shown in the view of the VM.
+ */
+export const MAX_REASONS = 256;
+const reason = placementRefusal.extend({ code: z.string().max(63), message: z.string().max(4_096) });
+
+/**
+ * Largest simulated minute of a reported guest state: two million years. A later state must have a later minute, so a
+ * number near 2^53 would end the checkpoints of its VM.
+ */
+const MAX_SIM_MINUTES = 1_000_000_000_000;
+/** A guest state as an agent reports it. Its id is one token of the subject under which the state is stored. */
+const reportedCheckpoint = checkpointRecord.extend({
+  checkpointId: z.string().regex(/^[A-Za-z0-9_-]{1,63}$/, "must be 1 to 63 letters, digits, '-' or '_'"),
+  simMinutes: z.int().min(0).max(MAX_SIM_MINUTES),
+  bytes: z.int().min(0).max(MAX_BLOB_BYTES),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, "must be a SHA-256 digest in hexadecimal"),
+});
+
 export const timeoutMs = z.int().min(1).max(MAX_EXEC_TIMEOUT_MS);
 export const execResult = z.object({ result: z.unknown(), stdout: z.string(), instructions: z.int() });
 
@@ -26,7 +46,7 @@ export const INTERNAL_ENDPOINTS = {
     "From the scheduler: these VMs have no place, each with the reasons.",
     z.strictObject({
       deferrals: z
-        .array(z.strictObject({ vmId: id, reasons: z.array(placementRefusal) }))
+        .array(z.strictObject({ vmId: id, reasons: z.array(reason).max(MAX_REASONS) }))
         .min(1)
         .max(MAX_PAGE),
     }),
@@ -57,7 +77,7 @@ export const INTERNAL_ENDPOINTS = {
        * The stored state of the guest; present with `checkpointed`, and with `handed-over` if the driver stores guest
        * states.
        */
-      checkpoint: checkpointRecord.optional(),
+      checkpoint: reportedCheckpoint.optional(),
       /** With `checkpoint`: the number of restores that the VM had when this guest started. */
       restores: z.int().min(0).optional(),
       /** With `checkpoint-lost`: the id of the checkpoint that cannot be used; `code` says why. */
@@ -77,7 +97,7 @@ export const INTERNAL_ENDPOINTS = {
       vmId: id,
       fromChassisId: id,
       toChassisId: id.optional(),
-      code: z.enum(MOVE_CODES),
+      code: z.enum(MOVE_CODES).exclude(["COMMAND"]),
       reason: z.string().max(4_096),
     }),
     z.object({ changed: z.boolean(), seq: z.int() }),
@@ -150,7 +170,7 @@ const agentCheckpointRequest = z.strictObject({
   holder: id.optional(),
 });
 export type AgentCheckpointRequest = z.infer<typeof agentCheckpointRequest>;
-const takenCheckpoint = z.object({ checkpoint: checkpointRecord, restores: z.int().min(0) });
+const takenCheckpoint = z.object({ checkpoint: reportedCheckpoint, restores: z.int().min(0) });
 
 /** Returns the endpoint of one agent that stores the state of a guest as a blob. The call appends no event. */
 export function agentCheckpoint(

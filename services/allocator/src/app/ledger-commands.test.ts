@@ -80,6 +80,12 @@ describe("many commands of one ledger", () => {
     const reservations = vmIds.map((vmId) => ({ vmId, incarnation: 1, amounts: { ribosomes: 1 } }));
     const data = { planId: "p", reservations, expiresAtMs: NEVER_MS };
     await appendNext(log, "ledger", "c", { type: "bioxen.ledger.reserved.v1", data });
+    for (const vmId of vmIds) {
+      await appendNext(log, "vm", vmId, createdVm({ request: { ribosomes: 1 } }));
+      const placed = { chassisId: "c", fence: 2, allocation: { ribosomes: 1 } };
+      await appendNext(log, "vm", vmId, vmEvent("placed", placed));
+      await appendNext(log, "vm", vmId, vmEvent("started", { fence: 2 }));
+    }
     return { log, clock, ...(await allocatorOn(log, clock)) };
   }
 

@@ -30,7 +30,7 @@ import {
   type Leases,
   MAX_CONFLICT_RETRIES,
 } from "@bioxen/kernel";
-import { demandMisfit, type ProposedReservation } from "../domain/demand.ts";
+import { demandMisfit, type ProposedReservation, resizeObstacle } from "../domain/demand.ts";
 import { growthOf, type LedgerCommand, ledgerDecider, successorOf } from "../domain/ledger.ts";
 import type { ChargeRequest } from "../domain/quota.ts";
 import { partitionByFit } from "../domain/reservation-fit.ts";
@@ -181,10 +181,14 @@ export class LedgerCommands {
     { chassisId, vmId, fence, amounts }: ParsedRequestOf<"ledgerResize">,
     causation: Causation,
   ): Promise<Handled<ResultOf<"ledgerResize">>> {
-    const resize = { type: "resize" as const, chassisId, vmId, fence, amounts };
+    const { vmOf, caughtUp } = this.#ports;
+    const named = { vmId, fence, amounts };
+    // Lifecycle may have read events of the VM that this instance has not.
+    if (resizeObstacle(vmOf(vmId), named) !== undefined) await caughtUp();
+    const resize = () => ({ type: "resize" as const, chassisId, ...named, vm: vmOf(vmId) });
     const { executed } = await this.#grant(chassisId, causation, (ledger) => ({
-      requests: chargeForResize(ledger, resize),
-      command: (overQuota) => ({ ...resize, overQuota: overQuota.get(vmId) }),
+      requests: chargeForResize(ledger, resize()),
+      command: (overQuota) => ({ ...resize(), overQuota: overQuota.get(vmId) }),
     }));
     if (!executed.ok) return { ok: false, rejection: executed.rejection };
     return { ok: true, result: { changed: executed.changed, seq: executed.current.lastSeq } };

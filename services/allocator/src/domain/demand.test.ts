@@ -5,7 +5,7 @@
 import { type LedgerEvent, type Vm, type VmEvent, type VmState, vmFold } from "@bioxen/contracts";
 import { createdVm, given, vmEvent } from "@bioxen/testkit";
 import { describe, expect, it } from "vitest";
-import { demandMisfit } from "./demand.ts";
+import { demandMisfit, resizeObstacle } from "./demand.ts";
 import { type LedgerCommand, ledgerDecider } from "./ledger.ts";
 
 const place = (fence: number) => ({ chassisId: "elsewhere", fence, allocation: { ribosomes: 10 } });
@@ -67,6 +67,37 @@ describe("a VM", () => {
   });
 });
 
+describe("a resize of an entry", () => {
+  const change = (fence = 3, amounts: Record<string, number> = { ribosomes: 5 }) => ({
+    vmId: "a",
+    fence,
+    amounts,
+  });
+
+  it.each<[string, readonly VmEvent[]]>([
+    ["runs", RUNNING],
+    ["is paused", [...RUNNING, vmEvent("paused")]],
+  ])("is possible while its VM %s under that reservation", (_state, events) => {
+    expect(resizeObstacle(vmAfter(...events), change())).toBeUndefined();
+    expect(resizeObstacle(vmAfter(...events), change(4))).toContain("does not run under the reservation 4");
+    expect(resizeObstacle(vmAfter(...events), change(2 ** 53 - 1))).toContain("does not run");
+  });
+
+  it.each<[string, readonly VmEvent[]]>([
+    ["does not exist", []],
+    ["starts", RUNNING.slice(0, 3)],
+    ["is stopping", [...RUNNING, vmEvent("stop-requested", { destroy: false })]],
+    ["is destroyed", DESTROYED],
+  ])("is not possible when its VM %s", (_state, events) => {
+    expect(resizeObstacle(vmAfter(...events), change())).toBeDefined();
+  });
+
+  it("leaves out no resource of the VM", () => {
+    expect(resizeObstacle(vmAfter(...RUNNING), change(3, {}))).toContain("leaves out ribosomes");
+    expect(resizeObstacle(vmAfter(...RUNNING), change(3, { ribosomes: 0, vcpus: 1 }))).toBeUndefined();
+  });
+});
+
 describe("a ledger", () => {
   const amounts = { capacity: { ribosomes: 90 }, offered: { ribosomes: 90 } };
   const opened: LedgerEvent = {
@@ -96,6 +127,20 @@ describe("a ledger", () => {
     given(ledgerDecider, opened)
       .when(reserve("runs", "waits", "unknown"))
       .thenAppended(reserved("waits"));
+  });
+
+  it("resizes the entry of a VM that runs under it, and of no other", () => {
+    const resize = (vm: VmState): LedgerCommand => ({
+      type: "resize",
+      chassisId: "c",
+      vmId: "waits",
+      fence: 20,
+      amounts: { ribosomes: 5 },
+      vm,
+    });
+    const held = given(ledgerDecider, opened, reserved("waits"));
+    held.when(resize(waiting)).thenRejected("CONFLICT", { retryable: true });
+    held.when(resize({ ...waiting, state: "running", fence: 20 })).thenAppended("bioxen.ledger.resized.v1");
   });
 
   it("records nothing of a plan for VMs that ask for nothing", () => {

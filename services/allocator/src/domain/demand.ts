@@ -34,6 +34,22 @@ export function demandMisfit(
   return undefined;
 }
 
+/**
+ * Returns why an entry of this VM is not resized to `amounts`; undefined when the VM runs or is paused under `fence`,
+ * and `amounts` leaves out no resource of its request. The VM adopts what its ledger grants.
+ */
+export function resizeObstacle(
+  vm: VmState,
+  { vmId, fence, amounts }: { readonly vmId: string; readonly fence: number; readonly amounts: Amounts },
+): string | undefined {
+  if (!vm.exists) return `there is no VM ${vmId}`;
+  if (vm.fence !== fence || (vm.state !== "running" && vm.state !== "paused")) {
+    return `${vmId} is ${vm.state} and does not run under the reservation ${fence}`;
+  }
+  const missing = Object.keys(vm.request).filter((name) => amounts[name] === undefined);
+  return missing.length === 0 ? undefined : `the resize of ${vmId} leaves out ${missing.join(", ")}`;
+}
+
 function conflict(message: string): Misfit {
   return { code: "CONFLICT", message };
 }

@@ -31,7 +31,7 @@ import {
   equalAmounts,
   UNCHANGED,
 } from "@bioxen/kernel";
-import type { ProposedReservation } from "./demand.ts";
+import { type ProposedReservation, resizeObstacle } from "./demand.ts";
 import { partitionByFit, type ReservationFacts } from "./reservation-fit.ts";
 import { decideFollowPreemption, decideSettle, type VerdictOf } from "./settlement.ts";
 
@@ -62,6 +62,8 @@ export type LedgerCommand =
       readonly amounts: Amounts;
       /** The reason why a quota refuses the growth; absent when no quota does. */
       readonly overQuota?: Misfit | undefined;
+      /** The VM as known here. Without it, the VM is taken for one that runs under `fence`. */
+      readonly vm?: VmState | undefined;
     }
   | { readonly type: "follow-preemption"; readonly vmOf: (vmId: string) => VmState }
   | {
@@ -176,7 +178,7 @@ function decideReserve(ledger: Ledger, command: CommandOf<LedgerCommand, "reserv
 
 /** Decides a resize, all or nothing. It is refused unless all of the new amounts fit beside the other entries. */
 function decideResize(ledger: Ledger, command: CommandOf<LedgerCommand, "resize">): LedgerDecision {
-  const { chassisId, vmId, fence, amounts, overQuota } = command;
+  const { chassisId, vmId, fence, amounts, overQuota, vm } = command;
   if (overQuota !== undefined) {
     const { message, resource, requested, free } = overQuota;
     return refuse("QUOTA_EXCEEDED", message, {
@@ -188,6 +190,8 @@ function decideResize(ledger: Ledger, command: CommandOf<LedgerCommand, "resize"
   if (entry?.fence !== fence) {
     return refuse("CONFLICT", `${vmId} has no reservation ${fence} on ${chassisId}`, { retryable: true });
   }
+  const obstacle = vm && resizeObstacle(vm, command);
+  if (obstacle !== undefined) return refuse("CONFLICT", obstacle, { retryable: true });
   if (equalAmounts(entry.amounts, amounts)) return UNCHANGED;
   const { free } = roomOf(ledger);
   const misfit = roomFor(growthOf(entry, amounts), { free: add(free, entry.amounts), placesLeft: 1 });

@@ -2,7 +2,8 @@
  * Reports to lifecycle why VMs wait for a place, once for each change of the reasons.
  *
  * What was reported is remembered in memory only. A new lease holder starts with an empty memory and reports every
- * reason again; lifecycle ignores reasons that its VM already has.
+ * reason again; lifecycle ignores reasons that its VM already has. Any client can send a deferral: reasons in the log
+ * that this process did not report are replaced by the true ones.
  */
 import { ENDPOINTS, MAX_PAGE, type PlacementRefusal } from "@bioxen/contracts";
 import { type Caller, type SentPart, sendInParts } from "@bioxen/kernel";
@@ -12,13 +13,31 @@ import { callFailure } from "./call-failure.ts";
 /** Deadline of one call to lifecycle, ms. The call appends one event per deferred VM. */
 const CALL_TIMEOUT_MS = 10_000;
 
+interface Reported {
+  readonly kinds: string;
+  /** The instant since which the VM had waited, epoch ms. */
+  readonly sinceMs: number | undefined;
+}
+
 export class DeferralReports {
   readonly #bus: Caller;
-  /** By VM id, a digest of the reasons that were last reported and of the wait in which the VM had them. */
-  readonly #reported = new Map<string, string>();
+  /** Returns the reasons that the log has for the VM's present wait; none when it has recorded none. */
+  readonly #recordedOf: (vmId: string) => readonly PlacementRefusal[];
+  /** By VM id, the kinds of the reasons that were last reported, and the wait in which the VM had them. */
+  readonly #reported = new Map<string, Reported>();
 
-  constructor(bus: Caller) {
+  constructor(bus: Caller, recordedOf: (vmId: string) => readonly PlacementRefusal[]) {
     this.#bus = bus;
+    this.#recordedOf = recordedOf;
+  }
+
+  /**
+   * Returns whether the log has other reasons for the VM than this process reported. Call it after each event that
+   * records reasons: true means that the true ones must be reported again. `reasons` are those of the event.
+   */
+  isForeign(vmId: string, reasons: readonly PlacementRefusal[]): boolean {
+    const reported = this.#reported.get(vmId);
+    return reported !== undefined && reported.kinds !== kindsOf(reasons);
   }
 
   /** Forgets what was reported, so that the next report contains every reason. */
@@ -41,12 +60,18 @@ export class DeferralReports {
   ): Promise<void> {
     const since = new Map(waiting.map((vm) => [vm.vmId, vm.waitingSinceMs]));
     for (const vmId of this.#reported.keys()) if (!since.has(vmId)) this.#reported.delete(vmId);
-    const digest = ({ vmId, reasons }: Deferral) => `${since.get(vmId)} ${kindsOf(reasons)}`;
-    const changed = deferrals.filter((deferral) => this.#reported.get(deferral.vmId) !== digest(deferral));
+    const changed = deferrals.filter(({ vmId, reasons }) => {
+      const before = this.#reported.get(vmId);
+      const kinds = kindsOf(reasons);
+      const isReported = before?.kinds === kinds && before.sinceMs === since.get(vmId);
+      return !isReported || kindsOf(this.#recordedOf(vmId)) !== kinds;
+    });
+    const note = ({ vmId, reasons }: Deferral) =>
+      this.#reported.set(vmId, { kinds: kindsOf(reasons), sinceMs: since.get(vmId) });
     for (let i = 0; i < changed.length && acts(); i += MAX_PAGE) {
       await sendInParts(changed.slice(i, i + MAX_PAGE), async (part): Promise<SentPart<void>> => {
         const sent = await this.#send(part);
-        if (sent.kind === "sent") for (const one of part) this.#reported.set(one.vmId, digest(one));
+        if (sent.kind === "sent") for (const one of part) note(one);
         return sent;
       });
     }
@@ -70,5 +95,5 @@ export class DeferralReports {
 function kindsOf(reasons: readonly PlacementRefusal[]): string {
   const isBounded = reasons.some(({ chassisCount }) => chassisCount !== undefined);
   const kind = (r: PlacementRefusal) => `${isBounded ? "" : r.chassisId} ${r.code} ${r.resource ?? ""}`;
-  return [...new Set(reasons.map(kind))].join("\n");
+  return [...new Set(reasons.map(kind))].sort().join("\n");
 }

@@ -27,10 +27,11 @@ function world() {
   const reported: string[] = [];
   liveness.begin(
     () => ["c1"],
+    (chassisId) => (chassisId === "c1" ? "a" : undefined),
     (_chassisId, state) => void reported.push(state),
   );
-  const heartbeat = () =>
-    publish(chassisTelemetrySubject("c1"), {
+  const heartbeat = (forged: object = {}, subject = chassisTelemetrySubject("c1")) =>
+    publish(subject, {
       chassisId: "c1",
       agentId: "a",
       atMs: clock.nowMs(),
@@ -39,6 +40,7 @@ function world() {
       eventLoopLagMs: 0,
       appliedSeq: 0,
       strays: 0,
+      ...forged,
     });
   const cut = (now: boolean) => {
     isCut = now;
@@ -55,6 +57,19 @@ describe("liveness", () => {
     heartbeat();
     expect(liveness.of("c1")).toEqual({ state: "ready", heartbeatAgeMs: 0 });
     expect(reported).toEqual(["suspect", "ready"]);
+  });
+
+  it("does not follow heartbeats in the name of a chassis that its own agent did not send", async () => {
+    const { clock, liveness, heartbeat } = world();
+    await clock.advance(SUSPECT_AFTER_MS + 1_000);
+    heartbeat({ agentId: "another" });
+    heartbeat({ strays: -1 });
+    heartbeat({ appliedSeq: -1 });
+    heartbeat({ appliedSeq: 2 ** 53 });
+    heartbeat({}, chassisTelemetrySubject("c2"));
+    expect(liveness.of("c1")).toEqual({ state: "suspect", heartbeatAgeMs: null });
+    heartbeat();
+    expect(liveness.of("c1").state).toBe("ready");
   });
 
   it("never returns a state that was not reported, so that a caller turned away learns when it ends", async () => {

@@ -9,6 +9,7 @@ import {
   type ChassisSample,
   type ChassisView,
   chassisSample,
+  chassisTelemetrySubject,
   SUSPECT_AFTER_MS,
   schedulerEchoSubject,
 } from "@bioxen/contracts";
@@ -73,9 +74,13 @@ export class ChassisLiveness {
     this.#limits = { suspectAfterMs: Math.min(SUSPECT_AFTER_MS, lostAfterMs / 2), lostAfterMs };
   }
 
-  /** Starts listening. Calls `onChange` when a chassis of `registered` becomes suspect or ready. */
+  /**
+   * Starts listening. Calls `onChange` when a chassis of `registered` becomes suspect or ready. `agentOf` returns the
+   * agent that has registered the chassis, as known here; undefined for an unknown chassis.
+   */
   begin(
     registered: () => Iterable<string>,
+    agentOf: (chassisId: string) => string | undefined,
     onChange: (chassisId: string, state: Liveness["state"]) => void,
   ): void {
     const { bus, ids, timers } = this.#ports;
@@ -86,12 +91,10 @@ export class ChassisLiveness {
     const own = bus.subscribe(echo, () => {
       this.#listener = afterEcho(this.#listener, this.#monotonicMs());
     });
-    const subscription = bus.subscribe(ALL_CHASSIS_TELEMETRY, (payload) => {
+    const subscription = bus.subscribe(ALL_CHASSIS_TELEMETRY, (payload, subject) => {
       const sample = chassisSample.safeParse(payload);
-      if (!sample.success) return;
-      const isNew = !this.#agents.has(sample.data.chassisId);
-      if (isNew && this.#agents.size >= MAX_TRACKED && ![...registered()].includes(sample.data.chassisId))
-        return;
+      if (!sample.success || subject !== chassisTelemetrySubject(sample.data.chassisId)) return;
+      if (!this.#isFrom(sample.data, agentOf(sample.data.chassisId))) return;
       this.#hear(sample.data);
       report(sample.data.chassisId);
     });
@@ -158,6 +161,15 @@ export class ChassisLiveness {
     const agent = this.#agents.get(chassisId);
     if (agent === undefined || this.of(chassisId).state !== "ready") return undefined;
     return isSteady(agent.stats, lossesInARow, this.#monotonicMs()) ? agent.sample : undefined;
+  }
+
+  /**
+   * Returns whether a heartbeat is heard: one of the chassis' own agent. The registration of a new chassis may not be
+   * known here yet, so that heartbeats of unknown chassis are heard too, up to a number of them.
+   */
+  #isFrom({ chassisId, agentId }: ChassisSample, registeredAgent: string | undefined): boolean {
+    if (registeredAgent !== undefined) return registeredAgent === agentId;
+    return this.#agents.has(chassisId) || this.#agents.size < MAX_TRACKED;
   }
 
   #hear(sample: ChassisSample): void {

@@ -10,7 +10,8 @@
  * Only the lease holder runs rounds (`leadership.ts`). No round depends on memory of an earlier round, so that a crash
  * costs one round.
  */
-import { type EventFeed, messageOf, Reconciler, type ServicePorts } from "@bioxen/kernel";
+import { domainEventOf, type PlacementRefusal, type VmState } from "@bioxen/contracts";
+import { type EventFeed, messageOf, Reconciler, type ServicePorts, type StoredEvent } from "@bioxen/kernel";
 import {
   batchesOf,
   type ChassisRoom,
@@ -59,7 +60,7 @@ export class PlacementProcess {
     this.#triggers = new ReplanTriggers(cluster);
     this.#proposals = new Proposals(ports, cluster, leadership);
     this.#preemptions = new PreemptionCalls(ports, cluster);
-    this.#reports = new DeferralReports(ports.bus);
+    this.#reports = new DeferralReports(ports.bus, (vmId) => recordedReasons(cluster.vms.get(vmId)));
     this.#reconciler = new Reconciler({
       clock: ports.clock,
       timers: ports.timers,
@@ -78,13 +79,19 @@ export class PlacementProcess {
     this.#feed = feed;
     this.#triggers.begin();
     feed.onEvent((event) => {
-      if (this.#triggers.isTrigger(event, this.#topDeferred)) this.wake();
+      if (this.#triggers.isTrigger(event, this.#topDeferred) || this.#isForeignDeferral(event)) this.wake();
     });
     this.#leadership.onHeld(() => {
       // The previous lease holder may have reported other reasons.
       this.#reports.clear();
       this.wake();
     });
+  }
+
+  /** True for an event with reasons that this process did not report: see `DeferralReports`. */
+  #isForeignDeferral({ envelope }: StoredEvent): boolean {
+    const event = domainEventOf(envelope);
+    return event.type === "bioxen.vm.deferred.v1" && this.#reports.isForeign(event.id, event.data.reasons);
   }
 
   end(): Promise<void> {
@@ -184,4 +191,10 @@ function withinSlots(placements: readonly Placement[], slots: Map<string, number
       return left > 0;
     }),
   );
+}
+
+/** Returns why the VM has no place, or no target for its move, as the log says. */
+function recordedReasons(vm: VmState): readonly PlacementRefusal[] {
+  if (!vm.exists) return [];
+  return vm.migration === null ? vm.refusals : vm.migration.refusals;
 }

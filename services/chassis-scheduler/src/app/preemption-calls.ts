@@ -41,7 +41,11 @@ export class PreemptionCalls {
         { vmId, fence, mode, ...by },
         { timeoutMs: CALL_TIMEOUT_MS, ...this.#causationOf(vm.vmId) },
       );
-      if (!reply.ok) throw callFailure(ENDPOINTS.vmPreempt.subject, reply.error);
+      if (!reply.ok && reply.error.retryable) throw callFailure(ENDPOINTS.vmPreempt.subject, reply.error);
+      if (!reply.ok) {
+        this.#ports.logger.info({ vmId, by: vm.vmId, error: reply.error }, "a preemption was rejected");
+        return last;
+      }
       const { changed, seq } = reply;
       last = Math.max(last, seq);
       this.#ports.logger.info({ vmId, chassisId, mode, by: vm.vmId, changed }, "a VM was preempted");

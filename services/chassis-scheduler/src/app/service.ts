@@ -70,7 +70,11 @@ export function createChassisScheduler(ports: ServicePorts, options: SchedulerOp
     begin(feed: EventFeed) {
       cluster.begin(feed);
       const ids = () => cluster.registered().map(([chassisId]) => chassisId);
-      cluster.liveness.begin(ids, (chassisId, state) => {
+      const agentOf = (chassisId: string) => {
+        const { state } = cluster.chassis.get(chassisId);
+        return state.registered ? state.agentId : undefined;
+      };
+      cluster.liveness.begin(ids, agentOf, (chassisId, state) => {
         ports.logger.info({ chassisId, state }, `${chassisId} is ${state}`);
         placements.wake();
       });

@@ -1,5 +1,6 @@
 /** The state that commands on VMs read, and the functions that build the answers to these commands. */
 import {
+  beyondLog,
   type ChassisState,
   type Handled,
   type Ledger,
@@ -7,7 +8,7 @@ import {
   type VmState,
   viewOfVm,
 } from "@bioxen/contracts";
-import type { Aggregates, Caller, Causation, Clock, Executed, ReadModel } from "@bioxen/kernel";
+import type { Aggregates, Caller, Causation, Clock, EventLog, Executed, ReadModel } from "@bioxen/kernel";
 import { type VmCommand, vmDecider } from "../domain/vm-decider.ts";
 import { noVm } from "../domain/vm-decision.ts";
 
@@ -21,10 +22,25 @@ export interface CommandPorts {
   readonly applied: (seq: number) => Promise<void>;
   /** Resolves once everything that the log holds now is folded into the read models here. */
   readonly caughtUp: () => Promise<void>;
+  readonly log: Pick<EventLog, "lastSeq">;
+  /** Sequence of the last event that is folded into the read models here. */
+  readonly knownSeq: () => number;
 }
 
 export type VmChanged = ResultOf<"vmCreate">;
 export type SeqChanged = ResultOf<"vmReport">;
+
+/**
+ * Returns the refusal of a command of another service that names a sequence beyond the end of the log; otherwise
+ * undefined. Asks the log only when this instance does not know the sequence.
+ */
+export async function beyondKnownLog(
+  { log, knownSeq }: Pick<CommandPorts, "log" | "knownSeq">,
+  seq: number,
+  path: string,
+) {
+  return seq <= knownSeq() ? undefined : beyondLog(log, seq, path);
+}
 
 /** Decides one command on the VM and appends its event. */
 export function executeOn(

@@ -1,20 +1,12 @@
 /**
- * The commands create, start, pause, resume, stop and destroy, and the reports of agents. This layer looks up the
- * facts, and the decider decides.
+ * The commands create, start, pause, resume, stop and destroy. This layer looks up the facts, and the decider decides.
  */
 import { type Handled, isHeldByPreemption, type ParsedRequestOf, type VmState } from "@bioxen/contracts";
 import type { Causation } from "@bioxen/kernel";
 import { infeasibleStart, registeredOf } from "../domain/chassis-fit.ts";
 import { newVmOf } from "../domain/new-vm.ts";
 import { vmDecider } from "../domain/vm-decider.ts";
-import {
-  type CommandPorts,
-  changedSeq,
-  changedVm,
-  executeOn,
-  type SeqChanged,
-  type VmChanged,
-} from "./command-ports.ts";
+import { type CommandPorts, changedVm, executeOn, type VmChanged } from "./command-ports.ts";
 import { seedOf, vmIdOf } from "./derived-ids.ts";
 import { onAllChassis } from "./known-chassis.ts";
 import type { PreemptionCommands } from "./preemption-commands.ts";
@@ -67,25 +59,6 @@ export class VmCommands {
     if (!state.exists || !isHeldByPreemption(state)) return this.#execute("resume", vmId, causation);
     const reinstated = await this.#preemptions.reinstateFully(vmId, state, { isResume: true }, causation);
     return reinstated.ok ? changedVm(vmId, reinstated) : reinstated;
-  }
-
-  async report(
-    { vmId, ...report }: ParsedRequestOf<"vmReport">,
-    causation: Causation,
-  ): Promise<Handled<SeqChanged>> {
-    const { vms, ledgers, clock } = this.#ports;
-    const entryOn = (chassisId: string | null | undefined) =>
-      chassisId ? ledgers.get(chassisId).entries[vmId] : undefined;
-    const executed = await vms.execute(vmId, causation, (state) =>
-      vmDecider.decide(state, {
-        type: "report",
-        report,
-        entry: state.exists ? entryOn(state.chassisId) : undefined,
-        targetEntry: state.exists ? entryOn(state.migration?.target?.chassisId) : undefined,
-        nowMs: clock.nowMs(),
-      }),
-    );
-    return changedSeq(executed);
   }
 
   async #execute(

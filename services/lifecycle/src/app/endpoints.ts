@@ -10,6 +10,7 @@ import type { LogCommands } from "./log-commands.ts";
 import type { MoveCommands } from "./move-commands.ts";
 import type { PreemptionCommands } from "./preemption-commands.ts";
 import type { VmQueries } from "./queries.ts";
+import type { ReportCommand } from "./report-command.ts";
 import type { ResizeCommand } from "./resize-command.ts";
 
 export interface Handlers {
@@ -21,6 +22,7 @@ export interface Handlers {
   readonly preemptions: PreemptionCommands;
   readonly deferrals: DeferCommand;
   readonly log: LogCommands;
+  readonly reports: ReportCommand;
   readonly queries: VmQueries;
 }
 
@@ -54,13 +56,13 @@ function userEndpoints({ commands, resizes, execs, guestStates, moves }: Handler
 }
 
 /** Commands of the scheduler and of agents. */
-function serviceEndpoints({ commands, moves, preemptions, deferrals }: Handlers): ServedEndpoint[] {
+function serviceEndpoints({ reports, moves, preemptions, deferrals }: Handlers): ServedEndpoint[] {
   return [
     serve(ENDPOINTS.vmMove, (request, causation) => moves.move(request, causation)),
     serve(ENDPOINTS.vmDefer, (request) => deferrals.defer(request)),
     serve(ENDPOINTS.vmPreempt, (request, causation) => preemptions.preempt(request, causation)),
     serve(ENDPOINTS.vmReinstate, (request, causation) => preemptions.reinstate(request, causation)),
-    serve(ENDPOINTS.vmReport, (request, causation) => commands.report(request, causation)),
+    serve(ENDPOINTS.vmReport, (request, causation) => reports.report(request, causation)),
   ];
 }
 

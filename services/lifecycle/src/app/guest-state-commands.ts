@@ -197,6 +197,12 @@ export class GuestStateCommands {
     );
     if (!reply.ok) return passedOn(reply.error);
     const { checkpoint, restores } = reply;
+    // Any client can answer in place of the agent: only a state that is stored is recorded.
+    const stored = await this.#ports.blobs.get(blobOf(holder ?? vmId, checkpoint), checkpoint.sha256);
+    if (stored.kind !== "whole") {
+      const message = `the state of ${vmId} that its agent reported is ${stored.kind} in the store: try again`;
+      return refuse("UNAVAILABLE", message, { retryable: true });
+    }
     return { fence, restores, checkpoint };
   }
 

@@ -48,7 +48,8 @@ async function instance(...events: readonly VmEvent[]) {
   known(1, "small", SMALL);
   const caughtUp = async () => known(3, "large", LARGE);
   const caller = { call: () => Promise.reject(new Error("unexpected call of another service")) };
-  const ports = { vms, ledgers, chassis, caller, clock, applied: async () => undefined, caughtUp };
+  const applied = async () => undefined;
+  const ports = { vms, ledgers, chassis, caller, clock, log, knownSeq: () => 0, applied, caughtUp };
   const commands = new VmCommands(ports, new PreemptionCommands(ports));
   for (const one of events) await vms.execute("v", because(one.type), () => accept(one));
   return { commands, moves: new MoveCommands(ports), state: () => vms.get("v").state };

@@ -52,9 +52,21 @@ export class MoveCommands {
     { vmId, fromChassisId, toChassisId, code, reason }: ParsedRequestOf<"vmMove">,
     causation: Causation,
   ): Promise<Handled<ResultOf<"vmMove">>> {
+    const { vms, chassis, caughtUp } = this.#ports;
+    const isCordoned = () => {
+      const from = chassis.get(fromChassisId);
+      return from.registered && from.cordoned;
+    };
+    // A drain cordons its chassis before it asks for moves; this instance may not have read that event yet.
+    if (code === "DRAIN" && !isCordoned()) await caughtUp();
     const request = { toChassisId: toChassisId ?? null, code, reason };
-    const command = { type: "move", vmId, fromChassisId, request } as const;
-    return changedSeq(await executeOn(this.#ports, vmId, causation, command));
+    const decide = (state: VmState) => {
+      const obstacle =
+        state.exists && toChassisId !== undefined ? this.#never(toChassisId, state) : undefined;
+      const isAllowed = code !== "DRAIN" || isCordoned();
+      return vmDecider.decide(state, { type: "move", vmId, fromChassisId, request, obstacle, isAllowed });
+    };
+    return changedSeq(await onAllChassis(this.#ports, () => vms.execute(vmId, causation, decide)));
   }
 
   #obstacleOf(vmId: string, vm: Vm, toChassisId: string | null): VmRejection | undefined {
@@ -63,13 +75,9 @@ export class MoveCommands {
 
   /** Returns why the VM cannot go to the named chassis; undefined when it can, as far as this instance knows. */
   #obstacleOn(chassisId: string, vm: Vm): VmRejection | undefined {
+    const never = this.#never(chassisId, vm);
     const chassis = this.#ports.chassis.get(chassisId);
-    if (!chassis.registered) return refuse("CHASSIS_NOT_FOUND", `there is no chassis ${chassisId}`);
-    const never = neverFits(vm, [chassisId, chassis]);
-    if (never !== undefined) {
-      const details = { request: vm.request, reasons: [{ chassisId, ...never }] };
-      return refuse("INFEASIBLE", `${chassisId}: ${never.message}`, { details });
-    }
+    if (never !== undefined || !chassis.registered) return never;
     if (chassis.lost !== null || chassis.cordoned) {
       const why = chassis.lost === null ? "is cordoned" : "is lost";
       return refuse("UNAVAILABLE", `${chassisId} ${why} and accepts no VM`, { retryable: true });
@@ -79,6 +87,16 @@ export class MoveCommands {
     const { resource, requested, free, message } = misfit;
     const details = { chassisId, resource, requested, free };
     return refuse("CAPACITY_EXCEEDED", `${chassisId}: ${message}`, { retryable: true, details });
+  }
+
+  /** Returns why the named chassis could never hold the VM, not even when it is empty; undefined when it could. */
+  #never(chassisId: string, vm: Vm): VmRejection | undefined {
+    const chassis = this.#ports.chassis.get(chassisId);
+    if (!chassis.registered) return refuse("CHASSIS_NOT_FOUND", `there is no chassis ${chassisId}`);
+    const never = neverFits(vm, [chassisId, chassis]);
+    if (never === undefined) return undefined;
+    const details = { request: vm.request, reasons: [{ chassisId, ...never }] };
+    return refuse("INFEASIBLE", `${chassisId}: ${never.message}`, { details });
   }
 
   /** Returns INFEASIBLE when no other registered chassis could hold the VM, even if empty; otherwise undefined. */

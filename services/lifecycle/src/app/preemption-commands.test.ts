@@ -3,7 +3,16 @@
  */
 import { chassisFold, ledgerFold, type VmEvent, type VmState, vmFold } from "@bioxen/contracts";
 import { Aggregates, accept, type Causation, ReadModel } from "@bioxen/kernel";
-import { createdVm, FakeClock, idsInOrder, MemoryEventLog, vmEvent } from "@bioxen/testkit";
+import {
+  createdVm,
+  envelopeOf,
+  FakeClock,
+  idsInOrder,
+  MemoryEventLog,
+  registeredChassis,
+  storedOf,
+  vmEvent,
+} from "@bioxen/testkit";
 import { expect, it } from "vitest";
 import { PreemptionCommands } from "./preemption-commands.ts";
 
@@ -36,9 +45,22 @@ function instances() {
     };
     const ledgers = new ReadModel("ledger", ledgerFold);
     const chassis = new ReadModel("chassis", chassisFold);
+    const { data } = registeredChassis() as { data: object };
+    const registered = { type: "bioxen.chassis.registered.v1", data: { ...data, capacity: REQUEST } };
+    chassis.apply(storedOf(1, envelopeOf("chassis", "c", registered)));
     const caller = { call: () => Promise.reject(new Error("unexpected call of another service")) };
     const known = async () => undefined;
-    const ports = { vms, ledgers, chassis, caller, clock, applied: known, caughtUp: known };
+    const ports = {
+      vms,
+      ledgers,
+      chassis,
+      caller,
+      clock,
+      log,
+      knownSeq: () => Number.MAX_SAFE_INTEGER,
+      applied: known,
+      caughtUp: known,
+    };
     return { vms, happen, commands: new PreemptionCommands(ports) };
   };
   return { one: instance("one"), other: instance("other") };
@@ -76,4 +98,14 @@ it("preempts no VM for a preemptor that no longer waits, even if it did by the l
     ok: true,
     result: { changed: false },
   });
+});
+
+it("preempts for no VM that could never run on the victim's chassis", async () => {
+  const { one } = instances();
+  const huge = createdVm({ request: { ...REQUEST, ribosomes: 101 }, priority: 4 });
+  await one.happen("low", created(1), ...RUNS);
+  await one.happen("high", huge, START);
+  const refused = await one.commands.preempt(ORDER, because("preempt"));
+  expect(refused).toMatchObject({ ok: false, rejection: { code: "INFEASIBLE" } });
+  expect(one.vms.get("low").state).toMatchObject({ state: "running", fence: 9 });
 });

@@ -2,12 +2,22 @@
  * Preemption and reinstatement at the request of the scheduler. A user's resume of a VM that preemption has paused also
  * reinstates the VM.
  */
-import { type Handled, isFollowedBy, type ParsedRequestOf, type Vm, type VmState } from "@bioxen/contracts";
-import type { Causation, Executed } from "@bioxen/kernel";
+import {
+  type ChassisState,
+  type Handled,
+  isFollowedBy,
+  type ParsedRequestOf,
+  refuse,
+  type Vm,
+  type VmState,
+} from "@bioxen/contracts";
+import type { Causation, Executed, ReadModel } from "@bioxen/kernel";
+import { neverFits } from "../domain/chassis-fit.ts";
 import { vmDecider } from "../domain/vm-decider.ts";
 import { preemptedMeanwhile, type VmRejection } from "../domain/vm-decision.ts";
 import { activePreemptionOf } from "../domain/vm-preemption.ts";
-import { type CommandPorts, changedSeq, type SeqChanged } from "./command-ports.ts";
+import { beyondKnownLog, type CommandPorts, changedSeq, type SeqChanged } from "./command-ports.ts";
+import { onAllChassis } from "./known-chassis.ts";
 import { resizeInLedger } from "./ledger-resize.ts";
 
 export class PreemptionCommands {
@@ -21,12 +31,18 @@ export class PreemptionCommands {
     { vmId, ...order }: ParsedRequestOf<"vmPreempt">,
     causation: Causation,
   ): Promise<Handled<SeqChanged>> {
-    const { vms } = this.#ports;
+    const { vms, chassis } = this.#ports;
+    const beyond = await beyondKnownLog(this.#ports, order.fence, "fence");
+    if (beyond !== undefined) return beyond;
     // Another instance may have appended the event that made the preemptor wait. The scheduler does not repeat an order
     // that changed nothing, so the preemptor's newest state is read first.
     await vms.refresh(order.by);
-    const executed = await vms.execute(vmId, causation, (state) =>
-      vmDecider.decide(state, { type: "preempt", vmId, order, preemptor: vms.get(order.by).state }),
+    const executed = await onAllChassis(this.#ports, () =>
+      vms.execute(vmId, causation, (state) => {
+        const preemptor = vms.get(order.by).state;
+        const obstacle = obstacleOf(state, preemptor, chassis);
+        return vmDecider.decide(state, { type: "preempt", vmId, order, preemptor, obstacle });
+      }),
     );
     return changedSeq(executed);
   }
@@ -35,6 +51,10 @@ export class PreemptionCommands {
     { vmId, fence, preemptedSeq }: ParsedRequestOf<"vmReinstate">,
     causation: Causation,
   ): Promise<Handled<SeqChanged>> {
+    const beyond =
+      (await beyondKnownLog(this.#ports, fence, "fence")) ??
+      (await beyondKnownLog(this.#ports, preemptedSeq, "preemptedSeq"));
+    if (beyond !== undefined) return beyond;
     const { state, lastSeq } = await this.#ports.vms.refresh(vmId);
     const preempted = activePreemptionOf(state);
     if (preempted?.seq !== preemptedSeq || preempted.vm.fence !== fence) {
@@ -65,4 +85,20 @@ export class PreemptionCommands {
       vmDecider.decide(state, { type: "reinstate", vmId, preemptedSeq, granted: entryNow(), isResume }),
     );
   }
+}
+
+/** Returns why the preemptor could never run on the victim's chassis, not even when it is empty; undefined when it could. */
+function obstacleOf(
+  victim: VmState,
+  preemptor: VmState,
+  chassis: ReadModel<ChassisState>,
+): VmRejection | undefined {
+  if (!victim.exists || victim.chassisId === null || !preemptor.exists) return undefined;
+  const { chassisId } = victim;
+  const home = chassis.get(chassisId);
+  if (!home.registered) return refuse("CHASSIS_NOT_FOUND", `there is no chassis ${chassisId}`);
+  const never = neverFits(preemptor, [chassisId, home]);
+  if (never === undefined) return undefined;
+  const details = { request: preemptor.request, reasons: [{ chassisId, ...never }] };
+  return refuse("INFEASIBLE", `${chassisId}: ${never.message}`, { details });
 }

@@ -35,6 +35,7 @@ import { LogCommands } from "./log-commands.ts";
 import { MoveCommands } from "./move-commands.ts";
 import { PreemptionCommands } from "./preemption-commands.ts";
 import { VmQueries } from "./queries.ts";
+import { ReportCommand } from "./report-command.ts";
 import { ResizeCommand } from "./resize-command.ts";
 import { VmProcess } from "./vm-process.ts";
 import { concernedVms } from "./wake-ups.ts";
@@ -81,7 +82,7 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
     unreadable: () => feed?.unreadable() ?? [],
     reread: async (subject) => feed?.rereadOf(subject),
   });
-  const commandPorts = { vms, ledgers, chassis, caller: bus, clock, applied, caughtUp };
+  const commandPorts = { vms, ledgers, chassis, caller: bus, clock, log, knownSeq, applied, caughtUp };
   const handlers = { ...handlersOf(commandPorts, ports), queries, log: logCommands };
   let lease: Lease | undefined;
   const acts = () => lease?.token() !== undefined;
@@ -137,5 +138,6 @@ function handlersOf(
     moves: new MoveCommands(commandPorts),
     preemptions,
     deferrals: new DeferCommand(commandPorts),
+    reports: new ReportCommand({ ...commandPorts, blobs }),
   };
 }

@@ -8,6 +8,7 @@
 import {
   type CheckpointLoss,
   type CheckpointRecord,
+  checkpointsOf,
   MAX_SNAPSHOTS,
   refuse,
   type Snapshot,
@@ -39,6 +40,9 @@ export function decideCheckpointed(
   if (!state.exists || state.fence !== fence || state.restores !== restores) return UNCHANGED;
   if (state.state !== "running" && state.state !== "paused") return UNCHANGED;
   if (checkpoint.simMinutes <= (state.checkpoint?.simMinutes ?? -1)) return UNCHANGED;
+  // An id stands for one state: a recorded one at another minute would end the checkpoints of the VM.
+  if (checkpointsOf(state).some(({ checkpointId }) => checkpointId === checkpoint.checkpointId))
+    return UNCHANGED;
   return accept<VmEvent>({ type: "bioxen.vm.checkpointed.v1", data: { fence, ...checkpoint } });
 }
 

@@ -2,13 +2,14 @@
  * A move, step by step: what may be asked, what follows, and that every step before the last can be taken back.
  */
 import { type LedgerEntry, refuse, type Vm, type VmEvent } from "@bioxen/contracts";
+import type { CommandOf } from "@bioxen/kernel";
 import { given, vmEvent } from "@bioxen/testkit";
 import { describe, expect, it } from "vitest";
 import type { GuestReport } from "./guest-report.ts";
 import { CREATED, entryOf, FENCE, LOGS, PAUSED, PLACED, REQUEST, START, VM_ID } from "./testing.ts";
 import { vmDecider } from "./vm-decider.ts";
 import type { VmRejection } from "./vm-decision.ts";
-import { MOVE_DEADLINE_MS, type MoveWorld, moveDueAtMs } from "./vm-move.ts";
+import { MOVE_DEADLINE_MS, type MoveCommand, type MoveWorld, moveDueAtMs } from "./vm-move.ts";
 
 /**
  * The reservation at the new place: after the request to move, which has sequence 50, and before `migrating`, which
@@ -41,6 +42,15 @@ const migrate = (of: Given, toChassisId: string | null = null, obstacle?: VmReje
     vmId: VM_ID,
     request: { toChassisId, code: "COMMAND", reason: "x" },
     obstacle,
+  });
+type Move = CommandOf<MoveCommand, "move">;
+const move = (of: Given, fromChassisId = "here", more: Pick<Move, "obstacle" | "isAllowed"> = {}) =>
+  of.when({
+    type: "move",
+    vmId: VM_ID,
+    fromChassisId,
+    request: { toChassisId: null, code: "DRAIN", reason: "x" },
+    ...more,
   });
 const advance = (of: Given, more: Partial<MoveWorld> = {}) =>
   of.when({ type: "advance-move", ...world, ...more });
@@ -86,17 +96,18 @@ describe("the request to move", () => {
   });
 
   it("for the sake of a chassis changes nothing for a VM that has left it, or already moves", () => {
-    const move = (of: Given, fromChassisId = "here") =>
-      of.when({
-        type: "move",
-        vmId: VM_ID,
-        fromChassisId,
-        request: { toChassisId: null, code: "DRAIN", reason: "x" },
-      });
     move(running()).thenAppended("bioxen.vm.migration-requested.v1");
     move(running(), "there").thenUnchanged();
     move(running(ASKED)).thenUnchanged();
     move(vm(CREATED, START, PLACED)).thenUnchanged();
+  });
+
+  it("is refused off a chassis that no drain has cordoned, and to a chassis that could never hold the VM", () => {
+    move(running(), "here", { isAllowed: false }).thenRejected("CONFLICT");
+    move(running(), "there", { isAllowed: false }).thenUnchanged();
+    const obstacle = refuse("CHASSIS_NOT_FOUND", "there is no chassis x");
+    move(running(), "here", { obstacle }).thenRejected("CHASSIS_NOT_FOUND");
+    move(running(ASKED), "here", { obstacle }).thenUnchanged();
   });
 });
 

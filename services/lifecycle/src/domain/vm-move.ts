@@ -8,6 +8,7 @@
  * has already paused the guest, the guest then resumes.
  */
 import {
+  checkpointsOf,
   isForMove,
   type LedgerEntry,
   type MoveCancelCode,
@@ -56,8 +57,16 @@ export interface MoveWorld {
 export type MoveCommand =
   /** A user's request. `obstacle`: the rejection when no chassis known here suits the request; otherwise undefined. */
   | (OnVm<"migrate"> & { readonly request: MoveRequest; readonly obstacle: VmRejection | undefined })
-  /** The scheduler's request to move the VM away from the chassis `fromChassisId`. */
-  | (OnVm<"move"> & { readonly request: MoveRequest; readonly fromChassisId: string })
+  /**
+   * The scheduler's request to move the VM away from the chassis `fromChassisId`. `obstacle` as in `migrate`.
+   * `isAllowed` is false for a drain's move off a chassis that is not cordoned: no drain asks for it.
+   */
+  | (OnVm<"move"> & {
+      readonly request: MoveRequest;
+      readonly fromChassisId: string;
+      readonly obstacle?: VmRejection | undefined;
+      readonly isAllowed?: boolean;
+    })
   | OnVm<"cancel-migration">
   | ({ readonly type: "advance-move" } & MoveWorld);
 
@@ -86,11 +95,14 @@ function decideMigrate(
 /** Decides a move that the scheduler requests. Changes nothing when the VM has left the chassis, or already moves. */
 function decideMove(
   state: VmState,
-  { vmId, fromChassisId, request }: CommandOf<MoveCommand, "move">,
+  { vmId, fromChassisId, request, obstacle, isAllowed = true }: CommandOf<MoveCommand, "move">,
 ): VmDecision {
   if (!state.exists || state.chassisId !== fromChassisId || state.migration !== null) return UNCHANGED;
   if (state.state !== "running" && state.state !== "paused") return UNCHANGED;
-  return decideMigrate(state, { type: "migrate", vmId, request, obstacle: undefined });
+  if (!isAllowed) {
+    return refuse("CONFLICT", `${fromChassisId} is not being drained: no drain moves ${vmId} off it`);
+  }
+  return decideMigrate(state, { type: "migrate", vmId, request, obstacle });
 }
 
 function decideCancelMigration(
@@ -156,8 +168,13 @@ export function decideHandedOver(
 ): VmDecision {
   const target = vm.migration?.target ?? null;
   if (target === null || !isCurrent(targetEntry, target.fence, nowMs)) return UNCHANGED;
+  const reachedMinutes = checkpoint?.simMinutes ?? -1;
+  // An id stands for one state: a recorded one at another minute is not the state that the guest was taken down in.
+  const recorded = checkpointsOf(vm).find(({ checkpointId }) => checkpointId === checkpoint?.checkpointId);
   const counts =
-    restores === vm.restores && (checkpoint?.simMinutes ?? -1) >= (vm.checkpoint?.simMinutes ?? 0);
+    restores === vm.restores &&
+    reachedMinutes >= (vm.checkpoint?.simMinutes ?? 0) &&
+    (recorded === undefined || recorded.simMinutes === reachedMinutes);
   const state = counts ? checkpoint : null;
   return accept<VmEvent>({ type: "bioxen.vm.moved.v1", data: { ...target, checkpoint: state ?? null } });
 }

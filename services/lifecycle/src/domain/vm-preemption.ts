@@ -18,7 +18,7 @@ import {
   type VmState,
 } from "@bioxen/contracts";
 import { accept, type CommandOf, type DecisionTable, equalAmounts, UNCHANGED } from "@bioxen/kernel";
-import { type OnVm, placeChanged, type VmDecision } from "./vm-decision.ts";
+import { type OnVm, placeChanged, type VmDecision, type VmRejection } from "./vm-decision.ts";
 
 /** The order of the scheduler to a victim. */
 export interface PreemptionOrder {
@@ -31,8 +31,15 @@ export interface PreemptionOrder {
 }
 
 export type PreemptionCommand =
-  /** `preemptor`: the VM `order.by` as known here. */
-  | (OnVm<"preempt"> & { readonly order: PreemptionOrder; readonly preemptor: VmState })
+  /**
+   * `preemptor`: the VM `order.by` as known here. `obstacle`: the rejection when the preemptor could never run on the
+   * chassis of this VM; otherwise undefined.
+   */
+  | (OnVm<"preempt"> & {
+      readonly order: PreemptionOrder;
+      readonly preemptor: VmState;
+      readonly obstacle?: VmRejection | undefined;
+    })
   | (OnVm<"reinstate"> & {
       /** Sequence of the event of the preemption to end. */
       readonly preemptedSeq: number;
@@ -47,7 +54,7 @@ export type PreemptionCommand =
  */
 function decidePreempt(
   state: VmState,
-  { vmId, order, preemptor }: CommandOf<PreemptionCommand, "preempt">,
+  { vmId, order, preemptor, obstacle }: CommandOf<PreemptionCommand, "preempt">,
 ): VmDecision {
   const { fence, mode, byPriority, reason } = order;
   if (!state.exists || state.fence !== fence || state.chassisId === null) return UNCHANGED;
@@ -58,6 +65,7 @@ function decidePreempt(
     const message = `${vmId} has priority ${state.priority}; a VM of priority ${byPriority} cannot preempt it`;
     return refuse("CONFLICT", message, { details: { priority: state.priority, byPriority } });
   }
+  if (obstacle !== undefined) return obstacle;
   const kept = keptUnder(mode, state);
   if (kept === undefined) return UNCHANGED;
   const beneficiary = { by: order.by, byPriority, reason };

@@ -1,0 +1,93 @@
+/**
+ * The reports of agents about their guests.
+ *
+ * A report is a claim: any client of the server can send one. Its fence must be the VM's present one, which a report
+ * about another place, incarnation or guest does not have. A guest state that it names must be stored with the digest
+ * that it names, because the VM's next guest continues from it and the state before it is deleted. A state that it
+ * declares lost must be missing or damaged. What only the agent can know (that a guest started, stopped or failed) is
+ * believed.
+ */
+import { blobOf, type CheckpointRecord, type Handled, type ParsedRequestOf, refuse } from "@bioxen/contracts";
+import type { BlobStore, Causation } from "@bioxen/kernel";
+import type { GuestReport } from "../domain/guest-report.ts";
+import { vmDecider } from "../domain/vm-decider.ts";
+import type { VmRejection } from "../domain/vm-decision.ts";
+import { beyondKnownLog, type CommandPorts, changedSeq, type SeqChanged } from "./command-ports.ts";
+
+/**
+ * How far the instant of an observation may be ahead of this clock, ms: a clock with the wrong time zone. A later
+ * observation must have a later instant, so one far in the future would end them.
+ */
+const SEEN_AHEAD_MS = 86_400_000;
+
+export interface ReportPorts extends Pick<CommandPorts, "vms" | "ledgers" | "clock" | "log" | "knownSeq"> {
+  readonly blobs: Pick<BlobStore, "get">;
+}
+
+export class ReportCommand {
+  readonly #ports: ReportPorts;
+
+  constructor(ports: ReportPorts) {
+    this.#ports = ports;
+  }
+
+  async report(
+    { vmId, ...report }: ParsedRequestOf<"vmReport">,
+    causation: Causation,
+  ): Promise<Handled<SeqChanged>> {
+    const { vms, ledgers, clock } = this.#ports;
+    const beyond = await beyondKnownLog(this.#ports, report.fence, "fence");
+    const refusal = beyond ?? tooLate(report, clock.nowMs());
+    if (refusal !== undefined) return refusal;
+    const checked = await this.#checked(vmId, report);
+    if (checked === undefined) return { ok: true, result: { changed: false, seq: vms.get(vmId).lastSeq } };
+    const entryOn = (chassisId: string | null | undefined) =>
+      chassisId ? ledgers.get(chassisId).entries[vmId] : undefined;
+    const executed = await vms.execute(vmId, causation, (state) =>
+      vmDecider.decide(state, {
+        type: "report",
+        report: checked,
+        entry: state.exists ? entryOn(state.chassisId) : undefined,
+        targetEntry: state.exists ? entryOn(state.migration?.target?.chassisId) : undefined,
+        nowMs: clock.nowMs(),
+      }),
+    );
+    return changedSeq(executed);
+  }
+
+  /** Returns the part of the report that the store of guest states bears out; undefined when nothing is left. */
+  async #checked(vmId: string, report: GuestReport): Promise<GuestReport | undefined> {
+    const { checkpoint, ...rest } = report;
+    switch (report.observed) {
+      case "checkpointed":
+        return checkpoint !== undefined && (await this.#isStored(vmId, checkpoint)) ? report : undefined;
+      case "handed-over":
+        // The guest is down already. Without its last state, the VM continues from the recorded one.
+        return checkpoint === undefined || (await this.#isStored(vmId, checkpoint)) ? report : rest;
+      case "checkpoint-lost":
+        return (await this.#isLost(vmId, report)) ? report : undefined;
+      default:
+        return report;
+    }
+  }
+
+  /** Whether only the driver can say that the state is unusable, or its blob is indeed missing or damaged. */
+  async #isLost(vmId: string, { code, checkpointId }: GuestReport): Promise<boolean> {
+    const { state } = await this.#ports.vms.refresh(vmId);
+    const checkpoint = state.exists ? state.checkpoint : null;
+    if (checkpoint === null || checkpoint.checkpointId !== checkpointId) return false;
+    return code === "REFUSED" || !(await this.#isStored(vmId, checkpoint));
+  }
+
+  async #isStored(vmId: string, checkpoint: CheckpointRecord): Promise<boolean> {
+    const reading = await this.#ports.blobs.get(blobOf(vmId, checkpoint), checkpoint.sha256);
+    return reading.kind === "whole";
+  }
+}
+
+function tooLate({ outside }: GuestReport, nowMs: number): VmRejection | undefined {
+  if (outside === undefined || outside.seenAtMs <= nowMs + SEEN_AHEAD_MS) return undefined;
+  const problems = [{ path: "outside.seenAtMs", message: "is in the future" }];
+  const message = `the change was seen at ${outside.seenAtMs}, which is in the future: set the clock of the agent`;
+  return refuse("BAD_REQUEST", message, { details: { problems } });
+}
