@@ -246,6 +246,9 @@ command. The same id with another payload is \`CONFLICT\`; spaces and the order 
 \`Nats-Msg-Id\`, \`Bioxen-Correlation-Id\`, \`Bioxen-Causation-Id\` and \`traceparent\` have at most ${MAX_HEADER_BYTES} bytes of printable ASCII. A
 request has at most ${MAX_HEADERS} headers of ${MAX_HEADERS_BYTES} bytes together, and JSON of at most ${MAX_NESTING} nested levels. Anything else is \`BAD_REQUEST\`.
 
+A service that is full answers \`UNAVAILABLE\`. A caller with more than its share while others wait, or more than a ceiling that an operator
+set, gets \`RATE_LIMITED\`. Both are retryable and have \`details.retryAfterMs\`. A caller is the prefix of its reply subjects: all but the last token.
+
 A reply subject is an inbox. A request that names a subject of this document, one that begins with \`$\`, or a subject that a stream
 stores is dropped: it is not carried out and gets no answer.
 

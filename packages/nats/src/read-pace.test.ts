@@ -1,6 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, it } from "vitest";
-import { ReadPace } from "./read-pace.ts";
+import { BATCH_MESSAGES, ReadPace } from "./read-pace.ts";
 
 class FakeSocket {
   writableLength = 0;
@@ -18,7 +18,7 @@ class FakeSocket {
 it("pauses after a batch, and goes on after a turn of the event loop", async () => {
   const socket = new FakeSocket();
   const pace = new ReadPace(() => socket);
-  for (let i = 0; i < 127; i += 1) pace.received();
+  for (let i = 0; i < BATCH_MESSAGES - 1; i += 1) pace.received();
   expect(socket.isPaused).toBe(false);
   // What was read with the batch still arrives, and causes no second pause.
   for (let i = 0; i < 500; i += 1) pace.received();
@@ -31,7 +31,7 @@ it("stays paused while answers are not taken", async () => {
   const socket = new FakeSocket();
   const pace = new ReadPace(() => socket);
   socket.writableLength = 5_000_000;
-  for (let i = 0; i < 128; i += 1) pace.received();
+  for (let i = 0; i < BATCH_MESSAGES; i += 1) pace.received();
   await turn();
   await turn();
   expect(socket.isPaused).toBe(true);
@@ -44,10 +44,10 @@ it("paces the next socket after a reconnect, and does without a socket", async (
   let socket: FakeSocket | undefined = first;
   const pace = new ReadPace(() => socket);
   first.writableLength = 5_000_000;
-  for (let i = 0; i < 128; i += 1) pace.received();
+  for (let i = 0; i < BATCH_MESSAGES; i += 1) pace.received();
   socket = undefined;
   await turn();
-  for (let i = 0; i < 1_000; i += 1) pace.received();
+  for (let i = 0; i < 2 * BATCH_MESSAGES; i += 1) pace.received();
   const second = new FakeSocket();
   socket = second;
   pace.received();

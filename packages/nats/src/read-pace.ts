@@ -8,8 +8,11 @@
  */
 import type { NatsConnection } from "@nats-io/nats-core";
 
-/** Number of messages after which the connection yields. A batch of refusals takes about 1 ms. */
-const BATCH_MESSAGES = 128;
+/**
+ * Number of messages after which the connection yields. A batch of refusals takes about 16 ms. With smaller ones, a busy
+ * process reads more slowly than a flood arrives, and the server then buffers it before the requests of other callers.
+ */
+export const BATCH_MESSAGES = 2_048;
 /** Size of unsent answers above which no further requests are read, bytes. */
 const MAX_UNSENT_BYTES = 4_194_304;
 /** Interval at which a connection with too many unsent answers is looked at, ms. */
