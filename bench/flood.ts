@@ -10,20 +10,17 @@ import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
-import { Calls } from "@bioxen/client";
-import { callEndpoint, ENDPOINTS } from "@bioxen/contracts";
+import { ENDPOINTS } from "@bioxen/contracts";
 import { SERVICES } from "@bioxen/local-stack";
 import { type Bus, connectBus } from "@bioxen/nats";
 import { TestServer } from "@bioxen/testkit";
+import { CALL_TIMEOUT_MS, ClientB, percentileOf } from "./flood-client.ts";
 import type { FloodOrder, FloodResult } from "./flood-sender.ts";
 
 /** Length of each flood, s. */
 const SECONDS = Number(process.env["BIOXEN_FLOOD_SECONDS"] ?? 10);
 const PAUSES_PER_SECOND = Number(process.env["BIOXEN_FLOOD_RATE"] ?? 20_000);
 const CREATES_PER_SECOND = 5_000;
-const GET_INTERVAL_MS = 100;
-const LIFE_INTERVAL_MS = 1_000;
-const TIMEOUT_MS = 10_000;
 const MEMORY_INTERVAL_MS = 500;
 const IDLE_MS = 3_000;
 const BYTES_PER_KIB = 1_024;
@@ -33,10 +30,6 @@ const BYTES_PER_MIB = 1_048_576;
 const MOST_P99_MS = 200;
 const MOST_MEMORY_RATIO = 2;
 const MOST_RECOVERY_MS = 2_000;
-/** A read of this length or less counts as an answer like before the flood, ms. */
-const NORMAL_GET_MS = 50;
-/** Number of normal reads in a row after which the services have recovered. */
-const NORMAL_GETS = 5;
 
 export async function flood(): Promise<boolean> {
   const pauses = await onStack({
@@ -188,105 +181,7 @@ function report({ plan, b, idle, peaks, recoveryMs, sent, answers, dropped, last
   return Object.values(held).every(Boolean);
 }
 
-function percentileOf(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((x, y) => x - y);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
-}
-
 const mib = (bytes: number) => (bytes / BYTES_PER_MIB).toFixed(0).padStart(4);
-
-/** The client that goes on working. */
-class ClientB {
-  readonly #bus: Bus;
-  readonly #calls: Calls;
-  #gets: number[] = [];
-  #number = 0;
-  /** Duration of each whole life, ms. */
-  lives: number[] = [];
-  failed: string[] = [];
-
-  constructor(bus: Bus) {
-    this.#bus = bus;
-    this.#calls = new Calls(bus, { timeoutMs: TIMEOUT_MS });
-  }
-
-  reset(): void {
-    this.#gets = [];
-    this.lives = [];
-    this.failed = [];
-  }
-
-  percentile(share: number): number {
-    return percentileOf(this.#gets, share);
-  }
-
-  /** Creates a VM, and starts it until it runs. */
-  async begin(vmId: string): Promise<void> {
-    await this.#calls.ask("vmCreate", { vmId, biologicalType: "syn3a", resources: { ribosomes: 100 } });
-    await this.#calls.ask("vmStart", { vmId });
-    const deadline = performance.now() + TIMEOUT_MS;
-    for (;;) {
-      const { vm } = await this.#calls.ask("vmGet", { vmId });
-      if (vm.state === "running") return;
-      if (performance.now() > deadline) throw new Error(`${vmId} is ${vm.state}`);
-      await sleep(GET_INTERVAL_MS);
-    }
-  }
-
-  async life(vmId: string): Promise<void> {
-    await this.begin(vmId);
-    await this.#calls.ask("vmDestroy", { vmId });
-  }
-
-  /** Works for `ms`; resolves when every life that was begun has ended. */
-  async work(ms: number): Promise<void> {
-    const lives: Promise<void>[] = [];
-    const until = performance.now() + ms;
-    let nextLifeMs = performance.now();
-    while (performance.now() < until) {
-      if (performance.now() >= nextLifeMs) {
-        nextLifeMs += LIFE_INTERVAL_MS;
-        lives.push(this.#countedLife());
-      }
-      void this.get();
-      await sleep(GET_INTERVAL_MS);
-    }
-    await Promise.all(lives);
-  }
-
-  async get(): Promise<number> {
-    const startedAt = performance.now();
-    const options = { timeoutMs: TIMEOUT_MS };
-    const reply = await callEndpoint(this.#bus, ENDPOINTS.vmGet, { vmId: "flooded" }, options).catch(
-      () => undefined,
-    );
-    const tookMs = reply?.ok === true ? performance.now() - startedAt : TIMEOUT_MS;
-    this.#gets.push(tookMs);
-    return tookMs;
-  }
-
-  /** Resolves with the time from the end of the flood until reads are as fast as before, ms. */
-  async recovered(endedAtMs: () => number): Promise<number> {
-    const kept = [...this.#gets];
-    for (let normal = 0; normal < NORMAL_GETS; ) {
-      const isNormal = (await this.get()) <= NORMAL_GET_MS && !Number.isNaN(endedAtMs());
-      normal = isNormal ? normal + 1 : 0;
-    }
-    this.#gets = kept;
-    return Date.now() - endedAtMs();
-  }
-
-  async #countedLife(): Promise<void> {
-    this.#number += 1;
-    const startedAt = performance.now();
-    try {
-      await this.life(`b-${this.#number}`);
-      this.lives.push(performance.now() - startedAt);
-    } catch (thrown) {
-      this.failed.push(String(thrown));
-    }
-  }
-}
 
 class MemoryWatch {
   readonly #services: ReadonlyMap<string, ChildProcess>;
@@ -332,7 +227,7 @@ async function droppedByServer({ bus, monitorPort }: World): Promise<Report["dro
   const delivered = connections
     .filter(({ name }) => name === "bioxen-lifecycle-commands")
     .reduce((sum, { out_msgs }) => sum + out_msgs, 0);
-  const stats = await bus.connection.request("$SRV.STATS.lifecycle", "", { timeout: TIMEOUT_MS });
+  const stats = await bus.connection.request("$SRV.STATS.lifecycle", "", { timeout: CALL_TIMEOUT_MS });
   const { endpoints } = stats.json<{ endpoints: { data?: { lane: string }; num_requests: number }[] }>();
   const received = endpoints
     .filter(({ data }) => data?.lane === "commands" || data?.lane === "programs")
