@@ -9,6 +9,7 @@
 import { AsideMessages } from "./aside-messages.ts";
 import { type StoredEvent, splitSubject } from "./envelope.ts";
 import { Fault, messageOf } from "./fault.ts";
+import { LogGap } from "./log-gap.ts";
 import type { EventLog, Following, Logger, Timers } from "./ports.ts";
 import type { EventSink } from "./sink.ts";
 import { NO_SKIPS, type Skips } from "./skips.ts";
@@ -56,6 +57,7 @@ export class EventFeed {
   #last: Pick<StoredEvent, "streamSubject" | "digest"> = { streamSubject: "", digest: "" };
   #live = false;
   #stopCause: unknown;
+  #mayMiss: (seq: number) => boolean = () => false;
 
   constructor(log: EventLog, sinks: readonly EventSink[], timers: Timers, skips: Skips = NO_SKIPS) {
     this.#log = log;
@@ -97,6 +99,14 @@ export class EventFeed {
   /** Resolves once this process has folded a subject again as its skips say now. */
   rereadOf(streamSubject: string): Promise<void> {
     return this.#aside.settled(streamSubject);
+  }
+
+  /**
+   * Names the sequences without an event that are no loss. At any other gap the feed stops with {@link LogGap}: a state
+   * without an event would be wrong. Call it before `start`.
+   */
+  mayMiss(isNoLoss: (seq: number) => boolean): void {
+    this.#mayMiss = isNoLoss;
   }
 
   onEvent(listener: FeedListener): void {
@@ -231,6 +241,9 @@ export class EventFeed {
 
   #receive(message: LogMessage): void {
     if (message.seq <= this.#appliedSeq) return;
+    for (let seq = this.#appliedSeq + 1; seq < message.seq; seq += 1) {
+      if (!this.#mayMiss(seq)) throw new LogGap(seq, message.seq - 1);
+    }
     this.#take(message);
     this.#appliedSeq = message.seq;
     this.#last = message;

@@ -11,6 +11,7 @@ export * from "./in-parts.ts";
 export * from "./keyed-queue.ts";
 export * from "./lease-token.ts";
 export * from "./leases.ts";
+export * from "./log-gap.ts";
 export * from "./outcome-memory.ts";
 export * from "./ports.ts";
 export * from "./read-model.ts";

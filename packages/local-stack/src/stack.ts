@@ -11,8 +11,9 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { ServiceName } from "@bioxen/contracts";
 import { Fault } from "@bioxen/kernel";
-import { bioxenHome, type StackRecord, startOf, withoutConnection } from "@bioxen/nats";
+import { bioxenHome, LOG_RECORD_FILE, type StackRecord, startOf, withoutConnection } from "@bioxen/nats";
 import { whenChassisReady } from "./chassis-ready.ts";
+import { checkLog } from "./check-log.ts";
 import { SupervisedChild } from "./child.ts";
 import { DataDirectory, inUse } from "./data-directory.ts";
 import { serviceMark } from "./leftovers.ts";
@@ -53,6 +54,8 @@ export interface LocalStackOptions {
   /** Replaces the entry points of the services, in tests of the supervision. */
   readonly serviceEntry?: ((name: ServiceName) => string) | undefined;
   readonly logLevel?: string | undefined;
+  /** True: goes on with a log that has lost events, or is another one, instead of refusing to start. */
+  readonly acceptOlderLog?: boolean | undefined;
   /** Interrupts the start: it then leaves no process and rejects with the reason of the signal. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -86,8 +89,8 @@ function entryOf(name: ServiceName): string {
 /**
  * Starts a stack; resolves when every service is ready and the agent's chassis accept VMs.
  *
- * Throws `Fault`: CONFLICT when the data directory or the port is in use, UNAVAILABLE when no nats-server is usable or
- * a service does not become ready. It then leaves no process running.
+ * Throws `Fault`: CONFLICT when the data directory or the port is in use, or when the event log has lost events or is
+ * another one than it was; UNAVAILABLE when no nats-server is usable or a service does not become ready. It then leaves no process running.
  */
 export async function startLocalStack(options: LocalStackOptions = {}): Promise<LocalStack> {
   const home = options.home ?? bioxenHome();
@@ -155,6 +158,8 @@ async function startProcesses({ options, home, directory, binary, children }: St
     onChange: (server) => void directory.noteServer(server.pid).catch(() => undefined),
   });
   progress(`nats-server ${binary.version} on ${url}, data in ${dataDir}`);
+  await checkLog(url, realDir, options.acceptOlderLog === true, progress);
+  signal?.throwIfAborted();
   await startServices(options, url, realDir, children, progress);
   const pools = options.xcpng === undefined ? 0 : 1;
   await whenChassisReady(url, options.chassis ?? DEFAULT_CHASSIS, pools, signal);
@@ -196,6 +201,7 @@ async function startServices(
         env: {
           ...(name === "chassis-agent" ? agentEnvironment(own, options.xcpng, dataDir) : withoutPool(own)),
           BIOXEN_NATS_URL: url,
+          BIOXEN_LOG_RECORD: join(dataDir, LOG_RECORD_FILE),
           // The services share one cache, because they share most of their modules. Every start reuses the cache.
           NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? join(tmpdir(), "node-compile-cache"),
           BIOXEN_LOG_LEVEL: options.logLevel ?? process.env["BIOXEN_LOG_LEVEL"] ?? "info",

@@ -36,6 +36,7 @@ import {
   followDirectly,
   orderedConsumer,
 } from "./follower.ts";
+import { lastReadableSeq } from "./log-state.ts";
 import { isMessageNotFound, isRefusal, isStreamFull, isWrongLastSequence } from "./server-codes.ts";
 import { sleep } from "./sleep.ts";
 
@@ -243,7 +244,9 @@ export class JetStreamEventLog implements EventLog {
   }
 
   async follow(options: FollowOptions): Promise<Following> {
-    const endSeq = await (options.filter === undefined ? this.lastSeq() : this.#lastSeqOf(options.filter));
+    const endSeq = await (options.filter === undefined
+      ? this.#readableSeq()
+      : this.#lastSeqOf(options.filter));
     const reader = this.#longReader;
     const isLong = reader !== undefined && endSeq - options.fromSeq + 1 >= reader.fromEvents;
     // A reader of one subject, or with a small window, reads little: the start of a thread would cost more than it
@@ -254,7 +257,7 @@ export class JetStreamEventLog implements EventLog {
     return reader.follow(options, {
       jsm: this.#jsm,
       untilSeq: endSeq,
-      direct: async (rest) => this.#followDirectly(rest, await this.lastSeq()),
+      direct: async (rest) => this.#followDirectly(rest, await this.#readableSeq()),
     });
   }
 
@@ -265,6 +268,15 @@ export class JetStreamEventLog implements EventLog {
   async lastSeq(): Promise<number> {
     try {
       return (await this.#jsm.streams.info(EVENT_STREAM)).state.last_seq;
+    } catch (cause) {
+      throw asLogFault(cause);
+    }
+  }
+
+  /** Returns the sequence of the last event that a follower can get: a damaged store may have lost the last ones. */
+  async #readableSeq(): Promise<number> {
+    try {
+      return await lastReadableSeq(this.#jsm);
     } catch (cause) {
       throw asLogFault(cause);
     }

@@ -29,6 +29,11 @@ export const BUCKETS = {
     // The contract promises 2 minutes; twice that time allows for skewed clocks and slow callers.
     ttlMs: 240_000,
   },
+  logRecord: {
+    name: "bioxen-log-record",
+    description: "What is known of the event log; see docs/adr/0021-a-record-of-the-log.md",
+    ttlMs: 0,
+  },
   snapshots: {
     name: "bioxen-fold-snapshots",
     description: "States of all aggregates after one event: a cache, safe to delete",

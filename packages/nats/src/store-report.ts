@@ -9,7 +9,7 @@ import type { Bus } from "./bus.ts";
 import { type ForeignStream, foreignStreams } from "./foreign-streams.ts";
 import { streamManagerOf } from "./jet-stream.ts";
 import { ALL_STREAMS, type Copies, copiesOf } from "./storage.ts";
-import { type Drift, driftOf, presentStream } from "./streams.ts";
+import { type Drift, driftOf, presentStream } from "./stream-state.ts";
 
 export interface StoredStream {
   /** Name of the stream; that of a bucket begins with `KV_`. */

@@ -5,15 +5,15 @@
  */
 import { STREAMS, type StreamDeclaration } from "@bioxen/contracts";
 import { type EventLog, Fault } from "@bioxen/kernel";
-import type { JetStreamManager, StreamInfo } from "@nats-io/jetstream";
+import type { JetStreamManager } from "@nats-io/jetstream";
 import type { Bus } from "./bus.ts";
 import type { LongReader } from "./event-log.ts";
 import { logOn, openExistingLog } from "./existing-log.ts";
 import { streamManagerOf } from "./jet-stream.ts";
 import { onceReady } from "./ready.ts";
-import { isStreamNotFound } from "./server-codes.ts";
 import { isEventStream, isOnSingleServer, type StorageSettings, wantedConfig } from "./storage.ts";
 import { singleServerFault, streamRefusal } from "./stream-refusals.ts";
+import { driftInWords, driftOf, presentStream } from "./stream-state.ts";
 import { type ReadingOptions, THREAD_FROM_EVENTS, threadReader } from "./thread-follower.ts";
 
 /** Options for reading a long log. Every option has a default. */
@@ -104,41 +104,4 @@ export async function restoreStream(bus: Bus, name: string, storage: StorageSett
   const declaration = STREAMS.find((stream) => stream.name === name && !isEventStream(name));
   if (declaration === undefined) return;
   await ensureStream(bus, await streamManagerOf(bus), declaration, storage);
-}
-
-/** Returns the state of a stream; undefined when the server has no stream of this name. */
-export async function presentStream(jsm: JetStreamManager, name: string): Promise<StreamInfo | undefined> {
-  try {
-    return await jsm.streams.info(name);
-  } catch (cause) {
-    if (isStreamNotFound(cause)) return undefined;
-    throw cause;
-  }
-}
-
-/** A setting of a stream that has another value than its declaration. */
-export interface Drift {
-  readonly setting: string;
-  readonly declared: unknown;
-  readonly present: unknown;
-}
-
-/**
- * Returns the declared settings that have another value, or none, in the present configuration. More replicas than
- * declared do not count as drift.
- */
-export function driftOf(wanted: Readonly<Record<string, unknown>>, present: object): Drift[] {
-  const now = present as Readonly<Record<string, unknown>>;
-  return Object.keys(wanted).flatMap((setting): Drift[] => {
-    const drift = { setting, declared: wanted[setting], present: now[setting] };
-    const isSame =
-      setting === "num_replicas"
-        ? Number(drift.present ?? 1) >= Number(drift.declared)
-        : JSON.stringify(drift.present ?? null) === JSON.stringify(drift.declared);
-    return isSame ? [] : [drift];
-  });
-}
-
-export function driftInWords({ setting, declared, present }: Drift): string {
-  return `${setting} is ${JSON.stringify(present ?? null)} instead of ${JSON.stringify(declared)}`;
 }

@@ -60,6 +60,8 @@ export const hostConfig = z.object({
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
   /** Copies of every stream and bucket: 1 on a single server, 3 or 5 in a cluster. */
   BIOXEN_EVENT_REPLICAS: z.coerce.number().int().min(1).max(5).default(1),
+  /** File for a second record of what is known of the event log, outside of the server's store; default: none. */
+  BIOXEN_LOG_RECORD: z.string().optional(),
   /** Largest sizes of streams, as `10G` or `BIOXEN_EVENTS=100G,*=1G`; default: the disk is the limit. */
   BIOXEN_STREAM_MAX_BYTES: z
     .string()

@@ -17,7 +17,7 @@ import {
   SkippedMessages,
 } from "@bioxen/contracts";
 import {
-  EventFeed,
+  type EventFeed,
   type EventSink,
   Fault,
   type Logger,
@@ -33,7 +33,6 @@ import {
   type Inbox,
   KvLeaseStore,
   openBlobs,
-  openEventLog,
   openInbox,
   openJobWorker,
   openOutcomes,
@@ -49,6 +48,7 @@ import {
   storageOf,
 } from "./config.ts";
 import { openHttp } from "./http.ts";
+import { feedOf, type LoseLog, losing, openKnownLog } from "./known-log.ts";
 import { loadMeasurements } from "./load.ts";
 import { ProcessMetrics } from "./metrics.ts";
 import { EndRequested, ProcessEnd } from "./process-end.ts";
@@ -149,18 +149,13 @@ async function boot(
   if (config.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) {
     end.closes(await end.during(exportTraces(definition.name, instance)));
   }
-  const { bus, ports, outcomes, skips } = await end.during(
-    connectPorts(definition.name, config, logger, end),
-  );
+  const lose = losing(logger, end);
+  const connected = await end.during(connectPorts(definition, config, logger, end, lose));
+  const { bus, ports, outcomes, skips, guard } = connected;
   const service = await end.during(definition.create(ports, env));
   const writesSnapshots = definition.writesSnapshots === true;
   const sinks = writesSnapshots ? withEveryKind(service.sinks) : service.sinks;
-  const feed = new EventFeed(ports.log, sinks, systemTimers, skips);
-  end.closes(() => feed.stop());
-  feed.onStop((cause) => {
-    logger.error({ err: cause }, `the event feed stopped: ${messageOf(cause)}`);
-    if (!end.isRequested) process.exit(1);
-  });
+  const feed = feedOf({ ports, sinks, skips, guard, end, lose });
   // One service is enough: the monitor raises the alerts about the store.
   const inspectStore = definition.name === "monitor" ? () => storeTroubles(bus) : undefined;
   const sampled = () => service.sampled?.() ?? {};
@@ -212,6 +207,7 @@ async function boot(
   stopping.push(() => jobs.stop());
   // Called a second time, as the first step of an orderly end: the process must not count as ready while it drains.
   end.closes(() => vitals.end());
+  guard.begin(() => feed.appliedSeq);
   vitals.serves();
   process.send?.({ kind: "ready" });
   logger.info({}, `${definition.name} is ready`);
@@ -231,7 +227,13 @@ function servingOf({ name, description }: ServiceDefinition, feed: EventFeed, lo
 }
 
 /** Connects to NATS and returns the ports of a service. */
-async function connectPorts(name: ServiceName, config: HostConfig, logger: Logger, end: ProcessEnd) {
+async function connectPorts(
+  { name, writesSnapshots = false }: ServiceDefinition,
+  config: HostConfig,
+  logger: Logger,
+  end: ProcessEnd,
+  lose: LoseLog,
+) {
   const storage = storageOf(config);
   const bus = await connectBus({
     ...config.connection,
@@ -241,9 +243,15 @@ async function connectPorts(name: ServiceName, config: HostConfig, logger: Logge
   end.closes(() => bus.close());
   bus.onStatus((status) => logger.warn({ status }, `the bus is ${status}`));
   bus.onRefusedLogin((why) => logger.error({}, `${why}; trying again with the credentials as they then are`));
-  const log = await openEventLog(bus, storage, {
-    onTrouble: (message, cause) => logger.warn({ err: cause }, message),
+  const { log, guard } = await openKnownLog({
+    bus,
+    storage,
+    file: config.BIOXEN_LOG_RECORD,
+    writes: writesSnapshots,
+    logger,
+    lose,
   });
+  end.closes(() => guard.end());
   const outcomes = await openOutcomes(bus, storage);
   const world = { clock: systemClock, ids: randomIds, timers: systemTimers, logger };
   const store = new KvLeaseStore(bus, storage);
@@ -253,7 +261,7 @@ async function connectPorts(name: ServiceName, config: HostConfig, logger: Logge
   const skips = new SkippedMessages();
   const readable = new SkippingLog(log, skips);
   const ports = tracedPorts({ ...world, log: readable, bus, leases, blobs, tracer: openTelemetryTracer() });
-  return { bus, ports, outcomes, skips };
+  return { bus, ports, outcomes, skips, guard };
 }
 
 /**

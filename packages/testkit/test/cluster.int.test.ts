@@ -51,6 +51,25 @@ it("replicates existing streams when more replicas are configured, and never rem
   expect(await replicas()).toEqual(new Set([3]));
 });
 
+it("has one creation time of the log, whichever server leads it", async () => {
+  await openAll(3);
+  const jsm = await jetstreamManager(bus.connection);
+  const look = async () => {
+    const { created, cluster } = await jsm.streams.info(EVENT_STREAM);
+    return { created, leader: cluster?.leader };
+  };
+  const first = await eventually("the log has a leader", async () => {
+    const seen = await look().catch(() => undefined);
+    return seen?.leader === undefined ? undefined : seen;
+  });
+  await bus.connection.request(`$JS.API.STREAM.LEADER.STEPDOWN.${EVENT_STREAM}`, "", { timeout: 5_000 });
+  const next = await eventually("another server leads the log", async () => {
+    const seen = await look().catch(() => undefined);
+    return seen?.leader === undefined || seen.leader === first.leader ? undefined : seen;
+  });
+  expect(next.created).toBe(first.created);
+});
+
 it("continues a follower when the server with its consumer is permanently lost", async () => {
   const log = await openEventLog(bus, { replicas: 3 });
   const seen: StoredEvent[] = [];

@@ -31,6 +31,7 @@ interface UpOptions extends PoolOptions {
   readonly timeScale: number;
   readonly durability: "always" | "relaxed";
   readonly detach?: boolean;
+  readonly acceptOlderLog?: boolean;
 }
 
 /** A stack that is up, as the process in the background reports it. */
@@ -52,6 +53,7 @@ export function addUpCommand(program: Command): void {
   withPoolOptions(up)
     .description("start a local stack: NATS, all services and one agent")
     .option("--detach", "run it in the background; returns when it is up")
+    .option("--accept-older-log", "start on an event log that has lost events, or is another one than it was")
     .action(async (options: UpOptions, command: Command) => {
       const json = globalsOf(command).json === true;
       const background = isInBackground();
@@ -88,6 +90,7 @@ async function upHere(options: UpOptions, json: boolean, interruption: Interrupt
     chassis: options.chassis,
     timeScale: options.timeScale,
     durability: options.durability,
+    acceptOlderLog: options.acceptOlderLog,
     onProgress: note,
     signal: interruption.signal,
   });

@@ -1,0 +1,161 @@
+/**
+ * Decides whether the event log on the server is still the one that was known here, from what the server says of it and
+ * from the record of what was last known.
+ *
+ * A store can lose events without a word: a damaged block is cut off at its damage, a lowered limit drops the oldest
+ * events, a deleted stream is created again empty. The server then goes on with the next sequence, and so would every
+ * service. Events beyond the last recorded one are an exception: a server that is killed while it writes may lose what
+ * it never acknowledged.
+ */
+
+/** The first and the last of consecutive sequences. */
+export type SequenceRange = readonly [from: number, to: number];
+
+/** What the server says of the event stream. */
+export interface LogState {
+  /** When the stream was created, as the server writes it. A stream that is made again has another time. */
+  readonly created: string;
+  /** The greatest sequence that was ever given to an event; 0 in an empty log. */
+  readonly lastSeq: number;
+  /** Sequence of the last event that can be read; 0 when there is none. */
+  readonly readableSeq: number;
+  /** Sequences up to `lastSeq` that have no event, in ascending order. */
+  readonly missing: readonly SequenceRange[];
+  /** Each limit of the stream that differs from its declaration, in words. */
+  readonly drift: readonly string[];
+}
+
+/** What is remembered of the event log outside of it. */
+export interface LogRecord {
+  readonly created: string;
+  /** An event that was acknowledged, at most seconds before the newest one. */
+  readonly lastSeq: number;
+  /** SHA-256 of that event's bytes, hexadecimal; empty without an event. */
+  readonly digest: string;
+  /** Sequences without an event that count as no loss: never acknowledged, or accepted by an operator. */
+  readonly missing: readonly SequenceRange[];
+}
+
+export const ACCEPT_FLAG = "--accept-older-log";
+const REMEDY = `restore a backup of the store, or go on with what is left: \`bioxen up ${ACCEPT_FLAG}\` (docs/how-to/damaged-log.md)`;
+
+export interface LogDamage {
+  /** The first sequence that is concerned. */
+  readonly seq: number;
+  /** One sentence that names what is lost, without the remedy. */
+  readonly problem: string;
+}
+
+/** Returns the sentence for the log of a service, with the remedy. */
+export function damageInWords({ problem }: LogDamage): string {
+  return `${problem}: ${REMEDY}`;
+}
+
+/**
+ * Returns what is wrong with the log; undefined when it is as it was known. `state` is undefined when the server has no
+ * event stream. `digestAt` is the digest of the event at `record.lastSeq`; undefined when the log has no such event.
+ */
+export function damageOf(
+  state: LogState | undefined,
+  record: LogRecord | undefined,
+  digestAt: string | undefined,
+): LogDamage | undefined {
+  if (record !== undefined && record.lastSeq > 0) {
+    const known = `the log known here (created ${record.created}) has ${record.lastSeq} events`;
+    if (state === undefined) return { seq: 1, problem: `the event log is gone: ${known}` };
+    if (state.created !== record.created) {
+      return { seq: 1, problem: `this is another event log, created ${state.created}: ${known}` };
+    }
+    if (state.readableSeq < record.lastSeq) {
+      const lost = rangesInWords([[state.readableSeq + 1, record.lastSeq]]);
+      return withDrift(state, {
+        seq: state.readableSeq + 1,
+        problem: `acknowledged events are lost: ${lost} ${wasOrWere(record.lastSeq - state.readableSeq)} stored, and the event log ends at ${state.readableSeq}`,
+      });
+    }
+  }
+  if (state === undefined) return undefined;
+  const lost = missingFrom(state, record);
+  if (lost.length > 0) {
+    return withDrift(state, { seq: lost[0]?.[0] ?? 1, problem: holesInWords(lost) });
+  }
+  if (record !== undefined && record.digest !== "" && digestAt !== undefined && digestAt !== record.digest) {
+    return { seq: record.lastSeq, problem: `event ${record.lastSeq} is not the one that was stored` };
+  }
+  return undefined;
+}
+
+/** Returns the sentence about events that are missing within the log. */
+export function holesInWords(missing: readonly SequenceRange[]): string {
+  const count = missing.reduce((sum, [from, to]) => sum + to - from + 1, 0);
+  return `${rangesInWords(missing)} ${count === 1 ? "is" : "are"} missing in the event log`;
+}
+
+/** Returns the missing sequences that are a loss: neither accepted nor beyond what is known to have been acknowledged. */
+function missingFrom(state: LogState, record: LogRecord | undefined): readonly SequenceRange[] {
+  const acknowledged = Math.max(record?.lastSeq ?? 0, state.readableSeq);
+  return subtract(state.missing, record?.missing ?? []).filter(([from]) => from <= acknowledged);
+}
+
+/**
+ * Returns the record to keep for a log without damage: of its last readable event, with every missing sequence. What is
+ * missing now was never acknowledged, or was accepted.
+ */
+export function recordOf({ created, readableSeq, missing }: LogState, digest: string): LogRecord {
+  return { created, lastSeq: readableSeq, digest, missing };
+}
+
+function withDrift(state: LogState, { seq, problem }: LogDamage): LogDamage {
+  const limits = state.drift.length === 0 ? "" : ` (its limits were changed: ${state.drift.join("; ")})`;
+  return { seq, problem: `${problem}${limits}` };
+}
+
+function wasOrWere(count: number): string {
+  return count === 1 ? "was" : "were";
+}
+
+/** At most this many ranges are named in a sentence; a store with more holes is beyond a list. */
+const MAX_NAMED_RANGES = 5;
+
+export function rangesInWords(ranges: readonly SequenceRange[]): string {
+  const named = ranges
+    .slice(0, MAX_NAMED_RANGES)
+    .map(([from, to]) => (from === to ? `${from}` : `${from} to ${to}`));
+  const more =
+    ranges.length > MAX_NAMED_RANGES ? ` and ${ranges.length - MAX_NAMED_RANGES} further ranges` : "";
+  const single = ranges.length === 1 && ranges[0]?.[0] === ranges[0]?.[1];
+  return `${single ? "event" : "events"} ${named.join(", ")}${more}`;
+}
+
+/** Returns ascending ranges of the given sequences. */
+export function rangesOf(seqs: readonly number[]): SequenceRange[] {
+  const ranges: [number, number][] = [];
+  for (const seq of [...seqs].sort((a, b) => a - b)) {
+    const last = ranges.at(-1);
+    if (last !== undefined && seq <= last[1] + 1) last[1] = Math.max(last[1], seq);
+    else ranges.push([seq, seq]);
+  }
+  return ranges;
+}
+
+/** Returns the parts of `ranges` that are in none of `others`. Both are ascending and without overlaps. */
+export function subtract(
+  ranges: readonly SequenceRange[],
+  others: readonly SequenceRange[],
+): SequenceRange[] {
+  const left: SequenceRange[] = [];
+  for (const [from, to] of ranges) {
+    let next = from;
+    for (const [otherFrom, otherTo] of others) {
+      if (otherTo < next || otherFrom > to) continue;
+      if (otherFrom > next) left.push([next, otherFrom - 1]);
+      next = otherTo + 1;
+    }
+    if (next <= to) left.push([next, to]);
+  }
+  return left;
+}
+
+export function inRanges(seq: number, ranges: readonly SequenceRange[]): boolean {
+  return ranges.some(([from, to]) => from <= seq && seq <= to);
+}

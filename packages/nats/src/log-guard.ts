@@ -1,0 +1,202 @@
+/**
+ * Compares the event log with what is known of it: before a service starts, and every two seconds while it runs. A log
+ * that lost events, or is another one, ends the service with one sentence; it never goes on with another truth.
+ */
+import { Fault } from "@bioxen/kernel";
+import type { JetStreamManager } from "@nats-io/jetstream";
+import { streamManagerOf } from "./jet-stream.ts";
+import {
+  damageInWords,
+  damageOf,
+  type LogDamage,
+  type LogRecord,
+  type LogState,
+  recordOf,
+  type SequenceRange,
+} from "./log-damage.ts";
+import { type LogRecordPlace, LogRecordWriter, readLogRecords } from "./log-record.ts";
+import { digestAt, logState } from "./log-state.ts";
+import { onceReady } from "./ready.ts";
+import { settledWithin } from "./settled-within.ts";
+
+/** Interval between two looks at the log, ms: what is lost of the record in a crash is at most that old. */
+const LOOK_INTERVAL_MS = 2_000;
+/** Wait before a suspicious look is repeated, ms. */
+const CONFIRM_WAIT_MS = 500;
+/**
+ * Number of looks in a row that must find the damage. A server that restarts, or a new leader of a cluster, may for a moment
+ * say less than it has.
+ */
+const CONFIRM_LOOKS = 4;
+
+/** Longest wait for the last record when the process ends, ms: a silent server must not hold it. */
+const END_DEADLINE_MS = 1_000;
+
+export interface Inspection {
+  readonly state: LogState | undefined;
+  readonly records: readonly LogRecord[];
+  readonly damage: LogDamage | undefined;
+}
+
+/** Compares the log with its records; changes nothing. `file` is the file of a second record, if there is one. */
+export async function inspectLog(jsm: JetStreamManager, file?: string): Promise<Inspection> {
+  const records = await readLogRecords(jsm, file);
+  const state = await logState(jsm);
+  for (const record of records.length === 0 ? [undefined] : records) {
+    const digest =
+      record === undefined ? undefined : await digestAt(jsm, record.lastSeq).catch(() => undefined);
+    const damage = damageOf(state, record, digest);
+    if (damage !== undefined) return { state, records, damage };
+  }
+  return { state, records, damage: undefined };
+}
+
+/** Throws `Fault` CONFLICT, not retryable, with the sentence about a log that is not the one that is known here. */
+export async function refuseDamagedLog({ bus, file }: LogRecordPlace): Promise<void> {
+  const { damage } = await onceReady("cannot open the event log", async () =>
+    inspectLog(await streamManagerOf(bus), file),
+  );
+  if (damage !== undefined) throw damageFault(damage);
+}
+
+export function damageFault(damage: LogDamage): Fault {
+  return new Fault("CONFLICT", damageInWords(damage), { retryable: false, details: { seq: damage.seq } });
+}
+
+/**
+ * Makes the present log the known one, whatever it has lost. Returns the damage that is accepted thereby; undefined when
+ * there is none.
+ */
+export async function acceptLog(place: LogRecordPlace): Promise<LogDamage | undefined> {
+  const jsm = await streamManagerOf(place.bus);
+  const { state, damage } = await inspectLog(jsm, place.file);
+  const writer = new LogRecordWriter(place);
+  if (state === undefined) await writer.remove();
+  else await writer.write(recordOf(state, (await digestAt(jsm, state.readableSeq)) ?? ""));
+  return damage;
+}
+
+export interface LogGuardOptions extends LogRecordPlace {
+  /** True for the one service that keeps the record up to date. */
+  readonly writes: boolean;
+  /** Called once, with the sentence, when the log is lost or damaged. */
+  readonly onDamage: (seq: number, sentence: string) => void;
+  /** Called when a limit of the log differs from its declaration, with what it is; then it is repaired. */
+  readonly onDrift: (drift: string) => void;
+  /** Repairs the configuration of the streams. */
+  readonly repair: () => Promise<void>;
+  /** Interval between two looks at the log, ms; default 2 s. */
+  readonly lookEveryMs?: number;
+}
+
+export class LogGuard {
+  readonly #options: LogGuardOptions;
+  readonly #jsm: JetStreamManager;
+  readonly #writer: LogRecordWriter;
+  #known: LogRecord;
+  #written: LogRecord | undefined;
+  readonly #lookEveryMs: number;
+  #appliedSeq: () => number = () => 0;
+  #timer: NodeJS.Timeout | undefined;
+  #suspicions = 0;
+  #ended = false;
+
+  private constructor(
+    options: LogGuardOptions,
+    jsm: JetStreamManager,
+    known: LogRecord,
+    written?: LogRecord,
+  ) {
+    this.#options = options;
+    this.#jsm = jsm;
+    this.#writer = new LogRecordWriter(options);
+    this.#known = known;
+    this.#written = written;
+    this.#lookEveryMs = options.lookEveryMs ?? LOOK_INTERVAL_MS;
+  }
+
+  /**
+   * Opens the guard of a log that was found undamaged, and records at once what no record says yet: a new log, or an end
+   * that was never acknowledged and is gone.
+   */
+  static async open(options: LogGuardOptions): Promise<LogGuard> {
+    const jsm = await streamManagerOf(options.bus);
+    const { state, records, damage } = await inspectLog(jsm, options.file);
+    if (damage !== undefined) throw damageFault(damage);
+    if (state === undefined)
+      throw new Fault("UNAVAILABLE", "the event log is gone: retry", { retryable: true });
+    const known = recordOf(state, (await digestAt(jsm, state.readableSeq)) ?? "");
+    const isRecorded =
+      records.length === (options.file === undefined ? 1 : 2) &&
+      records.every(
+        (record) => record.created === known.created && sameRanges(record.missing, known.missing),
+      );
+    const guard = new LogGuard(options, jsm, known, isRecorded ? records[0] : undefined);
+    if (!isRecorded) await guard.#write(known);
+    return guard;
+  }
+
+  /** Sequences that have no event and are no loss: they were never acknowledged, or an operator accepted them. */
+  get missing(): readonly SequenceRange[] {
+    return this.#known.missing;
+  }
+
+  /** Looks at the log from now on. `appliedSeq` is the sequence of the last event that this process has applied. */
+  begin(appliedSeq: () => number): void {
+    this.#appliedSeq = appliedSeq;
+    this.#after(this.#lookEveryMs);
+  }
+
+  /** Ends the looks, and records the end of the log. */
+  async end(): Promise<void> {
+    this.#ended = true;
+    clearTimeout(this.#timer);
+    if (this.#suspicions === 0) await settledWithin(this.#look(), END_DEADLINE_MS);
+  }
+
+  #after(ms: number): void {
+    if (this.#ended) return;
+    this.#timer = setTimeout(() => {
+      void this.#look()
+        .catch(() => undefined)
+        .finally(() => this.#after(this.#suspicions === 0 ? this.#lookEveryMs : CONFIRM_WAIT_MS));
+    }, ms);
+    this.#timer.unref();
+  }
+
+  async #look(): Promise<void> {
+    const seen: LogRecord = {
+      ...this.#known,
+      lastSeq: Math.max(this.#known.lastSeq, this.#appliedSeq()),
+      digest: "",
+    };
+    const state = await logState(this.#jsm);
+    const damage = damageOf(state, seen, undefined);
+    if (damage !== undefined) {
+      this.#suspicions += 1;
+      if (this.#suspicions < CONFIRM_LOOKS) return;
+      this.#ended = true;
+      this.#options.onDamage(damage.seq, damageInWords(damage));
+      return;
+    }
+    this.#suspicions = 0;
+    if (state === undefined) return;
+    if (state.drift.length > 0 && !this.#ended) {
+      this.#options.onDrift(state.drift.join("; "));
+      await this.#options.repair();
+    }
+    this.#known = { ...seen, lastSeq: Math.max(seen.lastSeq, state.readableSeq) };
+    if (this.#options.writes && this.#written?.lastSeq !== state.readableSeq) {
+      await this.#write(recordOf(state, (await digestAt(this.#jsm, state.readableSeq)) ?? ""));
+    }
+  }
+
+  async #write(record: LogRecord): Promise<void> {
+    await this.#writer.write(record);
+    this.#written = record;
+  }
+}
+
+function sameRanges(one: readonly SequenceRange[], other: readonly SequenceRange[]): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}

@@ -1,0 +1,101 @@
+/**
+ * Asks the server for the state of the event stream: its identity, its end, and the sequences without an event.
+ */
+import { digestOf, EVENT_STREAM, EVENT_STREAM_CONFIG } from "@bioxen/contracts";
+import type { JetStreamManager, StoredMsg, StreamInfo } from "@nats-io/jetstream";
+import { type LogState, rangesOf, type SequenceRange } from "./log-damage.ts";
+import { isMessageNotFound } from "./server-codes.ts";
+import { driftInWords, driftOf, presentStream } from "./stream-state.ts";
+
+/**
+ * Maximum number of unreadable events at the end of the log that are looked at one by one. A damaged end has a few; a
+ * log with more is refused in any case.
+ */
+const MAX_UNREADABLE_END = 200;
+/** The settings by which a server drops events, or refuses or rewrites them. */
+const LIMITS = [
+  "discard",
+  "max_age",
+  "max_msgs",
+  "max_bytes",
+  "max_msgs_per_subject",
+  "retention",
+  "sources",
+  "mirror",
+];
+
+/** Returns the state of the event stream; undefined when the server has none. */
+export async function logState(jsm: JetStreamManager): Promise<LogState | undefined> {
+  const info = await presentStream(jsm, EVENT_STREAM, { deleted_details: true });
+  if (info === undefined) return undefined;
+  const missing = missingBy(info);
+  const readableSeq = await lastReadable(jsm, info.state.last_seq, missing);
+  const ranges = rangesOf([...missing]);
+  return {
+    created: info.created,
+    lastSeq: info.state.last_seq,
+    readableSeq,
+    missing: withBeginning(info, ranges),
+    drift: limitDrift(info),
+  };
+}
+
+/** Returns the digest of the event with this sequence; undefined when there is none that can be read. */
+export async function digestAt(jsm: JetStreamManager, seq: number): Promise<string | undefined> {
+  const message = seq === 0 ? undefined : await messageOf(jsm, seq);
+  return message === undefined ? undefined : digestOf(message.data);
+}
+
+/**
+ * Returns the sequence of the last event that can be read, for a reader that waits for it; 0 when there is none. The
+ * stream's own last sequence may belong to an event that a damaged store has lost.
+ */
+export async function lastReadableSeq(jsm: JetStreamManager): Promise<number> {
+  const { state } = await jsm.streams.info(EVENT_STREAM);
+  // One request is enough for a whole log; the list of deleted events is asked for only when the last one is gone.
+  if (state.last_seq === 0 || (await messageOf(jsm, state.last_seq)) !== undefined) return state.last_seq;
+  return (await logState(jsm))?.readableSeq ?? 0;
+}
+
+/** Returns the sequences from the first present event on that the server knows to be deleted. */
+function missingBy({ state }: StreamInfo): Set<number> {
+  const { first_seq, last_seq, messages } = state;
+  if (messages === 0) return new Set();
+  return new Set((state.deleted ?? []).filter((seq) => seq >= first_seq && seq <= last_seq));
+}
+
+function withBeginning({ state }: StreamInfo, rest: readonly SequenceRange[]): SequenceRange[] {
+  const { first_seq, last_seq, messages } = state;
+  if (messages === 0) return last_seq === 0 ? [] : [[1, last_seq]];
+  return first_seq > 1 ? [[1, first_seq - 1], ...rest] : [...rest];
+}
+
+/** Returns the last readable sequence up to `lastSeq`, and adds those that cannot be read to `missing`. */
+async function lastReadable(jsm: JetStreamManager, lastSeq: number, missing: Set<number>): Promise<number> {
+  let looks = 0;
+  for (let seq = lastSeq; seq > 0; seq -= 1) {
+    if (missing.has(seq)) continue;
+    if (looks >= MAX_UNREADABLE_END) return seq;
+    looks += 1;
+    if ((await messageOf(jsm, seq)) !== undefined) return seq;
+    missing.add(seq);
+  }
+  return 0;
+}
+
+async function messageOf(jsm: JetStreamManager, seq: number): Promise<StoredMsg | undefined> {
+  try {
+    return (await jsm.streams.getMessage(EVENT_STREAM, { seq })) ?? undefined;
+  } catch (cause) {
+    if (isMessageNotFound(cause)) return undefined;
+    throw cause;
+  }
+}
+
+function limitDrift({ config }: StreamInfo): string[] {
+  const drift = driftOf(EVENT_STREAM_CONFIG, config).filter(({ setting }) => LIMITS.includes(setting));
+  // A largest size is a setting of the installation; a full log then refuses events, and drops none.
+  return drift
+    .filter(({ setting }) => setting !== "max_bytes" || config.discard !== EVENT_STREAM_CONFIG.discard)
+    .map(driftInWords);
+}

@@ -1,0 +1,96 @@
+/**
+ * The event log of a service, as long as it is the one that is known here. A log that has lost events, or is another one,
+ * ends the process: it would otherwise answer from states that no log holds.
+ */
+import {
+  EventFeed,
+  type EventLog,
+  type EventSink,
+  LogGap,
+  type Logger,
+  messageOf,
+  type ServicePorts,
+  type Skips,
+} from "@bioxen/kernel";
+import {
+  type Bus,
+  damageInWords,
+  inRanges,
+  LogGuard,
+  openEventLog,
+  refuseDamagedLog,
+  type StorageSettings,
+} from "@bioxen/nats";
+import type { ProcessEnd } from "./process-end.ts";
+import { systemTimers } from "./real-world.ts";
+
+/** Ends the process with the sentence about the log, whose damage begins at `seq`. */
+export type LoseLog = (seq: number, sentence: string) => void;
+
+export function losing(logger: Logger, end: ProcessEnd): LoseLog {
+  return (seq, sentence) => {
+    if (end.isRequested) return;
+    logger.error({ seq }, sentence);
+    process.exit(1);
+  };
+}
+
+export interface KnownLogOptions {
+  readonly bus: Bus;
+  readonly storage: StorageSettings;
+  /** File of the second record of the log, if there is one. */
+  readonly file: string | undefined;
+  /** True for the service that keeps the record up to date. */
+  readonly writes: boolean;
+  readonly logger: Logger;
+  readonly lose: LoseLog;
+}
+
+/**
+ * Opens the event log, and creates or repairs the streams. Throws `Fault` CONFLICT when the log is not the one that is
+ * known here: it looks before it opens, because opening creates a missing log.
+ */
+export async function openKnownLog(
+  options: KnownLogOptions,
+): Promise<{ readonly log: EventLog; readonly guard: LogGuard }> {
+  const { bus, storage, file, writes, logger, lose } = options;
+  const place = { bus, storage, file };
+  await refuseDamagedLog(place);
+  const open = () =>
+    openEventLog(bus, storage, {
+      onTrouble: (message, cause) => logger.warn(cause === undefined ? {} : { err: cause }, message),
+    });
+  const log = await open();
+  const guard = await LogGuard.open({
+    ...place,
+    writes,
+    onDamage: lose,
+    onDrift: (drift) =>
+      logger.error({ drift }, `the limits of the event log were changed, repairing them: ${drift}`),
+    repair: async () => void (await open()),
+  });
+  return { log, guard };
+}
+
+export interface FeedOptions {
+  readonly ports: ServicePorts;
+  readonly sinks: readonly EventSink[];
+  readonly skips: Skips;
+  readonly guard: LogGuard;
+  readonly end: ProcessEnd;
+  readonly lose: LoseLog;
+}
+
+/** Makes the feed of a service. When the feed stops by itself, the process ends with the reason. */
+export function feedOf({ ports, sinks, skips, guard, end, lose }: FeedOptions): EventFeed {
+  const feed = new EventFeed(ports.log, sinks, systemTimers, skips);
+  feed.mayMiss((seq) => inRanges(seq, guard.missing));
+  end.closes(() => feed.stop());
+  feed.onStop((cause) => {
+    if (end.isRequested) return;
+    if (cause instanceof LogGap) lose(cause.from, damageInWords({ seq: cause.from, problem: cause.message }));
+    ports.logger.error({ err: cause }, `the event feed stopped: ${messageOf(cause)}`);
+    process.exit(1);
+  });
+  return feed;
+}
