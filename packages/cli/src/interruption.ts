@@ -5,12 +5,10 @@
  * and several times: Ctrl-C on a terminal reaches every process of `npx … pnpm … bioxen up`, and each of them passes it
  * on. The first request counts. From then on the command ends its processes, and no further signal can end it before.
  */
-import { watchLaunchers } from "@bioxen/local-stack";
+import { isStartedByNohup, watchLaunchers } from "@bioxen/local-stack";
 import { CommandEnd, EXIT_DONE, EXIT_REFUSED } from "./outcome.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-/** Set by the shell to the program of the command line: with `nohup`, the end of the terminal must not end the command. */
-const LAST_COMMAND_VARIABLE = "_";
 
 /** The reason of the abort signal of an {@link Interruption}. */
 export class Interrupted extends Error {
@@ -35,10 +33,10 @@ let current: Interruption | undefined;
 
 export class Interruption {
   readonly #abort = new AbortController();
+  readonly #ignoresHangup = isStartedByNohup(process.pid);
   readonly #onSignal = (signal: NodeJS.Signals) => {
-    // Node resets the signals that `nohup` has told the kernel to ignore.
-    if (signal === "SIGHUP" && process.env[LAST_COMMAND_VARIABLE]?.endsWith("/nohup") === true) return;
-    this.request(signal);
+    if (signal !== "SIGHUP") return this.request(signal);
+    void this.#ignoresHangup.then((ignores) => ignores || this.request(signal));
   };
   readonly #onStderrError = () => undefined;
   readonly #endWatch: () => void;

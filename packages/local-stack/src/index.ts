@@ -1,5 +1,5 @@
 export { SupervisedChild } from "./child.ts";
-export { watchLaunchers } from "./launchers.ts";
+export { isStartedByNohup, watchLaunchers } from "./launchers.ts";
 export * from "./pool.ts";
 export { startServer } from "./server.ts";
 export { findServerBinary, type ServerBinary } from "./server-binary.ts";

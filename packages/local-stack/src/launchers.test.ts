@@ -2,7 +2,7 @@
  * Who launched a process, for every way to start one that the documents name.
  */
 import { describe, expect, it } from "vitest";
-import { launchOf } from "./launchers.ts";
+import { isStartedByNohup, launchOf } from "./launchers.ts";
 import type { ProcessEntry } from "./process-table.ts";
 
 const SELF = 100;
@@ -97,5 +97,21 @@ describe("the launcher of a process", () => {
     // `pnpm exec tmux`, and `bioxen up` in it: the environment of the shell is marked, but its parent is no reaper.
     expect(await launched(["!node main.ts up", "!bash", "!tmux new"])).toEqual({ kind: "independent" });
     expect(await launched([...UP, "npm start"], { lastIsFirst: true })).toMatchObject({ kind: "watched" });
+  });
+});
+
+describe("nohup", () => {
+  const startedBy = (program: string, line: Line) => {
+    const { look } = tableOf(line);
+    return isStartedByNohup(SELF, { look, environmentOf: async () => new Map([["_", program]]) });
+  };
+
+  it("is meant by the shell that starts the process with it, and not by a program that has it from its own shell", async () => {
+    expect(await startedBy("/usr/bin/nohup", [...UP, "-bash"])).toBe(true);
+    expect(await startedBy("nohup", [...UP, "/bin/zsh -i"])).toBe(true);
+    expect(await startedBy("/usr/bin/nohup", [...UP, "bash deploy.sh"])).toBe(true);
+    expect(await startedBy("/usr/bin/nohup", [...UP, "python3 run.py"])).toBe(false);
+    expect(await startedBy("/usr/bin/nohup", [...UP, "sh -c node main.ts up"])).toBe(false);
+    expect(await startedBy("/usr/bin/node", [...UP, "-bash"])).toBe(false);
   });
 });

@@ -24,6 +24,9 @@ const NAMING_WORDS = 4;
 /** Environment variable that each package manager gives to the commands it runs. */
 const PACKAGE_MANAGER_VARIABLE = "npm_config_user_agent";
 
+/** Environment variable in which a shell names the program that it starts. */
+const STARTED_PROGRAM_VARIABLE = "_";
+
 /** A process and its parent, as they were when the watch began. */
 export interface Kinship {
   readonly pid: number;
@@ -75,10 +78,12 @@ export interface LaunchOptions {
   readonly environmentOf: (pid: number) => Promise<ReadonlyMap<string, string>>;
 }
 
+const SYSTEM: LaunchOptions = { look: processOf, environmentOf: environmentOfProcess };
+
 /** Finds out how the process `self` was launched. */
 export async function launchOf(
   self: number,
-  { look, environmentOf }: LaunchOptions = { look: processOf, environmentOf: environmentOfProcess },
+  { look, environmentOf }: LaunchOptions = SYSTEM,
 ): Promise<Launch> {
   const own = await look(self);
   if (own === undefined) return { kind: "independent" };
@@ -102,6 +107,25 @@ export async function launchOf(
   const parent = await look(own.parent);
   const isIndependent = own.leadsSession || parent === undefined || isShell(parent) || isReaper(parent);
   return isIndependent ? { kind: "independent" } : { kind: "watched", line: line.slice(0, 1) };
+}
+
+/**
+ * True when a shell started the process `self` by `nohup`. Then SIGHUP, the end of the terminal, must not end it. `nohup`
+ * tells the kernel to ignore the signal, but Node resets that at its start. A program that was itself started by `nohup`
+ * passes the variable of its shell on; its children are therefore not meant.
+ */
+export async function isStartedByNohup(
+  self: number,
+  { look, environmentOf }: LaunchOptions = SYSTEM,
+): Promise<boolean> {
+  const program = (await environmentOf(self)).get(STARTED_PROGRAM_VARIABLE) ?? "";
+  const parent = await look((await look(self))?.parent ?? 0);
+  return (
+    /(?:^|\/)nohup$/.test(program) &&
+    parent !== undefined &&
+    isShell(parent) &&
+    !wordsOf(parent).includes("-c")
+  );
 }
 
 /**
