@@ -1,28 +1,81 @@
 /**
- * A reply that lacks a field of its endpoint is a fault, not a value with `undefined` in it.
+ * A call follows the pages of a listing, asks again for a page that another instance keeps, and always ends.
  */
-import type { Caller, Reply } from "@bioxen/kernel";
-import { expect, it } from "vitest";
+import type { Caller, CallOptions, Reply } from "@bioxen/kernel";
+import { describe, expect, it } from "vitest";
 import { callEndpoint } from "./call.ts";
 import { ENDPOINTS } from "./endpoints/catalogue.ts";
 
-const answering = (reply: unknown): Caller => ({ call: () => Promise.resolve(reply as Reply) });
-const list = (reply: unknown) => callEndpoint(answering(reply), ENDPOINTS.vmList, {}, { timeoutMs: 1_000 });
+const OPTIONS: CallOptions = { timeoutMs: 1_000, messageId: "m" };
+const gone: Reply = {
+  ok: false,
+  error: { code: "CONFLICT", message: "gone", retryable: true, details: { cursor: "gone" } },
+};
 
-it("throws INTERNAL that names the subject and the absent field", async () => {
-  await expect(list({ ok: true })).rejects.toMatchObject({
-    code: "INTERNAL",
-    retryable: false,
-    message: expect.stringMatching(/bioxen\.qry\.vm\.list has no vms/),
-    details: { absent: ["vms"] },
+function callerOf(replies: readonly object[]) {
+  const received: { payload: unknown; options: CallOptions }[] = [];
+  const caller: Pick<Caller, "call"> = {
+    call: async (_subject, payload, options) => {
+      received.push({ payload, options });
+      return replies[Math.min(received.length, replies.length) - 1] as Reply;
+    },
+  };
+  return { caller, received };
+}
+
+const page = (ids: string[], cursor: string | null) => ({
+  ok: true,
+  chassis: ids.map((chassisId) => ({ chassisId })),
+  cursor,
+});
+
+describe("callEndpoint", () => {
+  it("returns the whole listing, and each request names the cursor of the page before, without a message id", async () => {
+    const { caller, received } = callerOf([page(["a"], "1:b:0"), page(["b"], "1:c:0"), page(["c"], null)]);
+    const reply = await callEndpoint(caller, ENDPOINTS.chassisList, {}, OPTIONS);
+    expect(reply).toEqual({ ...page(["a", "b", "c"], null) });
+    expect(received.map(({ payload }) => payload)).toEqual([{}, { cursor: "1:b:0" }, { cursor: "1:c:0" }]);
+    for (const { options } of received) expect(options.messageId).toBeUndefined();
   });
-});
 
-it("accepts the reply of an older service, which lacks a nullable field", async () => {
-  expect(await list({ ok: true, vms: [] })).toEqual({ ok: true, vms: [] });
-});
+  it.each([{ limit: 1 }, { cursor: "1:b:0" }])("returns one page to a request with %j", async (request) => {
+    const { caller, received } = callerOf([page(["a"], "1:b:0")]);
+    expect(await callEndpoint(caller, ENDPOINTS.chassisList, request, OPTIONS)).toEqual(page(["a"], "1:b:0"));
+    expect(received).toHaveLength(1);
+  });
 
-it("returns a refusal as it is", async () => {
-  const refusal = { ok: false, error: { code: "CONFLICT", message: "m", retryable: true } };
-  expect(await list(refusal)).toEqual(refusal);
+  it("ends with the last page of a query for one thing, which has no cursor", async () => {
+    const ledger = (vmId: string, cursor?: string) => ({
+      ok: true,
+      vm: { vmId: "v" },
+      ledger: { chassisId: "c", entries: [{ vmId }] },
+      ...(cursor === undefined ? {} : { cursor }),
+    });
+    const { caller, received } = callerOf([ledger("a", "5:v:1"), ledger("b")]);
+    expect(await callEndpoint(caller, ENDPOINTS.vmGet, { vmId: "v", atSeq: 5 }, OPTIONS)).toEqual({
+      ok: true,
+      vm: { vmId: "v" },
+      ledger: { chassisId: "c", entries: [{ vmId: "a" }, { vmId: "b" }] },
+    });
+    expect(received).toHaveLength(2);
+  });
+
+  it("asks again for a page that another instance keeps, and returns the refusal when none has it", async () => {
+    const { caller } = callerOf([page(["a"], "1:b:0"), gone, gone, page(["b"], null)]);
+    expect(await callEndpoint(caller, ENDPOINTS.chassisList, {}, OPTIONS)).toEqual(page(["a", "b"], null));
+    const nowhere = callerOf([page(["a"], "1:b:0"), gone]);
+    expect(await callEndpoint(nowhere.caller, ENDPOINTS.chassisList, {}, OPTIONS)).toEqual(gone);
+    expect(nowhere.received.length).toBeLessThan(30);
+  });
+
+  it("fails when a listing does not go on, and follows no command", async () => {
+    const stuck = callerOf([page(["a"], "1:b:0")]);
+    await expect(callEndpoint(stuck.caller, ENDPOINTS.chassisList, {}, OPTIONS)).rejects.toMatchObject({
+      code: "INTERNAL",
+    });
+    const drained = { ok: true, changed: true, chassis: {}, drain: null, cursor: "1:f:0" };
+    const { caller, received } = callerOf([drained]);
+    await callEndpoint(caller, ENDPOINTS.chassisDrain, { chassisId: "c" }, OPTIONS);
+    expect(received).toEqual([{ payload: { chassisId: "c" }, options: OPTIONS }]);
+  });
 });

@@ -73,7 +73,9 @@ async function followed(
         retryable: false,
       });
     }
-    whole = merged(whole, next, pages) as Reply;
+    // A query for one thing has no cursor on its last page, so that of the page before must not stay.
+    const { cursor: _, ...before } = whole;
+    whole = merged(before, next, pages) as Reply;
   }
   return whole;
 }

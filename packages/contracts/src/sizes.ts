@@ -3,8 +3,9 @@
  * fleet is weighed before it is sent: a reply ends its page where the next item does not fit, and an event that the
  * server would not store is refused.
  */
-import { Fault, type Rejection } from "@bioxen/kernel";
+import { Fault, MAX_BLOB_BYTES, type Rejection } from "@bioxen/kernel";
 import { refuse } from "./errors.ts";
+import { MAX_STORED_JOB_BYTES } from "./subjects.ts";
 
 /** The `max_payload` of a NATS server with default settings, bytes. */
 export const DEFAULT_MAX_PAYLOAD_BYTES = 1_048_576;
@@ -13,6 +14,12 @@ export const DEFAULT_MAX_PAYLOAD_BYTES = 1_048_576;
  * outcome, and what `vm.history` adds to an event. So an event that was stored can also be listed.
  */
 export const MESSAGE_ROOM_BYTES = 1_024;
+
+/**
+ * The `max_payload` that every limit of the contract needs, bytes: a guest state or a stored job of the largest size. A
+ * server with less works, and refuses what is larger than its own limit.
+ */
+export const NEEDED_MAX_PAYLOAD_BYTES = Math.max(MAX_BLOB_BYTES, MAX_STORED_JOB_BYTES) + MESSAGE_ROOM_BYTES;
 
 /** Returns the largest event or reply for a server with this `max_payload`, bytes. */
 export function contentLimitOf(maxPayloadBytes: number): number {

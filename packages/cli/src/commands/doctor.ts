@@ -2,6 +2,7 @@
  * `bioxen doctor`: checks whether a BioXen is healthy, and shows a remedy for each check that fails.
  */
 
+import { NEEDED_MAX_PAYLOAD_BYTES } from "@bioxen/contracts";
 import { Fault, messageOf } from "@bioxen/kernel";
 import { findServerBinary } from "@bioxen/local-stack";
 import { ConnectionRefused, isSupportedServer, OLDEST_SERVER, serviceLoads } from "@bioxen/nats";
@@ -76,6 +77,7 @@ async function clusterFindings(options: GlobalOptions): Promise<Finding[]> {
   try {
     return [
       serverFinding(session),
+      payloadFinding(session.bus.maxPayloadBytes),
       ...(await storeFindings(session.bus)),
       ...(await logFindings(session)),
       ...(await serviceFindings(session)),
@@ -99,6 +101,18 @@ function serverFinding(session: Session): Finding {
     ...(supported
       ? {}
       : { remedy: `use ${OLDEST_SERVER.join(".")} or newer: older servers can lose a stream` }),
+  };
+}
+
+function payloadFinding(bytes: number): Finding {
+  const check = "max_payload";
+  const found = `${bytes} bytes`;
+  if (bytes >= NEEDED_MAX_PAYLOAD_BYTES) return { check, verdict: "ok", found };
+  return {
+    check,
+    verdict: "warn",
+    found: `${found}: commands, guest states and jobs above it are refused as TOO_LARGE`,
+    remedy: `set max_payload: 1MB in the server's configuration; at least ${NEEDED_MAX_PAYLOAD_BYTES} bytes are needed`,
   };
 }
 
