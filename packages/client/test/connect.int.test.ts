@@ -4,6 +4,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { inspect } from "node:util";
 import { TestServer } from "@bioxen/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { connect } from "../src/index.ts";
@@ -42,4 +43,29 @@ it("is that of the local stack, if the process that wrote its pointer still runs
   // This pid is above the kernel's limit, so that no process has it.
   await writeFile(join(home, "stack.json"), JSON.stringify({ url: server.url, pid: 2 ** 22 + 1 }));
   await expect(connect()).rejects.toMatchObject({ code: "UNAVAILABLE", retryable: false });
+});
+
+it("is refused with every problem of the options, and at once when it refuses the login", async () => {
+  const wrong = connect({ servers: "nats://alice:s3cret@h:x", creds: "/absent.creds", domain: "a.b" });
+  await expect(wrong).rejects.toMatchObject({
+    code: "BAD_REQUEST",
+    details: { problems: [{ path: "servers" }, { path: "creds" }, { path: "domain" }] },
+  });
+  const guarded = await TestServer.start(`authorization { users: [ { user: alice, password: "s3cret" } ] }`);
+  try {
+    const url = (login: string) => `nats://${login}@127.0.0.1:${guarded.port}`;
+    await expect(connect({ servers: url("alice:wr0ng") })).rejects.toMatchObject({
+      code: "UNAVAILABLE",
+      retryable: false,
+      details: { reason: "login" },
+      message: expect.stringMatching(/refused the login of user alice: check user and password in servers$/),
+    });
+    vi.stubEnv("BIOXEN_NATS_URL", url("alice:s3cret"));
+    const bioxen = await connect();
+    expect(inspect(bioxen, { depth: 9, showHidden: true })).not.toContain("s3cret");
+    expect(bioxen.bus.servers).toBe(`nats://127.0.0.1:${guarded.port}`);
+    await bioxen.close();
+  } finally {
+    await guarded.stop();
+  }
 });

@@ -73,10 +73,10 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
 
 export class Bus implements Caller, Publisher, Subscriber {
   readonly connection: NatsConnection;
-  /** The options of this connection, for code that opens another one. */
-  readonly options: BusOptions;
   /** The URLs of the servers without their user parts, separated by commas: as output may show them. */
   readonly servers: string;
+  /** Private, so that a bus that a program prints or serializes shows no login. */
+  readonly #options: BusOptions;
   #connected = true;
   #refusal: string | undefined;
   #refusedLogins = 0;
@@ -91,11 +91,16 @@ export class Bus implements Caller, Publisher, Subscriber {
     { dialling, pace }: { dialling: Dialling; pace: ReconnectPace },
   ) {
     this.connection = connection;
-    this.options = options;
+    this.#options = options;
     this.servers = dialling.shown;
     this.#dialling = dialling;
     this.#pace = pace;
     void this.#watchStatus();
+  }
+
+  /** The options of this connection, for code that opens another one. They may contain a login. */
+  get options(): BusOptions {
+    return this.#options;
   }
 
   get connected(): boolean {

@@ -69,6 +69,12 @@ describe("the settings of a service", () => {
     expect(problemsOf({ servers: "nats://h", creds: SEED })).toEqual([]);
   });
 
+  it("name no web socket: only a browser connects to one", () => {
+    expect(problemsOf(settingsOfEnvironment({ BIOXEN_NATS_URL: "nats://h,wss://t0ken@h" }, ""))).toEqual([
+      "BIOXEN_NATS_URL: ws:// and wss:// are for browsers: use nats:// or tls://",
+    ]);
+  });
+
   it("count as absent when they are empty", () => {
     const empty = Object.fromEntries(Object.values(SETTING_VARIABLES).map((name) => [name, ""]));
     const { names: _, ...settings } = settingsOfEnvironment(empty, "nats://h");

@@ -12,7 +12,7 @@ import {
   tokenAuthenticator,
   usernamePasswordAuthenticator,
 } from "@nats-io/nats-core";
-import { readCredentials, tlsOptions, tlsProblems } from "#platform";
+import { readCredentials, TRANSPORT, tlsOptions, tlsProblems } from "#platform";
 import {
   type ConnectionSettings,
   ConnectionSettingsError,
@@ -61,6 +61,12 @@ export class Dialling {
     const { addresses, problems } = parseServers(settings.servers);
     this.addresses = addresses;
     const found = problems.map((message): SettingProblem => ({ path: this.names.servers, message }));
+    if (TRANSPORT === "tcp" && addresses.some(({ url }) => /^wss?:/.test(url))) {
+      found.push({
+        path: this.names.servers,
+        message: "ws:// and wss:// are for browsers: use nats:// or tls://",
+      });
+    }
     this.#credentials = this.#openCredentials(found);
     found.push(...tlsProblems(settings.tls, this.names));
     if (settings.domain !== undefined && !DOMAIN.test(settings.domain)) {

@@ -4,6 +4,8 @@
  */
 import type * as node from "./platform-node.ts";
 
+export const TRANSPORT: typeof node.TRANSPORT = "websocket";
+
 /** Connects over WebSocket: servers are `ws://host:port` or `wss://host:port`. */
 export { wsconnect as connect } from "@nats-io/nats-core";
 

@@ -2,6 +2,9 @@
  * The platform-dependent functions of the client in Node; platform-browser.ts is the counterpart. The `imports` of the
  * manifest choose between the two files.
  */
+/** What carries the connections of this platform. */
+export const TRANSPORT: "tcp" | "websocket" = "tcp";
+
 export { connect } from "./dial-node.ts";
 export { findSettings } from "./find-server.ts";
 export { readCredentials, tlsOptions, tlsProblems } from "./secret-files.ts";
