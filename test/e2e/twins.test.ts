@@ -143,6 +143,10 @@ describe("two processes with one agent id", () => {
     await world.reach("only", "running");
     const { result } = await world.done("cmd.vm.exec", { vmId: "only", source: "return 2" });
     expect(result).toBe(2);
+    const third = startAgent("local");
+    await eventually("a third process waits", async () => (await processes()).get(third.pid ?? 0));
+    third.kill("SIGTERM");
+    expect((await once(third, "exit"))[0], "a process that waits ends in order").toBe(0);
     const restarted = await eventually("the stack has restarted its agent, which waits", async () => {
       const own = ownPid();
       return own !== first && (await processes()).get(own) !== undefined ? own : undefined;

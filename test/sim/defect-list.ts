@@ -111,6 +111,17 @@ export const DEFECTS: readonly Defect[] = [
     ],
     units: ["services/allocator"],
   },
+  {
+    name: "an agent ignores its claim",
+    changes: [
+      {
+        file: "services/chassis-agent/src/app/claim.ts",
+        from: "return !this.#isSuperseded && this.#lease?.token() !== undefined;",
+        to: "return true;",
+      },
+    ],
+    units: ["services/chassis-agent"],
+  },
 ];
 
 /**
