@@ -3,7 +3,14 @@
  * whatever it had begun, and restarts after a while.
  */
 import { type ServedEndpoint, SkippedMessages } from "@bioxen/contracts";
-import { EventFeed, type EventSink, type ServicePorts, SkippingLog, SnapshotWriter } from "@bioxen/kernel";
+import {
+  EventFeed,
+  type EventSink,
+  Fault,
+  type ServicePorts,
+  SkippingLog,
+  SnapshotWriter,
+} from "@bioxen/kernel";
 import { createScriptedDriver, type ScriptedDriver } from "@bioxen/vm-driver";
 import { withEveryKind } from "../../packages/service-host/src/snapshot-sinks.ts";
 import { createAllocator } from "../../services/allocator/src/app/service.ts";
@@ -137,25 +144,34 @@ export class SimProcess {
     feed.onStop((cause) => this.#cluster.onBug(cause));
     const endpoints = new Map(service.endpoints.map((served) => [served.endpoint.subject, served]));
     const { source, writer } = this.#snapshots(ports, feed, isAlive);
-    void feed.start(source).then(async () => {
-      let hasWaited = false;
-      await service.admitted?.(() => {
-        hasWaited = true;
-        faults.count("agent-waited");
-      });
-      if (!isAlive()) return;
-      if (hasWaited) faults.count("twin-took-over");
-      void service.mustEnd?.then(() => {
+    void feed.start(source).then(
+      async () => {
+        let hasWaited = false;
+        await service.admitted?.(() => {
+          hasWaited = true;
+          faults.count("agent-waited");
+        });
         if (!isAlive()) return;
-        faults.count("agent-superseded");
-        this.kill();
-      });
-      await service.begin(feed);
-      await writer?.begin();
-      const awake = () => this.#presence.awake();
-      this.#undo.push(this.#cluster.bus.serve({ alive: isAlive, awake, endpoints }));
-    }, this.#cluster.onBug);
+        if (hasWaited) faults.count("twin-took-over");
+        void service.mustEnd?.then(() => {
+          if (!isAlive()) return;
+          faults.count("agent-superseded");
+          this.kill();
+        });
+        await service.begin(feed);
+        await writer?.begin();
+        const awake = () => this.#presence.awake();
+        this.#undo.push(this.#cluster.bus.serve({ alive: isAlive, awake, endpoints }));
+      },
+      (cause) => this.#bootFailed(cause, isAlive),
+    );
     this.#troubleIn(isAlive);
+  }
+
+  /** A process that cannot read the log at its start ends, and its supervisor starts it again. */
+  #bootFailed(cause: unknown, isAlive: () => boolean): void {
+    if (!(cause instanceof Fault && cause.retryable)) this.#cluster.onBug(cause);
+    else if (isAlive()) this.kill();
   }
 
   #create(ports: ServicePorts): Running {
