@@ -143,6 +143,12 @@ export class JobStore {
     return (await this.#walk(JOB_STREAM, subject, limit)).map(jobOf);
   }
 
+  /** Returns the waiting job with this sequence; undefined when it has left the queue. */
+  async waitingAt(seq: number): Promise<Job | undefined> {
+    const stored = await this.#get(JOB_STREAM, { seq });
+    return stored === undefined ? undefined : jobOf(stored);
+  }
+
   /** Returns the subjects that have waiting jobs. */
   async waitingSubjects(): Promise<readonly string[]> {
     const { state } = await this.#reach(JOB_STREAM, JOB_STREAM, () =>
@@ -187,7 +193,7 @@ export class JobStore {
    */
   async #get(
     stream: string,
-    query: { last_by_subj: string } | { seq: number; next_by_subj: string },
+    query: { last_by_subj: string } | { seq: number; next_by_subj?: string },
   ): Promise<JobCarrier | undefined> {
     const stored = await this.#reach(stream, stream, () => this.#jsm.streams.getMessage(stream, query));
     return stored === null ? undefined : carrierOf(stored);

@@ -12,7 +12,6 @@
 import {
   contentLimitOf,
   DEAD_LETTER_STREAM,
-  JOB_AGGREGATES,
   JOB_OUTCOME_STREAM,
   JOB_STREAM,
   jobAggregatesOf,
@@ -32,17 +31,12 @@ import {
 import type { Bus } from "./bus.ts";
 import { parseJson } from "./command.ts";
 import { jetStreamOf, streamManagerOf } from "./jet-stream.ts";
-import {
-  type AfterTry,
-  type AttemptOptions,
-  JobAttempts,
-  type PendingJob,
-  problemOf,
-} from "./job-attempt.ts";
-import { jobHeaders, jobOf } from "./job-message.ts";
+import { type AfterTry, type AttemptOptions, JobAttempts, type PendingJob } from "./job-attempt.ts";
+import { type Job, jobHeaders, jobOf } from "./job-message.ts";
 import { JobStore } from "./job-store.ts";
 import { Semaphore } from "./semaphore.ts";
 import type { StorageSettings } from "./storage.ts";
+import { StrayJobs } from "./stray-jobs.ts";
 import { restoreStream } from "./streams.ts";
 
 /**
@@ -51,10 +45,15 @@ import { restoreStream } from "./streams.ts";
  */
 const MAX_TRIES_AT_ONCE = 16;
 /**
- * Maximum number of jobs that a lease holder has received and not acknowledged; all are in memory. When more jobs than
- * this wait behind a failing job of one VM, the jobs of other VMs wait too, until the failing job is a dead letter.
+ * Maximum number of jobs that a lease holder has received and not acknowledged. When more jobs than this wait behind a
+ * failing job of one VM, the jobs of other VMs wait too, until the failing job is a dead letter.
  */
 const MAX_UNACKNOWLEDGED = 1_024;
+/**
+ * Maximum size of the payloads of received jobs in memory, bytes. Of further jobs only the sequence is kept, and the
+ * payload is read again for each try: 1 024 jobs of the largest size would have 800 MB.
+ */
+const MAX_HELD_BYTES = 16_777_216;
 /** Time without a sign of life from the worker after which the server delivers an unacknowledged job again, ms. */
 const ACK_WAIT_MS = 60_000;
 /**
@@ -69,15 +68,13 @@ const WORKING_INTERVAL_MS = 15_000;
 const PULL_HEARTBEAT_MS = 750;
 /** Longest life of one pull request, ms. The client waits about this long before it retries an unreachable consumer. */
 const PULL_EXPIRES_MS = 3_000;
+/** Longest wait for the server's confirmation of an acknowledgement, ms. */
+const ACK_TIMEOUT_MS = 2_000;
+/** Payloads of the acknowledgements of JetStream: the job is done, or still in progress. */
+const ACKNOWLEDGED = "+ACK";
+const IN_PROGRESS = "+WPI";
 /** Wait before the next attempt after the creation of the consumer has failed, ms. */
 const REOPEN_WAIT_MS = 500;
-/**
- * Interval of the searches for stray jobs (jobs that no service owns), ms. It may be long, because no caller waits for
- * stray jobs.
- */
-const STRAY_LOOK_MS = 1_000;
-/** Maximum number of stray jobs of one subject that one search turns into dead letters. */
-const STRAYS_PER_LOOK = 256;
 
 /** The streams that a worker needs, and creates again when they are gone. */
 const JOB_STREAMS = [JOB_STREAM, JOB_OUTCOME_STREAM, DEAD_LETTER_STREAM];
@@ -89,9 +86,11 @@ export interface JobWorkerOptions extends Omit<AttemptOptions, "store" | "maxByt
   readonly timers: Timers;
   /** What the installation asks of the streams of jobs, when they must be created again; default: nothing. */
   readonly storage?: StorageSettings;
+  /** Maximum size of the payloads in memory, bytes; default: 16 MiB. */
+  readonly maxHeldBytes?: number;
 }
 
-type WorkerOptions = AttemptOptions & Pick<JobWorkerOptions, "timers" | "storage">;
+type WorkerOptions = AttemptOptions & Pick<JobWorkerOptions, "timers" | "storage" | "maxHeldBytes">;
 
 export interface JobWorker {
   /** Waits until the tries in progress have ended, then releases the leases. */
@@ -147,6 +146,9 @@ function underLease(
   };
 }
 
+/** A message as the client library delivers it; its type omits the subject for acknowledgements. */
+type DeliveredMsg = JsMsg & { readonly reply: string };
+
 class KindWorker implements Endable {
   readonly #bus: Bus;
   readonly #aggregate: string;
@@ -162,8 +164,11 @@ class KindWorker implements Endable {
   readonly #places = new Semaphore(MAX_TRIES_AT_ONCE);
   /** For each job that waits for its next try, the function that ends this wait early. */
   readonly #waits = new Set<() => void>();
-  /** The latest delivered message of each unacknowledged job, by stream sequence. */
-  readonly #unacknowledged = new Map<number, JsMsg>();
+  /** The subject for the latest acknowledgement of each unacknowledged job, by stream sequence. */
+  readonly #unacknowledged = new Map<number, string>();
+  readonly #store: JobStore;
+  readonly #maxHeldBytes: number;
+  #heldBytes = 0;
   readonly #timers: Timers;
   readonly #keepAlive: { cancel(): void };
   #messages: ConsumerMessages | undefined;
@@ -177,9 +182,11 @@ class KindWorker implements Endable {
     this.#storage = options.storage ?? {};
     this.#onFault = options.onFault;
     this.#attempts = new JobAttempts(options);
+    this.#store = options.store;
+    this.#maxHeldBytes = options.maxHeldBytes ?? MAX_HELD_BYTES;
     this.#timers = options.timers;
     this.#keepAlive = this.#timers.every(WORKING_INTERVAL_MS, () => {
-      for (const message of this.#unacknowledged.values()) message.working();
+      for (const reply of this.#unacknowledged.values()) this.#bus.connection.publish(reply, IN_PROGRESS);
     });
     void this.#open();
   }
@@ -241,21 +248,35 @@ class KindWorker implements Endable {
 
   #receive(message: JsMsg): void {
     if (this.#ended) return;
-    const isRedelivery = this.#unacknowledged.has(message.seq);
-    this.#unacknowledged.set(message.seq, message);
+    const { subject, seq, data, time, reply } = message as DeliveredMsg;
+    const isRedelivery = this.#unacknowledged.has(seq);
+    this.#unacknowledged.set(seq, reply);
     if (isRedelivery) return;
-    const { subject, seq, data, time } = message;
-    const headers = jobHeaders(() => message.headers);
-    const job = jobOf({ subject, seq, data, ...headers, storedAtMs: time.getTime() });
     const payload = parseJson(data);
-    const turn = payload.ok ? jobQueueOf(payload.value) : undefined;
-    void this.#turns.run(turn ?? `job ${seq}`, () => this.#carryOut({ job, attempts: 0 }));
+    const turn = (payload.ok ? jobQueueOf(payload.value) : undefined) ?? `job ${seq}`;
+    if (this.#heldBytes + data.byteLength > this.#maxHeldBytes) {
+      void this.#turns.run(turn, () => this.#carryOut(seq, () => this.#store.waitingAt(seq)));
+      return;
+    }
+    const headers = jobHeaders(() => message.headers);
+    // The copy frees the buffer of the socket, which the job would keep in memory.
+    const job = jobOf({ subject, seq, data: data.slice(), ...headers, storedAtMs: time.getTime() });
+    this.#heldBytes += data.byteLength;
+    void this.#turns
+      .run(turn, () => this.#carryOut(seq, async () => job))
+      .finally(() => {
+        this.#heldBytes -= data.byteLength;
+      });
   }
 
-  /** Tries a job until it is done or this worker ends. Between two tries the job frees its slot for other jobs. */
-  async #carryOut(pending: PendingJob): Promise<void> {
+  /**
+   * Tries a job until it is done or this worker ends. Between two tries the job frees its slot for other jobs. `read`
+   * returns the job; undefined when it has left the queue.
+   */
+  async #carryOut(seq: number, read: () => Promise<Job | undefined>): Promise<void> {
+    const progress = { attempts: 0 };
     while (!this.#ended) {
-      const after = await this.#places.run(() => this.#try(pending));
+      const after = await this.#places.run(() => this.#try(seq, read, progress));
       if (after.kind === "done" || this.#ended) return;
       await this.#wait(after.afterMs);
     }
@@ -274,66 +295,41 @@ class KindWorker implements Endable {
     });
   }
 
-  async #try(pending: PendingJob): Promise<AfterTry> {
+  async #try(
+    seq: number,
+    read: () => Promise<Job | undefined>,
+    progress: { attempts: number },
+  ): Promise<AfterTry> {
     // Without the lease, this worker leaves the job to the next holder, which begins with that job. The worker may also
     // have ended while the job waited for a slot.
     if (this.#ended || !this.#held()) return { kind: "again", afterMs: REOPEN_WAIT_MS };
-    const after = await this.#attempts.try(pending);
-    if (after.kind === "done") {
-      const message = this.#unacknowledged.get(pending.job.seq);
-      this.#unacknowledged.delete(pending.job.seq);
-      // If this acknowledgement is lost, the server delivers the job again, and the worker then finds the stored
-      // outcome.
-      await message?.ackAck().catch(() => undefined);
-    }
-    return after;
-  }
-}
-
-/**
- * Turns jobs that no service owns into dead letters. Without this class they would stay, because no service's consumer
- * delivers them.
- */
-class StrayJobs implements Endable {
-  readonly #store: JobStore;
-  readonly #onFault: (subject: string, thrown: unknown) => void;
-  readonly #looks: { cancel(): void };
-  #working: Promise<void> | undefined;
-
-  constructor(store: JobStore, { onFault, timers }: WorkerOptions) {
-    this.#store = store;
-    this.#onFault = onFault;
-    this.#looks = timers.every(STRAY_LOOK_MS, () => {
-      this.#working ??= this.#look().finally(() => {
-        this.#working = undefined;
-      });
-    });
-  }
-
-  async end(): Promise<void> {
-    this.#looks.cancel();
-    await this.#working;
-  }
-
-  async #look(): Promise<void> {
+    let after: AfterTry = { kind: "done" };
     try {
-      for (const subject of await this.#store.waitingSubjects()) {
-        if (isOwned(subject)) continue;
-        for (const job of await this.#store.waiting(STRAYS_PER_LOOK, subject)) {
-          const error = problemOf(job);
-          if (error === undefined) continue;
-          await this.#store.bury(job, error, 0);
-          await this.#store.removeJob(job.seq);
-        }
+      const job = await read();
+      if (job !== undefined) {
+        const pending: PendingJob = { job, attempts: progress.attempts };
+        after = await this.#attempts.try(pending);
+        progress.attempts = pending.attempts;
       }
     } catch (thrown) {
-      this.#onFault(JOB_STREAM, thrown);
+      this.#onFault(jobSubjectsOf(this.#aggregate), thrown);
+      return { kind: "again", afterMs: REOPEN_WAIT_MS };
     }
+    if (after.kind === "done") await this.#acknowledge(seq);
+    return after;
   }
-}
 
-function isOwned(subject: string): boolean {
-  return JOB_AGGREGATES.some((aggregate) => subject.startsWith(jobSubjectsOf(aggregate).slice(0, -1)));
+  /**
+   * Acknowledges a job, and waits until the server has removed it. If this acknowledgement is lost, the server delivers
+   * the job again, and the worker then finds the stored outcome.
+   */
+  async #acknowledge(seq: number): Promise<void> {
+    const reply = this.#unacknowledged.get(seq);
+    this.#unacknowledged.delete(seq);
+    if (reply === undefined) return;
+    const { connection } = this.#bus;
+    await connection.request(reply, ACKNOWLEDGED, { timeout: ACK_TIMEOUT_MS }).catch(() => undefined);
+  }
 }
 
 function asFault(aggregate: string, thrown: unknown): Fault {

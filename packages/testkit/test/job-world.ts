@@ -116,7 +116,7 @@ export class JobWorld {
   }
 
   /** Starts a worker with its own caches, as a new process. */
-  async startWorker(leases: Leases = new ScriptedLeases()): Promise<void> {
+  async startWorker(leases: Leases = new ScriptedLeases(), maxHeldBytes?: number): Promise<void> {
     this.#instances += 1;
     const instance = this.#instances;
     let ids = 0;
@@ -158,6 +158,7 @@ export class JobWorld {
       timers: fastTimers,
       unavailable: () => undefined,
       onFault: () => undefined,
+      ...(maxHeldBytes === undefined ? {} : { maxHeldBytes }),
     });
     this.#workers.push(worker);
   }

@@ -6,7 +6,7 @@ import { ENDPOINTS, MAX_JOB_ATTEMPTS, MAX_PAYLOAD_BYTES, refuse } from "@bioxen/
 import { openOutcomes } from "@bioxen/nats";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { eventually } from "../src/index.ts";
-import { JOB, JobWorld } from "./job-world.ts";
+import { JOB, JobWorld, ScriptedLeases } from "./job-world.ts";
 import { sendRaw } from "./raw-protocol.ts";
 
 const START = ENDPOINTS.vmStart.subject;
@@ -165,6 +165,27 @@ describe("a job that cannot be carried out", () => {
     expect(await world.jobs.deadLetter("dropped")).toBeUndefined();
     expect(await world.jobs.outcome("dropped")).toMatchObject({ ok: false });
     expect(await world.jobs.drop("dropped")).toBeUndefined();
+  });
+});
+
+describe("jobs whose payloads do not fit the memory for them", () => {
+  it("are read again for each try, and carried out in order", async () => {
+    await world.stopWorkers();
+    for (let i = 0; i < 6; i += 1) await world.start("unheld", `unheld-${i}`);
+    world.refusals.set("unheld-later", refuse("CONFLICT", "not now", { retryable: true }));
+    await world.start("unheld-later", "unheld-later-1");
+    await world.startWorker(new ScriptedLeases(), 2 * '{"vmId":"unheld"}'.length);
+    await eventually(
+      "the other VM is tried twice",
+      () => world.tried.filter((one) => one.startsWith("unheld-later")).length >= 2 || undefined,
+    );
+    world.refusals.delete("unheld-later");
+    await world.isEmpty();
+    expect(world.tried.filter((one) => one.startsWith("unheld "))).toEqual(
+      Array.from({ length: 6 }, (_, i) => `unheld unheld-${i}`),
+    );
+    expect(await world.effectsOn("unheld")).toBe(6);
+    expect(await world.outcomeOf("unheld-later-1")).toMatchObject({ ok: true });
   });
 });
 
