@@ -5,7 +5,7 @@
  * After an interruption the watch starts to read at the last event it knows, not at the next one. If that event is
  * unchanged, byte for byte, the log is still the same and no event is missing.
  */
-import { EVENT_SUBJECTS, eventSubject, isEventFilter } from "@bioxen/contracts";
+import { EVENT_SUBJECTS, eventSubject, isEventFilter, SkippedMessages } from "@bioxen/contracts";
 import {
   type EventEnvelope,
   type EventLog,
@@ -13,6 +13,8 @@ import {
   ID_PATTERN,
   messageOf,
   type StoredEvent,
+  type UnreadableMessage,
+  unreadableFault,
 } from "@bioxen/kernel";
 import { type Bus, openExistingLog, sleep } from "@bioxen/nats/client";
 import { BioxenError, type WatchEndReason, WatchError } from "./errors.ts";
@@ -27,6 +29,11 @@ export interface WatchOptions {
   readonly from?: number;
   /** Aborting this signal ends the iteration, as `break` does. */
   readonly signal?: AbortSignal;
+  /**
+   * Called once for each message that cannot be read, unless an operator has skipped it. The iteration then goes on with
+   * the next event. Without this option it ends with {@link WatchError} `event-unreadable`.
+   */
+  readonly onUnreadable?: (message: UnreadableMessage) => void;
 }
 
 export interface WatchEventsOptions extends WatchOptions {
@@ -72,6 +79,11 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
   #newest: StoredEvent | undefined;
   /** Highest sequence that the watch has seen in the log. A log that ends before this sequence is another log. */
   #knownEnd = 0;
+  readonly #onUnreadable: ((message: UnreadableMessage) => void) | undefined;
+  /** The messages that operators have skipped, which are never delivered. */
+  readonly #skips = new SkippedMessages();
+  /** Sequence of the last unreadable message that was reported. */
+  #reportedSeq = 0;
   #failure: unknown;
   /** Ends the present call of {@link #readOnce}, if there is one. */
   #leave: () => void = () => undefined;
@@ -92,6 +104,7 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
     this.#filter = filterOf(options);
     this.#from = options.from;
     this.#signal = options.signal;
+    this.#onUnreadable = options.onUnreadable;
   }
 
   /** Number of events buffered for the reader. */
@@ -168,8 +181,18 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
     return { done: false, value: { seq: event.seq, ...event.envelope } };
   }
 
+  /** Reports a message that cannot be read. Throws `Fault` CORRUPT_EVENT when the reader takes none. */
+  #report(message: UnreadableMessage): void {
+    if (this.#skips.has(message.seq) || message.seq <= this.#reportedSeq) return;
+    if (this.#onUnreadable === undefined) throw unreadableFault(message);
+    this.#reportedSeq = message.seq;
+    this.#onUnreadable(message);
+  }
+
   #receive(event: StoredEvent): void {
     this.#newest = event;
+    if (event.streamSubject === this.#skips.streamSubject) this.#skips.observe(event);
+    if (this.#skips.has(event.seq)) return;
     const waiter = this.#waiters.shift();
     if (waiter === undefined) this.#buffer.push(event);
     else waiter.resolve(this.#take(event));
@@ -202,6 +225,8 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
       throw this.#replaced(`it ends at ${end}, earlier it ended at ${this.#knownEnd}`);
     this.#knownEnd = end;
     this.#from ??= end + 1;
+    const skips = await log.readMessages(this.#skips.streamSubject, 0);
+    for (const message of skips) this.#skips.observe(message);
     const known = this.#newest;
     let isSame = known === undefined;
     let over = false;
@@ -231,6 +256,9 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
         }
         isSame = event.seq === known?.seq && event.digest === known.digest;
         if (!isSame) leave(this.#replaced(`event ${known?.seq} differs from the one seen earlier`));
+      },
+      onUnreadable: (message) => {
+        if (!over) this.#report(message);
       },
       onCaughtUp: () => {
         this.#awaySinceMs = undefined;

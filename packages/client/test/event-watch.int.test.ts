@@ -2,8 +2,8 @@
  * Watches of events on a real server: in order and each event once, across every interruption; a watch that cannot
  * guarantee this ends with a reason.
  */
-import { eventSubject } from "@bioxen/contracts";
-import { cordoned, eventually } from "@bioxen/testkit";
+import { eventSubject, LOG_SKIPS_ID } from "@bioxen/contracts";
+import { appendNext, cordoned, eventually } from "@bioxen/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { MAX_BUFFERED_EVENTS } from "../src/event-watch.ts";
 import { BioxenError, WatchError } from "../src/index.ts";
@@ -195,6 +195,25 @@ describe("the end of a watch", () => {
     expect(thrown).toBeInstanceOf(WatchError);
     expect(thrown).toMatchObject({ reason: "event-unreadable", lastSeq: 3, retryable: false });
     expect((await watch.next()).done).toBe(true);
+    await noConsumerLeft();
+  });
+
+  it("does not come at an unreadable event when the reader takes it, nor at a skipped one", async () => {
+    await world.append(3, "a");
+    await world.putBytes("broken", "{not an event");
+    await world.append(1, "a");
+    const unreadable: number[] = [];
+    const onUnreadable = ({ seq }: { readonly seq: number }) => unreadable.push(seq);
+    const tolerant = world.bioxen.watchEvents({ from: 2, onUnreadable });
+    expect(seqsOf(await take(tolerant, 3))).toEqual([2, 3, 5]);
+    expect(unreadable).toEqual([4]);
+    await tolerant.return();
+    const subject = eventSubject("chassis", "broken");
+    const skip = { seq: 4, subject, digest: "d", problem: "p", newer: false, reason: "r", by: "b" };
+    await appendNext(world.log, "log", LOG_SKIPS_ID, { type: "bioxen.log.skipped.v1", data: skip });
+    const strict = world.bioxen.watchEvents({ from: 2 });
+    expect(seqsOf(await take(strict, 4))).toEqual([2, 3, 5, 6]);
+    await strict.return();
     await noConsumerLeft();
   });
 

@@ -53,6 +53,10 @@ export class WatchWorld {
     await this.#ask(eventSubject("chassis", id), text);
   }
 
+  get log(): EventLog {
+    return this.#log;
+  }
+
   /** Deletes the log and creates an empty one in its place. */
   async replaceLog(): Promise<void> {
     await this.#ask(`$JS.API.STREAM.DELETE.${EVENT_STREAM}`);
