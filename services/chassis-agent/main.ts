@@ -8,6 +8,7 @@ import { createChassisAgent } from "./src/app/service.ts";
 await runService({
   name: "chassis-agent",
   description: "Runs the guests of its chassis, measures them, and reports what happens to them.",
+  isUnique: true,
   create: async (ports, env) => {
     const config = readConfig(agentConfig(MAX_TIME_SCALE), env);
     const extensions = { driver: config.BIOXEN_DRIVER, cellModel: config.BIOXEN_CELL_MODEL };

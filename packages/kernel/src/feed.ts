@@ -50,6 +50,7 @@ export class EventFeed {
   readonly #sinks = new Map<string, EventSink>();
   readonly #aside: AsideMessages;
   readonly #listeners: FeedListener[] = [];
+  readonly #unreadableListeners: ((message: UnreadableMessage) => void)[] = [];
   readonly #stopListeners: ((cause: unknown) => void)[] = [];
   readonly #waiting = new Set<Waiter>();
   #following: Following | undefined;
@@ -94,6 +95,11 @@ export class EventFeed {
    */
   unreadable(): readonly UnreadableMessage[] {
     return this.#aside.all();
+  }
+
+  /** Registers a listener that is called for each message that cannot be read and arrives while the feed is live. */
+  onUnreadable(listener: (message: UnreadableMessage) => void): void {
+    this.#unreadableListeners.push(listener);
   }
 
   /** Resolves once this process has folded a subject again as its skips say now. */
@@ -259,8 +265,10 @@ export class EventFeed {
       this.#aside.addLoose(rejected);
     }
     if (!this.#skips.has(message.seq)) {
-      if (isUnreadable(message)) this.#aside.add(message);
-      else this.#sinks.get(splitSubject(message.envelope.subject).kind)?.apply(message, !this.#live);
+      if (isUnreadable(message)) {
+        this.#aside.add(message);
+        if (this.#live) for (const listener of this.#unreadableListeners) listener(message);
+      } else this.#sinks.get(splitSubject(message.envelope.subject).kind)?.apply(message, !this.#live);
     }
     if (change !== undefined) this.#aside.reread(change);
   }

@@ -30,6 +30,7 @@ import {
   type Bus,
   ConnectionRefused,
   connectBus,
+  discoverServices,
   type Inbox,
   KvLeaseStore,
   openBlobs,
@@ -56,12 +57,15 @@ import { hasEnded, processIds } from "./process-identity.ts";
 import { createLogger, namedIds, randomIds, systemClock, systemTimers } from "./real-world.ts";
 import { withEveryKind } from "./snapshot-sinks.ts";
 import { openSnapshots, type Snapshots } from "./snapshots.ts";
+import { StandBy } from "./stand-by.ts";
 import { exportTraces, openTelemetryTracer, tracedEndpoint, tracedPorts } from "./tracing.ts";
 import { unlessStalled } from "./unless-stalled.ts";
 import { ProcessVitals } from "./vitals.ts";
 
 /** Shortest time between two log lines about requests that were dropped for their reply subject, ms. */
 const FOREIGN_REPLY_LOG_MS = 10_000;
+/** Time for which the answers of service instances to a ping are collected, ms. */
+const DISCOVERY_MS = 200;
 /**
  * Longest time without an event while a service reads the log at its boot, ms. It is above the time of a restart of the
  * server, and of reading the largest snapshot; the supervisor then starts the service again.
@@ -101,6 +105,8 @@ export interface ServiceDefinition {
   readonly description: string;
   /** True for the service that folds most of the log: its process writes the snapshots that all services start from. */
   readonly writesSnapshots?: boolean;
+  /** True for a service whose instances cannot replace each other: each agent runs its own guests. */
+  readonly isUnique?: boolean;
   readonly create: (ports: ServicePorts, env: Environment) => Service | Promise<Service>;
 }
 
@@ -187,8 +193,10 @@ async function boot(
   end.closes(() => service.end());
   const openLobby = (waiting: string) =>
     openInbox({ ...serving, endpoints: [], metadata: { ...discovery, waiting }, callerLimit });
-  await whenAdmitted({ service, vitals, end, logger, openLobby });
-  void service.mustEnd?.then((reason) => end.fail(reason));
+  for (const admission of [service, ...standByOf(definition, bus, feed)]) {
+    await whenAdmitted({ service: admission, vitals, end, logger, openLobby });
+    void admission.mustEnd?.then((reason) => end.fail(reason));
+  }
   await end.during(service.begin(feed));
   if (writesSnapshots) await end.during(snapshots.beginWriting(feed));
   const opened = await end.during(openInbox({ ...serving, metadata: discovery, callerLimit }));
@@ -211,6 +219,14 @@ async function boot(
   vitals.serves();
   process.send?.({ kind: "ready" });
   logger.info({}, `${definition.name} is ready`);
+}
+
+/** Returns the watch for instances of newer releases; empty for a service whose instances cannot replace each other. */
+function standByOf({ name, isUnique = false }: ServiceDefinition, bus: Bus, feed: EventFeed): StandBy[] {
+  const discover = () => discoverServices(bus, DISCOVERY_MS);
+  return isUnique
+    ? []
+    : [new StandBy({ name, version: BIOXEN_VERSION, feed, timers: systemTimers, discover })];
 }
 
 /** Returns what an inbox and a job worker need of a service, beside its endpoints and its connection. */

@@ -17,6 +17,7 @@ import { logFindings } from "./doctor-log.ts";
 import { storeFindings } from "./doctor-store.ts";
 import type { Finding } from "./finding.ts";
 import { statusOf } from "./stack.ts";
+import { standByFindings } from "./stand-bys.ts";
 
 const OLDEST_NODE = 22;
 /** Time for which the load of all instances is collected, ms. */
@@ -132,7 +133,7 @@ async function serviceFindings(session: Session): Promise<Finding[]> {
     const finding = { check: name, verdict: ready ? "ok" : "fail", found: `${instances} running` } as const;
     return ready ? finding : { ...finding, remedy: "start it, or see its log in the data directory" };
   });
-  return [durability, ...services, ...twinFindings(status.agents)];
+  return [durability, ...services, ...twinFindings(status.agents), ...standByFindings(status.standBys)];
 }
 
 async function chassisFindings(session: Session): Promise<Finding[]> {

@@ -20,6 +20,7 @@ import type { Session } from "../session.ts";
 import { settingOptions } from "../settings.ts";
 import { paint, table } from "../terminal.ts";
 import { agentsOf, waitingLines } from "./agents.ts";
+import { standByLine, standBysOf } from "./stand-bys.ts";
 import { addUpCommand } from "./up.ts";
 
 /** Time for which the answers of service instances to a ping are collected, ms. */
@@ -104,6 +105,7 @@ function addStatus(program: Command): void {
         ]);
         say(table(["SERVICE", "INSTANCES", "STATE", "PROCESS"], rows));
         for (const line of waitingLines(status.agents)) say(paint("red", line));
+        for (const one of status.standBys) say(paint("yellow", standByLine(one)));
       });
     });
 }
@@ -144,6 +146,7 @@ export async function statusOf(session: Session) {
     /** Number of messages of the log that no service can read; null when lifecycle does not answer. */
     unreadable: problems?.ok === true ? problems.unreadable.count : null,
     agents: agentsOf(instances),
+    standBys: standBysOf(instances),
     metricsUrl: metricsUrlOf(instances),
   };
 }

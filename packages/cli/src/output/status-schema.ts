@@ -24,6 +24,13 @@ const agent = z.object({
     }),
   ),
 });
+const standBy = z.object({
+  name: z.string(),
+  version: z.string(),
+  host: z.string().nullable(),
+  pid: count.nullable(),
+  waiting: z.string(),
+});
 
 export const statusOutput = z.object({
   /** False when a service is away; the exit code is then 3. */
@@ -38,5 +45,7 @@ export const statusOutput = z.object({
   unreadable: count.nullable(),
   /** Processes by agent id; an agent of an older version does not state its id. */
   agents: z.array(agent),
+  /** Instances that leave the requests to an instance of a newer release. */
+  standBys: z.array(standBy),
   metricsUrl: z.string().nullable(),
 });
