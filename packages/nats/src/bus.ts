@@ -202,13 +202,16 @@ export class Bus implements Caller, Publisher, Subscriber {
     for await (const status of this.connection.status()) {
       if (status.type === "error" && isRefusedLogin(status.error)) this.#noteRefusal();
       if (status.type !== "disconnect" && status.type !== "reconnect") continue;
-      this.#connected = status.type === "reconnect";
-      if (this.#connected) {
+      const isConnected = status.type === "reconnect";
+      // The client reports a loss for every refused attempt, and the reconnection once for each of these losses.
+      if (isConnected === this.#connected) continue;
+      this.#connected = isConnected;
+      if (isConnected) {
         this.#pace.connected();
         this.#refusal = undefined;
         this.#refusedLogins = 0;
       }
-      for (const listener of this.#statusListeners) listener(this.#connected ? "connected" : "disconnected");
+      for (const listener of this.#statusListeners) listener(isConnected ? "connected" : "disconnected");
     }
   }
 

@@ -156,6 +156,8 @@ describe("a server whose logins change while a process runs", () => {
     const server = await TestServer.start(configured(before.publicKey));
     const bus = await connectBus({ servers: server.url, creds, name: "changing" });
     const refusals: string[] = [];
+    const statuses: string[] = [];
+    bus.onStatus((status) => void statuses.push(status));
     bus.onRefusedLogin((why) => void refusals.push(why));
     try {
       await server.kill();
@@ -173,6 +175,7 @@ describe("a server whose logins change while a process runs", () => {
       await writeFile(creds, after.seed);
       await eventually("the bus is connected again", () => bus.connected || undefined);
       expect(refusals).toHaveLength(1);
+      expect(statuses).toEqual(["disconnected", "connected"]);
       await bus.connection.flush();
     } finally {
       await bus.close();
