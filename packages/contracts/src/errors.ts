@@ -103,8 +103,9 @@ export const ERRORS = {
   },
   TOO_LARGE: {
     status: 413,
-    meaning: "The payload, or the event or reply that it leads to, exceeds the limit named in `details`.",
-    remedy: "Send a smaller payload, or ask for less.",
+    meaning:
+      "The payload, or the event or reply that it leads to, has more bytes than the limit: `details` has both as `limit` and `bytes`. An event that is too large was not written. A list is answered in pages, so there a single item is too large.",
+    remedy: "Send a smaller payload, ask for less, or raise `max_payload` of the NATS server.",
   },
   INTERNAL: {
     status: 500,

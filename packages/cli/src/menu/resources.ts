@@ -53,7 +53,7 @@ async function optimiseMenu(asking: Asking, session: Session): Promise<void> {
 }
 
 async function showUsage(asking: Asking, session: Session): Promise<void> {
-  const { utilisation, fairness } = await session.ask("monitorFleet", {});
+  const { utilisation, fairness } = await session.ask("monitorFleet", { limit: 0 });
   const rows = Object.entries(utilisation).map(([name, { offered, reserved, permille }]) => [
     name,
     bar(permille),
