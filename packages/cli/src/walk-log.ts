@@ -49,7 +49,8 @@ export async function walkLog(
         fromSeq,
         onEvent: within(onEvent),
         ...(options.onUnreadable === undefined ? {} : { onUnreadable: within(options.onUnreadable) }),
-        onCaughtUp: () => undefined,
+        // The last sequence may belong to an event that a damaged store has lost.
+        onCaughtUp: () => resolve(undefined),
         onStop: (why) => resolve(why),
       })
       .then((following) => {

@@ -43,6 +43,7 @@ export class SupervisedChild {
   #waitMs = FIRST_WAIT_MS;
   #timer: NodeJS.Timeout | undefined;
   #ending = false;
+  #refusal: string | undefined;
   readonly #listeners = new Set<() => void>();
   #closed: Promise<void> = Promise.resolve();
 
@@ -57,6 +58,11 @@ export class SupervisedChild {
 
   get pid(): number | null {
     return this.#process?.pid ?? null;
+  }
+
+  /** Why the process refuses to run, in one sentence; a restart would not change it. Undefined when it does not refuse. */
+  get refusal(): string | undefined {
+    return this.#refusal;
   }
 
   get restarts(): number {
@@ -77,8 +83,9 @@ export class SupervisedChild {
     const guard = this.spec.speaksReady || child.pid === undefined ? undefined : new ServerGuard(child.pid);
     this.#set("starting");
     if (!this.spec.speaksReady) child.once("spawn", () => this.#set("ready"));
-    child.on("message", (message: { kind?: unknown }) => {
+    child.on("message", (message: { kind?: unknown; why?: unknown }) => {
       if (message.kind === "ready") this.#set("ready");
+      if (message.kind === "refused") this.#refusal = String(message.why);
     });
     this.#closed = new Promise((resolve) => {
       let isOver = false;
@@ -96,7 +103,7 @@ export class SupervisedChild {
   }
 
   #ended(code: number | null, livedMs: number): void {
-    if (this.#ending || code === EXIT_MISCONFIGURED) {
+    if (this.#ending || code === EXIT_MISCONFIGURED || this.#refusal !== undefined) {
       this.#set(this.#ending ? "ended" : "failed");
       return;
     }
@@ -117,7 +124,7 @@ export class SupervisedChild {
 
   /**
    * Resolves to true when the process becomes ready within `deadlineMs`. Resolves to false after that time, and at once
-   * when the process cannot become ready any more: it was stopped, or its configuration is wrong.
+   * when the process cannot become ready any more: it was stopped, its configuration is wrong, or it refuses to run.
    */
   whenReady(deadlineMs: number): Promise<boolean> {
     return new Promise((resolve) => {

@@ -214,6 +214,8 @@ async function startServices(
       },
       (changed) => {
         if (changed.state === "waiting") progress(`${name} ended; restarting it`);
+        if (changed.refusal !== undefined && changed.state === "failed")
+          progress(`${name} ended: ${changed.refusal}`);
       },
     );
     options.signal?.throwIfAborted();
@@ -224,6 +226,7 @@ async function startServices(
   await Promise.all(
     started.map(async (child) => {
       if (await child.whenReady(READY_DEADLINE_MS)) return progress(`${child.spec.name} is ready`);
+      if (child.refusal !== undefined) throw new Fault("CONFLICT", child.refusal, { retryable: false });
       const message = `${child.spec.name} did not become ready; the end of its log:\n${await child.tail()}`;
       throw new Fault("UNAVAILABLE", message, { retryable: true });
     }),

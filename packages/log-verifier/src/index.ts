@@ -1,3 +1,3 @@
 export { MAX_VIOLATIONS, type Rule, type VerifierReport, type Violation } from "./report.ts";
 export { skipsOf } from "./skips.ts";
-export { LogVerifier } from "./verifier.ts";
+export { type ExpectedSeal, LogVerifier } from "./verifier.ts";

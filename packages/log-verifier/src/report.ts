@@ -8,6 +8,8 @@ export type Rule =
   | "unreadable"
   | "skip"
   | "sequence"
+  | "lost"
+  | "seal"
   | "version"
   | "subject"
   | "chain"
@@ -47,6 +49,10 @@ export interface VerifierReport {
   readonly lastSeq: number;
   /** Number of messages that an operator has skipped; they are no violations. */
   readonly skipped: number;
+  /** Number of sequences without an event that are no loss: never acknowledged, or given up by an operator. */
+  readonly missingAccepted: number;
+  /** Number of events from before the digest chain, whose change would not be noticed. */
+  readonly notChained: number;
   readonly violations: readonly Violation[];
   /** Number of violations beyond {@link MAX_VIOLATIONS}, which are not listed. */
   readonly violationsLeftOut: number;

@@ -287,6 +287,15 @@ describe("the verifier", () => {
     expect(verify([...lines, reservedUnder(genuine - 1, "c")])).toEqual(["unissued-token", "stale-proposer"]);
   });
 
+  it("counts events from before the digest chain, unless a chained event of the aggregate precedes them", () => {
+    const unchained = (line: Line): Line => [line[0], line[1], line[2], { previous: "" }];
+    const [first, second, third] = [created, startRequested, vm("stop-requested")];
+    expect(verify([first, unchained(second), unchained(third)])).toEqual([]);
+    expect(verify([first, unchained(second), third])).toEqual([]);
+    expect(verify([first, second, unchained(third)])).toEqual(["chain"]);
+  });
+
+  const PART = { partial: true };
   const poison = (seq: number, digest = "d") => ({
     seq,
     streamSubject: "bioxen.evt.vm.a",
@@ -296,7 +305,7 @@ describe("the verifier", () => {
   });
 
   it("reports an unreadable message with its sequence, and goes on", () => {
-    const verifier = new LogVerifier();
+    const verifier = new LogVerifier(new Map(), PART);
     verifier.unreadable(poison(12));
     const message = "event 12 on bioxen.evt.vm.a cannot be read: no";
     expect(verifier.report()).toMatchObject({
@@ -307,10 +316,10 @@ describe("the verifier", () => {
   });
 
   it("counts a skipped message as no violation, unless its bytes have changed since", () => {
-    const verifier = new LogVerifier(new Map([[12, "d"]]));
+    const verifier = new LogVerifier(new Map([[12, "d"]]), PART);
     verifier.unreadable(poison(12));
     expect(verifier.report()).toMatchObject({ skipped: 1, lastSeq: 12, violations: [] });
-    const changed = new LogVerifier(new Map([[12, "d"]]));
+    const changed = new LogVerifier(new Map([[12, "d"]]), PART);
     changed.unreadable(poison(12, "e"));
     expect(changed.report()).toMatchObject({ skipped: 1, violations: [{ seq: 12, rule: "skip" }] });
   });

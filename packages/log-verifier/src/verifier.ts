@@ -14,7 +14,14 @@ import { DrainRecords } from "./drain-records.ts";
 import { checkAmounts, LedgerRecords } from "./ledger-records.ts";
 import { QuotaAccounts } from "./quota-accounts.ts";
 import { MAX_VIOLATIONS, type ReportViolation, type VerifierReport, type Violation } from "./report.ts";
+import { SequenceAccount, type SequenceOptions } from "./sequence-account.ts";
 import { VmRecords } from "./vm-records.ts";
+
+/** A seal that was quoted elsewhere: the digest of all events up to a sequence. */
+export interface ExpectedSeal {
+  readonly seq: number;
+  readonly digest: string;
+}
 
 export class LogVerifier {
   readonly #versions = new Map<string, number>();
@@ -27,16 +34,44 @@ export class LogVerifier {
   readonly #alerts = new Map<string, AlertAccount>();
   readonly #drains = new DrainRecords();
   readonly #violations: Violation[] = [];
+  readonly #sequences: SequenceAccount;
+  /** The aggregates with an event that carries the digest of the one before it. */
+  readonly #chained = new Set<string>();
+  /** Number of events from before the digest chain. */
+  #notChained = 0;
+  /** An older seal that was not reached yet. */
+  #expectedSeal: ExpectedSeal | undefined;
   /** The digest that each skip has recorded, by the sequence of the skipped message. */
   readonly #skips: ReadonlyMap<number, string>;
   #skipped = 0;
   #leftOut = 0;
   #events = 0;
-  #lastSeq = 0;
 
   /** `skips` are all skips that the log records; see {@link skipsOf}. */
-  constructor(skips: ReadonlyMap<number, string> = new Map()) {
+  constructor(skips: ReadonlyMap<number, string> = new Map(), options: SequenceOptions = {}) {
     this.#skips = skips;
+    this.#sequences = new SequenceAccount(options);
+  }
+
+  /** Compares the digest of the events up to `seal.seq` with an older seal. Call it before the first event. */
+  expectSeal(seal: ExpectedSeal): void {
+    this.#expectedSeal = seal;
+  }
+
+  /** Ends the check. `lastSeq` is the last sequence that the log has ever given to an event. */
+  end(lastSeq: number): void {
+    for (const gap of this.#sequences.end(lastSeq)) this.#add(gap);
+    const seal = this.#expectedSeal;
+    if (seal === undefined) return;
+    this.#expectedSeal = undefined;
+    const { lastSeq: seq } = this.#sequences;
+    this.#add({ seq, subject: "", rule: "seal", message: `the log ends before the seal at ${seal.seq}` });
+  }
+
+  /** Records that the log is not the one that was known; `seq` is the first sequence that is concerned. */
+  lost(seq: number, message: string): void {
+    if (this.#violations.some((violation) => violation.rule === "sequence" && violation.seq === seq)) return;
+    this.#add({ seq, subject: "", rule: "lost", message });
   }
 
   /** Checks the next event of the log. */
@@ -87,8 +122,7 @@ export class LogVerifier {
   unreadable(message: UnreadableMessage): void {
     const { seq, streamSubject, digest, why } = message;
     if (this.#isSkipped(message)) return;
-    this.#lastSeq = seq;
-    this.#seal.update(`${seq} ${digest}\n`);
+    this.#take(seq, streamSubject, digest);
     const text = `event ${seq} on ${streamSubject} cannot be read: ${why}`;
     this.#add({ seq, subject: streamSubject, rule: "unreadable", message: text });
   }
@@ -98,8 +132,7 @@ export class LogVerifier {
     const recorded = this.#skips.get(seq);
     if (recorded === undefined) return false;
     this.#skipped += 1;
-    this.#lastSeq = seq;
-    this.#seal.update(`${seq} ${digest}\n`);
+    this.#take(seq, streamSubject, digest);
     if (recorded !== digest) {
       const message = "was skipped with another digest: the message was changed since";
       this.#add({ seq, subject: streamSubject, rule: "skip", message });
@@ -110,13 +143,17 @@ export class LogVerifier {
   report(): VerifierReport {
     const atEnd = this.#vms
       .atEnd()
-      .map(({ vmId, ...rest }): Violation => ({ seq: this.#lastSeq, subject: `vm/${vmId}`, ...rest }));
+      .map(
+        ({ vmId, ...rest }): Violation => ({ seq: this.#sequences.lastSeq, subject: `vm/${vmId}`, ...rest }),
+      );
     const violations = [...this.#violations, ...atEnd].slice(0, MAX_VIOLATIONS);
     return {
       events: this.#events,
       aggregates: this.#versions.size,
-      lastSeq: this.#lastSeq,
+      lastSeq: this.#sequences.lastSeq,
       skipped: this.#skipped,
+      missingAccepted: this.#sequences.accepted,
+      notChained: this.#notChained,
       violations,
       violationsLeftOut: this.#leftOut + this.#violations.length + atEnd.length - violations.length,
     };
@@ -128,20 +165,38 @@ export class LogVerifier {
    */
   #checkChain({ seq, streamSubject, digest, envelope }: StoredEvent, report: ReportViolation): void {
     const { subject, aggregateversion, previoushash } = envelope;
-    if (seq <= this.#lastSeq) report("sequence", `follows ${this.#lastSeq}`);
-    this.#lastSeq = seq;
+    this.#take(seq, subject, digest);
     const expected = (this.#versions.get(subject) ?? 0) + 1;
     if (aggregateversion !== expected)
       report("version", `has version ${aggregateversion}, expected ${expected}`);
     this.#versions.set(subject, aggregateversion);
-    if (previoushash !== this.#digests.get(subject)) {
+    if (previoushash !== undefined) this.#chained.add(subject);
+    const before = this.#digests.get(subject);
+    if (previoushash === undefined && before !== undefined && !this.#chained.has(subject)) {
+      this.#notChained += 1;
+    } else if (previoushash !== before) {
       report("chain", "does not carry the digest of the event before it: one of them was changed");
     }
     this.#digests.set(subject, digest);
-    this.#seal.update(`${seq} ${digest}\n`);
     if (streamSubject !== `bioxen.evt.${subject.replace("/", ".")}`) {
       report("subject", `is stored under ${streamSubject}`);
     }
+  }
+
+  /** Takes the sequence and the digest of the next message. */
+  #take(seq: number, subject: string, digest: string): void {
+    if (this.#expectedSeal !== undefined && seq > this.#expectedSeal.seq)
+      this.#compareSeal(this.#expectedSeal);
+    for (const violation of this.#sequences.next(seq, subject)) this.#add(violation);
+    this.#seal.update(`${seq} ${digest}\n`);
+    if (this.#expectedSeal?.seq === seq) this.#compareSeal(this.#expectedSeal);
+  }
+
+  #compareSeal({ seq, digest }: ExpectedSeal): void {
+    this.#expectedSeal = undefined;
+    if (this.seal() === digest) return;
+    const message = `the digest of the events up to ${seq} is ${this.seal()}, and the seal says ${digest}`;
+    this.#add({ seq, subject: "", rule: "seal", message });
   }
 
   #observeAlert(ruleId: string, eventId: string, body: AlertEvent, report: ReportViolation): void {

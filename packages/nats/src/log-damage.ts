@@ -99,10 +99,14 @@ function missingFrom(state: LogState, record: LogRecord | undefined): readonly S
 
 /**
  * Returns the record to keep for a log without damage: of its last readable event, with every missing sequence. What is
- * missing now was never acknowledged, or was accepted.
+ * missing now was never acknowledged, or was accepted. `alsoMissing` are sequences that only a reader finds missing.
  */
-export function recordOf({ created, readableSeq, missing }: LogState, digest: string): LogRecord {
-  return { created, lastSeq: readableSeq, digest, missing };
+export function recordOf(
+  { created, readableSeq, missing }: LogState,
+  digest: string,
+  alsoMissing: readonly SequenceRange[] = [],
+): LogRecord {
+  return { created, lastSeq: readableSeq, digest, missing: union(missing, alsoMissing) };
 }
 
 function withDrift(state: LogState, { seq, problem }: LogDamage): LogDamage {
@@ -154,6 +158,17 @@ export function subtract(
     if (next <= to) left.push([next, to]);
   }
   return left;
+}
+
+/** Returns the ranges of all sequences in either list, ascending and without overlaps. */
+export function union(one: readonly SequenceRange[], other: readonly SequenceRange[]): SequenceRange[] {
+  const merged: [number, number][] = [];
+  for (const [from, to] of [...one, ...other].sort((a, b) => a[0] - b[0])) {
+    const last = merged.at(-1);
+    if (last !== undefined && from <= last[1] + 1) last[1] = Math.max(last[1], to);
+    else merged.push([from, to]);
+  }
+  return merged;
 }
 
 export function inRanges(seq: number, ranges: readonly SequenceRange[]): boolean {

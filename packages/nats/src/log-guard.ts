@@ -2,17 +2,22 @@
  * Compares the event log with what is known of it: before a service starts, and every two seconds while it runs. A log
  * that lost events, or is another one, ends the service with one sentence; it never goes on with another truth.
  */
-import { Fault } from "@bioxen/kernel";
+import { type EventLog, Fault, type Following } from "@bioxen/kernel";
 import type { JetStreamManager } from "@nats-io/jetstream";
+import type { Bus } from "./bus.ts";
+import { openExistingLog } from "./existing-log.ts";
 import { streamManagerOf } from "./jet-stream.ts";
 import {
   damageInWords,
   damageOf,
+  holesInWords,
   type LogDamage,
   type LogRecord,
   type LogState,
   recordOf,
   type SequenceRange,
+  subtract,
+  union,
 } from "./log-damage.ts";
 import { type LogRecordPlace, LogRecordWriter, readLogRecords } from "./log-record.ts";
 import { digestAt, logState } from "./log-state.ts";
@@ -39,7 +44,11 @@ export interface Inspection {
 }
 
 /** Compares the log with its records; changes nothing. `file` is the file of a second record, if there is one. */
-export async function inspectLog(jsm: JetStreamManager, file?: string): Promise<Inspection> {
+export async function inspectLog(bus: Bus, file?: string): Promise<Inspection> {
+  return inspect(await streamManagerOf(bus), file);
+}
+
+async function inspect(jsm: JetStreamManager, file: string | undefined): Promise<Inspection> {
   const records = await readLogRecords(jsm, file);
   const state = await logState(jsm);
   for (const record of records.length === 0 ? [undefined] : records) {
@@ -53,9 +62,7 @@ export async function inspectLog(jsm: JetStreamManager, file?: string): Promise<
 
 /** Throws `Fault` CONFLICT, not retryable, with the sentence about a log that is not the one that is known here. */
 export async function refuseDamagedLog({ bus, file }: LogRecordPlace): Promise<void> {
-  const { damage } = await onceReady("cannot open the event log", async () =>
-    inspectLog(await streamManagerOf(bus), file),
-  );
+  const { damage } = await onceReady("cannot open the event log", () => inspectLog(bus, file));
   if (damage !== undefined) throw damageFault(damage);
 }
 
@@ -69,11 +76,39 @@ export function damageFault(damage: LogDamage): Fault {
  */
 export async function acceptLog(place: LogRecordPlace): Promise<LogDamage | undefined> {
   const jsm = await streamManagerOf(place.bus);
-  const { state, damage } = await inspectLog(jsm, place.file);
+  const { state, records, damage } = await inspect(jsm, place.file);
   const writer = new LogRecordWriter(place);
-  if (state === undefined) await writer.remove();
-  else await writer.write(recordOf(state, (await digestAt(jsm, state.readableSeq)) ?? ""));
-  return damage;
+  if (state === undefined) {
+    await writer.remove();
+    return damage;
+  }
+  // The figures of the server hide an event whose bytes are damaged: only a reader finds that it is missing.
+  const unread = await gapsOf(await openExistingLog(place.bus));
+  const known = records.filter(({ created }) => created === state.created).flatMap(({ missing }) => missing);
+  const lost = subtract(unread, union(state.missing, known));
+  await writer.write(recordOf(state, (await digestAt(jsm, state.readableSeq)) ?? "", union(unread, known)));
+  if (damage !== undefined || lost.length === 0) return damage;
+  return { seq: lost[0]?.[0] ?? 1, problem: holesInWords(lost) };
+}
+
+/** Reads the whole log and returns the sequences that it does not deliver. */
+async function gapsOf(log: EventLog): Promise<SequenceRange[]> {
+  const gaps: SequenceRange[] = [];
+  let seen = 0;
+  let following: Following | undefined;
+  await new Promise<void>((resolve, reject) => {
+    const take = ({ seq }: { readonly seq: number }) => {
+      if (seq > seen + 1) gaps.push([seen + 1, seq - 1]);
+      seen = Math.max(seen, seq);
+    };
+    log
+      .follow({ fromSeq: 1, onEvent: take, onUnreadable: take, onCaughtUp: resolve, onStop: reject })
+      .then((started) => {
+        following = started;
+      }, reject);
+  });
+  await following?.stop();
+  return gaps;
 }
 
 export interface LogGuardOptions extends LogRecordPlace {
@@ -121,11 +156,12 @@ export class LogGuard {
    */
   static async open(options: LogGuardOptions): Promise<LogGuard> {
     const jsm = await streamManagerOf(options.bus);
-    const { state, records, damage } = await inspectLog(jsm, options.file);
+    const { state, records, damage } = await inspect(jsm, options.file);
     if (damage !== undefined) throw damageFault(damage);
     if (state === undefined)
       throw new Fault("UNAVAILABLE", "the event log is gone: retry", { retryable: true });
-    const known = recordOf(state, (await digestAt(jsm, state.readableSeq)) ?? "");
+    const missing = records.flatMap((record) => record.missing);
+    const known = recordOf(state, (await digestAt(jsm, state.readableSeq)) ?? "", missing);
     const isRecorded =
       records.length === (options.file === undefined ? 1 : 2) &&
       records.every(
@@ -187,7 +223,8 @@ export class LogGuard {
     }
     this.#known = { ...seen, lastSeq: Math.max(seen.lastSeq, state.readableSeq) };
     if (this.#options.writes && this.#written?.lastSeq !== state.readableSeq) {
-      await this.#write(recordOf(state, (await digestAt(this.#jsm, state.readableSeq)) ?? ""));
+      const digest = (await digestAt(this.#jsm, state.readableSeq)) ?? "";
+      await this.#write(recordOf(state, digest, this.#known.missing));
     }
   }
 

@@ -24,6 +24,9 @@ import {
 import type { ProcessEnd } from "./process-end.ts";
 import { systemTimers } from "./real-world.ts";
 
+/** Longest wait until the supervisor has the reason, ms. */
+const REFUSAL_DEADLINE_MS = 500;
+
 /** Ends the process with the sentence about the log, whose damage begins at `seq`. */
 export type LoseLog = (seq: number, sentence: string) => void;
 
@@ -31,7 +34,10 @@ export function losing(logger: Logger, end: ProcessEnd): LoseLog {
   return (seq, sentence) => {
     if (end.isRequested) return;
     logger.error({ seq }, sentence);
-    process.exit(1);
+    // The supervisor of a local stack then does not restart this process, which would refuse again.
+    setTimeout(() => process.exit(1), REFUSAL_DEADLINE_MS);
+    if (process.send === undefined) process.exit(1);
+    process.send({ kind: "refused", why: sentence }, undefined, {}, () => process.exit(1));
   };
 }
 
@@ -88,7 +94,10 @@ export function feedOf({ ports, sinks, skips, guard, end, lose }: FeedOptions): 
   end.closes(() => feed.stop());
   feed.onStop((cause) => {
     if (end.isRequested) return;
-    if (cause instanceof LogGap) lose(cause.from, damageInWords({ seq: cause.from, problem: cause.message }));
+    if (cause instanceof LogGap) {
+      lose(cause.from, damageInWords({ seq: cause.from, problem: cause.message }));
+      return;
+    }
     ports.logger.error({ err: cause }, `the event feed stopped: ${messageOf(cause)}`);
     process.exit(1);
   });

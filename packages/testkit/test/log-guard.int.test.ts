@@ -50,6 +50,13 @@ describe("a start", () => {
       message: "event 5 is missing in the event log",
       from: 5,
     });
+    expect((await acceptLog(world.place))?.problem).toBe("event 5 is missing in the event log");
+    const accepted = await world.serve();
+    expect(await world.readAll(accepted.guard)).toBe(20);
+    await accepted.guard.end();
+    const later = await world.serve();
+    expect(later.guard.missing).toEqual([[5, 5]]);
+    expect(await world.readAll(later.guard)).toBe(20);
   });
 
   it("is refused when the whole store is an older one, by the record outside of it", async () => {

@@ -12,6 +12,7 @@ import { globalsOf, say, sayJson } from "../run.ts";
 import { type GlobalOptions, Session } from "../session.ts";
 import { paint } from "../terminal.ts";
 import { contestedFindings, twinFindings } from "./agents.ts";
+import { damageFindings } from "./doctor-damage.ts";
 import { loadFindings } from "./doctor-load.ts";
 import { logFindings } from "./doctor-log.ts";
 import { storeFindings } from "./doctor-store.ts";
@@ -80,6 +81,7 @@ async function clusterFindings(options: GlobalOptions): Promise<Finding[]> {
       serverFinding(session),
       payloadFinding(session.bus.maxPayloadBytes),
       ...(await storeFindings(session.bus)),
+      ...(await damageFindings(session)),
       ...(await logFindings(session)),
       ...(await serviceFindings(session)),
       ...loadFindings(await serviceLoads(session.bus, LOAD_WAIT_MS)),

@@ -3,8 +3,10 @@
  */
 import { eventSubject, LOG_SKIPS_ID } from "@bioxen/contracts";
 import type { StoredEvent, UnreadableMessage } from "@bioxen/kernel";
-import { LogVerifier, skipsOf, type VerifierReport } from "@bioxen/log-verifier";
-import { Argument, type Command } from "commander";
+import { type ExpectedSeal, LogVerifier, skipsOf, type VerifierReport } from "@bioxen/log-verifier";
+import { damageInWords } from "@bioxen/nats";
+import { Argument, type Command, InvalidArgumentError } from "commander";
+import { inspectionOf, noLossOf } from "../log-inspection.ts";
 import { CommandEnd, EXIT_REFUSED } from "../outcome.ts";
 import { sequenceOption } from "../parse.ts";
 import { requireInLog } from "../past.ts";
@@ -13,32 +15,57 @@ import type { Session } from "../session.ts";
 import { paint } from "../terminal.ts";
 import { untilInterrupted } from "../until.ts";
 import { walkLog } from "../walk-log.ts";
+import { addAcceptance } from "./event-acceptance.ts";
 import { CONTEXT_EVENTS, type EventInContext, eventInContext, referenceTo } from "./event-causes.ts";
 import { addSkipCommands } from "./event-skips.ts";
 import { causeOf, decidedBy, eventLine, unreadableLine, whatHappened } from "./event-words.ts";
 
-/** Checks the whole log and returns the report. A message that cannot be read is a violation, unless it is skipped. */
-export async function verifyLog(session: Session): Promise<VerifierReport> {
-  return (await walkWithVerifier(session)).report();
+/**
+ * Checks the whole log and returns the report. A message that cannot be read is a violation, unless it is skipped; so is a
+ * missing one, unless its loss was accepted.
+ */
+export async function verifyLog(session: Session, seal?: ExpectedSeal): Promise<VerifierReport> {
+  return (await walkWithVerifier(session, seal)).report();
 }
 
-async function walkWithVerifier(session: Session): Promise<LogVerifier> {
+async function walkWithVerifier(session: Session, seal?: ExpectedSeal): Promise<LogVerifier> {
+  const inspection = await inspectionOf(session);
+  if (inspection?.damage !== undefined && inspection.state === undefined) {
+    throw new CommandEnd(EXIT_REFUSED, damageInWords(inspection.damage));
+  }
   const log = await session.eventLog();
-  const verifier = new LogVerifier(skipsOf(await log.readMessages(eventSubject("log", LOG_SKIPS_ID), 0)));
+  const skips = skipsOf(await log.readMessages(eventSubject("log", LOG_SKIPS_ID), 0));
+  const verifier = new LogVerifier(skips, { isNoLoss: noLossOf(inspection) });
+  if (seal !== undefined) verifier.expectSeal(seal);
+  const lastSeq = await log.lastSeq();
   const cause = await walkLog(log, (event) => verifier.observe(event), {
     stallMs: session.timeoutMs,
     onUnreadable: (message) => verifier.unreadable(message),
   });
   if (cause !== undefined) throw cause;
+  verifier.end(lastSeq);
+  if (inspection?.damage !== undefined) verifier.lost(inspection.damage.seq, inspection.damage.problem);
   return verifier;
+}
+
+const SEAL = /^([0-9a-f]{64})@([1-9]\d{0,15})$/;
+
+function sealOption(text: string): ExpectedSeal {
+  const [, digest, seq] = SEAL.exec(text) ?? [];
+  if (digest === undefined) throw new InvalidArgumentError("must be DIGEST@SEQ, as `events seal` prints it.");
+  return { digest, seq: Number(seq) };
 }
 
 function showReport(report: VerifierReport, json: boolean): void {
   if (json) sayJson(report);
   else {
-    const { events, aggregates, skipped, violations } = report;
+    const { events, aggregates, skipped, missingAccepted, notChained, violations } = report;
     const skips = skipped === 0 ? "" : `, ${skipped} skipped`;
-    say(`${events} events of ${aggregates} aggregates${skips}, ${violations.length} violations`);
+    const missing = missingAccepted === 0 ? "" : `, ${missingAccepted} missing and accepted`;
+    const old = notChained === 0 ? "" : `, ${notChained} not chained (older than the digest chain)`;
+    say(
+      `${events} events of ${aggregates} aggregates${skips}${missing}${old}, ${violations.length} violations`,
+    );
     for (const { seq, subject, rule, message } of report.violations)
       say(`  #${seq} ${subject}: ${rule}: ${message}`);
   }
@@ -50,9 +77,10 @@ export function addEventCommands(program: Command): void {
   events
     .command("verify")
     .description("check the whole log; exit code 1 for a violation")
-    .action(async (_options, command: Command) => {
+    .option("--seal <digest@seq>", "compare the events up to a sequence with an older seal", sealOption)
+    .action(async (options: { seal?: ExpectedSeal }, command: Command) => {
       await withSession(command, async (session, { json }) => {
-        showReport(await verifyLog(session), json === true);
+        showReport(await verifyLog(session, options.seal), json === true);
       });
     });
   events
@@ -68,13 +96,16 @@ export function addEventCommands(program: Command): void {
             "the log has violations, so that it gets no seal: see `events verify`",
           );
         const digest = verifier.seal();
-        if (json === true) sayJson({ ok: true, events: count, lastSeq, digest });
-        else say(`${digest}  ${count} events up to #${lastSeq}`);
+        const seal = `${digest}@${lastSeq}`;
+        if (json === true) return sayJson({ ok: true, events: count, lastSeq, digest, seal });
+        say(`${digest}  ${count} events up to #${lastSeq}`);
+        if (lastSeq > 0) note(`compare later: bioxen events verify --seal ${seal}`);
       });
     });
   addShow(events);
   addTail(events);
   addSkipCommands(events);
+  addAcceptance(events);
 }
 
 function addShow(events: Command): void {

@@ -9,7 +9,16 @@ const violation = (seq: number, subject: string, rule: Rule): Violation => ({
   message: "x",
 });
 const reportOf = (...violations: Violation[]) =>
-  accountReport({ events: 9, aggregates: 2, skipped: 0, lastSeq: 9, violations, violationsLeftOut: 0 });
+  accountReport({
+    events: 9,
+    aggregates: 2,
+    skipped: 0,
+    missingAccepted: 0,
+    notChained: 0,
+    lastSeq: 9,
+    violations,
+    violationsLeftOut: 0,
+  });
 
 it("reports violations of the accounts only, and the sequence of the first", () => {
   expect(reportOf().firstViolationSeq).toBeNull();

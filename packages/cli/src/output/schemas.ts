@@ -63,6 +63,8 @@ const verifierReport = z.object({
   aggregates: count,
   lastSeq: count,
   skipped: count,
+  missingAccepted: count,
+  notChained: count,
   violations: z.array(violation),
   violationsLeftOut: count,
 });
@@ -260,7 +262,8 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
   "quota get": reply("quotaGet"),
   "quota ls": reply("quotaList"),
   "events verify": document(verifierReport),
-  "events seal": shaped({ events: count, lastSeq: count, digest: z.string() }),
+  "events seal": shaped({ events: count, lastSeq: count, digest: z.string(), seal: z.string() }),
+  "events accept-older-log": shaped({ changed: z.boolean(), accepted: z.string().nullable() }),
   "events skip": reply("logSkip"),
   "events unskip": reply("logUnskip"),
   "events show": document(
