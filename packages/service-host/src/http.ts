@@ -11,6 +11,10 @@ import type { ProcessVitals } from "./vitals.ts";
 
 /** Longest request, ms: requests have no body and are answered from memory. */
 const REQUEST_TIMEOUT_MS = 5_000;
+/** Interval at which Node.js looks for requests that take longer, ms. Its default is 30 s. */
+const TIMEOUT_CHECK_INTERVAL_MS = 1_000;
+const ALLOWED = "GET, HEAD";
+const METHOD_NOT_ALLOWED = "method not allowed: use GET or HEAD\n";
 
 export interface HttpOptions {
   readonly host: string;
@@ -32,12 +36,23 @@ export interface HttpServer {
  * Starts the HTTP server. Throws the error of `listen`: the address is in use, or is not an address of this machine.
  */
 export async function openHttp(options: HttpOptions): Promise<HttpServer> {
-  const server = createServer((request, response) => {
+  const limits = {
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL_MS,
+  };
+  const server = createServer(limits, (request, response) => {
     void answer(options, request.method ?? "", request.url ?? "/", response).catch((thrown: unknown) => {
       respond(response, 500, "text/plain", `${String(thrown)}\n`);
     });
   });
-  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  // Without a listener, Node.js ends the connection of a CONNECT without an answer.
+  server.on("connect", (_request, socket) => {
+    socket.on("error", () => socket.destroy());
+    socket.end(
+      `HTTP/1.1 405 Method Not Allowed\r\nAllow: ${ALLOWED}\r\nContent-Type: text/plain\r\n` +
+        `Content-Length: ${METHOD_NOT_ALLOWED.length}\r\nConnection: close\r\n\r\n${METHOD_NOT_ALLOWED}`,
+    );
+  });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(options.port, options.host, resolve);
@@ -54,7 +69,8 @@ async function answer(
   response: ServerResponse,
 ): Promise<void> {
   if (method !== "GET" && method !== "HEAD") {
-    respond(response, 405, "text/plain", "method not allowed: use GET or HEAD\n");
+    response.setHeader("allow", ALLOWED);
+    respond(response, 405, "text/plain", METHOD_NOT_ALLOWED);
     return;
   }
   switch (path.split("?")[0]) {
