@@ -8,6 +8,11 @@ import type { Universe } from "./universe.ts";
 
 /** The delay of a slow disk, ms. */
 const LATE_MS = { least: 200, most: 5_000 };
+/**
+ * Time from a put to the corruption of the blob, ms: before its report, which is then refused, or after it, so that
+ * the next guest finds the damage.
+ */
+const DAMAGED_AFTER_MS = { least: 0, most: 8_000 };
 
 /**
  * `send` carries out changes, before which the process may sleep; `alive` carries out reads. A dead process gets no
@@ -32,7 +37,13 @@ export function blobPath(
   };
   const put: BlobStore["put"] = async (name, bytes) => {
     await blobs.put(name, bytes);
-    if (faults.strikes("blob-damaged")) blobs.damage(name);
+    if (faults.strikes("blob-damaged")) {
+      const { least, most } = DAMAGED_AFTER_MS;
+      const damage = async () => {
+        if ((await blobs.storedAtMs(name)) !== undefined) blobs.damage(name);
+      };
+      universe.after(universe.between(least, most), () => void damage());
+    }
     if (faults.strikes("blob-ack-lost")) throw away();
   };
   return {

@@ -15,6 +15,7 @@ import type { Cluster } from "./cluster.ts";
 import { drainSometimes } from "./drains.ts";
 import { Faults } from "./faults.ts";
 import { Folds } from "./folds.ts";
+import { Forger } from "./forgeries.ts";
 import { GrowthWatch } from "./growth.ts";
 import { checkBlobs, checkRestored } from "./guest-states.ts";
 import { SimBus, SimLog } from "./network.ts";
@@ -99,6 +100,7 @@ export async function run(
   operate(universe, faults, bus, ALERT_COMMANDS, TROUBLE_MS);
   const drainOf = (chassisId: string) => folds.drains.model.get(chassisId);
   drainSometimes(universe, faults, bus, { inhabited: () => folds.inhabited(), drainOf, problem }, TROUBLE_MS);
+  new Forger(cluster, folds).begin(TROUBLE_MS);
   const isCalm = await universe.runUntil(universe.nowMs + TROUBLE_MS);
   faults.heal();
   for (const process of processes) process.reconnect();

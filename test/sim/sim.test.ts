@@ -3,6 +3,7 @@
  * fails; a seed that found a bug is kept below.
  */
 import { beforeAll, describe, expect, it } from "vitest";
+import { unforgedEndpoints } from "./forgeries.ts";
 import type { RunReport } from "./run.ts";
 import { runShares, simulateOnAllCores } from "./seed-pool.ts";
 
@@ -32,6 +33,10 @@ const FOUND_A_BUG = [
 ];
 
 describe("a simulated cluster", () => {
+  it("meets a forged request on every internal endpoint", () => {
+    expect(unforgedEndpoints()).toEqual([]);
+  });
+
   it(
     "keeps every promise in trouble and comes to rest after it",
     async () => {

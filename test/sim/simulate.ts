@@ -10,6 +10,7 @@ import {
   VM_EVENTS,
 } from "@bioxen/contracts";
 import { FAULTS } from "./faults.ts";
+import { FORGERY_PROBES } from "./forgeries.ts";
 import { type RunReport, run } from "./run.ts";
 
 /** Every n-th seed runs twice, because the same seed must give the same history. */
@@ -18,6 +19,7 @@ const TWICE_EVERY = 20;
 /** What must happen at least once in 200 runs; otherwise the runs prove less than they seem to. */
 const PROBES: readonly string[] = [
   ...FAULTS,
+  ...FORGERY_PROBES,
   "conflict",
   "outcome-found-again",
   "snapshot written",

@@ -9,6 +9,7 @@
 import {
   type DriftConsequence,
   type DriftPolicy,
+  endsWithAgent,
   isHeldByPreemption,
   type OutsideChangeReport,
   type SeenChange,
@@ -26,7 +27,8 @@ import type { VmDecision } from "./vm-decision.ts";
 export const OBSERVED_AGAIN_MS = 60_000;
 
 export function decideObserved(state: VmState, fence: number, change: OutsideChangeReport): VmDecision {
-  if (!state.exists || !isAbout(state, fence)) return UNCHANGED;
+  // Only a machine of a pool can be changed from outside: the guest of any other VM lives in its agent.
+  if (!state.exists || endsWithAgent(state.vmType) || !isAbout(state, fence)) return UNCHANGED;
   const consequence = consequenceOf(state, change.seen, change.drift);
   if (!isNews(state, fence, change, consequence)) return UNCHANGED;
   return accept<VmEvent>({ type: "bioxen.vm.observed.v1", data: { fence, ...change, consequence } });
