@@ -24,6 +24,7 @@ import { type BusOptions, Dialling } from "./dial.ts";
 import { firstConnection, isRefusedLogin } from "./first-connection.ts";
 import { ReconnectPace } from "./reconnect-pace.ts";
 import { replyTo } from "./replies.ts";
+import { hasLogin } from "./server-url.ts";
 import { settledWithin } from "./settled-within.ts";
 
 export type { BusOptions } from "./dial.ts";
@@ -114,6 +115,14 @@ export class Bus implements Caller, Publisher, Subscriber {
 
   get serverVersion(): string {
     return this.connection.info?.version ?? "unknown";
+  }
+
+  /** True when the server serves only clients that log in; false also when it has a user for clients without a login. */
+  get demandsLogin(): boolean {
+    const { auth_required = false, tls_verify = false } = this.connection.info ?? {};
+    const { servers, creds, tls } = this.#options;
+    const hasOwnLogin = creds !== undefined || tls?.cert !== undefined || hasLogin(servers);
+    return hasOwnLogin && (auth_required || tls_verify);
   }
 
   /** Largest payload that the server accepts, bytes. */

@@ -21,6 +21,7 @@ export * from "./outcomes.ts";
 export * from "./process-identity.ts";
 export { READ_WINDOW } from "./reader-protocol.ts";
 export type { EndpointLoad, InboxLoad } from "./receiver.ts";
+export { lacksJetStream } from "./server-codes.ts";
 export { hasLogin, shownServers } from "./server-url.ts";
 export * from "./storage.ts";
 export * from "./store-report.ts";

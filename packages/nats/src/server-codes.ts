@@ -9,6 +9,7 @@ const CODES = {
   clusterNotAvailable: 10_008,
   clusterNotLeader: 10_009,
   noMessageFound: 10_037,
+  jetStreamNotEnabledForAccount: 10_039,
   streamMessageExceedsMaximum: 10_054,
   streamNotFound: 10_059,
   streamWrongLastSequence: 10_071,
@@ -77,6 +78,11 @@ export function isRefusal(cause: unknown): boolean {
  */
 export function isLeaderless(cause: unknown): boolean {
   return cause instanceof Error && cause.name === "JetStreamNotEnabled";
+}
+
+/** True when the server, or the account of this login, has no JetStream: no request to it can succeed. */
+export function lacksJetStream(cause: unknown): boolean {
+  return isLeaderless(cause) || hasCode(cause, [CODES.jetStreamNotEnabledForAccount]);
 }
 
 /** True when no server answers for the stream: it was deleted, or has no leader. Nothing was stored. */

@@ -1,6 +1,7 @@
 /**
  * The part of `bioxen doctor` that looks at the messages of the log.
  */
+import type { ResultOf } from "@bioxen/contracts";
 import { endOf } from "../outcome.ts";
 import type { Session } from "../session.ts";
 import type { Finding } from "./finding.ts";
@@ -11,7 +12,13 @@ export async function logFindings(session: Session): Promise<Finding[]> {
   if (!("ok" in reply) || !reply.ok) {
     return [{ check: "log", verdict: "warn", found: "cannot be asked for: lifecycle does not reply" }];
   }
-  const { unreadable, skipped } = reply;
+  return problemFindings(reply);
+}
+
+export function problemFindings({
+  unreadable,
+  skipped,
+}: Pick<ResultOf<"logProblems">, "unreadable" | "skipped">): Finding[] {
   const skips = skipped.count === 0 ? "" : `; ${skipped.count} skipped`;
   if (unreadable.count === 0) {
     return [{ check: "log", verdict: "ok", found: `every message can be read${skips}` }];

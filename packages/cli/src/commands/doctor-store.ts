@@ -7,6 +7,7 @@ import {
   driftInWords,
   type ForeignStream,
   foreignStreamInWords,
+  lacksJetStream,
   type PresentStream,
   type StoredStream,
   type StoreReport,
@@ -15,6 +16,8 @@ import {
 import type { Finding } from "./finding.ts";
 
 const RESTART = "start a service: it creates the streams, and repairs what can be repaired";
+const ENABLE_JETSTREAM =
+  "enable JetStream with file storage, for the account of this login (docs/how-to/server.md)";
 /** Share of its largest size from which a stream is called nearly full. */
 const NEARLY_FULL = 0.8;
 
@@ -22,7 +25,8 @@ export async function storeFindings(bus: Bus): Promise<Finding[]> {
   try {
     return findingsOf(await storeReport(bus));
   } catch (thrown) {
-    return [{ check: "streams", verdict: "fail", found: messageOf(thrown), remedy: RESTART }];
+    const remedy = lacksJetStream(thrown) ? ENABLE_JETSTREAM : RESTART;
+    return [{ check: "streams", verdict: "fail", found: messageOf(thrown), remedy }];
   }
 }
 

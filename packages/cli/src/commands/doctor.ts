@@ -2,10 +2,9 @@
  * `bioxen doctor`: checks whether a BioXen is healthy, and shows a remedy for each check that fails.
  */
 
-import { NEEDED_MAX_PAYLOAD_BYTES } from "@bioxen/contracts";
 import { Fault, messageOf } from "@bioxen/kernel";
 import { findServerBinary } from "@bioxen/local-stack";
-import { ConnectionRefused, isSupportedServer, OLDEST_SERVER, serviceLoads } from "@bioxen/nats";
+import { ConnectionRefused, serviceLoads } from "@bioxen/nats";
 import type { Command } from "commander";
 import { EXIT_REFUSED, endOf } from "../outcome.ts";
 import { globalsOf, say, sayJson } from "../run.ts";
@@ -15,6 +14,7 @@ import { contestedFindings, twinFindings } from "./agents.ts";
 import { damageFindings } from "./doctor-damage.ts";
 import { loadFindings } from "./doctor-load.ts";
 import { logFindings } from "./doctor-log.ts";
+import { accessFinding, payloadFinding, serverFinding } from "./doctor-server.ts";
 import { storeFindings } from "./doctor-store.ts";
 import type { Finding } from "./finding.ts";
 import { statusOf } from "./stack.ts";
@@ -78,7 +78,8 @@ async function clusterFindings(options: GlobalOptions): Promise<Finding[]> {
   }
   try {
     return [
-      serverFinding(session),
+      serverFinding(session.server, session.bus.serverVersion),
+      accessFinding(session.server, session.bus.demandsLogin),
       payloadFinding(session.bus.maxPayloadBytes),
       ...(await storeFindings(session.bus)),
       ...(await damageFindings(session)),
@@ -92,31 +93,6 @@ async function clusterFindings(options: GlobalOptions): Promise<Finding[]> {
   } finally {
     await session.close();
   }
-}
-
-function serverFinding(session: Session): Finding {
-  const version = session.bus.serverVersion;
-  const supported = isSupportedServer(version);
-  return {
-    check: "server",
-    verdict: supported ? "ok" : "fail",
-    found: `${session.server}, nats-server ${version}`,
-    ...(supported
-      ? {}
-      : { remedy: `use ${OLDEST_SERVER.join(".")} or newer: older servers can lose a stream` }),
-  };
-}
-
-function payloadFinding(bytes: number): Finding {
-  const check = "max_payload";
-  const found = `${bytes} bytes`;
-  if (bytes >= NEEDED_MAX_PAYLOAD_BYTES) return { check, verdict: "ok", found };
-  return {
-    check,
-    verdict: "warn",
-    found: `${found}: commands, guest states and jobs above it are refused as TOO_LARGE`,
-    remedy: `set max_payload: 1MB in the server's configuration; at least ${NEEDED_MAX_PAYLOAD_BYTES} bytes are needed`,
-  };
 }
 
 async function serviceFindings(session: Session): Promise<Finding[]> {
