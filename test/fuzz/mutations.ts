@@ -82,8 +82,8 @@ const EXTRA_NAMES = [
   "\u0000",
 ];
 const MANY = 10_000;
-/** Depths just below and above the limit of 64 levels, and one that overflows a recursion. */
-const DEPTHS = [62, 63, 64, 65, 100, 5_000];
+/** Depths around the limit of 64 levels, and some that overflow a recursion without it. */
+const DEPTHS = [61, 62, 63, 64, 65, 100, 2_000, 5_000, 20_000];
 
 const OTHER_TYPES: readonly (() => Node)[] = [
   () => null,
@@ -98,7 +98,8 @@ const OTHER_TYPES: readonly (() => Node)[] = [
   () => new Fields([["a", 1]]),
 ];
 
-function nested(random: Random): Node {
+/** Returns arrays or objects in each other. */
+export function nested(random: Random): Node {
   const depth = random.pick(DEPTHS);
   return random.chance(0.5)
     ? new Raw("[".repeat(depth) + "]".repeat(depth))

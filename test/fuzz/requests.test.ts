@@ -5,7 +5,7 @@ import { blockOf } from "./headers.ts";
 import { verdictOn } from "./oracle.ts";
 import { randomOf } from "./random.ts";
 import { requestOf, TARGETS } from "./requests.ts";
-import { wellFormed } from "./well-formed.ts";
+import { fieldNamesOf, wellFormed } from "./well-formed.ts";
 
 const SEED = 7;
 const requests = Array.from({ length: 6_000 }, (_, index) => requestOf(SEED, index));
@@ -18,8 +18,7 @@ describe("the requests of a seed", () => {
         const made = wellFormed(randomOf(SEED, i), endpoint) as object;
         for (const field of Object.keys(made)) fields.add(field);
       }
-      const shape = "shape" in endpoint.request ? Object.keys(endpoint.request.shape as object) : [];
-      expect([...fields], endpoint.subject).toEqual(expect.arrayContaining(shape));
+      expect([...fields].sort(), endpoint.subject).toEqual(fieldNamesOf(endpoint).sort());
     }
   });
 
@@ -32,9 +31,18 @@ describe("the requests of a seed", () => {
 
   it("have every kind and every expectation", () => {
     const kinds = new Set(requests.map(({ kind }) => kind));
-    expect(kinds).toEqual(new Set(["fields", "bytes", "headers", "message id", "large", "odd", "reply"]));
+    expect(kinds).toEqual(
+      new Set(["fields", "depth", "bytes", "headers", "message id", "large", "odd", "reply"]),
+    );
     const expected = new Set(requests.map((request) => request.expected));
     expect(expected).toEqual(new Set(["malformed", "too large", "well-formed", "dropped", "silent"]));
+  });
+
+  it("nest JSON deeply in fields that accept any JSON, below and above the limit", () => {
+    const deep = requests.filter(({ kind }) => kind === "depth");
+    expect(deep.map(({ subject }) => subject)).toContain("bioxen.cmd.vm.create");
+    expect(new Set(deep.map(({ expected }) => expected))).toEqual(new Set(["malformed", "well-formed"]));
+    expect(Math.max(...deep.map(({ payload }) => payload.byteLength))).toBeGreaterThan(20_000);
   });
 
   it("are the same again, each on its own", () => {

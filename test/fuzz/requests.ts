@@ -4,12 +4,12 @@
 import { agentCheckpoint, agentExec, ENDPOINTS, type Endpoint } from "@bioxen/contracts";
 import { large, wrongBytes } from "./bytes.ts";
 import { blockOf, CORRELATION_ID, type Header, MESSAGE_ID, wrongHeaders } from "./headers.ts";
-import { mutated } from "./mutations.ts";
+import { mutated, nested } from "./mutations.ts";
 import { type Verdict, verdictOn } from "./oracle.ts";
 import { type Random, randomOf, weighted } from "./random.ts";
 import type { Outgoing } from "./raw-client.ts";
 import { Fields, type Node, textOf, treeOf } from "./tree.ts";
-import { wellFormed } from "./well-formed.ts";
+import { fieldNamesOf, wellFormed } from "./well-formed.ts";
 
 /** The agent of a local stack; its endpoints are not in the catalogue, because their subjects name the agent. */
 const AGENT = "local";
@@ -24,12 +24,13 @@ export const TARGETS: readonly Endpoint[] = [
  * cursors and sequences from elsewhere. They are few, because a run is about refusals.
  */
 const KINDS = {
-  fields: 800,
+  fields: 790,
+  depth: 15,
   bytes: 100,
   headers: 50,
   "message id": 10,
   large: 3,
-  odd: 25,
+  odd: 20,
   reply: 5,
 } as const;
 export type Kind = keyof typeof KINDS;
@@ -56,6 +57,18 @@ const FOREIGN_REPLIES = [
   "$KV.bioxen-leases.fuzz",
   "$JS.API.STREAM.PURGE.BIOXEN_EVENTS",
 ];
+/** Value of a field that accepts any JSON, and of no other field. */
+const ANY_JSON = { fz: { a: [[null]], b: {} } };
+/** Fields of each endpoint that accept any JSON: only their validation goes as deep as the payload. */
+const OPEN_FIELDS: ReadonlyMap<Endpoint, readonly string[]> = new Map(
+  TARGETS.map((endpoint) => {
+    const made = wellFormed(randomOf(0, 0), endpoint) as object;
+    const isOpen = (name: string) => endpoint.request.safeParse({ ...made, [name]: ANY_JSON }).success;
+    return [endpoint, fieldNamesOf(endpoint).filter(isOpen)];
+  }),
+);
+const OPEN_TARGETS = TARGETS.filter((endpoint) => OPEN_FIELDS.get(endpoint)?.length !== 0);
+
 /** Changes after which a request that is still well-formed gets a field that no command has. */
 const MAX_CHANGES = 6;
 /** Number of message ids of each endpoint that the requests of a run share. */
@@ -70,9 +83,9 @@ export function correlationOf(seed: number, index: number): string {
 /** Returns request `index` of the run. */
 export function requestOf(seed: number, index: number): FuzzRequest {
   const random = randomOf(seed, index);
-  const endpoint = random.pick(TARGETS);
-  const { subject } = endpoint;
   const kind = weighted(random, KINDS);
+  const endpoint = random.pick(kind === "depth" ? OPEN_TARGETS : TARGETS);
+  const { subject } = endpoint;
   const correlation: Header = [CORRELATION_ID, correlationOf(seed, index)];
   const tree = treeOf(wellFormed(random, endpoint));
   const whole = { index, kind, endpoint, subject, sharesId: false, reply: "inbox" } as const;
@@ -93,8 +106,8 @@ export function requestOf(seed: number, index: number): FuzzRequest {
   }
   const own: Header[] = random.between(1, OWN_ID_IN) === 1 ? [[MESSAGE_ID, correlation[1]]] : [];
   const headers = blockOf([correlation, ...own]);
-  if (kind === "odd") {
-    const payload = Buffer.from(textOf(tree));
+  if (kind === "odd" || kind === "depth") {
+    const payload = Buffer.from(textOf(kind === "odd" ? tree : deepened(random, tree, endpoint)));
     return { ...whole, payload, headers, expected: judged(payload, headers) };
   }
   const text = textOf(malformed(random, tree, endpoint));
@@ -102,6 +115,13 @@ export function requestOf(seed: number, index: number): FuzzRequest {
   const expected = judged(payload, headers);
   if (kind !== "reply") return { ...whole, payload, headers, expected };
   return { ...whole, payload, headers, ...foreignReply(random, expected) };
+}
+
+/** Puts a deeply nested value into a field that accepts any JSON. */
+function deepened(random: Random, tree: Node, endpoint: Endpoint): Node {
+  const name = random.pick(OPEN_FIELDS.get(endpoint) ?? []);
+  const others = tree instanceof Fields ? tree.all.filter(([other]) => other !== name) : [];
+  return new Fields([...others, [name, new Fields([["fz", nested(random)]])]]);
 }
 
 function foreignReply(random: Random, verdict: Verdict): Pick<FuzzRequest, "reply" | "expected"> {

@@ -4,14 +4,15 @@
  * It knows nothing about single endpoints: a new endpoint of the catalogue is covered at once. What a JSON Schema does
  * not say (a rule over two fields) is decided by the endpoint's own schema, and another request is made.
  */
-import type { Endpoint } from "@bioxen/contracts";
+import { ENDPOINTS, type Endpoint } from "@bioxen/contracts";
 import type { Random } from "./random.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: a JSON Schema is any JSON.
 export type Schema = any;
 
 /** The ids that the requests of a run name. They are few, so that a run of any length makes a cluster of bounded size. */
-export const VMS = ["fz-run", "fz-pause", "fz-new", "fz-a", "fz-b", "fz-c", "fz-absent"];
+const CREATED = ["fz-run", "fz-pause", "fz-new", "fz-a", "fz-b", "fz-c"];
+const VMS = [...CREATED, "fz-absent"];
 const OWN_CHASSIS = ["fz-c1", "fz-c2", "fz-c3"];
 const CHASSIS = ["ecoli-1", "ecoli-2", ...OWN_CHASSIS];
 const SNAPSHOTS = ["fz-s1", "fz-s2"];
@@ -21,7 +22,7 @@ const CURSORS = ["0:a:0", "1:fz-run:0", "7:fz-run:3", "999999999999999:z:9", "fz
 
 const BY_NAME: Readonly<Record<string, readonly string[]>> = {
   vmId: VMS,
-  newVmId: VMS,
+  newVmId: CREATED,
   by: VMS,
   holder: VMS,
   vmIds: VMS,
@@ -71,6 +72,13 @@ function jsonSchemaOf(request: Endpoint["request"]): Schema {
     schemas.set(request, schema);
   }
   return schema;
+}
+
+/** Returns the names of all fields of a request, of each of its forms. */
+export function fieldNamesOf({ request }: Endpoint): string[] {
+  const root = jsonSchemaOf(request);
+  const forms: readonly Schema[] = root.anyOf ?? [root];
+  return [...new Set(forms.flatMap(({ properties = {} }) => Object.keys(properties)))];
 }
 
 /** Returns a request that the endpoint's schema accepts. Throws when none is found: the maker must then learn a field. */
@@ -171,7 +179,9 @@ class Maker {
       (pattern === undefined || new RegExp(pattern, "u").test(text));
     // Commands on chassis name those of the run; a drain of the chassis of the guests would leave nothing to test.
     const isOnChassis = name === "chassisId" && this.#subject.startsWith("bioxen.cmd.chassis.");
-    const named = (isOnChassis ? OWN_CHASSIS : (BY_NAME[name] ?? [])).filter(matches);
+    const isCreated = name === "vmId" && this.#subject === ENDPOINTS.vmCreate.subject;
+    const known = isOnChassis ? OWN_CHASSIS : isCreated ? CREATED : (BY_NAME[name] ?? []);
+    const named = known.filter(matches);
     if (named.length > 0) return this.#random.pick(named);
     return this.#random.pick(TEXTS.filter(matches).slice(0, 3));
   }
