@@ -186,9 +186,18 @@ describe("--json", () => {
     await run("quota set", ["team=red", "--ribosomes", "20000"]);
     await runBoth("quota get", ["team=red"]);
     await runBoth("quota ls");
-    for (const words of ["ledger verify", "events verify", "events seal", "replay"]) await runBoth(words);
+    for (const words of [
+      "ledger verify",
+      "events verify",
+      "events seal",
+      "events accept-older-log",
+      "replay",
+    ])
+      await runBoth(words);
     await runBoth("events show", ["5"]);
     await run("events show", ["100000"], 1);
+    await run("events skip", ["5", "--reason", "a readable event is not skipped"], 1);
+    await run("events unskip", ["5", "--reason", "it is not skipped"]);
     await runBoth("state", ["--at", "10"]);
     await run("top");
   });

@@ -23,6 +23,7 @@ import { type LogRecordPlace, LogRecordWriter, readLogRecords } from "./log-reco
 import { digestAt, logState } from "./log-state.ts";
 import { onceReady } from "./ready.ts";
 import { settledWithin } from "./settled-within.ts";
+import { sleep } from "./sleep.ts";
 
 /** Interval between two looks at the log, ms: what is lost of the record in a crash is at most that old. */
 const LOOK_INTERVAL_MS = 2_000;
@@ -62,8 +63,14 @@ async function inspect(jsm: JetStreamManager, file: string | undefined): Promise
 
 /** Throws `Fault` CONFLICT, not retryable, with the sentence about a log that is not the one that is known here. */
 export async function refuseDamagedLog({ bus, file }: LogRecordPlace): Promise<void> {
-  const { damage } = await onceReady("cannot open the event log", () => inspectLog(bus, file));
-  if (damage !== undefined) throw damageFault(damage);
+  // A cluster that has just started may not know all of its streams yet; a single server knows them before it answers.
+  const looks = bus.connection.info?.cluster === undefined ? 1 : CONFIRM_LOOKS;
+  for (let look = 1; ; look += 1) {
+    const { damage } = await onceReady("cannot open the event log", () => inspectLog(bus, file));
+    if (damage === undefined) return;
+    if (look >= looks) throw damageFault(damage);
+    await sleep(CONFIRM_WAIT_MS);
+  }
 }
 
 export function damageFault(damage: LogDamage): Fault {

@@ -5,9 +5,11 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { EVENT_STREAM, eventSubject } from "@bioxen/contracts";
+import { acceptLog, openEventLog } from "@bioxen/nats";
 import { jetstream } from "@nats-io/jetstream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { DamagedLogWorld } from "./damaged-log-world.ts";
+import { eventually } from "../src/index.ts";
+import { DamagedLogWorld, type Watched } from "./damaged-log-world.ts";
 
 let world: DamagedLogWorld;
 beforeEach(async () => {
@@ -59,5 +61,30 @@ describe("a start", () => {
       /^events 1 to 6 are missing in the event log .*discard is "old".*max_msgs is 4/,
       1,
     );
+  });
+});
+
+describe("a running service", () => {
+  const lost = (watched: Watched) => eventually("the loss is noticed", () => watched.losses[0]);
+
+  it("learns that the log was made again, and that a limit was lowered", async () => {
+    const { streams } = world.jsm;
+    const watched = await world.serve();
+    await world.append(5);
+    watched.guard.begin(() => 5);
+    await streams.delete(EVENT_STREAM);
+    await openEventLog(world.bus);
+    expect(await lost(watched)).toMatchObject({
+      sentence: expect.stringMatching(/^this is another event log/),
+    });
+    await acceptLog(world.place);
+    const second = await world.serve();
+    await world.append(5);
+    second.guard.begin(() => 5);
+    await streams.update(EVENT_STREAM, { max_msgs: 3, discard: "old" as never });
+    expect(await lost(second)).toMatchObject({
+      seq: 1,
+      sentence: expect.stringMatching(/^events 1 to 2 are missing .*max_msgs is 3 instead of -1/),
+    });
   });
 });

@@ -5,7 +5,7 @@
 import { cp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { EVENT_STREAM } from "@bioxen/contracts";
-import { acceptLog, openEventLog } from "@bioxen/nats";
+import { acceptLog } from "@bioxen/nats";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { eventually } from "../src/index.ts";
 import { DamagedLogWorld, type Watched } from "./damaged-log-world.ts";
@@ -81,27 +81,6 @@ describe("a running service", () => {
     watched.guard.begin(() => 5);
     await world.jsm.streams.delete(EVENT_STREAM);
     expect(await lost(watched)).toMatchObject({ sentence: expect.stringMatching(/^the event log is gone/) });
-  });
-
-  it("learns that the log was made again, and that a limit was lowered", async () => {
-    const { streams } = world.jsm;
-    const watched = await world.serve();
-    await world.append(5);
-    watched.guard.begin(() => 5);
-    await streams.delete(EVENT_STREAM);
-    await openEventLog(world.bus);
-    expect(await lost(watched)).toMatchObject({
-      sentence: expect.stringMatching(/^this is another event log/),
-    });
-    await acceptLog(world.place);
-    const second = await world.serve();
-    await world.append(5);
-    second.guard.begin(() => 5);
-    await streams.update(EVENT_STREAM, { max_msgs: 3, discard: "old" as never });
-    expect(await lost(second)).toMatchObject({
-      seq: 1,
-      sentence: expect.stringMatching(/^events 1 to 2 are missing .*max_msgs is 3 instead of -1/),
-    });
   });
 
   it("repairs a limit that has cost nothing, and says so first", async () => {
