@@ -68,6 +68,28 @@ describe("callEndpoint", () => {
     expect(nowhere.received.length).toBeLessThan(30);
   });
 
+  it("asks again for a page when an instance of version 0.1.0 got the request, which knows no pages", async () => {
+    const unpaged: Reply = {
+      ok: false,
+      error: {
+        code: "BAD_REQUEST",
+        message: "cursor is not a field of this command",
+        retryable: false,
+        details: { problems: [{ path: "cursor", message: "is not a field of this command" }] },
+      },
+    };
+    const { caller } = callerOf([page(["a"], "1:b:0"), unpaged, page(["b"], null)]);
+    expect(await callEndpoint(caller, ENDPOINTS.chassisList, {}, OPTIONS)).toEqual(page(["a", "b"], null));
+    const nowhere = callerOf([page(["a"], "1:b:0"), unpaged]);
+    expect(await callEndpoint(nowhere.caller, ENDPOINTS.chassisList, {}, OPTIONS)).toEqual(unpaged);
+    const other = {
+      ...unpaged,
+      error: { ...unpaged.error, details: { problems: [{ path: "cursor", message: "x" }] } },
+    };
+    const refused = callerOf([page(["a"], "1:b:0"), other, page(["b"], null)]);
+    expect(await callEndpoint(refused.caller, ENDPOINTS.chassisList, {}, OPTIONS)).toEqual(other);
+  });
+
   it("fails when a listing does not go on, and follows no command", async () => {
     const stuck = callerOf([page(["a"], "1:b:0")]);
     await expect(callEndpoint(stuck.caller, ENDPOINTS.chassisList, {}, OPTIONS)).rejects.toMatchObject({

@@ -3,7 +3,7 @@
  */
 import { type Caller, type CallOptions, Fault, type Reply, type ReplyError } from "@bioxen/kernel";
 import { z } from "zod";
-import type { Endpoint } from "./endpoints/endpoint.ts";
+import { type Endpoint, NO_FIELD, type Problem } from "./endpoints/endpoint.ts";
 import { merged, type PageRequest } from "./pages.ts";
 import { QUERY_PREFIX } from "./subjects.ts";
 
@@ -63,7 +63,8 @@ async function followed(
     const cursor = whole["cursor"];
     const next = await pageAt(cursor);
     if (!next.ok) {
-      if (next.error.details?.["cursor"] !== "gone" || tries >= MAX_TRIES_OF_PAGE) return next;
+      const isElsewhere = next.error.details?.["cursor"] === "gone" || isUnpaged(next.error);
+      if (!isElsewhere || tries >= MAX_TRIES_OF_PAGE) return next;
       tries += 1;
       continue;
     }
@@ -78,6 +79,13 @@ async function followed(
     whole = merged(before, next, pages) as Reply;
   }
   return whole;
+}
+
+/** True for the refusal of an instance of version 0.1.0, which knows no pages of this listing: see a rolling upgrade. */
+function isUnpaged({ code, details }: ReplyError): boolean {
+  const problems = code === "BAD_REQUEST" ? details?.["problems"] : undefined;
+  const isOfCursor = ({ path, message }: Problem) => path === "cursor" && message === NO_FIELD;
+  return Array.isArray(problems) && problems.some(isOfCursor);
 }
 
 const requiredFieldsOf = new WeakMap<z.ZodType, readonly string[]>();

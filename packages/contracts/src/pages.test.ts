@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { ENDPOINTS } from "./endpoints/catalogue.ts";
 import type { Handled } from "./handler.ts";
-import { cursorOf, emptied, isEach, merged, type PageShape, positionOfCursor } from "./pages.ts";
+import { cursorAfter, cursorOf, emptied, isEach, merged, type PageShape, positionOfCursor } from "./pages.ts";
 import { jsonBytesOf } from "./sizes.ts";
 import { pageOfWhole } from "./state-pages.ts";
 
@@ -124,6 +124,8 @@ describe("a cursor", () => {
     const position = { seq: 12, id: "cell-1", index: 3 };
     expect(positionOfCursor(cursorOf(position))).toEqual({ ok: true, position });
     expect(positionOfCursor("cell-1")).toEqual({ ok: true, position: { after: "cell-1" } });
+    const after = { after: "cell-1", seq: 7 };
+    expect(positionOfCursor(cursorAfter(after))).toEqual({ ok: true, position: after });
   });
 
   it.each(["", "x:y", "-1:a:0", "1:a:b", "01:a:0", "A", "1::0"])("that reads %j is refused", (text) => {

@@ -222,11 +222,30 @@ export interface PagePosition {
   readonly index: number;
 }
 
+/**
+ * The position of the next page: the first thing whose id is above `after`, in the state after event `seq`; without
+ * `seq` in the present state.
+ */
+export interface PositionAfter {
+  readonly after: string;
+  readonly seq?: number | undefined;
+}
+
 export function cursorOf({ seq, id, index }: PagePosition): string {
   return `${seq}:${id}:${index}`;
 }
 
+/**
+ * Returns a cursor that begins with an id. Version 0.1.0 takes a cursor for an id and lists the ids above it. In a
+ * rolling upgrade such an instance may get this cursor, and goes on at the right place: the comma is below every
+ * character of an id, so that the text is above `after` and below every id that is above `after`.
+ */
+export function cursorAfter({ after, seq }: Required<PositionAfter>): string {
+  return `${after},${seq}`;
+}
+
 const CURSOR = /^([1-9][0-9]{0,15}|0):([^:]+):([0-9]{1,16})$/;
+const CURSOR_AFTER = /^([a-z0-9-]+),([1-9][0-9]{0,15}|0)$/;
 
 /**
  * Reads a cursor. An id alone means what comes after it in the present state, as in the cursors of earlier versions.
@@ -234,10 +253,10 @@ const CURSOR = /^([1-9][0-9]{0,15}|0):([^:]+):([0-9]{1,16})$/;
  */
 export function positionOfCursor(
   cursor: string,
-):
-  | { readonly ok: true; readonly position: PagePosition | { readonly after: string } }
-  | ReturnType<typeof refuse> {
+): { readonly ok: true; readonly position: PagePosition | PositionAfter } | ReturnType<typeof refuse> {
   if (isId(cursor)) return { ok: true, position: { after: cursor } };
+  const [, after, afterSeq] = CURSOR_AFTER.exec(cursor) ?? [];
+  if (after !== undefined && isId(after)) return { ok: true, position: { after, seq: Number(afterSeq) } };
   const [, seq, id = "", index] = CURSOR.exec(cursor) ?? [];
   if (seq === undefined) return badCursor("is not a cursor: begin with a request without it");
   return { ok: true, position: { seq: Number(seq), id, index: Number(index) } };

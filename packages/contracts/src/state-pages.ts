@@ -9,6 +9,7 @@ import type { Aggregates, EventLog } from "@bioxen/kernel";
 import { done, type Handled } from "./handler.ts";
 import {
   badCursor,
+  cursorAfter,
   cursorOf,
   emptied,
   type Page,
@@ -89,8 +90,7 @@ export class StatePages<State> {
       const id = ids[i] as string;
       if (states.get(id).lastSeq > seq) {
         refolds += 1;
-        if (refolds > MAX_REFOLDS_PER_PAGE)
-          return done(builder.end(cursorOf({ seq, id, index: 0 })) as never);
+        if (refolds > MAX_REFOLDS_PER_PAGE) return done(builder.end(cursorAt(ids, i, seq)) as never);
       }
       const found = fragment(id, await this.#stateAt(id, seq));
       if (found === undefined) continue;
@@ -98,7 +98,7 @@ export class StatePages<State> {
       for (const part of partsOf(found as never, shape)) {
         const isDelivered = id === firstId && index < firstIndex;
         const added = isDelivered ? undefined : builder.add(part);
-        if (added === "full") return done(builder.end(cursorOf({ seq, id, index })) as never);
+        if (added === "full") return done(builder.end(cursorAt(ids, i, seq, index)) as never);
         if (added !== undefined) return added;
         index += 1;
       }
@@ -145,16 +145,16 @@ export class StatePages<State> {
     const read = positionOfCursor(cursor);
     if (!read.ok) return read;
     const { position } = read;
-    // The text with this suffix is above the id itself and below every other id that is above it.
-    if ("after" in position) return from(`${position.after}\u0000`, false, await this.newestSeq());
+    const seq = position.seq ?? (await this.newestSeq());
     const { log, appliedSeq, applied } = this.#options;
-    if (position.seq > appliedSeq()) {
+    if (seq > appliedSeq()) {
       const lastSeq = await log.lastSeq();
-      if (position.seq > lastSeq)
-        return badCursor(`names event ${position.seq}, and the log ends at ${lastSeq}`);
-      await applied(position.seq);
+      if (seq > lastSeq) return badCursor(`names event ${seq}, and the log ends at ${lastSeq}`);
+      await applied(seq);
     }
-    return from(position.id, false, position.seq, position.index);
+    // The text with this suffix is above the id itself and below every other id that is above it.
+    if ("after" in position) return from(`${position.after}\u0000`, false, seq);
+    return from(position.id, false, seq, position.index);
   }
 
   async #stateAt(id: string, seq: number): Promise<State> {
@@ -170,6 +170,13 @@ export class StatePages<State> {
     }
     return state;
   }
+}
+
+/** Returns the cursor of a page that begins with part `index` of the `i`th id. */
+function cursorAt(ids: readonly string[], i: number, seq: number, index = 0): string {
+  const before = ids[i - 1];
+  if (index === 0 && before !== undefined) return cursorAfter({ after: before, seq });
+  return cursorOf({ seq, id: ids[i] as string, index });
 }
 
 /** Returns the index of the first id that is not below `id`. */

@@ -92,7 +92,34 @@ const cordon = (id: string) =>
 const idOf = (i: number) => `c${String(i).padStart(4, "0")}`;
 const settled = () => new Promise((resolve) => setTimeout(resolve, 0));
 
+/** The listing of version 0.1.0: the things whose ids are above the cursor, in the present state. */
+function pageOfVersion010(ids: readonly string[], limit: number, cursor?: string): Listing {
+  const rest = [...ids].sort().filter((id) => cursor === undefined || id > cursor);
+  const chassis = rest.slice(0, limit).map((chassisId) => ({ chassisId, cordoned: false }));
+  return { chassis, cursor: rest.length > limit ? (chassis.at(-1)?.chassisId ?? null) : null };
+}
+
 describe("pages of states", () => {
+  it("go on at the right place at an instance of version 0.1.0, and come back from it", async () => {
+    // The comma of a cursor must be below every character of an id: these ids begin with one another.
+    const ids = ["a", "a-0", "a-b", "a0", "a1", "ab", "b", "b-1", "b0", "c", "0", "0-a", "9"];
+    for (const id of ids) await register(id);
+    const instance = new Instance();
+    await settled();
+    for (const isNewFirst of [true, false]) {
+      let cursor: string | undefined;
+      const listed: string[] = [];
+      for (let isNew = isNewFirst; ; isNew = !isNew) {
+        const request = { limit: 1, ...(cursor === undefined ? {} : { cursor }) };
+        const page = isNew ? await instance.page(request) : pageOfVersion010(ids, 1, cursor);
+        listed.push(...page.chassis.map(({ chassisId }) => chassisId));
+        if (page.cursor === null) break;
+        cursor = page.cursor;
+      }
+      expect(listed).toEqual([...ids].sort());
+    }
+  });
+
   it("show one sequence, at any instance, although everything changes between them", async () => {
     for (let i = 0; i < 20; i += 1) await register(idOf(i));
     const instances = [new Instance(), new Instance()];

@@ -44,13 +44,16 @@ export interface Problem {
   readonly message: string;
 }
 
+/** What the problem of an unknown field says; so do all earlier releases. */
+export const NO_FIELD = "is not a field of this command";
+
 /** All problems that a schema found in a payload. */
 export function problemsOf(error: z.ZodError): Problem[] {
   return error.issues.flatMap((issue) => {
     if (issue.code === "unrecognized_keys") {
       return issue.keys.map((key) => ({
         path: [...issue.path, key].join("."),
-        message: "is not a field of this command",
+        message: NO_FIELD,
       }));
     }
     return [{ path: issue.path.join("."), message: issue.message }];
