@@ -19,6 +19,7 @@ import { storeFindings } from "./doctor-store.ts";
 import type { Finding } from "./finding.ts";
 import { statusOf } from "./stack.ts";
 import { standByFindings } from "./stand-bys.ts";
+import { versionFindings } from "./versions.ts";
 
 const OLDEST_NODE = 22;
 /** Time for which the load of all instances is collected, ms. */
@@ -111,7 +112,13 @@ async function serviceFindings(session: Session): Promise<Finding[]> {
     const finding = { check: name, verdict: ready ? "ok" : "fail", found: `${instances} running` } as const;
     return ready ? finding : { ...finding, remedy: "start it, or see its log in the data directory" };
   });
-  return [durability, ...services, ...twinFindings(status.agents), ...standByFindings(status.standBys)];
+  return [
+    durability,
+    ...services,
+    ...versionFindings(status.services),
+    ...twinFindings(status.agents),
+    ...standByFindings(status.standBys),
+  ];
 }
 
 async function chassisFindings(session: Session): Promise<Finding[]> {

@@ -22,6 +22,7 @@ import { paint, table } from "../terminal.ts";
 import { agentsOf, waitingLines } from "./agents.ts";
 import { standByLine, standBysOf } from "./stand-bys.ts";
 import { addUpCommand } from "./up.ts";
+import { versionsOf } from "./versions.ts";
 
 /** Time for which the answers of service instances to a ping are collected, ms. */
 const DISCOVERY_MS = 400;
@@ -101,9 +102,10 @@ function addStatus(program: Command): void {
           s.name,
           String(s.instances),
           s.ready ? paint("green", "ready") : paint("red", "away"),
+          s.versions.join(", "),
           s.processes.map(processName).join(", "),
         ]);
-        say(table(["SERVICE", "INSTANCES", "STATE", "PROCESS"], rows));
+        say(table(["SERVICE", "INSTANCES", "STATE", "VERSION", "PROCESS"], rows));
         for (const line of waitingLines(status.agents)) say(paint("red", line));
         for (const one of status.standBys) say(paint("yellow", standByLine(one)));
       });
@@ -130,7 +132,8 @@ export async function statusOf(session: Session) {
     const own = instances.filter((instance) => instance.name === name && instance.waiting === null);
     const urls = own.flatMap(({ url }) => url ?? []);
     const processes = own.flatMap(({ process }) => process ?? []);
-    return { name, instances: own.length, ready: own.length > 0, urls, processes };
+    const versions = versionsOf(own);
+    return { name, instances: own.length, ready: own.length > 0, urls, processes, versions };
   });
   const canAsk = services.some(({ name, ready }) => name === "lifecycle" && ready);
   const problems = canAsk ? await session.call("logProblems", {}).catch(() => undefined) : undefined;

@@ -12,6 +12,8 @@ const service = z.object({
   urls: z.array(z.string()),
   /** Host and process id of each instance; an instance that does not report both is left out. */
   processes: z.array(z.object({ host: z.string(), pid: count })),
+  /** The releases that its instances run, the oldest first: two during a rolling upgrade. */
+  versions: z.array(z.string()),
 });
 const agent = z.object({
   agentId: z.string(),
