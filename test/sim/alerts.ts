@@ -97,7 +97,10 @@ export function operate(
     for (;;) {
       try {
         const reply = await bus.call(ENDPOINTS[name].subject, request, { timeoutMs: TIMEOUT_MS, messageId });
-        if (!reply.ok && ["UNAVAILABLE", "CONFLICT"].includes(reply.error.code)) continue;
+        if (!reply.ok && ["UNAVAILABLE", "CONFLICT"].includes(reply.error.code)) {
+          await universe.delay(universe.between(10, 500));
+          continue;
+        }
         faults.count(reply.ok ? `answered ${name}` : `refused ${reply.error.code}`);
         return;
       } catch (thrown) {

@@ -52,6 +52,7 @@ export interface Acknowledged {
 /** What the clients know about the cluster. */
 export interface Fleet {
   readonly movable: () => readonly string[];
+  readonly paused: () => readonly string[];
   readonly kept: () => readonly { readonly vmId: string; readonly snapshotId: string }[];
 }
 
@@ -68,11 +69,15 @@ export class Clients {
   /** Running VMs that are not bound to a type of chassis: a move of another VM is mostly refused. */
   readonly #movable: () => readonly string[];
 
+  /** Paused VMs: a resume of another VM is mostly refused. */
+  readonly #paused: () => readonly string[];
+
   /** Existing snapshots: a random id rarely hits one. */
   readonly #kept: () => readonly { readonly vmId: string; readonly snapshotId: string }[];
 
   constructor(universe: Universe, faults: Faults, bus: SimBus, fleet: Fleet) {
     this.#movable = fleet.movable;
+    this.#paused = fleet.paused;
     this.#kept = fleet.kept;
     this.#universe = universe;
     this.#faults = faults;
@@ -90,8 +95,11 @@ export class Clients {
   async #insist(number: number, vms: number): Promise<void> {
     const verb = this.#universe.pick(this.#isCrowded ? CROWDED_VERBS : VERBS);
     const anyVm = `vm-${this.#universe.between(1, vms)}`;
-    const movable = MOVE_VERBS.includes(verb) && this.#universe.chance(0.8) ? this.#movable() : [];
-    const vmId = movable.length === 0 ? anyVm : this.#universe.pick(movable);
+    const isPicked = this.#universe.chance(0.8);
+    const movable = MOVE_VERBS.includes(verb) && isPicked ? this.#movable() : [];
+    const paused = verb === "vmResume" && isPicked ? this.#paused() : [];
+    const suitable = [...movable, ...paused];
+    const vmId = suitable.length === 0 ? anyVm : this.#universe.pick(suitable);
     const { subject } = ENDPOINTS[verb];
     const isOfSnapshot = verb === "vmDeleteSnapshot" || verb === "vmRestore";
     const snapshots = isOfSnapshot && this.#universe.chance(0.7) ? this.#kept() : [];

@@ -99,7 +99,8 @@ async function insistOn(
   for (;;) {
     try {
       const reply = await bus.call(ENDPOINTS[verb].subject, request, { timeoutMs: TIMEOUT_MS, messageId });
-      if (!reply.ok && reply.error.retryable) {
+      // A message that cannot be read may have set the aggregate aside: the operator tries again after its skip.
+      if (!reply.ok && (reply.error.retryable || reply.error.code === "UNAVAILABLE")) {
         await universe.delay(universe.between(10, 500));
         continue;
       }

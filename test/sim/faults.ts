@@ -19,6 +19,8 @@ export const FAULTS = [
   "message-late",
   /** An instance receives events late. */
   "follower-late",
+  /** A foreign client publishes a message on an event subject that no service can read or use. */
+  "poison-published",
   /** A process dies, and everything it had begun is lost. */
   "process-killed",
   /** An agent dies, and its restart takes longer than the loss of its chassis. */
@@ -73,6 +75,7 @@ const HIGHEST_RATE: Readonly<Record<FaultName, number>> = {
   "request-repeated": 0.08,
   "message-late": 0.1,
   "follower-late": 0.1,
+  "poison-published": 0.1,
   "process-killed": 0.25,
   "agent-gone": 0.02,
   "agent-cut": 0.02,
@@ -92,7 +95,7 @@ const HIGHEST_RATE: Readonly<Record<FaultName, number>> = {
   "blobs-away": 0.1,
   "blobs-late": 0.2,
   "blob-ack-lost": 0.1,
-  "blob-damaged": 0.3,
+  "blob-damaged": 0.5,
 };
 
 export class Faults {

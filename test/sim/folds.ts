@@ -53,6 +53,9 @@ export class Folds {
     }
   }
 
+  readonly paused = (): string[] =>
+    this.existing().flatMap(([vmId, vm]) => (vm.state === "paused" ? [vmId] : []));
+
   readonly movable = (): string[] => {
     const runs = this.existing().filter(
       ([, vm]) => vm.state === "running" && !("chassisTypes" in vm.placement),

@@ -244,13 +244,13 @@ export class Forger {
   /** A number that is no reservation of the VM, now or later in this run. */
   #wrongFence(vm: VmState): number {
     const present = vm.exists ? vm.fence : null;
-    const made = this.#chance.pick([1, 2, this.#cluster.log.events.length, 2 ** 53 - 1, 0, -1]);
+    const made = this.#chance.pick([1, 2, this.#cluster.log.lastSeq, 2 ** 53 - 1, 0, -1]);
     return made === present ? 0 : made;
   }
 
   #number(): number {
     const { nowMs } = this.#cluster.universe;
-    const end = this.#cluster.log.events.length;
+    const end = this.#cluster.log.lastSeq;
     const plausible = [1, 2, 7, this.#chance.between(1, Math.max(1, end)), end + 1, end + 1_000];
     const absurd = [0, -1, -(2 ** 53) + 1, 1.5, 2 ** 31, 2 ** 52, 2 ** 53 - 1, 2 ** 53, 1e308, Number.NaN];
     if (this.#chance.chance(0.6)) return this.#chance.pick(plausible);

@@ -1,13 +1,20 @@
 /**
  * The log and the bus of a simulated cluster. Messages are lost, repeated, delayed and reordered on the way.
  */
-import { decodeEvent, encodeEvent, type HandlerResult, type ServedEndpoint } from "@bioxen/contracts";
+import {
+  decodeEvent,
+  decodeMessage,
+  encodeEvent,
+  type HandlerResult,
+  type ServedEndpoint,
+} from "@bioxen/contracts";
 import {
   type AppendResult,
   type CallOptions,
   type Causation,
   type EventEnvelope,
   Fault,
+  isUnreadable,
   type LogMessage,
   type Reply,
   type StoredEvent,
@@ -29,24 +36,49 @@ const FOLLOW_AGAIN_MS = 500;
 interface Follower {
   next: number;
   scheduled: boolean;
-  readonly deliver: (event: StoredEvent) => void;
+  readonly deliver: (message: LogMessage) => void;
   /** The instant before which nothing is delivered, because the process sleeps or is cut off, ms. */
   readonly hearsAtMs: () => number;
 }
 
-/** The log of a run: every appended event, in order. */
+/** The log of a run: every appended event and every poison message, in order. */
 export class SimLog {
   readonly #universe: Universe;
   readonly #faults: Faults;
   readonly #onAppend: (event: StoredEvent) => void;
+  /** The events that services have appended. */
   readonly events: StoredEvent[] = [];
-  readonly #lastOf = new Map<string, StoredEvent>();
+  /** Called with each message that no service has written. */
+  onPoison: (message: LogMessage) => void = () => {};
+  readonly #messages: LogMessage[] = [];
+  readonly #lastOf = new Map<string, LogMessage>();
   readonly #followers = new Set<Follower>();
 
   constructor(universe: Universe, faults: Faults, onAppend: (event: StoredEvent) => void) {
     this.#universe = universe;
     this.#faults = faults;
     this.#onAppend = onAppend;
+  }
+
+  get lastSeq(): number {
+    return this.#messages.length;
+  }
+
+  /** Every subject that has a message. */
+  get subjects(): readonly string[] {
+    return [...this.#lastOf.keys()];
+  }
+
+  /** Returns the newest message on a subject. */
+  lastOf(streamSubject: string): LogMessage | undefined {
+    return this.#lastOf.get(streamSubject);
+  }
+
+  /** Stores bytes that no service has written, such as those of a foreign client. */
+  putBytes(streamSubject: string, bytes: Uint8Array): void {
+    const message = decodeMessage(bytes, this.lastSeq + 1, streamSubject);
+    this.onPoison(message);
+    this.#put(message);
   }
 
   delayMs(): number {
@@ -74,38 +106,45 @@ export class SimLog {
 
   #store(streamSubject: string, bytes: Uint8Array, id: string, expectedSeq: number): AppendResult {
     const last = this.#lastOf.get(streamSubject);
-    if (last?.envelope.id === id) return { kind: "appended", seq: last.seq, digest: last.digest };
+    if (last !== undefined && !isUnreadable(last) && last.envelope.id === id) {
+      return { kind: "appended", seq: last.seq, digest: last.digest };
+    }
     if ((last?.seq ?? 0) !== expectedSeq) {
       this.#faults.count("conflict");
       return { kind: "conflict" };
     }
-    const event = deepFreeze(decodeEvent(bytes, this.events.length + 1, streamSubject));
+    const event = deepFreeze(decodeEvent(bytes, this.lastSeq + 1, streamSubject));
     this.events.push(event);
-    this.#lastOf.set(streamSubject, event);
     this.#onAppend(event);
-    for (const follower of this.#followers) this.#schedule(follower);
+    this.#put(event);
     return { kind: "appended", seq: event.seq, digest: event.digest };
   }
 
-  async read(
+  #put(message: LogMessage): void {
+    this.#messages.push(message);
+    this.#lastOf.set(message.streamSubject, message);
+    for (const follower of this.#followers) this.#schedule(follower);
+  }
+
+  async readMessages(
     streamSubject: string,
     afterSeq: number,
     untilSeq = Number.POSITIVE_INFINITY,
     limit = Number.POSITIVE_INFINITY,
-  ): Promise<readonly StoredEvent[]> {
+  ): Promise<readonly LogMessage[]> {
     await this.#universe.delay(this.delayMs());
-    const isAsked = (e: StoredEvent) => e.streamSubject === streamSubject && e.seq > afterSeq;
-    return this.events.filter((e) => isAsked(e) && e.seq <= untilSeq).slice(0, limit);
+    const isAsked = (e: LogMessage) => e.streamSubject === streamSubject && e.seq > afterSeq;
+    return this.#messages.filter((e) => isAsked(e) && e.seq <= untilSeq).slice(0, limit);
   }
 
   async messageAt(seq: number): Promise<LogMessage | undefined> {
     await this.#universe.delay(this.delayMs());
-    return this.events[seq - 1];
+    return this.#messages[seq - 1];
   }
 
   follow(
     fromSeq: number,
-    deliver: (event: StoredEvent) => void,
+    deliver: (message: LogMessage) => void,
     hearsAtMs: () => number = () => 0,
   ): () => void {
     const follower: Follower = { next: fromSeq, scheduled: false, deliver, hearsAtMs };
@@ -116,7 +155,7 @@ export class SimLog {
 
   /** Schedules the next batch for a follower, now and then much later. Batches keep the order of the log. */
   #schedule(follower: Follower): void {
-    if (follower.scheduled || follower.next > this.events.length) return;
+    if (follower.scheduled || follower.next > this.lastSeq) return;
     follower.scheduled = true;
     const late = this.#faults.strikes("follower-late");
     const deliverAll = () => {
@@ -126,11 +165,11 @@ export class SimLog {
         return;
       }
       follower.scheduled = false;
-      const end = this.events.length;
+      const end = this.lastSeq;
       while (follower.next <= end && this.#followers.has(follower)) {
-        const event = this.events[follower.next - 1];
+        const message = this.#messages[follower.next - 1];
         follower.next += 1;
-        if (event !== undefined) follower.deliver(event);
+        if (message !== undefined) follower.deliver(message);
       }
       if (this.#followers.has(follower)) this.#schedule(follower);
     };
@@ -249,7 +288,9 @@ export class SimBus {
       return before;
     }
     const outcome = await carriedOut();
-    if (!outcome.ok && outcome.rejection.retryable) return outcome;
+    // A fault of the service is no outcome of the command.
+    const isFault = !outcome.ok && (outcome.rejection.retryable || outcome.rejection.code === "UNAVAILABLE");
+    if (isFault) return outcome;
     const first = this.#firstOutcomes.get(key) ?? outcome;
     this.#firstOutcomes.set(key, first);
     return first;

@@ -4,12 +4,14 @@
  */
 import { type AlertNotification, ENDPOINTS } from "@bioxen/contracts";
 import {
+  deliverTo,
   Fault,
   InvariantViolation,
   type LeaseStore,
   type Logger,
+  type LogMessage,
+  readableOnly,
   type ServicePorts,
-  type StoredEvent,
   StoredLeases,
   UNTRACED,
 } from "@bioxen/kernel";
@@ -155,24 +157,24 @@ function logOf({ cluster: { log }, presence, isAlive, onKill }: Life, door: Door
   return {
     append: (subject, envelope, expected) => send(() => log.append(subject, envelope, expected)),
     read: (subject, afterSeq, untilSeq, limit) =>
-      alive(reach(() => log.read(subject, afterSeq, untilSeq, limit))),
+      alive(reach(async () => readableOnly(await log.readMessages(subject, afterSeq, untilSeq, limit)))),
     readMessages: (subject, afterSeq, untilSeq, limit) =>
-      alive(reach(() => log.read(subject, afterSeq, untilSeq, limit))),
+      alive(reach(() => log.readMessages(subject, afterSeq, untilSeq, limit))),
     messageAt: (seq) => alive(reach(() => log.messageAt(seq))),
-    lastSeq: () => alive(reach(async () => log.events.length)),
-    follow: async ({ fromSeq, onEvent, onCaughtUp, onStop }) => {
-      const end = log.events.length;
+    lastSeq: () => alive(reach(async () => log.lastSeq)),
+    follow: async ({ fromSeq, onEvent, onUnreadable, onCaughtUp, onStop }) => {
+      const end = log.lastSeq;
       let caughtUp = end < fromSeq;
       if (caughtUp) onCaughtUp();
-      const deliver = (event: StoredEvent) => {
+      const deliver = (message: LogMessage) => {
         if (!isAlive()) return;
         try {
-          onEvent(event);
+          deliverTo({ onEvent, onUnreadable }, message);
         } catch (cause) {
           onStop(cause);
           return;
         }
-        if (caughtUp || event.seq < end) return;
+        if (caughtUp || message.seq < end) return;
         caughtUp = true;
         onCaughtUp();
       };

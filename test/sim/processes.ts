@@ -10,6 +10,7 @@ import {
   type ServicePorts,
   SkippingLog,
   SnapshotWriter,
+  type UnreadableMessage,
 } from "@bioxen/kernel";
 import { createScriptedDriver, type ScriptedDriver } from "@bioxen/vm-driver";
 import { withEveryKind } from "../../packages/service-host/src/snapshot-sinks.ts";
@@ -81,6 +82,7 @@ export class SimProcess {
   #isRetired: boolean;
   readonly #presence: Presence;
   #driver: ScriptedDriver | undefined;
+  #feed: EventFeed | undefined;
   #undo: (() => void)[] = [];
 
   constructor(kind: Kind, cluster: Cluster, instance: number, options: AgentOptions = {}) {
@@ -109,6 +111,11 @@ export class SimProcess {
   /** Whether this process has ended and does not restart. */
   get isRetired(): boolean {
     return this.#isRetired;
+  }
+
+  /** The messages that this process cannot read; empty for a dead process. */
+  get unreadable(): readonly UnreadableMessage[] {
+    return this.#alive ? (this.#feed?.unreadable() ?? []) : [];
   }
 
   /** Whether nothing passes between this process and the others. */
@@ -141,6 +148,7 @@ export class SimProcess {
     const service = this.#create(ports);
     const sinks = this.kind === SNAPSHOT_WRITER ? withEveryKind(service.sinks) : service.sinks;
     const feed = new EventFeed(ports.log, sinks, ports.timers, skips);
+    this.#feed = feed;
     feed.onStop((cause) => this.#cluster.onBug(cause));
     const endpoints = new Map(service.endpoints.map((served) => [served.endpoint.subject, served]));
     const { source, writer } = this.#snapshots(ports, feed, isAlive);

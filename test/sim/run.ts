@@ -3,7 +3,7 @@
  * after every append, liveness at the end.
  */
 import { createHash } from "node:crypto";
-import type { StoredEvent } from "@bioxen/kernel";
+import { isUnreadable, type StoredEvent } from "@bioxen/kernel";
 import { LogVerifier } from "@bioxen/log-verifier";
 import { MemoryBlobs } from "@bioxen/testkit/memory-blobs";
 import { MemoryLeaseStore } from "@bioxen/testkit/memory-leases";
@@ -19,6 +19,7 @@ import { Forger } from "./forgeries.ts";
 import { GrowthWatch } from "./growth.ts";
 import { checkBlobs, checkRestored } from "./guest-states.ts";
 import { SimBus, SimLog } from "./network.ts";
+import { checkNothingUnreadable, poisonSometimes } from "./poison.ts";
 import { SimProcess } from "./processes.ts";
 import { Voices } from "./twins.ts";
 import { MAX_HAPPENINGS, Universe } from "./universe.ts";
@@ -58,7 +59,9 @@ export async function run(
   const problem = (text: string) => {
     if (problems.length < 20) problems.push(text);
   };
-  const verifier = new LogVerifier();
+  /** The digest of every poison message, by its sequence: each is skipped in the end. */
+  const poison = new Map<number, string>();
+  const verifier = new LogVerifier(poison);
   const folds = new Folds();
   const causes = new Causes();
   const log = new SimLog(universe, faults, (event) => {
@@ -67,6 +70,11 @@ export async function run(
     causes.apply(event, problem);
     watch?.(event, universe.nowMs);
   });
+  log.onPoison = (message) => {
+    poison.set(message.seq, message.digest);
+    if (isUnreadable(message)) verifier.unreadable(message);
+    else verifier.observe(message);
+  };
   const onBug = (thrown: unknown) =>
     problem(`a bug: ${thrown instanceof Error ? thrown.stack : String(thrown)}`);
   const bus = new SimBus(universe, faults, log, onBug);
@@ -101,6 +109,7 @@ export async function run(
   const drainOf = (chassisId: string) => folds.drains.model.get(chassisId);
   drainSometimes(universe, faults, bus, { inhabited: () => folds.inhabited(), drainOf, problem }, TROUBLE_MS);
   new Forger(cluster, folds).begin(TROUBLE_MS);
+  poisonSometimes(cluster, TROUBLE_MS);
   const isCalm = await universe.runUntil(universe.nowMs + TROUBLE_MS);
   faults.heal();
   for (const process of processes) process.reconnect();
@@ -111,6 +120,7 @@ export async function run(
   for (const violation of verifier.report().violations) {
     problem(`${violation.rule} at ${violation.seq} ${violation.subject}: ${violation.message}`);
   }
+  checkNothingUnreadable(processes, problem);
   if (clients.open > 0) problem(`${clients.open} commands were never answered`);
   checkAcknowledged(clients, log.events, problem);
   folds.checkRest(problem);

@@ -15,6 +15,7 @@ const LIMIT_MS = 600_000;
 const FOUND_A_BUG = [
   20, // A resize overtaken by another one wrote an allocation that its ledger no longer held.
   38, // A restarted VM took the reservation of an ended move, which its ledger was releasing.
+  315, // A VM that came back from a skipped message did not make the scheduler plan again.
   340, // A chassis stayed cordoned for a drain that had been cancelled at another instance.
   781, // The loss of a checkpoint was recorded for a stopping VM.
   842, // A move above a lowered quota gave up the old place first.

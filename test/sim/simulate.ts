@@ -25,6 +25,7 @@ const PROBES: readonly string[] = [
   "snapshot written",
   "state restored from a snapshot",
   "lease-taken-over",
+  "poison-skipped",
   "agent-waited",
   "twin-took-over",
   "agent-superseded",

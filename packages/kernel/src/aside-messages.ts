@@ -25,6 +25,8 @@ export interface AsideOptions {
   readonly sinks: ReadonlyMap<string, EventSink>;
   /** Called for each event that is folded because of a skip, and for the last event that was folded before it. */
   readonly onEvent: (event: StoredEvent) => void;
+  /** Called after each reread of an aggregate, whatever it has found. */
+  readonly onReread: () => void;
 }
 
 interface Aggregate {
@@ -127,6 +129,7 @@ export class AsideMessages {
       if (seen > (messages.at(-1)?.seq ?? 0) && !skips.has(seen)) continue;
       sink.resume(id);
       for (const message of messages) this.#fold(sink, id, message);
+      this.#options.onReread();
       return;
     }
   }

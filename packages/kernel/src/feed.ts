@@ -51,6 +51,7 @@ export class EventFeed {
   readonly #aside: AsideMessages;
   readonly #listeners: FeedListener[] = [];
   readonly #unreadableListeners: ((message: UnreadableMessage) => void)[] = [];
+  readonly #rereadListeners: (() => void)[] = [];
   readonly #stopListeners: ((cause: unknown) => void)[] = [];
   readonly #waiting = new Set<Waiter>();
   #following: Following | undefined;
@@ -71,6 +72,9 @@ export class EventFeed {
       skips,
       sinks: this.#sinks,
       onEvent: (event) => this.#notify(event),
+      onReread: () => {
+        for (const listener of this.#rereadListeners) listener();
+      },
     });
   }
 
@@ -95,6 +99,14 @@ export class EventFeed {
    */
   unreadable(): readonly UnreadableMessage[] {
     return this.#aside.all();
+  }
+
+  /**
+   * Registers a listener that is called after an aggregate was folded again because of a skip. Its events are delivered
+   * again too, but they need not show that the aggregate was out of use.
+   */
+  onReread(listener: () => void): void {
+    this.#rereadListeners.push(listener);
   }
 
   /** Registers a listener that is called for each message that cannot be read and arrives while the feed is live. */

@@ -81,6 +81,7 @@ export class PlacementProcess {
     feed.onEvent((event) => {
       if (this.#triggers.isTrigger(event, this.#topDeferred) || this.#isForeignDeferral(event)) this.wake();
     });
+    feed.onReread(() => this.wake());
     this.#leadership.onHeld(() => {
       // The previous lease holder may have reported other reasons.
       this.#reports.clear();
