@@ -23,7 +23,7 @@ export default defineConfig({
     reporters: ["default", new RetriedTests()],
     sequence: { sequencer: LongFilesFirst },
     projects: [
-      { test: { name: "tidy", include: ["test/{tidy,documents}.test.ts"] } },
+      { test: { name: "tidy", include: ["test/{tidy,documents,symptoms}.test.ts"] } },
       {
         test: {
           name: "unit",

@@ -115,6 +115,12 @@ describe("an agent that is killed and not restarted", () => {
       `chassis lost ${lost.lostAtMs - killedAtMs} ms after the kill, all VMs elsewhere ${tookMs} ms later`,
     );
     expect(tookMs).toBeLessThan(EVACUATED_WITHIN_MS);
+    const { findings } = await world.bioxenJson("doctor");
+    expect(findings.find(({ check }: Json) => check === "chassis yeast-1")).toMatchObject({
+      verdict: "warn",
+      found: expect.stringMatching(/^lost, last heartbeat \d+ ms ago$/),
+      remedy: "start the agent that runs it",
+    });
     for (const vm of vms) expect(vm.chassisId).toMatch(/^ecoli-/);
     expect(await world.reach("leaving", "stopped")).toMatchObject({ reason: "yeast-1 is lost" });
     expect(await typesOf("gone-1")).toContain("displaced");

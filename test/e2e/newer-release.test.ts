@@ -113,6 +113,17 @@ describe("an instance beside a newer one", () => {
         return found?.waiting.startsWith(`event ${seq} was written by a newer BioXen`) ? found : undefined;
       });
     }
+    const doctor = await world.bioxenJson("doctor");
+    expect(doctor.findings).toContainEqual({
+      check: "lifecycle",
+      verdict: "warn",
+      found: expect.stringContaining(` stands by: event ${seq} was written by a newer BioXen`),
+      remedy: "replace it by the newer release",
+    });
+    await eventually("the alert is raised", async () => {
+      const { active } = await world.look("qry.alert.list", {});
+      return active?.find(({ ruleId }: { ruleId: string }) => ruleId === "log-unreadable");
+    });
     await world.done("qry.chassis.get", { chassisId: "ecoli-1" });
     await Promise.all(newer.map(endOf));
     await eventually("the older instances serve again", async () => {

@@ -134,6 +134,7 @@ describe("poison in the log", () => {
     // One message of each aggregate is named, and all twelve among the skips, where none waits for another.
     expect(new Set(named.map(({ subject }) => subject))).toEqual(new Set(SUBJECTS));
     expect((await world.bioxenJson("status")).unreadable).toBe(named.length);
+    expect((await world.bioxen("status")).stdout).toContain("messages cannot be read: see bioxen doctor");
     await eventually("the alert is raised", async () => {
       const { active } = await world.look("qry.alert.list", {});
       return active?.find(({ ruleId }: { ruleId: string }) => ruleId === "log-unreadable");

@@ -1,12 +1,16 @@
 /**
  * What `status`, `doctor` and `events verify` say of a server in states that need no service: without JetStream, without
- * streams, with a stream of another owner, with fewer copies than asked for, with a full log, and away.
+ * streams, with a stream of another owner, with fewer copies than asked for, with a full log, with another log than the
+ * one on record, and away.
  * docs/how-to/when-something-is-wrong.md quotes these sentences.
  */
-import { connectBus, openEventLog } from "@bioxen/nats";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connectBus, LogGuard, openEventLog } from "@bioxen/nats";
 import { TestServer } from "@bioxen/testkit";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { bioxenHere } from "./in-process.ts";
 import type { Json } from "./json.ts";
 
@@ -137,4 +141,87 @@ describe("a server without services", () => {
     }
     expect((await findings(away)).get("server").found).toContain("no NATS server answers at");
   });
+});
+
+describe("a log that is not the one on record", () => {
+  const EVENTS = 5;
+  let server: TestServer;
+  let nats: NatsConnection;
+  beforeEach(async () => {
+    server = await TestServer.start();
+    nats = await connect({ servers: server.url });
+    const bus = await connectBus({ servers: server.url, name: "states" });
+    await openEventLog(bus);
+    const unexpected = () => expect.unreachable("the log is whole");
+    const repair = async () => undefined;
+    const options = { bus, writes: true, onDamage: unexpected, onDrift: unexpected, repair };
+    const guard = await LogGuard.open(options);
+    for (let i = 0; i < EVENTS; i += 1) await nats.request("bioxen.evt.vm.a", "{}");
+    await guard.end();
+    await bus.close();
+  });
+  afterEach(async () => {
+    await nats.close();
+    await server.stop();
+  });
+
+  const api = async (verb: string, request: object = {}): Promise<Json> => {
+    const reply = (await nats.request(`$JS.API.STREAM.${verb}`, JSON.stringify(request))).json<Json>();
+    expect(reply.error).toBeUndefined();
+    return reply;
+  };
+  /** Expects that `doctor` fails with this sentence, and that `events verify` has it too. */
+  const expectSentence = async (sentence: RegExp, ofVerify = sentence) => {
+    const finding = (await findings(server)).get("event log");
+    expect(finding).toMatchObject({ verdict: "fail", found: expect.stringMatching(sentence) });
+    expect(finding.remedy).toContain("bioxen up --accept-older-log");
+    const { code, stdout, stderr } = await run(server, "events", "verify");
+    expect(code).toBe(EXIT_REFUSED);
+    expect(stdout + stderr).toMatch(ofVerify);
+  };
+
+  it("but was deleted, and made again", async () => {
+    const { config } = await api("INFO.BIOXEN_EVENTS");
+    await api("DELETE.BIOXEN_EVENTS");
+    await expectSentence(/the event log is gone: the log known here \(created .*\) has 5 events/);
+    await api("CREATE.BIOXEN_EVENTS", config);
+    await expectSentence(/this is another event log, created .*: the log known here/);
+  });
+
+  it("but lost its first events to a lowered limit", async () => {
+    const { config } = await api("INFO.BIOXEN_EVENTS");
+    await api("UPDATE.BIOXEN_EVENTS", { ...config, max_msgs: 2, discard: "old" });
+    await expectSentence(
+      /events 1 to 3 are missing in the event log \(its limits were changed: .*max_msgs is 2 instead of -1/,
+      /events 1 to 3 are missing/,
+    );
+  });
+
+  it("but an older copy of it", async () => {
+    const key = "$KV.bioxen-log-record.log";
+    const stored = await api("MSG.GET.KV_bioxen-log-record", { last_by_subj: key });
+    const record = JSON.parse(Buffer.from(stored.message.data, "base64").toString());
+    await nats.request(key, JSON.stringify({ ...record, lastSeq: EVENTS + 3 }));
+    await expectSentence(
+      /acknowledged events are lost: events 6 to 8 were stored, and the event log ends at 5/,
+    );
+  });
+});
+
+it("without a server to ask, every tool says how to start or name one", async () => {
+  const home = await mkdtemp(join(tmpdir(), "bioxen-no-stack-"));
+  vi.stubEnv("BIOXEN_HOME", home);
+  vi.stubEnv("BIOXEN_NATS_URL", undefined);
+  try {
+    for (const args of [["status"], ["events", "verify"]]) {
+      const { code, stderr } = await bioxenHere(args);
+      expect([args, code]).toEqual([args, EXIT_UNREACHABLE]);
+      expect(stderr).toContain("no BioXen is reachable: start one with `bioxen up`");
+    }
+    const doctor = await bioxenHere(["doctor"]);
+    expect(doctor.code).toBe(EXIT_REFUSED);
+    expect(doctor.stdout).toContain("no BioXen is reachable");
+  } finally {
+    await rm(home, { recursive: true, force: true });
+  }
 });

@@ -56,19 +56,21 @@ function sealOption(text: string): ExpectedSeal {
   return { digest, seq: Number(seq) };
 }
 
+/** Returns the lines that `events verify` prints: the counts, then one line for each violation. */
+export function reportInWords(report: VerifierReport): string[] {
+  const { events, aggregates, skipped, missingAccepted, notChained, violations } = report;
+  const skips = skipped === 0 ? "" : `, ${skipped} skipped`;
+  const missing = missingAccepted === 0 ? "" : `, ${missingAccepted} missing and accepted`;
+  const old = notChained === 0 ? "" : `, ${notChained} not chained (older than the digest chain)`;
+  return [
+    `${events} events of ${aggregates} aggregates${skips}${missing}${old}, ${violations.length} violations`,
+    ...violations.map(({ seq, subject, rule, message }) => `  #${seq} ${subject}: ${rule}: ${message}`),
+  ];
+}
+
 function showReport(report: VerifierReport, json: boolean): void {
   if (json) sayJson(report);
-  else {
-    const { events, aggregates, skipped, missingAccepted, notChained, violations } = report;
-    const skips = skipped === 0 ? "" : `, ${skipped} skipped`;
-    const missing = missingAccepted === 0 ? "" : `, ${missingAccepted} missing and accepted`;
-    const old = notChained === 0 ? "" : `, ${notChained} not chained (older than the digest chain)`;
-    say(
-      `${events} events of ${aggregates} aggregates${skips}${missing}${old}, ${violations.length} violations`,
-    );
-    for (const { seq, subject, rule, message } of report.violations)
-      say(`  #${seq} ${subject}: ${rule}: ${message}`);
-  }
+  else for (const line of reportInWords(report)) say(line);
   if (report.violations.length > 0) throw new CommandEnd(EXIT_REFUSED, "");
 }
 
