@@ -78,7 +78,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
 /** Runs every check of a system at rest. Returns the problems as sentences. */
 export async function checked(fleet: Fleet, load: Load, say: (line: string) => void): Promise<string[]> {
   const healedAt = performance.now();
-  const history = await whenAtRest(fleet);
+  let history = await whenAtRest(fleet);
   say(`at rest ${((performance.now() - healedAt) / 1_000).toFixed(1)} s after the load`);
   const nats = await connect({ servers: fleet.url.split(",") });
   try {
@@ -86,6 +86,8 @@ export async function checked(fleet: Fleet, load: Load, say: (line: string) => v
     for (let attempt = 0; attempt < LISTEN_TRIES; attempt += 1) {
       guests = checkGuests(history.vms, await listenToAgents(nats));
       if (guests.length === 0) break;
+      // The log is also quiet while an agent waits for its claim to run guests; VMs start after that.
+      history = await whenAtRest(fleet);
     }
     const { report } = history;
     say(
