@@ -93,7 +93,14 @@ describe("a server without services", () => {
       found: "0 running",
       remedy: "start it, or see its log in the data directory",
     });
-    expect(found.get("log")).toMatchObject({ found: "cannot be asked for: lifecycle does not reply" });
+    expect(found.get("log")).toMatchObject({
+      found: "cannot be asked for: lifecycle does not reply",
+      remedy: "start lifecycle",
+    });
+    expect(found.get("chassis")).toMatchObject({
+      found: "cannot be listed: the chassis-scheduler does not reply",
+      remedy: "start the chassis-scheduler",
+    });
     expect(found.get("streams").found).toContain("BIOXEN_EVENTS is missing");
     expect(found.get("buckets").found).toContain("KV_bioxen-leases is missing");
     expect(found.get("access").found).toMatch(/^no login: every process of this machine/);

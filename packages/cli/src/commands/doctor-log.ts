@@ -10,7 +10,8 @@ import type { Finding } from "./finding.ts";
 export async function logFindings(session: Session): Promise<Finding[]> {
   const reply = await session.call("logProblems", {}).catch((thrown: unknown) => endOf(thrown));
   if (!("ok" in reply) || !reply.ok) {
-    return [{ check: "log", verdict: "warn", found: "cannot be asked for: lifecycle does not reply" }];
+    const found = "cannot be asked for: lifecycle does not reply";
+    return [{ check: "log", verdict: "warn", found, remedy: "start lifecycle" }];
   }
   return problemFindings(reply);
 }

@@ -125,7 +125,12 @@ async function chassisFindings(session: Session): Promise<Finding[]> {
   const reply = await session.call("chassisList", {}).catch((thrown: unknown) => endOf(thrown));
   if (!("ok" in reply) || !reply.ok)
     return [
-      { check: "chassis", verdict: "fail", found: "cannot be listed: the chassis-scheduler does not reply" },
+      {
+        check: "chassis",
+        verdict: "fail",
+        found: "cannot be listed: the chassis-scheduler does not reply",
+        remedy: "start the chassis-scheduler",
+      },
     ];
   const all = reply.chassis;
   if (all.length === 0) {
