@@ -144,16 +144,21 @@ export function decodeEvent(bytes: Uint8Array, seq: number, streamSubject: strin
 
 /**
  * Decodes a stored message like {@link decodeEvent}. Returns a message with the reason for bytes that are not an event
- * of a known type. Never throws.
+ * of a known type. Never throws. `digest` is the digest of the bytes, if it is known already.
  */
-export function decodeMessage(bytes: Uint8Array, seq: number, streamSubject: string): LogMessage {
+export function decodeMessage(
+  bytes: Uint8Array,
+  seq: number,
+  streamSubject: string,
+  digest?: string,
+): LogMessage {
   try {
-    return new ReadEvent(seq, streamSubject, envelopeOf(bytes, streamSubject), bytes);
+    return new ReadEvent(seq, streamSubject, envelopeOf(bytes, streamSubject), digest ?? bytes);
   } catch (thrown) {
     // Besides NotAnEvent, deeply nested JSON can exceed the stack.
     const isNewer = thrown instanceof NotAnEvent && thrown.isNewer;
     const why = messageOf(thrown).slice(0, MAX_PROBLEM_LENGTH);
-    return { seq, streamSubject, digest: digestOf(bytes), why, isNewer };
+    return { seq, streamSubject, digest: digest ?? digestOf(bytes), why, isNewer };
   }
 }
 
@@ -204,7 +209,7 @@ class ReadEvent implements StoredEvent {
   readonly envelope: EventEnvelope;
   #bytesOrDigest: Uint8Array | string;
 
-  constructor(seq: number, streamSubject: string, envelope: EventEnvelope, bytes: Uint8Array) {
+  constructor(seq: number, streamSubject: string, envelope: EventEnvelope, bytes: Uint8Array | string) {
     this.seq = seq;
     this.streamSubject = streamSubject;
     this.envelope = envelope;

@@ -130,7 +130,7 @@ export class CatchUp {
     const batch = this.#batches.shift();
     if (batch !== undefined) {
       try {
-        unpack(batch, (bytes, seq, subject) => this.#apply(bytes, seq, subject));
+        unpack(batch, (...message) => this.#apply(...message));
       } catch (cause) {
         this.#finish({ kind: "refused", nextSeq: this.#nextSeq, cause });
       }
@@ -142,13 +142,13 @@ export class CatchUp {
     else if (this.#read) this.#finish({ kind: "done", nextSeq: this.#options.untilSeq + 1 });
   }
 
-  #apply(bytes: Uint8Array, seq: number, subject: string): void {
+  #apply(bytes: Uint8Array, seq: number, subject: string, digest: string): void {
     if (this.#ending) return;
     if (seq < this.#nextSeq) {
       this.#fail(new Error(`event ${seq} arrived after ${this.#nextSeq - 1}`));
       return;
     }
-    deliverTo(this.#options.to, decodeMessage(bytes, seq, subject));
+    deliverTo(this.#options.to, decodeMessage(bytes, seq, subject, digest));
     this.#nextSeq = seq + 1;
   }
 

@@ -127,7 +127,12 @@ class LogReader {
   #postBatch(): void {
     const batch = pack(this.#batch);
     this.#batch = [];
-    this.#post({ kind: "batch", batch }, [batch.seqs.buffer, batch.ends.buffer, batch.bytes.buffer]);
+    this.#post({ kind: "batch", batch }, [
+      batch.seqs.buffer,
+      batch.ends.buffer,
+      batch.bytes.buffer,
+      batch.digests.buffer,
+    ]);
   }
 
   end(last: FromReader | undefined): void {

@@ -5,6 +5,7 @@
  * events, and the reading side requests only that many more. However slow the folds are, at most {@link READ_WINDOW}
  * events wait in memory to be folded.
  */
+import { hash } from "node:crypto";
 import type { BusOptions } from "./dial.ts";
 
 /** Maximum number of events in flight between server and fold: about 4 MB. */
@@ -19,6 +20,9 @@ export const PULL_EVENTS = READ_WINDOW / 4;
  * allocation by the system.
  */
 export const BATCH_EVENTS = 200;
+
+/** Length of a SHA-256 digest, bytes. */
+const DIGEST_BYTES = 32;
 
 export interface ReaderData {
   readonly bus: BusOptions;
@@ -39,6 +43,8 @@ export interface ReadBatch {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** The subjects of all messages, separated by spaces; a subject contains none. */
   readonly subjects: string;
+  /** SHA-256 of each payload, {@link DIGEST_BYTES} bytes each: the reading thread has time to compute it. */
+  readonly digests: Uint8Array<ArrayBuffer>;
 }
 
 /** A message from the reading thread. No message follows `read` or `failed`. */
@@ -64,6 +70,7 @@ export function pack(messages: readonly ReadMessage[]): ReadBatch {
   const seqs = new Float64Array(messages.length);
   const ends = new Uint32Array(messages.length);
   const bytes = new Uint8Array(size);
+  const digests = new Uint8Array(messages.length * DIGEST_BYTES);
   let end = 0;
   let i = 0;
   for (const { seq, data } of messages) {
@@ -71,23 +78,27 @@ export function pack(messages: readonly ReadMessage[]): ReadBatch {
     end += data.length;
     seqs[i] = seq;
     ends[i] = end;
+    digests.set(hash("sha256", data, "buffer"), i * DIGEST_BYTES);
     i += 1;
   }
-  return { seqs, ends, bytes, subjects: messages.map(({ subject }) => subject).join(" ") };
+  return { seqs, ends, bytes, digests, subjects: messages.map(({ subject }) => subject).join(" ") };
 }
 
 /**
  * Calls `each` for every message of the batch. The bytes that it passes are a view of the batch's buffer, not a copy.
+ * `digest` is hexadecimal.
  */
 export function unpack(
-  { seqs, ends, bytes, subjects }: ReadBatch,
-  each: (bytes: Uint8Array, seq: number, subject: string) => void,
+  { seqs, ends, bytes, subjects, digests }: ReadBatch,
+  each: (bytes: Uint8Array, seq: number, subject: string, digest: string) => void,
 ): void {
   const names = subjects.split(" ");
+  const all = Buffer.from(digests.buffer, digests.byteOffset, digests.byteLength);
   let start = 0;
   for (let i = 0; i < seqs.length; i += 1) {
     const end = ends[i] ?? start;
-    each(bytes.subarray(start, end), seqs[i] ?? 0, names[i] ?? "");
+    const digest = all.toString("hex", i * DIGEST_BYTES, (i + 1) * DIGEST_BYTES);
+    each(bytes.subarray(start, end), seqs[i] ?? 0, names[i] ?? "", digest);
     start = end;
   }
 }
