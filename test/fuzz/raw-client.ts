@@ -40,6 +40,8 @@ export class RawClient {
   readonly problems: string[] = [];
   #pending: Buffer = Buffer.alloc(0);
   #ponged: (() => void) | undefined;
+  #drained: Promise<void> | undefined;
+  #isClosed = false;
 
   private constructor(socket: Socket, inbox: string) {
     this.#socket = socket;
@@ -77,6 +79,7 @@ export class RawClient {
 
   /** Sends a request; resolves with its first answer, or undefined when none arrives in time. */
   async request(message: Outgoing, reply: string): Promise<Answer | undefined> {
+    if (this.#isClosed) return undefined;
     const answer = new Promise<Answer | undefined>((resolve) => {
       const timer = setTimeout(() => {
         this.#waiting.delete(reply);
@@ -97,11 +100,19 @@ export class RawClient {
         : `HPUB ${to} ${headers.byteLength} ${headers.byteLength + payload.byteLength}\r\n`;
     const parts = [Buffer.from(line), ...(headers === undefined ? [] : [headers]), payload, CRLF];
     const hasRoom = this.#socket.write(Buffer.concat(parts));
-    if (!hasRoom) await once(this.#socket, "drain");
+    if (hasRoom || this.#isClosed) return;
+    // One listener for all senders that wait. A connection that fails meanwhile is reported by its own listener.
+    this.#drained ??= once(this.#socket, "drain")
+      .catch(() => undefined)
+      .then(() => {
+        this.#drained = undefined;
+      });
+    await this.#drained;
   }
 
   /** Resolves when the server has processed everything that was sent before. */
   flush(): Promise<void> {
+    if (this.#isClosed) return Promise.resolve();
     return new Promise((resolve) => {
       const before = this.#ponged;
       this.#ponged = () => {
@@ -125,6 +136,8 @@ export class RawClient {
   }
 
   #closed(): void {
+    this.#isClosed = true;
+    this.#pong();
     this.problems.push("the server closed the connection");
     for (const { resolve, timer } of this.#waiting.values()) {
       clearTimeout(timer);

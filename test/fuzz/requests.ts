@@ -80,8 +80,20 @@ export function correlationOf(seed: number, index: number): string {
   return `fz-${seed}-${index}`;
 }
 
+/**
+ * Longest payload, bytes. The server ends the connection of a client that sends more than 1 MiB, headers included; the
+ * headers of a request are at most 20 000 bytes.
+ */
+const MAX_SENT_BYTES = 1_000_000;
+
 /** Returns request `index` of the run. */
 export function requestOf(seed: number, index: number): FuzzRequest {
+  const request = uncutRequestOf(seed, index);
+  if (request.payload.byteLength <= MAX_SENT_BYTES) return request;
+  return { ...request, payload: request.payload.subarray(0, MAX_SENT_BYTES) };
+}
+
+function uncutRequestOf(seed: number, index: number): FuzzRequest {
   const random = randomOf(seed, index);
   const kind = weighted(random, KINDS);
   const endpoint = random.pick(kind === "depth" ? OPEN_TARGETS : TARGETS);
