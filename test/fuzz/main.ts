@@ -10,8 +10,6 @@ import { startLocalStack } from "@bioxen/local-stack";
 import { requestOf } from "./requests.ts";
 import { fuzz } from "./run.ts";
 
-/** Rest after each round, ms. The garbage collector frees what a busy service has left after about ten idle seconds. */
-const SETTLE_MS = 20_000;
 const SHOWN = 20;
 
 const { values } = parseArgs({
@@ -40,12 +38,17 @@ if (values.show !== undefined) {
 console.log(`seed ${seed}`);
 const home = await mkdtemp(join(tmpdir(), "bioxen-fuzz-"));
 const dataDir = join(home, "data");
+const preload = new URL("./collect-garbage.ts", import.meta.url).href;
+process.env["NODE_OPTIONS"] = `${process.env["NODE_OPTIONS"] ?? ""} --import=${preload}`;
 const stack = await startLocalStack({ home, dataDir, chassis: "ecoli:2", timeScale: 60, logLevel: "warn" });
+const collectGarbage = () => {
+  for (const { pid } of stack.services()) if (pid !== null) process.kill(pid, "SIGUSR2");
+};
 const beganAt = performance.now();
 let problems: readonly string[] = ["the run did not end"];
 try {
   const say = (line: string) => console.log(line);
-  ({ problems } = await fuzz({ url: stack.url, seed, requests, rounds, settleMs: SETTLE_MS, say }));
+  ({ problems } = await fuzz({ url: stack.url, seed, requests, rounds, say, collectGarbage }));
   for (const { name, restarts } of stack.services()) {
     if (restarts > 0) problems = [...problems, `${name} ended ${restarts} times and was started again`];
   }

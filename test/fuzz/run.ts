@@ -22,8 +22,8 @@ export interface FuzzOptions {
   readonly requests: number;
   /** The requests are sent in rounds of equal size. The memory is compared over the last two of three or more. */
   readonly rounds: number;
-  /** Rest after each round until the memory is read, ms. */
-  readonly settleMs: number;
+  /** Makes every service collect its garbage; called after each round. Absent: the memory is not compared. */
+  readonly collectGarbage?: () => void;
   readonly say: (line: string) => void;
 }
 
@@ -39,6 +39,9 @@ const HTTP_IN = 50;
 const LEAST_JUDGED = 0.95;
 /** The most that the memory of a service may grow from the last round but one to the last. */
 const MAX_GROWTH = 1.1;
+/** Collections of garbage after a round, and the rest before each and after the last, ms: some samples of a service. */
+const COLLECTIONS = 3;
+const SETTLE_MS = 3_000;
 /** Number of lone queries, before and after. */
 const LONE_QUERIES = 300;
 /** A lone query may take this many times as long as before, and this many ms more: a machine has other work. */
@@ -93,8 +96,7 @@ class Run {
         Math.floor((requests * (round + 1)) / rounds),
       );
       const seconds = (performance.now() - beganAt) / 1_000;
-      this.#cluster.restartSizes();
-      await sleep(this.#options.settleMs);
+      await this.#settle();
       sizes.push(this.#cluster.sizes());
       const inMiB = [...(sizes.at(-1) ?? [])]
         .sort()
@@ -108,6 +110,18 @@ class Run {
     await this.#checkLog(firstSequence);
     for (const problem of this.#client.problems) this.#problem(problem);
     return { counts: this.#counts, problems: this.#problems };
+  }
+
+  /** Lets the services come to rest, and reads their memory over some samples. */
+  async #settle(): Promise<void> {
+    this.#cluster.restartSizes();
+    if (this.#options.collectGarbage === undefined) return;
+    for (let i = 0; i < COLLECTIONS; i += 1) {
+      await sleep(SETTLE_MS);
+      this.#options.collectGarbage();
+    }
+    this.#cluster.restartSizes();
+    await sleep(SETTLE_MS);
   }
 
   #problem(text: string): void {

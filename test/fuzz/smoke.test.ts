@@ -21,7 +21,6 @@ it("three thousand requests, nearly all malformed: each has its answer, and each
     seed: SEED,
     requests: REQUESTS,
     rounds: 1,
-    settleMs: 0,
     say: (line) => lines.push(line),
   });
   console.log([`seed ${SEED}`, ...lines].join("\n"));
