@@ -265,7 +265,7 @@ export class EventFeed {
     this.#take(message);
     this.#appliedSeq = message.seq;
     this.#last = message;
-    if (this.#live && !isUnreadable(message) && !this.#skips.has(message.seq)) this.#notify(message);
+    if (this.#live && !isUnreadable(message) && this.#isFolded(message)) this.#notify(message);
     for (const waiter of this.#waiting) if (waiter.seq <= message.seq) waiter.settle();
   }
 
@@ -283,6 +283,14 @@ export class EventFeed {
       } else this.#sinks.get(splitSubject(message.envelope.subject).kind)?.apply(message, !this.#live);
     }
     if (change !== undefined) this.#aside.reread(change);
+  }
+
+  /** Returns false for an event that is skipped, or that does not fit its aggregate: it means nothing to a listener. */
+  #isFolded({ seq, envelope }: StoredEvent): boolean {
+    if (this.#skips.has(seq)) return false;
+    const { kind, id } = splitSubject(envelope.subject);
+    const sink = this.#sinks.get(kind);
+    return sink === undefined || sink.lastSeq(id) >= seq;
   }
 
   #notify(event: StoredEvent): void {

@@ -6,6 +6,7 @@ import {
   type ChassisEvent,
   type ChassisState,
   chassisFold,
+  encodeEvent,
   eventSubject,
   LOG_SKIPS_ID,
   type LogEvent,
@@ -152,6 +153,18 @@ describe("a skip", () => {
 });
 
 describe("an unreadable message", () => {
+  it("and an event that does not fit its aggregate reach no listener", async () => {
+    const log = new MemoryEventLog();
+    const running = await processOn(log, "a");
+    await running.append(register, "1");
+    running.heard.length = 0;
+    log.putBytes(SUBJECT, encodeEvent(cordoned("c1", 9)));
+    log.putBytes(SUBJECT, POISON);
+    await running.append(register, "2", "c2");
+    await running.caughtUp();
+    expect(running.heard).toEqual(["4 chassis/c2"]);
+  });
+
   it("among the skips is reported, and prevents no skip", async () => {
     const log = new MemoryEventLog();
     const running = await processOn(log, "a");
