@@ -13,6 +13,7 @@ export * from "./inbox.ts";
 export type { DeadLetter, Job } from "./job-message.ts";
 export { type JobWorker, type JobWorkerOptions, openJobWorker } from "./job-worker.ts";
 export * from "./jobs.ts";
+export { leaseSilence } from "./last-lease.ts";
 export * from "./leases.ts";
 export * from "./log-damage.ts";
 export * from "./log-guard.ts";

@@ -3,7 +3,7 @@
  */
 import type { PresentStream, StoredStream, StoreReport } from "@bioxen/nats";
 import { expect, it } from "vitest";
-import { findingsOf } from "./doctor-store.ts";
+import { findingsOf, writeFindings } from "./doctor-store.ts";
 
 const stored = (name: string, present?: Partial<PresentStream>): StoredStream => ({
   name,
@@ -59,4 +59,16 @@ it("fails for a foreign stream that answers requests, and warns of one that copi
   );
   const copy = { name: "Y", subjects: ["bioxen.tel.>"], interferes: false };
   expect(words({ foreign: [copy] })[3]).toBe("warn foreign streams: stream Y takes bioxen.tel.>");
+});
+
+it("fails when running services store no lease, and has no line when they do", () => {
+  expect(writeFindings(undefined)).toEqual([]);
+  expect(writeFindings(12_345)).toEqual([
+    {
+      check: "writes",
+      verdict: "fail",
+      found: "the server has stored no lease for 12 s, although services run: its disk may be full",
+      remedy: "make room on the disk of the server, and restart the server",
+    },
+  ]);
 });

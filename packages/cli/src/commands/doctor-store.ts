@@ -100,6 +100,20 @@ function sizeFindings(all: readonly StoredStream[]): Finding[] {
   return [{ check: "sizes", verdict: isFull ? "fail" : "warn", found: found.join("; "), remedy }];
 }
 
+/** `silenceMs`: time since the running services last stored a lease; undefined when they do. */
+export function writeFindings(silenceMs: number | undefined): Finding[] {
+  if (silenceMs === undefined) return [];
+  const seconds = Math.round(silenceMs / 1_000);
+  return [
+    {
+      check: "writes",
+      verdict: "fail",
+      found: `the server has stored no lease for ${seconds} s, although services run: its disk may be full`,
+      remedy: "make room on the disk of the server, and restart the server",
+    },
+  ];
+}
+
 function foreignFinding(foreign: readonly ForeignStream[]): Finding {
   const check = "foreign streams";
   if (foreign.length === 0) return { check, verdict: "ok", found: "none on the subjects of BioXen" };

@@ -4,7 +4,7 @@
 
 import { Fault, messageOf } from "@bioxen/kernel";
 import { findServerBinary } from "@bioxen/local-stack";
-import { ConnectionRefused, serviceLoads } from "@bioxen/nats";
+import { ConnectionRefused, leaseSilence, serviceLoads } from "@bioxen/nats";
 import type { Command } from "commander";
 import { EXIT_REFUSED, endOf } from "../outcome.ts";
 import { globalsOf, say, sayJson } from "../run.ts";
@@ -15,7 +15,7 @@ import { damageFindings } from "./doctor-damage.ts";
 import { loadFindings } from "./doctor-load.ts";
 import { logFindings } from "./doctor-log.ts";
 import { accessFinding, payloadFinding, serverFinding } from "./doctor-server.ts";
-import { storeFindings } from "./doctor-store.ts";
+import { storeFindings, writeFindings } from "./doctor-store.ts";
 import type { Finding } from "./finding.ts";
 import { statusOf } from "./stack.ts";
 import { standByFindings } from "./stand-bys.ts";
@@ -112,7 +112,11 @@ async function serviceFindings(session: Session): Promise<Finding[]> {
     const finding = { check: name, verdict: ready ? "ok" : "fail", found: `${instances} running` } as const;
     return ready ? finding : { ...finding, remedy: "start it, or see its log in the data directory" };
   });
+  const holdsLease = status.services.some(({ name, ready }) => ready && name !== "monitor");
+  // A login that may not read the bucket of leases, or a server without JetStream: other checks name it.
+  const silenceMs = holdsLease ? await leaseSilence(session.bus).catch(() => undefined) : undefined;
   return [
+    ...writeFindings(silenceMs),
     durability,
     ...services,
     ...versionFindings(status.services),
