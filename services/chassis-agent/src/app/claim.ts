@@ -55,6 +55,11 @@ export class AgentClaim {
     throw new Fault("UNAVAILABLE", message, { retryable: true });
   }
 
+  /** Returns the last token of the claim; undefined when no process has ever made a claim on this agent. */
+  tokenOnRecord(): Promise<number | undefined> {
+    return this.#ports.leases.tokenOnRecord(leaseOf(this.#agentId));
+  }
+
   /** The reason why this process waits for the claim; undefined when it does not wait. */
   get waitsFor(): string | undefined {
     return this.#waitsFor;
@@ -81,7 +86,7 @@ export class AgentClaim {
         onSuperseded: (holder: string | null) => this.#supersede(holder),
       };
       const options = { ttlMs: AGENT_CLAIM_TTL_MS };
-      this.#lease = this.#ports.leases.contend(`agent.${this.#agentId}`, listener, options);
+      this.#lease = this.#ports.leases.contend(leaseOf(this.#agentId), listener, options);
     });
   }
 
@@ -108,6 +113,10 @@ export class AgentClaim {
     void this.#lease?.release();
     this.#onSuperseded(reason);
   }
+}
+
+function leaseOf(agentId: string): string {
+  return `agent.${agentId}`;
 }
 
 /** Returns the words for the process of a lease's holder, whose id is `host/pid/…`. */

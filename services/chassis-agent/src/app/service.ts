@@ -15,6 +15,7 @@ import { GuestActions } from "./guest-actions.ts";
 import { GuestStates } from "./guest-states.ts";
 import { GuestView } from "./guest-view.ts";
 import { Guests } from "./guests.ts";
+import { olderAgentGone } from "./older-agent.ts";
 import { type RefusedChassis, Registrations } from "./registrations.ts";
 import { Reports } from "./reports.ts";
 import { AgentTelemetry } from "./telemetry.ts";
@@ -83,8 +84,13 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
       }),
     ],
     discovery: { agent: agentId },
-    /** Resolves once this process is the agent: see `claim.ts`. */
-    admitted: (onWait: (reason: string) => void) => claim.granted(onWait),
+    /** Resolves once this process is the agent: see `claim.ts` and `older-agent.ts`. */
+    async admitted(onWait: (reason: string) => void) {
+      // When the record cannot be read, the process listens: that costs time only.
+      const isFirstClaim = (await claim.tokenOnRecord().catch(() => undefined)) === undefined;
+      await claim.granted(onWait);
+      if (isFirstClaim && view.hosted().length > 0) await olderAgentGone({ ports, agentId, onWait });
+    },
     mustEnd: claim.superseded,
     sampled: () => ({ agent: { agentId, refused: refusedBy(claim, registrations, view, own) } }),
     begin(feed: EventFeed) {
