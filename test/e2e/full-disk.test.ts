@@ -24,7 +24,8 @@ let service: ChildProcess | undefined;
 afterEach(async () => {
   vi.unstubAllEnvs();
   service?.kill("SIGKILL");
-  await server?.kill().catch(() => undefined);
+  // The first stop ends the server, but cannot remove the folder while the disk is mounted in it.
+  await server?.stop().catch(() => undefined);
   if (typeof disk !== "string") await disk?.unmount();
   await server?.stop();
 });
